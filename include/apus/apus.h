@@ -1,0 +1,322 @@
+/* Apus: text generation from a packed weight blob, in the caller's memory.
+ *
+ * The whole public API. Rules that hold for every call:
+ *  - No call allocates memory, prints, exits, reads the environment or keeps global state.
+ *  - Status codes: < 0 failed and nothing the caller can see has changed, 0 done, > 0 done and says more. Values are never renumbered.
+ *  - Structs that the caller fills begin with `uint32_t size` (sizeof the struct); members past that size read as zero, and zero
+ *    means the default unless said otherwise. A size of 0 or larger than this library's own struct is APUS_E_ARGUMENT.
+ *  - A session is used by one thread at a time, except apus_cancel. Blobs and models are read-only and may be shared by sessions on
+ *    any threads.
+ *  - Every call sets round-to-nearest without flush-to-zero for its duration and restores the caller's float environment.
+ *  - Text is UTF-8 with an explicit byte count; it need not be valid UTF-8 nor end in a zero byte.
+ *
+ * From text to text:
+ *
+ *     apus_blob_open(&blob, data, bytes, port);
+ *     apus_model_measure(&mc, &need);  model_memory = need.bytes bytes, need.alignment-aligned;  apus_model_open(&model, &mc, ...)
+ *     apus_measure(&sc, &need);        arena likewise;                                          apus_open(&session, &sc, ...)
+ *     apus_prompt(session, parts, count, 0);
+ *     apus_begin(session, &sampling);
+ *     while (apus_next(session, &piece) == APUS_OK) { write piece.text; if (piece.stop) break; }
+ *     apus_close(session);  apus_model_close(model);
+ */
+#ifndef APUS_H
+#define APUS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "apus/port.h"
+
+#if defined(_WIN32)
+#define APUS_API
+#else
+#define APUS_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define APUS_VERSION_MAJOR 0
+#define APUS_VERSION_MINOR 1
+#define APUS_VERSION_PATCH 0
+
+typedef int32_t apus_status;
+enum {
+    APUS_OK = 0,
+    APUS_PARTIAL = 1, /* a deadline or apus_cancel stopped the work; what was done is kept, call again to go on */
+
+    APUS_E_ARGUMENT = -1,    /* a parameter is outside its documented range */
+    APUS_E_SPACE = -2,       /* the memory given is smaller than measured, or not aligned */
+    APUS_E_FORMAT = -3,      /* the data is not a blob, or is damaged: the log says what was expected and found */
+    APUS_E_VERSION = -4,     /* a blob or saved state of another format version */
+    APUS_E_UNSUPPORTED = -5, /* understood, but not possible with this build, engine or model */
+    APUS_E_UNAVAILABLE = -6, /* the engine or instruction set asked for is not on this machine */
+    APUS_E_CONTEXT = -7,     /* more positions than the context holds */
+    APUS_E_TOKEN = -8,       /* a token id, or the name of a special token, that the vocabulary does not have */
+    APUS_E_TEXT = -9,        /* more text than the session was opened for (config.prompt_bytes) */
+    APUS_E_MISMATCH = -10,   /* a saved state or draft that belongs to another model */
+    APUS_E_ORDER = -11,      /* a call at the wrong time: apus_next before apus_begin, apus_begin before apus_prompt */
+    APUS_E_NUMERIC = -12,    /* a value left the range the numeric contract allows (weights that make no sense) */
+    APUS_E_ENGINE = -13,     /* an engine failed and no other could take over */
+    APUS_E_CONTRACT = -14    /* this build or machine does not round as the numeric contract needs; the log says which check failed */
+};
+
+/* A short English sentence without a period, never NULL, for any value. */
+APUS_API const char *apus_status_text(apus_status status);
+
+/* major << 16 | minor << 8 | patch of the library that runs. */
+APUS_API uint32_t apus_version(void);
+
+/* ------------------------------------------------------------------------------------------------------------- machine -- */
+
+/* Instruction sets of the CPU engine, weakest first. A mask names the strongest one allowed. */
+typedef enum apus_cpu { APUS_CPU_BEST = 0, APUS_CPU_REF = 1, APUS_CPU_AVX2 = 2, APUS_CPU_AVX512 = 3 } apus_cpu;
+
+/* What an engine would need here, in words. Calls say(user, engine, available, text) once or more for every engine this build knows. */
+APUS_API void apus_probe(void (*say)(void *user, const char *engine, int available, const char *text), void *user);
+
+/* The strongest instruction set of this machine, and the name of any ("ref", "avx2", "avx512"; NULL if out of range). */
+APUS_API apus_cpu apus_cpu_best(void);
+APUS_API const char *apus_cpu_name(apus_cpu cpu);
+
+/* ---------------------------------------------------------------------------------------------------------------- blob -- */
+
+/* A parsed view of a blob: plain values, copyable, owns nothing. Fields are internal. */
+typedef struct apus_blob {
+    uint64_t opaque[32];
+} apus_blob;
+
+/* Checks the structure of `size` bytes at `data` (4096-aligned; must outlive the blob and everything opened from it) and fills *blob.
+ * Everything but the weight bytes is checked here, in time linear in that part; weight bytes are safe in every bit pattern.
+ * port may be NULL; its log gets one sentence on failure. APUS_E_FORMAT, APUS_E_VERSION, APUS_E_ARGUMENT (alignment). */
+APUS_API apus_status apus_blob_open(apus_blob *blob, const void *data, size_t size, const apus_port *port);
+
+/* Recomputes the hash of every section, weights included (reads the whole blob). section gets the failing section's name, or NULL. */
+APUS_API apus_status apus_blob_verify(const apus_blob *blob, const char **section);
+
+typedef struct apus_layer_info {
+    uint32_t heads;    /* query heads; 0 where the layer has no attention */
+    uint32_t kv_heads; /* divides heads */
+    uint32_t head_dim;
+    uint32_t ffn;      /* hidden width of the feed-forward part; 0 where the layer has none */
+} apus_layer_info;
+
+typedef struct apus_tensor_info {
+    const char *name;  /* "layer.3.ffn_down"; valid while the blob is, not longer than 63 bytes */
+    const char *type;  /* "w4" or "w8" */
+    uint32_t rows, cols;
+    uint64_t bytes;    /* weights, scales and row floats together, padding included */
+} apus_tensor_info;
+
+/* What a blob says of itself. Strings belong to the blob's data, are zero-terminated and may be empty. */
+typedef struct apus_info {
+    const char *name;         /* of the model */
+    const char *architecture; /* as the source named it: "LlamaForCausalLM", "llama" ... */
+    const char *provenance;   /* what the packer was given and did */
+    uint64_t bytes;           /* of the blob */
+    uint64_t parameters;      /* weights that were packed, embedding and head included */
+    uint64_t weight_bytes;    /* bytes one pass over the model reads: all GEMV weights with their scales, embedding not included */
+    double bits_per_weight;   /* of the GEMV weights of the layers and the head */
+    uint64_t model_hash;
+    uint32_t layers, dim, vocab, max_positions;
+    uint32_t tensors;
+    const char *tokenizer; /* "spm" or "bpe" */
+    int add_bos;           /* a prompt begins with bos */
+    int32_t bos, eos;      /* -1 where the model has none */
+    uint32_t end_tokens;   /* count of ids that end a generation, eos included */
+} apus_info;
+
+APUS_API apus_status apus_describe(const apus_blob *blob, apus_info *info);
+APUS_API apus_status apus_describe_layer(const apus_blob *blob, uint32_t layer, apus_layer_info *info);
+APUS_API apus_status apus_describe_tensor(const apus_blob *blob, uint32_t index, apus_tensor_info *info);
+APUS_API apus_status apus_describe_end_token(const apus_blob *blob, uint32_t index, int32_t *id);
+
+/* -------------------------------------------------------------------------------------------------------------- prompts -- */
+
+typedef enum apus_part_kind {
+    APUS_TEXT = 0,    /* data: bytes of text; never becomes a control token */
+    APUS_SPECIAL = 1, /* data: the exact text of one special token, such as "<|im_start|>" */
+    APUS_IDS = 2,     /* data: `count` int32_t ids */
+    APUS_BOS = 3      /* data: none; the token the model puts in front, or nothing where it puts none */
+} apus_part_kind;
+
+enum {
+    APUS_PART_NO_PREFIX = 1u, /* TEXT: no implicit leading space (SentencePiece); the suffix of a fill-in-the-middle prompt */
+    APUS_PART_SPECIALS = 2u   /* TEXT: control tokens spelled out in the text are taken as such. For trusted text only */
+};
+
+/* One part of a prompt. Adjacent TEXT parts with equal flags are joined before tokenizing. */
+typedef struct apus_part {
+    apus_part_kind kind;
+    uint32_t flags;
+    const void *data;
+    size_t count; /* bytes of TEXT and SPECIAL, ids of IDS */
+} apus_part;
+
+/* Bytes of scratch that tokenizing prompts of up to text_bytes bytes of TEXT takes (8-aligned). */
+APUS_API size_t apus_tokenize_scratch(const apus_blob *blob, size_t text_bytes);
+
+/* Parts to ids. Writes up to capacity ids and the number needed to *count. APUS_E_SPACE where capacity or scratch is too small (the
+ * ids that fit are written and *count is right if only capacity was short), APUS_E_TOKEN for an unknown special or an id out of range. */
+APUS_API apus_status apus_tokenize(const apus_blob *blob, const apus_part *parts, size_t parts_count, int32_t *ids, size_t capacity,
+                                   size_t *count, void *scratch, size_t scratch_bytes);
+
+/* Ids to bytes: the text that prompt and generation show, special tokens spelled out only with specials != 0. Writes up to capacity
+ * bytes (no terminator) and the number needed to *count; APUS_E_SPACE if it is more than capacity. `first` != 0: the ids begin a text
+ * (SentencePiece drops its implicit leading space). */
+APUS_API apus_status apus_detokenize(const apus_blob *blob, const int32_t *ids, size_t ids_count, int first, int specials, char *text,
+                                     size_t capacity, size_t *count);
+
+/* --------------------------------------------------------------------------------------------------------------- memory -- */
+
+typedef struct apus_memory {
+    uint64_t bytes;        /* of the arena, exactly enough */
+    uint32_t alignment;    /* of its first byte */
+    uint64_t driver_bytes; /* what drivers will take besides; 0 on the CPU */
+} apus_memory;
+
+/* ---------------------------------------------------------------------------------------------------------------- model -- */
+
+typedef struct apus_model apus_model; /* a blob made ready on an engine; lives in the caller's memory; shared by sessions */
+
+typedef struct apus_model_config {
+    uint32_t size;
+    const apus_blob *blob; /* copied */
+    const char *engine;    /* "cpu"; NULL means "cpu" */
+    const apus_port *port; /* copied; may be NULL */
+    apus_cpu cpu;          /* mask of the CPU engine's instruction set */
+} apus_model_config;
+
+APUS_API apus_status apus_model_measure(const apus_model_config *config, apus_memory *memory);
+/* Runs the rounding self-test of the numeric contract first. APUS_E_UNAVAILABLE for a mask or engine this machine lacks. */
+APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config *config, void *memory, size_t bytes);
+/* Every session on it must be closed before. */
+APUS_API void apus_model_close(apus_model *model);
+
+/* -------------------------------------------------------------------------------------------------------------- session -- */
+
+typedef struct apus_session apus_session;
+
+typedef struct apus_config {
+    uint32_t size;
+    const apus_model *model;
+    uint32_t context;      /* positions, 1 .. the model's max_positions; 0: the smaller of max_positions and 4096 */
+    uint32_t threads;      /* including the caller's, 1 .. 64; 0: 1 */
+    uint32_t chunk;        /* most columns of one pass, 1 .. 512; 0: 128. More is faster for long prompts and takes more arena */
+    uint32_t prompt_bytes; /* most bytes of TEXT in one apus_prompt or apus_append; 0: 16 * context + 4096 */
+} apus_config;
+
+/* The same walk as apus_open, only counting: apus_open cannot fail for space when given what it says. */
+APUS_API apus_status apus_measure(const apus_config *config, apus_memory *memory);
+APUS_API apus_status apus_open(apus_session **session, const apus_config *config, void *arena, size_t bytes);
+APUS_API void apus_close(apus_session *session);
+
+/* Makes the parts the whole context: keeps the longest common prefix with what is there and evaluates the rest in chunks.
+ * deadline_ns: on the port's clock, 0 for none. APUS_PARTIAL when the deadline passed or apus_cancel was called: the positions done
+ * are kept, and the same call again goes on from there. At least one position must result (APUS_E_ARGUMENT).
+ * On failure the context is as before, except that APUS_E_NUMERIC and APUS_E_ENGINE keep only the positions that were good. */
+APUS_API apus_status apus_prompt(apus_session *session, const apus_part *parts, size_t count, uint64_t deadline_ns);
+/* Adds the parts after everything in the context (prompt and generated ids). Otherwise like apus_prompt; after APUS_PARTIAL call
+ * with count 0 to go on. */
+APUS_API apus_status apus_append(apus_session *session, const apus_part *parts, size_t count, uint64_t deadline_ns);
+
+/* Stops the call in progress, or the next one if none is, at the next layer. From any thread or a signal handler. */
+APUS_API void apus_cancel(apus_session *session);
+
+/* Called before each choice with the raw logits of the real vocabulary; may change them (-inf: never). ids: the accepted ids of this
+ * generation so far. Must be a pure function of its arguments, or speculation changes the output. */
+typedef void (*apus_logits_fn)(void *user, float *logits, uint32_t vocab, const int32_t *ids, size_t count);
+
+typedef struct apus_stop {
+    const char *text; /* 1 .. 63 bytes, copied */
+    size_t bytes;
+} apus_stop;
+enum { APUS_STOPS_MAX = 8 };
+
+typedef struct apus_sampling {
+    uint32_t size;
+    float temperature;     /* 0: greedy (ties to the lower id); else 0.01 .. 100 */
+    uint32_t top_k;        /* 0: off */
+    float top_p;           /* 0 or 1: off; else mass to keep, in (0, 1) */
+    float min_p;           /* 0: off; else least probability relative to the best, in (0, 1] */
+    float repeat_penalty;  /* 0 or 1: off; else 0.1 .. 10: divides positive and multiplies negative logits of recent ids */
+    uint32_t repeat_last;  /* how many ids back, prompt included; 0: 64; at most 1024 */
+    uint64_t seed;
+    uint32_t max_tokens;   /* 0: as many as the context holds */
+    int ignore_end;        /* != 0: end tokens do not end the generation */
+    int want_hash;         /* != 0: apus_stats gives a hash over the logits behind each id */
+    const apus_stop *stops;
+    uint32_t stops_count;  /* at most APUS_STOPS_MAX */
+    apus_logits_fn logits; /* may be NULL */
+    void *logits_user;
+    uint64_t deadline_ns;  /* 0: none */
+} apus_sampling;
+
+/* Begins a generation after the current context. Order of the rules: repetition penalty, logits callback, top-k, top-p, min-p,
+ * temperature. The same seed and context give the same ids. */
+APUS_API apus_status apus_begin(apus_session *session, const apus_sampling *sampling);
+
+typedef enum apus_stop_reason {
+    APUS_RUNNING = 0,
+    APUS_STOP_EOS,      /* an end token, the last of ids; its text is not shown */
+    APUS_STOP_LENGTH,   /* max_tokens */
+    APUS_STOP_TEXT,     /* a stop text; the text shown ends before it */
+    APUS_STOP_CANCELLED,
+    APUS_STOP_DEADLINE,
+    APUS_STOP_CONTEXT   /* the context is full */
+} apus_stop_reason;
+/* "eos", "length", "stop", "cancelled", "deadline", "context"; "" while running. */
+APUS_API const char *apus_stop_reason_text(apus_stop_reason reason);
+
+/* What one round gave. Everything belongs to the session and is valid until its next call. */
+typedef struct apus_piece {
+    const char *text; /* whole UTF-8 characters; bytes that never become one are given as they are when the generation ends */
+    size_t bytes;     /* may be 0: a character or a stop text may be incomplete */
+    const int32_t *ids;
+    const float *log_probs; /* natural logarithm of each id's probability under the raw logits at temperature 1 */
+    size_t count;           /* of ids, 0 .. 16; 0 only when the round stopped before an id */
+    apus_stop_reason stop;
+} apus_piece;
+
+/* One round. APUS_OK also for the round that stops; after it APUS_E_ORDER until apus_begin. */
+APUS_API apus_status apus_next(apus_session *session, apus_piece *piece);
+
+/* Evaluates ids after the current context and writes logits [count][vocab] (vocab of apus_info), all of them into the context.
+ * logits may be NULL. APUS_PARTIAL as in apus_prompt with *done positions finished (done may be NULL). */
+APUS_API apus_status apus_eval(apus_session *session, const int32_t *ids, size_t count, float *logits, size_t *done);
+
+/* Forgets all positions from `position` on (0 .. positions). */
+APUS_API apus_status apus_rewind(apus_session *session, size_t position);
+
+typedef struct apus_stats_t {
+    uint64_t positions;      /* in the context now */
+    uint64_t reused;         /* positions the last apus_prompt found in place */
+    uint64_t prompt_tokens;  /* positions the last apus_prompt and the apus_append calls after it evaluated */
+    uint64_t prompt_ns;      /* and the time it took */
+    uint64_t new_tokens;     /* ids of this generation */
+    uint64_t next_ns;        /* time inside apus_next of this generation */
+    uint64_t passes;         /* model passes of this generation */
+    uint64_t logits_hash;    /* over the raw float32 logits, real vocabulary only, behind each id of this generation, in order */
+    uint64_t weight_bytes;   /* read by one pass */
+    uint64_t arena_bytes;
+    const char *engine;      /* "cpu" */
+    const char *cpu;         /* instruction set in use */
+    uint32_t threads;
+    uint32_t context;
+} apus_stats_t;
+APUS_API apus_status apus_stats(const apus_session *session, apus_stats_t *stats);
+
+/* The context (ids and KV rows, not a running generation) as bytes bound to the model and the format version. apus_save with
+ * data NULL gives the size alone. apus_restore checks everything before it changes anything; APUS_E_MISMATCH for another model. */
+APUS_API apus_status apus_save(const apus_session *session, void *data, size_t capacity, size_t *bytes);
+APUS_API apus_status apus_restore(apus_session *session, const void *data, size_t bytes);
+
+/* The ids in the context; *ids is valid until the next call that changes it. */
+APUS_API apus_status apus_ids(const apus_session *session, const int32_t **ids, size_t *count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

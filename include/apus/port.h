@@ -1,0 +1,63 @@
+/* What the embedder lends to Apus: a clock, a log, threads. Every member may be NULL and then that service is absent:
+ * no clock (deadlines and timings off), no log (status codes only), no threads (the caller's thread does all the work).
+ * port/posix.c fills one for Linux and the like; port/none.c is the empty one for images without an operating system. */
+#ifndef APUS_PORT_H
+#define APUS_PORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { APUS_LOG_ERROR = 0, APUS_LOG_WARN = 1, APUS_LOG_INFO = 2 };
+
+/* Bytes of caller-owned storage behind one thread handle, 16-aligned. */
+enum { APUS_THREAD_BYTES = 64 };
+
+typedef struct apus_port {
+    uint32_t size; /* sizeof(apus_port) */
+    void *user;    /* handed to every call below */
+
+    /* Monotonic nanoseconds. */
+    uint64_t (*now_ns)(void *user);
+
+    /* One sentence, no newline, valid during the call only. Called from the thread that called Apus. */
+    void (*log)(void *user, int level, const char *text);
+
+    /* Starts a thread that runs entry(arg); storage is APUS_THREAD_BYTES bytes that live until thread_join. 0 or an error number. */
+    int (*thread_start)(void *user, void *storage, void (*entry)(void *arg), void *arg);
+    void (*thread_join)(void *user, void *storage);
+
+    /* Sleeps while *word == expected (checked atomically with going to sleep); may return early for no reason.
+     * thread_wake wakes every thread asleep on word. Both or neither must be given with thread_start. */
+    void (*thread_park)(void *user, const uint32_t *word, uint32_t expected);
+    void (*thread_wake)(void *user, const uint32_t *word);
+} apus_port;
+
+/* The port of the system this library was built for (all members set where the system has the service). Static, read-only. */
+const apus_port *apus_port_host(void);
+
+/* Processors this process may run on, at least 1. */
+uint32_t apus_port_processors(void);
+
+/* A read-only view of a file. */
+typedef struct apus_map {
+    const void *data; /* page-aligned */
+    size_t size;      /* bytes */
+    intptr_t handle;  /* of the system; internal */
+} apus_map;
+
+/* Maps a whole regular file read-only and shared. 0, or an errno value (EINVAL for an empty or irregular file). The file must not
+ * shrink while mapped (a page past its new end cannot be read): apus_map_intact tells whether it has. */
+int apus_map_open(apus_map *map, const char *path);
+void apus_map_close(apus_map *map);
+
+/* 1 while the file behind the map is at least as long as the map, else 0. */
+int apus_map_intact(const apus_map *map);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

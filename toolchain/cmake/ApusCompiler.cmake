@@ -1,0 +1,20 @@
+# Flags for everything. The numeric contract needs plain IEEE arithmetic: no contraction, no fast-math.
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_C_FLAGS_RELEASE "-O2 -DNDEBUG")
+set(CMAKE_C_FLAGS_DEBUG "-O1 -g")
+
+add_compile_options(-ffp-contract=off -fno-fast-math -fno-strict-aliasing -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes
+                    -Wmissing-prototypes -Wvla -Wundef -Wpointer-arith -Wwrite-strings)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    add_compile_options(-Wlogical-op)
+endif()
+if(APUS_STRICT)
+    add_compile_options(-Werror)
+endif()
+if(APUS_SANITIZE)
+    add_compile_options(-fsanitize=${APUS_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+    add_link_options(-fsanitize=${APUS_SANITIZE})
+endif()
