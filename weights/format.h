@@ -12,7 +12,6 @@
 enum {
     BLOB_VERSION = 1,
     BLOB_ALIGN = 4096,
-    BLOB_NONE = -1, /* 0xffffffff as an index: absent */
     PANEL_ROWS = 16,
     GROUP = 64, /* columns that share an integer scale in W4; every input width is padded to a multiple of it */
     BLOB_LAYERS_MAX = 1024,
