@@ -1,0 +1,19 @@
+/* One sentence saying what is wrong with an input, for the person who gave it. */
+#ifndef PACK_DIAG_H
+#define PACK_DIAG_H
+
+#include <stdbool.h>
+
+struct diag {
+    char text[512]; /* UTF-8, zero-terminated, one line without a final period; empty while nothing failed */
+};
+
+/* Sets the sentence and returns false, so that a check reads `return diag_fail(d, ...)`. Names out of hostile files may be passed with %s:
+ * control characters and bytes that are not UTF-8 become '?', and a sentence too long is cut. A sentence already there stays: the first
+ * failure is the cause. d may be NULL. */
+bool diag_fail(struct diag *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Forgets the sentence. */
+void diag_clear(struct diag *d);
+
+#endif

@@ -1,0 +1,44 @@
+/* Tensor types of GGUF and the way from their bytes to float32.
+ *
+ * A row is a sequence of blocks of `block` values in `bytes` bytes, little-endian. Layouts and formulas follow ggml's definition of
+ * each type; every value is the one its reference dequantization gives in float32. */
+#ifndef PACK_GGUF_TYPES_H
+#define PACK_GGUF_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum gguf_type {
+    GGUF_TYPE_F32 = 0,
+    GGUF_TYPE_F16 = 1,
+    GGUF_TYPE_Q4_0 = 2,
+    GGUF_TYPE_Q4_1 = 3,
+    GGUF_TYPE_Q5_0 = 6,
+    GGUF_TYPE_Q5_1 = 7,
+    GGUF_TYPE_Q8_0 = 8,
+    GGUF_TYPE_Q2_K = 10,
+    GGUF_TYPE_Q3_K = 11,
+    GGUF_TYPE_Q4_K = 12,
+    GGUF_TYPE_Q5_K = 13,
+    GGUF_TYPE_Q6_K = 14,
+    GGUF_TYPE_BF16 = 30
+};
+
+struct gguf_type_info {
+    const char *name; /* "Q4_K" */
+    uint32_t block;   /* values */
+    uint32_t bytes;   /* of a block */
+};
+
+/* NULL for a type that cannot be read; gguf_type_name then still knows the name of most. */
+const struct gguf_type_info *gguf_type_info(uint32_t type);
+const char *gguf_type_name(uint32_t type); /* "unknown" for an id never given */
+
+/* One block at `in` to `block` floats. Any bytes are safe; NaN and infinity come out as they are stored. */
+void gguf_dequantize_block(enum gguf_type type, const uint8_t *in, float *out);
+
+float float_from_f16(uint16_t bits);
+float float_from_bf16(uint16_t bits);
+
+#endif
