@@ -1,0 +1,142 @@
+/* The services of Linux: threads, futex, monotonic clock, mapped files.
+ *
+ * No log: the library never prints, so an application that wants one copies the port and sets its own. */
+#define _GNU_SOURCE 1 /* sched_getaffinity, syscall */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "apus/apus.h"
+#include "apus/port.h"
+
+/* What lives in the caller's APUS_THREAD_BYTES. */
+struct posix_thread {
+    pthread_t thread;
+    void (*entry)(void *arg);
+    void *arg;
+};
+_Static_assert(sizeof(struct posix_thread) <= APUS_THREAD_BYTES, "a thread fits the storage that port.h promises");
+_Static_assert(_Alignof(struct posix_thread) <= 16, "and its alignment");
+
+static uint64_t posix_now_ns(void *user) {
+    (void)user;
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail with this clock and a valid pointer */
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void *posix_thread_main(void *storage) {
+    const struct posix_thread *t = storage;
+    t->entry(t->arg);
+    return NULL;
+}
+
+static int posix_thread_start(void *user, void *storage, void (*entry)(void *arg), void *arg) {
+    (void)user;
+    struct posix_thread *t = storage;
+    t->entry = entry;
+    t->arg = arg;
+
+    /* The application's signal handlers never run on our threads; faults stay deliverable to whoever handles them. */
+    sigset_t all, old;
+    sigfillset(&all);
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGSEGV);
+    sigdelset(&all, SIGFPE);
+    sigdelset(&all, SIGILL);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int error = pthread_create(&t->thread, NULL, posix_thread_main, t);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return error;
+}
+
+static void posix_thread_join(void *user, void *storage) {
+    (void)user;
+    const struct posix_thread *t = storage;
+    pthread_join(t->thread, NULL);
+}
+
+/* EAGAIN (the word differs) and EINTR are both "early for no reason", which callers expect. */
+static void posix_thread_park(void *user, const uint32_t *word, uint32_t expected) {
+    (void)user;
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+}
+
+static void posix_thread_wake(void *user, const uint32_t *word) {
+    (void)user;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+APUS_API const apus_port *apus_port_host(void) {
+    static const apus_port host = {
+        .size = sizeof(apus_port),
+        .now_ns = posix_now_ns,
+        .thread_start = posix_thread_start,
+        .thread_join = posix_thread_join,
+        .thread_park = posix_thread_park,
+        .thread_wake = posix_thread_wake,
+    };
+    return &host;
+}
+
+APUS_API uint32_t apus_port_processors(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        int n = CPU_COUNT(&set);
+        if (n > 0) return (uint32_t)n;
+    }
+    long online = sysconf(_SC_NPROCESSORS_ONLN); /* more processors than cpu_set_t holds */
+    return online > 0 ? (uint32_t)online : 1;
+}
+
+/* O_NONBLOCK: opening a pipe must be refused, not waited for. */
+APUS_API int apus_map_open(apus_map *map, const char *path) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return errno;
+
+    struct stat st;
+    int error = 0;
+    void *data = MAP_FAILED;
+    if (fstat(fd, &st) != 0) {
+        error = errno;
+    } else if (!S_ISREG(st.st_mode) || st.st_size <= 0) {
+        error = EINVAL;
+    } else if ((uint64_t)st.st_size > SIZE_MAX) {
+        error = EFBIG;
+    } else {
+        data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        if (data == MAP_FAILED) error = errno;
+    }
+    if (error) {
+        close(fd);
+        return error;
+    }
+    /* Huge pages where the file system has them. Not MADV_SEQUENTIAL: it marks pages as not worth keeping, and weights are read again
+     * for every token. Not MADV_WILLNEED: reading gigabytes ahead is not for someone who only asks what a blob is. Failing is fine. */
+    madvise(data, (size_t)st.st_size, MADV_HUGEPAGE);
+    *map = (apus_map){.data = data, .size = (size_t)st.st_size, .handle = fd};
+    return 0;
+}
+
+APUS_API void apus_map_close(apus_map *map) {
+    if (!map || !map->data) return;
+    munmap((void *)(uintptr_t)map->data, map->size);
+    close((int)map->handle);
+    *map = (apus_map){.data = NULL, .size = 0, .handle = -1};
+}
+
+APUS_API int apus_map_intact(const apus_map *map) {
+    struct stat st;
+    return fstat((int)map->handle, &st) == 0 && st.st_size >= 0 && (uint64_t)st.st_size >= map->size;
+}
