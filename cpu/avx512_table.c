@@ -1,0 +1,4 @@
+/* What AVX-512 (F, BW, VL, DQ, VNNI) adds to the table. */
+#include "cpu/variants.h"
+
+void cpu_fill_avx512(struct cpu_kernels *table) { table->cpu = APUS_CPU_AVX512; }

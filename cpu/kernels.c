@@ -1,0 +1,44 @@
+/* Which instruction sets the machine has, and the kernel table: weaker sets first, stronger ones over them. */
+#include "cpu/kernels.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+static uint64_t enabled_state(void) {
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+APUS_API apus_cpu apus_cpu_best(void) {
+    enum { OSXSAVE = 1 << 27, AVX = 1 << 28, AVX2 = 1 << 5, YMM_STATE = 0x6, ZMM_STATE = 0xe6, VNNI = 1 << 11 };
+    const uint32_t avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
+    uint32_t a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & OSXSAVE) || !(c & AVX)) return APUS_CPU_REF;
+    uint64_t state = enabled_state(); /* what the system saves for a thread: a set that it does not save must not be used */
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & AVX2) || (state & YMM_STATE) != YMM_STATE) return APUS_CPU_REF;
+    if ((b & avx512) != avx512 || !(c & VNNI) || (state & ZMM_STATE) != ZMM_STATE) return APUS_CPU_AVX2;
+    return APUS_CPU_AVX512;
+}
+#else
+APUS_API apus_cpu apus_cpu_best(void) { return APUS_CPU_REF; }
+#endif
+
+APUS_API const char *apus_cpu_name(apus_cpu cpu) {
+    switch (cpu) {
+    case APUS_CPU_REF: return "ref";
+    case APUS_CPU_AVX2: return "avx2";
+    case APUS_CPU_AVX512: return "avx512";
+    default: return NULL;
+    }
+}
+
+apus_status cpu_kernels_fill(struct cpu_kernels *table, apus_cpu mask) {
+    apus_cpu best = apus_cpu_best();
+    if (mask == APUS_CPU_BEST) mask = best;
+    if (!apus_cpu_name(mask) || mask > best) return APUS_E_UNAVAILABLE;
+    cpu_fill_ref(table);
+    if (mask >= APUS_CPU_AVX2) cpu_fill_avx2(table);
+    if (mask >= APUS_CPU_AVX512) cpu_fill_avx512(table);
+    return APUS_OK;
+}

@@ -1,0 +1,74 @@
+/* Attention in plain C (docs/numerics.md 6): the maximum first, then integers. The order of slots never matters. */
+#include "cpu/variants.h"
+#include "hal/scalar.h"
+
+static int visible(const struct attend_query *query, uint32_t slot) {
+    if (slot < query->prefix) return 1;
+    return slot >= query->tail && slot - query->tail < 16 && (query->mask >> (slot - query->tail) & 1);
+}
+
+/* One past the last slot that the query can see. */
+static uint32_t last_slot(const struct attend_query *query) {
+    uint32_t end = query->prefix;
+    for (uint32_t i = 0; i < 16; i++)
+        if (query->mask >> i & 1) end = query->tail + i + 1;
+    return end;
+}
+
+static int32_t dot(const struct attend_args *a, const int8_t *q, uint32_t slot) {
+    int32_t sum = 0;
+    for (uint32_t c = 0; c < a->head_dim; c++) sum += q[c] * (a->kv.k[kv_k_index(slot, c, a->head_dim)] - 128);
+    return sum;
+}
+
+/* x >= 0, ties to even. num_rint holds to 2^22 only; from 2^23 on every float is an integer. */
+static int64_t round_positive(float x) {
+    if (x >= 8388608.0f) return (int64_t)x;
+    float t = x + 8388608.0f;
+    return (int64_t)(t - 8388608.0f);
+}
+
+static uint32_t attend_one(const struct attend_args *a, const struct attend_query *query) {
+    float *score = a->scratch, max = 0.0f, vmax = 0.0f;
+    uint32_t bad = 0, first = 1, end = last_slot(query);
+
+    for (uint32_t j = 0; j < end; j++) {
+        if (!visible(query, j)) continue;
+        float t = (float)dot(a, query->q, j) * query->scale;
+        score[j] = t * a->kv.kscale[j];
+        if (first || score[j] > max) max = score[j];
+        if (first || a->kv.vscale[j] > vmax) vmax = a->kv.vscale[j];
+        first = 0;
+    }
+    if (vmax == 0.0f) {
+        memset(query->out, 0, a->head_dim * sizeof *query->out);
+        return 0;
+    }
+
+    int64_t sum = 0, acc[BLOB_HEAD_DIM_MAX] = {0};
+    float r = num_recip(vmax);
+    for (uint32_t j = 0; j < end; j++) {
+        if (!visible(query, j)) continue;
+        float t = score[j] - max;
+        float e = t < -30.0f ? 0.0f : num_exp2(t);
+        sum += round_positive(e * 16777216.0f);
+        float b = num_snap(a->kv.vscale[j] * r, &bad);
+        float w = e * b;
+        w = num_rint(w * 2097151.0f);
+        int64_t digits = w > 2097151.0f ? 2097151 : (int64_t)w;
+        for (uint32_t c = 0; c < a->head_dim; c++) acc[c] += digits * a->kv.v[kv_v_index(j, c, a->head_dim)];
+    }
+    float unit = num_snap(vmax * 0x1.000008p+3f, &bad);
+    float inv = num_recip((float)sum);
+    for (uint32_t c = 0; c < a->head_dim; c++) {
+        float t = (float)acc[c] * unit;
+        query->out[c] = num_snap(t * inv, &bad);
+    }
+    return bad;
+}
+
+uint32_t ref_attend(const struct attend_args *args) {
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < args->queries; i++) bad |= attend_one(args, &args->query[i]);
+    return bad;
+}

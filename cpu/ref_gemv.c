@@ -1,0 +1,66 @@
+/* GEMV in plain C (docs/numerics.md 4), over the panels of weights/format.h. Integer sums are uint32_t: modulo 2^32, so every bit
+ * pattern of the weights is safe. */
+#include "cpu/variants.h"
+#include "hal/scalar.h"
+
+static uint32_t product(int32_t w, int32_t q) { return (uint32_t)(w * q); }
+
+/* acc[r] = sum over c of w[r][c] * q[c] */
+static void panel_w8(const uint8_t *panel, uint32_t kp, const int8_t *q, uint32_t acc[PANEL_ROWS]) {
+    memset(acc, 0, PANEL_ROWS * sizeof *acc);
+    for (uint32_t c = 0; c < kp; c += 4, panel += 64)
+        for (uint32_t r = 0; r < PANEL_ROWS; r++)
+            for (uint32_t j = 0; j < 4; j++) acc[r] += product(panel[r * 4 + j] - 128, q[c + j]);
+}
+
+/* acc[r] = sum over groups g of scale[r][g] * sum over c in g of w[r][c] * q[c] */
+static void panel_w4(const uint8_t *panel, uint32_t kp, const int8_t *q, uint32_t acc[PANEL_ROWS]) {
+    const uint8_t *scales = NULL;
+    memset(acc, 0, PANEL_ROWS * sizeof *acc);
+    for (uint32_t g = 0; g < kp / GROUP; g++) {
+        uint32_t sum[PANEL_ROWS] = {0};
+        if (g % 4 == 0) {
+            scales = panel;
+            panel += 64;
+        }
+        for (uint32_t c = g * GROUP; c < (g + 1) * GROUP; c += 8, panel += 64)
+            for (uint32_t r = 0; r < PANEL_ROWS; r++)
+                for (uint32_t j = 0; j < 4; j++) {
+                    uint8_t b = panel[r * 4 + j];
+                    sum[r] += product((b & 15) - 8, q[c + j]);
+                    sum[r] += product((b >> 4) - 8, q[c + 4 + j]);
+                }
+        for (uint32_t r = 0; r < PANEL_ROWS; r++) acc[r] += (uint32_t)(int8_t)scales[g % 4 * 16 + r] * sum[r];
+    }
+}
+
+typedef void panel_fn(const uint8_t *panel, uint32_t kp, const int8_t *q, uint32_t acc[PANEL_ROWS]);
+
+static uint32_t gemv(const struct gemv_args *a, uint32_t begin, uint32_t end, uint32_t type, panel_fn *panel) {
+    size_t stride = panel_bytes(type, a->kp);
+    uint32_t bad = 0;
+    for (uint32_t p = begin; p < end; p++)
+        for (uint32_t c = 0; c < a->columns; c++) {
+            const uint8_t *x = a->x + c * a->x_stride;
+            uint32_t acc[PANEL_ROWS];
+            float scale;
+            memcpy(&scale, x + a->kp + a->kp / 16, sizeof scale);
+            panel(a->panels + p * stride, a->kp, (const int8_t *)x, acc);
+            for (uint32_t r = 0; r < PANEL_ROWS; r++) {
+                size_t row = (size_t)p * PANEL_ROWS + r;
+                float *y = a->y + c * a->y_stride + row;
+                float t = (float)(int32_t)acc[r] * a->row_scale[row];
+                float v = num_snap(t * scale, &bad);
+                *y = a->add ? num_snap(*y + v, &bad) : v;
+            }
+        }
+    return bad;
+}
+
+uint32_t ref_gemv_w8(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    return gemv(args, panel_begin, panel_end, WEIGHT_W8, panel_w8);
+}
+
+uint32_t ref_gemv_w4(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    return gemv(args, panel_begin, panel_end, WEIGHT_W4, panel_w4);
+}

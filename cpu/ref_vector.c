@@ -1,0 +1,105 @@
+/* What happens to one column between GEMVs, in plain C (docs/numerics.md 3 and 5). */
+#include "cpu/variants.h"
+#include "hal/scalar.h"
+
+/* The maximum of magnitudes, compared as bits: exact in any order, and a NaN counts as the largest. */
+static float magnitude(const float *x, uint32_t n) {
+    uint32_t a = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t m = float_bits(x[i]) & 0x7fffffffu;
+        if (m > a) a = m;
+    }
+    return bits_float(a);
+}
+
+/* quant of docs/numerics.md 3: fills q[0..n), gives s. */
+static float quantize(const float *x, uint32_t n, int8_t *q, uint32_t *bad) {
+    float a = num_snap(magnitude(x, n), bad);
+    if (a == 0.0f) {
+        memset(q, 0, n);
+        return 0.0f;
+    }
+    float v = 127.0f * num_recip(a);
+    for (uint32_t i = 0; i < n; i++) {
+        float t = num_rint(x[i] * v);
+        q[i] = (int8_t)(t < -127.0f ? -127.0f : t > 127.0f ? 127.0f : t);
+    }
+    return num_snap(a * 0x1.020408p-7f, bad);
+}
+
+/* A column's padding and group sums, its q being filled to k; then its scale. */
+static void finish(void *column, uint32_t k, float scale) {
+    uint32_t kp = padded_cols(k);
+    int8_t *q = column;
+    int32_t *gsum = act_gsum(column, kp);
+    memset(q + k, 0, kp - k);
+    for (uint32_t g = 0; g < kp / GROUP; g++) {
+        gsum[g] = 0;
+        for (uint32_t i = 0; i < GROUP; i++) gsum[g] += q[g * GROUP + i];
+    }
+    *act_scale(column, kp) = scale;
+}
+
+uint32_t ref_quant(const float *x, uint32_t k, void *column) {
+    uint32_t bad = 0;
+    float s = quantize(x, k, column, &bad);
+    finish(column, k, s);
+    return bad;
+}
+
+uint32_t ref_norm(const float *x, uint32_t dim, float inv_dim, float eps, void *column) {
+    uint32_t bad = 0;
+    float p[64] = {0};
+    for (uint32_t i = 0; i < dim; i++) p[i % 64] = p[i % 64] + x[i] * x[i];
+    for (uint32_t w = 32; w > 0; w /= 2)
+        for (uint32_t j = 0; j < w; j++) p[j] = p[j] + p[j + w];
+    float r = num_rsqrt(p[0] * inv_dim + eps);
+    float s = quantize(x, dim, column, &bad);
+    finish(column, dim, num_snap(s * r, &bad));
+    return bad;
+}
+
+static float silu(float g, float u, uint32_t *bad) {
+    float t = g * -0x1.715476p+0f;
+    t = t < -30.0f ? -30.0f : t;
+    t = t > 30.0f ? 30.0f : t;
+    float h = num_snap(g * num_recip(1.0f + num_exp2(t)), bad);
+    return num_snap(h * u, bad);
+}
+
+static void hadamard64(float h[64]) {
+    for (uint32_t len = 1; len < 64; len *= 2)
+        for (uint32_t i = 0; i < 64; i++) {
+            if (i & len) continue;
+            float a = h[i], b = h[i + len];
+            h[i] = a + b;
+            h[i + len] = a - b;
+        }
+}
+
+uint32_t ref_act(float *g, const float *u, uint32_t ffn, void *column) {
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < ffn; i++) g[i] = silu(g[i], u[i], &bad);
+    for (uint32_t i = 0; i < ffn; i += 64) hadamard64(g + i);
+    return bad | ref_quant(g, ffn, column);
+}
+
+uint32_t ref_head(float *x, const float *bias, const float *cos_sin, uint32_t head_dim, int8_t *q, float *scale) {
+    uint32_t bad = 0, h = head_dim / 2;
+    if (bias)
+        for (uint32_t i = 0; i < head_dim; i++) x[i] = num_snap(x[i] + bias[i], &bad);
+    if (cos_sin)
+        for (uint32_t i = 0; i < h; i++) {
+            float a = x[i], b = x[i + h], c = cos_sin[i], s = cos_sin[h + i];
+            x[i] = num_snap(a * c - b * s, &bad);
+            x[i + h] = num_snap(a * s + b * c, &bad);
+        }
+    *scale = quantize(x, head_dim, q, &bad);
+    return bad;
+}
+
+uint32_t ref_embed(const int8_t *row, float scale, uint32_t dim, float *x) {
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < dim; i++) x[i] = num_snap((float)row[i] * scale, &bad);
+    return bad;
+}
