@@ -26,10 +26,14 @@ APUS_API apus_cpu apus_cpu_best(void) { return APUS_CPU_REF; }
 
 APUS_API const char *apus_cpu_name(apus_cpu cpu) {
     switch (cpu) {
-    case APUS_CPU_REF: return "ref";
-    case APUS_CPU_AVX2: return "avx2";
-    case APUS_CPU_AVX512: return "avx512";
-    default: return NULL;
+    case APUS_CPU_REF:
+        return "ref";
+    case APUS_CPU_AVX2:
+        return "avx2";
+    case APUS_CPU_AVX512:
+        return "avx512";
+    default:
+        return NULL;
     }
 }
 
