@@ -1,0 +1,339 @@
+/* The CPU engine: one loop over a program's operations, each cut into tasks that the pool's threads take in turn.
+ *
+ * Between two operations stands one barrier. An operation of a single task (norm, heads, quant and act of one column) does not get a
+ * barrier of its own: the last thread to arrive runs it before it lets the others go. That halves the barriers of a decode pass. */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "cpu/kernels.h"
+#include "cpu/pool.h"
+#include "hal/fenv.h"
+#include "hal/hal.h"
+
+struct cpu_model {
+    struct cpu_kernels kernels;
+};
+
+struct cpu_program {
+    struct pool pool;
+    struct cpu_kernels kernels;
+    struct hal_setup setup;
+    const struct hal_pass *pass;
+    float inv_dim;
+    float *scratch; /* [threads] attention scratch, scratch_floats apart */
+    size_t scratch_floats;
+    _Atomic uint32_t *next; /* [operations] the next task of each */
+    uint32_t cursor;        /* the operation in progress; written inside barriers only */
+    uint32_t stopped;       /* cancelled; likewise */
+    _Atomic uint32_t bad;   /* a value left the range of snap() */
+};
+
+/* Tasks of GEMV and attention per thread: enough that a thread which was slowed down is helped out, few enough that each streams. */
+enum { TASKS_PER_THREAD = 8 };
+
+/* ------------------------------------------------------------------------------------------------------------ helpers -- */
+
+static uint32_t op_columns(const struct hal_op *op, const struct hal_pass *pass) {
+    return op->flags & HAL_TAIL ? pass->columns - pass->logits_from : pass->columns;
+}
+
+static uint8_t *slot_column(const struct cpu_program *p, uint32_t slot, uint32_t column) {
+    return p->setup.slot[slot] + (size_t)column * p->setup.program->stride[slot];
+}
+
+static float *float_column(const struct cpu_program *p, uint32_t slot, uint32_t column) {
+    return (float *)(void *)slot_column(p, slot, column);
+}
+
+static uint8_t *act_column(const struct cpu_program *p, uint32_t width, uint32_t column) {
+    return p->setup.slot[SLOT_A] + (size_t)column * act_stride(padded_cols(width));
+}
+
+static const struct blob_tensor *tensor(const struct cpu_program *p, uint32_t index) { return &p->setup.model->tensors[index]; }
+
+static const float *bias_of(const struct cpu_program *p, uint32_t index, uint32_t row) {
+    uint32_t at = tensor(p, index)->bias;
+    return at == BLOB_ABSENT ? NULL : p->setup.model->rows + at + row;
+}
+
+static uint32_t panels_of(const struct cpu_program *p, uint32_t index) { return padded_rows(tensor(p, index)->rows) / PANEL_ROWS; }
+
+/* ------------------------------------------------------------------------------------------------------- the operations -- */
+
+static uint32_t embed_task(const struct cpu_program *p, uint32_t column) {
+    const struct hal_model *m = p->setup.model;
+    const struct blob_tensor *e = &m->tensors[m->model->embed];
+    uint32_t id = (uint32_t)p->pass->column[column].id;
+    const int8_t *row = (const int8_t *)m->weights + e->offset + (size_t)id * padded_cols(e->cols);
+    return p->kernels.embed(row, m->rows[e->row_scales + id], e->cols, float_column(p, SLOT_X, column));
+}
+
+/* K and V rows of one head into the cache (hal/kv.h). */
+static void store_k(struct kv_block kv, uint32_t slot, uint32_t head_dim, const int8_t *q, float scale) {
+    for (uint32_t c = 0; c < head_dim; c += 4) {
+        uint8_t *at = kv.k + kv_k_index(slot, c, head_dim);
+        for (uint32_t i = 0; i < 4; i++) at[i] = (uint8_t)(q[c + i] + 128);
+    }
+    kv.kscale[slot] = scale;
+}
+
+static void store_v(struct kv_block kv, uint32_t slot, uint32_t head_dim, const int8_t *q, float scale) {
+    int8_t *at = kv.v + kv_v_index(slot, 0, head_dim);
+    for (uint32_t c = 0; c < head_dim; c++) at[(size_t)c * 4] = q[c];
+    kv.vscale[slot] = scale;
+}
+
+static uint32_t heads_task(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
+    const struct hal_model *m = p->setup.model;
+    const struct blob_layer *layer = &m->layers[op->layer];
+    const struct hal_column *col = &p->pass->column[column];
+    uint32_t hd = m->model->head_dim, bad = 0;
+    const float *cos_sin = m->rope + (size_t)col->position * hd;
+    uint8_t *qi = slot_column(p, SLOT_QI, column);
+    float *scales = (float *)(void *)(qi + layer->heads * hal_qi_stride(hd));
+    float *q = float_column(p, SLOT_Q, column), *k = float_column(p, SLOT_K, column), *v = float_column(p, SLOT_V, column);
+    for (uint32_t h = 0; h < layer->heads; h++) {
+        int8_t *out = (int8_t *)qi + h * hal_qi_stride(hd);
+        bad |= p->kernels.head(q + h * hd, bias_of(p, layer->tensor[LT_Q], h * hd), cos_sin, hd, out, &scales[h]);
+    }
+    for (uint32_t h = 0; h < layer->kv_heads; h++) {
+        _Alignas(64) int8_t row[BLOB_HEAD_DIM_MAX];
+        float scale;
+        struct kv_block kv = kv_block_at(p->setup.kv[op->layer], p->setup.kv_slots, hd, h);
+        bad |= p->kernels.head(k + h * hd, bias_of(p, layer->tensor[LT_K], h * hd), cos_sin, hd, row, &scale);
+        store_k(kv, col->slot, hd, row, scale);
+        bad |= p->kernels.head(v + h * hd, bias_of(p, layer->tensor[LT_V], h * hd), NULL, hd, row, &scale);
+        store_v(kv, col->slot, hd, row, scale);
+    }
+    return bad;
+}
+
+/* Queries of one kv head in a pass: columns x (heads / kv_heads), column by column; a task takes a run of at most `batch`. */
+static uint32_t attend_batch(const struct cpu_program *p, const struct blob_layer *layer) {
+    uint32_t queries = p->pass->columns * (layer->heads / layer->kv_heads);
+    uint32_t wanted = p->pool.threads == 1 ? 1 : (2 * p->pool.threads + layer->kv_heads - 1) / layer->kv_heads;
+    uint32_t batch = (queries + wanted - 1) / wanted;
+    return batch > ATTEND_QUERIES ? ATTEND_QUERIES : batch;
+}
+
+static uint32_t attend_tasks(const struct cpu_program *p, const struct blob_layer *layer) {
+    uint32_t queries = p->pass->columns * (layer->heads / layer->kv_heads), batch = attend_batch(p, layer);
+    return layer->kv_heads * ((queries + batch - 1) / batch);
+}
+
+static uint32_t attend_task(const struct cpu_program *p, const struct hal_op *op, uint32_t task, uint32_t thread) {
+    const struct blob_layer *layer = &p->setup.model->layers[op->layer];
+    uint32_t hd = p->setup.model->model->head_dim, group = layer->heads / layer->kv_heads;
+    uint32_t queries = p->pass->columns * group, batch = attend_batch(p, layer), per_head = (queries + batch - 1) / batch;
+    uint32_t kv_head = task / per_head, first = task % per_head * batch;
+    struct attend_args a = {.kv = kv_block_at(p->setup.kv[op->layer], p->setup.kv_slots, hd, kv_head),
+                            .slots = p->setup.kv_slots,
+                            .head_dim = hd,
+                            .queries = queries - first < batch ? queries - first : batch,
+                            .scratch = p->scratch + thread * p->scratch_floats};
+    for (uint32_t i = 0; i < a.queries; i++) {
+        uint32_t column = (first + i) / group, head = kv_head * group + (first + i) % group;
+        const struct hal_column *col = &p->pass->column[column];
+        const uint8_t *qi = slot_column(p, SLOT_QI, column);
+        const float *scales = (const float *)(const void *)(qi + layer->heads * hal_qi_stride(hd));
+        a.query[i] = (struct attend_query){(const int8_t *)qi + head * hal_qi_stride(hd), scales[head], col->prefix, col->tail, col->mask,
+                                           float_column(p, SLOT_Q, column) + head * hd};
+    }
+    return p->kernels.attend(&a);
+}
+
+static uint32_t gemv_panels(const struct cpu_program *p, const struct hal_op *op) {
+    uint32_t panels = 0;
+    for (uint32_t i = 0; i < op->count; i++) panels += panels_of(p, op->weight[i]);
+    return panels;
+}
+
+static uint32_t gemv_tasks(const struct cpu_program *p, uint32_t panels) {
+    uint32_t most = p->pool.threads == 1 ? 1 : p->pool.threads * TASKS_PER_THREAD;
+    return panels < most ? panels : most;
+}
+
+static uint32_t gemv_task(const struct cpu_program *p, const struct hal_op *op, uint32_t task) {
+    const struct hal_model *m = p->setup.model;
+    uint32_t panels = gemv_panels(p, op), tasks = gemv_tasks(p, panels), bad = 0;
+    uint32_t begin = (uint32_t)((uint64_t)panels * task / tasks), end = (uint32_t)((uint64_t)panels * (task + 1) / tasks), base = 0;
+    for (uint32_t i = 0; i < op->count; i++) {
+        const struct blob_tensor *t = tensor(p, op->weight[i]);
+        uint32_t count = panels_of(p, op->weight[i]);
+        uint32_t from = begin > base ? begin - base : 0, to = end > base ? end - base : 0;
+        if (to > count) to = count;
+        if (from < to) {
+            uint32_t kp = padded_cols(t->cols);
+            struct gemv_args a = {.panels = m->weights + t->offset,
+                                  .row_scale = m->rows + t->row_scales,
+                                  .kp = kp,
+                                  .columns = op_columns(op, p->pass),
+                                  .x = p->setup.slot[SLOT_A],
+                                  .x_stride = act_stride(kp),
+                                  .y = float_column(p, op->out[i], 0),
+                                  .y_stride = p->setup.program->stride[op->out[i]] / sizeof(float),
+                                  .add = op->flags & HAL_ADD ? 1 : 0};
+            bad |= (t->type == WEIGHT_W4 ? p->kernels.gemv_w4 : p->kernels.gemv_w8)(&a, from, to);
+        }
+        base += count;
+    }
+    return bad;
+}
+
+/* --------------------------------------------------------------------------------------------------------------- a pass -- */
+
+static uint32_t op_tasks(const struct cpu_program *p, const struct hal_op *op) {
+    uint32_t columns = op_columns(op, p->pass);
+    if (!columns) return 0;
+    switch (op->kind) {
+    case HAL_GEMV: return gemv_tasks(p, gemv_panels(p, op));
+    case HAL_ATTEND: return attend_tasks(p, &p->setup.model->layers[op->layer]);
+    default: return columns;
+    }
+}
+
+static uint32_t run_task(const struct cpu_program *p, const struct hal_op *op, uint32_t task, uint32_t thread) {
+    uint32_t from = op->flags & HAL_TAIL ? p->pass->logits_from : 0;
+    switch (op->kind) {
+    case HAL_EMBED: return embed_task(p, task);
+    case HAL_NORM:
+        return p->kernels.norm(float_column(p, SLOT_X, from + task), op->width, p->inv_dim, p->setup.model->model->eps,
+                               act_column(p, op->width, task));
+    case HAL_GEMV: return gemv_task(p, op, task);
+    case HAL_HEADS: return heads_task(p, op, task);
+    case HAL_ATTEND: return attend_task(p, op, task, thread);
+    case HAL_QUANT: return p->kernels.quant(float_column(p, SLOT_Q, task), op->width, act_column(p, op->width, task));
+    default:
+        return p->kernels.act(float_column(p, SLOT_G, task), float_column(p, SLOT_U, task), op->width, act_column(p, op->width, task));
+    }
+}
+
+/* Moves the cursor to the next operation that is worth all threads, running the single tasks on the way. Run by one thread at a time. */
+static void step(void *arg) {
+    struct cpu_program *p = arg;
+    const struct hal_program *program = p->setup.program;
+    uint32_t bad = 0;
+    for (p->cursor++; p->cursor < program->count; p->cursor++) {
+        const struct hal_op *op = &program->ops[p->cursor];
+        if (op->kind == HAL_NORM && p->pass->cancel && __atomic_load_n(p->pass->cancel, __ATOMIC_RELAXED)) {
+            p->stopped = 1;
+            p->cursor = program->count;
+            break;
+        }
+        uint32_t tasks = op_tasks(p, op);
+        if (tasks > 1) break;
+        if (tasks == 1) bad |= run_task(p, op, 0, 0);
+    }
+    if (bad) atomic_fetch_or(&p->bad, bad);
+}
+
+static void pass_thread(void *arg, uint32_t thread) {
+    struct cpu_program *p = arg;
+    while (p->cursor < p->setup.program->count) {
+        const struct hal_op *op = &p->setup.program->ops[p->cursor];
+        uint32_t tasks = op_tasks(p, op), bad = 0, task;
+        while ((task = atomic_fetch_add_explicit(&p->next[p->cursor], 1, memory_order_relaxed)) < tasks) bad |= run_task(p, op, task, thread);
+        if (bad) atomic_fetch_or(&p->bad, bad);
+        pool_barrier(&p->pool, step, p);
+    }
+}
+
+static apus_status cpu_submit(void *memory, const struct hal_pass *pass, uint64_t *ticket) {
+    struct cpu_program *p = memory;
+    uint64_t fenv = fenv_enter();
+    p->pass = pass;
+    p->stopped = 0;
+    atomic_store(&p->bad, 0);
+    for (uint32_t i = 0; i < p->setup.program->count; i++) atomic_store_explicit(&p->next[i], 0, memory_order_relaxed);
+    p->cursor = UINT32_MAX;
+    step(p);
+    if (p->cursor < p->setup.program->count) pool_run(&p->pool, pass_thread, p);
+    fenv_leave(fenv);
+    *ticket = 0;
+    return APUS_OK;
+}
+
+/* The pass ran inside submit. */
+static apus_status cpu_wait(void *memory, uint64_t ticket) {
+    struct cpu_program *p = memory;
+    (void)ticket;
+    if (p->stopped) return APUS_PARTIAL;
+    return atomic_load(&p->bad) ? APUS_E_NUMERIC : APUS_OK;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- setup -- */
+
+static void cpu_probe(void (*say)(void *user, const char *engine, int available, const char *text), void *user) {
+    switch (apus_cpu_best()) {
+    case APUS_CPU_AVX512: say(user, "cpu", 1, "AVX-512 with VNNI: the fastest kernels"); break;
+    case APUS_CPU_AVX2: say(user, "cpu", 1, "AVX2; AVX-512 with VNNI would be faster and is not on this processor"); break;
+    default: say(user, "cpu", 1, "plain C; AVX2 is not on this processor"); break;
+    }
+}
+
+static apus_status cpu_model_measure(const struct hal_model_setup *setup, struct hal_need *need) {
+    struct cpu_kernels table;
+    apus_status s = cpu_kernels_fill(&table, setup->cpu);
+    if (s) return s;
+    *need = (struct hal_need){(sizeof(struct cpu_model) + 63) & ~(size_t)63, 0};
+    return APUS_OK;
+}
+
+static apus_status cpu_model_open(void *memory, const struct hal_model_setup *setup) {
+    struct cpu_model *m = memory;
+    return cpu_kernels_fill(&m->kernels, setup->cpu);
+}
+
+static void cpu_model_close(void *memory) { (void)memory; }
+
+static const char *cpu_model_detail(const void *memory) { return apus_cpu_name(((const struct cpu_model *)memory)->kernels.cpu); }
+
+/* Where the parts of a program's memory lie. One walk for measuring and preparing. */
+struct cpu_parts {
+    size_t threads, next, scratch, bytes;
+};
+
+static struct cpu_parts lay_out(const struct hal_setup *setup) {
+    struct cpu_parts at;
+    size_t n = (sizeof(struct cpu_program) + 63) & ~(size_t)63;
+    at.threads = n, n += setup->threads * sizeof(struct pool_thread);
+    at.next = n, n += (setup->program->count * sizeof(uint32_t) + 63) & ~(size_t)63;
+    at.scratch = n, n += setup->threads * attend_scratch_floats(setup->kv_slots) * sizeof(float);
+    at.bytes = (n + 63) & ~(size_t)63;
+    return at;
+}
+
+static apus_status cpu_prepare_measure(const struct hal_setup *setup, struct hal_need *need) {
+    *need = (struct hal_need){lay_out(setup).bytes, 0};
+    return APUS_OK;
+}
+
+static apus_status cpu_prepare(void *memory, const struct hal_setup *setup) {
+    struct cpu_program *p = memory;
+    struct cpu_parts at = lay_out(setup);
+    memset(p, 0, sizeof *p);
+    p->setup = *setup;
+    p->kernels = ((const struct cpu_model *)setup->model_memory)->kernels;
+    p->inv_dim = 1.0f / (float)setup->model->model->dim;
+    p->next = (_Atomic uint32_t *)(void *)((uint8_t *)memory + at.next);
+    p->scratch = (float *)(void *)((uint8_t *)memory + at.scratch);
+    p->scratch_floats = attend_scratch_floats(setup->kv_slots);
+    pool_open(&p->pool, setup->port, setup->threads, (struct pool_thread *)(void *)((uint8_t *)memory + at.threads));
+    return APUS_OK;
+}
+
+static void cpu_release(void *memory) { pool_close(&((struct cpu_program *)memory)->pool); }
+
+const struct hal_engine hal_cpu_engine = {
+    .name = "cpu",
+    .probe = cpu_probe,
+    .model_measure = cpu_model_measure,
+    .model_open = cpu_model_open,
+    .model_close = cpu_model_close,
+    .model_detail = cpu_model_detail,
+    .prepare_measure = cpu_prepare_measure,
+    .prepare = cpu_prepare,
+    .release = cpu_release,
+    .submit = cpu_submit,
+    .wait = cpu_wait,
+};

@@ -1,0 +1,68 @@
+/* The seam between the runtime and an engine (CPU, iGPU, NPU). An engine is one constant table of functions in two phases:
+ *
+ *   setup    slow, may fail, may call drivers       probe  model_*  prepare_*
+ *   steady   nothing allocated or created, bounded  submit  wait
+ *
+ * The unit of work is a whole prepared program, not an operation. Memory comes from the caller: every phase is measured, then opened in
+ * memory of exactly that size and alignment 64. Results obey docs/numerics.md bit for bit on every engine. */
+#ifndef HAL_HAL_H
+#define HAL_HAL_H
+
+#include "apus/apus.h"
+#include "hal/program.h"
+
+struct hal_need {
+    size_t bytes;          /* of the caller's memory, 64-aligned */
+    uint64_t driver_bytes; /* what drivers take besides */
+};
+
+struct hal_model_setup {
+    const struct hal_model *model;
+    const apus_port *port; /* may be NULL, as may its members */
+    apus_cpu cpu;          /* mask; the CPU engine */
+};
+
+struct hal_setup {
+    const struct hal_model *model;
+    const struct hal_program *program;
+    const apus_port *port;
+    void *model_memory;       /* as model_open left it */
+    uint8_t *slot[HAL_SLOTS]; /* columns_max (LOGITS: HAL_LOGITS_MAX) columns each; host memory */
+    uint8_t *const *kv;       /* [layers] the layer's cache (hal/kv.h), NULL without attention */
+    uint32_t kv_slots;        /* a multiple of 16 */
+    uint32_t columns_max;
+    uint32_t threads;
+};
+
+struct hal_engine {
+    const char *name;
+
+    /* Says in words what the engine would need here; one or more calls of say. */
+    void (*probe)(void (*say)(void *user, const char *engine, int available, const char *text), void *user);
+
+    /* A model on the engine: weights imported or uploaded, code chosen. Shared by any number of programs on any threads. */
+    apus_status (*model_measure)(const struct hal_model_setup *setup, struct hal_need *need);
+    apus_status (*model_open)(void *memory, const struct hal_model_setup *setup);
+    void (*model_close)(void *memory);
+    const char *(*model_detail)(const void *memory); /* the code in use: "avx512" */
+
+    /* A program with its slots and cache. Slots and cache pointers are not read while measuring. */
+    apus_status (*prepare_measure)(const struct hal_setup *setup, struct hal_need *need);
+    apus_status (*prepare)(void *memory, const struct hal_setup *setup);
+    void (*release)(void *memory);
+
+    /* Starts a pass; tickets complete in order. The pass and its columns may go when submit returns. */
+    apus_status (*submit)(void *memory, const struct hal_pass *pass, uint64_t *ticket);
+    /* APUS_OK: results and cache rows are in the caller's memory. APUS_PARTIAL: cancelled, the pass's rows and results are undefined.
+     * APUS_E_NUMERIC: a value left the range of snap(), likewise undefined. APUS_E_ENGINE: the engine is lost. */
+    apus_status (*wait)(void *memory, uint64_t ticket);
+};
+
+/* Every engine of this build, best first; NULL ends the list. Defined by the runtime's engine list. */
+extern const struct hal_engine *const hal_engines[];
+const struct hal_engine *hal_engine_find(const char *name); /* NULL if this build has none of that name */
+
+extern const struct hal_engine hal_cpu_engine;  /* cpu/backend.c */
+extern const struct hal_engine hal_null_engine; /* hal/null.c */
+
+#endif
