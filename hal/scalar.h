@@ -5,16 +5,20 @@
 #include <stdint.h>
 #include <string.h>
 
-static inline uint32_t float_bits(float x) {
+/* Through a union: in a freestanding build memcpy is a real call, and these sit in the innermost loops. */
+union float_word {
+    float x;
     uint32_t b;
-    memcpy(&b, &x, 4);
-    return b;
+};
+
+static inline uint32_t float_bits(float x) {
+    union float_word w = {.x = x};
+    return w.b;
 }
 
 static inline float bits_float(uint32_t b) {
-    float x;
-    memcpy(&x, &b, 4);
-    return x;
+    union float_word w = {.b = b};
+    return w.x;
 }
 
 enum { SNAP_LOW = 0x26800000, SNAP_HIGH = 0x58800000 }; /* 2^-50, 2^50 */
