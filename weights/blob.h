@@ -1,10 +1,11 @@
 /* The blob reader: checks a blob once and gives a view of it. docs/blob.md; weights/format.h is the byte layout.
  *
  * blob_open checks, in 64-bit arithmetic and without allocating: header, section table (order, alignment, bounds, hashes of every
- * section but WEIGHTS, the model hash), model record, every layer (widths, head counts, tensor indices and that each tensor's rows and
- * columns are what the layer needs), every tensor (type, bounds in WEIGHTS, alignment, no overlap, row floats inside ROWS, padding +0),
- * every float of ROWS and ROPE (+0 or magnitude in [2^-50, 2^50]; |cos|, |sin| <= 1), eps in [2^-40, 1], the tokenizer's tables, and that
- * its ids lie below the vocabulary's rows. After that nothing needs to be checked again. */
+ * section but WEIGHTS, the model hash, zero padding), model record, every layer (widths, head counts, tensor indices and that each
+ * tensor's type, rows and columns are what the layer needs), every tensor (type, size, bounds in WEIGHTS, alignment, order without
+ * overlap, row floats inside ROWS, padding +0), every float of ROWS and ROPE (+0 or magnitude in [2^-50, 2^50]; |cos|, |sin| <= 1), eps in
+ * [2^-40, 1], the tokenizer's tables, and that it has no more tokens than the vocabulary has rows. After that nothing needs to be checked
+ * again, as long as the bytes stay as they are. Time is linear in everything but WEIGHTS, which is not touched. */
 #ifndef WEIGHTS_BLOB_H
 #define WEIGHTS_BLOB_H
 
@@ -28,8 +29,8 @@ struct blob {
 /* apus_blob is storage for a struct blob. */
 static inline const struct blob *blob_of(const apus_blob *b) { return (const struct blob *)(const void *)b; }
 
-/* Fills *blob or leaves it untouched. why: at least BLOB_WHY bytes, gets one sentence on failure ("tensor 12 (layer.1.q): 575 columns
- * where the model has 576"). */
+/* Fills *blob or leaves it untouched. data: BLOB_ALIGN-aligned (else APUS_E_ARGUMENT), size: exactly the blob's. why gets one sentence on
+ * failure: "tensor 12 (layer.1.q): cols is 575, must be 576". APUS_E_FORMAT, APUS_E_VERSION. */
 enum { BLOB_WHY = 256 };
 apus_status blob_open(struct blob *blob, const void *data, size_t size, char why[BLOB_WHY]);
 
@@ -37,7 +38,11 @@ apus_status blob_open(struct blob *blob, const void *data, size_t size, char why
 uint32_t blob_verify(const struct blob *blob);
 const char *blob_section_name(uint32_t kind);
 
-/* Bytes one pass over the model reads: all tensors but the embedding, panels and row scales. */
+/* Of one tensor: weights, scales and row floats, padding included. */
+uint64_t blob_tensor_bytes(const struct blob_tensor *tensor);
+
+/* Bytes one pass over the model reads: the layers' tensors and the head, not the embedding. And the weights in them, without padding. */
 uint64_t blob_pass_bytes(const struct blob *blob);
+uint64_t blob_pass_weights(const struct blob *blob);
 
 #endif

@@ -1,7 +1,9 @@
 /* The blob as bytes. docs/blob.md says the same in words; docs/numerics.md says what the numbers mean.
  *
- * Little-endian. Offsets only, no pointers. A header of 4096 bytes, then eight sections in the order of enum blob_kind, each at a
- * multiple of 4096, not overlapping, the last ending at the file's end or before it by padding. All padding is zero.
+ * Little-endian. Offsets only, no pointers. A header of 4096 bytes, then eight sections in the order of enum blob_kind, the first right
+ * behind the header, each other at the next multiple of 4096 after the one before it; the file ends at the next multiple of 4096 after
+ * the last. All padding is zero. So no two sections overlap, no byte lies between them, and every byte of the file is under a hash or
+ * has one allowed value.
  * Every struct here is the byte layout: no padding inside, checked below. */
 #ifndef WEIGHTS_FORMAT_H
 #define WEIGHTS_FORMAT_H
@@ -15,7 +17,7 @@ enum {
     PANEL_ROWS = 16,
     GROUP = 64, /* columns that share an integer scale in W4; every input width is padded to a multiple of it */
     BLOB_LAYERS_MAX = 1024,
-    BLOB_DIM_MAX = 65536,       /* dim, ffn, heads * head_dim */
+    BLOB_DIM_MAX = 65536, /* dim, ffn, heads * head_dim */
     BLOB_VOCAB_MAX = 1 << 20,
     BLOB_POSITIONS_MAX = 131072, /* what the integer attention sums allow */
     BLOB_HEAD_DIM_MAX = 256
@@ -45,7 +47,7 @@ struct blob_header {
     uint32_t version;
     uint32_t header_bytes; /* 4096 */
     uint32_t sections;     /* BLOB_SECTIONS */
-    uint64_t file_bytes;   /* a multiple of 4096 */
+    uint64_t file_bytes;   /* a multiple of 4096; exactly the bytes given to the reader */
     uint64_t model_hash;   /* XXH64 of section[] below as bytes: names the content of the whole blob */
     struct blob_section section[BLOB_SECTIONS];
     uint8_t zero[4096 - 32 - BLOB_SECTIONS * 24];
@@ -53,8 +55,8 @@ struct blob_header {
 
 struct blob_model {
     uint32_t layers, dim, vocab, max_positions;
-    uint32_t head_dim; /* of every layer with attention: a multiple of 16, at most 256 */
-    uint32_t tensors;
+    uint32_t head_dim; /* of every layer with attention: a multiple of 16, 16 .. 256 */
+    uint32_t tensors;  /* at most 2 + layers * LT_COUNT */
     float eps;         /* of RMSNorm */
     uint32_t rotated;  /* 1: rotated by the packer as docs/numerics.md 8 says; 0: gains folded only */
     uint64_t parameters;
@@ -65,11 +67,12 @@ struct blob_model {
 
 enum layer_tensor { LT_Q, LT_K, LT_V, LT_O, LT_GATE, LT_UP, LT_DOWN, LT_COUNT };
 
-/* A layer's shape. heads 0: no attention, Q..O absent. ffn 0: no feed-forward part, GATE..DOWN absent. */
+/* A layer's shape. heads 0: no attention, kv_heads 0, Q..O absent. ffn 0: no feed-forward part, GATE..DOWN absent. All that is not
+ * absent is there. Two roles may name one tensor (layers that share weights). */
 struct blob_layer {
     uint32_t heads, kv_heads; /* kv_heads divides heads */
     uint32_t ffn;             /* a multiple of 64 */
-    uint32_t zero;
+    uint32_t zero;            /* so named: 0 */
     uint32_t tensor[LT_COUNT]; /* indices, or BLOB_ABSENT. Q: heads * head_dim rows, dim columns; K, V: kv_heads * head_dim rows;
                                   O: dim rows, heads * head_dim columns; GATE, UP: ffn x dim; DOWN: dim x ffn */
     uint32_t zero2;
@@ -78,17 +81,18 @@ struct blob_layer {
 enum weight_type {
     WEIGHT_W8 = 1,  /* panels of signed bytes, stored + 128 */
     WEIGHT_W4 = 2,  /* panels of nibbles, stored + 8, with int8 scales per group */
-    WEIGHT_ROW8 = 3 /* plain rows of signed bytes, kp apart: the embedding, read one row per token */
+    WEIGHT_ROW8 = 3 /* plain rows of signed bytes, kp apart: the embedding and nothing else, read one row per token */
 };
 
+/* Tensors come in the order of their offsets. */
 struct blob_tensor {
-    char name[48]; /* zero-terminated: "embed", "head", "layer.3.ffn_down" */
+    char name[48]; /* "embed", "head", "layer.3.ffn_down": 1 .. 47 characters from ! to ~, then zeros to the end */
     uint32_t type; /* enum weight_type */
     uint32_t rows, cols;
-    uint32_t row_scales; /* index of the first float in ROWS; round_up(rows, 16) floats, +0 past rows */
+    uint32_t row_scales; /* index of the first float in ROWS, a multiple of 16; round_up(rows, 16) floats, +0 past rows */
     uint32_t bias;       /* likewise, or BLOB_ABSENT; Q, K and V only */
     uint32_t zero;
-    uint64_t offset; /* in WEIGHTS */
+    uint64_t offset; /* in WEIGHTS, a multiple of BLOB_ALIGN, not before the end of the tensor before */
     uint64_t bytes;  /* weight_bytes(type, rows, cols) */
 };
 
