@@ -468,6 +468,8 @@ enum gguf_found gguf_get_array(const struct gguf *gguf, const char *key, struct 
 
 bool gguf_has(const struct gguf *gguf, const char *key) { return find(gguf, key) != NULL; }
 
+const struct source_file *gguf_file(const struct gguf *gguf) { return &gguf->file; }
+
 size_t gguf_key_count(const struct gguf *gguf) { return gguf->pairs_count; }
 const char *gguf_key(const struct gguf *gguf, size_t index) { return gguf->pairs[index].key; }
 enum gguf_kind gguf_key_kind(const struct gguf *gguf, size_t index) { return gguf->pairs[index].kind; }

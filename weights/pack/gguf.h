@@ -52,6 +52,7 @@ struct gguf_tensor {
 };
 
 struct gguf;
+struct source_file;
 
 struct gguf *gguf_open(const char *path, struct diag *d);                                        /* NULL on failure */
 struct gguf *gguf_open_memory(const char *name, const void *data, size_t bytes, struct diag *d); /* data must outlive it */
@@ -67,6 +68,9 @@ enum gguf_found gguf_get_bool(const struct gguf *gguf, const char *key, bool *ou
 enum gguf_found gguf_get_text(const struct gguf *gguf, const char *key, struct gguf_text *out, struct diag *d);
 enum gguf_found gguf_get_array(const struct gguf *gguf, const char *key, struct gguf_array *out, struct diag *d);
 bool gguf_has(const struct gguf *gguf, const char *key);
+
+/* The file itself, for its name and for reading tensors. */
+const struct source_file *gguf_file(const struct gguf *gguf);
 
 /* All keys in the file's order: index 0 .. gguf_key_count - 1. */
 size_t gguf_key_count(const struct gguf *gguf);

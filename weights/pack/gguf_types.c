@@ -150,47 +150,81 @@ static void dequantize_q6_k(const uint8_t *in, float *out) {
     }
 }
 
-void gguf_dequantize_block(enum gguf_type type, const uint8_t *in, float *out) {
+static void dequantize_q4_0(const uint8_t *in, float *out) {
+    float d = f16_at(in);
+    for (int i = 0; i < 32; i++) out[i] = d * (float)(nibble(in + 2, i) - 8);
+}
+
+static void dequantize_q4_1(const uint8_t *in, float *out) {
+    float d = f16_at(in), min = f16_at(in + 2);
+    for (int i = 0; i < 32; i++) out[i] = d * (float)nibble(in + 4, i) + min;
+}
+
+static void dequantize_q5_0(const uint8_t *in, float *out) {
+    float d = f16_at(in);
+    uint32_t high = u32_at(in + 2);
+    for (int i = 0; i < 32; i++) out[i] = d * (float)((nibble(in + 6, i) | (int)(high >> i & 1) << 4) - 16);
+}
+
+static void dequantize_q5_1(const uint8_t *in, float *out) {
+    float d = f16_at(in), min = f16_at(in + 2);
+    uint32_t high = u32_at(in + 4);
+    for (int i = 0; i < 32; i++) out[i] = d * (float)(nibble(in + 8, i) | (int)(high >> i & 1) << 4) + min;
+}
+
+static void dequantize_q8_0(const uint8_t *in, float *out) {
+    float d = f16_at(in);
+    for (int i = 0; i < 32; i++) out[i] = d * (float)(int8_t)in[2 + i];
+}
+
+static void dequantize_f32(const uint8_t *in, float *out) { *out = float_of_bits(u32_at(in)); }
+static void dequantize_f16(const uint8_t *in, float *out) { *out = f16_at(in); }
+static void dequantize_bf16(const uint8_t *in, float *out) { *out = float_from_bf16(u16_at(in)); }
+
+/* The loop over blocks, once per type so that the compiler sees the body. */
+#define BLOCKS(function, values, size)                                                                                                     \
+    for (size_t i = 0; i < blocks; i++) function(in + i * (size), out + i * (values))
+
+void gguf_dequantize(enum gguf_type type, const uint8_t *in, size_t blocks, float *out) {
     switch (type) {
     case GGUF_TYPE_F32:
-        out[0] = float_of_bits(u32_at(in));
+        BLOCKS(dequantize_f32, 1, 4);
         break;
     case GGUF_TYPE_F16:
-        out[0] = f16_at(in);
+        BLOCKS(dequantize_f16, 1, 2);
         break;
     case GGUF_TYPE_BF16:
-        out[0] = float_from_bf16(u16_at(in));
+        BLOCKS(dequantize_bf16, 1, 2);
         break;
     case GGUF_TYPE_Q4_0:
-        for (int i = 0; i < 32; i++) out[i] = f16_at(in) * (float)(nibble(in + 2, i) - 8);
+        BLOCKS(dequantize_q4_0, 32, 18);
         break;
     case GGUF_TYPE_Q4_1:
-        for (int i = 0; i < 32; i++) out[i] = f16_at(in) * (float)nibble(in + 4, i) + f16_at(in + 2);
+        BLOCKS(dequantize_q4_1, 32, 20);
         break;
     case GGUF_TYPE_Q5_0:
-        for (int i = 0; i < 32; i++) out[i] = f16_at(in) * (float)((nibble(in + 6, i) | (int)(u32_at(in + 2) >> i & 1) << 4) - 16);
+        BLOCKS(dequantize_q5_0, 32, 22);
         break;
     case GGUF_TYPE_Q5_1:
-        for (int i = 0; i < 32; i++)
-            out[i] = f16_at(in) * (float)(nibble(in + 8, i) | (int)(u32_at(in + 4) >> i & 1) << 4) + f16_at(in + 2);
+        BLOCKS(dequantize_q5_1, 32, 24);
         break;
     case GGUF_TYPE_Q8_0:
-        for (int i = 0; i < 32; i++) out[i] = (float)(int8_t)in[2 + i] * f16_at(in);
+        BLOCKS(dequantize_q8_0, 32, 34);
         break;
     case GGUF_TYPE_Q2_K:
-        dequantize_q2_k(in, out);
+        BLOCKS(dequantize_q2_k, 256, 84);
         break;
     case GGUF_TYPE_Q3_K:
-        dequantize_q3_k(in, out);
+        BLOCKS(dequantize_q3_k, 256, 110);
         break;
     case GGUF_TYPE_Q4_K:
-        dequantize_q4_k(in, out);
+        BLOCKS(dequantize_q4_k, 256, 144);
         break;
     case GGUF_TYPE_Q5_K:
-        dequantize_q5_k(in, out);
+        BLOCKS(dequantize_q5_k, 256, 176);
         break;
     case GGUF_TYPE_Q6_K:
-        dequantize_q6_k(in, out);
+        BLOCKS(dequantize_q6_k, 256, 210);
         break;
     }
 }

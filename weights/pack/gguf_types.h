@@ -35,8 +35,8 @@ struct gguf_type_info {
 const struct gguf_type_info *gguf_type_info(uint32_t type);
 const char *gguf_type_name(uint32_t type); /* "unknown" for an id never given */
 
-/* One block at `in` to `block` floats. Any bytes are safe; NaN and infinity come out as they are stored. */
-void gguf_dequantize_block(enum gguf_type type, const uint8_t *in, float *out);
+/* `blocks` blocks at `in` to block * blocks floats. Any bytes are safe; NaN and infinity come out as they are stored. */
+void gguf_dequantize(enum gguf_type type, const uint8_t *in, size_t blocks, float *out);
 
 float float_from_f16(uint16_t bits);
 float float_from_bf16(uint16_t bits);

@@ -1,0 +1,414 @@
+#include "weights/pack/source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "weights/pack/source_inside.h"
+
+enum { READ_BYTES = 1 << 20, LAYER_ROLES = SOURCE_ROLES - SOURCE_ATTN_NORM };
+enum { CONFIG_BYTES = 16 << 20 };
+
+static const char *const NO_NAMES[] = {NULL};
+
+static const char *const GGUF_LAYER_SKIPPED[] = {"attn_rot_embd", "attn_rot_embd.weight", NULL}; /* inverse frequencies of old files */
+static const struct naming GGUF_NAMING = {
+    .layer_prefix = "blk.",
+    .role = {[SOURCE_EMBED] = "token_embd.weight",
+             [SOURCE_HEAD] = "output.weight",
+             [SOURCE_FINAL_NORM] = "output_norm.weight",
+             [SOURCE_ROPE_FREQS] = "rope_freqs.weight",
+             [SOURCE_ATTN_NORM] = "attn_norm.weight",
+             [SOURCE_Q] = "attn_q.weight",
+             [SOURCE_K] = "attn_k.weight",
+             [SOURCE_V] = "attn_v.weight",
+             [SOURCE_O] = "attn_output.weight",
+             [SOURCE_Q_BIAS] = "attn_q.bias",
+             [SOURCE_K_BIAS] = "attn_k.bias",
+             [SOURCE_V_BIAS] = "attn_v.bias",
+             [SOURCE_FFN_NORM] = "ffn_norm.weight",
+             [SOURCE_GATE] = "ffn_gate.weight",
+             [SOURCE_UP] = "ffn_up.weight",
+             [SOURCE_DOWN] = "ffn_down.weight"},
+    .skipped = NO_NAMES,
+    .layer_skipped = GGUF_LAYER_SKIPPED,
+};
+
+static const char *const JSON_SKIPPED[] = {"model.rotary_emb.inv_freq", NULL};
+static const char *const JSON_LAYER_SKIPPED[] = {"self_attn.rotary_emb.inv_freq", "self_attn.rotary_emb.cos_cached",
+                                                 "self_attn.rotary_emb.sin_cached", NULL};
+static const struct naming JSON_NAMING = {
+    .layer_prefix = "model.layers.",
+    .role = {[SOURCE_EMBED] = "model.embed_tokens.weight",
+             [SOURCE_HEAD] = "lm_head.weight",
+             [SOURCE_FINAL_NORM] = "model.norm.weight",
+             [SOURCE_ATTN_NORM] = "input_layernorm.weight",
+             [SOURCE_Q] = "self_attn.q_proj.weight",
+             [SOURCE_K] = "self_attn.k_proj.weight",
+             [SOURCE_V] = "self_attn.v_proj.weight",
+             [SOURCE_O] = "self_attn.o_proj.weight",
+             [SOURCE_Q_BIAS] = "self_attn.q_proj.bias",
+             [SOURCE_K_BIAS] = "self_attn.k_proj.bias",
+             [SOURCE_V_BIAS] = "self_attn.v_proj.bias",
+             [SOURCE_FFN_NORM] = "post_attention_layernorm.weight",
+             [SOURCE_GATE] = "mlp.gate_proj.weight",
+             [SOURCE_UP] = "mlp.up_proj.weight",
+             [SOURCE_DOWN] = "mlp.down_proj.weight"},
+    .skipped = JSON_SKIPPED,
+    .layer_skipped = JSON_LAYER_SKIPPED,
+};
+
+/* ------------------------------------------------------------------------------------------------------------ names to roles -- */
+
+static bool listed(const char *const *list, const char *name) {
+    for (; *list; list++)
+        if (strcmp(*list, name) == 0) return true;
+    return false;
+}
+
+static struct source_tensor *slot(const struct source *source, int role, uint32_t layer) {
+    return &source->tensors[role < SOURCE_ATTN_NORM ? (size_t)role
+                                                    : SOURCE_ATTN_NORM + (size_t)layer * LAYER_ROLES + (size_t)(role - SOURCE_ATTN_NORM)];
+}
+
+/* "<prefix>12.<rest>": the number, at most the last layer allowed anywhere, without leading zeros. NULL where the name is not like this. */
+static const char *split_layer(const char *name, const char *prefix, uint32_t *layer) {
+    size_t n = strlen(prefix);
+    if (strncmp(name, prefix, n) != 0) return NULL;
+    const char *p = name + n;
+    if (p[0] == '0' && p[1] != '.') return NULL;
+    uint32_t value = 0;
+    const char *begin = p;
+    for (; *p >= '0' && *p <= '9'; p++) {
+        value = value * 10 + (uint32_t)(*p - '0');
+        if (value >= SOURCE_MAX_LAYERS) return NULL;
+    }
+    if (p == begin || *p != '.') return NULL;
+    *layer = value;
+    return p + 1;
+}
+
+/* Files a stored tensor under its role; a name that has none is refused unless known not to matter. */
+static bool assign(struct source *source, const struct naming *naming, const struct stored_tensor *stored, struct diag *d) {
+    uint32_t layer = 0;
+    const char *rest = split_layer(stored->name, naming->layer_prefix, &layer);
+    if (listed(rest ? naming->layer_skipped : naming->skipped, rest ? rest : stored->name)) return true;
+    int from = rest ? SOURCE_ATTN_NORM : 0, to = rest ? SOURCE_ROLES : SOURCE_ATTN_NORM;
+    for (int role = from; role < to; role++) {
+        if (!naming->role[role] || strcmp(naming->role[role], rest ? rest : stored->name) != 0) continue;
+        if (rest && layer >= source->config.layers)
+            return diag_fail(d, "%s: tensor %s is behind the last of %u layers", stored->file->name, stored->name, source->config.layers);
+        *slot(source, role, layer) =
+            (struct source_tensor){stored->name, gguf_type_info(stored->type)->name, stored->rows, stored->cols, stored, 0};
+        return true;
+    }
+    return diag_fail(d, "%s: tensor %s is not understood", stored->file->name, stored->name);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------- shapes -- */
+
+/* What the configuration asks of a role: its shape, or 0 rows where the tensor must not be there. */
+static void expected(const struct model_config *c, int role, uint32_t layer, uint64_t *rows, uint64_t *cols) {
+    const struct layer_config *l = &c->layer[layer];
+    uint64_t q = (uint64_t)l->heads * l->head_dim, kv = (uint64_t)l->kv_heads * l->head_dim, ffn = l->ffn, dim = c->dim, head_dim = 0;
+    for (uint32_t i = 0; i < c->layers; i++)
+        if (c->layer[i].head_dim > head_dim) head_dim = c->layer[i].head_dim;
+    *rows = 0;
+    *cols = dim;
+    switch (role) {
+    case SOURCE_EMBED:
+        *rows = c->vocab;
+        break;
+    case SOURCE_HEAD:
+        *rows = c->tied ? 0 : c->vocab;
+        break;
+    case SOURCE_FINAL_NORM:
+        *rows = 1;
+        break;
+    case SOURCE_ROPE_FREQS:
+        *rows = c->rope.scaling == ROPE_DIVISORS, *cols = head_dim / 2;
+        break;
+    case SOURCE_ATTN_NORM:
+        *rows = q != 0;
+        break;
+    case SOURCE_Q:
+        *rows = q;
+        break;
+    case SOURCE_K:
+    case SOURCE_V:
+        *rows = kv;
+        break;
+    case SOURCE_O:
+        *rows = q ? dim : 0, *cols = q;
+        break;
+    case SOURCE_Q_BIAS:
+        *rows = c->qkv_bias && q, *cols = q;
+        break;
+    case SOURCE_K_BIAS:
+    case SOURCE_V_BIAS:
+        *rows = c->qkv_bias && q, *cols = kv;
+        break;
+    case SOURCE_FFN_NORM:
+        *rows = ffn != 0;
+        break;
+    case SOURCE_GATE:
+    case SOURCE_UP:
+        *rows = ffn;
+        break;
+    case SOURCE_DOWN:
+        *rows = ffn ? dim : 0, *cols = ffn;
+        break;
+    }
+}
+
+static bool is_vector(int role) {
+    return role == SOURCE_FINAL_NORM || role == SOURCE_ROPE_FREQS || role == SOURCE_ATTN_NORM || role == SOURCE_FFN_NORM ||
+           (role >= SOURCE_Q_BIAS && role <= SOURCE_V_BIAS);
+}
+
+static bool check_tensor(const struct source *source, const struct naming *naming, const char *file, int role, uint32_t layer,
+                         struct diag *d) {
+    const struct source_tensor *tensor = slot(source, role, layer);
+    uint64_t rows, cols;
+    expected(&source->config, role, layer, &rows, &cols);
+    if (!tensor->name && rows == 0) return true;
+    if (!tensor->name && role < SOURCE_ATTN_NORM) return diag_fail(d, "%s: tensor %s is missing", file, naming->role[role]);
+    if (!tensor->name) return diag_fail(d, "%s: tensor %s%u.%s is missing", file, naming->layer_prefix, layer, naming->role[role]);
+    if (rows == 0) return diag_fail(d, "%s: tensor %s is there, but the configuration has no place for it", file, tensor->name);
+    const struct stored_tensor *stored = tensor->stored;
+    if (stored->dims != (is_vector(role) ? 1 : 2) || tensor->rows != rows || tensor->cols != cols)
+        return diag_fail(d, "%s: tensor %s is %llu x %llu in %u dimensions where the configuration asks for %llu x %llu", file,
+                         tensor->name, (unsigned long long)tensor->rows, (unsigned long long)tensor->cols, stored->dims,
+                         (unsigned long long)rows, (unsigned long long)cols);
+    return true;
+}
+
+/* Assigns every stored tensor and checks that they are what the configuration asks for. */
+static bool assign_all(struct source *source, const struct naming *naming, const char *file, struct diag *d) {
+    const struct model_config *c = &source->config;
+    source->tensors = calloc(SOURCE_ATTN_NORM + (size_t)c->layers * LAYER_ROLES, sizeof *source->tensors);
+    if (!source->tensors) return diag_fail(d, "out of memory");
+    for (size_t i = 0; i < source->stored_count; i++)
+        if (!assign(source, naming, &source->stored[i], d)) return false;
+    /* A tied model may carry a head that loaders overwrite with the embedding. */
+    if (c->tied) *slot(source, SOURCE_HEAD, 0) = (struct source_tensor){0};
+    for (int role = 0; role < SOURCE_ATTN_NORM; role++)
+        if (!check_tensor(source, naming, file, role, 0, d)) return false;
+    for (uint32_t layer = 0; layer < c->layers; layer++)
+        for (int role = SOURCE_ATTN_NORM; role < SOURCE_ROLES; role++)
+            if (!check_tensor(source, naming, file, role, layer, d)) return false;
+    return true;
+}
+
+/* GGUF files of these architectures have the rows of each Q and K head interleaved: row 2 i + j of the file is row j * head_dim / 2 + i
+ * of the head. */
+static void mark_interleaved(struct source *source) {
+    static const int roles[] = {SOURCE_Q, SOURCE_K, SOURCE_Q_BIAS, SOURCE_K_BIAS};
+    for (uint32_t layer = 0; layer < source->config.layers; layer++)
+        for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+            slot(source, roles[i], layer)->rotary = source->config.layer[layer].head_dim;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ opening -- */
+
+static bool store_gguf(struct source *source, struct diag *d) {
+    size_t count = gguf_tensor_count(source->gguf);
+    source->stored = calloc(count + 1, sizeof *source->stored);
+    if (!source->stored) return diag_fail(d, "out of memory");
+    source->stored_count = count;
+    for (size_t i = 0; i < count; i++) {
+        const struct gguf_tensor *t = gguf_tensor(source->gguf, i);
+        source->stored[i] = (struct stored_tensor){
+            t->name, t->type, t->dims, t->shape[1] * t->shape[2] * t->shape[3], t->shape[0], gguf_file(source->gguf), t->offset};
+    }
+    return true;
+}
+
+static bool store_safetensors(struct source *source, struct diag *d) {
+    size_t count = safetensors_count(source->safetensors);
+    source->stored = calloc(count + 1, sizeof *source->stored);
+    if (!source->stored) return diag_fail(d, "out of memory");
+    source->stored_count = count;
+    for (size_t i = 0; i < count; i++) {
+        const struct safetensors_tensor *t = safetensors_at(source->safetensors, i);
+        uint64_t rows = 1;
+        for (uint32_t k = 0; k + 1 < t->dims; k++) rows *= t->shape[k];
+        source->stored[i] = (struct stored_tensor){t->name, t->type, t->dims, rows, t->shape[t->dims - 1], t->file, t->offset};
+    }
+    return true;
+}
+
+static bool open_gguf(struct source *source, struct diag *d) {
+    if (!source->gguf || !config_of_gguf(source->gguf, &source->config, d) || !store_gguf(source, d)) return false;
+    if (!assign_all(source, &GGUF_NAMING, gguf_file(source->gguf)->name, d)) return false;
+    if (strcmp(source->config.architecture, "qwen2") != 0) mark_interleaved(source);
+    return true;
+}
+
+/* The part of a path behind the last slash that has something behind it. */
+static void name_of_path(const char *path, char *out, size_t size) {
+    size_t end = strlen(path), begin;
+    while (end > 1 && path[end - 1] == '/') end--;
+    for (begin = end; begin > 0 && path[begin - 1] != '/'; begin--) {}
+    snprintf(out, size, "%.*s", (int)(end - begin < size ? end - begin : size - 1), path + begin);
+}
+
+static bool open_directory(struct source *source, const char *path, struct diag *d) {
+    char file[4096 + 32];
+    struct stat status;
+    if (strlen(path) > 4096) return diag_fail(d, "the path is too long");
+    snprintf(file, sizeof file, "%s/config.json", path);
+    if (stat(file, &status) != 0)
+        return diag_fail(d, "%s: holds no config.json; a checkpoint is a GGUF file or a Hugging Face directory", path);
+    json_t *root = json_object_of_file(file, CONFIG_BYTES, d);
+    bool ok = root && config_of_json(root, file, &source->config, d);
+    json_decref(root);
+    if (!ok) return false;
+    snprintf(file, sizeof file, "%s/generation_config.json", path);
+    if (stat(file, &status) == 0) {
+        root = json_object_of_file(file, CONFIG_BYTES, d);
+        ok = root && config_add_generation(root, file, &source->config, d);
+        json_decref(root);
+        if (!ok) return false;
+    }
+    name_of_path(path, source->config.name, sizeof source->config.name);
+    source->directory = strdup(path);
+    source->safetensors = source->directory ? safetensors_open(path, d) : NULL;
+    return source->safetensors && store_safetensors(source, d) && assign_all(source, &JSON_NAMING, path, d);
+}
+
+static struct source *create(struct diag *d) {
+    struct source *source = calloc(1, sizeof *source);
+    if (source) source->raw = malloc(source->raw_bytes = READ_BYTES);
+    if (source && source->raw) return source;
+    free(source);
+    diag_fail(d, "out of memory");
+    return NULL;
+}
+
+static struct source *keep_if(struct source *source, bool ok) {
+    if (ok) return source;
+    source_close(source);
+    return NULL;
+}
+
+struct source *source_open(const char *path, struct diag *d) {
+    struct stat status;
+    if (stat(path, &status) != 0) {
+        diag_fail(d, "%s: there is no such file or directory", path);
+        return NULL;
+    }
+    struct source *source = create(d);
+    if (!source) return NULL;
+    if (S_ISDIR(status.st_mode)) return keep_if(source, open_directory(source, path, d));
+    source->gguf = gguf_open(path, d);
+    return keep_if(source, open_gguf(source, d));
+}
+
+struct source *source_open_gguf_memory(const void *data, size_t bytes, struct diag *d) {
+    struct source *source = create(d);
+    if (!source) return NULL;
+    source->gguf = gguf_open_memory("memory", data, bytes, d);
+    return keep_if(source, open_gguf(source, d));
+}
+
+struct source *source_open_json_memory(const char *config, size_t config_bytes, const void *weights, size_t weights_bytes, struct diag *d) {
+    struct source *source = create(d);
+    if (!source) return NULL;
+    json_t *root = json_object_of_bytes("config.json", config, config_bytes, d);
+    bool ok = root && config_of_json(root, "config.json", &source->config, d) && (source->directory = strdup("memory"));
+    json_decref(root);
+    if (ok) source->safetensors = safetensors_open_memory("model.safetensors", weights, weights_bytes, d);
+    return keep_if(source, ok && source->safetensors && store_safetensors(source, d) && assign_all(source, &JSON_NAMING, "memory", d));
+}
+
+void source_close(struct source *source) {
+    if (!source) return;
+    gguf_close(source->gguf);
+    safetensors_close(source->safetensors);
+    free(source->config.layer);
+    free(source->directory);
+    free(source->stored);
+    free(source->tensors);
+    free(source->raw);
+    free(source);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ reading -- */
+
+const struct model_config *source_config(const struct source *source) { return &source->config; }
+const struct gguf *source_gguf(const struct source *source) { return source->gguf; }
+const char *source_directory(const struct source *source) { return source->directory; }
+
+const struct source_tensor *source_tensor(const struct source *source, enum source_role role, uint32_t layer) {
+    if (role >= SOURCE_ATTN_NORM && layer >= source->config.layers) return NULL;
+    const struct source_tensor *tensor = slot(source, (int)role, layer);
+    return tensor->name ? tensor : NULL;
+}
+
+/* The file's row that holds row r of a head-wise interleaved tensor. */
+static uint64_t interleaved(uint64_t r, uint32_t head_dim) {
+    uint64_t head = r / head_dim, at = r % head_dim, half = head_dim / 2;
+    return head * head_dim + (at < half ? 2 * at : 2 * (at - half) + 1);
+}
+
+static bool check_finite(const struct stored_tensor *stored, uint64_t first, uint64_t rows, const float *values, struct diag *d) {
+    for (uint64_t r = 0; r < rows; r++) {
+        uint32_t bad = 0;
+        for (uint64_t i = 0; i < stored->cols; i++) {
+            uint32_t bits;
+            memcpy(&bits, &values[r * stored->cols + i], sizeof bits);
+            bad |= (bits & 0x7f800000) == 0x7f800000;
+        }
+        if (bad)
+            return diag_fail(d, "%s: tensor %s holds a value that is not finite in row %llu", stored->file->name, stored->name,
+                             (unsigned long long)(first + r));
+    }
+    return true;
+}
+
+/* Consecutive rows as the file has them, through the buffer. */
+static bool read_stored(struct source *source, const struct stored_tensor *stored, uint64_t first, uint64_t rows, float *out,
+                        struct diag *d) {
+    const struct gguf_type_info *type = gguf_type_info(stored->type);
+    uint64_t blocks = stored->cols / type->block, row_bytes = blocks * type->bytes;
+    if (row_bytes > source->raw_bytes) {
+        uint8_t *more = realloc(source->raw, (size_t)row_bytes);
+        if (!more) return diag_fail(d, "out of memory");
+        source->raw = more;
+        source->raw_bytes = (size_t)row_bytes;
+    }
+    uint64_t at_once = source->raw_bytes / row_bytes;
+    for (uint64_t done = 0; done < rows; done += at_once) {
+        uint64_t now = rows - done < at_once ? rows - done : at_once;
+        if (!source_file_read(stored->file, stored->offset + (first + done) * row_bytes, source->raw, (size_t)(now * row_bytes), d))
+            return false;
+        gguf_dequantize(stored->type, source->raw, (size_t)(now * blocks), out + done * stored->cols);
+    }
+    return check_finite(stored, first, rows, out, d);
+}
+
+/* A bias is one row: its columns are put in order. */
+static bool read_interleaved_bias(struct source *source, const struct source_tensor *tensor, float *out, struct diag *d) {
+    size_t bytes = (size_t)tensor->cols * sizeof(float);
+    float *copy = malloc(bytes);
+    if (!copy) return diag_fail(d, "out of memory");
+    bool ok = read_stored(source, tensor->stored, 0, 1, copy, d);
+    for (uint64_t i = 0; ok && i < tensor->cols; i++) out[i] = copy[interleaved(i, tensor->rotary)];
+    free(copy);
+    return ok;
+}
+
+bool source_read_rows(struct source *source, const struct source_tensor *tensor, uint64_t first, uint64_t rows, float *out,
+                      struct diag *d) {
+    if (first > tensor->rows || rows > tensor->rows - first)
+        return diag_fail(d, "rows %llu to %llu are not inside tensor %s", (unsigned long long)first, (unsigned long long)(first + rows),
+                         tensor->name);
+    if (!tensor->rotary) return read_stored(source, tensor->stored, first, rows, out, d);
+    const struct stored_tensor *stored = tensor->stored;
+    if (stored->dims == 1) return rows == 0 || read_interleaved_bias(source, tensor, out, d);
+    for (uint64_t r = 0; r < rows; r++)
+        if (!read_stored(source, stored, interleaved(first + r, tensor->rotary), 1, out + r * tensor->cols, d)) return false;
+    return true;
+}

@@ -1,0 +1,449 @@
+/* Hyper-parameters out of a Hugging Face config.json: Llama, Mistral, Qwen2 and DeciLM. */
+#include <stdio.h>
+#include <string.h>
+
+#include "weights/pack/source_inside.h"
+
+/* Keys that are read below. */
+static const char *const READ[] = {
+    "architectures",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "num_key_value_heads_per_layer",
+    "head_dim",
+    "intermediate_size",
+    "vocab_size",
+    "max_position_embeddings",
+    "rms_norm_eps",
+    "rope_theta",
+    "rope_scaling",
+    "rope_parameters",
+    "tie_word_embeddings",
+    "attention_bias",
+    "qkv_bias",
+    "sliding_window",
+    "use_sliding_window",
+    "max_window_layers",
+    "layer_types",
+    "bos_token_id",
+    "eos_token_id",
+    "block_configs",
+    NULL,
+};
+
+/* Keys that say nothing about the function of the weights: training, generation defaults, file keeping, and what old writers dumped. */
+static const char *const HARMLESS[] = {
+    "_name_or_path",
+    "_attn_implementation",
+    "_flash_attn_2_enabled",
+    "_attn_implementation_autoset",
+    "_commit_hash",
+    "add_cross_attention",
+    "attention_dropout",
+    "attn_implementation",
+    "auto_map",
+    "bad_words_ids",
+    "begin_suppress_tokens",
+    "chunk_size_feed_forward",
+    "cross_attention_hidden_size",
+    "decoder_start_token_id",
+    "diversity_penalty",
+    "do_sample",
+    "dtype",
+    "early_stopping",
+    "embd_pdrop",
+    "attn_pdrop",
+    "resid_pdrop",
+    "resid_dropout",
+    "hidden_dropout",
+    "encoder_no_repeat_ngram_size",
+    "exponential_decay_length_penalty",
+    "finetuning_task",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "id2label",
+    "initializer_range",
+    "is_decoder",
+    "is_encoder_decoder",
+    "is_llama_config",
+    "label2id",
+    "length_penalty",
+    "max_length",
+    "min_length",
+    "model_type",
+    "naive_attention_decode_batched",
+    "naive_attention_decode_single",
+    "naive_attention_prefill",
+    "no_repeat_ngram_size",
+    "num_beam_groups",
+    "num_beams",
+    "num_return_sequences",
+    "output_attentions",
+    "output_hidden_states",
+    "output_scores",
+    "pad_token_id",
+    "prefix",
+    "pretraining_tp",
+    "problem_type",
+    "pruned_heads",
+    "remove_invalid_values",
+    "repetition_penalty",
+    "return_dict",
+    "return_dict_in_generate",
+    "sep_token_id",
+    "suppress_tokens",
+    "task_specific_params",
+    "temperature",
+    "tf_legacy_loss",
+    "tie_encoder_decoder",
+    "tokenizer_class",
+    "top_k",
+    "top_p",
+    "torch_dtype",
+    "torchscript",
+    "transformers_version",
+    "transformers.js_config",
+    "typical_p",
+    "unsloth_fixed",
+    "unsloth_version",
+    "use_bfloat16",
+    "use_cache",
+    "unk_token_id",
+    NULL,
+};
+
+/* Keys that must have the value at which they change nothing. */
+static const struct {
+    const char *key, *text; /* a string of this value ... */
+    double number;          /* ... or with text NULL a number, true as 1 and false as 0 */
+} NEUTRAL[] = {
+    {"hidden_act", "silu", 0},
+    {"hidden_activation", "silu", 0},
+    {"mlp_bias", NULL, 0},
+    {"partial_rotary_factor", NULL, 1},
+    {"residual_multiplier", NULL, 1},
+    {"attention_multiplier", NULL, 1},
+    {"logits_scaling", NULL, 1},
+    {"embedding_multiplier", NULL, 1},
+    {"attn_logit_softcapping", NULL, 0},
+    {"final_logit_softcapping", NULL, 0},
+    {"use_qk_norm", NULL, 0},
+    {"rope_interleaved", NULL, 0},
+    {"use_mrope", NULL, 0},
+    {"num_local_experts", NULL, 0},
+};
+
+struct reader {
+    const json_t *root;
+    const char *file;
+    struct diag *d;
+};
+
+static bool listed(const char *const *list, const char *key) {
+    for (; *list; list++)
+        if (strcmp(*list, key) == 0) return true;
+    return false;
+}
+
+static bool neutral(const json_t *value, const char *text, double number) {
+    if (json_is_null(value)) return true;
+    if (text) return json_is_string(value) && strcmp(json_string_value(value), text) == 0;
+    if (json_is_boolean(value)) return (double)json_is_true(value) == number;
+    return json_is_number(value) && json_number_value(value) == number;
+}
+
+/* Every key is read, harmless, or neutral; null is as good as absent. */
+static bool check_keys(const struct reader *r) {
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)r->root, key, value) {
+        if (json_is_null(value) || listed(READ, key) || listed(HARMLESS, key)) continue;
+        bool known = false;
+        for (size_t i = 0; i < sizeof NEUTRAL / sizeof NEUTRAL[0] && !known; i++) {
+            if (strcmp(key, NEUTRAL[i].key) != 0) continue;
+            if (!neutral(value, NEUTRAL[i].text, NEUTRAL[i].number))
+                return diag_fail(r->d, "%s: %s has a value that is not supported", r->file, key);
+            known = true;
+        }
+        if (strcmp(key, "quantization_config") == 0)
+            return diag_fail(r->d, "%s: quantization_config: quantized weights are not supported here", r->file);
+        if (!known) return diag_fail(r->d, "%s: %s is not understood", r->file, key);
+    }
+    return true;
+}
+
+static bool need_uint(const struct reader *r, const char *key, uint64_t max, uint64_t *out) {
+    enum field found = field_uint(r->root, r->file, key, max, out, r->d);
+    return found == FIELD_ABSENT ? diag_fail(r->d, "%s: %s is missing", r->file, key) : found == FIELD_FOUND;
+}
+
+enum family { LLAMA, MISTRAL, QWEN2, DECI };
+
+static bool read_family(const struct reader *r, struct model_config *c, enum family *family) {
+    static const char *const names[] = {"LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "DeciLMForCausalLM"};
+    const json_t *list = json_object_get(r->root, "architectures");
+    const char *name = json_array_size(list) == 1 ? json_string_value(json_array_get(list, 0)) : NULL;
+    if (!name) return diag_fail(r->d, "%s: architectures does not name one architecture", r->file);
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(name, names[i]) != 0) continue;
+        *family = (enum family)i;
+        snprintf(c->architecture, sizeof c->architecture, "%s", name);
+        return true;
+    }
+    return diag_fail(r->d, "%s: architecture %s is not supported", r->file, name);
+}
+
+/* ----------------------------------------------------------------------------------------------------------------- layers -- */
+
+/* DeciLM: one number of key/value heads per layer. Where the scalar is there too, it does not count. */
+static bool read_kv_list(const struct reader *r, struct model_config *c, const json_t *list) {
+    if (!json_is_array(list) || json_array_size(list) != c->layers)
+        return diag_fail(r->d, "%s: num_key_value_heads_per_layer is not an array of %u numbers", r->file, c->layers);
+    for (uint32_t i = 0; i < c->layers; i++) {
+        const json_t *value = json_array_get(list, i);
+        json_int_t n = json_integer_value(value);
+        if (!json_is_integer(value) || n < 1 || n > INT32_MAX)
+            return diag_fail(r->d, "%s: num_key_value_heads_per_layer: entry %u is not a positive integer", r->file, i);
+        c->layer[i].kv_heads = (uint32_t)n;
+    }
+    return true;
+}
+
+/* A part of a block_configs entry may be switched off; one replaced by a linear layer is another function. */
+static bool read_switches(const struct reader *r, const json_t *part, const char *what, uint32_t layer, bool *off) {
+    bool linear = false;
+    *off = false;
+    if (!json_is_object(part)) return diag_fail(r->d, "%s: block_configs: layer %u has no %s object", r->file, layer, what);
+    if (field_bool(part, r->file, "no_op", off, r->d) == FIELD_BAD ||
+        field_bool(part, r->file, "replace_with_linear", &linear, r->d) == FIELD_BAD)
+        return false;
+    return linear ? diag_fail(r->d, "%s: block_configs: layer %u has a linear layer as %s, which is not supported", r->file, layer, what)
+                  : true;
+}
+
+static bool known_keys(const struct reader *r, const json_t *object, const char *const *known, const char *where) {
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)object, key, value) if (!json_is_null(value) && !listed(known, key)) {
+        return diag_fail(r->d, "%s: %s: %s is not understood", r->file, where, key);
+    }
+    return true;
+}
+
+/* Pruned DeciLM descendants: attention {n_heads_in_group, no_op, ...} and ffn {ffn_mult, no_op, ...} per layer. The feed-forward width is
+ * 2/3 * ffn_mult * dim, up to the next multiple of 256. */
+static bool read_block(const struct reader *r, struct model_config *c, const json_t *block, uint32_t index) {
+    static const char *const parts[] = {"attention", "ffn", NULL}, *const switches[] = {"no_op",    "replace_with_linear",
+                                                                                        "sparsify", "n_heads_in_group",
+                                                                                        "ffn_mult", NULL};
+    const json_t *attention = json_object_get(block, "attention"), *ffn = json_object_get(block, "ffn");
+    struct layer_config *layer = &c->layer[index];
+    bool no_attention, no_ffn;
+    if (!known_keys(r, block, parts, "block_configs") || !known_keys(r, attention, switches, "block_configs") ||
+        !known_keys(r, ffn, switches, "block_configs") || !read_switches(r, attention, "attention", index, &no_attention) ||
+        !read_switches(r, ffn, "ffn", index, &no_ffn))
+        return false;
+    uint64_t group = 0;
+    double mult = 0;
+    if (field_uint(attention, r->file, "n_heads_in_group", INT32_MAX, &group, r->d) == FIELD_BAD ||
+        field_float(ffn, r->file, "ffn_mult", &mult, r->d) == FIELD_BAD)
+        return false;
+    if (no_attention) {
+        layer->heads = layer->kv_heads = 0;
+    } else {
+        if (group == 0 || layer->heads % group)
+            return diag_fail(r->d, "%s: block_configs: layer %u: groups of %llu do not divide %u heads", r->file, index,
+                             (unsigned long long)group, layer->heads);
+        layer->kv_heads = layer->heads / (uint32_t)group;
+    }
+    layer->ffn = 0;
+    if (no_ffn) return true;
+    if (!(mult > 0 && mult < 1024))
+        return diag_fail(r->d, "%s: block_configs: layer %u: ffn_mult %g is not between 0 and 1024", r->file, index, mult);
+    layer->ffn = ((uint32_t)(2 * mult * c->dim / 3) + 255) / 256 * 256;
+    return true;
+}
+
+static bool read_layers(const struct reader *r, struct model_config *c, enum family family) {
+    uint64_t heads, kv_heads, head_dim, ffn = 0;
+    const json_t *list = json_object_get(r->root, "num_key_value_heads_per_layer"), *blocks = json_object_get(r->root, "block_configs");
+    bool has_list = list && !json_is_null(list), has_blocks = blocks && !json_is_null(blocks);
+    if (!need_uint(r, "num_attention_heads", SOURCE_MAX_HEADS, &heads)) return false;
+    if (heads == 0) return diag_fail(r->d, "%s: num_attention_heads is 0", r->file);
+    if (!has_blocks && !need_uint(r, "intermediate_size", SOURCE_MAX_FFN, &ffn)) return false;
+    if ((has_list || has_blocks) && family != DECI)
+        return diag_fail(r->d, "%s: %s is not understood for %s", r->file, has_list ? "num_key_value_heads_per_layer" : "block_configs",
+                         c->architecture);
+    if (has_list && has_blocks) return diag_fail(r->d, "%s: has both num_key_value_heads_per_layer and block_configs", r->file);
+
+    kv_heads = heads; /* what Llama takes where the key is absent; the others have defaults nobody should rely on */
+    enum field found = field_uint(r->root, r->file, "num_key_value_heads", INT32_MAX, &kv_heads, r->d);
+    if (found == FIELD_BAD) return false;
+    if (found == FIELD_ABSENT && family != LLAMA && !has_list && !has_blocks)
+        return diag_fail(r->d, "%s: num_key_value_heads is missing", r->file);
+    found = field_uint(r->root, r->file, "head_dim", INT32_MAX, &head_dim, r->d);
+    if (found == FIELD_BAD) return false;
+    if (found == FIELD_ABSENT) {
+        if (c->dim % heads)
+            return diag_fail(r->d, "%s: %llu heads do not divide the width %u, and head_dim is missing", r->file, (unsigned long long)heads,
+                             c->dim);
+        head_dim = c->dim / heads;
+    }
+    for (uint32_t i = 0; i < c->layers; i++)
+        c->layer[i] = (struct layer_config){(uint32_t)heads, (uint32_t)kv_heads, (uint32_t)head_dim, (uint32_t)ffn};
+    if (has_list && !read_kv_list(r, c, list)) return false;
+    if (!has_blocks) return true;
+    if (!json_is_array(blocks) || json_array_size(blocks) != c->layers)
+        return diag_fail(r->d, "%s: block_configs is not an array of %u entries", r->file, c->layers);
+    for (uint32_t i = 0; i < c->layers; i++)
+        if (!read_block(r, c, json_array_get(blocks, i), i)) return false;
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------- RoPE -- */
+
+static bool read_llama3(const struct reader *r, const json_t *scaling, struct rope_config *rope) {
+    uint64_t original = 0;
+    if (field_float(scaling, r->file, "low_freq_factor", &rope->low_freq_factor, r->d) != FIELD_FOUND ||
+        field_float(scaling, r->file, "high_freq_factor", &rope->high_freq_factor, r->d) != FIELD_FOUND ||
+        field_uint(scaling, r->file, "original_max_position_embeddings", INT32_MAX, &original, r->d) != FIELD_FOUND)
+        return diag_fail(r->d, "%s: the llama3 RoPE scaling lacks low_freq_factor, high_freq_factor or original_max_position_embeddings",
+                         r->file);
+    rope->original_positions = (uint32_t)original;
+    rope->scaling = ROPE_LLAMA3;
+    return true;
+}
+
+/* rope_scaling, or rope_parameters of newer writers, which holds theta as well. */
+static bool read_scaling(const struct reader *r, struct model_config *c, const json_t *scaling, const char *where) {
+    static const char *const known[] = {
+        "type", "rope_type", "factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings", "rope_theta", NULL};
+    struct rope_config *rope = &c->rope;
+    const char *type = "default", *old = NULL;
+    if (!json_is_object(scaling)) return diag_fail(r->d, "%s: %s is not an object", r->file, where);
+    if (!known_keys(r, scaling, known, where) || field_text(scaling, r->file, "type", &old, r->d) == FIELD_BAD) return false;
+    if (old) type = old;
+    if (field_text(scaling, r->file, "rope_type", &type, r->d) == FIELD_BAD) return false;
+    if (old && strcmp(old, type) != 0) return diag_fail(r->d, "%s: %s: type is %s and rope_type is %s", r->file, where, old, type);
+
+    bool dynamic = strcmp(type, "dynamic") == 0;
+    if (strcmp(type, "default") == 0) return true;
+    if (!dynamic && strcmp(type, "linear") != 0 && strcmp(type, "llama3") != 0)
+        return diag_fail(r->d, "%s: RoPE scaling of type %s is not supported", r->file, type);
+    double factor;
+    enum field found = field_float(scaling, r->file, "factor", &factor, r->d);
+    if (found != FIELD_FOUND) return diag_fail(r->d, "%s: %s: factor is missing", r->file, where);
+    if (!(factor >= 1 && factor <= 1e6)) return diag_fail(r->d, "%s: %s: factor %g is not 1 to 1e6", r->file, where, factor);
+    if (dynamic) { /* keys must not depend on the final length; up to these positions dynamic NTK changes nothing */
+        uint64_t original = c->max_positions;
+        if (field_uint(scaling, r->file, "original_max_position_embeddings", INT32_MAX, &original, r->d) == FIELD_BAD) return false;
+        if (original && original < c->max_positions) c->max_positions = (uint32_t)original;
+        config_note(c, "dynamic NTK scaling begins behind position %u, where positions end", c->max_positions);
+        return true;
+    }
+    rope->factor = factor;
+    if (strcmp(type, "llama3") == 0) return read_llama3(r, scaling, rope);
+    rope->scaling = factor != 1 ? ROPE_LINEAR : ROPE_NONE;
+    return true;
+}
+
+static bool read_rope(const struct reader *r, struct model_config *c) {
+    const json_t *scaling = json_object_get(r->root, "rope_scaling"), *parameters = json_object_get(r->root, "rope_parameters");
+    if (json_is_null(scaling)) scaling = NULL;
+    if (json_is_null(parameters)) parameters = NULL;
+    c->rope = (struct rope_config){.theta = 10000, .factor = 1};
+    double theta = 0;
+    enum field found = field_float(r->root, r->file, "rope_theta", &c->rope.theta, r->d);
+    if (found == FIELD_BAD) return false;
+    if (scaling && parameters && !json_equal(scaling, parameters))
+        return diag_fail(r->d, "%s: has both rope_scaling and rope_parameters", r->file);
+    if (parameters) scaling = parameters;
+    if (!scaling) return true;
+    const char *where = parameters ? "rope_parameters" : "rope_scaling";
+    enum field inner = field_float(scaling, r->file, "rope_theta", &theta, r->d);
+    if (inner == FIELD_BAD) return false;
+    if (inner == FIELD_FOUND && found == FIELD_FOUND && theta != c->rope.theta)
+        return diag_fail(r->d, "%s: rope_theta is %g, but %g in %s", r->file, c->rope.theta, theta, where);
+    if (inner == FIELD_FOUND) c->rope.theta = theta;
+    return read_scaling(r, c, scaling, where);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ the rest -- */
+
+/* A window smaller than the positions changes the function only behind it: positions end there. Qwen2 has one written down but unused. */
+static bool read_window(const struct reader *r, struct model_config *c, enum family family) {
+    uint64_t window = 0;
+    bool used = family == MISTRAL;
+    if (field_uint(r->root, r->file, "sliding_window", INT32_MAX, &window, r->d) == FIELD_BAD) return false;
+    if (field_bool(r->root, r->file, "use_sliding_window", &used, r->d) == FIELD_BAD) return false;
+    const json_t *types = json_object_get(r->root, "layer_types");
+    for (size_t i = 0; i < json_array_size(types); i++) {
+        const char *type = json_string_value(json_array_get(types, i));
+        bool sliding = type && strcmp(type, "sliding_attention") == 0;
+        if (!sliding && !(type && strcmp(type, "full_attention") == 0))
+            return diag_fail(r->d, "%s: layer_types: entry %zu is not supported", r->file, i);
+        if (sliding && window == 0)
+            return diag_fail(r->d, "%s: layer_types: entry %zu is sliding, but sliding_window is missing", r->file, i);
+        used = used || sliding;
+    }
+    if (used) config_cap_window(c, window);
+    return true;
+}
+
+static bool read_biases(const struct reader *r, struct model_config *c, enum family family) {
+    bool attention = false, qkv = false;
+    if (field_bool(r->root, r->file, "attention_bias", &attention, r->d) == FIELD_BAD ||
+        field_bool(r->root, r->file, "qkv_bias", &qkv, r->d) == FIELD_BAD)
+        return false;
+    c->qkv_bias = family == QWEN2 || attention || qkv; /* a bias behind the output projection is refused with its tensor */
+    return true;
+}
+
+/* eos_token_id: one id, a list, or nothing; -1 is an old way to say nothing. */
+static bool read_end_tokens(const json_t *root, const char *file, struct model_config *c, struct diag *d) {
+    const json_t *eos = json_object_get(root, "eos_token_id");
+    size_t count = json_is_array(eos) ? json_array_size(eos) : eos && !json_is_null(eos) ? 1 : 0;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *id = json_is_array(eos) ? json_array_get(eos, i) : eos;
+        if (!json_is_integer(id) || json_integer_value(id) < -1)
+            return diag_fail(d, "%s: eos_token_id is not a token id or a list of them", file);
+        if (json_integer_value(id) >= 0 && !config_add_end_token(c, (uint64_t)json_integer_value(id), file, d)) return false;
+    }
+    return true;
+}
+
+static bool read_tokens(const struct reader *r, struct model_config *c) {
+    const json_t *bos = json_object_get(r->root, "bos_token_id");
+    c->bos = -1;
+    if (bos && !json_is_null(bos)) {
+        if (!json_is_integer(bos) || json_integer_value(bos) < -1) return diag_fail(r->d, "%s: bos_token_id is not a token id", r->file);
+        c->bos = json_integer_value(bos);
+    }
+    return read_end_tokens(r->root, r->file, c, r->d);
+}
+
+bool config_add_generation(const json_t *root, const char *file, struct model_config *c, struct diag *d) {
+    return read_end_tokens(root, file, c, d);
+}
+
+bool config_of_json(const json_t *root, const char *file, struct model_config *c, struct diag *d) {
+    struct reader r = {root, file, d};
+    enum family family;
+    uint64_t layers, dim, vocab, positions;
+    if (!read_family(&r, c, &family) || !check_keys(&r) || !need_uint(&r, "num_hidden_layers", SOURCE_MAX_LAYERS, &layers) ||
+        !need_uint(&r, "hidden_size", SOURCE_MAX_DIM, &dim) || !need_uint(&r, "vocab_size", SOURCE_MAX_VOCAB, &vocab) ||
+        !need_uint(&r, "max_position_embeddings", SOURCE_MAX_POSITIONS, &positions) || !config_allocate_layers(c, layers, file, d))
+        return false;
+    c->dim = (uint32_t)dim;
+    c->vocab = (uint32_t)vocab;
+    c->max_positions = (uint32_t)positions;
+    enum field found = field_float(root, file, "rms_norm_eps", &c->eps, d);
+    if (found != FIELD_FOUND) return diag_fail(d, "%s: rms_norm_eps is missing", file);
+    if (field_bool(root, file, "tie_word_embeddings", &c->tied, d) == FIELD_BAD) return false;
+    if (!read_layers(&r, c, family) || !read_rope(&r, c) || !read_window(&r, c, family) || !read_biases(&r, c, family) ||
+        !read_tokens(&r, c))
+        return false;
+    return config_check(c, file, d);
+}
