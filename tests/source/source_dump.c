@@ -5,14 +5,15 @@
 
 #include "weights/pack/source.h"
 
-static const char *const ROLES[SOURCE_ROLES] = {"embed", "head", "final_norm", "rope_freqs", "attn_norm", "q",    "k",  "v",
-                                                "o",     "q_bias", "k_bias",   "v_bias",     "ffn_norm",  "gate", "up", "down"};
+static const char *const ROLES[SOURCE_ROLES] = {"embed", "head",   "final_norm", "rope_freqs", "attn_norm", "q",    "k",  "v",
+                                                "o",     "q_bias", "k_bias",     "v_bias",     "ffn_norm",  "gate", "up", "down"};
 
 static void print_config(const struct model_config *c) {
-    printf("{\"architecture\":\"%s\",\"layers\":%u,\"dim\":%u,\"vocab\":%u,\"max_positions\":%u,\"eps\":%.17g,\"theta\":%.17g,\"scaling\":%d,"
-           "\"factor\":%.17g,\"low\":%.17g,\"high\":%.17g,\"original\":%u,\"tied\":%d,\"qkv_bias\":%d,\"bos\":%lld,\"ends\":[",
-           c->architecture, c->layers, c->dim, c->vocab, c->max_positions, c->eps, c->rope.theta, (int)c->rope.scaling, c->rope.factor,
-           c->rope.low_freq_factor, c->rope.high_freq_factor, c->rope.original_positions, c->tied, c->qkv_bias, (long long)c->bos);
+    printf(
+        "{\"architecture\":\"%s\",\"layers\":%u,\"dim\":%u,\"vocab\":%u,\"max_positions\":%u,\"eps\":%.17g,\"theta\":%.17g,\"scaling\":%d,"
+        "\"factor\":%.17g,\"low\":%.17g,\"high\":%.17g,\"original\":%u,\"tied\":%d,\"qkv_bias\":%d,\"bos\":%lld,\"ends\":[",
+        c->architecture, c->layers, c->dim, c->vocab, c->max_positions, c->eps, c->rope.theta, (int)c->rope.scaling, c->rope.factor,
+        c->rope.low_freq_factor, c->rope.high_freq_factor, c->rope.original_positions, c->tied, c->qkv_bias, (long long)c->bos);
     for (uint32_t i = 0; i < c->end_tokens_count; i++) printf("%s%d", i ? "," : "", c->end_tokens[i]);
     printf("],\"layer\":[");
     for (uint32_t i = 0; i < c->layers; i++)

@@ -57,15 +57,15 @@ static bool parse_shape(const json_t *shape, struct safetensors_tensor *tensor, 
 static bool parse_tensor(const json_t *entry, struct safetensors_tensor *tensor, uint64_t base, struct diag *d) {
     const char *file = tensor->file->name, *dtype = NULL, *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)entry, key,
-                        value) if (strcmp(key, "dtype") && strcmp(key, "shape") &&
-                                   strcmp(key, "data_offsets")) return diag_fail(d, "%s: tensor %s has an unknown field %s", file,
-                                                                                 tensor->name, key);
+    json_object_foreach((json_t *)(uintptr_t)entry, key, value) {
+        bool known = strcmp(key, "dtype") == 0 || strcmp(key, "shape") == 0 || strcmp(key, "data_offsets") == 0;
+        if (!known) return diag_fail(d, "%s: tensor %s has an unknown field %s", file, tensor->name, key);
+    }
     if (!json_is_object(entry)) return diag_fail(d, "%s: tensor %s is not described by an object", file, tensor->name);
     if (field_text(entry, file, "dtype", &dtype, d) != FIELD_FOUND) return diag_fail(d, "%s: tensor %s has no dtype", file, tensor->name);
     if (!parse_type(dtype, &tensor->type))
         return diag_fail(d, "%s: tensor %s has type %s, which is not supported", file, tensor->name, dtype);
-    uint64_t elements;
+    uint64_t elements = 0;
     if (!parse_shape(json_object_get(entry, "shape"), tensor, &elements, d)) return false;
 
     const json_t *offsets = json_object_get(entry, "data_offsets");
