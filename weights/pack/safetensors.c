@@ -213,32 +213,40 @@ static const struct source_file *open_shard(struct safetensors *st, const char *
     return parse_file(st, file, d) ? file : NULL;
 }
 
-static bool check_map(const struct safetensors *st, const json_t *map, const char *index, struct diag *d) {
-    if (json_object_size(map) < st->tensors_count) {
-        for (size_t i = 0; i < st->tensors_count; i++)
-            if (!json_object_get(map, st->tensors[i].name))
-                return diag_fail(d, "%s: does not list tensor %s of %s", index, st->tensors[i].name, st->tensors[i].file->name);
+/* Opens every shard that the map names. */
+static bool open_shards(struct safetensors *st, const char *directory, const char *index, json_t *map, struct diag *d) {
+    const char *name;
+    json_t *value;
+    json_object_foreach(map, name, value) {
+        if (!json_is_string(value)) return diag_fail(d, "%s: the shard of %s is not a string", index, name);
+        if (!open_shard(st, directory, index, json_string_value(value), d)) return false;
     }
     return true;
 }
 
-static bool open_index(struct safetensors *st, const char *directory, const char *index, struct diag *d) {
-    json_t *root = json_object_of_file(index, MAX_INDEX_BYTES, d), *map = root ? json_object_get(root, "weight_map") : NULL, *value;
-    bool ok = root && (json_is_object(map) ? true : diag_fail(d, "%s: has no weight_map", index));
+/* The map and the shards' headers name the same tensors in the same places. */
+static bool check_map(const struct safetensors *st, const char *directory, const char *index, json_t *map, struct diag *d) {
     const char *name;
-    if (ok) json_object_foreach(map, name, value) {
-            ok = ok && (json_is_string(value) ? true : diag_fail(d, "%s: the shard of %s is not a string", index, name)) &&
-                 open_shard(st, directory, index, json_string_value(value), d);
-        }
-    ok = ok && sort_names(st, d) && check_map(st, map, index, d);
-    if (ok) json_object_foreach(map, name, value) { /* every listed tensor is where the index says */
-            struct safetensors_tensor key = {.name = (char *)(uintptr_t)name};
-            const struct safetensors_tensor *found = bsearch(&key, st->tensors, st->tensors_count, sizeof key, by_name);
-            if (!found || strcmp(found->file->name + strlen(directory) + 1, json_string_value(value)) != 0) {
-                ok = diag_fail(d, "%s: tensor %s is not in %s", index, name, json_string_value(value));
-                break;
-            }
-        }
+    json_t *value;
+    json_object_foreach(map, name, value) {
+        struct safetensors_tensor key = {.name = (char *)(uintptr_t)name};
+        const struct safetensors_tensor *found =
+            st->tensors_count ? bsearch(&key, st->tensors, st->tensors_count, sizeof key, by_name) : NULL;
+        if (!found || strcmp(found->file->name + strlen(directory) + 1, json_string_value(value)) != 0)
+            return diag_fail(d, "%s: tensor %s is not in %s", index, name, json_string_value(value));
+    }
+    for (size_t i = 0; i < st->tensors_count; i++)
+        if (!json_object_get(map, st->tensors[i].name))
+            return diag_fail(d, "%s: does not list tensor %s of %s", index, st->tensors[i].name, st->tensors[i].file->name);
+    return true;
+}
+
+static bool open_index(struct safetensors *st, const char *directory, const char *index, struct diag *d) {
+    json_t *root = json_object_of_file(index, MAX_INDEX_BYTES, d);
+    if (!root) return false;
+    json_t *map = json_object_get(root, "weight_map");
+    bool ok = json_object_size(map) > 0 ? true : diag_fail(d, "%s: has no weight_map", index);
+    ok = ok && open_shards(st, directory, index, map, d) && sort_names(st, d) && check_map(st, directory, index, map, d);
     json_decref(root);
     return ok;
 }

@@ -226,8 +226,8 @@ static bool read_switches(const struct reader *r, const json_t *part, const char
 static bool known_keys(const struct reader *r, const json_t *object, const char *const *known, const char *where) {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)object, key, value) if (!json_is_null(value) && !listed(known, key)) {
-        return diag_fail(r->d, "%s: %s: %s is not understood", r->file, where, key);
+    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+        if (!json_is_null(value) && !listed(known, key)) return diag_fail(r->d, "%s: %s: %s is not understood", r->file, where, key);
     }
     return true;
 }
@@ -267,7 +267,7 @@ static bool read_block(const struct reader *r, struct model_config *c, const jso
 }
 
 static bool read_layers(const struct reader *r, struct model_config *c, enum family family) {
-    uint64_t heads, kv_heads, head_dim, ffn = 0;
+    uint64_t heads = 0, kv_heads, head_dim = 0, ffn = 0;
     const json_t *list = json_object_get(r->root, "num_key_value_heads_per_layer"), *blocks = json_object_get(r->root, "block_configs");
     bool has_list = list && !json_is_null(list), has_blocks = blocks && !json_is_null(blocks);
     if (!need_uint(r, "num_attention_heads", SOURCE_MAX_HEADS, &heads)) return false;
@@ -430,7 +430,7 @@ bool config_add_generation(const json_t *root, const char *file, struct model_co
 
 bool config_of_json(const json_t *root, const char *file, struct model_config *c, struct diag *d) {
     struct reader r = {root, file, d};
-    enum family family;
+    enum family family = LLAMA;
     uint64_t layers, dim, vocab, positions;
     if (!read_family(&r, c, &family) || !check_keys(&r) || !need_uint(&r, "num_hidden_layers", SOURCE_MAX_LAYERS, &layers) ||
         !need_uint(&r, "hidden_size", SOURCE_MAX_DIM, &dim) || !need_uint(&r, "vocab_size", SOURCE_MAX_VOCAB, &vocab) ||
