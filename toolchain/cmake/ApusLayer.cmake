@@ -33,6 +33,12 @@ function(apus_layer name)
     set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
     if(NOT name STREQUAL "port")
         target_compile_options(${name} PRIVATE -ffreestanding -Wframe-larger-than=4096 -fstack-usage)
+        if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+            target_compile_options(${name} PRIVATE -fcallgraph-info=su) # tests/guards/stack.py
+        endif()
+    endif()
+    if(APUS_PORT STREQUAL "none") # what distributions switch on asks for functions that no image has
+        target_compile_options(${name} PRIVATE -fno-stack-protector -U_FORTIFY_SOURCE)
     endif()
     set(APUS_LAYERS ${APUS_LAYERS} ${name} CACHE INTERNAL "")
 endfunction()

@@ -1,0 +1,104 @@
+"""What the library asks of its surroundings and what it shows them, read from the built files with nm and readelf.
+
+  symbols.py archive LIBAPUS.A        library objects need mem*/strlen only, the port what is listed here; nothing writable
+  symbols.py freestanding LIBAPUS.A   the same for an image without an operating system: no port services either
+  symbols.py shared LIBAPUS.SO        exports begin with apus_; soname; every function of the public headers is there
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+MEMORY = {'memcpy', 'memset', 'memmove', 'memcmp', 'strlen'}
+# What compilers of some distributions add on their own (stack protector, fortified copies); firmware builds switch it off.
+HARDENING = {'__stack_chk_fail', '__memcpy_chk', '__memset_chk', '__memmove_chk'}
+LINKER = {'_GLOBAL_OFFSET_TABLE_'}
+PORT = {'clock_gettime', 'close', '__errno_location', 'fstat', 'fstat64', '__fxstat', 'madvise', 'mmap', 'mmap64', 'munmap', 'open', 'open64',
+        'pthread_create', 'pthread_join', 'pthread_sigmask', 'sched_getaffinity', 'sigfillset', 'sigdelset', 'syscall', 'sysconf',
+        '__sched_cpucount'}
+WRITABLE = ('.data', '.bss', '.tdata', '.tbss')
+
+failures = []
+
+
+def check(good, text):
+    if not good:
+        failures.append(text)
+        print('FAIL ' + text)
+
+
+def output(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def objects(archive):
+    """{object: (undefined symbols, defined symbols, {section: bytes})}"""
+    found, name = {}, None
+    for line in output('nm', archive).splitlines():
+        if line.endswith(':') and ' ' not in line:
+            name = line[:-1]
+            check(name not in found, 'two objects are called %s' % name)
+            found[name] = (set(), set(), {})
+        elif line.strip():
+            kind, symbol = line.split()[-2:]
+            found[name][0 if kind in 'Uvw' else 1].add(symbol)
+    name = None
+    for line in output('readelf', '-S', '-W', archive).splitlines():
+        member = re.match(r'File: .*\((.*)\)', line)
+        if member:
+            name = member.group(1)
+        section = re.match(r'\s*\[\s*\d+\]\s+(\.\S+)\s+\S+\s+\S+\s+\S+\s+([0-9a-f]+)\s+\S+\s+(\S*)', line)
+        if section and name:
+            found[name][2][section.group(1)] = int(section.group(2), 16)
+    return found
+
+
+def archive(path, freestanding):
+    found = objects(path)
+    ours = set().union(*(defined for _, defined, _ in found.values()))
+    port = 'none.c.o' if freestanding else 'posix.c.o'
+    check(port in found, '%s has no %s' % (path, port))
+    check(len(found) > 3, '%s holds %d objects only' % (path, len(found)))
+    for name, (undefined, _, sections) in sorted(found.items()):
+        allowed = MEMORY | LINKER | (set() if freestanding else HARDENING | (PORT if name == port else set()))
+        check(not (undefined - ours - allowed), '%s needs %s' % (name, ' '.join(sorted(undefined - ours - allowed))))
+        for section, size in sections.items():
+            if section.startswith('.data.rel.ro'):
+                continue
+            writable = any(section == w or section.startswith(w + '.') for w in WRITABLE)
+            check(not (writable and size), '%s has %d writable bytes in %s: state of its own' % (name, size, section))
+        if name != port:
+            check('.init_array' not in sections and '.ctors' not in sections, '%s runs code before main' % name)
+
+
+def shared(path):
+    exported = [line.split()[-1] for line in output('nm', '-D', '--defined-only', path).splitlines() if line.strip()]
+    for symbol in exported:
+        check(symbol.startswith('apus_'), '%s is exported' % symbol)
+    dynamic = output('readelf', '-d', path)
+    soname = re.search(r'SONAME.*\[(.*)\]', dynamic)
+    root = pathlib.Path(__file__).resolve().parents[2] / 'include' / 'apus'
+    major = re.search(r'#define APUS_VERSION_MAJOR (\d+)', (root / 'apus.h').read_text()).group(1)
+    check(soname and soname.group(1) == 'libapus.so.' + major, 'soname is %s, not libapus.so.%s' % (soname and soname.group(1), major))
+    check('TEXTREL' not in dynamic, 'text relocations')
+
+    declared = set()
+    for header in ('apus.h', 'port.h'):
+        text = re.sub(r'/\*.*?\*/', '', (root / header).read_text(), flags=re.S)
+        text = re.sub(r'^\s*#.*$', '', text, flags=re.M)
+        text = re.sub(r'\{[^{}]*\}', '', text)  # bodies of structs: members that are functions
+        declared |= set(re.findall(r'^(?:APUS_API )?[\w \*]*?\b(apus_\w+)\(', text, flags=re.M))
+    check(len(declared) > 20, 'only %d functions were found in the headers' % len(declared))
+    for name in sorted(declared - set(exported)):
+        check(False, '%s is declared but not exported' % name)
+    for name in sorted(set(exported) - declared):
+        check(False, '%s is exported but in no public header' % name)
+
+
+if __name__ == '__main__':
+    what, path = sys.argv[1:]
+    if what == 'shared':
+        shared(path)
+    else:
+        archive(path, what == 'freestanding')
+    sys.exit(1 if failures else 0)

@@ -1,0 +1,80 @@
+#!/bin/sh
+# Installs what is missing to build Apus, and with `tests` also what its tests and checks use. Debian 12, Ubuntu 22.04 or newer, as root
+# or with sudo; on other systems it only says what is missing. Quick when everything is there.
+#
+#   sh toolchain/setup.sh          compiler, CMake, Ninja, jansson, Python
+#   sh toolchain/setup.sh tests    cmocka, clang, clang-tidy, cppcheck and the Python oracles in build/oracle-venv
+#
+# The oracles come from the Python package index. Without it the tests that compare with them skip and say so.
+set -eu
+cd "$(dirname "$0")/.."
+want=${1:-build}
+mkdir -p build
+
+say() { printf '%s\n' "setup: $*"; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# ---- system packages
+packages="gcc libc6-dev cmake ninja-build pkg-config libjansson-dev python3 python3-venv"
+[ "$want" = tests ] && packages="$packages g++ binutils libcmocka-dev clang clang-tidy clang-format cppcheck llvm"
+
+if command -v apt-get >/dev/null 2>&1; then
+    missing=
+    for p in $packages; do
+        # "pkg-config" is a name that pkgconf also provides
+        case $(dpkg-query -W -f '${Status}' "$p" 2>/dev/null || true) in
+        *"ok installed"*) ;;
+        *) [ "$p" = pkg-config ] && command -v pkg-config >/dev/null 2>&1 || missing="$missing $p" ;;
+        esac
+    done
+    if [ -n "$missing" ]; then
+        say "installing$missing"
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq </dev/null >build/setup.log 2>&1 || say "the package lists could not be renewed"
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing </dev/null >>build/setup.log 2>&1 ||
+            { tail -n 20 build/setup.log >&2; say "could not install$missing" >&2; exit 1; }
+    fi
+    # The sanitizer and libFuzzer runtimes are a package of their own in Debian, named after clang's version.
+    if [ "$want" = tests ]; then
+        major=$(clang -dumpversion | cut -d. -f1)
+        rt="libclang-rt-$major-dev"
+        if ! [ -e "$(clang -print-file-name=libclang_rt.fuzzer-x86_64.a)" ] && ! [ -e "$(clang -print-file-name=libclang_rt.fuzzer.a)" ] &&
+            apt-cache show "$rt" >/dev/null 2>&1; then
+            case $(dpkg-query -W -f '${Status}' "$rt" 2>/dev/null || true) in
+            *"ok installed"*) ;;
+            *)
+                say "installing $rt"
+                as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$rt" </dev/null >>build/setup.log 2>&1 ||
+                    say "$rt could not be installed: the fuzz targets will not build"
+                ;;
+            esac
+        fi
+    fi
+else
+    for tool in cc cmake ninja pkg-config python3; do
+        command -v "$tool" >/dev/null 2>&1 || { say "no apt-get here, and $tool is missing: install $packages (or what your system calls them)" >&2; exit 1; }
+    done
+fi
+
+# ---- Python: an environment of its own; the demo's model comes through its pip too
+venv=build/oracle-venv
+if ! [ -x $venv/bin/python ] || ! $venv/bin/python -m pip --version >/dev/null 2>&1; then
+    say "making $venv"
+    rm -rf $venv
+    python3 -m venv $venv
+fi
+if [ "$want" = tests ]; then
+    full="numpy safetensors sentencepiece tiktoken mistral-common gguf"
+    bare="tokenizers" # would bring a client of model hubs along, which nothing here calls
+    if [ "$(cat $venv/.apus-installed 2>/dev/null)" != "$full | $bare" ]; then
+        say "installing the Python oracles: $full $bare"
+        pip="$venv/bin/python -m pip install -q --disable-pip-version-check --retries 1 --timeout 20"
+        if $pip $full >>build/setup.log 2>&1 </dev/null && $pip --no-deps $bare >>build/setup.log 2>&1 </dev/null; then
+            echo "$full | $bare" >$venv/.apus-installed
+        else
+            say "the Python package index gave an error (build/setup.log): tests that need $full $bare will skip"
+        fi
+    fi
+fi

@@ -1,0 +1,32 @@
+#!/bin/sh
+# The demo, then all tests but the long ones (toolchain/test-long.sh has those). The last line counts them; exit status 1 if one failed.
+# Logs are in build/log. Tests whose oracles cannot be had (no Python package index) are skipped with a reason.
+set -u
+cd "$(dirname "$0")/.."
+. toolchain/stages.sh
+
+stage setup sh toolchain/setup.sh tests
+stage demo sh toolchain/demo.sh
+
+# What people use: every test, with a compiler's warnings as errors.
+stage "build release" build build/release --preset release
+tests "tests release" build/release -LE long
+
+# The command line as other programs see it, on the demo's model.
+stage "command line contract" sh -c 'model=$(sh toolchain/model.sh) || exit $?; python3 tests/api/contract.py "$model"'
+
+# Address and undefined-behaviour sanitizers. Tests labelled slow take minutes there and look at values, not at memory.
+stage "build dev" build build/dev --preset dev
+tests "tests dev" build/dev -LE 'long|slow'
+
+# The other compiler, and its own idea of vector code: the same bits.
+stage "build clang" build build/clang -S . -B build/clang -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=clang
+tests "tests clang" build/clang -LE 'long|slow'
+
+stage "build firmware" sh toolchain/firmware.sh
+stage lint sh toolchain/lint.sh
+
+stage "build fuzz" build build/fuzz --preset fuzz
+fuzz 10
+
+finish
