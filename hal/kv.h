@@ -7,7 +7,8 @@
  *   vscale  float [slots]
  * so that a 64-byte line of K against 4 broadcast bytes of q gives 16 scores, and one of V against 4 broadcast digits 16 channels.
  * Values and scales: docs/numerics.md 3 and 6. A position's slot is arbitrary: attention does not depend on the order of slots.
- * Slots that no position has used hold any bytes; a block is zeroed at open, so that reading a whole panel reads defined values. */
+ * The runtime zeroes a panel of 16 slots before its first use, so that reading a whole panel reads defined values, and memory that no
+ * position has needed is never touched. */
 #ifndef HAL_KV_H
 #define HAL_KV_H
 

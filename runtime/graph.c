@@ -2,14 +2,17 @@
 
 #include <string.h>
 
+/* The one walk over the layers; without ops it only counts. */
 struct builder {
     const struct hal_model *model;
     struct hal_op *ops;
+    struct hal_op counted; /* where operations go that are only counted */
     uint32_t count;
 };
 
 static struct hal_op *add(struct builder *b, uint8_t kind, uint32_t layer, uint32_t width) {
-    struct hal_op *op = &b->ops[b->count++];
+    struct hal_op *op = b->ops ? &b->ops[b->count] : &b->counted;
+    b->count++;
     memset(op, 0, sizeof *op);
     op->kind = kind;
     op->layer = (uint16_t)layer;
@@ -74,7 +77,7 @@ static void size_slots(const struct hal_model *model, size_t stride[HAL_SLOTS]) 
 }
 
 void graph_build(const struct hal_model *model, struct hal_op *ops, struct hal_program *program) {
-    struct builder b = {model, ops, 0};
+    struct builder b = {.model = model, .ops = ops};
     add(&b, HAL_EMBED, 0, model->model->dim);
     for (uint32_t i = 0; i < model->model->layers; i++) {
         if (model->layers[i].heads) add_attention(&b, i);
@@ -86,3 +89,5 @@ void graph_build(const struct hal_model *model, struct hal_op *ops, struct hal_p
     program->count = b.count;
     size_slots(model, program->stride);
 }
+
+void graph_measure(const struct hal_model *model, struct hal_program *program) { graph_build(model, NULL, program); }

@@ -4,10 +4,10 @@
 
 #include "hal/program.h"
 
-/* Most operations a model of `layers` layers has. */
-static inline uint32_t graph_ops_max(uint32_t layers) { return 3 + layers * 10; }
+/* The number of operations and the stride of every slot; program->ops is left NULL. */
+void graph_measure(const struct hal_model *model, struct hal_program *program);
 
-/* Writes the operations (graph_ops_max of them at most) and fills the strides of every slot. */
+/* The same with the operations, into ops [program->count of graph_measure]. */
 void graph_build(const struct hal_model *model, struct hal_op *ops, struct hal_program *program);
 
 #endif

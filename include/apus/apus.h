@@ -215,7 +215,8 @@ APUS_API void apus_close(apus_session *session);
 
 /* Makes the parts the whole context: keeps the longest common prefix with what is there and evaluates the rest in chunks.
  * deadline_ns: on the port's clock, 0 for none. APUS_PARTIAL when the deadline passed or apus_cancel was called: the positions done
- * are kept, and the same call again goes on from there. At least one position must result (APUS_E_ARGUMENT).
+ * are kept, and the same call again goes on from there. With a deadline the work goes in passes of 16 columns and the clock is read
+ * between them, so every call makes progress and overruns by one such pass at most. At least one position must result (APUS_E_ARGUMENT).
  * On failure the context is as before, except that APUS_E_NUMERIC and APUS_E_ENGINE keep only the positions that were good. */
 APUS_API apus_status apus_prompt(apus_session *session, const apus_part *parts, size_t count, uint64_t deadline_ns);
 /* Adds the parts after everything in the context (prompt and generated ids). Otherwise like apus_prompt; after APUS_PARTIAL call

@@ -1,0 +1,20 @@
+/* The engines of this build, best first. */
+#include "hal/hal.h"
+
+const struct hal_engine *const hal_engines[] = {&hal_cpu_engine, NULL};
+
+static int same_text(const char *a, const char *b) {
+    while (*a && *a == *b) a++, b++;
+    return *a == *b;
+}
+
+const struct hal_engine *hal_engine_find(const char *name) {
+    for (const struct hal_engine *const *e = hal_engines; *e; e++)
+        if (!same_text((*e)->name, name)) return *e;
+    return NULL;
+}
+
+APUS_API void apus_probe(void (*say)(void *user, const char *engine, int available, const char *text), void *user) {
+    if (!say) return;
+    for (const struct hal_engine *const *e = hal_engines; *e; e++) (*e)->probe(say, user);
+}

@@ -1,0 +1,220 @@
+/* What every engine must do: the bits of the reference kernels run one column at a time, for any columns per pass, threads and code, and
+ * trees of columns like the branches run one by one; cancelling and numeric failure as hal/hal.h says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hal/hal.h"
+#include "runtime/graph.h"
+#include "tests/hal/random_model.h"
+
+enum { TOKENS = 34, SLOTS = 64, COLUMNS = 48 };
+
+static const struct random_shape shapes[] = {
+    {3, 64, 80, 16, SLOTS, {{.heads = 4, .kv_heads = 2, .ffn = 128}, {.heads = 2, .kv_heads = 2, .ffn = 64}, {.heads = 6, .kv_heads = 1, .ffn = 192}}, 0, 0},
+    {3, 160, 100, 64, SLOTS, {{.heads = 3, .kv_heads = 1, .ffn = 320}, {.ffn = 64}, {.heads = 2, .kv_heads = 2}}, 1, 1},
+    {1, 320, 48, 128, SLOTS, {{.heads = 4, .kv_heads = 4, .ffn = 704}}, 1, 0},
+};
+
+/* An engine with a prepared program. */
+struct rig {
+    const struct hal_engine *engine;
+    struct hal_program program;
+    struct hal_op *ops;
+    uint8_t *kv[8], *slot[HAL_SLOTS];
+    void *model_memory, *memory;
+    uint32_t cancel;
+};
+
+static void *aligned(size_t bytes) {
+    void *p = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+    assert_non_null(p);
+    memset(p, 0, bytes);
+    return p;
+}
+
+/* NULL if this machine lacks the mask. */
+static struct rig *rig_open(const struct hal_engine *engine, const struct hal_model *model, apus_cpu cpu, uint32_t threads) {
+    struct rig *r = calloc(1, sizeof *r);
+    struct hal_need need;
+    struct hal_model_setup ms = {model, apus_port_host(), cpu};
+    r->engine = engine;
+    if (engine->model_measure(&ms, &need)) {
+        free(r);
+        return NULL;
+    }
+    r->model_memory = aligned(need.bytes);
+    assert_int_equal(engine->model_open(r->model_memory, &ms), APUS_OK);
+    graph_measure(model, &r->program);
+    r->ops = calloc(r->program.count, sizeof *r->ops);
+    graph_build(model, r->ops, &r->program);
+    for (uint32_t i = 0; i < model->model->layers; i++) {
+        size_t bytes = model->layers[i].kv_heads * kv_block_bytes(SLOTS, model->model->head_dim);
+        r->kv[i] = bytes ? aligned(bytes) : NULL;
+    }
+    for (uint32_t i = 0; i < HAL_SLOTS; i++) r->slot[i] = aligned(COLUMNS * r->program.stride[i] + 64);
+    struct hal_setup setup = {model, &r->program, apus_port_host(), r->model_memory, {0}, r->kv, SLOTS, COLUMNS, threads};
+    memcpy(setup.slot, r->slot, sizeof setup.slot);
+    assert_int_equal(engine->prepare_measure(&setup, &need), APUS_OK);
+    r->memory = aligned(need.bytes);
+    assert_int_equal(engine->prepare(r->memory, &setup), APUS_OK);
+    return r;
+}
+
+static void rig_close(struct rig *r) {
+    r->engine->release(r->memory);
+    r->engine->model_close(r->model_memory);
+    for (int i = 0; i < 8; i++) free(r->kv[i]);
+    for (int i = 0; i < HAL_SLOTS; i++) free(r->slot[i]);
+    free(r->ops);
+    free(r->memory);
+    free(r->model_memory);
+    free(r);
+}
+
+static apus_status run(struct rig *r, const struct hal_column *columns, uint32_t count, uint32_t logits_from) {
+    struct hal_pass pass = {count, logits_from, columns, &r->cancel};
+    uint64_t ticket;
+    apus_status s = r->engine->submit(r->memory, &pass, &ticket);
+    return s ? s : r->engine->wait(r->memory, ticket);
+}
+
+static int32_t id_at(uint32_t i, uint32_t vocab) { return (int32_t)(i * 7919u % vocab); }
+
+static struct hal_column linear(uint32_t at, uint32_t vocab) { return (struct hal_column){id_at(at, vocab), at, at, at + 1, at + 1, 0}; }
+
+/* logits [TOKENS][vocab] of a linear text in passes of `columns`, at most HAL_LOGITS_MAX with logits. */
+static void run_linear(struct rig *r, uint32_t vocab, uint32_t columns, float *logits) {
+    for (uint32_t at = 0; at < TOKENS;) {
+        struct hal_column c[COLUMNS];
+        uint32_t n = TOKENS - at < columns ? TOKENS - at : columns, from = n > HAL_LOGITS_MAX ? n - HAL_LOGITS_MAX : 0;
+        for (uint32_t i = 0; i < n; i++) c[i] = linear(at + i, vocab);
+        assert_int_equal(run(r, c, n, from), APUS_OK);
+        for (uint32_t i = from; i < n; i++)
+            memcpy(logits + (at + i) * vocab, r->slot[SLOT_LOGITS] + (i - from) * r->program.stride[SLOT_LOGITS], vocab * sizeof *logits);
+        at += n;
+    }
+}
+
+static void same_bits(void **unused) {
+    (void)unused;
+    static const uint32_t columns[] = {1, 3, 16, 17, 34};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        struct hal_model model = random_model(&shapes[s], (uint32_t)s + 1);
+        uint32_t vocab = shapes[s].vocab;
+        float *want = calloc(TOKENS * vocab, sizeof *want), *got = calloc(TOKENS * vocab, sizeof *got);
+        struct rig *ref = rig_open(&hal_cpu_engine, &model, APUS_CPU_REF, 1);
+        run_linear(ref, vocab, 1, want);
+        float most = 0;
+        for (uint32_t i = 0; i < TOKENS * vocab; i++) most = want[i] > most ? want[i] : most;
+        assert_true(most > 0.01f && most < 1e6f);
+        for (int cpu = APUS_CPU_REF; cpu <= APUS_CPU_AVX512; cpu++)
+            for (uint32_t threads = 1; threads <= 3; threads++)
+                for (size_t n = 0; n < sizeof columns / sizeof *columns; n++) {
+                    struct rig *r = rig_open(&hal_cpu_engine, &model, (apus_cpu)cpu, threads);
+                    if (!r) continue;
+                    memset(got, 0xff, TOKENS * vocab * sizeof *got);
+                    run_linear(r, vocab, columns[n], got);
+                    uint32_t compared = 0;
+                    for (uint32_t i = 0; i < TOKENS; i++) {
+                        uint32_t in_pass = i % columns[n], size = i - in_pass + columns[n] > TOKENS ? TOKENS - (i - in_pass) : columns[n];
+                        if (size > HAL_LOGITS_MAX && in_pass < size - HAL_LOGITS_MAX) continue;
+                        assert_memory_equal(got + i * vocab, want + i * vocab, vocab * sizeof *got);
+                        compared++;
+                    }
+                    assert_true(compared >= HAL_LOGITS_MAX);
+                    for (uint32_t l = 0; l < shapes[s].layers; l++)
+                        if (r->kv[l])
+                            assert_memory_equal(r->kv[l], ref->kv[l], model.layers[l].kv_heads * kv_block_bytes(SLOTS, model.model->head_dim));
+                    rig_close(r);
+                }
+        rig_close(ref);
+        free(want);
+        free(got);
+        random_model_free(&model);
+    }
+}
+
+/* After 20 tokens, a tree in one pass: 20a -> 21a, 20b -> 21b (slots 20..23). Each leaf sees its own branch only, so it equals a linear run
+ * whose cache holds that branch in those positions. */
+static void tree_equals_branches(void **unused) {
+    (void)unused;
+    struct hal_model model = random_model(&shapes[0], 9);
+    uint32_t vocab = shapes[0].vocab;
+    size_t row = vocab * sizeof(float);
+    for (int cpu = APUS_CPU_REF; cpu <= APUS_CPU_AVX512; cpu++) {
+        struct rig *tree = rig_open(&hal_cpu_engine, &model, (apus_cpu)cpu, 2), *line = tree ? rig_open(&hal_cpu_engine, &model, (apus_cpu)cpu, 1) : NULL;
+        if (!line) continue;
+        struct hal_column start[20];
+        for (uint32_t i = 0; i < 20; i++) start[i] = linear(i, vocab);
+        assert_int_equal(run(tree, start, 20, 20), APUS_OK);
+        assert_int_equal(run(line, start, 20, 20), APUS_OK);
+        struct hal_column leaves[] = {
+            {1, 20, 20, 20, 20, 1u}, {2, 20, 21, 20, 20, 2u}, {3, 21, 22, 20, 20, 5u}, {4, 21, 23, 20, 20, 10u}}; /* 22 under 20, 23 under 21 */
+        assert_int_equal(run(tree, leaves, 4, 0), APUS_OK);
+        for (int32_t branch = 0; branch < 2; branch++) {
+            struct hal_column c[] = {{1 + branch, 20, 20, 21, 21, 0}, {3 + branch, 21, 21, 22, 22, 0}};
+            assert_int_equal(run(line, c, 2, 0), APUS_OK);
+            for (int32_t depth = 0; depth < 2; depth++)
+                assert_memory_equal(tree->slot[SLOT_LOGITS] + (size_t)(depth * 2 + branch) * tree->program.stride[SLOT_LOGITS],
+                                    line->slot[SLOT_LOGITS] + (size_t)depth * line->program.stride[SLOT_LOGITS], row);
+        }
+        rig_close(tree);
+        rig_close(line);
+    }
+    random_model_free(&model);
+}
+
+static void cancel_stops(void **unused) {
+    (void)unused;
+    struct hal_model model = random_model(&shapes[0], 3);
+    struct rig *r = rig_open(&hal_cpu_engine, &model, APUS_CPU_BEST, 2);
+    struct hal_column c = linear(0, shapes[0].vocab);
+    r->cancel = 1;
+    assert_int_equal(run(r, &c, 1, 0), APUS_PARTIAL);
+    r->cancel = 0;
+    assert_int_equal(run(r, &c, 1, 0), APUS_OK);
+    rig_close(r);
+    random_model_free(&model);
+}
+
+static void range_fails_the_pass(void **unused) {
+    (void)unused;
+    struct hal_model model = random_model(&shapes[0], 4);
+    float *rows = (float *)(uintptr_t)model.rows;
+    const struct blob_tensor *down = &model.tensors[model.layers[1].tensor[LT_DOWN]];
+    for (uint32_t threads = 1; threads <= 2; threads++) {
+        struct rig *r = rig_open(&hal_cpu_engine, &model, APUS_CPU_BEST, threads);
+        struct hal_column c[2] = {linear(0, shapes[0].vocab), linear(1, shapes[0].vocab)};
+        float was = rows[down->row_scales + 5];
+        rows[down->row_scales + 5] = 0x1p50f;
+        assert_int_equal(run(r, c, 2, 1), APUS_E_NUMERIC);
+        rows[down->row_scales + 5] = was;
+        assert_int_equal(run(r, c, 2, 1), APUS_OK);
+        rig_close(r);
+    }
+    random_model_free(&model);
+}
+
+static void null_engine_runs(void **unused) {
+    (void)unused;
+    struct hal_model model = random_model(&shapes[1], 5);
+    struct rig *r = rig_open(&hal_null_engine, &model, APUS_CPU_BEST, 1);
+    struct hal_column c = linear(0, shapes[1].vocab);
+    memset(r->slot[SLOT_LOGITS], 0xff, shapes[1].vocab * sizeof(float));
+    assert_int_equal(run(r, &c, 1, 0), APUS_OK);
+    for (uint32_t i = 0; i < shapes[1].vocab; i++) assert_true(((const float *)(const void *)r->slot[SLOT_LOGITS])[i] == 0.0f);
+    rig_close(r);
+    random_model_free(&model);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits), cmocka_unit_test(tree_equals_branches), cmocka_unit_test(cancel_stops),
+                                       cmocka_unit_test(range_fails_the_pass), cmocka_unit_test(null_engine_runs)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

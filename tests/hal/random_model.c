@@ -1,0 +1,94 @@
+#include "tests/hal/random_model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t state;
+static uint32_t draw(void) {
+    state ^= state << 13, state ^= state >> 17, state ^= state << 5;
+    return state;
+}
+static float unit(void) { return (float)(draw() >> 8) * 0x1p-24f; }
+
+struct maker {
+    struct blob_tensor *tensors;
+    uint32_t count;
+    float *rows;
+    uint32_t row_floats;
+    uint64_t bytes;
+};
+
+static uint32_t add_tensor(struct maker *m, const char *name, uint32_t type, uint32_t rows, uint32_t cols, int bias) {
+    struct blob_tensor *t = &m->tensors[m->count];
+    memset(t, 0, sizeof *t);
+    snprintf(t->name, sizeof t->name, "%s", name);
+    t->type = type, t->rows = rows, t->cols = cols;
+    t->row_scales = m->row_floats;
+    /* Products of k terms of about 60 * 40 (W8), with group scales up to 100 in W4, come out near 1. */
+    float gain = type == WEIGHT_W4 ? 0.0004f : 0.002f;
+    for (uint32_t i = 0; i < padded_rows(rows); i++) m->rows[m->row_floats++] = i < rows ? gain * (0.5f + unit()) / 8.0f : 0.0f;
+    t->bias = BLOB_ABSENT;
+    if (bias) {
+        t->bias = m->row_floats;
+        for (uint32_t i = 0; i < padded_rows(rows); i++) m->rows[m->row_floats++] = i < rows ? unit() - 0.5f : 0.0f;
+    }
+    t->offset = m->bytes;
+    t->bytes = weight_bytes(type, rows, cols);
+    m->bytes += (t->bytes + BLOB_ALIGN - 1) / BLOB_ALIGN * BLOB_ALIGN;
+    return m->count++;
+}
+
+static void add_layer(struct maker *m, const struct random_shape *s, struct blob_layer *l, uint32_t hd) {
+    uint32_t type = s->w4 ? WEIGHT_W4 : WEIGHT_W8;
+    for (int i = 0; i < LT_COUNT; i++) l->tensor[i] = BLOB_ABSENT;
+    if (l->heads) {
+        l->tensor[LT_Q] = add_tensor(m, "q", type, l->heads * hd, s->dim, s->bias != 0);
+        l->tensor[LT_K] = add_tensor(m, "k", type, l->kv_heads * hd, s->dim, s->bias != 0);
+        l->tensor[LT_V] = add_tensor(m, "v", WEIGHT_W8, l->kv_heads * hd, s->dim, s->bias != 0);
+        l->tensor[LT_O] = add_tensor(m, "o", type, s->dim, l->heads * hd, 0);
+    }
+    if (l->ffn) {
+        l->tensor[LT_GATE] = add_tensor(m, "gate", type, l->ffn, s->dim, 0);
+        l->tensor[LT_UP] = add_tensor(m, "up", type, l->ffn, s->dim, 0);
+        l->tensor[LT_DOWN] = add_tensor(m, "down", type, s->dim, l->ffn, 0);
+    }
+}
+
+struct hal_model random_model(const struct random_shape *s, uint32_t seed) {
+    struct blob_model *model = calloc(1, sizeof *model);
+    struct blob_layer *layers = calloc(s->layers, sizeof *layers);
+    struct maker m = {calloc(2 + 7 * s->layers, sizeof(struct blob_tensor)), 0, calloc(1 << 20, sizeof(float)), 0, 0};
+    state = seed * 2654435761u + 1;
+    *model = (struct blob_model){.layers = s->layers, .dim = s->dim, .vocab = s->vocab, .max_positions = s->positions, .head_dim = s->head_dim,
+                                 .eps = 1e-5f};
+    model->embed = add_tensor(&m, "embed", WEIGHT_ROW8, s->vocab, s->dim, 0);
+    for (uint32_t i = 0; i < s->layers; i++) {
+        layers[i] = s->layer[i];
+        add_layer(&m, s, &layers[i], s->head_dim);
+    }
+    model->head = add_tensor(&m, "head", WEIGHT_W8, s->vocab, s->dim, 0);
+    model->tensors = m.count;
+    for (uint32_t i = 0; i < padded_rows(s->vocab); i++) m.rows[m.tensors[model->embed].row_scales + i] = i < s->vocab ? 0.01f : 0.0f;
+
+    uint8_t *weights = aligned_alloc(BLOB_ALIGN, m.bytes);
+    for (uint64_t i = 0; i < m.bytes; i++) weights[i] = (uint8_t)draw();
+    uint32_t h = s->head_dim / 2;
+    float *rope = malloc((size_t)s->positions * s->head_dim * sizeof *rope);
+    for (uint32_t p = 0; p < s->positions; p++)
+        for (uint32_t i = 0; i < h; i++) {
+            float a = unit();
+            rope[(size_t)p * 2 * h + i] = a;
+            rope[(size_t)p * 2 * h + h + i] = 1.0f - a;
+        }
+    return (struct hal_model){model, layers, m.tensors, m.rows, rope, weights};
+}
+
+void random_model_free(struct hal_model *m) {
+    free((void *)(uintptr_t)m->model);
+    free((void *)(uintptr_t)m->layers);
+    free((void *)(uintptr_t)m->tensors);
+    free((void *)(uintptr_t)m->rows);
+    free((void *)(uintptr_t)m->rope);
+    free((void *)(uintptr_t)m->weights);
+}

@@ -1,0 +1,18 @@
+/* A model of random weights straight as an engine sees it, without a blob around it. */
+#ifndef TESTS_HAL_RANDOM_MODEL_H
+#define TESTS_HAL_RANDOM_MODEL_H
+
+#include "hal/program.h"
+
+struct random_shape {
+    uint32_t layers, dim, vocab, head_dim, positions;
+    struct blob_layer layer[8]; /* heads, kv_heads, ffn; tensors are filled in */
+    uint32_t w4;                /* layers' weights but V in W4 */
+    uint32_t bias;              /* on Q, K and V */
+};
+
+/* Everything malloc'ed; random_model_free gives it back. The same seed gives the same model. */
+struct hal_model random_model(const struct random_shape *shape, uint32_t seed);
+void random_model_free(struct hal_model *model);
+
+#endif
