@@ -1,0 +1,276 @@
+#include "weights/pack/fold.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weights/pack/layout.h"
+#include "weights/pack/parallel.h"
+#include "weights/pack/rotate.h"
+
+static const size_t BLOCK_FLOATS = 8u << 20;          /* of tensors that need not be whole */
+static const float LEAST = 0x1p-50f, MOST = 0x1p+49f; /* of a folded weight; its row scale then stays inside a blob's range */
+
+/* What one thread needs. */
+struct scratch {
+    float *strip;      /* [widest][STRIP] */
+    float *mix;        /* [m][STRIP] */
+    int8_t *q, *scale; /* [STRIP][widest], [STRIP][widest / 64] */
+};
+
+struct row_result {
+    double squares, error_squares, max;
+    enum { ROW_FINE, ROW_VALUE, ROW_REACH } state;
+};
+
+struct fold {
+    struct source *source;
+    const struct plan *plan;
+    unsigned threads;
+    struct rotation residual, head, ffn;
+    uint32_t widest; /* of any padded width or the residual stream */
+    struct scratch *scratch;
+    float *gain;    /* [dim] */
+    float *values;  /* [block rows][padded columns] */
+    uint8_t *bytes; /* of the block's panels */
+    size_t values_room, bytes_room;
+    struct row_result *result;
+    size_t result_room;
+    /* the block in work */
+    const struct plan_tensor *tensor;
+    uint32_t kp, block_rows;
+    float *row_scale; /* of the block's first row */
+};
+
+static void *grown(void *old, size_t *room, size_t count, size_t size) {
+    if (count <= *room) return old;
+    free(old);
+    void *room_for_all = malloc(count * size);
+    *room = room_for_all ? count : 0;
+    return room_for_all;
+}
+
+struct fold *fold_new(struct source *source, const struct plan *plan, unsigned threads, struct diag *d) {
+    struct fold *fold = calloc(1, sizeof *fold);
+    if (!fold || !(fold->scratch = calloc(threads, sizeof *fold->scratch))) goto memory;
+    fold->source = source, fold->plan = plan, fold->threads = threads;
+    fold->widest = padded_cols(plan->model.dim);
+    for (uint32_t i = 0; i < plan->model.tensors; i++) {
+        uint32_t kp = padded_cols(plan->tensors[i].record.cols);
+        if (kp > fold->widest) fold->widest = kp;
+    }
+    if (!rotation_init(&fold->residual, plan->model.dim, true, false) || !rotation_init(&fold->head, plan->model.head_dim, false, true) ||
+        !rotation_init(&fold->ffn, GROUP, false, false) || !(fold->gain = malloc(plan->model.dim * sizeof(float))))
+        goto memory;
+    size_t m = fold->residual.m > fold->head.m ? fold->residual.m : fold->head.m;
+    for (unsigned i = 0; i < threads; i++) {
+        struct scratch *s = &fold->scratch[i];
+        s->strip = malloc((size_t)fold->widest * STRIP * sizeof(float));
+        s->mix = malloc(m * STRIP * sizeof(float));
+        s->q = malloc((size_t)fold->widest * STRIP);
+        s->scale = malloc((size_t)fold->widest / GROUP * STRIP);
+        if (!s->strip || !s->mix || !s->q || !s->scale) goto memory;
+    }
+    return fold;
+memory:
+    fold_free(fold);
+    diag_fail(d, "out of memory");
+    return NULL;
+}
+
+void fold_free(struct fold *fold) {
+    if (!fold) return;
+    for (unsigned i = 0; fold->scratch && i < fold->threads; i++) {
+        free(fold->scratch[i].strip);
+        free(fold->scratch[i].mix);
+        free(fold->scratch[i].q);
+        free(fold->scratch[i].scale);
+    }
+    rotation_free(&fold->residual);
+    rotation_free(&fold->head);
+    rotation_free(&fold->ffn);
+    free(fold->scratch);
+    free(fold->gain);
+    free(fold->values);
+    free(fold->bytes);
+    free(fold->result);
+    free(fold);
+}
+
+/* NULL where nothing is to be mixed. Without rotation only the online transform before DOWN remains, since every engine runs it. */
+static const struct rotation *mixing(const struct fold *fold, enum plan_mix mix) {
+    if (mix == MIX_FFN) return &fold->ffn;
+    if (!fold->plan->model.rotated || mix == MIX_NONE) return NULL;
+    return mix == MIX_HEAD ? &fold->head : &fold->residual;
+}
+
+/* Gain, factor and mixing along 16 rows. */
+static void mix_rows(void *user, size_t item, unsigned worker) {
+    struct fold *fold = user;
+    struct scratch *s = &fold->scratch[worker];
+    uint32_t kp = fold->kp, cols = fold->tensor->record.cols, first = (uint32_t)item * STRIP;
+    uint32_t count = fold->block_rows - first < STRIP ? fold->block_rows - first : STRIP;
+    const struct rotation *rotation = mixing(fold, fold->tensor->rows);
+    float *w = fold->values + (size_t)first * kp;
+    for (uint32_t c = 0; c < kp; c++) {
+        float factor = (fold->tensor->gain && c < cols ? fold->gain[c] : 1) * fold->tensor->factor;
+        for (uint32_t r = 0; r < STRIP; r++) s->strip[(size_t)c * STRIP + r] = r < count ? w[(size_t)r * kp + c] * factor : 0;
+    }
+    if (rotation) {
+        uint32_t end = rotation == &fold->ffn ? kp : cols;
+        for (uint32_t c = 0; c < end; c += rotation->n) rotation_apply(rotation, s->strip + (size_t)c * STRIP, s->mix);
+    }
+    for (uint32_t r = 0; r < count; r++)
+        for (uint32_t c = 0; c < kp; c++) w[(size_t)r * kp + c] = s->strip[(size_t)c * STRIP + r];
+}
+
+/* Mixing along 16 columns, block of rows by block of rows. */
+static void mix_columns(void *user, size_t item, unsigned worker) {
+    struct fold *fold = user;
+    struct scratch *s = &fold->scratch[worker];
+    const struct rotation *rotation = mixing(fold, fold->tensor->columns);
+    for (uint32_t first = 0; first < fold->block_rows; first += rotation->n) {
+        float *w = fold->values + (size_t)first * fold->kp + item * STRIP;
+        for (uint32_t r = 0; r < rotation->n; r++) memcpy(s->strip + (size_t)r * STRIP, w + (size_t)r * fold->kp, STRIP * sizeof(float));
+        rotation_apply(rotation, s->strip, s->mix);
+        for (uint32_t r = 0; r < rotation->n; r++) memcpy(w + (size_t)r * fold->kp, s->strip + (size_t)r * STRIP, STRIP * sizeof(float));
+    }
+}
+
+/* Finite and small enough for the squares below and for a row scale. */
+static bool row_is_fine(const float *w, uint32_t kp) {
+    bool fine = true;
+    for (uint32_t c = 0; c < kp; c++) fine &= fabsf(w[c]) <= MOST;
+    return fine;
+}
+
+static struct row_result measure(const float *w, uint32_t cols, const struct quantized_row *row) {
+    struct row_result result = {.state = quantized_reach(row, cols) < (uint64_t)1 << 31 ? ROW_FINE : ROW_REACH};
+    for (uint32_t c = 0; c < cols; c++) {
+        double difference = (double)w[c] - (double)quantized_value(row, c);
+        result.squares += (double)w[c] * (double)w[c];
+        result.error_squares += difference * difference;
+        if (fabs(difference) > result.max) result.max = fabs(difference);
+    }
+    return result;
+}
+
+/* One panel: 16 rows to integers, to bytes. */
+static void quantize_panel(void *user, size_t item, unsigned worker) {
+    struct fold *fold = user;
+    struct scratch *s = &fold->scratch[worker];
+    const struct quantizer *quantizer = &fold->tensor->quantizer;
+    uint32_t kp = fold->kp, cols = fold->tensor->record.cols, first = (uint32_t)item * PANEL_ROWS;
+    uint32_t count = fold->block_rows - first < PANEL_ROWS ? fold->block_rows - first : PANEL_ROWS;
+    struct quantized_row row[PANEL_ROWS];
+    for (uint32_t r = 0; r < count; r++) {
+        const float *w = fold->values + (size_t)(first + r) * kp;
+        row[r] = (struct quantized_row){.q = s->q + (size_t)r * kp, .scale = s->scale + (size_t)r * (kp / GROUP)};
+        if (!row_is_fine(w, kp)) {
+            fold->result[first + r] = (struct row_result){.state = ROW_VALUE};
+            memset(row[r].q, 0, kp);
+            memset(row[r].scale, 0, kp / GROUP);
+            continue;
+        }
+        quantizer->row(w, cols, quantizer->context, &row[r]);
+        fold->row_scale[first + r] = row[r].row_scale;
+        fold->result[first + r] = measure(w, cols, &row[r]);
+    }
+    size_t bytes = quantizer->type == WEIGHT_ROW8 ? (size_t)kp * PANEL_ROWS : panel_bytes(quantizer->type, cols);
+    layout_panel(quantizer->type, cols, row, count, fold->bytes + item * bytes);
+}
+
+/* Rows first .. first + rows - 1 into values, [rows][kp]; rows and columns past the source's own are zero. */
+static bool read_block(struct fold *fold, uint64_t first, uint32_t rows, struct diag *d) {
+    const struct source_tensor *from = fold->tensor->from;
+    uint64_t there = first >= from->rows ? 0 : from->rows - first < rows ? from->rows - first : rows;
+    size_t cols = (size_t)from->cols, kp = fold->kp;
+    if (there && !source_read_rows(fold->source, from, first, there, fold->values, d)) return false;
+    for (uint64_t r = there; r-- > 0;) {
+        if (kp != cols) memmove(fold->values + r * kp, fold->values + r * cols, cols * sizeof(float));
+        memset(fold->values + r * kp + cols, 0, (kp - cols) * sizeof(float));
+    }
+    memset(fold->values + there * kp, 0, (rows - there) * kp * sizeof(float));
+    return true;
+}
+
+static bool sum_up(const struct fold *fold, uint64_t first, double *squares, struct fold_error *error, struct diag *d) {
+    const char *name = fold->tensor->from->name;
+    for (uint32_t r = 0; r < fold->block_rows; r++) {
+        const struct row_result *result = &fold->result[r];
+        if (result->state == ROW_VALUE)
+            return diag_fail(d, "tensor %s: row %llu has weights beyond 2^49 once norms and rotation are folded in", name,
+                             (unsigned long long)(first + r));
+        if (result->state == ROW_REACH)
+            return diag_fail(d, "tensor %s: row %llu does not fit 32-bit sums: 127 times its integers' magnitudes reach 2^31", name,
+                             (unsigned long long)(first + r));
+        *squares += result->squares;
+        error->mean_square += result->error_squares;
+        if (result->max > error->max) error->max = result->max;
+    }
+    return true;
+}
+
+static bool fold_bias(struct fold *fold, const struct plan_tensor *tensor, float *bias, struct diag *d) {
+    uint32_t rows = tensor->record.rows;
+    if (!source_read_rows(fold->source, tensor->bias, 0, 1, bias, d)) return false;
+    const struct rotation *rotation = mixing(fold, tensor->columns);
+    float *strip = fold->scratch[0].strip;
+    for (uint32_t first = 0; rotation && first < rows; first += rotation->n) {
+        for (uint32_t i = 0; i < rotation->n * STRIP; i++) strip[i] = i % STRIP ? 0 : bias[first + i / STRIP];
+        rotation_apply(rotation, strip, fold->scratch[0].mix);
+        for (uint32_t i = 0; i < rotation->n; i++) bias[first + i] = strip[(size_t)i * STRIP];
+    }
+    for (uint32_t i = 0; i < rows; i++) {
+        bias[i] *= tensor->factor;
+        if (!(fabsf(bias[i]) <= MOST)) return diag_fail(d, "tensor %s: value %u is beyond 2^49", tensor->bias->name, i);
+        if (fabsf(bias[i]) < LEAST) bias[i] = 0;
+    }
+    return true;
+}
+
+/* Rows that go through together: all where columns mix over all, else what a block holds, whole heads at least. */
+static uint32_t rows_per_block(const struct fold *fold, const struct plan_tensor *tensor) {
+    const struct rotation *columns = mixing(fold, tensor->columns);
+    uint32_t unit = columns ? columns->n : PANEL_ROWS;
+    if (unit % PANEL_ROWS) return tensor->record.rows; /* the residual width: all rows */
+    uint32_t rows = (uint32_t)(BLOCK_FLOATS / fold->kp) / unit * unit;
+    if (rows < unit) rows = unit;
+    return rows < tensor->record.rows ? rows : tensor->record.rows;
+}
+
+static bool one_block(struct fold *fold, uint64_t first, uint32_t rows, struct diag *d) {
+    fold->block_rows = rows;
+    if (!read_block(fold, first, rows, d)) return false;
+    size_t strips = (rows + STRIP - 1) / STRIP;
+    parallel_for(fold->threads, strips, mix_rows, fold);
+    if (mixing(fold, fold->tensor->columns)) parallel_for(fold->threads, fold->kp / STRIP, mix_columns, fold);
+    parallel_for(fold->threads, strips, quantize_panel, fold);
+    return true;
+}
+
+bool fold_tensor(struct fold *fold, const struct plan_tensor *tensor, float *rows, fold_sink *sink, fold_progress *progress, void *user,
+                 struct fold_error *error, struct diag *d) {
+    const struct blob_tensor *record = &tensor->record;
+    double squares = 0;
+    memset(error, 0, sizeof *error);
+    fold->tensor = tensor, fold->kp = padded_cols(record->cols);
+    if (tensor->gain && !source_read_rows(fold->source, tensor->gain, 0, 1, fold->gain, d)) return false;
+    if (tensor->bias && !fold_bias(fold, tensor, rows + record->bias, d)) return false;
+    uint32_t per_block = rows_per_block(fold, tensor);
+    size_t panel = record->type == WEIGHT_ROW8 ? (size_t)fold->kp * PANEL_ROWS : panel_bytes(record->type, record->cols);
+    fold->values = grown(fold->values, &fold->values_room, (size_t)per_block * fold->kp, sizeof(float));
+    fold->bytes = grown(fold->bytes, &fold->bytes_room, padded_rows(per_block) / PANEL_ROWS * panel, 1);
+    fold->result = grown(fold->result, &fold->result_room, per_block, sizeof *fold->result);
+    if (!fold->values || !fold->bytes || !fold->result) return diag_fail(d, "out of memory for tensor %s", record->name);
+    for (uint32_t first = 0; first < record->rows; first += per_block) {
+        uint32_t count = record->rows - first < per_block ? record->rows - first : per_block;
+        fold->row_scale = rows + record->row_scales + first;
+        if (!one_block(fold, first, count, d) || !sum_up(fold, first, &squares, error, d)) return false;
+        if (!sink(user, fold->bytes, (size_t)weight_bytes(record->type, count, record->cols), d)) return false;
+        if (progress) progress(user, (uint64_t)(first + count) * record->cols);
+    }
+    error->relative_rms = squares > 0 ? sqrt(error->mean_square / squares) : 0;
+    error->mean_square /= (double)record->rows * record->cols;
+    return true;
+}

@@ -1,0 +1,141 @@
+#include "weights/pack/options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "weights/format.h"
+#include "weights/pack/parallel.h"
+
+const char OPTIONS_HELP[] = "usage: apus-pack SOURCE -o OUT.apus [options]\n"
+                            "\n"
+                            "Packs a checkpoint into the blob that apus runs. SOURCE is a GGUF file, or a Hugging Face directory with\n"
+                            "config.json, safetensors and a tokenizer.\n"
+                            "\n"
+                            "  -o, --output FILE     the blob; written whole or not at all\n"
+                            "      --weights TYPE    int8 or int4 for the layers; default: int8 below a billion parameters, else int4\n"
+                            "      --ctx N           positions the blob holds at most; default: the model's, 32768 at most\n"
+                            "      --name NAME       the model's name; default: the source's\n"
+                            "      --report FILE     figures as JSON: the error of every tensor, bits per weight, time, memory\n"
+                            "      --no-rotate       keeps the model's own basis: larger errors, for comparison\n"
+                            "      --threads N       default: the machine's cores\n"
+                            "  -q, --quiet           says nothing but errors\n"
+                            "  -h, --help            this text\n"
+                            "      --version         the version\n"
+                            "\n"
+                            "Exit status: 0 done, 1 a file is at fault, 2 wrong usage.\n";
+
+static bool number(const char *option, const char *text, unsigned long most, unsigned long *out, struct diag *d) {
+    char *end;
+    unsigned long value = text[0] >= '0' && text[0] <= '9' ? strtoul(text, &end, 10) : 0;
+    if (value < 1 || value > most || *end) return diag_fail(d, "%s is \"%s\" where a number from 1 to %lu is expected", option, text, most);
+    *out = value;
+    return true;
+}
+
+enum what { NOTHING, OUTPUT, WEIGHTS, CTX, NAME, REPORT, NO_ROTATE, THREADS, QUIET, HELP, VERSION };
+static const struct option {
+    const char *name, *letter;
+    enum what what;
+    bool takes_value;
+} OPTIONS[] = {{"--output", "-o", OUTPUT, true},
+               {"--weights", "", WEIGHTS, true},
+               {"--ctx", "", CTX, true},
+               {"--name", "", NAME, true},
+               {"--report", "", REPORT, true},
+               {"--threads", "", THREADS, true},
+               {"--no-rotate", "", NO_ROTATE, false},
+               {"--quiet", "-q", QUIET, false},
+               {"--help", "-h", HELP, false},
+               {"--version", "", VERSION, false}};
+
+static bool set(struct options *options, const struct option *option, const char *value, struct diag *d) {
+    unsigned long n = 0;
+    switch (option->what) {
+    case OUTPUT:
+        options->out = value;
+        break;
+    case NAME:
+        options->name = value;
+        break;
+    case REPORT:
+        options->report = value;
+        break;
+    case WEIGHTS:
+        if (strcmp(value, "int8") != 0 && strcmp(value, "int4") != 0)
+            return diag_fail(d, "--weights is \"%s\" where int8 or int4 is expected", value);
+        options->layer_bits = value[3] == '8' ? 8 : 4;
+        break;
+    case CTX:
+        if (!number("--ctx", value, BLOB_POSITIONS_MAX, &n, d)) return false;
+        options->positions = (uint32_t)n;
+        break;
+    case THREADS:
+        if (!number("--threads", value, PARALLEL_MAX, &n, d)) return false;
+        options->threads = (unsigned)n;
+        break;
+    case NO_ROTATE:
+        options->rotate = false;
+        break;
+    case QUIET:
+        options->quiet = true;
+        break;
+    case HELP:
+        options->help = true;
+        break;
+    case VERSION:
+        options->version = true;
+        break;
+    case NOTHING:
+        break;
+    }
+    return true;
+}
+
+/* The option that an argument names, and where its value is: after '=', or NULL for the next argument. */
+static const struct option *find(const char *argument, const char **value) {
+    *value = NULL;
+    for (size_t i = 0; i < sizeof OPTIONS / sizeof OPTIONS[0]; i++) {
+        size_t length = strlen(OPTIONS[i].name);
+        if (strcmp(argument, OPTIONS[i].name) == 0 || (OPTIONS[i].letter[0] && strcmp(argument, OPTIONS[i].letter) == 0))
+            return &OPTIONS[i];
+        if (OPTIONS[i].takes_value && strncmp(argument, OPTIONS[i].name, length) == 0 && argument[length] == '=') {
+            *value = argument + length + 1;
+            return &OPTIONS[i];
+        }
+    }
+    return NULL;
+}
+
+static bool complete(const struct options *options, struct diag *d) {
+    if (!options->source) return diag_fail(d, "no SOURCE given");
+    if (!options->out) return diag_fail(d, "no output given: -o OUT.apus is missing");
+    if (!options->source[0] || !options->out[0]) return diag_fail(d, "an empty file name");
+    if (options->report && strcmp(options->report, options->out) == 0) return diag_fail(d, "-o and --report both name %s", options->out);
+    if (options->name && (!options->name[0] || strlen(options->name) > 127))
+        return diag_fail(d, "--name has %zu bytes where 1 to 127 are expected", strlen(options->name));
+    return true;
+}
+
+bool options_read(struct options *options, int argc, char **argv, struct diag *d) {
+    *options = (struct options){.rotate = true};
+    bool only_names = false;
+    for (int i = 1; i < argc; i++) {
+        const char *argument = argv[i], *value;
+        if (!only_names && strcmp(argument, "--") == 0) {
+            only_names = true;
+            continue;
+        }
+        if (only_names || argument[0] != '-') {
+            if (options->source) return diag_fail(d, "two sources given: %s and %s", options->source, argument);
+            options->source = argument;
+            continue;
+        }
+        const struct option *option = find(argument, &value);
+        if (!option) return diag_fail(d, "unknown option %s", argument);
+        if (option->takes_value && !value) value = i + 1 < argc ? argv[++i] : NULL;
+        if (option->takes_value && !value) return diag_fail(d, "%s needs a value", argument);
+        if (!set(options, option, value, d)) return false;
+        if (options->help || options->version) return true;
+    }
+    return complete(options, d);
+}

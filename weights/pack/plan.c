@@ -1,0 +1,202 @@
+#include "weights/pack/plan.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apus/apus.h"
+
+enum { POSITIONS_DEFAULT = 32768 };
+static const uint64_t INT4_FROM = 1000000000;
+
+static const char *const LAYER_NAMES[LT_COUNT] = {"attn_q", "attn_k", "attn_v", "attn_o", "ffn_gate", "ffn_up", "ffn_down"};
+static const enum source_role LAYER_ROLES[LT_COUNT] = {SOURCE_Q, SOURCE_K, SOURCE_V, SOURCE_O, SOURCE_GATE, SOURCE_UP, SOURCE_DOWN};
+
+/* What the format can hold; the source has checked that its numbers agree with each other and with the tensors. */
+static bool check(const struct model_config *config, uint32_t *head_dim, struct diag *d) {
+    if (config->layers > BLOB_LAYERS_MAX) return diag_fail(d, "%u layers where at most %d are supported", config->layers, BLOB_LAYERS_MAX);
+    if (config->dim < 1 || config->dim > BLOB_DIM_MAX)
+        return diag_fail(d, "width %u where 1 to %d is supported", config->dim, BLOB_DIM_MAX);
+    if (config->vocab > BLOB_VOCAB_MAX)
+        return diag_fail(d, "%u vocabulary rows where at most %d are supported", config->vocab, BLOB_VOCAB_MAX);
+    if (!(config->eps >= 0x1p-40 && config->eps <= 1)) return diag_fail(d, "RMSNorm eps is %g where 2^-40 to 1 is supported", config->eps);
+    *head_dim = 0;
+    for (uint32_t i = 0; i < config->layers; i++) {
+        const struct layer_config *layer = &config->layer[i];
+        if (layer->ffn > BLOB_DIM_MAX)
+            return diag_fail(d, "layer %u: feed-forward width %u where at most %d is supported", i, layer->ffn, BLOB_DIM_MAX);
+        if (layer->heads == 0) continue;
+        if (layer->head_dim % 16 || layer->head_dim < 16 || layer->head_dim > BLOB_HEAD_DIM_MAX)
+            return diag_fail(d, "layer %u: head_dim is %u where a multiple of 16 from 16 to %d is supported", i, layer->head_dim,
+                             BLOB_HEAD_DIM_MAX);
+        if (*head_dim && *head_dim != layer->head_dim)
+            return diag_fail(d, "layer %u: head_dim is %u where an earlier layer has %u; one for all is supported", i, layer->head_dim,
+                             *head_dim);
+        *head_dim = layer->head_dim;
+        if ((uint64_t)layer->heads * layer->head_dim > BLOB_DIM_MAX)
+            return diag_fail(d, "layer %u: %u heads of %u where at most %d together are supported", i, layer->heads, layer->head_dim,
+                             BLOB_DIM_MAX);
+    }
+    return *head_dim || diag_fail(d, "no layer has attention");
+}
+
+/* Of the source's tensors, a tied head counted once. */
+static uint64_t parameters(const struct source *source) {
+    const struct model_config *config = source_config(source);
+    uint64_t sum = 0;
+    for (int role = 0; role < SOURCE_ROLES; role++) {
+        uint32_t layers = role >= SOURCE_ATTN_NORM ? config->layers : 1;
+        for (uint32_t i = 0; i < layers; i++) {
+            const struct source_tensor *tensor = role == SOURCE_ROPE_FREQS ? NULL : source_tensor(source, (enum source_role)role, i);
+            if (tensor && !(role == SOURCE_HEAD && config->tied)) sum += tensor->rows * tensor->cols;
+        }
+    }
+    return sum;
+}
+
+static uint32_t add_text(struct plan *plan, const char *text) {
+    uint32_t at = (uint32_t)plan->text_bytes;
+    if (!text[0]) return 0;
+    size_t bytes = strlen(text) + 1;
+    memcpy(plan->text + at, text, bytes);
+    plan->text_bytes += bytes;
+    return at;
+}
+
+/* Names come from files: what a terminal or JSON cannot take becomes '?'. */
+static struct diag cleaned(const char *text) {
+    struct diag clean = {0};
+    diag_fail(&clean, "%s", text);
+    return clean;
+}
+
+static bool write_text(struct plan *plan, const struct source *source, const struct plan_choice *choice, struct diag *d) {
+    const struct model_config *config = source_config(source);
+    char provenance[1536];
+    struct diag origin = cleaned(choice->origin), notes = cleaned(config->notes), architecture = cleaned(config->architecture);
+    struct diag name = cleaned(choice->name ? choice->name : config->name[0] ? config->name : choice->origin);
+    snprintf(provenance, sizeof provenance, "apus-pack %d.%d.%d from the %s %s; layers %s, V, embedding and head 8 bits%s%s%s",
+             APUS_VERSION_MAJOR, APUS_VERSION_MINOR, APUS_VERSION_PATCH, source_gguf(source) ? "GGUF file" : "Hugging Face directory",
+             origin.text, plan->layer_bits == 4 ? "4 bits" : "8 bits", plan->model.rotated ? ", rotated" : ", not rotated",
+             notes.text[0] ? "; " : "", notes.text);
+    if (plan->capped) {
+        size_t at = strlen(provenance);
+        snprintf(provenance + at, sizeof provenance - at, "; positions capped at %u of %u", plan->model.max_positions,
+                 config->max_positions);
+    }
+    plan->text = calloc(1, strlen(name.text) + strlen(architecture.text) + strlen(provenance) + 4);
+    if (!plan->text) return diag_fail(d, "out of memory");
+    plan->text_bytes = 1;
+    plan->model.name = add_text(plan, name.text);
+    plan->model.architecture = add_text(plan, architecture.text);
+    plan->model.provenance = add_text(plan, provenance);
+    return true;
+}
+
+static void add_tensor(struct plan *plan, struct plan_tensor tensor, enum weight_type type, uint32_t rows, uint32_t cols,
+                       const char *format, ...) __attribute__((format(printf, 6, 7)));
+static void add_tensor(struct plan *plan, struct plan_tensor tensor, enum weight_type type, uint32_t rows, uint32_t cols,
+                       const char *format, ...) {
+    va_list names;
+    va_start(names, format);
+    vsnprintf(tensor.record.name, sizeof tensor.record.name, format, names);
+    va_end(names);
+    tensor.record.type = type, tensor.record.rows = rows, tensor.record.cols = cols;
+    tensor.record.row_scales = (uint32_t)plan->row_floats;
+    plan->row_floats += padded_rows(rows);
+    tensor.record.bias = tensor.bias ? (uint32_t)plan->row_floats : BLOB_ABSENT;
+    plan->row_floats += tensor.bias ? padded_rows(rows) : 0;
+    tensor.record.offset = (plan->weight_bytes + BLOB_ALIGN - 1) / BLOB_ALIGN * BLOB_ALIGN;
+    tensor.record.bytes = weight_bytes(type, rows, cols);
+    plan->weight_bytes = tensor.record.offset + tensor.record.bytes;
+    tensor.quantizer = quantizer_rounding(type);
+    plan->tensors[plan->model.tensors++] = tensor;
+}
+
+static void add_layer(struct plan *plan, const struct source *source, uint32_t i) {
+    const struct layer_config *layer = &source_config(source)->layer[i];
+    struct blob_layer *record = &plan->layers[i];
+    uint32_t dim = plan->model.dim, head_dim = plan->model.head_dim, ffn = round_up(layer->ffn, GROUP);
+    uint32_t q = layer->heads * head_dim, kv = layer->kv_heads * head_dim;
+    const uint32_t rows[LT_COUNT] = {q, kv, kv, dim, ffn, ffn, dim}, cols[LT_COUNT] = {dim, dim, dim, q, dim, dim, ffn};
+    *record = (struct blob_layer){.heads = layer->heads, .kv_heads = layer->heads ? layer->kv_heads : 0, .ffn = ffn};
+    for (int which = 0; which < LT_COUNT; which++) {
+        bool attention = which <= LT_O, inward = which != LT_O && which != LT_DOWN;
+        record->tensor[which] = BLOB_ABSENT;
+        if ((attention ? layer->heads : layer->ffn) == 0) continue;
+        struct plan_tensor tensor = {.from = source_tensor(source, LAYER_ROLES[which], i), .factor = 1};
+        if (inward) tensor.gain = source_tensor(source, attention ? SOURCE_ATTN_NORM : SOURCE_FFN_NORM, i);
+        if (which <= LT_V && source_config(source)->qkv_bias)
+            tensor.bias = source_tensor(source, (enum source_role)(SOURCE_Q_BIAS + which), i);
+        tensor.rows = inward ? MIX_RESIDUAL : which == LT_O ? MIX_HEAD : MIX_FFN;
+        tensor.columns = which == LT_V ? MIX_HEAD : inward ? MIX_NONE : MIX_RESIDUAL;
+        if (which == LT_Q) tensor.factor = (float)(1.4426950408889634 / sqrt((double)head_dim)); /* exp becomes exp2 */
+        if (which == LT_DOWN) tensor.factor = 0.125f;                                            /* H / 64 is the normalised H / 8 */
+        enum weight_type type = plan->layer_bits == 4 && which != LT_V ? WEIGHT_W4 : WEIGHT_W8;
+        record->tensor[which] = plan->model.tensors;
+        add_tensor(plan, tensor, type, rows[which], cols[which], "layer.%u.%s", i, LAYER_NAMES[which]);
+    }
+}
+
+static void add_all(struct plan *plan, const struct source *source) {
+    const struct model_config *config = source_config(source);
+    const struct source_tensor *embed = source_tensor(source, SOURCE_EMBED, 0), *norm = source_tensor(source, SOURCE_FINAL_NORM, 0);
+    struct blob_model *model = &plan->model;
+    model->embed = model->tensors;
+    add_tensor(plan, (struct plan_tensor){.from = embed, .rows = MIX_RESIDUAL, .factor = 1}, WEIGHT_ROW8, model->vocab, model->dim,
+               "embed");
+    for (uint32_t i = 0; i < model->layers; i++) add_layer(plan, source, i);
+    const struct source_tensor *head = config->tied ? embed : source_tensor(source, SOURCE_HEAD, 0);
+    model->head = model->tensors;
+    add_tensor(plan, (struct plan_tensor){.from = head, .gain = norm, .rows = MIX_RESIDUAL, .factor = 1}, WEIGHT_W8, model->vocab,
+               model->dim, "head");
+}
+
+bool plan_make(struct plan *plan, const struct source *source, const struct plan_choice *choice, struct diag *d) {
+    memset(plan, 0, sizeof *plan);
+    const struct model_config *config = source_config(source);
+    uint32_t head_dim = 0, cap = choice->positions ? choice->positions : POSITIONS_DEFAULT;
+    if (!check(config, &head_dim, d)) return false;
+    if (cap > BLOB_POSITIONS_MAX) cap = BLOB_POSITIONS_MAX;
+    plan->capped = config->max_positions > cap;
+    plan->model = (struct blob_model){.layers = config->layers,
+                                      .dim = config->dim,
+                                      .vocab = config->vocab,
+                                      .max_positions = plan->capped ? cap : config->max_positions,
+                                      .head_dim = head_dim,
+                                      .eps = (float)config->eps,
+                                      .rotated = choice->rotate,
+                                      .parameters = parameters(source)};
+    plan->layer_bits = choice->layer_bits ? choice->layer_bits : plan->model.parameters < INT4_FROM ? 8 : 4;
+    plan->layers = calloc(config->layers, sizeof *plan->layers);
+    plan->tensors = calloc(2 + (size_t)config->layers * LT_COUNT, sizeof *plan->tensors);
+    if (!plan->layers || !plan->tensors) {
+        plan_free(plan);
+        return diag_fail(d, "out of memory");
+    }
+    add_all(plan, source);
+    if (plan->row_floats >= UINT32_MAX || !write_text(plan, source, choice, d)) {
+        plan_free(plan);
+        return diag_fail(d, "the model has more rows than a blob holds");
+    }
+    return true;
+}
+
+void plan_free(struct plan *plan) {
+    free(plan->layers);
+    free(plan->tensors);
+    free(plan->text);
+    memset(plan, 0, sizeof *plan);
+}
+
+double plan_bits_per_weight(const struct plan *plan) {
+    double bits = 32.0 * (double)plan->row_floats, weights = 0;
+    for (uint32_t i = 0; i < plan->model.tensors; i++) {
+        const struct blob_tensor *record = &plan->tensors[i].record;
+        bits += 8.0 * (double)record->bytes;
+        weights += (double)record->rows * record->cols;
+    }
+    return bits / weights;
+}

@@ -1,0 +1,48 @@
+#include "weights/pack/report.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+uint64_t report_peak_bytes(void) {
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) ? 0 : (uint64_t)usage.ru_maxrss * 1024;
+}
+
+static const char *type_name(uint32_t type) { return type == WEIGHT_W8 ? "w8" : type == WEIGHT_W4 ? "w4" : "row8"; }
+
+static json_t *tensors(const struct report *report) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < report->plan->model.tensors; i++) {
+        const struct blob_tensor *record = &report->plan->tensors[i].record;
+        const struct fold_error *error = &report->error[i];
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f}", "name", record->name, "source",
+                                              report->plan->tensors[i].from->name, "source_type", report->plan->tensors[i].from->type,
+                                              "type", type_name(record->type), "rows", (json_int_t)record->rows, "cols",
+                                              (json_int_t)record->cols, "bytes", (json_int_t)record->bytes, "relative_rms_error",
+                                              error->relative_rms, "mean_squared_error", error->mean_square, "max_error", error->max));
+    }
+    return list;
+}
+
+bool report_write(const struct report *report, const char *path, struct diag *d) {
+    const struct plan *plan = report->plan;
+    char hash[17];
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)report->model_hash);
+    json_t *all =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:o}", "name", plan->text + plan->model.name,
+                  "architecture", plan->text + plan->model.architecture, "provenance", plan->text + plan->model.provenance, "hash", hash,
+                  "weights", plan->layer_bits == 4 ? "int4" : "int8", "rotated", (int)plan->model.rotated, "parameters",
+                  (json_int_t)plan->model.parameters, "positions", (json_int_t)plan->model.max_positions, "bytes",
+                  (json_int_t)report->file_bytes, "bits_per_weight", plan_bits_per_weight(plan), "seconds", report->seconds, "threads",
+                  (json_int_t)report->threads, "peak_rss_bytes", (json_int_t)report_peak_bytes(), "tensors", tensors(report));
+    if (!all) return diag_fail(d, "%s cannot be written: a name of the model is not UTF-8, or memory is short", path);
+    FILE *file = fopen(path, "w");
+    bool done = file && json_dumpf(all, file, JSON_INDENT(2)) == 0 && fputc('\n', file) != EOF;
+    int error = errno;
+    if (file && fclose(file) && done) done = false, error = errno;
+    json_decref(all);
+    return done || diag_fail(d, "%s cannot be written: %s", path, strerror(error));
+}

@@ -1,0 +1,19 @@
+/* The figures of a packing as JSON. */
+#ifndef PACK_REPORT_H
+#define PACK_REPORT_H
+
+#include "weights/pack/fold.h"
+
+struct report {
+    const struct plan *plan;
+    const struct fold_error *error; /* [plan->model.tensors] */
+    uint64_t file_bytes, model_hash;
+    double seconds;
+    unsigned threads;
+};
+
+bool report_write(const struct report *report, const char *path, struct diag *d);
+
+uint64_t report_peak_bytes(void); /* the process's largest resident size so far */
+
+#endif

@@ -1,0 +1,26 @@
+/* A file that appears whole or not at all: bytes go to a file of a temporary name beside it, which takes the real name at the end.
+ * Signals that end the program (INT, TERM, HUP) remove the temporary file first. One writer at a time in a program. */
+#ifndef PACK_WRITER_H
+#define PACK_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weights/pack/diag.h"
+
+struct writer {
+    int fd; /* -1 where nothing is open */
+    char *path, *temporary;
+};
+
+/* An existing file is replaced only if it is empty or begins with a blob's magic, so that no slip of the hand costs a checkpoint.
+ * bytes: reserved on the disk where the file system can, so that a full disk is known at once. */
+bool writer_open(struct writer *writer, const char *path, uint64_t bytes, struct diag *d);
+bool writer_put(struct writer *writer, uint64_t offset, const void *data, size_t bytes, struct diag *d);
+bool writer_extend(struct writer *writer, uint64_t bytes, struct diag *d); /* the file is exactly this long, zeros behind what was put */
+/* Makes the file durable and gives it its name. After false it is still there for writer_abandon. */
+bool writer_commit(struct writer *writer, struct diag *d);
+void writer_abandon(struct writer *writer); /* also after commit or a failed open: nothing happens */
+
+#endif
