@@ -9,25 +9,12 @@
 
 #include <cmocka.h>
 
+#include "tests/pack/matrix.h"
 #include "tests/pack/random.h"
 #include "weights/pack/exact.h"
 #include "weights/pack/rotate.h"
 
 static const uint32_t SIZES[] = {1, 2, 7, 16, 64, 80, 96, 100, 128, 333, 576, 768, 896, 1000, 1280, 2048, 4096, 5120};
-
-/* H_p (x) C_m (or its transpose) with signs before it, [n][n]. */
-static double element(uint32_t n, bool signs, bool transposed, uint32_t from, uint32_t to) {
-    uint32_t p = 1;
-    while (n % (2 * p) == 0) p *= 2;
-    uint32_t m = n / p, a = from / m, i = from % m, b = to / m, k = to % m;
-    double h = __builtin_popcount(a & b) % 2 ? -1 / sqrt(p) : 1 / sqrt(p);
-    if (transposed) {
-        uint32_t swap = i;
-        i = k, k = swap;
-    }
-    double c = sqrt((i ? 2.0 : 1.0) / m) * cos(M_PI * (2.0 * k + 1) * i / (2.0 * m));
-    return (signs && rotation_negative(from) ? -1 : 1) * h * c;
-}
 
 static float *strip_of(uint32_t n, uint64_t seed) {
     float *x = malloc((size_t)n * STRIP * sizeof *x);
@@ -48,7 +35,7 @@ static void check_against_matrix(uint32_t n, bool signs, bool transposed) {
         uint32_t to = n < 600 ? o : random_below(&seed, n);
         double sum[STRIP] = {0};
         for (uint32_t from = 0; from < n; from++) {
-            double e = element(n, signs, transposed, from, to);
+            double e = matrix_element(n, signs, transposed, from, to);
             for (int j = 0; j < STRIP; j++) sum[j] += e * (double)x[(size_t)from * STRIP + j];
         }
         for (int j = 0; j < STRIP; j++) assert_true(fabs(sum[j] - (double)y[(size_t)to * STRIP + j]) < 4e-6);
