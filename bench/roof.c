@@ -12,6 +12,7 @@ struct roof_member {
     struct roof_team *team;
     unsigned index;
     pthread_t thread;
+    double seconds; /* of the last job */
 };
 
 struct roof_team {
@@ -28,12 +29,24 @@ uint64_t roof_now(void) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+static double thread_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void work(struct roof_member *m) {
+    double begin = thread_seconds();
+    m->team->fn(m->team->user, m->index, m->team->threads);
+    m->seconds = thread_seconds() - begin;
+}
+
 static void *serve(void *user) {
     struct roof_member *m = user;
     for (;;) {
         pthread_barrier_wait(&m->team->barrier);
         if (!m->team->fn) return NULL;
-        m->team->fn(m->team->user, m->index, m->team->threads);
+        work(m);
         pthread_barrier_wait(&m->team->barrier);
     }
 }
@@ -45,6 +58,7 @@ struct roof_team *roof_open(unsigned threads) {
         return NULL;
     }
     t->threads = threads;
+    t->member[0].team = t;
     for (unsigned i = 1; i < threads; i++) {
         t->member[i].team = t;
         t->member[i].index = i;
@@ -67,10 +81,12 @@ double roof_run(struct roof_team *team, roof_fn *fn, void *user) {
     team->fn = fn;
     team->user = user;
     pthread_barrier_wait(&team->barrier);
-    uint64_t begin = roof_now();
-    fn(user, 0, team->threads);
+    work(&team->member[0]);
     pthread_barrier_wait(&team->barrier);
-    return (double)(roof_now() - begin) * 1e-9;
+    double longest = 0;
+    for (unsigned i = 0; i < team->threads; i++)
+        if (team->member[i].seconds > longest) longest = team->member[i].seconds;
+    return longest;
 }
 
 /* ------------------------------------------------------------------------------------------------------------- reading -- */

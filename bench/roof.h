@@ -13,7 +13,8 @@ struct roof_team *roof_open(unsigned threads); /* 1 .. 64 */
 void roof_close(struct roof_team *team);
 unsigned roof_threads(const struct roof_team *team);
 
-/* Calls fn once on every thread; seconds from the first start to the last end. */
+/* Calls fn once on every thread; seconds of processor time of the thread that took longest. On a machine left alone that is the time
+ * that passes; on a busy one, other programs' time slices do not count. */
 typedef void roof_fn(void *user, unsigned thread, unsigned threads);
 double roof_run(struct roof_team *team, roof_fn *fn, void *user);
 
