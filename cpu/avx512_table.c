@@ -1,4 +1,8 @@
 /* What AVX-512 (F, BW, VL, DQ, VNNI) adds to the table. */
 #include "cpu/variants.h"
 
-void cpu_fill_avx512(struct cpu_kernels *table) { table->cpu = APUS_CPU_AVX512; }
+void cpu_fill_avx512(struct cpu_kernels *table) {
+    table->cpu = APUS_CPU_AVX512;
+    table->gemv_w8 = avx512_gemv_w8;
+    table->gemv_w4 = avx512_gemv_w4;
+}

@@ -1,0 +1,102 @@
+#include "checker.h"
+
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CANARY = 0xA5, PAGE = 4096 };
+
+struct guarded guard_take(size_t bytes, size_t align, enum side side) {
+    struct guarded g = {.bytes = bytes};
+    size_t body = (bytes + PAGE - 1) / PAGE * PAGE;
+    if (body == 0) body = PAGE;
+    g.map_bytes = body + 2 * PAGE;
+    g.map = mmap(NULL, g.map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(g.map != MAP_FAILED);
+    memset(g.map + PAGE, CANARY, body);
+    g.data = side == FRONT ? g.map + PAGE : g.map + PAGE + (body - bytes) / align * align;
+    memset(g.data, 0, bytes);
+    assert_int_equal(mprotect(g.map, PAGE, PROT_NONE), 0);
+    assert_int_equal(mprotect(g.map + PAGE + body, PAGE, PROT_NONE), 0);
+    return g;
+}
+
+void guard_give(struct guarded *g) {
+    for (uint8_t *p = g->map + PAGE; p < g->map + g->map_bytes - PAGE; p++) {
+        if (p == g->data) p += g->bytes;
+        if (p < g->map + g->map_bytes - PAGE && *p != CANARY) fail_msg("byte %td of a buffer of %zu was written", p - g->data, g->bytes);
+    }
+    munmap(g->map, g->map_bytes);
+}
+
+uint32_t dice_roll(struct dice *d) {
+    d->state ^= d->state >> 12;
+    d->state ^= d->state << 25;
+    d->state ^= d->state >> 27;
+    return (uint32_t)(d->state * 0x2545F4914F6CDD1Du >> 32);
+}
+
+uint32_t dice_below(struct dice *d, uint32_t n) { return (uint32_t)((uint64_t)dice_roll(d) * n >> 32); }
+
+float dice_float(struct dice *d, int low, int high) {
+    uint32_t exponent = (uint32_t)(low + (int)dice_below(d, (uint32_t)(high - low)) + 127);
+    uint32_t r = dice_roll(d);
+    return bits_float((r & 0x807fffffu) | exponent << 23);
+}
+
+void dice_fill(struct dice *d, void *data, size_t bytes) {
+    uint8_t *p = data;
+    for (size_t i = 0; i < bytes; i++) p[i] = (uint8_t)(dice_roll(d) >> 13);
+}
+
+struct cpu_kernels table_of(apus_cpu mask) {
+    struct cpu_kernels t;
+    memset(&t, 0, sizeof t);
+    assert_int_equal(cpu_kernels_fill(&t, mask), APUS_OK);
+    assert_int_equal(t.cpu, mask);
+    assert_true(t.gemv_w8 && t.gemv_w4 && t.norm && t.quant && t.act && t.head && t.embed && t.attend);
+    return t;
+}
+
+void same_bytes(const char *what, const void *expected, const void *got, size_t bytes, const char *detail) {
+    const uint8_t *e = expected, *g = got;
+    if (memcmp(e, g, bytes) == 0) return;
+    size_t i = 0;
+    while (e[i] == g[i]) i++;
+    i = i / 4 * 4;
+    fail_msg("%s: byte %zu of %zu: expected %02x %02x %02x %02x, got %02x %02x %02x %02x (%s)", what, i, bytes, e[i], e[i + 1], e[i + 2],
+             e[i + 3], g[i], g[i + 1], g[i + 2], g[i + 3], detail);
+}
+
+static double now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); /* other programs' time slices do not count */
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static int compare_doubles(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double time_ns(void (*fn)(void *user), void *user) {
+    double sample[9];
+    unsigned repeats = 1;
+    for (;;) {
+        double begin = now_ns();
+        for (unsigned i = 0; i < repeats; i++) fn(user);
+        if (now_ns() - begin > 1e6) break;
+        repeats *= 2;
+    }
+    for (unsigned s = 0; s < 9; s++) {
+        double begin = now_ns();
+        for (unsigned i = 0; i < repeats; i++) fn(user);
+        sample[s] = (now_ns() - begin) / repeats;
+    }
+    qsort(sample, 9, sizeof *sample, compare_doubles);
+    return sample[4];
+}
+
+void say_time(apus_cpu mask, const char *what, double ns, double bytes) {
+    printf("%-8s %-40s %12.0f ns %8.2f GB/s\n", apus_cpu_name(mask), what, ns, bytes / ns);
+}

@@ -1,0 +1,38 @@
+/* The kernel checker: every function of the table, for every instruction set of this machine, bit for bit against the reference.
+ * --bench times the very same calls instead. */
+#include "checker.h"
+
+static void masks(void **state) {
+    (void)state;
+    struct cpu_kernels t, untouched;
+    memset(&t, 0x5a, sizeof t);
+    untouched = t;
+    assert_int_equal(cpu_kernels_fill(&t, (apus_cpu)(APUS_CPU_AVX512 + 1)), APUS_E_UNAVAILABLE);
+    if (apus_cpu_best() < APUS_CPU_AVX512) assert_int_equal(cpu_kernels_fill(&t, APUS_CPU_AVX512), APUS_E_UNAVAILABLE);
+    assert_memory_equal(&t, &untouched, sizeof t);
+    assert_int_equal(cpu_kernels_fill(&t, APUS_CPU_BEST), APUS_OK);
+    assert_int_equal(t.cpu, apus_cpu_best());
+    EACH_MASK(mask) table_of(mask);
+    assert_string_equal(apus_cpu_name(APUS_CPU_REF), "ref");
+    assert_string_equal(apus_cpu_name(APUS_CPU_AVX2), "avx2");
+    assert_string_equal(apus_cpu_name(APUS_CPU_AVX512), "avx512");
+    assert_null(apus_cpu_name(APUS_CPU_BEST));
+    assert_null(apus_cpu_name((apus_cpu)4));
+}
+
+int main(int argc, char **argv) {
+    printf("this machine: %s\n", apus_cpu_name(apus_cpu_best()));
+    if (argc > 1 && strcmp(argv[1], "--bench") == 0) {
+        gemv_bench();
+        vector_bench();
+        attend_bench();
+        return 0;
+    }
+    const struct CMUnitTest tests[] = {cmocka_unit_test(masks)};
+    int failed = cmocka_run_group_tests_name("table", tests, NULL, NULL);
+    failed += scalar_tests();
+    failed += gemv_tests();
+    failed += vector_tests();
+    failed += attend_tests();
+    return failed != 0;
+}
