@@ -1,0 +1,277 @@
+#!/usr/bin/env python3
+"""docs/numerics.md in numpy, written from that page alone: the logits of a blob, to the last bit.
+
+    numerics.py MODEL.apus --ids 1,2,3 -o OUT.f32          float32 [positions][vocab]
+
+Float operations are one float32 ufunc each, in the order the page gives. mul, add and sub assert that no operation makes a denormal, an
+infinity or a NaN (their operands are such results or come from the blob, which is checked when read). Integer sums are exact in int64;
+GEMV runs them as float64 matrix products, whose partial sums are integers below 2^53 and therefore exact in any order. All positions go
+through a layer together, each seeing itself and the ones before: what the runtime must equal however it cuts them."""
+import argparse
+import json
+import pathlib
+
+import numpy as np
+
+f32, u32, i64 = np.float32, np.uint32, np.int64
+GROUP, ABSENT = 64, 0xffffffff
+W8, W4, ROW8 = 1, 2, 3
+
+
+# ---------------------------------------------------------------------------------------------------------------------- blob
+MODEL = np.dtype([(n, '<u4') for n in ('layers', 'dim', 'vocab', 'max_positions', 'head_dim', 'tensors')] + [('eps', '<f4'), ('rotated', '<u4'),
+                 ('parameters', '<u8')] + [(n, '<u4') for n in ('name', 'architecture', 'provenance', 'embed', 'head', 'zero')])
+LAYER = np.dtype([(n, '<u4') for n in ('heads', 'kv_heads', 'ffn', 'zero')] + [('tensor', '<u4', 7), ('zero2', '<u4')])
+TENSOR = np.dtype([('name', 'S48')] + [(n, '<u4') for n in ('type', 'rows', 'cols', 'row_scales', 'bias', 'zero')] + [('offset', '<u8'), ('bytes', '<u8')])
+
+
+def padded(n, to):
+    return (n + to - 1) // to * to
+
+
+def in_range(x, what):
+    """Stored floats are +0 or in [2^-50, 2^50] by magnitude."""
+    m = x.view(u32) & u32(0x7fffffff)
+    assert ((x.view(u32) == 0) | ((m >= 0x26800000) & (m <= 0x58800000))).all(), what
+    return x
+
+
+class Tensor:
+    """w: float64 [rows][padded columns] of integers (scale * w where there are group scales); row_scale, bias: float32 [rows]."""
+
+    def __init__(self, t, rows, weights):
+        n, kp, raw = int(t['rows']), padded(int(t['cols']), GROUP), weights[int(t['offset']):int(t['offset'] + t['bytes'])]
+        self.w = {W8: self.w8, W4: self.w4, ROW8: self.row8}[int(t['type'])](raw, padded(n, 16), n, kp)[:n]
+        at, bias = int(t['row_scales']), int(t['bias'])
+        self.row_scale = in_range(rows[at:at + n], 'row scales')
+        self.bias = in_range(rows[bias:bias + n], 'bias') if bias != ABSENT else None
+
+    @staticmethod
+    def row8(raw, np_, n, kp):
+        return raw.view(np.int8).reshape(n, kp)  # the embedding: rows are looked up, not multiplied
+
+    @staticmethod
+    def w8(raw, np_, n, kp):
+        lines = raw.reshape(np_ // 16, kp // 4, 16, 4)
+        return lines.transpose(0, 2, 1, 3).reshape(np_, kp).astype(np.float64) - 128
+
+    @staticmethod
+    def w4(raw, np_, n, kp):
+        groups, panel = kp // GROUP, []
+        at, raw = 0, raw.reshape(np_ // 16, -1)
+        for first in range(0, groups, 4):
+            count = min(4, groups - first)
+            scale = raw[:, at:at + 64].view(np.int8).reshape(-1, 4, 16)[:, :count].astype(i64)      # [panel][group][row]
+            code = raw[:, at + 64:at + 64 + count * 512].reshape(-1, count, 8, 16, 4).astype(i64)   # [panel][group][line][row][j]
+            both = np.stack((code & 15, code >> 4), axis=4) - 8                                     # [panel][group][line][row][half][j]
+            w = both.transpose(0, 3, 1, 2, 4, 5).reshape(-1, 16, count, GROUP)                      # [panel][row][group][column]
+            panel.append((w * scale.transpose(0, 2, 1)[..., None]).reshape(-1, 16, count * GROUP))
+            at += 64 + count * 512
+        return np.concatenate(panel, axis=2).reshape(np_, kp).astype(np.float64)
+
+
+class Blob:
+    def __init__(self, path):
+        data = np.memmap(path, np.uint8, 'r')
+        assert bytes(data[:4]) == b'APUS'
+        version, header, count = data[4:16].view('<u4')
+        assert (version, header, count) == (1, 4096, 8), 'another format'
+        spans = data[32:32 + 8 * 24].view('<u8').reshape(8, 3)
+        part = [data[int(o):int(o + n)] for o, n, _ in spans]
+        self.model = part[0].view(MODEL)[0]
+        self.layers = part[1].view(LAYER)
+        self.tensors = part[2].view(TENSOR)
+        self.rows = part[3].view('<f4')
+        h = int(self.model['head_dim']) // 2
+        self.rope = in_range(part[4].view('<f4'), 'RoPE tables').reshape(int(self.model['max_positions']), 2, h)
+        self.weights = part[7]
+
+    def tensor(self, index):
+        return Tensor(self.tensors[index], self.rows, self.weights)
+
+
+# -------------------------------------------------------------------------------------------------- 1. words, float operations
+def bits(x):
+    return x.view(u32)
+
+
+def fine(y):
+    """The result of an operation: float32, zero or normal, finite."""
+    m = bits(y) & u32(0x7fffffff)
+    assert y.dtype == f32 and ((m == 0) | ((m >= 0x00800000) & (m < 0x7f800000))).all(), 'a denormal, an infinity or a NaN'
+    return y
+
+
+def array(x):
+    return np.atleast_1d(np.asarray(x, f32))
+
+
+def mul(a, b):
+    return fine(array(a) * array(b))
+
+
+def add(a, b):
+    return fine(array(a) + array(b))
+
+
+def sub(a, b):
+    return fine(array(a) - array(b))
+
+
+def rint(x):
+    return np.rint(x)  # half to even
+
+
+def snap(x):
+    m = bits(x) & u32(0x7fffffff)
+    assert (m <= 0x58800000).all(), 'APUS_E_NUMERIC'
+    return np.where(m < 0x26800000, f32(0), x)
+
+
+# ----------------------------------------------------------------------------------------------------- 2. elementary functions
+def recip(x):
+    r = (u32(0x7EF311C3) - bits(x)).view(f32)
+    for _ in range(3):
+        r = mul(r, sub(2, mul(x, r)))
+    return r
+
+
+def rsqrt(x):
+    r, h = (u32(0x5F375A86) - (bits(x) >> u32(1))).view(f32), mul(0.5, x)
+    for _ in range(3):
+        r = mul(r, sub(1.5, mul(h, mul(r, r))))
+    return r
+
+
+EXP2 = [f32(float.fromhex(c)) for c in ('0x1.41fbbcp-13', '0x1.5f3e54p-10', '0x1.3b2d4cp-7', '0x1.c6aee8p-5', '0x1.ebfbdcp-3', '0x1.62e430p-1')]
+
+
+def exp2(t):
+    n = rint(t)
+    f = snap(sub(t, n))
+    p = np.full_like(f, EXP2[0])
+    for c in EXP2[1:] + [f32(1)]:
+        p = add(mul(p, f), c)
+    return fine((bits(p) + (n.astype(np.int32).view(u32) << u32(23))).view(f32))
+
+
+# ------------------------------------------------------------------------------------------------------ 3. quantizing a vector
+def quant(x):
+    """x [..., n] -> integers [..., n] in float64, scale [...]."""
+    a = snap(np.abs(x).max(axis=-1))
+    some = a > 0
+    v = np.where(some, mul(127, recip(np.where(some, a, f32(1)))), f32(0))
+    q = np.clip(rint(mul(x, v[..., None])), -127, 127)
+    return q.astype(np.float64), snap(mul(a, f32(float.fromhex('0x1.020408p-7'))))
+
+
+# ------------------------------------------------------------------------------------------------------------------- 4. GEMV
+def wrapped(x):
+    """Exact integers -> int32 modulo 2^32."""
+    return (np.asarray(x).astype(i64) & 0xffffffff).astype(u32).view(np.int32)
+
+
+def gemv(t, column):
+    """Columns (q [n][k], s [n]) -> y [n][rows], with the bias where the tensor has one."""
+    q, s = column
+    acc = wrapped(q @ t.w[:, :q.shape[1]].T)
+    y = snap(mul(mul(acc.astype(f32), t.row_scale[None, :]), s[:, None]))
+    return y if t.bias is None else snap(add(y, t.bias[None, :]))
+
+
+# ------------------------------------------------------------------------------------------------------------------- 5. a pass
+def norm(x, inv_dim, eps):
+    n, d = x.shape
+    p = np.zeros((n, 64), f32)
+    for i in range(0, d, 64):
+        w = min(64, d - i)
+        p[:, :w] = add(p[:, :w], mul(x[:, i:i + w], x[:, i:i + w]))
+    for w in (32, 16, 8, 4, 2, 1):
+        p = add(p[:, :w], p[:, w:2 * w])
+    r = rsqrt(add(mul(p[:, 0], inv_dim), eps))
+    q, s0 = quant(x)
+    return q, snap(mul(s0, r))
+
+
+def rope(x, table):
+    """x [n][heads][head_dim], table [n][2][head_dim / 2]."""
+    h = x.shape[2] // 2
+    a, b, cos, sin = x[:, :, :h], x[:, :, h:], table[:, None, 0], table[:, None, 1]
+    return np.concatenate((snap(sub(mul(a, cos), mul(b, sin))), snap(add(mul(a, sin), mul(b, cos)))), axis=2)
+
+
+def silu(g, u):
+    t = np.minimum(np.maximum(mul(g, f32(float.fromhex('-0x1.715476p+0'))), f32(-30)), f32(30))
+    return snap(mul(snap(mul(g, recip(add(1, exp2(t))))), u))
+
+
+def hadamard64(h):
+    n, ffn = h.shape
+    for length in (1, 2, 4, 8, 16, 32):
+        v = h.reshape(n, ffn // (2 * length), 2, length)
+        h = np.stack((add(v[:, :, 0], v[:, :, 1]), sub(v[:, :, 0], v[:, :, 1])), axis=2).reshape(n, ffn)
+    return h
+
+
+# -------------------------------------------------------------------------------------------------------------- 6. attention
+def attend(q, qs, k, ks, v, vs):
+    """One query head over its kv head, every position seeing itself and the earlier ones: q, k, v [n][head_dim] integers, scales [n]."""
+    n = len(qs)
+    sees = np.tri(n, dtype=bool)
+    score = mul(mul((q @ k.T).astype(f32), qs[:, None]), ks[None, :])
+    best = np.where(sees, score, -np.inf).max(axis=1).astype(f32)
+    vmax = np.where(sees, vs[None, :], f32(0)).max(axis=1)
+    t = np.where(sees, sub(score, best[:, None]), f32(-31))
+    live = t >= -30
+    e = np.where(live, exp2(np.where(live, t, f32(0))), f32(0))
+    total = rint(mul(e, f32(2.0 ** 24))).astype(i64).sum(axis=1)
+    top = np.where(vmax > 0, vmax, f32(1))
+    b = np.where(sees, snap(mul(np.where(sees, vs[None, :], f32(0)), recip(top)[:, None])), f32(0))
+    w = np.minimum(rint(mul(mul(e, b), f32(2097151))), f32(2097151)).astype(i64)
+    acc = w @ v.astype(i64)
+    gain = snap(mul(vmax, f32(float.fromhex('0x1.000008p+3'))))
+    out = snap(mul(mul(acc.astype(f32), gain[:, None]), recip(total.astype(f32))[:, None]))
+    return np.where(vmax[:, None] > 0, out, f32(0))
+
+
+def attention(blob, layer, x, a):
+    n, d = len(x), int(blob.model['head_dim'])
+    q, k, v = (gemv(blob.tensor(layer['tensor'][i]), a).reshape(n, -1, d) for i in range(3))
+    table = blob.rope[:n]
+    (q, qs), (k, ks), (v, vs) = quant(rope(q, table)), quant(rope(k, table)), quant(v)
+    group = int(layer['heads']) // int(layer['kv_heads'])
+    o = [attend(q[:, h], qs[:, h], k[:, h // group], ks[:, h // group], v[:, h // group], vs[:, h // group]) for h in range(int(layer['heads']))]
+    return np.concatenate(o, axis=1)
+
+
+def logits(blob, ids):
+    """float32 [positions][vocab]."""
+    ids, m = np.asarray(ids), blob.model
+    inv_dim, eps = f32(1.0 / int(m['dim'])), f32(m['eps'])
+    embed = blob.tensor(m['embed'])
+    x = snap(mul(embed.w[ids][:, :int(m['dim'])].astype(f32), embed.row_scale[ids][:, None]))
+    for layer in blob.layers:
+        weight = [blob.tensor(t) if t != ABSENT else None for t in layer['tensor'][3:]]
+        if layer['heads']:
+            o = attention(blob, layer, x, norm(x, inv_dim, eps))
+            x = snap(add(x, gemv(weight[0], quant(o))))
+        if layer['ffn']:
+            a = norm(x, inv_dim, eps)
+            h = hadamard64(silu(gemv(weight[1], a), gemv(weight[2], a)))
+            x = snap(add(x, gemv(weight[3], quant(h))))
+    return gemv(blob.tensor(m['head']), norm(x, inv_dim, eps))
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('model', type=pathlib.Path)
+    p.add_argument('--ids', required=True)
+    p.add_argument('-o', '--out', required=True)
+    a = p.parse_args()
+    y = logits(Blob(a.model), [int(i) for i in a.ids.split(',')])
+    y.astype('<f4').tofile(a.out)
+    print(json.dumps({'positions': y.shape[0], 'vocab': y.shape[1]}))
+
+
+if __name__ == '__main__':
+    main()
