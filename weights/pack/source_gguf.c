@@ -236,6 +236,8 @@ bool config_of_gguf(const struct gguf *gguf, struct model_config *c, struct diag
         !config_allocate_layers(c, layers, r.file, d) || !need_uint(&r, "embedding_length", &dim) ||
         !need_uint(&r, "context_length", &positions))
         return false;
+    if (dim < 1 || dim > SOURCE_MAX_DIM)
+        return diag_fail(d, "%s: model width of %llu is not 1 to %d", r.file, (unsigned long long)dim, SOURCE_MAX_DIM);
     c->dim = (uint32_t)dim;
     c->max_positions = (uint32_t)positions;
     enum gguf_found found = gguf_get_text(gguf, key_of(&r, "tensor_data_layout"), &layout, d);

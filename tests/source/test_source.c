@@ -1,0 +1,573 @@
+/* The packer's view of a checkpoint: the same from both kinds of files, and a sentence for every configuration that disagrees with its
+ * tensors or is not understood. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/source/written.h"
+#include "weights/pack/source_inside.h"
+
+typedef struct gguf_description desc;
+
+static struct source *open_description(const desc *g, struct bytes *file, struct diag *d) {
+    *file = write_gguf(g);
+    *d = (struct diag){{0}};
+    return source_open_gguf_memory(file->data, file->size, d);
+}
+
+/* config.json with one piece replaced (find NULL: as it is), over the weights of the whole header. */
+static struct source *open_json(const char *find, const char *with, const char *header_find, const char *header_with, struct bytes *file,
+                                struct diag *d) {
+    size_t data;
+    char *config = find ? replaced(CONFIG_JSON, find, with) : strdup(CONFIG_JSON), *header = safetensors_header(&data);
+    if (header_find) {
+        char *other = replaced(header, header_find, header_with);
+        free(header);
+        header = other;
+    }
+    *file = write_safetensors(header, 0, data);
+    *d = (struct diag){{0}};
+    struct source *source = source_open_json_memory(config, strlen(config), file->data, file->size, d);
+    free(config);
+    free(header);
+    return source;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- GGUF, bent -- */
+
+static struct gguf_key *key(desc *g, const char *name) { return find_key(g, name); }
+static void number(desc *g, const char *name, int64_t n) { key(g, name)->number = n; }
+static void real(desc *g, const char *name, double x) { key(g, name)->real = x; }
+static void text_key(desc *g, const char *name, const char *text) {
+    add_key(g, (struct gguf_key){.key = name, .kind = GGUF_STRING, .text = text});
+}
+static void int_key(desc *g, const char *name, int64_t n) { add_key(g, (struct gguf_key){.key = name, .kind = GGUF_U32, .number = n}); }
+static void real_key(desc *g, const char *name, double x) { add_key(g, (struct gguf_key){.key = name, .kind = GGUF_F32, .real = x}); }
+static void list_key(desc *g, const char *name, uint64_t count, int64_t n) {
+    *key(g, name) = (struct gguf_key){.key = name, .kind = GGUF_ARRAY, .element = GGUF_I32, .count = count, .number = n};
+}
+static void tensor(desc *g, const char *name, uint64_t cols, uint64_t rows) {
+    add_entry(
+        g, (struct gguf_entry){.name = name, .dims = rows ? 2 : 1, .shape = {cols, rows ? rows : 1}, .size = cols * (rows ? rows : 1) * 4});
+}
+
+static void no_architecture(desc *g) { drop_key(g, "general.architecture"); }
+static void other_architecture(desc *g) { key(g, "general.architecture")->text = "gemma2"; }
+static void architecture_number(desc *g) { key(g, "general.architecture")->kind = GGUF_U32; }
+static void adapter(desc *g) { text_key(g, "general.type", "adapter"); }
+static void split(desc *g) { int_key(g, "split.count", 3); }
+static void old_quantization(desc *g) { int_key(g, "general.quantization_version", 1); }
+static void unknown_key(desc *g) { real_key(g, "llama.logit_scale", 2); }
+static void experts(desc *g) { int_key(g, "llama.expert_count", 8); }
+static void no_layers(desc *g) { number(g, "llama.block_count", 0); }
+static void huge_layers(desc *g) { number(g, "llama.block_count", 0xffffffff); }
+static void fewer_layers(desc *g) { number(g, "llama.block_count", 1); }
+static void more_layers(desc *g) { number(g, "llama.block_count", 3); }
+static void layers_text(desc *g) {
+    *key(g, "llama.block_count") = (struct gguf_key){.key = "llama.block_count", .kind = GGUF_STRING, .text = "2"};
+}
+static void layers_missing(desc *g) { drop_key(g, "llama.block_count"); }
+static void dim_0(desc *g) { number(g, "llama.embedding_length", 0); }
+static void dim_other(desc *g) { number(g, "llama.embedding_length", 16), number(g, "llama.rope.dimension_count", 8); }
+static void dim_huge(desc *g) { number(g, "llama.embedding_length", 0xfffffff0); }
+static void ffn_other(desc *g) { number(g, "llama.feed_forward_length", 16); }
+static void heads_0(desc *g) { number(g, "llama.attention.head_count", 0); }
+static void heads_3(desc *g) { number(g, "llama.attention.head_count", 3); }
+static void heads_4(desc *g) { number(g, "llama.attention.head_count", 4); }
+static void heads_huge(desc *g) { number(g, "llama.attention.head_count", 0x7fffffff); }
+static void heads_negative(desc *g) { list_key(g, "llama.attention.head_count", 2, -2); }
+static void kv_0(desc *g) { number(g, "llama.attention.head_count_kv", 0); }
+static void kv_2(desc *g) { number(g, "llama.attention.head_count_kv", 2); }
+static void kv_not_dividing(desc *g) { number(g, "llama.attention.head_count_kv", 3); }
+static void list_short(desc *g) { list_key(g, "llama.attention.head_count_kv", 1, 1); }
+static void list_long(desc *g) { list_key(g, "llama.attention.head_count_kv", 3, 1); }
+static void list_floats(desc *g) {
+    list_key(g, "llama.attention.head_count_kv", 2, 1);
+    key(g, "llama.attention.head_count_kv")->element = GGUF_F32;
+}
+static void head_dim_other(desc *g) { int_key(g, "llama.attention.key_length", 8); }
+static void head_dim_odd(desc *g) {
+    int_key(g, "llama.attention.key_length", 3);
+    int_key(g, "llama.attention.value_length", 3);
+    number(g, "llama.rope.dimension_count", 3);
+}
+static void value_dim_other(desc *g) { int_key(g, "llama.attention.value_length", 8); }
+static void rope_partial(desc *g) { number(g, "llama.rope.dimension_count", 2); }
+static void positions_0(desc *g) { number(g, "llama.context_length", 0); }
+static void eps_nan(desc *g) { real(g, "llama.attention.layer_norm_rms_epsilon", (double)NAN); }
+static void eps_0(desc *g) { real(g, "llama.attention.layer_norm_rms_epsilon", 0); }
+static void eps_negative(desc *g) { real(g, "llama.attention.layer_norm_rms_epsilon", -1e-5); }
+static void eps_missing(desc *g) { drop_key(g, "llama.attention.layer_norm_rms_epsilon"); }
+static void theta_infinite(desc *g) { real(g, "llama.rope.freq_base", (double)INFINITY); }
+static void theta_0(desc *g) { real(g, "llama.rope.freq_base", 0); }
+static void theta_negative(desc *g) { real(g, "llama.rope.freq_base", -1); }
+static void yarn(desc *g) { text_key(g, "llama.rope.scaling.type", "yarn"); }
+static void factor_nan(desc *g) { real_key(g, "llama.rope.scaling.factor", (double)NAN); }
+static void factor_small(desc *g) { real_key(g, "llama.rope.scaling.factor", 0.25); }
+static void vocab_key(desc *g) { number(g, "llama.vocab_size", 11); }
+static void vocab_tokens(desc *g) { key(g, "tokenizer.ggml.tokens")->count = 9; }
+static void bos_beyond(desc *g) { number(g, "tokenizer.ggml.bos_token_id", 10); }
+static void eos_beyond(desc *g) { number(g, "tokenizer.ggml.eos_token_id", 0xffffffff); }
+static void eot_beyond(desc *g) { int_key(g, "tokenizer.ggml.eot_token_id", 32010); }
+static void embedding_missing(desc *g) { drop_entry(g, "token_embd.weight"); }
+static void norm_missing(desc *g) { drop_entry(g, "output_norm.weight"); }
+static void layer_tensor_missing(desc *g) { drop_entry(g, "blk.1.ffn_up.weight"); }
+static void layer_tensor_transposed(desc *g) {
+    struct gguf_entry *t = find_entry(g, "blk.1.ffn_up.weight");
+    t->shape[0] = 12, t->shape[1] = 8;
+}
+static void norm_matrix(desc *g) {
+    struct gguf_entry *t = find_entry(g, "blk.1.attn_norm.weight");
+    t->dims = 2, t->shape[1] = 1;
+}
+static void three_dims(desc *g) {
+    struct gguf_entry *t = find_entry(g, "blk.1.attn_q.weight");
+    t->dims = 3, t->shape[1] = 4, t->shape[2] = 2;
+}
+static void unknown_tensor(desc *g) { tensor(g, "blk.0.ffn_gate_inp.weight", 8, 2); }
+static void unknown_global(desc *g) { tensor(g, "per_layer_model_proj.weight", 8, 8); }
+static void output_bias(desc *g) { tensor(g, "blk.0.attn_output.bias", 8, 0); }
+static void layer_beyond(desc *g) { tensor(g, "blk.2.attn_norm.weight", 8, 0); }
+static void layer_huge(desc *g) { tensor(g, "blk.99999999999999999999.attn_norm.weight", 8, 0); }
+static void layer_leading_zero(desc *g) { tensor(g, "blk.01.attn_norm.weight", 8, 0); }
+static void half_biases(desc *g) { tensor(g, "blk.0.attn_q.bias", 8, 0); }
+static void only_k_bias(desc *g) { tensor(g, "blk.0.attn_k.bias", 4, 0); }
+static void freqs_size(desc *g) { tensor(g, "rope_freqs.weight", 4, 0); }
+static void window_negative(desc *g) {
+    add_key(g, (struct gguf_key){.key = "llama.attention.sliding_window", .kind = GGUF_I32, .number = -1});
+}
+static void layout(desc *g) { text_key(g, "llama.tensor_data_layout", "other"); }
+
+static const struct {
+    void (*bend)(desc *);
+    const char *sentence;
+} WRONG_GGUF[] = {
+    {no_architecture, "general.architecture"},
+    {other_architecture, "gemma2"},
+    {architecture_number, "general.architecture"},
+    {adapter, "adapter"},
+    {split, "split.count"},
+    {old_quantization, "quantization_version"},
+    {unknown_key, "llama.logit_scale"},
+    {experts, "expert_count"},
+    {no_layers, "layers"},
+    {huge_layers, "layers"},
+    {fewer_layers, "blk.1."},
+    {more_layers, "blk.2.attn_norm.weight is missing"},
+    {layers_text, "llama.block_count"},
+    {layers_missing, "llama.block_count"},
+    {dim_0, "width"},
+    {dim_other, "token_embd.weight"},
+    {dim_huge, "width"},
+    {ffn_other, "ffn_"},
+    {heads_0, "heads"},
+    {heads_3, "heads"},
+    {heads_4, "rope.dimension_count"},
+    {heads_huge, "heads"},
+    {heads_negative, "head_count is -2"},
+    {kv_0, "linear attention"},
+    {kv_2, "attn_k.weight"},
+    {kv_not_dividing, "do not divide"},
+    {list_short, "1 entries for 2 layers"},
+    {list_long, "3 entries for 2 layers"},
+    {list_floats, "not an array of integers"},
+    {head_dim_other, "rope.dimension_count"},
+    {head_dim_odd, "even"},
+    {value_dim_other, "value_length"},
+    {rope_partial, "rope.dimension_count"},
+    {positions_0, "position"},
+    {eps_nan, "not finite"},
+    {eps_0, "epsilon"},
+    {eps_negative, "epsilon"},
+    {eps_missing, "layer_norm_rms_epsilon"},
+    {theta_infinite, "not finite"},
+    {theta_0, "theta"},
+    {theta_negative, "theta"},
+    {yarn, "yarn"},
+    {factor_nan, "not finite"},
+    {factor_small, "factor"},
+    {vocab_key, "vocab_size"},
+    {vocab_tokens, "9 tokens"},
+    {bos_beyond, "beyond the vocabulary"},
+    {eos_beyond, "beyond the vocabulary"},
+    {eot_beyond, "beyond the vocabulary"},
+    {embedding_missing, "token_embd.weight is missing"},
+    {norm_missing, "output_norm.weight is missing"},
+    {layer_tensor_missing, "blk.1.ffn_up.weight is missing"},
+    {layer_tensor_transposed, "blk.1.ffn_up.weight is 8 x 12"},
+    {norm_matrix, "blk.1.attn_norm.weight"},
+    {three_dims, "blk.1.attn_q.weight"},
+    {unknown_tensor, "blk.0.ffn_gate_inp.weight is not understood"},
+    {unknown_global, "per_layer_model_proj.weight is not understood"},
+    {output_bias, "blk.0.attn_output.bias is not understood"},
+    {layer_beyond, "behind the last"},
+    {layer_huge, "not understood"},
+    {layer_leading_zero, "not understood"},
+    {half_biases, "bias is missing"},
+    {only_k_bias, "no place for it"},
+    {freqs_size, "rope_freqs.weight"},
+    {window_negative, "sliding_window"},
+    {layout, "tensor_data_layout"},
+};
+
+static void wrong_gguf_is_refused_in_words(void **state) {
+    (void)state;
+    static desc g;
+    for (size_t i = 0; i < sizeof WRONG_GGUF / sizeof WRONG_GGUF[0]; i++) {
+        describe_gguf(&g);
+        WRONG_GGUF[i].bend(&g);
+        struct bytes file;
+        struct diag d;
+        struct source *source = open_description(&g, &file, &d);
+        if (source || !strstr(d.text, WRONG_GGUF[i].sentence))
+            fail_msg("case %zu: \"%s\" does not say \"%s\"", i, d.text, WRONG_GGUF[i].sentence);
+        bytes_free(&file);
+    }
+}
+
+/* ----------------------------------------------------------------------------------------------------------- JSON, bent -- */
+
+static void wrong_config_is_refused_in_words(void **state) {
+    (void)state;
+    static const struct {
+        const char *find, *with, *sentence;
+    } wrong[] = {
+        {"{", "[{", "config.json"},
+        {"\"LlamaForCausalLM\"", "\"GPT2LMHeadModel\"", "GPT2LMHeadModel"},
+        {"[\"LlamaForCausalLM\"]", "\"LlamaForCausalLM\"", "architectures"},
+        {"[\"LlamaForCausalLM\"]", "[]", "architectures"},
+        {"[\"LlamaForCausalLM\"]", "[\"LlamaForCausalLM\", \"X\"]", "architectures"},
+        {"\"hidden_size\": 8", "\"hidden_size\": 8, \"hidden_size\": 8", "duplicate"},
+        {"\"hidden_size\": 8", "\"hidden_size\": 8.0", "not an integer"},
+        {"\"hidden_size\": 8", "\"hidden_size\": \"8\"", "not an integer"},
+        {"\"hidden_size\": 8", "\"hidden_size\": -8", "outside"},
+        {"\"hidden_size\": 8", "\"hidden_size\": 99999999999999999999", "too big"},
+        {"\"hidden_size\": 8", "\"hidden_size\": 1048577", "outside"},
+        {"\"hidden_size\": 8", "\"hidden_size\": 0", "width"},
+        {"\"hidden_size\": 8", "\"hidden_size\": null", "missing"},
+        {"\"hidden_size\": 8", "\"hidden_size\": 16", "embed_tokens"},
+        {"\"num_hidden_layers\": 2", "\"num_hidden_layers\": 0", "layers"},
+        {"\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1", "behind the last"},
+        {"\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3", "model.layers.2.input_layernorm.weight is missing"},
+        {"\"num_attention_heads\": 2", "\"num_attention_heads\": 0", "num_attention_heads"},
+        {"\"num_attention_heads\": 2", "\"num_attention_heads\": 3", "do not divide"},
+        {"\"num_attention_heads\": 2", "\"num_attention_heads\": 4", "self_attn"},
+        {"\"num_attention_heads\": 2", "\"num_attention_heads\": 8", "even"},
+        {"\"num_key_value_heads\": 1", "\"num_key_value_heads\": 0", "do not divide"},
+        {"\"num_key_value_heads\": 1", "\"num_key_value_heads\": 2", "k_proj"},
+        {"\"num_key_value_heads\": 1", "\"num_key_value_heads_per_layer\": [1, 1]", "not understood for"},
+        {"\"num_key_value_heads\": 1", "\"head_dim\": 8", "q_proj"},
+        {"\"intermediate_size\": 12", "\"intermediate_size\": 16", "mlp"},
+        {"\"intermediate_size\": 12, ", "", "intermediate_size is missing"},
+        {"\"vocab_size\": 10", "\"vocab_size\": 12", "embed_tokens"},
+        {"\"max_position_embeddings\": 64", "\"max_position_embeddings\": 0", "position"},
+        {"\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": 1e999", "overflow"},
+        {"\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": NaN", "config.json"},
+        {"\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": 0", "epsilon"},
+        {"\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": \"1e-5\"", "rms_norm_eps"},
+        {"\"rope_theta\": 10000.0", "\"rope_theta\": -1", "theta"},
+        {"\"rope_theta\": 10000.0", "\"rope_theta\": 0", "theta"},
+        {"\"rope_scaling\": null", "\"rope_scaling\": 2", "not an object"},
+        {"\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2}", "yarn"},
+        {"\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"longrope\", \"factor\": 2}", "longrope"},
+        {"\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\"}", "factor is missing"},
+        {"\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 0.5}", "factor"},
+        {"\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2, \"mscale\": 1}", "mscale is not understood"},
+        {"\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\", \"rope_type\": \"dynamic\", \"factor\": 2}", "rope_type"},
+        {"\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8}", "low_freq_factor"},
+        {"\"rope_scaling\": null",
+         "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 4, \"high_freq_factor\": 1, "
+         "\"original_max_position_embeddings\": 32}",
+         "ascending"},
+        {"\"rope_scaling\": null", "\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 5}", "rope_theta"},
+        {"\"rope_scaling\": null",
+         "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}, \"rope_parameters\": {\"rope_type\": \"default\"}", "both"},
+        {"\"hidden_act\": \"silu\"", "\"hidden_act\": \"gelu\"", "hidden_act"},
+        {"\"hidden_act\": \"silu\"", "\"mlp_bias\": true", "mlp_bias"},
+        {"\"hidden_act\": \"silu\"", "\"attention_bias\": true", "q_proj.bias is missing"},
+        {"\"hidden_act\": \"silu\"", "\"attention_bias\": 1", "attention_bias"},
+        {"\"hidden_act\": \"silu\"", "\"partial_rotary_factor\": 0.5", "partial_rotary_factor"},
+        {"\"hidden_act\": \"silu\"", "\"quantization_config\": {\"bits\": 4}", "quantization_config"},
+        {"\"hidden_act\": \"silu\"", "\"final_logit_softcapping\": 30.0", "final_logit_softcapping"},
+        {"\"hidden_act\": \"silu\"", "\"something_new\": 1", "something_new is not understood"},
+        {"\"hidden_act\": \"silu\"", "\"layer_types\": [\"linear_attention\", \"full_attention\"]", "layer_types"},
+        {"\"hidden_act\": \"silu\"", "\"layer_types\": [\"sliding_attention\", \"full_attention\"]", "sliding_window"},
+        {"\"tie_word_embeddings\": false", "\"tie_word_embeddings\": \"no\"", "tie_word_embeddings"},
+        {"\"bos_token_id\": 1", "\"bos_token_id\": 10", "beyond the vocabulary"},
+        {"\"bos_token_id\": 1", "\"bos_token_id\": -2", "bos_token_id"},
+        {"\"bos_token_id\": 1", "\"bos_token_id\": [1]", "bos_token_id"},
+        {"\"eos_token_id\": 2", "\"eos_token_id\": 9223372036854775807", "beyond the vocabulary"},
+        {"\"eos_token_id\": 2", "\"eos_token_id\": [2, \"3\"]", "eos_token_id"},
+        {"\"model_type\": \"llama\"", "\"model_type\": \"\\ud800\"", "nicode"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct bytes file;
+        struct diag d;
+        struct source *source = open_json(wrong[i].find, wrong[i].with, NULL, NULL, &file, &d);
+        if (source || !strstr(d.text, wrong[i].sentence))
+            fail_msg("%s: \"%s\" does not say \"%s\"", wrong[i].with, d.text, wrong[i].sentence);
+        bytes_free(&file);
+    }
+}
+
+static void wrong_decilm_is_refused_in_words(void **state) {
+    (void)state;
+    static const struct {
+        const char *with, *sentence;
+    } wrong[] = {
+        {"\"num_key_value_heads\": null", "num_key_value_heads is missing"},
+        {"\"num_key_value_heads_per_layer\": [1]", "not an array of 2"},
+        {"\"num_key_value_heads_per_layer\": 1", "not an array of 2"},
+        {"\"num_key_value_heads_per_layer\": [1, 0]", "entry 1"},
+        {"\"num_key_value_heads_per_layer\": [1, 1.0]", "entry 1"},
+        {"\"num_key_value_heads_per_layer\": [1, 3]", "do not divide"},
+        {"\"num_key_value_heads_per_layer\": [1, 1], \"block_configs\": []", "both"},
+        {"\"block_configs\": []", "not an array of 2"},
+        {"\"block_configs\": [1, 2]", "no attention object"},
+        {"\"block_configs\": [{\"attention\": {\"n_heads_in_group\": 2}}, {}]", "no ffn object"},
+        {"\"block_configs\": [{\"attention\": {\"n_heads_in_group\": 0}, \"ffn\": {\"ffn_mult\": 1}}, {}]", "groups of 0"},
+        {"\"block_configs\": [{\"attention\": {\"n_heads_in_group\": 2}, \"ffn\": {\"ffn_mult\": 1e9}}, {}]", "ffn_mult"},
+        {"\"block_configs\": [{\"attention\": {\"n_heads_in_group\": 2, \"window\": 5}, \"ffn\": {\"ffn_mult\": 1}}, {}]",
+         "window is not understood"},
+        {"\"block_configs\": [{\"attention\": {\"replace_with_linear\": true}, \"ffn\": {\"ffn_mult\": 1}}, {}]", "linear layer"},
+        {"\"num_key_value_heads_per_layer\": [1, 2]", "model.layers.1.self_attn.k_proj.weight"},
+    };
+    char *deci = replaced(CONFIG_JSON, "LlamaForCausalLM", "DeciLMForCausalLM");
+    size_t data;
+    char *header = safetensors_header(&data);
+    struct bytes file = write_safetensors(header, 0, data);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        char *config = replaced(deci, "\"num_key_value_heads\": 1", wrong[i].with);
+        struct diag d = {{0}};
+        struct source *source = source_open_json_memory(config, strlen(config), file.data, file.size, &d);
+        if (source || !strstr(d.text, wrong[i].sentence))
+            fail_msg("%s: \"%s\" does not say \"%s\"", wrong[i].with, d.text, wrong[i].sentence);
+        free(config);
+    }
+    bytes_free(&file);
+    free(header);
+    free(deci);
+}
+
+static void wrong_tensors_are_refused_in_words(void **state) {
+    (void)state;
+    static const struct {
+        const char *find, *with, *sentence;
+    } wrong[] = {
+        {"model.norm.weight", "model.norm.bias", "model.norm.bias is not understood"},
+        {"layers.1.mlp.up_proj.weight", "layers.1.mlp.up_proj.weight_scale", "weight_scale is not understood"},
+        {"layers.1.mlp.up_proj.weight", "layers.7.mlp.up_proj.weight", "behind the last"},
+        {"layers.1.mlp.up_proj.weight", "layers.x.mlp.up_proj.weight", "not understood"},
+        {"layers.1.mlp.up_proj.weight", "layers.1.mlp.experts.0.w1.weight", "not understood"},
+        {"layers.1.mlp.up_proj.weight", "layers.1.self_attn.o_proj.bias", "o_proj.bias is not understood"},
+        {"layers.1.mlp.up_proj.weight", "layers.1.self_attn.rotary_emb.inv_freq", "up_proj.weight is missing"},
+        {"\"shape\": [12, 8]", "\"shape\": [8, 12]", "gate_proj.weight is 8 x 12"},
+        {"\"shape\": [8, 8]", "\"shape\": [2, 4, 8]", "q_proj.weight"},
+        {"\"shape\": [8, 8]", "\"shape\": [64]", "q_proj.weight"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct bytes file;
+        struct diag d;
+        struct source *source = open_json(NULL, NULL, wrong[i].find, wrong[i].with, &file, &d);
+        if (source || !strstr(d.text, wrong[i].sentence))
+            fail_msg("%s: \"%s\" does not say \"%s\"", wrong[i].with, d.text, wrong[i].sentence);
+        bytes_free(&file);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------- good ones -- */
+
+static void check_tiny(struct source *source, bool interleaved) {
+    struct diag d = {{0}};
+    const struct model_config *c = source_config(source);
+    assert_true(c->layers == 2 && c->dim == 8 && c->vocab == 10 && c->max_positions == 64 && !c->tied && !c->qkv_bias);
+    assert_true(fabs(c->eps - 1e-5) < 1e-11 && c->rope.theta == 10000 && c->rope.scaling == ROPE_NONE && c->rope.factor == 1);
+    assert_true(c->bos == 1 && c->end_tokens_count == 1 && c->end_tokens[0] == 2);
+    for (uint32_t i = 0; i < 2; i++)
+        assert_true(c->layer[i].heads == 2 && c->layer[i].kv_heads == 1 && c->layer[i].head_dim == 4 && c->layer[i].ffn == 12);
+    assert_null(source_tensor(source, SOURCE_ROPE_FREQS, 0));
+    assert_null(source_tensor(source, SOURCE_Q_BIAS, 0));
+    assert_null(source_tensor(source, SOURCE_Q, 2));
+    const struct source_tensor *q = source_tensor(source, SOURCE_Q, 1), *down = source_tensor(source, SOURCE_DOWN, 1);
+    assert_true(q && q->rows == 8 && q->cols == 8 && down && down->rows == 8 && down->cols == 12 && strcmp(q->type, "F32") == 0);
+    float all[8 * 8], row[12];
+    assert_true(source_read_rows(source, q, 0, 8, all, &d));
+    /* Row 1 of a head is row 2 of an interleaved file, row 2 its row 1. Row r of the file begins with (8 r) / 128 (safetensors: behind
+     * what came before in one regular sequence). */
+    float first = all[0] * 128;
+    static const int order[2][8] = {{0, 1, 2, 3, 4, 5, 6, 7}, {0, 2, 1, 3, 4, 6, 5, 7}};
+    for (int r = 0; r < 8; r++) assert_true(fmodf(all[r * 8] * 128 - first - 8.0f * (float)order[interleaved][r] + 97, 97) == 0);
+    for (uint64_t r = 0; r < 8; r++) { /* one row at a time gives the same */
+        assert_true(source_read_rows(source, q, r, 1, row, &d));
+        assert_memory_equal(row, all + r * 8, 8 * sizeof *row);
+    }
+    assert_true(source_read_rows(source, down, 8, 0, row, &d));
+    assert_false(source_read_rows(source, down, 8, 1, row, &d));
+    diag_clear(&d);
+    assert_false(source_read_rows(source, down, UINT64_MAX, 2, row, &d));
+}
+
+static void both_kinds_give_one_view(void **state) {
+    (void)state;
+    static desc g;
+    struct bytes file;
+    struct diag d;
+    describe_gguf(&g);
+    struct source *source = open_description(&g, &file, &d);
+    assert_string_equal(d.text, "");
+    check_tiny(source, true);
+    assert_non_null(source_gguf(source));
+    assert_null(source_directory(source));
+    assert_string_equal(source_config(source)->name, "tiny");
+    source_close(source);
+    bytes_free(&file);
+
+    source = open_json(NULL, NULL, NULL, NULL, &file, &d);
+    assert_string_equal(d.text, "");
+    check_tiny(source, false);
+    assert_null(source_gguf(source));
+    assert_non_null(source_directory(source));
+    source_close(source);
+    bytes_free(&file);
+}
+
+static void values_that_are_not_finite_are_named(void **state) {
+    (void)state;
+    static desc g;
+    const float bad[] = {NAN, INFINITY, -INFINITY};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct bytes file;
+        struct diag d;
+        float values[96];
+        describe_gguf(&g);
+        find_entry(&g, "blk.0.ffn_up.weight")->first = bad[i];
+        struct source *source = open_description(&g, &file, &d);
+        assert_non_null(source);
+        const struct source_tensor *t = source_tensor(source, SOURCE_UP, 0);
+        assert_true(source_read_rows(source, t, 1, 11, values, &d));
+        assert_false(source_read_rows(source, t, 0, 12, values, &d));
+        assert_non_null(strstr(d.text, "blk.0.ffn_up.weight"));
+        assert_non_null(strstr(d.text, "row 0"));
+        source_close(source);
+        bytes_free(&file);
+    }
+}
+
+/* Block scales that are infinite or NaN make every value of the block so. */
+static void block_scales_must_be_finite(void **state) {
+    (void)state;
+    static const struct {
+        enum gguf_type type;
+        int at[2]; /* of the half-precision scales in a block, -1: none */
+    } cases[] = {{GGUF_TYPE_Q4_0, {0, -1}}, {GGUF_TYPE_Q4_1, {0, 2}},   {GGUF_TYPE_Q5_0, {0, -1}},   {GGUF_TYPE_Q5_1, {0, 2}},
+                 {GGUF_TYPE_Q8_0, {0, -1}}, {GGUF_TYPE_Q2_K, {80, 82}}, {GGUF_TYPE_Q3_K, {108, -1}}, {GGUF_TYPE_Q4_K, {0, 2}},
+                 {GGUF_TYPE_Q5_K, {0, 2}},  {GGUF_TYPE_Q6_K, {208, -1}}};
+    static const uint16_t bad[] = {0x7c00, 0xfc00, 0x7e00};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (int k = 0; k < 2; k++)
+            for (size_t b = 0; b < 3 && cases[i].at[k] >= 0; b++) {
+                uint8_t block[256] = {0};
+                float values[256];
+                block[cases[i].at[k]] = (uint8_t)bad[b];
+                block[cases[i].at[k] + 1] = (uint8_t)(bad[b] >> 8);
+                gguf_dequantize(cases[i].type, block, 1, values);
+                for (uint32_t n = 0; n < gguf_type_info(cases[i].type)->block; n++) assert_false(isfinite(values[n]));
+            }
+}
+
+static void configurations_decide(void **state) {
+    (void)state;
+    struct bytes file;
+    struct diag d;
+    struct source *source =
+        open_json("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2.0}", NULL, NULL, &file, &d);
+    assert_non_null(source);
+    assert_true(source_config(source)->rope.scaling == ROPE_NONE && source_config(source)->max_positions == 64);
+    assert_non_null(strstr(source_config(source)->notes, "dynamic NTK"));
+    source_close(source), bytes_free(&file);
+
+    source = open_json("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 4}", NULL, NULL, &file, &d);
+    assert_true(source && source_config(source)->rope.scaling == ROPE_LINEAR && source_config(source)->rope.factor == 4);
+    source_close(source), bytes_free(&file);
+
+    source = open_json("\"LlamaForCausalLM\"], ", "\"MistralForCausalLM\"], \"sliding_window\": 32, ", NULL, NULL, &file, &d);
+    assert_true(source && source_config(source)->max_positions == 32);
+    assert_non_null(strstr(source_config(source)->notes, "window"));
+    source_close(source), bytes_free(&file);
+
+    source =
+        open_json("\"LlamaForCausalLM\"], ", "\"DeciLMForCausalLM\"], \"num_key_value_heads_per_layer\": [1, 1], ", NULL, NULL, &file, &d);
+    assert_true(source && source_config(source)->layer[1].kv_heads == 1);
+    source_close(source), bytes_free(&file);
+
+    source = open_json("\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true", NULL, NULL, &file, &d);
+    assert_true(source && source_config(source)->tied && !source_tensor(source, SOURCE_HEAD, 0));
+    source_close(source), bytes_free(&file);
+
+    source = open_json("\"eos_token_id\": 2", "\"eos_token_id\": [3, 2, 3]", NULL, NULL, &file, &d);
+    assert_true(source && source_config(source)->end_tokens_count == 2 && source_config(source)->end_tokens[0] == 3);
+    source_close(source), bytes_free(&file);
+
+    static desc g;
+    describe_gguf(&g);
+    int_key(&g, "tokenizer.ggml.eot_token_id", 9);
+    real_key(&g, "llama.rope.scaling.factor", 2);
+    text_key(&g, "llama.rope.scaling.type", "linear");
+    drop_entry(&g, "output.weight");
+    int_key(&g, "llama.expert_count", 0);
+    source = open_description(&g, &file, &d);
+    assert_string_equal(d.text, "");
+    assert_true(source_config(source)->tied && source_config(source)->rope.scaling == ROPE_LINEAR &&
+                source_config(source)->end_tokens[1] == 9);
+    source_close(source), bytes_free(&file);
+
+    describe_gguf(&g);
+    tensor(&g, "rope_freqs.weight", 2, 0);
+    source = open_description(&g, &file, &d);
+    assert_true(source && source_config(source)->rope.scaling == ROPE_DIVISORS && source_tensor(source, SOURCE_ROPE_FREQS, 0)->cols == 2);
+    source_close(source), bytes_free(&file);
+}
+
+static void paths_without_a_checkpoint_are_refused(void **state) {
+    (void)state;
+    char folder[] = "/tmp/apus_source_XXXXXX", file[64];
+    assert_non_null(mkdtemp(folder));
+    struct diag d = {{0}};
+    assert_null(source_open(folder, &d));
+    assert_non_null(strstr(d.text, "config.json"));
+    diag_clear(&d);
+    assert_null(source_open("/nonexistent", &d));
+    assert_non_null(strstr(d.text, "/nonexistent"));
+    snprintf(file, sizeof file, "%s/config.json", folder);
+    FILE *f = fopen(file, "w");
+    assert_true(f && fputs(CONFIG_JSON, f) >= 0 && fclose(f) == 0);
+    diag_clear(&d);
+    assert_null(source_open(file, &d));
+    assert_non_null(strstr(d.text, "not a GGUF"));
+    diag_clear(&d);
+    assert_null(source_open(folder, &d));
+    assert_non_null(strstr(d.text, "neither model.safetensors"));
+    unlink(file);
+    rmdir(folder);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_kinds_give_one_view),
+        cmocka_unit_test(configurations_decide),
+        cmocka_unit_test(wrong_gguf_is_refused_in_words),
+        cmocka_unit_test(wrong_config_is_refused_in_words),
+        cmocka_unit_test(wrong_decilm_is_refused_in_words),
+        cmocka_unit_test(wrong_tensors_are_refused_in_words),
+        cmocka_unit_test(values_that_are_not_finite_are_named),
+        cmocka_unit_test(block_scales_must_be_finite),
+        cmocka_unit_test(paths_without_a_checkpoint_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
