@@ -1,4 +1,11 @@
 /* What AVX2 adds to the table. */
 #include "cpu/variants.h"
 
-void cpu_fill_avx2(struct cpu_kernels *table) { table->cpu = APUS_CPU_AVX2; }
+void cpu_fill_avx2(struct cpu_kernels *table) {
+    table->cpu = APUS_CPU_AVX2;
+    table->norm = avx2_norm;
+    table->quant = avx2_quant;
+    table->act = avx2_act;
+    table->head = avx2_head;
+    table->embed = avx2_embed;
+}

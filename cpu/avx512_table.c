@@ -1,8 +1,11 @@
-/* What AVX-512 (F, BW, VL, DQ, VNNI) adds to the table. */
+/* What AVX-512 (F, BW, VL, DQ, VNNI) adds to the table; the rest stays AVX2's. */
 #include "cpu/variants.h"
 
 void cpu_fill_avx512(struct cpu_kernels *table) {
     table->cpu = APUS_CPU_AVX512;
     table->gemv_w8 = avx512_gemv_w8;
     table->gemv_w4 = avx512_gemv_w4;
+    table->norm = avx512_norm;
+    table->quant = avx512_quant;
+    table->act = avx512_act;
 }

@@ -1,4 +1,4 @@
-/* Every instruction set's functions by name: <set>_<function>, with the contract of the table's member (cpu/kernels.h). */
+/* Every instruction set's functions by name: <set>_<function>, with the contract of the table's member (cpu/kernels.h). A set may lack some. */
 #ifndef CPU_VARIANTS_H
 #define CPU_VARIANTS_H
 

@@ -1,0 +1,124 @@
+/* What happens to one column between GEMVs, 16 lanes at a time (docs/numerics.md 3 and 5). One head and one embedding row are too short to
+ * gain over AVX2's. Widths are multiples of 16 in real models; what is left of others is done one by one. */
+#include "cpu/avx512_inl.h"
+#include "cpu/variants.h"
+
+static float magnitude(const float *x, uint32_t n) {
+    __m512i a = _mm512_setzero_si512();
+    uint32_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        a = _mm512_max_epu32(a, _mm512_and_si512(_mm512_castps_si512(_mm512_loadu_ps(x + i)), _mm512_set1_epi32(0x7fffffff)));
+    uint32_t m = _mm512_reduce_max_epu32(a);
+    for (; i < n; i++) {
+        uint32_t b = float_bits(x[i]) & 0x7fffffffu;
+        if (b > m) m = b;
+    }
+    return bits_float(m);
+}
+
+/* quant of docs/numerics.md 3: fills q[0..n), gives s. The conversion rounds to nearest even, as rint does; |x * v| is below 127.5. */
+static float quantize(const float *x, uint32_t n, int8_t *q, uint32_t *bad) {
+    float a = num_snap(magnitude(x, n), bad);
+    if (a == 0.0f) {
+        memset(q, 0, n);
+        return 0.0f;
+    }
+    const float v = 127.0f * num_recip(a);
+    uint32_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        __m512i t = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + i), _mm512_set1_ps(v)));
+        _mm_storeu_si128((__m128i *)(void *)(q + i), _mm512_cvtepi32_epi8(t));
+    }
+    for (; i < n; i++) q[i] = (int8_t)num_rint(x[i] * v);
+    return num_snap(a * 0x1.020408p-7f, bad);
+}
+
+/* A column's padding and group sums, its q being filled to k; then its scale. */
+static void finish(void *column, uint32_t k, float scale) {
+    const uint32_t kp = padded_cols(k);
+    int8_t *q = column;
+    int32_t *gsum = act_gsum(column, kp);
+    memset(q + k, 0, kp - k);
+    for (uint32_t g = 0; g < kp / GROUP; g++) {
+        __m512i s = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), _mm512_loadu_si512(q + (size_t)g * GROUP));
+        gsum[g] = _mm512_reduce_add_epi32(s);
+    }
+    *act_scale(column, kp) = scale;
+}
+
+uint32_t avx512_quant(const float *x, uint32_t k, void *column) {
+    uint32_t bad = 0;
+    float s = quantize(x, k, column, &bad);
+    finish(column, k, s);
+    return bad;
+}
+
+INLINE __m512 square_added(__m512 sum, const float *x) {
+    __m512 v = _mm512_loadu_ps(x);
+    return _mm512_add_ps(sum, _mm512_mul_ps(v, v));
+}
+
+/* The sum of squares as docs/numerics.md 5 orders it: 64 partial sums, then a tree. */
+static float sum_of_squares(const float *x, uint32_t n) {
+    __m512 a = _mm512_setzero_ps(), b = a, c = a, d = a;
+    uint32_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        a = square_added(a, x + i);
+        b = square_added(b, x + i + 16);
+        c = square_added(c, x + i + 32);
+        d = square_added(d, x + i + 48);
+    }
+    if (i < n) { /* a missing term adds +0, which changes nothing: no partial sum is -0 */
+        float rest[64] = {0};
+        __builtin_memcpy(rest, x + i, (n - i) * sizeof *x);
+        a = square_added(a, rest);
+        b = square_added(b, rest + 16);
+        c = square_added(c, rest + 32);
+        d = square_added(d, rest + 48);
+    }
+    a = _mm512_add_ps(_mm512_add_ps(a, c), _mm512_add_ps(b, d));
+    __m256 e = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    __m128 f = _mm_add_ps(_mm256_castps256_ps128(e), _mm256_extractf128_ps(e, 1));
+    f = _mm_add_ps(f, _mm_movehl_ps(f, f));
+    return _mm_cvtss_f32(_mm_add_ss(f, _mm_movehdup_ps(f)));
+}
+
+uint32_t avx512_norm(const float *x, uint32_t dim, float inv_dim, float eps, void *column) {
+    uint32_t bad = 0;
+    float r = num_rsqrt(sum_of_squares(x, dim) * inv_dim + eps);
+    float s = quantize(x, dim, column, &bad);
+    finish(column, dim, num_snap(s * r, &bad));
+    return bad;
+}
+
+INLINE __m512 silu16(const float *g, const float *u, __mmask16 *bad) {
+    __m512 x = _mm512_loadu_ps(g), t = _mm512_mul_ps(x, _mm512_set1_ps(-0x1.715476p+0f));
+    t = _mm512_min_ps(_mm512_max_ps(t, _mm512_set1_ps(-30.0f)), _mm512_set1_ps(30.0f));
+    __m512 h = snap16(_mm512_mul_ps(x, recip16(_mm512_add_ps(_mm512_set1_ps(1.0f), exp2_16(t)))), bad);
+    return snap16(_mm512_mul_ps(h, _mm512_loadu_ps(u)), bad);
+}
+
+/* (a, b) = (a + b, a - b) for pairs whose second is marked by odd; other is h with partners exchanged. */
+INLINE __m512 butterfly16(__m512 h, __m512 other, __mmask16 odd) { return _mm512_mask_sub_ps(_mm512_add_ps(h, other), odd, other, h); }
+
+/* len = 1, 2, 4, 8 */
+INLINE __m512 hadamard16(__m512 h) {
+    h = butterfly16(h, _mm512_permute_ps(h, 0xb1), 0xaaaa);
+    h = butterfly16(h, _mm512_permute_ps(h, 0x4e), 0xcccc);
+    h = butterfly16(h, _mm512_shuffle_f32x4(h, h, 0xb1), 0xf0f0);
+    return butterfly16(h, _mm512_shuffle_f32x4(h, h, 0x4e), 0xff00);
+}
+
+uint32_t avx512_act(float *g, const float *u, uint32_t ffn, void *column) {
+    __mmask16 bad = 0;
+    for (uint32_t i = 0; i < ffn; i += 64) {
+        __m512 a = hadamard16(silu16(g + i, u + i, &bad)), b = hadamard16(silu16(g + i + 16, u + i + 16, &bad));
+        __m512 c = hadamard16(silu16(g + i + 32, u + i + 32, &bad)), d = hadamard16(silu16(g + i + 48, u + i + 48, &bad));
+        __m512 ab = _mm512_add_ps(a, b), ba = _mm512_sub_ps(a, b), cd = _mm512_add_ps(c, d), dc = _mm512_sub_ps(c, d);
+        _mm512_storeu_ps(g + i, _mm512_add_ps(ab, cd));
+        _mm512_storeu_ps(g + i + 16, _mm512_add_ps(ba, dc));
+        _mm512_storeu_ps(g + i + 32, _mm512_sub_ps(ab, cd));
+        _mm512_storeu_ps(g + i + 48, _mm512_sub_ps(ba, dc));
+    }
+    return bad | avx512_quant(g, ffn, column);
+}
