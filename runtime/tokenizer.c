@@ -1,0 +1,283 @@
+#include "runtime/tokenizer.h"
+
+#include <string.h>
+
+#include "runtime/merge.h"
+#include "runtime/pretokenize.h"
+#include "runtime/unicode.h"
+
+/* A character without a symbol: it joins with nothing and becomes its bytes. Above every symbol. */
+#define LONE 0x80000000u
+
+struct encoder {
+    const struct vocab *vocab;
+    struct ids *ids;
+    struct merge merge;
+    uint8_t *normal; /* NFC: room for the normalized text */
+    uint32_t flags;
+};
+
+/* ------------------------------------------------------------------------------------------------------------- scratch -- */
+
+/* Bytes a text may have once it is normalized. */
+static size_t grown(const struct vocab *v, size_t bytes) { return v->header->flags & VOCAB_NFC ? 3 * bytes : bytes; }
+
+size_t tokenizer_scratch(const struct vocab *v, size_t bytes) {
+    if (bytes > TOKENIZER_TEXT_MAX) return SIZE_MAX;
+    size_t n = grown(v, bytes), symbols = n + 1; /* and the implicit space */
+    size_t words = 3 * symbols + merge_ranks(symbols);
+    if (v->header->flags & VOCAB_NFC && words < 2 * nfc_work(bytes)) words = 2 * nfc_work(bytes); /* shared: first one, then the other */
+    words += words & 1;
+    return words * sizeof(uint32_t) + (v->header->flags & VOCAB_NFC ? (n + 7) / 8 * 8 : 0);
+}
+
+static void place(struct encoder *e, size_t bytes, void *scratch) {
+    size_t n = grown(e->vocab, bytes), normal = e->vocab->header->flags & VOCAB_NFC ? (n + 7) / 8 * 8 : 0;
+    uint32_t *words = (uint32_t *)(void *)((uint8_t *)scratch + normal);
+    e->normal = scratch;
+    e->merge = (struct merge){words, words + (n + 1), words + 2 * (n + 1), words + 3 * (n + 1)};
+}
+
+/* --------------------------------------------------------------------------------------------------------------- words -- */
+
+static void put_lone(struct encoder *e, uint32_t code) {
+    uint8_t bytes[4];
+    size_t n = utf8_write(code == ' ' ? 0x2581 : code, bytes);
+    for (size_t i = 0; i < n; i++) ids_put(e->ids, e->vocab->fallback[bytes[i]]);
+}
+
+static void merge_and_put(struct encoder *e, uint32_t count) {
+    if (count == 0) return;
+    merge_run(e->vocab, &e->merge, count);
+    uint32_t rows = e->vocab->header->rows;
+    for (uint32_t i = 0; i < count; i += e->merge.span[i]) {
+        uint32_t s = e->merge.symbol[i];
+        if (s < rows) ids_put(e->ids, s);
+        else put_lone(e, s & LONE ? s & ~LONE : e->vocab->virtuals[s - rows]);
+    }
+}
+
+static int put_whole(struct encoder *e, const uint8_t *word, size_t bytes) {
+    if (bytes > e->vocab->header->piece_max) return 0;
+    uint32_t id = vocab_find_whole(e->vocab, word, bytes);
+    if (id == VOCAB_NONE) return 0;
+    ids_put(e->ids, id);
+    return 1;
+}
+
+static void bpe_word(struct encoder *e, const uint8_t *word, size_t bytes) {
+    if (put_whole(e, word, bytes)) return;
+    uint32_t count = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        uint32_t s = e->vocab->initial[word[i]];
+        if (s != VOCAB_NONE) e->merge.symbol[count++] = s;
+    }
+    merge_and_put(e, count);
+}
+
+static void bpe_stretch(struct encoder *e, const uint8_t *text, size_t bytes) {
+    struct words words = words_begin((enum vocab_pre)e->vocab->header->pre, text, bytes);
+    for (size_t begin; words_next(&words, &begin);) bpe_word(e, text + begin, words.at - begin);
+}
+
+/* SentencePiece's view of a character: a space and U+2581 are one, a byte that is no UTF-8 is U+FFFD. */
+static size_t spm_read(const uint8_t *p, size_t n, uint32_t *code) {
+    size_t length = utf8_read(p, n, code);
+    if (*code & UNICODE_BAD) *code = 0xFFFD;
+    else if (*code == 0x2581) *code = ' ';
+    return length;
+}
+
+static uint32_t spm_symbol(const struct vocab *v, uint32_t code) {
+    if (code < 128) return v->initial[code] == VOCAB_NONE ? LONE | code : v->initial[code];
+    uint32_t lo = 0, hi = v->header->chars_count;
+    while (lo < hi) {
+        uint32_t mid = (lo + hi) / 2;
+        if (v->chars[2 * mid] < code) lo = mid + 1;
+        else hi = mid;
+    }
+    return lo < v->header->chars_count && v->chars[2 * lo] == code ? v->chars[2 * lo + 1] : LONE | code;
+}
+
+static void spm_word(struct encoder *e, const uint8_t *word, size_t bytes, int prefix) {
+    if (!prefix && e->vocab->header->flags & VOCAB_WORDS && put_whole(e, word, bytes)) return;
+    uint32_t count = 0;
+    if (prefix) e->merge.symbol[count++] = spm_symbol(e->vocab, ' ');
+    for (size_t i = 0; i < bytes;) {
+        uint32_t code;
+        i += spm_read(word + i, bytes - i, &code);
+        e->merge.symbol[count++] = spm_symbol(e->vocab, code);
+    }
+    merge_and_put(e, count);
+}
+
+static void spm_stretch(struct encoder *e, const uint8_t *text, size_t bytes, int prefix) {
+    size_t begin = 0, at = 0;
+    uint32_t before = ' ';
+    while (e->vocab->header->flags & VOCAB_WORDS && at < bytes) {
+        uint32_t code;
+        size_t length = spm_read(text + at, bytes - at, &code);
+        if (code == ' ' && before != ' ') {
+            spm_word(e, text + begin, at - begin, prefix);
+            begin = at;
+            prefix = 0;
+        }
+        before = code;
+        at += length;
+    }
+    if (bytes > begin || prefix) spm_word(e, text + begin, bytes - begin, prefix);
+}
+
+/* -------------------------------------------------------------------------------------------------------- added tokens -- */
+
+struct match {
+    size_t begin, end;
+    uint32_t id, flags;
+};
+
+/* The longest added token of this pass at text[at]: its length, or 0. Narrows the sorted list byte by byte. */
+static size_t added_at(const struct vocab *v, const uint8_t *text, size_t at, size_t bytes, uint32_t pass, struct match *m) {
+    uint32_t lo = 0, hi = v->header->added_count;
+    size_t found = 0;
+    for (size_t depth = 0; at + depth < bytes && lo < hi; depth++) {
+        uint8_t c = text[at + depth];
+        uint32_t a = lo, b = hi;
+        while (a < b) { /* the first whose byte here is c or more; none is shorter than depth + 1 */
+            uint32_t mid = (a + b) / 2;
+            if (vocab_bytes(v, v->added[mid].id)[depth] < c) a = mid + 1;
+            else b = mid;
+        }
+        lo = a;
+        b = hi;
+        while (a < b) {
+            uint32_t mid = (a + b) / 2;
+            if (vocab_bytes(v, v->added[mid].id)[depth] <= c) a = mid + 1;
+            else b = mid;
+        }
+        hi = a;
+        if (lo < hi && vocab_length(v, v->added[lo].id) == depth + 1) {
+            if ((v->added[lo].flags & VOCAB_ADDED_SECOND) == pass) {
+                found = depth + 1;
+                m->id = v->added[lo].id;
+                m->flags = v->added[lo].flags;
+            }
+            lo++;
+        }
+    }
+    return found;
+}
+
+/* The next added token of this pass from text[at] on. A control token where they are not let through is passed over as a whole. */
+static int next_added(const struct encoder *e, const uint8_t *text, size_t at, size_t bytes, uint32_t pass, struct match *m) {
+    const struct vocab *v = e->vocab;
+    if (v->header->added_count == 0) return 0;
+    for (size_t i = at; i < bytes; i++) {
+        if (!(v->added_first[text[i] >> 5] >> (text[i] & 31) & 1)) continue;
+        size_t length = added_at(v, text, i, bytes, pass, m);
+        if (length == 0) continue;
+        if (vocab_type(v, m->id) == VOCAB_CONTROL && !(e->flags & TOKENIZER_SPECIALS)) {
+            i += length - 1;
+            continue;
+        }
+        m->begin = i;
+        m->end = i + length;
+        uint32_t code;
+        for (size_t before; m->flags & VOCAB_ADDED_LSTRIP && m->begin > at; m->begin = before) {
+            before = utf8_before(text, m->begin);
+            utf8_read(text + before, m->begin - before, &code);
+            if (before < at || unicode_class(code) != UNICODE_SPACE) break;
+        }
+        for (size_t n; m->flags & VOCAB_ADDED_RSTRIP && m->end < bytes; m->end += n) {
+            n = utf8_read(text + m->end, bytes - m->end, &code);
+            if (unicode_class(code) != UNICODE_SPACE) break;
+        }
+        return 1;
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- text -- */
+
+static int has_prefix(const struct encoder *e, const uint8_t *text, size_t bytes, int at_start) {
+    uint32_t flags = e->vocab->header->flags, code;
+    if (!(flags & VOCAB_PREFIX) || e->flags & TOKENIZER_NO_PREFIX || (flags & VOCAB_PREFIX_FIRST && !at_start)) return 0;
+    if (!(flags & VOCAB_PREFIX_UNLESS_SPACE)) return 1;
+    spm_read(text, bytes, &code);
+    return code != ' ';
+}
+
+static void stretch(struct encoder *e, const uint8_t *text, size_t bytes, int prefix) {
+    if (e->vocab->header->kind == VOCAB_SPM) spm_stretch(e, text, bytes, prefix);
+    else bpe_stretch(e, text, bytes);
+}
+
+/* Text between added tokens of the first pass: normalized as a whole, then searched for those of the second. */
+static void unit(struct encoder *e, const uint8_t *text, size_t bytes, int at_start) {
+    if (bytes == 0) return;
+    if (e->vocab->header->flags & VOCAB_NFC && !nfc_is_plain(text, bytes)) {
+        bytes = nfc(text, bytes, e->normal, (uint64_t *)(void *)e->merge.symbol);
+        text = e->normal;
+    }
+    int prefix = has_prefix(e, text, bytes, at_start);
+    struct match m;
+    size_t at = 0;
+    while (next_added(e, text, at, bytes, VOCAB_ADDED_SECOND, &m)) {
+        stretch(e, text + at, m.begin - at, prefix);
+        ids_put(e->ids, m.id);
+        at = m.end;
+        prefix = 0;
+    }
+    stretch(e, text + at, bytes - at, prefix);
+}
+
+void tokenizer_encode(const struct vocab *v, const uint8_t *text, size_t bytes, uint32_t flags, struct ids *ids, void *scratch) {
+    struct encoder e = {.vocab = v, .ids = ids, .flags = flags};
+    place(&e, bytes, scratch);
+    struct match m;
+    size_t at = 0;
+    while (next_added(&e, text, at, bytes, 0, &m)) {
+        unit(&e, text + at, m.begin - at, at == 0);
+        ids_put(ids, m.id);
+        at = m.end;
+    }
+    unit(&e, text + at, bytes - at, at == 0);
+}
+
+int32_t tokenizer_special(const struct vocab *v, const uint8_t *text, size_t bytes) {
+    uint32_t lo = 0, hi = v->header->added_count;
+    while (lo < hi) {
+        uint32_t mid = (lo + hi) / 2, id = v->added[mid].id;
+        int order = vocab_compare(vocab_bytes(v, id), vocab_length(v, id), text, bytes);
+        if (order == 0) return (int32_t)id;
+        if (order < 0) lo = mid + 1;
+        else hi = mid;
+    }
+    return -1;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ back to text -- */
+
+size_t tokenizer_piece(const struct vocab *v, uint32_t id, int specials, const uint8_t **bytes) {
+    enum vocab_type type = vocab_type(v, id);
+    *bytes = vocab_bytes(v, id);
+    if (type == VOCAB_UNUSED || (!specials && (type == VOCAB_CONTROL || type == VOCAB_UNKNOWN))) return 0;
+    return vocab_length(v, id);
+}
+
+size_t tokenizer_decode(const struct vocab *v, const int32_t *ids, size_t count, int first, int specials, uint8_t *text, size_t capacity) {
+    size_t total = 0;
+    int drop = first && v->header->flags & VOCAB_PREFIX;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *bytes;
+        size_t n = tokenizer_piece(v, (uint32_t)ids[i], specials, &bytes);
+        if (n == 0) continue;
+        if (drop && vocab_type(v, (uint32_t)ids[i]) == VOCAB_NORMAL && bytes[0] == ' ') {
+            bytes++;
+            n--;
+        }
+        drop = 0;
+        for (size_t j = 0; j < n; j++, total++)
+            if (total < capacity) text[total] = bytes[j];
+    }
+    return total;
+}
