@@ -1,0 +1,95 @@
+/* Builds the blob's VOCAB section (weights/vocab.h) from what checkpoints carry as a tokenizer. */
+#ifndef PACK_VOCAB_BUILD_H
+#define PACK_VOCAB_BUILD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weights/pack/diag.h"
+#include "weights/pack/gguf.h"
+#include "weights/vocab.h"
+
+/* What the model says besides: exactly one of gguf and directory is given. */
+struct vocab_request {
+    const struct gguf *gguf;
+    const char *directory; /* tokenizer.json, or tokenizer.model, or tekken.json in it, the first that is there */
+    uint32_t rows;         /* of the embedding; 0: as many as there are pieces. More rows than pieces are padding: unused pieces */
+    int64_t bos;           /* of config.json or -1; the tokenizer's own files come first */
+    const int32_t *ends;   /* ids that end a generation, eos first; more are added where the tokenizer's files name them */
+    size_t ends_count;
+};
+
+/* The section, to be freed with free(); NULL with a sentence on failure. It has passed vocab_open. */
+void *vocab_build(const struct vocab_request *request, size_t *bytes, struct diag *d);
+
+/* The same from one file, by its name: *.json (tokenizer.json or Tekken's), anything else is SentencePiece's protobuf. */
+void *vocab_build_file(const char *path, const struct vocab_request *request, size_t *bytes, struct diag *d);
+
+/* ---------------------------------------------------------------------------------------------------- parts of the builder -- */
+
+struct builder_piece {
+    uint32_t offset, length; /* in pool */
+    uint8_t type;            /* enum vocab_type; 0 while nothing named the id */
+    uint8_t added;           /* VOCAB_ADDED_* and BUILDER_ADDED where the text is searched for it */
+    float score;
+};
+enum { BUILDER_ADDED = 128 };
+
+/* Where the order of merges comes from. */
+enum builder_order {
+    BUILDER_SCORES, /* every way to cut a piece in two pieces; better scores first (SentencePiece) */
+    BUILDER_IDS,    /* the same; lower ids first (tiktoken) */
+    BUILDER_MERGES  /* the merges listed */
+};
+
+struct builder_merge {
+    uint32_t left, right, result;
+};
+
+struct builder {
+    uint32_t kind, pre, flags; /* of the section */
+    enum builder_order order;
+    bool all_whole; /* a word that is a piece is never merged (ignore_merges, tiktoken) */
+    struct builder_piece *pieces;
+    uint32_t rows;
+    uint8_t *pool;
+    size_t pool_bytes, pool_room;
+    struct builder_merge *merges;
+    size_t merges_count, merges_room;
+    uint32_t *table; /* ids of NORMAL pieces by their bytes; built once all are named */
+    uint32_t table_mask;
+    int64_t bos, eos, unk;
+    uint32_t ends[64];
+    uint32_t ends_count;
+    int add_bos; /* -1: not said */
+};
+
+bool builder_init(struct builder *b, uint32_t rows, struct diag *d);
+void builder_free(struct builder *b);
+/* Names id, once. Checks range, length and (for VOCAB_SPM, added and control pieces) that it is UTF-8. */
+bool builder_piece(struct builder *b, uint64_t id, const void *bytes, size_t length, enum vocab_type type, float score, uint8_t added,
+                   struct diag *d);
+/* The same for the text of a SentencePiece piece: U+2581 becomes a space in NORMAL ones, <0xNN> its byte in BYTE ones. */
+bool builder_spm_piece(struct builder *b, uint64_t id, const char *text, size_t length, enum vocab_type type, float score, uint8_t added,
+                       struct diag *d);
+/* And for byte BPE: GPT-2's printable stand-ins become bytes in NORMAL pieces. */
+bool builder_bpe_piece(struct builder *b, uint64_t id, const char *text, size_t length, enum vocab_type type, uint8_t added, struct diag *d);
+/* Bytes of a text in GPT-2's stand-ins; SIZE_MAX if a character is none. out: length bytes. */
+size_t builder_unprintable(const char *text, size_t length, uint8_t *out);
+/* Call when all pieces are named: fills the table of NORMAL pieces, refuses two of the same bytes. */
+bool builder_index(struct builder *b, struct diag *d);
+uint32_t builder_find(const struct builder *b, const uint8_t *bytes, size_t length); /* id or VOCAB_NONE */
+/* A merge of two pieces given as the pieces' bytes, in order of rank. */
+bool builder_merge(struct builder *b, const uint8_t *left, size_t left_bytes, const uint8_t *right, size_t right_bytes, struct diag *d);
+/* A token by its text, whatever its type: id or -1. Not fast. */
+int64_t builder_named(const struct builder *b, const char *text, size_t length);
+bool builder_end(struct builder *b, int64_t id, struct diag *d);
+void *builder_finish(struct builder *b, size_t *bytes, struct diag *d);
+
+/* The readers: each fills a builder. */
+bool vocab_read_gguf(struct builder *b, const struct vocab_request *r, struct diag *d);
+bool vocab_read_json(struct builder *b, const char *path, const struct vocab_request *r, struct diag *d);
+bool vocab_read_sentencepiece(struct builder *b, const char *path, const struct vocab_request *r, struct diag *d);
+
+#endif
