@@ -10,7 +10,7 @@ static int same_text(const char *a, const char *b) {
 
 const struct hal_engine *hal_engine_find(const char *name) {
     for (const struct hal_engine *const *e = hal_engines; *e; e++)
-        if (!same_text((*e)->name, name)) return *e;
+        if (same_text((*e)->name, name)) return *e;
     return NULL;
 }
 

@@ -1,3 +1,223 @@
+/* norm, quant, act, head and embed against the reference. One `struct work` describes a call of any of them. */
 #include "checker.h"
-int vector_tests(void) { return 0; }
-void vector_bench(void) {}
+
+enum op { NORM, QUANT, ACT, HEAD, EMBED, OPS };
+static const char *const op_name[] = {"norm", "quant", "act", "head", "embed"};
+
+enum values { V_PLAIN, V_WIDE, V_ZERO, V_TINY, V_HUGE, V_ONE_LARGE, V_ALTERNATING, V_EQUAL, V_TIES, V_BROKEN, V_PATTERNS };
+
+struct work {
+    enum op op;
+    uint32_t n;
+    enum values values;
+    int bias, rope;
+};
+
+struct vector_data {
+    struct work work;
+    const struct cpu_kernels *table;
+    struct guarded x, y, out; /* floats changed in place; floats read; the column, or q */
+    float scale;
+};
+
+static float pick(struct dice *d, enum values pattern, uint32_t i) {
+    switch (pattern) {
+    case V_WIDE:
+        return dice_float(d, -50, 50);
+    case V_ZERO:
+        return i & 1 ? 0.0f : -0.0f;
+    case V_TINY:
+        return dice_float(d, -50, -48);
+    case V_HUGE:
+        return dice_float(d, 46, 50);
+    case V_ONE_LARGE:
+        return i == 3 ? 1e6f : dice_float(d, -20, -3);
+    case V_ALTERNATING:
+        return i & 1 ? 3.0f : -3.0f;
+    case V_EQUAL:
+        return 1.0f;
+    case V_TIES:
+        return i == 0 ? 127.0f : (float)((int)dice_below(d, 255) - 127) + 0.5f; /* x * v close to ties */
+    case V_BROKEN:
+        return i == 5 ? bits_float(0x7fc00000u) : i == 9 ? bits_float(0xff800000u) : dice_float(d, -3, 3);
+    default:
+        return dice_float(d, -6, 3);
+    }
+}
+
+static void fill(struct dice *d, struct guarded *g, enum values pattern) {
+    float *x = (float *)(void *)g->data;
+    for (uint32_t i = 0; i < g->bytes / sizeof(float); i++) x[i] = pick(d, pattern, i);
+}
+
+static struct vector_data vector_take(const struct work *w, struct dice d, enum side side) {
+    struct vector_data v = {.work = *w, .scale = bits_float(0x55555555u)};
+    size_t column = (size_t)padded_cols(w->n) + padded_cols(w->n) / 16 + 4;
+    v.x = guard_take(w->n * sizeof(float), 4, side);
+    fill(&d, &v.x, w->op == EMBED ? V_PLAIN : w->values);
+    switch (w->op) {
+    case HEAD: {
+        float *table;
+        v.y = guard_take((w->bias ? w->n : 0) * sizeof(float) + w->n * sizeof(float), 4, side);
+        fill(&d, &v.y, w->values);
+        table = (float *)(void *)v.y.data;
+        for (uint32_t i = 0; i < w->n; i++) { /* first the table, then the bias */
+            float c = (float)((int)dice_below(&d, 2001) - 1000) * 0.001f;
+            table[i] = i % 13 == 12 ? 0.0f : c;
+        }
+        v.out = guard_take(w->n, 64, side);
+        break;
+    }
+    case EMBED:
+        v.y = guard_take(w->n, 1, side);
+        dice_fill(&d, v.y.data, w->n);
+        v.out = guard_take(0, 1, side);
+        v.scale = w->values == V_PLAIN ? 0.01f : w->values == V_ZERO ? 0.0f : w->values == V_TINY ? 0x1p-50f : 0x1p+50f;
+        if (w->values == V_EQUAL) v.scale = 0x1p-49f;
+        if (w->values == V_TIES) v.scale = 0x1p+43f;
+        break;
+    default:
+        v.y = guard_take(w->op == ACT ? w->n * sizeof(float) : 0, 4, side);
+        if (w->op == ACT) fill(&d, &v.y, w->values == V_ONE_LARGE ? V_WIDE : w->values);
+        v.out = guard_take(column, 64, side);
+    }
+    return v;
+}
+
+static void vector_give(struct vector_data *v) {
+    guard_give(&v->x);
+    guard_give(&v->y);
+    guard_give(&v->out);
+}
+
+static uint32_t vector_call(struct vector_data *v) {
+    const struct work *w = &v->work;
+    float *x = (float *)(void *)v->x.data, *y = (float *)(void *)v->y.data;
+    switch (w->op) {
+    case NORM:
+        return v->table->norm(x, w->n, 1.0f / (float)w->n, 1e-5f, v->out.data);
+    case QUANT:
+        return v->table->quant(x, w->n, v->out.data);
+    case ACT:
+        return v->table->act(x, y, w->n, v->out.data);
+    case HEAD:
+        return v->table->head(x, w->bias ? y + w->n : NULL, w->rope ? y : NULL, w->n, (int8_t *)v->out.data, &v->scale);
+    default:
+        return v->table->embed((const int8_t *)v->y.data, v->scale, w->n, x);
+    }
+}
+
+static uint64_t good, bad_cases;
+
+static void check(const struct work *w, struct dice *d) {
+    char text[120];
+    struct cpu_kernels ref = table_of(APUS_CPU_REF);
+    struct vector_data want = vector_take(w, *d, FRONT);
+    want.table = &ref;
+    uint32_t want_bad = vector_call(&want) != 0;
+    EACH_MASK(mask) {
+        struct cpu_kernels t = table_of(mask);
+        for (enum side side = FRONT; side <= BACK; side++) {
+            struct vector_data got = vector_take(w, *d, side);
+            got.table = &t;
+            uint32_t bad = vector_call(&got) != 0;
+            snprintf(text, sizeof text, "%s %s n %u values %d bias %d rope %d", apus_cpu_name(mask), op_name[w->op], w->n, w->values,
+                     w->bias, w->rope);
+            if (bad != want_bad) fail_msg("bad is %u, not %u (%s)", bad, want_bad, text);
+            if (!bad) {
+                same_bytes("out", want.out.data, got.out.data, got.out.bytes, text);
+                same_bytes("x", want.x.data, got.x.data, got.x.bytes, text);
+                same_bytes("scale", &want.scale, &got.scale, sizeof got.scale, text);
+            }
+            same_bytes("y", want.y.data, got.y.data, got.y.bytes, text);
+            vector_give(&got);
+        }
+    }
+    vector_give(&want);
+    good += !want_bad;
+    bad_cases += want_bad;
+    dice_roll(d);
+}
+
+static void norm_and_quant(void **state) {
+    (void)state;
+    struct dice d = {11};
+    static const uint32_t widths[] = {1, 5, 16, 17, 48, 63, 64, 65, 100, 128, 192, 256, 320, 576, 1000, 2048, 4096, 11008};
+    good = bad_cases = 0;
+    for (enum op op = NORM; op <= QUANT; op++)
+        for (unsigned i = 0; i < sizeof widths / sizeof *widths; i++)
+            for (int v = 0; v < V_PATTERNS; v++) check(&(struct work){.op = op, .n = widths[i], .values = (enum values)v}, &d);
+    assert_true(good > 100 && bad_cases > 20);
+}
+
+static void act(void **state) {
+    (void)state;
+    struct dice d = {12};
+    good = bad_cases = 0;
+    for (uint32_t n = 64; n <= 1024; n += n < 256 ? 64 : 384)
+        for (int v = 0; v < V_BROKEN; v++) /* what reaches it has been snapped */
+            for (int round = 0; round < 4; round++) check(&(struct work){.op = ACT, .n = n, .values = (enum values)v}, &d);
+    check(&(struct work){.op = ACT, .n = 11008}, &d);
+    assert_true(good > 20 && bad_cases > 4);
+}
+
+static void head(void **state) {
+    (void)state;
+    struct dice d = {13};
+    good = bad_cases = 0;
+    for (uint32_t n = 16; n <= 256; n += 16)
+        for (int v = 0; v < V_BROKEN; v++)
+            for (int how = 0; how < 4; how++) check(&(struct work){HEAD, n, (enum values)v, how & 1, how >> 1}, &d);
+    assert_true(good > 100 && bad_cases > 20);
+}
+
+static void embed(void **state) {
+    (void)state;
+    struct dice d = {14};
+    good = bad_cases = 0;
+    for (uint32_t n = 1; n < 100; n++)
+        for (int v = 0; v < V_PATTERNS; v++) check(&(struct work){.op = EMBED, .n = n, .values = (enum values)v}, &d);
+    check(&(struct work){.op = EMBED, .n = 4096}, &d);
+    assert_true(good > 100 && bad_cases > 20);
+}
+
+/* The reference itself, where the answer is known: quant's q and s of a vector whose largest magnitude is 127. */
+static void quant_by_hand(void **state) {
+    (void)state;
+    float x[3] = {-127.0f, 2.4f, 0.0f};
+    _Alignas(64) uint8_t column[128];
+    EACH_MASK(mask) {
+        struct cpu_kernels t = table_of(mask);
+        memset(column, 0x77, sizeof column);
+        assert_int_equal(t.quant(x, 3, column), 0);
+        assert_int_equal((int8_t)column[0], -127);
+        assert_int_equal((int8_t)column[1], 2);
+        for (int i = 2; i < 64; i++) assert_int_equal(column[i], 0);
+        assert_int_equal(*act_gsum(column, 64), -125);
+        assert_true(*act_scale(column, 64) == 127.0f * 0x1.020408p-7f);
+    }
+}
+
+int vector_tests(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(quant_by_hand), cmocka_unit_test(norm_and_quant), cmocka_unit_test(act),
+                                       cmocka_unit_test(head), cmocka_unit_test(embed)};
+    return cmocka_run_group_tests_name("vector", tests, NULL, NULL);
+}
+
+static void bench_call(void *user) { vector_call(user); }
+
+void vector_bench(void) {
+    static const uint32_t widths[OPS] = {4096, 4096, 11008, 128, 4096};
+    for (enum op op = NORM; op < OPS; op++) {
+        struct work w = {op, widths[op], V_EQUAL, 0, 1};
+        struct vector_data v = vector_take(&w, (struct dice){15}, FRONT);
+        EACH_MASK(mask) {
+            struct cpu_kernels t = table_of(mask);
+            char what[40];
+            v.table = &t;
+            snprintf(what, sizeof what, "%s %u", op_name[op], widths[op]);
+            say_time(mask, what, time_ns(bench_call, &v), (double)v.x.bytes);
+        }
+        vector_give(&v);
+    }
+}
