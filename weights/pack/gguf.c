@@ -90,18 +90,18 @@ static bool take_text(struct cursor *c, struct gguf_text *out, uint64_t max, con
     return true;
 }
 
-/* Room for one more element of `size` bytes behind *list. */
-static bool grow(void *list, size_t count, size_t *room, size_t size, struct diag *d) {
-    if (count < *room) return true;
+/* The list with room for one more element of `size` bytes, new ones zeroed; NULL where there is no memory, and the list stays. */
+static void *grow(void *list, size_t count, size_t *room, size_t size, struct diag *d) {
+    if (count < *room) return list;
     size_t more = *room ? *room * 2 : 64;
-    void *old, *new;
-    memcpy(&old, list, sizeof old);
-    new = realloc(old, more * size);
-    if (!new) return diag_fail(d, "out of memory");
-    memset((char *)new + *room *size, 0, (more - *room) * size);
-    memcpy(list, &new, sizeof new);
+    char *longer = realloc(list, more * size);
+    if (!longer) {
+        diag_fail(d, "out of memory");
+        return NULL;
+    }
+    memset(longer + *room * size, 0, (more - *room) * size);
     *room = more;
-    return true;
+    return longer;
 }
 
 /* ------------------------------------------------------------------------------------------------------------ key values -- */
@@ -282,11 +282,15 @@ static bool parse(struct gguf *gguf, struct cursor *c) {
     uint64_t tensors, pairs;
     if (!parse_header(c, &tensors, &pairs)) return false;
     while (gguf->pairs_count < pairs) {
-        if (!grow(&gguf->pairs, gguf->pairs_count, &gguf->pairs_room, sizeof *gguf->pairs, c->d)) return false;
+        struct pair *list = grow(gguf->pairs, gguf->pairs_count, &gguf->pairs_room, sizeof *list, c->d);
+        if (!list) return false;
+        gguf->pairs = list;
         if (!parse_pair(c, &gguf->pairs[gguf->pairs_count++])) return false;
     }
     while (gguf->tensors_count < tensors) {
-        if (!grow(&gguf->tensors, gguf->tensors_count, &gguf->tensors_room, sizeof *gguf->tensors, c->d)) return false;
+        struct gguf_tensor *list = grow(gguf->tensors, gguf->tensors_count, &gguf->tensors_room, sizeof *list, c->d);
+        if (!list) return false;
+        gguf->tensors = list;
         if (!parse_tensor(c, &gguf->tensors[gguf->tensors_count++])) return false;
     }
     return index_keys(gguf, c->d) && index_tensors(gguf, c->d) && place_tensors(gguf, c);

@@ -61,12 +61,6 @@ static const struct naming JSON_NAMING = {
 
 /* ------------------------------------------------------------------------------------------------------------ names to roles -- */
 
-static bool listed(const char *const *list, const char *name) {
-    for (; *list; list++)
-        if (strcmp(*list, name) == 0) return true;
-    return false;
-}
-
 static struct source_tensor *slot(const struct source *source, int role, uint32_t layer) {
     return &source->tensors[role < SOURCE_ATTN_NORM ? (size_t)role
                                                     : SOURCE_ATTN_NORM + (size_t)layer * LAYER_ROLES + (size_t)(role - SOURCE_ATTN_NORM)];
@@ -93,7 +87,7 @@ static const char *split_layer(const char *name, const char *prefix, uint32_t *l
 static bool assign(struct source *source, const struct naming *naming, const struct stored_tensor *stored, struct diag *d) {
     uint32_t layer = 0;
     const char *rest = split_layer(stored->name, naming->layer_prefix, &layer);
-    if (listed(rest ? naming->layer_skipped : naming->skipped, rest ? rest : stored->name)) return true;
+    if (name_is_listed(rest ? naming->layer_skipped : naming->skipped, rest ? rest : stored->name)) return true;
     int from = rest ? SOURCE_ATTN_NORM : 0, to = rest ? SOURCE_ROLES : SOURCE_ATTN_NORM;
     for (int role = from; role < to; role++) {
         if (!naming->role[role] || strcmp(naming->role[role], rest ? rest : stored->name) != 0) continue;
@@ -246,12 +240,12 @@ static bool open_gguf(struct source *source, struct diag *d) {
     return true;
 }
 
-/* The part of a path behind the last slash that has something behind it. */
+/* The directory's own name, also of "." and with links followed. */
 static void name_of_path(const char *path, char *out, size_t size) {
-    size_t end = strlen(path), begin;
-    while (end > 1 && path[end - 1] == '/') end--;
-    for (begin = end; begin > 0 && path[begin - 1] != '/'; begin--) {}
-    snprintf(out, size, "%.*s", (int)(end - begin < size ? end - begin : size - 1), path + begin);
+    char *real = realpath(path, NULL);
+    const char *slash = real ? strrchr(real, '/') : NULL;
+    snprintf(out, size, "%.*s", (int)size - 1, slash ? slash + 1 : path);
+    free(real);
 }
 
 static bool open_directory(struct source *source, const char *path, struct diag *d) {

@@ -6,6 +6,12 @@
 
 #include "weights/pack/source_inside.h"
 
+bool name_is_listed(const char *const *list, const char *name) {
+    for (; *list; list++)
+        if (strcmp(*list, name) == 0) return true;
+    return false;
+}
+
 void config_note(struct model_config *config, const char *format, ...) {
     size_t used = strlen(config->notes);
     if (used && used + 2 < sizeof config->notes) {

@@ -73,8 +73,7 @@ static bool check_keys(struct reader *r) {
         const char *key = gguf_key(r->gguf, i);
         if (strncmp(key, r->arch, prefix) != 0 || key[prefix] != '.') continue;
         const char *name = key + prefix + 1;
-        bool known = false;
-        for (size_t k = 0; KNOWN[k] && !known; k++) known = strcmp(name, KNOWN[k]) == 0;
+        bool known = name_is_listed(KNOWN, name);
         for (size_t k = 0; k < sizeof NEUTRAL / sizeof NEUTRAL[0] && !known; k++) {
             if (strcmp(name, NEUTRAL[k].key) != 0) continue;
             if (!neutral(r, key, NEUTRAL[k].value)) return false;

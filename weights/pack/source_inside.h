@@ -62,6 +62,9 @@ void config_note(struct model_config *config, const char *format, ...) __attribu
 /* Attention that sees only the last `window` positions is the same function up to that many. */
 void config_cap_window(struct model_config *config, uint64_t window);
 
+/* Whether a NULL-terminated list holds the name. */
+bool name_is_listed(const char *const *list, const char *name);
+
 /* Sources from memory, for tests and fuzzers; the bytes must outlive the source. */
 struct source *source_open_gguf_memory(const void *data, size_t bytes, struct diag *d);
 struct source *source_open_json_memory(const char *config, size_t config_bytes, const void *weights, size_t weights_bytes, struct diag *d);

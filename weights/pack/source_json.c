@@ -141,12 +141,6 @@ struct reader {
     struct diag *d;
 };
 
-static bool listed(const char *const *list, const char *key) {
-    for (; *list; list++)
-        if (strcmp(*list, key) == 0) return true;
-    return false;
-}
-
 static bool neutral(const json_t *value, const char *text, double number) {
     if (json_is_null(value)) return true;
     if (text) return json_is_string(value) && strcmp(json_string_value(value), text) == 0;
@@ -159,7 +153,7 @@ static bool check_keys(const struct reader *r) {
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)r->root, key, value) {
-        if (json_is_null(value) || listed(READ, key) || listed(HARMLESS, key)) continue;
+        if (json_is_null(value) || name_is_listed(READ, key) || name_is_listed(HARMLESS, key)) continue;
         bool known = false;
         for (size_t i = 0; i < sizeof NEUTRAL / sizeof NEUTRAL[0] && !known; i++) {
             if (strcmp(key, NEUTRAL[i].key) != 0) continue;
@@ -227,7 +221,8 @@ static bool known_keys(const struct reader *r, const json_t *object, const char 
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)object, key, value) {
-        if (!json_is_null(value) && !listed(known, key)) return diag_fail(r->d, "%s: %s: %s is not understood", r->file, where, key);
+        if (!json_is_null(value) && !name_is_listed(known, key))
+            return diag_fail(r->d, "%s: %s: %s is not understood", r->file, where, key);
     }
     return true;
 }
