@@ -4,7 +4,7 @@
  * section but WEIGHTS, the model hash, zero padding), model record, every layer (widths, head counts, tensor indices and that each
  * tensor's type, rows and columns are what the layer needs), every tensor (type, size, bounds in WEIGHTS, alignment, order without
  * overlap, row floats inside ROWS, padding +0), every float of ROWS and ROPE (+0 or magnitude in [2^-50, 2^50]; |cos|, |sin| <= 1), eps in
- * [2^-40, 1], the tokenizer's tables, and that it has no more tokens than the vocabulary has rows. After that nothing needs to be checked
+ * [2^-40, 1], the tokenizer's tables, and that it has as many pieces as the vocabulary has rows. After that nothing needs to be checked
  * again, as long as the bytes stay as they are. Time is linear in everything but WEIGHTS, which is not touched. */
 #ifndef WEIGHTS_BLOB_H
 #define WEIGHTS_BLOB_H

@@ -105,7 +105,7 @@ typedef struct apus_layer_info {
 
 typedef struct apus_tensor_info {
     const char *name;  /* "layer.3.ffn_down"; valid while the blob is, not longer than 63 bytes */
-    const char *type;  /* "w4" or "w8" */
+    const char *type;  /* "w4", "w8", or "row8": the embedding, 8 bits */
     uint32_t rows, cols;
     uint64_t bytes;    /* weights, scales and row floats together, padding included */
 } apus_tensor_info;
