@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/unicode.h"
+#include "weights/pack/vocab_files.h"
 
 bool builder_init(struct builder *b, uint32_t rows, struct diag *d) {
     memset(b, 0, sizeof *b);
@@ -237,13 +238,21 @@ static bool exists(const char *directory, const char *name, char *path, size_t r
     return f != NULL;
 }
 
-void *vocab_build_file(const char *path, const struct vocab_request *request, size_t *bytes, struct diag *d) {
+void *vocab_build_memory(const char *name, const void *data, size_t size, const struct vocab_request *request, size_t *bytes, struct diag *d) {
     struct builder b = {0};
-    size_t n = strlen(path);
-    bool json = n > 5 && strcmp(path + n - 5, ".json") == 0;
-    bool good = json ? vocab_read_json(&b, path, request, d) : vocab_read_sentencepiece(&b, path, request, d);
+    size_t n = strlen(name);
+    bool json = n > 5 && strcmp(name + n - 5, ".json") == 0;
+    bool good = json ? vocab_read_json(&b, name, data, size, request, d) : vocab_read_sentencepiece(&b, data, size, request, d);
     void *section = good ? finish(&b, request, bytes, d) : NULL;
     builder_free(&b);
+    return section;
+}
+
+void *vocab_build_file(const char *path, const struct vocab_request *request, size_t *bytes, struct diag *d) {
+    size_t size;
+    uint8_t *data = vocab_read_file(path, &size, d);
+    void *section = data ? vocab_build_memory(path, data, size, request, bytes, d) : NULL;
+    free(data);
     return section;
 }
 

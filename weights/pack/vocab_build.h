@@ -25,6 +25,8 @@ void *vocab_build(const struct vocab_request *request, size_t *bytes, struct dia
 
 /* The same from one file, by its name: *.json (tokenizer.json or Tekken's), anything else is SentencePiece's protobuf. */
 void *vocab_build_file(const char *path, const struct vocab_request *request, size_t *bytes, struct diag *d);
+/* And from such a file's bytes. */
+void *vocab_build_memory(const char *name, const void *data, size_t size, const struct vocab_request *request, size_t *bytes, struct diag *d);
 
 /* ---------------------------------------------------------------------------------------------------- parts of the builder -- */
 
@@ -89,7 +91,7 @@ void *builder_finish(struct builder *b, size_t *bytes, struct diag *d);
 
 /* The readers: each fills a builder. */
 bool vocab_read_gguf(struct builder *b, const struct vocab_request *r, struct diag *d);
-bool vocab_read_json(struct builder *b, const char *path, const struct vocab_request *r, struct diag *d);
-bool vocab_read_sentencepiece(struct builder *b, const char *path, const struct vocab_request *r, struct diag *d);
+bool vocab_read_json(struct builder *b, const char *name, const void *data, size_t size, const struct vocab_request *r, struct diag *d);
+bool vocab_read_sentencepiece(struct builder *b, const void *data, size_t size, const struct vocab_request *r, struct diag *d);
 
 #endif

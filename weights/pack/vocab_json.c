@@ -311,16 +311,12 @@ static bool read_tokenizer(struct builder *b, json_t *root, const struct vocab_r
            read_template(b, root, d) && vocab_files_config(b, r, d);
 }
 
-bool vocab_read_json(struct builder *b, const char *path, const struct vocab_request *r, struct diag *d) {
+bool vocab_read_json(struct builder *b, const char *name, const void *data, size_t size, const struct vocab_request *r, struct diag *d) {
     json_error_t error;
-    size_t bytes;
-    uint8_t *data = vocab_read_file(path, &bytes, d);
-    if (!data) return false;
-    json_t *root = json_loadb((const char *)data, bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
-    free(data);
-    if (!root) return diag_fail(d, "%s, line %d: %s", path, error.line, error.text);
+    json_t *root = json_loadb(data, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    if (!root) return diag_fail(d, "%s, line %d: %s", name, error.line, error.text);
     bool good;
-    if (!json_is_object(root)) good = diag_fail(d, "%s is not a JSON object", path);
+    if (!json_is_object(root)) good = diag_fail(d, "%s is not a JSON object", name);
     else if (json_is_object(json_object_get(root, "config")) && json_is_array(json_object_get(root, "vocab"))) good = vocab_read_tekken(b, root, r, d);
     else good = read_tokenizer(b, root, r, d);
     json_decref(root);

@@ -163,11 +163,6 @@ static bool read_model(struct builder *b, const uint8_t *data, size_t bytes, con
     return true;
 }
 
-bool vocab_read_sentencepiece(struct builder *b, const char *path, const struct vocab_request *r, struct diag *d) {
-    size_t bytes;
-    uint8_t *data = vocab_read_file(path, &bytes, d);
-    if (!data) return false;
-    bool good = read_model(b, data, bytes, r, d) && vocab_files_added_tokens(b, r, d) && builder_index(b, d) && vocab_files_config(b, r, d);
-    free(data);
-    return good;
+bool vocab_read_sentencepiece(struct builder *b, const void *data, size_t size, const struct vocab_request *r, struct diag *d) {
+    return read_model(b, data, size, r, d) && vocab_files_added_tokens(b, r, d) && builder_index(b, d) && vocab_files_config(b, r, d);
 }
