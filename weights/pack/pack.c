@@ -1,0 +1,211 @@
+#include "weights/pack/pack.h"
+
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "weights/blob.h"
+#include "weights/hash.h"
+#include "weights/pack/fold.h"
+#include "weights/pack/parallel.h"
+#include "weights/pack/plan.h"
+#include "weights/pack/progress.h"
+#include "weights/pack/report.h"
+#include "weights/pack/rope.h"
+#include "weights/pack/sections.h"
+#include "weights/pack/source.h"
+#include "weights/pack/vocab_build.h"
+#include "weights/pack/writer.h"
+
+/* Everything that lives while a blob is made. Zeroed, it can be freed. */
+struct job {
+    const struct options *options;
+    struct diag *d;
+    unsigned threads;
+    char *origin_path; /* what basename made of a copy of the source's name points into it */
+    struct source *source;
+    struct plan plan;
+    struct fold *fold;
+    struct fold_error *error;
+    float *rows, *rope;
+    struct blob_tensor *records;
+    void *vocab;
+    size_t vocab_bytes;
+    struct blob_header header;
+    struct writer writer;
+    struct progress progress;
+    /* the stream of weights */
+    struct hash64 hash;
+    uint64_t written; /* bytes of WEIGHTS so far */
+    uint64_t done;    /* weights of the tensors before the one in work */
+    uint32_t tensor;
+};
+
+static bool open_source(struct job *job) {
+    const struct options *options = job->options;
+    job->source = source_open(options->source, job->d);
+    if (!job->source) return false;
+    job->origin_path = realpath(options->source, NULL);
+    if (!job->origin_path) return diag_fail(job->d, "%s cannot be found again", options->source);
+    struct plan_choice choice = {.layer_bits = options->layer_bits,
+                                 .positions = options->positions,
+                                 .rotate = options->rotate,
+                                 .name = options->name,
+                                 .origin = basename(job->origin_path)};
+    return plan_make(&job->plan, job->source, &choice, job->d);
+}
+
+static bool make_rope(struct job *job) {
+    const struct model_config *config = source_config(job->source);
+    uint32_t head_dim = job->plan.model.head_dim, positions = job->plan.model.max_positions;
+    double frequency[BLOB_HEAD_DIM_MAX / 2];
+    float divisor[BLOB_HEAD_DIM_MAX / 2];
+    if (config->rope.scaling == ROPE_DIVISORS &&
+        !source_read_rows(job->source, source_tensor(job->source, SOURCE_ROPE_FREQS, 0), 0, 1, divisor, job->d))
+        return false;
+    if (!rope_frequencies(&config->rope, head_dim, divisor, frequency, job->d)) return false;
+    job->rope = malloc((size_t)positions * head_dim * sizeof(float));
+    if (!job->rope) return diag_fail(job->d, "out of memory");
+    for (uint32_t p = 0; p < positions; p++) rope_position(frequency, head_dim, p, job->rope + (size_t)p * head_dim);
+    return true;
+}
+
+static bool make_vocab(struct job *job) {
+    const struct model_config *config = source_config(job->source);
+    struct vocab_request request = {.gguf = source_gguf(job->source),
+                                    .directory = source_directory(job->source),
+                                    .rows = config->vocab,
+                                    .bos = config->bos,
+                                    .ends = config->end_tokens,
+                                    .ends_count = config->end_tokens_count};
+    job->vocab = vocab_build(&request, &job->vocab_bytes, job->d);
+    return job->vocab != NULL;
+}
+
+static bool make_tables(struct job *job) {
+    const struct plan *plan = &job->plan;
+    job->rows = calloc(plan->row_floats, sizeof(float));
+    job->error = calloc(plan->model.tensors, sizeof *job->error);
+    job->records = calloc(plan->model.tensors, sizeof *job->records);
+    if (!job->rows || !job->error || !job->records) return diag_fail(job->d, "out of memory");
+    for (uint32_t i = 0; i < plan->model.tensors; i++) job->records[i] = plan->tensors[i].record;
+    if (!make_rope(job) || !make_vocab(job)) return false;
+    const uint64_t bytes[BLOB_SECTIONS] = {[BLOB_MODEL] = sizeof plan->model,
+                                           [BLOB_LAYERS] = plan->model.layers * sizeof *plan->layers,
+                                           [BLOB_TENSORS] = plan->model.tensors * sizeof *job->records,
+                                           [BLOB_ROWS] = plan->row_floats * sizeof(float),
+                                           [BLOB_ROPE] = (uint64_t)plan->model.max_positions * plan->model.head_dim * sizeof(float),
+                                           [BLOB_VOCAB] = job->vocab_bytes,
+                                           [BLOB_TEXT] = plan->text_bytes,
+                                           [BLOB_WEIGHTS] = plan->weight_bytes};
+    for (int kind = 0; kind < BLOB_SECTIONS; kind++) job->header.section[kind].bytes = bytes[kind];
+    sections_place(&job->header);
+    return true;
+}
+
+/* The next bytes of WEIGHTS. */
+static bool put_weights(void *user, const void *data, size_t bytes, struct diag *d) {
+    struct job *job = user;
+    if (!writer_put(&job->writer, job->header.section[BLOB_WEIGHTS].offset + job->written, data, bytes, d)) return false;
+    hash64_add(&job->hash, data, bytes);
+    job->written += bytes;
+    return true;
+}
+
+static void show(void *user, uint64_t weights) {
+    struct job *job = user;
+    progress_show(&job->progress, job->tensor, job->records[job->tensor].name, job->done + weights, job->written);
+}
+
+static bool write_weights(struct job *job) {
+    static const uint8_t zero[BLOB_ALIGN];
+    uint64_t weights = 0;
+    for (uint32_t i = 0; i < job->plan.model.tensors; i++) weights += (uint64_t)job->records[i].rows * job->records[i].cols;
+    progress_begin(&job->progress, job->options->quiet, job->plan.model.tensors, weights);
+    hash64_begin(&job->hash);
+    for (job->tensor = 0; job->tensor < job->plan.model.tensors; job->tensor++) {
+        const struct plan_tensor *tensor = &job->plan.tensors[job->tensor];
+        if (!put_weights(job, zero, (size_t)(tensor->record.offset - job->written), job->d) ||
+            !fold_tensor(job->fold, tensor, job->rows, put_weights, show, job, &job->error[job->tensor], job->d))
+            return false;
+        job->done += (uint64_t)tensor->record.rows * tensor->record.cols;
+    }
+    job->header.section[BLOB_WEIGHTS].hash = hash64_end(&job->hash);
+    return true;
+}
+
+static bool write_front(struct job *job) {
+    const void *const data[BLOB_WEIGHTS] = {&job->plan.model, job->plan.layers, job->records,  job->rows,
+                                            job->rope,        job->vocab,       job->plan.text};
+    for (int kind = 0; kind < BLOB_WEIGHTS; kind++) {
+        struct blob_section *section = &job->header.section[kind];
+        section->hash = hash64(data[kind], (size_t)section->bytes);
+        if (!writer_put(&job->writer, section->offset, data[kind], (size_t)section->bytes, job->d)) return false;
+    }
+    sections_seal(&job->header);
+    return writer_put(&job->writer, 0, &job->header, sizeof job->header, job->d);
+}
+
+/* What was written is a blob to its reader. The file has its full length since it was opened or by its last section; the padding behind
+ * it is made here, as a mapping needs it. */
+static bool check_written(struct job *job) {
+    size_t bytes = (size_t)job->header.file_bytes;
+    char why[BLOB_WHY] = "";
+    struct blob blob;
+    if (!writer_extend(&job->writer, bytes, job->d)) return false;
+    void *map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, job->writer.fd, 0);
+    if (map == MAP_FAILED) return diag_fail(job->d, "%s cannot be read back", job->options->out);
+    bool good = blob_open(&blob, map, bytes, why) == APUS_OK;
+    munmap(map, bytes);
+    return good || diag_fail(job->d, "%s was not written right: %s", job->options->out, why);
+}
+
+static bool finish(struct job *job, double seconds) {
+    struct report report = {.plan = &job->plan,
+                            .error = job->error,
+                            .file_bytes = job->header.file_bytes,
+                            .model_hash = job->header.model_hash,
+                            .seconds = seconds,
+                            .threads = job->threads};
+    if (job->options->report && !report_write(&report, job->options->report, job->d)) return false;
+    if (!writer_commit(&job->writer, job->d)) {
+        if (job->options->report) remove(job->options->report);
+        return false;
+    }
+    if (!job->options->quiet)
+        printf("%s: %s, %.1f M parameters, int%u layers, %.1f MB, %.2f bits per weight, packed in %.1f s\n", job->options->out,
+               job->plan.text + job->plan.model.name, (double)job->plan.model.parameters / 1e6, job->plan.layer_bits,
+               (double)job->header.file_bytes / 1e6, plan_bits_per_weight(&job->plan), seconds);
+    return true;
+}
+
+static bool run(struct job *job) {
+    double begun = progress_clock();
+    if (!open_source(job) || !make_tables(job)) return false;
+    job->fold = fold_new(job->source, &job->plan, job->threads, job->d);
+    return job->fold && writer_open(&job->writer, job->options->out, job->header.file_bytes, job->d) && write_weights(job) &&
+           write_front(job) && check_written(job) && finish(job, progress_clock() - begun);
+}
+
+bool pack(const struct options *options, struct diag *d) {
+    struct job *job = calloc(1, sizeof *job);
+    if (!job) return diag_fail(d, "out of memory");
+    job->options = options, job->d = d, job->writer.fd = -1;
+    job->threads = options->threads ? options->threads : parallel_cores();
+    bool good = run(job);
+    progress_clear(&job->progress);
+    writer_abandon(&job->writer);
+    fold_free(job->fold);
+    plan_free(&job->plan);
+    source_close(job->source);
+    free(job->origin_path);
+    free(job->error);
+    free(job->rows);
+    free(job->rope);
+    free(job->records);
+    free(job->vocab);
+    free(job);
+    return good;
+}
