@@ -226,8 +226,9 @@ APUS_API apus_status apus_append(apus_session *session, const apus_part *parts, 
 /* Stops the call in progress, or the next one if none is, at the next layer. From any thread or a signal handler. */
 APUS_API void apus_cancel(apus_session *session);
 
-/* Called before each choice with the raw logits of the real vocabulary; may change them (-inf: never). ids: the accepted ids of this
- * generation so far. Must be a pure function of its arguments, or speculation changes the output. */
+/* Called before each choice with the raw logits of the real vocabulary; may change them (-inf: never; a NaN or more than 2^50 fails the
+ * round with APUS_E_NUMERIC). ids: the accepted ids of this generation so far. Must be a pure function of its arguments, or speculation
+ * changes the output. */
 typedef void (*apus_logits_fn)(void *user, float *logits, uint32_t vocab, const int32_t *ids, size_t count);
 
 typedef struct apus_stop {
@@ -273,7 +274,7 @@ APUS_API const char *apus_stop_reason_text(apus_stop_reason reason);
 
 /* What one round gave. Everything belongs to the session and is valid until its next call. */
 typedef struct apus_piece {
-    const char *text; /* whole UTF-8 characters; bytes that never become one are given as they are when the generation ends */
+    const char *text; /* whole UTF-8 characters; bytes that are part of none come as they are, unfinished ones when the generation ends */
     size_t bytes;     /* may be 0: a character or a stop text may be incomplete */
     const int32_t *ids;
     const float *log_probs; /* natural logarithm of each id's probability under the raw logits at temperature 1 */

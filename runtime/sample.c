@@ -1,0 +1,303 @@
+#include "runtime/sample.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "hal/scalar.h"
+
+static const float LOG2_E = 0x1.715476p+0f, LN_2 = 0x1.62e430p-1f;
+
+/* What the callback takes out. Compared by value. */
+#define EXCLUDED (-__builtin_inff())
+
+/* ------------------------------------------------------------------------------------------------------------ settings -- */
+
+/* In [0, 2^24], ties to even. num_rint holds to 2^22; from 2^23 on every float is an integer. */
+static uint32_t round_mass(float x) { return (uint32_t)(x < 8388608.0f ? (x + 8388608.0f) - 8388608.0f : x); }
+
+/* Written so that NaN fails. */
+static bool off_or_within(float x, float low, float high) { return x == 0.0f || (x >= low && x <= high); }
+
+static bool stops_hold(const apus_sampling *c) {
+    if (c->stops_count > APUS_STOPS_MAX || (c->stops_count && !c->stops)) return false;
+    for (uint32_t i = 0; i < c->stops_count; i++)
+        if (!c->stops[i].text || c->stops[i].bytes < 1 || c->stops[i].bytes > 63) return false;
+    return true;
+}
+
+apus_status sampler_open(struct sampler *sampler, const apus_sampling *sampling) {
+    struct sampler s = {.repeat_last = 64};
+    if (!sampling || sampling->size < sizeof sampling->size || sampling->size > sizeof *sampling) return APUS_E_ARGUMENT;
+    memcpy(&s.config, sampling, sampling->size);
+    const apus_sampling *c = &s.config;
+    if (!off_or_within(c->temperature, 0.01f, 100.0f) || !off_or_within(c->top_p, 0.0f, 1.0f) || !off_or_within(c->min_p, 0.0f, 1.0f) ||
+        !off_or_within(c->repeat_penalty, 0.1f, 10.0f) || c->repeat_last > 1024 || !stops_hold(c))
+        return APUS_E_ARGUMENT;
+    if (c->temperature != 0.0f) s.inverse_temperature = 1.0f / c->temperature;
+    if (c->repeat_penalty != 0.0f && c->repeat_penalty != 1.0f) s.inverse_penalty = 1.0f / c->repeat_penalty;
+    if (c->repeat_last) s.repeat_last = c->repeat_last;
+    s.min_p = round_mass(c->min_p * 0x1p24f);
+    if (c->top_p > 0.0f && c->top_p < 1.0f) {
+        s.top_p = round_mass(c->top_p * 0x1p20f);
+        if (s.top_p == 0) s.top_p = 1; /* either asks for the first rank alone */
+    }
+    *sampler = s;
+    return APUS_OK;
+}
+
+/* -------------------------------------------------------------------------------------------------------- over all logits -- */
+
+enum { LANES = 16 }; /* inner loops of a fixed length, which compilers turn into vector code at -O2 */
+
+/* The largest of n >= 1 values, none NaN. */
+static float max_of(const float *l, size_t n) {
+    float lane[LANES], best = l[0];
+    size_t blocks = n / LANES;
+    for (int j = 0; j < LANES; j++) lane[j] = best;
+    for (size_t i = 0; i < blocks; i++)
+        for (int j = 0; j < LANES; j++) lane[j] = l[i * LANES + j] > lane[j] ? l[i * LANES + j] : lane[j];
+    for (int j = 0; j < LANES; j++) best = lane[j] > best ? lane[j] : best;
+    for (size_t i = blocks * LANES; i < n; i++) best = l[i] > best ? l[i] : best;
+    return best;
+}
+
+/* E of docs/numerics.md 7.5: 2^24 times the probability relative to the best. */
+static uint32_t mass_of(float l, float max) {
+    float t = (l - max) * LOG2_E;
+    return t < -30.0f ? 0 : round_mass(num_exp2(t) * 0x1p24f);
+}
+
+/* mass_of for a block, without branches. */
+static inline void mass_block(const float l[LANES], float max, int32_t mass[LANES]) {
+    for (int j = 0; j < LANES; j++) {
+        float t = (l[j] - max) * LOG2_E;
+        float e = num_exp2(t < -30.0f ? -30.0f : t) * 0x1p24f;
+        float r = (e + 8388608.0f) - 8388608.0f;
+        r = e < 8388608.0f ? r : e;
+        mass[j] = (int32_t)(t < -30.0f ? 0.0f : r);
+    }
+}
+
+/* Sum of E; a block's, at most 2^24 each, fits 32 bits. */
+static uint64_t mass_sum(const float *l, size_t n, float max) {
+    uint64_t sum = 0;
+    size_t blocks = n / LANES;
+    for (size_t i = 0; i < blocks; i++) {
+        int32_t mass[LANES];
+        uint32_t of_block = 0;
+        mass_block(l + i * LANES, max, mass);
+        for (int j = 0; j < LANES; j++) of_block += (uint32_t)mass[j];
+        sum += of_block;
+    }
+    for (size_t i = blocks * LANES; i < n; i++) sum += mass_of(l[i], max);
+    return sum;
+}
+
+static float natural_log(float x) { return num_log2(x) * LN_2; }
+
+/* Of the probability of `chosen` under raw logits. */
+static float log_probability(const float *logits, uint32_t vocab, float max, float chosen) {
+    return (chosen - max) - natural_log((float)mass_sum(logits, vocab, max) * 0x1p-24f);
+}
+
+/* ------------------------------------------------------------------------------------------------------ penalty, callback -- */
+
+/* From the raw value each time, so that an id that occurs twice is not punished twice. */
+static void penalize(const struct sampler *s, const float *logits, float *work, const int32_t *context, size_t count) {
+    size_t first = count > s->repeat_last ? count - s->repeat_last : 0;
+    for (size_t i = first; i < count; i++) {
+        float l = logits[context[i]];
+        work[context[i]] = l > 0.0f ? l * s->inverse_penalty : l * s->config.repeat_penalty;
+    }
+}
+
+/* What the callback left: below -2^50 becomes -infinity; false for NaN or above 2^50. */
+static bool callback_holds(float *work, uint32_t vocab) {
+    bool good = true;
+    for (uint32_t i = 0; i < vocab; i++) {
+        good &= work[i] <= 0x1p50f;
+        work[i] = work[i] < -0x1p50f ? EXCLUDED : work[i];
+    }
+    return good;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- ranks -- */
+
+/* A candidate as a key: ascending keys are descending logits, equal ones by ascending id. */
+static uint64_t key_of(float l, uint32_t id) {
+    uint32_t b = float_bits(l + 0.0f); /* -0 becomes +0: they are equal */
+    b = b & 0x80000000u ? b : ~b & 0x7fffffffu;
+    return (uint64_t)b << 32 | id;
+}
+
+static float key_logit(uint64_t key) {
+    uint32_t b = (uint32_t)(key >> 32);
+    return bits_float(b & 0x80000000u ? b : ~b & 0x7fffffffu);
+}
+
+static uint32_t key_id(uint64_t key) { return (uint32_t)key; }
+
+/* The largest key whose upper bits, down to `shift`, are `prefix`. */
+static uint64_t last_with(uint64_t prefix, int shift) {
+    return shift == 64 ? UINT64_MAX : (prefix << shift) + (((uint64_t)1 << shift) - 1);
+}
+
+/* Moves the keys with these upper bits to the front. Returns how many. */
+static size_t gather(uint64_t *key, uint32_t *weight, size_t n, uint64_t prefix, int shift) {
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (key[i] >> shift != prefix) continue;
+        uint64_t k = key[i];
+        key[i] = key[count], key[count] = k;
+        if (weight) {
+            uint32_t w = weight[i];
+            weight[i] = weight[count], weight[count] = w;
+        }
+        count++;
+    }
+    return count;
+}
+
+/* A key between (inclusively) the one at which the weights, added in the order of keys, reach `need` (1 .. their sum) and the next one.
+ * Digit by digit from the top: eight looks at n keys at worst, whatever the values are; about two on real logits. Changes the order of the
+ * keys, each with its weight. weight NULL: every key weighs 1. */
+static uint64_t key_reaching(uint64_t *key, uint32_t *weight, size_t n, uint64_t need) {
+    uint64_t prefix = 0;
+    for (int shift = 56; shift >= 0; shift -= 8) {
+        if (n == 1) return last_with(prefix, shift + 8);
+        uint64_t sum[256] = {0};
+        for (size_t i = 0; i < n; i++) sum[key[i] >> shift & 255] += weight ? weight[i] : 1;
+        uint32_t digit = 0;
+        while (digit < 255 && sum[digit] < need) need -= sum[digit++];
+        prefix = prefix << 8 | digit;
+        if (!weight && sum[digit] == need) return last_with(prefix, shift);
+        n = gather(key, weight, n, prefix, shift);
+    }
+    return prefix;
+}
+
+/* Keeps the keys up to `last`, in any order. Returns how many. */
+static size_t keep_up_to(uint64_t *key, size_t n, uint64_t last) {
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (key[i] <= last) key[kept++] = key[i];
+    return kept;
+}
+
+static size_t keep_top_k(uint64_t *key, size_t n, uint32_t k) { return k >= n ? n : keep_up_to(key, n, key_reaching(key, NULL, n, k)); }
+
+static uint64_t weigh(const uint64_t *key, uint32_t *weight, size_t n, float max) {
+    uint64_t total = 0;
+    size_t blocks = n / LANES;
+    for (size_t i = 0; i < blocks; i++) {
+        float l[LANES];
+        int32_t mass[LANES];
+        for (int j = 0; j < LANES; j++) l[j] = key_logit(key[i * LANES + j]);
+        mass_block(l, max, mass);
+        for (int j = 0; j < LANES; j++) total += weight[i * LANES + j] = (uint32_t)mass[j];
+    }
+    for (size_t i = blocks * LANES; i < n; i++) total += weight[i] = mass_of(key_logit(key[i]), max);
+    return total;
+}
+
+/* cum * 2^20 >= total * top_p, without leaving 64 bits (total <= 2^44): cum >= the product's upper 44 bits, rounded up. */
+static size_t keep_top_p(uint64_t *key, uint32_t *weight, size_t n, float max, uint32_t top_p) {
+    uint64_t total = weigh(key, weight, n, max);
+    uint64_t need = top_p >> 20 ? total : (total * top_p + 0xfffff) >> 20;
+    return keep_up_to(key, n, key_reaching(key, weight, n, need));
+}
+
+/* --------------------------------------------------------------------------------------------------------------- gumbel -- */
+
+static uint32_t hash32(uint64_t seed, uint64_t position, uint32_t id) {
+    uint64_t h = seed ^ (position * 0x9E3779B97F4A7C15u) ^ (id * 0xC2B2AE3D27D4EB4Fu);
+    h ^= h >> 32;
+    h *= 0xD6E8FEB86659FD93u;
+    h ^= h >> 32;
+    h *= 0xD6E8FEB86659FD93u;
+    h ^= h >> 32;
+    return (uint32_t)h;
+}
+
+static float noise_of(uint32_t hash) {
+    float u = ((float)(hash >> 9) + 0.5f) * 0x1p-23f;
+    return -natural_log(-natural_log(u));
+}
+
+/* Never less than noise_of(hash), for a tenth of its time: with c leading ones, 1 - u >= 2^-(c + 1), so -ln u > 2^-(c + 1) and
+ * -ln(-ln u) < (c + 1) ln 2 = 0.6931 (c + 1). */
+static float noise_bound(uint32_t hash) {
+    uint32_t ones = (uint32_t)__builtin_clz(~(hash >> 9 << 9)); /* 23 at most */
+    return (float)(ones + 1) * 0.7f;
+}
+
+struct draw {
+    const struct sampler *sampler;
+    uint64_t position;
+    float max;  /* the largest logit */
+    float best; /* value of the choice so far */
+    uint32_t id;
+};
+
+/* Most candidates lose by a bound on their noise and are spared the logarithms; some by any noise's (u is at most 1 - 2^-24: below 16.7).
+ * Rounding keeps order, so scaled + noise <= scaled + bound holds after rounding, too. */
+static void consider(struct draw *d, float l, uint32_t id) {
+    float scaled = l * d->sampler->inverse_temperature;
+    if (scaled + 17.0f < d->best) return;
+    uint32_t hash = hash32(d->sampler->config.seed, d->position, id);
+    if (scaled + noise_bound(hash) < d->best) return;
+    if (d->sampler->min_p && mass_of(l, d->max) < d->sampler->min_p) return;
+    float value = scaled + noise_of(hash);
+    if (value > d->best || (value == d->best && id < d->id)) d->best = value, d->id = id;
+}
+
+/* first: the first rank, which every rule keeps. */
+static uint32_t draw_from(const struct sampler *s, const float *work, uint32_t vocab, uint32_t first, uint64_t position, uint64_t *key,
+                          uint32_t *weight) {
+    float max = work[first];
+    struct draw d = {.sampler = s, .position = position, .max = max, .best = EXCLUDED, .id = UINT32_MAX};
+    consider(&d, max, first); /* likely to win, so that the rest is soon decided */
+    if (s->config.top_k == 0 && s->top_p == 0) {
+        for (uint32_t i = 0; i < vocab; i++)
+            if (work[i] != EXCLUDED) consider(&d, work[i], i);
+        return d.id;
+    }
+    size_t n = 0;
+    for (uint32_t i = 0; i < vocab; i++)
+        if (work[i] != EXCLUDED) key[n++] = key_of(work[i], i);
+    if (s->config.top_k) n = keep_top_k(key, n, s->config.top_k);
+    if (s->top_p) n = keep_top_p(key, weight, n, max, s->top_p);
+    for (size_t i = 0; i < n; i++) consider(&d, key_logit(key[i]), key_id(key[i]));
+    return d.id;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- choice -- */
+
+/* Scratch: keys, then logits to work on, then weights. */
+size_t sample_scratch_bytes(uint32_t vocab) { return (size_t)vocab * (sizeof(uint64_t) + sizeof(float) + sizeof(uint32_t)); }
+
+apus_status sample_pick(const struct sampler *s, const float *logits, uint32_t vocab, const int32_t *context, size_t context_count,
+                        const int32_t *made, size_t made_count, uint64_t position, void *scratch, int32_t *id, float *log_prob) {
+    uint64_t *key = scratch;
+    float *copy = (float *)(void *)(key + vocab);
+    const float *work = logits;
+    if (s->inverse_penalty != 0.0f || s->config.logits) {
+        memcpy(copy, logits, vocab * sizeof(float));
+        if (s->inverse_penalty != 0.0f) penalize(s, logits, copy, context, context_count);
+        if (s->config.logits) {
+            s->config.logits(s->config.logits_user, copy, vocab, made, made_count);
+            if (!callback_holds(copy, vocab)) return APUS_E_NUMERIC;
+        }
+        work = copy;
+    }
+    float max = max_of(work, vocab);
+    if (max == EXCLUDED) return APUS_E_NUMERIC;
+    uint32_t choice = 0;
+    while (work[choice] != max) choice++;
+    if (s->inverse_temperature != 0.0f) choice = draw_from(s, work, vocab, choice, position, key, (uint32_t *)(void *)(copy + vocab));
+    assert(choice < vocab);
+    *log_prob = log_probability(logits, vocab, work == logits ? max : max_of(logits, vocab), logits[choice]);
+    *id = (int32_t)choice;
+    return APUS_OK;
+}
