@@ -1,0 +1,51 @@
+/* Ids to the text a generation shows. Holds back what may still change: the bytes of an unfinished UTF-8 character, and an end of the text
+ * that may become a stop text. So what was shown is never taken back, and a stop text is found across token borders, at the byte that
+ * completes it. */
+#ifndef RUNTIME_STOPS_H
+#define RUNTIME_STOPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "apus/apus.h"
+#include "weights/vocab.h"
+
+enum { STOP_BYTES_MAX = 63, TEXT_OUT_IDS = 16 /* most ids between two calls of text_out_take */ };
+
+struct text_out {
+    const struct vocab *vocab;
+    uint8_t *text; /* [capacity] */
+    size_t capacity;
+    size_t given; /* text[0 .. given): handed out by the last text_out_take */
+    size_t ready; /* text[given .. ready): may be shown */
+    size_t count; /* text[ready .. count): held back */
+    bool stopped; /* a stop text was complete: nothing is added any more */
+    uint32_t stops;
+    struct {
+        uint8_t bytes;
+        char text[STOP_BYTES_MAX];
+    } stop[APUS_STOPS_MAX];
+};
+
+/* Bytes of memory a text_out over this vocabulary takes, any alignment. */
+size_t text_out_bytes(const struct vocab *vocab);
+void text_out_open(struct text_out *out, const struct vocab *vocab, void *memory, size_t bytes);
+
+/* A new text. stops [count]: checked (at most APUS_STOPS_MAX of 1 .. STOP_BYTES_MAX bytes) and copied. */
+void text_out_begin(struct text_out *out, const apus_stop *stops, uint32_t count);
+
+/* Adds an id's bytes; control tokens have none. true: a stop text is complete. The text to show then ends before it: before the one that
+ * begins first, where several end at the same byte. */
+bool text_out_add(struct text_out *out, int32_t id);
+
+/* The same for bytes from anywhere, at most the longest piece's. */
+bool text_out_add_bytes(struct text_out *out, const uint8_t *bytes, size_t n);
+
+/* No more will come: what was held back may be shown as it is. */
+void text_out_end(struct text_out *out);
+
+/* What can be shown since the last time; whole characters, except bytes that are no UTF-8. Valid until the next call but this. Not NULL. */
+void text_out_take(struct text_out *out, const char **text, size_t *bytes);
+
+#endif
