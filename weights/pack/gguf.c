@@ -265,7 +265,7 @@ static bool index_tensors(struct gguf *gguf, struct diag *d) {
 
 static bool parse_header(struct cursor *c, uint64_t *tensors, uint64_t *pairs) {
     const uint8_t *magic = take(c, 4, "the header");
-    uint32_t version;
+    uint32_t version = 0;
     if (!magic) return false;
     if (memcmp(magic, "FUGG", 4) == 0) return diag_fail(c->d, "%s: a byte-swapped GGUF file is not supported", c->file);
     if (memcmp(magic, "GGUF", 4) != 0) return diag_fail(c->d, "%s: not a GGUF file", c->file);
@@ -279,7 +279,7 @@ static bool parse_header(struct cursor *c, uint64_t *tensors, uint64_t *pairs) {
 }
 
 static bool parse(struct gguf *gguf, struct cursor *c) {
-    uint64_t tensors, pairs;
+    uint64_t tensors = 0, pairs = 0;
     if (!parse_header(c, &tensors, &pairs)) return false;
     while (gguf->pairs_count < pairs) {
         struct pair *list = grow(gguf->pairs, gguf->pairs_count, &gguf->pairs_room, sizeof *list, c->d);

@@ -169,6 +169,7 @@ static int by_name(const void *a, const void *b) {
 
 /* Names are unique within a file (the JSON reader refuses duplicates); across shards this is where it shows. */
 static bool sort_names(struct safetensors *st, struct diag *d) {
+    if (st->tensors_count == 0) return true; /* qsort may not be given NULL */
     qsort(st->tensors, st->tensors_count, sizeof *st->tensors, by_name);
     for (size_t i = 1; i < st->tensors_count; i++)
         if (strcmp(st->tensors[i - 1].name, st->tensors[i].name) == 0)

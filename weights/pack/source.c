@@ -357,7 +357,7 @@ static bool check_finite(const struct stored_tensor *stored, uint64_t first, uin
         }
         if (bad)
             return diag_fail(d, "%s: tensor %s holds a value that is not finite in row %llu", stored->file->name, stored->name,
-                             (unsigned long long)(first + r));
+                             (unsigned long long)first + r);
     }
     return true;
 }
@@ -397,7 +397,7 @@ static bool read_interleaved_bias(struct source *source, const struct source_ten
 bool source_read_rows(struct source *source, const struct source_tensor *tensor, uint64_t first, uint64_t rows, float *out,
                       struct diag *d) {
     if (first > tensor->rows || rows > tensor->rows - first)
-        return diag_fail(d, "rows %llu to %llu are not inside tensor %s", (unsigned long long)first, (unsigned long long)(first + rows),
+        return diag_fail(d, "%llu rows from row %llu on are not inside tensor %s", (unsigned long long)rows, (unsigned long long)first,
                          tensor->name);
     if (!tensor->rotary) return read_stored(source, tensor->stored, first, rows, out, d);
     const struct stored_tensor *stored = tensor->stored;
