@@ -1,0 +1,114 @@
+/* A generation: begin, rounds of one id, the figures. */
+#include "hal/fenv.h"
+#include "runtime/session.h"
+
+APUS_API void apus_cancel(apus_session *s) {
+    if (s) __atomic_store_n(&s->cancel, 1, __ATOMIC_RELEASE);
+}
+
+APUS_API const char *apus_stop_reason_text(apus_stop_reason reason) {
+    static const char *const text[] = {"", "eos", "length", "stop", "cancelled", "deadline", "context"};
+    return (uint32_t)reason < sizeof text / sizeof *text ? text[reason] : "";
+}
+
+APUS_API apus_status apus_begin(apus_session *s, const apus_sampling *sampling) {
+    struct generation g = {.running = 1};
+    if (!s) return APUS_E_ARGUMENT;
+    apus_status status = sampler_open(&g.sampler, sampling);
+    if (status) return status;
+    if (!s->count) return APUS_E_ORDER;
+    g.start = s->count;
+    hash64_begin(&g.hash);
+    s->generation = g;
+    text_out_begin(&s->text, g.sampler.config.stops, g.sampler.config.stops_count);
+    return APUS_OK;
+}
+
+static int is_end(const struct vocab *vocab, int32_t id) {
+    for (uint32_t i = 0; i < vocab->header->ends_count; i++)
+        if (vocab->ends[i] == (uint32_t)id) return 1;
+    return 0;
+}
+
+/* Samples the id behind the last position, adds it to the context and its text to what is shown. */
+static apus_status choose(apus_session *s, apus_piece *piece) {
+    struct generation *g = &s->generation;
+    const apus_sampling *c = &g->sampler.config;
+    const struct vocab *vocab = &model_blob(s->model)->vocab;
+    int32_t id;
+    float log_prob;
+    apus_status status = sample_pick(&g->sampler, s->last_logits, s->hal.model->vocab, s->ids, s->count, s->ids + g->start, g->made,
+                                     s->count, s->sample_scratch, &id, &log_prob);
+    if (status) return status;
+    if (c->want_hash) hash64_add(&g->hash, s->last_logits, s->hal.model->vocab * sizeof(float));
+    s->ids[s->count++] = id;
+    s->piece_id = id;
+    s->piece_log_prob = log_prob;
+    piece->ids = &s->piece_id;
+    piece->log_probs = &s->piece_log_prob;
+    piece->count = 1;
+    g->made++;
+    if (!c->ignore_end && is_end(vocab, id)) piece->stop = APUS_STOP_EOS;
+    else if (text_out_add(&s->text, id)) piece->stop = APUS_STOP_TEXT;
+    else if (c->max_tokens && g->made >= c->max_tokens) piece->stop = APUS_STOP_LENGTH;
+    else if (s->count == s->context) piece->stop = APUS_STOP_CONTEXT;
+    return APUS_OK;
+}
+
+static apus_status next_round(apus_session *s, apus_piece *piece) {
+    struct generation *g = &s->generation;
+    uint64_t deadline = g->sampler.config.deadline_ns;
+    if (s->count == s->context) {
+        piece->stop = APUS_STOP_CONTEXT;
+        return APUS_OK;
+    }
+    if (deadline && port_now(&s->model->port) >= deadline) {
+        piece->stop = APUS_STOP_DEADLINE;
+        return APUS_OK;
+    }
+    apus_status status = evaluate(s, 1, deadline);
+    if (status == APUS_PARTIAL) {
+        piece->stop = deadline && port_now(&s->model->port) >= deadline ? APUS_STOP_DEADLINE : APUS_STOP_CANCELLED;
+        return APUS_OK;
+    }
+    return status ? status : choose(s, piece);
+}
+
+APUS_API apus_status apus_next(apus_session *s, apus_piece *piece) {
+    if (!s || !piece) return APUS_E_ARGUMENT;
+    struct generation *g = &s->generation;
+    if (!g->running) return APUS_E_ORDER;
+    apus_piece out = {.text = ""};
+    uint64_t began = port_now(&s->model->port), fenv = fenv_enter();
+    apus_status status = next_round(s, &out);
+    if (status || out.stop) {
+        g->running = 0;
+        if (out.stop != APUS_STOP_TEXT) text_out_end(&s->text);
+    }
+    fenv_leave(fenv);
+    g->ns += port_now(&s->model->port) - began;
+    if (status) return status;
+    text_out_take(&s->text, &out.text, &out.bytes);
+    *piece = out;
+    return APUS_OK;
+}
+
+APUS_API apus_status apus_stats(const apus_session *s, apus_stats_t *stats) {
+    if (!s || !stats) return APUS_E_ARGUMENT;
+    const struct generation *g = &s->generation;
+    *stats = (apus_stats_t){.positions = s->evaluated,
+                            .reused = s->reused,
+                            .prompt_tokens = s->prompt_tokens,
+                            .prompt_ns = s->prompt_ns,
+                            .new_tokens = g->made,
+                            .next_ns = g->ns,
+                            .passes = g->passes,
+                            .logits_hash = g->sampler.config.want_hash ? hash64_end(&g->hash) : 0,
+                            .weight_bytes = blob_pass_bytes(model_blob(s->model)),
+                            .arena_bytes = s->arena_bytes,
+                            .engine = s->model->engine->name,
+                            .cpu = s->model->engine->model_detail(s->model->memory),
+                            .threads = s->threads,
+                            .context = s->context};
+    return APUS_OK;
+}

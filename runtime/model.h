@@ -1,0 +1,19 @@
+/* A blob on an engine. */
+#ifndef RUNTIME_MODEL_H
+#define RUNTIME_MODEL_H
+
+#include "apus/apus.h"
+#include "hal/hal.h"
+#include "weights/blob.h"
+
+struct apus_model {
+    apus_blob blob;
+    struct hal_model hal;
+    apus_port port;
+    const struct hal_engine *engine;
+    void *memory; /* the engine's, behind this struct */
+};
+
+static inline const struct blob *model_blob(const apus_model *model) { return blob_of(&model->blob); }
+
+#endif

@@ -1,0 +1,112 @@
+/* What is in the context: prompts, appended parts, evaluated ids, rewinding. */
+#include "hal/fenv.h"
+#include "runtime/session.h"
+
+/* Tokenizes parts into s->fresh. room: how many ids the context still takes. Changes nothing else. */
+static apus_status tokenize(apus_session *s, const apus_part *parts, size_t parts_count, uint32_t room, uint32_t *count) {
+    uint64_t bytes = 0;
+    size_t n = 0;
+    if (parts_count && !parts) return APUS_E_ARGUMENT;
+    for (size_t i = 0; i < parts_count; i++)
+        if (parts[i].kind == APUS_TEXT) {
+            if (parts[i].count > s->prompt_bytes) return APUS_E_TEXT;
+            bytes += parts[i].count;
+            if (bytes > s->prompt_bytes) return APUS_E_TEXT;
+        }
+    apus_status status = apus_tokenize(&s->model->blob, parts, parts_count, s->fresh, room, &n, s->tokenize_scratch, s->tokenize_bytes);
+    if (status == APUS_E_SPACE && n > room) return APUS_E_CONTEXT;
+    if (status) return status;
+    *count = (uint32_t)n;
+    return APUS_OK;
+}
+
+static apus_status timed_evaluate(apus_session *s, int want_logits, uint64_t deadline_ns) {
+    uint64_t began = port_now(&s->model->port), fenv = fenv_enter();
+    uint32_t before = s->evaluated;
+    apus_status status = evaluate(s, want_logits, deadline_ns);
+    fenv_leave(fenv);
+    s->prompt_ns += port_now(&s->model->port) - began;
+    s->prompt_tokens += s->evaluated - (before < s->evaluated ? before : s->evaluated);
+    return status;
+}
+
+APUS_API apus_status apus_prompt(apus_session *s, const apus_part *parts, size_t count, uint64_t deadline_ns) {
+    uint32_t n, common = 0;
+    if (!s || !parts || !count) return APUS_E_ARGUMENT;
+    apus_status status = tokenize(s, parts, count, s->context, &n);
+    if (status) return status;
+    if (!n) return APUS_E_ARGUMENT;
+    while (common < n && common < s->evaluated && s->ids[common] == s->fresh[common]) common++;
+    forget_from(s, common);
+    memcpy(s->ids + common, s->fresh + common, (n - common) * sizeof *s->ids);
+    s->count = n;
+    s->generation.running = 0;
+    s->reused = common;
+    s->prompt_tokens = s->prompt_ns = 0;
+    return timed_evaluate(s, 1, deadline_ns);
+}
+
+APUS_API apus_status apus_append(apus_session *s, const apus_part *parts, size_t count, uint64_t deadline_ns) {
+    uint32_t n = 0;
+    if (!s || (count && !parts)) return APUS_E_ARGUMENT;
+    if (count) {
+        apus_status status = tokenize(s, parts, count, s->context - s->count, &n);
+        if (status) return status;
+    }
+    if (!n && !s->count) return APUS_E_ARGUMENT;
+    memcpy(s->ids + s->count, s->fresh, n * sizeof *s->ids);
+    s->count += n;
+    s->generation.running = 0;
+    return timed_evaluate(s, 1, deadline_ns);
+}
+
+/* Passes of at most HAL_LOGITS_MAX columns where logits are wanted, copied out row by row. */
+static apus_status evaluate_rows(apus_session *s, float *logits, uint32_t first) {
+    size_t stride = s->program.stride[SLOT_LOGITS], vocab = s->hal.model->vocab;
+    while (s->evaluated < s->count) {
+        if (__atomic_exchange_n(&s->cancel, 0, __ATOMIC_ACQ_REL)) return APUS_PARTIAL;
+        uint32_t at = s->evaluated, left = s->count - at, most = s->chunk < HAL_LOGITS_MAX ? s->chunk : HAL_LOGITS_MAX;
+        uint32_t columns = left < most ? left : most;
+        apus_status status = evaluate_pass(s, columns, columns);
+        if (status == APUS_PARTIAL) __atomic_store_n(&s->cancel, 0, __ATOMIC_RELEASE);
+        if (status) return status;
+        for (uint32_t i = 0; i < columns; i++)
+            memcpy(logits + (at + i - first) * vocab, s->slot[SLOT_LOGITS] + i * stride, vocab * sizeof *logits);
+    }
+    return APUS_OK;
+}
+
+APUS_API apus_status apus_eval(apus_session *s, const int32_t *ids, size_t count, float *logits, size_t *done) {
+    if (!s || !ids || !count) return APUS_E_ARGUMENT;
+    if (count > s->context - s->count) return APUS_E_CONTEXT;
+    for (size_t i = 0; i < count; i++)
+        if (ids[i] < 0 || (uint32_t)ids[i] >= s->hal.model->vocab) return APUS_E_TOKEN;
+    uint64_t fenv = fenv_enter();
+    uint32_t first = s->count;
+    apus_status status = evaluate(s, 0, 0); /* ids that a generation left unevaluated */
+    if (!status) {
+        memcpy(s->ids + first, ids, count * sizeof *ids);
+        s->count += (uint32_t)count;
+        s->generation.running = 0;
+        status = logits ? evaluate_rows(s, logits, first) : evaluate(s, 0, 0);
+        if (done) *done = s->evaluated - first;
+        s->count = s->evaluated;
+    }
+    fenv_leave(fenv);
+    return status;
+}
+
+APUS_API apus_status apus_rewind(apus_session *s, size_t position) {
+    if (!s || position > s->count) return APUS_E_ARGUMENT;
+    forget_from(s, (uint32_t)position);
+    s->count = (uint32_t)position;
+    s->generation.running = 0;
+    return APUS_OK;
+}
+
+APUS_API apus_status apus_ids(const apus_session *s, const int32_t **ids, size_t *count) {
+    if (!s || !ids || !count) return APUS_E_ARGUMENT;
+    *ids = s->ids;
+    *count = s->count;
+    return APUS_OK;
+}

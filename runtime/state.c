@@ -1,0 +1,135 @@
+/* Saved contexts: ids and KV rows as bytes, bound to the model.
+ *
+ *   struct state_header
+ *   int32_t ids [evaluated]
+ *   for every layer with attention, every kv head: K panels, V quads, kscale, vscale of round_up(evaluated, 16) slots
+ *   uint64_t XXH64 of everything before it
+ *
+ * Rows past `evaluated` in the last panel are saved as zero, so that equal contexts give equal bytes. */
+#include "hal/scalar.h"
+#include "runtime/session.h"
+
+struct state_header {
+    char magic[4]; /* "APST" */
+    uint32_t version;
+    uint64_t model_hash;
+    uint64_t bytes; /* of the whole state */
+    uint32_t evaluated;
+    uint32_t zero;
+};
+enum { STATE_VERSION = 1 };
+
+static uint64_t kv_heads_of(const apus_session *s) {
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < s->hal.model->layers; i++) n += s->hal.layers[i].kv_heads;
+    return n;
+}
+
+static uint64_t head_bytes(const apus_session *s, uint32_t slots) { return (uint64_t)slots * (s->hal.model->head_dim * 2 + 8); }
+
+static uint64_t state_bytes(const apus_session *s, uint32_t evaluated) {
+    uint64_t ids = ((uint64_t)evaluated * sizeof(int32_t) + 7) & ~7ull;
+    return sizeof(struct state_header) + ids + kv_heads_of(s) * head_bytes(s, round_up(evaluated, 16)) + 8;
+}
+
+/* Zeroes the rows of a saved head past `evaluated`. */
+static void clear_tail(uint8_t *head, uint32_t evaluated, uint32_t slots, uint32_t hd) {
+    size_t n = (size_t)slots * hd;
+    for (uint32_t slot = evaluated; slot < slots; slot++) {
+        for (uint32_t c = 0; c < hd; c++) head[kv_k_index(slot, c, hd)] = head[n + kv_v_index(slot, c, hd)] = 0;
+        memset(head + 2 * n + slot * 4, 0, 4);
+        memset(head + 2 * n + (size_t)slots * 4 + slot * 4, 0, 4);
+    }
+}
+
+APUS_API apus_status apus_save(const apus_session *s, void *data, size_t capacity, size_t *bytes) {
+    if (!s || !bytes) return APUS_E_ARGUMENT;
+    uint64_t need = state_bytes(s, s->evaluated);
+    if (data && capacity < need) return APUS_E_SPACE;
+    *bytes = (size_t)need;
+    if (!data) return APUS_OK;
+    uint32_t slots = round_up(s->evaluated, 16), hd = s->hal.model->head_dim;
+    struct state_header header = {{'A', 'P', 'S', 'T'}, STATE_VERSION, model_blob(s->model)->header->model_hash, need, s->evaluated, 0};
+    uint8_t *at = data;
+    size_t ids = s->evaluated * sizeof(int32_t), n = (size_t)slots * hd, scales = slots * sizeof(float);
+    memcpy(at, &header, sizeof header);
+    at += sizeof header;
+    memcpy(at, s->ids, ids);
+    memset(at + ids, 0, ((ids + 7) & ~(size_t)7) - ids);
+    at += (ids + 7) & ~(size_t)7;
+    for (uint32_t i = 0; i < s->hal.model->layers; i++)
+        for (uint32_t h = 0; h < s->hal.layers[i].kv_heads; h++) {
+            struct kv_block kv = kv_block_at(s->kv[i], s->kv_slots, hd, h);
+            memcpy(at, kv.k, n);
+            memcpy(at + n, kv.v, n);
+            memcpy(at + 2 * n, kv.kscale, scales);
+            memcpy(at + 2 * n + scales, kv.vscale, scales);
+            clear_tail(at, s->evaluated, slots, hd);
+            at += head_bytes(s, slots);
+        }
+    uint64_t hash = hash64(data, (size_t)need - 8);
+    memcpy(at, &hash, 8);
+    return APUS_OK;
+}
+
+/* A scale is +0 or in [2^-50, 2^50]. */
+static int scales_good(const uint8_t *scales, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t b;
+        memcpy(&b, scales + i * 4, 4);
+        if (b && (b < SNAP_LOW || b > SNAP_HIGH)) return 0;
+    }
+    return 1;
+}
+
+/* Everything that can be wrong with a saved state. */
+static apus_status check(const apus_session *s, const uint8_t *data, size_t bytes, struct state_header *header) {
+    uint64_t hash;
+    if (bytes < sizeof *header + 8) return APUS_E_FORMAT;
+    memcpy(header, data, sizeof *header);
+    if (memcmp(header->magic, "APST", 4)) return APUS_E_FORMAT;
+    if (header->version != STATE_VERSION) return APUS_E_VERSION;
+    if (header->model_hash != model_blob(s->model)->header->model_hash) return APUS_E_MISMATCH;
+    if (header->bytes != bytes || header->zero || header->evaluated > BLOB_POSITIONS_MAX || state_bytes(s, header->evaluated) != bytes)
+        return APUS_E_FORMAT;
+    memcpy(&hash, data + bytes - 8, 8);
+    if (hash64(data, bytes - 8) != hash) return APUS_E_FORMAT;
+    if (header->evaluated > s->context) return APUS_E_CONTEXT;
+    const uint8_t *at = data + sizeof *header;
+    for (uint32_t i = 0; i < header->evaluated; i++) {
+        int32_t id;
+        memcpy(&id, at + i * 4, 4);
+        if (id < 0 || (uint32_t)id >= s->hal.model->vocab) return APUS_E_FORMAT;
+    }
+    at += ((uint64_t)header->evaluated * 4 + 7) & ~7ull;
+    uint32_t slots = round_up(header->evaluated, 16);
+    for (uint64_t h = 0; h < kv_heads_of(s); h++, at += head_bytes(s, slots))
+        if (!scales_good(at + (uint64_t)slots * s->hal.model->head_dim * 2, slots * 2)) return APUS_E_FORMAT;
+    return APUS_OK;
+}
+
+APUS_API apus_status apus_restore(apus_session *s, const void *data, size_t bytes) {
+    struct state_header header;
+    if (!s || !data) return APUS_E_ARGUMENT;
+    apus_status status = check(s, data, bytes, &header);
+    if (status) return status;
+    uint32_t slots = round_up(header.evaluated, 16), hd = s->hal.model->head_dim;
+    const uint8_t *at = (const uint8_t *)data + sizeof header;
+    size_t ids = header.evaluated * sizeof(int32_t), n = (size_t)slots * hd, scales = slots * sizeof(float);
+    memcpy(s->ids, at, ids);
+    at += (ids + 7) & ~(size_t)7;
+    for (uint32_t i = 0; i < s->hal.model->layers; i++)
+        for (uint32_t h = 0; h < s->hal.layers[i].kv_heads; h++) {
+            struct kv_block kv = kv_block_at(s->kv[i], s->kv_slots, hd, h);
+            memcpy(kv.k, at, n);
+            memcpy(kv.v, at + n, n);
+            memcpy(kv.kscale, at + 2 * n, scales);
+            memcpy(kv.vscale, at + 2 * n + scales, scales);
+            at += head_bytes(s, slots);
+        }
+    s->count = s->evaluated = header.evaluated;
+    if (s->kv_touched < slots) s->kv_touched = slots;
+    s->logits_at = NO_LOGITS;
+    s->generation.running = 0;
+    return APUS_OK;
+}
