@@ -34,12 +34,12 @@ INLINE __mmask16 compute(const struct tile *t, const uint32_t COLUMNS) {
             __m512i v = _mm512_load_si512(w), low = _mm512_and_si512(v, nibble), up = _mm512_and_si512(_mm512_srli_epi16(v, 4), nibble);
             _mm_prefetch((const char *)w + PREFETCH, _MM_HINT_T0);
 #define DO(c)                                                                                                                              \
-    if (c < COLUMNS) acc##c = _mm512_dpbusd_epi32(acc##c, low, broadcast4(column_at(x, d, c)));
+    if (c < COLUMNS) acc##c = dot4(acc##c, low, broadcast4(column_at(x, d, c)));
             EACH_COLUMN(DO)
 #undef DO
 #define DO(c)                                                                                                                              \
-    if (c < COLUMNS && split) high##c = _mm512_dpbusd_epi32(high##c, up, broadcast4(column_at(x, d, c) + 4));                              \
-    if (c < COLUMNS && !split) acc##c = _mm512_dpbusd_epi32(acc##c, up, broadcast4(column_at(x, d, c) + 4));
+    if (c < COLUMNS && split) high##c = dot4(high##c, up, broadcast4(column_at(x, d, c) + 4));                                             \
+    if (c < COLUMNS && !split) acc##c = dot4(acc##c, up, broadcast4(column_at(x, d, c) + 4));
             EACH_COLUMN(DO)
 #undef DO
             w += 64;

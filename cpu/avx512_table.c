@@ -8,4 +8,5 @@ void cpu_fill_avx512(struct cpu_kernels *table) {
     table->norm = avx512_norm;
     table->quant = avx512_quant;
     table->act = avx512_act;
+    table->attend = avx512_attend;
 }

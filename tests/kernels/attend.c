@@ -1,3 +1,211 @@
+/* Attention against the reference. Slots that no query sees hold bytes that would show: their scales are NaN. */
 #include "checker.h"
-int attend_tests(void) { return 0; }
-void attend_bench(void) {}
+
+enum content { C_PLAIN, C_SHARP, C_FLAT, C_EXTREME, C_NO_VALUES, C_LARGE_SCALES, C_SMALL_SCALES, C_PATTERNS };
+
+struct scene {
+    uint32_t slots, head_dim, queries;
+    enum content content;
+    uint32_t prefix[ATTEND_QUERIES], tail[ATTEND_QUERIES], mask[ATTEND_QUERIES];
+};
+
+struct attend_data {
+    struct attend_args args;
+    const struct cpu_kernels *table;
+    struct guarded kv, q[ATTEND_QUERIES], out[ATTEND_QUERIES], scratch;
+};
+
+static int seen(const struct scene *s, uint32_t slot) {
+    for (uint32_t i = 0; i < s->queries; i++) {
+        if (slot < s->prefix[i]) return 1;
+        if (slot >= s->tail[i] && slot < s->tail[i] + 16 && (s->mask[i] >> (slot - s->tail[i]) & 1)) return 1;
+    }
+    return 0;
+}
+
+static float positive(float x) { return bits_float(float_bits(x) & 0x7fffffffu); }
+
+static void fill_scales(const struct scene *s, struct dice *d, uint32_t slot, float *k, float *v) {
+    *k = positive(dice_float(d, -9, -3));
+    *v = positive(dice_float(d, -9, -3));
+    switch (s->content) {
+    case C_SHARP:
+        *k *= 100.0f;
+        break;
+    case C_FLAT:
+        *k = 0x1p-40f;
+        break;
+    case C_NO_VALUES:
+        *v = 0.0f;
+        break;
+    case C_LARGE_SCALES:
+        *v = positive(dice_float(d, 40, 50));
+        break;
+    case C_SMALL_SCALES:
+        *v = slot % 3 ? 0.0f : positive(dice_float(d, -50, -48));
+        break;
+    default:
+        break;
+    }
+    if (!seen(s, slot)) *k = *v = bits_float(0x7fc00000u);
+}
+
+static struct attend_data attend_take(const struct scene *s, struct dice d, enum side side) {
+    struct attend_data a;
+    memset(&a, 0, sizeof a);
+    a.kv = guard_take(kv_block_bytes(s->slots, s->head_dim), 64, side);
+    dice_fill(&d, a.kv.data, a.kv.bytes);
+    struct kv_block kv = kv_block_at(a.kv.data, s->slots, s->head_dim, 0);
+    if (s->content == C_EXTREME) {
+        memset(kv.k, dice_below(&d, 2) ? 0 : 255, (size_t)s->slots * s->head_dim);
+        memset(kv.v, 0x80, (size_t)s->slots * s->head_dim);
+    }
+    for (uint32_t slot = 0; slot < s->slots; slot++) fill_scales(s, &d, slot, kv.kscale + slot, kv.vscale + slot);
+    a.scratch = guard_take(attend_scratch_floats(s->slots) * sizeof(float), 64, side);
+    memset(a.scratch.data, 0xff, a.scratch.bytes);
+    a.args = (struct attend_args){
+        .kv = kv, .slots = s->slots, .head_dim = s->head_dim, .queries = s->queries, .scratch = (float *)(void *)a.scratch.data};
+    for (uint32_t i = 0; i < s->queries; i++) {
+        a.q[i] = guard_take(s->head_dim, 64, side);
+        a.out[i] = guard_take(s->head_dim * sizeof(float), 64, side);
+        for (uint32_t c = 0; c < s->head_dim; c++)
+            ((int8_t *)a.q[i].data)[c] = s->content == C_EXTREME ? (c ^ i) & 1 ? 127 : -127 : (int8_t)((int)dice_below(&d, 255) - 127);
+        a.args.query[i] = (struct attend_query){
+            (const int8_t *)a.q[i].data,   i == 5 ? 0.0f : positive(dice_float(&d, -12, -6)), s->prefix[i], s->tail[i], s->mask[i],
+            (float *)(void *)a.out[i].data};
+    }
+    return a;
+}
+
+static void attend_give(struct attend_data *a) {
+    guard_give(&a->kv);
+    guard_give(&a->scratch);
+    for (uint32_t i = 0; i < a->args.queries; i++) {
+        guard_give(&a->q[i]);
+        guard_give(&a->out[i]);
+    }
+}
+
+static uint32_t attend_call(const struct attend_data *a) { return a->table->attend(&a->args); }
+
+static uint64_t good, bad_cases;
+
+static void check(const struct scene *s, struct dice *d) {
+    char text[160];
+    struct cpu_kernels ref = table_of(APUS_CPU_REF);
+    struct attend_data want = attend_take(s, *d, FRONT);
+    want.table = &ref;
+    uint32_t want_bad = attend_call(&want) != 0;
+    EACH_MASK(mask) {
+        struct cpu_kernels t = table_of(mask);
+        for (enum side side = FRONT; side <= BACK; side++) {
+            struct attend_data got = attend_take(s, *d, side);
+            got.table = &t;
+            uint32_t bad = attend_call(&got) != 0;
+            snprintf(text, sizeof text, "%s head_dim %u queries %u content %d; first: prefix %u tail %u mask %x", apus_cpu_name(mask),
+                     s->head_dim, s->queries, s->content, s->prefix[0], s->tail[0], s->mask[0]);
+            if (bad != want_bad) fail_msg("bad is %u, not %u (%s)", bad, want_bad, text);
+            for (uint32_t i = 0; i < s->queries && !bad; i++) same_bytes("out", want.out[i].data, got.out[i].data, got.out[i].bytes, text);
+            same_bytes("kv", want.kv.data, got.kv.data, got.kv.bytes, text);
+            attend_give(&got);
+        }
+    }
+    attend_give(&want);
+    good += !want_bad;
+    bad_cases += want_bad;
+    dice_roll(d);
+}
+
+static void every_head_dim(void **state) {
+    (void)state;
+    struct dice d = {21};
+    for (uint32_t dim = 16; dim <= 256; dim += 16)
+        for (uint32_t queries = 1; queries <= ATTEND_QUERIES; queries++) {
+            struct scene s = {.slots = 64, .head_dim = dim, .queries = queries};
+            for (uint32_t i = 0; i < queries; i++) s.prefix[i] = 1 + dice_below(&d, 64);
+            check(&s, &d);
+        }
+}
+
+static void prefixes(void **state) {
+    (void)state;
+    static const uint32_t lengths[] = {1, 2, 15, 16, 17, 31, 33, 127, 128, 129, 1000, 2048};
+    struct dice d = {22};
+    for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        for (int content = 0; content < C_PATTERNS; content++)
+            for (uint32_t queries = 1; queries <= 8; queries += 7) {
+                struct scene s = {.slots = 2048, .head_dim = 64, .queries = queries, .content = (enum content)content};
+                for (uint32_t q = 0; q < queries; q++) s.prefix[q] = q < 2 ? lengths[i] : 1 + dice_below(&d, lengths[i]);
+                check(&s, &d);
+            }
+}
+
+/* Trees: a prefix, a gap of slots that nobody sees, and a pass with ancestor masks at any offset to the panels. */
+static void masks(void **state) {
+    (void)state;
+    struct dice d = {23};
+    for (uint32_t round = 0; round < 300; round++) {
+        struct scene s = {.slots = 256, .head_dim = round & 1 ? 32 : 128, .queries = 1 + round % 8};
+        uint32_t prefix = dice_below(&d, 100), tail = prefix + dice_below(&d, round % 3 ? 2 : 140);
+        for (uint32_t q = 0; q < s.queries; q++) {
+            s.prefix[q] = prefix;
+            s.tail[q] = tail;
+            s.mask[q] = (dice_roll(&d) & 0xffff & (round % 5 ? 0xffff : 1u << q)) | 1u << q;
+        }
+        check(&s, &d);
+    }
+}
+
+static void limits(void **state) {
+    (void)state;
+    struct dice d = {24};
+    good = bad_cases = 0;
+    for (uint32_t round = 0; round < 100; round++) {
+        struct scene s = {.slots = 32, .head_dim = 32, .queries = 1, .content = C_LARGE_SCALES, .prefix = {1 + dice_below(&d, 3)}};
+        check(&s, &d);
+    }
+    assert_true(good > 10 && bad_cases > 10);
+}
+
+/* One visible slot: attention is that slot's V, whatever the score. */
+static void one_slot(void **state) {
+    (void)state;
+    struct scene s = {.slots = 16, .head_dim = 16, .queries = 1, .content = C_PLAIN, .prefix = {1}};
+    EACH_MASK(mask) {
+        struct cpu_kernels t = table_of(mask);
+        struct attend_data a = attend_take(&s, (struct dice){25}, FRONT);
+        a.table = &t;
+        assert_int_equal(attend_call(&a), 0);
+        for (uint32_t c = 0; c < 16; c++) {
+            double want = (double)a.args.kv.vscale[0] * a.args.kv.v[kv_v_index(0, c, 16)];
+            double got = a.args.query[0].out[c], error = got > want ? got - want : want - got;
+            assert_true(error <= 1e-6 * (want < 0 ? -want : want));
+        }
+        attend_give(&a);
+    }
+}
+
+int attend_tests(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(one_slot), cmocka_unit_test(every_head_dim), cmocka_unit_test(prefixes),
+                                       cmocka_unit_test(masks), cmocka_unit_test(limits)};
+    return cmocka_run_group_tests_name("attend", tests, NULL, NULL);
+}
+
+static void bench_call(void *user) { attend_call(user); }
+
+void attend_bench(void) {
+    static const uint32_t shape[][3] = {{1024, 128, 1}, {1024, 128, 4}, {1024, 128, 8}, {16384, 128, 1}, {16384, 128, 8}, {1024, 64, 3}};
+    for (unsigned i = 0; i < sizeof shape / sizeof *shape; i++) {
+        struct scene s = {.slots = shape[i][0], .head_dim = shape[i][1], .queries = shape[i][2]};
+        for (uint32_t q = 0; q < s.queries; q++) s.prefix[q] = s.slots;
+        struct attend_data a = attend_take(&s, (struct dice){26}, FRONT);
+        EACH_MASK(mask) {
+            struct cpu_kernels t = table_of(mask);
+            char what[80];
+            a.table = &t;
+            snprintf(what, sizeof what, "attend %u slots x %u, %u queries", s.slots, s.head_dim, s.queries);
+            say_time(mask, what, time_ns(bench_call, &a), (double)a.kv.bytes);
+        }
+        attend_give(&a);
+    }
+}
