@@ -1,0 +1,74 @@
+/* apus: the command line. This file finds the command; each command is a file of its own. */
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "fail.h"
+#include "help.h"
+#include "json.h"
+#include "options.h"
+
+const struct command *const commands[] = {&command_run,        &command_info,  &command_tokenize, &command_detokenize, &command_logits,
+                                          &command_perplexity, &command_bench, &command_probe,    &command_help};
+const size_t commands_count = COUNT_OF(commands);
+
+const struct command *command_find(const char *name) {
+    for (size_t i = 0; i < commands_count; i++)
+        if (!strcmp(commands[i]->name, name)) return commands[i];
+    return NULL;
+}
+
+static int print_version(int json) {
+    uint32_t v = apus_version();
+    unsigned major = v >> 16, minor = v >> 8 & 255, patch = v & 255;
+    if (!json) {
+        printf("apus %u.%u.%u\n", major, minor, patch);
+        return output_flush();
+    }
+    json_t *object = json_object();
+    json_object_set_new(object, "version", json_sprintf("%u.%u.%u", major, minor, patch));
+    return json_print(object);
+}
+
+/* `apus --version` with nothing else but --json. */
+static int asks_for_version(int argc, char **argv, int *json) {
+    int version = 0;
+    *json = 0;
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--version"))
+            version = 1;
+        else if (!strcmp(argv[i], "--json"))
+            *json = 1;
+        else
+            return 0;
+    }
+    return version;
+}
+
+int main(int argc, char **argv) {
+    struct settings settings;
+    int at = 1, json = 0;
+    settings_defaults(&settings);
+    if (asks_for_version(argc, argv, &json)) return print_version(json);
+    int status = options_parse(NULL, &settings, argc, argv, 1, &at);
+    if (status) return status;
+    if (at == argc && settings.want_help) {
+        settings.operand = NULL;
+        return command_help.main(&settings);
+    }
+    if (at == argc) {
+        help_overview(stderr);
+        return EXIT_USAGE;
+    }
+    const struct command *command = command_find(argv[at]);
+    if (!command) return fail(EXIT_USAGE, "there is no command '%s'. See: apus help", argv[at]);
+    fail_command(command->name);
+    status = options_parse(command, &settings, argc, argv, at + 1, NULL);
+    if (status) return status;
+    if (settings.want_help) {
+        settings.operand = command->name;
+        return command_help.main(&settings);
+    }
+    status = options_resolve(&settings);
+    return status ? status : command->main(&settings);
+}

@@ -1,0 +1,344 @@
+/* apus bench: how fast a model runs here, beside what the machine can do at most, measured in the same run.
+ *
+ * Everything is repeated in turns (roof of reading, decode, verify, roof of multiply-adds, prefill) and the medians are compared, so that a
+ * machine that slows down for a while slows all of them. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "apus/port.h"
+#include "bench/roof.h"
+#include "command.h"
+#include "fail.h"
+#include "json.h"
+#include "load.h"
+
+enum { SAMPLES_MAX = 41, CONTEXT_MOST = 1024, PREFILL_MOST = 512, BASE_MOST = 128, DECODE_TOKENS = 8, VERIFY_MOST = 16 };
+static const uint32_t verify_columns[] = {1, 2, 4, 8, 16};
+enum { VERIFIES = COUNT_OF(verify_columns) };
+
+struct samples {
+    double values[SAMPLES_MAX];
+    size_t count;
+};
+
+struct bench {
+    struct loaded *loaded;
+    struct roof_team *team;
+    void *region; /* what the read roof reads */
+    size_t region_bytes;
+    unsigned prefetch;
+    int32_t ids[CONTEXT_MOST];
+    float *logits;
+    uint32_t context, base, prefill_tokens, decode_tokens;
+    struct samples read, dot, decode, verify[VERIFIES], prefill; /* bytes/s, multiply-adds/s, then seconds */
+};
+
+static void add_sample(struct samples *s, double value) {
+    if (s->count < SAMPLES_MAX) s->values[s->count++] = value;
+}
+
+static int compare_doubles(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(const struct samples *samples) {
+    struct samples s = *samples;
+    if (!s.count) return 0;
+    qsort(s.values, s.count, sizeof s.values[0], compare_doubles);
+    return 0.5 * (s.values[(s.count - 1) / 2] + s.values[s.count / 2]);
+}
+
+static double seconds_since(uint64_t begin) { return (double)(now_ns() - begin) * 1e-9; }
+
+/* Evaluates ids [at, at + count) at their own positions and gives the time. */
+static apus_status evaluate(struct bench *b, uint32_t at, uint32_t count, float *logits, double *seconds) {
+    apus_status status = apus_rewind(b->loaded->session, at);
+    uint64_t begin = now_ns();
+    if (status >= 0) status = apus_eval(b->loaded->session, b->ids + at, count, logits, NULL);
+    *seconds = seconds_since(begin);
+    return status;
+}
+
+/* The largest power of two of at most `most` that takes no more than `budget` seconds, at least 16. */
+static uint32_t affordable(uint32_t most, double seconds_each, double budget) {
+    uint32_t count = 16;
+    while (2 * count <= most && 2 * count * seconds_each <= budget) count *= 2;
+    return count;
+}
+
+/* Sizes that fit the budget, from the time of 16 columns after a warm-up. */
+static apus_status plan(struct bench *b, double budget) {
+    double seconds = 0;
+    apus_status status = evaluate(b, 0, 16, b->logits, &seconds);
+    if (status >= 0) status = evaluate(b, 0, 16, b->logits, &seconds);
+    if (status < 0) return status;
+    b->prefill_tokens = affordable(b->context < PREFILL_MOST ? b->context : PREFILL_MOST, seconds / 16, budget / 6);
+    b->base = affordable(b->context / 2 < BASE_MOST ? b->context / 2 : BASE_MOST, seconds / 16, budget / 10);
+    status = evaluate(b, 16, 1, b->logits, &seconds);
+    b->decode_tokens = seconds * DECODE_TOKENS > budget / 10 ? 1 : DECODE_TOKENS;
+    return status;
+}
+
+/* Decode as a user meets it: tokens chosen and turned into text. The first one only needs the prompt's logits and is not counted. */
+static apus_status measure_decode(struct bench *b) {
+    apus_session *session = b->loaded->session;
+    const apus_part part = {APUS_IDS, 0, b->ids, b->base};
+    const apus_sampling sampling = {.size = sizeof sampling, .max_tokens = b->decode_tokens + 1, .ignore_end = 1};
+    apus_piece piece;
+    apus_status status = apus_prompt(session, &part, 1, 0);
+    if (status >= 0) status = apus_begin(session, &sampling);
+    if (status >= 0) status = apus_next(session, &piece);
+    uint64_t begin = now_ns();
+    uint32_t tokens = 0;
+    while (status >= 0 && !piece.stop) {
+        status = apus_next(session, &piece);
+        if (status >= 0) tokens += (uint32_t)piece.count;
+    }
+    if (status >= 0 && tokens) add_sample(&b->decode, seconds_since(begin) / tokens);
+    return status;
+}
+
+/* By the time that passes, like decoding beside it: roof_read's own figure is of processor time, which other programs do not slow. */
+static void measure_read(struct bench *b) {
+    uint64_t begin = now_ns();
+    roof_read(b->team, b->region, b->region_bytes, 1, b->prefetch);
+    add_sample(&b->read, (double)b->region_bytes / seconds_since(begin));
+}
+
+static apus_status measure_once(struct bench *b) {
+    double seconds = 0;
+    measure_read(b);
+    apus_status status = measure_decode(b);
+    for (size_t i = 0; i < VERIFIES && status >= 0; i++) {
+        status = evaluate(b, b->base, verify_columns[i], b->logits, &seconds);
+        add_sample(&b->verify[i], seconds);
+    }
+    add_sample(&b->dot, roof_dot(b->team));
+    if (status >= 0) status = evaluate(b, 0, b->prefill_tokens, NULL, &seconds);
+    add_sample(&b->prefill, seconds);
+    return status;
+}
+
+/* Turns until the budget is used: three at least, if they can be had for twice the budget, and one in any case. */
+static apus_status measure(struct bench *b, double budget) {
+    uint64_t begin = now_ns();
+    int progress = isatty(STDERR_FILENO);
+    apus_status status = plan(b, budget);
+    for (size_t turn = 0; turn < SAMPLES_MAX && status >= 0; turn++) {
+        double used = seconds_since(begin), each = turn ? used / (double)turn : 0;
+        if (turn >= 1 && used + each > (turn < 3 ? 2 * budget : budget)) break;
+        status = measure_once(b);
+        if (progress) fprintf(stderr, "\rmeasuring, turn %zu ", turn + 1);
+    }
+    if (progress) fputs("\r\033[K", stderr);
+    return status;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- report -- */
+
+struct report {
+    double read, dot; /* per second */
+    double decode_tps, decode_bytes, prefill_tps, prefill_macs;
+    double verify_ms[VERIFIES];
+};
+
+/* Multiply-adds of one token in the layers' weights; prefill evaluates the head for the last token alone. */
+static double layer_macs(const struct loaded *loaded) {
+    double macs = 0;
+    apus_tensor_info t;
+    for (uint32_t i = 0; i < loaded->info.tensors && apus_describe_tensor(&loaded->blob, i, &t) == APUS_OK; i++)
+        if (!strncmp(t.name, "layer.", 6)) macs += (double)t.rows * t.cols;
+    return macs;
+}
+
+static void make_report(struct report *r, const struct bench *b) {
+    double decode = median(&b->decode), prefill = median(&b->prefill);
+    r->read = median(&b->read);
+    r->dot = median(&b->dot);
+    r->decode_tps = decode > 0 ? 1 / decode : 0;
+    r->decode_bytes = r->decode_tps * (double)b->loaded->info.weight_bytes;
+    r->prefill_tps = prefill > 0 ? b->prefill_tokens / prefill : 0;
+    r->prefill_macs = r->prefill_tps * layer_macs(b->loaded);
+    for (size_t i = 0; i < VERIFIES; i++) r->verify_ms[i] = median(&b->verify[i]) * 1e3;
+}
+
+static double ratio(double a, double b) { return b > 0 ? a / b : 0; }
+
+/* "model name" of the first processor; "unknown" where the system does not say. */
+static void processor_name(char *name, size_t capacity) {
+    char line[512];
+    snprintf(name, capacity, "unknown");
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    while (f && fgets(line, sizeof line, f)) {
+        char *colon = strncmp(line, "model name", 10) ? NULL : strchr(line, ':');
+        if (!colon) continue;
+        line[strcspn(line, "\n")] = 0;
+        snprintf(name, capacity, "%s", colon + 1 + strspn(colon + 1, " "));
+        break;
+    }
+    if (f) fclose(f);
+}
+
+static json_t *machine_object(void) {
+    char name[128];
+    struct utsname u;
+    json_t *machine = json_object();
+    processor_name(name, sizeof name);
+    json_object_set_new(machine, "processor", json_bytes(name, strlen(name)));
+    json_object_set_new(machine, "processors", json_integer(apus_port_processors()));
+    if (uname(&u) == 0) json_object_set_new(machine, "kernel", json_sprintf("%s %s", u.sysname, u.release));
+    return machine;
+}
+
+static int print_object(const struct report *r, const struct bench *b, const apus_stats_t *stats) {
+    const apus_info *info = &b->loaded->info;
+    json_t *object = json_object(), *decode = json_object(), *verify = json_array(), *prefill = json_object();
+    json_object_set_new(decode, "tps", json_number(r->decode_tps));
+    json_object_set_new(decode, "weight_gb_per_s", json_number(r->decode_bytes * 1e-9));
+    json_object_set_new(decode, "of_roof", json_number(ratio(r->decode_bytes, r->read)));
+    for (size_t i = 0; i < VERIFIES; i++) {
+        json_t *entry = json_object();
+        json_object_set_new(entry, "columns", json_integer(verify_columns[i]));
+        json_object_set_new(entry, "ms", json_number(r->verify_ms[i]));
+        json_object_set_new(entry, "ratio", json_number(ratio(r->verify_ms[i], r->verify_ms[0])));
+        json_array_append_new(verify, entry);
+    }
+    json_object_set_new(prefill, "tokens", json_integer(b->prefill_tokens));
+    json_object_set_new(prefill, "tps", json_number(r->prefill_tps));
+    json_object_set_new(prefill, "gmac_per_s", json_number(r->prefill_macs * 1e-9));
+    json_object_set_new(prefill, "of_peak", json_number(ratio(r->prefill_macs, r->dot)));
+    json_object_set_new(object, "model", json_bytes(info->name, strlen(info->name)));
+    json_object_set_new(object, "bytes", json_integer((json_int_t)info->bytes));
+    json_object_set_new(object, "weight_bytes", json_integer((json_int_t)info->weight_bytes));
+    json_object_set_new(object, "bits_per_weight", json_number(info->bits_per_weight));
+    json_object_set_new(object, "machine", machine_object());
+    json_object_set_new(object, "engine", json_string(stats->engine ? stats->engine : ""));
+    json_object_set_new(object, "cpu", json_string(stats->cpu ? stats->cpu : ""));
+    json_object_set_new(object, "threads", json_integer(stats->threads));
+    json_object_set_new(object, "arena_bytes", json_integer((json_int_t)stats->arena_bytes));
+    json_object_set_new(object, "position", json_integer(b->base));
+    json_object_set_new(object, "repetitions", json_integer((json_int_t)b->prefill.count));
+    json_object_set_new(object, "read_gb_per_s", json_number(r->read * 1e-9));
+    json_object_set_new(object, "vpdpbusd_gmac_per_s", json_number(r->dot * 1e-9));
+    json_object_set_new(object, "decode", decode);
+    json_object_set_new(object, "verify", verify);
+    json_object_set_new(object, "prefill", prefill);
+    return json_print(object);
+}
+
+static int print_text(const struct report *r, const struct bench *b, const apus_stats_t *stats) {
+    char name[128];
+    processor_name(name, sizeof name);
+    printf("%s, %.1f MB read for a token, %.2f bits a weight\n", *b->loaded->info.name ? b->loaded->info.name : b->loaded->path,
+           (double)b->loaded->info.weight_bytes * 1e-6, b->loaded->info.bits_per_weight);
+    printf("%s, %u threads, %s %s; medians of %zu turns\n\n", name, stats->threads, stats->engine ? stats->engine : "",
+           stats->cpu ? stats->cpu : "", b->prefill.count);
+    printf("machine   reads %.2f GB/s, multiplies and adds %.1f G int8/s in registers\n", r->read * 1e-9, r->dot * 1e-9);
+    printf("decode    %.2f tokens/s, %.2f GB/s of weights, %.0f %% of reading; at position %u\n", r->decode_tps, r->decode_bytes * 1e-9,
+           100 * ratio(r->decode_bytes, r->read), b->base);
+    for (size_t i = 0; i < VERIFIES; i++)
+        printf("verify    %2u columns %9.3f ms, %.2f times one column\n", verify_columns[i], r->verify_ms[i],
+               ratio(r->verify_ms[i], r->verify_ms[0]));
+    printf("prefill   %.1f tokens/s over %u tokens, %.0f %% of the multiply-adds\n", r->prefill_tps, b->prefill_tokens,
+           100 * ratio(r->prefill_macs, r->dot));
+    return output_flush();
+}
+
+/* ------------------------------------------------------------------------------------------------------------------- main -- */
+
+/* Enough to leave every cache, within a quarter of the memory that is free. */
+static size_t choose_region(void) {
+    double available = (double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    size_t bytes = (size_t)1 << 30;
+    while (bytes > ((size_t)64 << 20) && (double)bytes * 4 > available) bytes /= 2;
+    return bytes;
+}
+
+static int open_roofs(struct bench *b, const struct settings *settings) {
+    b->team = roof_open((unsigned)settings->threads);
+    b->region_bytes = choose_region();
+    b->region = roof_alloc(b->region_bytes);
+    b->logits = malloc((size_t)VERIFY_MOST * b->loaded->info.vocab * sizeof *b->logits);
+    if (!b->team) return fail(EXIT_FAULT, "cannot start %" PRIu64 " threads.", settings->threads);
+    if (!b->region || !b->logits) return fail(EXIT_FAULT, "no memory left: measuring the memory takes %zu MiB.", b->region_bytes >> 20);
+    b->prefetch = roof_read_prefetch(b->team, b->region, b->region_bytes);
+    return EXIT_OK;
+}
+
+static void close_roofs(struct bench *b) {
+    if (b->team) roof_close(b->team);
+    if (b->region) roof_free(b->region, b->region_bytes);
+    free(b->logits);
+}
+
+/* Ids in no order that a cache could learn; which ones does not change the work. */
+static void fill_ids(struct bench *b) {
+    uint64_t state = 1;
+    for (size_t i = 0; i < CONTEXT_MOST; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        b->ids[i] = (int32_t)((state >> 33) % b->loaded->info.vocab);
+    }
+}
+
+static int bench_loaded(struct bench *b, const struct settings *settings) {
+    struct report report;
+    apus_stats_t stats;
+    uint32_t most = b->loaded->info.max_positions;
+    if (most < 2 * VERIFY_MOST)
+        return fail(EXIT_FAULT, "this model holds %u positions, too few to measure: it takes %d.", most, 2 * VERIFY_MOST);
+    b->context = most < CONTEXT_MOST ? most : CONTEXT_MOST;
+    int status = load_session(b->loaded, settings, b->context);
+    if (!status) status = open_roofs(b, settings);
+    if (status) return status;
+    fill_ids(b);
+    apus_status done = measure(b, (double)settings->seconds);
+    if (done >= 0) done = apus_stats(b->loaded->session, &stats);
+    if (done < 0) return fail_status(done, "measuring");
+    make_report(&report, b);
+    return settings->json ? print_object(&report, b, &stats) : print_text(&report, b, &stats);
+}
+
+static int bench_main(const struct settings *settings) {
+    struct loaded loaded;
+    struct bench *b = calloc(1, sizeof *b);
+    if (!b) return fail(EXIT_FAULT, "no memory left.");
+    int status = load_blob(&loaded, settings->model);
+    if (!status) {
+        b->loaded = &loaded;
+        status = bench_loaded(b, settings);
+        close_roofs(b);
+        unload(&loaded);
+    }
+    free(b);
+    return status;
+}
+
+static const struct option options[] = {
+    OPTION_MODEL,
+    {NULL, "--seconds", OPTION_COUNT, offsetof(struct settings, seconds), 1, 3600, "N",
+     "about how long to measure (default 30); large models take longer"},
+};
+
+const struct command command_bench = {
+    .name = "bench",
+    .summary = "measure the speed beside the machine's limits",
+    .usage = "-m MODEL.apus [--seconds N]",
+    .description =
+        "Measures decoding, the evaluation of 1, 2, 4, 8 and 16 tokens in one pass, and a prompt (of 512 tokens, or as many as the time "
+        "allows), in turns with two limits of the machine: reading memory, and int8 multiply-adds in registers (vpdpbusd, or what the "
+        "processor has). Prints medians. Ratios hold within one run only.\n\n"
+        "With --json: read_gb_per_s, vpdpbusd_gmac_per_s, decode (tps, weight_gb_per_s, of_roof: its share of read_gb_per_s), verify "
+        "(columns, ms, ratio to one column), prefill (tokens, tps, gmac_per_s, of_peak: the layers' multiply-adds over the limit), "
+        "position (of decode and verify), repetitions, model, bytes, weight_bytes, bits_per_weight, machine (processor, processors, "
+        "kernel), "
+        "engine, cpu, threads, arena_bytes.",
+    .example = "apus bench -m model.apus",
+    .options = options,
+    .options_count = COUNT_OF(options),
+    .main = bench_main,
+};

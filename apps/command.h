@@ -1,0 +1,98 @@
+/* What the commands share: their table, the settings that options fill, and the exit statuses.
+ *
+ * A command is one file: its options, its help and what it does. `apus help` and docs/man/apus.1 are made from the same tables. */
+#ifndef APPS_COMMAND_H
+#define APPS_COMMAND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "apus/apus.h"
+
+/* Exit statuses; others script them. */
+enum {
+    EXIT_OK = 0,
+    EXIT_FAULT = 1,      /* a file is at fault, or something failed */
+    EXIT_USAGE = 2,      /* the command line is wrong */
+    EXIT_UNAVAILABLE = 3 /* an instruction set or engine that is not here */
+};
+
+/* Everything options can say. Zero means not given, except where settings_defaults says otherwise. */
+struct settings {
+    int json;
+    uint64_t threads; /* resolved to a number before a command runs */
+    const char *cpu_name;
+    apus_cpu cpu;
+    const char *engine;
+    int want_help;
+
+    const char *model;
+    const char *text; /* -p */
+    const char *file; /* -f */
+    const char *ids;  /* --ids */
+    const char *output;
+    const char *operand; /* the argument without a dash */
+
+    uint64_t tokens, context, top_k, seed, repeat_last, deadline_ms, seconds;
+    double temperature, top_p, min_p, repeat_penalty;
+    const char *stops[APUS_STOPS_MAX];
+    size_t stops_count;
+    int ignore_eos, bos, special, verify, man;
+};
+
+enum option_kind {
+    OPTION_FLAG,   /* int, set to 1 */
+    OPTION_STRING, /* const char * */
+    OPTION_COUNT,  /* uint64_t in low .. high */
+    OPTION_REAL,   /* double in low .. high */
+    OPTION_STOP    /* settings.stops, repeatable */
+};
+
+struct option {
+    const char *letter; /* "-m", or NULL */
+    const char *name;   /* "--model" */
+    enum option_kind kind;
+    size_t offset;     /* in struct settings */
+    double low, high;  /* high 0: any */
+    const char *value; /* "FILE" in the help; NULL for a flag */
+    const char *help;  /* a phrase without a period */
+};
+
+struct command {
+    const char *name;
+    const char *summary;     /* a phrase without a period, lower case */
+    const char *usage;       /* what follows the name */
+    const char *description; /* paragraphs, separated by empty lines */
+    const char *example;     /* lines of shell */
+    const struct option *options;
+    size_t options_count;
+    const char *operand;                          /* "MODEL.apus" where one argument without a dash is taken, else NULL */
+    int (*main)(const struct settings *settings); /* gives the exit status */
+};
+
+extern const struct command command_run, command_info, command_tokenize, command_detokenize, command_logits, command_perplexity,
+    command_bench, command_probe, command_help;
+extern const struct command *const commands[]; /* in the order of the help */
+extern const size_t commands_count;
+extern const struct option global_options[];
+extern const size_t global_options_count;
+
+/* NULL if there is none of that name. */
+const struct command *command_find(const char *name);
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Options that mean the same in several commands. */
+#define OPTION_MODEL                                                                                                                       \
+    { "-m", "--model", OPTION_STRING, offsetof(struct settings, model), 0, 0, "FILE", "the blob to use" }
+#define OPTION_TEXT                                                                                                                        \
+    { "-p", "--prompt", OPTION_STRING, offsetof(struct settings, text), 0, 0, "TEXT", "the text" }
+#define OPTION_FILE                                                                                                                        \
+    { "-f", "--file", OPTION_STRING, offsetof(struct settings, file), 0, 0, "FILE", "the text, from a file; - is standard input" }
+#define OPTION_IDS                                                                                                                         \
+    {                                                                                                                                      \
+        NULL, "--ids", OPTION_STRING, offsetof(struct settings, ids), 0, 0, "LIST",                                                        \
+            "token ids, such as 1,2,3, taken as they are; - reads them from standard input"                                                \
+    }
+
+#endif

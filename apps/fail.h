@@ -1,0 +1,25 @@
+/* Sentences on standard error. */
+#ifndef APPS_FAIL_H
+#define APPS_FAIL_H
+
+#include "apus/apus.h"
+
+/* The command that runs, for the front of every sentence ("apus run: ..."). Set once by main. */
+void fail_command(const char *name);
+
+/* Prints "apus COMMAND: sentence" and returns `status`, so that a check reads `return fail(EXIT_USAGE, ...)`. The format brings its own
+ * periods. Control characters (of names, of hostile files) become '?'. */
+int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same for a status of the library: what was being done, what the library says, and its last log sentence if there is one.
+ * The exit status follows the library's. */
+int fail_status(apus_status status, const char *doing);
+
+/* Where the library's log goes: errors are kept for fail_status, warnings are printed. */
+void fail_log(void *user, int level, const char *text);
+
+/* The last error the library logged, without a period; "" if none. Forgetting it is for a call that may fail without harm. */
+const char *fail_logged(void);
+void fail_forget(void);
+
+#endif

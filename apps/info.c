@@ -1,0 +1,173 @@
+/* apus info: what a blob says of itself. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "fail.h"
+#include "json.h"
+#include "load.h"
+
+/* Tensors of one weight type together. */
+struct type_sum {
+    const char *type;
+    uint32_t tensors;
+    uint64_t weights, bytes;
+};
+enum { TYPES_MAX = 8 };
+
+static size_t sum_types(const struct loaded *loaded, struct type_sum *sums) {
+    size_t count = 0;
+    for (uint32_t i = 0; i < loaded->info.tensors; i++) {
+        apus_tensor_info t;
+        if (apus_describe_tensor(&loaded->blob, i, &t) != APUS_OK) continue;
+        size_t k = 0;
+        while (k < count && strcmp(sums[k].type, t.type) != 0) k++;
+        if (k == TYPES_MAX) continue;
+        if (k == count) sums[count++] = (struct type_sum){.type = t.type};
+        sums[k].tensors++;
+        sums[k].weights += (uint64_t)t.rows * t.cols;
+        sums[k].bytes += t.bytes;
+    }
+    return count;
+}
+
+static void print_layers(const struct loaded *loaded) {
+    apus_layer_info first, next;
+    for (uint32_t i = 0; i < loaded->info.layers;) {
+        uint32_t end = i + 1;
+        if (apus_describe_layer(&loaded->blob, i, &first) != APUS_OK) return;
+        while (end < loaded->info.layers && apus_describe_layer(&loaded->blob, end, &next) == APUS_OK && next.heads == first.heads &&
+               next.kv_heads == first.kv_heads && next.head_dim == first.head_dim && next.ffn == first.ffn)
+            end++;
+        printf(end == i + 1 ? "  layer %u" : "  layers %u to %u", i, end - 1);
+        if (first.heads)
+            printf(": %u heads, %u of keys and values, %u wide", first.heads, first.kv_heads, first.head_dim);
+        else
+            printf(": no attention");
+        if (first.ffn)
+            printf("; feed-forward %u\n", first.ffn);
+        else
+            printf("; no feed-forward\n");
+        i = end;
+    }
+}
+
+static int print_text(const struct loaded *loaded, const struct settings *settings) {
+    const apus_info *info = &loaded->info;
+    struct type_sum sums[TYPES_MAX];
+    size_t types = sum_types(loaded, sums);
+    printf("name          %s\n", *info->name ? info->name : "(none)");
+    printf("architecture  %s, %u layers, %u wide, %u tokens, up to %u positions\n", info->architecture, info->layers, info->dim,
+           info->vocab, info->max_positions);
+    print_layers(loaded);
+    printf("parameters    %.1f M\n", (double)info->parameters * 1e-6);
+    printf("weights       %.2f bits each; %.1f MB are read for a token\n", info->bits_per_weight, (double)info->weight_bytes * 1e-6);
+    for (size_t i = 0; i < types; i++)
+        printf("  %s: %u tensors, %.1f M weights, %.1f MB\n", sums[i].type, sums[i].tensors, (double)sums[i].weights * 1e-6,
+               (double)sums[i].bytes * 1e-6);
+    printf("tokenizer     %s, %s; bos %d, eos %d, %u tokens end a text\n", info->tokenizer,
+           info->add_bos ? "bos in front" : "nothing in front", (int)info->bos, (int)info->eos, info->end_tokens);
+    printf("bytes         %" PRIu64 "\n", info->bytes);
+    printf("hash          %016" PRIx64 "%s\n", info->model_hash, settings->verify ? ", every section verified" : "");
+    if (*info->provenance) printf("provenance    %s\n", info->provenance);
+    return output_flush();
+}
+
+static json_t *layers_array(const struct loaded *loaded) {
+    json_t *array = json_array();
+    apus_layer_info layer;
+    for (uint32_t i = 0; i < loaded->info.layers && apus_describe_layer(&loaded->blob, i, &layer) == APUS_OK; i++)
+        json_array_append_new(array, json_pack("{si si si si}", "heads", (int)layer.heads, "kv_heads", (int)layer.kv_heads, "head_dim",
+                                               (int)layer.head_dim, "ffn", (int)layer.ffn));
+    return array;
+}
+
+static json_t *tensors_array(const struct loaded *loaded) {
+    json_t *array = json_array();
+    apus_tensor_info t;
+    for (uint32_t i = 0; i < loaded->info.tensors && apus_describe_tensor(&loaded->blob, i, &t) == APUS_OK; i++) {
+        json_t *object = json_object();
+        json_object_set_new(object, "name", json_bytes(t.name, strlen(t.name)));
+        json_object_set_new(object, "type", json_string(t.type));
+        json_object_set_new(object, "rows", json_integer(t.rows));
+        json_object_set_new(object, "cols", json_integer(t.cols));
+        json_object_set_new(object, "bytes", json_integer((json_int_t)t.bytes));
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
+static int print_object(const struct loaded *loaded, const struct settings *settings) {
+    const apus_info *info = &loaded->info;
+    json_t *object = json_object();
+    json_t *ends = json_array();
+    for (uint32_t i = 0; i < info->end_tokens; i++) {
+        int32_t id = -1;
+        if (apus_describe_end_token(&loaded->blob, i, &id) == APUS_OK) json_array_append_new(ends, json_integer(id));
+    }
+    json_object_set_new(object, "name", json_bytes(info->name, strlen(info->name)));
+    json_object_set_new(object, "architecture", json_bytes(info->architecture, strlen(info->architecture)));
+    json_object_set_new(object, "provenance", json_bytes(info->provenance, strlen(info->provenance)));
+    json_object_set_new(object, "bytes", json_integer((json_int_t)info->bytes));
+    json_object_set_new(object, "parameters", json_integer((json_int_t)info->parameters));
+    json_object_set_new(object, "weight_bytes", json_integer((json_int_t)info->weight_bytes));
+    json_object_set_new(object, "bits_per_weight", json_number(info->bits_per_weight));
+    json_object_set_new(object, "hash", json_hash(info->model_hash));
+    json_object_set_new(object, "dim", json_integer(info->dim));
+    json_object_set_new(object, "vocab", json_integer(info->vocab));
+    json_object_set_new(object, "max_positions", json_integer(info->max_positions));
+    json_object_set_new(object, "tokenizer", json_string(info->tokenizer));
+    json_object_set_new(object, "add_bos", json_boolean(info->add_bos));
+    json_object_set_new(object, "bos", json_integer(info->bos));
+    json_object_set_new(object, "eos", json_integer(info->eos));
+    json_object_set_new(object, "end_tokens", ends);
+    json_object_set_new(object, "layers", layers_array(loaded));
+    json_object_set_new(object, "tensors", tensors_array(loaded));
+    if (settings->verify) json_object_set_new(object, "verified", json_true());
+    return json_print(object);
+}
+
+static int verify(const struct loaded *loaded) {
+    const char *section = NULL;
+    apus_status done = apus_blob_verify(&loaded->blob, &section);
+    if (done == APUS_OK) return EXIT_OK;
+    if (section)
+        return fail(EXIT_FAULT, "'%s' is damaged: the hash of its section %s is not what the header says. Copy or pack it again.",
+                    loaded->path, section);
+    return fail_status(done, "verifying");
+}
+
+static int info_main(const struct settings *settings) {
+    struct loaded loaded;
+    const char *path = settings->operand ? settings->operand : settings->model;
+    if (settings->operand && settings->model) return fail(EXIT_USAGE, "the model was given twice: as '%s' and with -m.", settings->operand);
+    if (!path) return fail(EXIT_USAGE, "no model was given. Usage: apus info MODEL.apus [--verify]");
+    int status = load_blob(&loaded, path);
+    if (status) return status;
+    if (settings->verify) status = verify(&loaded);
+    if (!status) status = settings->json ? print_object(&loaded, settings) : print_text(&loaded, settings);
+    unload(&loaded);
+    return status;
+}
+
+static const struct option options[] = {
+    OPTION_MODEL,
+    {NULL, "--verify", OPTION_FLAG, offsetof(struct settings, verify), 0, 0, NULL, "check the hash of every section; reads the whole file"},
+};
+
+const struct command command_info = {
+    .name = "info",
+    .summary = "say what a blob holds",
+    .usage = "MODEL.apus [--verify]",
+    .description =
+        "Prints the architecture, the shapes of the layers, the types of the weights, the tokenizer and the hash of a blob.\n\n"
+        "With --json: name, architecture, provenance, bytes, parameters, weight_bytes, bits_per_weight, hash, dim, vocab, max_positions, "
+        "tokenizer, add_bos, bos, eos, end_tokens, layers (heads, kv_heads, head_dim, ffn of each), tensors (name, type, rows, cols, "
+        "bytes of each), and verified after --verify.",
+    .example = "apus info model.apus --verify",
+    .options = options,
+    .options_count = COUNT_OF(options),
+    .operand = "MODEL.apus",
+    .main = info_main,
+};

@@ -1,0 +1,29 @@
+/* What the user hands in: text, files, lists of ids. Everything is allocated with malloc and freed by the caller. */
+#ifndef APPS_INPUT_H
+#define APPS_INPUT_H
+
+#include "command.h"
+
+struct text {
+    char *bytes; /* not zero-terminated, may hold zero bytes */
+    size_t count;
+};
+
+/* The whole of a file, or of standard input for "-". EXIT_OK, or a status after a sentence. */
+int input_file(struct text *text, const char *path);
+
+/* The text of -p or -f. Exactly one must be given. */
+int input_text(struct text *text, const struct settings *settings);
+
+struct ids {
+    int32_t *ids;
+    size_t count;
+};
+
+/* The list of --ids: at least one, each in 0 .. vocab - 1, separated by commas or white space. */
+int input_ids(struct ids *ids, const char *list, uint32_t vocab);
+
+/* Parts to ids of a blob. */
+int input_tokenize(struct ids *ids, const apus_blob *blob, const apus_part *parts, size_t parts_count);
+
+#endif

@@ -1,0 +1,68 @@
+#include "json.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "fail.h"
+
+/* Bytes of the well-formed character at s (Unicode's table 3-7), or 0. */
+static size_t utf8_length(const unsigned char *s, size_t left) {
+    unsigned char c = s[0], low = 0x80, high = 0xbf;
+    size_t length = c < 0x80 ? 1 : c >= 0xc2 && c <= 0xdf ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
+    if (!length || length > left) return 0;
+    if (c == 0xe0) low = 0xa0;
+    if (c == 0xed) high = 0x9f;
+    if (c == 0xf0) low = 0x90;
+    if (c == 0xf4) high = 0x8f;
+    for (size_t i = 1; i < length; i++) {
+        if (s[i] < low || s[i] > high) return 0;
+        low = 0x80;
+        high = 0xbf;
+    }
+    return length;
+}
+
+json_t *json_bytes(const char *bytes, size_t count) {
+    char *text = malloc(3 * count + 1);
+    if (!text) return NULL;
+    size_t used = 0;
+    for (size_t i = 0; i < count;) {
+        size_t length = utf8_length((const unsigned char *)bytes + i, count - i);
+        memcpy(text + used, length ? bytes + i : "\xef\xbf\xbd", length ? length : 3);
+        used += length ? length : 3;
+        i += length ? length : 1;
+    }
+    json_t *string = json_stringn(text, used);
+    free(text);
+    return string;
+}
+
+json_t *json_ids(const int32_t *ids, size_t count) {
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++) json_array_append_new(array, json_integer(ids[i]));
+    return array;
+}
+
+json_t *json_number(double x) { return json_real(isfinite(x) ? x : 0); }
+
+json_t *json_hash(uint64_t hash) { return json_sprintf("%016" PRIx64, hash); }
+
+int json_print(json_t *object) {
+    if (!object) return fail(EXIT_FAULT, "no memory left for the JSON object.");
+    char *text = json_dumps(object, JSON_REAL_PRECISION(10));
+    json_decref(object);
+    if (!text) return fail(EXIT_FAULT, "no memory left for the JSON object.");
+    puts(text);
+    free(text);
+    return output_flush();
+}
+
+int output_flush(void) {
+    if (!fflush(stdout) && !ferror(stdout)) return EXIT_OK;
+    return fail(EXIT_FAULT, "cannot write to standard output: %s.", strerror(errno));
+}

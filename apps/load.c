@@ -1,0 +1,169 @@
+#include "load.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fail.h"
+
+static apus_port port;
+
+const apus_port *load_port(void) {
+    port = *apus_port_host();
+    port.log = fail_log;
+    return &port;
+}
+
+uint64_t now_ns(void) { return apus_port_host()->now_ns(apus_port_host()->user); }
+
+/* ------------------------------------------------------------------------------------------------ files that shrink -- */
+
+static const char *volatile mapped_begin, *volatile mapped_end;
+
+/* A page of the model's file could not be read: someone cut the file, or its disk failed. Only async-signal-safe calls here. */
+static void on_bus_error(int number, siginfo_t *info, void *context) {
+    (void)context;
+    const char *at = info->si_addr;
+    if (at >= mapped_begin && at < mapped_end) {
+        static const char text[] =
+            "apus: the model's file was cut short, or could not be read, while it was in use. Restore it and start again.\n";
+        ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
+        (void)ignored;
+        _exit(EXIT_FAULT);
+    }
+    signal(number, SIG_DFL); /* not ours: the instruction runs again and the process dies as it should */
+}
+
+static void watch_map(const apus_map *map) {
+    mapped_begin = map->data;
+    mapped_end = mapped_begin ? mapped_begin + map->size : NULL;
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = on_bus_error;
+    action.sa_flags = SA_SIGINFO;
+    sigaction(SIGBUS, &action, NULL);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- blob -- */
+
+static int cannot_map(const char *path, int error) {
+    struct stat st;
+    int known = stat(path, &st) == 0;
+    if (known && S_ISDIR(st.st_mode))
+        return fail(EXIT_FAULT, "'%s' is a directory, not a blob. If it holds a model, make one: apus-pack '%s' -o OUT.apus", path, path);
+    if (known && S_ISREG(st.st_mode) && st.st_size == 0) return fail(EXIT_FAULT, "'%s' is empty, not a blob.", path);
+    if (known && !S_ISREG(st.st_mode)) return fail(EXIT_FAULT, "'%s' is not a regular file; a blob is mapped and must be one.", path);
+    return fail(EXIT_FAULT, "cannot open the model '%s': %s.", path, strerror(error));
+}
+
+static int not_a_blob(const struct loaded *loaded, apus_status status) {
+    const char *path = loaded->path;
+    if (loaded->map.size >= 4 && !memcmp(loaded->map.data, "GGUF", 4))
+        return fail(EXIT_FAULT, "'%s' is a GGUF file, not a blob. Make one: apus-pack '%s' -o OUT.apus", path, path);
+    if (status == APUS_E_VERSION)
+        return fail(EXIT_FAULT, "'%s' is a blob of another version%s%s. Pack the model again with this version's apus-pack.", path,
+                    *fail_logged() ? ": " : "", fail_logged());
+    if (*fail_logged()) return fail(EXIT_FAULT, "'%s' is not a sound blob: %s.", path, fail_logged());
+    return fail(EXIT_FAULT, "cannot use '%s': %s.", path, apus_status_text(status));
+}
+
+int load_blob(struct loaded *loaded, const char *path) {
+    memset(loaded, 0, sizeof *loaded);
+    if (!path) return fail(EXIT_USAGE, "no model was given: use -m MODEL.apus (apus-pack makes one).");
+    loaded->path = path;
+    int error = apus_map_open(&loaded->map, path);
+    if (error) return cannot_map(path, error);
+    watch_map(&loaded->map);
+    apus_status status = apus_blob_open(&loaded->blob, loaded->map.data, loaded->map.size, load_port());
+    if (status == APUS_OK) status = apus_describe(&loaded->blob, &loaded->info);
+    if (status == APUS_OK) return EXIT_OK;
+    int exit_status = not_a_blob(loaded, status);
+    unload(loaded);
+    return exit_status;
+}
+
+/* ---------------------------------------------------------------------------------------------------- model, session -- */
+
+/* Huge pages where the system has them: the arena is walked with large strides. */
+static void *allocate(const apus_memory *need, const char *what) {
+    const uint64_t huge = (uint64_t)2 << 20;
+    uint64_t alignment = need->bytes >= huge ? huge : 64;
+    if (alignment < need->alignment) alignment = need->alignment;
+    uint64_t bytes = (need->bytes + alignment - 1) / alignment * alignment;
+    if (!bytes) bytes = alignment;
+    void *memory = need->bytes > SIZE_MAX / 2 ? NULL : aligned_alloc((size_t)alignment, (size_t)bytes);
+    if (!memory) {
+        fail(EXIT_FAULT, "no memory left: %s takes %.1f MB. A smaller --ctx takes less.", what, (double)need->bytes * 1e-6);
+        return NULL;
+    }
+    if (alignment >= huge) madvise(memory, (size_t)bytes, MADV_HUGEPAGE);
+    return memory;
+}
+
+static int open_model(struct loaded *loaded, const struct settings *settings) {
+    const apus_model_config config = {
+        .size = sizeof config, .blob = &loaded->blob, .engine = settings->engine, .port = load_port(), .cpu = settings->cpu};
+    apus_memory need;
+    apus_status status = apus_model_measure(&config, &need);
+    if (status != APUS_OK) return fail_status(status, "opening the model");
+    loaded->model_memory = allocate(&need, "the model");
+    if (!loaded->model_memory) return EXIT_FAULT;
+    status = apus_model_open(&loaded->model, &config, loaded->model_memory, (size_t)need.bytes);
+    if (status != APUS_OK) loaded->model = NULL;
+    return status == APUS_OK ? EXIT_OK : fail_status(status, "opening the model");
+}
+
+int load_model(struct loaded *loaded, const struct settings *settings) {
+    int status = load_blob(loaded, settings->model);
+    if (status) return status;
+    status = open_model(loaded, settings);
+    if (status) unload(loaded);
+    return status;
+}
+
+static int open_session(struct loaded *loaded, const struct settings *settings, uint32_t context) {
+    /* Prompts come as ids, tokenized before: no room for text is needed. */
+    const apus_config config = {
+        .size = sizeof config, .model = loaded->model, .context = context, .threads = (uint32_t)settings->threads, .prompt_bytes = 64};
+    apus_memory need;
+    apus_status status = apus_measure(&config, &need);
+    if (status != APUS_OK) return fail_status(status, "opening the session");
+    loaded->arena = allocate(&need, "the session");
+    if (!loaded->arena) return EXIT_FAULT;
+    status = apus_open(&loaded->session, &config, loaded->arena, (size_t)need.bytes);
+    if (status != APUS_OK) loaded->session = NULL;
+    return status == APUS_OK ? EXIT_OK : fail_status(status, "opening the session");
+}
+
+int load_session(struct loaded *loaded, const struct settings *settings, uint32_t context) {
+    int status = loaded->model ? EXIT_OK : open_model(loaded, settings);
+    if (!status) status = open_session(loaded, settings, context);
+    if (status) unload(loaded);
+    return status;
+}
+
+void unload(struct loaded *loaded) {
+    if (loaded->session) apus_close(loaded->session);
+    if (loaded->model) apus_model_close(loaded->model);
+    mapped_begin = mapped_end = NULL;
+    apus_map_close(&loaded->map);
+    free(loaded->arena);
+    free(loaded->model_memory);
+    memset(loaded, 0, sizeof *loaded);
+}
+
+int choose_context(const struct loaded *loaded, const struct settings *settings, uint64_t need, uint32_t *context) {
+    uint32_t most = loaded->info.max_positions;
+    if (settings->context > most)
+        return fail(EXIT_USAGE, "--ctx %" PRIu64 " is more than the %u positions of this model.", settings->context, most);
+    uint64_t chosen = settings->context;
+    if (!chosen) chosen = need > 4096 ? need : 4096;
+    *context = chosen < most ? (uint32_t)chosen : most;
+    return EXIT_OK;
+}

@@ -1,0 +1,35 @@
+/* From a file name to a session: the file mapped, memory given, every failure a sentence. */
+#ifndef APPS_LOAD_H
+#define APPS_LOAD_H
+
+#include "apus/apus.h"
+#include "apus/port.h"
+#include "command.h"
+
+struct loaded {
+    const char *path;
+    apus_map map;
+    apus_blob blob;
+    apus_info info;
+    apus_model *model;
+    apus_session *session;
+    void *model_memory, *arena;
+};
+
+/* Each does the ones before it and gives an exit status; on failure nothing is left open. Only one blob can be loaded at a time. */
+int load_blob(struct loaded *loaded, const char *path);
+int load_model(struct loaded *loaded, const struct settings *settings);
+int load_session(struct loaded *loaded, const struct settings *settings, uint32_t context);
+
+/* Closes what is open. */
+void unload(struct loaded *loaded);
+
+/* --ctx, or the default where it was not given: the smaller of the model's positions and 4096, but at least `need` (as far as the model
+ * goes). EXIT_USAGE after a sentence where --ctx is more than the model has. */
+int choose_context(const struct loaded *loaded, const struct settings *settings, uint64_t need, uint32_t *context);
+
+/* The host's port with a log. */
+const apus_port *load_port(void);
+uint64_t now_ns(void);
+
+#endif

@@ -1,0 +1,162 @@
+/* apus logits: the raw logits behind given ids, as a file. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "fail.h"
+#include "input.h"
+#include "json.h"
+#include "load.h"
+
+/* The output under its temporary name, in the same folder. It is renamed when complete and unlinked otherwise, interrupts included. */
+struct output {
+    const char *path;
+    char *temporary;
+    FILE *stream;
+};
+static const char *volatile unfinished;
+
+static void on_end(int number) {
+    if (unfinished) unlink(unfinished);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static int output_open(struct output *output, const char *path) {
+    struct stat st;
+    memset(output, 0, sizeof *output);
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        fail(EXIT_FAULT, "'%s' is there and is not a regular file; give another name to -o.", path);
+        return EXIT_FAULT;
+    }
+    size_t length = strlen(path);
+    output->path = path;
+    output->temporary = malloc(length + 8);
+    if (!output->temporary) {
+        fail(EXIT_FAULT, "no memory left.");
+        return EXIT_FAULT;
+    }
+    memcpy(output->temporary, path, length);
+    memcpy(output->temporary + length, ".XXXXXX", 8);
+    int fd = mkstemp(output->temporary);
+    output->stream = fd < 0 ? NULL : fdopen(fd, "wb");
+    if (!output->stream) {
+        fail(EXIT_FAULT, "cannot create a file for '%s': %s.", path, strerror(errno));
+        if (fd >= 0) close(fd);
+        free(output->temporary);
+        return EXIT_FAULT;
+    }
+    mode_t mask = umask(0);
+    umask(mask);
+    fchmod(fd, 0666 & ~mask);
+    unfinished = output->temporary;
+    signal(SIGINT, on_end);
+    signal(SIGTERM, on_end);
+    return EXIT_OK;
+}
+
+/* Ends the output: in place where status is EXIT_OK and everything was written, gone otherwise. */
+static int output_close(struct output *output, int status) {
+    int failed = ferror(output->stream);
+    int error = errno;
+    if (fclose(output->stream) && !failed) {
+        failed = 1;
+        error = errno;
+    }
+    if (!status && !failed && rename(output->temporary, output->path)) {
+        failed = 1;
+        error = errno;
+    }
+    if (!status && failed) status = fail(EXIT_FAULT, "cannot write '%s': %s.", output->path, strerror(error));
+    unfinished = NULL;
+    if (status) unlink(output->temporary);
+    free(output->temporary);
+    return status;
+}
+
+/* In runs of positions, so that memory stays bounded for large vocabularies. */
+static int write_logits(struct output *output, struct loaded *loaded, const struct ids *ids) {
+    size_t vocab = loaded->info.vocab;
+    size_t most = ((size_t)64 << 20) / (vocab * sizeof(float));
+    size_t run = most < 1 ? 1 : most > 128 ? 128 : most;
+    float *logits = malloc(run * vocab * sizeof *logits);
+    if (!logits) return fail(EXIT_FAULT, "no memory left for %zu positions of logits.", run);
+    int status = EXIT_OK;
+    for (size_t at = 0; at < ids->count && !status; at += run) {
+        size_t count = ids->count - at < run ? ids->count - at : run;
+        apus_status done = apus_eval(loaded->session, ids->ids + at, count, logits, NULL);
+        if (done < 0)
+            status = fail_status(done, "evaluating");
+        else if (fwrite(logits, sizeof *logits, count * vocab, output->stream) != count * vocab)
+            status = fail(EXIT_FAULT, "cannot write '%s': %s.", output->path, strerror(errno));
+    }
+    free(logits);
+    return status;
+}
+
+static int print_result(const struct loaded *loaded, const struct ids *ids, const struct settings *settings, double seconds) {
+    uint64_t bytes = (uint64_t)ids->count * loaded->info.vocab * sizeof(float);
+    if (!settings->json) {
+        printf("%s: %zu positions of %u logits, %" PRIu64 " bytes\n", settings->output, ids->count, loaded->info.vocab, bytes);
+        return output_flush();
+    }
+    json_t *object = json_object();
+    json_object_set_new(object, "output", json_bytes(settings->output, strlen(settings->output)));
+    json_object_set_new(object, "positions", json_integer((json_int_t)ids->count));
+    json_object_set_new(object, "vocab", json_integer(loaded->info.vocab));
+    json_object_set_new(object, "bytes", json_integer((json_int_t)bytes));
+    json_object_set_new(object, "seconds", json_number(seconds));
+    return json_print(object);
+}
+
+static int evaluate(struct loaded *loaded, const struct ids *ids, const struct settings *settings) {
+    struct output output;
+    if (ids->count > loaded->info.max_positions)
+        return fail(EXIT_USAGE, "%zu ids were given, but this model holds %u positions.", ids->count, loaded->info.max_positions);
+    int status = load_session(loaded, settings, (uint32_t)ids->count);
+    if (!status) status = output_open(&output, settings->output);
+    if (status) return status;
+    uint64_t begin = now_ns();
+    status = output_close(&output, write_logits(&output, loaded, ids));
+    return status ? status : print_result(loaded, ids, settings, (double)(now_ns() - begin) * 1e-9);
+}
+
+static int logits_main(const struct settings *settings) {
+    struct loaded loaded;
+    struct ids ids = {NULL, 0};
+    if (!settings->ids) return fail(EXIT_USAGE, "no ids were given: use --ids LIST, such as --ids 1,2,3.");
+    if (!settings->output || !*settings->output) return fail(EXIT_USAGE, "no output was given: use -o OUT.f32.");
+    int status = load_blob(&loaded, settings->model);
+    if (status) return status;
+    status = input_ids(&ids, settings->ids, loaded.info.vocab);
+    if (!status) status = evaluate(&loaded, &ids, settings);
+    free(ids.ids);
+    unload(&loaded);
+    return status;
+}
+
+static const struct option options[] = {
+    OPTION_MODEL,
+    OPTION_IDS,
+    {"-o", "--output", OPTION_STRING, offsetof(struct settings, output), 0, 0, "FILE",
+     "where to write; the file appears when it is complete"},
+};
+
+const struct command command_logits = {
+    .name = "logits",
+    .summary = "write the raw logits behind token ids",
+    .usage = "-m MODEL.apus --ids LIST -o OUT.f32",
+    .description =
+        "Writes float32 values in the machine's byte order, [positions][vocabulary]: row i is what the model says of the token after id i. "
+        "Nothing is put in front of the ids.\n\nWith --json: output, positions, vocab, bytes, seconds.",
+    .example = "apus logits -m model.apus --ids 1604,803,24 -o logits.f32",
+    .options = options,
+    .options_count = COUNT_OF(options),
+    .main = logits_main,
+};

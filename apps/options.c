@@ -1,0 +1,130 @@
+#include "options.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apus/port.h"
+#include "fail.h"
+
+#define AT(member) offsetof(struct settings, member)
+
+const struct option global_options[] = {
+    {NULL, "--json", OPTION_FLAG, AT(json), 0, 0, NULL, "print one JSON object on standard output and nothing else there"},
+    {NULL, "--threads", OPTION_COUNT, AT(threads), 1, 64, "N", "threads to compute with (default: the processors this process may use)"},
+    {NULL, "--cpu", OPTION_STRING, AT(cpu_name), 0, 0, "SET",
+     "strongest instruction set to use: ref, avx2 or avx512 (default: the best here)"},
+    {NULL, "--engine", OPTION_STRING, AT(engine), 0, 0, "NAME", "engine to compute on (default, and so far the only one: cpu)"},
+    {"-h", "--help", OPTION_FLAG, AT(want_help), 0, 0, NULL, "explain the command"},
+};
+const size_t global_options_count = COUNT_OF(global_options);
+
+void settings_defaults(struct settings *settings) {
+    memset(settings, 0, sizeof *settings);
+    settings->tokens = 256;
+    settings->engine = "cpu";
+    settings->seconds = 30;
+}
+
+static const struct option *find_in(const struct option *options, size_t count, const char *text, size_t length) {
+    for (size_t i = 0; i < count; i++) {
+        const struct option *o = &options[i];
+        if (strlen(o->name) == length && !memcmp(o->name, text, length)) return o;
+        if (o->letter && strlen(o->letter) == length && !memcmp(o->letter, text, length)) return o;
+    }
+    return NULL;
+}
+
+static int store_count(const struct option *o, uint64_t *to, const char *value) {
+    char *end = NULL;
+    errno = 0;
+    unsigned long long n = strtoull(value, &end, 10);
+    if (*value < '0' || *value > '9' || *end || errno) return fail(EXIT_USAGE, "%s expects a whole number, found '%s'.", o->name, value);
+    if ((double)n < o->low || (o->high > 0 && (double)n > o->high))
+        return fail(EXIT_USAGE, "%s expects a number from %.0f to %.0f, found %s.", o->name, o->low, o->high, value);
+    *to = n;
+    return EXIT_OK;
+}
+
+static int store_real(const struct option *o, double *to, const char *value) {
+    char *end = NULL;
+    double x = strtod(value, &end);
+    if (end == value || *end || !isfinite(x)) return fail(EXIT_USAGE, "%s expects a number, found '%s'.", o->name, value);
+    if (x < o->low || x > o->high) return fail(EXIT_USAGE, "%s expects a number from %g to %g, found %s.", o->name, o->low, o->high, value);
+    *to = x;
+    return EXIT_OK;
+}
+
+static int store(const struct option *o, struct settings *settings, const char *value) {
+    void *to = (char *)settings + o->offset;
+    switch (o->kind) {
+    case OPTION_FLAG:
+        *(int *)to = 1;
+        return EXIT_OK;
+    case OPTION_STRING:
+        *(const char **)to = value;
+        return EXIT_OK;
+    case OPTION_COUNT:
+        return store_count(o, to, value);
+    case OPTION_REAL:
+        return store_real(o, to, value);
+    case OPTION_STOP:
+        break;
+    }
+    if (settings->stops_count == APUS_STOPS_MAX) return fail(EXIT_USAGE, "%s can be given %d times at most.", o->name, APUS_STOPS_MAX);
+    if (!*value || strlen(value) > 63) return fail(EXIT_USAGE, "%s expects 1 to 63 bytes of text, found %zu.", o->name, strlen(value));
+    settings->stops[settings->stops_count++] = value;
+    return EXIT_OK;
+}
+
+int options_parse(const struct command *command, struct settings *settings, int argc, char **argv, int first, int *next) {
+    const char *topic = command ? command->name : "";
+    int operands_only = 0;
+    int i = first;
+    for (; i < argc; i++) {
+        const char *arg = argv[i];
+        if (!operands_only && !strcmp(arg, "--") && command) {
+            operands_only = 1;
+            continue;
+        }
+        if (operands_only || arg[0] != '-' || !arg[1]) {
+            if (!command) break;
+            if (!command->operand || settings->operand) return fail(EXIT_USAGE, "unexpected argument '%s'. See: apus help %s", arg, topic);
+            settings->operand = arg;
+            continue;
+        }
+        const char *equals = arg[1] == '-' ? strchr(arg, '=') : NULL;
+        size_t length = equals ? (size_t)(equals - arg) : strlen(arg);
+        const struct option *o = find_in(global_options, global_options_count, arg, length);
+        if (!o && command) o = find_in(command->options, command->options_count, arg, length);
+        if (!o) return fail(EXIT_USAGE, "unknown option '%.*s'. See: apus help%s%s", (int)length, arg, *topic ? " " : "", topic);
+        const char *value = equals ? equals + 1 : NULL;
+        if (o->kind == OPTION_FLAG && value) return fail(EXIT_USAGE, "%s takes no value, found '%s'.", o->name, value);
+        if (o->kind != OPTION_FLAG && !value) {
+            if (i + 1 == argc) return fail(EXIT_USAGE, "%.*s expects a value (%s) after it.", (int)length, arg, o->value);
+            value = argv[++i];
+        }
+        int status = store(o, settings, value);
+        if (status) return status;
+    }
+    if (next) *next = i;
+    return EXIT_OK;
+}
+
+int options_resolve(struct settings *settings) {
+    if (!settings->threads) {
+        uint32_t here = apus_port_processors();
+        settings->threads = here < 64 ? here : 64;
+    }
+    if (strcmp(settings->engine, "cpu") != 0)
+        return fail(EXIT_UNAVAILABLE, "this build has no engine '%s', only cpu. See: apus probe", settings->engine);
+    if (!settings->cpu_name) return EXIT_OK;
+    for (int cpu = APUS_CPU_REF; cpu <= APUS_CPU_AVX512; cpu++)
+        if (!strcmp(settings->cpu_name, apus_cpu_name((apus_cpu)cpu))) settings->cpu = (apus_cpu)cpu;
+    if (settings->cpu == APUS_CPU_BEST) return fail(EXIT_USAGE, "--cpu expects ref, avx2 or avx512, found '%s'.", settings->cpu_name);
+    if (settings->cpu > apus_cpu_best())
+        return fail(EXIT_UNAVAILABLE, "--cpu %s cannot run here: the strongest instruction set of this machine is %s.", settings->cpu_name,
+                    apus_cpu_name(apus_cpu_best()));
+    return EXIT_OK;
+}

@@ -1,0 +1,293 @@
+/* apus run: a prompt, and the text that follows it as it comes. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "fail.h"
+#include "input.h"
+#include "json.h"
+#include "load.h"
+
+#define AT(member) offsetof(struct settings, member)
+
+static const struct option options[] = {
+    OPTION_MODEL,
+    OPTION_TEXT,
+    OPTION_FILE,
+    OPTION_IDS,
+    {"-n", "--tokens", OPTION_COUNT, AT(tokens), 0, 4294967295.0, "N",
+     "tokens to generate at most (default 256; 0: as many as the context holds)"},
+    {NULL, "--ctx", OPTION_COUNT, AT(context), 1, 4294967295.0, "N",
+     "positions of the context, prompt included (default: 4096 or what the prompt needs, as far as the model goes)"},
+    {NULL, "--temp", OPTION_REAL, AT(temperature), 0, 100, "T", "temperature: 0 (default) takes the likeliest token, else 0.01 to 100"},
+    {NULL, "--top-k", OPTION_COUNT, AT(top_k), 0, 4294967295.0, "K", "sample among the K likeliest tokens (default 0: off)"},
+    {NULL, "--top-p", OPTION_REAL, AT(top_p), 0, 1, "P", "sample among the likeliest tokens that hold P of the probability (default: off)"},
+    {NULL, "--min-p", OPTION_REAL, AT(min_p), 0, 1, "P", "drop tokens less likely than P times the likeliest (default: off)"},
+    {NULL, "--repeat-penalty", OPTION_REAL, AT(repeat_penalty), 0, 10, "R", "make recent tokens less likely, 0.1 to 10 (default: off)"},
+    {NULL, "--repeat-last", OPTION_COUNT, AT(repeat_last), 1, 1024, "N", "how many tokens back that looks (default 64)"},
+    {NULL, "--seed", OPTION_COUNT, AT(seed), 0, 0, "N", "of the random numbers (default 0); the same seed gives the same text"},
+    {NULL, "--stop", OPTION_STOP, AT(stops), 0, 0, "TEXT", "end before this text; can be given 8 times, 63 bytes each"},
+    {NULL, "--ignore-eos", OPTION_FLAG, AT(ignore_eos), 0, 0, NULL, "go on after tokens that end a text"},
+    {NULL, "--deadline", OPTION_COUNT, AT(deadline_ms), 1, 1e12, "MS", "stop after this many milliseconds, the prompt's time included"},
+    {NULL, "--special", OPTION_FLAG, AT(special), 0, 0, NULL, "take control tokens spelled out in the prompt as such (trusted text only)"},
+};
+
+/* What a generation gave, kept for --json. */
+struct result {
+    char *text;
+    size_t text_bytes, text_capacity;
+    int32_t *ids;
+    size_t ids_count, ids_capacity;
+    apus_stop_reason stop;
+    uint64_t begin_ns, first_ns, end_ns; /* first_ns: 0 until there is a token */
+};
+
+static apus_session *volatile running;
+
+/* The first interrupt ends the generation with its figures; SA_RESETHAND makes the second one end the program. */
+static void on_interrupt(int number) {
+    (void)number;
+    apus_session *session = running;
+    if (session) apus_cancel(session);
+}
+
+static void watch_interrupts(apus_session *session) {
+    running = session;
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_interrupt;
+    action.sa_flags = (int)(SA_RESETHAND | SA_RESTART);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static int make_prompt(struct ids *ids, const struct loaded *loaded, const struct settings *settings) {
+    int given = !!settings->text + !!settings->file + !!settings->ids;
+    if (given != 1)
+        return fail(EXIT_USAGE, "%s: use one of -p TEXT, -f FILE (- is standard input) or --ids LIST.",
+                    given ? "more than one prompt was given" : "no prompt was given");
+    if (settings->ids) return input_ids(ids, settings->ids, loaded->info.vocab);
+    struct text text;
+    int status = input_text(&text, settings);
+    if (status) return status;
+    const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, settings->special ? APUS_PART_SPECIALS : 0, text.bytes, text.count}};
+    status = input_tokenize(ids, &loaded->blob, parts, 2);
+    free(text.bytes);
+    if (!status && !ids->count)
+        status = fail(EXIT_USAGE, "the prompt is empty, and this model puts no token in front of one: give some text.");
+    return status;
+}
+
+static int check_room(const struct loaded *loaded, const struct settings *settings, size_t prompt, uint32_t context) {
+    if (prompt <= context) return EXIT_OK;
+    uint32_t most = loaded->info.max_positions;
+    if (prompt > most)
+        return fail(EXIT_USAGE, "the prompt has %zu tokens, but this model holds %u positions: give a shorter one.", prompt, most);
+    return fail(EXIT_USAGE,
+                "the prompt has %zu tokens, but the context holds %u: give a --ctx up to %u, or a shorter prompt (asked for: --ctx %" PRIu64
+                ").",
+                prompt, context, most, settings->context);
+}
+
+/* Sampling of the settings, checked where a range has a hole. */
+static int make_sampling(apus_sampling *sampling, apus_stop *stops, const struct settings *settings) {
+    if (settings->temperature > 0 && settings->temperature < 0.01)
+        return fail(EXIT_USAGE, "--temp expects 0 or a number from 0.01 to 100, found %g.", settings->temperature);
+    if (settings->repeat_penalty > 0 && settings->repeat_penalty < 0.1)
+        return fail(EXIT_USAGE, "--repeat-penalty expects a number from 0.1 to 10, found %g.", settings->repeat_penalty);
+    for (size_t i = 0; i < settings->stops_count; i++) stops[i] = (apus_stop){settings->stops[i], strlen(settings->stops[i])};
+    *sampling = (apus_sampling){.size = sizeof *sampling,
+                                .temperature = (float)settings->temperature,
+                                .top_k = (uint32_t)settings->top_k,
+                                .top_p = (float)settings->top_p,
+                                .min_p = (float)settings->min_p,
+                                .repeat_penalty = (float)settings->repeat_penalty,
+                                .repeat_last = (uint32_t)settings->repeat_last,
+                                .seed = settings->seed,
+                                .max_tokens = (uint32_t)settings->tokens,
+                                .ignore_end = settings->ignore_eos,
+                                .want_hash = settings->json,
+                                .stops = stops,
+                                .stops_count = (uint32_t)settings->stops_count};
+    return EXIT_OK;
+}
+
+static int grow(void **memory, size_t *capacity, size_t need) {
+    if (*memory && need <= *capacity) return EXIT_OK;
+    size_t larger = 2 * need + 256;
+    void *more = realloc(*memory, larger);
+    if (!more) {
+        fail(EXIT_FAULT, "no memory left for the text.");
+        return EXIT_FAULT;
+    }
+    *memory = more;
+    *capacity = larger;
+    return EXIT_OK;
+}
+
+/* A piece goes to the terminal, or is kept for --json. */
+static int take_piece(struct result *result, const apus_piece *piece, const struct settings *settings) {
+    if (piece->count && !result->first_ns) result->first_ns = now_ns();
+    result->ids_count += piece->count;
+    if (!settings->json) {
+        result->text_bytes += piece->bytes;
+        fwrite(piece->text, 1, piece->bytes, stdout);
+        return piece->bytes ? output_flush() : EXIT_OK;
+    }
+    size_t ids_before = result->ids_count - piece->count;
+    void *text = result->text, *ids = result->ids;
+    int status = grow(&text, &result->text_capacity, result->text_bytes + piece->bytes);
+    result->text = text;
+    if (!status) status = grow(&ids, &result->ids_capacity, result->ids_count * sizeof *result->ids);
+    result->ids = ids;
+    if (status) return status;
+    if (piece->bytes) memcpy(result->text + result->text_bytes, piece->text, piece->bytes);
+    if (piece->count) memcpy(result->ids + ids_before, piece->ids, piece->count * sizeof *piece->ids);
+    result->text_bytes += piece->bytes;
+    return EXIT_OK;
+}
+
+/* The prompt's part. A deadline or an interrupt in it is a stop before the first token. */
+static int evaluate_prompt(struct result *result, struct loaded *loaded, const struct ids *prompt, uint64_t deadline_ns) {
+    const apus_part part = {APUS_IDS, 0, prompt->ids, prompt->count};
+    apus_status status = apus_prompt(loaded->session, &part, 1, deadline_ns);
+    if (status < 0) return fail_status(status, "evaluating the prompt");
+    if (status == APUS_PARTIAL) result->stop = deadline_ns && now_ns() >= deadline_ns ? APUS_STOP_DEADLINE : APUS_STOP_CANCELLED;
+    return EXIT_OK;
+}
+
+static int generate(struct result *result, struct loaded *loaded, const struct ids *prompt, const struct settings *settings) {
+    apus_stop stops[APUS_STOPS_MAX];
+    apus_sampling sampling;
+    int status = make_sampling(&sampling, stops, settings);
+    if (status) return status;
+    if (settings->deadline_ms) sampling.deadline_ns = result->begin_ns + settings->deadline_ms * 1000000u;
+    status = evaluate_prompt(result, loaded, prompt, sampling.deadline_ns);
+    if (status || result->stop) return status;
+    apus_status done = apus_begin(loaded->session, &sampling);
+    if (done < 0) return fail_status(done, "beginning the text");
+    while (!status && !result->stop) {
+        apus_piece piece;
+        done = apus_next(loaded->session, &piece);
+        if (done < 0) return fail_status(done, "generating");
+        result->stop = piece.stop;
+        status = take_piece(result, &piece, settings);
+    }
+    return status;
+}
+
+/* Rates of a generation. Tokens per second count what came after the first token, whose time is mostly the prompt's. */
+struct figures {
+    double prefill_tps, decode_tps, weight_gb_per_s, first_token_ms;
+    apus_stats_t stats;
+};
+
+static void make_figures(struct figures *figures, const struct result *result, const struct loaded *loaded) {
+    memset(figures, 0, sizeof *figures);
+    apus_stats_t *s = &figures->stats;
+    if (apus_stats(loaded->session, s) < 0) return;
+    if (s->prompt_ns) figures->prefill_tps = (double)s->prompt_tokens * 1e9 / (double)s->prompt_ns;
+    if (s->next_ns) figures->weight_gb_per_s = (double)s->passes * (double)s->weight_bytes / (double)s->next_ns;
+    if (result->first_ns) figures->first_token_ms = (double)(result->first_ns - result->begin_ns) * 1e-6;
+    if (result->ids_count > 1 && result->end_ns > result->first_ns)
+        figures->decode_tps = (double)(result->ids_count - 1) * 1e9 / (double)(result->end_ns - result->first_ns);
+}
+
+static int print_figures(const struct figures *f, const struct result *result, size_t prompt_tokens) {
+    const apus_stats_t *s = &f->stats;
+    int on_terminal = isatty(STDOUT_FILENO);
+    if (on_terminal) putchar('\n');
+    int status = output_flush();
+    fprintf(
+        stderr,
+        "[prompt %zu tokens at %.1f/s, first token after %.0f ms; %zu tokens at %.1f/s, weights %.2f GB/s; stop: %s; %s %s, %u threads, "
+        "arena %.1f MB]\n",
+        prompt_tokens, f->prefill_tps, f->first_token_ms, result->ids_count, f->decode_tps, f->weight_gb_per_s,
+        apus_stop_reason_text(result->stop), s->engine ? s->engine : "", s->cpu ? s->cpu : "", s->threads, (double)s->arena_bytes * 1e-6);
+    return status;
+}
+
+static int print_object(const struct figures *f, const struct result *result, size_t prompt_tokens) {
+    const apus_stats_t *s = &f->stats;
+    json_t *object = json_object();
+    json_object_set_new(object, "text", json_bytes(result->text, result->text_bytes));
+    json_object_set_new(object, "ids", json_ids(result->ids, result->ids_count));
+    json_object_set_new(object, "prompt_tokens", json_integer((json_int_t)prompt_tokens));
+    json_object_set_new(object, "new_tokens", json_integer((json_int_t)result->ids_count));
+    json_object_set_new(object, "stop_reason", json_string(apus_stop_reason_text(result->stop)));
+    json_object_set_new(object, "prefill_tps", json_number(f->prefill_tps));
+    json_object_set_new(object, "decode_tps", json_number(f->decode_tps));
+    json_object_set_new(object, "weight_gb_per_s", json_number(f->weight_gb_per_s));
+    json_object_set_new(object, "first_token_ms", json_number(f->first_token_ms));
+    json_object_set_new(object, "arena_bytes", json_integer((json_int_t)s->arena_bytes));
+    json_object_set_new(object, "logits_hash", json_hash(s->logits_hash));
+    json_object_set_new(object, "passes", json_integer((json_int_t)s->passes));
+    json_object_set_new(object, "context", json_integer(s->context));
+    json_object_set_new(object, "engine", json_string(s->engine ? s->engine : ""));
+    json_object_set_new(object, "cpu", json_string(s->cpu ? s->cpu : ""));
+    json_object_set_new(object, "threads", json_integer(s->threads));
+    return json_print(object);
+}
+
+static int run_loaded(struct loaded *loaded, const struct settings *settings) {
+    struct ids prompt = {NULL, 0};
+    struct result result;
+    uint32_t context = 0;
+    memset(&result, 0, sizeof result);
+    result.begin_ns = now_ns();
+    int status = make_prompt(&prompt, loaded, settings);
+    uint64_t tokenize_ns = now_ns() - result.begin_ns;
+    if (!status) status = choose_context(loaded, settings, (uint64_t)prompt.count + settings->tokens, &context);
+    if (!status) status = check_room(loaded, settings, prompt.count, context);
+    if (!status) status = load_session(loaded, settings, context);
+    if (!status) {
+        result.begin_ns = now_ns() - tokenize_ns; /* opening the session is no part of the prompt's time */
+        watch_interrupts(loaded->session);
+        status = generate(&result, loaded, &prompt, settings);
+        running = NULL;
+        result.end_ns = now_ns();
+    }
+    if (!status) {
+        struct figures figures;
+        make_figures(&figures, &result, loaded);
+        status = settings->json ? print_object(&figures, &result, prompt.count) : print_figures(&figures, &result, prompt.count);
+    }
+    free(prompt.ids);
+    free(result.text);
+    free(result.ids);
+    return status;
+}
+
+static int run_main(const struct settings *settings) {
+    apus_stop stops[APUS_STOPS_MAX];
+    apus_sampling sampling;
+    struct loaded loaded;
+    int status = make_sampling(&sampling, stops, settings); /* a wrong option is told before a model is opened */
+    if (!status) status = load_blob(&loaded, settings->model);
+    if (status) return status;
+    status = run_loaded(&loaded, settings);
+    unload(&loaded);
+    return status;
+}
+
+const struct command command_run = {
+    .name = "run",
+    .summary = "complete a prompt",
+    .usage = "-m MODEL.apus (-p TEXT | -f FILE | --ids LIST) [options]",
+    .description =
+        "Prints the text that follows the prompt, as it comes, on standard output, and a line of figures on standard error. The model's "
+        "beginning-of-text token is put in front where the model wants one; ids are taken as they are.\n\n"
+        "The text is the same for every instruction set and number of threads. Without --temp the likeliest token is taken each time. "
+        "The first interrupt (Ctrl-C) ends the text and prints the figures, the second ends the program.\n\n"
+        "With --json: text, ids, prompt_tokens, new_tokens, stop_reason (eos, length, stop, cancelled, deadline, context), prefill_tps, "
+        "decode_tps, weight_gb_per_s, first_token_ms, arena_bytes, logits_hash, passes, context, engine, cpu, threads.",
+    .example = "apus run -m model.apus -p 'def fibonacci(n):' -n 64\n"
+               "apus run -m model.apus -f main.c --temp 0.8 --top-p 0.95 --seed 7 --stop '}'",
+    .options = options,
+    .options_count = COUNT_OF(options),
+    .main = run_main,
+};

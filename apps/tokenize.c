@@ -1,0 +1,115 @@
+/* apus tokenize and apus detokenize: text to ids and back. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "fail.h"
+#include "input.h"
+#include "json.h"
+#include "load.h"
+
+#define AT(member) offsetof(struct settings, member)
+
+static int print_ids(const struct ids *ids, const struct settings *settings) {
+    if (settings->json) {
+        json_t *object = json_object();
+        json_object_set_new(object, "ids", json_ids(ids->ids, ids->count));
+        return json_print(object);
+    }
+    for (size_t i = 0; i < ids->count; i++) printf("%s%d", i ? "," : "", (int)ids->ids[i]);
+    putchar('\n');
+    return output_flush();
+}
+
+static int tokenize_main(const struct settings *settings) {
+    struct loaded loaded;
+    struct text text;
+    struct ids ids = {NULL, 0};
+    int status = load_blob(&loaded, settings->model);
+    if (status) return status;
+    status = input_text(&text, settings);
+    if (!status) {
+        const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, settings->special ? APUS_PART_SPECIALS : 0, text.bytes, text.count}};
+        status = input_tokenize(&ids, &loaded.blob, settings->bos ? parts : parts + 1, settings->bos ? 2 : 1);
+        free(text.bytes);
+    }
+    if (!status) status = print_ids(&ids, settings);
+    free(ids.ids);
+    unload(&loaded);
+    return status;
+}
+
+static int print_text(const char *text, size_t count, const struct settings *settings) {
+    if (settings->json) {
+        json_t *object = json_object();
+        json_object_set_new(object, "text", json_bytes(text, count));
+        return json_print(object);
+    }
+    fwrite(text, 1, count, stdout);
+    if (isatty(STDOUT_FILENO)) putchar('\n');
+    return output_flush();
+}
+
+static int detokenize_ids(const struct loaded *loaded, const struct ids *ids, const struct settings *settings) {
+    size_t count = 0;
+    char none;
+    apus_status done = apus_detokenize(&loaded->blob, ids->ids, ids->count, 1, settings->special, &none, 0, &count);
+    if (done < 0 && done != APUS_E_SPACE) return fail_status(done, "detokenizing");
+    char *text = malloc(count + 1);
+    if (!text) return fail(EXIT_FAULT, "no memory left for %zu bytes of text.", count);
+    done = apus_detokenize(&loaded->blob, ids->ids, ids->count, 1, settings->special, text, count, &count);
+    int status = done < 0 ? fail_status(done, "detokenizing") : print_text(text, count, settings);
+    free(text);
+    return status;
+}
+
+static int detokenize_main(const struct settings *settings) {
+    struct loaded loaded;
+    struct ids ids = {NULL, 0};
+    int status = load_blob(&loaded, settings->model);
+    if (status) return status;
+    status = settings->ids ? input_ids(&ids, settings->ids, loaded.info.vocab)
+                           : fail(EXIT_USAGE, "no ids were given: use --ids LIST, such as --ids 1,2,3.");
+    if (!status) status = detokenize_ids(&loaded, &ids, settings);
+    free(ids.ids);
+    unload(&loaded);
+    return status;
+}
+
+static const struct option tokenize_options[] = {
+    OPTION_MODEL,
+    OPTION_TEXT,
+    OPTION_FILE,
+    {NULL, "--bos", OPTION_FLAG, AT(bos), 0, 0, NULL, "put in front what the model puts in front of a prompt"},
+    {NULL, "--special", OPTION_FLAG, AT(special), 0, 0, NULL, "take control tokens spelled out in the text as such"},
+};
+
+const struct command command_tokenize = {
+    .name = "tokenize",
+    .summary = "turn text into token ids",
+    .usage = "-m MODEL.apus (-p TEXT | -f FILE) [--bos] [--special]",
+    .description = "Prints the ids of the text alone, separated by commas, as --ids of the other commands takes them.\n\nWith --json: ids.",
+    .example = "apus tokenize -m model.apus -p 'def add(a, b):'",
+    .options = tokenize_options,
+    .options_count = COUNT_OF(tokenize_options),
+    .main = tokenize_main,
+};
+
+static const struct option detokenize_options[] = {
+    OPTION_MODEL,
+    OPTION_IDS,
+    {NULL, "--special", OPTION_FLAG, AT(special), 0, 0, NULL, "spell control tokens out; without it they give no text"},
+};
+
+const struct command command_detokenize = {
+    .name = "detokenize",
+    .summary = "turn token ids into text",
+    .usage = "-m MODEL.apus --ids LIST [--special]",
+    .description = "Prints the bytes that the ids stand for.\n\nWith --json: text, with U+FFFD in place of bytes that are not UTF-8.",
+    .example = "apus detokenize -m model.apus --ids 1604,803,24",
+    .options = detokenize_options,
+    .options_count = COUNT_OF(detokenize_options),
+    .main = detokenize_main,
+};
