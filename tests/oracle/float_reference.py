@@ -49,6 +49,9 @@ class Layer:
 class Model:
     """layers[i]: attn_norm, q, k, v, o, ffn_norm, gate, up, down as [out][in]; bq, bk, bv or None; heads, kv. frequency: [head_dim / 2]."""
 
+    def linear(self, x, w):
+        return x @ w.T
+
     def rope(self, x, cos, sin):
         """x [n][heads][head_dim], rotated by position. Pairs are (i, i + half), or (2i, 2i + 1) where the file interleaves them."""
         half = self.head_dim // 2
@@ -80,13 +83,13 @@ class Model:
         x = self.embedding[ids]
         for y in self.layers:
             h = self.norm(x, y.attn_norm)
-            q, k, v = (h @ w.T + (b if b is not None else f32(0)) for w, b in ((y.q, y.bq), (y.k, y.bk), (y.v, y.bv)))
+            q, k, v = (self.linear(h, w) + (b if b is not None else f32(0)) for w, b in ((y.q, y.bq), (y.k, y.bk), (y.v, y.bv)))
             q, k = self.rope(q.reshape(n, -1, d), cos, sin), self.rope(k.reshape(n, -1, d), cos, sin)
-            x = x + self.attention(q, k, v.reshape(n, -1, d)).reshape(n, -1) @ y.o.T
+            x = x + self.linear(self.attention(q, k, v.reshape(n, -1, d)).reshape(n, -1), y.o)
             h = self.norm(x, y.ffn_norm)
-            gate = h @ y.gate.T
-            x = x + (gate / (1 + np.exp(-gate)) * (h @ y.up.T)) @ y.down.T
-        return self.norm(x, self.out_norm) @ self.head.T
+            gate = self.linear(h, y.gate)
+            x = x + self.linear(gate / (1 + np.exp(-gate)) * self.linear(h, y.up), y.down)
+        return self.linear(self.norm(x, self.out_norm), self.head)
 
     def windows(self, ids, window):
         return np.concatenate([self.logits(ids[i:i + window]) for i in range(0, len(ids), window)])

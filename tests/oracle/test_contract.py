@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""apus against docs/numerics.md in numpy: the same bits, for every tiny model, int8 and int4, every instruction set and thread count.
+
+    test_contract.py [SHAPE ...]"""
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+
+import runner
+
+runner.need('numpy')
+sys.path.insert(0, str(runner.ROOT / 'weights' / 'tools'))
+import numpy as np  # noqa: E402
+import numerics  # noqa: E402
+import random_checkpoint  # noqa: E402
+
+POSITIONS = 75  # more than four passes of 16 columns, no multiple of 16
+MASKS = [('--cpu', cpu, '--threads', threads) for cpu in ('ref', 'avx2', 'avx512') for threads in (1, 2)]
+
+
+def first_difference(a, b):
+    at = np.argwhere(a.view(np.uint32) != b.view(np.uint32))
+    p, v = at[0]
+    return f'{len(at)} of {a.size} logits differ; first at position {p}, id {v}: {a[p, v]!r} where the contract has {b[p, v]!r}'
+
+
+def check(shape, weights, folder):
+    source, blob = folder / shape, folder / 'm.apus'
+    runner.pack(source, blob, weights)
+    parsed = numerics.Blob(blob)
+    ids = np.random.default_rng(zlib.crc32(shape.encode())).integers(0, int(parsed.model['vocab']), POSITIONS).tolist()
+    want, missing = numerics.logits(parsed, ids), set()
+    for mask in MASKS:
+        got = runner.logits(blob, ids, folder / 'l.f32', *mask)
+        if got is None:
+            missing.add(mask[1])
+        elif got.shape != want.shape:
+            return f'{" ".join(map(str, mask))}: shape {got.shape} where {want.shape} is expected'
+        elif not np.array_equal(got.view(np.uint32), want.view(np.uint32)):
+            return f'{" ".join(map(str, mask))}: {first_difference(got, want)}'
+    print(f'ok   {shape} {weights}: {want.size} logits' + (f' (not on this machine: {", ".join(sorted(missing))})' if missing else ''), flush=True)
+    return None
+
+
+def main():
+    shapes = sys.argv[1:] or [s for s in random_checkpoint.SHAPES if s.startswith('tiny-')]
+    bad = 0
+    with tempfile.TemporaryDirectory() as tmp:
+        for shape in shapes:
+            random_checkpoint.write_checkpoint(shape, Path(tmp) / shape)
+            for weights in ('int8', 'int4'):
+                why = check(shape, weights, Path(tmp))
+                if why:
+                    print(f'FAIL {shape} {weights}: {why}', flush=True)
+                    bad += 1
+    sys.exit(bad > 0)
+
+
+main()
