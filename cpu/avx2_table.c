@@ -3,9 +3,12 @@
 
 void cpu_fill_avx2(struct cpu_kernels *table) {
     table->cpu = APUS_CPU_AVX2;
+    table->gemv_w8 = avx2_gemv_w8;
+    table->gemv_w4 = avx2_gemv_w4;
     table->norm = avx2_norm;
     table->quant = avx2_quant;
     table->act = avx2_act;
     table->head = avx2_head;
     table->embed = avx2_embed;
+    table->attend = avx2_attend;
 }
