@@ -190,6 +190,7 @@ static void make_figures(struct figures *figures, const struct result *result, c
     memset(figures, 0, sizeof *figures);
     apus_stats_t *s = &figures->stats;
     if (apus_stats(loaded->session, s) < 0) return;
+    if (!result->ids_count) s->passes = 0; /* those of a prompt that was cut short */
     if (s->prompt_ns) figures->prefill_tps = (double)s->prompt_tokens * 1e9 / (double)s->prompt_ns;
     if (s->next_ns) figures->weight_gb_per_s = (double)s->passes * (double)s->weight_bytes / (double)s->next_ns;
     if (result->first_ns) figures->first_token_ms = (double)(result->first_ns - result->begin_ns) * 1e-6;
@@ -202,12 +203,14 @@ static int print_figures(const struct figures *f, const struct result *result, s
     int on_terminal = isatty(STDOUT_FILENO);
     if (on_terminal) putchar('\n');
     int status = output_flush();
-    fprintf(
-        stderr,
-        "[prompt %zu tokens at %.1f/s, first token after %.0f ms; %zu tokens at %.1f/s, weights %.2f GB/s; stop: %s; %s %s, %u threads, "
-        "arena %.1f MB]\n",
-        prompt_tokens, f->prefill_tps, f->first_token_ms, result->ids_count, f->decode_tps, f->weight_gb_per_s,
-        apus_stop_reason_text(result->stop), s->engine ? s->engine : "", s->cpu ? s->cpu : "", s->threads, (double)s->arena_bytes * 1e-6);
+    fprintf(stderr, "[prompt %zu tokens at %.1f/s, ", prompt_tokens, f->prefill_tps);
+    if (result->ids_count)
+        fprintf(stderr, "first token after %.0f ms; %zu tokens at %.1f/s, weights %.2f GB/s; ", f->first_token_ms, result->ids_count,
+                f->decode_tps, f->weight_gb_per_s);
+    else
+        fputs("no token after it; ", stderr);
+    fprintf(stderr, "stop: %s; %s %s, %u threads, arena %.1f MB]\n", apus_stop_reason_text(result->stop), s->engine ? s->engine : "",
+            s->cpu ? s->cpu : "", s->threads, (double)s->arena_bytes * 1e-6);
     return status;
 }
 

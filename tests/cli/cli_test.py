@@ -150,6 +150,14 @@ class Run(Case):
         o = self.run_model('-p', PROMPT, '-n', 0, '--ctx', 32768, '--ignore-eos', '--threads', 1, '--cpu', 'ref', '--deadline', 200)
         self.assertEqual(o['stop_reason'], 'deadline')
 
+    def test_deadline_within_the_prompt(self):
+        ids = ','.join(['5'] * 30000)
+        way = ['-n', 4, '--threads', 1, '--cpu', 'ref', '--deadline', 50]
+        o = self.run_model('--ids', '-', *way, stdin=ids.encode())
+        self.assertEqual((o['stop_reason'], o['ids'], o['text'], o['passes']), ('deadline', [], '', 0))
+        r = self.ok('run', '-m', Fixture.model, '--ids', '-', *way, stdin=ids.encode())
+        self.assertIn(b'no token after it; stop: deadline', r.stderr)
+
     def start_long(self, model):
         p = subprocess.Popen([str(BUILD / 'apus'), 'run', '-m', model, '-p', PROMPT, '-n', '0', '--ctx', '32768', '--ignore-eos', '--cpu', 'ref',
                               '--threads', '2'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
