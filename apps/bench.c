@@ -103,22 +103,18 @@ static apus_status measure_decode(struct bench *b) {
     return status;
 }
 
-/* By the time that passes, like decoding beside it: roof_read's own figure is of processor time, which other programs do not slow. */
-static void measure_read(struct bench *b) {
-    uint64_t begin = now_ns();
-    roof_read(b->team, b->region, b->region_bytes, 1, b->prefetch);
-    add_sample(&b->read, (double)b->region_bytes / seconds_since(begin));
-}
-
 static apus_status measure_once(struct bench *b) {
-    double seconds = 0;
-    measure_read(b);
+    double seconds = 0, rate;
+    /* The roofs by the time that passes, like everything beside them. */
+    rate = roof_read(b->team, b->region, b->region_bytes, 1, b->prefetch);
+    add_sample(&b->read, rate * roof_share(b->team));
     apus_status status = measure_decode(b);
     for (size_t i = 0; i < VERIFIES && status >= 0; i++) {
         status = evaluate(b, b->base, verify_columns[i], b->logits, &seconds);
         add_sample(&b->verify[i], seconds);
     }
-    add_sample(&b->dot, roof_dot(b->team));
+    rate = roof_dot(b->team);
+    add_sample(&b->dot, rate * roof_share(b->team));
     if (status >= 0) status = evaluate(b, 0, b->prefill_tokens, NULL, &seconds);
     add_sample(&b->prefill, seconds);
     return status;

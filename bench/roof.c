@@ -16,6 +16,7 @@ struct roof_member {
 };
 
 struct roof_team {
+    double share;              /* roof_share */
     pthread_barrier_t barrier; /* before and after every job */
     roof_fn *fn;               /* NULL: leave */
     void *user;
@@ -80,14 +81,19 @@ unsigned roof_threads(const struct roof_team *team) { return team->threads; }
 double roof_run(struct roof_team *team, roof_fn *fn, void *user) {
     team->fn = fn;
     team->user = user;
+    uint64_t begin = roof_now();
     pthread_barrier_wait(&team->barrier);
     work(&team->member[0]);
     pthread_barrier_wait(&team->barrier);
     double longest = 0;
     for (unsigned i = 0; i < team->threads; i++)
         if (team->member[i].seconds > longest) longest = team->member[i].seconds;
+    double passed = (double)(roof_now() - begin) * 1e-9;
+    team->share = passed > longest ? longest / passed : 1;
     return longest;
 }
+
+double roof_share(const struct roof_team *team) { return team->share; }
 
 /* ------------------------------------------------------------------------------------------------------------- reading -- */
 

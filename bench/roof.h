@@ -18,6 +18,10 @@ unsigned roof_threads(const struct roof_team *team);
 typedef void roof_fn(void *user, unsigned thread, unsigned threads);
 double roof_run(struct roof_team *team, roof_fn *fn, void *user);
 
+/* That time over the time that passed in the last roof_run, roof_read or roof_dot, 0 .. 1: what other programs left of the machine. A rate
+ * times it is the rate by the time that passed, to compare with what is timed so. */
+double roof_share(const struct roof_team *team);
+
 /* Bytes per second of reading `bytes` at data (64-aligned), each thread its own part in order, `repeats` times over. For the roof of
  * memory, bytes must be many times the last cache; for the roof of a cache, a part must fit into it. prefetch: bytes ahead, 0: none. */
 double roof_read(struct roof_team *team, const void *data, size_t bytes, unsigned repeats, unsigned prefetch);
