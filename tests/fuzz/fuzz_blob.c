@@ -6,6 +6,7 @@
 
 #include "apus/apus.h"
 #include "tests/blob/made_blob.h"
+#include "tests/blob/made_vocab.h"
 #include "tests/blob/touch_blob.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes);
@@ -15,11 +16,34 @@ static uint8_t *aligned_to_blob(size_t size) {
     return posix_memalign(&p, BLOB_ALIGN, size) ? abort(), NULL : p;
 }
 
+/* A prompt through whatever tokenizer the tables make, and back. */
+static void tokenize(const apus_blob *blob) {
+    static const char text[] = "abba <s>abc</s> \xc3\xa9\xff 12 ab";
+    static const int32_t some[] = {MADE_AB, MADE_A};
+    const apus_part parts[] = {{.kind = APUS_BOS},
+                               {.kind = APUS_TEXT, .data = text, .count = sizeof text - 1},
+                               {.kind = APUS_SPECIAL, .data = "</s>", .count = 4},
+                               {.kind = APUS_TEXT, .flags = APUS_PART_SPECIALS, .data = text, .count = sizeof text - 1},
+                               {.kind = APUS_IDS, .data = some, .count = 2}};
+    size_t scratch_bytes = apus_tokenize_scratch(blob, 2 * sizeof text), count;
+    void *scratch = malloc(scratch_bytes);
+    int32_t ids[512];
+    for (int from = 0; from < 2; from++) { /* without the special, which may be unknown, too */
+        const apus_part *p = from ? parts + 3 : parts;
+        if (apus_tokenize(blob, p, from ? 2 : 5, ids, 512, &count, scratch, scratch_bytes) != APUS_OK) continue;
+        char shown[1 << 14];
+        apus_status status = apus_detokenize(blob, ids, count, 1, 1, shown, sizeof shown, &count);
+        if (status != APUS_OK && status != APUS_E_SPACE) abort(); /* ids from a tokenizer are ids */
+    }
+    free(scratch);
+}
+
 /* Whether the bytes at data opened. */
 static int try_open(uint8_t *data, size_t size) {
     apus_blob blob;
     if (apus_blob_open(&blob, data, size, NULL) != APUS_OK) return 0;
     touch_blob(&blob);
+    tokenize(&blob);
     return 1;
 }
 
