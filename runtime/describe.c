@@ -1,9 +1,9 @@
 /* A blob through the public API: opened, verified, described. weights/blob.c does the checking. */
 #include "apus/apus.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
+#include "runtime/config.h"
 #include "weights/blob.h"
 
 _Static_assert(sizeof(struct blob) <= sizeof(apus_blob), "apus_blob holds a struct blob");
@@ -14,10 +14,10 @@ static const struct blob *opened(const apus_blob *blob) { return blob && blob_of
 
 APUS_API apus_status apus_blob_open(apus_blob *blob, const void *data, size_t size, const apus_port *port) {
     char why[BLOB_WHY];
-    if (!blob || (port && (port->size == 0 || port->size > sizeof *port))) return APUS_E_ARGUMENT;
+    apus_port own;
+    if (!blob || port_read(&own, port)) return APUS_E_ARGUMENT;
     apus_status status = blob_open((struct blob *)(void *)blob, data, size, why);
-    bool has_log = port && port->size >= offsetof(apus_port, log) + sizeof port->log && port->log;
-    if (status != APUS_OK && has_log) port->log(port->user, APUS_LOG_ERROR, why);
+    if (status) port_log(&own, APUS_LOG_ERROR, why);
     return status;
 }
 

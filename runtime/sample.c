@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hal/scalar.h"
+#include "runtime/config.h"
 
 static const float LOG2_E = 0x1.715476p+0f, LN_2 = 0x1.62e430p-1f;
 
@@ -28,8 +29,8 @@ static bool stops_hold(const apus_sampling *c) {
 
 apus_status sampler_open(struct sampler *sampler, const apus_sampling *sampling) {
     struct sampler s = {.repeat_last = 64};
-    if (!sampling || sampling->size < sizeof sampling->size || sampling->size > sizeof *sampling) return APUS_E_ARGUMENT;
-    memcpy(&s.config, sampling, sampling->size);
+    apus_status status = config_read(&s.config, sizeof s.config, sampling);
+    if (status) return status;
     const apus_sampling *c = &s.config;
     if (!off_or_within(c->temperature, 0.01f, 100.0f) || !off_or_within(c->top_p, 0.0f, 1.0f) || !off_or_within(c->min_p, 0.0f, 1.0f) ||
         !off_or_within(c->repeat_penalty, 0.1f, 10.0f) || c->repeat_last > 1024 || !stops_hold(c))

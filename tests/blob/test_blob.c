@@ -11,9 +11,8 @@
 #include <sys/mman.h>
 
 #include "apus/apus.h"
-#include "tests/blob/made_blob.h"
-#include "tests/blob/made_vocab.h"
 #include "tests/blob/touch_blob.h"
+#include "tests/pack/tiny_blob.h"
 #include "weights/blob.h"
 
 static size_t size;
@@ -26,14 +25,45 @@ static uint8_t *between_guards(size_t bytes) {
     return p + BLOB_ALIGN;
 }
 
+/* Two layers: one with everything and biases, one without attention. Small, since most tests read all of it. */
+enum {
+    DIM = 48,
+    HEADS = 4,
+    KV_HEADS = 2,
+    HEAD_DIM = 16,
+    FFN = 64,
+    VOCAB = 258,
+    POSITIONS = 8,
+    LAYERS = 2,
+    TENSORS = 2 + LT_COUNT + 3,
+    EOS = 257
+};
+static const struct tiny_spec spec = {.layers = LAYERS,
+                                      .dim = DIM,
+                                      .heads = HEADS,
+                                      .kv_heads = KV_HEADS,
+                                      .head_dim = HEAD_DIM,
+                                      .ffn = FFN,
+                                      .vocab = VOCAB,
+                                      .positions = POSITIONS,
+                                      .weights = WEIGHT_W4,
+                                      .bias = 1,
+                                      .add_bos = 1,
+                                      .without_attention = 2};
+
 static int make(void **state) {
     (void)state;
-    size = made_blob_bytes();
+    void *blob = tiny_blob(&spec, &size);
+    if (!blob) return 1;
     good = between_guards(size);
     data = between_guards(size);
-    made_blob_write(good);
+    memcpy(good, blob, size);
+    free(blob);
     return mprotect(good, size, PROT_READ);
 }
+
+/* Where a section is, by the table in `blob`. */
+static void *section(uint8_t *blob, uint32_t kind) { return blob + ((struct blob_header *)(void *)blob)->section[kind].offset; }
 
 static int restore(void **state) {
     (void)state;
@@ -74,41 +104,41 @@ static void opens_and_describes(void **state) {
     assert_int_equal(opens(size, &blob, why), APUS_OK);
     apus_info info;
     assert_int_equal(apus_describe(&blob, &info), APUS_OK);
-    assert_string_equal(info.name, "a made model");
-    assert_string_equal(info.architecture, "MadeForTests");
-    assert_string_equal(info.provenance, "by hand");
+    assert_string_equal(info.name, "tiny");
+    assert_string_equal(info.architecture, "random");
+    assert_string_equal(info.provenance, "random integers");
     assert_int_equal(info.bytes, size);
-    assert_int_equal(info.parameters, 12345);
-    assert_int_equal(info.layers, MADE_LAYERS);
-    assert_int_equal(info.dim, MADE_DIM);
-    assert_int_equal(info.max_positions, MADE_POSITIONS);
-    assert_int_equal(info.tensors, MADE_TENSORS);
-    assert_int_equal(info.vocab, MADE_PIECES);
+    assert_true(info.parameters > 0);
+    assert_int_equal(info.layers, LAYERS);
+    assert_int_equal(info.dim, DIM);
+    assert_int_equal(info.max_positions, POSITIONS);
+    assert_int_equal(info.tensors, TENSORS);
+    assert_int_equal(info.vocab, VOCAB);
     assert_string_equal(info.tokenizer, "bpe");
     assert_int_equal(info.add_bos, 1);
-    assert_int_equal(info.bos, MADE_BOS);
-    assert_int_equal(info.eos, MADE_EOS);
+    assert_int_equal(info.bos, 256);
+    assert_int_equal(info.eos, EOS);
     assert_int_equal(info.end_tokens, 1);
     apus_layer_info layer;
     assert_int_equal(apus_describe_layer(&blob, 0, &layer), APUS_OK);
-    assert_int_equal(layer.heads, MADE_HEADS);
-    assert_int_equal(layer.kv_heads, MADE_KV_HEADS);
-    assert_int_equal(layer.head_dim, MADE_HEAD_DIM);
-    assert_int_equal(layer.ffn, MADE_FFN);
+    assert_int_equal(layer.heads, HEADS);
+    assert_int_equal(layer.kv_heads, KV_HEADS);
+    assert_int_equal(layer.head_dim, HEAD_DIM);
+    assert_int_equal(layer.ffn, FFN);
     assert_int_equal(apus_describe_layer(&blob, 1, &layer), APUS_OK);
     assert_int_equal(layer.heads, 0);
-    assert_int_equal(apus_describe_layer(&blob, MADE_LAYERS, &layer), APUS_E_ARGUMENT);
+    assert_int_equal(apus_describe_layer(&blob, LAYERS, &layer), APUS_E_ARGUMENT);
     apus_tensor_info tensor;
     uint64_t pass = 0, weights = 0;
-    for (uint32_t i = 0; i < MADE_TENSORS; i++) {
+    for (uint32_t i = 0; i < TENSORS; i++) {
         assert_int_equal(apus_describe_tensor(&blob, i, &tensor), APUS_OK);
         if (i) pass += tensor.bytes, weights += (uint64_t)tensor.rows * tensor.cols;
     }
     assert_int_equal(info.weight_bytes, pass);
     assert_true(info.bits_per_weight == 8.0 * (double)pass / (double)weights);
-    assert_int_equal(apus_describe_tensor(&blob, MADE_TENSORS, &tensor), APUS_E_ARGUMENT);
+    assert_int_equal(apus_describe_tensor(&blob, TENSORS, &tensor), APUS_E_ARGUMENT);
     assert_int_equal(apus_describe_tensor(&blob, 2, &tensor), APUS_OK);
-    assert_string_equal(tensor.name, "layer.0.k");
+    assert_string_equal(tensor.name, "layer.0.attn_k");
     assert_string_equal(tensor.type, "w4");
     /* 32 rows of 48 columns: 2 panels of a line of scales and 8 lines; row scales and biases */
     assert_int_equal(tensor.bytes, 2 * 9 * 64 + 32 * 4 * 2);
@@ -116,7 +146,7 @@ static void opens_and_describes(void **state) {
     assert_int_equal(apus_describe_end_token(&blob, 1, &id), APUS_E_ARGUMENT);
     assert_int_equal(id, 77);
     assert_int_equal(apus_describe_end_token(&blob, 0, &id), APUS_OK);
-    assert_int_equal(id, MADE_EOS);
+    assert_int_equal(id, EOS);
     touch_blob(&blob);
 }
 
@@ -124,10 +154,10 @@ static void says_which_argument(void **state) {
     (void)state;
     apus_blob blob = {{0}};
     apus_info info;
-    const char *section;
+    const char *where;
     apus_port port = {.size = sizeof port};
     assert_int_equal(apus_describe(&blob, &info), APUS_E_ARGUMENT);
-    assert_int_equal(apus_blob_verify(&blob, &section), APUS_E_ARGUMENT);
+    assert_int_equal(apus_blob_verify(&blob, &where), APUS_E_ARGUMENT);
     assert_int_equal(apus_blob_open(&blob, NULL, size, NULL), APUS_E_ARGUMENT);
     assert_int_equal(apus_blob_open(NULL, good, size, NULL), APUS_E_ARGUMENT);
     for (size_t shift = 1; shift < BLOB_ALIGN; shift *= 2)
@@ -155,10 +185,10 @@ static void finds_every_changed_byte(void **state) {
         data[i] ^= change;
         apus_status status = opens(size, &blob, why);
         if (i >= weights && i < weights_end) {
-            const char *section;
+            const char *where;
             assert_int_equal(status, APUS_OK);
-            assert_int_equal(apus_blob_verify(&blob, &section), APUS_E_FORMAT);
-            assert_string_equal(section, "WEIGHTS");
+            assert_int_equal(apus_blob_verify(&blob, &where), APUS_E_FORMAT);
+            assert_string_equal(where, "WEIGHTS");
         } else if (i / 4 == 1) {
             assert_int_equal(status, APUS_E_VERSION);
         } else {
@@ -167,9 +197,9 @@ static void finds_every_changed_byte(void **state) {
         data[i] ^= change;
     }
     assert_int_equal(opens(size, &blob, why), APUS_OK);
-    const char *section = "";
-    assert_int_equal(apus_blob_verify(&blob, &section), APUS_OK);
-    assert_null(section);
+    const char *where = "";
+    assert_int_equal(apus_blob_verify(&blob, &where), APUS_OK);
+    assert_null(where);
 }
 
 /* Cut anywhere, with the header as it is and with one that says the cut size. */
@@ -189,7 +219,7 @@ static void refuses_every_truncation(void **state) {
         uint8_t *cut = between_guards(n);
         memcpy(cut, data, n);
         ((struct blob_header *)(void *)cut)->file_bytes = n;
-        made_blob_rehash(cut, n);
+        tiny_reseal(cut, n);
         assert_int_equal(apus_blob_open(&blob, cut, n, NULL), APUS_E_FORMAT);
         munmap(cut - BLOB_ALIGN, n + 2 * BLOB_ALIGN);
     }
@@ -240,8 +270,8 @@ static const struct field fields[] = {HEADER_FIELD(header_bytes), HEADER_FIELD(s
 static uint8_t *field_at(const struct field *f) {
     static const size_t record[] = {
         [BLOB_VOCAB] = 0, [BLOB_LAYERS] = sizeof(struct blob_layer), [BLOB_TENSORS] = sizeof(struct blob_tensor), [BLOB_SECTIONS] = 0};
-    size_t section = f->section == BLOB_SECTIONS ? 0 : (size_t)((uint8_t *)made_section(good, f->section) - good);
-    return data + section + f->record * record[f->section] + f->offset; /* by the good table: that of data may be damaged already */
+    size_t start = f->section == BLOB_SECTIONS ? 0 : (size_t)((uint8_t *)section(good, f->section) - good);
+    return data + start + f->record * record[f->section] + f->offset; /* by the good table: that of data may be damaged already */
 }
 
 static uint64_t get(const struct field *f) {
@@ -291,7 +321,7 @@ static void survives_every_field(void **state) {
         uint64_t v = get(&fields[k]);
         for (int i = 0; i < WRONG_VALUES; i++) {
             set(&fields[k], wrong_value(v, fields[k].bytes, i));
-            made_blob_rehash(data, size);
+            tiny_reseal(data, size);
             apus_status status = opens(size, &blob, why);
             if (status == APUS_OK)
                 touch_blob(&blob);
@@ -316,7 +346,7 @@ static void survives_pairs_of_fields(void **state) {
             const struct field *f = &fields[(seed >> 8) % count];
             set(f, wrong_value(get(f), f->bytes, (int)((seed >> 3) % WRONG_VALUES)));
         }
-        made_blob_rehash(data, size);
+        tiny_reseal(data, size);
         if (opens(size, &blob, why) == APUS_OK) touch_blob(&blob);
         memcpy(data, good, size);
     }
@@ -327,12 +357,12 @@ static void survives_every_vocab_word(void **state) {
     (void)state;
     apus_blob blob;
     char why[BLOB_WHY];
-    for (uint32_t at = 0; at + 4 <= made_vocab_bytes(); at += 4) {
+    for (uint32_t at = 0; at + 4 <= ((struct blob_header *)(void *)good)->section[BLOB_VOCAB].bytes; at += 4) {
         const struct field f = {BLOB_VOCAB, 0, at, 4, "vocab"};
         uint64_t v = get(&f);
-        for (int i = 0; i < WRONG_VALUES; i++) {
+        for (int i = at / 4 % 3; i < WRONG_VALUES; i += 3) {
             set(&f, wrong_value(v, 4, i));
-            made_blob_rehash(data, size);
+            tiny_reseal(data, size);
             if (opens(size, &blob, why) == APUS_OK)
                 touch_blob(&blob);
             else
@@ -345,13 +375,11 @@ static void survives_every_vocab_word(void **state) {
 /* ------------------------------------------------------------------------------------------------------ what it answers -- */
 
 static struct blob_header *header(void) { return (struct blob_header *)(void *)data; }
-static struct blob_model *model(void) { return made_section(data, BLOB_MODEL); }
-static struct blob_layer *layer(uint32_t i) { return (struct blob_layer *)made_section(data, BLOB_LAYERS) + i; }
-static struct blob_tensor *tensor(uint32_t i) { return (struct blob_tensor *)made_section(data, BLOB_TENSORS) + i; }
+static struct blob_model *model(void) { return section(data, BLOB_MODEL); }
+static struct blob_layer *layer(uint32_t i) { return (struct blob_layer *)section(data, BLOB_LAYERS) + i; }
+static struct blob_tensor *tensor(uint32_t i) { return (struct blob_tensor *)section(data, BLOB_TENSORS) + i; }
 
-static void put_float(uint32_t section, uint32_t index, uint32_t bits) {
-    memcpy((uint8_t *)made_section(data, section) + 4 * index, &bits, 4);
-}
+static void put_float(uint32_t kind, uint32_t index, uint32_t bits) { memcpy((uint8_t *)section(data, kind) + 4 * index, &bits, 4); }
 
 static void damage(int which) {
     switch (which) {
@@ -371,7 +399,7 @@ static void damage(int which) {
         header()->section[7].bytes = UINT64_MAX - header()->section[7].offset + 1;
         break;
     case 5:
-        memset((uint8_t *)made_section(data, BLOB_WEIGHTS) + (header()->section[7].bytes -= BLOB_ALIGN), 0, BLOB_ALIGN);
+        memset((uint8_t *)section(data, BLOB_WEIGHTS) + (header()->section[7].bytes -= BLOB_ALIGN), 0, BLOB_ALIGN);
         break;
     case 6:
         model()->layers = 0;
@@ -410,7 +438,7 @@ static void damage(int which) {
         layer(1)->kv_heads = 1;
         break;
     case 18:
-        layer(0)->tensor[LT_Q] = MADE_TENSORS;
+        layer(0)->tensor[LT_Q] = TENSORS;
         break;
     case 19:
         layer(0)->tensor[LT_Q] = BLOB_ABSENT;
@@ -497,10 +525,10 @@ static void damage(int which) {
         put_float(BLOB_ROWS, tensor(0)->row_scales + tensor(0)->rows, 0x3f800000);
         break;
     case 47:
-        ((char *)made_section(data, BLOB_TEXT))[0] = 'x';
+        ((char *)section(data, BLOB_TEXT))[0] = 'x';
         break;
     case 48:
-        ((char *)made_section(data, BLOB_TEXT))[header()->section[BLOB_TEXT].bytes - 1] = 'x';
+        ((char *)section(data, BLOB_TEXT))[header()->section[BLOB_TEXT].bytes - 1] = 'x';
         break;
     case 49:
         model()->embed = 1;
@@ -509,7 +537,7 @@ static void damage(int which) {
         model()->head = 0;
         break;
     case 51:
-        model()->head = MADE_TENSORS;
+        model()->head = TENSORS;
         break;
     case 52:
         model()->tensors = 1;
@@ -541,33 +569,33 @@ static void says_what_it_found(void **state) {
                                        "header: file_bytes is ",
                                        "model: layers is 0, must be 1 to 1024",
                                        "section 1 (LAYERS): bytes is 96, must be 144",
-                                       "tensor 1 (layer.0.q): cols is 48, must be 47",
+                                       "tensor 1 (layer.0.attn_q): cols is 48, must be 47",
                                        ": rows is ",
                                        "model: head_dim is 24, must be a multiple of 16",
                                        "model: head_dim is 0, must be 16 to 256",
                                        "model: eps has the bits 0x0, must be",
                                        "model: eps has the bits 0xb727c5ac, must be",
-                                       "model: name is 35, must be 0 to 34",
+                                       "model: name is 29, must be 0 to 28",
                                        "layer 0: kv_heads is 3, must divide 4 heads",
                                        "layer 0: kv_heads is 0, must be 1 to 4",
                                        "layer 1: kv_heads is 1, must be 0 to 0",
                                        "layer 0: tensor q is 12, must be 0 to 11",
                                        "layer 0: tensor q is 4294967295, must be 0 to 11",
                                        "layer 1: tensor v is 3, must be 4294967295",
-                                       "tensor 1 (layer.0.q): rows is 64, must be 48",
+                                       "tensor 1 (layer.0.attn_q): rows is 64, must be 48",
                                        "tensor 0 (embed): rows is ",
                                        "layer 0: ffn is 96, must be a multiple of 64",
-                                       "tensor 2 (layer.0.k): type is 0, must be 1 to 3",
-                                       "tensor 2 (layer.0.k): type is 4, must be 1 to 3",
-                                       "tensor 2 (layer.0.k): cols is 0, must be 1 to 65536",
-                                       "tensor 2 (layer.0.k): rows is 0, must be 1 to 1048576",
-                                       "tensor 2 (layer.0.k): offset is 8256, must be a multiple of 4096",
-                                       "tensor 2 (layer.0.k): 1152 bytes at 4096 of WEIGHTS, must lie between ",
-                                       "tensor 2 (layer.0.k): 1152 bytes at 18446744073709547520 of WEIGHTS, must lie between ",
-                                       "tensor 2 (layer.0.k): bytes is 1216, must be 1152",
-                                       "tensor 2 (layer.0.k): row_scales is 4294967280, and 32 floats from there pass the ",
-                                       "tensor 2 (layer.0.k): row_scales is 161, must be a multiple of 16",
-                                       "tensor 4 (layer.0.o): bias is ",
+                                       "tensor 2 (layer.0.attn_k): type is 0, must be 1 to 3",
+                                       "tensor 2 (layer.0.attn_k): type is 4, must be 1 to 3",
+                                       "tensor 2 (layer.0.attn_k): cols is 0, must be 1 to 65536",
+                                       "tensor 2 (layer.0.attn_k): rows is 0, must be 1 to 1048576",
+                                       "tensor 2 (layer.0.attn_k): offset is 24640, must be a multiple of 4096",
+                                       "tensor 2 (layer.0.attn_k): 1152 bytes at 20480 of WEIGHTS, must lie between ",
+                                       "tensor 2 (layer.0.attn_k): 1152 bytes at 18446744073709547520 of WEIGHTS, must lie between ",
+                                       "tensor 2 (layer.0.attn_k): bytes is 1216, must be 1152",
+                                       "tensor 2 (layer.0.attn_k): row_scales is 4294967280, and 32 floats from there pass the ",
+                                       "tensor 2 (layer.0.attn_k): row_scales is 401, must be a multiple of 16",
+                                       "tensor 4 (layer.0.attn_o): bias is ",
                                        "tensor 2: name has byte 0 at 48, must be 1 to 47 printable characters and a zero",
                                        "tensor 2: name has byte 0 at 0, must be ",
                                        "tensor 2: name has byte 27 at 0, must be ",
@@ -582,7 +610,7 @@ static void says_what_it_found(void **state) {
                                        "tensor 0 (embed): row_scales: float ",
                                        "section 6 (TEXT): first byte is 120, must be 0",
                                        "section 6 (TEXT): last byte is 120, must be 0",
-                                       "tensor 1 (layer.0.q): rows is ",
+                                       "tensor 1 (layer.0.attn_q): rows is ",
                                        "tensor 0 (embed): type is 3, must be 1 to 2",
                                        "model: head is 12, must be 0 to 11",
                                        "model: tensors is 1, must be 2 to 16",
@@ -594,7 +622,7 @@ static void says_what_it_found(void **state) {
     char why[BLOB_WHY];
     for (int i = 0; i < (int)(sizeof says / sizeof *says); i++) {
         damage(i);
-        made_blob_rehash(data, size);
+        tiny_reseal(data, size);
         apus_status status = opens(size, &blob, why);
         if (status != APUS_E_FORMAT || !strstr(why, says[i]))
             fail_msg("damage %d: status %d, \"%s\" where \"%s\" was expected", i, status, why, says[i]);
@@ -637,7 +665,7 @@ static void messages_fit(void **state) {
         memset(tensor(1)->name, 0, sizeof tensor(1)->name);
         memset(tensor(1)->name, 'n', n);
         tensor(1)->offset = UINT64_MAX - 4095;
-        made_blob_rehash(data, size);
+        tiny_reseal(data, size);
         assert_int_equal(opens(size, &blob, why), APUS_E_FORMAT);
         assert_int_equal(strspn(strchr(why, '(') + 1, "n"), n);
         memcpy(data, good, size);

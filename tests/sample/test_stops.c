@@ -9,7 +9,8 @@
 #include <string.h>
 
 #include "runtime/stops.h"
-#include "tests/blob/made_vocab.h"
+#include "tests/pack/tiny_blob.h"
+#include "weights/blob.h"
 
 static uint64_t rng = 1;
 static uint32_t random32(void) {
@@ -186,53 +187,77 @@ static void random_utf8(void **state) {
     }
 }
 
+/* Every byte is a piece with its own id; 256 is a control token. */
 static void ids_become_their_bytes(void **state) {
     (void)state;
-    static uint32_t section[1024];
-    struct vocab vocab;
     struct text_out out;
-    const char *why, *text;
-    size_t bytes;
-    assert_true(made_vocab_bytes() <= sizeof section);
-    made_vocab_write((uint8_t *)section);
-    assert_int_equal(vocab_open(&vocab, section, made_vocab_bytes(), &why), APUS_OK);
-    size_t need = text_out_bytes(&vocab);
+    struct blob blob;
+    char why[BLOB_WHY];
+    const char *text;
+    size_t bytes, size;
+    void *data = tiny_blob(&(struct tiny_spec){0}, &size);
+    assert_int_equal(blob_open(&blob, data, size, why), APUS_OK);
+    size_t need = text_out_bytes(&blob.vocab);
     void *memory = malloc(need);
     const apus_stop stop = {"abba", 4};
-    text_out_open(&out, &vocab, memory, need);
+    text_out_open(&out, &blob.vocab, memory, need);
     for (int run = 0; run < 2; run++) { /* the second begins anew */
         text_out_begin(&out, &stop, 1);
-        assert_false(text_out_add(&out, MADE_BOS)); /* a control token shows nothing */
-        assert_false(text_out_add(&out, MADE_A + 2));
+        assert_false(text_out_add(&out, 256)); /* a control token shows nothing */
+        assert_false(text_out_add(&out, 'c'));
         text_out_take(&out, &text, &bytes);
         assert_int_equal(bytes, 1);
         assert_memory_equal(text, "c", 1);
-        assert_false(text_out_add(&out, MADE_AB));
+        assert_false(text_out_add(&out, 'a'));
+        assert_false(text_out_add(&out, 'b'));
         text_out_take(&out, &text, &bytes);
         assert_non_null(text);
         assert_int_equal(bytes, 0);
-        if (run == 0) {
-            assert_false(text_out_add(&out, MADE_A + 1));
+        assert_false(text_out_add(&out, 'b'));
+        if (run == 0)
             text_out_end(&out);
-            text_out_take(&out, &text, &bytes);
-            assert_int_equal(bytes, 3);
-            assert_memory_equal(text, "abb", 3);
-        } else {
-            assert_false(text_out_add(&out, MADE_A + 1));
-            assert_true(text_out_add(&out, MADE_AB));
-            text_out_take(&out, &text, &bytes);
-            assert_int_equal(bytes, 0);
-        }
+        else
+            assert_true(text_out_add(&out, 'a'));
+        text_out_take(&out, &text, &bytes);
+        assert_int_equal(bytes, run == 0 ? 3 : 0);
+        assert_memory_equal(text, "abb", bytes);
     }
-    text_out_begin(&out, NULL, 0); /* as many of the longest as a round may give */
-    for (int i = 0; i < TEXT_OUT_IDS; i++) assert_false(text_out_add(&out, MADE_AB));
-    text_out_take(&out, &text, &bytes);
-    assert_int_equal(bytes, 2 * TEXT_OUT_IDS);
     free(memory);
+    free(data);
+}
+
+/* What is held for stop texts, and as many of the longest pieces as a round may give, fit; a sanitizer sees one byte more. */
+static void the_memory_is_enough(void **state) {
+    (void)state;
+    struct blob blob;
+    char why[BLOB_WHY], held[STOP_BYTES_MAX];
+    const char *text;
+    size_t size, bytes, longest = 0, held_bytes = sizeof held - 1;
+    void *data = tiny_blob(&(struct tiny_spec){0}, &size);
+    assert_int_equal(blob_open(&blob, data, size, why), APUS_OK);
+    for (uint32_t id = 0; id < blob.model->vocab; id++)
+        longest = vocab_length(&blob.vocab, id) > longest ? vocab_length(&blob.vocab, id) : longest;
+    size_t need = text_out_bytes(&blob.vocab);
+    uint8_t *memory = malloc(need), *piece = malloc(longest);
+    memset(held, 'x', sizeof held);
+    memset(piece, 'y', longest);
+    struct text_out out;
+    text_out_open(&out, &blob.vocab, memory, need);
+    text_out_begin(&out, &(apus_stop){held, sizeof held}, 1);
+    for (size_t i = 0; i < held_bytes; i++) text_out_add(&out, 'x');
+    text_out_take(&out, &text, &bytes);
+    assert_int_equal(bytes, 0);
+    for (int i = 0; i < TEXT_OUT_IDS; i++) assert_false(text_out_add_bytes(&out, piece, longest));
+    text_out_take(&out, &text, &bytes);
+    assert_int_equal(bytes, held_bytes + TEXT_OUT_IDS * longest);
+    free(piece);
+    free(memory);
+    free(data);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(stops_across_every_border), cmocka_unit_test(random_texts_with_random_stops),
-                                       cmocka_unit_test(random_utf8), cmocka_unit_test(ids_become_their_bytes)};
+                                       cmocka_unit_test(random_utf8), cmocka_unit_test(ids_become_their_bytes),
+                                       cmocka_unit_test(the_memory_is_enough)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
