@@ -8,7 +8,8 @@
 #include "runtime/stops.h"
 #include "weights/hash.h"
 
-enum { NO_LOGITS = UINT32_MAX, DEADLINE_COLUMNS = 16 };
+enum { DEADLINE_COLUMNS = 16 };
+#define NO_LOGITS UINT32_MAX
 
 struct generation {
     int running;
