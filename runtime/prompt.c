@@ -84,6 +84,7 @@ APUS_API apus_status apus_eval(apus_session *s, const int32_t *ids, size_t count
     uint64_t fenv = fenv_enter();
     uint32_t first = s->count;
     apus_status status = evaluate(s, 0, 0); /* ids that a generation left unevaluated */
+    if (status == APUS_PARTIAL && done) *done = 0;
     if (!status) {
         memcpy(s->ids + first, ids, count * sizeof *ids);
         s->count += (uint32_t)count;
