@@ -9,9 +9,10 @@ cmake -S . -B build/lint -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=cl
     { cat build/lint-configure.log; exit 1; }
 
 bad=0
-echo "$files" | tr ' ' '\n' | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/lint 2>build/lint-tidy.log || { grep -v 'warnings generated' build/lint-tidy.log; bad=1; }
+echo "$files" | tr ' ' '\n' | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/lint 2>build/lint-tidy.log || { grep -v 'warnings\? generated' build/lint-tidy.log; bad=1; }
 
-# memleak: does not follow memory that is handed on through memcpy; the leak sanitizer runs in the dev tests.
-echo "$files" | tr ' ' '\n' | xargs cppcheck -q -j "$(nproc)" --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
-    --suppress=missingIncludeSystem --suppress=memleak -I. -Iinclude || bad=1
+# Without the tests, which pass null pointers on purpose, and the kernels in intrinsics, which take it minutes each. memleak: does not
+# follow memory that is handed on through memcpy; the leak sanitizer runs in the dev tests.
+echo "$files" | tr ' ' '\n' | grep -v -e '^tests/' -e '^cpu/avx' | xargs -r cppcheck -q -j "$(nproc)" --std=c11 --enable=warning,portability,performance \
+    --inline-suppr --error-exitcode=1 --suppress=missingIncludeSystem --suppress=memleak -I. -Iinclude || bad=1
 exit $bad

@@ -178,10 +178,14 @@ static void refusals_leak_nothing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clock_moves_forward),       cmocka_unit_test(threads_park_until_woken),
-        cmocka_unit_test(callers_signals_stay),      cmocka_unit_test(park_returns_when_the_word_differs),
-        cmocka_unit_test(processors_follow_the_affinity), cmocka_unit_test(a_file_is_mapped_whole),
-        cmocka_unit_test(what_is_no_file_is_refused), cmocka_unit_test(refusals_leak_nothing),
+        cmocka_unit_test(clock_moves_forward),
+        cmocka_unit_test(threads_park_until_woken),
+        cmocka_unit_test(callers_signals_stay),
+        cmocka_unit_test(park_returns_when_the_word_differs),
+        cmocka_unit_test(processors_follow_the_affinity),
+        cmocka_unit_test(a_file_is_mapped_whole),
+        cmocka_unit_test(what_is_no_file_is_refused),
+        cmocka_unit_test(refusals_leak_nothing),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
