@@ -134,7 +134,7 @@ static void prefixes(void **state) {
     for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++)
         for (int content = 0; content < C_PATTERNS; content++)
             for (uint32_t queries = 1; queries <= 8; queries += 7) {
-                struct scene s = {.slots = 2048, .head_dim = 64, .queries = queries, .content = (enum content)content};
+                struct scene s = {.slots = lengths[i] / 16 * 16 + 32, .head_dim = 64, .queries = queries, .content = (enum content)content};
                 for (uint32_t q = 0; q < queries; q++) s.prefix[q] = q < 2 ? lengths[i] : 1 + dice_below(&d, lengths[i]);
                 check(&s, &d);
             }

@@ -46,16 +46,26 @@ float dice_float(struct dice *d, int low, int high) {
 
 void dice_fill(struct dice *d, void *data, size_t bytes) {
     uint8_t *p = data;
-    for (size_t i = 0; i < bytes; i++) p[i] = (uint8_t)(dice_roll(d) >> 13);
+    for (; bytes >= 4; bytes -= 4, p += 4) {
+        uint32_t r = dice_roll(d);
+        memcpy(p, &r, 4);
+    }
+    for (; bytes > 0; bytes--) *p++ = (uint8_t)(dice_roll(d) >> 13);
+}
+
+apus_cpu best_mask(void) {
+    static apus_cpu best;
+    if (best == APUS_CPU_BEST) best = apus_cpu_best();
+    return best;
 }
 
 struct cpu_kernels table_of(apus_cpu mask) {
-    struct cpu_kernels t;
-    memset(&t, 0, sizeof t);
-    assert_int_equal(cpu_kernels_fill(&t, mask), APUS_OK);
-    assert_int_equal(t.cpu, mask);
-    assert_true(t.gemv_w8 && t.gemv_w4 && t.norm && t.quant && t.act && t.head && t.embed && t.attend);
-    return t;
+    static struct cpu_kernels table[APUS_CPU_AVX512 + 1];
+    struct cpu_kernels *t = &table[mask];
+    if (t->cpu == APUS_CPU_BEST) assert_int_equal(cpu_kernels_fill(t, mask), APUS_OK);
+    assert_int_equal(t->cpu, mask);
+    assert_true(t->gemv_w8 && t->gemv_w4 && t->norm && t->quant && t->act && t->head && t->embed && t->attend);
+    return *t;
 }
 
 void same_bytes(const char *what, const void *expected, const void *got, size_t bytes, const char *detail) {

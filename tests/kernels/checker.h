@@ -36,8 +36,10 @@ uint32_t dice_below(struct dice *d, uint32_t n);     /* 0 .. n - 1 */
 float dice_float(struct dice *d, int low, int high); /* either sign, magnitude in [2^low, 2^high) */
 void dice_fill(struct dice *d, void *data, size_t bytes);
 
-/* Every mask of this machine in turn, the reference included (its own guards and canaries count too). */
-#define EACH_MASK(mask) for (apus_cpu mask = APUS_CPU_REF; mask <= apus_cpu_best(); mask = (apus_cpu)(mask + 1))
+/* Every mask of this machine in turn, the reference included (its own guards and canaries count too). Asked once: under a hypervisor
+ * every cpuid is a trap. */
+apus_cpu best_mask(void);
+#define EACH_MASK(mask) for (apus_cpu mask = APUS_CPU_REF; mask <= best_mask(); mask = (apus_cpu)(mask + 1))
 struct cpu_kernels table_of(apus_cpu mask); /* fails the test if the machine has the mask and the table is not full */
 
 /* Compares two buffers byte by byte and names the first difference. */
