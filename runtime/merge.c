@@ -62,8 +62,10 @@ static uint32_t pair_rank(const struct vocab *v, uint32_t left, uint32_t right, 
     uint32_t lo = v->pair_index[left], end = v->pair_index[left + 1], hi = end;
     while (lo < hi) {
         uint32_t mid = (lo + hi) / 2;
-        if (v->pairs[mid].right < right) lo = mid + 1;
-        else hi = mid;
+        if (v->pairs[mid].right < right)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
     if (lo == end || v->pairs[lo].right != right) return VOCAB_NONE;
     *result = v->pairs[lo].result;

@@ -61,9 +61,12 @@ static size_t encode_text(const struct vocab *v, const apus_part *parts, size_t 
 void parts_encode(const struct vocab *v, const apus_part *parts, size_t count, struct ids *ids, void *scratch) {
     for (size_t i = 0; i < count;) {
         const apus_part *p = &parts[i++];
-        if (p->kind == APUS_TEXT) i += encode_text(v, p, count - (i - 1), ids, scratch) - 1;
-        else if (p->kind == APUS_SPECIAL) ids_put(ids, (uint32_t)tokenizer_special(v, p->data, p->count));
-        else if (p->kind == APUS_BOS && v->header->flags & VOCAB_ADD_BOS) ids_put(ids, (uint32_t)v->header->bos);
+        if (p->kind == APUS_TEXT)
+            i += encode_text(v, p, count - (i - 1), ids, scratch) - 1;
+        else if (p->kind == APUS_SPECIAL)
+            ids_put(ids, (uint32_t)tokenizer_special(v, p->data, p->count));
+        else if (p->kind == APUS_BOS && v->header->flags & VOCAB_ADD_BOS)
+            ids_put(ids, (uint32_t)v->header->bos);
         else if (p->kind == APUS_IDS)
             for (size_t k = 0; k < p->count; k++) ids_put(ids, (uint32_t)((const int32_t *)p->data)[k]);
     }

@@ -208,11 +208,21 @@ int words_next(struct words *w, size_t *begin) {
     *begin = w->at;
     if (w->at >= w->bytes) return 0;
     switch (w->pre) {
-    case VOCAB_PRE_DIGITS_GPT2: return digits_gpt2(w);
-    case VOCAB_PRE_LLAMA3: w->at = llama3(w->text, w->at, w->bytes, 3); return 1;
-    case VOCAB_PRE_QWEN2: w->at = llama3(w->text, w->at, w->bytes, 1); return 1;
-    case VOCAB_PRE_TEKKEN: w->at = tekken(w->text, w->at, w->bytes); return 1;
-    case VOCAB_PRE_DEEPSEEK_CODER: return deepseek(w);
-    default: w->at = gpt2(w->text, w->at, w->bytes); return 1;
+    case VOCAB_PRE_DIGITS_GPT2:
+        return digits_gpt2(w);
+    case VOCAB_PRE_LLAMA3:
+        w->at = llama3(w->text, w->at, w->bytes, 3);
+        return 1;
+    case VOCAB_PRE_QWEN2:
+        w->at = llama3(w->text, w->at, w->bytes, 1);
+        return 1;
+    case VOCAB_PRE_TEKKEN:
+        w->at = tekken(w->text, w->at, w->bytes);
+        return 1;
+    case VOCAB_PRE_DEEPSEEK_CODER:
+        return deepseek(w);
+    default:
+        w->at = gpt2(w->text, w->at, w->bytes);
+        return 1;
     }
 }

@@ -23,9 +23,9 @@
 struct words {
     const uint8_t *text;
     size_t bytes;
-    size_t at;        /* end of the word given last */
-    size_t stretch;   /* end of the outer piece of a nested rule */
-    size_t inner;     /* end of the next outer piece */
+    size_t at;      /* end of the word given last */
+    size_t stretch; /* end of the outer piece of a nested rule */
+    size_t inner;   /* end of the next outer piece */
     enum vocab_pre pre;
 };
 

@@ -52,8 +52,10 @@ static void merge_and_put(struct encoder *e, uint32_t count) {
     uint32_t rows = e->vocab->header->rows;
     for (uint32_t i = 0; i < count; i += e->merge.span[i]) {
         uint32_t s = e->merge.symbol[i];
-        if (s < rows) ids_put(e->ids, s);
-        else put_lone(e, s & LONE ? s & ~LONE : e->vocab->virtuals[s - rows]);
+        if (s < rows)
+            ids_put(e->ids, s);
+        else
+            put_lone(e, s & LONE ? s & ~LONE : e->vocab->virtuals[s - rows]);
     }
 }
 
@@ -83,8 +85,10 @@ static void bpe_stretch(struct encoder *e, const uint8_t *text, size_t bytes) {
 /* SentencePiece's view of a character: a space and U+2581 are one, a byte that is no UTF-8 is U+FFFD. */
 static size_t spm_read(const uint8_t *p, size_t n, uint32_t *code) {
     size_t length = utf8_read(p, n, code);
-    if (*code & UNICODE_BAD) *code = 0xFFFD;
-    else if (*code == 0x2581) *code = ' ';
+    if (*code & UNICODE_BAD)
+        *code = 0xFFFD;
+    else if (*code == 0x2581)
+        *code = ' ';
     return length;
 }
 
@@ -93,8 +97,10 @@ static uint32_t spm_symbol(const struct vocab *v, uint32_t code) {
     uint32_t lo = 0, hi = v->header->chars_count;
     while (lo < hi) {
         uint32_t mid = (lo + hi) / 2;
-        if (v->chars[2 * mid] < code) lo = mid + 1;
-        else hi = mid;
+        if (v->chars[2 * mid] < code)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
     return lo < v->header->chars_count && v->chars[2 * lo] == code ? v->chars[2 * lo + 1] : LONE | code;
 }
@@ -144,15 +150,19 @@ static size_t added_at(const struct vocab *v, const uint8_t *text, size_t at, si
         uint32_t a = lo, b = hi;
         while (a < b) { /* the first whose byte here is c or more; none is shorter than depth + 1 */
             uint32_t mid = (a + b) / 2;
-            if (vocab_bytes(v, v->added[mid].id)[depth] < c) a = mid + 1;
-            else b = mid;
+            if (vocab_bytes(v, v->added[mid].id)[depth] < c)
+                a = mid + 1;
+            else
+                b = mid;
         }
         lo = a;
         b = hi;
         while (a < b) {
             uint32_t mid = (a + b) / 2;
-            if (vocab_bytes(v, v->added[mid].id)[depth] <= c) a = mid + 1;
-            else b = mid;
+            if (vocab_bytes(v, v->added[mid].id)[depth] <= c)
+                a = mid + 1;
+            else
+                b = mid;
         }
         hi = a;
         if (lo < hi && vocab_length(v, v->added[lo].id) == depth + 1) {
@@ -207,8 +217,10 @@ static int has_prefix(const struct encoder *e, const uint8_t *text, size_t bytes
 }
 
 static void stretch(struct encoder *e, const uint8_t *text, size_t bytes, int prefix) {
-    if (e->vocab->header->kind == VOCAB_SPM) spm_stretch(e, text, bytes, prefix);
-    else bpe_stretch(e, text, bytes);
+    if (e->vocab->header->kind == VOCAB_SPM)
+        spm_stretch(e, text, bytes, prefix);
+    else
+        bpe_stretch(e, text, bytes);
 }
 
 /* Text between added tokens of the first pass: normalized as a whole, then searched for those of the second. */
@@ -249,8 +261,10 @@ int32_t tokenizer_special(const struct vocab *v, const uint8_t *text, size_t byt
         uint32_t mid = (lo + hi) / 2, id = v->added[mid].id;
         int order = vocab_compare(vocab_bytes(v, id), vocab_length(v, id), text, bytes);
         if (order == 0) return (int32_t)id;
-        if (order < 0) lo = mid + 1;
-        else hi = mid;
+        if (order < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
     return -1;
 }

@@ -47,6 +47,7 @@ size_t tokenizer_piece(const struct vocab *vocab, uint32_t id, int specials, con
 
 /* Ids (all below the vocabulary's rows) to text; writes up to capacity bytes and returns the number needed. first != 0: they begin a text, so
  * SPM's implicit space is dropped. */
-size_t tokenizer_decode(const struct vocab *vocab, const int32_t *ids, size_t count, int first, int specials, uint8_t *text, size_t capacity);
+size_t tokenizer_decode(const struct vocab *vocab, const int32_t *ids, size_t count, int first, int specials, uint8_t *text,
+                        size_t capacity);
 
 #endif

@@ -72,8 +72,10 @@ static uint32_t combining(uint32_t code) {
     uint32_t lo = 0, hi = unicode_combining_count;
     while (lo < hi) {
         uint32_t mid = (lo + hi) / 2;
-        if (unicode_combining_ranges[mid].last < code) lo = mid + 1;
-        else hi = mid;
+        if (unicode_combining_ranges[mid].last < code)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
     if (lo == unicode_combining_count || unicode_combining_ranges[lo].first > code) return 0;
     return unicode_combining_ranges[lo].combining;
@@ -90,8 +92,10 @@ static uint32_t decompose(uint32_t code, uint32_t out[4]) {
     uint32_t lo = 0, hi = unicode_full_count;
     while (lo < hi) {
         uint32_t mid = (lo + hi) / 2;
-        if (unicode_full[mid].code < code) lo = mid + 1;
-        else hi = mid;
+        if (unicode_full[mid].code < code)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
     if (lo == unicode_full_count || unicode_full[lo].code != code) {
         out[0] = code;
@@ -109,8 +113,10 @@ static uint32_t compose(uint32_t first, uint32_t second) {
     while (lo < hi) {
         uint32_t mid = (lo + hi) / 2;
         const struct unicode_pair *p = &unicode_pairs[mid];
-        if (p->first < first || (p->first == first && p->second < second)) lo = mid + 1;
-        else hi = mid;
+        if (p->first < first || (p->first == first && p->second < second))
+            lo = mid + 1;
+        else
+            hi = mid;
     }
     if (lo == unicode_pairs_count || unicode_pairs[lo].first != first || unicode_pairs[lo].second != second) return 0;
     return unicode_pairs[lo].composed;

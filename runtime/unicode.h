@@ -11,9 +11,9 @@
 #include "runtime/unicode_tables.h"
 
 enum unicode_class {
-    UNICODE_OTHER = 0, /* symbols, controls, unassigned, bytes that are no UTF-8 */
-    UNICODE_UPPER = 1, /* Lu Lt */
-    UNICODE_LOWER = 2, /* Ll */
+    UNICODE_OTHER = 0,  /* symbols, controls, unassigned, bytes that are no UTF-8 */
+    UNICODE_UPPER = 1,  /* Lu Lt */
+    UNICODE_LOWER = 2,  /* Ll */
     UNICODE_LETTER = 3, /* Lm Lo */
     UNICODE_MARK = 4,
     UNICODE_NUMBER = 5,

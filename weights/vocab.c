@@ -72,10 +72,12 @@ static int check_pieces(struct checker *c, const struct vocab *v) {
     const struct vocab_header *h = v->header;
     if (v->offsets[0] != 0 || v->offsets[h->rows] != h->bytes_count) return fail(c, "tokenizer: pieces do not fill their bytes");
     for (uint32_t i = 0; i < h->rows; i++) {
-        if (v->offsets[i] > v->offsets[i + 1] || v->offsets[i + 1] > h->bytes_count) return fail(c, "tokenizer: piece offsets are not ascending");
+        if (v->offsets[i] > v->offsets[i + 1] || v->offsets[i + 1] > h->bytes_count)
+            return fail(c, "tokenizer: piece offsets are not ascending");
         size_t length = vocab_length(v, i);
         enum vocab_type type = vocab_type(v, i);
-        if (type < VOCAB_NORMAL || type > VOCAB_BYTE || v->types[i] & ~(VOCAB_TYPE | VOCAB_WHOLE)) return fail(c, "tokenizer: unknown piece type");
+        if (type < VOCAB_NORMAL || type > VOCAB_BYTE || v->types[i] & ~(VOCAB_TYPE | VOCAB_WHOLE))
+            return fail(c, "tokenizer: unknown piece type");
         if (length > VOCAB_PIECE_MAX || (type == VOCAB_NORMAL && length > h->piece_max)) return fail(c, "tokenizer: a piece is too long");
         if (type == VOCAB_NORMAL && length == 0) return fail(c, "tokenizer: an empty piece");
         if (type == VOCAB_BYTE && length != 1) return fail(c, "tokenizer: a byte piece that is not one byte");
@@ -94,7 +96,8 @@ static int check_symbols(struct checker *c, const struct vocab *v) {
     }
     for (uint32_t i = 0; i < h->chars_count; i++) {
         uint32_t code = v->chars[2 * i];
-        if (code < 128 || code >= 0x110000 || (i > 0 && v->chars[2 * i - 2] >= code)) return fail(c, "tokenizer: characters are not ascending");
+        if (code < 128 || code >= 0x110000 || (i > 0 && v->chars[2 * i - 2] >= code))
+            return fail(c, "tokenizer: characters are not ascending");
         if (v->chars[2 * i + 1] >= h->symbols) return fail(c, "tokenizer: a character's symbol is out of range");
     }
     for (uint32_t i = 0; i < h->symbols - h->rows; i++)
@@ -104,13 +107,15 @@ static int check_symbols(struct checker *c, const struct vocab *v) {
 
 static int check_pairs(struct checker *c, const struct vocab *v) {
     const struct vocab_header *h = v->header;
-    if (v->pair_index[0] != 0 || v->pair_index[h->symbols] != h->pairs_count) return fail(c, "tokenizer: the pairs do not fill their table");
+    if (v->pair_index[0] != 0 || v->pair_index[h->symbols] != h->pairs_count)
+        return fail(c, "tokenizer: the pairs do not fill their table");
     for (uint32_t s = 0; s < h->symbols; s++) {
         uint32_t begin = v->pair_index[s], end = v->pair_index[s + 1];
         if (begin > end || end > h->pairs_count) return fail(c, "tokenizer: the index of pairs is not ascending");
         for (uint32_t i = begin; i < end; i++) {
             const struct vocab_pair *p = &v->pairs[i];
-            if (p->right >= h->symbols || (i > begin && v->pairs[i - 1].right >= p->right)) return fail(c, "tokenizer: pairs are not ascending");
+            if (p->right >= h->symbols || (i > begin && v->pairs[i - 1].right >= p->right))
+                return fail(c, "tokenizer: pairs are not ascending");
             if (p->result >= h->rows || p->rank == VOCAB_NONE) return fail(c, "tokenizer: a pair makes no piece");
         }
     }
@@ -137,8 +142,10 @@ static int check_slots(struct checker *c, const struct vocab *v) {
 static int check_added(struct checker *c, const struct vocab *v) {
     for (uint32_t i = 0; i < v->header->added_count; i++) {
         uint32_t id = v->added[i].id;
-        if (id >= v->header->rows || v->added[i].flags & ~(uint32_t)VOCAB_ADDED_FLAGS) return fail(c, "tokenizer: an added token is no piece");
-        if (vocab_type(v, id) != VOCAB_CONTROL && vocab_type(v, id) != VOCAB_USER) return fail(c, "tokenizer: an added token of another type");
+        if (id >= v->header->rows || v->added[i].flags & ~(uint32_t)VOCAB_ADDED_FLAGS)
+            return fail(c, "tokenizer: an added token is no piece");
+        if (vocab_type(v, id) != VOCAB_CONTROL && vocab_type(v, id) != VOCAB_USER)
+            return fail(c, "tokenizer: an added token of another type");
         size_t length = vocab_length(v, id);
         if (length == 0 || length > VOCAB_ADDED_BYTES_MAX) return fail(c, "tokenizer: an added token is empty or too long");
         if (i == 0) continue;
@@ -172,11 +179,15 @@ apus_status vocab_open(struct vocab *vocab, const void *data, size_t size, const
     struct checker c = {.data = data, .size = size};
     struct vocab v = {0};
     int good = 0;
-    if ((uintptr_t)data % 4 != 0) fail(&c, "tokenizer: the section is not aligned to 4 bytes");
-    else if (size < sizeof(struct vocab_header)) fail(&c, "tokenizer: the section is shorter than its header");
-    else good = check_header(&c, data);
+    if ((uintptr_t)data % 4 != 0)
+        fail(&c, "tokenizer: the section is not aligned to 4 bytes");
+    else if (size < sizeof(struct vocab_header))
+        fail(&c, "tokenizer: the section is shorter than its header");
+    else
+        good = check_header(&c, data);
     if (good) place(&c, &v, data);
-    good = good && !c.why && check_pieces(&c, &v) && check_symbols(&c, &v) && check_pairs(&c, &v) && check_slots(&c, &v) && check_added(&c, &v);
+    good = good && !c.why && check_pieces(&c, &v) && check_symbols(&c, &v) && check_pairs(&c, &v) && check_slots(&c, &v) &&
+           check_added(&c, &v);
     if (!good) {
         if (why) *why = c.why;
         return APUS_E_FORMAT;

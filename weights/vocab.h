@@ -18,9 +18,9 @@
 enum {
     VOCAB_MAGIC = 0x42434F56, /* "VOCB" */
     VOCAB_ROWS_MAX = 1 << 20,
-    VOCAB_PIECE_MAX = 4096,   /* bytes of a piece */
+    VOCAB_PIECE_MAX = 4096, /* bytes of a piece */
     VOCAB_ADDED_BYTES_MAX = 255,
-    VOCAB_RUN_MAX = 256,      /* slots in a row without an empty one: bounds a look-up */
+    VOCAB_RUN_MAX = 256, /* slots in a row without an empty one: bounds a look-up */
     VOCAB_ENDS_MAX = 64
 };
 #define VOCAB_NONE UINT32_MAX
@@ -80,8 +80,8 @@ enum {
 /* Offsets count from the section's first byte. */
 struct vocab_header {
     uint32_t magic, kind, pre, flags;
-    uint32_t rows;    /* pieces, as many as the model has embedding rows */
-    uint32_t symbols; /* >= rows */
+    uint32_t rows;         /* pieces, as many as the model has embedding rows */
+    uint32_t symbols;      /* >= rows */
     int32_t bos, eos, unk; /* -1 where there is none */
     uint32_t piece_max;    /* bytes of the longest NORMAL piece */
     uint32_t seed;         /* of vocab_hash */

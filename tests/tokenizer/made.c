@@ -65,13 +65,15 @@ void *made_spm(const struct made_piece *pieces, size_t count, uint32_t flags, si
     b.eos = 2;
     b.unk = 0;
     for (uint32_t i = 0; i < 3; i++)
-        assert_true(builder_spm_piece(&b, i, reserved[i], strlen(reserved[i]), types[i], 0, types[i] == VOCAB_CONTROL ? BUILDER_ADDED : 0, &d));
+        assert_true(
+            builder_spm_piece(&b, i, reserved[i], strlen(reserved[i]), types[i], 0, types[i] == VOCAB_CONTROL ? BUILDER_ADDED : 0, &d));
     for (uint32_t i = 0; i < 256; i++) {
         uint8_t byte = (uint8_t)i;
         assert_true(builder_piece(&b, 3 + i, &byte, 1, VOCAB_BYTE, 0, 0, &d));
     }
     for (size_t i = 0; i < count; i++)
-        assert_true(builder_piece(&b, 259 + i, text, plain(pieces[i].text, strlen(pieces[i].text), text), VOCAB_NORMAL, pieces[i].score, 0, &d));
+        assert_true(
+            builder_piece(&b, 259 + i, text, plain(pieces[i].text, strlen(pieces[i].text), text), VOCAB_NORMAL, pieces[i].score, 0, &d));
     assert_true(builder_spm_piece(&b, 259 + count, "<user>", 6, VOCAB_USER, 0, BUILDER_ADDED | VOCAB_ADDED_SECOND, &d));
     assert_true(builder_index(&b, &d));
     void *section = builder_finish(&b, bytes, &d);

@@ -19,9 +19,12 @@ static apus_blob blob_with(const struct vocab *v) {
     return blob;
 }
 
-#define TEXT(s)        {APUS_TEXT, 0, s, sizeof(s) - 1}
-#define TEXT_AS(s, f)  {APUS_TEXT, f, s, sizeof(s) - 1}
-#define SPECIAL(s)     {APUS_SPECIAL, 0, s, sizeof(s) - 1}
+#define TEXT(s)                                                                                                                            \
+    { APUS_TEXT, 0, s, sizeof(s) - 1 }
+#define TEXT_AS(s, f)                                                                                                                      \
+    { APUS_TEXT, f, s, sizeof(s) - 1 }
+#define SPECIAL(s)                                                                                                                         \
+    { APUS_SPECIAL, 0, s, sizeof(s) - 1 }
 
 struct fixture {
     void *section;
@@ -54,10 +57,10 @@ static void expect(const struct fixture *f, const apus_part *parts, size_t count
     }
     free(scratch);
 }
-#define EXPECT(f, parts, ...)                                                                                     \
-    do {                                                                                                          \
-        const int32_t wanted[] = {__VA_ARGS__};                                                                   \
-        expect(&f, parts, sizeof parts / sizeof *parts, wanted, sizeof wanted / sizeof *wanted);                  \
+#define EXPECT(f, parts, ...)                                                                                                              \
+    do {                                                                                                                                   \
+        const int32_t wanted[] = {__VA_ARGS__};                                                                                            \
+        expect(&f, parts, sizeof parts / sizeof *parts, wanted, sizeof wanted / sizeof *wanted);                                           \
     } while (0)
 
 static void parts_become_ids(void **state) {
@@ -88,10 +91,11 @@ static void wrong_parts_change_nothing(void **state) {
     (void)state;
     struct fixture f = open_spm();
     const int32_t past = 266, negative = -1, lowest = INT32_MIN;
-    const apus_part parts[] = {SPECIAL("<pad>"), SPECIAL(""), SPECIAL("a"), {APUS_IDS, 0, &past, 1}, {APUS_IDS, 0, &negative, 1}, {APUS_IDS, 0, &lowest, 1}};
+    const apus_part parts[] = {SPECIAL("<pad>"),         SPECIAL(""), SPECIAL("a"), {APUS_IDS, 0, &past, 1}, {APUS_IDS, 0, &negative, 1},
+                               {APUS_IDS, 0, &lowest, 1}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) refuses(&f, &parts[i], APUS_E_TOKEN);
-    const apus_part bad[] = {{(apus_part_kind)4, 0, "a", 1}, {(apus_part_kind)-1, 0, "a", 1}, {APUS_TEXT, 4, "a", 1}, {APUS_TEXT, 0, NULL, 1},
-                             {APUS_IDS, 0, NULL, 1}, {APUS_SPECIAL, 0, NULL, 3}};
+    const apus_part bad[] = {{(apus_part_kind)4, 0, "a", 1}, {(apus_part_kind)-1, 0, "a", 1}, {APUS_TEXT, 4, "a", 1},
+                             {APUS_TEXT, 0, NULL, 1},        {APUS_IDS, 0, NULL, 1},          {APUS_SPECIAL, 0, NULL, 3}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) refuses(&f, &bad[i], APUS_E_ARGUMENT);
     const apus_part huge[] = {{APUS_TEXT, 0, "a", TOKENIZER_TEXT_MAX + 1}, {APUS_TEXT, 0, "a", SIZE_MAX}};
     for (size_t i = 0; i < 2; i++) refuses(&f, &huge[i], APUS_E_SPACE); /* nothing of it is read */

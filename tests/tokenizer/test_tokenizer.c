@@ -20,7 +20,8 @@ static const char *shown(const struct vocab *v, const char *text, uint32_t flags
         const uint8_t *p;
         size_t bytes = tokenizer_piece(v, (uint32_t)ids[i], 1, &p);
         if (i) out[at++] = '|';
-        if (vocab_type(v, (uint32_t)ids[i]) == VOCAB_BYTE) at += (size_t)sprintf(out + at, "<%02X>", p[0]);
+        if (vocab_type(v, (uint32_t)ids[i]) == VOCAB_BYTE)
+            at += (size_t)sprintf(out + at, "<%02X>", p[0]);
         else
             for (size_t k = 0; k < bytes; k++) out[at++] = p[k] == ' ' ? '_' : (char)p[k];
     }
@@ -38,7 +39,7 @@ static void merges_go_by_rank(void **state) {
     void *section = made_bpe(VOCAB_PRE_GPT2, 0, THE, &bytes);
     struct vocab v = made_open(section, bytes);
     assert_string_equal(shown(&v, "the the", 0), "the|_the");
-    assert_string_equal(shown(&v, "abc", 0), "ab|c");   /* a b comes before b c */
+    assert_string_equal(shown(&v, "abc", 0), "ab|c"); /* a b comes before b c */
     assert_string_equal(shown(&v, "aaabc", 0), "aa|ab|c");
     assert_string_equal(shown(&v, "aaaaa", 0), "aa|aa|a"); /* the leftmost of equals */
     assert_string_equal(shown(&v, "", 0), "");
@@ -47,7 +48,8 @@ static void merges_go_by_rank(void **state) {
 
 static void scores_go_before_places(void **state) {
     (void)state;
-    static const struct made_piece pieces[] = {{"_", -9}, {"a", -9}, {"b", -9}, {"aa", -1}, {"ab", -1}, {"_a", -3}, {"aaaa", -2}, {"bb", 0}};
+    static const struct made_piece pieces[] = {{"_", -9},  {"a", -9},  {"b", -9},    {"aa", -1},
+                                               {"ab", -1}, {"_a", -3}, {"aaaa", -2}, {"bb", 0}};
     size_t bytes;
     void *section = made_spm(pieces, 8, VOCAB_PREFIX, &bytes);
     struct vocab v = made_open(section, bytes);
@@ -200,7 +202,10 @@ static void words_by_rule(void **state) {
         {VOCAB_PRE_QWEN2, "a 12 _b", "a|_|1|2|__|b"},
         {VOCAB_PRE_TEKKEN, "XMLHttpRequest iPhone", "XMLHttp|Request|_i|Phone"},
         {VOCAB_PRE_TEKKEN, "HTML a/b //\n/", "HTML|_a|/b|_//$/"},
-        {VOCAB_PRE_TEKKEN, "A\xCA\xB0" "BC", "A\xCA\xB0|BC"}, /* an uncased letter ends the first pattern */
+        {VOCAB_PRE_TEKKEN,
+         "A\xCA\xB0"
+         "BC",
+         "A\xCA\xB0|BC"}, /* an uncased letter ends the first pattern */
         {VOCAB_PRE_DEEPSEEK_CODER, "ab12, \n\nc.. \xE4\xBD\xA0 d  ", "ab|1|2|,|_|$|$|c|..|_|\xE4\xBD\xA0|_d|__"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) assert_string_equal(words_of(CASES[i].pre, CASES[i].text), CASES[i].words);
@@ -219,13 +224,16 @@ static void composes(const char *text, const char *expected) {
 static void normalizes(void **state) {
     (void)state;
     composes("abc", "abc");
-    composes("e\xCC\x81", "\xC3\xA9");                                         /* e + acute */
-    composes("a\xCC\x81\xCC\xA3", "\xE1\xBA\xA1\xCC\x81");                     /* below comes first, and joins */
-    composes("\xCC\x81" "e", "\xCC\x81" "e");
-    composes("\xE2\x84\xAB", "\xC3\x85");                                      /* Angstrom sign */
-    composes("\xE0\xA5\x98", "\xE0\xA4\x95\xE0\xA4\xBC");                      /* excluded from composition: grows */
-    composes("\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB", "\xED\x95\x9C");          /* Hangul */
-    composes("e\xFF\xCC\x81", "e\xFF\xCC\x81");                                /* nothing joins over a bad byte */
+    composes("e\xCC\x81", "\xC3\xA9");                     /* e + acute */
+    composes("a\xCC\x81\xCC\xA3", "\xE1\xBA\xA1\xCC\x81"); /* below comes first, and joins */
+    composes("\xCC\x81"
+             "e",
+             "\xCC\x81"
+             "e");
+    composes("\xE2\x84\xAB", "\xC3\x85");                                             /* Angstrom sign */
+    composes("\xE0\xA5\x98", "\xE0\xA4\x95\xE0\xA4\xBC");                             /* excluded from composition: grows */
+    composes("\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB", "\xED\x95\x9C");                 /* Hangul */
+    composes("e\xFF\xCC\x81", "e\xFF\xCC\x81");                                       /* nothing joins over a bad byte */
     composes("\xF0\x9D\x85\xA0", "\xF0\x9D\x85\x98\xF0\x9D\x85\xA5\xF0\x9D\x85\xAE"); /* three times as long */
 }
 
@@ -236,7 +244,10 @@ static void many_accents(void **state) {
     uint8_t *text = malloc(1 + 4 * N), *out = malloc(3 * (1 + 4 * N));
     uint64_t *work = malloc(nfc_work(1 + 4 * N) * sizeof *work);
     text[0] = 'q';
-    for (size_t i = 0; i < N; i++) memcpy(text + 1 + 4 * i, i % 2 ? "\xCC\xA3\xCC\xA3" : "\xCC\x81\xCC\x81", 4);
+    for (size_t i = 0; i < N; i++) {
+        text[1 + 4 * i] = text[3 + 4 * i] = 0xCC;
+        text[2 + 4 * i] = text[4 + 4 * i] = i % 2 ? 0xA3 : 0x81;
+    }
     assert_int_equal(nfc(text, 1 + 4 * N, out, work), 1 + 4 * N);
     assert_memory_equal(out, "q\xCC\xA3\xCC\xA3", 5);
     for (size_t i = 0; i < 2 * N; i++) assert_int_equal(out[2 + 2 * i], i < N ? 0xA3 : 0x81);

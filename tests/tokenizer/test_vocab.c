@@ -118,11 +118,11 @@ static void says_what_is_wrong(void **state) {
     const struct vocab_header good = *h;
     uint32_t *slots = (uint32_t *)(void *)(copy + h->slots);
     struct vocab_added *added = (struct vocab_added *)(void *)(copy + h->added);
-#define BENT(change, part)        \
-    do {                          \
-        change;                   \
-        refused(copy, bytes, part); \
-        memcpy(copy, section, bytes); \
+#define BENT(change, part)                                                                                                                 \
+    do {                                                                                                                                   \
+        change;                                                                                                                            \
+        refused(copy, bytes, part);                                                                                                        \
+        memcpy(copy, section, bytes);                                                                                                      \
     } while (0)
     BENT(h->magic++, "VOCB");
     BENT(h->kind = 3, "kind");

@@ -31,7 +31,8 @@ static void *build(const char *path, uint32_t rows, size_t *bytes, struct diag *
     } else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
         r.directory = path;
         section = vocab_build(&r, bytes, d);
-    } else section = vocab_build_file(path, &r, bytes, d);
+    } else
+        section = vocab_build_file(path, &r, bytes, d);
     return section;
 }
 

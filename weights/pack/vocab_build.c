@@ -1,7 +1,6 @@
 /* The builder: pieces named by the readers, and the common rules about them. vocab_section.c makes the section out of it. */
 #include "weights/pack/vocab_build.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +10,8 @@
 bool builder_init(struct builder *b, uint32_t rows, struct diag *d) {
     memset(b, 0, sizeof *b);
     b->bos = b->eos = b->unk = b->add_bos = -1;
-    if (rows == 0 || rows > VOCAB_ROWS_MAX) return diag_fail(d, "the vocabulary has %u pieces where 1 to %u are expected", rows, (unsigned)VOCAB_ROWS_MAX);
+    if (rows == 0 || rows > VOCAB_ROWS_MAX)
+        return diag_fail(d, "the vocabulary has %u pieces where 1 to %u are expected", rows, (unsigned)VOCAB_ROWS_MAX);
     b->rows = rows;
     b->pieces = calloc(rows, sizeof *b->pieces);
     return b->pieces ? true : diag_fail(d, "out of memory for %u pieces", rows);
@@ -60,16 +60,20 @@ bool builder_piece(struct builder *b, uint64_t id, const void *bytes, size_t len
                    struct diag *d) {
     char text[48];
     if (id >= b->rows)
-        return diag_fail(d, "token %llu (\"%s\") lies past the model's %u rows", (unsigned long long)id, shown(bytes, length, text), b->rows);
+        return diag_fail(d, "token %llu (\"%s\") lies past the model's %u rows", (unsigned long long)id, shown(bytes, length, text),
+                         b->rows);
     struct builder_piece *p = &b->pieces[id];
-    if (p->type) return diag_fail(d, "token id %llu is given twice, the second time to \"%s\"", (unsigned long long)id, shown(bytes, length, text));
+    if (p->type)
+        return diag_fail(d, "token id %llu is given twice, the second time to \"%s\"", (unsigned long long)id, shown(bytes, length, text));
     if (type == VOCAB_UNUSED) length = 0;
     if (length > VOCAB_PIECE_MAX)
         return diag_fail(d, "token %llu has %zu bytes where at most %d are expected", (unsigned long long)id, length, VOCAB_PIECE_MAX);
     if (type == VOCAB_NORMAL && length == 0) return diag_fail(d, "token %llu is empty", (unsigned long long)id);
-    if (score != score) return diag_fail(d, "the score of token %llu (\"%s\") is not a number", (unsigned long long)id, shown(bytes, length, text));
+    if (score != score)
+        return diag_fail(d, "the score of token %llu (\"%s\") is not a number", (unsigned long long)id, shown(bytes, length, text));
     if (added && (length == 0 || length > VOCAB_ADDED_BYTES_MAX))
-        return diag_fail(d, "added token %llu has %zu bytes where 1 to %d are expected", (unsigned long long)id, length, VOCAB_ADDED_BYTES_MAX);
+        return diag_fail(d, "added token %llu has %zu bytes where 1 to %d are expected", (unsigned long long)id, length,
+                         VOCAB_ADDED_BYTES_MAX);
     bool text_only = (type == VOCAB_NORMAL && b->kind == VOCAB_SPM) || type == VOCAB_CONTROL || type == VOCAB_USER || type == VOCAB_UNKNOWN;
     if (text_only && !is_utf8(bytes, length)) return diag_fail(d, "token %llu is not UTF-8", (unsigned long long)id);
     p->offset = (uint32_t)b->pool_bytes;
@@ -81,30 +85,36 @@ bool builder_piece(struct builder *b, uint64_t id, const void *bytes, size_t len
     return true;
 }
 
-static int hex(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
+static int hex(char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
 bool builder_spm_piece(struct builder *b, uint64_t id, const char *text, size_t length, enum vocab_type type, float score, uint8_t added,
                        struct diag *d) {
     char show[48];
     if (type == VOCAB_BYTE) {
         if (length != 6 || memcmp(text, "<0x", 3) != 0 || text[5] != '>' || hex(text[3]) < 0 || hex(text[4]) < 0)
-            return diag_fail(d, "byte token %llu is \"%s\" where <0x00> to <0xFF> is expected", (unsigned long long)id, shown(text, length, show));
+            return diag_fail(d, "byte token %llu is \"%s\" where <0x00> to <0xFF> is expected", (unsigned long long)id,
+                             shown(text, length, show));
         uint8_t byte = (uint8_t)(hex(text[3]) << 4 | hex(text[4]));
         return builder_piece(b, id, &byte, 1, type, score, 0, d);
     }
     if (type == VOCAB_USER && (memchr(text, ' ', length) || (length >= 3 && memmem(text, length, "\xE2\x96\x81", 3))))
-        return diag_fail(d, "user-defined token %llu (\"%s\") has a space in it, which is not supported", (unsigned long long)id, shown(text, length, show));
+        return diag_fail(d, "user-defined token %llu (\"%s\") has a space in it, which is not supported", (unsigned long long)id,
+                         shown(text, length, show));
     if (type != VOCAB_NORMAL) return builder_piece(b, id, text, length, type, score, added, d);
     if (length > VOCAB_PIECE_MAX) return builder_piece(b, id, text, length, type, score, added, d); /* which refuses it */
     if (memchr(text, ' ', length))
-        return diag_fail(d, "token %llu (\"%s\") has a plain space where U+2581 is expected", (unsigned long long)id, shown(text, length, show));
+        return diag_fail(d, "token %llu (\"%s\") has a plain space where U+2581 is expected", (unsigned long long)id,
+                         shown(text, length, show));
     uint8_t out[VOCAB_PIECE_MAX];
     size_t n = 0;
     for (size_t i = 0; i < length;) {
         if (length - i >= 3 && memcmp(text + i, "\xE2\x96\x81", 3) == 0) {
             out[n++] = ' ';
             i += 3;
-        } else out[n++] = (uint8_t)text[i++];
+        } else
+            out[n++] = (uint8_t)text[i++];
     }
     return builder_piece(b, id, out, n, type, score, added, d);
 }
@@ -115,22 +125,29 @@ size_t builder_unprintable(const char *text, size_t length, uint8_t *out) {
     for (size_t i = 0; i < length;) {
         uint32_t code;
         i += utf8_read((const uint8_t *)text + i, length - i, &code);
-        if ((code >= 0x21 && code <= 0x7E) || (code >= 0xA1 && code <= 0xFF && code != 0xAD)) out[n++] = (uint8_t)code;
-        else if (code >= 0x100 && code <= 0x120) out[n++] = (uint8_t)(code - 0x100);
-        else if (code >= 0x121 && code <= 0x142) out[n++] = (uint8_t)(code - 0x121 + 0x7F);
-        else if (code == 0x143) out[n++] = 0xAD;
-        else return SIZE_MAX;
+        if ((code >= 0x21 && code <= 0x7E) || (code >= 0xA1 && code <= 0xFF && code != 0xAD))
+            out[n++] = (uint8_t)code;
+        else if (code >= 0x100 && code <= 0x120)
+            out[n++] = (uint8_t)(code - 0x100);
+        else if (code >= 0x121 && code <= 0x142)
+            out[n++] = (uint8_t)(code - 0x121 + 0x7F);
+        else if (code == 0x143)
+            out[n++] = 0xAD;
+        else
+            return SIZE_MAX;
     }
     return n;
 }
 
-bool builder_bpe_piece(struct builder *b, uint64_t id, const char *text, size_t length, enum vocab_type type, uint8_t added, struct diag *d) {
+bool builder_bpe_piece(struct builder *b, uint64_t id, const char *text, size_t length, enum vocab_type type, uint8_t added,
+                       struct diag *d) {
     char show[48];
     uint8_t out[2 * VOCAB_PIECE_MAX];
     if (type != VOCAB_NORMAL || length > sizeof out) return builder_piece(b, id, text, length, type, 0, added, d);
     size_t n = builder_unprintable(text, length, out);
     if (n == SIZE_MAX)
-        return diag_fail(d, "token %llu (\"%s\") has a character that stands for no byte", (unsigned long long)id, shown(text, length, show));
+        return diag_fail(d, "token %llu (\"%s\") has a character that stands for no byte", (unsigned long long)id,
+                         shown(text, length, show));
     return builder_piece(b, id, out, n, type, 0, added, d);
 }
 
@@ -149,7 +166,8 @@ bool builder_index(struct builder *b, struct diag *d) {
             const struct builder_piece *q = &b->pieces[b->table[at & b->table_mask]];
             char text[48];
             if (q->length == p->length && memcmp(b->pool + q->offset, b->pool + p->offset, p->length) == 0)
-                return diag_fail(d, "tokens %u and %u are both \"%s\"", b->table[at & b->table_mask], id, shown(b->pool + p->offset, p->length, text));
+                return diag_fail(d, "tokens %u and %u are both \"%s\"", b->table[at & b->table_mask], id,
+                                 shown(b->pool + p->offset, p->length, text));
             if (++steps > 4096) return diag_fail(d, "the vocabulary's pieces were made to collide in a hash table");
         }
         b->table[at & b->table_mask] = id;
@@ -176,7 +194,8 @@ bool builder_merge(struct builder *b, const uint8_t *left, size_t left_bytes, co
     memcpy(both, left, left_bytes);
     memcpy(both + left_bytes, right, right_bytes);
     uint32_t id = builder_find(b, both, left_bytes + right_bytes);
-    if (id == VOCAB_NONE) return diag_fail(d, "merge %zu makes \"%s\", which is no token", rank, shown(both, left_bytes + right_bytes, text));
+    if (id == VOCAB_NONE)
+        return diag_fail(d, "merge %zu makes \"%s\", which is no token", rank, shown(both, left_bytes + right_bytes, text));
     if (b->merges_count == b->merges_room) {
         size_t room = b->merges_room * 2 + 1024;
         if (room > (size_t)1 << 24) return diag_fail(d, "more than 2^24 merges");
@@ -228,17 +247,8 @@ static void *finish(struct builder *b, const struct vocab_request *r, size_t *by
     return good ? builder_finish(b, bytes, d) : NULL;
 }
 
-static bool exists(const char *directory, const char *name, char *path, size_t room) {
-    if (strlen(directory) + strlen(name) + 2 > room) return false;
-    strcpy(path, directory);
-    strcat(path, "/");
-    strcat(path, name);
-    FILE *f = fopen(path, "rb");
-    if (f) fclose(f);
-    return f != NULL;
-}
-
-void *vocab_build_memory(const char *name, const void *data, size_t size, const struct vocab_request *request, size_t *bytes, struct diag *d) {
+void *vocab_build_memory(const char *name, const void *data, size_t size, const struct vocab_request *request, size_t *bytes,
+                         struct diag *d) {
     struct builder b = {0};
     size_t n = strlen(name);
     bool json = n > 5 && strcmp(name + n - 5, ".json") == 0;
@@ -261,7 +271,7 @@ void *vocab_build(const struct vocab_request *request, size_t *bytes, struct dia
         char path[4096];
         static const char *const names[] = {"tokenizer.json", "tokenizer.model", "tekken.json"};
         for (size_t i = 0; i < 3; i++)
-            if (exists(request->directory, names[i], path, sizeof path)) return vocab_build_file(path, request, bytes, d);
+            if (vocab_file_path(request->directory, names[i], path, sizeof path)) return vocab_build_file(path, request, bytes, d);
         diag_fail(d, "%s has none of tokenizer.json, tokenizer.model and tekken.json", request->directory);
         return NULL;
     }

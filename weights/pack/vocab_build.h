@@ -26,7 +26,8 @@ void *vocab_build(const struct vocab_request *request, size_t *bytes, struct dia
 /* The same from one file, by its name: *.json (tokenizer.json or Tekken's), anything else is SentencePiece's protobuf. */
 void *vocab_build_file(const char *path, const struct vocab_request *request, size_t *bytes, struct diag *d);
 /* And from such a file's bytes. */
-void *vocab_build_memory(const char *name, const void *data, size_t size, const struct vocab_request *request, size_t *bytes, struct diag *d);
+void *vocab_build_memory(const char *name, const void *data, size_t size, const struct vocab_request *request, size_t *bytes,
+                         struct diag *d);
 
 /* ---------------------------------------------------------------------------------------------------- parts of the builder -- */
 
@@ -76,7 +77,8 @@ bool builder_piece(struct builder *b, uint64_t id, const void *bytes, size_t len
 bool builder_spm_piece(struct builder *b, uint64_t id, const char *text, size_t length, enum vocab_type type, float score, uint8_t added,
                        struct diag *d);
 /* And for byte BPE: GPT-2's printable stand-ins become bytes in NORMAL pieces. */
-bool builder_bpe_piece(struct builder *b, uint64_t id, const char *text, size_t length, enum vocab_type type, uint8_t added, struct diag *d);
+bool builder_bpe_piece(struct builder *b, uint64_t id, const char *text, size_t length, enum vocab_type type, uint8_t added,
+                       struct diag *d);
 /* Bytes of a text in GPT-2's stand-ins; SIZE_MAX if a character is none. out: length bytes. */
 size_t builder_unprintable(const char *text, size_t length, uint8_t *out);
 /* Call when all pieces are named: fills the table of NORMAL pieces, refuses two of the same bytes. */

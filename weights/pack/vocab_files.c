@@ -42,23 +42,26 @@ uint8_t *vocab_read_file(const char *path, size_t *bytes, struct diag *d) {
     return NULL;
 }
 
+bool vocab_file_path(const char *directory, const char *name, char *path, size_t room) {
+    int n = snprintf(path, room, "%s/%s", directory, name);
+    if (n < 0 || (size_t)n >= room) return false;
+    FILE *f = fopen(path, "rb");
+    if (f) fclose(f);
+    return f != NULL;
+}
+
 /* A JSON object beside the tokenizer. An absent file is NULL without a sentence. */
 static json_t *beside(const struct vocab_request *r, const char *name, struct diag *d) {
     char path[4096];
-    if (!r->directory || strlen(r->directory) + strlen(name) + 2 > sizeof path) return NULL;
-    strcpy(path, r->directory);
-    strcat(path, "/");
-    strcat(path, name);
-    FILE *f = fopen(path, "rb");
-    if (!f) return NULL;
-    fclose(f);
+    if (!r->directory || !vocab_file_path(r->directory, name, path, sizeof path)) return NULL;
     size_t bytes;
     json_error_t error;
     uint8_t *data = vocab_read_file(path, &bytes, d);
     if (!data) return NULL;
     json_t *root = json_loadb((const char *)data, bytes, JSON_REJECT_DUPLICATES, &error);
     free(data);
-    if (!root) diag_fail(d, "%s, line %d: %s", name, error.line, error.text);
+    if (!root)
+        diag_fail(d, "%s, line %d: %s", name, error.line, error.text);
     else if (!json_is_object(root)) {
         diag_fail(d, "%s is not a JSON object", name);
         json_decref(root);
@@ -108,7 +111,8 @@ bool vocab_files_added_tokens(struct builder *b, const struct vocab_request *r, 
                                   (json_is_true(json_object_get(value, "rstrip")) ? VOCAB_ADDED_RSTRIP : 0));
         if (good && !json_is_string(content)) good = diag_fail(d, "tokenizer_config.json: added token %s has no content", key);
         if (good)
-            good = add(b, key_id(key), json_string_value(content), json_string_length(content), json_is_true(json_object_get(value, "special")), flags, d);
+            good = add(b, key_id(key), json_string_value(content), json_string_length(content),
+                       json_is_true(json_object_get(value, "special")), flags, d);
     }
     json_object_foreach(list, key, value) {
         if (good && !json_is_integer(value)) good = diag_fail(d, "added_tokens.json: the id of \"%s\" is no integer", key);

@@ -7,6 +7,9 @@
 /* A file's bytes (at most 256 MiB), to be freed; NULL with a sentence. */
 uint8_t *vocab_read_file(const char *path, size_t *bytes, struct diag *d);
 
+/* Writes directory/name to path; false if it is too long or no file is there. */
+bool vocab_file_path(const char *directory, const char *name, char *path, size_t room);
+
 /* Tokens that added_tokens.json and tokenizer_config.json name past the others, at most; 0 without a directory. */
 uint32_t vocab_files_added(const struct vocab_request *r);
 /* Adds those that are not named yet: from tokenizer_config.json's added_tokens_decoder with their flags, else added_tokens.json as user-defined. */

@@ -37,7 +37,9 @@ static bool read_rule(struct builder *b, const struct gguf *g, struct diag *d) {
         b->add_bos = RULES[i].add_bos;
         return true;
     }
-    return diag_fail(d, "tokenizer.ggml.pre is \"%.*s\", which is not supported (gpt-2, smollm, starcoder, llama-bpe, qwen2, tekken and deepseek-coder are)",
+    return diag_fail(d,
+                     "tokenizer.ggml.pre is \"%.*s\", which is not supported (gpt-2, smollm, starcoder, llama-bpe, qwen2, tekken and "
+                     "deepseek-coder are)",
                      pre.bytes < 64 ? (int)pre.bytes : 64, pre.data);
 }
 
@@ -48,20 +50,26 @@ static bool read_id(const struct gguf *g, const char *key, uint64_t count, int64
     enum gguf_found found = gguf_get_uint(g, key, UINT64_MAX >> 1, &value, d);
     if (found != GGUF_FOUND) return found == GGUF_ABSENT;
     if (value == UINT32_MAX) return true;
-    if (value >= count) return diag_fail(d, "%s is %llu, but the vocabulary has %llu tokens", key, (unsigned long long)value, (unsigned long long)count);
+    if (value >= count)
+        return diag_fail(d, "%s is %llu, but the vocabulary has %llu tokens", key, (unsigned long long)value, (unsigned long long)count);
     *id = (int64_t)value;
     return true;
 }
 
-static bool read_array(const struct gguf *g, const char *key, enum gguf_kind element, uint64_t count, struct gguf_array *out, struct diag *d) {
+static bool read_array(const struct gguf *g, const char *key, enum gguf_kind element, uint64_t count, struct gguf_array *out,
+                       struct diag *d) {
     enum gguf_found found = gguf_get_array(g, key, out, d);
     if (found == GGUF_BAD) return false;
     if (found == GGUF_ABSENT) return diag_fail(d, "%s is missing", key);
     bool fits = element == GGUF_I32 ? gguf_kind_is_int(out->element) : out->element == element;
-    if (!fits) return diag_fail(d, "%s holds elements of another type than %s", key,
-                                element == GGUF_I32 ? "integers" : element == GGUF_F32 ? "float32" : "strings");
+    if (!fits)
+        return diag_fail(d, "%s holds elements of another type than %s", key,
+                         element == GGUF_I32   ? "integers"
+                         : element == GGUF_F32 ? "float32"
+                                               : "strings");
     if (count && out->count != count)
-        return diag_fail(d, "%s has %llu elements, tokenizer.ggml.tokens has %llu", key, (unsigned long long)out->count, (unsigned long long)count);
+        return diag_fail(d, "%s has %llu elements, tokenizer.ggml.tokens has %llu", key, (unsigned long long)out->count,
+                         (unsigned long long)count);
     return true;
 }
 
@@ -86,7 +94,8 @@ static bool read_merges(struct builder *b, const struct gguf *g, struct diag *d)
 
 /* CodeLlama's files do not mark these as control tokens. */
 static bool is_fill_in(struct gguf_text t) {
-    return text_is(t, "\xE2\x96\x81<PRE>") || text_is(t, "\xE2\x96\x81<SUF>") || text_is(t, "\xE2\x96\x81<MID>") || text_is(t, "\xE2\x96\x81<EOT>");
+    return text_is(t, "\xE2\x96\x81<PRE>") || text_is(t, "\xE2\x96\x81<SUF>") || text_is(t, "\xE2\x96\x81<MID>") ||
+           text_is(t, "\xE2\x96\x81<EOT>");
 }
 
 static bool read_pieces(struct builder *b, const struct gguf *g, const struct gguf_array *tokens, struct diag *d) {
@@ -97,12 +106,17 @@ static bool read_pieces(struct builder *b, const struct gguf *g, const struct gg
         struct gguf_text t = gguf_array_text(tokens, i);
         int64_t type = gguf_array_int(&types, i);
         if (type < VOCAB_NORMAL || type > VOCAB_BYTE)
-            return diag_fail(d, "tokenizer.ggml.token_type: token %llu has type %lld where 1 to 6 are expected", (unsigned long long)i, (long long)type);
+            return diag_fail(d, "tokenizer.ggml.token_type: token %llu has type %lld where 1 to 6 are expected", (unsigned long long)i,
+                             (long long)type);
         if (b->kind == VOCAB_SPM && type != VOCAB_BYTE && is_fill_in(t)) type = VOCAB_CONTROL;
-        if (b->kind == VOCAB_BPE && type == VOCAB_BYTE) return diag_fail(d, "tokenizer.ggml.token_type: token %llu is a byte token in a gpt2 tokenizer", (unsigned long long)i);
-        uint8_t added = type == VOCAB_CONTROL ? BUILDER_ADDED : type == VOCAB_USER ? BUILDER_ADDED | (b->kind == VOCAB_SPM ? VOCAB_ADDED_SECOND : 0) : 0;
-        bool good = b->kind == VOCAB_SPM ? builder_spm_piece(b, i, t.data, t.bytes, (enum vocab_type)type, (float)gguf_array_float(&scores, i), added, d)
-                                         : builder_bpe_piece(b, i, t.data, t.bytes, (enum vocab_type)type, added, d);
+        if (b->kind == VOCAB_BPE && type == VOCAB_BYTE)
+            return diag_fail(d, "tokenizer.ggml.token_type: token %llu is a byte token in a gpt2 tokenizer", (unsigned long long)i);
+        uint8_t added = type == VOCAB_CONTROL ? BUILDER_ADDED
+                        : type == VOCAB_USER  ? BUILDER_ADDED | (b->kind == VOCAB_SPM ? VOCAB_ADDED_SECOND : 0)
+                                              : 0;
+        bool good = b->kind == VOCAB_SPM
+                        ? builder_spm_piece(b, i, t.data, t.bytes, (enum vocab_type)type, (float)gguf_array_float(&scores, i), added, d)
+                        : builder_bpe_piece(b, i, t.data, t.bytes, (enum vocab_type)type, added, d);
         if (!good) return false;
     }
     return true;
@@ -130,7 +144,8 @@ bool vocab_read_gguf(struct builder *b, const struct vocab_request *r, struct di
     if (found != GGUF_FOUND) return found == GGUF_BAD ? false : diag_fail(d, "tokenizer.ggml.model is missing");
     bool spm = text_is(model, "llama");
     if (!spm && !text_is(model, "gpt2"))
-        return diag_fail(d, "tokenizer.ggml.model is \"%.*s\" where llama or gpt2 is expected", model.bytes < 64 ? (int)model.bytes : 64, model.data);
+        return diag_fail(d, "tokenizer.ggml.model is \"%.*s\" where llama or gpt2 is expected", model.bytes < 64 ? (int)model.bytes : 64,
+                         model.data);
     if (!read_array(g, "tokenizer.ggml.tokens", GGUF_STRING, 0, &tokens, d)) return false;
     if (tokens.count == 0 || tokens.count > VOCAB_ROWS_MAX || (r->rows && tokens.count > r->rows))
         return diag_fail(d, "tokenizer.ggml.tokens has %llu tokens, the model has %u rows", (unsigned long long)tokens.count, r->rows);

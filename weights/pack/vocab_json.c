@@ -7,9 +7,9 @@
 #include "weights/pack/vocab_files.h"
 #include "weights/pack/vocab_tekken.h"
 
-#define LLAMA3_PATTERN                                                                                                                          \
+#define LLAMA3_PATTERN                                                                                                                     \
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define QWEN2_PATTERN                                                                                                                           \
+#define QWEN2_PATTERN                                                                                                                      \
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
 static bool is(json_t *value, const char *text) { return json_is_string(value) && strcmp(json_string_value(value), text) == 0; }
@@ -38,7 +38,8 @@ static bool flatten(json_t *component, const char *list, const char *what, struc
         s->step[s->count++] = component;
         return true;
     }
-    if (json_array_size(parts) > STEPS_MAX) return diag_fail(d, "tokenizer.json: the %s has %zu steps, which is not supported", what, json_array_size(parts));
+    if (json_array_size(parts) > STEPS_MAX)
+        return diag_fail(d, "tokenizer.json: the %s has %zu steps, which is not supported", what, json_array_size(parts));
     for (size_t i = 0; i < json_array_size(parts); i++) s->step[s->count++] = json_array_get(parts, i);
     return true;
 }
@@ -47,7 +48,8 @@ static bool read_normalizer(struct builder *b, json_t *root, bool *llama, struct
     struct steps s;
     *llama = false;
     if (!flatten(json_object_get(root, "normalizer"), "normalizers", "normalizer", &s, d)) return false;
-    if (s.count == 1 && type_is(s.step[0], "NFC")) b->flags |= VOCAB_NFC;
+    if (s.count == 1 && type_is(s.step[0], "NFC"))
+        b->flags |= VOCAB_NFC;
     else if (s.count == 2 && type_is(s.step[0], "Prepend") && type_is(s.step[1], "Replace")) {
         json_t *pattern = json_object_get(s.step[1], "pattern");
         if (!is(json_object_get(s.step[0], "prepend"), "\xE2\x96\x81") || !is(json_object_get(pattern, "String"), " ") ||
@@ -55,7 +57,9 @@ static bool read_normalizer(struct builder *b, json_t *root, bool *llama, struct
             return diag_fail(d, "tokenizer.json: the normalizer prepends or replaces something else than U+2581");
         *llama = true;
         b->flags |= VOCAB_PREFIX;
-    } else if (s.count) return diag_fail(d, "tokenizer.json: the normalizer %s is not supported (none, NFC and Llama's Prepend and Replace are)", type_of(s.step[0]));
+    } else if (s.count)
+        return diag_fail(d, "tokenizer.json: the normalizer %s is not supported (none, NFC and Llama's Prepend and Replace are)",
+                         type_of(s.step[0]));
     return true;
 }
 
@@ -63,18 +67,24 @@ static bool read_normalizer(struct builder *b, json_t *root, bool *llama, struct
 static const char *step_name(json_t *step) {
     static const struct {
         const char *pattern, *name;
-    } SPLITS[] = {{LLAMA3_PATTERN, "llama3"},  {QWEN2_PATTERN, "qwen2"},       {TEKKEN_PATTERN, "tekken"},
-                  {"[\r\n]", "breaks"},        {"\\s?\\p{L}+", "letters"},    {"\\s?\\p{P}+", "punctuation"},
+    } SPLITS[] = {{LLAMA3_PATTERN, "llama3"},
+                  {QWEN2_PATTERN, "qwen2"},
+                  {TEKKEN_PATTERN, "tekken"},
+                  {"[\r\n]", "breaks"},
+                  {"\\s?\\p{L}+", "letters"},
+                  {"\\s?\\p{P}+", "punctuation"},
                   {"[\xE4\xB8\x80-\xE9\xBE\xA5\xE0\xA0\x80-\xE4\xB8\x80\xEA\xB0\x80-\xED\x9F\xBF]+", "east"}};
     if (type_is(step, "ByteLevel")) {
         json_t *use = json_object_get(step, "use_regex");
         if (json_is_true(json_object_get(step, "add_prefix_space"))) return "ByteLevel with add_prefix_space";
         return json_is_false(use) ? "bytes" : "gpt2";
     }
-    if (type_is(step, "Digits")) return json_is_true(json_object_get(step, "individual_digits")) ? "digits" : "Digits without individual_digits";
+    if (type_is(step, "Digits"))
+        return json_is_true(json_object_get(step, "individual_digits")) ? "digits" : "Digits without individual_digits";
     if (type_is(step, "Split")) {
         json_t *regex = json_object_get(json_object_get(step, "pattern"), "Regex");
-        if (!is(json_object_get(step, "behavior"), "Isolated") || json_is_true(json_object_get(step, "invert"))) return "Split that is not isolated";
+        if (!is(json_object_get(step, "behavior"), "Isolated") || json_is_true(json_object_get(step, "invert")))
+            return "Split that is not isolated";
         for (size_t i = 0; i < sizeof SPLITS / sizeof *SPLITS; i++)
             if (is(regex, SPLITS[i].pattern)) return SPLITS[i].name;
         return json_is_string(regex) ? json_string_value(regex) : "Split";
@@ -84,7 +94,8 @@ static const char *step_name(json_t *step) {
 
 static bool read_metaspace(struct builder *b, json_t *step, struct diag *d) {
     json_t *scheme = json_object_get(step, "prepend_scheme");
-    if (!is(json_object_get(step, "replacement"), "\xE2\x96\x81")) return diag_fail(d, "tokenizer.json: Metaspace replaces by something else than U+2581");
+    if (!is(json_object_get(step, "replacement"), "\xE2\x96\x81"))
+        return diag_fail(d, "tokenizer.json: Metaspace replaces by something else than U+2581");
     if (!json_is_false(json_object_get(step, "split"))) return diag_fail(d, "tokenizer.json: Metaspace that splits is not supported");
     if (is(scheme, "never")) return true;
     if (!is(scheme, "always") && !is(scheme, "first")) return diag_fail(d, "tokenizer.json: Metaspace has no known prepend_scheme");
@@ -96,12 +107,9 @@ static bool read_pre_tokenizer(struct builder *b, json_t *root, bool *llama, str
     static const struct {
         const char *steps;
         uint32_t pre;
-    } RULES[] = {{"gpt2", VOCAB_PRE_GPT2},
-                 {"digits gpt2", VOCAB_PRE_DIGITS_GPT2},
-                 {"llama3 bytes", VOCAB_PRE_LLAMA3},
-                 {"qwen2 bytes", VOCAB_PRE_QWEN2},
-                 {"tekken bytes", VOCAB_PRE_TEKKEN},
-                 {"breaks letters punctuation east digits bytes", VOCAB_PRE_DEEPSEEK_CODER}};
+    } RULES[] = {{"gpt2", VOCAB_PRE_GPT2},           {"digits gpt2", VOCAB_PRE_DIGITS_GPT2},
+                 {"llama3 bytes", VOCAB_PRE_LLAMA3}, {"qwen2 bytes", VOCAB_PRE_QWEN2},
+                 {"tekken bytes", VOCAB_PRE_TEKKEN}, {"breaks letters punctuation east digits bytes", VOCAB_PRE_DEEPSEEK_CODER}};
     struct steps s;
     char all[400] = "";
     if (!flatten(json_object_get(root, "pre_tokenizer"), "pretokenizers", "pre-tokenizer", &s, d)) return false;
@@ -120,15 +128,19 @@ static bool read_pre_tokenizer(struct builder *b, json_t *root, bool *llama, str
         b->pre = RULES[i].pre;
         return true;
     }
-    return diag_fail(d, "tokenizer.json: the pre-tokenizer \"%s\" is not supported (those of GPT-2, SmolLM2, StarCoder, Llama-3, Qwen2, Tekken, "
-                        "DeepSeek-coder and Llama are)", all);
+    return diag_fail(
+        d,
+        "tokenizer.json: the pre-tokenizer \"%s\" is not supported (those of GPT-2, SmolLM2, StarCoder, Llama-3, Qwen2, Tekken, "
+        "DeepSeek-coder and Llama are)",
+        all);
 }
 
 /* --------------------------------------------------------------------------------------------------------------- pieces -- */
 
 static bool id_of(json_t *value, const char *text, uint64_t *id, struct diag *d) {
     *id = 0;
-    if (!json_is_integer(value) || json_integer_value(value) < 0) return diag_fail(d, "tokenizer.json: the id of \"%s\" is no integer from 0 on", text);
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return diag_fail(d, "tokenizer.json: the id of \"%s\" is no integer from 0 on", text);
     *id = (uint64_t)json_integer_value(value);
     return true;
 }
@@ -146,7 +158,8 @@ static bool add_added(struct builder *b, json_t *token, struct diag *d) {
     if (!json_is_string(content)) return diag_fail(d, "tokenizer.json: an added token has no content");
     const char *text = json_string_value(content);
     if (!id_of(json_object_get(token, "id"), text, &id, d)) return false;
-    if (json_is_true(json_object_get(token, "single_word"))) return diag_fail(d, "tokenizer.json: added token \"%s\" is a single_word, which is not supported", text);
+    if (json_is_true(json_object_get(token, "single_word")))
+        return diag_fail(d, "tokenizer.json: added token \"%s\" is a single_word, which is not supported", text);
     bool special = json_is_true(json_object_get(token, "special")), normalized = json_is_true(json_object_get(token, "normalized"));
     uint8_t flags = BUILDER_ADDED;
     if (json_is_true(json_object_get(token, "lstrip"))) flags |= VOCAB_ADDED_LSTRIP;
@@ -154,7 +167,8 @@ static bool add_added(struct builder *b, json_t *token, struct diag *d) {
     if (normalized && b->kind == VOCAB_BPE) flags |= VOCAB_ADDED_SECOND;
     if (normalized && b->flags & VOCAB_NFC)
         for (const char *c = text; *c; c++)
-            if (*c & 0x80) return diag_fail(d, "tokenizer.json: added token \"%s\" is normalized and not ASCII, which is not supported", text);
+            if (*c & 0x80)
+                return diag_fail(d, "tokenizer.json: added token \"%s\" is normalized and not ASCII, which is not supported", text);
     if (normalized && !special && b->kind == VOCAB_SPM && !(b->flags & VOCAB_PREFIX_UNLESS_SPACE))
         return diag_fail(d, "tokenizer.json: added token \"%s\" is normalized behind Llama's normalizer, which is not supported", text);
     return builder_piece(b, id, text, json_string_length(content), special ? VOCAB_CONTROL : VOCAB_USER, 0, flags, d);
@@ -208,7 +222,8 @@ static size_t piece_bytes(const struct builder *b, const char *text, size_t n, u
         if (n - i >= 3 && memcmp(text + i, "\xE2\x96\x81", 3) == 0) {
             out[count++] = ' ';
             i += 3;
-        } else out[count++] = (uint8_t)text[i++];
+        } else
+            out[count++] = (uint8_t)text[i++];
     }
     return count;
 }
@@ -237,11 +252,13 @@ static bool check_model(json_t *model, bool llama, struct diag *d) {
     json_t *type = json_object_get(model, "type"), *dropout = json_object_get(model, "dropout");
     if (!json_is_object(model)) return diag_fail(d, "tokenizer.json has no model");
     if (type && !is(type, "BPE")) return diag_fail(d, "tokenizer.json: the model is of type %s where BPE is expected", type_of(model));
-    if (!absent(dropout) && json_number_value(dropout) != 0) return diag_fail(d, "tokenizer.json: the model has dropout, which is not supported");
+    if (!absent(dropout) && json_number_value(dropout) != 0)
+        return diag_fail(d, "tokenizer.json: the model has dropout, which is not supported");
     static const char *const affixes[] = {"continuing_subword_prefix", "end_of_word_suffix"};
     for (size_t i = 0; i < 2; i++) {
         json_t *affix = json_object_get(model, affixes[i]);
-        if (!absent(affix) && json_string_length(affix)) return diag_fail(d, "tokenizer.json: the model has a %s, which is not supported", affixes[i]);
+        if (!absent(affix) && json_string_length(affix))
+            return diag_fail(d, "tokenizer.json: the model has a %s, which is not supported", affixes[i]);
     }
     if (json_is_true(json_object_get(model, "byte_fallback")) != llama)
         return diag_fail(d, llama ? "tokenizer.json: a model like Llama's without byte_fallback is not supported"
@@ -271,7 +288,8 @@ static bool read_unk(struct builder *b, json_t *model, struct diag *d) {
     if (b->unk < 0) return diag_fail(d, "tokenizer.json: unk_token \"%s\" is no token", json_string_value(unk));
     for (uint32_t i = 0; b->kind == VOCAB_BPE && i < 256; i++) {
         uint8_t byte = (uint8_t)i;
-        if (builder_find(b, &byte, 1) == VOCAB_NONE) return diag_fail(d, "tokenizer.json: byte 0x%02X has no token but the unknown one, which is not supported", i);
+        if (builder_find(b, &byte, 1) == VOCAB_NONE)
+            return diag_fail(d, "tokenizer.json: byte 0x%02X has no token but the unknown one, which is not supported", i);
     }
     return true;
 }
@@ -297,7 +315,8 @@ static bool read_tokenizer(struct builder *b, json_t *root, const struct vocab_r
     json_t *model = json_object_get(root, "model"), *vocab = json_object_get(model, "vocab");
     struct builder rules = {0};
     bool llama;
-    if (!read_normalizer(&rules, root, &llama, d) || !read_pre_tokenizer(&rules, root, &llama, d) || !check_model(model, llama, d)) return false;
+    if (!read_normalizer(&rules, root, &llama, d) || !read_pre_tokenizer(&rules, root, &llama, d) || !check_model(model, llama, d))
+        return false;
     uint64_t most = highest_id(root, vocab);
     if (most >= VOCAB_ROWS_MAX || (r->rows && most >= r->rows))
         return diag_fail(d, "tokenizer.json has the token id %llu, the model has %u rows", (unsigned long long)most, r->rows);
@@ -316,9 +335,12 @@ bool vocab_read_json(struct builder *b, const char *name, const void *data, size
     json_t *root = json_loadb(data, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (!root) return diag_fail(d, "%s, line %d: %s", name, error.line, error.text);
     bool good;
-    if (!json_is_object(root)) good = diag_fail(d, "%s is not a JSON object", name);
-    else if (json_is_object(json_object_get(root, "config")) && json_is_array(json_object_get(root, "vocab"))) good = vocab_read_tekken(b, root, r, d);
-    else good = read_tokenizer(b, root, r, d);
+    if (!json_is_object(root))
+        good = diag_fail(d, "%s is not a JSON object", name);
+    else if (json_is_object(json_object_get(root, "config")) && json_is_array(json_object_get(root, "vocab")))
+        good = vocab_read_tekken(b, root, r, d);
+    else
+        good = read_tokenizer(b, root, r, d);
     json_decref(root);
     return good;
 }

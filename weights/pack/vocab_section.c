@@ -69,7 +69,8 @@ static bool make_symbols(struct maker *m) {
         if (b->kind == VOCAB_BPE) {
             if (p->length == 1) m->initial[s[0]] = id;
         } else if (utf8_read(s, p->length, &code) == p->length) {
-            if (code < 128) m->initial[code] = id;
+            if (code < 128)
+                m->initial[code] = id;
             else {
                 m->chars[m->chars_count][0] = code;
                 m->chars[m->chars_count++][1] = id;
@@ -78,7 +79,8 @@ static bool make_symbols(struct maker *m) {
     }
     qsort(m->chars, m->chars_count, sizeof *m->chars, by_code);
     for (uint32_t i = 0; b->kind == VOCAB_SPM && i < 256; i++)
-        if (m->fallback[i] == VOCAB_NONE) return diag_fail(m->d, "the vocabulary has no byte token <0x%02X>; byte fallback needs all 256", i);
+        if (m->fallback[i] == VOCAB_NONE)
+            return diag_fail(m->d, "the vocabulary has no byte token <0x%02X>; byte fallback needs all 256", i);
     return true;
 }
 
@@ -175,13 +177,15 @@ static bool make_pairs(struct maker *m) {
     if (b->order == BUILDER_MERGES) {
         for (size_t i = 0; i < b->merges_count; i++)
             if (!add_pair(m, b->merges[i].left, b->merges[i].right, (uint32_t)i, b->merges[i].result)) return false;
-    } else if (!cut_pieces(m)) return false;
+    } else if (!cut_pieces(m))
+        return false;
     if (m->virtuals_count) { /* characters that are no pieces get their place among the others */
         void *grown = realloc(m->chars, ((size_t)m->chars_count + m->virtuals_count) * sizeof *m->chars);
         if (!grown) return out_of_memory(m);
         m->chars = grown;
         for (uint32_t i = 0; i < m->virtuals_count; i++) {
-            if (m->virtuals[i] < 128) m->initial[m->virtuals[i]] = b->rows + i;
+            if (m->virtuals[i] < 128)
+                m->initial[m->virtuals[i]] = b->rows + i;
             else {
                 m->chars[m->chars_count][0] = m->virtuals[i];
                 m->chars[m->chars_count++][1] = b->rows + i;
@@ -302,7 +306,8 @@ static bool list_added(struct maker *m, struct vocab_added *list, uint32_t *coun
     sorting = b;
     qsort(list, *count, sizeof *list, by_bytes);
     for (uint32_t i = 1; i < *count; i++)
-        if (by_bytes(&list[i - 1], &list[i]) == 0) return diag_fail(m->d, "tokens %u and %u are added with the same text", list[i - 1].id, list[i].id);
+        if (by_bytes(&list[i - 1], &list[i]) == 0)
+            return diag_fail(m->d, "tokens %u and %u are added with the same text", list[i - 1].id, list[i].id);
     return true;
 }
 
@@ -359,21 +364,39 @@ static bool fill_tables(struct maker *m, struct tables *t) {
 static uint8_t *make_section(struct maker *m, size_t *bytes) {
     struct builder *b = m->b;
     size_t symbols = (size_t)b->rows + m->virtuals_count;
-    struct tables t = {.offsets = malloc((b->rows + (size_t)1) * 4), .pair_index = malloc((symbols + 1) * 4), .types = malloc(b->rows),
-                       .bytes = malloc(b->pool_bytes + 1), .pairs = malloc((m->pairs_count + 1) * sizeof *t.pairs),
+    struct tables t = {.offsets = malloc((b->rows + (size_t)1) * 4),
+                       .pair_index = malloc((symbols + 1) * 4),
+                       .types = malloc(b->rows),
+                       .bytes = malloc(b->pool_bytes + 1),
+                       .pairs = malloc((m->pairs_count + 1) * sizeof *t.pairs),
                        .added = malloc(b->rows * sizeof *t.added)};
     struct writer w = {0};
-    if (!t.offsets || !t.pair_index || !t.types || !t.bytes || !t.pairs || !t.added) out_of_memory(m);
+    if (!t.offsets || !t.pair_index || !t.types || !t.bytes || !t.pairs || !t.added)
+        out_of_memory(m);
     else if (fill_tables(m, &t)) {
-        struct vocab_header h = {.magic = VOCAB_MAGIC, .kind = b->kind, .pre = b->pre, .flags = b->flags, .rows = b->rows,
-                                 .symbols = (uint32_t)symbols, .bos = (int32_t)b->bos, .eos = (int32_t)b->eos, .unk = (int32_t)b->unk,
-                                 .piece_max = t.piece_max, .seed = m->seed, .bytes_count = t.bytes_count,
-                                 .chars_count = b->kind == VOCAB_SPM ? m->chars_count : 0, .pairs_count = (uint32_t)m->pairs_count,
-                                 .slots_count = m->slots_count, .added_count = t.added_count, .ends_count = b->ends_count};
+        struct vocab_header h = {.magic = VOCAB_MAGIC,
+                                 .kind = b->kind,
+                                 .pre = b->pre,
+                                 .flags = b->flags,
+                                 .rows = b->rows,
+                                 .symbols = (uint32_t)symbols,
+                                 .bos = (int32_t)b->bos,
+                                 .eos = (int32_t)b->eos,
+                                 .unk = (int32_t)b->unk,
+                                 .piece_max = t.piece_max,
+                                 .seed = m->seed,
+                                 .bytes_count = t.bytes_count,
+                                 .chars_count = b->kind == VOCAB_SPM ? m->chars_count : 0,
+                                 .pairs_count = (uint32_t)m->pairs_count,
+                                 .slots_count = m->slots_count,
+                                 .added_count = t.added_count,
+                                 .ends_count = b->ends_count};
         write_all(&w, m, &t, &h);
         w.data = calloc(1, w.at);
-        if (w.data) write_all(&w, m, &t, &h);
-        else out_of_memory(m);
+        if (w.data)
+            write_all(&w, m, &t, &h);
+        else
+            out_of_memory(m);
         *bytes = w.at;
     }
     free(t.offsets);
@@ -396,7 +419,8 @@ static bool check_ids(struct maker *m) {
     const int64_t ids[3] = {b->bos, b->eos, b->unk};
     static const char *const names[3] = {"bos", "eos", "unk"};
     for (int i = 0; i < 3; i++)
-        if (ids[i] < -1 || ids[i] >= b->rows) return diag_fail(m->d, "the %s token is %lld, past the model's %u rows", names[i], (long long)ids[i], b->rows);
+        if (ids[i] < -1 || ids[i] >= b->rows)
+            return diag_fail(m->d, "the %s token is %lld, past the model's %u rows", names[i], (long long)ids[i], b->rows);
     return true;
 }
 
@@ -404,7 +428,8 @@ void *builder_finish(struct builder *b, size_t *bytes, struct diag *d) {
     struct maker m = {.b = b, .d = d, .whole = calloc(b->rows, 1)};
     struct vocab v;
     uint8_t *first = NULL, *section = NULL;
-    if (!m.whole) out_of_memory(&m);
+    if (!m.whole)
+        out_of_memory(&m);
     else if (check_ids(&m) && make_symbols(&m) && make_pairs(&m)) {
         if (b->kind == VOCAB_SPM && keeps_words(&m)) b->flags |= VOCAB_WORDS;
         /* A first section without words is what the words are found with. */

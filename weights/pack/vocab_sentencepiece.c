@@ -101,7 +101,8 @@ static bool read_specs(struct message m, uint32_t which, struct specs *s) {
 }
 
 static bool check_specs(const struct specs *s, struct diag *d) {
-    if (s->model_type != 2) return diag_fail(d, "the SentencePiece model is of type %llu where 2 (BPE) is expected", (unsigned long long)s->model_type);
+    if (s->model_type != 2)
+        return diag_fail(d, "the SentencePiece model is of type %llu where 2 (BPE) is expected", (unsigned long long)s->model_type);
     if (!s->byte_fallback) return diag_fail(d, "the SentencePiece model has no byte fallback, which is not supported");
     if (s->charsmap) return diag_fail(d, "the SentencePiece model normalizes text, which is not supported (only \"identity\" is)");
     if (s->remove_extra) return diag_fail(d, "the SentencePiece model removes extra white space, which is not supported");
@@ -122,8 +123,10 @@ static bool add_piece(struct builder *b, uint64_t id, const struct piece *p, str
     size_t n = (size_t)(p->text.end - p->text.at);
     uint64_t type = p->type;
     if (type < VOCAB_NORMAL || type > VOCAB_BYTE)
-        return diag_fail(d, "SentencePiece piece %llu has type %llu where 1 to 6 are expected", (unsigned long long)id, (unsigned long long)type);
-    if (type == VOCAB_UNUSED && n) return diag_fail(d, "SentencePiece piece %llu is of the type \"unused\", which is not supported", (unsigned long long)id);
+        return diag_fail(d, "SentencePiece piece %llu has type %llu where 1 to 6 are expected", (unsigned long long)id,
+                         (unsigned long long)type);
+    if (type == VOCAB_UNUSED && n)
+        return diag_fail(d, "SentencePiece piece %llu is of the type \"unused\", which is not supported", (unsigned long long)id);
     if (n && memchr(text, 0, n)) return diag_fail(d, "SentencePiece piece %llu has a zero byte in it", (unsigned long long)id);
     if (type == VOCAB_NORMAL && is_fill_in(text, n)) type = VOCAB_CONTROL;
     if (type == VOCAB_USER && is_fill_in(text, n)) type = VOCAB_CONTROL;

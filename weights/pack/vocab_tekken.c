@@ -6,9 +6,26 @@
 #include "weights/pack/vocab_files.h"
 
 /* The special tokens of files up to version 7, which do not list them. */
-static const char *const NAMES[] = {"<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]",
-                                    "[/TOOL_RESULTS]", "[TOOL_CALLS]", "[IMG]", "<pad>", "[IMG_BREAK]", "[IMG_END]", "[PREFIX]", "[MIDDLE]",
-                                    "[SUFFIX]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[TOOL_CONTENT]"};
+static const char *const NAMES[] = {"<unk>",
+                                    "<s>",
+                                    "</s>",
+                                    "[INST]",
+                                    "[/INST]",
+                                    "[AVAILABLE_TOOLS]",
+                                    "[/AVAILABLE_TOOLS]",
+                                    "[TOOL_RESULTS]",
+                                    "[/TOOL_RESULTS]",
+                                    "[TOOL_CALLS]",
+                                    "[IMG]",
+                                    "<pad>",
+                                    "[IMG_BREAK]",
+                                    "[IMG_END]",
+                                    "[PREFIX]",
+                                    "[MIDDLE]",
+                                    "[SUFFIX]",
+                                    "[SYSTEM_PROMPT]",
+                                    "[/SYSTEM_PROMPT]",
+                                    "[TOOL_CONTENT]"};
 
 static int digit64(char c) {
     if (c >= 'A' && c <= 'Z') return c - 'A';
@@ -42,11 +59,14 @@ static bool add_special(struct builder *b, json_t *list, size_t i, struct diag *
     if (i < json_array_size(list)) {
         json_t *token = json_array_get(list, i);
         json_t *name = json_object_get(token, "token_str"), *at = json_object_get(token, "rank");
-        if (!json_is_string(name) || !json_is_integer(at) || json_integer_value(at) < 0) return diag_fail(d, "tekken.json: special token %zu has no name or no rank", i);
+        if (!json_is_string(name) || !json_is_integer(at) || json_integer_value(at) < 0)
+            return diag_fail(d, "tekken.json: special token %zu has no name or no rank", i);
         text = json_string_value(name);
         rank = (uint64_t)json_integer_value(at);
-    } else if (json_array_size(list) == 0 && i < sizeof NAMES / sizeof *NAMES) text = NAMES[i];
-    else snprintf(filler, sizeof filler, "<SPECIAL_%zu>", i);
+    } else if (json_array_size(list) == 0 && i < sizeof NAMES / sizeof *NAMES)
+        text = NAMES[i];
+    else
+        snprintf(filler, sizeof filler, "<SPECIAL_%zu>", i);
     return builder_piece(b, rank, text, strlen(text), VOCAB_CONTROL, 0, BUILDER_ADDED, d);
 }
 
@@ -65,13 +85,16 @@ static bool add_ranks(struct builder *b, json_t *vocab, uint32_t specials, uint3
 }
 
 bool vocab_read_tekken(struct builder *b, json_t *root, const struct vocab_request *r, struct diag *d) {
-    json_t *config = json_object_get(root, "config"), *vocab = json_object_get(root, "vocab"), *list = json_object_get(root, "special_tokens");
+    json_t *config = json_object_get(root, "config"), *vocab = json_object_get(root, "vocab"),
+           *list = json_object_get(root, "special_tokens");
     const char *pattern = json_string_value(json_object_get(config, "pattern"));
     json_int_t size = json_integer_value(json_object_get(config, "default_vocab_size"));
     json_int_t specials = json_integer_value(json_object_get(config, "default_num_special_tokens"));
-    if (!pattern || strcmp(pattern, TEKKEN_PATTERN) != 0) return diag_fail(d, "tekken.json: the pattern \"%s\" is not Tekken's", pattern ? pattern : "");
+    if (!pattern || strcmp(pattern, TEKKEN_PATTERN) != 0)
+        return diag_fail(d, "tekken.json: the pattern \"%s\" is not Tekken's", pattern ? pattern : "");
     if (specials < 3 || size > VOCAB_ROWS_MAX || specials > size - 256 || size - specials > (json_int_t)json_array_size(vocab))
-        return diag_fail(d, "tekken.json: %lld tokens, %lld of them special, do not fit %zu ranks", (long long)size, (long long)specials, json_array_size(vocab));
+        return diag_fail(d, "tekken.json: %lld tokens, %lld of them special, do not fit %zu ranks", (long long)size, (long long)specials,
+                         json_array_size(vocab));
     if (r->rows && size > r->rows) return diag_fail(d, "tekken.json has %lld tokens, the model has %u rows", (long long)size, r->rows);
     if (!builder_init(b, r->rows ? r->rows : (uint32_t)size, d)) return false;
     b->kind = VOCAB_BPE;
@@ -86,5 +109,6 @@ bool vocab_read_tekken(struct builder *b, json_t *root, const struct vocab_reque
         return diag_fail(d, "tekken.json: %zu special tokens where %lld are expected", json_array_size(list), (long long)specials);
     for (size_t i = 0; i < (size_t)specials; i++)
         if (!add_special(b, list, i, d)) return false;
-    return add_ranks(b, vocab, (uint32_t)specials, (uint32_t)(size - specials), d) && builder_end(b, b->eos, d) && vocab_files_config(b, r, d);
+    return add_ranks(b, vocab, (uint32_t)specials, (uint32_t)(size - specials), d) && builder_end(b, b->eos, d) &&
+           vocab_files_config(b, r, d);
 }
