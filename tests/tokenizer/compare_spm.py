@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 
-from tool import SPECIALS, Tool, compare, gguf, need
+from tool import NO_PREFIX, SPECIALS, Tool, compare, gguf, need, read_gguf
 
 need("sentencepiece", "tokenizers", "mistral_common")
 import mistral_common
@@ -15,6 +15,7 @@ from texts import documents, random_bytes
 
 SIZE = 10_000_000 if os.environ.get("APUS_LONG") else 1_000_000
 DATA = os.path.join(os.path.dirname(mistral_common.__file__), "data")
+T = "tokenizer.ggml."
 texts = list(documents(SIZE))
 raw = list(random_bytes(SIZE // 10))
 
@@ -64,6 +65,23 @@ with tempfile.TemporaryDirectory() as folder:
             "tokenizer.ggml.scores": [float(sp.get_score(i)) for i in range(sp.vocab_size())], "tokenizer.ggml.token_type": types,
             "tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2, "tokenizer.ggml.unknown_token_id": 0})
         compare("the same in GGUF", texts, Tool(folder + "/spm.gguf", 32016)(texts)[0], sp.encode(texts))
+
+        # CodeLlama: 16 more rows, four of them the tokens of fill-in-the-middle, which its files call ordinary.
+        more = ["▁<PRE>", "▁<SUF>", "▁<MID>", "▁<EOT>"]
+        values = read_gguf(folder + "/spm.gguf")
+        values[T + "tokens"] += [f"<extra{i}>" for i in range(7)] + more + [f"<extra{i}>" for i in range(7, 12)]
+        values[T + "scores"] += [0.0] * 16
+        values[T + "token_type"] += [5] * 7 + [1] * 4 + [5] * 5
+        gguf(folder + "/infill.gguf", values)
+        tool = Tool(folder + "/infill.gguf", 32016)
+        compare("CodeLlama's rows", texts, tool(texts)[0], sp.encode(texts))
+        filled = ["▁<PRE>", "▁<PRE>def f(▁<SUF>):▁<MID>", "▁<EOT>"]
+        plain = sp.encode(["def f(", "):"])
+        assert tool(filled, SPECIALS)[0] == [[32007], [32007, *plain[0], 32008, *plain[1], 32009], [32010]], tool(filled, SPECIALS)
+        compare("the same from users", filled, tool(filled)[0], sp.encode(filled))
+        suffix = tool(["a", " a", "):", ""], NO_PREFIX)[0]
+        assert suffix == [sp.encode("\n" + t)[2:] for t in ("a", " a", "):", "")], suffix  # what follows a line break has no prefix
+        assert tool.ends == [2, 32010], tool.ends
 
         described = llama_json(sp)
         json.dump(described, open(folder + "/tokenizer.json", "w"))
