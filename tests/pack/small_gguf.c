@@ -24,7 +24,7 @@ static void token(uint32_t id, char out[32]) {
     static const char *const names[] = {"ab", "<bos>", "<eos>"};
     if (id >= 256) {
         if (id < 259)
-            strcpy(out, names[id - 256]);
+            snprintf(out, 32, "%s", names[id - 256]);
         else
             snprintf(out, 32, "<extra %u>", id);
         return;

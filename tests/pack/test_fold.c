@@ -75,13 +75,13 @@ static struct checkpoint *checkpoint(bool tied, float spoil) {
         "\"head_dim\":%d,\"intermediate_size\":%d,\"vocab_size\":%d,\"num_hidden_layers\":%d,\"rms_norm_eps\":1e-6,\"rope_theta\":10000.0,"
         "\"max_position_embeddings\":128,\"tie_word_embeddings\":%s,\"hidden_act\":\"silu\",\"bos_token_id\":1,\"eos_token_id\":2}",
         DIM, HEADS, KV, HEAD, FFN, VOCAB, LAYERS, tied ? "true" : "false");
-    strcpy(c->header, "{");
+    c->header[0] = '{';
     size_t at = add(c, 0, "model.embed_tokens.weight", VOCAB, DIM);
     for (int layer = 0; layer < LAYERS; layer++) at = add_layer(c, at, layer);
     at = add(c, at, "model.norm.weight", 1, DIM);
     if (!tied) at = add(c, at, "lm_head.weight", VOCAB, DIM);
-    strcat(c->header, "}");
     uint64_t length = strlen(c->header), seed = 11;
+    c->header[length++] = '}';
     c->bytes = 8 + length + at;
     c->file = malloc(c->bytes);
     assert_non_null(c->file);

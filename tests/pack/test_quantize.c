@@ -178,10 +178,11 @@ static void layouts_round_trip(void **state) {
         for (size_t n = 0; n < sizeof cols_list / sizeof cols_list[0]; n++) {
             uint32_t cols = cols_list[n], kp = padded_cols(cols), rows = 1 + random_below(&seed, 16);
             struct quantized_row row[PANEL_ROWS];
-            int8_t *integers = calloc(PANEL_ROWS, kp), *scales = calloc(PANEL_ROWS, kp);
+            static int8_t integers[PANEL_ROWS * 1024], scales[PANEL_ROWS * 1024];
+            static uint8_t out[PANEL_ROWS * 1024];
+            memset(integers, 0, sizeof integers);
             size_t bytes = type == WEIGHT_ROW8 ? (size_t)kp * PANEL_ROWS : panel_bytes((uint32_t)type, cols);
-            uint8_t *out = malloc(bytes);
-            assert_true(integers && scales && out);
+            assert_true(bytes <= sizeof out);
             memset(out, 0xEE, bytes);
             for (uint32_t r = 0; r < rows; r++) {
                 row[r] = (struct quantized_row){.q = integers + (size_t)r * kp, .scale = scales + (size_t)r * kp, .row_scale = 1};
@@ -197,7 +198,6 @@ static void layouts_round_trip(void **state) {
                         assert_int_equal(unpack_scale((uint32_t)type, cols, out, r, c), r < rows ? row[r].scale[c / GROUP] : 0);
                 }
             }
-            free(integers), free(scales), free(out);
         }
     }
 }

@@ -200,10 +200,10 @@ static bool sum_up(const struct fold *fold, uint64_t first, double *squares, str
         const struct row_result *result = &fold->result[r];
         if (result->state == ROW_VALUE)
             return diag_fail(d, "tensor %s: row %llu has weights beyond 2^49 once norms and rotation are folded in", name,
-                             (unsigned long long)(first + r));
+                             (unsigned long long)first + r);
         if (result->state == ROW_REACH)
             return diag_fail(d, "tensor %s: row %llu does not fit 32-bit sums: 127 times its integers' magnitudes reach 2^31", name,
-                             (unsigned long long)(first + r));
+                             (unsigned long long)first + r);
         *squares += result->squares;
         error->mean_square += result->error_squares;
         if (result->max > error->max) error->max = result->max;

@@ -134,7 +134,7 @@ bool options_read(struct options *options, int argc, char **argv, struct diag *d
         if (!option) return diag_fail(d, "unknown option %s", argument);
         if (option->takes_value && !value) value = i + 1 < argc ? argv[++i] : NULL;
         if (option->takes_value && !value) return diag_fail(d, "%s needs a value", argument);
-        if (!set(options, option, value, d)) return false;
+        if (!set(options, option, value ? value : "", d)) return false;
         if (options->help || options->version) return true;
     }
     return complete(options, d);

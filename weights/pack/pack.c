@@ -1,5 +1,6 @@
 #include "weights/pack/pack.h"
 
+#include <assert.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,6 +87,7 @@ static bool make_vocab(struct job *job) {
 
 static bool make_tables(struct job *job) {
     const struct plan *plan = &job->plan;
+    assert(plan->row_floats > 0 && plan->model.tensors >= 2); /* embedding and head at least */
     job->rows = calloc(plan->row_floats, sizeof(float));
     job->error = calloc(plan->model.tensors, sizeof *job->error);
     job->records = calloc(plan->model.tensors, sizeof *job->records);

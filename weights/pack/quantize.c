@@ -169,8 +169,8 @@ static void row_w4(const float *w, uint32_t cols, const void *context, struct qu
         return;
     }
     /* Rows beyond 16 384 columns could leave the 32-bit sums: their scales get a coarser grid until they fit. */
-    for (float span = 127; span >= 15; span = (span - 1) / 2) {
-        row_w4_span(w, padded, max, span, out);
+    for (int span = 127; span >= 15; span /= 2) {
+        row_w4_span(w, padded, max, (float)span, out);
         if (quantized_reach(out, cols) < (uint64_t)1 << 31) return;
     }
 }

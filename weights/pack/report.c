@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -11,7 +12,8 @@ uint64_t report_peak_bytes(void) {
     unsigned long long kilobytes = 0;
     char line[256];
     FILE *file = fopen("/proc/self/status", "r");
-    while (file && fgets(line, sizeof line, file) && sscanf(line, "VmHWM: %llu", &kilobytes) != 1) continue;
+    while (file && kilobytes == 0 && fgets(line, sizeof line, file))
+        if (strncmp(line, "VmHWM:", 6) == 0) kilobytes = strtoull(line + 6, NULL, 10);
     if (file) fclose(file);
     struct rusage usage;
     if (kilobytes == 0 && getrusage(RUSAGE_SELF, &usage) == 0) kilobytes = (unsigned long long)usage.ru_maxrss;
