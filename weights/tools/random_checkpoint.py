@@ -65,7 +65,7 @@ def tensors(s):
     """Yields (name, shape, standard deviation); 0 for gains."""
     dim, q, part = s['dim'], s['heads'] * s['head_dim'], 1 / math.sqrt(2 * s['layers'])
     width = 2.5 / math.sqrt(dim)  # logits about 2.5 wide; the residual stream starts at the same size
-    part *= 4 if s['tied'] else 1  # or a tied head would only repeat the token it was given
+    part *= 3 if s['tied'] else 1  # or a tied head would only repeat the token it was given
     yield 'model.embed_tokens.weight', (s['vocab'], dim), width
     for i in range(s['layers']):
         kv = (s['kv'][i] if isinstance(s['kv'], list) else s['kv']) * s['head_dim']
