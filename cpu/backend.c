@@ -15,7 +15,8 @@ struct cpu_model {
 };
 
 struct cpu_program {
-    struct pool pool;
+    struct pool own;   /* empty where another program's is shared */
+    struct pool *pool; /* in use */
     struct cpu_kernels kernels;
     struct hal_setup setup;
     const struct hal_pass *pass;
@@ -111,7 +112,7 @@ static uint32_t heads_task(const struct cpu_program *p, const struct hal_op *op,
 /* Queries of one kv head in a pass: columns x (heads / kv_heads), column by column; a task takes a run of at most `batch`. */
 static uint32_t attend_batch(const struct cpu_program *p, const struct blob_layer *layer) {
     uint32_t queries = p->pass->columns * (layer->heads / layer->kv_heads);
-    uint32_t wanted = p->pool.threads == 1 ? 1 : (2 * p->pool.threads + layer->kv_heads - 1) / layer->kv_heads;
+    uint32_t wanted = p->pool->threads == 1 ? 1 : (2 * p->pool->threads + layer->kv_heads - 1) / layer->kv_heads;
     uint32_t batch = (queries + wanted - 1) / wanted;
     return batch > ATTEND_QUERIES ? ATTEND_QUERIES : batch;
 }
@@ -149,7 +150,7 @@ static uint32_t gemv_panels(const struct cpu_program *p, const struct hal_op *op
 }
 
 static uint32_t gemv_tasks(const struct cpu_program *p, uint32_t panels) {
-    uint32_t most = p->pool.threads == 1 ? 1 : p->pool.threads * TASKS_PER_THREAD;
+    uint32_t most = p->pool->threads == 1 ? 1 : p->pool->threads * TASKS_PER_THREAD;
     return panels < most ? panels : most;
 }
 
@@ -234,7 +235,7 @@ static void pass_thread(void *arg, uint32_t thread) {
         uint32_t tasks = op_tasks(p, op), bad = 0, task;
         while ((task = atomic_fetch_add_explicit(&p->next[p->cursor], 1, memory_order_relaxed)) < tasks) bad |= run_task(p, op, task, thread);
         if (bad) atomic_fetch_or(&p->bad, bad);
-        pool_barrier(&p->pool, step, p);
+        pool_barrier(p->pool, step, p);
     }
 }
 
@@ -247,7 +248,7 @@ static apus_status cpu_submit(void *memory, const struct hal_pass *pass, uint64_
     for (uint32_t i = 0; i < p->setup.program->count; i++) atomic_store_explicit(&p->next[i], 0, memory_order_relaxed);
     p->cursor = UINT32_MAX;
     step(p);
-    if (p->cursor < p->setup.program->count) pool_run(&p->pool, pass_thread, p);
+    if (p->cursor < p->setup.program->count) pool_run(p->pool, pass_thread, p);
     fenv_leave(fenv);
     *ticket = 0;
     return APUS_OK;
@@ -318,11 +319,16 @@ static apus_status cpu_prepare(void *memory, const struct hal_setup *setup) {
     p->next = (_Atomic uint32_t *)(void *)((uint8_t *)memory + at.next);
     p->scratch = (float *)(void *)((uint8_t *)memory + at.scratch);
     p->scratch_floats = attend_scratch_floats(setup->kv_slots);
-    pool_open(&p->pool, setup->port, setup->threads, (struct pool_thread *)(void *)((uint8_t *)memory + at.threads));
+    const struct cpu_program *other = setup->share;
+    if (other && other->pool->threads <= setup->threads) p->pool = other->pool;
+    else pool_open(p->pool = &p->own, setup->port, setup->threads, (struct pool_thread *)(void *)((uint8_t *)memory + at.threads));
     return APUS_OK;
 }
 
-static void cpu_release(void *memory) { pool_close(&((struct cpu_program *)memory)->pool); }
+static void cpu_release(void *memory) {
+    struct cpu_program *p = memory;
+    if (p->pool == &p->own) pool_close(&p->own);
+}
 
 const struct hal_engine hal_cpu_engine = {
     .name = "cpu",

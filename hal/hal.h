@@ -27,6 +27,7 @@ struct hal_setup {
     const struct hal_program *program;
     const apus_port *port;
     void *model_memory;       /* as model_open left it */
+    void *share;              /* NULL, or a prepared program's memory whose threads may serve this one too; it is released later */
     uint8_t *slot[HAL_SLOTS]; /* columns_max (LOGITS: HAL_LOGITS_MAX) columns each; host memory */
     uint8_t *const *kv;       /* [layers] the layer's cache (hal/kv.h), NULL without attention */
     uint32_t kv_slots;        /* a multiple of 16 */

@@ -18,6 +18,7 @@ APUS_API apus_status apus_begin(apus_session *s, const apus_sampling *sampling) 
     if (status) return status;
     if (!s->count) return APUS_E_ORDER;
     g.start = s->count;
+    g.passes = s->target.passes;
     hash64_begin(&g.hash);
     s->generation = g;
     text_out_begin(&s->text, g.sampler.config.stops, g.sampler.config.stops_count);
@@ -31,16 +32,16 @@ static int is_end(const struct vocab *vocab, int32_t id) {
 }
 
 /* Samples the id behind the last position, adds it to the context and its text to what is shown. */
-static apus_status choose(apus_session *s, apus_piece *piece) {
+static apus_status choose(apus_session *s, const float *logits, apus_piece *piece) {
     struct generation *g = &s->generation;
     const apus_sampling *c = &g->sampler.config;
     const struct vocab *vocab = &model_blob(s->model)->vocab;
     int32_t id;
     float log_prob;
-    apus_status status = sample_pick(&g->sampler, s->last_logits, s->hal.model->vocab, s->ids, s->count, s->ids + g->start, g->made,
+    apus_status status = sample_pick(&g->sampler, logits, s->target.hal.model->vocab, s->ids, s->count, s->ids + g->start, g->made,
                                      s->count, s->sample_scratch, &id, &log_prob);
     if (status) return status;
-    if (c->want_hash) hash64_add(&g->hash, s->last_logits, s->hal.model->vocab * sizeof(float));
+    if (c->want_hash) hash64_add(&g->hash, logits, s->target.hal.model->vocab * sizeof(float));
     s->ids[s->count++] = id;
     s->piece_id = id;
     s->piece_log_prob = log_prob;
@@ -71,7 +72,7 @@ static apus_status next_round(apus_session *s, apus_piece *piece) {
         piece->stop = deadline && port_now(&s->model->port) >= deadline ? APUS_STOP_DEADLINE : APUS_STOP_CANCELLED;
         return APUS_OK;
     }
-    return status ? status : choose(s, piece);
+    return status ? status : choose(s, track_logits(&s->target, s->target.logits - 1), piece);
 }
 
 APUS_API apus_status apus_next(apus_session *s, apus_piece *piece) {
@@ -96,13 +97,13 @@ APUS_API apus_status apus_next(apus_session *s, apus_piece *piece) {
 APUS_API apus_status apus_stats(const apus_session *s, apus_stats_t *stats) {
     if (!s || !stats) return APUS_E_ARGUMENT;
     const struct generation *g = &s->generation;
-    *stats = (apus_stats_t){.positions = s->evaluated,
+    *stats = (apus_stats_t){.positions = s->target.evaluated,
                             .reused = s->reused,
                             .prompt_tokens = s->prompt_tokens,
                             .prompt_ns = s->prompt_ns,
                             .new_tokens = g->made,
                             .next_ns = g->ns,
-                            .passes = g->passes,
+                            .passes = g->sampler.config.size ? s->target.passes - g->passes : 0,
                             .logits_hash = g->sampler.config.want_hash ? hash64_end(&g->hash) : 0,
                             .weight_bytes = blob_pass_bytes(model_blob(s->model)),
                             .arena_bytes = s->arena_bytes,

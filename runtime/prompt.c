@@ -22,11 +22,11 @@ static apus_status tokenize(apus_session *s, const apus_part *parts, size_t part
 
 static apus_status timed_evaluate(apus_session *s, int want_logits, uint64_t deadline_ns) {
     uint64_t began = port_now(&s->model->port), fenv = fenv_enter();
-    uint32_t before = s->evaluated;
+    uint32_t before = s->target.evaluated;
     apus_status status = evaluate(s, want_logits, deadline_ns);
     fenv_leave(fenv);
     s->prompt_ns += port_now(&s->model->port) - began;
-    s->prompt_tokens += s->evaluated - (before < s->evaluated ? before : s->evaluated);
+    s->prompt_tokens += s->target.evaluated - (before < s->target.evaluated ? before : s->target.evaluated);
     return status;
 }
 
@@ -36,8 +36,8 @@ APUS_API apus_status apus_prompt(apus_session *s, const apus_part *parts, size_t
     apus_status status = tokenize(s, parts, count, s->context, &n);
     if (status) return status;
     if (!n) return APUS_E_ARGUMENT;
-    while (common < n && common < s->evaluated && s->ids[common] == s->fresh[common]) common++;
-    forget_from(s, common);
+    while (common < n && common < s->target.evaluated && s->ids[common] == s->fresh[common]) common++;
+    track_rewind(&s->target, common);
     memcpy(s->ids + common, s->fresh + common, (n - common) * sizeof *s->ids);
     s->count = n;
     s->generation.running = 0;
@@ -62,16 +62,16 @@ APUS_API apus_status apus_append(apus_session *s, const apus_part *parts, size_t
 
 /* Passes of at most HAL_LOGITS_MAX columns where logits are wanted, copied out row by row. */
 static apus_status evaluate_rows(apus_session *s, float *logits, uint32_t first) {
-    size_t stride = s->program.stride[SLOT_LOGITS], vocab = s->hal.model->vocab;
-    while (s->evaluated < s->count) {
-        if (__atomic_exchange_n(&s->cancel, 0, __ATOMIC_ACQ_REL)) return APUS_PARTIAL;
-        uint32_t at = s->evaluated, left = s->count - at, most = s->chunk < HAL_LOGITS_MAX ? s->chunk : HAL_LOGITS_MAX;
+    struct track *t = &s->target;
+    size_t vocab = t->hal.model->vocab;
+    while (t->evaluated < s->count) {
+        if (session_cancelled(s)) return APUS_PARTIAL;
+        uint32_t at = t->evaluated, left = s->count - at, most = t->chunk < HAL_LOGITS_MAX ? t->chunk : HAL_LOGITS_MAX;
         uint32_t columns = left < most ? left : most;
-        apus_status status = evaluate_pass(s, columns, columns);
-        if (status == APUS_PARTIAL) __atomic_store_n(&s->cancel, 0, __ATOMIC_RELEASE);
+        apus_status status = track_pass(t, s->ids + at, columns, columns, &s->cancel);
+        if (status == APUS_PARTIAL) session_cancelled(s);
         if (status) return status;
-        for (uint32_t i = 0; i < columns; i++)
-            memcpy(logits + (at + i - first) * vocab, s->slot[SLOT_LOGITS] + i * stride, vocab * sizeof *logits);
+        for (uint32_t i = 0; i < columns; i++) memcpy(logits + (at + i - first) * vocab, track_logits(t, i), vocab * sizeof *logits);
     }
     return APUS_OK;
 }
@@ -80,7 +80,7 @@ APUS_API apus_status apus_eval(apus_session *s, const int32_t *ids, size_t count
     if (!s || !ids || !count) return APUS_E_ARGUMENT;
     if (count > s->context - s->count) return APUS_E_CONTEXT;
     for (size_t i = 0; i < count; i++)
-        if (ids[i] < 0 || (uint32_t)ids[i] >= s->hal.model->vocab) return APUS_E_TOKEN;
+        if (ids[i] < 0 || (uint32_t)ids[i] >= s->target.hal.model->vocab) return APUS_E_TOKEN;
     uint64_t fenv = fenv_enter();
     uint32_t first = s->count;
     apus_status status = evaluate(s, 0, 0); /* ids that a generation left unevaluated */
@@ -90,8 +90,8 @@ APUS_API apus_status apus_eval(apus_session *s, const int32_t *ids, size_t count
         s->count += (uint32_t)count;
         s->generation.running = 0;
         status = logits ? evaluate_rows(s, logits, first) : evaluate(s, 0, 0);
-        if (done) *done = s->evaluated - first;
-        s->count = s->evaluated;
+        if (done) *done = s->target.evaluated - first;
+        s->count = s->target.evaluated;
     }
     fenv_leave(fenv);
     return status;
@@ -99,7 +99,7 @@ APUS_API apus_status apus_eval(apus_session *s, const int32_t *ids, size_t count
 
 APUS_API apus_status apus_rewind(apus_session *s, size_t position) {
     if (!s || position > s->count) return APUS_E_ARGUMENT;
-    forget_from(s, (uint32_t)position);
+    track_rewind(&s->target, (uint32_t)position);
     s->count = (uint32_t)position;
     s->generation.running = 0;
     return APUS_OK;

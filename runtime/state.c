@@ -21,11 +21,11 @@ enum { STATE_VERSION = 1 };
 
 static uint64_t kv_heads_of(const apus_session *s) {
     uint64_t n = 0;
-    for (uint32_t i = 0; i < s->hal.model->layers; i++) n += s->hal.layers[i].kv_heads;
+    for (uint32_t i = 0; i < s->target.hal.model->layers; i++) n += s->target.hal.layers[i].kv_heads;
     return n;
 }
 
-static uint64_t head_bytes(const apus_session *s, uint32_t slots) { return (uint64_t)slots * (s->hal.model->head_dim * 2 + 8); }
+static uint64_t head_bytes(const apus_session *s, uint32_t slots) { return (uint64_t)slots * (s->target.hal.model->head_dim * 2 + 8); }
 
 static uint64_t state_bytes(const apus_session *s, uint32_t evaluated) {
     uint64_t ids = ((uint64_t)evaluated * sizeof(int32_t) + 7) & ~7ull;
@@ -44,27 +44,27 @@ static void clear_tail(uint8_t *head, uint32_t evaluated, uint32_t slots, uint32
 
 APUS_API apus_status apus_save(const apus_session *s, void *data, size_t capacity, size_t *bytes) {
     if (!s || !bytes) return APUS_E_ARGUMENT;
-    uint64_t need = state_bytes(s, s->evaluated);
+    uint64_t need = state_bytes(s, s->target.evaluated);
     if (data && capacity < need) return APUS_E_SPACE;
     *bytes = (size_t)need;
     if (!data) return APUS_OK;
-    uint32_t slots = round_up(s->evaluated, 16), hd = s->hal.model->head_dim;
-    struct state_header header = {{'A', 'P', 'S', 'T'}, STATE_VERSION, model_blob(s->model)->header->model_hash, need, s->evaluated, 0};
+    uint32_t slots = round_up(s->target.evaluated, 16), hd = s->target.hal.model->head_dim;
+    struct state_header header = {{'A', 'P', 'S', 'T'}, STATE_VERSION, model_blob(s->model)->header->model_hash, need, s->target.evaluated, 0};
     uint8_t *at = data;
-    size_t ids = s->evaluated * sizeof(int32_t), n = (size_t)slots * hd, scales = slots * sizeof(float);
+    size_t ids = s->target.evaluated * sizeof(int32_t), n = (size_t)slots * hd, scales = slots * sizeof(float);
     memcpy(at, &header, sizeof header);
     at += sizeof header;
     memcpy(at, s->ids, ids);
     memset(at + ids, 0, ((ids + 7) & ~(size_t)7) - ids);
     at += (ids + 7) & ~(size_t)7;
-    for (uint32_t i = 0; i < s->hal.model->layers; i++)
-        for (uint32_t h = 0; h < s->hal.layers[i].kv_heads; h++) {
-            struct kv_block kv = kv_block_at(s->kv[i], s->kv_slots, hd, h);
+    for (uint32_t i = 0; i < s->target.hal.model->layers; i++)
+        for (uint32_t h = 0; h < s->target.hal.layers[i].kv_heads; h++) {
+            struct kv_block kv = kv_block_at(s->target.kv[i], s->target.kv_slots, hd, h);
             memcpy(at, kv.k, n);
             memcpy(at + n, kv.v, n);
             memcpy(at + 2 * n, kv.kscale, scales);
             memcpy(at + 2 * n + scales, kv.vscale, scales);
-            clear_tail(at, s->evaluated, slots, hd);
+            clear_tail(at, s->target.evaluated, slots, hd);
             at += head_bytes(s, slots);
         }
     uint64_t hash = hash64(data, (size_t)need - 8);
@@ -99,12 +99,12 @@ static apus_status check(const apus_session *s, const uint8_t *data, size_t byte
     for (uint32_t i = 0; i < header->evaluated; i++) {
         int32_t id;
         memcpy(&id, at + i * 4, 4);
-        if (id < 0 || (uint32_t)id >= s->hal.model->vocab) return APUS_E_FORMAT;
+        if (id < 0 || (uint32_t)id >= s->target.hal.model->vocab) return APUS_E_FORMAT;
     }
     at += ((uint64_t)header->evaluated * 4 + 7) & ~7ull;
     uint32_t slots = round_up(header->evaluated, 16);
     for (uint64_t h = 0; h < kv_heads_of(s); h++, at += head_bytes(s, slots))
-        if (!scales_good(at + (uint64_t)slots * s->hal.model->head_dim * 2, slots * 2)) return APUS_E_FORMAT;
+        if (!scales_good(at + (uint64_t)slots * s->target.hal.model->head_dim * 2, slots * 2)) return APUS_E_FORMAT;
     return APUS_OK;
 }
 
@@ -113,23 +113,23 @@ APUS_API apus_status apus_restore(apus_session *s, const void *data, size_t byte
     if (!s || !data) return APUS_E_ARGUMENT;
     apus_status status = check(s, data, bytes, &header);
     if (status) return status;
-    uint32_t slots = round_up(header.evaluated, 16), hd = s->hal.model->head_dim;
+    uint32_t slots = round_up(header.evaluated, 16), hd = s->target.hal.model->head_dim;
     const uint8_t *at = (const uint8_t *)data + sizeof header;
     size_t ids = header.evaluated * sizeof(int32_t), n = (size_t)slots * hd, scales = slots * sizeof(float);
+    track_rewind(&s->target, 0);
+    track_touch(&s->target, slots);
     memcpy(s->ids, at, ids);
     at += (ids + 7) & ~(size_t)7;
-    for (uint32_t i = 0; i < s->hal.model->layers; i++)
-        for (uint32_t h = 0; h < s->hal.layers[i].kv_heads; h++) {
-            struct kv_block kv = kv_block_at(s->kv[i], s->kv_slots, hd, h);
+    for (uint32_t i = 0; i < s->target.hal.model->layers; i++)
+        for (uint32_t h = 0; h < s->target.hal.layers[i].kv_heads; h++) {
+            struct kv_block kv = kv_block_at(s->target.kv[i], s->target.kv_slots, hd, h);
             memcpy(kv.k, at, n);
             memcpy(kv.v, at + n, n);
             memcpy(kv.kscale, at + 2 * n, scales);
             memcpy(kv.vscale, at + 2 * n + scales, scales);
             at += head_bytes(s, slots);
         }
-    s->count = s->evaluated = header.evaluated;
-    if (s->kv_touched < slots) s->kv_touched = slots;
-    s->logits_at = NO_LOGITS;
+    s->count = s->target.evaluated = header.evaluated;
     s->generation.running = 0;
     return APUS_OK;
 }

@@ -58,7 +58,7 @@ static struct rig *rig_open(const struct hal_engine *engine, const struct hal_mo
         r->kv[i] = bytes ? aligned(bytes) : NULL;
     }
     for (uint32_t i = 0; i < HAL_SLOTS; i++) r->slot[i] = aligned(COLUMNS * r->program.stride[i] + 64);
-    struct hal_setup setup = {model, &r->program, apus_port_host(), r->model_memory, {0}, r->kv, SLOTS, COLUMNS, threads};
+    struct hal_setup setup = {model, &r->program, apus_port_host(), r->model_memory, NULL, {0}, r->kv, SLOTS, COLUMNS, threads};
     memcpy(setup.slot, r->slot, sizeof setup.slot);
     assert_int_equal(engine->prepare_measure(&setup, &need), APUS_OK);
     r->memory = aligned(need.bytes);

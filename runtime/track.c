@@ -1,0 +1,131 @@
+#include "runtime/track.h"
+
+#include <string.h>
+
+#include "runtime/graph.h"
+
+static size_t take(size_t *at, uint64_t bytes) {
+    size_t here = *at;
+    *at = (size_t)((here + bytes + 63) & ~(uint64_t)63);
+    return here;
+}
+
+/* Q, K, V and QI are dead when G and U live: both groups share their place. */
+static size_t place_slots(uint64_t columns, const struct hal_program *program, size_t slot[HAL_SLOTS]) {
+    static const uint8_t attention[] = {SLOT_Q, SLOT_K, SLOT_V, SLOT_QI}, feed_forward[] = {SLOT_G, SLOT_U};
+    size_t end = 0, a, f;
+    slot[SLOT_X] = take(&end, columns * program->stride[SLOT_X]);
+    slot[SLOT_A] = take(&end, columns * program->stride[SLOT_A]);
+    slot[SLOT_LOGITS] = take(&end, HAL_LOGITS_MAX * (uint64_t)program->stride[SLOT_LOGITS]);
+    a = f = end;
+    for (size_t i = 0; i < sizeof attention; i++) slot[attention[i]] = take(&a, columns * program->stride[attention[i]]);
+    for (size_t i = 0; i < sizeof feed_forward; i++) slot[feed_forward[i]] = take(&f, columns * program->stride[feed_forward[i]]);
+    return a > f ? a : f;
+}
+
+static struct hal_setup engine_setup(const struct track_config *c, const struct hal_program *program) {
+    return (struct hal_setup){.model = &c->model->hal,
+                              .program = program,
+                              .port = &c->model->port,
+                              .model_memory = c->model->memory,
+                              .share = c->share && c->share->model->engine == c->model->engine ? c->share->engine_memory : NULL,
+                              .kv_slots = round_up(c->positions, 16),
+                              .columns_max = c->chunk,
+                              .threads = c->threads};
+}
+
+apus_status track_measure(const struct track_config *c, struct track_layout *l) {
+    const struct hal_model *m = &c->model->hal;
+    struct hal_program program;
+    struct hal_need need;
+    size_t at = 0;
+    graph_measure(m, &program);
+    struct hal_setup setup = engine_setup(c, &program);
+    apus_status status = c->model->engine->prepare_measure(&setup, &need);
+    if (status) return status;
+    l->column = take(&at, c->chunk * sizeof(struct hal_column));
+    l->ops = take(&at, program.count * sizeof(struct hal_op));
+    l->kv_table = take(&at, m->model->layers * sizeof(uint8_t *));
+    l->engine = take(&at, need.bytes);
+    l->slots = take(&at, place_slots(c->chunk, &program, l->slot));
+    l->kv = at;
+    for (uint32_t i = 0; i < m->model->layers; i++)
+        take(&at, (uint64_t)m->layers[i].kv_heads * kv_block_bytes(setup.kv_slots, m->model->head_dim));
+    l->bytes = at;
+    return APUS_OK;
+}
+
+static void place_kv(struct track *t, uint8_t *at) {
+    for (uint32_t i = 0; i < t->hal.model->layers; i++) {
+        size_t bytes = t->hal.layers[i].kv_heads * kv_block_bytes(t->kv_slots, t->hal.model->head_dim);
+        t->kv[i] = bytes ? at : NULL;
+        at += bytes;
+    }
+}
+
+apus_status track_open(struct track *t, const struct track_config *c, const struct track_layout *l, uint8_t *memory) {
+    memset(t, 0, sizeof *t);
+    t->model = c->model;
+    t->hal = c->model->hal;
+    t->chunk = c->chunk;
+    t->kv_slots = round_up(c->positions, 16);
+    t->logits_at = NO_LOGITS;
+    t->column = (struct hal_column *)(void *)(memory + l->column);
+    t->kv = (uint8_t **)(void *)(memory + l->kv_table);
+    t->engine_memory = memory + l->engine;
+    for (uint32_t i = 0; i < HAL_SLOTS; i++) t->slot[i] = memory + l->slots + l->slot[i];
+    place_kv(t, memory + l->kv);
+    graph_build(&t->hal, (struct hal_op *)(void *)(memory + l->ops), &t->program);
+    struct hal_setup setup = engine_setup(c, &t->program);
+    setup.model = &t->hal;
+    setup.kv = t->kv;
+    memcpy(setup.slot, t->slot, sizeof setup.slot);
+    return t->model->engine->prepare(t->engine_memory, &setup);
+}
+
+void track_close(struct track *t) { t->model->engine->release(t->engine_memory); }
+
+/* Panels of 16 slots are zeroed before their first use (hal/kv.h). */
+void track_touch(struct track *t, uint32_t end) {
+    uint32_t to = round_up(end, 16), from = t->kv_touched, hd = t->hal.model->head_dim;
+    if (to <= from) return;
+    for (uint32_t i = 0; i < t->hal.model->layers; i++) {
+        for (uint32_t h = 0; h < t->hal.layers[i].kv_heads; h++) {
+            struct kv_block kv = kv_block_at(t->kv[i], t->kv_slots, hd, h);
+            memset(kv.k + (size_t)from * hd, 0, (size_t)(to - from) * hd);
+            memset(kv.v + (size_t)from * hd, 0, (size_t)(to - from) * hd);
+            memset(kv.kscale + from, 0, (to - from) * sizeof(float));
+            memset(kv.vscale + from, 0, (to - from) * sizeof(float));
+        }
+    }
+    t->kv_touched = to;
+}
+
+void track_rewind(struct track *t, uint32_t position) {
+    if (t->evaluated > position) t->evaluated = position;
+    if (t->logits_at != NO_LOGITS && t->logits_at >= position) t->logits_at = NO_LOGITS;
+}
+
+apus_status track_pass(struct track *t, const int32_t *ids, uint32_t columns, uint32_t logits, const uint32_t *cancel) {
+    const struct hal_engine *engine = t->model->engine;
+    uint64_t ticket;
+    track_touch(t, t->evaluated + columns);
+    for (uint32_t i = 0; i < columns; i++) {
+        uint32_t at = t->evaluated + i;
+        t->column[i] = (struct hal_column){ids[i], at, at, at + 1, at + 1, 0};
+    }
+    struct hal_pass pass = {columns, columns - logits, t->column, cancel};
+    t->logits_at = NO_LOGITS; /* the slot is about to be overwritten */
+    apus_status status = engine->submit(t->engine_memory, &pass, &ticket);
+    if (!status) status = engine->wait(t->engine_memory, ticket);
+    if (status) return status;
+    t->evaluated += columns;
+    t->logits = logits;
+    if (logits) t->logits_at = t->evaluated - 1;
+    t->passes++;
+    return APUS_OK;
+}
+
+const float *track_logits(const struct track *t, uint32_t row) {
+    return (const float *)(const void *)(t->slot[SLOT_LOGITS] + row * t->program.stride[SLOT_LOGITS]);
+}

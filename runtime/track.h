@@ -1,0 +1,60 @@
+/* A model with its cache and how far it has come: the target of a session is one, its draft another. Slot = position.
+ *
+ * A track does not know text: it is given ids and evaluates them. Rows of positions 0 .. evaluated - 1 are in the cache; going back is
+ * lowering that number. */
+#ifndef RUNTIME_TRACK_H
+#define RUNTIME_TRACK_H
+
+#include "runtime/model.h"
+
+#define NO_LOGITS UINT32_MAX
+
+struct track {
+    const apus_model *model;
+    struct hal_model hal;
+    struct hal_program program;
+    struct hal_column *column; /* [chunk] */
+    uint8_t **kv;              /* [layers] */
+    uint32_t kv_slots;         /* positions rounded up to 16 */
+    uint32_t kv_touched;       /* slots that have been zeroed, a multiple of 16 */
+    uint32_t chunk;            /* most columns of a pass */
+    uint8_t *slot[HAL_SLOTS];
+    void *engine_memory;
+
+    uint32_t evaluated; /* positions with rows in the cache */
+    uint32_t logits_at; /* the position behind which track_logits(.., 0) from the end stands, or NO_LOGITS */
+    uint32_t logits;    /* rows of logits of the last pass; the last of them is behind logits_at */
+    uint64_t passes;
+};
+
+/* What a track is opened for. */
+struct track_config {
+    const apus_model *model;
+    uint32_t positions, chunk, threads;
+    const struct track *share; /* a track on the same engine whose threads it may use, or NULL */
+};
+
+/* Where its parts lie in memory that begins 64-aligned. One walk for measuring and opening. */
+struct track_layout {
+    size_t column, ops, kv_table, engine, slots, kv;
+    size_t slot[HAL_SLOTS];
+    size_t bytes;
+};
+apus_status track_measure(const struct track_config *config, struct track_layout *layout);
+apus_status track_open(struct track *track, const struct track_config *config, const struct track_layout *layout, uint8_t *memory);
+void track_close(struct track *track);
+
+/* Evaluates ids[0 .. columns) at positions evaluated .. evaluated + columns - 1, with logits behind the last `logits` of them
+ * (at most HAL_LOGITS_MAX). cancel: as in struct hal_pass. On failure the track is as before, without logits. */
+apus_status track_pass(struct track *track, const int32_t *ids, uint32_t columns, uint32_t logits, const uint32_t *cancel);
+
+/* Row `row` (0 .. track->logits - 1) of the last pass's logits, float [vocab]. */
+const float *track_logits(const struct track *track, uint32_t row);
+
+/* Forgets positions from `position` on. */
+void track_rewind(struct track *track, uint32_t position);
+
+/* Slots below `end` are about to be written from outside a pass (a restored state): zeroes what has not been touched. */
+void track_touch(struct track *track, uint32_t end);
+
+#endif
