@@ -176,6 +176,7 @@ static bool finish(struct job *job, double seconds) {
         if (job->options->report) remove(job->options->report);
         return false;
     }
+    progress_clear(&job->progress);
     if (!job->options->quiet)
         printf("%s: %s, %.1f M parameters, int%u layers, %.1f MB, %.2f bits per weight, packed in %.1f s\n", job->options->out,
                job->plan.text + job->plan.model.name, (double)job->plan.model.parameters / 1e6, job->plan.layer_bits,
