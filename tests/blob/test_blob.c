@@ -381,6 +381,16 @@ static struct blob_tensor *tensor(uint32_t i) { return (struct blob_tensor *)sec
 
 static void put_float(uint32_t kind, uint32_t index, uint32_t bits) { memcpy((uint8_t *)section(data, kind) + 4 * index, &bits, 4); }
 
+/* Embedding and head agree with the model on a row less than the tokenizer has pieces. */
+static void one_row_less(void) {
+    model()->vocab = VOCAB - 1;
+    for (uint32_t i = 0; i < TENSORS; i += TENSORS - 1) {
+        tensor(i)->rows = VOCAB - 1;
+        tensor(i)->bytes = weight_bytes(tensor(i)->type, VOCAB - 1, DIM);
+        put_float(BLOB_ROWS, tensor(i)->row_scales + VOCAB - 1, 0);
+    }
+}
+
 static void damage(int which) {
     switch (which) {
     case 0:
@@ -554,6 +564,21 @@ static void damage(int which) {
     case 56:
         header()->header_bytes = 0x00100000;
         break;
+    case 57:
+        one_row_less();
+        break;
+    case 58:
+        tensor(2)->zero = 1;
+        break;
+    case 59:
+        layer(1)->zero = 1;
+        break;
+    case 60:
+        layer(0)->zero2 = 1u << 31;
+        break;
+    case 61:
+        model()->zero = 1;
+        break;
     default:
         fail();
     }
@@ -617,7 +642,12 @@ static void says_what_it_found(void **state) {
                                        "model: rotated is 2, must be 0 to 1",
                                        "layer 0: heads is 2147483648, must be 0 to 4096",
                                        "model: max_positions is 131073, must be 1 to 131072",
-                                       "header: header_bytes is 1048576, must be 4096"};
+                                       "header: header_bytes is 1048576, must be 4096",
+                                       "section 5 (VOCAB): rows is 258, must be 257",
+                                       "tensor 2 (layer.0.attn_k): zero is 1, must be 0",
+                                       "layer 1: zero is 1, must be 0",
+                                       "layer 0: zero2 is 2147483648, must be 0",
+                                       "model: zero is 1, must be 0"};
     apus_blob blob;
     char why[BLOB_WHY];
     for (int i = 0; i < (int)(sizeof says / sizeof *says); i++) {

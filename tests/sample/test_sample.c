@@ -57,7 +57,7 @@ static void mask(void *user, float *logits, uint32_t vocab, const int32_t *ids, 
 }
 
 static void random_logits(float *l, uint32_t vocab) {
-    uint32_t style = random32() % 7;
+    uint32_t style = random32() % 8;
     for (uint32_t i = 0; i < vocab; i++) {
         float x = random_float() * 2 - 1;
         switch (style) {
@@ -79,6 +79,9 @@ static void random_logits(float *l, uint32_t vocab) {
         case 5:
             l[i] = 1.0f + (float)(random32() % 3) * 0x1p-23f;
             break; /* neighbours */
+        case 6:
+            l[i] = 0x1.ep40f + (float)(random32() % 3) * 0x1p17f;
+            break; /* neighbours that a temperature may make one */
         default:
             l[i] = 20 - logf(random_float() + 1e-6f) * x;
             break;
@@ -278,14 +281,33 @@ static void the_largest_sums_fit(void **state) {
     float *l = calloc(VOCAB, sizeof *l), p;
     for (int k = 0; k < 4; k++) {
         apus_sampling c = {.size = sizeof c, .temperature = 1, .top_p = masses[k]};
+        int32_t id, highest = 0;
         for (uint64_t at = 0; at < 3; at++) {
-            int32_t id;
             assert_int_equal(pick(&c, l, VOCAB, NULL, 0, 0, at, &id, &p), APUS_OK);
             assert_true((uint32_t)id < below[k]);
+            if (id > highest) highest = id;
             assert_true(fabsf(p + 13.862944f) < 1e-5f);
         }
+        assert_true((uint32_t)highest >= below[k] / 4);
     }
     free(l);
+}
+
+/* One candidate of mass 2^24 and 17 of mass 1: top-p asks for 16 * (2^20 - 1) and 17 - 17/2^20 on top of it, a bit more than the first. */
+static void mass_is_counted_to_the_unit(void **state) {
+    (void)state;
+    float l[18] = {0}, p, plain_p;
+    int32_t id, plain_id, second = 0;
+    for (int i = 1; i < 18; i++) l[i] = -16.6355f;
+    for (uint64_t at = 0; at < 100; at++) {
+        apus_sampling c = {.size = sizeof c, .temperature = 100, .top_p = 1 - 0x1p-20f};
+        assert_int_equal(plain_sample(&c, l, 18, NULL, 0, NULL, 0, at, &plain_id, &plain_p), 0);
+        assert_int_equal(pick(&c, l, 18, NULL, 0, 0, at, &id, &p), APUS_OK);
+        assert_int_equal(id, plain_id);
+        assert_true(id <= 1);
+        second += id;
+    }
+    assert_true(second > 20);
 }
 
 static void punishes_each_recent_id_once(void **state) {
@@ -397,6 +419,7 @@ int main(void) {
                                        cmocka_unit_test(greedy_takes_the_lower_of_equals),
                                        cmocka_unit_test(ties_at_the_cut_go_to_lower_ids),
                                        cmocka_unit_test(the_largest_sums_fit),
+                                       cmocka_unit_test(mass_is_counted_to_the_unit),
                                        cmocka_unit_test(punishes_each_recent_id_once),
                                        cmocka_unit_test(the_callback_may_not_write_everything),
                                        cmocka_unit_test(refuses_settings_out_of_range)};

@@ -221,6 +221,9 @@ static void ids_become_their_bytes(void **state) {
         text_out_take(&out, &text, &bytes);
         assert_int_equal(bytes, run == 0 ? 3 : 0);
         assert_memory_equal(text, "abb", bytes);
+        if (run == 1) assert_true(text_out_add(&out, 'x')); /* nothing follows a stop */
+        text_out_take(&out, &text, &bytes);
+        assert_int_equal(bytes, 0);
     }
     free(memory);
     free(data);
