@@ -42,7 +42,7 @@ RULES = {
     "starcoder": ([DIGITS, byte_level(True)], False, False, "starcoder"),
     "llama3": ([split(LLAMA3), byte_level(False)], False, True, "llama-bpe"),
     "qwen2": ([split(QWEN2), byte_level(False)], True, False, "qwen2"),
-    "tekken": ([split(TEKKEN), byte_level(False)], False, True, "tekken"),
+    "tekken": ([split(TEKKEN) | {"behavior": "Removed", "invert": True}, byte_level(False)], False, True, "tekken"),
     "deepseek": ([split("[\r\n]"), split(r"\s?\p{L}+"), split(r"\s?\p{P}+"), split("[一-龥ࠀ-一가-퟿]+"), DIGITS, byte_level(False)], False, False,
                  "deepseek-coder"),
 }

@@ -176,7 +176,7 @@ def json_cases(folder):
         {"type": "Prepend", "prepend": "_"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]})
     case("no pre-tokenizer", "pre-tokenizer", pre_tokenizer=None)
     case("unknown pattern", "pre-tokenizer", pre_tokenizer=split(r"\w+"))
-    case("known pattern, other behaviour", "not isolated", pre_tokenizer=split(r"\p{N}", behavior="Removed"))
+    case("known pattern, other behaviour", "not isolated", pre_tokenizer=split(r"\s?\p{L}+", behavior="Removed", invert=True))
     case("prefix space", "add_prefix_space", pre_tokenizer=BYTE_LEVEL | {"add_prefix_space": True})
     case("Metaspace that splits", "Metaspace that splits", pre_tokenizer={"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": True})
     case("many steps", "9 steps", pre_tokenizer={"type": "Sequence", "pretokenizers": [BYTE_LEVEL] * 9})

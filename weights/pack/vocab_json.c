@@ -65,6 +65,7 @@ static bool read_normalizer(struct builder *b, json_t *root, bool *llama, struct
 
 /* What a step is, in a word that can be compared. */
 static const char *step_name(json_t *step) {
+    enum { COVERING = 3 }; /* the first ones match any text from end to end */
     static const struct {
         const char *pattern, *name;
     } SPLITS[] = {{LLAMA3_PATTERN, "llama3"},
@@ -82,11 +83,14 @@ static const char *step_name(json_t *step) {
     if (type_is(step, "Digits"))
         return json_is_true(json_object_get(step, "individual_digits")) ? "digits" : "Digits without individual_digits";
     if (type_is(step, "Split")) {
-        json_t *regex = json_object_get(json_object_get(step, "pattern"), "Regex");
-        if (!is(json_object_get(step, "behavior"), "Isolated") || json_is_true(json_object_get(step, "invert")))
-            return "Split that is not isolated";
-        for (size_t i = 0; i < sizeof SPLITS / sizeof *SPLITS; i++)
-            if (is(regex, SPLITS[i].pattern)) return SPLITS[i].name;
+        json_t *regex = json_object_get(json_object_get(step, "pattern"), "Regex"), *behavior = json_object_get(step, "behavior");
+        bool invert = json_is_true(json_object_get(step, "invert"));
+        for (size_t i = 0; i < sizeof SPLITS / sizeof *SPLITS; i++) {
+            if (!is(regex, SPLITS[i].pattern)) continue;
+            /* Where a pattern matches all of a text, keeping the matches is the same as isolating them. */
+            bool kept = i < COVERING && is(behavior, "Removed") && invert;
+            return kept || (is(behavior, "Isolated") && !invert) ? SPLITS[i].name : "Split that is not isolated";
+        }
         return json_is_string(regex) ? json_string_value(regex) : "Split";
     }
     return type_of(step);
