@@ -20,13 +20,16 @@ model=$(sh toolchain/model.sh) || status=$?
 [ $status = 0 ] || exit $status
 echo "$model, $(($(wc -c <"$model") / 1000000)) MB"
 
-# Shown as it comes; the last line of each has the figures.
+# The text as it comes, after its prompt; then the figures, which apus writes to standard error.
 complete() {
     heading "$1"
     printf '%b' "$2" >build/models/prompt.txt
     cat build/models/prompt.txt
-    build/release/apus run -m "$model" -f build/models/prompt.txt -n 64 --threads "$(nproc)" </dev/null
+    build/release/apus run -m "$model" -f build/models/prompt.txt -n 64 --threads "$(nproc)" </dev/null 2>build/models/figures.txt ||
+        { cat build/models/figures.txt; exit 1; }
+    printf '\n\n'
+    sed '/^$/d; s/^/    /' build/models/figures.txt
 }
-complete "Python" 'def fibonacci(n: int) -> int:\n    """Return the n-th Fibonacci number."""\n'
+complete "Python" 'def fibonacci(n):\n    if n < 2:\n        return n\n'
 complete "C" '#include <stdio.h>\n\nint main(void) {\n    /* Print the numbers from 1 to 10 */\n'
 complete "JavaScript" '// Returns the largest element of an array of numbers\nfunction largest(numbers) {\n'

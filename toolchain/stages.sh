@@ -64,19 +64,10 @@ build() {
     cmake "$@" -DAPUS_ORACLE_PYTHON="$python" && cmake --build "$build_folder"
 }
 
-# fuzz SECONDS: every libFuzzer target, from its seeds in tests/fuzz/seeds/NAME where there are some. Findings stay in build/fuzz-found.
+# fuzz SECONDS: builds the libFuzzer targets and runs each from its seeds. Findings stay in build/fuzz/tests/fuzz.
 fuzz() {
-    fuzz_any=
-    for target in $(find build/fuzz -type f -name 'fuzz_*' -perm -100 | sort); do
-        fuzz_any=1
-        name=$(basename "$target")
-        corpus=build/fuzz-corpus/$name
-        mkdir -p "$corpus" build/fuzz-found
-        seeds=tests/fuzz/seeds/$name
-        [ -d "$seeds" ] || seeds=
-        stage "fuzz $name $1 s" "$target" -max_total_time="$1" -timeout=20 -rss_limit_mb=4096 -artifact_prefix=build/fuzz-found/ "$corpus" $seeds
-    done
-    [ -n "$fuzz_any" ] || stage "fuzz" sh -c 'echo "no fuzz targets were built"; exit 1'
+    stage "build fuzz" sh -c 'cmake --preset fuzz -DAPUS_FUZZ_SECONDS="$1" && cmake --build --preset fuzz --target fuzzers' fuzz "$1"
+    tests "fuzz $1 s" build/fuzz -L fuzz --timeout $(($1 + 600))
 }
 
 finish() {

@@ -25,7 +25,6 @@ if has long; then
     tests "tests long" build/release -L long --timeout 14400
 fi
 if has fuzz; then
-    stage "build fuzz" build build/fuzz --preset fuzz
     fuzz "${FUZZ_SECONDS:-120}"
 fi
 finish
