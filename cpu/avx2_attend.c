@@ -103,11 +103,11 @@ INLINE float largest(__m256 v) {
 INLINE __m256i weights8(const struct attend_args *a, const float *score, uint32_t slot, float max, float inv_vmax, __m256i *sum) {
     const __m256 least = _mm256_set1_ps(-30.0f), t = _mm256_sub_ps(_mm256_load_ps(score + slot), _mm256_set1_ps(max));
     const __m256 keep = _mm256_cmp_ps(t, least, _CMP_GE_OQ), e = _mm256_and_ps(keep, exp2_8(_mm256_max_ps(t, least)));
-    __m256i bad = _mm256_setzero_si256(); /* b <= 1 where it counts, and a slot that is not seen may hold anything */
+    __m256i bad = _mm256_setzero_si256(); /* b <= 1 where a slot is seen; elsewhere it is finite, and e is 0 */
     __m256 b = snap8(_mm256_mul_ps(_mm256_loadu_ps(a->kv.vscale + slot), _mm256_set1_ps(inv_vmax)), &bad);
     __m256i w = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_mul_ps(e, b), _mm256_set1_ps(2097151.0f)));
     *sum = _mm256_add_epi32(*sum, _mm256_cvtps_epi32(_mm256_mul_ps(e, _mm256_set1_ps(16777216.0f))));
-    return _mm256_and_si256(_mm256_castps_si256(keep), _mm256_min_epi32(w, _mm256_set1_epi32(DIGIT_TOP)));
+    return _mm256_min_epi32(w, _mm256_set1_epi32(DIGIT_TOP));
 }
 
 /* 16 values 0..127 to bytes */

@@ -6,7 +6,13 @@
 #include "cpu/avx2_inl.h"
 #include "cpu/variants.h"
 
-enum { TILE_COLUMNS = 4, PREFETCH = 4096 };
+enum { TILE_COLUMNS = 4 };
+
+/* As in the AVX-512 kernels: into L1, and far ahead into L2 where arithmetic is slower than memory. */
+INLINE void prefetch(const uint8_t *w, const int far) {
+    if (far) _mm_prefetch((const char *)w + 24576, _MM_HINT_T1);
+    _mm_prefetch((const char *)w + 4096, _MM_HINT_T0);
+}
 
 struct tile {
     const struct gemv_args *args;
@@ -75,7 +81,7 @@ INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
 #pragma GCC unroll 4
                 for (uint32_t l = 0; l < 4; l++, v += 64, y += 8) {
                     __m256i b = load8(v), low = _mm256_and_si256(b, nibble), high = _mm256_and_si256(_mm256_srli_epi16(b, 4), nibble);
-                    if (half == 0) _mm_prefetch((const char *)v + PREFETCH, _MM_HINT_T0);
+                    if (half == 0) prefetch(v, COLUMNS > 1);
 #define DO(c)                                                                                                                              \
     if (c < COLUMNS) {                                                                                                                     \
         part##c = _mm256_add_epi16(part##c, _mm256_maddubs_epi16(low, broadcast4(y + c * stride)));                                        \
@@ -109,7 +115,7 @@ INLINE uint32_t compute_w8(const struct tile *t, const uint32_t COLUMNS) {
     for (uint32_t k = 0; k < a->kp; k += 4, w += 64, x += 4) {
         __m256i v0 = _mm256_xor_si256(load8(w), sign), v1 = _mm256_xor_si256(load8(w + 32), sign);
         __m256i m0 = _mm256_abs_epi8(v0), m1 = _mm256_abs_epi8(v1);
-        _mm_prefetch((const char *)w + PREFETCH, _MM_HINT_T0);
+        prefetch(w, COLUMNS > 2);
 #define DO(c)                                                                                                                              \
     if (c < COLUMNS) {                                                                                                                     \
         __m256i q = broadcast4(x + c * stride);                                                                                            \
@@ -127,7 +133,9 @@ INLINE uint32_t compute_w8(const struct tile *t, const uint32_t COLUMNS) {
 #define TILE(type, c)                                                                                                                      \
     static uint32_t type##_##c(const struct tile *t) { return compute_##type(t, c); }
 TILE(w4, 1)
-TILE(w4, 2) TILE(w4, 3) TILE(w4, 4) TILE(w8, 1) TILE(w8, 2) TILE(w8, 3) TILE(w8, 4)
+TILE(w4, 2)
+TILE(w4, 3)
+TILE(w4, 4) TILE(w8, 1) TILE(w8, 2) TILE(w8, 3) TILE(w8, 4)
 
     /* table[n - 1] computes n columns. */
     static uint32_t walk(const struct gemv_args *a, uint32_t begin, uint32_t end, uint32_t type, tile_fn *const table[TILE_COLUMNS]) {

@@ -96,10 +96,10 @@ static int64_t cut(const struct attend_args *a, uint32_t i, uint32_t begin, uint
         __m512 t = _mm512_sub_ps(_mm512_load_ps(score + slot), _mm512_set1_ps(max)), least = _mm512_set1_ps(-30.0f);
         __mmask16 keep = _mm512_cmp_ps_mask(t, least, _CMP_GE_OQ);
         __m512 e = _mm512_maskz_mov_ps(keep, exp2_16(_mm512_max_ps(t, least)));
-        __mmask16 bad = 0; /* b <= 1 where it counts, and a slot that is not seen may hold anything */
+        __mmask16 bad = 0; /* b <= 1 where a slot is seen; elsewhere it is finite, and e is 0 */
         __m512 b = snap16(_mm512_mul_ps(_mm512_loadu_ps(a->kv.vscale + slot), _mm512_set1_ps(inv_vmax)), &bad);
         __m512i w = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_mul_ps(e, b), _mm512_set1_ps(2097151.0f)));
-        w = _mm512_maskz_min_epi32(keep, w, _mm512_set1_epi32(DIGIT_TOP));
+        w = _mm512_min_epi32(w, _mm512_set1_epi32(DIGIT_TOP));
         sum = _mm512_add_epi32(sum, _mm512_cvtps_epi32(_mm512_mul_ps(e, _mm512_set1_ps(16777216.0f))));
         __m512i high = _mm512_srli_epi32(w, 14), middle = _mm512_and_si512(_mm512_srli_epi32(w, 7), seven);
         _mm_store_si128((__m128i *)(void *)digit, _mm512_cvtepi32_epi8(_mm512_and_si512(w, seven)));
@@ -154,7 +154,9 @@ typedef void gather_fn(const struct attend_args *a, uint32_t first, uint32_t cha
     }
 GATHER(1, 8)
 GATHER(1, 4)
-GATHER(1, 1) GATHER(2, 4) GATHER(2, 1) GATHER(4, 2) GATHER(4, 1) GATHER(8, 1)
+GATHER(1, 1)
+GATHER(2, 4)
+GATHER(2, 1) GATHER(4, 2) GATHER(4, 1) GATHER(8, 1)
 
     /* All channels of `queries` (1, 2, 4 or 8) queries. */
     static void gather_channels(const struct attend_args *a, uint32_t queries, uint32_t first, uint32_t begin, uint32_t slots) {

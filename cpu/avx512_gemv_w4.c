@@ -22,7 +22,7 @@ INLINE __mmask16 compute(const struct tile *t, const uint32_t COLUMNS) {
         if (g % 4 == 0) {
             scales = w;
             w += 64;
-            _mm_prefetch((const char *)w + PREFETCH, _MM_HINT_T0);
+            prefetch(w, 2 * COLUMNS);
         }
 #define DO(c)                                                                                                                              \
     __m512i acc##c = zero, high##c = zero;                                                                                                 \
@@ -32,7 +32,7 @@ INLINE __mmask16 compute(const struct tile *t, const uint32_t COLUMNS) {
         sums += 4;
         for (uint32_t line = 0; line < 8; line++) {
             __m512i v = _mm512_load_si512(w), low = _mm512_and_si512(v, nibble), up = _mm512_and_si512(_mm512_srli_epi16(v, 4), nibble);
-            _mm_prefetch((const char *)w + PREFETCH, _MM_HINT_T0);
+            prefetch(w, 2 * COLUMNS);
 #define DO(c)                                                                                                                              \
     if (c < COLUMNS) acc##c = dot4(acc##c, low, broadcast4(column_at(x, d, c)));
             EACH_COLUMN(DO)

@@ -27,13 +27,13 @@ INLINE __mmask16 compute(const struct tile *t, const uint32_t COLUMNS) {
 #undef DO
     for (uint32_t k = 0; k < a->kp; k += 8) {
         __m512i v = _mm512_load_si512(w);
-        _mm_prefetch((const char *)w + PREFETCH, _MM_HINT_T0);
+        prefetch(w, COLUMNS);
 #define DO(c)                                                                                                                              \
     if (c < COLUMNS) acc##c = dot4(acc##c, v, broadcast4(column_at(x, d, c)));
         EACH_COLUMN(DO)
 #undef DO
         v = _mm512_load_si512(w + 64);
-        _mm_prefetch((const char *)w + PREFETCH + 64, _MM_HINT_T0);
+        prefetch(w + 64, COLUMNS);
 #define DO(c)                                                                                                                              \
     if (c < COLUMNS && split) odd##c = dot4(odd##c, v, broadcast4(column_at(x, d, c) + 4));                                                \
     if (c < COLUMNS && !split) acc##c = dot4(acc##c, v, broadcast4(column_at(x, d, c) + 4));
