@@ -3,6 +3,11 @@
 
 int session_cancelled(apus_session *s) { return __atomic_exchange_n(&s->cancel, 0, __ATOMIC_ACQ_REL) != 0; }
 
+void session_rewind(apus_session *s, uint32_t position) {
+    track_rewind(&s->target, position);
+    if (s->draft.track.model) draft_rewind(&s->draft, s->ids, position);
+}
+
 apus_status evaluate(apus_session *s, int want_logits, uint64_t deadline_ns) {
     struct track *t = &s->target;
     if (want_logits && t->evaluated == s->count && t->logits_at != s->count - 1) track_rewind(t, s->count - 1);

@@ -31,23 +31,20 @@ static int is_end(const struct vocab *vocab, int32_t id) {
     return 0;
 }
 
-/* Samples the id behind the last position, adds it to the context and its text to what is shown. */
+/* Chooses the id behind the last position from its logits, adds it to the context and its text to what is shown. */
 static apus_status choose(apus_session *s, const float *logits, apus_piece *piece) {
     struct generation *g = &s->generation;
     const apus_sampling *c = &g->sampler.config;
     const struct vocab *vocab = &model_blob(s->model)->vocab;
     int32_t id;
     float log_prob;
-    apus_status status = sample_pick(&g->sampler, logits, s->target.hal.model->vocab, s->ids, s->count, s->ids + g->start, g->made,
-                                     s->count, s->sample_scratch, &id, &log_prob);
+    apus_status status = sample_pick(&g->sampler, logits, s->target.hal.model->vocab, s->ids, s->count, s->ids + g->start, g->made, s->count,
+                                     s->sample_scratch, &id, &log_prob);
     if (status) return status;
     if (c->want_hash) hash64_add(&g->hash, logits, s->target.hal.model->vocab * sizeof(float));
     s->ids[s->count++] = id;
-    s->piece_id = id;
-    s->piece_log_prob = log_prob;
-    piece->ids = &s->piece_id;
-    piece->log_probs = &s->piece_log_prob;
-    piece->count = 1;
+    s->piece_ids[piece->count] = id;
+    s->piece_log_probs[piece->count++] = log_prob;
     g->made++;
     if (!c->ignore_end && is_end(vocab, id)) piece->stop = APUS_STOP_EOS;
     else if (text_out_add(&s->text, id)) piece->stop = APUS_STOP_TEXT;
@@ -56,30 +53,66 @@ static apus_status choose(apus_session *s, const float *logits, apus_piece *piec
     return APUS_OK;
 }
 
+/* The target's choice behind each position of the round, for as long as it is what was proposed there. */
+static apus_status accept(apus_session *s, struct round *r, apus_piece *piece) {
+    struct track *t = &s->target;
+    uint32_t first = t->logits - 1 - r->proposed; /* after a prompt the last row alone is wanted */
+    uint32_t count = s->count;
+    apus_status status = APUS_OK;
+    for (uint32_t i = 0; i <= r->proposed; i++) {
+        int32_t proposed = i < r->proposed ? s->ids[s->count] : -1;
+        status = choose(s, track_logits(t, first + i), piece);
+        if (status || piece->stop || s->ids[s->count - 1] != proposed) break;
+        r->accepted++;
+    }
+    /* Rows of proposals that were not accepted go; the last id chosen has no row yet. */
+    if (r->proposed) track_rewind(t, count + r->accepted);
+    if (s->draft.track.model) draft_rewind(&s->draft, s->ids, count + r->accepted);
+    return status;
+}
+
+static void count_round(apus_session *s, const struct round *r) {
+    struct generation *g = &s->generation;
+    g->rounds++;
+    g->proposed += r->proposed;
+    g->accepted += r->accepted;
+    g->draft_ns += r->draft_ns;
+    g->verify_ns += r->verify_ns;
+    if ((s->draft.track.model || s->lookup) && r->columns == 1) g->off_rounds++;
+    for (uint32_t i = 0; i < r->proposed; i++) g->proposed_at[i]++;
+    for (uint32_t i = 0; i < r->accepted; i++) g->accepted_at[i]++;
+}
+
 static apus_status next_round(apus_session *s, apus_piece *piece) {
     struct generation *g = &s->generation;
-    uint64_t deadline = g->sampler.config.deadline_ns;
+    uint64_t deadline = g->sampler.config.deadline_ns, began = port_now(&s->model->port);
+    struct round round;
     if (s->count == s->context) {
         piece->stop = APUS_STOP_CONTEXT;
         return APUS_OK;
     }
-    if (deadline && port_now(&s->model->port) >= deadline) {
+    if (deadline && began >= deadline) {
         piece->stop = APUS_STOP_DEADLINE;
         return APUS_OK;
     }
-    apus_status status = evaluate(s, 1, deadline);
+    apus_status status = verify_round(s, &round, deadline);
     if (status == APUS_PARTIAL) {
         piece->stop = deadline && port_now(&s->model->port) >= deadline ? APUS_STOP_DEADLINE : APUS_STOP_CANCELLED;
         return APUS_OK;
     }
-    return status ? status : choose(s, track_logits(&s->target, s->target.logits - 1), piece);
+    if (!status) status = accept(s, &round, piece);
+    if (status) return status;
+    count_round(s, &round);
+    round.round_ns = round.columns && port_now(&s->model->port) > began ? port_now(&s->model->port) - began : 0;
+    length_learn(&s->length, &round);
+    return APUS_OK;
 }
 
 APUS_API apus_status apus_next(apus_session *s, apus_piece *piece) {
     if (!s || !piece) return APUS_E_ARGUMENT;
     struct generation *g = &s->generation;
     if (!g->running) return APUS_E_ORDER;
-    apus_piece out = {.text = ""};
+    apus_piece out = {.text = "", .ids = s->piece_ids, .log_probs = s->piece_log_probs};
     uint64_t began = port_now(&s->model->port), fenv = fenv_enter();
     apus_status status = next_round(s, &out);
     if (status || out.stop) {
@@ -110,6 +143,15 @@ APUS_API apus_status apus_stats(const apus_session *s, apus_stats_t *stats) {
                             .engine = s->model->engine->name,
                             .cpu = s->model->engine->model_detail(s->model->memory),
                             .threads = s->threads,
-                            .context = s->context};
+                            .context = s->context,
+                            .rounds = g->rounds,
+                            .proposed = g->proposed,
+                            .accepted = g->accepted,
+                            .off_rounds = g->off_rounds,
+                            .draft_ns = g->draft_ns,
+                            .draft_prompt_ns = g->draft_prompt_ns,
+                            .verify_ns = g->verify_ns};
+    memcpy(stats->proposed_at, g->proposed_at, sizeof stats->proposed_at);
+    memcpy(stats->accepted_at, g->accepted_at, sizeof stats->accepted_at);
     return APUS_OK;
 }

@@ -1,18 +1,31 @@
 /* The arena: one walk says where everything lies; apus_measure takes its end, apus_open its offsets. docs/memory.md. */
 #include "hal/fenv.h"
+#include "runtime/pair.h"
 #include "runtime/session.h"
 
 struct request {
     apus_config config; /* defaults filled in */
-    struct track_config target;
+    struct track_config target, draft; /* draft.model NULL: none */
 };
 
 struct layout {
-    size_t ids, fresh, tokenize, sample, text, target;
+    size_t ids, fresh, tokenize, sample, text, target, draft, draft_ids, draft_place;
     size_t tokenize_bytes, text_bytes;
-    struct track_layout target_parts;
+    struct track_layout target_parts, draft_parts;
     size_t bytes;
 };
+
+static apus_status read_draft(struct request *r) {
+    const apus_config *c = &r->config;
+    const char *why = "";
+    uint32_t most = c->draft->hal.model->max_positions, positions = c->draft_context;
+    if (positions > most || (positions && positions < DRAFT_POSITIONS_MIN) || most < DRAFT_POSITIONS_MIN) return APUS_E_ARGUMENT;
+    if (!positions) positions = c->context < DRAFT_POSITIONS_MIN ? DRAFT_POSITIONS_MIN : c->context < most ? c->context : most;
+    apus_status status = pair_check(model_blob(c->model), model_blob(c->draft), &why);
+    if (status) port_log(&c->model->port, APUS_LOG_ERROR, why);
+    r->draft = (struct track_config){c->draft, positions, c->chunk < positions ? c->chunk : positions, c->threads, NULL};
+    return status;
+}
 
 static apus_status read_request(struct request *r, const apus_config *config) {
     apus_status s = config_read(&r->config, sizeof r->config, config);
@@ -26,8 +39,11 @@ static apus_status read_request(struct request *r, const apus_config *config) {
     if (!c->prompt_bytes) c->prompt_bytes = 16 * c->context + 4096;
     if (c->context > most || c->threads > 64 || c->chunk > HAL_COLUMNS_MAX) return APUS_E_ARGUMENT;
     if (c->chunk > c->context) c->chunk = c->context;
+    if (c->proposals > PROPOSE_MAX) return APUS_E_ARGUMENT;
+    if (!c->proposals && !c->model->port.now_ns) c->proposals = 4;
     r->target = (struct track_config){c->model, c->context, c->chunk, c->threads, NULL};
-    return APUS_OK;
+    r->draft = (struct track_config){0};
+    return c->draft ? read_draft(r) : APUS_OK;
 }
 
 static size_t take(size_t *at, uint64_t bytes) {
@@ -50,6 +66,13 @@ static apus_status lay_out(const struct request *r, struct layout *l) {
     l->text_bytes = text_out_bytes(&model_blob(model)->vocab);
     l->text = take(&at, l->text_bytes);
     l->target = take(&at, l->target_parts.bytes);
+    if (r->draft.model) {
+        s = track_measure(&r->draft, &l->draft_parts);
+        if (s) return s;
+        l->draft_ids = take(&at, r->draft.positions * sizeof(int32_t));
+        l->draft_place = take(&at, r->draft.positions * sizeof(uint32_t));
+        l->draft = take(&at, l->draft_parts.bytes);
+    }
     l->bytes = at;
     return APUS_OK;
 }
@@ -84,15 +107,27 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
     s->tokenize_scratch = base + l.tokenize;
     s->tokenize_bytes = l.tokenize_bytes;
     s->sample_scratch = base + l.sample;
+    s->lookup = r.config.lookup;
+    length_open(&s->length, r.config.proposals);
     text_out_open(&s->text, &model_blob(s->model)->vocab, base + l.text, l.text_bytes);
 
     uint64_t fenv = fenv_enter();
     status = track_open(&s->target, &r.target, &l.target_parts, base + l.target);
+    if (!status && r.draft.model) {
+        r.draft.share = &s->target;
+        status = track_open(&s->draft.track, &r.draft, &l.draft_parts, base + l.draft);
+        if (!status)
+            draft_open(&s->draft, model_blob(s->model), (int32_t *)(void *)(base + l.draft_ids), (uint32_t *)(void *)(base + l.draft_place),
+                       r.draft.positions);
+        else track_close(&s->target);
+    }
     fenv_leave(fenv);
     if (!status) *session = s;
     return status;
 }
 
 APUS_API void apus_close(apus_session *session) {
-    if (session) track_close(&session->target);
+    if (!session) return;
+    if (session->draft.track.model) track_close(&session->draft.track);
+    track_close(&session->target);
 }

@@ -37,7 +37,7 @@ APUS_API apus_status apus_prompt(apus_session *s, const apus_part *parts, size_t
     if (status) return status;
     if (!n) return APUS_E_ARGUMENT;
     while (common < n && common < s->target.evaluated && s->ids[common] == s->fresh[common]) common++;
-    track_rewind(&s->target, common);
+    session_rewind(s, common);
     memcpy(s->ids + common, s->fresh + common, (n - common) * sizeof *s->ids);
     s->count = n;
     s->generation.running = 0;
@@ -99,7 +99,7 @@ APUS_API apus_status apus_eval(apus_session *s, const int32_t *ids, size_t count
 
 APUS_API apus_status apus_rewind(apus_session *s, size_t position) {
     if (!s || position > s->count) return APUS_E_ARGUMENT;
-    track_rewind(&s->target, (uint32_t)position);
+    session_rewind(s, (uint32_t)position);
     s->count = (uint32_t)position;
     s->generation.running = 0;
     return APUS_OK;

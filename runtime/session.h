@@ -3,6 +3,8 @@
 #define RUNTIME_SESSION_H
 
 #include "runtime/config.h"
+#include "runtime/length.h"
+#include "runtime/propose.h"
 #include "runtime/sample.h"
 #include "runtime/stops.h"
 #include "runtime/track.h"
@@ -17,12 +19,17 @@ struct generation {
     uint32_t made;  /* ids so far */
     struct hash64 hash;
     uint64_t ns;
+    uint64_t rounds, proposed, accepted, off_rounds, draft_ns, draft_prompt_ns, verify_ns;
+    uint64_t proposed_at[PROPOSE_MAX], accepted_at[PROPOSE_MAX];
     uint64_t passes; /* of the target before it began */
 };
 
 struct apus_session {
     const apus_model *model;
     struct track target;
+    struct draft draft; /* draft.track.model NULL: none */
+    struct length length;
+    int lookup;
     uint32_t context, threads, prompt_bytes; /* of the configuration, defaults filled in */
 
     int32_t *ids;   /* [context] */
@@ -36,8 +43,8 @@ struct apus_session {
     uint32_t cancel; /* atomic */
     struct generation generation;
     struct text_out text; /* what the user will see of it */
-    int32_t piece_id;
-    float piece_log_prob;
+    int32_t piece_ids[PROPOSE_MAX + 1];
+    float piece_log_probs[PROPOSE_MAX + 1];
 
     uint64_t reused, prompt_tokens, prompt_ns;
     uint64_t arena_bytes;
@@ -47,6 +54,15 @@ struct apus_session {
  * APUS_PARTIAL: a deadline (0: none) or cancel; target.evaluated says how far it came. After APUS_E_NUMERIC and APUS_E_ENGINE the context
  * is cut to what was good. */
 apus_status evaluate(apus_session *session, int want_logits, uint64_t deadline_ns);
+
+/* The context's ids from `position` on have changed or go: every model forgets them. */
+void session_rewind(apus_session *session, uint32_t position);
+
+/* runtime/round.c: proposes ids behind the context, has the target verify them, and leaves what it would choose behind each: one row of logits
+ * for every column. ids[count ..] hold the *proposed ids on return, track_logits(target, i) is behind the i-th of them (0: behind
+ * ids[count - 1]). Otherwise as evaluate(session, 1, deadline_ns). */
+struct round;
+apus_status verify_round(apus_session *session, struct round *round, uint64_t deadline_ns);
 
 /* Whether apus_cancel was called since the last time; takes it back. */
 int session_cancelled(apus_session *session);

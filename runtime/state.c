@@ -116,7 +116,7 @@ APUS_API apus_status apus_restore(apus_session *s, const void *data, size_t byte
     uint32_t slots = round_up(header.evaluated, 16), hd = s->target.hal.model->head_dim;
     const uint8_t *at = (const uint8_t *)data + sizeof header;
     size_t ids = header.evaluated * sizeof(int32_t), n = (size_t)slots * hd, scales = slots * sizeof(float);
-    track_rewind(&s->target, 0);
+    session_rewind(s, 0);
     track_touch(&s->target, slots);
     memcpy(s->ids, at, ids);
     at += (ids + 7) & ~(size_t)7;

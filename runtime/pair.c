@@ -1,0 +1,28 @@
+#include "runtime/pair.h"
+
+#include <string.h>
+
+static int same_piece(const struct vocab *a, const struct vocab *b, uint32_t id) {
+    size_t n = vocab_length(a, id);
+    return n == vocab_length(b, id) && !memcmp(vocab_bytes(a, id), vocab_bytes(b, id), n);
+}
+
+/* Rows behind a tokenizer's last piece are padding: what they are called means nothing. */
+static int is_padding(const struct vocab *v, uint32_t id) { return vocab_type(v, id) == VOCAB_UNUSED; }
+
+apus_status pair_check(const struct blob *target, const struct blob *draft, const char **why) {
+    const struct vocab *t = &target->vocab, *d = &draft->vocab;
+    uint32_t common = pair_vocab(target, draft);
+    if (t->header->kind != d->header->kind) {
+        *why = "the draft's tokenizer is of another kind than the target's";
+        return APUS_E_MISMATCH;
+    }
+    for (uint32_t id = 0; id < common; id++) {
+        if (is_padding(t, id) || is_padding(d, id)) continue;
+        if (!same_piece(t, d, id)) {
+            *why = "draft and target have different texts for the same token id: they were not trained on one tokenizer";
+            return APUS_E_MISMATCH;
+        }
+    }
+    return APUS_OK;
+}

@@ -1,0 +1,102 @@
+#include "runtime/propose.h"
+
+#include <string.h>
+
+#include "hal/scalar.h"
+#include "runtime/pair.h"
+#include "runtime/tokenizer.h"
+
+/* The markers of families that are trained for it. */
+static int32_t find_marker(const struct vocab *v, const char *const *names) {
+    for (; *names; names++) {
+        int32_t id = tokenizer_special(v, (const uint8_t *)*names, strlen(*names));
+        if (id >= 0) return id;
+    }
+    return -1;
+}
+
+void draft_open(struct draft *d, const struct blob *target, int32_t *ids, uint32_t *place, uint32_t positions) {
+    static const char *const suffix[] = {"\xe2\x96\x81<SUF>", "<|fim_suffix|>", "<fim_suffix>", NULL};
+    static const char *const middle[] = {"\xe2\x96\x81<MID>", "<|fim_middle|>", "<fim_middle>", NULL};
+    d->ids = ids;
+    d->place = place;
+    d->positions = positions;
+    d->count = d->source = 0;
+    d->in_suffix = 0;
+    d->vocab = pair_vocab(target, model_blob(d->track.model));
+    d->suffix = find_marker(&target->vocab, suffix);
+    d->middle = find_marker(&target->vocab, middle);
+    if (d->suffix < (int32_t)d->vocab || d->middle < (int32_t)d->vocab) d->suffix = d->middle = -1; /* the draft knows them itself */
+}
+
+void draft_rewind(struct draft *d, const int32_t *context, uint32_t position) {
+    if (position >= d->source) return;
+    d->source = position;
+    while (d->count && d->place[d->count - 1] >= position) d->count--;
+    if (d->count <= 1 && position > 1) { /* all that slide() kept is gone: begin again with the part before it */
+        d->source = position > d->positions / 2 ? position - d->positions / 2 : 0;
+        d->count = 0;
+        position = d->source;
+    }
+    track_rewind(&d->track, d->count);
+    d->in_suffix = 0;
+    if (d->suffix < 0) return;
+    while (position && context[position - 1] != d->suffix && context[position - 1] != d->middle) position--;
+    d->in_suffix = position && context[position - 1] == d->suffix;
+}
+
+/* Makes room: the first id (the beginning-of-text token where there is one) and the later half stay. */
+static void slide(struct draft *d) {
+    uint32_t keep = d->count / 2, from = d->count - keep;
+    memmove(d->ids + 1, d->ids + from, keep * sizeof *d->ids);
+    memmove(d->place + 1, d->place + from, keep * sizeof *d->place);
+    d->count = keep + 1;
+    track_rewind(&d->track, 1);
+}
+
+static void show(struct draft *d, int32_t id, uint32_t place) {
+    if (id == d->suffix) d->in_suffix = 1;
+    if (id == d->middle) d->in_suffix = 0;
+    if ((uint32_t)id >= d->vocab || d->in_suffix) return;
+    if (d->count == d->positions) slide(d);
+    d->ids[d->count] = id;
+    d->place[d->count++] = place;
+}
+
+apus_status draft_follow(struct draft *d, const int32_t *context, uint32_t count, const uint32_t *cancel) {
+    struct track *t = &d->track;
+    for (; d->source < count; d->source++) show(d, context[d->source], d->source);
+    if (d->count && t->evaluated == d->count && t->logits_at != d->count - 1) track_rewind(t, d->count - 1);
+    while (t->evaluated < d->count) {
+        uint32_t left = d->count - t->evaluated, columns = left < t->chunk ? left : t->chunk;
+        apus_status status = track_pass(t, d->ids + t->evaluated, columns, columns == left, cancel);
+        if (status) return status;
+    }
+    return APUS_OK;
+}
+
+apus_status draft_choose(const struct draft *d, const struct sampler *sampler, uint32_t place, void *scratch, int32_t *id, float *probability) {
+    struct sampler own = *sampler;
+    float log_prob;
+    own.config.logits = NULL;
+    if (!d->count) return APUS_E_ORDER;
+    apus_status status = sample_pick(&own, track_logits(&d->track, d->track.logits - 1), d->vocab, d->ids, d->count, NULL, 0, place, scratch, id,
+                                     &log_prob);
+    if (status) return status;
+    float t = log_prob * 0x1.715476p+0f;
+    *probability = t < -30.0f ? 0.0f : num_exp2(t);
+    return APUS_OK;
+}
+
+uint32_t lookup_find(const int32_t *ids, uint32_t count, uint32_t shortest, uint32_t longest, uint32_t *at) {
+    uint32_t best = 0;
+    if (count < 2) return 0;
+    for (uint32_t end = count - 1; end > 0; end--) { /* ids[.. end) ends like ids[.. count) */
+        if (ids[end - 1] != ids[count - 1]) continue;
+        uint32_t n = 1;
+        while (n < longest && n < end && ids[end - 1 - n] == ids[count - 1 - n]) n++;
+        if (n > best) best = n, *at = end;
+        if (best == longest) break;
+    }
+    return best >= shortest ? best : 0;
+}

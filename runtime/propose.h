@@ -1,0 +1,43 @@
+/* Proposals for the target to verify: a draft model's, or what followed the same ids earlier in the context.
+ *
+ * The draft keeps its own sequence: the context's ids without those it has no embedding for, without the suffix of a fill-in-the-middle
+ * prompt whose markers it lacks (it sees prefix and generated text, as in plain completion), and only the last part of a context longer
+ * than its own. Its choices use the target's positions, so that both draw the same random numbers. */
+#ifndef RUNTIME_PROPOSE_H
+#define RUNTIME_PROPOSE_H
+
+#include "runtime/sample.h"
+#include "runtime/track.h"
+
+enum { PROPOSE_MAX = 15, DRAFT_POSITIONS_MIN = 64 };
+
+struct draft {
+    struct track track;   /* track.model NULL: no draft */
+    int32_t *ids;         /* [positions] its sequence */
+    uint32_t *place;      /* [positions] index in the context of each of them, ascending */
+    uint32_t positions;   /* it can hold */
+    uint32_t count;       /* ids in its sequence */
+    uint32_t source;      /* ids of the context that it has been shown */
+    uint32_t vocab;       /* ids below are in both vocabularies */
+    int32_t suffix, middle; /* fill-in-the-middle markers of the target that the draft lacks, or -1 */
+    int in_suffix;        /* between the two */
+};
+
+/* suffix and middle are looked up in the target's vocabulary. */
+void draft_open(struct draft *draft, const struct blob *target, int32_t *ids, uint32_t *place, uint32_t positions);
+
+/* The context's ids from `position` on have changed. context [position]: those that stay. */
+void draft_rewind(struct draft *draft, const int32_t *context, uint32_t position);
+
+/* Shows the draft context[source .. count) and evaluates it. */
+apus_status draft_follow(struct draft *draft, const int32_t *context, uint32_t count, const uint32_t *cancel);
+
+/* After draft_follow: chooses the id at index `place` of the context from the draft's logits by the sampler's rules but its callback.
+ * scratch: sample_scratch_bytes(draft->vocab). *probability: of the id in the draft's own view. */
+apus_status draft_choose(const struct draft *draft, const struct sampler *sampler, uint32_t place, void *scratch, int32_t *id, float *probability);
+
+/* The longest run of at most `longest` last ids that occurs earlier in ids[0 .. count); its latest occurrence. Returns the run's length
+ * (0: below `shortest`), *at the index of what followed. Time: count * longest comparisons at worst, a few microseconds at 16 k. */
+uint32_t lookup_find(const int32_t *ids, uint32_t count, uint32_t shortest, uint32_t longest, uint32_t *at);
+
+#endif

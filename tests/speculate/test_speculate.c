@@ -1,0 +1,236 @@
+/* Speculation never changes the output: ids, text, log-probabilities and logits of every session with a draft, with lookup or with both are
+ * those of a session without, for every number of proposals, greedy and sampled, on any threads, over prompts that reuse each other's
+ * beginning, cancelled rounds and restored states. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "apus/apus.h"
+#include "tests/pack/tiny_blob.h"
+
+enum { CONTEXT = 200, IDS = 400 };
+
+static apus_model *open_model(const struct tiny_spec *spec) {
+    size_t bytes;
+    void *data = tiny_blob(spec, &bytes);
+    apus_blob blob;
+    apus_memory need;
+    apus_model *model;
+    assert_non_null(data);
+    assert_int_equal(apus_blob_open(&blob, data, bytes, NULL), APUS_OK);
+    apus_model_config config = {.size = sizeof config, .blob = &blob, .port = apus_port_host()};
+    assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
+    assert_int_equal(apus_model_open(&model, &config, aligned_alloc(64, need.bytes), need.bytes), APUS_OK);
+    return model; /* the tests' process is short: blobs and models stay */
+}
+
+static apus_session *open_session(apus_config config) {
+    apus_memory need;
+    apus_session *s;
+    config.size = sizeof config;
+    if (!config.context) config.context = CONTEXT;
+    assert_int_equal(apus_measure(&config, &need), APUS_OK);
+    void *arena = aligned_alloc(64, need.bytes);
+    memset(arena, 0xa5, need.bytes);
+    assert_int_equal(apus_open(&s, &config, arena, need.bytes), APUS_OK);
+    return s;
+}
+
+static void close_session(apus_session *s) {
+    apus_close(s);
+    free(s); /* a session begins its arena */
+}
+
+/* What a generation gave. */
+struct result {
+    int32_t ids[IDS];
+    float log_probs[IDS];
+    size_t count, bytes;
+    char text[8192];
+    apus_stop_reason stop;
+    apus_stats_t stats;
+};
+
+static void generate(apus_session *s, const apus_sampling *sampling, uint32_t cancel_every, struct result *r) {
+    apus_piece piece;
+    uint32_t rounds = 0;
+    memset(r, 0, sizeof *r);
+    assert_int_equal(apus_begin(s, sampling), APUS_OK);
+    do {
+        if (cancel_every && ++rounds % cancel_every == 0) apus_cancel(s);
+        assert_int_equal(apus_next(s, &piece), APUS_OK);
+        assert_true(piece.count <= 16 && r->count + piece.count <= IDS && r->bytes + piece.bytes <= sizeof r->text);
+        memcpy(r->ids + r->count, piece.ids, piece.count * sizeof *r->ids);
+        memcpy(r->log_probs + r->count, piece.log_probs, piece.count * sizeof *r->log_probs);
+        memcpy(r->text + r->bytes, piece.text, piece.bytes);
+        r->count += piece.count;
+        r->bytes += piece.bytes;
+    } while (!piece.stop);
+    r->stop = piece.stop;
+    assert_int_equal(apus_stats(s, &r->stats), APUS_OK);
+}
+
+static void same(const struct result *a, const struct result *b) {
+    assert_int_equal(a->count, b->count);
+    assert_memory_equal(a->ids, b->ids, a->count * sizeof *a->ids);
+    assert_memory_equal(a->log_probs, b->log_probs, a->count * sizeof *a->log_probs);
+    assert_int_equal(a->stats.logits_hash, b->stats.logits_hash);
+    assert_int_equal(a->bytes, b->bytes);
+    assert_memory_equal(a->text, b->text, a->bytes);
+    assert_int_equal(a->stop, b->stop);
+}
+
+static void prompt(apus_session *s, const char *text) {
+    apus_part part = {APUS_TEXT, 0, text, strlen(text)};
+    assert_int_equal(apus_prompt(s, &part, 1, 0), APUS_OK);
+}
+
+static const char *const prompts[] = {"abcabcabcabcab", "abcabcabd", "abcabcabd and more of it", "x"};
+
+static const struct tiny_spec target_spec = {.layers = 2, .seed = 1}, twin_spec = {.layers = 2, .seed = 1},
+                              stranger_spec = {.layers = 1, .dim = 128, .heads = 2, .kv_heads = 1, .seed = 77};
+
+static apus_sampling sampling_of(int kind) {
+    static const apus_stop stops[] = {{"\x41", 1}, {"zz", 2}};
+    apus_sampling s = {.size = sizeof s, .want_hash = 1, .ignore_end = 1, .max_tokens = 60, .seed = 5};
+    if (kind == 1) s.temperature = 0.8f;
+    if (kind == 2) s.temperature = 1.3f, s.top_k = 20, s.top_p = 0.9f, s.min_p = 0.02f;
+    if (kind == 3) s.repeat_penalty = 1.3f, s.temperature = 0.5f, s.repeat_last = 20;
+    if (kind == 4) s.stops = stops, s.stops_count = 2, s.temperature = 1.0f, s.max_tokens = 0;
+    return s;
+}
+
+static void never_changes_the_output(void **unused) {
+    (void)unused;
+    const apus_model *target = open_model(&target_spec), *drafts[] = {NULL, open_model(&twin_spec), open_model(&stranger_spec)};
+    struct result *want = calloc(20, sizeof *want), *got = calloc(1, sizeof *got);
+    for (int kind = 0; kind < 5; kind++) {
+        apus_session *plain = open_session((apus_config){.model = target});
+        for (int p = 0; p < 4; p++) {
+            apus_sampling sampling = sampling_of(kind);
+            prompt(plain, prompts[p]);
+            generate(plain, &sampling, 0, &want[kind * 4 + p]);
+        }
+        close_session(plain);
+    }
+    uint64_t proposed = 0, accepted = 0;
+    for (size_t d = 0; d < 3; d++)
+        for (uint32_t n = 0; n <= 15; n += n < 3 ? 1 : 4)
+            for (int lookup = d == 0; lookup < 2; lookup++) {
+                apus_config config = {.model = target, .draft = drafts[d], .proposals = n, .lookup = lookup, .threads = 1 + n % 2, .chunk = n % 2 ? 0 : 9};
+                apus_session *s = open_session(config);
+                for (int kind = 0; kind < 5; kind++)
+                    for (int p = 0; p < 4; p++) {
+                        apus_sampling sampling = sampling_of(kind);
+                        prompt(s, prompts[p]);
+                        generate(s, &sampling, 0, got);
+                        same(got, &want[kind * 4 + p]);
+                        proposed += got->stats.proposed;
+                        accepted += got->stats.accepted;
+                        if (d == 1 && n && !lookup && kind < 3 && got->count > 40) /* the twin proposes what the target chooses: the noise is shared */
+                            assert_int_equal(got->stats.accepted, got->stats.proposed);
+                    }
+                close_session(s);
+            }
+    assert_true(accepted > 1000 && proposed > accepted);
+    free(want);
+    free(got);
+}
+
+/* Rounds that a cancel ends give what they had; going on from there gives the rest. */
+static void cancelled_and_restored(void **unused) {
+    (void)unused;
+    const apus_model *target = open_model(&target_spec), *draft = open_model(&twin_spec);
+    apus_sampling sampling = sampling_of(0);
+    struct result *want = calloc(1, sizeof *want), *got = calloc(1, sizeof *got);
+    apus_session *plain = open_session((apus_config){.model = target}),
+                 *s = open_session((apus_config){.model = target, .draft = draft, .proposals = 4, .threads = 2}),
+                 *fresh = open_session((apus_config){.model = target, .draft = draft, .proposals = 6});
+    prompt(plain, prompts[1]);
+    prompt(s, prompts[1]);
+    generate(plain, &sampling, 0, want);
+    for (size_t made = 0; made < want->count;) {
+        sampling.max_tokens = (uint32_t)(want->count - made);
+        generate(s, &sampling, 3, got);
+        assert_memory_equal(got->ids, want->ids + made, got->count * sizeof *got->ids);
+        made += got->count;
+        size_t bytes;
+        assert_int_equal(apus_save(s, NULL, 0, &bytes), APUS_OK);
+        void *state = malloc(bytes);
+        assert_int_equal(apus_save(s, state, bytes, &bytes), APUS_OK);
+        assert_int_equal(apus_restore(fresh, state, bytes), APUS_OK);
+        free(state);
+        const int32_t *ids, *restored;
+        size_t count, restored_count;
+        apus_ids(s, &ids, &count);
+        apus_ids(fresh, &restored, &restored_count);
+        assert_true(restored_count <= count && restored_count + 1 >= count);
+        assert_memory_equal(ids, restored, restored_count * sizeof *ids);
+        sampling.max_tokens = 3;
+        generate(fresh, &sampling, 0, got);
+        size_t at = restored_count - strlen(prompts[1]);
+        for (size_t i = 0; i < got->count && at + i < want->count; i++) assert_int_equal(got->ids[i], want->ids[at + i]);
+    }
+    close_session(plain);
+    close_session(s);
+    close_session(fresh);
+    free(want);
+    free(got);
+}
+
+/* A draft whose context is shorter than the text slides its window; one with fewer rows never proposes the rest. */
+static void windows_and_vocabularies(void **unused) {
+    (void)unused;
+    struct tiny_spec wide = target_spec, narrow = twin_spec;
+    wide.vocab = 300, narrow.vocab = 280, narrow.positions = 64;
+    const apus_model *target = open_model(&wide), *drafts[] = {open_model(&narrow), open_model(&wide)};
+    struct result *want = calloc(1, sizeof *want), *got = calloc(1, sizeof *got);
+    for (int kind = 0; kind < 3; kind++) {
+        apus_sampling sampling = sampling_of(kind);
+        sampling.max_tokens = 170;
+        apus_session *plain = open_session((apus_config){.model = target});
+        prompt(plain, prompts[0]);
+        generate(plain, &sampling, 0, want);
+        for (int d = 0; d < 2; d++) {
+            apus_session *s = open_session((apus_config){.model = target, .draft = drafts[d], .draft_context = 64, .proposals = 5});
+            for (int again = 0; again < 2; again++) {
+                prompt(s, prompts[0]);
+                generate(s, &sampling, 0, got);
+                same(got, want);
+            }
+            close_session(s);
+        }
+        close_session(plain);
+    }
+    free(want);
+    free(got);
+}
+
+static void wrong_pairs_are_refused(void **unused) {
+    (void)unused;
+    struct tiny_spec short_draft = twin_spec;
+    short_draft.positions = 32;
+    const apus_model *target = open_model(&target_spec), *small = open_model(&short_draft), *twin = open_model(&twin_spec);
+    apus_memory need;
+    apus_config config = {.size = sizeof config, .model = target, .draft = small};
+    assert_int_equal(apus_measure(&config, &need), APUS_E_ARGUMENT);
+    config.draft = twin, config.proposals = 16;
+    assert_int_equal(apus_measure(&config, &need), APUS_E_ARGUMENT);
+    config.proposals = 0, config.draft_context = 63;
+    assert_int_equal(apus_measure(&config, &need), APUS_E_ARGUMENT);
+    config.draft_context = 100000;
+    assert_int_equal(apus_measure(&config, &need), APUS_E_ARGUMENT);
+    config.draft_context = 64;
+    assert_int_equal(apus_measure(&config, &need), APUS_OK);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(never_changes_the_output), cmocka_unit_test(cancelled_and_restored),
+                                       cmocka_unit_test(windows_and_vocabularies), cmocka_unit_test(wrong_pairs_are_refused)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
