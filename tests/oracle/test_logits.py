@@ -2,8 +2,11 @@
 """How far apus is from the model its weights came from: KL to a float32 forward pass over the original weights.
 
 SmolLM2-135M, 2,000 positions, half code (Python's standard library) and half prose (license texts, or this project's pages): int8 must stay
-under 0.0085 nats and under what 8-bit weights and activations in groups of 32 with float scales (Q8_0) give here. int4 is reported. The tiny
-random models must be close too: a wrong permutation or a lost tensor shows as KL of whole nats."""
+under 0.0085 nats and under what 8-bit weights and activations in groups of 32 with float scales (Q8_0) make of the weights that Apus
+multiplies, norm gains folded in. int4 is reported, and so is Q8_0 with the gains where llama.cpp has them, which damps outliers before they
+are quantized. For both the weights first leave the grid of the Q4_1 file, on which any 8-bit rounding would look better than it is.
+
+    test_logits.py [tiny]       tiny: the random models instead; a wrong permutation or a lost tensor shows there as KL of whole nats"""
 import copy
 import json
 import pathlib
@@ -42,6 +45,34 @@ def q8_0(x):
     return (q * d.astype(np.float16).astype(np.float32)).reshape(x.shape)
 
 
+def off_grid(model, fold):
+    """The same function: random factors in [2^-1/2, 2^1/2] between V and O, UP and DOWN; and the norms' gains either folded into the
+    matrices behind them or given such factors too."""
+    m, r = copy.copy(model), np.random.default_rng(1)
+
+    def factor(n):
+        return (2 ** r.uniform(-0.5, 0.5, n)).astype(np.float32)
+
+    def split(gain):
+        c = np.float32(1) / gain if fold else factor(len(gain))
+        return gain * c, c
+
+    m.layers = [copy.copy(y) for y in model.layers]
+    for y in m.layers:
+        c = factor(len(y.v))
+        heads, kv_heads = len(y.q) // m.head_dim, len(y.v) // m.head_dim
+        y.v, y.o = y.v * c[:, None], y.o / np.repeat(c.reshape(kv_heads, 1, -1), heads // kv_heads, axis=1).reshape(-1)
+        c = factor(len(y.up))
+        y.up, y.down = y.up * c[:, None], y.down / c
+        y.attn_norm, c = split(y.attn_norm)
+        y.q, y.k, y.v = y.q / c, y.k / c, y.v / c
+        y.ffn_norm, c = split(y.ffn_norm)
+        y.gate, y.up = y.gate / c, y.up / c
+    m.out_norm, c = split(m.out_norm)
+    m.head = m.head / c
+    return m
+
+
 def q8_0_model(model):
     m = copy.copy(model)
     m.layers = []
@@ -73,12 +104,12 @@ def smollm2(folder):
     gguf = runner.smollm2()
     blobs = {w: runner.pack(gguf, folder / f'{w}.apus', w) for w in ('int8', 'int4')}
     reference = float_reference.load(gguf)
-    emulated = q8_0_model(reference)
+    emulated = {'q8_0 folded': q8_0_model(off_grid(reference, True)), 'q8_0': q8_0_model(off_grid(reference, False))}
     kl, same = {}, {}
     for ids, kind in windows(blobs['int8'], folder):
         want = reference.logits(ids)
         other = {w: lambda b=b: runner.logits(b, ids, folder / 'l.f32') for w, b in blobs.items()}
-        other['q8_0'] = lambda: emulated.logits(ids)
+        other.update({name: lambda m=m: m.logits(ids) for name, m in emulated.items()})
         for name, compute in other.items():
             k, s, _ = compare.measure(want, compute())
             kl.setdefault(name, {}).setdefault(kind, []).append(k)
@@ -89,9 +120,9 @@ def smollm2(folder):
         out[name] = {'positions': every.size, 'kl': round(float(every.mean()), 5), 'kl_p99': round(float(np.percentile(every, 99)), 4),
                      **{kind: round(float(np.mean(v)), 5) for kind, v in kinds.items()}, 'top1': round(float(np.mean(same[name])), 4)}
     print(json.dumps(out))
-    ok = out['int8']['kl'] <= LIMIT['int8'] and out['int8']['kl'] < out['q8_0']['kl']
+    ok = out['int8']['kl'] <= LIMIT['int8'] and out['int8']['kl'] < out['q8_0 folded']['kl']
     if not ok:
-        print(f'FAIL SmolLM2 int8: KL {out["int8"]["kl"]}, at most {LIMIT["int8"]} and less than q8_0 are expected')
+        print(f'FAIL SmolLM2 int8: KL {out["int8"]["kl"]}, at most {LIMIT["int8"]} and less than q8_0 folded are expected')
     return ok
 
 

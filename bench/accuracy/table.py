@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""The accuracy table: SmolLM2 in several formats against the float32 model, on code and on English.
+
+    table.py SmolLM2.gguf --work FOLDER [--bytes 100000] [--window 512]
+
+Every text is cut into windows of `window` tokens, evaluated from nothing. KL(float32 || format) in nats and agreement of the likeliest
+token are over all positions, perplexity over the second half of each window. All formats are made from one F32 file (off_grid.py). Apus runs
+its own blobs, llama.cpp its own files; the reference is tests/oracle/float_reference.py. Finished windows are kept in FOLDER/windows.jsonl and
+not computed again. APUS_BUILD names the build folder. Exit 77 without the packages."""
+import argparse
+import hashlib
+import itertools
+import json
+import os
+import pathlib
+import sys
+import sysconfig
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(ROOT / 'tests' / 'oracle'), str(ROOT / 'bench' / 'accuracy')]
+import runner  # noqa: E402
+
+runner.need('numpy', 'gguf')
+import numpy as np  # noqa: E402
+import compare  # noqa: E402
+import float_reference  # noqa: E402
+import off_grid  # noqa: E402
+
+LLAMA = {'Q8_0': 7, 'Q4_0': 2, 'Q4_K_M': 15}  # llama_ftype
+CODE = ['argparse.py', 'ast.py', 'bdb.py', 'calendar.py', 'codecs.py', 'configparser.py', 'copy.py', 'csv.py', 'difflib.py', 'dis.py', 'enum.py']
+PROSE = ['Artistic', 'Apache-2.0', 'GPL-1', 'MPL-2.0', 'GFDL-1.3', 'MPL-1.1', 'LGPL-2.1', 'GPL-3']
+
+
+def texts(size):
+    """[(kind, text)]: whole lines until `size` bytes are there, an equal share of every file."""
+    lib, licenses = pathlib.Path(sysconfig.get_paths()['stdlib']), pathlib.Path('/usr/share/common-licenses')
+    out = []
+    for kind, paths in (('code', [lib / n for n in CODE]), ('English', [licenses / n for n in PROSE])):
+        left, text = size, ''
+        for i, path in enumerate(paths):
+            if not path.exists():
+                runner.skip(f'{path} is missing')
+            share = path.read_text(encoding='utf-8')[:-(-left // (len(paths) - i))]
+            text += share
+            left -= len(share)
+        if left > 0:
+            runner.skip(f'only {size - left} bytes of {kind} are here')
+        out.append((kind, text))
+    return out
+
+
+class Llama:
+    def __init__(self, path, window, threads):
+        import llama_cpp
+        self.model = llama_cpp.Llama(str(path), n_ctx=window, n_batch=window, n_threads=threads, n_threads_batch=threads, logits_all=True, verbose=False)
+
+    def logits(self, ids):
+        self.model.reset()
+        self.model.eval(ids)
+        return self.model.scores[:len(ids)]
+
+
+def llama_files(source, work):
+    """Quantized by llama.cpp itself. None where its binding is missing."""
+    try:
+        import llama_cpp
+    except ImportError as e:
+        print(f'without llama.cpp: {e}', file=sys.stderr)
+        return {}
+    for name, ftype in LLAMA.items():
+        path = work / f'{name}.gguf'
+        if not path.exists():
+            params = llama_cpp.llama_model_quantize_default_params()
+            params.ftype, params.nthread = ftype, 2
+            part = work / f'{name}.part'
+            if llama_cpp.llama_model_quantize(str(source).encode(), str(part).encode(), params):
+                sys.exit(f'llama.cpp does not quantize to {name}')
+            part.rename(path)
+    return {name: work / f'{name}.gguf' for name in LLAMA}
+
+
+def formats(gguf, work, window, threads):
+    """name -> (bytes, ids -> logits)."""
+    source = work / 'f32.gguf'
+    if not source.exists():
+        off_grid.off_grid(gguf, work / 'f32.part')
+        (work / 'f32.part').rename(source)
+    reference = float_reference.load(source)
+    out = {'float32': (source.stat().st_size, reference.logits)}
+    for w in ('int8', 'int4'):
+        blob = work / f'{w}.apus'
+        if not blob.exists():
+            runner.pack(source, blob, w)
+        out[f'Apus {w}'] = (blob.stat().st_size, lambda ids, blob=blob: runner.logits(blob, ids, work / f'{os.getpid()}.f32', '--threads', threads))
+    for name, path in llama_files(source, work).items():
+        out[f'llama.cpp {name}'] = (path.stat().st_size, Llama(path, window, threads).logits)
+    return out
+
+
+def windows(work, size, window):
+    """(kind, key, ids), the kinds in turn so that a part of the table is already fair."""
+    lists = [list(kind_windows(work, kind, text, window)) for kind, text in texts(size)]
+    return [w for pair in itertools.zip_longest(*lists) for w in pair if w]
+
+
+def kind_windows(work, kind, text, window):
+    path = work / f'{kind}.txt'
+    path.write_text(text, encoding='utf-8')
+    ids = runner.tokenize(work / 'int8.apus', path)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    for at in range(0, len(ids) - window + 1, window):
+        yield kind, f'{digest} {window} {at}', ids[at:at + window]
+
+
+def evaluate(every, ids):
+    """name -> sums over the window: positions, KL, agreements; tokens and negative log-likelihood of the second half."""
+    out, half = {}, len(ids) // 2
+    want = every['float32'][1](ids)
+    for name, (_, logits) in every.items():
+        kl, same, nll = compare.measure(want, want if name == 'float32' else logits(ids), ids, kind=np.float32)
+        out[name] = [len(ids), float(kl.sum()), int(same.sum()), len(ids) - 1 - half, float(nll[1, half:-1].sum())]
+    return out
+
+
+def table(rows):
+    """rows: {(kind, name): sums}"""
+    kinds, names = ['code', 'English'], list(dict.fromkeys(n for _, n in rows))
+    lines = ['| | ' + ' | '.join(f'{k}: KL | top-1 | perplexity' for k in kinds) + ' |', '|---|' + '---|' * 3 * len(kinds)]
+    for n in names:
+        cells = []
+        for k in kinds:
+            count, kl, same, tokens, nll = rows.get((k, n), [1, np.nan, 0, 1, np.nan])
+            cells += [f'{kl / count:.4f}', f'{100 * same / count:.1f} %', f'{np.exp(nll / tokens):.3f}']
+        lines.append(f'| {n} | ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines)
+
+
+def check(rows):
+    """What would be a regression, with room for texts that differ between systems."""
+    bad = []
+    for (kind, name), (count, kl, *_) in rows.items():
+        most = {'Apus int8': 0.01, 'Apus int4': 1.2 * rows[kind, 'llama.cpp Q4_0'][1] / rows[kind, 'llama.cpp Q4_0'][0]}.get(name)
+        if most and kl / count > most:
+            bad.append(f'{name} on {kind}: KL {kl / count:.4f}, at most {most:.4f} is expected')
+    return bad
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('gguf', type=pathlib.Path, nargs='?')
+    p.add_argument('--work', type=pathlib.Path, default=ROOT / 'build' / 'accuracy')
+    p.add_argument('--bytes', type=int, default=100000)
+    p.add_argument('--window', type=int, default=512)
+    p.add_argument('--threads', type=int, default=2)
+    p.add_argument('--only', help='code or English: two processes may share a folder')
+    p.add_argument('--check', action='store_true', help='exit 1 where Apus is worse than it was')
+    p.add_argument('--most', type=int, default=1 << 30, help='windows of each kind')
+    a = p.parse_args()
+    a.work.mkdir(parents=True, exist_ok=True)
+    every = formats(a.gguf or runner.smollm2(), a.work, a.window, a.threads)
+    log, done, rows, seen = a.work / 'windows.jsonl', {}, {}, {}
+    if log.exists():
+        done = {tuple(k): v for k, v in (json.loads(x) for x in log.read_text().splitlines())}
+    for kind, key, ids in windows(a.work, a.bytes, a.window):
+        seen[kind] = seen.get(kind, 0) + 1
+        if seen[kind] > a.most or a.only not in (None, kind):
+            continue
+        known = (kind, key)
+        if known not in done or set(done[known]) != set(every):
+            done[known] = evaluate(every, ids)
+            with open(log, 'a') as f:
+                f.write(json.dumps([known, done[known]]) + '\n')
+        for name, sums in done[known].items():
+            old = rows.get((kind, name), [0] * 5)
+            rows[kind, name] = [x + y for x, y in zip(old, sums)]
+    print(table(rows))
+    print(json.dumps({'windows': {k: min(n, a.most) for k, n in seen.items()}, 'window': a.window, 'bytes': {n: b for n, (b, _) in every.items()}}))
+    bad = check(rows) if a.check else []
+    print('\n'.join(bad))
+    sys.exit(bool(bad))
+
+
+if __name__ == '__main__':
+    main()
