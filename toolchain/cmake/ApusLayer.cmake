@@ -32,7 +32,10 @@ function(apus_layer name)
     target_include_directories(${name} PRIVATE ${view})
     set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
     if(NOT name STREQUAL "port")
-        target_compile_options(${name} PRIVATE -ffreestanding -Wframe-larger-than=4096 -fstack-usage)
+        target_compile_options(${name} PRIVATE -ffreestanding -fstack-usage)
+        if(NOT APUS_SANITIZE) # whose red zones and spills are no part of what is shipped
+            target_compile_options(${name} PRIVATE -Wframe-larger-than=4096)
+        endif()
         if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
             target_compile_options(${name} PRIVATE -fcallgraph-info=su) # tests/guards/stack.py
         endif()
