@@ -69,24 +69,14 @@ INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint3
 #undef DO
 }
 
-static void score_4(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) { score_panel(a, 4, first, slot, f); }
-static void score_2(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) { score_panel(a, 2, first, slot, f); }
-static void score_1(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) { score_panel(a, 1, first, slot, f); }
-
-static void score_all(const struct attend_args *a, uint32_t end, struct found *f) {
-    for (uint32_t i = 0; i < a->queries; i++) {
-        f->max[i] = _mm256_set1_ps(-__builtin_inff());
-        f->vmax[i] = _mm256_setzero_ps();
-    }
-    for (uint32_t slot = 0; slot < end; slot += 16) {
-        uint32_t i = 0;
-        for (; i + 4 <= a->queries; i += 4) score_4(a, i, slot, f);
-        if (i + 2 <= a->queries) {
-            score_2(a, i, slot, f);
-            i += 2;
-        }
-        if (i < a->queries) score_1(a, i, slot, f);
-    }
+static NOINLINE void score_4(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) {
+    score_panel(a, 4, first, slot, f);
+}
+static NOINLINE void score_2(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) {
+    score_panel(a, 2, first, slot, f);
+}
+static NOINLINE void score_1(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) {
+    score_panel(a, 1, first, slot, f);
 }
 
 INLINE float largest(__m256 v) {
@@ -97,13 +87,35 @@ INLINE float largest(__m256 v) {
     return m;
 }
 
+/* All scores; the largest score and the largest scale of V that each query sees. */
+static NOINLINE void score_all(const struct attend_args *a, uint32_t end, float max[], float vmax[]) {
+    struct found f;
+    for (uint32_t i = 0; i < a->queries; i++) {
+        f.max[i] = _mm256_set1_ps(-__builtin_inff());
+        f.vmax[i] = _mm256_setzero_ps();
+    }
+    for (uint32_t slot = 0; slot < end; slot += 16) {
+        uint32_t i = 0;
+        for (; i + 4 <= a->queries; i += 4) score_4(a, i, slot, &f);
+        if (i + 2 <= a->queries) {
+            score_2(a, i, slot, &f);
+            i += 2;
+        }
+        if (i < a->queries) score_1(a, i, slot, &f);
+    }
+    for (uint32_t i = 0; i < a->queries; i++) {
+        max[i] = largest(f.max[i]);
+        vmax[i] = largest(f.vmax[i]);
+    }
+}
+
 /* -------------------------------------------------------------------------------------------------------------- digits -- */
 
 /* 8 weights of 21 bits; adds E to *sum. */
 INLINE __m256i weights8(const struct attend_args *a, const float *score, uint32_t slot, float max, float inv_vmax, __m256i *sum) {
     const __m256 least = _mm256_set1_ps(-30.0f), t = _mm256_sub_ps(_mm256_load_ps(score + slot), _mm256_set1_ps(max));
-    const __m256 keep = _mm256_cmp_ps(t, least, _CMP_GE_OQ), e = _mm256_and_ps(keep, exp2_8(_mm256_max_ps(t, least)));
-    __m256i bad = _mm256_setzero_si256(); /* b <= 1 where a slot is seen; elsewhere it is finite, and e is 0 */
+    const __m256 e = exp2_8(_mm256_max_ps(t, least)); /* exp2(-30) gives the integers 0, as slots below it and those not seen must */
+    __m256i bad = _mm256_setzero_si256();             /* b <= 1 where a slot is seen; elsewhere it is finite */
     __m256 b = snap8(_mm256_mul_ps(_mm256_loadu_ps(a->kv.vscale + slot), _mm256_set1_ps(inv_vmax)), &bad);
     __m256i w = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_mul_ps(e, b), _mm256_set1_ps(2097151.0f)));
     *sum = _mm256_add_epi32(*sum, _mm256_cvtps_epi32(_mm256_mul_ps(e, _mm256_set1_ps(16777216.0f))));
@@ -119,7 +131,7 @@ INLINE void store_digits(uint8_t *to, __m256i near, __m256i far) {
 }
 
 /* Weights of slots begin .. end - 1 (a block) cut into digits; sum of E. */
-static int64_t cut(const struct attend_args *a, uint32_t i, uint32_t begin, uint32_t end, float max, float inv_vmax) {
+static NOINLINE int64_t cut(const struct attend_args *a, uint32_t i, uint32_t begin, uint32_t end, float max, float inv_vmax) {
     const float *score = attend_scores(a, i);
     uint8_t *digit = attend_digits(a, i);
     __m256i sum = _mm256_setzero_si256(); /* at most ATTEND_BLOCK / 8 times 2^24 */
@@ -145,7 +157,7 @@ INLINE __m256i dot4(__m256i acc, __m256i digits, __m256i v) {
 INLINE void add_to(int32_t *sums, __m256i v) { _mm256_store_si256((__m256i *)(void *)sums, _mm256_add_epi32(load8(sums), v)); }
 
 /* Adds digit times V over `slots` slots for one query, 16 channels at a time. */
-static void gather(const struct attend_args *a, uint32_t i, uint32_t begin, uint32_t slots) {
+static NOINLINE void gather(const struct attend_args *a, uint32_t i, uint32_t begin, uint32_t slots) {
     const size_t dim = a->head_dim;
     for (uint32_t c = 0; c < dim; c += 16) {
         const uint8_t *d = attend_digits(a, i);
@@ -172,7 +184,7 @@ static void gather(const struct attend_args *a, uint32_t i, uint32_t begin, uint
 }
 
 /* AVX2 has no conversion from int64, so the last step goes one by one. */
-static uint32_t finish(const struct attend_args *a, uint32_t i, float vmax, int64_t sum) {
+static NOINLINE uint32_t finish(const struct attend_args *a, uint32_t i, float vmax, int64_t sum) {
     const int32_t *s = attend_sums(a, i);
     float *out = a->query[i].out;
     uint32_t bad = 0, dim = a->head_dim;
@@ -194,12 +206,9 @@ uint32_t avx2_attend(const struct attend_args *a) {
     float max[ATTEND_QUERIES], vmax[ATTEND_QUERIES], inv_vmax[ATTEND_QUERIES];
     int64_t sum[ATTEND_QUERIES] = {0};
     uint32_t bad = 0;
-    struct found f;
 
-    score_all(a, end, &f);
+    score_all(a, end, max, vmax);
     for (uint32_t i = 0; i < a->queries; i++) {
-        max[i] = largest(f.max[i]);
-        vmax[i] = largest(f.vmax[i]);
         inv_vmax[i] = vmax[i] == 0.0f ? 0.0f : num_recip(vmax[i]);
         memset(attend_sums(a, i), 0, 3 * (size_t)a->head_dim * sizeof(int32_t));
     }

@@ -37,7 +37,7 @@ INLINE __m256i load8(const uint8_t *p) { return _mm256_load_si256((const __m256i
 
 /* The 16 rows of the panel in `columns` columns: y = snap((float) sum * row_scale * scale), added to what is there where `add`.
  * sum: [columns][2 halves of 8 rows]. */
-static __attribute__((noinline)) uint32_t tile_finish(const struct tile *t, uint32_t columns, const __m256i *sum) {
+static NOINLINE uint32_t tile_finish(const struct tile *t, uint32_t columns, const __m256i *sum) {
     const struct gemv_args *a = t->args;
     const size_t row = (size_t)t->panel * PANEL_ROWS;
     __m256i bad = _mm256_setzero_si256();
@@ -135,7 +135,8 @@ INLINE uint32_t compute_w8(const struct tile *t, const uint32_t COLUMNS) {
 TILE(w4, 1)
 TILE(w4, 2)
 TILE(w4, 3)
-TILE(w4, 4) TILE(w8, 1) TILE(w8, 2) TILE(w8, 3) TILE(w8, 4)
+TILE(w4, 4)
+TILE(w8, 1) TILE(w8, 2) TILE(w8, 3) TILE(w8, 4)
 
     /* table[n - 1] computes n columns. */
     static uint32_t walk(const struct gemv_args *a, uint32_t begin, uint32_t end, uint32_t type, tile_fn *const table[TILE_COLUMNS]) {

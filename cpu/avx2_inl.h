@@ -7,7 +7,8 @@
 #include "cpu/kernels.h"
 #include "hal/scalar.h"
 
-#define INLINE static inline __attribute__((always_inline))
+#define INLINE   static inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline)) /* keeps one frame from holding the room of all */
 
 INLINE __m256i magnitude8(__m256 x) { return _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fffffff)); }
 

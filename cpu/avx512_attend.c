@@ -13,7 +13,7 @@ INLINE __m512i broadcast4(const void *x) {
     return _mm512_set1_epi32(v);
 }
 
-/* Per query, over the slots seen so far. */
+/* Per query, over the slots seen so far, lane by lane. */
 struct found {
     __m512 max[ATTEND_QUERIES], vmax[ATTEND_QUERIES];
     int32_t offset[ATTEND_QUERIES]; /* -128 * sum of q: K acts as 0..255 */
@@ -55,48 +55,61 @@ INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint3
 #undef DO
 }
 
-static void score_8(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) { score_panel(a, 8, first, slot, f); }
-static void score_4(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) { score_panel(a, 4, first, slot, f); }
-static void score_2(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) { score_panel(a, 2, first, slot, f); }
-static void score_1(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) { score_panel(a, 1, first, slot, f); }
+static NOINLINE void score_8(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) {
+    score_panel(a, 8, first, slot, f);
+}
+static NOINLINE void score_4(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) {
+    score_panel(a, 4, first, slot, f);
+}
+static NOINLINE void score_2(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) {
+    score_panel(a, 2, first, slot, f);
+}
+static NOINLINE void score_1(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) {
+    score_panel(a, 1, first, slot, f);
+}
 
-static void score_all(const struct attend_args *a, uint32_t end, struct found *f) {
+/* All scores; the largest score and the largest scale of V that each query sees. */
+static NOINLINE void score_all(const struct attend_args *a, uint32_t end, float max[], float vmax[]) {
+    struct found f;
     for (uint32_t i = 0; i < a->queries; i++) {
         __m512i sum = _mm512_setzero_si512();
         for (uint32_t c = 0; c < a->head_dim; c += 16)
             sum = _mm512_add_epi32(sum, _mm512_cvtepi8_epi32(_mm_load_si128((const __m128i *)(const void *)(a->query[i].q + c))));
-        f->offset[i] = -128 * _mm512_reduce_add_epi32(sum);
-        f->max[i] = _mm512_set1_ps(-__builtin_inff());
-        f->vmax[i] = _mm512_setzero_ps();
+        f.offset[i] = -128 * _mm512_reduce_add_epi32(sum);
+        f.max[i] = _mm512_set1_ps(-__builtin_inff());
+        f.vmax[i] = _mm512_setzero_ps();
     }
     for (uint32_t slot = 0; slot < end; slot += 16) {
         uint32_t i = 0;
         if (a->queries == 8) {
-            score_8(a, 0, slot, f);
+            score_8(a, 0, slot, &f);
             continue;
         }
-        for (; i + 4 <= a->queries; i += 4) score_4(a, i, slot, f);
+        for (; i + 4 <= a->queries; i += 4) score_4(a, i, slot, &f);
         if (i + 2 <= a->queries) {
-            score_2(a, i, slot, f);
+            score_2(a, i, slot, &f);
             i += 2;
         }
-        if (i < a->queries) score_1(a, i, slot, f);
+        if (i < a->queries) score_1(a, i, slot, &f);
+    }
+    for (uint32_t i = 0; i < a->queries; i++) {
+        max[i] = _mm512_reduce_max_ps(f.max[i]);
+        vmax[i] = _mm512_reduce_max_ps(f.vmax[i]);
     }
 }
 
 /* -------------------------------------------------------------------------------------------------------------- digits -- */
 
 /* Weights of slots begin .. end - 1 (a block) cut into digits; sum of E. */
-static int64_t cut(const struct attend_args *a, uint32_t i, uint32_t begin, uint32_t end, float max, float inv_vmax) {
+static NOINLINE int64_t cut(const struct attend_args *a, uint32_t i, uint32_t begin, uint32_t end, float max, float inv_vmax) {
     const float *score = attend_scores(a, i);
     uint8_t *digit = attend_digits(a, i);
     const __m512i seven = _mm512_set1_epi32(127);
     __m512i sum = _mm512_setzero_si512(); /* at most ATTEND_BLOCK / 16 times 2^24 */
     for (uint32_t slot = begin; slot < end; slot += 16, digit += 16) {
         __m512 t = _mm512_sub_ps(_mm512_load_ps(score + slot), _mm512_set1_ps(max)), least = _mm512_set1_ps(-30.0f);
-        __mmask16 keep = _mm512_cmp_ps_mask(t, least, _CMP_GE_OQ);
-        __m512 e = _mm512_maskz_mov_ps(keep, exp2_16(_mm512_max_ps(t, least)));
-        __mmask16 bad = 0; /* b <= 1 where a slot is seen; elsewhere it is finite, and e is 0 */
+        __m512 e = exp2_16(_mm512_max_ps(t, least)); /* exp2(-30) gives the integers 0, as slots below it and those not seen must */
+        __mmask16 bad = 0;                           /* b <= 1 where a slot is seen; elsewhere it is finite */
         __m512 b = snap16(_mm512_mul_ps(_mm512_loadu_ps(a->kv.vscale + slot), _mm512_set1_ps(inv_vmax)), &bad);
         __m512i w = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_mul_ps(e, b), _mm512_set1_ps(2097151.0f)));
         w = _mm512_min_epi32(w, _mm512_set1_epi32(DIGIT_TOP));
@@ -149,14 +162,16 @@ INLINE void gather(const struct attend_args *a, const uint32_t QUERIES, const ui
 
 typedef void gather_fn(const struct attend_args *a, uint32_t first, uint32_t channel, uint32_t begin, uint32_t slots);
 #define GATHER(q, c)                                                                                                                       \
-    static void gather_##q##x##c(const struct attend_args *a, uint32_t first, uint32_t channel, uint32_t begin, uint32_t slots) {          \
+    static NOINLINE void gather_##q##x##c(const struct attend_args *a, uint32_t first, uint32_t channel, uint32_t begin, uint32_t slots) { \
         gather(a, q, c, first, channel, begin, slots);                                                                                     \
     }
 GATHER(1, 8)
 GATHER(1, 4)
 GATHER(1, 1)
 GATHER(2, 4)
-GATHER(2, 1) GATHER(4, 2) GATHER(4, 1) GATHER(8, 1)
+GATHER(2, 1)
+GATHER(4, 2)
+GATHER(4, 1) GATHER(8, 1)
 
     /* All channels of `queries` (1, 2, 4 or 8) queries. */
     static void gather_channels(const struct attend_args *a, uint32_t queries, uint32_t first, uint32_t begin, uint32_t slots) {
@@ -172,7 +187,7 @@ GATHER(2, 1) GATHER(4, 2) GATHER(4, 1) GATHER(8, 1)
     for (; c < a->head_dim; c += 16) single[log](a, first, c, begin, slots);
 }
 
-static uint32_t finish(const struct attend_args *a, uint32_t i, float vmax, int64_t sum) {
+static NOINLINE uint32_t finish(const struct attend_args *a, uint32_t i, float vmax, int64_t sum) {
     float *out = a->query[i].out;
     uint32_t bad = 0;
     if (vmax == 0.0f) {
@@ -201,12 +216,9 @@ uint32_t avx512_attend(const struct attend_args *a) {
     float max[ATTEND_QUERIES], vmax[ATTEND_QUERIES], inv_vmax[ATTEND_QUERIES];
     int64_t sum[ATTEND_QUERIES] = {0};
     uint32_t bad = 0;
-    struct found f;
 
-    score_all(a, end, &f);
+    score_all(a, end, max, vmax);
     for (uint32_t i = 0; i < a->queries; i++) {
-        max[i] = _mm512_reduce_max_ps(f.max[i]);
-        vmax[i] = _mm512_reduce_max_ps(f.vmax[i]);
         inv_vmax[i] = vmax[i] == 0.0f ? 0.0f : num_recip(vmax[i]);
         memset(attend_sums(a, i), 0, 3 * (size_t)a->head_dim * sizeof(int32_t));
     }

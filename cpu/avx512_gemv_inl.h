@@ -71,7 +71,7 @@ INLINE __m512i broadcast4(const uint8_t *x) {
 }
 
 /* The 16 rows of the panel in `columns` columns: y = snap((float) sum * row_scale * scale), added to what is there where `add`. */
-static __attribute__((noinline)) __mmask16 tile_finish(const struct tile *t, uint32_t columns, const __m512i *sum) {
+static NOINLINE __mmask16 tile_finish(const struct tile *t, uint32_t columns, const __m512i *sum) {
     const struct gemv_args *a = t->args;
     const size_t row = (size_t)t->panel * PANEL_ROWS;
     const __m512 row_scale = _mm512_loadu_ps(a->row_scale + row);

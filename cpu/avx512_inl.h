@@ -7,7 +7,8 @@
 #include "cpu/kernels.h"
 #include "hal/scalar.h"
 
-#define INLINE static inline __attribute__((always_inline))
+#define INLINE   static inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline)) /* keeps one frame from holding the room of all */
 
 /* acc += in every lane the dot of 4 unsigned bytes of u and 4 signed ones of v. By hand: gcc 12 gives the intrinsic's result another
  * register than its accumulator, and a full set of accumulators then spills. */
