@@ -27,17 +27,19 @@ struct settings {
     int want_help;
 
     const char *model;
+    const char *draft;        /* -d */
+    const char *draft_tokens; /* "auto" or a number, for proposals */
     const char *text; /* -p */
     const char *file; /* -f */
     const char *ids;  /* --ids */
     const char *output;
     const char *operand; /* the argument without a dash */
 
-    uint64_t tokens, context, top_k, seed, repeat_last, deadline_ms, seconds;
+    uint64_t tokens, context, top_k, seed, repeat_last, deadline_ms, seconds, proposals;
     double temperature, top_p, min_p, repeat_penalty;
     const char *stops[APUS_STOPS_MAX];
     size_t stops_count;
-    int ignore_eos, bos, special, verify, man;
+    int lookup, ignore_eos, bos, special, verify, man;
 };
 
 enum option_kind {

@@ -24,13 +24,15 @@ uint64_t now_ns(void) { return apus_port_host()->now_ns(apus_port_host()->user);
 
 /* ------------------------------------------------------------------------------------------------ files that shrink -- */
 
-static const char *volatile mapped_begin, *volatile mapped_end;
+enum { MAPS = 2 }; /* a model and its draft */
+static const char *volatile mapped_begin[MAPS], *volatile mapped_end[MAPS];
 
-/* A page of the model's file could not be read: someone cut the file, or its disk failed. Only async-signal-safe calls here. */
+/* A page of a model's file could not be read: someone cut the file, or its disk failed. Only async-signal-safe calls here. */
 static void on_bus_error(int number, siginfo_t *info, void *context) {
     (void)context;
     const char *at = info->si_addr;
-    if (at >= mapped_begin && at < mapped_end) {
+    for (int i = 0; i < MAPS; i++) {
+        if (at < mapped_begin[i] || at >= mapped_end[i]) continue;
         static const char text[] =
             "apus: the model's file was cut short, or could not be read, while it was in use. Restore it and start again.\n";
         ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
@@ -41,8 +43,9 @@ static void on_bus_error(int number, siginfo_t *info, void *context) {
 }
 
 static void watch_map(const apus_map *map) {
-    mapped_begin = map->data;
-    mapped_end = mapped_begin ? mapped_begin + map->size : NULL;
+    int i = mapped_begin[0] ? 1 : 0;
+    mapped_begin[i] = map->data;
+    mapped_end[i] = mapped_begin[i] + map->size;
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = on_bus_error;
@@ -129,10 +132,18 @@ int load_model(struct loaded *loaded, const struct settings *settings) {
 
 static int open_session(struct loaded *loaded, const struct settings *settings, uint32_t context) {
     /* Prompts come as ids, tokenized before: no room for text is needed. */
-    const apus_config config = {
-        .size = sizeof config, .model = loaded->model, .context = context, .threads = (uint32_t)settings->threads, .prompt_bytes = 64};
+    const apus_config config = {.size = sizeof config,
+                                .model = loaded->model,
+                                .context = context,
+                                .threads = (uint32_t)settings->threads,
+                                .prompt_bytes = 64,
+                                .draft = loaded->draft ? loaded->draft->model : NULL,
+                                .proposals = (uint32_t)settings->proposals,
+                                .lookup = settings->lookup};
     apus_memory need;
     apus_status status = apus_measure(&config, &need);
+    if (status == APUS_E_MISMATCH)
+        return fail(EXIT_FAULT, "'%s' cannot draft for '%s': %s.", loaded->draft->path, loaded->path, fail_logged());
     if (status != APUS_OK) return fail_status(status, "opening the session");
     loaded->arena = allocate(&need, "the session");
     if (!loaded->arena) return EXIT_FAULT;
@@ -141,8 +152,16 @@ static int open_session(struct loaded *loaded, const struct settings *settings, 
     return status == APUS_OK ? EXIT_OK : fail_status(status, "opening the session");
 }
 
+static int load_draft(struct loaded *loaded, const struct settings *settings) {
+    struct settings of_draft = *settings;
+    of_draft.model = settings->draft;
+    loaded->draft = calloc(1, sizeof *loaded->draft);
+    return loaded->draft ? load_model(loaded->draft, &of_draft) : fail(EXIT_FAULT, "no memory left for the draft.");
+}
+
 int load_session(struct loaded *loaded, const struct settings *settings, uint32_t context) {
     int status = loaded->model ? EXIT_OK : open_model(loaded, settings);
+    if (!status && settings->draft) status = load_draft(loaded, settings);
     if (!status) status = open_session(loaded, settings, context);
     if (status) unload(loaded);
     return status;
@@ -151,8 +170,11 @@ int load_session(struct loaded *loaded, const struct settings *settings, uint32_
 void unload(struct loaded *loaded) {
     if (loaded->session) apus_close(loaded->session);
     if (loaded->model) apus_model_close(loaded->model);
-    mapped_begin = mapped_end = NULL;
+    for (int i = 0; i < MAPS; i++)
+        if (mapped_begin[i] == loaded->map.data) mapped_begin[i] = mapped_end[i] = NULL;
     apus_map_close(&loaded->map);
+    if (loaded->draft) unload(loaded->draft);
+    free(loaded->draft);
     free(loaded->arena);
     free(loaded->model_memory);
     memset(loaded, 0, sizeof *loaded);

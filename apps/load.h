@@ -14,9 +14,11 @@ struct loaded {
     apus_model *model;
     apus_session *session;
     void *model_memory, *arena;
+    struct loaded *draft; /* likewise, without a session; NULL where settings->draft was not given */
 };
 
-/* Each does the ones before it and gives an exit status; on failure nothing is left open. Only one blob can be loaded at a time. */
+/* Each does the ones before it and gives an exit status; on failure nothing is left open. load_session loads the draft too. Only
+ * one model and its draft can be loaded at a time. */
 int load_blob(struct loaded *loaded, const char *path);
 int load_model(struct loaded *loaded, const struct settings *settings);
 int load_session(struct loaded *loaded, const struct settings *settings, uint32_t context);

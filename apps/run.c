@@ -11,6 +11,7 @@
 #include "input.h"
 #include "json.h"
 #include "load.h"
+#include "speculation.h"
 
 #define AT(member) offsetof(struct settings, member)
 
@@ -32,6 +33,11 @@ static const struct option options[] = {
     {NULL, "--seed", OPTION_COUNT, AT(seed), 0, 0, "N", "of the random numbers (default 0); the same seed gives the same text"},
     {NULL, "--stop", OPTION_STOP, AT(stops), 0, 0, "TEXT", "end before this text; can be given 8 times, 63 bytes each"},
     {NULL, "--ignore-eos", OPTION_FLAG, AT(ignore_eos), 0, 0, NULL, "go on after tokens that end a text"},
+    {"-d", "--draft", OPTION_STRING, AT(draft), 0, 0, "FILE",
+     "a smaller model's blob that proposes tokens; the text stays the same, it comes faster"},
+    {NULL, "--draft-tokens", OPTION_STRING, AT(draft_tokens), 0, 0, "N",
+     "tokens to propose a round, 1 to 15, or auto (default): as many as pay"},
+    {NULL, "--lookup", OPTION_FLAG, AT(lookup), 0, 0, NULL, "also propose what followed the same tokens earlier in the context"},
     {NULL, "--deadline", OPTION_COUNT, AT(deadline_ms), 1, 1e12, "MS", "stop after this many milliseconds, the prompt's time included"},
     {NULL, "--special", OPTION_FLAG, AT(special), 0, 0, NULL, "take control tokens spelled out in the prompt as such (trusted text only)"},
 };
@@ -211,10 +217,11 @@ static int print_figures(const struct figures *f, const struct result *result, s
         fputs("no token after it; ", stderr);
     fprintf(stderr, "stop: %s; %s %s, %u threads, arena %.1f MB]\n", apus_stop_reason_text(result->stop), s->engine ? s->engine : "",
             s->cpu ? s->cpu : "", s->threads, (double)s->arena_bytes * 1e-6);
+    if (s->rounds && (s->proposed || s->off_rounds)) speculation_print(s);
     return status;
 }
 
-static int print_object(const struct figures *f, const struct result *result, size_t prompt_tokens) {
+static int print_object(const struct figures *f, const struct result *result, size_t prompt_tokens, const struct settings *settings) {
     const apus_stats_t *s = &f->stats;
     json_t *object = json_object();
     json_object_set_new(object, "text", json_bytes(result->text, result->text_bytes));
@@ -230,6 +237,7 @@ static int print_object(const struct figures *f, const struct result *result, si
     json_object_set_new(object, "logits_hash", json_hash(s->logits_hash));
     json_object_set_new(object, "passes", json_integer((json_int_t)s->passes));
     json_object_set_new(object, "context", json_integer(s->context));
+    if (settings->draft || settings->lookup) speculation_json(object, s);
     json_object_set_new(object, "engine", json_string(s->engine ? s->engine : ""));
     json_object_set_new(object, "cpu", json_string(s->cpu ? s->cpu : ""));
     json_object_set_new(object, "threads", json_integer(s->threads));
@@ -257,7 +265,7 @@ static int run_loaded(struct loaded *loaded, const struct settings *settings) {
     if (!status) {
         struct figures figures;
         make_figures(&figures, &result, loaded);
-        status = settings->json ? print_object(&figures, &result, prompt.count) : print_figures(&figures, &result, prompt.count);
+        status = settings->json ? print_object(&figures, &result, prompt.count, settings) : print_figures(&figures, &result, prompt.count);
     }
     free(prompt.ids);
     free(result.text);
@@ -265,11 +273,13 @@ static int run_loaded(struct loaded *loaded, const struct settings *settings) {
     return status;
 }
 
-static int run_main(const struct settings *settings) {
+static int run_main(const struct settings *given) {
+    struct settings with_proposals = *given, *settings = &with_proposals;
     apus_stop stops[APUS_STOPS_MAX];
     apus_sampling sampling;
     struct loaded loaded;
     int status = make_sampling(&sampling, stops, settings); /* a wrong option is told before a model is opened */
+    if (!status) status = speculation_settings(settings);
     if (!status) status = load_blob(&loaded, settings->model);
     if (status) return status;
     status = run_loaded(&loaded, settings);
@@ -287,8 +297,12 @@ const struct command command_run = {
         "The text is the same for every instruction set and number of threads. Without --temp the likeliest token is taken each time. "
         "The first interrupt (Ctrl-C) ends the text and prints the figures, the second ends the program.\n\n"
         "With --json: text, ids, prompt_tokens, new_tokens, stop_reason (eos, length, stop, cancelled, deadline, context), prefill_tps, "
-        "decode_tps, weight_gb_per_s, first_token_ms, arena_bytes, logits_hash, passes, context, engine, cpu, threads.",
+        "decode_tps, weight_gb_per_s, first_token_ms, arena_bytes, logits_hash, passes, context, engine, cpu, threads. With a draft or "
+        "--lookup "
+        "also: rounds, proposed, accepted, accepted_at (of the proposals at each place of a round, the share that was accepted), "
+        "tokens_per_round, draft_ms, draft_prompt_ms, verify_ms, overhead_ms, draft_off_rounds.",
     .example = "apus run -m model.apus -p 'def fibonacci(n):' -n 64\n"
+               "apus run -m large.apus -d small.apus -p 'int main(' --lookup\n"
                "apus run -m model.apus -f main.c --temp 0.8 --top-p 0.95 --seed 7 --stop '}'",
     .options = options,
     .options_count = COUNT_OF(options),

@@ -38,18 +38,22 @@ static apus_status choose(apus_session *s, const float *logits, apus_piece *piec
     const struct vocab *vocab = &model_blob(s->model)->vocab;
     int32_t id;
     float log_prob;
-    apus_status status = sample_pick(&g->sampler, logits, s->target.hal.model->vocab, s->ids, s->count, s->ids + g->start, g->made, s->count,
-                                     s->sample_scratch, &id, &log_prob);
+    apus_status status = sample_pick(&g->sampler, logits, s->target.hal.model->vocab, s->ids, s->count, s->ids + g->start, g->made,
+                                     s->count, s->sample_scratch, &id, &log_prob);
     if (status) return status;
     if (c->want_hash) hash64_add(&g->hash, logits, s->target.hal.model->vocab * sizeof(float));
     s->ids[s->count++] = id;
     s->piece_ids[piece->count] = id;
     s->piece_log_probs[piece->count++] = log_prob;
     g->made++;
-    if (!c->ignore_end && is_end(vocab, id)) piece->stop = APUS_STOP_EOS;
-    else if (text_out_add(&s->text, id)) piece->stop = APUS_STOP_TEXT;
-    else if (c->max_tokens && g->made >= c->max_tokens) piece->stop = APUS_STOP_LENGTH;
-    else if (s->count == s->context) piece->stop = APUS_STOP_CONTEXT;
+    if (!c->ignore_end && is_end(vocab, id))
+        piece->stop = APUS_STOP_EOS;
+    else if (text_out_add(&s->text, id))
+        piece->stop = APUS_STOP_TEXT;
+    else if (c->max_tokens && g->made >= c->max_tokens)
+        piece->stop = APUS_STOP_LENGTH;
+    else if (s->count == s->context)
+        piece->stop = APUS_STOP_CONTEXT;
     return APUS_OK;
 }
 

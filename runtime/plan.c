@@ -4,7 +4,7 @@
 #include "runtime/session.h"
 
 struct request {
-    apus_config config; /* defaults filled in */
+    apus_config config;                /* defaults filled in */
     struct track_config target, draft; /* draft.model NULL: none */
 };
 
@@ -119,7 +119,8 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
         if (!status)
             draft_open(&s->draft, model_blob(s->model), (int32_t *)(void *)(base + l.draft_ids), (uint32_t *)(void *)(base + l.draft_place),
                        r.draft.positions);
-        else track_close(&s->target);
+        else
+            track_close(&s->target);
     }
     fenv_leave(fenv);
     if (!status) *session = s;

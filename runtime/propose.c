@@ -75,13 +75,14 @@ apus_status draft_follow(struct draft *d, const int32_t *context, uint32_t count
     return APUS_OK;
 }
 
-apus_status draft_choose(const struct draft *d, const struct sampler *sampler, uint32_t place, void *scratch, int32_t *id, float *probability) {
+apus_status draft_choose(const struct draft *d, const struct sampler *sampler, uint32_t place, void *scratch, int32_t *id,
+                         float *probability) {
     struct sampler own = *sampler;
     float log_prob;
     own.config.logits = NULL;
     if (!d->count) return APUS_E_ORDER;
-    apus_status status = sample_pick(&own, track_logits(&d->track, d->track.logits - 1), d->vocab, d->ids, d->count, NULL, 0, place, scratch, id,
-                                     &log_prob);
+    apus_status status =
+        sample_pick(&own, track_logits(&d->track, d->track.logits - 1), d->vocab, d->ids, d->count, NULL, 0, place, scratch, id, &log_prob);
     if (status) return status;
     float t = log_prob * 0x1.715476p+0f;
     *probability = t < -30.0f ? 0.0f : num_exp2(t);

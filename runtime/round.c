@@ -11,7 +11,8 @@ static uint64_t now(const apus_session *s) { return port_now(&s->model->port); }
 /* Most proposals that there is room for: the context, the target's widest pass, and what the generation may still make. */
 static uint32_t room(const apus_session *s) {
     const struct generation *g = &s->generation;
-    uint32_t most = s->context - s->count - 1, left = g->sampler.config.max_tokens ? g->sampler.config.max_tokens - g->made - 1 : PROPOSE_MAX;
+    uint32_t most = s->context - s->count - 1,
+             left = g->sampler.config.max_tokens ? g->sampler.config.max_tokens - g->made - 1 : PROPOSE_MAX;
     if (most > s->target.chunk - 1) most = s->target.chunk - 1;
     if (most > left) most = left;
     return most < PROPOSE_MAX ? most : PROPOSE_MAX;
@@ -88,7 +89,9 @@ apus_status verify_round(apus_session *s, struct round *r, uint64_t deadline_ns)
     r->columns = r->proposed + 1;
     apus_status status = track_pass(t, s->ids + t->evaluated, r->columns, r->columns, &s->cancel);
     r->verify_ns = now(s) - began;
-    if (status == APUS_PARTIAL) session_cancelled(s);
-    else if (status) s->count = t->evaluated;
+    if (status == APUS_PARTIAL)
+        session_cancelled(s);
+    else if (status)
+        s->count = t->evaluated;
     return status;
 }

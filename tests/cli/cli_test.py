@@ -37,6 +37,13 @@ def setUpModule():
         raise RuntimeError('apus-pack failed: ' + packed.stderr)
 
 
+def other_model(name, **of):
+    """Another packed model, for a draft."""
+    tiny_gguf.write(path(name + '.gguf'), **of)
+    subprocess.run([str(BUILD / 'apus-pack'), path(name + '.gguf'), '-o', path(name)], check=True, capture_output=True)
+    return path(name)
+
+
 def tearDownModule():
     Fixture.folder.cleanup()
 
@@ -221,6 +228,43 @@ class Run(Case):
                                    stderr=subprocess.PIPE)
                 self.assertEqual(r.returncode, 1)
                 self.assertIn(b'standard output', r.stderr)
+
+
+SPECULATION = dict(RUN, rounds=int, proposed=int, accepted=int, accepted_at=list, tokens_per_round=NUMBER, draft_ms=NUMBER,
+                   draft_prompt_ms=NUMBER, verify_ms=NUMBER, overhead_ms=NUMBER, draft_off_rounds=int)
+
+
+class Draft(Case):
+    def test_a_draft_changes_figures_only(self):
+        draft = other_model('draft.apus', seed=2)
+        for sampling in ([], ['--temp', '0.8', '--seed', '3']):
+            common = ['run', '-m', Fixture.model, '-p', PROMPT, '-n', 40, '--ignore-eos', *sampling]
+            plain = self.object(*common, want=RUN)
+            self.assertNotIn('rounds', plain)
+            for ways in (['-d', draft], ['-d', draft, '--draft-tokens', 5], ['-d', Fixture.model, '--draft-tokens', 3], ['--lookup'],
+                         ['-d', draft, '--lookup', '--draft-tokens', 'auto']):
+                with self.subTest(ways=ways):
+                    o = self.object(*common, *ways, want=SPECULATION)
+                    for key in ('text', 'ids', 'logits_hash', 'stop_reason'):
+                        self.assertEqual(o[key], plain[key])
+                    self.assertLessEqual(o['accepted'], o['proposed'])
+                    self.assertAlmostEqual(o['tokens_per_round'], 40 / o['rounds'])
+                    if Fixture.model in ways[1:]:  # its own draft is always right
+                        self.assertEqual(o['accepted'], o['proposed'])
+                        self.assertEqual(o['accepted_at'], [1, 1, 1])
+                        self.assertGreater(o['tokens_per_round'], 3)
+        r = self.ok(*common, '-d', draft, '--draft-tokens', 2)
+        self.assertIn('tokens a round', r.stderr.decode())
+
+    def test_wrong_drafts(self):
+        m = Fixture.model
+        other = other_model('other.apus', swapped=True)
+        for status, expect, args in [
+                (1, 'different texts', ['-d', other]), (1, 'No such file', ['-d', path('absent')]), (1, 'GGUF', ['-d', Fixture.gguf]),
+                (2, '--draft-tokens', ['-d', m, '--draft-tokens', '16']), (2, '--draft-tokens', ['-d', m, '--draft-tokens', '0']),
+                (2, '--draft-tokens', ['-d', m, '--draft-tokens', 'some']), (2, 'needs a draft', ['--draft-tokens', '4'])]:
+            with self.subTest(args=args):
+                self.wrong(status, expect, 'run', '-m', m, '-p', 'x', *args)
 
 
 class Info(Case):

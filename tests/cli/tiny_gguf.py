@@ -80,8 +80,11 @@ def tensors(rng, tokens):
     yield 'output.weight', (DIM, vocab), weights(rng, vocab, DIM, readable)
 
 
-def write(path, seed=1):
+def write(path, seed=1, swapped=False):
+    """swapped: two pieces change places, so that the model means other texts by their ids."""
     tokens = vocabulary()
+    if swapped:
+        tokens[-2:] = [tokens[-1], tokens[-2]]
     entries = metadata(tokens)
     heads, data = [], b''
     for name, dimensions, values in tensors(random.Random(seed), tokens):

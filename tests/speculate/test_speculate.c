@@ -122,7 +122,8 @@ static void never_changes_the_output(void **unused) {
     for (size_t d = 0; d < 3; d++)
         for (uint32_t n = 0; n <= 15; n += n < 3 ? 1 : 4)
             for (int lookup = d == 0; lookup < 2; lookup++) {
-                apus_config config = {.model = target, .draft = drafts[d], .proposals = n, .lookup = lookup, .threads = 1 + n % 2, .chunk = n % 2 ? 0 : 9};
+                apus_config config = {
+                    .model = target, .draft = drafts[d], .proposals = n, .lookup = lookup, .threads = 1 + n % 2, .chunk = n % 2 ? 0 : 9};
                 apus_session *s = open_session(config);
                 for (int kind = 0; kind < 5; kind++)
                     for (int p = 0; p < 4; p++) {
@@ -132,7 +133,8 @@ static void never_changes_the_output(void **unused) {
                         same(got, &want[kind * 4 + p]);
                         proposed += got->stats.proposed;
                         accepted += got->stats.accepted;
-                        if (d == 1 && n && !lookup && kind < 3 && got->count > 40) /* the twin proposes what the target chooses: the noise is shared */
+                        if (d == 1 && n && !lookup && kind < 3 &&
+                            got->count > 40) /* the twin proposes what the target chooses: the noise is shared */
                             assert_int_equal(got->stats.accepted, got->stats.proposed);
                     }
                 close_session(s);
