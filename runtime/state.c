@@ -1,7 +1,7 @@
 /* Saved contexts: ids and KV rows as bytes, bound to the model.
  *
  *   struct state_header
- *   int32_t ids [evaluated]
+ *   int32_t ids [evaluated], then zero up to a multiple of 8 bytes
  *   for every layer with attention, every kv head: K panels, V quads, kscale, vscale of round_up(evaluated, 16) slots
  *   uint64_t XXH64 of everything before it
  *
@@ -101,6 +101,9 @@ static apus_status check(const apus_session *s, const uint8_t *data, size_t byte
         memcpy(&id, at + i * 4, 4);
         if (id < 0 || (uint32_t)id >= s->target.hal.model->vocab) return APUS_E_FORMAT;
     }
+    uint32_t padding = 0;
+    if (header->evaluated % 2) memcpy(&padding, at + (size_t)header->evaluated * 4, 4);
+    if (padding) return APUS_E_FORMAT;
     at += ((uint64_t)header->evaluated * 4 + 7) & ~7ull;
     uint32_t slots = round_up(header->evaluated, 16);
     for (uint64_t h = 0; h < kv_heads_of(s); h++, at += head_bytes(s, slots))

@@ -7,7 +7,7 @@ APUS_API const char *apus_status_text(apus_status status) {
     case APUS_PARTIAL: return "stopped early, what was done is kept";
     case APUS_E_ARGUMENT: return "an argument is outside its range";
     case APUS_E_SPACE: return "the memory given is too small or not aligned";
-    case APUS_E_FORMAT: return "not an Apus blob, or a damaged one";
+    case APUS_E_FORMAT: return "not an Apus blob or saved state, or a damaged one";
     case APUS_E_VERSION: return "another format version";
     case APUS_E_UNSUPPORTED: return "not possible with this build, engine or model";
     case APUS_E_UNAVAILABLE: return "not available on this machine";

@@ -49,7 +49,7 @@ enum {
 
     APUS_E_ARGUMENT = -1,    /* a parameter is outside its documented range */
     APUS_E_SPACE = -2,       /* the memory given is smaller than measured, or not aligned */
-    APUS_E_FORMAT = -3,      /* the data is not a blob, or is damaged: the log says what was expected and found */
+    APUS_E_FORMAT = -3,      /* not a blob or saved state, or a damaged one: for a blob the log says what was expected and found */
     APUS_E_VERSION = -4,     /* a blob or saved state of another format version */
     APUS_E_UNSUPPORTED = -5, /* understood, but not possible with this build, engine or model */
     APUS_E_UNAVAILABLE = -6, /* the engine or instruction set asked for is not on this machine */

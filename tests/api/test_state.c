@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "weights/hash.h"
+
 enum { POSITIONS = 12, CONTEXT = 64 };
 
 struct saved {
@@ -117,6 +119,100 @@ static void damage_is_refused(void **state) {
     drop(&t);
 }
 
+/* Where things are in a state (runtime/state.c). */
+enum { AT_VERSION = 4, AT_MODEL = 8, AT_BYTES = 16, AT_EVALUATED = 24, AT_ZERO = 28, AT_IDS = 32 };
+
+/* With the right hash behind every change, so that the checks that come after it are reached. */
+static void states_with_right_hashes_are_checked(void **state) {
+    (void)state;
+    struct saved t;
+    save(&t, 0);
+    go_elsewhere(&t);
+    apus_layer_info layer;
+    assert_int_equal(apus_describe_layer(&t.m.blob, 0, &layer), APUS_OK);
+    /* the first kv head's scales: behind the ids, its K and its V of 16 slots */
+    const size_t scales = AT_IDS + POSITIONS * 4 + 2 * 16 * layer.head_dim;
+    const struct {
+        const char *what;
+        size_t at, bytes;
+        uint64_t value;
+        apus_status status;
+    } tries[] = {
+        {"another kind of file", 0, 4, 0x53555041, APUS_E_FORMAT},
+        {"version 0", AT_VERSION, 4, 0, APUS_E_VERSION},
+        {"the next version", AT_VERSION, 4, 2, APUS_E_VERSION},
+        {"a version swapped", AT_VERSION, 4, 1u << 24, APUS_E_VERSION},
+        {"another model", AT_MODEL, 8, 0, APUS_E_MISMATCH},
+        {"no bytes", AT_BYTES, 8, 0, APUS_E_FORMAT},
+        {"bytes that wrap", AT_BYTES, 8, UINT64_MAX, APUS_E_FORMAT},
+        {"no positions", AT_EVALUATED, 4, 0, APUS_E_FORMAT},
+        {"a position less", AT_EVALUATED, 4, POSITIONS - 1, APUS_E_FORMAT}, /* the size is the same: the last id would be padding */
+        {"more positions than cells", AT_EVALUATED, 4, POSITIONS + 5, APUS_E_FORMAT},
+        {"2^31 positions", AT_EVALUATED, 4, 1u << 31, APUS_E_FORMAT},
+        {"positions whose cells wrap", AT_EVALUATED, 4, UINT32_MAX, APUS_E_FORMAT},
+        {"a reserved word", AT_ZERO, 4, 1, APUS_E_FORMAT},
+        {"a negative id", AT_IDS, 4, UINT32_MAX, APUS_E_FORMAT},
+        {"the vocabulary's size as an id", AT_IDS + (POSITIONS - 1) * 4, 4, t.m.info.vocab, APUS_E_FORMAT},
+        {"a scale that is no number", scales, 4, 0x7fc00000, APUS_E_FORMAT},
+        {"an infinite scale", scales + 4, 4, 0x7f800000, APUS_E_FORMAT},
+        {"a negative scale", scales + 8, 4, 0xbf800000, APUS_E_FORMAT},
+        {"-0", scales + 12, 4, 0x80000000, APUS_E_FORMAT},
+        {"a subnormal scale", scales + 16 * 4, 4, 1, APUS_E_FORMAT},
+        {"a scale above 2^50", scales + 31 * 4, 4, 0x58800001, APUS_E_FORMAT},
+    };
+    unsigned char *copy = malloc(t.bytes);
+    assert_non_null(copy);
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        memcpy(copy, t.data, t.bytes);
+        memcpy(copy + tries[i].at, &tries[i].value, tries[i].bytes);
+        uint64_t hash = hash64(copy, t.bytes - 8);
+        memcpy(copy + t.bytes - 8, &hash, 8);
+        struct api_view before = api_look(&t.s);
+        apus_status status = apus_restore(t.s.session, copy, t.bytes);
+        if (status != tries[i].status) fail_msg("%s gives %d", tries[i].what, status);
+        api_assert_same(before, &t.s);
+    }
+    free(copy);
+    assert_int_equal(apus_restore(t.s.session, t.data, t.bytes), APUS_OK);
+    assert_true(api_generate(&t.s, 6, NULL) == t.after);
+    drop(&t);
+}
+
+/* Any K and V are numbers: the same bits come of them on every instruction set, -128 too, which no engine writes. */
+static void any_rows_give_the_same_bits(void **state) {
+    (void)state;
+    uint64_t first = 0;
+    for (int cpu = APUS_CPU_REF; cpu <= APUS_CPU_AVX512; cpu++) {
+        if (!api_has_cpu((apus_cpu)cpu)) continue;
+        struct saved t;
+        api_model_open(&t.m, 0, (apus_cpu)cpu);
+        api_open(&t.s, &t.m, CONTEXT, 1, 16);
+        api_ids(&t.m, 5, t.ids, POSITIONS);
+        assert_int_equal(API_PROMPT(&t.s, t.ids, POSITIONS), APUS_OK);
+        assert_int_equal(apus_save(t.s.session, NULL, 0, &t.bytes), APUS_OK);
+        t.data = malloc(t.bytes);
+        assert_non_null(t.data);
+        assert_int_equal(apus_save(t.s.session, t.data, t.bytes, &t.bytes), APUS_OK);
+        apus_layer_info layer;
+        size_t at = AT_IDS + POSITIONS * 4;
+        for (uint32_t i = 0; i < t.m.info.layers; i++) {
+            assert_int_equal(apus_describe_layer(&t.m.blob, i, &layer), APUS_OK);
+            for (uint32_t h = 0; h < layer.kv_heads; h++, at += 16 * (2 * layer.head_dim + 8)) {
+                memset(t.data + at, 0, 16 * layer.head_dim);                          /* K is stored + 128 */
+                memset(t.data + at + 16 * layer.head_dim, 0x80, 16 * layer.head_dim); /* V is not */
+            }
+        }
+        assert_int_equal(at, t.bytes - 8);
+        uint64_t hash = hash64(t.data, t.bytes - 8);
+        memcpy(t.data + at, &hash, 8);
+        assert_int_equal(apus_restore(t.s.session, t.data, t.bytes), APUS_OK);
+        hash = api_generate(&t.s, 20, NULL);
+        if (!first) first = hash;
+        assert_true(hash == first && hash != 0);
+        drop(&t);
+    }
+}
+
 static void another_models_state_is_refused(void **state) {
     (void)state;
     struct saved t, u;
@@ -163,6 +259,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_state_comes_back),
         cmocka_unit_test(damage_is_refused),
+        cmocka_unit_test(states_with_right_hashes_are_checked),
+        cmocka_unit_test(any_rows_give_the_same_bits),
         cmocka_unit_test(another_models_state_is_refused),
         cmocka_unit_test(a_state_has_to_fit),
         cmocka_unit_test(saving_checks_its_arguments),
