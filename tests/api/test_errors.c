@@ -257,6 +257,13 @@ static void session_configs_are_checked(void **state) {
         {{.size = sizeof good, .model = r->m.model, .chunk = 512}, 1},
         {{.size = sizeof good, .model = r->m.model, .chunk = 513}, 0},
         {{.size = sizeof good, .model = r->m.model, .chunk = UINT32_MAX}, 0},
+        {{.size = sizeof good, .model = r->m.model, .proposals = 15, .lookup = 1}, 1},
+        {{.size = sizeof good, .model = r->m.model, .proposals = 16, .lookup = 1}, 0},
+        {{.size = sizeof good, .model = r->m.model, .proposals = UINT32_MAX, .lookup = 1}, 0},
+        {{.size = sizeof good, .model = r->m.model, .draft = r->m.model, .draft_context = 64}, 1},
+        {{.size = sizeof good, .model = r->m.model, .draft = r->m.model, .draft_context = 63}, 0},
+        {{.size = sizeof good, .model = r->m.model, .draft = r->m.model, .draft_context = UINT32_MAX}, 0},
+        {{.size = offsetof(apus_config, draft), .model = r->m.model, .draft = r->m.model, .proposals = 99}, 1}, /* not read */
     };
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
         apus_status status = apus_measure(&tries[i].config, &need);

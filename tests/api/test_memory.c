@@ -18,12 +18,15 @@ static void a_session_fits_exactly(void **state) {
         {.context = 200, .threads = 2, .chunk = 512, .prompt_bytes = 100000},
         {.context = 0, .threads = 0, .chunk = 0},
         {.context = 512, .threads = 64, .chunk = 64},
+        {.context = 90, .threads = 2, .chunk = 16, .lookup = 1, .proposals = 15},
     };
     for (int which = 0; which < API_MODELS; which++) {
-        struct api_model m;
+        struct api_model m, draft;
         api_model_open(&m, which, APUS_CPU_BEST);
-        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-            apus_config config = shapes[i];
+        api_model_open(&draft, 1 - which, APUS_CPU_BEST);
+        for (size_t i = 0; i < 2 * sizeof shapes / sizeof *shapes; i++) { /* each without a draft and with one */
+            apus_config config = shapes[i / 2];
+            if (i % 2) config.draft = draft.model;
             config.size = sizeof config;
             config.model = m.model;
             apus_memory need, again;
@@ -59,6 +62,7 @@ static void a_session_fits_exactly(void **state) {
             apus_close(session);
             guarded_free(&arena);
         }
+        api_model_close(&draft);
         api_model_close(&m);
     }
 }
