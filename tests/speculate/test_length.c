@@ -1,0 +1,149 @@
+/* The number of proposals on synthetic traces: costs are given, acceptance is drawn, nothing is timed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "runtime/length.h"
+
+struct world {
+    float target_ns, column_ns; /* a pass of n columns: target_ns + (n - 1) * column_ns */
+    float draft_ns;
+    float accept;  /* chance that a proposal is accepted, the ones before it accepted */
+    int confident; /* the draft knows which ones */
+};
+
+static uint64_t state;
+static float unit(void) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (float)(state >> 40) * 0x1p-24f;
+}
+
+/* Nanoseconds and tokens of one round. */
+static float one_round(struct length *l, const struct world *w, uint32_t *tokens, uint32_t *proposed) {
+    struct round r = {.by = BY_DRAFT};
+    int good[PROPOSE_MAX];
+    uint32_t most = length_most(l, BY_DRAFT);
+    float chance = 1.0f;
+    while (r.proposed < most) {
+        good[r.proposed] = unit() < w->accept;
+        float confidence = !w->confident ? w->accept : good[r.proposed] ? 0.6f + 0.4f * unit() : 0.7f * unit();
+        r.confidence[r.proposed++] = confidence;
+        chance *= length_chance(l, BY_DRAFT, confidence);
+        if (!length_worth(l, BY_DRAFT, r.proposed, chance)) break;
+    }
+    while (r.accepted < r.proposed && good[r.accepted]) r.accepted++;
+    r.steps = r.proposed;
+    r.draft_ns = (uint64_t)(w->draft_ns * (float)r.steps);
+    r.columns = r.proposed + 1;
+    r.verify_ns = (uint64_t)(w->target_ns + w->column_ns * (float)r.proposed);
+    r.round_ns = r.draft_ns + r.verify_ns;
+    length_learn(l, &r);
+    *tokens += r.accepted + 1;
+    *proposed += r.proposed;
+    return (float)r.round_ns;
+}
+
+/* Time per token over `tokens` tokens, in units of a plain target pass. */
+static double cost(struct length *l, const struct world *w, uint32_t tokens, double *proposed_a_round) {
+    uint32_t made = 0, proposed = 0, rounds = 0;
+    double ns = 0;
+    for (; made < tokens; rounds++) ns += (double)one_round(l, w, &made, &proposed);
+    if (proposed_a_round) *proposed_a_round = (double)proposed / rounds;
+    return ns / made / (double)w->target_ns;
+}
+
+/* The least cost that any fixed number of proposals has in the long run. */
+static double best_fixed(const struct world *w) {
+    double best = 1;
+    for (int k = 1; k <= PROPOSE_MAX; k++) {
+        double tokens = 1, chance = 1;
+        for (int i = 0; i < k; i++) chance *= (double)w->accept, tokens += chance;
+        double c = (double)(w->target_ns + w->column_ns * (float)k + w->draft_ns * (float)k) / tokens / (double)w->target_ns;
+        if (c < best) best = c;
+    }
+    return best;
+}
+
+static void near_the_best_fixed_length(void **unused) {
+    (void)unused;
+    for (int a = 0; a <= 9; a++)
+        for (int d = 0; d < 4; d++)
+            for (int c = 0; c < 3; c++) {
+                struct world w = {1e6f,
+                                  1e6f * (c == 0   ? 0.01f
+                                          : c == 1 ? 0.05f
+                                                   : 0.2f),
+                                  1e6f * (d == 0   ? 0.02f
+                                          : d == 1 ? 0.1f
+                                          : d == 2 ? 0.3f
+                                                   : 1.0f),
+                                  (float)a / 10, 0};
+                struct length l;
+                state = (uint64_t)(a * 100 + d * 10 + c);
+                length_open(&l, 0);
+                cost(&l, &w, 300, NULL);
+                double got = cost(&l, &w, 3000, NULL), best = best_fixed(&w);
+                if (got > best * 1.12)
+                    fail_msg("accept %.1f draft %.2f column %.2f: %.3f, best fixed %.3f", a / 10., (double)w.draft_ns * 1e-6,
+                             (double)w.column_ns * 1e-6, got, best);
+            }
+}
+
+static void stops_where_it_loses(void **unused) {
+    (void)unused;
+    struct world hopeless = {1e6f, 5e4f, 2e5f, 0.02f, 0};
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct length l;
+        state = seed;
+        length_open(&l, 0);
+        double got = cost(&l, &hopeless, 512, NULL);
+        if (got > 1.03) fail_msg("seed %d: %.3f of plain decoding", (int)seed, got);
+    }
+}
+
+static void recovers(void **unused) {
+    (void)unused;
+    struct world bad = {1e6f, 2e4f, 5e4f, 0.05f, 0}, good = {1e6f, 2e4f, 5e4f, 0.85f, 0};
+    struct length l;
+    double proposed;
+    state = 3;
+    length_open(&l, 0);
+    cost(&l, &bad, 600, &proposed);
+    assert_true(proposed < 0.5);
+    cost(&l, &good, 600, NULL);
+    double got = cost(&l, &good, 1000, &proposed);
+    assert_true(proposed > 3);
+    assert_true(got < best_fixed(&good) * 1.12);
+}
+
+/* A draft that knows when it is wrong beats every fixed length. */
+static void uses_confidence(void **unused) {
+    (void)unused;
+    struct world w = {1e6f, 5e4f, 1e5f, 0.7f, 1};
+    struct length l;
+    state = 8;
+    length_open(&l, 0);
+    cost(&l, &w, 500, NULL);
+    double got = cost(&l, &w, 4000, NULL), best = best_fixed(&w);
+    if (got > best * 0.97) fail_msg("%.3f, best fixed %.3f", got, best);
+}
+
+static void fixed_is_fixed(void **unused) {
+    (void)unused;
+    struct world w = {1e6f, 5e4f, 1e6f, 0.0f, 0};
+    struct length l;
+    double proposed;
+    length_open(&l, 7);
+    cost(&l, &w, 100, &proposed);
+    assert_true(proposed == 7.0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(near_the_best_fixed_length), cmocka_unit_test(stops_where_it_loses),
+                                       cmocka_unit_test(recovers), cmocka_unit_test(uses_confidence), cmocka_unit_test(fixed_is_fixed)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
