@@ -9,7 +9,7 @@ static inline uint32_t pair_vocab(const struct blob *target, const struct blob *
     return target->model->vocab < draft->model->vocab ? target->model->vocab : draft->model->vocab;
 }
 
-/* APUS_OK, or APUS_E_MISMATCH with a reason in *why (a constant) where kinds of tokenizer, or the text or the role of some common id, differ. */
+/* APUS_OK, or APUS_E_MISMATCH with a reason in *why (a constant) where kinds of tokenizer, or the text of some common id, differ. */
 apus_status pair_check(const struct blob *target, const struct blob *draft, const char **why);
 
 #endif

@@ -85,7 +85,7 @@ APUS_API apus_status apus_tokenize(const apus_blob *blob, const apus_part *parts
     apus_status status = parts_check(v, parts, parts_count);
     if (status != APUS_OK) return status;
     size_t text = parts_text_bytes(parts, parts_count), need = text == SIZE_MAX ? SIZE_MAX : parts_scratch(v, text);
-    if (text && (need > scratch_bytes || !scratch || (uintptr_t)scratch % 8 != 0)) return APUS_E_SPACE;
+    if (text && (need == SIZE_MAX || need > scratch_bytes || !scratch || (uintptr_t)scratch % 8 != 0)) return APUS_E_SPACE;
     struct ids out = {ids, capacity, 0};
     parts_encode(v, parts, parts_count, &out, scratch);
     *count = out.count;

@@ -2,6 +2,7 @@
 #include "hal/fenv.h"
 #include "runtime/pair.h"
 #include "runtime/session.h"
+#include "runtime/tokenizer.h"
 
 struct request {
     apus_config config;                /* defaults filled in */
@@ -38,6 +39,7 @@ static apus_status read_request(struct request *r, const apus_config *config) {
     if (!c->chunk) c->chunk = 128;
     if (!c->prompt_bytes) c->prompt_bytes = 16 * c->context + 4096;
     if (c->context > most || c->threads > 64 || c->chunk > HAL_COLUMNS_MAX) return APUS_E_ARGUMENT;
+    if (c->prompt_bytes > TOKENIZER_TEXT_MAX) return APUS_E_ARGUMENT; /* the scratch for it has no size */
     if (c->chunk > c->context) c->chunk = c->context;
     if (c->proposals > PROPOSE_MAX) return APUS_E_ARGUMENT;
     if (!c->proposals && !c->model->port.now_ns) c->proposals = 4;

@@ -19,7 +19,8 @@
 /* The flags of a TEXT part. */
 enum { TOKENIZER_NO_PREFIX = APUS_PART_NO_PREFIX, TOKENIZER_SPECIALS = APUS_PART_SPECIALS };
 
-#define TOKENIZER_TEXT_MAX ((size_t)1 << 29) /* bytes of one text */
+/* Bytes of one text: what its scratch takes must fit a size_t of 32 bits too. */
+#define TOKENIZER_TEXT_MAX ((size_t)1 << (sizeof(size_t) > 4 ? 29 : 24))
 
 /* Where ids go: those past capacity are counted, not written. */
 struct ids {

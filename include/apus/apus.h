@@ -205,7 +205,8 @@ typedef struct apus_config {
     uint32_t context;      /* positions, 1 .. the model's max_positions; 0: the smaller of max_positions and 4096 */
     uint32_t threads;      /* including the caller's, 1 .. 64; 0: 1 */
     uint32_t chunk;        /* most columns of one pass, 1 .. 512; 0: 128. More is faster for long prompts and takes more arena */
-    uint32_t prompt_bytes; /* most bytes of TEXT in one apus_prompt or apus_append; 0: 16 * context + 4096 */
+    uint32_t prompt_bytes; /* most bytes of TEXT in one apus_prompt or apus_append, up to 2^29 (2^24 where size_t has 32 bits);
+                              0: 16 * context + 4096 */
 
     /* Speculation: proposals that the model verifies several at a time. It never changes the ids, only how fast they come. */
     const apus_model *draft; /* a smaller model with the same tokenizer (fewer or more rows are fine), or NULL */

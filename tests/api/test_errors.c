@@ -264,6 +264,9 @@ static void session_configs_are_checked(void **state) {
         {{.size = sizeof good, .model = r->m.model, .draft = r->m.model, .draft_context = 63}, 0},
         {{.size = sizeof good, .model = r->m.model, .draft = r->m.model, .draft_context = UINT32_MAX}, 0},
         {{.size = offsetof(apus_config, draft), .model = r->m.model, .draft = r->m.model, .proposals = 99}, 1}, /* not read */
+        {{.size = sizeof good, .model = r->m.model, .prompt_bytes = 1u << 29}, 1},
+        {{.size = sizeof good, .model = r->m.model, .prompt_bytes = (1u << 29) + 1}, 0},
+        {{.size = sizeof good, .model = r->m.model, .prompt_bytes = UINT32_MAX}, 0},
     };
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
         apus_status status = apus_measure(&tries[i].config, &need);

@@ -15,18 +15,22 @@
 
 enum { CONTEXT = 200, IDS = 400 };
 
-static apus_model *open_model(const struct tiny_spec *spec) {
-    size_t bytes;
-    void *data = tiny_blob(spec, &bytes);
+static apus_model *open_bytes(void *data, size_t bytes, const apus_port *port) {
     apus_blob blob;
     apus_memory need;
     apus_model *model;
     assert_non_null(data);
     assert_int_equal(apus_blob_open(&blob, data, bytes, NULL), APUS_OK);
-    apus_model_config config = {.size = sizeof config, .blob = &blob, .port = apus_port_host()};
+    apus_model_config config = {.size = sizeof config, .blob = &blob, .port = port};
     assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
     assert_int_equal(apus_model_open(&model, &config, aligned_alloc(64, need.bytes), need.bytes), APUS_OK);
     return model; /* the tests' process is short: blobs and models stay */
+}
+
+static apus_model *open_model(const struct tiny_spec *spec) {
+    size_t bytes;
+    void *data = tiny_blob(spec, &bytes);
+    return open_bytes(data, bytes, apus_port_host());
 }
 
 static apus_session *open_session(apus_config config) {
@@ -231,8 +235,41 @@ static void wrong_pairs_are_refused(void **unused) {
     assert_int_equal(apus_measure(&config, &need), APUS_OK);
 }
 
+static void keep_reason(void *reason, int level, const char *text) {
+    assert_int_equal(level, APUS_LOG_ERROR);
+    *(const char **)reason = text; /* a constant */
+}
+
+/* A draft that calls one token something else was trained on another tokenizer. */
+static void other_tokenizers_are_refused(void **unused) {
+    (void)unused;
+    const char *reason = NULL;
+    const apus_port port = {.size = sizeof port, .user = &reason, .log = keep_reason};
+    size_t bytes;
+    void *data = tiny_blob(&target_spec, &bytes);
+    const apus_model *target = open_bytes(data, bytes, &port);
+    for (int which = 0; which < 2; which++) {
+        char *draft = tiny_blob(&twin_spec, &bytes), *bos = draft ? memmem(draft, bytes, "<bos><eos>", 10) : NULL;
+        assert_non_null(bos);
+        memcpy(bos, which ? "<bos><eot>" : "<aos><eos>", 10);
+        tiny_reseal(draft, bytes);
+        apus_config config = {.size = sizeof config, .model = target, .draft = open_bytes(draft, bytes, NULL)};
+        apus_memory need = {.bytes = 77};
+        apus_session *session = NULL;
+        char arena[64];
+        reason = NULL;
+        assert_int_equal(apus_measure(&config, &need), APUS_E_MISMATCH);
+        assert_int_equal(need.bytes, 77);
+        assert_non_null(reason);
+        assert_non_null(strstr(reason, "different texts"));
+        assert_int_equal(apus_open(&session, &config, arena, sizeof arena), APUS_E_MISMATCH);
+        assert_null(session);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(never_changes_the_output), cmocka_unit_test(cancelled_and_restored),
-                                       cmocka_unit_test(windows_and_vocabularies), cmocka_unit_test(wrong_pairs_are_refused)};
+                                       cmocka_unit_test(windows_and_vocabularies), cmocka_unit_test(wrong_pairs_are_refused),
+                                       cmocka_unit_test(other_tokenizers_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
