@@ -219,6 +219,20 @@ static void reports(void **state) {
     json_decref(all);
 }
 
+/* Templates are programs out of a file: nothing of them is run, kept or even looked at. */
+static void chat_templates_are_left_behind(void **state) {
+    (void)state;
+    static char huge[300000]; /* and not unrolled: the loop would run for years */
+    snprintf(huge, sizeof huge,
+             "{%% for i in range(10**18) %%}{%% include '/etc/passwd' %%}{{ cycler.__init__.__globals__.os.popen('id') }}");
+    memset(huge + strlen(huge), '{', sizeof huge - 1 - strlen(huge));
+    write_source("chat.gguf", (struct small_gguf){0});
+    assert_int_equal(RUN(in_folder("chat.gguf"), "-o", in_folder("1.apus")), 0);
+    write_source("chat.gguf", (struct small_gguf){.chat_template = huge});
+    assert_int_equal(RUN(in_folder("chat.gguf"), "-o", in_folder("2.apus")), 0);
+    assert_true(same(in_folder("1.apus"), in_folder("2.apus")));
+}
+
 static void help_and_version(void **state) {
     (void)state;
     assert_int_equal(RUN("--help"), 0);
@@ -359,6 +373,7 @@ int main(void) {
                                        cmocka_unit_test(options_take_effect),
                                        cmocka_unit_test(threads_do_not_matter),
                                        cmocka_unit_test(reports),
+                                       cmocka_unit_test(chat_templates_are_left_behind),
                                        cmocka_unit_test(help_and_version),
                                        cmocka_unit_test(wrong_usage),
                                        cmocka_unit_test(wrong_files),

@@ -209,6 +209,9 @@ def side_files(folder):
         ("config is no object", "tokenizer_config.json", "[]", "not a JSON object"),
         ("config is cut", "tokenizer_config.json", "{", "line"),
         ("add_bos without bos", "tokenizer_config.json", '{"add_bos_token": true}', "none is named"),
+        ("a chat template is not looked at", "tokenizer_config.json",
+         json.dumps({"chat_template": "{% for i in range(10**18) %}{% include '/etc/passwd' %}{% endfor %}{{" + "(" * 100000}), None),
+        ("a chat template that is no text", "tokenizer_config.json", '{"chat_template": [{"name": "default", "template": "{{"}]}', None),
         ("end tokens", "generation_config.json", '{"eos_token_id": [0, 1]}', None),
         ("end token out of range", "generation_config.json", '{"eos_token_id": 4}', "past the model's"),
         ("end token no integer", "generation_config.json", '{"eos_token_id": ["x"]}', "no integer"),
@@ -290,6 +293,14 @@ def sentencepiece_cases(folder):
     expect("beside: added past the rows", folder, "past the model's 266 rows", 266)
     open(folder + "/added_tokens.json", "w").write('{"<pad>": "265"}')
     expect("beside: added without id", folder, "no integer", 300)
+    os.remove(folder + "/added_tokens.json")
+    # Two tokenizers in one directory: tokenizer.json is taken, whatever the other says, and the other never instead of it
+    json.dump(JSON, open(folder + "/tokenizer.json", "w"))
+    open(path, "wb").write(b"\xff" * 100)
+    expect("both: tokenizer.json good, tokenizer.model damaged", folder, None)
+    open(path, "wb").write(whole)
+    open(folder + "/tokenizer.json", "w").write("{")
+    expect("both: tokenizer.json damaged, tokenizer.model good", folder, "tokenizer.json, line")
 
 
 def tekken_cases(folder):
