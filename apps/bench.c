@@ -11,6 +11,7 @@
 
 #include "apus/port.h"
 #include "bench/roof.h"
+#include "bench_pair.h"
 #include "command.h"
 #include "fail.h"
 #include "json.h"
@@ -300,6 +301,11 @@ static int bench_loaded(struct bench *b, const struct settings *settings) {
 }
 
 static int bench_main(const struct settings *settings) {
+    int speculation = settings->pair + (settings->replay > 0);
+    if (speculation > 1) return fail(EXIT_USAGE, "use one of --pair and --replay.");
+    if (speculation && !settings->draft) return fail(EXIT_USAGE, "--pair and --replay need a draft: -d FILE.");
+    if (!speculation && settings->draft) return fail(EXIT_USAGE, "with -d say what to measure: --pair or --replay ALPHA.");
+    if (speculation) return settings->pair ? bench_pair(settings) : bench_replay(settings);
     struct loaded loaded;
     struct bench *b = calloc(1, sizeof *b);
     if (!b) return fail(EXIT_FAULT, "no memory left.");
@@ -318,12 +324,17 @@ static const struct option options[] = {
     OPTION_MODEL,
     {NULL, "--seconds", OPTION_COUNT, offsetof(struct settings, seconds), 1, 3600, "N",
      "about how long to measure (default 30); large models take longer"},
+    {"-d", "--draft", OPTION_STRING, offsetof(struct settings, draft), 0, 0, "FILE", "a smaller model's blob, for --pair and --replay"},
+    {NULL, "--pair", OPTION_FLAG, offsetof(struct settings, pair), 0, 0, NULL,
+     "decode a few prompts plainly and with every number of proposals, greedy and sampled"},
+    {NULL, "--replay", OPTION_REAL, offsetof(struct settings, replay), 0.01, 0.99, "ALPHA",
+     "time rounds of both models as if this share of 5 proposals were accepted; the two need not share a tokenizer"},
 };
 
 const struct command command_bench = {
     .name = "bench",
     .summary = "measure the speed beside the machine's limits",
-    .usage = "-m MODEL.apus [--seconds N]",
+    .usage = "-m MODEL.apus [--seconds N] [-d DRAFT.apus (--pair | --replay ALPHA)]",
     .description =
         "Measures decoding, the evaluation of 1, 2, 4, 8 and 16 tokens in one pass, and a prompt (of 512 tokens, or as many as the time "
         "allows), in turns with two limits of the machine: reading memory, and int8 multiply-adds in registers (vpdpbusd, or what the "
@@ -332,8 +343,15 @@ const struct command command_bench = {
         "(columns, ms, ratio to one column), prefill (tokens, tps, gmac_per_s, of_peak: the layers' multiply-adds over the limit), "
         "position (of decode and verify), repetitions, model, bytes, weight_bytes, bits_per_weight, machine (processor, processors, "
         "kernel), "
-        "engine, cpu, threads, arena_bytes.",
-    .example = "apus bench -m model.apus",
+        "engine, cpu, threads, arena_bytes.\n\n"
+        "--pair compares plain and speculative decoding of the same text: tokens per second, speed-up, share of proposals accepted, tokens "
+        "per "
+        "round, and the share of time outside model passes. --replay imposes the acceptance, in bursts as real acceptance comes, and "
+        "beside it "
+        "independent from token to token, and gives for each the ceiling that the measured costs allow.",
+    .example = "apus bench -m model.apus\n"
+               "apus bench -m large.apus -d small.apus --pair\n"
+               "apus bench -m large.apus -d small.apus --replay 0.73",
     .options = options,
     .options_count = COUNT_OF(options),
     .main = bench_main,

@@ -36,10 +36,10 @@ struct settings {
     const char *operand; /* the argument without a dash */
 
     uint64_t tokens, context, top_k, seed, repeat_last, deadline_ms, seconds, proposals;
-    double temperature, top_p, min_p, repeat_penalty;
+    double replay, temperature, top_p, min_p, repeat_penalty;
     const char *stops[APUS_STOPS_MAX];
     size_t stops_count;
-    int lookup, ignore_eos, bos, special, verify, man;
+    int pair, lookup, ignore_eos, bos, special, verify, man;
 };
 
 enum option_kind {

@@ -448,6 +448,35 @@ class Bench(Case):
         self.wrong(1, 'No such file', 'bench', '-m', path('absent'))
 
 
+class BenchPair(Case):
+    def test_pair(self):
+        o = self.object('bench', '-m', Fixture.model, '-d', Fixture.model, '--pair')
+        self.assertEqual({(r['temperature'], r['proposals']) for r in o['pair']},
+                         {(t, p) for t in (0, 0.8) for p in ('0', 'auto', '1', '2', '3', '4', '5', '7', '10', '15')})
+        for row in o['pair']:
+            self.assertGreater(row['tps'], 0)
+            if row['proposals'] not in ('0', 'auto'):
+                self.assertEqual(row['accepted'], 1, 'a model drafts for itself without a miss')
+                self.assertGreater(row['tokens_per_round'], min(int(row['proposals']), 10) * 0.7)
+
+    def test_replay(self):
+        o = self.object('bench', '-m', Fixture.model, '-d', other_model('other_pieces.apus', swapped=True), '--replay', '0.73')
+        at_five = [r for r in o['replay'] if r['proposals'] == 5]
+        self.assertEqual(len(at_five), 1)
+        self.assertAlmostEqual(at_five[0]['accepted'], 0.73, delta=0.02)
+        self.assertAlmostEqual(at_five[0]['tokens_per_round'], 1 + 5 * at_five[0]['accepted'], places=6)
+        for r in o['replay']:
+            self.assertGreater(r['speedup'], 0)
+            self.assertGreater(r['ceiling'], r['independent_ceiling'], 'bursts are worth more than independent tokens')
+
+    def test_wrong_uses(self):
+        m = Fixture.model
+        for expect, args in [('need a draft', ['--pair']), ('need a draft', ['--replay', '0.7']), ('one of', ['-d', m, '--pair', '--replay', '0.7']),
+                             ('say what to measure', ['-d', m]), ('--replay', ['-d', m, '--replay', '1.5'])]:
+            with self.subTest(args=args):
+                self.wrong(2, expect, 'bench', '-m', m, *args)
+
+
 class Rest(Case):
     def test_probe(self):
         o = self.object('probe', want=dict(engines=list, cpu=str, processors=int))
