@@ -189,12 +189,13 @@ static void cancelled_and_restored(void **unused) {
     free(got);
 }
 
-/* A draft whose context is shorter than the text slides its window; one with fewer rows never proposes the rest. */
+/* A draft whose context is shorter than the text slides its window; one with fewer rows than the target never proposes the rest, one with
+ * more never proposes what the target lacks. */
 static void windows_and_vocabularies(void **unused) {
     (void)unused;
-    struct tiny_spec wide = target_spec, narrow = twin_spec;
-    wide.vocab = 300, narrow.vocab = 280, narrow.positions = 64;
-    const apus_model *target = open_model(&wide), *drafts[] = {open_model(&narrow), open_model(&wide)};
+    struct tiny_spec wide = target_spec, narrow = twin_spec, wider = twin_spec;
+    wide.vocab = 300, narrow.vocab = 280, narrow.positions = 64, wider.vocab = 900;
+    const apus_model *target = open_model(&wide), *drafts[] = {open_model(&narrow), open_model(&wide), open_model(&wider)};
     struct result *want = calloc(1, sizeof *want), *got = calloc(1, sizeof *got);
     for (int kind = 0; kind < 3; kind++) {
         apus_sampling sampling = sampling_of(kind);
@@ -202,7 +203,7 @@ static void windows_and_vocabularies(void **unused) {
         apus_session *plain = open_session((apus_config){.model = target});
         prompt(plain, prompts[0]);
         generate(plain, &sampling, 0, want);
-        for (int d = 0; d < 2; d++) {
+        for (int d = 0; d < 3; d++) {
             apus_session *s = open_session((apus_config){.model = target, .draft = drafts[d], .draft_context = 64, .proposals = 5});
             for (int again = 0; again < 2; again++) {
                 prompt(s, prompts[0]);
