@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,13 +37,21 @@ static const struct option *find_in(const struct option *options, size_t count, 
     return NULL;
 }
 
+/* As it can be typed: "-n (--tokens)". */
+static const char *named(const struct option *o) {
+    static char text[64];
+    if (!o->letter) return o->name;
+    snprintf(text, sizeof text, "%s (%s)", o->letter, o->name);
+    return text;
+}
+
 static int store_count(const struct option *o, uint64_t *to, const char *value) {
     char *end = NULL;
     errno = 0;
     unsigned long long n = strtoull(value, &end, 10);
-    if (*value < '0' || *value > '9' || *end || errno) return fail(EXIT_USAGE, "%s expects a whole number, found '%s'.", o->name, value);
+    if (*value < '0' || *value > '9' || *end || errno) return fail(EXIT_USAGE, "%s expects a whole number, found '%s'.", named(o), value);
     if ((double)n < o->low || (o->high > 0 && (double)n > o->high))
-        return fail(EXIT_USAGE, "%s expects a number from %.0f to %.0f, found %s.", o->name, o->low, o->high, value);
+        return fail(EXIT_USAGE, "%s expects a number from %.0f to %.0f, found %s.", named(o), o->low, o->high, value);
     *to = n;
     return EXIT_OK;
 }
@@ -50,8 +59,9 @@ static int store_count(const struct option *o, uint64_t *to, const char *value) 
 static int store_real(const struct option *o, double *to, const char *value) {
     char *end = NULL;
     double x = strtod(value, &end);
-    if (end == value || *end || !isfinite(x)) return fail(EXIT_USAGE, "%s expects a number, found '%s'.", o->name, value);
-    if (x < o->low || x > o->high) return fail(EXIT_USAGE, "%s expects a number from %g to %g, found %s.", o->name, o->low, o->high, value);
+    if (end == value || *end || !isfinite(x)) return fail(EXIT_USAGE, "%s expects a number, found '%s'.", named(o), value);
+    if (x < o->low || x > o->high)
+        return fail(EXIT_USAGE, "%s expects a number from %g to %g, found %s.", named(o), o->low, o->high, value);
     *to = x;
     return EXIT_OK;
 }
@@ -78,6 +88,13 @@ static int store(const struct option *o, struct settings *settings, const char *
     return EXIT_OK;
 }
 
+/* What a newcomer means by it is the model, mostly. */
+static int unexpected(const struct command *command, const char *argument) {
+    int takes_model = find_in(command->options, command->options_count, "-m", 2) != NULL;
+    return fail(EXIT_USAGE, "unexpected argument '%s'%s. See: apus help %s", argument,
+                takes_model ? ": the model goes behind -m, a prompt or text behind -p or -f" : "", command->name);
+}
+
 int options_parse(const struct command *command, struct settings *settings, int argc, char **argv, int first, int *next) {
     const char *topic = command ? command->name : "";
     int operands_only = 0;
@@ -90,7 +107,7 @@ int options_parse(const struct command *command, struct settings *settings, int 
         }
         if (operands_only || arg[0] != '-' || !arg[1]) {
             if (!command) break;
-            if (!command->operand || settings->operand) return fail(EXIT_USAGE, "unexpected argument '%s'. See: apus help %s", arg, topic);
+            if (!command->operand || settings->operand) return unexpected(command, arg);
             settings->operand = arg;
             continue;
         }

@@ -268,13 +268,18 @@ static bool parse_header(struct cursor *c, uint64_t *tensors, uint64_t *pairs) {
     uint32_t version = 0;
     if (!magic) return false;
     if (memcmp(magic, "FUGG", 4) == 0) return diag_fail(c->d, "%s: a byte-swapped GGUF file is not supported", c->file);
-    if (memcmp(magic, "GGUF", 4) != 0) return diag_fail(c->d, "%s: not a GGUF file", c->file);
+    if (memcmp(magic, "APUS", 4) == 0) return diag_fail(c->d, "%s: not a GGUF file but a blob: it is packed already", c->file);
+    if (memcmp(magic, "GGUF", 4) != 0)
+        return diag_fail(c->d, "%s: not a GGUF file: begins with the bytes %02x %02x %02x %02x, not with GGUF", c->file, magic[0], magic[1],
+                         magic[2], magic[3]);
     if (!take_u32(c, &version, "the header")) return false;
     if (version != 0 && (version & 0xffff) == 0) return diag_fail(c->d, "%s: a big-endian GGUF file is not supported", c->file);
     if (version != 2 && version != 3) return diag_fail(c->d, "%s: GGUF version %u is not supported, only 2 and 3", c->file, version);
     if (!take_u64(c, tensors, "the header") || !take_u64(c, pairs, "the header")) return false;
-    if (*tensors > MAX_TENSORS) return diag_fail(c->d, "%s: claims %llu tensors", c->file, (unsigned long long)*tensors);
-    if (*pairs > MAX_KEYS) return diag_fail(c->d, "%s: claims %llu keys", c->file, (unsigned long long)*pairs);
+    if (*tensors > MAX_TENSORS)
+        return diag_fail(c->d, "%s: claims %llu tensors where at most %d are expected", c->file, (unsigned long long)*tensors, MAX_TENSORS);
+    if (*pairs > MAX_KEYS)
+        return diag_fail(c->d, "%s: claims %llu keys where at most %d are expected", c->file, (unsigned long long)*pairs, MAX_KEYS);
     return true;
 }
 

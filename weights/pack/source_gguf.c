@@ -64,7 +64,9 @@ static bool neutral(struct reader *r, const char *key, double value) {
                 : gguf_get_float(r->gguf, key, &real, &ignored) == GGUF_FOUND             ? real
                 : gguf_get_bool(r->gguf, key, &flag, &ignored) == GGUF_FOUND              ? (double)flag
                                                                                           : -1;
-    return is == value ? true : diag_fail(r->d, "%s: key %s has a value that is not supported", r->file, key);
+    return is == value ? true
+           : is == -1  ? diag_fail(r->d, "%s: key %s is not a number from 0 on where only %g is supported", r->file, key, value)
+                       : diag_fail(r->d, "%s: key %s is %g where only %g is supported", r->file, key, is, value);
 }
 
 static bool check_keys(struct reader *r) {
@@ -242,7 +244,8 @@ bool config_of_gguf(const struct gguf *gguf, struct model_config *c, struct diag
     enum gguf_found found = gguf_get_text(gguf, key_of(&r, "tensor_data_layout"), &layout, d);
     if (found == GGUF_BAD) return false;
     if (found == GGUF_FOUND && !text_is(layout, "Meta AI original pth"))
-        return diag_fail(d, "%s: %s has a value that is not supported", r.file, r.key);
+        return diag_fail(d, "%s: %s is %.*s where only Meta AI original pth is supported", r.file, r.key,
+                         (int)(layout.bytes < 40 ? layout.bytes : 40), layout.data);
     found = gguf_get_float(gguf, key_of(&r, "attention.layer_norm_rms_epsilon"), &c->eps, d);
     if (found != GGUF_FOUND) return diag_fail(d, "%s: key %s is missing", r.file, r.key);
     if (!read_vocabulary(&r, c) || !read_layers(&r, c) || !read_rope(&r, c) || !read_tokens(&r, c)) return false;

@@ -1,5 +1,6 @@
 /* Hyper-parameters out of a Hugging Face config.json: Llama, Mistral, Qwen2 and DeciLM. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "weights/pack/source_inside.h"
@@ -148,6 +149,14 @@ static bool neutral(const json_t *value, const char *text, double number) {
     return json_is_number(value) && json_number_value(value) == number;
 }
 
+static bool not_neutral(const struct reader *r, const char *key, const json_t *value, const char *text, double number) {
+    char found[64] = "", *all = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    snprintf(found, sizeof found, "%s", all ? all : "something");
+    free(all);
+    return text ? diag_fail(r->d, "%s: %s is %s where only \"%s\" is supported", r->file, key, found, text)
+                : diag_fail(r->d, "%s: %s is %s where only %g (or none) is supported", r->file, key, found, number);
+}
+
 /* Every key is read, harmless, or neutral; null is as good as absent. */
 static bool check_keys(const struct reader *r) {
     const char *key;
@@ -157,8 +166,7 @@ static bool check_keys(const struct reader *r) {
         bool known = false;
         for (size_t i = 0; i < sizeof NEUTRAL / sizeof NEUTRAL[0] && !known; i++) {
             if (strcmp(key, NEUTRAL[i].key) != 0) continue;
-            if (!neutral(value, NEUTRAL[i].text, NEUTRAL[i].number))
-                return diag_fail(r->d, "%s: %s has a value that is not supported", r->file, key);
+            if (!neutral(value, NEUTRAL[i].text, NEUTRAL[i].number)) return not_neutral(r, key, value, NEUTRAL[i].text, NEUTRAL[i].number);
             known = true;
         }
         if (strcmp(key, "quantization_config") == 0)
@@ -186,7 +194,9 @@ static bool read_family(const struct reader *r, struct model_config *c, enum fam
         snprintf(c->architecture, sizeof c->architecture, "%s", name);
         return true;
     }
-    return diag_fail(r->d, "%s: architecture %s is not supported", r->file, name);
+    return diag_fail(
+        r->d, "%s: architecture %s is not supported, only LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM and DeciLMForCausalLM",
+        r->file, name);
 }
 
 /* ----------------------------------------------------------------------------------------------------------------- layers -- */
