@@ -115,8 +115,9 @@ static NOINLINE void score_all(const struct attend_args *a, uint32_t end, float 
 INLINE __m256i weights8(const struct attend_args *a, const float *score, uint32_t slot, float max, float inv_vmax, __m256i *sum) {
     const __m256 least = _mm256_set1_ps(-30.0f), t = _mm256_sub_ps(_mm256_load_ps(score + slot), _mm256_set1_ps(max));
     const __m256 e = exp2_8(_mm256_max_ps(t, least)); /* exp2(-30) gives the integers 0, as slots below it and those not seen must */
-    __m256i bad = _mm256_setzero_si256();             /* b <= 1 where a slot is seen; elsewhere it is finite */
+    __m256i bad = _mm256_setzero_si256();
     __m256 b = snap8(_mm256_mul_ps(_mm256_loadu_ps(a->kv.vscale + slot), _mm256_set1_ps(inv_vmax)), &bad);
+    b = _mm256_min_ps(b, _mm256_set1_ps(2.0f)); /* about 1 at most where a slot is seen; elsewhere it may be anything */
     __m256i w = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_mul_ps(e, b), _mm256_set1_ps(2097151.0f)));
     *sum = _mm256_add_epi32(*sum, _mm256_cvtps_epi32(_mm256_mul_ps(e, _mm256_set1_ps(16777216.0f))));
     return _mm256_min_epi32(w, _mm256_set1_epi32(DIGIT_TOP));

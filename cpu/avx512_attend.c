@@ -109,8 +109,9 @@ static NOINLINE int64_t cut(const struct attend_args *a, uint32_t i, uint32_t be
     for (uint32_t slot = begin; slot < end; slot += 16, digit += 16) {
         __m512 t = _mm512_sub_ps(_mm512_load_ps(score + slot), _mm512_set1_ps(max)), least = _mm512_set1_ps(-30.0f);
         __m512 e = exp2_16(_mm512_max_ps(t, least)); /* exp2(-30) gives the integers 0, as slots below it and those not seen must */
-        __mmask16 bad = 0;                           /* b <= 1 where a slot is seen; elsewhere it is finite */
+        __mmask16 bad = 0;
         __m512 b = snap16(_mm512_mul_ps(_mm512_loadu_ps(a->kv.vscale + slot), _mm512_set1_ps(inv_vmax)), &bad);
+        b = _mm512_min_ps(b, _mm512_set1_ps(2.0f)); /* about 1 at most where a slot is seen; elsewhere it may be anything */
         __m512i w = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_mul_ps(e, b), _mm512_set1_ps(2097151.0f)));
         w = _mm512_min_epi32(w, _mm512_set1_epi32(DIGIT_TOP));
         sum = _mm512_add_epi32(sum, _mm512_cvtps_epi32(_mm512_mul_ps(e, _mm512_set1_ps(16777216.0f))));

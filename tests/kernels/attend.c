@@ -1,7 +1,7 @@
 /* Attention against the reference. Slots that no query sees hold bytes that would show: their scales are NaN. */
 #include "checker.h"
 
-enum content { C_PLAIN, C_SHARP, C_FLAT, C_EXTREME, C_NO_VALUES, C_LARGE_SCALES, C_SMALL_SCALES, C_PATTERNS };
+enum content { C_PLAIN, C_SHARP, C_FLAT, C_EXTREME, C_NO_VALUES, C_LARGE_SCALES, C_SMALL_SCALES, C_GROWING, C_PATTERNS };
 
 struct scene {
     uint32_t slots, head_dim, queries;
@@ -43,6 +43,9 @@ static void fill_scales(const struct scene *s, struct dice *d, uint32_t slot, fl
         break;
     case C_SMALL_SCALES:
         *v = slot % 3 ? 0.0f : positive(dice_float(d, -50, -48));
+        break;
+    case C_GROWING: /* later slots, which an earlier query does not see, outweigh all that it sees */
+        *v = bits_float((127u - 40 + slot % 40 * 2) << 23);
         break;
     default:
         break;
