@@ -5,4 +5,5 @@ set -eu
 cd "$(dirname "$0")/../.."
 gguf=$(sh toolchain/model.sh gguf) || exit $?
 sh bench/accuracy/llama_cpp.sh
+rm -f build/accuracy/*.apus build/accuracy/windows.jsonl # of another build, perhaps
 exec nice build/llama-venv/bin/python bench/accuracy/table.py "$gguf" --check "$@"
