@@ -66,6 +66,10 @@ static apus_status accept(apus_session *s, struct round *r, apus_piece *piece) {
     for (uint32_t i = 0; i <= r->proposed; i++) {
         int32_t proposed = i < r->proposed ? s->ids[s->count] : -1;
         status = choose(s, track_logits(t, first + i), piece);
+        if (status && piece->count) { /* what was chosen before it is given first; the next round begins with the failure */
+            status = APUS_OK;
+            break;
+        }
         if (status || piece->stop || s->ids[s->count - 1] != proposed) break;
         r->accepted++;
     }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <math.h>
 
 #include "apus/apus.h"
 #include "tests/pack/tiny_blob.h"
@@ -236,6 +237,38 @@ static void wrong_pairs_are_refused(void **unused) {
     assert_int_equal(apus_measure(&config, &need), APUS_OK);
 }
 
+static void nothing_after_seven(void *unused, float *logits, uint32_t vocab, const int32_t *ids, size_t count) {
+    (void)unused, (void)ids;
+    for (uint32_t i = 0; count >= 7 && i < vocab; i++) logits[i] = -INFINITY;
+}
+
+/* A choice that fails in the middle of a round does not take along what was chosen before it. */
+static void failures_come_after_what_was_made(void **unused) {
+    (void)unused;
+    const apus_model *target = open_model(&target_spec), *draft = open_model(&twin_spec);
+    apus_sampling sampling = sampling_of(1);
+    sampling.logits = nothing_after_seven;
+    int32_t made[2][16];
+    for (uint32_t n = 0; n <= 15; n += 5) {
+        apus_session *s = open_session((apus_config){.model = target, .draft = n ? draft : NULL, .proposals = n});
+        int32_t *to = made[n != 0];
+        apus_piece piece;
+        size_t count = 0;
+        prompt(s, prompts[0]);
+        assert_int_equal(apus_begin(s, &sampling), APUS_OK);
+        apus_status status;
+        while ((status = apus_next(s, &piece)) == APUS_OK) {
+            assert_true(!piece.stop && piece.count && count + piece.count <= 7);
+            memcpy(to + count, piece.ids, piece.count * sizeof *to);
+            count += piece.count;
+        }
+        assert_int_equal(status, APUS_E_NUMERIC);
+        assert_int_equal(count, 7);
+        assert_memory_equal(to, made[0], 7 * sizeof *to);
+        close_session(s);
+    }
+}
+
 static void keep_reason(void *reason, int level, const char *text) {
     assert_int_equal(level, APUS_LOG_ERROR);
     *(const char **)reason = text; /* a constant */
@@ -269,8 +302,8 @@ static void other_tokenizers_are_refused(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(never_changes_the_output), cmocka_unit_test(cancelled_and_restored),
-                                       cmocka_unit_test(windows_and_vocabularies), cmocka_unit_test(wrong_pairs_are_refused),
-                                       cmocka_unit_test(other_tokenizers_are_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(never_changes_the_output),     cmocka_unit_test(cancelled_and_restored),
+                                       cmocka_unit_test(windows_and_vocabularies),     cmocka_unit_test(wrong_pairs_are_refused),
+                                       cmocka_unit_test(other_tokenizers_are_refused), cmocka_unit_test(failures_come_after_what_was_made)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
