@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "hal/fenv.h"
 #include "runtime/config.h"
 #include "weights/blob.h"
 
@@ -32,7 +33,7 @@ APUS_API apus_status apus_blob_verify(const apus_blob *blob, const char **sectio
 APUS_API apus_status apus_describe(const apus_blob *blob, apus_info *info) {
     const struct blob *b = opened(blob);
     if (!b || !info) return APUS_E_ARGUMENT;
-    uint64_t pass = blob_pass_bytes(b);
+    uint64_t pass = blob_pass_bytes(b), fenv = fenv_enter();
     *info = (apus_info){
         .name = b->text + b->model->name,
         .architecture = b->text + b->model->architecture,
@@ -53,6 +54,7 @@ APUS_API apus_status apus_describe(const apus_blob *blob, apus_info *info) {
         .eos = b->vocab.header->eos,
         .end_tokens = b->vocab.header->ends_count,
     };
+    fenv_leave(fenv);
     return APUS_OK;
 }
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "hal/fenv.h"
 #include "hal/scalar.h"
 #include "runtime/config.h"
 
@@ -27,7 +28,7 @@ static bool stops_hold(const apus_sampling *c) {
     return true;
 }
 
-apus_status sampler_open(struct sampler *sampler, const apus_sampling *sampling) {
+static apus_status read_settings(struct sampler *sampler, const apus_sampling *sampling) {
     struct sampler s = {.repeat_last = 64};
     apus_status status = config_read(&s.config, sizeof s.config, sampling);
     if (status) return status;
@@ -45,6 +46,13 @@ apus_status sampler_open(struct sampler *sampler, const apus_sampling *sampling)
     }
     *sampler = s;
     return APUS_OK;
+}
+
+apus_status sampler_open(struct sampler *sampler, const apus_sampling *sampling) {
+    uint64_t fenv = fenv_enter();
+    apus_status status = read_settings(sampler, sampling);
+    fenv_leave(fenv);
+    return status;
 }
 
 /* -------------------------------------------------------------------------------------------------------- over all logits -- */

@@ -9,6 +9,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
 
 #include "apus/apus.h"
 #include "runtime/sample.h"
@@ -411,17 +414,54 @@ static void refuses_settings_out_of_range(void **state) {
     assert_true(s.config.temperature == 1);
 }
 
+#if defined(__x86_64__)
+/* A caller that rounds upwards and flushes denormals gets the settings of one that does not. */
+static void settings_do_not_hear_the_float_environment(void **state) {
+    (void)state;
+    const unsigned plain = _mm_getcsr(), wild = 0x8000 | 0x0040 | 0x4000 | 0x1f80;
+    for (int i = 1; i < 100; i++) {
+        apus_sampling c = {.size = sizeof c,
+                           .temperature = (float)i * 0.07f,
+                           .repeat_penalty = 0.1f + (float)i * 0.05f,
+                           .top_p = (float)i * 0.0099f,
+                           .min_p = (float)i * 0.0033f};
+        struct sampler a, b;
+        assert_int_equal(sampler_open(&a, &c), APUS_OK);
+        _mm_setcsr(wild);
+        apus_status status = sampler_open(&b, &c);
+        unsigned found = _mm_getcsr();
+        _mm_setcsr(plain);
+        assert_int_equal(status, APUS_OK);
+        assert_int_equal(found & 0xffc0, wild & 0xffc0);
+        assert_int_equal(bits(a.inverse_temperature), bits(b.inverse_temperature));
+        assert_int_equal(bits(a.inverse_penalty), bits(b.inverse_penalty));
+        assert_true(a.top_p == b.top_p && a.min_p == b.min_p);
+    }
+    apus_sampling c = {.size = sizeof c, .temperature = 1e-45f}; /* not 0, and below 0.01 */
+    struct sampler s;
+    _mm_setcsr(wild);
+    apus_status status = sampler_open(&s, &c);
+    _mm_setcsr(plain);
+    assert_int_equal(status, APUS_E_ARGUMENT);
+}
+#endif
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(equals_the_contract_as_written),
-                                       cmocka_unit_test(draws_what_softmax_says),
-                                       cmocka_unit_test(log_probabilities_are_those_of_softmax),
-                                       cmocka_unit_test(same_arguments_same_id),
-                                       cmocka_unit_test(greedy_takes_the_lower_of_equals),
-                                       cmocka_unit_test(ties_at_the_cut_go_to_lower_ids),
-                                       cmocka_unit_test(the_largest_sums_fit),
-                                       cmocka_unit_test(mass_is_counted_to_the_unit),
-                                       cmocka_unit_test(punishes_each_recent_id_once),
-                                       cmocka_unit_test(the_callback_may_not_write_everything),
-                                       cmocka_unit_test(refuses_settings_out_of_range)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equals_the_contract_as_written),
+        cmocka_unit_test(draws_what_softmax_says),
+        cmocka_unit_test(log_probabilities_are_those_of_softmax),
+        cmocka_unit_test(same_arguments_same_id),
+        cmocka_unit_test(greedy_takes_the_lower_of_equals),
+        cmocka_unit_test(ties_at_the_cut_go_to_lower_ids),
+        cmocka_unit_test(the_largest_sums_fit),
+        cmocka_unit_test(mass_is_counted_to_the_unit),
+        cmocka_unit_test(punishes_each_recent_id_once),
+        cmocka_unit_test(the_callback_may_not_write_everything),
+#if defined(__x86_64__)
+        cmocka_unit_test(settings_do_not_hear_the_float_environment),
+#endif
+        cmocka_unit_test(refuses_settings_out_of_range)
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
