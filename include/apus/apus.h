@@ -292,18 +292,19 @@ typedef struct apus_piece {
     apus_stop_reason stop;
 } apus_piece;
 
-/* One round. APUS_OK also for the round that stops; after it APUS_E_ORDER until apus_begin. */
+/* One round. APUS_OK also for the round that stops; after it APUS_E_ORDER until apus_begin. On failure (APUS_E_NUMERIC, APUS_E_ENGINE) the
+ * generation is over likewise, *piece is untouched, and the context keeps the ids given before, as far as they could be evaluated. */
 APUS_API apus_status apus_next(apus_session *session, apus_piece *piece);
 
 /* Evaluates ids after the current context and writes logits [count][vocab] (vocab of apus_info), all of them into the context.
  * logits may be NULL. APUS_PARTIAL as in apus_prompt with *done positions finished (done may be NULL). */
 APUS_API apus_status apus_eval(apus_session *session, const int32_t *ids, size_t count, float *logits, size_t *done);
 
-/* Forgets all positions from `position` on (0 .. positions). */
+/* Forgets all ids from `position` on (0 .. the count of apus_ids). */
 APUS_API apus_status apus_rewind(apus_session *session, size_t position);
 
 typedef struct apus_stats_t {
-    uint64_t positions;      /* in the context now */
+    uint64_t positions;      /* evaluated; the context (apus_ids) may hold one id more, the last one chosen */
     uint64_t reused;         /* positions the last apus_prompt found in place */
     uint64_t prompt_tokens;  /* positions the last apus_prompt and the apus_append calls after it evaluated */
     uint64_t prompt_ns;      /* and the time it took */
@@ -315,8 +316,8 @@ typedef struct apus_stats_t {
     uint64_t arena_bytes;
     const char *engine;      /* "cpu" */
     const char *cpu;         /* instruction set in use */
-    uint32_t threads;
-    uint32_t context;
+    uint32_t threads;        /* as configured; where the port lends none, or one could not be started, fewer do the work */
+    uint32_t context;        /* positions it holds */
 
     /* Speculation in this generation. */
     uint64_t rounds;          /* calls of apus_next that gave ids */
@@ -331,8 +332,10 @@ typedef struct apus_stats_t {
 } apus_stats_t;
 APUS_API apus_status apus_stats(const apus_session *session, apus_stats_t *stats);
 
-/* The context (ids and KV rows, not a running generation) as bytes bound to the model and the format version. apus_save with
- * data NULL gives the size alone. apus_restore checks everything before it changes anything; APUS_E_MISMATCH for another model. */
+/* The context (ids and KV rows, not a running generation) as bytes bound to the model and the format version: the evaluated positions
+ * (apus_stats_t.positions), so the last id chosen is not in it and is appended by the caller if it is wanted. apus_save with data NULL gives
+ * the size alone; APUS_E_SPACE where capacity is less. apus_restore checks everything before it changes anything: APUS_E_FORMAT,
+ * APUS_E_VERSION, APUS_E_MISMATCH for another model, APUS_E_CONTEXT for more positions than this session holds. data: any alignment. */
 APUS_API apus_status apus_save(const apus_session *session, void *data, size_t capacity, size_t *bytes);
 APUS_API apus_status apus_restore(apus_session *session, const void *data, size_t bytes);
 
