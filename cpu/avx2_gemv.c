@@ -131,11 +131,16 @@ INLINE uint32_t compute_w8(const struct tile *t, const uint32_t COLUMNS) {
 }
 
 #define TILE(type, c)                                                                                                                      \
-    static uint32_t type##_##c(const struct tile *t) { return compute_##type(t, c); }
-/* clang-format off */
-TILE(w4, 1) TILE(w4, 2) TILE(w4, 3) TILE(w4, 4)
-TILE(w8, 1) TILE(w8, 2) TILE(w8, 3) TILE(w8, 4)
-/* clang-format on */
+    static uint32_t type##_##c(const struct tile *t) { return compute_##type(t, c); }                                                      \
+    struct tile /* takes the semicolon */
+TILE(w4, 1);
+TILE(w4, 2);
+TILE(w4, 3);
+TILE(w4, 4);
+TILE(w8, 1);
+TILE(w8, 2);
+TILE(w8, 3);
+TILE(w8, 4);
 
 /* table[n - 1] computes n columns. */
 static uint32_t walk(const struct gemv_args *a, uint32_t begin, uint32_t end, uint32_t type, tile_fn *const table[TILE_COLUMNS]) {
