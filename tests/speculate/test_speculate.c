@@ -295,7 +295,7 @@ static void other_tokenizers_are_refused(void **unused) {
     for (int which = 0; which < 2; which++) {
         char *draft = tiny_blob(&twin_spec, &bytes), *bos = draft ? memmem(draft, bytes, "<bos><eos>", 10) : NULL;
         assert_non_null(bos);
-        memcpy(bos, which ? "<bos><eot>" : "<aos><eos>", 10);
+        if (bos) memcpy(bos, which ? "<bos><eot>" : "<aos><eos>", 10);
         tiny_reseal(draft, bytes);
         apus_config config = {.size = sizeof config, .model = target, .draft = open_bytes(draft, bytes, NULL)};
         apus_memory need = {.bytes = 77};
@@ -304,8 +304,7 @@ static void other_tokenizers_are_refused(void **unused) {
         reason = NULL;
         assert_int_equal(apus_measure(&config, &need), APUS_E_MISMATCH);
         assert_int_equal(need.bytes, 77);
-        assert_non_null(reason);
-        assert_non_null(strstr(reason, "different texts"));
+        assert_true(reason && strstr(reason, "different texts"));
         assert_int_equal(apus_open(&session, &config, arena, sizeof arena), APUS_E_MISMATCH);
         assert_null(session);
     }
