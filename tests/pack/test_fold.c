@@ -158,18 +158,42 @@ static void scaled(struct matrix *w, double factor) {
 
 static const double Q_FACTOR = 1.4426950408889634 / 6.928203230275509; /* log2(e) / sqrt(48) */
 
+static double norm_of(const struct matrix *w, bool row, uint32_t i) {
+    double sum = 0;
+    for (uint32_t k = 0; k < (row ? w->cols : w->rows); k++) sum += row ? w->at[i][k] * w->at[i][k] : w->at[k][i] * w->at[k][i];
+    return sqrt(sum);
+}
+
+/* C of section 8 */
+static void balances(struct source *source, uint32_t layer, double c[FFN_PADDED]) {
+    static struct matrix gate, up, down;
+    load(source, source_tensor(source, SOURCE_GATE, layer), &gate);
+    load(source, source_tensor(source, SOURCE_UP, layer), &up);
+    load(source, source_tensor(source, SOURCE_DOWN, layer), &down);
+    gains(source, SOURCE_FFN_NORM, layer, &gate);
+    gains(source, SOURCE_FFN_NORM, layer, &up);
+    for (uint32_t i = 0; i < FFN_PADDED; i++) {
+        double g = norm_of(&gate, true, i);
+        c[i] = i < FFN ? sqrt(norm_of(&down, false, i) / (norm_of(&up, true, i) * g * (0.5 + 0.2071 * g * g / (g * g + 4)))) : 1;
+    }
+}
+
 static void by_formula(struct source *source, int which, uint32_t layer, struct matrix *w) {
     static const enum source_role roles[LT_COUNT] = {SOURCE_Q, SOURCE_K, SOURCE_V, SOURCE_O, SOURCE_GATE, SOURCE_UP, SOURCE_DOWN};
+    double c[FFN_PADDED];
     load(source, source_tensor(source, roles[which], layer), w);
     if (which == LT_O) {
         from_right(w, HEAD, false, true); /* A^T on every head, */
         from_left(w, DIM, true, false);   /* R^T on the sum */
     } else if (which == LT_DOWN) {
         w->cols = FFN_PADDED;
+        balances(source, layer, c);
+        for (uint32_t r = 0; r < w->rows; r++)
+            for (uint32_t k = 0; k < FFN_PADDED; k++) w->at[r][k] /= c[k];
         for (uint32_t r = 0; r < w->rows; r++) {
             double out[WIDEST] = {0};
-            for (uint32_t c = 0; c < FFN_PADDED; c++)
-                for (uint32_t k = 0; k < 64; k++) out[c / 64 * 64 + k] += w->at[r][c] * (__builtin_popcount(c % 64 & k) % 2 ? -1 : 1) / 64;
+            for (uint32_t i = 0; i < FFN_PADDED; i++)
+                for (uint32_t k = 0; k < 64; k++) out[i / 64 * 64 + k] += w->at[r][i] * (__builtin_popcount(i % 64 & k) % 2 ? -1 : 1) / 64;
             memcpy(w->at[r], out, sizeof out);
         }
         from_left(w, DIM, true, false);
@@ -178,6 +202,11 @@ static void by_formula(struct source *source, int which, uint32_t layer, struct 
         from_right(w, DIM, true, false);
         if (which == LT_V) from_left(w, HEAD, false, true); /* A V: as row vectors, v A^T */
         if (which == LT_Q) scaled(w, Q_FACTOR);
+        if (which == LT_UP) {
+            balances(source, layer, c);
+            for (uint32_t r = 0; r < w->rows; r++)
+                for (uint32_t k = 0; k < w->cols; k++) w->at[r][k] *= c[r];
+        }
         if (which >= LT_GATE) w->rows = FFN_PADDED; /* zero rows */
     }
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "weights/pack/balance.h"
 #include "weights/pack/layout.h"
 #include "weights/pack/parallel.h"
 #include "weights/pack/rotate.h"
@@ -31,6 +32,8 @@ struct fold {
     uint32_t widest; /* of any padded width or the residual stream */
     struct scratch *scratch;
     float *gain;    /* [dim] */
+    float *balance; /* [widest] of balanced_layer; balance.h */
+    uint32_t balanced_layer;
     float *values;  /* [block rows][padded columns] */
     uint8_t *bytes; /* of the block's panels */
     size_t values_room, bytes_room;
@@ -38,7 +41,7 @@ struct fold {
     size_t result_room;
     /* the block in work */
     const struct plan_tensor *tensor;
-    uint32_t kp, block_rows;
+    uint32_t kp, block_first, block_rows;
     float *row_scale; /* of the block's first row */
 };
 
@@ -60,8 +63,10 @@ struct fold *fold_new(struct source *source, const struct plan *plan, unsigned t
         if (kp > fold->widest) fold->widest = kp;
     }
     if (!rotation_init(&fold->residual, plan->model.dim, true, false) || !rotation_init(&fold->head, plan->model.head_dim, false, true) ||
-        !rotation_init(&fold->ffn, GROUP, false, false) || !(fold->gain = malloc(plan->model.dim * sizeof(float))))
+        !rotation_init(&fold->ffn, GROUP, false, false) || !(fold->gain = malloc(plan->model.dim * sizeof(float))) ||
+        !(fold->balance = malloc(fold->widest * sizeof(float))))
         goto memory;
+    fold->balanced_layer = BLOB_ABSENT;
     size_t m = fold->residual.m > fold->head.m ? fold->residual.m : fold->head.m;
     for (unsigned i = 0; i < threads; i++) {
         struct scratch *s = &fold->scratch[i];
@@ -91,6 +96,7 @@ void fold_free(struct fold *fold) {
     rotation_free(&fold->ffn);
     free(fold->scratch);
     free(fold->gain);
+    free(fold->balance);
     free(fold->values);
     free(fold->bytes);
     free(fold->result);
@@ -111,10 +117,13 @@ static void mix_rows(void *user, size_t item, unsigned worker) {
     uint32_t kp = fold->kp, cols = fold->tensor->record.cols, first = (uint32_t)item * STRIP;
     uint32_t count = fold->block_rows - first < STRIP ? fold->block_rows - first : STRIP;
     const struct rotation *rotation = mixing(fold, fold->tensor->rows);
-    float *w = fold->values + (size_t)first * kp;
+    float *w = fold->values + (size_t)first * kp, row_factor[STRIP];
+    for (uint32_t r = 0; r < STRIP; r++)
+        row_factor[r] = r < count && fold->tensor->balance == BALANCE_ROWS ? fold->balance[fold->block_first + first + r] : 1;
     for (uint32_t c = 0; c < kp; c++) {
         float factor = (fold->tensor->gain && c < cols ? fold->gain[c] : 1) * fold->tensor->factor;
-        for (uint32_t r = 0; r < STRIP; r++) s->strip[(size_t)c * STRIP + r] = r < count ? w[(size_t)r * kp + c] * factor : 0;
+        if (fold->tensor->balance == BALANCE_COLUMNS && c < cols) factor /= fold->balance[c];
+        for (uint32_t r = 0; r < STRIP; r++) s->strip[(size_t)c * STRIP + r] = r < count ? w[(size_t)r * kp + c] * factor * row_factor[r] : 0;
     }
     if (rotation) {
         uint32_t end = rotation == &fold->ffn ? kp : cols;
@@ -240,7 +249,7 @@ static uint32_t rows_per_block(const struct fold *fold, const struct plan_tensor
 }
 
 static bool one_block(struct fold *fold, uint64_t first, uint32_t rows, struct diag *d) {
-    fold->block_rows = rows;
+    fold->block_first = (uint32_t)first, fold->block_rows = rows;
     if (!read_block(fold, first, rows, d)) return false;
     size_t strips = (rows + STRIP - 1) / STRIP;
     parallel_for(fold->threads, strips, mix_rows, fold);
@@ -263,6 +272,10 @@ bool fold_tensor(struct fold *fold, const struct plan_tensor *tensor, float *row
     fold->bytes = grown(fold->bytes, &fold->bytes_room, padded_rows(per_block) / PANEL_ROWS * panel, 1);
     fold->result = grown(fold->result, &fold->result_room, per_block, sizeof *fold->result);
     if (!fold->values || !fold->bytes || !fold->result) return diag_fail(d, "out of memory for tensor %s", record->name);
+    if (tensor->balance != BALANCE_NONE && fold->balanced_layer != tensor->layer) {
+        if (!balance_layer(fold->source, fold->plan, tensor->layer, fold->values, fold->values_room, fold->balance, d)) return false;
+        fold->balanced_layer = tensor->layer;
+    }
     for (uint32_t first = 0; first < record->rows; first += per_block) {
         uint32_t count = record->rows - first < per_block ? record->rows - first : per_block;
         fold->row_scale = rows + record->row_scales + first;

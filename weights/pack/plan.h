@@ -21,11 +21,16 @@ enum plan_mix {
     MIX_FFN       /* normalised Hadamard over every 64 */
 };
 
+/* What balance.h does to it. */
+enum plan_balance { BALANCE_NONE, BALANCE_ROWS, BALANCE_COLUMNS };
+
 struct plan_tensor {
     struct blob_tensor record;
     const struct source_tensor *from, *gain, *bias; /* gain and bias may be NULL */
     enum plan_mix rows, columns;
     float factor; /* on all weights and the bias */
+    enum plan_balance balance;
+    uint32_t layer;
     struct quantizer quantizer;
 };
 
