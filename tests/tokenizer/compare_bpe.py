@@ -125,10 +125,12 @@ with tempfile.TemporaryDirectory() as folder:
     vocab, merges = model["vocab"], model["merges"]
     for word in ("Ġunreachable", "zqzqzq", "ĠWord"):
         vocab.setdefault(word, len(vocab))
-    n = len(vocab)
-    added = [added_token(n, "<|end|>"), added_token(n + 1, "<|end|>more", normalized=True), added_token(n + 2, "<tool>", special=False),
-             added_token(n + 3, "日月", special=False), added_token(n + 4, "ool", special=False, normalized=True), added_token(n + 5, "self.", special=False),
-             added_token(n + 6, "<|strip|>", lstrip=True, rstrip=True), added_token(n + 7, "  ", special=False, normalized=True)]
+    n, added = len(vocab), []
+    for content, kind in (("<|end|>", {}), ("<|end|>more", {"normalized": True}), ("<tool>", {"special": False}), ("日月", {"special": False}),
+                          ("ool", {"special": False, "normalized": True}), ("self.", {"special": False}), ("<|strip|>", {"lstrip": True, "rstrip": True}),
+                          ("  ", {"special": False, "normalized": True})):
+        if content not in vocab:  # the trainer may have made a word of it: what it learns depends on this Python's own files
+            added.append(added_token(n + len(added), content, **kind))
     for rule in RULES:
         if rule == "starcoder":
             continue
