@@ -136,7 +136,7 @@ def table(rows):
 
 
 def check(rows):
-    """What would be a regression: measured 0.0087 and 0.0114 for int8, with room for texts that differ between systems."""
+    """What would be a regression: measured 0.0077 and 0.0101 for int8, with room for texts that differ between systems."""
     bad = []
     for (kind, name), (count, kl, *_) in rows.items():
         if (kind, 'llama.cpp Q4_0') not in rows:
