@@ -1,130 +1,22 @@
 /* Speculation never changes the output: ids, text, log-probabilities and logits of every session with a draft, with lookup or with both are
  * those of a session without, for every number of proposals, greedy and sampled, on any threads, over prompts that reuse each other's
  * beginning, cancelled rounds and restored states. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/speculate/fixture.h"
+
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-#include <math.h>
-
-#include "apus/apus.h"
-#include "tests/pack/tiny_blob.h"
-
-enum { CONTEXT = 200, IDS = 400 };
-
-/* Blobs and models stay until the process ends, which is short; found from here, they are no leak. */
-static void *kept[64];
-static size_t kept_count;
-
-static void *keep(void *memory) {
-    assert_non_null(memory);
-    assert_true(kept_count < sizeof kept / sizeof *kept);
-    return kept[kept_count++] = memory;
-}
-
-static apus_model *open_bytes(void *data, size_t bytes, const apus_port *port) {
-    apus_blob blob;
-    apus_memory need;
-    apus_model *model;
-    keep(data);
-    assert_int_equal(apus_blob_open(&blob, data, bytes, NULL), APUS_OK);
-    apus_model_config config = {.size = sizeof config, .blob = &blob, .port = port};
-    assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
-    assert_int_equal(apus_model_open(&model, &config, keep(aligned_alloc(64, need.bytes)), need.bytes), APUS_OK);
-    return model;
-}
-
-static apus_model *open_model(const struct tiny_spec *spec) {
-    size_t bytes;
-    void *data = tiny_blob(spec, &bytes);
-    return open_bytes(data, bytes, apus_port_host());
-}
-
-static apus_session *open_session(apus_config config) {
-    apus_memory need;
-    apus_session *s;
-    config.size = sizeof config;
-    if (!config.context) config.context = CONTEXT;
-    assert_int_equal(apus_measure(&config, &need), APUS_OK);
-    void *arena = aligned_alloc(64, need.bytes);
-    memset(arena, 0xa5, need.bytes);
-    assert_int_equal(apus_open(&s, &config, arena, need.bytes), APUS_OK);
-    return s;
-}
-
-static void close_session(apus_session *s) {
-    apus_close(s);
-    free(s); /* a session begins its arena */
-}
-
-/* What a generation gave. */
-struct result {
-    int32_t ids[IDS];
-    float log_probs[IDS];
-    size_t count, bytes;
-    char text[8192];
-    apus_stop_reason stop;
-    apus_stats_t stats;
-};
-
-static void generate(apus_session *s, const apus_sampling *sampling, uint32_t cancel_every, struct result *r) {
-    apus_piece piece;
-    uint32_t rounds = 0;
-    memset(r, 0, sizeof *r);
-    assert_int_equal(apus_begin(s, sampling), APUS_OK);
-    do {
-        if (cancel_every && ++rounds % cancel_every == 0) apus_cancel(s);
-        assert_int_equal(apus_next(s, &piece), APUS_OK);
-        assert_true(piece.count <= 16 && r->count + piece.count <= IDS && r->bytes + piece.bytes <= sizeof r->text);
-        memcpy(r->ids + r->count, piece.ids, piece.count * sizeof *r->ids);
-        memcpy(r->log_probs + r->count, piece.log_probs, piece.count * sizeof *r->log_probs);
-        memcpy(r->text + r->bytes, piece.text, piece.bytes);
-        r->count += piece.count;
-        r->bytes += piece.bytes;
-    } while (!piece.stop);
-    r->stop = piece.stop;
-    assert_int_equal(apus_stats(s, &r->stats), APUS_OK);
-}
-
-static void same(const struct result *a, const struct result *b) {
-    assert_int_equal(a->count, b->count);
-    assert_memory_equal(a->ids, b->ids, a->count * sizeof *a->ids);
-    assert_memory_equal(a->log_probs, b->log_probs, a->count * sizeof *a->log_probs);
-    assert_int_equal(a->stats.logits_hash, b->stats.logits_hash);
-    assert_int_equal(a->bytes, b->bytes);
-    assert_memory_equal(a->text, b->text, a->bytes);
-    assert_int_equal(a->stop, b->stop);
-}
-
-static void prompt(apus_session *s, const char *text) {
-    apus_part part = {APUS_TEXT, 0, text, strlen(text)};
-    assert_int_equal(apus_prompt(s, &part, 1, 0), APUS_OK);
-}
 
 static const char *const prompts[] = {"abcabcabcabcab", "abcabcabd", "abcabcabd and more of it", "x"};
 
 static const struct tiny_spec target_spec = {.layers = 2, .seed = 1}, twin_spec = {.layers = 2, .seed = 1},
                               stranger_spec = {.layers = 1, .dim = 128, .heads = 2, .kv_heads = 1, .seed = 77};
 
-static apus_sampling sampling_of(int kind) {
-    static const apus_stop stops[] = {{"\x41", 1}, {"zz", 2}};
-    apus_sampling s = {.size = sizeof s, .want_hash = 1, .ignore_end = 1, .max_tokens = 60, .seed = 5};
-    if (kind == 1) s.temperature = 0.8f;
-    if (kind == 2) s.temperature = 1.3f, s.top_k = 20, s.top_p = 0.9f, s.min_p = 0.02f;
-    if (kind == 3) s.repeat_penalty = 1.3f, s.temperature = 0.5f, s.repeat_last = 20;
-    if (kind == 4) s.stops = stops, s.stops_count = 2, s.temperature = 1.0f, s.max_tokens = 0;
-    return s;
-}
-
 static void never_changes_the_output(void **unused) {
     (void)unused;
     const apus_model *target = open_model(&target_spec), *drafts[] = {NULL, open_model(&twin_spec), open_model(&stranger_spec)};
-    struct result *want = calloc(20, sizeof *want), *got = calloc(1, sizeof *got);
-    for (int kind = 0; kind < 5; kind++) {
+    struct result *want = calloc(SAMPLINGS * 4, sizeof *want), *got = calloc(1, sizeof *got);
+    for (int kind = 0; kind < SAMPLINGS; kind++) {
         apus_session *plain = open_session((apus_config){.model = target});
         for (int p = 0; p < 4; p++) {
             apus_sampling sampling = sampling_of(kind);
@@ -137,15 +29,19 @@ static void never_changes_the_output(void **unused) {
     for (size_t d = 0; d < 3; d++)
         for (uint32_t n = 0; n <= 15; n += n < 3 ? 1 : 4)
             for (int lookup = d == 0; lookup < 2; lookup++) {
-                apus_config config = {
-                    .model = target, .draft = drafts[d], .proposals = n, .lookup = lookup, .threads = n == 6 ? 2 : 1, .chunk = n % 2 ? 0 : 9};
+                apus_config config = {.model = target,
+                                      .draft = drafts[d],
+                                      .proposals = n,
+                                      .lookup = lookup,
+                                      .threads = n == 6 ? 2 : 1,
+                                      .chunk = n % 2 ? 0 : 9};
                 apus_session *s = open_session(config);
-                for (int kind = 0; kind < 5; kind++)
+                for (int kind = 0; kind < SAMPLINGS; kind++)
                     for (int p = 0; p < 4; p++) {
                         apus_sampling sampling = sampling_of(kind);
                         prompt(s, prompts[p]);
                         generate(s, &sampling, 0, got);
-                        same(got, &want[kind * 4 + p]);
+                        assert_same(got, &want[kind * 4 + p]);
                         proposed += got->stats.proposed;
                         accepted += got->stats.accepted;
                         if (d == 1 && n && !lookup && kind < 3 &&
@@ -219,7 +115,7 @@ static void windows_and_vocabularies(void **unused) {
             for (int again = 0; again < 2; again++) {
                 prompt(s, prompts[0]);
                 generate(s, &sampling, 0, got);
-                same(got, want);
+                assert_same(got, want);
             }
             close_session(s);
         }
@@ -291,13 +187,13 @@ static void other_tokenizers_are_refused(void **unused) {
     const apus_port port = {.size = sizeof port, .user = &reason, .log = keep_reason};
     size_t bytes;
     void *data = tiny_blob(&target_spec, &bytes);
-    const apus_model *target = open_bytes(data, bytes, &port);
+    const apus_model *target = open_bytes(data, bytes, &port, APUS_CPU_BEST);
     for (int which = 0; which < 2; which++) {
         char *draft = tiny_blob(&twin_spec, &bytes), *bos = draft ? memmem(draft, bytes, "<bos><eos>", 10) : NULL;
         assert_non_null(bos);
         if (bos) memcpy(bos, which ? "<bos><eot>" : "<aos><eos>", 10);
         tiny_reseal(draft, bytes);
-        apus_config config = {.size = sizeof config, .model = target, .draft = open_bytes(draft, bytes, NULL)};
+        apus_config config = {.size = sizeof config, .model = target, .draft = open_bytes(draft, bytes, NULL, APUS_CPU_BEST)};
         apus_memory need = {.bytes = 77};
         apus_session *session = NULL;
         char arena[64];
