@@ -17,7 +17,7 @@
 #include "json.h"
 #include "load.h"
 
-enum { SAMPLES_MAX = 41, CONTEXT_MOST = 1024, PREFILL_MOST = 512, BASE_MOST = 128, DECODE_TOKENS = 8, VERIFY_MOST = 16 };
+enum { SAMPLES_MAX = 41, CONTEXT_MOST = 1024, PREFILL_MOST = 512, BASE_MOST = 128, DECODE_TOKENS = 8, VERIFY_MOST = 16, ROOM = 32 };
 static const uint32_t verify_columns[] = {1, 2, 4, 8, 16};
 enum { VERIFIES = COUNT_OF(verify_columns) };
 
@@ -32,9 +32,10 @@ struct bench {
     void *region; /* what the read roof reads */
     size_t region_bytes;
     unsigned prefetch;
-    int32_t ids[CONTEXT_MOST];
+    int32_t *ids; /* [context] */
     float *logits;
     uint32_t context, base, prefill_tokens, decode_tokens;
+    int deep;                                                    /* --at was given: the cache is filled once, by a prefill of base tokens */
     struct samples read, dot, decode, verify[VERIFIES], prefill; /* bytes/s, multiply-adds/s, then seconds */
 };
 
@@ -72,9 +73,21 @@ static uint32_t affordable(uint32_t most, double seconds_each, double budget) {
     return count;
 }
 
+/* The cache filled up to the position that was asked for; the only prefill of such a run. */
+static apus_status plan_deep(struct bench *b) {
+    double seconds = 0;
+    apus_status status = evaluate(b, 0, 16, b->logits, &seconds);
+    b->prefill_tokens = b->base;
+    b->decode_tokens = DECODE_TOKENS;
+    if (status >= 0) status = evaluate(b, 0, b->base, NULL, &seconds);
+    add_sample(&b->prefill, seconds);
+    return status;
+}
+
 /* Sizes that fit the budget, from the time of 16 columns after a warm-up. */
 static apus_status plan(struct bench *b, double budget) {
     double seconds = 0;
+    if (b->deep) return plan_deep(b);
     apus_status status = evaluate(b, 0, 16, b->logits, &seconds);
     if (status >= 0) status = evaluate(b, 0, 16, b->logits, &seconds);
     if (status < 0) return status;
@@ -116,16 +129,18 @@ static apus_status measure_once(struct bench *b) {
     }
     rate = roof_dot(b->team);
     add_sample(&b->dot, rate * roof_share(b->team));
-    if (status >= 0) status = evaluate(b, 0, b->prefill_tokens, NULL, &seconds);
+    if (b->deep || status < 0) return status;
+    status = evaluate(b, 0, b->prefill_tokens, NULL, &seconds);
     add_sample(&b->prefill, seconds);
     return status;
 }
 
 /* Turns until the budget is used: three at least, if they can be had for twice the budget, and one in any case. */
 static apus_status measure(struct bench *b, double budget) {
-    uint64_t begin = now_ns();
     int progress = isatty(STDERR_FILENO);
+    if (progress && b->deep) fprintf(stderr, "\rfilling %u positions ", b->base);
     apus_status status = plan(b, budget);
+    uint64_t begin = now_ns();
     for (size_t turn = 0; turn < SAMPLES_MAX && status >= 0; turn++) {
         double used = seconds_since(begin), each = turn ? used / (double)turn : 0;
         if (turn >= 1 && used + each > (turn < 3 ? 2 * budget : budget)) break;
@@ -140,7 +155,7 @@ static apus_status measure(struct bench *b, double budget) {
 
 struct report {
     double read, dot; /* per second */
-    double decode_tps, decode_bytes, prefill_tps, prefill_macs;
+    double decode_tps, decode_bytes, decode_read, prefill_tps, prefill_macs;
     double verify_ms[VERIFIES];
 };
 
@@ -153,12 +168,22 @@ static double layer_macs(const struct loaded *loaded) {
     return macs;
 }
 
+/* Bytes of keys and values, with their scales, that attention reads for a token at `position`. */
+static double kv_bytes(const struct loaded *loaded, uint32_t position) {
+    double bytes = 0;
+    apus_layer_info layer;
+    for (uint32_t i = 0; i < loaded->info.layers && apus_describe_layer(&loaded->blob, i, &layer) == APUS_OK; i++)
+        if (layer.heads) bytes += 2.0 * layer.kv_heads * (layer.head_dim + sizeof(float));
+    return bytes * position;
+}
+
 static void make_report(struct report *r, const struct bench *b) {
     double decode = median(&b->decode), prefill = median(&b->prefill);
     r->read = median(&b->read);
     r->dot = median(&b->dot);
     r->decode_tps = decode > 0 ? 1 / decode : 0;
     r->decode_bytes = r->decode_tps * (double)b->loaded->info.weight_bytes;
+    r->decode_read = r->decode_bytes + r->decode_tps * kv_bytes(b->loaded, b->base + b->decode_tokens / 2);
     r->prefill_tps = prefill > 0 ? b->prefill_tokens / prefill : 0;
     r->prefill_macs = r->prefill_tps * layer_macs(b->loaded);
     for (size_t i = 0; i < VERIFIES; i++) r->verify_ms[i] = median(&b->verify[i]) * 1e3;
@@ -198,6 +223,8 @@ static int print_object(const struct report *r, const struct bench *b, const apu
     json_object_set_new(decode, "tps", json_number(r->decode_tps));
     json_object_set_new(decode, "weight_gb_per_s", json_number(r->decode_bytes * 1e-9));
     json_object_set_new(decode, "of_roof", json_number(ratio(r->decode_bytes, r->read)));
+    json_object_set_new(decode, "gb_per_s", json_number(r->decode_read * 1e-9));
+    json_object_set_new(decode, "with_kv_of_roof", json_number(ratio(r->decode_read, r->read)));
     for (size_t i = 0; i < VERIFIES; i++) {
         json_t *entry = json_object();
         json_object_set_new(entry, "columns", json_integer(verify_columns[i]));
@@ -219,7 +246,7 @@ static int print_object(const struct report *r, const struct bench *b, const apu
     json_object_set_new(object, "threads", json_integer(stats->threads));
     json_object_set_new(object, "arena_bytes", json_integer((json_int_t)stats->arena_bytes));
     json_object_set_new(object, "position", json_integer(b->base));
-    json_object_set_new(object, "repetitions", json_integer((json_int_t)b->prefill.count));
+    json_object_set_new(object, "repetitions", json_integer((json_int_t)b->decode.count));
     json_object_set_new(object, "read_gb_per_s", json_number(r->read * 1e-9));
     json_object_set_new(object, "vpdpbusd_gmac_per_s", json_number(r->dot * 1e-9));
     json_object_set_new(object, "decode", decode);
@@ -234,10 +261,10 @@ static int print_text(const struct report *r, const struct bench *b, const apus_
     printf("%s, %.1f MB read for a token, %.2f bits a weight\n", *b->loaded->info.name ? b->loaded->info.name : b->loaded->path,
            (double)b->loaded->info.weight_bytes * 1e-6, b->loaded->info.bits_per_weight);
     printf("%s, %u threads, %s %s; medians of %zu turns\n\n", name, stats->threads, stats->engine ? stats->engine : "",
-           stats->cpu ? stats->cpu : "", b->prefill.count);
+           stats->cpu ? stats->cpu : "", b->decode.count);
     printf("machine   reads %.2f GB/s, multiplies and adds %.1f G int8/s in registers\n", r->read * 1e-9, r->dot * 1e-9);
-    printf("decode    %.2f tokens/s, %.2f GB/s of weights, %.0f %% of reading; at position %u\n", r->decode_tps, r->decode_bytes * 1e-9,
-           100 * ratio(r->decode_bytes, r->read), b->base);
+    printf("decode    %.2f tokens/s, %.2f GB/s of weights, %.0f %% of reading (%.0f %% with keys and values); at position %u\n",
+           r->decode_tps, r->decode_bytes * 1e-9, 100 * ratio(r->decode_bytes, r->read), 100 * ratio(r->decode_read, r->read), b->base);
     for (size_t i = 0; i < VERIFIES; i++)
         printf("verify    %2u columns %9.3f ms, %.2f times one column\n", verify_columns[i], r->verify_ms[i],
                ratio(r->verify_ms[i], r->verify_ms[0]));
@@ -261,8 +288,10 @@ static int open_roofs(struct bench *b, const struct settings *settings) {
     b->region_bytes = choose_region();
     b->region = roof_alloc(b->region_bytes);
     b->logits = malloc((size_t)VERIFY_MOST * b->loaded->info.vocab * sizeof *b->logits);
+    b->ids = malloc(b->context * sizeof *b->ids);
     if (!b->team) return fail(EXIT_FAULT, "cannot start %" PRIu64 " threads.", settings->threads);
-    if (!b->region || !b->logits) return fail(EXIT_FAULT, "no memory left: measuring the memory takes %zu MiB.", b->region_bytes >> 20);
+    if (!b->region || !b->logits || !b->ids)
+        return fail(EXIT_FAULT, "no memory left: measuring the memory takes %zu MiB.", b->region_bytes >> 20);
     b->prefetch = roof_read_prefetch(b->team, b->region, b->region_bytes);
     return EXIT_OK;
 }
@@ -271,12 +300,13 @@ static void close_roofs(struct bench *b) {
     if (b->team) roof_close(b->team);
     if (b->region) roof_free(b->region, b->region_bytes);
     free(b->logits);
+    free(b->ids);
 }
 
 /* Ids in no order that a cache could learn; which ones does not change the work. */
 static void fill_ids(struct bench *b) {
     uint64_t state = 1;
-    for (size_t i = 0; i < CONTEXT_MOST; i++) {
+    for (size_t i = 0; i < b->context; i++) {
         state = state * 6364136223846793005u + 1442695040888963407u;
         b->ids[i] = (int32_t)((state >> 33) % b->loaded->info.vocab);
     }
@@ -289,6 +319,14 @@ static int bench_loaded(struct bench *b, const struct settings *settings) {
     if (most < 2 * VERIFY_MOST)
         return fail(EXIT_FAULT, "this model holds %u positions, too few to measure: it takes %d.", most, 2 * VERIFY_MOST);
     b->context = most < CONTEXT_MOST ? most : CONTEXT_MOST;
+    b->deep = settings->at > 0;
+    if (b->deep) {
+        if (settings->at + ROOM > most)
+            return fail(EXIT_USAGE, "--at %" PRIu64 " leaves no room: this model holds %u positions, and %d are measured behind it.",
+                        settings->at, most, ROOM);
+        b->base = (uint32_t)settings->at;
+        b->context = b->base + ROOM;
+    }
     int status = load_session(b->loaded, settings, b->context);
     if (!status) status = open_roofs(b, settings);
     if (status) return status;
@@ -324,6 +362,8 @@ static const struct option options[] = {
     OPTION_MODEL,
     {NULL, "--seconds", OPTION_COUNT, offsetof(struct settings, seconds), 1, 3600, "N",
      "about how long to measure (default 30); large models take longer"},
+    {NULL, "--at", OPTION_COUNT, offsetof(struct settings, at), 1, 131072, "N",
+     "decode and verify behind N tokens, which are evaluated first (default: at most 128)"},
     {"-d", "--draft", OPTION_STRING, offsetof(struct settings, draft), 0, 0, "FILE", "a smaller model's blob, for --pair and --replay"},
     {NULL, "--pair", OPTION_FLAG, offsetof(struct settings, pair), 0, 0, NULL,
      "decode a few prompts plainly and with every number of proposals, greedy and sampled"},
@@ -334,12 +374,13 @@ static const struct option options[] = {
 const struct command command_bench = {
     .name = "bench",
     .summary = "measure the speed beside the machine's limits",
-    .usage = "-m MODEL.apus [--seconds N] [-d DRAFT.apus (--pair | --replay ALPHA)]",
+    .usage = "-m MODEL.apus [--seconds N] [--at N] [-d DRAFT.apus (--pair | --replay ALPHA)]",
     .description =
         "Measures decoding, the evaluation of 1, 2, 4, 8 and 16 tokens in one pass, and a prompt (of 512 tokens, or as many as the time "
         "allows), in turns with two limits of the machine: reading memory, and int8 multiply-adds in registers (vpdpbusd, or what the "
         "processor has). Prints medians. Ratios hold within one run only.\n\n"
-        "With --json: read_gb_per_s, vpdpbusd_gmac_per_s, decode (tps, weight_gb_per_s, of_roof: its share of read_gb_per_s), verify "
+        "With --json: read_gb_per_s, vpdpbusd_gmac_per_s, decode (tps, weight_gb_per_s, of_roof: its share of read_gb_per_s; gb_per_s and "
+        "with_kv_of_roof: keys and values included), verify "
         "(columns, ms, ratio to one column), prefill (tokens, tps, gmac_per_s, of_peak: the layers' multiply-adds over the limit), "
         "position (of decode and verify), repetitions, model, bytes, weight_bytes, bits_per_weight, machine (processor, processors, "
         "kernel), "

@@ -436,6 +436,11 @@ class Bench(Case):
         self.assertGreater(o['prefill']['tps'], 0)
         self.assertIsInstance(o['prefill']['of_peak'], NUMBER)
 
+    def test_deep(self):
+        o = self.object('bench', '-m', Fixture.model, '--seconds', 1, '--at', 700)
+        self.assertEqual((o['position'], o['prefill']['tokens']), (700, 700))
+        self.assertGreater(o['decode']['gb_per_s'], o['decode']['weight_gb_per_s'])
+
     def test_text(self):
         r = self.ok('bench', '-m', Fixture.model, '--seconds', 1, '--threads', 1, '--cpu', 'ref')
         for word in (b'decode', b'verify    16 columns', b'prefill', b'cpu ref'):
@@ -445,6 +450,7 @@ class Bench(Case):
         self.wrong(2, 'no model', 'bench')
         self.wrong(2, '--seconds', 'bench', '-m', Fixture.model, '--seconds', '0')
         self.wrong(2, 'unexpected', 'bench', Fixture.model)
+        self.wrong(2, '32768 positions', 'bench', '-m', Fixture.model, '--at', '32760')
         self.wrong(1, 'No such file', 'bench', '-m', path('absent'))
 
 
