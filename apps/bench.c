@@ -31,6 +31,7 @@ struct bench {
     struct roof_team *team;
     void *region; /* what the read roof reads */
     size_t region_bytes;
+    unsigned repeats; /* times it is read in a turn */
     unsigned prefetch;
     int32_t *ids; /* [context] */
     float *logits;
@@ -120,7 +121,7 @@ static apus_status measure_decode(struct bench *b) {
 static apus_status measure_once(struct bench *b) {
     double seconds = 0, rate;
     /* The roofs by the time that passes, like everything beside them. */
-    rate = roof_read(b->team, b->region, b->region_bytes, 1, b->prefetch);
+    rate = roof_read(b->team, b->region, b->region_bytes, b->repeats, b->prefetch);
     add_sample(&b->read, rate * roof_share(b->team));
     apus_status status = measure_decode(b);
     for (size_t i = 0; i < VERIFIES && status >= 0; i++) {
@@ -275,17 +276,19 @@ static int print_text(const struct report *r, const struct bench *b, const apus_
 
 /* ------------------------------------------------------------------------------------------------------------------- main -- */
 
-/* Enough to leave every cache, within a quarter of the memory that is free. */
-static size_t choose_region(void) {
+/* As many bytes as a pass reads, so that the roof is that of the cache for a model that fits one; at most what is enough to leave every cache,
+ * and a quarter of the memory that is free. */
+static size_t choose_region(uint64_t weight_bytes) {
     double available = (double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    size_t bytes = (size_t)1 << 30;
+    size_t bytes = (size_t)1 << 30, least = (size_t)1 << 20;
     while (bytes > ((size_t)64 << 20) && (double)bytes * 4 > available) bytes /= 2;
-    return bytes;
+    return weight_bytes >= bytes ? bytes : weight_bytes < least ? least : (size_t)weight_bytes / 4096 * 4096;
 }
 
 static int open_roofs(struct bench *b, const struct settings *settings) {
     b->team = roof_open((unsigned)settings->threads);
-    b->region_bytes = choose_region();
+    b->region_bytes = choose_region(b->loaded->info.weight_bytes);
+    b->repeats = (unsigned)(((size_t)1 << 29) / b->region_bytes) + 1;
     b->region = roof_alloc(b->region_bytes);
     b->logits = malloc((size_t)VERIFY_MOST * b->loaded->info.vocab * sizeof *b->logits);
     b->ids = malloc(b->context * sizeof *b->ids);
@@ -377,7 +380,8 @@ const struct command command_bench = {
     .usage = "-m MODEL.apus [--seconds N] [--at N] [-d DRAFT.apus (--pair | --replay ALPHA)]",
     .description =
         "Measures decoding, the evaluation of 1, 2, 4, 8 and 16 tokens in one pass, and a prompt (of 512 tokens, or as many as the time "
-        "allows), in turns with two limits of the machine: reading memory, and int8 multiply-adds in registers (vpdpbusd, or what the "
+        "allows), in turns with two limits of the machine: reading as many bytes as the model has (at most 1 GiB), and int8 multiply-adds "
+        "in registers (vpdpbusd, or what the "
         "processor has). Prints medians. Ratios hold within one run only.\n\n"
         "With --json: read_gb_per_s, vpdpbusd_gmac_per_s, decode (tps, weight_gb_per_s, of_roof: its share of read_gb_per_s; gb_per_s and "
         "with_kv_of_roof: keys and values included), verify "
