@@ -185,7 +185,7 @@ int choose_context(const struct loaded *loaded, const struct settings *settings,
     if (settings->context > most)
         return fail(EXIT_USAGE, "--ctx %" PRIu64 " is more than the %u positions of this model.", settings->context, most);
     uint64_t chosen = settings->context;
-    if (!chosen) chosen = need > 4096 ? need : 4096;
+    if (!chosen) chosen = need; /* no more: every page of a cache that is touched is cleared first, a second's work for some */
     *context = chosen < most ? (uint32_t)chosen : most;
     return EXIT_OK;
 }

@@ -26,8 +26,7 @@ int load_session(struct loaded *loaded, const struct settings *settings, uint32_
 /* Closes what is open. */
 void unload(struct loaded *loaded);
 
-/* --ctx, or the default where it was not given: the smaller of the model's positions and 4096, but at least `need` (as far as the model
- * goes). EXIT_USAGE after a sentence where --ctx is more than the model has. */
+/* --ctx, or where it was not given `need`, as far as the model goes. EXIT_USAGE after a sentence where --ctx is more than the model has. */
 int choose_context(const struct loaded *loaded, const struct settings *settings, uint64_t need, uint32_t *context);
 
 /* The host's port with a log. */

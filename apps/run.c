@@ -15,6 +15,8 @@
 
 #define AT(member) offsetof(struct settings, member)
 
+enum { UNLIMITED = 4096 }; /* positions behind the prompt where neither -n nor --ctx says how many */
+
 static const struct option options[] = {
     OPTION_MODEL,
     OPTION_TEXT,
@@ -23,7 +25,8 @@ static const struct option options[] = {
     {"-n", "--tokens", OPTION_COUNT, AT(tokens), 0, 4294967295.0, "N",
      "tokens to generate at most (default 256; 0: as many as the context holds)"},
     {NULL, "--ctx", OPTION_COUNT, AT(context), 1, 4294967295.0, "N",
-     "positions of the context, prompt included (default: 4096 or what the prompt needs, as far as the model goes)"},
+     "positions of the context, prompt included (default: what prompt and -n take, or 4096 more than the prompt with -n 0, as far as the "
+     "model goes)"},
     {NULL, "--temp", OPTION_REAL, AT(temperature), 0, 100, "T", "temperature: 0 (default) takes the likeliest token, else 0.01 to 100"},
     {NULL, "--top-k", OPTION_COUNT, AT(top_k), 0, 4294967295.0, "K", "sample among the K likeliest tokens (default 0: off)"},
     {NULL, "--top-p", OPTION_REAL, AT(top_p), 0, 1, "P", "sample among the likeliest tokens that hold P of the probability (default: off)"},
@@ -252,7 +255,7 @@ static int run_loaded(struct loaded *loaded, const struct settings *settings) {
     result.begin_ns = now_ns();
     int status = make_prompt(&prompt, loaded, settings);
     uint64_t tokenize_ns = now_ns() - result.begin_ns;
-    if (!status) status = choose_context(loaded, settings, (uint64_t)prompt.count + settings->tokens, &context);
+    if (!status) status = choose_context(loaded, settings, prompt.count + (settings->tokens ? settings->tokens : UNLIMITED), &context);
     if (!status) status = check_room(loaded, settings, prompt.count, context);
     if (!status) status = load_session(loaded, settings, context);
     if (!status) {
