@@ -66,6 +66,11 @@ static apus_status propose_draft(apus_session *s, struct round *r, uint32_t most
     return APUS_OK;
 }
 
+/* The draft has been shown proposals that nobody verified: something else may come in their places. */
+static void forget_proposals(apus_session *s) {
+    if (s->draft.track.model) draft_rewind(&s->draft, s->ids, s->count);
+}
+
 apus_status verify_round(apus_session *s, struct round *r, uint64_t deadline_ns) {
     struct track *t = &s->target;
     uint32_t most = room(s);
@@ -83,6 +88,7 @@ apus_status verify_round(apus_session *s, struct round *r, uint64_t deadline_ns)
     if (most && !r->proposed && s->draft.track.model) {
         apus_status status = propose_draft(s, r, most);
         if (status == APUS_PARTIAL) session_cancelled(s);
+        if (status) forget_proposals(s);
         if (status) return status;
     }
     uint64_t began = now(s);
@@ -93,5 +99,6 @@ apus_status verify_round(apus_session *s, struct round *r, uint64_t deadline_ns)
         session_cancelled(s);
     else if (status)
         s->count = t->evaluated;
+    if (status) forget_proposals(s);
     return status;
 }
