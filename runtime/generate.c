@@ -111,7 +111,7 @@ static apus_status next_round(apus_session *s, apus_piece *piece) {
     if (!status) status = accept(s, &round, piece);
     if (status) return status;
     count_round(s, &round);
-    round.round_ns = round.columns && port_now(&s->model->port) > began ? port_now(&s->model->port) - began : 0;
+    round.round_ns = round.columns ? port_now(&s->model->port) - began - round.draft_prompt_ns : 0;
     length_learn(&s->length, &round);
     return APUS_OK;
 }

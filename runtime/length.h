@@ -41,11 +41,12 @@ struct round {
     enum proposer by;
     uint32_t proposed, accepted;
     float confidence[PROPOSE_MAX];
-    uint64_t draft_ns;    /* of `steps` draft steps, catching up not counted */
+    uint64_t draft_ns;    /* of `steps` draft steps */
     uint32_t steps;
+    uint64_t draft_prompt_ns; /* of the draft's catching up */
     uint64_t verify_ns;
     uint32_t columns;     /* of the verification */
-    uint64_t round_ns;
+    uint64_t round_ns;    /* all in, but for catching up */
 };
 void length_learn(struct length *length, const struct round *round);
 

@@ -22,7 +22,7 @@ void draft_open(struct draft *d, const struct blob *target, int32_t *ids, uint32
     d->place = place;
     d->positions = positions;
     d->count = d->source = 0;
-    d->in_suffix = 0;
+    d->in_suffix = d->slid = d->broken = 0;
     d->vocab = pair_vocab(target, model_blob(d->track.model));
     d->suffix = find_marker(&target->vocab, suffix);
     d->middle = find_marker(&target->vocab, middle);
@@ -33,11 +33,10 @@ void draft_rewind(struct draft *d, const int32_t *context, uint32_t position) {
     if (position >= d->source) return;
     d->source = position;
     while (d->count && d->place[d->count - 1] >= position) d->count--;
-    if (d->count <= 1 && position > 1) { /* all that slide() kept is gone: begin again with the part before it */
-        d->source = position > d->positions / 2 ? position - d->positions / 2 : 0;
-        d->count = 0;
-        position = d->source;
-    }
+    d->broken = 0;
+    if (d->slid && d->count < d->positions / 4) /* little is left of its window, and what was before it went: shown again from the start */
+        d->source = position = d->count = 0;
+    d->slid = d->slid && d->count > 1;
     track_rewind(&d->track, d->count);
     d->in_suffix = 0;
     if (d->suffix < 0) return;
@@ -51,6 +50,7 @@ static void slide(struct draft *d) {
     memmove(d->ids + 1, d->ids + from, keep * sizeof *d->ids);
     memmove(d->place + 1, d->place + from, keep * sizeof *d->place);
     d->count = keep + 1;
+    d->slid = 1;
     track_rewind(&d->track, 1);
 }
 
@@ -65,12 +65,16 @@ static void show(struct draft *d, int32_t id, uint32_t place) {
 
 apus_status draft_follow(struct draft *d, const int32_t *context, uint32_t count, const uint32_t *cancel) {
     struct track *t = &d->track;
+    d->caught_up = 0;
+    if (d->broken) return APUS_E_NUMERIC;
     for (; d->source < count; d->source++) show(d, context[d->source], d->source);
     if (d->count && t->evaluated == d->count && t->logits_at != d->count - 1) track_rewind(t, d->count - 1);
     while (t->evaluated < d->count) {
         uint32_t left = d->count - t->evaluated, columns = left < t->chunk ? left : t->chunk;
         apus_status status = track_pass(t, d->ids + t->evaluated, columns, columns == left, cancel);
+        d->broken = status == APUS_E_NUMERIC;
         if (status) return status;
+        d->caught_up += columns;
     }
     return APUS_OK;
 }

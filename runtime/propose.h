@@ -21,6 +21,9 @@ struct draft {
     uint32_t vocab;       /* ids below are in both vocabularies */
     int32_t suffix, middle; /* fill-in-the-middle markers of the target that the draft lacks, or -1 */
     int in_suffix;        /* between the two */
+    int slid;             /* ids behind its first are missing */
+    int broken;           /* it cannot evaluate what it has been shown */
+    uint32_t caught_up;   /* positions that the last draft_follow evaluated */
 };
 
 /* suffix and middle are looked up in the target's vocabulary. */
@@ -29,7 +32,7 @@ void draft_open(struct draft *draft, const struct blob *target, int32_t *ids, ui
 /* The context's ids from `position` on have changed. context [position]: those that stay. */
 void draft_rewind(struct draft *draft, const int32_t *context, uint32_t position);
 
-/* Shows the draft context[source .. count) and evaluates it. */
+/* Shows the draft context[source .. count) and evaluates it. After APUS_E_NUMERIC it says so again until some of that is taken back. */
 apus_status draft_follow(struct draft *draft, const int32_t *context, uint32_t count, const uint32_t *cancel);
 
 /* After draft_follow: chooses the id at index `place` of the context from the draft's logits by the sampler's rules but its callback.

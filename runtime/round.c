@@ -32,37 +32,38 @@ static void propose_lookup(apus_session *s, struct round *r, uint32_t most) {
     }
 }
 
+/* Shows the draft ids[.. count). What it evaluates after a prompt, a pause or a slide of its window is no step. */
+static apus_status follow(apus_session *s, struct round *r, uint32_t count) {
+    uint64_t began = now(s);
+    apus_status status = draft_follow(&s->draft, s->ids, count, &s->cancel);
+    if (s->draft.caught_up > PROPOSE_MAX + 1) {
+        uint64_t ns = now(s) - began;
+        r->draft_prompt_ns += ns;
+        s->generation.draft_prompt_ns += ns;
+    }
+    return status;
+}
+
 static apus_status propose_draft(apus_session *s, struct round *r, uint32_t most) {
-    struct draft *d = &s->draft;
     uint32_t limit = length_most(&s->length, BY_DRAFT);
     if (limit < most) most = limit;
     if (!most) return APUS_OK;
     r->by = BY_DRAFT;
     float chance = 1.0f;
     uint64_t began = now(s);
-    int behind = s->count - d->source > PROPOSE_MAX + 1;
-    apus_status status = draft_follow(d, s->ids, s->count, &s->cancel);
-    if (status == APUS_E_NUMERIC) return APUS_OK; /* the draft's trouble is not the target's */
-    if (status) return status;
-    if (behind) {
-        s->generation.draft_prompt_ns += now(s) - began;
-        began = now(s);
-    }
     while (r->proposed < most) {
         uint32_t at = s->count + r->proposed;
         float *confidence = &r->confidence[r->proposed];
-        if (r->proposed) {
-            status = draft_follow(d, s->ids, at, &s->cancel);
-            if (status == APUS_E_NUMERIC) break;
-            if (status) return status;
-        }
-        if (draft_choose(d, &s->generation.sampler, at, s->sample_scratch, &s->ids[at], confidence)) break;
+        apus_status status = follow(s, r, at);
+        if (status == APUS_E_NUMERIC) break; /* the draft's trouble is not the target's */
+        if (status) return status;
+        if (draft_choose(&s->draft, &s->generation.sampler, at, s->sample_scratch, &s->ids[at], confidence)) break;
         r->proposed++;
         r->steps++;
         chance *= length_chance(&s->length, BY_DRAFT, *confidence);
         if (!length_worth(&s->length, BY_DRAFT, r->proposed, chance)) break;
     }
-    r->draft_ns = now(s) - began;
+    r->draft_ns = now(s) - began - r->draft_prompt_ns;
     return APUS_OK;
 }
 
