@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/pair.h"
+
 static const char *const prompts[] = {"abcabcabcabcab", "abcabcabd", "abcabcabd and more of it", "x"};
 
 static const struct tiny_spec target_spec = {.layers = 2, .seed = 1}, twin_spec = {.layers = 2, .seed = 1},
@@ -175,6 +177,38 @@ static void failures_come_after_what_was_made(void **unused) {
     }
 }
 
+/* A draft whose values leave the range of the numeric contract proposes nothing, and takes nothing else along. */
+static void a_draft_that_cannot_is_left_alone(void **unused) {
+    (void)unused;
+    size_t bytes;
+    uint8_t *data = tiny_blob(&twin_spec, &bytes);
+    assert_non_null(data);
+    const struct blob_section *rows = &((const struct blob_header *)(const void *)data)->section[BLOB_ROWS];
+    for (uint64_t i = 0; i + 4 <= rows->bytes; i += 4) {
+        float scale;
+        memcpy(&scale, data + rows->offset + i, 4);
+        if (scale != 0) memcpy(data + rows->offset + i, &(float){0x1p50f}, 4);
+    }
+    tiny_reseal(data, bytes);
+    const apus_model *target = open_model(&target_spec), *draft = open_bytes(data, bytes, NULL, APUS_CPU_BEST);
+    apus_session *plain = open_session((apus_config){.model = target}), *s = open_session((apus_config){.model = target, .draft = draft});
+    struct result *want = calloc(1, sizeof *want), *got = calloc(1, sizeof *got);
+    for (int kind = 0; kind < 3; kind++) {
+        apus_sampling sampling = sampling_of(kind);
+        prompt(plain, prompts[kind]);
+        prompt(s, prompts[kind]);
+        generate(plain, &sampling, 0, want);
+        generate(s, &sampling, 0, got);
+        assert_same(got, want);
+        assert_int_equal(got->stats.proposed, 0);
+        assert_int_equal(got->stats.off_rounds, got->stats.rounds - 1); /* the first id comes from the prompt */
+    }
+    close_session(plain);
+    close_session(s);
+    free(want);
+    free(got);
+}
+
 static void keep_reason(void *reason, int level, const char *text) {
     assert_int_equal(level, APUS_LOG_ERROR);
     *(const char **)reason = text; /* a constant */
@@ -206,9 +240,57 @@ static void other_tokenizers_are_refused(void **unused) {
     }
 }
 
+/* What pair_check says of two vocabularies that differ in one thing. */
+static void pairs_are_told_apart(void **unused) {
+    (void)unused;
+    struct tiny_spec more = target_spec;
+    more.vocab = 400;
+    struct blob a, b, large;
+    char why[BLOB_WHY];
+    const char *reason = NULL;
+    size_t bytes;
+    void *data = keep(tiny_blob(&target_spec, &bytes));
+    assert_int_equal(blob_open(&a, data, bytes, why), APUS_OK);
+    data = keep(tiny_blob(&more, &bytes));
+    assert_int_equal(blob_open(&large, data, bytes, why), APUS_OK);
+    assert_int_equal(pair_check(&a, &large, &reason), APUS_OK); /* more rows than the target, or fewer */
+    assert_int_equal(pair_check(&large, &a, &reason), APUS_OK);
+    assert_int_equal(pair_vocab(&a, &large), 272);
+    assert_int_equal(pair_vocab(&large, &a), 272);
+    assert_null(reason);
+
+    struct vocab_header header = *a.vocab.header;
+    header.kind = VOCAB_SPM;
+    b = a, b.vocab.header = &header;
+    assert_int_equal(pair_check(&a, &b, &reason), APUS_E_MISMATCH);
+    assert_true(reason && strstr(reason, "another kind"));
+
+    uint8_t *types = malloc(272), *pieces = malloc(a.vocab.header->bytes_count);
+    assert_true(types && pieces);
+    memcpy(types, a.vocab.types, 272);
+    memcpy(pieces, a.vocab.bytes, a.vocab.header->bytes_count);
+    b = a, b.vocab.bytes = pieces, b.vocab.types = types;
+    assert_int_equal(pair_check(&a, &b, &reason), APUS_OK);
+    pieces[a.vocab.offsets[271]] ^= 1; /* rows that no text leads to may be called anything */
+    assert_int_equal(pair_check(&a, &b, &reason), APUS_OK);
+    pieces[a.vocab.offsets[257]] ^= 1; /* a special token may not */
+    assert_int_equal(pair_check(&a, &b, &reason), APUS_E_MISMATCH);
+    assert_true(strstr(reason, "different texts"));
+    types[257] = VOCAB_UNUSED;
+    assert_int_equal(pair_check(&a, &b, &reason), APUS_OK);
+    types[0] = VOCAB_UNUSED, pieces[0] ^= 1;
+    assert_int_equal(pair_check(&b, &a, &reason), APUS_OK);
+    types[0] = VOCAB_NORMAL;
+    assert_int_equal(pair_check(&b, &a, &reason), APUS_E_MISMATCH);
+    free(types);
+    free(pieces);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(never_changes_the_output),     cmocka_unit_test(cancelled_and_restored),
-                                       cmocka_unit_test(windows_and_vocabularies),     cmocka_unit_test(wrong_pairs_are_refused),
-                                       cmocka_unit_test(other_tokenizers_are_refused), cmocka_unit_test(failures_come_after_what_was_made)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(never_changes_the_output),          cmocka_unit_test(cancelled_and_restored),
+        cmocka_unit_test(windows_and_vocabularies),          cmocka_unit_test(wrong_pairs_are_refused),
+        cmocka_unit_test(other_tokenizers_are_refused),      cmocka_unit_test(pairs_are_told_apart),
+        cmocka_unit_test(failures_come_after_what_was_made), cmocka_unit_test(a_draft_that_cannot_is_left_alone)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
