@@ -66,19 +66,26 @@ static struct chain *open_chain(const apus_sampling *s) {
 /* ----------------------------------------------------------------------------------------------------------- chi-square -- */
 
 struct draws {
-    uint32_t count[VOCAB][VOCAB];         /* of transitions */
-    uint32_t place[PLACES][VOCAB];        /* of ranks by the place in the round, */
-    double expected_place[PLACES][VOCAB]; /* and what softmax says of them */
+    uint32_t count[VOCAB][VOCAB];  /* of transitions */
+    uint32_t from[PLACES][VOCAB];  /* of ids drawn behind, by the place in the round, */
+    uint32_t ranks[PLACES][VOCAB]; /* and of ranks that came */
     uint64_t proposed, accepted;
     size_t total;
 };
 
 static void count_draw(struct draws *d, const struct chain *c, int32_t from, int32_t to, size_t place) {
     d->count[from][to]++;
-    d->place[place][c->rank[from][to] % VOCAB]++;
-    for (int b = 0; b < VOCAB; b++)
-        if (c->rank[from][b] < VOCAB) d->expected_place[place][c->rank[from][b]] += c->p[from][b];
+    d->from[place][from]++;
+    d->ranks[place][c->rank[from][to] % VOCAB]++;
     d->total++;
+}
+
+/* How often softmax says that each rank comes in a place. */
+static void expected_ranks(const struct draws *d, const struct chain *c, int place, double expected[VOCAB]) {
+    memset(expected, 0, VOCAB * sizeof *expected);
+    for (int a = 0; a < VOCAB; a++)
+        for (int b = 0; b < VOCAB; b++)
+            if (c->rank[a][b] < VOCAB) expected[c->rank[a][b]] += d->from[place][a] * c->p[a][b];
 }
 
 struct sum {
@@ -113,17 +120,18 @@ static double judge(const struct draws *d, const struct chain *c) {
             add_cell(&transitions, d->count[a][b], n * c->p[a][b]);
         }
     }
-    for (int r = 0; r < VOCAB; r++) {
-        double seen = 0, expected = 0;
-        for (int k = 0; k < PLACES; k++) seen += d->place[k][r], expected += d->expected_place[k][r];
-        add_cell(&ranks, seen, expected);
-    }
-    worst = fmax(beyond(transitions, states), beyond(ranks, 1));
+    double all_seen[VOCAB] = {0}, all_expected[VOCAB] = {0}, expected[VOCAB];
     for (int k = 0; k < PLACES; k++) {
         struct sum s = {0};
-        for (int r = 0; r < VOCAB; r++) add_cell(&s, d->place[k][r], d->expected_place[k][r]);
+        expected_ranks(d, c, k, expected);
+        for (int r = 0; r < VOCAB; r++) {
+            add_cell(&s, d->ranks[k][r], expected[r]);
+            all_seen[r] += d->ranks[k][r], all_expected[r] += expected[r];
+        }
         if (s.cells > 2) worst = fmax(worst, beyond(s, 1));
     }
+    for (int r = 0; r < VOCAB; r++) add_cell(&ranks, all_seen[r], all_expected[r]);
+    worst = fmax(worst, fmax(beyond(transitions, states), beyond(ranks, 1)));
     return worst;
 }
 
@@ -135,11 +143,11 @@ static struct draws *empty(struct draws *d) {
 }
 
 /* By the library: many generations, each with its own seed. */
-static void draw(struct draws *d, const struct chain *c, apus_config config, apus_sampling sampling) {
+static void draw(struct draws *d, const struct chain *c, apus_config config, apus_sampling sampling, size_t most) {
     apus_session *s = open_session(config);
     sampling.size = sizeof sampling, sampling.ignore_end = 1;
     empty(d);
-    while (d->total < DRAWS) {
+    while (d->total < most) {
         int32_t last = (int32_t)(d->total % VOCAB);
         const apus_part part = {APUS_IDS, 0, &last, 1};
         apus_piece piece;
