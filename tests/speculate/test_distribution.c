@@ -179,7 +179,7 @@ static void proposals_leave_the_distribution(void **unused) {
         read_logits(target);
         const struct chain *c = open_chain(&settings[k]);
         draw(d, c, (apus_config){.model = target, .context = 500, .draft = draft, .proposals = 3 + (uint32_t)k, .lookup = k == 2},
-             settings[k]);
+             settings[k], k ? DRAWS / 4 : DRAWS);
         if (d->accepted < d->proposed / 10 || d->accepted > d->proposed * 9 / 10) /* both kinds of outcome were judged */
             fail_msg("accepted %d of %d", (int)d->accepted, (int)d->proposed);
         double worst = judge(d, c);
