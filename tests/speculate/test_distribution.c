@@ -89,50 +89,59 @@ static void expected_ranks(const struct draws *d, const struct chain *c, int pla
 }
 
 struct sum {
-    double chi, cells;
-    double pooled, pooled_expected; /* cells too small to stand alone */
+    double chi, df;
 };
 
-static void add_cell(struct sum *s, double seen, double expected) {
-    if (expected >= POOL)
-        s->chi += (seen - expected) * (seen - expected) / expected, s->cells++;
-    else
-        s->pooled += seen, s->pooled_expected += expected;
+/* One multinomial. Cells too small to stand alone are one cell, or part of the largest where even that is too small. */
+static void add_cells(struct sum *s, const double seen[VOCAB], const double expected[VOCAB]) {
+    double rest_seen = 0, rest = 0, cells = 0;
+    int largest = 0;
+    for (int i = 0; i < VOCAB; i++) {
+        if (expected[i] > expected[largest]) largest = i;
+        if (expected[i] < POOL) rest_seen += seen[i], rest += expected[i];
+    }
+    int joined = rest < POOL;
+    for (int i = 0; i < VOCAB; i++) {
+        if (expected[i] < POOL) continue;
+        double e = expected[i], n = seen[i];
+        if (joined && i == largest) e += rest, n += rest_seen;
+        s->chi += (n - e) * (n - e) / e, cells++;
+    }
+    if (!joined) s->chi += (rest_seen - rest) * (rest_seen - rest) / rest, cells++;
+    if (cells > 1) s->df += cells - 1;
 }
 
-/* How far the sum is beyond what one run in 10^4 passes: above 1, the draws are not from this distribution. fixed: totals that were given. */
-static double beyond(struct sum s, double fixed) {
-    if (s.pooled_expected >= POOL) s.chi += pow(s.pooled - s.pooled_expected, 2) / s.pooled_expected, s.cells++;
-    double df = s.cells - fixed;
-    return s.chi / (df * pow(1 - 2 / (9 * df) + 3.72 * sqrt(2 / (9 * df)), 3)); /* Wilson and Hilferty's approximation */
+/* How far the sum is beyond what one run in 10^4 passes: above 1, the draws are not from this distribution. */
+static double beyond(struct sum s) {
+    if (s.df < 1) return 0;
+    return s.chi / (s.df * pow(1 - 2 / (9 * s.df) + 3.72 * sqrt(2 / (9 * s.df)), 3)); /* Wilson and Hilferty's approximation */
 }
 
 /* The worst of: transitions, ranks overall, ranks in each place of a round. */
 static double judge(const struct draws *d, const struct chain *c) {
+    double seen[VOCAB], expected[VOCAB], all_seen[VOCAB] = {0}, all_expected[VOCAB] = {0}, worst = 0;
     struct sum transitions = {0}, ranks = {0};
-    double states = 0, worst = 0;
     for (int a = 0; a < VOCAB; a++) {
         double n = 0;
         for (int b = 0; b < VOCAB; b++) n += d->count[a][b];
-        states += n > 0;
         for (int b = 0; b < VOCAB; b++) {
             if (c->p[a][b] == 0) assert_int_equal(d->count[a][b], 0);
-            add_cell(&transitions, d->count[a][b], n * c->p[a][b]);
+            seen[b] = d->count[a][b], expected[b] = n * c->p[a][b];
         }
+        add_cells(&transitions, seen, expected);
     }
-    double all_seen[VOCAB] = {0}, all_expected[VOCAB] = {0}, expected[VOCAB];
     for (int k = 0; k < PLACES; k++) {
-        struct sum s = {0};
+        struct sum in_place = {0};
         expected_ranks(d, c, k, expected);
         for (int r = 0; r < VOCAB; r++) {
-            add_cell(&s, d->ranks[k][r], expected[r]);
-            all_seen[r] += d->ranks[k][r], all_expected[r] += expected[r];
+            seen[r] = d->ranks[k][r];
+            all_seen[r] += seen[r], all_expected[r] += expected[r];
         }
-        if (s.cells > 2) worst = fmax(worst, beyond(s, 1));
+        add_cells(&in_place, seen, expected);
+        worst = fmax(worst, beyond(in_place));
     }
-    for (int r = 0; r < VOCAB; r++) add_cell(&ranks, all_seen[r], all_expected[r]);
-    worst = fmax(worst, fmax(beyond(transitions, states), beyond(ranks, 1)));
-    return worst;
+    add_cells(&ranks, all_seen, all_expected);
+    return fmax(worst, fmax(beyond(transitions), beyond(ranks)));
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ draws -- */
