@@ -92,16 +92,17 @@ INLINE __m256 silu8(__m256 g, __m256 u, __m256i *bad) {
 /* (a, b) = (a + b, a - b) for pairs whose second is marked by odd (a constant); other is h with partners exchanged. */
 #define BUTTERFLY8(h, other, odd) _mm256_blend_ps(_mm256_add_ps(h, other), _mm256_sub_ps(other, h), odd)
 
-INLINE void hadamard64(float *h) {
-    for (uint32_t i = 0; i < 64; i += 8) {
+/* n: 16, 32 or 64 */
+INLINE void hadamard(float *h, uint32_t n) {
+    for (uint32_t i = 0; i < n; i += 8) {
         __m256 v = _mm256_loadu_ps(h + i);
         v = BUTTERFLY8(v, _mm256_permute_ps(v, 0xb1), 0xaa);
         v = BUTTERFLY8(v, _mm256_permute_ps(v, 0x4e), 0xcc);
         v = BUTTERFLY8(v, _mm256_permute2f128_ps(v, v, 0x01), 0xf0);
         _mm256_storeu_ps(h + i, v);
     }
-    for (uint32_t len = 8; len < 64; len *= 2)
-        for (uint32_t i = 0; i < 64; i += 8) {
+    for (uint32_t len = 8; len < n; len *= 2)
+        for (uint32_t i = 0; i < n; i += 8) {
             if (i & len) continue;
             __m256 a = _mm256_loadu_ps(h + i), b = _mm256_loadu_ps(h + i + len);
             _mm256_storeu_ps(h + i, _mm256_add_ps(a, b));
@@ -109,11 +110,23 @@ INLINE void hadamard64(float *h) {
         }
 }
 
+/* Each length with loops of its own. */
+INLINE void hadamard_head(float *x, uint32_t head_dim) {
+    const uint32_t block = head_block(head_dim);
+    for (uint32_t i = 0; i < head_dim; i += block)
+        if (block == 64)
+            hadamard(x + i, 64);
+        else if (block == 32)
+            hadamard(x + i, 32);
+        else
+            hadamard(x + i, 16);
+}
+
 uint32_t avx2_act(float *g, const float *u, uint32_t ffn, void *column) {
     __m256i bad = _mm256_setzero_si256();
     for (uint32_t b = 0; b < ffn; b += 64) {
         for (uint32_t i = b; i < b + 64; i += 8) _mm256_storeu_ps(g + i, silu8(_mm256_loadu_ps(g + i), _mm256_loadu_ps(u + i), &bad));
-        hadamard64(g + b);
+        hadamard(g + b, 64);
     }
     return any8(bad) | avx2_quant(g, ffn, column);
 }
@@ -125,13 +138,15 @@ uint32_t avx2_head(float *x, const float *bias, const float *cos_sin, uint32_t h
     if (bias)
         for (uint32_t i = 0; i < head_dim; i += 8)
             _mm256_storeu_ps(x + i, snap8(_mm256_add_ps(_mm256_loadu_ps(x + i), _mm256_loadu_ps(bias + i)), &bad8));
-    if (cos_sin)
+    if (cos_sin) {
         for (uint32_t i = 0; i < h; i += 8) {
             __m256 a = _mm256_loadu_ps(x + i), b = _mm256_loadu_ps(x + i + h);
             __m256 c = _mm256_loadu_ps(cos_sin + i), s = _mm256_loadu_ps(cos_sin + h + i);
             _mm256_storeu_ps(x + i, snap8(_mm256_sub_ps(_mm256_mul_ps(a, c), _mm256_mul_ps(b, s)), &bad8));
             _mm256_storeu_ps(x + i + h, snap8(_mm256_add_ps(_mm256_mul_ps(a, s), _mm256_mul_ps(b, c)), &bad8));
         }
+        hadamard_head(x, head_dim);
+    }
     *scale = quantize(x, head_dim, q, &bad);
     return bad | any8(bad8);
 }

@@ -70,8 +70,8 @@ struct cpu_kernels {
     /* silu(g) * u, Hadamard in blocks of 64, quantized: g, u [ffn], ffn a multiple of 64 -> column. g is overwritten. */
     uint32_t (*act)(float *g, const float *u, uint32_t ffn, void *column);
 
-    /* One head in place: bias (NULL: none), then RoPE with cos_sin = cos [h], sin [h], h = head_dim / 2 (NULL: none, as for V),
-     * then quantized: q [head_dim] int8, *scale. */
+    /* One head in place: bias (NULL: none); then RoPE with cos_sin = cos [h], sin [h], h = head_dim / 2, and Hadamard in blocks of
+     * head_block(head_dim) (NULL: neither, as for V); then quantized: q [head_dim] int8, *scale. */
     uint32_t (*head)(float *x, const float *bias, const float *cos_sin, uint32_t head_dim, int8_t *q, float *scale);
 
     /* x [dim] = row [dim] * scale. */

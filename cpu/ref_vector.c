@@ -67,9 +67,10 @@ static float silu(float g, float u, uint32_t *bad) {
     return num_snap(h * u, bad);
 }
 
-static void hadamard64(float h[64]) {
-    for (uint32_t len = 1; len < 64; len *= 2)
-        for (uint32_t i = 0; i < 64; i++) {
+/* n: a power of two */
+static void hadamard(float *h, uint32_t n) {
+    for (uint32_t len = 1; len < n; len *= 2)
+        for (uint32_t i = 0; i < n; i++) {
             if (i & len) continue;
             float a = h[i], b = h[i + len];
             h[i] = a + b;
@@ -80,20 +81,22 @@ static void hadamard64(float h[64]) {
 uint32_t ref_act(float *g, const float *u, uint32_t ffn, void *column) {
     uint32_t bad = 0;
     for (uint32_t i = 0; i < ffn; i++) g[i] = silu(g[i], u[i], &bad);
-    for (uint32_t i = 0; i < ffn; i += 64) hadamard64(g + i);
+    for (uint32_t i = 0; i < ffn; i += 64) hadamard(g + i, 64);
     return bad | ref_quant(g, ffn, column);
 }
 
 uint32_t ref_head(float *x, const float *bias, const float *cos_sin, uint32_t head_dim, int8_t *q, float *scale) {
-    uint32_t bad = 0, h = head_dim / 2;
+    uint32_t bad = 0, h = head_dim / 2, block = head_block(head_dim);
     if (bias)
         for (uint32_t i = 0; i < head_dim; i++) x[i] = num_snap(x[i] + bias[i], &bad);
-    if (cos_sin)
+    if (cos_sin) {
         for (uint32_t i = 0; i < h; i++) {
             float a = x[i], b = x[i + h], c = cos_sin[i], s = cos_sin[h + i];
             x[i] = num_snap(a * c - b * s, &bad);
             x[i + h] = num_snap(a * s + b * c, &bad);
         }
+        for (uint32_t i = 0; i < head_dim; i += block) hadamard(x + i, block);
+    }
     *scale = quantize(x, head_dim, q, &bad);
     return bad;
 }

@@ -13,7 +13,7 @@ enum hal_op_kind {
     HAL_EMBED,  /* ids -> X */
     HAL_NORM,   /* X -> A: RMSNorm and quantize */
     HAL_GEMV,   /* A -> out[i] through weight[i], i < count; with HAL_ADD into X instead */
-    HAL_HEADS,  /* Q, K, V: bias, RoPE, quantize -> QI and the cache rows of the pass */
+    HAL_HEADS,  /* Q, K, V: bias, RoPE, Hadamard, quantize -> QI and the cache rows of the pass */
     HAL_ATTEND, /* QI and the cache -> Q (as float again) */
     HAL_QUANT,  /* Q -> A */
     HAL_ACT     /* G, U -> A: SiLU, product, Hadamard, quantize */

@@ -17,7 +17,7 @@ struct state_header {
     uint32_t evaluated;
     uint32_t zero;
 };
-enum { STATE_VERSION = 1 };
+enum { STATE_VERSION = 2 };
 
 static uint64_t kv_heads_of(const apus_session *s) {
     uint64_t n = 0;

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 enum {
-    BLOB_VERSION = 1,
+    BLOB_VERSION = 2,
     BLOB_ALIGN = 4096,
     PANEL_ROWS = 16,
     GROUP = 64, /* columns that share an integer scale in W4; every input width is padded to a multiple of it */
@@ -104,6 +104,10 @@ _Static_assert(sizeof(struct blob_tensor) == 88, "tensor layout");
 static inline uint32_t round_up(uint32_t n, uint32_t to) { return (n + to - 1) / to * to; }
 static inline uint32_t padded_cols(uint32_t cols) { return round_up(cols, GROUP); }
 static inline uint32_t padded_rows(uint32_t rows) { return round_up(rows, PANEL_ROWS); }
+
+/* Engines put every head of q and k through an unscaled Hadamard transform in blocks of this many (docs/numerics.md 5): the largest power
+ * of two that divides head_dim, at most 64. Q's weights carry its inverse. */
+static inline uint32_t head_block(uint32_t head_dim) { return head_dim % 64 == 0 ? 64 : head_dim % 32 == 0 ? 32 : 16; }
 
 /* W8 panel: 16 rows x kp columns. For every 4 columns a line of 64 bytes: byte [r * 4 + j] = w[row r][column c + j] + 128.
  *

@@ -140,7 +140,8 @@ static void states_with_right_hashes_are_checked(void **state) {
     } tries[] = {
         {"another kind of file", 0, 4, 0x53555041, APUS_E_FORMAT},
         {"version 0", AT_VERSION, 4, 0, APUS_E_VERSION},
-        {"the next version", AT_VERSION, 4, 2, APUS_E_VERSION},
+        {"the version before", AT_VERSION, 4, 1, APUS_E_VERSION},
+        {"the next version", AT_VERSION, 4, 3, APUS_E_VERSION},
         {"a version swapped", AT_VERSION, 4, 1u << 24, APUS_E_VERSION},
         {"another model", AT_MODEL, 8, 0, APUS_E_MISMATCH},
         {"no bytes", AT_BYTES, 8, 0, APUS_E_FORMAT},

@@ -667,7 +667,7 @@ static void says_what_it_found(void **state) {
 
 static void refuses_foreign_files(void **state) {
     (void)state;
-    static const uint32_t versions[] = {0, 2, UINT32_MAX, 1u << 24, 1u << 31};
+    static const uint32_t versions[] = {0, 1, 3, UINT32_MAX, 1u << 24, 1u << 31};
     apus_blob blob;
     char why[BLOB_WHY];
     for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {

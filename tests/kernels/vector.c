@@ -198,9 +198,34 @@ static void quant_by_hand(void **state) {
     }
 }
 
+/* One element of 1 becomes a row of its block's Hadamard matrix: -1 where i and j share an odd number of bits. V stays as it is. */
+static void head_by_hand(void **state) {
+    (void)state;
+    static const uint32_t shapes[][2] = {{16, 16}, {48, 16}, {64, 64}, {80, 16}, {96, 32}, {112, 16}, {128, 64}, {192, 64}, {256, 64}};
+    float x[256], cos_sin[256];
+    _Alignas(64) int8_t q[256];
+    EACH_MASK(mask) {
+        struct cpu_kernels t = table_of(mask);
+        for (unsigned s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+            uint32_t n = shapes[s][0], block = shapes[s][1];
+            for (uint32_t i = 0; i < n; i++) cos_sin[i] = i < n / 2 ? 1.0f : 0.0f;
+            for (uint32_t j = 0; j < 2 * n; j++) {
+                float scale = 0;
+                for (uint32_t i = 0; i < n; i++) x[i] = i == j % n ? 1.0f : 0.0f;
+                assert_int_equal(t.head(x, NULL, j < n ? cos_sin : NULL, n, q, &scale), 0);
+                assert_true(scale == 0x1.020408p-7f);
+                for (uint32_t i = 0; i < n; i++) {
+                    int want = j >= n ? i == j - n : i / block != j / block ? 0 : __builtin_popcount(i & j & (block - 1)) & 1 ? -1 : 1;
+                    if (x[i] != (float)want || q[i] != 127 * want) fail_msg("head_dim %u: [%u][%u] is %g, not %d", n, j, i, x[i], want);
+                }
+            }
+        }
+    }
+}
+
 int vector_tests(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(quant_by_hand), cmocka_unit_test(norm_and_quant), cmocka_unit_test(act),
-                                       cmocka_unit_test(head), cmocka_unit_test(embed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(quant_by_hand), cmocka_unit_test(head_by_hand), cmocka_unit_test(norm_and_quant),
+                                       cmocka_unit_test(act),           cmocka_unit_test(head),         cmocka_unit_test(embed)};
     return cmocka_run_group_tests_name("vector", tests, NULL, NULL);
 }
 

@@ -9,6 +9,7 @@ GEMV runs them as float64 matrix products, whose partial sums are integers below
 through a layer together, each seeing itself and the ones before: what the runtime must equal however it cuts them."""
 import argparse
 import json
+import math
 import pathlib
 
 import numpy as np
@@ -75,7 +76,7 @@ class Blob:
         data = np.memmap(path, np.uint8, 'r')
         assert bytes(data[:4]) == b'APUS'
         version, header, count = data[4:16].view('<u4')
-        assert (version, header, count) == (1, 4096, 8), 'another format'
+        assert (version, header, count) == (2, 4096, 8), 'another format'
         spans = data[32:32 + 8 * 24].view('<u8').reshape(8, 3)
         part = [data[int(o):int(o + n)] for o, n, _ in spans]
         self.model = part[0].view(MODEL)[0]
@@ -205,12 +206,19 @@ def silu(g, u):
     return snap(mul(snap(mul(g, recip(add(1, exp2(t))))), u))
 
 
-def hadamard64(h):
-    n, ffn = h.shape
-    for length in (1, 2, 4, 8, 16, 32):
-        v = h.reshape(n, ffn // (2 * length), 2, length)
-        h = np.stack((add(v[:, :, 0], v[:, :, 1]), sub(v[:, :, 0], v[:, :, 1])), axis=2).reshape(n, ffn)
-    return h
+def hadamard(h, block):
+    """In consecutive blocks along the last axis."""
+    shape, length = h.shape, 1
+    while length < block:
+        v = h.reshape(-1, 2, length)
+        h = np.stack((add(v[:, 0], v[:, 1]), sub(v[:, 0], v[:, 1])), axis=1)
+        length *= 2
+    return h.reshape(shape)
+
+
+def mixed(x, table):
+    """q or k between GEMV and quant."""
+    return hadamard(rope(x, table), math.gcd(x.shape[2], 64))
 
 
 # -------------------------------------------------------------------------------------------------------------- 6. attention
@@ -238,7 +246,7 @@ def attention(blob, layer, x, a):
     n, d = len(x), int(blob.model['head_dim'])
     q, k, v = (gemv(blob.tensor(layer['tensor'][i]), a).reshape(n, -1, d) for i in range(3))
     table = blob.rope[:n]
-    (q, qs), (k, ks), (v, vs) = quant(rope(q, table)), quant(rope(k, table)), quant(v)
+    (q, qs), (k, ks), (v, vs) = quant(mixed(q, table)), quant(mixed(k, table)), quant(v)
     group = int(layer['heads']) // int(layer['kv_heads'])
     o = [attend(q[:, h], qs[:, h], k[:, h // group], ks[:, h // group], v[:, h // group], vs[:, h // group]) for h in range(int(layer['heads']))]
     return np.concatenate(o, axis=1)
@@ -257,7 +265,7 @@ def logits(blob, ids):
             x = snap(add(x, gemv(weight[0], quant(o))))
         if layer['ffn']:
             a = norm(x, inv_dim, eps)
-            h = hadamard64(silu(gemv(weight[1], a), gemv(weight[2], a)))
+            h = hadamard(silu(gemv(weight[1], a), gemv(weight[2], a)), 64)
             x = snap(add(x, gemv(weight[3], quant(h))))
     return gemv(blob.tensor(m['head']), norm(x, inv_dim, eps))
 

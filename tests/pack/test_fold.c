@@ -156,7 +156,7 @@ static void scaled(struct matrix *w, double factor) {
         for (uint32_t c = 0; c < w->cols; c++) w->at[r][c] *= factor;
 }
 
-static const double Q_FACTOR = 1.4426950408889634 / 6.928203230275509; /* log2(e) / sqrt(48) */
+static const double Q_FACTOR = 1.4426950408889634 / 6.928203230275509 / 16; /* log2(e) / sqrt(48) / head_block(48) */
 
 static double norm_of(const struct matrix *w, bool row, uint32_t i) {
     double sum = 0;

@@ -132,10 +132,11 @@ static void add_layer(struct plan *plan, const struct source *source, uint32_t i
             tensor.bias = source_tensor(source, (enum source_role)(SOURCE_Q_BIAS + which), i);
         tensor.rows = inward ? MIX_RESIDUAL : which == LT_O ? MIX_HEAD : MIX_FFN;
         tensor.columns = which == LT_V ? MIX_HEAD : inward ? MIX_NONE : MIX_RESIDUAL;
-        if (which == LT_Q) tensor.factor = (float)(1.4426950408889634 / sqrt((double)head_dim)); /* exp becomes exp2 */
+        if (which == LT_Q) /* exp becomes exp2, and q and k meet after an unscaled Hadamard transform of both */
+            tensor.factor = (float)(1.4426950408889634 / sqrt((double)head_dim) / head_block(head_dim));
         tensor.layer = i;
         tensor.balance = which == LT_UP ? BALANCE_ROWS : which == LT_DOWN ? BALANCE_COLUMNS : BALANCE_NONE;
-        if (which == LT_DOWN) tensor.factor = 0.125f;                                            /* H / 64 is the normalised H / 8 */
+        if (which == LT_DOWN) tensor.factor = 0.125f; /* H / 64 is the normalised H / 8 */
         enum weight_type type = plan->layer_bits == 4 && which != LT_V ? WEIGHT_W4 : WEIGHT_W8;
         record->tensor[which] = plan->model.tensors;
         add_tensor(plan, tensor, type, rows[which], cols[which], "layer.%u.%s", i, LAYER_NAMES[which]);
