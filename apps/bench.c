@@ -342,10 +342,11 @@ static int bench_loaded(struct bench *b, const struct settings *settings) {
 }
 
 static int bench_main(const struct settings *settings) {
-    int speculation = settings->pair + (settings->replay > 0);
-    if (speculation > 1) return fail(EXIT_USAGE, "use one of --pair and --replay.");
-    if (speculation && !settings->draft) return fail(EXIT_USAGE, "--pair and --replay need a draft: -d FILE.");
-    if (!speculation && settings->draft) return fail(EXIT_USAGE, "with -d say what to measure: --pair or --replay ALPHA.");
+    int speculation = settings->pair + settings->agreement + (settings->replay > 0);
+    if (speculation > 1) return fail(EXIT_USAGE, "use one of --pair, --agreement and --replay.");
+    if (speculation && !settings->draft) return fail(EXIT_USAGE, "--pair, --agreement and --replay need a draft: -d FILE.");
+    if (!speculation && settings->draft) return fail(EXIT_USAGE, "with -d say what to measure: --pair, --agreement or --replay ALPHA.");
+    if (settings->agreement) return bench_agreement(settings);
     if (speculation) return settings->pair ? bench_pair(settings) : bench_replay(settings);
     struct loaded loaded;
     struct bench *b = calloc(1, sizeof *b);
@@ -367,9 +368,12 @@ static const struct option options[] = {
      "about how long to measure (default 30); large models take longer"},
     {NULL, "--at", OPTION_COUNT, offsetof(struct settings, at), 1, 131072, "N",
      "decode and verify behind N tokens, which are evaluated first (default: at most 128)"},
-    {"-d", "--draft", OPTION_STRING, offsetof(struct settings, draft), 0, 0, "FILE", "a smaller model's blob, for --pair and --replay"},
+    {"-d", "--draft", OPTION_STRING, offsetof(struct settings, draft), 0, 0, "FILE",
+     "a smaller model's blob, for --pair, --agreement and --replay"},
     {NULL, "--pair", OPTION_FLAG, offsetof(struct settings, pair), 0, 0, NULL,
      "decode a few prompts plainly and with every number of proposals, greedy and sampled"},
+    {NULL, "--agreement", OPTION_FLAG, offsetof(struct settings, agreement), 0, 0, NULL,
+     "how often both models choose the same token, with shared noise and by other ways of drawing"},
     {NULL, "--replay", OPTION_REAL, offsetof(struct settings, replay), 0.01, 0.99, "ALPHA",
      "time rounds of both models as if this share of 5 proposals were accepted; the two need not share a tokenizer"},
 };
@@ -377,7 +381,7 @@ static const struct option options[] = {
 const struct command command_bench = {
     .name = "bench",
     .summary = "measure the speed beside the machine's limits",
-    .usage = "-m MODEL.apus [--seconds N] [--at N] [-d DRAFT.apus (--pair | --replay ALPHA)]",
+    .usage = "-m MODEL.apus [--seconds N] [--at N] [-d DRAFT.apus (--pair | --agreement | --replay ALPHA)]",
     .description =
         "Measures decoding, the evaluation of 1, 2, 4, 8 and 16 tokens in one pass, and a prompt (of 512 tokens, or as many as the time "
         "allows), in turns with two limits of the machine: reading as many bytes as the model has (at most 1 GiB), and int8 multiply-adds "
@@ -391,11 +395,15 @@ const struct command command_bench = {
         "engine, cpu, threads, arena_bytes.\n\n"
         "--pair compares plain and speculative decoding of the same text: tokens per second, speed-up, share of proposals accepted, tokens "
         "per "
-        "round, and the share of time outside model passes. --replay imposes the acceptance, in bursts as real acceptance comes, and "
+        "round, and the share of time outside model passes. --agreement goes along the target's own text and gives, by temperature, how "
+        "often the "
+        "draft chooses the same token with the same random numbers, and what rejection sampling and independent draws would reach. "
+        "--replay imposes the acceptance, in bursts as real acceptance comes, and "
         "beside it "
         "independent from token to token, and gives for each the ceiling that the measured costs allow.",
     .example = "apus bench -m model.apus\n"
                "apus bench -m large.apus -d small.apus --pair\n"
+               "apus bench -m large.apus -d small.apus --agreement\n"
                "apus bench -m large.apus -d small.apus --replay 0.73",
     .options = options,
     .options_count = COUNT_OF(options),

@@ -27,13 +27,14 @@ static double median(double *values, size_t count) {
 
 /* ------------------------------------------------------------------------------------------------------------------ pair -- */
 
-static const char *const prompts[] = {
+const char *const bench_prompts[] = {
     "def fibonacci(n):\n    if n < 2:\n        return n\n",
     "#include <stdio.h>\n\nint main(void) {\n    /* Print the numbers from 1 to 10 */\n",
     "import json\n\ndef load(path):\n    \"\"\"Reads a JSON file and returns its content.\"\"\"\n",
     "The history of the steam engine begins with",
 };
-enum { PROMPTS = COUNT_OF(prompts) };
+enum { PROMPTS = COUNT_OF(bench_prompts) };
+_Static_assert((int)PROMPTS == BENCH_PROMPTS, "as the header says");
 
 /* 0: none; 16: chosen by the session. */
 static const uint32_t lengths[] = {0, 16, 1, 2, 3, 4, 5, 7, 10, 15};
@@ -75,7 +76,7 @@ static apus_status generate(struct loaded *loaded, const struct ids *prompt, dou
 
 /* One prompt at one temperature with every length, one after the other. */
 static int sweep_prompt(const struct settings *given, size_t index, struct cell cells[TEMPERATURES][LENGTHS]) {
-    const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, 0, prompts[index], strlen(prompts[index])}};
+    const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, 0, bench_prompts[index], strlen(bench_prompts[index])}};
     for (size_t n = 0; n < LENGTHS; n++) {
         struct settings settings = *given;
         struct loaded loaded;

@@ -39,7 +39,7 @@ struct settings {
     double replay, temperature, top_p, min_p, repeat_penalty;
     const char *stops[APUS_STOPS_MAX];
     size_t stops_count;
-    int pair, lookup, ignore_eos, bos, special, verify, man;
+    int pair, agreement, lookup, ignore_eos, bos, special, verify, man;
 };
 
 enum option_kind {

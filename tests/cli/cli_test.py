@@ -465,6 +465,20 @@ class BenchPair(Case):
                 self.assertEqual(row['accepted'], 1, 'a model drafts for itself without a miss')
                 self.assertGreater(row['tokens_per_round'], min(int(row['proposals']), 10) * 0.7)
 
+    def test_agreement(self):
+        for draft in (Fixture.model, other_model('draft.apus', seed=2)):
+            o = self.object('bench', '-m', Fixture.model, '-d', draft, '--agreement')
+            self.assertEqual([r['temperature'] for r in o['agreement']], [0, 0.4, 0.8, 1])
+            for r in o['agreement']:
+                self.assertEqual(r['tokens'], 4 * 128)
+                self.assertTrue(0 <= r['independent'] <= r['rejection'] + 1e-9 <= 1 + 1e-6)
+                if draft == Fixture.model:
+                    self.assertEqual(r['shared_noise'], 1)
+                    self.assertAlmostEqual(r['rejection'], 1, places=6)
+            greedy = o['agreement'][0]
+            self.assertAlmostEqual(greedy['shared_noise'], greedy['rejection'])
+        self.wrong(1, 'different texts', 'bench', '-m', Fixture.model, '-d', other_model('other_pieces.apus', swapped=True), '--agreement')
+
     def test_replay(self):
         o = self.object('bench', '-m', Fixture.model, '-d', other_model('other_pieces.apus', swapped=True), '--replay', '0.73')
         at_five = [r for r in o['replay'] if r['proposals'] == 5]

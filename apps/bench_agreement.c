@@ -1,0 +1,159 @@
+/* How often a draft says what its target says, by the way both draw: along the target's own text, the draft's choice with the target's random
+ * numbers, as Apus proposes; and from both distributions what other schemes get: independent draws, which agree with chance sum p q, and
+ * rejection sampling, which accepts a draft's draw with chance sum min(p, q). */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench_pair.h"
+#include "fail.h"
+#include "input.h"
+#include "json.h"
+#include "load.h"
+
+enum { AGREEMENT_TOKENS = 128, AGREEMENT_CONTEXT = 512 };
+static const double temperatures[] = {0, 0.4, 0.8, 1};
+enum { TEMPERATURES = COUNT_OF(temperatures) };
+
+struct side {
+    struct loaded loaded;
+    double *p; /* of the last choice */
+    uint32_t vocab;
+    double temperature;
+};
+
+struct sums {
+    double tokens, shared, rejection, independent;
+};
+
+/* Softmax at the temperature of the raw logits; all on the best where it is 0. Changes nothing. */
+static void look(void *user, float *logits, uint32_t vocab, const int32_t *ids, size_t count) {
+    struct side *s = user;
+    (void)ids, (void)count;
+    uint32_t best = 0;
+    double sum = 0;
+    for (uint32_t i = 1; i < vocab; i++)
+        if (logits[i] > logits[best]) best = i;
+    for (uint32_t i = 0; i < vocab; i++) {
+        s->p[i] = s->temperature > 0 ? exp((logits[i] - (double)logits[best]) / s->temperature) : i == best;
+        sum += s->p[i];
+    }
+    for (uint32_t i = 0; i < vocab; i++) s->p[i] /= sum;
+}
+
+static apus_status choose(struct side *s, const int32_t *ids, size_t count, uint64_t seed, int32_t *id) {
+    const apus_part part = {APUS_IDS, 0, ids, count};
+    const apus_sampling sampling = {.size = sizeof sampling,
+                                    .temperature = (float)s->temperature,
+                                    .max_tokens = 1,
+                                    .ignore_end = 1,
+                                    .seed = seed,
+                                    .logits = look,
+                                    .logits_user = s};
+    apus_piece piece;
+    apus_status status = apus_prompt(s->loaded.session, &part, 1, 0);
+    if (status >= 0) status = apus_begin(s->loaded.session, &sampling);
+    if (status >= 0) status = apus_next(s->loaded.session, &piece);
+    if (status >= 0) *id = piece.ids[0];
+    return status;
+}
+
+static apus_status compare(struct side *target, struct side *draft, const struct ids *prompt, uint64_t seed, struct sums *sums) {
+    int32_t ids[AGREEMENT_CONTEXT], proposed;
+    size_t count = 0;
+    uint32_t both = target->vocab < draft->vocab ? target->vocab : draft->vocab;
+    for (; count < prompt->count; count++) ids[count] = prompt->ids[count];
+    for (int i = 0; i < AGREEMENT_TOKENS; i++, count++) {
+        apus_status status = choose(target, ids, count, seed, &ids[count]);
+        if (status >= 0) status = choose(draft, ids, count, seed, &proposed);
+        if (status < 0) return status;
+        sums->tokens++;
+        sums->shared += proposed == ids[count];
+        for (uint32_t k = 0; k < both; k++) {
+            sums->rejection += fmin(target->p[k], draft->p[k]);
+            sums->independent += target->p[k] * draft->p[k];
+        }
+    }
+    return APUS_OK;
+}
+
+static int report(const struct settings *settings, const struct sums sums[TEMPERATURES]) {
+    json_t *rows = json_array();
+    if (!settings->json) printf("temperature  tokens  shared noise  rejection sampling  independent draws\n");
+    for (size_t t = 0; t < TEMPERATURES; t++) {
+        const struct sums *s = &sums[t];
+        double shared = s->shared / s->tokens, rejection = s->rejection / s->tokens, independent = s->independent / s->tokens;
+        if (!settings->json)
+            printf("%11.1f  %6.0f  %10.1f %%  %16.1f %%  %15.1f %%\n", temperatures[t], s->tokens, 100 * shared, 100 * rejection,
+                   100 * independent);
+        json_array_append_new(rows, json_pack("{s:f,s:i,s:f,s:f,s:f}", "temperature", temperatures[t], "tokens", (int)s->tokens,
+                                              "shared_noise", shared, "rejection", rejection, "independent", independent));
+    }
+    if (!settings->json) {
+        json_decref(rows);
+        return output_flush();
+    }
+    return json_print(json_pack("{s:o}", "agreement", rows));
+}
+
+static int open_side(struct side *s, const struct settings *settings, const char *path) {
+    struct settings alone = *settings;
+    alone.draft = NULL;
+    int status = load_blob(&s->loaded, path);
+    if (status) return status;
+    s->vocab = s->loaded.info.vocab;
+    s->p = calloc(s->vocab, sizeof *s->p);
+    if (!s->p) return fail(EXIT_FAULT, "no memory left.");
+    if (s->loaded.info.max_positions < AGREEMENT_CONTEXT)
+        return fail(EXIT_FAULT, "'%s' holds %u positions, too few to measure: it takes %d.", path, s->loaded.info.max_positions,
+                    AGREEMENT_CONTEXT);
+    return load_session(&s->loaded, &alone, AGREEMENT_CONTEXT);
+}
+
+/* Whether the same ids mean the same. */
+static int check_pair(const struct side *target, const struct side *draft) {
+    const apus_config config = {.size = sizeof config, .model = target->loaded.model, .draft = draft->loaded.model};
+    apus_memory need;
+    apus_status status = apus_measure(&config, &need);
+    if (status == APUS_E_MISMATCH)
+        return fail(EXIT_FAULT, "'%s' cannot draft for '%s': %s.", draft->loaded.path, target->loaded.path, fail_logged());
+    return status < 0 ? fail_status(status, "pairing the models") : EXIT_OK;
+}
+
+static int compare_prompts(struct side *target, struct side *draft, struct sums sums[TEMPERATURES]) {
+    for (size_t i = 0; i < BENCH_PROMPTS; i++) {
+        const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, 0, bench_prompts[i], strlen(bench_prompts[i])}};
+        struct ids prompt = {NULL, 0};
+        int status = input_tokenize(&prompt, &target->loaded.blob, parts, 2);
+        apus_status done = APUS_OK;
+        if (!status && prompt.count + AGREEMENT_TOKENS > AGREEMENT_CONTEXT)
+            status = fail(EXIT_FAULT, "this tokenizer makes a prompt too long.");
+        for (size_t t = 0; t < TEMPERATURES && !status && done >= 0; t++) {
+            target->temperature = draft->temperature = temperatures[t];
+            done = compare(target, draft, &prompt, i + 1, &sums[t]);
+        }
+        free(prompt.ids);
+        if (!status && done < 0) status = fail_status(done, "comparing");
+        if (status) return status;
+    }
+    return EXIT_OK;
+}
+
+int bench_agreement(const struct settings *settings) {
+    struct sums sums[TEMPERATURES] = {{0, 0, 0, 0}};
+    struct side *target = calloc(1, sizeof *target), *draft = calloc(1, sizeof *draft);
+    int status = target && draft ? EXIT_OK : fail(EXIT_FAULT, "no memory left.");
+    if (!status) status = open_side(target, settings, settings->model);
+    if (!status) status = open_side(draft, settings, settings->draft);
+    if (!status) status = check_pair(target, draft);
+    if (!status) status = compare_prompts(target, draft, sums);
+    if (!status) status = report(settings, sums);
+    if (draft && draft->loaded.map.data) unload(&draft->loaded);
+    if (target && target->loaded.map.data) unload(&target->loaded);
+    if (target) free(target->p);
+    if (draft) free(draft->p);
+    free(target);
+    free(draft);
+    return status;
+}
