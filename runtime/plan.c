@@ -20,7 +20,12 @@ static apus_status read_draft(struct request *r) {
     const apus_config *c = &r->config;
     const char *why = "";
     uint32_t most = c->draft->hal.model->max_positions, positions = c->draft_context;
-    if (positions > most || (positions && positions < DRAFT_POSITIONS_MIN) || most < DRAFT_POSITIONS_MIN) return APUS_E_ARGUMENT;
+    if (most < DRAFT_POSITIONS_MIN) why = "the draft holds fewer than the 64 positions that a draft needs";
+    if (positions > most || (positions && positions < DRAFT_POSITIONS_MIN)) why = "draft_context is not between 64 and the draft's max_positions";
+    if (*why) {
+        port_log(&c->model->port, APUS_LOG_ERROR, why);
+        return APUS_E_ARGUMENT;
+    }
     if (!positions) positions = c->context < DRAFT_POSITIONS_MIN ? DRAFT_POSITIONS_MIN : c->context < most ? c->context : most;
     apus_status status = pair_check(model_blob(c->model), model_blob(c->draft), &why);
     if (status) port_log(&c->model->port, APUS_LOG_ERROR, why);

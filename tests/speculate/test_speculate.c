@@ -127,21 +127,37 @@ static void windows_and_vocabularies(void **unused) {
     free(got);
 }
 
+static void keep_reason(void *reason, int level, const char *text) {
+    assert_int_equal(level, APUS_LOG_ERROR);
+    *(const char **)reason = text; /* a constant */
+}
+
 static void wrong_pairs_are_refused(void **unused) {
     (void)unused;
+    const char *reason = "";
+    const apus_port port = {.size = sizeof port, .user = &reason, .log = keep_reason};
     struct tiny_spec short_draft = twin_spec;
-    short_draft.positions = 32;
-    const apus_model *target = open_model(&target_spec), *small = open_model(&short_draft), *twin = open_model(&twin_spec);
+    short_draft.positions = 63;
+    size_t bytes;
+    void *data = tiny_blob(&target_spec, &bytes);
+    const apus_model *target = open_bytes(data, bytes, &port, APUS_CPU_BEST), *small = open_model(&short_draft),
+                     *twin = open_model(&twin_spec);
     apus_memory need;
     apus_config config = {.size = sizeof config, .model = target, .draft = small};
     assert_int_equal(apus_measure(&config, &need), APUS_E_ARGUMENT);
+    assert_non_null(strstr(reason, "fewer than the 64 positions"));
     config.draft = twin, config.proposals = 16;
     assert_int_equal(apus_measure(&config, &need), APUS_E_ARGUMENT);
-    config.proposals = 0, config.draft_context = 63;
-    assert_int_equal(apus_measure(&config, &need), APUS_E_ARGUMENT);
-    config.draft_context = 100000;
-    assert_int_equal(apus_measure(&config, &need), APUS_E_ARGUMENT);
+    static const uint32_t contexts[] = {1, 63, 257, 100000};
+    config.proposals = 0;
+    for (size_t i = 0; i < 4; i++) {
+        config.draft_context = contexts[i], reason = "";
+        assert_int_equal(apus_measure(&config, &need), APUS_E_ARGUMENT);
+        assert_non_null(strstr(reason, "draft_context"));
+    }
     config.draft_context = 64;
+    assert_int_equal(apus_measure(&config, &need), APUS_OK);
+    config.draft_context = 256;
     assert_int_equal(apus_measure(&config, &need), APUS_OK);
 }
 
@@ -207,11 +223,6 @@ static void a_draft_that_cannot_is_left_alone(void **unused) {
     close_session(s);
     free(want);
     free(got);
-}
-
-static void keep_reason(void *reason, int level, const char *text) {
-    assert_int_equal(level, APUS_LOG_ERROR);
-    *(const char **)reason = text; /* a constant */
 }
 
 /* A draft that calls one token something else was trained on another tokenizer. */
