@@ -217,6 +217,25 @@ static size_t keep_top_p(uint64_t *key, uint32_t *weight, size_t n, float max, u
     return keep_up_to(key, n, key_reaching(key, weight, n, need));
 }
 
+/* The first of the largest values; APUS_E_NUMERIC where nothing is left. */
+static apus_status first_rank(const float *work, uint32_t vocab, uint32_t *first) {
+    float max = max_of(work, vocab);
+    uint32_t i = 0;
+    if (max == EXCLUDED) return APUS_E_NUMERIC;
+    while (work[i] != max) i++;
+    *first = i;
+    return APUS_OK;
+}
+
+/* The first rank among the others than `first`; UINT32_MAX where there is none. */
+static uint32_t second_rank(const float *work, uint32_t vocab, uint32_t first) {
+    uint32_t before = UINT32_MAX, after = UINT32_MAX;
+    if (first && first_rank(work, first, &before)) before = UINT32_MAX;
+    if (first + 1 < vocab && !first_rank(work + first + 1, vocab - first - 1, &after)) after += first + 1;
+    if (before == UINT32_MAX || after == UINT32_MAX) return before == UINT32_MAX ? after : before;
+    return work[after] > work[before] ? after : before;
+}
+
 /* --------------------------------------------------------------------------------------------------------------- gumbel -- */
 
 static uint32_t hash32(uint64_t seed, uint64_t position, uint32_t id) {
@@ -241,44 +260,69 @@ static float noise_bound(uint32_t hash) {
     return (float)(ones + 1) * 0.7f;
 }
 
+/* The largest value so far, and the one after it where two are wanted. */
 struct draw {
     const struct sampler *sampler;
     uint64_t position;
-    float max;  /* the largest logit */
-    float best; /* value of the choice so far */
-    uint32_t id;
+    float max; /* the largest logit */
+    bool two;
+    float best, next;
+    uint32_t id, next_id;
 };
 
-/* Most candidates lose by a bound on their noise and are spared the logarithms; some by any noise's (u is at most 1 - 2^-24: below 16.7).
- * Rounding keeps order, so scaled + noise <= scaled + bound holds after rounding, too. */
+/* What a value must reach to matter. */
+static float least(const struct draw *d) { return d->two ? d->next : d->best; }
+
+/* Some candidates lose by any noise (u is at most 1 - 2^-24: below 16.7). Rounding keeps order, so scaled + noise <= scaled + bound holds
+ * after rounding, too. */
+static bool hopeless(const struct draw *d, float l) { return l * d->sampler->inverse_temperature + 17.0f < least(d); }
+
+/* Most others lose by a bound on their own noise and are spared the logarithms. */
 static void consider(struct draw *d, float l, uint32_t id) {
     float scaled = l * d->sampler->inverse_temperature;
-    if (scaled + 17.0f < d->best) return;
+    if (hopeless(d, l)) return;
     uint32_t hash = hash32(d->sampler->config.seed, d->position, id);
-    if (scaled + noise_bound(hash) < d->best) return;
+    if (scaled + noise_bound(hash) < least(d)) return;
     if (d->sampler->min_p && mass_of(l, d->max) < d->sampler->min_p) return;
     float value = scaled + noise_of(hash);
-    if (value > d->best || (value == d->best && id < d->id)) d->best = value, d->id = id;
+    if (id == d->id) return; /* the first rank, a second time */
+    if (value > d->best || (value == d->best && id < d->id)) {
+        d->next = d->best, d->next_id = d->id;
+        d->best = value, d->id = id;
+    } else if (value > d->next || (value == d->next && id < d->next_id)) {
+        d->next = value, d->next_id = id;
+    }
 }
 
-/* first: the first rank, which every rule keeps. */
-static uint32_t draw_from(const struct sampler *s, const float *work, uint32_t vocab, uint32_t first, uint64_t position, uint64_t *key,
-                          uint32_t *weight) {
-    float max = work[first];
-    struct draw d = {.sampler = s, .position = position, .max = max, .best = EXCLUDED, .id = UINT32_MAX};
-    consider(&d, max, first); /* likely to win, so that the rest is soon decided */
+/* Every id that the callback left; blocks without hope at a glance. */
+static void consider_all(struct draw *d, const float *work, uint32_t vocab) {
+    for (uint32_t from = 0; from < vocab; from += LANES) {
+        uint32_t n = vocab - from < LANES ? vocab - from : LANES;
+        if (hopeless(d, max_of(work + from, n))) continue;
+        for (uint32_t i = from; i < from + n; i++)
+            if (work[i] != EXCLUDED) consider(d, work[i], i);
+    }
+}
+
+/* first: the first rank, which every rule keeps. Fills in the draw's results. */
+static void draw_from(struct draw *d, const float *work, uint32_t vocab, uint32_t first, uint64_t *key, uint32_t *weight) {
+    const struct sampler *s = d->sampler;
+    d->max = work[first];
+    d->best = d->next = EXCLUDED;
+    d->id = d->next_id = UINT32_MAX;
+    consider(d, d->max, first); /* likely to win, so that the rest is soon decided */
     if (s->config.top_k == 0 && s->top_p == 0) {
-        for (uint32_t i = 0; i < vocab; i++)
-            if (work[i] != EXCLUDED) consider(&d, work[i], i);
-        return d.id;
+        uint32_t second = d->two ? second_rank(work, vocab, first) : UINT32_MAX;
+        if (second != UINT32_MAX) consider(d, work[second], second);
+        consider_all(d, work, vocab);
+        return;
     }
     size_t n = 0;
     for (uint32_t i = 0; i < vocab; i++)
         if (work[i] != EXCLUDED) key[n++] = key_of(work[i], i);
     if (s->config.top_k) n = keep_top_k(key, n, s->config.top_k);
-    if (s->top_p) n = keep_top_p(key, weight, n, max, s->top_p);
-    for (size_t i = 0; i < n; i++) consider(&d, key_logit(key[i]), key_id(key[i]));
-    return d.id;
+    if (s->top_p) n = keep_top_p(key, weight, n, d->max, s->top_p);
+    for (size_t i = 0; i < n; i++) consider(d, key_logit(key[i]), key_id(key[i]));
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- choice -- */
@@ -291,6 +335,7 @@ apus_status sample_pick(const struct sampler *s, const float *logits, uint32_t v
     uint64_t *key = scratch;
     float *copy = (float *)(void *)(key + vocab);
     const float *work = logits;
+    uint32_t choice;
     if (s->inverse_penalty != 0.0f || s->config.logits) {
         memcpy(copy, logits, vocab * sizeof(float));
         if (s->inverse_penalty != 0.0f) penalize(s, logits, copy, context, context_count);
@@ -300,13 +345,42 @@ apus_status sample_pick(const struct sampler *s, const float *logits, uint32_t v
         }
         work = copy;
     }
-    float max = max_of(work, vocab);
-    if (max == EXCLUDED) return APUS_E_NUMERIC;
-    uint32_t choice = 0;
-    while (work[choice] != max) choice++;
-    if (s->inverse_temperature != 0.0f) choice = draw_from(s, work, vocab, choice, position, key, (uint32_t *)(void *)(copy + vocab));
+    apus_status status = first_rank(work, vocab, &choice);
+    if (status) return status;
+    float max = work == logits ? work[choice] : max_of(logits, vocab);
+    if (s->inverse_temperature != 0.0f) {
+        struct draw d = {.sampler = s, .position = position};
+        draw_from(&d, work, vocab, choice, key, (uint32_t *)(void *)(copy + vocab));
+        choice = d.id;
+    }
     assert(choice < vocab);
-    *log_prob = log_probability(logits, vocab, work == logits ? max : max_of(logits, vocab), logits[choice]);
+    *log_prob = log_probability(logits, vocab, max, logits[choice]);
     *id = (int32_t)choice;
+    return APUS_OK;
+}
+
+apus_status sample_guess(const struct sampler *s, const float *logits, uint32_t vocab, const int32_t *context, size_t context_count,
+                         uint64_t position, void *scratch, struct guess *guess) {
+    uint64_t *key = scratch;
+    float *copy = (float *)(void *)(key + vocab);
+    const float *work = logits;
+    struct draw d = {.sampler = s, .position = position, .two = true};
+    if (s->inverse_penalty != 0.0f) {
+        memcpy(copy, logits, vocab * sizeof(float));
+        penalize(s, logits, copy, context, context_count);
+        work = copy;
+    }
+    apus_status status = first_rank(work, vocab, &d.id);
+    if (status) return status;
+    if (s->inverse_temperature != 0.0f) {
+        draw_from(&d, work, vocab, d.id, key, (uint32_t *)(void *)(copy + vocab));
+    } else {
+        d.next_id = second_rank(work, vocab, d.id);
+        d.best = work[d.id];
+        if (d.next_id != UINT32_MAX) d.next = work[d.next_id];
+    }
+    guess->id = (int32_t)d.id;
+    guess->other = d.next_id == UINT32_MAX ? -1 : (int32_t)d.next_id;
+    guess->margin = d.next_id == UINT32_MAX ? GUESS_SURE : d.best - d.next;
     return APUS_OK;
 }

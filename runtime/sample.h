@@ -31,4 +31,14 @@ size_t sample_scratch_bytes(uint32_t vocab);
 apus_status sample_pick(const struct sampler *sampler, const float *logits, uint32_t vocab, const int32_t *context, size_t context_count,
                         const int32_t *made, size_t made_count, uint64_t position, void *scratch, int32_t *id, float *log_prob);
 
+/* What a draft makes of its own logits: the choice that sample_pick would make without the callback, the id that came second (-1: the rules
+ * left no other), and by how much, in units of logits over temperature and with the noise (greedy: of logits). */
+struct guess {
+    int32_t id, other;
+    float margin;
+};
+#define GUESS_SURE 0x1p20f /* the margin where there is no other */
+apus_status sample_guess(const struct sampler *sampler, const float *logits, uint32_t vocab, const int32_t *context, size_t context_count,
+                         uint64_t position, void *scratch, struct guess *guess);
+
 #endif

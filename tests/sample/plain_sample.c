@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hal/scalar.h"
+#include "runtime/sample.h"
 
 __extension__ typedef unsigned __int128 wide;
 
@@ -105,4 +106,18 @@ int plain_sample(const apus_sampling *c, const float *logits, uint32_t vocab, co
     free(changed);
     free(r);
     return n == 0;
+}
+
+void plain_guess(const apus_sampling *c, const float *logits, uint32_t vocab, const int32_t *context, size_t context_count,
+                 uint64_t position, struct guess *guess) {
+    struct ranked *r = malloc(vocab * sizeof *r);
+    for (uint32_t i = 0; i < vocab; i++) r[i] = (struct ranked){logits[i], i, 0};
+    if (c->repeat_penalty != 0 && c->repeat_penalty != 1) punish(c, logits, r, context, context_count);
+    qsort(r, vocab, sizeof *r, by_rank);
+    size_t stay = c->temperature == 0 ? vocab : truncate(c, r, vocab);
+    for (size_t i = 0; i < stay && c->temperature != 0; i++)
+        r[i].l = r[i].l * (float)(1.0 / (double)c->temperature) + noise(c->seed, position, r[i].id);
+    qsort(r, stay, sizeof *r, by_rank);
+    *guess = (struct guess){(int32_t)r[0].id, stay > 1 ? (int32_t)r[1].id : -1, stay > 1 ? r[0].l - r[1].l : GUESS_SURE};
+    free(r);
 }

@@ -8,4 +8,9 @@
 int plain_sample(const apus_sampling *c, const float *logits, uint32_t vocab, const int32_t *context, size_t context_count,
                  const int32_t *made, size_t made_count, uint64_t position, int32_t *id, float *log_prob);
 
+/* Like sample_guess. */
+struct guess;
+void plain_guess(const apus_sampling *c, const float *logits, uint32_t vocab, const int32_t *context, size_t context_count,
+                 uint64_t position, struct guess *guess);
+
 #endif

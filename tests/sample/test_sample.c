@@ -47,6 +47,21 @@ static apus_status pick(const apus_sampling *c, const float *logits, uint32_t vo
     return status;
 }
 
+/* The same for sample_guess, which does not call the callback. */
+static void guesses_as_written(const apus_sampling *c, const float *logits, uint32_t vocab, const int32_t *context, size_t context_count,
+                               uint64_t position) {
+    struct sampler s;
+    struct guess got = {-7, -7, -7}, want;
+    assert_int_equal(sampler_open(&s, c), APUS_OK);
+    void *scratch = malloc(sample_scratch_bytes(vocab));
+    assert_int_equal(sample_guess(&s, logits, vocab, context, context_count, position, scratch, &got), APUS_OK);
+    plain_guess(c, logits, vocab, context, context_count, position, &want);
+    if (got.id != want.id || got.other != want.other || bits(got.margin) != bits(want.margin))
+        fail_msg("guesses %d, then %d, by %a where %d, then %d, by %a", got.id, got.other, (double)got.margin, want.id, want.other,
+                 (double)want.margin);
+    free(scratch);
+}
+
 /* A callback that depends on the ids so far and takes some out; user: one id in how many stays. */
 static void mask(void *user, float *logits, uint32_t vocab, const int32_t *ids, size_t count) {
     uint32_t keep = *(uint32_t *)user, salt = count ? (uint32_t)ids[count - 1] : 7;
@@ -131,6 +146,7 @@ static void equals_the_contract_as_written(void **state) {
             if (id != plain_id || bits(p) != bits(plain_p))
                 fail_msg("round %d: id %d where %d, log-probability %a where %a", round, id, plain_id, p, plain_p);
         }
+        guesses_as_written(&c, l, vocab, context, count, position);
         free(l);
     }
 }
