@@ -106,24 +106,65 @@ void track_rewind(struct track *t, uint32_t position) {
     if (t->logits_at != NO_LOGITS && t->logits_at >= position) t->logits_at = NO_LOGITS;
 }
 
-apus_status track_pass(struct track *t, const int32_t *ids, uint32_t columns, uint32_t logits, const uint32_t *cancel) {
+/* The pass of the columns that are filled in, `line` of them in a row, the rest branches. */
+static apus_status run(struct track *t, uint32_t line, uint32_t branches, uint32_t logits, const uint32_t *cancel) {
     const struct hal_engine *engine = t->model->engine;
     uint64_t ticket;
-    track_touch(t, t->evaluated + columns);
-    for (uint32_t i = 0; i < columns; i++) {
-        uint32_t at = t->evaluated + i;
-        t->column[i] = (struct hal_column){ids[i], at, at, at + 1, at + 1, 0};
-    }
-    struct hal_pass pass = {columns, columns - logits, t->column, cancel};
+    struct hal_pass pass = {line + branches, line + branches - logits, t->column, cancel};
+    track_touch(t, t->evaluated + line + branches);
     t->logits_at = NO_LOGITS; /* the slot is about to be overwritten */
     apus_status status = engine->submit(t->engine_memory, &pass, &ticket);
     if (!status) status = engine->wait(t->engine_memory, ticket);
     if (status) return status;
-    t->evaluated += columns;
+    t->evaluated += line;
+    t->branches = branches;
     t->logits = logits;
-    if (logits) t->logits_at = t->evaluated - 1;
+    if (logits && !branches) t->logits_at = t->evaluated - 1;
     t->passes++;
     return APUS_OK;
+}
+
+static void line_up(struct track *t, const int32_t *ids, uint32_t columns) {
+    for (uint32_t i = 0; i < columns; i++) {
+        uint32_t at = t->evaluated + i;
+        t->column[i] = (struct hal_column){ids[i], at, at, at + 1, at + 1, 0};
+    }
+}
+
+apus_status track_pass(struct track *t, const int32_t *ids, uint32_t columns, uint32_t logits, const uint32_t *cancel) {
+    line_up(t, ids, columns);
+    return run(t, columns, 0, logits, cancel);
+}
+
+apus_status track_tree(struct track *t, const int32_t *ids, uint32_t line, const struct track_branch *branch, uint32_t branches,
+                       const uint32_t *cancel) {
+    line_up(t, ids, line);
+    for (uint32_t i = 0; i < branches; i++) {
+        uint32_t before = branch[i].beside + 1, first = t->evaluated, own = line + i;
+        t->column[own] = (struct hal_column){branch[i].id, first + before, first + own, first, first, ((1u << before) - 1) | 1u << own};
+    }
+    return run(t, line, branches, line + branches, cancel);
+}
+
+static void copy_row(const struct track *t, uint32_t from, uint32_t to) {
+    uint32_t hd = t->hal.model->head_dim;
+    for (uint32_t i = 0; i < t->hal.model->layers; i++)
+        for (uint32_t h = 0; h < t->hal.layers[i].kv_heads; h++) {
+            struct kv_block kv = kv_block_at(t->kv[i], t->kv_slots, hd, h);
+            for (uint32_t c = 0; c < hd; c++) {
+                kv.k[kv_k_index(to, c, hd)] = kv.k[kv_k_index(from, c, hd)];
+                kv.v[kv_v_index(to, c, hd)] = kv.v[kv_v_index(from, c, hd)];
+            }
+            kv.kscale[to] = kv.kscale[from];
+            kv.vscale[to] = kv.vscale[from];
+        }
+}
+
+void track_keep(struct track *t, uint32_t branch) {
+    uint32_t line = t->logits - t->branches, position = t->column[line + branch].position, slot = t->column[line + branch].slot;
+    if (slot != position) copy_row(t, slot, position);
+    t->evaluated = position + 1;
+    t->logits_at = NO_LOGITS;
 }
 
 const float *track_logits(const struct track *t, uint32_t row) {

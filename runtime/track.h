@@ -23,6 +23,7 @@ struct track {
 
     uint32_t evaluated; /* positions with rows in the cache */
     uint32_t logits_at; /* the position behind which track_logits(.., 0) from the end stands, or NO_LOGITS */
+    uint32_t branches;  /* of the last pass, in the slots behind its line */
     uint32_t logits;    /* rows of logits of the last pass; the last of them is behind logits_at */
     uint64_t passes;
 };
@@ -47,6 +48,20 @@ void track_close(struct track *track);
 /* Evaluates ids[0 .. columns) at positions evaluated .. evaluated + columns - 1, with logits behind the last `logits` of them
  * (at most HAL_LOGITS_MAX). cancel: as in struct hal_pass. On failure the track is as before, without logits. */
 apus_status track_pass(struct track *track, const int32_t *ids, uint32_t columns, uint32_t logits, const uint32_t *cancel);
+
+/* An id that takes the place of one in the line. */
+struct track_branch {
+    int32_t id;
+    uint32_t beside; /* it follows ids[beside] as ids[beside + 1] does */
+};
+
+/* The same for a line of ids, with logits behind each, and branches that end after one id each; at most HAL_LOGITS_MAX in all. Logits: a row
+ * for each of the line, then one for each branch. Only the line counts as evaluated; track_keep makes a branch's id part of it. */
+apus_status track_tree(struct track *track, const int32_t *ids, uint32_t line, const struct track_branch *branch, uint32_t branches,
+                       const uint32_t *cancel);
+
+/* After track_tree and before anything else: what follows ids[beside] is this branch's id (0 for the first branch), and nothing behind it. */
+void track_keep(struct track *track, uint32_t branch);
 
 /* Row `row` (0 .. track->logits - 1) of the last pass's logits, float [vocab]. */
 const float *track_logits(const struct track *track, uint32_t row);
