@@ -303,7 +303,8 @@ const struct command command_run = {
         "decode_tps, weight_gb_per_s, first_token_ms, arena_bytes, logits_hash, passes, context, engine, cpu, threads. With a draft or "
         "--lookup "
         "also: rounds, proposed, accepted, accepted_at (of the proposals at each place of a round, the share that was accepted), "
-        "tokens_per_round, draft_ms, draft_prompt_ms, verify_ms, overhead_ms, draft_off_rounds.",
+        "branches (proposed beside those, where a second choice is likely enough), branches_taken, tokens_per_round, draft_ms, "
+        "draft_prompt_ms, verify_ms, overhead_ms, draft_off_rounds.",
     .example = "apus run -m model.apus -p 'def fibonacci(n):' -n 64\n"
                "apus run -m large.apus -d small.apus -p 'int main(' --lookup\n"
                "apus run -m model.apus -f main.c --temp 0.8 --top-p 0.95 --seed 7 --stop '}'",

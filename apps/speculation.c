@@ -29,10 +29,12 @@ static double overhead_ms(const apus_stats_t *s) {
 
 void speculation_print(const apus_stats_t *s) {
     fprintf(stderr,
-            "[proposed %llu, accepted %llu (%.0f %%), %.2f tokens a round; draft %.0f ms, verifying %.0f ms, the rest %.1f ms; off in %llu "
+            "[proposed %llu, accepted %llu (%.0f %%), of %llu branches %llu, %.2f tokens a round; draft %.0f ms, verifying %.0f ms, the "
+            "rest %.1f ms; off in %llu "
             "of %llu rounds]\n",
             (unsigned long long)s->proposed, (unsigned long long)s->accepted, 100 * share(s->accepted, s->proposed),
-            share(s->new_tokens, s->rounds), (double)(s->draft_ns + s->draft_prompt_ns) * 1e-6, (double)s->verify_ns * 1e-6, overhead_ms(s),
+            (unsigned long long)s->branches, (unsigned long long)s->branches_taken, share(s->new_tokens, s->rounds),
+            (double)(s->draft_ns + s->draft_prompt_ns) * 1e-6, (double)s->verify_ns * 1e-6, overhead_ms(s),
             (unsigned long long)s->off_rounds, (unsigned long long)s->rounds);
 }
 
@@ -44,6 +46,8 @@ void speculation_json(json_t *object, const apus_stats_t *s) {
     json_object_set_new(object, "proposed", json_integer((json_int_t)s->proposed));
     json_object_set_new(object, "accepted", json_integer((json_int_t)s->accepted));
     json_object_set_new(object, "accepted_at", at);
+    json_object_set_new(object, "branches", json_integer((json_int_t)s->branches));
+    json_object_set_new(object, "branches_taken", json_integer((json_int_t)s->branches_taken));
     json_object_set_new(object, "tokens_per_round", json_number(share(s->new_tokens, s->rounds)));
     json_object_set_new(object, "draft_ms", json_number((double)s->draft_ns * 1e-6));
     json_object_set_new(object, "draft_prompt_ms", json_number((double)s->draft_prompt_ns * 1e-6));

@@ -57,24 +57,39 @@ static apus_status choose(apus_session *s, const float *logits, apus_piece *piec
     return APUS_OK;
 }
 
-/* The target's choice behind each position of the round, for as long as it is what was proposed there. */
+/* The branch beside place `at` that is this id, or none: round->branches. */
+static uint32_t find_branch(const struct round *r, uint32_t at, int32_t id) {
+    uint32_t b = 0;
+    while (b < r->branches && (r->branch[b] != at || r->other[at] != id)) b++;
+    return b;
+}
+
+/* The target's choice behind each position of the round, for as long as it is what was proposed there; a branch is the last such place. */
 static apus_status accept(apus_session *s, struct round *r, apus_piece *piece) {
     struct track *t = &s->target;
-    uint32_t first = t->logits - 1 - r->proposed; /* after a prompt the last row alone is wanted */
-    uint32_t count = s->count;
-    apus_status status = APUS_OK;
-    for (uint32_t i = 0; i <= r->proposed; i++) {
-        int32_t proposed = i < r->proposed ? s->ids[s->count] : -1;
-        status = choose(s, track_logits(t, first + i), piece);
-        if (status && piece->count) { /* what was chosen before it is given first; the next round begins with the failure */
-            status = APUS_OK;
-            break;
+    uint32_t row = t->logits - 1 - r->proposed - r->branches; /* after a prompt the last row alone is wanted */
+    uint32_t count = s->count, branch = r->branches;
+    const int32_t *proposed = r->chain[r->by].id;
+    apus_status status;
+    for (;;) {
+        status = choose(s, track_logits(t, row), piece);
+        if (status || piece->stop || branch < r->branches) break;
+        int32_t id = s->ids[s->count - 1];
+        if (r->accepted < r->proposed && id == proposed[r->accepted]) {
+            row++, r->accepted++;
+        } else {
+            branch = find_branch(r, r->accepted, id);
+            if (branch == r->branches) break;
+            row = r->proposed + 1 + branch;
         }
-        if (status || piece->stop || s->ids[s->count - 1] != proposed) break;
-        r->accepted++;
     }
+    if (status && piece->count) status = APUS_OK; /* what was chosen before it is given first; the next round begins with the failure */
+    r->taken = branch < r->branches;
     /* Rows of proposals that were not accepted go; the last id chosen has no row yet. */
-    if (r->proposed) track_rewind(t, count + r->accepted);
+    if (r->taken)
+        track_keep(t, branch);
+    else if (r->proposed || r->branches)
+        track_rewind(t, count + r->accepted);
     if (s->draft.track.model) draft_rewind(&s->draft, s->ids, count + r->accepted);
     return status;
 }
@@ -84,6 +99,8 @@ static void count_round(apus_session *s, const struct round *r) {
     g->rounds++;
     g->proposed += r->proposed;
     g->accepted += r->accepted;
+    g->branches += r->branches;
+    g->branches_taken += r->taken;
     g->draft_ns += r->draft_ns;
     g->verify_ns += r->verify_ns;
     if ((s->draft.track.model || s->lookup) && r->columns == 1) g->off_rounds++;
@@ -112,7 +129,7 @@ static apus_status next_round(apus_session *s, apus_piece *piece) {
     if (status) return status;
     count_round(s, &round);
     round.round_ns = round.columns ? port_now(&s->model->port) - began - round.draft_prompt_ns : 0;
-    length_learn(&s->length, &round);
+    length_learn(&s->length, &round, piece->ids, (uint32_t)piece->count);
     return APUS_OK;
 }
 
@@ -156,6 +173,8 @@ APUS_API apus_status apus_stats(const apus_session *s, apus_stats_t *stats) {
                             .proposed = g->proposed,
                             .accepted = g->accepted,
                             .off_rounds = g->off_rounds,
+                            .branches = g->branches,
+                            .branches_taken = g->branches_taken,
                             .draft_ns = g->draft_ns,
                             .draft_prompt_ns = g->draft_prompt_ns,
                             .verify_ns = g->verify_ns};

@@ -2,45 +2,83 @@
 
 #include <string.h>
 
-/* Weight of the newest observation: about the last 16 count. */
-#define NEWEST 0x1p-4f
+/* Weight of the newest: about the last 16 costs, 32 rounds and 32 ids of a kind count. */
+#define NEWEST_COST  0x1p-4f
+#define NEWEST_ROUND 0x1p-5f
+enum { LAST_IDS = 32, BELIEF = 3 /* what is believed at first counts as much as so many */ };
 
 enum { PAUSE_FIRST = 16, PAUSE_MOST = 128 };
 
-static void learn(float *average, float seen) { *average = *average == 0.0f ? seen : *average + (seen - *average) * NEWEST; }
+static void move(float *average, float seen, float weight) { *average += (seen - *average) * weight; }
 
-static uint32_t bin_of(float confidence) {
-    uint32_t b = (uint32_t)(confidence * LENGTH_BINS);
-    return b < LENGTH_BINS ? b : LENGTH_BINS - 1;
+static void learn(struct chance *c, int yes) {
+    if (c->seen < LAST_IDS - BELIEF) c->seen++;
+    move(&c->is, yes ? 1.0f : 0.0f, 1.0f / (float)(BELIEF + c->seen));
 }
 
+/* Times are disturbed upwards only: by other processes, by pages that come from disk. A cost that was seen once in such a moment would keep
+ * its number of columns from being tried again, so averages go down faster than up. */
+static void learn_ns(float *average, float seen) {
+    if (*average == 0.0f || seen < *average * 0.5f)
+        *average = seen;
+    else
+        move(average, seen < *average * 2.0f ? seen : *average * 2.0f, seen < *average ? 4 * NEWEST_COST : NEWEST_COST);
+}
+
+/* A pass of n columns costs no more than one of more columns was seen to. Between those seen: a straight line; beyond them as steep as the
+ * last stretch, at least 5 % a column. */
+static void draw_curve(struct length *l) {
+    const float *seen = l->verify_ns;
+    float *cost = l->cost_ns, least = 0.0f;
+    uint32_t above = 0, last = 0;
+    for (uint32_t n = LENGTH_COLUMNS; n > 0; n--) {
+        cost[n] = 0.0f;
+        if (seen[n] == 0.0f) continue;
+        if (least == 0.0f || seen[n] < least) least = seen[n];
+        cost[n] = least;
+        if (!last) last = n;
+        for (uint32_t i = n + 1; i < above; i++) cost[i] = cost[n] + (cost[above] - cost[n]) * (float)(i - n) / (float)(above - n);
+        above = n;
+    }
+    if (!last) return;
+    for (uint32_t n = 1; n < above; n++) cost[n] = cost[above];
+    float slope = cost[above] * 0.05f, steep = last > 1 ? cost[last] - cost[last - 1] : 0.0f;
+    if (steep > slope) slope = steep;
+    for (uint32_t n = last + 1; n <= LENGTH_COLUMNS; n++) cost[n] = cost[n - 1] + slope;
+}
+
+/* What a token costs now. */
+static float token_ns(const struct length *l) { return l->round_tokens == 0.0f ? 0.0f : l->round_ns / l->round_tokens; }
+
 void length_open(struct length *l, uint32_t fixed) {
+    /* SmolLM2 at 8 bits beside itself at 4 bits, 16 texts (docs/speculation.md). */
+    static const float draft[LENGTH_BINS] = {0.40f, 0.43f, 0.67f, 0.77f, 0.86f, 0.90f, 0.97f, 0.98f};
+    static const float lookup[LENGTH_BINS] = {0.20f, 0.45f, 0.70f, 0.75f, 0.80f, 0.85f, 0.90f, 0.95f};
+    static const float second[LENGTH_BINS] = {0.38f, 0.32f, 0.14f, 0.10f, 0.08f, 0.06f, 0.02f, 0.01f};
     memset(l, 0, sizeof *l);
     l->fixed = fixed;
     l->pause = PAUSE_FIRST;
-    for (uint32_t p = 0; p < PROPOSERS; p++) {
-        /* A draft that knows itself is accepted about as often as it is sure. */
-        for (uint32_t b = 0; b < LENGTH_BINS; b++) l->hit[p][b] = ((float)b + 0.5f) / LENGTH_BINS;
-        for (uint32_t i = 0; i < PROPOSE_MAX; i++) l->reach[p][i] = 0.7f;
+    for (uint32_t b = 0; b < LENGTH_BINS; b++) {
+        l->hit[BY_DRAFT][b].is = draft[b];
+        l->hit[BY_LOOKUP][b].is = lookup[b];
+        l->second[b].is = second[b];
     }
+    for (uint32_t i = 0; i < PROPOSE_MAX; i++) l->reach[i].is = 0.7f;
 }
 
-/* Of a verification of n columns: as measured, or between the neighbours that were; beyond them 5 % a column. */
-static float verify_cost(const struct length *l, uint32_t n) {
-    uint32_t below = n, above = n;
-    while (below > 0 && l->verify_ns[below] == 0.0f) below--;
-    while (above <= LENGTH_COLUMNS && l->verify_ns[above] == 0.0f) above++;
-    if (below && above <= LENGTH_COLUMNS) {
-        if (below == above) return l->verify_ns[n];
-        return l->verify_ns[below] + (l->verify_ns[above] - l->verify_ns[below]) * (float)(n - below) / (float)(above - below);
-    }
-    if (below) return l->verify_ns[below] * (1.0f + 0.05f * (float)(n - below));
-    return above <= LENGTH_COLUMNS ? l->verify_ns[above] : 0.0f;
+uint8_t length_bin_margin(float margin) {
+    static const float from[LENGTH_BINS] = {0.0f, 0.25f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 5.0f};
+    uint8_t b = 0;
+    while (b + 1 < LENGTH_BINS && margin >= from[b + 1]) b++;
+    return b;
 }
 
-uint32_t length_most(struct length *l, enum proposer by) {
+uint8_t length_bin_match(uint32_t ids) { return (uint8_t)(ids / 2 < LENGTH_BINS ? ids / 2 : LENGTH_BINS - 1); }
+
+uint32_t length_most(struct length *l) {
     if (l->fixed) return l->fixed;
-    if (length_worth(l, by, 0, 1.0f)) {
+    if (l->verify_ns[1] == 0.0f) return 0; /* the first round says what a token costs without proposals */
+    if (length_worth(l, 0, 1.0f)) {
         l->paused = 0;
         return PROPOSE_MAX;
     }
@@ -50,26 +88,95 @@ uint32_t length_most(struct length *l, enum proposer by) {
     return 1; /* a look whether it would pay by now */
 }
 
-int length_worth(const struct length *l, enum proposer by, uint32_t made, float chance) {
+int length_worth(const struct length *l, uint32_t made, float chance) {
     if (l->fixed) return made < l->fixed;
     if (made >= PROPOSE_MAX) return 0;
-    float step = by == BY_DRAFT ? l->draft_ns : 0.0f;
-    float cost = step + verify_cost(l, made + 2) - verify_cost(l, made + 1);
-    float token = l->token_ns == 0.0f ? verify_cost(l, 1) : l->token_ns;
-    return token == 0.0f ? made < 4 : chance * l->reach[by][made] * token > cost;
+    float token = token_ns(l);
+    return chance * l->reach[made].is * token > l->draft_ns + l->cost_ns[made + 2] - l->cost_ns[made + 1];
 }
 
-float length_chance(const struct length *l, enum proposer by, float confidence) { return l->hit[by][bin_of(confidence)]; }
+float length_chance(const struct length *l, uint8_t bin) { return l->hit[BY_DRAFT][bin].is; }
 
-void length_learn(struct length *l, const struct round *r) {
-    if (r->verify_ns) learn(&l->verify_ns[r->columns], (float)r->verify_ns);
-    if (r->round_ns) learn(&l->token_ns, (float)r->round_ns / (float)(r->accepted + 1));
-    if (r->steps && r->draft_ns) learn(&l->draft_ns, (float)r->draft_ns / (float)r->steps);
-    for (uint32_t i = 0; i < r->proposed && i <= r->accepted; i++) {
-        float got = i < r->accepted ? 1.0f : 0.0f;
-        float *hit = &l->hit[r->by][bin_of(r->confidence[i])], *reach = &l->reach[r->by][i];
-        *hit += (got - *hit) * NEWEST;
-        *reach += (got - *reach) * NEWEST;
-        if (i < r->accepted) l->pause = PAUSE_FIRST;
+int length_lookup(const struct length *l, struct round *r, uint32_t most) {
+    const struct chain *c = &r->chain[BY_LOOKUP];
+    float token = token_ns(l), chance = 1.0f, tokens = 1.0f;
+    if (l->fixed && most > l->fixed) most = l->fixed;
+    if (!l->fixed && l->verify_ns[1] == 0.0f) most = 0;
+    if (most > c->count) most = c->count;
+    r->by = BY_LOOKUP;
+    r->proposed = 0;
+    for (; r->proposed < most; r->proposed++) {
+        uint32_t n = r->proposed;
+        chance *= l->hit[BY_LOOKUP][c->bin[n]].is;
+        if (!l->fixed && chance * token <= l->cost_ns[n + 2] - l->cost_ns[n + 1]) break;
+        tokens += chance;
     }
+    return r->proposed && (l->fixed || l->cost_ns[r->proposed + 1] <= token * tokens);
+}
+
+/* The likeliest of the seconds that are not used yet, and its chance. */
+static uint32_t best_second(const struct round *r, const float second[PROPOSE_MAX], uint32_t used) {
+    uint32_t best = PROPOSE_MAX;
+    for (uint32_t i = 0; i < r->chain[BY_DRAFT].count; i++)
+        if (r->other[i] >= 0 && !(used >> i & 1) && (best == PROPOSE_MAX || second[i] > second[best])) best = i;
+    return best;
+}
+
+/* From the likeliest id to the least likely one; an id is never likelier than the one it follows. The best beginning of that order goes. */
+void length_draft(const struct length *l, struct round *r, uint32_t most) {
+    const struct chain *c = &r->chain[BY_DRAFT];
+    float chance[PROPOSE_MAX], second[PROPOSE_MAX], before = 1.0f, token = token_ns(l), gain = 0.0f, best = 0.0f;
+    uint32_t used = 0, chain = 0, branches = 0;
+    r->by = BY_DRAFT;
+    r->branches = 0;
+    r->proposed = c->count < most ? c->count : most;
+    if (l->fixed) return;
+    r->proposed = 0;
+    for (uint32_t i = 0; i < c->count; i++) {
+        second[i] = before * l->second[c->bin[i]].is;
+        before = chance[i] = before * l->hit[BY_DRAFT][c->bin[i]].is;
+    }
+    for (uint32_t n = 1; n <= most; n++) {
+        uint32_t s = best_second(r, second, used);
+        if (chain < c->count && (s == PROPOSE_MAX || chance[chain] >= second[s])) {
+            gain += chance[chain++] * token;
+        } else if (s != PROPOSE_MAX) {
+            gain += second[s] * token;
+            used |= 1u << s;
+            r->branch[branches++] = (uint8_t)s;
+        } else {
+            break;
+        }
+        float profit = gain - (l->cost_ns[n + 1] - l->cost_ns[1]);
+        if (profit > best) best = profit, r->proposed = chain, r->branches = branches;
+    }
+}
+
+/* What is known of a chain's ids: those up to the first that the target did not choose. Places behind it slowly follow the last one, so that
+ * none keeps out of reach because it once looked bad. */
+static void learn_chain(struct length *l, const struct round *r, enum proposer by, const int32_t *chosen, uint32_t count) {
+    const struct chain *c = &r->chain[by];
+    uint32_t i = 0;
+    for (int got = 1; got && i < c->count && i < count; i++) {
+        got = chosen[i] == c->id[i];
+        learn(&l->hit[by][c->bin[i]], got);
+        if (by == BY_LOOKUP) continue;
+        learn(&l->reach[i], got);
+        if (r->other[i] >= 0) learn(&l->second[c->bin[i]], chosen[i] == r->other[i]);
+        if (got) l->pause = PAUSE_FIRST;
+    }
+    if (by == BY_LOOKUP || !i) return;
+    for (uint32_t j = i; j < PROPOSE_MAX; j++) move(&l->reach[j].is, l->reach[i - 1].is, NEWEST_ROUND);
+}
+
+void length_learn(struct length *l, const struct round *r, const int32_t *chosen, uint32_t count) {
+    if (r->verify_ns) learn_ns(&l->verify_ns[r->columns], (float)r->verify_ns);
+    if (r->steps && r->draft_ns) learn_ns(&l->draft_ns, (float)r->draft_ns / (float)r->steps);
+    if (r->round_ns && count) {
+        float weight = l->round_tokens == 0.0f ? 1.0f : NEWEST_ROUND;
+        move(&l->round_ns, (float)r->round_ns, weight);
+        move(&l->round_tokens, (float)count, weight);
+    }
+    draw_curve(l);
+    for (uint32_t by = 0; by < PROPOSERS; by++) learn_chain(l, r, (enum proposer)by, chosen, count);
 }

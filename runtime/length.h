@@ -1,8 +1,11 @@
-/* How many ids to propose. Costs nothing in exactness: whatever it says, the output is the target's own.
+/* How many ids to propose, and which. Costs nothing in exactness: whatever it says, the output is the target's own.
  *
  * It weighs what one more proposal costs (a draft step, a wider verification) against what it brings (the chance that it and all before it
- * are accepted, times what a token costs now). Costs are measured as the passes run; chances are running averages, by place in the round
- * and by the draft's own confidence. Where drafting does not pay it stops, and tries again now and then. */
+ * are accepted, times what a token costs now). Costs are running averages of the passes; chances are running averages by place in the round
+ * and by how sure the proposer is. Where drafting does not pay it stops, and tries again now and then.
+ *
+ * A round's proposals are the draft's chain and, beside some of its ids, the id that came second there: a branch of one id, which needs no
+ * draft step of its own. Or they are the chain of the lookup. */
 #ifndef RUNTIME_LENGTH_H
 #define RUNTIME_LENGTH_H
 
@@ -12,42 +15,70 @@
 
 enum { LENGTH_BINS = 8, LENGTH_COLUMNS = PROPOSE_MAX + 1 };
 
-/* Who proposed. */
 enum proposer { BY_DRAFT, BY_LOOKUP, PROPOSERS };
 
+/* Ids that follow the context one after another, and how sure their proposer is of each. */
+struct chain {
+    uint32_t count;
+    int32_t id[PROPOSE_MAX];
+    uint8_t bin[PROPOSE_MAX]; /* length_bin_* */
+};
+
+/* A round, as it comes about. */
+struct round {
+    struct chain chain[PROPOSERS];
+    int32_t other[PROPOSE_MAX]; /* beside the draft's ids: what came second, or -1 */
+    enum proposer by;           /* whose ids go to the target: */
+    uint32_t proposed;          /* the first so many of its chain */
+    uint32_t branches;          /* and so many seconds, */
+    uint8_t branch[PROPOSE_MAX]; /* at these places, in the order of their columns */
+    uint32_t accepted;          /* of the chain */
+    uint32_t taken;             /* of the branches, 0 or 1 */
+    uint64_t draft_ns;          /* of `steps` draft steps */
+    uint32_t steps;
+    uint64_t draft_prompt_ns;   /* of the draft's catching up */
+    uint64_t verify_ns;
+    uint32_t columns;           /* of the verification; 0: there was none */
+    uint64_t round_ns;          /* all in, but for catching up */
+};
+
+/* A running average of yes and no. */
+struct chance {
+    float is;
+    uint32_t seen; /* as far as it matters */
+};
+
 struct length {
-    uint32_t fixed;                       /* 1 .. PROPOSE_MAX: always that many; 0: chosen */
-    float verify_ns[LENGTH_COLUMNS + 1];  /* of a pass by columns, running averages; 0: not seen yet */
-    float draft_ns;                       /* of a draft step; 0: not seen yet */
-    float token_ns;                       /* of a token lately, all in */
-    float hit[PROPOSERS][LENGTH_BINS];    /* chance of acceptance by confidence */
-    float reach[PROPOSERS][PROPOSE_MAX];  /* chance of acceptance by place, the ones before it accepted */
-    uint32_t pause, paused;               /* rounds without proposals before the next try, and rounds since the last */
+    uint32_t fixed;                      /* 1 .. PROPOSE_MAX: always that many and no branches; 0: chosen */
+    float verify_ns[LENGTH_COLUMNS + 1]; /* of a pass by columns, running averages; 0: not seen yet */
+    float cost_ns[LENGTH_COLUMNS + 1];   /* the same, made up where not seen */
+    float draft_ns;                      /* of a draft step; 0: not seen yet */
+    float round_ns, round_tokens;        /* of the last rounds, all in */
+    struct chance hit[PROPOSERS][LENGTH_BINS]; /* chance of being the target's choice, the ids before being so */
+    struct chance second[LENGTH_BINS]; /* the same for the id that came second */
+    struct chance reach[PROPOSE_MAX];  /* the same for the draft's by place, for ids that are not drafted yet */
+    uint32_t pause, paused;              /* rounds without drafting before the next try, and rounds since the last */
 };
 
 void length_open(struct length *length, uint32_t fixed);
 
-/* Most proposals of the coming round, 0 .. PROPOSE_MAX: 0 in a pause. */
-uint32_t length_most(struct length *length, enum proposer by);
+/* By the margin of a guess, and by the ids that an earlier place shares with the end of the context. */
+uint8_t length_bin_margin(float margin);
+uint8_t length_bin_match(uint32_t ids);
 
-/* Whether proposal number `made` (0 for the first) should be made, given the chance that all before it are accepted. */
-int length_worth(const struct length *length, enum proposer by, uint32_t made, float chance);
+/* Ids to draft at most in the coming round, 0 .. PROPOSE_MAX: 0 in a pause. */
+uint32_t length_most(struct length *length);
 
-/* Chance of acceptance of a proposal made with this confidence (0 .. 1). */
-float length_chance(const struct length *length, enum proposer by, float confidence);
+/* Whether the draft should make one more id after `made` of them, the last of which is accepted with this chance. */
+int length_worth(const struct length *length, uint32_t made, float chance);
+float length_chance(const struct length *length, uint8_t bin); /* of a drafted id, those before it being accepted */
 
-/* What a round showed. */
-struct round {
-    enum proposer by;
-    uint32_t proposed, accepted;
-    float confidence[PROPOSE_MAX];
-    uint64_t draft_ns;    /* of `steps` draft steps */
-    uint32_t steps;
-    uint64_t draft_prompt_ns; /* of the draft's catching up */
-    uint64_t verify_ns;
-    uint32_t columns;     /* of the verification */
-    uint64_t round_ns;    /* all in, but for catching up */
-};
-void length_learn(struct length *length, const struct round *round);
+/* Chooses among the ids made, at most `most`: fills in by, proposed, branches and branch. length_lookup says whether drafting would do no
+ * better; if not, length_draft may overrule it. */
+int length_lookup(const struct length *length, struct round *round, uint32_t most);
+void length_draft(const struct length *length, struct round *round, uint32_t most);
+
+/* chosen [count]: what the target chose behind the context. */
+void length_learn(struct length *length, const struct round *round, const int32_t *chosen, uint32_t count);
 
 #endif

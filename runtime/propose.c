@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "hal/scalar.h"
 #include "runtime/pair.h"
 #include "runtime/tokenizer.h"
 
@@ -79,18 +78,9 @@ apus_status draft_follow(struct draft *d, const int32_t *context, uint32_t count
     return APUS_OK;
 }
 
-apus_status draft_choose(const struct draft *d, const struct sampler *sampler, uint32_t place, void *scratch, int32_t *id,
-                         float *probability) {
-    struct sampler own = *sampler;
-    float log_prob;
-    own.config.logits = NULL;
+apus_status draft_guess(const struct draft *d, const struct sampler *sampler, uint32_t place, void *scratch, struct guess *guess) {
     if (!d->count) return APUS_E_ORDER;
-    apus_status status =
-        sample_pick(&own, track_logits(&d->track, d->track.logits - 1), d->vocab, d->ids, d->count, NULL, 0, place, scratch, id, &log_prob);
-    if (status) return status;
-    float t = log_prob * 0x1.715476p+0f;
-    *probability = t < -30.0f ? 0.0f : num_exp2(t);
-    return APUS_OK;
+    return sample_guess(sampler, track_logits(&d->track, d->track.logits - 1), d->vocab, d->ids, d->count, place, scratch, guess);
 }
 
 uint32_t lookup_find(const int32_t *ids, uint32_t count, uint32_t shortest, uint32_t longest, uint32_t *at) {

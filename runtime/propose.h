@@ -12,18 +12,18 @@
 enum { PROPOSE_MAX = 15, DRAFT_POSITIONS_MIN = 64 };
 
 struct draft {
-    struct track track;   /* track.model NULL: no draft */
-    int32_t *ids;         /* [positions] its sequence */
-    uint32_t *place;      /* [positions] index in the context of each of them, ascending */
-    uint32_t positions;   /* it can hold */
-    uint32_t count;       /* ids in its sequence */
-    uint32_t source;      /* ids of the context that it has been shown */
-    uint32_t vocab;       /* ids below are in both vocabularies */
+    struct track track;     /* track.model NULL: no draft */
+    int32_t *ids;           /* [positions] its sequence */
+    uint32_t *place;        /* [positions] index in the context of each of them, ascending */
+    uint32_t positions;     /* it can hold */
+    uint32_t count;         /* ids in its sequence */
+    uint32_t source;        /* ids of the context that it has been shown */
+    uint32_t vocab;         /* ids below are in both vocabularies */
     int32_t suffix, middle; /* fill-in-the-middle markers of the target that the draft lacks, or -1 */
-    int in_suffix;        /* between the two */
-    int slid;             /* ids behind its first are missing */
-    int broken;           /* it cannot evaluate what it has been shown */
-    uint32_t caught_up;   /* positions that the last draft_follow evaluated */
+    int in_suffix;          /* between the two */
+    int slid;               /* ids behind its first are missing */
+    int broken;             /* it cannot evaluate what it has been shown */
+    uint32_t caught_up;     /* positions that the last draft_follow evaluated */
 };
 
 /* suffix and middle are looked up in the target's vocabulary. */
@@ -35,9 +35,8 @@ void draft_rewind(struct draft *draft, const int32_t *context, uint32_t position
 /* Shows the draft context[source .. count) and evaluates it. After APUS_E_NUMERIC it says so again until some of that is taken back. */
 apus_status draft_follow(struct draft *draft, const int32_t *context, uint32_t count, const uint32_t *cancel);
 
-/* After draft_follow: chooses the id at index `place` of the context from the draft's logits by the sampler's rules but its callback.
- * scratch: sample_scratch_bytes(draft->vocab). *probability: of the id in the draft's own view. */
-apus_status draft_choose(const struct draft *draft, const struct sampler *sampler, uint32_t place, void *scratch, int32_t *id, float *probability);
+/* After draft_follow: the draft's guess at the id at index `place` of the context. scratch: sample_scratch_bytes(draft->vocab). */
+apus_status draft_guess(const struct draft *draft, const struct sampler *sampler, uint32_t place, void *scratch, struct guess *guess);
 
 /* The longest run of at most `longest` last ids that occurs earlier in ids[0 .. count); its latest occurrence. Returns the run's length
  * (0: below `shortest`), *at the index of what followed. Time: count * longest comparisons at worst, a few microseconds at 16 k. */

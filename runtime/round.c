@@ -18,17 +18,14 @@ static uint32_t room(const apus_session *s) {
     return most < PROPOSE_MAX ? most : PROPOSE_MAX;
 }
 
-/* Copies what followed the longest earlier occurrence of the last ids. */
-static void propose_lookup(apus_session *s, struct round *r, uint32_t most) {
+/* What followed the longest earlier occurrence of the last ids. It may run into itself: a repetition goes on. */
+static void look_up(const apus_session *s, struct round *r, uint32_t most) {
+    struct chain *c = &r->chain[BY_LOOKUP];
     uint32_t at = 0, n = lookup_find(s->ids, s->count, LOOKUP_SHORTEST, LOOKUP_LONGEST, &at);
     if (!n) return;
-    r->by = BY_LOOKUP;
-    float confidence = (float)n / LOOKUP_LONGEST, chance = 1.0f;
-    uint32_t limit = length_most(&s->length, BY_LOOKUP);
-    while (r->proposed < most && r->proposed < limit && length_worth(&s->length, BY_LOOKUP, r->proposed, chance)) {
-        chance *= length_chance(&s->length, BY_LOOKUP, confidence);
-        r->confidence[r->proposed] = confidence;
-        s->ids[s->count + r->proposed++] = s->ids[at++]; /* may run into the proposals themselves: a repetition goes on */
+    for (; c->count < most; c->count++, at++) {
+        c->id[c->count] = at < s->count ? s->ids[at] : c->id[at - s->count];
+        c->bin[c->count] = length_bin_match(n + c->count);
     }
 }
 
@@ -45,26 +42,51 @@ static apus_status follow(apus_session *s, struct round *r, uint32_t count) {
 }
 
 static apus_status propose_draft(apus_session *s, struct round *r, uint32_t most) {
-    uint32_t limit = length_most(&s->length, BY_DRAFT);
+    struct chain *c = &r->chain[BY_DRAFT];
+    uint32_t limit = length_most(&s->length);
     if (limit < most) most = limit;
     if (!most) return APUS_OK;
-    r->by = BY_DRAFT;
     float chance = 1.0f;
     uint64_t began = now(s);
-    while (r->proposed < most) {
-        uint32_t at = s->count + r->proposed;
-        float *confidence = &r->confidence[r->proposed];
+    do {
+        struct guess guess;
+        uint32_t at = s->count + c->count;
         apus_status status = follow(s, r, at);
         if (status == APUS_E_NUMERIC) break; /* the draft's trouble is not the target's */
         if (status) return status;
-        if (draft_choose(&s->draft, &s->generation.sampler, at, s->sample_scratch, &s->ids[at], confidence)) break;
-        r->proposed++;
-        r->steps++;
-        chance *= length_chance(&s->length, BY_DRAFT, *confidence);
-        if (!length_worth(&s->length, BY_DRAFT, r->proposed, chance)) break;
-    }
+        if (draft_guess(&s->draft, &s->generation.sampler, at, s->sample_scratch, &guess)) break;
+        s->ids[at] = c->id[c->count] = guess.id;
+        r->other[c->count] = guess.other;
+        c->bin[c->count] = length_bin_margin(guess.margin);
+        chance *= length_chance(&s->length, c->bin[c->count++]);
+    } while (c->count < most && length_worth(&s->length, c->count, chance));
+    r->steps = c->count;
     r->draft_ns = now(s) - began - r->draft_prompt_ns;
     return APUS_OK;
+}
+
+/* Fills in the round's proposals, `most` at most. */
+static apus_status propose(apus_session *s, struct round *r, uint32_t most) {
+    if (!most) return APUS_OK;
+    if (s->lookup) look_up(s, r, most);
+    if (r->chain[BY_LOOKUP].count && length_lookup(&s->length, r, most)) return APUS_OK;
+    if (!s->draft.track.model) return APUS_OK;
+    apus_status status = propose_draft(s, r, most);
+    if (!status && r->chain[BY_DRAFT].count) length_draft(&s->length, r, most);
+    return status;
+}
+
+/* One pass for the last id, the chain and its branches. */
+static apus_status verify(apus_session *s, struct round *r) {
+    struct track *t = &s->target;
+    struct track_branch branch[PROPOSE_MAX];
+    uint64_t began = now(s);
+    memcpy(s->ids + s->count, r->chain[r->by].id, r->proposed * sizeof *s->ids);
+    for (uint32_t i = 0; i < r->branches; i++) branch[i] = (struct track_branch){r->other[r->branch[i]], r->branch[i]};
+    r->columns = 1 + r->proposed + r->branches;
+    apus_status status = track_tree(t, s->ids + t->evaluated, 1 + r->proposed, branch, r->branches, &s->cancel);
+    r->verify_ns = now(s) - began;
+    return status;
 }
 
 /* The draft has been shown proposals that nobody verified: something else may come in their places. */
@@ -85,21 +107,12 @@ apus_status verify_round(apus_session *s, struct round *r, uint64_t deadline_ns)
     }
     if (session_cancelled(s)) return APUS_PARTIAL;
     track_rewind(t, s->count - 1);
-    if (most && s->lookup) propose_lookup(s, r, most);
-    if (most && !r->proposed && s->draft.track.model) {
-        apus_status status = propose_draft(s, r, most);
-        if (status == APUS_PARTIAL) session_cancelled(s);
-        if (status) forget_proposals(s);
-        if (status) return status;
+    apus_status status = propose(s, r, most);
+    if (!status) {
+        status = verify(s, r);
+        if (status && status != APUS_PARTIAL) s->count = t->evaluated;
     }
-    uint64_t began = now(s);
-    r->columns = r->proposed + 1;
-    apus_status status = track_pass(t, s->ids + t->evaluated, r->columns, r->columns, &s->cancel);
-    r->verify_ns = now(s) - began;
-    if (status == APUS_PARTIAL)
-        session_cancelled(s);
-    else if (status)
-        s->count = t->evaluated;
+    if (status == APUS_PARTIAL) session_cancelled(s);
     if (status) forget_proposals(s);
     return status;
 }

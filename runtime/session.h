@@ -19,7 +19,7 @@ struct generation {
     uint32_t made;  /* ids so far */
     struct hash64 hash;
     uint64_t ns;
-    uint64_t rounds, proposed, accepted, off_rounds, draft_ns, draft_prompt_ns, verify_ns;
+    uint64_t rounds, proposed, accepted, branches, branches_taken, off_rounds, draft_ns, draft_prompt_ns, verify_ns;
     uint64_t proposed_at[PROPOSE_MAX], accepted_at[PROPOSE_MAX];
     uint64_t passes; /* of the target before it began */
 };
@@ -58,9 +58,9 @@ apus_status evaluate(apus_session *session, int want_logits, uint64_t deadline_n
 /* The context's ids from `position` on have changed or go: every model forgets them. */
 void session_rewind(apus_session *session, uint32_t position);
 
-/* runtime/round.c: proposes ids behind the context, has the target verify them, and leaves what it would choose behind each: one row of logits
- * for every column. ids[count ..] hold the *proposed ids on return, track_logits(target, i) is behind the i-th of them (0: behind
- * ids[count - 1]). Otherwise as evaluate(session, 1, deadline_ns). */
+/* runtime/round.c: proposes ids behind the context, has the target verify them, and leaves what it would choose behind each: rows of logits
+ * behind ids[count - 1], behind each of the chain, and behind each of the branches, as *round says. Otherwise as
+ * evaluate(session, 1, deadline_ns). */
 struct round;
 apus_status verify_round(apus_session *session, struct round *round, uint64_t deadline_ns);
 

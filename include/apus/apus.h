@@ -321,8 +321,10 @@ typedef struct apus_stats_t {
 
     /* Speculation in this generation. */
     uint64_t rounds;          /* calls of apus_next that gave ids */
-    uint64_t proposed;        /* ids proposed, and of them accepted */
+    uint64_t proposed;        /* ids proposed one after another, and of them accepted */
     uint64_t accepted;
+    uint64_t branches;        /* ids proposed instead of one of those, and of them accepted: at most one a round */
+    uint64_t branches_taken;
     uint64_t proposed_at[15]; /* the same by place in the round */
     uint64_t accepted_at[15];
     uint64_t off_rounds;      /* rounds in which proposing did not pay */

@@ -230,7 +230,7 @@ class Run(Case):
                 self.assertIn(b'standard output', r.stderr)
 
 
-SPECULATION = dict(RUN, rounds=int, proposed=int, accepted=int, accepted_at=list, tokens_per_round=NUMBER, draft_ms=NUMBER,
+SPECULATION = dict(RUN, rounds=int, proposed=int, accepted=int, branches=int, branches_taken=int, accepted_at=list, tokens_per_round=NUMBER, draft_ms=NUMBER,
                    draft_prompt_ms=NUMBER, verify_ms=NUMBER, overhead_ms=NUMBER, draft_off_rounds=int)
 
 

@@ -22,26 +22,28 @@ static float unit(void) {
     return (float)(state >> 40) * 0x1p-24f;
 }
 
-/* Nanoseconds and tokens of one round. */
+/* Nanoseconds and tokens of one round. The draft always says 0; the target's choices say 0 where it is right. */
 static float one_round(struct length *l, const struct world *w, uint32_t *tokens, uint32_t *proposed) {
     struct round r = {.by = BY_DRAFT};
-    int good[PROPOSE_MAX];
-    uint32_t most = length_most(l, BY_DRAFT);
+    struct chain *c = &r.chain[BY_DRAFT];
+    int32_t chosen[PROPOSE_MAX + 1] = {0};
+    uint32_t most = length_most(l);
     float chance = 1.0f;
-    while (r.proposed < most) {
-        good[r.proposed] = unit() < w->accept;
-        float confidence = !w->confident ? w->accept : good[r.proposed] ? 0.6f + 0.4f * unit() : 0.7f * unit();
-        r.confidence[r.proposed++] = confidence;
-        chance *= length_chance(l, BY_DRAFT, confidence);
-        if (!length_worth(l, BY_DRAFT, r.proposed, chance)) break;
+    for (uint32_t i = 0; i < PROPOSE_MAX; i++) r.other[i] = -1, chosen[i] = unit() >= w->accept;
+    while (c->count < most) {
+        float margin = !w->confident ? 1.2f : chosen[c->count] == 0 ? 0.6f + 3 * unit() : 0.9f * unit();
+        c->bin[c->count++] = length_bin_margin(margin);
+        chance *= length_chance(l, c->bin[c->count - 1]);
+        if (!length_worth(l, c->count, chance)) break;
     }
-    while (r.accepted < r.proposed && good[r.accepted]) r.accepted++;
-    r.steps = r.proposed;
+    if (c->count) length_draft(l, &r, PROPOSE_MAX);
+    while (r.accepted < r.proposed && chosen[r.accepted] == 0) r.accepted++;
+    r.steps = c->count;
     r.draft_ns = (uint64_t)(w->draft_ns * (float)r.steps);
     r.columns = r.proposed + 1;
     r.verify_ns = (uint64_t)(w->target_ns + w->column_ns * (float)r.proposed);
     r.round_ns = r.draft_ns + r.verify_ns;
-    length_learn(l, &r);
+    length_learn(l, &r, chosen, r.accepted + 1);
     *tokens += r.accepted + 1;
     *proposed += r.proposed;
     return (float)r.round_ns;

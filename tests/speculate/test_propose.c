@@ -69,8 +69,7 @@ static void look(const struct draft *d, const int32_t *context, uint32_t count) 
 static void proposes_the_same(const struct draft *d, struct seen *fresh, uint32_t at) {
     const apus_sampling settings = {.size = sizeof settings, .temperature = 0.9f, .repeat_penalty = 1.2f, .seed = 11};
     struct sampler sampler;
-    int32_t a = -1, b = -1;
-    float p = -1, q = -2;
+    struct guess a = {-1, -1, -1}, b = {-2, -2, -2};
     uint32_t dirty = 0;
     void *scratch = malloc(sample_scratch_bytes(TARGET_VOCAB));
     assert_non_null(scratch);
@@ -78,10 +77,10 @@ static void proposes_the_same(const struct draft *d, struct seen *fresh, uint32_
     draft_rewind(&fresh->draft, d->ids, 0);
     fresh->draft.suffix = fresh->draft.middle = -1;
     assert_int_equal(draft_follow(&fresh->draft, d->ids, d->count, &dirty), APUS_OK);
-    apus_status status = draft_choose(d, &sampler, at, scratch, &a, &p);
-    assert_int_equal(draft_choose(&fresh->draft, &sampler, at, scratch, &b, &q), status);
+    apus_status status = draft_guess(d, &sampler, at, scratch, &a);
+    assert_int_equal(draft_guess(&fresh->draft, &sampler, at, scratch, &b), status);
     assert_int_equal(status, d->count ? APUS_OK : APUS_E_ORDER);
-    if (d->count) assert_true(a == b && p == q && a >= 0 && a < DRAFT_VOCAB);
+    if (d->count) assert_true(a.id == b.id && a.other == b.other && a.margin == b.margin && a.id >= 0 && a.id < DRAFT_VOCAB);
     free(scratch);
 }
 
