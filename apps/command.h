@@ -35,7 +35,7 @@ struct settings {
     const char *output;
     const char *operand; /* the argument without a dash */
 
-    uint64_t tokens, context, top_k, seed, repeat_last, deadline_ms, seconds, at, proposals;
+    uint64_t tokens, context, top_k, seed, repeat_last, deadline_ms, seconds, at, proposals, draft_context;
     double replay, temperature, top_p, min_p, repeat_penalty;
     const char *stops[APUS_STOPS_MAX];
     size_t stops_count;

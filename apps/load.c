@@ -138,9 +138,14 @@ static int open_session(struct loaded *loaded, const struct settings *settings, 
                                 .threads = (uint32_t)settings->threads,
                                 .prompt_bytes = 64,
                                 .draft = loaded->draft ? loaded->draft->model : NULL,
+                                .draft_context = (uint32_t)settings->draft_context,
                                 .proposals = (uint32_t)settings->proposals,
                                 .lookup = settings->lookup};
     apus_memory need;
+    if (settings->draft_context && !loaded->draft) return fail(EXIT_USAGE, "--draft-ctx needs a draft (-d FILE).");
+    if (settings->draft_context && settings->draft_context > loaded->draft->info.max_positions)
+        return fail(EXIT_USAGE, "--draft-ctx %" PRIu64 " is more than the %u positions of the draft.", settings->draft_context,
+                    loaded->draft->info.max_positions);
     apus_status status = apus_measure(&config, &need);
     if (status == APUS_E_MISMATCH)
         return fail(EXIT_FAULT, "'%s' cannot draft for '%s': %s.", loaded->draft->path, loaded->path, fail_logged());

@@ -40,6 +40,8 @@ static const struct option options[] = {
      "a smaller model's blob that proposes tokens; the text stays the same, it comes faster"},
     {NULL, "--draft-tokens", OPTION_STRING, AT(draft_tokens), 0, 0, "N",
      "tokens to propose a round, 1 to 15, or auto (default): as many as pay"},
+    {NULL, "--draft-ctx", OPTION_COUNT, AT(draft_context), 64, 4294967295.0, "N",
+     "positions the draft holds; of a longer text it sees the last part (default: as many as the context, as far as the draft goes)"},
     {NULL, "--lookup", OPTION_FLAG, AT(lookup), 0, 0, NULL, "also propose what followed the same tokens earlier in the context"},
     {NULL, "--deadline", OPTION_COUNT, AT(deadline_ms), 1, 1e12, "MS", "stop after this many milliseconds, the prompt's time included"},
     {NULL, "--special", OPTION_FLAG, AT(special), 0, 0, NULL, "take control tokens spelled out in the prompt as such (trusted text only)"},

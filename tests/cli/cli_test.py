@@ -241,7 +241,7 @@ class Draft(Case):
             common = ['run', '-m', Fixture.model, '-p', PROMPT, '-n', 40, '--ignore-eos', *sampling]
             plain = self.object(*common, want=RUN)
             self.assertNotIn('rounds', plain)
-            for ways in (['-d', draft], ['-d', draft, '--draft-tokens', 5], ['-d', Fixture.model, '--draft-tokens', 3], ['--lookup'],
+            for ways in (['-d', draft], ['-d', draft, '--draft-tokens', 5], ['-d', Fixture.model, '--draft-tokens', 3], ['--lookup'], ['-d', draft, '--draft-ctx', 64],
                          ['-d', draft, '--lookup', '--draft-tokens', 'auto']):
                 with self.subTest(ways=ways):
                     o = self.object(*common, *ways, want=SPECULATION)
@@ -262,7 +262,9 @@ class Draft(Case):
         for status, expect, args in [
                 (1, 'different texts', ['-d', other]), (1, 'No such file', ['-d', path('absent')]), (1, 'GGUF', ['-d', Fixture.gguf]),
                 (2, '--draft-tokens', ['-d', m, '--draft-tokens', '16']), (2, '--draft-tokens', ['-d', m, '--draft-tokens', '0']),
-                (2, '--draft-tokens', ['-d', m, '--draft-tokens', 'some']), (2, 'needs a draft', ['--draft-tokens', '4'])]:
+                (2, '--draft-tokens', ['-d', m, '--draft-tokens', 'some']), (2, 'needs a draft', ['--draft-tokens', '4']),
+                (2, 'needs a draft', ['--draft-ctx', '64']), (2, '--draft-ctx', ['-d', m, '--draft-ctx', '63']),
+                (2, 'positions of the draft', ['-d', m, '--draft-ctx', '99999999'])]:
             with self.subTest(args=args):
                 self.wrong(status, expect, 'run', '-m', m, '-p', 'x', *args)
 
