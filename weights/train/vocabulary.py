@@ -43,7 +43,7 @@ def main():
     a = p.parse_args()
     texts = {s: (a.directory / f'{s}.txt').read_text(encoding='utf-8').split(SEPARATOR) for s in ('train', 'held')}
     tokenizer = train(texts['train'][::SAMPLE], a.size)
-    tokenizer.save(str(a.directory / 'tokenizer.json'))
+    tokenizer.save(str(a.directory / 'tokenizer.json'), pretty=False)
     (a.directory / 'tokenizer_config.json').write_text(json.dumps(
         {'tokenizer_class': 'PreTrainedTokenizerFast', 'add_bos_token': True, 'bos_token': BEGIN, 'eos_token': END}, indent=1))
     for split, rows in texts.items():
