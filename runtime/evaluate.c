@@ -5,7 +5,7 @@ int session_cancelled(apus_session *s) { return __atomic_exchange_n(&s->cancel, 
 
 void session_rewind(apus_session *s, uint32_t position) {
     track_rewind(&s->target, position);
-    if (s->draft.track.model) draft_rewind(&s->draft, s->ids, position);
+    if (s->draft.track.model) draft_rewind(&s->draft, s->ids, position < s->draft.whole ? position : s->draft.whole);
 }
 
 apus_status evaluate(apus_session *s, int want_logits, uint64_t deadline_ns) {

@@ -7,7 +7,8 @@
 #define NEWEST_ROUND 0x1p-5f
 enum { LAST_IDS = 32, BELIEF = 3 /* what is believed at first counts as much as so many */ };
 
-enum { PAUSE_FIRST = 16, PAUSE_MOST = 128 };
+/* Looks take one part in LOOK_SHARE of the time at most. */
+enum { PAUSE_FIRST = 16, PAUSE_MOST = 128, LOOK_SHARE = 100 };
 
 static void move(float *average, float seen, float weight) { *average += (seen - *average) * weight; }
 
@@ -47,8 +48,11 @@ static void draw_curve(struct length *l) {
     for (uint32_t n = last + 1; n <= LENGTH_COLUMNS; n++) cost[n] = cost[n - 1] + slope;
 }
 
-/* What a token costs now. */
-static float token_ns(const struct length *l) { return l->round_tokens == 0.0f ? 0.0f : l->round_ns / l->round_tokens; }
+/* What a token costs now: never more than without proposals. */
+static float token_ns(const struct length *l) {
+    float now = l->round_tokens == 0.0f ? 0.0f : l->round_ns / l->round_tokens;
+    return l->verify_ns[1] != 0.0f && l->cost_ns[1] < now ? l->cost_ns[1] : now;
+}
 
 void length_open(struct length *l, uint32_t fixed) {
     /* SmolLM2 at 8 bits beside itself at 4 bits, 16 texts (docs/speculation.md). */
@@ -76,21 +80,25 @@ uint8_t length_bin_margin(float margin) {
 uint8_t length_bin_match(uint32_t ids) { return (uint8_t)(ids / 2 < LENGTH_BINS ? ids / 2 : LENGTH_BINS - 1); }
 
 uint32_t length_most(struct length *l) {
+    l->looking = 0;
     if (l->fixed) return l->fixed;
     if (l->verify_ns[1] == 0.0f) return 0; /* the first round says what a token costs without proposals */
     if (length_worth(l, 0, 1.0f)) {
         l->paused = 0;
         return PROPOSE_MAX;
     }
-    if (++l->paused <= l->pause) return 0;
+    float look = l->look_ns + l->draft_ns + l->cost_ns[2] - l->cost_ns[1];
+    l->paused++;
+    if (!l->again && (l->paused <= l->pause || (float)l->paused * token_ns(l) < look * LOOK_SHARE)) return 0;
+    if (!l->again && l->pause < PAUSE_MOST) l->pause *= 2;
     l->paused = 0;
-    if (l->pause < PAUSE_MOST) l->pause *= 2;
+    l->looking = 1;
     return 1; /* a look whether it would pay by now */
 }
 
 int length_worth(const struct length *l, uint32_t made, float chance) {
     if (l->fixed) return made < l->fixed;
-    if (made >= PROPOSE_MAX) return 0;
+    if (made >= PROPOSE_MAX || (made && l->draft_ns == 0.0f)) return 0; /* the first step says what one costs */
     float token = token_ns(l);
     return chance * l->reach[made].is * token > l->draft_ns + l->cost_ns[made + 2] - l->cost_ns[made + 1];
 }
@@ -172,6 +180,9 @@ static void learn_chain(struct length *l, const struct round *r, enum proposer b
 void length_learn(struct length *l, const struct round *r, const int32_t *chosen, uint32_t count) {
     if (r->verify_ns) learn_ns(&l->verify_ns[r->columns], (float)r->verify_ns);
     if (r->steps && r->draft_ns) learn_ns(&l->draft_ns, (float)r->draft_ns / (float)r->steps);
+    if (l->looking && r->draft_prompt_ns) learn_ns(&l->look_ns, (float)r->draft_prompt_ns);
+    l->again = l->looking && r->steps && count && chosen[0] == r->chain[BY_DRAFT].id[0];
+    l->looking = 0;
     if (r->round_ns && count) {
         float weight = l->round_tokens == 0.0f ? 1.0f : NEWEST_ROUND;
         move(&l->round_ns, (float)r->round_ns, weight);

@@ -58,6 +58,9 @@ struct length {
     struct chance second[LENGTH_BINS]; /* the same for the id that came second */
     struct chance reach[PROPOSE_MAX];  /* the same for the draft's by place, for ids that are not drafted yet */
     uint32_t pause, paused;              /* rounds without drafting before the next try, and rounds since the last */
+    int looking;                         /* this round is such a try: of one id, from a draft that has seen the last ids only */
+    int again;                           /* it was right: another one now */
+    float look_ns;                       /* of showing the draft those ids */
 };
 
 void length_open(struct length *length, uint32_t fixed);

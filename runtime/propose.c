@@ -22,10 +22,18 @@ void draft_open(struct draft *d, const struct blob *target, int32_t *ids, uint32
     d->positions = positions;
     d->count = d->source = 0;
     d->in_suffix = d->slid = d->broken = 0;
+    d->whole = UINT32_MAX;
     d->vocab = pair_vocab(target, model_blob(d->track.model));
     d->suffix = find_marker(&target->vocab, suffix);
     d->middle = find_marker(&target->vocab, middle);
     if (d->suffix < (int32_t)d->vocab || d->middle < (int32_t)d->vocab) d->suffix = d->middle = -1; /* the draft knows them itself */
+}
+
+/* Whether the id at this position is in a suffix that the draft is not to see. */
+static int is_in_suffix(const struct draft *d, const int32_t *context, uint32_t position) {
+    if (d->suffix < 0) return 0;
+    while (position && context[position - 1] != d->suffix && context[position - 1] != d->middle) position--;
+    return position && context[position - 1] == d->suffix;
 }
 
 void draft_rewind(struct draft *d, const int32_t *context, uint32_t position) {
@@ -37,10 +45,15 @@ void draft_rewind(struct draft *d, const int32_t *context, uint32_t position) {
         d->source = position = d->count = 0;
     d->slid = d->slid && d->count > 1;
     track_rewind(&d->track, d->count);
-    d->in_suffix = 0;
-    if (d->suffix < 0) return;
-    while (position && context[position - 1] != d->suffix && context[position - 1] != d->middle) position--;
-    d->in_suffix = position && context[position - 1] == d->suffix;
+    if (position <= d->whole) d->whole = UINT32_MAX;
+    d->in_suffix = is_in_suffix(d, context, position);
+}
+
+void draft_skip(struct draft *d, const int32_t *context, uint32_t count) {
+    if (count <= d->source + DRAFT_LOOK) return;
+    if (d->whole > d->source) d->whole = d->source;
+    d->source = count - DRAFT_LOOK;
+    d->in_suffix = is_in_suffix(d, context, d->source);
 }
 
 /* Makes room: the first id (the beginning-of-text token where there is one) and the later half stay. */

@@ -9,7 +9,7 @@
 #include "runtime/sample.h"
 #include "runtime/track.h"
 
-enum { PROPOSE_MAX = 15, DRAFT_POSITIONS_MIN = 64 };
+enum { PROPOSE_MAX = 15, DRAFT_POSITIONS_MIN = 64, DRAFT_LOOK = 32 };
 
 struct draft {
     struct track track;     /* track.model NULL: no draft */
@@ -21,6 +21,7 @@ struct draft {
     uint32_t vocab;         /* ids below are in both vocabularies */
     int32_t suffix, middle; /* fill-in-the-middle markers of the target that the draft lacks, or -1 */
     int in_suffix;          /* between the two */
+    uint32_t whole;         /* ids of the context before the first that draft_skip left out; UINT32_MAX: it left out none */
     int slid;               /* ids behind its first are missing */
     int broken;             /* it cannot evaluate what it has been shown */
     uint32_t caught_up;     /* positions that the last draft_follow evaluated */
@@ -31,6 +32,10 @@ void draft_open(struct draft *draft, const struct blob *target, int32_t *ids, ui
 
 /* The context's ids from `position` on have changed. context [position]: those that stay. */
 void draft_rewind(struct draft *draft, const int32_t *context, uint32_t position);
+
+/* Leaves out what it has not been shown yet of context[0 .. count) but for the last DRAFT_LOOK ids: so it can be asked at little cost. What it
+ * has seen stays in front. */
+void draft_skip(struct draft *draft, const int32_t *context, uint32_t count);
 
 /* Shows the draft context[source .. count) and evaluates it. After APUS_E_NUMERIC it says so again until some of that is taken back. */
 apus_status draft_follow(struct draft *draft, const int32_t *context, uint32_t count, const uint32_t *cancel);

@@ -48,6 +48,7 @@ static apus_status propose_draft(apus_session *s, struct round *r, uint32_t most
     if (!most) return APUS_OK;
     float chance = 1.0f;
     uint64_t began = now(s);
+    if (s->length.looking) draft_skip(&s->draft, s->ids, s->count);
     do {
         struct guess guess;
         uint32_t at = s->count + c->count;

@@ -151,6 +151,41 @@ static void the_middle_follows_the_prefix(void **unused) {
     }
 }
 
+/* After a pause only the last ids are shown, behind what was seen before; going back to before the gap closes it. */
+static void leaves_a_gap_out(void **unused) {
+    (void)unused;
+    struct seen s, fresh;
+    int32_t context[MOST];
+    uint32_t no_cancel = 0;
+    open_seen(&s), open_seen(&fresh);
+    for (uint32_t i = 0; i < MOST; i++) context[i] = (int32_t)(i * 7 % 250);
+    assert_int_equal(draft_follow(&s.draft, context, 10, &no_cancel), APUS_OK);
+    draft_skip(&s.draft, context, 10 + DRAFT_LOOK); /* no gap */
+    assert_int_equal(s.draft.whole, UINT32_MAX);
+    draft_skip(&s.draft, context, 50);
+    assert_int_equal(draft_follow(&s.draft, context, 50, &no_cancel), APUS_OK);
+    assert_int_equal(s.draft.caught_up, DRAFT_LOOK);
+    assert_int_equal(s.draft.count, 10 + DRAFT_LOOK);
+    assert_int_equal(s.draft.whole, 10);
+    for (uint32_t i = 0; i < s.draft.count; i++) {
+        assert_int_equal(s.draft.place[i], i < 10 ? i : 50 - DRAFT_LOOK + (i - 10));
+        assert_int_equal(s.draft.ids[i], context[s.draft.place[i]]);
+    }
+    proposes_the_same(&s.draft, &fresh, 50);
+    draft_rewind(&s.draft, context, 45); /* behind the gap: it stays */
+    assert_int_equal(s.draft.whole, 10);
+    assert_int_equal(s.draft.count, 5 + DRAFT_LOOK);
+    draft_rewind(&s.draft, context, s.draft.whole);
+    assert_int_equal(s.draft.whole, UINT32_MAX);
+    assert_int_equal(draft_follow(&s.draft, context, 50, &no_cancel), APUS_OK);
+    look(&s.draft, context, 50);
+
+    context[60] = SUFFIX, context[75] = SUFFIX; /* a gap that ends inside a suffix */
+    draft_skip(&s.draft, context, 100);
+    assert_true(s.draft.in_suffix);
+    close_seen(&s), close_seen(&fresh);
+}
+
 /* A slide in the middle of a long text is one catching up, not a step for every id. */
 static void a_slide_costs_one_window(void **unused) {
     (void)unused;
@@ -189,6 +224,7 @@ static void finds_the_latest_longest(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(sees_what_it_should), cmocka_unit_test(the_middle_follows_the_prefix),
-                                       cmocka_unit_test(a_slide_costs_one_window), cmocka_unit_test(finds_the_latest_longest)};
+                                       cmocka_unit_test(leaves_a_gap_out), cmocka_unit_test(a_slide_costs_one_window),
+                                       cmocka_unit_test(finds_the_latest_longest)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
