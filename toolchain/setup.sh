@@ -58,14 +58,10 @@ else
     done
 fi
 
-# ---- Python: an environment of its own; the demo's model comes through its pip too
-venv=build/oracle-venv
-if ! [ -x $venv/bin/python ] || ! $venv/bin/python -m pip --version >/dev/null 2>&1; then
-    say "making $venv"
-    rm -rf $venv
-    python3 -m venv $venv
-fi
+# ---- Python: an environment of its own for the oracles
 if [ "$want" = tests ]; then
+    venv=build/oracle-venv
+    sh toolchain/venv.sh $venv
     full="numpy safetensors sentencepiece tiktoken mistral-common gguf"
     bare="tokenizers" # would bring a client of model hubs along, which nothing here calls
     if [ "$(cat $venv/.apus-installed 2>/dev/null)" != "$full | $bare" ]; then

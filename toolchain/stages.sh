@@ -11,11 +11,11 @@ jobs=$(nproc)
 stage() {
     stage_name=$1
     shift
-    stage_log=build/log/$(echo "$stage_name" | tr ' /' '--').log
+    stage_log=build/log/$(echo "$stage_name" | tr -s ' /,' '-').log
     printf '\n== %s\n' "$stage_name"
     stage_begin=$(date +%s)
     stage_status=0
-    if [ "$stage_name" = demo ]; then # the one whose output is the point
+    if [ "${stage_name%% *}" = demo ]; then # whose output is the point
         { "$@" </dev/null 2>&1; echo $? >build/log/status; } | tee "$stage_log"
         stage_status=$(cat build/log/status)
     else
@@ -36,7 +36,7 @@ stage() {
 tests() {
     stage_name=$1 tests_folder=$2
     shift 2
-    tests_report=$PWD/build/log/$(echo "$stage_name" | tr ' /' '--')
+    tests_report=$PWD/build/log/$(echo "$stage_name" | tr -s ' /,' '-')
     printf '\n== %s\n' "$stage_name"
     stage_begin=$(date +%s)
     rm -f "$tests_report.xml"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The demo, then all tests but the long ones (toolchain/test-long.sh has those). The last line counts them; exit status 1 if one failed.
+# The demos, then all tests but the long ones (toolchain/test-long.sh has those). The last line counts them; exit status 1 if one failed.
 # Logs are in build/log. Tests whose oracles cannot be had (no Python package index) are skipped with a reason.
 set -u
 cd "$(dirname "$0")/.."
@@ -7,13 +7,15 @@ cd "$(dirname "$0")/.."
 
 stage setup sh toolchain/setup.sh tests
 stage demo sh toolchain/demo.sh
+stage "demo smollm2" sh toolchain/demo.sh smollm2
 
 # What people use: every test, with a compiler's warnings as errors.
 stage "build release" build build/release --preset release
 tests "tests release" build/release -LE long
 
-# The command line as other programs see it, on the demo's model.
-stage "command line contract" sh -c 'model=$(sh toolchain/model.sh) || exit $?; python3 tests/api/contract.py "$model"'
+# The command line as other programs see it, on the demos' models.
+stage "command line contract, pair" python3 tests/api/contract.py weights/models/pair/target.apus --draft weights/models/pair/draft.apus
+stage "command line contract, smollm2" sh -c 'model=$(sh toolchain/model.sh) || exit $?; python3 tests/api/contract.py "$model"'
 
 # Address and undefined-behaviour sanitizers. Oracles look at values, not at memory, and would take minutes there.
 stage "build dev" build build/dev --preset dev
