@@ -5,6 +5,7 @@
 /* Weight of the newest: about the last 16 costs, 32 rounds and 32 ids of a kind count. */
 #define NEWEST_COST  0x1p-4f
 #define NEWEST_ROUND 0x1p-5f
+#define REACH_FIRST  0.7f
 enum { LAST_IDS = 32, BELIEF = 3 /* what is believed at first counts as much as so many */ };
 
 /* Looks take one part in LOOK_SHARE of the time at most. */
@@ -67,7 +68,7 @@ void length_open(struct length *l, uint32_t fixed) {
         l->hit[BY_LOOKUP][b].is = lookup[b];
         l->second[b].is = second[b];
     }
-    for (uint32_t i = 0; i < PROPOSE_MAX; i++) l->reach[i].is = 0.7f;
+    for (uint32_t i = 0; i < PROPOSE_MAX; i++) l->reach[i].is = REACH_FIRST;
 }
 
 uint8_t length_bin_margin(float margin) {
@@ -103,7 +104,13 @@ int length_worth(const struct length *l, uint32_t made, float chance) {
     return chance * l->reach[made].is * token > l->draft_ns + l->cost_ns[made + 2] - l->cost_ns[made + 1];
 }
 
-float length_chance(const struct length *l, uint8_t bin) { return l->hit[BY_DRAFT][bin].is; }
+/* What is believed of ids that are sure to some degree, as far as few of them have been seen, is worth what ids have been worth at all. */
+static float believed(const struct length *l, const struct chance *c) {
+    float known = (float)c->seen / (LAST_IDS - BELIEF), general = l->reach[0].is * (1.0f / REACH_FIRST);
+    return c->is * (general < 1.0f ? known + (1.0f - known) * general : 1.0f);
+}
+
+float length_chance(const struct length *l, uint8_t bin) { return believed(l, &l->hit[BY_DRAFT][bin]); }
 
 int length_lookup(const struct length *l, struct round *r, uint32_t most) {
     const struct chain *c = &r->chain[BY_LOOKUP];
@@ -141,8 +148,8 @@ void length_draft(const struct length *l, struct round *r, uint32_t most) {
     if (l->fixed) return;
     r->proposed = 0;
     for (uint32_t i = 0; i < c->count; i++) {
-        second[i] = before * l->second[c->bin[i]].is;
-        before = chance[i] = before * l->hit[BY_DRAFT][c->bin[i]].is;
+        second[i] = before * believed(l, &l->second[c->bin[i]]);
+        before = chance[i] = before * length_chance(l, c->bin[i]);
     }
     for (uint32_t n = 1; n <= most; n++) {
         uint32_t s = best_second(r, second, used);
