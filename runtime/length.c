@@ -9,7 +9,7 @@
 enum { LAST_IDS = 32, BELIEF = 3 /* what is believed at first counts as much as so many */ };
 
 /* Looks take one part in LOOK_SHARE of the time at most. */
-enum { PAUSE_FIRST = 16, PAUSE_MOST = 128, LOOK_SHARE = 100 };
+enum { PAUSE_FIRST = 16, PAUSE_MOST = 128, LOOK_SHARE = 100, FIRST_STEPS = 3 };
 
 static void move(float *average, float seen, float weight) { *average += (seen - *average) * weight; }
 
@@ -25,6 +25,13 @@ static void learn_ns(float *average, float seen) {
         *average = seen;
     else
         move(average, seen < *average * 2.0f ? seen : *average * 2.0f, seen < *average ? 4 * NEWEST_COST : NEWEST_COST);
+}
+
+static void learn_step(struct length *l, float ns) {
+    if (l->steps >= FIRST_STEPS)
+        learn_ns(&l->draft_ns, ns);
+    else if (!l->steps++ || ns < l->draft_ns)
+        l->draft_ns = ns;
 }
 
 /* A pass of n columns costs no more than one of more columns was seen to. Between those seen: a straight line; beyond them as steep as the
@@ -88,7 +95,7 @@ uint32_t length_most(struct length *l) {
         l->paused = 0;
         return PROPOSE_MAX;
     }
-    float look = l->look_ns + l->draft_ns + l->cost_ns[2] - l->cost_ns[1];
+    float look = (l->look_ns == 0.0f ? 3.0f * l->draft_ns : l->look_ns) + l->draft_ns + l->cost_ns[2] - l->cost_ns[1];
     l->paused++;
     if (!l->again && (l->paused <= l->pause || (float)l->paused * token_ns(l) < look * LOOK_SHARE)) return 0;
     if (!l->again && l->pause < PAUSE_MOST) l->pause *= 2;
@@ -99,7 +106,8 @@ uint32_t length_most(struct length *l) {
 
 int length_worth(const struct length *l, uint32_t made, float chance) {
     if (l->fixed) return made < l->fixed;
-    if (made >= PROPOSE_MAX || (made && l->draft_ns == 0.0f)) return 0; /* the first step says what one costs */
+    if (l->steps < FIRST_STEPS) return !made; /* the least of the first steps says what one costs: the very first bring pages in */
+    if (made >= PROPOSE_MAX) return 0;
     float token = token_ns(l);
     return chance * l->reach[made].is * token > l->draft_ns + l->cost_ns[made + 2] - l->cost_ns[made + 1];
 }
@@ -186,9 +194,9 @@ static void learn_chain(struct length *l, const struct round *r, enum proposer b
 
 void length_learn(struct length *l, const struct round *r, const int32_t *chosen, uint32_t count) {
     if (r->verify_ns) learn_ns(&l->verify_ns[r->columns], (float)r->verify_ns);
-    if (r->steps && r->draft_ns) learn_ns(&l->draft_ns, (float)r->draft_ns / (float)r->steps);
+    if (r->steps && r->draft_ns) learn_step(l, (float)r->draft_ns / (float)r->steps);
     if (l->looking && r->draft_prompt_ns) learn_ns(&l->look_ns, (float)r->draft_prompt_ns);
-    l->again = l->looking && r->steps && count && chosen[0] == r->chain[BY_DRAFT].id[0];
+    l->again = l->looking && r->chain[BY_DRAFT].count && count && chosen[0] == r->chain[BY_DRAFT].id[0];
     l->looking = 0;
     if (r->round_ns && count) {
         float weight = l->round_tokens == 0.0f ? 1.0f : NEWEST_ROUND;

@@ -53,6 +53,7 @@ struct length {
     float verify_ns[LENGTH_COLUMNS + 1]; /* of a pass by columns, running averages; 0: not seen yet */
     float cost_ns[LENGTH_COLUMNS + 1];   /* the same, made up where not seen */
     float draft_ns;                      /* of a draft step; 0: not seen yet */
+    uint32_t steps;                      /* of those seen, as far as it matters */
     float round_ns, round_tokens;        /* of the last rounds, all in */
     struct chance hit[PROPOSERS][LENGTH_BINS]; /* chance of being the target's choice, the ids before being so */
     struct chance second[LENGTH_BINS]; /* the same for the id that came second */

@@ -4,7 +4,8 @@
  * runtime/generate.c chooses from them are those that plain decoding would choose; a proposal only decides whether a row of logits is of use. */
 #include "runtime/session.h"
 
-enum { LOOKUP_SHORTEST = 3, LOOKUP_LONGEST = 16 };
+/* STEP_COLUMNS: a round whose ids were all accepted leaves two for the next step; more is catching up. */
+enum { LOOKUP_SHORTEST = 3, LOOKUP_LONGEST = 16, STEP_COLUMNS = 2 };
 
 static uint64_t now(const apus_session *s) { return port_now(&s->model->port); }
 
@@ -33,7 +34,7 @@ static void look_up(const apus_session *s, struct round *r, uint32_t most) {
 static apus_status follow(apus_session *s, struct round *r, uint32_t count) {
     uint64_t began = now(s);
     apus_status status = draft_follow(&s->draft, s->ids, count, &s->cancel);
-    if (s->draft.caught_up > PROPOSE_MAX + 1) {
+    if (s->draft.caught_up > STEP_COLUMNS) {
         uint64_t ns = now(s) - began;
         r->draft_prompt_ns += ns;
         s->generation.draft_prompt_ns += ns;
@@ -57,11 +58,11 @@ static apus_status propose_draft(apus_session *s, struct round *r, uint32_t most
         if (status) return status;
         if (draft_guess(&s->draft, &s->generation.sampler, at, s->sample_scratch, &guess)) break;
         s->ids[at] = c->id[c->count] = guess.id;
+        r->steps += s->draft.caught_up <= STEP_COLUMNS;
         r->other[c->count] = guess.other;
         c->bin[c->count] = length_bin_margin(guess.margin);
         chance *= length_chance(&s->length, c->bin[c->count++]);
     } while (c->count < most && length_worth(&s->length, c->count, chance));
-    r->steps = c->count;
     r->draft_ns = now(s) - began - r->draft_prompt_ns;
     return APUS_OK;
 }
