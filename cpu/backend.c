@@ -69,21 +69,6 @@ static uint32_t embed_task(const struct cpu_program *p, uint32_t column) {
     return p->kernels.embed(row, m->rows[e->row_scales + id], e->cols, float_column(p, SLOT_X, column));
 }
 
-/* K and V rows of one head into the cache (hal/kv.h). */
-static void store_k(struct kv_block kv, uint32_t slot, uint32_t head_dim, const int8_t *q, float scale) {
-    for (uint32_t c = 0; c < head_dim; c += 4) {
-        uint8_t *at = kv.k + kv_k_index(slot, c, head_dim);
-        for (uint32_t i = 0; i < 4; i++) at[i] = (uint8_t)(q[c + i] + 128);
-    }
-    kv.kscale[slot] = scale;
-}
-
-static void store_v(struct kv_block kv, uint32_t slot, uint32_t head_dim, const int8_t *q, float scale) {
-    int8_t *at = kv.v + kv_v_index(slot, 0, head_dim);
-    for (uint32_t c = 0; c < head_dim; c++) at[(size_t)c * 4] = q[c];
-    kv.vscale[slot] = scale;
-}
-
 static uint32_t heads_task(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
     const struct hal_model *m = p->setup.model;
     const struct blob_layer *layer = &m->layers[op->layer];
@@ -102,9 +87,9 @@ static uint32_t heads_task(const struct cpu_program *p, const struct hal_op *op,
         float scale;
         struct kv_block kv = kv_block_at(p->setup.kv[op->layer], p->setup.kv_slots, hd, h);
         bad |= p->kernels.head(k + h * hd, bias_of(p, layer->tensor[LT_K], h * hd), cos_sin, hd, row, &scale);
-        store_k(kv, col->slot, hd, row, scale);
+        kv_store_k(kv, col->slot, hd, row, scale);
         bad |= p->kernels.head(v + h * hd, bias_of(p, layer->tensor[LT_V], h * hd), NULL, hd, row, &scale);
-        store_v(kv, col->slot, hd, row, scale);
+        kv_store_v(kv, col->slot, hd, row, scale);
     }
     return bad;
 }

@@ -41,4 +41,19 @@ static inline size_t kv_v_index(uint32_t slot, uint32_t channel, uint32_t head_d
     return (size_t)(slot / 4) * 4 * head_dim + (size_t)channel * 4 + slot % 4;
 }
 
+/* One position's row of K or V: q [head_dim] as quantized. */
+static inline void kv_store_k(struct kv_block kv, uint32_t slot, uint32_t head_dim, const int8_t *q, float scale) {
+    for (uint32_t c = 0; c < head_dim; c += 4) {
+        uint8_t *at = kv.k + kv_k_index(slot, c, head_dim);
+        for (uint32_t i = 0; i < 4; i++) at[i] = (uint8_t)(q[c + i] + 128);
+    }
+    kv.kscale[slot] = scale;
+}
+
+static inline void kv_store_v(struct kv_block kv, uint32_t slot, uint32_t head_dim, const int8_t *q, float scale) {
+    int8_t *at = kv.v + kv_v_index(slot, 0, head_dim);
+    for (uint32_t c = 0; c < head_dim; c++) at[(size_t)c * 4] = q[c];
+    kv.vscale[slot] = scale;
+}
+
 #endif
