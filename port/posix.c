@@ -1,8 +1,9 @@
-/* The services of Linux: threads, futex, monotonic clock, mapped files.
+/* The services of Linux: threads, futex, monotonic clock, shared libraries, mapped files.
  *
  * No log: the library never prints, so an application that wants one copies the port and sets its own. */
 #define _GNU_SOURCE 1 /* sched_getaffinity, syscall */
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -78,6 +79,21 @@ static void posix_thread_wake(void *user, const uint32_t *word) {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
+static void *posix_library_open(void *user, const char *name) {
+    (void)user;
+    return dlopen(name, RTLD_NOW | RTLD_LOCAL);
+}
+
+static void *posix_library_symbol(void *user, void *library, const char *name) {
+    (void)user;
+    return dlsym(library, name);
+}
+
+static void posix_library_close(void *user, void *library) {
+    (void)user;
+    dlclose(library);
+}
+
 APUS_API const apus_port *apus_port_host(void) {
     static const apus_port host = {
         .size = sizeof(apus_port),
@@ -86,6 +102,9 @@ APUS_API const apus_port *apus_port_host(void) {
         .thread_join = posix_thread_join,
         .thread_park = posix_thread_park,
         .thread_wake = posix_thread_wake,
+        .library_open = posix_library_open,
+        .library_symbol = posix_library_symbol,
+        .library_close = posix_library_close,
     };
     return &host;
 }

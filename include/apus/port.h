@@ -1,5 +1,6 @@
 /* What the embedder lends to Apus: a clock, a log, threads. Every member may be NULL and then that service is absent:
- * no clock (deadlines and timings off), no log (status codes only), no threads (the caller's thread does all the work).
+ * no clock (deadlines and timings off), no log (status codes only), no threads (the caller's thread does all the work), no libraries
+ * (the CPU engine alone).
  * port/posix.c fills one for Linux and the like; port/none.c is the empty one for images without an operating system. */
 #ifndef APUS_PORT_H
 #define APUS_PORT_H
@@ -34,6 +35,12 @@ typedef struct apus_port {
      * thread_wake wakes every thread asleep on word. Both or neither must be given with thread_start. */
     void (*thread_park)(void *user, const uint32_t *word, uint32_t expected);
     void (*thread_wake)(void *user, const uint32_t *word);
+
+    /* Opens a shared library by name (NULL: it is not there), finds a symbol in it, closes it. All three or none. Engines of drivers need
+     * them; the CPU engine does not. */
+    void *(*library_open)(void *user, const char *name);
+    void *(*library_symbol)(void *user, void *library, const char *name);
+    void (*library_close)(void *user, void *library);
 } apus_port;
 
 /* The port of the system this library was built for (all members set where the system has the service). Static, read-only. */
