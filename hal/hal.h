@@ -20,6 +20,7 @@ struct hal_model_setup {
     const struct hal_model *model;
     const apus_port *port; /* may be NULL, as may its members */
     apus_cpu cpu;          /* mask; the CPU engine */
+    const char *device;    /* which one, where an engine has several: as apus_model_config.device */
 };
 
 struct hal_setup {
@@ -57,6 +58,10 @@ struct hal_engine {
     /* APUS_OK: results and cache rows are in the caller's memory. APUS_PARTIAL: cancelled, the pass's rows and results are undefined.
      * APUS_E_NUMERIC: a value left the range of snap(), likewise undefined. APUS_E_ENGINE: the engine is lost. */
     apus_status (*wait)(void *memory, uint64_t ticket);
+
+    /* The caller has changed rows of the cache in slots from .. to - 1 itself (a restored state). NULL where the engine reads the caller's
+     * cache in place. */
+    void (*cache_written)(void *memory, uint32_t from, uint32_t to);
 };
 
 /* Every engine of this build, best first; NULL ends the list. Defined by the runtime's engine list. */
@@ -64,6 +69,7 @@ extern const struct hal_engine *const hal_engines[];
 const struct hal_engine *hal_engine_find(const char *name); /* NULL if this build has none of that name */
 
 extern const struct hal_engine hal_cpu_engine;  /* cpu/backend.c */
+extern const struct hal_engine hal_igpu_engine; /* igpu/engine.c, where the build has it (APUS_IGPU) */
 extern const struct hal_engine hal_null_engine; /* hal/null.c */
 
 #endif

@@ -32,7 +32,7 @@ static apus_status read_request(struct request *r, const apus_model_config *conf
         port_log(&r->port, APUS_LOG_ERROR, "this build has no engine of that name; apus_probe lists those it has");
         return APUS_E_UNAVAILABLE;
     }
-    r->setup = (struct hal_model_setup){&r->hal, &r->port, c.cpu};
+    r->setup = (struct hal_model_setup){&r->hal, &r->port, c.cpu, c.device};
     return APUS_OK;
 }
 
@@ -68,7 +68,7 @@ APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config
     if (!s) {
         struct apus_model *m = memory;
         *m = (struct apus_model){*r.blob, r.hal, r.port, r.engine, (uint8_t *)memory + MODEL_BYTES};
-        struct hal_model_setup setup = {&m->hal, &m->port, r.setup.cpu};
+        struct hal_model_setup setup = {&m->hal, &m->port, r.setup.cpu, r.setup.device};
         s = m->engine->model_open(m->memory, &setup);
         if (!s) *model = m;
     }

@@ -101,6 +101,10 @@ void track_touch(struct track *t, uint32_t end) {
     t->kv_touched = to;
 }
 
+void track_written(struct track *t, uint32_t end) {
+    if (t->model->engine->cache_written) t->model->engine->cache_written(t->engine_memory, 0, end);
+}
+
 void track_rewind(struct track *t, uint32_t position) {
     if (t->evaluated > position) t->evaluated = position;
     if (t->logits_at != NO_LOGITS && t->logits_at >= position) t->logits_at = NO_LOGITS;

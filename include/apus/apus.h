@@ -184,9 +184,11 @@ typedef struct apus_model apus_model; /* a blob made ready on an engine; lives i
 typedef struct apus_model_config {
     uint32_t size;
     const apus_blob *blob; /* copied */
-    const char *engine;    /* "cpu"; NULL means "cpu" */
+    const char *engine;    /* "cpu", or "igpu" where the build has it; NULL means "cpu" */
     const apus_port *port; /* copied; may be NULL */
     apus_cpu cpu;          /* mask of the CPU engine's instruction set */
+    const char *device;    /* of an engine with several, as apus_probe lists them: an index from 0, or part of a name; NULL: the best.
+                              Behind it ",-dot" and ",-import" switch off integer dot products and the import of memory */
 } apus_model_config;
 
 APUS_API apus_status apus_model_measure(const apus_model_config *config, apus_memory *memory);
@@ -314,8 +316,8 @@ typedef struct apus_stats_t {
     uint64_t logits_hash;    /* over the raw float32 logits, real vocabulary only, behind each id of this generation, in order */
     uint64_t weight_bytes;   /* read by one pass */
     uint64_t arena_bytes;
-    const char *engine;      /* "cpu" */
-    const char *cpu;         /* instruction set in use */
+    const char *engine;      /* "cpu", "igpu" */
+    const char *cpu;         /* instruction set in use; the device's name on other engines */
     uint32_t threads;        /* as configured; where the port lends none, or one could not be started, fewer do the work */
     uint32_t context;        /* positions it holds */
 
