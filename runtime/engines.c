@@ -1,7 +1,11 @@
 /* The engines of this build, best first. */
 #include "hal/hal.h"
 
-const struct hal_engine *const hal_engines[] = {&hal_cpu_engine, NULL};
+const struct hal_engine *const hal_engines[] = {
+#ifdef APUS_IGPU
+    &hal_igpu_engine,
+#endif
+    &hal_cpu_engine, NULL};
 
 static int same_text(const char *a, const char *b) {
     while (*a && *a == *b) a++, b++;

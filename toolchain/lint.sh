@@ -2,11 +2,13 @@
 # clang-tidy (.clang-tidy says which checks) and cppcheck over every C file of the tree, or over the files named. Silent when clean.
 set -eu
 cd "$(dirname "$0")/.."
-files=${*:-$(find apps bench cpu hal port runtime tests weights -name '*.c' | sort)}
+files=${*:-$(find apps bench cpu hal igpu port runtime tests weights -name '*.c' | sort)}
 
-# As a debug build, so that assertions are seen, and by clang, whose flags clang-tidy understands. Only configured, not built.
+# As a debug build, so that assertions are seen, and by clang, whose flags clang-tidy understands. Only configured, not built, but for
+# the shaders, which C includes as words.
 cmake -S . -B build/lint -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang -DAPUS_FUZZ=ON >build/lint-configure.log ||
     { cat build/lint-configure.log; exit 1; }
+if grep -q '^build igpu_shaders:' build/lint/build.ninja; then ninja -C build/lint igpu_shaders >>build/lint-configure.log; fi
 
 bad=0
 echo "$files" | tr ' ' '\n' | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/lint 2>build/lint-tidy.log || { grep -v 'warnings\? generated' build/lint-tidy.log; bad=1; }

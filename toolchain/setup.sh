@@ -2,8 +2,8 @@
 # Installs what is missing to build Apus, and with `tests` also what its tests and checks use. Debian 12, Ubuntu 22.04 or newer, as root
 # or with sudo; on other systems it only says what is missing. Quick when everything is there.
 #
-#   sh toolchain/setup.sh          compiler, CMake, Ninja, cmocka, jansson, Python
-#   sh toolchain/setup.sh tests    and clang, clang-tidy, cppcheck and the Python oracles in build/oracle-venv
+#   sh toolchain/setup.sh          compiler, CMake, Ninja, cmocka, jansson, Python, Vulkan headers, a shader compiler
+#   sh toolchain/setup.sh tests    and a software Vulkan device with the validation layers, clang, clang-tidy, cppcheck and the Python oracles in build/oracle-venv
 #
 # The oracles come from the Python package index. Without it the tests that compare with them skip and say so.
 set -eu
@@ -18,8 +18,8 @@ as_root() {
 }
 
 # ---- system packages
-packages="gcc libc6-dev cmake ninja-build pkg-config libcmocka-dev libjansson-dev python3 python3-venv"
-[ "$want" = tests ] && packages="$packages g++ binutils clang clang-tidy clang-format cppcheck llvm"
+packages="gcc libc6-dev cmake ninja-build pkg-config libcmocka-dev libjansson-dev python3 python3-venv libvulkan-dev glslang-tools"
+[ "$want" = tests ] && packages="$packages g++ binutils clang clang-tidy clang-format cppcheck llvm libvulkan1 mesa-vulkan-drivers vulkan-validationlayers spirv-tools"
 
 if command -v apt-get >/dev/null 2>&1; then
     missing=

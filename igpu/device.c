@@ -1,0 +1,274 @@
+#include "igpu/device.h"
+
+#include <string.h>
+
+enum { STORAGE_BUFFERS = 10, FAMILIES_MAX = 16 };
+
+const char *device_instance(struct device *device, const apus_port *port) {
+    memset(device, 0, sizeof *device);
+    const char *why = vk_open(&device->vk, port);
+    if (why) return why;
+    device->port = *port;
+    uint32_t version = 0;
+    if (device->vk.EnumerateInstanceVersion(&version) || version < VK_API_VERSION_1_2) why = "the Vulkan loader is older than version 1.2";
+    VkApplicationInfo application = {
+        .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO, .pApplicationName = "apus", .pEngineName = "apus", .apiVersion = VK_API_VERSION_1_3};
+    VkInstanceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO, .pApplicationInfo = &application};
+    if (!why && device->vk.CreateInstance(&info, NULL, &device->instance))
+        why = "no Vulkan driver is installed (Debian and Ubuntu: mesa-vulkan-drivers)";
+    if (!why && vk_load_instance(&device->vk, device->instance)) why = "the Vulkan loader lacks functions of version 1.2";
+    if (why) device_close(device);
+    return why;
+}
+
+/* A compute queue without graphics if there is one: it leaves the desktop its own. */
+static int find_family(const struct device *device, VkPhysicalDevice physical, uint32_t *family) {
+    VkQueueFamilyProperties families[FAMILIES_MAX];
+    uint32_t count = FAMILIES_MAX;
+    int found = 0;
+    device->vk.GetPhysicalDeviceQueueFamilyProperties(physical, &count, families);
+    for (uint32_t i = count; i-- > 0;) {
+        VkQueueFlags flags = families[i].queueFlags;
+        if (!(flags & VK_QUEUE_COMPUTE_BIT) || (found && flags & VK_QUEUE_GRAPHICS_BIT)) continue;
+        *family = i;
+        found = 1;
+    }
+    return found;
+}
+
+static int can_import(const struct device *device, VkPhysicalDevice physical) {
+    VkPhysicalDeviceExternalBufferInfo info = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO,
+                                               .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT,
+                                               .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT};
+    VkExternalBufferProperties properties = {.sType = VK_STRUCTURE_TYPE_EXTERNAL_BUFFER_PROPERTIES};
+    device->vk.GetPhysicalDeviceExternalBufferProperties(physical, &info, &properties);
+    return (properties.externalMemoryProperties.externalMemoryFeatures & VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT) != 0;
+}
+
+static int has_coherent_memory(const struct device *device, VkPhysicalDevice physical) {
+    VkPhysicalDeviceMemoryProperties memory;
+    VkMemoryPropertyFlags wanted = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    device->vk.GetPhysicalDeviceMemoryProperties(physical, &memory);
+    for (uint32_t i = 0; i < memory.memoryTypeCount; i++)
+        if ((memory.memoryTypes[i].propertyFlags & wanted) == wanted) return 1;
+    return 0;
+}
+
+static void read_facts(const struct device *device, VkPhysicalDevice physical, struct device_facts *f) {
+    VkPhysicalDeviceVulkan12Properties core = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES};
+    VkPhysicalDeviceProperties2 p = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &core};
+    VkPhysicalDeviceShaderIntegerDotProductFeatures dot = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES};
+    VkPhysicalDeviceVulkan12Features f12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = &dot};
+    VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &f12};
+    memset(f, 0, sizeof *f);
+    f->physical = physical;
+    device->vk.GetPhysicalDeviceProperties2(physical, &p);
+    memcpy(f->name, p.properties.deviceName, sizeof f->name);
+    f->name[sizeof f->name - 1] = 0;
+    f->type = p.properties.deviceType;
+    f->api = p.properties.apiVersion;
+    f->storage_range = p.properties.limits.maxStorageBufferRange;
+    if (f->api < VK_API_VERSION_1_2) {
+        f->refusal = "its driver is older than Vulkan 1.2";
+        return;
+    }
+    device->vk.GetPhysicalDeviceFeatures2(physical, &features);
+    f->dot = dot.shaderIntegerDotProduct != 0;
+    f->import = can_import(device, physical);
+    if (!find_family(device, physical, &f->family))
+        f->refusal = "it has no compute queue";
+    else if (!f12.timelineSemaphore)
+        f->refusal = "its driver has no timeline semaphores";
+    else if (!core.shaderRoundingModeRTEFloat32)
+        f->refusal = "its driver cannot promise rounding to nearest for 32-bit floats";
+    else if (!features.features.shaderStorageBufferArrayDynamicIndexing)
+        f->refusal = "its driver cannot index arrays of storage buffers";
+    else if (p.properties.limits.maxPerStageDescriptorStorageBuffers < STORAGE_BUFFERS)
+        f->refusal = "a shader may use fewer than 10 storage buffers";
+    else if (!has_coherent_memory(device, physical))
+        f->refusal = "it has no memory that the host sees";
+}
+
+int device_at(const struct device *device, uint32_t index, struct device_facts *facts) {
+    VkPhysicalDevice physical[DEVICES_MAX];
+    uint32_t count = DEVICES_MAX;
+    VkResult r = device->vk.EnumeratePhysicalDevices(device->instance, &count, physical);
+    if ((r != VK_SUCCESS && r != VK_INCOMPLETE) || index >= count) return 0;
+    read_facts(device, physical[index], facts);
+    return 1;
+}
+
+static uint32_t rank(VkPhysicalDeviceType type) {
+    switch (type) {
+    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU:
+        return 4;
+    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU:
+        return 3;
+    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU:
+        return 2;
+    case VK_PHYSICAL_DEVICE_TYPE_CPU:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c; }
+
+/* Whether `name` has the first `bytes` bytes of `part` in it, letters of either case. */
+static int has_part(const char *name, const char *part, size_t bytes) {
+    for (; *name; name++) {
+        size_t i = 0;
+        while (i < bytes && name[i] && lower(name[i]) == lower(part[i])) i++;
+        if (i == bytes) return 1;
+    }
+    return bytes == 0;
+}
+
+/* A decimal number that is an index, or -1. */
+static int64_t index_of(const char *wanted, size_t bytes) {
+    int64_t n = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        if (wanted[i] < '0' || wanted[i] > '9' || n > 1000) return -1;
+        n = n * 10 + (wanted[i] - '0');
+    }
+    return bytes ? n : -1;
+}
+
+/* ",-dot,-import": what the engine shall not use. 0 where it says something else. */
+static int read_off(const char *text, int *dot, int *import) {
+    while (*text) {
+        size_t bytes = 1;
+        while (text[bytes] && text[bytes] != ',') bytes++;
+        if (bytes == 5 && !memcmp(text, ",-dot", 5))
+            *dot = 0;
+        else if (bytes == 8 && !memcmp(text, ",-import", 8))
+            *import = 0;
+        else
+            return 0;
+        text += bytes;
+    }
+    return 1;
+}
+
+const char *device_choose(struct device *device, const char *wanted) {
+    struct device_facts facts;
+    uint32_t best = 0;
+    size_t bytes = 0;
+    int found = 0, dot = 1, import = 1;
+    if (!wanted) wanted = "";
+    while (wanted[bytes] && wanted[bytes] != ',') bytes++;
+    if (!read_off(wanted + bytes, &dot, &import)) return "behind a device only ,-dot and ,-import can stand";
+    int64_t index = index_of(wanted, bytes);
+    const char *refusal = bytes ? "no Vulkan device of that name or index is here; apus_probe lists them" : "no Vulkan device is here";
+    for (uint32_t i = 0; device_at(device, i, &facts); i++) {
+        if (index >= 0 ? index != (int64_t)i : !has_part(facts.name, wanted, bytes)) continue;
+        if (facts.refusal) {
+            refusal = facts.refusal;
+        } else if (!found || rank(facts.type) > best) {
+            best = rank(facts.type);
+            device->facts = facts;
+            found = 1;
+        }
+    }
+    device->facts.dot &= dot;
+    device->facts.import &= import;
+    return found ? NULL : refusal;
+}
+
+static VkResult create(struct device *device, int import, int dot) {
+    const char *extensions[2];
+    uint32_t count = 0;
+    int core_dot = device->facts.api >= VK_API_VERSION_1_3;
+    if (import) extensions[count++] = "VK_EXT_external_memory_host";
+    if (dot && !core_dot) extensions[count++] = "VK_KHR_shader_integer_dot_product";
+    float priority = 0.5f;
+    VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+                                     .queueFamilyIndex = device->facts.family,
+                                     .queueCount = 1,
+                                     .pQueuePriorities = &priority};
+    VkPhysicalDeviceShaderIntegerDotProductFeatures with_dot = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES, .shaderIntegerDotProduct = VK_TRUE};
+    VkPhysicalDeviceVulkan12Features f12 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = dot ? &with_dot : NULL, .timelineSemaphore = VK_TRUE};
+    VkPhysicalDeviceFeatures features = {.shaderStorageBufferArrayDynamicIndexing = VK_TRUE};
+    VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+                               .pNext = &f12,
+                               .queueCreateInfoCount = 1,
+                               .pQueueCreateInfos = &queue,
+                               .enabledExtensionCount = count,
+                               .ppEnabledExtensionNames = extensions,
+                               .pEnabledFeatures = &features};
+    return device->vk.CreateDevice(device->facts.physical, &info, NULL, &device->handle);
+}
+
+static void read_import_alignment(struct device *device) {
+    VkPhysicalDeviceExternalMemoryHostPropertiesEXT host = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT};
+    VkPhysicalDeviceProperties2 p = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &host};
+    device->vk.GetPhysicalDeviceProperties2(device->facts.physical, &p);
+    device->import_alignment = host.minImportedHostPointerAlignment;
+}
+
+VkResult device_open(struct device *device, const char **call) {
+    struct device_facts *f = &device->facts;
+    *call = "vkCreateDevice";
+    VkResult r = create(device, f->import, f->dot);
+    if (r == VK_ERROR_EXTENSION_NOT_PRESENT) { /* features may be told of without the extension's name: go on with less */
+        if (f->api < VK_API_VERSION_1_3) f->dot = 0;
+        f->import = 0;
+        r = create(device, 0, f->dot);
+    }
+    if (r) return r;
+    *call = "vkGetDeviceProcAddr";
+    if (vk_load_device(&device->vk, device->handle)) {
+        if (device->vk.DestroyDevice) device->vk.DestroyDevice(device->handle, NULL);
+        device->handle = NULL;
+        return VK_ERROR_INITIALIZATION_FAILED;
+    }
+    if (!device->vk.GetMemoryHostPointerPropertiesEXT) f->import = 0;
+    if (f->import) read_import_alignment(device);
+    device->vk.GetDeviceQueue(device->handle, f->family, 0, &device->queue);
+    device->vk.GetPhysicalDeviceMemoryProperties(f->physical, &device->memory);
+    return VK_SUCCESS;
+}
+
+void device_close(struct device *device) {
+    if (device->handle) device->vk.DestroyDevice(device->handle, NULL);
+    if (device->instance && device->vk.DestroyInstance) device->vk.DestroyInstance(device->instance, NULL);
+    device->handle = NULL;
+    device->instance = NULL;
+    vk_close(&device->vk);
+}
+
+void device_words(const struct device_facts *f, struct words *w) {
+    static const char *const kinds[] = {"a software device, for tests: slower than the cpu engine", "a virtual GPU", "a discrete GPU",
+                                        "an integrated GPU"};
+    uint32_t r = rank(f->type);
+    words_begin(w, f->name);
+    words_add(w, ": ");
+    words_add(w, r ? kinds[r - 1] : "a device of another kind");
+    words_add(w, ", Vulkan ");
+    words_number(w, VK_API_VERSION_MAJOR(f->api));
+    words_add(w, ".");
+    words_number(w, VK_API_VERSION_MINOR(f->api));
+    if (f->refusal) {
+        words_add(w, "; not usable: ");
+        words_add(w, f->refusal);
+        return;
+    }
+    words_add(w, f->dot ? ", integer dot products" : ", no integer dot products (slower)");
+    words_add(w, f->import ? ", import of host memory" : ", no import of host memory (weights are copied)");
+}
+
+/* Held for the time of one queue submission. */
+void device_lock(struct device *device) {
+    uint32_t free = 0;
+    if (atomic_compare_exchange_strong(&device->locked, &free, 1)) return;
+    while (atomic_exchange(&device->locked, 2))
+        if (device->port.thread_park) device->port.thread_park(device->port.user, (const uint32_t *)(const void *)&device->locked, 2);
+}
+
+void device_unlock(struct device *device) {
+    if (atomic_exchange(&device->locked, 0) == 2 && device->port.thread_wake)
+        device->port.thread_wake(device->port.user, (const uint32_t *)(const void *)&device->locked);
+}

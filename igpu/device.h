@@ -1,0 +1,57 @@
+/* A Vulkan device that can keep the contract: found, judged in words, opened.
+ *
+ * Asked of a device: Vulkan 1.2, a compute queue, timeline semaphores, rounding to nearest on request for 32-bit floats, indexing of arrays
+ * of storage buffers, 10 storage buffers a shader, host-visible coherent memory. Used where present: integer dot products, import of host
+ * memory. Everything else has a least value in the Vulkan specification that the engine stays within. */
+#ifndef IGPU_DEVICE_H
+#define IGPU_DEVICE_H
+
+#include <stdatomic.h>
+
+#include "igpu/vulkan.h"
+#include "igpu/words.h"
+
+enum { DEVICES_MAX = 16 };
+
+/* What is known of a device before it is opened. */
+struct device_facts {
+    VkPhysicalDevice physical;
+    char name[VK_MAX_PHYSICAL_DEVICE_NAME_SIZE];
+    VkPhysicalDeviceType type;
+    uint32_t api; /* version */
+    uint32_t family;
+    uint32_t storage_range; /* bytes that a shader may see of a buffer */
+    int dot, import;
+    const char *refusal; /* NULL: usable */
+};
+
+struct device {
+    struct vk vk;
+    VkInstance instance;
+    struct device_facts facts;
+    VkDevice handle;
+    VkQueue queue;
+    VkPhysicalDeviceMemoryProperties memory;
+    uint64_t import_alignment;
+    apus_port port;
+    _Atomic uint32_t locked; /* the queue serves one thread at a time: 0 free, 1 taken, 2 taken and someone sleeps */
+};
+
+/* Opens the loader and an instance; NULL, or why not. device_close undoes it. */
+const char *device_instance(struct device *device, const apus_port *port);
+/* Facts of the device at `index` in the loader's order; 0 where there is none. */
+int device_at(const struct device *device, uint32_t index, struct device_facts *facts);
+/* Chooses by `wanted` (NULL or "": the best; a number: that index; else a part of the name, letters of either case) into device->facts.
+ * ",-dot" and ",-import" behind it switch an optional feature off, as a mask does with the CPU's instruction sets. NULL, or why not. */
+const char *device_choose(struct device *device, const char *wanted);
+/* Opens the chosen device. VK_SUCCESS or what failed, with the call in *call. */
+VkResult device_open(struct device *device, const char **call);
+void device_close(struct device *device);
+
+/* In words: name, kind, version, what of the optional features it has. */
+void device_words(const struct device_facts *facts, struct words *words);
+
+void device_lock(struct device *device);
+void device_unlock(struct device *device);
+
+#endif

@@ -1,0 +1,102 @@
+#include "igpu/device_model.h"
+
+#include <string.h>
+
+static uint32_t set_of(const struct hal_model *model, const uint32_t *tensors, uint32_t count) {
+    uint32_t types = 0;
+    for (uint32_t i = 0; i < count; i++) types |= model->tensors[tensors[i]].type == WEIGHT_W4 ? GEMV_W4 : GEMV_W8;
+    return 1u << types;
+}
+
+/* The groups of runtime/graph.c, and every weight alone: a group with a tensor in pieces goes one by one. */
+uint32_t model_gemv_types(const struct hal_model *model) {
+    uint32_t sets = set_of(model, &model->model->head, 1);
+    for (uint32_t i = 0; i < model->model->layers; i++) {
+        const struct blob_layer *l = &model->layers[i];
+        if (l->heads) sets |= set_of(model, &l->tensor[LT_Q], 3) | set_of(model, &l->tensor[LT_O], 1);
+        if (l->ffn) sets |= set_of(model, &l->tensor[LT_GATE], 2) | set_of(model, &l->tensor[LT_DOWN], 1);
+        for (uint32_t t = 0; t < LT_COUNT; t++)
+            if (l->tensor[t] != BLOB_ABSENT) sets |= set_of(model, &l->tensor[t], 1);
+    }
+    return sets;
+}
+
+static size_t model_bytes(uint32_t regions) { return (sizeof(struct igpu_model) + regions * sizeof(struct region) + 63) & ~(size_t)63; }
+
+static apus_status refuse(const struct hal_model_setup *setup, const char *why) {
+    struct words w;
+    words_begin(&w, "the igpu engine cannot be used here: ");
+    words_add(&w, why);
+    words_log(&w, setup->port, APUS_LOG_ERROR);
+    return APUS_E_UNAVAILABLE;
+}
+
+apus_status igpu_model_measure(const struct hal_model_setup *setup, struct hal_need *need) {
+    struct device device;
+    const char *why = device_instance(&device, setup->port);
+    if (why) return refuse(setup, why);
+    why = device_choose(&device, setup->device);
+    device_close(&device);
+    if (why) return refuse(setup, why);
+    *need =
+        (struct hal_need){model_bytes(regions_count(setup->model)), regions_bytes(setup->model) + rows_count(setup->model) * sizeof(float)};
+    return APUS_OK;
+}
+
+apus_status igpu_failed(const struct igpu_model *m, const char *call, VkResult result) {
+    struct words w;
+    words_begin(&w, m->device.facts.name);
+    words_add(&w, ": ");
+    words_add(&w, call);
+    words_add(&w, " gave ");
+    words_add(&w, vk_result_text(result));
+    words_log(&w, &m->device.port, APUS_LOG_ERROR);
+    return APUS_E_ENGINE;
+}
+
+static VkResult open_rows(struct igpu_model *m, const struct hal_model *model) {
+    uint64_t bytes = rows_count(model) * sizeof(float);
+    VkResult r = heap_open(&m->rows, &m->device, HEAP_DEVICE, bytes);
+    if (!r) memcpy(m->rows.map, model->rows, bytes);
+    return r;
+}
+
+static apus_status open_parts(struct igpu_model *m, const struct hal_model_setup *setup) {
+    const char *call;
+    VkResult r = device_open(&m->device, &call);
+    if (!r) r = pipelines_open(m, model_gemv_types(setup->model), &call);
+    if (!r) call = "vkAllocateMemory for row scales", r = open_rows(m, setup->model);
+    if (!r) {
+        call = "vkAllocateMemory for weights";
+        r = regions_open(m->region, &m->device, setup->model, &m->imported);
+        if (!r) m->regions = regions_count(setup->model);
+    }
+    return r ? igpu_failed(m, call, r) : APUS_OK;
+}
+
+apus_status igpu_model_open(void *memory, const struct hal_model_setup *setup) {
+    struct igpu_model *m = memory;
+    memset(m, 0, model_bytes(regions_count(setup->model)));
+    const char *why = device_instance(&m->device, setup->port);
+    if (why) return refuse(setup, why);
+    why = device_choose(&m->device, setup->device);
+    if (why) {
+        device_close(&m->device);
+        return refuse(setup, why);
+    }
+    apus_status status = open_parts(m, setup);
+    if (status) igpu_model_close(m);
+    return status;
+}
+
+void igpu_model_close(void *memory) {
+    struct igpu_model *m = memory;
+    if (m->device.handle) {
+        regions_close(m->region, m->regions, &m->device);
+        heap_close(&m->rows, &m->device);
+        pipelines_close(m);
+    }
+    device_close(&m->device);
+}
+
+const char *igpu_model_detail(const void *memory) { return ((const struct igpu_model *)memory)->device.facts.name; }

@@ -1,0 +1,46 @@
+/* A model on a device: the device, the weights, the pipelines. Shared by programs on any threads; only the queue is locked. */
+#ifndef IGPU_DEVICE_MODEL_H
+#define IGPU_DEVICE_MODEL_H
+
+#include "hal/hal.h"
+#include "igpu/push.h"
+#include "igpu/weights.h"
+
+/* Bindings of every shader. The first four are one buffer each, the last two arrays of three. */
+enum { BIND_ARGS, BIND_STATUS, BIND_ROWS, BIND_ACT, BIND_IN, BIND_OUT, BINDINGS };
+enum { BIND_ARRAY = 3, PUSH_BYTES = 96 };
+
+struct igpu_model {
+    struct device device;
+    VkDescriptorSetLayout set_layout;
+    VkPipelineLayout layout;
+    VkPipeline pipeline[SHADER_GEMV];
+    VkPipeline gemv[BUCKETS][GEMV_TYPES + 1]; /* [columns][set of GEMV_W8, GEMV_W4]; those the model needs */
+    struct heap rows;
+    uint64_t imported;
+    uint32_t regions;
+    struct region region[]; /* [regions] */
+};
+
+/* Bit t is set where some group of weights that share an input has the set of types t. */
+uint32_t model_gemv_types(const struct hal_model *model);
+
+/* igpu/pipelines.c. VK_SUCCESS, or what failed, with the call in *call; pipelines_close takes back whatever there is. */
+VkResult pipelines_open(struct igpu_model *model, uint32_t gemv_types, const char **call);
+void pipelines_close(struct igpu_model *model);
+
+/* igpu/shaders.c: SPIR-V of a shader, with integer dot products or without. */
+const uint32_t *shader_code(enum shader shader, int dot, size_t *bytes);
+
+/* igpu/selftest.c: NULL, or which of the contract's operations the device does otherwise. *status: an engine failure. */
+const char *selftest_device(struct igpu_model *model, apus_status *status);
+
+/* Logs "device: call gave VK_ERROR_...". */
+apus_status igpu_failed(const struct igpu_model *model, const char *call, VkResult result);
+
+apus_status igpu_model_measure(const struct hal_model_setup *setup, struct hal_need *need);
+apus_status igpu_model_open(void *memory, const struct hal_model_setup *setup);
+void igpu_model_close(void *memory);
+const char *igpu_model_detail(const void *memory);
+
+#endif

@@ -1,0 +1,35 @@
+/* The igpu engine: its table, and what it says of this machine. */
+#include "igpu/program.h"
+
+static void igpu_probe(void (*say)(void *user, const char *engine, int available, const char *text), void *user) {
+    struct device device;
+    struct device_facts facts;
+    struct words words;
+    const char *why = device_instance(&device, apus_port_host());
+    if (why) {
+        say(user, "igpu", 0, why);
+        return;
+    }
+    uint32_t i = 0;
+    for (; device_at(&device, i, &facts); i++) {
+        device_words(&facts, &words);
+        say(user, "igpu", !facts.refusal, words.text);
+    }
+    if (!i) say(user, "igpu", 0, "no Vulkan device is here (Debian and Ubuntu: mesa-vulkan-drivers)");
+    device_close(&device);
+}
+
+const struct hal_engine hal_igpu_engine = {
+    .name = "igpu",
+    .probe = igpu_probe,
+    .model_measure = igpu_model_measure,
+    .model_open = igpu_model_open,
+    .model_close = igpu_model_close,
+    .model_detail = igpu_model_detail,
+    .prepare_measure = igpu_prepare_measure,
+    .prepare = igpu_prepare,
+    .release = igpu_release,
+    .submit = igpu_submit,
+    .wait = igpu_wait,
+    .cache_written = igpu_cache_written,
+};

@@ -1,0 +1,111 @@
+/* How large everything of a program is. One walk for measuring and preparing; it needs no device. */
+#include "igpu/program.h"
+
+static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
+
+/* The widest vector that is quantized, and the most pieces of a tensor. */
+struct widest {
+    uint32_t width, heads, pieces;
+};
+
+static struct widest find_widest(const struct hal_model *model) {
+    struct widest w = {model->model->dim, 0, 1};
+    for (uint32_t i = 0; i < model->model->layers; i++) {
+        const struct blob_layer *l = &model->layers[i];
+        w.heads = larger(w.heads, l->heads);
+        w.width = larger(w.width, larger(l->heads * model->model->head_dim, l->ffn));
+    }
+    for (uint32_t i = 0; i < model->model->tensors; i++) {
+        const struct blob_tensor *t = &model->tensors[i];
+        if (t->type == WEIGHT_ROW8) continue;
+        uint32_t panels = padded_rows(t->rows) / PANEL_ROWS, each = piece_panels(t);
+        w.pieces = larger(w.pieces, (panels + each - 1) / each);
+    }
+    return w;
+}
+
+static void place(struct program_layout *l, enum part part, uint64_t *at, uint64_t bytes) {
+    l->offset[part] = *at;
+    l->bytes[part] = bytes ? bytes : 4; /* a part that no layer needs is still bound */
+    *at = (*at + l->bytes[part] + 255) & ~(uint64_t)255;
+}
+
+static void place_work(struct program_layout *l, const struct hal_setup *s, const struct widest *w) {
+    const size_t *stride = s->program->stride;
+    uint32_t hd = s->model->model->head_dim;
+    uint64_t columns = s->columns_max, kp = padded_cols(w->width);
+    place(l, PART_X, &l->work_bytes, columns * stride[SLOT_X]);
+    place(l, PART_Q, &l->work_bytes, columns * stride[SLOT_Q]);
+    place(l, PART_K, &l->work_bytes, columns * stride[SLOT_K]);
+    place(l, PART_V, &l->work_bytes, columns * stride[SLOT_V]);
+    place(l, PART_G, &l->work_bytes, columns * stride[SLOT_G]);
+    place(l, PART_U, &l->work_bytes, columns * stride[SLOT_U]);
+    place(l, PART_ACT, &l->work_bytes, (columns + TILE - 1) / TILE * act_tile_words((uint32_t)kp, TILE) * 4);
+    l->qi_words = w->heads * (hd / 4 + 1);
+    place(l, PART_QI, &l->work_bytes, columns * l->qi_words * 4);
+    place(l, PART_STATE, &l->work_bytes, columns * w->heads * (STATE_WORDS + STATE_DIGITS * hd) * 4);
+    place(l, PART_LARGEST, &l->work_bytes, columns * 4);
+}
+
+/* K and V words and two scales for every kv head. */
+static uint64_t fresh_bytes(const struct hal_setup *s, uint32_t layer) {
+    return (uint64_t)s->columns_max * s->model->layers[layer].kv_heads * (s->model->model->head_dim / 2 + 2) * 4;
+}
+
+static void place_host(struct program_layout *l, const struct hal_setup *s) {
+    const struct blob_model *m = s->model->model;
+    uint64_t columns = s->columns_max, fresh = 0;
+    l->rope_at = ARGS_TABLE + (uint32_t)columns * COLUMN_WORDS;
+    l->rows_at = l->rope_at + (uint32_t)columns * m->head_dim;
+    l->row_words = padded_cols(m->dim) / 4;
+    place(l, PART_ARGS, &l->host_bytes, (l->rows_at + columns * l->row_words) * 4);
+    place(l, PART_GRIDS, &l->host_bytes, (uint64_t)l->steps * sizeof(VkDispatchIndirectCommand));
+    place(l, PART_STATUS, &l->host_bytes, 4);
+    place(l, PART_LOGITS, &l->host_bytes, HAL_LOGITS_MAX * (uint64_t)s->program->stride[SLOT_LOGITS]);
+    for (uint32_t i = 0; i < m->layers; i++) fresh += (fresh_bytes(s, i) + 255) & ~(uint64_t)255;
+    place(l, PART_FRESH, &l->host_bytes, fresh);
+}
+
+static size_t take(size_t *at, uint64_t bytes) {
+    size_t here = *at;
+    *at = (size_t)((here + bytes + 63) & ~(uint64_t)63);
+    return here;
+}
+
+struct program_layout program_layout(const struct hal_setup *s) {
+    struct program_layout l = {0};
+    struct widest w = find_widest(s->model);
+    const struct blob_model *m = s->model->model;
+    l.steps = s->program->count * 3 * w.pieces; /* three steps an operation, or three weights' pieces */
+    l.segments = m->layers + 1;
+    place_work(&l, s, &w);
+    place_host(&l, s);
+    for (uint32_t i = 0; i < m->layers; i++) {
+        uint64_t bytes = s->model->layers[i].kv_heads * (uint64_t)kv_block_bytes(s->kv_slots, m->head_dim);
+        l.kv_bytes += bytes;
+        if (bytes > l.kv_largest) l.kv_largest = bytes;
+    }
+    take(&l.memory, sizeof(struct igpu_program));
+    l.kv = take(&l.memory, m->layers * sizeof(struct heap));
+    l.sets = take(&l.memory, (uint64_t)l.steps * sizeof(VkDescriptorSet));
+    l.grids = take(&l.memory, (uint64_t)l.steps * sizeof(struct grid));
+    l.segment_end = take(&l.memory, (uint64_t)l.segments * sizeof(uint32_t));
+    l.commands = take(&l.memory, (uint64_t)l.segments * BUCKETS * sizeof(VkCommandBuffer));
+    l.slots = take(&l.memory, (uint64_t)s->columns_max * sizeof(uint32_t));
+    return l;
+}
+
+const char *program_fits(const struct igpu_model *model, const struct program_layout *l) {
+    uint64_t range = model->device.facts.storage_range;
+    for (uint32_t i = 0; i < PARTS; i++)
+        if (l->bytes[i] > range)
+            return "a pass of so many columns is more than this device lets a shader see of a buffer; a smaller chunk fits";
+    if (l->kv_largest > range) return "a layer's cache is more than this device lets a shader see of a buffer; a shorter context fits";
+    if (l->work_bytes > REGION_BYTES || l->host_bytes > REGION_BYTES)
+        return "a pass of so many columns needs more than 1 GiB on the device; a smaller chunk fits";
+    return 0;
+}
+
+struct range program_part(const struct igpu_program *p, enum part part) {
+    return heap_range(part < PARTS_WORK ? &p->work : &p->host, p->at.offset[part], p->at.bytes[part]);
+}

@@ -1,0 +1,225 @@
+/* One pass: arguments into mapped memory, one submission (a long prefill: several), one wait, results out. Nothing is created, recorded or
+ * updated here. */
+#include <string.h>
+
+#include "igpu/program.h"
+
+enum { WAIT_NS = 1000000000, WAITS_MAX = 60, SOFTWARE_WAITS_MAX = 1800, SLICE_NS = 100000000 };
+
+static uint32_t *host_words(const struct igpu_program *p, enum part part) { return (uint32_t *)(void *)(p->host.map + p->at.offset[part]); }
+
+static uint64_t now(const struct igpu_program *p) {
+    const apus_port *port = &p->model->device.port;
+    return port->now_ns ? port->now_ns(port->user) : 0;
+}
+
+static uint32_t bits_of(float x) {
+    uint32_t b;
+    memcpy(&b, &x, sizeof b);
+    return b;
+}
+
+/* One past the last slot that the column sees. */
+static uint32_t column_end(const struct hal_column *c) {
+    uint32_t end = c->prefix;
+    for (uint32_t i = 0; i < HAL_TREE_MAX; i++)
+        if (c->mask >> i & 1) end = c->tail + i + 1;
+    return end;
+}
+
+static void write_column(const struct igpu_program *p, uint32_t *args, uint32_t i, const struct hal_column *c) {
+    const struct hal_model *m = p->setup.model;
+    const struct blob_tensor *e = &m->tensors[m->model->embed];
+    uint32_t *word = args + ARGS_TABLE + i * COLUMN_WORDS, hd = m->model->head_dim;
+    word[COLUMN_SLOT] = c->slot;
+    word[COLUMN_PREFIX] = c->prefix;
+    word[COLUMN_TAIL] = c->tail;
+    word[COLUMN_MASK] = c->mask;
+    word[COLUMN_SCALE] = bits_of(m->rows[e->row_scales + (uint32_t)c->id]);
+    memcpy(args + p->at.rope_at + (size_t)i * hd, m->rope + (size_t)c->position * hd, hd * sizeof(float));
+    memcpy(args + p->at.rows_at + (size_t)i * p->at.row_words, m->weights + e->offset + (uint64_t)(uint32_t)c->id * padded_cols(e->cols),
+           p->at.row_words * sizeof(uint32_t));
+}
+
+static void write_grids(const struct igpu_program *p, const struct hal_pass *pass, uint32_t end) {
+    VkDispatchIndirectCommand *out = (VkDispatchIndirectCommand *)(void *)host_words(p, PART_GRIDS);
+    uint32_t splits = (end + SPLIT - 1) / SPLIT;
+    for (uint32_t i = 0; i < p->steps; i++) {
+        const struct grid *g = &p->grids[i];
+        uint32_t columns = g->tail ? pass->columns - pass->logits_from : pass->columns;
+        switch (g->rule) {
+        case RULE_COLUMNS:
+            out[i] = (VkDispatchIndirectCommand){columns, 1, 1};
+            break;
+        case RULE_X_COLUMNS:
+            out[i] = (VkDispatchIndirectCommand){g->x, columns, 1};
+            break;
+        case RULE_X_TILES:
+            out[i] = (VkDispatchIndirectCommand){g->x, (columns + TILE - 1) / TILE, 1};
+            break;
+        default:
+            out[i] = (VkDispatchIndirectCommand){splits, g->x, columns};
+            break;
+        }
+    }
+}
+
+static void write_arguments(struct igpu_program *p, const struct hal_pass *pass) {
+    uint32_t *args = host_words(p, PART_ARGS), end = 0;
+    args[ARGS_COLUMNS] = pass->columns;
+    args[ARGS_LOGITS_FROM] = pass->logits_from;
+    for (uint32_t i = 0; i < pass->columns; i++) {
+        uint32_t e = column_end(&pass->column[i]);
+        if (e > end) end = e;
+        write_column(p, args, i, &pass->column[i]);
+        p->slots[i] = pass->column[i].slot;
+    }
+    write_grids(p, pass, end);
+    *host_words(p, PART_STATUS) = 0;
+}
+
+static uint32_t bucket_of(uint32_t columns) {
+    uint32_t b = 0;
+    while (b < BUCKETS - 1 && bucket_cols(b) < columns) b++;
+    return b;
+}
+
+/* Segments that the next submission takes: all of them, but of a long prefill as many as should take a tenth of a second. */
+static uint32_t slice(const struct igpu_program *p) {
+    uint32_t left = p->segments - p->next_segment;
+    if (p->columns <= TILE) return left;
+    if (!p->unit_ns) return 1;
+    uint64_t most = SLICE_NS / (p->unit_ns * ((p->columns + TILE - 1) / TILE));
+    return most < 1 ? 1 : most < left ? (uint32_t)most : left;
+}
+
+static VkResult submit_slice(struct igpu_program *p) {
+    struct device *d = &p->model->device;
+    uint64_t value = p->submitted + 1;
+    VkTimelineSemaphoreSubmitInfo timeline = {
+        .sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO, .signalSemaphoreValueCount = 1, .pSignalSemaphoreValues = &value};
+    VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                         .pNext = &timeline,
+                         .commandBufferCount = slice(p),
+                         .pCommandBuffers = p->commands + (size_t)p->bucket * p->at.segments + p->next_segment,
+                         .signalSemaphoreCount = 1,
+                         .pSignalSemaphores = &p->timeline};
+    p->began_ns = now(p);
+    p->in_flight = info.commandBufferCount;
+    device_lock(d);
+    VkResult r = d->vk.QueueSubmit(d->queue, 1, &info, VK_NULL_HANDLE);
+    device_unlock(d);
+    if (r) return r;
+    p->submitted = value;
+    p->submissions++;
+    return VK_SUCCESS;
+}
+
+static VkResult wait_slice(struct igpu_program *p) {
+    struct device *d = &p->model->device;
+    VkSemaphoreWaitInfo info = {
+        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO, .semaphoreCount = 1, .pSemaphores = &p->timeline, .pValues = &p->submitted};
+    uint32_t most = d->facts.type == VK_PHYSICAL_DEVICE_TYPE_CPU ? SOFTWARE_WAITS_MAX : WAITS_MAX;
+    VkResult r = VK_TIMEOUT;
+    for (uint32_t i = 0; r == VK_TIMEOUT && i < most; i++) r = d->vk.WaitSemaphores(d->handle, &info, WAIT_NS);
+    if (r) return r;
+    uint64_t ns = now(p) - p->began_ns, tiles = (p->columns + TILE - 1) / TILE;
+    if (p->columns > TILE) p->unit_ns = ns / (tiles * p->in_flight) + 1;
+    p->next_segment += p->in_flight;
+    return VK_SUCCESS;
+}
+
+static apus_status lost(struct igpu_program *p, const char *call, VkResult r) {
+    p->lost = 1;
+    return igpu_failed(p->model, call, r);
+}
+
+static apus_status start(struct igpu_program *p, const struct hal_pass *pass) {
+    p->columns = pass->columns;
+    p->logits_from = pass->logits_from;
+    p->cancel = pass->cancel;
+    p->bucket = bucket_of(pass->columns);
+    p->next_segment = 0;
+    write_arguments(p, pass);
+    VkResult r = submit_slice(p);
+    return r ? lost(p, "vkQueueSubmit", r) : APUS_OK;
+}
+
+static int cancelled(const struct igpu_program *p) { return p->cancel && __atomic_load_n(p->cancel, __ATOMIC_RELAXED); }
+
+/* Waits for the pass, submitting what is left of it. */
+static apus_status finish(struct igpu_program *p) {
+    for (;;) {
+        VkResult r = wait_slice(p);
+        if (r) return lost(p, "vkWaitSemaphores", r);
+        if (p->next_segment == p->segments) break;
+        if (cancelled(p)) return APUS_PARTIAL;
+        r = submit_slice(p);
+        if (r) return lost(p, "vkQueueSubmit", r);
+    }
+    return *host_words(p, PART_STATUS) ? APUS_E_NUMERIC : APUS_OK;
+}
+
+apus_status program_run(struct igpu_program *p, const struct hal_pass *pass) {
+    apus_status s = start(p, pass);
+    return s ? s : finish(p);
+}
+
+/* K and V of the pass's columns into the caller's cache. */
+static void copy_rows(const struct igpu_program *p) {
+    const struct hal_model *m = p->setup.model;
+    uint32_t hd = m->model->head_dim;
+    const uint8_t *layer = p->host.map + p->at.offset[PART_FRESH];
+    for (uint32_t i = 0; i < m->model->layers; i++) {
+        const uint8_t *row = layer;
+        uint32_t kv_heads = m->layers[i].kv_heads;
+        for (uint32_t c = 0; c < p->columns; c++)
+            for (uint32_t h = 0; h < kv_heads; h++, row += 2 * hd + 8) {
+                struct kv_block kv = kv_block_at(p->setup.kv[i], p->setup.kv_slots, hd, h);
+                float scale[2];
+                memcpy(scale, row + 2 * hd, sizeof scale);
+                kv_store_k(kv, p->slots[c], hd, (const int8_t *)row, scale[0]);
+                kv_store_v(kv, p->slots[c], hd, (const int8_t *)row + hd, scale[1]);
+            }
+        layer += ((uint64_t)p->setup.columns_max * kv_heads * (2 * hd + 8) + 255) & ~(uint64_t)255;
+    }
+}
+
+apus_status igpu_submit(void *memory, const struct hal_pass *pass, uint64_t *ticket) {
+    struct igpu_program *p = memory;
+    if (p->lost) return APUS_E_ENGINE;
+    *ticket = p->submitted + 1;
+    p->cancel = pass->cancel;
+    p->stopped = cancelled(p);
+    return p->stopped ? APUS_OK : start(p, pass);
+}
+
+apus_status igpu_wait(void *memory, uint64_t ticket) {
+    struct igpu_program *p = memory;
+    (void)ticket; /* one pass at a time */
+    if (p->stopped) return APUS_PARTIAL;
+    apus_status s = finish(p);
+    if (s) return s;
+    size_t stride = p->setup.program->stride[SLOT_LOGITS];
+    memcpy(p->setup.slot[SLOT_LOGITS], host_words(p, PART_LOGITS), (p->columns - p->logits_from) * stride);
+    copy_rows(p);
+    return APUS_OK;
+}
+
+/* Panels of 16 slots: whole lines of K and quads of V. */
+void igpu_cache_written(void *memory, uint32_t from, uint32_t to) {
+    struct igpu_program *p = memory;
+    const struct hal_model *m = p->setup.model;
+    size_t hd = m->model->head_dim;
+    from &= ~15u;
+    to = round_up(to, 16);
+    for (uint32_t i = 0; i < m->model->layers; i++)
+        for (uint32_t h = 0; h < m->layers[i].kv_heads; h++) {
+            struct kv_block of = kv_block_at(p->setup.kv[i], p->setup.kv_slots, (uint32_t)hd, h);
+            struct kv_block to_block = kv_block_at(p->kv[i].map, p->setup.kv_slots, (uint32_t)hd, h);
+            memcpy(to_block.k + from * hd, of.k + from * hd, (to - from) * hd);
+            memcpy(to_block.v + from * hd, of.v + from * hd, (to - from) * hd);
+            memcpy(to_block.kscale + from, of.kscale + from, (to - from) * sizeof(float));
+            memcpy(to_block.vscale + from, of.vscale + from, (to - from) * sizeof(float));
+        }
+}

@@ -1,0 +1,72 @@
+/* Layouts and pipelines. All shaders share one layout: what a shader does not name costs it nothing. */
+#include "igpu/device_model.h"
+
+static VkResult create_layouts(struct igpu_model *m, const char **call) {
+    VkDescriptorSetLayoutBinding bindings[BINDINGS];
+    for (uint32_t b = 0; b < BINDINGS; b++)
+        bindings[b] = (VkDescriptorSetLayoutBinding){.binding = b,
+                                                     .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                                     .descriptorCount = b >= BIND_IN ? BIND_ARRAY : 1,
+                                                     .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
+    VkDescriptorSetLayoutCreateInfo set = {
+        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO, .bindingCount = BINDINGS, .pBindings = bindings};
+    *call = "vkCreateDescriptorSetLayout";
+    VkResult r = m->device.vk.CreateDescriptorSetLayout(m->device.handle, &set, NULL, &m->set_layout);
+    if (r) return r;
+    VkPushConstantRange push = {VK_SHADER_STAGE_COMPUTE_BIT, 0, PUSH_BYTES};
+    VkPipelineLayoutCreateInfo layout = {.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+                                         .setLayoutCount = 1,
+                                         .pSetLayouts = &m->set_layout,
+                                         .pushConstantRangeCount = 1,
+                                         .pPushConstantRanges = &push};
+    *call = "vkCreatePipelineLayout";
+    return m->device.vk.CreatePipelineLayout(m->device.handle, &layout, NULL, &m->layout);
+}
+
+static VkResult create_pipeline(struct igpu_model *m, VkShaderModule module, uint32_t cols, uint32_t types, VkPipeline *pipeline) {
+    static const VkSpecializationMapEntry entries[] = {{0, 0, 4}, {1, 4, 4}};
+    uint32_t values[2] = {cols, types};
+    VkSpecializationInfo constants = {2, entries, sizeof values, values};
+    VkComputePipelineCreateInfo info = {.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+                                        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                                                  .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+                                                  .module = module,
+                                                  .pName = "main",
+                                                  .pSpecializationInfo = cols ? &constants : NULL},
+                                        .layout = m->layout};
+    return m->device.vk.CreateComputePipelines(m->device.handle, VK_NULL_HANDLE, 1, &info, NULL, pipeline);
+}
+
+static VkResult create_gemvs(struct igpu_model *m, VkShaderModule module, uint32_t gemv_types) {
+    for (uint32_t b = 0; b < BUCKETS; b++)
+        for (uint32_t types = 1; types <= GEMV_TYPES; types++) {
+            VkResult r = gemv_types >> types & 1 ? create_pipeline(m, module, bucket_cols(b), types, &m->gemv[b][types]) : VK_SUCCESS;
+            if (r) return r;
+        }
+    return VK_SUCCESS;
+}
+
+VkResult pipelines_open(struct igpu_model *m, uint32_t gemv_types, const char **call) {
+    VkResult r = create_layouts(m, call);
+    for (uint32_t s = 0; !r && s < SHADERS; s++) {
+        VkShaderModule module;
+        VkShaderModuleCreateInfo info = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO};
+        info.pCode = shader_code((enum shader)s, m->device.facts.dot, &info.codeSize);
+        *call = "vkCreateShaderModule";
+        r = m->device.vk.CreateShaderModule(m->device.handle, &info, NULL, &module);
+        if (r) break;
+        *call = "vkCreateComputePipelines";
+        r = s == SHADER_GEMV ? create_gemvs(m, module, gemv_types) : create_pipeline(m, module, 0, 0, &m->pipeline[s]);
+        m->device.vk.DestroyShaderModule(m->device.handle, module, NULL);
+    }
+    return r;
+}
+
+void pipelines_close(struct igpu_model *m) {
+    struct vk *vk = &m->device.vk;
+    for (uint32_t s = 0; s < SHADER_GEMV; s++) vk->DestroyPipeline(m->device.handle, m->pipeline[s], NULL);
+    for (uint32_t b = 0; b < BUCKETS; b++)
+        for (uint32_t t = 0; t <= GEMV_TYPES; t++) vk->DestroyPipeline(m->device.handle, m->gemv[b][t], NULL);
+    vk->DestroyPipelineLayout(m->device.handle, m->layout, NULL);
+    vk->DestroyDescriptorSetLayout(m->device.handle, m->set_layout, NULL);
+}

@@ -1,0 +1,88 @@
+#include "igpu/program.h"
+
+#include <string.h>
+
+apus_status igpu_prepare_measure(const struct hal_setup *setup, struct hal_need *need) {
+    struct program_layout l = program_layout(setup);
+    const struct igpu_model *model = setup->model_memory;
+    const char *why = program_fits(model, &l);
+    if (why) {
+        if (model->device.port.log) model->device.port.log(model->device.port.user, APUS_LOG_ERROR, why);
+        return APUS_E_UNSUPPORTED;
+    }
+    *need = (struct hal_need){l.memory, l.work_bytes + l.host_bytes + l.kv_bytes};
+    return APUS_OK;
+}
+
+static void place_memory(struct igpu_program *p, void *memory) {
+    uint8_t *base = memory;
+    p->kv = (struct heap *)(void *)(base + p->at.kv);
+    p->sets = (VkDescriptorSet *)(void *)(base + p->at.sets);
+    p->grids = (struct grid *)(void *)(base + p->at.grids);
+    p->segment_end = (uint32_t *)(void *)(base + p->at.segment_end);
+    p->commands = (VkCommandBuffer *)(void *)(base + p->at.commands);
+    p->slots = (uint32_t *)(void *)(base + p->at.slots);
+}
+
+static VkResult open_heaps(struct igpu_program *p) {
+    const struct hal_model *m = p->setup.model;
+    struct device *d = &p->model->device;
+    VkResult r = heap_open(&p->work, d, HEAP_DEVICE, p->at.work_bytes);
+    if (!r) r = heap_open(&p->host, d, HEAP_HOST, p->at.host_bytes);
+    for (uint32_t i = 0; !r && i < m->model->layers; i++)
+        if (m->layers[i].kv_heads)
+            r = heap_open(&p->kv[i], d, HEAP_DEVICE,
+                          m->layers[i].kv_heads * (uint64_t)kv_block_bytes(p->setup.kv_slots, m->model->head_dim));
+    return r;
+}
+
+static VkResult open_timeline(struct igpu_program *p) {
+    VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO, .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
+    VkSemaphoreCreateInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, .pNext = &type};
+    return p->model->device.vk.CreateSemaphore(p->model->device.handle, &info, NULL, &p->timeline);
+}
+
+/* Drivers allocate on the first submission of a kind: one pass of every bucket before anyone counts. Its rows go to slots that nothing sees
+ * before a real pass has written them, and nothing of it reaches the caller. */
+static apus_status warm_up(struct igpu_program *p) {
+    struct hal_column column[TILE];
+    for (uint32_t i = 0; i < TILE; i++) column[i] = (struct hal_column){0, 0, i, i + 1, i + 1, 0};
+    for (uint32_t b = 0; b < BUCKETS && (!b || bucket_cols(b - 1) < p->setup.columns_max); b++) {
+        uint32_t columns = bucket_cols(b) < p->setup.columns_max ? bucket_cols(b) : p->setup.columns_max;
+        struct hal_pass pass = {columns, columns - 1, column, NULL};
+        apus_status s = program_run(p, &pass);
+        if (s && s != APUS_E_NUMERIC) return s;
+    }
+    return APUS_OK;
+}
+
+apus_status igpu_prepare(void *memory, const struct hal_setup *setup) {
+    struct igpu_program *p = memory;
+    struct program_layout l = program_layout(setup);
+    memset(memory, 0, l.memory);
+    p->model = setup->model_memory;
+    p->setup = *setup;
+    p->at = l;
+    place_memory(p, memory);
+    const char *call = "vkAllocateMemory for a program";
+    VkResult r = open_heaps(p);
+    if (!r) call = "vkCreateSemaphore", r = open_timeline(p);
+    if (!r) r = program_record(p, &call);
+    apus_status status = r ? igpu_failed(p->model, call, r) : warm_up(p);
+    if (status) igpu_release(p);
+    return status;
+}
+
+void igpu_release(void *memory) {
+    struct igpu_program *p = memory;
+    struct device *d = &p->model->device;
+    device_lock(d);
+    d->vk.DeviceWaitIdle(d->handle);
+    device_unlock(d);
+    d->vk.DestroyCommandPool(d->handle, p->commands_pool, NULL);
+    d->vk.DestroyDescriptorPool(d->handle, p->sets_pool, NULL);
+    d->vk.DestroySemaphore(d->handle, p->timeline, NULL);
+    for (uint32_t i = 0; i < p->setup.model->model->layers; i++) heap_close(&p->kv[i], d);
+    heap_close(&p->host, d);
+    heap_close(&p->work, d);
+}

@@ -1,0 +1,66 @@
+/* What the shaders are told: the words of their push constants and of a pass's arguments, as igpu/shaders declares them. */
+#ifndef IGPU_PUSH_H
+#define IGPU_PUSH_H
+
+#include <stdint.h>
+
+enum shader {
+    SHADER_EMBED,
+    SHADER_NORM,
+    SHADER_HEADS,
+    SHADER_ATTEND_MAX,
+    SHADER_ATTEND_SUM,
+    SHADER_ATTEND_OUT,
+    SHADER_QUANTIZE,
+    SHADER_SILU,
+    SHADER_GEMV, /* a pipeline for every bucket of columns and set of weight types */
+    SHADERS
+};
+
+/* Columns that a recorded pass serves; the last takes any number, in tiles of 16. */
+enum { BUCKETS = 5, TILE = 16 };
+static inline uint32_t bucket_cols(uint32_t bucket) { return 1u << bucket; }
+
+enum { GEMV_W8 = 1, GEMV_W4 = 2, GEMV_TYPES = 3 };
+
+/* The arguments' buffer: a few words, then COLUMN_WORDS a column, then what the program puts behind them. */
+enum { ARGS_COLUMNS, ARGS_LOGITS_FROM, ARGS_TABLE = 16 };
+enum { COLUMN_SLOT, COLUMN_PREFIX, COLUMN_TAIL, COLUMN_MASK, COLUMN_SCALE, COLUMN_WORDS = 8 };
+
+enum { SPLIT = 256 };                       /* slots that one workgroup of attention takes */
+enum { STATE_WORDS = 4, STATE_DIGITS = 3 }; /* of a query's attention: 4 words, then 3 a channel */
+
+struct push_embed {
+    uint32_t dim, row_words, rows_at, stride;
+};
+struct push_norm {
+    uint32_t dim, kp, cols, stride, tail;
+    float inv_dim, eps;
+};
+struct push_gemv {
+    uint32_t kp, tail, add, w4;
+    uint32_t end0, end1;
+    uint32_t row_scales[3], first_row[3], stride[3];
+};
+struct push_heads {
+    uint32_t head_dim, heads, kv_heads, slots;
+    uint32_t q_stride, kv_stride, qi_stride, block_words;
+    uint32_t bias[3], cos_sin, block;
+};
+struct push_query {
+    uint32_t head_dim, heads, group, slots, qi_stride, block_words;
+};
+struct push_attend_out {
+    uint32_t head_dim, heads, stride;
+};
+struct push_quantize {
+    uint32_t width, kp, cols, stride;
+};
+struct push_silu {
+    uint32_t stride;
+};
+
+/* Words of a tile of quantized columns (igpu/shaders/act.glsl). */
+static inline uint64_t act_tile_words(uint32_t kp, uint32_t cols) { return (uint64_t)cols * (kp / 64 * 17 + 1); }
+
+#endif

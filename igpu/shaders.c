@@ -1,0 +1,63 @@
+/* The shaders' SPIR-V as the build made it from igpu/shaders. */
+#include "igpu/device_model.h"
+
+static const uint32_t embed[] = {
+#include "spirv/embed.inc"
+};
+static const uint32_t norm[] = {
+#include "spirv/norm.inc"
+};
+static const uint32_t heads[] = {
+#include "spirv/heads.inc"
+};
+static const uint32_t attend_max[] = {
+#include "spirv/attend_max.inc"
+};
+static const uint32_t attend_max_dot[] = {
+#include "spirv/attend_max_dot.inc"
+};
+static const uint32_t attend_sum[] = {
+#include "spirv/attend_sum.inc"
+};
+static const uint32_t attend_sum_dot[] = {
+#include "spirv/attend_sum_dot.inc"
+};
+static const uint32_t attend_out[] = {
+#include "spirv/attend_out.inc"
+};
+static const uint32_t quantize[] = {
+#include "spirv/quantize.inc"
+};
+static const uint32_t silu[] = {
+#include "spirv/silu.inc"
+};
+static const uint32_t gemv[] = {
+#include "spirv/gemv.inc"
+};
+static const uint32_t gemv_dot[] = {
+#include "spirv/gemv_dot.inc"
+};
+
+struct code {
+    const uint32_t *words;
+    size_t bytes;
+};
+#define CODE(name)                                                                                                                         \
+    { name, sizeof name }
+
+static const struct code codes[SHADERS][2] = {
+    [SHADER_EMBED] = {CODE(embed), CODE(embed)},
+    [SHADER_NORM] = {CODE(norm), CODE(norm)},
+    [SHADER_HEADS] = {CODE(heads), CODE(heads)},
+    [SHADER_ATTEND_MAX] = {CODE(attend_max), CODE(attend_max_dot)},
+    [SHADER_ATTEND_SUM] = {CODE(attend_sum), CODE(attend_sum_dot)},
+    [SHADER_ATTEND_OUT] = {CODE(attend_out), CODE(attend_out)},
+    [SHADER_QUANTIZE] = {CODE(quantize), CODE(quantize)},
+    [SHADER_SILU] = {CODE(silu), CODE(silu)},
+    [SHADER_GEMV] = {CODE(gemv), CODE(gemv_dot)},
+};
+
+const uint32_t *shader_code(enum shader shader, int dot, size_t *bytes) {
+    *bytes = codes[shader][dot != 0].bytes;
+    return codes[shader][dot != 0].words;
+}

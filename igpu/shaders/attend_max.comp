@@ -1,0 +1,29 @@
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#include "common.glsl"
+#include "attend.glsl"
+#include "dot.glsl"
+#include "query.glsl"
+// Attention, first pass: the largest score and the largest value scale of every query.
+shared uint most, vmost;
+
+void main() {
+    uint head = gl_WorkGroupID.y, column = gl_WorkGroupID.z, t = gl_LocalInvocationID.x, from = gl_WorkGroupID.x * SPLIT;
+    if (column >= args[ARGS_COLUMNS] || from >= query_end(column)) return;
+    query_view v = query_open(head, column);
+    if (t == 0) most = vmost = 0;
+    barrier();
+    uint key = 0, vbits = 0;
+    for (uint slot = from + t; slot < from + SPLIT; slot += 64) {
+        if (!query_sees(v, slot)) continue;
+        key = max(key, float_key(query_score(v, slot)));
+        vbits = max(vbits, floatBitsToUint(query_vscale(v, slot))); // scales are not negative: their bits order like them
+    }
+    atomicMax(most, key);
+    atomicMax(vmost, vbits);
+    barrier();
+    if (t == 0) {
+        atomicMax(state[v.state + STATE_MAX], most);
+        atomicMax(state[v.state + STATE_VMAX], vmost);
+    }
+}

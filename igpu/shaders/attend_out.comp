@@ -1,0 +1,67 @@
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#include "common.glsl"
+#include "attend.glsl"
+// Attention, last pass: the sums to floats in Q's place, and the column's largest magnitude: grid (heads, columns).
+layout(push_constant) uniform Push { uint head_dim, heads, stride; };
+layout(set = 0, binding = 4, std430) readonly buffer State { uint state[]; };
+layout(set = 0, binding = 5, std430) writeonly buffer Q { float q[]; };
+layout(set = 0, binding = 3, std430) buffer Largest { uint largest[]; };
+
+shared uint most;
+
+// 64-bit integers as (high, low), because shaderInt64 is optional and its conversions to float have no stated rounding.
+uvec2 add64(uvec2 a, uvec2 b) {
+    uint carry, low = uaddCarry(a.y, b.y, carry);
+    return uvec2(a.x + b.x + carry, low);
+}
+uvec2 shifted(int x, uint by) { return uvec2(uint(by == 0 ? x >> 31 : x >> (32 - by)), uint(x) << by); } // sign-extended, by < 32
+
+// Nearest float, ties to even, of a signed value below 2^62.
+float float64(uvec2 v) {
+    bool negative = (v.x & 0x80000000u) != 0;
+    if (negative) v = add64(~v, uvec2(0, 1));
+    int top = v.x != 0 ? 32 + findMSB(v.x) : findMSB(v.y); // -1 for 0
+    if (top < 24) {
+        float f = float(v.y);
+        return negative ? -f : f;
+    }
+    uint shift = uint(top) - 23;                                                               // 1 .. 39
+    uint kept = shift < 32 ? v.x << (32 - shift) | v.y >> shift : v.x >> (shift - 32);         // 24 bits
+    bool half_bit = (shift <= 32 ? v.y >> (shift - 1) & 1u : v.x >> (shift - 33) & 1u) != 0;
+    bool rest = shift <= 32 ? (v.y & ((1u << (shift - 1)) - 1)) != 0 : v.y != 0 || (v.x & ((1u << (shift - 33)) - 1)) != 0;
+    if (half_bit && (rest || (kept & 1u) != 0)) kept++; // 2^24 carries into the exponent below
+    uint bits = ((150 + shift) << 23) + (kept - 0x800000u);
+    return uintBitsToFloat(negative ? bits | 0x80000000u : bits);
+}
+
+void main() {
+    uint head = gl_WorkGroupID.x, column = gl_WorkGroupID.y, t = gl_LocalInvocationID.x;
+    if (column >= args[ARGS_COLUMNS]) return;
+    uint at = (column * heads + head) * state_words(head_dim), to = column * stride + head * head_dim;
+    if (t == 0) most = 0;
+    barrier();
+    float vmax = uintBitsToFloat(state[at + STATE_VMAX]);
+    uint m = 0;
+    if (vmax == 0.0) {
+        for (uint c = t; c < head_dim; c += 64) q[to + c] = 0.0;
+    } else {
+        precise float u = vmax * uintBitsToFloat(0x41000004u); // the float nearest 2^24 / (2^21 - 1)
+        float unit = num_snap(u);
+        uint high = state[at + STATE_HIGH];
+        float inv = num_recip(float64(add64(uvec2(high >> 20, high << 12), uvec2(0, state[at + STATE_LOW]))));
+        for (uint c = t; c < head_dim; c += 64) {
+            uint acc = at + STATE_ACC + c * 3;
+            uvec2 sum = add64(shifted(int(state[acc]), 0), add64(shifted(int(state[acc + 1]), 7), shifted(int(state[acc + 2]), 14)));
+            precise float f = float64(sum) * unit;
+            f = f * inv;
+            f = num_snap(f);
+            q[to + c] = f;
+            m = max(m, magnitude_bits(f));
+        }
+    }
+    atomicMax(most, m);
+    barrier();
+    if (t == 0) atomicMax(largest[column], most);
+    report_bad();
+}

@@ -1,0 +1,90 @@
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#include "common.glsl"
+#include "act.glsl"
+#include "dot.glsl"
+// y = W x for a tile of COLS columns (docs/numerics.md 4) through up to three weights: grid (panels of all of them, tiles).
+//
+// A workgroup takes a panel of 16 rows. An invocation takes 4 rows (one 16-byte load of weights serves all columns) and every 16th line
+// (W8) or group (W4) of the panel; the 16 shares are added as integers, in any order.
+layout(constant_id = 0) const uint COLS = 1;
+layout(constant_id = 1) const uint TYPES = 3; // bit 0: some weight is W8, bit 1: W4
+layout(push_constant) uniform Push {
+    uint kp, tail, add, w4; // w4: bit i where weight i is W4
+    uint end0, end1;        // panels before weight 1, 2
+    uint row_scales[3];     // index of the first row's scale
+    uint first_row[3];      // of the first panel in y
+    uint stride[3];         // floats from column to column of y
+};
+layout(set = 0, binding = 3, std430) readonly buffer Act { uint act[]; };
+layout(set = 0, binding = 3, std430) readonly buffer Act4 { uvec4 act4[]; };
+layout(set = 0, binding = 4, std430) readonly buffer Weights { uvec4 line[]; } weights[3];
+layout(set = 0, binding = 5, std430) buffer Y { float y[]; } outputs[3];
+
+shared int share[COLS * 256]; // [column][share][row]
+
+void main() {
+    uint t = gl_LocalInvocationID.x, quad = t % 4, first = t / 4;
+    uint which = gl_WorkGroupID.x < end0 ? 0 : gl_WorkGroupID.x < end1 ? 1 : 2;
+    uint panel = gl_WorkGroupID.x - (which == 0 ? 0 : which == 1 ? end0 : end1);
+    uint tile = gl_WorkGroupID.y * act_tile_words(kp, COLS), groups = kp / 64;
+    ivec4 acc[COLS];
+    [[unroll]] for (uint c = 0; c < COLS; c++) acc[c] = ivec4(0);
+
+    bool is_w4 = TYPES == 2 || (TYPES == 3 && (w4 >> which & 1u) != 0);
+    if (is_w4) {
+        uint base = panel * ((groups + 3) / 4 + groups * 8) * 4;
+        for (uint g = first; g < groups; g += 16) {
+            uint block = base + g / 4 * 132, lines = block + 4 + g % 4 * 32 + quad;
+            uint s = weights[which].line[block + g % 4][quad];
+            ivec4 scale = ivec4(int(s << 24), int(s << 16), int(s << 8), int(s)) >> 24;
+            uvec4 w[8];
+            [[unroll]] for (uint j = 0; j < 8; j++) w[j] = weights[which].line[lines + j * 4];
+            [[unroll]] for (uint c = 0; c < COLS; c++) {
+                ivec4 sum = ivec4(-8 * int(act[tile + act_gsum(kp, g, c, COLS)]));
+                uint at = (tile + act_q(g, c, COLS)) / 4;
+                [[unroll]] for (uint j = 0; j < 8; j += 2) {
+                    uvec4 x = act4[at + j / 2];
+                    [[unroll]] for (uint r = 0; r < 4; r++) {
+                        sum[r] += dot4(w[j][r] & 0x0f0f0f0fu, x.x);
+                        sum[r] += dot4(w[j][r] >> 4 & 0x0f0f0f0fu, x.y);
+                        sum[r] += dot4(w[j + 1][r] & 0x0f0f0f0fu, x.z);
+                        sum[r] += dot4(w[j + 1][r] >> 4 & 0x0f0f0f0fu, x.w);
+                    }
+                }
+                acc[c] += sum * scale;
+            }
+        }
+    } else {
+        uint base = panel * kp + quad; // 16 rows of kp bytes are kp words of 16 bytes
+        for (uint l = first; l < kp / 4; l += 16) {
+            uvec4 w = weights[which].line[base + l * 4] ^ 0x80808080u; // stored + 128
+            [[unroll]] for (uint c = 0; c < COLS; c++) {
+                uint x = act[tile + act_q(l / 16, c, COLS) + l % 16];
+                acc[c] += ivec4(dot4(w.x, x), dot4(w.y, x), dot4(w.z, x), dot4(w.w, x));
+            }
+        }
+    }
+
+    [[unroll]] for (uint c = 0; c < COLS; c++)
+        [[unroll]] for (uint r = 0; r < 4; r++) share[(c * 16 + first) * 16 + quad * 4 + r] = acc[c][r];
+    barrier();
+
+    uint count = op_columns(tail);
+    for (uint i = t; i < COLS * 16; i += 64) {
+        uint c = i / 16, r = i % 16, column = gl_WorkGroupID.y * COLS + c, row = first_row[which] + panel * 16 + r;
+        if (column >= count) break;
+        int sum = 0;
+        for (uint k = 0; k < 16; k++) sum += share[(c * 16 + k) * 16 + r];
+        precise float v = float(sum) * rows[row_scales[which] + panel * 16 + r];
+        v = v * uintBitsToFloat(act[tile + act_scale(kp, c, COLS)]);
+        v = num_snap(v);
+        uint at = column * stride[which] + row;
+        if (add != 0) {
+            precise float n = outputs[which].y[at] + v;
+            v = num_snap(n);
+        }
+        outputs[which].y[at] = v;
+    }
+    report_bad();
+}

@@ -1,0 +1,108 @@
+#include "igpu/weights.h"
+
+#include <string.h>
+
+static uint32_t panels_of(const struct blob_tensor *t) { return padded_rows(t->rows) / PANEL_ROWS; }
+
+/* A multiple of 4 panels: a piece then begins at a multiple of 256 bytes, which any driver takes as an offset. */
+uint32_t piece_panels(const struct blob_tensor *t) {
+    uint64_t most = PIECE_BYTES / panel_bytes(t->type, t->cols);
+    if (most > PIECE_PANELS_MAX) most = PIECE_PANELS_MAX;
+    return (uint32_t)most & ~3u;
+}
+
+/* The next piece of the model in the order of the section, as bytes; 0 after the last. */
+struct walk {
+    const struct hal_model *model;
+    uint32_t tensor, piece;
+};
+
+static int walk_next(struct walk *w, uint64_t *begin, uint64_t *end) {
+    const struct blob_model *m = w->model->model;
+    for (; w->tensor < m->tensors; w->tensor++, w->piece = 0) {
+        const struct blob_tensor *t = &w->model->tensors[w->tensor];
+        uint32_t each = piece_panels(t), count = panels_of(t), from = w->piece * each;
+        if (t->type == WEIGHT_ROW8 || from >= count) continue;
+        uint32_t to = count - from < each ? count : from + each;
+        *begin = t->offset + (uint64_t)from * panel_bytes(t->type, t->cols);
+        *end = t->offset + (uint64_t)to * panel_bytes(t->type, t->cols);
+        w->piece++;
+        return 1;
+    }
+    return 0;
+}
+
+/* Regions in order: a region grows while it stays below REGION_BYTES. Without `regions` it only counts. */
+static uint32_t lay_regions(const struct hal_model *model, struct region *regions, uint64_t *bytes) {
+    struct walk w = {model, 0, 0};
+    struct region r = {0};
+    uint64_t begin, end;
+    uint32_t count = 0;
+    *bytes = 0;
+    for (int more = walk_next(&w, &begin, &end); more; count++) {
+        r.begin = begin, r.end = end;
+        while ((more = walk_next(&w, &begin, &end)) && end - r.begin <= REGION_BYTES) r.end = end;
+        if (regions) regions[count] = r;
+        *bytes += r.end - r.begin;
+    }
+    return count;
+}
+
+uint32_t regions_count(const struct hal_model *model) {
+    uint64_t bytes;
+    return lay_regions(model, NULL, &bytes);
+}
+
+uint64_t regions_bytes(const struct hal_model *model) {
+    uint64_t bytes;
+    lay_regions(model, NULL, &bytes);
+    return bytes;
+}
+
+static VkResult open_region(struct region *r, struct device *device, const uint8_t *weights, uint64_t *imported) {
+    uint64_t bytes = r->end - r->begin;
+    if (device->facts.import && !heap_import(&r->heap, device, weights + r->begin, bytes)) {
+        *imported += bytes;
+        return VK_SUCCESS;
+    }
+    VkResult result = heap_open(&r->heap, device, HEAP_DEVICE, bytes);
+    if (!result) memcpy(r->heap.map, weights + r->begin, bytes);
+    return result;
+}
+
+VkResult regions_open(struct region *regions, struct device *device, const struct hal_model *model, uint64_t *imported) {
+    uint64_t bytes;
+    uint32_t count = lay_regions(model, regions, &bytes);
+    *imported = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        VkResult r = open_region(&regions[i], device, model->weights, imported);
+        if (!r) continue;
+        regions_close(regions, i, device);
+        return r;
+    }
+    return VK_SUCCESS;
+}
+
+void regions_close(struct region *regions, uint32_t count, struct device *device) {
+    for (uint32_t i = 0; i < count; i++) heap_close(&regions[i].heap, device);
+}
+
+struct range region_piece(const struct region *regions, const struct blob_tensor *t, uint32_t piece, uint32_t *panels) {
+    uint32_t each = piece_panels(t), count = panels_of(t), from = piece * each;
+    uint64_t stride = panel_bytes(t->type, t->cols), begin = t->offset + from * stride;
+    *panels = count - from < each ? count - from : each;
+    while (begin >= regions->end) regions++;
+    return heap_range(&regions->heap, begin - regions->begin, *panels * stride);
+}
+
+uint64_t rows_count(const struct hal_model *model) {
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < model->model->tensors; i++) {
+        const struct blob_tensor *t = &model->tensors[i];
+        uint64_t end = (uint64_t)t->row_scales + padded_rows(t->rows);
+        if (end > most) most = end;
+        end = (uint64_t)t->bias + padded_rows(t->rows);
+        if (t->bias != BLOB_ABSENT && end > most) most = end;
+    }
+    return most;
+}

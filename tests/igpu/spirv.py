@@ -1,0 +1,102 @@
+"""The shaders' arithmetic keeps the contract: read from the SPIR-V, because a missing `precise` cannot be seen on a device that contracts
+nothing.
+
+  spirv.py FOLDER      of the .spv files
+
+Every float add, subtract and multiply carries NoContraction; no division, no elementary function of the driver's, no float arithmetic of
+subgroups, no saturating dot product; every entry point asks for rounding to nearest. spirv-val too, where it is installed."""
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+
+MAGIC, NO_CONTRACTION, ROUNDING_RTE = 0x07230203, 42, 4462
+OP_EXT_INST, OP_EXECUTION_MODE, OP_DECORATE, OP_ENTRY_POINT = 12, 16, 71, 15
+ARITHMETIC = {129: 'FAdd', 131: 'FSub', 133: 'FMul'}
+FORBIDDEN = {136: 'FDiv', 140: 'FRem', 141: 'FMod', 142: 'VectorTimesScalar', 143: 'MatrixTimesScalar', 144: 'VectorTimesMatrix',
+             145: 'MatrixTimesVector', 146: 'MatrixTimesMatrix', 147: 'OuterProduct', 148: 'Dot', 350: 'GroupNonUniformFAdd',
+             352: 'GroupNonUniformFMul', 355: 'GroupNonUniformFMin', 358: 'GroupNonUniformFMax', 265: 'GroupFAdd', 266: 'GroupFMin',
+             269: 'GroupFMax', 4453: 'SDotAccSat', 4454: 'UDotAccSat', 4455: 'SUDotAccSat'}
+# Of GLSL.std.450, what is integer only: all the rest has no stated rounding.
+INTEGER = {5: 'SAbs', 38: 'UMin', 39: 'SMin', 41: 'UMax', 42: 'SMax', 44: 'UClamp', 45: 'SClamp', 73: 'FindILsb', 74: 'FindSMsb', 75: 'FindUMsb'}
+
+
+def instructions(words):
+    at = 5
+    while at < len(words):
+        count, op = words[at] >> 16, words[at] & 0xffff
+        if not count:
+            raise ValueError('an instruction of no words')
+        yield op, words[at + 1:at + count]
+        at += count
+
+
+def faults(words):
+    """What is wrong with a module, and how many float operations were looked at."""
+    if words[0] != MAGIC:
+        return ['no SPIR-V'], 0
+    exact, found, wrong, entries, rounding = set(), [], [], set(), set()
+    for op, args in instructions(words):
+        if op == OP_DECORATE and args[1] == NO_CONTRACTION:
+            exact.add(args[0])
+        elif op == OP_ENTRY_POINT:
+            entries.add(args[1])
+        elif op == OP_EXECUTION_MODE and args[1] == ROUNDING_RTE and args[2] == 32:
+            rounding.add(args[0])
+        elif op in ARITHMETIC:
+            found.append((args[1], ARITHMETIC[op]))
+        elif op in FORBIDDEN:
+            wrong.append(FORBIDDEN[op] + ' is used')
+        elif op == OP_EXT_INST and args[3] not in INTEGER:
+            wrong.append('function %d of GLSL.std.450 is used' % args[3])
+    wrong += ['%s %%%d may be contracted' % (name, result) for result, name in found if result not in exact]
+    if not entries or entries != rounding:
+        wrong.append('an entry point does not ask for rounding to nearest')
+    return wrong, len(found)
+
+
+def without_one_decoration(words):
+    """The same module with the last NoContraction of a float operation taken out: the check must see that."""
+    results = {args[1] for op, args in instructions(words) if op in ARITHMETIC}
+    spans, at = [], 5
+    while at < len(words):
+        count = words[at] >> 16
+        if words[at] & 0xffff == OP_DECORATE and words[at + 2] == NO_CONTRACTION and words[at + 1] in results:
+            spans.append((at, at + count))
+        at += count
+    if not spans:
+        return None
+    begin, end = spans[-1]
+    return words[:begin] + words[end:]
+
+
+def main(folder):
+    files = sorted(pathlib.Path(folder).glob('*.spv'))
+    validator, failed, total, seen = shutil.which('spirv-val'), 0, 0, 0
+    for file in files:
+        data = file.read_bytes()
+        words = list(struct.unpack('<%dI' % (len(data) // 4), data))
+        wrong, count = faults(words)
+        total += count
+        changed = without_one_decoration(words)
+        if changed:
+            seen += 1
+            if not faults(changed)[0]:
+                wrong.append('a missing NoContraction goes unnoticed')
+        if validator:
+            r = subprocess.run([validator, '--target-env', 'vulkan1.2', file], capture_output=True, text=True)
+            if r.returncode:
+                wrong.append('spirv-val: ' + (r.stdout + r.stderr).strip())
+        for text in wrong:
+            print('FAIL %s: %s' % (file.name, text))
+        failed += len(wrong)
+    print('%d shaders, %d float operations, spirv-val %s' % (len(files), total, 'ran' if validator else 'is not installed'))
+    if len(files) < 10 or total < 50 or seen < 5:
+        print('FAIL: that is too few to be all')
+        return 1
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1]))

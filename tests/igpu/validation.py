@@ -1,0 +1,38 @@
+"""The conformance suite under the Khronos validation layer with synchronization validation: not one message.
+
+  validation.py test_conformance
+
+Skips (77) where there is no Vulkan device or the layer is not installed."""
+import os
+import re
+import subprocess
+import sys
+
+LAYER = 'VK_LAYER_KHRONOS_validation'
+
+
+def run(program, **more):
+    r = subprocess.run([program, 'igpu'], env=dict(os.environ, **more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
+    return r.returncode, r.stdout
+
+
+def main(program):
+    layer = dict(VK_INSTANCE_LAYERS=LAYER, VK_LAYER_ENABLES='VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT', VK_LOADER_DEBUG='layer,error')
+    status, text = run(program, **layer)
+    if status == 77:
+        print(text.strip().splitlines()[-1])
+        return 77
+    if not re.search('Inserted device layer "%s"' % LAYER, text):
+        print('skipped: the layer %s is not installed (Debian and Ubuntu: vulkan-validationlayers)' % LAYER)
+        return 77
+    messages = [line for line in text.splitlines() if re.search(r'Validation (Error|Warning|Performance)|VUID-|SYNC-HAZARD|UNASSIGNED-', line)]
+    for line in messages[:20]:
+        print(line)
+    if status:
+        print(text[-2000:])
+    print('exit status %d, %d messages' % (status, len(messages)))
+    return 1 if status or messages else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,68 @@
+# Whether the igpu engine is built (APUS_IGPU_BUILT), and its shaders: GLSL to SPIR-V to words that a C array includes.
+# Needs the Vulkan headers (1.3.204 or newer: VK_KHR_shader_integer_dot_product in its core form) and glslc or glslangValidator. Nothing is
+# linked: the library opens the Vulkan loader by name when the engine is asked for.
+set(APUS_IGPU_BUILT OFF)
+if(APUS_PORT STREQUAL "none")
+    set(wanted OFF)
+else()
+    set(wanted ${APUS_IGPU})
+endif()
+if(wanted)
+    find_path(APUS_VULKAN_HEADERS vulkan/vulkan_core.h)
+    find_program(APUS_GLSLC NAMES glslc)
+    find_program(APUS_GLSLANG NAMES glslangValidator glslang)
+    set(missing "")
+    if(NOT APUS_VULKAN_HEADERS)
+        list(APPEND missing "the Vulkan headers (vulkan/vulkan_core.h)")
+    endif()
+    if(NOT APUS_GLSLC AND NOT APUS_GLSLANG)
+        list(APPEND missing "a shader compiler (glslangValidator or glslc)")
+    endif()
+    if(missing AND APUS_IGPU STREQUAL "AUTO")
+        list(JOIN missing " and " missing)
+        message(STATUS "Without the igpu engine: ${missing} not found")
+    elseif(missing)
+        list(JOIN missing " and " missing)
+        message(FATAL_ERROR "APUS_IGPU needs ${missing}. Debian and Ubuntu: libvulkan-dev glslang-tools")
+    else()
+        set(APUS_IGPU_BUILT ON)
+    endif()
+endif()
+
+# One shader to build/spirv/OUT.spv and OUT.inc.
+function(apus_shader name out)
+    set(source ${CMAKE_SOURCE_DIR}/igpu/shaders/${name}.comp)
+    set(to ${CMAKE_BINARY_DIR}/spirv/${out})
+    file(GLOB parts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/igpu/shaders/*.glsl)
+    if(APUS_GLSLANG)
+        set(compile ${APUS_GLSLANG} --quiet -V --target-env vulkan1.2 -I${CMAKE_SOURCE_DIR}/igpu/shaders ${ARGN} -o ${to}.spv ${source})
+    else()
+        set(compile ${APUS_GLSLC} --target-env=vulkan1.2 -I ${CMAKE_SOURCE_DIR}/igpu/shaders ${ARGN} -o ${to}.spv ${source})
+    endif()
+    add_custom_command(
+        OUTPUT ${to}.spv ${to}.inc
+        COMMAND ${compile}
+        COMMAND ${CMAKE_COMMAND} -DFROM=${to}.spv -DTO=${to}.inc -P ${CMAKE_SOURCE_DIR}/toolchain/cmake/EmbedSpirv.cmake
+        DEPENDS ${source} ${parts} ${CMAKE_SOURCE_DIR}/toolchain/cmake/EmbedSpirv.cmake
+        COMMENT "Shader ${out}"
+        VERBATIM)
+    set(APUS_SHADER_WORDS ${APUS_SHADER_WORDS} ${to}.inc PARENT_SCOPE)
+endfunction()
+
+# All of them, for layer `target`, which sees them as spirv/NAME.inc.
+function(apus_shaders target)
+    set(APUS_SHADER_WORDS "")
+    file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/spirv)
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/igpu/shaders/*.comp)
+    foreach(source ${sources})
+        get_filename_component(name ${source} NAME_WE)
+        apus_shader(${name} ${name})
+        file(READ ${source} text)
+        if(text MATCHES "dot\\.glsl") # with integer dot products too
+            apus_shader(${name} ${name}_dot -DDOT)
+        endif()
+    endforeach()
+    file(CREATE_LINK ${CMAKE_BINARY_DIR}/spirv ${CMAKE_BINARY_DIR}/may_include/${target}/spirv SYMBOLIC)
+    add_custom_target(igpu_shaders DEPENDS ${APUS_SHADER_WORDS})
+    add_dependencies(${target} igpu_shaders)
+endfunction()
