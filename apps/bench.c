@@ -370,6 +370,7 @@ static const struct option options[] = {
      "decode and verify behind N tokens, which are evaluated first (default: at most 128)"},
     {"-d", "--draft", OPTION_STRING, offsetof(struct settings, draft), 0, 0, "FILE",
      "a smaller model's blob, for --pair, --agreement and --replay"},
+    OPTION_DRAFT_ENGINE,
     {NULL, "--pair", OPTION_FLAG, offsetof(struct settings, pair), 0, 0, NULL,
      "decode a few prompts plainly and with every number of proposals, greedy and sampled"},
     {NULL, "--agreement", OPTION_FLAG, offsetof(struct settings, agreement), 0, 0, NULL,

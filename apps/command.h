@@ -23,7 +23,7 @@ struct settings {
     uint64_t threads; /* resolved to a number before a command runs */
     const char *cpu_name;
     apus_cpu cpu;
-    const char *engine;
+    const char *engine, *device, *draft_engine;
     int want_help;
 
     const char *model;
@@ -91,6 +91,11 @@ const struct command *command_find(const char *name);
     { "-p", "--prompt", OPTION_STRING, offsetof(struct settings, text), 0, 0, "TEXT", "the text" }
 #define OPTION_FILE                                                                                                                        \
     { "-f", "--file", OPTION_STRING, offsetof(struct settings, file), 0, 0, "FILE", "the text, from a file; - is standard input" }
+#define OPTION_DRAFT_ENGINE                                                                                                                \
+    {                                                                                                                                      \
+        NULL, "--draft-engine", OPTION_STRING, offsetof(struct settings, draft_engine), 0, 0, "NAME",                                      \
+            "engine the draft computes on (default: cpu)"                                                                                  \
+    }
 #define OPTION_IDS                                                                                                                         \
     {                                                                                                                                      \
         NULL, "--ids", OPTION_STRING, offsetof(struct settings, ids), 0, 0, "LIST",                                                        \

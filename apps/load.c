@@ -111,7 +111,7 @@ static void *allocate(const apus_memory *need, const char *what) {
 
 static int open_model(struct loaded *loaded, const struct settings *settings) {
     const apus_model_config config = {
-        .size = sizeof config, .blob = &loaded->blob, .engine = settings->engine, .port = load_port(), .cpu = settings->cpu};
+        .size = sizeof config, .blob = &loaded->blob, .engine = settings->engine, .port = load_port(), .cpu = settings->cpu, .device = settings->device};
     apus_memory need;
     apus_status status = apus_model_measure(&config, &need);
     if (status != APUS_OK) return fail_status(status, "opening the model");
@@ -160,6 +160,7 @@ static int open_session(struct loaded *loaded, const struct settings *settings, 
 static int load_draft(struct loaded *loaded, const struct settings *settings) {
     struct settings of_draft = *settings;
     of_draft.model = settings->draft;
+    of_draft.engine = settings->draft_engine;
     loaded->draft = calloc(1, sizeof *loaded->draft);
     return loaded->draft ? load_model(loaded->draft, &of_draft) : fail(EXIT_FAULT, "no memory left for the draft.");
 }

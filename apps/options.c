@@ -16,7 +16,10 @@ const struct option global_options[] = {
     {NULL, "--threads", OPTION_COUNT, AT(threads), 1, 64, "N", "threads to compute with (default: the processors this process may use)"},
     {NULL, "--cpu", OPTION_STRING, AT(cpu_name), 0, 0, "SET",
      "strongest instruction set to use: ref, avx2 or avx512 (default: the best here)"},
-    {NULL, "--engine", OPTION_STRING, AT(engine), 0, 0, "NAME", "engine to compute on (default, and so far the only one: cpu)"},
+    {NULL, "--engine", OPTION_STRING, AT(engine), 0, 0, "NAME", "engine to compute on: cpu (default) or igpu, a GPU through Vulkan"},
+    {NULL, "--device", OPTION_STRING, AT(device), 0, 0, "DEVICE",
+     "device of that engine, as apus probe lists them: its number from 0, or part of its name (default: the best); \",-dot\" and "
+     "\",-import\" behind it switch features off"},
     {"-h", "--help", OPTION_FLAG, AT(want_help), 0, 0, NULL, "explain the command"},
 };
 const size_t global_options_count = COUNT_OF(global_options);
@@ -24,7 +27,7 @@ const size_t global_options_count = COUNT_OF(global_options);
 void settings_defaults(struct settings *settings) {
     memset(settings, 0, sizeof *settings);
     settings->tokens = 256;
-    settings->engine = "cpu";
+    settings->engine = settings->draft_engine = "cpu";
     settings->seconds = 30;
 }
 
@@ -129,13 +132,37 @@ int options_parse(const struct command *command, struct settings *settings, int 
     return EXIT_OK;
 }
 
+/* What apus_probe says of one engine. */
+struct engine_search {
+    const char *name;
+    int known, available;
+    char why[256];
+};
+
+static void look_at_engine(void *user, const char *engine, int available, const char *text) {
+    struct engine_search *search = user;
+    if (strcmp(engine, search->name) != 0) return;
+    search->known = 1;
+    search->available |= available;
+    if (!available) snprintf(search->why, sizeof search->why, "%s", text);
+}
+
+static int check_engine(const char *name) {
+    struct engine_search search = {.name = name};
+    if (!strcmp(name, "cpu")) return EXIT_OK; /* nobody's driver is loaded for it */
+    apus_probe(look_at_engine, &search);
+    if (!search.known) return fail(EXIT_UNAVAILABLE, "this build has no engine '%s'. See: apus probe", name);
+    return search.available ? EXIT_OK : fail(EXIT_UNAVAILABLE, "the engine '%s' cannot run here: %s.", name, search.why);
+}
+
 int options_resolve(struct settings *settings) {
     if (!settings->threads) {
         uint32_t here = apus_port_processors();
         settings->threads = here < 64 ? here : 64;
     }
-    if (strcmp(settings->engine, "cpu") != 0)
-        return fail(EXIT_UNAVAILABLE, "this build has no engine '%s', only cpu. See: apus probe", settings->engine);
+    int status = check_engine(settings->engine);
+    if (!status) status = check_engine(settings->draft_engine);
+    if (status) return status;
     if (!settings->cpu_name) return EXIT_OK;
     for (int cpu = APUS_CPU_REF; cpu <= APUS_CPU_AVX512; cpu++)
         if (!strcmp(settings->cpu_name, apus_cpu_name((apus_cpu)cpu))) settings->cpu = (apus_cpu)cpu;

@@ -17,6 +17,7 @@ static void say_object(void *user, const char *engine, int available, const char
         json_object_set_new(last, "says", json_array());
         json_array_append_new(engines, last);
     }
+    available |= json_is_true(json_object_get(last, "available")); /* one device is enough */
     json_object_set_new(last, "available", json_boolean(available));
     json_array_append_new(json_object_get(last, "says"), json_bytes(text, strlen(text)));
 }

@@ -38,6 +38,7 @@ static const struct option options[] = {
     {NULL, "--ignore-eos", OPTION_FLAG, AT(ignore_eos), 0, 0, NULL, "go on after tokens that end a text"},
     {"-d", "--draft", OPTION_STRING, AT(draft), 0, 0, "FILE",
      "a smaller model's blob that proposes tokens; the text stays the same, it comes faster"},
+    OPTION_DRAFT_ENGINE,
     {NULL, "--draft-tokens", OPTION_STRING, AT(draft_tokens), 0, 0, "N",
      "tokens to propose a round, 1 to 15, or auto (default): as many as pay"},
     {NULL, "--draft-ctx", OPTION_COUNT, AT(draft_context), 64, 4294967295.0, "N",

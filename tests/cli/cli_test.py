@@ -540,6 +540,20 @@ class Rest(Case):
         r = self.ok('--json', '--threads', 2, 'tokenize', '-m', Fixture.model, '-p', 'dog')
         self.assertTrue(json.loads(r.stdout)['ids'])
 
+    def test_every_engine_gives_the_same_bits(self):
+        engines = {e['engine']: e['available'] for e in self.object('probe')['engines']}
+        if not engines.get('igpu'):
+            self.wrong(3, 'igpu', 'run', '-m', Fixture.model, '-p', 'x', '--engine', 'igpu')
+            self.skipTest('this build or machine has no igpu engine')
+        run = ['run', '-m', Fixture.model, '-p', PROMPT, '-n', 6, '--ignore-eos', '--temp', '0.9', '--seed', 3]
+        cpu = self.object(*run)
+        gpu = self.object(*run, '--engine', 'igpu')
+        self.assertEqual((gpu['engine'], gpu['ids'], gpu['logits_hash']), ('igpu', cpu['ids'], cpu['logits_hash']))
+        pair = self.object(*run, '--engine', 'igpu', '--device', '0', '-d', Fixture.model, '--draft-engine', 'igpu', '--draft-tokens', 3)
+        self.assertEqual((pair['ids'], pair['logits_hash']), (cpu['ids'], cpu['logits_hash']))
+        self.assertGreater(pair['accepted'], 0)
+        self.wrong(3, 'no Vulkan device of that name', *run, '--engine', 'igpu', '--device', 'abacus')
+
     def test_masks_and_engines_that_are_not_here(self):
         known = self.object('probe')['cpu']
         for cpu in ('avx2', 'avx512'):
