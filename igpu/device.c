@@ -232,6 +232,12 @@ VkResult device_open(struct device *device, const char **call) {
     return VK_SUCCESS;
 }
 
+VkResult device_timeline(struct device *device, VkSemaphore *semaphore) {
+    VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO, .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
+    VkSemaphoreCreateInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, .pNext = &type};
+    return device->vk.CreateSemaphore(device->handle, &info, NULL, semaphore);
+}
+
 void device_close(struct device *device) {
     if (device->handle) device->vk.DestroyDevice(device->handle, NULL);
     if (device->instance && device->vk.DestroyInstance) device->vk.DestroyInstance(device->instance, NULL);

@@ -51,6 +51,9 @@ void device_close(struct device *device);
 /* In words: name, kind, version, what of the optional features it has. */
 void device_words(const struct device_facts *facts, struct words *words);
 
+/* A timeline semaphore at 0. */
+VkResult device_timeline(struct device *device, VkSemaphore *semaphore);
+
 void device_lock(struct device *device);
 void device_unlock(struct device *device);
 

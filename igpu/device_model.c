@@ -62,7 +62,7 @@ static VkResult open_rows(struct igpu_model *m, const struct hal_model *model) {
 }
 
 static apus_status open_parts(struct igpu_model *m, const struct hal_model_setup *setup) {
-    const char *call;
+    const char *call, *wrong = NULL;
     VkResult r = device_open(&m->device, &call);
     if (!r) r = pipelines_open(m, model_gemv_types(setup->model), &call);
     if (!r) call = "vkAllocateMemory for row scales", r = open_rows(m, setup->model);
@@ -71,7 +71,15 @@ static apus_status open_parts(struct igpu_model *m, const struct hal_model_setup
         r = regions_open(m->region, &m->device, setup->model, &m->imported);
         if (!r) m->regions = regions_count(setup->model);
     }
-    return r ? igpu_failed(m, call, r) : APUS_OK;
+    if (!r) call = "the self-test", r = selftest_device(m, &wrong);
+    if (r) return igpu_failed(m, call, r);
+    if (!wrong) return APUS_OK;
+    struct words w;
+    words_begin(&w, m->device.facts.name);
+    words_add(&w, " does not compute as the numeric contract needs: ");
+    words_add(&w, wrong);
+    words_log(&w, &m->device.port, APUS_LOG_ERROR);
+    return APUS_E_CONTRACT;
 }
 
 apus_status igpu_model_open(void *memory, const struct hal_model_setup *setup) {

@@ -32,8 +32,8 @@ void pipelines_close(struct igpu_model *model);
 /* igpu/shaders.c: SPIR-V of a shader, with integer dot products or without. */
 const uint32_t *shader_code(enum shader shader, int dot, size_t *bytes);
 
-/* igpu/selftest.c: NULL, or which of the contract's operations the device does otherwise. *status: an engine failure. */
-const char *selftest_device(struct igpu_model *model, apus_status *status);
+/* igpu/device_selftest.c: *wrong is NULL, or which of the contract's operations the device does otherwise. VK_SUCCESS, or what failed. */
+VkResult selftest_device(struct igpu_model *model, const char **wrong);
 
 /* Logs "device: call gave VK_ERROR_...". */
 apus_status igpu_failed(const struct igpu_model *model, const char *call, VkResult result);

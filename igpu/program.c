@@ -36,12 +36,6 @@ static VkResult open_heaps(struct igpu_program *p) {
     return r;
 }
 
-static VkResult open_timeline(struct igpu_program *p) {
-    VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO, .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
-    VkSemaphoreCreateInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, .pNext = &type};
-    return p->model->device.vk.CreateSemaphore(p->model->device.handle, &info, NULL, &p->timeline);
-}
-
 /* Drivers allocate on the first submission of a kind: one pass of every bucket before anyone counts. Its rows go to slots that nothing sees
  * before a real pass has written them, and nothing of it reaches the caller. */
 static apus_status warm_up(struct igpu_program *p) {
@@ -66,7 +60,7 @@ apus_status igpu_prepare(void *memory, const struct hal_setup *setup) {
     place_memory(p, memory);
     const char *call = "vkAllocateMemory for a program";
     VkResult r = open_heaps(p);
-    if (!r) call = "vkCreateSemaphore", r = open_timeline(p);
+    if (!r) call = "vkCreateSemaphore", r = device_timeline(&p->model->device, &p->timeline);
     if (!r) r = program_record(p, &call);
     apus_status status = r ? igpu_failed(p->model, call, r) : warm_up(p);
     if (status) igpu_release(p);

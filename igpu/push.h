@@ -13,6 +13,7 @@ enum shader {
     SHADER_ATTEND_OUT,
     SHADER_QUANTIZE,
     SHADER_SILU,
+    SHADER_SELFTEST,
     SHADER_GEMV, /* a pipeline for every bucket of columns and set of weight types */
     SHADERS
 };

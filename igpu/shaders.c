@@ -31,6 +31,12 @@ static const uint32_t quantize[] = {
 static const uint32_t silu[] = {
 #include "spirv/silu.inc"
 };
+static const uint32_t selftest[] = {
+#include "spirv/selftest.inc"
+};
+static const uint32_t selftest_dot[] = {
+#include "spirv/selftest_dot.inc"
+};
 static const uint32_t gemv[] = {
 #include "spirv/gemv.inc"
 };
@@ -54,6 +60,7 @@ static const struct code codes[SHADERS][2] = {
     [SHADER_ATTEND_OUT] = {CODE(attend_out), CODE(attend_out)},
     [SHADER_QUANTIZE] = {CODE(quantize), CODE(quantize)},
     [SHADER_SILU] = {CODE(silu), CODE(silu)},
+    [SHADER_SELFTEST] = {CODE(selftest), CODE(selftest_dot)},
     [SHADER_GEMV] = {CODE(gemv), CODE(gemv_dot)},
 };
 

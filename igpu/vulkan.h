@@ -13,12 +13,14 @@
 #define VK_INSTANCE(X)                                                                                                                     \
     X(DestroyInstance)                                                                                                                     \
     X(EnumeratePhysicalDevices)                                                                                                            \
-    X(GetPhysicalDeviceProperties2) X(GetPhysicalDeviceFeatures2) X(GetPhysicalDeviceQueueFamilyProperties)                                \
-        X(GetPhysicalDeviceMemoryProperties) X(GetPhysicalDeviceExternalBufferProperties) X(CreateDevice) X(GetDeviceProcAddr)
+    X(GetPhysicalDeviceProperties2)                                                                                                        \
+    X(GetPhysicalDeviceFeatures2) X(GetPhysicalDeviceQueueFamilyProperties) X(GetPhysicalDeviceMemoryProperties)                           \
+        X(GetPhysicalDeviceExternalBufferProperties) X(CreateDevice) X(GetDeviceProcAddr)
 #define VK_DEVICE(X)                                                                                                                       \
     X(DestroyDevice)                                                                                                                       \
     X(GetDeviceQueue)                                                                                                                      \
-    X(CreateBuffer) X(DestroyBuffer) X(GetBufferMemoryRequirements) X(AllocateMemory) X(FreeMemory) X(MapMemory) X(BindBufferMemory)       \
+    X(CreateBuffer)                                                                                                                        \
+    X(DestroyBuffer) X(GetBufferMemoryRequirements) X(AllocateMemory) X(FreeMemory) X(MapMemory) X(BindBufferMemory)                       \
         X(CreateDescriptorSetLayout) X(DestroyDescriptorSetLayout) X(CreatePipelineLayout) X(DestroyPipelineLayout) X(CreateShaderModule)  \
             X(DestroyShaderModule) X(CreateComputePipelines) X(DestroyPipeline) X(CreateDescriptorPool) X(DestroyDescriptorPool)           \
                 X(AllocateDescriptorSets) X(UpdateDescriptorSets) X(CreateCommandPool) X(DestroyCommandPool) X(AllocateCommandBuffers)     \
