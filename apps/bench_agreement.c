@@ -142,18 +142,16 @@ static int compare_prompts(struct side *target, struct side *draft, struct sums 
 
 int bench_agreement(const struct settings *settings) {
     struct sums sums[TEMPERATURES] = {{0, 0, 0, 0}};
-    struct side *target = calloc(1, sizeof *target), *draft = calloc(1, sizeof *draft);
-    int status = target && draft ? EXIT_OK : fail(EXIT_FAULT, "no memory left.");
-    if (!status) status = open_side(target, settings, settings->model);
+    struct side sides[2], *target = &sides[0], *draft = &sides[1];
+    memset(sides, 0, sizeof sides);
+    int status = open_side(target, settings, settings->model);
     if (!status) status = open_side(draft, settings, settings->draft);
     if (!status) status = check_pair(target, draft);
     if (!status) status = compare_prompts(target, draft, sums);
     if (!status) status = report(settings, sums);
-    if (draft && draft->loaded.map.data) unload(&draft->loaded);
-    if (target && target->loaded.map.data) unload(&target->loaded);
-    if (target) free(target->p);
-    if (draft) free(draft->p);
-    free(target);
-    free(draft);
+    for (int i = 1; i >= 0; i--) {
+        if (sides[i].loaded.map.data) unload(&sides[i].loaded);
+        free(sides[i].p);
+    }
     return status;
 }

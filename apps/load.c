@@ -147,7 +147,7 @@ static int open_session(struct loaded *loaded, const struct settings *settings, 
         return fail(EXIT_USAGE, "--draft-ctx %" PRIu64 " is more than the %u positions of the draft.", settings->draft_context,
                     loaded->draft->info.max_positions);
     apus_status status = apus_measure(&config, &need);
-    if (status == APUS_E_MISMATCH)
+    if (status == APUS_E_MISMATCH && loaded->draft)
         return fail(EXIT_FAULT, "'%s' cannot draft for '%s': %s.", loaded->draft->path, loaded->path, fail_logged());
     if (status != APUS_OK) return fail_status(status, "opening the session");
     loaded->arena = allocate(&need, "the session");
