@@ -2,7 +2,7 @@
 """How far apus is from the model its weights came from: KL to a float32 forward pass over the original weights.
 
 SmolLM2-135M, 2,000 positions, half code (Python's standard library) and half prose (license texts, or this project's pages): int8 must stay
-under 0.0072 nats and under what 8-bit weights and activations in groups of 32 with float scales (Q8_0) make of the weights that Apus
+under 0.0055 nats and under what 8-bit weights and activations in groups of 32 with float scales (Q8_0) make of the weights that Apus
 multiplies, norm gains folded in. int4 is reported, and so is Q8_0 with the gains where llama.cpp has them, which damps outliers before they
 are quantized. For both the weights first leave the grid of the Q4_1 file, on which any 8-bit rounding would look better than it is.
 
@@ -24,7 +24,7 @@ import float_reference  # noqa: E402
 import random_checkpoint  # noqa: E402
 
 WINDOW = 500
-LIMIT = {'int8': 0.0072, 'tiny int8': 0.05, 'tiny int4': 1.0}
+LIMIT = {'int8': 0.0055, 'tiny int8': 0.05, 'tiny int4': 1.0}
 
 
 def texts():
@@ -133,7 +133,7 @@ def tiny(folder):
         reference = float_reference.load(folder / shape)
         ids = np.random.default_rng(7).integers(0, len(reference.embedding), 100).tolist()
         for w in ('int8', 'int4'):
-            got = runner.logits(runner.pack(folder / shape, folder / 'tiny.apus', w), ids, folder / 'l.f32')
+            got = runner.logits(runner.pack(folder / shape, folder / 'tiny.apus', w, '--no-calibrate'), ids, folder / 'l.f32')
             out[f'{shape} {w}'] = kl = round(compare.compare(reference.logits(ids), got)['kl'], 4)
             if kl > LIMIT['tiny ' + w]:
                 print(f'FAIL {shape} {w}: KL {kl}, at most {LIMIT["tiny " + w]} is expected')

@@ -188,7 +188,8 @@ static void threads_do_not_matter(void **state) {
 
 static void reports(void **state) {
     (void)state;
-    assert_int_equal(RUN(in_folder("model.gguf"), "-o", in_folder("c.apus"), "--report", in_folder("c.json"), "--weights", "int4"), 0);
+    assert_int_equal(
+        RUN(in_folder("model.gguf"), "-o", in_folder("c.apus"), "--report", in_folder("c.json"), "--weights", "int4", "--no-calibrate"), 0);
     json_error_t error;
     json_t *all = json_load_file(in_folder("c.json"), JSON_REJECT_DUPLICATES, &error);
     if (!all) fail_msg("%s", error.text);
@@ -217,6 +218,42 @@ static void reports(void **state) {
         assert_true(relative > 0 && relative < (strcmp(type, "w4") ? 0.01 : 0.11));
     }
     json_decref(all);
+}
+
+static bool is_calibrated(const char *name, const char *with) {
+    struct file file = map(in_folder(name));
+    struct blob blob;
+    char why[BLOB_WHY] = "";
+    if (blob_open(&blob, file.data, file.bytes, why) != APUS_OK) fail_msg("%s", why);
+    bool found = strstr(blob.text + blob.model->provenance, with) != NULL;
+    unmap(file);
+    return found;
+}
+
+static void write_text(const char *name, const void *data, size_t bytes) {
+    FILE *f = fopen(in_folder(name), "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(data, 1, bytes, f), bytes);
+    fclose(f);
+}
+
+static void calibrates(void **state) {
+    (void)state;
+    char one[512], two[512], both[1100], model[512];
+    snprintf(model, sizeof model, "%s", in_folder("model.gguf"));
+    snprintf(one, sizeof one, "%s", in_folder("one.txt")), snprintf(two, sizeof two, "%s", in_folder("two.txt"));
+    snprintf(both, sizeof both, "%s,%s", one, two);
+    write_text("one.txt", "some text, more than nothing", 28), write_text("two.txt", "and some more, as a second file", 31);
+    assert_int_equal(RUN(model, "-o", in_folder("1.apus"), "--weights", "int4", "--calibrate", one), 0);
+    assert_true(is_calibrated("1.apus", "calibrated on 1 windows of "));
+    assert_null(strstr(said, "Not calibrated"));
+    assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4", "--calibrate", both), 0);
+    assert_false(same(in_folder("1.apus"), in_folder("2.apus")));
+    assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4"), 0);
+    assert_true(is_calibrated("2.apus", "calibrated on 12 windows of 128 tokens of the packer's text"));
+    assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4", "--no-calibrate"), 0);
+    assert_true(is_calibrated("2.apus", "not calibrated"));
+    assert_non_null(strstr(said, "Not calibrated"));
 }
 
 /* Templates are programs out of a file: nothing of them is run, kept or even looked at. */
@@ -267,6 +304,8 @@ static void wrong_usage(void **state) {
     check_failed(RUN(model, "-o", out, "--quiet=yes"), 2);
     check_failed(RUN(model, "-o", out, "--frobnicate"), 2);
     check_failed(RUN(model, "-o", out, "--name", ""), 2);
+    check_failed(RUN(model, "-o", out, "--calibrate", ""), 2);
+    check_failed(RUN(model, "-o", out, "--calibrate", "text", "--no-calibrate"), 2);
     check_failed(RUN(model, "-o", out, "--report", out), 2);
     static const char *const numbers[] = {"0", "-1", "", "x", "4x", "131073", "99999999999999999999", " 4", "+4"};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
@@ -287,6 +326,14 @@ static void wrong_files(void **state) {
     check_failed(RUN(model, "-o", folder), 1);
     check_failed(RUN(model, "-o", out, "--report", in_folder("absent/report.json")), 1);
     check_failed(RUN(model, "-o", out, "--report", "/dev/full"), 1);
+    check_failed(RUN(model, "-o", out, "--calibrate", in_folder("absent.txt")), 1);
+    check_failed(RUN(model, "-o", out, "--calibrate", "/dev/zero"), 1);
+    check_failed(RUN(model, "-o", out, "--calibrate", ","), 1);
+    write_text("empty.txt", "", 0);
+    check_failed(RUN(model, "-o", out, "--calibrate", in_folder("empty.txt")), 1);
+    assert_non_null(strstr(complained, "is empty where text"));
+    check_failed(RUN(model, "-o", out, "--calibrate", model), 1); /* which is no text */
+    assert_non_null(strstr(complained, "holds zero bytes"));
     struct stat st;
     check_failed(RUN(model, "-o", "/dev/full"), 1);
     assert_true(stat("/dev/full", &st) == 0 && S_ISCHR(st.st_mode));
@@ -373,6 +420,7 @@ int main(void) {
                                        cmocka_unit_test(options_take_effect),
                                        cmocka_unit_test(threads_do_not_matter),
                                        cmocka_unit_test(reports),
+                                       cmocka_unit_test(calibrates),
                                        cmocka_unit_test(chat_templates_are_left_behind),
                                        cmocka_unit_test(help_and_version),
                                        cmocka_unit_test(wrong_usage),

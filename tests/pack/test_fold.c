@@ -216,14 +216,14 @@ static void by_formula(struct source *source, int which, uint32_t layer, struct 
 struct capture {
     float w[256][WIDEST];
     uint32_t rows;
-    quantize_row_fn *quantize;
 };
 
-/* A tensor's quantizer in another's place: the seam that error feedback will use. */
-static void capture_row(const float *w, uint32_t cols, const void *context, struct quantized_row *out) {
-    struct capture *capture = (struct capture *)(uintptr_t)context;
-    memcpy(capture->w[capture->rows++], w, padded_cols(cols) * sizeof(float));
-    capture->quantize(w, cols, NULL, out);
+/* A tensor's quantizer in another's place. */
+static void capture_rows(const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room, struct quantized_row *out) {
+    struct capture *capture = (struct capture *)(uintptr_t)quantizer->context;
+    for (uint32_t r = 0; r < rows; r++) memcpy(capture->w[capture->rows++], w + (size_t)r * padded_cols(cols), padded_cols(cols) * sizeof(float));
+    struct quantizer rounding = quantizer_rounding(quantizer->type);
+    rounding.rows(&rounding, w, rows, cols, room, out);
 }
 
 struct bytes {
@@ -245,10 +245,11 @@ static void check_tensor(struct fold *fold, const struct plan *plan, uint32_t in
     struct plan_tensor tensor = plan->tensors[index];
     struct fold_error error;
     struct diag d = {0};
-    capture.rows = 0, capture.quantize = tensor.quantizer.row;
-    tensor.quantizer.row = capture_row, tensor.quantizer.context = &capture;
+    capture.rows = 0;
+    tensor.quantizer.rows = capture_rows, tensor.quantizer.context = &capture;
     bytes.used = 0;
-    if (!fold_tensor(fold, &tensor, rows, take_bytes, NULL, &bytes, &error, &d)) fail_msg("%s", d.text);
+    const struct fold_target target = {.sink = take_bytes, .user = &bytes};
+    if (!fold_tensor(fold, &tensor, rows, &target, &error, &d)) fail_msg("%s", d.text);
     const struct blob_tensor *record = &tensor.record;
     assert_true(record->rows == expected->rows && record->cols == expected->cols && capture.rows == record->rows);
     assert_int_equal(bytes.used, record->bytes);
@@ -350,7 +351,8 @@ static void weights_too_large_are_refused(void **state) {
     struct fold *fold = fold_new(c->source, &plan, 2, &d);
     float *rows = calloc(plan.row_floats, sizeof *rows);
     assert_true(fold && rows);
-    assert_false(fold_tensor(fold, &plan.tensors[plan.model.embed], rows, take_bytes, NULL, &bytes, &error, &d));
+    const struct fold_target target = {.sink = take_bytes, .user = &bytes};
+    assert_false(fold_tensor(fold, &plan.tensors[plan.model.embed], rows, &target, &error, &d));
     assert_non_null(strstr(d.text, "model.embed_tokens.weight: row 0"));
     free(rows);
     fold_free(fold);

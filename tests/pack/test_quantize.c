@@ -77,7 +77,7 @@ static struct quantized_row quantize(enum weight_type type, uint32_t cols) {
     struct quantized_row row = {.q = q, .scale = scale};
     struct quantizer quantizer = quantizer_rounding(type);
     memset(q, 77, sizeof q), memset(scale, 77, sizeof scale);
-    quantizer.row(w, cols, quantizer.context, &row);
+    quantizer.rows(&quantizer, w, 1, cols, NULL, &row);
     return row;
 }
 

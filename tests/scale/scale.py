@@ -56,7 +56,7 @@ def main():
         if not (checkpoint / 'config.json').exists():
             timed([python, 'weights/tools/random_checkpoint.py', a.shape, checkpoint])
         source_bytes = sum(f.stat().st_size for f in checkpoint.glob('*.safetensors'))
-        _, pack_seconds, pack_rss = timed([a.build / 'apus-pack', checkpoint, '-o', blob, '--weights', 'int4', '--report', report])
+        _, pack_seconds, pack_rss = timed([a.build / 'apus-pack', checkpoint, '-o', blob, '--weights', 'int4', '--no-calibrate', '--report', report])
         info = json.loads(timed([a.build / 'apus', 'info', blob, '--verify', '--json'])[0])
         ids = ','.join(str(7 + 31 * i % 30000) for i in range(20))
         out, _, run_rss = timed([a.build / 'apus', 'run', '-m', blob, '--ids', ids, '-n', 24, '--ctx', 512, '--ignore-eos', '--json'])

@@ -16,7 +16,9 @@ static const float LEAST = 0x1p-50f, MOST = 0x1p+49f; /* of a folded weight; its
 struct scratch {
     float *strip;      /* [widest][STRIP] */
     float *mix;        /* [m][STRIP] */
-    int8_t *q, *scale; /* [STRIP][widest], [STRIP][widest / 64] */
+    int8_t *q, *scale; /* [QUANTIZE_ROWS][widest], [QUANTIZE_ROWS][widest / 64] */
+    float *room;       /* the quantizer's */
+    size_t room_floats;
 };
 
 struct row_result {
@@ -43,6 +45,7 @@ struct fold {
     const struct plan_tensor *tensor;
     uint32_t kp, block_first, block_rows;
     float *row_scale; /* of the block's first row */
+    bool wants_values;
 };
 
 static void *grown(void *old, size_t *room, size_t count, size_t size) {
@@ -72,8 +75,8 @@ struct fold *fold_new(struct source *source, const struct plan *plan, unsigned t
         struct scratch *s = &fold->scratch[i];
         s->strip = malloc((size_t)fold->widest * STRIP * sizeof(float));
         s->mix = malloc(m * STRIP * sizeof(float));
-        s->q = malloc((size_t)fold->widest * STRIP);
-        s->scale = malloc((size_t)fold->widest / GROUP * STRIP);
+        s->q = malloc((size_t)fold->widest * QUANTIZE_ROWS);
+        s->scale = malloc((size_t)fold->widest / GROUP * QUANTIZE_ROWS);
         if (!s->strip || !s->mix || !s->q || !s->scale) goto memory;
     }
     return fold;
@@ -90,6 +93,7 @@ void fold_free(struct fold *fold) {
         free(fold->scratch[i].mix);
         free(fold->scratch[i].q);
         free(fold->scratch[i].scale);
+        free(fold->scratch[i].room);
     }
     rotation_free(&fold->residual);
     rotation_free(&fold->head);
@@ -123,7 +127,8 @@ static void mix_rows(void *user, size_t item, unsigned worker) {
     for (uint32_t c = 0; c < kp; c++) {
         float factor = (fold->tensor->gain && c < cols ? fold->gain[c] : 1) * fold->tensor->factor;
         if (fold->tensor->balance == BALANCE_COLUMNS && c < cols) factor /= fold->balance[c];
-        for (uint32_t r = 0; r < STRIP; r++) s->strip[(size_t)c * STRIP + r] = r < count ? w[(size_t)r * kp + c] * factor * row_factor[r] : 0;
+        for (uint32_t r = 0; r < STRIP; r++)
+            s->strip[(size_t)c * STRIP + r] = r < count ? w[(size_t)r * kp + c] * factor * row_factor[r] : 0;
     }
     if (rotation) {
         uint32_t end = rotation == &fold->ffn ? kp : cols;
@@ -164,29 +169,35 @@ static struct row_result measure(const float *w, uint32_t cols, const struct qua
     return result;
 }
 
-/* One panel: 16 rows to integers, to bytes. */
-static void quantize_panel(void *user, size_t item, unsigned worker) {
+static void put_values(const struct quantized_row *row, uint32_t kp, float *w) {
+    for (uint32_t c = 0; c < kp; c++) w[c] = quantized_value(row, c);
+}
+
+/* A few panels: rows to integers, to bytes, and where the values are asked for back to floats. */
+static void quantize_rows(void *user, size_t item, unsigned worker) {
     struct fold *fold = user;
     struct scratch *s = &fold->scratch[worker];
     const struct quantizer *quantizer = &fold->tensor->quantizer;
-    uint32_t kp = fold->kp, cols = fold->tensor->record.cols, first = (uint32_t)item * PANEL_ROWS;
-    uint32_t count = fold->block_rows - first < PANEL_ROWS ? fold->block_rows - first : PANEL_ROWS;
-    struct quantized_row row[PANEL_ROWS];
+    uint32_t kp = fold->kp, cols = fold->tensor->record.cols, first = (uint32_t)item * QUANTIZE_ROWS;
+    uint32_t count = fold->block_rows - first < QUANTIZE_ROWS ? fold->block_rows - first : QUANTIZE_ROWS;
+    float *w = fold->values + (size_t)first * kp;
+    struct quantized_row row[QUANTIZE_ROWS];
     for (uint32_t r = 0; r < count; r++) {
-        const float *w = fold->values + (size_t)(first + r) * kp;
         row[r] = (struct quantized_row){.q = s->q + (size_t)r * kp, .scale = s->scale + (size_t)r * (kp / GROUP)};
-        if (!row_is_fine(w, kp)) {
-            fold->result[first + r] = (struct row_result){.state = ROW_VALUE};
-            memset(row[r].q, 0, kp);
-            memset(row[r].scale, 0, kp / GROUP);
-            continue;
-        }
-        quantizer->row(w, cols, quantizer->context, &row[r]);
+        bool fine = row_is_fine(w + (size_t)r * kp, kp);
+        if (!fine) memset(w + (size_t)r * kp, 0, kp * sizeof *w);
+        fold->result[first + r].state = fine ? ROW_FINE : ROW_VALUE;
+    }
+    quantizer->rows(quantizer, w, count, cols, s->room, row);
+    for (uint32_t r = 0; r < count; r++) {
         fold->row_scale[first + r] = row[r].row_scale;
-        fold->result[first + r] = measure(w, cols, &row[r]);
+        if (fold->result[first + r].state == ROW_FINE) fold->result[first + r] = measure(w + (size_t)r * kp, cols, &row[r]);
+        if (fold->wants_values) put_values(&row[r], kp, w + (size_t)r * kp);
     }
     size_t bytes = quantizer->type == WEIGHT_ROW8 ? (size_t)kp * PANEL_ROWS : panel_bytes(quantizer->type, cols);
-    layout_panel(quantizer->type, cols, row, count, fold->bytes + item * bytes);
+    for (uint32_t r = 0; r < count; r += PANEL_ROWS)
+        layout_panel(quantizer->type, cols, row + r, count - r < PANEL_ROWS ? count - r : PANEL_ROWS,
+                     fold->bytes + (first + r) / PANEL_ROWS * bytes);
 }
 
 /* Rows first .. first + rows - 1 into values, [rows][kp]; rows and columns past the source's own are zero. */
@@ -254,16 +265,26 @@ static bool one_block(struct fold *fold, uint64_t first, uint32_t rows, struct d
     size_t strips = (rows + STRIP - 1) / STRIP;
     parallel_for(fold->threads, strips, mix_rows, fold);
     if (mixing(fold, fold->tensor->columns)) parallel_for(fold->threads, fold->kp / STRIP, mix_columns, fold);
-    parallel_for(fold->threads, strips, quantize_panel, fold);
+    parallel_for(fold->threads, (rows + QUANTIZE_ROWS - 1) / QUANTIZE_ROWS, quantize_rows, fold);
     return true;
 }
 
-bool fold_tensor(struct fold *fold, const struct plan_tensor *tensor, float *rows, fold_sink *sink, fold_progress *progress, void *user,
+static bool quantizer_rooms(struct fold *fold, size_t floats) {
+    bool good = true;
+    for (unsigned i = 0; i < fold->threads; i++) {
+        struct scratch *s = &fold->scratch[i];
+        s->room = grown(s->room, &s->room_floats, floats, sizeof(float));
+        good &= s->room != NULL || floats == 0;
+    }
+    return good;
+}
+
+bool fold_tensor(struct fold *fold, const struct plan_tensor *tensor, float *rows, const struct fold_target *target,
                  struct fold_error *error, struct diag *d) {
     const struct blob_tensor *record = &tensor->record;
     double squares = 0;
     memset(error, 0, sizeof *error);
-    fold->tensor = tensor, fold->kp = padded_cols(record->cols);
+    fold->tensor = tensor, fold->kp = padded_cols(record->cols), fold->wants_values = target->values != NULL;
     if (tensor->gain && !source_read_rows(fold->source, tensor->gain, 0, 1, fold->gain, d)) return false;
     if (tensor->bias && !fold_bias(fold, tensor, rows + record->bias, d)) return false;
     uint32_t per_block = rows_per_block(fold, tensor);
@@ -271,7 +292,8 @@ bool fold_tensor(struct fold *fold, const struct plan_tensor *tensor, float *row
     fold->values = grown(fold->values, &fold->values_room, (size_t)per_block * fold->kp, sizeof(float));
     fold->bytes = grown(fold->bytes, &fold->bytes_room, padded_rows(per_block) / PANEL_ROWS * panel, 1);
     fold->result = grown(fold->result, &fold->result_room, per_block, sizeof *fold->result);
-    if (!fold->values || !fold->bytes || !fold->result) return diag_fail(d, "out of memory for tensor %s", record->name);
+    if (!fold->values || !fold->bytes || !fold->result || !quantizer_rooms(fold, tensor->quantizer.room_floats))
+        return diag_fail(d, "out of memory for tensor %s", record->name);
     if (tensor->balance != BALANCE_NONE && fold->balanced_layer != tensor->layer) {
         if (!balance_layer(fold->source, fold->plan, tensor->layer, fold->values, fold->values_room, fold->balance, d)) return false;
         fold->balanced_layer = tensor->layer;
@@ -280,8 +302,9 @@ bool fold_tensor(struct fold *fold, const struct plan_tensor *tensor, float *row
         uint32_t count = record->rows - first < per_block ? record->rows - first : per_block;
         fold->row_scale = rows + record->row_scales + first;
         if (!one_block(fold, first, count, d) || !sum_up(fold, first, &squares, error, d)) return false;
-        if (!sink(user, fold->bytes, (size_t)weight_bytes(record->type, count, record->cols), d)) return false;
-        if (progress) progress(user, (uint64_t)(first + count) * record->cols);
+        if (!target->sink(target->user, fold->bytes, (size_t)weight_bytes(record->type, count, record->cols), d)) return false;
+        if (target->values && !target->values(target->user, first, count, fold->values, d)) return false;
+        if (target->progress) target->progress(target->user, (uint64_t)(first + count) * record->cols);
     }
     error->relative_rms = squares > 0 ? sqrt(error->mean_square / squares) : 0;
     error->mean_square /= (double)record->rows * record->cols;

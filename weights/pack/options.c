@@ -6,23 +6,26 @@
 #include "weights/format.h"
 #include "weights/pack/parallel.h"
 
-const char OPTIONS_HELP[] = "usage: apus-pack SOURCE -o OUT.apus [options]\n"
-                            "\n"
-                            "Packs a checkpoint into the blob that apus runs. SOURCE is a GGUF file, or a Hugging Face directory with\n"
-                            "config.json, safetensors and a tokenizer.\n"
-                            "\n"
-                            "  -o, --output FILE     the blob; written whole or not at all\n"
-                            "      --weights TYPE    int8 or int4 for the layers; default: int8 below a billion parameters, else int4\n"
-                            "      --ctx N           positions the blob holds at most; default: the model's, 32768 at most\n"
-                            "      --name NAME       the model's name; default: the source's\n"
-                            "      --report FILE     figures as JSON: the error of every tensor, bits per weight, time, memory\n"
-                            "      --no-rotate       keeps the model's own basis: larger errors, for comparison\n"
-                            "      --threads N       default: the machine's cores\n"
-                            "  -q, --quiet           says nothing but errors\n"
-                            "  -h, --help            this text\n"
-                            "      --version         the version\n"
-                            "\n"
-                            "Exit status: 0 done, 1 a file is at fault, 2 wrong usage.\n";
+const char OPTIONS_HELP[] =
+    "usage: apus-pack SOURCE -o OUT.apus [options]\n"
+    "\n"
+    "Packs a checkpoint into the blob that apus runs. SOURCE is a GGUF file, or a Hugging Face directory with\n"
+    "config.json, safetensors and a tokenizer.\n"
+    "\n"
+    "  -o, --output FILE     the blob; written whole or not at all\n"
+    "      --weights TYPE    int8 or int4 for the layers; default: int8 below a billion parameters, else int4\n"
+    "      --ctx N           positions the blob holds at most; default: the model's, 32768 at most\n"
+    "      --name NAME       the model's name; default: the source's\n"
+    "      --report FILE     figures as JSON: the error of every tensor, bits per weight, time, memory\n"
+    "      --calibrate FILE[,FILE]  text whose tokens say which errors matter; default: a text of the project's own\n"
+    "      --no-calibrate    rounds each weight by itself: quicker, and int4 ruins small models\n"
+    "      --no-rotate       keeps the model's own basis: larger errors, for comparison\n"
+    "      --threads N       default: the machine's cores\n"
+    "  -q, --quiet           says nothing but errors\n"
+    "  -h, --help            this text\n"
+    "      --version         the version\n"
+    "\n"
+    "Exit status: 0 done, 1 a file is at fault, 2 wrong usage.\n";
 
 static bool number(const char *option, const char *text, unsigned long most, unsigned long *out, struct diag *d) {
     char *end;
@@ -32,7 +35,7 @@ static bool number(const char *option, const char *text, unsigned long most, uns
     return true;
 }
 
-enum what { NOTHING, OUTPUT, WEIGHTS, CTX, NAME, REPORT, NO_ROTATE, THREADS, QUIET, HELP, VERSION };
+enum what { NOTHING, OUTPUT, WEIGHTS, CTX, NAME, REPORT, CALIBRATE, NO_CALIBRATE, NO_ROTATE, THREADS, QUIET, HELP, VERSION };
 static const struct option {
     const char *name, *letter;
     enum what what;
@@ -43,6 +46,8 @@ static const struct option {
                {"--name", "", NAME, true},
                {"--report", "", REPORT, true},
                {"--threads", "", THREADS, true},
+               {"--calibrate", "", CALIBRATE, true},
+               {"--no-calibrate", "", NO_CALIBRATE, false},
                {"--no-rotate", "", NO_ROTATE, false},
                {"--quiet", "-q", QUIET, false},
                {"--help", "-h", HELP, false},
@@ -72,6 +77,12 @@ static bool set(struct options *options, const struct option *option, const char
     case THREADS:
         if (!number("--threads", value, PARALLEL_MAX, &n, d)) return false;
         options->threads = (unsigned)n;
+        break;
+    case CALIBRATE:
+        options->calibrate = value;
+        break;
+    case NO_CALIBRATE:
+        options->no_calibrate = true;
         break;
     case NO_ROTATE:
         options->rotate = false;
@@ -111,6 +122,8 @@ static bool complete(const struct options *options, struct diag *d) {
     if (!options->out) return diag_fail(d, "no output given: -o OUT.apus is missing");
     if (!options->source[0] || !options->out[0]) return diag_fail(d, "an empty file name");
     if (options->report && strcmp(options->report, options->out) == 0) return diag_fail(d, "-o and --report both name %s", options->out);
+    if (options->calibrate && options->no_calibrate) return diag_fail(d, "both --calibrate and --no-calibrate are given");
+    if (options->calibrate && !options->calibrate[0]) return diag_fail(d, "--calibrate names an empty file");
     if (options->name && (!options->name[0] || strlen(options->name) > 127))
         return diag_fail(d, "--name has %zu bytes where 1 to 127 are expected", strlen(options->name));
     return true;

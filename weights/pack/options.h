@@ -13,7 +13,8 @@ struct options {
     unsigned layer_bits;       /* 0, 4 or 8 */
     uint32_t positions;        /* 0 where not given */
     unsigned threads;          /* 0 where not given */
-    bool rotate, quiet, help, version;
+    const char *calibrate;     /* files with commas between them; NULL: the text that ships with the packer */
+    bool rotate, no_calibrate, quiet, help, version;
 };
 
 /* False with a sentence for what is wrong. With help or version nothing else counts. */

@@ -77,10 +77,10 @@ static bool write_text(struct plan *plan, const struct source *source, const str
     char provenance[1536];
     struct diag origin = cleaned(choice->origin), notes = cleaned(config->notes), architecture = cleaned(config->architecture);
     struct diag name = cleaned(choice->name ? choice->name : config->name[0] ? config->name : choice->origin);
-    snprintf(provenance, sizeof provenance, "apus-pack %d.%d.%d from the %s %s; layers %s, V, embedding and head 8 bits%s%s%s",
+    snprintf(provenance, sizeof provenance, "apus-pack %d.%d.%d from the %s %s; layers %s, V, embedding and head 8 bits%s, %s%s%s",
              APUS_VERSION_MAJOR, APUS_VERSION_MINOR, APUS_VERSION_PATCH, source_gguf(source) ? "GGUF file" : "Hugging Face directory",
              origin.text, plan->layer_bits == 4 ? "4 bits" : "8 bits", plan->model.rotated ? ", rotated" : ", not rotated",
-             notes.text[0] ? "; " : "", notes.text);
+             choice->calibration ? choice->calibration : "not calibrated", notes.text[0] ? "; " : "", notes.text);
     if (plan->capped) {
         size_t at = strlen(provenance);
         snprintf(provenance + at, sizeof provenance - at, "; positions capped at %u of %u", plan->model.max_positions,

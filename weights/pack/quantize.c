@@ -87,8 +87,7 @@ static void refit(const float *w, uint32_t padded, struct quantized_row *out) {
         zero_row(padded, out);
 }
 
-static void row_w8(const float *w, uint32_t cols, const void *context, struct quantized_row *out) {
-    (void)context;
+static void row_w8(const float *w, uint32_t cols, struct quantized_row *out) {
     uint32_t padded = padded_cols(cols);
     float max = largest(w, padded), best_gain = -1, best = 0;
     if (max < LEAST * 127) {
@@ -159,8 +158,7 @@ static void row_w4_span(const float *w, uint32_t padded, float max, float span, 
     refit(w, padded, out);
 }
 
-static void row_w4(const float *w, uint32_t cols, const void *context, struct quantized_row *out) {
-    (void)context;
+static void row_w4(const float *w, uint32_t cols, struct quantized_row *out) {
     uint32_t padded = padded_cols(cols);
     assert(padded <= BLOB_DIM_MAX);
     float max = largest(w, padded);
@@ -175,8 +173,14 @@ static void row_w4(const float *w, uint32_t cols, const void *context, struct qu
     }
 }
 
+static void rounded_rows(const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room,
+                         struct quantized_row *out) {
+    (void)room;
+    for (uint32_t r = 0; r < rows; r++) (quantizer->type == WEIGHT_W4 ? row_w4 : row_w8)(w + (size_t)r * padded_cols(cols), cols, &out[r]);
+}
+
 struct quantizer quantizer_rounding(enum weight_type type) {
-    return (struct quantizer){.type = type, .row = type == WEIGHT_W4 ? row_w4 : row_w8, .context = NULL};
+    return (struct quantizer){.type = type, .rows = rounded_rows};
 }
 
 uint64_t quantized_reach(const struct quantized_row *row, uint32_t cols) {

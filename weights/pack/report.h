@@ -9,6 +9,7 @@ struct report {
     const struct fold_error *error; /* [plan->model.tensors] */
     uint64_t file_bytes, model_hash;
     double seconds;
+    uint32_t calibration_windows, calibration_length; /* 0: none */
     unsigned threads;
 };
 

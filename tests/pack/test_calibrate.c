@@ -1,0 +1,238 @@
+/* What calibration is made of: matrix products with the same bits everywhere, the Hessian's factor, rounding with feedback. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/pack/random.h"
+#include "weights/pack/feedback.h"
+#include "weights/pack/hessian.h"
+#include "weights/pack/kernels.h"
+#include "weights/pack/matmul.h"
+
+static float *noise(size_t count, uint64_t seed) {
+    float *x = malloc(count * sizeof *x);
+    assert_non_null(x);
+    for (size_t i = 0; i < count; i++) x[i] = (float)random_normal(&seed);
+    return x;
+}
+
+static float *zeros(size_t count) {
+    float *x = calloc(count, sizeof *x);
+    assert_non_null(x);
+    return x;
+}
+
+/* ------------------------------------------------------------------------------------------------------- matrix products -- */
+
+/* The definition: fused multiply-adds in the order of k. */
+static void chain(size_t rows, size_t columns, size_t depth, struct matrix a, struct matrix b, float *c, bool negative) {
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++)
+            for (size_t k = 0; k < depth; k++) {
+                float x = a.at[i * a.row + k * a.column];
+                c[i * columns + j] = fmaf(negative ? -x : x, b.at[k * b.row + j * b.column], c[i * columns + j]);
+            }
+}
+
+static void products_are_what_is_defined(void **state) {
+    (void)state;
+    static const size_t shapes[][3] = {{1, 1, 1},    {5, 7, 3},      {12, 32, 256},  {13, 33, 257},
+                                       {64, 64, 64}, {250, 530, 70}, {241, 20, 600}, {3, 1000, 1}};
+    float *room = malloc(3 * MATMUL_ROOM * sizeof *room);
+    assert_non_null(room);
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
+        size_t m = shapes[s][0], n = shapes[s][1], k = shapes[s][2];
+        float *a = noise(m * k, 3 * s + 1), *b = noise(n * k, 3 * s + 2), *c = noise(m * n, 3 * s + 3),
+              *want = malloc(m * n * sizeof *want);
+        assert_non_null(want);
+        for (int form = 0; form < 4; form++) { /* either matrix by rows or by columns */
+            struct matrix x = form & 1 ? (struct matrix){a, k, 1} : (struct matrix){a, 1, m};
+            struct matrix y = form & 2 ? (struct matrix){b, n, 1} : (struct matrix){b, 1, k};
+            memcpy(want, c, m * n * sizeof *c);
+            chain(m, n, k, x, y, want, form == 1);
+            matmul_threads(1 + (unsigned)form % 3, MATMUL_ALL, m, n, k, x, y, c, n, form == 1, room);
+            assert_memory_equal(c, want, m * n * sizeof *c);
+        }
+        free(a), free(b), free(c), free(want);
+    }
+    free(room);
+}
+
+/* Every instruction set this machine has. */
+static const struct kernels *sets[3];
+static size_t sets_count;
+
+static void find_sets(void) {
+    sets[sets_count++] = &KERNELS_PLAIN;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) sets[sets_count++] = &KERNELS_AVX2;
+    if (__builtin_cpu_supports("avx512f")) sets[sets_count++] = &KERNELS_AVX512;
+#endif
+}
+
+static void kernels_agree(void **state) {
+    (void)state;
+    enum { DEPTH = 100, MOST = 64 };
+    float *a = noise(DEPTH * MOST, 5), *b = noise(DEPTH * MOST, 6), *unit = noise(GROUP * 100, 7), *w = noise(GROUP * TRIAL_ROWS, 8);
+    float *weight = noise(GROUP, 9);
+    struct trial trial = {.unit = unit, .weight = weight, .n = 100, .weights = w, .targets = w, .low = -8, .high = 7};
+    for (int j = 0; j < TRIAL_ROWS; j++) trial.scale[j] = (float)j / 100 - 0.1f;
+    for (int i = 0; i < GROUP; i++) weight[i] *= weight[i];
+    static struct trial_result first, other;
+    KERNELS_PLAIN.round_group(&trial, &first);
+    for (size_t s = 0; s < sets_count; s++) {
+        size_t m = sets[s]->rows, n = sets[s]->columns;
+        float c[12 * 32] = {0}, want[12 * 32] = {0};
+        chain(m, n, DEPTH, (struct matrix){a, 1, m}, (struct matrix){b, n, 1}, want, false);
+        sets[s]->add(DEPTH, a, b, c, n);
+        assert_memory_equal(c, want, m * n * sizeof *c);
+        chain(m, n, DEPTH, (struct matrix){b, 1, m}, (struct matrix){a, n, 1}, want, true);
+        sets[s]->subtract(DEPTH, b, a, c, n);
+        assert_memory_equal(c, want, m * n * sizeof *c);
+        sets[s]->round_group(&trial, &other);
+        assert_memory_equal(&first, &other, sizeof first);
+    }
+    free(a), free(b), free(unit), free(w), free(weight);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- Hessian -- */
+
+enum { TOKENS = 700, ROWS = 90 };
+
+/* Inputs as layers have them: a few strong directions, and some channels that are never on. */
+static float *inputs(uint32_t n, uint32_t dead) {
+    enum { STRONG = 20 };
+    float *x = noise((size_t)TOKENS * n, 21), *basis = noise((size_t)STRONG * n, 22), *part = noise((size_t)TOKENS * STRONG, 23);
+    for (size_t t = 0; t < TOKENS; t++)
+        for (uint32_t i = 0; i < n; i++) {
+            float sum = 0.2f * x[t * n + i];
+            for (int s = 0; s < STRONG; s++) sum += part[t * STRONG + (size_t)s] * basis[(size_t)s * n + i];
+            x[t * n + i] = dead && i % dead == 0 ? 0 : sum;
+        }
+    free(basis), free(part);
+    return x;
+}
+
+static bool factor_of(const float *x, uint32_t n, unsigned threads, float *h, float *weight, struct hessian_factor *factor) {
+    float *room = malloc(threads * MATMUL_ROOM * sizeof *room);
+    assert_non_null(room);
+    memset(h, 0, (size_t)n * n * sizeof *h);
+    hessian_add(threads, x, TOKENS, n, h, room);
+    bool good = hessian_factor(threads, h, n, weight, factor, room);
+    free(room);
+    return good;
+}
+
+static void factors_are_factors(void **state) {
+    (void)state;
+    static const uint32_t widths[] = {1, 40, 64, 65, 192, 300};
+    for (size_t s = 0; s < sizeof widths / sizeof widths[0]; s++) {
+        uint32_t n = widths[s];
+        float *x = inputs(n, 7), *h = zeros((size_t)n * n), *weight = zeros(n), *again = zeros((size_t)n * n);
+        struct hessian_factor f;
+        if (n == 1) x[0] = 1;
+        assert_true(factor_of(x, n, 1, h, weight, &f) && f.n == n);
+        double mean = 0;
+        for (size_t t = 0; t < TOKENS * (size_t)n; t++) mean += (double)x[t] * (double)x[t] / n;
+        for (uint32_t i = 0; i < n; i++) {
+            for (uint32_t j = 0; j <= i; j++) { /* (R R^T)[j][i] */
+                double want = i == j ? 0.01 * mean : 0, got = 0;
+                for (size_t t = 0; t < TOKENS; t++) want += (double)x[t * n + i] * (double)x[t * n + j];
+                for (uint32_t k = i; k < n; k++) {
+                    double a = i == k ? 1 : (double)h[(size_t)k * n + i], b = j == k ? 1 : (double)h[(size_t)k * n + j];
+                    got += a * b * (double)weight[k];
+                }
+                if (fabs(got - want) > 1e-4 * mean) fail_msg("%u: [%u][%u] %g where %g is right", n, j, i, got, want);
+            }
+        }
+        assert_true(factor_of(x, n, 3, again, weight, &f));
+        for (uint32_t i = 0; i < n; i++) assert_memory_equal(h + (size_t)i * n, again + (size_t)i * n, (i + 1) * sizeof *h);
+        free(x), free(h), free(weight), free(again);
+    }
+}
+
+static void hopeless_inputs_have_none(void **state) {
+    (void)state;
+    enum { N = 70 };
+    float *x = zeros((size_t)TOKENS * N), *h = zeros((size_t)N * N), weight[N];
+    struct hessian_factor f;
+    assert_false(factor_of(x, N, 1, h, weight, &f)); /* nothing is ever on */
+    for (size_t i = 0; i < (size_t)TOKENS * N; i++) x[i] = 1;
+    assert_true(factor_of(x, N, 1, h, weight, &f)); /* of rank one */
+    x[5] = NAN;
+    assert_false(factor_of(x, N, 1, h, weight, &f));
+    x[5] = 3e38f;
+    assert_false(factor_of(x, N, 1, h, weight, &f));
+    free(x), free(h);
+}
+
+/* --------------------------------------------------------------------------------------------------------------- feedback -- */
+
+/* The outputs' squared error, and the integers within their ranges. */
+static double loss(struct quantizer quantizer, const float *x, const float *w, uint32_t cols) {
+    uint32_t n = padded_cols(cols);
+    int8_t *q = malloc((size_t)n * QUANTIZE_ROWS), *scale = malloc((size_t)n / GROUP * QUANTIZE_ROWS);
+    float *room = malloc((quantizer.room_floats + 1) * sizeof *room), *d = zeros(n);
+    assert_true(q && scale && room);
+    double sum = 0;
+    for (uint32_t first = 0; first < ROWS; first += QUANTIZE_ROWS) {
+        uint32_t rows = ROWS - first < QUANTIZE_ROWS ? ROWS - first : QUANTIZE_ROWS;
+        struct quantized_row row[QUANTIZE_ROWS];
+        memset(q, 99, (size_t)n * QUANTIZE_ROWS);
+        for (uint32_t r = 0; r < rows; r++) row[r] = (struct quantized_row){.q = q + (size_t)r * n, .scale = scale + (size_t)r * n / GROUP};
+        quantizer.rows(&quantizer, w + (size_t)first * n, rows, cols, room, row);
+        for (uint32_t r = 0; r < rows; r++) {
+            int low = quantizer.type == WEIGHT_W4 ? -8 : -127, high = quantizer.type == WEIGHT_W4 ? 7 : 127;
+            for (uint32_t c = 0; c < n; c++) {
+                assert_in_range(row[r].q[c] + 128, low + 128, high + 128);
+                if (quantizer.type != WEIGHT_W4) assert_int_equal(row[r].scale[c / GROUP], 1);
+                if (c >= cols) assert_int_equal(row[r].q[c], 0);
+                d[c] = w[(size_t)(first + r) * n + c] - quantized_value(&row[r], c);
+            }
+            assert_true(quantized_reach(&row[r], cols) < (uint64_t)1 << 31 && row[r].row_scale >= 0x1p-50f);
+            for (size_t t = 0; t < TOKENS; t++) {
+                double y = 0;
+                for (uint32_t c = 0; c < n; c++) y += (double)d[c] * (double)x[t * n + c];
+                sum += y * y;
+            }
+        }
+    }
+    free(q), free(scale), free(room), free(d);
+    return sum;
+}
+
+static void feedback_beats_rounding(void **state) {
+    (void)state;
+    static const uint32_t widths[] = {50, 192, 256, 300};
+    for (size_t s = 0; s < sizeof widths / sizeof widths[0]; s++) {
+        uint32_t cols = widths[s], n = padded_cols(cols);
+        float *x = inputs(n, 9), *w = noise((size_t)ROWS * n, 31), *h = zeros((size_t)n * n), *weight = zeros(n);
+        for (size_t t = 0; t < TOKENS; t++)
+            for (uint32_t c = cols; c < n; c++) x[t * n + c] = 0;
+        for (size_t r = 0; r < ROWS; r++)
+            for (uint32_t c = cols; c < n; c++) w[r * n + c] = 0;
+        struct hessian_factor f;
+        assert_true(factor_of(x, n, 2, h, weight, &f));
+        for (int four = 0; four <= 1; four++) {
+            enum weight_type type = four ? WEIGHT_W4 : WEIGHT_W8;
+            double fed = loss(quantizer_feedback(type, &f), x, w, cols), rounded = loss(quantizer_rounding(type), x, w, cols);
+            if (!(fed < 0.5 * rounded)) fail_msg("%u columns, type %d: %g with feedback, %g without", cols, (int)type, fed, rounded);
+        }
+        free(x), free(w), free(h), free(weight);
+    }
+}
+
+int main(void) {
+    find_sets();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(products_are_what_is_defined), cmocka_unit_test(kernels_agree),           cmocka_unit_test(factors_are_factors),
+        cmocka_unit_test(hopeless_inputs_have_none),    cmocka_unit_test(feedback_beats_rounding),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

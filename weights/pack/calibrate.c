@@ -1,0 +1,157 @@
+#include "weights/pack/calibrate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "weights/pack/feedback.h"
+#include "weights/pack/forward.h"
+#include "weights/pack/hessian.h"
+#include "weights/pack/matmul.h"
+
+struct calibrator {
+    const struct plan *plan;
+    const float *rows;
+    int32_t *ids;
+    size_t tokens;
+    struct forward forward;
+    /* [tokens][...]: the residual stream; the input in work; Q or GATE, K or UP, V */
+    float *x, *a, *first, *second, *third;
+    float *hessian, *weight;
+    struct hessian_factor factor;
+    bool has_factor;
+    /* the tensor in work */
+    uint32_t tensor, layer;
+    int which; /* enum layer_tensor, or one of these */
+};
+enum { EMBED = -1, HEAD = LT_COUNT };
+
+/* Where a tensor stands in the model. */
+static void place(struct calibrator *c, uint32_t tensor) {
+    c->tensor = tensor, c->which = tensor == c->plan->model.embed ? EMBED : HEAD;
+    for (uint32_t layer = 0; layer < c->plan->model.layers; layer++)
+        for (int which = 0; which < LT_COUNT; which++)
+            if (c->plan->layers[layer].tensor[which] == tensor) c->layer = layer, c->which = which;
+}
+
+static float *floats(size_t a, size_t b) { return malloc(a * (b ? b : 1) * sizeof(float)); }
+
+uint32_t calibrate_windows(uint32_t widest) {
+    uint64_t windows = 4 * (uint64_t)widest / CALIBRATE_WINDOW;
+    return windows < CALIBRATE_WINDOWS_LEAST  ? CALIBRATE_WINDOWS_LEAST
+           : windows > CALIBRATE_WINDOWS_MOST ? CALIBRATE_WINDOWS_MOST
+                                              : (uint32_t)windows;
+}
+
+struct calibrator *calibrate_new(const struct calibrate_request *request, struct diag *d) {
+    const struct blob_model *model = &request->plan->model;
+    struct calibrator *c = calloc(1, sizeof *c);
+    uint32_t dim = model->dim, widest = padded_cols(dim), first = 0, second = 0, third = 0;
+    if (!c) goto memory;
+    for (uint32_t i = 0; i < model->layers; i++) {
+        const struct blob_layer *layer = &request->plan->layers[i];
+        uint32_t q = layer->heads * model->head_dim, kv = layer->kv_heads * model->head_dim;
+        if (padded_cols(q) > widest) widest = padded_cols(q);
+        first = q > first ? q : first, first = layer->ffn > first ? layer->ffn : first;
+        second = kv > second ? kv : second, second = layer->ffn > second ? layer->ffn : second;
+        third = kv > third ? kv : third;
+    }
+    c->plan = request->plan, c->rows = request->rows, c->tokens = (size_t)request->windows * request->length;
+    c->x = floats(c->tokens, dim), c->a = floats(c->tokens, widest);
+    c->first = floats(c->tokens, first), c->second = floats(c->tokens, second), c->third = floats(c->tokens, third);
+    uint32_t inputs = widest > first ? widest : first;
+    c->hessian = floats(inputs, inputs), c->weight = floats(inputs, 1), c->ids = malloc(c->tokens * sizeof *c->ids);
+    float *room = floats(request->threads, forward_room(request->length, model->head_dim));
+    c->forward = (struct forward){.threads = request->threads,
+                                  .windows = request->windows,
+                                  .length = request->length,
+                                  .dim = dim,
+                                  .head_dim = model->head_dim,
+                                  .eps = model->eps,
+                                  .rope = request->rope,
+                                  .room = room};
+    if (!c->x || !c->a || !c->first || !c->second || !c->third || !c->hessian || !c->weight || !c->ids || !room) goto memory;
+    memcpy(c->ids, request->ids, c->tokens * sizeof *c->ids);
+    return c;
+memory:
+    calibrate_free(c);
+    diag_fail(d, "out of memory for calibration");
+    return NULL;
+}
+
+void calibrate_free(struct calibrator *c) {
+    if (!c) return;
+    free(c->forward.room);
+    free(c->ids);
+    free(c->x);
+    free(c->a);
+    free(c->first);
+    free(c->second);
+    free(c->third);
+    free(c->hessian);
+    free(c->weight);
+    free(c);
+}
+
+/* The input of the tensor in work, for the first of those that share it. */
+static void take_input(struct calibrator *c) {
+    if (c->which == LT_Q || c->which == LT_GATE || c->which == HEAD) forward_norm(&c->forward, c->x, c->a);
+}
+
+static const float *input(const struct calibrator *c) { return c->which == LT_DOWN ? c->first : c->a; }
+
+static bool shares_input(int which) { return which == LT_K || which == LT_V || which == LT_UP; }
+
+bool calibrate_before(struct calibrator *c, uint32_t tensor, struct quantizer *quantizer, struct diag *d) {
+    place(c, tensor);
+    const struct blob_tensor *record = &c->plan->tensors[tensor].record;
+    uint32_t n = padded_cols(record->cols);
+    if (c->which == EMBED) return true;
+    take_input(c);
+    if (!shares_input(c->which)) {
+        if (!forward_is_finite(&c->forward, input(c), n))
+            return diag_fail(d, "calibration: the inputs of tensor %s are not finite; --no-calibrate packs without looking", record->name);
+        memset(c->hessian, 0, (size_t)n * n * sizeof *c->hessian);
+        hessian_add(c->forward.threads, input(c), c->tokens, n, c->hessian, c->forward.room);
+        c->has_factor = hessian_factor(c->forward.threads, c->hessian, n, c->weight, &c->factor, c->forward.room);
+    }
+    if (c->has_factor) *quantizer = quantizer_feedback((enum weight_type)record->type, &c->factor);
+    float *out = c->which == LT_Q || c->which == LT_GATE ? c->first : c->which == LT_K || c->which == LT_UP ? c->second : c->third;
+    if (c->which != LT_O && c->which != LT_DOWN && c->which != HEAD) memset(out, 0, c->tokens * record->rows * sizeof *out);
+    return true;
+}
+
+static void embed(struct calibrator *c, uint32_t first, uint32_t rows, const float *values) {
+    uint32_t dim = c->plan->model.dim;
+    for (size_t t = 0; t < c->tokens; t++) {
+        uint32_t id = (uint32_t)c->ids[t];
+        if (id >= first && id - first < rows) memcpy(c->x + t * dim, values + (size_t)(id - first) * padded_cols(dim), dim * sizeof(float));
+    }
+}
+
+bool calibrate_rows(struct calibrator *c, uint32_t first, uint32_t rows, const float *values, struct diag *d) {
+    (void)d;
+    const struct blob_tensor *record = &c->plan->tensors[c->tensor].record;
+    size_t n = padded_cols(record->cols);
+    if (c->which == EMBED) embed(c, first, rows, values);
+    if (c->which == EMBED || c->which == HEAD) return true;
+    bool residual = c->which == LT_O || c->which == LT_DOWN;
+    float *out = residual ? c->x : c->which == LT_Q || c->which == LT_GATE ? c->first : c->which == LT_V ? c->third : c->second;
+    matmul_threads(c->forward.threads, MATMUL_ALL, c->tokens, rows, n, (struct matrix){input(c), n, 1}, (struct matrix){values, 1, n},
+                   out + first, record->rows, false, c->forward.room);
+    return true;
+}
+
+bool calibrate_after(struct calibrator *c, struct diag *d) {
+    (void)d;
+    if (c->which == LT_V) {
+        const struct blob_layer *layer = &c->plan->layers[c->layer];
+        const float *bias[3];
+        for (int which = LT_Q; which <= LT_V; which++) {
+            uint32_t at = c->plan->tensors[layer->tensor[which]].record.bias;
+            bias[which] = at == BLOB_ABSENT ? NULL : c->rows + at;
+        }
+        forward_attention(&c->forward, layer->heads, layer->kv_heads, c->first, c->second, c->third, bias, c->a);
+    }
+    if (c->which == LT_UP) forward_gate(&c->forward, c->plan->layers[c->layer].ffn, c->first, c->second);
+    return true;
+}

@@ -1,0 +1,134 @@
+#include "weights/pack/feedback.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "weights/pack/kernels.h"
+#include "weights/pack/matmul.h"
+
+enum { ACROSS = TRIAL_ROWS, STEPS = 9 };
+_Static_assert((int)TRIAL_ROWS == (int)QUANTIZE_ROWS, "rows side by side");
+static const float NEAREST = 12582912.0f; /* as in quantize.c */
+static const float LEAST = 0x1p-50f;
+static const float SPAN = 115; /* of the integer scales of a group before feedback: room to grow by a tenth */
+
+/* Rows of a tensor side by side: element (column, row) at column * ACROSS + row. */
+struct work {
+    const struct hessian_factor *factor;
+    float *weights; /* [n][ACROSS] */
+    float *errors;  /* [n][ACROSS] */
+    float *targets; /* [GROUP][ACROSS] */
+    float *room;    /* of matmul */
+    float row_scale[ACROSS];
+    struct trial_result result;
+};
+
+static float level(float x, float low, float high) {
+    float q = (x + NEAREST) - NEAREST;
+    q = q < low ? low : q;
+    return q > high ? high : q;
+}
+
+/* targets: the group's weights and what the errors of the groups before add to them. */
+static void aim(struct work *k, uint32_t first) {
+    memcpy(k->targets, k->weights + (size_t)first * ACROSS, (size_t)GROUP * ACROSS * sizeof(float));
+    matmul(GROUP, ACROSS, first, (struct matrix){k->factor->unit + (size_t)first * k->factor->n, k->factor->n, 1},
+           (struct matrix){k->errors, ACROSS, 1}, k->targets, ACROSS, false, k->room);
+}
+
+/* The largest magnitude of the group's targets, row by row. */
+static void reach(const float *targets, float most[ACROSS]) {
+    memset(most, 0, ACROSS * sizeof *most);
+    for (uint32_t c = 0; c < GROUP; c++)
+        for (uint32_t j = 0; j < ACROSS; j++) {
+            float x = fabsf(targets[c * ACROSS + j]);
+            most[j] = x > most[j] ? x : most[j];
+        }
+}
+
+/* The integer scales of one group that cost least. */
+static void choose_scales(struct trial *t, const float row_scale[ACROSS], float best[ACROSS], struct trial_result *result) {
+    float most[ACROSS], least[ACROSS], integer[ACROSS];
+    reach(t->targets, most);
+    for (uint32_t j = 0; j < ACROSS; j++) least[j] = INFINITY, best[j] = 0;
+    for (int step = -STEPS; step <= STEPS; step++) {
+        float part = 5 + 0.5f * (float)(step < 0 ? -step : step);
+        for (uint32_t j = 0; j < ACROSS; j++) {
+            float ideal = row_scale[j] > 0 ? most[j] / (part * row_scale[j]) : 0;
+            integer[j] = step == 0 ? 0 : level(step < 0 ? -ideal : ideal, -127, 127);
+            t->scale[j] = integer[j] * row_scale[j];
+        }
+        kernels_best()->round_group(t, result);
+        for (uint32_t j = 0; j < ACROSS; j++)
+            if (result->cost[j] < least[j]) least[j] = result->cost[j], best[j] = integer[j];
+    }
+}
+
+/* Integers of one group, with scales chosen or, for W8, given. */
+static void one_group(struct work *k, uint32_t first, bool four, struct quantized_row *out, uint32_t rows) {
+    size_t n = k->factor->n;
+    struct trial t = {.unit = k->factor->unit + first * n + first,
+                      .weight = k->factor->weight + first,
+                      .n = n,
+                      .weights = k->weights + (size_t)first * ACROSS,
+                      .targets = k->targets,
+                      .low = four ? -8 : -127,
+                      .high = four ? 7 : 127};
+    float integer[ACROSS];
+    for (uint32_t j = 0; j < ACROSS; j++) integer[j] = 1;
+    if (four) choose_scales(&t, k->row_scale, integer, &k->result);
+    for (uint32_t j = 0; j < ACROSS; j++) t.scale[j] = integer[j] * k->row_scale[j];
+    kernels_best()->round_group(&t, &k->result);
+    memcpy(k->errors + (size_t)first * ACROSS, k->result.error, sizeof k->result.error);
+    for (uint32_t j = 0; j < rows; j++) {
+        out[j].scale[first / GROUP] = (int8_t)integer[j];
+        for (uint32_t c = 0; c < GROUP; c++) out[j].q[first + c] = (int8_t)k->result.q[c][j];
+    }
+}
+
+/* The scale of a W8 row: the one of several that leaves the least error of rounding, columns by their weight. */
+static float scale_w8(const float *w, const struct hessian_factor *factor, float most) {
+    float best = 0, least = INFINITY;
+    for (int step = 0; step <= 12; step++) {
+        float scale = most * (1 - (float)step / 64) / 127, inverse = 1 / scale, cost = 0;
+        for (uint32_t c = 0; c < factor->n; c++) {
+            float rest = w[(size_t)c * ACROSS] - scale * level(w[(size_t)c * ACROSS] * inverse, -127, 127);
+            cost += factor->weight[c] * (rest * rest);
+        }
+        if (cost < least) least = cost, best = scale;
+    }
+    return best;
+}
+
+static void row_scales(struct work *k, bool four, uint32_t rows) {
+    for (uint32_t r = 0; r < ACROSS; r++) {
+        float most = 0;
+        for (uint32_t c = 0; r < rows && c < k->factor->n; c++) most = fmaxf(most, fabsf(k->weights[(size_t)c * ACROSS + r]));
+        float scale = most < LEAST * 127 ? 0 : four ? most / (6 * SPAN) : scale_w8(k->weights + r, k->factor, most);
+        k->row_scale[r] = scale >= LEAST ? scale : 0;
+    }
+}
+
+static void rows_with_feedback(const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room,
+                               struct quantized_row *out) {
+    const struct hessian_factor *factor = quantizer->context;
+    uint32_t n = padded_cols(cols);
+    assert(factor->n == n && rows <= ACROSS);
+    struct work k = {.factor = factor, .weights = room, .errors = room + (size_t)n * ACROSS};
+    k.targets = k.errors + (size_t)n * ACROSS, k.room = k.targets + (size_t)GROUP * ACROSS;
+    bool four = quantizer->type == WEIGHT_W4;
+    for (uint32_t c = 0; c < n; c++)
+        for (uint32_t r = 0; r < ACROSS; r++) k.weights[(size_t)c * ACROSS + r] = r < rows ? w[(size_t)r * n + c] : 0;
+    row_scales(&k, four, rows);
+    for (uint32_t first = 0; first < n; first += GROUP) {
+        aim(&k, first);
+        one_group(&k, first, four, out, rows);
+    }
+    for (uint32_t r = 0; r < rows; r++) out[r].row_scale = k.row_scale[r];
+}
+
+struct quantizer quantizer_feedback(enum weight_type type, const struct hessian_factor *factor) {
+    size_t room = (size_t)(2 * factor->n + GROUP) * ACROSS + MATMUL_ROOM;
+    return (struct quantizer){.type = type, .rows = rows_with_feedback, .context = factor, .room_floats = room};
+}
