@@ -59,7 +59,8 @@ struct hal_engine {
      * APUS_E_NUMERIC: a value left the range of snap(), likewise undefined. APUS_E_ENGINE: the engine is lost. */
     apus_status (*wait)(void *memory, uint64_t ticket);
 
-    /* The caller has changed rows of the cache in slots from .. to - 1 itself (a restored state). NULL where the engine reads the caller's
+    /* The caller has changed rows of the cache in slots from .. to - 1 itself (a restored state, a branch that
+     * was kept). NULL where the engine reads the caller's
      * cache in place. */
     void (*cache_written)(void *memory, uint32_t from, uint32_t to);
 };

@@ -132,7 +132,7 @@ APUS_API apus_status apus_restore(apus_session *s, const void *data, size_t byte
             memcpy(kv.vscale, at + 2 * n + scales, scales);
             at += head_bytes(s, slots);
         }
-    track_written(&s->target, slots);
+    track_written(&s->target, 0, slots);
     s->count = s->target.evaluated = header.evaluated;
     s->generation.running = 0;
     return APUS_OK;

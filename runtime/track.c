@@ -101,8 +101,8 @@ void track_touch(struct track *t, uint32_t end) {
     t->kv_touched = to;
 }
 
-void track_written(struct track *t, uint32_t end) {
-    if (t->model->engine->cache_written) t->model->engine->cache_written(t->engine_memory, 0, end);
+void track_written(struct track *t, uint32_t from, uint32_t to) {
+    if (t->model->engine->cache_written) t->model->engine->cache_written(t->engine_memory, from, to);
 }
 
 void track_rewind(struct track *t, uint32_t position) {
@@ -166,7 +166,10 @@ static void copy_row(const struct track *t, uint32_t from, uint32_t to) {
 
 void track_keep(struct track *t, uint32_t branch) {
     uint32_t line = t->logits - t->branches, position = t->column[line + branch].position, slot = t->column[line + branch].slot;
-    if (slot != position) copy_row(t, slot, position);
+    if (slot != position) {
+        copy_row(t, slot, position);
+        track_written(t, position, position + 1);
+    }
     t->evaluated = position + 1;
     t->logits_at = NO_LOGITS;
 }

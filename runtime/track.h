@@ -71,7 +71,7 @@ void track_rewind(struct track *track, uint32_t position);
 
 /* Slots below `end` are about to be written from outside a pass (a restored state): zeroes what has not been touched. */
 void track_touch(struct track *track, uint32_t end);
-/* And have been: the engine may keep a copy of them. */
-void track_written(struct track *track, uint32_t end);
+/* Slots from .. to - 1 have been: the engine may keep a copy of them. */
+void track_written(struct track *track, uint32_t from, uint32_t to);
 
 #endif

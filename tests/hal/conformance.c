@@ -156,6 +156,23 @@ static void same_bits(void **unused) {
     }
 }
 
+/* The caller moves the second branch's rows, in slots 21 and 23, to their positions 20 and 21, and tells the engine. */
+static void keep_branch(struct rig *r, const struct hal_model *model) {
+    uint32_t hd = model->model->head_dim;
+    for (uint32_t i = 0; i < model->model->layers; i++)
+        for (uint32_t h = 0; h < model->layers[i].kv_heads; h++)
+            for (uint32_t to = 20; to < 22; to++) {
+                struct kv_block kv = kv_block_at(r->kv[i], SLOTS, hd, h);
+                uint32_t from = to == 20 ? 21 : 23;
+                for (uint32_t c = 0; c < hd; c++) {
+                    kv.k[kv_k_index(to, c, hd)] = kv.k[kv_k_index(from, c, hd)];
+                    kv.v[kv_v_index(to, c, hd)] = kv.v[kv_v_index(from, c, hd)];
+                }
+                kv.kscale[to] = kv.kscale[from], kv.vscale[to] = kv.vscale[from];
+            }
+    if (r->engine->cache_written) r->engine->cache_written(r->memory, 20, 22);
+}
+
 /* After 20 tokens, a tree in one pass: 20a -> 21a, 20b -> 21b (slots 20..23). Each leaf sees its own branch only, so it equals a linear run
  * whose cache holds that branch in those positions. */
 static void tree_equals_branches(void **unused) {
@@ -180,6 +197,11 @@ static void tree_equals_branches(void **unused) {
                 assert_memory_equal(tree->slot[SLOT_LOGITS] + (size_t)(depth * 2 + branch) * tree->program.stride[SLOT_LOGITS],
                                     line->slot[SLOT_LOGITS] + (size_t)depth * line->program.stride[SLOT_LOGITS], row);
         }
+        keep_branch(tree, &model);
+        struct hal_column after = linear(22, vocab);
+        assert_int_equal(run(tree, &after, 1, 0), APUS_OK);
+        assert_int_equal(run(line, &after, 1, 0), APUS_OK);
+        assert_memory_equal(tree->slot[SLOT_LOGITS], line->slot[SLOT_LOGITS], row);
         rig_close(tree);
         rig_close(line);
     }
