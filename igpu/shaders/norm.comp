@@ -47,7 +47,7 @@ void main() {
         mean = mean + eps;
         float r = num_rsqrt(mean);
         precise float s = quant_scale(most) * r;
-        act[column / cols * act_tile_words(kp, cols) + act_scale(kp, column % cols, cols)] = floatBitsToUint(num_snap(s));
+        act[(column >> findLSB(cols)) * act_tile_words(kp, cols) + act_scale(kp, column & (cols - 1), cols)] = floatBitsToUint(num_snap(s));
     }
     report_bad();
 }

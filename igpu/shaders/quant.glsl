@@ -1,7 +1,8 @@
+// `cols` is a power of two: no division, which GPUs make of floats.
 // Quantizing groups of 64 floats into the activation buffer; needs `source(i)`, element i of the column, as a macro.
 #define QUANT_GROUPS(from, step, width, kp, cols, column, factor)                                                                         \
     for (uint g = (from); g < (kp) / 64; g += (step)) {                                                                                    \
-        uint tile = (column) / (cols) * act_tile_words(kp, cols), lane = (column) % (cols);                                                \
+        uint tile = ((column) >> findLSB(cols)) * act_tile_words(kp, cols), lane = (column) & ((cols)-1);                                              \
         int sum = 0;                                                                                                                       \
         for (uint w = 0; w < 16; w++) {                                                                                                    \
             ivec4 q = ivec4(0);                                                                                                            \

@@ -25,7 +25,8 @@ def main(program):
     if not re.search('Inserted device layer "%s"' % LAYER, text):
         print('skipped: the layer %s is not installed (Debian and Ubuntu: vulkan-validationlayers)' % LAYER)
         return 77
-    messages = [line for line in text.splitlines() if re.search(r'Validation (Error|Warning|Performance)|VUID-|SYNC-HAZARD|UNASSIGNED-', line)]
+    # Newer layers remark on the older way of switching synchronization validation on.
+    messages = [line for line in text.splitlines() if re.search(r'Validation (Error|Warning|Performance)|VUID-|SYNC-HAZARD|UNASSIGNED-', line) and 'VALIDATION-SETTINGS' not in line]
     for line in messages[:20]:
         print(line)
     if status:
