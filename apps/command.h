@@ -27,6 +27,7 @@ struct settings {
     int want_help;
 
     const char *model;
+    const char *reference;    /* of compare */
     const char *draft;        /* -d */
     const char *draft_tokens; /* "auto" or a number, for proposals */
     const char *text; /* -p */
@@ -73,7 +74,7 @@ struct command {
 };
 
 extern const struct command command_run, command_info, command_tokenize, command_detokenize, command_logits, command_perplexity,
-    command_bench, command_probe, command_help;
+    command_compare, command_bench, command_probe, command_help;
 extern const struct command *const commands[]; /* in the order of the help */
 extern const size_t commands_count;
 extern const struct option global_options[];

@@ -425,6 +425,67 @@ class Perplexity(Case):
         self.wrong(2, '32768', 'perplexity', '-m', m, '-f', path('short.txt'), '--ctx', '40000')
 
 
+def log_softmax(row):
+    top = max(row)
+    total = top + math.log(sum(math.exp(x - top) for x in row))
+    return [x - total for x in row]
+
+
+class Compare(Case):
+    WANT = dict(kl=NUMBER, kl_p99=NUMBER, top1=NUMBER, perplexity=NUMBER, perplexity_reference=NUMBER, positions=int, windows=int)
+    TEXT = 'the quick fox over the lazy dog. ' * 12
+
+    @classmethod
+    def setUpClass(cls):
+        with open(path('compared.txt'), 'w') as f:
+            f.write(cls.TEXT)
+        subprocess.run([str(BUILD / 'apus-pack'), Fixture.gguf, '-o', path('four.apus'), '--weights', 'int4', '-q'], check=True)
+
+    def test_is_what_the_logits_say(self):
+        n = 32
+        args = ('compare', '-m', path('four.apus'), '-f', path('compared.txt'), '--ctx', n)
+        o = self.object(*args, '--reference', Fixture.model, want=self.WANT)
+        ids = self.object('tokenize', '-m', Fixture.model, '-p', self.TEXT, '--bos')['ids']
+        kl, same, nll, all_logits = [], 0, [0.0, 0.0], b''
+        for w in range(len(ids) // n):
+            window = [tiny_gguf.BOS] + ids[w * n + 1:w * n + n]
+            both = []
+            for model in (Fixture.model, path('four.apus')):
+                self.ok('logits', '-m', model, '--ids', ','.join(map(str, window)), '-o', path('w.f32'))
+                both.append([log_softmax(row) for row in read_logits(path('w.f32'), Fixture.vocab)])
+                if model == Fixture.model:
+                    with open(path('w.f32'), 'rb') as f:
+                        all_logits += f.read()
+            for i, (p, q) in enumerate(zip(*both)):
+                kl.append(sum(math.exp(a) * (a - b) for a, b in zip(p, q)))
+                same += p.index(max(p)) == q.index(max(q))
+                if n // 2 <= i < n - 1:
+                    nll = [nll[0] - p[window[i + 1]], nll[1] - q[window[i + 1]]]
+        scored = len(ids) // n * (n - 1 - n // 2)
+        self.assertEqual((o['positions'], o['windows']), (len(kl), len(ids) // n))
+        self.assertAlmostEqual(o['kl'], sum(kl) / len(kl), places=6)
+        self.assertAlmostEqual(o['kl_p99'], sorted(kl)[(len(kl) - 1) * 99 // 100], places=6)
+        self.assertAlmostEqual(o['top1'], same / len(kl), places=9)
+        self.assertAlmostEqual(math.log(o['perplexity_reference']), nll[0] / scored, places=6)
+        self.assertAlmostEqual(math.log(o['perplexity']), nll[1] / scored, places=6)
+        with open(path('reference.f32'), 'wb') as f:
+            f.write(all_logits)
+        again = self.object(*args, '--reference', path('reference.f32'), want=self.WANT)
+        self.assertEqual([again[k] for k in self.WANT], [o[k] for k in self.WANT])
+        self.assertIn(b'likeliest', self.ok(*args, '--reference', Fixture.model).stdout)
+        itself = self.object('compare', '-m', Fixture.model, '-f', path('compared.txt'), '--ctx', n, '--reference', Fixture.model)
+        self.assertEqual((itself['kl'], itself['top1']), (0, 1))
+
+    def test_wrong_use(self):
+        m, text = Fixture.model, path('compared.txt')
+        self.wrong(2, 'no text', 'compare', '-m', m, '--reference', m)
+        self.wrong(2, 'no reference', 'compare', '-m', m, '-f', text)
+        self.wrong(2, 'no model', 'compare', '-f', text, '--reference', m)
+        self.wrong(1, 'cannot open', 'compare', '-m', m, '-f', text, '--reference', path('absent'), '--ctx', '32')
+        self.wrong(1, 'are expected', 'compare', '-m', m, '-f', text, '--reference', text, '--ctx', '32')
+        self.wrong(1, 'fewer than one window', 'compare', '-m', m, '-f', text, '--reference', m, '--ctx', '4000')
+
+
 class Bench(Case):
     def test_figures(self):
         o = self.object('bench', '-m', Fixture.model, '--seconds', 1, want=dict(
@@ -513,7 +574,7 @@ class Rest(Case):
     def test_help(self):
         overview = self.ok('help').stdout.decode()
         names = [c['name'] for c in self.object('help', want=dict(commands=list, options=list))['commands']]
-        self.assertEqual(names, ['run', 'info', 'tokenize', 'detokenize', 'logits', 'perplexity', 'bench', 'probe', 'help'])
+        self.assertEqual(names, ['run', 'info', 'tokenize', 'detokenize', 'logits', 'perplexity', 'compare', 'bench', 'probe', 'help'])
         for name in names:
             self.assertIn(name, overview)
             text = self.ok('help', name).stdout.decode()

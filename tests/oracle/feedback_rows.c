@@ -28,13 +28,13 @@ int main(int argc, char **argv) {
     float *h = calloc((size_t)n * n, sizeof *h), *weight = malloc(n * sizeof *weight), *room = malloc(MATMUL_ROOM * sizeof *room);
     struct hessian_factor factor;
     FILE *out = fopen(argv[7], "wb");
-    if (!h || !weight || !room || !out || n % GROUP) return 2;
+    if (!h || !weight || !room || !out || n % GROUP) exit(2);
     hessian_add(1, x, tokens, n, h, room);
-    if (!hessian_factor(1, h, n, weight, &factor, room)) return 1;
+    if (!hessian_factor(1, h, n, weight, &factor, room)) exit(1);
     struct quantizer quantizer = quantizer_feedback(type, &factor);
     float *more = malloc(quantizer.room_floats * sizeof *more);
     int8_t *q = malloc((size_t)n * QUANTIZE_ROWS), *scale = malloc((size_t)n / GROUP * QUANTIZE_ROWS);
-    if (!more || !q || !scale) return 2;
+    if (!more || !q || !scale) exit(2);
     for (uint32_t first = 0; first < rows; first += QUANTIZE_ROWS) {
         uint32_t count = rows - first < QUANTIZE_ROWS ? rows - first : QUANTIZE_ROWS;
         struct quantized_row row[QUANTIZE_ROWS];

@@ -1,0 +1,248 @@
+/* apus compare: how far a model is from a reference on a text. The reference is another blob of the same vocabulary, or logits in a file.
+ *
+ * The text is tokenized and cut into windows as by `apus perplexity`. KL(reference || model) in nats and agreement of the likeliest token are
+ * over all positions, the perplexities over the second half of each window. */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "fail.h"
+#include "input.h"
+#include "json.h"
+#include "load.h"
+
+/* One of the two sides: a model, or a file of float32 [positions][vocabulary]. */
+struct side {
+    struct loaded loaded;
+    FILE *file;
+    const char *name;
+    float *logits; /* of a run of positions */
+};
+
+struct comparison {
+    double *kl; /* [positions] */
+    uint64_t positions, same, scored;
+    double surprise[2]; /* sums of -ln p: reference, model */
+    size_t windows, length, run;
+};
+
+/* -------------------------------------------------------------------------------------------------------- one position -- */
+
+/* ln of the sum of exp, and the index of the largest (ties to the lower). */
+static double log_sum(const float *logits, uint32_t vocab, uint32_t *best) {
+    *best = 0;
+    for (uint32_t i = 1; i < vocab; i++)
+        if (logits[i] > logits[*best]) *best = i;
+    double max = logits[*best], sum = 0;
+    for (uint32_t i = 0; i < vocab; i++) sum += exp((double)logits[i] - max);
+    return max + log(sum);
+}
+
+/* next: the token that follows, or -1 where none is to be scored. */
+static void compare_position(struct comparison *c, const float *reference, const float *model, uint32_t vocab, int32_t next) {
+    uint32_t best[2];
+    double total[2] = {log_sum(reference, vocab, &best[0]), log_sum(model, vocab, &best[1])}, kl = 0;
+    for (uint32_t i = 0; i < vocab; i++) {
+        double p = (double)reference[i] - total[0], q = (double)model[i] - total[1];
+        kl += exp(p) * (p - q);
+    }
+    c->kl[c->positions++] = kl > 0 ? kl : 0; /* rounding alone goes below */
+    c->same += best[0] == best[1];
+    if (next < 0) return;
+    c->surprise[0] += total[0] - (double)reference[next];
+    c->surprise[1] += total[1] - (double)model[next];
+    c->scored++;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- windows -- */
+
+static int side_evaluate(struct side *side, const int32_t *ids, size_t count, size_t vocab) {
+    if (!side->file) {
+        apus_status done = apus_eval(side->loaded.session, ids, count, side->logits, NULL);
+        return done < 0 ? fail_status(done, "evaluating") : EXIT_OK;
+    }
+    if (fread(side->logits, sizeof *side->logits, count * vocab, side->file) != count * vocab)
+        return fail(EXIT_FAULT, "'%s' ends too early.", side->name);
+    for (size_t i = 0; i < count * vocab; i++)
+        if (!isfinite(side->logits[i])) return fail(EXIT_FAULT, "'%s' holds values that are not finite.", side->name);
+    return EXIT_OK;
+}
+
+static int compare_window(struct comparison *c, struct side side[2], const int32_t *ids, uint32_t vocab) {
+    for (int s = 0; s < 2; s++)
+        if (side[s].loaded.session && apus_rewind(side[s].loaded.session, 0) < 0)
+            return fail(EXIT_FAULT, "the session cannot begin again.");
+    for (size_t at = 0; at < c->length; at += c->run) {
+        size_t count = c->length - at < c->run ? c->length - at : c->run;
+        for (int s = 0; s < 2; s++) {
+            int status = side_evaluate(&side[s], ids + at, count, vocab);
+            if (status) return status;
+        }
+        for (size_t i = 0; i < count; i++) {
+            size_t position = at + i;
+            int32_t next = position >= c->length / 2 && position + 1 < c->length ? ids[position + 1] : -1;
+            compare_position(c, side[0].logits + i * vocab, side[1].logits + i * vocab, vocab, next);
+        }
+    }
+    return EXIT_OK;
+}
+
+static int compare_all(struct comparison *c, struct side side[2], struct ids *ids, const struct settings *settings) {
+    const apus_info *info = &side[1].loaded.info;
+    int progress = !settings->json && isatty(STDERR_FILENO), status = EXIT_OK;
+    for (size_t w = 0; w < c->windows && !status; w++) {
+        int32_t *window = ids->ids + w * c->length;
+        if (info->add_bos && info->bos >= 0) window[0] = info->bos;
+        status = compare_window(c, side, window, info->vocab);
+        if (progress && !status)
+            fprintf(stderr, "\rwindow %zu of %zu, agreement %.1f %% ", w + 1, c->windows, 100 * (double)c->same / (double)c->positions);
+    }
+    if (progress) fputs("\r\033[K", stderr);
+    return status;
+}
+
+/* -------------------------------------------------------------------------------------------------------------- results -- */
+
+static int by_size(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static int print_result(const struct comparison *c, double seconds, const struct settings *settings) {
+    double mean = 0, count = (double)c->positions, scored = (double)c->scored;
+    for (uint64_t i = 0; i < c->positions; i++) mean += c->kl[i] / count;
+    qsort(c->kl, (size_t)c->positions, sizeof *c->kl, by_size);
+    double p99 = c->kl[(c->positions - 1) * 99 / 100], perplexity[2] = {exp(c->surprise[0] / scored), exp(c->surprise[1] / scored)};
+    if (!settings->json) {
+        printf("KL %.5f mean, %.5f 99th percentile; same likeliest token %.2f %%; perplexity %.4f, of the reference %.4f\n"
+               "%" PRIu64 " positions, %zu windows of %zu (%.1f s)\n",
+               mean, p99, 100 * (double)c->same / count, perplexity[1], perplexity[0], c->positions, c->windows, c->length, seconds);
+        return output_flush();
+    }
+    json_t *object = json_object();
+    json_object_set_new(object, "kl", json_number(mean));
+    json_object_set_new(object, "kl_p99", json_number(p99));
+    json_object_set_new(object, "top1", json_number((double)c->same / count));
+    json_object_set_new(object, "perplexity", json_number(perplexity[1]));
+    json_object_set_new(object, "perplexity_reference", json_number(perplexity[0]));
+    json_object_set_new(object, "positions", json_integer((json_int_t)c->positions));
+    json_object_set_new(object, "windows", json_integer((json_int_t)c->windows));
+    json_object_set_new(object, "ctx", json_integer((json_int_t)c->length));
+    json_object_set_new(object, "seconds", json_number(seconds));
+    return json_print(object);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- sides -- */
+
+static int open_logits(struct side *side, const char *path, size_t positions, size_t vocab) {
+    side->file = fopen(path, "rb");
+    if (!side->file) return fail(EXIT_FAULT, "cannot open '%s': %s.", path, strerror(errno));
+    uint64_t expected = (uint64_t)positions * vocab * sizeof(float);
+    off_t size = fseeko(side->file, 0, SEEK_END) ? -1 : ftello(side->file);
+    if (size < 0 || (uint64_t)size != expected)
+        return fail(EXIT_FAULT, "'%s' has %lld bytes where %" PRIu64 " are expected: float32, %zu positions of %zu.", path, (long long)size,
+                    expected, positions, vocab);
+    rewind(side->file);
+    return EXIT_OK;
+}
+
+static int is_blob(const char *path) {
+    char magic[4] = "";
+    FILE *file = fopen(path, "rb");
+    int blob = file && fread(magic, 1, 4, file) == 4 && !memcmp(magic, "APUS", 4);
+    if (file) fclose(file);
+    return blob;
+}
+
+static int open_reference(struct side *side, const struct side *model, const struct comparison *c, const struct settings *settings) {
+    side->name = settings->reference;
+    if (!is_blob(side->name)) return open_logits(side, side->name, c->windows * c->length, model->loaded.info.vocab);
+    int status = load_blob(&side->loaded, side->name);
+    if (status) return status;
+    if (side->loaded.info.vocab != model->loaded.info.vocab)
+        return fail(EXIT_FAULT, "'%s' has %u vocabulary rows and '%s' has %u: they cannot be compared.", side->name,
+                    side->loaded.info.vocab, model->name, model->loaded.info.vocab);
+    if (side->loaded.info.max_positions < c->length)
+        return fail(EXIT_FAULT, "'%s' holds %u positions, fewer than a window of %zu; give a smaller --ctx.", side->name,
+                    side->loaded.info.max_positions, c->length);
+    return load_session(&side->loaded, settings, (uint32_t)c->length);
+}
+
+static int evaluate(struct side side[2], struct ids *ids, const struct settings *settings) {
+    struct comparison c = {0};
+    uint32_t most = side[1].loaded.info.max_positions, vocab = side[1].loaded.info.vocab;
+    c.length = settings->context ? (size_t)settings->context : most < 512 ? most : 512;
+    if (c.length > most) return fail(EXIT_USAGE, "--ctx %zu is more than the %u positions of this model.", c.length, most);
+    if (c.length < 4) return fail(EXIT_USAGE, "windows of %zu tokens are too short to score; this takes 4.", c.length);
+    if (ids->count < c.length)
+        return fail(EXIT_FAULT, "the text has %zu tokens, fewer than one window of %zu: give a longer text or a smaller --ctx.", ids->count,
+                    c.length);
+    size_t fits = ((size_t)64 << 20) / (vocab * sizeof(float));
+    c.windows = ids->count / c.length, c.run = fits < 1 ? 1 : fits > 128 ? 128 : fits;
+    int status = open_reference(&side[0], &side[1], &c, settings);
+    if (!status) status = load_session(&side[1].loaded, settings, (uint32_t)c.length);
+    if (status) return status;
+    c.kl = malloc(c.windows * c.length * sizeof *c.kl);
+    for (int s = 0; s < 2; s++) side[s].logits = malloc(c.run * vocab * sizeof(float));
+    uint64_t begin = now_ns();
+    status = c.kl && side[0].logits && side[1].logits ? compare_all(&c, side, ids, settings)
+                                                      : fail(EXIT_FAULT, "no memory left for %zu positions of logits.", c.run);
+    if (!status) status = print_result(&c, (double)(now_ns() - begin) * 1e-9, settings);
+    free(c.kl);
+    return status;
+}
+
+static int compare_main(const struct settings *settings) {
+    struct side side[2] = {0};
+    struct text text;
+    struct ids ids = {NULL, 0};
+    if (!settings->file) return fail(EXIT_USAGE, "no text was given: use -f FILE (- is standard input).");
+    if (!settings->reference) return fail(EXIT_USAGE, "no reference was given: use --reference FILE, a blob or logits.");
+    int status = load_blob(&side[1].loaded, settings->model);
+    if (status) return status;
+    side[1].name = settings->model;
+    status = input_file(&text, settings->file);
+    if (!status) {
+        const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, 0, text.bytes, text.count}};
+        status = input_tokenize(&ids, &side[1].loaded.blob, parts, 2);
+        free(text.bytes);
+    }
+    if (!status) status = evaluate(side, &ids, settings);
+    for (int s = 0; s < 2; s++) {
+        free(side[s].logits);
+        if (side[s].file) fclose(side[s].file);
+        unload(&side[s].loaded);
+    }
+    free(ids.ids);
+    return status;
+}
+
+static const struct option options[] = {
+    OPTION_MODEL,
+    OPTION_FILE,
+    {NULL, "--reference", OPTION_STRING, offsetof(struct settings, reference), 0, 0, "FILE",
+     "a blob of the same vocabulary, or float32 logits [positions][vocabulary] of the same windows one after the other"},
+    {NULL, "--ctx", OPTION_COUNT, offsetof(struct settings, context), 4, 4294967295.0, "N",
+     "tokens of a window (default: 512, or what the model holds if that is less)"},
+};
+
+const struct command command_compare = {
+    .name = "compare",
+    .summary = "measure how far a model is from a reference on a text",
+    .usage = "-m MODEL.apus -f FILE --reference FILE [--ctx N]",
+    .description =
+        "Cuts the tokens of the text into windows of N as perplexity does. Prints the mean and the 99th percentile of KL(reference || "
+        "model) "
+        "in nats and how often both find the same token likeliest, over all positions; and both perplexities, over the second half of each "
+        "window.\n\n"
+        "With --json: kl, kl_p99, top1 (a part of 1), perplexity, perplexity_reference, positions, windows, ctx, seconds.",
+    .example = "apus compare -m int4.apus -f text.txt --reference int8.apus",
+    .options = options,
+    .options_count = COUNT_OF(options),
+    .main = compare_main,
+};
