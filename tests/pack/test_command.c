@@ -247,6 +247,7 @@ static void calibrates(void **state) {
     assert_int_equal(RUN(model, "-o", in_folder("1.apus"), "--weights", "int4", "--calibrate", one), 0);
     assert_true(is_calibrated("1.apus", "calibrated on 1 windows of "));
     assert_null(strstr(said, "Not calibrated"));
+    assert_non_null(strstr(said, "tokens only"));
     assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4", "--calibrate", both), 0);
     assert_false(same(in_folder("1.apus"), in_folder("2.apus")));
     assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4"), 0);

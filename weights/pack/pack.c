@@ -22,6 +22,8 @@
 #include "weights/pack/vocab_build.h"
 #include "weights/pack/writer.h"
 
+enum { FEW_TOKENS = 2048 };
+
 /* Everything that lives while a blob is made. Zeroed, it can be freed. */
 struct job {
     const struct options *options;
@@ -214,6 +216,9 @@ static bool finish(struct job *job, double seconds) {
                job->plan.text + job->plan.model.name, (double)job->plan.model.parameters / 1e6, job->plan.layer_bits,
                (double)job->header.file_bytes / 1e6, plan_bits_per_weight(&job->plan), seconds);
     if (!job->options->quiet && !job->calibrator) printf("%s\n", not_calibrated(job));
+    if (!job->options->quiet && job->calibrator && job->options->calibrate && job->text.windows * job->text.length < FEW_TOKENS)
+        printf("Calibrated on %u tokens only: errors were kept from them at the cost of everything else. Give more text.\n",
+               job->text.windows * job->text.length);
     return true;
 }
 
