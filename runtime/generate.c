@@ -155,6 +155,7 @@ APUS_API apus_status apus_next(apus_session *s, apus_piece *piece) {
 APUS_API apus_status apus_stats(const apus_session *s, apus_stats_t *stats) {
     if (!s || !stats) return APUS_E_ARGUMENT;
     const struct generation *g = &s->generation;
+    const struct track_engine *e = track_engine(&s->target);
     *stats = (apus_stats_t){.positions = s->target.evaluated,
                             .reused = s->reused,
                             .prompt_tokens = s->prompt_tokens,
@@ -165,8 +166,8 @@ APUS_API apus_status apus_stats(const apus_session *s, apus_stats_t *stats) {
                             .logits_hash = g->sampler.config.want_hash ? hash64_end(&g->hash) : 0,
                             .weight_bytes = blob_pass_bytes(model_blob(s->model)),
                             .arena_bytes = s->arena_bytes,
-                            .engine = s->model->engine->name,
-                            .cpu = s->model->engine->model_detail(s->model->memory),
+                            .engine = e->engine->name,
+                            .cpu = e->engine->model_detail(e->model_memory),
                             .threads = s->threads,
                             .context = s->context,
                             .rounds = g->rounds,

@@ -11,7 +11,9 @@ struct apus_model {
     struct hal_model hal;
     apus_port port;
     const struct hal_engine *engine;
-    void *memory; /* the engine's, behind this struct */
+    void *memory;                   /* the engine's, behind this struct */
+    const struct hal_engine *spare; /* what goes on when that fails: the CPU; NULL where it is the CPU already */
+    void *spare_memory;
 };
 
 static inline const struct blob *model_blob(const apus_model *model) { return blob_of(&model->blob); }

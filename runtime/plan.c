@@ -63,6 +63,7 @@ static apus_status lay_out(const struct request *r, struct layout *l) {
     const apus_model *model = r->config.model;
     size_t at = 0;
     apus_status s = track_measure(&r->target, &l->target_parts);
+    l->draft_parts.driver_bytes = 0;
     if (s) return s;
     take(&at, sizeof(apus_session));
     l->ids = take(&at, (uint64_t)r->config.context * sizeof(int32_t));
@@ -90,7 +91,7 @@ APUS_API apus_status apus_measure(const apus_config *config, apus_memory *memory
     if (!memory) return APUS_E_ARGUMENT;
     apus_status s = read_request(&r, config);
     if (!s) s = lay_out(&r, &l);
-    if (!s) *memory = (apus_memory){l.bytes, 64, 0};
+    if (!s) *memory = (apus_memory){l.bytes, 64, l.target_parts.driver_bytes + l.draft_parts.driver_bytes};
     return s;
 }
 

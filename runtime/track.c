@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "runtime/config.h"
 #include "runtime/graph.h"
 
 static size_t take(size_t *at, uint64_t bytes) {
@@ -23,15 +24,24 @@ static size_t place_slots(uint64_t columns, const struct hal_program *program, s
     return a > f ? a : f;
 }
 
-static struct hal_setup engine_setup(const struct track_config *c, const struct hal_program *program) {
-    return (struct hal_setup){.model = &c->model->hal,
+/* The model's engines; memory of their programs is not placed yet. */
+static uint32_t list_engines(const apus_model *m, struct track_engine engine[TRACK_ENGINES]) {
+    engine[0] = (struct track_engine){m->engine, m->memory, NULL};
+    engine[1] = (struct track_engine){m->spare, m->spare_memory, NULL};
+    return m->spare ? 2 : 1;
+}
+
+static struct hal_setup engine_setup(const struct track_config *c, const struct hal_program *program, const struct track_engine *of) {
+    struct hal_setup setup = {.model = &c->model->hal,
                               .program = program,
                               .port = &c->model->port,
-                              .model_memory = c->model->memory,
-                              .share = c->share && c->share->model->engine == c->model->engine ? c->share->engine_memory : NULL,
+                              .model_memory = of->model_memory,
                               .kv_slots = round_up(c->positions, 16),
                               .columns_max = c->chunk,
                               .threads = c->threads};
+    for (uint32_t i = 0; c->share && i < c->share->engines; i++)
+        if (c->share->engine[i].engine == of->engine) setup.share = c->share->engine[i].memory;
+    return setup;
 }
 
 apus_status track_measure(const struct track_config *c, struct track_layout *l) {
@@ -40,17 +50,23 @@ apus_status track_measure(const struct track_config *c, struct track_layout *l) 
     struct hal_need need;
     size_t at = 0;
     graph_measure(m, &program);
-    struct hal_setup setup = engine_setup(c, &program);
-    apus_status status = c->model->engine->prepare_measure(&setup, &need);
-    if (status) return status;
+    struct track_engine engine[TRACK_ENGINES];
+    uint32_t engines = list_engines(c->model, engine);
+    l->driver_bytes = 0;
     l->column = take(&at, c->chunk * sizeof(struct hal_column));
     l->ops = take(&at, program.count * sizeof(struct hal_op));
     l->kv_table = take(&at, m->model->layers * sizeof(uint8_t *));
-    l->engine = take(&at, need.bytes);
+    for (uint32_t i = 0; i < engines; i++) {
+        struct hal_setup setup = engine_setup(c, &program, &engine[i]);
+        apus_status status = engine[i].engine->prepare_measure(&setup, &need);
+        if (status) return status;
+        l->engine[i] = take(&at, need.bytes);
+        l->driver_bytes += need.driver_bytes;
+    }
     l->slots = take(&at, place_slots(c->chunk, &program, l->slot));
     l->kv = at;
     for (uint32_t i = 0; i < m->model->layers; i++)
-        take(&at, (uint64_t)m->layers[i].kv_heads * kv_block_bytes(setup.kv_slots, m->model->head_dim));
+        take(&at, (uint64_t)m->layers[i].kv_heads * kv_block_bytes(round_up(c->positions, 16), m->model->head_dim));
     l->bytes = at;
     return APUS_OK;
 }
@@ -72,18 +88,28 @@ apus_status track_open(struct track *t, const struct track_config *c, const stru
     t->logits_at = NO_LOGITS;
     t->column = (struct hal_column *)(void *)(memory + l->column);
     t->kv = (uint8_t **)(void *)(memory + l->kv_table);
-    t->engine_memory = memory + l->engine;
+    t->engines = list_engines(c->model, t->engine);
+    for (uint32_t i = 0; i < t->engines; i++) t->engine[i].memory = memory + l->engine[i];
     for (uint32_t i = 0; i < HAL_SLOTS; i++) t->slot[i] = memory + l->slots + l->slot[i];
     place_kv(t, memory + l->kv);
     graph_build(&t->hal, (struct hal_op *)(void *)(memory + l->ops), &t->program);
-    struct hal_setup setup = engine_setup(c, &t->program);
-    setup.model = &t->hal;
-    setup.kv = t->kv;
-    memcpy(setup.slot, t->slot, sizeof setup.slot);
-    return t->model->engine->prepare(t->engine_memory, &setup);
+    for (uint32_t i = 0; i < t->engines; i++) {
+        struct hal_setup setup = engine_setup(c, &t->program, &t->engine[i]);
+        setup.model = &t->hal;
+        setup.kv = t->kv;
+        memcpy(setup.slot, t->slot, sizeof setup.slot);
+        apus_status status = t->engine[i].engine->prepare(t->engine[i].memory, &setup);
+        if (!status) continue;
+        t->engines = i;
+        track_close(t);
+        return status;
+    }
+    return APUS_OK;
 }
 
-void track_close(struct track *t) { t->model->engine->release(t->engine_memory); }
+void track_close(struct track *t) {
+    for (uint32_t i = t->engines; i-- > 0;) t->engine[i].engine->release(t->engine[i].memory);
+}
 
 /* Panels of 16 slots are zeroed before their first use (hal/kv.h). */
 void track_touch(struct track *t, uint32_t end) {
@@ -102,7 +128,8 @@ void track_touch(struct track *t, uint32_t end) {
 }
 
 void track_written(struct track *t, uint32_t from, uint32_t to) {
-    if (t->model->engine->cache_written) t->model->engine->cache_written(t->engine_memory, from, to);
+    const struct track_engine *e = track_engine(t);
+    if (e->engine->cache_written) e->engine->cache_written(e->memory, from, to);
 }
 
 void track_rewind(struct track *t, uint32_t position) {
@@ -110,15 +137,23 @@ void track_rewind(struct track *t, uint32_t position) {
     if (t->logits_at != NO_LOGITS && t->logits_at >= position) t->logits_at = NO_LOGITS;
 }
 
+static apus_status compute(const struct track_engine *e, const struct hal_pass *pass) {
+    uint64_t ticket;
+    apus_status status = e->engine->submit(e->memory, pass, &ticket);
+    return status ? status : e->engine->wait(e->memory, ticket);
+}
+
 /* The pass of the columns that are filled in, `line` of them in a row, the rest branches. */
 static apus_status run(struct track *t, uint32_t line, uint32_t branches, uint32_t logits, const uint32_t *cancel) {
-    const struct hal_engine *engine = t->model->engine;
-    uint64_t ticket;
     struct hal_pass pass = {line + branches, line + branches - logits, t->column, cancel};
     track_touch(t, t->evaluated + line + branches);
     t->logits_at = NO_LOGITS; /* the slot is about to be overwritten */
-    apus_status status = engine->submit(t->engine_memory, &pass, &ticket);
-    if (!status) status = engine->wait(t->engine_memory, ticket);
+    apus_status status = compute(track_engine(t), &pass);
+    while (status == APUS_E_ENGINE && t->at + 1 < t->engines) {
+        port_log(&t->model->port, APUS_LOG_WARN, "the engine failed; the cpu goes on from the last good pass");
+        t->at++;
+        status = compute(track_engine(t), &pass);
+    }
     if (status) return status;
     t->evaluated += line;
     t->branches = branches;

@@ -9,6 +9,13 @@
 
 #define NO_LOGITS UINT32_MAX
 
+/* An engine with the track's program. */
+struct track_engine {
+    const struct hal_engine *engine;
+    void *model_memory, *memory;
+};
+enum { TRACK_ENGINES = 2 };
+
 struct track {
     const apus_model *model;
     struct hal_model hal;
@@ -19,7 +26,8 @@ struct track {
     uint32_t kv_touched;       /* slots that have been zeroed, a multiple of 16 */
     uint32_t chunk;            /* most columns of a pass */
     uint8_t *slot[HAL_SLOTS];
-    void *engine_memory;
+    struct track_engine engine[TRACK_ENGINES]; /* the model's own, then its spare, prepared and paid for at open */
+    uint32_t engines, at;                      /* how many, and which computes: a failed one is not asked again */
 
     uint32_t evaluated; /* positions with rows in the cache */
     uint32_t logits_at; /* the position behind which track_logits(.., 0) from the end stands, or NO_LOGITS */
@@ -37,7 +45,8 @@ struct track_config {
 
 /* Where its parts lie in memory that begins 64-aligned. One walk for measuring and opening. */
 struct track_layout {
-    size_t column, ops, kv_table, engine, slots, kv;
+    size_t column, ops, kv_table, engine[TRACK_ENGINES], slots, kv;
+    uint64_t driver_bytes;
     size_t slot[HAL_SLOTS];
     size_t bytes;
 };
@@ -45,8 +54,12 @@ apus_status track_measure(const struct track_config *config, struct track_layout
 apus_status track_open(struct track *track, const struct track_config *config, const struct track_layout *layout, uint8_t *memory);
 void track_close(struct track *track);
 
+/* The engine that computes, and the code or device in use. */
+static inline const struct track_engine *track_engine(const struct track *track) { return &track->engine[track->at]; }
+
 /* Evaluates ids[0 .. columns) at positions evaluated .. evaluated + columns - 1, with logits behind the last `logits` of them
- * (at most HAL_LOGITS_MAX). cancel: as in struct hal_pass. On failure the track is as before, without logits. */
+ * (at most HAL_LOGITS_MAX). cancel: as in struct hal_pass. On failure the track is as before, without logits.
+ * When the engine is lost the spare does the pass again from the rows of the cache, which all are in the arena: the same bits. */
 apus_status track_pass(struct track *track, const int32_t *ids, uint32_t columns, uint32_t logits, const uint32_t *cancel);
 
 /* An id that takes the place of one in the line. */

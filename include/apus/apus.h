@@ -316,7 +316,7 @@ typedef struct apus_stats_t {
     uint64_t logits_hash;    /* over the raw float32 logits, real vocabulary only, behind each id of this generation, in order */
     uint64_t weight_bytes;   /* read by one pass */
     uint64_t arena_bytes;
-    const char *engine;      /* "cpu", "igpu" */
+    const char *engine;      /* that computed the last pass: "cpu", "igpu"; "cpu" too where it took over from another that failed */
     const char *cpu;         /* instruction set in use; the device's name on other engines */
     uint32_t threads;        /* as configured; where the port lends none, or one could not be started, fewer do the work */
     uint32_t context;        /* positions it holds */

@@ -1,0 +1,137 @@
+/* An engine that fails at its n-th call, for every n: the spare goes on with the same bits, and without a spare the context keeps what was
+ * good. What the failing call leaves in the slots and in the pass's cache rows is noise: a lost device's memory is undefined. */
+#include "tests/api/fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/model.h"
+
+enum { POSITIONS = 21, TOKENS = 6, CONTEXT = 64, CHUNK = 8 };
+
+/* The CPU engine, but for one call of submit or wait. */
+static struct {
+    struct hal_setup setup;
+    struct hal_column column[CHUNK];
+    uint32_t columns, calls, fail_at; /* 0: never */
+    int failed;
+} faulty;
+
+static void scribble(void) {
+    const struct hal_setup *s = &faulty.setup;
+    memset(s->slot[SLOT_LOGITS], 0xa5, s->program->stride[SLOT_LOGITS]);
+    memset(s->slot[SLOT_X], 0xa5, s->program->stride[SLOT_X]);
+    for (uint32_t l = 0; l < s->model->model->layers; l++)
+        for (uint32_t h = 0; h < s->model->layers[l].kv_heads; h++)
+            for (uint32_t c = 0; c < faulty.columns; c++) {
+                struct kv_block kv = kv_block_at(s->kv[l], s->kv_slots, s->model->model->head_dim, h);
+                kv.kscale[faulty.column[c].slot] = kv.vscale[faulty.column[c].slot] = -1e30f;
+            }
+}
+
+static int fails_now(void) {
+    if (faulty.failed) fail_msg("an engine that has failed was asked again");
+    faulty.failed = ++faulty.calls == faulty.fail_at;
+    if (faulty.failed) scribble();
+    return faulty.failed;
+}
+
+static apus_status faulty_prepare(void *memory, const struct hal_setup *setup) {
+    faulty.setup = *setup;
+    return hal_cpu_engine.prepare(memory, setup);
+}
+
+static apus_status faulty_submit(void *memory, const struct hal_pass *pass, uint64_t *ticket) {
+    faulty.columns = pass->columns;
+    memcpy(faulty.column, pass->column, pass->columns * sizeof *pass->column);
+    return fails_now() ? APUS_E_ENGINE : hal_cpu_engine.submit(memory, pass, ticket);
+}
+
+static apus_status faulty_wait(void *memory, uint64_t ticket) { return fails_now() ? APUS_E_ENGINE : hal_cpu_engine.wait(memory, ticket); }
+
+static struct hal_engine faulty_engine(void) {
+    struct hal_engine e = hal_cpu_engine;
+    e.name = "faulty";
+    e.prepare = faulty_prepare;
+    e.submit = faulty_submit;
+    e.wait = faulty_wait;
+    return e;
+}
+
+/* A model of the fixture's, on the faulty engine. */
+static void make_faulty(struct api_model *m, const struct hal_engine *engine, int with_spare, uint32_t fail_at) {
+    m->model->engine = engine;
+    m->model->spare = with_spare ? &hal_cpu_engine : NULL;
+    m->model->spare_memory = m->model->memory;
+    faulty.calls = 0, faulty.failed = 0, faulty.fail_at = fail_at;
+}
+
+static uint64_t run(const struct api_model *m, const int32_t *ids, const char **engine) {
+    struct api_session s;
+    apus_stats_t stats;
+    int32_t made[TOKENS];
+    api_open(&s, m, CONTEXT, 1, CHUNK);
+    assert_int_equal(API_PROMPT(&s, ids, POSITIONS), APUS_OK);
+    uint64_t hash = api_generate(&s, TOKENS, made);
+    assert_int_equal(apus_stats(s.session, &stats), APUS_OK);
+    size_t bytes;
+    assert_int_equal(apus_save(s.session, NULL, 0, &bytes), APUS_OK);
+    unsigned char *saved = malloc(bytes);
+    assert_non_null(saved);
+    assert_int_equal(apus_save(s.session, saved, bytes, &bytes), APUS_OK);
+    hash = api_hash(api_hash(hash, saved, bytes), made, sizeof made);
+    free(saved);
+    *engine = stats.engine;
+    api_close(&s);
+    return hash;
+}
+
+static void the_spare_goes_on_with_the_same_bits(void **state) {
+    (void)state;
+    const struct hal_engine engine = faulty_engine();
+    struct api_model m;
+    int32_t ids[POSITIONS];
+    const char *by;
+    api_model_open(&m, 0, APUS_CPU_BEST);
+    api_ids(&m, 5, ids, POSITIONS);
+    make_faulty(&m, &engine, 1, 0);
+    uint64_t want = run(&m, ids, &by);
+    uint32_t calls = faulty.calls;
+    assert_string_equal(by, "faulty");
+    assert_true(calls >= 2 * (POSITIONS / CHUNK + TOKENS - 1));
+    for (uint32_t n = 1; n <= calls; n++) {
+        make_faulty(&m, &engine, 1, n);
+        uint64_t got = run(&m, ids, &by);
+        if (got != want) fail_msg("other bits after a failure at call %u of %u", n, calls);
+        assert_string_equal(by, "cpu");
+        assert_int_equal(faulty.calls, n);
+    }
+    m.model->engine = &hal_cpu_engine, m.model->spare = NULL;
+    api_model_close(&m);
+}
+
+static void without_a_spare_what_was_good_stays(void **state) {
+    (void)state;
+    const struct hal_engine engine = faulty_engine();
+    struct api_model m;
+    struct api_session s;
+    int32_t ids[POSITIONS];
+    const int32_t *kept;
+    size_t count;
+    api_model_open(&m, 0, APUS_CPU_BEST);
+    api_ids(&m, 5, ids, POSITIONS);
+    make_faulty(&m, &engine, 0, 4); /* the second chunk's wait */
+    api_open(&s, &m, CONTEXT, 1, CHUNK);
+    assert_int_equal(API_PROMPT(&s, ids, POSITIONS), APUS_E_ENGINE);
+    assert_int_equal(apus_ids(s.session, &kept, &count), APUS_OK);
+    assert_int_equal(count, CHUNK);
+    assert_memory_equal(kept, ids, CHUNK * sizeof *ids);
+    api_close(&s);
+    m.model->engine = &hal_cpu_engine;
+    api_model_close(&m);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_spare_goes_on_with_the_same_bits), cmocka_unit_test(without_a_spare_what_was_good_stays)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
