@@ -1,0 +1,134 @@
+/* What a pass costs the driver: one submission, and no memory that stays.
+ *
+ *   test_igpu_passes [device]           on a device that computes
+ *   test_igpu_passes DEVICE noop        on one whose results mean nothing (Mesa's no-op shim): opens everything without the self-test,
+ *                                       submits passes of every bucket and a prompt's, and looks at statuses only
+ * Exit status 77 where there is no such device. */
+#include <malloc.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "igpu/program.h"
+#include "runtime/graph.h"
+#include "tests/hal/random_model.h"
+
+enum { SLOTS = 64, COLUMNS = 40, LAYERS = 3 };
+
+static const struct random_shape shape = {
+    LAYERS, 160, 100, 64, SLOTS, {{.heads = 3, .kv_heads = 1, .ffn = 320}, {.ffn = 64}, {.heads = 2, .kv_heads = 2}}, 1, 1};
+static const char *device;
+static int noop;
+
+struct rig {
+    struct hal_model model;
+    struct hal_program program;
+    struct hal_op ops[64];
+    uint8_t *kv[LAYERS], *slot[HAL_SLOTS];
+    void *model_memory, *memory;
+};
+
+static void *zeroed(size_t bytes) {
+    void *p = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+    assert_non_null(p);
+    return memset(p, 0, bytes);
+}
+
+/* igpu_model_open without its last step. */
+static void open_without_selftest(struct igpu_model *m, const struct hal_model_setup *setup) {
+    const char *call;
+    memset(m, 0, sizeof *m + regions_count(setup->model) * sizeof(struct region));
+    assert_null(device_instance(&m->device, setup->port));
+    assert_null(device_choose(&m->device, setup->device));
+    assert_int_equal(device_open(&m->device, &call), VK_SUCCESS);
+    assert_int_equal(pipelines_open(m, model_gemv_types(setup->model), &call), VK_SUCCESS);
+    assert_int_equal(heap_open(&m->rows, &m->device, HEAP_DEVICE, rows_count(setup->model) * sizeof(float)), VK_SUCCESS);
+    assert_int_equal(regions_open(m->region, &m->device, setup->model, &m->imported), VK_SUCCESS);
+    m->regions = regions_count(setup->model);
+}
+
+static void rig_open(struct rig *r) {
+    struct hal_need need;
+    r->model = random_model(&shape, 2);
+    struct hal_model_setup ms = {&r->model, apus_port_host(), APUS_CPU_BEST, device};
+    assert_int_equal(hal_igpu_engine.model_measure(&ms, &need), APUS_OK);
+    r->model_memory = zeroed(need.bytes);
+    if (noop) open_without_selftest(r->model_memory, &ms);
+    else assert_int_equal(hal_igpu_engine.model_open(r->model_memory, &ms), APUS_OK);
+    graph_build(&r->model, r->ops, &r->program);
+    for (uint32_t i = 0; i < LAYERS; i++) r->kv[i] = zeroed(r->model.layers[i].kv_heads * kv_block_bytes(SLOTS, shape.head_dim) + 64);
+    for (uint32_t i = 0; i < HAL_SLOTS; i++) r->slot[i] = zeroed(COLUMNS * r->program.stride[i] + 64);
+    struct hal_setup setup = {&r->model, &r->program, apus_port_host(), r->model_memory, NULL, {0}, r->kv, SLOTS, COLUMNS, 1};
+    memcpy(setup.slot, r->slot, sizeof setup.slot);
+    assert_int_equal(hal_igpu_engine.prepare_measure(&setup, &need), APUS_OK);
+    r->memory = zeroed(need.bytes);
+    assert_int_equal(hal_igpu_engine.prepare(r->memory, &setup), APUS_OK);
+}
+
+static void rig_close(struct rig *r) {
+    hal_igpu_engine.release(r->memory);
+    hal_igpu_engine.model_close(r->model_memory);
+    for (uint32_t i = 0; i < LAYERS; i++) free(r->kv[i]);
+    for (uint32_t i = 0; i < HAL_SLOTS; i++) free(r->slot[i]);
+    free(r->memory);
+    free(r->model_memory);
+    random_model_free(&r->model);
+}
+
+/* A pass of `count` columns from position 0; how many submissions it took. */
+static uint64_t pass(struct rig *r, uint32_t count) {
+    struct hal_column c[COLUMNS];
+    uint64_t before = ((const struct igpu_program *)r->memory)->submissions, ticket;
+    for (uint32_t i = 0; i < count; i++) c[i] = (struct hal_column){(int32_t)i, i, i, i + 1, i + 1, 0};
+    struct hal_pass p = {count, count - 1, c, NULL};
+    assert_int_equal(hal_igpu_engine.submit(r->memory, &p, &ticket), APUS_OK);
+    apus_status s = hal_igpu_engine.wait(r->memory, ticket);
+    assert_true(s == APUS_OK || (noop && s == APUS_E_NUMERIC));
+    return ((const struct igpu_program *)r->memory)->submissions - before;
+}
+
+static void one_submission_a_pass(void **unused) {
+    (void)unused;
+    struct rig r;
+    rig_open(&r);
+    for (uint32_t columns = 1; columns <= TILE; columns++) assert_int_equal(pass(&r, columns), 1);
+    uint64_t prompt = pass(&r, COLUMNS);
+    assert_in_range(prompt, 1, LAYERS + 1);
+    rig_close(&r);
+}
+
+static void nothing_stays_allocated(void **unused) {
+    (void)unused;
+    struct rig r;
+    rig_open(&r);
+    for (int i = 0; i < 20; i++) pass(&r, 1 + (uint32_t)i % TILE);
+    size_t before = mallinfo2().uordblks;
+    for (int i = 0; i < 100; i++) pass(&r, 1 + (uint32_t)i % TILE);
+    size_t after = mallinfo2().uordblks;
+    printf("the heap of the process: %zu bytes before 100 passes, %zu after\n", before, after);
+    assert_true(after < before + 4096);
+    rig_close(&r);
+}
+
+int main(int argc, char **argv) {
+    struct device d;
+    device = argc > 1 ? argv[1] : NULL;
+    noop = argc > 2 && !strcmp(argv[2], "noop");
+    const char *why = device_instance(&d, apus_port_host());
+    if (!why) {
+        why = device_choose(&d, device);
+        device_close(&d);
+    }
+    if (why) {
+        printf("skipped: %s\n", why);
+        return 77;
+    }
+    const struct CMUnitTest tests[] = {cmocka_unit_test(one_submission_a_pass), cmocka_unit_test(nothing_stays_allocated)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
