@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "apus/port.h"
 #include "fail.h"
@@ -10,7 +11,7 @@
 #include "json.h"
 #include "load.h"
 
-enum { TURNS = 5, PAIR_CONTEXT = 512, PAIR_TOKENS = 96 };
+enum { TURNS = 5, PAIR_CONTEXT = 512, PAIR_TOKENS = 96, PAIR_TURNS = 25 };
 
 static double seconds_since(uint64_t begin) { return (double)(now_ns() - begin) * 1e-9; }
 
@@ -43,7 +44,8 @@ static const double temperatures[] = {0, 0.8};
 enum { TEMPERATURES = COUNT_OF(temperatures) };
 
 struct cell {
-    double seconds[PROMPTS]; /* a token */
+    double seconds[PAIR_TURNS * PROMPTS]; /* a token */
+    size_t count;
     uint64_t tokens, rounds, proposed, accepted, hash;
     double ms, rest_ms; /* in apus_next; of that, outside of model passes */
 };
@@ -66,7 +68,7 @@ static apus_status generate(struct loaded *loaded, const struct ids *prompt, dou
     if (status >= 0) status = apus_stats(loaded->session, &s);
     if (status < 0) return status;
     uint64_t passes_ns = s.draft_ns + s.draft_prompt_ns + s.verify_ns;
-    cell->seconds[index] = (double)(s.next_ns - s.draft_prompt_ns) * 1e-9 / (double)s.new_tokens;
+    cell->seconds[cell->count++] = (double)(s.next_ns - s.draft_prompt_ns) * 1e-9 / (double)s.new_tokens;
     cell->tokens += s.new_tokens, cell->rounds += s.rounds, cell->proposed += s.proposed, cell->accepted += s.accepted;
     cell->hash = cell->hash * 31 + s.logits_hash;
     cell->ms += (double)s.next_ns * 1e-6;
@@ -101,16 +103,23 @@ static int sweep_prompt(const struct settings *given, size_t index, struct cell 
 
 static double share(double part, double of) { return of > 0 ? part / of : 0; }
 
+/* Median of the speed-ups over the plain run of the same prompt in the same turn: a machine that slows down for a while slows both. */
+static double speedup_of(const struct cell *plain, const struct cell *c) {
+    double ratios[PAIR_TURNS * PROMPTS];
+    for (size_t i = 0; i < c->count; i++) ratios[i] = share(plain->seconds[i], c->seconds[i]);
+    return median(ratios, c->count);
+}
+
 static int report_pair(const struct settings *settings, struct cell cells[TEMPERATURES][LENGTHS]) {
     json_t *rows = json_array();
     if (!settings->json) printf("temperature  proposals  tokens/s  speed-up  accepted  tokens/round  outside passes\n");
     for (size_t t = 0; t < TEMPERATURES; t++) {
-        double plain = median(cells[t][0].seconds, PROMPTS);
+        const struct cell plain = cells[t][0]; /* its own are sorted below */
         for (size_t n = 0; n < LENGTHS; n++) {
             struct cell *c = &cells[t][n];
             if (c->hash != cells[t][0].hash)
                 return fail(EXIT_FAULT, "the text with %u proposals differs from the plain one: please report this.", lengths[n]);
-            double each = median(c->seconds, PROMPTS), speedup = share(plain, each),
+            double speedup = speedup_of(&plain, c), each = median(c->seconds, c->count),
                    accepted = share((double)c->accepted, (double)c->proposed), a_round = share((double)c->tokens, (double)c->rounds),
                    rest = share(c->rest_ms, c->ms);
             char name[16];
@@ -128,15 +137,22 @@ static int report_pair(const struct settings *settings, struct cell cells[TEMPER
         json_decref(rows);
         return output_flush();
     }
-    return json_print(json_pack("{s:o,s:i,s:i}", "pair", rows, "prompts", (int)PROMPTS, "tokens", (int)PAIR_TOKENS));
+    return json_print(json_pack("{s:o,s:i,s:i,s:i}", "pair", rows, "prompts", (int)PROMPTS, "tokens", (int)PAIR_TOKENS, "turns",
+                                (int)(cells[0][0].count / PROMPTS)));
 }
 
 int bench_pair(const struct settings *settings) {
     static struct cell cells[TEMPERATURES][LENGTHS];
-    for (size_t i = 0; i < PROMPTS; i++) {
-        int status = sweep_prompt(settings, i, cells);
-        if (status) return status;
+    uint64_t begin = now_ns();
+    for (size_t turn = 0; turn < PAIR_TURNS; turn++) {
+        if (turn && seconds_since(begin) * (double)(turn + 1) / (double)turn > (double)settings->seconds) break;
+        for (size_t i = 0; i < PROMPTS; i++) {
+            int status = sweep_prompt(settings, i, cells);
+            if (status) return status;
+            if (isatty(STDERR_FILENO)) fprintf(stderr, "\rturn %zu, prompt %zu of %d ", turn + 1, i + 1, (int)PROMPTS);
+        }
     }
+    if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
     return report_pair(settings, cells);
 }
 

@@ -521,7 +521,7 @@ class Bench(Case):
 
 class BenchPair(Case):
     def test_pair(self):
-        o = self.object('bench', '-m', Fixture.model, '-d', Fixture.model, '--pair')
+        o = self.object('bench', '-m', Fixture.model, '-d', Fixture.model, '--pair', '--seconds', 1)
         self.assertEqual({(r['temperature'], r['proposals']) for r in o['pair']},
                          {(t, p) for t in (0, 0.8) for p in ('0', 'auto', '1', '2', '3', '4', '5', '7', '10', '15')})
         for row in o['pair']:
