@@ -26,7 +26,7 @@ def gptq(w, x, scale, low, high):
     """The integers. w [rows][n], x [tokens][n], scale [rows][n] in float64."""
     n = w.shape[1]
     h = x.T @ x
-    h[np.diag_indices(n)] += 0.01 * np.mean(np.diag(h))
+    h[np.diag_indices(n)] += 0.04 * np.mean(np.diag(h))
     u = np.linalg.cholesky(np.linalg.inv(h)).T  # upper, u^T u = h^-1
     w, q = w.copy(), np.zeros_like(w)
     for j in range(n):

@@ -142,7 +142,7 @@ static void factors_are_factors(void **state) {
         for (size_t t = 0; t < TOKENS * (size_t)n; t++) mean += (double)x[t] * (double)x[t] / n;
         for (uint32_t i = 0; i < n; i++) {
             for (uint32_t j = 0; j <= i; j++) { /* (R R^T)[j][i] */
-                double want = i == j ? 0.01 * mean : 0, got = 0;
+                double want = i == j ? 0.04 * mean : 0, got = 0;
                 for (size_t t = 0; t < TOKENS; t++) want += (double)x[t * n + i] * (double)x[t * n + j];
                 for (uint32_t k = i; k < n; k++) {
                     double a = i == k ? 1 : (double)h[(size_t)k * n + i], b = j == k ? 1 : (double)h[(size_t)k * n + j];

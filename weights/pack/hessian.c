@@ -6,7 +6,7 @@
 #include "weights/pack/parallel.h"
 
 enum { BLOCK = 64, STRETCH = 512 };
-static const float DAMPING = 0.01f;
+static const float DAMPING = 0.04f;
 
 void hessian_add(unsigned threads, const float *x, size_t tokens, uint32_t n, float *h, float *room) {
     matmul_threads(threads, MATMUL_LOWER, n, n, tokens, (struct matrix){x, 1, n}, (struct matrix){x, n, 1}, h, n, false, room);

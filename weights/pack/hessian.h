@@ -19,7 +19,7 @@ struct hessian_factor {
     const float *weight; /* [n]: R[j][j]^2 */
 };
 
-/* h's lower triangle becomes the factor, 1 % of the mean of its diagonal added first. False, and h undefined, where h is zero or not finite
+/* h's lower triangle becomes the factor, 4 % of the mean of its diagonal added first. False, and h undefined, where h is zero or not finite
  * or rounding made it singular all the same. weight: room for n floats. */
 bool hessian_factor(unsigned threads, float *h, uint32_t n, float *weight, struct hessian_factor *factor, float *room);
 
