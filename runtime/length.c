@@ -6,6 +6,7 @@
 #define NEWEST_COST  0x1p-4f
 #define NEWEST_ROUND 0x1p-5f
 #define REACH_FIRST  0.7f
+#define FOUND_FIRST  0.7f
 enum { LAST_IDS = 32, BELIEF = 3 /* what is believed at first counts as much as so many */ };
 
 /* Looks take one part in LOOK_SHARE of the time at most. */
@@ -76,6 +77,7 @@ void length_open(struct length *l, uint32_t fixed) {
         l->second[b].is = second[b];
     }
     for (uint32_t i = 0; i < PROPOSE_MAX; i++) l->reach[i].is = REACH_FIRST;
+    l->found.is = FOUND_FIRST;
 }
 
 uint8_t length_bin_margin(float margin) {
@@ -113,12 +115,13 @@ int length_worth(const struct length *l, uint32_t made, float chance) {
 }
 
 /* What is believed of ids that are sure to some degree, as far as few of them have been seen, is worth what ids have been worth at all. */
-static float believed(const struct length *l, const struct chance *c) {
-    float known = (float)c->seen / (LAST_IDS - BELIEF), general = l->reach[0].is * (1.0f / REACH_FIRST);
+static float believed(const struct length *l, enum proposer by, const struct chance *c) {
+    float known = (float)c->seen / (LAST_IDS - BELIEF);
+    float general = by == BY_DRAFT ? l->reach[0].is * (1.0f / REACH_FIRST) : l->found.is * (1.0f / FOUND_FIRST);
     return c->is * (general < 1.0f ? known + (1.0f - known) * general : 1.0f);
 }
 
-float length_chance(const struct length *l, uint8_t bin) { return believed(l, &l->hit[BY_DRAFT][bin]); }
+float length_chance(const struct length *l, uint8_t bin) { return believed(l, BY_DRAFT, &l->hit[BY_DRAFT][bin]); }
 
 int length_lookup(const struct length *l, struct round *r, uint32_t most) {
     const struct chain *c = &r->chain[BY_LOOKUP];
@@ -130,7 +133,7 @@ int length_lookup(const struct length *l, struct round *r, uint32_t most) {
     r->proposed = 0;
     for (; r->proposed < most; r->proposed++) {
         uint32_t n = r->proposed;
-        chance *= l->hit[BY_LOOKUP][c->bin[n]].is;
+        chance *= believed(l, BY_LOOKUP, &l->hit[BY_LOOKUP][c->bin[n]]);
         if (!l->fixed && chance * token <= l->cost_ns[n + 2] - l->cost_ns[n + 1]) break;
         tokens += chance;
     }
@@ -156,7 +159,7 @@ void length_draft(const struct length *l, struct round *r, uint32_t most) {
     if (l->fixed) return;
     r->proposed = 0;
     for (uint32_t i = 0; i < c->count; i++) {
-        second[i] = before * believed(l, &l->second[c->bin[i]]);
+        second[i] = before * believed(l, BY_DRAFT, &l->second[c->bin[i]]);
         before = chance[i] = before * length_chance(l, c->bin[i]);
     }
     for (uint32_t n = 1; n <= most; n++) {
@@ -183,7 +186,10 @@ static void learn_chain(struct length *l, const struct round *r, enum proposer b
     for (int got = 1; got && i < c->count && i < count; i++) {
         got = chosen[i] == c->id[i];
         learn(&l->hit[by][c->bin[i]], got);
-        if (by == BY_LOOKUP) continue;
+        if (by == BY_LOOKUP) {
+            if (i == 0) learn(&l->found, got);
+            continue;
+        }
         learn(&l->reach[i], got);
         if (r->other[i] >= 0) learn(&l->second[c->bin[i]], chosen[i] == r->other[i]);
         if (got) l->pause = PAUSE_FIRST;

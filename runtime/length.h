@@ -58,6 +58,7 @@ struct length {
     struct chance hit[PROPOSERS][LENGTH_BINS]; /* chance of being the target's choice, the ids before being so */
     struct chance second[LENGTH_BINS]; /* the same for the id that came second */
     struct chance reach[PROPOSE_MAX];  /* the same for the draft's by place, for ids that are not drafted yet */
+    struct chance found;               /* and for the lookup's first id, whatever it was found by */
     uint32_t pause, paused;              /* rounds without drafting before the next try, and rounds since the last */
     int looking;                         /* this round is such a try: of one id, from a draft that has seen the last ids only */
     int again;                           /* it was right: another one now */

@@ -125,6 +125,46 @@ static void costs_little_where_it_never_pays(void **unused) {
             }
 }
 
+/* One round of a lookup that finds 6 ids, `right` of which the target chooses; matches of n + 1 ids are half as many as of n. */
+static float lookup_round(struct length *l, float column_ns, uint32_t right, uint32_t *tokens) {
+    enum { FOUND = 6 };
+    struct round r = {.columns = 1};
+    struct chain *c = &r.chain[BY_LOOKUP];
+    int32_t chosen[PROPOSE_MAX + 1];
+    uint32_t match = 3;
+    while (match < 16 && unit() < 0.5f) match++;
+    for (uint32_t i = 0; i <= PROPOSE_MAX; i++) chosen[i] = i >= right;
+    for (; c->count < FOUND; c->count++) c->bin[c->count] = length_bin_match(match + c->count);
+    if (!length_lookup(l, &r, FOUND)) r.proposed = 0;
+    while (r.accepted < r.proposed && !chosen[r.accepted]) r.accepted++;
+    r.columns += r.proposed;
+    r.round_ns = r.verify_ns = (uint64_t)(1e6f + column_ns * (float)r.proposed);
+    length_learn(l, &r, chosen, r.accepted + 1);
+    *tokens += r.accepted + 1;
+    return (float)r.round_ns;
+}
+
+/* The context finds something in every round, and it is never right: only columns are lost, and few. Then it always is. */
+static void a_lookup_that_never_helps(void **unused) {
+    (void)unused;
+    static const float columns[] = {0.01f, 0.03f, 0.1f, 0.3f};
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        const float column_ns = 1e6f * columns[i];
+        const double best = (1 + 6 * (double)columns[i]) / 7;
+        struct length l;
+        uint32_t tokens = 0;
+        double ns = 0;
+        state = i;
+        length_open(&l, 0);
+        while (tokens < 256) ns += (double)lookup_round(&l, column_ns, 0, &tokens);
+        if (ns > 1.03 * 256e6) fail_msg("column %.2f: %.3f of plain decoding", (double)columns[i], ns / 256e6);
+        for (int n = 0; n < 1600; n++) lookup_round(&l, column_ns, 6, &tokens);
+        for (tokens = 0, ns = 0; tokens < 1000;) ns += (double)lookup_round(&l, column_ns, 6, &tokens);
+        ns /= tokens * 1e6;
+        if (ns > 1.15 * best) fail_msg("column %.2f: %.3f of plain decoding when right, at best %.3f", (double)columns[i], ns, best);
+    }
+}
+
 static void recovers(void **unused) {
     (void)unused;
     static const float steps[] = {0.05f, 0.3f};
@@ -169,6 +209,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(near_the_best_fixed_length),
                                        cmocka_unit_test(stops_where_it_loses),
                                        cmocka_unit_test(costs_little_where_it_never_pays),
+                                       cmocka_unit_test(a_lookup_that_never_helps),
                                        cmocka_unit_test(recovers),
                                        cmocka_unit_test(uses_confidence),
                                        cmocka_unit_test(fixed_is_fixed)};
