@@ -367,7 +367,7 @@ static const struct option options[] = {
     {NULL, "--seconds", OPTION_COUNT, offsetof(struct settings, seconds), 1, 3600, "N",
      "about how long to measure (default 30); large models take longer"},
     {NULL, "--at", OPTION_COUNT, offsetof(struct settings, at), 1, 131072, "N",
-     "decode and verify behind N tokens, which are evaluated first (default: at most 128)"},
+     "without a draft: decode and verify behind N tokens, which are evaluated first (default: at most 128)"},
     {"-d", "--draft", OPTION_STRING, offsetof(struct settings, draft), 0, 0, "FILE",
      "a smaller model's blob, for --pair, --agreement and --replay"},
     OPTION_DRAFT_ENGINE,
@@ -375,8 +375,8 @@ static const struct option options[] = {
      "decode a few prompts plainly and with every number of proposals, greedy and sampled"},
     {NULL, "--agreement", OPTION_FLAG, offsetof(struct settings, agreement), 0, 0, NULL,
      "how often both models choose the same token, with shared noise and by other ways of drawing"},
-    {NULL, "--replay", OPTION_REAL, offsetof(struct settings, replay), 0.01, 0.99, "ALPHA",
-     "time rounds of both models as if this share of 5 proposals were accepted; the two need not share a tokenizer"},
+    {NULL, "--replay", OPTION_REAL, offsetof(struct settings, replay), 0.1, 0.85, "ALPHA",
+     "time rounds of both models as if this share of 5 proposals were accepted, 0.1 to 0.85; the two need not share a tokenizer"},
 };
 
 const struct command command_bench = {

@@ -557,7 +557,7 @@ class BenchPair(Case):
     def test_wrong_uses(self):
         m = Fixture.model
         for expect, args in [('need a draft', ['--pair']), ('need a draft', ['--replay', '0.7']), ('one of', ['-d', m, '--pair', '--replay', '0.7']),
-                             ('say what to measure', ['-d', m]), ('--replay', ['-d', m, '--replay', '1.5'])]:
+                             ('say what to measure', ['-d', m]), ('0.1 to 0.85', ['-d', m, '--replay', '0.9'])]:
             with self.subTest(args=args):
                 self.wrong(2, expect, 'bench', '-m', m, *args)
 
