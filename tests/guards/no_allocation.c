@@ -105,7 +105,7 @@ static void run(int which, uint32_t threads, int with_draft) {
     struct guarded memory = guarded_take(need.bytes, need.alignment);
     QUIET(apus_model_open(&model, &mc, memory.at, need.bytes));
     apus_config config = {.size = sizeof config, .model = model, .context = 96, .threads = threads, .chunk = 16};
-    if (with_draft) config.draft = draft.model, config.lookup = 1;
+    if (with_draft) config.draft = draft.model, config.lookup = 1, config.proposals = threads == 1 ? 3 : 0;
     QUIET(apus_measure(&config, &need));
     struct guarded arena = guarded_take(need.bytes, need.alignment);
     assert_int_equal(threads_started, 0);
@@ -142,6 +142,7 @@ static void run(int which, uint32_t threads, int with_draft) {
     QUIET(apus_eval(session, ids, 9, NULL, NULL));
     QUIET(apus_restore(session, saved, bytes));
     QUIET(apus_stats(session, &stats));
+    if (config.proposals) assert_true(stats.proposed > 0);
     QUIET(apus_ids(session, &context, &bytes));
     assert_int_equal(threads_started, started);
     QUIET((apus_cancel(session), apus_close(session), apus_model_close(model), APUS_OK));
