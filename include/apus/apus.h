@@ -206,12 +206,14 @@ typedef struct apus_config {
     const apus_model *model;
     uint32_t context;      /* positions, 1 .. the model's max_positions; 0: the smaller of max_positions and 4096 */
     uint32_t threads;      /* including the caller's, 1 .. 64; 0: 1 */
-    uint32_t chunk;        /* most columns of one pass, 1 .. 512; 0: 128. More is faster for long prompts and takes more arena */
+    uint32_t chunk;        /* most columns of one pass, 1 .. 512; 0: 128. More is faster for long prompts and takes more arena; a round
+                              has chunk - 1 proposals at most */
     uint32_t prompt_bytes; /* most bytes of TEXT in one apus_prompt or apus_append, up to 2^29 (2^24 where size_t has 32 bits);
                               0: 16 * context + 4096 */
 
     /* Speculation: proposals that the model verifies several at a time. It never changes the ids, only how fast they come. */
-    const apus_model *draft; /* a smaller model with the same tokenizer (fewer or more rows are fine), or NULL */
+    const apus_model *draft; /* a smaller model with the same tokenizer (fewer or more rows are fine), on any engine, or NULL. It may be shared
+                                like `model`, and stays open as long */
     uint32_t draft_context;  /* positions the draft holds, at least 64; 0: as many as context and its max_positions allow. Of a longer
                                 context it sees the last part */
     uint32_t proposals;      /* 1 .. 15: always that many a round; 0: as many as pay, measured while running (needs the port's clock,
@@ -329,10 +331,10 @@ typedef struct apus_stats_t {
     uint64_t branches_taken;
     uint64_t proposed_at[15]; /* the same by place in the round */
     uint64_t accepted_at[15];
-    uint64_t off_rounds;      /* rounds in which proposing did not pay */
-    uint64_t draft_ns;        /* time in draft steps, in bringing the draft up to date with the prompt, and in verifying passes */
-    uint64_t draft_prompt_ns;
-    uint64_t verify_ns;
+    uint64_t off_rounds;      /* rounds without a proposal: none would have paid, or there was none */
+    uint64_t draft_ns;        /* parts of next_ns: time in draft steps, */
+    uint64_t draft_prompt_ns; /* in showing the draft what it has to catch up with: the prompt, what came in a pause, a window that slid, */
+    uint64_t verify_ns;       /* and in verifying passes */
 } apus_stats_t;
 APUS_API apus_status apus_stats(const apus_session *session, apus_stats_t *stats);
 
