@@ -22,7 +22,7 @@ from data import BEGIN_ID
 HERE = pathlib.Path(__file__).resolve().parent
 APUS = pathlib.Path(os.environ.get('APUS_BUILD', HERE.parents[1] / 'build' / 'release')) / 'apus'
 WINDOW, TOKENS = 512, 128
-TEXT_MAX = 400_000  # bytes of each kind of held-out text
+TEXT_MAX = 250_000  # bytes of each kind of held-out text
 LENGTHS = ['auto', '1', '2', '3', '4', '6', '8']
 
 

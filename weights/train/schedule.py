@@ -1,5 +1,5 @@
 """What is trained when, and how fast, as a function of the share of the time that has passed. So a run ends when planned on any machine."""
-TARGET_END = 0.84  # the target's rate is 0 from here on, and it is frozen
+TARGET_END = 0.87  # the target's rate is 0 from here on, and it is frozen
 DRAFT_START = 0.12  # the draft follows the target's logits from here to the end
 LONG_START = 0.55  # windows of the whole context from here on, of half of it before
 LARGE_START = 0.35  # steps of twice the text from here on
