@@ -21,8 +21,8 @@ PROMPTS = ['def count_words(path):\n    """Return how often each word occurs in 
            'import unittest\n\n\nclass TestQueue(unittest.TestCase):\n    def test_empty(self):\n        q = Queue(3)\n        self.assert']
 SAMPLING = [('--temp', '0'), ('--temp', '0.8', '--seed', '5'), ('--temp', '1', '--top-k', '40', '--top-p', '0.95', '--seed', '9')]
 DRAFTING = [('--draft-tokens', n) for n in ('1', '3', '8', '15')] + [('--lookup',)]
-# The share of single greedy proposals that the target takes on the prompts above is well over this for the pair as trained.
-LEAST_ACCEPTED = 0.25
+# The share of single greedy proposals that the target takes on the prompts above was 0.7 when the pair was trained.
+LEAST_ACCEPTED = 0.5
 
 
 def apus(*args):
@@ -33,7 +33,7 @@ def apus(*args):
 
 
 def complete(prompt, *more):
-    return apus('run', '-m', TARGET, '-p', prompt, '-n', '48', '--ctx', '256', '--ignore-eos', *more)
+    return apus('run', '-m', TARGET, '-p', prompt, '-n', '48', '--ctx', '256', '--ignore-eos', '--threads', '1', *more)
 
 
 class Files(unittest.TestCase):

@@ -4,7 +4,8 @@
     measure.py DIRECTORY [--pair FOLDER] [--prompts N] [--skip-float]
 
 DIRECTORY is the one trained in; FOLDER has target.apus and draft.apus (default: DIRECTORY). Speeds are medians over prompts of the ratio of
-a run with the draft to one without, right after each other, because other things may run beside."""
+a run with the draft to one without, right after each other, because other things may run beside; on a busy machine APUS_THREADS=1 helps, as
+threads that wait for each other lose their turns."""
 import argparse
 import json
 import math
@@ -22,12 +23,13 @@ from data import BEGIN_ID
 HERE = pathlib.Path(__file__).resolve().parent
 APUS = pathlib.Path(os.environ.get('APUS_BUILD', HERE.parents[1] / 'build' / 'release')) / 'apus'
 WINDOW, TOKENS = 512, 128
-TEXT_MAX = 250_000  # bytes of each kind of held-out text
-LENGTHS = ['auto', '1', '2', '3', '4', '6', '8']
+TEXT_MAX = 120_000  # bytes of each kind of held-out text
+LENGTHS = ['auto', '1', '2', '3', '4', '6']
 
 
 def apus(*args):
-    return json.loads(subprocess.run([APUS, *map(str, args), '--json'], capture_output=True, check=True).stdout)
+    more = ['--threads', str(os.environ['APUS_THREADS'])] if 'APUS_THREADS' in os.environ else []
+    return json.loads(subprocess.run([APUS, *map(str, args), *more, '--json'], capture_output=True, check=True).stdout)
 
 
 def held_texts(directory):
@@ -111,7 +113,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('directory', type=pathlib.Path)
     p.add_argument('--pair', type=pathlib.Path)
-    p.add_argument('--prompts', type=int, default=24)
+    p.add_argument('--prompts', type=int, default=12)
     p.add_argument('--skip-float', action='store_true')
     a = p.parse_args()
     perplexities(a, a.pair or a.directory)
