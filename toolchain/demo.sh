@@ -9,7 +9,7 @@ set -eu
 cd "$(dirname "$0")/.."
 heading() { printf '\n== %s\n' "$*"; }
 out=build/demo
-turns=5
+turns=11
 
 heading "Setup"
 sh toolchain/setup.sh
@@ -42,14 +42,14 @@ esac
 run() {
     name=$1
     shift
-    build/release/apus run -m "$model" -f $out/prompt.txt -n "$tokens" --threads "$(nproc)" "$@" </dev/null >$out/"$name".txt 2>$out/"$name".figures ||
+    build/release/apus run -m "$model" -f $out/prompt.txt -n "$tokens" --threads "$threads" "$@" </dev/null >$out/"$name".txt 2>$out/"$name".figures ||
         { cat $out/"$name".figures; exit 1; }
     sed -n 's/.*; [0-9]* tokens at \([0-9.]*\).*/\1/p' $out/"$name".figures >>$out/"$name".speeds
 }
 
 median() { sort -n "$1" | sed -n "$((turns / 2 + 1))p"; }
 
-# The text as it comes, after its prompt; then the figures. With a draft both ways are run in turns.
+# complete TITLE PROMPT: the text as it comes, after its prompt; then the figures. With a draft both ways are run in turns.
 complete() {
     heading "$1"
     printf '%b' "$2" >$out/prompt.txt
@@ -71,12 +71,16 @@ complete() {
         'BEGIN { printf "\n\n    plain           %8.0f tokens/s\n    with the draft  %8.0f tokens/s, %.2f times as fast; %s, the same text\n", plain, draft, draft / plain, how }'
 }
 
-if [ -n "$draft" ]; then tokens=200; else tokens=64; fi
-complete "Python, a function" 'def fibonacci(n):\n    if n < 2:\n        return n\n'
 if [ -n "$draft" ]; then
-    complete "Python, a class" 'class Stack:\n    """A last-in, first-out stack."""\n\n    def __init__(self):\n        self.items = []\n\n    def push(self, item):\n'
-    complete "Python, tests" 'import unittest\n\nclass TestList(unittest.TestCase):\n    def test_append(self):\n        a = []\n        a.append(1)\n        self.assertEqual(a, [1])\n\n'
+    tokens=130
+    threads=1 # a step takes a sixth of a millisecond: a second thread brings little and costs a lot where other programs run
+    complete "Python, a method" 'def __init__(self, name, value=None):\n        """\n        Parameters\n        ----------\n        name : str\n'
+    complete "Python, a function" 'def is_connected(G):\n    """Returns True if the graph is connected.\n\n    Parameters\n    ----------\n'
+    complete "Python, a class" 'class UserManager(models.Manager):\n    def create_user(self, name):\n        """\n'
 else
+    tokens=64
+    threads=$(nproc)
+    complete "Python" 'def fibonacci(n):\n    if n < 2:\n        return n\n'
     complete "C" '#include <stdio.h>\n\nint main(void) {\n    /* Print the numbers from 1 to 10 */\n'
     complete "JavaScript" '// Returns the largest element of an array of numbers\nfunction largest(numbers) {\n'
 fi
