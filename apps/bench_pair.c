@@ -105,7 +105,7 @@ static double share(double part, double of) { return of > 0 ? part / of : 0; }
 
 /* Median of the speed-ups over the plain run of the same prompt in the same turn: a machine that slows down for a while slows both. */
 static double speedup_of(const struct cell *plain, const struct cell *c) {
-    double ratios[PAIR_TURNS * PROMPTS];
+    double ratios[PAIR_TURNS * PROMPTS] = {0};
     for (size_t i = 0; i < c->count; i++) ratios[i] = share(plain->seconds[i], c->seconds[i]);
     return median(ratios, c->count);
 }

@@ -38,8 +38,9 @@ static double log_sum(const float *logits, uint32_t vocab, uint32_t *best) {
     *best = 0;
     for (uint32_t i = 1; i < vocab; i++)
         if (logits[i] > logits[*best]) *best = i;
-    double max = logits[*best], sum = 0;
-    for (uint32_t i = 0; i < vocab; i++) sum += exp((double)logits[i] - max);
+    double max = logits[*best], sum = 1; /* its own share */
+    for (uint32_t i = 0; i < vocab; i++)
+        if (i != *best) sum += exp((double)logits[i] - max);
     return max + log(sum);
 }
 

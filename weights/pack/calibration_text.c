@@ -50,7 +50,7 @@ static bool add_file(struct gathered *g, const char *name, struct diag *d) {
                                                          (unsigned long long)file.bytes, (unsigned long long)FILE_MOST));
     good = good && ((text = malloc(bytes)) != NULL || diag_fail(d, "out of memory for the calibration text"));
     good = good && source_file_read(&file, 0, text, bytes, d);
-    good = good && (!memchr(text, 0, bytes) || diag_fail(d, "%s holds zero bytes where text for calibration is expected", name));
+    good = good && text && (!memchr(text, 0, bytes) || diag_fail(d, "%s holds zero bytes where text for calibration is expected", name));
     good = good && add_text(g, text, bytes, d);
     free(text);
     source_file_close(&file);
@@ -92,7 +92,8 @@ bool calibration_text_read(struct calibration_text *text, const char *files, con
     if (vocab_open(&view, vocab, vocab_bytes, &why) != APUS_OK) return diag_fail(d, "the vocabulary made is wrong: %s", why);
     hash64_begin(&g.hash);
     bool good =
-        files ? add_files(&g, files, d) : add_text(&g, calibration_text_begin, (size_t)(calibration_text_end - calibration_text_begin), d);
+        files ? add_files(&g, files, d)
+              : add_text(&g, calibration_text_begin, (size_t)((uintptr_t)calibration_text_end - (uintptr_t)calibration_text_begin), d);
     if (good && files && g.count == 0) good = diag_fail(d, "the tokenizer has no id for any of the text in %s", files);
     good = good && cut(text, &g, windows, length, d);
     text->hash = hash64_end(&g.hash);
