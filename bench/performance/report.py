@@ -125,7 +125,7 @@ def text(o):
 
 Made by `bench/performance/report.py` from what `bench/performance/run.sh` measured; the files are in `docs/performance/`. {big['machine']['processor']}, {big['threads']} threads, Linux
 {big['machine'].get('kernel', '').split()[-1]}: two cores of a shared server (Zen 4, AVX-512 VNNI, no AMX). Its neighbours share memory and caches, so a figure can be compared within its line or table only; every
-ratio is of things measured in turns within one run, medians.
+ratio is of things measured in turns within one run, medians. A share of the roof above 1 says how much the memory's speed moves meanwhile.
 
 ## The engine
 
