@@ -149,7 +149,7 @@ ratio is of things measured in turns within one run, medians. A share of the roo
         parts.append(f"\n## Start\n\nFrom the start of the process to its end after one token of a prompt of {s['prompt']} tokens, 7B shape, file in the page cache: {s['first_token_ms']:.0f} ms, "
                      f"{s['ratio']:.2f} times a pass of 16 columns for every 16 tokens ({s['passes_ms']:.0f} ms).\n")
     if o['peers']:
-        parts.append('\n## Beside others\n\nThe same 7B shape, 4 bits (Q4_0 for them), in turns, two threads; `bench/peers`. A pass of n tokens: times one token of the same program; on the right how many times as fast Apus is.\n\n')
+        parts.append(f"\n## Beside others\n\nMedians of {o['peers']['rounds']} rounds." ' The same 7B shape, 4 bits (Q4_0 for them), in turns, two threads; `bench/peers`. A pass of n tokens: times one token of the same program; on the right how many times as fast Apus is.\n\n')
         parts.append(table(['', 'decode, tok/s', '4 / 8 / 16 tokens in one pass', 'prefill, tok/s', 'Apus: decode', 'pass of 4 / 8 / 16', 'prefill'], peer_rows(o['peers'])))
     parts.append(f"""
 ## What other machines should reach
