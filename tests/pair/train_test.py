@@ -19,9 +19,9 @@ except ImportError as e:
     print(f'skipped: {sys.executable} has no {e.name}')
     sys.exit(77)
 import corpus  # noqa: E402
-import schedule  # noqa: E402
 import vocabulary  # noqa: E402
 from data import BEGIN_ID, Windows  # noqa: E402
+from schedule import SCHEDULES  # noqa: E402
 
 LINES = ''.join(f'def function_{c}(argument):\n    return argument.{c}_value\n\n\n' for c in 'abcdefghijklm')
 
@@ -74,13 +74,14 @@ class Order(unittest.TestCase):
         self.assertTrue((halves.reshape(16, 64) == Windows(w.ids, 64).batch(0, 16)[1]).all())
 
     def test_rates_end_at_zero(self):
-        for rate in (schedule.target_rate, schedule.draft_rate):
-            values = [rate(i / 1000) for i in range(1001)]
-            self.assertEqual(max(values), 1)
-            self.assertEqual(values[-1], 0)
-            self.assertLess(max(abs(a - b) for a, b in zip(values, values[1:])), 0.12)
-        self.assertEqual(schedule.target_rate(schedule.TARGET_END), 0)
-        self.assertGreater(schedule.draft_rate(schedule.TARGET_END), 0)
+        for schedule in SCHEDULES.values():
+            for rate, peak in ((schedule.target_rate, schedule.target_peak), (schedule.draft_rate, 1)):
+                values = [rate(i / 1000) for i in range(1001)]
+                self.assertEqual(max(values), peak)
+                self.assertEqual(values[-1], 0)
+                self.assertLess(max(abs(a - b) for a, b in zip(values, values[1:])), 0.12)
+            self.assertEqual(schedule.target_rate(schedule.target_end), 0)
+            self.assertGreater(schedule.draft_rate(schedule.target_end), 0)
 
 
 class Vocabulary(unittest.TestCase):

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-import schedule
 from data import BEGIN_ID, Windows
 from export import new_models, write_checkpoints
 from muon import Optimizer
+from schedule import SCHEDULES
 
 MICRO = 4096  # ids evaluated at once
 HELD_WINDOWS = 24
@@ -91,9 +91,11 @@ class Pair:
         return dict(zip(('held_target', 'held_draft', 'agree'), (total / len(inputs)).round(4).tolist()))
 
 
-def save(path, pair, counters):
-    state = {'counters': counters, 'models': {n: m.state_dict() for n, m in pair.models.items()},
-             'optimizers': {n: o.state() for n, o in pair.optimizers.items()}}
+BEGIN = {'schedule': 'fresh', 'step': 0, 'window': 0, 'ids': 0, 'seconds': 0.0, 'cpu': 0.0}
+
+
+def save_state(path, models, optimizers, counters=BEGIN):
+    state = {'counters': counters, 'models': {n: m.state_dict() for n, m in models.items()}, 'optimizers': {n: o.state() for n, o in optimizers.items()}}
     torch.save(state, str(path) + '.new')
     os.replace(str(path) + '.new', path)
 
@@ -113,9 +115,10 @@ def run(a):
                             for f in (a.directory / f'{s}.ids' for s in ('train', 'held', 'samples')))
     held = held.batch(0, HELD_WINDOWS)
     state, log, stop = a.directory / 'state.pt', open(a.directory / 'log.jsonl', 'a', buffering=1), []
-    c = load(state, pair) if state.exists() else {'step': 0, 'window': 0, 'ids': 0, 'seconds': 0.0, 'cpu': 0.0}
+    c = load(state, pair) if state.exists() else dict(BEGIN)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.append(1))
+    schedule = SCHEDULES[c['schedule']]
     since = {'save': c['seconds'], 'held': c['seconds']}
     while c['seconds'] < 60 * a.minutes and not stop and c['step'] < a.steps:
         begin, cpu, done = time.monotonic(), time.process_time(), c['seconds'] / (60 * a.minutes)
@@ -129,12 +132,12 @@ def run(a):
             row.update(pair.held(held))
             since['held'] = c['seconds']
         if c['seconds'] - since['save'] > SAVE_SECONDS:
-            save(state, pair, c)
+            save_state(state, pair.models, pair.optimizers, c)
             since['save'] = c['seconds']
         spent = time.monotonic() - begin
         c['seconds'], c['cpu'] = c['seconds'] + spent, c['cpu'] + time.process_time() - cpu
         log.write(json.dumps({**row, 'seconds': round(c['seconds'], 1), 'cpu': round(c['cpu'], 1), 'ids_per_s': round(n * context / spent)}) + '\n')
-    save(state, pair, c)
+    save_state(state, pair.models, pair.optimizers, c)
     write_checkpoints(a.directory, pair.models)
     log.write(json.dumps({**c, **pair.held(held)}) + '\n')
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains the byte-level BPE of the shipped pair and turns the text into ids.
 
-    vocabulary.py DIRECTORY [--size N]     reads DIRECTORY/{train,held}.txt, writes tokenizer.json, train.ids and held.ids (uint16)
+    vocabulary.py DIRECTORY [--size N | --tokenizer FILE]     reads DIRECTORY/{train,held}.txt, writes tokenizer.json, train.ids and held.ids (uint16)
 
 Words are cut as Qwen2 does: digits one by one, a sign together with the letters behind it, runs of spaces and of line ends by themselves,
 which suits code. In the ids every file ends with <|end|>."""
@@ -40,9 +40,10 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('directory', type=pathlib.Path)
     p.add_argument('--size', type=int, default=3072)
+    p.add_argument('--tokenizer', help='one that is there already')
     a = p.parse_args()
     texts = {s: (a.directory / f'{s}.txt').read_text(encoding='utf-8').split(SEPARATOR) for s in ('train', 'held')}
-    tokenizer = train(texts['train'][::SAMPLE], a.size)
+    tokenizer = Tokenizer.from_file(a.tokenizer) if a.tokenizer else train(texts['train'][::SAMPLE], a.size)
     tokenizer.save(str(a.directory / 'tokenizer.json'), pretty=False)
     (a.directory / 'tokenizer_config.json').write_text(json.dumps(
         {'tokenizer_class': 'PreTrainedTokenizerFast', 'add_bos_token': True, 'bos_token': BEGIN, 'eos_token': END}, indent=1))
