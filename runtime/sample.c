@@ -7,8 +7,9 @@
 #include "hal/fenv.h"
 #include "hal/scalar.h"
 #include "runtime/config.h"
+#include "runtime/noise.h"
 
-static const float LOG2_E = 0x1.715476p+0f, LN_2 = 0x1.62e430p-1f;
+static const float LOG2_E = 0x1.715476p+0f;
 
 /* What the callback takes out. Compared by value. */
 #define EXCLUDED (-__builtin_inff())
@@ -103,7 +104,6 @@ static uint64_t mass_sum(const float *l, size_t n, float max) {
     return sum;
 }
 
-static float natural_log(float x) { return num_log2(x) * LN_2; }
 
 /* Of the probability of `chosen` under raw logits. */
 static float log_probability(const float *logits, uint32_t vocab, float max, float chosen) {
@@ -238,32 +238,10 @@ static uint32_t second_rank(const float *work, uint32_t vocab, uint32_t first) {
 
 /* --------------------------------------------------------------------------------------------------------------- gumbel -- */
 
-static uint32_t hash32(uint64_t seed, uint64_t position, uint32_t id) {
-    uint64_t h = seed ^ (position * 0x9E3779B97F4A7C15u) ^ (id * 0xC2B2AE3D27D4EB4Fu);
-    h ^= h >> 32;
-    h *= 0xD6E8FEB86659FD93u;
-    h ^= h >> 32;
-    h *= 0xD6E8FEB86659FD93u;
-    h ^= h >> 32;
-    return (uint32_t)h;
-}
-
-static float noise_of(uint32_t hash) {
-    float u = ((float)(hash >> 9) + 0.5f) * 0x1p-23f;
-    return -natural_log(-natural_log(u));
-}
-
-/* Never less than noise_of(hash), for a tenth of its time: with c leading ones, 1 - u >= 2^-(c + 1), so -ln u > 2^-(c + 1) and
- * -ln(-ln u) < (c + 1) ln 2 = 0.6931 (c + 1). */
-static float noise_bound(uint32_t hash) {
-    uint32_t ones = (uint32_t)__builtin_clz(~(hash >> 9 << 9)); /* 23 at most */
-    return (float)(ones + 1) * 0.7f;
-}
-
 /* The largest value so far, and the one after it where two are wanted. */
 struct draw {
     const struct sampler *sampler;
-    uint64_t position;
+    struct noise_key key;
     float max; /* the largest logit */
     bool two;
     float best, next;
@@ -273,15 +251,10 @@ struct draw {
 /* What a value must reach to matter. */
 static float least(const struct draw *d) { return d->two ? d->next : d->best; }
 
-/* Some candidates lose by any noise (u is at most 1 - 2^-24: below 16.7). Rounding keeps order, so scaled + noise <= scaled + bound holds
- * after rounding, too. */
-static bool hopeless(const struct draw *d, float l) { return l * d->sampler->inverse_temperature + 17.0f < least(d); }
-
-/* Most others lose by a bound on their own noise and are spared the logarithms. */
-static void consider(struct draw *d, float l, uint32_t id) {
+/* Most lose by a bound on their noise and are spared the logarithms. Rounding keeps order, so scaled + noise <= scaled + bound holds after
+ * rounding, too. */
+static void consider(struct draw *d, float l, uint32_t id, uint32_t hash) {
     float scaled = l * d->sampler->inverse_temperature;
-    if (hopeless(d, l)) return;
-    uint32_t hash = hash32(d->sampler->config.seed, d->position, id);
     if (scaled + noise_bound(hash) < least(d)) return;
     if (d->sampler->min_p && mass_of(l, d->max) < d->sampler->min_p) return;
     float value = scaled + noise_of(hash);
@@ -294,14 +267,30 @@ static void consider(struct draw *d, float l, uint32_t id) {
     }
 }
 
-/* Every id that the callback left; blocks without hope at a glance. */
-static void consider_all(struct draw *d, const float *work, uint32_t vocab) {
-    for (uint32_t from = 0; from < vocab; from += LANES) {
-        uint32_t n = vocab - from < LANES ? vocab - from : LANES;
-        if (hopeless(d, max_of(work + from, n))) continue;
-        for (uint32_t i = from; i < from + n; i++)
-            if (work[i] != EXCLUDED) consider(d, work[i], i);
+static void consider_one(struct draw *d, float l, uint32_t id) { consider(d, l, id, noise_hash(d->key, id)); }
+
+/* Whether any of a block may matter, and its hashes. */
+static inline uint32_t block_may_matter(const struct draw *d, const float l[LANES], uint32_t from, uint32_t hash[LANES]) {
+    const float inverse_temperature = d->sampler->inverse_temperature, enough = least(d);
+    const struct noise_key key = d->key;
+    uint32_t any = 0;
+    for (uint32_t j = 0; j < LANES; j++) {
+        hash[j] = noise_hash(key, from + j);
+        any |= l[j] * inverse_temperature + noise_bound(hash[j]) >= enough;
     }
+    return any;
+}
+
+/* Every id that the callback left; most blocks go at a glance. */
+static void consider_all(struct draw *d, const float *work, uint32_t vocab) {
+    uint32_t hash[LANES], from = 0;
+    for (; from + LANES <= vocab; from += LANES) {
+        if (!block_may_matter(d, work + from, from, hash)) continue;
+        for (uint32_t j = 0; j < LANES; j++)
+            if (work[from + j] != EXCLUDED) consider(d, work[from + j], from + j, hash[j]);
+    }
+    for (; from < vocab; from++)
+        if (work[from] != EXCLUDED) consider_one(d, work[from], from);
 }
 
 /* first: the first rank, which every rule keeps. Fills in the draw's results. */
@@ -310,10 +299,10 @@ static void draw_from(struct draw *d, const float *work, uint32_t vocab, uint32_
     d->max = work[first];
     d->best = d->next = EXCLUDED;
     d->id = d->next_id = UINT32_MAX;
-    consider(d, d->max, first); /* likely to win, so that the rest is soon decided */
+    consider_one(d, d->max, first); /* likely to win, so that the rest is soon decided */
     if (s->config.top_k == 0 && s->top_p == 0) {
         uint32_t second = d->two ? second_rank(work, vocab, first) : UINT32_MAX;
-        if (second != UINT32_MAX) consider(d, work[second], second);
+        if (second != UINT32_MAX) consider_one(d, work[second], second);
         consider_all(d, work, vocab);
         return;
     }
@@ -322,7 +311,7 @@ static void draw_from(struct draw *d, const float *work, uint32_t vocab, uint32_
         if (work[i] != EXCLUDED) key[n++] = key_of(work[i], i);
     if (s->config.top_k) n = keep_top_k(key, n, s->config.top_k);
     if (s->top_p) n = keep_top_p(key, weight, n, d->max, s->top_p);
-    for (size_t i = 0; i < n; i++) consider(d, key_logit(key[i]), key_id(key[i]));
+    for (size_t i = 0; i < n; i++) consider_one(d, key_logit(key[i]), key_id(key[i]));
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- choice -- */
@@ -349,7 +338,7 @@ apus_status sample_pick(const struct sampler *s, const float *logits, uint32_t v
     if (status) return status;
     float max = work == logits ? work[choice] : max_of(logits, vocab);
     if (s->inverse_temperature != 0.0f) {
-        struct draw d = {.sampler = s, .position = position};
+        struct draw d = {.sampler = s, .key = noise_key(s->config.seed, position)};
         draw_from(&d, work, vocab, choice, key, (uint32_t *)(void *)(copy + vocab));
         choice = d.id;
     }
@@ -364,7 +353,7 @@ apus_status sample_guess(const struct sampler *s, const float *logits, uint32_t 
     uint64_t *key = scratch;
     float *copy = (float *)(void *)(key + vocab);
     const float *work = logits;
-    struct draw d = {.sampler = s, .position = position, .two = true};
+    struct draw d = {.sampler = s, .key = noise_key(s->config.seed, position), .two = true};
     if (s->inverse_penalty != 0.0f) {
         memcpy(copy, logits, vocab * sizeof(float));
         penalize(s, logits, copy, context, context_count);

@@ -30,13 +30,14 @@ static uint64_t relative(float l, float max) {
 static float ln(float x) { return num_log2(x) * 0x1.62e430p-1f; }
 
 static float noise(uint64_t seed, uint64_t position, uint64_t id) {
-    uint64_t h = seed ^ (position * 0x9E3779B97F4A7C15u) ^ (id * 0xC2B2AE3D27D4EB4Fu);
-    h ^= h >> 32;
-    h *= 0xD6E8FEB86659FD93u;
-    h ^= h >> 32;
-    h *= 0xD6E8FEB86659FD93u;
-    h ^= h >> 32;
-    float u = ((float)((uint32_t)h >> 9) + 0.5f) * 0x1p-23f;
+    uint64_t key = seed ^ (position * 0x9E3779B97F4A7C15u);
+    for (int i = 0; i < 2; i++) key = (key ^ key >> 32) * 0xD6E8FEB86659FD93u;
+    key ^= key >> 32;
+    uint64_t h = (id * 0x9E3779B1u & 0xffffffff) ^ (key & 0xffffffff);
+    h = (h ^ h >> 16) * 0x21F0AAADu & 0xffffffff;
+    h = ((h ^ h >> 15) + (key >> 32)) * 0xD35A2D97u & 0xffffffff;
+    h ^= h >> 15;
+    float u = ((float)(h >> 9) + 0.5f) * 0x1p-23f;
     return -ln(-ln(u));
 }
 
