@@ -30,6 +30,8 @@ struct settings {
     const char *reference;    /* of compare */
     const char *draft;        /* -d */
     const char *draft_tokens; /* "auto" or a number, for proposals */
+    const char *overlap_text; /* "auto", "on" or "off", for overlap */
+    int overlap;              /* as apus_config.overlap */
     const char *text; /* -p */
     const char *file; /* -f */
     const char *ids;  /* --ids */

@@ -140,7 +140,8 @@ static int open_session(struct loaded *loaded, const struct settings *settings, 
                                 .draft = loaded->draft ? loaded->draft->model : NULL,
                                 .draft_context = (uint32_t)settings->draft_context,
                                 .proposals = (uint32_t)settings->proposals,
-                                .lookup = settings->lookup};
+                                .lookup = settings->lookup,
+                                .overlap = settings->overlap};
     apus_memory need;
     if (settings->draft_context && !loaded->draft) return fail(EXIT_USAGE, "--draft-ctx needs a draft (-d FILE).");
     if (settings->draft_context && settings->draft_context > loaded->draft->info.max_positions)

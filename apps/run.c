@@ -41,6 +41,8 @@ static const struct option options[] = {
     OPTION_DRAFT_ENGINE,
     {NULL, "--draft-tokens", OPTION_STRING, AT(draft_tokens), 0, 0, "N",
      "tokens to propose a round, 1 to 15, or auto (default): as many as pay"},
+    {NULL, "--overlap", OPTION_STRING, AT(overlap_text), 0, 0, "WHEN",
+     "let the draft go on while the model verifies on another engine: auto (default: where it is faster), on or off"},
     {NULL, "--draft-ctx", OPTION_COUNT, AT(draft_context), 64, 4294967295.0, "N",
      "positions the draft holds; of a longer text it sees the last part (default: as many as the context, as far as the draft goes)"},
     {NULL, "--lookup", OPTION_FLAG, AT(lookup), 0, 0, NULL, "also propose what followed the same tokens earlier in the context"},
@@ -307,7 +309,8 @@ const struct command command_run = {
         "--lookup "
         "also: rounds, proposed, accepted, accepted_at (of the proposals at each place of a round, the share that was accepted), "
         "branches (proposed beside those, where a second choice is likely enough), branches_taken, tokens_per_round, draft_ms, "
-        "draft_prompt_ms, verify_ms, overhead_ms, draft_off_rounds.",
+        "draft_prompt_ms, verify_ms, overlap_ms (of that, the time in which the draft went on meanwhile), ahead (tokens it made so), "
+        "ahead_kept (proposals that were there when their round began), overhead_ms, draft_off_rounds.",
     .example = "apus run -m model.apus -p 'def fibonacci(n):' -n 64\n"
                "apus run -m large.apus -d small.apus -p 'int main(' --lookup\n"
                "apus run -m model.apus -f main.c --temp 0.8 --top-p 0.95 --seed 7 --stop '}'",

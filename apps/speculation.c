@@ -7,7 +7,17 @@
 #include "fail.h"
 #include "json.h"
 
+static int overlap_setting(struct settings *settings) {
+    const char *text = settings->overlap_text;
+    if (!text) return EXIT_OK;
+    settings->overlap = !strcmp(text, "on") ? 1 : !strcmp(text, "off") ? -1 : 0;
+    if (!settings->overlap && strcmp(text, "auto") != 0) return fail(EXIT_USAGE, "--overlap expects auto, on or off, found '%s'.", text);
+    return settings->draft ? EXIT_OK : fail(EXIT_USAGE, "--overlap needs a draft (-d FILE).");
+}
+
 int speculation_settings(struct settings *settings) {
+    int status = overlap_setting(settings);
+    if (status) return status;
     const char *text = settings->draft_tokens;
     if (!text || !strcmp(text, "auto")) return EXIT_OK;
     char *end;
@@ -36,6 +46,9 @@ void speculation_print(const apus_stats_t *s) {
             (unsigned long long)s->branches, (unsigned long long)s->branches_taken, share(s->new_tokens, s->rounds),
             (double)(s->draft_ns + s->draft_prompt_ns) * 1e-6, (double)s->verify_ns * 1e-6, overhead_ms(s),
             (unsigned long long)s->off_rounds, (unsigned long long)s->rounds);
+    if (s->overlap_ns)
+        fprintf(stderr, "[while verifying, for %.0f ms of it, the draft went on: %llu tokens ahead, %llu proposed]\n", (double)s->overlap_ns * 1e-6,
+                (unsigned long long)s->ahead, (unsigned long long)s->ahead_kept);
 }
 
 void speculation_json(json_t *object, const apus_stats_t *s) {
@@ -52,6 +65,9 @@ void speculation_json(json_t *object, const apus_stats_t *s) {
     json_object_set_new(object, "draft_ms", json_number((double)s->draft_ns * 1e-6));
     json_object_set_new(object, "draft_prompt_ms", json_number((double)s->draft_prompt_ns * 1e-6));
     json_object_set_new(object, "verify_ms", json_number((double)s->verify_ns * 1e-6));
+    json_object_set_new(object, "overlap_ms", json_number((double)s->overlap_ns * 1e-6));
+    json_object_set_new(object, "ahead", json_integer((json_int_t)s->ahead));
+    json_object_set_new(object, "ahead_kept", json_integer((json_int_t)s->ahead_kept));
     json_object_set_new(object, "overhead_ms", json_number(overhead_ms(s)));
     json_object_set_new(object, "draft_off_rounds", json_integer((json_int_t)s->off_rounds));
 }

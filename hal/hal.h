@@ -59,6 +59,10 @@ struct hal_engine {
      * APUS_E_NUMERIC: a value left the range of snap(), likewise undefined. APUS_E_ENGINE: the engine is lost. */
     apus_status (*wait)(void *memory, uint64_t ticket);
 
+    /* Whether wait would return at once. NULL where the caller's thread computes in submit and wait; else it may do other work between
+     * the two. */
+    int (*done)(void *memory, uint64_t ticket);
+
     /* The caller has changed rows of the cache in slots from .. to - 1 itself (a restored state, a branch that
      * was kept). NULL where the engine reads the caller's
      * cache in place. */

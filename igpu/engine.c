@@ -31,5 +31,6 @@ const struct hal_engine hal_igpu_engine = {
     .release = igpu_release,
     .submit = igpu_submit,
     .wait = igpu_wait,
+    .done = igpu_done,
     .cache_written = igpu_cache_written,
 };

@@ -206,6 +206,15 @@ apus_status igpu_wait(void *memory, uint64_t ticket) {
     return APUS_OK;
 }
 
+/* Of a long prompt's pass: whether the next submission can go. */
+int igpu_done(void *memory, uint64_t ticket) {
+    struct igpu_program *p = memory;
+    struct device *d = &p->model->device;
+    uint64_t value;
+    (void)ticket;
+    return p->stopped || d->vk.GetSemaphoreCounterValue(d->handle, p->timeline, &value) || value >= p->submitted;
+}
+
 /* Panels of 16 slots: whole lines of K and quads of V. */
 void igpu_cache_written(void *memory, uint32_t from, uint32_t to) {
     struct igpu_program *p = memory;

@@ -106,6 +106,7 @@ void igpu_release(void *memory);
 apus_status program_run(struct igpu_program *program, const struct hal_pass *pass);
 apus_status igpu_submit(void *memory, const struct hal_pass *pass, uint64_t *ticket);
 apus_status igpu_wait(void *memory, uint64_t ticket);
+int igpu_done(void *memory, uint64_t ticket);
 void igpu_cache_written(void *memory, uint32_t from, uint32_t to);
 
 #endif

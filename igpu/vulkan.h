@@ -26,7 +26,7 @@
                 X(AllocateDescriptorSets) X(UpdateDescriptorSets) X(CreateCommandPool) X(DestroyCommandPool) X(AllocateCommandBuffers)     \
                     X(BeginCommandBuffer) X(EndCommandBuffer) X(CmdBindPipeline) X(CmdBindDescriptorSets) X(CmdPushConstants)              \
                         X(CmdDispatch) X(CmdDispatchIndirect) X(CmdPipelineBarrier) X(CreateSemaphore) X(DestroySemaphore)                 \
-                            X(WaitSemaphores) X(QueueSubmit) X(DeviceWaitIdle)
+                            X(WaitSemaphores) X(GetSemaphoreCounterValue) X(QueueSubmit) X(DeviceWaitIdle)
 
 #define VK_MEMBER(name) PFN_vk##name name;
 struct vk {

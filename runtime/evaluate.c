@@ -5,6 +5,7 @@ int session_cancelled(apus_session *s) { return __atomic_exchange_n(&s->cancel, 
 
 void session_rewind(apus_session *s, uint32_t position) {
     track_rewind(&s->target, position);
+    s->overlap.ahead.count = 0;
     if (s->draft.track.model) draft_rewind(&s->draft, s->ids, position < s->draft.whole ? position : s->draft.whole);
 }
 

@@ -17,6 +17,7 @@ APUS_API apus_status apus_begin(apus_session *s, const apus_sampling *sampling) 
     apus_status status = sampler_open(&g.sampler, sampling);
     if (status) return status;
     if (!s->count) return APUS_E_ORDER;
+    overlap_drop(s); /* what is ahead was drawn by other rules */
     g.start = s->count;
     g.passes = s->target.passes;
     hash64_begin(&g.hash);
@@ -90,7 +91,7 @@ static apus_status accept(apus_session *s, struct round *r, apus_piece *piece) {
         track_keep(t, branch);
     else if (r->proposed || r->branches)
         track_rewind(t, count + r->accepted);
-    if (s->draft.track.model) draft_rewind(&s->draft, s->ids, count + r->accepted);
+    if (s->draft.track.model) overlap_settle(s, count + r->accepted, r->accepted == r->proposed && !r->taken && !piece->stop);
     return status;
 }
 
@@ -103,6 +104,9 @@ static void count_round(apus_session *s, const struct round *r) {
     g->branches_taken += r->taken;
     g->draft_ns += r->draft_ns;
     g->verify_ns += r->verify_ns;
+    g->overlap_ns += r->overlap_ns;
+    g->ahead += r->ahead;
+    if (r->by == BY_DRAFT) g->kept += r->kept < r->proposed ? r->kept : r->proposed;
     if ((s->draft.track.model || s->lookup) && r->columns == 1) g->off_rounds++;
     for (uint32_t i = 0; i < r->proposed; i++) g->proposed_at[i]++;
     for (uint32_t i = 0; i < r->accepted; i++) g->accepted_at[i]++;
@@ -129,6 +133,8 @@ static apus_status next_round(apus_session *s, apus_piece *piece) {
     if (status) return status;
     count_round(s, &round);
     round.round_ns = round.columns ? port_now(&s->model->port) - began - round.draft_prompt_ns : 0;
+    overlap_learn(s, &round);
+    if (round.overlapped && !s->overlap.mode) round.verify_ns = 0; /* says nothing of a pass that has the machine for itself */
     length_learn(&s->length, &round, piece->ids, (uint32_t)piece->count);
     return APUS_OK;
 }
@@ -178,7 +184,10 @@ APUS_API apus_status apus_stats(const apus_session *s, apus_stats_t *stats) {
                             .branches_taken = g->branches_taken,
                             .draft_ns = g->draft_ns,
                             .draft_prompt_ns = g->draft_prompt_ns,
-                            .verify_ns = g->verify_ns};
+                            .verify_ns = g->verify_ns,
+                            .overlap_ns = g->overlap_ns,
+                            .ahead = g->ahead,
+                            .ahead_kept = g->kept};
     memcpy(stats->proposed_at, g->proposed_at, sizeof stats->proposed_at);
     memcpy(stats->accepted_at, g->accepted_at, sizeof stats->accepted_at);
     return APUS_OK;

@@ -40,6 +40,10 @@ struct round {
     uint64_t verify_ns;
     uint32_t columns;           /* of the verification; 0: there was none */
     uint64_t round_ns;          /* all in, but for catching up */
+    int overlapped;             /* the draft went on during the verification, */
+    uint32_t ahead;             /* by so many ids, */
+    uint64_t overlap_ns;        /* for so much of it */
+    uint32_t kept;              /* ids of the draft's chain that were made so before this round */
 };
 
 /* A running average of yes and no. */

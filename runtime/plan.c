@@ -48,6 +48,7 @@ static apus_status read_request(struct request *r, const apus_config *config) {
     if (c->chunk > c->context) c->chunk = c->context;
     if (c->proposals > PROPOSE_MAX) return APUS_E_ARGUMENT;
     if (!c->proposals && !c->model->port.now_ns) c->proposals = 4;
+    if (!c->overlap && !c->model->port.now_ns) c->overlap = 1;
     r->target = (struct track_config){c->model, c->context, c->chunk, c->threads, NULL};
     r->draft = (struct track_config){0};
     return c->draft ? read_draft(r) : APUS_OK;
@@ -117,6 +118,7 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
     s->sample_scratch = base + l.sample;
     s->lookup = r.config.lookup;
     length_open(&s->length, r.config.proposals);
+    overlap_open(&s->overlap, r.config.overlap);
     text_out_open(&s->text, &model_blob(s->model)->vocab, base + l.text, l.text_bytes);
 
     uint64_t fenv = fenv_enter();

@@ -54,6 +54,7 @@ APUS_API apus_status apus_append(apus_session *s, const apus_part *parts, size_t
         if (status) return status;
     }
     if (!n && !s->count) return APUS_E_ARGUMENT;
+    overlap_drop(s);
     memcpy(s->ids + s->count, s->fresh, n * sizeof *s->ids);
     s->count += n;
     s->generation.running = 0;
@@ -83,6 +84,7 @@ APUS_API apus_status apus_eval(apus_session *s, const int32_t *ids, size_t count
         if (ids[i] < 0 || (uint32_t)ids[i] >= s->target.hal.model->vocab) return APUS_E_TOKEN;
     uint64_t fenv = fenv_enter();
     uint32_t first = s->count;
+    overlap_drop(s);
     apus_status status = evaluate(s, 0, 0); /* ids that a generation left unevaluated */
     if (status == APUS_PARTIAL && done) *done = 0;
     if (!status) {

@@ -44,13 +44,15 @@ static apus_status follow(apus_session *s, struct round *r, uint32_t count) {
 
 static apus_status propose_draft(apus_session *s, struct round *r, uint32_t most) {
     struct chain *c = &r->chain[BY_DRAFT];
-    uint32_t limit = length_most(&s->length);
+    uint32_t limit = s->overlap.ahead.count && !s->length.fixed ? most : length_most(&s->length); /* what is there costs nothing more */
     if (limit < most) most = limit;
     if (!most) return APUS_OK;
     float chance = 1.0f;
     uint64_t began = now(s);
     if (s->length.looking) draft_skip(&s->draft, s->ids, s->count);
-    do {
+    overlap_take(s, r);
+    for (uint32_t i = 0; i < c->count; i++) chance *= length_chance(&s->length, c->bin[i]);
+    while (!c->count || (c->count < most && length_worth(&s->length, c->count, chance))) {
         struct guess guess;
         uint32_t at = s->count + c->count;
         apus_status status = follow(s, r, at);
@@ -62,23 +64,25 @@ static apus_status propose_draft(apus_session *s, struct round *r, uint32_t most
         r->other[c->count] = guess.other;
         c->bin[c->count] = length_bin_margin(guess.margin);
         chance *= length_chance(&s->length, c->bin[c->count++]);
-    } while (c->count < most && length_worth(&s->length, c->count, chance));
+    }
     r->draft_ns = now(s) - began - r->draft_prompt_ns;
     return APUS_OK;
 }
 
 /* Fills in the round's proposals, `most` at most. */
 static apus_status propose(apus_session *s, struct round *r, uint32_t most) {
-    if (!most) return APUS_OK;
-    if (s->lookup) look_up(s, r, most);
-    if (r->chain[BY_LOOKUP].count && length_lookup(&s->length, r, most)) return APUS_OK;
+    if (s->lookup && most) look_up(s, r, most);
+    if (!most || (r->chain[BY_LOOKUP].count && length_lookup(&s->length, r, most))) {
+        overlap_drop(s);
+        return APUS_OK;
+    }
     if (!s->draft.track.model) return APUS_OK;
     apus_status status = propose_draft(s, r, most);
     if (!status && r->chain[BY_DRAFT].count) length_draft(&s->length, r, most);
     return status;
 }
 
-/* One pass for the last id, the chain and its branches. */
+/* One pass for the last id, the chain and its branches. The draft may go on meanwhile. */
 static apus_status verify(apus_session *s, struct round *r) {
     struct track *t = &s->target;
     struct track_branch branch[PROPOSE_MAX];
@@ -86,14 +90,12 @@ static apus_status verify(apus_session *s, struct round *r) {
     memcpy(s->ids + s->count, r->chain[r->by].id, r->proposed * sizeof *s->ids);
     for (uint32_t i = 0; i < r->branches; i++) branch[i] = (struct track_branch){r->other[r->branch[i]], r->branch[i]};
     r->columns = 1 + r->proposed + r->branches;
-    apus_status status = track_tree(t, s->ids + t->evaluated, 1 + r->proposed, branch, r->branches, &s->cancel);
+    int overlap = s->draft.track.model && overlap_wanted(s, r);
+    track_begin(t, s->ids + t->evaluated, 1 + r->proposed, branch, r->branches, &s->cancel);
+    if (overlap) overlap_draft(s, r);
+    apus_status status = track_end(t);
     r->verify_ns = now(s) - began;
     return status;
-}
-
-/* The draft has been shown proposals that nobody verified: something else may come in their places. */
-static void forget_proposals(apus_session *s) {
-    if (s->draft.track.model) draft_rewind(&s->draft, s->ids, s->count);
 }
 
 apus_status verify_round(apus_session *s, struct round *r, uint64_t deadline_ns) {
@@ -115,6 +117,6 @@ apus_status verify_round(apus_session *s, struct round *r, uint64_t deadline_ns)
         if (status && status != APUS_PARTIAL) s->count = t->evaluated;
     }
     if (status == APUS_PARTIAL) session_cancelled(s);
-    if (status) forget_proposals(s);
+    if (status) overlap_drop(s); /* the draft has been shown proposals that nobody verified: something else may come in their places */
     return status;
 }

@@ -4,6 +4,7 @@
 
 #include "runtime/config.h"
 #include "runtime/length.h"
+#include "runtime/overlap.h"
 #include "runtime/propose.h"
 #include "runtime/sample.h"
 #include "runtime/stops.h"
@@ -19,7 +20,7 @@ struct generation {
     uint32_t made;  /* ids so far */
     struct hash64 hash;
     uint64_t ns;
-    uint64_t rounds, proposed, accepted, branches, branches_taken, off_rounds, draft_ns, draft_prompt_ns, verify_ns;
+    uint64_t rounds, proposed, accepted, branches, branches_taken, off_rounds, draft_ns, draft_prompt_ns, verify_ns, overlap_ns, ahead, kept;
     uint64_t proposed_at[PROPOSE_MAX], accepted_at[PROPOSE_MAX];
     uint64_t passes; /* of the target before it began */
 };
@@ -29,6 +30,7 @@ struct apus_session {
     struct track target;
     struct draft draft; /* draft.track.model NULL: none */
     struct length length;
+    struct overlap overlap;
     int lookup;
     uint32_t context, threads, prompt_bytes; /* of the configuration, defaults filled in */
 

@@ -137,30 +137,45 @@ void track_rewind(struct track *t, uint32_t position) {
     if (t->logits_at != NO_LOGITS && t->logits_at >= position) t->logits_at = NO_LOGITS;
 }
 
-static apus_status compute(const struct track_engine *e, const struct hal_pass *pass) {
-    uint64_t ticket;
-    apus_status status = e->engine->submit(e->memory, pass, &ticket);
-    return status ? status : e->engine->wait(e->memory, ticket);
+static apus_status submit(struct track *t) {
+    const struct track_engine *e = track_engine(t);
+    return t->begun = e->engine->submit(e->memory, &t->pass, &t->ticket);
 }
 
-/* The pass of the columns that are filled in, `line` of them in a row, the rest branches. */
-static apus_status run(struct track *t, uint32_t line, uint32_t branches, uint32_t logits, const uint32_t *cancel) {
-    struct hal_pass pass = {line + branches, line + branches - logits, t->column, cancel};
+static apus_status wait(struct track *t) {
+    const struct track_engine *e = track_engine(t);
+    return t->begun ? t->begun : e->engine->wait(e->memory, t->ticket);
+}
+
+/* The pass of the columns that are filled in, `line` of them in a row, the rest branches. What becomes of it, track_end says. */
+static void begin(struct track *t, uint32_t line, uint32_t branches, uint32_t logits, const uint32_t *cancel) {
+    t->pass = (struct hal_pass){line + branches, line + branches - logits, t->column, cancel};
+    t->line = line;
     track_touch(t, t->evaluated + line + branches);
     t->logits_at = NO_LOGITS; /* the slot is about to be overwritten */
-    apus_status status = compute(track_engine(t), &pass);
+    submit(t);
+}
+
+apus_status track_end(struct track *t) {
+    apus_status status = wait(t);
     while (status == APUS_E_ENGINE && t->at + 1 < t->engines) {
         port_log(&t->model->port, APUS_LOG_WARN, "the engine failed; the cpu goes on from the last good pass");
         t->at++;
-        status = compute(track_engine(t), &pass);
+        submit(t);
+        status = wait(t);
     }
     if (status) return status;
-    t->evaluated += line;
-    t->branches = branches;
-    t->logits = logits;
-    if (logits && !branches) t->logits_at = t->evaluated - 1;
+    t->evaluated += t->line;
+    t->branches = t->pass.columns - t->line;
+    t->logits = t->pass.columns - t->pass.logits_from;
+    if (t->logits && !t->branches) t->logits_at = t->evaluated - 1;
     t->passes++;
     return APUS_OK;
+}
+
+int track_works(const struct track *t) {
+    const struct track_engine *e = track_engine(t);
+    return e->engine->done && !t->begun && !e->engine->done(e->memory, t->ticket);
 }
 
 static void line_up(struct track *t, const int32_t *ids, uint32_t columns) {
@@ -172,17 +187,18 @@ static void line_up(struct track *t, const int32_t *ids, uint32_t columns) {
 
 apus_status track_pass(struct track *t, const int32_t *ids, uint32_t columns, uint32_t logits, const uint32_t *cancel) {
     line_up(t, ids, columns);
-    return run(t, columns, 0, logits, cancel);
+    begin(t, columns, 0, logits, cancel);
+    return track_end(t);
 }
 
-apus_status track_tree(struct track *t, const int32_t *ids, uint32_t line, const struct track_branch *branch, uint32_t branches,
-                       const uint32_t *cancel) {
+void track_begin(struct track *t, const int32_t *ids, uint32_t line, const struct track_branch *branch, uint32_t branches,
+                 const uint32_t *cancel) {
     line_up(t, ids, line);
     for (uint32_t i = 0; i < branches; i++) {
         uint32_t before = branch[i].beside + 1, first = t->evaluated, own = line + i;
         t->column[own] = (struct hal_column){branch[i].id, first + before, first + own, first, first, ((1u << before) - 1) | 1u << own};
     }
-    return run(t, line, branches, line + branches, cancel);
+    begin(t, line, branches, line + branches, cancel);
 }
 
 static void copy_row(const struct track *t, uint32_t from, uint32_t to) {

@@ -34,6 +34,12 @@ struct track {
     uint32_t branches;  /* of the last pass, in the slots behind its line */
     uint32_t logits;    /* rows of logits of the last pass; the last of them is behind logits_at */
     uint64_t passes;
+
+    /* Of the pass in progress. */
+    struct hal_pass pass;
+    uint32_t line;
+    uint64_t ticket;
+    apus_status begun;
 };
 
 /* What a track is opened for. */
@@ -68,12 +74,16 @@ struct track_branch {
     uint32_t beside; /* it follows ids[beside] as ids[beside + 1] does */
 };
 
-/* The same for a line of ids, with logits behind each, and branches that end after one id each; at most HAL_LOGITS_MAX in all. Logits: a row
- * for each of the line, then one for each branch. Only the line counts as evaluated; track_keep makes a branch's id part of it. */
-apus_status track_tree(struct track *track, const int32_t *ids, uint32_t line, const struct track_branch *branch, uint32_t branches,
-                       const uint32_t *cancel);
+/* The same in two parts for a line of ids, with logits behind each, and branches that end after one id each; at most HAL_LOGITS_MAX in
+ * all. Logits: a row for each of the line, then one for each branch. Only the line counts as evaluated; track_keep makes a branch's id part
+ * of it. Between the two, if track_works says so, the engine computes by itself and the caller may compute elsewhere. */
+void track_begin(struct track *track, const int32_t *ids, uint32_t line, const struct track_branch *branch, uint32_t branches,
+                 const uint32_t *cancel);
+apus_status track_end(struct track *track);
+/* After track_begin: whether track_end would have to wait. Never for an engine that computes on the caller's thread. */
+int track_works(const struct track *track);
 
-/* After track_tree and before anything else: what follows ids[beside] is this branch's id (0 for the first branch), and nothing behind it. */
+/* After track_end and before anything else: what follows ids[beside] is this branch's id (0 for the first branch), and nothing behind it. */
 void track_keep(struct track *track, uint32_t branch);
 
 /* Row `row` (0 .. track->logits - 1) of the last pass's logits, float [vocab]. */

@@ -219,6 +219,8 @@ typedef struct apus_config {
     uint32_t proposals;      /* 1 .. 15: always that many a round; 0: as many as pay, measured while running (needs the port's clock,
                                 else 4) */
     int lookup;              /* != 0: also propose what followed the same ids earlier in the context */
+    int overlap;             /* drafting on while the model verifies, where the two are on different engines and the model's works by itself:
+                                > 0 always, < 0 never; 0: where it pays, measured while running (without the port's clock: always) */
 } apus_config;
 
 /* The same walk as apus_open, only counting: apus_open cannot fail for space when given what it says. APUS_E_MISMATCH, with the reason in the
@@ -334,7 +336,10 @@ typedef struct apus_stats_t {
     uint64_t off_rounds;      /* rounds without a proposal: none would have paid, or there was none */
     uint64_t draft_ns;        /* parts of next_ns: time in draft steps, */
     uint64_t draft_prompt_ns; /* in showing the draft what it has to catch up with: the prompt, what came in a pause, a window that slid, */
-    uint64_t verify_ns;       /* and in verifying passes */
+    uint64_t verify_ns;       /* and in verifying passes; */
+    uint64_t overlap_ns;      /* of that, the time in which the draft went on meanwhile: */
+    uint64_t ahead;           /* ids it made so, */
+    uint64_t ahead_kept;      /* and proposals that were there when their round began */
 } apus_stats_t;
 APUS_API apus_status apus_stats(const apus_session *session, apus_stats_t *stats);
 

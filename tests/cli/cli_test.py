@@ -233,7 +233,7 @@ class Run(Case):
 
 
 SPECULATION = dict(RUN, rounds=int, proposed=int, accepted=int, branches=int, branches_taken=int, accepted_at=list, tokens_per_round=NUMBER, draft_ms=NUMBER,
-                   draft_prompt_ms=NUMBER, verify_ms=NUMBER, overhead_ms=NUMBER, draft_off_rounds=int)
+                   draft_prompt_ms=NUMBER, verify_ms=NUMBER, overlap_ms=NUMBER, ahead=int, ahead_kept=int, overhead_ms=NUMBER, draft_off_rounds=int)
 
 
 class Draft(Case):
@@ -265,6 +265,7 @@ class Draft(Case):
                 (1, 'different texts', ['-d', other]), (1, 'No such file', ['-d', path('absent')]), (1, 'GGUF', ['-d', Fixture.gguf]),
                 (2, '--draft-tokens', ['-d', m, '--draft-tokens', '16']), (2, '--draft-tokens', ['-d', m, '--draft-tokens', '0']),
                 (2, '--draft-tokens', ['-d', m, '--draft-tokens', 'some']), (2, 'needs a draft', ['--draft-tokens', '4']),
+                (2, '--overlap', ['-d', m, '--overlap', 'yes']), (2, 'needs a draft', ['--overlap', 'on']),
                 (2, 'needs a draft', ['--draft-ctx', '64']), (2, '--draft-ctx', ['-d', m, '--draft-ctx', '63']),
                 (2, 'positions of the draft', ['-d', m, '--draft-ctx', '99999999'])]:
             with self.subTest(args=args):
@@ -615,6 +616,10 @@ class Rest(Case):
         pair = self.object(*run, '--engine', 'igpu', '--device', '0', '-d', Fixture.model, '--draft-engine', 'igpu', '--draft-tokens', 3)
         self.assertEqual((pair['ids'], pair['logits_hash']), (cpu['ids'], cpu['logits_hash']))
         self.assertGreater(pair['accepted'], 0)
+        self.assertEqual(pair['ahead'], 0)  # both on one engine
+        pair = self.object(*run, '--engine', 'igpu', '-d', Fixture.model, '--draft-tokens', 2, '--overlap', 'on')
+        self.assertEqual((pair['ids'], pair['logits_hash']), (cpu['ids'], cpu['logits_hash']))
+        self.assertTrue(0 < pair['overlap_ms'] <= pair['verify_ms'] and pair['ahead'])
         self.wrong(3, 'no Vulkan device of that name', *run, '--engine', 'igpu', '--device', 'abacus')
 
     def test_masks_and_engines_that_are_not_here(self):

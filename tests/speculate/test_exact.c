@@ -1,12 +1,15 @@
 /* A session with proposals beside one without, through random histories: prompts that share beginnings, appended text, evaluated ids, rewinds,
- * saved and restored states, generations of every kind, cancelled and out of time in the middle of a round. After every step both hold the
- * same. Every number of proposals meets every instruction set and several numbers of threads.
+ * saved and restored states, generations of every kind, cancelled and out of time in the middle of a round; on an engine that computes on the
+ * caller's thread and on one beside which the draft goes on. After every step both hold the same. Every number of proposals meets every
+ * instruction set and several numbers of threads.
  *
  * The clock counts its own calls, so that a run is the same every time, the adaptive number of proposals included. */
 #include "tests/speculate/fixture.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/speculate/late.h"
 
 enum { TRIALS = 96, STEPS = 12, EXACT_CONTEXT = 144, STATE_BYTES = 1 << 16 };
 
@@ -41,7 +44,7 @@ static const apus_port *counting_port(void) {
 static const struct tiny_spec target_spec = {.layers = 2, .seed = 1, .positions = 160};
 
 enum draft_kind { NONE, TWIN, RELATIVE, STRANGER, SHORT_TWIN, NARROW, DRAFTS };
-static const apus_model *targets[4], *drafts[DRAFTS];
+static const apus_model *targets[4], *late_targets[4], *drafts[DRAFTS]; /* by instruction set */
 
 static const apus_model *open_counting(const struct tiny_spec *spec, apus_cpu cpu) {
     size_t bytes;
@@ -50,7 +53,12 @@ static const apus_model *open_counting(const struct tiny_spec *spec, apus_cpu cp
 }
 
 static void open_models(void) {
-    for (apus_cpu cpu = APUS_CPU_REF; cpu <= apus_cpu_best(); cpu++) targets[cpu] = open_counting(&target_spec, cpu);
+    for (apus_cpu cpu = APUS_CPU_REF; cpu <= apus_cpu_best(); cpu++) {
+        targets[cpu] = open_counting(&target_spec, cpu);
+        late_targets[cpu] = open_counting(&target_spec, cpu);
+        late_use(late_targets[cpu]);
+    }
+    late = (struct late){.busy = 12, .random = 1};
     struct tiny_spec narrow = target_spec;
     narrow.vocab = 260;
     drafts[TWIN] = drafts[SHORT_TWIN] = targets[apus_cpu_best()];
@@ -70,7 +78,7 @@ struct trial {
     size_t bytes;
     unsigned char *state;
     size_t state_bytes; /* 0: none saved yet */
-    uint64_t proposed, accepted, interrupted;
+    uint64_t proposed, accepted, interrupted, kept;
 };
 
 static void same_context(const struct trial *t) {
@@ -204,6 +212,7 @@ static void generate_both(struct trial *t) {
     assert_same(t->got, t->want);
     t->proposed += t->got->stats.proposed;
     t->accepted += t->got->stats.accepted;
+    t->kept += t->got->stats.ahead_kept;
     /* A twin that has followed everything that happened proposes what the target chooses: the noise is shared. */
     if (t->draft == TWIN && !t->config.lookup && t->got->stop != APUS_STOP_TEXT)
         assert_int_equal(t->got->stats.accepted, t->got->stats.proposed);
@@ -238,17 +247,18 @@ static void one_step(struct trial *t) {
     if (count + 20 > EXACT_CONTEXT && random_of(2)) prompt_both(t);
 }
 
-static void one_trial(uint32_t number, uint64_t sums[3]) {
+static void one_trial(uint32_t number, uint64_t sums[4]) {
     struct trial t = {.draft = (enum draft_kind)(number / 16 % DRAFTS)};
     rng = number + 1;
-    const apus_model *target = targets[1 + number % apus_cpu_best()];
+    const apus_model *target = (number % 2 ? late_targets : targets)[1 + number / 2 % apus_cpu_best()];
     t.config = (apus_config){.model = target,
                              .context = EXACT_CONTEXT,
                              .draft = drafts[t.draft],
                              .proposals = number % 16,
                              .lookup = t.draft == NONE || number % 5 == 0,
                              .threads = number % 7 ? 1 : 2 + number % 2,
-                             .chunk = number % 3 ? 0 : 5 + number % 9};
+                             .chunk = number % 3 ? 0 : 5 + number % 9,
+                             .overlap = (int)(number / 2 % 4) - 1};
     if (t.draft == SHORT_TWIN) t.config.draft_context = 64;
     t.plain = open_session((apus_config){.model = targets[APUS_CPU_REF], .context = EXACT_CONTEXT});
     t.fast = open_session(t.config);
@@ -259,15 +269,15 @@ static void one_trial(uint32_t number, uint64_t sums[3]) {
     close_session(t.plain);
     close_session(t.fast);
     free(t.want), free(t.got), free(t.state);
-    sums[0] += t.proposed, sums[1] += t.accepted, sums[2] += t.interrupted;
+    sums[0] += t.proposed, sums[1] += t.accepted, sums[2] += t.interrupted, sums[3] += t.kept;
 }
 
 static void random_histories(void **unused) {
     (void)unused;
-    uint64_t sums[3] = {0};
+    uint64_t sums[4] = {0};
     open_models();
     for (uint32_t i = 0; i < TRIALS; i++) one_trial(i, sums);
-    assert_true(sums[0] > 8000 && sums[1] > 800 && sums[0] > sums[1] && sums[2] > 150); /* the histories met what they are for */
+    assert_true(sums[0] > 8000 && sums[1] > 800 && sums[0] > sums[1] && sums[2] > 150 && sums[3] > 50); /* the histories met what they are for */
 }
 
 int main(void) {

@@ -1,0 +1,110 @@
+#include "tests/speculate/late.h"
+
+#include <string.h>
+
+#include "tests/speculate/fixture.h"
+
+enum { COLUMNS = 512 };
+
+struct late late;
+
+/* In front of the CPU's program. */
+struct late_program {
+    struct hal_pass pass;
+    struct hal_column column[COLUMNS];
+    uint32_t left, polls;
+    int waits; /* a pass is there */
+};
+enum { FRONT = (sizeof(struct late_program) + 63) & ~63 };
+
+static void *behind(void *memory) { return (uint8_t *)memory + FRONT; }
+
+static struct hal_setup setup_behind(const struct hal_setup *setup) {
+    struct hal_setup s = *setup;
+    if (s.share) s.share = (uint8_t *)(uintptr_t)s.share + FRONT;
+    return s;
+}
+
+static apus_status prepare_measure(const struct hal_setup *setup, struct hal_need *need) {
+    struct hal_setup of = setup_behind(setup);
+    apus_status s = hal_cpu_engine.prepare_measure(&of, need);
+    need->bytes += FRONT;
+    return s;
+}
+
+static apus_status prepare(void *memory, const struct hal_setup *setup) {
+    struct hal_setup of = setup_behind(setup);
+    memset(memory, 0, FRONT);
+    return hal_cpu_engine.prepare(behind(memory), &of);
+}
+
+static void release(void *memory) { hal_cpu_engine.release(behind(memory)); }
+
+static apus_status submit(void *memory, const struct hal_pass *pass, uint64_t *ticket) {
+    static uint32_t rng = 1;
+    struct late_program *p = memory;
+    assert_false(p->waits);
+    assert_true(pass->columns <= COLUMNS);
+    p->pass = *pass;
+    memcpy(p->column, pass->column, pass->columns * sizeof *pass->column);
+    p->pass.column = p->column;
+    rng = rng * 1664525u + 1013904223u;
+    p->left = late.random ? (rng >> 16) % (late.busy + 1) : late.busy;
+    p->polls = 0;
+    p->waits = 1;
+    *ticket = 7;
+    return APUS_OK;
+}
+
+static int done(void *memory, uint64_t ticket) {
+    struct late_program *p = memory;
+    assert_true(p->waits);
+    assert_int_equal(ticket, 7);
+    p->polls++;
+    if (late.polled) late.polled();
+    return p->left ? p->left--, 0 : 1;
+}
+
+static apus_status wait(void *memory, uint64_t ticket) {
+    struct late_program *p = memory;
+    uint64_t cpu_ticket;
+    assert_true(p->waits);
+    assert_int_equal(ticket, 7);
+    p->waits = 0;
+    if (late.clock) *late.clock += p->polls ? late.beside_ns : late.alone_ns;
+    if (++late.passes == late.fail_at) return APUS_E_ENGINE;
+    apus_status s = hal_cpu_engine.submit(behind(memory), &p->pass, &cpu_ticket);
+    return s ? s : hal_cpu_engine.wait(behind(memory), cpu_ticket);
+}
+
+void late_use(const apus_model *model) {
+    static struct hal_engine engine;
+    struct apus_model *m = (struct apus_model *)(uintptr_t)model;
+    engine = hal_cpu_engine;
+    engine.name = "late";
+    engine.prepare_measure = prepare_measure;
+    engine.prepare = prepare;
+    engine.release = release;
+    engine.submit = submit;
+    engine.wait = wait;
+    engine.done = done;
+    m->engine = &engine;
+    m->spare = &hal_cpu_engine;
+    m->spare_memory = m->memory;
+}
+
+static uint64_t step_ns;
+
+static apus_status timed_submit(void *memory, const struct hal_pass *pass, uint64_t *ticket) {
+    *late.clock += step_ns;
+    return hal_cpu_engine.submit(memory, pass, ticket);
+}
+
+void late_time(const apus_model *model, uint64_t ns) {
+    static struct hal_engine engine;
+    engine = hal_cpu_engine;
+    engine.name = "timed";
+    engine.submit = timed_submit;
+    step_ns = ns;
+    ((struct apus_model *)(uintptr_t)model)->engine = &engine;
+}
