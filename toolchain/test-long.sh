@@ -4,13 +4,15 @@
 #   threads   the tests that use threads under the thread sanitizer (label threads)
 #   long      the tests labelled long: 7B- and 6B-shaped checkpoints packed, mapped and run; tokenizers against their oracles on 10 MB;
 #             accuracy tables on held-out text
+#   vulkan    the engine for integrated GPUs in a Debian unstable of its own (toolchain/unstable.sh; root and debootstrap): on its software device under its
+#             validation layers, and through AMD's driver over a device that is not there: pipelines read, everything opened and submitted
 #   fuzz      every libFuzzer target for FUZZ_SECONDS (120 unless set)
 #
 # Arguments choose parts (`sh toolchain/test-long.sh threads fuzz`); none means all. Needs about 40 GB of disk and 8 GB of memory.
 set -u
 cd "$(dirname "$0")/.."
 . toolchain/stages.sh
-parts=${*:-threads long fuzz}
+parts=${*:-threads long vulkan fuzz}
 has() { case " $parts " in *" $1 "*) return 0 ;; esac; return 1; }
 
 stage setup sh toolchain/setup.sh tests
@@ -23,6 +25,18 @@ if has long; then
     stage model sh toolchain/model.sh
     jobs=1 # they take the whole machine, and some measure time
     tests "tests long" build/release -L long --timeout 14400
+fi
+if has vulkan; then
+    stage unstable sh toolchain/unstable.sh make
+    unstable="sh toolchain/unstable.sh run"
+    built=build/apu-unstable
+    stage "unstable build" $unstable "cmake --preset apu -B $built && cmake --build $built --target apus test_conformance test_overlap test_api_fault test_igpu_passes test_igpu_executables"
+    stage "unstable lavapipe" $unstable "ctest --test-dir $built -R '^(conformance_igpu|igpu_|overlap_igpu|api_fault)' --no-tests=error --output-on-failure"
+    for apu in phoenix strix1 rembrandt; do
+        amd="LD_PRELOAD=libamdgpu_noop_drm_shim.so AMDGPU_GPU_ID=$apu"
+        stage "radv $apu" $unstable "$amd $built/tests/igpu/test_igpu_executables RADV >$built/$apu.txt && $amd $built/tests/igpu/test_igpu_passes RADV noop &&
+            python3 tests/igpu/radv.py $built/$apu.txt"
+    done
 fi
 if has fuzz; then
     fuzz "${FUZZ_SECONDS:-120}"

@@ -1,58 +1,77 @@
-"""What AMD's Vulkan driver makes of the shaders, without the hardware: reads what RADV prints while the engine opens, checks it and prints
-docs/igpu.md's table.
+"""What AMD's Vulkan driver makes of the engine's pipelines, without the hardware: checks what test_igpu_executables printed, and prints the
+table of docs/igpu.md.
 
-  radv.py DUMP TYPES...      TYPES: of the GEMV pipelines for each number of columns, in order: W8, W4, W8+W4
+  radv.py DUMP [DUMP...]     of one device each; the table is of the first
 
-Mesa's no-op DRM shim makes RADV believe in a GPU (Debian unstable: mesa-drm-shim). Results mean nothing there, so opening a model ends with
-the self-test's refusal, after every pipeline was built:
+Mesa's no-op DRM shim makes RADV believe in a GPU (Debian unstable: mesa-drm-shim); toolchain/test-long.sh vulkan does all of it:
 
-  LD_PRELOAD=libamdgpu_noop_drm_shim.so AMDGPU_GPU_ID=phoenix RADV_DEBUG=nocache,shaders,shaderstats \\
-      apus run -m MODEL -p x -n 1 --engine igpu --device RADV > DUMP 2>&1
+  LD_PRELOAD=libamdgpu_noop_drm_shim.so AMDGPU_GPU_ID=phoenix test_igpu_executables RADV > DUMP
 
-Checked: no spills, no scratch, packed dot products where they belong, and no instruction that contracts or approximates floats."""
+Checked: every pipeline is there, no spills, no scratch, packed dot products where they belong, and no instruction that contracts or approximates floats."""
 import re
 import sys
 
 NAMES = ['embed', 'norm', 'heads', 'attend_max', 'attend_sum', 'attend_out', 'quantize', 'silu', 'selftest']
-WITH_DOT = ('attend_max', 'attend_sum', 'gemv')
-CONTRACTED = r'\bv_(?:fma|fmac|fmamk|fmaak|mad_f32|mac_f32|pk_fma|rsq|sqrt|exp|log|div)[a-z0-9_]*'
-RECIPROCAL = r'\bv_rcp[a-z0-9_]*'
+TYPES = {1: 'W8', 2: 'W4', 3: 'W8+W4'}
+GEMV = ['gemv %s, %d columns' % (t, 1 << b) for b in range(5) for t in TYPES.values()]
+WITH_DOT = ('attend_max', 'attend_sum', 'gemv', 'selftest')
+CONTRACTED = re.compile(r'\bv_(?:dual_)?(?:fma|fmac|fmamk|fmaak|mad_f|mad_mix|mac_f|pk_fma|rsq|sqrt|exp_f|log_f|div|dot2|sin|cos)[a-z0-9_]*')
+RECIPROCAL = re.compile(r'\bv_(?:dual_)?rcp[a-z0-9_]*')
 INTEGER_DIVISION = ('attend_max', 'attend_sum')  # a head's kv head: an integer division, which the driver makes exactly of floats
 
 
-def main(dump, types):
-    names = NAMES + ['gemv %s, %d columns' % (t, 1 << b) for b in range(5) for t in types]
-    text = open(dump, errors='replace').read()
-    parts = text.split('*** SHADER STATS ***')
-    failed = 0
+class Pipeline:
+    def __init__(self, text, name):
+        constants = [int(c) for c in text.split('\n', 1)[0].split()]
+        self.name = 'gemv %s, %d columns' % (TYPES[constants[1]], constants[0]) if constants else name
+        self.kind = self.name.split()[0]
+        self.subgroup = int(re.search(r'^subgroup: (\d+)', text, flags=re.M).group(1))
+        self.statistics = {k: int(v) for k, v in re.findall(r'^statistic: (.+?): (\d+)$', text, flags=re.M)}
+        parts = dict(p.split('\n', 1) for p in text.split('\nrepresentation: ')[1:])
+        self.code = parts.get('Assembly', '')
+        self.dots = len(re.findall(r'\bv_dot4c?_[iu]32_i?u?8', self.code))
 
-    def wrong(line):
-        nonlocal failed
-        failed += 1
-        print('FAIL ' + line)
-
-    if len(parts) - 1 != len(names):
-        wrong('%d shaders were printed, %d were expected' % (len(parts) - 1, len(names)))
-    print('| shader | VGPRs | LDS bytes | instructions | waves per SIMD | packed dot products |\n|---|---|---|---|---|---|')
-    for name, before, after in zip(names, parts, parts[1:]):
-        stat = lambda key: int(re.search(r'^%s: (\d+)' % key, after, flags=re.M).group(1))
-        code = before[before.rfind('shader: MESA_SHADER_COMPUTE'):]
-        dots = len(re.findall(r'\bv_dot4_[iu]32_i?u8', code))
-        print('| %s | %d | %d | %d | %d | %s |' % (name, stat('VGPRs'), stat('LDS size'), stat('Instructions'), stat('Subgroups per SIMD'), dots or ''))
+    def faults(self):
         for key in ('Spilled SGPRs', 'Spilled VGPRs', 'Scratch size'):
-            if stat(key):
-                wrong('%s: %s is %d' % (name, key, stat(key)))
-        found = re.findall(CONTRACTED, code)
-        if name not in INTEGER_DIVISION:
-            found += re.findall(RECIPROCAL, code)
+            if self.statistics[key]:
+                yield '%s is %d' % (key, self.statistics[key])
+        found = set(CONTRACTED.findall(self.code))
+        if self.name not in INTEGER_DIVISION:
+            found |= set(RECIPROCAL.findall(self.code))
         if found:
-            wrong('%s uses %s' % (name, ', '.join(sorted(set(found)))))
-        if name.split()[0] in WITH_DOT and not dots:
-            wrong('%s has no packed dot product' % name)
-        if 's_endpgm' not in code:
-            wrong('%s: no machine code was printed' % name)
-    return 1 if failed else 0
+            yield 'uses ' + ', '.join(sorted(found))
+        if self.kind in WITH_DOT and not self.dots:
+            yield 'has no packed dot product'
+        if 's_endpgm' not in self.code:
+            yield 'no machine code was printed'
+
+    def row(self):
+        s = self.statistics
+        return '| %s | %d | %d | %d | %d | %d | %s |' % (self.name, self.subgroup, s['VGPRs'], s['LDS size'], s['Instructions'], s['Subgroups per SIMD'], self.dots or '')
+
+
+def read(path):
+    device, *parts = open(path, errors='replace').read().split('\npipeline:')
+    plain = iter(NAMES)
+    return device.strip().splitlines()[-1], [Pipeline(p, None if p.split('\n', 1)[0].strip() else next(plain, '?')) for p in parts]
+
+
+def main(paths):
+    failed = 0
+    for path in paths:
+        device, pipelines = read(path)
+        faults = ['%s: %s' % (p.name, f) for p in pipelines for f in p.faults()]
+        if sorted(p.name for p in pipelines) != sorted(NAMES + GEMV):
+            faults.append('%d pipelines were printed, %d were expected' % (len(pipelines), len(NAMES + GEMV)))
+        for fault in faults:
+            print('FAIL %s: %s' % (device, fault))
+        failed += len(faults)
+        if path == paths[0]:
+            print(device + '\n\n| shader | wave | VGPRs | LDS bytes | instructions | waves per SIMD | packed dot products |\n|---|---|---|---|---|---|---|')
+            print('\n'.join(p.row() for p in pipelines))
+        print('%s: %d pipelines, %d faults' % (device, len(pipelines), len(faults)))
+    return 1 if failed or not paths else 0
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1], sys.argv[2:]))
+    sys.exit(main(sys.argv[1:]))

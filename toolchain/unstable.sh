@@ -1,0 +1,43 @@
+#!/bin/sh
+# Debian unstable beside this system, for its newer Vulkan drivers, validation layers, shader compiler and C compiler, and for AMD's driver without the
+# hardware (mesa-drm-shim). As root, with debootstrap; the mounts are gone when the command ends.
+#
+#   sh toolchain/unstable.sh make         makes the folder, or leaves it as it is if it is complete; about 1.3 GB, some minutes
+#   sh toolchain/unstable.sh run CMD...   runs a shell command line there, in this repository, which is /apus there
+#
+# The folder is build/unstable, or $APUS_UNSTABLE. Exit status 77, with the reason as the last line, where it cannot be had.
+set -eu
+cd "$(dirname "$0")/.."
+root=${APUS_UNSTABLE:-$PWD/build/unstable}
+packages="gcc libc6-dev cmake ninja-build pkg-config python3 libcmocka-dev libjansson-dev libvulkan-dev libvulkan1 glslang-tools spirv-tools"
+packages="$packages mesa-vulkan-drivers mesa-drm-shim vulkan-validationlayers"
+
+skip() { echo "skipped: $*"; exit 77; }
+
+# A mirror that is a snapshot of some day will do: its lists may be old.
+make() {
+    [ "$(cat "$root/.apus-installed" 2>/dev/null)" = "$packages" ] && return
+    [ "$(id -u)" = 0 ] || skip "Debian unstable is made and entered by root"
+    command -v debootstrap >/dev/null || skip "debootstrap is not installed"
+    if ! [ -e "$root/etc/debian_version" ]; then
+        debootstrap --variant=minbase unstable "$root" "${APUS_DEBIAN_MIRROR:-http://deb.debian.org/debian}" || skip "debootstrap of unstable gave an error"
+    fi
+    cp /etc/resolv.conf "$root/etc/resolv.conf"
+    run "apt-get -o Acquire::Check-Valid-Until=false update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages" || skip "unstable's packages could not be installed"
+    echo "$packages" >"$root/.apus-installed"
+}
+
+run() {
+    mkdir -p "$root/apus"
+    unshare -m sh -c 'mount --bind . "$1/apus" && mount -t proc proc "$1/proc" && mount --bind /dev "$1/dev" && exec chroot "$1" sh -c "cd /apus && $2"' run "$root" "$*"
+}
+
+case ${1:-} in
+make) make ;;
+run)
+    shift
+    [ -e "$root/.apus-installed" ] || skip "there is no Debian unstable here: sh toolchain/unstable.sh make"
+    run "$@"
+    ;;
+*) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
+esac
