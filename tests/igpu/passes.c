@@ -1,4 +1,4 @@
-/* What a pass costs the driver: one submission, and no memory that stays.
+/* What a pass costs the driver: one submission, and no memory that stays. And the CPU's bits for layers as wide as a 7B model's.
  *
  *   test_igpu_passes [device]           on a device that computes
  *   test_igpu_passes DEVICE noop        on one whose results mean nothing (Mesa's no-op shim): opens everything without the self-test,
@@ -23,10 +23,14 @@ enum { SLOTS = 64, COLUMNS = 40, LAYERS = 3 };
 
 static const struct random_shape shape = {
     LAYERS, 160, 100, 64, SLOTS, {{.heads = 3, .kv_heads = 1, .ffn = 320}, {.ffn = 64}, {.heads = 2, .kv_heads = 2}}, 1, 1};
+/* As in Llama-2-7B and in Mistral-7B; the head is cut. */
+static const struct random_shape wide = {
+    2, 4096, 512, 128, SLOTS, {{.heads = 32, .kv_heads = 32, .ffn = 11008}, {.heads = 32, .kv_heads = 8, .ffn = 14336}}, 1, 0};
 static const char *device;
 static int noop;
 
 struct rig {
+    const struct hal_engine *engine;
     struct hal_model model;
     struct hal_program program;
     struct hal_op ops[64];
@@ -53,50 +57,57 @@ static void open_without_selftest(struct igpu_model *m, const struct hal_model_s
     m->regions = regions_count(setup->model);
 }
 
-static void rig_open(struct rig *r) {
+static void rig_open(struct rig *r, const struct hal_engine *engine, const struct random_shape *of) {
     struct hal_need need;
-    r->model = random_model(&shape, 2);
+    r->engine = engine;
+    r->model = random_model(of, 2);
     struct hal_model_setup ms = {&r->model, apus_port_host(), APUS_CPU_BEST, device};
-    assert_int_equal(hal_igpu_engine.model_measure(&ms, &need), APUS_OK);
+    assert_int_equal(engine->model_measure(&ms, &need), APUS_OK);
     r->model_memory = zeroed(need.bytes);
     if (noop) open_without_selftest(r->model_memory, &ms);
-    else assert_int_equal(hal_igpu_engine.model_open(r->model_memory, &ms), APUS_OK);
+    else assert_int_equal(engine->model_open(r->model_memory, &ms), APUS_OK);
     graph_build(&r->model, r->ops, &r->program);
-    for (uint32_t i = 0; i < LAYERS; i++) r->kv[i] = zeroed(r->model.layers[i].kv_heads * kv_block_bytes(SLOTS, shape.head_dim) + 64);
+    for (uint32_t i = 0; i < of->layers; i++) r->kv[i] = zeroed(r->model.layers[i].kv_heads * kv_block_bytes(SLOTS, of->head_dim) + 64);
     for (uint32_t i = 0; i < HAL_SLOTS; i++) r->slot[i] = zeroed(COLUMNS * r->program.stride[i] + 64);
-    struct hal_setup setup = {&r->model, &r->program, apus_port_host(), r->model_memory, NULL, {0}, r->kv, SLOTS, COLUMNS, 1};
+    struct hal_setup setup = {&r->model, &r->program, apus_port_host(), r->model_memory, NULL, {0}, r->kv, SLOTS, COLUMNS, 2};
     memcpy(setup.slot, r->slot, sizeof setup.slot);
-    assert_int_equal(hal_igpu_engine.prepare_measure(&setup, &need), APUS_OK);
+    assert_int_equal(engine->prepare_measure(&setup, &need), APUS_OK);
     r->memory = zeroed(need.bytes);
-    assert_int_equal(hal_igpu_engine.prepare(r->memory, &setup), APUS_OK);
+    assert_int_equal(engine->prepare(r->memory, &setup), APUS_OK);
 }
 
 static void rig_close(struct rig *r) {
-    hal_igpu_engine.release(r->memory);
-    hal_igpu_engine.model_close(r->model_memory);
-    for (uint32_t i = 0; i < LAYERS; i++) free(r->kv[i]);
+    r->engine->release(r->memory);
+    r->engine->model_close(r->model_memory);
+    for (uint32_t i = 0; i < r->model.model->layers; i++) free(r->kv[i]);
     for (uint32_t i = 0; i < HAL_SLOTS; i++) free(r->slot[i]);
     free(r->memory);
     free(r->model_memory);
     random_model_free(&r->model);
 }
 
-/* A pass of `count` columns from position 0; how many submissions it took. */
-static uint64_t pass(struct rig *r, uint32_t count) {
+/* A pass of `count` columns from position `first`, with logits behind the last. */
+static void run(struct rig *r, uint32_t first, uint32_t count) {
     struct hal_column c[COLUMNS];
-    uint64_t before = ((const struct igpu_program *)r->memory)->submissions, ticket;
-    for (uint32_t i = 0; i < count; i++) c[i] = (struct hal_column){(int32_t)i, i, i, i + 1, i + 1, 0};
+    uint64_t ticket;
+    for (uint32_t i = 0; i < count; i++) c[i] = (struct hal_column){(int32_t)(first + i), first + i, first + i, first + i + 1, first + i + 1, 0};
     struct hal_pass p = {count, count - 1, c, NULL};
-    assert_int_equal(hal_igpu_engine.submit(r->memory, &p, &ticket), APUS_OK);
-    apus_status s = hal_igpu_engine.wait(r->memory, ticket);
+    assert_int_equal(r->engine->submit(r->memory, &p, &ticket), APUS_OK);
+    apus_status s = r->engine->wait(r->memory, ticket);
     assert_true(s == APUS_OK || (noop && s == APUS_E_NUMERIC));
+}
+
+/* How many submissions a pass took. */
+static uint64_t pass(struct rig *r, uint32_t count) {
+    uint64_t before = ((const struct igpu_program *)r->memory)->submissions;
+    run(r, 0, count);
     return ((const struct igpu_program *)r->memory)->submissions - before;
 }
 
 static void one_submission_a_pass(void **unused) {
     (void)unused;
     struct rig r;
-    rig_open(&r);
+    rig_open(&r, &hal_igpu_engine, &shape);
     for (uint32_t columns = 1; columns <= TILE; columns++) assert_int_equal(pass(&r, columns), 1);
     uint64_t prompt = pass(&r, COLUMNS);
     assert_true(prompt >= 1 && prompt <= LAYERS + 1);
@@ -106,7 +117,7 @@ static void one_submission_a_pass(void **unused) {
 static void nothing_stays_allocated(void **unused) {
     (void)unused;
     struct rig r;
-    rig_open(&r);
+    rig_open(&r, &hal_igpu_engine, &shape);
     for (int i = 0; i < 20; i++) pass(&r, 1 + (uint32_t)i % TILE);
     size_t before = mallinfo2().uordblks;
     for (int i = 0; i < 100; i++) pass(&r, 1 + (uint32_t)i % TILE);
@@ -114,6 +125,22 @@ static void nothing_stays_allocated(void **unused) {
     printf("the heap of the process: %zu bytes before 100 passes, %zu after\n", before, after);
     assert_true(after < before + 4096);
     rig_close(&r);
+}
+
+static void wide_layers_have_the_same_bits(void **unused) {
+    (void)unused;
+    struct rig gpu, cpu;
+    if (noop) skip();
+    rig_open(&gpu, &hal_igpu_engine, &wide);
+    rig_open(&cpu, &hal_cpu_engine, &wide);
+    for (uint32_t at = 0, count = 16; count; at += count, count = count == 16 ? 4 : count == 4 ? 1 : 0) {
+        run(&gpu, at, count);
+        run(&cpu, at, count);
+        assert_true(*(const float *)(const void *)cpu.slot[SLOT_LOGITS] * 0.0f == 0.0f && *(const uint32_t *)(const void *)cpu.slot[SLOT_LOGITS]);
+        assert_memory_equal(gpu.slot[SLOT_LOGITS], cpu.slot[SLOT_LOGITS], wide.vocab * sizeof(float));
+    }
+    rig_close(&gpu);
+    rig_close(&cpu);
 }
 
 int main(int argc, char **argv) {
@@ -129,6 +156,7 @@ int main(int argc, char **argv) {
         printf("skipped: %s\n", why);
         return 77;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(one_submission_a_pass), cmocka_unit_test(nothing_stays_allocated)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(one_submission_a_pass), cmocka_unit_test(nothing_stays_allocated),
+                                       cmocka_unit_test(wide_layers_have_the_same_bits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
