@@ -18,8 +18,8 @@ const struct option global_options[] = {
      "strongest instruction set to use: ref, avx2 or avx512 (default: the best here)"},
     {NULL, "--engine", OPTION_STRING, AT(engine), 0, 0, "NAME", "engine to compute on: cpu (default) or igpu, a GPU through Vulkan"},
     {NULL, "--device", OPTION_STRING, AT(device), 0, 0, "DEVICE",
-     "device of that engine, as apus probe lists them: its number from 0, or part of its name (default: the best); \",-dot\" and "
-     "\",-import\" behind it switch features off"},
+     "device of that engine, as apus probe lists them: its number from 0, or part of its name (default: the best); \",-dot\", "
+     "\",-import\" and \",-wave64\" behind it switch features off"},
     {"-h", "--help", OPTION_FLAG, AT(want_help), 0, 0, NULL, "explain the command"},
 };
 const size_t global_options_count = COUNT_OF(global_options);

@@ -57,6 +57,8 @@ static int has_coherent_memory(const struct device *device, VkPhysicalDevice phy
 static void read_facts(const struct device *device, VkPhysicalDevice physical, struct device_facts *f) {
     VkPhysicalDeviceVulkan12Properties core = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES};
     VkPhysicalDeviceProperties2 p = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &core};
+    VkPhysicalDeviceSubgroupSizeControlProperties waves = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES};
+    VkPhysicalDeviceSubgroupSizeControlFeatures control = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES};
     VkPhysicalDeviceShaderIntegerDotProductFeatures dot = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES};
     VkPhysicalDeviceVulkan12Features f12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = &dot};
     VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &f12};
@@ -72,7 +74,14 @@ static void read_facts(const struct device *device, VkPhysicalDevice physical, s
         f->refusal = "its driver is older than Vulkan 1.2";
         return;
     }
+    if (f->api >= VK_API_VERSION_1_3) { /* older ones know these structures by an extension only */
+        core.pNext = &waves;
+        dot.pNext = &control;
+        device->vk.GetPhysicalDeviceProperties2(physical, &p);
+    }
     device->vk.GetPhysicalDeviceFeatures2(physical, &features);
+    f->wave64 = control.subgroupSizeControl && waves.minSubgroupSize <= 64 && waves.maxSubgroupSize >= 64 &&
+                (waves.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
     f->dot = dot.shaderIntegerDotProduct != 0;
     f->import = can_import(device, physical);
     if (!find_family(device, physical, &f->family))
@@ -136,16 +145,17 @@ static int64_t index_of(const char *wanted, size_t bytes) {
 }
 
 /* ",-dot,-import": what the engine shall not use. 0 where it says something else. */
-static int read_off(const char *text, int *dot, int *import) {
+static int read_off(const char *text, struct device_facts *f) {
+    const struct {
+        const char *name;
+        int *feature;
+    } known[] = {{",-dot", &f->dot}, {",-import", &f->import}, {",-wave64", &f->wave64}};
     while (*text) {
-        size_t bytes = 1;
+        size_t bytes = 1, i = 0;
         while (text[bytes] && text[bytes] != ',') bytes++;
-        if (bytes == 5 && !memcmp(text, ",-dot", 5))
-            *dot = 0;
-        else if (bytes == 8 && !memcmp(text, ",-import", 8))
-            *import = 0;
-        else
-            return 0;
+        while (i < sizeof known / sizeof *known && (strlen(known[i].name) != bytes || memcmp(text, known[i].name, bytes) != 0)) i++;
+        if (i == sizeof known / sizeof *known) return 0;
+        *known[i].feature = 0;
         text += bytes;
     }
     return 1;
@@ -155,10 +165,10 @@ const char *device_choose(struct device *device, const char *wanted) {
     struct device_facts facts;
     uint32_t best = 0;
     size_t bytes = 0;
-    int found = 0, dot = 1, import = 1;
+    int found = 0;
     if (!wanted) wanted = "";
     while (wanted[bytes] && wanted[bytes] != ',') bytes++;
-    if (!read_off(wanted + bytes, &dot, &import)) return "behind a device only ,-dot and ,-import can stand";
+    if (!read_off(wanted + bytes, &facts)) return "behind a device only ,-dot, ,-import and ,-wave64 can stand";
     int64_t index = index_of(wanted, bytes);
     const char *refusal = bytes ? "no Vulkan device of that name or index is here; apus_probe lists them" : "no Vulkan device is here";
     for (uint32_t i = 0; device_at(device, i, &facts); i++) {
@@ -171,15 +181,14 @@ const char *device_choose(struct device *device, const char *wanted) {
             found = 1;
         }
     }
-    device->facts.dot &= dot;
-    device->facts.import &= import;
+    read_off(wanted + bytes, &device->facts);
     return found ? NULL : refusal;
 }
 
 static VkResult create(struct device *device, int import, int dot) {
     const char *extensions[2];
     uint32_t count = 0;
-    int core_dot = device->facts.api >= VK_API_VERSION_1_3;
+    int core_dot = device->facts.api >= VK_API_VERSION_1_3, wave64 = device->facts.wave64;
     if (import) extensions[count++] = "VK_EXT_external_memory_host";
     if (dot && !core_dot) extensions[count++] = "VK_KHR_shader_integer_dot_product";
     float priority = 0.5f;
@@ -187,10 +196,14 @@ static VkResult create(struct device *device, int import, int dot) {
                                      .queueFamilyIndex = device->facts.family,
                                      .queueCount = 1,
                                      .pQueuePriorities = &priority};
-    VkPhysicalDeviceShaderIntegerDotProductFeatures with_dot = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES, .shaderIntegerDotProduct = VK_TRUE};
-    VkPhysicalDeviceVulkan12Features f12 = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = dot ? &with_dot : NULL, .timelineSemaphore = VK_TRUE};
+    VkPhysicalDeviceSubgroupSizeControlFeatures with_sizes = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES, .subgroupSizeControl = VK_TRUE};
+    VkPhysicalDeviceShaderIntegerDotProductFeatures with_dot = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES,
+                                                                .pNext = wave64 ? &with_sizes : NULL,
+                                                                .shaderIntegerDotProduct = VK_TRUE};
+    VkPhysicalDeviceVulkan12Features f12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+                                            .pNext = dot ? (void *)&with_dot : wave64 ? (void *)&with_sizes : NULL,
+                                            .timelineSemaphore = VK_TRUE};
     VkPhysicalDeviceFeatures features = {.shaderStorageBufferArrayDynamicIndexing = VK_TRUE};
     VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                .pNext = &f12,
@@ -263,6 +276,7 @@ void device_words(const struct device_facts *f, struct words *w) {
         return;
     }
     words_add(w, f->dot ? ", integer dot products" : ", no integer dot products (slower)");
+    if (f->wave64) words_add(w, ", waves of 64");
     words_add(w, f->import ? ", import of host memory" : ", no import of host memory (weights are copied)");
 }
 

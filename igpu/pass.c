@@ -54,8 +54,8 @@ static void write_grids(const struct igpu_program *p, const struct hal_pass *pas
         case RULE_X_COLUMNS:
             out[i] = (VkDispatchIndirectCommand){g->x, columns, 1};
             break;
-        case RULE_X_TILES:
-            out[i] = (VkDispatchIndirectCommand){g->x, (columns + TILE - 1) / TILE, 1};
+        case RULE_TILES_X:
+            out[i] = (VkDispatchIndirectCommand){(columns + TILE - 1) / TILE, g->x, 1};
             break;
         default:
             out[i] = (VkDispatchIndirectCommand){splits, g->x, columns};

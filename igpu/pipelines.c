@@ -1,4 +1,5 @@
-/* Layouts and pipelines. All shaders share one layout: what a shader does not name costs it nothing. */
+/* Layouts and pipelines. All shaders share one layout: what a shader does not name costs it nothing. Where the device lets one choose, waves
+ * are of 64: a workgroup is then one wave, and no shader comes out better with two of 32 (docs/igpu.md). */
 #include "igpu/device_model.h"
 
 static VkResult create_layouts(struct igpu_model *m, const char **call) {
@@ -27,8 +28,11 @@ static VkResult create_pipeline(struct igpu_model *m, VkShaderModule module, uin
     static const VkSpecializationMapEntry entries[] = {{0, 0, 4}, {1, 4, 4}};
     uint32_t values[2] = {cols, types};
     VkSpecializationInfo constants = {2, entries, sizeof values, values};
+    VkPipelineShaderStageRequiredSubgroupSizeCreateInfo wave = {
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO, .requiredSubgroupSize = 64};
     VkComputePipelineCreateInfo info = {.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
                                         .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                                                  .pNext = m->device.facts.wave64 ? &wave : NULL,
                                                   .stage = VK_SHADER_STAGE_COMPUTE_BIT,
                                                   .module = module,
                                                   .pName = "main",

@@ -32,7 +32,7 @@ enum part {
 enum rule {
     RULE_COLUMNS,   /* columns */
     RULE_X_COLUMNS, /* x, columns */
-    RULE_X_TILES,   /* x, tiles of 16 columns */
+    RULE_TILES_X,   /* tiles of 16 columns, x */
     RULE_ATTEND     /* runs of SPLIT slots, x, columns */
 };
 

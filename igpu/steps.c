@@ -131,7 +131,7 @@ static int gemv_step(const struct igpu_program *p, const struct hal_op *op, uint
         .kp = padded_cols(op->width), .tail = s->tail, .add = op->flags & HAL_ADD ? 1 : 0, .end0 = UINT32_MAX, .end1 = UINT32_MAX};
     uint32_t whole = 1, i = 0;
     for (uint32_t n = 0; n < op->count; n++) whole &= pieces_of(weight_of(p, op, n)) == 1;
-    s->shader = SHADER_GEMV, s->rule = RULE_X_TILES;
+    s->shader = SHADER_GEMV, s->rule = RULE_TILES_X;
     s->act = program_part(p, PART_ACT);
     if (whole) {
         if (part) return 0;

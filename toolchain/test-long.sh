@@ -34,7 +34,7 @@ if has vulkan; then
     stage "unstable lavapipe" $unstable "ctest --test-dir $built -R '^(conformance_igpu|igpu_|overlap_igpu|api_fault)' --no-tests=error --output-on-failure"
     for apu in phoenix strix1 rembrandt; do
         amd="LD_PRELOAD=libamdgpu_noop_drm_shim.so AMDGPU_GPU_ID=$apu"
-        stage "radv $apu" $unstable "$amd $built/tests/igpu/test_igpu_executables RADV >$built/$apu.txt && $amd $built/tests/igpu/test_igpu_passes RADV noop &&
+        stage "radv $apu" $unstable "RADV_PERFTEST=cswave32 $amd $built/tests/igpu/test_igpu_executables RADV >$built/$apu.txt && $amd $built/tests/igpu/test_igpu_passes RADV noop &&
             python3 tests/igpu/radv.py $built/$apu.txt"
     done
 fi

@@ -3,7 +3,8 @@
 #include "common.glsl"
 #include "act.glsl"
 #include "dot.glsl"
-// y = W x for a tile of COLS columns (docs/numerics.md 4) through up to three weights: grid (panels of all of them, tiles).
+// y = W x for a tile of COLS columns (docs/numerics.md 4) through up to three weights: grid (tiles, panels of all of
+// them): tiles of a panel run one after another, so that a prompt finds its weights in the caches.
 //
 // A workgroup takes a panel of 16 rows. An invocation takes 4 rows (one 16-byte load of weights serves all columns) and every 16th line
 // (W8) or group (W4) of the panel; the 16 shares are added as integers, in any order.
@@ -21,13 +22,24 @@ layout(set = 0, binding = 3, std430) readonly buffer Act4 { uvec4 act4[]; };
 layout(set = 0, binding = 4, std430) readonly buffer Weights { uvec4 line[]; } weights[3];
 layout(set = 0, binding = 5, std430) buffer Y { float y[]; } outputs[3];
 
-shared int share[COLS * 256]; // [column][share][row]
+// Lines of W8 that an invocation loads before it uses the first.
+const uint AHEAD = 4;
+
+#define W8_LINE(at, packed)                                                                                                                \
+    [[unroll]] for (uint c = 0; c < COLS; c++) {                                                                                           \
+        uint x = act[tile + act_q((at) / 16, c, COLS) + (at) % 16];                                                                        \
+        acc[c] += ivec4(dot4(packed[0], x), dot4(packed[1], x), dot4(packed[2], x), dot4(packed[3], x));                                   \
+    }
+
+// Columns whose shares are added at a time: an invocation a sum, and little shared memory, so that more workgroups fit.
+const uint SUMMED = COLS < 4 ? COLS : 4;
+shared int share[SUMMED * 256]; // [column][share][row]
 
 void main() {
     uint t = gl_LocalInvocationID.x, quad = t % 4, first = t / 4;
-    uint which = gl_WorkGroupID.x < end0 ? 0 : gl_WorkGroupID.x < end1 ? 1 : 2;
-    uint panel = gl_WorkGroupID.x - (which == 0 ? 0 : which == 1 ? end0 : end1);
-    uint tile = gl_WorkGroupID.y * act_tile_words(kp, COLS), groups = kp / 64;
+    uint which = gl_WorkGroupID.y < end0 ? 0 : gl_WorkGroupID.y < end1 ? 1 : 2;
+    uint panel = gl_WorkGroupID.y - (which == 0 ? 0 : which == 1 ? end0 : end1);
+    uint tile = gl_WorkGroupID.x * act_tile_words(kp, COLS), groups = kp / 64;
     ivec4 acc[COLS];
     [[unroll]] for (uint c = 0; c < COLS; c++) acc[c] = ivec4(0);
 
@@ -56,35 +68,38 @@ void main() {
             }
         }
     } else {
-        uint base = panel * kp + quad; // 16 rows of kp bytes are kp words of 16 bytes
-        for (uint l = first; l < kp / 4; l += 16) {
-            uvec4 w = weights[which].line[base + l * 4] ^ 0x80808080u; // stored + 128
-            [[unroll]] for (uint c = 0; c < COLS; c++) {
-                uint x = act[tile + act_q(l / 16, c, COLS) + l % 16];
-                acc[c] += ivec4(dot4(w.x, x), dot4(w.y, x), dot4(w.z, x), dot4(w.w, x));
-            }
+        uint base = panel * kp + quad, lines = kp / 4, l = first; // 16 rows of kp bytes are kp words of 16 bytes
+        for (; l + 16 * (AHEAD - 1) < lines; l += 16 * AHEAD) {
+            uvec4 w[AHEAD];
+            [[unroll]] for (uint j = 0; j < AHEAD; j++) w[j] = weights[which].line[base + (l + j * 16) * 4] ^ 0x80808080u; // stored + 128
+            [[unroll]] for (uint j = 0; j < AHEAD; j++) W8_LINE(l + j * 16, w[j])
+        }
+        for (; l < lines; l += 16) {
+            uvec4 w = weights[which].line[base + l * 4] ^ 0x80808080u;
+            W8_LINE(l, w)
         }
     }
 
-    [[unroll]] for (uint c = 0; c < COLS; c++)
-        [[unroll]] for (uint r = 0; r < 4; r++) share[(c * 16 + first) * 16 + quad * 4 + r] = acc[c][r];
-    barrier();
-
     uint count = op_columns(tail);
-    for (uint i = t; i < COLS * 16; i += 64) {
-        uint c = i / 16, r = i % 16, column = gl_WorkGroupID.y * COLS + c, row = first_row[which] + panel * 16 + r;
-        if (column >= count) break;
-        int sum = 0;
-        for (uint k = 0; k < 16; k++) sum += share[(c * 16 + k) * 16 + r];
-        precise float v = float(sum) * rows[row_scales[which] + panel * 16 + r];
-        v = v * uintBitsToFloat(act[tile + act_scale(kp, c, COLS)]);
-        v = num_snap(v);
-        uint at = column * stride[which] + row;
-        if (add != 0) {
-            precise float n = outputs[which].y[at] + v;
-            v = num_snap(n);
+    [[unroll]] for (uint from = 0; from < COLS; from += SUMMED) {
+        if (from > 0) barrier();
+        [[unroll]] for (uint c = 0; c < SUMMED; c++)
+            [[unroll]] for (uint r = 0; r < 4; r++) share[(c * 16 + first) * 16 + quad * 4 + r] = acc[from + c][r];
+        barrier();
+        uint c = from + t / 16, r = t % 16, column = gl_WorkGroupID.x * COLS + c, row = first_row[which] + panel * 16 + r;
+        if (t / 16 < SUMMED && column < count) {
+            int sum = 0;
+            [[unroll]] for (uint k = 0; k < 16; k++) sum += share[(t / 16 * 16 + k) * 16 + r];
+            precise float v = float(sum) * rows[row_scales[which] + panel * 16 + r];
+            v = v * uintBitsToFloat(act[tile + act_scale(kp, c, COLS)]);
+            v = num_snap(v);
+            uint at = column * stride[which] + row;
+            if (add != 0) {
+                precise float n = outputs[which].y[at] + v;
+                v = num_snap(n);
+            }
+            outputs[which].y[at] = v;
         }
-        outputs[which].y[at] = v;
     }
     report_bad();
 }

@@ -188,7 +188,8 @@ typedef struct apus_model_config {
     const apus_port *port; /* copied; may be NULL */
     apus_cpu cpu;          /* mask of the CPU engine's instruction set */
     const char *device;    /* of an engine with several, as apus_probe lists them: an index from 0, or part of a name; NULL: the best.
-                              Behind it ",-dot" and ",-import" switch off integer dot products and the import of memory */
+                              Behind it ",-dot", ",-import" and ",-wave64" switch off integer dot products, the import of memory
+                              and waves of 64 */
 } apus_model_config;
 
 APUS_API apus_status apus_model_measure(const apus_model_config *config, apus_memory *memory);

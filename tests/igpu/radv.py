@@ -7,7 +7,7 @@ Mesa's no-op DRM shim makes RADV believe in a GPU (Debian unstable: mesa-drm-shi
 
   LD_PRELOAD=libamdgpu_noop_drm_shim.so AMDGPU_GPU_ID=phoenix test_igpu_executables RADV > DUMP
 
-Checked: every pipeline is there, no spills, no scratch, packed dot products where they belong, and no instruction that contracts or approximates floats."""
+Checked: every pipeline is there, waves of 64, no spills, no scratch, packed dot products where they belong, and no instruction that contracts or approximates floats."""
 import re
 import sys
 
@@ -42,6 +42,8 @@ class Pipeline:
             yield 'uses ' + ', '.join(sorted(found))
         if self.kind in WITH_DOT and not self.dots:
             yield 'has no packed dot product'
+        if self.subgroup != 64:
+            yield 'has waves of %d' % self.subgroup
         if 's_endpgm' not in self.code:
             yield 'no machine code was printed'
 
