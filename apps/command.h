@@ -23,7 +23,7 @@ struct settings {
     uint64_t threads; /* resolved to a number before a command runs */
     const char *cpu_name;
     apus_cpu cpu;
-    const char *engine, *device, *draft_engine;
+    const char *engine, *device, *draft_engine, *compiled;
     int want_help;
 
     const char *model;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "compiled.h"
 #include "fail.h"
 
 static apus_port port;
@@ -109,10 +110,16 @@ static void *allocate(const apus_memory *need, const char *what) {
     return memory;
 }
 
-static int open_model(struct loaded *loaded, const struct settings *settings) {
-    const apus_model_config config = {
-        .size = sizeof config, .blob = &loaded->blob, .engine = settings->engine, .port = load_port(), .cpu = settings->cpu, .device = settings->device};
+static int open_with(struct loaded *loaded, const struct settings *settings, const struct compiled *compiled) {
     apus_memory need;
+    const apus_model_config config = {.size = sizeof config,
+                                      .blob = &loaded->blob,
+                                      .engine = settings->engine,
+                                      .port = load_port(),
+                                      .cpu = settings->cpu,
+                                      .device = settings->device,
+                                      .compiled = compiled->data,
+                                      .compiled_bytes = compiled->bytes};
     apus_status status = apus_model_measure(&config, &need);
     if (status != APUS_OK) return fail_status(status, "opening the model");
     loaded->model_memory = allocate(&need, "the model");
@@ -120,6 +127,14 @@ static int open_model(struct loaded *loaded, const struct settings *settings) {
     status = apus_model_open(&loaded->model, &config, loaded->model_memory, (size_t)need.bytes);
     if (status != APUS_OK) loaded->model = NULL;
     return status == APUS_OK ? EXIT_OK : fail_status(status, "opening the model");
+}
+
+static int open_model(struct loaded *loaded, const struct settings *settings) {
+    struct compiled compiled;
+    compiled_load(&compiled, settings->compiled);
+    int status = open_with(loaded, settings, &compiled);
+    compiled_store(&compiled, status ? NULL : loaded->model);
+    return status;
 }
 
 int load_model(struct loaded *loaded, const struct settings *settings) {

@@ -21,6 +21,8 @@ struct hal_model_setup {
     const apus_port *port; /* may be NULL, as may its members */
     apus_cpu cpu;          /* mask; the CPU engine */
     const char *device;    /* which one, where an engine has several: as apus_model_config.device */
+    const void *compiled;  /* what model_compiled gave, unchanged, or NULL; of any device; read while opening */
+    size_t compiled_bytes;
 };
 
 struct hal_setup {
@@ -46,6 +48,8 @@ struct hal_engine {
     apus_status (*model_measure)(const struct hal_model_setup *setup, struct hal_need *need);
     apus_status (*model_open)(void *memory, const struct hal_model_setup *setup);
     void (*model_close)(void *memory);
+    /* What was compiled for the device, as apus_model_compiled. NULL where nothing is. */
+    apus_status (*model_compiled)(const void *memory, void *data, size_t capacity, size_t *bytes);
     const char *(*model_detail)(const void *memory); /* the code in use: "avx512" */
 
     /* A program with its slots and cache. Slots and cache pointers are not read while measuring. */

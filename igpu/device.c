@@ -69,6 +69,9 @@ static void read_facts(const struct device *device, VkPhysicalDevice physical, s
     f->name[sizeof f->name - 1] = 0;
     f->type = p.properties.deviceType;
     f->api = p.properties.apiVersion;
+    f->vendor = p.properties.vendorID;
+    f->device = p.properties.deviceID;
+    memcpy(f->cache_id, p.properties.pipelineCacheUUID, sizeof f->cache_id);
     f->storage_range = p.properties.limits.maxStorageBufferRange;
     if (f->api < VK_API_VERSION_1_2) {
         f->refusal = "its driver is older than Vulkan 1.2";

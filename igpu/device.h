@@ -20,6 +20,8 @@ struct device_facts {
     VkPhysicalDeviceType type;
     uint32_t api; /* version */
     uint32_t family;
+    uint32_t vendor, device;
+    uint8_t cache_id[VK_UUID_SIZE]; /* of what its driver compiles */
     uint32_t storage_range; /* bytes that a shader may see of a buffer */
     int dot, import, wave64;
     const char *refusal; /* NULL: usable */

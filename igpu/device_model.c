@@ -64,7 +64,7 @@ static VkResult open_rows(struct igpu_model *m, const struct hal_model *model) {
 static apus_status open_parts(struct igpu_model *m, const struct hal_model_setup *setup) {
     const char *call, *wrong = NULL;
     VkResult r = device_open(&m->device, &call);
-    if (!r) r = pipelines_open(m, model_gemv_types(setup->model), &call);
+    if (!r) r = pipelines_open(m, model_gemv_types(setup->model), setup->compiled, setup->compiled_bytes, &call);
     if (!r) call = "vkAllocateMemory for row scales", r = open_rows(m, setup->model);
     if (!r) {
         call = "vkAllocateMemory for weights";

@@ -14,6 +14,7 @@ struct igpu_model {
     struct device device;
     VkDescriptorSetLayout set_layout;
     VkPipelineLayout layout;
+    VkPipelineCache cache;
     VkPipeline pipeline[SHADER_GEMV];
     VkPipeline gemv[BUCKETS][GEMV_TYPES + 1]; /* [columns][set of GEMV_W8, GEMV_W4]; those the model needs */
     struct heap rows;
@@ -25,8 +26,8 @@ struct igpu_model {
 /* Bit t is set where some group of weights that share an input has the set of types t. */
 uint32_t model_gemv_types(const struct hal_model *model);
 
-/* igpu/pipelines.c. VK_SUCCESS, or what failed, with the call in *call; pipelines_close takes back whatever there is. */
-VkResult pipelines_open(struct igpu_model *model, uint32_t gemv_types, const char **call);
+/* igpu/pipelines.c. compiled: as in struct hal_model_setup. VK_SUCCESS, or what failed, with the call in *call; pipelines_close takes back whatever there is. */
+VkResult pipelines_open(struct igpu_model *model, uint32_t gemv_types, const void *compiled, size_t compiled_bytes, const char **call);
 void pipelines_close(struct igpu_model *model);
 
 /* igpu/shaders.c: SPIR-V of a shader, with integer dot products or without. */
@@ -41,6 +42,7 @@ apus_status igpu_failed(const struct igpu_model *model, const char *call, VkResu
 apus_status igpu_model_measure(const struct hal_model_setup *setup, struct hal_need *need);
 apus_status igpu_model_open(void *memory, const struct hal_model_setup *setup);
 void igpu_model_close(void *memory);
+apus_status igpu_model_compiled(const void *memory, void *data, size_t capacity, size_t *bytes); /* igpu/pipelines.c */
 const char *igpu_model_detail(const void *memory);
 
 #endif

@@ -25,6 +25,7 @@ const struct hal_engine hal_igpu_engine = {
     .model_measure = igpu_model_measure,
     .model_open = igpu_model_open,
     .model_close = igpu_model_close,
+    .model_compiled = igpu_model_compiled,
     .model_detail = igpu_model_detail,
     .prepare_measure = igpu_prepare_measure,
     .prepare = igpu_prepare,

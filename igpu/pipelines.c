@@ -1,5 +1,7 @@
 /* Layouts and pipelines. All shaders share one layout: what a shader does not name costs it nothing. Where the device lets one choose, waves
  * are of 64: a workgroup is then one wave, and no shader comes out better with two of 32 (docs/igpu.md). */
+#include <string.h>
+
 #include "igpu/device_model.h"
 
 static VkResult create_layouts(struct igpu_model *m, const char **call) {
@@ -24,6 +26,33 @@ static VkResult create_layouts(struct igpu_model *m, const char **call) {
     return m->device.vk.CreatePipelineLayout(m->device.handle, &layout, NULL, &m->layout);
 }
 
+/* Whether it begins as what this device's driver gives, which is the driver's to check too. */
+static int is_own(const struct device_facts *f, const void *compiled, size_t bytes) {
+    VkPipelineCacheHeaderVersionOne h;
+    if (!compiled || bytes < sizeof h) return 0;
+    memcpy(&h, compiled, sizeof h);
+    return h.headerVersion == VK_PIPELINE_CACHE_HEADER_VERSION_ONE && h.vendorID == f->vendor && h.deviceID == f->device &&
+           !memcmp(h.pipelineCacheUUID, f->cache_id, sizeof f->cache_id);
+}
+
+static VkResult create_cache(struct igpu_model *m, const void *compiled, size_t bytes) {
+    int own = is_own(&m->device.facts, compiled, bytes);
+    VkPipelineCacheCreateInfo info = {.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
+                                      .initialDataSize = own ? bytes : 0,
+                                      .pInitialData = own ? compiled : NULL};
+    return m->device.vk.CreatePipelineCache(m->device.handle, &info, NULL, &m->cache);
+}
+
+apus_status igpu_model_compiled(const void *memory, void *data, size_t capacity, size_t *bytes) {
+    const struct igpu_model *m = memory;
+    size_t size = data ? capacity : 0;
+    VkResult r = m->device.vk.GetPipelineCacheData(m->device.handle, m->cache, &size, data);
+    if (r == VK_INCOMPLETE) return APUS_E_SPACE;
+    if (r) return APUS_E_ENGINE;
+    *bytes = size;
+    return APUS_OK;
+}
+
 static VkResult create_pipeline(struct igpu_model *m, VkShaderModule module, uint32_t cols, uint32_t types, VkPipeline *pipeline) {
     static const VkSpecializationMapEntry entries[] = {{0, 0, 4}, {1, 4, 4}};
     uint32_t values[2] = {cols, types};
@@ -38,7 +67,7 @@ static VkResult create_pipeline(struct igpu_model *m, VkShaderModule module, uin
                                                   .pName = "main",
                                                   .pSpecializationInfo = cols ? &constants : NULL},
                                         .layout = m->layout};
-    return m->device.vk.CreateComputePipelines(m->device.handle, VK_NULL_HANDLE, 1, &info, NULL, pipeline);
+    return m->device.vk.CreateComputePipelines(m->device.handle, m->cache, 1, &info, NULL, pipeline);
 }
 
 static VkResult create_gemvs(struct igpu_model *m, VkShaderModule module, uint32_t gemv_types) {
@@ -50,8 +79,9 @@ static VkResult create_gemvs(struct igpu_model *m, VkShaderModule module, uint32
     return VK_SUCCESS;
 }
 
-VkResult pipelines_open(struct igpu_model *m, uint32_t gemv_types, const char **call) {
+VkResult pipelines_open(struct igpu_model *m, uint32_t gemv_types, const void *compiled, size_t compiled_bytes, const char **call) {
     VkResult r = create_layouts(m, call);
+    if (!r) *call = "vkCreatePipelineCache", r = create_cache(m, compiled, compiled_bytes);
     for (uint32_t s = 0; !r && s < SHADERS; s++) {
         VkShaderModule module;
         VkShaderModuleCreateInfo info = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO};
@@ -71,6 +101,7 @@ void pipelines_close(struct igpu_model *m) {
     for (uint32_t s = 0; s < SHADER_GEMV; s++) vk->DestroyPipeline(m->device.handle, m->pipeline[s], NULL);
     for (uint32_t b = 0; b < BUCKETS; b++)
         for (uint32_t t = 0; t <= GEMV_TYPES; t++) vk->DestroyPipeline(m->device.handle, m->gemv[b][t], NULL);
+    vk->DestroyPipelineCache(m->device.handle, m->cache, NULL);
     vk->DestroyPipelineLayout(m->device.handle, m->layout, NULL);
     vk->DestroyDescriptorSetLayout(m->device.handle, m->set_layout, NULL);
 }

@@ -22,7 +22,7 @@
     X(CreateBuffer)                                                                                                                        \
     X(DestroyBuffer) X(GetBufferMemoryRequirements) X(AllocateMemory) X(FreeMemory) X(MapMemory) X(BindBufferMemory)                       \
         X(CreateDescriptorSetLayout) X(DestroyDescriptorSetLayout) X(CreatePipelineLayout) X(DestroyPipelineLayout) X(CreateShaderModule)  \
-            X(DestroyShaderModule) X(CreateComputePipelines) X(DestroyPipeline) X(CreateDescriptorPool) X(DestroyDescriptorPool)           \
+            X(DestroyShaderModule) X(CreateComputePipelines) X(CreatePipelineCache) X(DestroyPipelineCache) X(GetPipelineCacheData) X(DestroyPipeline) X(CreateDescriptorPool) X(DestroyDescriptorPool)           \
                 X(AllocateDescriptorSets) X(UpdateDescriptorSets) X(CreateCommandPool) X(DestroyCommandPool) X(AllocateCommandBuffers)     \
                     X(BeginCommandBuffer) X(EndCommandBuffer) X(CmdBindPipeline) X(CmdBindDescriptorSets) X(CmdPushConstants)              \
                         X(CmdDispatch) X(CmdDispatchIndirect) X(CmdPipelineBarrier) X(CreateSemaphore) X(DestroySemaphore)                 \

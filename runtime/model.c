@@ -1,6 +1,7 @@
 #include "runtime/model.h"
 
 #include "hal/fenv.h"
+#include "runtime/compiled.h"
 #include "runtime/config.h"
 #include "runtime/selftest.h"
 
@@ -33,7 +34,9 @@ static apus_status read_request(struct request *r, const apus_model_config *conf
         return APUS_E_UNAVAILABLE;
     }
     r->spare = r->engine == &hal_cpu_engine ? NULL : &hal_cpu_engine;
-    r->setup = (struct hal_model_setup){&r->hal, &r->port, c.cpu, c.device};
+    if ((uintptr_t)c.compiled % 8) return APUS_E_ARGUMENT;
+    r->setup = (struct hal_model_setup){&r->hal, &r->port, c.cpu, c.device, NULL, 0};
+    r->setup.compiled = compiled_read(c.compiled, c.compiled_bytes, &r->setup.compiled_bytes);
     return APUS_OK;
 }
 
@@ -81,7 +84,9 @@ APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config
     if (!s) {
         struct apus_model *m = memory;
         *m = (struct apus_model){*r.blob, r.hal, r.port, r.engine, (uint8_t *)memory + MODEL_BYTES, r.spare, (uint8_t *)memory + spare_at};
-        struct hal_model_setup setup = {&m->hal, &m->port, r.setup.cpu, r.setup.device};
+        struct hal_model_setup setup = r.setup;
+        setup.model = &m->hal;
+        setup.port = &m->port;
         s = open_engines(m, &setup);
         if (!s) *model = m;
     }

@@ -190,11 +190,18 @@ typedef struct apus_model_config {
     const char *device;    /* of an engine with several, as apus_probe lists them: an index from 0, or part of a name; NULL: the best.
                               Behind it ",-dot", ",-import" and ",-wave64" switch off integer dot products, the import of memory
                               and waves of 64 */
+    const void *compiled;  /* what apus_model_compiled gave before, 8-aligned, or NULL: opening takes less time. Read while opening. What is
+                              changed, or comes from another device or driver, is ignored. It is code for the device, and the driver believes
+                              it: as trusted as a program, to be kept where nobody else writes */
+    size_t compiled_bytes;
 } apus_model_config;
 
 APUS_API apus_status apus_model_measure(const apus_model_config *config, apus_memory *memory);
 /* Runs the rounding self-test of the numeric contract first. APUS_E_UNAVAILABLE for a mask or engine this machine lacks. */
 APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config *config, void *memory, size_t bytes);
+/* What the engine's driver has compiled, for later openings of this or any model; *bytes 0 where nothing is (the CPU). data NULL gives the size
+ * alone; APUS_E_SPACE where capacity is less. */
+APUS_API apus_status apus_model_compiled(const apus_model *model, void *data, size_t capacity, size_t *bytes);
 /* Every session on it must be closed before. */
 APUS_API void apus_model_close(apus_model *model);
 

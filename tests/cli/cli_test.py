@@ -620,6 +620,16 @@ class Rest(Case):
         pair = self.object(*run, '--engine', 'igpu', '-d', Fixture.model, '--draft-tokens', 2, '--overlap', 'on')
         self.assertEqual((pair['ids'], pair['logits_hash']), (cpu['ids'], cpu['logits_hash']))
         self.assertTrue(0 < pair['overlap_ms'] <= pair['verify_ms'] and pair['ahead'])
+        kept = pathlib.Path(path('compiled'))
+        for content in (None, None, b'not what was written there'):
+            if content:
+                kept.write_bytes(content)
+            gpu = self.object(*run, '--engine', 'igpu', '--compiled', kept)
+            self.assertEqual(gpu['logits_hash'], cpu['logits_hash'])
+            self.assertEqual(kept.read_bytes()[:7], b'apuscod')
+        self.assertEqual(sorted(kept.parent.glob('compiled*')), [kept])
+        r = self.ok(*run, '--engine', 'igpu', '--compiled', path('no folder/compiled'))
+        self.assertIn(b'could not be written', r.stderr)
         self.wrong(3, 'no Vulkan device of that name', *run, '--engine', 'igpu', '--device', 'abacus')
 
     def test_masks_and_engines_that_are_not_here(self):

@@ -51,7 +51,7 @@ static void *aligned(size_t bytes) {
 static struct rig *rig_open(const struct hal_engine *engine, const struct hal_model *model, apus_cpu cpu, uint32_t threads) {
     struct rig *r = calloc(1, sizeof *r);
     struct hal_need need;
-    struct hal_model_setup ms = {model, apus_port_host(), cpu, device};
+    struct hal_model_setup ms = {model, apus_port_host(), cpu, device, NULL, 0};
     r->engine = engine;
     if (engine->model_measure(&ms, &need)) {
         free(r);

@@ -51,7 +51,7 @@ static void open_without_selftest(struct igpu_model *m, const struct hal_model_s
     assert_null(device_instance(&m->device, setup->port));
     assert_null(device_choose(&m->device, setup->device));
     assert_int_equal(device_open(&m->device, &call), VK_SUCCESS);
-    assert_int_equal(pipelines_open(m, model_gemv_types(setup->model), &call), VK_SUCCESS);
+    assert_int_equal(pipelines_open(m, model_gemv_types(setup->model), NULL, 0, &call), VK_SUCCESS);
     assert_int_equal(heap_open(&m->rows, &m->device, HEAP_DEVICE, rows_count(setup->model) * sizeof(float)), VK_SUCCESS);
     assert_int_equal(regions_open(m->region, &m->device, setup->model, &m->imported), VK_SUCCESS);
     m->regions = regions_count(setup->model);
@@ -61,7 +61,7 @@ static void rig_open(struct rig *r, const struct hal_engine *engine, const struc
     struct hal_need need;
     r->engine = engine;
     r->model = random_model(of, 2);
-    struct hal_model_setup ms = {&r->model, apus_port_host(), APUS_CPU_BEST, device};
+    struct hal_model_setup ms = {&r->model, apus_port_host(), APUS_CPU_BEST, device, NULL, 0};
     assert_int_equal(engine->model_measure(&ms, &need), APUS_OK);
     r->model_memory = zeroed(need.bytes);
     if (noop) open_without_selftest(r->model_memory, &ms);

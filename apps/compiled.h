@@ -1,0 +1,19 @@
+/* --compiled FILE: what drivers have compiled, kept from run to run. */
+#ifndef APPS_COMPILED_H
+#define APPS_COMPILED_H
+
+#include "apus/apus.h"
+
+struct compiled {
+    const char *path; /* NULL: not asked for */
+    void *data;
+    size_t bytes;
+};
+
+/* What the file holds; nothing where there is none yet or it cannot be read, which costs time only. */
+void compiled_load(struct compiled *compiled, const char *path);
+/* Writes the file anew if the model's driver gives something else than it held; a warning where that fails. Frees what was read.
+ * model NULL: it did not open. */
+void compiled_store(struct compiled *compiled, const apus_model *model);
+
+#endif
