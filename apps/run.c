@@ -194,7 +194,8 @@ static int generate(struct result *result, struct loaded *loaded, const struct i
     return status;
 }
 
-/* Rates of a generation. Tokens per second count what came after the first token, whose time is mostly the prompt's. */
+/* Rates of a generation. Tokens per second count what came after the first token, whose time is mostly the prompt's, and not the time in which
+ * the draft read the prompt. */
 struct figures {
     double prefill_tps, decode_tps, weight_gb_per_s, first_token_ms;
     apus_stats_t stats;
@@ -208,8 +209,9 @@ static void make_figures(struct figures *figures, const struct result *result, c
     if (s->prompt_ns) figures->prefill_tps = (double)s->prompt_tokens * 1e9 / (double)s->prompt_ns;
     if (s->next_ns) figures->weight_gb_per_s = (double)s->passes * (double)s->weight_bytes / (double)s->next_ns;
     if (result->first_ns) figures->first_token_ms = (double)(result->first_ns - result->begin_ns) * 1e-6;
-    if (result->ids_count > 1 && result->end_ns > result->first_ns)
-        figures->decode_tps = (double)(result->ids_count - 1) * 1e9 / (double)(result->end_ns - result->first_ns);
+    uint64_t decode_ns = result->end_ns - result->first_ns;
+    if (result->ids_count > 1 && decode_ns > s->draft_prompt_ns)
+        figures->decode_tps = (double)(result->ids_count - 1) * 1e9 / (double)(decode_ns - s->draft_prompt_ns);
 }
 
 static int print_figures(const struct figures *f, const struct result *result, size_t prompt_tokens) {

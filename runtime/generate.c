@@ -114,13 +114,13 @@ static void count_round(apus_session *s, const struct round *r) {
 
 static apus_status next_round(apus_session *s, apus_piece *piece) {
     struct generation *g = &s->generation;
-    uint64_t deadline = g->sampler.config.deadline_ns, began = port_now(&s->model->port);
+    uint64_t deadline = g->sampler.config.deadline_ns;
     struct round round;
     if (s->count == s->context) {
         piece->stop = APUS_STOP_CONTEXT;
         return APUS_OK;
     }
-    if (deadline && began >= deadline) {
+    if (deadline && port_now(&s->model->port) >= deadline) {
         piece->stop = APUS_STOP_DEADLINE;
         return APUS_OK;
     }
@@ -132,7 +132,6 @@ static apus_status next_round(apus_session *s, apus_piece *piece) {
     if (!status) status = accept(s, &round, piece);
     if (status) return status;
     count_round(s, &round);
-    round.round_ns = round.columns ? port_now(&s->model->port) - began - round.draft_prompt_ns : 0;
     overlap_learn(s, &round);
     if (round.overlapped && !s->overlap.mode) round.verify_ns = 0; /* says nothing of a pass that has the machine for itself */
     length_learn(&s->length, &round, piece->ids, (uint32_t)piece->count);

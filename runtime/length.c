@@ -7,6 +7,9 @@
 #define NEWEST_ROUND 0x1p-5f
 #define REACH_FIRST  0.7f
 #define FOUND_FIRST  0.7f
+/* Passes since a number of columns was last seen; a single column, which all is compared with, is seen again: a few times soon, then rarely. */
+enum { FORGOTTEN = 64, PLAIN_SOON = 12, PLAIN_LATER = 384, PLAIN_FEW = 4 };
+
 enum { LAST_IDS = 32, BELIEF = 3 /* what is believed at first counts as much as so many */ };
 
 /* Looks take one part in LOOK_SHARE of the time at most. */
@@ -19,8 +22,7 @@ static void learn(struct chance *c, int yes) {
     move(&c->is, yes ? 1.0f : 0.0f, 1.0f / (float)(BELIEF + c->seen));
 }
 
-/* Times are disturbed upwards only: by other processes, by pages that come from disk. A cost that was seen once in such a moment would keep
- * its number of columns from being tried again, so averages go down faster than up. */
+/* Times are disturbed upwards only, by other processes, by pages that come from disk: averages go down faster than up. */
 static void learn_ns(float *average, float seen) {
     if (*average == 0.0f || seen < *average * 0.5f)
         *average = seen;
@@ -33,6 +35,17 @@ static void learn_step(struct length *l, float ns) {
         learn_ns(&l->draft_ns, ns);
     else if (!l->steps++ || ns < l->draft_ns)
         l->draft_ns = ns;
+}
+
+/* A cost that was seen once, in a bad moment, would keep its number of columns from being tried again: those not seen for a while are
+ * forgotten. */
+static void learn_pass(struct length *l, uint32_t columns, float ns) {
+    l->rounds++;
+    learn_ns(&l->verify_ns[columns], ns);
+    l->seen_at[columns] = l->rounds;
+    if (columns == 1 && l->plain < PLAIN_FEW) l->plain++;
+    for (uint32_t n = 2; n <= LENGTH_COLUMNS; n++)
+        if (l->rounds - l->seen_at[n] > FORGOTTEN) l->verify_ns[n] = 0.0f;
 }
 
 /* A pass of n columns costs no more than one of more columns was seen to. Between those seen: a straight line; beyond them as steep as the
@@ -57,10 +70,11 @@ static void draw_curve(struct length *l) {
     for (uint32_t n = last + 1; n <= LENGTH_COLUMNS; n++) cost[n] = cost[n - 1] + slope;
 }
 
-/* What a token costs now: never more than without proposals. */
+/* What a token costs now: never more than without proposals. By the same costs that proposals are weighed with, not by the clock: on a busy
+ * machine rounds take longer than those say, and proposals would seem to save what they do not. */
 static float token_ns(const struct length *l) {
-    float now = l->round_tokens == 0.0f ? 0.0f : l->round_ns / l->round_tokens;
-    return l->verify_ns[1] != 0.0f && l->cost_ns[1] < now ? l->cost_ns[1] : now;
+    float plain = l->verify_ns[1] == 0.0f ? 0.0f : l->cost_ns[1], now = l->round_tokens == 0.0f ? plain : l->round_cost / l->round_tokens;
+    return plain != 0.0f && plain < now ? plain : now;
 }
 
 void length_open(struct length *l, uint32_t fixed) {
@@ -80,6 +94,15 @@ void length_open(struct length *l, uint32_t fixed) {
     l->found.is = FOUND_FIRST;
 }
 
+void length_costs(struct length *l, const struct costs *costs) {
+    memcpy(l->verify_ns, costs->verify_ns, sizeof l->verify_ns);
+    if (costs->draft_ns > 0.0f) {
+        l->draft_ns = costs->draft_ns;
+        l->steps = FIRST_STEPS;
+    }
+    draw_curve(l);
+}
+
 uint8_t length_bin_margin(float margin) {
     static const float from[LENGTH_BINS] = {0.0f, 0.25f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 5.0f};
     uint8_t b = 0;
@@ -89,10 +112,16 @@ uint8_t length_bin_margin(float margin) {
 
 uint8_t length_bin_match(uint32_t ids) { return (uint8_t)(ids / 2 < LENGTH_BINS ? ids / 2 : LENGTH_BINS - 1); }
 
+/* Whether this round should say what a token costs without proposals. Where they clearly pay that can wait. */
+static int plain_is_due(const struct length *l) {
+    int soon = l->plain < PLAIN_FEW && token_ns(l) > 0.6f * l->cost_ns[1];
+    return l->verify_ns[1] == 0.0f || l->rounds - l->seen_at[1] >= (soon ? PLAIN_SOON : PLAIN_LATER);
+}
+
 uint32_t length_most(struct length *l) {
     l->looking = 0;
     if (l->fixed) return l->fixed;
-    if (l->verify_ns[1] == 0.0f) return 0; /* the first round says what a token costs without proposals */
+    if (plain_is_due(l)) return 0;
     if (length_worth(l, 0, 1.0f)) {
         l->paused = 0;
         return PROPOSE_MAX;
@@ -198,17 +227,20 @@ static void learn_chain(struct length *l, const struct round *r, enum proposer b
     for (uint32_t j = i; j < PROPOSE_MAX; j++) move(&l->reach[j].is, l->reach[i - 1].is, NEWEST_ROUND);
 }
 
+/* Whether a draft that were always right would be worth its steps. */
+static int could_pay(const struct length *l) { return token_ns(l) > l->draft_ns + l->cost_ns[2] - l->cost_ns[1]; }
+
 void length_learn(struct length *l, const struct round *r, const int32_t *chosen, uint32_t count) {
-    if (r->verify_ns) learn_ns(&l->verify_ns[r->columns], (float)r->verify_ns);
+    if (r->verify_ns) learn_pass(l, r->columns, (float)r->verify_ns);
     if (r->steps && r->draft_ns) learn_step(l, (float)r->draft_ns / (float)r->steps);
-    if (l->looking && r->draft_prompt_ns) learn_ns(&l->look_ns, (float)r->draft_prompt_ns);
-    l->again = l->looking && r->chain[BY_DRAFT].count && count && chosen[0] == r->chain[BY_DRAFT].id[0];
+    if (l->looking && r->catch_up_ns) learn_ns(&l->look_ns, (float)r->catch_up_ns);
+    l->again = l->looking && could_pay(l) && r->chain[BY_DRAFT].count && count && chosen[0] == r->chain[BY_DRAFT].id[0];
     l->looking = 0;
-    if (r->round_ns && count) {
+    draw_curve(l);
+    if (r->columns && count) {
         float weight = l->round_tokens == 0.0f ? 1.0f : NEWEST_ROUND;
-        move(&l->round_ns, (float)r->round_ns, weight);
+        move(&l->round_cost, l->cost_ns[r->columns] + (float)r->steps * l->draft_ns, weight);
         move(&l->round_tokens, (float)count, weight);
     }
-    draw_curve(l);
     for (uint32_t by = 0; by < PROPOSERS; by++) learn_chain(l, r, (enum proposer)by, chosen, count);
 }

@@ -15,6 +15,12 @@
 
 enum { LENGTH_BINS = 8, LENGTH_COLUMNS = PROPOSE_MAX + 1 };
 
+/* Nanoseconds; 0 where not known. */
+struct costs {
+    float verify_ns[LENGTH_COLUMNS + 1]; /* a pass of so many columns */
+    float draft_ns;                      /* a draft step */
+};
+
 enum proposer { BY_DRAFT, BY_LOOKUP, PROPOSERS };
 
 /* Ids that follow the context one after another, and how sure their proposer is of each. */
@@ -36,10 +42,9 @@ struct round {
     uint32_t taken;             /* of the branches, 0 or 1 */
     uint64_t draft_ns;          /* of `steps` draft steps */
     uint32_t steps;
-    uint64_t draft_prompt_ns;   /* of the draft's catching up */
+    uint64_t catch_up_ns;       /* of the draft's catching up */
     uint64_t verify_ns;
     uint32_t columns;           /* of the verification; 0: there was none */
-    uint64_t round_ns;          /* all in, but for catching up */
     int overlapped;             /* the draft went on during the verification, */
     uint32_t ahead;             /* by so many ids, */
     uint64_t overlap_ns;        /* for so much of it */
@@ -56,9 +61,11 @@ struct length {
     uint32_t fixed;                      /* 1 .. PROPOSE_MAX: always that many and no branches; 0: chosen */
     float verify_ns[LENGTH_COLUMNS + 1]; /* of a pass by columns, running averages; 0: not seen yet */
     float cost_ns[LENGTH_COLUMNS + 1];   /* the same, made up where not seen */
+    uint32_t rounds, seen_at[LENGTH_COLUMNS + 1]; /* verified, and the last of them with so many columns */
+    uint32_t plain;                      /* of one column, as far as it matters */
     float draft_ns;                      /* of a draft step; 0: not seen yet */
     uint32_t steps;                      /* of those seen, as far as it matters */
-    float round_ns, round_tokens;        /* of the last rounds, all in */
+    float round_cost, round_tokens;      /* of the last rounds: what they should have taken by these costs */
     struct chance hit[PROPOSERS][LENGTH_BINS]; /* chance of being the target's choice, the ids before being so */
     struct chance second[LENGTH_BINS]; /* the same for the id that came second */
     struct chance reach[PROPOSE_MAX];  /* the same for the draft's by place, for ids that are not drafted yet */
@@ -70,6 +77,9 @@ struct length {
 };
 
 void length_open(struct length *length, uint32_t fixed);
+
+/* What is known before the first round; what rounds take changes it. */
+void length_costs(struct length *length, const struct costs *costs);
 
 /* By the margin of a guess, and by the ids that an earlier place shares with the end of the context. */
 uint8_t length_bin_margin(float margin);

@@ -1,11 +1,12 @@
 /* The arena: one walk says where everything lies; apus_measure takes its end, apus_open its offsets. docs/memory.md. */
 #include "hal/fenv.h"
+#include "runtime/costs.h"
 #include "runtime/pair.h"
-#include "runtime/session.h"
 #include "runtime/tokenizer.h"
 
 struct request {
     apus_config config;                /* defaults filled in */
+    struct costs costs;                /* what it says of them */
     struct track_config target, draft; /* draft.model NULL: none */
 };
 
@@ -49,6 +50,8 @@ static apus_status read_request(struct request *r, const apus_config *config) {
     if (c->proposals > PROPOSE_MAX) return APUS_E_ARGUMENT;
     if (!c->proposals && !c->model->port.now_ns) c->proposals = 4;
     if (!c->overlap && !c->model->port.now_ns) c->overlap = 1;
+    s = costs_read(&r->costs, c->costs);
+    if (s) return s;
     r->target = (struct track_config){c->model, c->context, c->chunk, c->threads, NULL};
     r->draft = (struct track_config){0};
     return c->draft ? read_draft(r) : APUS_OK;
@@ -131,6 +134,10 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
                        r.draft.positions);
         else
             track_close(&s->target);
+    }
+    if (!status && !r.config.proposals && (r.config.draft || r.config.lookup)) {
+        costs_measure(s, &r.costs);
+        length_costs(&s->length, &r.costs);
     }
     fenv_leave(fenv);
     if (!status) *session = s;

@@ -30,15 +30,18 @@ static void look_up(const apus_session *s, struct round *r, uint32_t most) {
     }
 }
 
-/* Shows the draft ids[.. count). What it evaluates after a prompt, a pause or a slide of its window is no step. */
+/* Shows the draft ids[.. count). What it evaluates after a prompt, a pause or a slide of its window is no step; the prompt, which comes
+ * first, is counted by itself. */
 static apus_status follow(apus_session *s, struct round *r, uint32_t count) {
+    struct generation *g = &s->generation;
     uint64_t began = now(s);
     apus_status status = draft_follow(&s->draft, s->ids, count, &s->cancel);
     if (s->draft.caught_up > STEP_COLUMNS) {
         uint64_t ns = now(s) - began;
-        r->draft_prompt_ns += ns;
-        s->generation.draft_prompt_ns += ns;
+        r->catch_up_ns += ns;
+        *(g->drafted ? &g->draft_ns : &g->draft_prompt_ns) += ns;
     }
+    g->drafted = 1;
     return status;
 }
 
@@ -65,7 +68,7 @@ static apus_status propose_draft(apus_session *s, struct round *r, uint32_t most
         c->bin[c->count] = length_bin_margin(guess.margin);
         chance *= length_chance(&s->length, c->bin[c->count++]);
     }
-    r->draft_ns = now(s) - began - r->draft_prompt_ns;
+    r->draft_ns = now(s) - began - r->catch_up_ns;
     return APUS_OK;
 }
 

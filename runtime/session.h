@@ -18,6 +18,7 @@ struct generation {
     struct sampler sampler;
     uint32_t start; /* position of its first id */
     uint32_t made;  /* ids so far */
+    int drafted;    /* the draft has been shown what was before it */
     struct hash64 hash;
     uint64_t ns;
     uint64_t rounds, proposed, accepted, branches, branches_taken, off_rounds, draft_ns, draft_prompt_ns, verify_ns, overlap_ns, ahead, kept;

@@ -209,6 +209,13 @@ APUS_API void apus_model_close(apus_model *model);
 
 typedef struct apus_session apus_session;
 
+/* What the passes of a session take on this machine, in nanoseconds; 0: not known. */
+typedef struct apus_costs {
+    uint32_t size;
+    uint64_t draft_ns;      /* a step of the draft */
+    uint64_t verify_ns[16]; /* [n - 1]: a pass of the model over n columns */
+} apus_costs;
+
 typedef struct apus_config {
     uint32_t size;
     const apus_model *model;
@@ -229,6 +236,9 @@ typedef struct apus_config {
     int lookup;              /* != 0: also propose what followed the same ids earlier in the context */
     int overlap;             /* drafting on while the model verifies, where the two are on different engines and the model's works by itself:
                                 > 0 always, < 0 never; 0: where it pays, measured while running (without the port's clock: always) */
+    const apus_costs *costs; /* where `proposals` is 0: what is known of them, from an earlier session with the same models, threads and engines
+                                (apus_get_costs); read during apus_open. NULL: a model of up to 16 MiB a pass is timed at open (4 ms at
+                                most), others as they run. What passes then take changes it in any case */
 } apus_config;
 
 /* The same walk as apus_open, only counting: apus_open cannot fail for space when given what it says. APUS_E_MISMATCH, with the reason in the
@@ -236,6 +246,9 @@ typedef struct apus_config {
 APUS_API apus_status apus_measure(const apus_config *config, apus_memory *memory);
 APUS_API apus_status apus_open(apus_session **session, const apus_config *config, void *arena, size_t bytes);
 APUS_API void apus_close(apus_session *session);
+
+/* What the session reckons with by now, with *costs's size filled in. */
+APUS_API apus_status apus_get_costs(const apus_session *session, apus_costs *costs);
 
 /* Makes the parts the whole context: keeps the longest common prefix with what is there and evaluates the rest in chunks.
  * deadline_ns: on the port's clock, 0 for none. APUS_PARTIAL when the deadline passed or apus_cancel was called: the positions done
@@ -342,8 +355,8 @@ typedef struct apus_stats_t {
     uint64_t proposed_at[15]; /* the same by place in the round */
     uint64_t accepted_at[15];
     uint64_t off_rounds;      /* rounds without a proposal: none would have paid, or there was none */
-    uint64_t draft_ns;        /* parts of next_ns: time in draft steps, */
-    uint64_t draft_prompt_ns; /* in showing the draft what it has to catch up with: the prompt, what came in a pause, a window that slid, */
+    uint64_t draft_ns;        /* parts of next_ns: time in draft steps, what the draft catches up with after pauses and slides included, */
+    uint64_t draft_prompt_ns; /* in showing the draft what was there before the first of them, */
     uint64_t verify_ns;       /* and in verifying passes; */
     uint64_t overlap_ns;      /* of that, the time in which the draft went on meanwhile: */
     uint64_t ahead;           /* ids it made so, */

@@ -20,7 +20,7 @@ static float share(void) { return (float)random_of(1001) / 1000; }
 /* Other costs and chances than the session knows. */
 static void shake(struct length *l) {
     float column = share() * share() * 0.3f;
-    l->verify_ns[1] = l->cost_ns[1] = l->round_ns = l->round_tokens = 1;
+    l->verify_ns[1] = l->cost_ns[1] = l->round_cost = l->round_tokens = 1;
     for (uint32_t n = 2; n <= LENGTH_COLUMNS; n++) l->cost_ns[n] = l->cost_ns[n - 1] + column * share();
     l->draft_ns = share() * 0.2f;
     for (uint32_t b = 0; b < LENGTH_BINS; b++) {
@@ -194,7 +194,7 @@ static struct length lengths(float column, float hit, float second) {
     struct length l;
     length_open(&l, 0);
     for (uint32_t n = 1; n <= LENGTH_COLUMNS; n++) l.cost_ns[n] = 1 + column * (float)(n - 1);
-    l.round_ns = l.round_tokens = l.verify_ns[1] = 1;
+    l.round_cost = l.round_tokens = l.verify_ns[1] = 1;
     for (uint32_t b = 0; b < LENGTH_BINS; b++) l.hit[BY_DRAFT][b].is = hit, l.second[b].is = second;
     return l;
 }
@@ -268,7 +268,7 @@ static void looks_up_where_that_is_cheaper(void **unused) {
     struct round r = {.chain[BY_LOOKUP].count = 15};
     for (uint32_t i = 0; i < 15; i++) r.chain[BY_LOOKUP].bin[i] = 7;
     l.hit[BY_LOOKUP][7].is = 0.95f;
-    l.round_ns = 0.2f;
+    l.round_cost = 0.2f;
     assert_true(length_lookup(&l, &r, 15) && r.by == BY_LOOKUP && r.proposed == 15);
     assert_true(length_lookup(&l, &r, 4) == 0 && r.proposed == 4); /* 4.5 tokens for 1.06, which cost 0.9 now */
     l.hit[BY_LOOKUP][7].is = 0.1f;
@@ -282,7 +282,7 @@ static void costs_forget_accidents(void **unused) {
     (void)unused;
     struct length l;
     const int32_t chosen[1] = {0};
-    struct round r = {.columns = 1, .verify_ns = 1000, .round_ns = 1000};
+    struct round r = {.columns = 1, .verify_ns = 1000};
     length_open(&l, 0);
     length_learn(&l, &r, chosen, 1);
     r.columns = 2, r.verify_ns = 50000;

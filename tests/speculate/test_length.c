@@ -17,6 +17,7 @@ struct world {
     float accept;  /* chance that a proposal is accepted, the ones before it accepted */
     int confident; /* the draft knows which ones */
     int boasts;    /* it is as sure of wrong ones */
+    float busy;    /* what other work adds to the times that are seen: at most so much of them, half of that on average */
 };
 
 static uint64_t state;
@@ -25,7 +26,9 @@ static float unit(void) {
     return (float)(state >> 40) * 0x1p-24f;
 }
 
-/* Nanoseconds and tokens of one round. The draft always says 0; the target's choices say 0 where it is right. */
+static uint64_t seen(const struct world *w, float ns) { return (uint64_t)(ns * (1.0f + (w->busy > 0 ? w->busy * unit() : 0))); }
+
+/* Nanoseconds (without other work) and tokens of one round. The draft always says 0; the target's choices say 0 where it is right. */
 static float one_round(struct length *l, const struct world *w, uint32_t *tokens, uint32_t *proposed) {
     struct round r = {.by = BY_DRAFT};
     struct chain *c = &r.chain[BY_DRAFT];
@@ -42,15 +45,16 @@ static float one_round(struct length *l, const struct world *w, uint32_t *tokens
     if (c->count) length_draft(l, &r, PROPOSE_MAX);
     while (r.accepted < r.proposed && chosen[r.accepted] == 0) r.accepted++;
     r.steps = c->count;
-    r.draft_ns = (uint64_t)(w->draft_ns * (float)r.steps);
     r.columns = r.proposed + 1;
-    r.verify_ns = (uint64_t)(w->target_ns + w->column_ns * (float)r.proposed);
-    r.round_ns = r.draft_ns + r.verify_ns;
-    if (l->looking) r.draft_prompt_ns = (uint64_t)(w->draft_ns * LOOK_STEPS); /* for the ids that it is shown then */
+    float draft_ns = w->draft_ns * (float)r.steps, verify_ns = w->target_ns + w->column_ns * (float)r.proposed;
+    r.draft_ns = seen(w, draft_ns);
+    r.verify_ns = seen(w, verify_ns);
+    float catch_up_ns = l->looking ? w->draft_ns * LOOK_STEPS : 0; /* for the ids that it is shown then */
+    r.catch_up_ns = seen(w, catch_up_ns);
     length_learn(l, &r, chosen, r.accepted + 1);
     *tokens += r.accepted + 1;
     *proposed += r.proposed;
-    return (float)(r.round_ns + r.draft_prompt_ns);
+    return draft_ns + verify_ns + catch_up_ns;
 }
 
 /* Time per token over `tokens` tokens, in units of a plain target pass. */
@@ -74,8 +78,9 @@ static double best_fixed(const struct world *w) {
     return best;
 }
 
-static void near_the_best_fixed_length(void **unused) {
-    (void)unused;
+/* Nor ever over 3 % slower than plain decoding, in the first 256 tokens neither, but for what a busy machine hides. */
+static void near_best_fixed(float busy, double within) {
+    const double plain = busy > 0 ? 1.06 : 1.03;
     for (int a = 0; a <= 9; a++)
         for (int d = 0; d < 4; d++)
             for (int c = 0; c < 3; c++) {
@@ -83,22 +88,31 @@ static void near_the_best_fixed_length(void **unused) {
                                   1e6f * (c == 0 ? 0.01f : c == 1 ? 0.05f : 0.2f),
                                   1e6f * (d == 0 ? 0.02f : d == 1 ? 0.1f : d == 2 ? 0.3f : 1.0f),
                                   (float)a / 10,
-                                  0,
-                                  0};
+                                  .busy = busy};
                 struct length l;
                 state = (uint64_t)(a * 100 + d * 10 + c);
                 length_open(&l, 0);
-                cost(&l, &w, 300, NULL);
-                double got = cost(&l, &w, 3000, NULL), best = best_fixed(&w);
-                if (got > best * 1.12)
-                    fail_msg("accept %.1f draft %.2f column %.2f: %.3f, best fixed %.3f", a / 10., (double)w.draft_ns * 1e-6,
-                             (double)w.column_ns * 1e-6, got, best);
+                double first = cost(&l, &w, 256, NULL), got = cost(&l, &w, 3000, NULL), best = best_fixed(&w);
+                if (first > plain || got > best * within || got > 1.03)
+                    fail_msg("accept %.1f draft %.2f column %.2f: %.3f, then %.3f, best fixed %.3f", a / 10., (double)w.draft_ns * 1e-6,
+                             (double)w.column_ns * 1e-6, first, got, best);
             }
+}
+
+static void near_the_best_fixed_length(void **unused) {
+    (void)unused;
+    near_best_fixed(0, 1.08);
+}
+
+static void and_so_beside_other_work(void **unused) {
+    (void)unused;
+    near_best_fixed(0.5f, 1.12);
+    near_best_fixed(1, 1.15);
 }
 
 static void stops_where_it_loses(void **unused) {
     (void)unused;
-    struct world hopeless = {1e6f, 5e4f, 2e5f, 0.02f, 0, 0};
+    struct world hopeless = {1e6f, 5e4f, 2e5f, 0.02f, 0, 0, 0};
     for (uint64_t seed = 0; seed < 20; seed++) {
         struct length l;
         state = seed;
@@ -116,7 +130,7 @@ static void costs_little_where_it_never_pays(void **unused) {
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
         for (int column = 0; column < 2; column++)
             for (uint32_t tokens = 256; tokens <= 4096; tokens *= 2) {
-                struct world w = {1e6f, column ? 3e4f : 0, 1e6f * steps[i], 0.0f, 0, 1};
+                struct world w = {1e6f, column ? 3e4f : 0, 1e6f * steps[i], 0.0f, 0, 1, 0};
                 struct length l;
                 state = i;
                 length_open(&l, 0);
@@ -138,10 +152,10 @@ static float lookup_round(struct length *l, float column_ns, uint32_t right, uin
     if (!length_lookup(l, &r, FOUND)) r.proposed = 0;
     while (r.accepted < r.proposed && !chosen[r.accepted]) r.accepted++;
     r.columns += r.proposed;
-    r.round_ns = r.verify_ns = (uint64_t)(1e6f + column_ns * (float)r.proposed);
+    r.verify_ns = (uint64_t)(1e6f + column_ns * (float)r.proposed);
     length_learn(l, &r, chosen, r.accepted + 1);
     *tokens += r.accepted + 1;
-    return (float)r.round_ns;
+    return (float)r.verify_ns;
 }
 
 /* The context finds something in every round, and it is never right: only columns are lost, and few. Then it always is. */
@@ -169,7 +183,7 @@ static void recovers(void **unused) {
     (void)unused;
     static const float steps[] = {0.05f, 0.3f};
     for (size_t i = 0; i < 2; i++) {
-        struct world bad = {1e6f, 2e4f, 1e6f * steps[i], 0.05f, 0, 0}, good = {1e6f, 2e4f, 1e6f * steps[i], 0.85f, 0, 0};
+        struct world bad = {1e6f, 2e4f, 1e6f * steps[i], 0.05f, 0, 0, 0}, good = {1e6f, 2e4f, 1e6f * steps[i], 0.85f, 0, 0, 0};
         struct length l;
         double proposed;
         state = 3;
@@ -186,7 +200,7 @@ static void recovers(void **unused) {
 /* A draft that knows when it is wrong beats every fixed length. */
 static void uses_confidence(void **unused) {
     (void)unused;
-    struct world w = {1e6f, 5e4f, 1e5f, 0.7f, 1, 0};
+    struct world w = {1e6f, 5e4f, 1e5f, 0.7f, 1, 0, 0};
     struct length l;
     state = 8;
     length_open(&l, 0);
@@ -197,7 +211,7 @@ static void uses_confidence(void **unused) {
 
 static void fixed_is_fixed(void **unused) {
     (void)unused;
-    struct world w = {1e6f, 5e4f, 1e6f, 0.0f, 0, 0};
+    struct world w = {1e6f, 5e4f, 1e6f, 0.0f, 0, 0, 0};
     struct length l;
     double proposed;
     length_open(&l, 7);
@@ -207,6 +221,7 @@ static void fixed_is_fixed(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(near_the_best_fixed_length),
+                                       cmocka_unit_test(and_so_beside_other_work),
                                        cmocka_unit_test(stops_where_it_loses),
                                        cmocka_unit_test(costs_little_where_it_never_pays),
                                        cmocka_unit_test(a_lookup_that_never_helps),

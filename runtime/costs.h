@@ -1,0 +1,14 @@
+/* What the passes of a session cost before it has run any: as its caller says, or timed at open where that is quick. */
+#ifndef RUNTIME_COSTS_H
+#define RUNTIME_COSTS_H
+
+#include "runtime/session.h"
+
+/* Reads the caller's. APUS_E_ARGUMENT for a wrong size. */
+apus_status costs_read(struct costs *costs, const apus_costs *from);
+
+/* Fills in what is still 0, for models small enough that passes take a fraction of a millisecond: up to 4 ms for all. The tracks must be empty
+ * and are left empty. A pass that fails ends it: the first real one will say so. */
+void costs_measure(apus_session *session, struct costs *costs);
+
+#endif

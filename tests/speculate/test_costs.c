@@ -1,0 +1,107 @@
+/* What passes cost before any has run: timed at open, as the caller says, or not known. It steers the number of proposals and never the text. */
+#include "tests/speculate/fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct tiny_spec spec = {.layers = 2, .seed = 1};
+static uint64_t clock_ns;
+static uint64_t ticking(void *user) {
+    (void)user;
+    return clock_ns += 1000000;
+}
+
+static apus_costs costs_of(const apus_session *s) {
+    apus_costs costs;
+    assert_int_equal(apus_get_costs(s, &costs), APUS_OK);
+    return costs;
+}
+
+static void small_models_are_timed_at_open(void **unused) {
+    (void)unused;
+    const apus_model *model = open_model(&spec);
+    apus_session *s = open_session((apus_config){.model = model, .draft = model});
+    apus_costs costs = costs_of(s);
+    assert_true(costs.draft_ns > 0);
+    for (uint32_t n = 1; n <= 8; n *= 2) assert_true(costs.verify_ns[n - 1] > 0);
+    assert_true(costs.verify_ns[15] == 0);
+    close_session(s);
+
+    s = open_session((apus_config){.model = model, .draft = model, .chunk = 3}); /* no pass is wider */
+    costs = costs_of(s);
+    assert_true(costs.verify_ns[1] > 0 && costs.verify_ns[3] == 0);
+    close_session(s);
+
+    s = open_session((apus_config){.model = model}); /* nothing to choose */
+    assert_true(costs_of(s).verify_ns[0] == 0);
+    close_session(s);
+    assert_int_equal(apus_get_costs(NULL, &costs), APUS_E_ARGUMENT);
+}
+
+/* By a clock on which every look takes a millisecond: 4 ms are over before the wider passes. */
+static void the_budget_ends_it(void **unused) {
+    (void)unused;
+    apus_port port = *apus_port_host();
+    port.now_ns = ticking;
+    size_t bytes;
+    void *data = tiny_blob(&spec, &bytes);
+    const apus_model *model = open_bytes(data, bytes, &port, APUS_CPU_BEST);
+    apus_session *s = open_session((apus_config){.model = model, .lookup = 1});
+    apus_costs costs = costs_of(s);
+    assert_int_equal(costs.verify_ns[0], 1000000);
+    assert_int_equal(costs.verify_ns[1], 0);
+    close_session(s);
+}
+
+/* Costs that make every proposal a loss, then costs that make all of them free. */
+static void supplied_costs_decide_at_first(void **unused) {
+    (void)unused;
+    const apus_model *model = open_model(&spec);
+    apus_costs dear = {.size = sizeof dear, .draft_ns = 1000000000}, cheap = {.size = sizeof cheap, .draft_ns = 1};
+    for (int n = 0; n < 16; n++) dear.verify_ns[n] = 1024 + ((uint64_t)n << 30), cheap.verify_ns[n] = 1000000000;
+    apus_sampling sampling = sampling_of(1);
+    struct result *plain = calloc(1, sizeof *plain), *got = calloc(1, sizeof *got);
+    apus_session *s = open_session((apus_config){.model = model});
+    prompt(s, "abcabc");
+    sampling.max_tokens = 12;
+    generate(s, &sampling, 0, plain);
+    close_session(s);
+
+    s = open_session((apus_config){.model = model, .draft = model, .costs = &dear});
+    assert_int_equal(costs_of(s).verify_ns[0], 1024);
+    prompt(s, "abcabc");
+    generate(s, &sampling, 0, got);
+    assert_same(got, plain);
+    assert_int_equal(got->stats.proposed, 0);
+    close_session(s);
+
+    s = open_session((apus_config){.model = model, .draft = model, .costs = &cheap});
+    memset(&cheap, 0xee, sizeof cheap); /* read during apus_open only */
+    prompt(s, "abcabc");
+    generate(s, &sampling, 0, got);
+    assert_same(got, plain);
+    assert_true(got->stats.rounds <= 3 && got->stats.proposed >= 9); /* the first id comes from the prompt's logits */
+    close_session(s);
+    free(plain), free(got);
+}
+
+static void wrong_costs_are_refused(void **unused) {
+    (void)unused;
+    const apus_model *model = open_model(&spec);
+    apus_costs costs = {.size = sizeof costs + 8};
+    apus_config config = {.size = sizeof config, .model = model, .context = 64, .costs = &costs};
+    apus_memory need;
+    assert_int_equal(apus_measure(&config, &need), APUS_E_ARGUMENT);
+    costs.size = 0;
+    assert_int_equal(apus_measure(&config, &need), APUS_E_ARGUMENT);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(small_models_are_timed_at_open),
+        cmocka_unit_test(the_budget_ends_it),
+        cmocka_unit_test(supplied_costs_decide_at_first),
+        cmocka_unit_test(wrong_costs_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
