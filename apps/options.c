@@ -16,7 +16,7 @@ const struct option global_options[] = {
     {NULL, "--threads", OPTION_COUNT, AT(threads), 1, 64, "N", "threads to compute with (default: the processors this process may use)"},
     {NULL, "--cpu", OPTION_STRING, AT(cpu_name), 0, 0, "SET",
      "strongest instruction set to use: ref, avx2 or avx512 (default: the best here)"},
-    {NULL, "--engine", OPTION_STRING, AT(engine), 0, 0, "NAME", "engine to compute on: cpu (default) or igpu, a GPU through Vulkan"},
+    {NULL, "--engine", OPTION_STRING, AT(engine), 0, 0, "NAME", "engine to compute on: cpu (default) or igpu, a GPU through Vulkan; igpu:20,cpu has the first 20 layers on one and the rest on the other"},
     {NULL, "--device", OPTION_STRING, AT(device), 0, 0, "DEVICE",
      "device of that engine, as apus probe lists them: its number from 0, or part of its name (default: the best); \",-dot\", "
      "\",-import\" and \",-wave64\" behind it switch features off"},
@@ -149,12 +149,24 @@ static void look_at_engine(void *user, const char *engine, int available, const 
     if (!available) snprintf(search->why, sizeof search->why, "%s", text);
 }
 
-static int check_engine(const char *name) {
+static int check_one_engine(const char *name) {
     struct engine_search search = {.name = name};
     if (!strcmp(name, "cpu")) return EXIT_OK; /* nobody's driver is loaded for it */
     apus_probe(look_at_engine, &search);
     if (!search.known) return fail(EXIT_UNAVAILABLE, "this build has no engine '%s'. See: apus probe", name);
     return search.available ? EXIT_OK : fail(EXIT_UNAVAILABLE, "the engine '%s' cannot run here: %s.", name, search.why);
+}
+
+/* "NAME", or both names of "NAME:LAYERS,NAME"; the number is the library's to check, which knows the model. */
+static int check_engine(const char *name) {
+    char first[32];
+    const char *colon = strchr(name, ':'), *comma = colon ? strchr(colon, ',') : NULL;
+    if (comma) {
+        snprintf(first, sizeof first, "%.*s", (int)(colon - name), name);
+        int status = check_one_engine(first);
+        return status ? status : check_one_engine(comma + 1);
+    }
+    return check_one_engine(name);
 }
 
 int options_resolve(struct settings *settings) {

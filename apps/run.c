@@ -214,6 +214,15 @@ static void make_figures(struct figures *figures, const struct result *result, c
         figures->decode_tps = (double)(result->ids_count - 1) * 1e9 / (double)(decode_ns - s->draft_prompt_ns);
 }
 
+/* As --engine has it. */
+static const char *engine_text(const apus_stats_t *s) {
+    static char text[64];
+    if (!s->engine) return "";
+    if (!s->second_engine) return s->engine;
+    snprintf(text, sizeof text, "%s:%u,%s", s->engine, s->second_from, s->second_engine);
+    return text;
+}
+
 static int print_figures(const struct figures *f, const struct result *result, size_t prompt_tokens) {
     const apus_stats_t *s = &f->stats;
     int on_terminal = isatty(STDOUT_FILENO);
@@ -225,7 +234,7 @@ static int print_figures(const struct figures *f, const struct result *result, s
                 f->decode_tps, f->weight_gb_per_s);
     else
         fputs("no token after it; ", stderr);
-    fprintf(stderr, "stop: %s; %s %s, %u threads, arena %.1f MB]\n", apus_stop_reason_text(result->stop), s->engine ? s->engine : "",
+    fprintf(stderr, "stop: %s; %s %s, %u threads, arena %.1f MB]\n", apus_stop_reason_text(result->stop), engine_text(s),
             s->cpu ? s->cpu : "", s->threads, (double)s->arena_bytes * 1e-6);
     if (s->rounds && (s->proposed || s->off_rounds)) speculation_print(s);
     return status;
@@ -248,7 +257,7 @@ static int print_object(const struct figures *f, const struct result *result, si
     json_object_set_new(object, "passes", json_integer((json_int_t)s->passes));
     json_object_set_new(object, "context", json_integer(s->context));
     if (settings->draft || settings->lookup) speculation_json(object, s);
-    json_object_set_new(object, "engine", json_string(s->engine ? s->engine : ""));
+    json_object_set_new(object, "engine", json_string(engine_text(s)));
     json_object_set_new(object, "cpu", json_string(s->cpu ? s->cpu : ""));
     json_object_set_new(object, "threads", json_integer(s->threads));
     return json_print(object);

@@ -23,11 +23,13 @@ struct hal_model_setup {
     const char *device;    /* which one, where an engine has several: as apus_model_config.device */
     const void *compiled;  /* what model_compiled gave, unchanged, or NULL; of any device; read while opening */
     size_t compiled_bytes;
+    struct hal_range layers; /* whose weights are needed: the programs' layers */
 };
 
 struct hal_setup {
     const struct hal_model *model;
     const struct hal_program *program;
+    struct hal_range layers;  /* the program's; other layers' caches are not touched */
     const apus_port *port;
     void *model_memory;       /* as model_open left it */
     void *share;              /* NULL, or a prepared program's memory whose threads may serve this one too; it is released later */

@@ -1,5 +1,6 @@
 /* A model as a program: a list of operations over slots, built once by runtime/graph.c, prepared once by an engine, replayed every pass.
- * docs/numerics.md 5 is what each operation computes. */
+ * docs/numerics.md 5 is what each operation computes. A program may be of some layers only: then X is taken from its slot unless the first layer is
+ * among them, and left there unless the last one is, which the logits belong to. */
 #ifndef HAL_PROGRAM_H
 #define HAL_PROGRAM_H
 
@@ -47,6 +48,11 @@ struct hal_op {
     uint16_t layer;
     uint32_t width;     /* columns of the input vector */
     uint32_t weight[3]; /* tensor indices */
+};
+
+/* Layers first .. end - 1. */
+struct hal_range {
+    uint32_t first, end;
 };
 
 /* Bytes from one column to the next in each slot, a multiple of 64. */

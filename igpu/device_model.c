@@ -39,7 +39,7 @@ apus_status igpu_model_measure(const struct hal_model_setup *setup, struct hal_n
     device_close(&device);
     if (why) return refuse(setup, why);
     *need =
-        (struct hal_need){model_bytes(regions_count(setup->model)), regions_bytes(setup->model) + rows_count(setup->model) * sizeof(float)};
+        (struct hal_need){model_bytes(regions_count(setup->model, setup->layers)), regions_bytes(setup->model, setup->layers) + rows_count(setup->model) * sizeof(float)};
     return APUS_OK;
 }
 
@@ -68,8 +68,8 @@ static apus_status open_parts(struct igpu_model *m, const struct hal_model_setup
     if (!r) call = "vkAllocateMemory for row scales", r = open_rows(m, setup->model);
     if (!r) {
         call = "vkAllocateMemory for weights";
-        r = regions_open(m->region, &m->device, setup->model, &m->imported);
-        if (!r) m->regions = regions_count(setup->model);
+        r = regions_open(m->region, &m->device, setup->model, setup->layers, &m->imported);
+        if (!r) m->regions = regions_count(setup->model, setup->layers);
     }
     if (!r) call = "the self-test", r = selftest_device(m, &wrong);
     if (r) return igpu_failed(m, call, r);
@@ -84,7 +84,7 @@ static apus_status open_parts(struct igpu_model *m, const struct hal_model_setup
 
 apus_status igpu_model_open(void *memory, const struct hal_model_setup *setup) {
     struct igpu_model *m = memory;
-    memset(m, 0, model_bytes(regions_count(setup->model)));
+    memset(m, 0, model_bytes(regions_count(setup->model, setup->layers)));
     const char *why = device_instance(&m->device, setup->port);
     if (why) return refuse(setup, why);
     why = device_choose(&m->device, setup->device);

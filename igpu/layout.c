@@ -3,6 +3,13 @@
 
 static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
+uint32_t program_kv_heads(const struct hal_setup *s, uint32_t layer) {
+    return layer >= s->layers.first && layer < s->layers.end ? s->model->layers[layer].kv_heads : 0;
+}
+
+int program_takes_x(const struct hal_setup *s) { return s->layers.first > 0; }
+int program_gives_x(const struct hal_setup *s) { return s->layers.end < s->model->model->layers; }
+
 /* The widest vector that is quantized, and the most pieces of a tensor. */
 struct widest {
     uint32_t width, heads, pieces;
@@ -49,7 +56,7 @@ static void place_work(struct program_layout *l, const struct hal_setup *s, cons
 
 /* K and V words and two scales for every kv head. */
 static uint64_t fresh_bytes(const struct hal_setup *s, uint32_t layer) {
-    return (uint64_t)s->columns_max * s->model->layers[layer].kv_heads * (s->model->model->head_dim / 2 + 2) * 4;
+    return (uint64_t)s->columns_max * program_kv_heads(s, layer) * (s->model->model->head_dim / 2 + 2) * 4;
 }
 
 static void place_host(struct program_layout *l, const struct hal_setup *s) {
@@ -81,7 +88,7 @@ struct program_layout program_layout(const struct hal_setup *s) {
     place_work(&l, s, &w);
     place_host(&l, s);
     for (uint32_t i = 0; i < m->layers; i++) {
-        uint64_t bytes = s->model->layers[i].kv_heads * (uint64_t)kv_block_bytes(s->kv_slots, m->head_dim);
+        uint64_t bytes = program_kv_heads(s, i) * (uint64_t)kv_block_bytes(s->kv_slots, m->head_dim);
         l.kv_bytes += bytes;
         if (bytes > l.kv_largest) l.kv_largest = bytes;
     }

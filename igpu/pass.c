@@ -165,6 +165,10 @@ apus_status program_run(struct igpu_program *p, const struct hal_pass *pass) {
     return s ? s : finish(p);
 }
 
+/* The columns' residual stream between the host's slot and the device's. */
+static uint8_t *device_x(const struct igpu_program *p) { return (uint8_t *)p->work.map + p->at.offset[PART_X]; }
+static size_t x_bytes(const struct igpu_program *p, uint32_t columns) { return columns * p->setup.program->stride[SLOT_X]; }
+
 /* K and V of the pass's columns into the caller's cache. */
 static void copy_rows(const struct igpu_program *p) {
     const struct hal_model *m = p->setup.model;
@@ -172,7 +176,7 @@ static void copy_rows(const struct igpu_program *p) {
     const uint8_t *layer = p->host.map + p->at.offset[PART_FRESH];
     for (uint32_t i = 0; i < m->model->layers; i++) {
         const uint8_t *row = layer;
-        uint32_t kv_heads = m->layers[i].kv_heads;
+        uint32_t kv_heads = program_kv_heads(&p->setup, i);
         for (uint32_t c = 0; c < p->columns; c++)
             for (uint32_t h = 0; h < kv_heads; h++, row += 2 * hd + 8) {
                 struct kv_block kv = kv_block_at(p->setup.kv[i], p->setup.kv_slots, hd, h);
@@ -191,7 +195,9 @@ apus_status igpu_submit(void *memory, const struct hal_pass *pass, uint64_t *tic
     *ticket = p->submitted + 1;
     p->cancel = pass->cancel;
     p->stopped = cancelled(p);
-    return p->stopped ? APUS_OK : start(p, pass);
+    if (p->stopped) return APUS_OK;
+    if (program_takes_x(&p->setup)) memcpy(device_x(p), p->setup.slot[SLOT_X], x_bytes(p, pass->columns));
+    return start(p, pass);
 }
 
 apus_status igpu_wait(void *memory, uint64_t ticket) {
@@ -201,7 +207,10 @@ apus_status igpu_wait(void *memory, uint64_t ticket) {
     apus_status s = finish(p);
     if (s) return s;
     size_t stride = p->setup.program->stride[SLOT_LOGITS];
-    memcpy(p->setup.slot[SLOT_LOGITS], host_words(p, PART_LOGITS), (p->columns - p->logits_from) * stride);
+    if (program_gives_x(&p->setup))
+        memcpy(p->setup.slot[SLOT_X], device_x(p), x_bytes(p, p->columns));
+    else
+        memcpy(p->setup.slot[SLOT_LOGITS], host_words(p, PART_LOGITS), (p->columns - p->logits_from) * stride);
     copy_rows(p);
     return APUS_OK;
 }
@@ -223,7 +232,7 @@ void igpu_cache_written(void *memory, uint32_t from, uint32_t to) {
     from &= ~15u;
     to = round_up(to, 16);
     for (uint32_t i = 0; i < m->model->layers; i++)
-        for (uint32_t h = 0; h < m->layers[i].kv_heads; h++) {
+        for (uint32_t h = 0; h < program_kv_heads(&p->setup, i); h++) {
             struct kv_block of = kv_block_at(p->setup.kv[i], p->setup.kv_slots, (uint32_t)hd, h);
             struct kv_block to_block = kv_block_at(p->kv[i].map, p->setup.kv_slots, (uint32_t)hd, h);
             memcpy(to_block.k + from * hd, of.k + from * hd, (to - from) * hd);

@@ -30,9 +30,9 @@ static VkResult open_heaps(struct igpu_program *p) {
     VkResult r = heap_open(&p->work, d, HEAP_DEVICE, p->at.work_bytes);
     if (!r) r = heap_open(&p->host, d, HEAP_HOST, p->at.host_bytes);
     for (uint32_t i = 0; !r && i < m->model->layers; i++)
-        if (m->layers[i].kv_heads)
+        if (program_kv_heads(&p->setup, i))
             r = heap_open(&p->kv[i], d, HEAP_DEVICE,
-                          m->layers[i].kv_heads * (uint64_t)kv_block_bytes(p->setup.kv_slots, m->model->head_dim));
+                          program_kv_heads(&p->setup, i) * (uint64_t)kv_block_bytes(p->setup.kv_slots, m->model->head_dim));
     return r;
 }
 

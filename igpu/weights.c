@@ -14,15 +14,25 @@ uint32_t piece_panels(const struct blob_tensor *t) {
 /* The next piece of the model in the order of the section, as bytes; 0 after the last. */
 struct walk {
     const struct hal_model *model;
+    struct hal_range layers;
     uint32_t tensor, piece;
 };
+
+static int is_used(const struct walk *w, uint32_t tensor) {
+    const struct blob_model *m = w->model->model;
+    if (tensor == m->head) return w->layers.end == m->layers;
+    for (uint32_t i = w->layers.first; i < w->layers.end; i++)
+        for (uint32_t t = 0; t < LT_COUNT; t++)
+            if (w->model->layers[i].tensor[t] == tensor) return 1;
+    return 0;
+}
 
 static int walk_next(struct walk *w, uint64_t *begin, uint64_t *end) {
     const struct blob_model *m = w->model->model;
     for (; w->tensor < m->tensors; w->tensor++, w->piece = 0) {
         const struct blob_tensor *t = &w->model->tensors[w->tensor];
         uint32_t each = piece_panels(t), count = panels_of(t), from = w->piece * each;
-        if (t->type == WEIGHT_ROW8 || from >= count) continue;
+        if (t->type == WEIGHT_ROW8 || from >= count || !is_used(w, w->tensor)) continue;
         uint32_t to = count - from < each ? count : from + each;
         *begin = t->offset + (uint64_t)from * panel_bytes(t->type, t->cols);
         *end = t->offset + (uint64_t)to * panel_bytes(t->type, t->cols);
@@ -33,8 +43,8 @@ static int walk_next(struct walk *w, uint64_t *begin, uint64_t *end) {
 }
 
 /* Regions in order: a region grows while it stays below REGION_BYTES. Without `regions` it only counts. */
-static uint32_t lay_regions(const struct hal_model *model, struct region *regions, uint64_t *bytes) {
-    struct walk w = {model, 0, 0};
+static uint32_t lay_regions(const struct hal_model *model, struct hal_range layers, struct region *regions, uint64_t *bytes) {
+    struct walk w = {model, layers, 0, 0};
     struct region r = {0};
     uint64_t begin, end;
     uint32_t count = 0;
@@ -48,14 +58,14 @@ static uint32_t lay_regions(const struct hal_model *model, struct region *region
     return count;
 }
 
-uint32_t regions_count(const struct hal_model *model) {
+uint32_t regions_count(const struct hal_model *model, struct hal_range layers) {
     uint64_t bytes;
-    return lay_regions(model, NULL, &bytes);
+    return lay_regions(model, layers, NULL, &bytes);
 }
 
-uint64_t regions_bytes(const struct hal_model *model) {
+uint64_t regions_bytes(const struct hal_model *model, struct hal_range layers) {
     uint64_t bytes;
-    lay_regions(model, NULL, &bytes);
+    lay_regions(model, layers, NULL, &bytes);
     return bytes;
 }
 
@@ -70,9 +80,10 @@ static VkResult open_region(struct region *r, struct device *device, const uint8
     return result;
 }
 
-VkResult regions_open(struct region *regions, struct device *device, const struct hal_model *model, uint64_t *imported) {
+VkResult regions_open(struct region *regions, struct device *device, const struct hal_model *model, struct hal_range layers,
+                      uint64_t *imported) {
     uint64_t bytes;
-    uint32_t count = lay_regions(model, regions, &bytes);
+    uint32_t count = lay_regions(model, layers, regions, &bytes);
     *imported = 0;
     for (uint32_t i = 0; i < count; i++) {
         VkResult r = open_region(&regions[i], device, model->weights, imported);

@@ -21,10 +21,12 @@ struct region {
 /* Panels of every piece of a tensor but its last. */
 uint32_t piece_panels(const struct blob_tensor *tensor);
 
-uint32_t regions_count(const struct hal_model *model);
-uint64_t regions_bytes(const struct hal_model *model);
+/* Of the weights of some layers. */
+uint32_t regions_count(const struct hal_model *model, struct hal_range layers);
+uint64_t regions_bytes(const struct hal_model *model, struct hal_range layers);
 /* Opens all; on failure those that were opened are closed again. *imported: bytes that were not copied. */
-VkResult regions_open(struct region *regions, struct device *device, const struct hal_model *model, uint64_t *imported);
+VkResult regions_open(struct region *regions, struct device *device, const struct hal_model *model, struct hal_range layers,
+                      uint64_t *imported);
 void regions_close(struct region *regions, uint32_t count, struct device *device);
 
 /* Piece `piece` of a tensor; *panels is its count of panels. */

@@ -28,13 +28,15 @@ APUS_API apus_status apus_model_compiled(const apus_model *m, void *data, size_t
     struct header h = {{0}, 0, 0, 0};
     size_t content = 0;
     if (!m || !bytes) return APUS_E_ARGUMENT;
-    if (!m->engine->model_compiled) {
+    int first = m->engine->model_compiled != NULL;
+    const struct hal_engine *e = first ? m->engine : m->second;
+    if (!e || !e->model_compiled) {
         *bytes = 0;
         return APUS_OK;
     }
     if (data && capacity < sizeof h) return APUS_E_SPACE;
     uint8_t *behind = data ? (uint8_t *)data + sizeof h : NULL;
-    apus_status s = m->engine->model_compiled(m->memory, behind, data ? capacity - sizeof h : 0, &content);
+    apus_status s = e->model_compiled(first ? m->memory : m->second_memory, behind, data ? capacity - sizeof h : 0, &content);
     if (s) return s;
     if (data) {
         memcpy(h.magic, magic, sizeof magic);

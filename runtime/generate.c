@@ -186,7 +186,9 @@ APUS_API apus_status apus_stats(const apus_session *s, apus_stats_t *stats) {
                             .verify_ns = g->verify_ns,
                             .overlap_ns = g->overlap_ns,
                             .ahead = g->ahead,
-                            .ahead_kept = g->kept};
+                            .ahead_kept = g->kept,
+                            .second_engine = s->target.parts > 1 ? e[1].engine->name : NULL,
+                            .second_from = s->target.parts > 1 ? e[1].layers.first : 0};
     memcpy(stats->proposed_at, g->proposed_at, sizeof stats->proposed_at);
     memcpy(stats->accepted_at, g->accepted_at, sizeof stats->accepted_at);
     return APUS_OK;

@@ -76,18 +76,24 @@ static void size_slots(const struct hal_model *model, size_t stride[HAL_SLOTS]) 
     stride[SLOT_U] = stride[SLOT_G];
 }
 
-void graph_build(const struct hal_model *model, struct hal_op *ops, struct hal_program *program) {
+void graph_build_part(const struct hal_model *model, struct hal_range layers, struct hal_op *ops, struct hal_program *program) {
     struct builder b = {.model = model, .ops = ops};
-    add(&b, HAL_EMBED, 0, model->model->dim);
-    for (uint32_t i = 0; i < model->model->layers; i++) {
+    if (layers.first == 0) add(&b, HAL_EMBED, 0, model->model->dim);
+    for (uint32_t i = layers.first; i < layers.end; i++) {
         if (model->layers[i].heads) add_attention(&b, i);
         if (model->layers[i].ffn) add_feed_forward(&b, i);
     }
-    add(&b, HAL_NORM, 0, model->model->dim)->flags = HAL_TAIL;
-    add_gemv(&b, 0, model->model->dim, HAL_TAIL, &model->model->head, (const uint8_t[]){SLOT_LOGITS}, 1);
+    if (layers.end == model->model->layers) {
+        add(&b, HAL_NORM, 0, model->model->dim)->flags = HAL_TAIL;
+        add_gemv(&b, 0, model->model->dim, HAL_TAIL, &model->model->head, (const uint8_t[]){SLOT_LOGITS}, 1);
+    }
     program->ops = ops;
     program->count = b.count;
     size_slots(model, program->stride);
+}
+
+void graph_build(const struct hal_model *model, struct hal_op *ops, struct hal_program *program) {
+    graph_build_part(model, (struct hal_range){0, model->model->layers}, ops, program);
 }
 
 void graph_measure(const struct hal_model *model, struct hal_program *program) { graph_build(model, NULL, program); }

@@ -1,5 +1,7 @@
 #include "runtime/model.h"
 
+#include <string.h>
+
 #include "hal/fenv.h"
 #include "runtime/compiled.h"
 #include "runtime/config.h"
@@ -11,12 +13,43 @@ struct request {
     const apus_blob *blob;
     struct hal_model hal;
     apus_port port;
-    const struct hal_engine *engine, *spare;
+    const struct hal_engine *engine, *second, *spare;
+    uint32_t split; /* layers of the first engine where there is a second */
     struct hal_model_setup setup;
+};
+
+/* Where the parts of an opened model lie behind struct apus_model. */
+struct places {
+    size_t second, spare;
 };
 
 static struct hal_model hal_view(const struct blob *b) {
     return (struct hal_model){b->model, b->layers, b->tensors, b->rows, b->rope, b->weights};
+}
+
+static const struct hal_engine *find_engine(const char *name, size_t bytes) {
+    char text[16] = "";
+    if (bytes >= sizeof text) return NULL;
+    memcpy(text, name, bytes);
+    return hal_engine_find(text);
+}
+
+/* "NAME", or "NAME:LAYERS,NAME". */
+static apus_status read_engines(struct request *r, const char *text) {
+    size_t name = 0, at;
+    while (text[name] && text[name] != ':') name++;
+    r->engine = find_engine(text, name);
+    if (text[name]) {
+        for (at = name + 1; text[at] >= '0' && text[at] <= '9' && r->split < UINT16_MAX; at++) r->split = r->split * 10 + (uint32_t)(text[at] - '0');
+        if (text[at] != ',' || !r->split || r->split >= r->hal.model->layers) {
+            port_log(&r->port, APUS_LOG_ERROR, "two engines are given as NAME:LAYERS,NAME, and each computes at least one layer of the model");
+            return APUS_E_ARGUMENT;
+        }
+        r->second = find_engine(text + at + 1, strlen(text + at + 1));
+    }
+    if (r->engine && (r->second || !r->split)) return APUS_OK;
+    port_log(&r->port, APUS_LOG_ERROR, "this build has no engine of that name; apus_probe lists those it has");
+    return APUS_E_UNAVAILABLE;
 }
 
 static apus_status read_request(struct request *r, const apus_model_config *config) {
@@ -25,57 +58,84 @@ static apus_status read_request(struct request *r, const apus_model_config *conf
     if (s) return s;
     s = port_read(&r->port, c.port);
     if (s) return s;
-    if (!c.blob || !blob_of(c.blob)->header || (uint32_t)c.cpu > APUS_CPU_AVX512) return APUS_E_ARGUMENT;
+    if (!c.blob || !blob_of(c.blob)->header || (uint32_t)c.cpu > APUS_CPU_AVX512 || (uintptr_t)c.compiled % 8) return APUS_E_ARGUMENT;
     r->blob = c.blob;
     r->hal = hal_view(blob_of(c.blob));
-    r->engine = hal_engine_find(c.engine ? c.engine : "cpu");
-    if (!r->engine) {
-        port_log(&r->port, APUS_LOG_ERROR, "this build has no engine of that name; apus_probe lists those it has");
-        return APUS_E_UNAVAILABLE;
-    }
-    r->spare = r->engine == &hal_cpu_engine ? NULL : &hal_cpu_engine;
-    if ((uintptr_t)c.compiled % 8) return APUS_E_ARGUMENT;
-    r->setup = (struct hal_model_setup){&r->hal, &r->port, c.cpu, c.device, NULL, 0};
+    r->split = 0;
+    r->second = NULL;
+    s = read_engines(r, c.engine ? c.engine : "cpu");
+    if (s) return s;
+    r->spare = r->engine != &hal_cpu_engine || (r->second && r->second != &hal_cpu_engine) ? &hal_cpu_engine : NULL;
+    r->setup = (struct hal_model_setup){.model = &r->hal, .port = &r->port, .cpu = c.cpu, .device = c.device};
     r->setup.compiled = compiled_read(c.compiled, c.compiled_bytes, &r->setup.compiled_bytes);
     return APUS_OK;
 }
 
-static apus_status measure(const struct request *r, apus_memory *memory, size_t *spare_at) {
-    struct hal_need need, spare = {0, 0};
-    apus_status s = r->engine->model_measure(&r->setup, &need);
-    if (!s && r->spare) s = r->spare->model_measure(&r->setup, &spare);
-    if (s) return s;
-    *spare_at = MODEL_BYTES + need.bytes;
-    *memory = (apus_memory){*spare_at + spare.bytes, 64, need.driver_bytes + spare.driver_bytes};
+/* For one of the model's engines: which 0, 1 (the second) or 2 (the spare). */
+static struct hal_model_setup setup_of(const struct request *r, uint32_t which) {
+    struct hal_model_setup setup = r->setup;
+    uint32_t layers = r->hal.model->layers;
+    setup.layers = (struct hal_range){which == 1 ? r->split : 0, which == 0 && r->split ? r->split : layers};
+    return setup;
+}
+
+static apus_status measure(const struct request *r, apus_memory *memory, struct places *at) {
+    const struct hal_engine *engines[] = {r->engine, r->second, r->spare};
+    uint64_t driver_bytes = 0;
+    size_t bytes = MODEL_BYTES;
+    for (uint32_t i = 0; i < 3; i++) {
+        struct hal_need need = {0, 0};
+        struct hal_model_setup setup = setup_of(r, i);
+        apus_status s = engines[i] ? engines[i]->model_measure(&setup, &need) : APUS_OK;
+        if (s) return s;
+        bytes += need.bytes;
+        driver_bytes += need.driver_bytes;
+        if (i == 0) at->second = bytes;
+        if (i == 1) at->spare = bytes;
+    }
+    *memory = (apus_memory){bytes, 64, driver_bytes};
     return APUS_OK;
 }
 
-static apus_status open_engines(struct apus_model *m, const struct hal_model_setup *setup) {
-    apus_status s = m->engine->model_open(m->memory, setup);
-    if (s || !m->spare) return s;
-    s = m->spare->model_open(m->spare_memory, setup);
-    if (s) m->engine->model_close(m->memory);
-    return s;
+static void close_engines(struct apus_model *m, uint32_t opened) {
+    if (opened > 2 && m->spare) m->spare->model_close(m->spare_memory);
+    if (opened > 1 && m->second) m->second->model_close(m->second_memory);
+    if (opened > 0) m->engine->model_close(m->memory);
+}
+
+static apus_status open_engines(struct apus_model *m, const struct request *r) {
+    const struct hal_engine *engines[] = {m->engine, m->second, m->spare};
+    void *memories[] = {m->memory, m->second_memory, m->spare_memory};
+    for (uint32_t i = 0; i < 3; i++) {
+        struct hal_model_setup setup = setup_of(r, i);
+        setup.model = &m->hal;
+        setup.port = &m->port;
+        apus_status s = engines[i] ? engines[i]->model_open(memories[i], &setup) : APUS_OK;
+        if (!s) continue;
+        close_engines(m, i);
+        return s;
+    }
+    return APUS_OK;
 }
 
 APUS_API apus_status apus_model_measure(const apus_model_config *config, apus_memory *memory) {
     struct request r;
-    size_t spare_at;
+    struct places at;
     if (!memory) return APUS_E_ARGUMENT;
     apus_status s = read_request(&r, config);
-    return s ? s : measure(&r, memory, &spare_at);
+    return s ? s : measure(&r, memory, &at);
 }
 
 APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config *config, void *memory, size_t bytes) {
     struct request r;
     apus_memory need;
-    size_t spare_at;
+    struct places at;
     if (!model) return APUS_E_ARGUMENT;
     apus_status s = read_request(&r, config);
     if (s) return s;
     uint64_t fenv = fenv_enter();
     const char *wrong = selftest_rounding();
-    s = measure(&r, &need, &spare_at);
+    s = measure(&r, &need, &at);
     if (wrong) {
         port_log(&r.port, APUS_LOG_ERROR, wrong);
         s = APUS_E_CONTRACT;
@@ -83,11 +143,9 @@ APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config
     if (!s && (!memory || (uintptr_t)memory % need.alignment || bytes < need.bytes)) s = APUS_E_SPACE;
     if (!s) {
         struct apus_model *m = memory;
-        *m = (struct apus_model){*r.blob, r.hal, r.port, r.engine, (uint8_t *)memory + MODEL_BYTES, r.spare, (uint8_t *)memory + spare_at};
-        struct hal_model_setup setup = r.setup;
-        setup.model = &m->hal;
-        setup.port = &m->port;
-        s = open_engines(m, &setup);
+        uint8_t *base = memory;
+        *m = (struct apus_model){*r.blob, r.hal, r.port, r.engine, base + MODEL_BYTES, r.split, r.second, base + at.second, r.spare, base + at.spare};
+        s = open_engines(m, &r);
         if (!s) *model = m;
     }
     fenv_leave(fenv);
@@ -95,7 +153,5 @@ APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config
 }
 
 APUS_API void apus_model_close(apus_model *model) {
-    if (!model) return;
-    if (model->spare) model->spare->model_close(model->spare_memory);
-    model->engine->model_close(model->memory);
+    if (model) close_engines(model, 3);
 }

@@ -12,7 +12,10 @@ struct apus_model {
     apus_port port;
     const struct hal_engine *engine;
     void *memory;                   /* the engine's, behind this struct */
-    const struct hal_engine *spare; /* what goes on when that fails: the CPU; NULL where it is the CPU already */
+    uint32_t split;                 /* 0, or the first layer that another engine computes: */
+    const struct hal_engine *second;
+    void *second_memory;
+    const struct hal_engine *spare; /* what goes on when that fails: the CPU, with all layers; NULL where it is the CPU already */
     void *spare_memory;
 };
 

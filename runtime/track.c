@@ -24,16 +24,21 @@ static size_t place_slots(uint64_t columns, const struct hal_program *program, s
     return a > f ? a : f;
 }
 
-/* The model's engines; memory of their programs is not placed yet. */
-static uint32_t list_engines(const apus_model *m, struct track_engine engine[TRACK_ENGINES]) {
-    engine[0] = (struct track_engine){m->engine, m->memory, NULL};
-    engine[1] = (struct track_engine){m->spare, m->spare_memory, NULL};
-    return m->spare ? 2 : 1;
+/* The model's engines, and how many of them a pass goes through; memory and operations of their programs are not placed yet. */
+static uint32_t list_engines(const apus_model *m, struct track_engine engine[TRACK_ENGINES], uint32_t *parts) {
+    uint32_t layers = m->hal.model->layers, n = 0;
+    engine[n++] = (struct track_engine){.engine = m->engine, .model_memory = m->memory, .layers = {0, m->second ? m->split : layers}};
+    if (m->second) engine[n++] = (struct track_engine){.engine = m->second, .model_memory = m->second_memory, .layers = {m->split, layers}};
+    *parts = n;
+    if (m->spare) engine[n++] = (struct track_engine){.engine = m->spare, .model_memory = m->spare_memory, .layers = {0, layers}};
+    for (uint32_t i = 0; i < n; i++) graph_build_part(&m->hal, engine[i].layers, NULL, &engine[i].program);
+    return n;
 }
 
-static struct hal_setup engine_setup(const struct track_config *c, const struct hal_program *program, const struct track_engine *of) {
+static struct hal_setup engine_setup(const struct track_config *c, const struct track_engine *of) {
     struct hal_setup setup = {.model = &c->model->hal,
-                              .program = program,
+                              .program = &of->program,
+                              .layers = of->layers,
                               .port = &c->model->port,
                               .model_memory = of->model_memory,
                               .kv_slots = round_up(c->positions, 16),
@@ -51,13 +56,13 @@ apus_status track_measure(const struct track_config *c, struct track_layout *l) 
     size_t at = 0;
     graph_measure(m, &program);
     struct track_engine engine[TRACK_ENGINES];
-    uint32_t engines = list_engines(c->model, engine);
+    uint32_t parts, engines = list_engines(c->model, engine, &parts);
     l->driver_bytes = 0;
     l->column = take(&at, c->chunk * sizeof(struct hal_column));
     l->ops = take(&at, program.count * sizeof(struct hal_op));
     l->kv_table = take(&at, m->model->layers * sizeof(uint8_t *));
     for (uint32_t i = 0; i < engines; i++) {
-        struct hal_setup setup = engine_setup(c, &program, &engine[i]);
+        struct hal_setup setup = engine_setup(c, &engine[i]);
         apus_status status = engine[i].engine->prepare_measure(&setup, &need);
         if (status) return status;
         l->engine[i] = take(&at, need.bytes);
@@ -88,16 +93,21 @@ apus_status track_open(struct track *t, const struct track_config *c, const stru
     t->logits_at = NO_LOGITS;
     t->column = (struct hal_column *)(void *)(memory + l->column);
     t->kv = (uint8_t **)(void *)(memory + l->kv_table);
-    t->engines = list_engines(c->model, t->engine);
+    t->engines = list_engines(c->model, t->engine, &t->parts);
     for (uint32_t i = 0; i < t->engines; i++) t->engine[i].memory = memory + l->engine[i];
     for (uint32_t i = 0; i < HAL_SLOTS; i++) t->slot[i] = memory + l->slots + l->slot[i];
     place_kv(t, memory + l->kv);
-    graph_build(&t->hal, (struct hal_op *)(void *)(memory + l->ops), &t->program);
+    struct hal_op *ops = (struct hal_op *)(void *)(memory + l->ops);
+    graph_build(&t->hal, ops, &t->program);
+    for (uint32_t i = 0; i < t->engines; i++) /* a part's operations are those of its layers */
+        t->engine[i].program.ops = t->engine[i].layers.first ? ops + t->program.count - t->engine[i].program.count : ops;
     for (uint32_t i = 0; i < t->engines; i++) {
-        struct hal_setup setup = engine_setup(c, &t->program, &t->engine[i]);
+        struct hal_setup setup = engine_setup(c, &t->engine[i]);
         setup.model = &t->hal;
         setup.kv = t->kv;
         memcpy(setup.slot, t->slot, sizeof setup.slot);
+        for (uint32_t j = 0; j < i && !setup.share; j++)
+            if (t->engine[j].engine == t->engine[i].engine) setup.share = t->engine[j].memory;
         apus_status status = t->engine[i].engine->prepare(t->engine[i].memory, &setup);
         if (!status) continue;
         t->engines = i;
@@ -128,8 +138,8 @@ void track_touch(struct track *t, uint32_t end) {
 }
 
 void track_written(struct track *t, uint32_t from, uint32_t to) {
-    const struct track_engine *e = track_engine(t);
-    if (e->engine->cache_written) e->engine->cache_written(e->memory, from, to);
+    for (const struct track_engine *e = track_engine(t), *end = e + t->parts; e < end; e++)
+        if (e->engine->cache_written) e->engine->cache_written(e->memory, from, to);
 }
 
 void track_rewind(struct track *t, uint32_t position) {
@@ -142,9 +152,16 @@ static apus_status submit(struct track *t) {
     return t->begun = e->engine->submit(e->memory, &t->pass, &t->ticket);
 }
 
+/* The first part, then what follows it. */
 static apus_status wait(struct track *t) {
-    const struct track_engine *e = track_engine(t);
-    return t->begun ? t->begun : e->engine->wait(e->memory, t->ticket);
+    const struct track_engine *e = track_engine(t), *end = e + t->parts;
+    uint64_t ticket = t->ticket;
+    apus_status status = t->begun;
+    for (;;) {
+        if (!status) status = e->engine->wait(e->memory, ticket);
+        if (status || ++e == end) return status;
+        status = e->engine->submit(e->memory, &t->pass, &ticket);
+    }
 }
 
 /* The pass of the columns that are filled in, `line` of them in a row, the rest branches. What becomes of it, track_end says. */
@@ -158,9 +175,10 @@ static void begin(struct track *t, uint32_t line, uint32_t branches, uint32_t lo
 
 apus_status track_end(struct track *t) {
     apus_status status = wait(t);
-    while (status == APUS_E_ENGINE && t->at + 1 < t->engines) {
+    while (status == APUS_E_ENGINE && t->at + t->parts < t->engines) {
         port_log(&t->model->port, APUS_LOG_WARN, "the engine failed; the cpu goes on from the last good pass");
-        t->at++;
+        t->at += t->parts;
+        t->parts = 1;
         submit(t);
         status = wait(t);
     }

@@ -9,12 +9,14 @@
 
 #define NO_LOGITS UINT32_MAX
 
-/* An engine with the track's program. */
+/* An engine with the track's program, or with the part of it that is of some layers. */
 struct track_engine {
     const struct hal_engine *engine;
     void *model_memory, *memory;
+    struct hal_range layers;
+    struct hal_program program;
 };
-enum { TRACK_ENGINES = 2 };
+enum { TRACK_ENGINES = 3 };
 
 struct track {
     const apus_model *model;
@@ -26,8 +28,9 @@ struct track {
     uint32_t kv_touched;       /* slots that have been zeroed, a multiple of 16 */
     uint32_t chunk;            /* most columns of a pass */
     uint8_t *slot[HAL_SLOTS];
-    struct track_engine engine[TRACK_ENGINES]; /* the model's own, then its spare, prepared and paid for at open */
-    uint32_t engines, at;                      /* how many, and which computes: a failed one is not asked again */
+    struct track_engine engine[TRACK_ENGINES]; /* the model's own (one, or two after each other), then its spare, prepared and paid for at open */
+    uint32_t engines, at;                      /* how many, and the first that computes: failed ones are not asked again */
+    uint32_t parts;                            /* how many from there compute one pass */
 
     uint32_t evaluated; /* positions with rows in the cache */
     uint32_t logits_at; /* the position behind which track_logits(.., 0) from the end stands, or NO_LOGITS */
@@ -38,7 +41,7 @@ struct track {
     /* Of the pass in progress. */
     struct hal_pass pass;
     uint32_t line;
-    uint64_t ticket;
+    uint64_t ticket; /* of the first part */
     apus_status begun;
 };
 
@@ -60,7 +63,7 @@ apus_status track_measure(const struct track_config *config, struct track_layout
 apus_status track_open(struct track *track, const struct track_config *config, const struct track_layout *layout, uint8_t *memory);
 void track_close(struct track *track);
 
-/* The engine that computes, and the code or device in use. */
+/* The engine that computes (the first part), and the code or device in use. */
 static inline const struct track_engine *track_engine(const struct track *track) { return &track->engine[track->at]; }
 
 /* Evaluates ids[0 .. columns) at positions evaluated .. evaluated + columns - 1, with logits behind the last `logits` of them

@@ -184,7 +184,8 @@ typedef struct apus_model apus_model; /* a blob made ready on an engine; lives i
 typedef struct apus_model_config {
     uint32_t size;
     const apus_blob *blob; /* copied */
-    const char *engine;    /* "cpu", or "igpu" where the build has it; NULL means "cpu" */
+    const char *engine;    /* "cpu", or "igpu" where the build has it; NULL means "cpu". "igpu:20,cpu": the first 20 layers on the one, the
+                              rest on the other, in either order */
     const apus_port *port; /* copied; may be NULL */
     apus_cpu cpu;          /* mask of the CPU engine's instruction set */
     const char *device;    /* of an engine with several, as apus_probe lists them: an index from 0, or part of a name; NULL: the best.
@@ -361,6 +362,8 @@ typedef struct apus_stats_t {
     uint64_t overlap_ns;      /* of that, the time in which the draft went on meanwhile: */
     uint64_t ahead;           /* ids it made so, */
     uint64_t ahead_kept;      /* and proposals that were there when their round began */
+    const char *second_engine; /* NULL, or what computed the layers from */
+    uint32_t second_from;      /* this one on, where `engine` computed those before */
 } apus_stats_t;
 APUS_API apus_status apus_stats(const apus_session *session, apus_stats_t *stats);
 

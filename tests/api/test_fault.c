@@ -58,6 +58,16 @@ static struct hal_engine faulty_engine(void) {
     return e;
 }
 
+/* A model of the fixture's, the layer 0 or all others of it on the faulty engine. */
+static void make_half_faulty(struct api_model *m, const struct hal_engine *engine, int second, uint32_t fail_at) {
+    m->model->engine = second ? &hal_cpu_engine : engine;
+    m->model->second = second ? engine : &hal_cpu_engine;
+    m->model->split = 1;
+    m->model->spare = &hal_cpu_engine;
+    m->model->second_memory = m->model->spare_memory = m->model->memory;
+    faulty.calls = 0, faulty.failed = 0, faulty.fail_at = fail_at;
+}
+
 /* A model of the fixture's, on the faulty engine. */
 static void make_faulty(struct api_model *m, const struct hal_engine *engine, int with_spare, uint32_t fail_at) {
     m->model->engine = engine;
@@ -110,6 +120,31 @@ static void the_spare_goes_on_with_the_same_bits(void **state) {
     api_model_close(&m);
 }
 
+static void the_spare_takes_both_halves(void **state) {
+    (void)state;
+    const struct hal_engine engine = faulty_engine();
+    struct api_model m;
+    int32_t ids[POSITIONS];
+    const char *by;
+    api_model_open(&m, 0, APUS_CPU_BEST);
+    api_ids(&m, 5, ids, POSITIONS);
+    uint64_t want = run(&m, ids, &by);
+    for (int second = 0; second < 2; second++) {
+        make_half_faulty(&m, &engine, second, 0);
+        assert_true(run(&m, ids, &by) == want);
+        assert_string_equal(by, second ? "cpu" : "faulty");
+        uint32_t calls = faulty.calls;
+        for (uint32_t n = 1; n <= calls; n++) {
+            make_half_faulty(&m, &engine, second, n);
+            if (run(&m, ids, &by) != want) fail_msg("other bits after a failure of half %d at call %u of %u", second, n, calls);
+            assert_string_equal(by, "cpu");
+            assert_int_equal(faulty.calls, n);
+        }
+    }
+    m.model->engine = &hal_cpu_engine, m.model->second = NULL, m.model->spare = NULL;
+    api_model_close(&m);
+}
+
 static void without_a_spare_what_was_good_stays(void **state) {
     (void)state;
     const struct hal_engine engine = faulty_engine();
@@ -132,6 +167,7 @@ static void without_a_spare_what_was_good_stays(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_spare_goes_on_with_the_same_bits), cmocka_unit_test(without_a_spare_what_was_good_stays)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_spare_goes_on_with_the_same_bits), cmocka_unit_test(the_spare_takes_both_halves),
+                                       cmocka_unit_test(without_a_spare_what_was_good_stays)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -620,6 +620,10 @@ class Rest(Case):
         pair = self.object(*run, '--engine', 'igpu', '-d', Fixture.model, '--draft-tokens', 2, '--overlap', 'on')
         self.assertEqual((pair['ids'], pair['logits_hash']), (cpu['ids'], cpu['logits_hash']))
         self.assertTrue(0 < pair['overlap_ms'] <= pair['verify_ms'] and pair['ahead'])
+        for engines in ('igpu:1,cpu', 'cpu:1,igpu'):
+            shared = self.object(*run, '--engine', engines)
+            self.assertEqual((shared['engine'], shared['ids'], shared['logits_hash']), (engines, cpu['ids'], cpu['logits_hash']))
+        self.wrong(2, 'NAME:LAYERS,NAME', *run, '--engine', 'igpu:99,cpu')
         kept = pathlib.Path(path('compiled'))
         for content in (None, None, b'not what was written there'):
             if content:

@@ -51,7 +51,7 @@ static void *aligned(size_t bytes) {
 static struct rig *rig_open(const struct hal_engine *engine, const struct hal_model *model, apus_cpu cpu, uint32_t threads) {
     struct rig *r = calloc(1, sizeof *r);
     struct hal_need need;
-    struct hal_model_setup ms = {model, apus_port_host(), cpu, device, NULL, 0};
+    struct hal_model_setup ms = {model, apus_port_host(), cpu, device, NULL, 0, {0, model->model->layers}};
     r->engine = engine;
     if (engine->model_measure(&ms, &need)) {
         free(r);
@@ -67,7 +67,7 @@ static struct rig *rig_open(const struct hal_engine *engine, const struct hal_mo
         r->kv[i] = bytes ? aligned(bytes) : NULL;
     }
     for (uint32_t i = 0; i < HAL_SLOTS; i++) r->slot[i] = aligned(COLUMNS * r->program.stride[i] + 64);
-    struct hal_setup setup = {model, &r->program, apus_port_host(), r->model_memory, NULL, {0}, r->kv, SLOTS, COLUMNS, threads};
+    struct hal_setup setup = {model, &r->program, {0, model->model->layers}, apus_port_host(), r->model_memory, NULL, {0}, r->kv, SLOTS, COLUMNS, threads};
     memcpy(setup.slot, r->slot, sizeof setup.slot);
     assert_int_equal(engine->prepare_measure(&setup, &need), APUS_OK);
     r->memory = aligned(need.bytes);

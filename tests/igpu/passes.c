@@ -47,21 +47,21 @@ static void *zeroed(size_t bytes) {
 /* igpu_model_open without its last step. */
 static void open_without_selftest(struct igpu_model *m, const struct hal_model_setup *setup) {
     const char *call;
-    memset(m, 0, sizeof *m + regions_count(setup->model) * sizeof(struct region));
+    memset(m, 0, sizeof *m + regions_count(setup->model, setup->layers) * sizeof(struct region));
     assert_null(device_instance(&m->device, setup->port));
     assert_null(device_choose(&m->device, setup->device));
     assert_int_equal(device_open(&m->device, &call), VK_SUCCESS);
     assert_int_equal(pipelines_open(m, model_gemv_types(setup->model), NULL, 0, &call), VK_SUCCESS);
     assert_int_equal(heap_open(&m->rows, &m->device, HEAP_DEVICE, rows_count(setup->model) * sizeof(float)), VK_SUCCESS);
-    assert_int_equal(regions_open(m->region, &m->device, setup->model, &m->imported), VK_SUCCESS);
-    m->regions = regions_count(setup->model);
+    assert_int_equal(regions_open(m->region, &m->device, setup->model, setup->layers, &m->imported), VK_SUCCESS);
+    m->regions = regions_count(setup->model, setup->layers);
 }
 
 static void rig_open(struct rig *r, const struct hal_engine *engine, const struct random_shape *of) {
     struct hal_need need;
     r->engine = engine;
     r->model = random_model(of, 2);
-    struct hal_model_setup ms = {&r->model, apus_port_host(), APUS_CPU_BEST, device, NULL, 0};
+    struct hal_model_setup ms = {&r->model, apus_port_host(), APUS_CPU_BEST, device, NULL, 0, {0, of->layers}};
     assert_int_equal(engine->model_measure(&ms, &need), APUS_OK);
     r->model_memory = zeroed(need.bytes);
     if (noop) open_without_selftest(r->model_memory, &ms);
@@ -69,7 +69,7 @@ static void rig_open(struct rig *r, const struct hal_engine *engine, const struc
     graph_build(&r->model, r->ops, &r->program);
     for (uint32_t i = 0; i < of->layers; i++) r->kv[i] = zeroed(r->model.layers[i].kv_heads * kv_block_bytes(SLOTS, of->head_dim) + 64);
     for (uint32_t i = 0; i < HAL_SLOTS; i++) r->slot[i] = zeroed(COLUMNS * r->program.stride[i] + 64);
-    struct hal_setup setup = {&r->model, &r->program, apus_port_host(), r->model_memory, NULL, {0}, r->kv, SLOTS, COLUMNS, 2};
+    struct hal_setup setup = {&r->model, &r->program, {0, of->layers}, apus_port_host(), r->model_memory, NULL, {0}, r->kv, SLOTS, COLUMNS, 2};
     memcpy(setup.slot, r->slot, sizeof setup.slot);
     assert_int_equal(engine->prepare_measure(&setup, &need), APUS_OK);
     r->memory = zeroed(need.bytes);
