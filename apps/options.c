@@ -19,7 +19,7 @@ const struct option global_options[] = {
     {NULL, "--engine", OPTION_STRING, AT(engine), 0, 0, "NAME", "engine to compute on: cpu (default) or igpu, a GPU through Vulkan; igpu:20,cpu has the first 20 layers on one and the rest on the other"},
     {NULL, "--device", OPTION_STRING, AT(device), 0, 0, "DEVICE",
      "device of that engine, as apus probe lists them: its number from 0, or part of its name (default: the best); \",-dot\", "
-     "\",-import\" and \",-wave64\" behind it switch features off"},
+     "\",-import\", \",-wave64\" and \",-matrix\" behind it switch features off"},
     {NULL, "--compiled", OPTION_STRING, AT(compiled), 0, 0, "FILE",
      "keep what the device's driver compiles in this file, so that the next start takes less time; it is believed like a program"},
     {"-h", "--help", OPTION_FLAG, AT(want_help), 0, 0, NULL, "explain the command"},

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { STORAGE_BUFFERS = 10, FAMILIES_MAX = 16 };
+enum { STORAGE_BUFFERS = 10, FAMILIES_MAX = 16, MATRIX_KINDS_MAX = 20 };
 
 const char *device_instance(struct device *device, const apus_port *port) {
     memset(device, 0, sizeof *device);
@@ -54,10 +54,28 @@ static int has_coherent_memory(const struct device *device, VkPhysicalDevice phy
     return 0;
 }
 
+/* The size of its square matrices of signed bytes, the largest of 8 and 16; 0 where it has neither. */
+static uint32_t matrix_size(const struct device *device, VkPhysicalDevice physical) {
+    struct vk_matrix_kind kinds[MATRIX_KINDS_MAX];
+    uint32_t count = MATRIX_KINDS_MAX, best = 0;
+    for (uint32_t i = 0; i < count; i++) kinds[i] = (struct vk_matrix_kind){.type = (VkStructureType)VK_MATRIX_KIND};
+    VkResult r = device->vk.GetPhysicalDeviceCooperativeMatrixPropertiesKHR(physical, &count, kinds);
+    if (r != VK_SUCCESS && r != VK_INCOMPLETE) return 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct vk_matrix_kind *k = &kinds[i];
+        int fits = k->a == VK_MATRIX_SINT8 && k->b == VK_MATRIX_SINT8 && k->c == VK_MATRIX_SINT32 && k->result == VK_MATRIX_SINT32 &&
+                   !k->saturating && k->scope == VK_MATRIX_SUBGROUP && k->m == k->n && k->n == k->k && (k->m == 8 || k->m == 16);
+        if (fits && k->m > best) best = k->m;
+    }
+    return best;
+}
+
 static void read_facts(const struct device *device, VkPhysicalDevice physical, struct device_facts *f) {
     VkPhysicalDeviceVulkan12Properties core = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES};
     VkPhysicalDeviceProperties2 p = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &core};
-    VkPhysicalDeviceSubgroupSizeControlProperties waves = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES};
+    VkPhysicalDeviceVulkan11Properties core11 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES};
+    struct vk_matrix_features matrix = {.type = (VkStructureType)VK_MATRIX_FEATURES};
+    VkPhysicalDeviceSubgroupSizeControlProperties waves = {.pNext = &core11, .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES};
     VkPhysicalDeviceSubgroupSizeControlFeatures control = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES};
     VkPhysicalDeviceShaderIntegerDotProductFeatures dot = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES};
     VkPhysicalDeviceVulkan12Features f12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = &dot};
@@ -80,11 +98,15 @@ static void read_facts(const struct device *device, VkPhysicalDevice physical, s
     if (f->api >= VK_API_VERSION_1_3) { /* older ones know these structures by an extension only */
         core.pNext = &waves;
         dot.pNext = &control;
+        if (device->vk.GetPhysicalDeviceCooperativeMatrixPropertiesKHR) control.pNext = &matrix;
         device->vk.GetPhysicalDeviceProperties2(physical, &p);
     }
     device->vk.GetPhysicalDeviceFeatures2(physical, &features);
     f->wave64 = control.subgroupSizeControl && waves.minSubgroupSize <= 64 && waves.maxSubgroupSize >= 64 &&
                 (waves.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
+    f->subgroup = core11.subgroupSize;
+    if (matrix.matrices && f12.shaderInt8 && f12.vulkanMemoryModel && f12.vulkanMemoryModelDeviceScope && f->subgroup >= 8 && f->subgroup <= 64)
+        f->matrix = matrix_size(device, physical);
     f->dot = dot.shaderIntegerDotProduct != 0;
     f->import = can_import(device, physical);
     if (!find_family(device, physical, &f->family))
@@ -149,10 +171,11 @@ static int64_t index_of(const char *wanted, size_t bytes) {
 
 /* ",-dot,-import": what the engine shall not use. 0 where it says something else. */
 static int read_off(const char *text, struct device_facts *f) {
+    int matrix = 1;
     const struct {
         const char *name;
         int *feature;
-    } known[] = {{",-dot", &f->dot}, {",-import", &f->import}, {",-wave64", &f->wave64}};
+    } known[] = {{",-dot", &f->dot}, {",-import", &f->import}, {",-wave64", &f->wave64}, {",-matrix", &matrix}};
     while (*text) {
         size_t bytes = 1, i = 0;
         while (text[bytes] && text[bytes] != ',') bytes++;
@@ -161,6 +184,7 @@ static int read_off(const char *text, struct device_facts *f) {
         *known[i].feature = 0;
         text += bytes;
     }
+    if (!matrix) f->matrix = 0;
     return 1;
 }
 
@@ -171,7 +195,7 @@ const char *device_choose(struct device *device, const char *wanted) {
     int found = 0;
     if (!wanted) wanted = "";
     while (wanted[bytes] && wanted[bytes] != ',') bytes++;
-    if (!read_off(wanted + bytes, &facts)) return "behind a device only ,-dot, ,-import and ,-wave64 can stand";
+    if (!read_off(wanted + bytes, &facts)) return "behind a device only ,-dot, ,-import, ,-wave64 and ,-matrix can stand";
     int64_t index = index_of(wanted, bytes);
     const char *refusal = bytes ? "no Vulkan device of that name or index is here; apus_probe lists them" : "no Vulkan device is here";
     for (uint32_t i = 0; device_at(device, i, &facts); i++) {
@@ -188,25 +212,34 @@ const char *device_choose(struct device *device, const char *wanted) {
     return found ? NULL : refusal;
 }
 
-static VkResult create(struct device *device, int import, int dot) {
-    const char *extensions[2];
+/* With what the facts say. */
+static VkResult create(struct device *device) {
+    const struct device_facts *f = &device->facts;
+    const char *extensions[3];
     uint32_t count = 0;
-    int core_dot = device->facts.api >= VK_API_VERSION_1_3, wave64 = device->facts.wave64;
-    if (import) extensions[count++] = "VK_EXT_external_memory_host";
-    if (dot && !core_dot) extensions[count++] = "VK_KHR_shader_integer_dot_product";
+    if (f->import) extensions[count++] = "VK_EXT_external_memory_host";
+    if (f->dot && f->api < VK_API_VERSION_1_3) extensions[count++] = "VK_KHR_shader_integer_dot_product";
+    if (f->matrix) extensions[count++] = "VK_KHR_cooperative_matrix";
     float priority = 0.5f;
     VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
                                      .queueFamilyIndex = device->facts.family,
                                      .queueCount = 1,
                                      .pQueuePriorities = &priority};
+    void *next = NULL;
+    struct vk_matrix_features with_matrices = {.type = (VkStructureType)VK_MATRIX_FEATURES, .matrices = VK_TRUE};
     VkPhysicalDeviceSubgroupSizeControlFeatures with_sizes = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES, .subgroupSizeControl = VK_TRUE};
-    VkPhysicalDeviceShaderIntegerDotProductFeatures with_dot = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES,
-                                                                .pNext = wave64 ? &with_sizes : NULL,
-                                                                .shaderIntegerDotProduct = VK_TRUE};
+    VkPhysicalDeviceShaderIntegerDotProductFeatures with_dot = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES, .shaderIntegerDotProduct = VK_TRUE};
+    if (f->matrix) next = &with_matrices;
+    if (f->wave64) with_sizes.pNext = next, next = &with_sizes;
+    if (f->dot) with_dot.pNext = next, next = &with_dot;
     VkPhysicalDeviceVulkan12Features f12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
-                                            .pNext = dot ? (void *)&with_dot : wave64 ? (void *)&with_sizes : NULL,
-                                            .timelineSemaphore = VK_TRUE};
+                                            .pNext = next,
+                                            .timelineSemaphore = VK_TRUE,
+                                            .shaderInt8 = f->matrix != 0,
+                                            .vulkanMemoryModel = f->matrix != 0,
+                                            .vulkanMemoryModelDeviceScope = f->matrix != 0};
     VkPhysicalDeviceFeatures features = {.shaderStorageBufferArrayDynamicIndexing = VK_TRUE};
     VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                .pNext = &f12,
@@ -228,11 +261,12 @@ static void read_import_alignment(struct device *device) {
 VkResult device_open(struct device *device, const char **call) {
     struct device_facts *f = &device->facts;
     *call = "vkCreateDevice";
-    VkResult r = create(device, f->import, f->dot);
+    VkResult r = create(device);
     if (r == VK_ERROR_EXTENSION_NOT_PRESENT) { /* features may be told of without the extension's name: go on with less */
         if (f->api < VK_API_VERSION_1_3) f->dot = 0;
         f->import = 0;
-        r = create(device, 0, f->dot);
+        f->matrix = 0;
+        r = create(device);
     }
     if (r) return r;
     *call = "vkGetDeviceProcAddr";
@@ -280,6 +314,7 @@ void device_words(const struct device_facts *f, struct words *w) {
     }
     words_add(w, f->dot ? ", integer dot products" : ", no integer dot products (slower)");
     if (f->wave64) words_add(w, ", waves of 64");
+    if (f->matrix) words_add(w, ", cooperative matrices");
     words_add(w, f->import ? ", import of host memory" : ", no import of host memory (weights are copied)");
 }
 

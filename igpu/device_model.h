@@ -16,7 +16,7 @@ struct igpu_model {
     VkPipelineLayout layout;
     VkPipelineCache cache;
     VkPipeline pipeline[SHADER_GEMV];
-    VkPipeline gemv[BUCKETS][GEMV_TYPES + 1]; /* [columns][set of GEMV_W8, GEMV_W4]; those the model needs */
+    VkPipeline gemv[BUCKETS][GEMV_TYPES + 1]; /* [columns][set of GEMV_W8, GEMV_W4]; those the model needs, prompts without matrices as 16 */
     struct heap rows;
     uint64_t imported;
     uint32_t regions;

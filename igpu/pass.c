@@ -43,7 +43,7 @@ static void write_column(const struct igpu_program *p, uint32_t *args, uint32_t 
 
 static void write_grids(const struct igpu_program *p, const struct hal_pass *pass, uint32_t end) {
     VkDispatchIndirectCommand *out = (VkDispatchIndirectCommand *)(void *)host_words(p, PART_GRIDS);
-    uint32_t splits = (end + SPLIT - 1) / SPLIT;
+    uint32_t splits = (end + SPLIT - 1) / SPLIT, run = p->bucket == PROMPT && p->model->device.facts.matrix ? MATRIX_TILES * TILE : TILE;
     for (uint32_t i = 0; i < p->steps; i++) {
         const struct grid *g = &p->grids[i];
         uint32_t columns = g->tail ? pass->columns - pass->logits_from : pass->columns;
@@ -55,7 +55,7 @@ static void write_grids(const struct igpu_program *p, const struct hal_pass *pas
             out[i] = (VkDispatchIndirectCommand){g->x, columns, 1};
             break;
         case RULE_TILES_X:
-            out[i] = (VkDispatchIndirectCommand){(columns + TILE - 1) / TILE, g->x, 1};
+            out[i] = (VkDispatchIndirectCommand){(columns + run - 1) / run, g->x, 1};
             break;
         default:
             out[i] = (VkDispatchIndirectCommand){splits, g->x, columns};

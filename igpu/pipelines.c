@@ -53,10 +53,9 @@ apus_status igpu_model_compiled(const void *memory, void *data, size_t capacity,
     return APUS_OK;
 }
 
-static VkResult create_pipeline(struct igpu_model *m, VkShaderModule module, uint32_t cols, uint32_t types, VkPipeline *pipeline) {
-    static const VkSpecializationMapEntry entries[] = {{0, 0, 4}, {1, 4, 4}};
-    uint32_t values[2] = {cols, types};
-    VkSpecializationInfo constants = {2, entries, sizeof values, values};
+static VkResult create_pipeline(struct igpu_model *m, VkShaderModule module, const uint32_t constant[3], VkPipeline *pipeline) {
+    static const VkSpecializationMapEntry entries[] = {{0, 0, 4}, {1, 4, 4}, {2, 8, 4}};
+    VkSpecializationInfo constants = {3, entries, 3 * sizeof *constant, constant};
     VkPipelineShaderStageRequiredSubgroupSizeCreateInfo wave = {
         .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO, .requiredSubgroupSize = 64};
     VkComputePipelineCreateInfo info = {.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
@@ -65,7 +64,7 @@ static VkResult create_pipeline(struct igpu_model *m, VkShaderModule module, uin
                                                   .stage = VK_SHADER_STAGE_COMPUTE_BIT,
                                                   .module = module,
                                                   .pName = "main",
-                                                  .pSpecializationInfo = cols ? &constants : NULL},
+                                                  .pSpecializationInfo = constant ? &constants : NULL},
                                         .layout = m->layout};
     return m->device.vk.CreateComputePipelines(m->device.handle, m->cache, 1, &info, NULL, pipeline);
 }
@@ -73,10 +72,32 @@ static VkResult create_pipeline(struct igpu_model *m, VkShaderModule module, uin
 static VkResult create_gemvs(struct igpu_model *m, VkShaderModule module, uint32_t gemv_types) {
     for (uint32_t b = 0; b < BUCKETS; b++)
         for (uint32_t types = 1; types <= GEMV_TYPES; types++) {
-            VkResult r = gemv_types >> types & 1 ? create_pipeline(m, module, bucket_cols(b), types, &m->gemv[b][types]) : VK_SUCCESS;
+            if (!(gemv_types >> types & 1)) continue;
+            if (b == PROMPT) {
+                m->gemv[b][types] = m->gemv[b - 1][types];
+                continue;
+            }
+            VkResult r = create_pipeline(m, module, (const uint32_t[]){bucket_cols(b), types, 0}, &m->gemv[b][types]);
             if (r) return r;
         }
     return VK_SUCCESS;
+}
+
+static VkResult create_matrices(struct igpu_model *m, VkShaderModule module, uint32_t gemv_types) {
+    const struct device_facts *f = &m->device.facts;
+    uint32_t waves = 64 / (f->wave64 ? 64 : f->subgroup);
+    for (uint32_t types = 1; types <= GEMV_TYPES; types++) {
+        if (!(gemv_types >> types & 1)) continue;
+        m->gemv[PROMPT][types] = VK_NULL_HANDLE;
+        VkResult r = create_pipeline(m, module, (const uint32_t[]){f->matrix, types, waves}, &m->gemv[PROMPT][types]);
+        if (r) return r;
+    }
+    return VK_SUCCESS;
+}
+
+static VkResult create_of(struct igpu_model *m, enum shader s, VkShaderModule module, uint32_t gemv_types) {
+    if (s == SHADER_GEMV) return create_gemvs(m, module, gemv_types);
+    return s == SHADER_GEMV_MATRIX ? create_matrices(m, module, gemv_types) : create_pipeline(m, module, NULL, &m->pipeline[s]);
 }
 
 VkResult pipelines_open(struct igpu_model *m, uint32_t gemv_types, const void *compiled, size_t compiled_bytes, const char **call) {
@@ -84,13 +105,14 @@ VkResult pipelines_open(struct igpu_model *m, uint32_t gemv_types, const void *c
     if (!r) *call = "vkCreatePipelineCache", r = create_cache(m, compiled, compiled_bytes);
     for (uint32_t s = 0; !r && s < SHADERS; s++) {
         VkShaderModule module;
+        if (s == SHADER_GEMV_MATRIX && !m->device.facts.matrix) continue;
         VkShaderModuleCreateInfo info = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO};
         info.pCode = shader_code((enum shader)s, m->device.facts.dot, &info.codeSize);
         *call = "vkCreateShaderModule";
         r = m->device.vk.CreateShaderModule(m->device.handle, &info, NULL, &module);
         if (r) break;
         *call = "vkCreateComputePipelines";
-        r = s == SHADER_GEMV ? create_gemvs(m, module, gemv_types) : create_pipeline(m, module, 0, 0, &m->pipeline[s]);
+        r = create_of(m, (enum shader)s, module, gemv_types);
         m->device.vk.DestroyShaderModule(m->device.handle, module, NULL);
     }
     return r;
@@ -100,7 +122,8 @@ void pipelines_close(struct igpu_model *m) {
     struct vk *vk = &m->device.vk;
     for (uint32_t s = 0; s < SHADER_GEMV; s++) vk->DestroyPipeline(m->device.handle, m->pipeline[s], NULL);
     for (uint32_t b = 0; b < BUCKETS; b++)
-        for (uint32_t t = 0; t <= GEMV_TYPES; t++) vk->DestroyPipeline(m->device.handle, m->gemv[b][t], NULL);
+        for (uint32_t t = 0; t <= GEMV_TYPES; t++)
+            if (b < PROMPT || m->gemv[b][t] != m->gemv[b - 1][t]) vk->DestroyPipeline(m->device.handle, m->gemv[b][t], NULL);
     vk->DestroyPipelineCache(m->device.handle, m->cache, NULL);
     vk->DestroyPipelineLayout(m->device.handle, m->layout, NULL);
     vk->DestroyDescriptorSetLayout(m->device.handle, m->set_layout, NULL);

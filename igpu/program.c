@@ -36,16 +36,39 @@ static VkResult open_heaps(struct igpu_program *p) {
     return r;
 }
 
+/* Column TILE - 1 of the last pass: the residual stream and, where the program has them, the logits, into the caller's slots or compared with
+ * what is there. */
+static int column_differs(const struct igpu_program *p, int keep) {
+    const size_t *stride = p->setup.program->stride;
+    const uint8_t *x = (const uint8_t *)p->work.map + p->at.offset[PART_X] + (TILE - 1) * stride[SLOT_X];
+    const uint8_t *logits = (const uint8_t *)p->host.map + p->at.offset[PART_LOGITS];
+    size_t logits_bytes = program_gives_x(&p->setup) ? 0 : stride[SLOT_LOGITS];
+    if (keep) {
+        memcpy(p->setup.slot[SLOT_X], x, stride[SLOT_X]);
+        memcpy(p->setup.slot[SLOT_LOGITS], logits, logits_bytes);
+        return 0;
+    }
+    return memcmp(p->setup.slot[SLOT_X], x, stride[SLOT_X]) || memcmp(p->setup.slot[SLOT_LOGITS], logits, logits_bytes);
+}
+
 /* Drivers allocate on the first submission of a kind: one pass of every bucket before anyone counts. Its rows go to slots that nothing sees
- * before a real pass has written them, and nothing of it reaches the caller. */
+ * before a real pass has written them, and nothing of it reaches the caller. And a test: cooperative matrices, which only prompts use, must
+ * give the last column of 16 as it was without them. */
 static apus_status warm_up(struct igpu_program *p) {
-    struct hal_column column[TILE];
-    for (uint32_t i = 0; i < TILE; i++) column[i] = (struct hal_column){0, 0, i, i + 1, i + 1, 0};
+    struct hal_column column[TILE + 1];
+    for (uint32_t i = 0; i <= TILE; i++) column[i] = (struct hal_column){0, 0, i, i + 1, i + 1, 0};
     for (uint32_t b = 0; b < BUCKETS && (!b || bucket_cols(b - 1) < p->setup.columns_max); b++) {
-        uint32_t columns = bucket_cols(b) < p->setup.columns_max ? bucket_cols(b) : p->setup.columns_max;
-        struct hal_pass pass = {columns, columns - 1, column, NULL};
+        uint32_t columns = b == PROMPT ? TILE + 1 : bucket_cols(b);
+        if (columns > p->setup.columns_max) columns = p->setup.columns_max;
+        struct hal_pass pass = {columns, columns > TILE ? TILE - 1 : columns - 1, column, NULL};
         apus_status s = program_run(p, &pass);
         if (s && s != APUS_E_NUMERIC) return s;
+        if (columns < TILE || !column_differs(p, columns == TILE)) continue;
+        struct words w;
+        words_begin(&w, p->model->device.facts.name);
+        words_add(&w, " does not compute as the numeric contract needs: cooperative matrices; ,-matrix behind the device does without");
+        words_log(&w, &p->model->device.port, APUS_LOG_ERROR);
+        return APUS_E_CONTRACT;
     }
     return APUS_OK;
 }

@@ -14,13 +14,14 @@ enum shader {
     SHADER_QUANTIZE,
     SHADER_SILU,
     SHADER_SELFTEST,
-    SHADER_GEMV, /* a pipeline for every bucket of columns and set of weight types */
+    SHADER_GEMV,        /* a pipeline for every bucket of columns and set of weight types */
+    SHADER_GEMV_MATRIX, /* a pipeline for every set of weight types; where the device has cooperative matrices */
     SHADERS
 };
 
-/* Columns that a recorded pass serves; the last takes any number, in tiles of 16. */
-enum { BUCKETS = 5, TILE = 16 };
-static inline uint32_t bucket_cols(uint32_t bucket) { return 1u << bucket; }
+/* Columns that a recorded pass serves: 1, 2, 4, 8, 16, and any number in tiles of 16, of which a matrix's workgroup takes MATRIX_TILES. */
+enum { BUCKETS = 6, PROMPT = BUCKETS - 1, TILE = 16, MATRIX_TILES = 4 };
+static inline uint32_t bucket_cols(uint32_t bucket) { return bucket < PROMPT ? 1u << bucket : TILE; }
 
 enum { GEMV_W8 = 1, GEMV_W4 = 2, GEMV_TYPES = 3 };
 

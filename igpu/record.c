@@ -61,7 +61,7 @@ static void record_step(const struct igpu_program *p, VkCommandBuffer c, uint32_
                         s->shader == SHADER_GEMV ? p->model->gemv[bucket][s->types] : p->model->pipeline[s->shader]);
     vk->CmdBindDescriptorSets(c, VK_PIPELINE_BIND_POINT_COMPUTE, p->model->layout, 0, 1, &p->sets[index], 0, NULL);
     vk->CmdPushConstants(c, p->model->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, s->push_bytes, s->push);
-    if (s->rule == RULE_TILES_X && !s->tail && bucket < BUCKETS - 1)
+    if (s->rule == RULE_TILES_X && !s->tail && bucket != PROMPT)
         vk->CmdDispatch(c, 1, s->x, 1);
     else
         vk->CmdDispatchIndirect(c, grids.buffer, grids.offset + index * sizeof(VkDispatchIndirectCommand));

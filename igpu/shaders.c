@@ -44,6 +44,10 @@ static const uint32_t gemv_dot[] = {
 #include "spirv/gemv_dot.inc"
 };
 
+static const uint32_t gemv_matrix[] = {
+#include "spirv/gemv_matrix.inc"
+};
+
 struct code {
     const uint32_t *words;
     size_t bytes;
@@ -62,6 +66,7 @@ static const struct code codes[SHADERS][2] = {
     [SHADER_SILU] = {CODE(silu), CODE(silu)},
     [SHADER_SELFTEST] = {CODE(selftest), CODE(selftest_dot)},
     [SHADER_GEMV] = {CODE(gemv), CODE(gemv_dot)},
+    [SHADER_GEMV_MATRIX] = {CODE(gemv_matrix), CODE(gemv_matrix)},
 };
 
 const uint32_t *shader_code(enum shader shader, int dot, size_t *bytes) {

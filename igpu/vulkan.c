@@ -38,7 +38,12 @@ const char *vk_open(struct vk *vk, const apus_port *port) {
     return "the Vulkan loader lacks functions of version 1.2";
 }
 
-const char *vk_load_instance(struct vk *vk, VkInstance instance) { return load(vk, instance, NULL, of_instance, COUNT_OF(of_instance)); }
+const char *vk_load_instance(struct vk *vk, VkInstance instance) {
+    const char *missing = load(vk, instance, NULL, of_instance, COUNT_OF(of_instance));
+    PFN_vkVoidFunction f = vk->GetInstanceProcAddr(instance, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
+    set_pointer(vk, offsetof(struct vk, GetPhysicalDeviceCooperativeMatrixPropertiesKHR), &f);
+    return missing;
+}
 
 const char *vk_load_device(struct vk *vk, VkDevice device) {
     const char *missing = load(vk, NULL, device, of_device, COUNT_OF(of_device));

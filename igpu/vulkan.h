@@ -8,6 +8,22 @@
 
 #include "apus/apus.h"
 
+/* VK_KHR_cooperative_matrix, which headers before 2024 lack. */
+enum { VK_MATRIX_FEATURES = 1000506000, VK_MATRIX_KIND = 1000506001, VK_MATRIX_SINT8 = 3, VK_MATRIX_SINT32 = 5, VK_MATRIX_SUBGROUP = 3 };
+struct vk_matrix_features {
+    VkStructureType type;
+    void *next;
+    VkBool32 matrices, robust;
+};
+struct vk_matrix_kind {
+    VkStructureType type;
+    void *next;
+    uint32_t m, n, k, a, b, c, result;
+    VkBool32 saturating;
+    uint32_t scope;
+};
+typedef VkResult(VKAPI_PTR *vk_get_matrix_kinds)(VkPhysicalDevice device, uint32_t *count, struct vk_matrix_kind *kinds);
+
 /* Found without an instance, through it, and through the device. */
 #define VK_GLOBAL(X) X(CreateInstance) X(EnumerateInstanceVersion)
 #define VK_INSTANCE(X)                                                                                                                     \
@@ -34,6 +50,7 @@ struct vk {
     VK_GLOBAL(VK_MEMBER)
     VK_INSTANCE(VK_MEMBER)
     VK_DEVICE(VK_MEMBER)
+    vk_get_matrix_kinds GetPhysicalDeviceCooperativeMatrixPropertiesKHR;       /* NULL where no device has it */
     PFN_vkGetMemoryHostPointerPropertiesEXT GetMemoryHostPointerPropertiesEXT; /* NULL without the extension */
     apus_port port;
     void *library;

@@ -30,8 +30,9 @@ if has vulkan; then
     stage unstable sh toolchain/unstable.sh make
     unstable="sh toolchain/unstable.sh run"
     built=build/apu-unstable
-    stage "unstable build" $unstable "cmake --preset apu -B $built && cmake --build $built --target apus test_conformance test_overlap test_api_fault test_igpu_passes test_igpu_compiled test_igpu_executables"
-    stage "unstable lavapipe" $unstable "ctest --test-dir $built -R '^(conformance_igpu|igpu_|overlap_igpu|api_fault)' --no-tests=error --output-on-failure"
+    stage "unstable build" $unstable "cmake --preset apu -B $built && cmake --build $built --target apus test_conformance test_overlap test_api_fault test_split test_igpu_passes test_igpu_compiled test_igpu_executables"
+    stage "unstable shader" sh toolchain/matrix_shader.sh compare
+    stage "unstable lavapipe" $unstable "ctest --test-dir $built -R '^(conformance_igpu|igpu_|overlap_igpu|api_fault|split)' --no-tests=error --output-on-failure"
     for apu in phoenix strix1 rembrandt; do
         amd="LD_PRELOAD=libamdgpu_noop_drm_shim.so AMDGPU_GPU_ID=$apu"
         stage "radv $apu" $unstable "RADV_PERFTEST=cswave32 $amd $built/tests/igpu/test_igpu_executables RADV >$built/$apu.txt && $amd $built/tests/igpu/test_igpu_passes RADV noop &&

@@ -3,25 +3,13 @@
 #include "common.glsl"
 #include "act.glsl"
 #include "dot.glsl"
+#include "gemv.glsl"
 // y = W x for a tile of COLS columns (docs/numerics.md 4) through up to three weights: grid (tiles, panels of all of
 // them): tiles of a panel run one after another, so that a prompt finds its weights in the caches.
 //
 // A workgroup takes a panel of 16 rows. An invocation takes 4 rows (one 16-byte load of weights serves all columns) and every 16th line
 // (W8) or group (W4) of the panel; the 16 shares are added as integers, in any order.
 layout(constant_id = 0) const uint COLS = 1;
-layout(constant_id = 1) const uint TYPES = 3; // bit 0: some weight is W8, bit 1: W4
-layout(push_constant) uniform Push {
-    uint kp, tail, add, w4; // w4: bit i where weight i is W4
-    uint end0, end1;        // panels before weight 1, 2
-    uint row_scales[3];     // index of the first row's scale
-    uint first_row[3];      // of the first panel in y
-    uint stride[3];         // floats from column to column of y
-};
-layout(set = 0, binding = 3, std430) readonly buffer Act { uint act[]; };
-layout(set = 0, binding = 3, std430) readonly buffer Act4 { uvec4 act4[]; };
-layout(set = 0, binding = 4, std430) readonly buffer Weights { uvec4 line[]; } weights[3];
-layout(set = 0, binding = 5, std430) buffer Y { float y[]; } outputs[3];
-
 // Lines of W8 that an invocation loads before it uses the first.
 const uint AHEAD = 4;
 
@@ -37,14 +25,12 @@ shared int share[SUMMED * 256]; // [column][share][row]
 
 void main() {
     uint t = gl_LocalInvocationID.x, quad = t % 4, first = t / 4;
-    uint which = gl_WorkGroupID.y < end0 ? 0 : gl_WorkGroupID.y < end1 ? 1 : 2;
-    uint panel = gl_WorkGroupID.y - (which == 0 ? 0 : which == 1 ? end0 : end1);
+    uint which = which_weight(gl_WorkGroupID.y), panel = gl_WorkGroupID.y - first_panel(which);
     uint tile = gl_WorkGroupID.x * act_tile_words(kp, COLS), groups = kp / 64;
     ivec4 acc[COLS];
     [[unroll]] for (uint c = 0; c < COLS; c++) acc[c] = ivec4(0);
 
-    bool is_w4 = TYPES == 2 || (TYPES == 3 && (w4 >> which & 1u) != 0);
-    if (is_w4) {
+    if (is_w4(which)) {
         uint base = panel * ((groups + 3) / 4 + groups * 8) * 4;
         for (uint g = first; g < groups; g += 16) {
             uint block = base + g / 4 * 132, lines = block + 4 + g % 4 * 32 + quad;
@@ -86,19 +72,11 @@ void main() {
         [[unroll]] for (uint c = 0; c < SUMMED; c++)
             [[unroll]] for (uint r = 0; r < 4; r++) share[(c * 16 + first) * 16 + quad * 4 + r] = acc[from + c][r];
         barrier();
-        uint c = from + t / 16, r = t % 16, column = gl_WorkGroupID.x * COLS + c, row = first_row[which] + panel * 16 + r;
+        uint c = from + t / 16, r = t % 16, column = gl_WorkGroupID.x * COLS + c;
         if (t / 16 < SUMMED && column < count) {
             int sum = 0;
             [[unroll]] for (uint k = 0; k < 16; k++) sum += share[(t / 16 * 16 + k) * 16 + r];
-            precise float v = float(sum) * rows[row_scales[which] + panel * 16 + r];
-            v = v * uintBitsToFloat(act[tile + act_scale(kp, c, COLS)]);
-            v = num_snap(v);
-            uint at = column * stride[which] + row;
-            if (add != 0) {
-                precise float n = outputs[which].y[at] + v;
-                v = num_snap(n);
-            }
-            outputs[which].y[at] = v;
+            put(sum, which, panel, r, tile, c, COLS, column);
         }
     }
     report_bad();

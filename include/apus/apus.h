@@ -189,8 +189,8 @@ typedef struct apus_model_config {
     const apus_port *port; /* copied; may be NULL */
     apus_cpu cpu;          /* mask of the CPU engine's instruction set */
     const char *device;    /* of an engine with several, as apus_probe lists them: an index from 0, or part of a name; NULL: the best.
-                              Behind it ",-dot", ",-import" and ",-wave64" switch off integer dot products, the import of memory
-                              and waves of 64 */
+                              Behind it ",-dot", ",-import", ",-wave64" and ",-matrix" switch off integer dot products, the import of
+                              memory, waves of 64 and cooperative matrices */
     const void *compiled;  /* what apus_model_compiled gave before, 8-aligned, or NULL: opening takes less time. Read while opening. What is
                               changed, or comes from another device or driver, is ignored. It is code for the device, and the driver believes
                               it: as trusted as a program, to be kept where nobody else writes */

@@ -13,7 +13,9 @@ import sys
 
 NAMES = ['embed', 'norm', 'heads', 'attend_max', 'attend_sum', 'attend_out', 'quantize', 'silu', 'selftest']
 TYPES = {1: 'W8', 2: 'W4', 3: 'W8+W4'}
+MATRIX = ['gemv_matrix %s' % t for t in TYPES.values()]
 GEMV = ['gemv %s, %d columns' % (t, 1 << b) for b in range(5) for t in TYPES.values()]
+WITHOUT_MATRICES = ('REMBRANDT',)
 WITH_DOT = ('attend_max', 'attend_sum', 'gemv', 'selftest')
 CONTRACTED = re.compile(r'\bv_(?:dual_)?(?:fma|fmac|fmamk|fmaak|mad_f|mad_mix|mac_f|pk_fma|rsq|sqrt|exp_f|log_f|div|dot2|sin|cos)[a-z0-9_]*')
 RECIPROCAL = re.compile(r'\bv_(?:dual_)?rcp[a-z0-9_]*')
@@ -23,12 +25,15 @@ INTEGER_DIVISION = ('attend_max', 'attend_sum')  # a head's kv head: an integer 
 class Pipeline:
     def __init__(self, text, name):
         constants = [int(c) for c in text.split('\n', 1)[0].split()]
-        self.name = 'gemv %s, %d columns' % (TYPES[constants[1]], constants[0]) if constants else name
+        self.name = name
+        if constants:  # of gemv.comp and gemv_matrix.comp, whose third one is the number of waves
+            self.name = 'gemv_matrix %s' % TYPES[constants[1]] if constants[2] else 'gemv %s, %d columns' % (TYPES[constants[1]], constants[0])
         self.kind = self.name.split()[0]
         self.subgroup = int(re.search(r'^subgroup: (\d+)', text, flags=re.M).group(1))
         self.statistics = {k: int(v) for k, v in re.findall(r'^statistic: (.+?): (\d+)$', text, flags=re.M)}
         parts = dict(p.split('\n', 1) for p in text.split('\nrepresentation: ')[1:])
         self.code = parts.get('Assembly', '')
+        self.matrices = len(re.findall(r'\bv_wmma_i32_16x16x16_iu8', self.code))
         self.dots = len(re.findall(r'\bv_dot4c?_[iu]32_i?u?8', self.code))
 
     def faults(self):
@@ -42,6 +47,8 @@ class Pipeline:
             yield 'uses ' + ', '.join(sorted(found))
         if self.kind in WITH_DOT and not self.dots:
             yield 'has no packed dot product'
+        if self.kind == 'gemv_matrix' and not self.matrices:
+            yield 'has no matrix instruction'
         if self.subgroup != 64:
             yield 'has waves of %d' % self.subgroup
         if 's_endpgm' not in self.code:
@@ -49,7 +56,7 @@ class Pipeline:
 
     def row(self):
         s = self.statistics
-        return '| %s | %d | %d | %d | %d | %d | %s |' % (self.name, self.subgroup, s['VGPRs'], s['LDS size'], s['Instructions'], s['Subgroups per SIMD'], self.dots or '')
+        return '| %s | %d | %d | %d | %d | %d | %s |' % (self.name, self.subgroup, s['VGPRs'], s['LDS size'], s['Instructions'], s['Subgroups per SIMD'], self.dots or '%d matrices' % self.matrices if self.dots or self.matrices else '')
 
 
 def read(path):
@@ -63,8 +70,9 @@ def main(paths):
     for path in paths:
         device, pipelines = read(path)
         faults = ['%s: %s' % (p.name, f) for p in pipelines for f in p.faults()]
-        if sorted(p.name for p in pipelines) != sorted(NAMES + GEMV):
-            faults.append('%d pipelines were printed, %d were expected' % (len(pipelines), len(NAMES + GEMV)))
+        expected = NAMES + GEMV + (MATRIX if not any(old in device for old in WITHOUT_MATRICES) else [])
+        if sorted(p.name for p in pipelines) != sorted(expected):
+            faults.append('%d pipelines were printed, %d were expected' % (len(pipelines), len(expected)))
         for fault in faults:
             print('FAIL %s: %s' % (device, fault))
         failed += len(faults)

@@ -3,16 +3,19 @@ nothing.
 
   spirv.py FOLDER      of the .spv files
 
-Every float add, subtract and multiply carries NoContraction; no division, no elementary function of the driver's, no float arithmetic of
-subgroups, no saturating dot product; every entry point asks for rounding to nearest. spirv-val too, where it is installed."""
+Every float add, subtract and multiply carries NoContraction; no division, no matrices but of signed integers, no elementary function of the
+driver's, no float arithmetic of subgroups, no saturating dot product; every entry point asks for rounding to nearest. spirv-val too, where it
+is installed. The shader that is checked in as SPIR-V was made of the sources beside it."""
+import hashlib
 import pathlib
 import shutil
 import struct
 import subprocess
 import sys
 
-MAGIC, NO_CONTRACTION, ROUNDING_RTE = 0x07230203, 42, 4462
+MAGIC, NO_CONTRACTION, ROUNDING_RTE, COOPERATIVE_MATRIX = 0x07230203, 42, 4462, 6022
 OP_EXT_INST, OP_EXECUTION_MODE, OP_DECORATE, OP_ENTRY_POINT = 12, 16, 71, 15
+OP_MATRIX_MUL_ADD, SIGNED = 4459, 15  # signed A, B, C and result; 16 would saturate
 ARITHMETIC = {129: 'FAdd', 131: 'FSub', 133: 'FMul'}
 FORBIDDEN = {136: 'FDiv', 140: 'FRem', 141: 'FMod', 142: 'VectorTimesScalar', 143: 'MatrixTimesScalar', 144: 'VectorTimesMatrix',
              145: 'MatrixTimesVector', 146: 'MatrixTimesMatrix', 147: 'OuterProduct', 148: 'Dot', 350: 'GroupNonUniformFAdd',
@@ -46,6 +49,8 @@ def faults(words):
             rounding.add(args[0])
         elif op in ARITHMETIC:
             found.append((args[1], ARITHMETIC[op]))
+        elif op == OP_MATRIX_MUL_ADD and (len(args) < 6 or args[5] != SIGNED):
+            wrong.append('a cooperative matrix is not of signed integers, or saturates')
         elif op in FORBIDDEN:
             wrong.append(FORBIDDEN[op] + ' is used')
         elif op == OP_EXT_INST and args[3] not in INTEGER:
@@ -71,7 +76,17 @@ def without_one_decoration(words):
     return words[:begin] + words[end:]
 
 
+def stale():
+    """Names of files that the shader that is checked in was not made of, or that are not as they were then."""
+    shaders = pathlib.Path(__file__).resolve().parents[2] / 'igpu' / 'shaders'
+    lines = [line.split() for line in (shaders / 'gemv_matrix.sha256').read_text().splitlines()]
+    return [name for hash, name in lines if hashlib.sha256((shaders / name).read_bytes()).hexdigest() != hash]
+
+
 def main(folder):
+    for name in stale():
+        print('FAIL: igpu/shaders/%s has changed since gemv_matrix.spv was made: sh toolchain/matrix_shader.sh make' % name)
+        return 1
     files = sorted(pathlib.Path(folder).glob('*.spv'))
     validator, failed, total, seen = shutil.which('spirv-val'), 0, 0, 0
     for file in files:
@@ -86,7 +101,9 @@ def main(folder):
                 wrong.append('a missing NoContraction goes unnoticed')
         if validator:
             r = subprocess.run([validator, '--target-env', 'vulkan1.2', file], capture_output=True, text=True)
-            if r.returncode:
+            if r.returncode and 'Invalid capability operand: %d' % COOPERATIVE_MATRIX in r.stdout + r.stderr:
+                print('%s: this spirv-val is older than cooperative matrices' % file.name)
+            elif r.returncode:
                 wrong.append('spirv-val: ' + (r.stdout + r.stderr).strip())
         for text in wrong:
             print('FAIL %s: %s' % (file.name, text))

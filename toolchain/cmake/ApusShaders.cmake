@@ -49,6 +49,19 @@ function(apus_shader name out)
     set(APUS_SHADER_WORDS ${APUS_SHADER_WORDS} ${to}.inc PARENT_SCOPE)
 endfunction()
 
+function(apus_checked_in_shader name)
+    set(to ${CMAKE_BINARY_DIR}/spirv/${name})
+    set(from ${CMAKE_SOURCE_DIR}/igpu/shaders/${name}.spv)
+    add_custom_command(
+        OUTPUT ${to}.spv ${to}.inc
+        COMMAND ${CMAKE_COMMAND} -E copy ${from} ${to}.spv
+        COMMAND ${CMAKE_COMMAND} -DFROM=${to}.spv -DTO=${to}.inc -P ${CMAKE_SOURCE_DIR}/toolchain/cmake/EmbedSpirv.cmake
+        DEPENDS ${from} ${CMAKE_SOURCE_DIR}/toolchain/cmake/EmbedSpirv.cmake
+        COMMENT "Shader ${name}"
+        VERBATIM)
+    set(APUS_SHADER_WORDS ${APUS_SHADER_WORDS} ${to}.inc PARENT_SCOPE)
+endfunction()
+
 # All of them, for layer `target`, which sees them as spirv/NAME.inc.
 function(apus_shaders target)
     set(APUS_SHADER_WORDS "")
@@ -56,6 +69,10 @@ function(apus_shaders target)
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/igpu/shaders/*.comp)
     foreach(source ${sources})
         get_filename_component(name ${source} NAME_WE)
+        if(EXISTS ${CMAKE_SOURCE_DIR}/igpu/shaders/${name}.spv) # compiled already: common compilers do not know its extensions
+            apus_checked_in_shader(${name})
+            continue()
+        endif()
         apus_shader(${name} ${name})
         file(READ ${source} text)
         if(text MATCHES "dot\\.glsl") # with integer dot products too
