@@ -4,6 +4,7 @@
  *   test_igpu_passes DEVICE noop        on one whose results mean nothing (Mesa's no-op shim): opens everything without the self-test,
  *                                       submits passes of every bucket and a prompt's, and looks at statuses only
  * Exit status 77 where there is no such device. */
+#include <errno.h>
 #include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,6 +29,23 @@ static const struct random_shape wide = {
     2, 4096, 512, 128, SLOTS, {{.heads = 32, .kv_heads = 32, .ffn = 11008}, {.heads = 32, .kv_heads = 8, .ffn = 14336}}, 1, 0};
 static const char *device;
 static int noop;
+
+/* Every allocation of the process, the driver's threads included. */
+static _Atomic uint64_t allocations;
+extern void *__libc_malloc(size_t bytes), *__libc_calloc(size_t count, size_t bytes), *__libc_realloc(void *old, size_t bytes),
+    *__libc_memalign(size_t alignment, size_t bytes);
+static void *counted(void *memory) {
+    allocations++;
+    return memory;
+}
+void *malloc(size_t bytes) { return counted(__libc_malloc(bytes)); }
+void *calloc(size_t count, size_t bytes) { return counted(__libc_calloc(count, bytes)); }
+void *realloc(void *old, size_t bytes) { return counted(__libc_realloc(old, bytes)); }
+void *aligned_alloc(size_t alignment, size_t bytes) { return counted(__libc_memalign(alignment, bytes)); }
+int posix_memalign(void **at, size_t alignment, size_t bytes) {
+    *at = counted(__libc_memalign(alignment, bytes));
+    return *at ? 0 : ENOMEM;
+}
 
 struct rig {
     const struct hal_engine *engine;
@@ -127,6 +145,26 @@ static void nothing_stays_allocated(void **unused) {
     rig_close(&r);
 }
 
+/* What a submission allocates and gives back again: as much for the last as for the first. */
+static void allocations_are_flat(void **unused) {
+    (void)unused;
+    static const uint32_t columns[] = {1, 4, 16};
+    struct rig r;
+    rig_open(&r, &hal_igpu_engine, &shape);
+    for (size_t c = 0; c < sizeof columns / sizeof *columns; c++) {
+        uint64_t of[2];
+        pass(&r, columns[c]);
+        for (int half = 0; half < 2; half++) {
+            uint64_t before = allocations;
+            for (int i = 0; i < 50; i++) pass(&r, columns[c]);
+            of[half] = allocations - before;
+        }
+        printf("%u columns: %.2f allocations a submission, then %.2f\n", columns[c], (double)of[0] / 50, (double)of[1] / 50);
+        assert_true(of[1] <= of[0] + 5 && of[0] <= of[1] + 5 && (!noop || of[1] < 50 * 16)); /* a software device allocates for every dispatch */
+    }
+    rig_close(&r);
+}
+
 static void wide_layers_have_the_same_bits(void **unused) {
     (void)unused;
     struct rig gpu, cpu;
@@ -157,6 +195,6 @@ int main(int argc, char **argv) {
         return 77;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(one_submission_a_pass), cmocka_unit_test(nothing_stays_allocated),
-                                       cmocka_unit_test(wide_layers_have_the_same_bits)};
+                                       cmocka_unit_test(allocations_are_flat), cmocka_unit_test(wide_layers_have_the_same_bits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
