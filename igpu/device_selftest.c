@@ -148,6 +148,7 @@ VkResult selftest_device(struct igpu_model *m, const char **wrong) {
     if (!result) result = record(m, &r, set, &commands);
     if (!result) result = submit(m, &r, commands);
     if (!result) *wrong = compare(in, (const uint32_t *)(const void *)(r.heap.map + OUT_AT));
+    if (result) d->vk.DeviceWaitIdle(d->handle); /* it may be at work nevertheless */
     d->vk.DestroySemaphore(d->handle, r.done, NULL);
     d->vk.DestroyCommandPool(d->handle, r.commands, NULL);
     d->vk.DestroyDescriptorPool(d->handle, r.sets, NULL);
