@@ -52,13 +52,13 @@ static void the_output_stays(void **unused) {
                         if (d == 0 && n && kind < 3) assert_int_equal(stats->accepted, stats->proposed); /* shared noise: the twin is always right */
                         if (overlap < 0) assert_true(!stats->ahead && !stats->ahead_kept && !stats->overlap_ns);
                         assert_true(stats->overlap_ns <= stats->verify_ns);
-                        ahead += stats->ahead, kept += stats->ahead_kept;
+                        if (n && overlap > 0) ahead += stats->ahead, kept += stats->ahead_kept; /* the rest depends on the clock */
                     }
                     close_session(s);
                 }
     }
     printf("%llu ids ahead, %llu kept\n", (unsigned long long)ahead, (unsigned long long)kept);
-    assert_true(ahead > 1500 && kept > 250);
+    assert_true(ahead > 800 && kept > 150);
     free(want);
     free(got);
 }
