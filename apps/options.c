@@ -16,10 +16,10 @@ const struct option global_options[] = {
     {NULL, "--threads", OPTION_COUNT, AT(threads), 1, 64, "N", "threads to compute with (default: the processors this process may use)"},
     {NULL, "--cpu", OPTION_STRING, AT(cpu_name), 0, 0, "SET",
      "strongest instruction set to use: ref, avx2 or avx512 (default: the best here)"},
-    {NULL, "--engine", OPTION_STRING, AT(engine), 0, 0, "NAME", "engine to compute on: cpu (default) or igpu, a GPU through Vulkan; igpu:20,cpu has the first 20 layers on one and the rest on the other"},
+    {NULL, "--engine", OPTION_STRING, AT(engine), 0, 0, "NAME", "engine to compute on: cpu (default), igpu, a GPU through Vulkan, or npu, a Ryzen AI NPU; igpu:20,cpu has the first 20 layers on one and the rest on the other"},
     {NULL, "--device", OPTION_STRING, AT(device), 0, 0, "DEVICE",
      "device of that engine, as apus probe lists them: its number from 0, or part of its name (default: the best); \",-dot\", "
-     "\",-import\", \",-wave64\" and \",-matrix\" behind it switch features off"},
+     "\",-import\", \",-wave64\" and \",-matrix\" behind it switch features off; for npu: overlay=FILE, of which none for hardware exists yet"},
     {NULL, "--compiled", OPTION_STRING, AT(compiled), 0, 0, "FILE",
      "keep what the device's driver compiles in this file, so that the next start takes less time; it is believed like a program"},
     {"-h", "--help", OPTION_FLAG, AT(want_help), 0, 0, NULL, "explain the command"},

@@ -26,6 +26,7 @@ struct cpu_program {
     _Atomic uint32_t *next; /* [operations] the next task of each */
     uint32_t cursor;        /* the operation in progress; written inside barriers only */
     uint32_t stopped;       /* cancelled; likewise */
+    uint32_t failed;        /* the engine that has the matrices did; likewise */
     _Atomic uint32_t bad;   /* a value left the range of snap() */
 };
 
@@ -166,6 +167,19 @@ static uint32_t gemv_task(const struct cpu_program *p, const struct hal_op *op, 
     return bad;
 }
 
+/* Whether another engine computes the operation under the cursor: a single task then, run between two barriers. */
+static int taken(const struct cpu_program *p, const struct hal_op *op) {
+    const uint8_t *takes = p->setup.matrices.takes;
+    return op->kind == HAL_GEMV && takes && takes[op - p->setup.program->ops];
+}
+
+static uint32_t taken_task(struct cpu_program *p, const struct hal_op *op) {
+    const struct hal_matrices *m = &p->setup.matrices;
+    uint32_t kp = padded_cols(op->width), bad = 0;
+    p->failed = m->multiply(m->user, op, op_columns(op, p->pass), act_stride(kp), kp + kp / 16, &bad) != APUS_OK;
+    return bad;
+}
+
 /* --------------------------------------------------------------------------------------------------------------- a pass -- */
 
 static uint32_t op_tasks(const struct cpu_program *p, const struct hal_op *op) {
@@ -207,6 +221,12 @@ static void step(void *arg) {
             break;
         }
         uint32_t tasks = op_tasks(p, op);
+        if (tasks && taken(p, op)) {
+            bad |= taken_task(p, op);
+            if (!p->failed) continue;
+            p->cursor = program->count;
+            break;
+        }
         if (tasks > 1) break;
         if (tasks == 1) bad |= run_task(p, op, 0, 0);
     }
@@ -228,7 +248,7 @@ static apus_status cpu_submit(void *memory, const struct hal_pass *pass, uint64_
     struct cpu_program *p = memory;
     uint64_t fenv = fenv_enter();
     p->pass = pass;
-    p->stopped = 0;
+    p->stopped = p->failed = 0;
     atomic_store(&p->bad, 0);
     for (uint32_t i = 0; i < p->setup.program->count; i++) atomic_store_explicit(&p->next[i], 0, memory_order_relaxed);
     p->cursor = UINT32_MAX;
@@ -243,6 +263,7 @@ static apus_status cpu_submit(void *memory, const struct hal_pass *pass, uint64_
 static apus_status cpu_wait(void *memory, uint64_t ticket) {
     struct cpu_program *p = memory;
     (void)ticket;
+    if (p->failed) return APUS_E_ENGINE;
     if (p->stopped) return APUS_PARTIAL;
     return atomic_load(&p->bad) ? APUS_E_NUMERIC : APUS_OK;
 }

@@ -26,6 +26,16 @@ struct hal_model_setup {
     struct hal_range layers; /* whose weights are needed: the programs' layers */
 };
 
+/* Matrix products of a CPU program that another engine computes (the NPU has integer products only: every float step stays with the CPU).
+ * It is asked by one thread of the pass, the others wait. */
+struct hal_matrices {
+    /* The whole operation HAL_GEMV for `columns` columns of SLOT_A (int8 [padded width], x_stride apart, the column's float scale at scale_at): writes
+     * every output slot, or adds. |= 1 into *bad where a value leaves the range of snap(). APUS_OK or APUS_E_ENGINE. */
+    apus_status (*multiply)(void *user, const struct hal_op *op, uint32_t columns, size_t x_stride, size_t scale_at, uint32_t *bad);
+    void *user;
+    const uint8_t *takes; /* [operations of the program] nonzero: this one; or NULL: none */
+};
+
 struct hal_setup {
     const struct hal_model *model;
     const struct hal_program *program;
@@ -38,6 +48,7 @@ struct hal_setup {
     uint32_t kv_slots;        /* a multiple of 16 */
     uint32_t columns_max;
     uint32_t threads;
+    struct hal_matrices matrices; /* the CPU engine only */
 };
 
 struct hal_engine {
@@ -81,6 +92,7 @@ const struct hal_engine *hal_engine_find(const char *name); /* NULL if this buil
 
 extern const struct hal_engine hal_cpu_engine;  /* cpu/backend.c */
 extern const struct hal_engine hal_igpu_engine; /* igpu/engine.c, where the build has it (APUS_IGPU) */
+extern const struct hal_engine hal_npu_engine;  /* npu/npu_backend.c, where the build has it (APUS_NPU) */
 extern const struct hal_engine hal_null_engine; /* hal/null.c */
 
 #endif

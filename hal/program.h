@@ -38,16 +38,16 @@ enum {
     HAL_TAIL = 2u /* runs for the columns that want logits only, and writes them from column 0 on */
 };
 
-enum { HAL_COLUMNS_MAX = 512, HAL_LOGITS_MAX = 16, HAL_TREE_MAX = 16 };
+enum { HAL_COLUMNS_MAX = 512, HAL_LOGITS_MAX = 16, HAL_TREE_MAX = 16, HAL_OP_MATRICES = 3 };
 
 struct hal_op {
     uint8_t kind;  /* enum hal_op_kind */
     uint8_t count; /* of weights */
     uint8_t flags;
-    uint8_t out[3]; /* enum hal_slot */
+    uint8_t out[HAL_OP_MATRICES]; /* enum hal_slot */
     uint16_t layer;
     uint32_t width;     /* columns of the input vector */
-    uint32_t weight[3]; /* tensor indices */
+    uint32_t weight[HAL_OP_MATRICES]; /* tensor indices */
 };
 
 /* Layers first .. end - 1. */

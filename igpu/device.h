@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 
 #include "igpu/vulkan.h"
-#include "igpu/words.h"
+#include "hal/words.h"
 
 enum { DEVICES_MAX = 16 };
 

@@ -1,4 +1,4 @@
-/* The services of Linux: threads, futex, monotonic clock, shared libraries, mapped files.
+/* The services of Linux: threads, futex, monotonic clock, shared libraries, device files, mapped files.
  *
  * No log: the library never prints, so an application that wants one copies the port and sets its own. */
 #define _GNU_SOURCE 1 /* sched_getaffinity, syscall */
@@ -12,7 +12,9 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -94,6 +96,52 @@ static void posix_library_close(void *user, void *library) {
     dlclose(library);
 }
 
+static intptr_t posix_device_open(void *user, const char *path) {
+    (void)user;
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    return fd >= 0 ? fd : -errno;
+}
+
+static int posix_device_request(void *user, intptr_t device, unsigned long request, void *argument) {
+    (void)user;
+    int r;
+    do r = ioctl((int)device, request, argument);
+    while (r < 0 && errno == EINTR);
+    return r < 0 ? errno : 0;
+}
+
+/* For an alignment above a page: a larger range is reserved, and what is not needed of it given back. */
+static void *posix_device_map(void *user, intptr_t device, uint64_t offset, size_t bytes, size_t alignment) {
+    (void)user;
+    uint8_t *range = mmap(NULL, bytes + alignment, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (range == MAP_FAILED) return NULL;
+    size_t before = (alignment - (uintptr_t)range % alignment) % alignment;
+    void *at = mmap(range + before, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, (int)device, (off_t)offset);
+    if (at == MAP_FAILED) {
+        munmap(range, bytes + alignment);
+        return NULL;
+    }
+    if (before) munmap(range, before);
+    if (alignment > before) munmap(range + before + bytes, alignment - before);
+    return at;
+}
+
+static void posix_device_unmap(void *user, void *address, size_t bytes) {
+    (void)user;
+    munmap(address, bytes);
+}
+
+static void posix_device_close(void *user, intptr_t device) {
+    (void)user;
+    close((int)device);
+}
+
+static uint64_t posix_lockable_bytes(void *user) {
+    (void)user;
+    struct rlimit limit;
+    return getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
+}
+
 APUS_API const apus_port *apus_port_host(void) {
     static const apus_port host = {
         .size = sizeof(apus_port),
@@ -105,6 +153,12 @@ APUS_API const apus_port *apus_port_host(void) {
         .library_open = posix_library_open,
         .library_symbol = posix_library_symbol,
         .library_close = posix_library_close,
+        .device_open = posix_device_open,
+        .device_request = posix_device_request,
+        .device_map = posix_device_map,
+        .device_unmap = posix_device_unmap,
+        .device_close = posix_device_close,
+        .lockable_bytes = posix_lockable_bytes,
     };
     return &host;
 }

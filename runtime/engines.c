@@ -5,6 +5,9 @@ const struct hal_engine *const hal_engines[] = {
 #ifdef APUS_IGPU
     &hal_igpu_engine,
 #endif
+#ifdef APUS_NPU
+    &hal_npu_engine,
+#endif
     &hal_cpu_engine, NULL};
 
 static int same_text(const char *a, const char *b) {

@@ -2,7 +2,7 @@
 # clang-tidy (.clang-tidy says which checks) and cppcheck over every C file of the tree, or over the files named. Silent when clean.
 set -eu
 cd "$(dirname "$0")/.."
-files=${*:-$(find apps bench cpu hal igpu port runtime tests weights -name '*.c' | sort)}
+files=${*:-$(find apps bench cpu hal igpu npu port runtime tests weights -name '*.c' | sort)}
 
 # As a debug build, so that assertions are seen, and by clang, whose flags clang-tidy understands. Only configured, not built, but for
 # the shaders, which C includes as words.

@@ -184,8 +184,8 @@ typedef struct apus_model apus_model; /* a blob made ready on an engine; lives i
 typedef struct apus_model_config {
     uint32_t size;
     const apus_blob *blob; /* copied */
-    const char *engine;    /* "cpu", or "igpu" where the build has it; NULL means "cpu". "igpu:20,cpu": the first 20 layers on the one, the
-                              rest on the other, in either order */
+    const char *engine;    /* "cpu", or "igpu" or "npu" where the build has it; NULL means "cpu". "igpu:20,cpu": the first 20 layers on the one,
+                              the rest on the other, in either order */
     const apus_port *port; /* copied; may be NULL */
     apus_cpu cpu;          /* mask of the CPU engine's instruction set */
     const char *device;    /* of an engine with several, as apus_probe lists them: an index from 0, or part of a name; NULL: the best.
@@ -342,7 +342,7 @@ typedef struct apus_stats_t {
     uint64_t logits_hash;    /* over the raw float32 logits, real vocabulary only, behind each id of this generation, in order */
     uint64_t weight_bytes;   /* read by one pass */
     uint64_t arena_bytes;
-    const char *engine;      /* that computed the last pass: "cpu", "igpu"; "cpu" too where it took over from another that failed */
+    const char *engine;      /* that computed the last pass: "cpu", "igpu", "npu"; "cpu" too where it took over from another that failed */
     const char *cpu;         /* instruction set in use; the device's name on other engines */
     uint32_t threads;        /* as configured; where the port lends none, or one could not be started, fewer do the work */
     uint32_t context;        /* positions it holds */

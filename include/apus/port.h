@@ -1,6 +1,6 @@
 /* What the embedder lends to Apus: a clock, a log, threads. Every member may be NULL and then that service is absent:
  * no clock (deadlines and timings off), no log (status codes only), no threads (the caller's thread does all the work), no libraries
- * (the CPU engine alone).
+ * (the CPU engine alone), no device files (no engine that talks to a kernel driver).
  * port/posix.c fills one for Linux and the like; port/none.c is the empty one for images without an operating system. */
 #ifndef APUS_PORT_H
 #define APUS_PORT_H
@@ -41,6 +41,18 @@ typedef struct apus_port {
     void *(*library_open)(void *user, const char *name);
     void *(*library_symbol)(void *user, void *library, const char *name);
     void (*library_close)(void *user, void *library);
+
+    /* A driver's device file: opens it for reading and writing (a handle >= 0, or minus an errno value); sends it one of its driver's
+     * requests (0 or an errno value); maps a part of it, shared, readable and writable, at a multiple of alignment (a power of two, whole
+     * pages; NULL: refused), and unmaps that; closes it. All five or none. */
+    intptr_t (*device_open)(void *user, const char *path);
+    int (*device_request)(void *user, intptr_t device, unsigned long request, void *argument);
+    void *(*device_map)(void *user, intptr_t device, uint64_t offset, size_t bytes, size_t alignment);
+    void (*device_unmap)(void *user, void *address, size_t bytes);
+    void (*device_close)(void *user, intptr_t device);
+
+    /* Bytes that this process may keep in place for devices; UINT64_MAX where nothing limits it. For words only. */
+    uint64_t (*lockable_bytes)(void *user);
 } apus_port;
 
 /* The port of the system this library was built for (all members set where the system has the service). Static, read-only. */

@@ -67,7 +67,15 @@ static struct rig *rig_open(const struct hal_engine *engine, const struct hal_mo
         r->kv[i] = bytes ? aligned(bytes) : NULL;
     }
     for (uint32_t i = 0; i < HAL_SLOTS; i++) r->slot[i] = aligned(COLUMNS * r->program.stride[i] + 64);
-    struct hal_setup setup = {model, &r->program, {0, model->model->layers}, apus_port_host(), r->model_memory, NULL, {0}, r->kv, SLOTS, COLUMNS, threads};
+    struct hal_setup setup = {.model = model,
+                              .program = &r->program,
+                               .layers = {0, model->model->layers},
+                              .port = apus_port_host(),
+                              .model_memory = r->model_memory,
+                              .kv = r->kv,
+                              .kv_slots = SLOTS,
+                              .columns_max = COLUMNS,
+                              .threads = threads};
     memcpy(setup.slot, r->slot, sizeof setup.slot);
     assert_int_equal(engine->prepare_measure(&setup, &need), APUS_OK);
     r->memory = aligned(need.bytes);

@@ -87,7 +87,15 @@ static void rig_open(struct rig *r, const struct hal_engine *engine, const struc
     graph_build(&r->model, r->ops, &r->program);
     for (uint32_t i = 0; i < of->layers; i++) r->kv[i] = zeroed(r->model.layers[i].kv_heads * kv_block_bytes(SLOTS, of->head_dim) + 64);
     for (uint32_t i = 0; i < HAL_SLOTS; i++) r->slot[i] = zeroed(COLUMNS * r->program.stride[i] + 64);
-    struct hal_setup setup = {&r->model, &r->program, {0, of->layers}, apus_port_host(), r->model_memory, NULL, {0}, r->kv, SLOTS, COLUMNS, 2};
+    struct hal_setup setup = {.model = &r->model,
+                              .program = &r->program,
+                               .layers = {0, of->layers},
+                              .port = apus_port_host(),
+                              .model_memory = r->model_memory,
+                              .kv = r->kv,
+                              .kv_slots = SLOTS,
+                              .columns_max = COLUMNS,
+                              .threads = 2};
     memcpy(setup.slot, r->slot, sizeof setup.slot);
     assert_int_equal(engine->prepare_measure(&setup, &need), APUS_OK);
     r->memory = zeroed(need.bytes);

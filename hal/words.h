@@ -1,6 +1,6 @@
 /* Sentences put together in a fixed buffer: what does not fit is left out. */
-#ifndef IGPU_WORDS_H
-#define IGPU_WORDS_H
+#ifndef HAL_WORDS_H
+#define HAL_WORDS_H
 
 #include <stdint.h>
 

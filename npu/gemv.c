@@ -1,0 +1,223 @@
+#include "npu/gemv.h"
+
+#include <string.h>
+
+/* ------------------------------------------------------------------------------------------------------------- shapes -- */
+
+static uint32_t w4_chunk(void) { return (1 + 4 * 8) * 64; } /* a line of scales and four groups of 8 lines */
+
+int gemv_shape_direct(struct gemv_shape *s, uint32_t type, uint32_t rows, uint32_t cols) {
+    uint32_t groups = padded_cols(cols) / GROUP;
+    s->type = type;
+    s->panels = padded_rows(rows) / PANEL_ROWS;
+    s->groups = type == WEIGHT_W4 ? 4 : groups % 2 ? 1 : 2;
+    s->chunk_bytes = type == WEIGHT_W4 ? w4_chunk() : s->groups * GROUP * PANEL_ROWS;
+    s->chunks = (groups + s->groups - 1) / s->groups;
+    s->panel_bytes = s->chunks * s->chunk_bytes;
+    return s->panels >= CORE_ROWS && groups % s->groups == 0;
+}
+
+void gemv_shape_copied(struct gemv_shape *s, uint32_t type, uint32_t rows, uint32_t cols) {
+    gemv_shape_direct(s, type, rows, cols);
+    if (s->panels < CORE_ROWS) s->panels = CORE_ROWS;
+}
+
+void gemv_copy(const struct gemv_shape *s, uint32_t rows, uint32_t cols, const uint8_t *panels, uint8_t *out) {
+    uint32_t have = padded_rows(rows) / PANEL_ROWS;
+    size_t from = panel_bytes(s->type, cols);
+    memset(out, s->type == WEIGHT_W4 ? 0 : 128, gemv_weight_bytes(s)); /* scale 0, or weight 0 */
+    for (uint32_t p = 0; p < have; p++) memcpy(out + (size_t)p * s->panel_bytes, panels + p * from, from);
+}
+
+/* ------------------------------------------------------------------------------------------------------- control code -- */
+
+/* Which descriptor does what. A memory tile's even channels take the first half, its odd ones the second. */
+enum { SHIM_BD_W = 0, SHIM_BD_X = 1, SHIM_BD_Y = 2 };
+enum { SHIM_MM2S_W = 0, SHIM_MM2S_X = 1, SHIM_S2MM_Y = 0 };
+enum { MEM_S2MM_W = 0, MEM_S2MM_X = 1, MEM_S2MM_Y = 2, MEM_MM2S_W = 0, MEM_MM2S_X = 4, MEM_MM2S_Y = 5 };
+enum { MEM_BD_W_IN = 0, MEM_BD_X_OUT = 6, MEM_BD_ODD = 24, MEM_BD_Y_OUT = 26, MEM_BD_X_IN = 30, MEM_BDS_HALF = 9 };
+enum { CORE_BD_W = 0, CORE_BD_X = 1, CORE_BD_Y = 2 };
+enum { CORE_S2MM_W = 0, CORE_S2MM_X = 1, CORE_MM2S_Y = 0 };
+
+static uint32_t mem_bd_w_out(uint32_t t) { return t % 2 ? 24 + t / 2 : 4 + t / 2; }
+static uint32_t mem_bd_y_in(uint32_t t) { return t % 2 ? 31 + t / 2 : 7 + t / 2; }
+
+/* A part of the product that runs at once: `quads` of panels from `panel` on in one column. */
+struct part {
+    uint32_t column, panel, quads;
+};
+
+struct job {
+    const struct gemv_shape *shape;
+    struct txn *txn;
+    uint32_t columns; /* of x */
+    uint32_t tokens;
+    uint32_t x_words, sum_words; /* x; the sums of a panel */
+};
+
+static struct descriptor buffer(uint32_t base, uint32_t words) {
+    return (struct descriptor){.base = base, .words = words, .next = -1, .acquire = -1, .acquire_value = -1};
+}
+
+/* Two buffers in turn, `apart` bytes from each other: takes from one lock and gives to the other. */
+static struct descriptor two_buffers(uint32_t base, uint32_t words, uint32_t apart, int32_t acquire, int32_t release) {
+    struct descriptor d = buffer(base, words);
+    d.iterations = 2;
+    d.iteration_step = apart / 4;
+    d.acquire = acquire;
+    d.release = release;
+    d.release_value = 1;
+    return d;
+}
+
+static void put(const struct descriptor *d, uint32_t row, uint32_t *half, uint32_t bd) {
+    descriptor_pack(d, row, half + (size_t)(bd % MEM_BD_ODD) * BD_WORDS_MEM);
+}
+
+/* All of a memory tile's descriptors in two blocks. A column without work takes x, which all columns get, and drops it. */
+static void mem_descriptors(const struct job *j, const struct part *p) {
+    uint32_t even[MEM_BDS_HALF * BD_WORDS_MEM] = {0}, odd[MEM_BDS_HALF * BD_WORDS_MEM] = {0};
+    uint32_t chunk = j->shape->chunk_bytes / 4;
+    struct descriptor d;
+    for (int32_t t = 0; t < CORE_ROWS; t++) {
+        uint32_t n = (uint32_t)t, w = MEM_W + 2 * n * MEM_BUFFER, y = MEM_Y + 2 * n * MEM_Y_BUFFER;
+        d = two_buffers(w, chunk, MEM_BUFFER, MEM_LOCK_W_EMPTY + t, MEM_LOCK_W_FULL + t);
+        d.next = t < CORE_ROWS - 1 ? MEM_BD_W_IN + t + 1 : -1;
+        put(&d, ROW_MEM, even, MEM_BD_W_IN + n);
+        d = two_buffers(w, chunk, MEM_BUFFER, MEM_LOCK_W_FULL + t, MEM_LOCK_W_EMPTY + t);
+        put(&d, ROW_MEM, t % 2 ? odd : even, mem_bd_w_out(n));
+        d = two_buffers(y, j->sum_words, MEM_Y_BUFFER, MEM_LOCK_Y_EMPTY + t, MEM_LOCK_Y_FULL + t);
+        put(&d, ROW_MEM, t % 2 ? odd : even, mem_bd_y_in(n));
+        d = two_buffers(y, j->sum_words, MEM_Y_BUFFER, MEM_LOCK_Y_FULL + t, MEM_LOCK_Y_EMPTY + t);
+        d.next = t < CORE_ROWS - 1 ? MEM_BD_Y_OUT + t + 1 : -1;
+        put(&d, ROW_MEM, odd, MEM_BD_Y_OUT + n);
+    }
+    d = buffer(MEM_X, j->x_words);
+    d.release = MEM_LOCK_X;
+    d.release_value = (int32_t)p->quads;
+    put(&d, ROW_MEM, odd, MEM_BD_X_IN);
+    d = buffer(MEM_X, j->x_words);
+    d.acquire = MEM_LOCK_X;
+    put(&d, ROW_MEM, even, MEM_BD_X_OUT);
+    if (p->quads) {
+        txn_block(j->txn, tile_address(p->column, ROW_MEM, MEM_BD), even, MEM_BDS_HALF * BD_WORDS_MEM);
+        txn_block(j->txn, tile_address(p->column, ROW_MEM, MEM_BD + MEM_BD_ODD * BD_STRIDE), odd, MEM_BDS_HALF * BD_WORDS_MEM);
+    } else {
+        const uint32_t *x_in = odd + (size_t)(MEM_BD_X_IN - MEM_BD_ODD) * BD_WORDS_MEM;
+        txn_block(j->txn, tile_address(p->column, ROW_MEM, MEM_BD + MEM_BD_X_IN * BD_STRIDE), x_in, BD_WORDS_MEM);
+    }
+}
+
+static void block_descriptor(struct txn *t, uint32_t column, uint32_t row, uint32_t bd, const struct descriptor *d) {
+    uint32_t words[BD_WORDS_MAX], count = descriptor_pack(d, row, words);
+    txn_block(t, tile_address(column, row, (row == ROW_MEM ? MEM_BD : CORE_BD) + bd * BD_STRIDE), words, count);
+}
+
+static void core_descriptors(const struct job *j, const struct part *p) {
+    const struct gemv_shape *s = j->shape;
+    uint32_t x = s->groups * GROUP * j->tokens / 4;
+    const uint32_t parameters[GEMV_PARAMETERS] = {s->type, s->groups, j->tokens, s->chunks, p->quads};
+    struct descriptor in_w = two_buffers(CORE_W, s->chunk_bytes / 4, CORE_BUFFER, LOCK_W_EMPTY, LOCK_W_FULL);
+    struct descriptor in_x = two_buffers(CORE_X, x, CORE_BUFFER, LOCK_X_EMPTY, LOCK_X_FULL);
+    struct descriptor out = two_buffers(CORE_Y, j->sum_words, CORE_Y_BUFFER, LOCK_Y_FULL, LOCK_Y_EMPTY);
+    if (j->columns < 8) { /* the first columns of each row's 8 */
+        out.wrap[0] = j->columns;
+        out.step[1] = 8;
+        out.wrap[1] = PANEL_ROWS;
+    }
+    for (uint32_t row = ROW_CORE; row < ARRAY_ROWS; row++) {
+        txn_block(j->txn, tile_address(p->column, row, CORE_PARAMETERS), parameters, GEMV_PARAMETERS);
+        block_descriptor(j->txn, p->column, row, CORE_BD_W, &in_w);
+        block_descriptor(j->txn, p->column, row, CORE_BD_X, &in_x);
+        block_descriptor(j->txn, p->column, row, CORE_BD_Y, &out);
+    }
+}
+
+static void shim_descriptor(const struct job *j, uint32_t column, uint32_t bd, const struct descriptor *d, uint32_t argument,
+                            uint64_t offset) {
+    block_descriptor(j->txn, column, ROW_SHIM, bd, d);
+    txn_patch(j->txn, tile_address(column, ROW_SHIM, SHIM_BD + bd * BD_STRIDE + 4), argument, offset);
+}
+
+/* Weights: a chunk of each of 4 panels, then the next chunks, then the next 4 panels. */
+static void shim_descriptors(const struct job *j, const struct part *p) {
+    const struct gemv_shape *s = j->shape;
+    uint32_t chunk = s->chunk_bytes / 4, panel = s->panel_bytes / 4;
+    struct descriptor d = buffer(0, chunk * CORE_ROWS * s->chunks);
+    d.wrap[0] = chunk;
+    d.step[1] = panel;
+    d.wrap[1] = CORE_ROWS;
+    d.step[2] = chunk;
+    d.iterations = p->quads;
+    d.iteration_step = CORE_ROWS * panel;
+    if (p->quads) shim_descriptor(j, p->column, SHIM_BD_W, &d, GEMV_WEIGHTS, (uint64_t)p->panel * s->panel_bytes);
+    d = buffer(0, j->x_words);
+    if (!p->column) shim_descriptor(j, p->column, SHIM_BD_X, &d, GEMV_X, 0);
+    d = buffer(0, p->quads * CORE_ROWS * j->sum_words);
+    if (p->quads) shim_descriptor(j, p->column, SHIM_BD_Y, &d, GEMV_SUMS, (uint64_t)p->panel * j->sum_words * 4);
+}
+
+static void push(struct txn *t, uint32_t queue, uint32_t channel, uint32_t bd, uint32_t runs, int token) {
+    for (; runs; runs -= runs < REPEAT_MAX ? runs : REPEAT_MAX)
+        txn_write(t, queue + channel * QUEUE_STRIDE, queue_word(bd, runs < REPEAT_MAX ? runs : REPEAT_MAX, token));
+}
+
+/* From where the sums arrive back to where the weights set out. */
+static void start(const struct job *j, const struct part *p) {
+    struct txn *t = j->txn;
+    uint32_t mem = tile_address(p->column, ROW_MEM, 0), shim = tile_address(p->column, ROW_SHIM, 0);
+    uint32_t quads = p->quads, chunks = quads * j->shape->chunks;
+    push(t, mem + MEM_S2MM_QUEUE, MEM_S2MM_X, MEM_BD_X_IN, 1, 0);
+    if (quads) {
+        push(t, shim + SHIM_S2MM_QUEUE, SHIM_S2MM_Y, SHIM_BD_Y, 1, 1);
+        push(t, mem + MEM_MM2S_QUEUE, MEM_MM2S_Y, MEM_BD_Y_OUT, quads, 0);
+        for (uint32_t i = 0; i < CORE_ROWS; i++) {
+            uint32_t core = tile_address(p->column, ROW_CORE + i, 0);
+            push(t, mem + MEM_S2MM_QUEUE, MEM_S2MM_Y + i, mem_bd_y_in(i), quads, 0);
+            push(t, core + CORE_MM2S_QUEUE, CORE_MM2S_Y, CORE_BD_Y, quads, 0);
+            push(t, core + CORE_S2MM_QUEUE, CORE_S2MM_X, CORE_BD_X, chunks, 0);
+            push(t, core + CORE_S2MM_QUEUE, CORE_S2MM_W, CORE_BD_W, chunks, 0);
+            push(t, mem + MEM_MM2S_QUEUE, MEM_MM2S_W + i, mem_bd_w_out(i), chunks, 0);
+        }
+        push(t, mem + MEM_MM2S_QUEUE, MEM_MM2S_X, MEM_BD_X_OUT, quads, 0);
+        push(t, mem + MEM_S2MM_QUEUE, MEM_S2MM_W, MEM_BD_W_IN, chunks, 0);
+        push(t, shim + SHIM_MM2S_QUEUE, SHIM_MM2S_W, SHIM_BD_W, quads, 0);
+    }
+}
+
+/* Quads that a column can take at once: a lock counts to 63, a queue takes 4 tasks of 256 runs. */
+static uint32_t quads_at_once(const struct gemv_shape *s) {
+    uint32_t most = QUEUE_DEPTH * REPEAT_MAX / s->chunks;
+    return most > LOCK_MAX ? LOCK_MAX : most ? most : 1;
+}
+
+/* Quads first .. first + count - 1 over the array's columns; x starts last, from the first column. */
+static void run_together(const struct job *j, uint32_t array, uint32_t first, uint32_t count) {
+    struct part part[ARRAY_COLUMNS_MAX];
+    uint32_t busy = count < array ? count : array;
+    for (uint32_t c = 0; c < array; c++) {
+        uint32_t quads = count / array + (c < count % array ? 1 : 0);
+        /* the last quad of a tensor ends with its last panel, and repeats up to 3 of the one before */
+        uint32_t past = (first + quads) * CORE_ROWS > j->shape->panels ? (first + quads) * CORE_ROWS - j->shape->panels : 0;
+        part[c] = (struct part){c, quads ? first * CORE_ROWS - past : 0, quads};
+        first += quads;
+    }
+    for (uint32_t c = 0; c < array; c++) {
+        mem_descriptors(j, &part[c]);
+        if (part[c].quads) core_descriptors(j, &part[c]);
+        shim_descriptors(j, &part[c]);
+    }
+    for (uint32_t c = 0; c < array; c++) start(j, &part[c]);
+    push(j->txn, tile_address(0, ROW_SHIM, SHIM_MM2S_QUEUE), SHIM_MM2S_X, SHIM_BD_X, 1, 0);
+    txn_token(j->txn, 0, busy, TXN_S2MM, SHIM_S2MM_Y);
+}
+
+size_t gemv_code(const struct gemv_shape *s, uint32_t generation, uint32_t columns, uint32_t *words, size_t room, uint32_t *operations) {
+    struct txn t;
+    const struct job j = {s, &t, columns, gemv_tokens(columns), (uint32_t)(gemv_x_bytes(s, columns) / 4), PANEL_ROWS * columns};
+    uint32_t array = array_columns(generation), quads = (s->panels + CORE_ROWS - 1) / CORE_ROWS, most = quads_at_once(s) * array;
+    txn_begin(&t, words, room);
+    for (uint32_t first = 0; first < quads; first += most) run_together(&j, array, first, quads - first < most ? quads - first : most);
+    *operations = t.operations;
+    return txn_end(&t, generation, array);
+}

@@ -1,0 +1,84 @@
+/* A model on the NPU: the device, its weights, and control code for every shape; programs and their passes (npu/npu_program.c, npu/multiply.c). */
+#ifndef NPU_MODEL_H
+#define NPU_MODEL_H
+
+#include "hal/hal.h"
+#include "hal/words.h"
+#include "npu/gemv.h"
+#include "npu/provider.h"
+
+/* A dispatch takes about as long as the array's memory path needs for this many bytes (50 us at 55 GB/s, docs/npu.md): matrices of one operation
+ * that are smaller together stay with the CPU. */
+enum { WORTH_BYTES = 2750000 };
+
+/* hal_model_setup.device for this engine: parts with commas between them. */
+struct npu_options {
+    char overlay[256]; /* overlay=FILE */
+    uint32_t index;    /* npu=N, default 0 */
+    int all;           /* all: every matrix on the NPU, small ones too */
+};
+/* NULL, or what is wrong. */
+const char *npu_options_read(struct npu_options *o, const char *text);
+
+struct npu_code {
+    uint64_t offset; /* in the code buffer */
+    uint32_t words;  /* 0: none */
+};
+
+struct npu_tensor {
+    struct gemv_shape shape;
+    uint32_t columns_max; /* 0: stays with the CPU */
+    uint32_t copied;      /* in the buffer of copies, else in the imported section */
+    uint64_t offset;
+    struct npu_code code[GEMV_BUCKETS];
+};
+
+struct npu_model {
+    apus_port port;
+    const struct npu_provider *provider;
+    struct npu_facts facts;
+    apus_map overlay_file;
+    struct overlay overlay;
+    struct npu_options options;
+    struct npu_buffer weights, copies, code;
+    struct npu_tensor *tensor; /* [tensors] */
+    uint32_t tensors;
+    void *cpu; /* the CPU engine's model */
+    int device_open;
+    _Alignas(16) uint8_t device[NPU_DEVICE_BYTES];
+};
+
+struct npu_program {
+    struct npu_model *model;
+    struct hal_setup setup;
+    struct npu_buffer x, sums;
+    uint8_t *takes; /* [operations] */
+    void *cpu;      /* the CPU engine's program, which runs every pass */
+    int context_open, recreated, lost;
+    _Alignas(16) uint8_t context[NPU_CONTEXT_BYTES];
+};
+
+/* npu/explain.c: why an NPU cannot be opened, and how to mend it. */
+void explain_open(struct words *w, int error);
+void explain_ready(struct words *w, const struct npu_facts *facts, const apus_port *port);
+void explain_import(struct words *w, int error, const apus_port *port, uint64_t bytes);
+void explain_context(struct words *w, int error);
+
+apus_status npu_model_measure(const struct hal_model_setup *setup, struct hal_need *need);
+apus_status npu_model_open(void *memory, const struct hal_model_setup *setup);
+void npu_model_close(void *memory);
+const char *npu_model_detail(const void *memory);
+
+/* npu/npu_weights.c: which tensors go to the NPU and where they lie; control code for them. 0 or an errno value, with the call's name in *call. */
+void weights_plan(struct npu_model *m, const struct hal_model *model);
+int weights_open(struct npu_model *m, const struct hal_model *model, const char **call);
+int code_open(struct npu_model *m, const char **call);
+
+apus_status npu_prepare_measure(const struct hal_setup *setup, struct hal_need *need);
+apus_status npu_prepare(void *memory, const struct hal_setup *setup);
+void npu_release(void *memory);
+
+/* npu/multiply.c: hal_matrices of the program. */
+apus_status npu_multiply(void *program, const struct hal_op *op, uint32_t columns, size_t x_stride, size_t scale_at, uint32_t *bad);
+
+#endif

@@ -1,0 +1,160 @@
+#include "npu/model.h"
+
+#include <string.h>
+
+static const char *text_after(const char *text, const char *prefix) {
+    while (*prefix && *text == *prefix) text++, prefix++;
+    return *prefix ? NULL : text;
+}
+
+static int ends(const char *text) { return !*text || *text == ','; }
+
+const char *npu_options_read(struct npu_options *o, const char *text) {
+    memset(o, 0, sizeof *o);
+    while (text && *text) {
+        const char *value;
+        if ((value = text_after(text, "overlay=")) != NULL) {
+            uint32_t n = 0;
+            for (; !ends(value); value++) {
+                if (n + 1 == sizeof o->overlay) return "the overlay's name is too long";
+                o->overlay[n++] = *value;
+            }
+            text = value;
+        } else if ((value = text_after(text, "npu=")) != NULL && *value >= '0' && *value <= '7' && ends(value + 1)) {
+            o->index = (uint32_t)(*value - '0');
+            text = value + 1;
+        } else if ((value = text_after(text, "all")) != NULL && ends(value)) {
+            o->all = 1, text = value;
+        } else {
+            return "its device is named by overlay=FILE, npu=N and all, with commas between";
+        }
+        if (*text) text++;
+    }
+    return o->overlay[0] ? NULL : "it needs an overlay: device overlay=FILE (docs/npu.md says how to build one)";
+}
+
+static apus_status refuse(const apus_port *port, const char *why) {
+    struct words w;
+    words_begin(&w, "the npu engine cannot be used here: ");
+    words_add(&w, why);
+    words_log(&w, port, APUS_LOG_ERROR);
+    return APUS_E_UNAVAILABLE;
+}
+
+static apus_status failed(const struct npu_model *m, const char *call, int error) {
+    struct words w;
+    words_begin(&w, "the NPU's driver refuses ");
+    words_add(&w, call);
+    words_add(&w, " (error ");
+    words_number(&w, (uint64_t)error);
+    words_add(&w, ")");
+    words_log(&w, &m->port, APUS_LOG_ERROR);
+    return APUS_E_ENGINE;
+}
+
+static int has_devices(const apus_port *p) {
+    return p && p->device_open && p->device_request && p->device_map && p->device_unmap && p->device_close;
+}
+
+/* The provider and its device. */
+static apus_status open_device(struct npu_model *m) {
+    m->provider = &npu_provider_uapi;
+    if (!has_devices(&m->port)) return refuse(&m->port, "the port lends no device files");
+    int e = m->provider->attach(m->device, &m->port, m->options.index, &m->facts);
+    if (e) {
+        struct words w;
+        explain_open(&w, e);
+        return refuse(&m->port, w.text);
+    }
+    m->device_open = 1;
+    return m->facts.refusal ? refuse(&m->port, m->facts.refusal) : APUS_OK;
+}
+
+/* The model's overlay means nothing to an array, and an array's nothing to the model: neither gets the other's. */
+static apus_status open_overlay(struct npu_model *m) {
+    if (apus_map_open(&m->overlay_file, m->options.overlay)) return refuse(&m->port, "the overlay's file cannot be read");
+    const char *why = overlay_read(&m->overlay, m->overlay_file.data, m->overlay_file.size);
+    if (why) return refuse(&m->port, why);
+    int of_model = memcmp(m->overlay.id, overlay_of_model, sizeof overlay_of_model) == 0;
+    if (of_model && !m->facts.model) return refuse(&m->port, "the overlay is the device model's, and this is a device");
+    if (!of_model && m->facts.model) return refuse(&m->port, "this is the device model, which takes its own overlay only");
+    if (m->overlay.columns != m->facts.columns) return refuse(&m->port, "the overlay is made for another number of columns");
+    return APUS_OK;
+}
+
+static apus_status read_setup(struct npu_model *m, const struct hal_model_setup *setup) {
+    memset(m, 0, sizeof *m);
+    if (setup->port) m->port = *setup->port;
+    const char *why = npu_options_read(&m->options, setup->device);
+    return why ? refuse(&m->port, why) : APUS_OK;
+}
+
+static void close_device(struct npu_model *m) {
+    if (m->device_open) m->provider->detach(m->device);
+    m->device_open = 0;
+    apus_map_close(&m->overlay_file);
+}
+
+static size_t lay_out(const struct hal_model *model, size_t *cpu_at) {
+    size_t n = (sizeof(struct npu_model) + 63) & ~(size_t)63;
+    *cpu_at = n + ((model->model->tensors * sizeof(struct npu_tensor) + 63) & ~(size_t)63);
+    return *cpu_at;
+}
+
+apus_status npu_model_measure(const struct hal_model_setup *setup, struct hal_need *need) {
+    struct npu_model m;
+    size_t cpu_at;
+    struct hal_need cpu;
+    apus_status s = read_setup(&m, setup);
+    if (!s) {
+        s = open_device(&m);
+        close_device(&m);
+    }
+    if (!s) s = hal_cpu_engine.model_measure(setup, &cpu);
+    if (s) return s;
+    uint64_t weights = 0;
+    for (uint32_t i = 0; i < setup->model->model->tensors; i++) weights += setup->model->tensors[i].bytes;
+    *need = (struct hal_need){lay_out(setup->model, &cpu_at) + cpu.bytes, weights + ((uint64_t)64 << 20)};
+    return APUS_OK;
+}
+
+static apus_status open_parts(struct npu_model *m, const struct hal_model_setup *setup) {
+    apus_status s = open_device(m);
+    if (!s) s = open_overlay(m);
+    if (s) return s;
+    weights_plan(m, setup->model);
+    const char *call = "weights";
+    int e = weights_open(m, setup->model, &call);
+    if (!e) e = code_open(m, &call);
+    return e ? failed(m, call, e) : APUS_OK;
+}
+
+apus_status npu_model_open(void *memory, const struct hal_model_setup *setup) {
+    struct npu_model *m = memory;
+    size_t cpu_at;
+    lay_out(setup->model, &cpu_at);
+    apus_status s = read_setup(m, setup);
+    if (s) return s;
+    m->tensor = (struct npu_tensor *)(void *)((uint8_t *)memory + ((sizeof *m + 63) & ~(size_t)63));
+    m->tensors = setup->model->model->tensors;
+    m->cpu = (uint8_t *)memory + cpu_at;
+    memset(m->tensor, 0, m->tensors * sizeof *m->tensor);
+    s = hal_cpu_engine.model_open(m->cpu, setup);
+    if (s) return s;
+    s = open_parts(m, setup);
+    if (s) npu_model_close(m);
+    return s;
+}
+
+void npu_model_close(void *memory) {
+    struct npu_model *m = memory;
+    if (m->device_open) {
+        m->provider->buffer_close(m->device, &m->code);
+        m->provider->buffer_close(m->device, &m->copies);
+        m->provider->buffer_close(m->device, &m->weights);
+    }
+    close_device(m);
+    hal_cpu_engine.model_close(m->cpu);
+}
+
+const char *npu_model_detail(const void *memory) { return ((const struct npu_model *)memory)->facts.name; }

@@ -1,0 +1,110 @@
+/* A program on the NPU: the CPU engine runs the pass, and hands over the operations that are worth a dispatch. */
+#include <string.h>
+
+#include "npu/model.h"
+
+/* Where the parts of a program's memory lie, and how large its buffers are. */
+struct parts {
+    size_t takes, cpu, bytes;
+    uint64_t x_bytes, sum_bytes;
+};
+
+static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+static int takes(const struct npu_model *m, const struct hal_op *op) {
+    if (op->kind != HAL_GEMV) return 0;
+    for (uint32_t i = 0; i < op->count; i++)
+        if (!m->tensor[op->weight[i]].columns_max) return 0;
+    return 1;
+}
+
+/* The program's operations may not be there yet while measuring: sizes hold for every grouping that the tensors allow. */
+static void size_buffers(const struct npu_model *m, struct parts *at) {
+    uint64_t sums = 0;
+    for (uint32_t i = 0; i < m->tensors; i++) {
+        const struct npu_tensor *n = &m->tensor[i];
+        if (!n->columns_max) continue;
+        at->x_bytes = larger(at->x_bytes, gemv_x_bytes(&n->shape, n->columns_max));
+        sums = larger(sums, gemv_sum_bytes(&n->shape, n->columns_max));
+    }
+    at->sum_bytes = 3 * sums;
+}
+
+static struct hal_setup cpu_setup(const struct npu_model *m, const struct hal_setup *setup) {
+    struct hal_setup s = *setup;
+    s.model_memory = m->cpu;
+    if (setup->share) s.share = ((const struct npu_program *)setup->share)->cpu;
+    return s;
+}
+
+static apus_status lay_out(const struct hal_setup *setup, struct parts *at) {
+    const struct npu_model *m = setup->model_memory;
+    struct hal_setup cpu = cpu_setup(m, setup);
+    struct hal_need need;
+    memset(at, 0, sizeof *at);
+    apus_status s = hal_cpu_engine.prepare_measure(&cpu, &need);
+    if (s) return s;
+    size_t n = (sizeof(struct npu_program) + 63) & ~(size_t)63;
+    at->takes = n, n += (setup->program->count + 63) & ~(size_t)63;
+    at->cpu = n, n += need.bytes;
+    at->bytes = n;
+    size_buffers(m, at);
+    return APUS_OK;
+}
+
+apus_status npu_prepare_measure(const struct hal_setup *setup, struct hal_need *need) {
+    struct parts at;
+    apus_status s = lay_out(setup, &at);
+    if (!s) *need = (struct hal_need){at.bytes, at.x_bytes + at.sum_bytes};
+    return s;
+}
+
+static apus_status open_buffers(struct npu_program *p, const struct parts *at) {
+    struct npu_model *m = p->model;
+    if (!at->x_bytes) return APUS_OK; /* nothing is worth a dispatch */
+    int e = m->provider->buffer_create(m->device, &p->x, NPU_DATA, at->x_bytes);
+    if (!e) e = m->provider->buffer_create(m->device, &p->sums, NPU_DATA, at->sum_bytes);
+    if (!e) e = m->provider->context_open(p->context, m->device, &m->overlay, m->facts.columns, HAL_OP_MATRICES);
+    if (!e) {
+        p->context_open = 1;
+        return APUS_OK;
+    }
+    struct words w;
+    explain_context(&w, e);
+    words_log(&w, &m->port, APUS_LOG_ERROR);
+    return APUS_E_ENGINE;
+}
+
+static void close_buffers(struct npu_program *p) {
+    struct npu_model *m = p->model;
+    if (p->context_open) m->provider->context_close(p->context);
+    m->provider->buffer_close(m->device, &p->sums);
+    m->provider->buffer_close(m->device, &p->x);
+}
+
+apus_status npu_prepare(void *memory, const struct hal_setup *setup) {
+    struct npu_program *p = memory;
+    struct parts at;
+    apus_status s = lay_out(setup, &at);
+    if (s) return s;
+    memset(p, 0, sizeof *p);
+    p->model = setup->model_memory;
+    p->setup = *setup;
+    p->takes = (uint8_t *)memory + at.takes;
+    p->cpu = (uint8_t *)memory + at.cpu;
+    for (uint32_t i = 0; i < setup->program->count; i++) p->takes[i] = (uint8_t)takes(p->model, &setup->program->ops[i]);
+    s = open_buffers(p, &at);
+    if (!s) {
+        struct hal_setup cpu = cpu_setup(p->model, setup);
+        cpu.matrices = (struct hal_matrices){npu_multiply, p, p->takes};
+        s = hal_cpu_engine.prepare(p->cpu, &cpu);
+    }
+    if (s) close_buffers(p);
+    return s;
+}
+
+void npu_release(void *memory) {
+    struct npu_program *p = memory;
+    hal_cpu_engine.release(p->cpu);
+    close_buffers(p);
+}

@@ -1,0 +1,112 @@
+#include <string.h>
+
+#include "npu/model.h"
+
+/* The matrices of one operation together, as runtime/graph.c groups them. */
+static void plan_group(struct npu_model *m, const struct hal_model *model, const uint32_t *tensor, uint32_t count) {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++) bytes += model->tensors[tensor[i]].bytes;
+    if (bytes < WORTH_BYTES && !m->options.all) return;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct blob_tensor *t = &model->tensors[tensor[i]];
+        struct npu_tensor *n = &m->tensor[tensor[i]];
+        n->copied = !gemv_shape_direct(&n->shape, t->type, t->rows, t->cols);
+        if (n->copied) gemv_shape_copied(&n->shape, t->type, t->rows, t->cols);
+        n->columns_max = gemv_fits(&n->shape, 16) ? 16 : gemv_fits(&n->shape, 8) ? 8 : 0;
+    }
+}
+
+void weights_plan(struct npu_model *m, const struct hal_model *model) {
+    plan_group(m, model, &model->model->head, 1);
+    for (uint32_t i = 0; i < model->model->layers; i++) {
+        const struct blob_layer *l = &model->layers[i];
+        if (l->heads) {
+            plan_group(m, model, &l->tensor[LT_Q], 3);
+            plan_group(m, model, &l->tensor[LT_O], 1);
+        }
+        if (l->ffn) {
+            plan_group(m, model, &l->tensor[LT_GATE], 2);
+            plan_group(m, model, &l->tensor[LT_DOWN], 1);
+        }
+    }
+}
+
+static uint64_t pages(uint64_t bytes) { return (bytes + BLOB_ALIGN - 1) / BLOB_ALIGN * BLOB_ALIGN; }
+
+/* The section from its first page to the end of its last wanted tensor's last page. */
+static uint64_t section_bytes(const struct npu_model *m, const struct hal_model *model) {
+    uint64_t end = 0;
+    for (uint32_t i = 0; i < m->tensors; i++)
+        if (m->tensor[i].columns_max && model->tensors[i].offset + model->tensors[i].bytes > end)
+            end = model->tensors[i].offset + model->tensors[i].bytes;
+    return pages(end);
+}
+
+static int import(struct npu_model *m, const struct hal_model *model) {
+    uint64_t bytes = section_bytes(m, model);
+    if (!bytes || (uintptr_t)model->weights % BLOB_ALIGN) return bytes != 0;
+    int e = m->provider->buffer_import(m->device, &m->weights, model->weights, bytes);
+    if (!e) e = m->provider->buffer_sync(m->device, &m->weights, 0, bytes, NPU_TO_DEVICE);
+    if (!e) return 0;
+    m->provider->buffer_close(m->device, &m->weights);
+    struct words w;
+    explain_import(&w, e, &m->port, bytes);
+    words_log(&w, &m->port, APUS_LOG_WARN);
+    return 1;
+}
+
+static void write_copy(struct npu_model *m, const struct hal_model *model, uint32_t i) {
+    const struct blob_tensor *t = &model->tensors[i];
+    gemv_copy(&m->tensor[i].shape, t->rows, t->cols, model->weights + t->offset, m->copies.host + m->tensor[i].offset);
+}
+
+/* Where import is refused, everything is copied; odd tensors are anyway. */
+int weights_open(struct npu_model *m, const struct hal_model *model, const char **call) {
+    int copy_all = import(m, model);
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < m->tensors; i++) {
+        struct npu_tensor *n = &m->tensor[i];
+        if (!n->columns_max) continue;
+        n->copied |= (uint32_t)copy_all;
+        n->offset = n->copied ? bytes : model->tensors[i].offset;
+        if (n->copied) bytes += pages(gemv_weight_bytes(&n->shape));
+    }
+    if (!bytes) return 0;
+    *call = "a buffer for weights";
+    int e = m->provider->buffer_create(m->device, &m->copies, NPU_DATA, bytes);
+    if (e) return e;
+    for (uint32_t i = 0; i < m->tensors; i++)
+        if (m->tensor[i].columns_max && m->tensor[i].copied) write_copy(m, model, i);
+    return m->provider->buffer_sync(m->device, &m->copies, 0, bytes, NPU_TO_DEVICE);
+}
+
+/* Tensors of one shape share their code. Once counting, once writing. */
+static uint64_t place_code(struct npu_model *m, uint8_t *to, uint64_t room) {
+    uint64_t at = 0;
+    for (uint32_t i = 0; i < m->tensors; i++) {
+        struct npu_tensor *n = &m->tensor[i];
+        uint32_t same = 0, operations;
+        if (!n->columns_max) continue;
+        while (same < i && !(m->tensor[same].columns_max && !memcmp(&m->tensor[same].shape, &n->shape, sizeof n->shape))) same++;
+        for (uint32_t b = 0; b < GEMV_BUCKETS; b++) {
+            if (same < i) n->code[b] = m->tensor[same].code[b];
+            if (same < i || gemv_bucket_columns(b) > n->columns_max) continue;
+            uint32_t *words = to ? (uint32_t *)(void *)(to + at) : NULL;
+            n->code[b].offset = at;
+            n->code[b].words =
+                (uint32_t)gemv_code(&n->shape, m->facts.generation, gemv_bucket_columns(b), words, (size_t)(room - at) / 4, &operations);
+            at += (n->code[b].words * (uint64_t)4 + 63) & ~(uint64_t)63;
+        }
+    }
+    return at;
+}
+
+int code_open(struct npu_model *m, const char **call) {
+    uint64_t bytes = place_code(m, NULL, 0);
+    if (!bytes) return 0;
+    *call = "a buffer for control code";
+    int e = m->provider->buffer_create(m->device, &m->code, NPU_CODE, bytes);
+    if (e) return e;
+    place_code(m, m->code.host, bytes);
+    return m->provider->buffer_sync(m->device, &m->code, 0, m->code.bytes, NPU_TO_DEVICE);
+}

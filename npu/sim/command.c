@@ -1,0 +1,167 @@
+/* Commands: packets in command buffers, alone or in chains, run when somebody waits for them. Nothing that a program reads before it has waited is right. */
+#include <errno.h>
+#include <string.h>
+
+#include "npu/sim/parts.h"
+
+enum { TDR_MS = 2000 };
+
+/* What the cycle model takes for granted (docs/npu.md says where from): bytes per second through all shims, MACs of the kernel's step per second, and a
+ * submission's time on the way to the array and back. */
+static double bytes_per_ns(uint32_t generation) { return generation == NPU_XDNA2 ? 70.0 : 47.0; }
+static double macs_per_ns(uint32_t generation) { return generation == NPU_XDNA2 ? 32 * 128 * 1.5 : 16 * 128 * 1.25; }
+enum { DISPATCH_NS = 50000 };
+
+static uint32_t *packet_words(const struct sim_buffer *b) { return (uint32_t *)(void *)b->host; }
+
+static void set_state(uint32_t *packet, uint32_t state) { __atomic_store_n(packet, (packet[0] & ~15u) | state, __ATOMIC_RELEASE); }
+
+static uint64_t get64(const uint32_t *w) { return w[0] | (uint64_t)w[1] << 32; }
+
+int sim_execute(struct sim_client *c, struct sim_context *x, struct uapi_execute *r) {
+    const uint32_t *list = (const uint32_t *)(uintptr_t)r->buffers;
+    uint64_t at = x->submitted % 16, number = sim.figures.submissions++;
+    struct sim_buffer *packet = sim_buffer(c, r->commands);
+    if (r->ext || r->ext_flags || r->type || r->commands_count != 1 || r->buffers_count > 64 || (r->buffers_count && !list)) return EINVAL;
+    if (!x->configured || !packet || packet->kind != UAPI_BUFFER_COMMAND) return EINVAL;
+    if (x->submitted - x->done == 16) return EAGAIN;
+    for (uint32_t i = 0; i < r->buffers_count; i++)
+        if (!sim_buffer(c, list[i])) return EINVAL;
+    x->end[at] = number >= sim.fail_first && number - sim.fail_first < sim.fail_times ? sim.fail_end : SIM_RIGHT;
+    if (x->end[at] == SIM_GONE) sim.gone = 1;
+    if (x->end[at] == SIM_GONE || x->end[at] == SIM_REFUSED) return x->end[at] == SIM_GONE ? ENODEV : EIO;
+    if (uapi_state(packet_words(packet)[0]) != UAPI_STATE_NEW) return EINVAL;
+    memcpy(x->listed[at], list, r->buffers_count * sizeof *list);
+    x->listed_count[at] = r->buffers_count;
+    x->waiting[at] = (uint32_t)r->commands;
+    r->sequence = x->submitted++;
+    sim.figures.dispatch_ns += DISPATCH_NS;
+    return 0;
+}
+
+/* The device's view of control code that lies in a device buffer. */
+static const uint32_t *find_code(const struct sim_command *k, uint64_t address, uint32_t words) {
+    for (uint32_t i = 0; i < k->buffers; i++) {
+        struct sim_buffer *b = k->buffer[i];
+        if (address < b->address || address - b->address >= b->bytes) continue;
+        if (b->kind != UAPI_BUFFER_DEVICE || address % 4) break;
+        return (const uint32_t *)(const void *)sim_access(b, address - b->address, (uint64_t)words * 4, 0);
+    }
+    sim_complain("the control code is in no device buffer of the command");
+    return NULL;
+}
+
+static void count_time(const struct sim_array *a) {
+    double read = (double)(a->bytes_read > a->bytes_written ? a->bytes_read : a->bytes_written) / bytes_per_ns(a->generation);
+    double work = (double)a->macs / macs_per_ns(a->generation);
+    sim.figures.bytes_read += a->bytes_read;
+    sim.figures.bytes_written += a->bytes_written;
+    sim.figures.macs += a->macs;
+    sim.figures.array_ns += (uint64_t)(read > work ? read : work);
+}
+
+/* The state that the command ends in. */
+static uint32_t start(struct sim_context *x, const uint32_t *packet) {
+    const uint32_t *p = packet + 1;
+    uint32_t words = uapi_words(packet[0]);
+    uint64_t argument[8];
+    if (uapi_opcode(packet[0]) != UAPI_OP_START || words < START_BUFFERS || (words - START_BUFFERS) % 2 || words > START_BUFFERS + 16 ||
+        packet[0] & 0xc00) {
+        sim_complain("a command that is none");
+        return UAPI_STATE_ERROR;
+    }
+    if (p[START_MASK] != 1 || get64(p + START_OPCODE) != START_TRANSACTION) {
+        sim_complain("a command for another unit or of another opcode");
+        return UAPI_STATE_ERROR;
+    }
+    uint32_t arguments = (words - START_BUFFERS) / 2;
+    for (uint32_t i = 0; i < arguments; i++) argument[i] = get64(p + START_BUFFERS + 2 * i);
+    const uint32_t *code = find_code(x->array.command, get64(p + START_CODE), p[START_CODE_WORDS]);
+    int e = code ? sim_firmware(&x->array, code, p[START_CODE_WORDS], argument, arguments) : -1;
+    sim.figures.commands++;
+    if (!e) count_time(&x->array);
+    return !e ? UAPI_STATE_COMPLETED : e > 0 ? UAPI_STATE_TIMEOUT : UAPI_STATE_ERROR;
+}
+
+/* What a device that fails leaves behind: noise in what it was to write, and a context that is of no use. */
+static void spoil(struct sim_context *x, const uint32_t *packet) {
+    uint64_t sums = get64(packet + 1 + START_BUFFERS + 2 * GEMV_SUMS);
+    for (uint32_t i = 0; uapi_words(packet[0]) >= START_BUFFERS + 2 * GEMV_ARGUMENTS && i < x->array.command->buffers; i++) {
+        struct sim_buffer *b = x->array.command->buffer[i];
+        if (b->imported || sums < b->address || sums - b->address >= b->bytes) continue;
+        sim_noise((b->device ? b->device : b->host) + (sums - b->address), b->bytes - (sums - b->address),
+                  (uint32_t)sim.figures.submissions);
+    }
+}
+
+static uint32_t start_or_fail(struct sim_context *x, uint32_t *packet, enum sim_end end) {
+    static const uint32_t state[SIM_ENDS] = {
+        [SIM_ERROR] = UAPI_STATE_ERROR, [SIM_TIMEOUT] = UAPI_STATE_TIMEOUT, [SIM_ABORT] = UAPI_STATE_ABORT};
+    uint32_t s = x->lost ? UAPI_STATE_ABORT : end == SIM_RIGHT ? start(x, packet) : state[end];
+    if (s != UAPI_STATE_COMPLETED) {
+        spoil(x, packet);
+        x->lost = 1;
+    }
+    if (s == UAPI_STATE_TIMEOUT) {
+        const struct uapi_health health = {.version = 1, .generation = x->array.generation, .pc = 0x1234};
+        memcpy(packet + 1, &health, sizeof health);
+        sim.figures.waited_ms += TDR_MS;
+    }
+    set_state(packet, s);
+    return s;
+}
+
+static void chain(struct sim_client *c, struct sim_context *x, uint32_t *packet, enum sim_end end) {
+    uint32_t *p = packet + 1, count = p[CHAIN_COUNT], s = UAPI_STATE_COMPLETED;
+    if (!count || count > UAPI_CHAIN_MAX || uapi_words(packet[0]) < CHAIN_HANDLES + 2 * count) {
+        sim_complain("a chain of %u commands", count);
+        set_state(packet, UAPI_STATE_ERROR);
+        return;
+    }
+    for (uint32_t i = 0; i < count && s == UAPI_STATE_COMPLETED; i++) {
+        const struct sim_buffer *b = sim_buffer(c, get64(p + CHAIN_HANDLES + 2 * i));
+        if (!b || b->kind != UAPI_BUFFER_COMMAND || uapi_state(packet_words(b)[0]) != UAPI_STATE_NEW) {
+            sim_complain("a chain's command is none");
+            s = UAPI_STATE_ERROR;
+        } else {
+            s = start_or_fail(x, packet_words(b), i + 1 == count ? end : SIM_RIGHT);
+        }
+        p[CHAIN_SUBMITTED] = i;
+        if (s != UAPI_STATE_COMPLETED) p[CHAIN_ERROR] = i;
+    }
+    set_state(packet, s);
+}
+
+static void run(struct sim_client *c, struct sim_context *x, uint32_t at) {
+    struct sim_command command = {{0}, 0};
+    const struct sim_buffer *packet = sim_buffer(c, x->waiting[at]);
+    for (uint32_t i = 0; i < x->listed_count[at]; i++) {
+        struct sim_buffer *b = sim_buffer(c, x->listed[at][i]);
+        if (!b)
+            sim_complain("a buffer is closed before the command that uses it has run");
+        else
+            command.buffer[command.buffers++] = b;
+    }
+    if (!packet) {
+        sim_complain("a command is closed before it has run");
+        return;
+    }
+    x->array.command = &command;
+    if (uapi_opcode(packet_words(packet)[0]) == UAPI_OP_CHAIN)
+        chain(c, x, packet_words(packet), x->end[at]);
+    else
+        start_or_fail(x, packet_words(packet), x->end[at]);
+    x->array.command = NULL;
+}
+
+int sim_finish(struct sim_client *c, struct sim_context *x, uint64_t sequence, uint64_t timeout_ms) {
+    if (sequence >= x->submitted) return EINVAL;
+    for (; x->done <= sequence; x->done++) {
+        if (x->end[x->done % 16] == SIM_SILENT) {
+            sim.figures.waited_ms += timeout_ms;
+            return ETIME;
+        }
+        run(c, x, x->done % 16);
+    }
+    return 0;
+}

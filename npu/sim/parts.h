@@ -1,0 +1,176 @@
+/* The model's own parts; npu/sim/sim.h is what its users see. All of it runs under one mutex (driver.c). */
+#ifndef NPU_SIM_PARTS_H
+#define NPU_SIM_PARTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "npu/array.h"
+#include "npu/gemv.h"
+#include "npu/sim/sim.h"
+#include "npu/uapi.h"
+
+/* npu/sim/state.c */
+struct sim_state {
+    struct sim_config config;
+    struct sim_figures figures;
+    uint64_t fail_first, fail_times, sync_dropped, syncs;
+    enum sim_end fail_end;
+    uint32_t age; /* resets so far */
+    int gone;
+    char complaint[256];
+};
+extern struct sim_state sim;
+/* Keeps the first complaint; always -1. */
+int sim_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- descriptors: decode.c */
+/* 0 where the words are no valid descriptor: the valid bit clear, reserved bits, something this project does not use. */
+int sim_decode(struct descriptor *d, uint32_t row, const uint32_t words[BD_WORDS_MAX]);
+
+/* ---- memory: memory.c */
+enum { CLIENT_BUFFERS = 256, CLIENT_CONTEXTS = 6, PAGE_BYTES = 4096 };
+
+struct sim_buffer {
+    uint32_t kind; /* enum uapi_buffer_kind; 0: no buffer */
+    uint32_t imported;
+    uint64_t bytes, offset; /* offset: in the file, or of a device buffer in the heap */
+    uint64_t address;       /* the device's */
+    uint8_t *host;          /* the process's pages, as the model maps them */
+    uint8_t *device;        /* what the device sees of them; NULL: the same */
+    uint8_t *synced;        /* [pages] imported ones */
+};
+
+struct sim_client; /* an open file */
+struct sim_buffer *sim_buffer(struct sim_client *c, uint64_t handle);
+int sim_buffer_create(struct sim_client *c, struct uapi_create_buffer *request);
+int sim_buffer_close(struct sim_client *c, uint32_t handle);
+int sim_buffer_sync(struct sim_client *c, const struct uapi_sync_buffer *s);
+/* What the device reads or writes at offset .. of a buffer; NULL with a complaint where it may not. */
+uint8_t *sim_access(struct sim_buffer *b, uint64_t offset, uint64_t bytes, int write);
+
+/* ---- the array: array.c, dma.c, core.c */
+struct sim_bd {
+    uint32_t word[BD_WORDS_MAX];
+    uint32_t iteration;
+};
+
+struct sim_task {
+    uint32_t bd, runs;
+    int token;
+};
+
+enum { STREAM_WORDS = 64, STREAMS_OUT = ARRAY_COLUMNS_MAX };
+struct sim_stream { /* into one channel */
+    uint32_t word[STREAM_WORDS];
+    uint32_t from, count;
+};
+
+struct sim_channel {
+    uint32_t column, row, index;
+    int to_memory; /* S2MM */
+    struct sim_task queue[QUEUE_DEPTH];
+    uint32_t queued, tokens;
+    int busy, started; /* a task is at work; its present descriptor has its lock */
+    struct sim_task now;
+    uint32_t bd, at; /* the present descriptor, and words of it that are done */
+    struct descriptor d;
+    struct sim_stream in;                 /* S2MM */
+    struct sim_channel *out[STREAMS_OUT]; /* MM2S: where its words go, all of them */
+    uint32_t outs;
+};
+
+struct sim_core {
+    uint32_t panel, chunk, w, x, y; /* progress; the buffers in turn */
+    int at_work;
+    uint32_t parameter[GEMV_PARAMETERS];
+};
+
+struct sim_tile {
+    uint8_t *memory; /* NULL: the shim */
+    uint32_t bytes;
+    int32_t lock[MEM_LOCKS];
+    struct sim_bd bd[MEM_BDS];
+    struct sim_channel to_memory[MEM_CHANNELS], to_stream[MEM_CHANNELS];
+    struct sim_core core;
+};
+
+/* What a command may touch. */
+struct sim_command {
+    struct sim_buffer *buffer[64];
+    uint32_t buffers;
+};
+
+struct sim_array {
+    uint32_t columns, generation;
+    int loaded;
+    struct sim_tile tile[ARRAY_COLUMNS_MAX][ARRAY_ROWS];
+    struct sim_command *command;
+    uint64_t bytes_read, bytes_written, macs; /* of the present command */
+};
+
+void sim_array_open(struct sim_array *a, uint32_t generation);
+void sim_array_close(struct sim_array *a);
+/* Loads an overlay's image. 0, or -1 with a complaint. */
+int sim_array_load(struct sim_array *a, const uint8_t *file, uint64_t bytes);
+/* Registers and tile memory. */
+int sim_array_write(struct sim_array *a, uint32_t address, uint32_t value);
+int sim_array_block(struct sim_array *a, uint32_t address, const uint32_t *values, uint32_t count);
+int sim_array_patch(struct sim_array *a, uint32_t address, uint64_t value);
+/* Runs until nothing moves. */
+int sim_array_run(struct sim_array *a);
+/* Takes a token of every column; 1: all were there. */
+int sim_array_token(struct sim_array *a, uint32_t column, uint32_t columns, uint32_t direction, uint32_t channel);
+/* 0 where everything is as after the load: queues empty, tokens taken, locks at their first values. */
+int sim_array_quiet(const struct sim_array *a);
+
+void sim_tile_start(struct sim_array *a, uint32_t column, uint32_t row); /* locks and memory as the overlay leaves them */
+int sim_channel_step(struct sim_array *a, struct sim_channel *c);        /* 1: moved; -1: complaint */
+int sim_core_step(struct sim_array *a, struct sim_tile *t);
+
+static inline uint32_t sim_channels(uint32_t row) { return row == ROW_MEM ? MEM_CHANNELS : CORE_CHANNELS; }
+static inline uint32_t sim_bds(uint32_t row) { return row == ROW_MEM ? MEM_BDS : CORE_BDS; }
+static inline uint32_t sim_locks(uint32_t row) { return row == ROW_MEM ? MEM_LOCKS : row >= ROW_CORE ? CORE_LOCKS : 0; }
+
+/* ---- the firmware: firmware.c. Interprets control code with its buffers' addresses: 0; -1 with a complaint; 1: it hangs (likewise). */
+int sim_firmware(struct sim_array *a, const uint32_t *words, uint32_t count, const uint64_t *argument, uint32_t arguments);
+
+/* ---- commands: command.c */
+struct sim_context {
+    uint32_t handle; /* 0: none */
+    int configured, lost;
+    uint64_t submitted, done; /* sequence numbers */
+    uint32_t waiting[16];     /* command buffers by sequence, not run yet */
+    enum sim_end end[16];
+    uint32_t listed[16][64], listed_count[16];
+    struct sim_array array;
+};
+
+int sim_execute(struct sim_client *c, struct sim_context *x, struct uapi_execute *request);
+/* Runs what was submitted up to a sequence number. 0 or an errno value. */
+int sim_finish(struct sim_client *c, struct sim_context *x, uint64_t sequence, uint64_t timeout_ms);
+
+struct sim_client {
+    int fd; /* -1: free */
+    uint32_t age;
+    uint64_t file_bytes, next_address, pinned;
+    struct sim_buffer buffer[CLIENT_BUFFERS]; /* by handle, from 1 */
+    struct sim_context context[CLIENT_CONTEXTS];
+};
+
+/* The overlay's image, and how locks begin and streams run with it: overlay.c. */
+struct sim_route {
+    uint8_t column, row, channel, to_column, to_row, to_channel;
+};
+enum { IMAGE_ROUTES_MAX = 256 };
+struct sim_image {
+    uint8_t id[16];
+    uint32_t generation, columns, routes;
+    struct sim_route route[IMAGE_ROUTES_MAX];
+};
+void sim_image(struct sim_image *image, uint32_t generation);
+int32_t sim_first_lock(uint32_t row, uint32_t lock);
+
+void sim_noise(uint8_t *to, uint64_t bytes, uint32_t seed);
+
+#endif

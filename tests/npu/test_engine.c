@@ -1,0 +1,321 @@
+/* The engine as a caller of the library sees it, over the device model: the CPU's bits on both arrays, in every way of failing; what a token costs in
+ * requests; and that no sync is there for nothing. */
+#include "tests/api/fixture.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "npu/sim/sim.h"
+#include "npu/uapi.h"
+
+enum { POSITIONS = 21, TOKENS = 5, SHORT = 3, SHORT_TOKENS = 2, CONTEXT = 64, CHUNK = 16, FOR_EVER = 1 << 30 };
+
+static char log_text[4096];
+static void keep(void *user, int level, const char *text) {
+    (void)user, (void)level;
+    size_t n = strlen(log_text);
+    snprintf(log_text + n, sizeof log_text - n, "%s\n", text);
+}
+
+static apus_port port(void) {
+    apus_port p = *apus_port_host();
+    p.log = keep;
+    log_text[0] = 0;
+    return p;
+}
+
+static const char *device(uint32_t generation, const char *more) {
+    static char text[512];
+    const char *build = getenv("APUS_BUILD");
+    snprintf(text, sizeof text, "overlay=%s/npu-model-xdna%u.xclbin%s", build ? build : "build/release", generation, more);
+    return text;
+}
+
+/* The fixture's model, on the engine; the CPU's is closed. NULL: refused with a status. */
+struct on_npu {
+    struct api_model m;
+    apus_port port;
+    apus_status refused;
+};
+
+static int open_npu(struct on_npu *n, int which, const char *where) {
+    api_model_open(&n->m, which, APUS_CPU_BEST);
+    apus_model_close(n->m.model);
+    guarded_free(&n->m.memory);
+    n->port = port();
+    apus_model_config config = {.size = sizeof config, .blob = &n->m.blob, .port = &n->port, .engine = "npu", .device = where};
+    apus_memory need;
+    n->refused = apus_model_measure(&config, &need);
+    if (!n->refused) {
+        n->m.memory = guarded_take(need.bytes, need.alignment);
+        n->refused = apus_model_open(&n->m.model, &config, n->m.memory.at, need.bytes);
+        if (n->refused) guarded_free(&n->m.memory);
+    }
+    if (n->refused) guarded_free(&n->m.bytes);
+    return !n->refused;
+}
+
+/* Everything that a text leaves: logits, ids, cache; 0 where it could not be finished. */
+static uint64_t text(const struct api_model *m, uint32_t positions, uint32_t tokens, const char **engine) {
+    struct api_session s;
+    apus_stats_t stats;
+    int32_t ids[POSITIONS];
+    const int32_t *made;
+    size_t bytes, count;
+    uint64_t hash = 0;
+    api_ids(m, 5, ids, positions);
+    apus_config config = {.size = sizeof config, .model = m->model, .context = CONTEXT, .threads = 2, .chunk = CHUNK};
+    apus_memory need;
+    assert_int_equal(apus_measure(&config, &need), APUS_OK);
+    s.arena = guarded_take(need.bytes, need.alignment);
+    if (apus_open(&s.session, &config, s.arena.at, need.bytes)) {
+        guarded_free(&s.arena);
+        return 0;
+    }
+    apus_status status = API_PROMPT(&s, ids, positions);
+    apus_sampling greedy = {.size = sizeof greedy, .max_tokens = tokens, .ignore_end = 1, .want_hash = 1};
+    apus_piece piece = {0};
+    if (!status) status = apus_begin(s.session, &greedy);
+    while (!status && !piece.stop) status = apus_next(s.session, &piece);
+    assert_int_equal(apus_stats(s.session, &stats), APUS_OK);
+    *engine = stats.engine;
+    if (!status) {
+        assert_int_equal(apus_ids(s.session, &made, &count), APUS_OK);
+        assert_int_equal(apus_save(s.session, NULL, 0, &bytes), APUS_OK);
+        unsigned char *saved = malloc(bytes);
+        assert_non_null(saved);
+        assert_int_equal(apus_save(s.session, saved, bytes, &bytes), APUS_OK);
+        hash = api_hash(api_hash(stats.logits_hash, saved, bytes), made, count * sizeof *made);
+        free(saved);
+    }
+    api_close(&s);
+    return hash;
+}
+static uint64_t text_of(const struct api_model *m, const char **engine) { return text(m, POSITIONS, TOKENS, engine); }
+
+static uint64_t short_text(const struct api_model *m, const char **engine) { return text(m, SHORT, SHORT_TOKENS, engine); }
+
+static uint64_t by_cpu(int which, uint64_t (*of)(const struct api_model *m, const char **engine)) {
+    struct api_model m;
+    const char *engine;
+    api_model_open(&m, which, APUS_CPU_REF);
+    uint64_t hash = of(&m, &engine);
+    assert_true(hash);
+    api_model_close(&m);
+    return hash;
+}
+
+static void machine(uint32_t generation) { sim_reset(&(struct sim_config){.generation = generation}); }
+
+static void the_bits_are_the_cpus(void **state) {
+    (void)state;
+    for (int which = 0; which < API_MODELS; which++) {
+        uint64_t want = by_cpu(which, text_of);
+        for (uint32_t generation = 1; generation <= 2; generation++) {
+            struct on_npu n;
+            const char *engine;
+            machine(generation);
+            assert_true(open_npu(&n, which, device(generation, ",all")));
+            assert_int_equal(text_of(&n.m, &engine), want);
+            assert_string_equal(engine, "npu");
+            assert_string_equal(sim_complaint(), "");
+            struct sim_figures f = sim_figures();
+            assert_true(f.commands > 50 && f.macs && f.bytes_read && f.array_ns && f.dispatch_ns == f.submissions * 50000);
+            api_model_close(&n.m);
+        }
+    }
+}
+
+/* Small matrices are not worth a dispatch: without being told, all of a tiny model stays with the CPU. */
+static void small_matrices_stay(void **state) {
+    (void)state;
+    struct on_npu n;
+    const char *engine;
+    machine(2);
+    assert_true(open_npu(&n, 0, device(2, "")));
+    assert_int_equal(text_of(&n.m, &engine), by_cpu(0, text_of));
+    assert_int_equal(sim_figures().submissions, 0);
+    api_model_close(&n.m);
+}
+
+/* What goes on per token: four requests an operation, and nothing is made. */
+static void requests_of_a_token(void **state) {
+    (void)state;
+    struct on_npu n;
+    struct api_session s;
+    int32_t ids[POSITIONS];
+    machine(2);
+    assert_true(open_npu(&n, 0, device(2, ",all")));
+    api_ids(&n.m, 5, ids, POSITIONS);
+    api_open(&s, &n.m, CONTEXT, 1, CHUNK);
+    assert_int_equal(API_PROMPT(&s, ids, POSITIONS), APUS_OK);
+    api_generate(&s, 2, NULL);
+    struct sim_figures before = sim_figures();
+    api_generate(&s, 8, NULL); /* the first was left unevaluated by the generation before */
+    struct sim_figures after = sim_figures();
+    uint64_t operations = 8 * (3 * 4 + 1); /* QKV, O, gate and up, down of three layers; the head */
+    assert_int_equal(after.submissions - before.submissions, operations);
+    assert_int_equal(after.requests[UAPI_EXECUTE] - before.requests[UAPI_EXECUTE], operations);
+    assert_int_equal(after.requests[UAPI_WAIT] - before.requests[UAPI_WAIT], operations);
+    assert_int_equal(after.requests[UAPI_SYNC_BUFFER] - before.requests[UAPI_SYNC_BUFFER], 2 * operations);
+    assert_int_equal(after.all_requests - before.all_requests, 4 * operations);
+    assert_int_equal(after.buffers, before.buffers);
+    api_close(&s);
+    api_model_close(&n.m);
+}
+
+/* Every way to fail, at every submission: once, and a new context goes on; for ever, and the CPU does. */
+static void failures_leave_the_text(void **state) {
+    (void)state;
+    uint64_t want = by_cpu(0, short_text), submissions = 0;
+    for (int end = SIM_RIGHT; end < SIM_ENDS; end++)
+        for (uint64_t times = 1; times <= FOR_EVER; times = times == 1 ? FOR_EVER : FOR_EVER + 1)
+            for (uint64_t at = 0; end ? at < submissions : times == 1 && !at; at += times == 1 ? 1 : 5) {
+                struct on_npu n;
+                const char *engine;
+                int lost = times > 1 || end == SIM_GONE;
+                machine(1);
+                sim_fail(at, times, (enum sim_end)end);
+                assert_true(open_npu(&n, 0, device(1, ",all")));
+                if (short_text(&n.m, &engine) != want) fail_msg("failure %d at submission %u changes the text", end, (unsigned)at);
+                if (!end) submissions = sim_figures().submissions;
+                assert_string_equal(engine, lost ? "cpu" : "npu");
+                if (end) assert_non_null(strstr(log_text, lost ? "giving the NPU up" : "trying again with a new context"));
+                if (!lost) assert_int_equal(sim_figures().submissions, submissions + (end ? 1 : 0));
+                api_model_close(&n.m);
+            }
+    assert_int_equal(submissions, (3 * 4 + 1) * 2);
+}
+
+/* Without any one of them, a model does not open, the device model complains, or the text is another. */
+static void every_sync_is_missed(void **state) {
+    (void)state;
+    uint64_t want = by_cpu(1, short_text), syncs = 0;
+    for (uint64_t at = UINT64_MAX; at == UINT64_MAX || at < syncs; at++) {
+        struct on_npu n;
+        const char *engine;
+        machine(1);
+        sim_drop_sync(at);
+        if (!open_npu(&n, 1, device(1, ",all"))) continue;
+        uint64_t got = short_text(&n.m, &engine);
+        if (at == UINT64_MAX) syncs = sim_figures().requests[UAPI_SYNC_BUFFER];
+        if ((got == want && !sim_complaint()[0]) != (at == UINT64_MAX)) fail_msg("sync %u is of no use", (unsigned)at);
+        api_model_close(&n.m);
+    }
+    assert_int_equal(syncs, 4 + 2 * 2 * (4 + 4 + 1)); /* weights, copies, code, image; x and sums of every operation of two passes */
+}
+
+/* The published split: the target on the NPU, its draft on the CPU. Speculation and the engine leave the target's own text. */
+static void the_draft_stays_on_the_cpu(void **state) {
+    (void)state;
+    struct api_model cpu;
+    struct on_npu n;
+    int32_t ids[POSITIONS], want[24], got[24];
+    uint64_t hash[2];
+    machine(2);
+    api_model_open(&cpu, 0, APUS_CPU_BEST);
+    assert_true(open_npu(&n, 0, device(2, ",all")));
+    api_ids(&cpu, 5, ids, POSITIONS);
+    for (int npu = 0; npu < 2; npu++) {
+        apus_config config = {.size = sizeof config,
+                              .model = npu ? n.m.model : cpu.model,
+                              .draft = npu ? cpu.model : NULL,
+                              .context = CONTEXT,
+                              .threads = 2,
+                              .proposals = 3};
+        apus_memory need;
+        struct api_session s;
+        apus_stats_t stats;
+        assert_int_equal(apus_measure(&config, &need), APUS_OK);
+        s.arena = guarded_take(need.bytes, need.alignment);
+        assert_int_equal(apus_open(&s.session, &config, s.arena.at, need.bytes), APUS_OK);
+        assert_int_equal(API_PROMPT(&s, ids, POSITIONS), APUS_OK);
+        hash[npu] = api_generate(&s, 24, npu ? got : want);
+        assert_int_equal(apus_stats(s.session, &stats), APUS_OK);
+        assert_string_equal(stats.engine, npu ? "npu" : "cpu");
+        api_close(&s);
+    }
+    assert_memory_equal(got, want, sizeof want);
+    assert_int_equal(hash[0], hash[1]);
+    assert_string_equal(sim_complaint(), "");
+    api_model_close(&n.m);
+    api_model_close(&cpu);
+}
+
+/* What is missing is said with its remedy. */
+static void missing_things_are_explained(void **state) {
+    (void)state;
+    static const struct {
+        struct sim_config config;
+        const char *where, *says;
+    } cases[] = {
+        {{.generation = 2, .open_error = ENOENT}, NULL, "modprobe amdxdna"},
+        {{.generation = 2, .open_error = EACCES}, NULL, "usermod -aG render"},
+        {{.generation = 2, .open_error = ENODEV}, NULL, "dmesg"},
+        {{.generation = 2, .poses = 1}, NULL, "the overlay is the device model's, and this is a device"},
+        {{.generation = 1}, NULL, "another number of columns"},
+        {{.generation = 2}, "", "docs/npu.md"},
+        {{.generation = 2}, "overlay=README.md", "no xclbin container"},
+        {{.generation = 2}, "overlay=there/is/none", "cannot be read"},
+        {{.generation = 2}, "overlay=x,npu=1", "no NPU"},
+        {{.generation = 2}, "nonsense", "overlay=FILE"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct on_npu n;
+        sim_reset(&cases[i].config);
+        if (open_npu(&n, 0, cases[i].where ? cases[i].where : device(2, ",all"))) fail_msg("case %zu opens", i);
+        assert_int_equal(n.refused, APUS_E_UNAVAILABLE);
+        if (!strstr(log_text, cases[i].says)) fail_msg("case %zu says: %s", i, log_text);
+    }
+}
+
+/* Firmware that is too old shows when a context is made: the session is refused, or would be the CPU's under another name. */
+static void contexts_are_explained(void **state) {
+    (void)state;
+    struct on_npu n;
+    sim_reset(&(struct sim_config){.generation = 2, .context_error = EINVAL});
+    assert_true(open_npu(&n, 0, device(2, ",all")));
+    apus_config config = {.size = sizeof config, .model = n.m.model, .context = CONTEXT};
+    apus_memory need;
+    apus_session *s;
+    assert_int_equal(apus_measure(&config, &need), APUS_OK);
+    struct guarded arena = guarded_take(need.bytes, need.alignment);
+    assert_int_equal(apus_open(&s, &config, arena.at, need.bytes), APUS_E_ENGINE);
+    assert_non_null(strstr(log_text, "firmware is older than the driver"));
+    guarded_free(&arena);
+    api_model_close(&n.m);
+}
+
+/* Weights that may not be pinned are copied, and the same bits come out. */
+static void a_low_limit_copies(void **state) {
+    (void)state;
+    struct on_npu n;
+    const char *engine;
+    struct rlimit limit, low = {4096, 4096};
+    assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &limit), 0);
+    low.rlim_max = limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &low), 0);
+    machine(2);
+    assert_true(open_npu(&n, 0, device(2, ",all")));
+    assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
+    assert_non_null(strstr(log_text, "ulimit -l unlimited"));
+    assert_int_equal(text_of(&n.m, &engine), by_cpu(0, text_of));
+    assert_string_equal(engine, "npu");
+    api_model_close(&n.m);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_bits_are_the_cpus),
+                                       cmocka_unit_test(small_matrices_stay),
+                                       cmocka_unit_test(requests_of_a_token),
+                                       cmocka_unit_test(failures_leave_the_text),
+                                       cmocka_unit_test(every_sync_is_missed),
+                                       cmocka_unit_test(the_draft_stays_on_the_cpu),
+                                       cmocka_unit_test(missing_things_are_explained),
+                                       cmocka_unit_test(contexts_are_explained),
+                                       cmocka_unit_test(a_low_limit_copies)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
