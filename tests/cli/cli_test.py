@@ -1,92 +1,14 @@
-#!/usr/bin/env python3
-"""The command line as a person or a script meets it: every command, --json, and what wrong use gives.
-
-Needs APUS_BUILD, the build folder with apus and apus-pack; the model is made here and packed."""
+"""The command line as a person or a script meets it: every command, --json, and what wrong use gives (draft_test.py and measure_test.py have
+what belongs to a draft and what measures). All three: python3 -m unittest cli_test draft_test measure_test, in this folder."""
 import json
-import math
 import os
 import pathlib
 import signal
 import struct
 import subprocess
-import sys
-import tempfile
-import unittest
 
 import tiny_gguf
-
-BUILD = pathlib.Path(os.environ.get('APUS_BUILD', 'build/release'))
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-NUMBER = (int, float)
-PROMPT = 'the quick dog'
-
-
-class Fixture:
-    """The packed model, made once."""
-    folder = model = gguf = None
-    vocab = 0
-
-
-def setUpModule():
-    Fixture.folder = tempfile.TemporaryDirectory()
-    Fixture.gguf = os.path.join(Fixture.folder.name, 'tiny.gguf')
-    Fixture.model = os.path.join(Fixture.folder.name, 'tiny.apus')
-    Fixture.vocab = tiny_gguf.write(Fixture.gguf)
-    packed = subprocess.run([str(BUILD / 'apus-pack'), Fixture.gguf, '-o', Fixture.model], capture_output=True, text=True)
-    if packed.returncode:
-        raise RuntimeError('apus-pack failed: ' + packed.stderr)
-
-
-def other_model(name, **of):
-    """Another packed model, for a draft."""
-    tiny_gguf.write(path(name + '.gguf'), **of)
-    subprocess.run([str(BUILD / 'apus-pack'), path(name + '.gguf'), '-o', path(name)], check=True, capture_output=True)
-    return path(name)
-
-
-def tearDownModule():
-    Fixture.folder.cleanup()
-
-
-def apus(*args, stdin=b'', **options):
-    if 'probe' in args or '--engine' in args: # a driver is loaded, and what it leaks is not ours
-        options.setdefault('env', dict(os.environ, ASAN_OPTIONS='detect_leaks=0'))
-    return subprocess.run([str(BUILD / 'apus'), *map(str, args)], capture_output=True, input=stdin, timeout=300, **options)
-
-
-def path(name):
-    return os.path.join(Fixture.folder.name, name)
-
-
-class Case(unittest.TestCase):
-    def ok(self, *args, **options):
-        r = apus(*args, **options)
-        self.assertEqual(r.returncode, 0, r.stderr)
-        return r
-
-    def object(self, *args, want=None, **options):
-        """The one object that --json prints, with its keys and types."""
-        r = self.ok(*args, '--json', **options)
-        self.assertEqual(r.stdout.count(b'\n'), 1, 'one object on one line')
-        o = json.loads(r.stdout)
-        for key, kind in (want or {}).items():
-            self.assertIn(key, o)
-            self.assertTrue(isinstance(o[key], kind) and not (kind is int and isinstance(o[key], bool)), f'{key}: {o[key]!r}')
-        return o
-
-    def wrong(self, status, expect, *args, **options):
-        """A sentence on standard error that says `expect`, nothing on standard output."""
-        for extra in ([], ['--json']):
-            r = apus(*extra, *args, **options)
-            self.assertEqual(r.returncode, status, (args, r.stderr))
-            self.assertEqual(r.stdout, b'', args)
-            text = r.stderr.decode()
-            self.assertTrue(text.startswith('apus') and text.count('\n') == 1, (args, text))
-            self.assertIn(expect, text)
-
-
-RUN = dict(text=str, ids=list, prompt_tokens=int, new_tokens=int, stop_reason=str, prefill_tps=NUMBER, decode_tps=NUMBER,
-           weight_gb_per_s=NUMBER, first_token_ms=NUMBER, arena_bytes=int, logits_hash=str, engine=str, cpu=str, threads=int)
+from cli_case import BUILD, Fixture, NUMBER, PROMPT, ROOT, RUN, Case, apus, path, read_logits
 
 
 class Run(Case):
@@ -232,46 +154,6 @@ class Run(Case):
                 self.assertIn(b'standard output', r.stderr)
 
 
-SPECULATION = dict(RUN, rounds=int, proposed=int, accepted=int, branches=int, branches_taken=int, accepted_at=list, tokens_per_round=NUMBER, draft_ms=NUMBER,
-                   draft_prompt_ms=NUMBER, verify_ms=NUMBER, overlap_ms=NUMBER, ahead=int, ahead_kept=int, overhead_ms=NUMBER, draft_off_rounds=int)
-
-
-class Draft(Case):
-    def test_a_draft_changes_figures_only(self):
-        draft = other_model('draft.apus', seed=2)
-        for sampling in ([], ['--temp', '0.8', '--seed', '3']):
-            common = ['run', '-m', Fixture.model, '-p', PROMPT, '-n', 40, '--ignore-eos', *sampling]
-            plain = self.object(*common, want=RUN)
-            self.assertNotIn('rounds', plain)
-            for ways in (['-d', draft], ['-d', draft, '--draft-tokens', 5], ['-d', Fixture.model, '--draft-tokens', 3], ['--lookup'], ['-d', draft, '--draft-ctx', 64],
-                         ['-d', draft, '--lookup', '--draft-tokens', 'auto']):
-                with self.subTest(ways=ways):
-                    o = self.object(*common, *ways, want=SPECULATION)
-                    for key in ('text', 'ids', 'logits_hash', 'stop_reason'):
-                        self.assertEqual(o[key], plain[key])
-                    self.assertLessEqual(o['accepted'], o['proposed'])
-                    self.assertAlmostEqual(o['tokens_per_round'], 40 / o['rounds'])
-                    if Fixture.model in ways[1:]:  # its own draft is always right
-                        self.assertEqual(o['accepted'], o['proposed'])
-                        self.assertEqual(o['accepted_at'], [1, 1, 1])
-                        self.assertGreater(o['tokens_per_round'], 3)
-        r = self.ok(*common, '-d', draft, '--draft-tokens', 2)
-        self.assertIn('tokens a round', r.stderr.decode())
-
-    def test_wrong_drafts(self):
-        m = Fixture.model
-        other = other_model('other.apus', swapped=True)
-        for status, expect, args in [
-                (1, 'different texts', ['-d', other]), (1, 'No such file', ['-d', path('absent')]), (1, 'GGUF', ['-d', Fixture.gguf]),
-                (2, '--draft-tokens', ['-d', m, '--draft-tokens', '16']), (2, '--draft-tokens', ['-d', m, '--draft-tokens', '0']),
-                (2, '--draft-tokens', ['-d', m, '--draft-tokens', 'some']), (2, 'needs a draft', ['--draft-tokens', '4']),
-                (2, '--overlap', ['-d', m, '--overlap', 'yes']), (2, 'needs a draft', ['--overlap', 'on']),
-                (2, 'needs a draft', ['--draft-ctx', '64']), (2, '--draft-ctx', ['-d', m, '--draft-ctx', '63']),
-                (2, 'positions of the draft', ['-d', m, '--draft-ctx', '99999999'])]:
-            with self.subTest(args=args):
-                self.wrong(status, expect, 'run', '-m', m, '-p', 'x', *args)
-
-
 class Info(Case):
     def test_says_what_the_model_is(self):
         o = self.object('info', Fixture.model, want=dict(name=str, architecture=str, bytes=int, bits_per_weight=NUMBER, weight_bytes=int,
@@ -344,12 +226,6 @@ class Tokens(Case):
         self.wrong(2, '-5', 'detokenize', '-m', m, '--ids', '1,-5')
 
 
-def read_logits(name, vocab):
-    data = pathlib.Path(name).read_bytes()
-    rows = len(data) // (4 * vocab)
-    return [struct.unpack_from(f'<{vocab}f', data, 4 * vocab * r) for r in range(rows)]
-
-
 class Logits(Case):
     def logits(self, ids, *args):
         out = path('logits.f32')
@@ -389,178 +265,6 @@ class Logits(Case):
         self.wrong(1, 'No such file', 'logits', '-m', m, '--ids', '1', '-o', path('no/such/l'))
         self.wrong(2, 'positions', 'logits', '-m', m, '--ids', '-', '-o', path('l'), stdin=b'1,' * 32769)
         self.assertFalse(os.path.exists(path('l')))
-
-
-class Perplexity(Case):
-    WANT = dict(perplexity=NUMBER, tokens=int, windows=int, nll=NUMBER)
-
-    def test_is_what_the_logits_say(self):
-        n, text = 32, 'the quick fox over the lazy dog. ' * 12
-        with open(path('text.txt'), 'w') as f:
-            f.write(text)
-        o = self.object('perplexity', '-m', Fixture.model, '-f', path('text.txt'), '--ctx', n, want=self.WANT)
-        ids = self.object('tokenize', '-m', Fixture.model, '-p', text, '--bos')['ids']
-        total, scored = 0.0, 0
-        for w in range(len(ids) // n):
-            window = [tiny_gguf.BOS] + ids[w * n + 1:w * n + n]
-            self.ok('logits', '-m', Fixture.model, '--ids', ','.join(map(str, window)), '-o', path('w.f32'))
-            rows = read_logits(path('w.f32'), Fixture.vocab)
-            for i in range(n // 2, n - 1):
-                top = max(rows[i])
-                total -= rows[i][window[i + 1]] - top - math.log(sum(math.exp(x - top) for x in rows[i]))
-                scored += 1
-        self.assertEqual((o['windows'], o['tokens']), (len(ids) // n, scored))
-        self.assertAlmostEqual(o['nll'], total / scored, places=6)
-        self.assertAlmostEqual(o['perplexity'], math.exp(total / scored), delta=1e-5 * o['perplexity'])
-        self.assertIn(b'perplexity', self.ok('perplexity', '-m', Fixture.model, '-f', path('text.txt'), '--ctx', n).stdout)
-
-    def test_wrong_use(self):
-        m = Fixture.model
-        with open(path('short.txt'), 'w') as f:
-            f.write('the dog')
-        self.wrong(2, 'no text', 'perplexity', '-m', m)
-        self.wrong(2, 'no model', 'perplexity', '-f', path('short.txt'))
-        self.wrong(1, 'fewer than one window', 'perplexity', '-m', m, '-f', path('short.txt'))
-        self.wrong(1, 'No such file', 'perplexity', '-m', m, '-f', path('absent'))
-        self.wrong(2, '--ctx', 'perplexity', '-m', m, '-f', path('short.txt'), '--ctx', '3')
-        self.wrong(2, '32768', 'perplexity', '-m', m, '-f', path('short.txt'), '--ctx', '40000')
-
-
-def log_softmax(row):
-    top = max(row)
-    total = top + math.log(sum(math.exp(x - top) for x in row))
-    return [x - total for x in row]
-
-
-class Compare(Case):
-    WANT = dict(kl=NUMBER, kl_p99=NUMBER, top1=NUMBER, perplexity=NUMBER, perplexity_reference=NUMBER, positions=int, windows=int)
-    TEXT = 'the quick fox over the lazy dog. ' * 12
-
-    @classmethod
-    def setUpClass(cls):
-        with open(path('compared.txt'), 'w') as f:
-            f.write(cls.TEXT)
-        subprocess.run([str(BUILD / 'apus-pack'), Fixture.gguf, '-o', path('four.apus'), '--weights', 'int4', '-q'], check=True)
-
-    def test_is_what_the_logits_say(self):
-        n = 32
-        args = ('compare', '-m', path('four.apus'), '-f', path('compared.txt'), '--ctx', n)
-        o = self.object(*args, '--reference', Fixture.model, want=self.WANT)
-        ids = self.object('tokenize', '-m', Fixture.model, '-p', self.TEXT, '--bos')['ids']
-        kl, same, nll, all_logits = [], 0, [0.0, 0.0], b''
-        for w in range(len(ids) // n):
-            window = [tiny_gguf.BOS] + ids[w * n + 1:w * n + n]
-            both = []
-            for model in (Fixture.model, path('four.apus')):
-                self.ok('logits', '-m', model, '--ids', ','.join(map(str, window)), '-o', path('w.f32'))
-                both.append([log_softmax(row) for row in read_logits(path('w.f32'), Fixture.vocab)])
-                if model == Fixture.model:
-                    with open(path('w.f32'), 'rb') as f:
-                        all_logits += f.read()
-            for i, (p, q) in enumerate(zip(*both)):
-                kl.append(sum(math.exp(a) * (a - b) for a, b in zip(p, q)))
-                same += p.index(max(p)) == q.index(max(q))
-                if n // 2 <= i < n - 1:
-                    nll = [nll[0] - p[window[i + 1]], nll[1] - q[window[i + 1]]]
-        scored = len(ids) // n * (n - 1 - n // 2)
-        self.assertEqual((o['positions'], o['windows']), (len(kl), len(ids) // n))
-        self.assertAlmostEqual(o['kl'], sum(kl) / len(kl), places=6)
-        self.assertAlmostEqual(o['kl_p99'], sorted(kl)[(len(kl) - 1) * 99 // 100], places=6)
-        self.assertAlmostEqual(o['top1'], same / len(kl), places=9)
-        self.assertAlmostEqual(math.log(o['perplexity_reference']), nll[0] / scored, places=6)
-        self.assertAlmostEqual(math.log(o['perplexity']), nll[1] / scored, places=6)
-        with open(path('reference.f32'), 'wb') as f:
-            f.write(all_logits)
-        again = self.object(*args, '--reference', path('reference.f32'), want=self.WANT)
-        self.assertEqual([again[k] for k in self.WANT], [o[k] for k in self.WANT])
-        self.assertIn(b'likeliest', self.ok(*args, '--reference', Fixture.model).stdout)
-        itself = self.object('compare', '-m', Fixture.model, '-f', path('compared.txt'), '--ctx', n, '--reference', Fixture.model)
-        self.assertEqual((itself['kl'], itself['top1']), (0, 1))
-
-    def test_wrong_use(self):
-        m, text = Fixture.model, path('compared.txt')
-        self.wrong(2, 'no text', 'compare', '-m', m, '--reference', m)
-        self.wrong(2, 'no reference', 'compare', '-m', m, '-f', text)
-        self.wrong(2, 'no model', 'compare', '-f', text, '--reference', m)
-        self.wrong(1, 'cannot open', 'compare', '-m', m, '-f', text, '--reference', path('absent'), '--ctx', '32')
-        self.wrong(1, 'are expected', 'compare', '-m', m, '-f', text, '--reference', text, '--ctx', '32')
-        self.wrong(1, 'fewer than one window', 'compare', '-m', m, '-f', text, '--reference', m, '--ctx', '4000')
-
-
-class Bench(Case):
-    def test_figures(self):
-        o = self.object('bench', '-m', Fixture.model, '--seconds', 1, want=dict(
-            read_gb_per_s=NUMBER, vpdpbusd_gmac_per_s=NUMBER, decode=dict, verify=list, prefill=dict, machine=dict, cpu=str, threads=int,
-            repetitions=int))
-        self.assertGreater(o['read_gb_per_s'], 0)
-        for key in ('tps', 'weight_gb_per_s', 'of_roof'):
-            self.assertGreater(o['decode'][key], 0)
-        self.assertEqual([v['columns'] for v in o['verify']], [1, 2, 4, 8, 16])
-        self.assertTrue(all(v['ms'] > 0 and v['ratio'] > 0 for v in o['verify']))
-        self.assertEqual(o['verify'][0]['ratio'], 1)
-        self.assertIsInstance(o['prefill']['tokens'], int)
-        self.assertGreater(o['prefill']['tps'], 0)
-        self.assertIsInstance(o['prefill']['of_peak'], NUMBER)
-
-    def test_deep(self):
-        o = self.object('bench', '-m', Fixture.model, '--seconds', 1, '--at', 700)
-        self.assertEqual((o['position'], o['prefill']['tokens']), (700, 700))
-        self.assertGreater(o['decode']['gb_per_s'], o['decode']['weight_gb_per_s'])
-
-    def test_text(self):
-        r = self.ok('bench', '-m', Fixture.model, '--seconds', 1, '--threads', 1, '--cpu', 'ref')
-        for word in (b'decode', b'verify    16 columns', b'prefill', b'cpu ref'):
-            self.assertIn(word, r.stdout)
-
-    def test_wrong_use(self):
-        self.wrong(2, 'no model', 'bench')
-        self.wrong(2, '--seconds', 'bench', '-m', Fixture.model, '--seconds', '0')
-        self.wrong(2, 'unexpected', 'bench', Fixture.model)
-        self.wrong(2, '32768 positions', 'bench', '-m', Fixture.model, '--at', '32760')
-        self.wrong(1, 'No such file', 'bench', '-m', path('absent'))
-
-
-class BenchPair(Case):
-    def test_pair(self):
-        o = self.object('bench', '-m', Fixture.model, '-d', Fixture.model, '--pair', '--seconds', 1)
-        self.assertEqual({(r['temperature'], r['proposals']) for r in o['pair']},
-                         {(t, p) for t in (0, 0.8) for p in ('0', 'auto', '1', '2', '3', '4', '5', '7', '10', '15')})
-        for row in o['pair']:
-            self.assertGreater(row['tps'], 0)
-            if row['proposals'] not in ('0', 'auto'):
-                self.assertEqual(row['accepted'], 1, 'a model drafts for itself without a miss')
-                self.assertGreater(row['tokens_per_round'], min(int(row['proposals']), 10) * 0.7)
-
-    def test_agreement(self):
-        for draft in (Fixture.model, other_model('draft.apus', seed=2)):
-            o = self.object('bench', '-m', Fixture.model, '-d', draft, '--agreement')
-            self.assertEqual([r['temperature'] for r in o['agreement']], [0, 0.4, 0.8, 1])
-            for r in o['agreement']:
-                self.assertEqual(r['tokens'], 4 * 128)
-                self.assertTrue(0 <= r['independent'] <= r['rejection'] + 1e-9 <= 1 + 1e-6)
-                if draft == Fixture.model:
-                    self.assertEqual(r['shared_noise'], 1)
-                    self.assertAlmostEqual(r['rejection'], 1, places=6)
-            greedy = o['agreement'][0]
-            self.assertAlmostEqual(greedy['shared_noise'], greedy['rejection'])
-        self.wrong(1, 'different texts', 'bench', '-m', Fixture.model, '-d', other_model('other_pieces.apus', swapped=True), '--agreement')
-
-    def test_replay(self):
-        o = self.object('bench', '-m', Fixture.model, '-d', other_model('other_pieces.apus', swapped=True), '--replay', '0.73')
-        at_five = [r for r in o['replay'] if r['proposals'] == 5]
-        self.assertEqual(len(at_five), 1)
-        self.assertAlmostEqual(at_five[0]['accepted'], 0.73, delta=0.02)
-        self.assertAlmostEqual(at_five[0]['tokens_per_round'], 1 + 5 * at_five[0]['accepted'], places=6)
-        for r in o['replay']:
-            self.assertGreater(r['speedup'], 0)
-            self.assertGreater(r['ceiling'], r['independent_ceiling'], 'bursts are worth more than independent tokens')
-
-    def test_wrong_uses(self):
-        m = Fixture.model
-        for expect, args in [('need a draft', ['--pair']), ('need a draft', ['--replay', '0.7']), ('one of', ['-d', m, '--pair', '--replay', '0.7']),
-                             ('say what to measure', ['-d', m]), ('0.1 to 0.85', ['-d', m, '--replay', '0.9'])]:
-            with self.subTest(args=args):
-                self.wrong(2, expect, 'bench', '-m', m, *args)
 
 
 class Rest(Case):
@@ -642,7 +346,3 @@ class Rest(Case):
             if cpu > known or known == 'ref':
                 self.wrong(3, cpu, 'run', '-m', Fixture.model, '-p', 'x', '--cpu', cpu)
         self.wrong(3, 'npu', 'bench', '-m', Fixture.model, '--engine', 'npu')
-
-
-if __name__ == '__main__':
-    unittest.main(argv=[sys.argv[0], *sys.argv[1:]])
