@@ -16,7 +16,9 @@ const struct option global_options[] = {
     {NULL, "--threads", OPTION_COUNT, AT(threads), 1, 64, "N", "threads to compute with (default: the processors this process may use)"},
     {NULL, "--cpu", OPTION_STRING, AT(cpu_name), 0, 0, "SET",
      "strongest instruction set to use: ref, avx2 or avx512 (default: the best here)"},
-    {NULL, "--engine", OPTION_STRING, AT(engine), 0, 0, "NAME", "engine to compute on: cpu (default), igpu, a GPU through Vulkan, or npu, a Ryzen AI NPU; igpu:20,cpu has the first 20 layers on one and the rest on the other"},
+    {NULL, "--engine", OPTION_STRING, AT(engine), 0, 0, "NAME",
+     "engine to compute on: cpu (default), igpu, a GPU through Vulkan, or npu, a Ryzen AI NPU; igpu:20,cpu has the first 20 layers on one "
+     "and the rest on the other"},
     {NULL, "--device", OPTION_STRING, AT(device), 0, 0, "DEVICE",
      "device of that engine, as apus probe lists them: its number from 0, or part of its name (default: the best); \",-dot\", "
      "\",-import\", \",-wave64\" and \",-matrix\" behind it switch features off; for npu: overlay=FILE, of which none for hardware exists yet"},

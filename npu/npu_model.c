@@ -30,7 +30,7 @@ const char *npu_options_read(struct npu_options *o, const char *text) {
         }
         if (*text) text++;
     }
-    return o->overlay[0] ? NULL : "it needs an overlay: device overlay=FILE (docs/npu.md says how to build one)";
+    return o->overlay[0] ? NULL : "it needs an overlay: device overlay=FILE (none for hardware exists yet: docs/npu.md)";
 }
 
 static apus_status refuse(const apus_port *port, const char *why) {

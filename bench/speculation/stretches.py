@@ -10,13 +10,18 @@ import argparse
 import json
 import os
 import pathlib
-import platform
 import random
+import re
 import statistics
 import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
 APUS = pathlib.Path(os.environ.get('APUS_BUILD', HERE.parents[1] / 'build' / 'release')) / 'apus'
+
+
+def machine():
+    names = re.findall(r'model name\s*: (.*)', pathlib.Path('/proc/cpuinfo').read_text())
+    return f'{names[0] if names else "unknown"}, {len(os.sched_getaffinity(0))} processors'
 
 
 def stretches(text, count):
@@ -62,7 +67,7 @@ def main():
             speed_up[n].append(statistics.median(rates[n]) / statistics.median(rates['plain']))
     for n in lengths:
         proposed, accepted, rounds, tokens = sums[n]
-        print(json.dumps(dict(machine=platform.processor() or platform.machine(), temp=a.temp, threads=a.threads, proposals=n,
+        print(json.dumps(dict(machine=machine(), temp=a.temp, threads=a.threads, proposals=n,
                               median=round(statistics.median(speed_up[n]), 3), stretches=[round(s, 2) for s in speed_up[n]],
                               accepted=round(accepted / max(1, proposed), 2), tokens_per_round=round(tokens / rounds, 2))))
 
