@@ -30,7 +30,7 @@ if has vulkan; then
     stage unstable sh toolchain/unstable.sh make
     unstable="sh toolchain/unstable.sh run"
     built=build/apu-unstable
-    stage "unstable build" $unstable "cmake --preset apu -B $built && cmake --build $built --target apus test_conformance test_overlap test_api_fault test_split test_igpu_passes test_igpu_compiled test_igpu_failing test_igpu_executables"
+    stage "unstable build" $unstable "cmake --preset apu -B $built && cmake --build $built --target apus apus-pack test_conformance test_overlap test_api_fault test_split test_igpu_passes test_igpu_compiled test_igpu_failing test_igpu_executables"
     stage "unstable shader" sh toolchain/matrix_shader.sh compare
     stage "unstable lavapipe" $unstable "ctest --test-dir $built -R '^(conformance_igpu|igpu_|overlap_igpu|api_fault|split)' --no-tests=error --output-on-failure"
     for apu in phoenix strix1 rembrandt; do
