@@ -6,13 +6,14 @@
 #             accuracy tables on held-out text
 #   vulkan    the engine for integrated GPUs in a Debian unstable of its own (toolchain/unstable.sh; root and debootstrap): on its software device under its
 #             validation layers, and through AMD's driver over a device that is not there: pipelines read, everything opened and submitted
+#   npu       the NPU's control code against AMD's assembler and disassembler, in the same Debian unstable
 #   fuzz      every libFuzzer target for FUZZ_SECONDS (120 unless set)
 #
 # Arguments choose parts (`sh toolchain/test-long.sh threads fuzz`); none means all. Needs about 40 GB of disk and 8 GB of memory.
 set -u
 cd "$(dirname "$0")/.."
 . toolchain/stages.sh
-parts=${*:-threads long vulkan fuzz}
+parts=${*:-threads long vulkan npu fuzz}
 has() { case " $parts " in *" $1 "*) return 0 ;; esac; return 1; }
 
 stage setup sh toolchain/setup.sh tests
@@ -39,6 +40,11 @@ if has vulkan; then
             MESA_SHADER_CACHE_DISABLE=1 $amd $built/tests/igpu/test_igpu_compiled RADV noop &&
             python3 tests/igpu/radv.py $built/$apu.txt"
     done
+fi
+if has npu; then
+    stage "npu build" build build/release --preset release
+    stage unstable sh toolchain/unstable.sh make
+    stage "npu control code" sh toolchain/unstable.sh run "python3 tests/npu/control_code.py build/release/tests/npu/npu_write_code build/npu-code"
 fi
 if has fuzz; then
     fuzz "${FUZZ_SECONDS:-120}"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Debian unstable beside this system, for its newer Vulkan drivers, validation layers, shader compiler and C compiler, and for AMD's driver without the
-# hardware (mesa-drm-shim). As root, with debootstrap; the mounts are gone when the command ends.
+# Debian unstable beside this system, for its newer Vulkan drivers, validation layers, shader compiler and C compiler, for AMD's driver without the
+# hardware (mesa-drm-shim), and for AMD's tools for NPUs. As root, with debootstrap; the mounts are gone when the command ends.
 #
 #   sh toolchain/unstable.sh make         makes the folder, or leaves it as it is if it is complete; about 1.3 GB, some minutes
 #   sh toolchain/unstable.sh run CMD...   runs a shell command line there, in this repository, which is /apus there
@@ -11,6 +11,7 @@ cd "$(dirname "$0")/.."
 root=${APUS_UNSTABLE:-$PWD/build/unstable}
 packages="gcc libc6-dev cmake ninja-build pkg-config python3 libcmocka-dev libjansson-dev libvulkan-dev libvulkan1 glslang-tools spirv-tools"
 packages="$packages mesa-vulkan-drivers mesa-drm-shim vulkan-validationlayers"
+packages="$packages libxrt-utils-npu" # aiebu-asm, aiebu-dump
 
 skip() { echo "skipped: $*"; exit 77; }
 
