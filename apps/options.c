@@ -140,7 +140,7 @@ int options_parse(const struct command *command, struct settings *settings, int 
 struct engine_search {
     const char *name;
     int known, available;
-    char why[256];
+    char why[320];
 };
 
 static void look_at_engine(void *user, const char *engine, int available, const char *text) {

@@ -8,6 +8,7 @@ enum {
     E_ACCES = 13,
     E_FAULT = 14,
     E_BUSY = 16,
+    E_ISDIR = 21,
     E_INVAL = 22,
     E_NOTTY = 25,
     E_NOSPC = 28,
@@ -20,13 +21,24 @@ static void add_error(struct words *w, int error) {
     words_add(w, ")");
 }
 
-void explain_open(struct words *w, int error) {
+/* A folder that the kernel shows for a driver that is loaded. It is never opened: a folder is refused with another error than what is not there. */
+static int driver_is_loaded(const apus_port *port) {
+    return port->device_open && port->device_open(port->user, "/sys/bus/pci/drivers/amdxdna") == -E_ISDIR;
+}
+
+static const char *explain_no_node(const apus_port *port) {
+    return driver_is_loaded(port) ? "no NPU: the driver amdxdna is loaded and serves none: sudo dmesg | grep amdxdna says whether its "
+                                    "firmware is missing or does not fit "
+                                    "(linux-firmware, amdnpu); some BIOSes switch the NPU, or IPU, off"
+                                  : "no NPU: no /dev/accel/accel* belongs to the driver amdxdna, which is not loaded (Linux has it from "
+                                    "6.14 on: sudo modprobe amdxdna; its "
+                                    "firmware is in linux-firmware; some BIOSes switch the NPU, or IPU, off)";
+}
+
+void explain_open(struct words *w, int error, const apus_port *port) {
     switch (error) {
     case E_NOENT:
-        words_begin(
-            w,
-            "no NPU: no /dev/accel/accel* belongs to the driver amdxdna (in Linux from 6.14 on: sudo modprobe amdxdna; its firmware is in "
-            "linux-firmware; some BIOSes switch the NPU, or IPU, off)");
+        words_begin(w, explain_no_node(port));
         break;
     case E_ACCES:
     case E_PERM:
@@ -34,6 +46,7 @@ void explain_open(struct words *w, int error) {
             w,
             "the NPU's /dev/accel/accel* may not be opened: join the group that owns it (sudo usermod -aG render $USER) and log in again");
         break;
+    case E_INVAL:
     case E_NOTTY:
     case E_OPNOTSUPP:
         words_begin(w, "the driver does not know a request that Apus needs: take amdxdna of Linux 6.14 or newer");
@@ -66,7 +79,7 @@ void explain_ready(struct words *w, const struct npu_facts *facts, const apus_po
         words_add(w, facts->refusal);
         return;
     }
-    words_add(w, "; needs an overlay: --device overlay=FILE");
+    words_add(w, "; needs an overlay: --device overlay=FILE (docs/npu.md)");
     uint64_t lock = port->lockable_bytes ? port->lockable_bytes(port->user) : UINT64_MAX;
     if (lock >= (uint64_t)1 << 33) return;
     words_add(w, "; may lock ");

@@ -59,7 +59,7 @@ struct npu_program {
 };
 
 /* npu/explain.c: why an NPU cannot be opened, and how to mend it. */
-void explain_open(struct words *w, int error);
+void explain_open(struct words *w, int error, const apus_port *port);
 void explain_ready(struct words *w, const struct npu_facts *facts, const apus_port *port);
 void explain_import(struct words *w, int error, const apus_port *port, uint64_t bytes);
 void explain_context(struct words *w, int error);

@@ -12,7 +12,7 @@ static void npu_probe(void (*say)(void *user, const char *engine, int available,
     }
     int e = npu_provider_uapi.attach(device, port, 0, &facts);
     if (e) {
-        explain_open(&w, e);
+        explain_open(&w, e, port);
         say(user, "npu", 0, w.text);
         return;
     }

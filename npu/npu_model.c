@@ -63,7 +63,7 @@ static apus_status open_device(struct npu_model *m) {
     int e = m->provider->attach(m->device, &m->port, m->options.index, &m->facts);
     if (e) {
         struct words w;
-        explain_open(&w, e);
+        explain_open(&w, e, &m->port);
         return refuse(&m->port, w.text);
     }
     m->device_open = 1;
@@ -72,13 +72,15 @@ static apus_status open_device(struct npu_model *m) {
 
 /* The model's overlay means nothing to an array, and an array's nothing to the model: neither gets the other's. */
 static apus_status open_overlay(struct npu_model *m) {
-    if (apus_map_open(&m->overlay_file, m->options.overlay)) return refuse(&m->port, "the overlay's file cannot be read");
+    if (apus_map_open(&m->overlay_file, m->options.overlay))
+        return refuse(&m->port, "the overlay's file cannot be read: is its path right?");
     const char *why = overlay_read(&m->overlay, m->overlay_file.data, m->overlay_file.size);
     if (why) return refuse(&m->port, why);
     int of_model = memcmp(m->overlay.id, overlay_of_model, sizeof overlay_of_model) == 0;
     if (of_model && !m->facts.model) return refuse(&m->port, "the overlay is the device model's, and this is a device");
     if (!of_model && m->facts.model) return refuse(&m->port, "this is the device model, which takes its own overlay only");
-    if (m->overlay.columns != m->facts.columns) return refuse(&m->port, "the overlay is made for another number of columns");
+    if (m->overlay.columns != m->facts.columns)
+        return refuse(&m->port, "the overlay is made for another number of columns: one is for XDNA, another for XDNA2 (docs/npu.md)");
     return APUS_OK;
 }
 

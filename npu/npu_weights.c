@@ -2,11 +2,11 @@
 
 #include "npu/model.h"
 
-/* The matrices of one operation together, as runtime/graph.c groups them. */
-static void plan_group(struct npu_model *m, const struct hal_model *model, const uint32_t *tensor, uint32_t count) {
+/* The matrices of one operation together, as runtime/graph.c groups them. 1: they go. */
+static int plan_group(struct npu_model *m, const struct hal_model *model, const uint32_t *tensor, uint32_t count) {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < count; i++) bytes += model->tensors[tensor[i]].bytes;
-    if (bytes < WORTH_BYTES && !m->options.all) return;
+    if (bytes < WORTH_BYTES && !m->options.all) return 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct blob_tensor *t = &model->tensors[tensor[i]];
         struct npu_tensor *n = &m->tensor[tensor[i]];
@@ -14,21 +14,24 @@ static void plan_group(struct npu_model *m, const struct hal_model *model, const
         if (n->copied) gemv_shape_copied(&n->shape, t->type, t->rows, t->cols);
         n->columns_max = gemv_fits(&n->shape, 16) ? 16 : gemv_fits(&n->shape, 8) ? 8 : 0;
     }
+    return 1;
 }
 
+/* The head goes with layers only: alone it saves the CPU no time, since both read the same memory, and costs a context. */
 void weights_plan(struct npu_model *m, const struct hal_model *model) {
-    plan_group(m, model, &model->model->head, 1);
+    int layers = 0;
     for (uint32_t i = 0; i < model->model->layers; i++) {
         const struct blob_layer *l = &model->layers[i];
         if (l->heads) {
-            plan_group(m, model, &l->tensor[LT_Q], 3);
-            plan_group(m, model, &l->tensor[LT_O], 1);
+            layers |= plan_group(m, model, &l->tensor[LT_Q], 3);
+            layers |= plan_group(m, model, &l->tensor[LT_O], 1);
         }
         if (l->ffn) {
-            plan_group(m, model, &l->tensor[LT_GATE], 2);
-            plan_group(m, model, &l->tensor[LT_DOWN], 1);
+            layers |= plan_group(m, model, &l->tensor[LT_GATE], 2);
+            layers |= plan_group(m, model, &l->tensor[LT_DOWN], 1);
         }
     }
+    if (layers) plan_group(m, model, &model->model->head, 1);
 }
 
 static uint64_t pages(uint64_t bytes) { return (bytes + BLOB_ALIGN - 1) / BLOB_ALIGN * BLOB_ALIGN; }

@@ -1,6 +1,6 @@
 """What the tests of the command line share: a model, packed once, and how the program is run and looked at.
 
-Needs APUS_BUILD, the build folder with apus and apus-pack."""
+Needs APUS_BUILD, the build folder with apus and apus-pack; APUS_COMMAND names another program to run as apus."""
 import json
 import os
 import pathlib
@@ -12,6 +12,7 @@ import unittest
 import tiny_gguf
 
 BUILD = pathlib.Path(os.environ.get('APUS_BUILD', 'build/release'))
+COMMAND = os.environ.get('APUS_COMMAND', str(BUILD / 'apus'))
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NUMBER = (int, float)
 PROMPT = 'the quick dog'
@@ -40,8 +41,8 @@ pack(Fixture.gguf, Fixture.model)
 
 def apus(*args, stdin=b'', **options):
     if 'probe' in args or '--engine' in args: # a driver is loaded, and what it leaks is not ours
-        options.setdefault('env', dict(os.environ, ASAN_OPTIONS='detect_leaks=0'))
-    return subprocess.run([str(BUILD / 'apus'), *map(str, args)], capture_output=True, input=stdin, timeout=300, **options)
+        options['env'] = dict(options.get('env', os.environ), ASAN_OPTIONS='detect_leaks=0')
+    return subprocess.run([COMMAND, *map(str, args)], capture_output=True, input=stdin, timeout=300, **options)
 
 
 def read_logits(name, vocab):

@@ -20,9 +20,22 @@ static void keep(void *user, int level, const char *text) {
     snprintf(log_text + n, sizeof log_text - n, "%s\n", text);
 }
 
+/* What a machine has besides its device: a loaded driver, and one that does not know a request. */
+static int driver_loaded, unknown_request;
+static intptr_t open_device(void *user, const char *path) {
+    if (!strncmp(path, "/sys/", 5)) return driver_loaded ? -EISDIR : -ENOENT;
+    return apus_port_host()->device_open(user, path);
+}
+static int request_device(void *user, intptr_t device, unsigned long request, void *argument) {
+    return unknown_request && (int)(request & 0xff) == unknown_request ? EINVAL
+                                                                       : apus_port_host()->device_request(user, device, request, argument);
+}
+
 static apus_port port(void) {
     apus_port p = *apus_port_host();
     p.log = keep;
+    p.device_open = open_device;
+    p.device_request = request_device;
     log_text[0] = 0;
     return p;
 }
@@ -251,25 +264,31 @@ static void missing_things_are_explained(void **state) {
     static const struct {
         struct sim_config config;
         const char *where, *says;
+        int loaded, unknown;
     } cases[] = {
-        {{.generation = 2, .open_error = ENOENT}, NULL, "modprobe amdxdna"},
-        {{.generation = 2, .open_error = EACCES}, NULL, "usermod -aG render"},
-        {{.generation = 2, .open_error = ENODEV}, NULL, "dmesg"},
-        {{.generation = 2, .poses = 1}, NULL, "the overlay is the device model's, and this is a device"},
-        {{.generation = 1}, NULL, "another number of columns"},
-        {{.generation = 2}, "", "docs/npu.md"},
-        {{.generation = 2}, "overlay=README.md", "no xclbin container"},
-        {{.generation = 2}, "overlay=there/is/none", "cannot be read"},
-        {{.generation = 2}, "overlay=x,npu=1", "no NPU"},
-        {{.generation = 2}, "nonsense", "overlay=FILE"},
+        {{.generation = 2, .open_error = ENOENT}, NULL, "modprobe amdxdna", 0, 0},
+        {{.generation = 2, .open_error = ENOENT}, NULL, "loaded and serves none: sudo dmesg", 1, 0},
+        {{.generation = 2}, NULL, "Linux 6.14 or newer", 1, UAPI_GET_INFO},
+        {{.generation = 2}, NULL, "Linux 6.14 or newer", 1, UAPI_CREATE_BUFFER},
+        {{.generation = 2, .open_error = EACCES}, NULL, "usermod -aG render", 0, 0},
+        {{.generation = 2, .open_error = ENODEV}, NULL, "dmesg", 0, 0},
+        {{.generation = 2, .poses = 1}, NULL, "the overlay is the device model's, and this is a device", 0, 0},
+        {{.generation = 1}, NULL, "another number of columns", 0, 0},
+        {{.generation = 2}, "", "docs/npu.md", 0, 0},
+        {{.generation = 2}, "overlay=README.md", "no xclbin container", 0, 0},
+        {{.generation = 2}, "overlay=there/is/none", "cannot be read", 0, 0},
+        {{.generation = 2}, "overlay=x,npu=1", "no NPU", 0, 0},
+        {{.generation = 2}, "nonsense", "overlay=FILE", 0, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct on_npu n;
         sim_reset(&cases[i].config);
+        driver_loaded = cases[i].loaded, unknown_request = cases[i].unknown;
         if (open_npu(&n, 0, cases[i].where ? cases[i].where : device(2, ",all"))) fail_msg("case %zu opens", i);
         assert_int_equal(n.refused, APUS_E_UNAVAILABLE);
         if (!strstr(log_text, cases[i].says)) fail_msg("case %zu says: %s", i, log_text);
     }
+    driver_loaded = unknown_request = 0;
 }
 
 /* Firmware that is too old shows when a context is made: the session is refused, or would be the CPU's under another name. */
