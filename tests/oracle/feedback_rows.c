@@ -25,12 +25,13 @@ int main(int argc, char **argv) {
     enum weight_type type = argv[1][0] == '4' ? WEIGHT_W4 : WEIGHT_W8;
     uint32_t n = (uint32_t)atoi(argv[2]), tokens = (uint32_t)atoi(argv[3]), rows = (uint32_t)atoi(argv[4]);
     float *x = read_floats(argv[5], (size_t)tokens * n), *w = read_floats(argv[6], (size_t)rows * n);
-    float *h = calloc((size_t)n * n, sizeof *h), *weight = malloc(n * sizeof *weight), *room = malloc(MATMUL_ROOM * sizeof *room);
+    float *h = calloc((size_t)n * n, sizeof *h), *room = malloc(MATMUL_ROOM * sizeof *room);
+    struct hessian_room with = {malloc(n * sizeof(float)), malloc(n * sizeof(uint32_t))};
     struct hessian_factor factor;
     FILE *out = fopen(argv[7], "wb");
-    if (!h || !weight || !room || !out || n % GROUP) exit(2);
+    if (!h || !with.weight || !with.order || !room || !out || n % GROUP) exit(2);
     hessian_add(1, x, tokens, n, h, room);
-    if (!hessian_factor(1, h, n, weight, &factor, room)) exit(1);
+    if (!hessian_factor(1, h, n, &with, &factor, room)) exit(1);
     struct quantizer quantizer = quantizer_feedback(type, &factor);
     float *more = malloc(quantizer.room_floats * sizeof *more);
     int8_t *q = malloc((size_t)n * QUANTIZE_ROWS), *scale = malloc((size_t)n / GROUP * QUANTIZE_ROWS);
@@ -47,6 +48,6 @@ int main(int argc, char **argv) {
             fwrite(row[r].q, 1, n, out);
         }
     }
-    free(x), free(w), free(h), free(weight), free(room), free(more), free(q), free(scale);
+    free(x), free(w), free(h), free(with.weight), free(with.order), free(room), free(more), free(q), free(scale);
     return fclose(out) ? 2 : 0;
 }

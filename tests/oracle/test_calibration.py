@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Calibration against independent arithmetic.
 
-1. One layer: GPTQ as its authors wrote it (Cholesky factor of the inverse Hessian, columns updated ahead), in float64 and with the scales that
-   the packer chose, gives the packer's integers but for ties, and the same error.
+1. One layer: GPTQ as its authors wrote it (Cholesky factor of the inverse Hessian, columns updated ahead), large columns first, in
+   float64 and with the scales that the packer chose, gives the packer's integers but for ties, and the same error.
 2. A small random model whose inputs have structure, in seconds: calibrated int4 and int8 are nearer to the float model than rounded ones on
    text that the calibration did not see."""
 import json
@@ -22,17 +22,27 @@ import random_checkpoint  # noqa: E402
 GROUP = 64
 
 
+def places(size):
+    """Groups stay whole, the largest first; inside each the largest column first."""
+    groups = np.argsort(-size.reshape(-1, GROUP).sum(1), kind='stable')
+    return np.concatenate([g * GROUP + np.argsort(-size[g * GROUP:(g + 1) * GROUP], kind='stable') for g in groups])
+
+
 def gptq(w, x, scale, low, high):
     """The integers. w [rows][n], x [tokens][n], scale [rows][n] in float64."""
     n = w.shape[1]
     h = x.T @ x
+    order = places(np.diag(h))
     h[np.diag_indices(n)] += 0.04 * np.mean(np.diag(h))
+    h, w, scale = h[order][:, order], w[:, order], scale[:, order]
     u = np.linalg.cholesky(np.linalg.inv(h)).T  # upper, u^T u = h^-1
     w, q = w.copy(), np.zeros_like(w)
     for j in range(n):
         q[:, j] = np.clip(np.rint(w[:, j] / scale[:, j]), low, high)
         w[:, j:] -= np.outer((w[:, j] - scale[:, j] * q[:, j]) / u[j, j], u[j, j:])
-    return q
+    out = np.empty_like(q)
+    out[:, order] = q
+    return out
 
 
 def one_layer(folder):

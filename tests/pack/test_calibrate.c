@@ -119,14 +119,44 @@ static float *inputs(uint32_t n, uint32_t dead) {
     return x;
 }
 
-static bool factor_of(const float *x, uint32_t n, unsigned threads, float *h, float *weight, struct hessian_factor *factor) {
+/* Storage for a factor of n columns. */
+static struct hessian_room rooms(uint32_t n) {
+    struct hessian_room room = {zeros(n), malloc(n * sizeof(uint32_t))};
+    assert_non_null(room.order);
+    return room;
+}
+
+static void free_rooms(struct hessian_room room) { free(room.weight), free(room.order); }
+
+static bool factor_of(const float *x, uint32_t n, unsigned threads, float *h, const struct hessian_room *with, struct hessian_factor *factor) {
     float *room = malloc(threads * MATMUL_ROOM * sizeof *room);
     assert_non_null(room);
     memset(h, 0, (size_t)n * n * sizeof *h);
     hessian_add(threads, x, TOKENS, n, h, room);
-    bool good = hessian_factor(threads, h, n, weight, factor, room);
+    bool good = hessian_factor(threads, h, n, with, factor, room);
     free(room);
     return good;
+}
+
+/* Every column once, groups of 64 whole and largest first, inside them the largest first. */
+static void check_order(const struct hessian_factor *f, const float *x) {
+    double last_group = INFINITY;
+    uint8_t *seen = calloc(f->n, 1);
+    assert_non_null(seen);
+    for (uint32_t g = 0; g * GROUP < f->n; g++) {
+        double sum = 0, last = INFINITY;
+        for (uint32_t c = g * GROUP; c < f->n && c < (g + 1) * GROUP; c++) {
+            uint32_t at = f->order[c];
+            double size = 0;
+            assert_true(at < f->n && !seen[at]++ && at / GROUP == f->order[g * GROUP] / GROUP);
+            for (size_t t = 0; t < TOKENS; t++) size += (double)x[t * f->n + at] * (double)x[t * f->n + at];
+            assert_true(size <= last * (1 + 1e-5));
+            last = size, sum += size;
+        }
+        if (f->n % GROUP == 0) assert_true(sum <= last_group * (1 + 1e-5));
+        last_group = sum;
+    }
+    free(seen);
 }
 
 static void factors_are_factors(void **state) {
@@ -134,42 +164,45 @@ static void factors_are_factors(void **state) {
     static const uint32_t widths[] = {1, 40, 64, 65, 192, 300};
     for (size_t s = 0; s < sizeof widths / sizeof widths[0]; s++) {
         uint32_t n = widths[s];
-        float *x = inputs(n, 7), *h = zeros((size_t)n * n), *weight = zeros(n), *again = zeros((size_t)n * n);
+        float *x = inputs(n, 7), *h = zeros((size_t)n * n), *again = zeros((size_t)n * n);
+        struct hessian_room with = rooms(n);
         struct hessian_factor f;
         if (n == 1) x[0] = 1;
-        assert_true(factor_of(x, n, 1, h, weight, &f) && f.n == n);
+        assert_true(factor_of(x, n, 1, h, &with, &f) && f.n == n);
+        check_order(&f, x);
         double mean = 0;
         for (size_t t = 0; t < TOKENS * (size_t)n; t++) mean += (double)x[t] * (double)x[t] / n;
         for (uint32_t i = 0; i < n; i++) {
             for (uint32_t j = 0; j <= i; j++) { /* (R R^T)[j][i] */
                 double want = i == j ? 0.04 * mean : 0, got = 0;
-                for (size_t t = 0; t < TOKENS; t++) want += (double)x[t * n + i] * (double)x[t * n + j];
+                for (size_t t = 0; t < TOKENS; t++) want += (double)x[t * n + f.order[i]] * (double)x[t * n + f.order[j]];
                 for (uint32_t k = i; k < n; k++) {
                     double a = i == k ? 1 : (double)h[(size_t)k * n + i], b = j == k ? 1 : (double)h[(size_t)k * n + j];
-                    got += a * b * (double)weight[k];
+                    got += a * b * (double)f.weight[k];
                 }
                 if (fabs(got - want) > 1e-4 * mean) fail_msg("%u: [%u][%u] %g where %g is right", n, j, i, got, want);
             }
         }
-        assert_true(factor_of(x, n, 3, again, weight, &f));
+        assert_true(factor_of(x, n, 3, again, &with, &f));
         for (uint32_t i = 0; i < n; i++) assert_memory_equal(h + (size_t)i * n, again + (size_t)i * n, (i + 1) * sizeof *h);
-        free(x), free(h), free(weight), free(again);
+        free(x), free(h), free(again), free_rooms(with);
     }
 }
 
 static void hopeless_inputs_have_none(void **state) {
     (void)state;
     enum { N = 70 };
-    float *x = zeros((size_t)TOKENS * N), *h = zeros((size_t)N * N), weight[N];
+    float *x = zeros((size_t)TOKENS * N), *h = zeros((size_t)N * N);
+    struct hessian_room with = rooms(N);
     struct hessian_factor f;
-    assert_false(factor_of(x, N, 1, h, weight, &f)); /* nothing is ever on */
+    assert_false(factor_of(x, N, 1, h, &with, &f)); /* nothing is ever on */
     for (size_t i = 0; i < (size_t)TOKENS * N; i++) x[i] = 1;
-    assert_true(factor_of(x, N, 1, h, weight, &f)); /* of rank one */
+    assert_true(factor_of(x, N, 1, h, &with, &f)); /* of rank one */
     x[5] = NAN;
-    assert_false(factor_of(x, N, 1, h, weight, &f));
+    assert_false(factor_of(x, N, 1, h, &with, &f));
     x[5] = 3e38f;
-    assert_false(factor_of(x, N, 1, h, weight, &f));
-    free(x), free(h);
+    assert_false(factor_of(x, N, 1, h, &with, &f));
+    free(x), free(h), free_rooms(with);
 }
 
 /* --------------------------------------------------------------------------------------------------------------- feedback -- */
@@ -212,19 +245,20 @@ static void feedback_beats_rounding(void **state) {
     static const uint32_t widths[] = {50, 192, 256, 300};
     for (size_t s = 0; s < sizeof widths / sizeof widths[0]; s++) {
         uint32_t cols = widths[s], n = padded_cols(cols);
-        float *x = inputs(n, 9), *w = noise((size_t)ROWS * n, 31), *h = zeros((size_t)n * n), *weight = zeros(n);
+        float *x = inputs(n, 9), *w = noise((size_t)ROWS * n, 31), *h = zeros((size_t)n * n);
+        struct hessian_room with = rooms(n);
         for (size_t t = 0; t < TOKENS; t++)
             for (uint32_t c = cols; c < n; c++) x[t * n + c] = 0;
         for (size_t r = 0; r < ROWS; r++)
             for (uint32_t c = cols; c < n; c++) w[r * n + c] = 0;
         struct hessian_factor f;
-        assert_true(factor_of(x, n, 2, h, weight, &f));
+        assert_true(factor_of(x, n, 2, h, &with, &f));
         for (int four = 0; four <= 1; four++) {
             enum weight_type type = four ? WEIGHT_W4 : WEIGHT_W8;
             double fed = loss(quantizer_feedback(type, &f), x, w, cols), rounded = loss(quantizer_rounding(type), x, w, cols);
             if (!(fed < 0.5 * rounded)) fail_msg("%u columns, type %d: %g with feedback, %g without", cols, (int)type, fed, rounded);
         }
-        free(x), free(w), free(h), free(weight);
+        free(x), free(w), free(h), free_rooms(with);
     }
 }
 

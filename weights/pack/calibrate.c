@@ -16,7 +16,8 @@ struct calibrator {
     struct forward forward;
     /* [tokens][...]: the residual stream; the input in work; Q or GATE, K or UP, V */
     float *x, *a, *first, *second, *third;
-    float *hessian, *weight;
+    float *hessian;
+    struct hessian_room hessian_room;
     struct hessian_factor factor;
     bool has_factor;
     /* the tensor in work */
@@ -59,7 +60,8 @@ struct calibrator *calibrate_new(const struct calibrate_request *request, struct
     c->x = floats(c->tokens, dim), c->a = floats(c->tokens, widest);
     c->first = floats(c->tokens, first), c->second = floats(c->tokens, second), c->third = floats(c->tokens, third);
     uint32_t inputs = widest > first ? widest : first;
-    c->hessian = floats(inputs, inputs), c->weight = floats(inputs, 1), c->ids = malloc(c->tokens * sizeof *c->ids);
+    c->hessian = floats(inputs, inputs), c->ids = malloc(c->tokens * sizeof *c->ids);
+    c->hessian_room = (struct hessian_room){floats(inputs, 1), malloc(inputs * sizeof(uint32_t))};
     float *room = floats(request->threads, forward_room(request->length, model->head_dim));
     c->forward = (struct forward){.threads = request->threads,
                                   .windows = request->windows,
@@ -69,7 +71,8 @@ struct calibrator *calibrate_new(const struct calibrate_request *request, struct
                                   .eps = model->eps,
                                   .rope = request->rope,
                                   .room = room};
-    if (!c->x || !c->a || !c->first || !c->second || !c->third || !c->hessian || !c->weight || !c->ids || !room) goto memory;
+    if (!c->x || !c->a || !c->first || !c->second || !c->third || !c->hessian || !c->ids || !room) goto memory;
+    if (!c->hessian_room.weight || !c->hessian_room.order) goto memory;
     memcpy(c->ids, request->ids, c->tokens * sizeof *c->ids);
     return c;
 memory:
@@ -88,7 +91,8 @@ void calibrate_free(struct calibrator *c) {
     free(c->second);
     free(c->third);
     free(c->hessian);
-    free(c->weight);
+    free(c->hessian_room.weight);
+    free(c->hessian_room.order);
     free(c);
 }
 
@@ -112,7 +116,7 @@ bool calibrate_before(struct calibrator *c, uint32_t tensor, struct quantizer *q
             return diag_fail(d, "calibration: the inputs of tensor %s are not finite; --no-calibrate packs without looking", record->name);
         memset(c->hessian, 0, (size_t)n * n * sizeof *c->hessian);
         hessian_add(c->forward.threads, input(c), c->tokens, n, c->hessian, c->forward.room);
-        c->has_factor = hessian_factor(c->forward.threads, c->hessian, n, c->weight, &c->factor, c->forward.room);
+        c->has_factor = hessian_factor(c->forward.threads, c->hessian, n, &c->hessian_room, &c->factor, c->forward.room);
     }
     if (c->has_factor) *quantizer = quantizer_feedback((enum weight_type)record->type, &c->factor);
     float *out = c->which == LT_Q || c->which == LT_GATE ? c->first : c->which == LT_K || c->which == LT_UP ? c->second : c->third;

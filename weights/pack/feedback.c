@@ -68,6 +68,7 @@ static void choose_scales(struct trial *t, const float row_scale[ACROSS], float 
 /* Integers of one group, with scales chosen or, for W8, given. */
 static void one_group(struct work *k, uint32_t first, bool four, struct quantized_row *out, uint32_t rows) {
     size_t n = k->factor->n;
+    const uint32_t *order = k->factor->order + first;
     struct trial t = {.unit = k->factor->unit + first * n + first,
                       .weight = k->factor->weight + first,
                       .n = n,
@@ -82,8 +83,8 @@ static void one_group(struct work *k, uint32_t first, bool four, struct quantize
     kernels_best()->round_group(&t, &k->result);
     memcpy(k->errors + (size_t)first * ACROSS, k->result.error, sizeof k->result.error);
     for (uint32_t j = 0; j < rows; j++) {
-        out[j].scale[first / GROUP] = (int8_t)integer[j];
-        for (uint32_t c = 0; c < GROUP; c++) out[j].q[first + c] = (int8_t)k->result.q[c][j];
+        out[j].scale[order[0] / GROUP] = (int8_t)integer[j];
+        for (uint32_t c = 0; c < GROUP; c++) out[j].q[order[c]] = (int8_t)k->result.q[c][j];
     }
 }
 
@@ -119,7 +120,7 @@ static void rows_with_feedback(const struct quantizer *quantizer, const float *w
     k.targets = k.errors + (size_t)n * ACROSS, k.room = k.targets + (size_t)GROUP * ACROSS;
     bool four = quantizer->type == WEIGHT_W4;
     for (uint32_t c = 0; c < n; c++)
-        for (uint32_t r = 0; r < ACROSS; r++) k.weights[(size_t)c * ACROSS + r] = r < rows ? w[(size_t)r * n + c] : 0;
+        for (uint32_t r = 0; r < ACROSS; r++) k.weights[(size_t)c * ACROSS + r] = r < rows ? w[(size_t)r * n + factor->order[c]] : 0;
     row_scales(&k, four, rows);
     for (uint32_t first = 0; first < n; first += GROUP) {
         aim(&k, first);

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "weights/format.h"
 #include "weights/pack/matmul.h"
 #include "weights/pack/parallel.h"
 
@@ -71,16 +72,66 @@ static float mean_of_diagonal(const float *h, uint32_t n) {
     return (float)(sum / n);
 }
 
-bool hessian_factor(unsigned threads, float *h, uint32_t n, float *weight, struct hessian_factor *factor, float *room) {
+/* Whole groups by the sum of their columns' sizes, then columns inside each: large ones first, equal ones as they were. Insertion sort is
+ * enough beside the rest. */
+static void sort_down(uint32_t *list, uint32_t count, const float *key) {
+    for (uint32_t i = 1; i < count; i++)
+        for (uint32_t j = i; j > 0 && key[list[j - 1]] < key[list[j]]; j--) {
+            uint32_t other = list[j];
+            list[j] = list[j - 1], list[j - 1] = other;
+        }
+}
+
+_Static_assert(2 * BLOB_DIM_MAX <= MATMUL_ROOM, "room for the sizes of columns and groups");
+
+static void choose_order(const float *h, uint32_t n, uint32_t *order, float *room) {
+    float *size = room, *sum = room + n;
+    uint32_t groups = (n + GROUP - 1) / GROUP, *first = order; /* the front of order holds groups till they are spread out, last to first */
+    for (uint32_t g = 0; g < groups; g++) sum[g] = 0, first[g] = g;
+    for (uint32_t i = 0; i < n; i++) size[i] = h[(size_t)i * n + i], sum[i / GROUP] += size[i];
+    if (n % GROUP == 0) sort_down(first, groups, sum);
+    for (uint32_t g = groups; g-- > 0;) {
+        uint32_t from = first[g] * GROUP, count = n - from < GROUP ? n - from : GROUP, *to = order + (size_t)g * GROUP;
+        for (uint32_t c = 0; c < count; c++) to[c] = from + c;
+        sort_down(to, count, size);
+    }
+}
+
+static void swap(float *a, float *b) {
+    float other = *a;
+    *a = *b, *b = other;
+}
+
+/* Rows and columns a < b of a lower triangle change places. */
+static void exchange(float *h, size_t n, size_t a, size_t b) {
+    for (size_t i = 0; i < a; i++) swap(h + a * n + i, h + b * n + i);
+    for (size_t i = a + 1; i < b; i++) swap(h + i * n + a, h + b * n + i);
+    for (size_t i = b + 1; i < n; i++) swap(h + i * n + a, h + i * n + b);
+    swap(h + a * n + a, h + b * n + b);
+}
+
+/* Column order[i] of the lower triangle becomes column i. Where that place is behind i already, its column has moved to where the exchange
+ * there sent it, which is order of it again. */
+static void permute(float *h, uint32_t n, const uint32_t *order) {
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t at = order[i];
+        while (at < i) at = order[at];
+        if (at != i) exchange(h, n, i, at);
+    }
+}
+
+bool hessian_factor(unsigned threads, float *h, uint32_t n, const struct hessian_room *room, struct hessian_factor *factor, float *scratch) {
     float damping = DAMPING * mean_of_diagonal(h, n);
     if (!(damping > 0 && damping < INFINITY)) return false;
+    choose_order(h, n, room->order, scratch);
+    permute(h, n, room->order);
     for (uint32_t i = 0; i < n; i++) h[(size_t)i * n + i] += damping;
-    if (!decompose(threads, h, n, room)) return false;
+    if (!decompose(threads, h, n, scratch)) return false;
     for (uint32_t j = 0; j < n; j++) {
         float *row = h + (size_t)j * n, inverse = 1 / row[j];
-        weight[j] = row[j] * row[j];
+        room->weight[j] = row[j] * row[j];
         for (uint32_t i = 0; i < j; i++) row[i] *= inverse;
     }
-    *factor = (struct hessian_factor){n, h, weight};
+    *factor = (struct hessian_factor){n, h, room->weight, room->order};
     return true;
 }
