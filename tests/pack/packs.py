@@ -22,6 +22,11 @@ except ImportError:
 LIMITS = {'w8': 0.010, 'row8': 0.010, 'w4': 0.105}  # relative RMS of rounding, random or real: rotation makes them alike
 
 
+def counted(tensors, kind):
+    bits = sum(t['rows'] * (8 * t['cols'] if kind(t) == 'w8' else 4 * t['cols'] + 8 * -(-t['cols'] // 64)) for t in tensors)
+    return bits / sum(t['rows'] * t['cols'] for t in tensors)
+
+
 def check(pack, source, out, bits, embedding_positions):
     report = out.with_suffix('.json')
     subprocess.run([pack, source, '-o', out, '--weights', f'int{bits}', '--report', report, '--quiet', '--no-calibrate'], check=True)
@@ -30,8 +35,13 @@ def check(pack, source, out, bits, embedding_positions):
     assert r['weights'] == f'int{bits}' and r['positions'] <= embedding_positions, r['positions']
     for t in r['tensors']:
         assert t['relative_rms_error'] <= LIMITS[t['type']], t
-        four = bits == 4 and t['name'] not in ('embed', 'head') and not t['name'].endswith('attn_v')
-        assert t['type'] == ('row8' if t['name'] == 'embed' else 'w4' if four else 'w8'), t
+        kinds = ('row8',) if t['name'] == 'embed' else ('w8',) if bits == 8 or t['name'] == 'head' else ('w4', 'w8')
+        assert t['type'] in kinds and 'kl_at_4_bits' not in t, t
+    layers = [t for t in r['tensors'] if t['name'] not in ('embed', 'head')]
+    assert abs(r['layer_bits_per_weight'] - counted(layers, lambda t: t['type'])) < 1e-9
+    if bits == 4:  # by default at most 4.25 bits, or what 8 bits for all V take
+        all_v = counted(layers, lambda t: 'w8' if t['name'].endswith('attn_v') else 'w4')
+        assert all_v - 1e-9 <= r['layer_bits_per_weight'] <= max(4.25, all_v) + 1e-9, (r['layer_bits_per_weight'], all_v)
     worst = max(t['relative_rms_error'] for t in r['tensors'])
     print(f"{out.stem} int{bits}: {r['bits_per_weight']:.2f} bits per weight, worst tensor {worst:.4f}, {r['peak_rss_bytes'] / 1e6:.0f} MB, {r['seconds']:.1f} s")
     out.unlink()

@@ -220,6 +220,56 @@ static void reports(void **state) {
     json_decref(all);
 }
 
+static void check_failed(int status, int expected) {
+    if (status != expected || said[0] || !complained[0])
+        fail_msg("status %d, standard output \"%s\", standard error \"%s\"", status, said, complained);
+    assert_int_equal(files_with("no.apus"), 0);
+}
+
+/* The tensors of a report whose types are not fixed, by what 4 bits cost them. */
+static void check_budget(double bits, bool measured) {
+    json_error_t error;
+    json_t *all = json_load_file(in_folder("bits.json"), JSON_REJECT_DUPLICATES, &error), *tensors;
+    double layer_bits, worst_eight = INFINITY, best_four = 0;
+    int eight = 0, four = 0;
+    if (!all) fail_msg("%s", error.text);
+    assert_int_equal(json_unpack_ex(all, &error, 0, "{s:F, s:o}", "layer_bits_per_weight", &layer_bits, "tensors", &tensors), 0);
+    assert_true(layer_bits <= bits && layer_bits > bits - 0.5);
+    for (size_t i = 0; i < json_array_size(tensors); i++) {
+        const char *name, *type;
+        double kl = -1;
+        json_int_t rows, cols;
+        assert_int_equal(json_unpack_ex(json_array_get(tensors, i), &error, 0, "{s:s, s:s, s:I, s:I, s?F}", "name", &name, "type", &type,
+                                        "rows", &rows, "cols", &cols, "kl_at_4_bits", &kl),
+                         0);
+        bool layer = strncmp(name, "layer.", 6) == 0;
+        assert_true((kl > 0 && kl < 10) == (layer && measured));
+        if (!layer) continue;
+        eight += !strcmp(type, "w8"), four += !strcmp(type, "w4");
+        if (rows != 32 || cols != 96) continue; /* K and V: of one size, so that the dearer ones come first */
+        if (!strcmp(type, "w8")) worst_eight = fmin(worst_eight, kl);
+        if (!strcmp(type, "w4")) best_four = fmax(best_four, kl);
+    }
+    assert_true(eight > 0 && four > 0 && eight + four == 2 * LT_COUNT);
+    if (measured) assert_true(worst_eight >= best_four);
+    json_decref(all);
+}
+
+static void spends_a_budget(void **state) {
+    (void)state;
+    char model[512], out[512], report[512];
+    snprintf(model, sizeof model, "%s", in_folder("model.gguf"));
+    snprintf(out, sizeof out, "%s", in_folder("bits.apus")), snprintf(report, sizeof report, "%s", in_folder("bits.json"));
+    assert_int_equal(RUN(model, "-o", out, "--report", report, "--bits", "6.5"), 0);
+    check_budget(6.5, true);
+    assert_int_equal(RUN(model, "-o", in_folder("1.apus"), "--bits", "6.5", "--weights", "int4", "--threads", "3"), 0);
+    assert_true(same(out, in_folder("1.apus")));
+    assert_int_equal(RUN(model, "-o", out, "--report", report, "--bits=7", "--no-calibrate"), 0);
+    check_budget(7, false);
+    check_failed(RUN(model, "-o", in_folder("no.apus"), "--bits", "4"), 1);
+    assert_non_null(strstr(complained, "with 4 bits everywhere"));
+}
+
 static bool is_calibrated(const char *name, const char *with) {
     struct file file = map(in_folder(name));
     struct blob blob;
@@ -282,12 +332,6 @@ static void help_and_version(void **state) {
 
 /* -------------------------------------------------------------------------------------------------------------- what fails -- */
 
-static void check_failed(int status, int expected) {
-    if (status != expected || said[0] || !complained[0])
-        fail_msg("status %d, standard output \"%s\", standard error \"%s\"", status, said, complained);
-    assert_int_equal(files_with("no.apus"), 0);
-}
-
 static void wrong_usage(void **state) {
     (void)state;
     char model[512], out[512]; /* in_folder gives its storage again after a while */
@@ -302,6 +346,9 @@ static void wrong_usage(void **state) {
     check_failed(RUN("", "-o", out), 2);
     check_failed(RUN(model, "-o", out, "--weights", "int2"), 2);
     check_failed(RUN(model, "-o", out, "--weights="), 2);
+    static const char *const bits[] = {"3.9", "9.5", "", "x", "4.25x", "-5", "nan"};
+    for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++) check_failed(RUN(model, "-o", out, "--bits", bits[i]), 2);
+    check_failed(RUN(model, "-o", out, "--bits", "5", "--weights", "int8"), 2);
     check_failed(RUN(model, "-o", out, "--quiet=yes"), 2);
     check_failed(RUN(model, "-o", out, "--frobnicate"), 2);
     check_failed(RUN(model, "-o", out, "--name", ""), 2);
@@ -421,6 +468,7 @@ int main(void) {
                                        cmocka_unit_test(options_take_effect),
                                        cmocka_unit_test(threads_do_not_matter),
                                        cmocka_unit_test(reports),
+                                       cmocka_unit_test(spends_a_budget),
                                        cmocka_unit_test(calibrates),
                                        cmocka_unit_test(chat_templates_are_left_behind),
                                        cmocka_unit_test(help_and_version),

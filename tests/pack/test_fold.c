@@ -308,7 +308,7 @@ static void check_model(bool tied, unsigned layer_bits) {
         for (int which = 0; which < LT_COUNT; which++) {
             uint32_t index = plan.layers[layer].tensor[which];
             by_formula(c->source, which, layer, &expected);
-            assert_int_equal(plan.tensors[index].record.type, layer_bits == 4 && which != LT_V ? WEIGHT_W4 : WEIGHT_W8);
+            assert_int_equal(plan.tensors[index].record.type, layer_bits == 4 ? WEIGHT_W4 : WEIGHT_W8);
             check_tensor(fold, &plan, index, &expected, rows);
         }
         check_biases(c->source, &plan, layer, rows);

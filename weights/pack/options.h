@@ -11,6 +11,7 @@ struct options {
     const char *source, *out;
     const char *name, *report; /* NULL where not given */
     unsigned layer_bits;       /* 0, 4 or 8 */
+    double bits;               /* 0 where not given */
     uint32_t positions;        /* 0 where not given */
     unsigned threads;          /* 0 where not given */
     const char *calibrate;     /* files with commas between them; NULL: the text that ships with the packer */

@@ -9,6 +9,7 @@
 
 #include "weights/blob.h"
 #include "weights/hash.h"
+#include "weights/pack/budget.h"
 #include "weights/pack/calibrate.h"
 #include "weights/pack/calibration_text.h"
 #include "weights/pack/fold.h"
@@ -18,6 +19,7 @@
 #include "weights/pack/report.h"
 #include "weights/pack/rope.h"
 #include "weights/pack/sections.h"
+#include "weights/pack/sensitivity.h"
 #include "weights/pack/source.h"
 #include "weights/pack/vocab_build.h"
 #include "weights/pack/writer.h"
@@ -36,6 +38,7 @@ struct job {
     struct calibration_text text;
     struct calibrator *calibrator; /* NULL where weights are only rounded */
     struct fold_error *error;
+    double *kl; /* of each tensor at 4 bits; NULL where not measured */
     float *rows, *rope;
     struct blob_tensor *records;
     void *vocab;
@@ -64,6 +67,7 @@ static bool make_plan(struct job *job) {
     job->origin_path = realpath(options->source, NULL);
     if (!job->origin_path) return diag_fail(job->d, "%s cannot be found again", options->source);
     struct plan_choice choice = {.layer_bits = options->layer_bits,
+                                 .bits = options->bits,
                                  .positions = options->positions,
                                  .rotate = options->rotate,
                                  .name = options->name,
@@ -104,10 +108,44 @@ static bool make_tables(struct job *job) {
     assert(plan->row_floats > 0 && plan->model.tensors >= 2); /* embedding and head at least */
     job->rows = calloc(plan->row_floats, sizeof(float));
     job->error = calloc(plan->model.tensors, sizeof *job->error);
+    if (!job->rows || !job->error) return diag_fail(job->d, "out of memory");
+    return make_rope(job);
+}
+
+static void show_measuring(void *user, uint64_t weights) {
+    struct job *job = user;
+    progress_show(&job->progress, 0, "measuring what hurts", weights, 0);
+}
+
+/* Which tensors keep 8 bits. */
+static bool spend_budget(struct job *job) {
+    const struct sensitivity_request request = {.plan = &job->plan,
+                                                .fold = job->fold,
+                                                .rope = job->rope,
+                                                .rows = job->rows,
+                                                .ids = job->text.ids,
+                                                .windows = job->text.windows,
+                                                .length = job->text.length,
+                                                .threads = job->threads,
+                                                .progress = show_measuring,
+                                                .user = job};
+    uint64_t weights = 0;
+    if (job->plan.layer_bits != 4) return true;
+    for (uint32_t i = 0; i < job->plan.model.tensors; i++)
+        if (i != job->plan.model.embed && i != job->plan.model.head)
+            weights += (uint64_t)job->plan.tensors[i].record.rows * job->plan.tensors[i].record.cols;
+    if (job->text.windows && !(job->kl = calloc(job->plan.model.tensors, sizeof *job->kl))) return diag_fail(job->d, "out of memory");
+    progress_begin(&job->progress, job->options->quiet, 1, weights);
+    if (job->kl && !sensitivity_measure(&request, job->kl, job->d)) return false;
+    progress_clear(&job->progress);
+    return budget_spend(&job->plan, job->kl, job->d);
+}
+
+static bool make_sections(struct job *job) {
+    const struct plan *plan = &job->plan;
     job->records = calloc(plan->model.tensors, sizeof *job->records);
-    if (!job->rows || !job->error || !job->records) return diag_fail(job->d, "out of memory");
+    if (!job->records) return diag_fail(job->d, "out of memory");
     for (uint32_t i = 0; i < plan->model.tensors; i++) job->records[i] = plan->tensors[i].record;
-    if (!make_rope(job)) return false;
     const uint64_t bytes[BLOB_SECTIONS] = {[BLOB_MODEL] = sizeof plan->model,
                                            [BLOB_LAYERS] = plan->model.layers * sizeof *plan->layers,
                                            [BLOB_TENSORS] = plan->model.tensors * sizeof *job->records,
@@ -199,6 +237,7 @@ static const char *not_calibrated(const struct job *job) {
 static bool finish(struct job *job, double seconds) {
     struct report report = {.plan = &job->plan,
                             .error = job->error,
+                            .kl = job->kl,
                             .file_bytes = job->header.file_bytes,
                             .model_hash = job->header.model_hash,
                             .seconds = seconds,
@@ -212,9 +251,9 @@ static bool finish(struct job *job, double seconds) {
     }
     progress_clear(&job->progress);
     if (!job->options->quiet)
-        printf("%s: %s, %.1f M parameters, int%u layers, %.1f MB, %.2f bits per weight, packed in %.1f s\n", job->options->out,
+        printf("%s: %s, %.1f M parameters, int%u layers at %.2f bits, %.1f MB, packed in %.1f s\n", job->options->out,
                job->plan.text + job->plan.model.name, (double)job->plan.model.parameters / 1e6, job->plan.layer_bits,
-               (double)job->header.file_bytes / 1e6, plan_bits_per_weight(&job->plan), seconds);
+               plan_layer_bits(&job->plan), (double)job->header.file_bytes / 1e6, seconds);
     if (!job->options->quiet && !job->calibrator) printf("%s\n", not_calibrated(job));
     if (!job->options->quiet && job->calibrator && job->options->calibrate && job->text.windows * job->text.length < FEW_TOKENS)
         printf("Calibrated on %u tokens only: errors were kept from them at the cost of everything else. Give more text.\n",
@@ -249,8 +288,9 @@ static bool run(struct job *job) {
     double begun = progress_clock();
     if (!open_source(job) || !make_vocab(job) || !make_text(job) || !make_plan(job) || !make_tables(job)) return false;
     job->fold = fold_new(job->source, &job->plan, job->threads, job->d);
-    return job->fold && make_calibrator(job) && writer_open(&job->writer, job->options->out, job->header.file_bytes, job->d) &&
-           write_weights(job) && write_front(job) && check_written(job) && finish(job, progress_clock() - begun);
+    return job->fold && writer_open(&job->writer, job->options->out, job->plan.weight_bytes, job->d) && spend_budget(job) &&
+           make_sections(job) && make_calibrator(job) && write_weights(job) && write_front(job) && check_written(job) &&
+           finish(job, progress_clock() - begun);
 }
 
 bool pack(const struct options *options, struct diag *d) {
@@ -268,6 +308,7 @@ bool pack(const struct options *options, struct diag *d) {
     source_close(job->source);
     free(job->origin_path);
     free(job->error);
+    free(job->kl);
     free(job->rows);
     free(job->rope);
     free(job->records);

@@ -74,12 +74,13 @@ static struct diag cleaned(const char *text) {
 
 static bool write_text(struct plan *plan, const struct source *source, const struct plan_choice *choice, struct diag *d) {
     const struct model_config *config = source_config(source);
-    char provenance[1536];
+    char provenance[1536], layers[32] = "8 bits";
+    if (plan->layer_bits == 4) snprintf(layers, sizeof layers, "up to %g bits", plan->bits);
     struct diag origin = cleaned(choice->origin), notes = cleaned(config->notes), architecture = cleaned(config->architecture);
     struct diag name = cleaned(choice->name ? choice->name : config->name[0] ? config->name : choice->origin);
-    snprintf(provenance, sizeof provenance, "apus-pack %d.%d.%d from the %s %s; layers %s, V, embedding and head 8 bits%s, %s%s%s",
+    snprintf(provenance, sizeof provenance, "apus-pack %d.%d.%d from the %s %s; layers %s, embedding and head 8 bits%s, %s%s%s",
              APUS_VERSION_MAJOR, APUS_VERSION_MINOR, APUS_VERSION_PATCH, source_gguf(source) ? "GGUF file" : "Hugging Face directory",
-             origin.text, plan->layer_bits == 4 ? "4 bits" : "8 bits", plan->model.rotated ? ", rotated" : ", not rotated",
+             origin.text, layers, plan->model.rotated ? ", rotated" : ", not rotated",
              choice->calibration ? choice->calibration : "not calibrated", notes.text[0] ? "; " : "", notes.text);
     if (plan->capped) {
         size_t at = strlen(provenance);
@@ -108,10 +109,6 @@ static void add_tensor(struct plan *plan, struct plan_tensor tensor, enum weight
     plan->row_floats += padded_rows(rows);
     tensor.record.bias = tensor.bias ? (uint32_t)plan->row_floats : BLOB_ABSENT;
     plan->row_floats += tensor.bias ? padded_rows(rows) : 0;
-    tensor.record.offset = (plan->weight_bytes + BLOB_ALIGN - 1) / BLOB_ALIGN * BLOB_ALIGN;
-    tensor.record.bytes = weight_bytes(type, rows, cols);
-    plan->weight_bytes = tensor.record.offset + tensor.record.bytes;
-    tensor.quantizer = quantizer_rounding(type);
     plan->tensors[plan->model.tensors++] = tensor;
 }
 
@@ -137,7 +134,7 @@ static void add_layer(struct plan *plan, const struct source *source, uint32_t i
         tensor.layer = i;
         tensor.balance = which == LT_UP ? BALANCE_ROWS : which == LT_DOWN ? BALANCE_COLUMNS : BALANCE_NONE;
         if (which == LT_DOWN) tensor.factor = 0.125f; /* H / 64 is the normalised H / 8 */
-        enum weight_type type = plan->layer_bits == 4 && which != LT_V ? WEIGHT_W4 : WEIGHT_W8;
+        enum weight_type type = plan->layer_bits == 4 ? WEIGHT_W4 : WEIGHT_W8;
         record->tensor[which] = plan->model.tensors;
         add_tensor(plan, tensor, type, rows[which], cols[which], "layer.%u.%s", i, LAYER_NAMES[which]);
     }
@@ -155,6 +152,20 @@ static void add_all(struct plan *plan, const struct source *source) {
     model->head = model->tensors;
     add_tensor(plan, (struct plan_tensor){.from = head, .gain = norm, .rows = MIX_RESIDUAL, .factor = 1}, WEIGHT_W8, model->vocab,
                model->dim, "head");
+}
+
+/* V at 8 bits is what a small model wants first, and it is the budget of a model whose heads share none. */
+static double default_bits(const struct plan *plan) {
+    double bits = 0, weights = 0;
+    for (uint32_t i = 0; i < plan->model.layers; i++)
+        for (int which = 0; which < LT_COUNT; which++) {
+            uint32_t index = plan->layers[i].tensor[which];
+            if (index == BLOB_ABSENT) continue;
+            const struct blob_tensor *record = &plan->tensors[index].record;
+            bits += (double)plan_counted_bits(which == LT_V ? WEIGHT_W8 : WEIGHT_W4, record->rows, record->cols);
+            weights += (double)record->rows * record->cols;
+        }
+    return bits > PLAN_BITS * weights ? bits / weights : PLAN_BITS;
 }
 
 bool plan_make(struct plan *plan, const struct source *source, const struct plan_choice *choice, struct diag *d) {
@@ -180,6 +191,8 @@ bool plan_make(struct plan *plan, const struct source *source, const struct plan
         return diag_fail(d, "out of memory");
     }
     add_all(plan, source);
+    plan_place(plan);
+    plan->bits = plan->layer_bits == 8 ? 0 : choice->bits > 0 ? choice->bits : default_bits(plan);
     if (plan->row_floats >= UINT32_MAX || !write_text(plan, source, choice, d)) {
         plan_free(plan);
         return diag_fail(d, "the model has more rows than a blob holds");
@@ -192,6 +205,33 @@ void plan_free(struct plan *plan) {
     free(plan->tensors);
     free(plan->text);
     memset(plan, 0, sizeof *plan);
+}
+
+void plan_place(struct plan *plan) {
+    plan->weight_bytes = 0;
+    for (uint32_t i = 0; i < plan->model.tensors; i++) {
+        struct blob_tensor *record = &plan->tensors[i].record;
+        record->offset = (plan->weight_bytes + BLOB_ALIGN - 1) / BLOB_ALIGN * BLOB_ALIGN;
+        record->bytes = weight_bytes(record->type, record->rows, record->cols);
+        plan->weight_bytes = record->offset + record->bytes;
+        plan->tensors[i].quantizer = quantizer_rounding((enum weight_type)record->type);
+    }
+}
+
+uint64_t plan_counted_bits(enum weight_type type, uint32_t rows, uint32_t cols) {
+    uint64_t scales = padded_cols(cols) / GROUP;
+    return rows * (type == WEIGHT_W4 ? 4 * (uint64_t)cols + 8 * scales : 8 * (uint64_t)cols);
+}
+
+double plan_layer_bits(const struct plan *plan) {
+    double bits = 0, weights = 0;
+    for (uint32_t i = 0; i < plan->model.tensors; i++) {
+        const struct blob_tensor *record = &plan->tensors[i].record;
+        if (i == plan->model.embed || i == plan->model.head) continue;
+        bits += (double)plan_counted_bits((enum weight_type)record->type, record->rows, record->cols);
+        weights += (double)record->rows * record->cols;
+    }
+    return bits / weights;
 }
 
 double plan_bits_per_weight(const struct plan *plan) {
