@@ -6,12 +6,6 @@
 
 enum { TDR_MS = 2000 };
 
-/* What the cycle model takes for granted (docs/npu.md says where from): bytes per second through all shims, MACs of the kernel's step per second, and a
- * submission's time on the way to the array and back. */
-static double bytes_per_ns(uint32_t generation) { return generation == NPU_XDNA2 ? 70.0 : 47.0; }
-static double macs_per_ns(uint32_t generation) { return generation == NPU_XDNA2 ? 32 * 128 * 1.5 : 16 * 128 * 1.25; }
-enum { DISPATCH_NS = 50000 };
-
 static uint32_t *packet_words(const struct sim_buffer *b) { return (uint32_t *)(void *)b->host; }
 
 static void set_state(uint32_t *packet, uint32_t state) { __atomic_store_n(packet, (packet[0] & ~15u) | state, __ATOMIC_RELEASE); }
@@ -35,7 +29,7 @@ int sim_execute(struct sim_client *c, struct sim_context *x, struct uapi_execute
     x->listed_count[at] = r->buffers_count;
     x->waiting[at] = (uint32_t)r->commands;
     r->sequence = x->submitted++;
-    sim.figures.dispatch_ns += DISPATCH_NS;
+    sim.figures.dispatch_ns += SIM_DISPATCH_NS;
     return 0;
 }
 
@@ -52,12 +46,10 @@ static const uint32_t *find_code(const struct sim_command *k, uint64_t address, 
 }
 
 static void count_time(const struct sim_array *a) {
-    double read = (double)(a->bytes_read > a->bytes_written ? a->bytes_read : a->bytes_written) / bytes_per_ns(a->generation);
-    double work = (double)a->macs / macs_per_ns(a->generation);
     sim.figures.bytes_read += a->bytes_read;
     sim.figures.bytes_written += a->bytes_written;
     sim.figures.macs += a->macs;
-    sim.figures.array_ns += (uint64_t)(read > work ? read : work);
+    sim.figures.array_ns += sim_time_ns(a);
 }
 
 /* The state that the command ends in. */

@@ -115,6 +115,7 @@ static int move(struct sim_array *a, struct sim_channel *c) {
         else
             send(c, memory, run);
         if (c->row == ROW_SHIM) *(c->to_memory ? &a->bytes_written : &a->bytes_read) += run * 4u;
+        c->moved += run;
         c->at += run;
         can -= run;
         moved = 1;

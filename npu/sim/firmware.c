@@ -44,7 +44,7 @@ static int operation(struct sim_array *a, const uint32_t *w, uint32_t length, co
 
 int sim_firmware(struct sim_array *a, const uint32_t *words, uint32_t count, const uint64_t *argument, uint32_t arguments) {
     uint32_t operations = 0, at = TXN_HEADER_WORDS;
-    a->bytes_read = a->bytes_written = a->macs = 0;
+    sim_time_begin(a);
     if (header(a, words, count)) return -1;
     while (at < count) {
         uint32_t length = (uint32_t)txn_length(words, count, at);

@@ -74,6 +74,7 @@ struct sim_channel {
     int busy, started; /* a task is at work; its present descriptor has its lock */
     struct sim_task now;
     uint32_t bd, at; /* the present descriptor, and words of it that are done */
+    uint64_t moved;  /* words of the present command */
     struct descriptor d;
     struct sim_stream in;                 /* S2MM */
     struct sim_channel *out[STREAMS_OUT]; /* MM2S: where its words go, all of them */
@@ -131,6 +132,17 @@ int sim_core_step(struct sim_array *a, struct sim_tile *t);
 static inline uint32_t sim_channels(uint32_t row) { return row == ROW_MEM ? MEM_CHANNELS : CORE_CHANNELS; }
 static inline uint32_t sim_bds(uint32_t row) { return row == ROW_MEM ? MEM_BDS : CORE_BDS; }
 static inline uint32_t sim_locks(uint32_t row) { return row == ROW_MEM ? MEM_LOCKS : row >= ROW_CORE ? CORE_LOCKS : 0; }
+
+/* ---- the cycle model: time.c. What bounds a command that has run, each as if nothing else did (docs/npu.md has the assumptions). */
+struct sim_time {
+    double memory_ns;  /* bytes through all shims over their bandwidth together */
+    double channel_ns; /* words of the busiest channel, one a cycle */
+    double work_ns;    /* MACs of the kernel over the array's peak */
+};
+enum { SIM_DISPATCH_NS = 50000 }; /* a submission, on the way to the array and back */
+struct sim_time sim_time(const struct sim_array *a);
+uint64_t sim_time_ns(const struct sim_array *a); /* the largest */
+void sim_time_begin(struct sim_array *a);
 
 /* ---- the firmware: firmware.c. Interprets control code with its buffers' addresses: 0; -1 with a complaint; 1: it hangs (likewise). */
 int sim_firmware(struct sim_array *a, const uint32_t *words, uint32_t count, const uint64_t *argument, uint32_t arguments);

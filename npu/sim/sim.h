@@ -39,7 +39,7 @@ struct sim_figures {
     /* What the cycle model counts. */
     uint64_t bytes_read, bytes_written; /* through the shims */
     uint64_t macs;                      /* of the kernel: panel rows x columns of its step */
-    uint64_t array_ns;                  /* the commands' time: the larger of bytes over bandwidth and MACs over peak */
+    uint64_t array_ns;                  /* the commands' time (npu/sim/time.c) */
     uint64_t dispatch_ns;               /* the submissions' */
 };
 

@@ -182,7 +182,32 @@ static void nothing_can_be_left_out(void **state) {
     assert_true(kinds[TXN_WRITE] > 200 && kinds[TXN_BLOCK] > 100 && kinds[TXN_PATCH] > 20 && kinds[TXN_TOKEN] == 4 && descriptors > 200);
 }
 
+/* What the cycle model counts: every weight and x once from memory, a fourth of the rows through each column's one channel, a step for each 8 columns. */
+static void time_is_counted(void **state) {
+    (void)state;
+    const double cycles[] = {1.25, 1.5}, bytes_per_ns[] = {47, 70};
+    for (uint32_t generation = NPU_XDNA1; generation <= NPU_XDNA2; generation++)
+        for (uint32_t b = 0; b < GEMV_BUCKETS; b++) {
+            struct sim_array array;
+            struct product *p = make(WEIGHT_W4, 1024, 512, gemv_bucket_columns(b), generation);
+            sim_array_open(&array, generation);
+            assert_true(runs_right(p, &array, p->code, p->words));
+            struct sim_time t = sim_time(&array);
+            uint64_t weights = gemv_weight_bytes(&p->shape), macs = (uint64_t)1024 * 512 * gemv_tokens(p->columns);
+            assert_int_equal(array.bytes_read, weights + gemv_x_bytes(&p->shape, p->columns));
+            assert_int_equal(array.bytes_written, gemv_sum_bytes(&p->shape, p->columns));
+            assert_int_equal(array.macs, macs);
+            assert_float_equal(t.memory_ns, (double)array.bytes_read / bytes_per_ns[generation - 1], 1e-6);
+            assert_float_equal(t.channel_ns, (double)weights / array.columns / 4 / cycles[generation - 1], 1e-6);
+            assert_float_equal(t.work_ns, (double)macs / 128 / (4 * array.columns) / cycles[generation - 1], 1e-6);
+            assert_int_equal(sim_time_ns(&array), (uint64_t)t.channel_ns);
+            sim_array_close(&array);
+            drop(p);
+        }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(products_are_exact), cmocka_unit_test(nothing_can_be_left_out)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(products_are_exact), cmocka_unit_test(time_is_counted),
+                                       cmocka_unit_test(nothing_can_be_left_out)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
