@@ -463,6 +463,62 @@ static void interrupted(void **state) {
     }
 }
 
+/* Begins to pack, and ends it by a signal once a layer is finished. */
+static void stop_after_a_layer(const char *weights, int signal_number) {
+    pid_t child = begin(RLIM_INFINITY, (const char *const[]){in_folder("deep.gguf"), "-o", in_folder("r.apus"), "--weights", weights,
+                                                             "--resume", "--threads", "1", NULL});
+    for (int wait = 0; wait < 100000 && files_with("r.apus.state") == files_with("r.apus.state.new"); wait++)
+        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+    assert_int_equal(kill(child, signal_number), 0);
+    assert_int_equal(end(child), 256 + signal_number);
+    assert_int_equal(files_with("r.apus.part"), 1);
+}
+
+static void spoil(const char *name, long at) {
+    FILE *file = fopen(in_folder(name), "r+b");
+    assert_true(file && fseek(file, at, SEEK_END) == 0);
+    int c = fgetc(file);
+    assert_true(c != EOF && fseek(file, -1, SEEK_CUR) == 0 && fputc(c ^ 1, file) != EOF && fclose(file) == 0);
+}
+
+/* Ends what was begun: the bytes of work that nobody interrupted, and nothing left beside them. */
+static void go_on(const char *weights, bool resumed) {
+    char whole[16];
+    snprintf(whole, sizeof whole, "%s.apus", weights);
+    assert_int_equal(RUN(in_folder("deep.gguf"), "-o", in_folder("r.apus"), "--weights", weights, "--resume"), 0);
+    if ((strstr(said, "Went on after") != NULL) != resumed) fail_msg("said \"%s\"", said);
+    assert_true(same(in_folder("r.apus"), in_folder(whole)));
+    assert_int_equal(files_with("r.apus"), 1);
+}
+
+static void resumes(void **state) {
+    (void)state;
+    static const int signals[] = {SIGKILL, SIGINT};
+    static const char *const types[] = {"int4", "int8"};
+    write_source("deep.gguf", (struct small_gguf){.layers = 6, .dim = 192, .heads = 6, .ffn = 512, .vocab = 600});
+    assert_int_equal(RUN(in_folder("deep.gguf"), "-o", in_folder("int4.apus"), "--weights", "int4"), 0);
+    assert_int_equal(RUN(in_folder("deep.gguf"), "-o", in_folder("int8.apus"), "--weights", "int8"), 0);
+    for (size_t i = 0; i < 2; i++) {
+        stop_after_a_layer(types[i], signals[i]);
+        go_on(types[i], true);
+    }
+    stop_after_a_layer("int4", SIGTERM); /* other work: begun anew */
+    go_on("int8", false);
+    stop_after_a_layer("int4", SIGKILL); /* damage is noticed */
+    spoil("r.apus.state", -1000);
+    go_on("int4", false);
+    stop_after_a_layer("int4", SIGKILL);
+    char part[512];
+    snprintf(part, sizeof part, "%s", in_folder("r.apus.part"));
+    assert_int_equal(truncate(part, 100000), 0);
+    go_on("int4", false);
+    FILE *file = fopen(part, "wb"); /* not ours */
+    assert_true(file && fputs("mine", file) >= 0 && fclose(file) == 0);
+    assert_int_equal(RUN(in_folder("deep.gguf"), "-o", in_folder("r.apus"), "--resume"), 1);
+    assert_non_null(strstr(complained, "r.apus.part exists"));
+    assert_int_equal(remove(part), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(makes_a_blob),
                                        cmocka_unit_test(options_take_effect),
@@ -478,6 +534,7 @@ int main(void) {
                                        cmocka_unit_test(truncated_sources),
                                        cmocka_unit_test(keeps_what_is_there),
                                        cmocka_unit_test(full_disk),
-                                       cmocka_unit_test(interrupted)};
+                                       cmocka_unit_test(interrupted),
+                                       cmocka_unit_test(resumes)};
     return cmocka_run_group_tests_name("pack_command", tests, set_up, tear_down);
 }

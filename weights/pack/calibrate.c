@@ -96,6 +96,11 @@ void calibrate_free(struct calibrator *c) {
     free(c);
 }
 
+float *calibrate_stream(struct calibrator *c, size_t *bytes) {
+    *bytes = c->tokens * c->plan->model.dim * sizeof *c->x;
+    return c->x;
+}
+
 /* The input of the tensor in work, for the first of those that share it. */
 static void take_input(struct calibrator *c) {
     if (c->which == LT_Q || c->which == LT_GATE || c->which == HEAD) forward_norm(&c->forward, c->x, c->a);

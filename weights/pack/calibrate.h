@@ -23,6 +23,9 @@ struct calibrate_request {
 /* Windows worth their time: four tokens for each channel of the widest input, within these bounds. */
 uint32_t calibrate_windows(uint32_t widest);
 
+/* The residual stream, all that a layer hands to the next: [tokens][dim] floats, to be saved and set between two layers. */
+float *calibrate_stream(struct calibrator *calibrator, size_t *bytes);
+
 struct calibrator *calibrate_new(const struct calibrate_request *request, struct diag *d);
 void calibrate_free(struct calibrator *calibrator); /* also NULL */
 

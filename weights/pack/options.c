@@ -22,6 +22,8 @@ const char OPTIONS_HELP[] =
     "      --calibrate FILE[,FILE]  text whose tokens say which errors matter; default: a text of the project's own\n"
     "      --no-calibrate    rounds each weight by itself: quicker, and int4 ruins small models\n"
     "      --no-rotate       keeps the model's own basis: larger errors, for comparison\n"
+    "      --resume          saves each finished layer beside the output; the same command goes on from there. Default when\n"
+    "                        a model of a billion parameters or more is calibrated\n"
     "      --threads N       default: the machine's cores\n"
     "  -q, --quiet           says nothing but errors\n"
     "  -h, --help            this text\n"
@@ -37,7 +39,7 @@ static bool number(const char *option, const char *text, unsigned long most, uns
     return true;
 }
 
-enum what { NOTHING, OUTPUT, WEIGHTS, BITS, CTX, NAME, REPORT, CALIBRATE, NO_CALIBRATE, NO_ROTATE, THREADS, QUIET, HELP, VERSION };
+enum what { NOTHING, OUTPUT, WEIGHTS, BITS, CTX, NAME, REPORT, CALIBRATE, NO_CALIBRATE, NO_ROTATE, RESUME, THREADS, QUIET, HELP, VERSION };
 static const struct option {
     const char *name, *letter;
     enum what what;
@@ -52,6 +54,7 @@ static const struct option {
                {"--calibrate", "", CALIBRATE, true},
                {"--no-calibrate", "", NO_CALIBRATE, false},
                {"--no-rotate", "", NO_ROTATE, false},
+               {"--resume", "", RESUME, false},
                {"--quiet", "-q", QUIET, false},
                {"--help", "-h", HELP, false},
                {"--version", "", VERSION, false}};
@@ -96,6 +99,9 @@ static bool set(struct options *options, const struct option *option, const char
         break;
     case NO_ROTATE:
         options->rotate = false;
+        break;
+    case RESUME:
+        options->resume = true;
         break;
     case QUIET:
         options->quiet = true;

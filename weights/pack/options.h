@@ -15,7 +15,7 @@ struct options {
     uint32_t positions;        /* 0 where not given */
     unsigned threads;          /* 0 where not given */
     const char *calibrate;     /* files with commas between them; NULL: the text that ships with the packer */
-    bool rotate, no_calibrate, quiet, help, version;
+    bool rotate, no_calibrate, resume, quiet, help, version;
 };
 
 /* False with a sentence for what is wrong. With help or version nothing else counts. */

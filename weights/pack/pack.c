@@ -17,6 +17,7 @@
 #include "weights/pack/plan.h"
 #include "weights/pack/progress.h"
 #include "weights/pack/report.h"
+#include "weights/pack/resume.h"
 #include "weights/pack/rope.h"
 #include "weights/pack/sections.h"
 #include "weights/pack/sensitivity.h"
@@ -25,6 +26,7 @@
 #include "weights/pack/writer.h"
 
 enum { FEW_TOKENS = 2048 };
+static const uint64_t LONG_WORK = 1000000000; /* parameters whose calibration takes an hour */
 
 /* Everything that lives while a blob is made. Zeroed, it can be freed. */
 struct job {
@@ -46,11 +48,14 @@ struct job {
     struct blob_header header;
     struct writer writer;
     struct progress progress;
-    /* the stream of weights */
-    struct hash64 hash;
-    uint64_t written; /* bytes of WEIGHTS so far */
-    uint64_t done;    /* weights of the tensors before the one in work */
-    uint32_t tensor;
+    struct stream {
+        struct hash64 hash;
+        uint64_t written; /* bytes of WEIGHTS so far */
+        uint64_t done;    /* weights of the tensors before the one in work */
+        uint32_t tensor;
+    } stream;
+    struct resume resume; /* without a path: work is not kept */
+    uint32_t resumed;     /* the tensor that this run began with */
 };
 
 static bool open_source(struct job *job) {
@@ -108,7 +113,8 @@ static bool make_tables(struct job *job) {
     assert(plan->row_floats > 0 && plan->model.tensors >= 2); /* embedding and head at least */
     job->rows = calloc(plan->row_floats, sizeof(float));
     job->error = calloc(plan->model.tensors, sizeof *job->error);
-    if (!job->rows || !job->error) return diag_fail(job->d, "out of memory");
+    if (plan->layer_bits == 4 && job->text.windows) job->kl = calloc(plan->model.tensors, sizeof *job->kl);
+    if (!job->rows || !job->error || (plan->layer_bits == 4 && job->text.windows && !job->kl)) return diag_fail(job->d, "out of memory");
     return make_rope(job);
 }
 
@@ -134,16 +140,17 @@ static bool spend_budget(struct job *job) {
     for (uint32_t i = 0; i < job->plan.model.tensors; i++)
         if (i != job->plan.model.embed && i != job->plan.model.head)
             weights += (uint64_t)job->plan.tensors[i].record.rows * job->plan.tensors[i].record.cols;
-    if (job->text.windows && !(job->kl = calloc(job->plan.model.tensors, sizeof *job->kl))) return diag_fail(job->d, "out of memory");
-    progress_begin(&job->progress, job->options->quiet, 1, weights);
-    if (job->kl && !sensitivity_measure(&request, job->kl, job->d)) return false;
-    progress_clear(&job->progress);
+    if (job->kl && job->resumed == 0) {
+        progress_begin(&job->progress, job->options->quiet, 1, weights, 0);
+        if (!sensitivity_measure(&request, job->kl, job->d)) return false;
+        progress_clear(&job->progress);
+    }
     return budget_spend(&job->plan, job->kl, job->d);
 }
 
 static bool make_sections(struct job *job) {
     const struct plan *plan = &job->plan;
-    job->records = calloc(plan->model.tensors, sizeof *job->records);
+    if (!job->records) job->records = calloc(plan->model.tensors, sizeof *job->records);
     if (!job->records) return diag_fail(job->d, "out of memory");
     for (uint32_t i = 0; i < plan->model.tensors; i++) job->records[i] = plan->tensors[i].record;
     const uint64_t bytes[BLOB_SECTIONS] = {[BLOB_MODEL] = sizeof plan->model,
@@ -162,15 +169,15 @@ static bool make_sections(struct job *job) {
 /* The next bytes of WEIGHTS. */
 static bool put_weights(void *user, const void *data, size_t bytes, struct diag *d) {
     struct job *job = user;
-    if (!writer_put(&job->writer, job->header.section[BLOB_WEIGHTS].offset + job->written, data, bytes, d)) return false;
-    hash64_add(&job->hash, data, bytes);
-    job->written += bytes;
+    if (!writer_put(&job->writer, job->header.section[BLOB_WEIGHTS].offset + job->stream.written, data, bytes, d)) return false;
+    hash64_add(&job->stream.hash, data, bytes);
+    job->stream.written += bytes;
     return true;
 }
 
 static void show(void *user, uint64_t weights) {
     struct job *job = user;
-    progress_show(&job->progress, job->tensor, job->records[job->tensor].name, job->done + weights, job->written);
+    progress_show(&job->progress, job->stream.tensor, job->records[job->stream.tensor].name, job->stream.done + weights, job->stream.written);
 }
 
 static bool put_values(void *user, uint32_t first, uint32_t rows, const float *values, struct diag *d) {
@@ -181,23 +188,31 @@ static bool put_values(void *user, uint32_t first, uint32_t rows, const float *v
 /* Without calibrator a tensor goes through as the plan has it. */
 static bool write_tensor(struct job *job, struct plan_tensor tensor) {
     const struct fold_target target = {.sink = put_weights, .values = job->calibrator ? put_values : NULL, .progress = show, .user = job};
-    if (job->calibrator && !calibrate_before(job->calibrator, job->tensor, &tensor.quantizer, job->d)) return false;
-    return fold_tensor(job->fold, &tensor, job->rows, &target, &job->error[job->tensor], job->d) &&
+    if (job->calibrator && !calibrate_before(job->calibrator, job->stream.tensor, &tensor.quantizer, job->d)) return false;
+    return fold_tensor(job->fold, &tensor, job->rows, &target, &job->error[job->stream.tensor], job->d) &&
            (!job->calibrator || calibrate_after(job->calibrator, job->d));
+}
+
+static bool ends_layer(const struct plan *plan, uint32_t tensor) {
+    const struct plan_tensor *this = &plan->tensors[tensor];
+    return tensor != plan->model.embed && tensor != plan->model.head && (tensor + 1 == plan->model.head || this[1].layer != this->layer);
 }
 
 static bool write_weights(struct job *job) {
     static const uint8_t zero[BLOB_ALIGN];
     uint64_t weights = 0;
     for (uint32_t i = 0; i < job->plan.model.tensors; i++) weights += (uint64_t)job->records[i].rows * job->records[i].cols;
-    progress_begin(&job->progress, job->options->quiet, job->plan.model.tensors, weights);
-    hash64_begin(&job->hash);
-    for (job->tensor = 0; job->tensor < job->plan.model.tensors; job->tensor++) {
-        const struct plan_tensor *tensor = &job->plan.tensors[job->tensor];
-        if (!put_weights(job, zero, (size_t)(tensor->record.offset - job->written), job->d) || !write_tensor(job, *tensor)) return false;
-        job->done += (uint64_t)tensor->record.rows * tensor->record.cols;
+    progress_begin(&job->progress, job->options->quiet, job->plan.model.tensors, weights, job->stream.done);
+    while (job->stream.tensor < job->plan.model.tensors) {
+        const struct plan_tensor *tensor = &job->plan.tensors[job->stream.tensor];
+        if (!put_weights(job, zero, (size_t)(tensor->record.offset - job->stream.written), job->d) || !write_tensor(job, *tensor)) return false;
+        job->stream.done += (uint64_t)tensor->record.rows * tensor->record.cols;
+        job->stream.tensor++;
+        if (job->resume.path && ends_layer(&job->plan, job->stream.tensor - 1) &&
+            !(writer_keep(&job->writer, job->d) && resume_save(&job->resume, job->d)))
+            return false;
     }
-    job->header.section[BLOB_WEIGHTS].hash = hash64_end(&job->hash);
+    job->header.section[BLOB_WEIGHTS].hash = hash64_end(&job->stream.hash);
     return true;
 }
 
@@ -249,11 +264,14 @@ static bool finish(struct job *job, double seconds) {
         if (job->options->report) remove(job->options->report);
         return false;
     }
+    if (job->resume.path) resume_remove(&job->resume);
     progress_clear(&job->progress);
     if (!job->options->quiet)
         printf("%s: %s, %.1f M parameters, int%u layers at %.2f bits, %.1f MB, packed in %.1f s\n", job->options->out,
                job->plan.text + job->plan.model.name, (double)job->plan.model.parameters / 1e6, job->plan.layer_bits,
                plan_layer_bits(&job->plan), (double)job->header.file_bytes / 1e6, seconds);
+    if (!job->options->quiet && job->resumed)
+        printf("Went on after %u of %u tensors, which an earlier run had finished.\n", job->resumed, job->plan.model.tensors);
     if (!job->options->quiet && !job->calibrator) printf("%s\n", not_calibrated(job));
     if (!job->options->quiet && job->calibrator && job->options->calibrate && job->text.windows * job->text.length < FEW_TOKENS)
         printf("Calibrated on %u tokens only: errors were kept from them at the cost of everything else. Give more text.\n",
@@ -284,12 +302,60 @@ static bool make_calibrator(struct job *job) {
     return job->calibrator != NULL;
 }
 
+/* The key and the pieces of the work. */
+static bool prepare_resume(struct job *job) {
+    const struct plan *plan = &job->plan;
+    char words[2048];
+    size_t bytes = 0, tensors = plan->model.tensors;
+    if (!job->options->resume && !(job->calibrator && plan->model.parameters >= LONG_WORK)) return true;
+    snprintf(words, sizeof words, "%s\n%s\n%.17g %u", plan->text + plan->model.name, plan->text + plan->model.provenance, plan->bits,
+             plan->model.max_positions);
+    if (!resume_begin(&job->resume, job->options->out, job->d) ||
+        !resume_key(job->options->source, words, &job->resume.key, job->d))
+        return false;
+    resume_add(&job->resume, &job->stream, sizeof job->stream);
+    resume_add(&job->resume, job->error, tensors * sizeof *job->error);
+    resume_add(&job->resume, job->rows, plan->row_floats * sizeof *job->rows);
+    if (job->kl) resume_add(&job->resume, job->kl, tensors * sizeof *job->kl);
+    float *stream = job->calibrator ? calibrate_stream(job->calibrator, &bytes) : NULL;
+    if (stream) resume_add(&job->resume, stream, bytes);
+    return true;
+}
+
+/* Whether the file holds what the stream's hash was made of. */
+static bool is_there(struct job *job, uint64_t offset) {
+    uint8_t buffer[1 << 14];
+    struct hash64 hash;
+    hash64_begin(&hash);
+    for (uint64_t at = 0; at < job->stream.written;) {
+        size_t bytes = job->stream.written - at < sizeof buffer ? (size_t)(job->stream.written - at) : sizeof buffer;
+        if (!writer_get(&job->writer, offset + at, buffer, bytes)) return false;
+        hash64_add(&hash, buffer, bytes), at += bytes;
+    }
+    return hash64_end(&hash) == hash64_end(&job->stream.hash);
+}
+
+/* Goes on with an earlier run's work where there is any. Where WEIGHTS begins does not depend on the budget. */
+static bool resume_or_begin(struct job *job) {
+    if (!job->resume.path || !resume_load(&job->resume) || !is_there(job, job->header.section[BLOB_WEIGHTS].offset)) {
+        memset(&job->stream, 0, sizeof job->stream);
+        hash64_begin(&job->stream.hash);
+        memset(job->rows, 0, job->plan.row_floats * sizeof *job->rows);
+        if (!job->resume.path) return true;
+        resume_remove(&job->resume);
+        return writer_clear(&job->writer, job->plan.weight_bytes, job->d);
+    }
+    job->resumed = job->stream.tensor;
+    return true;
+}
+
 static bool run(struct job *job) {
     double begun = progress_clock();
     if (!open_source(job) || !make_vocab(job) || !make_text(job) || !make_plan(job) || !make_tables(job)) return false;
     job->fold = fold_new(job->source, &job->plan, job->threads, job->d);
-    return job->fold && writer_open(&job->writer, job->options->out, job->plan.weight_bytes, job->d) && spend_budget(job) &&
-           make_sections(job) && make_calibrator(job) && write_weights(job) && write_front(job) && check_written(job) &&
+    if (!job->fold || !make_calibrator(job) || !prepare_resume(job)) return false;
+    return writer_open(&job->writer, job->options->out, job->resume.path != NULL, job->plan.weight_bytes, job->d) && make_sections(job) &&
+           resume_or_begin(job) && spend_budget(job) && make_sections(job) && write_weights(job) && write_front(job) && check_written(job) &&
            finish(job, progress_clock() - begun);
 }
 
@@ -306,6 +372,7 @@ bool pack(const struct options *options, struct diag *d) {
     calibration_text_free(&job->text);
     plan_free(&job->plan);
     source_close(job->source);
+    resume_end(&job->resume);
     free(job->origin_path);
     free(job->error);
     free(job->kl);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,14 +30,17 @@ static void guard(char *temporary) {
     }
 }
 
-/* The temporary file exists from one moment on; signals wait until it is known to the handler. */
-static int create(struct writer *writer) {
+/* The temporary file exists from one moment on; signals wait until it is known to the handler. What an earlier writer left, or another one is
+ * at, is not removed. */
+static int create(struct writer *writer, bool resumes) {
     sigset_t deadly, before;
     sigemptyset(&deadly);
     for (int i = 0; i < DEADLY_COUNT; i++) sigaddset(&deadly, DEADLY[i]);
     sigprocmask(SIG_BLOCK, &deadly, &before);
-    int fd = mkostemp(writer->temporary, O_CLOEXEC);
-    if (fd >= 0) guard(writer->temporary);
+    int fd = resumes ? open(writer->temporary, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : mkostemp(writer->temporary, O_CLOEXEC);
+    struct stat st;
+    writer->kept = resumes && fd >= 0 && (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &st) || st.st_size > 0);
+    if (fd >= 0 && !writer->kept) guard(writer->temporary);
     sigprocmask(SIG_SETMASK, &before, NULL);
     return fd;
 }
@@ -54,7 +58,13 @@ static bool replaceable(const char *path, struct diag *d) {
     return blob || diag_fail(d, "%s exists and is no blob: it is not overwritten", path);
 }
 
-bool writer_open(struct writer *writer, const char *path, uint64_t bytes, struct diag *d) {
+/* On the disk, where the file system can. */
+static bool reserve(struct writer *writer, uint64_t bytes, struct diag *d) {
+    if (fallocate(writer->fd, 0, 0, (off_t)bytes) == 0 || (errno != ENOSPC && errno != EFBIG && errno != EDQUOT)) return true;
+    return diag_fail(d, "%s needs %.1f MB: %s", writer->path, (double)bytes / 1e6, strerror(errno));
+}
+
+bool writer_open(struct writer *writer, const char *path, bool resumes, uint64_t bytes, struct diag *d) {
     *writer = (struct writer){.fd = -1};
     if (!replaceable(path, d)) return false;
     size_t length = strlen(path);
@@ -64,8 +74,13 @@ bool writer_open(struct writer *writer, const char *path, uint64_t bytes, struct
         writer_abandon(writer);
         return diag_fail(d, "out of memory");
     }
-    snprintf(writer->temporary, length + 12, "%s.tmp-XXXXXX", path);
-    writer->fd = create(writer);
+    snprintf(writer->temporary, length + 12, resumes ? "%s.part" : "%s.tmp-XXXXXX", path);
+    if (resumes && !replaceable(writer->temporary, d)) {
+        writer->temporary[0] = 0;
+        writer_abandon(writer);
+        return false;
+    }
+    writer->fd = create(writer, resumes);
     if (writer->fd < 0) {
         int error = errno;
         writer->temporary[0] = 0;
@@ -75,12 +90,36 @@ bool writer_open(struct writer *writer, const char *path, uint64_t bytes, struct
     mode_t mask = umask(0);
     umask(mask);
     fchmod(writer->fd, 0666 & ~mask);
-    if (fallocate(writer->fd, 0, 0, (off_t)bytes) && (errno == ENOSPC || errno == EFBIG || errno == EDQUOT)) {
-        int error = errno;
+    if (resumes && flock(writer->fd, LOCK_EX | LOCK_NB)) {
         writer_abandon(writer);
-        return diag_fail(d, "%s needs %.1f MB: %s", path, (double)bytes / 1e6, strerror(error));
+        return diag_fail(d, "%s is being made by another apus-pack", path);
+    }
+    if (reserve(writer, bytes, d)) return true;
+    writer_abandon(writer);
+    return false;
+}
+
+bool writer_keep(struct writer *writer, struct diag *d) {
+    if (fsync(writer->fd)) return diag_fail(d, "%s cannot be written: %s", writer->temporary, strerror(errno));
+    guard(NULL);
+    writer->kept = true;
+    return true;
+}
+
+bool writer_get(struct writer *writer, uint64_t offset, void *data, size_t bytes) {
+    uint8_t *at = data;
+    while (bytes) {
+        ssize_t n = pread(writer->fd, at, bytes, (off_t)offset);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        at += n, offset += (uint64_t)n, bytes -= (size_t)n;
     }
     return true;
+}
+
+bool writer_clear(struct writer *writer, uint64_t bytes, struct diag *d) {
+    if (ftruncate(writer->fd, 0)) return diag_fail(d, "%s cannot be written: %s", writer->temporary, strerror(errno));
+    return reserve(writer, bytes, d) && writer_put(writer, 0, "APUS", 4, d); /* so that replaceable knows it again */
 }
 
 bool writer_put(struct writer *writer, uint64_t offset, const void *data, size_t bytes, struct diag *d) {
@@ -122,7 +161,7 @@ bool writer_commit(struct writer *writer, struct diag *d) {
 
 void writer_abandon(struct writer *writer) {
     if (writer->fd >= 0) close(writer->fd);
-    if (writer->temporary && writer->temporary[0]) unlink(writer->temporary);
+    if (writer->temporary && writer->temporary[0] && !writer->kept) unlink(writer->temporary);
     guard(NULL);
     free(writer->path);
     free(writer->temporary);

@@ -1,5 +1,8 @@
 /* A file that appears whole or not at all: bytes go to a file of a temporary name beside it, which takes the real name at the end.
- * Signals that end the program (INT, TERM, HUP) remove the temporary file first. One writer at a time in a program. */
+ * Signals that end the program (INT, TERM, HUP) remove the temporary file first. One writer at a time in a program.
+ *
+ * A writer that resumes has the temporary name PATH.part and finds there what an earlier one left; from writer_keep on, neither signals nor
+ * writer_abandon remove it. No two work on one file. */
 #ifndef PACK_WRITER_H
 #define PACK_WRITER_H
 
@@ -12,11 +15,16 @@
 struct writer {
     int fd; /* -1 where nothing is open */
     char *path, *temporary;
+    bool kept;
 };
 
 /* An existing file is replaced only if it is empty or begins with a blob's magic, so that no slip of the hand costs a checkpoint.
  * bytes: reserved on the disk where the file system can, so that a full disk is known at once. */
-bool writer_open(struct writer *writer, const char *path, uint64_t bytes, struct diag *d);
+bool writer_open(struct writer *writer, const char *path, bool resumes, uint64_t bytes, struct diag *d);
+/* What is there so far is durable and stays if the work ends early. */
+bool writer_keep(struct writer *writer, struct diag *d);
+bool writer_get(struct writer *writer, uint64_t offset, void *data, size_t bytes); /* false also where the file is shorter */
+bool writer_clear(struct writer *writer, uint64_t bytes, struct diag *d); /* nothing is there any more; bytes are reserved again */
 bool writer_put(struct writer *writer, uint64_t offset, const void *data, size_t bytes, struct diag *d);
 bool writer_extend(struct writer *writer, uint64_t bytes, struct diag *d); /* the file is exactly this long, zeros behind what was put */
 /* Makes the file durable and gives it its name. After false it is still there for writer_abandon. */
