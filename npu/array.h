@@ -22,7 +22,8 @@ static inline uint32_t address_row(uint32_t address) { return address >> 20 & 31
 static inline uint32_t address_offset(uint32_t address) { return address & 0xfffff; }
 
 enum {
-    SHIM_BD = 0x1d000, /* 16 descriptors of 8 words */
+    SHIM_BD = 0x1d000,           /* 16 descriptors of 8 words */
+    SHIM_S2MM_CONTROL = 0x1d200, /* + 8 per channel */
     SHIM_S2MM_QUEUE = 0x1d204,
     SHIM_MM2S_QUEUE = 0x1d214, /* + 8 per channel; 2 channels each way */
     SHIM_BDS = 16,
@@ -52,6 +53,10 @@ enum {
     REPEAT_MAX = 256,
     LOCK_MAX = 63
 };
+
+/* A channel says that a task is done in a packet that bears the number of its tile's controller, and the routes that AMD's tools give every design take those of
+ * shims, 15 in each column (mlir-aie: AIEAssignTileCtrlIDs). A channel begins with 0, whose packets go nowhere. */
+enum { SHIM_CONTROLLER = 15, CONTROL_CONTROLLER_SHIFT = 8 };
 
 /* A descriptor before it is packed. Lengths and steps in words of 4 bytes; a wrap of 0: no such dimension (the last one takes what is left).
  * Element (i, j, k) of the transfer lies at base + i * step[0] + j * step[1] + k * step[2], i running fastest; run n of a repeated

@@ -212,11 +212,19 @@ static void run_together(const struct job *j, uint32_t array, uint32_t first, ui
     txn_token(j->txn, 0, busy, TXN_S2MM, SHIM_S2MM_Y);
 }
 
+/* So that tokens of sums find their way. Holds until the context ends, and is written with every command: it may be the first. */
+static void name_controllers(struct txn *t, uint32_t columns) {
+    for (uint32_t c = 0; c < columns; c++)
+        txn_write(t, tile_address(c, ROW_SHIM, SHIM_S2MM_CONTROL + SHIM_S2MM_Y * QUEUE_STRIDE),
+                  SHIM_CONTROLLER << CONTROL_CONTROLLER_SHIFT);
+}
+
 size_t gemv_code(const struct gemv_shape *s, uint32_t generation, uint32_t columns, uint32_t *words, size_t room, uint32_t *operations) {
     struct txn t;
     const struct job j = {s, &t, columns, gemv_tokens(columns), (uint32_t)(gemv_x_bytes(s, columns) / 4), PANEL_ROWS * columns};
     uint32_t array = array_columns(generation), quads = (s->panels + CORE_ROWS - 1) / CORE_ROWS, most = quads_at_once(s) * array;
     txn_begin(&t, words, room);
+    name_controllers(&t, quads < array ? quads : array);
     for (uint32_t first = 0; first < quads; first += most) run_together(&j, array, first, quads - first < most ? quads - first : most);
     *operations = t.operations;
     return txn_end(&t, generation, array);

@@ -76,6 +76,15 @@ static struct sim_channel *queue_at(struct sim_tile *t, uint32_t row, uint32_t o
     return NULL;
 }
 
+/* Of the channels' control registers the model has those that tokens need. */
+static int write_control(struct sim_tile *t, uint32_t row, uint32_t offset, uint32_t value) {
+    uint32_t channel = (offset - SHIM_S2MM_CONTROL) / QUEUE_STRIDE;
+    if (row != ROW_SHIM || offset < SHIM_S2MM_CONTROL || (offset - SHIM_S2MM_CONTROL) % QUEUE_STRIDE || channel >= SHIM_CHANNELS) return 0;
+    if (value & ~(0x1fu << CONTROL_CONTROLLER_SHIFT)) return sim_complain("control word %#x does more than this model does", value);
+    t->to_memory[channel].controller = value >> CONTROL_CONTROLLER_SHIFT;
+    return 1;
+}
+
 static int bd_in_use(const struct sim_tile *t, uint32_t row, uint32_t bd) {
     for (uint32_t i = 0; i < sim_channels(row); i++)
         for (int d = 0; d < 2; d++) {
@@ -117,6 +126,8 @@ int sim_array_write(struct sim_array *a, uint32_t address, uint32_t value) {
     if (!t) return -1;
     struct sim_channel *c = queue_at(t, row, offset);
     if (c) return push(c, value);
+    int done = write_control(t, row, offset, value);
+    if (done) return done < 0 ? -1 : 0;
     uint32_t bds = row == ROW_SHIM ? SHIM_BD : row == ROW_MEM ? MEM_BD : CORE_BD;
     if (offset >= bds && offset < bds + sim_bds(row) * BD_STRIDE) return write_bd(t, row, offset - bds, value);
     if (row >= ROW_CORE && offset < CORE_BYTES) {

@@ -49,7 +49,7 @@ static int end_descriptor(struct sim_array *a, struct sim_channel *c) {
         return next < sim_bds(c->row) ? begin_descriptor(a, c, next) : sim_complain("a descriptor goes on to one that is not there");
     }
     if (--c->now.runs) return begin_descriptor(a, c, c->now.bd);
-    if (c->now.token) c->tokens++;
+    if (c->now.token && c->controller == SHIM_CONTROLLER) c->tokens++; /* else it gets lost */
     c->busy = 0;
     return 0;
 }

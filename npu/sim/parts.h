@@ -70,8 +70,8 @@ struct sim_channel {
     uint32_t column, row, index;
     int to_memory; /* S2MM */
     struct sim_task queue[QUEUE_DEPTH];
-    uint32_t queued, tokens;
-    int busy, started; /* a task is at work; its present descriptor has its lock */
+    uint32_t queued, tokens, controller; /* controller: the one that its tokens are for */
+    int busy, started;                   /* a task is at work; its present descriptor has its lock */
     struct sim_task now;
     uint32_t bd, at; /* the present descriptor, and words of it that are done */
     uint64_t moved;  /* words of the present command */
