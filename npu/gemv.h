@@ -28,6 +28,7 @@ static inline uint32_t gemv_bucket(uint32_t columns) { return columns <= 1 ? 0 :
 /* A compute tile's memory, from its start: the first 2 KiB are its stack. */
 enum {
     CORE_PARAMETERS = 0x0800, /* struct gemv_parameters */
+    CORE_AT = 0x0840,         /* the core's own progress (npu/aie/gemv.h) */
     CORE_W = 0x1000,          /* 2 chunks of weights, CORE_BUFFER apart */
     CORE_X = 0x3000,          /* 2 chunks of x */
     CORE_Y = 0x5000,          /* 2 panels of sums, CORE_Y_BUFFER apart */

@@ -91,3 +91,17 @@ extern "C" void apus_npu_chunk(const uint8_t *w, const int8_t *x, int32_t *y, co
     else
         chunk<1>(w, x, y, parameters, first);
 }
+
+extern "C" void apus_npu_begin(uint32_t *at) {
+    for (unsigned i = 0; i < APUS_NPU_AT; i++) at[i] = 0;
+}
+
+extern "C" void apus_npu_step(const uint8_t *w, const int8_t *x, int32_t *y, const uint32_t *parameters, uint32_t *at) {
+    apus_npu_chunk(w + at[APUS_NPU_AT_W] * APUS_NPU_BUFFER, x + at[APUS_NPU_AT_X] * APUS_NPU_BUFFER,
+                   y + at[APUS_NPU_AT_Y] * (APUS_NPU_SUMS / sizeof(int32_t)), parameters, at[APUS_NPU_AT_CHUNK] == 0);
+    at[APUS_NPU_AT_W] ^= 1;
+    at[APUS_NPU_AT_X] ^= 1;
+    if (++at[APUS_NPU_AT_CHUNK] < parameters[APUS_NPU_CHUNKS]) return;
+    at[APUS_NPU_AT_CHUNK] = 0;
+    at[APUS_NPU_AT_Y] ^= 1;
+}

@@ -13,29 +13,30 @@ static int check(const struct sim_core *c) {
     return sound ? 0 : sim_complain("a core has parameters that mean nothing");
 }
 
-/* One chunk, once its inputs are there and, at a panel's beginning, room for its sums. */
+_Static_assert((int)APUS_NPU_BUFFER == (int)CORE_BUFFER && (int)APUS_NPU_SUMS == (int)CORE_Y_BUFFER,
+               "buffers lie where the kernel looks for them");
+
+/* One chunk, once its inputs are there and, at a panel's beginning, room for its sums: the locks of npu/aie/design.py. */
 int sim_core_step(struct sim_array *a, struct sim_tile *t) {
     struct sim_core *c = &t->core;
     uint8_t *m = t->memory;
     if (t->lock[LOCK_W_FULL] < 1 || t->lock[LOCK_X_FULL] < 1) return 0;
-    if (c->chunk == 0 && t->lock[LOCK_Y_EMPTY] < 1) return 0;
+    if ((!c->at_work || c->at[APUS_NPU_AT_CHUNK] == 0) && t->lock[LOCK_Y_EMPTY] < 1) return 0;
     if (!c->at_work) {
         memset(c, 0, sizeof *c);
         memcpy(c->parameter, m + CORE_PARAMETERS, sizeof c->parameter);
         if (check(c)) return -1;
+        apus_npu_begin(c->at);
         c->at_work = 1;
     }
     const uint32_t *p = c->parameter;
     t->lock[LOCK_W_FULL]--, t->lock[LOCK_X_FULL]--;
-    if (c->chunk == 0) t->lock[LOCK_Y_EMPTY]--;
-    apus_npu_chunk(m + CORE_W + (size_t)c->w * CORE_BUFFER, (const int8_t *)(m + CORE_X + (size_t)c->x * CORE_BUFFER),
-                   (int32_t *)(void *)(m + CORE_Y + (size_t)c->y * CORE_Y_BUFFER), p, c->chunk == 0);
+    if (c->at[APUS_NPU_AT_CHUNK] == 0) t->lock[LOCK_Y_EMPTY]--;
+    apus_npu_step(m + CORE_W, (const int8_t *)(m + CORE_X), (int32_t *)(void *)(m + CORE_Y), p, c->at);
     a->macs += (uint64_t)p[APUS_NPU_GROUPS] * GROUP * PANEL_ROWS * p[APUS_NPU_TOKENS];
     t->lock[LOCK_W_EMPTY]++, t->lock[LOCK_X_EMPTY]++;
-    c->w ^= 1, c->x ^= 1;
-    if (++c->chunk < p[APUS_NPU_CHUNKS]) return 1;
+    if (c->at[APUS_NPU_AT_CHUNK]) return 1;
     t->lock[LOCK_Y_FULL]++;
-    c->chunk = 0, c->y ^= 1;
     if (++c->panel == p[APUS_NPU_PANELS]) c->at_work = 0;
     return 1;
 }

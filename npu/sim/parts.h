@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "npu/aie/gemv.h"
 #include "npu/array.h"
 #include "npu/gemv.h"
 #include "npu/sim/sim.h"
@@ -82,7 +83,7 @@ struct sim_channel {
 };
 
 struct sim_core {
-    uint32_t panel, chunk, w, x, y; /* progress; the buffers in turn */
+    uint32_t panel, at[APUS_NPU_AT]; /* progress */
     int at_work;
     uint32_t parameter[GEMV_PARAMETERS];
 };

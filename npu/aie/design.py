@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""design.py xdna1|xdna2 FILE: the overlay as MLIR-AIE's Python writes it: where the tiles' memory and locks lie, how streams run, and what each core does.
+
+It has no transfers: control code (npu/gemv.c) writes descriptors and starts channels. So this is all that the two have to agree about, and its numbers come
+out of npu/gemv.h and npu/array.h. tests/npu/design.py holds routes, locks and the cores' steps against the device model. Needs Python's package `aie`
+(mlir-aie) and numpy; written against its sources and NOT YET RUN through its tools.
+
+Each core goes round for ever: it waits for a first chunk, reads the parameters that the control code has written before, and then takes a chunk of weights and of
+x at a time, a panel's sums when they are done (npu/aie/gemv.cc)."""
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+from aie.dialects.aie import AIEDevice, LockAction, WireBundle, buffer, core, device, external_func, flow, lock, tile, use_lock
+from aie.dialects.aiex import runtime_sequence
+from aie.extras.context import mlir_mod_ctx
+from aie.iron.controlflow import range_
+
+FOLDER = Path(__file__).resolve().parents[1]
+ARRAYS = {'xdna1': ('npu1', 4), 'xdna2': ('npu2', 8)}  # 4 and 8 columns
+STACK = 0x800  # below a core's parameters
+DMA = WireBundle.DMA
+
+
+def enumerators(header):
+    """The names in a C header's enums, with their values where those are numbers or one more than the last."""
+    text = re.sub(r'/\*.*?\*/', '', header.read_text(), flags=re.DOTALL)
+    values = {}
+    for body in re.findall(r'enum(?:\s+\w+)?\s*\{([^}]*)\}', text):
+        last = -1
+        for name, given in re.findall(r'(\w+)\s*(?:=\s*([^,]+))?(?:,|$)', body):
+            last = last + 1 if not given and last is not None else int(given, 0) if re.fullmatch(r'\s*(0x[0-9a-f]+|\d+)\s*', given) else None
+            if last is not None:
+                values[name] = last
+    return values
+
+
+C = enumerators(FOLDER / 'array.h') | enumerators(FOLDER / 'gemv.h') | enumerators(FOLDER / 'aie/gemv.h')
+BYTES_W = np.ndarray[(2 * C['CORE_BUFFER'],), np.dtype[np.uint8]]
+BYTES_X = np.ndarray[(2 * C['CORE_BUFFER'],), np.dtype[np.int8]]
+SUMS = np.ndarray[(2 * C['CORE_Y_BUFFER'] // 4,), np.dtype[np.int32]]
+PARAMETERS = np.ndarray[(C['APUS_NPU_PANELS'] + 1,), np.dtype[np.int32]]
+PROGRESS = np.ndarray[(C['APUS_NPU_AT'],), np.dtype[np.int32]]
+
+
+def locks_of(where, name, first):
+    """A tile's locks, number and first value of each as given."""
+    return {number: lock(where, lock_id=number, init=value, sym_name=f'{name}_lock{number}') for number, value in sorted(first.items())}
+
+
+def memory_tile_locks():
+    """Two buffers are empty for each tile's weights and sums, none is full; no pass over x is left."""
+    first = {C['MEM_LOCK_X']: 0}
+    for t in range(C['CORE_ROWS']):
+        first |= {C['MEM_LOCK_W_EMPTY'] + t: 2, C['MEM_LOCK_W_FULL'] + t: 0, C['MEM_LOCK_Y_EMPTY'] + t: 2, C['MEM_LOCK_Y_FULL'] + t: 0}
+    return first
+
+
+def core_locks():
+    return {C[f'LOCK_{what}_{state}']: 2 if state == 'EMPTY' else 0 for what in 'WXY' for state in ('EMPTY', 'FULL')}
+
+
+def core_program(where, name, begin, step):
+    locks = locks_of(where, name, core_locks())
+    parameters = buffer(where, PARAMETERS, name=f'{name}_parameters', address=C['CORE_PARAMETERS'])
+    at = buffer(where, PROGRESS, name=f'{name}_at', address=C['CORE_AT'])
+    w = buffer(where, BYTES_W, name=f'{name}_w', address=C['CORE_W'])
+    x = buffer(where, BYTES_X, name=f'{name}_x', address=C['CORE_X'])
+    y = buffer(where, SUMS, name=f'{name}_y', address=C['CORE_Y'])
+
+    def take(lock_name):
+        use_lock(locks[C[lock_name]], LockAction.AcquireGreaterEqual, value=1)
+
+    def give(lock_name):
+        use_lock(locks[C[lock_name]], LockAction.Release, value=1)
+
+    @core(where, stack_size=STACK)
+    def program():
+        for _ in range_(sys.maxsize):
+            for full in ('LOCK_W_FULL', 'LOCK_X_FULL'):  # only a look: then the parameters are there
+                take(full)
+                give(full)
+            begin(at)
+            for _ in range_(parameters[C['APUS_NPU_PANELS']]):
+                take('LOCK_Y_EMPTY')
+                for _ in range_(parameters[C['APUS_NPU_CHUNKS']]):
+                    take('LOCK_W_FULL')
+                    take('LOCK_X_FULL')
+                    step(w, x, y, parameters, at)
+                    give('LOCK_W_EMPTY')
+                    give('LOCK_X_EMPTY')
+                give('LOCK_Y_FULL')
+
+
+def design(array):
+    name, columns = ARRAYS[array]
+
+    @device(getattr(AIEDevice, name))
+    def body():
+        begin = external_func('apus_npu_begin', [PROGRESS], link_with='apus_npu.o')
+        step = external_func('apus_npu_step', [BYTES_W, BYTES_X, SUMS, PARAMETERS, PROGRESS], link_with='apus_npu.o')
+        tiles = [[tile(column, row) for row in range(C['ARRAY_ROWS'])] for column in range(columns)]
+        for column in range(columns):
+            shim, memory, *cores = tiles[column]
+            locks_of(memory, f'mem{column}', memory_tile_locks())
+            flow(shim, DMA, 0, memory, DMA, 0)  # weights
+            flow(tiles[0][C['ROW_SHIM']], DMA, 1, memory, DMA, 1)  # x, from the first column to all
+            for t, where in enumerate(cores):
+                flow(memory, DMA, t, where, DMA, 0)  # a tile's weights
+                flow(memory, DMA, 4, where, DMA, 1)  # x, to all four
+                flow(where, DMA, 0, memory, DMA, 2 + t)  # its sums
+                core_program(where, f'core{column}_{t}', begin, step)
+            flow(memory, DMA, 5, shim, DMA, 0)  # all sums
+
+        # So that the container's kernel takes three buffers; the control code is npu/gemv.c's.
+        anything = np.ndarray[(1,), np.dtype[np.int32]]
+
+        @runtime_sequence(anything, anything, anything)
+        def sequence(weights, x, sums):
+            pass
+
+
+def main():
+    if len(sys.argv) != 3 or sys.argv[1] not in ARRAYS:
+        sys.exit('usage: design.py xdna1|xdna2 FILE')
+    with mlir_mod_ctx() as context:
+        design(sys.argv[1])
+        if context.module.operation.verify() is not True:
+            sys.exit('the module is not valid')
+        Path(sys.argv[2]).write_text(f'{context.module}\n')
+
+
+if __name__ == '__main__':
+    main()
