@@ -5,6 +5,9 @@
 #   xclbinutil: on the PATH
 # Without one of them there is no such target. NOT YET RUN with these tools (docs/npu.md).
 set(PEANO_INSTALL_DIR "$ENV{PEANO_INSTALL_DIR}" CACHE PATH "Peano, the compiler of an NPU's tiles (llvm-aie)")
+if(NOT PEANO_INSTALL_DIR)
+    return() # another clang++ would be found
+endif()
 find_program(APUS_AIECC NAMES aiecc aiecc.py)
 find_program(APUS_AIE_PYTHON NAMES python3 DOC "Python with mlir-aie's package aie")
 find_program(APUS_XCLBINUTIL NAMES xclbinutil)
