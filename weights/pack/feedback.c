@@ -19,6 +19,8 @@ struct work {
     float *weights; /* [n][ACROSS] */
     float *errors;  /* [n][ACROSS] */
     float *targets; /* [GROUP][ACROSS] */
+    float *moved;   /* [n][ACROSS]: unit times errors; weight times its squares is the whole error */
+    float *change;  /* [n][ACROSS] */
     float *room;    /* of matmul */
     float row_scale[ACROSS];
     struct trial_result result;
@@ -111,13 +113,75 @@ static void row_scales(struct work *k, bool four, uint32_t rows) {
     }
 }
 
-static void rows_with_feedback(const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room,
-                               struct quantized_row *out) {
+/* out [n][ACROSS] from row `first` on += what errors `x` [GROUP][ACROSS] of the group at `first` move. */
+static void move(const struct work *k, uint32_t first, const float *x, float *out) {
+    const struct hessian_factor *f = k->factor;
+    size_t n = f->n, after = first + GROUP;
+    float square[GROUP * GROUP] = {0};
+    for (size_t j = 0; j < GROUP; j++) {
+        memcpy(square + j * GROUP, f->unit + (first + j) * n + first, j * sizeof *square);
+        square[j * GROUP + j] = 1;
+    }
+    const struct matrix b = {x, ACROSS, 1};
+    matmul(GROUP, ACROSS, GROUP, (struct matrix){square, GROUP, 1}, b, out + (size_t)first * ACROSS, ACROSS, false, k->room);
+    matmul(n - after, ACROSS, GROUP, (struct matrix){f->unit + after * n + first, n, 1}, b, out + after * ACROSS, ACROSS, false, k->room);
+}
+
+/* Sums over columns from `first` on of weight a b and weight a a, row by row. */
+static void project(const struct work *k, uint32_t first, const float *a, const float *b, float ab[ACROSS], float aa[ACROSS]) {
+    memset(ab, 0, ACROSS * sizeof *ab), memset(aa, 0, ACROSS * sizeof *aa);
+    for (size_t c = first; c < k->factor->n; c++)
+        for (size_t j = 0; j < ACROSS; j++) {
+            float weighted = k->factor->weight[c] * a[c * ACROSS + j];
+            ab[j] += weighted * b[c * ACROSS + j], aa[j] += weighted * a[c * ACROSS + j];
+        }
+}
+
+/* The scale of one group after another to where the whole error is least, integers and other scales as they are. */
+static void fit_group_scales(struct work *k, struct quantized_row *out, uint32_t rows) {
+    for (uint32_t first = 0; first < k->factor->n; first += GROUP) {
+        const uint32_t *order = k->factor->order + first;
+        uint32_t g = order[0] / GROUP;
+        float q[GROUP * ACROSS] = {0}, along[ACROSS], size[ACROSS], step[ACROSS] = {0};
+        bool any = false;
+        for (uint32_t r = 0; r < rows; r++)
+            for (uint32_t c = 0; c < GROUP; c++) q[c * ACROSS + r] = out[r].q[order[c]];
+        memset(k->change + (size_t)first * ACROSS, 0, (size_t)(k->factor->n - first) * ACROSS * sizeof(float));
+        move(k, first, q, k->change);
+        project(k, first, k->change, k->moved, along, size);
+        for (uint32_t r = 0; r < rows; r++) {
+            if (!(k->row_scale[r] > 0 && size[r] > 0)) continue;
+            float old = out[r].scale[g], best = level(old + along[r] / size[r] / k->row_scale[r], -127, 127);
+            step[r] = (old - best) * k->row_scale[r], any = any || step[r] != 0;
+            out[r].scale[g] = (int8_t)best;
+        }
+        for (size_t c = first; any && c < k->factor->n; c++)
+            for (size_t j = 0; j < ACROSS; j++) k->moved[c * ACROSS + j] += step[j] * k->change[c * ACROSS + j];
+    }
+}
+
+/* The same for the scale of each row. */
+static void fit_row_scales(struct work *k, uint32_t rows) {
+    float along[ACROSS], size[ACROSS];
+    size_t count = (size_t)k->factor->n * ACROSS;
+    memset(k->change, 0, count * sizeof(float)); /* to be what the values would move */
+    for (uint32_t first = 0; first < k->factor->n; first += GROUP) move(k, first, k->weights + (size_t)first * ACROSS, k->change);
+    for (size_t i = 0; i < count; i++) k->change[i] -= k->moved[i];
+    project(k, 0, k->change, k->moved, along, size);
+    for (uint32_t r = 0; r < rows; r++) {
+        float scale = size[r] > 0 ? k->row_scale[r] * (1 + along[r] / size[r]) : 0;
+        if (scale >= LEAST && scale <= 2 * k->row_scale[r]) k->row_scale[r] = scale;
+    }
+}
+
+static void choose(bool fitted, const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room,
+                   struct quantized_row *out) {
     const struct hessian_factor *factor = quantizer->context;
     uint32_t n = padded_cols(cols);
     assert(factor->n == n && rows <= ACROSS);
     struct work k = {.factor = factor, .weights = room, .errors = room + (size_t)n * ACROSS};
-    k.targets = k.errors + (size_t)n * ACROSS, k.room = k.targets + (size_t)GROUP * ACROSS;
+    k.targets = k.errors + (size_t)n * ACROSS, k.moved = k.targets + (size_t)GROUP * ACROSS;
+    k.change = k.moved + (size_t)n * ACROSS, k.room = k.change + (size_t)n * ACROSS;
     bool four = quantizer->type == WEIGHT_W4;
     for (uint32_t c = 0; c < n; c++)
         for (uint32_t r = 0; r < ACROSS; r++) k.weights[(size_t)c * ACROSS + r] = r < rows ? w[(size_t)r * n + factor->order[c]] : 0;
@@ -126,10 +190,30 @@ static void rows_with_feedback(const struct quantizer *quantizer, const float *w
         aim(&k, first);
         one_group(&k, first, four, out, rows);
     }
+    memset(k.moved, 0, (size_t)n * ACROSS * sizeof(float));
+    for (uint32_t first = 0; first < n; first += GROUP) move(&k, first, k.errors + (size_t)first * ACROSS, k.moved);
+    if (fitted && four) fit_group_scales(&k, out, rows);
+    if (fitted) fit_row_scales(&k, rows);
     for (uint32_t r = 0; r < rows; r++) out[r].row_scale = k.row_scale[r];
 }
 
+static void rows_with_feedback(const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room,
+                               struct quantized_row *out) {
+    choose(true, quantizer, w, rows, cols, room, out);
+}
+
+static void rows_unfitted(const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room,
+                          struct quantized_row *out) {
+    choose(false, quantizer, w, rows, cols, room, out);
+}
+
 struct quantizer quantizer_feedback(enum weight_type type, const struct hessian_factor *factor) {
-    size_t room = (size_t)(2 * factor->n + GROUP) * ACROSS + MATMUL_ROOM;
+    size_t room = (size_t)(4 * factor->n + GROUP) * ACROSS + MATMUL_ROOM;
     return (struct quantizer){.type = type, .rows = rows_with_feedback, .context = factor, .room_floats = room};
+}
+
+struct quantizer quantizer_unfitted(enum weight_type type, const struct hessian_factor *factor) {
+    struct quantizer quantizer = quantizer_feedback(type, factor);
+    quantizer.rows = rows_unfitted;
+    return quantizer;
 }

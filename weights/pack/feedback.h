@@ -3,7 +3,9 @@
  * R[j][j] (target_j - value_j) with target_j = w_j + sum over i < j of d_i R[i][j] / R[j][j], so the target is what is rounded.
  *
  * This is GPTQ with the factor of H in place of its inverse's: the same integers but for rounding, and no inverse. The scale of a group of W4
- * is the one among several that leaves the least R[j][j]^2 (target_j - value_j)^2 over the group once its columns are rounded in turn. */
+ * is the one among several that leaves the least R[j][j]^2 (target_j - value_j)^2 over the group once its columns are rounded in turn.
+ *
+ * Once all integers are there, scales are fitted to them: group after group the integer scale nearest to where |d R|^2 is least, then the row's. */
 #ifndef PACK_FEEDBACK_H
 #define PACK_FEEDBACK_H
 
@@ -12,5 +14,7 @@
 
 /* factor->n is the tensor's padded width; it must outlive the quantizer. */
 struct quantizer quantizer_feedback(enum weight_type type, const struct hessian_factor *factor);
+/* Scales as they were when the integers were chosen, for tests. */
+struct quantizer quantizer_unfitted(enum weight_type type, const struct hessian_factor *factor);
 
 #endif

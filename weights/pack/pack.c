@@ -177,7 +177,8 @@ static bool put_weights(void *user, const void *data, size_t bytes, struct diag 
 
 static void show(void *user, uint64_t weights) {
     struct job *job = user;
-    progress_show(&job->progress, job->stream.tensor, job->records[job->stream.tensor].name, job->stream.done + weights, job->stream.written);
+    const struct stream *stream = &job->stream;
+    progress_show(&job->progress, stream->tensor, job->records[stream->tensor].name, stream->done + weights, stream->written);
 }
 
 static bool put_values(void *user, uint32_t first, uint32_t rows, const float *values, struct diag *d) {
@@ -205,7 +206,8 @@ static bool write_weights(struct job *job) {
     progress_begin(&job->progress, job->options->quiet, job->plan.model.tensors, weights, job->stream.done);
     while (job->stream.tensor < job->plan.model.tensors) {
         const struct plan_tensor *tensor = &job->plan.tensors[job->stream.tensor];
-        if (!put_weights(job, zero, (size_t)(tensor->record.offset - job->stream.written), job->d) || !write_tensor(job, *tensor)) return false;
+        size_t gap = (size_t)(tensor->record.offset - job->stream.written);
+        if (!put_weights(job, zero, gap, job->d) || !write_tensor(job, *tensor)) return false;
         job->stream.done += (uint64_t)tensor->record.rows * tensor->record.cols;
         job->stream.tensor++;
         if (job->resume.path && ends_layer(&job->plan, job->stream.tensor - 1) &&
@@ -355,8 +357,8 @@ static bool run(struct job *job) {
     job->fold = fold_new(job->source, &job->plan, job->threads, job->d);
     if (!job->fold || !make_calibrator(job) || !prepare_resume(job)) return false;
     return writer_open(&job->writer, job->options->out, job->resume.path != NULL, job->plan.weight_bytes, job->d) && make_sections(job) &&
-           resume_or_begin(job) && spend_budget(job) && make_sections(job) && write_weights(job) && write_front(job) && check_written(job) &&
-           finish(job, progress_clock() - begun);
+           resume_or_begin(job) && spend_budget(job) && make_sections(job) && write_weights(job) && write_front(job) &&
+           check_written(job) && finish(job, progress_clock() - begun);
 }
 
 bool pack(const struct options *options, struct diag *d) {

@@ -117,7 +117,8 @@ static bool add_source(const char *source, uint64_t *sum) {
         return true;
     }
     for (struct dirent *entry; (entry = readdir(directory));)
-        if (of_a_model(entry->d_name) && fstatat(dirfd(directory), entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode)) add_file(entry->d_name, &st, sum);
+        if (of_a_model(entry->d_name) && fstatat(dirfd(directory), entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode))
+            add_file(entry->d_name, &st, sum);
     closedir(directory);
     return true;
 }

@@ -1,5 +1,5 @@
-/* Work that was interrupted goes on from its last finished layer. After each layer the packer's state is saved beside the output, in OUT.state,
- * whole or not at all: what is left of the unfinished blob (OUT.part, writer.h) counts only as far as the state says.
+/* Work that was interrupted goes on from its last finished layer. After each layer the packer's state is saved beside the output, in
+ * OUT.state, whole or not at all: what is left of the unfinished blob (OUT.part, writer.h) counts only as far as the state says.
  *
  * A state belongs to one source, one set of options and one build of the packer: its key. Another key's is not used and gets replaced. */
 #ifndef PACK_RESUME_H

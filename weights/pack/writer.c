@@ -30,8 +30,8 @@ static void guard(char *temporary) {
     }
 }
 
-/* The temporary file exists from one moment on; signals wait until it is known to the handler. What an earlier writer left, or another one is
- * at, is not removed. */
+/* The temporary file exists from one moment on; signals wait until it is known to the handler. What an earlier writer left, or another one
+ * is at, is not removed. */
 static int create(struct writer *writer, bool resumes) {
     sigset_t deadly, before;
     sigemptyset(&deadly);
