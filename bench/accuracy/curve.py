@@ -4,12 +4,13 @@
     curve.py [SmolLM2.gguf] [--work build/accuracy] [--windows 8] [--only apus|llama] [--docs docs]
 
 All formats are made from one F32 file (off_grid.py). llama.cpp's are quantized by its llama-quantize, without and with an importance matrix that its
-llama-imatrix made from the packer's calibration text (build/peers, bench/peers/setup.sh), and run by its Python binding; Apus runs its own blobs. Windows of
-512 tokens, `windows` of code and as many of English (table.py has the texts), evenly over each text, every one evaluated from nothing; the reference is
-tests/oracle/float_reference.py. Bits a weight are those that the layers' tensors take in the file, scales of rows and all padding included.
+llama-imatrix made from the packer's calibration text (build/peers, bench/peers/setup.sh), and run by its Python binding; Apus runs its own blobs. Windows
+of 512 tokens, `windows` of code and as many of English (table.py has the texts), evenly over each text, every one evaluated from nothing; the reference
+is tests/oracle/float_reference.py. Bits a weight are those that the layers' tensors take in the file, scales of rows and all padding included.
 What is measured stays in WORK/curve.jsonl and is not measured again. With --docs writes accuracy/curve.json and accuracy/curve.svg there, and prints the table.
 APUS_BUILD names the build folder. Exit 77, with a reason, where something is missing."""
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -30,6 +31,7 @@ import table  # noqa: E402
 
 PEERS = ROOT / 'build' / 'peers'
 WINDOW = 512
+PIECE, MATRIX_SHARE = 4096, 7  # the importance matrix sees every seventh piece of the calibration text: twice the packer's tokens
 TYPES = ['Q4_0', 'IQ4_XS', 'Q4_K_M', 'Q5_K_M', 'Q6_K', 'Q8_0']
 BUDGETS = ['4.13', '4.25', '4.5', '5', '6']
 PLAIN, OURS, LLAMA, MATRIX = 'Apus, rounded', 'Apus', 'llama.cpp', 'llama.cpp, importance matrix'
@@ -73,8 +75,10 @@ def apus_formats(source, work, threads):
 
 
 def llama_formats(source, work, threads):
-    matrix = made(work / 'imatrix.gguf', lambda part: tool('llama-imatrix', '-m', source, '-f', ROOT / 'weights/calibration/text', '-c', WINDOW, '-t', threads,
-                                                           '--no-ppl', '-o', part))
+    text = (ROOT / 'weights/calibration/text').read_bytes()
+    (work / 'matrix.txt').write_bytes(b''.join(text[at:at + PIECE] for at in range(0, len(text), MATRIX_SHARE * PIECE)))
+    matrix = made(work / 'imatrix.gguf', lambda part: tool('llama-imatrix', '-m', source, '-f', work / 'matrix.txt', '-c', WINDOW, '-t', threads, '--no-ppl',
+                                                           '-o', part))
     for family, more in ((LLAMA, []), (MATRIX, ['--imatrix', matrix])):
         for name in TYPES:
             path = made(work / f"curve-{name}{'-imatrix' if more else ''}.gguf", lambda part: tool('llama-quantize', *more, source, part, name, threads))
@@ -92,13 +96,13 @@ def windows(work, blob, count):
             yield kind, i, ids[at:at + WINDOW]
 
 
-def measure(formats, source, work, count, log):
+def measure(formats, source, work, count, log, most=None):
     """{(family, name, kind, window): {kl, same, top}} of all formats over all windows."""
     done = {}
     if log.exists():
         done = {tuple(k): v for k, v in map(json.loads, log.read_text().splitlines())}
     reference, tokenizer = None, made(work / 'tokenizer.apus', lambda part: runner.pack(source, part, 'int8', '--no-calibrate'))
-    for kind, i, ids in windows(work, tokenizer, count):
+    for kind, i, ids in itertools.islice(windows(work, tokenizer, count), most):
         left = [f for f in formats if (f[0], f[1], kind, i) not in done]
         if not left:
             continue
@@ -148,6 +152,7 @@ def main():
     p.add_argument('--work', type=pathlib.Path, default=ROOT / 'build' / 'accuracy')
     p.add_argument('--windows', type=int, default=8, help='of each text')
     p.add_argument('--threads', type=int, default=2)
+    p.add_argument('--most', type=int, help='measures so many windows and ends; the next call goes on')
     p.add_argument('--only', choices=['apus', 'llama'])
     p.add_argument('--docs', type=pathlib.Path)
     a = p.parse_args()
@@ -158,8 +163,10 @@ def main():
         formats += apus_formats(source, a.work, a.threads)
     if a.only != 'apus':
         formats += llama_formats(source, a.work, a.threads)
-    done = measure(formats, source, a.work, a.windows, a.work / 'curve.jsonl')
+    done = measure(formats, source, a.work, a.windows, a.work / 'curve.jsonl', a.most)
     (a.work / f'{os.getpid()}.f32').unlink(missing_ok=True)
+    if a.most:
+        return
     rows = [row(family, name, bits, done, a.windows) for family, name, bits, _ in formats]
     print('| | | bits a weight, layers | code: KL | top-1 | English: KL | top-1 |\n|---|---|---|---|---|---|---|')
     for r in rows:

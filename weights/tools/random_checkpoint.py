@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes a Hugging Face directory with seeded random weights in the shape of a named model.
 
-    random_checkpoint.py SHAPE DIRECTORY [--seed N] [--spm tokenizer.model]     random_checkpoint.py --list
+    random_checkpoint.py SHAPE DIRECTORY [--seed N] [--layers N] [--spm tokenizer.model]     random_checkpoint.py --list
 
 Tiny shapes carry one quirk each and make their own tokenizer; full-size ones use the SentencePiece model of mistral-common where that
 package is installed. Memory stays at a few MB: tensors are written in blocks. Activations look like a real model's: gains near 1 with
@@ -207,8 +207,10 @@ def write_config(out, s, bos, ends):
     (out / 'generation_config.json').write_text(json.dumps({'bos_token_id': bos, 'eos_token_id': eos}))
 
 
-def write_checkpoint(name, out, seed=1, spm=None):
+def write_checkpoint(name, out, seed=1, spm=None, layers=None):
     s, out = dict(SHAPES[name]), pathlib.Path(out)
+    s['layers'] = min(layers or s['layers'], s['layers'])
+    s['kv'] = s['kv'][:s['layers']] if isinstance(s['kv'], list) else s['kv']
     out.mkdir(parents=True, exist_ok=True)
     s['vocab'], bos, ends = write_tokenizer(out, s, spm)
     write_config(out, s, bos, ends)
@@ -220,13 +222,14 @@ def main():
     p.add_argument('shape', nargs='?', choices=SHAPES)
     p.add_argument('directory', nargs='?')
     p.add_argument('--seed', type=int, default=1)
+    p.add_argument('--layers', type=int, help='only the first N')
     p.add_argument('--spm', type=pathlib.Path, help='SentencePiece model to use, of 32000 pieces')
     p.add_argument('--list', action='store_true')
     a = p.parse_args()
     if a.list or not a.directory:
         print('\n'.join(SHAPES))
         sys.exit(0 if a.list else 2)
-    total = write_checkpoint(a.shape, a.directory, a.seed, a.spm and a.spm.read_bytes())
+    total = write_checkpoint(a.shape, a.directory, a.seed, a.spm and a.spm.read_bytes(), a.layers)
     print(json.dumps({'shape': a.shape, 'directory': a.directory, 'parameters': total}))
 
 

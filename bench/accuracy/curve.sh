@@ -1,0 +1,10 @@
+#!/bin/sh
+# The curve of docs/accuracy.md: fetches SmolLM2, builds llama.cpp's binding, installs its tools, measures, and writes docs/accuracy. Over an hour
+# on two free cores the first time. APUS_BUILD names the build folder. Exit 77, with a reason, where something cannot be fetched.
+set -eu
+cd "$(dirname "$0")/../.."
+gguf=$(sh toolchain/model.sh gguf) || exit $?
+sh bench/accuracy/llama_cpp.sh
+sh bench/peers/setup.sh
+rm -f build/accuracy/curve* # of another build, perhaps
+exec nice build/llama-venv/bin/python bench/accuracy/curve.py "$gguf" --docs docs "$@"
