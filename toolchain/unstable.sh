@@ -11,7 +11,8 @@ cd "$(dirname "$0")/.."
 root=${APUS_UNSTABLE:-$PWD/build/unstable}
 packages="gcc libc6-dev cmake ninja-build pkg-config python3 libcmocka-dev libjansson-dev libvulkan-dev libvulkan1 glslang-tools spirv-tools"
 packages="$packages mesa-vulkan-drivers mesa-drm-shim vulkan-validationlayers"
-packages="$packages libxrt-utils-npu" # aiebu-asm, aiebu-dump
+packages="$packages libxrt-utils libxrt-utils-npu" # xclbinutil; aiebu-asm, aiebu-dump, xrt-smi
+packages="$packages g++ libxrt2 libxrt-npu2 libxrt-dev uuid-dev"
 
 skip() { echo "skipped: $*"; exit 77; }
 

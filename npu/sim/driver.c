@@ -113,7 +113,7 @@ static int get_info(struct uapi_get_info *g) {
         memcpy(out.clock, "MP-NPU Clock", 12), memcpy(out.clock + 24, "H Clock", 7), bytes = sizeof out.clock;
         break;
     case UAPI_INFO_FIRMWARE:
-        out.firmware = (struct uapi_firmware){1, 5, 5, 391}, bytes = sizeof out.firmware;
+        out.firmware = sim_firmware_version, bytes = sizeof out.firmware;
         break;
     case 9:
         bytes = sizeof out.power;

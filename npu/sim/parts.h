@@ -22,6 +22,7 @@ struct sim_state {
     char complaint[256];
 };
 extern struct sim_state sim;
+extern const struct uapi_firmware sim_firmware_version;
 /* Keeps the first complaint; always -1. */
 int sim_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -18,6 +18,7 @@ struct sim_config {
     uint64_t lockable;         /* bytes that a process may pin; 0: RLIMIT_MEMLOCK */
     int open_error;            /* an errno value for every open of the device: EACCES, ENODEV ... */
     int context_error;         /* likewise for a context: EINVAL is what old firmware ends in */
+    char report[256];          /* a file for figures and the first complaint, when the program ends; "": none */
 };
 
 /* How a submission ends. */
@@ -53,8 +54,12 @@ struct sim_figures sim_figures(void);
 /* What the model found wrong first, or "". */
 const char *sim_complaint(void);
 
-/* Settings from words with commas between: xdna1, xdna2, coherent, shared, nowait, poses, lockable=BYTES, open=ERRNO, context=ERRNO, fail=N:END. 0: not understood. */
+/* Settings from words with commas between: xdna1, xdna2, coherent, shared, nowait, poses, lockable=BYTES, open=ERRNO, context=ERRNO, fail=N:END,
+ * report=FILE. 0: not understood. */
 int sim_settings(const char *text);
+
+/* Writes the report that the settings ask for. */
+void sim_report(void);
 
 /* The overlay that the model takes, as a container (npu/overlay.h). Bytes, also where room is too small. */
 uint64_t sim_overlay(uint32_t generation, uint8_t *out, uint64_t room);

@@ -8,6 +8,8 @@
 
 struct sim_state sim = {.config = {.generation = NPU_XDNA2}, .fail_first = UINT64_MAX, .sync_dropped = UINT64_MAX};
 
+const struct uapi_firmware sim_firmware_version = {1, 5, 5, 391};
+
 int sim_complain(const char *format, ...) {
     va_list list;
     va_start(list, format);
@@ -52,6 +54,8 @@ static int one_setting(const char *word) {
         sim.config.open_error = (int)n;
     else if (!strncmp(word, "context=", 8) && number(word + 8, &n))
         sim.config.context_error = (int)n;
+    else if (!strncmp(word, "report=", 7))
+        snprintf(sim.config.report, sizeof sim.config.report, "%s", word + 7);
     else if (!strncmp(word, "fail=", 5) && number(word + 5, &n) && strchr(word, ':')) {
         for (int e = 0; e < SIM_ENDS; e++)
             if (!strcmp(strchr(word, ':') + 1, ends[e])) {
@@ -65,7 +69,7 @@ static int one_setting(const char *word) {
 }
 
 int sim_settings(const char *text) {
-    char word[64];
+    char word[256];
     while (*text) {
         size_t n = strcspn(text, ",");
         if (n >= sizeof word) return 0;
@@ -75,4 +79,14 @@ int sim_settings(const char *text) {
         text += n + (text[n] == ',');
     }
     return 1;
+}
+
+void sim_report(void) {
+    FILE *f = sim.config.report[0] ? fopen(sim.config.report, "w") : NULL;
+    const struct sim_figures *g = &sim.figures;
+    if (!f) return;
+    fprintf(f, "submissions %llu\ncommands %llu\nbuffers %llu\nsyncs %llu\n", (unsigned long long)g->submissions, (unsigned long long)g->commands,
+            (unsigned long long)g->buffers, (unsigned long long)g->requests[UAPI_SYNC_BUFFER]);
+    fprintf(f, "requests %llu\ncomplaint %s\n", (unsigned long long)g->all_requests, sim.complaint);
+    fclose(f);
 }
