@@ -159,15 +159,7 @@ static int describe(const struct uapi_device *d, struct npu_facts *facts) {
     if (!get_info(d, UAPI_INFO_FIRMWARE, &f, sizeof f)) {
         facts->firmware[0] = f.major, facts->firmware[1] = f.minor, facts->firmware[2] = f.patch, facts->firmware[3] = f.build;
     }
-    if (m.core.rows == CORE_ROWS && m.columns == array_columns_all(NPU_XDNA1)) facts->generation = NPU_XDNA1;
-    if (m.core.rows == CORE_ROWS && m.columns == array_columns_all(NPU_XDNA2)) facts->generation = NPU_XDNA2;
-    facts->columns = facts->generation ? array_columns(facts->generation) : m.columns;
-    const char *name = facts->generation == NPU_XDNA1   ? "XDNA NPU, 4 usable columns"
-                       : facts->generation == NPU_XDNA2 ? "XDNA2 NPU, 8 columns"
-                                                        : "NPU of an unknown kind";
-    memcpy(facts->name, name, strlen(name) + 1);
-    if (!facts->generation)
-        facts->refusal = "its array is none of those that Apus has code for (XDNA: 5 columns, XDNA2: 8, 4 rows of compute tiles)";
+    npu_facts_fill(facts, m.core.rows, m.columns);
     return 0;
 }
 
@@ -230,7 +222,9 @@ static void uapi_context_close(void *context) {
     if (!c->device) return;
     if (c->handle) {
         struct uapi_destroy_context destroy = {c->handle, 0};
+        struct uapi_syncobj_destroy timeline = {c->timeline, 0};
         ASK(c->device, UAPI_DESTROY_CONTEXT, &destroy);
+        if (c->timeline) ASK(c->device, UAPI_SYNCOBJ_DESTROY, &timeline);
     }
     uapi_buffer_close(c->device, &c->image);
     packet_close(c, &c->chain);

@@ -27,7 +27,8 @@ enum {
     UAPI_GET_INFO = 0x47,
     UAPI_SET_STATE = 0x48,
     UAPI_WAIT = 0x49,         /* not in the kernel's own driver */
-    UAPI_TIMELINE_WAIT = 0xca /* of every DRM driver */
+    UAPI_SYNCOBJ_DESTROY = 0xc0, /* of every DRM driver, as the next */
+    UAPI_TIMELINE_WAIT = 0xca
 };
 
 /* Which driver is it: lengths say how much room there is, then how long the texts are (no zero at their ends). */
@@ -141,6 +142,11 @@ struct uapi_wait {
     uint64_t sequence;
 };
 
+/* A context leaves its timeline behind. */
+struct uapi_syncobj_destroy {
+    uint32_t handle, pad;
+};
+
 /* Waits until a point of a context's timeline (its syncobj) is reached: point n is submission n. */
 struct uapi_timeline_wait {
     uint64_t handles, points; /* addresses of uint32_t [count], uint64_t [count] */
@@ -172,6 +178,7 @@ struct uapi_firmware {
     uint32_t major, minor, patch, build;
 };
 
+#ifndef __cplusplus
 _Static_assert(sizeof(struct uapi_version) == 64 && sizeof(struct uapi_create_context) == 56, "layout");
 _Static_assert(sizeof(struct uapi_config_context) == 24 && sizeof(struct uapi_units) == 16, "layout");
 _Static_assert(sizeof(struct uapi_create_buffer) == 32 && sizeof(struct uapi_ranges) == 24, "layout");
@@ -179,6 +186,7 @@ _Static_assert(sizeof(struct uapi_buffer_info) == 48 && sizeof(struct uapi_sync_
 _Static_assert(sizeof(struct uapi_execute) == 56 && sizeof(struct uapi_wait) == 16, "layout");
 _Static_assert(sizeof(struct uapi_metadata) == 64 && sizeof(struct uapi_get_info) == 16, "layout");
 _Static_assert(sizeof(struct uapi_timeline_wait) == 40, "layout");
+#endif
 
 /* Command packets, in command buffers. A header word: state (4 bits), extra unit masks (bits 10-11), words behind the header (12-22),
  * opcode (23-27). */

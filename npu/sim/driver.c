@@ -11,6 +11,7 @@
 #include "npu/sim/parts.h"
 
 enum { CLIENTS = 16, DRM_TYPE = 0x64, SYNCOBJ_BASE = 100 };
+#define ORPHAN UINT32_MAX /* a timeline whose context is gone */
 
 static struct sim_client *clients[CLIENTS];
 /* Recursive: the calls that the model itself makes come back here when they are wrapped. */
@@ -30,24 +31,29 @@ static struct sim_context *context_of(struct sim_client *c, uint32_t handle) {
 
 static int create_context(struct sim_client *c, struct uapi_create_context *r) {
     struct sim_context *x = c->context;
-    uint32_t heap = 1, columns = r->tiles / CORE_ROWS;
+    uint32_t heap = 1, columns = r->tiles / CORE_ROWS, timeline = 0;
     while (heap < CLIENT_BUFFERS && c->buffer[heap].kind != UAPI_BUFFER_HEAP) heap++;
     if (r->ext || r->ext_flags || !r->qos || r->umq_buffer || r->log_buffer || r->tiles % CORE_ROWS) return EINVAL;
     if (sim.config.context_error) return sim.config.context_error;
     if (heap == CLIENT_BUFFERS) return ENOENT; /* the heap comes first */
     if (!columns || columns > array_columns(sim.config.generation)) return EINVAL;
     while (x < c->context + CLIENT_CONTEXTS && x->handle) x++;
+    while (timeline < CLIENT_SYNCOBJS && c->syncobj[timeline]) timeline++;
     if (x == c->context + CLIENT_CONTEXTS) return ENOSPC;
+    if (timeline == CLIENT_SYNCOBJS) return ENOMEM;
     memset(x, 0, sizeof *x);
     sim_array_open(&x->array, sim.config.generation);
     x->handle = r->handle = (uint32_t)(x - c->context) + 1;
-    r->syncobj = SYNCOBJ_BASE + x->handle;
+    c->syncobj[timeline] = x->handle;
+    r->syncobj = SYNCOBJ_BASE + timeline;
     return 0;
 }
 
 static int destroy_context(struct sim_client *c, uint32_t handle) {
     struct sim_context *x = context_of(c, handle);
     if (!x) return EINVAL;
+    for (uint32_t i = 0; i < CLIENT_SYNCOBJS; i++)
+        if (c->syncobj[i] == handle) c->syncobj[i] = ORPHAN;
     sim_array_close(&x->array);
     memset(x, 0, sizeof *x);
     return 0;
@@ -139,13 +145,26 @@ static int buffer_info(struct sim_client *c, struct uapi_buffer_info *r) {
     return 0;
 }
 
+static uint32_t *timeline_of(struct sim_client *c, uint32_t syncobj) {
+    uint32_t i = syncobj - SYNCOBJ_BASE;
+    return i < CLIENT_SYNCOBJS && c->syncobj[i] ? &c->syncobj[i] : NULL;
+}
+
+static int destroy_timeline(struct sim_client *c, const struct uapi_syncobj_destroy *r) {
+    uint32_t *timeline = timeline_of(c, r->handle);
+    if (!timeline || r->pad) return EINVAL;
+    *timeline = 0;
+    return 0;
+}
+
 /* The kernel's own way to wait. */
 static int wait_timeline(struct sim_client *c, const struct uapi_timeline_wait *w) {
-    const uint32_t *handle = (const uint32_t *)(uintptr_t)w->handles;
+    const uint32_t *handle = (const uint32_t *)(uintptr_t)w->handles, *timeline;
     const uint64_t *point = (const uint64_t *)(uintptr_t)w->points;
-    if (w->count != 1 || w->flags != UAPI_TIMELINE_FOR_SUBMIT || !handle || !point || *handle <= SYNCOBJ_BASE) return EINVAL;
-    struct sim_context *x = context_of(c, *handle - SYNCOBJ_BASE);
-    return x ? sim_finish(c, x, *point, 5000) : ENOENT;
+    if (w->count != 1 || w->flags != UAPI_TIMELINE_FOR_SUBMIT || !handle || !point) return EINVAL;
+    if (!(timeline = timeline_of(c, *handle))) return ENOENT;
+    struct sim_context *x = context_of(c, *timeline);
+    return x ? sim_finish(c, x, *point, 5000) : ETIME;
 }
 
 /* ------------------------------------------------------------------------------------------------------------- requests -- */
@@ -162,6 +181,7 @@ union request {
     struct uapi_execute execute;
     struct uapi_get_info info;
     struct uapi_wait wait;
+    struct uapi_syncobj_destroy syncobj;
     struct uapi_timeline_wait timeline;
     uint8_t any[256];
 };
@@ -192,9 +212,12 @@ static int answer(struct sim_client *c, uint32_t number, union request *r) {
     case UAPI_WAIT:
         if (sim.config.without_wait) return EINVAL; /* as a number that DRM does not know ends */
         return (x = context_of(c, r->wait.context)) ? sim_finish(c, x, r->wait.sequence, r->wait.timeout_ms) : EINVAL;
+    case UAPI_SYNCOBJ_DESTROY:
+        return destroy_timeline(c, &r->syncobj);
     case UAPI_TIMELINE_WAIT:
         return wait_timeline(c, &r->timeline);
     default:
+        sim.figures.unknown++;
         return EINVAL;
     }
 }
@@ -268,6 +291,8 @@ void sim_close(int fd) {
     for (int i = 0; i < CLIENTS; i++) {
         struct sim_client *c = clients[i];
         if (!c || c->fd != fd) continue;
+        for (uint32_t t = 0; t < CLIENT_SYNCOBJS; t++)
+            if (c->syncobj[t] == ORPHAN) sim_complain("a context's timeline is left behind");
         for (uint32_t x = 1; x <= CLIENT_CONTEXTS; x++) destroy_context(c, x);
         for (int heap = 0; heap < 2; heap++)
             for (uint32_t b = 1; b < CLIENT_BUFFERS; b++)

@@ -1,4 +1,4 @@
-/* The model's overlay: routes and locks as data, as an overlay for hardware would have them, in a container of the real kind, under an id that no real overlay has. */
+/* The model's overlay: routes and locks as data, as an overlay for hardware would have them, under an id that no real overlay has. */
 #include <string.h>
 
 #include "npu/overlay.h"
@@ -30,33 +30,4 @@ void sim_image(struct sim_image *m, uint32_t generation) {
 int32_t sim_first_lock(uint32_t row, uint32_t lock) {
     if (row == ROW_MEM) return lock < MEM_LOCK_W_FULL || (lock >= MEM_LOCK_Y_EMPTY && lock < MEM_LOCK_Y_FULL) ? 2 : 0;
     return row >= ROW_CORE && (lock == LOCK_W_EMPTY || lock == LOCK_X_EMPTY || lock == LOCK_Y_EMPTY) ? 2 : 0;
-}
-
-static void put(uint8_t *at, uint64_t n, uint32_t bytes) {
-    for (uint32_t i = 0; i < bytes; i++) at[i] = (uint8_t)(n >> 8 * i);
-}
-
-/* Offsets as in npu/overlay.c. */
-uint64_t sim_overlay(uint32_t generation, uint8_t *out, uint64_t room) {
-    enum { SECTION = 512, ENTRY = 184, IMAGE = ENTRY + 96 };
-    struct sim_image image;
-    uint64_t bytes = SECTION + IMAGE + sizeof image;
-    if (room < bytes) return bytes;
-    sim_image(&image, generation);
-    memset(out, 0, bytes);
-    memcpy(out, "xclbin2", 8);
-    put(out + 304, bytes, 8);
-    memcpy(out + 416, image.id, 16);
-    put(out + 448, 1, 4);
-    put(out + 456, 32, 4);
-    put(out + 456 + 24, SECTION, 8);
-    put(out + 456 + 32, IMAGE + sizeof image, 8);
-    uint8_t *partition = out + SECTION;
-    put(partition + 32, image.columns, 2);
-    put(partition + 120, 1, 4);
-    put(partition + 124, ENTRY, 4);
-    put(partition + ENTRY + 16, sizeof image, 4);
-    put(partition + ENTRY + 20, IMAGE, 4);
-    memcpy(partition + IMAGE, &image, sizeof image);
-    return bytes;
 }

@@ -31,7 +31,7 @@ int sim_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int sim_decode(struct descriptor *d, uint32_t row, const uint32_t words[BD_WORDS_MAX]);
 
 /* ---- memory: memory.c */
-enum { CLIENT_BUFFERS = 256, CLIENT_CONTEXTS = 6, PAGE_BYTES = 4096 };
+enum { CLIENT_BUFFERS = 256, CLIENT_CONTEXTS = 6, CLIENT_SYNCOBJS = 64, PAGE_BYTES = 4096 };
 
 struct sim_buffer {
     uint32_t kind; /* enum uapi_buffer_kind; 0: no buffer */
@@ -170,6 +170,7 @@ struct sim_client {
     uint64_t file_bytes, next_address, pinned;
     struct sim_buffer buffer[CLIENT_BUFFERS]; /* by handle, from 1 */
     struct sim_context context[CLIENT_CONTEXTS];
+    uint32_t syncobj[CLIENT_SYNCOBJS]; /* timelines, by handle - SYNCOBJ_BASE: the context's handle; it stays when the context goes */
 };
 
 /* The overlay's image, and how locks begin and streams run with it: overlay.c. */

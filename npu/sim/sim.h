@@ -36,6 +36,7 @@ enum sim_end {
 struct sim_figures {
     uint64_t requests[256];                                /* by number */
     uint64_t all_requests, submissions, commands, buffers; /* buffers: made */
+    uint64_t unknown;                                      /* requests that the model does not know */
     uint64_t waited_ms;                                    /* of the model's time, in waits that ended without an answer */
     /* What the cycle model counts. */
     uint64_t bytes_read, bytes_written; /* through the shims */

@@ -128,6 +128,10 @@ AT(uapi_execute, sequence, amdxdna_drm_exec_cmd, seq);
 VALUE(0, AMDXDNA_CMD_SUBMIT_EXEC_BUF);
 REQUEST(UAPI_BOTH, UAPI_EXECUTE, uapi_execute, DRM_IOCTL_AMDXDNA_EXEC_CMD);
 
+SAME_SIZE(uapi_syncobj_destroy, drm_syncobj_destroy);
+AT(uapi_syncobj_destroy, handle, drm_syncobj_destroy, handle);
+REQUEST(UAPI_BOTH, UAPI_SYNCOBJ_DESTROY, uapi_syncobj_destroy, DRM_IOCTL_SYNCOBJ_DESTROY);
+
 /* newer headers have a deadline behind it, for a flag that is not used here; the kernel takes both lengths */
 _Static_assert(sizeof(struct uapi_timeline_wait) == offsetof(struct drm_syncobj_timeline_wait, pad) + 4, "timeline wait");
 AT(uapi_timeline_wait, handles, drm_syncobj_timeline_wait, handles);
