@@ -16,6 +16,7 @@ struct npu_options {
     char overlay[256]; /* overlay=FILE */
     uint32_t index;    /* npu=N, default 0 */
     int all;           /* all: every matrix on the NPU, small ones too */
+    int xrt;           /* provider=xrt, and not the default, provider=kernel */
 };
 /* NULL, or what is wrong. */
 const char *npu_options_read(struct npu_options *o, const char *text);
@@ -36,6 +37,7 @@ struct npu_tensor {
 struct npu_model {
     apus_port port;
     const struct npu_provider *provider;
+    void *library; /* the provider's, or NULL */
     struct npu_facts facts;
     apus_map overlay_file;
     struct overlay overlay;

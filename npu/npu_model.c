@@ -25,8 +25,12 @@ const char *npu_options_read(struct npu_options *o, const char *text) {
             text = value + 1;
         } else if ((value = text_after(text, "all")) != NULL && ends(value)) {
             o->all = 1, text = value;
+        } else if ((value = text_after(text, "provider=xrt")) != NULL && ends(value)) {
+            o->xrt = 1, text = value;
+        } else if ((value = text_after(text, "provider=kernel")) != NULL && ends(value)) {
+            o->xrt = 0, text = value;
         } else {
-            return "its device is named by overlay=FILE, npu=N and all, with commas between";
+            return "its device is named by overlay=FILE, npu=N, provider=kernel or xrt, and all, with commas between";
         }
         if (*text) text++;
     }
@@ -56,10 +60,24 @@ static int has_devices(const apus_port *p) {
     return p && p->device_open && p->device_request && p->device_map && p->device_unmap && p->device_close;
 }
 
+/* The provider that the options name; NULL, or why there is none. */
+static const char *find_provider(struct npu_model *m) {
+    const apus_port *p = &m->port;
+    m->provider = &npu_provider_uapi;
+    if (!m->options.xrt) return has_devices(p) ? NULL : "the port lends no device files";
+    if (!p->library_open || !p->library_symbol || !p->library_close) return "the port lends no libraries";
+    m->library = p->library_open(p->user, NPU_XRT_LIBRARY);
+    if (!m->library)
+        return NPU_XRT_LIBRARY
+            " is not found, or the runtime that it needs (AMD's XRT; Apus is to be built with its headers); provider=kernel needs neither";
+    m->provider = p->library_symbol(p->user, m->library, NPU_XRT_SYMBOL);
+    return m->provider && m->provider->size == sizeof *m->provider ? NULL : NPU_XRT_LIBRARY " is another version's";
+}
+
 /* The provider and its device. */
 static apus_status open_device(struct npu_model *m) {
-    m->provider = &npu_provider_uapi;
-    if (!has_devices(&m->port)) return refuse(&m->port, "the port lends no device files");
+    const char *why = find_provider(m);
+    if (why) return refuse(&m->port, why);
     int e = m->provider->attach(m->device, &m->port, m->options.index, &m->facts);
     if (e) {
         struct words w;
@@ -94,6 +112,8 @@ static apus_status read_setup(struct npu_model *m, const struct hal_model_setup 
 static void close_device(struct npu_model *m) {
     if (m->device_open) m->provider->detach(m->device);
     m->device_open = 0;
+    if (m->library) m->port.library_close(m->port.user, m->library);
+    m->library = NULL;
     apus_map_close(&m->overlay_file);
 }
 

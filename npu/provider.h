@@ -1,4 +1,5 @@
-/* What the engine asks of the software that drives an NPU: npu/provider_uapi.c, which speaks to the kernel itself.
+/* What the engine asks of the software that drives an NPU: npu/provider_uapi.c, which speaks to the kernel itself, or npu/provider_xrt.cpp, which speaks to
+ * AMD's runtime (XRT) and is a library of its own, opened by name.
  *
  * Everything is created in the setup phase; submit, sync and wait create nothing. The memory of device, context and buffers is the caller's.
  * A device and its buffers may be used by several threads, a context by one at a time.
@@ -11,9 +12,14 @@
 #include <stdint.h>
 
 #include "apus/port.h"
+#include "npu/array.h"
 #include "npu/overlay.h"
 
-enum { NPU_DEVICE_BYTES = 512, NPU_CONTEXT_BYTES = 512, NPU_RUNS_MAX = 8, NPU_ARGUMENTS = 3 };
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { NPU_DEVICE_BYTES = 512, NPU_CONTEXT_BYTES = 1024, NPU_RUNS_MAX = 4, NPU_ARGUMENTS = 3 };
 
 struct npu_facts {
     char name[64];       /* "NPU of 8 columns (XDNA2)" */
@@ -34,6 +40,7 @@ struct npu_buffer {
     uint64_t bytes;   /* whole pages */
     uint64_t address; /* the device's */
     uint64_t handle;  /* the provider's */
+    uint64_t own[2];  /* likewise */
     uint32_t kind, imported;
 };
 
@@ -82,4 +89,27 @@ struct npu_provider {
 
 extern const struct npu_provider npu_provider_uapi;
 
+/* The provider over XRT: the library's name, and the name in it, a struct npu_provider. */
+#define NPU_XRT_LIBRARY "libapus-xrt.so"
+#define NPU_XRT_SYMBOL  "apus_npu_provider_xrt"
+
+/* What the number of all columns says of a device. */
+static inline void npu_facts_fill(struct npu_facts *f, uint32_t rows, uint32_t columns) {
+    const char *name = "NPU of an unknown kind";
+    f->generation = 0, f->columns = columns;
+    if (rows == CORE_ROWS && columns == array_columns_all(NPU_XDNA1)) f->generation = NPU_XDNA1, name = "XDNA NPU, 4 usable columns";
+    if (rows == CORE_ROWS && columns == array_columns_all(NPU_XDNA2)) f->generation = NPU_XDNA2, name = "XDNA2 NPU, 8 columns";
+    if (f->generation)
+        f->columns = array_columns(f->generation);
+    else
+        f->refusal = "its array is none of those that Apus has code for (XDNA: 5 columns, XDNA2: 8, 4 rows of compute tiles)";
+    for (uint32_t i = 0; i < sizeof f->name; i++) {
+        f->name[i] = name[i];
+        if (!name[i]) break;
+    }
+}
+
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -26,7 +26,7 @@ enum {
     UAPI_EXECUTE = 0x46,
     UAPI_GET_INFO = 0x47,
     UAPI_SET_STATE = 0x48,
-    UAPI_WAIT = 0x49,         /* not in the kernel's own driver */
+    UAPI_WAIT = 0x49,            /* not in the kernel's own driver */
     UAPI_SYNCOBJ_DESTROY = 0xc0, /* of every DRM driver, as the next */
     UAPI_TIMELINE_WAIT = 0xca
 };

@@ -6,7 +6,8 @@
 #             accuracy tables on held-out text
 #   vulkan    the engine for integrated GPUs in a Debian unstable of its own (toolchain/unstable.sh; root and debootstrap): on its software device under its
 #             validation layers, and through AMD's driver over a device that is not there: pipelines read, everything opened and submitted
-#   npu       the NPU's control code against AMD's assembler and disassembler, in the same Debian unstable
+#   npu       in the same Debian unstable: the NPU's control code against AMD's assembler and disassembler; the driver's structures against its header; AMD's
+#             runtime, as it is there, over the device model: its tools, conformance and texts on both arrays
 #   fuzz      every libFuzzer target for FUZZ_SECONDS (120 unless set)
 #
 # Arguments choose parts (`sh toolchain/test-long.sh threads fuzz`); none means all. Needs about 40 GB of disk and 8 GB of memory.
@@ -45,6 +46,9 @@ if has npu; then
     stage "npu build" build build/release --preset release
     stage unstable sh toolchain/unstable.sh make
     stage "npu control code" sh toolchain/unstable.sh run "python3 tests/npu/control_code.py build/release/tests/npu/npu_write_code build/npu-code"
+    built=build/npu-unstable
+    stage "npu unstable build" sh toolchain/unstable.sh run "cmake --preset release -B $built -DAPUS_XRT=ON -DAPUS_IGPU=OFF && cmake --build $built --target apus apus_xrt npu_model_preload npu_model_overlays test_conformance test_npu_header"
+    stage "npu runtime" sh toolchain/unstable.sh run "python3 tests/npu/xrt.py $built"
 fi
 if has fuzz; then
     fuzz "${FUZZ_SECONDS:-120}"

@@ -9,15 +9,24 @@
 enum { KERNEL_ID = 0x901, BUFFERS = 5, BANK_HOST = 0, BANK_SRAM = 1, BANKS = 2 };
 
 /* kinds of sections */
-enum { METADATA = 2, TOPOLOGY = 6, CONNECTIVITY = 7, LAYOUT = 8, GROUP_TOPOLOGY = 26, GROUP_CONNECTIVITY = 27, PARTITION = 32, SECTIONS = 7 };
+enum {
+    METADATA = 2,
+    TOPOLOGY = 6,
+    CONNECTIVITY = 7,
+    LAYOUT = 8,
+    GROUP_TOPOLOGY = 26,
+    GROUP_CONNECTIVITY = 27,
+    PARTITION = 32,
+    SECTIONS = 7
+};
 
 struct writer {
     uint8_t *out;
-    uint64_t room, at; /* at may pass room: then only counting */
+    uint64_t room, at; /* out NULL: only counting */
 };
 
 static void bytes(struct writer *w, const void *from, uint64_t n) {
-    if (w->at + n <= w->room) memcpy(w->out + w->at, from, n);
+    if (w->out && w->at + n <= w->room) memcpy(w->out + w->at, from, n);
     w->at += n;
 }
 
@@ -40,11 +49,13 @@ static void pad(struct writer *w) { zeros(w, -w->at & 7); }
 
 static void metadata(struct writer *w) {
     char line[256];
-    static const char *const first[3] = {"opcode\" addressQualifier=\"0\" id=\"0\" size=\"0x8\" offset=\"0x00\" hostOffset=\"0x0\" hostSize=\"0x8\" type=\"uint64_t",
-                                         "instr\" addressQualifier=\"1\" id=\"1\" size=\"0x8\" offset=\"0x08\" hostOffset=\"0x0\" hostSize=\"0x8\" type=\"char *",
-                                         "ninstr\" addressQualifier=\"0\" id=\"2\" size=\"0x4\" offset=\"0x10\" hostOffset=\"0x0\" hostSize=\"0x4\" type=\"uint32_t"};
+    static const char *const first[3] = {
+        "opcode\" addressQualifier=\"0\" id=\"0\" size=\"0x8\" offset=\"0x00\" hostOffset=\"0x0\" hostSize=\"0x8\" type=\"uint64_t",
+        "instr\" addressQualifier=\"1\" id=\"1\" size=\"0x8\" offset=\"0x08\" hostOffset=\"0x0\" hostSize=\"0x8\" type=\"char *",
+        "ninstr\" addressQualifier=\"0\" id=\"2\" size=\"0x4\" offset=\"0x10\" hostOffset=\"0x0\" hostSize=\"0x4\" type=\"uint32_t"};
     snprintf(line, sizeof line,
-             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<project><platform><device><core><kernel name=\"MLIR_AIE\" language=\"c\" type=\"dpu\">"
+             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<project><platform><device><core><kernel name=\"MLIR_AIE\" language=\"c\" "
+             "type=\"dpu\">"
              "<extended-data subtype=\"1\" functional=\"0\" dpu_kernel_id=\"0x%x\"/>\n",
              KERNEL_ID);
     bytes(w, line, strlen(line));
@@ -53,8 +64,9 @@ static void metadata(struct writer *w) {
             snprintf(line, sizeof line, "<arg name=\"%s\"/>\n", first[i]);
         else
             snprintf(line, sizeof line,
-                     "<arg name=\"bo%d\" addressQualifier=\"1\" id=\"%d\" size=\"0x8\" offset=\"0x%x\" hostOffset=\"0x0\" hostSize=\"0x8\" type=\"void*\"/>\n", i - 3, i,
-                     0x14 + 8 * (i - 3));
+                     "<arg name=\"bo%d\" addressQualifier=\"1\" id=\"%d\" size=\"0x8\" offset=\"0x%x\" hostOffset=\"0x0\" hostSize=\"0x8\" "
+                     "type=\"void*\"/>\n",
+                     i - 3, i, 0x14 + 8 * (i - 3));
         bytes(w, line, strlen(line));
     }
     snprintf(line, sizeof line, "<instance name=\"MLIRAIE\"/></kernel></core></device></platform></project>\n");
@@ -101,7 +113,15 @@ static void array(struct writer *w, uint32_t count, uint64_t at) {
 }
 
 static void partition(struct writer *w, const struct sim_image *image) {
-    enum { HEAD = 184, PROGRAM = HEAD, GROUPS = PROGRAM + 96, KERNELS = GROUPS + 96, STARTS = KERNELS + 8, NAME = STARTS + 8, IMAGE = NAME + 8 };
+    enum {
+        HEAD = 184,
+        PROGRAM = HEAD,
+        GROUPS = PROGRAM + 96,
+        KERNELS = GROUPS + 96,
+        STARTS = KERNELS + 8,
+        NAME = STARTS + 8,
+        IMAGE = NAME + 8
+    };
     number(w, 0, 4);
     number(w, NAME, 4);
     number(w, 2048, 8); /* operations a cycle */
@@ -122,7 +142,8 @@ static void partition(struct writer *w, const struct sim_image *image) {
     array(w, 0, 0);
     zeros(w, 64);
     number(w, KERNEL_ID, 8);
-    number(w, array_columns_all(image->generation) - image->columns, 8); /* the first column, where Phoenix has one without a way to memory */
+    number(w, array_columns_all(image->generation) - image->columns,
+           8); /* the first column, where Phoenix has one without a way to memory */
     field(w, "DPU", 8);
     bytes(w, image, sizeof *image);
 }

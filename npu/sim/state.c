@@ -85,8 +85,8 @@ void sim_report(void) {
     FILE *f = sim.config.report[0] ? fopen(sim.config.report, "w") : NULL;
     const struct sim_figures *g = &sim.figures;
     if (!f) return;
-    fprintf(f, "submissions %llu\ncommands %llu\nbuffers %llu\nsyncs %llu\n", (unsigned long long)g->submissions, (unsigned long long)g->commands,
-            (unsigned long long)g->buffers, (unsigned long long)g->requests[UAPI_SYNC_BUFFER]);
+    fprintf(f, "submissions %llu\ncommands %llu\nbuffers %llu\nsyncs %llu\n", (unsigned long long)g->submissions,
+            (unsigned long long)g->commands, (unsigned long long)g->buffers, (unsigned long long)g->requests[UAPI_SYNC_BUFFER]);
     fprintf(f, "unknown %llu\n", (unsigned long long)g->unknown);
     fprintf(f, "requests %llu\ncomplaint %s\n", (unsigned long long)g->all_requests, sim.complaint);
     fclose(f);

@@ -15,6 +15,7 @@
 #define SLOT   "0000:c4:00.1"
 #define DEVICE "/sys/devices/pci0000:00/0000:00:08.2/" SLOT
 #define DRIVER "/sys/bus/pci/drivers/amdxdna"
+#define BUS    "/sys/bus/pci/devices/" SLOT
 
 static char folder[64];
 static pid_t owner;
@@ -69,7 +70,7 @@ static void make_tree(void) {
     file(DEVICE "/accel/accel0/dev", "261:0\n");
     link_to(DEVICE "/driver", DRIVER);
     link_to(DRIVER "/" SLOT, DEVICE);
-    link_to("/sys/bus/pci/devices/" SLOT, DEVICE);
+    link_to(BUS, DEVICE);
     link_to("/sys/class/accel/accel0", DEVICE "/accel/accel0");
     file("/dev/accel/accel0", "");
 }
@@ -86,7 +87,7 @@ static void make_once(void) {
 
 /* Prefixes end at a slash or with the path. */
 int tree_find(const char *path, char *out) {
-    static const char *const prefixes[] = {DRIVER, DEVICE, "/sys/bus/pci/devices/" SLOT, "/sys/class/accel", "/dev/accel"};
+    static const char *const prefixes[] = {DRIVER, DEVICE, BUS, "/sys/class/accel", "/dev/accel"};
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     for (size_t i = 0; path && i < sizeof prefixes / sizeof *prefixes; i++) {
         size_t n = strlen(prefixes[i]);

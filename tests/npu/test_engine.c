@@ -279,6 +279,8 @@ static void missing_things_are_explained(void **state) {
         {{.generation = 2}, "overlay=there/is/none", "cannot be read", 0, 0},
         {{.generation = 2}, "overlay=x,npu=1", "no NPU", 0, 0},
         {{.generation = 2}, "nonsense", "overlay=FILE", 0, 0},
+        {{.generation = 2}, "overlay=x,provider=xrt", "libapus-xrt.so is not found", 0, 0},
+        {{.generation = 2}, "overlay=x,provider=kernel,provider=ours", "provider=kernel or xrt", 0, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct on_npu n;

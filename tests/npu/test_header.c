@@ -15,9 +15,10 @@
 #include <drm/amdxdna_accel.h>
 #include <drm/drm.h>
 
-#define SAME_SIZE(ours, theirs)    _Static_assert(sizeof(struct ours) == sizeof(struct theirs), #ours)
+#define SAME_SIZE(ours, theirs) _Static_assert(sizeof(struct ours) == sizeof(struct theirs), #ours)
 #define AT(ours, a, theirs, b)                                                                                                             \
-    _Static_assert(offsetof(struct ours, a) == offsetof(struct theirs, b) && sizeof(((struct ours *)0)->a) == sizeof(((struct theirs *)0)->b),   \
+    _Static_assert(offsetof(struct ours, a) == offsetof(struct theirs, b) &&                                                               \
+                       sizeof(((struct ours *)0)->a) == sizeof(((struct theirs *)0)->b),                                                   \
                    #ours "." #a)
 #define REQUEST(direction, number, ours, theirs) _Static_assert(UAPI_REQUEST(direction, number, struct ours) == (theirs), #theirs)
 #define VALUE(ours, theirs)                      _Static_assert((unsigned long long)(ours) == (unsigned long long)(theirs), #ours)
