@@ -56,7 +56,7 @@ struct sim_figures sim_figures(void);
 const char *sim_complaint(void);
 
 /* Settings from words with commas between: xdna1, xdna2, coherent, shared, nowait, poses, lockable=BYTES, open=ERRNO, context=ERRNO, fail=N:END,
- * report=FILE. 0: not understood. */
+ * drop=N (a sync), report=FILE. 0: not understood. */
 int sim_settings(const char *text);
 
 /* Writes the report that the settings ask for. */

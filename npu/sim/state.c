@@ -54,6 +54,8 @@ static int one_setting(const char *word) {
         sim.config.open_error = (int)n;
     else if (!strncmp(word, "context=", 8) && number(word + 8, &n))
         sim.config.context_error = (int)n;
+    else if (!strncmp(word, "drop=", 5) && number(word + 5, &n))
+        sim.sync_dropped = n;
     else if (!strncmp(word, "report=", 7))
         snprintf(sim.config.report, sizeof sim.config.report, "%s", word + 7);
     else if (!strncmp(word, "fail=", 5) && number(word + 5, &n) && strchr(word, ':')) {

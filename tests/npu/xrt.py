@@ -119,6 +119,11 @@ def texts(model):
             if not good or ('giving the NPU up' if lost else 'trying again with a new context') not in said:
                 check('%s: submission %d ends in %s' % (model, at, end), False, got, said)
     check('%s: the same text in every way of failing' % model, True)
+    for at in range(figures['syncs'] - 16, figures['syncs']):  # of the last passes, where all are the engine's own
+        got, complaint, _, _ = text('%s,drop=%d' % (model, at), npu)
+        if got['logits_hash'] == want['logits_hash'] and not complaint:
+            check('%s: sync %d is missed' % (model, at), False)
+    check('%s: each of the last syncs is missed' % model, True)
 
 
 subprocess.run([build / 'tests/npu/test_npu_header'], check=True)
@@ -130,6 +135,8 @@ for model, name in (('xdna1', 'RyzenAI-npu1'), ('xdna2', 'RyzenAI-npu4')):
     good, complaint, figures = conformance(model, True)
     check('%s: conformance' % model, good and not complaint and figures['commands'] > 1000 and figures['syncs'] > 2000 and not figures['unknown'], figures)
     texts(model)
+good, complaint, figures = conformance('xdna2,shared', True)
+check('conformance with the process\'s own addresses', good and not complaint, figures)
 good, complaint, figures = conformance('xdna2,coherent', False)
 check('conformance with the runtime\'s own flushes, unseen', good and not complaint and figures['syncs'] == 0, figures)
 good, complaint, _ = conformance('xdna2', False)
