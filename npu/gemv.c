@@ -31,16 +31,22 @@ void gemv_copy(const struct gemv_shape *s, uint32_t rows, uint32_t cols, const u
 
 /* ------------------------------------------------------------------------------------------------------- control code -- */
 
-/* Which descriptor does what. A memory tile's even channels take the first half, its odd ones the second. */
-enum { SHIM_BD_W = 0, SHIM_BD_X = 1, SHIM_BD_Y = 2 };
-enum { SHIM_MM2S_W = 0, SHIM_MM2S_X = 1, SHIM_S2MM_Y = 0 };
-enum { MEM_S2MM_W = 0, MEM_S2MM_X = 1, MEM_S2MM_Y = 2, MEM_MM2S_W = 0, MEM_MM2S_X = 4, MEM_MM2S_Y = 5 };
-enum { MEM_BD_W_IN = 0, MEM_BD_X_OUT = 6, MEM_BD_ODD = 24, MEM_BD_Y_OUT = 26, MEM_BD_X_IN = 30, MEM_BDS_HALF = 9 };
+/* Which descriptor does what. A memory tile's even channels take the first half, its odd ones the second.
+ *
+ * Weights come through both of a shim's channels, two tiles' panels each, but in the first column: there x takes one, and the other has four panels. A memory
+ * tile has six channels in, for two of weights, x, and the sums of three tiles: the fourth's go to the shim by themselves. */
+enum { SHIM_BD_W = 0, SHIM_BD_X = 1, SHIM_BD_Y = 2, SHIM_BD_W2 = 3, SHIM_BD_LAST = 4 };
+enum { SHIM_MM2S_W = 0, SHIM_MM2S_X = 1, SHIM_MM2S_W2 = 1, SHIM_S2MM_Y = 0, SHIM_S2MM_LAST = 1 };
+enum { MEM_S2MM_W = 0, MEM_S2MM_X = 1, MEM_S2MM_Y = 2, MEM_S2MM_W2 = 5, MEM_MM2S_W = 0, MEM_MM2S_X = 4, MEM_MM2S_Y = 5 };
+enum { MEM_BD_W_IN = 0, MEM_BD_X_OUT = 6, MEM_BD_ODD = 24, MEM_BD_Y_OUT = 26, MEM_BD_X_IN = 29, MEM_BD_W2_IN = 30, MEM_BDS_HALF = 9 };
 enum { CORE_BD_W = 0, CORE_BD_X = 1, CORE_BD_Y = 2 };
 enum { CORE_S2MM_W = 0, CORE_S2MM_X = 1, CORE_MM2S_Y = 0 };
+enum { LAST = CORE_ROWS - 1, HALF = CORE_ROWS / 2 }; /* tiles */
 
 static uint32_t mem_bd_w_out(uint32_t t) { return t % 2 ? 24 + t / 2 : 4 + t / 2; }
-static uint32_t mem_bd_y_in(uint32_t t) { return t % 2 ? 31 + t / 2 : 7 + t / 2; }
+static uint32_t mem_bd_y_in(uint32_t t) { return t % 2 ? 32 : 7 + t / 2; }
+/* Tiles whose weights come through a column's first channel. */
+static uint32_t first_tiles(uint32_t column) { return column ? HALF : CORE_ROWS; }
 
 /* A part of the product that runs at once: `quads` of panels from `panel` on in one column. */
 struct part {
@@ -74,23 +80,36 @@ static void put(const struct descriptor *d, uint32_t row, uint32_t *half, uint32
     descriptor_pack(d, row, half + (size_t)(bd % MEM_BD_ODD) * BD_WORDS_MEM);
 }
 
+/* The next of `count` descriptors in a row that begin at `from`, or -1. */
+static int32_t chained(uint32_t from, uint32_t at, uint32_t count) { return at + 1 < count ? (int32_t)(from + at + 1) : -1; }
+
+/* A tile's weights in and out of its memory tile. */
+static void mem_weights(const struct job *j, const struct part *p, uint32_t t, uint32_t *even, uint32_t *odd) {
+    uint32_t first = first_tiles(p->column), chunk = j->shape->chunk_bytes / 4, w = MEM_W + 2 * t * MEM_BUFFER;
+    int32_t empty = MEM_LOCK_W_EMPTY + (int32_t)t, full = MEM_LOCK_W_FULL + (int32_t)t;
+    struct descriptor d = two_buffers(w, chunk, MEM_BUFFER, empty, full);
+    d.next = t < first ? chained(MEM_BD_W_IN, t, first) : chained(MEM_BD_W2_IN, t - first, CORE_ROWS - first);
+    if (t < first)
+        put(&d, ROW_MEM, even, MEM_BD_W_IN + t);
+    else
+        put(&d, ROW_MEM, odd, MEM_BD_W2_IN + t - first);
+    d = two_buffers(w, chunk, MEM_BUFFER, full, empty);
+    put(&d, ROW_MEM, t % 2 ? odd : even, mem_bd_w_out(t));
+}
+
 /* All of a memory tile's descriptors in two blocks. A column without work takes x, which all columns get, and drops it. */
 static void mem_descriptors(const struct job *j, const struct part *p) {
     uint32_t even[MEM_BDS_HALF * BD_WORDS_MEM] = {0}, odd[MEM_BDS_HALF * BD_WORDS_MEM] = {0};
-    uint32_t chunk = j->shape->chunk_bytes / 4;
     struct descriptor d;
-    for (int32_t t = 0; t < CORE_ROWS; t++) {
-        uint32_t n = (uint32_t)t, w = MEM_W + 2 * n * MEM_BUFFER, y = MEM_Y + 2 * n * MEM_Y_BUFFER;
-        d = two_buffers(w, chunk, MEM_BUFFER, MEM_LOCK_W_EMPTY + t, MEM_LOCK_W_FULL + t);
-        d.next = t < CORE_ROWS - 1 ? MEM_BD_W_IN + t + 1 : -1;
-        put(&d, ROW_MEM, even, MEM_BD_W_IN + n);
-        d = two_buffers(w, chunk, MEM_BUFFER, MEM_LOCK_W_FULL + t, MEM_LOCK_W_EMPTY + t);
-        put(&d, ROW_MEM, t % 2 ? odd : even, mem_bd_w_out(n));
-        d = two_buffers(y, j->sum_words, MEM_Y_BUFFER, MEM_LOCK_Y_EMPTY + t, MEM_LOCK_Y_FULL + t);
-        put(&d, ROW_MEM, t % 2 ? odd : even, mem_bd_y_in(n));
-        d = two_buffers(y, j->sum_words, MEM_Y_BUFFER, MEM_LOCK_Y_FULL + t, MEM_LOCK_Y_EMPTY + t);
-        d.next = t < CORE_ROWS - 1 ? MEM_BD_Y_OUT + t + 1 : -1;
-        put(&d, ROW_MEM, odd, MEM_BD_Y_OUT + n);
+    for (uint32_t t = 0; t < CORE_ROWS; t++) mem_weights(j, p, t, even, odd);
+    for (uint32_t t = 0; t < LAST; t++) {
+        uint32_t y = MEM_Y + 2 * t * MEM_Y_BUFFER;
+        int32_t empty = MEM_LOCK_Y_EMPTY + (int32_t)t, full = MEM_LOCK_Y_FULL + (int32_t)t;
+        d = two_buffers(y, j->sum_words, MEM_Y_BUFFER, empty, full);
+        put(&d, ROW_MEM, t % 2 ? odd : even, mem_bd_y_in(t));
+        d = two_buffers(y, j->sum_words, MEM_Y_BUFFER, full, empty);
+        d.next = chained(MEM_BD_Y_OUT, t, LAST);
+        put(&d, ROW_MEM, odd, MEM_BD_Y_OUT + t);
     }
     d = buffer(MEM_X, j->x_words);
     d.release = MEM_LOCK_X;
@@ -139,22 +158,40 @@ static void shim_descriptor(const struct job *j, uint32_t column, uint32_t bd, c
     txn_patch(j->txn, tile_address(column, ROW_SHIM, SHIM_BD + bd * BD_STRIDE + 4), argument, offset);
 }
 
-/* Weights: a chunk of each of 4 panels, then the next chunks, then the next 4 panels. */
-static void shim_descriptors(const struct job *j, const struct part *p) {
+/* Weights of `panels` panels of each quad, from the panel `from` of the quad on: a chunk of each, then the next chunks, then the next quad. */
+static void shim_weights(const struct job *j, const struct part *p, uint32_t bd, uint32_t from, uint32_t panels) {
     const struct gemv_shape *s = j->shape;
     uint32_t chunk = s->chunk_bytes / 4, panel = s->panel_bytes / 4;
-    struct descriptor d = buffer(0, chunk * CORE_ROWS * s->chunks);
+    struct descriptor d = buffer(0, chunk * panels * s->chunks);
     d.wrap[0] = chunk;
     d.step[1] = panel;
-    d.wrap[1] = CORE_ROWS;
+    d.wrap[1] = panels;
     d.step[2] = chunk;
     d.iterations = p->quads;
     d.iteration_step = CORE_ROWS * panel;
-    if (p->quads) shim_descriptor(j, p->column, SHIM_BD_W, &d, GEMV_WEIGHTS, (uint64_t)p->panel * s->panel_bytes);
-    d = buffer(0, j->x_words);
-    if (!p->column) shim_descriptor(j, p->column, SHIM_BD_X, &d, GEMV_X, 0);
-    d = buffer(0, p->quads * CORE_ROWS * j->sum_words);
-    if (p->quads) shim_descriptor(j, p->column, SHIM_BD_Y, &d, GEMV_SUMS, (uint64_t)p->panel * j->sum_words * 4);
+    shim_descriptor(j, p->column, bd, &d, GEMV_WEIGHTS, (uint64_t)(p->panel + from) * s->panel_bytes);
+}
+
+/* Sums of `panels` panels of each quad, likewise. */
+static void shim_sums(const struct job *j, const struct part *p, uint32_t bd, uint32_t from, uint32_t panels) {
+    struct descriptor d = buffer(0, p->quads * panels * j->sum_words);
+    d.wrap[0] = panels * j->sum_words;
+    d.step[1] = CORE_ROWS * j->sum_words;
+    d.wrap[1] = p->quads;
+    shim_descriptor(j, p->column, bd, &d, GEMV_SUMS, (uint64_t)(p->panel + from) * j->sum_words * 4);
+}
+
+static void shim_descriptors(const struct job *j, const struct part *p) {
+    uint32_t first = first_tiles(p->column);
+    if (!p->column) {
+        struct descriptor d = buffer(0, j->x_words);
+        shim_descriptor(j, p->column, SHIM_BD_X, &d, GEMV_X, 0);
+    }
+    if (!p->quads) return;
+    shim_weights(j, p, SHIM_BD_W, 0, first);
+    if (first < CORE_ROWS) shim_weights(j, p, SHIM_BD_W2, first, CORE_ROWS - first);
+    shim_sums(j, p, SHIM_BD_Y, 0, LAST);
+    shim_sums(j, p, SHIM_BD_LAST, LAST, 1);
 }
 
 static void push(struct txn *t, uint32_t queue, uint32_t channel, uint32_t bd, uint32_t runs, int token) {
@@ -168,39 +205,56 @@ static void start(const struct job *j, const struct part *p) {
     uint32_t mem = tile_address(p->column, ROW_MEM, 0), shim = tile_address(p->column, ROW_SHIM, 0);
     uint32_t quads = p->quads, chunks = quads * j->shape->chunks;
     push(t, mem + MEM_S2MM_QUEUE, MEM_S2MM_X, MEM_BD_X_IN, 1, 0);
-    if (quads) {
-        push(t, shim + SHIM_S2MM_QUEUE, SHIM_S2MM_Y, SHIM_BD_Y, 1, 1);
-        push(t, mem + MEM_MM2S_QUEUE, MEM_MM2S_Y, MEM_BD_Y_OUT, quads, 0);
-        for (uint32_t i = 0; i < CORE_ROWS; i++) {
-            uint32_t core = tile_address(p->column, ROW_CORE + i, 0);
-            push(t, mem + MEM_S2MM_QUEUE, MEM_S2MM_Y + i, mem_bd_y_in(i), quads, 0);
-            push(t, core + CORE_MM2S_QUEUE, CORE_MM2S_Y, CORE_BD_Y, quads, 0);
-            push(t, core + CORE_S2MM_QUEUE, CORE_S2MM_X, CORE_BD_X, chunks, 0);
-            push(t, core + CORE_S2MM_QUEUE, CORE_S2MM_W, CORE_BD_W, chunks, 0);
-            push(t, mem + MEM_MM2S_QUEUE, MEM_MM2S_W + i, mem_bd_w_out(i), chunks, 0);
-        }
-        push(t, mem + MEM_MM2S_QUEUE, MEM_MM2S_X, MEM_BD_X_OUT, quads, 0);
-        push(t, mem + MEM_S2MM_QUEUE, MEM_S2MM_W, MEM_BD_W_IN, chunks, 0);
-        push(t, shim + SHIM_MM2S_QUEUE, SHIM_MM2S_W, SHIM_BD_W, quads, 0);
+    if (!quads) return;
+    push(t, shim + SHIM_S2MM_QUEUE, SHIM_S2MM_Y, SHIM_BD_Y, 1, 1);
+    push(t, shim + SHIM_S2MM_QUEUE, SHIM_S2MM_LAST, SHIM_BD_LAST, 1, 1);
+    push(t, mem + MEM_MM2S_QUEUE, MEM_MM2S_Y, MEM_BD_Y_OUT, quads, 0);
+    for (uint32_t i = 0; i < CORE_ROWS; i++) {
+        uint32_t core = tile_address(p->column, ROW_CORE + i, 0);
+        if (i < LAST) push(t, mem + MEM_S2MM_QUEUE, MEM_S2MM_Y + i, mem_bd_y_in(i), quads, 0);
+        push(t, core + CORE_MM2S_QUEUE, CORE_MM2S_Y, CORE_BD_Y, quads, 0);
+        push(t, core + CORE_S2MM_QUEUE, CORE_S2MM_X, CORE_BD_X, chunks, 0);
+        push(t, core + CORE_S2MM_QUEUE, CORE_S2MM_W, CORE_BD_W, chunks, 0);
+        push(t, mem + MEM_MM2S_QUEUE, MEM_MM2S_W + i, mem_bd_w_out(i), chunks, 0);
     }
+    push(t, mem + MEM_MM2S_QUEUE, MEM_MM2S_X, MEM_BD_X_OUT, quads, 0);
+    push(t, mem + MEM_S2MM_QUEUE, MEM_S2MM_W, MEM_BD_W_IN, chunks, 0);
+    if (p->column) push(t, mem + MEM_S2MM_QUEUE, MEM_S2MM_W2, MEM_BD_W2_IN, chunks, 0);
+    push(t, shim + SHIM_MM2S_QUEUE, SHIM_MM2S_W, SHIM_BD_W, quads, 0);
+    if (p->column) push(t, shim + SHIM_MM2S_QUEUE, SHIM_MM2S_W2, SHIM_BD_W2, quads, 0);
 }
 
 /* Quads that a column can take at once: a lock counts to 63, a queue takes 4 tasks of 256 runs. */
-static uint32_t quads_at_once(const struct gemv_shape *s) {
+static uint32_t quads_of_column(const struct gemv_shape *s) {
     uint32_t most = QUEUE_DEPTH * REPEAT_MAX / s->chunks;
     return most > LOCK_MAX ? LOCK_MAX : most ? most : 1;
 }
 
+/* Each quad to the column that is done with it first; the first column's take twice as long. */
+static void share_out(struct part *part, uint32_t array, uint32_t count) {
+    for (; count; count--) {
+        uint32_t best = 0;
+        for (uint32_t c = 1; c < array; c++)
+            if (part[c].quads + 1 < (part[best].quads + 1) * (best ? 1 : 2)) best = c;
+        part[best].quads++;
+    }
+}
+
+/* The columns that get some of `count` quads, next to each other: the first one is the last to. */
+static uint32_t busy_from(uint32_t array, uint32_t count) { return count < array ? 1 : 0; }
+static uint32_t busy_columns(uint32_t array, uint32_t count) { return count < array ? count : array; }
+
 /* Quads first .. first + count - 1 over the array's columns; x starts last, from the first column. */
 static void run_together(const struct job *j, uint32_t array, uint32_t first, uint32_t count) {
-    struct part part[ARRAY_COLUMNS_MAX];
-    uint32_t busy = count < array ? count : array;
+    struct part part[ARRAY_COLUMNS_MAX] = {{0, 0, 0}};
+    share_out(part, array, count);
     for (uint32_t c = 0; c < array; c++) {
-        uint32_t quads = count / array + (c < count % array ? 1 : 0);
+        part[c].column = c;
+        if (!part[c].quads) continue;
         /* the last quad of a tensor ends with its last panel, and repeats up to 3 of the one before */
-        uint32_t past = (first + quads) * CORE_ROWS > j->shape->panels ? (first + quads) * CORE_ROWS - j->shape->panels : 0;
-        part[c] = (struct part){c, quads ? first * CORE_ROWS - past : 0, quads};
-        first += quads;
+        uint32_t end = (first + part[c].quads) * CORE_ROWS, past = end > j->shape->panels ? end - j->shape->panels : 0;
+        part[c].panel = first * CORE_ROWS - past;
+        first += part[c].quads;
     }
     for (uint32_t c = 0; c < array; c++) {
         mem_descriptors(j, &part[c]);
@@ -209,23 +263,26 @@ static void run_together(const struct job *j, uint32_t array, uint32_t first, ui
     }
     for (uint32_t c = 0; c < array; c++) start(j, &part[c]);
     push(j->txn, tile_address(0, ROW_SHIM, SHIM_MM2S_QUEUE), SHIM_MM2S_X, SHIM_BD_X, 1, 0);
-    txn_token(j->txn, 0, busy, TXN_S2MM, SHIM_S2MM_Y);
+    txn_token(j->txn, busy_from(array, count), busy_columns(array, count), TXN_S2MM, SHIM_S2MM_Y);
+    txn_token(j->txn, busy_from(array, count), busy_columns(array, count), TXN_S2MM, SHIM_S2MM_LAST);
 }
 
 /* So that tokens of sums find their way. Holds until the context ends, and is written with every command: it may be the first. */
-static void name_controllers(struct txn *t, uint32_t columns) {
-    for (uint32_t c = 0; c < columns; c++)
-        txn_write(t, tile_address(c, ROW_SHIM, SHIM_S2MM_CONTROL + SHIM_S2MM_Y * QUEUE_STRIDE),
-                  SHIM_CONTROLLER << CONTROL_CONTROLLER_SHIFT);
+static void name_controllers(struct txn *t, uint32_t from, uint32_t columns) {
+    for (uint32_t c = from; c < from + columns; c++)
+        for (uint32_t channel = 0; channel < SHIM_CHANNELS; channel++)
+            txn_write(t, tile_address(c, ROW_SHIM, SHIM_S2MM_CONTROL + channel * QUEUE_STRIDE),
+                      SHIM_CONTROLLER << CONTROL_CONTROLLER_SHIFT);
 }
 
 size_t gemv_code(const struct gemv_shape *s, uint32_t generation, uint32_t columns, uint32_t *words, size_t room, uint32_t *operations) {
     struct txn t;
     const struct job j = {s, &t, columns, gemv_tokens(columns), (uint32_t)(gemv_x_bytes(s, columns) / 4), PANEL_ROWS * columns};
-    uint32_t array = array_columns(generation), quads = (s->panels + CORE_ROWS - 1) / CORE_ROWS, most = quads_at_once(s) * array;
+    uint32_t array = array_columns(generation), quads = (s->panels + CORE_ROWS - 1) / CORE_ROWS;
+    uint32_t most = quads_of_column(s) * (2 * array - 1) / 2, times = (quads + most - 1) / most, each = (quads + times - 1) / times;
     txn_begin(&t, words, room);
-    name_controllers(&t, quads < array ? quads : array);
-    for (uint32_t first = 0; first < quads; first += most) run_together(&j, array, first, quads - first < most ? quads - first : most);
+    name_controllers(&t, busy_from(array, each), busy_columns(array, each));
+    for (uint32_t first = 0; first < quads; first += each) run_together(&j, array, first, quads - first < each ? quads - first : each);
     *operations = t.operations;
     return txn_end(&t, generation, array);
 }

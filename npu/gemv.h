@@ -3,9 +3,9 @@
  *   acc[c][r] = sum over g of scale[r][g] * sum over k in g of w[r][k] * x[c][k]        int32, modulo 2^32; W8: scale 1
  *
  * A panel of 16 rows (weights/format.h) is the work of one compute tile: the shim of a column reads 4 panels at a time, a chunk of each in
- * turn, the memory tile hands each tile its panel's chunks (double-buffered at both), and passes x, which it keeps whole, to all four; x comes
- * from the first column's shim to all memory tiles. A column has its own run of quads of panels. Sums go back through the memory tile, a quad at
- * a time. Weights are read as they lie in the blob.
+ * turn, two panels through each of its channels; the memory tile hands each tile its panel's chunks (double-buffered at both), and passes x, which it
+ * keeps whole, to all four; x comes from the first column's shim to all memory tiles, in place of that column's second channel. Sums go back through
+ * the memory tile, those of the last tile by themselves. A column has its own run of quads of panels. Weights are read as they lie in the blob.
  *
  * Arguments of the control code: 0 weights, 1 x, 2 sums. */
 #ifndef NPU_GEMV_H

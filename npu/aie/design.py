@@ -105,13 +105,17 @@ def design(array):
             shim, memory, *cores = tiles[column]
             locks_of(memory, f'mem{column}', memory_tile_locks())
             flow(shim, DMA, 0, memory, DMA, 0)  # weights
+            if column:
+                flow(shim, DMA, 1, memory, DMA, 5)  # and more weights
             flow(tiles[0][C['ROW_SHIM']], DMA, 1, memory, DMA, 1)  # x, from the first column to all
             for t, where in enumerate(cores):
                 flow(memory, DMA, t, where, DMA, 0)  # a tile's weights
                 flow(memory, DMA, 4, where, DMA, 1)  # x, to all four
-                flow(where, DMA, 0, memory, DMA, 2 + t)  # its sums
+                if where is not cores[-1]:
+                    flow(where, DMA, 0, memory, DMA, 2 + t)  # its sums
                 core_program(where, f'core{column}_{t}', begin, step)
-            flow(memory, DMA, 5, shim, DMA, 0)  # all sums
+            flow(memory, DMA, 5, shim, DMA, 0)  # three tiles' sums
+            flow(cores[-1], DMA, 0, shim, DMA, 1)  # the last one's, by themselves: a memory tile has six channels in
 
         # So that the container's kernel takes three buffers; the control code is npu/gemv.c's.
         anything = np.ndarray[(1,), np.dtype[np.int32]]

@@ -16,14 +16,16 @@ void sim_image(struct sim_image *m, uint32_t generation) {
     m->generation = generation;
     m->columns = array_columns(generation);
     for (uint32_t c = 0; c < m->columns; c++) {
-        route(m, c, ROW_SHIM, 0, c, ROW_MEM, 0); /* weights */
-        route(m, 0, ROW_SHIM, 1, c, ROW_MEM, 1); /* x, to all */
+        route(m, c, ROW_SHIM, 0, c, ROW_MEM, 0);        /* weights */
+        if (c) route(m, c, ROW_SHIM, 1, c, ROW_MEM, 5); /* and more weights */
+        route(m, 0, ROW_SHIM, 1, c, ROW_MEM, 1);        /* x, to all */
         for (uint32_t t = 0; t < CORE_ROWS; t++) {
             route(m, c, ROW_MEM, t, c, ROW_CORE + t, 0);
             route(m, c, ROW_MEM, 4, c, ROW_CORE + t, 1);
-            route(m, c, ROW_CORE + t, 0, c, ROW_MEM, 2 + t);
+            if (t < CORE_ROWS - 1) route(m, c, ROW_CORE + t, 0, c, ROW_MEM, 2 + t);
         }
-        route(m, c, ROW_MEM, 5, c, ROW_SHIM, 0); /* sums */
+        route(m, c, ROW_CORE + CORE_ROWS - 1, 0, c, ROW_SHIM, 1); /* the last one's sums go by themselves */
+        route(m, c, ROW_MEM, 5, c, ROW_SHIM, 0);                  /* sums */
     }
 }
 

@@ -1,7 +1,8 @@
 /* The cycle model: what a command has moved and computed, over what the hardware is told to do in a second. Nothing here was measured.
  *
  * Memory: 47 GB/s for XDNA, 70 GB/s for XDNA2, the ends of what is reported for reads through the shims; reads and writes go at once. Channels: streams are
- * 32 bits wide, one word a cycle (AM020, "AIE-ML memory tile"). Cycles: 1.25 GHz and 1.5 GHz, which is what 16 and 50 TOPS of int8 come from. Work: the kernel's
+ * 32 bits wide, one word a cycle (AM020, "AIE-ML memory tile"). Cycles: 1.25 GHz, between what 10 TOPS of int8 (Phoenix, 1.0 GHz) and 16 (Hawk Point,
+ * 1.6 GHz) come from, and 1.5 GHz, from XDNA2's 50. Work: the kernel's
  * step, 128 products of 16 x 8 bits, each cycle on each compute tile that the partition has; unpacking is taken to hide behind it. Fill and drain of the pipe,
  * locks, and the time that control code itself takes are left out. */
 #include "npu/sim/parts.h"
