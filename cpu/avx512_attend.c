@@ -23,7 +23,7 @@ struct found {
 
 /* score[j] = ((float) dot(q, K[j]) * qs) * ks[j] of COUNT queries from `first` on; -infinity where a slot is not seen. */
 INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint32_t first, uint32_t slot, struct found *f) {
-    const int split = COUNT < 4; /* two accumulators a query: vpdpbusd takes 4 cycles to come back */
+    const int split = COUNT < 5; /* two accumulators a query: vpdpbusd takes 4 cycles to come back */
     const struct attend_query *query = a->query + first;
     const uint8_t *k = a->kv.k + (size_t)slot * a->head_dim;
 #define DO(i)                                                                                                                              \
@@ -31,12 +31,22 @@ INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint3
     const int8_t *q##i = query[i < COUNT ? i : 0].q;
     EACH_OF_8(DO)
 #undef DO
-    for (uint32_t c = 0; c < a->head_dim; c += 8, k += 128) {
-        __m512i v = _mm512_load_si512(k), w = _mm512_load_si512(k + 64);
+    for (uint32_t c = 0; c < a->head_dim; c += 16, k += 256) {
+#pragma GCC unroll 2
+        for (uint32_t j = 0; j < 16; j += 8) {
+            __m512i v = _mm512_load_si512(k + j * 16), w = _mm512_load_si512(k + j * 16 + 64);
 #define DO(i)                                                                                                                              \
-    if (i < COUNT) acc##i = dot4(acc##i, v, broadcast4(q##i + c));                                                                         \
-    if (i < COUNT && split) odd##i = dot4(odd##i, w, broadcast4(q##i + c + 4));                                                            \
-    if (i < COUNT && !split) acc##i = dot4(acc##i, w, broadcast4(q##i + c + 4));
+    if (i < COUNT) acc##i = dot4(acc##i, v, broadcast4(q##i + j));                                                                         \
+    if (i < COUNT && split) odd##i = dot4(odd##i, w, broadcast4(q##i + j + 4));                                                            \
+    if (i < COUNT && !split) acc##i = dot4(acc##i, w, broadcast4(q##i + j + 4));
+            EACH_OF_8(DO)
+#undef DO
+        }
+#define DO(i)                                                                                                                              \
+    if (i < COUNT) {                                                                                                                       \
+        q##i += 16;                                                                                                                        \
+        __asm__("" : "+r"(q##i)); /* or the compiler makes base and index of it: slower (avx512_gemv_inl.h) */                             \
+    }
         EACH_OF_8(DO)
 #undef DO
     }
@@ -109,8 +119,8 @@ static NOINLINE int64_t cut(const struct attend_args *a, uint32_t i, uint32_t be
     for (uint32_t slot = begin; slot < end; slot += 16, digit += 16) {
         __m512 t = _mm512_sub_ps(_mm512_load_ps(score + slot), _mm512_set1_ps(max)), least = _mm512_set1_ps(-30.0f);
         __m512 e = exp2_16(_mm512_max_ps(t, least)); /* exp2(-30) gives the integers 0, as slots below it and those not seen must */
-        __mmask16 bad = 0;
-        __m512 b = snap16(_mm512_mul_ps(_mm512_loadu_ps(a->kv.vscale + slot), _mm512_set1_ps(inv_vmax)), &bad);
+        __m512i top = _mm512_setzero_si512(); /* not looked at: scales are in range where a slot is seen */
+        __m512 b = snap16(_mm512_mul_ps(_mm512_loadu_ps(a->kv.vscale + slot), _mm512_set1_ps(inv_vmax)), &top);
         b = _mm512_min_ps(b, _mm512_set1_ps(2.0f)); /* about 1 at most where a slot is seen; elsewhere it may be anything */
         __m512i w = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_mul_ps(e, b), _mm512_set1_ps(2097151.0f)));
         w = _mm512_min_epi32(w, _mm512_set1_epi32(DIGIT_TOP));
@@ -196,7 +206,7 @@ static NOINLINE uint32_t finish(const struct attend_args *a, uint32_t i, float v
         return 0;
     }
     const __m512 unit = _mm512_set1_ps(num_snap(vmax * 0x1.000008p+3f, &bad)), inv = _mm512_set1_ps(num_recip((float)sum));
-    __mmask16 lanes = 0;
+    __m512i most = _mm512_setzero_si512();
     for (uint32_t c = 0; c < a->head_dim; c += 16) {
         const int32_t *s = attend_sums(a, i) + c;
         __m256 half[2];
@@ -207,9 +217,9 @@ static NOINLINE uint32_t finish(const struct attend_args *a, uint32_t i, float v
             half[h] = _mm512_cvtepi64_ps(_mm512_add_epi64(_mm512_add_epi64(low, _mm512_slli_epi64(mid, 7)), _mm512_slli_epi64(top, 14)));
         }
         __m512 acc = _mm512_insertf32x8(_mm512_castps256_ps512(half[0]), half[1], 1);
-        _mm512_store_ps(out + c, snap16(_mm512_mul_ps(_mm512_mul_ps(acc, unit), inv), &lanes));
+        _mm512_store_ps(out + c, snap16(_mm512_mul_ps(_mm512_mul_ps(acc, unit), inv), &most));
     }
-    return bad | lanes;
+    return bad | beyond(most);
 }
 
 uint32_t avx512_attend(const struct attend_args *a) {

@@ -17,13 +17,13 @@ INLINE __m512i dot4(__m512i acc, __m512i u, __m512i v) {
     return acc;
 }
 
-/* Lanes out of range are or-ed into *bad. */
-INLINE __m512 snap16(__m512 x, __mmask16 *bad) {
+/* *top becomes the greatest magnitude, as bits, that was snapped; beyond(top) then says whether one left the range. */
+INLINE __m512 snap16(__m512 x, __m512i *top) {
     __m512i m = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff));
-    *bad |= _mm512_cmpgt_epu32_mask(m, _mm512_set1_epi32(SNAP_HIGH));
-    __mmask16 keep = _mm512_cmple_epu32_mask(_mm512_sub_epi32(m, _mm512_set1_epi32(SNAP_LOW)), _mm512_set1_epi32(SNAP_HIGH - SNAP_LOW));
-    return _mm512_maskz_mov_ps(keep, x);
+    *top = _mm512_max_epu32(*top, m);
+    return _mm512_maskz_mov_ps(_mm512_cmpge_epu32_mask(m, _mm512_set1_epi32(SNAP_LOW)), x);
 }
+INLINE uint32_t beyond(__m512i top) { return _mm512_cmpgt_epu32_mask(top, _mm512_set1_epi32(SNAP_HIGH)); }
 
 /* |x| <= 2^22 */
 INLINE __m512 rint16(__m512 x) {

@@ -8,5 +8,6 @@ void cpu_fill_avx512(struct cpu_kernels *table) {
     table->norm = avx512_norm;
     table->quant = avx512_quant;
     table->act = avx512_act;
+    table->head = avx512_head;
     table->attend = avx512_attend;
 }
