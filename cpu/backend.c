@@ -23,7 +23,7 @@ struct cpu_program {
     float inv_dim;
     float *scratch; /* [threads] attention scratch, scratch_floats apart */
     size_t scratch_floats;
-    _Atomic uint32_t *next; /* [operations] the next task of each */
+    _Atomic uint32_t *next; /* [operations] the next task of each; each thread takes the one of its own number first */
     uint32_t cursor;        /* the operation in progress; written inside barriers only */
     uint32_t stopped;       /* cancelled; likewise */
     uint32_t failed;        /* the engine that has the matrices did; likewise */
@@ -233,14 +233,47 @@ static void step(void *arg) {
     if (bad) atomic_fetch_or(&p->bad, bad);
 }
 
+/* The weights that a thread will multiply with first in the next product: it fetches them while it waits for the others. */
+struct ahead {
+    const uint8_t *w;
+    size_t bytes;
+};
+
+static struct ahead look_ahead(const struct cpu_program *p, uint32_t cursor, uint32_t thread) {
+    const struct hal_program *program = p->setup.program;
+    for (cursor++; cursor < program->count; cursor++) {
+        const struct hal_op *op = &program->ops[cursor];
+        if (op->kind != HAL_GEMV || !op_columns(op, p->pass)) continue;
+        uint32_t panels = gemv_panels(p, op), tasks = gemv_tasks(p, panels);
+        if (thread >= tasks || taken(p, op)) break;
+        uint32_t begin = (uint32_t)((uint64_t)panels * thread / tasks), end = (uint32_t)((uint64_t)panels * (thread + 1) / tasks);
+        const struct blob_tensor *t = tensor(p, op->weight[0]);
+        const size_t bytes = panel_bytes(t->type, padded_cols(t->cols));
+        if (begin >= panels_of(p, op->weight[0])) break;
+        return (struct ahead){p->setup.model->weights + t->offset + begin * bytes, (end - begin) * bytes};
+    }
+    return (struct ahead){NULL, 0};
+}
+
+static int fetch_ahead(void *arg, uint32_t turn) {
+    enum { LINES = 8, MOST = 256 * 1024 }; /* within L2 */
+    const struct ahead *a = arg;
+    const size_t at = (size_t)turn * LINES * 64;
+    if (at + LINES * 64 > a->bytes || at >= MOST) return 0;
+    for (size_t i = 0; i < LINES; i++) __builtin_prefetch(a->w + at + i * 64, 0, 2);
+    return 1;
+}
+
 static void pass_thread(void *arg, uint32_t thread) {
     struct cpu_program *p = arg;
     while (p->cursor < p->setup.program->count) {
         const struct hal_op *op = &p->setup.program->ops[p->cursor];
-        uint32_t tasks = op_tasks(p, op), bad = 0, task;
-        while ((task = atomic_fetch_add_explicit(&p->next[p->cursor], 1, memory_order_relaxed)) < tasks) bad |= run_task(p, op, task, thread);
+        uint32_t tasks = op_tasks(p, op), bad = 0;
+        for (uint32_t task = thread; task < tasks; task = atomic_fetch_add_explicit(&p->next[p->cursor], 1, memory_order_relaxed))
+            bad |= run_task(p, op, task, thread);
         if (bad) atomic_fetch_or(&p->bad, bad);
-        pool_barrier(p->pool, step, p);
+        struct ahead ahead = look_ahead(p, p->cursor, thread);
+        pool_barrier(p->pool, step, p, &(struct pool_idle){fetch_ahead, &ahead});
     }
 }
 
@@ -250,7 +283,7 @@ static apus_status cpu_submit(void *memory, const struct hal_pass *pass, uint64_
     p->pass = pass;
     p->stopped = p->failed = 0;
     atomic_store(&p->bad, 0);
-    for (uint32_t i = 0; i < p->setup.program->count; i++) atomic_store_explicit(&p->next[i], 0, memory_order_relaxed);
+    for (uint32_t i = 0; i < p->setup.program->count; i++) atomic_store_explicit(&p->next[i], p->pool->threads, memory_order_relaxed);
     p->cursor = UINT32_MAX;
     step(p);
     if (p->cursor < p->setup.program->count) pool_run(p->pool, pass_thread, p);

@@ -17,10 +17,12 @@ static void relax(void) {
 #endif
 }
 
-static void await_change(const struct pool *pool, _Atomic uint32_t *word, uint32_t old, _Atomic uint32_t *asleep) {
-    for (int i = 0; i < SPINS; i++) {
+static void await_change(const struct pool *pool, _Atomic uint32_t *word, uint32_t old, _Atomic uint32_t *asleep,
+                         const struct pool_idle *idle) {
+    for (uint32_t i = 0; i < SPINS; i++) {
         if (atomic_load_explicit(word, memory_order_acquire) != old) return;
-        relax();
+        if (idle && !idle->more(idle->arg, i)) idle = NULL;
+        if (!idle) relax();
     }
     /* The count goes up before the word is read again, and the word changes before the count is read: one of the two sees the other. */
     atomic_fetch_add(asleep, 1);
@@ -38,10 +40,10 @@ static void work(void *arg) {
     struct pool *pool = self->pool;
     fenv_enter();
     for (uint32_t seen = 0;; seen++) {
-        await_change(pool, &pool->run, seen, &pool->run_asleep);
+        await_change(pool, &pool->run, seen, &pool->run_asleep, NULL);
         if (pool->quit) return;
         pool->fn(pool->arg, self->index);
-        pool_barrier(pool, NULL, NULL);
+        pool_barrier(pool, NULL, NULL, NULL);
     }
 }
 
@@ -73,10 +75,10 @@ void pool_run(struct pool *pool, pool_fn *fn, void *arg) {
     pool->arg = arg;
     if (pool->threads > 1) advance(pool, &pool->run, &pool->run_asleep);
     fn(arg, 0);
-    pool_barrier(pool, NULL, NULL);
+    pool_barrier(pool, NULL, NULL, NULL);
 }
 
-void pool_barrier(struct pool *pool, void (*serial)(void *arg), void *arg) {
+void pool_barrier(struct pool *pool, void (*serial)(void *arg), void *arg, const struct pool_idle *idle) {
     if (pool->threads == 1) {
         if (serial) serial(arg);
         return;
@@ -87,6 +89,6 @@ void pool_barrier(struct pool *pool, void (*serial)(void *arg), void *arg) {
         atomic_store_explicit(&pool->arrived, 0, memory_order_relaxed);
         advance(pool, &pool->phase, &pool->phase_asleep);
     } else {
-        await_change(pool, &pool->phase, phase, &pool->phase_asleep);
+        await_change(pool, &pool->phase, phase, &pool->phase_asleep, idle);
     }
 }

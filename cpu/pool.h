@@ -30,7 +30,7 @@ struct pool {
     _Alignas(64) _Atomic uint32_t arrived; /* at the barrier */
     _Alignas(64) _Atomic uint32_t phase;   /* grows by one with every barrier passed */
     _Atomic uint32_t phase_asleep;
-    struct pool_thread *thread;            /* [threads], entry 0 unused */
+    struct pool_thread *thread; /* [threads], entry 0 unused */
 };
 
 /* storage: [threads] entries that live as long as the pool. Fewer threads than asked may start; pool->threads says how many. */
@@ -40,7 +40,14 @@ void pool_close(struct pool *pool);
 /* fn(arg, thread) on every thread; returns when all are done. */
 void pool_run(struct pool *pool, pool_fn *fn, void *arg);
 
-/* Inside fn: waits for all threads. The last to arrive calls serial(arg) (NULL: nothing) before it lets the others go. */
-void pool_barrier(struct pool *pool, void (*serial)(void *arg), void *arg);
+/* Something useful to do, a little at a time, while a thread waits: called with 0, 1, 2 ... until it returns 0. */
+struct pool_idle {
+    int (*more)(void *arg, uint32_t turn);
+    void *arg;
+};
+
+/* Inside fn: waits for all threads. The last to arrive calls serial(arg) (NULL: nothing) before it lets the others go; those that wait may
+ * have something to do meanwhile (NULL: nothing). */
+void pool_barrier(struct pool *pool, void (*serial)(void *arg), void *arg, const struct pool_idle *idle);
 
 #endif
