@@ -2,10 +2,10 @@
 """Times Apus and other runtimes in turns on one model, and prints one JSON object.
 
     peers.py MODEL.gguf MODEL.apus --apus build/release/apus --peer NAME=COMMAND [--peer NAME=COMMAND ...]
-             [--rounds 5] [--prompt 128] [--tokens 16] [--threads 2] [-o OUT.json]
+             [--peers FILE] [--rounds 5] [--prompt 128] [--tokens 16] [--threads 2] [-o OUT.json]
 
 Each COMMAND is llama.cpp's llama-bench, or a program with its options and its JSON, such as 'build/peers/llama-bench' (bench/peers/setup.sh) or
-ik_llama.cpp's with '-rtr 1'. The two files hold one model (bench/peers/random_gguf.py, then apus-pack --no-calibrate): the GGUF's 4-bit type
+ik_llama.cpp's with '-rtr 1'. Without any, the llama-bench on the path. The two files hold one model (bench/peers/random_gguf.py, then apus-pack --no-calibrate): the GGUF's 4-bit type
 for them, 4 bits for Apus.
 
 Every round runs each program once, one after the other, so that a machine that slows down slows all; the figures are medians over the rounds, and
@@ -16,6 +16,7 @@ import json
 import pathlib
 import platform
 import shlex
+import shutil
 import statistics
 import subprocess
 import sys
@@ -67,6 +68,7 @@ def main():
     p.add_argument('blob', type=pathlib.Path)
     p.add_argument('--apus', type=pathlib.Path, default=pathlib.Path('build/release/apus'))
     p.add_argument('--peer', action='append', default=[], metavar='NAME=COMMAND')
+    p.add_argument('--peers', type=argparse.FileType(), metavar='FILE', help='the same, a line each (bench/peers/setup.sh); -: standard input')
     p.add_argument('--rounds', type=int, default=5)
     p.add_argument('--seconds', type=int, default=10, help="of each of Apus's runs")
     p.add_argument('--prompt', type=int, default=128)
@@ -74,7 +76,11 @@ def main():
     p.add_argument('--threads', type=int, default=2)
     p.add_argument('-o', '--output', type=pathlib.Path)
     a = p.parse_args()
-    peers = dict(x.split('=', 1) for x in a.peer)
+    peers = dict(x.split('=', 1) for x in a.peer + (a.peers.read().split('\n') if a.peers else []) if x)
+    if not peers and shutil.which('llama-bench'):
+        peers = {'llama.cpp': 'llama-bench'}
+    if not peers:
+        sys.exit('peers: nobody to compare with: name a llama-bench with --peer, put one on the path, or run bench/peers/setup.sh')
     samples = {'apus': [], **{name: [] for name in peers}}
     for turn in range(a.rounds):
         for name in samples:

