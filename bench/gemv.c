@@ -105,22 +105,6 @@ static void bench_shape(const struct bench *b, const struct shape *s, int last) 
     fflush(stdout);
 }
 
-/* The processor's name, with what JSON would trip over left out. */
-static void machine_name(char *name, size_t room) {
-    char line[256];
-    FILE *f = fopen("/proc/cpuinfo", "r");
-    snprintf(name, room, "unknown");
-    while (f && fgets(line, sizeof line, f)) {
-        char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) != 0 || !colon) continue;
-        snprintf(name, room, "%s", colon + 2);
-        break;
-    }
-    if (f) fclose(f);
-    for (char *c = name; *c; c++)
-        if (*c < ' ' || *c == '"' || *c == '\\') *c = *c == '\n' ? '\0' : ' ';
-}
-
 static int parse(int argc, char **argv, struct options *o) {
     *o = (struct options){2, 9, (size_t)512 << 20, APUS_CPU_BEST};
     for (int i = 1; i + 1 < argc; i += 2) {
@@ -172,7 +156,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < rows; i++) b.row_scale[i] = 1e-3f;
     b.prefetch = roof_read_prefetch(b.team, b.weights, b.options.bytes);
 
-    machine_name(machine, sizeof machine);
+    roof_machine(machine, sizeof machine);
     printf("{\n  \"machine\": \"%s\", \"threads\": %u, \"cpu\": \"%s\", \"mib\": %zu, \"rounds\": %u, \"compiler\": \"%s\",\n  \"shapes\": "
            "[\n",
            machine, b.options.threads, apus_cpu_name(b.table.cpu), b.options.bytes >> 20, b.options.rounds, __VERSION__);

@@ -1,7 +1,9 @@
 #include "bench/roof.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #if defined(__x86_64__)
@@ -229,3 +231,20 @@ void *roof_alloc(size_t bytes) {
 }
 
 void roof_free(void *data, size_t bytes) { munmap(data, (bytes + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1)); }
+
+/* ------------------------------------------------------------------------------------------------------------------ name -- */
+
+void roof_machine(char *name, size_t room) {
+    char line[256];
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    snprintf(name, room, "unknown");
+    while (f && fgets(line, sizeof line, f)) {
+        char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || !colon) continue;
+        snprintf(name, room, "%s", colon + 2);
+        break;
+    }
+    if (f) fclose(f);
+    for (char *c = name; *c; c++)
+        if (*c < ' ' || *c == '"' || *c == '\\') *c = *c == '\n' ? '\0' : ' ';
+}

@@ -32,6 +32,9 @@ unsigned roof_read_prefetch(struct roof_team *team, const void *data, size_t byt
 /* int8 multiply-adds per second in registers alone: vpdpbusd, or vpmaddubsw and vpmaddwd where that is all there is. 0 off x86. */
 double roof_dot(struct roof_team *team);
 
+/* The processor's name, without what a JSON string would trip over; "unknown" where the system does not say. */
+void roof_machine(char *name, size_t room);
+
 /* Nanoseconds of a monotonic clock. */
 uint64_t roof_now(void);
 

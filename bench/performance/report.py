@@ -97,8 +97,8 @@ def plots(docs, runs, contexts, peers, gemv):
     save(figure, 'verify.svg')
 
     figure, axes = plt.subplots(figsize=(6, 3.6))
-    axes.plot([o['position'] for o in contexts], [o['decode']['tps'] for o in contexts], marker='o', label='measured')
-    axes.plot([o['position'] for o in contexts], [o['decode']['tps'] / o['decode']['with_kv_of_roof'] for o in contexts], linestyle=':', label='reading weights, keys and values at the roof')
+    axes.plot([o['position'] for o in contexts], [o['tps'] for o in contexts], marker='o', label='measured')
+    axes.plot([o['position'] for o in contexts], [o['tps'] * o['over_roof'] for o in contexts], linestyle=':', label='reading weights, keys and values at the roof')
     axes.set(xlabel='tokens of context', ylabel='tokens a second', ylim=0)
     axes.legend(fontsize=8)
     save(figure, 'context.svg')
@@ -139,10 +139,9 @@ ratio is of things measured in turns within one run, medians. A share of the roo
     parts.append(table(['shape', 'type', 'rows x columns', '1', '2', '4', '8', '8', '16', '128'], gemv_rows(o['gemv'])))
     parts.append('\n![Roofline](performance/roofline.svg)\n')
     if o['contexts']:
-        parts.append('\n## Long contexts\n\n7B shape, 4 bits, decoding behind a filled cache (`apus bench --at N`). The last column is time over the time to read weights, keys and values at the roof.\n\n')
+        parts.append('\n## Long contexts\n\n`bench_context`: 7B shape, 4 bits, decoding behind a filled cache, all lengths and the roof in turns. The last column is time over the time to read weights, keys and values at the roof.\n\n')
         parts.append(table(['tokens of context', 'decode, tok/s', 'read, GB/s', 'roof, GB/s', 'time over the roof\'s'],
-                           [[c['position'], f"{c['decode']['tps']:.2f}", f"{c['decode']['gb_per_s']:.1f}", f"{c['read_gb_per_s']:.1f}", f"{1 / c['decode']['with_kv_of_roof']:.2f}"]
-                            for c in o['contexts']]))
+                           [[c['position'], f"{c['tps']:.2f}", f"{c['gb_per_s']:.1f}", f"{o['context']['read_gb_per_s']:.1f}", f"{c['over_roof']:.2f}"] for c in o['contexts']]))
         parts.append('\n![Decoding against context](performance/context.svg)\n')
     if o['startup']:
         s = o['startup']
@@ -170,7 +169,8 @@ def main():
     runs = [(m, cpu, load(a.directory, f'{m}.{cpu}')) for m in ('135m-int8', '135m-int4', '7b-int4') for cpu in ('avx512', 'avx2')]
     runs = [r for r in runs if r[2]]
     o = {'runs': runs, 'big': load(a.directory, '7b-int4.avx512') or load(a.directory, '7b-int4.avx2'), 'gemv': load(a.directory, 'gemv'),
-         'contexts': [c for c in (load(a.directory, f'at-{n}') for n in (512, 2048, 8192)) if c], 'startup': load(a.directory, 'startup'), 'peers': load(a.directory, 'peers')}
+         'context': load(a.directory, 'context'), 'startup': load(a.directory, 'startup'), 'peers': load(a.directory, 'peers')}
+    o['contexts'] = o['context']['contexts'] if o['context'] else []
     if not o['big'] or not o['gemv']:
         sys.exit(f'report: {a.directory} has no figures of the 7B shape or of the kernels: run bench/performance/run.sh {a.directory}')
     (a.docs / 'performance').mkdir(exist_ok=True)
