@@ -9,15 +9,6 @@ import json
 import pathlib
 import sys
 
-# Peak int8 multiply-adds a second of vpdpbusd (cores x GHz x multiply-adds a cycle) and memory bandwidth. Cycles: a 512-bit vpdpbusd each on Zen 4 and
-# on the 256-bit pipes of Strix Point, two on Strix Halo. The clocks are assumed for all cores at work, below the boost of one.
-MACHINES = [
-    ('Ryzen AI 9 HX 370 (Strix Point), LPDDR5X-7500, 128 bits', 120.0, 4 * 4.0 * 64 + 8 * 3.3 * 64),
-    ('Ryzen 7 8840U (Hawk Point), LPDDR5X-7500, 128 bits', 120.0, 8 * 3.8 * 64),
-    ('Ryzen AI Max+ 395 (Strix Halo), LPDDR5X-8000, 256 bits', 256.0, 16 * 4.0 * 128),
-]
-REACHED = 0.85  # of the theoretical bandwidth: assumed
-
 
 def load(folder, name):
     path = folder / (name + '.json')
@@ -58,18 +49,16 @@ def peer_rows(peers):
     return rows
 
 
-def roofline_rows(big):
-    """Tokens a second elsewhere: the larger of the time to read the weights at the bandwidth and share of it reached here, and of the multiply-adds at the peak and the
-    share of it reached here."""
-    read, dot = min(big['decode']['of_roof'], 1.0), big['prefill']['of_peak']
-    macs = big['prefill']['gmac_per_s'] * 1e9 / big['prefill']['tps']
-    rows = []
-    for name, bandwidth, peak in MACHINES:
-        reading = big['weight_bytes'] / (bandwidth * 1e9 * REACHED * read)
-        at = lambda n: max(reading, n * macs / (peak * 1e9 * dot))
-        rows.append([name, f'{bandwidth:.0f} GB/s', f'{peak / 1e3:.1f} T/s', f'{1 / reading:.0f}', ' / '.join(f'{at(n) / reading:.2f}' for n in (4, 8, 16)),
-                     f'{peak * 1e9 * dot / macs:.0f}'])
-    return rows
+def machine_rows(roofline, big):
+    """Tokens a second of the 7B shape on the machines of roofline.json. A prompt takes 8 columns at a time from the cache."""
+    gb = big['weight_bytes'] / 1e9
+    return [[m['machine'], f"{m['peak_gb_per_s']:.0f} GB/s", f"{m['weights_gb_per_s']['1'] / gb:.0f}", ' / '.join(f"{m['cost'][n]:.2f}" for n in ('4', '8', '16')),
+             f"{m['code_gb_per_s']['8'] * 8 / gb:.0f}"] for m in roofline['machines']]
+
+
+def kernel_rows(roofline):
+    return [[k['columns'], f"{k['instructions']:.0f}", f"{k['cycles_pipes_256']:.1f}: {k['of_dot_peak_pipes_256']:.2f}", f"{k['cycles_pipes_512']:.1f}: {k['of_dot_peak_pipes_512']:.2f}"]
+            for k in roofline['kernel']]
 
 
 # -------------------------------------------------------------------------------------------------------------------- plots
@@ -150,14 +139,22 @@ ratio is of things measured in turns within one run, medians. A share of the roo
     if o['peers']:
         parts.append(f"\n## Beside others\n\nMedians of {o['peers']['rounds']} rounds." ' The same 7B shape, 4 bits (Q4_0 for them), in turns, two threads; `bench/peers`. A pass of n tokens: times one token of the same program; on the right how many times as fast Apus is.\n\n')
         parts.append(table(['', 'decode, tok/s', '4 / 8 / 16 tokens in one pass', 'prefill, tok/s', 'Apus: decode', 'pass of 4 / 8 / 16', 'prefill'], peer_rows(o['peers'])))
-    parts.append(f"""
+    if o['roofline']:
+        r, m = o['roofline'], o['roofline']['machines']
+        parts.append(f"""
 ## What other machines should reach
 
-Not measured: computed for the 7B shape at 4 bits from {REACHED:.2f} of the memory's theoretical bandwidth, the peak of `vpdpbusd` at the clock that all cores hold, and the shares of both that were reached above. It assumes that these
-shares carry over (the dynamic split lets uneven cores share a pass), that nothing else uses the memory, and that power allows the clocks.
+Not measured: `bench/performance/roofline.py` computes it from this code's own instructions. A pass of n columns takes the larger of two times: the bytes of the weights over
+{m[0]['reads_reach']:.2f} of the memory's theoretical bandwidth (what a reading program reaches on Strix Halo's GPU, 212 of 256 GB/s, llm-tracker.info; whether its cores alone can take as much is not
+known here), and the cycles of the kernel's loop over the clocks of all cores ({', '.join(f"{x['clocks_ghz']:.0f} GHz in sum" for x in m)}; assumed, below the boost of one). It assumes that the dynamic split lets uneven
+cores share a pass, that nothing else uses the memory, that power allows the clocks, and that weights arrive in the first cache in time; attention and whatever is not a matrix is left out.
+
+Cycles for 16 rows of 64 weights of 4 bits ({r['group_bytes']} bytes) in n columns, and the share of the `vpdpbusd` peak that this is, by LLVM {r['llvm']} for its table of Zen 4 with what that has wrong put right (the script says what):
 
 """)
-    parts.append(table(['machine', 'memory', 'int8 peak', 'decode, tok/s', '4 / 8 / 16 tokens in one pass, times one', 'prefill, tok/s'], roofline_rows(big)))
+        parts.append(table(['columns', 'instructions', 'pipes of 256 bits (Zen 4, Strix Point)', 'pipes of 512 bits (Strix Halo)'], kernel_rows(r)))
+        parts.append('\nThe 7B shape at 4 bits, then:\n\n')
+        parts.append(table(['machine', 'memory', 'decode, tok/s', '4 / 8 / 16 tokens in one pass, times one', 'prefill, tok/s'], machine_rows(r, big)))
     return ''.join(parts)
 
 
@@ -169,7 +166,7 @@ def main():
     runs = [(m, cpu, load(a.directory, f'{m}.{cpu}')) for m in ('135m-int8', '135m-int4', '7b-int4') for cpu in ('avx512', 'avx2')]
     runs = [r for r in runs if r[2]]
     o = {'runs': runs, 'big': load(a.directory, '7b-int4.avx512') or load(a.directory, '7b-int4.avx2'), 'gemv': load(a.directory, 'gemv'),
-         'context': load(a.directory, 'context'), 'startup': load(a.directory, 'startup'), 'peers': load(a.directory, 'peers')}
+         'context': load(a.directory, 'context'), 'startup': load(a.directory, 'startup'), 'peers': load(a.directory, 'peers'), 'roofline': load(a.directory, 'roofline')}
     o['contexts'] = o['context']['contexts'] if o['context'] else []
     if not o['big'] or not o['gemv']:
         sys.exit(f'report: {a.directory} has no figures of the 7B shape or of the kernels: run bench/performance/run.sh {a.directory}')

@@ -5,7 +5,7 @@
 #     sh bench/performance/run.sh [OUT [NAME=COMMAND ...]]
 #
 # OUT: folder for the JSON, default docs/performance. NAME=COMMAND: more peers, as in bench/peers/peers.py; those of bench/peers/setup.sh are taken by
-# themselves, and what cannot be had says why. ONLY="gemv engine context startup peers report" picks steps; the rest keeps its files.
+# themselves, and what cannot be had says why. ONLY="gemv engine context startup peers roofline report" picks steps; the rest keeps its files.
 # Needs the release build, numpy and the packages of `toolchain/setup.sh tests`; the report installs matplotlib beside them.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -14,7 +14,7 @@ out=${1:-docs/performance}
 models=build/performance
 python=build/oracle-venv/bin/python
 apus=build/release/apus
-steps=${ONLY:-gemv engine context startup peers report}
+steps=${ONLY:-gemv engine context startup peers roofline report}
 mkdir -p "$out" $models
 say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
 wanted() { case " $steps " in *" $1 "*) ;; *) false ;; esac; }
@@ -55,6 +55,14 @@ if wanted peers; then
 $p"; done
     if [ -n "$found" ]; then
         printf '%s\n' "$found" | sed '/^$/d' | $python bench/peers/peers.py $models/codellama-7b.q4_0.gguf $models/7b-int4.apus --peers - --rounds 3 -o "$out/peers.json" >/dev/null
+    fi
+fi
+if wanted roofline; then
+    say "roofline"
+    if $python bench/performance/roofline.py --build build/release >"$out/roofline.json.part"; then
+        mv "$out/roofline.json.part" "$out/roofline.json"
+    else
+        rm -f "$out/roofline.json.part"
     fi
 fi
 if wanted report; then
