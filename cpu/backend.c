@@ -1,12 +1,13 @@
-/* The CPU engine: one loop over a program's operations, each cut into tasks that the pool's threads take in turn.
+/* The CPU engine: one loop over a program's operations, each cut into units that the pool's threads share.
  *
- * Between two operations stands one barrier. An operation of a single task (norm, heads, quant and act of one column) does not get a
+ * Between two operations stands one barrier. An operation of a single unit (norm, heads, quant and act of one column) does not get a
  * barrier of its own: the last thread to arrive runs it before it lets the others go. That halves the barriers of a decode pass. */
 #include <stdatomic.h>
 #include <string.h>
 
 #include "cpu/kernels.h"
 #include "cpu/pool.h"
+#include "cpu/share.h"
 #include "hal/fenv.h"
 #include "hal/hal.h"
 
@@ -23,15 +24,12 @@ struct cpu_program {
     float inv_dim;
     float *scratch; /* [threads] attention scratch, scratch_floats apart */
     size_t scratch_floats;
-    _Atomic uint32_t *next; /* [operations] the next task of each; each thread takes the one of its own number first */
-    uint32_t cursor;        /* the operation in progress; written inside barriers only */
-    uint32_t stopped;       /* cancelled; likewise */
-    uint32_t failed;        /* the engine that has the matrices did; likewise */
-    _Atomic uint32_t bad;   /* a value left the range of snap() */
+    struct share *share;  /* [threads] of the operation in progress; given out inside barriers */
+    uint32_t cursor;      /* the operation in progress; written inside barriers only */
+    uint32_t stopped;     /* cancelled; likewise */
+    uint32_t failed;      /* the engine that has the matrices did; likewise */
+    _Atomic uint32_t bad; /* a value left the range of snap() */
 };
-
-/* Tasks of GEMV and attention per thread: enough that a thread which was slowed down is helped out, few enough that each streams. */
-enum { TASKS_PER_THREAD = 8 };
 
 /* ------------------------------------------------------------------------------------------------------------ helpers -- */
 
@@ -62,7 +60,7 @@ static uint32_t panels_of(const struct cpu_program *p, uint32_t index) { return 
 
 /* ------------------------------------------------------------------------------------------------------- the operations -- */
 
-static uint32_t embed_task(const struct cpu_program *p, uint32_t column) {
+static uint32_t embed_unit(const struct cpu_program *p, uint32_t column) {
     const struct hal_model *m = p->setup.model;
     const struct blob_tensor *e = &m->tensors[m->model->embed];
     uint32_t id = (uint32_t)p->pass->column[column].id;
@@ -70,7 +68,7 @@ static uint32_t embed_task(const struct cpu_program *p, uint32_t column) {
     return p->kernels.embed(row, m->rows[e->row_scales + id], e->cols, float_column(p, SLOT_X, column));
 }
 
-static uint32_t heads_task(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
+static uint32_t heads_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
     const struct hal_model *m = p->setup.model;
     const struct blob_layer *layer = &m->layers[op->layer];
     const struct hal_column *col = &p->pass->column[column];
@@ -95,7 +93,7 @@ static uint32_t heads_task(const struct cpu_program *p, const struct hal_op *op,
     return bad;
 }
 
-/* Queries of one kv head in a pass: columns x (heads / kv_heads), column by column; a task takes a run of at most `batch`. */
+/* Queries of one kv head in a pass: columns x (heads / kv_heads), column by column; a unit is a run of at most `batch`. */
 static uint32_t attend_batch(const struct cpu_program *p, const struct blob_layer *layer) {
     uint32_t queries = p->pass->columns * (layer->heads / layer->kv_heads);
     uint32_t wanted = p->pool->threads == 1 ? 1 : (2 * p->pool->threads + layer->kv_heads - 1) / layer->kv_heads;
@@ -103,16 +101,16 @@ static uint32_t attend_batch(const struct cpu_program *p, const struct blob_laye
     return batch > ATTEND_QUERIES ? ATTEND_QUERIES : batch;
 }
 
-static uint32_t attend_tasks(const struct cpu_program *p, const struct blob_layer *layer) {
+static uint32_t attend_units(const struct cpu_program *p, const struct blob_layer *layer) {
     uint32_t queries = p->pass->columns * (layer->heads / layer->kv_heads), batch = attend_batch(p, layer);
     return layer->kv_heads * ((queries + batch - 1) / batch);
 }
 
-static uint32_t attend_task(const struct cpu_program *p, const struct hal_op *op, uint32_t task, uint32_t thread) {
+static uint32_t attend_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t unit, uint32_t thread) {
     const struct blob_layer *layer = &p->setup.model->layers[op->layer];
     uint32_t hd = p->setup.model->model->head_dim, group = layer->heads / layer->kv_heads;
     uint32_t queries = p->pass->columns * group, batch = attend_batch(p, layer), per_head = (queries + batch - 1) / batch;
-    uint32_t kv_head = task / per_head, first = task % per_head * batch;
+    uint32_t kv_head = unit / per_head, first = unit % per_head * batch;
     struct attend_args a = {.kv = kv_block_at(p->setup.kv[op->layer], p->setup.kv_slots, hd, kv_head),
                             .slots = p->setup.kv_slots,
                             .head_dim = hd,
@@ -135,19 +133,13 @@ static uint32_t gemv_panels(const struct cpu_program *p, const struct hal_op *op
     return panels;
 }
 
-static uint32_t gemv_tasks(const struct cpu_program *p, uint32_t panels) {
-    uint32_t most = p->pool->threads == 1 ? 1 : p->pool->threads * TASKS_PER_THREAD;
-    return panels < most ? panels : most;
-}
-
-static uint32_t gemv_task(const struct cpu_program *p, const struct hal_op *op, uint32_t task) {
+static uint32_t gemv_run(const struct cpu_program *p, const struct hal_op *op, struct share_run run) {
     const struct hal_model *m = p->setup.model;
-    uint32_t panels = gemv_panels(p, op), tasks = gemv_tasks(p, panels), bad = 0;
-    uint32_t begin = (uint32_t)((uint64_t)panels * task / tasks), end = (uint32_t)((uint64_t)panels * (task + 1) / tasks), base = 0;
+    uint32_t bad = 0, base = 0;
     for (uint32_t i = 0; i < op->count; i++) {
         const struct blob_tensor *t = tensor(p, op->weight[i]);
         uint32_t count = panels_of(p, op->weight[i]);
-        uint32_t from = begin > base ? begin - base : 0, to = end > base ? end - base : 0;
+        uint32_t from = run.begin > base ? run.begin - base : 0, to = run.end > base ? run.end - base : 0;
         if (to > count) to = count;
         if (from < to) {
             uint32_t kp = padded_cols(t->cols);
@@ -167,13 +159,13 @@ static uint32_t gemv_task(const struct cpu_program *p, const struct hal_op *op, 
     return bad;
 }
 
-/* Whether another engine computes the operation under the cursor: a single task then, run between two barriers. */
+/* Whether another engine computes the operation under the cursor: a single unit then, run between two barriers. */
 static int taken(const struct cpu_program *p, const struct hal_op *op) {
     const uint8_t *takes = p->setup.matrices.takes;
     return op->kind == HAL_GEMV && takes && takes[op - p->setup.program->ops];
 }
 
-static uint32_t taken_task(struct cpu_program *p, const struct hal_op *op) {
+static uint32_t taken_op(struct cpu_program *p, const struct hal_op *op) {
     const struct hal_matrices *m = &p->setup.matrices;
     uint32_t kp = padded_cols(op->width), bad = 0;
     p->failed = m->multiply(m->user, op, op_columns(op, p->pass), act_stride(kp), kp + kp / 16, &bad) != APUS_OK;
@@ -182,33 +174,41 @@ static uint32_t taken_task(struct cpu_program *p, const struct hal_op *op) {
 
 /* --------------------------------------------------------------------------------------------------------------- a pass -- */
 
-static uint32_t op_tasks(const struct cpu_program *p, const struct hal_op *op) {
+/* Into how many units an operation can be cut. */
+static uint32_t op_units(const struct cpu_program *p, const struct hal_op *op) {
     uint32_t columns = op_columns(op, p->pass);
     if (!columns) return 0;
     switch (op->kind) {
-    case HAL_GEMV: return gemv_tasks(p, gemv_panels(p, op));
-    case HAL_ATTEND: return attend_tasks(p, &p->setup.model->layers[op->layer]);
+    case HAL_GEMV: return gemv_panels(p, op);
+    case HAL_ATTEND: return attend_units(p, &p->setup.model->layers[op->layer]);
     default: return columns;
     }
 }
 
-static uint32_t run_task(const struct cpu_program *p, const struct hal_op *op, uint32_t task, uint32_t thread) {
+static uint32_t run_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t unit, uint32_t thread) {
     uint32_t from = op->flags & HAL_TAIL ? p->pass->logits_from : 0;
     switch (op->kind) {
-    case HAL_EMBED: return embed_task(p, task);
+    case HAL_EMBED: return embed_unit(p, unit);
     case HAL_NORM:
-        return p->kernels.norm(float_column(p, SLOT_X, from + task), op->width, p->inv_dim, p->setup.model->model->eps,
-                               act_column(p, op->width, task));
-    case HAL_GEMV: return gemv_task(p, op, task);
-    case HAL_HEADS: return heads_task(p, op, task);
-    case HAL_ATTEND: return attend_task(p, op, task, thread);
-    case HAL_QUANT: return p->kernels.quant(float_column(p, SLOT_Q, task), op->width, act_column(p, op->width, task));
+        return p->kernels.norm(float_column(p, SLOT_X, from + unit), op->width, p->inv_dim, p->setup.model->model->eps,
+                               act_column(p, op->width, unit));
+    case HAL_HEADS: return heads_unit(p, op, unit);
+    case HAL_ATTEND: return attend_unit(p, op, unit, thread);
+    case HAL_QUANT: return p->kernels.quant(float_column(p, SLOT_Q, unit), op->width, act_column(p, op->width, unit));
     default:
-        return p->kernels.act(float_column(p, SLOT_G, task), float_column(p, SLOT_U, task), op->width, act_column(p, op->width, task));
+        return p->kernels.act(float_column(p, SLOT_G, unit), float_column(p, SLOT_U, unit), op->width, act_column(p, op->width, unit));
     }
 }
 
-/* Moves the cursor to the next operation that is worth all threads, running the single tasks on the way. Run by one thread at a time. */
+static uint32_t run_units(const struct cpu_program *p, const struct hal_op *op, struct share_run run, uint32_t thread) {
+    uint32_t bad = 0;
+    if (op->kind == HAL_GEMV) return gemv_run(p, op, run);
+    for (uint32_t unit = run.begin; unit < run.end; unit++) bad |= run_unit(p, op, unit, thread);
+    return bad;
+}
+
+/* Moves the cursor to the next operation that is worth all threads and shares it out, running the single units on the way. Run by one thread at
+ * a time. */
 static void step(void *arg) {
     struct cpu_program *p = arg;
     const struct hal_program *program = p->setup.program;
@@ -220,15 +220,18 @@ static void step(void *arg) {
             p->cursor = program->count;
             break;
         }
-        uint32_t tasks = op_tasks(p, op);
-        if (tasks && taken(p, op)) {
-            bad |= taken_task(p, op);
+        uint32_t units = op_units(p, op);
+        if (units && taken(p, op)) {
+            bad |= taken_op(p, op);
             if (!p->failed) continue;
             p->cursor = program->count;
             break;
         }
-        if (tasks > 1) break;
-        if (tasks == 1) bad |= run_task(p, op, 0, 0);
+        if (units > 1 && p->pool->threads > 1) {
+            share_out(p->share, p->pool->threads, units);
+            break;
+        }
+        bad |= run_units(p, op, (struct share_run){0, units}, 0);
     }
     if (bad) atomic_fetch_or(&p->bad, bad);
 }
@@ -244,13 +247,20 @@ static struct ahead look_ahead(const struct cpu_program *p, uint32_t cursor, uin
     for (cursor++; cursor < program->count; cursor++) {
         const struct hal_op *op = &program->ops[cursor];
         if (op->kind != HAL_GEMV || !op_columns(op, p->pass)) continue;
-        uint32_t panels = gemv_panels(p, op), tasks = gemv_tasks(p, panels);
-        if (thread >= tasks || taken(p, op)) break;
-        uint32_t begin = (uint32_t)((uint64_t)panels * thread / tasks), end = (uint32_t)((uint64_t)panels * (thread + 1) / tasks);
-        const struct blob_tensor *t = tensor(p, op->weight[0]);
-        const size_t bytes = panel_bytes(t->type, padded_cols(t->cols));
-        if (begin >= panels_of(p, op->weight[0])) break;
-        return (struct ahead){p->setup.model->weights + t->offset + begin * bytes, (end - begin) * bytes};
+        if (taken(p, op)) break;
+        struct share_run run = share_stretch(gemv_panels(p, op), p->pool->threads, thread);
+        for (uint32_t i = 0; i < op->count; i++) {
+            const struct blob_tensor *t = tensor(p, op->weight[i]);
+            const size_t bytes = panel_bytes(t->type, padded_cols(t->cols));
+            const uint32_t panels = panels_of(p, op->weight[i]);
+            if (run.begin < panels) {
+                uint32_t end = run.end < panels ? run.end : panels;
+                return (struct ahead){p->setup.model->weights + t->offset + run.begin * bytes, (end - run.begin) * bytes};
+            }
+            run.begin -= panels;
+            run.end -= panels;
+        }
+        break;
     }
     return (struct ahead){NULL, 0};
 }
@@ -268,9 +278,9 @@ static void pass_thread(void *arg, uint32_t thread) {
     struct cpu_program *p = arg;
     while (p->cursor < p->setup.program->count) {
         const struct hal_op *op = &p->setup.program->ops[p->cursor];
-        uint32_t tasks = op_tasks(p, op), bad = 0;
-        for (uint32_t task = thread; task < tasks; task = atomic_fetch_add_explicit(&p->next[p->cursor], 1, memory_order_relaxed))
-            bad |= run_task(p, op, task, thread);
+        uint32_t bad = 0;
+        for (struct share_run run; run = share_take(p->share, p->pool->threads, thread), run.begin < run.end;)
+            bad |= run_units(p, op, run, thread);
         if (bad) atomic_fetch_or(&p->bad, bad);
         struct ahead ahead = look_ahead(p, p->cursor, thread);
         pool_barrier(p->pool, step, p, &(struct pool_idle){fetch_ahead, &ahead});
@@ -283,7 +293,6 @@ static apus_status cpu_submit(void *memory, const struct hal_pass *pass, uint64_
     p->pass = pass;
     p->stopped = p->failed = 0;
     atomic_store(&p->bad, 0);
-    for (uint32_t i = 0; i < p->setup.program->count; i++) atomic_store_explicit(&p->next[i], p->pool->threads, memory_order_relaxed);
     p->cursor = UINT32_MAX;
     step(p);
     if (p->cursor < p->setup.program->count) pool_run(p->pool, pass_thread, p);
@@ -330,14 +339,14 @@ static const char *cpu_model_detail(const void *memory) { return apus_cpu_name((
 
 /* Where the parts of a program's memory lie. One walk for measuring and preparing. */
 struct cpu_parts {
-    size_t threads, next, scratch, bytes;
+    size_t threads, share, scratch, bytes;
 };
 
 static struct cpu_parts lay_out(const struct hal_setup *setup) {
     struct cpu_parts at;
     size_t n = (sizeof(struct cpu_program) + 63) & ~(size_t)63;
     at.threads = n, n += setup->threads * sizeof(struct pool_thread);
-    at.next = n, n += (setup->program->count * sizeof(uint32_t) + 63) & ~(size_t)63;
+    at.share = n, n += setup->threads * sizeof(struct share);
     at.scratch = n, n += setup->threads * attend_scratch_floats(setup->kv_slots) * sizeof(float);
     at.bytes = (n + 63) & ~(size_t)63;
     return at;
@@ -355,7 +364,7 @@ static apus_status cpu_prepare(void *memory, const struct hal_setup *setup) {
     p->setup = *setup;
     p->kernels = ((const struct cpu_model *)setup->model_memory)->kernels;
     p->inv_dim = 1.0f / (float)setup->model->model->dim;
-    p->next = (_Atomic uint32_t *)(void *)((uint8_t *)memory + at.next);
+    p->share = (struct share *)(void *)((uint8_t *)memory + at.share);
     p->scratch = (float *)(void *)((uint8_t *)memory + at.scratch);
     p->scratch_floats = attend_scratch_floats(setup->kv_slots);
     const struct cpu_program *other = setup->share;
