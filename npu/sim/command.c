@@ -103,6 +103,7 @@ static uint32_t start_or_fail(struct sim_context *x, uint32_t *packet, enum sim_
     return s;
 }
 
+/* Which of a chain's commands fails goes round with the submissions. */
 static void chain(struct sim_client *c, struct sim_context *x, uint32_t *packet, enum sim_end end) {
     uint32_t *p = packet + 1, count = p[CHAIN_COUNT], s = UAPI_STATE_COMPLETED;
     if (!count || count > UAPI_CHAIN_MAX || uapi_words(packet[0]) < CHAIN_HANDLES + 2 * count) {
@@ -116,7 +117,7 @@ static void chain(struct sim_client *c, struct sim_context *x, uint32_t *packet,
             sim_complain("a chain's command is none");
             s = UAPI_STATE_ERROR;
         } else {
-            s = start_or_fail(x, packet_words(b), i + 1 == count ? end : SIM_RIGHT);
+            s = start_or_fail(x, packet_words(b), i == x->done % count ? end : SIM_RIGHT);
         }
         p[CHAIN_SUBMITTED] = i;
         if (s != UAPI_STATE_COMPLETED) p[CHAIN_ERROR] = i;

@@ -12,6 +12,7 @@
 #include "npu/uapi.h"
 
 enum { POSITIONS = 21, TOKENS = 5, SHORT = 3, SHORT_TOKENS = 2, CONTEXT = 64, CHUNK = 16, FOR_EVER = 1 << 30 };
+enum { SUBMISSIONS = (3 * 4 + 1) * SHORT_TOKENS }; /* of the short text with the first model: its prompt is one pass */
 
 static char log_text[4096];
 static void keep(void *user, int level, const char *text) {
@@ -154,71 +155,139 @@ static void small_matrices_stay(void **state) {
     api_model_close(&n.m);
 }
 
-/* What goes on per token: four requests an operation, and nothing is made. */
+/* What goes on per token: four requests an operation, and nothing is made; where the driver has no request to wait, the timeline's takes its place. */
 static void requests_of_a_token(void **state) {
     (void)state;
+    for (uint32_t generation = 1; generation <= 2; generation++)
+        for (uint32_t without_wait = 0; without_wait < 2; without_wait++) {
+            struct on_npu n;
+            struct api_session s;
+            int32_t ids[POSITIONS];
+            uint32_t wait = without_wait ? UAPI_TIMELINE_WAIT : UAPI_WAIT;
+            sim_reset(&(struct sim_config){.generation = generation, .without_wait = without_wait});
+            assert_true(open_npu(&n, 0, device(generation, ",all")));
+            api_ids(&n.m, 5, ids, POSITIONS);
+            api_open(&s, &n.m, CONTEXT, 1, CHUNK);
+            assert_int_equal(API_PROMPT(&s, ids, POSITIONS), APUS_OK);
+            api_generate(&s, 2, NULL);
+            struct sim_figures before = sim_figures();
+            api_generate(&s, 8, NULL); /* the first was left unevaluated by the generation before */
+            struct sim_figures after = sim_figures();
+            uint64_t operations = 8 * (3 * 4 + 1); /* QKV, O, gate and up, down of three layers; the head */
+            assert_int_equal(after.submissions - before.submissions, operations);
+            assert_int_equal(after.requests[UAPI_EXECUTE] - before.requests[UAPI_EXECUTE], operations);
+            assert_int_equal(after.requests[wait] - before.requests[wait], operations);
+            assert_int_equal(after.requests[UAPI_SYNC_BUFFER] - before.requests[UAPI_SYNC_BUFFER], 2 * operations);
+            assert_int_equal(after.all_requests - before.all_requests, 4 * operations);
+            assert_int_equal(after.buffers, before.buffers);
+            api_close(&s);
+            api_model_close(&n.m);
+        }
+}
+
+/* How a machine is set up for failures: XDNA with the request to wait, XDNA2 without and with the process's own addresses. */
+static struct sim_config failing_machine(uint32_t generation) {
+    return (struct sim_config){.generation = generation, .without_wait = generation == 2, .shared_addresses = generation == 2};
+}
+
+/* The matrix that is blamed: in a chain of n the model has another one fail each time. */
+static uint32_t blamed(enum sim_end end, uint64_t at) {
+    static const uint32_t matrices[] = {3, 1, 2, 1};
+    uint64_t of_pass = at % (3 * 4 + 1);
+    int ran = end == SIM_ERROR || end == SIM_TIMEOUT || end == SIM_ABORT;
+    return ran && of_pass < 3 * 4 ? (uint32_t)(at % matrices[of_pass % 4]) : 0;
+}
+
+static void fail_once_or_for_ever(uint32_t generation, uint64_t want, enum sim_end end, uint64_t at, int for_ever) {
     struct on_npu n;
-    struct api_session s;
-    int32_t ids[POSITIONS];
-    machine(2);
-    assert_true(open_npu(&n, 0, device(2, ",all")));
-    api_ids(&n.m, 5, ids, POSITIONS);
-    api_open(&s, &n.m, CONTEXT, 1, CHUNK);
-    assert_int_equal(API_PROMPT(&s, ids, POSITIONS), APUS_OK);
-    api_generate(&s, 2, NULL);
-    struct sim_figures before = sim_figures();
-    api_generate(&s, 8, NULL); /* the first was left unevaluated by the generation before */
-    struct sim_figures after = sim_figures();
-    uint64_t operations = 8 * (3 * 4 + 1); /* QKV, O, gate and up, down of three layers; the head */
-    assert_int_equal(after.submissions - before.submissions, operations);
-    assert_int_equal(after.requests[UAPI_EXECUTE] - before.requests[UAPI_EXECUTE], operations);
-    assert_int_equal(after.requests[UAPI_WAIT] - before.requests[UAPI_WAIT], operations);
-    assert_int_equal(after.requests[UAPI_SYNC_BUFFER] - before.requests[UAPI_SYNC_BUFFER], 2 * operations);
-    assert_int_equal(after.all_requests - before.all_requests, 4 * operations);
-    assert_int_equal(after.buffers, before.buffers);
-    api_close(&s);
+    const char *engine;
+    char matrix[64];
+    const struct sim_config config = failing_machine(generation);
+    int lost = for_ever || end == SIM_GONE;
+    sim_reset(&config);
+    sim_fail(at, for_ever ? FOR_EVER : 1, end);
+    assert_true(open_npu(&n, 0, device(generation, ",all")));
+    if (short_text(&n.m, &engine) != want) fail_msg("failure %d at submission %u changes the text", (int)end, (unsigned)at);
+    assert_string_equal(engine, lost ? "cpu" : "npu");
+    assert_non_null(strstr(log_text, lost ? "giving the NPU up" : "trying again with a new context"));
+    snprintf(matrix, sizeof matrix, "in matrix %u of a layer's operation", blamed(end, at));
+    if (!strstr(log_text, matrix)) fail_msg("failure %d at submission %u says %s", (int)end, (unsigned)at, log_text);
+    if (!lost) assert_int_equal(sim_figures().submissions, SUBMISSIONS + 1);
+    assert_string_equal(sim_complaint(), "");
     api_model_close(&n.m);
 }
 
 /* Every way to fail, at every submission: once, and a new context goes on; for ever, and the CPU does. */
 static void failures_leave_the_text(void **state) {
     (void)state;
-    uint64_t want = by_cpu(0, short_text), submissions = 0;
-    for (int end = SIM_RIGHT; end < SIM_ENDS; end++)
-        for (uint64_t times = 1; times <= FOR_EVER; times = times == 1 ? FOR_EVER : FOR_EVER + 1)
-            for (uint64_t at = 0; end ? at < submissions : times == 1 && !at; at += times == 1 ? 1 : 5) {
-                struct on_npu n;
-                const char *engine;
-                int lost = times > 1 || end == SIM_GONE;
-                machine(1);
-                sim_fail(at, times, (enum sim_end)end);
-                assert_true(open_npu(&n, 0, device(1, ",all")));
-                if (short_text(&n.m, &engine) != want) fail_msg("failure %d at submission %u changes the text", end, (unsigned)at);
-                if (!end) submissions = sim_figures().submissions;
-                assert_string_equal(engine, lost ? "cpu" : "npu");
-                if (end) assert_non_null(strstr(log_text, lost ? "giving the NPU up" : "trying again with a new context"));
-                if (!lost) assert_int_equal(sim_figures().submissions, submissions + (end ? 1 : 0));
-                api_model_close(&n.m);
-            }
-    assert_int_equal(submissions, (3 * 4 + 1) * 2);
+    uint64_t want = by_cpu(0, short_text);
+    for (uint32_t generation = 1; generation <= 2; generation++) {
+        struct on_npu n;
+        const char *engine;
+        const struct sim_config config = failing_machine(generation);
+        sim_reset(&config);
+        assert_true(open_npu(&n, 0, device(generation, ",all")));
+        assert_int_equal(short_text(&n.m, &engine), want);
+        assert_int_equal(sim_figures().submissions, SUBMISSIONS);
+        api_model_close(&n.m);
+        for (int end = SIM_RIGHT + 1; end < SIM_ENDS; end++)
+            for (uint64_t at = 0; at < SUBMISSIONS; at++)
+                for (int for_ever = 0; for_ever < 2; for_ever++) fail_once_or_for_ever(generation, want, (enum sim_end)end, at, for_ever);
+    }
+}
+
+/* A new context is made once: the failure after it, whenever it comes, is the last. */
+static void a_second_failure_is_the_last(void **state) {
+    (void)state;
+    for (int end = SIM_RIGHT + 1; end < SIM_ENDS; end++) {
+        struct api_model cpu;
+        struct on_npu n;
+        struct api_session on_cpu, on_npu;
+        apus_stats_t stats;
+        int32_t ids[POSITIONS], want[8], got[8];
+        machine(1);
+        api_model_open(&cpu, 0, APUS_CPU_REF);
+        assert_true(open_npu(&n, 0, device(1, ",all")));
+        api_ids(&cpu, 5, ids, POSITIONS);
+        api_open(&on_cpu, &cpu, CONTEXT, 1, CHUNK);
+        api_open(&on_npu, &n.m, CONTEXT, 1, CHUNK);
+        assert_int_equal(API_PROMPT(&on_cpu, ids, POSITIONS), APUS_OK);
+        assert_int_equal(API_PROMPT(&on_npu, ids, POSITIONS), APUS_OK);
+        for (int round = 0; round < 3; round++) {
+            static const char *const engine[] = {"npu", "npu", "cpu"};
+            if (round == 1) sim_fail(sim_figures().submissions + 2, 1, SIM_ERROR);
+            if (round == 2) sim_fail(sim_figures().submissions + 7, 1, (enum sim_end)end);
+            uint64_t hash = api_generate(&on_cpu, 4, want);
+            assert_int_equal(api_generate(&on_npu, 4, got), hash);
+            assert_memory_equal(got, want, 4 * sizeof *got);
+            assert_int_equal(apus_stats(on_npu.session, &stats), APUS_OK);
+            assert_string_equal(stats.engine, engine[round]);
+        }
+        assert_non_null(strstr(log_text, "giving the NPU up"));
+        api_close(&on_cpu), api_close(&on_npu);
+        api_model_close(&cpu), api_model_close(&n.m);
+    }
 }
 
 /* Without any one of them, a model does not open, the device model complains, or the text is another. */
 static void every_sync_is_missed(void **state) {
     (void)state;
-    uint64_t want = by_cpu(1, short_text), syncs = 0;
-    for (uint64_t at = UINT64_MAX; at == UINT64_MAX || at < syncs; at++) {
-        struct on_npu n;
-        const char *engine;
-        machine(1);
-        sim_drop_sync(at);
-        if (!open_npu(&n, 1, device(1, ",all"))) continue;
-        uint64_t got = short_text(&n.m, &engine);
-        if (at == UINT64_MAX) syncs = sim_figures().requests[UAPI_SYNC_BUFFER];
-        if ((got == want && !sim_complaint()[0]) != (at == UINT64_MAX)) fail_msg("sync %u is of no use", (unsigned)at);
-        api_model_close(&n.m);
+    uint64_t want = by_cpu(1, short_text);
+    for (uint32_t generation = 1; generation <= 2; generation++) {
+        uint64_t syncs = 0;
+        for (uint64_t at = UINT64_MAX; at == UINT64_MAX || at < syncs; at++) {
+            struct on_npu n;
+            const char *engine;
+            machine(generation);
+            sim_drop_sync(at);
+            if (!open_npu(&n, 1, device(generation, ",all"))) continue;
+            uint64_t got = short_text(&n.m, &engine);
+            if (at == UINT64_MAX) syncs = sim_figures().requests[UAPI_SYNC_BUFFER];
+            if ((got == want && !sim_complaint()[0]) != (at == UINT64_MAX)) fail_msg("sync %u is of no use", (unsigned)at);
+            api_model_close(&n.m);
+        }
+        assert_int_equal(syncs, 4 + 2 * 2 * (4 + 4 + 1)); /* weights, copies, code, image; x and sums of every operation of two passes */
     }
-    assert_int_equal(syncs, 4 + 2 * 2 * (4 + 4 + 1)); /* weights, copies, code, image; x and sums of every operation of two passes */
 }
 
 /* The published split: the target on the NPU, its draft on the CPU. Speculation and the engine leave the target's own text. */
@@ -333,6 +402,7 @@ int main(void) {
                                        cmocka_unit_test(small_matrices_stay),
                                        cmocka_unit_test(requests_of_a_token),
                                        cmocka_unit_test(failures_leave_the_text),
+                                       cmocka_unit_test(a_second_failure_is_the_last),
                                        cmocka_unit_test(every_sync_is_missed),
                                        cmocka_unit_test(the_draft_stays_on_the_cpu),
                                        cmocka_unit_test(missing_things_are_explained),
