@@ -74,11 +74,21 @@ static const char *find_provider(struct npu_model *m) {
     return m->provider && m->provider->size == sizeof *m->provider ? NULL : NPU_XRT_LIBRARY " is another version's";
 }
 
+enum { E_NOENT = 2 }; /* of Linux, as providers give it */
+
+/* Whether it is only the number of the NPU that is wrong. */
+static int another_is_there(struct npu_model *m) {
+    if (!m->options.index || m->provider->attach(m->device, &m->port, 0, &m->facts)) return 0;
+    m->provider->detach(m->device);
+    return 1;
+}
+
 /* The provider and its device. */
 static apus_status open_device(struct npu_model *m) {
     const char *why = find_provider(m);
     if (why) return refuse(&m->port, why);
     int e = m->provider->attach(m->device, &m->port, m->options.index, &m->facts);
+    if (e == E_NOENT && another_is_there(m)) return refuse(&m->port, "there are not so many NPUs: npu=N counts from 0");
     if (e) {
         struct words w;
         explain_open(&w, e, &m->port);
@@ -91,7 +101,7 @@ static apus_status open_device(struct npu_model *m) {
 /* The model's overlay means nothing to an array, and an array's nothing to the model: neither gets the other's. */
 static apus_status open_overlay(struct npu_model *m) {
     if (apus_map_open(&m->overlay_file, m->options.overlay))
-        return refuse(&m->port, "the overlay's file cannot be read: is its path right?");
+        return refuse(&m->port, "the overlay's file cannot be read: look at its path and rights");
     const char *why = overlay_read(&m->overlay, m->overlay_file.data, m->overlay_file.size);
     if (why) return refuse(&m->port, why);
     int of_model = memcmp(m->overlay.id, overlay_of_model, sizeof overlay_of_model) == 0;

@@ -64,7 +64,9 @@ class Missing(Case):
         run = ['run', '-m', Fixture.model, '-p', 'x', '-n', '1']
         for settings, expect, device in [
                 ('xdna2', 'needs an overlay: device overlay=FILE', []),
-                ('xdna2', 'cannot be read: is its path right?', ['--device', 'overlay=' + path('absent')]),
+                ('xdna2', 'cannot be read: look at its path and rights', ['--device', 'overlay=' + path('absent')]),
+                ('xdna2', 'npu=N counts from 0', overlay('xdna2', ',npu=1')[2:]),
+                ('xdna2', 'its device is named by overlay=FILE, npu=N, provider=kernel or xrt, and all', overlay('xdna2', ',al')[2:]),
                 ('xdna2', 'no xclbin container', ['--device', f'overlay={ROOT}/README.md']),
                 ('xdna2', 'one is for XDNA, another for XDNA2 (docs/npu.md)', overlay('xdna1')[2:]),
                 ('xdna1', 'one is for XDNA, another for XDNA2 (docs/npu.md)', overlay('xdna2')[2:]),
@@ -113,6 +115,9 @@ class Pair(Case):
             self.assertIn(says, r.stderr.decode())
             o = self.object(*common, *overlay('xdna1', ',all'), **machine('xdna1,' + fault))
             self.assertEqual((o['engine'], o['text'], o['logits_hash']), (engine, plain['text'], plain['logits_hash']))
+            o = self.object(*common, *overlay('xdna1', ',all'), '-d', Fixture.model, '--draft-tokens', 3, **machine('xdna1,' + fault.replace('5', '12'))) # verifying
+            self.assertEqual((o['engine'], o['text'], o['logits_hash']), (engine, plain['text'], plain['logits_hash']))
+            self.assertGreater(o['accepted'], 0)
 
 
 if __name__ == '__main__':

@@ -2,6 +2,7 @@
 
   preload.py BUILD
 """
+import errno
 import glob
 import os
 import pathlib
@@ -31,6 +32,9 @@ for model, device in (('xdna1', '0x1502'), ('xdna2', '0x17f0')):
     assert preloaded(['readlink', '/sys/class/accel/accel0'], model)[0].startswith('../../devices/pci')
     out, report = preloaded([build / 'apus', 'probe'], model)
     assert 'device model, not hardware' in out and report['submissions'] == '0' and int(report['requests']) > 3, (out, report)
+
+out, _ = preloaded([build / 'apus', 'probe'], 'xdna2,open=%d' % errno.ENOENT)
+assert 'the driver amdxdna is loaded and serves none: sudo dmesg | grep amdxdna' in out and 'linux-firmware' in out, out
 
 out, report = preloaded([build / 'tests/hal/test_conformance', 'npu', 'overlay=%s/npu-model-xdna2.xclbin,all' % build], 'xdna2,lockable=4096')
 assert report['complaint'] == '' and int(report['commands']) > 1000, report

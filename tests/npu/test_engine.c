@@ -346,7 +346,8 @@ static void missing_things_are_explained(void **state) {
         {{.generation = 2}, "", "docs/npu.md", 0, 0},
         {{.generation = 2}, "overlay=README.md", "no xclbin container", 0, 0},
         {{.generation = 2}, "overlay=there/is/none", "cannot be read", 0, 0},
-        {{.generation = 2}, "overlay=x,npu=1", "no NPU", 0, 0},
+        {{.generation = 2}, "overlay=x,npu=1", "npu=N counts from 0", 0, 0},
+        {{.generation = 2, .open_error = ENOENT}, "overlay=x,npu=1", "modprobe amdxdna", 0, 0},
         {{.generation = 2}, "nonsense", "overlay=FILE", 0, 0},
         {{.generation = 2}, "overlay=x,provider=xrt", "libapus-xrt.so is not found", 0, 0},
         {{.generation = 2}, "overlay=x,provider=kernel,provider=ours", "provider=kernel or xrt", 0, 0},
@@ -398,15 +399,10 @@ static void a_low_limit_copies(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_bits_are_the_cpus),
-                                       cmocka_unit_test(small_matrices_stay),
-                                       cmocka_unit_test(requests_of_a_token),
-                                       cmocka_unit_test(failures_leave_the_text),
-                                       cmocka_unit_test(a_second_failure_is_the_last),
-                                       cmocka_unit_test(every_sync_is_missed),
-                                       cmocka_unit_test(the_draft_stays_on_the_cpu),
-                                       cmocka_unit_test(missing_things_are_explained),
-                                       cmocka_unit_test(contexts_are_explained),
-                                       cmocka_unit_test(a_low_limit_copies)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_bits_are_the_cpus),        cmocka_unit_test(small_matrices_stay),
+                                       cmocka_unit_test(requests_of_a_token),          cmocka_unit_test(failures_leave_the_text),
+                                       cmocka_unit_test(a_second_failure_is_the_last), cmocka_unit_test(every_sync_is_missed),
+                                       cmocka_unit_test(the_draft_stays_on_the_cpu),   cmocka_unit_test(missing_things_are_explained),
+                                       cmocka_unit_test(contexts_are_explained),       cmocka_unit_test(a_low_limit_copies)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
