@@ -146,13 +146,25 @@ static size_t without(const struct product *p, size_t at, size_t n, uint32_t *ou
     return p->words - n;
 }
 
+/* Whether a block of a memory or compute tile has been written before, word for word: what runs later writes its own again. */
+static int written_before(const struct product *p, size_t at, size_t n) {
+    if (p->code[at] != TXN_BLOCK || address_row(p->code[at + 2]) == ROW_SHIM) return 0;
+    for (size_t before = TXN_HEADER_WORDS; before < at; before += txn_length(p->code, p->words, before))
+        if (!memcmp(p->code + before, p->code + at, n * sizeof *p->code)) return 1;
+    return 0;
+}
+
 static void nothing_can_be_left_out(void **state) {
     (void)state;
     static uint32_t code[CODE_WORDS];
-    static const uint32_t products[][4] = {{WEIGHT_W8, 496, 128, 1}, {WEIGHT_W4, 80, 256, 16}}; /* 8 quads, in every column; 2 */
+    /* 8 quads, in every column; 2; one whose tasks are pushed in two parts; more than run together on XDNA, with a token wait in between */
+    static const uint32_t products[][5] = {{WEIGHT_W8, 496, 128, 1, NPU_XDNA2},
+                                           {WEIGHT_W4, 80, 256, 16, NPU_XDNA2},
+                                           {WEIGHT_W8, 64, 20000, 4, NPU_XDNA2},
+                                           {WEIGHT_W8, 256, 32832, 1, NPU_XDNA1}};
     uint32_t kinds[256] = {0}, descriptors = 0;
-    for (size_t i = 0; i < 2; i++)
-        for (uint32_t generation = NPU_XDNA1; generation <= NPU_XDNA2; generation++) {
+    for (size_t i = 0; i < sizeof products / sizeof *products; i++)
+        for (uint32_t generation = NPU_XDNA1; generation <= products[i][4]; generation++) {
             struct sim_array array;
             struct product *p = make(products[i][0], products[i][1], products[i][2], products[i][3], generation);
             sim_array_open(&array, generation);
@@ -160,6 +172,7 @@ static void nothing_can_be_left_out(void **state) {
             for (size_t at = TXN_HEADER_WORDS, n; at < p->words; at += n) {
                 n = txn_length(p->code, p->words, at);
                 assert_true(n);
+                if (written_before(p, at, n)) continue;
                 kinds[p->code[at]]++;
                 if (runs_right(p, &array, code, without(p, at, n, code)))
                     fail_msg("the operation at word %zu (%#x) is of no use", at, p->code[at]);
@@ -180,7 +193,7 @@ static void nothing_can_be_left_out(void **state) {
         }
     print_message("%u writes, %u blocks, %u patches, %u tokens, %u parts of blocks\n", kinds[TXN_WRITE], kinds[TXN_BLOCK], kinds[TXN_PATCH],
                   kinds[TXN_TOKEN], descriptors);
-    assert_true(kinds[TXN_WRITE] > 200 && kinds[TXN_BLOCK] > 100 && kinds[TXN_PATCH] > 20 && kinds[TXN_TOKEN] == 8 && descriptors > 200);
+    assert_true(kinds[TXN_WRITE] > 200 && kinds[TXN_BLOCK] > 100 && kinds[TXN_PATCH] > 20 && kinds[TXN_TOKEN] == 16 && descriptors > 200);
 }
 
 /* What the cycle model counts: every weight and x once from memory, a step for each 8 columns, and the busiest channel. Of 16 quads of panels XDNA's columns
