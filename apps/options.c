@@ -21,8 +21,8 @@ const struct option global_options[] = {
      "and the rest on the other"},
     {NULL, "--device", OPTION_STRING, AT(device), 0, 0, "DEVICE",
      "device of that engine, as apus probe lists them: its number from 0, or part of its name (default: the best); \",-dot\", "
-     "\",-import\", \",-wave64\" and \",-matrix\" behind it switch features off; for npu: overlay=FILE, of which none for hardware exists yet, and "
-     "\",provider=xrt\" to go through AMD's runtime"},
+     "\",-import\", \",-wave64\" and \",-matrix\" behind it switch features off; for npu: overlay=FILE, of which none for hardware exists yet, "
+     "\",npu=N\" of several, \",all\" for small matrices too, and \",provider=xrt\" to go through AMD's runtime"},
     {NULL, "--compiled", OPTION_STRING, AT(compiled), 0, 0, "FILE",
      "keep what the device's driver compiles in this file, so that the next start takes less time; it is believed like a program"},
     {"-h", "--help", OPTION_FLAG, AT(want_help), 0, 0, NULL, "explain the command"},
