@@ -177,6 +177,17 @@ static void core_without_parameters(struct txn *t) {
     }
 }
 
+/* And with parameters that mean two chunks it is given one. */
+static void core_without_its_end(struct txn *t) {
+    const uint32_t parameters[GEMV_PARAMETERS] = {WEIGHT_W8, 1, 8, 2, 1};
+    txn_block(t, tile_address(0, ROW_CORE, CORE_PARAMETERS), parameters, GEMV_PARAMETERS);
+    core_without_parameters(t);
+}
+static void core_written_at_work(struct txn *t) {
+    core_without_its_end(t);
+    txn_write(t, tile_address(0, ROW_CORE, CORE_PARAMETERS), 0);
+}
+
 static void read_weights(struct txn *t) {
     struct descriptor d = sixteen_words(0);
     write_descriptor(t, ROW_SHIM, SHIM_IN_BD, &d);
@@ -224,6 +235,8 @@ static const struct rule {
     {another_register, "this model does not have", OWN, 0, 0},
     {seventh_word, "no register of a descriptor", OWN, 0, 0},
     {core_without_parameters, "parameters that mean nothing", OWN, 0, 0},
+    {core_without_its_end, "a core is still at work when", OWN, 0, 0},
+    {core_written_at_work, "written while it works", OWN, 0, 0},
     {right, "is for another array", OWN, 0, 1 << 24},
     {right, "is for another partition", OWN, 1, 1},
     {right, "counts 6 operations and has 7", OWN, 2, 1},
@@ -231,6 +244,7 @@ static const struct rule {
     {right, "cut short or unknown", OWN, TXN_HEADER_WORDS, 2},
     {right, "operation 0x100 is not known", OWN, TXN_HEADER_WORDS, 0x100},
     {right, "a write of 64 bits", OWN, TXN_HEADER_WORDS + 1, 1},
+    {right, "a block with a column", OWN, TXN_HEADER_WORDS + TXN_WRITE_WORDS + 1, 1},
 };
 
 /* What the model says of a stream, on a fresh array. */

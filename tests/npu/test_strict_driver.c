@@ -117,6 +117,11 @@ static int execute(const struct session *s, uint32_t command, uint64_t *sequence
     return e;
 }
 
+static int drop(const struct session *s, uint32_t handle) {
+    struct uapi_gem_close close = {handle, 0};
+    return ask(s->fd, UAPI_REQUEST(UAPI_WRITE, UAPI_GEM_CLOSE, close), &close);
+}
+
 static int wait_for(const struct session *s, uint64_t sequence) {
     struct uapi_wait w = {s->context, 10, sequence};
     return ask(s->fd, UAPI_REQUEST(UAPI_WRITE, UAPI_WAIT, w), &w);
@@ -234,11 +239,37 @@ static void submissions_have_limits(void **state) {
     assert_int_equal(wait_for(&s, 0), EINVAL);                /* nothing has been submitted */
     for (int i = 0; i < 16; i++) assert_int_equal(execute(&s, s.command[0], &sequence), 0);
     assert_int_equal(execute(&s, s.command[0], &sequence), EAGAIN);
-    struct uapi_gem_close gone = {s.data, 0};
-    assert_int_equal(ask(s.fd, UAPI_REQUEST(UAPI_WRITE, UAPI_GEM_CLOSE, gone), &gone), 0);
+    assert_int_equal(drop(&s, s.data), 0);
     assert_int_equal(wait_for(&s, 0), 0);
-    assert_non_null(strstr(sim_complaint(), "closed before the command that uses it has run"));
+    assert_string_equal(sim_complaint(), "a buffer is closed before the command that uses it has run");
     close_session(&s);
+}
+
+/* What is closed out of turn, or not at all. */
+static void closing_has_an_order(void **state) {
+    (void)state;
+    struct session s;
+    uint64_t sequence;
+    open_ready(&s);
+    assert_int_equal(execute(&s, s.command[0], &sequence), 0);
+    assert_int_equal(drop(&s, s.command[0]), 0);
+    assert_int_equal(drop(&s, s.command[0]), EINVAL);
+    assert_int_equal(wait_for(&s, sequence), 0);
+    assert_string_equal(sim_complaint(), "a command is closed before it has run");
+    close_session(&s);
+
+    open_ready(&s);
+    assert_int_equal(drop(&s, s.heap), 0);
+    assert_string_equal(sim_complaint(), "the heap is closed before what was cut from it");
+    close_session(&s);
+
+    open_ready(&s);
+    struct uapi_destroy_context destroy = {s.context, 0};
+    assert_int_equal(ASK(s.fd, UAPI_DESTROY_CONTEXT, &destroy), 0);
+    assert_int_equal(ASK(s.fd, UAPI_DESTROY_CONTEXT, &destroy), EINVAL);
+    assert_string_equal(sim_complaint(), "");
+    close_session(&s);
+    assert_string_equal(sim_complaint(), "a context's timeline is left behind");
 }
 
 /* Each way of failing that can be asked for, as a program sees it. */
@@ -293,8 +324,9 @@ static void a_reset_ends_what_was_open(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(buffers_have_limits), cmocka_unit_test(contexts_have_limits),
-                                       cmocka_unit_test(packets_are_checked), cmocka_unit_test(submissions_have_limits),
-                                       cmocka_unit_test(failures_on_demand),  cmocka_unit_test(a_reset_ends_what_was_open)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(buffers_have_limits),       cmocka_unit_test(contexts_have_limits),
+                                       cmocka_unit_test(packets_are_checked),       cmocka_unit_test(submissions_have_limits),
+                                       cmocka_unit_test(closing_has_an_order),      cmocka_unit_test(failures_on_demand),
+                                       cmocka_unit_test(a_reset_ends_what_was_open)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
