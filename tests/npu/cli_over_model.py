@@ -106,6 +106,9 @@ class Pair(Case):
         r = self.ok(*common, *overlay('xdna2', ',all'), preexec_fn=lock_limit(0), **machine('xdna2'))
         self.assertIn('ulimit -l unlimited', r.stderr.decode())
         self.assertEqual(r.stdout, self.ok(*common).stdout)
+        r = self.ok(*common, *overlay('xdna2', ',all'), **machine('xdna2,lockable=1000000000'))
+        self.assertNotIn('copies', r.stderr.decode())  # used where the file lies mapped
+        self.assertEqual(r.stdout, self.ok(*common).stdout)
 
     def test_a_lost_npu_hands_over(self):
         common = ['run', '-m', Fixture.model, '-p', PROMPT, '-n', 4, '--ignore-eos']
