@@ -75,7 +75,7 @@ static struct job prepare(const struct bench *b, const struct shape *s, uint32_t
     j.tensor_bytes = (size_t)weight_bytes(s->type, s->rows, s->k);
     j.tensors = (uint32_t)(b->options.bytes / j.tensor_bytes);
     if (columns > 16) j.tensors = (j.tensors + 7) / 8; /* bound by arithmetic: no need to read so much */
-    j.args = (struct gemv_args){b->weights, b->row_scale, kp, columns, b->x, act_stride(kp), b->y, rows, 0};
+    j.args = (struct gemv_args){b->weights, b->row_scale, kp, columns, b->x, act_stride(kp), b->y, rows, 0, GEMV_AHEAD};
     for (uint32_t c = 0; c < columns; c++) *act_scale(b->x + c * j.args.x_stride, kp) = 0.01f;
     return j;
 }

@@ -8,6 +8,7 @@
 INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS) {
     const int chains = chains_of(COLUMNS);
     const struct gemv_args *a = t->args;
+    const size_t ahead = a->ahead;
     const uint8_t *w = t->w, *scales = w;
     const __m512i nibble = _mm512_set1_epi8(15), zero = _mm512_setzero_si512();
     size_t sums = a->kp; /* from a column's activations to its gsum of the group */
@@ -18,7 +19,7 @@ INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS) {
         if (g % 4 == 0) {
             scales = w;
             w += 64;
-            prefetch(w, 2 * COLUMNS);
+            prefetch(w, 2 * COLUMNS, ahead);
         }
         EACH_COLUMN(CLEAR, zero)
 #define LESS(c, none)                                                                                                                      \
@@ -28,12 +29,12 @@ INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS) {
         for (uint32_t pair = 0; pair < 4; pair++) {
             const uint32_t k = pair * 16;
             __m512i line = _mm512_load_si512(w + k * 8), v = _mm512_and_si512(line, nibble);
-            prefetch(w + k * 8, 2 * COLUMNS);
+            prefetch(w + k * 8, 2 * COLUMNS, ahead);
             EACH_COLUMN(DOT, acc, acc, k)
             v = _mm512_and_si512(_mm512_srli_epi16(line, 4), nibble);
             EACH_COLUMN(DOT, odd, odd, k + 4)
             line = _mm512_load_si512(w + k * 8 + 64), v = _mm512_and_si512(line, nibble);
-            prefetch(w + k * 8 + 64, 2 * COLUMNS);
+            prefetch(w + k * 8 + 64, 2 * COLUMNS, ahead);
             EACH_COLUMN(DOT, third, acc, k + 8)
             v = _mm512_and_si512(_mm512_srli_epi16(line, 4), nibble);
             EACH_COLUMN(DOT, fourth, odd, k + 12)

@@ -19,6 +19,7 @@ static int32_t start_of(const uint8_t *gsum, uint32_t groups) {
 INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS) {
     const int chains = chains_of(COLUMNS);
     const struct gemv_args *a = t->args;
+    const size_t ahead = a->ahead;
     const uint8_t *w = t->w;
     EACH_COLUMN(POINT, a->x + t->column * a->x_stride, a->x_stride)
     EACH_COLUMN(CLEAR, _mm512_setzero_si512())
@@ -30,16 +31,16 @@ INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS) {
 #pragma GCC unroll 4
         for (uint32_t k = 0; k < GROUP; k += 16) {
             __m512i v = _mm512_load_si512(w + k * 16);
-            prefetch(w + k * 16, COLUMNS);
+            prefetch(w + k * 16, COLUMNS, ahead);
             EACH_COLUMN(DOT, acc, acc, k)
             v = _mm512_load_si512(w + k * 16 + 64);
-            prefetch(w + k * 16 + 64, COLUMNS);
+            prefetch(w + k * 16 + 64, COLUMNS, ahead);
             EACH_COLUMN(DOT, odd, odd, k + 4)
             v = _mm512_load_si512(w + k * 16 + 128);
-            prefetch(w + k * 16 + 128, COLUMNS);
+            prefetch(w + k * 16 + 128, COLUMNS, ahead);
             EACH_COLUMN(DOT, third, acc, k + 8)
             v = _mm512_load_si512(w + k * 16 + 192);
-            prefetch(w + k * 16 + 192, COLUMNS);
+            prefetch(w + k * 16 + 192, COLUMNS, ahead);
             EACH_COLUMN(DOT, fourth, odd, k + 12)
         }
         EACH_COLUMN(ADVANCE, GROUP)

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "cpu/cache.h"
 #include "cpu/kernels.h"
 #include "cpu/pool.h"
 #include "cpu/share.h"
@@ -24,6 +25,7 @@ struct cpu_program {
     float inv_dim;
     float *scratch; /* [threads] attention scratch, scratch_floats apart */
     size_t scratch_floats;
+    size_t ahead;         /* gemv_args.ahead */
     struct share *share;  /* [threads] of the operation in progress; given out inside barriers */
     uint32_t cursor;      /* the operation in progress; written inside barriers only */
     uint32_t stopped;     /* cancelled; likewise */
@@ -151,7 +153,8 @@ static uint32_t gemv_run(const struct cpu_program *p, const struct hal_op *op, s
                                   .x_stride = act_stride(kp),
                                   .y = float_column(p, op->out[i], 0),
                                   .y_stride = p->setup.program->stride[op->out[i]] / sizeof(float),
-                                  .add = op->flags & HAL_ADD ? 1 : 0};
+                                  .add = op->flags & HAL_ADD ? 1 : 0,
+                                  .ahead = p->ahead};
             bad |= (t->type == WEIGHT_W4 ? p->kernels.gemv_w4 : p->kernels.gemv_w8)(&a, from, to);
         }
         base += count;
@@ -337,6 +340,20 @@ static void cpu_model_close(void *memory) { (void)memory; }
 
 static const char *cpu_model_detail(const void *memory) { return apus_cpu_name(((const struct cpu_model *)memory)->kernels.cpu); }
 
+/* Near prefetches help where memory is the source and hinder where the last-level cache is, in part. Zen 4, two threads, 32 MiB of it, without
+ * against with: models of 72 and 110 MB -4 to -18 % of a decode pass, 385 MB -1 to -3 %, 498 MB 0, 3.7 GB +3 to +9 %. */
+static size_t ahead_for(const struct cpu_program *p) {
+    enum { CACHES = 8 };
+    const struct hal_program *program = p->setup.program;
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < program->count; i++)
+        for (uint32_t k = 0; program->ops[i].kind == HAL_GEMV && k < program->ops[i].count; k++) {
+            const struct blob_tensor *t = tensor(p, program->ops[i].weight[k]);
+            bytes += panels_of(p, program->ops[i].weight[k]) * panel_bytes(t->type, padded_cols(t->cols));
+        }
+    return bytes <= CACHES * cpu_last_cache() ? 0 : GEMV_AHEAD;
+}
+
 /* Where the parts of a program's memory lie. One walk for measuring and preparing. */
 struct cpu_parts {
     size_t threads, share, scratch, bytes;
@@ -363,6 +380,7 @@ static apus_status cpu_prepare(void *memory, const struct hal_setup *setup) {
     memset(p, 0, sizeof *p);
     p->setup = *setup;
     p->kernels = ((const struct cpu_model *)setup->model_memory)->kernels;
+    p->ahead = ahead_for(p);
     p->inv_dim = 1.0f / (float)setup->model->model->dim;
     p->share = (struct share *)(void *)((uint8_t *)memory + at.share);
     p->scratch = (float *)(void *)((uint8_t *)memory + at.scratch);

@@ -30,7 +30,9 @@ struct gemv_args {
     float *y;               /* column c at y + c * y_stride, [padded rows], 64-aligned */
     size_t y_stride;        /* floats, a multiple of 16 */
     int add;                /* 0: y = snap(..); 1: y = snap(y + snap(..)), the residual stream */
+    size_t ahead;           /* bytes from a weight in use to the one to prefetch: GEMV_AHEAD, or 0 where a cache holds much of the model */
 };
+enum { GEMV_AHEAD = 4096 };
 
 /* Rows 16 * panel_begin .. 16 * panel_end - 1 of every column. */
 typedef uint32_t cpu_gemv_fn(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end);

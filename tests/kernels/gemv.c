@@ -104,7 +104,7 @@ static struct gemv_data gemv_take(const struct shape *s, struct dice d, enum sid
         y[i] = s->scales == S_LOW_EDGE    ? dice_float(&d, -52, -48)
                : s->scales == S_HIGH_EDGE ? dice_float(&d, 47, 50)
                                           : dice_float(&d, -8, 8);
-    g.args = (struct gemv_args){g.panels.data, row_scale, kp, s->columns, g.x.data, stride, y, y_stride, s->add};
+    g.args = (struct gemv_args){g.panels.data, row_scale, kp, s->columns, g.x.data, stride, y, y_stride, s->add, GEMV_AHEAD};
     return g;
 }
 

@@ -1,0 +1,10 @@
+/* How large the last-level cache is. */
+#ifndef CPU_CACHE_H
+#define CPU_CACHE_H
+
+#include <stdint.h>
+
+/* Bytes of the largest data cache that the processor reports; 0 where it reports none. */
+uint64_t cpu_last_cache(void);
+
+#endif
