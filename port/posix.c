@@ -1,4 +1,5 @@
-/* The services of Linux: threads, futex, monotonic clock, shared libraries, device files, mapped files.
+/* The services of Linux: threads, futex, monotonic clock, shared libraries, device files, mapped files; energy
+ * (posix_energy.c).
  *
  * No log: the library never prints, so an application that wants one copies the port and sets its own. */
 #define _GNU_SOURCE 1 /* sched_getaffinity, syscall */
@@ -22,6 +23,7 @@
 
 #include "apus/apus.h"
 #include "apus/port.h"
+#include "port/posix_energy.h"
 
 /* What lives in the caller's APUS_THREAD_BYTES. */
 struct posix_thread {
@@ -142,6 +144,16 @@ static uint64_t posix_lockable_bytes(void *user) {
     return getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
 }
 
+static int host_energy_start(void *user, void *storage) {
+    (void)user;
+    return posix_energy_start(POSIX_ENERGY_ROOT, storage);
+}
+
+static int host_energy_read(void *user, void *storage, uint64_t *microjoules) {
+    (void)user;
+    return posix_energy_read(POSIX_ENERGY_ROOT, storage, microjoules);
+}
+
 APUS_API const apus_port *apus_port_host(void) {
     static const apus_port host = {
         .size = sizeof(apus_port),
@@ -159,6 +171,8 @@ APUS_API const apus_port *apus_port_host(void) {
         .device_unmap = posix_device_unmap,
         .device_close = posix_device_close,
         .lockable_bytes = posix_lockable_bytes,
+        .energy_start = host_energy_start,
+        .energy_read = host_energy_read,
     };
     return &host;
 }

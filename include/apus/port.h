@@ -1,6 +1,6 @@
 /* What the embedder lends to Apus: a clock, a log, threads. Every member may be NULL and then that service is absent:
  * no clock (deadlines and timings off), no log (status codes only), no threads (the caller's thread does all the work), no libraries
- * (the CPU engine alone), no device files (no engine that talks to a kernel driver).
+ * (the CPU engine alone), no device files (no engine that talks to a kernel driver), no energy (no joules in figures).
  * port/posix.c fills one for Linux and the like; port/none.c is the empty one for images without an operating system. */
 #ifndef APUS_PORT_H
 #define APUS_PORT_H
@@ -16,6 +16,9 @@ enum { APUS_LOG_ERROR = 0, APUS_LOG_WARN = 1, APUS_LOG_INFO = 2 };
 
 /* Bytes of caller-owned storage behind one thread handle, 16-aligned. */
 enum { APUS_THREAD_BYTES = 64 };
+
+/* And behind one count of energy. */
+enum { APUS_ENERGY_BYTES = 512 };
 
 typedef struct apus_port {
     uint32_t size; /* sizeof(apus_port) */
@@ -53,6 +56,14 @@ typedef struct apus_port {
 
     /* Bytes that this process may keep in place for devices; UINT64_MAX where nothing limits it. For words only. */
     uint64_t (*lockable_bytes)(void *user);
+
+    /* Counts the energy that the processor's packages take, whatever runs on them. energy_start begins a count in storage, which is
+     * APUS_ENERGY_BYTES bytes, 16-aligned; energy_read gives the microjoules since then, never fewer than before. Each 0 or an errno
+     * value, and then nothing has changed: ENODEV where the machine counts none, EACCES where this process may not read it. The
+     * machine's own counters start again at 0 after some kilojoules: read at least every few minutes. They move about once in a
+     * millisecond. Both or none; for figures only, the library never calls them. */
+    int (*energy_start)(void *user, void *storage);
+    int (*energy_read)(void *user, void *storage, uint64_t *microjoules);
 } apus_port;
 
 /* The port of the system this library was built for (all members set where the system has the service). Static, read-only. */
