@@ -13,11 +13,13 @@
 #include "bench/roof.h"
 #include "bench_pair.h"
 #include "command.h"
+#include "energy.h"
 #include "fail.h"
 #include "json.h"
 #include "load.h"
 
 enum { SAMPLES_MAX = 41, CONTEXT_MOST = 1024, PREFILL_MOST = 512, BASE_MOST = 128, DECODE_TOKENS = 8, VERIFY_MOST = 16, ROOM = 32 };
+enum { ENERGY_SECONDS_MOST = 300 }; /* in more the counters may have gone round more than once */
 static const uint32_t verify_columns[] = {1, 2, 4, 8, 16};
 enum { VERIFIES = COUNT_OF(verify_columns) };
 
@@ -38,6 +40,10 @@ struct bench {
     uint32_t context, base, prefill_tokens, decode_tokens;
     int deep;                                                    /* --at was given: the cache is filled once, by a prefill of base tokens */
     struct samples read, dot, decode, verify[VERIFIES], prefill; /* bytes/s, multiply-adds/s, then seconds */
+    struct energy energy;
+    struct spent {
+        double joules, tokens; /* of all turns together: the counters are coarse */
+    } decode_spent, prefill_spent;
 };
 
 static void add_sample(struct samples *s, double value) {
@@ -74,15 +80,27 @@ static uint32_t affordable(uint32_t most, double seconds_each, double budget) {
     return count;
 }
 
+static void add_spent(struct spent *spent, double joules, double tokens) {
+    spent->joules += joules;
+    spent->tokens += tokens;
+}
+
+static apus_status measure_prefill(struct bench *b, uint32_t tokens) {
+    double seconds = 0, joules = energy_joules(&b->energy);
+    apus_status status = evaluate(b, 0, tokens, NULL, &seconds);
+    joules = energy_joules(&b->energy) - joules;
+    if (seconds < ENERGY_SECONDS_MOST) add_spent(&b->prefill_spent, joules, tokens);
+    add_sample(&b->prefill, seconds);
+    return status;
+}
+
 /* The cache filled up to the position that was asked for; the only prefill of such a run. */
 static apus_status plan_deep(struct bench *b) {
     double seconds = 0;
     apus_status status = evaluate(b, 0, 16, b->logits, &seconds);
     b->prefill_tokens = b->base;
     b->decode_tokens = DECODE_TOKENS;
-    if (status >= 0) status = evaluate(b, 0, b->base, NULL, &seconds);
-    add_sample(&b->prefill, seconds);
-    return status;
+    return status >= 0 ? measure_prefill(b, b->base) : status;
 }
 
 /* Sizes that fit the budget, from the time of 16 columns after a warm-up. */
@@ -108,13 +126,17 @@ static apus_status measure_decode(struct bench *b) {
     apus_status status = apus_prompt(session, &part, 1, 0);
     if (status >= 0) status = apus_begin(session, &sampling);
     if (status >= 0) status = apus_next(session, &piece);
+    const double joules = energy_joules(&b->energy);
     uint64_t begin = now_ns();
     uint32_t tokens = 0;
     while (status >= 0 && !piece.stop) {
         status = apus_next(session, &piece);
         if (status >= 0) tokens += (uint32_t)piece.count;
     }
-    if (status >= 0 && tokens) add_sample(&b->decode, seconds_since(begin) / tokens);
+    if (status >= 0 && tokens) {
+        add_sample(&b->decode, seconds_since(begin) / tokens);
+        add_spent(&b->decode_spent, energy_joules(&b->energy) - joules, tokens);
+    }
     return status;
 }
 
@@ -130,10 +152,7 @@ static apus_status measure_once(struct bench *b) {
     }
     rate = roof_dot(b->team);
     add_sample(&b->dot, rate * roof_share(b->team));
-    if (b->deep || status < 0) return status;
-    status = evaluate(b, 0, b->prefill_tokens, NULL, &seconds);
-    add_sample(&b->prefill, seconds);
-    return status;
+    return b->deep || status < 0 ? status : measure_prefill(b, b->prefill_tokens);
 }
 
 /* Turns until the budget is used: three at least, if they can be had for twice the budget, and one in any case. */
@@ -226,6 +245,7 @@ static int print_object(const struct report *r, const struct bench *b, const apu
     json_object_set_new(decode, "of_roof", json_number(ratio(r->decode_bytes, r->read)));
     json_object_set_new(decode, "gb_per_s", json_number(r->decode_read * 1e-9));
     json_object_set_new(decode, "with_kv_of_roof", json_number(ratio(r->decode_read, r->read)));
+    json_object_set_new(decode, "joules_per_token", energy_per_token(&b->energy, b->decode_spent.joules, b->decode_spent.tokens));
     for (size_t i = 0; i < VERIFIES; i++) {
         json_t *entry = json_object();
         json_object_set_new(entry, "columns", json_integer(verify_columns[i]));
@@ -237,6 +257,7 @@ static int print_object(const struct report *r, const struct bench *b, const apu
     json_object_set_new(prefill, "tps", json_number(r->prefill_tps));
     json_object_set_new(prefill, "gmac_per_s", json_number(r->prefill_macs * 1e-9));
     json_object_set_new(prefill, "of_peak", json_number(ratio(r->prefill_macs, r->dot)));
+    json_object_set_new(prefill, "joules_per_token", energy_per_token(&b->energy, b->prefill_spent.joules, b->prefill_spent.tokens));
     json_object_set_new(object, "model", json_bytes(info->name, strlen(info->name)));
     json_object_set_new(object, "bytes", json_integer((json_int_t)info->bytes));
     json_object_set_new(object, "weight_bytes", json_integer((json_int_t)info->weight_bytes));
@@ -253,6 +274,7 @@ static int print_object(const struct report *r, const struct bench *b, const apu
     json_object_set_new(object, "decode", decode);
     json_object_set_new(object, "verify", verify);
     json_object_set_new(object, "prefill", prefill);
+    json_object_set_new(object, "energy", energy_source(&b->energy));
     return json_print(object);
 }
 
@@ -271,6 +293,11 @@ static int print_text(const struct report *r, const struct bench *b, const apus_
                ratio(r->verify_ms[i], r->verify_ms[0]));
     printf("prefill   %.1f tokens/s over %u tokens, %.0f %% of the multiply-adds\n", r->prefill_tps, b->prefill_tokens,
            100 * ratio(r->prefill_macs, r->dot));
+    if (*b->energy.reason)
+        printf("energy    not known: %s\n", b->energy.reason);
+    else
+        printf("energy    %.4g J a decoded token, %.4g J a token of the prompt, with all else that ran on the processor\n",
+               ratio(b->decode_spent.joules, b->decode_spent.tokens), ratio(b->prefill_spent.joules, b->prefill_spent.tokens));
     return output_flush();
 }
 
@@ -334,6 +361,7 @@ static int bench_loaded(struct bench *b, const struct settings *settings) {
     if (!status) status = open_roofs(b, settings);
     if (status) return status;
     fill_ids(b);
+    energy_open(&b->energy);
     apus_status done = measure(b, (double)settings->seconds);
     if (done >= 0) done = apus_stats(b->loaded->session, &stats);
     if (done < 0) return fail_status(done, "measuring");
@@ -391,6 +419,9 @@ const struct command command_bench = {
         "With --json: read_gb_per_s, vpdpbusd_gmac_per_s, decode (tps, weight_gb_per_s, of_roof: its share of read_gb_per_s; gb_per_s and "
         "with_kv_of_roof: keys and values included), verify "
         "(columns, ms, ratio to one column), prefill (tokens, tps, gmac_per_s, of_peak: the layers' multiply-adds over the limit), "
+        "joules_per_token of decode and prefill (null where not known: energy says what they are of, or why there are none; on Linux what "
+        "the "
+        "processor's packages take, whatever runs on them, which root may read), "
         "position (of decode and verify), repetitions, model, bytes, weight_bytes, bits_per_weight, machine (processor, processors, "
         "kernel), "
         "engine, cpu, threads, arena_bytes.\n\n"

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "energy.h"
 #include "fail.h"
 #include "input.h"
 #include "json.h"
@@ -58,6 +59,9 @@ struct result {
     size_t ids_count, ids_capacity;
     apus_stop_reason stop;
     uint64_t begin_ns, first_ns, end_ns; /* first_ns: 0 until there is a token */
+    struct energy energy;
+    uint64_t energy_ns; /* when it was read */
+    double first_joules, end_joules;
 };
 
 static apus_session *volatile running;
@@ -143,9 +147,21 @@ static int grow(void **memory, size_t *capacity, size_t need) {
     return EXIT_OK;
 }
 
+/* The counters are read where figures begin and end, and now and then between, before they can have gone round. */
+static void read_energy(struct result *result, int first) {
+    enum { EVERY_S = 10 };
+    uint64_t now = now_ns();
+    if (!first && now - result->energy_ns < EVERY_S * UINT64_C(1000000000)) return;
+    result->energy_ns = now;
+    double joules = energy_joules(&result->energy);
+    if (first) result->first_joules = joules;
+}
+
 /* A piece goes to the terminal, or is kept for --json. */
 static int take_piece(struct result *result, const apus_piece *piece, const struct settings *settings) {
-    if (piece->count && !result->first_ns) result->first_ns = now_ns();
+    const int first = piece->count && !result->first_ns;
+    if (piece->count || result->first_ns) read_energy(result, first);
+    if (first) result->first_ns = now_ns();
     result->ids_count += piece->count;
     if (!settings->json) {
         result->text_bytes += piece->bytes;
@@ -198,6 +214,7 @@ static int generate(struct result *result, struct loaded *loaded, const struct i
  * the draft read the prompt. */
 struct figures {
     double prefill_tps, decode_tps, weight_gb_per_s, first_token_ms;
+    double joules, joules_tokens; /* of so many tokens after the first */
     apus_stats_t stats;
 };
 
@@ -209,6 +226,8 @@ static void make_figures(struct figures *figures, const struct result *result, c
     if (s->prompt_ns) figures->prefill_tps = (double)s->prompt_tokens * 1e9 / (double)s->prompt_ns;
     if (s->next_ns) figures->weight_gb_per_s = (double)s->passes * (double)s->weight_bytes / (double)s->next_ns;
     if (result->first_ns) figures->first_token_ms = (double)(result->first_ns - result->begin_ns) * 1e-6;
+    figures->joules = result->end_joules - result->first_joules;
+    figures->joules_tokens = result->ids_count > 1 ? (double)(result->ids_count - 1) : 0;
     uint64_t decode_ns = result->end_ns - result->first_ns;
     if (result->ids_count > 1 && decode_ns > s->draft_prompt_ns)
         figures->decode_tps = (double)(result->ids_count - 1) * 1e9 / (double)(decode_ns - s->draft_prompt_ns);
@@ -234,6 +253,7 @@ static int print_figures(const struct figures *f, const struct result *result, s
                 f->decode_tps, f->weight_gb_per_s);
     else
         fputs("no token after it; ", stderr);
+    if (f->joules_tokens > 0 && !*result->energy.reason) fprintf(stderr, "%.4g J a token; ", f->joules / f->joules_tokens);
     fprintf(stderr, "stop: %s; %s %s, %u threads, arena %.1f MB]\n", apus_stop_reason_text(result->stop), engine_text(s),
             s->cpu ? s->cpu : "", s->threads, (double)s->arena_bytes * 1e-6);
     if (s->rounds && (s->proposed || s->off_rounds)) speculation_print(s);
@@ -252,6 +272,8 @@ static int print_object(const struct figures *f, const struct result *result, si
     json_object_set_new(object, "decode_tps", json_number(f->decode_tps));
     json_object_set_new(object, "weight_gb_per_s", json_number(f->weight_gb_per_s));
     json_object_set_new(object, "first_token_ms", json_number(f->first_token_ms));
+    json_object_set_new(object, "joules_per_token", energy_per_token(&result->energy, f->joules, f->joules_tokens));
+    json_object_set_new(object, "energy", energy_source(&result->energy));
     json_object_set_new(object, "arena_bytes", json_integer((json_int_t)s->arena_bytes));
     json_object_set_new(object, "logits_hash", json_hash(s->logits_hash));
     json_object_set_new(object, "passes", json_integer((json_int_t)s->passes));
@@ -275,11 +297,13 @@ static int run_loaded(struct loaded *loaded, const struct settings *settings) {
     if (!status) status = check_room(loaded, settings, prompt.count, context);
     if (!status) status = load_session(loaded, settings, context);
     if (!status) {
+        energy_open(&result.energy);
         result.begin_ns = now_ns() - tokenize_ns; /* opening the session is no part of the prompt's time */
         watch_interrupts(loaded->session);
         status = generate(&result, loaded, &prompt, settings);
         running = NULL;
         result.end_ns = now_ns();
+        result.end_joules = energy_joules(&result.energy);
     }
     if (!status) {
         struct figures figures;
@@ -316,7 +340,9 @@ const struct command command_run = {
         "The text is the same for every instruction set and number of threads. Without --temp the likeliest token is taken each time. "
         "The first interrupt (Ctrl-C) ends the text and prints the figures, the second ends the program.\n\n"
         "With --json: text, ids, prompt_tokens, new_tokens, stop_reason (eos, length, stop, cancelled, deadline, context), prefill_tps, "
-        "decode_tps, weight_gb_per_s, first_token_ms, arena_bytes, logits_hash, passes, context, engine, cpu, threads. With a draft or "
+        "decode_tps, weight_gb_per_s, first_token_ms, joules_per_token (after the first; null where not known, and energy says why), "
+        "energy, "
+        "arena_bytes, logits_hash, passes, context, engine, cpu, threads. With a draft or "
         "--lookup "
         "also: rounds, proposed, accepted, accepted_at (of the proposals at each place of a round, the share that was accepted), "
         "branches (proposed beside those, where a second choice is likely enough), branches_taken, tokens_per_round, draft_ms, "

@@ -24,6 +24,21 @@ def table(head, rows):
     return '\n'.join([line(head), '|' + '---|' * len(head)] + [line(r) for r in rows]) + '\n'
 
 
+def joules(o, part):
+    n = o[part].get('joules_per_token')
+    return '' if n is None else f'{n:.3g}'
+
+
+def engine_table(runs):
+    """With columns for joules where a run has some."""
+    head = ['model', 'kernels', 'decode, tok/s', 'weights read, of the roof', '2 / 4 / 8 / 16 tokens in one pass, times one', 'prefill, tok/s', 'multiply-adds, of the peak']
+    rows = engine_rows(runs)
+    if any(joules(o, part) for _, _, o in runs for part in ('decode', 'prefill')):
+        head += ['J a token: decode', 'prefill']
+        rows = [row + [joules(o, 'decode'), joules(o, 'prefill')] for row, (_, _, o) in zip(rows, runs)]
+    return table(head, rows)
+
+
 def engine_rows(runs):
     rows = []
     for name, cpu, o in runs:
@@ -121,8 +136,7 @@ ratio is of things measured in turns within one run, medians. A share of the roo
 `apus bench`, random weights in the models' shapes. Reading: as many bytes as the model has, at most 1 GiB, so that the roof of a model that fits a cache is that of the cache. Multiply-adds: `vpdpbusd` in registers alone.
 
 """)
-    parts.append(table(['model', 'kernels', 'decode, tok/s', 'weights read, of the roof', '2 / 4 / 8 / 16 tokens in one pass, times one', 'prefill, tok/s', 'multiply-adds, of the peak'],
-                       engine_rows(o['runs'])))
+    parts.append(engine_table(o['runs']))
     parts.append('\n![Time of a pass](performance/verify.svg)\n')
     parts.append('\n## Kernels\n\n`bench_gemv`: weights from memory, no engine around them. Shares of the read roof with 1 to 8 columns, of the multiply-add peak with 8 to 128.\n\n')
     parts.append(table(['shape', 'type', 'rows x columns', '1', '2', '4', '8', '8', '16', '128'], gemv_rows(o['gemv'])))
