@@ -6,14 +6,6 @@
 
 #define EACH_OF_4(DO) DO(0) DO(1) DO(2) DO(3)
 
-INLINE __m256i broadcast4(const void *x) {
-    int32_t v;
-    __builtin_memcpy(&v, x, sizeof v);
-    return _mm256_set1_epi32(v);
-}
-
-INLINE __m256i load8(const void *p) { return _mm256_load_si256(p); }
-
 /* Per query, over the slots seen so far. */
 struct found {
     __m256 max[ATTEND_QUERIES], vmax[ATTEND_QUERIES];

@@ -3,56 +3,8 @@
  * vpmaddubsw saturates at int16, so no pair of products may leave it. W4: nibbles act as 0..15, a pair is at most 2 * 15 * 127, and eight
  * such pairs still fit: half a group is summed in int16. W8: |w| is the unsigned operand and x takes the sign of w, a pair is at most
  * 2 * 128 * 127. Activations are -127..127 (docs/numerics.md 3). */
-#include "cpu/avx2_inl.h"
+#include "cpu/avx2_gemv_inl.h"
 #include "cpu/variants.h"
-
-enum { TILE_COLUMNS = 4 };
-
-/* As in the AVX-512 kernels: into L1, and far ahead into L2 where arithmetic is slower than memory. */
-INLINE void prefetch(const uint8_t *w, const int far) {
-    if (far) _mm_prefetch((const char *)w + 24576, _MM_HINT_T1);
-    _mm_prefetch((const char *)w + 4096, _MM_HINT_T0);
-}
-
-struct tile {
-    const struct gemv_args *args;
-    const uint8_t *w; /* the panel */
-    uint32_t panel, column;
-};
-
-/* Computes columns column .. column + (its own constant) - 1 of the panel. */
-typedef uint32_t tile_fn(const struct tile *t);
-
-/* Columns of a tile are named variables: gcc 12 keeps arrays of registers in memory. What lies past COLUMNS, a constant, vanishes. */
-#define EACH_COLUMN(DO) DO(0) DO(1) DO(2) DO(3)
-
-/* 4 activations in every lane */
-INLINE __m256i broadcast4(const uint8_t *x) {
-    int32_t v;
-    __builtin_memcpy(&v, x, sizeof v);
-    return _mm256_set1_epi32(v);
-}
-
-INLINE __m256i load8(const uint8_t *p) { return _mm256_load_si256((const __m256i *)(const void *)p); }
-
-/* The 16 rows of the panel in `columns` columns: y = snap((float) sum * row_scale * scale), added to what is there where `add`.
- * sum: [columns][2 halves of 8 rows]. */
-static NOINLINE uint32_t tile_finish(const struct tile *t, uint32_t columns, const __m256i *sum) {
-    const struct gemv_args *a = t->args;
-    const size_t row = (size_t)t->panel * PANEL_ROWS;
-    __m256i bad = _mm256_setzero_si256();
-    for (uint32_t i = 0; i < columns * 2; i++) {
-        const uint32_t c = t->column + i / 2;
-        const size_t r = row + i % 2 * 8;
-        float scale, *y = a->y + c * a->y_stride + r;
-        __builtin_memcpy(&scale, a->x + c * a->x_stride + a->kp + a->kp / 16, sizeof scale);
-        __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(sum[i]), _mm256_loadu_ps(a->row_scale + r));
-        v = snap8(_mm256_mul_ps(v, _mm256_set1_ps(scale)), &bad);
-        if (a->add) v = snap8(_mm256_add_ps(_mm256_load_ps(y), v), &bad);
-        _mm256_store_ps(y, v);
-    }
-    return any8(bad);
-}
 
 INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
     const struct gemv_args *a = t->args;
@@ -68,36 +20,36 @@ INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
             w += 64;
         }
         for (uint32_t half = 0; half < 2; half++) {
-#define DO(c)                                                                                                                              \
+#define DO(c, none)                                                                                                                        \
     __m256i acc##c = _mm256_setzero_si256();                                                                                               \
     if (c < COLUMNS) acc##c = _mm256_sub_epi32(acc##c, _mm256_slli_epi32(broadcast4(sums + c * stride), 3));
-            EACH_COLUMN(DO)
+            EACH_COLUMN(DO, )
 #undef DO
             for (uint32_t line = 0; line < 8; line += 4) {
                 const uint8_t *v = w + line * 64 + half * 32, *y = x + line * 8;
-#define DO(c) __m256i part##c = _mm256_setzero_si256();
-                EACH_COLUMN(DO)
+#define DO(c, none) __m256i part##c = _mm256_setzero_si256();
+                EACH_COLUMN(DO, )
 #undef DO
 #pragma GCC unroll 4
                 for (uint32_t l = 0; l < 4; l++, v += 64, y += 8) {
                     __m256i b = load8(v), low = _mm256_and_si256(b, nibble), high = _mm256_and_si256(_mm256_srli_epi16(b, 4), nibble);
-                    if (half == 0) prefetch(v, COLUMNS > 1);
-#define DO(c)                                                                                                                              \
+                    if (half == 0) prefetch(v, 4 * COLUMNS, a->ahead);
+#define DO(c, none)                                                                                                                        \
     if (c < COLUMNS) {                                                                                                                     \
         part##c = _mm256_add_epi16(part##c, _mm256_maddubs_epi16(low, broadcast4(y + c * stride)));                                        \
         part##c = _mm256_add_epi16(part##c, _mm256_maddubs_epi16(high, broadcast4(y + c * stride + 4)));                                   \
     }
-                    EACH_COLUMN(DO)
+                    EACH_COLUMN(DO, )
 #undef DO
                 }
-#define DO(c) acc##c = _mm256_add_epi32(acc##c, _mm256_madd_epi16(part##c, one));
-                EACH_COLUMN(DO)
+#define DO(c, none) acc##c = _mm256_add_epi32(acc##c, _mm256_madd_epi16(part##c, one));
+                EACH_COLUMN(DO, )
 #undef DO
             }
             __m256i s = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(scales + g % 4 * 16 + half * 8)));
-#define DO(c)                                                                                                                              \
+#define DO(c, none)                                                                                                                        \
     if (c < COLUMNS) total[c * 2 + half] = _mm256_add_epi32(total[c * 2 + half], _mm256_mullo_epi32(acc##c, s));
-            EACH_COLUMN(DO)
+            EACH_COLUMN(DO, )
 #undef DO
         }
     }
@@ -109,58 +61,35 @@ INLINE uint32_t compute_w8(const struct tile *t, const uint32_t COLUMNS) {
     const uint8_t *w = t->w, *x = a->x + t->column * a->x_stride;
     const size_t stride = a->x_stride;
     const __m256i sign = _mm256_set1_epi8((char)0x80), one = _mm256_set1_epi16(1);
-#define DO(c) __m256i first##c = _mm256_setzero_si256(), second##c = first##c;
-    EACH_COLUMN(DO)
+#define DO(c, none) __m256i first##c = _mm256_setzero_si256(), second##c = first##c;
+    EACH_COLUMN(DO, )
 #undef DO
     for (uint32_t k = 0; k < a->kp; k += 4, w += 64, x += 4) {
         __m256i v0 = _mm256_xor_si256(load8(w), sign), v1 = _mm256_xor_si256(load8(w + 32), sign);
         __m256i m0 = _mm256_abs_epi8(v0), m1 = _mm256_abs_epi8(v1);
-        prefetch(w, COLUMNS > 2);
-#define DO(c)                                                                                                                              \
+        prefetch(w, 2 * COLUMNS, a->ahead);
+#define DO(c, none)                                                                                                                        \
     if (c < COLUMNS) {                                                                                                                     \
         __m256i q = broadcast4(x + c * stride);                                                                                            \
         __m256i p0 = _mm256_maddubs_epi16(m0, _mm256_sign_epi8(q, v0)), p1 = _mm256_maddubs_epi16(m1, _mm256_sign_epi8(q, v1));            \
         first##c = _mm256_add_epi32(first##c, _mm256_madd_epi16(p0, one));                                                                 \
         second##c = _mm256_add_epi32(second##c, _mm256_madd_epi16(p1, one));                                                               \
     }
-        EACH_COLUMN(DO)
+        EACH_COLUMN(DO, )
 #undef DO
     }
     const __m256i sum[TILE_COLUMNS * 2] = {first0, second0, first1, second1, first2, second2, first3, second3};
     return tile_finish(t, COLUMNS, sum);
 }
 
-#define TILE(type, c)                                                                                                                      \
-    static uint32_t type##_##c(const struct tile *t) { return compute_##type(t, c); }                                                      \
-    struct tile /* takes the semicolon */
-TILE(w4, 1);
-TILE(w4, 2);
-TILE(w4, 3);
-TILE(w4, 4);
-TILE(w8, 1);
-TILE(w8, 2);
-TILE(w8, 3);
-TILE(w8, 4);
-
-/* table[n - 1] computes n columns. */
-static uint32_t walk(const struct gemv_args *a, uint32_t begin, uint32_t end, uint32_t type, tile_fn *const table[TILE_COLUMNS]) {
-    const size_t bytes = panel_bytes(type, a->kp);
-    struct tile t = {a, a->panels + begin * bytes, begin, 0};
-    uint32_t bad = 0;
-    for (; t.panel < end; t.panel++, t.w += bytes)
-        for (t.column = 0; t.column < a->columns; t.column += TILE_COLUMNS) {
-            uint32_t n = a->columns - t.column;
-            bad |= table[(n < TILE_COLUMNS ? n : TILE_COLUMNS) - 1](&t);
-        }
-    return bad;
-}
+TILES
 
 uint32_t avx2_gemv_w4(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
-    static tile_fn *const table[] = {w4_1, w4_2, w4_3, w4_4};
-    return walk(args, panel_begin, panel_end, WEIGHT_W4, table);
+    static tile_fn *const table[] = TILE_TABLE(w4);
+    return walk(args, panel_begin, panel_end, WEIGHT_W4, NULL, table, TILE_COLUMNS);
 }
 
 uint32_t avx2_gemv_w8(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
-    static tile_fn *const table[] = {w8_1, w8_2, w8_3, w8_4};
-    return walk(args, panel_begin, panel_end, WEIGHT_W8, table);
+    static tile_fn *const table[] = TILE_TABLE(w8);
+    return walk(args, panel_begin, panel_end, WEIGHT_W8, NULL, table, TILE_COLUMNS);
 }

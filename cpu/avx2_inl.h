@@ -10,6 +10,15 @@
 #define INLINE   static inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline)) /* keeps one frame from holding the room of all */
 
+/* 4 bytes in every lane */
+INLINE __m256i broadcast4(const void *x) {
+    int32_t v;
+    __builtin_memcpy(&v, x, sizeof v);
+    return _mm256_set1_epi32(v);
+}
+
+INLINE __m256i load8(const void *p) { return _mm256_load_si256(p); }
+
 INLINE __m256i magnitude8(__m256 x) { return _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fffffff)); }
 
 /* Lanes out of range are or-ed into *bad as all ones. Magnitudes have no sign bit, so signed comparisons order them. */

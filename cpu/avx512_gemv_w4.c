@@ -55,5 +55,5 @@ TILES
 
 uint32_t avx512_gemv_w4(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     static tile_fn *const table[] = TILE_TABLE;
-    return walk(args, panel_begin, panel_end, WEIGHT_W4, NULL, table);
+    return walk(args, panel_begin, panel_end, WEIGHT_W4, NULL, table, TILE_COLUMNS);
 }

@@ -1,20 +1,7 @@
-/* W8 GEMV with vpdpbusd: one 64-byte line is 4 columns of 16 rows. Weights act as 0..255, so a column's accumulator starts at
- * -128 * sum of its activations. */
+/* W8 GEMV with vpdpbusd: one 64-byte line is 4 columns of 16 rows. */
 #include "cpu/avx512_gemv_inl.h"
+#include "cpu/gemv_less_inl.h"
 #include "cpu/variants.h"
-
-enum { COLUMNS_AT_ONCE = 256 };
-
-/* -128 times the sum of a column's activations */
-static int32_t start_of(const uint8_t *gsum, uint32_t groups) {
-    uint32_t sum = 0;
-    for (uint32_t g = 0; g < groups; g++) {
-        int32_t s;
-        __builtin_memcpy(&s, gsum + g * sizeof s, sizeof s);
-        sum += (uint32_t)s;
-    }
-    return (int32_t)(sum * -128u);
-}
 
 INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS) {
     const int chains = chains_of(COLUMNS);
@@ -55,15 +42,5 @@ TILES
 
 uint32_t avx512_gemv_w8(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     static tile_fn *const table[] = TILE_TABLE;
-    int32_t less[COLUMNS_AT_ONCE];
-    struct gemv_args part = *args;
-    uint32_t bad = 0;
-    for (uint32_t left = args->columns; left; left -= part.columns) {
-        part.columns = left < COLUMNS_AT_ONCE ? left : COLUMNS_AT_ONCE;
-        for (uint32_t c = 0; c < part.columns; c++) less[c] = start_of(part.x + c * part.x_stride + part.kp, part.kp / GROUP);
-        bad |= walk(&part, panel_begin, panel_end, WEIGHT_W8, less, table);
-        part.x += part.columns * part.x_stride;
-        part.y += part.columns * part.y_stride;
-    }
-    return bad;
+    return walk_w8(args, panel_begin, panel_end, table, TILE_COLUMNS);
 }
