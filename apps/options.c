@@ -15,7 +15,7 @@ const struct option global_options[] = {
     {NULL, "--json", OPTION_FLAG, AT(json), 0, 0, NULL, "print one JSON object on standard output and nothing else there"},
     {NULL, "--threads", OPTION_COUNT, AT(threads), 1, 64, "N", "threads to compute with (default: the processors this process may use)"},
     {NULL, "--cpu", OPTION_STRING, AT(cpu_name), 0, 0, "SET",
-     "strongest instruction set to use: ref, avx2 or avx512 (default: the best here)"},
+     "strongest instruction set to use: ref, avx2, avxvnni or avx512 (default: the best here)"},
     {NULL, "--engine", OPTION_STRING, AT(engine), 0, 0, "NAME",
      "engine to compute on: cpu (default), igpu, a GPU through Vulkan, or npu, a Ryzen AI NPU; igpu:20,cpu has the first 20 layers on one "
      "and the rest on the other"},
@@ -183,8 +183,9 @@ int options_resolve(struct settings *settings) {
     if (!settings->cpu_name) return EXIT_OK;
     for (int cpu = APUS_CPU_REF; cpu <= APUS_CPU_AVX512; cpu++)
         if (!strcmp(settings->cpu_name, apus_cpu_name((apus_cpu)cpu))) settings->cpu = (apus_cpu)cpu;
-    if (settings->cpu == APUS_CPU_BEST) return fail(EXIT_USAGE, "--cpu expects ref, avx2 or avx512, found '%s'.", settings->cpu_name);
-    if (settings->cpu > apus_cpu_best())
+    if (settings->cpu == APUS_CPU_BEST)
+        return fail(EXIT_USAGE, "--cpu expects ref, avx2, avxvnni or avx512, found '%s'.", settings->cpu_name);
+    if (!apus_cpu_has(settings->cpu))
         return fail(EXIT_UNAVAILABLE, "--cpu %s cannot run here: the strongest instruction set of this machine is %s.", settings->cpu_name,
                     apus_cpu_name(apus_cpu_best()));
     return EXIT_OK;

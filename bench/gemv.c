@@ -1,6 +1,8 @@
 /* GEMV kernels against the machine's roofs: weights from memory, both roofs measured between the kernels' runs, medians, JSON to stdout.
  *
- *     bench_gemv [--threads N] [--mib N] [--rounds N] [--cpu ref|avx2|avx512]
+ *     bench_gemv [--threads N] [--mib N] [--rounds N] [--cpu ref|avx2|avxvnni|avx512|each]
+ *
+ * each: all of this machine but ref in turns, and AVX-VNNI's kernels in AVX-512's encoding where the machine has that.
  *
  * Threads share every tensor by panels and do not wait for one another: this is the kernel alone, not the engine. Seconds are processor
  * time of the thread that took longest (bench/roof.h). */
@@ -11,7 +13,7 @@
 #include "bench/roof.h"
 #include "cpu/kernels.h"
 
-enum { COLUMNS_MAX = 128, ROUNDS_MAX = 99, COUNTS = 6 };
+enum { COLUMNS_MAX = 128, ROUNDS_MAX = 99, COUNTS = 6, SETS_MAX = 4 };
 static const uint32_t column_counts[COUNTS] = {1, 2, 4, 8, 16, COLUMNS_MAX};
 
 static const struct shape {
@@ -28,11 +30,22 @@ struct options {
     unsigned threads, rounds;
     size_t bytes;
     apus_cpu cpu;
+    int each;
 };
+
+struct set {
+    const char *name;
+    cpu_gemv_fn *w8, *w4;
+};
+
+#ifdef GEMV_EVEX
+cpu_gemv_fn evex_gemv_w8, evex_gemv_w4; /* tests/kernels/gemv_evex.c */
+#endif
 
 struct bench {
     struct options options;
-    struct cpu_kernels table;
+    struct set set[SETS_MAX];
+    unsigned sets;
     struct roof_team *team;
     uint8_t *weights; /* options.bytes of random bytes: every bit pattern is a tensor */
     uint8_t *x;       /* COLUMNS_MAX columns of the widest shape */
@@ -68,9 +81,9 @@ static double median(double *v, unsigned n) {
     return v[n / 2];
 }
 
-static struct job prepare(const struct bench *b, const struct shape *s, uint32_t columns) {
+static struct job prepare(const struct bench *b, const struct set *set, const struct shape *s, uint32_t columns) {
     const uint32_t kp = padded_cols(s->k), rows = padded_rows(s->rows);
-    struct job j = {.bench = b, .fn = s->type == WEIGHT_W4 ? b->table.gemv_w4 : b->table.gemv_w8};
+    struct job j = {.bench = b, .fn = s->type == WEIGHT_W4 ? set->w4 : set->w8};
     j.panels = rows / PANEL_ROWS;
     j.tensor_bytes = (size_t)weight_bytes(s->type, s->rows, s->k);
     j.tensors = (uint32_t)(b->options.bytes / j.tensor_bytes);
@@ -80,22 +93,13 @@ static struct job prepare(const struct bench *b, const struct shape *s, uint32_t
     return j;
 }
 
-static void bench_shape(const struct bench *b, const struct shape *s, int last) {
-    static double rate[COUNTS][ROUNDS_MAX], read[ROUNDS_MAX], dot[ROUNDS_MAX];
-    const unsigned rounds = b->options.rounds;
-    for (unsigned r = 0; r < rounds; r++) {
-        read[r] = roof_read(b->team, b->weights, b->options.bytes, 1, b->prefetch);
-        dot[r] = roof_dot(b->team);
-        for (unsigned i = 0; i < COUNTS; i++) {
-            struct job j = prepare(b, s, column_counts[i]);
-            rate[i][r] = (double)j.tensor_bytes * j.tensors / roof_run(b->team, run_part, &j);
-        }
-    }
-    const double roof = median(read, rounds), peak = median(dot, rounds);
+/* rate: bytes a second, by number of columns and round */
+static void print_shape(const struct shape *s, const char *set, double rate[COUNTS][ROUNDS_MAX], unsigned rounds, double roof, double peak,
+                        int last) {
     const double macs = (double)s->rows * padded_cols(s->k) / (double)weight_bytes(s->type, s->rows, s->k); /* per byte and column */
-    printf("    {\"model\": \"%s\", \"type\": \"w%c\", \"rows\": %u, \"cols\": %u, \"read_gb_s\": %.2f, \"dot_gmac_s\": %.1f, \"columns\": "
-           "{\n",
-           s->model, s->type == WEIGHT_W4 ? '4' : '8', s->rows, s->k, roof / 1e9, peak / 1e9);
+    printf("    {\"model\": \"%s\", \"cpu\": \"%s\", \"type\": \"w%c\", \"rows\": %u, \"cols\": %u, \"read_gb_s\": %.2f, \"dot_gmac_s\": "
+           "%.1f, \"columns\": {\n",
+           s->model, set, s->type == WEIGHT_W4 ? '4' : '8', s->rows, s->k, roof / 1e9, peak / 1e9);
     for (unsigned i = 0; i < COUNTS; i++) {
         const double gb = median(rate[i], rounds), mac = gb * macs * column_counts[i];
         printf("      \"%u\": {\"gb_s\": %.2f, \"of_read\": %.3f, \"gmac_s\": %.1f, \"of_dot\": %.3f}%s\n", column_counts[i], gb / 1e9,
@@ -105,14 +109,31 @@ static void bench_shape(const struct bench *b, const struct shape *s, int last) 
     fflush(stdout);
 }
 
+static void bench_shape(const struct bench *b, const struct shape *s, int last) {
+    static double rate[SETS_MAX][COUNTS][ROUNDS_MAX], read[ROUNDS_MAX], dot[ROUNDS_MAX];
+    const unsigned rounds = b->options.rounds;
+    for (unsigned r = 0; r < rounds; r++) {
+        read[r] = roof_read(b->team, b->weights, b->options.bytes, 1, b->prefetch);
+        dot[r] = roof_dot(b->team);
+        for (unsigned i = 0; i < COUNTS * b->sets; i++) {
+            struct job j = prepare(b, &b->set[i % b->sets], s, column_counts[i / b->sets]);
+            rate[i % b->sets][i / b->sets][r] = (double)j.tensor_bytes * j.tensors / roof_run(b->team, run_part, &j);
+        }
+    }
+    const double roof = median(read, rounds), peak = median(dot, rounds);
+    for (unsigned set = 0; set < b->sets; set++)
+        print_shape(s, b->set[set].name, rate[set], rounds, roof, peak, last && set + 1 == b->sets);
+}
+
 static int parse(int argc, char **argv, struct options *o) {
-    *o = (struct options){2, 9, (size_t)512 << 20, APUS_CPU_BEST};
+    *o = (struct options){2, 9, (size_t)512 << 20, APUS_CPU_BEST, 0};
     for (int i = 1; i + 1 < argc; i += 2) {
         const long n = strtol(argv[i + 1], NULL, 10);
         if (strcmp(argv[i], "--cpu") == 0) {
-            while (o->cpu < APUS_CPU_AVX512 && (o->cpu == APUS_CPU_BEST || strcmp(apus_cpu_name(o->cpu), argv[i + 1]) != 0))
+            o->each = strcmp(argv[i + 1], "each") == 0;
+            while (!o->each && o->cpu < APUS_CPU_AVX512 && (o->cpu == APUS_CPU_BEST || strcmp(apus_cpu_name(o->cpu), argv[i + 1]) != 0))
                 o->cpu = (apus_cpu)(o->cpu + 1);
-            if (strcmp(apus_cpu_name(o->cpu), argv[i + 1]) != 0) return 0;
+            if (!o->each && strcmp(apus_cpu_name(o->cpu), argv[i + 1]) != 0) return 0;
         } else if (strcmp(argv[i], "--threads") == 0 && n >= 1 && n <= 64) {
             o->threads = (unsigned)n;
         } else if (strcmp(argv[i], "--rounds") == 0 && n >= 1 && n <= ROUNDS_MAX) {
@@ -126,15 +147,30 @@ static int parse(int argc, char **argv, struct options *o) {
     return argc % 2 == 1;
 }
 
+static void add_set(struct bench *b, apus_cpu cpu) {
+    struct cpu_kernels t;
+    if (cpu_kernels_fill(&t, cpu) == APUS_OK) b->set[b->sets++] = (struct set){apus_cpu_name(t.cpu), t.gemv_w8, t.gemv_w4};
+}
+
+static void find_sets(struct bench *b) {
+    b->sets = 0;
+    if (!b->options.each) add_set(b, b->options.cpu);
+    for (apus_cpu cpu = APUS_CPU_AVX2; b->options.each && cpu <= APUS_CPU_AVX512; cpu = (apus_cpu)(cpu + 1)) add_set(b, cpu);
+#ifdef GEMV_EVEX
+    if (b->options.each && apus_cpu_has(APUS_CPU_AVX512)) b->set[b->sets++] = (struct set){"avxvnni as evex", evex_gemv_w8, evex_gemv_w4};
+#endif
+}
+
 int main(int argc, char **argv) {
     struct bench b;
     char machine[256];
     if (!parse(argc, argv, &b.options)) {
-        fprintf(stderr, "usage: bench_gemv [--threads 1..64] [--mib 136..] [--rounds 1..99] [--cpu ref|avx2|avx512]\n");
+        fprintf(stderr, "usage: bench_gemv [--threads 1..64] [--mib 136..] [--rounds 1..99] [--cpu ref|avx2|avxvnni|avx512|each]\n");
         return 2;
     }
-    if (cpu_kernels_fill(&b.table, b.options.cpu) != APUS_OK) {
-        fprintf(stderr, "this machine lacks %s\n", apus_cpu_name(b.options.cpu));
+    find_sets(&b);
+    if (!b.sets) {
+        fprintf(stderr, "this machine lacks %s\n", b.options.each ? "AVX2" : apus_cpu_name(b.options.cpu));
         return 1;
     }
     const size_t rows = 49152, x_bytes = act_stride(11008) * COLUMNS_MAX;
@@ -159,7 +195,7 @@ int main(int argc, char **argv) {
     roof_machine(machine, sizeof machine);
     printf("{\n  \"machine\": \"%s\", \"threads\": %u, \"cpu\": \"%s\", \"mib\": %zu, \"rounds\": %u, \"compiler\": \"%s\",\n  \"shapes\": "
            "[\n",
-           machine, b.options.threads, apus_cpu_name(b.table.cpu), b.options.bytes >> 20, b.options.rounds, __VERSION__);
+           machine, b.options.threads, b.options.each ? "each" : b.set[0].name, b.options.bytes >> 20, b.options.rounds, __VERSION__);
     for (unsigned i = 0; i < SHAPES; i++) bench_shape(&b, &shapes[i], i + 1 == SHAPES);
     printf("  ]\n}\n");
     roof_close(b.team);

@@ -318,6 +318,7 @@ static apus_status cpu_wait(void *memory, uint64_t ticket) {
 static void cpu_probe(void (*say)(void *user, const char *engine, int available, const char *text), void *user) {
     switch (apus_cpu_best()) {
     case APUS_CPU_AVX512: say(user, "cpu", 1, "AVX-512 with VNNI: the fastest kernels"); break;
+    case APUS_CPU_AVXVNNI: say(user, "cpu", 1, "AVX2 and AVX-VNNI; AVX-512 with VNNI would be faster and is not on this processor"); break;
     case APUS_CPU_AVX2: say(user, "cpu", 1, "AVX2; AVX-512 with VNNI would be faster and is not on this processor"); break;
     default: say(user, "cpu", 1, "plain C; AVX2 is not on this processor"); break;
     }

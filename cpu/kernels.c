@@ -10,19 +10,34 @@ static uint64_t enabled_state(void) {
     return (uint64_t)high << 32 | low;
 }
 
-APUS_API apus_cpu apus_cpu_best(void) {
-    enum { OSXSAVE = 1 << 27, AVX = 1 << 28, AVX2 = 1 << 5, YMM_STATE = 0x6, ZMM_STATE = 0xe6, VNNI = 1 << 11 };
+/* Bit i: the machine has set i. */
+static uint32_t sets_here(void) {
+    enum { OSXSAVE = 1 << 27, AVX = 1 << 28, AVX2 = 1 << 5, YMM_STATE = 0x6, ZMM_STATE = 0xe6, AVX512_VNNI = 1 << 11, AVX_VNNI = 1 << 4 };
     const uint32_t avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
-    uint32_t a, b, c, d;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & OSXSAVE) || !(c & AVX)) return APUS_CPU_REF;
+    uint32_t a, b, c, d, sets = 1u << APUS_CPU_REF;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & OSXSAVE) || !(c & AVX)) return sets;
     uint64_t state = enabled_state(); /* what the system saves for a thread: a set that it does not save must not be used */
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & AVX2) || (state & YMM_STATE) != YMM_STATE) return APUS_CPU_REF;
-    if ((b & avx512) != avx512 || !(c & VNNI) || (state & ZMM_STATE) != ZMM_STATE) return APUS_CPU_AVX2;
-    return APUS_CPU_AVX512;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & AVX2) || (state & YMM_STATE) != YMM_STATE) return sets;
+    sets |= 1u << APUS_CPU_AVX2;
+    if ((b & avx512) == avx512 && c & AVX512_VNNI && (state & ZMM_STATE) == ZMM_STATE) sets |= 1u << APUS_CPU_AVX512;
+    if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & AVX_VNNI) sets |= 1u << APUS_CPU_AVXVNNI; /* a: the last subleaf */
+    return sets;
 }
 #else
-APUS_API apus_cpu apus_cpu_best(void) { return APUS_CPU_REF; }
+static uint32_t sets_here(void) { return 1u << APUS_CPU_REF; }
 #endif
+
+static apus_cpu strongest(uint32_t sets) {
+    apus_cpu cpu = APUS_CPU_AVX512;
+    while (!(sets >> cpu & 1)) cpu = (apus_cpu)(cpu - 1);
+    return cpu;
+}
+
+APUS_API apus_cpu apus_cpu_best(void) { return strongest(sets_here()); }
+
+APUS_API int apus_cpu_has(apus_cpu cpu) {
+    return cpu == APUS_CPU_BEST || (cpu >= APUS_CPU_REF && cpu <= APUS_CPU_AVX512 && sets_here() >> cpu & 1);
+}
 
 APUS_API const char *apus_cpu_name(apus_cpu cpu) {
     switch (cpu) {
@@ -30,6 +45,8 @@ APUS_API const char *apus_cpu_name(apus_cpu cpu) {
         return "ref";
     case APUS_CPU_AVX2:
         return "avx2";
+    case APUS_CPU_AVXVNNI:
+        return "avxvnni";
     case APUS_CPU_AVX512:
         return "avx512";
     default:
@@ -38,11 +55,12 @@ APUS_API const char *apus_cpu_name(apus_cpu cpu) {
 }
 
 apus_status cpu_kernels_fill(struct cpu_kernels *table, apus_cpu mask) {
-    apus_cpu best = apus_cpu_best();
-    if (mask == APUS_CPU_BEST) mask = best;
-    if (!apus_cpu_name(mask) || mask > best) return APUS_E_UNAVAILABLE;
+    const uint32_t sets = sets_here();
+    if (mask == APUS_CPU_BEST) mask = strongest(sets);
+    if (!apus_cpu_name(mask) || !(sets >> mask & 1)) return APUS_E_UNAVAILABLE;
     cpu_fill_ref(table);
     if (mask >= APUS_CPU_AVX2) cpu_fill_avx2(table);
+    if (mask == APUS_CPU_AVXVNNI) cpu_fill_avxvnni(table); /* what it has AVX-512 has too */
     if (mask >= APUS_CPU_AVX512) cpu_fill_avx512(table);
     return APUS_OK;
 }

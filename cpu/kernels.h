@@ -85,9 +85,10 @@ struct cpu_kernels {
 /* Fills the table up to `mask` (APUS_CPU_BEST: everything the machine has). APUS_E_UNAVAILABLE, table untouched, if the machine lacks it. */
 apus_status cpu_kernels_fill(struct cpu_kernels *table, apus_cpu mask);
 
-/* What each instruction set puts into the table; the machine is known to have it. Defined in cpu/ref_*.c, cpu/avx2_*.c, cpu/avx512_*.c. */
+/* What each instruction set puts into the table; the machine is known to have it. Defined in cpu/<set>_table.c. */
 void cpu_fill_ref(struct cpu_kernels *table);
 void cpu_fill_avx2(struct cpu_kernels *table);
+void cpu_fill_avxvnni(struct cpu_kernels *table);
 void cpu_fill_avx512(struct cpu_kernels *table);
 
 #endif

@@ -15,6 +15,7 @@
 
 CPU_VARIANT(ref)
 CPU_VARIANT(avx2)
+CPU_VARIANT(avxvnni)
 CPU_VARIANT(avx512)
 
 #endif

@@ -71,14 +71,17 @@ APUS_API uint32_t apus_version(void);
 
 /* ------------------------------------------------------------------------------------------------------------- machine -- */
 
-/* Instruction sets of the CPU engine, weakest first. A mask names the strongest one allowed. */
-typedef enum apus_cpu { APUS_CPU_BEST = 0, APUS_CPU_REF = 1, APUS_CPU_AVX2 = 2, APUS_CPU_AVX512 = 3 } apus_cpu;
+/* Instruction sets of the CPU engine, weakest first. A mask names the strongest one allowed. A machine may lack one and have a stronger
+ * one: AVX512 (with VNNI) does without AVXVNNI. */
+typedef enum apus_cpu { APUS_CPU_BEST = 0, APUS_CPU_REF = 1, APUS_CPU_AVX2 = 2, APUS_CPU_AVXVNNI = 3, APUS_CPU_AVX512 = 4 } apus_cpu;
 
 /* What an engine would need here, in words. Calls say(user, engine, available, text) once or more for every engine this build knows. */
 APUS_API void apus_probe(void (*say)(void *user, const char *engine, int available, const char *text), void *user);
 
-/* The strongest instruction set of this machine, and the name of any ("ref", "avx2", "avx512"; NULL if out of range). */
+/* The strongest instruction set of this machine; whether it has `cpu` (1 for BEST, 0 if out of range); and the name of any ("ref", "avx2",
+ * "avxvnni", "avx512"; NULL if out of range). */
 APUS_API apus_cpu apus_cpu_best(void);
+APUS_API int apus_cpu_has(apus_cpu cpu);
 APUS_API const char *apus_cpu_name(apus_cpu cpu);
 
 /* ---------------------------------------------------------------------------------------------------------------- blob -- */

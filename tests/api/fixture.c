@@ -49,7 +49,7 @@ void api_close(struct api_session *s) {
     guarded_free(&s->arena);
 }
 
-int api_has_cpu(apus_cpu cpu) { return cpu <= apus_cpu_best(); }
+int api_has_cpu(apus_cpu cpu) { return apus_cpu_has(cpu); }
 
 void api_ids(const struct api_model *m, uint32_t seed, int32_t *ids, size_t count) {
     for (size_t i = 0; i < count; i++) {

@@ -42,10 +42,14 @@ static void statuses_have_sentences(void **state) {
     assert_int_equal(apus_version(), APUS_VERSION_MAJOR << 16 | APUS_VERSION_MINOR << 8 | APUS_VERSION_PATCH);
     assert_string_equal(apus_cpu_name(APUS_CPU_REF), "ref");
     assert_string_equal(apus_cpu_name(APUS_CPU_AVX2), "avx2");
+    assert_string_equal(apus_cpu_name(APUS_CPU_AVXVNNI), "avxvnni");
     assert_string_equal(apus_cpu_name(APUS_CPU_AVX512), "avx512");
-    assert_null(apus_cpu_name((apus_cpu)4));
+    assert_null(apus_cpu_name((apus_cpu)(APUS_CPU_AVX512 + 1)));
     assert_null(apus_cpu_name((apus_cpu)-1));
     assert_in_range(apus_cpu_best(), APUS_CPU_REF, APUS_CPU_AVX512);
+    assert_true(apus_cpu_has(APUS_CPU_BEST) && apus_cpu_has(APUS_CPU_REF) && apus_cpu_has(apus_cpu_best()));
+    for (int cpu = apus_cpu_best() + 1; cpu <= APUS_CPU_AVX512 + 1; cpu++) assert_false(apus_cpu_has((apus_cpu)cpu));
+    assert_false(apus_cpu_has((apus_cpu)-1));
     for (int r = APUS_STOP_EOS; r <= APUS_STOP_CONTEXT; r++) assert_true(*apus_stop_reason_text((apus_stop_reason)r));
     assert_string_equal(apus_stop_reason_text(APUS_RUNNING), "");
     assert_string_equal(apus_stop_reason_text(APUS_STOP_TEXT), "stop");
@@ -220,13 +224,13 @@ static void model_configs_are_checked(void **state) {
     assert_int_equal(apus_model_measure(&config, &need), APUS_E_ARGUMENT);
     config = good, config.engine = "abacus";
     assert_int_equal(apus_model_measure(&config, &need), APUS_E_UNAVAILABLE);
-    config = good, config.cpu = (apus_cpu)4;
+    config = good, config.cpu = (apus_cpu)(APUS_CPU_AVX512 + 1);
     assert_int_equal(apus_model_measure(&config, &need), APUS_E_ARGUMENT);
     config = good, config.cpu = (apus_cpu)9, config.size = offsetof(apus_model_config, cpu); /* past its size nothing is read */
     assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
-    if (apus_cpu_best() < APUS_CPU_AVX512) {
-        config = good, config.cpu = APUS_CPU_AVX512;
-        assert_int_equal(apus_model_measure(&config, &need), APUS_E_UNAVAILABLE);
+    for (int cpu = APUS_CPU_REF; cpu <= APUS_CPU_AVX512; cpu++) {
+        config = good, config.cpu = (apus_cpu)cpu;
+        assert_int_equal(apus_model_measure(&config, &need), apus_cpu_has(config.cpu) ? APUS_OK : APUS_E_UNAVAILABLE);
     }
     apus_model *model = NULL;
     assert_int_equal(apus_model_open(&model, &good, NULL, need.bytes), APUS_E_SPACE);

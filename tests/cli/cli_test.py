@@ -44,7 +44,7 @@ class Run(Case):
 
     def test_the_same_bits_for_every_mask_and_number_of_threads(self):
         hashes = set()
-        for cpu in ('ref', 'avx2', 'avx512'):
+        for cpu in ('ref', 'avx2', 'avxvnni', 'avx512'):
             for threads in (1, 3):
                 r = apus('run', '-m', Fixture.model, '-p', PROMPT, '-n', 12, '--ignore-eos', '--cpu', cpu, '--threads', threads, '--json')
                 self.assertIn(r.returncode, (0, 3), r.stderr)
@@ -272,7 +272,7 @@ class Rest(Case):
         o = self.object('probe', want=dict(engines=list, cpu=str, processors=int))
         cpu = [e for e in o['engines'] if e['engine'] == 'cpu']
         self.assertTrue(cpu and cpu[0]['available'] is True and cpu[0]['says'])
-        self.assertIn(o['cpu'], ('ref', 'avx2', 'avx512'))
+        self.assertIn(o['cpu'], ('ref', 'avx2', 'avxvnni', 'avx512'))
         self.assertIn(b'cpu', self.ok('probe').stdout)
         self.wrong(2, 'unexpected', 'probe', 'x')
 
@@ -341,8 +341,13 @@ class Rest(Case):
         self.wrong(3, 'no Vulkan device of that name', *run, '--engine', 'igpu', '--device', 'abacus')
 
     def test_masks_and_engines_that_are_not_here(self):
-        known = self.object('probe')['cpu']
-        for cpu in ('avx2', 'avx512'):
-            if cpu > known or known == 'ref':
+        sets = ('ref', 'avx2', 'avxvnni', 'avx512')
+        best = sets.index(self.object('probe')['cpu'])
+        with open('/proc/cpuinfo', encoding='utf-8') as f:
+            here = [True, best >= 1, ' avx_vnni ' in f.read().replace('\n', ' '), best >= 3]
+        for cpu, has in zip(sets, here):
+            if has:
+                self.ok('run', '-m', Fixture.model, '-p', 'x', '-n', 1, '--cpu', cpu)
+            else:
                 self.wrong(3, cpu, 'run', '-m', Fixture.model, '-p', 'x', '--cpu', cpu)
         self.wrong(3, 'npu', 'bench', '-m', Fixture.model, '--engine', 'npu')

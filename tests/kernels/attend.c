@@ -207,7 +207,7 @@ void attend_bench(void) {
             char what[80];
             a.table = &t;
             snprintf(what, sizeof what, "attend %u slots x %u, %u queries", s.slots, s.head_dim, s.queries);
-            say_time(mask, what, time_ns(bench_call, &a), (double)a.kv.bytes);
+            say_time(apus_cpu_name(mask), what, time_ns(bench_call, &a), (double)a.kv.bytes);
         }
         attend_give(&a);
     }

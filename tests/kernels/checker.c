@@ -53,10 +53,10 @@ void dice_fill(struct dice *d, void *data, size_t bytes) {
     for (; bytes > 0; bytes--) *p++ = (uint8_t)(dice_roll(d) >> 13);
 }
 
-apus_cpu best_mask(void) {
-    static apus_cpu best;
-    if (best == APUS_CPU_BEST) best = apus_cpu_best();
-    return best;
+int has_mask(apus_cpu mask) {
+    static uint32_t asked, has;
+    if (!(asked >> mask & 1)) has |= (uint32_t)apus_cpu_has(mask) << mask, asked |= 1u << mask;
+    return has >> mask & 1;
 }
 
 struct cpu_kernels table_of(apus_cpu mask) {
@@ -66,6 +66,19 @@ struct cpu_kernels table_of(apus_cpu mask) {
     assert_int_equal(t->cpu, mask);
     assert_true(t->gemv_w8 && t->gemv_w4 && t->norm && t->quant && t->act && t->head && t->embed && t->attend);
     return *t;
+}
+
+/* Where the machine has AVX-512 it has the 256-bit vpdpbusd (VL and VNNI). */
+int has_evex(void) { return has_mask(APUS_CPU_AVX512); }
+
+uint32_t gemvs_here(struct gemvs all[APUS_CPU_AVX512 + 1]) {
+    uint32_t count = 0;
+    EACH_MASK(mask) {
+        struct cpu_kernels t = table_of(mask);
+        all[count++] = (struct gemvs){apus_cpu_name(mask), t.gemv_w8, t.gemv_w4};
+    }
+    if (has_evex()) all[count++] = (struct gemvs){"avxvnni as evex", evex_gemv_w8, evex_gemv_w4};
+    return count;
 }
 
 void same_bytes(const char *what, const void *expected, const void *got, size_t bytes, const char *detail) {
@@ -107,6 +120,6 @@ double time_ns(void (*fn)(void *user), void *user) {
     return sample[4];
 }
 
-void say_time(apus_cpu mask, const char *what, double ns, double bytes) {
-    printf("%-8s %-40s %12.0f ns %8.2f GB/s\n", apus_cpu_name(mask), what, ns, bytes / ns);
+void say_time(const char *set, const char *what, double ns, double bytes) {
+    printf("%-15s %-40s %12.0f ns %8.2f GB/s\n", set, what, ns, bytes / ns);
 }

@@ -38,16 +38,28 @@ void dice_fill(struct dice *d, void *data, size_t bytes);
 
 /* Every mask of this machine in turn, the reference included (its own guards and canaries count too). Asked once: under a hypervisor
  * every cpuid is a trap. */
-apus_cpu best_mask(void);
-#define EACH_MASK(mask) for (apus_cpu mask = APUS_CPU_REF; mask <= best_mask(); mask = (apus_cpu)(mask + 1))
+int has_mask(apus_cpu mask);
+#define EACH_MASK(mask)                                                                                                                    \
+    for (apus_cpu mask = APUS_CPU_REF; mask <= APUS_CPU_AVX512; mask = (apus_cpu)(mask + 1))                                               \
+        if (has_mask(mask))
 struct cpu_kernels table_of(apus_cpu mask); /* fails the test if the machine has the mask and the table is not full */
+
+/* GEMVs to compare: those of every mask of this machine, and AVX-VNNI's body in AVX-512's encoding, which machines have that lack
+ * AVX-VNNI's. */
+struct gemvs {
+    const char *name;
+    cpu_gemv_fn *w8, *w4;
+};
+cpu_gemv_fn evex_gemv_w8, evex_gemv_w4;
+int has_evex(void);
+uint32_t gemvs_here(struct gemvs all[APUS_CPU_AVX512 + 1]); /* how many; the reference is the first */
 
 /* Compares two buffers byte by byte and names the first difference. */
 void same_bytes(const char *what, const void *expected, const void *got, size_t bytes, const char *detail);
 
 /* Nanoseconds that fn(user) takes: the median of several runs of at least a millisecond each. */
 double time_ns(void (*fn)(void *user), void *user);
-void say_time(apus_cpu mask, const char *what, double ns, double bytes);
+void say_time(const char *set, const char *what, double ns, double bytes);
 
 int gemv_tests(void), vector_tests(void), attend_tests(void), scalar_tests(void);
 void gemv_bench(void), vector_bench(void), attend_bench(void);

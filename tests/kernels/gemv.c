@@ -117,23 +117,30 @@ static void gemv_give(struct gemv_data *g) {
 
 static uint32_t gemv_call(const struct gemv_data *g) { return g->fn(&g->args, g->begin, g->end); }
 
-static cpu_gemv_fn *function(const struct cpu_kernels *t, uint32_t type) { return type == WEIGHT_W4 ? t->gemv_w4 : t->gemv_w8; }
+static cpu_gemv_fn *function(const struct gemvs *set, uint32_t type) { return type == WEIGHT_W4 ? set->w4 : set->w8; }
+
+static struct gemvs sets[APUS_CPU_AVX512 + 1];
+static uint32_t sets_count;
+
+static int find_sets(void **state) {
+    (void)state;
+    sets_count = gemvs_here(sets);
+    return 0;
+}
 
 static uint64_t cases, good, bad_cases;
 
 static void check(const struct shape *s, struct dice *d) {
     char text[200];
-    struct cpu_kernels ref = table_of(APUS_CPU_REF);
     struct gemv_data want = gemv_take(s, *d, FRONT);
-    want.fn = function(&ref, s->type);
+    want.fn = function(&sets[0], s->type);
     uint32_t want_bad = gemv_call(&want) != 0;
-    EACH_MASK(mask) {
-        struct cpu_kernels t = table_of(mask);
+    for (uint32_t i = 0; i < sets_count; i++) {
         for (enum side side = FRONT; side <= BACK; side++) {
             struct gemv_data got = gemv_take(s, *d, side);
-            got.fn = function(&t, s->type);
+            got.fn = function(&sets[i], s->type);
             uint32_t bad = gemv_call(&got) != 0;
-            snprintf(text, sizeof text, "%s w%c k %u rows %u columns %u panels %u..%u add %d data %d %d %d", apus_cpu_name(mask),
+            snprintf(text, sizeof text, "%s w%c k %u rows %u columns %u panels %u..%u add %d data %d %d %d", sets[i].name,
                      s->type == WEIGHT_W4 ? '4' : '8', s->k, s->rows, s->columns, s->begin, s->end, s->add, s->weights, s->activations,
                      s->scales);
             if (bad != want_bad) fail_msg("bad is %u, not %u (%s)", bad, want_bad, text);
@@ -249,19 +256,17 @@ static void snap_limits(void **state) {
 static void every_weight_byte(void **state) {
     (void)state;
     struct dice d = {7};
-    struct cpu_kernels ref = table_of(APUS_CPU_REF);
     for (uint32_t type = WEIGHT_W8; type <= WEIGHT_W4; type++) {
         struct shape s = {.type = type, .k = 256, .rows = 16, .columns = 2, .end = 1};
         struct gemv_data want = gemv_take(&s, d, FRONT), got = gemv_take(&s, d, BACK);
-        want.fn = function(&ref, type);
-        EACH_MASK(mask) {
-            struct cpu_kernels t = table_of(mask);
-            got.fn = function(&t, type);
+        want.fn = function(&sets[0], type);
+        for (uint32_t i = 0; i < sets_count; i++) {
+            got.fn = function(&sets[i], type);
             for (unsigned b = 0; b < 256; b++) {
                 memset(want.panels.data, (int)b, want.panels.bytes);
                 memset(got.panels.data, (int)b, got.panels.bytes);
                 assert_int_equal(gemv_call(&want) != 0, gemv_call(&got) != 0);
-                same_bytes("y", want.y.data, got.y.data, got.y.bytes, apus_cpu_name(mask));
+                same_bytes("y", want.y.data, got.y.data, got.y.bytes, sets[i].name);
             }
         }
         gemv_give(&want);
@@ -279,23 +284,23 @@ int gemv_tests(void) {
         cmocka_unit_test(snap_limits),
         cmocka_unit_test(every_weight_byte),
     };
-    return cmocka_run_group_tests_name("gemv", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("gemv", tests, find_sets, NULL);
 }
 
 static void bench_call(void *user) { gemv_call(user); }
 
 void gemv_bench(void) {
     static const uint32_t counts[] = {1, 2, 4, 8, 16, 128};
+    find_sets(NULL);
     for (uint32_t type = WEIGHT_W8; type <= WEIGHT_W4; type++)
         for (unsigned c = 0; c < sizeof counts / sizeof *counts; c++) {
             struct shape s = {.type = type, .k = 4096, .rows = 256, .columns = counts[c], .end = 16};
             struct gemv_data g = gemv_take(&s, (struct dice){8}, FRONT);
-            EACH_MASK(mask) {
-                struct cpu_kernels t = table_of(mask);
+            for (uint32_t i = 0; i < sets_count; i++) {
                 char what[80];
-                g.fn = function(&t, type);
+                g.fn = function(&sets[i], type);
                 snprintf(what, sizeof what, "gemv w%c 256x4096, %u columns", type == WEIGHT_W4 ? '4' : '8', counts[c]);
-                say_time(mask, what, time_ns(bench_call, &g), (double)g.panels.bytes);
+                say_time(sets[i].name, what, time_ns(bench_call, &g), (double)g.panels.bytes);
             }
             gemv_give(&g);
         }

@@ -241,7 +241,7 @@ void vector_bench(void) {
             char what[40];
             v.table = &t;
             snprintf(what, sizeof what, "%s %u", op_name[op], widths[op]);
-            say_time(mask, what, time_ns(bench_call, &v), (double)v.x.bytes);
+            say_time(apus_cpu_name(mask), what, time_ns(bench_call, &v), (double)v.x.bytes);
         }
         vector_give(&v);
     }

@@ -17,7 +17,7 @@ import numerics  # noqa: E402
 import random_checkpoint  # noqa: E402
 
 POSITIONS = 75  # more than four passes of 16 columns, no multiple of 16
-MASKS = [('--cpu', cpu, '--threads', threads) for cpu in ('ref', 'avx2', 'avx512') for threads in (1, 2)]
+MASKS = [('--cpu', cpu, '--threads', threads) for cpu in ('ref', 'avx2', 'avxvnni', 'avx512') for threads in (1, 2)]
 
 
 def first_difference(a, b):

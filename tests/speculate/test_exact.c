@@ -44,7 +44,8 @@ static const apus_port *counting_port(void) {
 static const struct tiny_spec target_spec = {.layers = 2, .seed = 1, .positions = 160};
 
 enum draft_kind { NONE, TWIN, RELATIVE, STRANGER, SHORT_TWIN, NARROW, DRAFTS };
-static const apus_model *targets[4], *late_targets[4], *drafts[DRAFTS]; /* by instruction set */
+static const apus_model *targets[APUS_CPU_AVX512], *late_targets[APUS_CPU_AVX512], *drafts[DRAFTS];
+static uint32_t targets_count; /* one for each instruction set that is here, the best last */
 
 static const apus_model *open_counting(const struct tiny_spec *spec, apus_cpu cpu) {
     size_t bytes;
@@ -54,14 +55,15 @@ static const apus_model *open_counting(const struct tiny_spec *spec, apus_cpu cp
 
 static void open_models(void) {
     for (apus_cpu cpu = APUS_CPU_REF; cpu <= apus_cpu_best(); cpu++) {
-        targets[cpu] = open_counting(&target_spec, cpu);
-        late_targets[cpu] = open_counting(&target_spec, cpu);
-        late_use(late_targets[cpu]);
+        if (!apus_cpu_has(cpu)) continue;
+        targets[targets_count] = open_counting(&target_spec, cpu);
+        late_targets[targets_count] = open_counting(&target_spec, cpu);
+        late_use(late_targets[targets_count++]);
     }
     late = (struct late){.busy = 12, .random = 1};
     struct tiny_spec narrow = target_spec;
     narrow.vocab = 260;
-    drafts[TWIN] = drafts[SHORT_TWIN] = targets[apus_cpu_best()];
+    drafts[TWIN] = drafts[SHORT_TWIN] = targets[targets_count - 1];
     drafts[RELATIVE] = open_relative(&target_spec, 0x3f);
     drafts[STRANGER] = open_model(&(struct tiny_spec){.layers = 1, .dim = 128, .heads = 2, .kv_heads = 1, .seed = 77});
     drafts[NARROW] = open_model(&narrow);
@@ -250,7 +252,7 @@ static void one_step(struct trial *t) {
 static void one_trial(uint32_t number, uint64_t sums[4]) {
     struct trial t = {.draft = (enum draft_kind)(number / 16 % DRAFTS)};
     rng = number + 1;
-    const apus_model *target = (number % 2 ? late_targets : targets)[1 + number / 2 % apus_cpu_best()];
+    const apus_model *target = (number % 2 ? late_targets : targets)[number / 2 % targets_count];
     t.config = (apus_config){.model = target,
                              .context = EXACT_CONTEXT,
                              .draft = drafts[t.draft],

@@ -1,8 +1,9 @@
 # libapus.a and libapus.so from the layers. One file per instruction set, compiled with its own flags.
 set(APUS_FLAGS_avx2 -mavx2)
+set(APUS_FLAGS_avxvnni -mavx2) # vpdpbusd is written by hand
 set(APUS_FLAGS_avx512 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-    foreach(isa avx2 avx512)
+    foreach(isa avx2 avxvnni avx512)
         file(GLOB isa_sources ${CMAKE_SOURCE_DIR}/cpu/${isa}_*.c)
         set_source_files_properties(${isa_sources} PROPERTIES COMPILE_OPTIONS "${APUS_FLAGS_${isa}}")
     endforeach()

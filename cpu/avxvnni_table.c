@@ -1,0 +1,8 @@
+/* What AVX-VNNI adds to the table; the rest stays AVX2's. */
+#include "cpu/variants.h"
+
+void cpu_fill_avxvnni(struct cpu_kernels *table) {
+    table->cpu = APUS_CPU_AVXVNNI;
+    table->gemv_w8 = avxvnni_gemv_w8;
+    table->gemv_w4 = avxvnni_gemv_w4;
+}
