@@ -18,16 +18,16 @@ INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS) {
 #pragma GCC unroll 4
         for (uint32_t k = 0; k < GROUP; k += 16) {
             __m512i v = _mm512_load_si512(w + k * 16);
-            prefetch(w + k * 16, COLUMNS, ahead);
+            PREFETCH(v, w + k * 16, COLUMNS, ahead);
             EACH_COLUMN(DOT, acc, acc, k)
             v = _mm512_load_si512(w + k * 16 + 64);
-            prefetch(w + k * 16 + 64, COLUMNS, ahead);
+            PREFETCH(v, w + k * 16 + 64, COLUMNS, ahead);
             EACH_COLUMN(DOT, odd, odd, k + 4)
             v = _mm512_load_si512(w + k * 16 + 128);
-            prefetch(w + k * 16 + 128, COLUMNS, ahead);
+            PREFETCH(v, w + k * 16 + 128, COLUMNS, ahead);
             EACH_COLUMN(DOT, third, acc, k + 8)
             v = _mm512_load_si512(w + k * 16 + 192);
-            prefetch(w + k * 16 + 192, COLUMNS, ahead);
+            PREFETCH(v, w + k * 16 + 192, COLUMNS, ahead);
             EACH_COLUMN(DOT, fourth, odd, k + 12)
         }
         EACH_COLUMN(ADVANCE, GROUP)

@@ -94,8 +94,8 @@ INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
 
 #define LINE_W8(w, one, two, k)                                                                                                            \
     do {                                                                                                                                   \
-        const __m256i near = load8(w), far = load8((w) + 32);                                                                              \
-        prefetch(w, COLUMNS, ahead);                                                                                                       \
+        __m256i near = load8(w), far = load8((w) + 32);                                                                                    \
+        PREFETCH(near, w, COLUMNS, ahead);                                                                                                 \
         EACH_COLUMN(DOT, one, two, k)                                                                                                      \
     } while (0)
 
