@@ -9,8 +9,8 @@ ik_llama.cpp's with '-rtr 1'. Without any, the llama-bench on the path. The two 
 for them, 4 bits for Apus.
 
 Every round runs each program once, one after the other, so that a machine that slows down slows all; the figures are medians over the rounds, and
-the ratios medians of each round's ratio. decode: tokens a second after an empty context; verify: the time of n tokens in one pass over the time of one;
-prefill: tokens a second of the prompt."""
+the ratios medians of each round's ratio. decode: tokens a second after an empty context; pass_ms: of n tokens in one pass; verify: the same over the time of
+one; prefill: tokens a second of the prompt."""
 import argparse
 import json
 import pathlib
@@ -35,7 +35,7 @@ def apus(a):
     """One short run. Its verify is timed at the position of its decode."""
     o = json.loads(run([a.apus, 'bench', '-m', a.blob, '--seconds', a.seconds, '--threads', a.threads, '--json']))
     ms = {v['columns']: v['ms'] for v in o['verify']}
-    return {'decode': o['decode']['tps'], **{f'verify_{n}': ms[n] / ms[1] for n in COLUMNS}, 'prefill': o['prefill']['tps'],
+    return {'decode': o['decode']['tps'], **{f'pass_ms_{n}': ms[n] for n in COLUMNS}, **{f'verify_{n}': ms[n] / ms[1] for n in COLUMNS}, 'prefill': o['prefill']['tps'],
             'read_gb_per_s': o['read_gb_per_s'], 'of_roof': o['decode']['of_roof'], 'of_peak': o['prefill']['of_peak'], 'prefill_tokens': o['prefill']['tokens'],
             'cpu': o['cpu'], 'processor': o['machine'].get('processor', '')}
 
@@ -46,7 +46,7 @@ def llama_bench(a, command):
     rows = json.loads(out)
     rate = {(r['n_prompt'], r['n_gen']): r['avg_ts'] for r in rows}
     one = rate[0, a.tokens]
-    return {'decode': one, **{f'verify_{n}': n / rate[n, 0] * one for n in COLUMNS}, 'prefill': rate[a.prompt, 0],
+    return {'decode': one, **{f'pass_ms_{n}': 1e3 * n / rate[n, 0] for n in COLUMNS}, **{f'verify_{n}': n / rate[n, 0] * one for n in COLUMNS}, 'prefill': rate[a.prompt, 0],
             'build': f"{rows[0].get('build_commit', '?')} {rows[0].get('build_number', '')}".strip()}
 
 
@@ -57,7 +57,7 @@ def medians(samples):
 def ratios(ours, theirs):
     """How many times as fast Apus is: of a pass of n tokens, its time over theirs."""
     each = [{'decode': o['decode'] / t['decode'], 'prefill': o['prefill'] / t['prefill'],
-             **{f'verify_{n}': (t[f'verify_{n}'] / t['decode']) / (o[f'verify_{n}'] / o['decode']) for n in COLUMNS}}
+             **{f'verify_{n}': t[f'pass_ms_{n}'] / o[f'pass_ms_{n}'] for n in COLUMNS}}
             for o, t in zip(ours, theirs)]
     return medians(each)
 

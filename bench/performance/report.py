@@ -76,6 +76,16 @@ def kernel_rows(roofline):
             for k in roofline['kernel']]
 
 
+def bound(big):
+    """The least that n columns can cost, times one: the layers' multiply-adds alone, at the peak in registers, over the time of a pass of one column."""
+    macs = big['prefill']['gmac_per_s'] / big['prefill']['tps']  # G for a token
+    one = {v['columns']: v['ms'] for v in big['verify']}[1] / 1e3
+    least = {n: n * macs / big['vpdpbusd_gmac_per_s'] / one for n in (8, 16)}
+    memory = big['weight_bytes'] / 1e9 / (8 * macs / big['vpdpbusd_gmac_per_s'])
+    return (f"\nWhat bounds the 7B shape's passes of many columns is arithmetic: at the peak in registers the layers' multiply-adds of 8 and 16 columns alone take {least[8]:.2f} and {least[16]:.2f} times as long as this run's pass "
+            f"of one. Where memory gives more than {memory:.0f} GB/s, 8 columns cost more than one however good the kernel, and 16 more than two. `vpmaddubsw` and `vpdpwssd` share Zen 4's two pipes with `vpdpbusd` and add nothing to it.\n")
+
+
 # -------------------------------------------------------------------------------------------------------------------- plots
 def plots(docs, runs, contexts, peers, gemv):
     import matplotlib
@@ -137,6 +147,7 @@ ratio is of things measured in turns within one run, medians. A share of the roo
 
 """)
     parts.append(engine_table(o['runs']))
+    parts.append(bound(big))
     parts.append('\n![Time of a pass](performance/verify.svg)\n')
     parts.append('\n## Kernels\n\n`bench_gemv`: weights from memory, no engine around them. Shares of the read roof with 1 to 8 columns, of the multiply-add peak with 8 to 128.\n\n')
     parts.append(table(['shape', 'type', 'rows x columns', '1', '2', '4', '8', '8', '16', '128'], gemv_rows(o['gemv'])))
@@ -151,7 +162,8 @@ ratio is of things measured in turns within one run, medians. A share of the roo
         parts.append(f"\n## Start\n\nFrom the start of the process to its end after one token of a prompt of {s['prompt']} tokens, 7B shape, file in the page cache: {s['first_token_ms']:.0f} ms, "
                      f"{s['ratio']:.2f} times a pass of 16 columns for every 16 tokens ({s['passes_ms']:.0f} ms).\n")
     if o['peers']:
-        parts.append(f"\n## Beside others\n\nMedians of {o['peers']['rounds']} rounds." ' The same 7B shape, 4 bits (Q4_0 for them), in turns, two threads; `bench/peers`. A pass of n tokens: times one token of the same program; on the right how many times as fast Apus is.\n\n')
+        parts.append(f"\n## Beside others\n\nMedians of {o['peers']['rounds']} rounds. The same 7B shape, 4 bits (Q4_0 for them), in turns, two threads; `bench/peers`. A pass of n tokens: times one token of the same program; on the right "
+                     "how many times as fast Apus is: medians of the rounds' ratios, not ratios of the medians, which memory moves when it changes its speed between programs.\n\n")
         parts.append(table(['', 'decode, tok/s', '4 / 8 / 16 tokens in one pass', 'prefill, tok/s', 'Apus: decode', 'pass of 4 / 8 / 16', 'prefill'], peer_rows(o['peers'])))
     if o['roofline']:
         r, m = o['roofline'], o['roofline']['machines']

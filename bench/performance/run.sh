@@ -54,7 +54,7 @@ if wanted peers; then
     for p in "$@"; do found="$found
 $p"; done
     if [ -n "$found" ]; then
-        printf '%s\n' "$found" | sed '/^$/d' | $python bench/peers/peers.py $models/codellama-7b.q4_0.gguf $models/7b-int4.apus --peers - --rounds 3 -o "$out/peers.json" >/dev/null
+        printf '%s\n' "$found" | sed '/^$/d' | $python bench/peers/peers.py $models/codellama-7b.q4_0.gguf $models/7b-int4.apus --peers - --rounds 5 -o "$out/peers.json" >/dev/null
     fi
 fi
 if wanted roofline; then
