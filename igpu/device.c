@@ -36,7 +36,10 @@ static int find_family(const struct device *device, VkPhysicalDevice physical, u
     return found;
 }
 
-static int can_import(const struct device *device, VkPhysicalDevice physical) {
+/* Only where the device reads the host's memory as its own. A discrete one would read weights through its bus in every pass, and NVIDIA's driver
+ * allocates nothing any more after it has refused the pages of a mapped file. */
+static int can_import(const struct device *device, VkPhysicalDevice physical, VkPhysicalDeviceType type) {
+    if (type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU) return 0;
     VkPhysicalDeviceExternalBufferInfo info = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO,
                                                .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT,
                                                .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT};
@@ -108,7 +111,7 @@ static void read_facts(const struct device *device, VkPhysicalDevice physical, s
     if (matrix.matrices && f12.shaderInt8 && f12.vulkanMemoryModel && f12.vulkanMemoryModelDeviceScope && f->subgroup >= 8 && f->subgroup <= 64)
         f->matrix = matrix_size(device, physical);
     f->dot = dot.shaderIntegerDotProduct != 0;
-    f->import = can_import(device, physical);
+    f->import = can_import(device, physical, f->type);
     if (!find_family(device, physical, &f->family))
         f->refusal = "it has no compute queue";
     else if (!f12.timelineSemaphore)

@@ -132,12 +132,14 @@ int main(int argc, char **argv) {
         device = argv[1];
         return cmocka_run_group_tests(noop_tests, NULL, NULL);
     }
+    static struct device held; /* to the end: NVIDIA's driver can be loaded some 30 times in a process */
     const struct CMUnitTest tests[] = {cmocka_unit_test(changes_nothing), cmocka_unit_test(what_callers_get_wrong)};
     apus_probe(note, NULL);
     if (!found) {
         printf("skipped: the igpu engine cannot run here\n");
         return 77;
     }
+    if (device_instance(&held, apus_port_host())) return 1;
     void *data = keep(tiny_blob(&spec, &bytes));
     if (apus_blob_open(&blob, data, bytes, NULL)) return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);

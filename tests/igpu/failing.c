@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "igpu/device.h"
+
 static const struct tiny_spec spec = {.layers = 1, .seed = 1};
 static apus_blob blob;
 static apus_port port; /* the host's with this driver in front */
@@ -223,6 +225,7 @@ static void note(void *user, const char *engine, int available, const char *word
 }
 
 int main(void) {
+    static struct device held; /* to the end: NVIDIA's driver can be loaded some 30 times in a process */
     size_t bytes;
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_call_fails), cmocka_unit_test(a_driver_without)};
     apus_probe(note, NULL);
@@ -230,6 +233,7 @@ int main(void) {
         printf("skipped: the igpu engine cannot run here\n");
         return 77;
     }
+    if (device_instance(&held, apus_port_host())) return 1;
     port = *apus_port_host();
     port.library_symbol = symbol;
     port.log = note_sentence;
