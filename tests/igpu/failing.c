@@ -67,7 +67,7 @@ static PFN_vkGetPhysicalDeviceProperties2 real_properties;
     }
 FUNCTIONS(WRAP)
 
-enum lie { HONEST, OLD, NO_TIMELINE, NO_ROUNDING, NO_INDEXING, FEW_BUFFERS, SMALL_BUFFERS, LIES };
+enum lie { HONEST, OLD, NO_TIMELINE, NO_ROUNDING, NO_INDEXING, FEW_BUFFERS, SMALL_BUFFERS, LIES, DISCRETE };
 static enum lie lie;
 
 static void VKAPI_CALL wrap_features(VkPhysicalDevice device, VkPhysicalDeviceFeatures2 *features) {
@@ -80,6 +80,7 @@ static void VKAPI_CALL wrap_features(VkPhysicalDevice device, VkPhysicalDeviceFe
 
 static void VKAPI_CALL wrap_properties(VkPhysicalDevice device, VkPhysicalDeviceProperties2 *p) {
     real_properties(device, p);
+    if (lie == DISCRETE) p->properties.deviceType = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
     if (lie == OLD) p->properties.apiVersion = VK_API_VERSION_1_1;
     if (lie == FEW_BUFFERS) p->properties.limits.maxPerStageDescriptorStorageBuffers = 4;
     if (lie == SMALL_BUFFERS) p->properties.limits.maxStorageBufferRange = 4096;
@@ -218,6 +219,21 @@ static void a_driver_without(void **unused) {
     free(got);
 }
 
+/* Whatever its driver offers to import. */
+static void a_discrete_device_copies(void **unused) {
+    (void)unused;
+    struct device device;
+    struct device_facts honest, facts;
+    assert_null(device_instance(&device, &port));
+    assert_true(device_at(&device, 0, &honest));
+    lie = DISCRETE;
+    assert_true(device_at(&device, 0, &facts));
+    lie = HONEST;
+    assert_false(facts.import);
+    printf("%s: %s as it is\n", facts.name, honest.import ? "imports" : "does not import");
+    device_close(&device);
+}
+
 static int found;
 static void note(void *user, const char *engine, int available, const char *words) {
     (void)user, (void)words;
@@ -227,7 +243,8 @@ static void note(void *user, const char *engine, int available, const char *word
 int main(void) {
     static struct device held; /* to the end: NVIDIA's driver can be loaded some 30 times in a process */
     size_t bytes;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_call_fails), cmocka_unit_test(a_driver_without)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_call_fails), cmocka_unit_test(a_driver_without),
+                                       cmocka_unit_test(a_discrete_device_copies)};
     apus_probe(note, NULL);
     if (!found) {
         printf("skipped: the igpu engine cannot run here\n");
