@@ -5,7 +5,8 @@
 #   sh toolchain/unstable.sh make         makes the folder, or leaves it as it is if it is complete; about 1.3 GB, some minutes
 #   sh toolchain/unstable.sh run CMD...   runs a shell command line there, in this repository, which is /apus there
 #
-# The folder is build/unstable, or $APUS_UNSTABLE. Exit status 77, with the reason as the last line, where it cannot be had.
+# The folder is build/unstable, or $APUS_UNSTABLE. Packages come from where this system has its own Debian packages from,
+# or from $APUS_DEBIAN_MIRROR. Exit status 77, with the reason as the last line, where it cannot be had.
 set -eu
 cd "$(dirname "$0")/.."
 root=${APUS_UNSTABLE:-$PWD/build/unstable}
@@ -16,13 +17,22 @@ packages="$packages g++ libxrt2 libxrt-npu2 libxrt-dev uuid-dev"
 
 skip() { echo "skipped: $*"; exit 77; }
 
+# The archive that this system's own packages come from, as apt has it configured; nothing where that is no Debian.
+mirror() {
+    [ -n "${APUS_DEBIAN_MIRROR:-}" ] && echo "$APUS_DEBIAN_MIRROR" && return
+    apt-get indextargets --format '$(LABEL) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+        sed -n 's/^Debian main //p' | head -n 1
+}
+
 # A mirror that is a snapshot of some day will do: its lists may be old.
 make() {
     [ "$(cat "$root/.apus-installed" 2>/dev/null)" = "$packages" ] && return
     [ "$(id -u)" = 0 ] || skip "Debian unstable is made and entered by root"
     command -v debootstrap >/dev/null || skip "debootstrap is not installed"
     if ! [ -e "$root/etc/debian_version" ]; then
-        debootstrap --variant=minbase unstable "$root" "${APUS_DEBIAN_MIRROR:-http://deb.debian.org/debian}" || skip "debootstrap of unstable gave an error"
+        from=$(mirror)
+        [ -n "$from" ] || skip "apt knows no Debian archive here: set APUS_DEBIAN_MIRROR to one"
+        debootstrap --variant=minbase unstable "$root" "$from" || skip "debootstrap of unstable gave an error"
     fi
     cp /etc/resolv.conf "$root/etc/resolv.conf"
     run "apt-get -o Acquire::Check-Valid-Until=false update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages" || skip "unstable's packages could not be installed"
@@ -41,5 +51,5 @@ run)
     [ -e "$root/.apus-installed" ] || skip "there is no Debian unstable here: sh toolchain/unstable.sh make"
     run "$@"
     ;;
-*) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
+*) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
