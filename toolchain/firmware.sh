@@ -4,4 +4,5 @@ set -eu
 cd "$(dirname "$0")/.."
 cmake --preset firmware
 cmake --build --preset firmware
-python3 tests/guards/symbols.py freestanding build/firmware/libapus.a
+python3 tests/guards/symbols.py freestanding build/firmware/libapus_parts.a
+python3 tests/guards/symbols.py archive build/firmware/libapus.a

@@ -6,9 +6,9 @@ files=${*:-$(find apps bench cpu hal igpu npu port runtime tests weights -name '
 
 # As a debug build, so that assertions are seen, and by clang, whose flags clang-tidy understands. Only configured, not built, but for
 # the shaders, which C includes as words.
-cmake -S . -B build/lint -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang -DAPUS_FUZZ=ON >build/lint-configure.log ||
+cmake --preset fuzz -B build/lint -DAPUS_SANITIZE= >build/lint-configure.log ||
     { cat build/lint-configure.log; exit 1; }
-if grep -q '^build igpu_shaders:' build/lint/build.ninja; then ninja -C build/lint igpu_shaders >>build/lint-configure.log; fi
+if grep -q '^build apus_shader_words:' build/lint/build.ninja; then ninja -C build/lint apus_shader_words >>build/lint-configure.log; fi
 
 bad=0
 echo "$files" | tr ' ' '\n' | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/lint 2>build/lint-tidy.log || { grep -v 'warnings\? generated' build/lint-tidy.log; bad=1; }

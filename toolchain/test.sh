@@ -22,7 +22,7 @@ stage "build dev" build build/dev --preset dev
 tests "tests dev" build/dev -LE 'long|oracle'
 
 # The other compiler, and its own idea of vector code: the same bits.
-stage "build clang" build build/clang -S . -B build/clang -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=clang
+stage "build clang" build build/clang --preset clang
 tests "tests clang" build/clang -LE 'long|oracle'
 
 stage "build firmware" sh toolchain/firmware.sh

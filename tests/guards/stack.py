@@ -22,7 +22,9 @@ def fail(text):
 
 
 frames, edges, indirect = {}, {}, {}
-files = sorted(f for layer in ('weights', 'hal', 'cpu', 'igpu', 'npu', 'runtime') for f in (build / 'CMakeFiles' / (layer + '.dir')).rglob('*.ci'))
+LAYERS = ('weights', 'hal', 'cpu', 'igpu', 'npu', 'runtime')
+files = sorted(f for layer in LAYERS
+               for f in (build / 'CMakeFiles' / ('apus_%s.dir' % layer)).rglob('*.ci'))
 for file in files:
     text = file.read_text()
     for title, label in re.findall(r'node: \{ title: "([^"]*)" label: "([^"]*)"', text):
@@ -42,7 +44,7 @@ for file in files:
 if len(files) < 3 or len(frames) < 10:
     fail('%d call graphs with %d functions: not this build?' % (len(files), len(frames)))
 
-absent = [layer for layer in ('igpu', 'npu') if not any(f.parent.name == layer or layer + '.dir' in f.parts for f in files)]  # a build may be without
+absent = [layer for layer in ('igpu', 'npu') if not any('apus_%s.dir' % layer in f.parts for f in files)]  # a build may be without
 rules = {}
 for line in table.read_text().splitlines():
     line = line.split('#')[0].split()

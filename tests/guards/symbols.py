@@ -1,8 +1,10 @@
 """What the library asks of its surroundings and what it shows them, read from the built files with nm and readelf.
 
-  symbols.py archive LIBAPUS.A        library objects need mem*/strlen only, the port what is listed here; nothing writable
-  symbols.py freestanding LIBAPUS.A   the same for an image without an operating system: no port services either
-  symbols.py shared LIBAPUS.SO        exports begin with apus_; soname; every function of the public headers is there
+  symbols.py parts LIBAPUS_PARTS.A          library objects need mem*/strlen only, the port what is listed here; nothing
+                                            writable
+  symbols.py freestanding LIBAPUS_PARTS.A   the same for an image without an operating system: no port services either
+  symbols.py archive LIBAPUS.A              what a program that links it sees begins with apus_
+  symbols.py shared LIBAPUS.SO              the same, nothing but the functions of the public headers, all of them; soname
 """
 import pathlib
 import re
@@ -53,7 +55,7 @@ def objects(archive):
     return found
 
 
-def archive(path, freestanding):
+def parts(path, freestanding):
     found = objects(path)
     ours = set().union(*(defined for _, defined, _ in found.values()))
     port = ['none.c.o'] if freestanding else ['posix.c.o', 'posix_energy.c.o']
@@ -72,10 +74,18 @@ def archive(path, freestanding):
             check('.init_array' not in sections and '.ctors' not in sections, '%s runs code before main' % name)
 
 
+def visible(path, *options):
+    """The names that a program linked with the library shares with it."""
+    lines = output('nm', '--defined-only', *options, path).splitlines()
+    names = {line.split()[-1] for line in lines if len(line.split()) == 3}
+    for name in sorted(names):
+        check(name.startswith('apus_'), '%s is visible to programs: it may be theirs' % name)
+    check(len(names) > 20, '%s shows only %d names' % (path, len(names)))
+    return names
+
+
 def shared(path):
-    exported = [line.split()[-1] for line in output('nm', '-D', '--defined-only', path).splitlines() if line.strip()]
-    for symbol in exported:
-        check(symbol.startswith('apus_'), '%s is exported' % symbol)
+    exported = visible(path, '-D')
     dynamic = output('readelf', '-d', path)
     soname = re.search(r'SONAME.*\[(.*)\]', dynamic)
     root = pathlib.Path(__file__).resolve().parents[2] / 'include' / 'apus'
@@ -90,9 +100,9 @@ def shared(path):
         text = re.sub(r'\{[^{}]*\}', '', text)  # bodies of structs: members that are functions
         declared |= set(re.findall(r'^(?:APUS_API )?[\w \*]*?\b(apus_\w+)\(', text, flags=re.M))
     check(len(declared) > 20, 'only %d functions were found in the headers' % len(declared))
-    for name in sorted(declared - set(exported)):
+    for name in sorted(declared - exported):
         check(False, '%s is declared but not exported' % name)
-    for name in sorted(set(exported) - declared):
+    for name in sorted(exported - declared):
         check(False, '%s is exported but in no public header' % name)
 
 
@@ -100,6 +110,8 @@ if __name__ == '__main__':
     what, path = sys.argv[1:]
     if what == 'shared':
         shared(path)
+    elif what == 'archive':
+        visible(path, '-g')
     else:
-        archive(path, what == 'freestanding')
+        parts(path, what == 'freestanding')
     sys.exit(1 if failures else 0)

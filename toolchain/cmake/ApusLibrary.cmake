@@ -1,10 +1,11 @@
-# libapus.a and libapus.so from the layers. One file per instruction set, compiled with its own flags.
+# libapus.a and libapus.so from the layers, and libapus_parts.a for tests and tools that look inside.
+# One file per instruction set, compiled with its own flags.
 set(APUS_FLAGS_avx2 -mavx2)
 set(APUS_FLAGS_avxvnni -mavx2) # vpdpbusd is written by hand
 set(APUS_FLAGS_avx512 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     foreach(isa avx2 avxvnni avx512)
-        file(GLOB isa_sources ${CMAKE_SOURCE_DIR}/cpu/${isa}_*.c)
+        file(GLOB isa_sources ${PROJECT_SOURCE_DIR}/cpu/${isa}_*.c)
         set_source_files_properties(${isa_sources} PROPERTIES COMPILE_OPTIONS "${APUS_FLAGS_${isa}}")
     endforeach()
 endif()
@@ -14,13 +15,32 @@ foreach(layer ${APUS_LAYERS})
     list(APPEND objects $<TARGET_OBJECTS:${layer}>)
 endforeach()
 find_package(Threads)
-add_library(apus_static STATIC ${objects})
-set_target_properties(apus_static PROPERTIES OUTPUT_NAME apus)
-target_include_directories(apus_static INTERFACE ${CMAKE_SOURCE_DIR}/include)
+
+# Every object by itself, with the names that one file lends to another. Never installed.
+add_library(apus_parts STATIC ${objects})
+target_include_directories(apus_parts INTERFACE ${PROJECT_SOURCE_DIR}/include)
+
+# The objects as one, in which only what the headers declare stays visible: a program may have an `evaluate` of its own.
+separate_arguments(link_flags UNIX_COMMAND "${CMAKE_C_FLAGS}")
+set(whole ${PROJECT_BINARY_DIR}/apus.o)
+add_custom_command(
+    OUTPUT ${whole}
+    COMMAND ${CMAKE_C_COMPILER} ${link_flags} -r -nostdlib -o ${whole} ${objects}
+    COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${whole}
+    DEPENDS ${objects}
+    COMMENT "One object for libapus.a"
+    COMMAND_EXPAND_LISTS VERBATIM)
+add_library(apus_static STATIC ${whole})
+set_source_files_properties(${whole} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
+set_target_properties(apus_static PROPERTIES OUTPUT_NAME apus LINKER_LANGUAGE C)
+target_include_directories(apus_static INTERFACE ${PROJECT_SOURCE_DIR}/include)
+add_library(apus::apus_static ALIAS apus_static)
 if(APUS_PORT STREQUAL "posix")
+    target_link_libraries(apus_parts INTERFACE Threads::Threads)
     target_link_libraries(apus_static INTERFACE Threads::Threads)
     add_library(apus_shared SHARED ${objects})
     set_target_properties(apus_shared PROPERTIES OUTPUT_NAME apus VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
-    target_include_directories(apus_shared INTERFACE ${CMAKE_SOURCE_DIR}/include)
+    target_include_directories(apus_shared INTERFACE ${PROJECT_SOURCE_DIR}/include)
     target_link_libraries(apus_shared PRIVATE Threads::Threads)
+    add_library(apus::apus ALIAS apus_shared)
 endif()

@@ -27,7 +27,7 @@ foreach(array_target xdna1:aie2 xdna2:aie2p)
     string(REPLACE ":" ";" pair ${array_target})
     list(GET pair 0 array)
     list(GET pair 1 target)
-    set(folder ${CMAKE_BINARY_DIR}/npu-overlay-${array})
+    set(folder ${PROJECT_BINARY_DIR}/npu-overlay-${array})
     file(MAKE_DIRECTORY ${folder})
     add_custom_command(OUTPUT ${folder}/apus_npu.o
                        COMMAND ${APUS_PEANO} -O2 -std=c++20 --target=${target}-none-unknown-elf -DNDEBUG -I${aie_root}/include -I${CMAKE_CURRENT_SOURCE_DIR}
@@ -36,10 +36,10 @@ foreach(array_target xdna1:aie2 xdna2:aie2p)
     add_custom_command(OUTPUT ${folder}/design.mlir
                        COMMAND ${APUS_AIE_PYTHON} ${npu}/aie/design.py ${array} ${folder}/design.mlir
                        DEPENDS ${npu}/aie/design.py ${npu}/aie/gemv.h ${npu}/gemv.h ${npu}/array.h VERBATIM)
-    add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/npu-${array}.xclbin
+    add_custom_command(OUTPUT ${PROJECT_BINARY_DIR}/npu-${array}.xclbin
                        COMMAND ${APUS_AIECC} --no-xchesscc --no-xbridge --peano=${PEANO_INSTALL_DIR} --aie-generate-xclbin
-                               --xclbin-name=${CMAKE_BINARY_DIR}/npu-${array}.xclbin design.mlir
+                               --xclbin-name=${PROJECT_BINARY_DIR}/npu-${array}.xclbin design.mlir
                        DEPENDS ${folder}/design.mlir ${folder}/apus_npu.o WORKING_DIRECTORY ${folder} VERBATIM)
-    list(APPEND overlays ${CMAKE_BINARY_DIR}/npu-${array}.xclbin)
+    list(APPEND overlays ${PROJECT_BINARY_DIR}/npu-${array}.xclbin)
 endforeach()
 add_custom_target(npu_overlays DEPENDS ${overlays})

@@ -31,45 +31,45 @@ endif()
 
 # One shader to build/spirv/OUT.spv and OUT.inc.
 function(apus_shader name out)
-    set(source ${CMAKE_SOURCE_DIR}/igpu/shaders/${name}.comp)
-    set(to ${CMAKE_BINARY_DIR}/spirv/${out})
-    file(GLOB parts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/igpu/shaders/*.glsl)
+    set(source ${PROJECT_SOURCE_DIR}/igpu/shaders/${name}.comp)
+    set(to ${PROJECT_BINARY_DIR}/spirv/${out})
+    file(GLOB parts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/igpu/shaders/*.glsl)
     if(APUS_GLSLANG)
-        set(compile ${APUS_GLSLANG} --quiet -V --target-env vulkan1.2 -I${CMAKE_SOURCE_DIR}/igpu/shaders ${ARGN} -o ${to}.spv ${source})
+        set(compile ${APUS_GLSLANG} --quiet -V --target-env vulkan1.2 -I${PROJECT_SOURCE_DIR}/igpu/shaders ${ARGN} -o ${to}.spv ${source})
     else()
-        set(compile ${APUS_GLSLC} --target-env=vulkan1.2 -I ${CMAKE_SOURCE_DIR}/igpu/shaders ${ARGN} -o ${to}.spv ${source})
+        set(compile ${APUS_GLSLC} --target-env=vulkan1.2 -I ${PROJECT_SOURCE_DIR}/igpu/shaders ${ARGN} -o ${to}.spv ${source})
     endif()
     add_custom_command(
         OUTPUT ${to}.spv ${to}.inc
         COMMAND ${compile}
-        COMMAND ${CMAKE_COMMAND} -DFROM=${to}.spv -DTO=${to}.inc -P ${CMAKE_SOURCE_DIR}/toolchain/cmake/EmbedSpirv.cmake
-        DEPENDS ${source} ${parts} ${CMAKE_SOURCE_DIR}/toolchain/cmake/EmbedSpirv.cmake
+        COMMAND ${CMAKE_COMMAND} -DFROM=${to}.spv -DTO=${to}.inc -P ${PROJECT_SOURCE_DIR}/toolchain/cmake/EmbedSpirv.cmake
+        DEPENDS ${source} ${parts} ${PROJECT_SOURCE_DIR}/toolchain/cmake/EmbedSpirv.cmake
         COMMENT "Shader ${out}"
         VERBATIM)
     set(APUS_SHADER_WORDS ${APUS_SHADER_WORDS} ${to}.inc PARENT_SCOPE)
 endfunction()
 
 function(apus_checked_in_shader name)
-    set(to ${CMAKE_BINARY_DIR}/spirv/${name})
-    set(from ${CMAKE_SOURCE_DIR}/igpu/shaders/${name}.spv)
+    set(to ${PROJECT_BINARY_DIR}/spirv/${name})
+    set(from ${PROJECT_SOURCE_DIR}/igpu/shaders/${name}.spv)
     add_custom_command(
         OUTPUT ${to}.spv ${to}.inc
         COMMAND ${CMAKE_COMMAND} -E copy ${from} ${to}.spv
-        COMMAND ${CMAKE_COMMAND} -DFROM=${to}.spv -DTO=${to}.inc -P ${CMAKE_SOURCE_DIR}/toolchain/cmake/EmbedSpirv.cmake
-        DEPENDS ${from} ${CMAKE_SOURCE_DIR}/toolchain/cmake/EmbedSpirv.cmake
+        COMMAND ${CMAKE_COMMAND} -DFROM=${to}.spv -DTO=${to}.inc -P ${PROJECT_SOURCE_DIR}/toolchain/cmake/EmbedSpirv.cmake
+        DEPENDS ${from} ${PROJECT_SOURCE_DIR}/toolchain/cmake/EmbedSpirv.cmake
         COMMENT "Shader ${name}"
         VERBATIM)
     set(APUS_SHADER_WORDS ${APUS_SHADER_WORDS} ${to}.inc PARENT_SCOPE)
 endfunction()
 
-# All of them, for layer `target`, which sees them as spirv/NAME.inc.
-function(apus_shaders target)
+# All of them, for layer `layer`, which sees them as spirv/NAME.inc.
+function(apus_shaders layer)
     set(APUS_SHADER_WORDS "")
-    file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/spirv)
-    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/igpu/shaders/*.comp)
+    file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/spirv)
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/igpu/shaders/*.comp)
     foreach(source ${sources})
         get_filename_component(name ${source} NAME_WE)
-        if(EXISTS ${CMAKE_SOURCE_DIR}/igpu/shaders/${name}.spv) # compiled already: common compilers do not know its extensions
+        if(EXISTS ${PROJECT_SOURCE_DIR}/igpu/shaders/${name}.spv) # compiled already: common compilers do not know its extensions
             apus_checked_in_shader(${name})
             continue()
         endif()
@@ -79,7 +79,7 @@ function(apus_shaders target)
             apus_shader(${name} ${name}_dot -DDOT)
         endif()
     endforeach()
-    file(CREATE_LINK ${CMAKE_BINARY_DIR}/spirv ${CMAKE_BINARY_DIR}/may_include/${target}/spirv SYMBOLIC)
-    add_custom_target(igpu_shaders DEPENDS ${APUS_SHADER_WORDS})
-    add_dependencies(${target} igpu_shaders)
+    file(CREATE_LINK ${PROJECT_BINARY_DIR}/spirv ${PROJECT_BINARY_DIR}/may_include/${layer}/spirv SYMBOLIC)
+    add_custom_target(apus_shader_words DEPENDS ${APUS_SHADER_WORDS})
+    add_dependencies(apus_${layer} apus_shader_words)
 endfunction()

@@ -1,6 +1,6 @@
 # libapus-xrt.so: the provider of NPUs over AMD's runtime (npu/provider_xrt.cpp), where the runtime's headers and a C++ compiler are. The library is no part of Apus's
 # own; the engine opens it by name (--device provider=xrt).
-if(TARGET npu AND NOT APUS_XRT STREQUAL "OFF")
+if(TARGET apus_npu AND NOT APUS_XRT STREQUAL "OFF")
     find_path(APUS_XRT_INCLUDE xrt/experimental/xrt_xclbin.h PATHS /opt/xilinx/xrt/include)
     find_library(APUS_XRT_LIBRARY xrt_coreutil PATHS /opt/xilinx/xrt/lib /opt/xilinx/xrt/lib64)
     find_path(APUS_UUID_INCLUDE uuid/uuid.h) # which the runtime's headers include
@@ -9,10 +9,10 @@ if(TARGET npu AND NOT APUS_XRT STREQUAL "OFF")
     check_language(CXX)
     if(APUS_XRT_INCLUDE AND APUS_XRT_LIBRARY AND APUS_UUID_INCLUDE AND CMAKE_CXX_COMPILER)
         enable_language(CXX)
-        add_library(apus_xrt SHARED ${CMAKE_SOURCE_DIR}/npu/provider_xrt.cpp)
+        add_library(apus_xrt SHARED ${PROJECT_SOURCE_DIR}/npu/provider_xrt.cpp)
         set_target_properties(apus_xrt PROPERTIES OUTPUT_NAME apus-xrt CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden
-                              LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
-        target_include_directories(apus_xrt PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/include)
+                              LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+        target_include_directories(apus_xrt PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
         target_include_directories(apus_xrt SYSTEM PRIVATE ${APUS_XRT_INCLUDE} ${APUS_UUID_INCLUDE})
         target_link_libraries(apus_xrt PRIVATE ${APUS_XRT_LIBRARY})
         target_link_options(apus_xrt PRIVATE -Wl,-z,nodelete) # the runtime has threads, and objects of its own that end with the process
