@@ -19,7 +19,9 @@ apus_status costs_read(struct costs *costs, const apus_costs *from) {
 }
 
 APUS_API apus_status apus_get_costs(const apus_session *s, apus_costs *costs) {
-    if (!s || !costs) return APUS_E_ARGUMENT;
+    apus_status status = session_look(s);
+    if (status) return status;
+    if (!costs) return APUS_E_ARGUMENT;
     const struct length *l = &s->length;
     *costs = (apus_costs){.size = sizeof *costs, .draft_ns = (uint64_t)l->draft_ns};
     for (uint32_t n = 1; n <= LENGTH_COLUMNS; n++) costs->verify_ns[n - 1] = (uint64_t)l->verify_ns[n];

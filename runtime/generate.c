@@ -1,5 +1,4 @@
 /* A generation: begin, rounds of one id, the figures. */
-#include "hal/fenv.h"
 #include "runtime/session.h"
 
 APUS_API void apus_cancel(apus_session *s) {
@@ -11,9 +10,8 @@ APUS_API const char *apus_stop_reason_text(apus_stop_reason reason) {
     return (uint32_t)reason < sizeof text / sizeof *text ? text[reason] : "";
 }
 
-APUS_API apus_status apus_begin(apus_session *s, const apus_sampling *sampling) {
+static apus_status begin(apus_session *s, const apus_sampling *sampling) {
     struct generation g = {.running = 1};
-    if (!s) return APUS_E_ARGUMENT;
     apus_status status = sampler_open(&g.sampler, sampling);
     if (status) return status;
     if (!s->count) return APUS_E_ORDER;
@@ -24,6 +22,11 @@ APUS_API apus_status apus_begin(apus_session *s, const apus_sampling *sampling) 
     s->generation = g;
     text_out_begin(&s->text, g.sampler.config.stops, g.sampler.config.stops_count);
     return APUS_OK;
+}
+
+APUS_API apus_status apus_begin(apus_session *s, const apus_sampling *sampling) {
+    apus_status status = session_enter(s);
+    return status ? status : session_leave(s, begin(s, sampling));
 }
 
 static int is_end(const struct vocab *vocab, int32_t id) {
@@ -138,18 +141,17 @@ static apus_status next_round(apus_session *s, apus_piece *piece) {
     return APUS_OK;
 }
 
-APUS_API apus_status apus_next(apus_session *s, apus_piece *piece) {
-    if (!s || !piece) return APUS_E_ARGUMENT;
+static apus_status next(apus_session *s, apus_piece *piece) {
+    if (!piece) return APUS_E_ARGUMENT;
     struct generation *g = &s->generation;
     if (!g->running) return APUS_E_ORDER;
     apus_piece out = {.text = "", .ids = s->piece_ids, .log_probs = s->piece_log_probs};
-    uint64_t began = port_now(&s->model->port), fenv = fenv_enter();
+    uint64_t began = port_now(&s->model->port);
     apus_status status = next_round(s, &out);
     if (status || out.stop) {
         g->running = 0;
         if (out.stop != APUS_STOP_TEXT) text_out_end(&s->text);
     }
-    fenv_leave(fenv);
     g->ns += port_now(&s->model->port) - began;
     if (status) return status;
     text_out_take(&s->text, &out.text, &out.bytes);
@@ -157,8 +159,15 @@ APUS_API apus_status apus_next(apus_session *s, apus_piece *piece) {
     return APUS_OK;
 }
 
+APUS_API apus_status apus_next(apus_session *s, apus_piece *piece) {
+    apus_status status = session_enter(s);
+    return status ? status : session_leave(s, next(s, piece));
+}
+
 APUS_API apus_status apus_stats(const apus_session *s, apus_stats_t *stats) {
-    if (!s || !stats) return APUS_E_ARGUMENT;
+    apus_status status = session_look(s);
+    if (status) return status;
+    if (!stats) return APUS_E_ARGUMENT;
     const struct generation *g = &s->generation;
     const struct track_engine *e = track_engine(&s->target);
     *stats = (apus_stats_t){.positions = s->target.evaluated,

@@ -144,8 +144,11 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
     return status;
 }
 
+/* It stays busy: what its port calls while threads and devices are let go, and what is called after it, finds no session. */
 APUS_API void apus_close(apus_session *session) {
-    if (!session) return;
+    if (session_enter(session)) return;
+    uint64_t fenv = session->fenv;
     if (session->draft.track.model) track_close(&session->draft.track);
     track_close(&session->target);
+    fenv_leave(fenv);
 }

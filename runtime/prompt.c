@@ -1,5 +1,4 @@
 /* What is in the context: prompts, appended parts, evaluated ids, rewinding. */
-#include "hal/fenv.h"
 #include "runtime/session.h"
 
 /* Tokenizes parts into s->fresh. room: how many ids the context still takes. Changes nothing else. */
@@ -21,18 +20,17 @@ static apus_status tokenize(apus_session *s, const apus_part *parts, size_t part
 }
 
 static apus_status timed_evaluate(apus_session *s, int want_logits, uint64_t deadline_ns) {
-    uint64_t began = port_now(&s->model->port), fenv = fenv_enter();
+    uint64_t began = port_now(&s->model->port);
     uint32_t before = s->target.evaluated;
     apus_status status = evaluate(s, want_logits, deadline_ns);
-    fenv_leave(fenv);
     s->prompt_ns += port_now(&s->model->port) - began;
     s->prompt_tokens += s->target.evaluated - (before < s->target.evaluated ? before : s->target.evaluated);
     return status;
 }
 
-APUS_API apus_status apus_prompt(apus_session *s, const apus_part *parts, size_t count, uint64_t deadline_ns) {
+static apus_status prompt(apus_session *s, const apus_part *parts, size_t count, uint64_t deadline_ns) {
     uint32_t n, common = 0;
-    if (!s || !parts || !count) return APUS_E_ARGUMENT;
+    if (!parts || !count) return APUS_E_ARGUMENT;
     apus_status status = tokenize(s, parts, count, s->context, &n);
     if (status) return status;
     if (!n) return APUS_E_ARGUMENT;
@@ -46,9 +44,14 @@ APUS_API apus_status apus_prompt(apus_session *s, const apus_part *parts, size_t
     return timed_evaluate(s, 1, deadline_ns);
 }
 
-APUS_API apus_status apus_append(apus_session *s, const apus_part *parts, size_t count, uint64_t deadline_ns) {
+APUS_API apus_status apus_prompt(apus_session *s, const apus_part *parts, size_t count, uint64_t deadline_ns) {
+    apus_status status = session_enter(s);
+    return status ? status : session_leave(s, prompt(s, parts, count, deadline_ns));
+}
+
+static apus_status append(apus_session *s, const apus_part *parts, size_t count, uint64_t deadline_ns) {
     uint32_t n = 0;
-    if (!s || (count && !parts)) return APUS_E_ARGUMENT;
+    if (count && !parts) return APUS_E_ARGUMENT;
     if (count) {
         apus_status status = tokenize(s, parts, count, s->context - s->count, &n);
         if (status) return status;
@@ -59,6 +62,11 @@ APUS_API apus_status apus_append(apus_session *s, const apus_part *parts, size_t
     s->count += n;
     s->generation.running = 0;
     return timed_evaluate(s, 1, deadline_ns);
+}
+
+APUS_API apus_status apus_append(apus_session *s, const apus_part *parts, size_t count, uint64_t deadline_ns) {
+    apus_status status = session_enter(s);
+    return status ? status : session_leave(s, append(s, parts, count, deadline_ns));
 }
 
 /* Passes of at most HAL_LOGITS_MAX columns where logits are wanted, copied out row by row. */
@@ -77,12 +85,11 @@ static apus_status evaluate_rows(apus_session *s, float *logits, uint32_t first)
     return APUS_OK;
 }
 
-APUS_API apus_status apus_eval(apus_session *s, const int32_t *ids, size_t count, float *logits, size_t *done) {
-    if (!s || !ids || !count) return APUS_E_ARGUMENT;
+static apus_status eval(apus_session *s, const int32_t *ids, size_t count, float *logits, size_t *done) {
+    if (!ids || !count) return APUS_E_ARGUMENT;
     if (count > s->context - s->count) return APUS_E_CONTEXT;
     for (size_t i = 0; i < count; i++)
         if (ids[i] < 0 || (uint32_t)ids[i] >= s->target.hal.model->vocab) return APUS_E_TOKEN;
-    uint64_t fenv = fenv_enter();
     uint32_t first = s->count;
     overlap_drop(s);
     apus_status status = evaluate(s, 0, 0); /* ids that a generation left unevaluated */
@@ -95,20 +102,31 @@ APUS_API apus_status apus_eval(apus_session *s, const int32_t *ids, size_t count
         if (done) *done = s->target.evaluated - first;
         s->count = s->target.evaluated;
     }
-    fenv_leave(fenv);
     return status;
 }
 
-APUS_API apus_status apus_rewind(apus_session *s, size_t position) {
-    if (!s || position > s->count) return APUS_E_ARGUMENT;
+APUS_API apus_status apus_eval(apus_session *s, const int32_t *ids, size_t count, float *logits, size_t *done) {
+    apus_status status = session_enter(s);
+    return status ? status : session_leave(s, eval(s, ids, count, logits, done));
+}
+
+static apus_status rewind_to(apus_session *s, size_t position) {
+    if (position > s->count) return APUS_E_ARGUMENT;
     session_rewind(s, (uint32_t)position);
     s->count = (uint32_t)position;
     s->generation.running = 0;
     return APUS_OK;
 }
 
+APUS_API apus_status apus_rewind(apus_session *s, size_t position) {
+    apus_status status = session_enter(s);
+    return status ? status : session_leave(s, rewind_to(s, position));
+}
+
 APUS_API apus_status apus_ids(const apus_session *s, const int32_t **ids, size_t *count) {
-    if (!s || !ids || !count) return APUS_E_ARGUMENT;
+    apus_status status = session_look(s);
+    if (status) return status;
+    if (!ids || !count) return APUS_E_ARGUMENT;
     *ids = s->ids;
     *count = s->count;
     return APUS_OK;

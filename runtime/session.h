@@ -43,6 +43,8 @@ struct apus_session {
     size_t tokenize_bytes;
     void *sample_scratch;
 
+    uint32_t busy;   /* atomic: a call is in progress; */
+    uint64_t fenv;   /* the caller's float environment meanwhile */
     uint32_t cancel; /* atomic */
     struct generation generation;
     struct text_out text; /* what the user will see of it */
@@ -52,6 +54,13 @@ struct apus_session {
     uint64_t reused, prompt_tokens, prompt_ns;
     uint64_t arena_bytes;
 };
+
+/* runtime/calls.c. Every public call that takes a session begins with one of these and goes on where it gives APUS_OK: a call from a callback
+ * of another one gets APUS_E_ORDER, and APUS_E_ARGUMENT is for no session. session_enter sets the float environment too; session_leave gives
+ * both back and returns `status`. session_look is for calls that change nothing and call nothing. */
+apus_status session_enter(apus_session *session);
+apus_status session_leave(apus_session *session, apus_status status);
+apus_status session_look(const apus_session *session);
 
 /* runtime/evaluate.c: evaluates ids[target.evaluated .. count) in chunks and leaves logits behind the last position if want_logits.
  * APUS_PARTIAL: a deadline (0: none) or cancel; target.evaluated says how far it came. After APUS_E_NUMERIC and APUS_E_ENGINE the context

@@ -43,7 +43,9 @@ static void clear_tail(uint8_t *head, uint32_t evaluated, uint32_t slots, uint32
 }
 
 APUS_API apus_status apus_save(const apus_session *s, void *data, size_t capacity, size_t *bytes) {
-    if (!s || !bytes) return APUS_E_ARGUMENT;
+    apus_status status = session_look(s);
+    if (status) return status;
+    if (!bytes) return APUS_E_ARGUMENT;
     uint64_t need = state_bytes(s, s->target.evaluated);
     if (data && capacity < need) return APUS_E_SPACE;
     *bytes = (size_t)need;
@@ -111,9 +113,9 @@ static apus_status check(const apus_session *s, const uint8_t *data, size_t byte
     return APUS_OK;
 }
 
-APUS_API apus_status apus_restore(apus_session *s, const void *data, size_t bytes) {
+static apus_status restore(apus_session *s, const void *data, size_t bytes) {
     struct state_header header;
-    if (!s || !data) return APUS_E_ARGUMENT;
+    if (!data) return APUS_E_ARGUMENT;
     apus_status status = check(s, data, bytes, &header);
     if (status) return status;
     uint32_t slots = round_up(header.evaluated, 16), hd = s->target.hal.model->head_dim;
@@ -136,4 +138,9 @@ APUS_API apus_status apus_restore(apus_session *s, const void *data, size_t byte
     s->count = s->target.evaluated = header.evaluated;
     s->generation.running = 0;
     return APUS_OK;
+}
+
+APUS_API apus_status apus_restore(apus_session *s, const void *data, size_t bytes) {
+    apus_status status = session_enter(s);
+    return status ? status : session_leave(s, restore(s, data, bytes));
 }

@@ -7,6 +7,9 @@
  *    means the default unless said otherwise. A size of 0 or larger than this library's own struct is APUS_E_ARGUMENT.
  *  - A session is used by one thread at a time, except apus_cancel. Blobs and models are read-only and may be shared by sessions on
  *    any threads.
+ *  - A callback (apus_logits_fn, the port's functions) calls nothing of a session but apus_cancel, closes no model, and returns: no
+ *    longjmp and no exception leaves it. A call into a session in which a call is in progress is APUS_E_ORDER, and apus_close does
+ *    nothing then.
  *  - Every call sets round-to-nearest without flush-to-zero for its duration and restores the caller's float environment.
  *  - Text is UTF-8 with an explicit byte count; it need not be valid UTF-8 nor end in a zero byte.
  *
@@ -57,7 +60,7 @@ enum {
     APUS_E_TOKEN = -8,       /* a token id, or the name of a special token, that the vocabulary does not have */
     APUS_E_TEXT = -9,        /* more text than the session was opened for (config.prompt_bytes) */
     APUS_E_MISMATCH = -10,   /* a saved state or draft that belongs to another model */
-    APUS_E_ORDER = -11,      /* a call at the wrong time: apus_next before apus_begin, apus_begin before apus_prompt */
+    APUS_E_ORDER = -11,      /* a call at the wrong time: apus_next before apus_begin, apus_begin before apus_prompt, from a callback */
     APUS_E_NUMERIC = -12,    /* a value left the range the numeric contract allows (weights that make no sense) */
     APUS_E_ENGINE = -13,     /* an engine failed and no other could take over */
     APUS_E_CONTRACT = -14    /* this build or machine does not round as the numeric contract needs; the log says which check failed */
@@ -249,6 +252,7 @@ typedef struct apus_config {
  * log of the model's port, for a draft whose token texts differ from the model's. */
 APUS_API apus_status apus_measure(const apus_config *config, apus_memory *memory);
 APUS_API apus_status apus_open(apus_session **session, const apus_config *config, void *arena, size_t bytes);
+/* Not from a callback: it does nothing while a call is in progress, and the session stays open. */
 APUS_API void apus_close(apus_session *session);
 
 /* What the session reckons with by now, with *costs's size filled in. */
@@ -269,7 +273,7 @@ APUS_API void apus_cancel(apus_session *session);
 
 /* Called before each choice with the raw logits of the real vocabulary; may change them (-inf: never; a NaN or more than 2^50 fails the
  * round with APUS_E_NUMERIC). ids: the accepted ids of this generation so far. Must be a pure function of its arguments, or speculation
- * changes the output. */
+ * changes the output. What it may call: see the rules at the top. */
 typedef void (*apus_logits_fn)(void *user, float *logits, uint32_t vocab, const int32_t *ids, size_t count);
 
 typedef struct apus_stop {

@@ -1,6 +1,7 @@
 /* What the embedder lends to Apus: a clock, a log, threads. Every member may be NULL and then that service is absent:
  * no clock (deadlines and timings off), no log (status codes only), no threads (the caller's thread does all the work), no libraries
  * (the CPU engine alone), no device files (no engine that talks to a kernel driver), no energy (no joules in figures).
+ * None of them calls Apus (apus_cancel excepted), none is left by longjmp or an exception.
  * port/posix.c fills one for Linux and the like; port/none.c is the empty one for images without an operating system. */
 #ifndef APUS_PORT_H
 #define APUS_PORT_H
