@@ -120,7 +120,7 @@ int small_gguf_write(const struct small_gguf *spec, const char *path) {
     s.positions = or_default(s.positions, 128);
     FILE *f = fopen(path, "wb");
     if (!f) return 1;
-    put(f, "GGUF", 4), put32(f, 3), put64(f, 2 + 9 * (uint64_t)s.layers + !s.tied), put64(f, 20 + (s.chat_template != NULL));
+    put(f, "GGUF", 4), put32(f, 3), put64(f, 2 + 9 * (uint64_t)s.layers + !s.tied), put64(f, (s.no_tokenizer ? 13 : 20) + (s.chat_template != NULL));
     key_text(f, "general.architecture", "llama");
     key_text(f, "general.name", "Small Model");
     key_uint(f, "llama.block_count", s.layers);
@@ -134,7 +134,7 @@ int small_gguf_write(const struct small_gguf *spec, const char *path) {
     key_uint(f, "llama.context_length", s.positions);
     key_float(f, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
     key_float(f, "llama.rope.freq_base", 10000);
-    write_tokenizer(f, s.vocab);
+    if (!s.no_tokenizer) write_tokenizer(f, s.vocab);
     if (s.chat_template) key_text(f, "tokenizer.chat_template", s.chat_template);
     struct tensors t = {.f = f, .seed = 3, .table = 1, .spoil = s.spoil};
     all_tensors(&t, &s);

@@ -15,6 +15,7 @@ struct small_gguf {
     uint32_t vocab;     /* 264; at least 259 */
     uint32_t positions; /* 128 */
     int tied;
+    int no_tokenizer;
     float spoil;               /* where not 0, a value of blk.0.attn_q.weight in row 2 */
     const char *chat_template; /* NULL: none */
 };

@@ -321,6 +321,20 @@ static void chat_templates_are_left_behind(void **state) {
     assert_true(same(in_folder("1.apus"), in_folder("2.apus")));
 }
 
+/* As llama.cpp's own tests write them: such a model runs on ids. */
+static void a_model_without_tokenizer(void **state) {
+    (void)state;
+    write_source("ids.gguf", (struct small_gguf){.no_tokenizer = 1});
+    assert_int_equal(RUN(in_folder("ids.gguf"), "-o", in_folder("ids.apus")), 0);
+    struct file file = map(in_folder("ids.apus"));
+    struct blob blob;
+    char why[BLOB_WHY] = "";
+    if (blob_open(&blob, file.data, file.bytes, why) != APUS_OK) fail_msg("%s", why);
+    assert_int_equal(blob.model->vocab, 264);
+    assert_non_null(strstr(blob.text + blob.model->provenance, "no tokenizer"));
+    unmap(file);
+}
+
 static void help_and_version(void **state) {
     (void)state;
     assert_int_equal(RUN("--help"), 0);
@@ -529,7 +543,8 @@ int main(void) {
                                        cmocka_unit_test(spends_a_budget),
                                        cmocka_unit_test(calibrates),
                                        cmocka_unit_test(chat_templates_are_left_behind),
-                                       cmocka_unit_test(help_and_version),
+                                       cmocka_unit_test(a_model_without_tokenizer),
+        cmocka_unit_test(help_and_version),
                                        cmocka_unit_test(wrong_usage),
                                        cmocka_unit_test(wrong_files),
                                        cmocka_unit_test(models_outside_the_format),

@@ -69,6 +69,8 @@ def straighten(x, heads):
 
 # Where the half-precision numbers of a block lie.
 HALVES = dict(Q4_0=[0], Q4_1=[0, 2], Q5_0=[0], Q5_1=[0, 2], Q8_0=[0], Q2_K=[80, 82], Q3_K=[108], Q4_K=[0, 2], Q5_K=[0, 2], Q6_K=[208])
+HALVES |= dict(IQ4_NL=[0], IQ4_XS=[0], IQ3_S=[0], IQ3_XXS=[0], IQ2_S=[0], IQ2_XS=[0], IQ2_XXS=[0],
+               IQ1_S=[0], IQ1_M=[], TQ1_0=[52], TQ2_0=[64], MXFP4=[], NVFP4=[])
 
 
 def finite_halves(count):
@@ -83,6 +85,9 @@ def random_bytes(kind, rows, cols):
     if kind == "F32":
         data = rng.standard_normal((rows, cols), np.float32)
         return data, data
+    if kind == "F64":
+        data = rng.standard_normal((rows, cols))
+        return data, data.astype(np.float32)
     if kind in ("F16", "BF16"):
         bits = finite_halves(rows * cols) if kind == "F16" else rng.integers(0, 0x7f80, rows * cols, dtype=np.uint16)
         data = bits.reshape(rows, cols)
@@ -92,6 +97,10 @@ def random_bytes(kind, rows, cols):
     blocks = rng.integers(0, 256, (rows * cols // block, size), dtype=np.uint8)
     for at in HALVES[kind]:
         blocks[:, at:at + 2] = finite_halves(len(blocks)).view(np.uint8).reshape(-1, 2)
+    if kind == "IQ1_M":  # the scale lies in four nibbles, the last has its upper bits
+        blocks[:, 55] &= 0xbf
+    if kind == "MXFP4":  # 6 times 2^126 is infinite
+        blocks[:, 0] = np.minimum(blocks[:, 0], 250)
     data = blocks.reshape(rows, -1)
     return data, gguf.quants.dequantize(data, gguf.GGMLQuantizationType[kind]).reshape(rows, cols)
 
@@ -133,7 +142,8 @@ def write_gguf(path, arch, layers, kinds, dim=256, vocab=320, qkv_bias=False, di
         data, values = random_bytes("F32" if len(shape) == 1 else kind, rows, cols)
         if len(shape) == 1:
             data = data.reshape(-1)
-        raw = None if data.dtype in (np.float32, np.float16) else gguf.GGMLQuantizationType[kind]
+        plain = data.dtype in (np.float32, np.float16, np.float64)
+        raw = None if plain else gguf.GGMLQuantizationType[kind]
         w.add_tensor(name, data, raw_dtype=raw)
         if arch != "qwen2" and role in ("q", "q_bias", "k", "k_bias"):
             count = layers[layer][0 if role[0] == "q" else 1]
@@ -165,11 +175,13 @@ def check(path, wanted, what):
 
 
 def check_gguf(folder):
-    kinds = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"]
+    kinds = ["F32", "F64", "F16", "BF16"] + list(HALVES)
     path = os.path.join(folder, "m.gguf")
     config, got = check(path, write_gguf(path, "llama", [(4, 2, 64, 512)] * len(kinds), kinds), "every type")
     assert [got["q", i][0] for i in range(len(kinds))] == kinds
-    assert config["layers"] == 13 and config["theta"] == 500000 and config["ends"] == [2, 7] and config["bos"] == 1 and not config["tied"]
+    assert config["layers"] == len(kinds) == 27
+    assert config["theta"] == 500000 and config["ends"] == [2, 7] and config["bos"] == 1
+    assert not config["tied"]
     os.remove(path)
     config, _ = check(path, write_gguf(path, "llama", [(4, 2, 32, 256)] * 2, ["Q8_0"] * 2, qkv_bias=True, divisors=True, tied=True), "llama, biases")
     assert config["qkv_bias"] and config["tied"] and config["scaling"] == 3

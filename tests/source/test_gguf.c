@@ -69,7 +69,7 @@ static void block_row(desc *g) { g->tensors[2].type = GGUF_TYPE_Q4_0; }
 static void block_row_256(desc *g) { g->tensors[2].type = GGUF_TYPE_Q6_K; }
 static void type_retired(desc *g) { g->tensors[2].type = 4; }
 static void type_retired_late(desc *g) { g->tensors[2].type = 31; }
-static void type_iq(desc *g) { g->tensors[2].type = 23; }
+static void type_unread(desc *g) { g->tensors[2].type = 9; }
 static void type_unknown(desc *g) { g->tensors[2].type = 1000; }
 static void type_negative(desc *g) { g->tensors[2].type = (uint32_t)-1; }
 static void offset_misaligned(desc *g) { g->tensors[2].shift = 4; }
@@ -141,7 +141,7 @@ static const struct {
     {block_row_256, "not a multiple"},
     {type_retired, "Q4_2 (retired)"},
     {type_retired_late, "Q4_0_4_4 (retired)"},
-    {type_iq, "IQ4_XS"},
+    {type_unread, "Q8_1"},
     {type_unknown, "unknown"},
     {type_negative, "unknown"},
     {offset_misaligned, "offset"},
@@ -338,6 +338,50 @@ static void what_is_no_file_is_refused(void **state) {
     }
 }
 
+/* Blocks of any bytes, at the very end of memory that is theirs: nothing behind them is read. */
+static void any_block_is_safe(void **state) {
+    (void)state;
+    enum { BLOCKS = 64 };
+    static float out[BLOCKS * 256];
+    for (uint32_t type = 0; type < 64; type++) {
+        const struct gguf_type_info *info = gguf_type_info(type);
+        if (!info) continue;
+        assert_string_equal(info->name, gguf_type_name(type));
+        assert_true(info->block >= 1 && info->block <= 256);
+        uint8_t *blocks = malloc((size_t)BLOCKS * info->bytes);
+        assert_non_null(blocks);
+        for (uint32_t fill = 0; fill < 259; fill++) {
+            uint64_t seed = type + 64 * (uint64_t)fill;
+            for (size_t i = 0; i < (size_t)BLOCKS * info->bytes; i++) {
+                seed = seed * 6364136223846793005u + 1442695040888963407u;
+                blocks[i] = fill < 256 ? (uint8_t)fill : (uint8_t)(seed >> 56);
+            }
+            gguf_dequantize((enum gguf_type)type, blocks, BLOCKS, out);
+            size_t finite = fill == 0 ? BLOCKS * info->block : 0;
+            for (size_t i = 0; i < finite; i++) assert_true(isfinite(out[i]));
+        }
+        free(blocks);
+    }
+}
+
+/* Worked by hand from the formats' descriptions. */
+static void values_of_new_types(void **state) {
+    (void)state;
+    float out[256];
+    const uint8_t iq4_nl[18] = {0x00, 0x3c, 0xf0, 0x87}; /* scale 1 */
+    gguf_dequantize(GGUF_TYPE_IQ4_NL, iq4_nl, 1, out);
+    assert_true(out[0] == -127 && out[16] == 113 && out[1] == -10 && out[17] == 1);
+    const uint8_t mxfp4[17] = {128, 0x71, 0x9f}; /* scale 2; halves, 6, -6, -0.5 */
+    gguf_dequantize(GGUF_TYPE_MXFP4, mxfp4, 1, out);
+    assert_true(out[0] == 1 && out[16] == 12 && out[1] == -12 && out[17] == -1 && out[2] == 0);
+    const uint8_t tq2_0[66] = {[0] = 0xe4, [64] = 0x00, [65] = 0x40}; /* 0, 1, 2, 3; scale 2 */
+    gguf_dequantize(GGUF_TYPE_TQ2_0, tq2_0, 1, out);
+    assert_true(out[0] == -2 && out[32] == 0 && out[64] == 2 && out[96] == 4 && out[128] == -2);
+    const uint8_t f64[8] = {0, 0, 0, 0, 0, 0, 0x04, 0xc0}; /* -2.5 */
+    gguf_dequantize(GGUF_TYPE_F64, f64, 1, out);
+    assert_true(out[0] == -2.5f);
+}
+
 /* A sentence may carry a hostile name, but no control characters to the terminal. */
 static void sentences_are_printable(void **state) {
     (void)state;
@@ -357,6 +401,8 @@ int main(void) {
         cmocka_unit_test(any_byte_may_change),
         cmocka_unit_test(a_shrinking_file_is_an_error),
         cmocka_unit_test(what_is_no_file_is_refused),
+        cmocka_unit_test(any_block_is_safe),
+        cmocka_unit_test(values_of_new_types),
         cmocka_unit_test(sentences_are_printable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

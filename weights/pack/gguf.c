@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "weights/pack/gguf_bytes.h"
 #include "weights/pack/source_file.h"
 
 /* Bounds on what a file may ask for. Real files stay far below: tens of keys, a few thousand tensors, some 10 MB of vocabulary. */
@@ -30,9 +31,6 @@ struct gguf {
     const struct pair **by_key;         /* sorted */
     const struct gguf_tensor **by_name; /* sorted */
 };
-
-static uint32_t u32_at(const uint8_t *p) { return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24; }
-static uint64_t u64_at(const uint8_t *p) { return u32_at(p) | (uint64_t)u32_at(p + 4) << 32; }
 
 static const uint8_t KIND_BYTES[13] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
 static const char *const KIND_NAMES[13] = {"uint8",   "int8",   "uint16", "int16",  "uint32", "int32",  "float32",

@@ -198,6 +198,8 @@ static bool read_vocabulary(struct reader *r, struct model_config *c) {
         return diag_fail(r->d, "%s: %s is %llu, but token_embd.weight has %u rows", r->file, r->key, (unsigned long long)vocab, c->vocab);
     struct gguf_array tokens = {.count = vocab};
     if (gguf_get_array(r->gguf, "tokenizer.ggml.tokens", &tokens, r->d) == GGUF_BAD) return false;
+    if (!gguf_has(r->gguf, "tokenizer.ggml.tokens") && !gguf_has(r->gguf, "tokenizer.ggml.model"))
+        config_note(c, "the file has no tokenizer, so the blob takes and gives ids alone");
     if (tokens.count != vocab)
         return diag_fail(r->d, "%s: %llu tokens, but token_embd.weight has %u rows", r->file, (unsigned long long)tokens.count, c->vocab);
     return true;

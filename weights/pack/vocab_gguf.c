@@ -135,13 +135,22 @@ static bool read_spm_rules(struct builder *b, const struct gguf *g, struct diag 
     return true;
 }
 
+/* No id has a text then, and the blob takes ids alone. */
+static bool read_no_tokenizer(struct builder *b, const struct vocab_request *r, struct diag *d) {
+    if (!builder_init(b, r->rows, d)) return false;
+    b->kind = VOCAB_BPE, b->pre = VOCAB_PRE_GPT2, b->order = BUILDER_MERGES;
+    return builder_index(b, d);
+}
+
 bool vocab_read_gguf(struct builder *b, const struct vocab_request *r, struct diag *d) {
     const struct gguf *g = r->gguf;
     struct gguf_text model;
     struct gguf_array tokens;
     static const char *const ends[] = {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"};
     enum gguf_found found = gguf_get_text(g, "tokenizer.ggml.model", &model, d);
-    if (found != GGUF_FOUND) return found == GGUF_BAD ? false : diag_fail(d, "tokenizer.ggml.model is missing");
+    if (found == GGUF_BAD) return false;
+    if (found == GGUF_ABSENT && !gguf_has(g, "tokenizer.ggml.tokens")) return read_no_tokenizer(b, r, d);
+    if (found != GGUF_FOUND) return diag_fail(d, "tokenizer.ggml.model is missing");
     bool spm = text_is(model, "llama");
     if (!spm && !text_is(model, "gpt2"))
         return diag_fail(d, "tokenizer.ggml.model is \"%.*s\" where llama or gpt2 is expected", model.bytes < 64 ? (int)model.bytes : 64,

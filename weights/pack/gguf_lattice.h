@@ -1,0 +1,19 @@
+/* One block of each of ggml's IQ1, IQ2 and IQ3 types: a scale per 16 or 32 values, points of a
+ * lattice, and signs.
+ *
+ * in: the block, gguf_type_info's bytes of it; out: its 256 values. Every index that bytes can make
+ * is inside its grid. */
+#ifndef PACK_GGUF_LATTICE_H
+#define PACK_GGUF_LATTICE_H
+
+#include <stdint.h>
+
+void dequantize_iq2_xxs(const uint8_t *in, float *out);
+void dequantize_iq2_xs(const uint8_t *in, float *out);
+void dequantize_iq2_s(const uint8_t *in, float *out);
+void dequantize_iq3_xxs(const uint8_t *in, float *out);
+void dequantize_iq3_s(const uint8_t *in, float *out);
+void dequantize_iq1_s(const uint8_t *in, float *out);
+void dequantize_iq1_m(const uint8_t *in, float *out);
+
+#endif
