@@ -1,10 +1,12 @@
 /* apus: the command line. This file finds the command; each command is a file of its own. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "command.h"
 #include "fail.h"
 #include "help.h"
+#include "hints.h"
 #include "json.h"
 #include "options.h"
 
@@ -30,6 +32,13 @@ static int print_version(int json) {
     return json_print(object);
 }
 
+/* Whether sentences are to be objects; before anything can be wrong. */
+static int asks_for_json(int argc, char **argv) {
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (!strcmp(argv[i], "--json") || !strcmp(argv[i], "--jsonl")) return 1;
+    return 0;
+}
+
 /* `apus --version` with nothing else but --json. */
 static int asks_for_version(int argc, char **argv, int *json) {
     int version = 0;
@@ -48,27 +57,31 @@ static int asks_for_version(int argc, char **argv, int *json) {
 int main(int argc, char **argv) {
     struct settings settings;
     int at = 1, json = 0;
+    signal(SIGPIPE, SIG_DFL); /* who reads no more of the text ends it, without a word */
     settings_defaults(&settings);
+    if (asks_for_json(argc, argv)) fail_json();
     if (asks_for_version(argc, argv, &json)) return print_version(json);
     int status = options_parse(NULL, &settings, argc, argv, 1, &at);
     if (status) return status;
-    if (at == argc && settings.want_help) {
-        settings.operand = NULL;
-        return command_help.main(&settings);
-    }
+    if (at == argc && settings.want_help) return command_help.main(&settings);
     if (at == argc) {
+        if (settings.json) return fail(EXIT_USAGE, "no command was given.");
         help_overview(stderr);
         return EXIT_USAGE;
     }
     const struct command *command = command_find(argv[at]);
-    if (!command) return fail(EXIT_USAGE, "there is no command '%s'. See: apus help", argv[at]);
+    if (!command) {
+        hint_command(argv[at], argc, argv);
+        return fail(EXIT_USAGE, "there is no command '%s'.", argv[at]);
+    }
     fail_command(command->name);
     status = options_parse(command, &settings, argc, argv, at + 1, NULL);
     if (status) return status;
     if (settings.want_help) {
-        settings.operand = command->name;
+        settings.topic = command->name;
         return command_help.main(&settings);
     }
+    if (settings.quiet) fail_quiet();
     status = options_resolve(&settings);
     return status ? status : command->main(&settings);
 }

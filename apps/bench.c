@@ -393,53 +393,72 @@ static int bench_main(const struct settings *settings) {
 static const struct option options[] = {
     OPTION_MODEL,
     {NULL, "--seconds", OPTION_COUNT, offsetof(struct settings, seconds), 1, 3600, "N",
-     "about how long to measure (default 30); large models take longer"},
+     "about how long to measure (default 30); large models take longer",
+     "about how long to measure (default 30)"},
     {NULL, "--at", OPTION_COUNT, offsetof(struct settings, at), 1, 131072, "N",
-     "without a draft: decode and verify behind N tokens, which are evaluated first (default: at most 128)"},
+     "without a draft: decode and verify behind N tokens, which are evaluated first (default: at "
+     "most 128)",
+     "measure behind N tokens (default: at most 128)"},
     {"-d", "--draft", OPTION_STRING, offsetof(struct settings, draft), 0, 0, "FILE",
-     "a smaller model's blob, for --pair, --agreement and --replay"},
+     "a smaller model's blob, for --pair, --agreement and --replay",
+     "a smaller model's blob, for the three below"},
     OPTION_DRAFT_ENGINE,
     {NULL, "--pair", OPTION_FLAG, offsetof(struct settings, pair), 0, 0, NULL,
-     "decode a few prompts plainly and with every number of proposals, greedy and sampled"},
+     "decode a few prompts plainly and with every number of proposals, greedy and sampled",
+     "what the draft gains on a few prompts"},
     {NULL, "--agreement", OPTION_FLAG, offsetof(struct settings, agreement), 0, 0, NULL,
-     "how often both models choose the same token, with shared noise and by other ways of drawing"},
+     "how often both models choose the same token, with shared noise and by other ways of drawing",
+     "how often both choose the same token"},
     {NULL, "--replay", OPTION_REAL, offsetof(struct settings, replay), 0.1, 0.85, "ALPHA",
-     "time rounds of both models as if this share of 5 proposals were accepted, 0.1 to 0.85; the two need not share a tokenizer"},
+     "time rounds of both models as if this share of 5 proposals were accepted, 0.1 to 0.85; the "
+     "two need not share a tokenizer",
+     "times of rounds under this share of acceptance"},
 };
 
 const struct command command_bench = {
     .name = "bench",
     .summary = "measure the speed beside the machine's limits",
-    .usage = "-m MODEL.apus [--seconds N] [--at N] [-d DRAFT.apus (--pair | --agreement | --replay ALPHA)]",
+    .usage = "MODEL.apus [-d DRAFT.apus (--pair | --agreement | --replay A)]",
     .description =
-        "Measures decoding, the evaluation of 1, 2, 4, 8 and 16 tokens in one pass, and a prompt (of 512 tokens, or as many as the time "
-        "allows), in turns with two limits of the machine: reading as many bytes as the model has (at most 1 GiB), and int8 multiply-adds "
+        "Measures decoding, the evaluation of 1, 2, 4, 8 and 16 tokens in one pass, and a prompt "
+        "(of 512 tokens, or as many as the time "
+        "allows), in turns with two limits of the machine: reading as many bytes as the model has "
+        "(at most 1 GiB), and int8 multiply-adds "
         "in registers (vpdpbusd, or what the "
         "processor has). Prints medians. Ratios hold within one run only.\n\n"
-        "With --json: read_gb_per_s, vpdpbusd_gmac_per_s, decode (tps, weight_gb_per_s, of_roof: its share of read_gb_per_s; gb_per_s and "
+        "With --json: read_gb_per_s, vpdpbusd_gmac_per_s, decode (tps, weight_gb_per_s, of_roof: "
+        "its share of read_gb_per_s; gb_per_s and "
         "with_kv_of_roof: keys and values included), verify "
-        "(columns, ms, ratio to one column), prefill (tokens, tps, gmac_per_s, of_peak: the layers' multiply-adds over the limit), "
-        "joules_per_token of decode and prefill (null where not known: energy says what they are of, or why there are none; on Linux what "
+        "(columns, ms, ratio to one column), prefill (tokens, tps, gmac_per_s, of_peak: the "
+        "layers' multiply-adds over the limit), "
+        "joules_per_token of decode and prefill (null where not known: energy says what they are "
+        "of, or why there are none; on Linux what "
         "the "
         "processor's packages take, whatever runs on them, which root may read), "
-        "position (of decode and verify), repetitions, model, bytes, weight_bytes, bits_per_weight, machine (processor, processors, "
+        "position (of decode and verify), repetitions, model, bytes, weight_bytes, "
+        "bits_per_weight, machine (processor, processors, "
         "kernel), "
         "engine, cpu, threads, arena_bytes.\n\n"
-        "--pair compares plain and speculative decoding of the same text: tokens per second, speed-up, share of proposals accepted, tokens "
+        "--pair compares plain and speculative decoding of the same text: tokens per second, "
+        "speed-up, share of proposals accepted, tokens "
         "per "
-        "round, and the share of time outside model passes; the sweep repeats in turns, 25 at most, as long as --seconds allow, and "
+        "round, and the share of time outside model passes; the sweep repeats in turns, 25 at "
+        "most, as long as --seconds allow, and "
         "medians are "
         "given. --agreement goes along the target's own text and gives, by temperature, how "
         "often the "
-        "draft chooses the same token with the same random numbers, and what rejection sampling and independent draws would reach. "
+        "draft chooses the same token with the same random numbers, and what rejection sampling "
+        "and independent draws would reach. "
         "--replay imposes the acceptance, in bursts as real acceptance comes, and "
         "beside it "
-        "independent from token to token, and gives for each the ceiling that the measured costs allow.",
-    .example = "apus bench -m model.apus\n"
-               "apus bench -m large.apus -d small.apus --pair\n"
-               "apus bench -m large.apus -d small.apus --agreement\n"
-               "apus bench -m large.apus -d small.apus --replay 0.73",
+        "independent from token to token, and gives for each the ceiling that the measured costs "
+        "allow.",
+    .example = "apus bench model.apus\n"
+               "apus bench large.apus -d small.apus --pair\n"
+               "apus bench large.apus -d small.apus --agreement\n"
+               "apus bench large.apus -d small.apus --replay 0.73",
     .options = options,
     .options_count = COUNT_OF(options),
+    .operands = {OPERAND_MODEL},
     .main = bench_main,
 };

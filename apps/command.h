@@ -19,7 +19,7 @@ enum {
 
 /* Everything options can say. Zero means not given, except where settings_defaults says otherwise. */
 struct settings {
-    int json;
+    int json, jsonl, quiet;
     uint64_t threads; /* resolved to a number before a command runs */
     const char *cpu_name;
     apus_cpu cpu;
@@ -36,21 +36,22 @@ struct settings {
     const char *file; /* -f */
     const char *ids;  /* --ids */
     const char *output;
-    const char *operand; /* the argument without a dash */
+    const char *topic; /* of help */
 
     uint64_t tokens, context, top_k, seed, repeat_last, deadline_ms, seconds, at, proposals, draft_context;
     double replay, temperature, top_p, min_p, repeat_penalty;
     const char *stops[APUS_STOPS_MAX];
     size_t stops_count;
-    int pair, agreement, lookup, ignore_eos, bos, special, verify, man;
+    int pair, agreement, lookup, ignore_eos, bos, special, verify, man, all, escape, random_seed;
 };
 
 enum option_kind {
     OPTION_FLAG,   /* int, set to 1 */
     OPTION_STRING, /* const char * */
-    OPTION_COUNT,  /* uint64_t in low .. high */
-    OPTION_REAL,   /* double in low .. high */
-    OPTION_STOP    /* settings.stops, repeatable */
+    OPTION_COUNT, /* uint64_t in low .. high; a low of -1 is stored as 0: no limit */
+    OPTION_SEED, /* settings.seed; -1: any, and random_seed is set */
+    OPTION_REAL, /* double in low .. high */
+    OPTION_STOP  /* settings.stops, repeatable */
 };
 
 struct option {
@@ -61,7 +62,15 @@ struct option {
     double low, high;  /* high 0: any */
     const char *value; /* "FILE" in the help; NULL for a flag */
     const char *help;  /* a phrase without a period */
+    const char *brief; /* the same in 54 characters, for the help of one screen; NULL: not in it */
 };
+
+/* An argument without a dash. The first ones go where no option has put something. */
+struct operand {
+    const char *name; /* "MODEL.apus" */
+    size_t offset;    /* of a const char * in struct settings */
+};
+enum { OPERANDS_MAX = 2 };
 
 struct command {
     const char *name;
@@ -71,7 +80,7 @@ struct command {
     const char *example;     /* lines of shell */
     const struct option *options;
     size_t options_count;
-    const char *operand;                          /* "MODEL.apus" where one argument without a dash is taken, else NULL */
+    struct operand operands[OPERANDS_MAX];        /* up to the first without a name */
     int (*main)(const struct settings *settings); /* gives the exit status */
 };
 
@@ -87,22 +96,32 @@ const struct command *command_find(const char *name);
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Options that mean the same in several commands. */
-#define OPTION_MODEL                                                                                                                       \
-    { "-m", "--model", OPTION_STRING, offsetof(struct settings, model), 0, 0, "FILE", "the blob to use" }
-#define OPTION_TEXT                                                                                                                        \
-    { "-p", "--prompt", OPTION_STRING, offsetof(struct settings, text), 0, 0, "TEXT", "the text" }
-#define OPTION_FILE                                                                                                                        \
-    { "-f", "--file", OPTION_STRING, offsetof(struct settings, file), 0, 0, "FILE", "the text, from a file; - is standard input" }
-#define OPTION_DRAFT_ENGINE                                                                                                                \
-    {                                                                                                                                      \
-        NULL, "--draft-engine", OPTION_STRING, offsetof(struct settings, draft_engine), 0, 0, "NAME",                                      \
-            "engine the draft computes on (default: cpu)"                                                                                  \
-    }
-#define OPTION_IDS                                                                                                                         \
-    {                                                                                                                                      \
-        NULL, "--ids", OPTION_STRING, offsetof(struct settings, ids), 0, 0, "LIST",                                                        \
-            "token ids, such as 1,2,3, taken as they are; - reads them from standard input"                                                \
-    }
+/* Options and operands that mean the same in several commands. */
+/* clang-format off */
+#define OPERAND_MODEL {"MODEL.apus", offsetof(struct settings, model)}
+#define OPERAND_TEXT {"TEXT", offsetof(struct settings, text)}
+#define OPTION_MODEL \
+    {"-m", "--model", OPTION_STRING, offsetof(struct settings, model), 0, 0, "FILE", \
+     "the blob to use", NULL}
+#define OPTION_TEXT \
+    {"-p", "--prompt", OPTION_STRING, offsetof(struct settings, text), 0, 0, "TEXT", \
+     "the text", "the text"}
+#define OPTION_FILE \
+    {"-f", "--file", OPTION_STRING, offsetof(struct settings, file), 0, 0, "FILE", \
+     "the text, from a file; - is standard input, as is a pipe where no text is given", \
+     "the text, from a file; a pipe needs no option"}
+#define OPTION_ESCAPE \
+    {"-e", "--escape", OPTION_FLAG, offsetof(struct settings, escape), 0, 0, NULL, \
+     "take \\n, \\r, \\t, \\\\, \\', \\\" and \\xHH in the text given on the command line as the " \
+     "characters they stand for", \
+     "\\n, \\t, \\\\, \\xHH in the text are characters"}
+#define OPTION_DRAFT_ENGINE \
+    {NULL, "--draft-engine", OPTION_STRING, offsetof(struct settings, draft_engine), 0, 0, "NAME", \
+     "engine the draft computes on (default: cpu)", NULL}
+#define OPTION_IDS \
+    {NULL, "--ids", OPTION_STRING, offsetof(struct settings, ids), 0, 0, "LIST", \
+     "token ids, such as 1,2,3, taken as they are; - reads them from standard input", \
+     "token ids, such as 1,2,3"}
+/* clang-format on */
 
 #endif

@@ -202,12 +202,15 @@ static int compare_main(const struct settings *settings) {
     struct side side[2] = {0};
     struct text text;
     struct ids ids = {NULL, 0};
-    if (!settings->file) return fail(EXIT_USAGE, "no text was given: use -f FILE (- is standard input).");
-    if (!settings->reference) return fail(EXIT_USAGE, "no reference was given: use --reference FILE, a blob or logits.");
+    if (!settings->reference && settings->model) {
+        fail_hint("Give it behind the model or with --reference: a blob of the same vocabulary, or "
+                  "a file of logits.");
+        return fail(EXIT_USAGE, "no reference was given.");
+    }
     int status = load_blob(&side[1].loaded, settings->model);
     if (status) return status;
     side[1].name = settings->model;
-    status = input_file(&text, settings->file);
+    status = input_text(&text, settings, "text", "Give a file with -f, or use a pipe.");
     if (!status) {
         const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, 0, text.bytes, text.count}};
         status = input_tokenize(&ids, &side[1].loaded.blob, parts, 2);
@@ -227,23 +230,29 @@ static const struct option options[] = {
     OPTION_MODEL,
     OPTION_FILE,
     {NULL, "--reference", OPTION_STRING, offsetof(struct settings, reference), 0, 0, "FILE",
-     "a blob of the same vocabulary, or float32 logits [positions][vocabulary] of the same windows one after the other"},
-    {NULL, "--ctx", OPTION_COUNT, offsetof(struct settings, context), 4, 4294967295.0, "N",
-     "tokens of a window (default: 512, or what the model holds if that is less)"},
+     "a blob of the same vocabulary, or float32 logits [positions][vocabulary] of the same windows "
+     "one after the other",
+     "a blob of the same vocabulary, or float32 logits"},
+    {"-c", "--ctx", OPTION_COUNT, offsetof(struct settings, context), 4, 4294967295.0, "N",
+     "tokens of a window (default: 512, or what the model holds if that is less)",
+     "tokens of a window (default 512)"},
 };
 
 const struct command command_compare = {
     .name = "compare",
     .summary = "measure how far a model is from a reference on a text",
-    .usage = "-m MODEL.apus -f FILE --reference FILE [--ctx N]",
-    .description =
-        "Cuts the tokens of the text into windows of N as perplexity does. Prints the mean and the 99th percentile of KL(reference || "
-        "model) "
-        "in nats and how often both find the same token likeliest, over all positions; and both perplexities, over the second half of each "
-        "window.\n\n"
-        "With --json: kl, kl_p99, top1 (a part of 1), perplexity, perplexity_reference, positions, windows, ctx, seconds.",
-    .example = "apus compare -m int4.apus -f text.txt --reference int8.apus",
+    .usage = "MODEL.apus REFERENCE -f FILE [--ctx N]",
+    .description = "Cuts the tokens of the text into windows of N as perplexity does. Prints the "
+                   "mean and the 99th percentile of KL(reference || "
+                   "model) "
+                   "in nats and how often both find the same token likeliest, over all positions; "
+                   "and both perplexities, over the second half of each "
+                   "window.\n\n"
+                   "With --json: kl, kl_p99, top1 (a part of 1), perplexity, perplexity_reference, "
+                   "positions, windows, ctx, seconds.",
+    .example = "apus compare int4.apus int8.apus -f text.txt",
     .options = options,
     .options_count = COUNT_OF(options),
+    .operands = {OPERAND_MODEL, {"REFERENCE", offsetof(struct settings, reference)}},
     .main = compare_main,
 };

@@ -2,14 +2,20 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "apus/port.h"
 #include "command.h"
+#include "json.h"
 
 static const char *command_name = "";
-static char logged[512];
+static char logged[512], hint[1024];
+static int as_json, is_quiet;
 
 void fail_command(const char *name) { command_name = name; }
+void fail_json(void) { as_json = 1; }
+void fail_quiet(void) { is_quiet = 1; }
 
 static void without_controls(char *text) {
     for (; *text; text++) {
@@ -18,29 +24,123 @@ static void without_controls(char *text) {
     }
 }
 
-int fail(int status, const char *format, ...) {
+static void print(const char *text) {
+    fprintf(stderr, "apus%s%s: %s%s%s\n", *command_name ? " " : "", command_name, text,
+            *hint ? " " : "", hint);
+}
+
+/* One line, whatever the text holds. */
+static void print_object(const char *kind, const char *code, int status, const char *text) {
+    json_t *object = json_object(), *inside = json_object();
+    if (code) json_object_set_new(inside, "code", json_string(code));
+    if (code) json_object_set_new(inside, "status", json_integer(status));
+    json_object_set_new(inside, "command", *command_name ? json_string(command_name) : json_null());
+    json_object_set_new(inside, "message", json_bytes(text, strlen(text)));
+    if (code)
+        json_object_set_new(inside, "hint", *hint ? json_bytes(hint, strlen(hint)) : json_null());
+    json_object_set_new(object, kind, inside);
+    char *line = json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    if (line)
+        fprintf(stderr, "%s\n", line);
+    else
+        print(text);
+    free(line);
+}
+
+static int say(int status, const char *code, const char *format, va_list list) {
     char text[2048];
+    vsnprintf(text, sizeof text, format, list);
+    without_controls(text);
+    if (as_json)
+        print_object("error", code, status, text);
+    else
+        print(text);
+    *hint = 0;
+    return status;
+}
+
+static int fail_code(int status, const char *code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static int fail_code(int status, const char *code, const char *format, ...) {
     va_list list;
     va_start(list, format);
-    vsnprintf(text, sizeof text, format, list);
+    say(status, code, format, list);
     va_end(list);
-    without_controls(text);
-    fprintf(stderr, "apus%s%s: %s\n", *command_name ? " " : "", command_name, text);
     return status;
+}
+
+int fail(int status, const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    say(status,
+        status == EXIT_USAGE         ? "usage"
+        : status == EXIT_UNAVAILABLE ? "unavailable"
+                                     : "fault",
+        format, list);
+    va_end(list);
+    return status;
+}
+
+void fail_hint(const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    vsnprintf(hint, sizeof hint, format, list);
+    va_end(list);
+    without_controls(hint);
+}
+
+/* Words for scripts, one for each error of the library. */
+static const char *code_of(apus_status status) {
+    static const char *const codes[] = {
+        "argument", "space", "format",   "version", "unsupported", "unavailable", "context",
+        "token",    "text",  "mismatch", "order",   "numeric",     "engine",      "contract"};
+    return status <= APUS_E_ARGUMENT && status >= APUS_E_CONTRACT ? codes[-status - 1] : "fault";
 }
 
 int fail_status(apus_status status, const char *doing) {
     int exit_status = EXIT_FAULT;
     if (status == APUS_E_UNAVAILABLE) exit_status = EXIT_UNAVAILABLE;
-    if (status == APUS_E_ARGUMENT || status == APUS_E_TOKEN || status == APUS_E_CONTEXT || status == APUS_E_TEXT) exit_status = EXIT_USAGE;
-    if (*logged) return fail(exit_status, "%s failed: %s. (%s)", doing, logged, apus_status_text(status));
-    return fail(exit_status, "%s failed: %s.", doing, apus_status_text(status));
+    if (status == APUS_E_ARGUMENT || status == APUS_E_TOKEN || status == APUS_E_CONTEXT ||
+        status == APUS_E_TEXT)
+        exit_status = EXIT_USAGE;
+    if (*logged)
+        return fail_code(exit_status, code_of(status), "%s failed: %s. (%s)", doing, logged,
+                         apus_status_text(status));
+    return fail_code(exit_status, code_of(status), "%s failed: %s.", doing,
+                     apus_status_text(status));
+}
+
+/* A sentence that is no error. */
+static void tell(const char *format, va_list list) {
+    char text[1024];
+    vsnprintf(text, sizeof text, format, list);
+    without_controls(text);
+    if (as_json)
+        print_object("warning", NULL, 0, text);
+    else
+        print(text);
+}
+
+static void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void warn(const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    tell(format, list);
+    va_end(list);
+}
+
+void fail_note(const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    if (!is_quiet) tell(format, list);
+    va_end(list);
 }
 
 void fail_log(void *user, int level, const char *text) {
     (void)user;
     if (level == APUS_LOG_ERROR) snprintf(logged, sizeof logged, "%s", text);
-    if (level == APUS_LOG_WARN) fail(0, "%s.", text);
+    if (level == APUS_LOG_WARN) warn("%s.", text);
 }
 
 const char *fail_logged(void) { return logged; }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "hints.h"
 #include "json.h"
 
 enum { WIDTH = 100, INDENT = 26 };
@@ -33,11 +34,15 @@ static void print_folded(FILE *to, const char *text, int indent, int at) {
     fputc('\n', to);
 }
 
+/* "  -m, --model FILE" */
+static int option_text(char *left, size_t capacity, const struct option *o) {
+    return snprintf(left, capacity, "  %s%s%s%s%s", o->letter ? o->letter : "   ",
+                    o->letter ? ", " : " ", o->name, o->value ? " " : "", o->value ? o->value : "");
+}
+
 static void print_option(FILE *to, const struct option *o) {
     char left[64];
-    int length = snprintf(left, sizeof left, "  %s%s%s%s%s", o->letter ? o->letter : "   ", o->letter ? ", " : " ", o->name,
-                          o->value ? " " : "", o->value ? o->value : "");
-    int at = length + 2 > INDENT ? length + 2 : INDENT;
+    int length = option_text(left, sizeof left, o), at = length + 2 > INDENT ? length + 2 : INDENT;
     fprintf(to, "%-*s", at, left);
     print_folded(to, o->help, INDENT, at);
 }
@@ -55,12 +60,32 @@ static void print_example(FILE *to, const char *example) {
     fputc('\n', to);
 }
 
+static void print_brief(FILE *to, const struct option *options, size_t count) {
+    char left[64];
+    for (size_t i = 0; i < count; i++) {
+        if (!options[i].brief) continue;
+        option_text(left, sizeof left, &options[i]);
+        fprintf(to, "%-*s%s\n", INDENT, left, options[i].brief);
+    }
+}
+
+void help_brief(FILE *to, const struct command *command) {
+    fprintf(to, "apus %s: %s\n\nusage: apus %s %s\n\n", command->name, command->summary,
+            command->name, command->usage);
+    print_brief(to, command->options, command->options_count);
+    print_brief(to, global_options, global_options_count);
+    fputs(strchr(command->example, '\n') ? "\nexamples:\n" : "\nexample:\n", to);
+    print_example(to, command->example);
+    fprintf(to, "\nEverything else: apus help %s --all, or man apus\n", command->name);
+}
+
 void help_overview(FILE *to) {
     fputs("apus: text generation from a packed weight blob\n\nusage: apus COMMAND [options]\n\n", to);
     for (size_t i = 0; i < commands_count; i++) fprintf(to, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
-    fputs("\nA blob is made with apus-pack. An example: apus run -m model.apus -p 'def add(a, b):' -n 32\n"
-          "apus help COMMAND explains a command; apus --version says which version this is.\n",
-          to);
+    fputs(
+        "\nA blob is made with apus-pack. An example: apus run model.apus 'def add(a, b):' -n 32\n"
+        "apus help COMMAND explains a command; apus --version says which version this is.\n",
+        to);
 }
 
 void help_command(FILE *to, const struct command *command) {
@@ -145,13 +170,21 @@ static void roff_page(void) {
     fputs(".SH OPTIONS OF EVERY COMMAND\n", stdout);
     roff_options(global_options, global_options_count);
     fputs(".SH EXIT STATUS\n", stdout);
-    static const char *const statuses[][2] = {{"0", "done"},
-                                              {"1", "a file is at fault, or something failed"},
-                                              {"2", "the command line is wrong"},
-                                              {"3", "an instruction set or engine was asked for that is not here"}};
+    static const char *const statuses[][2] = {
+        {"0", "done"},
+        {"1", "a file is at fault, or something failed"},
+        {"2", "the command line is wrong"},
+        {"3", "an instruction set or engine was asked for that is not here"},
+        {"130, 143",
+         "an interrupt (Ctrl-C) or SIGTERM came; what there was until then is printed"}};
     for (size_t i = 0; i < COUNT_OF(statuses); i++) printf(".TP\n.B %s\n%s\n", statuses[i][0], statuses[i][1]);
     fputs(".PP\n", stdout);
-    roff_text("A failure prints one or two sentences on standard error and nothing on standard output.");
+    roff_text("A failure prints one or two sentences on standard error and nothing on standard "
+              "output. With --json standard error has an "
+              "object a line: {\"error\": {code, status, command, message, hint}}, where code is "
+              "usage, fault, unavailable or the library's own "
+              "word, {\"warning\": {command, message}} or {\"progress\": {command, phase, done, "
+              "left_s}}.");
 }
 
 /* ----------------------------------------------------------------------------------------------------------------- json -- */
@@ -180,8 +213,11 @@ static json_t *command_object(const struct command *c) {
 }
 
 static int help_main(const struct settings *settings) {
-    const struct command *topic = settings->operand ? command_find(settings->operand) : NULL;
-    if (settings->operand && !topic) return fail(EXIT_USAGE, "there is no command '%s'. See: apus help", settings->operand);
+    const struct command *topic = settings->topic ? command_find(settings->topic) : NULL;
+    if (settings->topic && !topic) {
+        hint_command(settings->topic, 0, NULL);
+        return fail(EXIT_USAGE, "there is no command '%s'.", settings->topic);
+    }
     if (settings->json) {
         json_t *object = json_object(), *list = json_array();
         for (size_t i = 0; i < commands_count; i++)
@@ -192,27 +228,33 @@ static int help_main(const struct settings *settings) {
     }
     if (settings->man)
         roff_page();
-    else if (topic)
+    else if (topic && settings->all)
         help_command(stdout, topic);
+    else if (topic)
+        help_brief(stdout, topic);
     else
         help_overview(stdout);
     return output_flush();
 }
 
 static const struct option options[] = {
-    {NULL, "--man", OPTION_FLAG, offsetof(struct settings, man), 0, 0, NULL, "print the manual page, for man -l -"},
+    {NULL, "--man", OPTION_FLAG, offsetof(struct settings, man), 0, 0, NULL,
+     "print the manual page, for man -l -", "print the manual page, for man -l -"},
+    {NULL, "--all", OPTION_FLAG, offsetof(struct settings, all), 0, 0, NULL,
+     "everything that the command takes and gives", "everything that the command takes and gives"},
 };
 
 const struct command command_help = {
     .name = "help",
     .summary = "explain a command",
-    .usage = "[COMMAND] [--man]",
+    .usage = "[COMMAND] [--all] [--man]",
     .description =
-        "Prints what the commands are, or what one command takes.\n\nWith --json: commands (name, summary, usage, description, options), "
+        "Prints what the commands are, or what one command takes: on one screen, or with --all "
+        "everything.\n\nWith --json: commands (name, summary, usage, description, options), "
         "options (of every command).",
-    .example = "apus help run",
+    .example = "apus help run\napus help run --all",
     .options = options,
     .options_count = COUNT_OF(options),
-    .operand = "COMMAND",
+    .operands = {{"COMMAND", offsetof(struct settings, topic)}},
     .main = help_main,
 };

@@ -7,6 +7,8 @@
 #include "command.h"
 
 void help_overview(FILE *to);
+/* At most 24 lines of at most 80 columns, what most need; and everything. */
+void help_brief(FILE *to, const struct command *command);
 void help_command(FILE *to, const struct command *command);
 
 #endif

@@ -140,10 +140,7 @@ static int verify(const struct loaded *loaded) {
 
 static int info_main(const struct settings *settings) {
     struct loaded loaded;
-    const char *path = settings->operand ? settings->operand : settings->model;
-    if (settings->operand && settings->model) return fail(EXIT_USAGE, "the model was given twice: as '%s' and with -m.", settings->operand);
-    if (!path) return fail(EXIT_USAGE, "no model was given. Usage: apus info MODEL.apus [--verify]");
-    int status = load_blob(&loaded, path);
+    int status = load_blob(&loaded, settings->model);
     if (status) return status;
     if (settings->verify) status = verify(&loaded);
     if (!status) status = settings->json ? print_object(&loaded, settings) : print_text(&loaded, settings);
@@ -153,21 +150,25 @@ static int info_main(const struct settings *settings) {
 
 static const struct option options[] = {
     OPTION_MODEL,
-    {NULL, "--verify", OPTION_FLAG, offsetof(struct settings, verify), 0, 0, NULL, "check the hash of every section; reads the whole file"},
+    {NULL, "--verify", OPTION_FLAG, offsetof(struct settings, verify), 0, 0, NULL,
+     "check the hash of every section; reads the whole file",
+     "check the hash of every section; reads all of it"},
 };
 
 const struct command command_info = {
     .name = "info",
     .summary = "say what a blob holds",
     .usage = "MODEL.apus [--verify]",
-    .description =
-        "Prints the architecture, the shapes of the layers, the types of the weights, the tokenizer and the hash of a blob.\n\n"
-        "With --json: name, architecture, provenance, bytes, parameters, weight_bytes, bits_per_weight, hash, dim, vocab, max_positions, "
-        "tokenizer, add_bos, bos, eos, end_tokens, layers (heads, kv_heads, head_dim, ffn of each), tensors (name, type, rows, cols, "
-        "bytes of each), and verified after --verify.",
+    .description = "Prints the architecture, the shapes of the layers, the types of the weights, "
+                   "the tokenizer and the hash of a blob.\n\n"
+                   "With --json: name, architecture, provenance, bytes, parameters, weight_bytes, "
+                   "bits_per_weight, hash, dim, vocab, max_positions, "
+                   "tokenizer, add_bos, bos, eos, end_tokens, layers (heads, kv_heads, head_dim, "
+                   "ffn of each), tensors (name, type, rows, cols, "
+                   "bytes of each), and verified after --verify.",
     .example = "apus info model.apus --verify",
     .options = options,
     .options_count = COUNT_OF(options),
-    .operand = "MODEL.apus",
+    .operands = {OPERAND_MODEL},
     .main = info_main,
 };

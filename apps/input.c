@@ -1,10 +1,14 @@
 #include "input.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "escape.h"
 #include "fail.h"
 
 /* Tokenizing takes a multiple of this in scratch; a text beyond it is a mistake. */
@@ -43,16 +47,49 @@ int input_file(struct text *text, const char *path) {
     return status;
 }
 
-int input_text(struct text *text, const struct settings *settings) {
-    memset(text, 0, sizeof *text);
-    if (!settings->text && !settings->file) return fail(EXIT_USAGE, "no text was given: use -p TEXT, or -f FILE (- is standard input).");
-    if (settings->text && settings->file) return fail(EXIT_USAGE, "both -p and -f were given: use one of them.");
-    if (settings->file) return input_file(text, settings->file);
+/* Whether somebody else than a terminal is at standard input: a pipe or a file. */
+static int is_piped(void) {
+    struct stat st;
+    return fstat(STDIN_FILENO, &st) == 0 &&
+           (S_ISFIFO(st.st_mode) || S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode));
+}
+
+/* What was not asked for with -f - may also never come. */
+static int read_pipe(struct text *text, const char *what) {
+    enum { PATIENCE_MS = 3000 };
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    if (poll(&input, 1, PATIENCE_MS) == 0)
+        fail_note("no %s was given, so it is read from standard input, where nothing comes yet.",
+                  what);
+    return input_file(text, "-");
+}
+
+static int text_of_argument(struct text *text, const struct settings *settings) {
     text->count = strlen(settings->text);
     text->bytes = malloc(text->count + 1);
     if (!text->bytes) return fail(EXIT_FAULT, "no memory left for %zu bytes of text.", text->count);
     memcpy(text->bytes, settings->text, text->count);
+    if (settings->escape)
+        text->count = escape_text(text->bytes, settings->text);
+    else if (escape_forgotten(settings->text))
+        fail_note("the text holds \\n as two characters; with -e it is a line break.");
     return EXIT_OK;
+}
+
+int input_text(struct text *text, const struct settings *settings, const char *what,
+               const char *hint) {
+    memset(text, 0, sizeof *text);
+    if (settings->text && settings->file)
+        return fail(EXIT_USAGE, "both -p and -f were given: use one of them.");
+    if (settings->file) return input_file(text, settings->file);
+    if (settings->text) return text_of_argument(text, settings);
+    int piped = is_piped(), status = piped ? read_pipe(text, what) : EXIT_OK;
+    if (status || text->count) return status;
+    free(text->bytes);
+    memset(text, 0, sizeof *text);
+    fail_hint("%s", hint);
+    return fail(EXIT_USAGE, "no %s was given%s.", what,
+                piped ? ", and standard input is empty" : "");
 }
 
 static int is_separator(char c) { return c == ',' || c == ' ' || c == '\n' || c == '\t' || c == '\r'; }

@@ -12,8 +12,10 @@ struct text {
 /* The whole of a file, or of standard input for "-". EXIT_OK, or a status after a sentence. */
 int input_file(struct text *text, const char *path);
 
-/* The text of -p or -f. Exactly one must be given. */
-int input_text(struct text *text, const struct settings *settings);
+/* The text of -p (with -e: its escapes) or -f, or where neither is given what comes through a pipe.
+ * `what` it is and `hint`, how to give it, are for the sentence where there is none. */
+int input_text(struct text *text, const struct settings *settings, const char *what,
+               const char *hint);
 
 struct ids {
     int32_t *ids;

@@ -12,6 +12,7 @@
 
 #include "compiled.h"
 #include "fail.h"
+#include "hints.h"
 
 static apus_port port;
 
@@ -56,20 +57,54 @@ static void watch_map(const apus_map *map) {
 
 /* ------------------------------------------------------------------------------------------------------------- blob -- */
 
+/* The line that makes a blob of the checkpoint, to be copied. */
+static void hint_pack(const char *path) {
+    char from[512], to[512], copy[512], name[560];
+    snprintf(copy, sizeof copy, "%s", path);
+    size_t length = strlen(copy);
+    while (length > 1 && copy[length - 1] == '/') copy[--length] = 0;
+    char *base = strrchr(copy, '/') ? strrchr(copy, '/') + 1 : copy, *dot = strrchr(base, '.');
+    if (dot && !strcmp(dot, ".gguf")) *dot = 0;
+    snprintf(name, sizeof name, "%s.apus",
+             *base && strcmp(base, ".") != 0 && strcmp(base, "..") != 0 ? base : "model");
+    fail_hint("Pack it first: apus-pack %s -o %s", shell_quote(from, sizeof from, path),
+              shell_quote(to, sizeof to, name));
+}
+
+static int is_in(const char *directory, const char *name) {
+    char path[4096];
+    struct stat st;
+    return snprintf(path, sizeof path, "%s/%s", directory, name) < (int)sizeof path &&
+           stat(path, &st) == 0;
+}
+
 static int cannot_map(const char *path, int error) {
     struct stat st;
     int known = stat(path, &st) == 0;
-    if (known && S_ISDIR(st.st_mode))
-        return fail(EXIT_FAULT, "'%s' is a directory, not a blob. If it holds a model, make one: apus-pack '%s' -o OUT.apus", path, path);
+    if (known && S_ISDIR(st.st_mode)) {
+        if (is_in(path, "config.json"))
+            hint_pack(path);
+        else
+            fail_hint("Name a file in it: a blob, or a GGUF file to pack.");
+        return fail(EXIT_FAULT, "'%s' is a directory, not a blob.", path);
+    }
     if (known && S_ISREG(st.st_mode) && st.st_size == 0) return fail(EXIT_FAULT, "'%s' is empty, not a blob.", path);
     if (known && !S_ISREG(st.st_mode)) return fail(EXIT_FAULT, "'%s' is not a regular file; a blob is mapped and must be one.", path);
+    if (strchr(path, ' ') && !known) fail_hint("The model comes first, then the prompt.");
     return fail(EXIT_FAULT, "cannot open the model '%s': %s.", path, strerror(error));
 }
 
 static int not_a_blob(const struct loaded *loaded, apus_status status) {
     const char *path = loaded->path;
-    if (loaded->map.size >= 4 && !memcmp(loaded->map.data, "GGUF", 4))
-        return fail(EXIT_FAULT, "'%s' is a GGUF file, not a blob. Make one: apus-pack '%s' -o OUT.apus", path, path);
+    if (loaded->map.size >= 4 && !memcmp(loaded->map.data, "GGUF", 4)) {
+        hint_pack(path);
+        return fail(EXIT_FAULT, "'%s' is a GGUF file, not a blob.", path);
+    }
+    const char *dot = strrchr(path, '.');
+    if (dot && !strcmp(dot, ".safetensors")) {
+        fail_hint("Pack the directory that it lies in, with config.json and the tokenizer.");
+        return fail(EXIT_FAULT, "'%s' is a safetensors file, not a blob.", path);
+    }
     if (status == APUS_E_VERSION)
         return fail(EXIT_FAULT, "'%s' is a blob of another version%s%s. Pack the model again with this version's apus-pack.", path,
                     *fail_logged() ? ": " : "", fail_logged());
@@ -79,7 +114,11 @@ static int not_a_blob(const struct loaded *loaded, apus_status status) {
 
 int load_blob(struct loaded *loaded, const char *path) {
     memset(loaded, 0, sizeof *loaded);
-    if (!path) return fail(EXIT_USAGE, "no model was given: use -m MODEL.apus (apus-pack makes one).");
+    if (!path) {
+        fail_hint("It is a blob, a file that apus-pack makes of a checkpoint: apus-pack MODEL.gguf "
+                  "-o MODEL.apus");
+        return fail(EXIT_USAGE, "no model was given.");
+    }
     loaded->path = path;
     int error = apus_map_open(&loaded->map, path);
     if (error) return cannot_map(path, error);

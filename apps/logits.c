@@ -145,18 +145,20 @@ static const struct option options[] = {
     OPTION_MODEL,
     OPTION_IDS,
     {"-o", "--output", OPTION_STRING, offsetof(struct settings, output), 0, 0, "FILE",
-     "where to write; the file appears when it is complete"},
+     "where to write; the file appears when it is complete", "where to write"},
 };
 
 const struct command command_logits = {
     .name = "logits",
     .summary = "write the raw logits behind token ids",
-    .usage = "-m MODEL.apus --ids LIST -o OUT.f32",
-    .description =
-        "Writes float32 values in the machine's byte order, [positions][vocabulary]: row i is what the model says of the token after id i. "
-        "Nothing is put in front of the ids.\n\nWith --json: output, positions, vocab, bytes, seconds.",
-    .example = "apus logits -m model.apus --ids 1604,803,24 -o logits.f32",
+    .usage = "MODEL.apus --ids LIST -o OUT.f32",
+    .description = "Writes float32 values in the machine's byte order, [positions][vocabulary]: "
+                   "row i is what the model says of the token after id i. "
+                   "Nothing is put in front of the ids.\n\nWith --json: output, positions, vocab, "
+                   "bytes, seconds.",
+    .example = "apus logits model.apus --ids 1604,803,24 -o logits.f32",
     .options = options,
     .options_count = COUNT_OF(options),
+    .operands = {OPERAND_MODEL},
     .main = logits_main,
 };

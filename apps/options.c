@@ -8,24 +8,43 @@
 
 #include "apus/port.h"
 #include "fail.h"
+#include "hints.h"
 
 #define AT(member) offsetof(struct settings, member)
 
+static const char ENGINES[] = "cpu igpu npu", SETS[] = "ref avx2 avxvnni avx512";
+
 const struct option global_options[] = {
-    {NULL, "--json", OPTION_FLAG, AT(json), 0, 0, NULL, "print one JSON object on standard output and nothing else there"},
-    {NULL, "--threads", OPTION_COUNT, AT(threads), 1, 64, "N", "threads to compute with (default: the processors this process may use)"},
+    {NULL, "--json", OPTION_FLAG, AT(json), 0, 0, NULL,
+     "print one JSON object on standard output and nothing else there; what goes to standard error "
+     "is an object a line too",
+     "one JSON object on standard output"},
+    {"-q", "--quiet", OPTION_FLAG, AT(quiet), 0, 0, NULL,
+     "say nothing on standard error but errors and warnings", NULL},
+    {"-t", "--threads", OPTION_COUNT, AT(threads), 1, 64, "N",
+     "threads to compute with (default: the processors this process may use)",
+     "threads (default: the processors there are)"},
     {NULL, "--cpu", OPTION_STRING, AT(cpu_name), 0, 0, "SET",
-     "strongest instruction set to use: ref, avx2, avxvnni or avx512 (default: the best here)"},
+     "strongest instruction set to use: ref, avx2, avxvnni or avx512 (default: the best here)",
+     NULL},
     {NULL, "--engine", OPTION_STRING, AT(engine), 0, 0, "NAME",
-     "engine to compute on: cpu (default), igpu, a GPU through Vulkan, or npu, a Ryzen AI NPU; igpu:20,cpu has the first 20 layers on one "
-     "and the rest on the other"},
+     "engine to compute on: cpu (default), igpu, a GPU through Vulkan, or npu, a Ryzen AI NPU; "
+     "igpu:20,cpu has the first 20 layers on one "
+     "and the rest on the other",
+     "cpu (default), igpu or npu"},
     {NULL, "--device", OPTION_STRING, AT(device), 0, 0, "DEVICE",
-     "device of that engine, as apus probe lists them: its number from 0, or part of its name (default: the best); \",-dot\", "
-     "\",-import\", \",-wave64\" and \",-matrix\" behind it switch features off; for npu: overlay=FILE, of which none for hardware exists yet, "
-     "\",npu=N\" of several, \",all\" for small matrices too, and \",provider=xrt\" to go through AMD's runtime"},
+     "device of that engine, as apus probe lists them: its number from 0, or part of its name "
+     "(default: the best); \",-dot\", "
+     "\",-import\", \",-wave64\" and \",-matrix\" behind it switch features off; for npu: "
+     "overlay=FILE, of which none for hardware exists yet, "
+     "\",npu=N\" of several, \",all\" for small matrices too, and \",provider=xrt\" to go through "
+     "AMD's runtime",
+     NULL},
     {NULL, "--compiled", OPTION_STRING, AT(compiled), 0, 0, "FILE",
-     "keep what the device's driver compiles in this file, so that the next start takes less time; it is believed like a program"},
-    {"-h", "--help", OPTION_FLAG, AT(want_help), 0, 0, NULL, "explain the command"},
+     "keep what the device's driver compiles in this file, so that the next start takes less time; "
+     "it is believed like a program",
+     NULL},
+    {"-h", "--help", OPTION_FLAG, AT(want_help), 0, 0, NULL, "explain the command", NULL},
 };
 const size_t global_options_count = COUNT_OF(global_options);
 
@@ -56,6 +75,10 @@ static const char *named(const struct option *o) {
 static int store_count(const struct option *o, uint64_t *to, const char *value) {
     char *end = NULL;
     errno = 0;
+    if (o->low < 0 && !strcmp(value, "-1")) {
+        *to = 0;
+        return EXIT_OK;
+    }
     unsigned long long n = strtoull(value, &end, 10);
     if (*value < '0' || *value > '9' || *end || errno) return fail(EXIT_USAGE, "%s expects a whole number, found '%s'.", named(o), value);
     if ((double)n < o->low || (o->high > 0 && (double)n > o->high))
@@ -74,6 +97,11 @@ static int store_real(const struct option *o, double *to, const char *value) {
     return EXIT_OK;
 }
 
+static int store_seed(const struct option *o, struct settings *settings, const char *value) {
+    settings->random_seed = !strcmp(value, "-1");
+    return settings->random_seed ? EXIT_OK : store_count(o, &settings->seed, value);
+}
+
 static int store(const struct option *o, struct settings *settings, const char *value) {
     void *to = (char *)settings + o->offset;
     switch (o->kind) {
@@ -85,6 +113,8 @@ static int store(const struct option *o, struct settings *settings, const char *
         return EXIT_OK;
     case OPTION_COUNT:
         return store_count(o, to, value);
+    case OPTION_SEED:
+        return store_seed(o, settings, value);
     case OPTION_REAL:
         return store_real(o, to, value);
     case OPTION_STOP:
@@ -96,17 +126,70 @@ static int store(const struct option *o, struct settings *settings, const char *
     return EXIT_OK;
 }
 
-/* What a newcomer means by it is the model, mostly. */
-static int unexpected(const struct command *command, const char *argument) {
-    int takes_model = find_in(command->options, command->options_count, "-m", 2) != NULL;
-    return fail(EXIT_USAGE, "unexpected argument '%s'%s. See: apus help %s", argument,
-                takes_model ? ": the model goes behind -m, a prompt or text behind -p or -f" : "", command->name);
+static const char **value_of(struct settings *settings, const struct operand *operand) {
+    return (const char **)(void *)((char *)settings + operand->offset);
+}
+
+static const struct option *option_of(const struct command *command,
+                                      const struct operand *operand) {
+    for (size_t i = 0; i < command->options_count; i++)
+        if (command->options[i].kind == OPTION_STRING &&
+            command->options[i].offset == operand->offset)
+            return &command->options[i];
+    return NULL;
+}
+
+/* One too many: given twice, or a prompt that the shell has taken apart. */
+static int unexpected(const struct command *command, struct settings *settings,
+                      const char *const *given, size_t count) {
+    const char *argument = given[count - 1];
+    for (int i = 0; i < OPERANDS_MAX && command->operands[i].name; i++) {
+        const struct option *o = option_of(command, &command->operands[i]);
+        const char *value = *value_of(settings, &command->operands[i]);
+        int by_option = value != NULL;
+        for (size_t k = 0; k < count; k++) by_option &= value != given[k];
+        if (o && by_option)
+            return fail(EXIT_USAGE,
+                        "unexpected argument '%s': the %s was given twice, here and with %s.",
+                        argument, o->name + 2, named(o));
+    }
+    if (command->operands[1].name)
+        fail_hint("Text of several words goes into quotes.");
+    else
+        fail_hint("See: apus help %s", command->name);
+    return fail(EXIT_USAGE, "unexpected argument '%s'.", argument);
+}
+
+/* Arguments without a dash, in the order they came, to what no option has given. "-" for a text is
+ * standard input. */
+static int place(const struct command *command, struct settings *settings, const char *const *given,
+                 size_t count) {
+    size_t placed = 0;
+    for (int i = 0; i < OPERANDS_MAX && command->operands[i].name && placed < count; i++) {
+        const struct operand *operand = &command->operands[i];
+        if (*value_of(settings, operand)) continue;
+        int is_input = operand->offset == AT(text) && !strcmp(given[placed], "-");
+        *(is_input ? &settings->file : value_of(settings, operand)) = given[placed++];
+    }
+    return placed == count ? EXIT_OK : unexpected(command, settings, given, count);
+}
+
+/* The option that an argument names, whose name is `length` long. */
+static const struct option *find(const struct command *command, const char *arg, size_t length) {
+    const struct option *o = find_in(global_options, global_options_count, arg, length);
+    if (!o && command) o = find_in(command->options, command->options_count, arg, length);
+    if (o) return o;
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)length, arg);
+    const char *here = length < sizeof name ? hint_synonym(name) : NULL;
+    return here && command ? find_in(command->options, command->options_count, here, strlen(here))
+                           : NULL;
 }
 
 int options_parse(const struct command *command, struct settings *settings, int argc, char **argv, int first, int *next) {
-    const char *topic = command ? command->name : "";
-    int operands_only = 0;
-    int i = first;
+    const char *operands[OPERANDS_MAX + 1];
+    size_t operands_count = 0;
+    int operands_only = 0, i = first;
     for (; i < argc; i++) {
         const char *arg = argv[i];
         if (!operands_only && !strcmp(arg, "--") && command) {
@@ -115,15 +198,21 @@ int options_parse(const struct command *command, struct settings *settings, int 
         }
         if (operands_only || arg[0] != '-' || !arg[1]) {
             if (!command) break;
-            if (!command->operand || settings->operand) return unexpected(command, arg);
-            settings->operand = arg;
+            operands[operands_count++] = arg;
+            if (operands_count > OPERANDS_MAX)
+                return unexpected(command, settings, operands, operands_count);
             continue;
         }
         const char *equals = arg[1] == '-' ? strchr(arg, '=') : NULL;
         size_t length = equals ? (size_t)(equals - arg) : strlen(arg);
-        const struct option *o = find_in(global_options, global_options_count, arg, length);
-        if (!o && command) o = find_in(command->options, command->options_count, arg, length);
-        if (!o) return fail(EXIT_USAGE, "unknown option '%.*s'. See: apus help%s%s", (int)length, arg, *topic ? " " : "", topic);
+        const struct option *o = find(command, arg, length);
+        if (!o) {
+            char name[64];
+            snprintf(name, sizeof name, "%.*s", (int)length, arg);
+            hint_option(command, name, argc, argv);
+            return fail(EXIT_USAGE, "unknown option '%s'%s.", name,
+                        command ? "" : " in front of a command");
+        }
         const char *value = equals ? equals + 1 : NULL;
         if (o->kind == OPTION_FLAG && value) return fail(EXIT_USAGE, "%s takes no value, found '%s'.", o->name, value);
         if (o->kind != OPTION_FLAG && !value) {
@@ -134,7 +223,8 @@ int options_parse(const struct command *command, struct settings *settings, int 
         if (status) return status;
     }
     if (next) *next = i;
-    return EXIT_OK;
+    return command && !settings->want_help ? place(command, settings, operands, operands_count)
+                                           : EXIT_OK;
 }
 
 /* What apus_probe says of one engine. */
@@ -156,7 +246,9 @@ static int check_one_engine(const char *name) {
     struct engine_search search = {.name = name};
     if (!strcmp(name, "cpu")) return EXIT_OK; /* nobody's driver is loaded for it */
     apus_probe(look_at_engine, &search);
-    if (!search.known) return fail(EXIT_UNAVAILABLE, "this build has no engine '%s'. See: apus probe", name);
+    if (!search.known) hint_value(name, ENGINES);
+    if (!search.known)
+        return fail(EXIT_UNAVAILABLE, "this build has no engine '%s'. See: apus probe.", name);
     return search.available ? EXIT_OK : fail(EXIT_UNAVAILABLE, "the engine '%s' cannot run here: %s.", name, search.why);
 }
 
@@ -183,6 +275,7 @@ int options_resolve(struct settings *settings) {
     if (!settings->cpu_name) return EXIT_OK;
     for (int cpu = APUS_CPU_REF; cpu <= APUS_CPU_AVX512; cpu++)
         if (!strcmp(settings->cpu_name, apus_cpu_name((apus_cpu)cpu))) settings->cpu = (apus_cpu)cpu;
+    if (settings->cpu == APUS_CPU_BEST) hint_value(settings->cpu_name, SETS);
     if (settings->cpu == APUS_CPU_BEST)
         return fail(EXIT_USAGE, "--cpu expects ref, avx2, avxvnni or avx512, found '%s'.", settings->cpu_name);
     if (!apus_cpu_has(settings->cpu))

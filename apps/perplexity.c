@@ -108,10 +108,10 @@ static int perplexity_main(const struct settings *settings) {
     struct loaded loaded;
     struct text text;
     struct ids ids = {NULL, 0};
-    if (!settings->file) return fail(EXIT_USAGE, "no text was given: use -f FILE (- is standard input).");
     int status = load_blob(&loaded, settings->model);
     if (status) return status;
-    status = input_file(&text, settings->file);
+    status = input_text(&text, settings, "text",
+                        "Give a file behind the model or with -f, or use a pipe.");
     if (!status) {
         const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, 0, text.bytes, text.count}};
         status = input_tokenize(&ids, &loaded.blob, parts, 2);
@@ -126,21 +126,25 @@ static int perplexity_main(const struct settings *settings) {
 static const struct option options[] = {
     OPTION_MODEL,
     OPTION_FILE,
-    {NULL, "--ctx", OPTION_COUNT, offsetof(struct settings, context), 4, 4294967295.0, "N",
-     "tokens of a window (default: 512, or what the model holds if that is less)"},
+    {"-c", "--ctx", OPTION_COUNT, offsetof(struct settings, context), 4, 4294967295.0, "N",
+     "tokens of a window (default: 512, or what the model holds if that is less)",
+     "tokens of a window (default 512)"},
 };
 
 const struct command command_perplexity = {
     .name = "perplexity",
     .summary = "measure how well the model foretells a text",
-    .usage = "-m MODEL.apus -f FILE [--ctx N]",
-    .description =
-        "Cuts the tokens of the text into windows of N, each with the model's beginning-of-text token in place of its first where the "
-        "model "
-        "wants one, and scores the second half of each: the definition of llama.cpp's tool. What does not fill a window is left out.\n\n"
-        "With --json: perplexity, error (standard error), nll (mean, nats), tokens (that were scored), windows, ctx, seconds.",
-    .example = "apus perplexity -m model.apus -f text.txt --ctx 512",
+    .usage = "MODEL.apus [FILE] [--ctx N]",
+    .description = "Cuts the tokens of the text into windows of N, each with the model's "
+                   "beginning-of-text token in place of its first where the "
+                   "model "
+                   "wants one, and scores the second half of each: the definition of llama.cpp's "
+                   "tool. What does not fill a window is left out.\n\n"
+                   "With --json: perplexity, error (standard error), nll (mean, nats), tokens "
+                   "(that were scored), windows, ctx, seconds.",
+    .example = "apus perplexity model.apus text.txt --ctx 512",
     .options = options,
     .options_count = COUNT_OF(options),
+    .operands = {OPERAND_MODEL, {"FILE", offsetof(struct settings, file)}},
     .main = perplexity_main,
 };

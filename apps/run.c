@@ -1,15 +1,17 @@
 /* apus run: a prompt, and the text that follows it as it comes. */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "energy.h"
+#include "escape.h"
 #include "fail.h"
 #include "input.h"
+#include "interrupt.h"
 #include "json.h"
 #include "load.h"
 #include "speculation.h"
@@ -20,35 +22,68 @@ enum { UNLIMITED = 4096 }; /* positions behind the prompt where neither -n nor -
 
 static const struct option options[] = {
     OPTION_MODEL,
-    OPTION_TEXT,
+    {"-p", "--prompt", OPTION_STRING, AT(text), 0, 0, "TEXT",
+     "the prompt, where it does not stand behind the model", NULL},
+    OPTION_ESCAPE,
     OPTION_FILE,
-    OPTION_IDS,
-    {"-n", "--tokens", OPTION_COUNT, AT(tokens), 0, 4294967295.0, "N",
-     "tokens to generate at most (default 256; 0: as many as the context holds)"},
-    {NULL, "--ctx", OPTION_COUNT, AT(context), 1, 4294967295.0, "N",
-     "positions of the context, prompt included (default: what prompt and -n take, or 4096 more than the prompt with -n 0, as far as the "
-     "model goes)"},
-    {NULL, "--temp", OPTION_REAL, AT(temperature), 0, 100, "T", "temperature: 0 (default) takes the likeliest token, else 0.01 to 100"},
-    {NULL, "--top-k", OPTION_COUNT, AT(top_k), 0, 4294967295.0, "K", "sample among the K likeliest tokens (default 0: off)"},
-    {NULL, "--top-p", OPTION_REAL, AT(top_p), 0, 1, "P", "sample among the likeliest tokens that hold P of the probability (default: off)"},
-    {NULL, "--min-p", OPTION_REAL, AT(min_p), 0, 1, "P", "drop tokens less likely than P times the likeliest (default: off)"},
-    {NULL, "--repeat-penalty", OPTION_REAL, AT(repeat_penalty), 0, 10, "R", "make recent tokens less likely, 0.1 to 10 (default: off)"},
-    {NULL, "--repeat-last", OPTION_COUNT, AT(repeat_last), 1, 1024, "N", "how many tokens back that looks (default 64)"},
-    {NULL, "--seed", OPTION_COUNT, AT(seed), 0, 0, "N", "of the random numbers (default 0); the same seed gives the same text"},
-    {NULL, "--stop", OPTION_STOP, AT(stops), 0, 0, "TEXT", "end before this text; can be given 8 times, 63 bytes each"},
-    {NULL, "--ignore-eos", OPTION_FLAG, AT(ignore_eos), 0, 0, NULL, "go on after tokens that end a text"},
+    {NULL, "--ids", OPTION_STRING, AT(ids), 0, 0, "LIST",
+     "token ids, such as 1,2,3, taken as they are; - reads them from standard input", NULL},
+    {"-n", "--tokens", OPTION_COUNT, AT(tokens), -1, 4294967295.0, "N",
+     "tokens to generate at most (default 256; 0 or -1: until the text ends or the context is "
+     "full)",
+     "tokens at most (default 256; -1: to the end)"},
+    {"-c", "--ctx", OPTION_COUNT, AT(context), 1, 4294967295.0, "N",
+     "positions of the context, prompt included (default: what prompt and -n take, or 4096 more "
+     "than the prompt with -n 0, as far as the "
+     "model goes)",
+     "positions of the context (default: as many as needed)"},
+    {NULL, "--temp", OPTION_REAL, AT(temperature), 0, 100, "T",
+     "temperature: 0 (default) takes the likeliest token, else 0.01 to 100",
+     "0 (default) takes the likeliest token, 0.8 varies"},
+    {NULL, "--top-k", OPTION_COUNT, AT(top_k), 0, 4294967295.0, "K",
+     "sample among the K likeliest tokens (default 0: off)", NULL},
+    {NULL, "--top-p", OPTION_REAL, AT(top_p), 0, 1, "P",
+     "sample among the likeliest tokens that hold P of the probability (default: off)",
+     "sample among the likeliest that hold P, such as 0.95"},
+    {NULL, "--min-p", OPTION_REAL, AT(min_p), 0, 1, "P",
+     "drop tokens less likely than P times the likeliest (default: off)", NULL},
+    {NULL, "--repeat-penalty", OPTION_REAL, AT(repeat_penalty), 0, 10, "R",
+     "make recent tokens less likely, 0.1 to 10 (default: off)", NULL},
+    {NULL, "--repeat-last", OPTION_COUNT, AT(repeat_last), 1, 1024, "N",
+     "how many tokens back that looks (default 64)", NULL},
+    {NULL, "--seed", OPTION_SEED, AT(seed), 0, 0, "N",
+     "of the random numbers (default 0); the same seed gives the same text; -1: another one each "
+     "time, told in the figures",
+     "the same seed gives the same text; -1: any"},
+    {NULL, "--stop", OPTION_STOP, AT(stops), 0, 0, "TEXT",
+     "end before this text; can be given 8 times, 63 bytes each",
+     "end before this text; several can be given"},
+    {NULL, "--ignore-eos", OPTION_FLAG, AT(ignore_eos), 0, 0, NULL,
+     "go on after tokens that end a text", NULL},
     {"-d", "--draft", OPTION_STRING, AT(draft), 0, 0, "FILE",
-     "a smaller model's blob that proposes tokens; the text stays the same, it comes faster"},
+     "a smaller model's blob that proposes tokens; the text stays the same, it comes faster",
+     "a smaller model's blob, for speed"},
     OPTION_DRAFT_ENGINE,
     {NULL, "--draft-tokens", OPTION_STRING, AT(draft_tokens), 0, 0, "N",
-     "tokens to propose a round, 1 to 15, or auto (default): as many as pay"},
+     "tokens to propose a round, 1 to 15, or auto (default): as many as pay", NULL},
     {NULL, "--overlap", OPTION_STRING, AT(overlap_text), 0, 0, "WHEN",
-     "let the draft go on while the model verifies on another engine: auto (default: where it is faster), on or off"},
+     "let the draft go on while the model verifies on another engine: auto (default: where it is "
+     "faster), on or off",
+     NULL},
     {NULL, "--draft-ctx", OPTION_COUNT, AT(draft_context), 64, 4294967295.0, "N",
-     "positions the draft holds; of a longer text it sees the last part (default: as many as the context, as far as the draft goes)"},
-    {NULL, "--lookup", OPTION_FLAG, AT(lookup), 0, 0, NULL, "also propose what followed the same tokens earlier in the context"},
-    {NULL, "--deadline", OPTION_COUNT, AT(deadline_ms), 1, 1e12, "MS", "stop after this many milliseconds, the prompt's time included"},
-    {NULL, "--special", OPTION_FLAG, AT(special), 0, 0, NULL, "take control tokens spelled out in the prompt as such (trusted text only)"},
+     "positions the draft holds; of a longer text it sees the last part (default: as many as the "
+     "context, as far as the draft goes)",
+     NULL},
+    {NULL, "--lookup", OPTION_FLAG, AT(lookup), 0, 0, NULL,
+     "also propose what followed the same tokens earlier in the context", NULL},
+    {NULL, "--deadline", OPTION_COUNT, AT(deadline_ms), 1, 1e12, "MS",
+     "stop after this many milliseconds, the prompt's time included", NULL},
+    {NULL, "--special", OPTION_FLAG, AT(special), 0, 0, NULL,
+     "take control tokens spelled out in the prompt as such (trusted text only)", NULL},
+    {NULL, "--jsonl", OPTION_FLAG, AT(jsonl), 0, 0, NULL,
+     "print an object a line on standard output as the text comes: text and ids of each piece, at "
+     "last done and the figures",
+     "the text as it comes, one JSON object a piece"},
 };
 
 /* What a generation gave, kept for --json. */
@@ -64,33 +99,15 @@ struct result {
     double first_joules, end_joules;
 };
 
-static apus_session *volatile running;
-
-/* The first interrupt ends the generation with its figures; SA_RESETHAND makes the second one end the program. */
-static void on_interrupt(int number) {
-    (void)number;
-    apus_session *session = running;
-    if (session) apus_cancel(session);
-}
-
-static void watch_interrupts(apus_session *session) {
-    running = session;
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = on_interrupt;
-    action.sa_flags = (int)(SA_RESETHAND | SA_RESTART);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
 static int make_prompt(struct ids *ids, const struct loaded *loaded, const struct settings *settings) {
-    int given = !!settings->text + !!settings->file + !!settings->ids;
-    if (given != 1)
-        return fail(EXIT_USAGE, "%s: use one of -p TEXT, -f FILE (- is standard input) or --ids LIST.",
-                    given ? "more than one prompt was given" : "no prompt was given");
+    if (!!settings->text + !!settings->file + !!settings->ids > 1)
+        return fail(EXIT_USAGE, "more than one prompt was given: use one of -p TEXT, -f FILE (- is "
+                                "standard input) or --ids LIST.");
     if (settings->ids) return input_ids(ids, settings->ids, loaded->info.vocab);
     struct text text;
-    int status = input_text(&text, settings);
+    int status = input_text(
+        &text, settings, "prompt",
+        "Give it behind the model in quotes, with -f FILE, --ids LIST, or through a pipe.");
     if (status) return status;
     const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, settings->special ? APUS_PART_SPECIALS : 0, text.bytes, text.count}};
     status = input_tokenize(ids, &loaded->blob, parts, 2);
@@ -111,13 +128,28 @@ static int check_room(const struct loaded *loaded, const struct settings *settin
                 prompt, context, most, settings->context);
 }
 
+/* A number that JSON's readers keep whole. */
+static int choose_seed(struct settings *settings) {
+    uint32_t seed;
+    if (!settings->random_seed) return EXIT_OK;
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
+        return fail(EXIT_FAULT, "the system gives no random seed: give --seed N.");
+    settings->seed = seed;
+    return EXIT_OK;
+}
+
 /* Sampling of the settings, checked where a range has a hole. */
 static int make_sampling(apus_sampling *sampling, apus_stop *stops, const struct settings *settings) {
     if (settings->temperature > 0 && settings->temperature < 0.01)
         return fail(EXIT_USAGE, "--temp expects 0 or a number from 0.01 to 100, found %g.", settings->temperature);
     if (settings->repeat_penalty > 0 && settings->repeat_penalty < 0.1)
         return fail(EXIT_USAGE, "--repeat-penalty expects a number from 0.1 to 10, found %g.", settings->repeat_penalty);
-    for (size_t i = 0; i < settings->stops_count; i++) stops[i] = (apus_stop){settings->stops[i], strlen(settings->stops[i])};
+    static char escaped[APUS_STOPS_MAX][64];
+    for (size_t i = 0; i < settings->stops_count; i++) {
+        const char *text = settings->stops[i];
+        stops[i] = (apus_stop){text, strlen(text)};
+        if (settings->escape) stops[i] = (apus_stop){escaped[i], escape_text(escaped[i], text)};
+    }
     *sampling = (apus_sampling){.size = sizeof *sampling,
                                 .temperature = (float)settings->temperature,
                                 .top_k = (uint32_t)settings->top_k,
@@ -157,12 +189,20 @@ static void read_energy(struct result *result, int first) {
     if (first) result->first_joules = joules;
 }
 
+static int print_piece(const apus_piece *piece) {
+    json_t *object = json_object();
+    json_object_set_new(object, "text", json_bytes(piece->text, piece->bytes));
+    json_object_set_new(object, "ids", json_ids(piece->ids, piece->count));
+    return json_print(object);
+}
+
 /* A piece goes to the terminal, or is kept for --json. */
 static int take_piece(struct result *result, const apus_piece *piece, const struct settings *settings) {
     const int first = piece->count && !result->first_ns;
     if (piece->count || result->first_ns) read_energy(result, first);
     if (first) result->first_ns = now_ns();
     result->ids_count += piece->count;
+    if (settings->jsonl) return piece->count || piece->bytes ? print_piece(piece) : EXIT_OK;
     if (!settings->json) {
         result->text_bytes += piece->bytes;
         fwrite(piece->text, 1, piece->bytes, stdout);
@@ -242,11 +282,13 @@ static const char *engine_text(const apus_stats_t *s) {
     return text;
 }
 
-static int print_figures(const struct figures *f, const struct result *result, size_t prompt_tokens) {
+static int print_figures(const struct figures *f, const struct result *result, size_t prompt_tokens,
+                         const struct settings *settings) {
     const apus_stats_t *s = &f->stats;
     int on_terminal = isatty(STDOUT_FILENO);
     if (on_terminal) putchar('\n');
     int status = output_flush();
+    if (settings->quiet) return status;
     fprintf(stderr, "[prompt %zu tokens at %.1f/s, ", prompt_tokens, f->prefill_tps);
     if (result->ids_count)
         fprintf(stderr, "first token after %.0f ms; %zu tokens at %.1f/s, weights %.2f GB/s; ", f->first_token_ms, result->ids_count,
@@ -254,6 +296,7 @@ static int print_figures(const struct figures *f, const struct result *result, s
     else
         fputs("no token after it; ", stderr);
     if (f->joules_tokens > 0 && !*result->energy.reason) fprintf(stderr, "%.4g J a token; ", f->joules / f->joules_tokens);
+    if (settings->temperature > 0) fprintf(stderr, "seed %" PRIu64 "; ", settings->seed);
     fprintf(stderr, "stop: %s; %s %s, %u threads, arena %.1f MB]\n", apus_stop_reason_text(result->stop), engine_text(s),
             s->cpu ? s->cpu : "", s->threads, (double)s->arena_bytes * 1e-6);
     if (s->rounds && (s->proposed || s->off_rounds)) speculation_print(s);
@@ -263,11 +306,18 @@ static int print_figures(const struct figures *f, const struct result *result, s
 static int print_object(const struct figures *f, const struct result *result, size_t prompt_tokens, const struct settings *settings) {
     const apus_stats_t *s = &f->stats;
     json_t *object = json_object();
-    json_object_set_new(object, "text", json_bytes(result->text, result->text_bytes));
-    json_object_set_new(object, "ids", json_ids(result->ids, result->ids_count));
+    if (settings->jsonl) {
+        json_object_set_new(object, "done", json_true());
+    } else {
+        json_object_set_new(object, "text", json_bytes(result->text, result->text_bytes));
+        json_object_set_new(object, "ids", json_ids(result->ids, result->ids_count));
+    }
     json_object_set_new(object, "prompt_tokens", json_integer((json_int_t)prompt_tokens));
     json_object_set_new(object, "new_tokens", json_integer((json_int_t)result->ids_count));
     json_object_set_new(object, "stop_reason", json_string(apus_stop_reason_text(result->stop)));
+    json_object_set_new(object, "seed",
+                        settings->seed <= INT64_MAX ? json_integer((json_int_t)settings->seed)
+                                                    : json_sprintf("%" PRIu64, settings->seed));
     json_object_set_new(object, "prefill_tps", json_number(f->prefill_tps));
     json_object_set_new(object, "decode_tps", json_number(f->decode_tps));
     json_object_set_new(object, "weight_gb_per_s", json_number(f->weight_gb_per_s));
@@ -299,16 +349,18 @@ static int run_loaded(struct loaded *loaded, const struct settings *settings) {
     if (!status) {
         energy_open(&result.energy);
         result.begin_ns = now_ns() - tokenize_ns; /* opening the session is no part of the prompt's time */
-        watch_interrupts(loaded->session);
+        interrupt_watch(loaded->session);
         status = generate(&result, loaded, &prompt, settings);
-        running = NULL;
+        interrupt_watch(NULL);
         result.end_ns = now_ns();
         result.end_joules = energy_joules(&result.energy);
     }
     if (!status) {
         struct figures figures;
         make_figures(&figures, &result, loaded);
-        status = settings->json ? print_object(&figures, &result, prompt.count, settings) : print_figures(&figures, &result, prompt.count);
+        status = settings->json ? print_object(&figures, &result, prompt.count, settings)
+                                : print_figures(&figures, &result, prompt.count, settings);
+        if (!status) status = interrupt_status();
     }
     free(prompt.ids);
     free(result.text);
@@ -321,7 +373,11 @@ static int run_main(const struct settings *given) {
     apus_stop stops[APUS_STOPS_MAX];
     apus_sampling sampling;
     struct loaded loaded;
-    int status = make_sampling(&sampling, stops, settings); /* a wrong option is told before a model is opened */
+    settings->json |= settings->jsonl;
+    int status = choose_seed(settings);
+    if (!status)
+        status = make_sampling(&sampling, stops,
+                               settings); /* a wrong option is told before a model is opened */
     if (!status) status = speculation_settings(settings);
     if (!status) status = load_blob(&loaded, settings->model);
     if (status) return status;
@@ -333,25 +389,37 @@ static int run_main(const struct settings *given) {
 const struct command command_run = {
     .name = "run",
     .summary = "complete a prompt",
-    .usage = "-m MODEL.apus (-p TEXT | -f FILE | --ids LIST) [options]",
+    .usage = "MODEL.apus [PROMPT] [options]",
     .description =
-        "Prints the text that follows the prompt, as it comes, on standard output, and a line of figures on standard error. The model's "
-        "beginning-of-text token is put in front where the model wants one; ids are taken as they are.\n\n"
-        "The text is the same for every instruction set and number of threads. Without --temp the likeliest token is taken each time. "
-        "The first interrupt (Ctrl-C) ends the text and prints the figures, the second ends the program.\n\n"
-        "With --json: text, ids, prompt_tokens, new_tokens, stop_reason (eos, length, stop, cancelled, deadline, context), prefill_tps, "
-        "decode_tps, weight_gb_per_s, first_token_ms, joules_per_token (after the first; null where not known, and energy says why), "
+        "Prints the text that follows the prompt, as it comes, on standard output, and a line of "
+        "figures on standard error. Where no prompt is "
+        "given, it is what comes through a pipe. The model's "
+        "beginning-of-text token is put in front where the model wants one; ids are taken as they "
+        "are.\n\n"
+        "The text is the same for every instruction set and number of threads. Without --temp the "
+        "likeliest token is taken each time. "
+        "The first interrupt (Ctrl-C) ends the text and prints the figures, the second ends the "
+        "program.\n\n"
+        "With --json: text, ids, prompt_tokens, new_tokens, stop_reason (eos, length, stop, "
+        "cancelled, deadline, context), seed, prefill_tps, "
+        "decode_tps, weight_gb_per_s, first_token_ms, joules_per_token (after the first; null "
+        "where not known, and energy says why), "
         "energy, "
         "arena_bytes, logits_hash, passes, context, engine, cpu, threads. With a draft or "
         "--lookup "
-        "also: rounds, proposed, accepted, accepted_at (of the proposals at each place of a round, the share that was accepted), "
-        "branches (proposed beside those, where a second choice is likely enough), branches_taken, tokens_per_round, draft_ms, "
-        "draft_prompt_ms, verify_ms, overlap_ms (of that, the time in which the draft went on meanwhile), ahead (tokens it made so), "
-        "ahead_kept (proposals that were there when their round began), overhead_ms, draft_off_rounds.",
-    .example = "apus run -m model.apus -p 'def fibonacci(n):' -n 64\n"
-               "apus run -m large.apus -d small.apus -p 'int main(' --lookup\n"
-               "apus run -m model.apus -f main.c --temp 0.8 --top-p 0.95 --seed 7 --stop '}'",
+        "also: rounds, proposed, accepted, accepted_at (of the proposals at each place of a round, "
+        "the share that was accepted), "
+        "branches (proposed beside those, where a second choice is likely enough), branches_taken, "
+        "tokens_per_round, draft_ms, "
+        "draft_prompt_ms, verify_ms, overlap_ms (of that, the time in which the draft went on "
+        "meanwhile), ahead (tokens it made so), "
+        "ahead_kept (proposals that were there when their round began), overhead_ms, "
+        "draft_off_rounds. With --jsonl an object with text and "
+        "ids for each piece, and at last one with done and these keys, text and ids left out.",
+    .example = "apus run model.apus 'def fibonacci(n):' -n 64\n"
+               "apus run model.apus <notes.txt --temp 0.8 --seed -1 --stop '###'",
     .options = options,
     .options_count = COUNT_OF(options),
+    .operands = {OPERAND_MODEL, {"PROMPT", AT(text)}},
     .main = run_main,
 };

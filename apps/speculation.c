@@ -5,13 +5,17 @@
 #include <string.h>
 
 #include "fail.h"
+#include "hints.h"
 #include "json.h"
 
 static int overlap_setting(struct settings *settings) {
     const char *text = settings->overlap_text;
     if (!text) return EXIT_OK;
     settings->overlap = !strcmp(text, "on") ? 1 : !strcmp(text, "off") ? -1 : 0;
-    if (!settings->overlap && strcmp(text, "auto") != 0) return fail(EXIT_USAGE, "--overlap expects auto, on or off, found '%s'.", text);
+    if (!settings->overlap && strcmp(text, "auto") != 0) {
+        hint_value(text, "auto on off");
+        return fail(EXIT_USAGE, "--overlap expects auto, on or off, found '%s'.", text);
+    }
     return settings->draft ? EXIT_OK : fail(EXIT_USAGE, "--overlap needs a draft (-d FILE).");
 }
 
@@ -22,6 +26,7 @@ int speculation_settings(struct settings *settings) {
     if (!text || !strcmp(text, "auto")) return EXIT_OK;
     char *end;
     unsigned long n = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9') hint_value(text, "auto");
     if (*text < '0' || *text > '9' || *end || n < 1 || n > 15)
         return fail(EXIT_USAGE, "--draft-tokens expects auto or a number from 1 to 15, found '%s'.", text);
     if (!settings->draft && !settings->lookup) return fail(EXIT_USAGE, "--draft-tokens needs a draft (-d FILE) or --lookup.");

@@ -29,7 +29,8 @@ static int tokenize_main(const struct settings *settings) {
     struct ids ids = {NULL, 0};
     int status = load_blob(&loaded, settings->model);
     if (status) return status;
-    status = input_text(&text, settings);
+    status = input_text(&text, settings, "text",
+                        "Give it behind the model in quotes, with -f FILE, or through a pipe.");
     if (!status) {
         const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, settings->special ? APUS_PART_SPECIALS : 0, text.bytes, text.count}};
         status = input_tokenize(&ids, &loaded.blob, settings->bos ? parts : parts + 1, settings->bos ? 2 : 1);
@@ -70,8 +71,11 @@ static int detokenize_main(const struct settings *settings) {
     struct ids ids = {NULL, 0};
     int status = load_blob(&loaded, settings->model);
     if (status) return status;
-    status = settings->ids ? input_ids(&ids, settings->ids, loaded.info.vocab)
-                           : fail(EXIT_USAGE, "no ids were given: use --ids LIST, such as --ids 1,2,3.");
+    status =
+        settings->ids
+            ? input_ids(&ids, settings->ids, loaded.info.vocab)
+            : fail(EXIT_USAGE,
+                   "no ids were given: use --ids LIST, such as --ids 1,2,3; --ids - reads them.");
     if (!status) status = detokenize_ids(&loaded, &ids, settings);
     free(ids.ids);
     unload(&loaded);
@@ -81,35 +85,45 @@ static int detokenize_main(const struct settings *settings) {
 static const struct option tokenize_options[] = {
     OPTION_MODEL,
     OPTION_TEXT,
+    OPTION_ESCAPE,
     OPTION_FILE,
-    {NULL, "--bos", OPTION_FLAG, AT(bos), 0, 0, NULL, "put in front what the model puts in front of a prompt"},
-    {NULL, "--special", OPTION_FLAG, AT(special), 0, 0, NULL, "take control tokens spelled out in the text as such"},
+    {NULL, "--bos", OPTION_FLAG, AT(bos), 0, 0, NULL,
+     "put in front what the model puts in front of a prompt",
+     "with what the model puts in front of a prompt"},
+    {NULL, "--special", OPTION_FLAG, AT(special), 0, 0, NULL,
+     "take control tokens spelled out in the text as such",
+     "control tokens spelled out are taken as such"},
 };
 
 const struct command command_tokenize = {
     .name = "tokenize",
     .summary = "turn text into token ids",
-    .usage = "-m MODEL.apus (-p TEXT | -f FILE) [--bos] [--special]",
-    .description = "Prints the ids of the text alone, separated by commas, as --ids of the other commands takes them.\n\nWith --json: ids.",
-    .example = "apus tokenize -m model.apus -p 'def add(a, b):'",
+    .usage = "MODEL.apus [TEXT] [options]",
+    .description = "Prints the ids of the text alone, separated by commas, as --ids of the other "
+                   "commands takes them.\n\nWith --json: ids.",
+    .example = "apus tokenize model.apus 'def add(a, b):'",
     .options = tokenize_options,
     .options_count = COUNT_OF(tokenize_options),
+    .operands = {OPERAND_MODEL, OPERAND_TEXT},
     .main = tokenize_main,
 };
 
 static const struct option detokenize_options[] = {
     OPTION_MODEL,
     OPTION_IDS,
-    {NULL, "--special", OPTION_FLAG, AT(special), 0, 0, NULL, "spell control tokens out; without it they give no text"},
+    {NULL, "--special", OPTION_FLAG, AT(special), 0, 0, NULL,
+     "spell control tokens out; without it they give no text", "spell control tokens out"},
 };
 
 const struct command command_detokenize = {
     .name = "detokenize",
     .summary = "turn token ids into text",
-    .usage = "-m MODEL.apus --ids LIST [--special]",
-    .description = "Prints the bytes that the ids stand for.\n\nWith --json: text, with U+FFFD in place of bytes that are not UTF-8.",
-    .example = "apus detokenize -m model.apus --ids 1604,803,24",
+    .usage = "MODEL.apus LIST [--special]",
+    .description = "Prints the bytes that the ids stand for.\n\nWith --json: text, with U+FFFD in "
+                   "place of bytes that are not UTF-8.",
+    .example = "apus detokenize model.apus 1604,803,24",
     .options = detokenize_options,
     .options_count = COUNT_OF(detokenize_options),
+    .operands = {OPERAND_MODEL, {"LIST", AT(ids)}},
     .main = detokenize_main,
 };

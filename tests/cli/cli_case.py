@@ -68,15 +68,22 @@ class Case(unittest.TestCase):
         return o
 
     def wrong(self, status, expect, *args, **options):
-        """A sentence on standard error that says `expect`, nothing on standard output."""
-        for extra in ([], ['--json']):
-            r = apus(*extra, *args, **options)
-            self.assertEqual(r.returncode, status, (args, r.stderr))
-            self.assertEqual(r.stdout, b'', args)
-            text = r.stderr.decode()
+        """A sentence on standard error that says `expect`, with --json as an object; nothing on standard output."""
+        r = apus(*args, **options)
+        text = r.stderr.decode()
+        if '--json' not in args and '--jsonl' not in args:
+            self.assertEqual((r.returncode, r.stdout), (status, b''), (args, text))
             self.assertTrue(text.startswith('apus') and text.count('\n') == 1, (args, text))
             self.assertIn(expect, text)
+            r = apus('--json', *args, **options)
+        self.assertEqual((r.returncode, r.stdout, r.stderr.count(b'\n')), (status, b'', 1), (args, r.stderr))
+        error = json.loads(r.stderr)['error']
+        said = error['message'] + (' ' + error['hint'] if error['hint'] else '')
+        self.assertEqual(error['status'], status)
+        self.assertTrue(error['code'])
+        self.assertIn(expect, said)
+        return error
 
 
-RUN = dict(text=str, ids=list, prompt_tokens=int, new_tokens=int, stop_reason=str, prefill_tps=NUMBER, decode_tps=NUMBER,
-           weight_gb_per_s=NUMBER, first_token_ms=NUMBER, arena_bytes=int, logits_hash=str, engine=str, cpu=str, threads=int)
+RUN = dict(text=str, ids=list, prompt_tokens=int, new_tokens=int, stop_reason=str, seed=int, prefill_tps=NUMBER,
+           decode_tps=NUMBER, weight_gb_per_s=NUMBER, first_token_ms=NUMBER, arena_bytes=int, logits_hash=str, engine=str, cpu=str, threads=int)

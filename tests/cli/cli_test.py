@@ -1,5 +1,5 @@
 """The command line as a person or a script meets it: every command, --json, and what wrong use gives (draft_test.py and measure_test.py have
-what belongs to a draft and what measures). All three: python3 -m unittest cli_test draft_test measure_test, in this folder."""
+what belongs to a draft and what measures, newcomer_test.py what people try). All: python3 -m unittest discover -p '*_test.py', here."""
 import json
 import os
 import pathlib
@@ -99,9 +99,16 @@ class Run(Case):
         p = self.start_long(Fixture.model)
         p.send_signal(signal.SIGINT)
         out, err = p.communicate(timeout=60)
-        self.assertEqual(p.returncode, 0, err)
+        self.assertEqual(p.returncode, 128 + signal.SIGINT, err)
         self.assertIn('stop: cancelled', err.decode())
         self.assertLess(len(out), 1 << 20)
+
+    def test_a_reader_that_goes_away_ends_it_without_a_word(self):
+        p = self.start_long(Fixture.model)
+        p.stdout.close()
+        err = p.stderr.read()
+        self.assertEqual((p.wait(timeout=60), err), (-signal.SIGPIPE, b''))
+        p.stderr.close()
 
     def test_a_model_cut_short_while_in_use(self):
         copy = path('cut.apus')
@@ -123,7 +130,7 @@ class Run(Case):
         for status, expect, args in [
                 (2, 'no model', ['-p', 'x']), (2, 'no prompt', ['-m', m]), (2, 'more than one', ['-m', m, '-p', 'x', '--ids', '1']),
                 (2, '--frobnicate', ['-m', m, '--frobnicate']), (2, 'many', ['-m', m, '-p', 'x', '-n', 'many']),
-                (2, '-1', ['-m', m, '-p', 'x', '-n', '-1']), (2, 'expects a value', ['-m', m, '-p']), (2, '0.01', ['-m', m, '-p', 'x', '--temp', '0.001']),
+                (2, '-2', ['-m', m, '-p', 'x', '-n', '-2']), (2, 'expects a value', ['-m', m, '-p']), (2, '0.01', ['-m', m, '-p', 'x', '--temp', '0.001']),
                 (2, '--top-p', ['-m', m, '-p', 'x', '--top-p', '1.5']), (2, '--min-p', ['-m', m, '-p', 'x', '--min-p', 'nan']),
                 (2, '--ctx', ['-m', m, '-p', 'x', '--ctx', '32769']), (2, 'the context holds 2', ['-m', m, '-p', PROMPT, '--ctx', '2']),
                 (2, '32768 positions', ['-m', m, '-p', 'z' * 40000]), (2, 'x', ['-m', m, '-p', 'x', 'x']), (2, '--stop', ['-m', m, '-p', 'x', '--stop', '']),
@@ -283,10 +290,15 @@ class Rest(Case):
         for name in names:
             self.assertIn(name, overview)
             text = self.ok('help', name).stdout.decode()
-            self.assertIn(f'usage: apus {name}', text)
-            self.assertIn('example', text)
             self.assertEqual(self.ok(name, '--help').stdout.decode(), text)
-            self.assertTrue(all(len(line) <= 110 for line in text.splitlines()))
+            self.assertTrue(all(len(line) <= 80 for line in text.splitlines()), text)
+            self.assertLess(len(text.splitlines()), 24, 'a screen, with a line for what is typed next')
+            everything = self.ok('help', name, '--all').stdout.decode()
+            self.assertTrue(all(len(line) <= 110 for line in everything.splitlines()))
+            self.assertIn('options of every command', everything)
+            for shown in (text, everything):
+                self.assertIn(f'usage: apus {name}', shown)
+                self.assertIn('example', shown)
         self.assertEqual(self.ok('--help').stdout.decode(), overview)
         self.wrong(2, 'frobnicate', 'help', 'frobnicate')
 

@@ -129,6 +129,6 @@ class Bench(Case):
     def test_wrong_use(self):
         self.wrong(2, 'no model', 'bench')
         self.wrong(2, '--seconds', 'bench', '-m', Fixture.model, '--seconds', '0')
-        self.wrong(2, 'unexpected', 'bench', Fixture.model)
+        self.wrong(2, 'unexpected', 'bench', Fixture.model, 'x')
         self.wrong(2, '32768 positions', 'bench', '-m', Fixture.model, '--at', '32760')
         self.wrong(1, 'No such file', 'bench', '-m', path('absent'))
