@@ -321,6 +321,24 @@ static void chat_templates_are_left_behind(void **state) {
     assert_true(same(in_folder("1.apus"), in_folder("2.apus")));
 }
 
+/* Heads of any even size: the blob's is the next multiple of 16, parameters count as they were. */
+static void heads_are_filled_up(void **state) {
+    (void)state;
+    static const uint32_t sizes[][2] = {{2, 16}, {24, 32}, {36, 48}, {100, 112}, {250, 256}};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        write_source("odd.gguf", (struct small_gguf){.head_dim = sizes[i][0]});
+        assert_int_equal(RUN(in_folder("odd.gguf"), "-o", in_folder("odd.apus"), "--no-calibrate"), 0);
+        struct file file = map(in_folder("odd.apus"));
+        struct blob blob;
+        char why[BLOB_WHY] = "";
+        if (blob_open(&blob, file.data, file.bytes, why) != APUS_OK) fail_msg("%s", why);
+        assert_int_equal(blob.model->head_dim, sizes[i][1]);
+        assert_int_equal(blob.model->parameters,
+                         2 * 264 * 96 + 96 + 2 * (2 * 96 + 8 * sizes[i][0] * 96 + 3 * 100 * 96));
+        unmap(file);
+    }
+}
+
 /* As llama.cpp's own tests write them: such a model runs on ids. */
 static void a_model_without_tokenizer(void **state) {
     (void)state;
@@ -403,9 +421,9 @@ static void wrong_files(void **state) {
 
 static void models_outside_the_format(void **state) {
     (void)state;
-    write_source("odd.gguf", (struct small_gguf){.head_dim = 24});
+    write_source("odd.gguf", (struct small_gguf){.head_dim = 258});
     check_failed(RUN(in_folder("odd.gguf"), "-o", in_folder("no.apus")), 1);
-    assert_non_null(strstr(complained, "head_dim is 24"));
+    assert_non_null(strstr(complained, "head_dim is 258"));
     write_source("odd.gguf", (struct small_gguf){.spoil = NAN});
     check_failed(RUN(in_folder("odd.gguf"), "-o", in_folder("no.apus")), 1);
     assert_non_null(strstr(complained, "blk.0.attn_q.weight"));
@@ -543,7 +561,8 @@ int main(void) {
                                        cmocka_unit_test(spends_a_budget),
                                        cmocka_unit_test(calibrates),
                                        cmocka_unit_test(chat_templates_are_left_behind),
-                                       cmocka_unit_test(a_model_without_tokenizer),
+                                       cmocka_unit_test(heads_are_filled_up),
+        cmocka_unit_test(a_model_without_tokenizer),
         cmocka_unit_test(help_and_version),
                                        cmocka_unit_test(wrong_usage),
                                        cmocka_unit_test(wrong_files),

@@ -17,7 +17,9 @@
 #include "weights/pack/fold.h"
 #include "weights/pack/source_inside.h"
 
-enum { DIM = 96, HEADS = 3, KV = 1, HEAD = 48, FFN = 100, FFN_PADDED = 128, VOCAB = 50, LAYERS = 2, WIDEST = 256 };
+enum { DIM = 96, HEADS = 3, KV = 1, FFN = 100, FFN_PADDED = 128, VOCAB = 50, LAYERS = 2, WIDEST = 256 };
+enum { WIDE = 48 };           /* head_dim of the blob */
+static uint32_t head_size = 48; /* of the checkpoint */
 
 /* ------------------------------------------------------------------------------------------------- a checkpoint in memory -- */
 
@@ -41,18 +43,19 @@ static size_t add(struct checkpoint *c, size_t at, const char *name, int rows, i
 }
 
 static size_t add_layer(struct checkpoint *c, size_t at, int layer) {
-    static const struct {
+    const int q = HEADS * (int)head_size, kv = KV * (int)head_size;
+    const struct {
         const char *name;
         int rows, cols;
     } parts[] = {{"input_layernorm.weight", 1, DIM},
                  {"post_attention_layernorm.weight", 1, DIM},
-                 {"self_attn.q_proj.weight", HEADS * HEAD, DIM},
-                 {"self_attn.k_proj.weight", KV * HEAD, DIM},
-                 {"self_attn.v_proj.weight", KV * HEAD, DIM},
-                 {"self_attn.o_proj.weight", DIM, HEADS * HEAD},
-                 {"self_attn.q_proj.bias", 1, HEADS * HEAD},
-                 {"self_attn.k_proj.bias", 1, KV * HEAD},
-                 {"self_attn.v_proj.bias", 1, KV * HEAD},
+                 {"self_attn.q_proj.weight", q, DIM},
+                 {"self_attn.k_proj.weight", kv, DIM},
+                 {"self_attn.v_proj.weight", kv, DIM},
+                 {"self_attn.o_proj.weight", DIM, q},
+                 {"self_attn.q_proj.bias", 1, q},
+                 {"self_attn.k_proj.bias", 1, kv},
+                 {"self_attn.v_proj.bias", 1, kv},
                  {"mlp.gate_proj.weight", FFN, DIM},
                  {"mlp.up_proj.weight", FFN, DIM},
                  {"mlp.down_proj.weight", DIM, FFN}};
@@ -74,7 +77,7 @@ static struct checkpoint *checkpoint(bool tied, float spoil) {
         "heads\":%d,"
         "\"head_dim\":%d,\"intermediate_size\":%d,\"vocab_size\":%d,\"num_hidden_layers\":%d,\"rms_norm_eps\":1e-6,\"rope_theta\":10000.0,"
         "\"max_position_embeddings\":128,\"tie_word_embeddings\":%s,\"hidden_act\":\"silu\",\"bos_token_id\":1,\"eos_token_id\":2}",
-        DIM, HEADS, KV, HEAD, FFN, VOCAB, LAYERS, tied ? "true" : "false");
+        DIM, HEADS, KV, (int)head_size, FFN, VOCAB, LAYERS, tied ? "true" : "false");
     c->header[0] = '{';
     size_t at = add(c, 0, "model.embed_tokens.weight", VOCAB, DIM);
     for (int layer = 0; layer < LAYERS; layer++) at = add_layer(c, at, layer);
@@ -156,7 +159,24 @@ static void scaled(struct matrix *w, double factor) {
         for (uint32_t c = 0; c < w->cols; c++) w->at[r][c] *= factor;
 }
 
-static const double Q_FACTOR = 1.4426950408889634 / 6.928203230275509 / 16; /* log2(e) / sqrt(48) / head_block(48) */
+static double q_factor(void) { return 1.4426950408889634 / sqrt(head_size) / 16; /* head_block(48) */ }
+
+/* Each half of a head is followed by zeros up to half of WIDE: rows, or columns. */
+static void widen(struct matrix *w, bool rows) {
+    static struct matrix narrow;
+    narrow = *w;
+    uint32_t half = head_size / 2, count = (rows ? w->rows : w->cols) / half;
+    memset(w->at, 0, sizeof w->at);
+    if (rows)
+        w->rows = count * WIDE / 2;
+    else
+        w->cols = count * WIDE / 2;
+    for (uint32_t i = 0; i < count * half; i++) {
+        uint32_t to = i / half * (WIDE / 2) + i % half;
+        if (rows) memcpy(w->at[to], narrow.at[i], sizeof w->at[to]);
+        for (uint32_t r = 0; !rows && r < w->rows; r++) w->at[r][to] = narrow.at[r][i];
+    }
+}
 
 static double norm_of(const struct matrix *w, bool row, uint32_t i) {
     double sum = 0;
@@ -182,8 +202,9 @@ static void by_formula(struct source *source, int which, uint32_t layer, struct 
     static const enum source_role roles[LT_COUNT] = {SOURCE_Q, SOURCE_K, SOURCE_V, SOURCE_O, SOURCE_GATE, SOURCE_UP, SOURCE_DOWN};
     double c[FFN_PADDED];
     load(source, source_tensor(source, roles[which], layer), w);
+    if (which <= LT_O) widen(w, which != LT_O);
     if (which == LT_O) {
-        from_right(w, HEAD, false, true); /* A^T on every head, */
+        from_right(w, WIDE, false, true); /* A^T on every head, */
         from_left(w, DIM, true, false);   /* R^T on the sum */
     } else if (which == LT_DOWN) {
         w->cols = FFN_PADDED;
@@ -200,8 +221,8 @@ static void by_formula(struct source *source, int which, uint32_t layer, struct 
     } else {
         gains(source, which <= LT_V ? SOURCE_ATTN_NORM : SOURCE_FFN_NORM, layer, w);
         from_right(w, DIM, true, false);
-        if (which == LT_V) from_left(w, HEAD, false, true); /* A V: as row vectors, v A^T */
-        if (which == LT_Q) scaled(w, Q_FACTOR);
+        if (which == LT_V) from_left(w, WIDE, false, true); /* A V: as row vectors, v A^T */
+        if (which == LT_Q) scaled(w, q_factor());
         if (which == LT_UP) {
             balances(source, layer, c);
             for (uint32_t r = 0; r < w->rows; r++)
@@ -279,8 +300,9 @@ static void check_biases(struct source *source, const struct plan *plan, uint32_
     for (int which = LT_Q; which <= LT_V; which++) {
         const struct blob_tensor *record = &plan->tensors[plan->layers[layer].tensor[which]].record;
         load(source, source_tensor(source, (enum source_role)(SOURCE_Q_BIAS + which), layer), &bias);
-        if (which == LT_V) from_right(&bias, HEAD, false, true);
-        if (which == LT_Q) scaled(&bias, Q_FACTOR);
+        widen(&bias, false);
+        if (which == LT_V) from_right(&bias, WIDE, false, true);
+        if (which == LT_Q) scaled(&bias, q_factor());
         for (uint32_t i = 0; i < record->rows; i++) assert_true(fabs((double)rows[record->bias + i] - bias.at[0][i]) < 1e-5);
     }
 }
@@ -326,9 +348,19 @@ static void follows_the_formulas(void **state) {
     check_model(false, 4);
 }
 
+/* A head of 40 is filled up to 48, and the scores are still divided by the root of 40. */
+static void fills_heads_up(void **state) {
+    (void)state;
+    head_size = 40;
+    check_model(false, 8);
+    check_model(false, 4);
+    head_size = 48;
+}
+
 static void counts_parameters_once(void **state) {
     (void)state;
-    const uint64_t layer = 2 * DIM + 2 * HEADS * HEAD * DIM + 2 * KV * HEAD * DIM + HEADS * HEAD + 2 * KV * HEAD + 3 * FFN * DIM;
+    const uint64_t q = HEADS * head_size, kv = KV * head_size;
+    const uint64_t layer = 2 * DIM + 2 * q * DIM + 2 * kv * DIM + q + 2 * kv + 3 * FFN * DIM;
     for (int tied = 0; tied < 2; tied++) {
         struct checkpoint *c = checkpoint(tied, 0);
         struct plan plan;
@@ -361,7 +393,7 @@ static void weights_too_large_are_refused(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(follows_the_formulas), cmocka_unit_test(counts_parameters_once),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(follows_the_formulas), cmocka_unit_test(fills_heads_up), cmocka_unit_test(counts_parameters_once),
                                        cmocka_unit_test(weights_too_large_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

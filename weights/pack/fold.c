@@ -200,8 +200,36 @@ static void quantize_rows(void *user, size_t item, unsigned worker) {
                      fold->bytes + (first + r) / PANEL_ROWS * bytes);
 }
 
+/* The source's place of element `at` of heads that were made wider, or UINT32_MAX for one of the
+ * zeros behind each half of a head. */
+static uint32_t narrow(const struct plan *plan, uint32_t at) {
+    uint32_t wide = plan->model.head_dim / 2, half = plan->head_size / 2;
+    return at % wide < half ? at / wide * half + at % wide : UINT32_MAX;
+}
+
+/* `count` elements, the first in place, from their narrow order to the wide one. */
+static void widen(const struct plan *plan, float *x, uint32_t count) {
+    for (uint32_t at = count; at-- > 0;) {
+        uint32_t from = narrow(plan, at);
+        x[at] = from == UINT32_MAX ? 0 : x[from]; /* from <= at, and what is behind is done */
+    }
+}
+
+/* Rows of wide heads: those that the source has, one by one. */
+static bool read_wide_rows(struct fold *fold, uint64_t first, uint32_t rows, struct diag *d) {
+    const struct source_tensor *from = fold->tensor->from;
+    memset(fold->values, 0, (size_t)rows * fold->kp * sizeof(float));
+    for (uint32_t r = 0; r < rows; r++) {
+        uint32_t there = narrow(fold->plan, (uint32_t)first + r);
+        float *row = fold->values + (size_t)r * fold->kp;
+        if (there != UINT32_MAX && !source_read_rows(fold->source, from, there, 1, row, d)) return false;
+    }
+    return true;
+}
+
 /* Rows first .. first + rows - 1 into values, [rows][kp]; rows and columns past the source's own are zero. */
 static bool read_block(struct fold *fold, uint64_t first, uint32_t rows, struct diag *d) {
+    if (fold->tensor->heads == HEADS_ROWS) return read_wide_rows(fold, first, rows, d);
     const struct source_tensor *from = fold->tensor->from;
     uint64_t there = first >= from->rows ? 0 : from->rows - first < rows ? from->rows - first : rows;
     size_t cols = (size_t)from->cols, kp = fold->kp;
@@ -211,6 +239,8 @@ static bool read_block(struct fold *fold, uint64_t first, uint32_t rows, struct 
         memset(fold->values + r * kp + cols, 0, (kp - cols) * sizeof(float));
     }
     memset(fold->values + there * kp, 0, (rows - there) * kp * sizeof(float));
+    uint32_t wide = fold->tensor->heads == HEADS_COLUMNS ? fold->tensor->record.cols : 0;
+    for (uint64_t r = 0; wide && r < there; r++) widen(fold->plan, fold->values + r * kp, wide);
     return true;
 }
 
@@ -234,6 +264,7 @@ static bool sum_up(const struct fold *fold, uint64_t first, double *squares, str
 static bool fold_bias(struct fold *fold, const struct plan_tensor *tensor, float *bias, struct diag *d) {
     uint32_t rows = tensor->record.rows;
     if (!source_read_rows(fold->source, tensor->bias, 0, 1, bias, d)) return false;
+    if (tensor->heads == HEADS_ROWS) widen(fold->plan, bias, rows);
     const struct rotation *rotation = mixing(fold, tensor->columns);
     float *strip = fold->scratch[0].strip;
     for (uint32_t first = 0; rotation && first < rows; first += rotation->n) {

@@ -84,12 +84,13 @@ static bool make_plan(struct job *job) {
 static bool make_rope(struct job *job) {
     const struct model_config *config = source_config(job->source);
     uint32_t head_dim = job->plan.model.head_dim, positions = job->plan.model.max_positions;
-    double frequency[BLOB_HEAD_DIM_MAX / 2];
+    double frequency[BLOB_HEAD_DIM_MAX / 2] = {0}; /* 0: what fills a head up is not turned */
     float divisor[BLOB_HEAD_DIM_MAX / 2];
     if (config->rope.scaling == ROPE_DIVISORS &&
         !source_read_rows(job->source, source_tensor(job->source, SOURCE_ROPE_FREQS, 0), 0, 1, divisor, job->d))
         return false;
-    if (!rope_frequencies(&config->rope, head_dim, divisor, frequency, job->d)) return false;
+    uint32_t turned = job->plan.head_size;
+    if (!rope_frequencies(&config->rope, turned, divisor, frequency, job->d)) return false;
     job->rope = malloc((size_t)positions * head_dim * sizeof(float));
     if (!job->rope) return diag_fail(job->d, "out of memory");
     for (uint32_t p = 0; p < positions; p++) rope_position(frequency, head_dim, p, job->rope + (size_t)p * head_dim);

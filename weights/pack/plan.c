@@ -15,31 +15,32 @@ static const char *const LAYER_NAMES[LT_COUNT] = {"attn_q", "attn_k", "attn_v", 
 static const enum source_role LAYER_ROLES[LT_COUNT] = {SOURCE_Q, SOURCE_K, SOURCE_V, SOURCE_O, SOURCE_GATE, SOURCE_UP, SOURCE_DOWN};
 
 /* What the format can hold; the source has checked that its numbers agree with each other and with the tensors. */
-static bool check(const struct model_config *config, uint32_t *head_dim, struct diag *d) {
+static bool check(const struct model_config *config, uint32_t *head_size, struct diag *d) {
     if (config->layers > BLOB_LAYERS_MAX) return diag_fail(d, "%u layers where at most %d are supported", config->layers, BLOB_LAYERS_MAX);
     if (config->dim < 1 || config->dim > BLOB_DIM_MAX)
         return diag_fail(d, "width %u where 1 to %d is supported", config->dim, BLOB_DIM_MAX);
     if (config->vocab > BLOB_VOCAB_MAX)
         return diag_fail(d, "%u vocabulary rows where at most %d are supported", config->vocab, BLOB_VOCAB_MAX);
     if (!(config->eps >= 0x1p-40 && config->eps <= 1)) return diag_fail(d, "RMSNorm eps is %g where 2^-40 to 1 is supported", config->eps);
-    *head_dim = 0;
+    *head_size = 0;
     for (uint32_t i = 0; i < config->layers; i++) {
         const struct layer_config *layer = &config->layer[i];
         if (layer->ffn > BLOB_DIM_MAX)
             return diag_fail(d, "layer %u: feed-forward width %u where at most %d is supported", i, layer->ffn, BLOB_DIM_MAX);
         if (layer->heads == 0) continue;
-        if (layer->head_dim % 16 || layer->head_dim < 16 || layer->head_dim > BLOB_HEAD_DIM_MAX)
-            return diag_fail(d, "layer %u: head_dim is %u where a multiple of 16 from 16 to %d is supported", i, layer->head_dim,
-                             BLOB_HEAD_DIM_MAX);
-        if (*head_dim && *head_dim != layer->head_dim)
+        if (layer->head_dim > BLOB_HEAD_DIM_MAX)
+            return diag_fail(d, "layer %u: head_dim is %u where at most %d is supported", i,
+                             layer->head_dim, BLOB_HEAD_DIM_MAX);
+        if (*head_size && *head_size != layer->head_dim)
             return diag_fail(d, "layer %u: head_dim is %u where an earlier layer has %u; one for all is supported", i, layer->head_dim,
-                             *head_dim);
-        *head_dim = layer->head_dim;
-        if ((uint64_t)layer->heads * layer->head_dim > BLOB_DIM_MAX)
-            return diag_fail(d, "layer %u: %u heads of %u where at most %d together are supported", i, layer->heads, layer->head_dim,
-                             BLOB_DIM_MAX);
+                             *head_size);
+        *head_size = layer->head_dim;
+        uint32_t wide = round_up(layer->head_dim, PANEL_ROWS);
+        if ((uint64_t)layer->heads * wide > BLOB_DIM_MAX)
+            return diag_fail(d, "layer %u: %u heads of %u where at most %d together are supported",
+                             i, layer->heads, wide, BLOB_DIM_MAX);
     }
-    return *head_dim || diag_fail(d, "no layer has attention");
+    return *head_size || diag_fail(d, "no layer has attention");
 }
 
 /* Of the source's tensors, a tied head counted once. */
@@ -130,7 +131,10 @@ static void add_layer(struct plan *plan, const struct source *source, uint32_t i
         tensor.rows = inward ? MIX_RESIDUAL : which == LT_O ? MIX_HEAD : MIX_FFN;
         tensor.columns = which == LT_V ? MIX_HEAD : inward ? MIX_NONE : MIX_RESIDUAL;
         if (which == LT_Q) /* exp becomes exp2, and q and k meet after an unscaled Hadamard transform of both */
-            tensor.factor = (float)(1.4426950408889634 / sqrt((double)head_dim) / head_block(head_dim));
+            tensor.factor =
+                (float)(1.4426950408889634 / sqrt((double)plan->head_size) / head_block(head_dim));
+        if (plan->head_size != head_dim && attention)
+            tensor.heads = which == LT_O ? HEADS_COLUMNS : HEADS_ROWS;
         tensor.layer = i;
         tensor.balance = which == LT_UP ? BALANCE_ROWS : which == LT_DOWN ? BALANCE_COLUMNS : BALANCE_NONE;
         if (which == LT_DOWN) tensor.factor = 0.125f; /* H / 64 is the normalised H / 8 */
@@ -171,18 +175,19 @@ static double default_bits(const struct plan *plan) {
 bool plan_make(struct plan *plan, const struct source *source, const struct plan_choice *choice, struct diag *d) {
     memset(plan, 0, sizeof *plan);
     const struct model_config *config = source_config(source);
-    uint32_t head_dim = 0, cap = choice->positions ? choice->positions : POSITIONS_DEFAULT;
-    if (!check(config, &head_dim, d)) return false;
+    uint32_t head_size = 0, cap = choice->positions ? choice->positions : POSITIONS_DEFAULT;
+    if (!check(config, &head_size, d)) return false;
     if (cap > BLOB_POSITIONS_MAX) cap = BLOB_POSITIONS_MAX;
     plan->capped = config->max_positions > cap;
     plan->model = (struct blob_model){.layers = config->layers,
                                       .dim = config->dim,
                                       .vocab = config->vocab,
                                       .max_positions = plan->capped ? cap : config->max_positions,
-                                      .head_dim = head_dim,
+                                      .head_dim = round_up(head_size, PANEL_ROWS),
                                       .eps = (float)config->eps,
                                       .rotated = choice->rotate,
                                       .parameters = parameters(source)};
+    plan->head_size = head_size;
     plan->layer_bits = choice->layer_bits ? choice->layer_bits : plan->model.parameters < INT4_FROM ? 8 : 4;
     plan->layers = calloc(config->layers, sizeof *plan->layers);
     plan->tensors = calloc(2 + (size_t)config->layers * LT_COUNT, sizeof *plan->tensors);

@@ -25,6 +25,10 @@ enum plan_mix {
     MIX_FFN       /* normalised Hadamard over every 64 */
 };
 
+/* Where a tensor has heads whose size is no multiple of 16: they get zeros behind each half, so that
+ * RoPE pairs what it did. */
+enum plan_heads { HEADS_NONE, HEADS_ROWS, HEADS_COLUMNS };
+
 /* What balance.h does to it. */
 enum plan_balance { BALANCE_NONE, BALANCE_ROWS, BALANCE_COLUMNS };
 
@@ -33,6 +37,7 @@ struct plan_tensor {
     const struct source_tensor *from, *gain, *bias; /* gain and bias may be NULL */
     enum plan_mix rows, columns;
     float factor; /* on all weights and the bias */
+    enum plan_heads heads;
     enum plan_balance balance;
     uint32_t layer;
     struct quantizer quantizer;
@@ -40,6 +45,7 @@ struct plan_tensor {
 
 struct plan {
     struct blob_model model; /* text offsets included */
+    uint32_t head_size;      /* as the source has it; model.head_dim is the next multiple of 16 */
     struct blob_layer *layers;
     struct plan_tensor *tensors; /* in file order: embedding, layers, head */
     char *text;

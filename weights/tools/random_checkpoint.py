@@ -54,6 +54,11 @@ SHAPES = {
     'tiny-tied': shape(192, 512, 4, 3, 1, 64, theta=1e5, context=8192, tied=True, tokenizer='smollm'),
     # nothing a power of two: dim 5 * 32, head_dim 5 * 16, ffn 100
     'tiny-odd': shape(160, 100, 2, 2, 1, 80, vocab=400, dtype='f32'),
+    # open_llama_3b's head of 100, which the packer fills up to 112
+    'tiny-head-100': shape(200, 320, 2, 2, 2, 100, vocab=400, dtype='f16'),
+    # a head of 20 with biases, one KV head, one layer
+    'tiny-head-20': shape(140, 108, 1, 7, 1, 20, arch='Qwen2ForCausalLM', model_type='qwen2',
+                          theta=1e6, bias=True, tokenizer='qwen2', config={'use_sliding_window': False}),
     'amd-llama-135m': shape(768, 2048, 12, 12, 12, 64, vocab=32000),
     'codellama-7b': shape(4096, 11008, 32, 32, 32, 128, vocab=32016, theta=1e6, context=16384, shards=2),
     'decilm-6b': shape(4096, 11008, 32, 32, DECI, 128, vocab=32000, arch='DeciLMForCausalLM', model_type='deci', context=4096, shards=2,
