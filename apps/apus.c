@@ -8,6 +8,7 @@
 #include "help.h"
 #include "hints.h"
 #include "json.h"
+#include "kit/progress.h"
 #include "options.h"
 
 const struct command *const commands[] = {&command_run,        &command_info,    &command_tokenize, &command_detokenize, &command_logits,
@@ -18,6 +19,17 @@ const struct command *command_find(const char *name) {
     for (size_t i = 0; i < commands_count; i++)
         if (!strcmp(commands[i]->name, name)) return commands[i];
     return NULL;
+}
+
+void command_progress(struct progress *progress, const struct settings *settings,
+                      const char *name) {
+    static char program[32];
+    snprintf(program, sizeof program, "apus %s", name);
+    progress_begin(progress,
+                   settings->quiet  ? PROGRESS_NONE
+                   : settings->json ? PROGRESS_OBJECTS
+                                    : PROGRESS_TEXT,
+                   program, name);
 }
 
 static int print_version(int json) {

@@ -3,6 +3,7 @@
  * Everything is repeated in turns (roof of reading, decode, verify, roof of multiply-adds, prefill) and the medians are compared, so that a
  * machine that slows down for a while slows all of them. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "energy.h"
 #include "fail.h"
 #include "json.h"
+#include "kit/progress.h"
 #include "load.h"
 
 enum { SAMPLES_MAX = 41, CONTEXT_MOST = 1024, PREFILL_MOST = 512, BASE_MOST = 128, DECODE_TOKENS = 8, VERIFY_MOST = 16, ROOM = 32 };
@@ -155,19 +157,28 @@ static apus_status measure_once(struct bench *b) {
     return b->deep || status < 0 ? status : measure_prefill(b, b->prefill_tokens);
 }
 
+static double planned_turns(double each, double budget) {
+    double turns = floor(budget / each), few = floor(2 * budget / each);
+    if (turns < 3) turns = few < 3 ? few : 3;
+    return turns < 1 ? 1 : turns > SAMPLES_MAX ? SAMPLES_MAX : turns;
+}
+
 /* Turns until the budget is used: three at least, if they can be had for twice the budget, and one in any case. */
-static apus_status measure(struct bench *b, double budget) {
-    int progress = isatty(STDERR_FILENO);
-    if (progress && b->deep) fprintf(stderr, "\rfilling %u positions ", b->base);
+static apus_status measure(struct bench *b, double budget, struct progress *progress) {
+    int phase = progress_phase(progress, "measuring", 1);
+    progress_expect(progress, budget);
+    if (b->deep) progress_enter(progress, phase, "filling %u positions", b->base);
     apus_status status = plan(b, budget);
     uint64_t begin = now_ns();
     for (size_t turn = 0; turn < SAMPLES_MAX && status >= 0; turn++) {
         double used = seconds_since(begin), each = turn ? used / (double)turn : 0;
         if (turn >= 1 && used + each > (turn < 3 ? 2 * budget : budget)) break;
+        if (turn) progress_resize(progress, phase, planned_turns(each, budget));
+        progress_enter(progress, phase, "turn %zu", turn + 1);
+        if (!turn) progress_step(progress, phase, 0); /* the plan's time is no turn's */
         status = measure_once(b);
-        if (progress) fprintf(stderr, "\rmeasuring, turn %zu ", turn + 1);
+        progress_step(progress, phase, 1);
     }
-    if (progress) fputs("\r\033[K", stderr);
     return status;
 }
 
@@ -362,7 +373,10 @@ static int bench_loaded(struct bench *b, const struct settings *settings) {
     if (status) return status;
     fill_ids(b);
     energy_open(&b->energy);
-    apus_status done = measure(b, (double)settings->seconds);
+    struct progress progress;
+    command_progress(&progress, settings, "bench");
+    apus_status done = measure(b, (double)settings->seconds, &progress);
+    progress_end(&progress);
     if (done >= 0) done = apus_stats(b->loaded->session, &stats);
     if (done < 0) return fail_status(done, "measuring");
     make_report(&report, b);

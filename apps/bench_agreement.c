@@ -10,6 +10,7 @@
 #include "fail.h"
 #include "input.h"
 #include "json.h"
+#include "kit/progress.h"
 #include "load.h"
 
 enum { AGREEMENT_TOKENS = 128, AGREEMENT_CONTEXT = 512 };
@@ -121,7 +122,9 @@ static int check_pair(const struct side *target, const struct side *draft) {
     return status < 0 ? fail_status(status, "pairing the models") : EXIT_OK;
 }
 
-static int compare_prompts(struct side *target, struct side *draft, struct sums sums[TEMPERATURES]) {
+static int compare_prompts(struct side *target, struct side *draft, struct sums sums[TEMPERATURES],
+                           struct progress *progress) {
+    progress_phase(progress, "comparing", (double)BENCH_PROMPTS * TEMPERATURES);
     for (size_t i = 0; i < BENCH_PROMPTS; i++) {
         const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, 0, bench_prompts[i], strlen(bench_prompts[i])}};
         struct ids prompt = {NULL, 0};
@@ -131,7 +134,10 @@ static int compare_prompts(struct side *target, struct side *draft, struct sums 
             status = fail(EXIT_FAULT, "this tokenizer makes a prompt too long.");
         for (size_t t = 0; t < TEMPERATURES && !status && done >= 0; t++) {
             target->temperature = draft->temperature = temperatures[t];
+            progress_enter(progress, 0, "prompt %zu of %d, temperature %g", i + 1,
+                           (int)BENCH_PROMPTS, temperatures[t]);
             done = compare(target, draft, &prompt, i + 1, &sums[t]);
+            progress_step(progress, 0, 1);
         }
         free(prompt.ids);
         if (!status && done < 0) status = fail_status(done, "comparing");
@@ -147,7 +153,10 @@ int bench_agreement(const struct settings *settings) {
     int status = open_side(target, settings, settings->model);
     if (!status) status = open_side(draft, settings, settings->draft);
     if (!status) status = check_pair(target, draft);
-    if (!status) status = compare_prompts(target, draft, sums);
+    struct progress progress;
+    command_progress(&progress, settings, "bench");
+    if (!status) status = compare_prompts(target, draft, sums, &progress);
+    progress_end(&progress);
     if (!status) status = report(settings, sums);
     for (int i = 1; i >= 0; i--) {
         if (sides[i].loaded.map.data) unload(&sides[i].loaded);

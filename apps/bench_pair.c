@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "apus/port.h"
 #include "fail.h"
 #include "input.h"
 #include "json.h"
+#include "kit/progress.h"
 #include "load.h"
 
 enum { TURNS = 5, PAIR_CONTEXT = 512, PAIR_TOKENS = 96, PAIR_TURNS = 25 };
@@ -77,7 +77,8 @@ static apus_status generate(struct loaded *loaded, const struct ids *prompt, dou
 }
 
 /* One prompt at one temperature with every length, one after the other. */
-static int sweep_prompt(const struct settings *given, size_t index, struct cell cells[TEMPERATURES][LENGTHS]) {
+static int sweep_prompt(const struct settings *given, size_t index,
+                        struct cell cells[TEMPERATURES][LENGTHS], struct progress *progress) {
     const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, 0, bench_prompts[index], strlen(bench_prompts[index])}};
     for (size_t n = 0; n < LENGTHS; n++) {
         struct settings settings = *given;
@@ -97,6 +98,7 @@ static int sweep_prompt(const struct settings *given, size_t index, struct cell 
         free(ids.ids);
         unload(&loaded);
         if (status) return status;
+        progress_step(progress, 0, 1);
     }
     return EXIT_OK;
 }
@@ -141,19 +143,36 @@ static int report_pair(const struct settings *settings, struct cell cells[TEMPER
                                 (int)(cells[0][0].count / PROMPTS)));
 }
 
-int bench_pair(const struct settings *settings) {
-    static struct cell cells[TEMPERATURES][LENGTHS];
+/* Turns as long as they fit the time, one in any case. */
+static int measure_pair(const struct settings *settings, struct cell cells[TEMPERATURES][LENGTHS],
+                        struct progress *progress) {
+    const double budget = (double)settings->seconds, a_turn = PROMPTS * LENGTHS;
     uint64_t begin = now_ns();
+    progress_phase(progress, "measuring", a_turn);
+    progress_expect(progress, budget);
     for (size_t turn = 0; turn < PAIR_TURNS; turn++) {
-        if (turn && seconds_since(begin) * (double)(turn + 1) / (double)turn > (double)settings->seconds) break;
+        double each = turn ? seconds_since(begin) / (double)turn : 0;
+        if (turn && each * (double)(turn + 1) > budget) break;
+        double turns =
+            turn && budget / each < PAIR_TURNS ? (double)(size_t)(budget / each) : PAIR_TURNS;
+        if (turn) progress_resize(progress, 0, a_turn * turns);
         for (size_t i = 0; i < PROMPTS; i++) {
-            int status = sweep_prompt(settings, i, cells);
+            progress_enter(progress, 0, "turn %zu, prompt %zu of %d", turn + 1, i + 1,
+                           (int)PROMPTS);
+            int status = sweep_prompt(settings, i, cells, progress);
             if (status) return status;
-            if (isatty(STDERR_FILENO)) fprintf(stderr, "\rturn %zu, prompt %zu of %d ", turn + 1, i + 1, (int)PROMPTS);
         }
     }
-    if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
-    return report_pair(settings, cells);
+    return EXIT_OK;
+}
+
+int bench_pair(const struct settings *settings) {
+    static struct cell cells[TEMPERATURES][LENGTHS];
+    struct progress progress;
+    command_progress(&progress, settings, "bench");
+    int status = measure_pair(settings, cells, &progress);
+    progress_end(&progress);
+    return status ? status : report_pair(settings, cells);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- replay -- */
@@ -302,7 +321,15 @@ static int replay_loaded(struct replay *r, const struct settings *settings) {
         double ignored = 0;
         for (uint32_t at = 0; at < BASE && done >= 0; at += 16) done = evaluate(both[m], at, 16, NULL, &ignored);
     }
-    for (size_t turn = 0; turn < TURNS && done >= 0; turn++) done = measure_turn(r, turn);
+    struct progress progress;
+    command_progress(&progress, settings, "bench");
+    progress_phase(&progress, "measuring", TURNS);
+    for (size_t turn = 0; turn < TURNS && done >= 0; turn++) {
+        progress_enter(&progress, 0, "turn %zu of %d", turn + 1, (int)TURNS);
+        done = measure_turn(r, turn);
+        progress_step(&progress, 0, 1);
+    }
+    progress_end(&progress);
     return done < 0 ? fail_status(done, "measuring") : report_replay(settings, r);
 }
 

@@ -72,6 +72,8 @@ struct operand {
 };
 enum { OPERANDS_MAX = 2 };
 
+struct progress; /* kit/progress.h */
+
 struct command {
     const char *name;
     const char *summary;     /* a phrase without a period, lower case */
@@ -90,6 +92,9 @@ extern const struct command *const commands[]; /* in the order of the help */
 extern const size_t commands_count;
 extern const struct option global_options[];
 extern const size_t global_options_count;
+
+/* The progress of a command's long work: an object a line with --json, nothing with --quiet. */
+void command_progress(struct progress *progress, const struct settings *settings, const char *name);
 
 /* NULL if there is none of that name. */
 const struct command *command_find(const char *name);

@@ -8,12 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "command.h"
 #include "fail.h"
 #include "input.h"
+#include "interrupt.h"
 #include "json.h"
+#include "kit/progress.h"
 #include "load.h"
 
 /* One of the two sides: a model, or a file of float32 [positions][vocabulary]. */
@@ -62,49 +63,84 @@ static void compare_position(struct comparison *c, const float *reference, const
 
 /* ------------------------------------------------------------------------------------------------------------- windows -- */
 
-static int side_evaluate(struct side *side, const int32_t *ids, size_t count, size_t vocab) {
+/* APUS_PARTIAL where an interrupt came; a failure has been told. */
+static apus_status side_evaluate(struct side *side, const int32_t *ids, size_t count,
+                                 size_t vocab) {
     if (!side->file) {
         apus_status done = apus_eval(side->loaded.session, ids, count, side->logits, NULL);
-        return done < 0 ? fail_status(done, "evaluating") : EXIT_OK;
+        if (done < 0) fail_status(done, "evaluating");
+        return done;
     }
-    if (fread(side->logits, sizeof *side->logits, count * vocab, side->file) != count * vocab)
-        return fail(EXIT_FAULT, "'%s' ends too early.", side->name);
-    for (size_t i = 0; i < count * vocab; i++)
-        if (!isfinite(side->logits[i])) return fail(EXIT_FAULT, "'%s' holds values that are not finite.", side->name);
-    return EXIT_OK;
+    if (fread(side->logits, sizeof *side->logits, count * vocab, side->file) != count * vocab) {
+        fail(EXIT_FAULT, "'%s' ends too early.", side->name);
+        return APUS_E_FORMAT;
+    }
+    for (size_t i = 0; i < count * vocab; i++) {
+        if (isfinite(side->logits[i])) continue;
+        fail(EXIT_FAULT, "'%s' holds values that are not finite.", side->name);
+        return APUS_E_FORMAT;
+    }
+    return APUS_OK;
 }
 
-static int compare_window(struct comparison *c, struct side side[2], const int32_t *ids, uint32_t vocab) {
-    for (int s = 0; s < 2; s++)
-        if (side[s].loaded.session && apus_rewind(side[s].loaded.session, 0) < 0)
-            return fail(EXIT_FAULT, "the session cannot begin again.");
+enum { REFERENCE, MODEL, COMPARING }; /* phases, the first two also sides */
+
+static apus_status compare_window(struct comparison *c, struct side side[2], const int32_t *ids,
+                                  uint32_t vocab, struct progress *progress) {
+    for (int s = 0; s < 2; s++) {
+        apus_session *session = side[s].loaded.session;
+        apus_status done = session ? apus_rewind(session, 0) : APUS_OK;
+        if (done < 0) fail_status(done, "beginning a window");
+        if (done < 0) return done;
+    }
     for (size_t at = 0; at < c->length; at += c->run) {
         size_t count = c->length - at < c->run ? c->length - at : c->run;
         for (int s = 0; s < 2; s++) {
-            int status = side_evaluate(&side[s], ids + at, count, vocab);
-            if (status) return status;
+            apus_status done = side_evaluate(&side[s], ids + at, count, vocab);
+            if (done != APUS_OK) return done;
+            progress_step(progress, s, (double)count);
         }
         for (size_t i = 0; i < count; i++) {
             size_t position = at + i;
             int32_t next = position >= c->length / 2 && position + 1 < c->length ? ids[position + 1] : -1;
             compare_position(c, side[0].logits + i * vocab, side[1].logits + i * vocab, vocab, next);
         }
+        progress_step(progress, COMPARING, (double)count);
     }
-    return EXIT_OK;
+    return APUS_OK;
 }
 
-static int compare_all(struct comparison *c, struct side side[2], struct ids *ids, const struct settings *settings) {
+/* Whole windows, all or until an interrupt. */
+static int compare_all(struct comparison *c, struct side side[2], struct ids *ids,
+                       const struct settings *settings) {
     const apus_info *info = &side[1].loaded.info;
-    int progress = !settings->json && isatty(STDERR_FILENO), status = EXIT_OK;
-    for (size_t w = 0; w < c->windows && !status; w++) {
-        int32_t *window = ids->ids + w * c->length;
+    const double positions = (double)(c->windows * c->length);
+    struct progress progress;
+    size_t windows = c->windows;
+    apus_status done = APUS_OK;
+    command_progress(&progress, settings, "compare");
+    for (int phase = REFERENCE; phase <= COMPARING; phase++)
+        progress_phase(&progress, "comparing", positions);
+    interrupt_watch(side[0].loaded.session, side[1].loaded.session);
+    c->windows = 0;
+    while (c->windows < windows && done == APUS_OK && !interrupt_status()) {
+        int32_t *window = ids->ids + c->windows * c->length;
+        struct comparison with = *c;
+        if (c->windows)
+            progress_enter(&progress, COMPARING, "window %zu of %zu, agreement %.1f %%",
+                           c->windows + 1, windows, 100 * (double)c->same / (double)c->positions);
+        else
+            progress_enter(&progress, COMPARING, "window 1 of %zu", windows);
         if (info->add_bos && info->bos >= 0) window[0] = info->bos;
-        status = compare_window(c, side, window, info->vocab);
-        if (progress && !status)
-            fprintf(stderr, "\rwindow %zu of %zu, agreement %.1f %% ", w + 1, c->windows, 100 * (double)c->same / (double)c->positions);
+        done = compare_window(&with, side, window, info->vocab, &progress);
+        with.windows++;
+        if (done == APUS_OK) *c = with;
     }
-    if (progress) fputs("\r\033[K", stderr);
-    return status;
+    interrupt_watch(NULL, NULL);
+    progress_end(&progress);
+    if (done < 0) return EXIT_FAULT;
+    return c->windows ? EXIT_OK
+                      : fail(interrupt_status(), "interrupted before the first window was done.");
 }
 
 /* -------------------------------------------------------------------------------------------------------------- results -- */
@@ -135,6 +171,7 @@ static int print_result(const struct comparison *c, double seconds, const struct
     json_object_set_new(object, "windows", json_integer((json_int_t)c->windows));
     json_object_set_new(object, "ctx", json_integer((json_int_t)c->length));
     json_object_set_new(object, "seconds", json_number(seconds));
+    if (interrupt_status()) json_object_set_new(object, "interrupted", json_true());
     return json_print(object);
 }
 
@@ -195,7 +232,7 @@ static int evaluate(struct side side[2], struct ids *ids, const struct settings 
                                                       : fail(EXIT_FAULT, "no memory left for %zu positions of logits.", c.run);
     if (!status) status = print_result(&c, (double)(now_ns() - begin) * 1e-9, settings);
     free(c.kl);
-    return status;
+    return status ? status : interrupt_status();
 }
 
 static int compare_main(const struct settings *settings) {
@@ -242,14 +279,16 @@ const struct command command_compare = {
     .name = "compare",
     .summary = "measure how far a model is from a reference on a text",
     .usage = "MODEL.apus REFERENCE -f FILE [--ctx N]",
-    .description = "Cuts the tokens of the text into windows of N as perplexity does. Prints the "
-                   "mean and the 99th percentile of KL(reference || "
-                   "model) "
-                   "in nats and how often both find the same token likeliest, over all positions; "
-                   "and both perplexities, over the second half of each "
-                   "window.\n\n"
-                   "With --json: kl, kl_p99, top1 (a part of 1), perplexity, perplexity_reference, "
-                   "positions, windows, ctx, seconds.",
+    .description =
+        "Cuts the tokens of the text into windows of N as perplexity does. Prints the "
+        "mean and the 99th percentile of KL(reference || "
+        "model) "
+        "in nats and how often both find the same token likeliest, over all positions; "
+        "and both perplexities, over the second half of each "
+        "window.\n\n"
+        "With --json: kl, kl_p99, top1 (a part of 1), perplexity, perplexity_reference, "
+        "positions, windows, ctx, seconds; "
+        "interrupted where an interrupt (Ctrl-C) ended it, with the windows done until then.",
     .example = "apus compare int4.apus int8.apus -f text.txt",
     .options = options,
     .options_count = COUNT_OF(options),

@@ -8,6 +8,7 @@
 #include "apus/port.h"
 #include "command.h"
 #include "json.h"
+#include "kit/progress.h"
 
 static const char *command_name = "";
 static char logged[512], hint[1024];
@@ -25,6 +26,7 @@ static void without_controls(char *text) {
 }
 
 static void print(const char *text) {
+    progress_hide();
     fprintf(stderr, "apus%s%s: %s%s%s\n", *command_name ? " " : "", command_name, text,
             *hint ? " " : "", hint);
 }

@@ -3,18 +3,18 @@
 #include <signal.h>
 #include <string.h>
 
-static apus_session *volatile watched;
+static apus_session *volatile watched[2];
 static volatile sig_atomic_t seen;
 
 static void on_interrupt(int number) {
-    apus_session *session = watched;
     seen = number;
-    if (session) apus_cancel(session);
+    for (int i = 0; i < 2; i++)
+        if (watched[i]) apus_cancel(watched[i]);
 }
 
-void interrupt_watch(apus_session *session) {
+void interrupt_watch(apus_session *session, apus_session *other) {
     struct sigaction action;
-    watched = session;
+    watched[0] = session, watched[1] = other;
     if (!session) return;
     memset(&action, 0, sizeof action);
     action.sa_handler = on_interrupt;

@@ -4,9 +4,9 @@
 
 #include "apus/apus.h"
 
-/* From now on SIGINT and SIGTERM cancel what the session does; NULL before it is closed: they are
- * only noted. */
-void interrupt_watch(apus_session *session);
+/* From now on SIGINT and SIGTERM cancel what the session does, and the other one's if there is one.
+ * Both NULL before they are closed: then they are only noted. */
+void interrupt_watch(apus_session *session, apus_session *other);
 
 /* 0, or the exit status that tells of the signal: 128 and its number. */
 int interrupt_status(void);

@@ -12,6 +12,7 @@
 #include "fail.h"
 #include "input.h"
 #include "json.h"
+#include "kit/progress.h"
 #include "load.h"
 
 /* The output under its temporary name, in the same folder. It is renamed when complete and unlinked otherwise, interrupts included. */
@@ -81,20 +82,24 @@ static int output_close(struct output *output, int status) {
 }
 
 /* In runs of positions, so that memory stays bounded for large vocabularies. */
-static int write_logits(struct output *output, struct loaded *loaded, const struct ids *ids) {
+static int write_logits(struct output *output, struct loaded *loaded, const struct ids *ids,
+                        struct progress *progress) {
     size_t vocab = loaded->info.vocab;
     size_t most = ((size_t)64 << 20) / (vocab * sizeof(float));
     size_t run = most < 1 ? 1 : most > 128 ? 128 : most;
     float *logits = malloc(run * vocab * sizeof *logits);
     if (!logits) return fail(EXIT_FAULT, "no memory left for %zu positions of logits.", run);
     int status = EXIT_OK;
+    progress_phase(progress, "evaluating", (double)ids->count);
     for (size_t at = 0; at < ids->count && !status; at += run) {
         size_t count = ids->count - at < run ? ids->count - at : run;
+        progress_enter(progress, 0, "position %zu of %zu", at, ids->count);
         apus_status done = apus_eval(loaded->session, ids->ids + at, count, logits, NULL);
         if (done < 0)
             status = fail_status(done, "evaluating");
         else if (fwrite(logits, sizeof *logits, count * vocab, output->stream) != count * vocab)
             status = fail(EXIT_FAULT, "cannot write '%s': %s.", output->path, strerror(errno));
+        progress_step(progress, 0, (double)count);
     }
     free(logits);
     return status;
@@ -123,7 +128,11 @@ static int evaluate(struct loaded *loaded, const struct ids *ids, const struct s
     if (!status) status = output_open(&output, settings->output);
     if (status) return status;
     uint64_t begin = now_ns();
-    status = output_close(&output, write_logits(&output, loaded, ids));
+    struct progress progress;
+    command_progress(&progress, settings, "logits");
+    status = write_logits(&output, loaded, ids, &progress);
+    progress_end(&progress);
+    status = output_close(&output, status);
     return status ? status : print_result(loaded, ids, settings, (double)(now_ns() - begin) * 1e-9);
 }
 

@@ -8,17 +8,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "command.h"
 #include "fail.h"
 #include "input.h"
+#include "interrupt.h"
 #include "json.h"
+#include "kit/progress.h"
 #include "load.h"
 
 struct scores {
     double sum, sum_squares; /* of -ln p */
     uint64_t count;
+    size_t windows;
 };
 
 /* -ln of the probability of `id` under softmax of the logits, in double. */
@@ -31,51 +33,83 @@ static double surprise(const float *logits, uint32_t vocab, int32_t id) {
     return log(sum) - ((double)logits[id] - max);
 }
 
-/* One window: the first half as context only, the second in runs of `run` positions, whose logits fit the buffer. */
-static int score_window(struct scores *scores, struct loaded *loaded, const int32_t *ids, size_t n, float *logits, size_t run) {
+/* The logits of so many positions are held at once; their memory is bounded. */
+static size_t choose_run(size_t vocab) {
+    size_t most = ((size_t)64 << 20) / (vocab * sizeof(float));
+    return most < 1 ? 1 : most > 128 ? 128 : most;
+}
+
+enum { READING, SCORING }; /* phases: the halves of windows, of which one has no logits */
+enum { STRETCH = 1024 };   /* positions between two words on how far it is */
+
+/* One window: the first half as context only, the second in runs of `run` positions, whose logits
+ * fit the buffer. */
+static apus_status score_window(struct scores *scores, struct loaded *loaded, const int32_t *ids,
+                                size_t n, float *logits, struct progress *progress) {
     uint32_t vocab = loaded->info.vocab;
+    const size_t run = choose_run(vocab), half = n / 2;
     apus_status done = apus_rewind(loaded->session, 0);
-    if (done >= 0 && n / 2) done = apus_eval(loaded->session, ids, n / 2, NULL, NULL);
-    for (size_t at = n / 2; at < n - 1 && done >= 0; at += run) {
+    for (size_t at = 0; at < half && done == APUS_OK; at += STRETCH) {
+        size_t count = half - at < STRETCH ? half - at : STRETCH;
+        done = apus_eval(loaded->session, ids + at, count, NULL, NULL);
+        progress_step(progress, READING, (double)count);
+    }
+    for (size_t at = half; at < n - 1 && done == APUS_OK; at += run) {
         size_t count = n - 1 - at < run ? n - 1 - at : run;
         done = apus_eval(loaded->session, ids + at, count, logits, NULL);
-        for (size_t i = 0; i < count && done >= 0; i++) {
+        for (size_t i = 0; i < count && done == APUS_OK; i++) {
             double s = surprise(logits + i * vocab, vocab, ids[at + i + 1]);
             scores->sum += s;
             scores->sum_squares += s * s;
             scores->count++;
         }
+        progress_step(progress, SCORING, (double)count);
     }
-    return done < 0 ? fail_status(done, "evaluating") : EXIT_OK;
+    return done;
 }
 
-static int score(struct scores *scores, struct loaded *loaded, const struct ids *ids, size_t n, const struct settings *settings) {
+/* Whole windows, all or until an interrupt. */
+static int score(struct scores *scores, struct loaded *loaded, const struct ids *ids, size_t n,
+                 const struct settings *settings) {
     size_t vocab = loaded->info.vocab, windows = ids->count / n;
-    size_t most = ((size_t)64 << 20) / (vocab * sizeof(float));
-    size_t run = most < 1 ? 1 : most > 128 ? 128 : most;
-    int progress = !settings->json && isatty(STDERR_FILENO);
-    float *logits = malloc(run * vocab * sizeof *logits);
-    if (!logits) return fail(EXIT_FAULT, "no memory left for %zu positions of logits.", run);
-    int status = EXIT_OK;
-    for (size_t w = 0; w < windows && !status; w++) {
+    float *logits = malloc(choose_run(vocab) * vocab * sizeof *logits);
+    if (!logits)
+        return fail(EXIT_FAULT, "no memory left for %zu positions of logits.", choose_run(vocab));
+    struct progress progress;
+    command_progress(&progress, settings, "perplexity");
+    progress_phase(&progress, "evaluating", (double)(windows * (n / 2)));
+    progress_phase(&progress, "evaluating", (double)(windows * (n - 1 - n / 2)));
+    apus_status done = APUS_OK;
+    interrupt_watch(loaded->session, NULL);
+    for (size_t w = 0; w < windows && done == APUS_OK && !interrupt_status(); w++) {
         int32_t *window = ids->ids + w * n;
+        struct scores with = *scores;
+        progress_enter(&progress, SCORING,
+                       w ? "window %zu of %zu, perplexity %.4f" : "window %zu of %zu", w + 1,
+                       windows, exp(scores->sum / (double)scores->count));
         if (loaded->info.add_bos && loaded->info.bos >= 0) window[0] = loaded->info.bos;
-        status = score_window(scores, loaded, window, n, logits, run);
-        if (progress && !status)
-            fprintf(stderr, "\rwindow %zu of %zu, perplexity %.4f ", w + 1, windows, exp(scores->sum / (double)scores->count));
+        done = score_window(&with, loaded, window, n, logits, &progress);
+        with.windows++;
+        if (done == APUS_OK) *scores = with;
     }
-    if (progress) fputs("\r\033[K", stderr);
+    interrupt_watch(NULL, NULL);
+    progress_end(&progress);
     free(logits);
-    return status;
+    if (done < 0) return fail_status(done, "evaluating");
+    return scores->windows
+               ? EXIT_OK
+               : fail(interrupt_status(), "interrupted before the first window was done.");
 }
 
-static int print_result(const struct scores *scores, size_t windows, size_t n, double seconds, const struct settings *settings) {
+static int print_result(const struct scores *scores, size_t n, double seconds,
+                        const struct settings *settings) {
     double count = (double)scores->count, mean = scores->sum / count;
     double variance = scores->sum_squares / count - mean * mean;
     double error = scores->count > 1 && variance > 0 ? exp(mean) * sqrt(variance / (count - 1)) : 0;
     if (!settings->json) {
-        printf("perplexity %.4f +/- %.4f over %" PRIu64 " tokens, the second halves of %zu windows of %zu (%.1f s)\n", exp(mean), error,
-               scores->count, windows, n, seconds);
+        printf("perplexity %.4f +/- %.4f over %" PRIu64
+               " tokens, the second halves of %zu windows of %zu (%.1f s)\n",
+               exp(mean), error, scores->count, scores->windows, n, seconds);
         return output_flush();
     }
     json_t *object = json_object();
@@ -83,16 +117,17 @@ static int print_result(const struct scores *scores, size_t windows, size_t n, d
     json_object_set_new(object, "error", json_number(error));
     json_object_set_new(object, "nll", json_number(mean));
     json_object_set_new(object, "tokens", json_integer((json_int_t)scores->count));
-    json_object_set_new(object, "windows", json_integer((json_int_t)windows));
+    json_object_set_new(object, "windows", json_integer((json_int_t)scores->windows));
     json_object_set_new(object, "ctx", json_integer((json_int_t)n));
     json_object_set_new(object, "seconds", json_number(seconds));
+    if (interrupt_status()) json_object_set_new(object, "interrupted", json_true());
     return json_print(object);
 }
 
 static int evaluate(struct loaded *loaded, const struct ids *ids, const struct settings *settings) {
     uint32_t most = loaded->info.max_positions;
     size_t n = settings->context ? (size_t)settings->context : most < 512 ? most : 512;
-    struct scores scores = {0, 0, 0};
+    struct scores scores = {0, 0, 0, 0};
     if (n > most) return fail(EXIT_USAGE, "--ctx %zu is more than the %u positions of this model.", n, most);
     if (n < 4) return fail(EXIT_USAGE, "windows of %zu tokens are too short to score; this takes 4.", n);
     if (ids->count < n)
@@ -101,7 +136,8 @@ static int evaluate(struct loaded *loaded, const struct ids *ids, const struct s
     int status = load_session(loaded, settings, (uint32_t)n);
     uint64_t begin = now_ns();
     if (!status) status = score(&scores, loaded, ids, n, settings);
-    return status ? status : print_result(&scores, ids->count / n, n, (double)(now_ns() - begin) * 1e-9, settings);
+    if (!status) status = print_result(&scores, n, (double)(now_ns() - begin) * 1e-9, settings);
+    return status ? status : interrupt_status();
 }
 
 static int perplexity_main(const struct settings *settings) {

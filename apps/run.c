@@ -13,6 +13,7 @@
 #include "input.h"
 #include "interrupt.h"
 #include "json.h"
+#include "kit/progress.h"
 #include "load.h"
 #include "speculation.h"
 
@@ -221,12 +222,47 @@ static int take_piece(struct result *result, const apus_piece *piece, const stru
     return EXIT_OK;
 }
 
-/* The prompt's part. A deadline or an interrupt in it is a stop before the first token. */
-static int evaluate_prompt(struct result *result, struct loaded *loaded, const struct ids *prompt, uint64_t deadline_ns) {
-    const apus_part part = {APUS_IDS, 0, prompt->ids, prompt->count};
-    apus_status status = apus_prompt(loaded->session, &part, 1, deadline_ns);
+/* Positions at whose distance attention costs about what the weights do. */
+static double attention_reach(const struct loaded *loaded) {
+    double width = 1;
+    apus_layer_info layer;
+    for (uint32_t i = 0; i < loaded->info.layers; i++)
+        if (apus_describe_layer(&loaded->blob, i, &layer) == APUS_OK)
+            width += (double)layer.heads * layer.head_dim;
+    return (double)loaded->info.parameters / (6 * width); /* two products, and what is between */
+}
+
+/* The prompt's part, in stretches of about half a second where it is long, so that something can be
+ * said meanwhile. A deadline or an interrupt in it is a stop before the first token. */
+static int evaluate_prompt(struct result *result, struct loaded *loaded, const struct ids *prompt,
+                           uint64_t deadline_ns, const struct settings *settings) {
+    enum { SHORT = 512, PASS = 128, MOST = 4096 };
+    struct progress progress = {.form = PROGRESS_NONE};
+    const double reach = attention_reach(loaded), count = (double)prompt->count;
+    if (prompt->count > SHORT) {
+        command_progress(&progress, settings, "run");
+        progress_phase(&progress, "reading the prompt", count + count * count / (2 * reach));
+    }
+    apus_status status = APUS_OK;
+    size_t stretch = prompt->count > SHORT ? PASS : prompt->count;
+    for (size_t at = 0; at < prompt->count && status == APUS_OK;) {
+        size_t left = prompt->count - at, now = left < stretch ? left : stretch;
+        const apus_part part = {APUS_IDS, 0, prompt->ids + at, now};
+        uint64_t begin = now_ns();
+        if (prompt->count > SHORT)
+            progress_enter(&progress, 0, "token %zu of %zu", at, prompt->count);
+        status = at ? apus_append(loaded->session, &part, 1, deadline_ns)
+                    : apus_prompt(loaded->session, &part, 1, deadline_ns);
+        double middle = (double)at + (double)now / 2;
+        if (prompt->count > SHORT) progress_step(&progress, 0, (double)now * (1 + middle / reach));
+        if (now_ns() - begin < 250000000 && stretch < MOST) stretch *= 2;
+        at += now;
+    }
+    progress_end(&progress);
     if (status < 0) return fail_status(status, "evaluating the prompt");
-    if (status == APUS_PARTIAL) result->stop = deadline_ns && now_ns() >= deadline_ns ? APUS_STOP_DEADLINE : APUS_STOP_CANCELLED;
+    if (status == APUS_PARTIAL)
+        result->stop =
+            deadline_ns && now_ns() >= deadline_ns ? APUS_STOP_DEADLINE : APUS_STOP_CANCELLED;
     return EXIT_OK;
 }
 
@@ -236,7 +272,7 @@ static int generate(struct result *result, struct loaded *loaded, const struct i
     int status = make_sampling(&sampling, stops, settings);
     if (status) return status;
     if (settings->deadline_ms) sampling.deadline_ns = result->begin_ns + settings->deadline_ms * 1000000u;
-    status = evaluate_prompt(result, loaded, prompt, sampling.deadline_ns);
+    status = evaluate_prompt(result, loaded, prompt, sampling.deadline_ns, settings);
     if (status || result->stop) return status;
     apus_status done = apus_begin(loaded->session, &sampling);
     if (done < 0) return fail_status(done, "beginning the text");
@@ -349,9 +385,9 @@ static int run_loaded(struct loaded *loaded, const struct settings *settings) {
     if (!status) {
         energy_open(&result.energy);
         result.begin_ns = now_ns() - tokenize_ns; /* opening the session is no part of the prompt's time */
-        interrupt_watch(loaded->session);
+        interrupt_watch(loaded->session, NULL);
         status = generate(&result, loaded, &prompt, settings);
-        interrupt_watch(NULL);
+        interrupt_watch(NULL, NULL);
         result.end_ns = now_ns();
         result.end_joules = energy_joules(&result.energy);
     }

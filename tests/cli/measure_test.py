@@ -1,8 +1,13 @@
 """The commands that measure: perplexity, compare, bench."""
+import json
 import math
+import os
+import pty
+import signal
+import subprocess
 
 import tiny_gguf
-from cli_case import Fixture, NUMBER, Case, pack, path, read_logits
+from cli_case import COMMAND, Fixture, NUMBER, Case, pack, path, read_logits
 
 
 class Perplexity(Case):
@@ -132,3 +137,71 @@ class Bench(Case):
         self.wrong(2, 'unexpected', 'bench', Fixture.model, 'x')
         self.wrong(2, '32768 positions', 'bench', '-m', Fixture.model, '--at', '32760')
         self.wrong(1, 'No such file', 'bench', '-m', path('absent'))
+
+
+class Progress(Case):
+    """What a terminal shows meanwhile, and what an interrupt leaves (test_progress.c has the lines of logs)."""
+    @classmethod
+    def setUpClass(cls):
+        for name, times in dict(short=400, long=40000).items():
+            with open(path(name), 'w') as f:
+                f.write('the quick fox over the lazy dog. ' * times)
+
+    def on_terminal(self, *args, interrupt=None):
+        """Standard error is a terminal; an interrupt is sent when `interrupt` is seen there."""
+        ours, theirs = pty.openpty()
+        p = subprocess.Popen([COMMAND, *map(str, args)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=theirs)
+        os.close(theirs)
+        seen = b''
+        while True:
+            try:
+                piece = os.read(ours, 4096)
+            except OSError:  # the other end is closed
+                break
+            seen += piece
+            if not piece:
+                break
+            if interrupt and interrupt in seen:
+                p.send_signal(signal.SIGINT)
+                interrupt = None
+        os.close(ours)
+        out = p.stdout.read()
+        p.stdout.close()
+        return p.wait(timeout=60), out, seen
+
+    SLOW = ['--ctx', 512, '--cpu', 'ref', '--threads', 1]
+
+    def test_a_line_is_drawn_and_taken_away(self):
+        long = ['perplexity', Fixture.model, path('long'), *self.SLOW]
+        status, out, seen = self.on_terminal(*long, interrupt=b'window 2 of')
+        self.assertEqual(status, 130)
+        self.assertIn(b'left after', seen)
+        self.assertEqual(seen[-4:], b'\r\x1b[K')
+        self.assertNotIn(b'\n', seen)
+        self.assertIn(b'perplexity', out)
+        for line in seen.split(b'\r'):
+            self.assertLess(len(line), 80 + len(b'\x1b[K'))
+        quiet = self.on_terminal('perplexity', Fixture.model, path('short'), '--ctx', 64, '-q')
+        self.assertEqual(quiet[2], b'')
+
+    def test_an_interrupt_leaves_what_there_is(self):
+        whole = self.object('perplexity', Fixture.model, path('short'), '--ctx', 512)
+        self.assertNotIn('interrupted', whole)
+        m, text = Fixture.model, path('long')
+        for args in (['perplexity', m, text], ['compare', m, m, '-f', text]):
+            status, out, _ = self.on_terminal(*args, *self.SLOW, '--json', interrupt=b'window 2 of')
+            o = json.loads(out)
+            self.assertEqual((status, o['interrupted']), (130, True))
+            self.assertGreaterEqual(o['windows'], 1)
+            each, counted = (255, 'tokens') if args[0] == 'perplexity' else (512, 'positions')
+            self.assertEqual(o[counted], o['windows'] * each)
+
+    def test_a_long_prompt_in_stretches(self):
+        ids = [1 + i * 7 % (Fixture.vocab - 1) for i in range(1700)]
+        listed = ','.join(map(str, ids))
+        self.ok('logits', Fixture.model, '--ids', listed, '-o', path('stretches.f32'))
+        row = read_logits(path('stretches.f32'), Fixture.vocab)[-1]
+        o = self.object('run', Fixture.model, '--ids', listed, '-n', 1, '--ignore-eos')
+        self.assertEqual((o['ids'], o['prompt_tokens']), ([row.index(max(row))], 1700))
+        self.assertGreater(o['prefill_tps'], 0)

@@ -383,6 +383,13 @@ static void wrong_usage(void **state) {
     check_failed(RUN(model, "-o", out, "--bits", "5", "--weights", "int8"), 2);
     check_failed(RUN(model, "-o", out, "--quiet=yes"), 2);
     check_failed(RUN(model, "-o", out, "--frobnicate"), 2);
+    assert_null(strstr(complained, "did you mean"));
+    check_failed(RUN(model, "-o", out, "--wieghts=int8"), 2);
+    assert_non_null(strstr(complained, "did you mean --weights?"));
+    check_failed(RUN(model, "-o", out, "--weights", "int5"), 2);
+    assert_non_null(strstr(complained, "did you mean int8?"));
+    check_failed(RUN(model, out), 2);
+    assert_non_null(strstr(complained, "behind -o"));
     check_failed(RUN(model, "-o", out, "--name", ""), 2);
     check_failed(RUN(model, "-o", out, "--calibrate", ""), 2);
     check_failed(RUN(model, "-o", out, "--calibrate", "text", "--no-calibrate"), 2);

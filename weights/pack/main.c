@@ -1,4 +1,5 @@
 /* apus-pack: a checkpoint becomes a blob. docs/man/apus-pack.1 */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -12,6 +13,7 @@ int main(int argc, char **argv) {
     struct options options;
     struct diag d = {0};
     signal(SIGXFSZ, SIG_IGN); /* a file too large is a sentence, like a full disk */
+    signal(SIGPIPE, SIG_IGN); /* nobody listens any more: the blob is wanted all the same */
     if (!options_read(&options, argc, argv, &d)) {
         fprintf(stderr, "apus-pack: %s\nTry apus-pack --help.\n", d.text);
         return EXIT_USAGE;
@@ -24,7 +26,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "apus-pack: %s\n", d.text);
         return EXIT_FILE;
     }
-    if (fflush(stdout) || ferror(stdout)) {
+    errno = 0;
+    if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE) {
         fputs("apus-pack: standard output cannot be written\n", stderr);
         return EXIT_FILE;
     }

@@ -3,28 +3,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/kit/closest.h"
 #include "weights/format.h"
 #include "weights/pack/parallel.h"
 
 const char OPTIONS_HELP[] =
     "usage: apus-pack SOURCE -o OUT.apus [options]\n"
     "\n"
-    "Packs a checkpoint into the blob that apus runs. SOURCE is a GGUF file, or a Hugging Face directory with\n"
+    "Packs a checkpoint into the blob that apus runs. SOURCE is a GGUF file, or a Hugging Face "
+    "directory with\n"
     "config.json, safetensors and a tokenizer.\n"
     "\n"
     "  -o, --output FILE     the blob; written whole or not at all\n"
-    "      --weights TYPE    int8 or int4 for the layers; default: int8 below a billion parameters, else int4\n"
-    "      --bits X          with int4: bits a weight that the layers may take, scales of groups included, 4 to 9; tensors\n"
-    "                        that hurt most at 4 bits get 8. Default: 4.25, or what 8 bits for all V take where that is more\n"
-    "      --ctx N           positions the blob holds at most; default: the model's, 32768 at most\n"
+    "      --weights TYPE    int8 or int4 for the layers; default: int8 below a billion "
+    "parameters, else int4\n"
+    "      --bits X          with int4: bits a weight that the layers may take, scales of groups "
+    "included, 4 to 9; tensors\n"
+    "                        that hurt most at 4 bits get 8. Default: 4.25, or what 8 bits for all "
+    "V take where that is more\n"
+    "      --ctx N           positions the blob holds at most; default: the model's, 32768 at "
+    "most\n"
     "      --name NAME       the model's name; default: the source's\n"
-    "      --report FILE     figures as JSON: the error of every tensor, bits per weight, time, memory\n"
-    "      --calibrate FILE[,FILE]  text whose tokens say which errors matter; default: a text of the project's own\n"
+    "      --report FILE     figures as JSON: the error of every tensor, bits per weight, time, "
+    "memory\n"
+    "      --calibrate FILE[,FILE]  text whose tokens say which errors matter; default: a text of "
+    "the project's own\n"
     "      --no-calibrate    rounds each weight by itself: quicker, and int4 ruins small models\n"
     "      --no-rotate       keeps the model's own basis: larger errors, for comparison\n"
-    "      --resume          saves each finished layer beside the output; the same command goes on from there. Default when\n"
+    "      --resume          saves each finished layer beside the output; the same command goes on "
+    "from there. Default when\n"
     "                        a model of a billion parameters or more is calibrated\n"
-    "      --threads N       default: the machine's cores\n"
+    "  -t, --threads N       default: the machine's cores\n"
     "  -q, --quiet           says nothing but errors\n"
     "  -h, --help            this text\n"
     "      --version         the version\n"
@@ -50,7 +59,7 @@ static const struct option {
                {"--ctx", "", CTX, true},
                {"--name", "", NAME, true},
                {"--report", "", REPORT, true},
-               {"--threads", "", THREADS, true},
+               {"--threads", "-t", THREADS, true},
                {"--calibrate", "", CALIBRATE, true},
                {"--no-calibrate", "", NO_CALIBRATE, false},
                {"--no-rotate", "", NO_ROTATE, false},
@@ -58,6 +67,27 @@ static const struct option {
                {"--quiet", "-q", QUIET, false},
                {"--help", "-h", HELP, false},
                {"--version", "", VERSION, false}};
+
+/* With what was meant, where that is near. */
+static bool wrong_weights(const char *value, struct diag *d) {
+    struct closest closest = {.typed = value};
+    closest_offer(&closest, "int8");
+    closest_offer(&closest, "int4");
+    return diag_fail(d, "--weights is \"%s\" where int8 or int4 is expected%s%s%s", value,
+                     closest.best ? "; did you mean " : "", closest.best ? closest.best : "",
+                     closest.best ? "?" : "");
+}
+
+static bool unknown(const char *argument, struct diag *d) {
+    char name[64] = "";
+    strncat(name, argument,
+            strcspn(argument, "=") < sizeof name ? strcspn(argument, "=") : sizeof name - 1);
+    struct closest closest = {.typed = name};
+    for (size_t i = 0; i < sizeof OPTIONS / sizeof OPTIONS[0]; i++)
+        closest_offer(&closest, OPTIONS[i].name);
+    return diag_fail(d, "unknown option %s%s%s%s", argument, closest.best ? "; did you mean " : "",
+                     closest.best ? closest.best : "", closest.best ? "?" : "");
+}
 
 static bool set(struct options *options, const struct option *option, const char *value, struct diag *d) {
     unsigned long n = 0;
@@ -73,7 +103,7 @@ static bool set(struct options *options, const struct option *option, const char
         break;
     case WEIGHTS:
         if (strcmp(value, "int8") != 0 && strcmp(value, "int4") != 0)
-            return diag_fail(d, "--weights is \"%s\" where int8 or int4 is expected", value);
+            return wrong_weights(value, d);
         options->layer_bits = value[3] == '8' ? 8 : 4;
         break;
     case BITS: {
@@ -156,12 +186,14 @@ bool options_read(struct options *options, int argc, char **argv, struct diag *d
             continue;
         }
         if (only_names || argument[0] != '-') {
-            if (options->source) return diag_fail(d, "two sources given: %s and %s", options->source, argument);
+            if (options->source)
+                return diag_fail(d, "two sources given: %s and %s; the output stands behind -o",
+                                 options->source, argument);
             options->source = argument;
             continue;
         }
         const struct option *option = find(argument, &value);
-        if (!option) return diag_fail(d, "unknown option %s", argument);
+        if (!option) return unknown(argument, d);
         if (option->takes_value && !value) value = i + 1 < argc ? argv[++i] : NULL;
         if (option->takes_value && !value) return diag_fail(d, "%s needs a value", argument);
         if (!set(options, option, value ? value : "", d)) return false;

@@ -15,7 +15,6 @@
 #include "weights/pack/fold.h"
 #include "weights/pack/parallel.h"
 #include "weights/pack/plan.h"
-#include "weights/pack/progress.h"
 #include "weights/pack/report.h"
 #include "weights/pack/resume.h"
 #include "weights/pack/rope.h"
@@ -23,6 +22,7 @@
 #include "weights/pack/sensitivity.h"
 #include "weights/pack/source.h"
 #include "weights/pack/vocab_build.h"
+#include "weights/pack/work.h"
 #include "weights/pack/writer.h"
 
 enum { FEW_TOKENS = 2048 };
@@ -47,7 +47,7 @@ struct job {
     size_t vocab_bytes;
     struct blob_header header;
     struct writer writer;
-    struct progress progress;
+    struct work work;
     struct stream {
         struct hash64 hash;
         uint64_t written; /* bytes of WEIGHTS so far */
@@ -121,7 +121,17 @@ static bool make_tables(struct job *job) {
 
 static void show_measuring(void *user, uint64_t weights) {
     struct job *job = user;
-    progress_show(&job->progress, 0, "measuring what hurts", weights, 0);
+    work_measured(&job->work, weights);
+}
+
+static void plan_work(struct job *job, double measuring) {
+    const struct work_request request = {
+        .plan = &job->plan,
+        .tokens = job->calibrator ? job->text.windows * job->text.length : 0,
+        .first = job->stream.tensor,
+        .measuring = measuring,
+        .threads = job->threads};
+    work_plan(&job->work, &request);
 }
 
 /* Which tensors keep 8 bits. */
@@ -136,17 +146,14 @@ static bool spend_budget(struct job *job) {
                                                 .threads = job->threads,
                                                 .progress = show_measuring,
                                                 .user = job};
-    uint64_t weights = 0;
+    bool measures = job->plan.layer_bits == 4 && job->kl && job->resumed == 0;
+    plan_work(job, measures ? sensitivity_multiplications(&request) : 0);
     if (job->plan.layer_bits != 4) return true;
-    for (uint32_t i = 0; i < job->plan.model.tensors; i++)
-        if (i != job->plan.model.embed && i != job->plan.model.head)
-            weights += (uint64_t)job->plan.tensors[i].record.rows * job->plan.tensors[i].record.cols;
-    if (job->kl && job->resumed == 0) {
-        progress_begin(&job->progress, job->options->quiet, 1, weights, 0);
-        if (!sensitivity_measure(&request, job->kl, job->d)) return false;
-        progress_clear(&job->progress);
-    }
-    return budget_spend(&job->plan, job->kl, job->d);
+    if (measures && !sensitivity_measure(&request, job->kl, job->d)) return false;
+    if (measures) work_measured(&job->work, job->work.weights); /* and its end */
+    if (!budget_spend(&job->plan, job->kl, job->d)) return false;
+    plan_work(job, job->work.measuring);
+    return true;
 }
 
 static bool make_sections(struct job *job) {
@@ -178,8 +185,7 @@ static bool put_weights(void *user, const void *data, size_t bytes, struct diag 
 
 static void show(void *user, uint64_t weights) {
     struct job *job = user;
-    const struct stream *stream = &job->stream;
-    progress_show(&job->progress, stream->tensor, job->records[stream->tensor].name, stream->done + weights, stream->written);
+    work_quantized(&job->work, weights);
 }
 
 static bool put_values(void *user, uint32_t first, uint32_t rows, const float *values, struct diag *d) {
@@ -190,7 +196,9 @@ static bool put_values(void *user, uint32_t first, uint32_t rows, const float *v
 /* Without calibrator a tensor goes through as the plan has it. */
 static bool write_tensor(struct job *job, struct plan_tensor tensor) {
     const struct fold_target target = {.sink = put_weights, .values = job->calibrator ? put_values : NULL, .progress = show, .user = job};
+    work_tensor(&job->work, job->stream.tensor);
     if (job->calibrator && !calibrate_before(job->calibrator, job->stream.tensor, &tensor.quantizer, job->d)) return false;
+    work_calibrated(&job->work);
     return fold_tensor(job->fold, &tensor, job->rows, &target, &job->error[job->stream.tensor], job->d) &&
            (!job->calibrator || calibrate_after(job->calibrator, job->d));
 }
@@ -202,9 +210,6 @@ static bool ends_layer(const struct plan *plan, uint32_t tensor) {
 
 static bool write_weights(struct job *job) {
     static const uint8_t zero[BLOB_ALIGN];
-    uint64_t weights = 0;
-    for (uint32_t i = 0; i < job->plan.model.tensors; i++) weights += (uint64_t)job->records[i].rows * job->records[i].cols;
-    progress_begin(&job->progress, job->options->quiet, job->plan.model.tensors, weights, job->stream.done);
     while (job->stream.tensor < job->plan.model.tensors) {
         const struct plan_tensor *tensor = &job->plan.tensors[job->stream.tensor];
         size_t gap = (size_t)(tensor->record.offset - job->stream.written);
@@ -216,6 +221,7 @@ static bool write_weights(struct job *job) {
             return false;
     }
     job->header.section[BLOB_WEIGHTS].hash = hash64_end(&job->stream.hash);
+    work_write(&job->work);
     return true;
 }
 
@@ -268,7 +274,7 @@ static bool finish(struct job *job, double seconds) {
         return false;
     }
     if (job->resume.path) resume_remove(&job->resume);
-    progress_clear(&job->progress);
+    work_end(&job->work);
     if (!job->options->quiet)
         printf("%s: %s, %.1f M parameters, int%u layers at %.2f bits, %.1f MB, packed in %.1f s\n", job->options->out,
                job->plan.text + job->plan.model.name, (double)job->plan.model.parameters / 1e6, job->plan.layer_bits,
@@ -367,8 +373,9 @@ bool pack(const struct options *options, struct diag *d) {
     if (!job) return diag_fail(d, "out of memory");
     job->options = options, job->d = d, job->writer.fd = -1;
     job->threads = options->threads ? options->threads : parallel_cores();
+    work_begin(&job->work, options->quiet);
     bool good = run(job);
-    progress_clear(&job->progress);
+    work_end(&job->work);
     writer_abandon(&job->writer);
     fold_free(job->fold);
     calibrate_free(job->calibrator);

@@ -243,22 +243,40 @@ static void share_out(const struct sense *s, double *kl) {
     }
 }
 
+/* False where there is nothing to measure on. */
+static bool choose_windows(struct sense *s) {
+    const struct sensitivity_request *request = s->request;
+    uint32_t length = (request->length < LENGTH ? request->length : LENGTH) / EVERY * EVERY;
+    if (length == 0 || request->windows == 0) return false;
+    s->windows = request->windows < WINDOWS ? request->windows : WINDOWS;
+    s->tokens = s->windows * length, s->positions = s->tokens / EVERY;
+    s->forward.length = length;
+    choose_units(s);
+    return true;
+}
+
+double sensitivity_multiplications(const struct sensitivity_request *request) {
+    const struct blob_model *model = &request->plan->model;
+    struct sense s = {.request = request, .used = 1};
+    double weights;
+    if (!choose_windows(&s)) return 0;
+    layer_weights(request->plan, &weights);
+    return s.copies *
+           ((double)s.tokens * weights / 2 + (double)s.positions * model->vocab * model->dim);
+}
+
 bool sensitivity_measure(const struct sensitivity_request *request, double *kl, struct diag *d) {
     const struct blob_model *model = &request->plan->model;
     struct sense s = {.request = request, .used = 1};
-    uint32_t length = (request->length < LENGTH ? request->length : LENGTH) / EVERY * EVERY;
     memset(kl, 0, model->tensors * sizeof *kl);
-    if (length == 0 || request->windows == 0) return true;
-    s.windows = request->windows < WINDOWS ? request->windows : WINDOWS;
-    s.tokens = s.windows * length, s.positions = s.tokens / EVERY;
+    if (!choose_windows(&s)) return true;
     s.forward = (struct forward){.threads = request->threads,
                                  .windows = s.windows,
-                                 .length = length,
+                                 .length = s.forward.length,
                                  .dim = model->dim,
                                  .head_dim = model->head_dim,
                                  .eps = model->eps,
                                  .rope = request->rope};
-    choose_units(&s);
     struct fold_error error;
     const struct fold_target embedding = {.sink = nowhere, .values = take_embedding, .user = &s};
     uint64_t done = 0;

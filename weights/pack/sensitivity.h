@@ -20,6 +20,9 @@ struct sensitivity_request {
     void *user;
 };
 
+/* What that costs, about, before it is done. */
+double sensitivity_multiplications(const struct sensitivity_request *request);
+
 /* kl [plan tensors]: nats a position; 0 for embedding and head. A unit's is spread over its tensors by their weights. */
 bool sensitivity_measure(const struct sensitivity_request *request, double *kl, struct diag *d);
 

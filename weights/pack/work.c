@@ -1,0 +1,120 @@
+#include "weights/pack/work.h"
+
+#include "weights/pack/kernels.h"
+#include "weights/pack/parallel.h"
+
+/* Measured on Zen 4 with AVX-512, one thread (SmolLM2-135M, int8 and int4), in multiply-adds: what
+ * a weight costs to read and rotate, a byte to write and read back, a trial of a group's scale. */
+static const double READ = 250, WRITE = 20, TRIALS = 600;
+static const double A_SECOND = 25e9; /* of a thread with AVX-512 */
+
+/* Whether the tensor's inputs are those of the one before it. */
+static bool shares_input(const struct plan *plan, uint32_t tensor) {
+    for (uint32_t i = 0; i < plan->model.layers; i++) {
+        const uint32_t *of_layer = plan->layers[i].tensor;
+        if (of_layer[LT_K] == tensor || of_layer[LT_V] == tensor || of_layer[LT_UP] == tensor)
+            return true;
+    }
+    return false;
+}
+
+/* Products of inputs with themselves, and their factor. */
+static double calibrating(const struct work *work, uint32_t tensor) {
+    const double n = padded_cols(work->plan->tensors[tensor].record.cols);
+    if (!work->tokens || tensor == work->plan->model.embed || shares_input(work->plan, tensor))
+        return 0;
+    return n * n * work->tokens / 2 + n * n * n / 6;
+}
+
+/* Reading, and with calibration integers with feedback and what the layer makes of the inputs. */
+static double quantizing(const struct work *work, uint32_t tensor) {
+    const struct blob_tensor *record = &work->plan->tensors[tensor].record;
+    const double n = padded_cols(record->cols), rows = record->rows;
+    double cost = rows * n * READ;
+    if (!work->tokens || tensor == work->plan->model.embed) return cost;
+    cost += record->type == WEIGHT_W4 ? rows * n * (2 * n + TRIALS) : rows * n * 1.5 * n;
+    return tensor == work->plan->model.head ? cost : cost + rows * n * work->tokens;
+}
+
+/* Of this machine's instructions, beside AVX-512. */
+static double speed(void) {
+    const struct kernels *best = kernels_best();
+    if (best == &KERNELS_PLAIN) return 0.1;
+#if defined(__x86_64__)
+    if (best == &KERNELS_AVX2) return 0.5;
+#endif
+    return 1;
+}
+
+void work_begin(struct work *work, bool quiet) {
+    progress_begin(&work->progress, quiet ? PROGRESS_NONE : PROGRESS_TEXT, "apus-pack", "pack");
+    static const char *const names[WORK_PHASES] = {"reading the source", "measuring what hurts",
+                                                   "calibrating", "quantizing", "writing"};
+    for (int i = 0; i < WORK_PHASES; i++) progress_phase(&work->progress, names[i], 0);
+    progress_enter(&work->progress, WORK_READING, "%s", "");
+}
+
+void work_plan(struct work *work, const struct work_request *request) {
+    double of[WORK_PHASES] = {0}, all = 0;
+    work->plan = request->plan, work->tokens = request->tokens,
+    work->measuring = request->measuring;
+    of[WORK_MEASURING] = request->measuring;
+    for (uint32_t i = request->first; i < work->plan->model.tensors; i++) {
+        of[WORK_CALIBRATING] += calibrating(work, i);
+        of[WORK_QUANTIZING] += quantizing(work, i);
+    }
+    of[WORK_WRITING] = (double)work->plan->weight_bytes * WRITE;
+    for (int i = WORK_MEASURING; i < WORK_PHASES; i++) {
+        progress_resize(&work->progress, i, of[i]);
+        all += of[i];
+    }
+    unsigned cores = parallel_cores(),
+             threads = request->threads < cores ? request->threads : cores;
+    progress_expect(&work->progress, all / (A_SECOND * speed() * threads));
+    progress_step(&work->progress, WORK_READING, 0);
+}
+
+void work_measured(struct work *work, uint64_t weights) {
+    const struct plan *plan = work->plan;
+    double all = 1, before = (double)work->weights, now = (double)weights;
+    for (uint32_t i = 0; i < plan->model.tensors; i++)
+        if (i != plan->model.embed && i != plan->model.head)
+            all += (double)plan->tensors[i].record.rows * plan->tensors[i].record.cols;
+    progress_enter(&work->progress, WORK_MEASURING, "%.0f of %.0f M weights", 1e-6 * now,
+                   1e-6 * all);
+    /* copies of the activations grow with the layers */
+    progress_step(&work->progress, WORK_MEASURING,
+                  work->measuring * (now * now - before * before) / (all * all));
+    work->weights = weights;
+}
+
+void work_tensor(struct work *work, uint32_t tensor) {
+    const struct plan *plan = work->plan;
+    work->tensor = tensor, work->weights = 0, work->blocks = quantizing(work, tensor);
+    progress_enter(
+        &work->progress, calibrating(work, tensor) > 0 ? WORK_CALIBRATING : WORK_QUANTIZING,
+        "%s, tensor %u of %u", plan->tensors[tensor].record.name, tensor + 1, plan->model.tensors);
+}
+
+void work_calibrated(struct work *work) {
+    double cost = calibrating(work, work->tensor);
+    if (!(cost > 0)) return;
+    progress_step(&work->progress, WORK_CALIBRATING, cost);
+    progress_enter(&work->progress, WORK_QUANTIZING, "%s, tensor %u of %u",
+                   work->plan->tensors[work->tensor].record.name, work->tensor + 1,
+                   work->plan->model.tensors);
+}
+
+void work_quantized(struct work *work, uint64_t weights) {
+    const struct blob_tensor *record = &work->plan->tensors[work->tensor].record;
+    double part = (double)(weights - work->weights) / ((double)record->rows * record->cols);
+    progress_step(&work->progress, WORK_QUANTIZING, work->blocks * part);
+    work->weights = weights;
+}
+
+void work_write(struct work *work) {
+    progress_enter(&work->progress, WORK_WRITING, "%.0f MB",
+                   1e-6 * (double)work->plan->weight_bytes);
+}
+
+void work_end(struct work *work) { progress_end(&work->progress); }
