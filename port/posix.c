@@ -1,5 +1,5 @@
-/* The services of Linux: threads, futex, monotonic clock, shared libraries, device files, mapped files; energy
- * (posix_energy.c).
+/* The services of Linux: threads, futex, monotonic clock, shared libraries, device files, mapped
+ * files; energy (posix_energy.c); quotas (posix_quota.c).
  *
  * No log: the library never prints, so an application that wants one copies the port and sets its own. */
 #define _GNU_SOURCE 1 /* sched_getaffinity, syscall */
@@ -24,12 +24,14 @@
 #include "apus/apus.h"
 #include "apus/port.h"
 #include "port/posix_energy.h"
+#include "port/posix_quota.h"
 
 /* What lives in the caller's APUS_THREAD_BYTES. */
 struct posix_thread {
     pthread_t thread;
     void (*entry)(void *arg);
     void *arg;
+    pid_t process; /* that has it */
 };
 _Static_assert(sizeof(struct posix_thread) <= APUS_THREAD_BYTES, "a thread fits the storage that port.h promises");
 _Static_assert(_Alignof(struct posix_thread) <= 16, "and its alignment");
@@ -52,6 +54,7 @@ static int posix_thread_start(void *user, void *storage, void (*entry)(void *arg
     struct posix_thread *t = storage;
     t->entry = entry;
     t->arg = arg;
+    t->process = getpid();
 
     /* The application's signal handlers never run on our threads; faults stay deliverable to whoever handles them. */
     sigset_t all, old;
@@ -69,7 +72,7 @@ static int posix_thread_start(void *user, void *storage, void (*entry)(void *arg
 static void posix_thread_join(void *user, void *storage) {
     (void)user;
     const struct posix_thread *t = storage;
-    pthread_join(t->thread, NULL);
+    if (t->process == getpid()) pthread_join(t->thread, NULL); /* a forked child does not have it */
 }
 
 /* EAGAIN (the word differs) and EINTR are both "early for no reason", which callers expect. */
@@ -154,6 +157,11 @@ static int host_energy_read(void *user, void *storage, uint64_t *microjoules) {
     return posix_energy_read(POSIX_ENERGY_ROOT, storage, microjoules);
 }
 
+static uint32_t host_processors(void *user) {
+    (void)user;
+    return apus_port_processors();
+}
+
 APUS_API const apus_port *apus_port_host(void) {
     static const apus_port host = {
         .size = sizeof(apus_port),
@@ -173,11 +181,12 @@ APUS_API const apus_port *apus_port_host(void) {
         .lockable_bytes = posix_lockable_bytes,
         .energy_start = host_energy_start,
         .energy_read = host_energy_read,
+        .processors = host_processors,
     };
     return &host;
 }
 
-APUS_API uint32_t apus_port_processors(void) {
+static uint32_t processors_allowed(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) {
         int n = CPU_COUNT(&set);
@@ -185,6 +194,11 @@ APUS_API uint32_t apus_port_processors(void) {
     }
     long online = sysconf(_SC_NPROCESSORS_ONLN); /* more processors than cpu_set_t holds */
     return online > 0 ? (uint32_t)online : 1;
+}
+
+APUS_API uint32_t apus_port_processors(void) {
+    const uint32_t allowed = processors_allowed(), quota = posix_quota_processors("");
+    return quota < allowed ? quota : allowed;
 }
 
 /* O_NONBLOCK: opening a pipe must be refused, not waited for. */

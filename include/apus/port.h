@@ -1,6 +1,7 @@
 /* What the embedder lends to Apus: a clock, a log, threads. Every member may be NULL and then that service is absent:
  * no clock (deadlines and timings off), no log (status codes only), no threads (the caller's thread does all the work), no libraries
- * (the CPU engine alone), no device files (no engine that talks to a kernel driver), no energy (no joules in figures).
+ * (the CPU engine alone), no device files (no engine that talks to a kernel driver), no energy (no
+ * joules in figures), no processors (as many threads as asked for).
  * None of them calls Apus (apus_cancel excepted), none is left by longjmp or an exception.
  * port/posix.c fills one for Linux and the like; port/none.c is the empty one for images without an operating system. */
 #ifndef APUS_PORT_H
@@ -31,7 +32,9 @@ typedef struct apus_port {
     /* One sentence, no newline, valid during the call only. Called from the thread that called Apus. */
     void (*log)(void *user, int level, const char *text);
 
-    /* Starts a thread that runs entry(arg); storage is APUS_THREAD_BYTES bytes that live until thread_join. 0 or an error number. */
+    /* Starts a thread that runs entry(arg); storage is APUS_THREAD_BYTES bytes that live until thread_join. 0 or an error number.
+     * thread_join in a process that does not have the thread (a forked child has its caller's
+     * alone) returns at once. */
     int (*thread_start)(void *user, void *storage, void (*entry)(void *arg), void *arg);
     void (*thread_join)(void *user, void *storage);
 
@@ -65,12 +68,17 @@ typedef struct apus_port {
      * millisecond. Both or none; for figures only, the library never calls them. */
     int (*energy_start)(void *user, void *storage);
     int (*energy_read)(void *user, void *storage, uint64_t *microjoules);
+
+    /* Processors that this process may keep busy, at least 1: no more threads start, the caller's
+     * included. Asked when they do. */
+    uint32_t (*processors)(void *user);
 } apus_port;
 
 /* The port of the system this library was built for (all members set where the system has the service). Static, read-only. */
 const apus_port *apus_port_host(void);
 
-/* Processors this process may run on, at least 1. */
+/* Processors this process may keep busy, at least 1: those it may run on, and no more than the
+ * quotas of its control groups come to, rounded up. */
 uint32_t apus_port_processors(void);
 
 /* A read-only view of a file. */

@@ -15,7 +15,8 @@ MEMORY = {'memcpy', 'memset', 'memmove', 'memcmp', 'strlen'}
 # What compilers of some distributions add on their own (stack protector, fortified copies); firmware builds switch it off.
 HARDENING = {'__stack_chk_fail', '__memcpy_chk', '__memset_chk', '__memmove_chk'}
 LINKER = {'_GLOBAL_OFFSET_TABLE_'}
-PORT = {'clock_gettime', 'close', 'dlclose', 'dlopen', 'dlsym', '__errno_location', 'fstat', 'fstat64', '__fxstat', 'getrlimit', 'getrlimit64', 'ioctl', 'madvise', 'mmap', 'mmap64', 'munmap', 'open', 'open64',
+PORT = {'getpid',
+        'clock_gettime', 'close', 'dlclose', 'dlopen', 'dlsym', '__errno_location', 'fstat', 'fstat64', '__fxstat', 'getrlimit', 'getrlimit64', 'ioctl', 'madvise', 'mmap', 'mmap64', 'munmap', 'open', 'open64',
         'pthread_create', 'pthread_join', 'pthread_sigmask', 'read', '__read_chk', 'sched_getaffinity', 'sigfillset', 'sigdelset', 'syscall', 'sysconf',
         '__sched_cpucount'}
 WRITABLE = ('.data', '.bss', '.tdata', '.tbss')
@@ -58,7 +59,7 @@ def objects(archive):
 def parts(path, freestanding):
     found = objects(path)
     ours = set().union(*(defined for _, defined, _ in found.values()))
-    port = ['none.c.o'] if freestanding else ['posix.c.o', 'posix_energy.c.o']
+    port = ['none.c.o'] if freestanding else ['posix.c.o', 'posix_energy.c.o', 'posix_quota.c.o']
     for name in port:
         check(name in found, '%s has no %s' % (path, name))
     check(len(found) > 3, '%s holds %d objects only' % (path, len(found)))
