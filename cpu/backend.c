@@ -1,14 +1,16 @@
-/* The CPU engine: one loop over a program's operations, each cut into units that the pool's threads share.
+/* The CPU engine: one loop over a program's operations, each cut into units that the pool's threads
+ * share.
  *
- * Between two operations stands one barrier. An operation of a single unit (norm, heads, quant and act of one column) does not get a
- * barrier of its own: the last thread to arrive runs it before it lets the others go. That halves the barriers of a decode pass. */
+ * The thread that does the last unit of an operation opens the next. An operation of a single unit
+ * (norm, heads, quant and act of one column) is not opened for all: that thread runs it on the way.
+ * That halves the times at which threads meet in a decode pass. */
 #include <stdatomic.h>
 #include <string.h>
 
 #include "cpu/cache.h"
 #include "cpu/kernels.h"
+#include "cpu/pace.h"
 #include "cpu/pool.h"
-#include "cpu/share.h"
 #include "hal/fenv.h"
 #include "hal/hal.h"
 
@@ -17,8 +19,7 @@ struct cpu_model {
 };
 
 struct cpu_program {
-    struct pool own;   /* empty where another program's is shared */
-    struct pool *pool; /* in use */
+    struct pool_work work; /* a pass, as the pool asks for it */
     struct cpu_kernels kernels;
     struct hal_setup setup;
     const struct hal_pass *pass;
@@ -26,11 +27,15 @@ struct cpu_program {
     float *scratch; /* [threads] attention scratch, scratch_floats apart */
     size_t scratch_floats;
     size_t ahead;         /* gemv_args.ahead */
-    struct share *share;  /* [threads] of the operation in progress; given out inside barriers */
-    uint32_t cursor;      /* the operation in progress; written inside barriers only */
-    uint32_t stopped;     /* cancelled; likewise */
-    uint32_t failed;      /* the engine that has the matrices did; likewise */
-    _Atomic uint32_t bad; /* a value left the range of snap() */
+    struct pace pace[2];  /* of passes of few columns, of many */
+    uint32_t threads;     /* of the pass */
+    /* Written while nobody holds units; in a line of its own, as what is above is always read. */
+    _Alignas(64) uint32_t cursor; /* the operation in progress */
+    int entered;                  /* the pool is this pass's */
+    int alone;                    /* an operation found the pool taken by another pass */
+    uint32_t stopped;             /* cancelled */
+    uint32_t failed;              /* the engine that has the matrices did */
+    _Atomic uint32_t bad;         /* a value left the range of snap() */
 };
 
 /* ------------------------------------------------------------------------------------------------------------ helpers -- */
@@ -98,7 +103,8 @@ static uint32_t heads_unit(const struct cpu_program *p, const struct hal_op *op,
 /* Queries of one kv head in a pass: columns x (heads / kv_heads), column by column; a unit is a run of at most `batch`. */
 static uint32_t attend_batch(const struct cpu_program *p, const struct blob_layer *layer) {
     uint32_t queries = p->pass->columns * (layer->heads / layer->kv_heads);
-    uint32_t wanted = p->pool->threads == 1 ? 1 : (2 * p->pool->threads + layer->kv_heads - 1) / layer->kv_heads;
+    uint32_t wanted =
+        p->threads == 1 ? 1 : (2 * p->threads + layer->kv_heads - 1) / layer->kv_heads;
     uint32_t batch = (queries + wanted - 1) / wanted;
     return batch > ATTEND_QUERIES ? ATTEND_QUERIES : batch;
 }
@@ -162,7 +168,7 @@ static uint32_t gemv_run(const struct cpu_program *p, const struct hal_op *op, s
     return bad;
 }
 
-/* Whether another engine computes the operation under the cursor: a single unit then, run between two barriers. */
+/* Whether another engine computes the operation under the cursor: a single unit then. */
 static int taken(const struct cpu_program *p, const struct hal_op *op) {
     const uint8_t *takes = p->setup.matrices.takes;
     return op->kind == HAL_GEMV && takes && takes[op - p->setup.program->ops];
@@ -210,95 +216,106 @@ static uint32_t run_units(const struct cpu_program *p, const struct hal_op *op, 
     return bad;
 }
 
-/* Moves the cursor to the next operation that is worth all threads and shares it out, running the single units on the way. Run by one thread at
- * a time. */
-static void step(void *arg) {
+/* Most units of one run: about 50 microseconds of reading or multiplying, so that no thread holds
+ * more when it loses its processor. A unit of attention may be as much by itself; of the rest, a
+ * column is little. */
+static uint32_t run_units_most(const struct cpu_program *p, const struct hal_op *op) {
+    enum { BYTES = 1 << 20, PRODUCTS = 10 << 20, COLUMNS = 8 };
+    if (op->kind == HAL_ATTEND) return 1;
+    if (op->kind != HAL_GEMV) return COLUMNS;
+    const size_t panel = (size_t)PANEL_ROWS * padded_cols(op->width),
+                 products = panel * op_columns(op, p->pass);
+    const size_t most = products > PRODUCTS / BYTES * panel ? PRODUCTS / products : BYTES / panel;
+    return most ? (uint32_t)most : 1;
+}
+
+/* Whether an operation is for the pass's threads: where there are some, and another pass does not
+ * have them. */
+static int shared(struct cpu_program *p, uint32_t units) {
+    if (units < 2 || p->threads < 2) return 0;
+    if (!p->entered) p->entered = pool_enter(p->setup.pool);
+    if (!p->entered) p->alone = 1;
+    return p->entered;
+}
+
+/* Moves the cursor to the next operation that is worth all threads, running others on the way. */
+static struct pool_operation pass_next(void *arg) {
     struct cpu_program *p = arg;
     const struct hal_program *program = p->setup.program;
+    struct pool_operation open = {0, 0, 0}; /* the pass is over */
     uint32_t bad = 0;
     for (p->cursor++; p->cursor < program->count; p->cursor++) {
         const struct hal_op *op = &program->ops[p->cursor];
         if (op->kind == HAL_NORM && p->pass->cancel && __atomic_load_n(p->pass->cancel, __ATOMIC_RELAXED)) {
             p->stopped = 1;
-            p->cursor = program->count;
             break;
         }
         uint32_t units = op_units(p, op);
         if (units && taken(p, op)) {
             bad |= taken_op(p, op);
-            if (!p->failed) continue;
-            p->cursor = program->count;
+            if (p->failed) break;
+        } else if (shared(p, units)) {
+            open = (struct pool_operation){p->cursor, units, run_units_most(p, op)};
             break;
+        } else {
+            bad |= run_units(p, op, (struct share_run){0, units}, 0);
         }
-        if (units > 1 && p->pool->threads > 1) {
-            share_out(p->share, p->pool->threads, units);
-            break;
-        }
-        bad |= run_units(p, op, (struct share_run){0, units}, 0);
     }
+    if (bad) atomic_fetch_or(&p->bad, bad);
+    return open;
+}
+
+static void pass_units(void *arg, uint32_t item, struct share_run run, uint32_t thread) {
+    struct cpu_program *p = arg;
+    uint32_t bad = run_units(p, &p->setup.program->ops[item], run, thread);
     if (bad) atomic_fetch_or(&p->bad, bad);
 }
 
-/* The weights that a thread will multiply with first in the next product: it fetches them while it waits for the others. */
-struct ahead {
-    const uint8_t *w;
-    size_t bytes;
-};
-
-static struct ahead look_ahead(const struct cpu_program *p, uint32_t cursor, uint32_t thread) {
+/* The weights that a thread will multiply with first in the next product: it fetches them while it
+ * waits for the others. */
+static struct pool_ahead pass_ahead(void *arg, uint32_t item, uint32_t thread) {
+    const struct cpu_program *p = arg;
     const struct hal_program *program = p->setup.program;
-    for (cursor++; cursor < program->count; cursor++) {
+    for (uint32_t cursor = item + 1; cursor < program->count; cursor++) {
         const struct hal_op *op = &program->ops[cursor];
         if (op->kind != HAL_GEMV || !op_columns(op, p->pass)) continue;
         if (taken(p, op)) break;
-        struct share_run run = share_stretch(gemv_panels(p, op), p->pool->threads, thread);
+        struct share_run run = share_stretch(gemv_panels(p, op), p->threads, thread);
         for (uint32_t i = 0; i < op->count; i++) {
             const struct blob_tensor *t = tensor(p, op->weight[i]);
             const size_t bytes = panel_bytes(t->type, padded_cols(t->cols));
             const uint32_t panels = panels_of(p, op->weight[i]);
             if (run.begin < panels) {
                 uint32_t end = run.end < panels ? run.end : panels;
-                return (struct ahead){p->setup.model->weights + t->offset + run.begin * bytes, (end - run.begin) * bytes};
+                return (struct pool_ahead){p->setup.model->weights + t->offset + run.begin * bytes,
+                                           (end - run.begin) * bytes};
             }
             run.begin -= panels;
             run.end -= panels;
         }
         break;
     }
-    return (struct ahead){NULL, 0};
-}
-
-static int fetch_ahead(void *arg, uint32_t turn) {
-    enum { LINES = 8, MOST = 256 * 1024 }; /* within L2 */
-    const struct ahead *a = arg;
-    const size_t at = (size_t)turn * LINES * 64;
-    if (at + LINES * 64 > a->bytes || at >= MOST) return 0;
-    for (size_t i = 0; i < LINES; i++) __builtin_prefetch(a->w + at + i * 64, 0, 2);
-    return 1;
-}
-
-static void pass_thread(void *arg, uint32_t thread) {
-    struct cpu_program *p = arg;
-    while (p->cursor < p->setup.program->count) {
-        const struct hal_op *op = &p->setup.program->ops[p->cursor];
-        uint32_t bad = 0;
-        for (struct share_run run; run = share_take(p->share, p->pool->threads, thread), run.begin < run.end;)
-            bad |= run_units(p, op, run, thread);
-        if (bad) atomic_fetch_or(&p->bad, bad);
-        struct ahead ahead = look_ahead(p, p->cursor, thread);
-        pool_barrier(p->pool, step, p, &(struct pool_idle){fetch_ahead, &ahead});
-    }
+    return (struct pool_ahead){NULL, 0};
 }
 
 static apus_status cpu_submit(void *memory, const struct hal_pass *pass, uint64_t *ticket) {
+    enum { FEW = 16 };
     struct cpu_program *p = memory;
-    uint64_t fenv = fenv_enter();
+    struct pace *pace = &p->pace[pass->columns > FEW];
+    const apus_port *port = p->setup.port;
+    const int timed = port && port->now_ns && pace->arms > 1;
+    uint64_t fenv = fenv_enter(), began = timed ? port->now_ns(port->user) : 0, stalled_ns = 0;
     p->pass = pass;
+    p->threads = pace_threads(pace);
+    p->entered = p->alone = 0;
     p->stopped = p->failed = 0;
     atomic_store(&p->bad, 0);
     p->cursor = UINT32_MAX;
-    step(p);
-    if (p->cursor < p->setup.program->count) pool_run(p->pool, pass_thread, p);
+    struct pool_operation first = pass_next(p);
+    if (first.units) pool_run(p->setup.pool, p->threads, &p->work, first, &stalled_ns);
+    if (p->entered) pool_leave(p->setup.pool);
+    if (timed && !p->alone && !p->stopped)
+        pace_learn(pace, pass->columns, port->now_ns(port->user) - began, stalled_ns);
     fenv_leave(fenv);
     *ticket = 0;
     return APUS_OK;
@@ -357,14 +374,12 @@ static size_t ahead_for(const struct cpu_program *p) {
 
 /* Where the parts of a program's memory lie. One walk for measuring and preparing. */
 struct cpu_parts {
-    size_t threads, share, scratch, bytes;
+    size_t scratch, bytes;
 };
 
 static struct cpu_parts lay_out(const struct hal_setup *setup) {
     struct cpu_parts at;
     size_t n = (sizeof(struct cpu_program) + 63) & ~(size_t)63;
-    at.threads = n, n += setup->threads * sizeof(struct pool_thread);
-    at.share = n, n += setup->threads * sizeof(struct share);
     at.scratch = n, n += setup->threads * attend_scratch_floats(setup->kv_slots) * sizeof(float);
     at.bytes = (n + 63) & ~(size_t)63;
     return at;
@@ -383,19 +398,16 @@ static apus_status cpu_prepare(void *memory, const struct hal_setup *setup) {
     p->kernels = ((const struct cpu_model *)setup->model_memory)->kernels;
     p->ahead = ahead_for(p);
     p->inv_dim = 1.0f / (float)setup->model->model->dim;
-    p->share = (struct share *)(void *)((uint8_t *)memory + at.share);
     p->scratch = (float *)(void *)((uint8_t *)memory + at.scratch);
     p->scratch_floats = attend_scratch_floats(setup->kv_slots);
-    const struct cpu_program *other = setup->share;
-    if (other && other->pool->threads <= setup->threads) p->pool = other->pool;
-    else pool_open(p->pool = &p->own, setup->port, setup->threads, (struct pool_thread *)(void *)((uint8_t *)memory + at.threads));
+    p->work = (struct pool_work){pass_next, pass_units, pass_ahead, p};
+    const uint32_t lent = setup->pool ? setup->pool->threads : 1,
+                   threads = lent < setup->threads ? lent : setup->threads;
+    for (size_t i = 0; i < sizeof p->pace / sizeof *p->pace; i++) pace_open(&p->pace[i], threads);
     return APUS_OK;
 }
 
-static void cpu_release(void *memory) {
-    struct cpu_program *p = memory;
-    if (p->pool == &p->own) pool_close(&p->own);
-}
+static void cpu_release(void *memory) { (void)memory; }
 
 const struct hal_engine hal_cpu_engine = {
     .name = "cpu",

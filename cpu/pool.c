@@ -4,10 +4,14 @@
 
 #include "hal/fenv.h"
 
-/* About 150 microseconds on the machines at hand: longer than the choice of a token between two passes of a small model, whose threads would
- * sleep and be woken for every token otherwise (Zen 4, a model of 9 million parameters: 3050 tokens a second sampled with 500 spins, 4260 with
- * 6000), shorter than anything a battery notices. */
-enum { SPINS = 6000 };
+/* Turns of waiting before a thread parks. MOST are about 150 microseconds on the machines at hand:
+ * longer than the choice of a token between two passes of a small model, whose threads would sleep
+ * and be woken for every token otherwise (Zen 4, a model of 9 million parameters: 3050 tokens a
+ * second sampled with 500 turns, 4260 with 6000), shorter than anything a battery notices. Waiting
+ * that did not pay is halved, down to LEAST; what paid gives some back: between passes a quarter,
+ * inside of them, where a wait is a few microseconds unless a thread that holds units is not
+ * scheduled, next to nothing. */
+enum { MOST = 6000, LEAST = 200, LEAST_INSIDE = 1000, INSIDE_GAIN = 2 };
 
 static void relax(void) {
 #if defined(__x86_64__)
@@ -17,78 +21,176 @@ static void relax(void) {
 #endif
 }
 
-static void await_change(const struct pool *pool, _Atomic uint32_t *word, uint32_t old, _Atomic uint32_t *asleep,
-                         const struct pool_idle *idle) {
-    for (uint32_t i = 0; i < SPINS; i++) {
-        if (atomic_load_explicit(word, memory_order_acquire) != old) return;
-        if (idle && !idle->more(idle->arg, i)) idle = NULL;
-        if (!idle) relax();
-    }
-    /* The count goes up before the word is read again, and the word changes before the count is read: one of the two sees the other. */
-    atomic_fetch_add(asleep, 1);
-    while (atomic_load(word) == old) pool->port.thread_park(pool->port.user, (const uint32_t *)(const void *)word, old);
-    atomic_fetch_sub(asleep, 1);
+static int fetch(const struct pool_ahead *ahead, uint32_t turn) {
+    enum { LINES = 8, L2_SHARE = 256 * 1024 };
+    const size_t at = (size_t)turn * LINES * 64;
+    if (at + LINES * 64 > ahead->bytes || at >= L2_SHARE) return 0;
+    for (size_t i = 0; i < LINES; i++) __builtin_prefetch(ahead->at + at + i * 64, 0, 2);
+    return 1;
 }
 
-static void advance(const struct pool *pool, _Atomic uint32_t *word, _Atomic uint32_t *asleep) {
-    atomic_fetch_add(word, 1);
-    if (atomic_load(asleep)) pool->port.thread_wake(pool->port.user, (const uint32_t *)(const void *)word);
+static const uint32_t *word(const _Atomic uint32_t *atomic) {
+    return (const uint32_t *)(const void *)atomic;
+}
+
+/* Sleeps until it is woken, unless there is something new for this seat. The flag goes up before
+ * `open` is read again, and `open` is written before the flag is read: one of the two sees the
+ * other. */
+static void sleep_in(struct apus_pool *pool, uint32_t seat, uint64_t seen) {
+    _Atomic uint32_t *asleep = &pool->seat[seat].asleep;
+    atomic_store(asleep, 1);
+    const uint64_t now = share_seen(&pool->share);
+    if (now != seen && seat < share_threads(now)) {
+        atomic_store(asleep, 0);
+        return;
+    }
+    while (atomic_load(asleep)) pool->port.thread_park(pool->port.user, word(asleep), 1);
+}
+
+static void rouse(struct apus_pool *pool, uint32_t threads) {
+    for (uint32_t t = 0; t < threads; t++) {
+        _Atomic uint32_t *asleep = &pool->seat[t].asleep;
+        if (atomic_load(asleep) && atomic_exchange(asleep, 0))
+            pool->port.thread_wake(pool->port.user, word(asleep));
+    }
+}
+
+static void open_operation(struct apus_pool *pool, struct pool_operation op, uint32_t threads) {
+    share_open(&pool->share, op.item, threads, op.units, op.most);
+    rouse(pool, threads);
+}
+
+/* After the last unit of an operation. Once the pass is over its memory may be gone; the pool's
+ * stays while it has threads. */
+static void go_on(struct apus_pool *pool, uint32_t threads) {
+    struct pool_operation op = pool->work.next(pool->work.arg);
+    if (op.units) {
+        open_operation(pool, op, threads);
+    } else {
+        share_close(&pool->share);
+        rouse(pool, 1);
+    }
+}
+
+/* Computes what there is to take of the operation seen. Whether that ended it: then there is
+ * something new. */
+static int help(struct apus_pool *pool, uint64_t seen, uint32_t thread, struct pool_ahead *ahead) {
+    const struct pool_work *work = &pool->work;
+    uint32_t done = 0;
+    for (struct share_run run; share_take(&pool->share, seen, thread, &run);
+         done += run.end - run.begin) {
+        const uint32_t item = pool->share.item;
+        if (!done) *ahead = work->ahead(work->arg, item, thread);
+        work->units(work->arg, item, run, thread);
+    }
+    if (!share_done(&pool->share, done)) return 0;
+    go_on(pool, share_threads(seen));
+    return 1;
+}
+
+/* Whether there was something new within *turns, which follows what comes of it. */
+static int spin(struct apus_pool *pool, uint64_t seen, const struct pool_ahead *ahead,
+                uint32_t *turns) {
+    const int inside = share_is_open(seen);
+    int more = 1;
+    for (uint32_t i = 0; i < *turns; i++) {
+        if (atomic_load_explicit(&pool->share.open, memory_order_relaxed) != seen) {
+            *turns += inside ? INSIDE_GAIN : *turns / 4;
+            if (*turns > MOST) *turns = MOST;
+            return 1;
+        }
+        if (more) more = fetch(ahead, i);
+        if (!more) relax();
+    }
+    const uint32_t least = inside ? LEAST_INSIDE : LEAST;
+    *turns = *turns / 2 > least ? *turns / 2 : least;
+    return 0;
 }
 
 static void work(void *arg) {
-    struct pool_thread *self = arg;
-    struct pool *pool = self->pool;
+    const struct pool_seat *self = arg;
+    struct apus_pool *pool = self->pool;
+    struct pool_ahead ahead = {NULL, 0};
+    uint32_t turns[2] = {MOST, MOST}; /* between passes, inside */
     fenv_enter();
-    for (uint32_t seen = 0;; seen++) {
-        await_change(pool, &pool->run, seen, &pool->run_asleep, NULL);
-        if (pool->quit) return;
-        pool->fn(pool->arg, self->index);
-        pool_barrier(pool, NULL, NULL, NULL);
+    for (;;) {
+        const uint64_t seen = share_seen(&pool->share);
+        if (atomic_load_explicit(&pool->quit, memory_order_relaxed))
+            return; /* written before what was seen */
+        if (self->index < share_threads(seen)) {
+            if (share_is_open(seen) && help(pool, seen, self->index, &ahead)) continue;
+            if (spin(pool, seen, &ahead, &turns[share_is_open(seen)])) continue;
+        }
+        sleep_in(pool, self->index, seen);
     }
 }
 
-void pool_open(struct pool *pool, const apus_port *port, uint32_t threads, struct pool_thread *storage) {
-    memset(pool, 0, sizeof *pool);
+int pool_enter(struct apus_pool *pool) {
+    return !atomic_exchange_explicit(&pool->taken, 1, memory_order_acquire);
+}
+
+void pool_leave(struct apus_pool *pool) {
+    atomic_store_explicit(&pool->taken, 0, memory_order_release);
+}
+
+static uint64_t now(const struct apus_pool *pool) {
+    return pool->port.now_ns ? pool->port.now_ns(pool->port.user) : 0;
+}
+
+void pool_run(struct apus_pool *pool, uint32_t threads, const struct pool_work *what,
+              struct pool_operation first, uint64_t *stalled_ns) {
+    struct pool_ahead ahead = {NULL, 0};
+    *stalled_ns = 0;
+    pool->work = *what;
+    share_renew(&pool->share);
+    open_operation(pool, first, threads);
+    for (;;) {
+        const uint64_t seen = share_seen(&pool->share);
+        if (!share_is_open(seen)) return;
+        if (help(pool, seen, 0, &ahead) || spin(pool, seen, &ahead, &pool->caller_turns)) continue;
+        const uint64_t began = now(pool);
+        sleep_in(pool, 0, seen);
+        *stalled_ns += now(pool) - began;
+    }
+}
+
+/* -------------------------------------------------------------------------------------- setup -- */
+
+size_t hal_pool_bytes(uint32_t threads) {
+    return ((sizeof(struct apus_pool) + 63) & ~(size_t)63) +
+           threads * (sizeof(struct pool_seat) + sizeof(struct share_stretch));
+}
+
+apus_pool *hal_pool_open(void *memory, const apus_port *port, uint32_t threads) {
+    struct apus_pool *pool = memory;
+    memset(memory, 0, hal_pool_bytes(threads));
+    pool->seat =
+        (struct pool_seat *)(void *)((uint8_t *)memory + ((sizeof *pool + 63) & ~(size_t)63));
+    share_init(&pool->share, (struct share_stretch *)(void *)(pool->seat + threads), threads);
+    pool->asked = threads;
     pool->threads = 1;
-    pool->thread = storage;
-    if (!port || !port->thread_start || !port->thread_join || !port->thread_park || !port->thread_wake) return;
+    pool->caller_turns = MOST;
+    if (!port || !port->thread_start || !port->thread_join || !port->thread_park ||
+        !port->thread_wake)
+        return pool;
     pool->port = *port;
-    for (uint32_t i = 1; i < threads; i++) {
-        struct pool_thread *t = &storage[i];
-        t->pool = pool;
-        t->index = i;
-        if (port->thread_start(port->user, t->storage, work, t)) break;
+    const uint32_t processors = port->processors ? port->processors(port->user) : threads;
+    for (uint32_t i = 1; i < threads && i < processors; i++) {
+        struct pool_seat *seat = &pool->seat[i];
+        seat->pool = pool;
+        seat->index = i;
+        if (port->thread_start(port->user, seat->storage, work, seat)) break;
         pool->threads = i + 1;
     }
+    return pool;
 }
 
-void pool_close(struct pool *pool) {
-    if (pool->threads == 1) return;
-    pool->quit = 1;
-    advance(pool, &pool->run, &pool->run_asleep);
-    for (uint32_t i = 1; i < pool->threads; i++) pool->port.thread_join(pool->port.user, pool->thread[i].storage);
-    pool->threads = 1;
+void hal_pool_close(apus_pool *pool) {
+    atomic_store(&pool->quit, 1);
+    share_close(&pool->share);
+    rouse(pool, pool->threads);
+    for (uint32_t i = 1; i < pool->threads; i++)
+        pool->port.thread_join(pool->port.user, pool->seat[i].storage);
 }
 
-void pool_run(struct pool *pool, pool_fn *fn, void *arg) {
-    pool->fn = fn;
-    pool->arg = arg;
-    if (pool->threads > 1) advance(pool, &pool->run, &pool->run_asleep);
-    fn(arg, 0);
-    pool_barrier(pool, NULL, NULL, NULL);
-}
-
-void pool_barrier(struct pool *pool, void (*serial)(void *arg), void *arg, const struct pool_idle *idle) {
-    if (pool->threads == 1) {
-        if (serial) serial(arg);
-        return;
-    }
-    uint32_t phase = atomic_load_explicit(&pool->phase, memory_order_relaxed);
-    if (atomic_fetch_add_explicit(&pool->arrived, 1, memory_order_acq_rel) + 1 == pool->threads) {
-        if (serial) serial(arg);
-        atomic_store_explicit(&pool->arrived, 0, memory_order_relaxed);
-        advance(pool, &pool->phase, &pool->phase_asleep);
-    } else {
-        await_change(pool, &pool->phase, phase, &pool->phase_asleep, idle);
-    }
-}
+uint32_t hal_pool_threads(const apus_pool *pool) { return pool->asked; }

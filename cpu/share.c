@@ -1,30 +1,106 @@
 #include "cpu/share.h"
 
-static uint64_t pack(struct share_run r) { return (uint64_t)r.begin << 32 | r.end; }
+#include <assert.h>
+
+/* share.open: operation << 32 | steps << 16 | threads << 8 | binary logarithm of the most steps of
+ * a run. */
+enum { STEPS_MAX = 0xffff, RENEW = 1 << 30 };
+
+static uint32_t operation_of(uint64_t word) { return (uint32_t)(word >> 32); }
+static uint32_t steps_of(uint64_t seen) { return (uint32_t)seen >> 16; }
+int share_is_open(uint64_t seen) { return steps_of(seen) > 0; }
+uint32_t share_threads(uint64_t seen) { return (uint32_t)seen >> 8 & 0xff; }
+
+static uint64_t pack(uint32_t operation, struct share_run r) {
+    return (uint64_t)operation << 32 | r.begin << 16 | r.end;
+}
 
 struct share_run share_stretch(uint32_t units, uint32_t threads, uint32_t t) {
-    return (struct share_run){(uint32_t)((uint64_t)units * t / threads), (uint32_t)((uint64_t)units * (t + 1) / threads)};
+    return (struct share_run){units * t / threads, units * (t + 1) / threads};
 }
 
-void share_out(struct share *share, uint32_t threads, uint32_t units) {
-    for (uint32_t t = 0; t < threads; t++) atomic_store_explicit(&share[t].left, pack(share_stretch(units, threads, t)), memory_order_relaxed);
+void share_init(struct share *share, struct share_stretch *stretch, uint32_t threads) {
+    share->stretch = stretch;
+    share->threads = threads;
+    share->renewed = 0;
+    atomic_init(&share->open, 0);
+    atomic_init(&share->undone, 0);
+    for (uint32_t t = 0; t < threads; t++) atomic_init(&stretch[t].left, 0);
 }
 
-/* Half of what is left, so that runs get shorter and all threads end at about the same time. */
-static struct share_run take_from(struct share *share, int back) {
-    uint64_t old = atomic_load_explicit(&share->left, memory_order_relaxed);
+void share_open(struct share *share, uint32_t item, uint32_t threads, uint32_t units,
+                uint32_t most) {
+    const uint32_t operation =
+        operation_of(atomic_load_explicit(&share->open, memory_order_relaxed)) + 1;
+    const uint32_t grain = (units + STEPS_MAX - 1) / STEPS_MAX;
+    uint32_t shift = 0;
+    assert(units && threads && threads <= share->threads);
+    share->item = item;
+    share->units = units;
+    share->grain = grain;
+    while (shift < 15 && (uint64_t)grain << (shift + 1) <= most) shift++;
+    atomic_store_explicit(&share->undone, units, memory_order_relaxed);
+    atomic_store(&share->open, (uint64_t)operation << 32 | (units + grain - 1) / grain << 16 |
+                                   threads << 8 | shift);
+}
+
+void share_close(struct share *share) {
+    const uint64_t open = atomic_load_explicit(&share->open, memory_order_relaxed);
+    atomic_store(&share->open, (uint64_t)(operation_of(open) + 1) << 32 | (open & 0xff00));
+}
+
+/* Numbers are compared by their difference, which must not wrap: stretches that nobody used for
+ * long are given a newer one. */
+void share_renew(struct share *share) {
+    const uint32_t operation =
+        operation_of(atomic_load_explicit(&share->open, memory_order_relaxed));
+    if (operation - share->renewed < RENEW) return;
+    share->renewed = operation;
+    for (uint32_t t = 0; t < share->threads; t++)
+        atomic_store(&share->stretch[t].left, (uint64_t)operation << 32);
+}
+
+/* Half of what is left, so that runs get shorter and all threads end at about the same time; `most`
+ * steps at most, so that a thread that is not scheduled while it holds a run leaves the rest to the
+ * others. A stretch that has something in an operation carries its number, or a later one, when
+ * that is over: an earlier number says that nobody has begun it. */
+static int take_from(struct share *share, uint64_t seen, uint32_t t, int back,
+                     struct share_run *run) {
+    _Atomic uint64_t *word = &share->stretch[t].left;
+    const uint32_t operation = operation_of(seen), most = 1u << (seen & 0xff);
+    uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
     for (;;) {
-        struct share_run left = {(uint32_t)(old >> 32), (uint32_t)old}, taken = left;
+        const int32_t later = (int32_t)(operation_of(old) - operation);
+        if (later > 0) return 0;
+        struct share_run left = {(uint32_t)old >> 16 & 0xffff, (uint32_t)old & 0xffff};
+        if (later < 0) left = share_stretch(steps_of(seen), share_threads(seen), t);
         uint32_t count = (left.end - left.begin + 1) / 2;
-        if (!count) return taken;
-        if (back) taken.begin = left.end -= count;
-        else taken.end = left.begin += count;
-        if (atomic_compare_exchange_weak_explicit(&share->left, &old, pack(left), memory_order_relaxed, memory_order_relaxed)) return taken;
+        if (!count) return 0;
+        if (count > most) count = most;
+        *run = left;
+        if (back)
+            run->begin = left.end -= count;
+        else
+            run->end = left.begin += count;
+        if (atomic_compare_exchange_weak_explicit(word, &old, pack(operation, left),
+                                                  memory_order_acquire, memory_order_relaxed))
+            return 1;
     }
 }
 
-struct share_run share_take(struct share *share, uint32_t threads, uint32_t t) {
-    struct share_run run = {0, 0};
-    for (uint32_t i = 0; i < threads && run.begin == run.end; i++) run = take_from(&share[(t + i) % threads], i > 0);
-    return run;
+int share_take(struct share *share, uint64_t seen, uint32_t t, struct share_run *run) {
+    const uint32_t threads = share_threads(seen);
+    if (t >= threads) return 0;
+    for (uint32_t i = 0, at = t; i < threads; i++, at = at + 1 < threads ? at + 1 : 0)
+        if (take_from(share, seen, at, i > 0, run)) {
+            run->begin *= share->grain;
+            run->end *= share->grain;
+            if (run->end > share->units) run->end = share->units;
+            return 1;
+        }
+    return 0;
+}
+
+int share_done(struct share *share, uint32_t units) {
+    return units && atomic_fetch_sub_explicit(&share->undone, units, memory_order_acq_rel) == units;
 }

@@ -42,12 +42,13 @@ struct hal_setup {
     struct hal_range layers;  /* the program's; other layers' caches are not touched */
     const apus_port *port;
     void *model_memory;       /* as model_open left it */
-    void *share;              /* NULL, or a prepared program's memory whose threads may serve this one too; it is released later */
+    apus_pool *pool;          /* the CPU's threads (hal/pool.h); NULL: the caller's alone. Not read
+                                 while measuring */
     uint8_t *slot[HAL_SLOTS]; /* columns_max (LOGITS: HAL_LOGITS_MAX) columns each; host memory */
     uint8_t *const *kv;       /* [layers] the layer's cache (hal/kv.h), NULL without attention */
     uint32_t kv_slots;        /* a multiple of 16 */
     uint32_t columns_max;
-    uint32_t threads;
+    uint32_t threads;         /* of the pool's, at most */
     struct hal_matrices matrices; /* the CPU engine only */
 };
 

@@ -33,7 +33,6 @@ static void size_buffers(const struct npu_model *m, struct parts *at) {
 static struct hal_setup cpu_setup(const struct npu_model *m, const struct hal_setup *setup) {
     struct hal_setup s = *setup;
     s.model_memory = m->cpu;
-    if (setup->share) s.share = ((const struct npu_program *)setup->share)->cpu;
     return s;
 }
 

@@ -1,5 +1,6 @@
 /* The arena: one walk says where everything lies; apus_measure takes its end, apus_open its offsets. docs/memory.md. */
 #include "hal/fenv.h"
+#include "hal/pool.h"
 #include "runtime/costs.h"
 #include "runtime/pair.h"
 #include "runtime/tokenizer.h"
@@ -11,7 +12,7 @@ struct request {
 };
 
 struct layout {
-    size_t ids, fresh, tokenize, sample, text, target, draft, draft_ids, draft_place;
+    size_t ids, fresh, tokenize, sample, text, pool, target, draft, draft_ids, draft_place;
     size_t tokenize_bytes, text_bytes;
     struct track_layout target_parts, draft_parts;
     size_t bytes;
@@ -41,10 +42,11 @@ static apus_status read_request(struct request *r, const apus_config *config) {
     if (!c->model) return APUS_E_ARGUMENT;
     uint32_t most = c->model->hal.model->max_positions;
     if (!c->context) c->context = most < 4096 ? most : 4096;
-    if (!c->threads) c->threads = 1;
+    if (!c->threads) c->threads = c->pool ? hal_pool_threads(c->pool) : 1;
     if (!c->chunk) c->chunk = 128;
     if (!c->prompt_bytes) c->prompt_bytes = 16 * c->context + 4096;
-    if (c->context > most || c->threads > 64 || c->chunk > HAL_COLUMNS_MAX) return APUS_E_ARGUMENT;
+    if (c->context > most || c->threads > HAL_THREADS_MAX || c->chunk > HAL_COLUMNS_MAX)
+        return APUS_E_ARGUMENT;
     if (c->prompt_bytes > TOKENIZER_TEXT_MAX) return APUS_E_ARGUMENT; /* the scratch for it has no size */
     if (c->chunk > c->context) c->chunk = c->context;
     if (c->proposals > PROPOSE_MAX) return APUS_E_ARGUMENT;
@@ -77,6 +79,7 @@ static apus_status lay_out(const struct request *r, struct layout *l) {
     l->sample = take(&at, sample_scratch_bytes(model->hal.model->vocab));
     l->text_bytes = text_out_bytes(&model_blob(model)->vocab);
     l->text = take(&at, l->text_bytes);
+    l->pool = take(&at, r->config.pool ? 0 : hal_pool_bytes(r->config.threads));
     l->target = take(&at, l->target_parts.bytes);
     if (r->draft.model) {
         s = track_measure(&r->draft, &l->draft_parts);
@@ -125,9 +128,10 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
     text_out_open(&s->text, &model_blob(s->model)->vocab, base + l.text, l.text_bytes);
 
     uint64_t fenv = fenv_enter();
+    if (!r.config.pool) s->pool = hal_pool_open(base + l.pool, &s->model->port, s->threads);
+    r.target.pool = r.draft.pool = s->pool ? s->pool : r.config.pool;
     status = track_open(&s->target, &r.target, &l.target_parts, base + l.target);
     if (!status && r.draft.model) {
-        r.draft.share = &s->target;
         status = track_open(&s->draft.track, &r.draft, &l.draft_parts, base + l.draft);
         if (!status)
             draft_open(&s->draft, model_blob(s->model), (int32_t *)(void *)(base + l.draft_ids), (uint32_t *)(void *)(base + l.draft_place),
@@ -140,6 +144,7 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
         length_costs(&s->length, &r.costs);
     }
     fenv_leave(fenv);
+    if (status && s->pool) hal_pool_close(s->pool);
     if (!status) *session = s;
     return status;
 }
@@ -150,5 +155,6 @@ APUS_API void apus_close(apus_session *session) {
     uint64_t fenv = session->fenv;
     if (session->draft.track.model) track_close(&session->draft.track);
     track_close(&session->target);
+    if (session->pool) hal_pool_close(session->pool);
     fenv_leave(fenv);
 }

@@ -28,6 +28,7 @@ struct generation {
 
 struct apus_session {
     const apus_model *model;
+    apus_pool *pool; /* its own threads, or NULL */
     struct track target;
     struct draft draft; /* draft.track.model NULL: none */
     struct length length;

@@ -36,17 +36,15 @@ static uint32_t list_engines(const apus_model *m, struct track_engine engine[TRA
 }
 
 static struct hal_setup engine_setup(const struct track_config *c, const struct track_engine *of) {
-    struct hal_setup setup = {.model = &c->model->hal,
+    return (struct hal_setup){.model = &c->model->hal,
                               .program = &of->program,
                               .layers = of->layers,
                               .port = &c->model->port,
                               .model_memory = of->model_memory,
+                              .pool = c->pool,
                               .kv_slots = round_up(c->positions, 16),
                               .columns_max = c->chunk,
                               .threads = c->threads};
-    for (uint32_t i = 0; c->share && i < c->share->engines; i++)
-        if (c->share->engine[i].engine == of->engine) setup.share = c->share->engine[i].memory;
-    return setup;
 }
 
 apus_status track_measure(const struct track_config *c, struct track_layout *l) {
@@ -106,8 +104,6 @@ apus_status track_open(struct track *t, const struct track_config *c, const stru
         setup.model = &t->hal;
         setup.kv = t->kv;
         memcpy(setup.slot, t->slot, sizeof setup.slot);
-        for (uint32_t j = 0; j < i && !setup.share; j++)
-            if (t->engine[j].engine == t->engine[i].engine) setup.share = t->engine[j].memory;
         apus_status status = t->engine[i].engine->prepare(t->engine[i].memory, &setup);
         if (!status) continue;
         t->engines = i;

@@ -49,7 +49,7 @@ struct track {
 struct track_config {
     const apus_model *model;
     uint32_t positions, chunk, threads;
-    const struct track *share; /* a track on the same engine whose threads it may use, or NULL */
+    apus_pool *pool; /* the CPU's threads; not read while measuring */
 };
 
 /* Where its parts lie in memory that begins 64-aligned. One walk for measuring and opening. */

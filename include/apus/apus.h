@@ -212,6 +212,28 @@ APUS_API apus_status apus_model_compiled(const apus_model *model, void *data, si
 /* Every session on it must be closed before. */
 APUS_API void apus_model_close(apus_model *model);
 
+/* --------------------------------------------------------------------------------------- pool -- */
+
+typedef struct apus_pool apus_pool; /* threads that sessions share; lives in the caller's memory */
+
+typedef struct apus_pool_config {
+    uint32_t size;
+    uint32_t threads;      /* including a caller's, 1 .. 64; 0: 1. No more start than the port
+                              counts processors */
+    const apus_port *port; /* copied; may be NULL, and then the callers compute alone */
+} apus_pool_config;
+
+/* For programs with several sessions, on one model or on more: without a pool each starts threads
+ * of its own, and they compete for the processors. Callers may use their sessions at the same time.
+ * The threads serve one pass at a time; a pass that begins meanwhile is computed by its caller's
+ * thread alone until they are free, so that no session ever waits for another. */
+APUS_API apus_status apus_pool_measure(const apus_pool_config *config, apus_memory *memory);
+/* APUS_E_SPACE; never fails for threads that do not start: fewer do the work. */
+APUS_API apus_status apus_pool_open(apus_pool **pool, const apus_pool_config *config, void *memory,
+                                    size_t bytes);
+/* Every session on it must be closed before. */
+APUS_API void apus_pool_close(apus_pool *pool);
+
 /* -------------------------------------------------------------------------------------------------------------- session -- */
 
 typedef struct apus_session apus_session;
@@ -227,7 +249,9 @@ typedef struct apus_config {
     uint32_t size;
     const apus_model *model;
     uint32_t context;      /* positions, 1 .. the model's max_positions; 0: the smaller of max_positions and 4096 */
-    uint32_t threads;      /* including the caller's, 1 .. 64; 0: 1 */
+    uint32_t threads;      /* most that compute, including the caller's, 1 .. 64; 0: 1, or all of
+                              `pool`. No more start than the port counts processors; with its clock
+                              fewer compute where more do not pay, as on a busy machine */
     uint32_t chunk;        /* most columns of one pass, 1 .. 512; 0: 128. More is faster for long prompts and takes more arena; a round
                               has chunk - 1 proposals at most */
     uint32_t prompt_bytes; /* most bytes of TEXT in one apus_prompt or apus_append, up to 2^29 (2^24 where size_t has 32 bits);
@@ -246,6 +270,8 @@ typedef struct apus_config {
     const apus_costs *costs; /* where `proposals` is 0: what is known of them, from an earlier session with the same models, threads and engines
                                 (apus_get_costs); read during apus_open. NULL: a model of up to 16 MiB a pass is timed at open (4 ms at
                                 most), others as they run. What passes then take changes it in any case */
+    apus_pool *pool;         /* whose threads compute, shared with other sessions and open as long
+                                as this one; NULL: the session starts its own */
 } apus_config;
 
 /* The same walk as apus_open, only counting: apus_open cannot fail for space when given what it says. APUS_E_MISMATCH, with the reason in the

@@ -30,6 +30,13 @@ void guarded_free(struct guarded *g) {
     *g = (struct guarded){0};
 }
 
+const apus_port *api_port(void) {
+    static apus_port port;
+    port = *apus_port_host();
+    port.processors = NULL;
+    return &port;
+}
+
 void api_model_close(struct api_model *m) {
     apus_model_close(m->model);
     guarded_free(&m->memory);
@@ -125,7 +132,8 @@ void api_model_open(struct api_model *m, int which, apus_cpu cpu) {
     assert_int_equal(apus_blob_open(&m->blob, m->bytes.at, bytes, NULL), APUS_OK);
     assert_int_equal(apus_describe(&m->blob, &m->info), APUS_OK);
 
-    apus_model_config config = {.size = sizeof config, .blob = &m->blob, .port = apus_port_host(), .cpu = cpu};
+    apus_model_config config = {
+        .size = sizeof config, .blob = &m->blob, .port = api_port(), .cpu = cpu};
     apus_memory need;
     assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
     m->memory = guarded_take(need.bytes, need.alignment);

@@ -20,6 +20,9 @@ struct guarded guarded_take(size_t bytes, size_t alignment);
 void guarded_check(const struct guarded *memory); /* asserts that the canaries are whole */
 void guarded_free(struct guarded *memory);        /* and checks */
 
+/* The host's, but as many threads start as are asked for, however few processors there are. */
+const apus_port *api_port(void);
+
 /* Which of the tiny models: they differ in weight type, tokenizer and shape. */
 enum { API_MODELS = 2 };
 

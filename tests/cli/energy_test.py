@@ -26,8 +26,9 @@ class Energy(Case):
     def test_bench(self):
         o = self.object(*BENCH, env=COUNTERS)
         self.assertEqual(o['energy'], 'processor packages')
-        for part in ('decode', 'prefill'): # the joules are a mean, the speed is a median
-            self.assertTrue(0.5 * WATTS < o[part]['joules_per_token'] * o[part]['tps'] < 4 * WATTS, o[part])
+        for part in ('decode', 'prefill'): # the joules are a mean, the speed is a median: much faster
+            watts = o[part]['joules_per_token'] * o[part]['tps'] # where passes wait for a processor
+            self.assertTrue(0.5 * WATTS < watts < 20 * WATTS, o[part])
         self.assertIn(b' J a decoded token, ', self.ok(*BENCH, env=COUNTERS).stdout)
 
     def without(self, env, reason):

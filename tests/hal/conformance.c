@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "hal/hal.h"
+#include "hal/pool.h"
 #include "runtime/graph.h"
 #include "tests/hal/random_model.h"
 
@@ -37,8 +38,19 @@ struct rig {
     struct hal_op *ops;
     uint8_t *kv[8], *slot[HAL_SLOTS];
     void *model_memory, *memory;
+    apus_pool *pool;
     uint32_t cancel;
 };
+
+/* All threads compute all the time: without a clock the engine does not learn how many pay, and it
+ * does not know the processors. */
+static const apus_port *tireless(void) {
+    static apus_port port;
+    port = *apus_port_host();
+    port.now_ns = NULL;
+    port.processors = NULL;
+    return &port;
+}
 
 static void *aligned(size_t bytes) {
     void *p = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
@@ -51,7 +63,8 @@ static void *aligned(size_t bytes) {
 static struct rig *rig_open(const struct hal_engine *engine, const struct hal_model *model, apus_cpu cpu, uint32_t threads) {
     struct rig *r = calloc(1, sizeof *r);
     struct hal_need need;
-    struct hal_model_setup ms = {model, apus_port_host(), cpu, device, NULL, 0, {0, model->model->layers}};
+    struct hal_model_setup ms = {
+        model, tireless(), cpu, device, NULL, 0, {0, model->model->layers}};
     r->engine = engine;
     if (engine->model_measure(&ms, &need)) {
         free(r);
@@ -67,11 +80,13 @@ static struct rig *rig_open(const struct hal_engine *engine, const struct hal_mo
         r->kv[i] = bytes ? aligned(bytes) : NULL;
     }
     for (uint32_t i = 0; i < HAL_SLOTS; i++) r->slot[i] = aligned(COLUMNS * r->program.stride[i] + 64);
+    r->pool = hal_pool_open(aligned(hal_pool_bytes(threads)), tireless(), threads);
     struct hal_setup setup = {.model = model,
                               .program = &r->program,
-                               .layers = {0, model->model->layers},
-                              .port = apus_port_host(),
+                              .layers = {0, model->model->layers},
+                              .port = tireless(),
                               .model_memory = r->model_memory,
+                              .pool = r->pool,
                               .kv = r->kv,
                               .kv_slots = SLOTS,
                               .columns_max = COLUMNS,
@@ -85,6 +100,8 @@ static struct rig *rig_open(const struct hal_engine *engine, const struct hal_mo
 
 static void rig_close(struct rig *r) {
     r->engine->release(r->memory);
+    hal_pool_close(r->pool);
+    free(r->pool);
     r->engine->model_close(r->model_memory);
     for (int i = 0; i < 8; i++) free(r->kv[i]);
     for (int i = 0; i < HAL_SLOTS; i++) free(r->slot[i]);

@@ -19,23 +19,15 @@ enum { FRONT = (sizeof(struct late_program) + 63) & ~63 };
 
 static void *behind(void *memory) { return (uint8_t *)memory + FRONT; }
 
-static struct hal_setup setup_behind(const struct hal_setup *setup) {
-    struct hal_setup s = *setup;
-    if (s.share) s.share = (uint8_t *)(uintptr_t)s.share + FRONT;
-    return s;
-}
-
 static apus_status prepare_measure(const struct hal_setup *setup, struct hal_need *need) {
-    struct hal_setup of = setup_behind(setup);
-    apus_status s = hal_cpu_engine.prepare_measure(&of, need);
+    apus_status s = hal_cpu_engine.prepare_measure(setup, need);
     need->bytes += FRONT;
     return s;
 }
 
 static apus_status prepare(void *memory, const struct hal_setup *setup) {
-    struct hal_setup of = setup_behind(setup);
     memset(memory, 0, FRONT);
-    return hal_cpu_engine.prepare(behind(memory), &of);
+    return hal_cpu_engine.prepare(behind(memory), setup);
 }
 
 static void release(void *memory) { hal_cpu_engine.release(behind(memory)); }
