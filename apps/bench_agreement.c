@@ -127,7 +127,7 @@ static int compare_prompts(struct side *target, struct side *draft, struct sums 
     progress_phase(progress, "comparing", (double)BENCH_PROMPTS * TEMPERATURES);
     for (size_t i = 0; i < BENCH_PROMPTS; i++) {
         const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, 0, bench_prompts[i], strlen(bench_prompts[i])}};
-        struct ids prompt = {NULL, 0};
+        struct ids prompt = {NULL, 0, 0};
         int status = input_tokenize(&prompt, &target->loaded.blob, parts, 2);
         apus_status done = APUS_OK;
         if (!status && prompt.count + AGREEMENT_TOKENS > AGREEMENT_CONTEXT)

@@ -83,7 +83,7 @@ static int sweep_prompt(const struct settings *given, size_t index,
     for (size_t n = 0; n < LENGTHS; n++) {
         struct settings settings = *given;
         struct loaded loaded;
-        struct ids ids = {NULL, 0};
+        struct ids ids = {NULL, 0, 0};
         settings.proposals = lengths[n] == AUTO ? 0 : lengths[n];
         if (!lengths[n]) settings.draft = NULL;
         int status = load_blob(&loaded, settings.model);

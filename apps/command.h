@@ -17,6 +17,14 @@ enum {
     EXIT_UNAVAILABLE = 3 /* an instruction set or engine that is not here */
 };
 
+struct option;
+/* An option as it was given, for whoever gives it again. */
+struct given {
+    const struct option *option;
+    const char *value;
+};
+enum { GIVEN_MAX = 64 }; /* more than there are options */
+
 /* Everything options can say. Zero means not given, except where settings_defaults says otherwise. */
 struct settings {
     int json, jsonl, quiet;
@@ -42,6 +50,8 @@ struct settings {
     double replay, temperature, top_p, min_p, repeat_penalty;
     const char *stops[APUS_STOPS_MAX];
     size_t stops_count;
+    struct given given[GIVEN_MAX];
+    size_t given_count;
     int pair, agreement, lookup, ignore_eos, bos, special, verify, man, all, escape, random_seed;
 };
 

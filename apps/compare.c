@@ -238,7 +238,7 @@ static int evaluate(struct side side[2], struct ids *ids, const struct settings 
 static int compare_main(const struct settings *settings) {
     struct side side[2] = {0};
     struct text text;
-    struct ids ids = {NULL, 0};
+    struct ids ids = {NULL, 0, 0};
     if (!settings->reference && settings->model) {
         fail_hint("Give it behind the model or with --reference: a blob of the same vocabulary, or "
                   "a file of logits.");

@@ -92,35 +92,60 @@ int input_text(struct text *text, const struct settings *settings, const char *w
                 piped ? ", and standard input is empty" : "");
 }
 
-static int is_separator(char c) { return c == ',' || c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+static int is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
-/* One id from [*at, end) with the separators after it. */
+static const char *skip_space(const char *at, const char *end) {
+    while (at < end && is_space(*at)) at++;
+    return at;
+}
+
+static int bad_ids(const char *at, const char *end) {
+    int shown = end - at < 20 ? (int)(end - at) : 20;
+    return fail(EXIT_USAGE, "--ids expects whole numbers separated by commas, found '%.*s'.", shown,
+                at);
+}
+
+/* Between two commas, or before the first or behind the last. */
+static int missing_id(size_t index) {
+    return fail(EXIT_USAGE,
+                "--ids expects whole numbers separated by commas, found a comma with no number "
+                "%s it (number %zu).",
+                index ? "behind" : "in front of", index + 1);
+}
+
+/* One id from [*at, end). Digits, and then white space, a comma or the end. */
 static int parse_id(const char **at, const char *end, uint32_t vocab, int32_t *id) {
     const char *p = *at;
     uint64_t value = 0;
-    while (p < end && *p >= '0' && *p <= '9' && value <= UINT32_MAX) value = 10 * value + (uint64_t)(*p++ - '0');
-    if (p == *at || (p < end && !is_separator(*p) && !(*p >= '0' && *p <= '9'))) {
-        size_t shown = (size_t)(end - *at) < 20 ? (size_t)(end - *at) : 20;
-        return fail(EXIT_USAGE, "--ids expects whole numbers separated by commas, found '%.*s'.", (int)shown, *at);
-    }
+    for (; p < end && *p >= '0' && *p <= '9'; p++)
+        if (value <= UINT32_MAX) value = 10 * value + (uint64_t)(*p - '0');
+    if (p == *at || (p < end && *p != ',' && !is_space(*p))) return bad_ids(*at, end);
     if (value >= vocab)
-        return fail(EXIT_USAGE, "--ids: %.*s is not a token of this model, whose ids are 0 to %u.", (int)(p - *at < 20 ? p - *at : 20), *at,
-                    vocab - 1);
+        return fail(EXIT_USAGE,
+                    "--ids: %.*s is not a token of this model, whose ids are 0 to %u.",
+                    (int)(p - *at < 20 ? p - *at : 20), *at, vocab - 1);
     *id = (int32_t)value;
-    while (p < end && is_separator(*p)) p++;
     *at = p;
     return EXIT_OK;
 }
 
+/* Numbers with a comma or white space between, as programs and people write them. */
 static int parse_ids(struct ids *ids, const char *at, const char *end, uint32_t vocab) {
-    ids->ids = malloc(((size_t)(end - at) / 2 + 1) * sizeof *ids->ids); /* an id and its separator take two characters at least */
+    /* an id and its separator take two characters at least */
+    ids->ids = malloc(((size_t)(end - at) / 2 + 1) * sizeof *ids->ids);
     if (!ids->ids) return fail(EXIT_FAULT, "no memory left for the list of ids.");
-    while (at < end && is_separator(*at)) at++;
-    if (at == end) return fail(EXIT_USAGE, "--ids expects whole numbers separated by commas, found nothing.");
+    at = skip_space(at, end);
+    if (at == end)
+        return fail(EXIT_USAGE, "--ids expects whole numbers separated by commas, found nothing.");
     while (at < end) {
+        if (*at == ',') return missing_id(ids->count);
         int status = parse_id(&at, end, vocab, &ids->ids[ids->count]);
         if (status) return status;
         ids->count++;
+        at = skip_space(at, end);
+        if (at == end || *at != ',') continue;
+        at = skip_space(at + 1, end);
+        if (at == end || *at == ',') return missing_id(ids->count);
     }
     return EXIT_OK;
 }
@@ -144,6 +169,35 @@ int input_ids(struct ids *ids, const char *list, uint32_t vocab) {
     return status;
 }
 
+/* Whether a byte alone gives no token: a byte-level tokenizer without it drops it without a word. */
+static int is_dropped(const apus_blob *blob, unsigned char byte, void *scratch, size_t bytes) {
+    const apus_part part = {APUS_TEXT, 0, &byte, 1};
+    int32_t ids[8];
+    size_t count = 0;
+    return apus_tokenize(blob, &part, 1, ids, 8, &count, scratch, bytes) == APUS_OK && count == 0;
+}
+
+/* Bytes of the texts that no token has. A whole word that is a token counts as well, if at all. */
+static size_t count_dropped(const apus_blob *blob, const apus_part *parts, size_t parts_count) {
+    size_t times[256] = {0}, dropped = 0;
+    for (size_t i = 0; i < parts_count; i++)
+        for (size_t k = 0; parts[i].kind == APUS_TEXT && k < parts[i].count; k++)
+            times[((const unsigned char *)parts[i].data)[k]]++;
+    size_t bytes = apus_tokenize_scratch(blob, 1);
+    void *scratch = malloc(bytes + 8);
+    for (int byte = 0; scratch && byte < 256; byte++)
+        if (times[byte] && is_dropped(blob, (unsigned char)byte, scratch, bytes))
+            dropped += times[byte];
+    free(scratch);
+    return dropped;
+}
+
+static void tell_dropped(const struct ids *ids) {
+    if (ids->dropped)
+        fail_note("%zu bytes of the text are left out: no token of this model has them.",
+                  ids->dropped);
+}
+
 int input_tokenize(struct ids *ids, const apus_blob *blob, const apus_part *parts, size_t parts_count) {
     size_t text_bytes = 0, capacity = 16;
     for (size_t i = 0; i < parts_count; i++) {
@@ -162,6 +216,8 @@ int input_tokenize(struct ids *ids, const apus_blob *blob, const apus_part *part
         if (status == APUS_E_SPACE) capacity = ids->count + 1;
     }
     free(scratch);
+    if (status == APUS_OK) ids->dropped = count_dropped(blob, parts, parts_count);
+    if (status == APUS_OK) tell_dropped(ids);
     if (status == APUS_OK) return EXIT_OK;
     free(ids->ids);
     memset(ids, 0, sizeof *ids);

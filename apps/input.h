@@ -20,12 +20,13 @@ int input_text(struct text *text, const struct settings *settings, const char *w
 struct ids {
     int32_t *ids;
     size_t count;
+    size_t dropped; /* bytes of text that no token has */
 };
 
-/* The list of --ids: at least one, each in 0 .. vocab - 1, separated by commas or white space. */
+/* The list of --ids: at least one, each in 0 .. vocab - 1, with a comma or white space between. */
 int input_ids(struct ids *ids, const char *list, uint32_t vocab);
 
-/* Parts to ids of a blob. */
+/* Parts to ids of a blob. Says how many bytes of text no token has. */
 int input_tokenize(struct ids *ids, const apus_blob *blob, const apus_part *parts, size_t parts_count);
 
 #endif

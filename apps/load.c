@@ -13,6 +13,7 @@
 #include "compiled.h"
 #include "fail.h"
 #include "hints.h"
+#include "kit/kind.h"
 
 static apus_port port;
 
@@ -94,16 +95,26 @@ static int cannot_map(const char *path, int error) {
     return fail(EXIT_FAULT, "cannot open the model '%s': %s.", path, strerror(error));
 }
 
+/* As a sentence. */
+static void hint_kind(const struct kind *kind) {
+    if (!strncmp(kind->then, "give the directory", 18))
+        fail_hint("Pack the directory that it lies in, with config.json and the tokenizer.");
+    else
+        fail_hint("%c%s%s.", kind->then[0] - 'a' + 'A', kind->then + 1,
+                  strstr(kind->then, "GGUF") ? "; apus-pack makes a blob of it" : "");
+}
+
 static int not_a_blob(const struct loaded *loaded, apus_status status) {
     const char *path = loaded->path;
     if (loaded->map.size >= 4 && !memcmp(loaded->map.data, "GGUF", 4)) {
         hint_pack(path);
         return fail(EXIT_FAULT, "'%s' is a GGUF file, not a blob.", path);
     }
-    const char *dot = strrchr(path, '.');
-    if (dot && !strcmp(dot, ".safetensors")) {
-        fail_hint("Pack the directory that it lies in, with config.json and the tokenizer.");
-        return fail(EXIT_FAULT, "'%s' is a safetensors file, not a blob.", path);
+    size_t head = loaded->map.size < KIND_HEAD ? loaded->map.size : KIND_HEAD;
+    const struct kind *kind = kind_of(loaded->map.data, head, path);
+    if (kind && status != APUS_E_VERSION) {
+        hint_kind(kind);
+        return fail(EXIT_FAULT, "'%s' is %s, not a blob.", path, kind->what);
     }
     if (status == APUS_E_VERSION)
         return fail(EXIT_FAULT, "'%s' is a blob of another version%s%s. Pack the model again with this version's apus-pack.", path,

@@ -138,9 +138,12 @@ static int evaluate(struct loaded *loaded, const struct ids *ids, const struct s
 
 static int logits_main(const struct settings *settings) {
     struct loaded loaded;
-    struct ids ids = {NULL, 0};
+    struct ids ids = {NULL, 0, 0};
     if (!settings->ids) return fail(EXIT_USAGE, "no ids were given: use --ids LIST, such as --ids 1,2,3.");
     if (!settings->output || !*settings->output) return fail(EXIT_USAGE, "no output was given: use -o OUT.f32.");
+    if (!strcmp(settings->output, "-"))
+        return fail(EXIT_USAGE, "-o expects a file, which takes its name when it is complete; "
+                                "standard output (-) is none. A file of that name is ./-");
     int status = load_blob(&loaded, settings->model);
     if (status) return status;
     status = input_ids(&ids, settings->ids, loaded.info.vocab);

@@ -102,6 +102,21 @@ static int store_seed(const struct option *o, struct settings *settings, const c
     return settings->random_seed ? EXIT_OK : store_count(o, &settings->seed, value);
 }
 
+/* A value twice is a slip of somebody's, unless it is the same, or the option takes several. */
+static int note_given(const struct option *o, struct settings *settings, const char *value) {
+    if (o->kind == OPTION_FLAG || o->kind == OPTION_STOP) return EXIT_OK;
+    for (size_t i = 0; i < settings->given_count; i++) {
+        const struct given *before = &settings->given[i];
+        if (before->option->offset != o->offset) continue;
+        if (!strcmp(before->value, value)) return EXIT_OK;
+        return fail(EXIT_USAGE, "%s was given twice, as '%s' and as '%s': give it once.", named(o),
+                    before->value, value);
+    }
+    if (settings->given_count < GIVEN_MAX)
+        settings->given[settings->given_count++] = (struct given){o, value};
+    return EXIT_OK;
+}
+
 static int store(const struct option *o, struct settings *settings, const char *value) {
     void *to = (char *)settings + o->offset;
     switch (o->kind) {
@@ -219,7 +234,8 @@ int options_parse(const struct command *command, struct settings *settings, int 
             if (i + 1 == argc) return fail(EXIT_USAGE, "%.*s expects a value (%s) after it.", (int)length, arg, o->value);
             value = argv[++i];
         }
-        int status = store(o, settings, value);
+        int status = note_given(o, settings, value);
+        if (!status) status = store(o, settings, value);
         if (status) return status;
     }
     if (next) *next = i;

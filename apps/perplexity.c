@@ -143,7 +143,7 @@ static int evaluate(struct loaded *loaded, const struct ids *ids, const struct s
 static int perplexity_main(const struct settings *settings) {
     struct loaded loaded;
     struct text text;
-    struct ids ids = {NULL, 0};
+    struct ids ids = {NULL, 0, 0};
     int status = load_blob(&loaded, settings->model);
     if (status) return status;
     status = input_text(&text, settings, "text",

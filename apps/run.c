@@ -113,6 +113,9 @@ static int make_prompt(struct ids *ids, const struct loaded *loaded, const struc
     const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, settings->special ? APUS_PART_SPECIALS : 0, text.bytes, text.count}};
     status = input_tokenize(ids, &loaded->blob, parts, 2);
     free(text.bytes);
+    if (!status && !ids->count && ids->dropped)
+        status = fail(EXIT_USAGE, "no token of this model has any byte of the prompt: give its "
+                                  "ids with --ids LIST.");
     if (!status && !ids->count)
         status = fail(EXIT_USAGE, "the prompt is empty, and this model puts no token in front of one: give some text.");
     return status;
@@ -339,7 +342,8 @@ static int print_figures(const struct figures *f, const struct result *result, s
     return status;
 }
 
-static int print_object(const struct figures *f, const struct result *result, size_t prompt_tokens, const struct settings *settings) {
+static int print_object(const struct figures *f, const struct result *result,
+                        const struct ids *prompt, const struct settings *settings) {
     const apus_stats_t *s = &f->stats;
     json_t *object = json_object();
     if (settings->jsonl) {
@@ -348,7 +352,8 @@ static int print_object(const struct figures *f, const struct result *result, si
         json_object_set_new(object, "text", json_bytes(result->text, result->text_bytes));
         json_object_set_new(object, "ids", json_ids(result->ids, result->ids_count));
     }
-    json_object_set_new(object, "prompt_tokens", json_integer((json_int_t)prompt_tokens));
+    json_object_set_new(object, "prompt_tokens", json_integer((json_int_t)prompt->count));
+    json_object_set_new(object, "dropped_bytes", json_integer((json_int_t)prompt->dropped));
     json_object_set_new(object, "new_tokens", json_integer((json_int_t)result->ids_count));
     json_object_set_new(object, "stop_reason", json_string(apus_stop_reason_text(result->stop)));
     json_object_set_new(object, "seed",
@@ -372,7 +377,7 @@ static int print_object(const struct figures *f, const struct result *result, si
 }
 
 static int run_loaded(struct loaded *loaded, const struct settings *settings) {
-    struct ids prompt = {NULL, 0};
+    struct ids prompt = {NULL, 0, 0};
     struct result result;
     uint32_t context = 0;
     memset(&result, 0, sizeof result);
@@ -394,7 +399,7 @@ static int run_loaded(struct loaded *loaded, const struct settings *settings) {
     if (!status) {
         struct figures figures;
         make_figures(&figures, &result, loaded);
-        status = settings->json ? print_object(&figures, &result, prompt.count, settings)
+        status = settings->json ? print_object(&figures, &result, &prompt, settings)
                                 : print_figures(&figures, &result, prompt.count, settings);
         if (!status) status = interrupt_status();
     }
@@ -436,7 +441,8 @@ const struct command command_run = {
         "likeliest token is taken each time. "
         "The first interrupt (Ctrl-C) ends the text and prints the figures, the second ends the "
         "program.\n\n"
-        "With --json: text, ids, prompt_tokens, new_tokens, stop_reason (eos, length, stop, "
+        "With --json: text, ids, prompt_tokens, dropped_bytes (of the prompt: no token has them), "
+        "new_tokens, stop_reason (eos, length, stop, "
         "cancelled, deadline, context), seed, prefill_tps, "
         "decode_tps, weight_gb_per_s, first_token_ms, joules_per_token (after the first; null "
         "where not known, and energy says why), "

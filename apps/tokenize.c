@@ -16,6 +16,7 @@ static int print_ids(const struct ids *ids, const struct settings *settings) {
     if (settings->json) {
         json_t *object = json_object();
         json_object_set_new(object, "ids", json_ids(ids->ids, ids->count));
+        json_object_set_new(object, "dropped_bytes", json_integer((json_int_t)ids->dropped));
         return json_print(object);
     }
     for (size_t i = 0; i < ids->count; i++) printf("%s%d", i ? "," : "", (int)ids->ids[i]);
@@ -26,7 +27,7 @@ static int print_ids(const struct ids *ids, const struct settings *settings) {
 static int tokenize_main(const struct settings *settings) {
     struct loaded loaded;
     struct text text;
-    struct ids ids = {NULL, 0};
+    struct ids ids = {NULL, 0, 0};
     int status = load_blob(&loaded, settings->model);
     if (status) return status;
     status = input_text(&text, settings, "text",
@@ -68,7 +69,7 @@ static int detokenize_ids(const struct loaded *loaded, const struct ids *ids, co
 
 static int detokenize_main(const struct settings *settings) {
     struct loaded loaded;
-    struct ids ids = {NULL, 0};
+    struct ids ids = {NULL, 0, 0};
     int status = load_blob(&loaded, settings->model);
     if (status) return status;
     status =
@@ -100,7 +101,7 @@ const struct command command_tokenize = {
     .summary = "turn text into token ids",
     .usage = "MODEL.apus [TEXT] [options]",
     .description = "Prints the ids of the text alone, separated by commas, as --ids of the other "
-                   "commands takes them.\n\nWith --json: ids.",
+                   "commands takes them.\n\nWith --json: ids, and dropped_bytes, which no token has.",
     .example = "apus tokenize model.apus 'def add(a, b):'",
     .options = tokenize_options,
     .options_count = COUNT_OF(tokenize_options),

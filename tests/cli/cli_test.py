@@ -228,7 +228,7 @@ class Tokens(Case):
         self.wrong(1, 'No such file', 'tokenize', '-m', path('absent'), '-p', 'x')
         self.wrong(2, 'no model', 'detokenize', '--ids', '1')
         self.wrong(2, 'no ids', 'detokenize', '-m', m)
-        self.wrong(2, 'nothing', 'detokenize', '-m', m, '--ids', ',')
+        self.wrong(2, 'no number', 'detokenize', '-m', m, '--ids', ',')
         self.wrong(2, 'not a token', 'detokenize', '-m', m, '--ids', '999999999')
         self.wrong(2, '-5', 'detokenize', '-m', m, '--ids', '1,-5')
 
@@ -270,7 +270,7 @@ class Logits(Case):
         self.wrong(2, 'no model', 'logits', '--ids', '1', '-o', path('l'))
         self.wrong(2, 'unexpected', 'logits', '-m', m, '--ids', '1', '-o', path('l'), 'x')
         self.wrong(1, 'No such file', 'logits', '-m', m, '--ids', '1', '-o', path('no/such/l'))
-        self.wrong(2, 'positions', 'logits', '-m', m, '--ids', '-', '-o', path('l'), stdin=b'1,' * 32769)
+        self.wrong(2, 'positions', 'logits', '-m', m, '--ids', '-', '-o', path('l'), stdin=b'1 ' * 32769)
         self.assertFalse(os.path.exists(path('l')))
 
 

@@ -40,12 +40,14 @@ def array(key, kind, xs):
     return string(key) + struct.pack('<IIQ', ARRAY, kind, len(xs)) + b''.join(value(kind, x) for x in xs)
 
 
-def metadata(tokens):
+def metadata(tokens, tokenizer):
     llama = [('context_length', UINT32, POSITIONS), ('embedding_length', UINT32, DIM), ('block_count', UINT32, LAYERS),
              ('feed_forward_length', UINT32, FFN), ('attention.head_count', UINT32, HEADS), ('attention.head_count_kv', UINT32, KV_HEADS),
              ('attention.layer_norm_rms_epsilon', FLOAT, 1e-5), ('rope.dimension_count', UINT32, HEAD_DIM), ('rope.freq_base', FLOAT, 1e4)]
     entries = [entry('general.architecture', STRING, 'llama'), entry('general.name', STRING, 'tiny'), entry('general.alignment', UINT32, 32)]
     entries += [entry('llama.' + k, kind, x) for k, kind, x in llama]
+    if not tokenizer:
+        return entries
     t = 'tokenizer.ggml.'
     entries += [entry(t + 'model', STRING, 'llama'), array(t + 'tokens', STRING, [x[0] for x in tokens]),
                 array(t + 'scores', FLOAT, [x[1] for x in tokens]), array(t + 'token_type', INT32, [x[2] for x in tokens]),
@@ -80,12 +82,12 @@ def tensors(rng, tokens):
     yield 'output.weight', (DIM, vocab), weights(rng, vocab, DIM, readable)
 
 
-def write(path, seed=1, swapped=False):
+def write(path, seed=1, swapped=False, tokenizer=True):
     """swapped: two pieces change places, so that the model means other texts by their ids."""
     tokens = vocabulary()
     if swapped:
         tokens[-2:] = [tokens[-1], tokens[-2]]
-    entries = metadata(tokens)
+    entries = metadata(tokens, tokenizer)
     heads, data = [], b''
     for name, dimensions, values in tensors(random.Random(seed), tokens):
         heads.append(string(name) + struct.pack('<I', len(dimensions)) + b''.join(struct.pack('<Q', d) for d in dimensions)

@@ -1,5 +1,6 @@
 #include "tests/pack/small_gguf.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,21 +63,33 @@ struct tensors {
     uint64_t offset, seed;
     int table; /* 1: entries, 0: data */
     float spoil;
+    int coarse;
 };
 
 static uint64_t padded(uint64_t bytes) { return (bytes + 31) / 32 * 32; }
 
+/* Blocks of 32 values in 18 bytes, the scale first: 0.01. */
+static void put_coarse(struct tensors *t, uint64_t blocks) {
+    for (uint64_t i = 0; i < blocks; i++) {
+        uint8_t block[18] = {0x1f, 0x21};
+        for (int k = 2; k < 18; k++) block[k] = (uint8_t)(random_normal(&t->seed) * 64 + 128);
+        put(t->f, block, sizeof block);
+    }
+}
+
 static void tensor(struct tensors *t, const char *name, uint32_t rows, uint32_t cols) {
-    uint64_t bytes = (uint64_t)(rows ? rows : 1) * cols * 4;
+    bool coarse = t->coarse && (strstr(name, "attn_k") || strstr(name, "ffn_gate"));
+    uint64_t values = (uint64_t)(rows ? rows : 1) * cols, bytes = coarse ? values / 32 * 18 : values * 4;
     if (t->table) {
         put_text(t->f, name);
         put32(t->f, rows ? 2 : 1), put64(t->f, cols);
         if (rows) put64(t->f, rows);
-        put32(t->f, 0), put64(t->f, t->offset);
+        put32(t->f, coarse ? 2 : 0), put64(t->f, t->offset);
         t->offset += padded(bytes);
         return;
     }
-    for (uint64_t i = 0; i < bytes / 4; i++) {
+    if (coarse) put_coarse(t, values / 32);
+    for (uint64_t i = 0; i < bytes / 4 && !coarse; i++) {
         float x = random_normal(&t->seed) * (rows ? 0.05f : 0.1f) + (rows ? 0 : 1);
         if (t->spoil != 0 && i == 2 * cols + 1 && !strcmp(name, "blk.0.attn_q.weight")) x = t->spoil;
         put(t->f, &x, 4);
@@ -120,7 +133,7 @@ int small_gguf_write(const struct small_gguf *spec, const char *path) {
     s.positions = or_default(s.positions, 128);
     FILE *f = fopen(path, "wb");
     if (!f) return 1;
-    put(f, "GGUF", 4), put32(f, 3), put64(f, 2 + 9 * (uint64_t)s.layers + !s.tied), put64(f, (s.no_tokenizer ? 13 : 20) + (s.chat_template != NULL));
+    put(f, "GGUF", 4), put32(f, 3), put64(f, 2 + 9 * (uint64_t)s.layers + !s.tied), put64(f, (s.no_tokenizer ? 13 : 20) + (s.chat_template != NULL) + (s.window != 0));
     key_text(f, "general.architecture", "llama");
     key_text(f, "general.name", "Small Model");
     key_uint(f, "llama.block_count", s.layers);
@@ -134,9 +147,10 @@ int small_gguf_write(const struct small_gguf *spec, const char *path) {
     key_uint(f, "llama.context_length", s.positions);
     key_float(f, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
     key_float(f, "llama.rope.freq_base", 10000);
+    if (s.window) key_uint(f, "llama.attention.sliding_window", s.window);
     if (!s.no_tokenizer) write_tokenizer(f, s.vocab);
     if (s.chat_template) key_text(f, "tokenizer.chat_template", s.chat_template);
-    struct tensors t = {.f = f, .seed = 3, .table = 1, .spoil = s.spoil};
+    struct tensors t = {.f = f, .seed = 3, .table = 1, .spoil = s.spoil, .coarse = s.coarse};
     all_tensors(&t, &s);
     static const char zero[32];
     long at = ftell(f);

@@ -102,6 +102,16 @@ static bool same(const char *a, const char *b) {
     return equal;
 }
 
+static bool is_calibrated(const char *name, const char *with) {
+    struct file file = map(in_folder(name));
+    struct blob blob;
+    char why[BLOB_WHY] = "";
+    if (blob_open(&blob, file.data, file.bytes, why) != APUS_OK) fail_msg("%s", why);
+    bool found = strstr(blob.text + blob.model->provenance, with) != NULL;
+    unmap(file);
+    return found;
+}
+
 static void write_source(const char *name, struct small_gguf spec) { assert_int_equal(small_gguf_write(&spec, in_folder(name)), 0); }
 
 static int set_up(void **state) {
@@ -165,8 +175,10 @@ static void options_take_effect(void **state) {
         assert_int_equal(blob.tensors[blob.layers[1].tensor[which]].type, which == LT_V ? WEIGHT_W8 : WEIGHT_W4);
     assert_int_equal(blob.tensors[blob.model->head].type, WEIGHT_W8);
     unmap(file);
-    /* more positions than the model has are not made up */
+    /* more positions than the model has are not made up, and that is said */
     assert_int_equal(RUN(in_folder("model.gguf"), "-o", in_folder("b.apus"), "--ctx", "4000"), 0);
+    assert_non_null(strstr(complained, "note: --ctx 4000 was not reached: the model has 128 positions"));
+    assert_true(is_calibrated("b.apus", "--ctx 4000 was not reached"));
     file = map(in_folder("b.apus"));
     assert_int_equal(((const struct blob_model *)(const void *)(file.data + 4096))->max_positions, 128);
     unmap(file);
@@ -270,16 +282,6 @@ static void spends_a_budget(void **state) {
     assert_non_null(strstr(complained, "with 4 bits everywhere"));
 }
 
-static bool is_calibrated(const char *name, const char *with) {
-    struct file file = map(in_folder(name));
-    struct blob blob;
-    char why[BLOB_WHY] = "";
-    if (blob_open(&blob, file.data, file.bytes, why) != APUS_OK) fail_msg("%s", why);
-    bool found = strstr(blob.text + blob.model->provenance, with) != NULL;
-    unmap(file);
-    return found;
-}
-
 static void write_text(const char *name, const void *data, size_t bytes) {
     FILE *f = fopen(in_folder(name), "wb");
     assert_non_null(f);
@@ -373,6 +375,14 @@ static void wrong_usage(void **state) {
     check_failed(RUN(model), 2);
     check_failed(RUN("-o", out), 2);
     check_failed(RUN(model, model, "-o", out), 2);
+    check_failed(RUN(model, "-o", out, "-o", model), 2);
+    assert_non_null(strstr(complained, "--output is given twice"));
+    check_failed(RUN(model, "-o", out, "--ctx", "8", "--ctx=9"), 2);
+    check_failed(RUN(model, "-o", "-"), 2);
+    assert_non_null(strstr(complained, "-o is - (standard output)"));
+    check_failed(RUN(model, "-o", out, "--report", "-"), 2);
+    check_failed(RUN("-", "-o", out), 2);
+    assert_non_null(strstr(complained, "standard input"));
     check_failed(RUN(model, "-o"), 2);
     check_failed(RUN(model, "-o", ""), 2);
     check_failed(RUN("", "-o", out), 2);
@@ -424,6 +434,128 @@ static void wrong_files(void **state) {
     struct stat st;
     check_failed(RUN(model, "-o", "/dev/full"), 1);
     assert_true(stat("/dev/full", &st) == 0 && S_ISCHR(st.st_mode));
+}
+
+static json_t *notes_of(const char *report) {
+    json_t *all = json_load_file(in_folder(report), 0, NULL), *notes = json_object_get(all, "notes");
+    assert_true(json_is_array(notes));
+    json_incref(notes);
+    json_decref(all);
+    return notes;
+}
+
+/* On standard error unless it is to be quiet, in the report and in the provenance. */
+static void says_what_was_decided(void **state) {
+    (void)state;
+    char out[512], report[512];
+    snprintf(out, sizeof out, "%s", in_folder("d.apus"));
+    snprintf(report, sizeof report, "%s", in_folder("d.json"));
+    write_source("window.gguf", (struct small_gguf){.window = 40, .head_dim = 20});
+    assert_int_equal(RUN(in_folder("window.gguf"), "-o", out, "--report", report, "--no-calibrate"), 0);
+    json_t *notes = notes_of("d.json");
+    assert_int_equal(json_array_size(notes), 2);
+    assert_non_null(strstr(json_string_value(json_array_get(notes, 0)), "attention window of 40"));
+    assert_non_null(strstr(complained, "note: positions end at the attention window of 40"));
+    assert_non_null(strstr(complained, "note: heads of 20 are filled up to 32"));
+    assert_true(is_calibrated("d.apus", "attention window of 40"));
+    json_decref(notes);
+    assert_int_equal(RUN(in_folder("window.gguf"), "-o", out, "--no-calibrate", "-q"), 0);
+    assert_string_equal(complained, "");
+    /* 4 bits over 4 bits */
+    write_source("coarse.gguf", (struct small_gguf){.coarse = 1});
+    assert_int_equal(RUN(in_folder("coarse.gguf"), "-o", out, "--no-calibrate", "--weights", "int4"), 0);
+    assert_non_null(strstr(complained, "4 of 14 layer tensors are rounded already (Q4_0)"));
+    assert_int_equal(RUN(in_folder("coarse.gguf"), "-o", out, "--no-calibrate", "--weights", "int8"), 0);
+    assert_null(strstr(complained, "rounded"));
+    write_source("plain.gguf", (struct small_gguf){0});
+    assert_int_equal(RUN(in_folder("plain.gguf"), "-o", out, "--report", report, "--no-calibrate", "--weights", "int4"), 0);
+    assert_string_equal(complained, "");
+    notes = notes_of("d.json");
+    assert_int_equal(json_array_size(notes), 0);
+    json_decref(notes);
+}
+
+/* What people give in a checkpoint's place is named, with what to give instead. */
+static void sources_that_are_none(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *data;
+        size_t bytes;
+        const char *said, *advice;
+    } files[] = {
+        {"empty.gguf", "", 0, "is empty", "fetch it again"},
+        {"lfs.gguf", "version https://git-lfs.github.com/spec/v1\noid", 46, "Git LFS", "git lfs pull"},
+        {"page.gguf", "\xef\xbb\xbf \n<!DOCTYPE html>", 20, "a web page", "/resolve/"},
+        {"page2.gguf", "<HTML><head>", 12, "a web page", "/resolve/"},
+        {"pytorch_model.bin", "PK\3\4abcd", 8, "a PyTorch checkpoint", "safetensors"},
+        {"consolidated.00.pth", "\x80\2}q", 4, "a PyTorch checkpoint", "safetensors"},
+        {"model.ckpt", "anything", 8, "a PyTorch checkpoint", "safetensors"},
+        {"model.onnx", "\x08\x07", 2, "an ONNX graph", "exported from"},
+        {"model.zip", "PK\3\4abcd", 8, "an archive", "unpack it"},
+        {"model.gguf.gz", "\x1f\x8b\x08", 3, "gzip", "unpack it"},
+        {"elf", "\x7f" "ELF\2\1", 6, "a program (ELF)", "GGUF file"},
+        {"old.bin", "tjgg\3\0\0\0", 8, "before GGUF", "as a GGUF file"},
+        {"big.gguf", "FUGG", 4, "big-endian", "little-endian"},
+        {"blob.apus", "APUS\2\0\0\0", 8, "a blob", "packed already"},
+        {"lone.safetensors", "\2\0\0\0\0\0\0\0{}", 10, "a safetensors file", "give the directory"},
+        {"tokenizer.model", "\n\x0e", 2, "a tokenizer", "give the directory"},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        write_text(files[i].name, files[i].data, files[i].bytes);
+        check_failed(RUN(in_folder(files[i].name), "-o", in_folder("no.apus")), 1);
+        if (!strstr(complained, files[i].said) || !strstr(complained, files[i].advice))
+            fail_msg("%s: %s", files[i].name, complained);
+        unlink(in_folder(files[i].name));
+    }
+}
+
+/* A directory that lacks something is asked for what it needs, and one of its files for itself. */
+static void directories_that_lack_something(void **state) {
+    (void)state;
+    static const char config[] =
+        "{\"architectures\":[\"LlamaForCausalLM\"],\"hidden_size\":16,\"num_hidden_layers\":1,"
+        "\"num_attention_heads\":1,\"intermediate_size\":16,\"vocab_size\":300,"
+        "\"max_position_embeddings\":64,\"rms_norm_eps\":1e-5,\"hidden_act\":\"silu\"}";
+    assert_int_equal(mkdir(in_folder("hub"), 0700), 0);
+    write_text("hub/b.gguf", "GGUF", 4);
+    check_failed(RUN(in_folder("hub"), "-o", in_folder("no.apus")), 1);
+    assert_non_null(strstr(complained, "hub/b.gguf"));
+    unlink(in_folder("hub/b.gguf"));
+    assert_int_equal(mkdir(in_folder("hub/snapshots"), 0700), 0);
+    assert_int_equal(mkdir(in_folder("hub/snapshots/1f"), 0700), 0);
+    write_text("hub/snapshots/1f/config.json", config, sizeof config - 1);
+    check_failed(RUN(in_folder("hub"), "-o", in_folder("no.apus")), 1);
+    assert_non_null(strstr(complained, "hub/snapshots/1f"));
+    check_failed(RUN(in_folder("hub/snapshots/1f/config.json"), "-o", in_folder("no.apus")), 1);
+    assert_non_null(strstr(complained, "give the directory, "));
+    write_text("hub/snapshots/1f/pytorch_model.bin", "PK\3\4", 4);
+    check_failed(RUN(in_folder("hub/snapshots/1f"), "-o", in_folder("no.apus")), 1);
+    assert_non_null(strstr(complained, "pytorch_model.bin, not as model.safetensors"));
+    write_text("hub/snapshots/1f/model.safetensors", "version https://git-lfs.github.com/spec/v1", 42);
+    check_failed(RUN(in_folder("hub/snapshots/1f"), "-o", in_folder("no.apus")), 1);
+    assert_non_null(strstr(complained, "git lfs pull"));
+    static const struct {
+        const char *type, *said;
+    } types[] = {{"F8_E4M3", "BF16 or F16"}, {"I32", "GPTQ"}, {"U8", "GPTQ"}, {"BOOL", "not supported"}};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        char file[128];
+        int length = snprintf(file + 8, sizeof file - 8,
+                              "{\"x\":{\"dtype\":\"%s\",\"shape\":[1],\"data_offsets\":[0,1]}}",
+                              types[i].type);
+        memcpy(file, (uint64_t[]){(uint64_t)length}, 8);
+        write_text("hub/snapshots/1f/model.safetensors", file, 8 + (size_t)length + 1);
+        check_failed(RUN(in_folder("hub/snapshots/1f"), "-o", in_folder("no.apus")), 1);
+        assert_non_null(strstr(complained, types[i].type));
+        assert_non_null(strstr(complained, types[i].said));
+    }
+    static const char *const rest[] = {"model.safetensors", "pytorch_model.bin", "config.json"};
+    char path[64];
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "hub/snapshots/1f/%s", rest[i]);
+        assert_int_equal(unlink(in_folder(path)), 0);
+    }
+    assert_false(rmdir(in_folder("hub/snapshots/1f")) || rmdir(in_folder("hub/snapshots")) ||
+                 rmdir(in_folder("hub")));
 }
 
 static void models_outside_the_format(void **state) {
@@ -568,7 +700,10 @@ int main(void) {
                                        cmocka_unit_test(spends_a_budget),
                                        cmocka_unit_test(calibrates),
                                        cmocka_unit_test(chat_templates_are_left_behind),
-                                       cmocka_unit_test(heads_are_filled_up),
+                                       cmocka_unit_test(sources_that_are_none),
+        cmocka_unit_test(directories_that_lack_something),
+        cmocka_unit_test(says_what_was_decided),
+        cmocka_unit_test(heads_are_filled_up),
         cmocka_unit_test(a_model_without_tokenizer),
         cmocka_unit_test(help_and_version),
                                        cmocka_unit_test(wrong_usage),

@@ -52,7 +52,7 @@ static void wrong_headers_are_refused_in_words(void **state) {
         {"{\"a\":7}", "not described by an object"},
         {"{\"a\":{\"shape\":[4],\"data_offsets\":[0,16]}}", "no dtype"},
         {"{\"a\":{\"dtype\":7,\"shape\":[4],\"data_offsets\":[0,16]}}", "dtype is not a string"},
-        {"{\"a\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[0,16]}}", "type F64"},
+        {"{\"a\":{\"dtype\":\"I64\",\"shape\":[2],\"data_offsets\":[0,16]}}", "type I64"},
         {"{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[16],\"data_offsets\":[0,16]}}", "type F8_E4M3"},
         {"{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,16]}}", "dimensions"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,16]}}", "dimensions"},

@@ -163,10 +163,18 @@ static const struct option *find(const char *argument, const char **value) {
     return NULL;
 }
 
+/* What is written takes its name when it is complete, which standard output cannot. */
+static bool names_file(const char *option, const char *path, struct diag *d) {
+    return !path || strcmp(path, "-") != 0 ||
+           diag_fail(d, "%s is - (standard output) where a file is expected; one of that name is ./-",
+                     option);
+}
+
 static bool complete(const struct options *options, struct diag *d) {
     if (!options->source) return diag_fail(d, "no SOURCE given");
     if (!options->out) return diag_fail(d, "no output given: -o OUT.apus is missing");
     if (!options->source[0] || !options->out[0]) return diag_fail(d, "an empty file name");
+    if (!names_file("-o", options->out, d) || !names_file("--report", options->report, d)) return false;
     if (options->report && strcmp(options->report, options->out) == 0) return diag_fail(d, "-o and --report both name %s", options->out);
     if (options->bits > 0 && options->layer_bits == 8) return diag_fail(d, "--bits is for int4, and --weights says int8");
     if (options->calibrate && options->no_calibrate) return diag_fail(d, "both --calibrate and --no-calibrate are given");
@@ -176,9 +184,22 @@ static bool complete(const struct options *options, struct diag *d) {
     return true;
 }
 
+/* A value twice is a slip of somebody's, unless it is the same. */
+static bool given_once(const struct option *option, const char **given, const char *value,
+                       struct diag *d) {
+    const char **before = &given[option - OPTIONS];
+    if (!option->takes_value) return true;
+    if (*before && strcmp(*before, value) != 0)
+        return diag_fail(d, "%s is given twice, as %s and as %s: give it once", option->name,
+                         *before, value);
+    *before = value;
+    return true;
+}
+
 bool options_read(struct options *options, int argc, char **argv, struct diag *d) {
     *options = (struct options){.rotate = true};
     bool only_names = false;
+    const char *given[sizeof OPTIONS / sizeof OPTIONS[0]] = {NULL};
     for (int i = 1; i < argc; i++) {
         const char *argument = argv[i], *value;
         if (!only_names && strcmp(argument, "--") == 0) {
@@ -193,9 +214,13 @@ bool options_read(struct options *options, int argc, char **argv, struct diag *d
             continue;
         }
         const struct option *option = find(argument, &value);
+        if (!strcmp(argument, "-"))
+            return diag_fail(d, "SOURCE is - (standard input) where a GGUF file or a directory is "
+                                "expected");
         if (!option) return unknown(argument, d);
         if (option->takes_value && !value) value = i + 1 < argc ? argv[++i] : NULL;
         if (option->takes_value && !value) return diag_fail(d, "%s needs a value", argument);
+        if (!given_once(option, given, value, d)) return false;
         if (!set(options, option, value ? value : "", d)) return false;
         if (options->help || options->version) return true;
     }

@@ -63,6 +63,16 @@ static bool open_source(struct job *job) {
     return job->source != NULL;
 }
 
+/* What somebody may not expect, before the work begins: a sentence a line. */
+static void say_notes(const struct job *job) {
+    for (const char *at = job->plan.notes; *at && !job->options->quiet;) {
+        const char *end = strstr(at, "; ");
+        int length = end ? (int)(end - at) : (int)strlen(at);
+        fprintf(stderr, "apus-pack: note: %.*s.\n", length, at);
+        at += length + (end ? 2 : 0);
+    }
+}
+
 static bool make_plan(struct job *job) {
     const struct options *options = job->options;
     char calibration[96] = "not calibrated";
@@ -78,7 +88,9 @@ static bool make_plan(struct job *job) {
                                  .name = options->name,
                                  .origin = basename(job->origin_path),
                                  .calibration = calibration};
-    return plan_make(&job->plan, job->source, &choice, job->d);
+    if (!plan_make(&job->plan, job->source, &choice, job->d)) return false;
+    say_notes(job);
+    return true;
 }
 
 static bool make_rope(struct job *job) {

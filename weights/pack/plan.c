@@ -73,21 +73,55 @@ static struct diag cleaned(const char *text) {
     return clean;
 }
 
+static void note(struct plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void note(struct plan *plan, const char *format, ...) {
+    size_t used = strlen(plan->notes);
+    if (used && used + 2 < sizeof plan->notes) memcpy(plan->notes + used, "; ", 3), used += 2;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(plan->notes + used, sizeof plan->notes - used, format, args);
+    va_end(args);
+}
+
+/* Layer tensors of less than 6 bits a weight in the source, which 4 bits would round again. */
+static void note_rounded_twice(struct plan *plan) {
+    uint32_t coarse = 0, all = 0;
+    const char *type = NULL;
+    for (uint32_t i = 0; i < plan->model.tensors && plan->layer_bits == 4; i++) {
+        if (i == plan->model.embed || i == plan->model.head) continue;
+        const struct source_tensor *from = plan->tensors[i].from;
+        all++, coarse += from->bits < 6;
+        if (from->bits < 6 && !type) type = from->type;
+    }
+    if (coarse)
+        note(plan, "%u of %u layer tensors are rounded already (%s) and are rounded again to 4 bits: "
+                   "--weights int8 keeps them, the original weights give the better int4",
+             coarse, all, type);
+}
+
+static void write_notes(struct plan *plan, const struct model_config *config, uint32_t asked) {
+    uint32_t positions = plan->model.max_positions;
+    if (config->notes[0]) note(plan, "%s", cleaned(config->notes).text);
+    if (positions < config->max_positions)
+        note(plan, "positions capped at %u of %u%s", positions, config->max_positions,
+             asked ? "" : ", which --ctx N changes");
+    if (asked > positions)
+        note(plan, "--ctx %u was not reached: the model has %u positions", asked, positions);
+    if (plan->head_size != plan->model.head_dim)
+        note(plan, "heads of %u are filled up to %u", plan->head_size, plan->model.head_dim);
+    note_rounded_twice(plan);
+}
+
 static bool write_text(struct plan *plan, const struct source *source, const struct plan_choice *choice, struct diag *d) {
     const struct model_config *config = source_config(source);
-    char provenance[1536], layers[32] = "8 bits";
+    char provenance[4096], layers[32] = "8 bits";
     if (plan->layer_bits == 4) snprintf(layers, sizeof layers, "up to %g bits", plan->bits);
-    struct diag origin = cleaned(choice->origin), notes = cleaned(config->notes), architecture = cleaned(config->architecture);
+    struct diag origin = cleaned(choice->origin), architecture = cleaned(config->architecture);
     struct diag name = cleaned(choice->name ? choice->name : config->name[0] ? config->name : choice->origin);
     snprintf(provenance, sizeof provenance, "apus-pack %d.%d.%d from the %s %s; layers %s, embedding and head 8 bits%s, %s%s%s",
              APUS_VERSION_MAJOR, APUS_VERSION_MINOR, APUS_VERSION_PATCH, source_gguf(source) ? "GGUF file" : "Hugging Face directory",
              origin.text, layers, plan->model.rotated ? ", rotated" : ", not rotated",
-             choice->calibration ? choice->calibration : "not calibrated", notes.text[0] ? "; " : "", notes.text);
-    if (plan->capped) {
-        size_t at = strlen(provenance);
-        snprintf(provenance + at, sizeof provenance - at, "; positions capped at %u of %u", plan->model.max_positions,
-                 config->max_positions);
-    }
+             choice->calibration ? choice->calibration : "not calibrated", plan->notes[0] ? "; " : "", plan->notes);
     plan->text = calloc(1, strlen(name.text) + strlen(architecture.text) + strlen(provenance) + 4);
     if (!plan->text) return diag_fail(d, "out of memory");
     plan->text_bytes = 1;
@@ -178,11 +212,10 @@ bool plan_make(struct plan *plan, const struct source *source, const struct plan
     uint32_t head_size = 0, cap = choice->positions ? choice->positions : POSITIONS_DEFAULT;
     if (!check(config, &head_size, d)) return false;
     if (cap > BLOB_POSITIONS_MAX) cap = BLOB_POSITIONS_MAX;
-    plan->capped = config->max_positions > cap;
     plan->model = (struct blob_model){.layers = config->layers,
                                       .dim = config->dim,
                                       .vocab = config->vocab,
-                                      .max_positions = plan->capped ? cap : config->max_positions,
+                                      .max_positions = config->max_positions > cap ? cap : config->max_positions,
                                       .head_dim = round_up(head_size, PANEL_ROWS),
                                       .eps = (float)config->eps,
                                       .rotated = choice->rotate,
@@ -198,6 +231,7 @@ bool plan_make(struct plan *plan, const struct source *source, const struct plan
     add_all(plan, source);
     plan_place(plan);
     plan->bits = plan->layer_bits == 8 ? 0 : choice->bits > 0 ? choice->bits : default_bits(plan);
+    write_notes(plan, config, choice->positions);
     if (plan->row_floats >= UINT32_MAX || !write_text(plan, source, choice, d)) {
         plan_free(plan);
         return diag_fail(d, "the model has more rows than a blob holds");

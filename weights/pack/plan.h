@@ -52,7 +52,7 @@ struct plan {
     uint64_t text_bytes, row_floats, weight_bytes;
     unsigned layer_bits;
     double bits; /* the budget where layer_bits is 4, else 0 */
-    bool capped; /* fewer positions than the model has */
+    char notes[2048]; /* what was decided on the way, sentences with "; " between; in the provenance, too */
 };
 
 /* Layer tensors get 4 or 8 bits as layer_bits says. */

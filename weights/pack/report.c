@@ -22,6 +22,17 @@ uint64_t report_peak_bytes(void) {
 
 static const char *type_name(uint32_t type) { return type == WEIGHT_W8 ? "w8" : type == WEIGHT_W4 ? "w4" : "row8"; }
 
+static json_t *notes(const char *at) {
+    json_t *list = json_array();
+    while (*at) {
+        const char *end = strstr(at, "; ");
+        size_t length = end ? (size_t)(end - at) : strlen(at);
+        json_array_append_new(list, json_stringn(at, length));
+        at += length + (end ? 2 : 0);
+    }
+    return list;
+}
+
 static json_t *tensors(const struct report *report) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < report->plan->model.tensors; i++) {
@@ -43,14 +54,14 @@ bool report_write(const struct report *report, const char *path, struct diag *d)
     char hash[17];
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)report->model_hash);
     json_t *all =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:{s:I, s:I}, s:o}", "name",
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:{s:I, s:I}, s:o, s:o}", "name",
                   plan->text + plan->model.name, "architecture", plan->text + plan->model.architecture, "provenance", plan->text + plan->model.provenance, "hash", hash,
                   "weights", plan->layer_bits == 4 ? "int4" : "int8", "rotated", (int)plan->model.rotated, "parameters",
                   (json_int_t)plan->model.parameters, "positions", (json_int_t)plan->model.max_positions, "bytes",
                   (json_int_t)report->file_bytes, "bits_per_weight", plan_bits_per_weight(plan), "layer_bits_per_weight", plan_layer_bits(plan),
                   "seconds", report->seconds, "threads", (json_int_t)report->threads, "peak_rss_bytes", (json_int_t)report_peak_bytes(),
                   "calibration", "windows", (json_int_t)report->calibration_windows, "tokens", (json_int_t)report->calibration_length,
-                  "tensors", tensors(report));
+                  "notes", notes(plan->notes), "tensors", tensors(report));
     if (!all) return diag_fail(d, "%s cannot be written: a name of the model is not UTF-8, or memory is short", path);
     FILE *file = fopen(path, "w");
     bool done = file && json_dumpf(all, file, JSON_INDENT(2)) == 0 && fputc('\n', file) != EOF;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "weights/pack/json.h"
+#include "weights/pack/wanted.h"
 
 /* The format's own bound on the header, and ours on the rest. Real models have tens of shards and a few thousand tensors. */
 enum { MAX_HEADER_BYTES = 100000000, MAX_INDEX_BYTES = 100000000, MAX_SHARDS = 512, MAX_TENSORS = 1 << 20 };
@@ -23,13 +24,23 @@ static bool parse_type(const char *text, enum gguf_type *type) {
     static const struct {
         const char *name;
         enum gguf_type type;
-    } types[] = {{"F32", GGUF_TYPE_F32}, {"F16", GGUF_TYPE_F16}, {"BF16", GGUF_TYPE_BF16}};
+    } types[] = {{"F64", GGUF_TYPE_F64}, {"F32", GGUF_TYPE_F32}, {"F16", GGUF_TYPE_F16}, {"BF16", GGUF_TYPE_BF16}};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (strcmp(text, types[i].name) == 0) {
             *type = types[i].type;
             return true;
         }
     return false;
+}
+
+/* Weights that were quantized for other engines, with scales in tensors of their own. */
+static const char *instead_of(const char *dtype) {
+    if (strncmp(dtype, "F8", 2) == 0 || strncmp(dtype, "F6", 2) == 0 || strncmp(dtype, "F4", 2) == 0)
+        return ": take the model's checkpoint in BF16 or F16";
+    if (dtype[0] == 'I' || dtype[0] == 'U')
+        return ": integers are what GPTQ, AWQ and others pack weights into; take the model's "
+               "checkpoint in BF16 or F16, or a GGUF file";
+    return "";
 }
 
 static bool parse_shape(const json_t *shape, struct safetensors_tensor *tensor, uint64_t *elements, struct diag *d) {
@@ -64,7 +75,7 @@ static bool parse_tensor(const json_t *entry, struct safetensors_tensor *tensor,
     if (!json_is_object(entry)) return diag_fail(d, "%s: tensor %s is not described by an object", file, tensor->name);
     if (field_text(entry, file, "dtype", &dtype, d) != FIELD_FOUND) return diag_fail(d, "%s: tensor %s has no dtype", file, tensor->name);
     if (!parse_type(dtype, &tensor->type))
-        return diag_fail(d, "%s: tensor %s has type %s, which is not supported", file, tensor->name, dtype);
+        return diag_fail(d, "%s: tensor %s has type %s, which is not supported%s", file, tensor->name, dtype, instead_of(dtype));
     uint64_t elements = 0;
     if (!parse_shape(json_object_get(entry, "shape"), tensor, &elements, d)) return false;
 
@@ -207,7 +218,7 @@ static const struct source_file *open_shard(struct safetensors *st, const char *
     }
     char *path = join(directory, name, d);
     struct source_file *file = &st->files[st->files_count];
-    bool ok = path && source_file_open(file, path, d);
+    bool ok = path && wanted_shard(path, d) && source_file_open(file, path, d);
     free(path);
     if (!ok) return NULL;
     st->files_count++;
@@ -269,13 +280,13 @@ struct safetensors *safetensors_open(const char *directory, struct diag *d) {
     struct stat status;
     if (st && single && index) {
         if (stat(single, &status) == 0) {
-            ok = source_file_open(&st->files[0], single, d);
+            ok = wanted_shard(single, d) && source_file_open(&st->files[0], single, d);
             if (ok) st->files_count = 1;
             ok = ok && parse_file(st, &st->files[0], d) && sort_names(st, d);
         } else if (stat(index, &status) == 0) {
             ok = open_index(st, directory, index, d);
         } else {
-            diag_fail(d, "%s: has neither model.safetensors nor model.safetensors.index.json", directory);
+            wanted_weights(directory, d);
         }
     }
     free(single);

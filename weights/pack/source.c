@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "weights/pack/source_inside.h"
+#include "weights/pack/wanted.h"
 
 enum { READ_BYTES = 1 << 20, LAYER_ROLES = SOURCE_ROLES - SOURCE_ATTN_NORM };
 enum { CONFIG_BYTES = 16 << 20 };
@@ -93,8 +94,13 @@ static bool assign(struct source *source, const struct naming *naming, const str
         if (!naming->role[role] || strcmp(naming->role[role], rest ? rest : stored->name) != 0) continue;
         if (rest && layer >= source->config.layers)
             return diag_fail(d, "%s: tensor %s is behind the last of %u layers", stored->file->name, stored->name, source->config.layers);
-        *slot(source, role, layer) =
-            (struct source_tensor){stored->name, gguf_type_info(stored->type)->name, stored->rows, stored->cols, stored, 0};
+        const struct gguf_type_info *type = gguf_type_info(stored->type);
+        *slot(source, role, layer) = (struct source_tensor){.name = stored->name,
+                                                            .type = type->name,
+                                                            .bits = 8.0 * type->bytes / type->block,
+                                                            .rows = stored->rows,
+                                                            .cols = stored->cols,
+                                                            .stored = stored};
         return true;
     }
     return diag_fail(d, "%s: tensor %s is not understood", stored->file->name, stored->name);
@@ -253,8 +259,7 @@ static bool open_directory(struct source *source, const char *path, struct diag 
     struct stat status;
     if (strlen(path) > 4096) return diag_fail(d, "the path is too long");
     snprintf(file, sizeof file, "%s/config.json", path);
-    if (stat(file, &status) != 0)
-        return diag_fail(d, "%s: holds no config.json; a checkpoint is a GGUF file or a Hugging Face directory", path);
+    if (stat(file, &status) != 0) return wanted_config(path, d);
     json_t *root = json_object_of_file(file, CONFIG_BYTES, d);
     bool ok = root && config_of_json(root, file, &source->config, d);
     json_decref(root);
@@ -296,7 +301,7 @@ struct source *source_open(const char *path, struct diag *d) {
     struct source *source = create(d);
     if (!source) return NULL;
     if (S_ISDIR(status.st_mode)) return keep_if(source, open_directory(source, path, d));
-    source->gguf = gguf_open(path, d);
+    source->gguf = wanted_file(path, d) ? gguf_open(path, d) : NULL;
     return keep_if(source, open_gguf(source, d));
 }
 

@@ -85,6 +85,7 @@ enum source_role {
 struct source_tensor {
     const char *name; /* in the file */
     const char *type; /* "BF16", "Q4_K" ... */
+    double bits;      /* a weight, in the file */
     uint64_t rows, cols;
     /* the reader's own */
     const void *stored;

@@ -205,8 +205,20 @@ static bool read_vocabulary(struct reader *r, struct model_config *c) {
     return true;
 }
 
+/* The parts behind the first have keys of this kind alone. */
+static bool is_whole(struct reader *r) {
+    uint64_t parts = 1;
+    if (gguf_get_uint(r->gguf, "split.count", UINT32_MAX, &parts, r->d) == GGUF_BAD) return false;
+    if (parts <= 1) return true;
+    return diag_fail(r->d,
+                     "%s is one of %llu parts: join them first (llama-gguf-split --merge FIRST-PART "
+                     "OUT.gguf)",
+                     r->file, (unsigned long long)parts);
+}
+
 static bool read_general(struct reader *r, struct model_config *c) {
     struct gguf_text text;
+    if (!is_whole(r)) return false;
     enum gguf_found found = gguf_get_text(r->gguf, "general.architecture", &text, r->d);
     if (found != GGUF_FOUND) return diag_fail(r->d, "%s: key general.architecture is missing", r->file);
     if (!text_is(text, "llama") && !text_is(text, "deci") && !text_is(text, "qwen2"))
@@ -222,9 +234,7 @@ static bool read_general(struct reader *r, struct model_config *c) {
     if (found == GGUF_BAD) return false;
     if (found == GGUF_FOUND)
         snprintf(c->name, sizeof c->name, "%.*s", (int)(text.bytes < sizeof c->name ? text.bytes : sizeof c->name - 1), text.data);
-    uint64_t parts = 1, version = 2;
-    if (gguf_get_uint(r->gguf, "split.count", UINT32_MAX, &parts, r->d) == GGUF_BAD) return false;
-    if (parts > 1) return diag_fail(r->d, "%s: split.count is %llu; join the parts to one file first", r->file, (unsigned long long)parts);
+    uint64_t version = 2;
     if (gguf_get_uint(r->gguf, "general.quantization_version", UINT32_MAX, &version, r->d) == GGUF_BAD) return false;
     return version == 2
                ? true
