@@ -11,4 +11,7 @@ apus_status costs_read(struct costs *costs, const apus_costs *from);
  * and are left empty. A pass that fails ends it: the first real one will say so. */
 void costs_measure(apus_session *session, struct costs *costs);
 
+/* What a draft step costs of a plain pass where reading weights bounds both: bytes by bytes. 0 where they are on different engines. */
+float costs_share(const apus_session *session);
+
 #endif

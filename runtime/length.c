@@ -8,7 +8,17 @@
 #define REACH_FIRST  0.7f
 #define FOUND_FIRST  0.7f
 /* Passes since a number of columns was last seen; a single column, which all is compared with, is seen again: a few times soon, then rarely. */
-enum { FORGOTTEN = 64, PLAIN_SOON = 12, PLAIN_LATER = 384, PLAIN_FEW = 4 };
+enum { FORGOTTEN = 64, PLAIN_SOON = 12, PLAIN_LATER = 384, FEW = 4 };
+
+/* In plain passes: at first, by every token, and the bounds. So 64 tokens cost 3 % too much at most, what is not foreseen included. */
+#define CREDIT_FIRST 0.8f
+#define CREDIT_TOKEN 0.015f
+#define CREDIT_LEAST (-2.0f)
+#define CREDIT_MOST  8.0f
+/* Of that, what showing the draft old ids may take; and what one of them is thought to take of a step where the model's prompt does not say. */
+#define SHOW_PART 0.5f
+#define SHOW_STEP 0.25f
+enum { SHOW_LEAST = 16 };
 
 enum { LAST_IDS = 32, BELIEF = 3 /* what is believed at first counts as much as so many */ };
 
@@ -22,18 +32,22 @@ static void learn(struct chance *c, int yes) {
     move(&c->is, yes ? 1.0f : 0.0f, 1.0f / (float)(BELIEF + c->seen));
 }
 
-/* Times are disturbed upwards only, by other processes, by pages that come from disk: averages go down faster than up. */
-static void learn_ns(float *average, float seen) {
-    if (*average == 0.0f || seen < *average * 0.5f)
-        *average = seen;
+/* Times are disturbed upwards only, by other processes, by pages that come from disk: averages go down faster than up. The first replaces what
+ * was known before: that may be of another time or, timed in a loop, of another state of the caches. */
+static void learn_ns(float *average, float ns, uint32_t seen) {
+    const float most = *average * 2.0f;
+    if (*average == 0.0f || ns < *average * 0.5f)
+        *average = ns;
     else
-        move(average, seen < *average * 2.0f ? seen : *average * 2.0f, seen < *average ? 4 * NEWEST_COST : NEWEST_COST);
+        move(average, ns < most ? ns : most, !seen ? 1.0f : ns < *average ? 4 * NEWEST_COST : NEWEST_COST);
 }
 
 static void learn_step(struct length *l, float ns) {
-    if (l->steps >= FIRST_STEPS)
-        learn_ns(&l->draft_ns, ns);
-    else if (!l->steps++ || ns < l->draft_ns)
+    uint32_t steps = l->steps;
+    if (steps <= FIRST_STEPS) l->steps++;
+    if (steps >= FIRST_STEPS)
+        learn_ns(&l->draft_ns, ns, steps - FIRST_STEPS);
+    else if (!steps || ns < l->draft_ns)
         l->draft_ns = ns;
 }
 
@@ -41,9 +55,9 @@ static void learn_step(struct length *l, float ns) {
  * forgotten. */
 static void learn_pass(struct length *l, uint32_t columns, float ns) {
     l->rounds++;
-    learn_ns(&l->verify_ns[columns], ns);
+    learn_ns(&l->verify_ns[columns], ns, l->seen[columns]);
     l->seen_at[columns] = l->rounds;
-    if (columns == 1 && l->plain < PLAIN_FEW) l->plain++;
+    if (l->seen[columns] < FEW) l->seen[columns]++;
     for (uint32_t n = 2; n <= LENGTH_COLUMNS; n++)
         if (l->rounds - l->seen_at[n] > FORGOTTEN) l->verify_ns[n] = 0.0f;
 }
@@ -70,10 +84,17 @@ static void draw_curve(struct length *l) {
     for (uint32_t n = last + 1; n <= LENGTH_COLUMNS; n++) cost[n] = cost[n - 1] + slope;
 }
 
+static float plain_ns(const struct length *l) { return l->verify_ns[1] == 0.0f ? 0.0f : l->cost_ns[1]; }
+
+/* A draft step, as far as one can know. */
+static float step_ns(const struct length *l) { return l->steps ? l->draft_ns : l->share * plain_ns(l); }
+
+static int can_lose(const struct length *l, float ns) { return plain_ns(l) == 0.0f || ns <= l->credit * plain_ns(l); }
+
 /* What a token costs now: never more than without proposals. By the same costs that proposals are weighed with, not by the clock: on a busy
  * machine rounds take longer than those say, and proposals would seem to save what they do not. */
 static float token_ns(const struct length *l) {
-    float plain = l->verify_ns[1] == 0.0f ? 0.0f : l->cost_ns[1], now = l->round_tokens == 0.0f ? plain : l->round_cost / l->round_tokens;
+    float plain = plain_ns(l), now = l->round_tokens == 0.0f ? plain : l->round_cost / l->round_tokens;
     return plain != 0.0f && plain < now ? plain : now;
 }
 
@@ -85,6 +106,7 @@ void length_open(struct length *l, uint32_t fixed) {
     memset(l, 0, sizeof *l);
     l->fixed = fixed;
     l->pause = PAUSE_FIRST;
+    l->credit = CREDIT_FIRST;
     for (uint32_t b = 0; b < LENGTH_BINS; b++) {
         l->hit[BY_DRAFT][b].is = draft[b];
         l->hit[BY_LOOKUP][b].is = lookup[b];
@@ -94,8 +116,10 @@ void length_open(struct length *l, uint32_t fixed) {
     l->found.is = FOUND_FIRST;
 }
 
-void length_costs(struct length *l, const struct costs *costs) {
+void length_costs(struct length *l, const struct costs *costs, float share) {
+    l->share = share;
     memcpy(l->verify_ns, costs->verify_ns, sizeof l->verify_ns);
+    l->seen[1] = l->verify_ns[1] > 0.0f && !costs->timed;
     if (costs->draft_ns > 0.0f) {
         l->draft_ns = costs->draft_ns;
         l->steps = FIRST_STEPS;
@@ -112,22 +136,33 @@ uint8_t length_bin_margin(float margin) {
 
 uint8_t length_bin_match(uint32_t ids) { return (uint8_t)(ids / 2 < LENGTH_BINS ? ids / 2 : LENGTH_BINS - 1); }
 
-/* Whether this round should say what a token costs without proposals. Where they clearly pay that can wait. */
+/* Whether this round should say what a token costs without proposals. What was timed at open does not: too much depends on it. What one round said
+ * is seen again, which can wait where proposals clearly pay. */
 static int plain_is_due(const struct length *l) {
-    int soon = l->plain < PLAIN_FEW && token_ns(l) > 0.6f * l->cost_ns[1];
-    return l->verify_ns[1] == 0.0f || l->rounds - l->seen_at[1] >= (soon ? PLAIN_SOON : PLAIN_LATER);
+    uint32_t since = l->rounds - l->seen_at[1], seen = l->seen[1];
+    if (!seen || since >= PLAIN_LATER) return 1;
+    if (seen >= FEW) return 0;
+    return since >= (uint32_t)PLAIN_SOON << (token_ns(l) > 0.6f * l->cost_ns[1] ? 0 : 2 * seen - 1);
 }
 
-uint32_t length_most(struct length *l) {
+/* An id of many takes the draft as much of a step as it took the model of a pass. */
+static float shown_ns(const struct length *l) {
+    float part = l->prompt_ns == 0.0f || plain_ns(l) == 0.0f ? SHOW_STEP : l->prompt_ns / plain_ns(l);
+    return l->shown_ns == 0.0f ? step_ns(l) * (part < 1.0f ? part : 1.0f) : l->shown_ns;
+}
+
+uint32_t length_most(struct length *l, uint32_t unseen) {
     l->looking = 0;
     if (l->fixed) return l->fixed;
     if (plain_is_due(l)) return 0;
-    if (length_worth(l, 0, 1.0f)) {
+    float show = shown_ns(l) * (float)(unseen < SHOW_LEAST ? unseen : SHOW_LEAST);
+    if (length_worth(l, 0, 1.0f) && can_lose(l, show + step_ns(l) + l->cost_ns[2] - l->cost_ns[1])) {
         l->paused = 0;
         return PROPOSE_MAX;
     }
-    float look = (l->look_ns == 0.0f ? 3.0f * l->draft_ns : l->look_ns) + l->draft_ns + l->cost_ns[2] - l->cost_ns[1];
+    float look = (l->look_ns == 0.0f ? 3.0f * step_ns(l) : l->look_ns) + step_ns(l) + l->cost_ns[2] - l->cost_ns[1];
     l->paused++;
+    if (!can_lose(l, look)) return 0;
     if (!l->again && (l->paused <= l->pause || (float)l->paused * token_ns(l) < look * LOOK_SHARE)) return 0;
     if (!l->again && l->pause < PAUSE_MOST) l->pause *= 2;
     l->paused = 0;
@@ -137,10 +172,19 @@ uint32_t length_most(struct length *l) {
 
 int length_worth(const struct length *l, uint32_t made, float chance) {
     if (l->fixed) return made < l->fixed;
-    if (l->steps < FIRST_STEPS) return !made; /* the least of the first steps says what one costs: the very first bring pages in */
-    if (made >= PROPOSE_MAX) return 0;
-    float token = token_ns(l);
-    return chance * l->reach[made].is * token > l->draft_ns + l->cost_ns[made + 2] - l->cost_ns[made + 1];
+    if (made >= PROPOSE_MAX || (made && l->steps < FIRST_STEPS)) return 0;
+    float step = step_ns(l), token = token_ns(l);
+    if (!can_lose(l, (float)(made + 1) * step + l->cost_ns[made + 2] - l->cost_ns[1])) return 0;
+    if (l->steps && l->steps < FIRST_STEPS) return 1; /* the least of the first steps says what one costs: the very first bring pages in */
+    return chance * l->reach[made].is * token > step + l->cost_ns[made + 2] - l->cost_ns[made + 1];
+}
+
+uint32_t length_show(const struct length *l, uint32_t ids) {
+    float each = shown_ns(l), most = l->credit * SHOW_PART * plain_ns(l);
+    if (l->fixed || plain_ns(l) == 0.0f || (float)ids * each <= most) return ids;
+    uint32_t n = most > 0.0f ? (uint32_t)(most / each) : 0;
+    if (n < SHOW_LEAST) n = SHOW_LEAST;
+    return n < ids ? n : ids;
 }
 
 /* What is believed of ids that are sure to some degree, as far as few of them have been seen, is worth what ids have been worth at all. */
@@ -163,7 +207,7 @@ int length_lookup(const struct length *l, struct round *r, uint32_t most) {
     for (; r->proposed < most; r->proposed++) {
         uint32_t n = r->proposed;
         chance *= believed(l, BY_LOOKUP, &l->hit[BY_LOOKUP][c->bin[n]]);
-        if (!l->fixed && chance * token <= l->cost_ns[n + 2] - l->cost_ns[n + 1]) break;
+        if (!l->fixed && (chance * token <= l->cost_ns[n + 2] - l->cost_ns[n + 1] || !can_lose(l, l->cost_ns[n + 2] - l->cost_ns[1]))) break;
         tokens += chance;
     }
     return r->proposed && (l->fixed || l->cost_ns[r->proposed + 1] <= token * tokens);
@@ -181,6 +225,7 @@ static uint32_t best_second(const struct round *r, const float second[PROPOSE_MA
 void length_draft(const struct length *l, struct round *r, uint32_t most) {
     const struct chain *c = &r->chain[BY_DRAFT];
     float chance[PROPOSE_MAX], second[PROPOSE_MAX], before = 1.0f, token = token_ns(l), gain = 0.0f, best = 0.0f;
+    float spent = l->steps < FIRST_STEPS ? (float)(r->draft_ns + r->catch_up_ns) : (float)r->steps * l->draft_ns;
     uint32_t used = 0, chain = 0, branches = 0;
     r->by = BY_DRAFT;
     r->branches = 0;
@@ -193,6 +238,7 @@ void length_draft(const struct length *l, struct round *r, uint32_t most) {
     }
     for (uint32_t n = 1; n <= most; n++) {
         uint32_t s = best_second(r, second, used);
+        if (!can_lose(l, spent + l->cost_ns[n + 1] - l->cost_ns[1])) break;
         if (chain < c->count && (s == PROPOSE_MAX || chance[chain] >= second[s])) {
             gain += chance[chain++] * token;
         } else if (s != PROPOSE_MAX) {
@@ -228,15 +274,34 @@ static void learn_chain(struct length *l, const struct round *r, enum proposer b
 }
 
 /* Whether a draft that were always right would be worth its steps. */
-static int could_pay(const struct length *l) { return token_ns(l) > l->draft_ns + l->cost_ns[2] - l->cost_ns[1]; }
+static int could_pay(const struct length *l) { return token_ns(l) > step_ns(l) + l->cost_ns[2] - l->cost_ns[1]; }
+
+/* What showing the draft old ids took, but for what other work on the machine added to it. */
+static float learn_shown(struct length *l, const struct round *r) {
+    float ns = (float)r->catch_up_ns, usual = 2.0f * l->shown_ns * (float)r->caught_up;
+    if (l->looking && r->catch_up_ns) learn_ns(&l->look_ns, ns, FEW);
+    if (r->caught_up >= SHOW_LEAST) learn_ns(&l->shown_ns, ns / (float)r->caught_up, FEW);
+    return usual > 0.0f && usual < ns ? usual : ns;
+}
+
+/* By the costs that are believed, not by the clock: see token_ns. */
+static void settle(struct length *l, const struct round *r, uint32_t count, float shown_ns) {
+    float plain = plain_ns(l);
+    if (plain == 0.0f) return;
+    float ns = (float)r->steps * l->draft_ns + shown_ns + (r->columns ? l->cost_ns[r->columns] - plain : 0.0f);
+    l->credit += (CREDIT_TOKEN + 1.0f) * (float)count - 1.0f - ns / plain;
+    if (l->credit > CREDIT_MOST) l->credit = CREDIT_MOST;
+    if (l->credit < CREDIT_LEAST) l->credit = CREDIT_LEAST;
+}
 
 void length_learn(struct length *l, const struct round *r, const int32_t *chosen, uint32_t count) {
     if (r->verify_ns) learn_pass(l, r->columns, (float)r->verify_ns);
     if (r->steps && r->draft_ns) learn_step(l, (float)r->draft_ns / (float)r->steps);
-    if (l->looking && r->catch_up_ns) learn_ns(&l->look_ns, (float)r->catch_up_ns);
+    float shown_ns = learn_shown(l, r);
     l->again = l->looking && could_pay(l) && r->chain[BY_DRAFT].count && count && chosen[0] == r->chain[BY_DRAFT].id[0];
     l->looking = 0;
     draw_curve(l);
+    if (count) settle(l, r, count, shown_ns);
     if (r->columns && count) {
         float weight = l->round_tokens == 0.0f ? 1.0f : NEWEST_ROUND;
         move(&l->round_cost, l->cost_ns[r->columns] + (float)r->steps * l->draft_ns, weight);

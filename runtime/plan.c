@@ -141,7 +141,7 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
     }
     if (!status && !r.config.proposals && (r.config.draft || r.config.lookup)) {
         costs_measure(s, &r.costs);
-        length_costs(&s->length, &r.costs);
+        length_costs(&s->length, &r.costs, r.config.draft ? costs_share(s) : 0.0f);
     }
     fenv_leave(fenv);
     if (status && s->pool) hal_pool_close(s->pool);

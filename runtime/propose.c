@@ -49,10 +49,10 @@ void draft_rewind(struct draft *d, const int32_t *context, uint32_t position) {
     d->in_suffix = is_in_suffix(d, context, position);
 }
 
-void draft_skip(struct draft *d, const int32_t *context, uint32_t count) {
-    if (count <= d->source + DRAFT_LOOK) return;
+void draft_skip(struct draft *d, const int32_t *context, uint32_t count, uint32_t keep) {
+    if (count <= d->source + keep) return;
     if (d->whole > d->source) d->whole = d->source;
-    d->source = count - DRAFT_LOOK;
+    d->source = count - keep;
     d->in_suffix = is_in_suffix(d, context, d->source);
 }
 

@@ -33,9 +33,9 @@ void draft_open(struct draft *draft, const struct blob *target, int32_t *ids, ui
 /* The context's ids from `position` on have changed. context [position]: those that stay. */
 void draft_rewind(struct draft *draft, const int32_t *context, uint32_t position);
 
-/* Leaves out what it has not been shown yet of context[0 .. count) but for the last DRAFT_LOOK ids: so it can be asked at little cost. What it
+/* Leaves out what it has not been shown yet of context[0 .. count) but for the last `keep` ids: so it can be asked at little cost. What it
  * has seen stays in front. */
-void draft_skip(struct draft *draft, const int32_t *context, uint32_t count);
+void draft_skip(struct draft *draft, const int32_t *context, uint32_t count, uint32_t keep);
 
 /* Shows the draft context[source .. count) and evaluates it. After APUS_E_NUMERIC it says so again until some of that is taken back. */
 apus_status draft_follow(struct draft *draft, const int32_t *context, uint32_t count, const uint32_t *cancel);

@@ -4,8 +4,9 @@
  * runtime/generate.c chooses from them are those that plain decoding would choose; a proposal only decides whether a row of logits is of use. */
 #include "runtime/session.h"
 
-/* STEP_COLUMNS: a round whose ids were all accepted leaves two for the next step; more is catching up. */
-enum { LOOKUP_SHORTEST = 3, LOOKUP_LONGEST = 16, STEP_COLUMNS = 2 };
+/* STEP_COLUMNS: a round whose ids were all accepted leaves two for the next step; more is catching up. PROMPT_MANY: of so many ids one knows
+ * what each takes. */
+enum { LOOKUP_SHORTEST = 3, LOOKUP_LONGEST = 16, STEP_COLUMNS = 2, PROMPT_MANY = 16 };
 
 static uint64_t now(const apus_session *s) { return port_now(&s->model->port); }
 
@@ -39,20 +40,37 @@ static apus_status follow(apus_session *s, struct round *r, uint32_t count) {
     if (s->draft.caught_up > STEP_COLUMNS) {
         uint64_t ns = now(s) - began;
         r->catch_up_ns += ns;
+        r->caught_up += s->draft.caught_up;
         *(g->drafted ? &g->draft_ns : &g->draft_prompt_ns) += ns;
     }
     g->drafted = 1;
     return status;
 }
 
+/* How much of the context the draft will see: what may be lost on it at first, and the rest once it has earned that. */
+static void choose_shown(apus_session *s) {
+    struct draft *d = &s->draft;
+    uint32_t left_out = d->whole < s->count ? s->count - d->whole : 0, held = d->positions;
+    if (s->length.looking) {
+        draft_skip(d, s->ids, s->count, DRAFT_LOOK);
+    } else if (left_out && length_show(&s->length, left_out < held ? left_out : held) == (left_out < held ? left_out : held)) {
+        if (d->whole < s->generation.start) s->generation.drafted = 0;
+        draft_rewind(d, s->ids, d->whole);
+    } else {
+        draft_skip(d, s->ids, s->count, length_show(&s->length, s->count - d->source));
+    }
+}
+
 static apus_status propose_draft(apus_session *s, struct round *r, uint32_t most) {
     struct chain *c = &r->chain[BY_DRAFT];
-    uint32_t limit = s->overlap.ahead.count && !s->length.fixed ? most : length_most(&s->length); /* what is there costs nothing more */
+    uint32_t limit = most; /* what is ahead costs nothing more */
+    if (s->prompt_tokens >= PROMPT_MANY) s->length.prompt_ns = (float)s->prompt_ns / (float)s->prompt_tokens;
+    if (!s->overlap.ahead.count || s->length.fixed) limit = length_most(&s->length, s->count - s->draft.source);
     if (limit < most) most = limit;
     if (!most) return APUS_OK;
     float chance = 1.0f;
     uint64_t began = now(s);
-    if (s->length.looking) draft_skip(&s->draft, s->ids, s->count);
+    if (!s->overlap.ahead.count) choose_shown(s);
     overlap_take(s, r);
     for (uint32_t i = 0; i < c->count; i++) chance *= length_chance(&s->length, c->bin[i]);
     while (!c->count || (c->count < most && length_worth(&s->length, c->count, chance))) {

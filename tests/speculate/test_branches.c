@@ -28,6 +28,7 @@ static void shake(struct length *l) {
         l->second[b].is = share() * (1 - l->hit[BY_DRAFT][b].is);
     }
     for (uint32_t i = 0; i < PROPOSE_MAX; i++) l->reach[i].is = share();
+    l->credit = 1e9f, l->seen[1] = 9; /* its clock is the real one */
 }
 
 /* generate(), shaken. */
@@ -195,6 +196,7 @@ static struct length lengths(float column, float hit, float second) {
     length_open(&l, 0);
     for (uint32_t n = 1; n <= LENGTH_COLUMNS; n++) l.cost_ns[n] = 1 + column * (float)(n - 1);
     l.round_cost = l.round_tokens = l.verify_ns[1] = 1;
+    l.credit = 100;
     for (uint32_t b = 0; b < LENGTH_BINS; b++) l.hit[BY_DRAFT][b].is = hit, l.second[b].is = second;
     return l;
 }

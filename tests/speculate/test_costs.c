@@ -38,7 +38,7 @@ static void small_models_are_timed_at_open(void **unused) {
     assert_int_equal(apus_get_costs(NULL, &costs), APUS_E_ARGUMENT);
 }
 
-/* By a clock on which every look takes a millisecond: 4 ms are over before the wider passes. */
+/* By a clock on which every look takes a millisecond: 4 ms are over in the first turn, which only brings pages in. */
 static void the_budget_ends_it(void **unused) {
     (void)unused;
     apus_port port = *apus_port_host();
@@ -48,8 +48,7 @@ static void the_budget_ends_it(void **unused) {
     const apus_model *model = open_bytes(data, bytes, &port, APUS_CPU_BEST);
     apus_session *s = open_session((apus_config){.model = model, .lookup = 1});
     apus_costs costs = costs_of(s);
-    assert_int_equal(costs.verify_ns[0], 1000000);
-    assert_int_equal(costs.verify_ns[1], 0);
+    for (int n = 0; n < 16; n++) assert_int_equal(costs.verify_ns[n], 0);
     close_session(s);
 }
 

@@ -160,9 +160,9 @@ static void leaves_a_gap_out(void **unused) {
     open_seen(&s), open_seen(&fresh);
     for (uint32_t i = 0; i < MOST; i++) context[i] = (int32_t)(i * 7 % 250);
     assert_int_equal(draft_follow(&s.draft, context, 10, &no_cancel), APUS_OK);
-    draft_skip(&s.draft, context, 10 + DRAFT_LOOK); /* no gap */
+    draft_skip(&s.draft, context, 10 + DRAFT_LOOK, DRAFT_LOOK); /* no gap */
     assert_int_equal(s.draft.whole, UINT32_MAX);
-    draft_skip(&s.draft, context, 50);
+    draft_skip(&s.draft, context, 50, DRAFT_LOOK);
     assert_int_equal(draft_follow(&s.draft, context, 50, &no_cancel), APUS_OK);
     assert_int_equal(s.draft.caught_up, DRAFT_LOOK);
     assert_int_equal(s.draft.count, 10 + DRAFT_LOOK);
@@ -181,7 +181,7 @@ static void leaves_a_gap_out(void **unused) {
     look(&s.draft, context, 50);
 
     context[60] = SUFFIX, context[75] = SUFFIX; /* a gap that ends inside a suffix */
-    draft_skip(&s.draft, context, 100);
+    draft_skip(&s.draft, context, 100, DRAFT_LOOK);
     assert_true(s.draft.in_suffix);
     close_seen(&s), close_seen(&fresh);
 }
