@@ -17,6 +17,7 @@ static int32_t find_marker(const struct vocab *v, const char *const *names) {
 void draft_open(struct draft *d, const struct blob *target, int32_t *ids, uint32_t *place, uint32_t positions) {
     static const char *const suffix[] = {"\xe2\x96\x81<SUF>", "<|fim_suffix|>", "<fim_suffix>", NULL};
     static const char *const middle[] = {"\xe2\x96\x81<MID>", "<|fim_middle|>", "<fim_middle>", NULL};
+    d->target_vocab = &target->vocab;
     d->ids = ids;
     d->place = place;
     d->positions = positions;
@@ -66,18 +67,35 @@ static void slide(struct draft *d) {
     track_rewind(&d->track, 1);
 }
 
-static void show(struct draft *d, int32_t id, uint32_t place) {
-    if (id == d->suffix) d->in_suffix = 1;
-    if (id == d->middle) d->in_suffix = 0;
-    if ((uint32_t)id >= d->vocab || d->in_suffix) return;
+static void put(struct draft *d, int32_t id, uint32_t place) {
+    if ((uint32_t)id >= d->vocab) return;
     if (d->count == d->positions) slide(d);
     d->ids[d->count] = id;
     d->place[d->count++] = place;
 }
 
+/* An id that was left out would be guessed again behind what came before it. */
+static void show(struct draft *d, int32_t id, uint32_t place) {
+    int32_t piece[TOKENIZER_PIECE_MAX];
+    struct ids pieces = {piece, TOKENIZER_PIECE_MAX, 0};
+    const uint8_t *bytes;
+    if (id == d->suffix) d->in_suffix = 1;
+    if (id == d->middle) d->in_suffix = 0;
+    if (d->in_suffix) return;
+    if ((uint32_t)id < d->vocab) {
+        put(d, id, place);
+        return;
+    }
+    size_t n = tokenizer_piece(d->target_vocab, (uint32_t)id, 0, &bytes);
+    if (n) tokenizer_encode_piece(&model_blob(d->track.model)->vocab, bytes, n, &pieces);
+    if (pieces.count > pieces.capacity) pieces.count = pieces.capacity;
+    for (size_t i = 0; i < pieces.count; i++) put(d, piece[i], place);
+    if (pieces.count) d->split += (uint32_t)pieces.count - 1;
+}
+
 apus_status draft_follow(struct draft *d, const int32_t *context, uint32_t count, const uint32_t *cancel) {
     struct track *t = &d->track;
-    d->caught_up = 0;
+    d->caught_up = d->split = 0;
     if (d->broken) return APUS_E_NUMERIC;
     for (; d->source < count; d->source++) show(d, context[d->source], d->source);
     if (d->count && t->evaluated == d->count && t->logits_at != d->count - 1) track_rewind(t, d->count - 1);

@@ -1,6 +1,7 @@
 /* Proposals for the target to verify: a draft model's, or what followed the same ids earlier in the context.
  *
- * The draft keeps its own sequence: the context's ids without those it has no embedding for, without the suffix of a fill-in-the-middle
+ * The draft keeps its own sequence: the context's ids, those that it has no embedding for as the shorter pieces that it has for their bytes,
+ * without control tokens that it lacks, without the suffix of a fill-in-the-middle
  * prompt whose markers it lacks (it sees prefix and generated text, as in plain completion), and only the last part of a context longer
  * than its own. Its choices use the target's positions, so that both draw the same random numbers. */
 #ifndef RUNTIME_PROPOSE_H
@@ -13,8 +14,9 @@ enum { PROPOSE_MAX = 15, DRAFT_POSITIONS_MIN = 64, DRAFT_LOOK = 32 };
 
 struct draft {
     struct track track;     /* track.model NULL: no draft */
+    const struct vocab *target_vocab;
     int32_t *ids;           /* [positions] its sequence */
-    uint32_t *place;        /* [positions] index in the context of each of them, ascending */
+    uint32_t *place;        /* [positions] index in the context of each of them, ascending; the same for the pieces of one id */
     uint32_t positions;     /* it can hold */
     uint32_t count;         /* ids in its sequence */
     uint32_t source;        /* ids of the context that it has been shown */
@@ -24,7 +26,8 @@ struct draft {
     uint32_t whole;         /* ids of the context before the first that draft_skip left out; UINT32_MAX: it left out none */
     int slid;               /* ids behind its first are missing */
     int broken;             /* it cannot evaluate what it has been shown */
-    uint32_t caught_up;     /* positions that the last draft_follow evaluated */
+    uint32_t caught_up;     /* positions that the last draft_follow evaluated, */
+    uint32_t split;         /* and how many more it was shown than ids of the context, as pieces of them */
 };
 
 /* suffix and middle are looked up in the target's vocabulary. */

@@ -31,13 +31,16 @@ static void look_up(const apus_session *s, struct round *r, uint32_t most) {
     }
 }
 
+/* Ids that became several pieces are still ids of a round. */
+static uint32_t is_step(const struct draft *d) { return d->caught_up <= STEP_COLUMNS + d->split; }
+
 /* Shows the draft ids[.. count). What it evaluates after a prompt, a pause or a slide of its window is no step; the prompt, which comes
  * first, is counted by itself. */
 static apus_status follow(apus_session *s, struct round *r, uint32_t count) {
     struct generation *g = &s->generation;
     uint64_t began = now(s);
     apus_status status = draft_follow(&s->draft, s->ids, count, &s->cancel);
-    if (s->draft.caught_up > STEP_COLUMNS) {
+    if (!is_step(&s->draft)) {
         uint64_t ns = now(s) - began;
         r->catch_up_ns += ns;
         r->caught_up += s->draft.caught_up;
@@ -81,7 +84,7 @@ static apus_status propose_draft(apus_session *s, struct round *r, uint32_t most
         if (status) return status;
         if (draft_guess(&s->draft, &s->generation.sampler, at, s->sample_scratch, &guess)) break;
         s->ids[at] = c->id[c->count] = guess.id;
-        r->steps += s->draft.caught_up <= STEP_COLUMNS;
+        r->steps += is_step(&s->draft);
         r->other[c->count] = guess.other;
         c->bin[c->count] = length_bin_margin(guess.margin);
         chance *= length_chance(&s->length, c->bin[c->count++]);

@@ -40,6 +40,11 @@ size_t tokenizer_scratch(const struct vocab *vocab, size_t bytes);
 /* Appends the ids of a text. scratch: tokenizer_scratch(vocab, bytes). */
 void tokenizer_encode(const struct vocab *vocab, const uint8_t *text, size_t bytes, uint32_t flags, struct ids *ids, void *scratch);
 
+/* Appends this vocabulary's ids for the bytes of another's piece, which are at most TOKENIZER_PIECE_MAX, else none: one word, without added tokens.
+ * Needs no scratch. */
+enum { TOKENIZER_PIECE_MAX = 64 };
+void tokenizer_encode_piece(const struct vocab *vocab, const uint8_t *bytes, size_t count, struct ids *ids);
+
 /* The control or user-defined token with exactly this text, or -1. */
 int32_t tokenizer_special(const struct vocab *vocab, const uint8_t *text, size_t bytes);
 

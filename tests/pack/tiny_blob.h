@@ -19,6 +19,7 @@ struct tiny_spec {
     uint32_t head_dim;        /* 16 */
     uint32_t ffn;             /* 128, a multiple of 64 */
     uint32_t vocab;           /* 272: 256 bytes, 256 <bos>, 257 <eos>, then pieces that never come; at least 258 */
+    int words;                /* those are text, such as "<258>" */
     uint32_t positions;       /* 256 */
     enum weight_type weights; /* of the layers but V: W8; or W4 */
     int bias;                 /* Q, K and V have biases */

@@ -186,6 +186,40 @@ static void leaves_a_gap_out(void **unused) {
     close_seen(&s), close_seen(&fresh);
 }
 
+/* A piece that the draft has no row for, as the pieces of its bytes; a control token not at all. */
+static void splits_what_it_lacks(void **unused) {
+    (void)unused;
+    static const int32_t context[] = {'a', 268, 256, 'b', 258}, want[] = {'a', '<', '2', '6', '8', '>', 256, 'b', '<', '2', '5', '8', '>'};
+    static const uint32_t places[] = {0, 1, 1, 1, 1, 1, 2, 3, 4, 4, 4, 4, 4};
+    const apus_model *target = open_model(&(struct tiny_spec){.layers = 1, .vocab = 272, .words = 1}), *kept = model;
+    struct seen s;
+    uint32_t no_cancel = 0;
+    model = open_model(&(struct tiny_spec){.layers = 1, .vocab = 258, .seed = 5, .positions = 256});
+    open_seen(&s);
+    draft_open(&s.draft, model_blob(target), s.ids, s.place, POSITIONS);
+    for (uint32_t to = 1, count = 1; to <= 5; to++, count += to == 2 || to == 5 ? 5 : 1) {
+        assert_int_equal(draft_follow(&s.draft, context, to, &no_cancel), APUS_OK);
+        assert_int_equal(s.draft.count, count);
+        assert_int_equal(s.draft.split, to == 2 || to == 5 ? 4 : 0);
+    }
+    assert_memory_equal(s.draft.ids, want, sizeof want);
+    assert_memory_equal(s.draft.place, places, sizeof places);
+    draft_rewind(&s.draft, context, 4);
+    assert_int_equal(s.draft.count, 8);
+    draft_rewind(&s.draft, context, 1);
+    assert_int_equal(s.draft.count, 1);
+    close_seen(&s);
+
+    static const int32_t control[] = {'a', 257};
+    open_seen(&s);
+    draft_open(&s.draft, model_blob(target), s.ids, s.place, POSITIONS);
+    s.draft.vocab = 257; /* as of a draft without it */
+    assert_int_equal(draft_follow(&s.draft, control, 2, &no_cancel), APUS_OK);
+    assert_int_equal(s.draft.count, 1);
+    close_seen(&s);
+    model = kept;
+}
+
 /* A slide in the middle of a long text is one catching up, not a step for every id. */
 static void a_slide_costs_one_window(void **unused) {
     (void)unused;
@@ -224,7 +258,7 @@ static void finds_the_latest_longest(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(sees_what_it_should), cmocka_unit_test(the_middle_follows_the_prefix),
-                                       cmocka_unit_test(leaves_a_gap_out), cmocka_unit_test(a_slide_costs_one_window),
+                                       cmocka_unit_test(leaves_a_gap_out), cmocka_unit_test(splits_what_it_lacks), cmocka_unit_test(a_slide_costs_one_window),
                                        cmocka_unit_test(finds_the_latest_longest)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
