@@ -68,7 +68,7 @@ static apus_status generate(struct loaded *loaded, const struct ids *prompt, dou
     if (status >= 0) status = apus_stats(loaded->session, &s);
     if (status < 0) return status;
     uint64_t passes_ns = s.draft_ns + s.draft_prompt_ns + s.verify_ns;
-    cell->seconds[cell->count++] = (double)(s.next_ns - s.draft_prompt_ns) * 1e-9 / (double)s.new_tokens;
+    cell->seconds[cell->count++] = (double)s.next_ns * 1e-9 / (double)s.new_tokens;
     cell->tokens += s.new_tokens, cell->rounds += s.rounds, cell->proposed += s.proposed, cell->accepted += s.accepted;
     cell->hash = cell->hash * 31 + s.logits_hash;
     cell->ms += (double)s.next_ns * 1e-6;
