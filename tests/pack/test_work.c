@@ -35,12 +35,13 @@ static void steps_add_up(void **state) {
             const struct work_request request = {.plan = &plan,
                                                  .tokens = tokens,
                                                  .first = from[resumed],
-                                                 .measuring = 1e6,
+                                                 .measuring = {1e6, 1e5},
                                                  .threads = 1};
             work_begin(&work, true);
             work_plan(&work, &request);
             for (uint64_t weights = 1; weights <= LAYERS * LT_COUNT; weights++)
                 work_measured(&work, weights * 64 * 128);
+            work_measured_all(&work);
             for (uint32_t i = request.first; i < TENSORS; i++) {
                 work_tensor(&work, i);
                 work_calibrated(&work);

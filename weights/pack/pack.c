@@ -136,7 +136,7 @@ static void show_measuring(void *user, uint64_t weights) {
     work_measured(&job->work, weights);
 }
 
-static void plan_work(struct job *job, double measuring) {
+static void plan_work(struct job *job, struct sensitivity_cost measuring) {
     const struct work_request request = {
         .plan = &job->plan,
         .tokens = job->calibrator ? job->text.windows * job->text.length : 0,
@@ -159,10 +159,11 @@ static bool spend_budget(struct job *job) {
                                                 .progress = show_measuring,
                                                 .user = job};
     bool measures = job->plan.layer_bits == 4 && job->kl && job->resumed == 0;
-    plan_work(job, measures ? sensitivity_multiplications(&request) : 0);
+    const struct sensitivity_cost nothing = {0, 0};
+    plan_work(job, measures ? sensitivity_cost(&request) : nothing);
     if (job->plan.layer_bits != 4) return true;
     if (measures && !sensitivity_measure(&request, job->kl, job->d)) return false;
-    if (measures) work_measured(&job->work, job->work.weights); /* and its end */
+    if (measures) work_measured_all(&job->work);
     if (!budget_spend(&job->plan, job->kl, job->d)) return false;
     plan_work(job, job->work.measuring);
     return true;

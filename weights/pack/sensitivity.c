@@ -255,14 +255,14 @@ static bool choose_windows(struct sense *s) {
     return true;
 }
 
-double sensitivity_multiplications(const struct sensitivity_request *request) {
+struct sensitivity_cost sensitivity_cost(const struct sensitivity_request *request) {
     const struct blob_model *model = &request->plan->model;
     struct sense s = {.request = request, .used = 1};
     double weights;
-    if (!choose_windows(&s)) return 0;
+    if (!choose_windows(&s)) return (struct sensitivity_cost){0, 0};
     layer_weights(request->plan, &weights);
-    return s.copies *
-           ((double)s.tokens * weights / 2 + (double)s.positions * model->vocab * model->dim);
+    return (struct sensitivity_cost){s.copies * (double)s.tokens * weights / 2,
+                                     s.copies * (double)s.positions * model->vocab * model->dim};
 }
 
 bool sensitivity_measure(const struct sensitivity_request *request, double *kl, struct diag *d) {

@@ -20,8 +20,11 @@ struct sensitivity_request {
     void *user;
 };
 
-/* What that costs, about, before it is done. */
-double sensitivity_multiplications(const struct sensitivity_request *request);
+/* The multiply-adds of that, before it is done. */
+struct sensitivity_cost {
+    double layers, head;
+};
+struct sensitivity_cost sensitivity_cost(const struct sensitivity_request *request);
 
 /* kl [plan tensors]: nats a position; 0 for embedding and head. A unit's is spread over its tensors by their weights. */
 bool sensitivity_measure(const struct sensitivity_request *request, double *kl, struct diag *d);

@@ -3,10 +3,14 @@
 #include "weights/pack/kernels.h"
 #include "weights/pack/parallel.h"
 
-/* Measured on Zen 4 with AVX-512, one thread (SmolLM2-135M, int8 and int4), in multiply-adds: what
- * a weight costs to read and rotate, a byte to write and read back, a trial of a group's scale. */
-static const double READ = 250, WRITE = 20, TRIALS = 600;
-static const double A_SECOND = 25e9; /* of a thread with AVX-512 */
+/* Measured on one thread of Zen 4 with AVX-512, whose products do 33e9 multiply-adds a second, and
+ * counted in them: what a weight takes to be read and rotated, and to be rounded by itself; what it
+ * takes with feedback, alone and for each of the n columns of its row; what a byte takes to be
+ * written and read back. */
+static const double A_SECOND = 33e9, READ = 350, WRITE = 20;
+static const struct rounding {
+    double alone, feedback, column;
+} EIGHT = {180, 1460, 1.8}, FOUR = {590, 2200, 2.9};
 
 /* Whether the tensor's inputs are those of the one before it. */
 static bool shares_input(const struct plan *plan, uint32_t tensor) {
@@ -23,17 +27,18 @@ static double calibrating(const struct work *work, uint32_t tensor) {
     const double n = padded_cols(work->plan->tensors[tensor].record.cols);
     if (!work->tokens || tensor == work->plan->model.embed || shares_input(work->plan, tensor))
         return 0;
-    return n * n * work->tokens / 2 + n * n * n / 6;
+    return n * n * work->tokens / 2 + n * n * n / 3;
 }
 
 /* Reading, and with calibration integers with feedback and what the layer makes of the inputs. */
 static double quantizing(const struct work *work, uint32_t tensor) {
     const struct blob_tensor *record = &work->plan->tensors[tensor].record;
-    const double n = padded_cols(record->cols), rows = record->rows;
-    double cost = rows * n * READ;
-    if (!work->tokens || tensor == work->plan->model.embed) return cost;
-    cost += record->type == WEIGHT_W4 ? rows * n * (2 * n + TRIALS) : rows * n * 1.5 * n;
-    return tensor == work->plan->model.head ? cost : cost + rows * n * work->tokens;
+    const double n = padded_cols(record->cols), weights = record->rows * n;
+    const struct rounding *rounding = record->type == WEIGHT_W4 ? &FOUR : &EIGHT;
+    if (!work->tokens || tensor == work->plan->model.embed)
+        return weights * (READ + rounding->alone);
+    double cost = weights * (READ + rounding->feedback + rounding->column * n);
+    return tensor == work->plan->model.head ? cost : cost + weights * work->tokens;
 }
 
 /* Of this machine's instructions, beside AVX-512. */
@@ -54,11 +59,21 @@ void work_begin(struct work *work, bool quiet) {
     progress_enter(&work->progress, WORK_READING, "%s", "");
 }
 
+static double layer_weights(const struct plan *plan) {
+    double all = 0;
+    for (uint32_t i = 0; i < plan->model.tensors; i++)
+        if (i != plan->model.embed && i != plan->model.head)
+            all += (double)plan->tensors[i].record.rows * plan->tensors[i].record.cols;
+    return all;
+}
+
 void work_plan(struct work *work, const struct work_request *request) {
     double of[WORK_PHASES] = {0}, all = 0;
-    work->plan = request->plan, work->tokens = request->tokens,
-    work->measuring = request->measuring;
-    of[WORK_MEASURING] = request->measuring;
+    const struct sensitivity_cost *measuring = &request->measuring;
+    work->plan = request->plan, work->tokens = request->tokens, work->measuring = *measuring;
+    if (measuring->layers > 0)
+        of[WORK_MEASURING] = layer_weights(work->plan) * (2 * READ + FOUR.alone + EIGHT.alone) +
+                             measuring->layers + measuring->head;
     for (uint32_t i = request->first; i < work->plan->model.tensors; i++) {
         of[WORK_CALIBRATING] += calibrating(work, i);
         of[WORK_QUANTIZING] += quantizing(work, i);
@@ -74,18 +89,19 @@ void work_plan(struct work *work, const struct work_request *request) {
     progress_step(&work->progress, WORK_READING, 0);
 }
 
+/* Each weight is read for 4 bits and for 8; copies of the activations grow with the layers. */
 void work_measured(struct work *work, uint64_t weights) {
-    const struct plan *plan = work->plan;
-    double all = 1, before = (double)work->weights, now = (double)weights;
-    for (uint32_t i = 0; i < plan->model.tensors; i++)
-        if (i != plan->model.embed && i != plan->model.head)
-            all += (double)plan->tensors[i].record.rows * plan->tensors[i].record.cols;
+    double all = layer_weights(work->plan), before = (double)work->weights, now = (double)weights;
     progress_enter(&work->progress, WORK_MEASURING, "%.0f of %.0f M weights", 1e-6 * now,
                    1e-6 * all);
-    /* copies of the activations grow with the layers */
     progress_step(&work->progress, WORK_MEASURING,
-                  work->measuring * (now * now - before * before) / (all * all));
+                  (now - before) * (2 * READ + FOUR.alone + EIGHT.alone) +
+                      work->measuring.layers * (now * now - before * before) / (all * all));
     work->weights = weights;
+}
+
+void work_measured_all(struct work *work) {
+    progress_step(&work->progress, WORK_MEASURING, work->measuring.head);
 }
 
 void work_tensor(struct work *work, uint32_t tensor) {

@@ -8,6 +8,7 @@
 
 #include "apps/kit/progress.h"
 #include "weights/pack/plan.h"
+#include "weights/pack/sensitivity.h"
 
 enum work_phase {
     WORK_READING,
@@ -22,15 +23,16 @@ struct work {
     struct progress progress;
     const struct plan *plan;
     uint32_t tokens, tensor;
-    uint64_t weights;         /* of the tensor in work, or of those measured, that are done */
-    double measuring, blocks; /* what measuring costs; quantizing the tensor in work */
+    uint64_t weights; /* of the tensor in work, or of those measured, that are done */
+    double blocks;    /* what quantizing the tensor in work costs */
+    struct sensitivity_cost measuring;
 };
 
 struct work_request {
     const struct plan *plan;
     uint32_t tokens;  /* of the calibration text; 0: weights are only rounded */
     uint32_t first;   /* tensor to begin with */
-    double measuring; /* sensitivity_multiplications; 0: nothing is measured */
+    struct sensitivity_cost measuring; /* zeros: nothing is measured */
     unsigned threads;
 };
 
@@ -42,6 +44,7 @@ void work_plan(struct work *work, const struct work_request *request);
 
 /* Which tensors hurt is being measured; so many weights have passed. */
 void work_measured(struct work *work, uint64_t weights);
+void work_measured_all(struct work *work); /* the head, too */
 
 /* A tensor begins; what calibration does before its rows is done; so many of its weights are. */
 void work_tensor(struct work *work, uint32_t tensor);
