@@ -124,7 +124,7 @@ static apus_status measure_decode(struct bench *b) {
     apus_session *session = b->loaded->session;
     const apus_part part = {APUS_IDS, 0, b->ids, b->base};
     const apus_sampling sampling = {.size = sizeof sampling, .max_tokens = b->decode_tokens + 1, .ignore_end = 1};
-    apus_piece piece;
+    apus_piece piece = {.size = sizeof piece};
     apus_status status = apus_prompt(session, &part, 1, 0);
     if (status >= 0) status = apus_begin(session, &sampling);
     if (status >= 0) status = apus_next(session, &piece);
@@ -193,7 +193,7 @@ struct report {
 /* Multiply-adds of one token in the layers' weights; prefill evaluates the head for the last token alone. */
 static double layer_macs(const struct loaded *loaded) {
     double macs = 0;
-    apus_tensor_info t;
+    apus_tensor_info t = {.size = sizeof t};
     for (uint32_t i = 0; i < loaded->info.tensors && apus_describe_tensor(&loaded->blob, i, &t) == APUS_OK; i++)
         if (!strncmp(t.name, "layer.", 6)) macs += (double)t.rows * t.cols;
     return macs;
@@ -202,7 +202,7 @@ static double layer_macs(const struct loaded *loaded) {
 /* Bytes of keys and values, with their scales, that attention reads for a token at `position`. */
 static double kv_bytes(const struct loaded *loaded, uint32_t position) {
     double bytes = 0;
-    apus_layer_info layer;
+    apus_layer_info layer = {.size = sizeof layer};
     for (uint32_t i = 0; i < loaded->info.layers && apus_describe_layer(&loaded->blob, i, &layer) == APUS_OK; i++)
         if (layer.heads) bytes += 2.0 * layer.kv_heads * (layer.head_dim + sizeof(float));
     return bytes * position;
@@ -248,7 +248,7 @@ static json_t *machine_object(void) {
     return machine;
 }
 
-static int print_object(const struct report *r, const struct bench *b, const apus_stats_t *stats) {
+static int print_object(const struct report *r, const struct bench *b, const apus_session_stats *stats) {
     const apus_info *info = &b->loaded->info;
     json_t *object = json_object(), *decode = json_object(), *verify = json_array(), *prefill = json_object();
     json_object_set_new(decode, "tps", json_number(r->decode_tps));
@@ -289,7 +289,7 @@ static int print_object(const struct report *r, const struct bench *b, const apu
     return json_print(object);
 }
 
-static int print_text(const struct report *r, const struct bench *b, const apus_stats_t *stats) {
+static int print_text(const struct report *r, const struct bench *b, const apus_session_stats *stats) {
     char name[128];
     processor_name(name, sizeof name);
     printf("%s, %.1f MB read for a token, %.2f bits a weight\n", *b->loaded->info.name ? b->loaded->info.name : b->loaded->path,
@@ -355,7 +355,7 @@ static void fill_ids(struct bench *b) {
 
 static int bench_loaded(struct bench *b, const struct settings *settings) {
     struct report report;
-    apus_stats_t stats;
+    apus_session_stats stats = {.size = sizeof stats};
     uint32_t most = b->loaded->info.max_positions;
     if (most < 2 * VERIFY_MOST)
         return fail(EXIT_FAULT, "this model holds %u positions, too few to measure: it takes %d.", most, 2 * VERIFY_MOST);

@@ -52,7 +52,7 @@ static apus_status choose(struct side *s, const int32_t *ids, size_t count, uint
                                     .seed = seed,
                                     .logits = look,
                                     .logits_user = s};
-    apus_piece piece;
+    apus_piece piece = {.size = sizeof piece};
     apus_status status = apus_prompt(s->loaded.session, &part, 1, 0);
     if (status >= 0) status = apus_begin(s->loaded.session, &sampling);
     if (status >= 0) status = apus_next(s->loaded.session, &piece);
@@ -115,7 +115,7 @@ static int open_side(struct side *s, const struct settings *settings, const char
 /* Whether the same ids mean the same. */
 static int check_pair(const struct side *target, const struct side *draft) {
     const apus_config config = {.size = sizeof config, .model = target->loaded.model, .draft = draft->loaded.model};
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     apus_status status = apus_measure(&config, &need);
     if (status == APUS_E_MISMATCH)
         return fail(EXIT_FAULT, "'%s' cannot draft for '%s': %s.", draft->loaded.path, target->loaded.path, fail_logged());

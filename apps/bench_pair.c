@@ -58,8 +58,8 @@ static apus_status generate(struct loaded *loaded, const struct ids *prompt, dou
                                     .ignore_end = 1,
                                     .want_hash = 1,
                                     .seed = index + 1};
-    apus_piece piece;
-    apus_stats_t s;
+    apus_piece piece = {.size = sizeof piece};
+    apus_session_stats s = {.size = sizeof s};
     apus_status status = apus_prompt(loaded->session, &part, 1, 0);
     if (status >= 0) status = apus_begin(loaded->session, &sampling);
     do

@@ -135,6 +135,7 @@ int load_blob(struct loaded *loaded, const char *path) {
     if (error) return cannot_map(path, error);
     watch_map(&loaded->map);
     apus_status status = apus_blob_open(&loaded->blob, loaded->map.data, loaded->map.size, load_port());
+    loaded->info.size = sizeof loaded->info;
     if (status == APUS_OK) status = apus_describe(&loaded->blob, &loaded->info);
     if (status == APUS_OK) return EXIT_OK;
     int exit_status = not_a_blob(loaded, status);
@@ -161,7 +162,7 @@ static void *allocate(const apus_memory *need, const char *what) {
 }
 
 static int open_with(struct loaded *loaded, const struct settings *settings, const struct compiled *compiled) {
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     const apus_model_config config = {.size = sizeof config,
                                       .blob = &loaded->blob,
                                       .engine = settings->engine,
@@ -207,7 +208,7 @@ static int open_session(struct loaded *loaded, const struct settings *settings, 
                                 .proposals = (uint32_t)settings->proposals,
                                 .lookup = settings->lookup,
                                 .overlap = settings->overlap};
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     if (settings->draft_context && !loaded->draft) return fail(EXIT_USAGE, "--draft-ctx needs a draft (-d FILE).");
     if (settings->draft_context && settings->draft_context > loaded->draft->info.max_positions)
         return fail(EXIT_USAGE, "--draft-ctx %" PRIu64 " is more than the %u positions of the draft.", settings->draft_context,

@@ -228,7 +228,7 @@ static int take_piece(struct result *result, const apus_piece *piece, const stru
 /* Positions at whose distance attention costs about what the weights do. */
 static double attention_reach(const struct loaded *loaded) {
     double width = 1;
-    apus_layer_info layer;
+    apus_layer_info layer = {.size = sizeof layer};
     for (uint32_t i = 0; i < loaded->info.layers; i++)
         if (apus_describe_layer(&loaded->blob, i, &layer) == APUS_OK)
             width += (double)layer.heads * layer.head_dim;
@@ -280,7 +280,7 @@ static int generate(struct result *result, struct loaded *loaded, const struct i
     apus_status done = apus_begin(loaded->session, &sampling);
     if (done < 0) return fail_status(done, "beginning the text");
     while (!status && !result->stop) {
-        apus_piece piece;
+        apus_piece piece = {.size = sizeof piece};
         done = apus_next(loaded->session, &piece);
         if (done < 0) return fail_status(done, "generating");
         result->stop = piece.stop;
@@ -294,12 +294,13 @@ static int generate(struct result *result, struct loaded *loaded, const struct i
 struct figures {
     double prefill_tps, decode_tps, weight_gb_per_s, first_token_ms;
     double joules, joules_tokens; /* of so many tokens after the first */
-    apus_stats_t stats;
+    apus_session_stats stats;
 };
 
 static void make_figures(struct figures *figures, const struct result *result, const struct loaded *loaded) {
     memset(figures, 0, sizeof *figures);
-    apus_stats_t *s = &figures->stats;
+    apus_session_stats *s = &figures->stats;
+    s->size = sizeof *s;
     if (apus_stats(loaded->session, s) < 0) return;
     if (!result->ids_count) s->passes = 0; /* those of a prompt that was cut short */
     if (s->prompt_ns) figures->prefill_tps = (double)s->prompt_tokens * 1e9 / (double)s->prompt_ns;
@@ -312,7 +313,7 @@ static void make_figures(struct figures *figures, const struct result *result, c
 }
 
 /* As --engine has it. */
-static const char *engine_text(const apus_stats_t *s) {
+static const char *engine_text(const apus_session_stats *s) {
     static char text[64];
     if (!s->engine) return "";
     if (!s->second_engine) return s->engine;
@@ -322,7 +323,7 @@ static const char *engine_text(const apus_stats_t *s) {
 
 static int print_figures(const struct figures *f, const struct result *result, size_t prompt_tokens,
                          const struct settings *settings) {
-    const apus_stats_t *s = &f->stats;
+    const apus_session_stats *s = &f->stats;
     int on_terminal = isatty(STDOUT_FILENO);
     if (on_terminal) putchar('\n');
     int status = output_flush();
@@ -343,7 +344,7 @@ static int print_figures(const struct figures *f, const struct result *result, s
 
 static int print_object(const struct figures *f, const struct result *result,
                         const struct ids *prompt, const struct settings *settings) {
-    const apus_stats_t *s = &f->stats;
+    const apus_session_stats *s = &f->stats;
     json_t *object = json_object();
     if (settings->jsonl) {
         json_object_set_new(object, "done", json_true());

@@ -137,8 +137,8 @@ int main(int argc, char **argv) {
     struct bench b;
     apus_map map;
     apus_blob blob;
-    apus_info info;
-    apus_memory need;
+    apus_info info = {.size = sizeof info};
+    apus_memory need = {.size = sizeof need};
     apus_model *model;
     if (!parse(argc, argv, &b)) {
         fprintf(stderr, "usage: bench_context MODEL.apus [--threads 1..64] [--turns 1..%d] [--at N,N,...: ascending multiples of 16 from %d]\n", TURNS_MAX, BASE);

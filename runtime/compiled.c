@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/model.h"
+#include "runtime/refuse.h"
 #include "weights/hash.h"
 
 struct header {
@@ -24,19 +25,25 @@ const void *compiled_read(const void *data, size_t bytes, size_t *content) {
     return behind;
 }
 
+static const char where[] = "apus_model_compiled";
+static const char short_text[] = "capacity is #, less than with data NULL it says in *bytes";
+
 APUS_API apus_status apus_model_compiled(const apus_model *m, void *data, size_t capacity, size_t *bytes) {
     struct header h = {{0}, 0, 0, 0};
     size_t content = 0;
-    if (!m || !bytes) return APUS_E_ARGUMENT;
+    if (!m) return APUS_E_ARGUMENT;
+    apus_status s = refuse_null(&m->port, where, "bytes", bytes);
+    if (s) return s;
     int first = m->engine->model_compiled != NULL;
     const struct hal_engine *e = first ? m->engine : m->second;
     if (!e || !e->model_compiled) {
         *bytes = 0;
         return APUS_OK;
     }
-    if (data && capacity < sizeof h) return APUS_E_SPACE;
+    if (data && capacity < sizeof h) return refuse(&m->port, APUS_E_SPACE, where, short_text, CHECK_NUMBERS(capacity));
     uint8_t *behind = data ? (uint8_t *)data + sizeof h : NULL;
-    apus_status s = e->model_compiled(first ? m->memory : m->second_memory, behind, data ? capacity - sizeof h : 0, &content);
+    s = e->model_compiled(first ? m->memory : m->second_memory, behind, data ? capacity - sizeof h : 0, &content);
+    if (s == APUS_E_SPACE) return refuse(&m->port, s, where, short_text, CHECK_NUMBERS(capacity));
     if (s) return s;
     if (data) {
         memcpy(h.magic, magic, sizeof magic);

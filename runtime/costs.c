@@ -7,11 +7,11 @@
 /* A model of so many bytes stays in a processor's last cache, and a pass takes 0.1 to 0.5 ms. */
 enum { SMALL_BYTES = 16 << 20, BUDGET_NS = 4000000, TURNS = 3 };
 
-apus_status costs_read(struct costs *costs, const apus_costs *from) {
+apus_status costs_read(struct costs *costs, const apus_costs *from, const apus_port *port) {
     apus_costs c = {.size = sizeof c};
     memset(costs, 0, sizeof *costs);
     if (!from) return APUS_OK;
-    apus_status status = config_read(&c, sizeof c, from);
+    apus_status status = config_read(&c, from, STRUCT(apus_costs), port);
     if (status) return status;
     for (uint32_t n = 1; n <= LENGTH_COLUMNS; n++) costs->verify_ns[n] = (float)c.verify_ns[n - 1];
     costs->draft_ns = (float)c.draft_ns;
@@ -20,11 +20,12 @@ apus_status costs_read(struct costs *costs, const apus_costs *from) {
 
 APUS_API apus_status apus_get_costs(const apus_session *s, apus_costs *costs) {
     apus_status status = session_look(s);
+    if (!status) status = config_check(costs, STRUCT(apus_costs), &s->model->port);
     if (status) return status;
-    if (!costs) return APUS_E_ARGUMENT;
     const struct length *l = &s->length;
-    *costs = (apus_costs){.size = sizeof *costs, .draft_ns = (uint64_t)l->draft_ns};
-    for (uint32_t n = 1; n <= LENGTH_COLUMNS; n++) costs->verify_ns[n - 1] = (uint64_t)l->verify_ns[n];
+    apus_costs known = {.size = sizeof known, .draft_ns = (uint64_t)l->draft_ns};
+    for (uint32_t n = 1; n <= LENGTH_COLUMNS; n++) known.verify_ns[n - 1] = (uint64_t)l->verify_ns[n];
+    config_write(costs, &known, sizeof known);
     return APUS_OK;
 }
 

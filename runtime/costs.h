@@ -4,8 +4,8 @@
 
 #include "runtime/session.h"
 
-/* Reads the caller's. APUS_E_ARGUMENT for a wrong size. */
-apus_status costs_read(struct costs *costs, const apus_costs *from);
+/* Reads the caller's. APUS_E_ARGUMENT for a wrong size, and the reason to port. */
+apus_status costs_read(struct costs *costs, const apus_costs *from, const apus_port *port);
 
 /* Fills in what is still 0, for models small enough that passes take a fraction of a millisecond: up to 4 ms for all. The tracks must be empty
  * and are left empty. A pass that fails ends it: the first real one will say so. */

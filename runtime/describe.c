@@ -5,25 +5,31 @@
 
 #include "hal/fenv.h"
 #include "runtime/config.h"
+#include "runtime/refuse.h"
 #include "weights/blob.h"
 
 _Static_assert(sizeof(struct blob) <= sizeof(apus_blob), "apus_blob holds a struct blob");
 _Static_assert(_Alignof(apus_blob) % _Alignof(struct blob) == 0, "and is aligned for it");
 
-/* NULL for no blob, or one that was zeroed and never opened. */
-static const struct blob *opened(const apus_blob *blob) { return blob && blob_of(blob)->header ? blob_of(blob) : NULL; }
-
 APUS_API apus_status apus_blob_open(apus_blob *blob, const void *data, size_t size, const apus_port *port) {
     char why[BLOB_WHY];
     apus_port own;
-    if (!blob || port_read(&own, port)) return APUS_E_ARGUMENT;
-    apus_status status = blob_open((struct blob *)(void *)blob, data, size, why);
-    if (status) port_log(&own, APUS_LOG_ERROR, why);
-    return status;
+    apus_status status = port_read(&own, port);
+    if (!status) status = refuse_null(&own, "apus_blob_open", "blob", blob);
+    if (status) return status;
+    struct blob *b = (struct blob *)(void *)blob;
+    status = blob_open(b, data, size, why);
+    if (status) {
+        port_log(&own, APUS_LOG_ERROR, why);
+        return status;
+    }
+    b->log = own.log;
+    b->log_user = own.user;
+    return APUS_OK;
 }
 
 APUS_API apus_status apus_blob_verify(const apus_blob *blob, const char **section) {
-    const struct blob *b = opened(blob);
+    const struct blob *b = blob_opened(blob);
     if (!b) return APUS_E_ARGUMENT;
     uint32_t differs = blob_verify(b);
     if (section) *section = blob_section_name(differs);
@@ -31,10 +37,14 @@ APUS_API apus_status apus_blob_verify(const apus_blob *blob, const char **sectio
 }
 
 APUS_API apus_status apus_describe(const apus_blob *blob, apus_info *info) {
-    const struct blob *b = opened(blob);
-    if (!b || !info) return APUS_E_ARGUMENT;
+    const struct blob *b = blob_opened(blob);
+    if (!b) return APUS_E_ARGUMENT;
+    apus_port port = blob_port(b);
+    apus_status status = config_check(info, STRUCT(apus_info), &port);
+    if (status) return status;
     uint64_t pass = blob_pass_bytes(b), fenv = fenv_enter();
-    *info = (apus_info){
+    apus_info known = {
+        .size = sizeof known,
         .name = b->text + b->model->name,
         .architecture = b->text + b->model->architecture,
         .provenance = b->text + b->model->provenance,
@@ -55,31 +65,47 @@ APUS_API apus_status apus_describe(const apus_blob *blob, apus_info *info) {
         .end_tokens = b->vocab.header->ends_count,
     };
     fenv_leave(fenv);
+    config_write(info, &known, sizeof known);
     return APUS_OK;
 }
 
 APUS_API apus_status apus_describe_layer(const apus_blob *blob, uint32_t layer, apus_layer_info *info) {
-    const struct blob *b = opened(blob);
-    if (!b || !info || layer >= b->model->layers) return APUS_E_ARGUMENT;
+    const struct blob *b = blob_opened(blob);
+    if (!b) return APUS_E_ARGUMENT;
+    apus_port port = blob_port(b);
+    apus_status status = config_check(info, STRUCT(apus_layer_info), &port);
+    if (!status) status = refuse_outside(&port, "apus_describe_layer", "layer", layer, 0, b->model->layers - 1);
+    if (status) return status;
     const struct blob_layer *l = &b->layers[layer];
-    *info = (apus_layer_info){.heads = l->heads, .kv_heads = l->kv_heads, .head_dim = b->model->head_dim, .ffn = l->ffn};
+    apus_layer_info known = {sizeof known, l->heads, l->kv_heads, b->model->head_dim, l->ffn};
+    config_write(info, &known, sizeof known);
     return APUS_OK;
 }
 
 static const char *type_name(uint32_t type) { return type == WEIGHT_W4 ? "w4" : type == WEIGHT_W8 ? "w8" : "row8"; }
 
 APUS_API apus_status apus_describe_tensor(const apus_blob *blob, uint32_t index, apus_tensor_info *info) {
-    const struct blob *b = opened(blob);
-    if (!b || !info || index >= b->model->tensors) return APUS_E_ARGUMENT;
+    const struct blob *b = blob_opened(blob);
+    if (!b) return APUS_E_ARGUMENT;
+    apus_port port = blob_port(b);
+    apus_status status = config_check(info, STRUCT(apus_tensor_info), &port);
+    if (!status) status = refuse_outside(&port, "apus_describe_tensor", "index", index, 0, b->model->tensors - 1);
+    if (status) return status;
     const struct blob_tensor *t = &b->tensors[index];
-    *info =
-        (apus_tensor_info){.name = t->name, .type = type_name(t->type), .rows = t->rows, .cols = t->cols, .bytes = blob_tensor_bytes(t)};
+    apus_tensor_info known = {sizeof known, t->name, type_name(t->type), t->rows, t->cols, blob_tensor_bytes(t)};
+    config_write(info, &known, sizeof known);
     return APUS_OK;
 }
 
 APUS_API apus_status apus_describe_end_token(const apus_blob *blob, uint32_t index, int32_t *id) {
-    const struct blob *b = opened(blob);
-    if (!b || !id || index >= b->vocab.header->ends_count) return APUS_E_ARGUMENT;
+    const struct blob *b = blob_opened(blob);
+    if (!b) return APUS_E_ARGUMENT;
+    apus_port port = blob_port(b);
+    apus_status status = refuse_null(&port, "apus_describe_end_token", "id", id);
+    if (!status && index >= b->vocab.header->ends_count)
+        status = refuse(&port, APUS_E_ARGUMENT, "apus_describe_end_token", "index is #, must be less than the # of apus_info.end_tokens",
+                        CHECK_NUMBERS(index, b->vocab.header->ends_count));
+    if (status) return status;
     *id = (int32_t)b->vocab.ends[index];
     return APUS_OK;
 }

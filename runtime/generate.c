@@ -1,4 +1,5 @@
 /* A generation: begin, rounds of one id, the figures. */
+#include "runtime/refuse.h"
 #include "runtime/session.h"
 
 APUS_API void apus_cancel(apus_session *s) {
@@ -12,9 +13,10 @@ APUS_API const char *apus_stop_reason_text(apus_stop_reason reason) {
 
 static apus_status begin(apus_session *s, const apus_sampling *sampling) {
     struct generation g = {.running = 1};
-    apus_status status = sampler_open(&g.sampler, sampling);
+    const apus_port *port = &s->model->port;
+    apus_status status = sampler_open(&g.sampler, sampling, port);
+    if (!status && !s->count) status = refuse(port, APUS_E_ORDER, "apus_begin", "the context is empty: call apus_prompt first", NULL);
     if (status) return status;
-    if (!s->count) return APUS_E_ORDER;
     overlap_drop(s); /* what is ahead was drawn by other rules */
     g.start = s->count;
     g.passes = s->target.passes;
@@ -142,12 +144,14 @@ static apus_status next_round(apus_session *s, apus_piece *piece) {
 }
 
 static apus_status next(apus_session *s, apus_piece *piece) {
-    if (!piece) return APUS_E_ARGUMENT;
+    const apus_port *port = &s->model->port;
     struct generation *g = &s->generation;
-    if (!g->running) return APUS_E_ORDER;
-    apus_piece out = {.text = "", .ids = s->piece_ids, .log_probs = s->piece_log_probs};
+    apus_status status = config_check(piece, STRUCT(apus_piece), port);
+    if (!status && !g->running) status = refuse(port, APUS_E_ORDER, "apus_next", "no generation runs: apus_begin starts one", NULL);
+    if (status) return status;
+    apus_piece out = {.size = sizeof out, .text = "", .ids = s->piece_ids, .log_probs = s->piece_log_probs};
     uint64_t began = port_now(&s->model->port);
-    apus_status status = next_round(s, &out);
+    status = next_round(s, &out);
     if (status || out.stop) {
         g->running = 0;
         if (out.stop != APUS_STOP_TEXT) text_out_end(&s->text);
@@ -155,7 +159,7 @@ static apus_status next(apus_session *s, apus_piece *piece) {
     g->ns += port_now(&s->model->port) - began;
     if (status) return status;
     text_out_take(&s->text, &out.text, &out.bytes);
-    *piece = out;
+    config_write(piece, &out, sizeof out);
     return APUS_OK;
 }
 
@@ -164,13 +168,14 @@ APUS_API apus_status apus_next(apus_session *s, apus_piece *piece) {
     return status ? status : session_leave(s, next(s, piece));
 }
 
-APUS_API apus_status apus_stats(const apus_session *s, apus_stats_t *stats) {
+APUS_API apus_status apus_stats(const apus_session *s, apus_session_stats *stats) {
     apus_status status = session_look(s);
+    if (!status) status = config_check(stats, STRUCT(apus_session_stats), &s->model->port);
     if (status) return status;
-    if (!stats) return APUS_E_ARGUMENT;
     const struct generation *g = &s->generation;
     const struct track_engine *e = track_engine(&s->target);
-    *stats = (apus_stats_t){.positions = s->target.evaluated,
+    apus_session_stats now = {.size = sizeof now,
+                            .positions = s->target.evaluated,
                             .reused = s->reused,
                             .prompt_tokens = s->prompt_tokens,
                             .prompt_ns = s->prompt_ns,
@@ -198,7 +203,8 @@ APUS_API apus_status apus_stats(const apus_session *s, apus_stats_t *stats) {
                             .ahead_kept = g->kept,
                             .second_engine = s->target.parts > 1 ? e[1].engine->name : NULL,
                             .second_from = s->target.parts > 1 ? e[1].layers.first : 0};
-    memcpy(stats->proposed_at, g->proposed_at, sizeof stats->proposed_at);
-    memcpy(stats->accepted_at, g->accepted_at, sizeof stats->accepted_at);
+    memcpy(now.proposed_at, g->proposed_at, sizeof now.proposed_at);
+    memcpy(now.accepted_at, g->accepted_at, sizeof now.accepted_at);
+    config_write(stats, &now, sizeof now);
     return APUS_OK;
 }

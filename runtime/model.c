@@ -5,6 +5,7 @@
 #include "hal/fenv.h"
 #include "runtime/compiled.h"
 #include "runtime/config.h"
+#include "runtime/refuse.h"
 #include "runtime/selftest.h"
 
 enum { MODEL_BYTES = (sizeof(struct apus_model) + 63) & ~63 };
@@ -53,12 +54,21 @@ static apus_status read_engines(struct request *r, const char *text) {
 }
 
 static apus_status read_request(struct request *r, const apus_model_config *config) {
+    static const char where[] = "apus_model_config";
     apus_model_config c;
-    apus_status s = config_read(&c, sizeof c, config);
+    config_ahead(&c, config, sizeof c, _Alignof(apus_model_config));
+    config_ahead(&r->port, c.port, sizeof r->port, _Alignof(apus_port));
+    apus_status s = config_read(&c, config, STRUCT(apus_model_config), &r->port);
+    if (!s) s = port_read(&r->port, c.port);
     if (s) return s;
-    s = port_read(&r->port, c.port);
+    if (!blob_opened(c.blob)) return refuse(&r->port, APUS_E_ARGUMENT, where, "blob is not one that apus_blob_open has filled", NULL);
+    s = refuse_outside(&r->port, where, "cpu", (uint32_t)c.cpu, 0, APUS_CPU_AVX512);
     if (s) return s;
-    if (!c.blob || !blob_of(c.blob)->header || (uint32_t)c.cpu > APUS_CPU_AVX512 || (uintptr_t)c.compiled % 8) return APUS_E_ARGUMENT;
+    if ((uintptr_t)c.compiled % 8)
+        return refuse(&r->port, APUS_E_ARGUMENT, where, "compiled is at $, must be at a multiple of 8", CHECK_NUMBERS((uintptr_t)c.compiled));
+    if (!apus_cpu_has(c.cpu))
+        return refuse_at(&r->port, APUS_E_UNAVAILABLE, where, CHECK_NO_INDEX, "cpu is @, which this machine does not have",
+                         apus_cpu_name(c.cpu), NULL);
     r->blob = c.blob;
     r->hal = hal_view(blob_of(c.blob));
     r->split = 0;
@@ -93,7 +103,7 @@ static apus_status measure(const struct request *r, apus_memory *memory, struct 
         if (i == 0) at->second = bytes;
         if (i == 1) at->spare = bytes;
     }
-    *memory = (apus_memory){bytes, 64, driver_bytes};
+    *memory = (apus_memory){sizeof *memory, 64, bytes, driver_bytes};
     return APUS_OK;
 }
 
@@ -120,18 +130,21 @@ static apus_status open_engines(struct apus_model *m, const struct request *r) {
 
 APUS_API apus_status apus_model_measure(const apus_model_config *config, apus_memory *memory) {
     struct request r;
+    apus_memory need;
     struct places at;
-    if (!memory) return APUS_E_ARGUMENT;
     apus_status s = read_request(&r, config);
-    return s ? s : measure(&r, memory, &at);
+    if (!s) s = config_check(memory, STRUCT(apus_memory), &r.port);
+    if (!s) s = measure(&r, &need, &at);
+    if (!s) config_write(memory, &need, sizeof need);
+    return s;
 }
 
 APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config *config, void *memory, size_t bytes) {
     struct request r;
     apus_memory need;
     struct places at;
-    if (!model) return APUS_E_ARGUMENT;
     apus_status s = read_request(&r, config);
+    if (!s) s = refuse_null(&r.port, "apus_model_open", "model", model);
     if (s) return s;
     uint64_t fenv = fenv_enter();
     const char *wrong = selftest_rounding();
@@ -140,7 +153,7 @@ APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config
         port_log(&r.port, APUS_LOG_ERROR, wrong);
         s = APUS_E_CONTRACT;
     }
-    if (!s && (!memory || (uintptr_t)memory % need.alignment || bytes < need.bytes)) s = APUS_E_SPACE;
+    if (!s) s = refuse_memory(&r.port, "apus_model_open", memory, bytes, &need);
     if (!s) {
         struct apus_model *m = memory;
         uint8_t *base = memory;

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-#include "weights/blob.h"
+#include "runtime/config.h"
+#include "runtime/refuse.h"
 
 size_t parts_scratch(const struct vocab *v, size_t text_bytes) {
     size_t scratch = tokenizer_scratch(v, text_bytes);
@@ -19,24 +20,39 @@ size_t parts_text_bytes(const apus_part *parts, size_t count) {
     return total;
 }
 
-static apus_status check_part(const struct vocab *v, const apus_part *p) {
-    if (p->kind == APUS_BOS) return APUS_OK;
-    if (p->kind != APUS_TEXT && p->kind != APUS_SPECIAL && p->kind != APUS_IDS) return APUS_E_ARGUMENT;
-    if (p->count && !p->data) return APUS_E_ARGUMENT;
-    if (p->kind == APUS_TEXT) return p->flags & ~(uint32_t)(APUS_PART_NO_PREFIX | APUS_PART_SPECIALS) ? APUS_E_ARGUMENT : APUS_OK;
-    if (p->kind == APUS_SPECIAL) return tokenizer_special(v, p->data, p->count) < 0 ? APUS_E_TOKEN : APUS_OK;
-    const int32_t *ids = p->data;
-    for (size_t i = 0; i < p->count; i++)
-        if (ids[i] < 0 || (uint32_t)ids[i] >= v->header->rows) return APUS_E_TOKEN;
+apus_status ids_check(const struct vocab *v, const apus_port *port, const char *where, uint32_t index, const int32_t *ids, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (ids[i] < 0 || (uint32_t)ids[i] >= v->header->rows)
+            return refuse_at(port, APUS_E_TOKEN, where, index, "id # is ~, must be 0 to #", NULL,
+                             CHECK_NUMBERS(i, (uint64_t)(int64_t)ids[i], v->header->rows - 1));
     return APUS_OK;
 }
 
-apus_status parts_check(const struct vocab *v, const apus_part *parts, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        apus_status status = check_part(v, &parts[i]);
-        if (status != APUS_OK) return status;
-    }
-    return APUS_OK;
+static apus_status check_special(const struct vocab *v, const apus_port *port, uint32_t index, const apus_part *p) {
+    char shown[REFUSE_TEXT];
+    if (tokenizer_special(v, p->data, p->count) >= 0) return APUS_OK;
+    return refuse_at(port, APUS_E_TOKEN, "part", index, "the vocabulary has no special token \"@\"", refuse_text(shown, p->data, p->count),
+                     NULL);
+}
+
+static apus_status check_part(const struct vocab *v, const apus_port *port, uint32_t index, const apus_part *p) {
+    const uint32_t flags = APUS_PART_NO_PREFIX | APUS_PART_SPECIALS;
+    if (p->kind == APUS_BOS) return APUS_OK;
+    if (p->kind != APUS_TEXT && p->kind != APUS_SPECIAL && p->kind != APUS_IDS)
+        return refuse_at(port, APUS_E_ARGUMENT, "part", index, "kind is #, must be 0 to #", NULL,
+                         CHECK_NUMBERS((uint32_t)p->kind, APUS_BOS));
+    if (p->count && !p->data)
+        return refuse_at(port, APUS_E_ARGUMENT, "part", index, "data is NULL, and count is #", NULL, CHECK_NUMBERS(p->count));
+    if (p->kind == APUS_TEXT && p->flags & ~flags)
+        return refuse_at(port, APUS_E_ARGUMENT, "part", index, "flags is $, must be of $", NULL, CHECK_NUMBERS(p->flags, flags));
+    if (p->kind == APUS_SPECIAL) return check_special(v, port, index, p);
+    return p->kind == APUS_IDS ? ids_check(v, port, "part", index, p->data, p->count) : APUS_OK;
+}
+
+apus_status parts_check(const struct vocab *v, const apus_port *port, const apus_part *parts, size_t count) {
+    apus_status status = APUS_OK;
+    for (size_t i = 0; !status && i < count; i++) status = check_part(v, port, (uint32_t)i, &parts[i]);
+    return status;
 }
 
 /* Adjacent TEXT parts with equal flags are one text: words and merges cross their seams. Returns the parts taken. */
@@ -72,33 +88,52 @@ void parts_encode(const struct vocab *v, const apus_part *parts, size_t count, s
     }
 }
 
+apus_status parts_tokenize(const struct vocab *v, const apus_port *port, const apus_part *parts, size_t parts_count, struct ids *ids,
+                           void *scratch, size_t scratch_bytes) {
+    apus_status status = parts_check(v, port, parts, parts_count);
+    if (status) return status;
+    size_t text = parts_text_bytes(parts, parts_count);
+    apus_memory need = {.bytes = text == SIZE_MAX ? SIZE_MAX : parts_scratch(v, text), .alignment = 8};
+    if (text) status = refuse_memory(port, "scratch for tokenizing", scratch, scratch_bytes, &need);
+    if (!status && text == SIZE_MAX)
+        status = refuse(port, APUS_E_SPACE, "prompt", "more than # bytes of TEXT", CHECK_NUMBERS(TOKENIZER_TEXT_MAX));
+    if (!status) parts_encode(v, parts, parts_count, ids, scratch);
+    return status;
+}
+
 /* ----------------------------------------------------------------------------------------------------------- public -- */
 
 APUS_API size_t apus_tokenize_scratch(const apus_blob *blob, size_t text_bytes) {
-    return blob ? parts_scratch(&blob_of(blob)->vocab, text_bytes) : 0;
+    return blob_opened(blob) ? parts_scratch(&blob_of(blob)->vocab, text_bytes) : 0;
 }
 
 APUS_API apus_status apus_tokenize(const apus_blob *blob, const apus_part *parts, size_t parts_count, int32_t *ids, size_t capacity,
                                    size_t *count, void *scratch, size_t scratch_bytes) {
-    if (!blob || (parts_count && !parts) || (capacity && !ids) || !count) return APUS_E_ARGUMENT;
-    const struct vocab *v = &blob_of(blob)->vocab;
-    apus_status status = parts_check(v, parts, parts_count);
-    if (status != APUS_OK) return status;
-    size_t text = parts_text_bytes(parts, parts_count), need = text == SIZE_MAX ? SIZE_MAX : parts_scratch(v, text);
-    if (text && (need == SIZE_MAX || need > scratch_bytes || !scratch || (uintptr_t)scratch % 8 != 0)) return APUS_E_SPACE;
+    static const char where[] = "apus_tokenize";
+    const struct blob *b = blob_opened(blob);
+    if (!b) return APUS_E_ARGUMENT;
+    apus_port port = blob_port(b);
     struct ids out = {ids, capacity, 0};
-    parts_encode(v, parts, parts_count, &out, scratch);
+    apus_status status = refuse_null(&port, where, "count", count);
+    if (!status && capacity) status = refuse_null(&port, where, "ids", ids);
+    if (!status && parts_count) status = refuse_null(&port, where, "parts", parts);
+    if (!status) status = parts_tokenize(&b->vocab, &port, parts, parts_count, &out, scratch, scratch_bytes);
+    if (status) return status;
     *count = out.count;
     return out.count > capacity ? APUS_E_SPACE : APUS_OK;
 }
 
 APUS_API apus_status apus_detokenize(const apus_blob *blob, const int32_t *ids, size_t ids_count, int first, int specials, char *text,
                                      size_t capacity, size_t *count) {
-    if (!blob || (ids_count && !ids) || (capacity && !text) || !count) return APUS_E_ARGUMENT;
-    const struct vocab *v = &blob_of(blob)->vocab;
-    const apus_part part = {APUS_IDS, 0, ids, ids_count};
-    apus_status status = parts_check(v, &part, 1);
-    if (status != APUS_OK) return status;
-    *count = tokenizer_decode(v, ids, ids_count, first, specials, (uint8_t *)text, capacity);
+    static const char where[] = "apus_detokenize";
+    const struct blob *b = blob_opened(blob);
+    if (!b) return APUS_E_ARGUMENT;
+    apus_port port = blob_port(b);
+    apus_status status = refuse_null(&port, where, "count", count);
+    if (!status && capacity) status = refuse_null(&port, where, "text", text);
+    if (!status && ids_count) status = refuse_null(&port, where, "ids", ids);
+    if (!status) status = ids_check(&b->vocab, &port, where, CHECK_NO_INDEX, ids, ids_count);
+    if (status) return status;
+    *count = tokenizer_decode(&b->vocab, ids, ids_count, first, specials, (uint8_t *)text, capacity);
     return *count > capacity ? APUS_E_SPACE : APUS_OK;
 }

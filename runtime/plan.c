@@ -3,6 +3,7 @@
 #include "hal/pool.h"
 #include "runtime/costs.h"
 #include "runtime/pair.h"
+#include "runtime/refuse.h"
 #include "runtime/tokenizer.h"
 
 struct request {
@@ -18,41 +19,56 @@ struct layout {
     size_t bytes;
 };
 
+static const char where[] = "apus_config";
+
 static apus_status read_draft(struct request *r) {
     const apus_config *c = &r->config;
+    const apus_port *port = &c->model->port;
     const char *why = "";
     uint32_t most = c->draft->hal.model->max_positions, positions = c->draft_context;
-    if (most < DRAFT_POSITIONS_MIN) why = "the draft holds fewer than the 64 positions that a draft needs";
-    if (positions > most || (positions && positions < DRAFT_POSITIONS_MIN)) why = "draft_context is not between 64 and the draft's max_positions";
-    if (*why) {
-        port_log(&c->model->port, APUS_LOG_ERROR, why);
-        return APUS_E_ARGUMENT;
-    }
+    apus_status status = refuse_outside(port, where, "the draft's max_positions", most, DRAFT_POSITIONS_MIN, BLOB_POSITIONS_MAX);
+    if (!status && positions) status = refuse_outside(port, where, "draft_context", positions, DRAFT_POSITIONS_MIN, most);
+    if (status) return status;
     if (!positions) positions = c->context < DRAFT_POSITIONS_MIN ? DRAFT_POSITIONS_MIN : c->context < most ? c->context : most;
-    apus_status status = pair_check(model_blob(c->model), model_blob(c->draft), &why);
-    if (status) port_log(&c->model->port, APUS_LOG_ERROR, why);
+    status = pair_check(model_blob(c->model), model_blob(c->draft), &why);
+    if (status) port_log(port, APUS_LOG_ERROR, why);
     r->draft = (struct track_config){c->draft, positions, c->chunk < positions ? c->chunk : positions, c->threads, NULL};
     return status;
 }
 
+/* 0 is in every range, and means the default. */
+static apus_status check_ranges(const apus_config *c) {
+    const struct {
+        const char *field;
+        uint32_t found, high;
+    } range[] = {{"context", c->context, c->model->hal.model->max_positions},
+                 {"threads", c->threads, HAL_THREADS_MAX},
+                 {"chunk", c->chunk, HAL_COLUMNS_MAX},
+                 {"prompt_bytes", c->prompt_bytes, TOKENIZER_TEXT_MAX}, /* the scratch for more has no size */
+                 {"proposals", c->proposals, PROPOSE_MAX}};
+    apus_status s = APUS_OK;
+    for (size_t i = 0; !s && i < sizeof range / sizeof *range; i++)
+        s = refuse_outside(&c->model->port, where, range[i].field, range[i].found, 0, range[i].high);
+    return s;
+}
+
 static apus_status read_request(struct request *r, const apus_config *config) {
-    apus_status s = config_read(&r->config, sizeof r->config, config);
-    if (s) return s;
     apus_config *c = &r->config;
-    if (!c->model) return APUS_E_ARGUMENT;
+    config_ahead(c, config, sizeof *c, _Alignof(apus_config));
+    const apus_port *port = c->model ? &c->model->port : NULL;
+    apus_status s = config_read(c, config, STRUCT(apus_config), port);
+    if (s || !c->model) return s ? s : APUS_E_ARGUMENT;
+    s = check_ranges(c);
+    if (s) return s;
     uint32_t most = c->model->hal.model->max_positions;
     if (!c->context) c->context = most < 4096 ? most : 4096;
     if (!c->threads) c->threads = c->pool ? hal_pool_threads(c->pool) : 1;
     if (!c->chunk) c->chunk = 128;
     if (!c->prompt_bytes) c->prompt_bytes = 16 * c->context + 4096;
-    if (c->context > most || c->threads > HAL_THREADS_MAX || c->chunk > HAL_COLUMNS_MAX)
-        return APUS_E_ARGUMENT;
-    if (c->prompt_bytes > TOKENIZER_TEXT_MAX) return APUS_E_ARGUMENT; /* the scratch for it has no size */
     if (c->chunk > c->context) c->chunk = c->context;
-    if (c->proposals > PROPOSE_MAX) return APUS_E_ARGUMENT;
     if (!c->proposals && !c->model->port.now_ns) c->proposals = 4;
     if (!c->overlap && !c->model->port.now_ns) c->overlap = 1;
-    s = costs_read(&r->costs, c->costs);
+    s = costs_read(&r->costs, c->costs, port);
     if (s) return s;
     r->target = (struct track_config){c->model, c->context, c->chunk, c->threads, NULL};
     r->draft = (struct track_config){0};
@@ -95,21 +111,26 @@ static apus_status lay_out(const struct request *r, struct layout *l) {
 APUS_API apus_status apus_measure(const apus_config *config, apus_memory *memory) {
     struct request r;
     struct layout l;
-    if (!memory) return APUS_E_ARGUMENT;
     apus_status s = read_request(&r, config);
+    if (!s) s = config_check(memory, STRUCT(apus_memory), &r.config.model->port);
     if (!s) s = lay_out(&r, &l);
-    if (!s) *memory = (apus_memory){l.bytes, 64, l.target_parts.driver_bytes + l.draft_parts.driver_bytes};
-    return s;
+    if (s) return s;
+    apus_memory need = {sizeof need, 64, l.bytes, l.target_parts.driver_bytes + l.draft_parts.driver_bytes};
+    config_write(memory, &need, sizeof need);
+    return APUS_OK;
 }
 
 APUS_API apus_status apus_open(apus_session **session, const apus_config *config, void *arena, size_t bytes) {
     struct request r;
     struct layout l;
-    if (!session) return APUS_E_ARGUMENT;
+    apus_memory need = {.alignment = 64};
     apus_status status = read_request(&r, config);
+    if (!status) status = refuse_null(&r.config.model->port, "apus_open", "session", session);
     if (!status) status = lay_out(&r, &l);
     if (status) return status;
-    if (!arena || (uintptr_t)arena % 64 || bytes < l.bytes) return APUS_E_SPACE;
+    need.bytes = l.bytes;
+    status = refuse_memory(&r.config.model->port, "apus_open", arena, bytes, &need);
+    if (status) return status;
 
     uint8_t *base = arena;
     apus_session *s = arena;

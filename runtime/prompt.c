@@ -1,22 +1,23 @@
 /* What is in the context: prompts, appended parts, evaluated ids, rewinding. */
+#include "runtime/parts.h"
+#include "runtime/refuse.h"
 #include "runtime/session.h"
 
 /* Tokenizes parts into s->fresh. room: how many ids the context still takes. Changes nothing else. */
 static apus_status tokenize(apus_session *s, const apus_part *parts, size_t parts_count, uint32_t room, uint32_t *count) {
-    uint64_t bytes = 0;
-    size_t n = 0;
-    if (parts_count && !parts) return APUS_E_ARGUMENT;
-    for (size_t i = 0; i < parts_count; i++)
-        if (parts[i].kind == APUS_TEXT) {
-            if (parts[i].count > s->prompt_bytes) return APUS_E_TEXT;
-            bytes += parts[i].count;
-            if (bytes > s->prompt_bytes) return APUS_E_TEXT;
-        }
-    apus_status status = apus_tokenize(&s->model->blob, parts, parts_count, s->fresh, room, &n, s->tokenize_scratch, s->tokenize_bytes);
-    if (status == APUS_E_SPACE && n > room) return APUS_E_CONTEXT;
-    if (status) return status;
-    *count = (uint32_t)n;
-    return APUS_OK;
+    const apus_port *port = &s->model->port;
+    struct ids ids = {s->fresh, room, 0};
+    size_t bytes = parts_text_bytes(parts, parts_count);
+    if (bytes > s->prompt_bytes)
+        return refuse(port, APUS_E_TEXT, "prompt", "more bytes of TEXT than the # of apus_config.prompt_bytes",
+                      CHECK_NUMBERS(s->prompt_bytes));
+    apus_status status =
+        parts_tokenize(&model_blob(s->model)->vocab, port, parts, parts_count, &ids, s->tokenize_scratch, s->tokenize_bytes);
+    if (!status && ids.count > room)
+        status = refuse(port, APUS_E_CONTEXT, "prompt", "# ids behind # are more than the context of # positions",
+                        CHECK_NUMBERS(ids.count, s->context - room, s->context));
+    if (!status) *count = (uint32_t)ids.count;
+    return status;
 }
 
 static apus_status timed_evaluate(apus_session *s, int want_logits, uint64_t deadline_ns) {
@@ -28,12 +29,15 @@ static apus_status timed_evaluate(apus_session *s, int want_logits, uint64_t dea
     return status;
 }
 
+static const char no_position[] = "the parts give no id, and the context must hold at least one";
+
 static apus_status prompt(apus_session *s, const apus_part *parts, size_t count, uint64_t deadline_ns) {
-    uint32_t n, common = 0;
-    if (!parts || !count) return APUS_E_ARGUMENT;
-    apus_status status = tokenize(s, parts, count, s->context, &n);
+    uint32_t n = 0, common = 0;
+    const apus_port *port = &s->model->port;
+    apus_status status = count ? refuse_null(port, "apus_prompt", "parts", parts) : APUS_OK;
+    if (!status) status = tokenize(s, parts, count, s->context, &n);
+    if (!status && !n) status = refuse(port, APUS_E_ARGUMENT, "apus_prompt", no_position, NULL);
     if (status) return status;
-    if (!n) return APUS_E_ARGUMENT;
     while (common < n && common < s->target.evaluated && s->ids[common] == s->fresh[common]) common++;
     session_rewind(s, common);
     memcpy(s->ids + common, s->fresh + common, (n - common) * sizeof *s->ids);
@@ -51,12 +55,11 @@ APUS_API apus_status apus_prompt(apus_session *s, const apus_part *parts, size_t
 
 static apus_status append(apus_session *s, const apus_part *parts, size_t count, uint64_t deadline_ns) {
     uint32_t n = 0;
-    if (count && !parts) return APUS_E_ARGUMENT;
-    if (count) {
-        apus_status status = tokenize(s, parts, count, s->context - s->count, &n);
-        if (status) return status;
-    }
-    if (!n && !s->count) return APUS_E_ARGUMENT;
+    const apus_port *port = &s->model->port;
+    apus_status status = count ? refuse_null(port, "apus_append", "parts", parts) : APUS_OK;
+    if (!status && count) status = tokenize(s, parts, count, s->context - s->count, &n);
+    if (!status && !n && !s->count) status = refuse(port, APUS_E_ARGUMENT, "apus_append", no_position, NULL);
+    if (status) return status;
     overlap_drop(s);
     memcpy(s->ids + s->count, s->fresh, n * sizeof *s->ids);
     s->count += n;
@@ -86,13 +89,18 @@ static apus_status evaluate_rows(apus_session *s, float *logits, uint32_t first)
 }
 
 static apus_status eval(apus_session *s, const int32_t *ids, size_t count, float *logits, size_t *done) {
-    if (!ids || !count) return APUS_E_ARGUMENT;
-    if (count > s->context - s->count) return APUS_E_CONTEXT;
-    for (size_t i = 0; i < count; i++)
-        if (ids[i] < 0 || (uint32_t)ids[i] >= s->target.hal.model->vocab) return APUS_E_TOKEN;
+    static const char where[] = "apus_eval";
+    const apus_port *port = &s->model->port;
+    apus_status status = refuse_null(port, where, "ids", ids);
+    if (!status) status = refuse_outside(port, where, "count", count, 1, SIZE_MAX);
+    if (!status && count > s->context - s->count)
+        status = refuse(port, APUS_E_CONTEXT, where, "# ids behind # are more than the context of # positions",
+                        CHECK_NUMBERS(count, s->count, s->context));
+    if (!status) status = ids_check(&model_blob(s->model)->vocab, port, where, CHECK_NO_INDEX, ids, count);
+    if (status) return status;
     uint32_t first = s->count;
     overlap_drop(s);
-    apus_status status = evaluate(s, 0, 0); /* ids that a generation left unevaluated */
+    status = evaluate(s, 0, 0); /* ids that a generation left unevaluated */
     if (status == APUS_PARTIAL && done) *done = 0;
     if (!status) {
         memcpy(s->ids + first, ids, count * sizeof *ids);
@@ -111,7 +119,8 @@ APUS_API apus_status apus_eval(apus_session *s, const int32_t *ids, size_t count
 }
 
 static apus_status rewind_to(apus_session *s, size_t position) {
-    if (position > s->count) return APUS_E_ARGUMENT;
+    apus_status status = refuse_outside(&s->model->port, "apus_rewind", "position", position, 0, s->count);
+    if (status) return status;
     session_rewind(s, (uint32_t)position);
     s->count = (uint32_t)position;
     s->generation.running = 0;
@@ -125,8 +134,9 @@ APUS_API apus_status apus_rewind(apus_session *s, size_t position) {
 
 APUS_API apus_status apus_ids(const apus_session *s, const int32_t **ids, size_t *count) {
     apus_status status = session_look(s);
+    if (!status) status = refuse_null(&s->model->port, "apus_ids", "ids", ids);
+    if (!status) status = refuse_null(&s->model->port, "apus_ids", "count", count);
     if (status) return status;
-    if (!ids || !count) return APUS_E_ARGUMENT;
     *ids = s->ids;
     *count = s->count;
     return APUS_OK;

@@ -8,6 +8,8 @@
 #include "hal/scalar.h"
 #include "runtime/config.h"
 #include "runtime/noise.h"
+#include "runtime/refuse.h"
+#include "runtime/stops.h"
 
 static const float LOG2_E = 0x1.715476p+0f;
 
@@ -19,24 +21,34 @@ static const float LOG2_E = 0x1.715476p+0f;
 /* In [0, 2^24], ties to even. num_rint holds to 2^22; from 2^23 on every float is an integer. */
 static uint32_t round_mass(float x) { return (uint32_t)(x < 8388608.0f ? (x + 8388608.0f) - 8388608.0f : x); }
 
-/* Written so that NaN fails. */
-static bool off_or_within(float x, float low, float high) { return x == 0.0f || (x >= low && x <= high); }
+static const char where[] = "apus_sampling";
+enum { REPEAT_LAST_MAX = 1024 };
 
-static bool stops_hold(const apus_sampling *c) {
-    if (c->stops_count > APUS_STOPS_MAX || (c->stops_count && !c->stops)) return false;
-    for (uint32_t i = 0; i < c->stops_count; i++)
-        if (!c->stops[i].text || c->stops[i].bytes < 1 || c->stops[i].bytes > 63) return false;
-    return true;
+static apus_status check_stops(const apus_sampling *c, const apus_port *port) {
+    apus_status s = refuse_outside(port, where, "stops_count", c->stops_count, 0, APUS_STOPS_MAX);
+    if (!s && c->stops_count) s = refuse_null(port, where, "stops", c->stops);
+    for (uint32_t i = 0; !s && i < c->stops_count; i++) {
+        const apus_stop *stop = &c->stops[i];
+        if (!stop->text)
+            s = refuse_at(port, APUS_E_ARGUMENT, "stop", i, "text is NULL", NULL, NULL);
+        else if (stop->bytes < 1 || stop->bytes > STOP_BYTES_MAX)
+            s = refuse_at(port, APUS_E_ARGUMENT, "stop", i, "bytes is #, must be 1 to #", NULL, CHECK_NUMBERS(stop->bytes, STOP_BYTES_MAX));
+    }
+    return s;
 }
 
-static apus_status read_settings(struct sampler *sampler, const apus_sampling *sampling) {
+static apus_status read_settings(struct sampler *sampler, const apus_sampling *sampling, const apus_port *port) {
     struct sampler s = {.repeat_last = 64};
-    apus_status status = config_read(&s.config, sizeof s.config, sampling);
+    apus_status status = config_read(&s.config, sampling, STRUCT(apus_sampling), port);
     if (status) return status;
     const apus_sampling *c = &s.config;
-    if (!off_or_within(c->temperature, 0.01f, 100.0f) || !off_or_within(c->top_p, 0.0f, 1.0f) || !off_or_within(c->min_p, 0.0f, 1.0f) ||
-        !off_or_within(c->repeat_penalty, 0.1f, 10.0f) || c->repeat_last > 1024 || !stops_hold(c))
-        return APUS_E_ARGUMENT;
+    status = refuse_float(port, where, "temperature", c->temperature, 0.01f, 100.0f);
+    if (!status) status = refuse_float(port, where, "top_p", c->top_p, 0.0f, 1.0f);
+    if (!status) status = refuse_float(port, where, "min_p", c->min_p, 0.0f, 1.0f);
+    if (!status) status = refuse_float(port, where, "repeat_penalty", c->repeat_penalty, 0.1f, 10.0f);
+    if (!status) status = refuse_outside(port, where, "repeat_last", c->repeat_last, 0, REPEAT_LAST_MAX);
+    if (!status) status = check_stops(c, port);
+    if (status) return status;
     if (c->temperature != 0.0f) s.inverse_temperature = 1.0f / c->temperature;
     if (c->repeat_penalty != 0.0f && c->repeat_penalty != 1.0f) s.inverse_penalty = 1.0f / c->repeat_penalty;
     if (c->repeat_last) s.repeat_last = c->repeat_last;
@@ -49,9 +61,9 @@ static apus_status read_settings(struct sampler *sampler, const apus_sampling *s
     return APUS_OK;
 }
 
-apus_status sampler_open(struct sampler *sampler, const apus_sampling *sampling) {
+apus_status sampler_open(struct sampler *sampler, const apus_sampling *sampling, const apus_port *port) {
     uint64_t fenv = fenv_enter();
-    apus_status status = read_settings(sampler, sampling);
+    apus_status status = read_settings(sampler, sampling, port);
     fenv_leave(fenv);
     return status;
 }

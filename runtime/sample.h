@@ -18,8 +18,8 @@ struct sampler {
 };
 
 /* Checks the settings, stop texts included, against the ranges of apus.h (NaN is outside of all) and fills *sampler, or
- * APUS_E_ARGUMENT and leaves it. Rounds to nearest whatever the caller's float environment. */
-apus_status sampler_open(struct sampler *sampler, const apus_sampling *sampling);
+ * APUS_E_ARGUMENT, says why to port (NULL: to nobody) and leaves it. Rounds to nearest whatever the caller's float environment. */
+apus_status sampler_open(struct sampler *sampler, const apus_sampling *sampling, const apus_port *port);
 
 /* Bytes of scratch that sample_pick takes; the scratch is 8-aligned. */
 size_t sample_scratch_bytes(uint32_t vocab);

@@ -7,6 +7,7 @@
  *
  * Rows past `evaluated` in the last panel are saved as zero, so that equal contexts give equal bytes. */
 #include "hal/scalar.h"
+#include "runtime/refuse.h"
 #include "runtime/session.h"
 
 struct state_header {
@@ -44,10 +45,12 @@ static void clear_tail(uint8_t *head, uint32_t evaluated, uint32_t slots, uint32
 
 APUS_API apus_status apus_save(const apus_session *s, void *data, size_t capacity, size_t *bytes) {
     apus_status status = session_look(s);
+    if (!status) status = refuse_null(&s->model->port, "apus_save", "bytes", bytes);
     if (status) return status;
-    if (!bytes) return APUS_E_ARGUMENT;
+    const apus_port *port = &s->model->port;
     uint64_t need = state_bytes(s, s->target.evaluated);
-    if (data && capacity < need) return APUS_E_SPACE;
+    if (data && capacity < need)
+        return refuse(port, APUS_E_SPACE, "apus_save", "capacity is #, and the state takes # bytes", CHECK_NUMBERS(capacity, need));
     *bytes = (size_t)need;
     if (!data) return APUS_OK;
     uint32_t slots = round_up(s->target.evaluated, 16), hd = s->target.hal.model->head_dim;
@@ -85,38 +88,57 @@ static int scales_good(const uint8_t *scales, uint32_t count) {
 }
 
 /* Everything that can be wrong with a saved state. */
-static apus_status check(const apus_session *s, const uint8_t *data, size_t bytes, struct state_header *header) {
-    uint64_t hash;
-    if (bytes < sizeof *header + 8) return APUS_E_FORMAT;
+static const char where[] = "saved state";
+
+static apus_status check_header(const apus_session *s, const uint8_t *data, size_t bytes, struct state_header *header) {
+    const apus_port *port = &s->model->port;
+    uint64_t hash, ours = model_blob(s->model)->header->model_hash;
+    if (bytes < sizeof *header + 8)
+        return refuse(port, APUS_E_FORMAT, where, "# bytes are fewer than any state has", CHECK_NUMBERS(bytes));
     memcpy(header, data, sizeof *header);
-    if (memcmp(header->magic, "APST", 4)) return APUS_E_FORMAT;
-    if (header->version != STATE_VERSION) return APUS_E_VERSION;
-    if (header->model_hash != model_blob(s->model)->header->model_hash) return APUS_E_MISMATCH;
+    if (memcmp(header->magic, "APST", 4)) return refuse(port, APUS_E_FORMAT, where, "it does not begin with APST", NULL);
+    if (header->version != STATE_VERSION)
+        return refuse(port, APUS_E_VERSION, where, "version is #, must be #", CHECK_NUMBERS(header->version, STATE_VERSION));
+    if (header->model_hash != ours)
+        return refuse(port, APUS_E_MISMATCH, where, "it is of the model $, and the session's is $", CHECK_NUMBERS(header->model_hash, ours));
     if (header->bytes != bytes || header->zero || header->evaluated > BLOB_POSITIONS_MAX || state_bytes(s, header->evaluated) != bytes)
-        return APUS_E_FORMAT;
+        return refuse(port, APUS_E_FORMAT, where, "it has # bytes, and its header tells of # for # positions",
+                      CHECK_NUMBERS(bytes, header->bytes, header->evaluated));
     memcpy(&hash, data + bytes - 8, 8);
-    if (hash64(data, bytes - 8) != hash) return APUS_E_FORMAT;
-    if (header->evaluated > s->context) return APUS_E_CONTEXT;
+    if (hash64(data, bytes - 8) != hash) return refuse(port, APUS_E_FORMAT, where, "it is damaged: its hash differs", NULL);
+    if (header->evaluated > s->context)
+        return refuse(port, APUS_E_CONTEXT, where, "it has # positions, and the session's context holds #",
+                      CHECK_NUMBERS(header->evaluated, s->context));
+    return APUS_OK;
+}
+
+static apus_status check(const apus_session *s, const uint8_t *data, size_t bytes, struct state_header *header) {
+    const apus_port *port = &s->model->port;
+    apus_status status = check_header(s, data, bytes, header);
+    if (status) return status;
     const uint8_t *at = data + sizeof *header;
+    uint32_t vocab = s->target.hal.model->vocab;
     for (uint32_t i = 0; i < header->evaluated; i++) {
         int32_t id;
         memcpy(&id, at + i * 4, 4);
-        if (id < 0 || (uint32_t)id >= s->target.hal.model->vocab) return APUS_E_FORMAT;
+        if (id < 0 || (uint32_t)id >= vocab)
+            return refuse(port, APUS_E_FORMAT, where, "id # is ~, must be 0 to #", CHECK_NUMBERS(i, (uint64_t)(int64_t)id, vocab - 1));
     }
     uint32_t padding = 0;
     if (header->evaluated % 2) memcpy(&padding, at + (size_t)header->evaluated * 4, 4);
-    if (padding) return APUS_E_FORMAT;
+    if (padding) return refuse(port, APUS_E_FORMAT, where, "bytes behind the ids are not zero", NULL);
     at += ((uint64_t)header->evaluated * 4 + 7) & ~7ull;
     uint32_t slots = round_up(header->evaluated, 16);
     for (uint64_t h = 0; h < kv_heads_of(s); h++, at += head_bytes(s, slots))
-        if (!scales_good(at + (uint64_t)slots * s->target.hal.model->head_dim * 2, slots * 2)) return APUS_E_FORMAT;
+        if (!scales_good(at + (uint64_t)slots * s->target.hal.model->head_dim * 2, slots * 2))
+            return refuse(port, APUS_E_FORMAT, where, "a scale of head # is out of range", CHECK_NUMBERS(h));
     return APUS_OK;
 }
 
 static apus_status restore(apus_session *s, const void *data, size_t bytes) {
     struct state_header header;
-    if (!data) return APUS_E_ARGUMENT;
-    apus_status status = check(s, data, bytes, &header);
+    apus_status status = refuse_null(&s->model->port, "apus_restore", "data", data);
+    if (!status) status = check(s, data, bytes, &header);
     if (status) return status;
     uint32_t slots = round_up(header.evaluated, 16), hd = s->target.hal.model->head_dim;
     const uint8_t *at = (const uint8_t *)data + sizeof header;

@@ -290,6 +290,7 @@ apus_status blob_open(struct blob *blob, const void *data, size_t size, char why
     check_at(&r.c, "header", CHECK_NO_INDEX, NULL);
     if (!check_equal(&r.c, "version", r.blob.header->version, BLOB_VERSION)) return APUS_E_VERSION;
     if (!blob_holds(&r)) return APUS_E_FORMAT;
+    r.blob.mark = blob_mark(&r.blob);
     *blob = r.blob;
     return APUS_OK;
 }

@@ -15,6 +15,7 @@
 
 /* What apus_blob holds; all pointers lead into the caller's data. */
 struct blob {
+    uint64_t mark; /* blob_mark: a view that blob_open has filled */
     const struct blob_header *header;
     const struct blob_model *model;
     const struct blob_layer *layers;   /* [model->layers] */
@@ -24,10 +25,17 @@ struct blob {
     const char *text;
     const uint8_t *weights;
     struct vocab vocab;
+    void (*log)(void *user, int level, const char *text); /* of the port that the blob was opened with */
+    void *log_user;
 };
 
 /* apus_blob is storage for a struct blob. */
 static inline const struct blob *blob_of(const apus_blob *b) { return (const struct blob *)(const void *)b; }
+
+static inline uint64_t blob_mark(const struct blob *b) { return (uint64_t)(uintptr_t)b->header ^ 0x9a55c0de4150b10bu; }
+
+/* NULL for no blob, and for one that was zeroed, or left as it was, and never opened. */
+static inline const struct blob *blob_opened(const apus_blob *b) { return b && blob_of(b)->mark == blob_mark(blob_of(b)) ? blob_of(b) : NULL; }
 
 /* Fills *blob or leaves it untouched. data: BLOB_ALIGN-aligned (else APUS_E_ARGUMENT), size: exactly the blob's. why gets one sentence on
  * failure: "tensor 12 (layer.1.q): cols is 575, must be 576". APUS_E_FORMAT, APUS_E_VERSION. */

@@ -20,6 +20,41 @@ static void put_number(struct sentence *s, uint64_t n, unsigned base) {
     while (count) put(s, digit[--count]);
 }
 
+static void put_signed(struct sentence *s, int64_t n) {
+    if (n < 0) put(s, '-');
+    put_number(s, n < 0 ? 0 - (uint64_t)n : (uint64_t)n, 10);
+}
+
+/* Six significant digits: enough to recognise a setting. */
+static void put_float(struct sentence *s, uint32_t bits) {
+    union {
+        uint32_t b;
+        float x;
+    } w = {.b = bits & 0x7fffffffu};
+    if (bits >> 31) put(s, '-');
+    if (w.b >= 0x7f800000u || w.b == 0) {
+        put_text(s, w.b == 0 ? "0" : w.b == 0x7f800000u ? "infinity" : "NaN");
+        return;
+    }
+    double x = (double)w.x;
+    int exponent = 0, count = 6;
+    for (; x >= 10.0; exponent++) x /= 10.0;
+    for (; x < 1.0; exponent--) x *= 10.0;
+    uint32_t n = (uint32_t)(x * 1e5 + 0.5);
+    if (n == 1000000) n = 100000, exponent++;
+    char digit[6];
+    for (int i = 5; i >= 0; i--, n /= 10) digit[i] = (char)('0' + n % 10);
+    while (count > 1 && digit[count - 1] == '0') count--;
+    int plain = exponent >= -5 && exponent <= 8, point = plain ? exponent : 0; /* it stands behind this digit */
+    for (int i = point < 0 ? point : 0; i < count || i <= point; i++) {
+        put(s, i >= 0 && i < count ? digit[i] : '0');
+        if (i == point && i + 1 < count) put(s, '.');
+    }
+    if (plain) return;
+    put(s, 'e');
+    put_signed(s, exponent);
+}
+
 void check_at(struct check *c, const char *where, uint32_t index, const char *name) {
     c->where = where;
     c->index = index;
@@ -45,6 +80,10 @@ bool check_fail(struct check *c, const char *text, const char *name, const uint6
         } else if (*text == '$') {
             put_text(&s, "0x");
             put_number(&s, *numbers++, 16);
+        } else if (*text == '~') {
+            put_signed(&s, (int64_t)*numbers++);
+        } else if (*text == '%') {
+            put_float(&s, (uint32_t)*numbers++);
         } else if (*text == '@') {
             put_text(&s, name);
         } else {

@@ -25,7 +25,8 @@ bool check_hash(struct check *c, const char *field, uint64_t found, uint64_t exp
 bool check_range(struct check *c, const char *field, uint64_t found, uint64_t low, uint64_t high);
 bool check_multiple(struct check *c, const char *field, uint64_t found, uint64_t of);
 
-/* Writes the sentence and returns false. In text, # stands for the next of numbers in decimal, $ in hexadecimal, @ for name. */
+/* Writes the sentence and returns false. In text, # stands for the next of numbers in decimal, ~ in decimal with a sign (it is an
+ * int64_t), $ in hexadecimal, % as a float (it is the float's bits), @ for name. */
 bool check_fail(struct check *c, const char *text, const char *name, const uint64_t *numbers);
 #define CHECK_NUMBERS(...) ((const uint64_t[]){__VA_ARGS__})
 

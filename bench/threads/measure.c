@@ -82,8 +82,8 @@ int main(int argc, char **argv) {
     struct result r = {0};
     apus_map map;
     apus_blob blob;
-    apus_info info;
-    apus_memory need;
+    apus_info info = {.size = sizeof info};
+    apus_memory need = {.size = sizeof need};
     apus_model *model;
     apus_session *session;
     if (!parse(argc, argv, &c)) {

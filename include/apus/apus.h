@@ -3,8 +3,14 @@
  * The whole public API. Rules that hold for every call:
  *  - No call allocates memory, prints, exits, reads the environment or keeps global state.
  *  - Status codes: < 0 failed and nothing the caller can see has changed, 0 done, > 0 done and says more. Values are never renumbered.
- *  - Structs that the caller fills begin with `uint32_t size` (sizeof the struct); members past that size read as zero, and zero
- *    means the default unless said otherwise. A size of 0 or larger than this library's own struct is APUS_E_ARGUMENT.
+ *  - Structs begin with `uint32_t size`, which the caller sets to sizeof the struct, whether the library reads or fills it. Of a
+ *    shorter one (an older header's) members past its size read as zero, and zero means the default unless said otherwise; they are
+ *    not written. Of a longer one (a newer header's) what this library does not know must be zero where it reads, and becomes zero
+ *    where it fills. Sizes go by the struct's alignment up to 4096; others, 0 among them, are APUS_E_ARGUMENT. apus_part and
+ *    apus_stop, which come in arrays, and the views apus_blob and apus_map have no size and do not change.
+ *  - What is refused is said: the log of the model's port (of the blob's, where a call has no model) gets one sentence with the field,
+ *    what it holds and what it may hold. Not where no log can be found: the model, session or blob itself is NULL or was never opened,
+ *    or the size of the struct that names the port is wrong. Asking for a size (capacity 0 or data NULL) is no fault and says nothing.
  *  - A session is used by one thread at a time, except apus_cancel. Blobs and models are read-only and may be shared by sessions on
  *    any threads.
  *  - A callback (apus_logits_fn, the port's functions) calls nothing of a session but apus_cancel, closes no model, and returns: no
@@ -96,13 +102,15 @@ typedef struct apus_blob {
 
 /* Checks the structure of `size` bytes at `data` (4096-aligned; must outlive the blob and everything opened from it) and fills *blob.
  * Everything but the weight bytes is checked here, in time linear in that part; weight bytes are safe in every bit pattern.
- * port may be NULL; its log gets one sentence on failure. APUS_E_FORMAT, APUS_E_VERSION, APUS_E_ARGUMENT (alignment). */
+ * port may be NULL; its log gets one sentence on failure, and why later calls on this blob are refused: log and user are kept in *blob
+ * and must stay usable as long as it is. APUS_E_FORMAT, APUS_E_VERSION, APUS_E_ARGUMENT (alignment). */
 APUS_API apus_status apus_blob_open(apus_blob *blob, const void *data, size_t size, const apus_port *port);
 
 /* Recomputes the hash of every section, weights included (reads the whole blob). section gets the failing section's name, or NULL. */
 APUS_API apus_status apus_blob_verify(const apus_blob *blob, const char **section);
 
 typedef struct apus_layer_info {
+    uint32_t size;
     uint32_t heads;    /* query heads; 0 where the layer has no attention */
     uint32_t kv_heads; /* divides heads */
     uint32_t head_dim;
@@ -110,6 +118,7 @@ typedef struct apus_layer_info {
 } apus_layer_info;
 
 typedef struct apus_tensor_info {
+    uint32_t size;
     const char *name;  /* "layer.3.ffn_down"; valid while the blob is, not longer than 63 bytes */
     const char *type;  /* "w4", "w8", or "row8": the embedding, 8 bits */
     uint32_t rows, cols;
@@ -118,6 +127,7 @@ typedef struct apus_tensor_info {
 
 /* What a blob says of itself. Strings belong to the blob's data, are zero-terminated and may be empty. */
 typedef struct apus_info {
+    uint32_t size;
     const char *name;         /* of the model */
     const char *architecture; /* as the source named it: "LlamaForCausalLM", "llama" ... */
     const char *provenance;   /* what the packer was given and did */
@@ -128,10 +138,10 @@ typedef struct apus_info {
     uint64_t model_hash;
     uint32_t layers, dim, vocab, max_positions;
     uint32_t tensors;
+    uint32_t end_tokens;   /* count of ids that end a generation, eos included */
     const char *tokenizer; /* "spm" or "bpe" */
     int add_bos;           /* a prompt begins with bos */
     int32_t bos, eos;      /* -1 where the model has none */
-    uint32_t end_tokens;   /* count of ids that end a generation, eos included */
 } apus_info;
 
 APUS_API apus_status apus_describe(const apus_blob *blob, apus_info *info);
@@ -178,8 +188,9 @@ APUS_API apus_status apus_detokenize(const apus_blob *blob, const int32_t *ids, 
 /* --------------------------------------------------------------------------------------------------------------- memory -- */
 
 typedef struct apus_memory {
+    uint32_t size;
+    uint32_t alignment;    /* of the arena's first byte */
     uint64_t bytes;        /* of the arena, exactly enough */
-    uint32_t alignment;    /* of its first byte */
     uint64_t driver_bytes; /* what drivers will take besides; 0 on the CPU */
 } apus_memory;
 
@@ -281,7 +292,7 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
 /* Not from a callback: it does nothing while a call is in progress, and the session stays open. */
 APUS_API void apus_close(apus_session *session);
 
-/* What the session reckons with by now, with *costs's size filled in. */
+/* What the session reckons with by now. */
 APUS_API apus_status apus_get_costs(const apus_session *session, apus_costs *costs);
 
 /* Makes the parts the whole context: keeps the longest common prefix with what is there and evaluates the rest in chunks.
@@ -345,6 +356,7 @@ APUS_API const char *apus_stop_reason_text(apus_stop_reason reason);
 
 /* What one round gave. Everything belongs to the session and is valid until its next call. */
 typedef struct apus_piece {
+    uint32_t size;
     const char *text; /* whole UTF-8 characters; bytes that are part of none come as they are, unfinished ones when the generation ends */
     size_t bytes;     /* may be 0: a character or a stop text may be incomplete */
     const int32_t *ids;
@@ -364,7 +376,8 @@ APUS_API apus_status apus_eval(apus_session *session, const int32_t *ids, size_t
 /* Forgets all ids from `position` on (0 .. the count of apus_ids). */
 APUS_API apus_status apus_rewind(apus_session *session, size_t position);
 
-typedef struct apus_stats_t {
+typedef struct apus_session_stats {
+    uint32_t size;
     uint64_t positions;      /* evaluated; the context (apus_ids) may hold one id more, the last one chosen */
     uint64_t reused;         /* positions the last apus_prompt found in place */
     uint64_t prompt_tokens;  /* positions the last apus_prompt and the apus_append calls after it evaluated */
@@ -397,11 +410,11 @@ typedef struct apus_stats_t {
     uint64_t ahead_kept;      /* and proposals that were there when their round began */
     const char *second_engine; /* NULL, or what computed the layers from */
     uint32_t second_from;      /* this one on, where `engine` computed those before */
-} apus_stats_t;
-APUS_API apus_status apus_stats(const apus_session *session, apus_stats_t *stats);
+} apus_session_stats;
+APUS_API apus_status apus_stats(const apus_session *session, apus_session_stats *stats);
 
 /* The context (ids and KV rows, not a running generation) as bytes bound to the model and the format version: the evaluated positions
- * (apus_stats_t.positions), so the last id chosen is not in it and is appended by the caller if it is wanted. apus_save with data NULL gives
+ * (apus_session_stats.positions), so the last id chosen is not in it and is appended by the caller if it is wanted. apus_save with data NULL gives
  * the size alone; APUS_E_SPACE where capacity is less. apus_restore checks everything before it changes anything: APUS_E_FORMAT,
  * APUS_E_VERSION, APUS_E_MISMATCH for another model, APUS_E_CONTEXT for more positions than this session holds. data: any alignment. */
 APUS_API apus_status apus_save(const apus_session *session, void *data, size_t capacity, size_t *bytes);

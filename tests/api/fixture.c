@@ -45,7 +45,7 @@ void api_model_close(struct api_model *m) {
 
 void api_open(struct api_session *s, const struct api_model *m, uint32_t context, uint32_t threads, uint32_t chunk) {
     apus_config config = {.size = sizeof config, .model = m->model, .context = context, .threads = threads, .chunk = chunk};
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     assert_int_equal(apus_measure(&config, &need), APUS_OK);
     s->arena = guarded_take(need.bytes, need.alignment);
     assert_int_equal(apus_open(&s->session, &config, s->arena.at, need.bytes), APUS_OK);
@@ -77,7 +77,7 @@ uint64_t api_hash(uint64_t hash, const void *data, size_t bytes) {
 struct api_view api_look(const struct api_session *s) {
     const int32_t *ids;
     size_t count;
-    apus_stats_t stats;
+    apus_session_stats stats = {.size = sizeof stats};
     assert_int_equal(apus_ids(s->session, &ids, &count), APUS_OK);
     assert_int_equal(apus_stats(s->session, &stats), APUS_OK);
     assert_true(stats.positions <= count); /* the last id of a generation, and what a deadline left of a prompt, are not evaluated yet */
@@ -93,7 +93,7 @@ void api_assert_same(struct api_view before, const struct api_session *s) {
 
 uint64_t api_generate(const struct api_session *s, uint32_t tokens, int32_t *ids) {
     apus_sampling greedy = {.size = sizeof greedy, .max_tokens = tokens, .ignore_end = 1, .want_hash = 1};
-    apus_piece piece;
+    apus_piece piece = {.size = sizeof piece};
     uint32_t got = 0;
     assert_int_equal(apus_begin(s->session, &greedy), APUS_OK);
     do {
@@ -103,7 +103,7 @@ uint64_t api_generate(const struct api_session *s, uint32_t tokens, int32_t *ids
     } while (!piece.stop);
     assert_int_equal(piece.stop, APUS_STOP_LENGTH);
     assert_int_equal(got, tokens);
-    apus_stats_t stats;
+    apus_session_stats stats = {.size = sizeof stats};
     assert_int_equal(apus_stats(s->session, &stats), APUS_OK);
     return stats.logits_hash;
 }
@@ -130,11 +130,12 @@ void api_model_open(struct api_model *m, int which, apus_cpu cpu) {
     memcpy(m->bytes.at, blob, bytes);
     free(blob);
     assert_int_equal(apus_blob_open(&m->blob, m->bytes.at, bytes, NULL), APUS_OK);
+    m->info.size = sizeof m->info;
     assert_int_equal(apus_describe(&m->blob, &m->info), APUS_OK);
 
     apus_model_config config = {
         .size = sizeof config, .blob = &m->blob, .port = api_port(), .cpu = cpu};
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
     m->memory = guarded_take(need.bytes, need.alignment);
     assert_int_equal(apus_model_open(&m->model, &config, m->memory.at, need.bytes), APUS_OK);

@@ -89,7 +89,7 @@ static void history_does_not_matter(void **state) {
 
         /* from another context with a common beginning, and back */
         assert_int_equal(API_PROMPT(&s, other, POSITIONS), APUS_OK);
-        apus_stats_t stats;
+        apus_session_stats stats = {.size = sizeof stats};
         assert_int_equal(apus_stats(s.session, &stats), APUS_OK);
         assert_in_range(stats.reused, 20, POSITIONS - 1);
         assert_int_equal(stats.prompt_tokens, POSITIONS - stats.reused);

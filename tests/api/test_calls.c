@@ -26,7 +26,7 @@ static void call_everything(apus_session *s) {
     const apus_sampling sampling = {.size = sizeof sampling};
     struct {
         apus_piece piece;
-        apus_stats_t stats;
+        apus_session_stats stats;
         const int32_t *ids;
         size_t count, done, bytes;
         float logits[512];
@@ -94,7 +94,7 @@ static apus_status lost_submit(void *memory, const struct hal_pass *pass, uint64
 static uint64_t history(const struct api_model *m, int calls) {
     struct api_session s;
     int32_t ids[PROMPT];
-    apus_piece piece;
+    apus_piece piece = {.size = sizeof piece};
     size_t bytes, got = 0;
     float logits[2 * 512];
     api_ids(m, 3, ids, PROMPT);
@@ -110,7 +110,7 @@ static uint64_t history(const struct api_model *m, int calls) {
         got += piece.count;
     } while (!piece.stop);
     assert_int_equal(got, 1);
-    apus_stats_t stats;
+    apus_session_stats stats = {.size = sizeof stats};
     assert_int_equal(apus_stats(s.session, &stats), APUS_OK);
     struct api_view view = api_look(&s);
     uint64_t hash = api_hash(stats.logits_hash, &view, sizeof view);

@@ -109,9 +109,9 @@ static void blobs_are_checked(void **state) {
     assert_null(section);
     assert_int_equal(apus_blob_verify(NULL, &section), APUS_E_ARGUMENT);
 
-    apus_info info;
-    apus_layer_info layer;
-    apus_tensor_info tensor;
+    apus_info info = {.size = sizeof info};
+    apus_layer_info layer = {.size = sizeof layer};
+    apus_tensor_info tensor = {.size = sizeof tensor};
     int32_t id;
     assert_int_equal(apus_describe(NULL, &info), APUS_E_ARGUMENT);
     assert_int_equal(apus_describe(&r->m.blob, NULL), APUS_E_ARGUMENT);
@@ -212,7 +212,7 @@ static void model_configs_are_checked(void **state) {
     struct ready *r = *state;
     const apus_model_config good = {.size = sizeof good, .blob = &r->m.blob};
     apus_model_config config = good;
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     assert_int_equal(apus_model_measure(&good, &need), APUS_OK);
     assert_int_equal(apus_model_measure(NULL, &need), APUS_E_ARGUMENT);
     assert_int_equal(apus_model_measure(&good, NULL), APUS_E_ARGUMENT);
@@ -241,7 +241,7 @@ static void model_configs_are_checked(void **state) {
 static void session_configs_are_checked(void **state) {
     struct ready *r = *state;
     const apus_config good = {.size = sizeof good, .model = r->m.model};
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     assert_int_equal(apus_measure(&good, &need), APUS_OK);
     assert_int_equal(apus_measure(NULL, &need), APUS_E_ARGUMENT);
     assert_int_equal(apus_measure(&good, NULL), APUS_E_ARGUMENT);
@@ -293,7 +293,7 @@ static void calls_come_in_order(void **state) {
     struct ready *r = *state;
     apus_session *s = r->s.session;
     apus_sampling greedy = {.size = sizeof greedy, .max_tokens = 2, .ignore_end = 1};
-    apus_piece piece;
+    apus_piece piece = {.size = sizeof piece};
     assert_int_equal(apus_begin(s, &greedy), APUS_E_ORDER);
     assert_int_equal(apus_next(s, &piece), APUS_E_ORDER);
     assert_int_equal(API_PROMPT(&r->s, r->ids, PROMPT), APUS_OK);
@@ -375,7 +375,7 @@ static void prompts_are_checked(void **state) {
 
     const int32_t *ids;
     size_t count;
-    apus_stats_t stats;
+    apus_session_stats stats = {.size = sizeof stats};
     assert_int_equal(apus_ids(NULL, &ids, &count), APUS_E_ARGUMENT);
     assert_int_equal(apus_ids(s, NULL, &count), APUS_E_ARGUMENT);
     assert_int_equal(apus_ids(s, &ids, NULL), APUS_E_ARGUMENT);
@@ -450,7 +450,7 @@ static void sampling_is_checked(void **state) {
     /* A refused begin leaves the generation before it as it was. */
     apus_sampling greedy = {.size = sizeof greedy, .max_tokens = 5, .ignore_end = 1}, bad = greedy;
     bad.temperature = NAN;
-    apus_piece piece;
+    apus_piece piece = {.size = sizeof piece};
     assert_int_equal(apus_begin(s, &greedy), APUS_OK);
     assert_int_equal(apus_next(s, &piece), APUS_OK);
     assert_int_equal(apus_begin(s, &bad), APUS_E_ARGUMENT);
@@ -504,7 +504,7 @@ static void cancel_and_deadline_keep_what_was_done(void **state) {
 
     /* a generation says why it stopped */
     apus_sampling greedy = {.size = sizeof greedy, .max_tokens = 5, .ignore_end = 1};
-    apus_piece piece;
+    apus_piece piece = {.size = sizeof piece};
     assert_int_equal(apus_begin(s, &greedy), APUS_OK);
     apus_cancel(s);
     assert_int_equal(apus_next(s, &piece), APUS_OK);
@@ -521,7 +521,7 @@ static void generation_ends_with_the_context(void **state) {
     apus_session *s = r->s.session;
     assert_int_equal(API_PROMPT(&r->s, r->ids, CONTEXT - 3), APUS_OK);
     apus_sampling greedy = {.size = sizeof greedy, .max_tokens = CONTEXT, .ignore_end = 1};
-    apus_piece piece;
+    apus_piece piece = {.size = sizeof piece};
     size_t got = 0;
     assert_int_equal(apus_begin(s, &greedy), APUS_OK);
     do {
@@ -552,7 +552,7 @@ static void the_callback_rules(void **state) {
     for (int hot = 0; hot < 2; hot++) {
         apus_sampling sampling = {
             .size = sizeof sampling, .temperature = hot ? 1.5f : 0, .max_tokens = 3, .logits = only_one, .logits_user = &wanted};
-        apus_piece piece;
+        apus_piece piece = {.size = sizeof piece};
         assert_int_equal(apus_begin(s, &sampling), APUS_OK);
         do {
             assert_int_equal(apus_next(s, &piece), APUS_OK);

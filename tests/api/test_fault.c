@@ -78,7 +78,7 @@ static void make_faulty(struct api_model *m, const struct hal_engine *engine, in
 
 static uint64_t run(const struct api_model *m, const int32_t *ids, const char **engine) {
     struct api_session s;
-    apus_stats_t stats;
+    apus_session_stats stats = {.size = sizeof stats};
     int32_t made[TOKENS];
     api_open(&s, m, CONTEXT, 1, CHUNK);
     assert_int_equal(API_PROMPT(&s, ids, POSITIONS), APUS_OK);

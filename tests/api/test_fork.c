@@ -20,7 +20,7 @@ static void child_goes_on(uint32_t threads, int shared, int pause_ms) {
     struct api_session s;
     apus_pool *pool = NULL;
     struct guarded memory = {0};
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     api_model_open(&m, 0, APUS_CPU_BEST);
     if (shared) {
         apus_pool_config pc = {.size = sizeof pc, .threads = threads, .port = api_port()};

@@ -29,7 +29,7 @@ static void a_session_fits_exactly(void **state) {
             if (i % 2) config.draft = draft.model;
             config.size = sizeof config;
             config.model = m.model;
-            apus_memory need, again;
+            apus_memory need = {.size = sizeof need}, again = {.size = sizeof again};
             assert_int_equal(apus_measure(&config, &need), APUS_OK);
             assert_int_equal(apus_measure(&config, &again), APUS_OK);
             assert_memory_equal(&need.bytes, &again.bytes, sizeof need.bytes);
@@ -45,7 +45,7 @@ static void a_session_fits_exactly(void **state) {
             assert_int_equal(apus_open(&session, &config, arena.at, need.bytes), APUS_OK);
 
             /* used to its limits: the whole context in one prompt, and what fits after it */
-            apus_stats_t stats;
+            apus_session_stats stats = {.size = sizeof stats};
             assert_int_equal(apus_stats(session, &stats), APUS_OK);
             assert_int_equal(stats.arena_bytes, need.bytes);
             int32_t ids[512];
@@ -54,7 +54,7 @@ static void a_session_fits_exactly(void **state) {
             apus_part part = api_ids_part(ids, stats.context);
             assert_int_equal(apus_prompt(session, &part, 1, 0), APUS_OK);
             apus_sampling greedy = {.size = sizeof greedy, .ignore_end = 1};
-            apus_piece piece;
+            apus_piece piece = {.size = sizeof piece};
             assert_int_equal(apus_begin(session, &greedy), APUS_OK);
             do assert_int_equal(apus_next(session, &piece), APUS_OK);
             while (!piece.stop);
@@ -72,7 +72,7 @@ static void a_model_fits_exactly(void **state) {
     struct api_model m;
     api_model_open(&m, 0, APUS_CPU_BEST);
     apus_model_config config = {.size = sizeof config, .blob = &m.blob};
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
     struct guarded memory = guarded_take(need.bytes, need.alignment);
     apus_model *model = (apus_model *)&m, *untouched = model;
@@ -129,7 +129,7 @@ static void float_environment_is_left_alone(void **state) {
                 const char *section;
                 KEEPS(apus_blob_verify(&blob, &section));
                 apus_model_config mc = {.size = sizeof mc, .blob = &blob, .port = apus_port_host()};
-                apus_memory need;
+                apus_memory need = {.size = sizeof need};
                 KEEPS(apus_model_measure(&mc, &need));
                 struct guarded memory = guarded_take(need.bytes, need.alignment);
                 apus_model *model;
@@ -162,13 +162,13 @@ static void float_environment_is_left_alone(void **state) {
                                           .ignore_end = 1,
                                           .want_hash = 1};
                 KEEPS(apus_begin(session, &sampling));
-                apus_piece piece;
+                apus_piece piece = {.size = sizeof piece};
                 do {
                     KEEPS(apus_next(session, &piece));
                     hash[odd] = api_hash(hash[odd], piece.ids, piece.count * sizeof *piece.ids);
                     hash[odd] = api_hash(hash[odd], piece.log_probs, piece.count * sizeof *piece.log_probs);
                 } while (!piece.stop);
-                apus_stats_t stats;
+                apus_session_stats stats = {.size = sizeof stats};
                 KEEPS(apus_stats(session, &stats));
                 hash[odd] = api_hash(hash[odd], &stats.logits_hash, sizeof stats.logits_hash);
                 unsigned char state_bytes[1 << 17];

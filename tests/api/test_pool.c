@@ -16,7 +16,7 @@ struct shared_pool {
 static struct shared_pool pool_of(uint32_t threads) {
     struct shared_pool p;
     apus_pool_config config = {.size = sizeof config, .threads = threads, .port = api_port()};
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     assert_int_equal(apus_pool_measure(&config, &need), APUS_OK);
     assert_int_equal(need.driver_bytes, 0);
     p.memory = guarded_take(need.bytes, need.alignment);
@@ -37,7 +37,7 @@ static void open_on(struct api_session *s, const struct api_model *m, apus_pool 
                           .chunk = 32,
                           .threads = threads,
                           .pool = pool};
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     assert_int_equal(apus_measure(&config, &need), APUS_OK);
     s->arena = guarded_take(need.bytes, need.alignment);
     assert_int_equal(apus_open(&s->session, &config, s->arena.at, need.bytes), APUS_OK);
@@ -60,7 +60,7 @@ static uint64_t use(const struct api_session *s, const struct api_model *m, uint
 static void what_is_wrong_is_refused(void **state) {
     (void)state;
     apus_pool *pool = NULL;
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     static _Alignas(64) unsigned char memory[64 * 1024];
     apus_pool_config config = {.size = sizeof config, .threads = 2, .port = api_port()};
     assert_int_equal(apus_pool_measure(NULL, &need), APUS_E_ARGUMENT);
@@ -109,13 +109,13 @@ static void the_arena_has_no_threads(void **state) {
     struct shared_pool p = pool_of(8);
     apus_config own = {.size = sizeof own, .model = m.model, .context = CONTEXT, .threads = 8},
                 shared = own;
-    apus_memory with, without;
+    apus_memory with = {.size = sizeof with}, without = {.size = sizeof without};
     shared.pool = p.pool;
     assert_int_equal(apus_measure(&own, &with), APUS_OK);
     assert_int_equal(apus_measure(&shared, &without), APUS_OK);
     assert_int_equal(with.bytes - without.bytes, p.memory.bytes);
     shared.threads = 0; /* all of the pool's */
-    apus_memory all;
+    apus_memory all = {.size = sizeof all};
     assert_int_equal(apus_measure(&shared, &all), APUS_OK);
     assert_int_equal(all.bytes, without.bytes);
     pool_close(&p);
@@ -187,7 +187,7 @@ static void a_pair_on_a_pool(void **state) {
                               .context = CONTEXT,
                               .proposals = 3,
                               .threads = shared ? 0 : 2};
-        apus_memory need;
+        apus_memory need = {.size = sizeof need};
         config.pool = shared ? p.pool : NULL;
         assert_int_equal(apus_measure(&config, &need), APUS_OK);
         s.arena = guarded_take(need.bytes, need.alignment);

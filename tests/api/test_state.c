@@ -128,7 +128,7 @@ static void states_with_right_hashes_are_checked(void **state) {
     struct saved t;
     save(&t, 0);
     go_elsewhere(&t);
-    apus_layer_info layer;
+    apus_layer_info layer = {.size = sizeof layer};
     assert_int_equal(apus_describe_layer(&t.m.blob, 0, &layer), APUS_OK);
     /* the first kv head's scales: behind the ids, its K and its V of 16 slots */
     const size_t scales = AT_IDS + POSITIONS * 4 + 2 * 16 * layer.head_dim;
@@ -194,7 +194,7 @@ static void any_rows_give_the_same_bits(void **state) {
         t.data = malloc(t.bytes);
         assert_non_null(t.data);
         assert_int_equal(apus_save(t.s.session, t.data, t.bytes, &t.bytes), APUS_OK);
-        apus_layer_info layer;
+        apus_layer_info layer = {.size = sizeof layer};
         size_t at = AT_IDS + POSITIONS * 4;
         for (uint32_t i = 0; i < t.m.info.layers; i++) {
             assert_int_equal(apus_describe_layer(&t.m.blob, i, &layer), APUS_OK);

@@ -14,7 +14,7 @@ static void opens_and_describes(void **state) {
     apus_blob blob;
     char why[BLOB_WHY];
     assert_int_equal(opens(size, &blob, why), APUS_OK);
-    apus_info info;
+    apus_info info = {.size = sizeof info};
     assert_int_equal(apus_describe(&blob, &info), APUS_OK);
     assert_string_equal(info.name, "tiny");
     assert_string_equal(info.architecture, "random");
@@ -31,7 +31,7 @@ static void opens_and_describes(void **state) {
     assert_int_equal(info.bos, 256);
     assert_int_equal(info.eos, EOS);
     assert_int_equal(info.end_tokens, 1);
-    apus_layer_info layer;
+    apus_layer_info layer = {.size = sizeof layer};
     assert_int_equal(apus_describe_layer(&blob, 0, &layer), APUS_OK);
     assert_int_equal(layer.heads, HEADS);
     assert_int_equal(layer.kv_heads, KV_HEADS);
@@ -40,7 +40,7 @@ static void opens_and_describes(void **state) {
     assert_int_equal(apus_describe_layer(&blob, 1, &layer), APUS_OK);
     assert_int_equal(layer.heads, 0);
     assert_int_equal(apus_describe_layer(&blob, LAYERS, &layer), APUS_E_ARGUMENT);
-    apus_tensor_info tensor;
+    apus_tensor_info tensor = {.size = sizeof tensor};
     uint64_t pass = 0, weights = 0;
     for (uint32_t i = 0; i < TENSORS; i++) {
         assert_int_equal(apus_describe_tensor(&blob, i, &tensor), APUS_OK);
@@ -65,7 +65,7 @@ static void opens_and_describes(void **state) {
 static void says_which_argument(void **state) {
     (void)state;
     apus_blob blob = {{0}};
-    apus_info info;
+    apus_info info = {.size = sizeof info};
     const char *where;
     apus_port port = {.size = sizeof port};
     assert_int_equal(apus_describe(&blob, &info), APUS_E_ARGUMENT);

@@ -26,7 +26,7 @@ static uint64_t touch_tensor(const struct blob *b, const struct blob_tensor *t) 
 }
 
 static void touch_layer(const struct blob *b, uint32_t layer) {
-    apus_layer_info l;
+    apus_layer_info l = {.size = sizeof l};
     MUST(apus_describe_layer((const apus_blob *)b, layer, &l) == APUS_OK);
     MUST(l.heads == 0 || l.heads % l.kv_heads == 0);
     uint32_t q = l.heads * l.head_dim, kv = l.kv_heads * l.head_dim, d = b->model->dim;
@@ -43,11 +43,11 @@ static void touch_layer(const struct blob *b, uint32_t layer) {
 
 uint64_t touch_blob(const apus_blob *blob) {
     const struct blob *b = blob_of(blob);
-    apus_info info;
+    apus_info info = {.size = sizeof info};
     MUST(apus_describe(blob, &info) == APUS_OK);
     uint64_t sum = strlen(info.name) + strlen(info.architecture) + strlen(info.provenance) + info.weight_bytes;
     for (uint32_t i = 0; i < info.tensors; i++) {
-        apus_tensor_info t;
+        apus_tensor_info t = {.size = sizeof t};
         MUST(apus_describe_tensor(blob, i, &t) == APUS_OK && strlen(t.name) <= 63);
         sum += touch_tensor(b, &b->tensors[i]);
     }

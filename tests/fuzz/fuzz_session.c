@@ -23,7 +23,7 @@ static void *aligned(size_t size, size_t to) {
 
 static apus_session *open_session(void) {
     apus_session *s;
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     apus_config config = {.size = sizeof config, .model = model, .context = CONTEXT, .chunk = 7, .prompt_bytes = 256};
     if (apus_measure(&config, &need)) abort();
     if (apus_open(&s, &config, aligned(need.bytes, need.alignment), need.bytes)) abort();
@@ -35,7 +35,7 @@ static void open_all(void) {
     struct tiny_spec spec = {.dim = 64, .heads = 2, .kv_heads = 1, .ffn = 64, .add_bos = 1};
     void *data = tiny_blob(&spec, &size);
     apus_blob blob;
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     if (!data || apus_blob_open(&blob, data, size, NULL)) abort();
     apus_model_config config = {.size = sizeof config, .blob = &blob};
     if (apus_model_measure(&config, &need)) abort();
@@ -76,7 +76,7 @@ static void generate(apus_session *s, struct reader *r) {
     apus_stop stop = {"ab", 2};
     apus_sampling sampling = {.size = sizeof sampling, .temperature = byte(r) % 3 * 0.7f, .top_k = byte(r) % 5, .top_p = byte(r) % 4 * 0.3f, .seed = byte(r),
                               .max_tokens = byte(r) % 20, .stops = &stop, .stops_count = byte(r) % 2, .ignore_end = byte(r) % 2};
-    apus_piece piece;
+    apus_piece piece = {.size = sizeof piece};
     if (apus_begin(s, &sampling)) return;
     for (uint32_t rounds = byte(r) % 12; rounds; rounds--) {
         if (apus_next(s, &piece)) abort();
@@ -119,9 +119,9 @@ static void step(apus_session *s, struct reader *r) {
 /* The next greedy id after what `s` holds. */
 static int32_t next_id(apus_session *s) {
     apus_sampling sampling = {.size = sizeof sampling, .want_hash = 1};
-    apus_piece piece;
+    apus_piece piece = {.size = sizeof piece};
     if (apus_begin(s, &sampling) || apus_next(s, &piece) || piece.count != 1) abort();
-    apus_stats_t stats;
+    apus_session_stats stats = {.size = sizeof stats};
     if (apus_stats(s, &stats)) abort();
     return (int32_t)(stats.logits_hash ^ (uint64_t)(uint32_t)piece.ids[0] << 32);
 }

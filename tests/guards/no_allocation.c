@@ -78,7 +78,7 @@ static void wrapping_works(void **state) {
 }
 
 static void generate(apus_session *session, const apus_sampling *sampling) {
-    apus_piece piece;
+    apus_piece piece = {.size = sizeof piece};
     QUIET(apus_begin(session, sampling));
     do QUIET(apus_next(session, &piece));
     while (!piece.stop);
@@ -92,8 +92,8 @@ static void run(int which, uint32_t threads, int with_draft) {
     threads_started = 0;
 
     apus_blob blob;
-    apus_info info;
-    apus_memory need;
+    apus_info info = {.size = sizeof info};
+    apus_memory need = {.size = sizeof need};
     apus_model *model;
     apus_session *session;
     const char *section;
@@ -135,7 +135,7 @@ static void run(int which, uint32_t threads, int with_draft) {
 
     unsigned char saved[1 << 17];
     size_t bytes = 0;
-    apus_stats_t stats;
+    apus_session_stats stats = {.size = sizeof stats};
     const int32_t *context;
     QUIET(apus_save(session, saved, sizeof saved, &bytes));
     QUIET(apus_rewind(session, 5));

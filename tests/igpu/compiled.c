@@ -16,7 +16,7 @@ static apus_blob blob;
 
 /* A model on the device, closed again after some ids; gives what was compiled if `keep_bytes`. */
 static void *open_and_run(const void *compiled, size_t bytes, struct result *result, size_t *keep_bytes) {
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     apus_model *model;
     apus_sampling sampling = sampling_of(1);
     apus_model_config config = {
@@ -82,7 +82,7 @@ static void what_callers_get_wrong(void **unused) {
     assert_int_equal(bytes, 0);
     assert_int_equal(apus_model_compiled(NULL, NULL, 0, &bytes), APUS_E_ARGUMENT);
     assert_int_equal(apus_model_compiled(cpu, NULL, 0, NULL), APUS_E_ARGUMENT);
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     apus_model_config config = {.size = sizeof config, .blob = &blob, .compiled = (const char *)&blob + 1, .compiled_bytes = 100};
     assert_int_equal(apus_model_measure(&config, &need), APUS_E_ARGUMENT);
 }

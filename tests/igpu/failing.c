@@ -138,7 +138,7 @@ static void note_sentence(void *user, int level, const char *text) {
 
 /* Opens a model and a session and generates; the first status that is not APUS_OK. */
 static apus_status run(struct result *result) {
-    apus_memory need, arena_need;
+    apus_memory need = {.size = sizeof need}, arena_need = {.size = sizeof arena_need};
     apus_model *model;
     apus_session *session;
     apus_sampling sampling = sampling_of(0);

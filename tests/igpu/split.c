@@ -18,7 +18,7 @@ static apus_status measure(const char *engine, apus_memory *need) {
 }
 
 static apus_model *open_on(const char *engine) {
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     apus_model *model;
     apus_model_config config = {.size = sizeof config, .blob = &blob, .engine = engine, .port = apus_port_host()};
     assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
@@ -66,7 +66,7 @@ static void the_same_bits(void **unused) {
             int to_cpu = (kind + (int)e) % 2;
             run(to_cpu ? model : cpu, to_cpu ? cpu : model, kind / 2 % 2 ? draft : NULL, kind, got[0], got[1]);
             for (int i = 0; i < 2; i++) assert_same(got[i], want[i][kind]);
-            const apus_stats_t *stats = &got[!to_cpu]->stats;
+            const apus_session_stats *stats = &got[!to_cpu]->stats;
             assert_true(stats->second_engine && !strncmp(engines[e], stats->engine, strlen(stats->engine)));
             assert_string_equal(strchr(engines[e], ',') + 1, stats->second_engine);
             assert_int_equal(stats->second_from, strchr(engines[e], ':')[1] - '0');
@@ -80,14 +80,14 @@ static void what_callers_get_wrong(void **unused) {
     (void)unused;
     static const char *const no_split[] = {"cpu:0,cpu", "cpu:4,cpu", "cpu:1", "cpu:,cpu", "cpu:x,cpu", "cpu:-1,cpu", "cpu:99999999999,cpu"},
                              *const no_engine[] = {"cpu:1,abacus", "abacus:1,cpu", "cpu:1,", "cpu:1,cpu:2,cpu", "an-engine-with-a-long-name", ""};
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     for (size_t i = 0; i < sizeof no_split / sizeof *no_split; i++) assert_int_equal(measure(no_split[i], &need), APUS_E_ARGUMENT);
     for (size_t i = 0; i < sizeof no_engine / sizeof *no_engine; i++) assert_int_equal(measure(no_engine[i], &need), APUS_E_UNAVAILABLE);
 }
 
 static void memory_of_its_layers(void **unused) {
     (void)unused;
-    apus_memory whole, front, back;
+    apus_memory whole = {.size = sizeof whole}, front = {.size = sizeof front}, back = {.size = sizeof back};
     if (!igpu) skip();
     assert_int_equal(measure("igpu", &whole), APUS_OK);
     assert_int_equal(measure("igpu:1,cpu", &front), APUS_OK);

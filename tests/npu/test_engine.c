@@ -61,7 +61,7 @@ static int open_npu(struct on_npu *n, int which, const char *where) {
     guarded_free(&n->m.memory);
     n->port = port();
     apus_model_config config = {.size = sizeof config, .blob = &n->m.blob, .port = &n->port, .engine = "npu", .device = where};
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     n->refused = apus_model_measure(&config, &need);
     if (!n->refused) {
         n->m.memory = guarded_take(need.bytes, need.alignment);
@@ -75,14 +75,14 @@ static int open_npu(struct on_npu *n, int which, const char *where) {
 /* Everything that a text leaves: logits, ids, cache; 0 where it could not be finished. */
 static uint64_t text(const struct api_model *m, uint32_t positions, uint32_t tokens, const char **engine) {
     struct api_session s;
-    apus_stats_t stats;
+    apus_session_stats stats = {.size = sizeof stats};
     int32_t ids[POSITIONS];
     const int32_t *made;
     size_t bytes, count;
     uint64_t hash = 0;
     api_ids(m, 5, ids, positions);
     apus_config config = {.size = sizeof config, .model = m->model, .context = CONTEXT, .threads = 2, .chunk = CHUNK};
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     assert_int_equal(apus_measure(&config, &need), APUS_OK);
     s.arena = guarded_take(need.bytes, need.alignment);
     if (apus_open(&s.session, &config, s.arena.at, need.bytes)) {
@@ -91,7 +91,7 @@ static uint64_t text(const struct api_model *m, uint32_t positions, uint32_t tok
     }
     apus_status status = API_PROMPT(&s, ids, positions);
     apus_sampling greedy = {.size = sizeof greedy, .max_tokens = tokens, .ignore_end = 1, .want_hash = 1};
-    apus_piece piece = {0};
+    apus_piece piece = {.size = sizeof piece};
     if (!status) status = apus_begin(s.session, &greedy);
     while (!status && !piece.stop) status = apus_next(s.session, &piece);
     assert_int_equal(apus_stats(s.session, &stats), APUS_OK);
@@ -243,7 +243,7 @@ static void a_second_failure_is_the_last(void **state) {
         struct api_model cpu;
         struct on_npu n;
         struct api_session on_cpu, on_npu;
-        apus_stats_t stats;
+        apus_session_stats stats = {.size = sizeof stats};
         int32_t ids[POSITIONS], want[8], got[8];
         machine(1);
         api_model_open(&cpu, 0, APUS_CPU_REF);
@@ -308,9 +308,9 @@ static void the_draft_stays_on_the_cpu(void **state) {
                               .context = CONTEXT,
                               .threads = 2,
                               .proposals = 3};
-        apus_memory need;
+        apus_memory need = {.size = sizeof need};
         struct api_session s;
-        apus_stats_t stats;
+        apus_session_stats stats = {.size = sizeof stats};
         assert_int_equal(apus_measure(&config, &need), APUS_OK);
         s.arena = guarded_take(need.bytes, need.alignment);
         assert_int_equal(apus_open(&s.session, &config, s.arena.at, need.bytes), APUS_OK);
@@ -370,7 +370,7 @@ static void contexts_are_explained(void **state) {
     sim_reset(&(struct sim_config){.generation = 2, .context_error = EINVAL});
     assert_true(open_npu(&n, 0, device(2, ",all")));
     apus_config config = {.size = sizeof config, .model = n.m.model, .context = CONTEXT};
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     apus_session *s;
     assert_int_equal(apus_measure(&config, &need), APUS_OK);
     struct guarded arena = guarded_take(need.bytes, need.alignment);

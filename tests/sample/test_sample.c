@@ -34,7 +34,7 @@ static uint32_t bits(float x) {
 static apus_status pick(const apus_sampling *c, const float *logits, uint32_t vocab, const int32_t *context, size_t context_count,
                         size_t made, uint64_t position, int32_t *id, float *log_prob) {
     struct sampler s;
-    assert_int_equal(sampler_open(&s, c), APUS_OK);
+    assert_int_equal(sampler_open(&s, c, NULL), APUS_OK);
     void *scratch = malloc(sample_scratch_bytes(vocab));
     float *copy = malloc(vocab * sizeof *copy);
     memcpy(copy, logits, vocab * sizeof *copy);
@@ -52,7 +52,7 @@ static void guesses_as_written(const apus_sampling *c, const float *logits, uint
                                uint64_t position) {
     struct sampler s;
     struct guess got = {-7, -7, -7}, want;
-    assert_int_equal(sampler_open(&s, c), APUS_OK);
+    assert_int_equal(sampler_open(&s, c, NULL), APUS_OK);
     void *scratch = malloc(sample_scratch_bytes(vocab));
     assert_int_equal(sample_guess(&s, logits, vocab, context, context_count, position, scratch, &got), APUS_OK);
     plain_guess(c, logits, vocab, context, context_count, position, &want);
@@ -385,7 +385,7 @@ static apus_status try(apus_sampling c) {
     struct sampler s, before;
     memset(&s, 0x5a, sizeof s);
     before = s;
-    apus_status status = sampler_open(&s, &c);
+    apus_status status = sampler_open(&s, &c, NULL);
     if (status) assert_memory_equal(&s, &before, sizeof s);
     return status;
 }
@@ -419,13 +419,13 @@ static void refuses_settings_out_of_range(void **state) {
     assert_int_equal(try(SET(.temperature = 100, .top_p = 1e-45f, .min_p = 1e-45f, .repeat_penalty = 10)), APUS_OK);
 #undef SET
     struct sampler s;
-    assert_int_equal(sampler_open(&s, NULL), APUS_E_ARGUMENT);
+    assert_int_equal(sampler_open(&s, NULL, NULL), APUS_E_ARGUMENT);
     apus_sampling c = {.size = 0, .temperature = 1, .top_k = 3};
-    assert_int_equal(sampler_open(&s, &c), APUS_E_ARGUMENT);
+    assert_int_equal(sampler_open(&s, &c, NULL), APUS_E_ARGUMENT);
     c.size = sizeof c + 1;
-    assert_int_equal(sampler_open(&s, &c), APUS_E_ARGUMENT);
+    assert_int_equal(sampler_open(&s, &c, NULL), APUS_E_ARGUMENT);
     c.size = offsetof(apus_sampling, top_k); /* an older caller's struct: what follows is not looked at */
-    assert_int_equal(sampler_open(&s, &c), APUS_OK);
+    assert_int_equal(sampler_open(&s, &c, NULL), APUS_OK);
     assert_int_equal(s.config.top_k, 0);
     assert_true(s.config.temperature == 1);
 }
@@ -442,9 +442,9 @@ static void settings_do_not_hear_the_float_environment(void **state) {
                            .top_p = (float)i * 0.0099f,
                            .min_p = (float)i * 0.0033f};
         struct sampler a, b;
-        assert_int_equal(sampler_open(&a, &c), APUS_OK);
+        assert_int_equal(sampler_open(&a, &c, NULL), APUS_OK);
         _mm_setcsr(wild);
-        apus_status status = sampler_open(&b, &c);
+        apus_status status = sampler_open(&b, &c, NULL);
         unsigned found = _mm_getcsr();
         _mm_setcsr(plain);
         assert_int_equal(status, APUS_OK);
@@ -456,7 +456,7 @@ static void settings_do_not_hear_the_float_environment(void **state) {
     apus_sampling c = {.size = sizeof c, .temperature = 1e-45f}; /* not 0, and below 0.01 */
     struct sampler s;
     _mm_setcsr(wild);
-    apus_status status = sampler_open(&s, &c);
+    apus_status status = sampler_open(&s, &c, NULL);
     _mm_setcsr(plain);
     assert_int_equal(status, APUS_E_ARGUMENT);
 }

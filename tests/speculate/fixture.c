@@ -14,7 +14,7 @@ void *keep(void *memory) {
 
 const apus_model *open_bytes(void *data, size_t bytes, const apus_port *port, apus_cpu cpu) {
     apus_blob blob;
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     apus_model *model;
     keep(data);
     assert_int_equal(apus_blob_open(&blob, data, bytes, NULL), APUS_OK);
@@ -45,7 +45,7 @@ const apus_model *open_relative(const struct tiny_spec *spec, uint8_t mask) {
 }
 
 apus_session *open_session(apus_config config) {
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     apus_session *s;
     config.size = sizeof config;
     if (!config.context) config.context = CONTEXT;
@@ -63,7 +63,7 @@ void close_session(apus_session *s) {
 }
 
 void generate(apus_session *s, const apus_sampling *sampling, uint32_t cancel_every, struct result *r) {
-    apus_piece piece;
+    apus_piece piece = {.size = sizeof piece};
     uint32_t rounds = 0;
     memset(r, 0, sizeof *r);
     assert_int_equal(apus_begin(s, sampling), APUS_OK);
@@ -78,6 +78,7 @@ void generate(apus_session *s, const apus_sampling *sampling, uint32_t cancel_ev
         r->bytes += piece.bytes;
     } while (!piece.stop);
     r->stop = piece.stop;
+    r->stats.size = sizeof r->stats;
     assert_int_equal(apus_stats(s, &r->stats), APUS_OK);
 }
 

@@ -15,8 +15,8 @@ static uint64_t proposed, accepted;
 static const apus_model *open_file(const char *path, uint32_t rows, uint32_t positions) {
     apus_map map;
     apus_blob blob;
-    apus_info info;
-    apus_memory need;
+    apus_info info = {.size = sizeof info};
+    apus_memory need = {.size = sizeof need};
     apus_model *model;
     assert_int_equal(apus_map_open(&map, path), 0);
     assert_int_equal(apus_blob_open(&blob, map.data, map.size, NULL), APUS_OK);

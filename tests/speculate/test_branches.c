@@ -33,7 +33,7 @@ static void shake(struct length *l) {
 
 /* generate(), shaken. */
 static void grow(apus_session *s, const apus_sampling *sampling, uint32_t cancel_every, struct result *r) {
-    apus_piece piece;
+    apus_piece piece = {.size = sizeof piece};
     uint32_t rounds = 0;
     memset(r, 0, sizeof *r);
     assert_int_equal(apus_begin(s, sampling), APUS_OK);
@@ -49,6 +49,7 @@ static void grow(apus_session *s, const apus_sampling *sampling, uint32_t cancel
         r->bytes += piece.bytes;
     } while (!piece.stop);
     r->stop = piece.stop;
+    r->stats.size = sizeof r->stats;
     assert_int_equal(apus_stats(s, &r->stats), APUS_OK);
 }
 
@@ -78,7 +79,7 @@ struct tally {
 };
 
 static void count(const struct result *r, struct tally *t) {
-    const apus_stats_t *s = &r->stats;
+    const apus_session_stats *s = &r->stats;
     assert_int_equal(s->new_tokens, s->rounds + s->accepted + s->branches_taken);
     assert_true(s->branches_taken <= s->branches && s->branches_taken <= s->rounds && s->proposed + s->branches <= 15 * s->rounds);
     t->rounds += s->rounds, t->branches += s->branches, t->taken += s->branches_taken;
@@ -89,7 +90,7 @@ static void count(const struct result *r, struct tally *t) {
 static const apus_model *open_target(apus_cpu cpu) {
     size_t bytes;
     apus_model_config config = {.size = sizeof config, .port = apus_port_host(), .cpu = cpu};
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     apus_blob blob;
     void *data = tiny_blob(&spec, &bytes);
     assert_int_equal(apus_blob_open(&blob, data, bytes, NULL), APUS_OK);

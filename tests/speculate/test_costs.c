@@ -12,7 +12,7 @@ static uint64_t ticking(void *user) {
 }
 
 static apus_costs costs_of(const apus_session *s) {
-    apus_costs costs;
+    apus_costs costs = {.size = sizeof costs};
     assert_int_equal(apus_get_costs(s, &costs), APUS_OK);
     return costs;
 }
@@ -87,9 +87,9 @@ static void supplied_costs_decide_at_first(void **unused) {
 static void wrong_costs_are_refused(void **unused) {
     (void)unused;
     const apus_model *model = open_model(&spec);
-    apus_costs costs = {.size = sizeof costs + 8};
+    apus_costs costs = {.size = sizeof costs + 4};
     apus_config config = {.size = sizeof config, .model = model, .context = 64, .costs = &costs};
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     assert_int_equal(apus_measure(&config, &need), APUS_E_ARGUMENT);
     costs.size = 0;
     assert_int_equal(apus_measure(&config, &need), APUS_E_ARGUMENT);

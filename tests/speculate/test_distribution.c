@@ -159,8 +159,8 @@ static void draw(struct draws *d, const struct chain *c, apus_config config, apu
     while (d->total < most) {
         int32_t last = (int32_t)(d->total % VOCAB);
         const apus_part part = {APUS_IDS, 0, &last, 1};
-        apus_piece piece;
-        apus_stats_t stats;
+        apus_piece piece = {.size = sizeof piece};
+        apus_session_stats stats = {.size = sizeof stats};
         assert_int_equal(apus_prompt(s, &part, 1, 0), APUS_OK);
         assert_int_equal(apus_begin(s, &sampling), APUS_OK);
         do {

@@ -86,7 +86,7 @@ struct trial {
 static void same_context(const struct trial *t) {
     const int32_t *a, *b;
     size_t na, nb;
-    apus_stats_t sa, sb;
+    apus_session_stats sa = {.size = sizeof sa}, sb = {.size = sizeof sb};
     apus_ids(t->plain, &a, &na);
     apus_ids(t->fast, &b, &nb);
     assert_int_equal(na, nb);
@@ -171,7 +171,7 @@ static void save_or_restore(struct trial *t) {
 /* In as many generations as interruptions make of it. */
 static void generate_in_parts(struct trial *t, apus_sampling sampling) {
     const struct result *want = t->want;
-    apus_piece piece = {.stop = APUS_STOP_CANCELLED};
+    apus_piece piece = {.size = sizeof piece, .stop = APUS_STOP_CANCELLED};
     size_t made = 0;
     const uint32_t most = sampling.max_tokens;
     while (made < want->count) {

@@ -48,7 +48,7 @@ static void the_output_stays(void **unused) {
                         prompt(s, text);
                         generate(s, &sampling, 0, got);
                         assert_same(got, want);
-                        const apus_stats_t *stats = &got->stats;
+                        const apus_session_stats *stats = &got->stats;
                         if (d == 0 && n && kind < 3) assert_int_equal(stats->accepted, stats->proposed); /* shared noise: the twin is always right */
                         if (overlap < 0) assert_true(!stats->ahead && !stats->ahead_kept && !stats->overlap_ns);
                         assert_true(stats->overlap_ns <= stats->verify_ns);
@@ -121,7 +121,7 @@ static void cancelled_between(void **unused) {
         late = (struct late){.busy = 3, .polled = cancel_soon};
         apus_session *s = open_session((apus_config){.model = target, .draft = cpu, .proposals = 3, .overlap = 1}),
                      *other = open_session((apus_config){.model = target, .draft = cpu, .proposals = 5, .overlap = 1});
-        apus_piece piece;
+        apus_piece piece = {.size = sizeof piece};
         size_t made = 0, bytes;
         prompt(s, text);
         to_cancel = s, cancel_in = when;
@@ -170,7 +170,7 @@ static uint64_t read_clock(void *unused) {
 }
 
 /* Rounds and overlapped ones where a pass takes `beside` instead of 1000 while the draft, of 100 a step, goes on. */
-static void timed(uint64_t beside, apus_stats_t *stats) {
+static void timed(uint64_t beside, apus_session_stats *stats) {
     apus_port port = *apus_port_host();
     port.now_ns = read_clock;
     size_t bytes;
@@ -193,7 +193,7 @@ static void timed(uint64_t beside, apus_stats_t *stats) {
 
 static void kept_where_it_wins(void **unused) {
     (void)unused;
-    apus_stats_t wins, loses;
+    apus_session_stats wins = {.size = sizeof wins}, loses = {.size = sizeof loses};
     timed(650, &wins); /* with the 300 to 400 of the draft that make up the rest */
     timed(1500, &loses);
     printf("wins: %llu rounds, %llu ids ahead, %llu kept; loses: %llu rounds, %llu ahead\n", (unsigned long long)wins.rounds,
@@ -209,7 +209,7 @@ static void on_a_device(void **unused) {
     (void)unused;
     size_t bytes;
     apus_blob blob;
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     apus_model *device;
     const apus_model *cpu = open_model(&target_spec);
     void *data = keep(tiny_blob(&target_spec, &bytes));

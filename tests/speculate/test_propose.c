@@ -73,7 +73,7 @@ static void proposes_the_same(const struct draft *d, struct seen *fresh, uint32_
     uint32_t dirty = 0;
     void *scratch = malloc(sample_scratch_bytes(TARGET_VOCAB));
     assert_non_null(scratch);
-    assert_int_equal(sampler_open(&sampler, &settings), APUS_OK);
+    assert_int_equal(sampler_open(&sampler, &settings, NULL), APUS_OK);
     draft_rewind(&fresh->draft, d->ids, 0);
     fresh->draft.suffix = fresh->draft.middle = -1;
     assert_int_equal(draft_follow(&fresh->draft, d->ids, d->count, &dirty), APUS_OK);

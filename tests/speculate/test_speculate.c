@@ -4,6 +4,7 @@
 #include "tests/speculate/fixture.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,31 +128,32 @@ static void windows_and_vocabularies(void **unused) {
     free(got);
 }
 
+enum { REASON_BYTES = 200 };
 static void keep_reason(void *reason, int level, const char *text) {
     assert_int_equal(level, APUS_LOG_ERROR);
-    *(const char **)reason = text; /* a constant */
+    snprintf(reason, REASON_BYTES, "%s", text);
 }
 
 static void wrong_pairs_are_refused(void **unused) {
     (void)unused;
-    const char *reason = "";
-    const apus_port port = {.size = sizeof port, .user = &reason, .log = keep_reason};
+    char reason[REASON_BYTES] = "";
+    const apus_port port = {.size = sizeof port, .user = reason, .log = keep_reason};
     struct tiny_spec short_draft = twin_spec;
     short_draft.positions = 63;
     size_t bytes;
     void *data = tiny_blob(&target_spec, &bytes);
     const apus_model *target = open_bytes(data, bytes, &port, APUS_CPU_BEST), *small = open_model(&short_draft),
                      *twin = open_model(&twin_spec);
-    apus_memory need;
+    apus_memory need = {.size = sizeof need};
     apus_config config = {.size = sizeof config, .model = target, .draft = small};
     assert_int_equal(apus_measure(&config, &need), APUS_E_ARGUMENT);
-    assert_non_null(strstr(reason, "fewer than the 64 positions"));
+    assert_non_null(strstr(reason, "the draft's max_positions is 63, must be 64 to "));
     config.draft = twin, config.proposals = 16;
     assert_int_equal(apus_measure(&config, &need), APUS_E_ARGUMENT);
     static const uint32_t contexts[] = {1, 63, 257, 100000};
     config.proposals = 0;
     for (size_t i = 0; i < 4; i++) {
-        config.draft_context = contexts[i], reason = "";
+        config.draft_context = contexts[i], reason[0] = 0;
         assert_int_equal(apus_measure(&config, &need), APUS_E_ARGUMENT);
         assert_non_null(strstr(reason, "draft_context"));
     }
@@ -176,7 +178,7 @@ static void failures_come_after_what_was_made(void **unused) {
     for (uint32_t n = 0; n <= 15; n += 5) {
         apus_session *s = open_session((apus_config){.model = target, .draft = n ? draft : NULL, .proposals = n});
         int32_t *to = made[n != 0];
-        apus_piece piece;
+        apus_piece piece = {.size = sizeof piece};
         size_t count = 0;
         prompt(s, prompts[0]);
         assert_int_equal(apus_begin(s, &sampling), APUS_OK);
@@ -228,8 +230,8 @@ static void a_draft_that_cannot_is_left_alone(void **unused) {
 /* A draft that calls one token something else was trained on another tokenizer. */
 static void other_tokenizers_are_refused(void **unused) {
     (void)unused;
-    const char *reason = NULL;
-    const apus_port port = {.size = sizeof port, .user = &reason, .log = keep_reason};
+    char reason[REASON_BYTES] = "";
+    const apus_port port = {.size = sizeof port, .user = reason, .log = keep_reason};
     size_t bytes;
     void *data = tiny_blob(&target_spec, &bytes);
     const apus_model *target = open_bytes(data, bytes, &port, APUS_CPU_BEST);
@@ -239,13 +241,13 @@ static void other_tokenizers_are_refused(void **unused) {
         if (bos) memcpy(bos, which ? "<bos><eot>" : "<aos><eos>", 10);
         tiny_reseal(draft, bytes);
         apus_config config = {.size = sizeof config, .model = target, .draft = open_bytes(draft, bytes, NULL, APUS_CPU_BEST)};
-        apus_memory need = {.bytes = 77};
+        apus_memory need = {.size = sizeof need, .bytes = 77};
         apus_session *session = NULL;
         char arena[64];
-        reason = NULL;
+        reason[0] = 0;
         assert_int_equal(apus_measure(&config, &need), APUS_E_MISMATCH);
         assert_int_equal(need.bytes, 77);
-        assert_true(reason && strstr(reason, "different texts"));
+        assert_non_null(strstr(reason, "different texts"));
         assert_int_equal(apus_open(&session, &config, arena, sizeof arena), APUS_E_MISMATCH);
         assert_null(session);
     }

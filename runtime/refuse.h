@@ -1,0 +1,33 @@
+/* Why a call is refused, in one sentence through the port's log: "apus_config: context is 9000, must be 0 to 8192". The status says what
+ * kind of fault it is; the sentence names the field, what it holds and what it may hold. */
+#ifndef RUNTIME_REFUSE_H
+#define RUNTIME_REFUSE_H
+
+#include "apus/apus.h"
+#include "weights/check.h"
+
+/* Logs what check_fail (weights/check.h) makes of where, index, text, name and numbers, and returns status. port: NULL for none. */
+apus_status refuse_at(const apus_port *port, apus_status status, const char *where, uint32_t index, const char *text, const char *name,
+                      const uint64_t *numbers);
+static inline apus_status refuse(const apus_port *port, apus_status status, const char *where, const char *text,
+                                 const uint64_t *numbers) {
+    return refuse_at(port, status, where, CHECK_NO_INDEX, text, NULL, numbers);
+}
+
+/* APUS_OK, or APUS_E_ARGUMENT and the sentence: a field that is not in low .. high. */
+apus_status refuse_outside(const apus_port *port, const char *where, const char *field, uint64_t found, uint64_t low, uint64_t high);
+
+/* The same for a float that is 0 or in low .. high; NaN is not. */
+apus_status refuse_float(const apus_port *port, const char *where, const char *field, float found, float low, float high);
+
+/* APUS_OK, or APUS_E_ARGUMENT for NULL. */
+apus_status refuse_null(const apus_port *port, const char *where, const char *field, const void *pointer);
+
+/* APUS_OK, or APUS_E_SPACE for memory that is NULL, not aligned, or smaller than needed. */
+apus_status refuse_memory(const apus_port *port, const char *where, const void *memory, uint64_t bytes, const apus_memory *need);
+
+/* A caller's text as a sentence can show it: what is no printable character becomes '?', what is too long is cut. */
+enum { REFUSE_TEXT = 80 };
+const char *refuse_text(char to[REFUSE_TEXT], const void *text, size_t bytes);
+
+#endif
