@@ -31,7 +31,7 @@ int main(int argc, char **argv) {
     FILE *out = fopen(argv[7], "wb");
     if (!h || !with.weight || !with.order || !room || !out || n % GROUP) exit(2);
     hessian_add(1, x, tokens, n, h, room);
-    if (!hessian_factor(1, h, n, &with, &factor, room)) exit(1);
+    if (!hessian_factor(1, h, n, 0.04f, &with, &factor, room)) exit(1);
     struct quantizer quantizer = argv[1][1] ? quantizer_unfitted(type, &factor) : quantizer_feedback(type, &factor);
     float *more = malloc(quantizer.room_floats * sizeof *more);
     int8_t *q = malloc((size_t)n * QUANTIZE_ROWS), *scale = malloc((size_t)n / GROUP * QUANTIZE_ROWS);

@@ -85,7 +85,9 @@ static void kernels_agree(void **state) {
     for (int j = 0; j < TRIAL_ROWS; j++) trial.scale[j] = (float)j / 100 - 0.1f;
     for (int i = 0; i < GROUP; i++) weight[i] *= weight[i];
     static struct trial_result first, other;
+    float apart[TRIAL_ROWS], other_apart[TRIAL_ROWS];
     KERNELS_PLAIN.round_group(&trial, &first);
+    KERNELS_PLAIN.round_apart(&trial, apart);
     for (size_t s = 0; s < sets_count; s++) {
         size_t m = sets[s]->rows, n = sets[s]->columns;
         float c[12 * 32] = {0}, want[12 * 32] = {0};
@@ -97,6 +99,8 @@ static void kernels_agree(void **state) {
         assert_memory_equal(c, want, m * n * sizeof *c);
         sets[s]->round_group(&trial, &other);
         assert_memory_equal(&first, &other, sizeof first);
+        sets[s]->round_apart(&trial, other_apart);
+        assert_memory_equal(apart, other_apart, sizeof apart);
     }
     free(a), free(b), free(unit), free(w), free(weight);
 }
@@ -133,7 +137,7 @@ static bool factor_of(const float *x, uint32_t n, unsigned threads, float *h, co
     assert_non_null(room);
     memset(h, 0, (size_t)n * n * sizeof *h);
     hessian_add(threads, x, TOKENS, n, h, room);
-    bool good = hessian_factor(threads, h, n, with, factor, room);
+    bool good = hessian_factor(threads, h, n, 0.04f, with, factor, room);
     free(room);
     return good;
 }
@@ -257,6 +261,9 @@ static void feedback_beats_rounding(void **state) {
             enum weight_type type = four ? WEIGHT_W4 : WEIGHT_W8;
             double fed = loss(quantizer_feedback(type, &f), x, w, cols), rounded = loss(quantizer_rounding(type), x, w, cols);
             if (!(fed < 0.5 * rounded)) fail_msg("%u columns, type %d: %g with feedback, %g without", cols, (int)type, fed, rounded);
+            double quick = loss(quantizer_quick(type, &f), x, w, cols);
+            if (!(fed < quick && quick < 0.6 * rounded))
+                fail_msg("%u columns, type %d: %g quickly, %g in full, %g without", cols, (int)type, quick, fed, rounded);
         }
         free(x), free(w), free(h), free_rooms(with);
     }

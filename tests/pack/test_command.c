@@ -304,6 +304,11 @@ static void calibrates(void **state) {
     assert_false(same(in_folder("1.apus"), in_folder("2.apus")));
     assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4"), 0);
     assert_true(is_calibrated("2.apus", "calibrated on 12 windows of 128 tokens of the packer's text"));
+    assert_int_equal(RUN(model, "-o", in_folder("1.apus"), "--weights", "int4", "--effort=quick", "--threads", "1"), 0);
+    assert_true(is_calibrated("1.apus", "calibrated quickly on 12 windows of 64 tokens of the packer's text"));
+    assert_false(same(in_folder("1.apus"), in_folder("2.apus")));
+    assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4", "--effort", "quick", "--threads", "3"), 0);
+    assert_true(same(in_folder("1.apus"), in_folder("2.apus")));
     assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4", "--no-calibrate"), 0);
     assert_true(is_calibrated("2.apus", "not calibrated"));
     assert_non_null(strstr(said, "Not calibrated"));
@@ -403,6 +408,9 @@ static void wrong_usage(void **state) {
     check_failed(RUN(model, "-o", out, "--name", ""), 2);
     check_failed(RUN(model, "-o", out, "--calibrate", ""), 2);
     check_failed(RUN(model, "-o", out, "--calibrate", "text", "--no-calibrate"), 2);
+    check_failed(RUN(model, "-o", out, "--effort", "quick", "--no-calibrate"), 2);
+    check_failed(RUN(model, "-o", out, "--effort", "fast"), 2);
+    assert_non_null(strstr(complained, "quick or full"));
     check_failed(RUN(model, "-o", out, "--report", out), 2);
     static const char *const numbers[] = {"0", "-1", "", "x", "4x", "131073", "99999999999999999999", " 4", "+4"};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {

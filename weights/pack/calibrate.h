@@ -10,18 +10,27 @@
 
 struct calibrator;
 
-enum { CALIBRATE_WINDOW = 512, CALIBRATE_WINDOWS_LEAST = 12, CALIBRATE_WINDOWS_MOST = 48 };
+/* How much work goes into it. SmolLM2-135M: docs/accuracy.md has what each gives and takes. */
+struct calibrate_effort {
+    const char *name;
+    uint32_t windows_least, windows_most; /* in between: four tokens for each channel of the widest input */
+    uint32_t length;                      /* of a window, in tokens */
+    float damping;                        /* hessian.h: more where tokens are fewer */
+    bool quick;                           /* quantizer_quick, a head that is only rounded, and a budget spent in a fixed order */
+};
+extern const struct calibrate_effort CALIBRATE_QUICK, CALIBRATE_FULL;
 
 struct calibrate_request {
     const struct plan *plan;
     const float *rope, *rows; /* of the blob's sections; rows fills while tensors are packed */
+    const struct calibrate_effort *effort;
     const int32_t *ids;       /* [windows][length], below the vocabulary's rows */
     uint32_t windows, length; /* length at most the plan's positions */
     unsigned threads;
 };
 
-/* Windows worth their time: four tokens for each channel of the widest input, within these bounds. */
-uint32_t calibrate_windows(uint32_t widest);
+/* Windows worth their time for a model whose widest input has `widest` channels. */
+uint32_t calibrate_windows(const struct calibrate_effort *effort, uint32_t widest);
 
 /* The residual stream, all that a layer hands to the next: [tokens][dim] floats, to be saved and set between two layers. */
 float *calibrate_stream(struct calibrator *calibrator, size_t *bytes);

@@ -22,6 +22,7 @@ struct work {
     float *moved;   /* [n][ACROSS]: unit times errors; weight times its squares is the whole error */
     float *change;  /* [n][ACROSS] */
     float *room;    /* of matmul */
+    bool quick;
     float row_scale[ACROSS];
     struct trial_result result;
 };
@@ -50,7 +51,8 @@ static void reach(const float *targets, float most[ACROSS]) {
 }
 
 /* The integer scales of one group that cost least. */
-static void choose_scales(struct trial *t, const float row_scale[ACROSS], float best[ACROSS], struct trial_result *result) {
+static void choose_scales(struct trial *t, bool quick, const float row_scale[ACROSS], float best[ACROSS],
+                          struct trial_result *result) {
     float most[ACROSS], least[ACROSS], integer[ACROSS];
     reach(t->targets, most);
     for (uint32_t j = 0; j < ACROSS; j++) least[j] = INFINITY, best[j] = 0;
@@ -61,7 +63,10 @@ static void choose_scales(struct trial *t, const float row_scale[ACROSS], float 
             integer[j] = step == 0 ? 0 : level(step < 0 ? -ideal : ideal, -127, 127);
             t->scale[j] = integer[j] * row_scale[j];
         }
-        kernels_best()->round_group(t, result);
+        if (quick)
+            kernels_best()->round_apart(t, result->cost);
+        else
+            kernels_best()->round_group(t, result);
         for (uint32_t j = 0; j < ACROSS; j++)
             if (result->cost[j] < least[j]) least[j] = result->cost[j], best[j] = integer[j];
     }
@@ -80,7 +85,7 @@ static void one_group(struct work *k, uint32_t first, bool four, struct quantize
                       .high = four ? 7 : 127};
     float integer[ACROSS];
     for (uint32_t j = 0; j < ACROSS; j++) integer[j] = 1;
-    if (four) choose_scales(&t, k->row_scale, integer, &k->result);
+    if (four) choose_scales(&t, k->quick, k->row_scale, integer, &k->result);
     for (uint32_t j = 0; j < ACROSS; j++) t.scale[j] = integer[j] * k->row_scale[j];
     kernels_best()->round_group(&t, &k->result);
     memcpy(k->errors + (size_t)first * ACROSS, k->result.error, sizeof k->result.error);
@@ -174,12 +179,14 @@ static void fit_row_scales(struct work *k, uint32_t rows) {
     }
 }
 
-static void choose(bool fitted, const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room,
+enum care { QUICK, UNFITTED, FITTED };
+
+static void choose(enum care care, const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room,
                    struct quantized_row *out) {
     const struct hessian_factor *factor = quantizer->context;
     uint32_t n = padded_cols(cols);
     assert(factor->n == n && rows <= ACROSS);
-    struct work k = {.factor = factor, .weights = room, .errors = room + (size_t)n * ACROSS};
+    struct work k = {.factor = factor, .weights = room, .errors = room + (size_t)n * ACROSS, .quick = care == QUICK};
     k.targets = k.errors + (size_t)n * ACROSS, k.moved = k.targets + (size_t)GROUP * ACROSS;
     k.change = k.moved + (size_t)n * ACROSS, k.room = k.change + (size_t)n * ACROSS;
     bool four = quantizer->type == WEIGHT_W4;
@@ -190,26 +197,39 @@ static void choose(bool fitted, const struct quantizer *quantizer, const float *
         aim(&k, first);
         one_group(&k, first, four, out, rows);
     }
-    memset(k.moved, 0, (size_t)n * ACROSS * sizeof(float));
-    for (uint32_t first = 0; first < n; first += GROUP) move(&k, first, k.errors + (size_t)first * ACROSS, k.moved);
-    if (fitted && four) fit_group_scales(&k, out, rows);
-    if (fitted) fit_row_scales(&k, rows);
+    if (care == FITTED) {
+        memset(k.moved, 0, (size_t)n * ACROSS * sizeof(float));
+        for (uint32_t first = 0; first < n; first += GROUP) move(&k, first, k.errors + (size_t)first * ACROSS, k.moved);
+        if (four) fit_group_scales(&k, out, rows);
+        fit_row_scales(&k, rows);
+    }
     for (uint32_t r = 0; r < rows; r++) out[r].row_scale = k.row_scale[r];
 }
 
 static void rows_with_feedback(const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room,
                                struct quantized_row *out) {
-    choose(true, quantizer, w, rows, cols, room, out);
+    choose(FITTED, quantizer, w, rows, cols, room, out);
 }
 
 static void rows_unfitted(const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room,
                           struct quantized_row *out) {
-    choose(false, quantizer, w, rows, cols, room, out);
+    choose(UNFITTED, quantizer, w, rows, cols, room, out);
+}
+
+static void rows_quickly(const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room,
+                         struct quantized_row *out) {
+    choose(QUICK, quantizer, w, rows, cols, room, out);
 }
 
 struct quantizer quantizer_feedback(enum weight_type type, const struct hessian_factor *factor) {
     size_t room = (size_t)(4 * factor->n + GROUP) * ACROSS + MATMUL_ROOM;
     return (struct quantizer){.type = type, .rows = rows_with_feedback, .context = factor, .room_floats = room};
+}
+
+struct quantizer quantizer_quick(enum weight_type type, const struct hessian_factor *factor) {
+    struct quantizer quantizer = quantizer_feedback(type, factor);
+    quantizer.rows = rows_quickly;
+    return quantizer;
 }
 
 struct quantizer quantizer_unfitted(enum weight_type type, const struct hessian_factor *factor) {

@@ -14,6 +14,8 @@
 
 /* factor->n is the tensor's padded width; it must outlive the quantizer. */
 struct quantizer quantizer_feedback(enum weight_type type, const struct hessian_factor *factor);
+/* A third of the time: scales of groups are those that cost least with each column rounded apart, and are not fitted. */
+struct quantizer quantizer_quick(enum weight_type type, const struct hessian_factor *factor);
 /* Scales as they were when the integers were chosen, for tests. */
 struct quantizer quantizer_unfitted(enum weight_type type, const struct hessian_factor *factor);
 

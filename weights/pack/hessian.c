@@ -7,7 +7,6 @@
 #include "weights/pack/parallel.h"
 
 enum { BLOCK = 64, STRETCH = 512 };
-static const float DAMPING = 0.04f;
 
 void hessian_add(unsigned threads, const float *x, size_t tokens, uint32_t n, float *h, float *room) {
     matmul_threads(threads, MATMUL_LOWER, n, n, tokens, (struct matrix){x, 1, n}, (struct matrix){x, n, 1}, h, n, false, room);
@@ -120,12 +119,13 @@ static void permute(float *h, uint32_t n, const uint32_t *order) {
     }
 }
 
-bool hessian_factor(unsigned threads, float *h, uint32_t n, const struct hessian_room *room, struct hessian_factor *factor, float *scratch) {
-    float damping = DAMPING * mean_of_diagonal(h, n);
-    if (!(damping > 0 && damping < INFINITY)) return false;
+bool hessian_factor(unsigned threads, float *h, uint32_t n, float damping, const struct hessian_room *room,
+                    struct hessian_factor *factor, float *scratch) {
+    float add = damping * mean_of_diagonal(h, n);
+    if (!(add > 0 && add < INFINITY)) return false;
     choose_order(h, n, room->order, scratch);
     permute(h, n, room->order);
-    for (uint32_t i = 0; i < n; i++) h[(size_t)i * n + i] += damping;
+    for (uint32_t i = 0; i < n; i++) h[(size_t)i * n + i] += add;
     if (!decompose(threads, h, n, scratch)) return false;
     for (uint32_t j = 0; j < n; j++) {
         float *row = h + (size_t)j * n, inverse = 1 / row[j];

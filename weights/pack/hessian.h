@@ -28,8 +28,9 @@ struct hessian_room {
     uint32_t *order; /* [n] */
 };
 
-/* h's lower triangle becomes the factor, 4 % of the mean of its diagonal added first. False, and h undefined, where h is zero or not finite
+/* h's lower triangle becomes the factor, `damping` times the mean of its diagonal added first. False, and h undefined, where h is zero or not finite
  * or rounding made it singular all the same. scratch: threads * MATMUL_ROOM floats. */
-bool hessian_factor(unsigned threads, float *h, uint32_t n, const struct hessian_room *room, struct hessian_factor *factor, float *scratch);
+bool hessian_factor(unsigned threads, float *h, uint32_t n, float damping, const struct hessian_room *room,
+                    struct hessian_factor *factor, float *scratch);
 
 #endif

@@ -33,6 +33,8 @@ struct kernels {
     void (*add)(size_t depth, const float *a, const float *b, float *c, size_t c_row);
     void (*subtract)(size_t depth, const float *a, const float *b, float *c, size_t c_row);
     void (*round_group)(const struct trial *trial, struct trial_result *result);
+    /* the costs alone, each column rounded as if those before it had left no error */
+    void (*round_apart)(const struct trial *trial, float cost[TRIAL_ROWS]);
 };
 
 const struct kernels *kernels_best(void); /* of this machine */

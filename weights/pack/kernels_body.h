@@ -54,4 +54,16 @@ static void round_group(const struct trial *t, struct trial_result *result) {
     memcpy(result->cost, cost, sizeof cost);
 }
 
-const struct kernels KERNELS = {TILE_ROWS, TILE_COLUMNS, add, subtract, round_group};
+static void round_apart(const struct trial *t, float cost[TRIAL_ROWS]) {
+    float inverse[TRIAL_ROWS];
+    for (int j = 0; j < TRIAL_ROWS; j++) inverse[j] = t->scale[j] != 0 ? 1 / t->scale[j] : 0, cost[j] = 0;
+    for (size_t c = 0; c < GROUP; c++) {
+        const float *target = t->targets + c * TRIAL_ROWS;
+        for (int j = 0; j < TRIAL_ROWS; j++) {
+            float rest = target[j] - t->scale[j] * level(target[j] * inverse[j], t->low, t->high);
+            cost[j] += t->weight[c] * (rest * rest);
+        }
+    }
+}
+
+const struct kernels KERNELS = {TILE_ROWS, TILE_COLUMNS, add, subtract, round_group, round_apart};

@@ -15,6 +15,7 @@ struct options {
     uint32_t positions;        /* 0 where not given */
     unsigned threads;          /* 0 where not given */
     const char *calibrate;     /* files with commas between them; NULL: the text that ships with the packer */
+    const char *effort; /* "quick", "full" or NULL, which is full */
     bool rotate, no_calibrate, resume, quiet, help, version;
 };
 

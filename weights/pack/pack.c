@@ -73,12 +73,17 @@ static void say_notes(const struct job *job) {
     }
 }
 
+static const struct calibrate_effort *effort(const struct job *job) {
+    const char *name = job->options->effort;
+    return name && strcmp(name, CALIBRATE_QUICK.name) == 0 ? &CALIBRATE_QUICK : &CALIBRATE_FULL;
+}
+
 static bool make_plan(struct job *job) {
     const struct options *options = job->options;
     char calibration[96] = "not calibrated";
     if (job->text.windows)
-        snprintf(calibration, sizeof calibration, "calibrated on %u windows of %u tokens of %s %016llx", job->text.windows,
-                 job->text.length, options->calibrate ? "the text" : "the packer's text", (unsigned long long)job->text.hash);
+        snprintf(calibration, sizeof calibration, "calibrated%s on %u windows of %u tokens of %s %016llx",
+                 effort(job)->quick ? " quickly" : "", job->text.windows, job->text.length, options->calibrate ? "the text" : "the packer's text", (unsigned long long)job->text.hash);
     job->origin_path = realpath(options->source, NULL);
     if (!job->origin_path) return diag_fail(job->d, "%s cannot be found again", options->source);
     struct plan_choice choice = {.layer_bits = options->layer_bits,
@@ -126,8 +131,9 @@ static bool make_tables(struct job *job) {
     assert(plan->row_floats > 0 && plan->model.tensors >= 2); /* embedding and head at least */
     job->rows = calloc(plan->row_floats, sizeof(float));
     job->error = calloc(plan->model.tensors, sizeof *job->error);
-    if (plan->layer_bits == 4 && job->text.windows) job->kl = calloc(plan->model.tensors, sizeof *job->kl);
-    if (!job->rows || !job->error || (plan->layer_bits == 4 && job->text.windows && !job->kl)) return diag_fail(job->d, "out of memory");
+    bool measures = plan->layer_bits == 4 && job->text.windows && !effort(job)->quick;
+    if (measures) job->kl = calloc(plan->model.tensors, sizeof *job->kl);
+    if (!job->rows || !job->error || (measures && !job->kl)) return diag_fail(job->d, "out of memory");
     return make_rope(job);
 }
 
@@ -142,6 +148,7 @@ static void plan_work(struct job *job, struct sensitivity_cost measuring) {
         .tokens = job->calibrator ? job->text.windows * job->text.length : 0,
         .first = job->stream.tensor,
         .measuring = measuring,
+        .quick = effort(job)->quick,
         .threads = job->threads};
     work_plan(&job->work, &request);
 }
@@ -305,14 +312,15 @@ static bool make_text(struct job *job) {
     const struct model_config *config = source_config(job->source);
     uint32_t widest = config->dim, positions = config->max_positions;
     for (uint32_t i = 0; i < config->layers; i++) widest = config->layer[i].ffn > widest ? config->layer[i].ffn : widest;
-    uint32_t length = positions < CALIBRATE_WINDOW ? positions : CALIBRATE_WINDOW;
+    uint32_t length = positions < effort(job)->length ? positions : effort(job)->length;
     if (job->options->positions && job->options->positions < length) length = job->options->positions;
     return job->options->no_calibrate || calibration_text_read(&job->text, job->options->calibrate, job->vocab, job->vocab_bytes,
-                                                               calibrate_windows(widest), length, job->d);
+                                                               calibrate_windows(effort(job), widest), length, job->d);
 }
 
 static bool make_calibrator(struct job *job) {
     const struct calibrate_request request = {.plan = &job->plan,
+                                              .effort = effort(job),
                                               .rope = job->rope,
                                               .rows = job->rows,
                                               .ids = job->text.ids,

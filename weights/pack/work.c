@@ -10,7 +10,8 @@
 static const double A_SECOND = 33e9, READ = 350, WRITE = 20;
 static const struct rounding {
     double alone, feedback, column;
-} EIGHT = {180, 1460, 1.8}, FOUR = {590, 2200, 2.9};
+} EIGHT = {180, 1460, 1.8}, FOUR = {590, 2200, 2.9}, EIGHT_QUICK = {180, 900, 0.6},
+  FOUR_QUICK = {590, 1200, 0.6};
 
 /* Whether the tensor's inputs are those of the one before it. */
 static bool shares_input(const struct plan *plan, uint32_t tensor) {
@@ -34,11 +35,13 @@ static double calibrating(const struct work *work, uint32_t tensor) {
 static double quantizing(const struct work *work, uint32_t tensor) {
     const struct blob_tensor *record = &work->plan->tensors[tensor].record;
     const double n = padded_cols(record->cols), weights = record->rows * n;
-    const struct rounding *rounding = record->type == WEIGHT_W4 ? &FOUR : &EIGHT;
-    if (!work->tokens || tensor == work->plan->model.embed)
+    const bool head = tensor == work->plan->model.head, four = record->type == WEIGHT_W4;
+    const struct rounding *full = four ? &FOUR : &EIGHT, *quick = four ? &FOUR_QUICK : &EIGHT_QUICK,
+                          *rounding = work->quick ? quick : full;
+    if (!work->tokens || tensor == work->plan->model.embed || (head && work->quick))
         return weights * (READ + rounding->alone);
     double cost = weights * (READ + rounding->feedback + rounding->column * n);
-    return tensor == work->plan->model.head ? cost : cost + weights * work->tokens;
+    return head ? cost : cost + weights * work->tokens;
 }
 
 /* Of this machine's instructions, beside AVX-512. */
@@ -70,7 +73,8 @@ static double layer_weights(const struct plan *plan) {
 void work_plan(struct work *work, const struct work_request *request) {
     double of[WORK_PHASES] = {0}, all = 0;
     const struct sensitivity_cost *measuring = &request->measuring;
-    work->plan = request->plan, work->tokens = request->tokens, work->measuring = *measuring;
+    work->plan = request->plan, work->tokens = request->tokens;
+    work->measuring = *measuring, work->quick = request->quick;
     if (measuring->layers > 0)
         of[WORK_MEASURING] = layer_weights(work->plan) * (2 * READ + FOUR.alone + EIGHT.alone) +
                              measuring->layers + measuring->head;

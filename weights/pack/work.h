@@ -23,6 +23,7 @@ struct work {
     struct progress progress;
     const struct plan *plan;
     uint32_t tokens, tensor;
+    bool quick;
     uint64_t weights; /* of the tensor in work, or of those measured, that are done */
     double blocks;    /* what quantizing the tensor in work costs */
     struct sensitivity_cost measuring;
@@ -33,6 +34,7 @@ struct work_request {
     uint32_t tokens;  /* of the calibration text; 0: weights are only rounded */
     uint32_t first;   /* tensor to begin with */
     struct sensitivity_cost measuring; /* zeros: nothing is measured */
+    bool quick;                        /* calibrate.h */
     unsigned threads;
 };
 
