@@ -65,6 +65,7 @@ static const struct {
     {" -ctk -ctv --cache-type-k --cache-type-v ", "Keys and values are always 8 bits."},
     {" --grammar --grammar-file --json-schema ",
      "A grammar goes through the library: the logits callback of apus_begin."},
+    {" --version -V -v ", "The version is told by: apus --version"},
     {" --greedy ", "The likeliest token is taken each time unless --temp is given."},
 };
 
@@ -128,10 +129,6 @@ void hint_command(const char *word, int argc, char **argv) {
         fail_hint("See: apus help");
 }
 
-static void offer_options(struct closest *closest, const struct option *options, size_t count) {
-    for (size_t i = 0; i < count; i++) closest_offer(closest, options[i].name);
-}
-
 static int has_option(const struct command *command, const char *name) {
     const char *here = hint_synonym(name);
     for (size_t i = 0; i < command->options_count; i++) {
@@ -142,6 +139,23 @@ static int has_option(const struct command *command, const char *name) {
     return 0;
 }
 
+/* "-n32": letters take their value apart. */
+static int is_attached(const struct command *command, const char *option) {
+    const char letter[] = {option[0], option[0] ? option[1] : 0, 0};
+    const char *value = option[0] && option[1] ? option + 2 : "";
+    if (*value == '=') value++;
+    if (letter[1] == '-' || *value < '0' || *value > '9') return 0;
+    int known = command && has_option(command, letter);
+    for (size_t i = 0; i < global_options_count; i++)
+        known |= global_options[i].letter && !strcmp(global_options[i].letter, letter);
+    if (known) fail_hint("Its value stands apart: %s %s", letter, value);
+    return known;
+}
+
+static void offer_options(struct closest *closest, const struct option *options, size_t count) {
+    for (size_t i = 0; i < count; i++) closest_offer(closest, options[i].name);
+}
+
 void hint_option(const struct command *command, const char *option, int argc, char **argv) {
     struct closest closest = {.typed = option};
     for (size_t i = 0; i < COUNT_OF(strange_options); i++)
@@ -149,6 +163,7 @@ void hint_option(const struct command *command, const char *option, int argc, ch
             fail_hint("%s", strange_options[i].sentence);
             return;
         }
+    if (is_attached(command, option)) return;
     if (!command && has_option(&command_run, option)) {
         hint_run(argc, argv);
         return;

@@ -161,6 +161,9 @@ class Hints(Case):
         self.hint('Did you mean --version?', '--verison')
         self.hint('apus run', 'info', m, '--temp', '1')
         self.hint('apus help run', 'run', m, '--frobnicate')
+        self.hint('stands apart: -n 32', 'run', m, 'x', '-n32')
+        self.hint('stands apart: -t 2', 'run', m, 'x', '-t=2')
+        self.hint('apus --version', 'run', '--version')
 
     def test_words_of_other_programs(self):
         m = Fixture.model
