@@ -230,7 +230,7 @@ static int evaluate(struct side side[2], struct ids *ids, const struct settings 
     uint64_t begin = now_ns();
     status = c.kl && side[0].logits && side[1].logits ? compare_all(&c, side, ids, settings)
                                                       : fail(EXIT_FAULT, "no memory left for %zu positions of logits.", c.run);
-    if (!status) status = print_result(&c, (double)(now_ns() - begin) * 1e-9, settings);
+    if (!status && c.kl) status = print_result(&c, (double)(now_ns() - begin) * 1e-9, settings);
     free(c.kl);
     return status ? status : interrupt_status();
 }

@@ -235,7 +235,7 @@ int options_parse(const struct command *command, struct settings *settings, int 
             value = argv[++i];
         }
         int status = note_given(o, settings, value);
-        if (!status) status = store(o, settings, value);
+        if (!status) status = store(o, settings, value ? value : "");
         if (status) return status;
     }
     if (next) *next = i;
