@@ -2,6 +2,7 @@
  * files; energy (posix_energy.c); quotas (posix_quota.c).
  *
  * No log: the library never prints, so an application that wants one copies the port and sets its own. */
+#define _FILE_OFFSET_BITS 64 /* files of any size where a long has 32 bits */
 #define _GNU_SOURCE 1 /* sched_getaffinity, syscall */
 
 #include <dlfcn.h>
@@ -203,6 +204,7 @@ APUS_API uint32_t apus_port_processors(void) {
 
 /* O_NONBLOCK: opening a pipe must be refused, not waited for. */
 APUS_API int apus_map_open(apus_map *map, const char *path) {
+    if (!map || !path) return EINVAL;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return errno;
 
@@ -239,5 +241,6 @@ APUS_API void apus_map_close(apus_map *map) {
 
 APUS_API int apus_map_intact(const apus_map *map) {
     struct stat st;
+    if (!map || !map->data) return 0;
     return fstat((int)map->handle, &st) == 0 && st.st_size >= 0 && (uint64_t)st.st_size >= map->size;
 }

@@ -36,6 +36,9 @@ APUS_API apus_status apus_blob_verify(const apus_blob *blob, const char **sectio
     return differs == BLOB_SECTIONS ? APUS_OK : APUS_E_FORMAT;
 }
 
+/* Offsets are checked where they are used, too: the file may have changed. */
+static const char *text_at(const struct blob *b, uint32_t offset) { return b->text + (offset < b->text_bytes ? offset : 0); }
+
 APUS_API apus_status apus_describe(const apus_blob *blob, apus_info *info) {
     const struct blob *b = blob_opened(blob);
     if (!b) return APUS_E_ARGUMENT;
@@ -45,19 +48,19 @@ APUS_API apus_status apus_describe(const apus_blob *blob, apus_info *info) {
     uint64_t pass = blob_pass_bytes(b), fenv = fenv_enter();
     apus_info known = {
         .size = sizeof known,
-        .name = b->text + b->model->name,
-        .architecture = b->text + b->model->architecture,
-        .provenance = b->text + b->model->provenance,
+        .name = text_at(b, b->model->name),
+        .architecture = text_at(b, b->model->architecture),
+        .provenance = text_at(b, b->model->provenance),
         .bytes = b->header->file_bytes,
         .parameters = b->model->parameters,
         .weight_bytes = pass,
         .bits_per_weight = 8.0 * (double)pass / (double)blob_pass_weights(b),
         .model_hash = b->header->model_hash,
-        .layers = b->model->layers,
+        .layers = b->layer_count,
         .dim = b->model->dim,
         .vocab = b->model->vocab,
         .max_positions = b->model->max_positions,
-        .tensors = b->model->tensors,
+        .tensors = b->tensor_count,
         .tokenizer = b->vocab.header->kind == VOCAB_SPM ? "spm" : "bpe",
         .add_bos = (b->vocab.header->flags & VOCAB_ADD_BOS) != 0,
         .bos = b->vocab.header->bos,
@@ -74,7 +77,7 @@ APUS_API apus_status apus_describe_layer(const apus_blob *blob, uint32_t layer, 
     if (!b) return APUS_E_ARGUMENT;
     apus_port port = blob_port(b);
     apus_status status = config_check(info, STRUCT(apus_layer_info), &port);
-    if (!status) status = refuse_outside(&port, "apus_describe_layer", "layer", layer, 0, b->model->layers - 1);
+    if (!status) status = refuse_outside(&port, "apus_describe_layer", "layer", layer, 0, b->layer_count - 1);
     if (status) return status;
     const struct blob_layer *l = &b->layers[layer];
     apus_layer_info known = {sizeof known, l->heads, l->kv_heads, b->model->head_dim, l->ffn};
@@ -89,7 +92,7 @@ APUS_API apus_status apus_describe_tensor(const apus_blob *blob, uint32_t index,
     if (!b) return APUS_E_ARGUMENT;
     apus_port port = blob_port(b);
     apus_status status = config_check(info, STRUCT(apus_tensor_info), &port);
-    if (!status) status = refuse_outside(&port, "apus_describe_tensor", "index", index, 0, b->model->tensors - 1);
+    if (!status) status = refuse_outside(&port, "apus_describe_tensor", "index", index, 0, b->tensor_count - 1);
     if (status) return status;
     const struct blob_tensor *t = &b->tensors[index];
     apus_tensor_info known = {sizeof known, t->name, type_name(t->type), t->rows, t->cols, blob_tensor_bytes(t)};

@@ -21,7 +21,7 @@ struct request {
 
 /* Where the parts of an opened model lie behind struct apus_model. */
 struct places {
-    size_t second, spare;
+    uint64_t first, second, spare;
 };
 
 static struct hal_model hal_view(const struct blob *b) {
@@ -89,10 +89,13 @@ static struct hal_model_setup setup_of(const struct request *r, uint32_t which) 
     return setup;
 }
 
+static uint64_t records_bytes(const struct request *r) { return (blob_records_bytes(blob_of(r->blob)) + 63) & ~(uint64_t)63; }
+
 static apus_status measure(const struct request *r, apus_memory *memory, struct places *at) {
     const struct hal_engine *engines[] = {r->engine, r->second, r->spare};
     uint64_t driver_bytes = 0;
-    size_t bytes = MODEL_BYTES;
+    uint64_t bytes = MODEL_BYTES + records_bytes(r);
+    at->first = bytes;
     for (uint32_t i = 0; i < 3; i++) {
         struct hal_need need = {0, 0};
         struct hal_model_setup setup = setup_of(r, i);
@@ -104,7 +107,7 @@ static apus_status measure(const struct request *r, apus_memory *memory, struct 
         if (i == 1) at->spare = bytes;
     }
     *memory = (apus_memory){sizeof *memory, 64, bytes, driver_bytes};
-    return APUS_OK;
+    return refuse_size(&r->port, "apus_model_config", bytes);
 }
 
 static void close_engines(struct apus_model *m, uint32_t opened) {
@@ -126,6 +129,17 @@ static apus_status open_engines(struct apus_model *m, const struct request *r) {
         return s;
     }
     return APUS_OK;
+}
+
+static apus_status copy_records(struct apus_model *m, void *memory) {
+    char why[BLOB_WHY];
+    struct blob *blob = (struct blob *)(void *)&m->blob;
+    apus_status s = blob_copy_records(blob, blob, memory, why);
+    if (s)
+        port_log(&m->port, APUS_LOG_ERROR, why);
+    else
+        m->hal = hal_view(blob);
+    return s;
 }
 
 APUS_API apus_status apus_model_measure(const apus_model_config *config, apus_memory *memory) {
@@ -157,8 +171,10 @@ APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config
     if (!s) {
         struct apus_model *m = memory;
         uint8_t *base = memory;
-        *m = (struct apus_model){*r.blob, r.hal, r.port, r.engine, base + MODEL_BYTES, r.split, r.second, base + at.second, r.spare, base + at.spare};
-        s = open_engines(m, &r);
+        *m = (struct apus_model){*r.blob, r.hal, r.port, r.engine, base + at.first, r.split, r.second, base + at.second, r.spare, base + at.spare};
+        s = copy_records(m, base + MODEL_BYTES);
+        r.hal = m->hal;
+        if (!s) s = open_engines(m, &r);
         if (!s) *model = m;
     }
     fenv_leave(fenv);

@@ -7,7 +7,7 @@
 #include "weights/blob.h"
 
 struct apus_model {
-    apus_blob blob;
+    apus_blob blob; /* its records are behind this struct: the file's may change (blob_copy_records) */
     struct hal_model hal;
     apus_port port;
     const struct hal_engine *engine;

@@ -12,11 +12,12 @@ struct request {
     struct track_config target, draft; /* draft.model NULL: none */
 };
 
+/* Offsets in 64 bits: models that do not fit a size_t of 32 bits are measured too, and refused. */
 struct layout {
-    size_t ids, fresh, tokenize, sample, text, pool, target, draft, draft_ids, draft_place;
+    uint64_t ids, fresh, tokenize, sample, text, pool, target, draft, draft_ids, draft_place;
     size_t tokenize_bytes, text_bytes;
     struct track_layout target_parts, draft_parts;
-    size_t bytes;
+    uint64_t bytes;
 };
 
 static const char where[] = "apus_config";
@@ -75,15 +76,15 @@ static apus_status read_request(struct request *r, const apus_config *config) {
     return c->draft ? read_draft(r) : APUS_OK;
 }
 
-static size_t take(size_t *at, uint64_t bytes) {
-    size_t here = *at;
-    *at = (size_t)((here + bytes + 63) & ~(uint64_t)63);
+static uint64_t take(uint64_t *at, uint64_t bytes) {
+    uint64_t here = *at;
+    *at = (here + bytes + 63) & ~(uint64_t)63;
     return here;
 }
 
 static apus_status lay_out(const struct request *r, struct layout *l) {
     const apus_model *model = r->config.model;
-    size_t at = 0;
+    uint64_t at = 0;
     apus_status s = track_measure(&r->target, &l->target_parts);
     l->draft_parts.driver_bytes = 0;
     if (s) return s;
@@ -105,7 +106,7 @@ static apus_status lay_out(const struct request *r, struct layout *l) {
         l->draft = take(&at, l->draft_parts.bytes);
     }
     l->bytes = at;
-    return APUS_OK;
+    return refuse_size(&model->port, where, at);
 }
 
 APUS_API apus_status apus_measure(const apus_config *config, apus_memory *memory) {

@@ -16,6 +16,10 @@ static apus_status tokenize(apus_session *s, const apus_part *parts, size_t part
     if (!status && ids.count > room)
         status = refuse(port, APUS_E_CONTEXT, "prompt", "# ids behind # are more than the context of # positions",
                         CHECK_NUMBERS(ids.count, s->context - room, s->context));
+    for (size_t i = 0; !status && i < ids.count; i++) /* rows of the model: tables of a changed file may name others */
+        if ((uint32_t)s->fresh[i] >= s->target.hal.model->vocab)
+            status = refuse(port, APUS_E_FORMAT, "prompt", "the tokenizer gives the id ~: its tables have changed",
+                            CHECK_NUMBERS((uint64_t)(int64_t)s->fresh[i]));
     if (!status) *count = (uint32_t)ids.count;
     return status;
 }

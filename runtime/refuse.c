@@ -47,6 +47,11 @@ apus_status refuse_memory(const apus_port *port, const char *where, const void *
     return APUS_OK;
 }
 
+apus_status refuse_size(const apus_port *port, const char *where, uint64_t bytes) {
+    if (bytes <= SIZE_MAX) return APUS_OK;
+    return refuse(port, APUS_E_SPACE, where, "this takes # bytes, and addresses of this build end at #", CHECK_NUMBERS(bytes, SIZE_MAX));
+}
+
 const char *refuse_text(char to[REFUSE_TEXT], const void *text, size_t bytes) {
     const uint8_t *from = text;
     size_t count = 0, at = 0;

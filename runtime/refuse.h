@@ -26,6 +26,9 @@ apus_status refuse_null(const apus_port *port, const char *where, const char *fi
 /* APUS_OK, or APUS_E_SPACE for memory that is NULL, not aligned, or smaller than needed. */
 apus_status refuse_memory(const apus_port *port, const char *where, const void *memory, uint64_t bytes, const apus_memory *need);
 
+/* APUS_OK, or APUS_E_SPACE for memory that no pointer of this build reaches the end of. */
+apus_status refuse_size(const apus_port *port, const char *where, uint64_t bytes);
+
 /* A caller's text as a sentence can show it: what is no printable character becomes '?', what is too long is cut. */
 enum { REFUSE_TEXT = 80 };
 const char *refuse_text(char to[REFUSE_TEXT], const void *text, size_t bytes);

@@ -5,16 +5,16 @@
 #include "runtime/config.h"
 #include "runtime/graph.h"
 
-static size_t take(size_t *at, uint64_t bytes) {
-    size_t here = *at;
-    *at = (size_t)((here + bytes + 63) & ~(uint64_t)63);
+static uint64_t take(uint64_t *at, uint64_t bytes) {
+    uint64_t here = *at;
+    *at = (here + bytes + 63) & ~(uint64_t)63;
     return here;
 }
 
 /* Q, K, V and QI are dead when G and U live: both groups share their place. */
-static size_t place_slots(uint64_t columns, const struct hal_program *program, size_t slot[HAL_SLOTS]) {
+static uint64_t place_slots(uint64_t columns, const struct hal_program *program, uint64_t slot[HAL_SLOTS]) {
     static const uint8_t attention[] = {SLOT_Q, SLOT_K, SLOT_V, SLOT_QI}, feed_forward[] = {SLOT_G, SLOT_U};
-    size_t end = 0, a, f;
+    uint64_t end = 0, a, f;
     slot[SLOT_X] = take(&end, columns * program->stride[SLOT_X]);
     slot[SLOT_A] = take(&end, columns * program->stride[SLOT_A]);
     slot[SLOT_LOGITS] = take(&end, HAL_LOGITS_MAX * (uint64_t)program->stride[SLOT_LOGITS]);
@@ -51,12 +51,12 @@ apus_status track_measure(const struct track_config *c, struct track_layout *l) 
     const struct hal_model *m = &c->model->hal;
     struct hal_program program;
     struct hal_need need;
-    size_t at = 0;
+    uint64_t at = 0;
     graph_measure(m, &program);
     struct track_engine engine[TRACK_ENGINES];
     uint32_t parts, engines = list_engines(c->model, engine, &parts);
     l->driver_bytes = 0;
-    l->column = take(&at, c->chunk * sizeof(struct hal_column));
+    l->column = take(&at, (uint64_t)c->chunk * sizeof(struct hal_column));
     l->ops = take(&at, program.count * sizeof(struct hal_op));
     l->kv_table = take(&at, m->model->layers * sizeof(uint8_t *));
     for (uint32_t i = 0; i < engines; i++) {

@@ -54,10 +54,10 @@ struct track_config {
 
 /* Where its parts lie in memory that begins 64-aligned. One walk for measuring and opening. */
 struct track_layout {
-    size_t column, ops, kv_table, engine[TRACK_ENGINES], slots, kv;
+    uint64_t column, ops, kv_table, engine[TRACK_ENGINES], slots, kv;
     uint64_t driver_bytes;
-    size_t slot[HAL_SLOTS];
-    size_t bytes;
+    uint64_t slot[HAL_SLOTS];
+    uint64_t bytes;
 };
 apus_status track_measure(const struct track_config *config, struct track_layout *layout);
 apus_status track_open(struct track *track, const struct track_config *config, const struct track_layout *layout, uint8_t *memory);

@@ -255,11 +255,14 @@ static bool vocab_holds(struct reader *r) {
     return check_equal(&r->c, "rows", r->blob.vocab.header->rows, r->blob.model->vocab);
 }
 
+static bool model_fits(struct reader *r) {
+    check_at(&r->c, "section", BLOB_MODEL, section_names[BLOB_MODEL]);
+    return check_equal(&r->c, "bytes", section_bytes(r, BLOB_MODEL), sizeof(struct blob_model));
+}
+
 static bool blob_holds(struct reader *r) {
     struct blob *b = &r->blob;
-    if (!header_holds(r) || !sections_hold(r) || !hashes_hold(r)) return false;
-    check_at(&r->c, "section", BLOB_MODEL, section_names[BLOB_MODEL]);
-    if (!check_equal(&r->c, "bytes", section_bytes(r, BLOB_MODEL), sizeof(struct blob_model))) return false;
+    if (!header_holds(r) || !sections_hold(r) || !hashes_hold(r) || !model_fits(r)) return false;
     b->model = section_at(r, BLOB_MODEL);
     if (!model_holds(r) || !sizes_hold(r)) return false;
     b->layers = section_at(r, BLOB_LAYERS);
@@ -291,7 +294,50 @@ apus_status blob_open(struct blob *blob, const void *data, size_t size, char why
     if (!check_equal(&r.c, "version", r.blob.header->version, BLOB_VERSION)) return APUS_E_VERSION;
     if (!blob_holds(&r)) return APUS_E_FORMAT;
     r.blob.mark = blob_mark(&r.blob);
+    r.blob.size = size;
+    r.blob.text_bytes = section_bytes(&r, BLOB_TEXT);
+    r.blob.layer_count = r.blob.model->layers;
+    r.blob.tensor_count = r.blob.model->tensors;
     *blob = r.blob;
+    return APUS_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- records -- */
+
+uint64_t blob_records_bytes(const struct blob *b) {
+    return sizeof(struct blob_header) + sizeof(struct blob_model) + (uint64_t)b->layer_count * sizeof(struct blob_layer) +
+           (uint64_t)b->tensor_count * sizeof(struct blob_tensor);
+}
+
+/* Each record is read once, into the copy, and only the copy is believed. */
+static bool records_hold(struct reader *r, const struct blob *from, uint8_t *memory) {
+    struct blob *b = &r->blob;
+    b->header = (const struct blob_header *)(const void *)memcpy(memory, r->data, sizeof(struct blob_header));
+    if (!header_holds(r) || !sections_hold(r) || !model_fits(r)) return false;
+    memory += sizeof(struct blob_header);
+    b->model = (const struct blob_model *)(const void *)memcpy(memory, section_at(r, BLOB_MODEL), sizeof(struct blob_model));
+    memory += sizeof(struct blob_model);
+    if (!model_holds(r) || !check_equal(&r->c, "layers", b->model->layers, from->layer_count) ||
+        !check_equal(&r->c, "tensors", b->model->tensors, from->tensor_count) ||
+        !check_equal(&r->c, "vocab", b->model->vocab, b->vocab.header->rows) || !sizes_hold(r))
+        return false;
+    size_t layers = (size_t)section_bytes(r, BLOB_LAYERS), tensors = (size_t)section_bytes(r, BLOB_TENSORS);
+    b->layers = (const struct blob_layer *)(const void *)memcpy(memory, section_at(r, BLOB_LAYERS), layers);
+    b->tensors = (const struct blob_tensor *)(const void *)memcpy(memory + layers, section_at(r, BLOB_TENSORS), tensors);
+    b->rows = section_at(r, BLOB_ROWS);
+    b->rope = section_at(r, BLOB_ROPE);
+    b->text = section_at(r, BLOB_TEXT);
+    b->weights = section_at(r, BLOB_WEIGHTS);
+    b->text_bytes = section_bytes(r, BLOB_TEXT);
+    return text_holds(r) && tensors_hold(r) && layers_hold(r);
+}
+
+apus_status blob_copy_records(struct blob *to, const struct blob *from, void *memory, char why[BLOB_WHY]) {
+    struct reader r = {
+        .c = {.why = why, .why_bytes = BLOB_WHY}, .data = (const uint8_t *)from->header, .size = from->size, .blob = *from};
+    if (!records_hold(&r, from, memory)) return APUS_E_FORMAT;
+    r.blob.mark = blob_mark(&r.blob);
+    *to = r.blob;
     return APUS_OK;
 }
 
@@ -316,12 +362,13 @@ uint64_t blob_tensor_bytes(const struct blob_tensor *t) {
 /* The tensors of a pass one after another, the head last: i counts roles over all layers. BLOB_ABSENT where a layer has none. */
 static uint32_t pass_tensor(const struct blob *blob, uint32_t i) {
     uint32_t layer = i / LT_COUNT;
-    return layer < blob->model->layers ? blob->layers[layer].tensor[i % LT_COUNT] : blob->model->head;
+    uint32_t index = layer < blob->layer_count ? blob->layers[layer].tensor[i % LT_COUNT] : blob->model->head;
+    return index < blob->tensor_count ? index : BLOB_ABSENT;
 }
 
 uint64_t blob_pass_bytes(const struct blob *blob) {
     uint64_t bytes = 0;
-    for (uint32_t i = 0; i <= blob->model->layers * LT_COUNT; i++) {
+    for (uint32_t i = 0; i <= blob->layer_count * LT_COUNT; i++) {
         uint32_t index = pass_tensor(blob, i);
         if (index != BLOB_ABSENT) bytes += blob_tensor_bytes(&blob->tensors[index]);
     }
@@ -330,7 +377,7 @@ uint64_t blob_pass_bytes(const struct blob *blob) {
 
 uint64_t blob_pass_weights(const struct blob *blob) {
     uint64_t weights = 0;
-    for (uint32_t i = 0; i <= blob->model->layers * LT_COUNT; i++) {
+    for (uint32_t i = 0; i <= blob->layer_count * LT_COUNT; i++) {
         uint32_t index = pass_tensor(blob, i);
         if (index != BLOB_ABSENT) weights += (uint64_t)blob->tensors[index].rows * blob->tensors[index].cols;
     }

@@ -3,7 +3,8 @@
 #include <string.h>
 
 int vocab_compare(const uint8_t *a, size_t an, const uint8_t *b, size_t bn) {
-    int order = memcmp(a, b, an < bn ? an : bn);
+    size_t n = an < bn ? an : bn;
+    int order = n ? memcmp(a, b, n) : 0; /* an empty text may be NULL */
     return order ? order : (an > bn) - (an < bn);
 }
 

@@ -100,6 +100,10 @@ typedef struct apus_blob {
     uint64_t opaque[32];
 } apus_blob;
 
+/* The bytes must stay as they are: what is checked is checked once, here. If they are a file's and somebody writes into it, then
+ * apus_describe gives wrong values, an opened model goes on by its own copy of the records that say where everything lies, with weights,
+ * norms and tables as they become: other logits, a NUMERIC failure. The tokenizer's tables are read in place, and changed ones can lead to
+ * reads anywhere in the process, and so to its end. Replace a file by renaming another one over it; do not write into it. */
 /* Checks the structure of `size` bytes at `data` (4096-aligned; must outlive the blob and everything opened from it) and fills *blob.
  * Everything but the weight bytes is checked here, in time linear in that part; weight bytes are safe in every bit pattern.
  * port may be NULL; its log gets one sentence on failure, and why later calls on this blob are refused: log and user are kept in *blob
