@@ -357,6 +357,7 @@ static void a_model_without_tokenizer(void **state) {
     if (blob_open(&blob, file.data, file.bytes, why) != APUS_OK) fail_msg("%s", why);
     assert_int_equal(blob.model->vocab, 264);
     assert_non_null(strstr(blob.text + blob.model->provenance, "no tokenizer"));
+    assert_non_null(strstr(complained, "bytes of the calibration text are left out"));
     unmap(file);
 }
 

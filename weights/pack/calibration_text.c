@@ -22,7 +22,16 @@ struct gathered {
     int32_t *ids;
     size_t count;
     struct hash64 hash;
+    uint64_t dropped; /* bytes that no token has */
 };
+
+/* A byte-level tokenizer leaves out what it has no token for. */
+static uint64_t count_dropped(const struct vocab *v, const uint8_t *text, size_t bytes) {
+    uint64_t dropped = 0;
+    for (size_t i = 0; v->header->kind == VOCAB_BPE && i < bytes; i++)
+        dropped += v->initial[text[i]] == VOCAB_NONE;
+    return dropped;
+}
 
 static bool add_text(struct gathered *g, const uint8_t *text, size_t bytes, struct diag *d) {
     struct ids counted = {NULL, 0, 0};
@@ -37,6 +46,7 @@ static bool add_text(struct gathered *g, const uint8_t *text, size_t bytes, stru
     }
     free(scratch);
     hash64_add(&g->hash, text, bytes);
+    g->dropped += count_dropped(g->vocab, text, bytes);
     return ids || diag_fail(d, "out of memory for the calibration text");
 }
 
@@ -96,7 +106,7 @@ bool calibration_text_read(struct calibration_text *text, const char *files, con
               : add_text(&g, calibration_text_begin, (size_t)((uintptr_t)calibration_text_end - (uintptr_t)calibration_text_begin), d);
     if (good && files && g.count == 0) good = diag_fail(d, "the tokenizer has no id for any of the text in %s", files);
     good = good && cut(text, &g, windows, length, d);
-    text->hash = hash64_end(&g.hash);
+    text->hash = hash64_end(&g.hash), text->dropped = g.dropped;
     free(g.ids);
     return good;
 }

@@ -11,7 +11,8 @@
 struct calibration_text {
     int32_t *ids; /* [windows][length] */
     uint32_t windows, length;
-    uint64_t hash; /* of the texts' bytes */
+    uint64_t hash;    /* of the texts' bytes */
+    uint64_t dropped; /* of them, those that no token has */
 };
 
 /* files: names with commas between them; NULL: the project's own text. vocab: the blob's section. At most `windows` windows of `length` ids,

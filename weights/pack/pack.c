@@ -92,7 +92,8 @@ static bool make_plan(struct job *job) {
                                  .rotate = options->rotate,
                                  .name = options->name,
                                  .origin = basename(job->origin_path),
-                                 .calibration = calibration};
+                                 .calibration = calibration,
+                                 .dropped = job->text.dropped};
     if (!plan_make(&job->plan, job->source, &choice, job->d)) return false;
     say_notes(job);
     return true;

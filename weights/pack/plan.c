@@ -99,8 +99,9 @@ static void note_rounded_twice(struct plan *plan) {
              coarse, all, type);
 }
 
-static void write_notes(struct plan *plan, const struct model_config *config, uint32_t asked) {
-    uint32_t positions = plan->model.max_positions;
+static void write_notes(struct plan *plan, const struct model_config *config,
+                        const struct plan_choice *choice) {
+    uint32_t positions = plan->model.max_positions, asked = choice->positions;
     if (config->notes[0]) note(plan, "%s", cleaned(config->notes).text);
     if (positions < config->max_positions)
         note(plan, "positions capped at %u of %u%s", positions, config->max_positions,
@@ -109,6 +110,9 @@ static void write_notes(struct plan *plan, const struct model_config *config, ui
         note(plan, "--ctx %u was not reached: the model has %u positions", asked, positions);
     if (plan->head_size != plan->model.head_dim)
         note(plan, "heads of %u are filled up to %u", plan->head_size, plan->model.head_dim);
+    if (choice->dropped)
+        note(plan, "%llu bytes of the calibration text are left out: no token has them",
+             (unsigned long long)choice->dropped);
     note_rounded_twice(plan);
 }
 
@@ -231,7 +235,7 @@ bool plan_make(struct plan *plan, const struct source *source, const struct plan
     add_all(plan, source);
     plan_place(plan);
     plan->bits = plan->layer_bits == 8 ? 0 : choice->bits > 0 ? choice->bits : default_bits(plan);
-    write_notes(plan, config, choice->positions);
+    write_notes(plan, config, choice);
     if (plan->row_floats >= UINT32_MAX || !write_text(plan, source, choice, d)) {
         plan_free(plan);
         return diag_fail(d, "the model has more rows than a blob holds");

@@ -15,6 +15,7 @@ struct plan_choice {
     const char *name;        /* NULL: the source's */
     const char *origin;      /* file or directory name for the provenance, without its path */
     const char *calibration; /* a few words for the provenance */
+    uint64_t dropped;        /* bytes of the calibration text that no token has */
 };
 
 /* What happens to a tensor's rows (from the right) and columns (from the left), docs/numerics.md section 8. */
