@@ -139,6 +139,10 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
     s->model = r.config.model;
     s->context = r.config.context, s->threads = r.config.threads, s->prompt_bytes = r.config.prompt_bytes;
     s->arena_bytes = l.bytes;
+    if (r.config.state_key) {
+        s->keyed = 1;
+        memcpy(s->state_key, r.config.state_key, sizeof s->state_key);
+    }
     s->ids = (int32_t *)(void *)(base + l.ids);
     s->fresh = (int32_t *)(void *)(base + l.fresh);
     s->tokenize_scratch = base + l.tokenize;
@@ -178,5 +182,6 @@ APUS_API void apus_close(apus_session *session) {
     if (session->draft.track.model) track_close(&session->draft.track);
     track_close(&session->target);
     if (session->pool) hal_pool_close(session->pool);
+    for (size_t i = 0; i < sizeof session->state_key; i++) ((volatile uint8_t *)session->state_key)[i] = 0;
     fenv_leave(fenv);
 }

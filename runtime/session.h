@@ -2,6 +2,7 @@
 #ifndef RUNTIME_SESSION_H
 #define RUNTIME_SESSION_H
 
+#include "runtime/blake2s.h"
 #include "runtime/config.h"
 #include "runtime/length.h"
 #include "runtime/overlap.h"
@@ -34,6 +35,8 @@ struct apus_session {
     struct length length;
     struct overlap overlap;
     int lookup;
+    uint32_t keyed; /* 0 or 1: states are made and taken by state_key alone */
+    uint8_t state_key[BLAKE2S_KEY];
     uint32_t context, threads, prompt_bytes; /* of the configuration, defaults filled in */
 
     int32_t *ids;   /* [context] */

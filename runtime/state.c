@@ -3,10 +3,11 @@
  *   struct state_header
  *   int32_t ids [evaluated], then zero up to a multiple of 8 bytes
  *   for every layer with attention, every kv head: K panels, V quads, kscale, vscale of round_up(evaluated, 16) slots
- *   uint64_t XXH64 of everything before it
+ *   uint64_t XXH64 of everything before it; or, of a session with a key, its BLAKE2s by that key
  *
  * Rows past `evaluated` in the last panel are saved as zero, so that equal contexts give equal bytes. */
 #include "hal/scalar.h"
+#include "runtime/blake2s.h"
 #include "runtime/refuse.h"
 #include "runtime/session.h"
 
@@ -16,7 +17,7 @@ struct state_header {
     uint64_t model_hash;
     uint64_t bytes; /* of the whole state */
     uint32_t evaluated;
-    uint32_t zero;
+    uint32_t keyed; /* 0 or 1 */
 };
 enum { STATE_VERSION = 2 };
 
@@ -28,9 +29,23 @@ static uint64_t kv_heads_of(const apus_session *s) {
 
 static uint64_t head_bytes(const apus_session *s, uint32_t slots) { return (uint64_t)slots * (s->target.hal.model->head_dim * 2 + 8); }
 
+static uint64_t end_bytes(const apus_session *s) { return s->keyed ? BLAKE2S_BYTES : sizeof(uint64_t); }
+
+/* What stands behind a state of so many bytes before it. */
+static void make_end(const apus_session *s, const void *data, size_t bytes, uint8_t end[BLAKE2S_BYTES]) {
+    uint64_t hash;
+    memset(end, 0, BLAKE2S_BYTES);
+    if (s->keyed) {
+        blake2s(end, s->state_key, data, bytes);
+    } else {
+        hash = hash64(data, bytes);
+        memcpy(end, &hash, sizeof hash);
+    }
+}
+
 static uint64_t state_bytes(const apus_session *s, uint32_t evaluated) {
     uint64_t ids = ((uint64_t)evaluated * sizeof(int32_t) + 7) & ~7ull;
-    return sizeof(struct state_header) + ids + kv_heads_of(s) * head_bytes(s, round_up(evaluated, 16)) + 8;
+    return sizeof(struct state_header) + ids + kv_heads_of(s) * head_bytes(s, round_up(evaluated, 16)) + end_bytes(s);
 }
 
 /* Zeroes the rows of a saved head past `evaluated`. */
@@ -54,7 +69,7 @@ APUS_API apus_status apus_save(const apus_session *s, void *data, size_t capacit
     *bytes = (size_t)need;
     if (!data) return APUS_OK;
     uint32_t slots = round_up(s->target.evaluated, 16), hd = s->target.hal.model->head_dim;
-    struct state_header header = {{'A', 'P', 'S', 'T'}, STATE_VERSION, model_blob(s->model)->header->model_hash, need, s->target.evaluated, 0};
+    struct state_header header = {{'A', 'P', 'S', 'T'}, STATE_VERSION, model_blob(s->model)->header->model_hash, need, s->target.evaluated, s->keyed};
     uint8_t *at = data;
     size_t ids = s->target.evaluated * sizeof(int32_t), n = (size_t)slots * hd, scales = slots * sizeof(float);
     memcpy(at, &header, sizeof header);
@@ -72,8 +87,9 @@ APUS_API apus_status apus_save(const apus_session *s, void *data, size_t capacit
             clear_tail(at, s->target.evaluated, slots, hd);
             at += head_bytes(s, slots);
         }
-    uint64_t hash = hash64(data, (size_t)need - 8);
-    memcpy(at, &hash, 8);
+    uint8_t end[BLAKE2S_BYTES];
+    make_end(s, data, (size_t)(need - end_bytes(s)), end);
+    memcpy(at, end, (size_t)end_bytes(s));
     return APUS_OK;
 }
 
@@ -92,7 +108,8 @@ static const char where[] = "saved state";
 
 static apus_status check_header(const apus_session *s, const uint8_t *data, size_t bytes, struct state_header *header) {
     const apus_port *port = &s->model->port;
-    uint64_t hash, ours = model_blob(s->model)->header->model_hash;
+    uint8_t end[BLAKE2S_BYTES], found[BLAKE2S_BYTES] = {0};
+    uint64_t ours = model_blob(s->model)->header->model_hash;
     if (bytes < sizeof *header + 8)
         return refuse(port, APUS_E_FORMAT, where, "# bytes are fewer than any state has", CHECK_NUMBERS(bytes));
     memcpy(header, data, sizeof *header);
@@ -101,11 +118,20 @@ static apus_status check_header(const apus_session *s, const uint8_t *data, size
         return refuse(port, APUS_E_VERSION, where, "version is #, must be #", CHECK_NUMBERS(header->version, STATE_VERSION));
     if (header->model_hash != ours)
         return refuse(port, APUS_E_MISMATCH, where, "it is of the model $, and the session's is $", CHECK_NUMBERS(header->model_hash, ours));
-    if (header->bytes != bytes || header->zero || header->evaluated > BLOB_POSITIONS_MAX || state_bytes(s, header->evaluated) != bytes)
+    if (header->keyed != s->keyed)
+        return refuse(port, APUS_E_FORMAT, where,
+                      s->keyed ? "it is made without a key, and the session takes states by its state_key alone"
+                               : "it is made with a key, and the session has none (apus_config.state_key)",
+                      NULL);
+    if (header->bytes != bytes || header->evaluated > BLOB_POSITIONS_MAX || state_bytes(s, header->evaluated) != bytes)
         return refuse(port, APUS_E_FORMAT, where, "it has # bytes, and its header tells of # for # positions",
                       CHECK_NUMBERS(bytes, header->bytes, header->evaluated));
-    memcpy(&hash, data + bytes - 8, 8);
-    if (hash64(data, bytes - 8) != hash) return refuse(port, APUS_E_FORMAT, where, "it is damaged: its hash differs", NULL);
+    size_t content = bytes - (size_t)end_bytes(s);
+    make_end(s, data, content, end);
+    memcpy(found, data + content, bytes - content);
+    if (!blake2s_equal(end, found))
+        return refuse(port, APUS_E_FORMAT, where,
+                      s->keyed ? "it is damaged, or made with another key" : "it is damaged: its hash differs", NULL);
     if (header->evaluated > s->context)
         return refuse(port, APUS_E_CONTEXT, where, "it has # positions, and the session's context holds #",
                       CHECK_NUMBERS(header->evaluated, s->context));

@@ -287,6 +287,8 @@ typedef struct apus_config {
                                 most), others as they run. What passes then take changes it in any case */
     apus_pool *pool;         /* whose threads compute, shared with other sessions and open as long
                                 as this one; NULL: the session starts its own */
+    const uint8_t *state_key; /* 32 bytes, copied; apus_save signs with it (BLAKE2s), and apus_restore
+                                 takes nothing else. NULL: states are protected from damage alone */
 } apus_config;
 
 /* The same walk as apus_open, only counting: apus_open cannot fail for space when given what it says. APUS_E_MISMATCH, with the reason in the
@@ -420,7 +422,11 @@ APUS_API apus_status apus_stats(const apus_session *session, apus_session_stats 
 /* The context (ids and KV rows, not a running generation) as bytes bound to the model and the format version: the evaluated positions
  * (apus_session_stats.positions), so the last id chosen is not in it and is appended by the caller if it is wanted. apus_save with data NULL gives
  * the size alone; APUS_E_SPACE where capacity is less. apus_restore checks everything before it changes anything: APUS_E_FORMAT,
- * APUS_E_VERSION, APUS_E_MISMATCH for another model, APUS_E_CONTEXT for more positions than this session holds. data: any alignment. */
+ * with a sentence for a state that is damaged, made with another key, with a key for a session without one or the other way round;
+ * APUS_E_VERSION, APUS_E_MISMATCH for another model, APUS_E_CONTEXT for more positions than this session holds. data: any alignment.
+ * Without a key anybody can make a state: rows of the cache that do not belong to its ids, so that a text goes on from words that
+ * apus_ids does not show. Take states from where only you write, or give sessions a state_key. A key does not hide what is in them,
+ * nor does it tell an old state from a new one. */
 APUS_API apus_status apus_save(const apus_session *session, void *data, size_t capacity, size_t *bytes);
 APUS_API apus_status apus_restore(apus_session *session, const void *data, size_t bytes);
 
