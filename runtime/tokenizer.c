@@ -141,40 +141,47 @@ struct match {
     uint32_t id, flags;
 };
 
-/* The longest added token of this pass at text[at]: its length, or 0. Narrows the sorted list byte by byte. */
-static size_t added_at(const struct vocab *v, const uint8_t *text, size_t at, size_t bytes, uint32_t pass, struct match *m) {
-    uint32_t lo = 0, hi = v->header->added_count;
-    size_t found = 0;
-    for (size_t depth = 0; at + depth < bytes && lo < hi; depth++) {
-        uint8_t c = text[at + depth];
-        uint32_t a = lo, b = hi;
-        while (a < b) { /* the first whose byte here is c or more; none is shorter than depth + 1 */
-            uint32_t mid = (a + b) / 2;
-            if (vocab_bytes(v, v->added[mid].id)[depth] < c)
-                a = mid + 1;
-            else
-                b = mid;
-        }
-        lo = a;
-        b = hi;
-        while (a < b) {
-            uint32_t mid = (a + b) / 2;
-            if (vocab_bytes(v, v->added[mid].id)[depth] <= c)
-                a = mid + 1;
-            else
-                b = mid;
-        }
-        hi = a;
-        if (lo < hi && vocab_length(v, v->added[lo].id) == depth + 1) {
-            if ((v->added[lo].flags & VOCAB_ADDED_SECOND) == pass) {
-                found = depth + 1;
-                m->id = v->added[lo].id;
-                m->flags = v->added[lo].flags;
-            }
-            lo++;
-        }
+/* How many bytes a and b have in common, n at most. */
+static size_t common(const uint8_t *a, const uint8_t *b, size_t n) {
+    size_t i = 0;
+    for (; n - i >= 8; i += 8) {
+        uint64_t x, y;
+        memcpy(&x, a + i, 8);
+        memcpy(&y, b + i, 8);
+        if (x != y) break;
     }
-    return found;
+    while (i < n && a[i] == b[i]) i++;
+    return i;
+}
+
+/* The longest added token of this pass that text[0 .. bytes) begins with: its length, or 0. It is
+ * the last one not behind the text in their order, or begins that one: so tokens with long
+ * beginnings in common cost a search no more than their logarithm. */
+static size_t added_at(const struct vocab *v, const uint8_t *text, size_t bytes, uint32_t pass,
+                       struct match *m) {
+    uint32_t lo = 0, hi = v->header->added_count;
+    while (lo < hi) {
+        uint32_t mid = (lo + hi) / 2, id = v->added[mid].id;
+        size_t length = vocab_length(v, id);
+        int order = memcmp(vocab_bytes(v, id), text, length < bytes ? length : bytes);
+        if (order < 0 || (order == 0 && length <= bytes))
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    if (lo == 0) return 0;
+    uint32_t last = v->added[lo - 1].id;
+    size_t same = vocab_length(v, last) < bytes ? vocab_length(v, last) : bytes;
+    same = common(vocab_bytes(v, last), text, same);
+    for (uint32_t i = lo; i > 0; i = v->added[i - 1].flags >> VOCAB_ADDED_INNER) {
+        const struct vocab_added *added = &v->added[i - 1];
+        if (vocab_length(v, added->id) > same || (added->flags & VOCAB_ADDED_SECOND) != pass)
+            continue;
+        m->id = added->id;
+        m->flags = added->flags;
+        return vocab_length(v, added->id);
+    }
+    return 0;
 }
 
 /* The next added token of this pass from text[at] on. A control token where they are not let through is passed over as a whole. */
@@ -183,7 +190,7 @@ static int next_added(const struct encoder *e, const uint8_t *text, size_t at, s
     if (v->header->added_count == 0) return 0;
     for (size_t i = at; i < bytes; i++) {
         if (!(v->added_first[text[i] >> 5] >> (text[i] & 31) & 1)) continue;
-        size_t length = added_at(v, text, i, bytes, pass, m);
+        size_t length = added_at(v, text + i, bytes - i, pass, m);
         if (length == 0) continue;
         if (vocab_type(v, m->id) == VOCAB_CONTROL && !(e->flags & TOKENIZER_SPECIALS)) {
             i += length - 1;

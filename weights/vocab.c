@@ -26,6 +26,22 @@ uint32_t vocab_find_whole(const struct vocab *v, const uint8_t *bytes, size_t n)
     }
 }
 
+/* One that begins with the token before begins with it or what it begins with itself: all that lies
+ * between them in the order does. What is passed over here is no beginning of any later one, so for
+ * a whole list the steps are as many as its tokens. */
+uint32_t vocab_added_inner(const struct vocab *v, uint32_t i) {
+    const uint8_t *bytes = vocab_bytes(v, v->added[i].id);
+    size_t length = vocab_length(v, v->added[i].id);
+    uint32_t inner = i;
+    for (; inner > 0; inner = v->added[inner - 1].flags >> VOCAB_ADDED_INNER) {
+        uint32_t id = v->added[inner - 1].id;
+        if (vocab_length(v, id) < length &&
+            memcmp(vocab_bytes(v, id), bytes, vocab_length(v, id)) == 0)
+            break;
+    }
+    return inner;
+}
+
 /* ------------------------------------------------------------------------------------------------------------- checking -- */
 
 struct checker {
@@ -143,16 +159,20 @@ static int check_slots(struct checker *c, const struct vocab *v) {
 static int check_added(struct checker *c, const struct vocab *v) {
     for (uint32_t i = 0; i < v->header->added_count; i++) {
         uint32_t id = v->added[i].id;
-        if (id >= v->header->rows || v->added[i].flags & ~(uint32_t)VOCAB_ADDED_FLAGS)
+        uint32_t flags = v->added[i].flags;
+        if (id >= v->header->rows || (flags & ((1u << VOCAB_ADDED_INNER) - 1)) > VOCAB_ADDED_FLAGS)
             return fail(c, "tokenizer: an added token is no piece");
         if (vocab_type(v, id) != VOCAB_CONTROL && vocab_type(v, id) != VOCAB_USER)
             return fail(c, "tokenizer: an added token of another type");
         size_t length = vocab_length(v, id);
         if (length == 0 || length > VOCAB_ADDED_BYTES_MAX) return fail(c, "tokenizer: an added token is empty or too long");
-        if (i == 0) continue;
-        uint32_t before = v->added[i - 1].id;
-        if (vocab_compare(vocab_bytes(v, before), vocab_length(v, before), vocab_bytes(v, id), length) >= 0)
+        uint32_t before = i ? v->added[i - 1].id : 0;
+        if (i && vocab_compare(vocab_bytes(v, before), vocab_length(v, before), vocab_bytes(v, id),
+                               length) >= 0)
             return fail(c, "tokenizer: added tokens are not ascending");
+        if (flags >> VOCAB_ADDED_INNER != vocab_added_inner(v, i))
+            return fail(c, "tokenizer: an added token does not name the one that it begins with: "
+                           "pack the model again");
     }
     for (uint32_t i = 0; i < v->header->ends_count; i++)
         if (v->ends[i] >= v->header->rows) return fail(c, "tokenizer: an end token is no piece");

@@ -71,10 +71,15 @@ struct vocab_added {
     uint32_t flags;
 };
 enum {
-    VOCAB_ADDED_SECOND = 1, /* looked for in the normalized text between the matches of the first pass */
+    VOCAB_ADDED_SECOND =
+        1, /* looked for in the normalized text between the matches of the first pass */
     VOCAB_ADDED_LSTRIP = 2, /* takes the white space before it */
     VOCAB_ADDED_RSTRIP = 4, /* and behind it */
-    VOCAB_ADDED_FLAGS = 7
+    VOCAB_ADDED_FLAGS = 7,
+    /* flags >> this: 1 + the place in added[] of the longest other one that this one begins with,
+     * or 0. So the longest that a text begins with is found from its place in their order, however
+     * much they have in common. */
+    VOCAB_ADDED_INNER = 8
 };
 
 /* Offsets count from the section's first byte. */
@@ -133,6 +138,9 @@ uint32_t vocab_find_whole(const struct vocab *vocab, const uint8_t *bytes, size_
 
 /* Order of added tokens: as memcmp, a beginning of the other before it. */
 int vocab_compare(const uint8_t *a, size_t an, const uint8_t *b, size_t bn);
+
+/* What flags >> VOCAB_ADDED_INNER has to be for added[i], where those before it have theirs. */
+uint32_t vocab_added_inner(const struct vocab *vocab, uint32_t i);
 
 static inline size_t vocab_length(const struct vocab *v, uint32_t id) { return v->offsets[id + 1] - v->offsets[id]; }
 static inline const uint8_t *vocab_bytes(const struct vocab *v, uint32_t id) { return v->bytes + v->offsets[id]; }

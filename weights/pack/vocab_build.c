@@ -21,7 +21,7 @@ void builder_free(struct builder *b) {
     free(b->pieces);
     free(b->pool);
     free(b->merges);
-    free(b->table);
+    free(b->index);
     memset(b, 0, sizeof *b);
 }
 
@@ -151,36 +151,62 @@ bool builder_bpe_piece(struct builder *b, uint64_t id, const char *text, size_t 
     return builder_piece(b, id, out, n, type, 0, added, d);
 }
 
+/* The place of bytes beside an entry: by hash, then length, then bytes. Whatever collides, a
+ * look-up takes the logarithm of the pieces. */
+static int order(const struct builder *b, uint32_t hash, const uint8_t *bytes, size_t length,
+                 const struct builder_entry *entry) {
+    const struct builder_piece *p = &b->pieces[entry->id];
+    if (hash != entry->hash) return hash < entry->hash ? -1 : 1;
+    if (length != p->length) return length < p->length ? -1 : 1;
+    return memcmp(bytes, b->pool + p->offset, length);
+}
+
+static int by_content(const void *x, const void *y, void *builder) {
+    const struct builder *b = builder;
+    const struct builder_entry *entry = x, *other = y;
+    const struct builder_piece *p = &b->pieces[entry->id];
+    int place = order(b, entry->hash, b->pool + p->offset, p->length, other);
+    return place ? place : (entry->id > other->id) - (entry->id < other->id);
+}
+
 bool builder_index(struct builder *b, struct diag *d) {
-    uint32_t slots = 2;
-    while (slots < 2 * b->rows) slots *= 2;
-    b->table = malloc(slots * sizeof *b->table);
-    if (!b->table) return diag_fail(d, "out of memory for the table of pieces");
-    memset(b->table, 0xFF, slots * sizeof *b->table);
-    b->table_mask = slots - 1;
+    b->index = malloc(b->rows * sizeof *b->index);
+    if (!b->index) return diag_fail(d, "out of memory for the table of pieces");
     for (uint32_t id = 0; id < b->rows; id++) {
         const struct builder_piece *p = &b->pieces[id];
-        if (p->type != VOCAB_NORMAL) continue;
-        uint32_t at = vocab_hash(0x5EED, b->pool + p->offset, p->length);
-        for (uint32_t steps = 0; b->table[at & b->table_mask] != VOCAB_NONE; at++) {
-            const struct builder_piece *q = &b->pieces[b->table[at & b->table_mask]];
-            char text[48];
-            if (q->length == p->length && memcmp(b->pool + q->offset, b->pool + p->offset, p->length) == 0)
-                return diag_fail(d, "tokens %u and %u are both \"%s\"", b->table[at & b->table_mask], id,
-                                 shown(b->pool + p->offset, p->length, text));
-            if (++steps > 4096) return diag_fail(d, "the vocabulary's pieces were made to collide in a hash table");
-        }
-        b->table[at & b->table_mask] = id;
+        if (p->type == VOCAB_NORMAL)
+            b->index[b->index_count++] =
+                (struct builder_entry){vocab_hash(0x5EED, b->pool + p->offset, p->length), id};
+    }
+    qsort_r(b->index, b->index_count, sizeof *b->index, by_content, b);
+    for (uint32_t i = 0, top = 0; top <= BUILDER_TOPS;
+         top++) { /* one more than there are: where the last ones end */
+        while (i < b->index_count && b->index[i].hash >> BUILDER_SHIFT < top) i++;
+        b->first[top] = i;
+    }
+    for (uint32_t i = 1; i < b->index_count; i++) {
+        const struct builder_piece *p = &b->pieces[b->index[i].id];
+        char text[48];
+        if (order(b, b->index[i].hash, b->pool + p->offset, p->length, &b->index[i - 1]) == 0)
+            return diag_fail(d, "tokens %u and %u are both \"%s\"", b->index[i - 1].id,
+                             b->index[i].id, shown(b->pool + p->offset, p->length, text));
     }
     return true;
 }
 
 uint32_t builder_find(const struct builder *b, const uint8_t *bytes, size_t length) {
-    for (uint32_t at = vocab_hash(0x5EED, bytes, length);; at++) {
-        uint32_t id = b->table[at & b->table_mask];
-        if (id == VOCAB_NONE) return id;
-        if (b->pieces[id].length == length && memcmp(b->pool + b->pieces[id].offset, bytes, length) == 0) return id;
+    uint32_t hash = vocab_hash(0x5EED, bytes, length), low = b->first[hash >> BUILDER_SHIFT],
+             high = b->first[(hash >> BUILDER_SHIFT) + 1];
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int place = order(b, hash, bytes, length, &b->index[middle]);
+        if (place == 0) return b->index[middle].id;
+        if (place < 0)
+            high = middle;
+        else
+            low = middle + 1;
     }
+    return VOCAB_NONE;
 }
 
 bool builder_merge(struct builder *b, const uint8_t *left, size_t left_bytes, const uint8_t *right, size_t right_bytes, struct diag *d) {

@@ -50,6 +50,11 @@ struct builder_merge {
     uint32_t left, right, result;
 };
 
+struct builder_entry {
+    uint32_t hash, id;
+};
+enum { BUILDER_SHIFT = 20, BUILDER_TOPS = 1 << (32 - BUILDER_SHIFT) };
+
 struct builder {
     uint32_t kind, pre, flags; /* of the section */
     enum builder_order order;
@@ -60,8 +65,10 @@ struct builder {
     size_t pool_bytes, pool_room;
     struct builder_merge *merges;
     size_t merges_count, merges_room;
-    uint32_t *table; /* ids of NORMAL pieces by their bytes; built once all are named */
-    uint32_t table_mask;
+    struct builder_entry
+        *index; /* NORMAL pieces by their bytes, sorted; built once all are named */
+    uint32_t index_count,
+        first[BUILDER_TOPS + 1]; /* where the entries of each highest bits of a hash begin */
     int64_t bos, eos, unk;
     uint32_t ends[64];
     uint32_t ends_count;

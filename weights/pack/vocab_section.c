@@ -10,6 +10,8 @@ struct pair {
     uint32_t left, right, rank, result;
 };
 
+enum { VIRTUALS_MOST = 4096, UNICODE_CODES = 0x110000 };
+
 /* Everything that is allocated on the way. */
 struct maker {
     struct builder *b;
@@ -20,7 +22,8 @@ struct maker {
     uint32_t (*chars)[2];
     uint32_t chars_count;
     uint32_t *virtuals;
-    uint32_t virtuals_count, virtuals_room;
+    uint32_t virtuals_count;
+    uint16_t *virtual_of; /* [UNICODE_CODES]: 1 + a character's place in virtuals, or 0 */
     uint32_t *rank; /* of each piece: position of its score among the scores */
     uint32_t *slots;
     uint32_t slots_count, seed;
@@ -84,22 +87,24 @@ static bool make_symbols(struct maker *m) {
     return true;
 }
 
-/* The symbol of a character that is no piece, made on first use. The characters are few: a search from the end is enough. */
+/* The symbol of a character that is no piece, made on first use. */
 static uint32_t virtual_symbol(struct maker *m, uint32_t code) {
-    for (uint32_t i = m->virtuals_count; i-- > 0;)
-        if (m->virtuals[i] == code) return m->b->rows + i;
-    if (m->virtuals_count == m->virtuals_room) {
-        if (m->virtuals_count >= 4096) {
-            diag_fail(m->d, "more than 4096 characters of the vocabulary's pieces are no pieces themselves");
+    if (!m->virtuals) {
+        m->virtuals = malloc(VIRTUALS_MOST * sizeof *m->virtuals);
+        m->virtual_of = calloc(UNICODE_CODES, sizeof *m->virtual_of);
+    }
+    if (!m->virtuals || !m->virtual_of) return out_of_memory(m), VOCAB_NONE;
+    if (!m->virtual_of[code]) {
+        if (m->virtuals_count >= VIRTUALS_MOST) {
+            diag_fail(m->d,
+                      "more than %d characters of the vocabulary's pieces are no pieces themselves",
+                      VIRTUALS_MOST);
             return VOCAB_NONE;
         }
-        uint32_t *grown = realloc(m->virtuals, 4096 * sizeof *grown);
-        if (!grown) return out_of_memory(m), VOCAB_NONE;
-        m->virtuals = grown;
-        m->virtuals_room = 4096;
+        m->virtuals[m->virtuals_count++] = code;
+        m->virtual_of[code] = (uint16_t)m->virtuals_count;
     }
-    m->virtuals[m->virtuals_count++] = code;
-    return m->b->rows + m->virtuals_count - 1;
+    return m->b->rows + m->virtual_of[code] - 1;
 }
 
 /* --------------------------------------------------------------------------------------------------------------- pairs -- */
@@ -292,26 +297,8 @@ static uint32_t put(struct writer *w, const void *from, size_t bytes) {
     return offset;
 }
 
-static const struct builder *sorting; /* qsort has no argument to pass on */
-static int by_bytes(const void *a, const void *b) {
-    const struct builder_piece *x = &sorting->pieces[((const struct vocab_added *)a)->id];
-    const struct builder_piece *y = &sorting->pieces[((const struct vocab_added *)b)->id];
-    return vocab_compare(sorting->pool + x->offset, x->length, sorting->pool + y->offset, y->length);
-}
-
-static bool list_added(struct maker *m, struct vocab_added *list, uint32_t *count) {
-    struct builder *b = m->b;
-    for (uint32_t id = 0; id < b->rows; id++)
-        if (b->pieces[id].added & BUILDER_ADDED) list[(*count)++] = (struct vocab_added){id, b->pieces[id].added & VOCAB_ADDED_FLAGS};
-    sorting = b;
-    qsort(list, *count, sizeof *list, by_bytes);
-    for (uint32_t i = 1; i < *count; i++)
-        if (by_bytes(&list[i - 1], &list[i]) == 0)
-            return diag_fail(m->d, "tokens %u and %u are added with the same text", list[i - 1].id, list[i].id);
-    return true;
-}
-
-/* Tables of fixed order made from the builder, then everything in a row. Called twice: once to count, once to write. */
+/* Tables of fixed order made from the builder, then everything in a row. Called twice: once to
+ * count, once to write. */
 struct tables {
     uint32_t *offsets, *pair_index;
     uint8_t *types, *bytes;
@@ -319,6 +306,29 @@ struct tables {
     struct vocab_added *added;
     uint32_t added_count, bytes_count, piece_max;
 };
+
+static const struct builder *sorting; /* qsort has no argument to pass on */
+static int by_bytes(const void *a, const void *b) {
+    const struct builder_piece *x = &sorting->pieces[((const struct vocab_added *)a)->id];
+    const struct builder_piece *y = &sorting->pieces[((const struct vocab_added *)b)->id];
+    return vocab_compare(sorting->pool + x->offset, x->length, sorting->pool + y->offset, y->length);
+}
+
+static bool list_added(struct maker *m, const struct tables *t, struct vocab_added *list,
+                       uint32_t *count) {
+    struct builder *b = m->b;
+    const struct vocab view = {.offsets = t->offsets, .bytes = t->bytes, .added = list};
+    for (uint32_t id = 0; id < b->rows; id++)
+        if (b->pieces[id].added & BUILDER_ADDED) list[(*count)++] = (struct vocab_added){id, b->pieces[id].added & VOCAB_ADDED_FLAGS};
+    sorting = b;
+    qsort(list, *count, sizeof *list, by_bytes);
+    for (uint32_t i = 1; i < *count; i++)
+        if (by_bytes(&list[i - 1], &list[i]) == 0)
+            return diag_fail(m->d, "tokens %u and %u are added with the same text", list[i - 1].id, list[i].id);
+    for (uint32_t i = 0; i < *count; i++)
+        list[i].flags |= vocab_added_inner(&view, i) << VOCAB_ADDED_INNER;
+    return true;
+}
 
 static void write_all(struct writer *w, struct maker *m, const struct tables *t, struct vocab_header *h) {
     struct builder *b = m->b;
@@ -358,7 +368,7 @@ static bool fill_tables(struct maker *m, struct tables *t) {
             t->pairs[at] = (struct vocab_pair){m->pairs[at].right, m->pairs[at].rank, m->pairs[at].result};
     }
     t->pair_index[symbols] = (uint32_t)at;
-    return list_added(m, t->added, &t->added_count);
+    return list_added(m, t, t->added, &t->added_count);
 }
 
 static uint8_t *make_section(struct maker *m, size_t *bytes) {
@@ -444,6 +454,7 @@ void *builder_finish(struct builder *b, size_t *bytes, struct diag *d) {
     free(m.pairs);
     free(m.chars);
     free(m.virtuals);
+    free(m.virtual_of);
     free(m.rank);
     free(m.slots);
     free(m.whole);
