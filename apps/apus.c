@@ -9,6 +9,7 @@
 #include "hints.h"
 #include "json.h"
 #include "kit/progress.h"
+#include "kit/start.h"
 #include "options.h"
 
 const struct command *const commands[] = {&command_run,        &command_info,    &command_tokenize, &command_detokenize, &command_logits,
@@ -69,6 +70,7 @@ static int asks_for_version(int argc, char **argv, int *json) {
 int main(int argc, char **argv) {
     struct settings settings;
     int at = 1, json = 0;
+    program_start();
     signal(SIGPIPE, SIG_DFL); /* who reads no more of the text ends it, without a word */
     settings_defaults(&settings);
     if (asks_for_json(argc, argv)) fail_json();

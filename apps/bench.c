@@ -18,6 +18,7 @@
 #include "fail.h"
 #include "json.h"
 #include "kit/progress.h"
+#include "kit/terminal.h"
 #include "load.h"
 
 enum { SAMPLES_MAX = 41, CONTEXT_MOST = 1024, PREFILL_MOST = 512, BASE_MOST = 128, DECODE_TOKENS = 8, VERIFY_MOST = 16, ROOM = 32 };
@@ -292,7 +293,8 @@ static int print_object(const struct report *r, const struct bench *b, const apu
 static int print_text(const struct report *r, const struct bench *b, const apus_session_stats *stats) {
     char name[128];
     processor_name(name, sizeof name);
-    printf("%s, %.1f MB read for a token, %.2f bits a weight\n", *b->loaded->info.name ? b->loaded->info.name : b->loaded->path,
+    printf("%s, %.1f MB read for a token, %.2f bits a weight\n",
+           terminal_shown(*b->loaded->info.name ? b->loaded->info.name : b->loaded->path),
            (double)b->loaded->info.weight_bytes * 1e-6, b->loaded->info.bits_per_weight);
     printf("%s, %u threads, %s %s; medians of %zu turns\n\n", name, stats->threads, stats->engine ? stats->engine : "",
            stats->cpu ? stats->cpu : "", b->decode.count);

@@ -52,7 +52,8 @@ struct settings {
     size_t stops_count;
     struct given given[GIVEN_MAX];
     size_t given_count;
-    int pair, agreement, lookup, ignore_eos, bos, special, verify, man, all, escape, random_seed;
+    int pair, agreement, lookup, ignore_eos, bos, special, raw, verify, man, all, escape,
+        random_seed;
 };
 
 enum option_kind {
@@ -137,6 +138,11 @@ const struct command *command_find(const char *name);
     {NULL, "--ids", OPTION_STRING, offsetof(struct settings, ids), 0, 0, "LIST", \
      "token ids, such as 1,2,3, taken as they are; - reads them from standard input", \
      "token ids, such as 1,2,3"}
+#define OPTION_RAW \
+    {NULL, "--raw", OPTION_FLAG, offsetof(struct settings, raw), 0, 0, NULL, \
+     "print control characters of the text on a terminal too, where they are spelled out " \
+     "otherwise", \
+     NULL}
 /* clang-format on */
 
 #endif

@@ -9,6 +9,7 @@
 #include "command.h"
 #include "json.h"
 #include "kit/progress.h"
+#include "kit/terminal.h"
 
 static const char *command_name = "";
 static char logged[512], hint[1024];
@@ -17,13 +18,6 @@ static int as_json, is_quiet;
 void fail_command(const char *name) { command_name = name; }
 void fail_json(void) { as_json = 1; }
 void fail_quiet(void) { is_quiet = 1; }
-
-static void without_controls(char *text) {
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c < 0x20 || c == 0x7f) *text = '?';
-    }
-}
 
 static void print(const char *text) {
     progress_hide();
@@ -53,7 +47,7 @@ static void print_object(const char *kind, const char *code, int status, const c
 static int say(int status, const char *code, const char *format, va_list list) {
     char text[2048];
     vsnprintf(text, sizeof text, format, list);
-    without_controls(text);
+    terminal_line(text, sizeof text);
     if (as_json)
         print_object("error", code, status, text);
     else
@@ -89,7 +83,7 @@ void fail_hint(const char *format, ...) {
     va_start(list, format);
     vsnprintf(hint, sizeof hint, format, list);
     va_end(list);
-    without_controls(hint);
+    terminal_line(hint, sizeof hint);
 }
 
 /* Words for scripts, one for each error of the library. */
@@ -117,15 +111,14 @@ int fail_status(apus_status status, const char *doing) {
 static void tell(const char *format, va_list list) {
     char text[1024];
     vsnprintf(text, sizeof text, format, list);
-    without_controls(text);
+    terminal_line(text, sizeof text);
     if (as_json)
         print_object("warning", NULL, 0, text);
     else
         print(text);
 }
 
-static void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void warn(const char *format, ...) {
+void fail_warn(const char *format, ...) {
     va_list list;
     va_start(list, format);
     tell(format, list);
@@ -142,7 +135,7 @@ void fail_note(const char *format, ...) {
 void fail_log(void *user, int level, const char *text) {
     (void)user;
     if (level == APUS_LOG_ERROR) snprintf(logged, sizeof logged, "%s", text);
-    if (level == APUS_LOG_WARN) warn("%s.", text);
+    if (level == APUS_LOG_WARN) fail_warn("%s.", text);
 }
 
 const char *fail_logged(void) { return logged; }

@@ -12,7 +12,7 @@ void fail_json(void);
 void fail_quiet(void);
 
 /* Prints "apus COMMAND: sentence" and returns `status`, so that a check reads `return fail(EXIT_USAGE, ...)`. The format brings its own
- * periods. Control characters (of names, of hostile files) become '?'. */
+ * periods. What a terminal must not get (of names, of hostile files) is spelled out. */
 int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* What to do about it: one or two sentences that the next fail puts behind its own. */
@@ -28,6 +28,9 @@ void fail_log(void *user, int level, const char *text);
 /* A sentence for somebody who may have meant something else; nothing failed. Not printed after
  * fail_quiet. */
 void fail_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A sentence about something that went wrong and can be done without. */
+void fail_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The last error the library logged, without a period; "" if none. Forgetting it is for a call that may fail without harm. */
 const char *fail_logged(void);

@@ -7,6 +7,7 @@
 #include "fail.h"
 #include "json.h"
 #include "kit/progress.h"
+#include "kit/terminal.h"
 #include "load.h"
 
 /* Tensors of one weight type together. */
@@ -58,9 +59,10 @@ static int print_text(const struct loaded *loaded, const struct settings *settin
     const apus_info *info = &loaded->info;
     struct type_sum sums[TYPES_MAX];
     size_t types = sum_types(loaded, sums);
-    printf("name          %s\n", *info->name ? info->name : "(none)");
-    printf("architecture  %s, %u layers, %u wide, %u tokens, up to %u positions\n", info->architecture, info->layers, info->dim,
-           info->vocab, info->max_positions);
+    printf("name          %s\n", *info->name ? terminal_shown(info->name) : "(none)");
+    printf("architecture  %s, %u layers, %u wide, %u tokens, up to %u positions\n",
+           terminal_shown(info->architecture), info->layers, info->dim, info->vocab,
+           info->max_positions);
     print_layers(loaded);
     printf("parameters    %.1f M\n", (double)info->parameters * 1e-6);
     printf("weights       %.2f bits each; %.1f MB are read for a token\n", info->bits_per_weight, (double)info->weight_bytes * 1e-6);
@@ -71,7 +73,7 @@ static int print_text(const struct loaded *loaded, const struct settings *settin
            info->add_bos ? "bos in front" : "nothing in front", (int)info->bos, (int)info->eos, info->end_tokens);
     printf("bytes         %" PRIu64 "\n", info->bytes);
     printf("hash          %016" PRIx64 "%s\n", info->model_hash, settings->verify ? ", every section verified" : "");
-    if (*info->provenance) printf("provenance    %s\n", info->provenance);
+    if (*info->provenance) printf("provenance    %s\n", terminal_shown(info->provenance));
     return output_flush();
 }
 

@@ -29,6 +29,8 @@ static int read_stream(struct text *text, FILE *stream, const char *path) {
             return fail(EXIT_FAULT, "'%s' is longer than %zu MiB, the most text taken at once.", path, text_most >> 20);
         if (!got) break;
     }
+    if (ferror(stream) && errno == EBADF && stream == stdin)
+        return fail(EXIT_FAULT, "standard input is closed: give a file to -f, or a pipe.");
     if (ferror(stream)) return fail(EXIT_FAULT, "cannot read '%s': %s.", path, strerror(errno));
     return EXIT_OK;
 }

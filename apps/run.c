@@ -14,6 +14,7 @@
 #include "interrupt.h"
 #include "json.h"
 #include "kit/progress.h"
+#include "kit/terminal.h"
 #include "load.h"
 #include "speculation.h"
 
@@ -81,6 +82,7 @@ static const struct option options[] = {
      "stop after this many milliseconds, the prompt's time included", NULL},
     {NULL, "--special", OPTION_FLAG, AT(special), 0, 0, NULL,
      "take control tokens spelled out in the prompt as such (trusted text only)", NULL},
+    OPTION_RAW,
     {NULL, "--jsonl", OPTION_FLAG, AT(jsonl), 0, 0, NULL,
      "print an object a line on standard output as the text comes: text and ids of each piece, at "
      "last done and the figures",
@@ -209,7 +211,7 @@ static int take_piece(struct result *result, const apus_piece *piece, const stru
     if (settings->jsonl) return piece->count || piece->bytes ? print_piece(piece) : EXIT_OK;
     if (!settings->json) {
         result->text_bytes += piece->bytes;
-        fwrite(piece->text, 1, piece->bytes, stdout);
+        terminal_print(piece->text, piece->bytes, settings->raw);
         return piece->bytes ? output_flush() : EXIT_OK;
     }
     size_t ids_before = result->ids_count - piece->count;

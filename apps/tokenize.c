@@ -8,6 +8,7 @@
 #include "fail.h"
 #include "input.h"
 #include "json.h"
+#include "kit/terminal.h"
 #include "load.h"
 
 #define AT(member) offsetof(struct settings, member)
@@ -49,7 +50,7 @@ static int print_text(const char *text, size_t count, const struct settings *set
         json_object_set_new(object, "text", json_bytes(text, count));
         return json_print(object);
     }
-    fwrite(text, 1, count, stdout);
+    terminal_print(text, count, settings->raw);
     if (isatty(STDOUT_FILENO)) putchar('\n');
     return output_flush();
 }
@@ -114,6 +115,7 @@ static const struct option detokenize_options[] = {
     OPTION_IDS,
     {NULL, "--special", OPTION_FLAG, AT(special), 0, 0, NULL,
      "spell control tokens out; without it they give no text", "spell control tokens out"},
+    OPTION_RAW,
 };
 
 const struct command command_detokenize = {

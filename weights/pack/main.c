@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "apps/kit/start.h"
 #include "apus/apus.h"
 #include "weights/pack/options.h"
 #include "weights/pack/pack.h"
@@ -12,7 +13,7 @@ enum { EXIT_FINE = 0, EXIT_FILE = 1, EXIT_USAGE = 2 };
 int main(int argc, char **argv) {
     struct options options;
     struct diag d = {0};
-    signal(SIGXFSZ, SIG_IGN); /* a file too large is a sentence, like a full disk */
+    program_start();
     signal(SIGPIPE, SIG_IGN); /* nobody listens any more: the blob is wanted all the same */
     if (!options_read(&options, argc, argv, &d)) {
         fprintf(stderr, "apus-pack: %s\nTry apus-pack --help.\n", d.text);

@@ -66,7 +66,7 @@ static uint32_t add_text(struct plan *plan, const char *text) {
     return at;
 }
 
-/* Names come from files: what a terminal or JSON cannot take becomes '?'. */
+/* Names come from files: what a terminal or JSON cannot take is spelled out. */
 static struct diag cleaned(const char *text) {
     struct diag clean = {0};
     diag_fail(&clean, "%s", text);

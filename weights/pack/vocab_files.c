@@ -1,53 +1,35 @@
 #include "weights/pack/vocab_files.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "weights/pack/source_file.h"
 
 #define FILE_MAX ((size_t)256 << 20)
 
 uint8_t *vocab_read_file(const char *path, size_t *bytes, struct diag *d) {
-    FILE *f = fopen(path, "rb");
+    struct source_file file;
     uint8_t *data = NULL;
-    size_t room = 0;
     *bytes = 0;
-    if (!f) {
-        diag_fail(d, "%s: %s", path, strerror(errno));
-        return NULL;
-    }
-    for (;;) {
-        if (*bytes == room) {
-            room = room ? room * 2 : (size_t)1 << 20;
-            uint8_t *grown = room > FILE_MAX ? NULL : realloc(data, room);
-            if (!grown) {
-                diag_fail(d, "%s is larger than %zu MiB, or memory is short", path, FILE_MAX >> 20);
-                break;
-            }
-            data = grown;
-        }
-        size_t n = fread(data + *bytes, 1, room - *bytes, f);
-        *bytes += n;
-        if (n > 0) continue;
-        if (!ferror(f)) {
-            fclose(f);
-            return data;
-        }
-        diag_fail(d, "%s: reading failed", path);
-        break;
-    }
-    fclose(f);
-    free(data);
-    return NULL;
+    if (!source_file_open(&file, path, d)) return NULL;
+    if (file.bytes > FILE_MAX)
+        diag_fail(d, "%s is larger than %zu MiB", path, FILE_MAX >> 20);
+    else if (!(data = malloc((size_t)file.bytes + 1)))
+        diag_fail(d, "out of memory");
+    else if (source_file_read(&file, 0, data, (size_t)file.bytes, d))
+        *bytes = (size_t)file.bytes;
+    else
+        free(data), data = NULL;
+    source_file_close(&file);
+    return data;
 }
 
 bool vocab_file_path(const char *directory, const char *name, char *path, size_t room) {
     int n = snprintf(path, room, "%s/%s", directory, name);
-    if (n < 0 || (size_t)n >= room) return false;
-    FILE *f = fopen(path, "rb");
-    if (f) fclose(f);
-    return f != NULL;
+    return n >= 0 && (size_t)n < room && access(path, F_OK) == 0;
 }
 
 /* A JSON object beside the tokenizer. An absent file is NULL without a sentence. */

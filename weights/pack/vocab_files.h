@@ -4,7 +4,7 @@
 
 #include "weights/pack/vocab_build.h"
 
-/* A file's bytes (at most 256 MiB), to be freed; NULL with a sentence. */
+/* A regular file's bytes (at most 256 MiB), to be freed; NULL with a sentence. */
 uint8_t *vocab_read_file(const char *path, size_t *bytes, struct diag *d);
 
 /* Writes directory/name to path; false if it is too long or no file is there. */
