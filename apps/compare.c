@@ -3,11 +3,14 @@
  * The text is tokenized and cut into windows as by `apus perplexity`. KL(reference || model) in nats and agreement of the likeliest token are
  * over all positions, the perplexities over the second half of each window. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "fail.h"
@@ -177,9 +180,24 @@ static int print_result(const struct comparison *c, double seconds, const struct
 
 /* ---------------------------------------------------------------------------------------------------------------- sides -- */
 
+/* It is read from its begin more than once: a pipe would only be waited for. */
+static FILE *open_regular(const char *path) {
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        fail(EXIT_FAULT, "cannot open '%s': %s.", path, strerror(errno));
+        return NULL;
+    }
+    FILE *file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? fdopen(fd, "rb") : NULL;
+    if (file) return file;
+    fail(EXIT_FAULT, "'%s' is not a regular file; a reference must be one.", path);
+    close(fd);
+    return NULL;
+}
+
 static int open_logits(struct side *side, const char *path, size_t positions, size_t vocab) {
-    side->file = fopen(path, "rb");
-    if (!side->file) return fail(EXIT_FAULT, "cannot open '%s': %s.", path, strerror(errno));
+    side->file = open_regular(path);
+    if (!side->file) return EXIT_FAULT;
     uint64_t expected = (uint64_t)positions * vocab * sizeof(float);
     off_t size = fseeko(side->file, 0, SEEK_END) ? -1 : ftello(side->file);
     if (size < 0 || (uint64_t)size != expected)
@@ -189,17 +207,15 @@ static int open_logits(struct side *side, const char *path, size_t positions, si
     return EXIT_OK;
 }
 
-static int is_blob(const char *path) {
-    char magic[4] = "";
-    FILE *file = fopen(path, "rb");
-    int blob = file && fread(magic, 1, 4, file) == 4 && !memcmp(magic, "APUS", 4);
-    if (file) fclose(file);
-    return blob;
-}
-
 static int open_reference(struct side *side, const struct side *model, const struct comparison *c, const struct settings *settings) {
     side->name = settings->reference;
-    if (!is_blob(side->name)) return open_logits(side, side->name, c->windows * c->length, model->loaded.info.vocab);
+    char magic[4] = "";
+    FILE *file = open_regular(side->name);
+    if (!file) return EXIT_FAULT;
+    int blob = fread(magic, 1, 4, file) == 4 && !memcmp(magic, "APUS", 4);
+    fclose(file);
+    if (!blob)
+        return open_logits(side, side->name, c->windows * c->length, model->loaded.info.vocab);
     int status = load_blob(&side->loaded, side->name);
     if (status) return status;
     if (side->loaded.info.vocab != model->loaded.info.vocab)

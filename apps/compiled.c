@@ -1,59 +1,66 @@
 #include "compiled.h"
 
-#include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fail.h"
+#include "kit/outfile.h"
+
 enum { COMPILED_MOST = 256 << 20 };
+
+/* What begins as apus_model_compiled has it. */
+static bool is_compiled(int fd) {
+    char magic[8] = "";
+    return pread(fd, magic, sizeof magic, 0) == sizeof magic &&
+           !memcmp(magic, "apuscod1", sizeof magic);
+}
+
+static const struct outfile_kind compiled_kind = {"file of what drivers compile", is_compiled};
+
+/* It is believed like a program, so nobody else may have written it: neither its owner nor somebody
+ * with the right to. */
+static bool is_trusted(const struct stat *st) {
+    return S_ISREG(st->st_mode) && (st->st_uid == geteuid() || st->st_uid == 0) &&
+           !(st->st_mode & (S_IWGRP | S_IWOTH));
+}
 
 void compiled_load(struct compiled *c, const char *path) {
     struct stat st;
     memset(c, 0, sizeof *c);
     c->path = path;
-    FILE *file = path ? fopen(path, "rb") : NULL;
-    if (!file) return;
-    if (!fstat(fileno(file), &st) && S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size <= COMPILED_MOST) c->data = malloc((size_t)st.st_size);
-    if (c->data) c->bytes = fread(c->data, 1, (size_t)st.st_size, file);
-    fclose(file);
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    if (fd < 0) return;
+    if (fstat(fd, &st) || !is_trusted(&st)) {
+        fail_warn("'%s' is not used: others than you can write it, or it is no regular file.", path);
+        c->path = NULL;
+    } else if (st.st_size > 0 && st.st_size <= COMPILED_MOST && is_compiled(fd)) {
+        c->data = malloc((size_t)st.st_size);
+    }
+    ssize_t bytes = c->data ? pread(fd, c->data, (size_t)st.st_size, 0) : 0;
+    c->bytes = bytes > 0 ? (size_t)bytes : 0; /* what is cut is not sound, and not used */
+    close(fd);
 }
 
 /* A new file in the other's place: a reader sees the one or the other whole. */
-static int replace(const char *path, const void *data, size_t bytes) {
-    size_t room = strlen(path) + 8;
-    char *name = malloc(room);
-    if (!name) return ENOMEM;
-    snprintf(name, room, "%s.XXXXXX", path);
-    int error = 0, fd = mkstemp(name);
-    if (fd < 0) {
-        error = errno;
-        free(name);
-        return error;
-    }
-    FILE *file = fdopen(fd, "wb");
-    if (!file) {
-        error = errno;
-        close(fd);
-    } else {
-        if (fwrite(data, 1, bytes, file) != bytes) error = errno;
-        if (fclose(file) && !error) error = errno;
-    }
-    if (!error && rename(name, path)) error = errno;
-    if (error) unlink(name);
-    free(name);
-    return error;
+static void replace(const char *path, const void *data, size_t bytes) {
+    struct outfile out;
+    if (outfile_open(&out, path, &compiled_kind) && outfile_put(&out, 0, data, bytes) &&
+        outfile_commit(&out))
+        return;
+    outfile_abandon(&out);
+    fail_warn("%s.", out.why);
 }
 
 void compiled_store(struct compiled *c, const apus_model *model) {
     size_t bytes = 0;
     void *data = NULL;
     if (model && c->path && !apus_model_compiled(model, NULL, 0, &bytes) && bytes) data = malloc(bytes);
-    if (data && !apus_model_compiled(model, data, bytes, &bytes) && (bytes != c->bytes || memcmp(data, c->data, bytes) != 0)) {
-        int error = replace(c->path, data, bytes);
-        if (error) fprintf(stderr, "apus: warning: '%s' could not be written: %s\n", c->path, strerror(error));
-    }
+    if (data && !apus_model_compiled(model, data, bytes, &bytes) &&
+        (bytes != c->bytes || memcmp(data, c->data, bytes) != 0))
+        replace(c->path, data, bytes);
     free(data);
     free(c->data);
     c->data = NULL;

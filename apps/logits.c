@@ -1,88 +1,29 @@
 /* apus logits: the raw logits behind given ids, as a file. */
-#include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "fail.h"
 #include "input.h"
 #include "json.h"
+#include "kit/outfile.h"
 #include "kit/progress.h"
 #include "load.h"
 
-/* The output under its temporary name, in the same folder. It is renamed when complete and unlinked otherwise, interrupts included. */
-struct output {
-    const char *path;
-    char *temporary;
-    FILE *stream;
-};
-static const char *volatile unfinished;
-
-static void on_end(int number) {
-    if (unfinished) unlink(unfinished);
-    signal(number, SIG_DFL);
-    raise(number);
+/* Logits have no mark of their own; what has one is not theirs to replace. */
+static bool is_no_model(int fd) {
+    char magic[4] = "";
+    return pread(fd, magic, sizeof magic, 0) != sizeof magic ||
+           (memcmp(magic, "APUS", 4) != 0 && memcmp(magic, "GGUF", 4) != 0);
 }
 
-static int output_open(struct output *output, const char *path) {
-    struct stat st;
-    memset(output, 0, sizeof *output);
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        fail(EXIT_FAULT, "'%s' is there and is not a regular file; give another name to -o.", path);
-        return EXIT_FAULT;
-    }
-    size_t length = strlen(path);
-    output->path = path;
-    output->temporary = malloc(length + 8);
-    if (!output->temporary) {
-        fail(EXIT_FAULT, "no memory left.");
-        return EXIT_FAULT;
-    }
-    memcpy(output->temporary, path, length);
-    memcpy(output->temporary + length, ".XXXXXX", 8);
-    int fd = mkstemp(output->temporary);
-    output->stream = fd < 0 ? NULL : fdopen(fd, "wb");
-    if (!output->stream) {
-        fail(EXIT_FAULT, "cannot create a file for '%s': %s.", path, strerror(errno));
-        if (fd >= 0) close(fd);
-        free(output->temporary);
-        return EXIT_FAULT;
-    }
-    mode_t mask = umask(0);
-    umask(mask);
-    fchmod(fd, 0666 & ~mask);
-    unfinished = output->temporary;
-    signal(SIGINT, on_end);
-    signal(SIGTERM, on_end);
-    return EXIT_OK;
-}
-
-/* Ends the output: in place where status is EXIT_OK and everything was written, gone otherwise. */
-static int output_close(struct output *output, int status) {
-    int failed = ferror(output->stream);
-    int error = errno;
-    if (fclose(output->stream) && !failed) {
-        failed = 1;
-        error = errno;
-    }
-    if (!status && !failed && rename(output->temporary, output->path)) {
-        failed = 1;
-        error = errno;
-    }
-    if (!status && failed) status = fail(EXIT_FAULT, "cannot write '%s': %s.", output->path, strerror(error));
-    unfinished = NULL;
-    if (status) unlink(output->temporary);
-    free(output->temporary);
-    return status;
-}
+static const struct outfile_kind logits_kind = {"file of logits", is_no_model};
 
 /* In runs of positions, so that memory stays bounded for large vocabularies. */
-static int write_logits(struct output *output, struct loaded *loaded, const struct ids *ids,
+static int write_logits(struct outfile *output, struct loaded *loaded, const struct ids *ids,
                         struct progress *progress) {
     size_t vocab = loaded->info.vocab;
     size_t most = ((size_t)64 << 20) / (vocab * sizeof(float));
@@ -91,14 +32,16 @@ static int write_logits(struct output *output, struct loaded *loaded, const stru
     if (!logits) return fail(EXIT_FAULT, "no memory left for %zu positions of logits.", run);
     int status = EXIT_OK;
     progress_phase(progress, "evaluating", (double)ids->count);
+    uint64_t offset = 0;
     for (size_t at = 0; at < ids->count && !status; at += run) {
         size_t count = ids->count - at < run ? ids->count - at : run;
         progress_enter(progress, 0, "position %zu of %zu", at, ids->count);
         apus_status done = apus_eval(loaded->session, ids->ids + at, count, logits, NULL);
         if (done < 0)
             status = fail_status(done, "evaluating");
-        else if (fwrite(logits, sizeof *logits, count * vocab, output->stream) != count * vocab)
-            status = fail(EXIT_FAULT, "cannot write '%s': %s.", output->path, strerror(errno));
+        else if (!outfile_put(output, offset, logits, count * vocab * sizeof *logits))
+            status = fail(EXIT_FAULT, "%s.", output->why);
+        offset += count * vocab * sizeof *logits;
         progress_step(progress, 0, (double)count);
     }
     free(logits);
@@ -121,18 +64,20 @@ static int print_result(const struct loaded *loaded, const struct ids *ids, cons
 }
 
 static int evaluate(struct loaded *loaded, const struct ids *ids, const struct settings *settings) {
-    struct output output;
+    struct outfile output;
     if (ids->count > loaded->info.max_positions)
         return fail(EXIT_USAGE, "%zu ids were given, but this model holds %u positions.", ids->count, loaded->info.max_positions);
     int status = load_session(loaded, settings, (uint32_t)ids->count);
-    if (!status) status = output_open(&output, settings->output);
+    if (!status && !outfile_open(&output, settings->output, &logits_kind))
+        status = fail(EXIT_FAULT, "%s.", output.why);
     if (status) return status;
     uint64_t begin = now_ns();
     struct progress progress;
     command_progress(&progress, settings, "logits");
     status = write_logits(&output, loaded, ids, &progress);
     progress_end(&progress);
-    status = output_close(&output, status);
+    if (!status && !outfile_commit(&output)) status = fail(EXIT_FAULT, "%s.", output.why);
+    outfile_abandon(&output);
     return status ? status : print_result(loaded, ids, settings, (double)(now_ns() - begin) * 1e-9);
 }
 

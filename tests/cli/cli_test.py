@@ -341,15 +341,21 @@ class Rest(Case):
             self.assertEqual((shared['engine'], shared['ids'], shared['logits_hash']), (engines, cpu['ids'], cpu['logits_hash']))
         self.wrong(2, 'NAME:LAYERS,NAME', *run, '--engine', 'igpu:99,cpu')
         kept = pathlib.Path(path('compiled'))
-        for content in (None, None, b'not what was written there'):
+        for content in (None, None, b'apuscod1, but cut'):
             if content:
                 kept.write_bytes(content)
             gpu = self.object(*run, '--engine', 'igpu', '--compiled', kept)
             self.assertEqual(gpu['logits_hash'], cpu['logits_hash'])
-            self.assertEqual(kept.read_bytes()[:7], b'apuscod')
+            self.assertEqual(kept.read_bytes()[:8], b'apuscod1')
+            self.assertNotEqual(kept.read_bytes(), content)
+        other = pathlib.Path(path('notes'))
+        other.write_bytes(b'not what drivers compile')
+        gpu = self.ok(*run, '--engine', 'igpu', '--compiled', other, '--json')
+        self.assertEqual(json.loads(gpu.stdout)['logits_hash'], cpu['logits_hash'])
+        self.assertEqual(other.read_bytes(), b'not what drivers compile')
         self.assertEqual(sorted(kept.parent.glob('compiled*')), [kept])
         r = self.ok(*run, '--engine', 'igpu', '--compiled', path('no folder/compiled'))
-        self.assertIn(b'could not be written', r.stderr)
+        self.assertIn(b'cannot be written', r.stderr)
         self.wrong(3, 'no Vulkan device of that name', *run, '--engine', 'igpu', '--device', 'abacus')
 
     def test_masks_and_engines_that_are_not_here(self):

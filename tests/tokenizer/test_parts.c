@@ -14,6 +14,7 @@
 static apus_blob blob_with(const struct vocab *v) {
     apus_blob blob = {{0}};
     struct blob inside = {.vocab = *v};
+    inside.mark = blob_mark(&inside);
     _Static_assert(sizeof inside <= sizeof blob, "apus_blob holds a struct blob");
     memcpy(&blob, &inside, sizeof inside);
     return blob;

@@ -2,11 +2,13 @@
 
 #include <assert.h>
 #include <libgen.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "apps/kit/terminal.h"
 #include "weights/blob.h"
 #include "weights/hash.h"
 #include "weights/pack/budget.h"
@@ -51,10 +53,14 @@ struct job {
     struct stream {
         struct hash64 hash;
         uint64_t written; /* bytes of WEIGHTS so far */
-        uint64_t done;    /* weights of the tensors before the one in work */
         uint32_t tensor;
     } stream;
     struct resume resume; /* without a path: work is not kept */
+    struct saved {
+        uint64_t hash;    /* of what was written */
+        uint32_t tensors; /* that are finished */
+        uint32_t zero;
+    } saved;
     uint32_t resumed;     /* the tensor that this run began with */
 };
 
@@ -154,8 +160,7 @@ static void plan_work(struct job *job, struct sensitivity_cost measuring) {
     work_plan(&job->work, &request);
 }
 
-/* Which tensors keep 8 bits. */
-static bool spend_budget(struct job *job) {
+static bool measure_kl(struct job *job) {
     const struct sensitivity_request request = {.plan = &job->plan,
                                                 .fold = job->fold,
                                                 .rope = job->rope,
@@ -166,13 +171,17 @@ static bool spend_budget(struct job *job) {
                                                 .threads = job->threads,
                                                 .progress = show_measuring,
                                                 .user = job};
-    bool measures = job->plan.layer_bits == 4 && job->kl && job->resumed == 0;
     const struct sensitivity_cost nothing = {0, 0};
-    plan_work(job, measures ? sensitivity_cost(&request) : nothing);
-    if (job->plan.layer_bits != 4) return true;
-    if (measures && !sensitivity_measure(&request, job->kl, job->d)) return false;
-    if (measures) work_measured_all(&job->work);
-    if (!budget_spend(&job->plan, job->kl, job->d)) return false;
+    plan_work(job, job->kl ? sensitivity_cost(&request) : nothing);
+    if (!job->kl) return true;
+    if (!sensitivity_measure(&request, job->kl, job->d)) return false;
+    work_measured_all(&job->work);
+    return true;
+}
+
+/* Which tensors keep 8 bits. */
+static bool budget_of_kl(struct job *job) {
+    if (job->plan.layer_bits == 4 && !budget_spend(&job->plan, job->kl, job->d)) return false;
     plan_work(job, job->work.measuring);
     return true;
 }
@@ -229,16 +238,20 @@ static bool ends_layer(const struct plan *plan, uint32_t tensor) {
     return tensor != plan->model.embed && tensor != plan->model.head && (tensor + 1 == plan->model.head || this[1].layer != this->layer);
 }
 
+static bool keep_work(struct job *job) {
+    job->saved =
+        (struct saved){.hash = hash64_end(&job->stream.hash), .tensors = job->stream.tensor};
+    return writer_keep(&job->writer, job->d) && resume_save(&job->resume, job->d);
+}
+
 static bool write_weights(struct job *job) {
     static const uint8_t zero[BLOB_ALIGN];
     while (job->stream.tensor < job->plan.model.tensors) {
         const struct plan_tensor *tensor = &job->plan.tensors[job->stream.tensor];
         size_t gap = (size_t)(tensor->record.offset - job->stream.written);
         if (!put_weights(job, zero, gap, job->d) || !write_tensor(job, *tensor)) return false;
-        job->stream.done += (uint64_t)tensor->record.rows * tensor->record.cols;
         job->stream.tensor++;
-        if (job->resume.path && ends_layer(&job->plan, job->stream.tensor - 1) &&
-            !(writer_keep(&job->writer, job->d) && resume_save(&job->resume, job->d)))
+        if (job->resume.path && ends_layer(&job->plan, job->stream.tensor - 1) && !keep_work(job))
             return false;
     }
     job->header.section[BLOB_WEIGHTS].hash = hash64_end(&job->stream.hash);
@@ -265,7 +278,7 @@ static bool check_written(struct job *job) {
     char why[BLOB_WHY] = "";
     struct blob blob;
     if (!writer_extend(&job->writer, bytes, job->d)) return false;
-    void *map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, job->writer.fd, 0);
+    void *map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, job->writer.out.fd, 0);
     if (map == MAP_FAILED) return diag_fail(job->d, "%s cannot be read back", job->options->out);
     bool good = blob_open(&blob, map, bytes, why) == APUS_OK;
     munmap(map, bytes);
@@ -294,11 +307,14 @@ static bool finish(struct job *job, double seconds) {
         if (job->options->report) remove(job->options->report);
         return false;
     }
-    if (job->resume.path) resume_remove(&job->resume);
+    if (writer_forget(job->options->out))
+        resume_forget(job->options->out); /* an earlier run's, too */
     work_end(&job->work);
     if (!job->options->quiet)
-        printf("%s: %s, %.1f M parameters, int%u layers at %.2f bits, %.1f MB, packed in %.1f s\n", job->options->out,
-               job->plan.text + job->plan.model.name, (double)job->plan.model.parameters / 1e6, job->plan.layer_bits,
+        printf("%s: %s, %.1f M parameters, int%u layers at %.2f bits, %.1f MB, packed in %.1f s\n",
+               terminal_shown(job->options->out),
+               terminal_shown(job->plan.text + job->plan.model.name),
+               (double)job->plan.model.parameters / 1e6, job->plan.layer_bits,
                plan_layer_bits(&job->plan), (double)job->header.file_bytes / 1e6, seconds);
     if (!job->options->quiet && job->resumed)
         printf("Went on after %u of %u tensors, which an earlier run had finished.\n", job->resumed, job->plan.model.tensors);
@@ -333,18 +349,37 @@ static bool make_calibrator(struct job *job) {
     return job->calibrator != NULL;
 }
 
+static void show_looking(void *user, uint64_t bytes) {
+    struct job *job = user;
+    work_looked(&job->work, bytes, source_bytes(job->source));
+}
+
+/* Everything that the bytes of the blob follow from. The source counts by its content: files of one
+ * size and time are not the same. */
+static bool make_key(struct job *job) {
+    const struct plan *plan = &job->plan;
+    struct hash64 hash;
+    char words[64];
+    snprintf(words, sizeof words, "%.17g %u", plan->bits, plan->layer_bits);
+    if (!resume_key(&hash, words, job->d)) return false;
+    hash64_add(&hash, &plan->model, sizeof plan->model);
+    hash64_add(&hash, plan->layers, plan->model.layers * sizeof *plan->layers);
+    hash64_add(&hash, plan->text, (size_t)plan->text_bytes);
+    hash64_add(&hash, job->vocab, job->vocab_bytes);
+    hash64_add(&hash, job->rope,
+               (size_t)plan->model.max_positions * plan->model.head_dim * sizeof *job->rope);
+    if (!source_add_bytes(job->source, &hash, show_looking, job, job->d)) return false;
+    job->resume.key = hash64_end(&hash);
+    return true;
+}
+
 /* The key and the pieces of the work. */
 static bool prepare_resume(struct job *job) {
     const struct plan *plan = &job->plan;
-    char words[2048];
     size_t bytes = 0, tensors = plan->model.tensors;
     if (!job->options->resume && !(job->calibrator && plan->model.parameters >= LONG_WORK)) return true;
-    snprintf(words, sizeof words, "%s\n%s\n%.17g %u", plan->text + plan->model.name, plan->text + plan->model.provenance, plan->bits,
-             plan->model.max_positions);
-    if (!resume_begin(&job->resume, job->options->out, job->d) ||
-        !resume_key(job->options->source, words, &job->resume.key, job->d))
-        return false;
-    resume_add(&job->resume, &job->stream, sizeof job->stream);
+    if (!resume_begin(&job->resume, job->options->out, job->d) || !make_key(job)) return false;
+    resume_add(&job->resume, &job->saved, sizeof job->saved);
     resume_add(&job->resume, job->error, tensors * sizeof *job->error);
     resume_add(&job->resume, job->rows, plan->row_floats * sizeof *job->rows);
     if (job->kl) resume_add(&job->resume, job->kl, tensors * sizeof *job->kl);
@@ -353,47 +388,95 @@ static bool prepare_resume(struct job *job) {
     return true;
 }
 
-/* Whether the file holds what the stream's hash was made of. */
-static bool is_there(struct job *job, uint64_t offset) {
-    uint8_t buffer[1 << 14];
-    struct hash64 hash;
-    hash64_begin(&hash);
-    for (uint64_t at = 0; at < job->stream.written;) {
-        size_t bytes = job->stream.written - at < sizeof buffer ? (size_t)(job->stream.written - at) : sizeof buffer;
-        if (!writer_get(&job->writer, offset + at, buffer, bytes)) return false;
-        hash64_add(&hash, buffer, bytes), at += bytes;
-    }
-    return hash64_end(&hash) == hash64_end(&job->stream.hash);
+static bool is_finite(const float *x, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(x[i])) return false;
+    return true;
 }
 
-/* Goes on with an earlier run's work where there is any. Where WEIGHTS begins does not depend on the budget. */
-static bool resume_or_begin(struct job *job) {
-    if (!job->resume.path || !resume_load(&job->resume) || !is_there(job, job->header.section[BLOB_WEIGHTS].offset)) {
-        memset(&job->stream, 0, sizeof job->stream);
-        hash64_begin(&job->stream.hash);
-        memset(job->rows, 0, job->plan.row_floats * sizeof *job->rows);
-        if (!job->resume.path) return true;
-        resume_remove(&job->resume);
-        return writer_clear(&job->writer, job->plan.weight_bytes, job->d);
+/* Whether what was loaded can be this work at all: its hash is right, but so is that of a state
+ * that somebody made. */
+static bool makes_sense(const struct job *job) {
+    const struct plan *plan = &job->plan;
+    const struct saved *saved = &job->saved;
+    size_t bytes = 0;
+    if (saved->zero || saved->tensors < 1 || saved->tensors >= plan->model.tensors ||
+        !ends_layer(plan, saved->tensors - 1))
+        return false;
+    for (uint32_t i = 0; i < plan->model.tensors; i++) {
+        const struct fold_error *error = &job->error[i];
+        if (!isfinite(error->relative_rms) || !isfinite(error->mean_square) ||
+            !isfinite(error->max))
+            return false;
+        if (job->kl && !isfinite(job->kl[i])) return false;
     }
-    job->resumed = job->stream.tensor;
+    const float *stream = job->calibrator ? calibrate_stream(job->calibrator, &bytes) : NULL;
+    return is_finite(job->rows, plan->row_floats) && is_finite(stream, bytes / sizeof *stream);
+}
+
+/* Goes through the bytes that are there; false where they are not what the state was saved
+ * behind. */
+static bool take_over(struct job *job) {
+    uint8_t buffer[1 << 14];
+    const struct plan_tensor *last = &job->plan.tensors[job->saved.tensors - 1];
+    uint64_t offset = job->header.section[BLOB_WEIGHTS].offset;
+    struct stream stream = {.written = last->record.offset + last->record.bytes,
+                            .tensor = job->saved.tensors};
+    hash64_begin(&stream.hash);
+    for (uint64_t at = 0; at < stream.written;) {
+        size_t bytes =
+            stream.written - at < sizeof buffer ? (size_t)(stream.written - at) : sizeof buffer;
+        if (!writer_get(&job->writer, offset + at, buffer, bytes)) return false;
+        hash64_add(&stream.hash, buffer, bytes), at += bytes;
+    }
+    if (hash64_end(&stream.hash) != job->saved.hash) return false;
+    job->stream = stream, job->resumed = stream.tensor;
+    plan_work(job, (struct sensitivity_cost){0, 0}); /* what is left */
     return true;
+}
+
+/* Goes on with an earlier run's work where there is any. The budget is spent on the figures that
+ * were saved, and says where the tensors lie. */
+static bool resume_or_begin(struct job *job) {
+    bool loaded = job->resume.path && resume_load(&job->resume) && makes_sense(job);
+    if (loaded && budget_of_kl(job) && make_sections(job) && take_over(job)) return true;
+    if (job->d->text[0]) return false;
+    memset(&job->stream, 0, sizeof job->stream);
+    hash64_begin(&job->stream.hash);
+    memset(job->rows, 0, job->plan.row_floats * sizeof *job->rows);
+    if (job->resume.path && !writer_clear(&job->writer, job->plan.weight_bytes, job->d))
+        return false;
+    return measure_kl(job) && budget_of_kl(job) && make_sections(job);
+}
+
+/* Before any work: what is written must not be what is read, and must be free. */
+static bool check_outputs(struct job *job) {
+    const struct options *options = job->options;
+    if (outfile_same(options->out, options->source))
+        return diag_fail(job->d, "-o names the source itself, %s", options->source);
+    if (!writer_check(options->out, job->d)) return false;
+    if (!options->report) return true;
+    if (outfile_same(options->report, options->out))
+        return diag_fail(job->d, "-o and --report both name %s", options->out);
+    return report_check(options->report, job->d);
 }
 
 static bool run(struct job *job) {
     double begun = progress_clock();
+    if (!check_outputs(job)) return false;
     if (!open_source(job) || !make_vocab(job) || !make_text(job) || !make_plan(job) || !make_tables(job)) return false;
     job->fold = fold_new(job->source, &job->plan, job->threads, job->d);
     if (!job->fold || !make_calibrator(job) || !prepare_resume(job)) return false;
-    return writer_open(&job->writer, job->options->out, job->resume.path != NULL, job->plan.weight_bytes, job->d) && make_sections(job) &&
-           resume_or_begin(job) && spend_budget(job) && make_sections(job) && write_weights(job) && write_front(job) &&
-           check_written(job) && finish(job, progress_clock() - begun);
+    return writer_open(&job->writer, job->options->out, job->resume.path != NULL,
+                       job->plan.weight_bytes, job->d) &&
+           resume_or_begin(job) && write_weights(job) && write_front(job) && check_written(job) &&
+           finish(job, progress_clock() - begun);
 }
 
 bool pack(const struct options *options, struct diag *d) {
     struct job *job = calloc(1, sizeof *job);
     if (!job) return diag_fail(d, "out of memory");
-    job->options = options, job->d = d, job->writer.fd = -1;
+    job->options = options, job->d = d;
     job->threads = options->threads ? options->threads : parallel_cores();
     work_begin(&job->work, options->quiet);
     bool good = run(job);

@@ -1,11 +1,13 @@
 #include "weights/pack/report.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "apps/kit/outfile.h"
 
 /* Of /proc, because what getrusage gives begins with the size of the program that started this one. */
 uint64_t report_peak_bytes(void) {
@@ -49,6 +51,26 @@ static json_t *tensors(const struct report *report) {
     return list;
 }
 
+enum { REPORT_MOST = 256 << 20 }; /* bytes; a tensor takes three hundred */
+
+/* An object with the keys that only reports have. */
+static bool is_report(int fd) {
+    struct stat st;
+    json_t *all =
+        fstat(fd, &st) == 0 && st.st_size <= REPORT_MOST ? json_loadfd(fd, 0, NULL) : NULL;
+    bool good = json_object_get(all, "layer_bits_per_weight") &&
+                json_object_get(all, "peak_rss_bytes") && json_object_get(all, "tensors");
+    json_decref(all);
+    return good;
+}
+
+static const struct outfile_kind REPORT = {"report of apus-pack", is_report};
+
+bool report_check(const char *path, struct diag *d) {
+    char why[OUTFILE_WHY];
+    return outfile_check(path, &REPORT, why) || diag_fail(d, "%s", why);
+}
+
 bool report_write(const struct report *report, const char *path, struct diag *d) {
     const struct plan *plan = report->plan;
     char hash[17];
@@ -63,10 +85,13 @@ bool report_write(const struct report *report, const char *path, struct diag *d)
                   "calibration", "windows", (json_int_t)report->calibration_windows, "tokens", (json_int_t)report->calibration_length,
                   "notes", notes(plan->notes), "tensors", tensors(report));
     if (!all) return diag_fail(d, "%s cannot be written: a name of the model is not UTF-8, or memory is short", path);
-    FILE *file = fopen(path, "w");
-    bool done = file && json_dumpf(all, file, JSON_INDENT(2)) == 0 && fputc('\n', file) != EOF;
-    int error = errno;
-    if (file && fclose(file) && done) done = false, error = errno;
+    char *text = json_dumps(all, JSON_INDENT(2));
     json_decref(all);
-    return done || diag_fail(d, "%s cannot be written: %s", path, strerror(error));
+    if (!text) return diag_fail(d, "out of memory for the report");
+    struct outfile out;
+    bool good = outfile_open(&out, path, &REPORT) && outfile_put(&out, 0, text, strlen(text)) &&
+                outfile_put(&out, strlen(text), "\n", 1) && outfile_commit(&out);
+    if (!good) outfile_abandon(&out);
+    free(text);
+    return good || diag_fail(d, "%s", out.why);
 }

@@ -14,6 +14,10 @@ struct report {
     unsigned threads;
 };
 
+/* Whether path may be written: nothing is there, or an empty file, or an earlier report. False with
+ * a sentence. */
+bool report_check(const char *path, struct diag *d);
+/* The file appears whole or not at all. */
 bool report_write(const struct report *report, const char *path, struct diag *d);
 
 uint64_t report_peak_bytes(void); /* the process's largest resident size so far */

@@ -201,39 +201,41 @@ static char *join(const char *directory, const char *name, struct diag *d) {
     return path;
 }
 
-/* Opens the shard unless it is open already. A shard's name must not lead out of the directory. */
-static const struct source_file *open_shard(struct safetensors *st, const char *directory, const char *index, const char *name,
-                                            struct diag *d) {
-    size_t length = strlen(name), skip = strlen(directory) + 1;
+/* Opens the shard. Its name must not lead out of the directory. */
+static bool open_shard(struct safetensors *st, const char *directory, const char *index,
+                       const char *name, struct diag *d) {
+    size_t length = strlen(name);
     const char suffix[] = ".safetensors";
-    if (strchr(name, '/') || length < sizeof suffix || strcmp(name + length - (sizeof suffix - 1), suffix) != 0) {
-        diag_fail(d, "%s: %s is not the name of a shard", index, name);
-        return NULL;
-    }
-    for (size_t i = 0; i < st->files_count; i++)
-        if (strcmp(st->files[i].name + skip, name) == 0) return &st->files[i];
-    if (st->files_count == MAX_SHARDS) {
-        diag_fail(d, "%s: has more than %d shards", index, MAX_SHARDS);
-        return NULL;
-    }
+    if (strchr(name, '/') || length < sizeof suffix ||
+        strcmp(name + length - (sizeof suffix - 1), suffix) != 0)
+        return diag_fail(d, "%s: %s is not the name of a shard", index, name);
+    if (st->files_count == MAX_SHARDS)
+        return diag_fail(d, "%s: has more than %d shards", index, MAX_SHARDS);
     char *path = join(directory, name, d);
     struct source_file *file = &st->files[st->files_count];
     bool ok = path && wanted_shard(path, d) && source_file_open(file, path, d);
     free(path);
-    if (!ok) return NULL;
+    if (!ok) return false;
     st->files_count++;
-    return parse_file(st, file, d) ? file : NULL;
+    return parse_file(st, file, d);
 }
 
-/* Opens every shard that the map names. */
+/* Opens every shard that the map names, each once. */
 static bool open_shards(struct safetensors *st, const char *directory, const char *index, json_t *map, struct diag *d) {
     const char *name;
     json_t *value;
+    json_t *opened = json_object(); /* their names: a million tensors name them */
+    bool good = opened || diag_fail(d, "out of memory");
     json_object_foreach(map, name, value) {
-        if (!json_is_string(value)) return diag_fail(d, "%s: the shard of %s is not a string", index, name);
-        if (!open_shard(st, directory, index, json_string_value(value), d)) return false;
+        if (good && !json_is_string(value))
+            good = diag_fail(d, "%s: the shard of %s is not a string", index, name);
+        if (!good || json_object_get(opened, json_string_value(value))) continue;
+        good = open_shard(st, directory, index, json_string_value(value), d) &&
+               (json_object_set_new(opened, json_string_value(value), json_true()) == 0 ||
+                diag_fail(d, "out of memory"));
     }
-    return true;
+    json_decref(opened);
+    return good;
 }
 
 /* The map and the shards' headers name the same tensors in the same places. */
@@ -317,3 +319,8 @@ void safetensors_close(struct safetensors *st) {
 
 size_t safetensors_count(const struct safetensors *st) { return st->tensors_count; }
 const struct safetensors_tensor *safetensors_at(const struct safetensors *st, size_t index) { return &st->tensors[index]; }
+
+const struct source_file *safetensors_files(const struct safetensors *st, size_t *count) {
+    *count = st->files_count;
+    return st->files;
+}

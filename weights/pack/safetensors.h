@@ -33,4 +33,7 @@ void safetensors_close(struct safetensors *st);              /* also NULL */
 size_t safetensors_count(const struct safetensors *st);
 const struct safetensors_tensor *safetensors_at(const struct safetensors *st, size_t index); /* sorted by name */
 
+/* The files as they were opened, each once. */
+const struct source_file *safetensors_files(const struct safetensors *st, size_t *count);
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "weights/hash.h"
 #include "weights/pack/source_inside.h"
 #include "weights/pack/wanted.h"
 
@@ -108,12 +109,18 @@ static bool assign(struct source *source, const struct naming *naming, const str
 
 /* ------------------------------------------------------------------------------------------------------------------- shapes -- */
 
+static uint32_t widest_head(const struct model_config *c) {
+    uint32_t widest = 0;
+    for (uint32_t i = 0; i < c->layers; i++)
+        if (c->layer[i].head_dim > widest) widest = c->layer[i].head_dim;
+    return widest;
+}
+
 /* What the configuration asks of a role: its shape, or 0 rows where the tensor must not be there. */
 static void expected(const struct model_config *c, int role, uint32_t layer, uint64_t *rows, uint64_t *cols) {
     const struct layer_config *l = &c->layer[layer];
-    uint64_t q = (uint64_t)l->heads * l->head_dim, kv = (uint64_t)l->kv_heads * l->head_dim, ffn = l->ffn, dim = c->dim, head_dim = 0;
-    for (uint32_t i = 0; i < c->layers; i++)
-        if (c->layer[i].head_dim > head_dim) head_dim = c->layer[i].head_dim;
+    uint64_t q = (uint64_t)l->heads * l->head_dim, kv = (uint64_t)l->kv_heads * l->head_dim,
+             ffn = l->ffn, dim = c->dim;
     *rows = 0;
     *cols = dim;
     switch (role) {
@@ -127,7 +134,7 @@ static void expected(const struct model_config *c, int role, uint32_t layer, uin
         *rows = 1;
         break;
     case SOURCE_ROPE_FREQS:
-        *rows = c->rope.scaling == ROPE_DIVISORS, *cols = head_dim / 2;
+        *rows = c->rope.scaling == ROPE_DIVISORS, *cols = widest_head(c) / 2;
         break;
     case SOURCE_ATTN_NORM:
         *rows = q != 0;
@@ -410,4 +417,40 @@ bool source_read_rows(struct source *source, const struct source_tensor *tensor,
     for (uint64_t r = 0; r < rows; r++)
         if (!read_stored(source, stored, interleaved(first + r, tensor->rotary), 1, out + r * tensor->cols, d)) return false;
     return true;
+}
+
+/* -------------------------------------------------------------------------------- its bytes -- */
+
+static const struct source_file *files_of(const struct source *source, size_t *count) {
+    if (source->safetensors) return safetensors_files(source->safetensors, count);
+    *count = 1;
+    return gguf_file(source->gguf);
+}
+
+uint64_t source_bytes(const struct source *source) {
+    size_t count;
+    const struct source_file *files = files_of(source, &count);
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++) bytes += files[i].bytes;
+    return bytes;
+}
+
+bool source_add_bytes(const struct source *source, struct hash64 *hash,
+                      void (*progress)(void *user, uint64_t bytes), void *user, struct diag *d) {
+    enum { AT_ONCE = 1 << 20 };
+    size_t count;
+    const struct source_file *files = files_of(source, &count);
+    uint64_t total = 0;
+    uint8_t *buffer = malloc(AT_ONCE);
+    bool good = buffer || diag_fail(d, "out of memory");
+    for (size_t i = 0; i < count; i++)
+        for (uint64_t at = 0; good && at < files[i].bytes;) {
+            size_t bytes = files[i].bytes - at < AT_ONCE ? (size_t)(files[i].bytes - at) : AT_ONCE;
+            good = source_file_read(&files[i], at, buffer, bytes, d);
+            if (good) hash64_add(hash, buffer, bytes);
+            at += bytes, total += bytes;
+            if (progress) progress(user, total);
+        }
+    free(buffer);
+    return good;
 }

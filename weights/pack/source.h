@@ -105,6 +105,13 @@ const struct source_tensor *source_tensor(const struct source *source, enum sour
  * tensor's name and row. Not for two threads at once on one source. */
 bool source_read_rows(struct source *source, const struct source_tensor *tensor, uint64_t first, uint64_t rows, float *out, struct diag *d);
 
+/* Adds every byte of the files that hold the weights, as they were opened, to the hash. progress
+ * may be NULL. */
+struct hash64;
+bool source_add_bytes(const struct source *source, struct hash64 *hash,
+                      void (*progress)(void *user, uint64_t bytes), void *user, struct diag *d);
+uint64_t source_bytes(const struct source *source); /* how many that are */
+
 /* Where the tokenizer is: exactly one of the two is not NULL. */
 const struct gguf *source_gguf(const struct source *source);
 const char *source_directory(const struct source *source);

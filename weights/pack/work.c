@@ -70,6 +70,11 @@ static double layer_weights(const struct plan *plan) {
     return all;
 }
 
+void work_looked(struct work *work, uint64_t bytes, uint64_t all) {
+    progress_enter(&work->progress, WORK_READING, "%.0f of %.0f MB", 1e-6 * (double)bytes,
+                   1e-6 * (double)all);
+}
+
 void work_plan(struct work *work, const struct work_request *request) {
     double of[WORK_PHASES] = {0}, all = 0;
     const struct sensitivity_cost *measuring = &request->measuring;

@@ -41,6 +41,9 @@ struct work_request {
 /* The source is being opened; nothing is known of its size. */
 void work_begin(struct work *work, bool quiet);
 
+/* Its bytes are being looked at: so many of all. */
+void work_looked(struct work *work, uint64_t bytes, uint64_t all);
+
 /* Now it is. Again after the types of tensors have changed. */
 void work_plan(struct work *work, const struct work_request *request);
 
