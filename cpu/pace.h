@@ -19,10 +19,12 @@ enum { PACE_WIDTHS = 10, PACE_ARMS = 16 };
 struct pace {
     uint32_t arms, best, arm;    /* arm: that of this segment: best, or a neighbour that is tried */
     uint32_t threads[PACE_ARMS]; /* falling; the last is 1 */
-    float cost[PACE_ARMS];       /* time over the least, lately; 0: not known */
+    /* What passes took lately with each, and the least seen of the same widths. */
+    float took[PACE_ARMS], least[PACE_ARMS];
     float least_ns[PACE_WIDTHS]; /* of passes of 2^i .. 2^(i + 1) - 1 columns; 0: none was seen */
-    float took, least, stalled;  /* sums of this segment */
+    float now_took, now_least, stalled; /* sums of this segment */
     uint32_t passes;
+    float segment_ns;        /* how long it is to be at least */
     float wait_ns, pause_ns; /* to the next trial, and between trials at least */
     int up;                  /* the next trial is of more threads */
 };

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""The default number of threads beside fixed ones, on a quiet machine, with busy loops on every processor, and under a quota; one
-JSON object.
+"""The default number of threads beside fixed ones, without busy loops, with some on every
+processor, and under a quota; one JSON object.
 
-    busy.py MODEL.apus... [--loops 0,1,3] [--quota 0.5] [--threads 1,2] [--many 64] [--rounds 5] [--seconds 1]
-            [--before BENCH_THREADS] [--group]
+    busy.py MODEL.apus... [--loops 0,1,3] [--quota 0.5] [--threads 1,2] [--many 64] [--rounds 20]
+            [--before BENCH_THREADS]
 
-A condition is so many busy loops for each processor, started and stopped here, or a control group with a quota of so many processors (root).
-Each round runs bench_threads (measure.c) once for every variant, a process of its own that begins without knowing anything:
-"default", each number of --threads as "fixed N" (the engine cannot learn or know: always all of them), "asked N" (--many, adapting), and
-with --before the default and --many of another build. Medians, and the medians of the rounds' ratios over the best fixed number.
-
---group puts everything into a control group with 256 times the share of others, for machines with other work (root)."""
+A condition is so many busy loops for each processor, started and stopped here, or a control group
+with a quota of so many processors (root). bench_threads (measure.c) takes the variants in turns, in
+one process: "default", each number of --threads as "fixed:N" (the engine cannot learn or know:
+always all of them), and "asked:N" (--many, learning). With --before the default of another build is
+measured before and after. Medians, and the medians of the rounds' ratios over the best fixed
+number; the first rounds, in which the engine learns, count as all others."""
 import argparse
 import json
 import os
@@ -21,29 +21,30 @@ import statistics
 import subprocess
 import sys
 
-GROUPS = (pathlib.Path('/sys/fs/cgroup/cpu'), pathlib.Path('/sys/fs/cgroup/cpu,cpuacct'), pathlib.Path('/sys/fs/cgroup'))
+TREES = [pathlib.Path('/sys/fs/cgroup') / name for name in ('cpu', 'cpu,cpuacct', '')]
 PERIOD = 100000
 
 
 class Group:
-    """A control group of our own, in version 1 or 2; one for a quota lies inside the one for the share."""
+    """A control group of our own with a quota, in version 1 or 2."""
 
-    def __init__(self, name, inside=None):
-        base = inside.path if inside else next((g for g in GROUPS if (g / 'cpu.shares').exists() or (g / 'cgroup.controllers').exists()), None)
-        if not base:
-            sys.exit('busy.py: expected a control group tree of cpu at /sys/fs/cgroup, found none: leave out --quota and --group')
-        self.path = base / ('%s-%d' % (name, os.getpid()))
+    def __init__(self, processors):
+        marks = ('cpu.shares', 'cgroup.controllers')
+        trees = [t for t in TREES if any((t / m).exists() for m in marks)]
+        if not trees:
+            sys.exit('busy.py: expected a tree of control groups for processors at /sys/fs/cgroup, '
+                     'found none: leave out --quota')
+        self.path = trees[0] / ('apus-quota-%d' % os.getpid())
         try:
             self.path.mkdir()
         except OSError as e:
-            sys.exit('busy.py: cannot make a control group (%s): run as root, or leave out --quota and --group' % e)
-
-    def set(self, **values):
-        """Of both versions' files, those that are there."""
-        for name, value in values.items():
-            file = self.path / name.replace('cpu_', 'cpu.')
-            if file.exists():
-                file.write_text(str(value))
+            sys.exit('busy.py: cannot make a control group (%s): run as root, or leave out '
+                     '--quota' % e)
+        quota = int(processors * PERIOD)
+        for name, value in (('cpu.cfs_period_us', PERIOD), ('cpu.cfs_quota_us', quota),
+                            ('cpu.max', '%d %d' % (quota, PERIOD))):
+            if (self.path / name).exists():
+                (self.path / name).write_text(str(value))
 
     def enter(self):
         tasks = self.path / 'tasks'
@@ -57,93 +58,91 @@ def processors():
     return sorted(os.sched_getaffinity(0))
 
 
-def start_loops(each, enter):
-    def on(cpu):
-        enter()
-        os.sched_setaffinity(0, {cpu})
-    return [subprocess.Popen([sys.executable, '-c', 'while True: pass'], preexec_fn=lambda cpu=cpu: on(cpu))
+def start_loops(each):
+    loop = [sys.executable, '-c', 'while True: pass']
+    return [subprocess.Popen(loop, preexec_fn=lambda c=cpu: os.sched_setaffinity(0, {c}))
             for cpu in processors() for _ in range(each)]
 
 
-def measure(command, enter):
-    out = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, preexec_fn=enter, check=True).stdout
-    r = json.loads(out)
-    return {'prefill': r['prefill_tps'], 'decode': r['decode_tps']}
+def measure(program, model, rounds, variants, enter=None):
+    command = [program, model, '--rounds', rounds] + variants
+    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, check=True,
+                          stdin=subprocess.DEVNULL, preexec_fn=enter)
+    return json.loads(done.stdout)['variants']
 
 
-def variants(a, model):
-    base = [a.bench, model, '--seconds', a.seconds]
-    found = {'default': base, 'asked %d' % a.many: base + ['--threads', a.many]}
-    for n in a.threads:
-        found['fixed %d' % n] = base + ['--threads', n, '--fixed']
-    if a.before:
-        before = [a.before, model, '--seconds', a.seconds]
-        found['before, default'] = before
-        if a.before_many:
-            found['before, asked %d' % a.many] = before + ['--threads', a.many]
-    return found
-
-
-def run(a, model, enter):
-    rounds = []
-    for _ in range(a.rounds):
-        rounds.append({name: measure(command, enter) for name, command in variants(a, model).items()})
+def run(a, model, condition, enter=None):
+    print('%s, %s' % (model.name, condition), file=sys.stderr)
+    names = ['default', 'asked:%d' % a.many] + ['fixed:%d' % n for n in a.threads]
+    before = lambda: measure(a.before, model, max(1, a.rounds // 4), ['default'], enter)['default']
+    earlier = before() if a.before else None
+    got = measure(a.bench, model, a.rounds, names, enter)
+    later = before() if a.before else None
     result = {}
     for what in ('prefill', 'decode'):
-        median = {name: statistics.median(r[name][what] for r in rounds) for name in rounds[0]}
-        best = max((name for name in median if name.startswith('fixed')), key=median.get)
-        ratio = {name: statistics.median(r[name][what] / r[best][what] for r in rounds) for name in median}
-        result[what] = {'tps': {k: round(v, 1) for k, v in median.items()}, 'best': best,
-                        'over_best': {k: round(v, 3) for k, v in ratio.items()}}
+        tps = {name: statistics.median(got[name][what]) for name in names}
+        best = max((name for name in names if name.startswith('fixed')), key=tps.get)
+        over = {name: statistics.median(x / y for x, y in zip(got[name][what], got[best][what]))
+                for name in names}
+        if a.before:
+            tps['before'] = statistics.median(earlier[what] + later[what])
+        result[what] = {'tps': {k: round(v, 1) for k, v in tps.items()}, 'best': best,
+                        'over_best': {k: round(v, 3) for k, v in over.items()}}
     return result
+
+
+def under_loops(a, model, found, each):
+    loops = start_loops(each)
+    condition = '%d busy loops for each processor' % each
+    try:
+        found[condition] = run(a, model, condition)
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def under_quota(a, model, found):
+    group = Group(a.quota)
+    condition = 'a quota of %g processors' % a.quota
+    try:
+        found[condition] = run(a, model, condition, group.enter)
+    finally:
+        group.remove()
 
 
 def numbers(text):
     return [int(n) for n in text.split(',')]
 
 
-def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments():
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    here = pathlib.Path('build/release/bench/bench_threads')
+    count = len(processors())
     p.add_argument('models', type=pathlib.Path, nargs='+', metavar='MODEL.apus')
-    p.add_argument('--bench', type=pathlib.Path, default=pathlib.Path('build/release/bench/bench_threads'))
+    p.add_argument('--bench', type=pathlib.Path, default=here)
     p.add_argument('--before', type=pathlib.Path)
-    p.add_argument('--before-many', action='store_true', help='--many with the other build too: it may take long')
     p.add_argument('--loops', type=numbers, default=[0, 1, 3])
     p.add_argument('--quota', type=float)
-    p.add_argument('--threads', type=numbers, default=sorted({1, max(1, len(processors()) // 2), len(processors())}))
+    p.add_argument('--threads', type=numbers, default=sorted({1, max(1, count // 2), count}))
     p.add_argument('--many', type=int, default=64)
-    p.add_argument('--rounds', type=int, default=5)
-    p.add_argument('--seconds', type=float, default=1)
-    p.add_argument('--group', action='store_true')
-    a = p.parse_args()
-    outer = Group('apus-busy') if a.group else None
-    if outer:
-        outer.set(cpu_shares=262144, cpu_weight=10000)
-    enter = outer.enter if outer else lambda: None
-    report = {'machine': {'processor': platform.processor() or platform.machine(), 'kernel': platform.release(), 'processors': len(processors())},
-              'rounds': a.rounds, 'seconds': a.seconds, 'models': {}}
-    try:
-        for model in a.models:
-            found = report['models'][model.name] = {}
-            for each in a.loops:
-                loops = start_loops(each, enter)
-                try:
-                    found['%d busy loops for each processor' % each] = run(a, model, enter)
-                finally:
-                    for loop in loops:
-                        loop.send_signal(signal.SIGKILL)
-                        loop.wait()
-            if a.quota:
-                group = Group('quota', outer)
-                quota = int(a.quota * PERIOD)
-                group.set(cpu_cfs_period_us=PERIOD, cpu_cfs_quota_us=quota, cpu_max='%d %d' % (quota, PERIOD))
-                try:
-                    found['a quota of %g processors' % a.quota] = run(a, model, group.enter)
-                finally:
-                    group.remove()
-    finally:
-        if outer:
-            outer.remove()
+    p.add_argument('--rounds', type=int, default=20)
+    return p.parse_args()
+
+
+def main():
+    a = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)) # loops and groups go
+    report = {'machine': {'processor': platform.processor() or platform.machine(),
+                          'kernel': platform.release(), 'processors': len(processors())},
+              'load': os.getloadavg()[0], 'rounds': a.rounds, 'models': {}}
+    for model in a.models:
+        found = report['models'][model.name] = {}
+        for each in a.loops:
+            under_loops(a, model, found, each)
+        if a.quota:
+            under_quota(a, model, found)
     print(json.dumps(report, indent=1))
 
 

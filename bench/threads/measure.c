@@ -1,10 +1,11 @@
-/* What a model reaches with a number of threads, for busy.py; JSON to stdout.
+/* What a model reaches with numbers of threads, in turns, for busy.py; JSON to stdout.
  *
- *     bench_threads MODEL.apus [--threads N] [--fixed] [--prompt N] [--tokens N] [--seconds S]
+ *     bench_threads MODEL.apus [--rounds N] [--prompt N] [--tokens N] VARIANT...
  *
- * Evaluates a prompt (128 ids) and generates behind it (128 tokens), again and again for S seconds
- * (1). --fixed: always all N threads, as the port has no clock and does not count processors, so
- * that the engine can neither learn nor know; the time is taken here. */
+ * VARIANT is "default" (a thread for each processor), "asked:N" or "fixed:N". A round evaluates a
+ * prompt (128 ids) and generates behind it (64 tokens) with each of them, whose sessions stay open
+ * for all rounds. fixed: always all N threads, as the port has no clock and does not count
+ * processors, so that the engine can neither learn nor know; the time is taken here. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,16 +13,17 @@
 #include "apus/apus.h"
 #include "bench/roof.h"
 
+enum { VARIANTS = 8, ROUNDS_MAX = 1000 };
+
 struct settings {
-    const char *model;
-    uint32_t threads, prompt, tokens;
-    int fixed;
-    double seconds;
+    const char *model, *variant[VARIANTS];
+    uint32_t variants, rounds, prompt, tokens;
 };
 
-struct result {
-    uint64_t prompt_ns, next_ns;
-    uint32_t rounds;
+struct variant {
+    apus_model *model;
+    apus_session *session;
+    double prefill[ROUNDS_MAX], decode[ROUNDS_MAX]; /* tokens a second */
 };
 
 static int fail(const char *what) {
@@ -30,92 +32,103 @@ static int fail(const char *what) {
 }
 
 /* One prompt, whose first id is new, and what follows it. */
-static apus_status round_of(apus_session *s, const struct settings *c, uint32_t vocab, int32_t *ids,
-                            struct result *r) {
+static apus_status round_of(struct variant *v, const struct settings *c, uint32_t round,
+                            uint32_t vocab, int32_t *ids) {
     const apus_sampling greedy = {.size = sizeof greedy, .max_tokens = c->tokens, .ignore_end = 1};
-    for (uint32_t i = 0; i < c->prompt; i++)
-        ids[i] = (int32_t)((i * 7919 + r->rounds * 31) % vocab);
+    for (uint32_t i = 0; i < c->prompt; i++) ids[i] = (int32_t)((i * 7919 + round * 31) % vocab);
     const apus_part part = {.kind = APUS_IDS, .data = ids, .count = c->prompt};
-    apus_piece piece = {.stop = APUS_RUNNING};
+    apus_piece piece = {.size = sizeof piece};
     const uint64_t begin = roof_now();
-    apus_status status = apus_prompt(s, &part, 1, 0);
+    apus_status status = apus_prompt(v->session, &part, 1, 0);
     const uint64_t middle = roof_now();
-    if (!status) status = apus_begin(s, &greedy);
-    while (!status && !piece.stop) status = apus_next(s, &piece);
-    r->prompt_ns += middle - begin;
-    r->next_ns += roof_now() - middle;
-    r->rounds++;
+    if (!status) status = apus_begin(v->session, &greedy);
+    while (!status && !piece.stop) status = apus_next(v->session, &piece);
+    v->prefill[round] = 1e9 * c->prompt / (double)(middle - begin);
+    v->decode[round] = 1e9 * c->tokens / (double)(roof_now() - middle);
     return status;
 }
 
+static int open_variant(struct variant *v, const struct settings *c, const char *name,
+                        const apus_blob *blob) {
+    apus_port port = *apus_port_host();
+    apus_memory need = {.size = sizeof need};
+    const char *number = strchr(name, ':');
+    const uint32_t threads = number ? (uint32_t)atoi(number + 1) : apus_port_processors();
+    if (strncmp(name, "fixed", 5) == 0)
+        port = (apus_port){.size = sizeof port,
+                           .thread_start = port.thread_start,
+                           .thread_join = port.thread_join,
+                           .thread_park = port.thread_park,
+                           .thread_wake = port.thread_wake};
+    apus_model_config mc = {.size = sizeof mc, .blob = blob, .port = &port};
+    if (apus_model_measure(&mc, &need)) return 0;
+    if (apus_model_open(&v->model, &mc, roof_alloc(need.bytes), need.bytes)) return 0;
+    apus_config sc = {
+        .size = sizeof sc, .model = v->model, .context = c->prompt + c->tokens, .threads = threads};
+    if (apus_measure(&sc, &need)) return 0;
+    return !apus_open(&v->session, &sc, roof_alloc(need.bytes), need.bytes);
+}
+
 static int parse(int argc, char **argv, struct settings *c) {
-    *c = (struct settings){
-        .threads = apus_port_processors(), .prompt = 128, .tokens = 128, .seconds = 1};
+    *c = (struct settings){.rounds = 10, .prompt = 128, .tokens = 64};
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--fixed") == 0) {
-            c->fixed = 1;
-            continue;
-        }
-        if (argv[i][0] != '-') {
+        const int n = i + 1 < argc ? atoi(argv[i + 1]) : 0;
+        uint32_t *into = strcmp(argv[i], "--rounds") == 0   ? &c->rounds
+                         : strcmp(argv[i], "--prompt") == 0 ? &c->prompt
+                         : strcmp(argv[i], "--tokens") == 0 ? &c->tokens
+                                                            : NULL;
+        if (into && (n < 1 || n > ROUNDS_MAX)) return 0;
+        if (into)
+            *into = (uint32_t)n, i++;
+        else if (!c->model)
             c->model = argv[i];
-            continue;
-        }
-        const double n = i + 1 < argc ? atof(argv[i + 1]) : 0;
-        if (n <= 0) return 0;
-        if (strcmp(argv[i], "--threads") == 0)
-            c->threads = (uint32_t)n;
-        else if (strcmp(argv[i], "--prompt") == 0)
-            c->prompt = (uint32_t)n;
-        else if (strcmp(argv[i], "--tokens") == 0)
-            c->tokens = (uint32_t)n;
-        else if (strcmp(argv[i], "--seconds") == 0)
-            c->seconds = n;
+        else if (c->variants < VARIANTS)
+            c->variant[c->variants++] = argv[i];
         else
             return 0;
-        i++;
     }
-    return c->model != NULL;
+    return c->variants > 0;
+}
+
+static void print(const char *what, const double *value, uint32_t count) {
+    printf("\"%s\": [", what);
+    for (uint32_t i = 0; i < count; i++) printf("%s%.2f", i ? ", " : "", value[i]);
+    printf("]");
 }
 
 int main(int argc, char **argv) {
+    static struct variant variant[VARIANTS];
     struct settings c;
-    struct result r = {0};
     apus_map map;
     apus_blob blob;
     apus_info info = {.size = sizeof info};
-    apus_memory need = {.size = sizeof need};
-    apus_model *model;
-    apus_session *session;
     if (!parse(argc, argv, &c)) {
-        fprintf(stderr, "usage: bench_threads MODEL.apus [--threads 1..64] [--fixed] [--prompt N] "
-                        "[--tokens N] [--seconds S]\n");
+        fprintf(stderr, "usage: bench_threads MODEL.apus [--rounds N] [--prompt N] [--tokens N] "
+                        "default|asked:N|fixed:N...\n");
         return 2;
     }
-    apus_port port = *apus_port_host();
-    if (c.fixed) port.now_ns = NULL, port.processors = NULL;
     if (apus_map_open(&map, c.model)) return fail("cannot open the model");
-    if (apus_blob_open(&blob, map.data, map.size, &port) || apus_describe(&blob, &info))
+    if (apus_blob_open(&blob, map.data, map.size, apus_port_host()) || apus_describe(&blob, &info))
         return fail("this is not a blob");
-    apus_model_config mc = {.size = sizeof mc, .blob = &blob, .port = &port};
-    if (apus_model_measure(&mc, &need) ||
-        apus_model_open(&model, &mc, roof_alloc(need.bytes), need.bytes))
-        return fail("cannot open the model's engine");
-    apus_config sc = {
-        .size = sizeof sc, .model = model, .context = c.prompt + c.tokens, .threads = c.threads};
     int32_t *ids = calloc(c.prompt, sizeof *ids);
-    if (!ids || apus_measure(&sc, &need) ||
-        apus_open(&session, &sc, roof_alloc(need.bytes), need.bytes))
-        return fail("cannot open a session of so many positions and threads");
-    const uint64_t begin = roof_now();
-    do
-        if (round_of(session, &c, info.vocab, ids, &r) < 0) return fail("evaluation failed");
-    while ((double)(roof_now() - begin) < c.seconds * 1e9);
-    printf("{\"model\": \"%s\", \"threads\": %u, \"fixed\": %d, \"rounds\": %u, \"prefill_tps\": "
-           "%.2f, \"decode_tps\": %.2f}\n",
-           info.name, c.threads, c.fixed, r.rounds, 1e9 * c.prompt * r.rounds / (double)r.prompt_ns,
-           1e9 * c.tokens * r.rounds / (double)r.next_ns);
-    apus_close(session);
-    apus_model_close(model);
+    if (!ids) return fail("no memory");
+    for (uint32_t i = 0; i < c.variants; i++)
+        if (!open_variant(&variant[i], &c, c.variant[i], &blob))
+            return fail("cannot open a session of so many positions and threads");
+    for (uint32_t r = 0; r < c.rounds; r++)
+        for (uint32_t i = 0; i < c.variants; i++)
+            if (round_of(&variant[i], &c, r, info.vocab, ids) < 0) return fail("evaluation failed");
+    printf("{\"model\": \"%s\", \"variants\": {", info.name);
+    for (uint32_t i = 0; i < c.variants; i++) {
+        printf("%s\"%s\": {", i ? ", " : "", c.variant[i]);
+        print("prefill", variant[i].prefill, c.rounds);
+        printf(", ");
+        print("decode", variant[i].decode, c.rounds);
+        printf("}");
+        apus_close(variant[i].session);
+        apus_model_close(variant[i].model);
+    }
+    printf("}}\n");
     apus_map_close(&map);
     free(ids);
     return 0;

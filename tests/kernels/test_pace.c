@@ -11,10 +11,13 @@
 #include "cpu/pace.h"
 
 struct world {
-    double ns[65];  /* of a pass with n threads, of one column */
-    double scatter; /* up to so much more, evenly */
-    double stalls;  /* share of it that the caller is parked, with more threads than one */
+    double ns[65];           /* of a pass with n threads, of one column */
+    double scatter;          /* up to so much more, evenly */
+    double stalls;           /* share of it that the caller is parked, with more threads than one */
+    double turn_ns, gone_ns; /* 0, or how long a processor is lent, and then lent to others */
 };
+
+enum { RUNS = 20 };
 
 static uint64_t rng = 1;
 static double chance(void) {
@@ -22,19 +25,27 @@ static double chance(void) {
     return (double)(rng >> 40) / (1 << 24);
 }
 
-/* Runs passes for so long; the mean time of a pass, in units of `best`. */
+/* What a pass takes on average. */
+static double mean(const struct world *w, uint32_t n) {
+    const double lost = w->turn_ns > 0 ? n * w->gone_ns / w->turn_ns : 0;
+    return w->ns[n] * (1 + w->scatter / 2) * (1 + lost);
+}
+
+/* Runs passes for so long; the mean time of a pass over that of the best number. */
 static double spend(struct pace *pace, const struct world *w, double seconds) {
-    double all = 0, passes = 0, best = w->ns[1];
+    double all = 0, passes = 0, best = mean(w, 1);
     for (uint32_t n = 2; n <= pace->threads[0]; n++)
-        if (w->ns[n] > 0 && w->ns[n] < best) best = w->ns[n];
+        if (w->ns[n] > 0 && mean(w, n) < best) best = mean(w, n);
     while (all < seconds * 1e9) {
         const uint32_t n = pace_threads(pace);
         assert_true(n >= 1 && n <= pace->threads[0] && w->ns[n] > 0);
-        const double ns = w->ns[n] * (1 + w->scatter * chance());
-        pace_learn(pace, 1, (uint64_t)ns, n > 1 ? (uint64_t)(ns * w->stalls) : 0);
+        double ns = w->ns[n] * (1 + w->scatter * chance()), stall = n > 1 ? ns * w->stalls : 0;
+        if (w->turn_ns > 0 && chance() < n * ns / w->turn_ns)
+            ns += w->gone_ns; /* any thread's turn */
+        pace_learn(pace, 1, (uint64_t)ns, (uint64_t)stall);
         all += ns, passes++;
     }
-    return all / passes / (best * (1 + w->scatter / 2));
+    return all / passes / best;
 }
 
 static void every_number_is_reached_by_steps(void **state) {
@@ -73,14 +84,20 @@ static void near_the_best(void **state) {
         {.ns = {0, 8e6, 5e6, 4e6, 9e6},
          .scatter = 0.5,
          .stalls = 0.3}, /* one of four processors is somebody else's */
+        {.ns = {0, 140e3, 120e3}, .scatter = 0.1, .turn_ns = 4e6, .gone_ns = 30e6}, /* a crowd */
+        {.ns = {0, 140e3, 60e3}, .scatter = 0.1, .turn_ns = 10e6, .gone_ns = 3e6},
     };
-    static const uint32_t threads[] = {2, 2, 2, 2, 4};
+    static const uint32_t threads[] = {2, 2, 2, 2, 4, 2, 2};
     for (size_t i = 0; i < sizeof worlds / sizeof *worlds; i++) {
-        struct pace pace;
-        pace_open(&pace, threads[i]);
-        const double first = spend(&pace, &worlds[i], 2), later = spend(&pace, &worlds[i], 10);
+        double first = 0, later = 0;
+        for (int run = 0; run < RUNS; run++) {
+            struct pace pace;
+            pace_open(&pace, threads[i]);
+            first += spend(&pace, &worlds[i], 2) / RUNS;
+            later += spend(&pace, &worlds[i], 10) / RUNS;
+        }
         printf("world %zu: %.3f of the best in 2 seconds, %.3f in 10 more\n", i, first, later);
-        assert_true(first < 1.12 && later < 1.08);
+        assert_true(first < 1.15 && later < 1.09);
     }
 }
 
