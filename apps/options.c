@@ -22,7 +22,8 @@ const struct option global_options[] = {
     {"-q", "--quiet", OPTION_FLAG, AT(quiet), 0, 0, NULL,
      "say nothing on standard error but errors and warnings", NULL},
     {"-t", "--threads", OPTION_COUNT, AT(threads), 1, 64, "N",
-     "threads to compute with (default: the processors this process may use)",
+     "most threads to compute with; fewer do where more do not pay (default: the processors "
+     "that this process may use)",
      "threads (default: the processors there are)"},
     {NULL, "--cpu", OPTION_STRING, AT(cpu_name), 0, 0, "SET",
      "strongest instruction set to use: ref, avx2, avxvnni or avx512 (default: the best here)",
