@@ -3,7 +3,7 @@
 processor, and under a quota; one JSON object.
 
     busy.py MODEL.apus... [--loops 0,1,3] [--quota 0.5] [--threads 1,2] [--many 64] [--rounds 20]
-            [--before BENCH_THREADS]
+            [--tokens 64] [--before BENCH_THREADS]
 
 A condition is so many busy loops for each processor, started and stopped here, or a control group
 with a quota of so many processors (root). bench_threads (measure.c) takes the variants in turns, in
@@ -64,8 +64,8 @@ def start_loops(each):
             for cpu in processors() for _ in range(each)]
 
 
-def measure(program, model, rounds, variants, enter=None):
-    command = [program, model, '--rounds', rounds] + variants
+def measure(a, program, model, rounds, variants, enter=None):
+    command = [program, model, '--rounds', rounds, '--tokens', a.tokens] + variants
     done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, check=True,
                           stdin=subprocess.DEVNULL, preexec_fn=enter)
     return json.loads(done.stdout)['variants']
@@ -74,9 +74,10 @@ def measure(program, model, rounds, variants, enter=None):
 def run(a, model, condition, enter=None):
     print('%s, %s' % (model.name, condition), file=sys.stderr)
     names = ['default', 'asked:%d' % a.many] + ['fixed:%d' % n for n in a.threads]
-    before = lambda: measure(a.before, model, max(1, a.rounds // 4), ['default'], enter)['default']
+    few = max(1, a.rounds // 4)
+    before = lambda: measure(a, a.before, model, few, ['default'], enter)['default']
     earlier = before() if a.before else None
-    got = measure(a.bench, model, a.rounds, names, enter)
+    got = measure(a, a.bench, model, a.rounds, names, enter)
     later = before() if a.before else None
     result = {}
     for what in ('prefill', 'decode'):
@@ -128,6 +129,7 @@ def arguments():
     p.add_argument('--threads', type=numbers, default=sorted({1, max(1, count // 2), count}))
     p.add_argument('--many', type=int, default=64)
     p.add_argument('--rounds', type=int, default=20)
+    p.add_argument('--tokens', type=int, default=64, help='generated in a round')
     return p.parse_args()
 
 
@@ -136,7 +138,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)) # loops and groups go
     report = {'machine': {'processor': platform.processor() or platform.machine(),
                           'kernel': platform.release(), 'processors': len(processors())},
-              'load': os.getloadavg()[0], 'rounds': a.rounds, 'models': {}}
+              'load': os.getloadavg()[0], 'rounds': a.rounds, 'tokens': a.tokens, 'models': {}}
     for model in a.models:
         found = report['models'][model.name] = {}
         for each in a.loops:
