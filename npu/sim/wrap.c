@@ -1,4 +1,5 @@
-/* The model linked into a program: with the linker's --wrap=open,ioctl,mmap,close the library's own calls come here. */
+/* The model linked into a program: with the linker's --wrap=open,ioctl,mmap,close, and open64 and
+ * mmap64, which code with large files calls, the library's own calls come here. */
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -12,8 +13,11 @@ int __real_ioctl(int fd, unsigned long request, void *argument);
 void *__real_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset);
 int __real_close(int fd);
 int __wrap_open(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...) __attribute__((alias("__wrap_open")));
 int __wrap_ioctl(int fd, unsigned long request, void *argument);
 void *__wrap_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
+    __attribute__((alias("__wrap_mmap")));
 int __wrap_close(int fd);
 
 __attribute__((constructor)) static void settings(void) {
