@@ -85,20 +85,24 @@ static size_t gpt2(const uint8_t *s, size_t at, size_t end) {
     return spaces(s, at, end);
 }
 
-/* What Llama-3, Qwen2 and Tekken share behind their letters and digits. */
-static size_t symbols_and_spaces(const uint8_t *s, size_t at, size_t end, int slash) {
+/* What Llama-3, Qwen2, Tekken and Seed-Coder share behind their letters and digits. What symbols
+ * take along behind them: nothing, line breaks, or line breaks and slashes. */
+enum tail { NOTHING, BREAKS, BREAKS_AND_SLASHES };
+static size_t symbols_and_spaces(const uint8_t *s, size_t at, size_t end, enum tail tail) {
     struct look l = look(s, at, end);
     if (l.code == ' ') l = look(s, l.next, end);
     if (in(l, SYMBOLS)) {
         size_t next = run(s, l.next, end, SYMBOLS);
-        while (next < end && (s[next] == '\r' || s[next] == '\n' || (slash && s[next] == '/'))) next++;
+        while (next < end && ((tail && (s[next] == '\r' || s[next] == '\n')) ||
+                              (tail == BREAKS_AND_SLASHES && s[next] == '/')))
+            next++;
         return next;
     }
     size_t found = line_breaks(s, at, end);
     return found != at ? found : spaces(s, at, end);
 }
 
-static size_t llama3(const uint8_t *s, size_t at, size_t end, int digits) {
+static size_t llama3(const uint8_t *s, size_t at, size_t end, int digits, enum tail tail) {
     size_t found = contraction(s, at, end, 1);
     if (found != at) return found;
     struct look l = look(s, at, end);
@@ -114,7 +118,7 @@ static size_t llama3(const uint8_t *s, size_t at, size_t end, int digits) {
         struct look after = look(s, l.next, end);
         if (in(after, LETTERS)) return run(s, after.next, end, LETTERS);
     }
-    return symbols_and_spaces(s, at, end, 0);
+    return symbols_and_spaces(s, at, end, tail);
 }
 
 /* The two letter patterns of Tekken from `at`, without the character before: U*W+ or else U+W*, with U upper case, W lower case, and
@@ -146,83 +150,235 @@ static size_t tekken(const uint8_t *s, size_t at, size_t end) {
     }
     if (in(l, LETTERS)) return tekken_letters(s, at, end, &second);
     if (in(l, NUMBERS)) return l.next;
-    return symbols_and_spaces(s, at, end, 1);
+    return symbols_and_spaces(s, at, end, BREAKS_AND_SLASHES);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ nested rules -- */
 
-static int digits_gpt2(struct words *w) {
-    if (w->at >= w->stretch) {
-        struct look l = look(w->text, w->at, w->bytes);
-        if (in(l, NUMBERS)) {
-            w->stretch = w->at = l.next;
-            return 1;
-        }
-        w->stretch = run(w->text, w->at, w->bytes, 0xFFu & ~(unsigned)NUMBERS);
+/* The cased letters that DeepSeek-LLM's pattern lists, ascending. */
+static const uint32_t CASED[][2] = {
+    {0x41, 0x5A},       {0x61, 0x7A},       {0xB5, 0xB5},       {0xC0, 0xD6},
+    {0xD8, 0xF6},       {0xF8, 0x1BA},      {0x1BC, 0x1BF},     {0x1C4, 0x293},
+    {0x295, 0x2AF},     {0x370, 0x373},     {0x376, 0x376},     {0x377, 0x377},
+    {0x37B, 0x37D},     {0x37F, 0x37F},     {0x386, 0x386},     {0x388, 0x38A},
+    {0x38C, 0x38C},     {0x38E, 0x3A1},     {0x3A3, 0x3F5},     {0x3F7, 0x481},
+    {0x48A, 0x52F},     {0x531, 0x556},     {0x10A0, 0x10C5},   {0x13A0, 0x13F5},
+    {0x13F8, 0x13FD},   {0x1C90, 0x1CBA},   {0x1CBD, 0x1CBF},   {0x1D00, 0x1D2B},
+    {0x1D6B, 0x1D77},   {0x1D79, 0x1D9A},   {0x1E00, 0x1F15},   {0x1F18, 0x1F1D},
+    {0x1F20, 0x1F45},   {0x1F48, 0x1F4D},   {0x1F50, 0x1F57},   {0x1F59, 0x1F59},
+    {0x1F5B, 0x1F5B},   {0x1F5D, 0x1F5D},   {0x1F5F, 0x1F7D},   {0x1F80, 0x1FB4},
+    {0x1FB6, 0x1FBC},   {0x1FBE, 0x1FBE},   {0x1FC2, 0x1FC4},   {0x1FC6, 0x1FCC},
+    {0x1FD0, 0x1FD3},   {0x1FD6, 0x1FDB},   {0x1FE0, 0x1FEC},   {0x1FF2, 0x1FF4},
+    {0x1FF6, 0x1FFC},   {0x2102, 0x2102},   {0x2107, 0x2107},   {0x210A, 0x2113},
+    {0x2115, 0x2115},   {0x2119, 0x211D},   {0x2124, 0x2124},   {0x2126, 0x2126},
+    {0x2128, 0x2128},   {0x212A, 0x212D},   {0x212F, 0x2134},   {0x2139, 0x2139},
+    {0x213C, 0x213F},   {0x2145, 0x2149},   {0x214E, 0x214E},   {0x2183, 0x2183},
+    {0x2184, 0x2184},   {0x2C00, 0x2C7B},   {0x2C7E, 0x2CE4},   {0x2CEB, 0x2CEE},
+    {0x2CF2, 0x2CF2},   {0x2CF3, 0x2CF3},   {0xA640, 0xA66D},   {0xA680, 0xA69B},
+    {0xA722, 0xA76F},   {0xA771, 0xA787},   {0xA78B, 0xA78E},   {0xAB70, 0xABBF},
+    {0xFB00, 0xFB06},   {0xFB13, 0xFB17},   {0xFF21, 0xFF3A},   {0xFF41, 0xFF5A},
+    {0x10400, 0x1044F}, {0x104B0, 0x104D3}, {0x104D8, 0x104FB}, {0x10C80, 0x10CB2},
+    {0x10CC0, 0x10CF2}, {0x118A0, 0x118DF}, {0x1E900, 0x1E943},
+};
+
+static int is_cased(struct look l) {
+    size_t lo = 0, hi = sizeof CASED / sizeof *CASED;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (CASED[mid][1] < l.code)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
-    w->at = gpt2(w->text, w->at, w->stretch);
-    return 1;
+    return lo < sizeof CASED / sizeof *CASED && l.class != END && CASED[lo][0] <= l.code;
 }
 
-static int is_break(struct look l) { return l.code == '\r' || l.code == '\n'; }
-static int is_east(struct look l) { return (l.code >= 0x800 && l.code <= 0x9FA5) || (l.code >= 0xAC00 && l.code <= 0xD7FF); }
+/* What the steps of nested rules look for. */
+enum set {
+    LINE_BREAKS,
+    ALL_LETTERS,
+    CASED_LETTERS,
+    PUNCTUATION,
+    WIDE_PUNCTUATION,
+    ASCII_SYMBOLS,
+    EAST,
+    DIGITS
+};
 
-/* Where a word of letters or of punctuation begins at `at` (a white space may come before): its class mask, else 0. */
-static unsigned deepseek_head(const struct words *w, struct look l) {
-    if (in(l, LETTERS)) return LETTERS;
-    if (in(l, PUNCTS)) return PUNCTS;
-    if (!in(l, SPACES) || is_break(l)) return 0;
-    struct look after = look(w->text, l.next, w->bytes);
-    return in(after, LETTERS) ? LETTERS : in(after, PUNCTS) ? PUNCTS : 0;
+static int is_in(struct look l, enum set set) {
+    uint32_t c = l.code;
+    if (l.class == END) return 0;
+    switch (set) {
+    case LINE_BREAKS:
+        return c == '\r' || c == '\n';
+    case ALL_LETTERS:
+        return in(l, LETTERS);
+    case CASED_LETTERS:
+        return is_cased(l);
+    case PUNCTUATION:
+        return in(l, PUNCTS);
+    case WIDE_PUNCTUATION:
+        return (c >= '!' && c <= '/') || (c >= ':' && c <= '~') || (c >= 0xFF01 && c <= 0xFF0F) ||
+               (c >= 0xFF1A && c <= 0xFF5E) || (c >= 0x2018 && c <= 0x201F) ||
+               (c >= 0x3000 && c <= 0x3002);
+    case ASCII_SYMBOLS:
+        return in(l, PUNCTS) || c == '$' || c == '+' || (c >= '<' && c <= '>') || c == '^' ||
+               c == '~' || c == '|';
+    case EAST:
+        return (c >= 0x800 && c <= 0x9FA5) || (c >= 0xAC00 && c <= 0xD7FF);
+    default: /* DIGITS */
+        return in(l, NUMBERS);
+    }
 }
 
-/* The end of the piece at `at` that the first three patterns leave: a line break, letters, punctuation, or what lies between. */
-static size_t deepseek_outer(const struct words *w, size_t at) {
-    struct look l = look(w->text, at, w->bytes);
-    if (is_break(l)) return l.next;
-    unsigned head = deepseek_head(w, l);
-    if (head) return run(w->text, l.next, w->bytes, head);
-    for (;;) {
+/* The step "[set]" or "[set]+" between at and end: the match at `at`, else what lies before the
+ * next one. */
+static size_t cut(const uint8_t *s, size_t at, size_t end, enum set set, int one) {
+    struct look l = look(s, at, end);
+    int found = is_in(l, set);
+    if (found && one) return l.next;
+    for (at = l.next; at < end; at = l.next) {
+        l = look(s, at, end);
+        if (is_in(l, set) != found) return at;
+    }
+    return end;
+}
+
+/* A match of \s?[set]+ at `at`: its end, or `at`. White space of the set itself may be the first
+ * character, or all there is. */
+static size_t spaced_match(const uint8_t *s, size_t at, size_t end, enum set set) {
+    struct look l = look(s, at, end);
+    struct look after = in(l, SPACES) ? look(s, l.next, end) : l;
+    if (!is_in(after, set) && !is_in(l, set)) return at;
+    size_t next = is_in(after, set) ? after.next : l.next;
+    for (l = look(s, next, end); is_in(l, set); l = look(s, next, end)) next = l.next;
+    return next;
+}
+
+/* The step \s?[set]+. */
+static size_t cut_spaced(const uint8_t *s, size_t at, size_t end, enum set set) {
+    size_t found = spaced_match(s, at, end, set);
+    if (found != at) return found;
+    for (struct look l = look(s, at, end);; l = look(s, at, end)) {
         at = l.next;
-        l = look(w->text, at, w->bytes);
-        if (l.class == END || is_break(l) || deepseek_head(w, l)) return at;
+        if (at >= end) return end;
+        l = look(s, at, end);
+        if (is_in(l, set)) return at;
+        if (in(l, SPACES) && is_in(look(s, l.next, end), set)) return at;
     }
 }
 
-static int deepseek(struct words *w) {
-    if (w->at >= w->stretch) w->stretch = deepseek_outer(w, w->at);
-    struct look l = look(w->text, w->at, w->stretch);
-    if (w->at >= w->inner) {
-        int east = is_east(l);
-        for (w->inner = l.next;;) {
-            struct look after = look(w->text, w->inner, w->stretch);
-            if (after.class == END || is_east(after) != east) break;
-            w->inner = after.next;
-        }
+/* The step \s+$ : white space at the end by itself. */
+static size_t cut_last_spaces(const uint8_t *s, size_t at, size_t end) {
+    size_t tail = at;
+    int all = 1;
+    for (struct look l = look(s, at, end); at < end; l = look(s, at, end)) {
+        at = l.next;
+        if (in(l, SPACES)) continue;
+        tail = at;
+        all = 0;
     }
-    w->at = in(l, NUMBERS) ? l.next : run(w->text, w->at, w->inner, 0xFFu & ~(unsigned)NUMBERS);
-    return 1;
+    return all || tail == end ? end : tail;
+}
+
+/* The step [0-9][0-9][0-9]. */
+static size_t cut_threes(const uint8_t *s, size_t at, size_t end) {
+    size_t digits = 0;
+    for (size_t i = at; i < end; i++) {
+        digits = s[i] >= '0' && s[i] <= '9' ? digits + 1 : 0;
+        if (digits == 3) return i + 1 - at == 3 ? i + 1 : i - 2;
+    }
+    return end;
+}
+
+/* The steps of a rule: each within the pieces of the one before. */
+enum step {
+    STEP_NONE,
+    STEP_BREAK,
+    STEP_LETTERS,
+    STEP_CASED,
+    STEP_PUNCTUATION,
+    STEP_WIDE_PUNCTUATION,
+    STEP_SYMBOLS,
+    STEP_LAST_SPACES,
+    STEP_EAST,
+    STEP_NUMBERS,
+    STEP_NUMBER,
+    STEP_THREES,
+    STEP_GPT2
+};
+
+static const uint8_t STEPS[VOCAB_PRE_COUNT][WORDS_STEPS] = {
+    [VOCAB_PRE_DIGITS_GPT2] = {STEP_NUMBER, STEP_GPT2},
+    [VOCAB_PRE_DEEPSEEK_CODER] = {STEP_BREAK, STEP_LETTERS, STEP_PUNCTUATION, STEP_EAST,
+                                  STEP_NUMBER},
+    [VOCAB_PRE_DEEPSEEK_LLM] = {STEP_BREAK, STEP_CASED, STEP_WIDE_PUNCTUATION, STEP_LAST_SPACES,
+                                STEP_EAST, STEP_NUMBERS},
+    [VOCAB_PRE_DEEPSEEK_LLM_DIGITS] = {STEP_BREAK, STEP_CASED, STEP_WIDE_PUNCTUATION,
+                                       STEP_LAST_SPACES, STEP_EAST, STEP_NUMBER},
+    [VOCAB_PRE_DEFAULT] = {STEP_SYMBOLS, STEP_GPT2, STEP_NUMBERS, STEP_THREES},
+};
+
+static size_t step_end(enum step step, const uint8_t *s, size_t at, size_t end) {
+    switch (step) {
+    case STEP_BREAK:
+        return cut(s, at, end, LINE_BREAKS, 1);
+    case STEP_LETTERS:
+        return cut_spaced(s, at, end, ALL_LETTERS);
+    case STEP_CASED:
+        return cut_spaced(s, at, end, CASED_LETTERS);
+    case STEP_PUNCTUATION:
+        return cut_spaced(s, at, end, PUNCTUATION);
+    case STEP_WIDE_PUNCTUATION:
+        return cut_spaced(s, at, end, WIDE_PUNCTUATION);
+    case STEP_SYMBOLS:
+        return cut(s, at, end, ASCII_SYMBOLS, 0);
+    case STEP_LAST_SPACES:
+        return cut_last_spaces(s, at, end);
+    case STEP_EAST:
+        return cut(s, at, end, EAST, 0);
+    case STEP_NUMBERS:
+        return cut(s, at, end, DIGITS, 0);
+    case STEP_NUMBER:
+        return cut(s, at, end, DIGITS, 1);
+    case STEP_THREES:
+        return cut_threes(s, at, end);
+    default: /* STEP_GPT2 */
+        return gpt2(s, at, end);
+    }
+}
+
+static void nested(struct words *w) {
+    const uint8_t *steps = STEPS[w->pre];
+    size_t end = w->bytes;
+    for (size_t i = 0; i < WORDS_STEPS && steps[i]; i++) {
+        if (w->at >= w->ends[i]) w->ends[i] = step_end((enum step)steps[i], w->text, w->at, end);
+        end = w->ends[i];
+    }
+    w->at = end;
 }
 
 int words_next(struct words *w, size_t *begin) {
     *begin = w->at;
     if (w->at >= w->bytes) return 0;
     switch (w->pre) {
-    case VOCAB_PRE_DIGITS_GPT2:
-        return digits_gpt2(w);
+    case VOCAB_PRE_GPT2:
+        w->at = gpt2(w->text, w->at, w->bytes);
+        return 1;
     case VOCAB_PRE_LLAMA3:
-        w->at = llama3(w->text, w->at, w->bytes, 3);
+        w->at = llama3(w->text, w->at, w->bytes, 3, BREAKS);
         return 1;
     case VOCAB_PRE_QWEN2:
-        w->at = llama3(w->text, w->at, w->bytes, 1);
+        w->at = llama3(w->text, w->at, w->bytes, 1, BREAKS);
+        return 1;
+    case VOCAB_PRE_SEED_CODER:
+        w->at = llama3(w->text, w->at, w->bytes, 1, NOTHING);
         return 1;
     case VOCAB_PRE_TEKKEN:
         w->at = tekken(w->text, w->at, w->bytes);
         return 1;
-    case VOCAB_PRE_DEEPSEEK_CODER:
-        return deepseek(w);
     default:
-        w->at = gpt2(w->text, w->at, w->bytes);
+        nested(w);
         return 1;
     }
 }

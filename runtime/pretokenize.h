@@ -1,17 +1,26 @@
-/* Splitting text into the words that byte BPE merges within. The rules are those of the published tokenizers, as patterns:
+/* Splitting text into the words that byte BPE merges within. The rules are those of the published
+ * tokenizers, as patterns:
  *
  *   GPT2            's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
- *   DIGITS_GPT2     every \p{N} by itself; what lies between as GPT2 (each stretch ends where it ends: trailing spaces stay together)
- *   LLAMA3          (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
- *   QWEN2           the same with \p{N}
- *   TEKKEN          [^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+
+ *   DIGITS_GPT2     every \p{N} by itself; what lies between as GPT2 (each stretch ends where it
+ * ends: trailing spaces stay together) LLAMA3
+ * (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|
+ * ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+ QWEN2           the same with \p{N} TEKKEN
+ * [^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+
  *                   |[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*
  *                   |\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+
- *   DEEPSEEK_CODER  one after the other, each within the pieces of the one before: [\r\n], \s?\p{L}+, \s?\p{P}+,
+ *   DEEPSEEK_CODER  one after the other, each within the pieces of the one before: [\r\n],
+ * \s?\p{L}+, \s?\p{P}+,
  *                   [\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+, every \p{N} by itself
+ *   SEED_CODER      as QWEN2, but symbols do not take the line breaks behind them along
+ *   DEEPSEEK_LLM    nested: [\r\n], \s? and cased letters as its pattern lists them,
+ * \s?[!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f \u3000-\u3002]+, \s+$, the characters of
+ * DEEPSEEK_CODER's fourth, \p{N}+; ..._DIGITS with every \p{N} by itself DEFAULT         nested,
+ * what llama.cpp takes for files without a name: [\p{P}$+<=>^~|]+, GPT2, \p{N}+, [0-9][0-9][0-9]
  *
- * written as state machines over the classes of unicode.h. A byte that is no UTF-8 counts as a symbol, like the U+FFFD that a decoder would
- * put there. Every rule is linear in the text: what it looks ahead, it keeps or has passed for good. */
+ * written as state machines over the classes of unicode.h. A byte that is no UTF-8 counts as a
+ * symbol, like the U+FFFD that a decoder would put there. Every rule is linear in the text: what it
+ * looks ahead, it keeps or has passed for good. */
 #ifndef RUNTIME_PRETOKENIZE_H
 #define RUNTIME_PRETOKENIZE_H
 
@@ -20,17 +29,18 @@
 
 #include "weights/vocab.h"
 
+enum { WORDS_STEPS = 6 };
 struct words {
     const uint8_t *text;
     size_t bytes;
-    size_t at;      /* end of the word given last */
-    size_t stretch; /* end of the outer piece of a nested rule */
-    size_t inner;   /* end of the next outer piece */
+    size_t at;                /* end of the word given last */
+    size_t ends[WORDS_STEPS]; /* of a nested rule: ends of the pieces of its steps, the outermost
+                                 first */
     enum vocab_pre pre;
 };
 
 static inline struct words words_begin(enum vocab_pre pre, const uint8_t *text, size_t bytes) {
-    struct words w = {text, bytes, 0, 0, 0, pre};
+    struct words w = {text, bytes, 0, {0}, pre};
     return w;
 }
 
