@@ -10,19 +10,28 @@ static int same_piece(const struct vocab *a, const struct vocab *b, uint32_t id)
 /* Rows behind a tokenizer's last piece are padding: what they are called means nothing. */
 static int is_padding(const struct vocab *v, uint32_t id) { return vocab_type(v, id) == VOCAB_UNUSED; }
 
-apus_status pair_check(const struct blob *target, const struct blob *draft, const char **why) {
+static int is_ordinary(const struct vocab *v, uint32_t id) {
+    enum vocab_type type = vocab_type(v, id);
+    return type == VOCAB_NORMAL || type == VOCAB_BYTE;
+}
+
+apus_status pair_check(const struct blob *target, const struct blob *draft,
+                       struct pair_renamed *renamed, const char **why) {
     const struct vocab *t = &target->vocab, *d = &draft->vocab;
     uint32_t common = pair_vocab(target, draft);
+    renamed->count = 0;
     if (t->header->kind != d->header->kind) {
         *why = "the draft's tokenizer is of another kind than the target's";
         return APUS_E_MISMATCH;
     }
     for (uint32_t id = 0; id < common; id++) {
         if (is_padding(t, id) || is_padding(d, id)) continue;
-        if (!same_piece(t, d, id)) {
+        if (same_piece(t, d, id)) continue;
+        if (is_ordinary(t, id) || is_ordinary(d, id) || renamed->count == PAIR_RENAMED_MAX) {
             *why = "draft and target have different texts for the same token id: they were not trained on one tokenizer";
             return APUS_E_MISMATCH;
         }
+        renamed->ids[renamed->count++] = id;
     }
     return APUS_OK;
 }

@@ -9,7 +9,19 @@ static inline uint32_t pair_vocab(const struct blob *target, const struct blob *
     return target->model->vocab < draft->model->vocab ? target->model->vocab : draft->model->vocab;
 }
 
-/* APUS_OK, or APUS_E_MISMATCH with a reason in *why (a constant) where kinds of tokenizer, or the text of some common id, differ. */
-apus_status pair_check(const struct blob *target, const struct blob *draft, const char **why);
+/* Common ids of special and added tokens that have different texts, as fine-tuning renames them:
+ * the draft never proposes them and is not shown them. More than these, and it is another
+ * tokenizer. */
+enum { PAIR_RENAMED_MAX = 16 };
+struct pair_renamed {
+    uint32_t count;
+    uint32_t ids[PAIR_RENAMED_MAX];
+};
+
+/* APUS_OK with *renamed, or APUS_E_MISMATCH with a reason in *why (a constant) where kinds of
+ * tokenizer, or the text of an ordinary piece, differ, or more special tokens than
+ * PAIR_RENAMED_MAX. */
+apus_status pair_check(const struct blob *target, const struct blob *draft,
+                       struct pair_renamed *renamed, const char **why);
 
 #endif

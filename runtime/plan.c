@@ -1,6 +1,7 @@
 /* The arena: one walk says where everything lies; apus_measure takes its end, apus_open its offsets. docs/memory.md. */
 #include "hal/fenv.h"
 #include "hal/pool.h"
+#include "hal/words.h"
 #include "runtime/costs.h"
 #include "runtime/pair.h"
 #include "runtime/refuse.h"
@@ -10,6 +11,7 @@ struct request {
     apus_config config;                /* defaults filled in */
     struct costs costs;                /* what it says of them */
     struct track_config target, draft; /* draft.model NULL: none */
+    struct pair_renamed renamed;       /* between the two */
 };
 
 /* Offsets in 64 bits: models that do not fit a size_t of 32 bits are measured too, and refused. */
@@ -31,7 +33,7 @@ static apus_status read_draft(struct request *r) {
     if (!status && positions) status = refuse_outside(port, where, "draft_context", positions, DRAFT_POSITIONS_MIN, most);
     if (status) return status;
     if (!positions) positions = c->context < DRAFT_POSITIONS_MIN ? DRAFT_POSITIONS_MIN : c->context < most ? c->context : most;
-    status = pair_check(model_blob(c->model), model_blob(c->draft), &why);
+    status = pair_check(model_blob(c->model), model_blob(c->draft), &r->renamed, &why);
     if (status) port_log(port, APUS_LOG_ERROR, why);
     r->draft = (struct track_config){c->draft, positions, c->chunk < positions ? c->chunk : positions, c->threads, NULL};
     return status;
@@ -121,6 +123,18 @@ APUS_API apus_status apus_measure(const apus_config *config, apus_memory *memory
     return APUS_OK;
 }
 
+static void log_renamed(const struct request *r) {
+    struct words w;
+    words_begin(
+        &w,
+        "draft and target have different names for special tokens, which are never proposed: ids");
+    for (uint32_t i = 0; i < r->renamed.count; i++) {
+        words_add(&w, i ? ", " : " ");
+        words_number(&w, r->renamed.ids[i]);
+    }
+    words_log(&w, &r->config.model->port, APUS_LOG_INFO);
+}
+
 APUS_API apus_status apus_open(apus_session **session, const apus_config *config, void *arena, size_t bytes) {
     struct request r;
     struct layout l;
@@ -160,8 +174,9 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
     if (!status && r.draft.model) {
         status = track_open(&s->draft.track, &r.draft, &l.draft_parts, base + l.draft);
         if (!status)
-            draft_open(&s->draft, model_blob(s->model), (int32_t *)(void *)(base + l.draft_ids), (uint32_t *)(void *)(base + l.draft_place),
-                       r.draft.positions);
+            draft_open(&s->draft, model_blob(s->model), &r.renamed,
+                       (int32_t *)(void *)(base + l.draft_ids),
+                       (uint32_t *)(void *)(base + l.draft_place), r.draft.positions);
         else
             track_close(&s->target);
     }
@@ -171,6 +186,7 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
     }
     fenv_leave(fenv);
     if (status && s->pool) hal_pool_close(s->pool);
+    if (!status && r.draft.model && r.renamed.count) log_renamed(&r);
     if (!status) *session = s;
     return status;
 }

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "runtime/pair.h"
 #include "runtime/tokenizer.h"
 
 /* The markers of families that are trained for it. */
@@ -14,7 +13,18 @@ static int32_t find_marker(const struct vocab *v, const char *const *names) {
     return -1;
 }
 
-void draft_open(struct draft *d, const struct blob *target, int32_t *ids, uint32_t *place, uint32_t positions) {
+static int is_renamed(const struct draft *d, int32_t id) {
+    for (uint32_t i = 0; i < d->renamed.count; i++)
+        if (d->renamed.ids[i] == (uint32_t)id) return 1;
+    return 0;
+}
+
+static int knows(const struct draft *d, int32_t id) {
+    return id < (int32_t)d->vocab && !is_renamed(d, id);
+}
+
+void draft_open(struct draft *d, const struct blob *target, const struct pair_renamed *renamed,
+                int32_t *ids, uint32_t *place, uint32_t positions) {
     static const char *const suffix[] = {"\xe2\x96\x81<SUF>", "<|fim_suffix|>", "<fim_suffix>", NULL};
     static const char *const middle[] = {"\xe2\x96\x81<MID>", "<|fim_middle|>", "<fim_middle>", NULL};
     d->target_vocab = &target->vocab;
@@ -25,9 +35,11 @@ void draft_open(struct draft *d, const struct blob *target, int32_t *ids, uint32
     d->in_suffix = d->slid = d->broken = 0;
     d->whole = UINT32_MAX;
     d->vocab = pair_vocab(target, model_blob(d->track.model));
+    d->renamed = *renamed;
     d->suffix = find_marker(&target->vocab, suffix);
     d->middle = find_marker(&target->vocab, middle);
-    if (d->suffix < (int32_t)d->vocab || d->middle < (int32_t)d->vocab) d->suffix = d->middle = -1; /* the draft knows them itself */
+    if (knows(d, d->suffix) || knows(d, d->middle))
+        d->suffix = d->middle = -1; /* the draft sees them itself */
 }
 
 /* Whether the id at this position is in a suffix that the draft is not to see. */
@@ -82,7 +94,7 @@ static void show(struct draft *d, int32_t id, uint32_t place) {
     if (id == d->suffix) d->in_suffix = 1;
     if (id == d->middle) d->in_suffix = 0;
     if (d->in_suffix) return;
-    if ((uint32_t)id < d->vocab) {
+    if (knows(d, id)) {
         put(d, id, place);
         return;
     }
@@ -111,7 +123,11 @@ apus_status draft_follow(struct draft *d, const int32_t *context, uint32_t count
 
 apus_status draft_guess(const struct draft *d, const struct sampler *sampler, uint32_t place, void *scratch, struct guess *guess) {
     if (!d->count) return APUS_E_ORDER;
-    return sample_guess(sampler, track_logits(&d->track, d->track.logits - 1), d->vocab, d->ids, d->count, place, scratch, guess);
+    apus_status status = sample_guess(sampler, track_logits(&d->track, d->track.logits - 1),
+                                      d->vocab, d->ids, d->count, place, scratch, guess);
+    if (status) return status;
+    if (is_renamed(d, guess->other)) guess->other = -1;
+    return is_renamed(d, guess->id) ? APUS_E_ORDER : APUS_OK;
 }
 
 uint32_t lookup_find(const int32_t *ids, uint32_t count, uint32_t shortest, uint32_t longest, uint32_t *at) {

@@ -7,6 +7,7 @@
 #ifndef RUNTIME_PROPOSE_H
 #define RUNTIME_PROPOSE_H
 
+#include "runtime/pair.h"
 #include "runtime/sample.h"
 #include "runtime/track.h"
 
@@ -21,6 +22,7 @@ struct draft {
     uint32_t count;         /* ids in its sequence */
     uint32_t source;        /* ids of the context that it has been shown */
     uint32_t vocab;         /* ids below are in both vocabularies */
+    struct pair_renamed renamed; /* of those, the ids that mean something else to the draft */
     int32_t suffix, middle; /* fill-in-the-middle markers of the target that the draft lacks, or -1 */
     int in_suffix;          /* between the two */
     uint32_t whole;         /* ids of the context before the first that draft_skip left out; UINT32_MAX: it left out none */
@@ -31,7 +33,8 @@ struct draft {
 };
 
 /* suffix and middle are looked up in the target's vocabulary. */
-void draft_open(struct draft *draft, const struct blob *target, int32_t *ids, uint32_t *place, uint32_t positions);
+void draft_open(struct draft *draft, const struct blob *target, const struct pair_renamed *renamed,
+                int32_t *ids, uint32_t *place, uint32_t positions);
 
 /* The context's ids from `position` on have changed. context [position]: those that stay. */
 void draft_rewind(struct draft *draft, const int32_t *context, uint32_t position);
@@ -43,7 +46,8 @@ void draft_skip(struct draft *draft, const int32_t *context, uint32_t count, uin
 /* Shows the draft context[source .. count) and evaluates it. After APUS_E_NUMERIC it says so again until some of that is taken back. */
 apus_status draft_follow(struct draft *draft, const int32_t *context, uint32_t count, const uint32_t *cancel);
 
-/* After draft_follow: the draft's guess at the id at index `place` of the context. scratch: sample_scratch_bytes(draft->vocab). */
+/* After draft_follow: the draft's guess at the id at index `place` of the context; APUS_E_ORDER
+ * where it has none. scratch: sample_scratch_bytes(draft->vocab). */
 apus_status draft_guess(const struct draft *draft, const struct sampler *sampler, uint32_t place, void *scratch, struct guess *guess);
 
 /* The longest run of at most `longest` last ids that occurs earlier in ids[0 .. count); its latest occurrence. Returns the run's length

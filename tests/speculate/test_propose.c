@@ -25,6 +25,7 @@ struct seen {
 };
 
 static const apus_model *model;
+static const struct pair_renamed none = {.count = 0};
 
 static void open_seen(struct seen *s) {
     struct track_config config = {.model = model, .positions = POSITIONS, .chunk = 16, .threads = 1};
@@ -35,7 +36,7 @@ static void open_seen(struct seen *s) {
     s->ids = calloc(POSITIONS, sizeof *s->ids), s->place = calloc(POSITIONS, sizeof *s->place);
     assert_true(s->memory && s->ids && s->place);
     assert_int_equal(track_open(&s->draft.track, &config, &layout, s->memory), APUS_OK);
-    draft_open(&s->draft, model_blob(model), s->ids, s->place, POSITIONS);
+    draft_open(&s->draft, model_blob(model), &none, s->ids, s->place, POSITIONS);
     s->draft.suffix = SUFFIX, s->draft.middle = MIDDLE, s->draft.vocab = DRAFT_VOCAB; /* as of a target with markers and more rows */
 }
 
@@ -196,7 +197,7 @@ static void splits_what_it_lacks(void **unused) {
     uint32_t no_cancel = 0;
     model = open_model(&(struct tiny_spec){.layers = 1, .vocab = 258, .seed = 5, .positions = 256});
     open_seen(&s);
-    draft_open(&s.draft, model_blob(target), s.ids, s.place, POSITIONS);
+    draft_open(&s.draft, model_blob(target), &none, s.ids, s.place, POSITIONS);
     for (uint32_t to = 1, count = 1; to <= 5; to++, count += to == 2 || to == 5 ? 5 : 1) {
         assert_int_equal(draft_follow(&s.draft, context, to, &no_cancel), APUS_OK);
         assert_int_equal(s.draft.count, count);
@@ -212,12 +213,40 @@ static void splits_what_it_lacks(void **unused) {
 
     static const int32_t control[] = {'a', 257};
     open_seen(&s);
-    draft_open(&s.draft, model_blob(target), s.ids, s.place, POSITIONS);
+    draft_open(&s.draft, model_blob(target), &none, s.ids, s.place, POSITIONS);
     s.draft.vocab = 257; /* as of a draft without it */
     assert_int_equal(draft_follow(&s.draft, control, 2, &no_cancel), APUS_OK);
     assert_int_equal(s.draft.count, 1);
     close_seen(&s);
     model = kept;
+}
+
+/* Ids that mean something else to the draft are neither shown to it nor proposed. */
+static void renamed_ids_are_left_out(void **unused) {
+    (void)unused;
+    static const int32_t context[] = {256, 'a', 257, 'b', 257, 'c'}, want[] = {256, 'a', 'b', 'c'};
+    const apus_sampling settings = {.size = sizeof settings};
+    struct sampler sampler;
+    struct guess first, again;
+    struct seen s;
+    uint32_t no_cancel = 0;
+    void *scratch = malloc(sample_scratch_bytes(TARGET_VOCAB));
+    assert_non_null(scratch);
+    assert_int_equal(sampler_open(&sampler, &settings, NULL), APUS_OK);
+    open_seen(&s);
+    s.draft.renamed = (struct pair_renamed){1, {257}};
+    assert_int_equal(draft_follow(&s.draft, context, 6, &no_cancel), APUS_OK);
+    assert_int_equal(s.draft.count, 4);
+    assert_memory_equal(s.draft.ids, want, sizeof want);
+    assert_int_equal(draft_guess(&s.draft, &sampler, 6, scratch, &first), APUS_OK);
+    assert_true(first.id >= 0 && first.other >= 0);
+    s.draft.renamed = (struct pair_renamed){2, {257, (uint32_t)first.other}};
+    assert_int_equal(draft_guess(&s.draft, &sampler, 6, scratch, &again), APUS_OK);
+    assert_true(again.id == first.id && again.other == -1);
+    s.draft.renamed.ids[0] = (uint32_t)first.id;
+    assert_int_equal(draft_guess(&s.draft, &sampler, 6, scratch, &again), APUS_E_ORDER);
+    free(scratch);
+    close_seen(&s);
 }
 
 /* A slide in the middle of a long text is one catching up, not a step for every id. */
@@ -257,8 +286,10 @@ static void finds_the_latest_longest(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(sees_what_it_should), cmocka_unit_test(the_middle_follows_the_prefix),
-                                       cmocka_unit_test(leaves_a_gap_out), cmocka_unit_test(splits_what_it_lacks), cmocka_unit_test(a_slide_costs_one_window),
-                                       cmocka_unit_test(finds_the_latest_longest)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sees_what_it_should),      cmocka_unit_test(the_middle_follows_the_prefix),
+        cmocka_unit_test(leaves_a_gap_out),         cmocka_unit_test(splits_what_it_lacks),
+        cmocka_unit_test(renamed_ids_are_left_out), cmocka_unit_test(a_slide_costs_one_window),
+        cmocka_unit_test(finds_the_latest_longest)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

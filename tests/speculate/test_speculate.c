@@ -227,7 +227,7 @@ static void a_draft_that_cannot_is_left_alone(void **unused) {
     free(got);
 }
 
-/* A draft that calls one token something else was trained on another tokenizer. */
+/* A draft that calls an ordinary piece something else was trained on another tokenizer. */
 static void other_tokenizers_are_refused(void **unused) {
     (void)unused;
     char reason[REASON_BYTES] = "";
@@ -235,22 +235,59 @@ static void other_tokenizers_are_refused(void **unused) {
     size_t bytes;
     void *data = tiny_blob(&target_spec, &bytes);
     const apus_model *target = open_bytes(data, bytes, &port, APUS_CPU_BEST);
-    for (int which = 0; which < 2; which++) {
-        char *draft = tiny_blob(&twin_spec, &bytes), *bos = draft ? memmem(draft, bytes, "<bos><eos>", 10) : NULL;
-        assert_non_null(bos);
-        if (bos) memcpy(bos, which ? "<bos><eot>" : "<aos><eos>", 10);
-        tiny_reseal(draft, bytes);
-        apus_config config = {.size = sizeof config, .model = target, .draft = open_bytes(draft, bytes, NULL, APUS_CPU_BEST)};
-        apus_memory need = {.size = sizeof need, .bytes = 77};
-        apus_session *session = NULL;
-        char arena[64];
-        reason[0] = 0;
-        assert_int_equal(apus_measure(&config, &need), APUS_E_MISMATCH);
-        assert_int_equal(need.bytes, 77);
-        assert_non_null(strstr(reason, "different texts"));
-        assert_int_equal(apus_open(&session, &config, arena, sizeof arena), APUS_E_MISMATCH);
-        assert_null(session);
-    }
+    char *draft = tiny_blob(&twin_spec, &bytes),
+         *letters = draft ? memmem(draft, bytes, "abcdefgh", 8) : NULL;
+    assert_non_null(letters);
+    if (letters) memcpy(letters, "bacdefgh", 8);
+    tiny_reseal(draft, bytes);
+    apus_config config = {.size = sizeof config,
+                          .model = target,
+                          .draft = open_bytes(draft, bytes, NULL, APUS_CPU_BEST)};
+    apus_memory need = {.size = sizeof need, .bytes = 77};
+    apus_session *session = NULL;
+    char arena[64];
+    assert_int_equal(apus_measure(&config, &need), APUS_E_MISMATCH);
+    assert_int_equal(need.bytes, 77);
+    assert_non_null(strstr(reason, "different texts"));
+    assert_int_equal(apus_open(&session, &config, arena, sizeof arena), APUS_E_MISMATCH);
+    assert_null(session);
+}
+
+static void keep_note(void *note, int level, const char *text) {
+    assert_int_equal(level, APUS_LOG_INFO);
+    snprintf(note, REASON_BYTES, "%s", text);
+}
+
+/* One that calls a special token something else proposes everything but that, and the log names it.
+ */
+static void renamed_special_tokens_are_not_proposed(void **unused) {
+    (void)unused;
+    char said[REASON_BYTES] = "";
+    const apus_port port = {.size = sizeof port, .user = said, .log = keep_note};
+    size_t bytes;
+    void *data = tiny_blob(&target_spec, &bytes);
+    const apus_model *target = open_bytes(data, bytes, &port, APUS_CPU_BEST);
+    char *draft = tiny_blob(&twin_spec, &bytes),
+         *eos = draft ? memmem(draft, bytes, "<bos><eos>", 10) : NULL;
+    assert_non_null(eos);
+    if (eos) memcpy(eos, "<bos><eot>", 10);
+    tiny_reseal(draft, bytes);
+    struct result *want = calloc(1, sizeof *want), *got = calloc(1, sizeof *got);
+    apus_session *plain = open_session((apus_config){.model = target});
+    apus_session *s = open_session((apus_config){
+        .model = target, .draft = open_bytes(draft, bytes, NULL, APUS_CPU_BEST), .proposals = 4});
+    assert_non_null(strstr(said, "never proposed: ids 257"));
+    apus_sampling sampling = sampling_of(0);
+    prompt(plain, prompts[0]);
+    prompt(s, prompts[0]);
+    generate(plain, &sampling, 0, want);
+    generate(s, &sampling, 0, got);
+    assert_same(got, want);
+    assert_true(got->stats.proposed > 0);
+    close_session(plain);
+    close_session(s);
+    free(want);
+    free(got);
 }
 
 /* What pair_check says of two vocabularies that differ in one thing. */
@@ -261,13 +298,15 @@ static void pairs_are_told_apart(void **unused) {
     struct blob a, b, large;
     char why[BLOB_WHY];
     const char *reason = NULL;
+    struct pair_renamed renamed;
     size_t bytes;
     void *data = keep(tiny_blob(&target_spec, &bytes));
     assert_int_equal(blob_open(&a, data, bytes, why), APUS_OK);
     data = keep(tiny_blob(&more, &bytes));
     assert_int_equal(blob_open(&large, data, bytes, why), APUS_OK);
-    assert_int_equal(pair_check(&a, &large, &reason), APUS_OK); /* more rows than the target, or fewer */
-    assert_int_equal(pair_check(&large, &a, &reason), APUS_OK);
+    assert_int_equal(pair_check(&a, &large, &renamed, &reason),
+                     APUS_OK); /* more rows than the target, or fewer */
+    assert_int_equal(pair_check(&large, &a, &renamed, &reason), APUS_OK);
     assert_int_equal(pair_vocab(&a, &large), 272);
     assert_int_equal(pair_vocab(&large, &a), 272);
     assert_null(reason);
@@ -275,7 +314,7 @@ static void pairs_are_told_apart(void **unused) {
     struct vocab_header header = *a.vocab.header;
     header.kind = VOCAB_SPM;
     b = a, b.vocab.header = &header;
-    assert_int_equal(pair_check(&a, &b, &reason), APUS_E_MISMATCH);
+    assert_int_equal(pair_check(&a, &b, &renamed, &reason), APUS_E_MISMATCH);
     assert_true(reason && strstr(reason, "another kind"));
 
     uint8_t *types = malloc(272), *pieces = malloc(a.vocab.header->bytes_count);
@@ -283,27 +322,35 @@ static void pairs_are_told_apart(void **unused) {
     memcpy(types, a.vocab.types, 272);
     memcpy(pieces, a.vocab.bytes, a.vocab.header->bytes_count);
     b = a, b.vocab.bytes = pieces, b.vocab.types = types;
-    assert_int_equal(pair_check(&a, &b, &reason), APUS_OK);
+    assert_int_equal(pair_check(&a, &b, &renamed, &reason), APUS_OK);
     pieces[a.vocab.offsets[271]] ^= 1; /* rows that no text leads to may be called anything */
-    assert_int_equal(pair_check(&a, &b, &reason), APUS_OK);
-    pieces[a.vocab.offsets[257]] ^= 1; /* a special token may not */
-    assert_int_equal(pair_check(&a, &b, &reason), APUS_E_MISMATCH);
+    assert_int_equal(pair_check(&a, &b, &renamed, &reason), APUS_OK);
+    assert_int_equal(renamed.count, 0);
+    pieces[a.vocab.offsets[257]] ^= 1; /* a special token may too, and is named */
+    assert_int_equal(pair_check(&a, &b, &renamed, &reason), APUS_OK);
+    assert_true(renamed.count == 1 && renamed.ids[0] == 257);
+    types[257] = VOCAB_NORMAL; /* an ordinary piece may not */
+    assert_int_equal(pair_check(&a, &b, &renamed, &reason), APUS_E_MISMATCH);
     assert_true(strstr(reason, "different texts"));
     types[257] = VOCAB_UNUSED;
-    assert_int_equal(pair_check(&a, &b, &reason), APUS_OK);
+    assert_int_equal(pair_check(&a, &b, &renamed, &reason), APUS_OK);
     types[0] = VOCAB_UNUSED, pieces[0] ^= 1;
-    assert_int_equal(pair_check(&b, &a, &reason), APUS_OK);
+    assert_int_equal(pair_check(&b, &a, &renamed, &reason), APUS_OK);
     types[0] = VOCAB_NORMAL;
-    assert_int_equal(pair_check(&b, &a, &reason), APUS_E_MISMATCH);
+    assert_int_equal(pair_check(&b, &a, &renamed, &reason), APUS_E_MISMATCH);
     free(types);
     free(pieces);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(never_changes_the_output),          cmocka_unit_test(cancelled_and_restored),
-        cmocka_unit_test(windows_and_vocabularies),          cmocka_unit_test(wrong_pairs_are_refused),
-        cmocka_unit_test(other_tokenizers_are_refused),      cmocka_unit_test(pairs_are_told_apart),
-        cmocka_unit_test(failures_come_after_what_was_made), cmocka_unit_test(a_draft_that_cannot_is_left_alone)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(never_changes_the_output),
+                                       cmocka_unit_test(cancelled_and_restored),
+                                       cmocka_unit_test(windows_and_vocabularies),
+                                       cmocka_unit_test(wrong_pairs_are_refused),
+                                       cmocka_unit_test(other_tokenizers_are_refused),
+                                       cmocka_unit_test(renamed_special_tokens_are_not_proposed),
+                                       cmocka_unit_test(pairs_are_told_apart),
+                                       cmocka_unit_test(failures_come_after_what_was_made),
+                                       cmocka_unit_test(a_draft_that_cannot_is_left_alone)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
