@@ -112,9 +112,6 @@ static void factor_nan(desc *g) { real_key(g, "llama.rope.scaling.factor", (doub
 static void factor_small(desc *g) { real_key(g, "llama.rope.scaling.factor", 0.25); }
 static void vocab_key(desc *g) { number(g, "llama.vocab_size", 11); }
 static void vocab_tokens(desc *g) { key(g, "tokenizer.ggml.tokens")->count = 9; }
-static void bos_beyond(desc *g) { number(g, "tokenizer.ggml.bos_token_id", 10); }
-static void eos_beyond(desc *g) { number(g, "tokenizer.ggml.eos_token_id", 0xffffffff); }
-static void eot_beyond(desc *g) { int_key(g, "tokenizer.ggml.eot_token_id", 32010); }
 static void embedding_missing(desc *g) { drop_entry(g, "token_embd.weight"); }
 static void norm_missing(desc *g) { drop_entry(g, "output_norm.weight"); }
 static void layer_tensor_missing(desc *g) { drop_entry(g, "blk.1.ffn_up.weight"); }
@@ -194,9 +191,6 @@ static const struct {
     {factor_small, "factor"},
     {vocab_key, "vocab_size"},
     {vocab_tokens, "9 tokens"},
-    {bos_beyond, "beyond the vocabulary"},
-    {eos_beyond, "beyond the vocabulary"},
-    {eot_beyond, "beyond the vocabulary"},
     {embedding_missing, "token_embd.weight is missing"},
     {norm_missing, "output_norm.weight is missing"},
     {layer_tensor_missing, "blk.1.ffn_up.weight is missing"},
@@ -205,7 +199,7 @@ static const struct {
     {three_dims, "blk.1.attn_q.weight"},
     {unknown_tensor, "blk.0.ffn_gate_inp.weight is not understood"},
     {unknown_global, "per_layer_model_proj.weight is not understood"},
-    {output_bias, "blk.0.attn_output.bias is not understood"},
+    {output_bias, "where only zeros are supported"},
     {layer_beyond, "behind the last"},
     {layer_huge, "not understood"},
     {layer_leading_zero, "not understood"},
@@ -243,66 +237,89 @@ static void wrong_config_is_refused_in_words(void **state) {
         {"[\"LlamaForCausalLM\"]", "\"LlamaForCausalLM\"", "architectures"},
         {"[\"LlamaForCausalLM\"]", "[]", "architectures"},
         {"[\"LlamaForCausalLM\"]", "[\"LlamaForCausalLM\", \"X\"]", "architectures"},
-        {"\"hidden_size\": 8", "\"hidden_size\": 8, \"hidden_size\": 8", "duplicate"},
+        {"\"hidden_size\": 8", "\"hidden_size\": 8, \"hidden_size\": 9",
+         "hidden_size is there several times"},
         {"\"hidden_size\": 8", "\"hidden_size\": 8.0", "not an integer"},
         {"\"hidden_size\": 8", "\"hidden_size\": \"8\"", "not an integer"},
         {"\"hidden_size\": 8", "\"hidden_size\": -8", "outside"},
-        {"\"hidden_size\": 8", "\"hidden_size\": 99999999999999999999", "too big"},
+        {"\"hidden_size\": 8", "\"hidden_size\": 99999999999999999999",
+         "hidden_size is 1e+20, outside"},
         {"\"hidden_size\": 8", "\"hidden_size\": 1048577", "outside"},
         {"\"hidden_size\": 8", "\"hidden_size\": 0", "width"},
         {"\"hidden_size\": 8", "\"hidden_size\": null", "missing"},
         {"\"hidden_size\": 8", "\"hidden_size\": 16", "embed_tokens"},
         {"\"num_hidden_layers\": 2", "\"num_hidden_layers\": 0", "layers"},
         {"\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1", "behind the last"},
-        {"\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3", "model.layers.2.input_layernorm.weight is missing"},
+        {"\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3",
+         "model.layers.2.input_layernorm.weight is missing"},
         {"\"num_attention_heads\": 2", "\"num_attention_heads\": 0", "num_attention_heads"},
         {"\"num_attention_heads\": 2", "\"num_attention_heads\": 3", "do not divide"},
         {"\"num_attention_heads\": 2", "\"num_attention_heads\": 4", "self_attn"},
         {"\"num_attention_heads\": 2", "\"num_attention_heads\": 8", "even"},
         {"\"num_key_value_heads\": 1", "\"num_key_value_heads\": 0", "do not divide"},
         {"\"num_key_value_heads\": 1", "\"num_key_value_heads\": 2", "k_proj"},
-        {"\"num_key_value_heads\": 1", "\"num_key_value_heads_per_layer\": [1, 1]", "not understood for"},
+        {"\"num_key_value_heads\": 1", "\"num_key_value_heads_per_layer\": [1, 1]",
+         "not understood for"},
         {"\"num_key_value_heads\": 1", "\"head_dim\": 8", "q_proj"},
         {"\"intermediate_size\": 12", "\"intermediate_size\": 16", "mlp"},
         {"\"intermediate_size\": 12, ", "", "intermediate_size is missing"},
         {"\"vocab_size\": 10", "\"vocab_size\": 12", "embed_tokens"},
         {"\"max_position_embeddings\": 64", "\"max_position_embeddings\": 0", "position"},
-        {"\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": 1e999", "overflow"},
-        {"\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": NaN", "config.json"},
+        {"\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": 1e999",
+         "rms_norm_eps is a number too large"},
+        {"\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": NaN", "rms_norm_eps is NaN"},
         {"\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": 0", "epsilon"},
         {"\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": \"1e-5\"", "rms_norm_eps"},
         {"\"rope_theta\": 10000.0", "\"rope_theta\": -1", "theta"},
         {"\"rope_theta\": 10000.0", "\"rope_theta\": 0", "theta"},
         {"\"rope_scaling\": null", "\"rope_scaling\": 2", "not an object"},
         {"\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2}", "yarn"},
-        {"\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"longrope\", \"factor\": 2}", "longrope"},
+        {"\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"longrope\", \"factor\": 2}",
+         "longrope"},
         {"\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\"}", "factor is missing"},
-        {"\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 0.5}", "factor"},
-        {"\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2, \"mscale\": 1}", "mscale is not understood"},
-        {"\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\", \"rope_type\": \"dynamic\", \"factor\": 2}", "rope_type"},
-        {"\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8}", "low_freq_factor"},
+        {"\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 0.5}",
+         "factor"},
         {"\"rope_scaling\": null",
-         "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 4, \"high_freq_factor\": 1, "
+         "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2, \"mscale\": 1}",
+         "mscale is not understood"},
+        {"\"rope_scaling\": null",
+         "\"rope_scaling\": {\"type\": \"linear\", \"rope_type\": \"dynamic\", \"factor\": 2}",
+         "rope_type"},
+        {"\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8}",
+         "low_freq_factor"},
+        {"\"rope_scaling\": null",
+         "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 4, "
+         "\"high_freq_factor\": 1, "
          "\"original_max_position_embeddings\": 32}",
          "ascending"},
-        {"\"rope_scaling\": null", "\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 5}", "rope_theta"},
         {"\"rope_scaling\": null",
-         "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}, \"rope_parameters\": {\"rope_type\": \"default\"}", "both"},
+         "\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 5}", "rope_theta"},
+        {"\"rope_scaling\": null",
+         "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}, \"rope_parameters\": "
+         "{\"rope_type\": \"default\"}",
+         "both"},
         {"\"hidden_act\": \"silu\"", "\"hidden_act\": \"gelu\"", "hidden_act"},
-        {"\"hidden_act\": \"silu\"", "\"mlp_bias\": true", "mlp_bias"},
+        {"\"hidden_act\": \"silu\"", "\"mlp_bias\": 1", "mlp_bias"},
         {"\"hidden_act\": \"silu\"", "\"attention_bias\": true", "q_proj.bias is missing"},
         {"\"hidden_act\": \"silu\"", "\"attention_bias\": 1", "attention_bias"},
         {"\"hidden_act\": \"silu\"", "\"partial_rotary_factor\": 0.5", "partial_rotary_factor"},
-        {"\"hidden_act\": \"silu\"", "\"quantization_config\": {\"bits\": 4}", "quantization_config"},
-        {"\"hidden_act\": \"silu\"", "\"final_logit_softcapping\": 30.0", "final_logit_softcapping"},
-        {"\"hidden_act\": \"silu\"", "\"something_new\": 1", "something_new is not understood"},
-        {"\"hidden_act\": \"silu\"", "\"layer_types\": [\"linear_attention\", \"full_attention\"]", "layer_types"},
-        {"\"hidden_act\": \"silu\"", "\"layer_types\": [\"sliding_attention\", \"full_attention\"]", "sliding_window"},
-        {"\"tie_word_embeddings\": false", "\"tie_word_embeddings\": \"no\"", "tie_word_embeddings"},
-        {"\"bos_token_id\": 1", "\"bos_token_id\": 10", "beyond the vocabulary"},
-        {"\"bos_token_id\": 1", "\"bos_token_id\": -2", "bos_token_id"},
+        {"\"hidden_act\": \"silu\"", "\"quantization_config\": {\"bits\": 4}",
+         "quantization_config"},
+        {"\"hidden_act\": \"silu\"", "\"final_logit_softcapping\": 30.0",
+         "final_logit_softcapping"},
+        {"\"hidden_act\": \"silu\"", "\"scale_emb\": 12", "scale_emb is 12"},
+        {"\"hidden_act\": \"silu\"", "\"no_rope_layers\": [1, 0]", "no_rope_layers is [1,0]"},
+        {"\"hidden_act\": \"silu\"", "\"num_local_experts\": 8", "num_local_experts is 8"},
+        {"\"hidden_act\": \"silu\"", "\"use_qk_norm\": NaN", "use_qk_norm is NaN"},
+        {"\"hidden_act\": \"silu\"", "\"layer_types\": [\"linear_attention\", \"full_attention\"]",
+         "layer_types"},
+        {"\"hidden_act\": \"silu\"", "\"layer_types\": [\"sliding_attention\", \"full_attention\"]",
+         "sliding_window"},
+        {"\"tie_word_embeddings\": false", "\"tie_word_embeddings\": \"no\"",
+         "tie_word_embeddings"},
         {"\"bos_token_id\": 1", "\"bos_token_id\": [1]", "bos_token_id"},
-        {"\"eos_token_id\": 2", "\"eos_token_id\": 9223372036854775807", "beyond the vocabulary"},
+        {"\"eos_token_id\": 2", "\"eos_token_id\": 2.5", "eos_token_id"},
+        {"\"eos_token_id\": 2", "\"eos_token_ids\": [2, null]", "eos_token_ids"},
         {"\"eos_token_id\": 2", "\"eos_token_id\": [2, \"3\"]", "eos_token_id"},
         {"\"model_type\": \"llama\"", "\"model_type\": \"\\ud800\"", "nicode"},
     };
@@ -360,13 +377,16 @@ static void wrong_tensors_are_refused_in_words(void **state) {
     static const struct {
         const char *find, *with, *sentence;
     } wrong[] = {
-        {"model.norm.weight", "model.norm.bias", "model.norm.bias is not understood"},
-        {"layers.1.mlp.up_proj.weight", "layers.1.mlp.up_proj.weight_scale", "weight_scale is not understood"},
+        {"model.norm.weight", "model.norm.bias", "model.norm.bias is 0."},
+        {"layers.1.mlp.up_proj.weight", "layers.1.mlp.up_proj.weight_scale",
+         "weight_scale is not understood"},
         {"layers.1.mlp.up_proj.weight", "layers.7.mlp.up_proj.weight", "behind the last"},
         {"layers.1.mlp.up_proj.weight", "layers.x.mlp.up_proj.weight", "not understood"},
         {"layers.1.mlp.up_proj.weight", "layers.1.mlp.experts.0.w1.weight", "not understood"},
-        {"layers.1.mlp.up_proj.weight", "layers.1.self_attn.o_proj.bias", "o_proj.bias is not understood"},
-        {"layers.1.mlp.up_proj.weight", "layers.1.self_attn.rotary_emb.inv_freq", "up_proj.weight is missing"},
+        {"layers.1.mlp.up_proj.weight", "layers.1.self_attn.o_proj.bias",
+         "where only zeros are supported"},
+        {"layers.1.mlp.up_proj.weight", "layers.1.self_attn.rotary_emb.inv_freq",
+         "up_proj.weight is missing"},
         {"\"shape\": [12, 8]", "\"shape\": [8, 12]", "gate_proj.weight is 8 x 12"},
         {"\"shape\": [8, 8]", "\"shape\": [2, 4, 8]", "q_proj.weight"},
         {"\"shape\": [8, 8]", "\"shape\": [64]", "q_proj.weight"},
@@ -506,15 +526,64 @@ static void configurations_decide(void **state) {
     assert_true(source && source_config(source)->layer[1].kv_heads == 1);
     source_close(source), bytes_free(&file);
 
+    /* A head of other values than the embedding's stays. */
     source = open_json("\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true", NULL, NULL, &file, &d);
-    assert_true(source && source_config(source)->tied && !source_tensor(source, SOURCE_HEAD, 0));
+    assert_true(source && !source_config(source)->tied && source_tensor(source, SOURCE_HEAD, 0));
+    assert_non_null(strstr(source_config(source)->notes,
+                           "lm_head.weight differs from the embedding and is kept"));
     source_close(source), bytes_free(&file);
 
     source = open_json("\"eos_token_id\": 2", "\"eos_token_id\": [3, 2, 3]", NULL, NULL, &file, &d);
     assert_true(source && source_config(source)->end_tokens_count == 2 && source_config(source)->end_tokens[0] == 3);
     source_close(source), bytes_free(&file);
 
+    static const char *const none[] = {"-1",   "-2",   "10", "4294967295", "18446744073709551615",
+                                       "1e30", "null", "[]", "[-1, 10]"};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        char bos[64], eos[64];
+        snprintf(bos, sizeof bos, "\"bos_token_id\": %s", none[i]),
+            snprintf(eos, sizeof eos, "\"eos_token_id\": %s", none[i]);
+        source = open_json("\"eos_token_id\": 2", eos, NULL, NULL, &file, &d);
+        assert_true(source && source_config(source)->end_tokens_count == 0);
+        assert_true(i >= 6 || strstr(source_config(source)->notes, "eos_token_id"));
+        source_close(source), bytes_free(&file);
+        source = i < 7 ? open_json("\"bos_token_id\": 1", bos, NULL, NULL, &file, &d) : NULL;
+        assert_true(i >= 7 || (source && source_config(source)->bos == -1));
+        if (source) source_close(source), bytes_free(&file);
+    }
+    source =
+        open_json("\"eos_token_id\": 2", "\"eos_token_ids\": [3, 99, 4]", NULL, NULL, &file, &d);
+    assert_true(source && source_config(source)->end_tokens_count == 2 &&
+                source_config(source)->end_tokens[1] == 4);
+    source_close(source), bytes_free(&file);
+
+    source = open_json("\"hidden_act\": \"silu\"",
+                       "\"hidden_act\": \"swish\", \"something_new\": [1e999, NaN], \"a\": 1, "
+                       "\"a\": 2, \"mlp_bias\": true, "
+                       "\"max_length\": 1000000000000000019884624838656, \"num_local_experts\": 0, "
+                       "\"no_rope_layers\": []",
+                       NULL, NULL, &file, &d);
+    assert_string_equal(d.text, "");
+    assert_non_null(strstr(source_config(source)->notes, "something_new"));
+    assert_null(strstr(source_config(source)->notes, "max_length"));
+    source_close(source), bytes_free(&file);
+
     static desc g;
+    describe_gguf(&g);
+    number(&g, "tokenizer.ggml.bos_token_id", 10);
+    number(&g, "tokenizer.ggml.eos_token_id", 0xffffffff);
+    source = open_description(&g, &file, &d);
+    assert_true(source && source_config(source)->bos == -1 &&
+                source_config(source)->end_tokens_count == 0);
+    source_close(source), bytes_free(&file);
+
+    describe_gguf(&g);
+    list_key(&g, "tokenizer.ggml.eos_token_id", 2, 7);
+    tensor(&g, "blk.0.attn_output.bias", 8, 0);
+    source = open_description(&g, &file, &d);
+    assert_null(source); /* the bias that this test writes is not zero */
+    bytes_free(&file);
+
     describe_gguf(&g);
     int_key(&g, "tokenizer.ggml.eot_token_id", 9);
     real_key(&g, "llama.rope.scaling.factor", 2);

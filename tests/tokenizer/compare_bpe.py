@@ -25,6 +25,18 @@ QWEN2 = LLAMA3.replace("{1,3}", "")
 TEKKEN = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+"
           r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 
+SEED_CODER = LLAMA3.replace("{1,3}", "{1}").replace(r"[^\s\p{L}\p{N}]+[\r\n]*", r"[^\s\p{L}\p{N}\r\n]+").replace(r"\r\n", "\r\n")
+GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+CASED = ("A-Za-z\u00B5\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u01BA\u01BC-\u01BF\u01C4-\u0293\u0295-\u02AF\u0370-\u0373\u0376\u0377"
+         "\u037B-\u037D\u037F\u0386\u0388-\u038A\u038C\u038E-\u03A1\u03A3-\u03F5\u03F7-\u0481\u048A-\u052F\u0531-\u0556"
+         "\u10A0-\u10C5\u13A0-\u13F5\u13F8-\u13FD\u1C90-\u1CBA\u1CBD-\u1CBF\u1D00-\u1D2B\u1D6B-\u1D77\u1D79-\u1D9A\u1E00-\u1F15"
+         "\u1F18-\u1F1D\u1F20-\u1F45\u1F48-\u1F4D\u1F50-\u1F57\u1F59\u1F5B\u1F5D\u1F5F-\u1F7D\u1F80-\u1FB4\u1FB6-\u1FBC\u1FBE"
+         "\u1FC2-\u1FC4\u1FC6-\u1FCC\u1FD0-\u1FD3\u1FD6-\u1FDB\u1FE0-\u1FEC\u1FF2-\u1FF4\u1FF6-\u1FFC\u2102\u2107\u210A-\u2113"
+         "\u2115\u2119-\u211D\u2124\u2126\u2128\u212A-\u212D\u212F-\u2134\u2139\u213C-\u213F\u2145-\u2149\u214E\u2183\u2184"
+         "\u2C00-\u2C7B\u2C7E-\u2CE4\u2CEB-\u2CEE\u2CF2\u2CF3\uA640-\uA66D\uA680-\uA69B\uA722-\uA76F\uA771-\uA787\uA78B-\uA78E"
+         "\uAB70-\uABBF\uFB00-\uFB06\uFB13-\uFB17\uFF21-\uFF3A\uFF41-\uFF5A\U00010400-\U0001044F\U000104B0-\U000104D3"
+         "\U000104D8-\U000104FB\U00010C80-\U00010CB2\U00010CC0-\U00010CF2\U000118A0-\U000118DF\U0001E900-\U0001E943")
+
 
 def split(regex):
     return {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": False}
@@ -43,9 +55,18 @@ RULES = {
     "llama3": ([split(LLAMA3), byte_level(False)], False, True, "llama-bpe"),
     "qwen2": ([split(QWEN2), byte_level(False)], True, False, "qwen2"),
     "tekken": ([split(TEKKEN) | {"behavior": "Removed", "invert": True}, byte_level(False)], False, True, "tekken"),
+    "seed-coder": ([split(SEED_CODER), byte_level(False)], False, False, "seed-coder"),
+    "deepseek-llm": ([split("[\r\n]"), split(rf"\s?[{CASED}]+"), split(r"\s?[!-/:-~！-／：-～‘-‟\u3000-。]+".replace(r"\u3000", "\u3000")), split(r"\s+$"),
+                      split("[一-龥ࠀ-一가-퟿]+"), split(r"\p{N}+"), byte_level(False)], False, False, "deepseek-llm"),
+    "deepseek-llm-digits": ([split("[\r\n]"), split(rf"\s?[{CASED}]+"), split(r"\s?[!-/:-~！-／：-～‘-‟\u3000-。]+".replace(r"\u3000", "\u3000")),
+                             split(r"\s+$"), split("[一-龥ࠀ-一가-퟿]+"), DIGITS, byte_level(False)], False, False, None),
+    "default": ([split(r"[\p{P}\$\+<=>\^~\|]+"), split(GPT2), split(r"\p{N}+"), split("[0-9][0-9][0-9]"), byte_level(False)], False, False, "default"),
     "deepseek": ([split("[\r\n]"), split(r"\s?\p{L}+"), split(r"\s?\p{P}+"), split("[一-龥ࠀ-一가-퟿]+"), DIGITS, byte_level(False)], False, False,
                  "deepseek-coder"),
 }
+
+
+NAMED = ("seed-coder", "deepseek-llm", "default")  # their names in GGUF, on a few texts
 
 
 def described(rule, vocab, merges, added):
@@ -102,7 +123,17 @@ def smollm2(folder):
     tokens, types, merges = (meta["tokenizer.ggml." + k] for k in ("tokens", "token_type", "merges"))
     vocab = {t: i for i, t in enumerate(tokens)}
     specials = [added_token(i, t) for i, t in enumerate(tokens) if types[i] == 3]
+    for rule in NAMED:
+        reference = tokenizers.Tokenizer.from_str(json.dumps(described(rule, vocab, merges, specials)))
+        reference.encode_special_tokens = True
+        expected = [e.ids for e in reference.encode_batch(texts[:20], add_special_tokens=False)]
+        names = {"tokenizer.ggml.pre": RULES[rule][3]}
+        for more in ([names, {}] if rule == "default" else [names]):
+            gguf(folder + "/bpe.gguf", {k: v for k, v in meta.items() if k != "tokenizer.ggml.pre"} | more)
+            compare(f"{rule} in GGUF, named {list(more.values())}", texts[:20], Tool(folder + "/bpe.gguf")(texts[:20])[0], expected)
     for rule in RULES:
+        if rule in NAMED or rule == "deepseek-llm-digits":
+            continue
         tool, expected = check(rule, vocab, merges, specials, folder, "SmolLM2's vocabulary")
         if rule in ("smollm", "deepseek", "llama3"):
             gguf(folder + "/bpe.gguf", meta | {"tokenizer.ggml.pre": RULES[rule][3]})
@@ -110,7 +141,7 @@ def smollm2(folder):
         if rule == "smollm":
             tool = Tool(found[0])
             compare("SmolLM2's file", texts, tool(texts)[0], expected)
-            assert (tool.rows, tool.bos, tool.eos, tool.ends, tool.flags & 1) == (49152, 1, 2, [2, 0], 0), vars(tool)
+            assert (tool.rows, tool.bos, tool.eos, tool.ends, tool.flags & 1) == (49152, 1, 2, [2, 0, 3, 4, 5], 0), vars(tool)
 
 
 with tempfile.TemporaryDirectory() as folder:

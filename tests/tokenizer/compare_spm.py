@@ -93,4 +93,22 @@ with tempfile.TemporaryDirectory() as folder:
             compare(f"the same for tokenizers, flags {flags}", some, tool(some, flags)[0],
                     [e.ids for e in reference.encode_batch(some, add_special_tokens=False)])
         assert tool.flags & 1, "add_bos"
+
+        # Other ways to say where spaces go: no Prepend, and Metaspace in its variants.
+        replace, some = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}, texts[::5]
+        meta = {"type": "Metaspace", "replacement": "▁"}
+        gemma = {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}
+        for label, normalizer, pre in [
+            ("Replace alone", replace, None), ("Replace in a sequence", {"type": "Sequence", "normalizers": [replace]}, gemma),
+            ("Replace before Prepend", {"type": "Sequence", "normalizers": [replace, {"type": "Prepend", "prepend": "▁"}]}, None),
+            *((f"Metaspace {scheme}, split {split}", None, meta | {"prepend_scheme": scheme, "split": split})
+              for scheme in ("never", "first", "always") for split in (True, False)),
+            ("Metaspace as old writers left it", None, meta | {"add_prefix_space": True}),
+            ("Replace, then Metaspace", replace, meta | {"prepend_scheme": "first", "split": False})]:
+            doc = described | {"normalizer": normalizer, "pre_tokenizer": pre}
+            json.dump(doc, open(folder + "/tokenizer.json", "w"))
+            reference = tokenizers.Tokenizer.from_str(json.dumps(doc))
+            with_specials = [t[:k] + "<s>" + t[k:] + "</s> x<unk>" for k, t in enumerate(some)]
+            compare(label, with_specials, Tool(folder)(with_specials, SPECIALS)[0],
+                    [e.ids for e in reference.encode_batch(with_specials, add_special_tokens=False)])
 sys.exit(0)

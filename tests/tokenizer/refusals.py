@@ -75,17 +75,20 @@ def gguf_cases(folder):
         ("a long piece", bent(SPM, tokens=with_at(tokens, 260, "a" * 5000)), "5000 bytes"),
         ("a long user-defined token", bent(SPM, tokens=with_at(tokens, 264, "x" * 256)), "256 bytes"),
         ("a user-defined token with a space", bent(SPM, tokens=with_at(tokens, 264, "▁x")), "has a space in it"),
-        ("bos out of range", bent(SPM, bos_token_id=265), "bos_token_id is 265"),
-        ("bos negative", bent(SPM, bos_token_id=-5), "bos_token_id"),
-        ("eos out of range", bent(SPM, eos_token_id=1 << 30), "eos_token_id is"),
-        ("eot out of range", bent(SPM, eot_token_id=300), "eot_token_id is 300"),
+        ("bos out of range", bent(SPM, bos_token_id=265), None),
+        ("bos negative", bent(SPM, bos_token_id=-5), None),
+        ("bos out of range, and wanted", bent(SPM, bos_token_id=265, add_bos_token=True), "none is named"),
+        ("eos out of range", bent(SPM, eos_token_id=1 << 30), None),
+        ("several eos", bent(SPM, eos_token_id=[2, 1], eos_token_ids=[0, -1, 99999]), None),
+        ("eos of floats", bent(SPM, eos_token_id=[2.0]), "an integer or an array of them"),
+        ("eot out of range", bent(SPM, eot_token_id=300), None),
         ("bos of another type", bent(SPM, bos_token_id="<s>"), "bos_token_id"),
         ("add_bos of another type", bent(SPM, add_bos_token=1), "add_bos_token"),
         ("add_bos without bos", bent(SPM, ["bos_token_id"], add_bos_token=True), "none is named"),
         ("a character map", bent(SPM, precompiled_charsmap=[1, 2]), "precompiled_charsmap"),
         ("white space removed", bent(SPM, remove_extra_whitespaces=True), "remove_extra_whitespaces"),
-        ("no pre-tokenizer", bent(BPE, ["pre"]), "tokenizer.ggml.pre is missing"),
-        ("unknown pre-tokenizer", bent(BPE, pre="falcon"), '"falcon", which is not supported'),
+        ("no pre-tokenizer", bent(BPE, ["pre"]), None),
+        ("unknown pre-tokenizer", bent(BPE, pre="falcon"), '"falcon", which is not supported; if you know which one it is like, --pre NAME'),
         ("pre-tokenizer of another type", bent(BPE, pre=1), "tokenizer.ggml.pre"),
         ("no merges", bent(BPE, ["merges"]), "merges is missing"),
         ("merges that are numbers", bent(BPE, merges=[1]), "merges"),
@@ -95,12 +98,12 @@ def gguf_cases(folder):
         ("a merge of an unknown left half", bent(BPE, merges=["x b"]), 'begins with "x"'),
         ("a merge of an unknown right half", bent(BPE, merges=["a x"]), 'ends with "x"'),
         ("a merge into nothing", bent(BPE, merges=["b a"]), 'makes "ba"'),
-        ("a merge into a control token", bent(BPE, tokens=with_at(words, 4, "ac"), token_type=[3, 1, 1, 1, 3, 1, 1, 1], merges=["a c"]), 'makes "ac"'),
+        ("a merge into a control token", bent(BPE, tokens=with_at(words, 4, "ac"), token_type=[3, 1, 1, 1, 3, 1, 1, 1], merges=["a c"]), None),  # a user-defined token then
         ("a merge that is no UTF-8", bent(BPE, merges=[b"a \xff"]), "stands for no byte"),
         ("a token of no bytes", bent(BPE, tokens=with_at(words, 3, "€")), "stands for no byte"),
         ("a byte token among bytes", bent(BPE, token_type=[3, 6] + [1] * 6), "byte token in a gpt2"),
         ("merges in a circle", bent(BPE, merges=["a b", "ab c", "a b", "ab c"]), None),
-        ("two added tokens alike", bent(BPE, tokens=with_at(words, 3, "<|end|>"), token_type=[3, 1, 1, 3] + [1] * 4, merges=["a b"]), "added with the same text"),
+        ("two added tokens alike", bent(BPE, tokens=with_at(words, 3, "<|end|>"), token_type=[3, 1, 1, 3] + [1] * 4, merges=["a b"]), "tokens 0 and 3 are both"),
     ]:
         gguf(path, values)
         expect("gguf: " + name, path, part)
@@ -167,10 +170,14 @@ def json_cases(folder):
     case("added token without text", "no content", added_tokens=[{"id": 0}])
     case("added token without id", "is no integer", added_tokens=[{"content": "x"}])
     case("added token that is a word", "single_word", added_tokens=[added(4, "x", single_word=True)])
-    case("added token empty", "0 bytes", added_tokens=[added(4, "")])
+    case("added token empty", None, added_tokens=[added(4, "")])
     case("added token long", "300 bytes", added_tokens=[added(4, "x" * 300)])
-    case("added token in another's place", "given twice", added_tokens=[added(1, "x")])
-    case("added tokens alike", "same text", added_tokens=[added(4, "x"), added(5, "x")])
+    case("added token in another's place gets the next one", None, added_tokens=[added(1, "x")])
+    case("added token in a place that a piece has", "given twice", added_tokens=[added(4, "x")], model__vocab={"a": 1, "b": 2, "c": 3}, model__merges=[])
+    case("added tokens alike", None, added_tokens=[added(4, "x"), added(5, "x")])
+    case("added token with a zero byte", "zero byte", added_tokens=[added(4, "x\0y")])
+    case("pattern replaced", "replaces something else", normalizer={"type": "Replace", "pattern": {"String": " "}, "content": "_"})
+    case("Replace alone and no byte_fallback", "byte_fallback", normalizer={"type": "Replace", "pattern": {"String": " "}, "content": "▁"}, pre_tokenizer=None)
     case("NFKC", "normalizer NFKC", normalizer={"type": "NFKC"})
     case("Prepend of something else", "U+2581", normalizer={"type": "Sequence", "normalizers": [
         {"type": "Prepend", "prepend": "_"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]})
@@ -178,18 +185,23 @@ def json_cases(folder):
     case("unknown pattern", "pre-tokenizer", pre_tokenizer=split(r"\w+"))
     case("known pattern, other behaviour", "not isolated", pre_tokenizer=split(r"\s?\p{L}+", behavior="Removed", invert=True))
     case("prefix space", "add_prefix_space", pre_tokenizer=BYTE_LEVEL | {"add_prefix_space": True})
-    case("Metaspace that splits", "Metaspace that splits", pre_tokenizer={"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": True})
+    case("Metaspace of another sign", "U+2581", pre_tokenizer={"type": "Metaspace", "replacement": "_", "prepend_scheme": "first", "split": True})
+    case("Metaspace of an unknown scheme", "prepend_scheme", pre_tokenizer={"type": "Metaspace", "replacement": "▁", "prepend_scheme": "last"})
     case("many steps", "9 steps", pre_tokenizer={"type": "Sequence", "pretokenizers": [BYTE_LEVEL] * 9})
     case("template of an unknown token", "template", post_processor={"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>"}}]})
 
     text = json.dumps(JSON)
     for name, data, part in [
         ("empty", b"", "line"), ("not JSON", b"{", "line"), ("not an object", b"[]", "not a JSON object"), ("deep", b"[" * 100000, "line"),
-        ("duplicate key", text.replace('"a": 1', '"a": 1, "a": 2').encode(), "duplicate"),
+        ("duplicate key", text.replace('"a": 1', '"a": 1, "a": 2').encode(), "model: a is there several times with different values"),
+        ("the same twice", text.replace('"a": 1', '"a": 1, "a": 1').encode(), None),
+        ("duplicate key that nobody reads", text.replace('"version": "1.0"', '"version": "1.0", "version": 2').encode(), None),
+        ("numbers that nobody reads", text.replace('"version": "1.0"', '"version": [NaN, -Infinity, 1e999, 1' + "0" * 400 + "]").encode(), None),
+        ("NaN that is read", text.replace('"dropout": null', '"dropout": NaN').encode(), "model: dropout is NaN"),
         ("lone surrogate", text.replace('"<|end|>": 0', '"\\ud800": 0').encode(), "line"),
         ("zero in a key", text.replace('"a": 1', '"\\u0000": 1').encode(), "line"),
-        ("huge number", text.replace('"a": 1', '"a": 1e999').encode(), "line"),
-        ("huge integer", text.replace('"a": 1', '"a": ' + "9" * 40).encode(), "line"),
+        ("huge number", text.replace('"a": 1', '"a": 1e999').encode(), "model: a is a number too large"),
+        ("huge integer", text.replace('"a": 1', '"a": ' + "9" * 40).encode(), 'the id of "a" is no integer'),
         ("invalid UTF-8", text.encode().replace(b'"a"', b'"\xff"'), "line"),
     ]:
         open(path, "wb").write(data)
@@ -205,16 +217,21 @@ def side_files(folder):
     json.dump(JSON, open(folder + "/tokenizer.json", "w"))
     for name, file, content, part in [
         ("bos named", "tokenizer_config.json", '{"bos_token": {"content": "<|end|>"}, "add_bos_token": true}', None),
-        ("bos unknown", "tokenizer_config.json", '{"bos_token": "<s>"}', "is no token"),
+        ("bos unknown", "tokenizer_config.json", '{"bos_token": "<s>"}', None),
+        ("no length limit", "tokenizer_config.json", '{"model_max_length": 1000000000000000019884624838656, "x": NaN, "x": 1e999}', None),
+        ("bos named twice", "tokenizer_config.json", '{"bos_token": "<|end|>", "bos_token": "a"}', "bos_token is there several times"),
+        ("add_bos that is a number", "tokenizer_config.json", '{"add_bos_token": 1}', "add_bos_token is not true or false"),
+        ("added without a number", "tokenizer_config.json", '{"added_tokens_decoder": {"x": {"content": "<x>"}}}', "an id that is no number"),
+        ("added without a text", "tokenizer_config.json", '{"added_tokens_decoder": {"4": {}}}', "no content"),
+        ("added as a word", "tokenizer_config.json", '{"added_tokens_decoder": {"4": {"content": "<x>", "single_word": true}}}', "single_word"),
+        ("added twice", "tokenizer_config.json", '{"added_tokens_decoder": {"4": {"content": "<x>"}, "4": {"content": "<y>"}}}', "4 is there several times"),
+        ("added by older exports", "added_tokens.json", '{"<x>": "4"}', "an id that is no number"),
         ("config is no object", "tokenizer_config.json", "[]", "not a JSON object"),
         ("config is cut", "tokenizer_config.json", "{", "line"),
         ("add_bos without bos", "tokenizer_config.json", '{"add_bos_token": true}', "none is named"),
         ("a chat template is not looked at", "tokenizer_config.json",
          json.dumps({"chat_template": "{% for i in range(10**18) %}{% include '/etc/passwd' %}{% endfor %}{{" + "(" * 100000}), None),
         ("a chat template that is no text", "tokenizer_config.json", '{"chat_template": [{"name": "default", "template": "{{"}]}', None),
-        ("end tokens", "generation_config.json", '{"eos_token_id": [0, 1]}', None),
-        ("end token out of range", "generation_config.json", '{"eos_token_id": 4}', "past the model's"),
-        ("end token no integer", "generation_config.json", '{"eos_token_id": ["x"]}', "no integer"),
     ]:
         open(f"{folder}/{file}", "w").write(content)
         expect("beside: " + name, folder, part)
@@ -300,7 +317,7 @@ def sentencepiece_cases(folder):
     expect("both: tokenizer.json good, tokenizer.model damaged", folder, None)
     open(path, "wb").write(whole)
     open(folder + "/tokenizer.json", "w").write("{")
-    expect("both: tokenizer.json damaged, tokenizer.model good", folder, "tokenizer.json, line")
+    expect("both: tokenizer.json damaged, tokenizer.model good", folder, "tokenizer.json: line")
 
 
 def tekken_cases(folder):

@@ -473,6 +473,19 @@ enum gguf_found gguf_get_array(const struct gguf *gguf, const char *key, struct 
     return GGUF_FOUND;
 }
 
+enum gguf_found gguf_get_ints(const struct gguf *gguf, const char *key, struct gguf_array *out,
+                              struct diag *d) {
+    const struct pair *pair = find(gguf, key);
+    if (!pair) return GGUF_ABSENT;
+    if (gguf_kind_is_int(pair->kind))
+        *out = (struct gguf_array){.element = pair->kind, .count = 1, .data = pair->data};
+    else if (pair->kind == GGUF_ARRAY && gguf_kind_is_int(pair->array.element))
+        *out = pair->array;
+    else
+        return wrong_kind(gguf, pair, "an integer or an array of them", d);
+    return GGUF_FOUND;
+}
+
 bool gguf_has(const struct gguf *gguf, const char *key) { return find(gguf, key) != NULL; }
 
 const struct source_file *gguf_file(const struct gguf *gguf) { return &gguf->file; }

@@ -67,6 +67,10 @@ enum gguf_found gguf_get_float(const struct gguf *gguf, const char *key, double 
 enum gguf_found gguf_get_bool(const struct gguf *gguf, const char *key, bool *out, struct diag *d);
 enum gguf_found gguf_get_text(const struct gguf *gguf, const char *key, struct gguf_text *out, struct diag *d);
 enum gguf_found gguf_get_array(const struct gguf *gguf, const char *key, struct gguf_array *out, struct diag *d);
+/* An integer of any type, or an array of them: what came as one number counts as an array of one.
+ */
+enum gguf_found gguf_get_ints(const struct gguf *gguf, const char *key, struct gguf_array *out,
+                              struct diag *d);
 bool gguf_has(const struct gguf *gguf, const char *key);
 
 /* The file itself, for its name and for reading tensors. */

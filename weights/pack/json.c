@@ -1,12 +1,24 @@
 #include "weights/pack/json.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "weights/pack/json_text.h"
 #include "weights/pack/source_file.h"
 
-json_t *json_object_of_bytes(const char *name, const char *data, size_t bytes, struct diag *d) {
+json_t *json_object_of_bytes(const char *name, const char *data, size_t bytes,
+                             enum json_rules rules, struct diag *d) {
     json_error_t error;
-    json_t *root = json_loadb(data, bytes, JSON_REJECT_DUPLICATES, &error);
+    size_t tamed_bytes = bytes;
+    char *tamed = rules == RULES_PYTHON ? json_text_tamed(data, bytes, &tamed_bytes) : NULL;
+    if (rules == RULES_PYTHON && !tamed) {
+        diag_fail(d, "out of memory");
+        return NULL;
+    }
+    json_t *root = json_loadb(tamed ? tamed : data, tamed_bytes,
+                              tamed ? JSON_ALLOW_NUL : JSON_REJECT_DUPLICATES, &error);
+    free(tamed);
     if (!root) {
         diag_fail(d, "%s: line %d: %s", name, error.line, error.text);
         return NULL;
@@ -27,10 +39,44 @@ json_t *json_object_of_file(const char *path, size_t max_bytes, struct diag *d) 
     else if (!(text = malloc((size_t)file.bytes + 1)))
         diag_fail(d, "out of memory");
     else if (source_file_read(&file, 0, text, (size_t)file.bytes, d))
-        root = json_object_of_bytes(path, text, (size_t)file.bytes, d);
+        root = json_object_of_bytes(path, text, (size_t)file.bytes, RULES_PYTHON, d);
     free(text);
     source_file_close(&file);
     return root;
+}
+
+/* The sentence that json_text.h put in a value's place, or NULL. */
+static const char *mark_of(const json_t *value) {
+    const char *text =
+        json_array_size(value) == 1 ? json_string_value(json_array_get(value, 0)) : NULL;
+    return text && strncmp(text, JSON_MARK, sizeof JSON_MARK - 1) == 0 ? text + sizeof JSON_MARK - 1
+                                                                       : NULL;
+}
+
+/* The first mark in a value and the innermost key before it; jansson bounds the depth. */
+static const char *find_mark(const json_t *value, const char **key) {
+    const char *name, *found = mark_of(value);
+    json_t *inner;
+    size_t i;
+    json_object_foreach((json_t *)(uintptr_t)value, name, inner) {
+        const char *before = *key;
+        if (found) break;
+        *key = name;
+        found = find_mark(inner, key);
+        if (!found) *key = before;
+    }
+    json_array_foreach(value, i, inner) {
+        if (found) break;
+        found = find_mark(inner, key);
+    }
+    return found;
+}
+
+bool json_sound(const json_t *object, const char *file, const char *key, struct diag *d) {
+    const char *inner = key, *mark = find_mark(json_object_get(object, key), &inner);
+    if (!mark) return true;
+    return inner == key ? diag_fail(d, "%s: %s %s", file, key, mark)
+                        : diag_fail(d, "%s: %s: %s %s", file, key, inner, mark);
 }
 
 /* The value, or NULL where there is none or null. */
@@ -47,6 +93,12 @@ static enum field wrong_type(const char *file, const char *key, const char *want
 enum field field_uint(const json_t *object, const char *file, const char *key, uint64_t max, uint64_t *out, struct diag *d) {
     const json_t *value = value_of(object, key);
     if (!value) return FIELD_ABSENT;
+    if (json_is_real(value) && json_real_value(value) == floor(json_real_value(value)) &&
+        fabs(json_real_value(value)) >= 0x1p63) {
+        diag_fail(d, "%s: %s is %g, outside 0 to %llu", file, key, json_real_value(value),
+                  (unsigned long long)max);
+        return FIELD_BAD;
+    }
     if (!json_is_integer(value)) return wrong_type(file, key, "an integer", d);
     json_int_t n = json_integer_value(value);
     if (n < 0 || (uint64_t)n > max) {

@@ -6,6 +6,7 @@
 #include "apps/kit/closest.h"
 #include "weights/format.h"
 #include "weights/pack/parallel.h"
+#include "weights/pack/vocab_pre.h"
 
 const char OPTIONS_HELP[] =
     "usage: apus-pack SOURCE -o OUT.apus [options]\n"
@@ -24,6 +25,9 @@ const char OPTIONS_HELP[] =
     "      --ctx N           positions the blob holds at most; default: the model's, 32768 at "
     "most\n"
     "      --name NAME       the model's name; default: the source's\n"
+    "      --pre NAME        the pre-tokenizer, by llama.cpp's name for it (gpt-2, llama-bpe, qwen2, "
+    "seed-coder ...), where\n"
+    "                        the source names none, a wrong one, or one that is not known\n"
     "      --report FILE     figures as JSON: the error of every tensor, bits per weight, time, "
     "memory\n"
     "      --calibrate FILE[,FILE]  text whose tokens say which errors matter; default: a text of "
@@ -50,7 +54,25 @@ static bool number(const char *option, const char *text, unsigned long most, uns
     return true;
 }
 
-enum what { NOTHING, OUTPUT, WEIGHTS, BITS, CTX, NAME, REPORT, CALIBRATE, EFFORT, NO_CALIBRATE, NO_ROTATE, RESUME, THREADS, QUIET, HELP, VERSION };
+enum what {
+    NOTHING,
+    OUTPUT,
+    WEIGHTS,
+    BITS,
+    CTX,
+    NAME,
+    PRE,
+    REPORT,
+    CALIBRATE,
+    EFFORT,
+    NO_CALIBRATE,
+    NO_ROTATE,
+    RESUME,
+    THREADS,
+    QUIET,
+    HELP,
+    VERSION
+};
 static const struct option {
     const char *name, *letter;
     enum what what;
@@ -60,6 +82,7 @@ static const struct option {
                {"--bits", "", BITS, true},
                {"--ctx", "", CTX, true},
                {"--name", "", NAME, true},
+               {"--pre", "", PRE, true},
                {"--report", "", REPORT, true},
                {"--threads", "-t", THREADS, true},
                {"--calibrate", "", CALIBRATE, true},
@@ -100,6 +123,11 @@ static bool set(struct options *options, const struct option *option, const char
         break;
     case NAME:
         options->name = value;
+        break;
+    case PRE:
+        if (!vocab_pre_find(value, strlen(value)))
+            return diag_fail(d, "--pre is \"%s\", which is not one of " VOCAB_PRE_SOME, value);
+        options->pre = value;
         break;
     case REPORT:
         options->report = value;

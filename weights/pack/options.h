@@ -10,6 +10,7 @@
 struct options {
     const char *source, *out;
     const char *name, *report; /* NULL where not given */
+    const char *pre;           /* a name that vocab_pre_find knows; NULL where not given */
     unsigned layer_bits;       /* 0, 4 or 8 */
     double bits;               /* 0 where not given */
     uint32_t positions;        /* 0 where not given */

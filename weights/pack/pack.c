@@ -123,13 +123,17 @@ static bool make_rope(struct job *job) {
 
 static bool make_vocab(struct job *job) {
     const struct model_config *config = source_config(job->source);
+    struct vocab_notes notes = {{0}};
     struct vocab_request request = {.gguf = source_gguf(job->source),
                                     .directory = source_directory(job->source),
                                     .rows = config->vocab,
                                     .bos = config->bos,
                                     .ends = config->end_tokens,
-                                    .ends_count = config->end_tokens_count};
+                                    .ends_count = config->end_tokens_count,
+                                    .pre = job->options->pre,
+                                    .notes = &notes};
     job->vocab = vocab_build(&request, &job->vocab_bytes, job->d);
+    if (notes.text[0]) source_note(job->source, notes.text);
     return job->vocab != NULL;
 }
 

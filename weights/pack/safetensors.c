@@ -167,7 +167,8 @@ static bool parse_file(struct safetensors *st, const struct source_file *file, s
     char *text = malloc((size_t)bytes + 1);
     if (!text) return diag_fail(d, "out of memory");
     json_t *root = NULL;
-    if (source_file_read(file, 8, text, (size_t)bytes, d)) root = json_object_of_bytes(file->name, text, (size_t)bytes, d);
+    if (source_file_read(file, 8, text, (size_t)bytes, d))
+        root = json_object_of_bytes(file->name, text, (size_t)bytes, RULES_STRICT, d);
     free(text);
     bool ok = root && parse_entries(st, file, root, 8 + bytes, d);
     json_decref(root);
@@ -259,7 +260,8 @@ static bool open_index(struct safetensors *st, const char *directory, const char
     json_t *root = json_object_of_file(index, MAX_INDEX_BYTES, d);
     if (!root) return false;
     json_t *map = json_object_get(root, "weight_map");
-    bool ok = json_object_size(map) > 0 ? true : diag_fail(d, "%s: has no weight_map", index);
+    bool ok = json_sound(root, index, "weight_map", d) &&
+              (json_object_size(map) > 0 || diag_fail(d, "%s: has no weight_map", index));
     ok = ok && open_shards(st, directory, index, map, d) && sort_names(st, d) && check_map(st, directory, index, map, d);
     json_decref(root);
     return ok;

@@ -15,6 +15,14 @@ enum { CONFIG_BYTES = 16 << 20 };
 static const char *const NO_NAMES[] = {NULL};
 
 static const char *const GGUF_LAYER_SKIPPED[] = {"attn_rot_embd", "attn_rot_embd.weight", NULL}; /* inverse frequencies of old files */
+static const char *const GGUF_ZEROS[] = {"output.bias", "output_norm.bias", NULL};
+static const char *const GGUF_LAYER_ZEROS[] = {"attn_output.bias",
+                                               "attn_norm.bias",
+                                               "ffn_norm.bias",
+                                               "ffn_gate.bias",
+                                               "ffn_up.bias",
+                                               "ffn_down.bias",
+                                               NULL};
 static const struct naming GGUF_NAMING = {
     .layer_prefix = "blk.",
     .role = {[SOURCE_EMBED] = "token_embd.weight",
@@ -35,11 +43,21 @@ static const struct naming GGUF_NAMING = {
              [SOURCE_DOWN] = "ffn_down.weight"},
     .skipped = NO_NAMES,
     .layer_skipped = GGUF_LAYER_SKIPPED,
+    .zeros = GGUF_ZEROS,
+    .layer_zeros = GGUF_LAYER_ZEROS,
 };
 
 static const char *const JSON_SKIPPED[] = {"model.rotary_emb.inv_freq", NULL};
 static const char *const JSON_LAYER_SKIPPED[] = {"self_attn.rotary_emb.inv_freq", "self_attn.rotary_emb.cos_cached",
                                                  "self_attn.rotary_emb.sin_cached", NULL};
+static const char *const JSON_ZEROS[] = {"lm_head.bias", "model.norm.bias", NULL};
+static const char *const JSON_LAYER_ZEROS[] = {"self_attn.o_proj.bias",
+                                               "input_layernorm.bias",
+                                               "post_attention_layernorm.bias",
+                                               "mlp.gate_proj.bias",
+                                               "mlp.up_proj.bias",
+                                               "mlp.down_proj.bias",
+                                               NULL};
 static const struct naming JSON_NAMING = {
     .layer_prefix = "model.layers.",
     .role = {[SOURCE_EMBED] = "model.embed_tokens.weight",
@@ -59,7 +77,84 @@ static const struct naming JSON_NAMING = {
              [SOURCE_DOWN] = "mlp.down_proj.weight"},
     .skipped = JSON_SKIPPED,
     .layer_skipped = JSON_LAYER_SKIPPED,
+    .zeros = JSON_ZEROS,
+    .layer_zeros = JSON_LAYER_ZEROS,
 };
+
+/* -------------------------------------------------------------------------- reading a tensor -- */
+
+static bool check_finite(const struct stored_tensor *stored, uint64_t first, uint64_t rows,
+                         const float *values, struct diag *d) {
+    for (uint64_t r = 0; r < rows; r++) {
+        uint32_t bad = 0;
+        for (uint64_t i = 0; i < stored->cols; i++) {
+            uint32_t bits;
+            memcpy(&bits, &values[r * stored->cols + i], sizeof bits);
+            bad |= (bits & 0x7f800000) == 0x7f800000;
+        }
+        if (bad)
+            return diag_fail(d, "%s: tensor %s holds a value that is not finite in row %llu",
+                             stored->file->name, stored->name, (unsigned long long)first + r);
+    }
+    return true;
+}
+
+/* Consecutive rows as the file has them, through the buffer. */
+static bool read_stored(struct source *source, const struct stored_tensor *stored, uint64_t first,
+                        uint64_t rows, float *out, struct diag *d) {
+    const struct gguf_type_info *type = gguf_type_info(stored->type);
+    uint64_t blocks = stored->cols / type->block, row_bytes = blocks * type->bytes;
+    if (row_bytes > source->raw_bytes) {
+        uint8_t *more = realloc(source->raw, (size_t)row_bytes);
+        if (!more) return diag_fail(d, "out of memory");
+        source->raw = more;
+        source->raw_bytes = (size_t)row_bytes;
+    }
+    uint64_t at_once = source->raw_bytes / row_bytes;
+    for (uint64_t done = 0; done < rows; done += at_once) {
+        uint64_t now = rows - done < at_once ? rows - done : at_once;
+        if (!source_file_read(stored->file, stored->offset + (first + done) * row_bytes,
+                              source->raw, (size_t)(now * row_bytes), d))
+            return false;
+        gguf_dequantize(stored->type, source->raw, (size_t)(now * blocks),
+                        out + done * stored->cols);
+    }
+    return check_finite(stored, first, rows, out, d);
+}
+
+/* Goes over a tensor's rows, or two tensors' of one shape, piece by piece, while `good` says so. */
+typedef bool visit(const float *values, const float *others, size_t count, struct diag *d);
+
+static bool visit_rows(struct source *source, const struct stored_tensor *a,
+                       const struct stored_tensor *b, visit *good, struct diag *d) {
+    uint64_t rows = READ_BYTES / sizeof(float) / a->cols + 1;
+    if (rows > a->rows) rows = a->rows;
+    float *values = malloc(2 * (size_t)(rows * a->cols) * sizeof *values),
+          *others = values ? values + rows * a->cols : NULL;
+    bool ok = values || diag_fail(d, "out of memory");
+    for (uint64_t first = 0; ok && first < a->rows; first += rows) {
+        uint64_t now = a->rows - first < rows ? a->rows - first : rows;
+        ok = read_stored(source, a, first, now, values, d) &&
+             (!b || read_stored(source, b, first, now, others, d)) &&
+             good(values, others, (size_t)(now * a->cols), d);
+    }
+    free(values);
+    return ok;
+}
+
+static bool all_zero(const float *values, const float *others, size_t count, struct diag *d) {
+    (void)others;
+    for (size_t i = 0; i < count; i++)
+        if (values[i] != 0) return diag_fail(d, "%g", (double)values[i]);
+    return true;
+}
+
+static bool all_equal(const float *values, const float *others, size_t count, struct diag *d) {
+    (void)d;
+    for (size_t i = 0; i < count; i++)
+        if (values[i] != others[i]) return false;
+    return true;
+}
 
 /* ------------------------------------------------------------------------------------------------------------ names to roles -- */
 
@@ -85,11 +180,26 @@ static const char *split_layer(const char *name, const char *prefix, uint32_t *l
     return p + 1;
 }
 
+/* A bias that the function has no place for may be there when it is zero, as writers of
+ * attention_bias and mlp_bias leave it. */
+static bool check_zeros(struct source *source, const struct stored_tensor *stored, struct diag *d) {
+    struct diag value = {{0}};
+    if (visit_rows(source, stored, NULL, all_zero, &value)) {
+        if (!strstr(source->config.notes, "biases of zeros"))
+            config_note(&source->config, "biases of zeros are left out");
+        return true;
+    }
+    return diag_fail(d, "%s: tensor %s is %s where only zeros are supported", stored->file->name,
+                     stored->name, value.text);
+}
+
 /* Files a stored tensor under its role; a name that has none is refused unless known not to matter. */
 static bool assign(struct source *source, const struct naming *naming, const struct stored_tensor *stored, struct diag *d) {
     uint32_t layer = 0;
     const char *rest = split_layer(stored->name, naming->layer_prefix, &layer);
     if (name_is_listed(rest ? naming->layer_skipped : naming->skipped, rest ? rest : stored->name)) return true;
+    if (name_is_listed(rest ? naming->layer_zeros : naming->zeros, rest ? rest : stored->name))
+        return check_zeros(source, stored, d);
     int from = rest ? SOURCE_ATTN_NORM : 0, to = rest ? SOURCE_ROLES : SOURCE_ATTN_NORM;
     for (int role = from; role < to; role++) {
         if (!naming->role[role] || strcmp(naming->role[role], rest ? rest : stored->name) != 0) continue;
@@ -191,6 +301,33 @@ static bool check_tensor(const struct source *source, const struct naming *namin
     return true;
 }
 
+/* A configuration that ties the head to the embedding, and a file with a head: they are tied where
+ * they are equal; a head of other values is what the model computes with, as in transformers. A
+ * file may also hold the head alone. */
+static bool untie(struct source *source, const struct naming *naming, const char *file,
+                  struct diag *d) {
+    struct model_config *c = &source->config;
+    struct source_tensor *embed = slot(source, SOURCE_EMBED, 0),
+                         *head = slot(source, SOURCE_HEAD, 0);
+    if (!c->tied || !head->name) return true;
+    if (!embed->name) *embed = *head;
+    c->tied = false;
+    if (!check_tensor(source, naming, file, SOURCE_EMBED, 0, d) ||
+        !check_tensor(source, naming, file, SOURCE_HEAD, 0, d))
+        return false;
+    struct diag failure = {{0}};
+    c->tied = embed->stored == head->stored ||
+              visit_rows(source, embed->stored, head->stored, all_equal, &failure);
+    if (failure.text[0]) return diag_fail(d, "%s", failure.text);
+    if (c->tied)
+        *head = (struct source_tensor){0};
+    else
+        config_note(c,
+                    "%s differs from the embedding and is kept, though tie_word_embeddings is true",
+                    head->name);
+    return true;
+}
+
 /* Assigns every stored tensor and checks that they are what the configuration asks for. */
 static bool assign_all(struct source *source, const struct naming *naming, const char *file, struct diag *d) {
     const struct model_config *c = &source->config;
@@ -198,8 +335,7 @@ static bool assign_all(struct source *source, const struct naming *naming, const
     if (!source->tensors) return diag_fail(d, "out of memory");
     for (size_t i = 0; i < source->stored_count; i++)
         if (!assign(source, naming, &source->stored[i], d)) return false;
-    /* A tied model may carry a head that loaders overwrite with the embedding. */
-    if (c->tied) *slot(source, SOURCE_HEAD, 0) = (struct source_tensor){0};
+    if (!untie(source, naming, file, d)) return false;
     for (int role = 0; role < SOURCE_ATTN_NORM; role++)
         if (!check_tensor(source, naming, file, role, 0, d)) return false;
     for (uint32_t layer = 0; layer < c->layers; layer++)
@@ -322,7 +458,7 @@ struct source *source_open_gguf_memory(const void *data, size_t bytes, struct di
 struct source *source_open_json_memory(const char *config, size_t config_bytes, const void *weights, size_t weights_bytes, struct diag *d) {
     struct source *source = create(d);
     if (!source) return NULL;
-    json_t *root = json_object_of_bytes("config.json", config, config_bytes, d);
+    json_t *root = json_object_of_bytes("config.json", config, config_bytes, RULES_PYTHON, d);
     bool ok = root && config_of_json(root, "config.json", &source->config, d) && (source->directory = strdup("memory"));
     json_decref(root);
     if (ok) source->safetensors = safetensors_open_memory("model.safetensors", weights, weights_bytes, d);
@@ -344,6 +480,9 @@ void source_close(struct source *source) {
 /* ------------------------------------------------------------------------------------------------------------------ reading -- */
 
 const struct model_config *source_config(const struct source *source) { return &source->config; }
+void source_note(struct source *source, const char *sentences) {
+    config_note(&source->config, "%s", sentences);
+}
 const struct gguf *source_gguf(const struct source *source) { return source->gguf; }
 const char *source_directory(const struct source *source) { return source->directory; }
 
@@ -357,42 +496,6 @@ const struct source_tensor *source_tensor(const struct source *source, enum sour
 static uint64_t interleaved(uint64_t r, uint32_t head_dim) {
     uint64_t head = r / head_dim, at = r % head_dim, half = head_dim / 2;
     return head * head_dim + (at < half ? 2 * at : 2 * (at - half) + 1);
-}
-
-static bool check_finite(const struct stored_tensor *stored, uint64_t first, uint64_t rows, const float *values, struct diag *d) {
-    for (uint64_t r = 0; r < rows; r++) {
-        uint32_t bad = 0;
-        for (uint64_t i = 0; i < stored->cols; i++) {
-            uint32_t bits;
-            memcpy(&bits, &values[r * stored->cols + i], sizeof bits);
-            bad |= (bits & 0x7f800000) == 0x7f800000;
-        }
-        if (bad)
-            return diag_fail(d, "%s: tensor %s holds a value that is not finite in row %llu", stored->file->name, stored->name,
-                             (unsigned long long)first + r);
-    }
-    return true;
-}
-
-/* Consecutive rows as the file has them, through the buffer. */
-static bool read_stored(struct source *source, const struct stored_tensor *stored, uint64_t first, uint64_t rows, float *out,
-                        struct diag *d) {
-    const struct gguf_type_info *type = gguf_type_info(stored->type);
-    uint64_t blocks = stored->cols / type->block, row_bytes = blocks * type->bytes;
-    if (row_bytes > source->raw_bytes) {
-        uint8_t *more = realloc(source->raw, (size_t)row_bytes);
-        if (!more) return diag_fail(d, "out of memory");
-        source->raw = more;
-        source->raw_bytes = (size_t)row_bytes;
-    }
-    uint64_t at_once = source->raw_bytes / row_bytes;
-    for (uint64_t done = 0; done < rows; done += at_once) {
-        uint64_t now = rows - done < at_once ? rows - done : at_once;
-        if (!source_file_read(stored->file, stored->offset + (first + done) * row_bytes, source->raw, (size_t)(now * row_bytes), d))
-            return false;
-        gguf_dequantize(stored->type, source->raw, (size_t)(now * blocks), out + done * stored->cols);
-    }
-    return check_finite(stored, first, rows, out, d);
 }
 
 /* A bias is one row: its columns are put in order. */

@@ -45,7 +45,8 @@ enum { SOURCE_MAX_LAYERS = 4096, SOURCE_MAX_END_TOKENS = 16 };
 struct model_config {
     char architecture[64]; /* as the source names it: "LlamaForCausalLM", "llama" */
     char name[128];        /* of the model: general.name, or the directory's last part; may be empty */
-    char notes[512];       /* what was decided on the way, in sentences ("positions capped at ..."); may be empty */
+    char notes[1024]; /* what was decided on the way, in sentences ("positions capped at ..."); may
+                         be empty */
     uint32_t layers;       /* 1 .. SOURCE_MAX_LAYERS */
     uint32_t dim;
     uint32_t vocab;             /* rows of the embedding and the head */
@@ -97,6 +98,8 @@ struct source *source_open(const char *path, struct diag *d);
 void source_close(struct source *source); /* also NULL */
 
 const struct model_config *source_config(const struct source *source);
+void source_note(struct source *source,
+                 const char *sentences); /* adds to the configuration's notes */
 
 /* The tensor of a role; layer counts from 0 and is ignored for roles without one. NULL where the model has none. Valid until close. */
 const struct source_tensor *source_tensor(const struct source *source, enum source_role role, uint32_t layer);

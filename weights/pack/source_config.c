@@ -1,4 +1,5 @@
 /* What the configurations of both kinds of checkpoints have in common. */
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,9 +39,14 @@ bool config_allocate_layers(struct model_config *config, uint64_t layers, const 
     return config->layer ? true : diag_fail(d, "out of memory");
 }
 
+bool config_is_token(struct model_config *config, const char *key, double id) {
+    if (id >= 0 && id < config->vocab) return true;
+    config_note(config, "%s %.15g is no token and counts as none", key, id);
+    return false;
+}
+
 bool config_add_end_token(struct model_config *config, uint64_t id, const char *file, struct diag *d) {
-    if (id >= config->vocab)
-        return diag_fail(d, "%s: end token %llu is beyond the vocabulary of %u", file, (unsigned long long)id, config->vocab);
+    assert(id < config->vocab);
     for (uint32_t i = 0; i < config->end_tokens_count; i++)
         if (config->end_tokens[i] == (int32_t)id) return true;
     if (config->end_tokens_count == SOURCE_MAX_END_TOKENS) return diag_fail(d, "%s: more than %d end tokens", file, SOURCE_MAX_END_TOKENS);
@@ -86,7 +92,5 @@ bool config_check(const struct model_config *config, const char *file, struct di
     for (uint32_t i = 0; i < config->layers; i++)
         if (!check_layer(&config->layer[i], i, file, d)) return false;
     if (!(config->eps > 0 && config->eps < 1)) return diag_fail(d, "%s: RMSNorm epsilon %g is not between 0 and 1", file, config->eps);
-    if (config->bos >= (int64_t)config->vocab)
-        return diag_fail(d, "%s: begin token %lld is beyond the vocabulary of %u", file, (long long)config->bos, config->vocab);
     return check_rope(&config->rope, file, d);
 }

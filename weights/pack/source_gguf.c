@@ -174,14 +174,23 @@ static bool read_rope(struct reader *r, struct model_config *c) {
 }
 
 static bool read_tokens(struct reader *r, struct model_config *c) {
-    static const char *const ends[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"};
-    uint64_t id;
-    enum gguf_found found = gguf_get_uint(r->gguf, "tokenizer.ggml.bos_token_id", UINT32_MAX, &id, r->d);
-    c->bos = found == GGUF_FOUND ? (int64_t)id : -1;
-    if (found == GGUF_BAD) return false;
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        found = gguf_get_uint(r->gguf, ends[i], UINT32_MAX, &id, r->d);
-        if (found == GGUF_BAD || (found == GGUF_FOUND && !config_add_end_token(c, id, r->file, r->d))) return false;
+    static const char *const keys[] = {"bos_token_id", "eos_token_id", "eos_token_ids",
+                                       "eot_token_id", "eom_token_id"};
+    c->bos = -1;
+    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+        struct gguf_array ids = {.count = 0};
+        snprintf(r->key, sizeof r->key, "tokenizer.ggml.%s", keys[k]);
+        if (gguf_get_ints(r->gguf, r->key, &ids, r->d) == GGUF_BAD) return false;
+        if (k == 0 && ids.count > 1)
+            return diag_fail(r->d, "%s: %s is an array, not a token id", r->file, r->key);
+        for (uint64_t i = 0; i < ids.count; i++) {
+            int64_t id = gguf_array_int(&ids, i);
+            if (!config_is_token(c, keys[k], (double)id)) continue;
+            if (k == 0)
+                c->bos = id;
+            else if (!config_add_end_token(c, (uint64_t)id, r->file, r->d))
+                return false;
+        }
     }
     return true;
 }

@@ -34,6 +34,9 @@ struct naming {
     const char *role[SOURCE_ROLES];   /* NULL where the kind has none; per layer from SOURCE_ATTN_NORM on */
     const char *const *skipped;       /* global names that do not change the function, NULL-terminated */
     const char *const *layer_skipped; /* likewise behind the layer's number */
+    const char *const
+        *zeros; /* global biases that the function has no place for: they must be zeros */
+    const char *const *layer_zeros; /* likewise behind the layer's number */
 };
 
 struct source {
@@ -51,13 +54,20 @@ struct source {
 /* Fill *config from the file's words. config->layer is allocated and stays the source's. */
 bool config_of_gguf(const struct gguf *gguf, struct model_config *config, struct diag *d);
 bool config_of_json(const json_t *root, const char *file, struct model_config *config, struct diag *d);
+/* Refuses keys of config.json that change the function, and notes those that are not known. */
+bool config_check_keys(const json_t *root, const char *file, struct model_config *config,
+                       struct diag *d);
 /* Adds the end tokens of generation_config.json. */
 bool config_add_generation(const json_t *root, const char *file, struct model_config *config, struct diag *d);
 
 /* Shared by both: ranges and relations that hold for every model; `file` for sentences. */
 bool config_check(const struct model_config *config, const char *file, struct diag *d);
 bool config_allocate_layers(struct model_config *config, uint64_t layers, const char *file, struct diag *d);
-bool config_add_end_token(struct model_config *config, uint64_t id, const char *file, struct diag *d);
+/* Whether an id is a token's. One that no token has is how writers say none (-1, 2^32 - 1, the
+ * number of tokens), which is noted. */
+bool config_is_token(struct model_config *config, const char *key, double id);
+bool config_add_end_token(struct model_config *config, uint64_t id, const char *file,
+                          struct diag *d); /* id < vocab */
 void config_note(struct model_config *config, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Attention that sees only the last `window` positions is the same function up to that many. */
 void config_cap_window(struct model_config *config, uint64_t window);

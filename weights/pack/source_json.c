@@ -1,180 +1,16 @@
 /* Hyper-parameters out of a Hugging Face config.json: Llama, Mistral, Qwen2 and DeciLM. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "weights/pack/source_inside.h"
 
-/* Keys that are read below. */
-static const char *const READ[] = {
-    "architectures",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "num_key_value_heads",
-    "num_key_value_heads_per_layer",
-    "head_dim",
-    "intermediate_size",
-    "vocab_size",
-    "max_position_embeddings",
-    "rms_norm_eps",
-    "rope_theta",
-    "rope_scaling",
-    "rope_parameters",
-    "tie_word_embeddings",
-    "attention_bias",
-    "qkv_bias",
-    "sliding_window",
-    "use_sliding_window",
-    "max_window_layers",
-    "layer_types",
-    "bos_token_id",
-    "eos_token_id",
-    "block_configs",
-    NULL,
-};
-
-/* Keys that say nothing about the function of the weights: training, generation defaults, file keeping, and what old writers dumped. */
-static const char *const HARMLESS[] = {
-    "_name_or_path",
-    "_attn_implementation",
-    "_flash_attn_2_enabled",
-    "_attn_implementation_autoset",
-    "_commit_hash",
-    "add_cross_attention",
-    "attention_dropout",
-    "attn_implementation",
-    "auto_map",
-    "bad_words_ids",
-    "begin_suppress_tokens",
-    "chunk_size_feed_forward",
-    "cross_attention_hidden_size",
-    "decoder_start_token_id",
-    "diversity_penalty",
-    "do_sample",
-    "dtype",
-    "early_stopping",
-    "embd_pdrop",
-    "attn_pdrop",
-    "resid_pdrop",
-    "resid_dropout",
-    "hidden_dropout",
-    "encoder_no_repeat_ngram_size",
-    "exponential_decay_length_penalty",
-    "finetuning_task",
-    "forced_bos_token_id",
-    "forced_eos_token_id",
-    "id2label",
-    "initializer_range",
-    "is_decoder",
-    "is_encoder_decoder",
-    "is_llama_config",
-    "label2id",
-    "length_penalty",
-    "max_length",
-    "min_length",
-    "model_type",
-    "naive_attention_decode_batched",
-    "naive_attention_decode_single",
-    "naive_attention_prefill",
-    "no_repeat_ngram_size",
-    "num_beam_groups",
-    "num_beams",
-    "num_return_sequences",
-    "output_attentions",
-    "output_hidden_states",
-    "output_scores",
-    "pad_token_id",
-    "prefix",
-    "pretraining_tp",
-    "problem_type",
-    "pruned_heads",
-    "remove_invalid_values",
-    "repetition_penalty",
-    "return_dict",
-    "return_dict_in_generate",
-    "sep_token_id",
-    "suppress_tokens",
-    "task_specific_params",
-    "temperature",
-    "tf_legacy_loss",
-    "tie_encoder_decoder",
-    "tokenizer_class",
-    "top_k",
-    "top_p",
-    "torch_dtype",
-    "torchscript",
-    "transformers_version",
-    "transformers.js_config",
-    "typical_p",
-    "unsloth_fixed",
-    "unsloth_version",
-    "use_bfloat16",
-    "use_cache",
-    "unk_token_id",
-    NULL,
-};
-
-/* Keys that must have the value at which they change nothing. */
-static const struct {
-    const char *key, *text; /* a string of this value ... */
-    double number;          /* ... or with text NULL a number, true as 1 and false as 0 */
-} NEUTRAL[] = {
-    {"hidden_act", "silu", 0},
-    {"hidden_activation", "silu", 0},
-    {"mlp_bias", NULL, 0},
-    {"partial_rotary_factor", NULL, 1},
-    {"residual_multiplier", NULL, 1},
-    {"attention_multiplier", NULL, 1},
-    {"logits_scaling", NULL, 1},
-    {"embedding_multiplier", NULL, 1},
-    {"attn_logit_softcapping", NULL, 0},
-    {"final_logit_softcapping", NULL, 0},
-    {"use_qk_norm", NULL, 0},
-    {"rope_interleaved", NULL, 0},
-    {"use_mrope", NULL, 0},
-    {"num_local_experts", NULL, 0},
-};
-
 struct reader {
     const json_t *root;
     const char *file;
     struct diag *d;
 };
-
-static bool neutral(const json_t *value, const char *text, double number) {
-    if (json_is_null(value)) return true;
-    if (text) return json_is_string(value) && strcmp(json_string_value(value), text) == 0;
-    if (json_is_boolean(value)) return (double)json_is_true(value) == number;
-    return json_is_number(value) && json_number_value(value) == number;
-}
-
-static bool not_neutral(const struct reader *r, const char *key, const json_t *value, const char *text, double number) {
-    char found[64] = "", *all = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-    snprintf(found, sizeof found, "%s", all ? all : "something");
-    free(all);
-    return text ? diag_fail(r->d, "%s: %s is %s where only \"%s\" is supported", r->file, key, found, text)
-                : diag_fail(r->d, "%s: %s is %s where only %g (or none) is supported", r->file, key, found, number);
-}
-
-/* Every key is read, harmless, or neutral; null is as good as absent. */
-static bool check_keys(const struct reader *r) {
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)r->root, key, value) {
-        if (json_is_null(value) || name_is_listed(READ, key) || name_is_listed(HARMLESS, key)) continue;
-        bool known = false;
-        for (size_t i = 0; i < sizeof NEUTRAL / sizeof NEUTRAL[0] && !known; i++) {
-            if (strcmp(key, NEUTRAL[i].key) != 0) continue;
-            if (!neutral(value, NEUTRAL[i].text, NEUTRAL[i].number)) return not_neutral(r, key, value, NEUTRAL[i].text, NEUTRAL[i].number);
-            known = true;
-        }
-        if (strcmp(key, "quantization_config") == 0)
-            return diag_fail(r->d, "%s: quantization_config: quantized weights are not supported here", r->file);
-        if (!known) return diag_fail(r->d, "%s: %s is not understood", r->file, key);
-    }
-    return true;
-}
 
 static bool need_uint(const struct reader *r, const char *key, uint64_t max, uint64_t *out) {
     enum field found = field_uint(r->root, r->file, key, max, out, r->d);
@@ -398,23 +234,44 @@ static bool read_window(const struct reader *r, struct model_config *c, enum fam
 }
 
 static bool read_biases(const struct reader *r, struct model_config *c, enum family family) {
-    bool attention = false, qkv = false;
+    bool attention = false, qkv = false,
+         mlp =
+             false; /* behind the other projections they must be zeros, which their tensors show */
     if (field_bool(r->root, r->file, "attention_bias", &attention, r->d) == FIELD_BAD ||
-        field_bool(r->root, r->file, "qkv_bias", &qkv, r->d) == FIELD_BAD)
+        field_bool(r->root, r->file, "qkv_bias", &qkv, r->d) == FIELD_BAD ||
+        field_bool(r->root, r->file, "mlp_bias", &mlp, r->d) == FIELD_BAD)
         return false;
-    c->qkv_bias = family == QWEN2 || attention || qkv; /* a bias behind the output projection is refused with its tensor */
+    c->qkv_bias = family == QWEN2 || attention || qkv;
     return true;
 }
 
-/* eos_token_id: one id, a list, or nothing; -1 is an old way to say nothing. */
+/* A token id, or -1. */
+static bool read_id(const json_t *value, const char *file, const char *key, struct model_config *c,
+                    int64_t *id, struct diag *d) {
+    double real = json_number_value(value);
+    *id = -1;
+    if (!json_is_integer(value) && !(json_is_real(value) && fabs(real) >= 0x1p63))
+        return diag_fail(d, "%s: %s is not a token id or a list of them", file, key);
+    if (config_is_token(c, key, real)) *id = json_integer_value(value);
+    return true;
+}
+
+/* One id, a list, or nothing. */
 static bool read_end_tokens(const json_t *root, const char *file, struct model_config *c, struct diag *d) {
-    const json_t *eos = json_object_get(root, "eos_token_id");
-    size_t count = json_is_array(eos) ? json_array_size(eos) : eos && !json_is_null(eos) ? 1 : 0;
-    for (size_t i = 0; i < count; i++) {
-        const json_t *id = json_is_array(eos) ? json_array_get(eos, i) : eos;
-        if (!json_is_integer(id) || json_integer_value(id) < -1)
-            return diag_fail(d, "%s: eos_token_id is not a token id or a list of them", file);
-        if (json_integer_value(id) >= 0 && !config_add_end_token(c, (uint64_t)json_integer_value(id), file, d)) return false;
+    static const char *const keys[] = {"eos_token_id", "eos_token_ids"};
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+        const json_t *eos = json_object_get(root, keys[k]);
+        size_t count = json_is_array(eos)          ? json_array_size(eos)
+                       : eos && !json_is_null(eos) ? 1
+                                                   : 0;
+        if (!json_sound(root, file, keys[k], d)) return false;
+        for (size_t i = 0; i < count; i++) {
+            int64_t id;
+            if (!read_id(json_is_array(eos) ? json_array_get(eos, i) : eos, file, keys[k], c, &id,
+                         d))
+                return false;
+            if (id >= 0 && !config_add_end_token(c, (uint64_t)id, file, d)) return false;
+        }
     }
     return true;
 }
@@ -422,10 +279,8 @@ static bool read_end_tokens(const json_t *root, const char *file, struct model_c
 static bool read_tokens(const struct reader *r, struct model_config *c) {
     const json_t *bos = json_object_get(r->root, "bos_token_id");
     c->bos = -1;
-    if (bos && !json_is_null(bos)) {
-        if (!json_is_integer(bos) || json_integer_value(bos) < -1) return diag_fail(r->d, "%s: bos_token_id is not a token id", r->file);
-        c->bos = json_integer_value(bos);
-    }
+    if (bos && !json_is_null(bos) && !read_id(bos, r->file, "bos_token_id", c, &c->bos, r->d))
+        return false;
     return read_end_tokens(r->root, r->file, c, r->d);
 }
 
@@ -437,9 +292,12 @@ bool config_of_json(const json_t *root, const char *file, struct model_config *c
     struct reader r = {root, file, d};
     enum family family = LLAMA;
     uint64_t layers, dim, vocab, positions;
-    if (!read_family(&r, c, &family) || !check_keys(&r) || !need_uint(&r, "num_hidden_layers", SOURCE_MAX_LAYERS, &layers) ||
-        !need_uint(&r, "hidden_size", SOURCE_MAX_DIM, &dim) || !need_uint(&r, "vocab_size", SOURCE_MAX_VOCAB, &vocab) ||
-        !need_uint(&r, "max_position_embeddings", SOURCE_MAX_POSITIONS, &positions) || !config_allocate_layers(c, layers, file, d))
+    if (!read_family(&r, c, &family) || !config_check_keys(root, file, c, d) ||
+        !need_uint(&r, "num_hidden_layers", SOURCE_MAX_LAYERS, &layers) ||
+        !need_uint(&r, "hidden_size", SOURCE_MAX_DIM, &dim) ||
+        !need_uint(&r, "vocab_size", SOURCE_MAX_VOCAB, &vocab) ||
+        !need_uint(&r, "max_position_embeddings", SOURCE_MAX_POSITIONS, &positions) ||
+        !config_allocate_layers(c, layers, file, d))
         return false;
     c->dim = (uint32_t)dim;
     c->vocab = (uint32_t)vocab;

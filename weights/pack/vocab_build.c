@@ -1,11 +1,24 @@
 /* The builder: pieces named by the readers, and the common rules about them. vocab_section.c makes the section out of it. */
 #include "weights/pack/vocab_build.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/unicode.h"
 #include "weights/pack/vocab_files.h"
+
+void vocab_note(const struct vocab_request *request, const char *format, ...) {
+    struct vocab_notes *notes = request->notes;
+    size_t used = notes ? strlen(notes->text) : 0;
+    va_list args;
+    if (!notes || used + 3 >= sizeof notes->text) return;
+    if (used) used += (size_t)snprintf(notes->text + used, sizeof notes->text - used, "; ");
+    va_start(args, format);
+    vsnprintf(notes->text + used, sizeof notes->text - used, format, args);
+    va_end(args);
+}
 
 bool builder_init(struct builder *b, uint32_t rows, struct diag *d) {
     memset(b, 0, sizeof *b);
@@ -174,7 +187,7 @@ bool builder_index(struct builder *b, struct diag *d) {
     if (!b->index) return diag_fail(d, "out of memory for the table of pieces");
     for (uint32_t id = 0; id < b->rows; id++) {
         const struct builder_piece *p = &b->pieces[id];
-        if (p->type == VOCAB_NORMAL)
+        if (p->type == VOCAB_NORMAL || p->added & BUILDER_PIECE)
             b->index[b->index_count++] =
                 (struct builder_entry){vocab_hash(0x5EED, b->pool + p->offset, p->length), id};
     }
@@ -207,6 +220,11 @@ uint32_t builder_find(const struct builder *b, const uint8_t *bytes, size_t leng
             low = middle + 1;
     }
     return VOCAB_NONE;
+}
+
+bool builder_respell(struct builder *b, uint32_t id, const char *text, struct diag *d) {
+    b->pieces[id].type = 0;
+    return builder_piece(b, id, text, strlen(text), VOCAB_CONTROL, 0, BUILDER_ADDED, d);
 }
 
 bool builder_merge(struct builder *b, const uint8_t *left, size_t left_bytes, const uint8_t *right, size_t right_bytes, struct diag *d) {
@@ -242,6 +260,20 @@ int64_t builder_named(const struct builder *b, const char *text, size_t length) 
     return -1;
 }
 
+bool builder_is_spelled(const struct builder *b, const struct builder_piece *p, const char *text,
+                        size_t length) {
+    const uint8_t *bytes = b->pool + p->offset;
+    size_t at = 0;
+    for (uint32_t i = 0; i < p->length; i++) {
+        bool space = bytes[i] == ' ' && p->type == VOCAB_NORMAL && b->kind == VOCAB_SPM;
+        const char *want = space ? "\xE2\x96\x81" : (const char *)&bytes[i];
+        size_t n = space ? 3 : 1;
+        if (length - at < n || memcmp(text + at, want, n) != 0) return false;
+        at += n;
+    }
+    return at == length;
+}
+
 bool builder_end(struct builder *b, int64_t id, struct diag *d) {
     if (id < 0) return true;
     if (id >= b->rows) return diag_fail(d, "end token %lld lies past the model's %u rows", (long long)id, b->rows);
@@ -254,19 +286,13 @@ bool builder_end(struct builder *b, int64_t id, struct diag *d) {
 
 /* ------------------------------------------------------------------------------------------------------------------ doors -- */
 
-/* Tokens that end a turn by their name, in models whose files give only the end of the text. */
-static const char *const END_NAMES[] = {"<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<|end_of_text|>", "<|EOT|>", "\xE2\x96\x81<EOT>"};
-
 static void *finish(struct builder *b, const struct vocab_request *r, size_t *bytes, struct diag *d) {
     if (b->bos < 0) b->bos = r->bos;
     if (b->eos < 0 && r->ends_count) b->eos = r->ends[0];
     bool good = builder_end(b, b->eos, d);
     for (size_t i = 0; good && i < r->ends_count; i++) good = builder_end(b, r->ends[i], d);
-    for (size_t i = 0; good && i < sizeof END_NAMES / sizeof *END_NAMES; i++) {
-        int64_t id = builder_named(b, END_NAMES[i], strlen(END_NAMES[i]));
-        if (id >= 0 && b->pieces[id].type == VOCAB_CONTROL) good = builder_end(b, id, d);
-    }
-    if (b->add_bos > 0) {
+    good = good && builder_known_names(b, d);
+    if (b->add_bos == 1 || (b->add_bos == 2 && b->bos >= 0)) {
         b->flags |= VOCAB_ADD_BOS;
         if (good && b->bos < 0) good = diag_fail(d, "prompts are to begin with a bos token, but none is named");
     }

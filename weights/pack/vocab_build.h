@@ -10,6 +10,11 @@
 #include "weights/pack/gguf.h"
 #include "weights/vocab.h"
 
+/* What was decided on the way, in sentences, for the person who packs. */
+struct vocab_notes {
+    char text[400];
+};
+
 /* What the model says besides: exactly one of gguf and directory is given. */
 struct vocab_request {
     const struct gguf *gguf;
@@ -18,6 +23,9 @@ struct vocab_request {
     int64_t bos;           /* of config.json or -1; the tokenizer's own files come first */
     const int32_t *ends;   /* ids that end a generation, eos first; more are added where the tokenizer's files name them */
     size_t ends_count;
+    const char *pre; /* the pre-tokenizer's name (vocab_pre_find) in the place of what the files
+                        say; NULL: theirs */
+    struct vocab_notes *notes; /* added to; NULL: nobody wants to know */
 };
 
 /* The section, to be freed with free(); NULL with a sentence on failure. It has passed vocab_open. */
@@ -37,7 +45,11 @@ struct builder_piece {
     uint8_t added;           /* VOCAB_ADDED_* and BUILDER_ADDED where the text is searched for it */
     float score;
 };
-enum { BUILDER_ADDED = 128 };
+enum {
+    BUILDER_ADDED = 128,
+    BUILDER_PIECE =
+        64 /* an added token that is a piece of the model's too, so that merges may make it */
+};
 
 /* Where the order of merges comes from. */
 enum builder_order {
@@ -59,6 +71,7 @@ struct builder {
     uint32_t kind, pre, flags; /* of the section */
     enum builder_order order;
     bool all_whole; /* a word that is a piece is never merged (ignore_merges, tiktoken) */
+    bool split;     /* SentencePiece: each space begins a word, and no merge goes beyond one */
     struct builder_piece *pieces;
     uint32_t rows;
     uint8_t *pool;
@@ -72,8 +85,11 @@ struct builder {
     int64_t bos, eos, unk;
     uint32_t ends[64];
     uint32_t ends_count;
-    int add_bos; /* -1: not said */
+    int add_bos; /* -1: not said; 2: the kind of tokenizer does, where it has a bos */
 };
+
+void vocab_note(const struct vocab_request *request, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 bool builder_init(struct builder *b, uint32_t rows, struct diag *d);
 void builder_free(struct builder *b);
@@ -93,9 +109,28 @@ bool builder_index(struct builder *b, struct diag *d);
 uint32_t builder_find(const struct builder *b, const uint8_t *bytes, size_t length); /* id or VOCAB_NONE */
 /* A merge of two pieces given as the pieces' bytes, in order of rank. */
 bool builder_merge(struct builder *b, const uint8_t *left, size_t left_bytes, const uint8_t *right, size_t right_bytes, struct diag *d);
+/* Whether a piece is spelled like this in the file it comes from: U+2581 for the spaces of
+ * SentencePiece's. */
+bool builder_is_spelled(const struct builder *b, const struct builder_piece *p, const char *text,
+                        size_t length);
 /* A token by its text, whatever its type: id or -1. Not fast. */
 int64_t builder_named(const struct builder *b, const char *text, size_t length);
 bool builder_end(struct builder *b, int64_t id, struct diag *d);
+/* Marks an added token that is a piece too. Its text must stand for itself, which one with a space
+ * does not. */
+void builder_also_piece(struct builder *b, uint32_t id);
+/* When all merges are in: what no merge makes is no piece. A special token that ordinary text
+ * becomes anyway is found in any text and shown. */
+bool builder_settle_pieces(struct builder *b, const struct vocab_request *r, struct diag *d);
+/* A control token instead of a user-defined one. */
+void builder_hide(struct builder *b, uint32_t id);
+/* Makes a piece a control token that is spelled like this. */
+bool builder_respell(struct builder *b, uint32_t id, const char *text, struct diag *d);
+/* Whether a token is known by its name, as its file spells it. */
+bool vocab_is_name(const char *text, size_t length);
+/* Tokens known by their names become control tokens and end a generation. When all merges are in.
+ */
+bool builder_known_names(struct builder *b, struct diag *d);
 void *builder_finish(struct builder *b, size_t *bytes, struct diag *d);
 
 /* The readers: each fills a builder. */

@@ -2,58 +2,57 @@
 #include <string.h>
 
 #include "weights/pack/vocab_build.h"
+#include "weights/pack/vocab_pre.h"
 
 static bool text_is(struct gguf_text t, const char *s) { return t.bytes == strlen(s) && memcmp(t.data, s, t.bytes) == 0; }
 
-/* The pre-tokenizers by the names converters give them, with what comes with each. */
-static const struct rule {
-    const char *name;
-    uint32_t pre, flags;
-    bool all_whole;
-    int add_bos;
-} RULES[] = {
-    {"gpt-2", VOCAB_PRE_GPT2, 0, false, 0},
-    {"smollm", VOCAB_PRE_DIGITS_GPT2, 0, false, 0},
-    {"starcoder", VOCAB_PRE_DIGITS_GPT2, 0, false, 0},
-    {"llama3", VOCAB_PRE_LLAMA3, 0, true, 1},
-    {"llama-v3", VOCAB_PRE_LLAMA3, 0, true, 1},
-    {"llama-bpe", VOCAB_PRE_LLAMA3, 0, true, 1},
-    {"qwen2", VOCAB_PRE_QWEN2, VOCAB_NFC, false, 0},
-    {"deepseek-r1-qwen", VOCAB_PRE_QWEN2, VOCAB_NFC, false, 0},
-    {"tekken", VOCAB_PRE_TEKKEN, 0, true, 1},
-    {"deepseek-coder", VOCAB_PRE_DEEPSEEK_CODER, 0, false, 0},
-};
-
-static bool read_rule(struct builder *b, const struct gguf *g, struct diag *d) {
-    struct gguf_text pre;
-    enum gguf_found found = gguf_get_text(g, "tokenizer.ggml.pre", &pre, d);
+static bool read_rule(struct builder *b, const struct vocab_request *r, struct diag *d) {
+    struct gguf_text pre = {"default", 7};
+    enum gguf_found found =
+        r->pre ? GGUF_FOUND : gguf_get_text(r->gguf, "tokenizer.ggml.pre", &pre, d);
     if (found == GGUF_BAD) return false;
-    if (found == GGUF_ABSENT) return diag_fail(d, "tokenizer.ggml.pre is missing: a gpt2 tokenizer needs the name of its pre-tokenizer");
-    for (size_t i = 0; i < sizeof RULES / sizeof *RULES; i++) {
-        if (!text_is(pre, RULES[i].name)) continue;
-        b->pre = RULES[i].pre;
-        b->flags |= RULES[i].flags;
-        b->all_whole = RULES[i].all_whole;
-        b->add_bos = RULES[i].add_bos;
-        return true;
-    }
-    return diag_fail(d,
-                     "tokenizer.ggml.pre is \"%.*s\", which is not supported (gpt-2, smollm, starcoder, llama-bpe, qwen2, tekken and "
-                     "deepseek-coder are)",
-                     pre.bytes < 64 ? (int)pre.bytes : 64, pre.data);
+    if (r->pre) pre = (struct gguf_text){r->pre, strlen(r->pre)};
+    const struct vocab_pre_rule *rule = vocab_pre_find(pre.data, pre.bytes);
+    if (!rule)
+        return diag_fail(d,
+                         "tokenizer.ggml.pre is \"%.*s\", which is not supported; if you know "
+                         "which one it is like, --pre NAME says so "
+                         "(" VOCAB_PRE_SOME ")",
+                         pre.bytes < 64 ? (int)pre.bytes : 64, pre.data);
+    if (rule->pre == VOCAB_PRE_DEFAULT && !r->pre)
+        vocab_note(r, "the file names no pre-tokenizer: llama.cpp's default splits words, which is "
+                      "wrong for most models (--pre NAME)");
+    b->pre = rule->pre;
+    b->flags |= rule->flags;
+    b->all_whole = rule->all_whole;
+    b->add_bos = rule->add_bos ? 2 : 0;
+    return true;
 }
 
-/* An optional id among `count` tokens: -1 where the key is absent. Some files say 2^32 - 1 for none. */
+/* An optional id among `count` tokens: -1 where the key is absent, or names no token, which is how
+ * files say none. */
 static bool read_id(const struct gguf *g, const char *key, uint64_t count, int64_t *id, struct diag *d) {
-    uint64_t value;
+    struct gguf_array ids;
     *id = -1;
-    enum gguf_found found = gguf_get_uint(g, key, UINT64_MAX >> 1, &value, d);
+    enum gguf_found found = gguf_get_ints(g, key, &ids, d);
     if (found != GGUF_FOUND) return found == GGUF_ABSENT;
-    if (value == UINT32_MAX) return true;
-    if (value >= count)
-        return diag_fail(d, "%s is %llu, but the vocabulary has %llu tokens", key, (unsigned long long)value, (unsigned long long)count);
-    *id = (int64_t)value;
+    int64_t first = ids.count ? gguf_array_int(&ids, 0) : -1;
+    if (first >= 0 && (uint64_t)first < count) *id = first;
     return true;
+}
+
+/* The tokens of a key, one or several, are control tokens, and perhaps end a generation. */
+static bool read_controls(struct builder *b, const struct gguf *g, const char *key, bool ends,
+                          struct diag *d) {
+    struct gguf_array ids;
+    enum gguf_found found = gguf_get_ints(g, key, &ids, d);
+    for (uint64_t i = 0; found == GGUF_FOUND && i < ids.count; i++) {
+        int64_t id = gguf_array_int(&ids, i);
+        if (id < 0 || id >= b->rows || !b->pieces[id].type) continue;
+        if (ends && !builder_end(b, id, d)) return false;
+        builder_hide(b, (uint32_t)id);
+    }
+    return found != GGUF_BAD;
 }
 
 static bool read_array(const struct gguf *g, const char *key, enum gguf_kind element, uint64_t count, struct gguf_array *out,
@@ -92,12 +91,6 @@ static bool read_merges(struct builder *b, const struct gguf *g, struct diag *d)
     return true;
 }
 
-/* CodeLlama's files do not mark these as control tokens. */
-static bool is_fill_in(struct gguf_text t) {
-    return text_is(t, "\xE2\x96\x81<PRE>") || text_is(t, "\xE2\x96\x81<SUF>") || text_is(t, "\xE2\x96\x81<MID>") ||
-           text_is(t, "\xE2\x96\x81<EOT>");
-}
-
 static bool read_pieces(struct builder *b, const struct gguf *g, const struct gguf_array *tokens, struct diag *d) {
     struct gguf_array types, scores = {0};
     if (!read_array(g, "tokenizer.ggml.token_type", GGUF_I32, tokens->count, &types, d)) return false;
@@ -108,7 +101,8 @@ static bool read_pieces(struct builder *b, const struct gguf *g, const struct gg
         if (type < VOCAB_NORMAL || type > VOCAB_BYTE)
             return diag_fail(d, "tokenizer.ggml.token_type: token %llu has type %lld where 1 to 6 are expected", (unsigned long long)i,
                              (long long)type);
-        if (b->kind == VOCAB_SPM && type != VOCAB_BYTE && is_fill_in(t)) type = VOCAB_CONTROL;
+        if (b->kind == VOCAB_SPM && type == VOCAB_USER && vocab_is_name(t.data, t.bytes))
+            type = VOCAB_CONTROL;
         if (b->kind == VOCAB_BPE && type == VOCAB_BYTE)
             return diag_fail(d, "tokenizer.ggml.token_type: token %llu is a byte token in a gpt2 tokenizer", (unsigned long long)i);
         uint8_t added = type == VOCAB_CONTROL ? BUILDER_ADDED
@@ -118,6 +112,7 @@ static bool read_pieces(struct builder *b, const struct gguf *g, const struct gg
                         ? builder_spm_piece(b, i, t.data, t.bytes, (enum vocab_type)type, (float)gguf_array_float(&scores, i), added, d)
                         : builder_bpe_piece(b, i, t.data, t.bytes, (enum vocab_type)type, added, d);
         if (!good) return false;
+        if (added && b->kind == VOCAB_BPE) builder_also_piece(b, (uint32_t)i);
     }
     return true;
 }
@@ -131,7 +126,7 @@ static bool read_spm_rules(struct builder *b, const struct gguf *g, struct diag 
         return diag_fail(d, "tokenizer.ggml.precompiled_charsmap is there: text normalization of SentencePiece is not supported");
     if (prefix) b->flags |= VOCAB_PREFIX;
     b->order = BUILDER_SCORES;
-    b->add_bos = 1;
+    b->add_bos = 2;
     return true;
 }
 
@@ -146,7 +141,18 @@ bool vocab_read_gguf(struct builder *b, const struct vocab_request *r, struct di
     const struct gguf *g = r->gguf;
     struct gguf_text model;
     struct gguf_array tokens;
-    static const char *const ends[] = {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"};
+    static const char *const ends[] = {
+        "tokenizer.ggml.eos_token_id",     "tokenizer.ggml.eos_token_ids",
+        "tokenizer.ggml.eot_token_id",     "tokenizer.ggml.eom_token_id",
+        "tokenizer.ggml.fim_pad_token_id", "tokenizer.ggml.fim_rep_token_id",
+        "tokenizer.ggml.fim_sep_token_id", NULL};
+    static const char *const controls[] = {"tokenizer.ggml.fim_pre_token_id",
+                                           "tokenizer.ggml.fim_suf_token_id",
+                                           "tokenizer.ggml.fim_mid_token_id",
+                                           "tokenizer.ggml.prefix_token_id",
+                                           "tokenizer.ggml.suffix_token_id",
+                                           "tokenizer.ggml.middle_token_id",
+                                           NULL};
     enum gguf_found found = gguf_get_text(g, "tokenizer.ggml.model", &model, d);
     if (found == GGUF_BAD) return false;
     if (found == GGUF_ABSENT && !gguf_has(g, "tokenizer.ggml.tokens")) return read_no_tokenizer(b, r, d);
@@ -161,17 +167,16 @@ bool vocab_read_gguf(struct builder *b, const struct vocab_request *r, struct di
     if (!builder_init(b, r->rows ? r->rows : (uint32_t)tokens.count, d)) return false;
     b->kind = spm ? VOCAB_SPM : VOCAB_BPE;
     b->order = BUILDER_MERGES;
-    if (spm ? !read_spm_rules(b, g, d) : !read_rule(b, g, d)) return false;
+    if (spm ? !read_spm_rules(b, g, d) : !read_rule(b, r, d)) return false;
     if (!read_pieces(b, g, &tokens, d) || !builder_index(b, d)) return false;
-    if (!spm && !read_merges(b, g, d)) return false;
+    if (!spm && !(read_merges(b, g, d) && builder_settle_pieces(b, r, d))) return false;
     if (!read_id(g, "tokenizer.ggml.bos_token_id", tokens.count, &b->bos, d)) return false;
     if (!read_id(g, "tokenizer.ggml.eos_token_id", tokens.count, &b->eos, d)) return false;
     if (!read_id(g, "tokenizer.ggml.unknown_token_id", tokens.count, &b->unk, d)) return false;
-    if (!builder_end(b, b->eos, d)) return false;
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        int64_t id;
-        if (!read_id(g, ends[i], tokens.count, &id, d) || !builder_end(b, id, d)) return false;
-    }
+    for (size_t i = 0; ends[i]; i++)
+        if (!read_controls(b, g, ends[i], true, d)) return false;
+    for (size_t i = 0; controls[i]; i++)
+        if (!read_controls(b, g, controls[i], false, d)) return false;
     bool add_bos;
     found = gguf_get_bool(g, "tokenizer.ggml.add_bos_token", &add_bos, d);
     if (found == GGUF_FOUND) b->add_bos = add_bos;

@@ -1,16 +1,12 @@
 /* tokenizer.json of the `tokenizers` library: BPE models whose normalizer and pre-tokenizer are among those known here, compared as they are
  * published, never interpreted. Two families: byte-level (GPT-2 and its descendants) and SentencePiece's as converted for Llama. */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "weights/pack/vocab_added.h"
 #include "weights/pack/vocab_files.h"
+#include "weights/pack/vocab_pre.h"
 #include "weights/pack/vocab_tekken.h"
-
-#define LLAMA3_PATTERN                                                                                                                     \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define QWEN2_PATTERN                                                                                                                      \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
 static bool is(json_t *value, const char *text) { return json_is_string(value) && strcmp(json_string_value(value), text) == 0; }
 static const char *type_of(json_t *value) {
@@ -44,37 +40,41 @@ static bool flatten(json_t *component, const char *list, const char *what, struc
     return true;
 }
 
+/* SentencePiece's as converted: each space becomes U+2581, and one is put in front, or not. */
+static bool replaces_spaces(json_t *step) {
+    return type_is(step, "Replace") &&
+           is(json_object_get(json_object_get(step, "pattern"), "String"), " ") &&
+           is(json_object_get(step, "content"), "\xE2\x96\x81");
+}
+static bool prepends_space(json_t *step) {
+    return type_is(step, "Prepend") && is(json_object_get(step, "prepend"), "\xE2\x96\x81");
+}
+
 static bool read_normalizer(struct builder *b, json_t *root, bool *llama, struct diag *d) {
     struct steps s;
     *llama = false;
     if (!flatten(json_object_get(root, "normalizer"), "normalizers", "normalizer", &s, d)) return false;
-    if (s.count == 1 && type_is(s.step[0], "NFC"))
+    if (s.count == 0) return true;
+    if (s.count == 1 && type_is(s.step[0], "NFC")) {
         b->flags |= VOCAB_NFC;
-    else if (s.count == 2 && type_is(s.step[0], "Prepend") && type_is(s.step[1], "Replace")) {
-        json_t *pattern = json_object_get(s.step[1], "pattern");
-        if (!is(json_object_get(s.step[0], "prepend"), "\xE2\x96\x81") || !is(json_object_get(pattern, "String"), " ") ||
-            !is(json_object_get(s.step[1], "content"), "\xE2\x96\x81"))
-            return diag_fail(d, "tokenizer.json: the normalizer prepends or replaces something else than U+2581");
-        *llama = true;
-        b->flags |= VOCAB_PREFIX;
-    } else if (s.count)
+        return true;
+    }
+    size_t prepends =
+               s.count == 2 && (type_is(s.step[0], "Prepend") || type_is(s.step[1], "Prepend")),
+           at = type_is(s.step[0], "Prepend");
+    if (s.count != 1 + prepends || !type_is(s.step[at], "Replace"))
         return diag_fail(d, "tokenizer.json: the normalizer %s is not supported (none, NFC and Llama's Prepend and Replace are)",
                          type_of(s.step[0]));
+    if (!replaces_spaces(s.step[at]) || (prepends && !prepends_space(s.step[1 - at])))
+        return diag_fail(
+            d, "tokenizer.json: the normalizer prepends or replaces something else than U+2581");
+    *llama = true;
+    if (prepends) b->flags |= VOCAB_PREFIX;
     return true;
 }
 
 /* What a step is, in a word that can be compared. */
 static const char *step_name(json_t *step) {
-    enum { COVERING = 3 }; /* the first ones match any text from end to end */
-    static const struct {
-        const char *pattern, *name;
-    } SPLITS[] = {{LLAMA3_PATTERN, "llama3"},
-                  {QWEN2_PATTERN, "qwen2"},
-                  {TEKKEN_PATTERN, "tekken"},
-                  {"[\r\n]", "breaks"},
-                  {"\\s?\\p{L}+", "letters"},
-                  {"\\s?\\p{P}+", "punctuation"},
-                  {"[\xE4\xB8\x80-\xE9\xBE\xA5\xE0\xA0\x80-\xE4\xB8\x80\xEA\xB0\x80-\xED\x9F\xBF]+", "east"}};
     if (type_is(step, "ByteLevel")) {
         json_t *use = json_object_get(step, "use_regex");
         if (json_is_true(json_object_get(step, "add_prefix_space"))) return "ByteLevel with add_prefix_space";
@@ -84,41 +84,47 @@ static const char *step_name(json_t *step) {
         return json_is_true(json_object_get(step, "individual_digits")) ? "digits" : "Digits without individual_digits";
     if (type_is(step, "Split")) {
         json_t *regex = json_object_get(json_object_get(step, "pattern"), "Regex"), *behavior = json_object_get(step, "behavior");
-        bool invert = json_is_true(json_object_get(step, "invert"));
-        for (size_t i = 0; i < sizeof SPLITS / sizeof *SPLITS; i++) {
-            if (!is(regex, SPLITS[i].pattern)) continue;
-            /* Where a pattern matches all of a text, keeping the matches is the same as isolating them. */
-            bool kept = i < COVERING && is(behavior, "Removed") && invert;
-            return kept || (is(behavior, "Isolated") && !invert) ? SPLITS[i].name : "Split that is not isolated";
-        }
-        return json_is_string(regex) ? json_string_value(regex) : "Split";
+        bool invert = json_is_true(json_object_get(step, "invert")), covers = false;
+        const char *name =
+            json_is_string(regex) ? vocab_pre_pattern(json_string_value(regex), &covers) : NULL;
+        if (!name) return json_is_string(regex) ? json_string_value(regex) : "Split";
+        /* Where a pattern matches all of a text, keeping the matches is the same as isolating them.
+         */
+        bool kept = covers && is(behavior, "Removed") && invert;
+        return kept || (is(behavior, "Isolated") && !invert) ? name : "Split that is not isolated";
     }
     return type_of(step);
 }
 
+/* The library's defaults where a key is absent: split, and always prepend. */
 static bool read_metaspace(struct builder *b, json_t *step, struct diag *d) {
     json_t *scheme = json_object_get(step, "prepend_scheme");
     if (!is(json_object_get(step, "replacement"), "\xE2\x96\x81"))
         return diag_fail(d, "tokenizer.json: Metaspace replaces by something else than U+2581");
-    if (!json_is_false(json_object_get(step, "split"))) return diag_fail(d, "tokenizer.json: Metaspace that splits is not supported");
-    if (is(scheme, "never")) return true;
-    if (!is(scheme, "always") && !is(scheme, "first")) return diag_fail(d, "tokenizer.json: Metaspace has no known prepend_scheme");
+    b->split = !json_is_false(json_object_get(step, "split"));
+    if (is(scheme, "never") ||
+        (absent(scheme) && json_is_false(json_object_get(step, "add_prefix_space"))))
+        return true;
+    if (!absent(scheme) && !is(scheme, "always") && !is(scheme, "first"))
+        return diag_fail(d, "tokenizer.json: Metaspace has no known prepend_scheme");
     b->flags |= VOCAB_PREFIX | VOCAB_PREFIX_UNLESS_SPACE | (is(scheme, "first") ? VOCAB_PREFIX_FIRST : 0);
     return true;
 }
 
-static bool read_pre_tokenizer(struct builder *b, json_t *root, bool *llama, struct diag *d) {
-    static const struct {
-        const char *steps;
-        uint32_t pre;
-    } RULES[] = {{"gpt2", VOCAB_PRE_GPT2},           {"digits gpt2", VOCAB_PRE_DIGITS_GPT2},
-                 {"llama3 bytes", VOCAB_PRE_LLAMA3}, {"qwen2 bytes", VOCAB_PRE_QWEN2},
-                 {"tekken bytes", VOCAB_PRE_TEKKEN}, {"breaks letters punctuation east digits bytes", VOCAB_PRE_DEEPSEEK_CODER}};
+/* Gemma's: behind a Replace of all spaces there is none to split at. */
+static bool splits_at_spaces(json_t *step) {
+    return type_is(step, "Split") &&
+           is(json_object_get(json_object_get(step, "pattern"), "String"), " ");
+}
+
+static bool read_pre_tokenizer(struct builder *b, json_t *root, const struct vocab_request *r,
+                               bool *llama, struct diag *d) {
     struct steps s;
     char all[400] = "";
     if (!flatten(json_object_get(root, "pre_tokenizer"), "pretokenizers", "pre-tokenizer", &s, d)) return false;
-    if (s.count == 0 && *llama) return true;
-    if (s.count == 1 && type_is(s.step[0], "Metaspace") && !*llama && !(b->flags & VOCAB_NFC)) {
+    if (*llama && (s.count == 0 || (s.count == 1 && splits_at_spaces(s.step[0])))) return true;
+    if (s.count == 1 && type_is(s.step[0], "Metaspace") &&
+        !(b->flags & (VOCAB_NFC | VOCAB_PREFIX))) {
         *llama = true;
         return read_metaspace(b, s.step[0], d);
     }
@@ -127,16 +133,14 @@ static bool read_pre_tokenizer(struct builder *b, json_t *root, bool *llama, str
         if (i) strncat(all, " ", sizeof all - strlen(all) - 1);
         strncat(all, name, sizeof all - strlen(all) - 1);
     }
-    for (size_t i = 0; !*llama && i < sizeof RULES / sizeof *RULES; i++) {
-        if (strcmp(all, RULES[i].steps) != 0) continue;
-        b->pre = RULES[i].pre;
-        return true;
-    }
-    return diag_fail(
-        d,
-        "tokenizer.json: the pre-tokenizer \"%s\" is not supported (those of GPT-2, SmolLM2, StarCoder, Llama-3, Qwen2, Tekken, "
-        "DeepSeek-coder and Llama are)",
-        all);
+    b->pre = *llama   ? 0
+             : r->pre ? vocab_pre_find(r->pre, strlen(r->pre))->pre
+                      : vocab_pre_of_steps(all);
+    return b->pre || diag_fail(d,
+                               "tokenizer.json: the pre-tokenizer \"%s\" is not supported; if you "
+                               "know which one it is like, --pre NAME "
+                               "says so (" VOCAB_PRE_SOME ")",
+                               all);
 }
 
 /* --------------------------------------------------------------------------------------------------------------- pieces -- */
@@ -156,34 +160,40 @@ static bool add_plain(struct builder *b, uint64_t id, const char *text, size_t n
     return builder_spm_piece(b, id, text, n, is_byte_name(text, n) ? VOCAB_BYTE : VOCAB_NORMAL, 0, 0, d);
 }
 
-static bool add_added(struct builder *b, json_t *token, struct diag *d) {
-    json_t *content = json_object_get(token, "content");
-    uint64_t id;
-    if (!json_is_string(content)) return diag_fail(d, "tokenizer.json: an added token has no content");
-    const char *text = json_string_value(content);
-    if (!id_of(json_object_get(token, "id"), text, &id, d)) return false;
-    if (json_is_true(json_object_get(token, "single_word")))
-        return diag_fail(d, "tokenizer.json: added token \"%s\" is a single_word, which is not supported", text);
-    bool special = json_is_true(json_object_get(token, "special")), normalized = json_is_true(json_object_get(token, "normalized"));
+/* A token in a row that the model does not have cannot be used: one that only a file beside
+ * tokenizer.json names is left out. */
+static bool add_added(struct builder *b, const struct added_token *token,
+                      const struct vocab_request *r, struct diag *d) {
+    const char *text = token->text;
+    if (token->beside && token->id >= b->rows) {
+        vocab_note(r, "added token \"%s\" is left out: the model has no row %u", text, token->id);
+        return true;
+    }
     uint8_t flags = BUILDER_ADDED;
-    if (json_is_true(json_object_get(token, "lstrip"))) flags |= VOCAB_ADDED_LSTRIP;
-    if (json_is_true(json_object_get(token, "rstrip"))) flags |= VOCAB_ADDED_RSTRIP;
-    if (normalized && b->kind == VOCAB_BPE) flags |= VOCAB_ADDED_SECOND;
-    if (normalized && b->flags & VOCAB_NFC)
+    if (token->lstrip) flags |= VOCAB_ADDED_LSTRIP;
+    if (token->rstrip) flags |= VOCAB_ADDED_RSTRIP;
+    if (token->normalized && b->kind == VOCAB_BPE) flags |= VOCAB_ADDED_SECOND;
+    if (token->normalized && b->flags & VOCAB_NFC)
         for (const char *c = text; *c; c++)
             if (*c & 0x80)
                 return diag_fail(d, "tokenizer.json: added token \"%s\" is normalized and not ASCII, which is not supported", text);
-    if (normalized && !special && b->kind == VOCAB_SPM && !(b->flags & VOCAB_PREFIX_UNLESS_SPACE))
+    if (token->normalized && !token->special && b->kind == VOCAB_SPM &&
+        !(b->flags & VOCAB_PREFIX_UNLESS_SPACE))
         return diag_fail(d, "tokenizer.json: added token \"%s\" is normalized behind Llama's normalizer, which is not supported", text);
-    return builder_piece(b, id, text, json_string_length(content), special ? VOCAB_CONTROL : VOCAB_USER, 0, flags, d);
+    if (!builder_piece(b, token->id, text, token->length,
+                       token->special ? VOCAB_CONTROL : VOCAB_USER, 0, flags, d))
+        return false;
+    if (token->piece) builder_also_piece(b, token->id);
+    return true;
 }
 
-/* A token both in the model's vocabulary and among the added ones is an added one; its id has to be the same. */
-static bool read_pieces(struct builder *b, json_t *root, json_t *vocab, struct diag *d) {
-    json_t *added = json_object_get(root, "added_tokens"), *token, *value;
+/* A token both in the model's vocabulary and among the added ones is an added one. */
+static bool read_pieces(struct builder *b, const struct added_tokens *added, json_t *vocab,
+                        const struct vocab_request *r, struct diag *d) {
+    json_t *value;
     const char *text;
-    size_t i;
-    json_array_foreach(added, i, token) if (!add_added(b, token, d)) return false;
+    for (size_t i = 0; i < added->count; i++)
+        if (!add_added(b, &added->list[i], r, d)) return false;
     json_object_foreach(vocab, text, value) {
         uint64_t id;
         size_t n = strlen(text);
@@ -245,7 +255,9 @@ static bool read_merges(struct builder *b, json_t *merges, struct diag *d) {
             n[k] = piece_bytes(b, half[k], n[k], bytes[k]);
             if (n[k] == SIZE_MAX) return diag_fail(d, "tokenizer.json: merge %zu has a character that stands for no byte", i);
         }
-        if (!builder_merge(b, bytes[0], n[0], bytes[1], n[1], d)) return false;
+        bool beyond =
+            b->split && (memchr(bytes[0] + 1, ' ', n[0] - 1) || memchr(bytes[1], ' ', n[1]));
+        if (!beyond && !builder_merge(b, bytes[0], n[0], bytes[1], n[1], d)) return false;
     }
     return true;
 }
@@ -270,17 +282,22 @@ static bool check_model(json_t *model, bool llama, struct diag *d) {
     return json_is_object(json_object_get(model, "vocab")) ? true : diag_fail(d, "tokenizer.json: the model has no vocabulary");
 }
 
-static uint64_t highest_id(json_t *root, json_t *vocab) {
+/* What must have a row. */
+static uint64_t highest_id(const struct added_tokens *added, json_t *vocab) {
     json_t *value;
     const char *text;
-    size_t i;
     json_int_t most = 0;
     json_object_foreach(vocab, text, value) if (json_integer_value(value) > most) most = json_integer_value(value);
-    json_array_foreach(json_object_get(root, "added_tokens"), i, value) {
-        json_int_t id = json_integer_value(json_object_get(value, "id"));
-        if (id > most) most = id;
-    }
+    for (size_t i = 0; i < added->count; i++)
+        if (!added->list[i].beside && added->list[i].id > most) most = added->list[i].id;
     return (uint64_t)most;
+}
+
+/* Rows for everything that has an id, where the model does not say how many there are. */
+static uint32_t all_rows(const struct added_tokens *added, uint64_t most) {
+    for (size_t i = 0; i < added->count; i++)
+        if (added->list[i].id > most) most = added->list[i].id;
+    return (uint32_t)most + 1;
 }
 
 /* The unknown token. A byte vocabulary has no use for one unless bytes are missing, and then no model is known that has one. */
@@ -315,36 +332,42 @@ static bool read_template(struct builder *b, json_t *root, struct diag *d) {
     return true;
 }
 
-static bool read_tokenizer(struct builder *b, json_t *root, const struct vocab_request *r, struct diag *d) {
+static bool read_tokenizer(struct builder *b, json_t *root, const struct vocab_request *r,
+                           struct added_tokens *added, struct diag *d) {
+    static const char *const read[] = {"normalizer", "pre_tokenizer", "post_processor",
+                                       "added_tokens", "model"};
     json_t *model = json_object_get(root, "model"), *vocab = json_object_get(model, "vocab");
     struct builder rules = {0};
     bool llama;
-    if (!read_normalizer(&rules, root, &llama, d) || !read_pre_tokenizer(&rules, root, &llama, d) || !check_model(model, llama, d))
+    for (size_t i = 0; i < sizeof read / sizeof *read; i++)
+        if (!json_sound(root, "tokenizer.json", read[i], d)) return false;
+    if (!read_normalizer(&rules, root, &llama, d) ||
+        !read_pre_tokenizer(&rules, root, r, &llama, d) || !check_model(model, llama, d) ||
+        !added_tokens_read(added, root, vocab, r, d))
         return false;
-    uint64_t most = highest_id(root, vocab);
+    uint64_t most = highest_id(added, vocab);
     if (most >= VOCAB_ROWS_MAX || (r->rows && most >= r->rows))
         return diag_fail(d, "tokenizer.json has the token id %llu, the model has %u rows", (unsigned long long)most, r->rows);
-    if (!builder_init(b, r->rows ? r->rows : (uint32_t)most + 1, d)) return false;
+    if (!builder_init(b, r->rows ? r->rows : all_rows(added, most), d)) return false;
     b->kind = llama ? VOCAB_SPM : VOCAB_BPE;
     b->pre = rules.pre;
     b->flags = rules.flags;
+    b->split = rules.split;
     b->order = BUILDER_MERGES;
     b->all_whole = !llama && json_is_true(json_object_get(model, "ignore_merges"));
-    return read_pieces(b, root, vocab, d) && read_merges(b, json_object_get(model, "merges"), d) && read_unk(b, model, d) &&
-           read_template(b, root, d) && vocab_files_config(b, r, d);
+    return read_pieces(b, added, vocab, r, d) &&
+           read_merges(b, json_object_get(model, "merges"), d) && builder_settle_pieces(b, r, d) &&
+           read_unk(b, model, d) && read_template(b, root, d) && vocab_files_config(b, r, d);
 }
 
 bool vocab_read_json(struct builder *b, const char *name, const void *data, size_t size, const struct vocab_request *r, struct diag *d) {
-    json_error_t error;
-    json_t *root = json_loadb(data, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
-    if (!root) return diag_fail(d, "%s, line %d: %s", name, error.line, error.text);
-    bool good;
-    if (!json_is_object(root))
-        good = diag_fail(d, "%s is not a JSON object", name);
-    else if (json_is_object(json_object_get(root, "config")) && json_is_array(json_object_get(root, "vocab")))
-        good = vocab_read_tekken(b, root, r, d);
-    else
-        good = read_tokenizer(b, root, r, d);
+    json_t *root = json_object_of_bytes(name, data, size, RULES_PYTHON, d);
+    struct added_tokens added = {0};
+    bool tekken = json_is_object(json_object_get(root, "config")) &&
+                  json_is_array(json_object_get(root, "vocab"));
+    bool good =
+        root && (tekken ? vocab_read_tekken(b, root, r, d) : read_tokenizer(b, root, r, &added, d));
+    added_tokens_free(&added);
     json_decref(root);
     return good;
 }

@@ -68,7 +68,7 @@ static bool make_symbols(struct maker *m) {
             if (m->fallback[s[0]] != VOCAB_NONE) return diag_fail(m->d, "byte token <0x%02X> is there twice", s[0]);
             m->fallback[s[0]] = id;
         }
-        if (p->type != VOCAB_NORMAL) continue;
+        if (p->type != VOCAB_NORMAL && !(p->added & BUILDER_PIECE)) continue;
         if (b->kind == VOCAB_BPE) {
             if (p->length == 1) m->initial[s[0]] = id;
         } else if (utf8_read(s, p->length, &code) == p->length) {

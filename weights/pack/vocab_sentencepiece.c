@@ -12,7 +12,7 @@
 struct message {
     const uint8_t *at, *end;
 };
-struct field {
+struct proto {
     uint32_t number, wire;
     uint64_t value;      /* varint, or the bits of a fixed one */
     struct message body; /* wire type 2 */
@@ -29,7 +29,7 @@ static bool varint(struct message *m, uint64_t *value) {
 }
 
 /* 1: a field, 0: the end, -1: damaged. */
-static int next_field(struct message *m, struct field *f) {
+static int next_field(struct message *m, struct proto *f) {
     uint64_t key, length;
     if (m->at == m->end) return 0;
     if (!varint(m, &key) || key >> 3 == 0 || key >> 3 > UINT32_MAX) return -1;
@@ -58,7 +58,7 @@ struct piece {
 };
 
 static bool read_piece(struct message m, struct piece *p) {
-    struct field f;
+    struct proto f;
     int more;
     *p = (struct piece){.type = VOCAB_NORMAL};
     while ((more = next_field(&m, &f)) > 0) {
@@ -79,7 +79,7 @@ struct specs {
 };
 
 static bool read_specs(struct message m, uint32_t which, struct specs *s) {
-    struct field f;
+    struct proto f;
     int more;
     while ((more = next_field(&m, &f)) > 0) {
         if (which == 2 && f.wire == 0) {
@@ -111,13 +111,6 @@ static bool check_specs(const struct specs *s, struct diag *d) {
     return true;
 }
 
-static bool is_fill_in(const char *text, size_t n) {
-    static const char *const names[] = {"\xE2\x96\x81<PRE>", "\xE2\x96\x81<SUF>", "\xE2\x96\x81<MID>", "\xE2\x96\x81<EOT>"};
-    for (size_t i = 0; i < 4; i++)
-        if (n == strlen(names[i]) && memcmp(text, names[i], n) == 0) return true;
-    return false;
-}
-
 static bool add_piece(struct builder *b, uint64_t id, const struct piece *p, struct diag *d) {
     const char *text = (const char *)p->text.at;
     size_t n = (size_t)(p->text.end - p->text.at);
@@ -128,8 +121,7 @@ static bool add_piece(struct builder *b, uint64_t id, const struct piece *p, str
     if (type == VOCAB_UNUSED && n)
         return diag_fail(d, "SentencePiece piece %llu is of the type \"unused\", which is not supported", (unsigned long long)id);
     if (n && memchr(text, 0, n)) return diag_fail(d, "SentencePiece piece %llu has a zero byte in it", (unsigned long long)id);
-    if (type == VOCAB_NORMAL && is_fill_in(text, n)) type = VOCAB_CONTROL;
-    if (type == VOCAB_USER && is_fill_in(text, n)) type = VOCAB_CONTROL;
+    if (type == VOCAB_USER && vocab_is_name(text, n)) type = VOCAB_CONTROL;
     uint8_t added = type == VOCAB_CONTROL ? BUILDER_ADDED : type == VOCAB_USER ? BUILDER_ADDED | VOCAB_ADDED_SECOND : 0;
     return builder_spm_piece(b, id, n ? text : "", n, (enum vocab_type)type, p->score, added, d);
 }
@@ -137,7 +129,7 @@ static bool add_piece(struct builder *b, uint64_t id, const struct piece *p, str
 static bool read_model(struct builder *b, const uint8_t *data, size_t bytes, const struct vocab_request *r, struct diag *d) {
     struct specs s = {.model_type = 1, .dummy_prefix = 1, .remove_extra = 1, .escape = 1, .unk = 0, .bos = 1, .eos = 2};
     struct message m = {data, data + bytes};
-    struct field f;
+    struct proto f;
     uint64_t count = 0;
     int more;
     while ((more = next_field(&m, &f)) > 0) {
@@ -152,7 +144,7 @@ static bool read_model(struct builder *b, const uint8_t *data, size_t bytes, con
     b->kind = VOCAB_SPM;
     b->order = BUILDER_SCORES;
     b->flags = s.dummy_prefix ? VOCAB_PREFIX : 0;
-    b->add_bos = 1;
+    b->add_bos = 2;
     b->unk = s.unk < 0 ? -1 : s.unk;
     b->bos = s.bos < 0 ? -1 : s.bos;
     b->eos = s.eos < 0 ? -1 : s.eos;

@@ -87,6 +87,9 @@ static bool add_ranks(struct builder *b, json_t *vocab, uint32_t specials, uint3
 bool vocab_read_tekken(struct builder *b, json_t *root, const struct vocab_request *r, struct diag *d) {
     json_t *config = json_object_get(root, "config"), *vocab = json_object_get(root, "vocab"),
            *list = json_object_get(root, "special_tokens");
+    static const char *const read[] = {"config", "vocab", "special_tokens"};
+    for (size_t i = 0; i < sizeof read / sizeof *read; i++)
+        if (!json_sound(root, "tekken.json", read[i], d)) return false;
     const char *pattern = json_string_value(json_object_get(config, "pattern"));
     json_int_t size = json_integer_value(json_object_get(config, "default_vocab_size"));
     json_int_t specials = json_integer_value(json_object_get(config, "default_num_special_tokens"));
