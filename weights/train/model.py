@@ -106,12 +106,19 @@ class Llama(nn.Module):
             with torch.no_grad():
                 p.normal_(0, deviation, generator=generator)
 
-    def forward(self, ids, kind=torch.bfloat16):
+    def hidden(self, ids, kind=torch.bfloat16):
         x, t = self.embed_tokens(ids).to(kind), ids.shape[1]
         cos, sin = self.cos[:t].to(x.dtype), self.sin[:t].to(x.dtype)
         for layer in self.layers:
             x = layer(x, cos, sin)
-        return self.lm_head(self.norm(x))
+        return x
+
+    def forward(self, ids, kind=torch.bfloat16):
+        return self.lm_head(self.norm(self.hidden(ids, kind)))
+
+    def behind(self, ids, wanted):
+        """The logits at the wanted ones of all positions."""
+        return self.lm_head(self.norm(self.hidden(ids).flatten(0, 1)[wanted]))
 
     def parameters_count(self):
         return sum(p.numel() for p in self.parameters())
