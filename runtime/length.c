@@ -89,6 +89,13 @@ static float plain_ns(const struct length *l) { return l->verify_ns[1] == 0.0f ?
 /* A draft step, as far as one can know. */
 static float step_ns(const struct length *l) { return l->steps ? l->draft_ns : l->share * plain_ns(l); }
 
+/* Most columns of a pass: twice those of the widest that was seen, since what more of them cost is a guess. */
+static uint32_t widest(const struct length *l) {
+    uint32_t n = LENGTH_COLUMNS;
+    while (n > 1 && l->verify_ns[n] == 0.0f) n--;
+    return 2 * n;
+}
+
 static int can_lose(const struct length *l, float ns) { return plain_ns(l) == 0.0f || ns <= l->credit * plain_ns(l); }
 
 /* What a token costs now: never more than without proposals. By the same costs that proposals are weighed with, not by the clock: on a busy
@@ -172,7 +179,7 @@ uint32_t length_most(struct length *l, uint32_t unseen) {
 
 int length_worth(const struct length *l, uint32_t made, float chance) {
     if (l->fixed) return made < l->fixed;
-    if (made >= PROPOSE_MAX || (made && l->steps < FIRST_STEPS)) return 0;
+    if (made >= PROPOSE_MAX || made + 2 > widest(l) || (made && l->steps < FIRST_STEPS)) return 0;
     float step = step_ns(l), token = token_ns(l);
     if (!can_lose(l, (float)(made + 1) * step + l->cost_ns[made + 2] - l->cost_ns[1])) return 0;
     if (l->steps && l->steps < FIRST_STEPS) return 1; /* the least of the first steps says what one costs: the very first bring pages in */
@@ -201,6 +208,7 @@ int length_lookup(const struct length *l, struct round *r, uint32_t most) {
     float token = token_ns(l), chance = 1.0f, tokens = 1.0f;
     if (l->fixed && most > l->fixed) most = l->fixed;
     if (!l->fixed && l->verify_ns[1] == 0.0f) most = 0;
+    if (!l->fixed && most >= widest(l)) most = widest(l) - 1;
     if (most > c->count) most = c->count;
     r->by = BY_LOOKUP;
     r->proposed = 0;
@@ -231,6 +239,7 @@ void length_draft(const struct length *l, struct round *r, uint32_t most) {
     r->branches = 0;
     r->proposed = c->count < most ? c->count : most;
     if (l->fixed) return;
+    if (most >= widest(l)) most = widest(l) - 1;
     r->proposed = 0;
     for (uint32_t i = 0; i < c->count; i++) {
         second[i] = before * believed(l, BY_DRAFT, &l->second[c->bin[i]]);
