@@ -36,6 +36,11 @@ if command -v apt-get >/dev/null 2>&1; then
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing </dev/null >>build/setup.log 2>&1 ||
             { tail -n 20 build/setup.log >&2; say "could not install$missing" >&2; exit 1; }
     fi
+    # gcc -m32, for guard_narrow; it cannot stand beside some cross compilers, and the test is skipped without it
+    if [ "$want" = tests ] && [ "$(uname -m)" = x86_64 ] && ! dpkg -s gcc-multilib >/dev/null 2>&1; then
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc-multilib \
+            </dev/null >>build/setup.log 2>&1 || say "no gcc-multilib: the test with addresses of 32 bits is skipped"
+    fi
     # The sanitizer and libFuzzer runtimes are a package of their own in Debian, named after clang's version.
     if [ "$want" = tests ]; then
         major=$(clang -dumpversion | cut -d. -f1)
