@@ -33,7 +33,9 @@ struct cpu_program {
     _Alignas(64) uint32_t cursor; /* the operation in progress */
     int entered;                  /* the pool is this pass's */
     int alone;                    /* an operation found the pool taken by another pass */
-    uint32_t stopped;             /* cancelled */
+    uint32_t first;               /* where the pass began or goes on */
+    uint32_t stopped;             /* cancelled or out of time, */
+    uint32_t reached;             /* before this operation */
     uint32_t failed;              /* the engine that has the matrices did */
     _Atomic uint32_t bad;         /* a value left the range of snap() */
 };
@@ -238,6 +240,16 @@ static int shared(struct cpu_program *p, uint32_t units) {
     return p->entered;
 }
 
+/* Whether the pass ends before this operation. Every pass comes further than where it began. */
+static int is_stopped(const struct cpu_program *p, const struct hal_op *op) {
+    const struct hal_stop *stop = &p->pass->stop;
+    const apus_port *port = p->setup.port;
+    if ((op->kind != HAL_NORM && op->kind != HAL_ACT) || p->cursor == p->first) return 0;
+    if (stop->cancel && __atomic_load_n(stop->cancel, __ATOMIC_RELAXED) & HAL_CANCEL) return 1;
+    return stop->deadline_ns && port && port->now_ns &&
+           port->now_ns(port->user) >= stop->deadline_ns;
+}
+
 /* Moves the cursor to the next operation that is worth all threads, running others on the way. */
 static struct pool_operation pass_next(void *arg) {
     struct cpu_program *p = arg;
@@ -246,8 +258,9 @@ static struct pool_operation pass_next(void *arg) {
     uint32_t bad = 0;
     for (p->cursor++; p->cursor < program->count; p->cursor++) {
         const struct hal_op *op = &program->ops[p->cursor];
-        if (op->kind == HAL_NORM && p->pass->cancel && __atomic_load_n(p->pass->cancel, __ATOMIC_RELAXED)) {
+        if (is_stopped(p, op)) {
             p->stopped = 1;
+            p->reached = p->cursor;
             break;
         }
         uint32_t units = op_units(p, op);
@@ -310,11 +323,12 @@ static apus_status cpu_submit(void *memory, const struct hal_pass *pass, uint64_
     p->entered = p->alone = 0;
     p->stopped = p->failed = 0;
     atomic_store(&p->bad, 0);
-    p->cursor = UINT32_MAX;
+    p->first = pass->resume ? p->reached : 0;
+    p->cursor = p->first - 1;
     struct pool_operation first = pass_next(p);
     if (first.units) pool_run(p->setup.pool, p->threads, &p->work, first, &stalled_ns);
     if (p->entered) pool_leave(p->setup.pool);
-    if (timed && !p->alone && !p->stopped)
+    if (timed && !p->alone && !p->stopped && !p->first)
         pace_learn(pace, pass->columns, port->now_ns(port->user) - began, stalled_ns);
     fenv_leave(fenv);
     *ticket = 0;
@@ -326,8 +340,8 @@ static apus_status cpu_wait(void *memory, uint64_t ticket) {
     struct cpu_program *p = memory;
     (void)ticket;
     if (p->failed) return APUS_E_ENGINE;
-    if (p->stopped) return APUS_PARTIAL;
-    return atomic_load(&p->bad) ? APUS_E_NUMERIC : APUS_OK;
+    if (atomic_load(&p->bad)) return APUS_E_NUMERIC;
+    return p->stopped ? APUS_PARTIAL : APUS_OK;
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- setup -- */

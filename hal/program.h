@@ -81,11 +81,19 @@ struct hal_column {
     uint32_t tail;     /* first slot of this pass */
     uint32_t mask;     /* bit i: slot tail + i is visible; 0 in linear passes, where prefix = slot + 1 */
 };
+/* What stops a pass between two operations, looked at every half layer or where an engine can: */
+struct hal_stop {
+    const uint32_t *cancel; /* NULL, or read as an atomic: any of the bits HAL_CANCEL */
+    uint64_t deadline_ns;   /* 0, or passed on the port's clock */
+};
+enum { HAL_CANCEL = 3u };
+
 struct hal_pass {
     uint32_t columns;     /* 1 .. columns_max */
     uint32_t logits_from; /* columns logits_from .. columns - 1 want logits; at most HAL_LOGITS_MAX of them; = columns for none */
     const struct hal_column *column;
-    const uint32_t *cancel; /* nonzero: stop at the next layer (read as an atomic) */
+    struct hal_stop stop;
+    int resume; /* != 0: the program's last pass was stopped. Its first `columns` columns, which are the same, go on where it came to */
 };
 
 static inline size_t hal_qi_stride(uint32_t head_dim) { return ((size_t)head_dim + 63) & ~(size_t)63; }

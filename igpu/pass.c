@@ -75,7 +75,7 @@ static void write_arguments(struct igpu_program *p, const struct hal_pass *pass)
         p->slots[i] = pass->column[i].slot;
     }
     write_grids(p, pass, end);
-    *host_words(p, PART_STATUS) = 0;
+    if (!p->next_segment) *host_words(p, PART_STATUS) = 0;
 }
 
 static uint32_t bucket_of(uint32_t columns) {
@@ -134,18 +134,21 @@ static apus_status lost(struct igpu_program *p, const char *call, VkResult r) {
     return igpu_failed(p->model, call, r);
 }
 
+/* From segment next_segment on. A pass that goes on stays in its bucket, which has room for fewer columns, too. */
 static apus_status start(struct igpu_program *p, const struct hal_pass *pass) {
     p->columns = pass->columns;
     p->logits_from = pass->logits_from;
-    p->cancel = pass->cancel;
-    p->bucket = bucket_of(pass->columns);
-    p->next_segment = 0;
+    if (!p->next_segment) p->bucket = bucket_of(pass->columns);
     write_arguments(p, pass);
     VkResult r = submit_slice(p);
     return r ? lost(p, "vkQueueSubmit", r) : APUS_OK;
 }
 
-static int cancelled(const struct igpu_program *p) { return p->cancel && __atomic_load_n(p->cancel, __ATOMIC_RELAXED); }
+static int cancelled(const struct igpu_program *p) {
+    return p->stop.cancel && __atomic_load_n(p->stop.cancel, __ATOMIC_RELAXED) & HAL_CANCEL;
+}
+
+static int late(const struct igpu_program *p) { return p->stop.deadline_ns && now(p) >= p->stop.deadline_ns; }
 
 /* Waits for the pass, submitting what is left of it. */
 static apus_status finish(struct igpu_program *p) {
@@ -153,7 +156,7 @@ static apus_status finish(struct igpu_program *p) {
         VkResult r = wait_slice(p);
         if (r) return lost(p, "vkWaitSemaphores", r);
         if (p->next_segment == p->segments) break;
-        if (cancelled(p)) return APUS_PARTIAL;
+        if (cancelled(p) || late(p)) return APUS_PARTIAL;
         r = submit_slice(p);
         if (r) return lost(p, "vkQueueSubmit", r);
     }
@@ -161,6 +164,8 @@ static apus_status finish(struct igpu_program *p) {
 }
 
 apus_status program_run(struct igpu_program *p, const struct hal_pass *pass) {
+    p->stop = pass->stop;
+    p->next_segment = 0;
     apus_status s = start(p, pass);
     return s ? s : finish(p);
 }
@@ -193,10 +198,11 @@ apus_status igpu_submit(void *memory, const struct hal_pass *pass, uint64_t *tic
     struct igpu_program *p = memory;
     if (p->lost) return APUS_E_ENGINE;
     *ticket = p->submitted + 1;
-    p->cancel = pass->cancel;
+    p->stop = pass->stop;
+    if (!pass->resume) p->next_segment = 0;
     p->stopped = cancelled(p);
     if (p->stopped) return APUS_OK;
-    if (program_takes_x(&p->setup)) memcpy(device_x(p), p->setup.slot[SLOT_X], x_bytes(p, pass->columns));
+    if (!p->next_segment && program_takes_x(&p->setup)) memcpy(device_x(p), p->setup.slot[SLOT_X], x_bytes(p, pass->columns));
     return start(p, pass);
 }
 

@@ -79,8 +79,8 @@ struct igpu_program {
     uint64_t submissions;
     uint32_t columns, logits_from, bucket, next_segment, in_flight; /* segments */
     uint64_t began_ns;
-    const uint32_t *cancel;
-    int stopped;
+    struct hal_stop stop;
+    int stopped;      /* before anything of it was submitted */
     uint32_t *slots;  /* [columns_max] where each column's K and V rows go */
     uint64_t unit_ns; /* of a segment for one tile of columns; 0: not known yet */
     int lost;

@@ -38,7 +38,7 @@ float costs_share(const apus_session *s) {
 static uint64_t time_pass(const apus_session *s, struct track *t, uint32_t columns) {
     static const int32_t ids[LENGTH_COLUMNS] = {0};
     uint64_t began = port_now(&s->model->port);
-    apus_status status = track_pass(t, ids, columns, columns, &s->cancel);
+    apus_status status = track_pass(t, ids, columns, columns, session_stop(s, 0));
     uint64_t ns = port_now(&s->model->port) - began;
     track_rewind(t, 0);
     return status ? 0 : ns;

@@ -13,11 +13,10 @@ apus_status evaluate(apus_session *s, int want_logits, uint64_t deadline_ns) {
     struct track *t = &s->target;
     if (want_logits && t->evaluated == s->count && t->logits_at != s->count - 1) track_rewind(t, s->count - 1);
     if (session_cancelled(s)) return APUS_PARTIAL;
-    for (int first = 1; t->evaluated < s->count; first = 0) {
-        if (!first && deadline_ns && port_now(&s->model->port) >= deadline_ns) return APUS_PARTIAL;
-        uint32_t most = deadline_ns && t->chunk > DEADLINE_COLUMNS ? DEADLINE_COLUMNS : t->chunk;
-        uint32_t left = s->count - t->evaluated, columns = left < most ? left : most;
-        apus_status status = track_pass(t, s->ids + t->evaluated, columns, want_logits && columns == left, &s->cancel);
+    while (t->evaluated < s->count) {
+        const int32_t *ids = s->ids + t->evaluated;
+        uint32_t left = s->count - t->evaluated, columns = track_columns(t, ids, left);
+        apus_status status = track_pass(t, ids, columns, want_logits && columns == left, session_stop(s, deadline_ns));
         if (status == APUS_PARTIAL) session_cancelled(s);
         else if (status) s->count = t->evaluated;
         if (status) return status;

@@ -53,6 +53,7 @@ void overlap_draft(apus_session *s, struct round *r) {
     const struct chain *c = &r->chain[BY_DRAFT];
     uint32_t first = s->count + r->proposed, most = room(s, r);
     uint64_t began = port_now(&s->model->port);
+    struct hal_stop stop = session_stop(s, s->generation.sampler.config.deadline_ns);
     float chance = 1.0f;
     a->count = 0;
     for (uint32_t i = 0; i < c->count; i++) {
@@ -62,7 +63,7 @@ void overlap_draft(apus_session *s, struct round *r) {
     while (a->count < most && chance > CHANCE_LEAST && track_works(&s->target)) {
         struct guess guess;
         uint32_t at = first + a->count;
-        if (draft_follow(&s->draft, s->ids, at, &s->cancel)) break; /* a cancel acts when the pass is done; other trouble comes again */
+        if (draft_follow(&s->draft, s->ids, at, stop)) break; /* a cancel acts when the pass is done; other trouble comes again */
         if (draft_guess(&s->draft, &s->generation.sampler, at, s->sample_scratch, &guess)) break;
         s->ids[at] = guess.id;
         push(a, guess.id, guess.other, length_bin_margin(guess.margin));

@@ -82,9 +82,9 @@ static apus_status evaluate_rows(apus_session *s, float *logits, uint32_t first)
     size_t vocab = t->hal.model->vocab;
     while (t->evaluated < s->count) {
         if (session_cancelled(s)) return APUS_PARTIAL;
-        uint32_t at = t->evaluated, left = s->count - at, most = t->chunk < HAL_LOGITS_MAX ? t->chunk : HAL_LOGITS_MAX;
-        uint32_t columns = left < most ? left : most;
-        apus_status status = track_pass(t, s->ids + at, columns, columns, &s->cancel);
+        uint32_t at = t->evaluated, left = s->count - at;
+        uint32_t columns = track_columns(t, s->ids + at, left < HAL_LOGITS_MAX ? left : HAL_LOGITS_MAX);
+        apus_status status = track_pass(t, s->ids + at, columns, columns, session_stop(s, 0));
         if (status == APUS_PARTIAL) session_cancelled(s);
         if (status) return status;
         for (uint32_t i = 0; i < columns; i++) memcpy(logits + (at + i - first) * vocab, track_logits(t, i), vocab * sizeof *logits);

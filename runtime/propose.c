@@ -105,15 +105,17 @@ static void show(struct draft *d, int32_t id, uint32_t place) {
     if (pieces.count) d->split += (uint32_t)pieces.count - 1;
 }
 
-apus_status draft_follow(struct draft *d, const int32_t *context, uint32_t count, const uint32_t *cancel) {
+apus_status draft_follow(struct draft *d, const int32_t *context, uint32_t count,
+                         struct hal_stop stop) {
     struct track *t = &d->track;
     d->caught_up = d->split = 0;
     if (d->broken) return APUS_E_NUMERIC;
     for (; d->source < count; d->source++) show(d, context[d->source], d->source);
     if (d->count && t->evaluated == d->count && t->logits_at != d->count - 1) track_rewind(t, d->count - 1);
     while (t->evaluated < d->count) {
-        uint32_t left = d->count - t->evaluated, columns = left < t->chunk ? left : t->chunk;
-        apus_status status = track_pass(t, d->ids + t->evaluated, columns, columns == left, cancel);
+        const int32_t *ids = d->ids + t->evaluated;
+        uint32_t left = d->count - t->evaluated, columns = track_columns(t, ids, left);
+        apus_status status = track_pass(t, ids, columns, columns == left, stop);
         d->broken = status == APUS_E_NUMERIC;
         if (status) return status;
         d->caught_up += columns;

@@ -39,7 +39,8 @@ static uint32_t is_step(const struct draft *d) { return d->caught_up <= STEP_COL
 static apus_status follow(apus_session *s, struct round *r, uint32_t count) {
     struct generation *g = &s->generation;
     uint64_t began = now(s);
-    apus_status status = draft_follow(&s->draft, s->ids, count, &s->cancel);
+    apus_status status =
+        draft_follow(&s->draft, s->ids, count, session_stop(s, g->sampler.config.deadline_ns));
     if (!is_step(&s->draft)) {
         uint64_t ns = now(s) - began;
         r->catch_up_ns += ns;
@@ -115,7 +116,7 @@ static apus_status verify(apus_session *s, struct round *r) {
     for (uint32_t i = 0; i < r->branches; i++) branch[i] = (struct track_branch){r->other[r->branch[i]], r->branch[i]};
     r->columns = 1 + r->proposed + r->branches;
     int overlap = s->draft.track.model && overlap_wanted(s, r);
-    track_begin(t, s->ids + t->evaluated, 1 + r->proposed, branch, r->branches, &s->cancel);
+    track_begin(t, s->ids + t->evaluated, 1 + r->proposed, branch, r->branches, session_stop(s, 0));
     if (overlap) overlap_draft(s, r);
     apus_status status = track_end(t);
     r->verify_ns = now(s) - began;

@@ -12,8 +12,6 @@
 #include "runtime/track.h"
 #include "weights/hash.h"
 
-enum { DEADLINE_COLUMNS = 16 };
-
 struct generation {
     int running;
     struct sampler sampler;
@@ -67,8 +65,8 @@ apus_status session_leave(apus_session *session, apus_status status);
 apus_status session_look(const apus_session *session);
 
 /* runtime/evaluate.c: evaluates ids[target.evaluated .. count) in chunks and leaves logits behind the last position if want_logits.
- * APUS_PARTIAL: a deadline (0: none) or cancel; target.evaluated says how far it came. After APUS_E_NUMERIC and APUS_E_ENGINE the context
- * is cut to what was good. */
+ * APUS_PARTIAL: a deadline (0: none) or cancel; target.evaluated says how far it came, and the track keeps what the pass that was
+ * stopped has done. After APUS_E_NUMERIC and APUS_E_ENGINE the context is cut to what was good. */
 apus_status evaluate(apus_session *session, int want_logits, uint64_t deadline_ns);
 
 /* The context's ids from `position` on have changed or go: every model forgets them. */
@@ -79,6 +77,11 @@ void session_rewind(apus_session *session, uint32_t position);
  * evaluate(session, 1, deadline_ns). */
 struct round;
 apus_status verify_round(apus_session *session, struct round *round, uint64_t deadline_ns);
+
+/* What stops a pass of this session: apus_cancel, and the deadline if it is not 0. */
+static inline struct hal_stop session_stop(const apus_session *session, uint64_t deadline_ns) {
+    return (struct hal_stop){&session->cancel, deadline_ns};
+}
 
 /* Whether apus_cancel was called since the last time; takes it back. */
 int session_cancelled(apus_session *session);

@@ -139,31 +139,35 @@ void track_written(struct track *t, uint32_t from, uint32_t to) {
 }
 
 void track_rewind(struct track *t, uint32_t position) {
-    if (t->evaluated > position) t->evaluated = position;
+    if (t->evaluated > position) t->evaluated = position, t->stopped = 0;
     if (t->logits_at != NO_LOGITS && t->logits_at >= position) t->logits_at = NO_LOGITS;
 }
 
-static apus_status submit(struct track *t) {
-    const struct track_engine *e = track_engine(t);
-    return t->begun = e->engine->submit(e->memory, &t->pass, &t->ticket);
+static void submit(struct track *t) {
+    const struct track_engine *e = track_engine(t) + t->part;
+    t->begun = e->engine->submit(e->memory, &t->pass, &t->ticket);
 }
 
-/* The first part, then what follows it. */
+/* The part that was submitted, then what follows it. */
 static apus_status wait(struct track *t) {
-    const struct track_engine *e = track_engine(t), *end = e + t->parts;
-    uint64_t ticket = t->ticket;
-    apus_status status = t->begun;
     for (;;) {
-        if (!status) status = e->engine->wait(e->memory, ticket);
-        if (status || ++e == end) return status;
-        status = e->engine->submit(e->memory, &t->pass, &ticket);
+        const struct track_engine *e = track_engine(t) + t->part;
+        apus_status status = t->begun;
+        if (!status) status = e->engine->wait(e->memory, t->ticket);
+        if (status || t->part + 1 == t->parts) return status;
+        t->part++;
+        t->pass.resume = 0;
+        submit(t);
     }
 }
 
-/* The pass of the columns that are filled in, `line` of them in a row, the rest branches. What becomes of it, track_end says. */
-static void begin(struct track *t, uint32_t line, uint32_t branches, uint32_t logits, const uint32_t *cancel) {
-    t->pass = (struct hal_pass){line + branches, line + branches - logits, t->column, cancel};
+/* The pass of the columns that are filled in, `line` of them in a row, the rest branches; `resume`: which goes on in its part. What
+ * becomes of it, track_end says. */
+static void begin(struct track *t, uint32_t line, uint32_t branches, uint32_t logits, struct hal_stop stop, int resume) {
+    t->pass = (struct hal_pass){line + branches, line + branches - logits, t->column, stop, resume};
     t->line = line;
+    t->stopped = 0;
+    if (!resume) t->part = 0;
     track_touch(t, t->evaluated + line + branches);
     t->logits_at = NO_LOGITS; /* the slot is about to be overwritten */
     submit(t);
@@ -175,9 +179,12 @@ apus_status track_end(struct track *t) {
         port_log(&t->model->port, APUS_LOG_WARN, "the engine failed; the cpu goes on from the last good pass");
         t->at += t->parts;
         t->parts = 1;
+        t->part = 0;
+        t->pass.resume = 0;
         submit(t);
         status = wait(t);
     }
+    t->stopped = status == APUS_PARTIAL;
     if (status) return status;
     t->evaluated += t->line;
     t->branches = t->pass.columns - t->line;
@@ -199,20 +206,38 @@ static void line_up(struct track *t, const int32_t *ids, uint32_t columns) {
     }
 }
 
-apus_status track_pass(struct track *t, const int32_t *ids, uint32_t columns, uint32_t logits, const uint32_t *cancel) {
-    line_up(t, ids, columns);
-    begin(t, columns, 0, logits, cancel);
+/* How many of these ids a stopped pass has in its first columns. One with branches was begun by track_begin, and nobody goes on with
+ * such a round. */
+static uint32_t stopped_columns(const struct track *t, const int32_t *ids, uint32_t count) {
+    uint32_t n = 0;
+    if (!t->stopped || t->pass.columns != t->line || t->column[0].position != t->evaluated) return 0;
+    while (n < t->line && n < count && t->column[n].id == ids[n]) n++;
+    return n;
+}
+
+uint32_t track_columns(const struct track *t, const int32_t *ids, uint32_t count) {
+    uint32_t same = stopped_columns(t, ids, count);
+    return same ? same : count < t->chunk ? count : t->chunk;
+}
+
+apus_status track_pass(struct track *t, const int32_t *ids, uint32_t columns, uint32_t logits, struct hal_stop stop) {
+    int resume = stopped_columns(t, ids, columns) == columns;
+    if (!resume) line_up(t, ids, columns);
+    begin(t, columns, 0, logits, stop, resume);
+    apus_status status = track_end(t);
+    if (status != APUS_E_NUMERIC || !resume) return status;
+    begin(t, columns, 0, logits, stop, 0); /* the value may be of a column that is no longer there */
     return track_end(t);
 }
 
 void track_begin(struct track *t, const int32_t *ids, uint32_t line, const struct track_branch *branch, uint32_t branches,
-                 const uint32_t *cancel) {
+                 struct hal_stop stop) {
     line_up(t, ids, line);
     for (uint32_t i = 0; i < branches; i++) {
         uint32_t before = branch[i].beside + 1, first = t->evaluated, own = line + i;
         t->column[own] = (struct hal_column){branch[i].id, first + before, first + own, first, first, ((1u << before) - 1) | 1u << own};
     }
-    begin(t, line, branches, line + branches, cancel);
+    begin(t, line, branches, line + branches, stop, 0);
 }
 
 static void copy_row(const struct track *t, uint32_t from, uint32_t to) {

@@ -34,6 +34,7 @@ static uint32_t last_threads(void) { return tested == &hal_cpu_engine ? 3 : 1; }
 /* An engine with a prepared program. */
 struct rig {
     const struct hal_engine *engine;
+    apus_port port; /* the host's, or with a clock of the test's */
     struct hal_program program;
     struct hal_op *ops;
     uint8_t *kv[8], *slot[HAL_SLOTS];
@@ -60,11 +61,12 @@ static void *aligned(size_t bytes) {
 }
 
 /* NULL if this machine lacks the mask. */
-static struct rig *rig_open(const struct hal_engine *engine, const struct hal_model *model, apus_cpu cpu, uint32_t threads) {
+static struct rig *rig_open_on(const struct hal_engine *engine, const struct hal_model *model,
+                               apus_cpu cpu, uint32_t threads, const apus_port *port) {
     struct rig *r = calloc(1, sizeof *r);
     struct hal_need need;
-    struct hal_model_setup ms = {
-        model, tireless(), cpu, device, NULL, 0, {0, model->model->layers}};
+    r->port = *port;
+    struct hal_model_setup ms = {model, &r->port, cpu, device, NULL, 0, {0, model->model->layers}};
     r->engine = engine;
     if (engine->model_measure(&ms, &need)) {
         free(r);
@@ -80,11 +82,11 @@ static struct rig *rig_open(const struct hal_engine *engine, const struct hal_mo
         r->kv[i] = bytes ? aligned(bytes) : NULL;
     }
     for (uint32_t i = 0; i < HAL_SLOTS; i++) r->slot[i] = aligned(COLUMNS * r->program.stride[i] + 64);
-    r->pool = hal_pool_open(aligned(hal_pool_bytes(threads)), tireless(), threads);
+    r->pool = hal_pool_open(aligned(hal_pool_bytes(threads)), &r->port, threads);
     struct hal_setup setup = {.model = model,
                               .program = &r->program,
                               .layers = {0, model->model->layers},
-                              .port = tireless(),
+                              .port = &r->port,
                               .model_memory = r->model_memory,
                               .pool = r->pool,
                               .kv = r->kv,
@@ -96,6 +98,11 @@ static struct rig *rig_open(const struct hal_engine *engine, const struct hal_mo
     r->memory = aligned(need.bytes);
     assert_int_equal(engine->prepare(r->memory, &setup), APUS_OK);
     return r;
+}
+
+static struct rig *rig_open(const struct hal_engine *engine, const struct hal_model *model,
+                            apus_cpu cpu, uint32_t threads) {
+    return rig_open_on(engine, model, cpu, threads, tireless());
 }
 
 static void rig_close(struct rig *r) {
@@ -112,7 +119,7 @@ static void rig_close(struct rig *r) {
 }
 
 static apus_status run(struct rig *r, const struct hal_column *columns, uint32_t count, uint32_t logits_from) {
-    struct hal_pass pass = {count, logits_from, columns, &r->cancel};
+    struct hal_pass pass = {count, logits_from, columns, {&r->cancel, 0}, 0};
     uint64_t ticket;
     apus_status s = r->engine->submit(r->memory, &pass, &ticket);
     return s ? s : r->engine->wait(r->memory, ticket);
@@ -246,6 +253,76 @@ static void cancel_stops(void **unused) {
     random_model_free(&model);
 }
 
+/* A clock by which everything takes long: a second passes at every look at it. */
+enum { SECOND = 1000000000 };
+static uint64_t looks;
+static uint64_t slow_clock(void *unused) {
+    (void)unused;
+    return ++looks * SECOND;
+}
+
+/* Until it is done, in turns of `patience` looks at the clock; with `narrower` of its columns once
+ * it was stopped. Returns how often it was. */
+static uint32_t run_stopping(struct rig *r, const struct hal_column *columns, uint32_t count,
+                             uint32_t narrower, uint32_t patience) {
+    struct hal_pass pass = {count, count - 1, columns, {&r->cancel, 0}, 0};
+    apus_status s;
+    uint64_t ticket;
+    for (uint32_t stops = 0;; stops++) {
+        assert_in_range(stops, 0, 100); /* each turn goes further */
+        pass.stop.deadline_ns = (looks + patience) * SECOND;
+        assert_int_equal(r->engine->submit(r->memory, &pass, &ticket), APUS_OK);
+        s = r->engine->wait(r->memory, ticket);
+        if (s == APUS_OK) return stops;
+        assert_int_equal(s, APUS_PARTIAL);
+        pass.columns = narrower, pass.logits_from = narrower - 1, pass.resume = 1;
+    }
+}
+
+/* Stopped at each place where it can be, all of it or its first columns go on, and give what an
+ * undisturbed pass gives. */
+static void a_stopped_pass_goes_on(void **unused) {
+    (void)unused;
+    enum { COUNT = 34, ENOUGH = 60 };
+    static const uint32_t narrower[] = {COUNT, COUNT - 1, 17, 16, 1};
+    apus_port port = *apus_port_host();
+    port.now_ns = slow_clock;
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        struct hal_model model = random_model(&shapes[s], (uint32_t)s + 1);
+        struct rig *ref = rig_open(&hal_cpu_engine, &model, APUS_CPU_REF, 1),
+                   *r = rig_open_on(tested, &model, APUS_CPU_BEST, 2, &port);
+        struct hal_column c[COUNT];
+        uint32_t stops = 0;
+        for (uint32_t i = 0; i < COUNT; i++) c[i] = linear(i, shapes[s].vocab);
+        for (size_t n = 0; n < sizeof narrower / sizeof *narrower; n++) {
+            const uint32_t columns = narrower[n];
+            rig_clear(ref, &model);
+            assert_int_equal(run(ref, c, columns, columns - 1), APUS_OK);
+            uint32_t patience = 1;
+            for (; patience < ENOUGH; patience++) {
+                rig_clear(r, &model);
+                uint32_t stopped = run_stopping(r, c, COUNT, columns, patience);
+                stops += stopped;
+                if (!stopped) break;
+                assert_memory_equal(r->slot[SLOT_LOGITS], ref->slot[SLOT_LOGITS],
+                                    shapes[s].vocab * sizeof(float));
+                struct hal_column next =
+                    linear(columns, shapes[s].vocab); /* reads the rows of all before it */
+                struct rig *both[] = {ref, r};
+                for (int i = 0; i < 2; i++) assert_int_equal(run(both[i], &next, 1, 0), APUS_OK);
+                assert_memory_equal(r->slot[SLOT_LOGITS], ref->slot[SLOT_LOGITS],
+                                    shapes[s].vocab * sizeof(float));
+                assert_int_equal(run(ref, c, columns, columns - 1), APUS_OK);
+            }
+            assert_true(patience < ENOUGH);
+        }
+        assert_true(stops);
+        rig_close(ref);
+        rig_close(r);
+        random_model_free(&model);
+    }
+}
+
 /* A weight's row scale, seen when the model is opened, and an embedding's, seen by the pass that reads it. */
 static void range_fails_the_pass(void **unused) {
     (void)unused;
@@ -301,7 +378,11 @@ int main(int argc, char **argv) {
             return 77;
         }
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits), cmocka_unit_test(tree_equals_branches), cmocka_unit_test(cancel_stops),
-                                       cmocka_unit_test(range_fails_the_pass), cmocka_unit_test(null_engine_runs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits),
+                                       cmocka_unit_test(tree_equals_branches),
+                                       cmocka_unit_test(cancel_stops),
+                                       cmocka_unit_test(a_stopped_pass_goes_on),
+                                       cmocka_unit_test(range_fails_the_pass),
+                                       cmocka_unit_test(null_engine_runs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,8 @@ static uint32_t random_of(uint32_t n) {
     return (uint32_t)((rng >> 33) % n);
 }
 
+static const struct hal_stop no_stop = {NULL, 0};
+
 struct seen {
     struct draft draft;
     int32_t *ids;
@@ -71,13 +73,12 @@ static void proposes_the_same(const struct draft *d, struct seen *fresh, uint32_
     const apus_sampling settings = {.size = sizeof settings, .temperature = 0.9f, .repeat_penalty = 1.2f, .seed = 11};
     struct sampler sampler;
     struct guess a = {-1, -1, -1}, b = {-2, -2, -2};
-    uint32_t dirty = 0;
     void *scratch = malloc(sample_scratch_bytes(TARGET_VOCAB));
     assert_non_null(scratch);
     assert_int_equal(sampler_open(&sampler, &settings, NULL), APUS_OK);
     draft_rewind(&fresh->draft, d->ids, 0);
     fresh->draft.suffix = fresh->draft.middle = -1;
-    assert_int_equal(draft_follow(&fresh->draft, d->ids, d->count, &dirty), APUS_OK);
+    assert_int_equal(draft_follow(&fresh->draft, d->ids, d->count, no_stop), APUS_OK);
     apus_status status = draft_guess(d, &sampler, at, scratch, &a);
     assert_int_equal(draft_guess(&fresh->draft, &sampler, at, scratch, &b), status);
     assert_int_equal(status, d->count ? APUS_OK : APUS_E_ORDER);
@@ -95,7 +96,7 @@ static int32_t random_id(void) {
 static void sees_what_it_should(void **unused) {
     (void)unused;
     struct seen s, fresh;
-    uint32_t no_cancel = 0, slid = 0, hidden = 0;
+    uint32_t slid = 0, hidden = 0;
     model = open_model(&(struct tiny_spec){.layers = 1, .vocab = TARGET_VOCAB, .seed = 3, .positions = 256});
     for (int trial = 0; trial < 40; trial++) {
         int32_t context[MOST];
@@ -113,10 +114,11 @@ static void sees_what_it_should(void **unused) {
             if (count == MOST) draft_rewind(&s.draft, context, count = random_of(MOST));
             if (random_of(6) == 0) { /* a cancelled pass loses nothing */
                 uint32_t cancel = 1;
-                apus_status status = draft_follow(&s.draft, context, count, &cancel);
+                apus_status status =
+                    draft_follow(&s.draft, context, count, (struct hal_stop){&cancel, 0});
                 assert_true(status == APUS_PARTIAL || status == APUS_OK);
             }
-            assert_int_equal(draft_follow(&s.draft, context, count, &no_cancel), APUS_OK);
+            assert_int_equal(draft_follow(&s.draft, context, count, no_stop), APUS_OK);
             look(&s.draft, context, count);
             if (step % 4 == 0) proposes_the_same(&s.draft, &fresh, count);
             slid += s.draft.slid != 0, hidden += s.draft.in_suffix != 0;
@@ -131,21 +133,21 @@ static void the_middle_follows_the_prefix(void **unused) {
     (void)unused;
     enum { PREFIX = 269 };
     static const int32_t psm[] = {256, PREFIX, 'd', 'e', 'f', SUFFIX, 'x', 'y', MIDDLE, 'm', 'n'},
-                         spm[] = {256, PREFIX, SUFFIX, 'x', 'y', MIDDLE, 'd', 'e', 'f', 'm', 'n'}, want[] = {256, 'd', 'e', 'f', 'm', 'n'};
-    uint32_t no_cancel = 0;
+                         spm[] = {256, PREFIX, SUFFIX, 'x', 'y', MIDDLE, 'd', 'e', 'f', 'm', 'n'},
+                         want[] = {256, 'd', 'e', 'f', 'm', 'n'};
     for (int order = 0; order < 2; order++) {
         const int32_t *context = order ? spm : psm;
         struct seen s;
         open_seen(&s);
         for (uint32_t end = 11; end >= 9; end--) { /* as far as the text goes, then with the last ids taken back */
-            assert_int_equal(draft_follow(&s.draft, context, end, &no_cancel), APUS_OK);
+            assert_int_equal(draft_follow(&s.draft, context, end, no_stop), APUS_OK);
             assert_int_equal(s.draft.count, end - 5);
             assert_memory_equal(s.draft.ids, want, (end - 5) * sizeof *want);
             draft_rewind(&s.draft, context, end - 1);
         }
         draft_rewind(&s.draft, context, order ? 4 : 7); /* an edit in the suffix */
         assert_true(s.draft.in_suffix);
-        assert_int_equal(draft_follow(&s.draft, context, 11, &no_cancel), APUS_OK);
+        assert_int_equal(draft_follow(&s.draft, context, 11, no_stop), APUS_OK);
         assert_int_equal(s.draft.count, 6);
         assert_memory_equal(s.draft.ids, want, sizeof want);
         close_seen(&s);
@@ -157,14 +159,13 @@ static void leaves_a_gap_out(void **unused) {
     (void)unused;
     struct seen s, fresh;
     int32_t context[MOST];
-    uint32_t no_cancel = 0;
     open_seen(&s), open_seen(&fresh);
     for (uint32_t i = 0; i < MOST; i++) context[i] = (int32_t)(i * 7 % 250);
-    assert_int_equal(draft_follow(&s.draft, context, 10, &no_cancel), APUS_OK);
+    assert_int_equal(draft_follow(&s.draft, context, 10, no_stop), APUS_OK);
     draft_skip(&s.draft, context, 10 + DRAFT_LOOK, DRAFT_LOOK); /* no gap */
     assert_int_equal(s.draft.whole, UINT32_MAX);
     draft_skip(&s.draft, context, 50, DRAFT_LOOK);
-    assert_int_equal(draft_follow(&s.draft, context, 50, &no_cancel), APUS_OK);
+    assert_int_equal(draft_follow(&s.draft, context, 50, no_stop), APUS_OK);
     assert_int_equal(s.draft.caught_up, DRAFT_LOOK);
     assert_int_equal(s.draft.count, 10 + DRAFT_LOOK);
     assert_int_equal(s.draft.whole, 10);
@@ -178,7 +179,7 @@ static void leaves_a_gap_out(void **unused) {
     assert_int_equal(s.draft.count, 5 + DRAFT_LOOK);
     draft_rewind(&s.draft, context, s.draft.whole);
     assert_int_equal(s.draft.whole, UINT32_MAX);
-    assert_int_equal(draft_follow(&s.draft, context, 50, &no_cancel), APUS_OK);
+    assert_int_equal(draft_follow(&s.draft, context, 50, no_stop), APUS_OK);
     look(&s.draft, context, 50);
 
     context[60] = SUFFIX, context[75] = SUFFIX; /* a gap that ends inside a suffix */
@@ -194,12 +195,11 @@ static void splits_what_it_lacks(void **unused) {
     static const uint32_t places[] = {0, 1, 1, 1, 1, 1, 2, 3, 4, 4, 4, 4, 4};
     const apus_model *target = open_model(&(struct tiny_spec){.layers = 1, .vocab = 272, .words = 1}), *kept = model;
     struct seen s;
-    uint32_t no_cancel = 0;
     model = open_model(&(struct tiny_spec){.layers = 1, .vocab = 258, .seed = 5, .positions = 256});
     open_seen(&s);
     draft_open(&s.draft, model_blob(target), &none, s.ids, s.place, POSITIONS);
     for (uint32_t to = 1, count = 1; to <= 5; to++, count += to == 2 || to == 5 ? 5 : 1) {
-        assert_int_equal(draft_follow(&s.draft, context, to, &no_cancel), APUS_OK);
+        assert_int_equal(draft_follow(&s.draft, context, to, no_stop), APUS_OK);
         assert_int_equal(s.draft.count, count);
         assert_int_equal(s.draft.split, to == 2 || to == 5 ? 4 : 0);
     }
@@ -215,7 +215,7 @@ static void splits_what_it_lacks(void **unused) {
     open_seen(&s);
     draft_open(&s.draft, model_blob(target), &none, s.ids, s.place, POSITIONS);
     s.draft.vocab = 257; /* as of a draft without it */
-    assert_int_equal(draft_follow(&s.draft, control, 2, &no_cancel), APUS_OK);
+    assert_int_equal(draft_follow(&s.draft, control, 2, no_stop), APUS_OK);
     assert_int_equal(s.draft.count, 1);
     close_seen(&s);
     model = kept;
@@ -254,12 +254,12 @@ static void a_slide_costs_one_window(void **unused) {
     (void)unused;
     struct seen s;
     int32_t context[MOST];
-    uint32_t no_cancel = 0, evaluated = 0, largest = 0;
+    uint32_t evaluated = 0, largest = 0;
     open_seen(&s);
     s.draft.suffix = s.draft.middle = -1;
     for (uint32_t i = 0; i < MOST; i++) context[i] = (int32_t)(i * 7 % 250);
     for (uint32_t i = 1; i <= MOST; i++) {
-        assert_int_equal(draft_follow(&s.draft, context, i, &no_cancel), APUS_OK);
+        assert_int_equal(draft_follow(&s.draft, context, i, no_stop), APUS_OK);
         evaluated += s.draft.caught_up;
         largest = s.draft.caught_up > largest ? s.draft.caught_up : largest;
     }
@@ -267,7 +267,7 @@ static void a_slide_costs_one_window(void **unused) {
     assert_true(evaluated <= MOST + MOST / (POSITIONS / 2 - 1) * (POSITIONS / 2 + 1));
     close_seen(&s);
     open_seen(&s); /* all at once: only what it keeps is evaluated */
-    assert_int_equal(draft_follow(&s.draft, context, MOST, &no_cancel), APUS_OK);
+    assert_int_equal(draft_follow(&s.draft, context, MOST, no_stop), APUS_OK);
     assert_true(s.draft.caught_up <= POSITIONS);
     close_seen(&s);
 }
