@@ -93,7 +93,8 @@ struct hal_pass {
     uint32_t logits_from; /* columns logits_from .. columns - 1 want logits; at most HAL_LOGITS_MAX of them; = columns for none */
     const struct hal_column *column;
     struct hal_stop stop;
-    int resume; /* != 0: the program's last pass was stopped. Its first `columns` columns, which are the same, go on where it came to */
+    int resume; /* != 0: the program's last pass was stopped. Its first `columns` columns, which are
+                   the same, go on where it came to */
 };
 
 static inline size_t hal_qi_stride(uint32_t head_dim) { return ((size_t)head_dim + 63) & ~(size_t)63; }

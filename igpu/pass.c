@@ -134,7 +134,8 @@ static apus_status lost(struct igpu_program *p, const char *call, VkResult r) {
     return igpu_failed(p->model, call, r);
 }
 
-/* From segment next_segment on. A pass that goes on stays in its bucket, which has room for fewer columns, too. */
+/* From segment next_segment on. A pass that goes on stays in its bucket, which has room for fewer
+ * columns, too. */
 static apus_status start(struct igpu_program *p, const struct hal_pass *pass) {
     p->columns = pass->columns;
     p->logits_from = pass->logits_from;
@@ -148,7 +149,9 @@ static int cancelled(const struct igpu_program *p) {
     return p->stop.cancel && __atomic_load_n(p->stop.cancel, __ATOMIC_RELAXED) & HAL_CANCEL;
 }
 
-static int late(const struct igpu_program *p) { return p->stop.deadline_ns && now(p) >= p->stop.deadline_ns; }
+static int late(const struct igpu_program *p) {
+    return p->stop.deadline_ns && now(p) >= p->stop.deadline_ns;
+}
 
 /* Waits for the pass, submitting what is left of it. */
 static apus_status finish(struct igpu_program *p) {
@@ -202,7 +205,8 @@ apus_status igpu_submit(void *memory, const struct hal_pass *pass, uint64_t *tic
     if (!pass->resume) p->next_segment = 0;
     p->stopped = cancelled(p);
     if (p->stopped) return APUS_OK;
-    if (!p->next_segment && program_takes_x(&p->setup)) memcpy(device_x(p), p->setup.slot[SLOT_X], x_bytes(p, pass->columns));
+    if (!p->next_segment && program_takes_x(&p->setup))
+        memcpy(device_x(p), p->setup.slot[SLOT_X], x_bytes(p, pass->columns));
     return start(p, pass);
 }
 

@@ -60,7 +60,8 @@ static apus_status warm_up(struct igpu_program *p) {
     for (uint32_t b = 0; b < BUCKETS && (!b || bucket_cols(b - 1) < p->setup.columns_max); b++) {
         uint32_t columns = b == PROMPT ? TILE + 1 : bucket_cols(b);
         if (columns > p->setup.columns_max) columns = p->setup.columns_max;
-        struct hal_pass pass = {columns, columns > TILE ? TILE - 1 : columns - 1, column, {NULL, 0}, 0};
+        struct hal_pass pass = {
+            columns, columns > TILE ? TILE - 1 : columns - 1, column, {NULL, 0}, 0};
         apus_status s = program_run(p, &pass);
         if (s && s != APUS_E_NUMERIC) return s;
         if (columns < TILE || !column_differs(p, columns == TILE)) continue;

@@ -1,10 +1,9 @@
 /* Evaluating what the context holds: prefill in chunks, the last id while decoding. */
 #include "runtime/session.h"
 
-int session_cancelled(apus_session *s) { return __atomic_exchange_n(&s->cancel, 0, __ATOMIC_ACQ_REL) != 0; }
-
 void session_rewind(apus_session *s, uint32_t position) {
     track_rewind(&s->target, position);
+    if (position == s->target.evaluated) s->unfinished = 0;
     s->overlap.ahead.count = 0;
     if (s->draft.track.model) draft_rewind(&s->draft, s->ids, position < s->draft.whole ? position : s->draft.whole);
 }
@@ -16,7 +15,8 @@ apus_status evaluate(apus_session *s, int want_logits, uint64_t deadline_ns) {
     while (t->evaluated < s->count) {
         const int32_t *ids = s->ids + t->evaluated;
         uint32_t left = s->count - t->evaluated, columns = track_columns(t, ids, left);
-        apus_status status = track_pass(t, ids, columns, want_logits && columns == left, session_stop(s, deadline_ns));
+        apus_status status = track_pass(t, ids, columns, want_logits && columns == left,
+                                        session_stop(s, deadline_ns));
         if (status == APUS_PARTIAL) session_cancelled(s);
         else if (status) s->count = t->evaluated;
         if (status) return status;

@@ -2,10 +2,6 @@
 #include "runtime/refuse.h"
 #include "runtime/session.h"
 
-APUS_API void apus_cancel(apus_session *s) {
-    if (s) __atomic_store_n(&s->cancel, 1, __ATOMIC_RELEASE);
-}
-
 APUS_API const char *apus_stop_reason_text(apus_stop_reason reason) {
     static const char *const text[] = {"", "eos", "length", "stop", "cancelled", "deadline", "context"};
     return (uint32_t)reason < sizeof text / sizeof *text ? text[reason] : "";
@@ -16,6 +12,9 @@ static apus_status begin(apus_session *s, const apus_sampling *sampling) {
     const apus_port *port = &s->model->port;
     apus_status status = sampler_open(&g.sampler, sampling, port);
     if (!status && !s->count) status = refuse(port, APUS_E_ORDER, "apus_begin", "the context is empty: call apus_prompt first", NULL);
+    if (!status && s->unfinished)
+        status = refuse(port, APUS_E_ORDER, "apus_begin",
+                        "the prompt was stopped: go on with apus_prompt or apus_append first", NULL);
     if (status) return status;
     overlap_drop(s); /* what is ahead was drawn by other rules */
     g.start = s->count;

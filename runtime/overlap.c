@@ -63,7 +63,8 @@ void overlap_draft(apus_session *s, struct round *r) {
     while (a->count < most && chance > CHANCE_LEAST && track_works(&s->target)) {
         struct guess guess;
         uint32_t at = first + a->count;
-        if (draft_follow(&s->draft, s->ids, at, stop)) break; /* a cancel acts when the pass is done; other trouble comes again */
+        /* A cancel acts when the pass is done; other trouble comes again. */
+        if (draft_follow(&s->draft, s->ids, at, stop)) break;
         if (draft_guess(&s->draft, &s->generation.sampler, at, s->sample_scratch, &guess)) break;
         s->ids[at] = guess.id;
         push(a, guess.id, guess.other, length_bin_margin(guess.margin));

@@ -28,6 +28,7 @@ static apus_status timed_evaluate(apus_session *s, int want_logits, uint64_t dea
     uint64_t began = port_now(&s->model->port);
     uint32_t before = s->target.evaluated;
     apus_status status = evaluate(s, want_logits, deadline_ns);
+    s->unfinished = status == APUS_PARTIAL;
     s->prompt_ns += port_now(&s->model->port) - began;
     s->prompt_tokens += s->target.evaluated - (before < s->target.evaluated ? before : s->target.evaluated);
     return status;
@@ -83,7 +84,8 @@ static apus_status evaluate_rows(apus_session *s, float *logits, uint32_t first)
     while (t->evaluated < s->count) {
         if (session_cancelled(s)) return APUS_PARTIAL;
         uint32_t at = t->evaluated, left = s->count - at;
-        uint32_t columns = track_columns(t, s->ids + at, left < HAL_LOGITS_MAX ? left : HAL_LOGITS_MAX);
+        uint32_t columns =
+            track_columns(t, s->ids + at, left < HAL_LOGITS_MAX ? left : HAL_LOGITS_MAX);
         apus_status status = track_pass(t, s->ids + at, columns, columns, session_stop(s, 0));
         if (status == APUS_PARTIAL) session_cancelled(s);
         if (status) return status;
@@ -104,8 +106,9 @@ static apus_status eval(apus_session *s, const int32_t *ids, size_t count, float
     if (status) return status;
     uint32_t first = s->count;
     overlap_drop(s);
-    status = evaluate(s, 0, 0); /* ids that a generation left unevaluated */
+    status = evaluate(s, 0, 0); /* what a generation or a stopped call left */
     if (status == APUS_PARTIAL && done) *done = 0;
+    if (status != APUS_PARTIAL) s->unfinished = 0;
     if (!status) {
         memcpy(s->ids + first, ids, count * sizeof *ids);
         s->count += (uint32_t)count;

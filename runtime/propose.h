@@ -43,9 +43,10 @@ void draft_rewind(struct draft *draft, const int32_t *context, uint32_t position
  * has seen stays in front. */
 void draft_skip(struct draft *draft, const int32_t *context, uint32_t count, uint32_t keep);
 
-/* Shows the draft context[source .. count) and evaluates it. APUS_PARTIAL as track_pass says it. After APUS_E_NUMERIC it says so again
- * until some of that is taken back. */
-apus_status draft_follow(struct draft *draft, const int32_t *context, uint32_t count, struct hal_stop stop);
+/* Shows the draft context[source .. count) and evaluates it. APUS_PARTIAL as track_pass says it.
+ * After APUS_E_NUMERIC it says so again until some of that is taken back. */
+apus_status draft_follow(struct draft *draft, const int32_t *context, uint32_t count,
+                         struct hal_stop stop);
 
 /* After draft_follow: the draft's guess at the id at index `place` of the context; APUS_E_ORDER
  * where it has none. scratch: sample_scratch_bytes(draft->vocab). */

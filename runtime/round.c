@@ -2,6 +2,8 @@
  *
  * Exactness needs nothing from the proposals. The target's logits are the same bits whatever else is in the pass, so the ids that
  * runtime/generate.c chooses from them are those that plain decoding would choose; a proposal only decides whether a row of logits is of use. */
+#include <assert.h>
+
 #include "runtime/session.h"
 
 /* STEP_COLUMNS: a round whose ids were all accepted leaves two for the next step; more is catching up. PROMPT_MANY: of so many ids one knows
@@ -128,14 +130,9 @@ apus_status verify_round(apus_session *s, struct round *r, uint64_t deadline_ns)
     uint32_t most = room(s);
     memset(r, 0, sizeof *r);
     if (t->logits_at == s->count - 1) return evaluate(s, 1, deadline_ns); /* a prompt's last row is there: the first id comes at once */
-    if (t->evaluated + 1 < s->count) {                                    /* a cancelled prompt, or ids that were appended */
-        s->count--;
-        apus_status status = evaluate(s, 0, deadline_ns);
-        if (status == APUS_OK || status == APUS_PARTIAL) s->count++;
-        if (status) return status;
-    }
     if (session_cancelled(s)) return APUS_PARTIAL;
     track_rewind(t, s->count - 1);
+    assert(t->evaluated == s->count - 1); /* apus_begin does without what is unfinished */
     apus_status status = propose(s, r, most);
     if (!status) {
         status = verify(s, r);

@@ -40,6 +40,8 @@ struct apus_session {
     int32_t *ids;   /* [context] */
     int32_t *fresh; /* [context] a prompt while it is tokenized */
     uint32_t count; /* ids in the context */
+    int unfinished; /* apus_prompt or apus_append was stopped, and what it had to evaluate is still
+                       there */
 
     void *tokenize_scratch;
     size_t tokenize_bytes;
@@ -47,7 +49,7 @@ struct apus_session {
 
     uint32_t busy;   /* atomic: a call is in progress; */
     uint64_t fenv;   /* the caller's float environment meanwhile */
-    uint32_t cancel; /* atomic */
+    uint32_t cancel; /* atomic: the request's ticket and the bits HAL_CANCEL, runtime/calls.c */
     struct generation generation;
     struct text_out text; /* what the user will see of it */
     int32_t piece_ids[PROPOSE_MAX + 1];
@@ -64,12 +66,14 @@ apus_status session_enter(apus_session *session);
 apus_status session_leave(apus_session *session, apus_status status);
 apus_status session_look(const apus_session *session);
 
-/* runtime/evaluate.c: evaluates ids[target.evaluated .. count) in chunks and leaves logits behind the last position if want_logits.
- * APUS_PARTIAL: a deadline (0: none) or cancel; target.evaluated says how far it came, and the track keeps what the pass that was
- * stopped has done. After APUS_E_NUMERIC and APUS_E_ENGINE the context is cut to what was good. */
+/* runtime/evaluate.c: evaluates ids[target.evaluated .. count) in chunks and leaves logits behind
+ * the last position if want_logits. APUS_PARTIAL: a deadline (0: none) or cancel; target.evaluated
+ * says how far it came, and the track keeps what the pass that was stopped has done. After
+ * APUS_E_NUMERIC and APUS_E_ENGINE the context is cut to what was good. */
 apus_status evaluate(apus_session *session, int want_logits, uint64_t deadline_ns);
 
-/* The context's ids from `position` on have changed or go: every model forgets them. */
+/* The context's ids from `position` on have changed or go: every model forgets them. What is left
+ * may be evaluated by that. */
 void session_rewind(apus_session *session, uint32_t position);
 
 /* runtime/round.c: proposes ids behind the context, has the target verify them, and leaves what it would choose behind each: rows of logits
@@ -78,12 +82,13 @@ void session_rewind(apus_session *session, uint32_t position);
 struct round;
 apus_status verify_round(apus_session *session, struct round *round, uint64_t deadline_ns);
 
-/* What stops a pass of this session: apus_cancel, and the deadline if it is not 0. */
+/* What stops a pass of this session: a cancel, and the deadline if it is not 0. */
 static inline struct hal_stop session_stop(const apus_session *session, uint64_t deadline_ns) {
     return (struct hal_stop){&session->cancel, deadline_ns};
 }
 
-/* Whether apus_cancel was called since the last time; takes it back. */
+/* Whether this call is to stop. Takes back what apus_cancel asked for; a cancelled request stays
+ * cancelled. */
 int session_cancelled(apus_session *session);
 
 #endif

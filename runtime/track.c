@@ -161,9 +161,10 @@ static apus_status wait(struct track *t) {
     }
 }
 
-/* The pass of the columns that are filled in, `line` of them in a row, the rest branches; `resume`: which goes on in its part. What
- * becomes of it, track_end says. */
-static void begin(struct track *t, uint32_t line, uint32_t branches, uint32_t logits, struct hal_stop stop, int resume) {
+/* The pass of the columns that are filled in, `line` of them in a row, the rest branches; `resume`:
+ * which goes on in its part. What becomes of it, track_end says. */
+static void begin(struct track *t, uint32_t line, uint32_t branches, uint32_t logits,
+                  struct hal_stop stop, int resume) {
     t->pass = (struct hal_pass){line + branches, line + branches - logits, t->column, stop, resume};
     t->line = line;
     t->stopped = 0;
@@ -206,11 +207,12 @@ static void line_up(struct track *t, const int32_t *ids, uint32_t columns) {
     }
 }
 
-/* How many of these ids a stopped pass has in its first columns. One with branches was begun by track_begin, and nobody goes on with
- * such a round. */
+/* How many of these ids a stopped pass has in its first columns. One with branches was begun by
+ * track_begin, and nobody goes on with such a round. */
 static uint32_t stopped_columns(const struct track *t, const int32_t *ids, uint32_t count) {
     uint32_t n = 0;
-    if (!t->stopped || t->pass.columns != t->line || t->column[0].position != t->evaluated) return 0;
+    if (!t->stopped || t->pass.columns != t->line || t->column[0].position != t->evaluated)
+        return 0;
     while (n < t->line && n < count && t->column[n].id == ids[n]) n++;
     return n;
 }
@@ -220,18 +222,20 @@ uint32_t track_columns(const struct track *t, const int32_t *ids, uint32_t count
     return same ? same : count < t->chunk ? count : t->chunk;
 }
 
-apus_status track_pass(struct track *t, const int32_t *ids, uint32_t columns, uint32_t logits, struct hal_stop stop) {
+apus_status track_pass(struct track *t, const int32_t *ids, uint32_t columns, uint32_t logits,
+                       struct hal_stop stop) {
     int resume = stopped_columns(t, ids, columns) == columns;
     if (!resume) line_up(t, ids, columns);
     begin(t, columns, 0, logits, stop, resume);
     apus_status status = track_end(t);
     if (status != APUS_E_NUMERIC || !resume) return status;
-    begin(t, columns, 0, logits, stop, 0); /* the value may be of a column that is no longer there */
+    /* The value may be of a column that is no longer there. */
+    begin(t, columns, 0, logits, stop, 0);
     return track_end(t);
 }
 
-void track_begin(struct track *t, const int32_t *ids, uint32_t line, const struct track_branch *branch, uint32_t branches,
-                 struct hal_stop stop) {
+void track_begin(struct track *t, const int32_t *ids, uint32_t line,
+                 const struct track_branch *branch, uint32_t branches, struct hal_stop stop) {
     line_up(t, ids, line);
     for (uint32_t i = 0; i < branches; i++) {
         uint32_t before = branch[i].beside + 1, first = t->evaluated, own = line + i;

@@ -68,15 +68,18 @@ void track_close(struct track *track);
 /* The engine that computes (the first part), and the code or device in use. */
 static inline const struct track_engine *track_engine(const struct track *track) { return &track->engine[track->at]; }
 
-/* How many of ids[0 .. count), which come next, the next pass should take: of a pass that was stopped, those that are still the same,
- * so that its work is not lost; else as many as fit. */
+/* How many of ids[0 .. count), which come next, the next pass should take: of a pass that was
+ * stopped, those that are still the same, so that its work is not lost; else as many as fit. */
 uint32_t track_columns(const struct track *track, const int32_t *ids, uint32_t count);
 
-/* Evaluates ids[0 .. columns) at positions evaluated .. evaluated + columns - 1, with logits behind the last `logits` of them
- * (at most HAL_LOGITS_MAX). On failure the track is as before, without logits. APUS_PARTIAL: `stop` stopped it; a call with the same
- * ids or the first of them goes on where it came to, if no other pass and no rewinding below `evaluated` comes between.
- * When the engine is lost the spare does the pass again from the rows of the cache, which all are in the arena: the same bits. */
-apus_status track_pass(struct track *track, const int32_t *ids, uint32_t columns, uint32_t logits, struct hal_stop stop);
+/* Evaluates ids[0 .. columns) at positions evaluated .. evaluated + columns - 1, with logits behind
+ * the last `logits` of them (at most HAL_LOGITS_MAX). On failure the track is as before, without
+ * logits. APUS_PARTIAL: `stop` stopped it; a call with the same ids or the first of them goes on
+ * where it came to, if no other pass and no rewinding below `evaluated` comes between. When the
+ * engine is lost the spare does the pass again from the rows of the cache, which all are in the
+ * arena: the same bits. */
+apus_status track_pass(struct track *track, const int32_t *ids, uint32_t columns, uint32_t logits,
+                       struct hal_stop stop);
 
 /* An id that takes the place of one in the line. */
 struct track_branch {
@@ -87,8 +90,8 @@ struct track_branch {
 /* The same in two parts for a line of ids, with logits behind each, and branches that end after one id each; at most HAL_LOGITS_MAX in
  * all. Logits: a row for each of the line, then one for each branch. Only the line counts as evaluated; track_keep makes a branch's id part
  * of it. Between the two, if track_works says so, the engine computes by itself and the caller may compute elsewhere. */
-void track_begin(struct track *track, const int32_t *ids, uint32_t line, const struct track_branch *branch, uint32_t branches,
-                 struct hal_stop stop);
+void track_begin(struct track *track, const int32_t *ids, uint32_t line,
+                 const struct track_branch *branch, uint32_t branches, struct hal_stop stop);
 apus_status track_end(struct track *track);
 /* After track_begin: whether track_end would have to wait. Never for an engine that computes on the caller's thread. */
 int track_works(const struct track *track);

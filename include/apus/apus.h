@@ -11,11 +11,11 @@
  *  - What is refused is said: the log of the model's port (of the blob's, where a call has no model) gets one sentence with the field,
  *    what it holds and what it may hold. Not where no log can be found: the model, session or blob itself is NULL or was never opened,
  *    or the size of the struct that names the port is wrong. Asking for a size (capacity 0 or data NULL) is no fault and says nothing.
- *  - A session is used by one thread at a time, except apus_cancel. Blobs and models are read-only and may be shared by sessions on
- *    any threads.
- *  - A callback (apus_logits_fn, the port's functions) calls nothing of a session but apus_cancel, closes no model, and returns: no
- *    longjmp and no exception leaves it. A call into a session in which a call is in progress is APUS_E_ORDER, and apus_close does
- *    nothing then.
+ *  - A session is used by one thread at a time, except apus_cancel and apus_cancel_request. Blobs
+ *    and models are read-only and may be shared by sessions on any threads.
+ *  - A callback (apus_logits_fn, the port's functions) calls nothing of a session but those two,
+ *    closes no model, and returns: no longjmp and no exception leaves it. A call into a session in
+ *    which a call is in progress is APUS_E_ORDER, and apus_close does nothing then.
  *  - Every call sets round-to-nearest without flush-to-zero for its duration and restores the caller's float environment.
  *  - Text is UTF-8 with an explicit byte count; it need not be valid UTF-8 nor end in a zero byte.
  *
@@ -54,7 +54,7 @@ extern "C" {
 typedef int32_t apus_status;
 enum {
     APUS_OK = 0,
-    APUS_PARTIAL = 1, /* a deadline or apus_cancel stopped the work; what was done is kept, call again to go on */
+    APUS_PARTIAL = 1, /* a deadline or cancel stopped the work; what was done is kept: call again */
 
     APUS_E_ARGUMENT = -1,    /* a parameter is outside its documented range */
     APUS_E_SPACE = -2,       /* the memory given is smaller than measured, or not aligned */
@@ -66,7 +66,8 @@ enum {
     APUS_E_TOKEN = -8,       /* a token id, or the name of a special token, that the vocabulary does not have */
     APUS_E_TEXT = -9,        /* more text than the session was opened for (config.prompt_bytes) */
     APUS_E_MISMATCH = -10,   /* a saved state or draft that belongs to another model */
-    APUS_E_ORDER = -11,      /* a call at the wrong time: apus_next before apus_begin, apus_begin before apus_prompt, from a callback */
+    APUS_E_ORDER = -11,      /* a call at the wrong time: apus_next before apus_begin, apus_begin
+                                before apus_prompt has done all, any of them from a callback */
     APUS_E_NUMERIC = -12,    /* a value left the range the numeric contract allows (weights that make no sense) */
     APUS_E_ENGINE = -13,     /* an engine failed and no other could take over */
     APUS_E_CONTRACT = -14    /* this build or machine does not round as the numeric contract needs; the log says which check failed */
@@ -301,18 +302,45 @@ APUS_API void apus_close(apus_session *session);
 /* What the session reckons with by now. */
 APUS_API apus_status apus_get_costs(const apus_session *session, apus_costs *costs);
 
-/* Makes the parts the whole context: keeps the longest common prefix with what is there and evaluates the rest in chunks.
- * deadline_ns: on the port's clock, 0 for none. APUS_PARTIAL when the deadline passed or apus_cancel was called: the positions done
- * are kept, and the same call again goes on from there. With a deadline the work goes in passes of 16 columns and the clock is read
- * between them, so every call makes progress and overruns by one such pass at most. At least one position must result (APUS_E_ARGUMENT).
- * On failure the context is as before, except that APUS_E_NUMERIC and APUS_E_ENGINE keep only the positions that were good. */
+/* Makes the parts the whole context: keeps the longest common prefix with what is there and
+ * evaluates the rest in passes of up to `chunk` columns. deadline_ns: on the port's clock, 0 for
+ * none. At least one position must result (APUS_E_ARGUMENT).
+ *
+ * APUS_PARTIAL when the deadline passed or a cancel came: the same call again goes on from there.
+ * A pass stops between two operations: on the CPU and on an NPU within half a layer, on a GPU
+ * between two submissions, of a tenth of a second or of one layer. Nothing of what it did is lost:
+ * the next apus_prompt, apus_append or apus_eval goes on in the middle of the pass, with as many of
+ * its ids as are still the same from its first on. So a prompt that changes at its end with every
+ * key, each stopping the call before, is evaluated all the same. Every call makes progress, also
+ * one whose deadline has passed already, and one that is cancelled while it runs; one that was
+ * cancelled before it began does nothing. Positions count (apus_stats) when their pass is complete.
+ *
+ * After APUS_PARTIAL the context (apus_ids) has all ids, of which some are not evaluated.
+ * apus_begin is APUS_E_ORDER until apus_prompt or apus_append has gone on to the end, or
+ * apus_rewind has taken the rest away; apus_eval evaluates the rest first, without a deadline;
+ * apus_save saves the positions that are complete; apus_restore replaces everything.
+ *
+ * On failure the context is as before, except that APUS_E_NUMERIC and APUS_E_ENGINE keep only the
+ * positions that were good. */
 APUS_API apus_status apus_prompt(apus_session *session, const apus_part *parts, size_t count, uint64_t deadline_ns);
 /* Adds the parts after everything in the context (prompt and generated ids). Otherwise like apus_prompt; after APUS_PARTIAL call
  * with count 0 to go on. */
 APUS_API apus_status apus_append(apus_session *session, const apus_part *parts, size_t count, uint64_t deadline_ns);
 
-/* Stops the call in progress, or the next one if none is, at the next layer. From any thread or a signal handler. */
+/* Stops the call in progress that evaluates or generates, or the next such call if none is. From
+ * any thread, a signal handler or a callback. One that comes late stops what comes next: where
+ * calls belong to requests that supersede each other, use tickets. */
 APUS_API void apus_cancel(apus_session *session);
+
+/* Begins a request: the calls from here to the next apus_request. Gives its ticket, and takes back
+ * every cancel before. By the thread that uses the session; 0, which is no ticket, for no session
+ * and from a callback. Tickets come again after 2^30 - 1 requests. */
+APUS_API uint32_t apus_request(apus_session *session);
+/* Cancels the request with this ticket: its call in progress stops, and each later one at once,
+ * with APUS_PARTIAL or APUS_STOP_CANCELLED. Does nothing if the session has begun another request
+ * meanwhile. From any thread, a signal handler or a callback, while the session is open; it never
+ * waits. */
+APUS_API void apus_cancel_request(apus_session *session, uint32_t ticket);
 
 /* Called before each choice with the raw logits of the real vocabulary; may change them (-inf: never; a NaN or more than 2^50 fails the
  * round with APUS_E_NUMERIC). ids: the accepted ids of this generation so far. Must be a pure function of its arguments, or speculation
@@ -341,11 +369,14 @@ typedef struct apus_sampling {
     uint32_t stops_count;  /* at most APUS_STOPS_MAX */
     apus_logits_fn logits; /* may be NULL */
     void *logits_user;
-    uint64_t deadline_ns;  /* 0: none */
+    uint64_t deadline_ns;  /* 0: none. The draft, which may have a prompt to catch up with, stops at
+                              it and goes on with the next generation, as apus_prompt does; a
+                              verifying pass that has begun is finished */
 } apus_sampling;
 
-/* Begins a generation after the current context. Order of the rules: repetition penalty, logits callback, top-k, top-p, min-p,
- * temperature. The same seed and context give the same ids. */
+/* Begins a generation after the current context; APUS_E_ORDER where that is empty or, after
+ * APUS_PARTIAL, not evaluated. Order of the rules: repetition penalty, logits callback, top-k,
+ * top-p, min-p, temperature. The same seed and context give the same ids. */
 APUS_API apus_status apus_begin(apus_session *session, const apus_sampling *sampling);
 
 typedef enum apus_stop_reason {
@@ -376,7 +407,8 @@ typedef struct apus_piece {
 APUS_API apus_status apus_next(apus_session *session, apus_piece *piece);
 
 /* Evaluates ids after the current context and writes logits [count][vocab] (vocab of apus_info), all of them into the context.
- * logits may be NULL. APUS_PARTIAL as in apus_prompt with *done positions finished (done may be NULL). */
+ * logits may be NULL. APUS_PARTIAL as in apus_prompt with *done of the ids finished (done may be
+ * NULL), which are in the context then: a call with the others goes on. */
 APUS_API apus_status apus_eval(apus_session *session, const int32_t *ids, size_t count, float *logits, size_t *done);
 
 /* Forgets all ids from `position` on (0 .. the count of apus_ids). */
@@ -384,7 +416,8 @@ APUS_API apus_status apus_rewind(apus_session *session, size_t position);
 
 typedef struct apus_session_stats {
     uint32_t size;
-    uint64_t positions;      /* evaluated; the context (apus_ids) may hold one id more, the last one chosen */
+    uint64_t positions;      /* evaluated; the context (apus_ids) may hold one id more, the last
+                                one chosen, and after APUS_PARTIAL as many as are left */
     uint64_t reused;         /* positions the last apus_prompt found in place */
     uint64_t prompt_tokens;  /* positions the last apus_prompt and the apus_append calls after it evaluated */
     uint64_t prompt_ns;      /* and the time it took */

@@ -26,7 +26,7 @@ typedef struct apus_port {
     uint32_t size; /* sizeof(apus_port) */
     void *user;    /* handed to every call below */
 
-    /* Monotonic nanoseconds. */
+    /* Monotonic nanoseconds. A pass with a deadline asks from any of the threads that compute. */
     uint64_t (*now_ns)(void *user);
 
     /* One sentence, no newline, valid during the call only. Called from the thread that called Apus. */

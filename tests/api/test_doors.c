@@ -166,7 +166,8 @@ static void sessions(struct ready *r) {
     EVERY_SIZE(apus_costs, costs, given, (sc.costs = given, apus_measure(&sc, &need)));
     assert_null(s);
     apus_close(NULL);
-    apus_cancel(NULL);
+    apus_cancel(NULL), apus_cancel_request(NULL, 1);
+    assert_int_equal(apus_request(NULL), 0);
     ARGUMENT(apus_get_costs(NULL, &costs));
     ARGUMENT(apus_prompt(NULL, &text, 1, 0));
     ARGUMENT(apus_append(NULL, &text, 1, 0));

@@ -137,7 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes) {
     apus_prompt(session, &bos, 1, 0);
     r = (struct reader){input, bytes};
     for (int i = 0; i < STEPS && r.left; i++) step(session, &r);
-    apus_append(session, NULL, 0, 0);
+    if (apus_append(session, NULL, 0, 0) == APUS_PARTIAL) apus_append(session, NULL, 0, 0);
     if (apus_ids(session, &ids, &count)) abort();
     if (count && count < CONTEXT) {
         apus_part same = {APUS_IDS, 0, ids, count};

@@ -229,13 +229,12 @@ static void renamed_ids_are_left_out(void **unused) {
     struct sampler sampler;
     struct guess first, again;
     struct seen s;
-    uint32_t no_cancel = 0;
     void *scratch = malloc(sample_scratch_bytes(TARGET_VOCAB));
     assert_non_null(scratch);
     assert_int_equal(sampler_open(&sampler, &settings, NULL), APUS_OK);
     open_seen(&s);
     s.draft.renamed = (struct pair_renamed){1, {257}};
-    assert_int_equal(draft_follow(&s.draft, context, 6, &no_cancel), APUS_OK);
+    assert_int_equal(draft_follow(&s.draft, context, 6, no_stop), APUS_OK);
     assert_int_equal(s.draft.count, 4);
     assert_memory_equal(s.draft.ids, want, sizeof want);
     assert_int_equal(draft_guess(&s.draft, &sampler, 6, scratch, &first), APUS_OK);
