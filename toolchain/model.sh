@@ -36,6 +36,6 @@ fi
 
 pack=build/release/apus-pack
 if ! [ -e $blob ] || [ $gguf -nt $blob ] || [ $pack -nt $blob ]; then
-    $pack $gguf --weights int8 -o $blob >$models/pack.log 2>&1 </dev/null || { tail -n 5 $models/pack.log >&2; exit 1; }
+    $pack $gguf --weights int8 --effort quick -o $blob >&2 </dev/null || exit 1
 fi
 echo $blob

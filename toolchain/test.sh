@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 stage setup sh toolchain/setup.sh tests
 stage demo sh toolchain/demo.sh
-stage "demo smollm2" sh toolchain/demo.sh smollm2
+stage "demo pair" sh toolchain/demo.sh pair
 
 # What people use: every test, with a compiler's warnings as errors.
 stage "build release" build build/release --preset release
