@@ -557,6 +557,17 @@ static void directories_that_lack_something(void **state) {
         assert_non_null(strstr(complained, types[i].type));
         assert_non_null(strstr(complained, types[i].said));
     }
+    static const char *const methods[] = {"gptq", "awq", "fp8", "mxfp4"};
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        char quantized[1024];
+        int length = snprintf(quantized, sizeof quantized,
+                              "%.*s,\"quantization_config\":{\"quant_method\":\"%s\",\"bits\":4}}",
+                              (int)sizeof config - 2, config, methods[i]);
+        write_text("hub/snapshots/1f/config.json", quantized, (size_t)length);
+        check_failed(RUN(in_folder("hub/snapshots/1f"), "-o", in_folder("no.apus")), 1);
+        assert_non_null(strstr(complained, methods[i]));
+        assert_non_null(strstr(complained, "BF16 or F16, or a GGUF file"));
+    }
     static const char *const rest[] = {"model.safetensors", "pytorch_model.bin", "config.json"};
     char path[64];
     for (size_t i = 0; i < 3; i++) {

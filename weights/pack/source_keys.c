@@ -215,6 +215,15 @@ static bool not_neutral(const char *file, const char *key, const json_t *value, 
                              found, number);
 }
 
+/* Weights of GPTQ, AWQ, FP8, bitsandbytes and others, named as the file names them. */
+static bool quantized(const char *file, const char *key, const json_t *value, struct diag *d) {
+    const char *method = json_string_value(json_object_get(value, "quant_method"));
+    return diag_fail(d,
+                     "%s: %s: the weights are quantized (%s), which is not read here; take the "
+                     "model's checkpoint in BF16 or F16, or a GGUF file",
+                     file, key, method ? method : "without a name");
+}
+
 /* What a key does: false with a sentence where it changes the function, *known false where nobody
  * knows it. */
 static bool check_key(const char *file, const json_t *root, const char *key, const json_t *value,
@@ -223,7 +232,7 @@ static bool check_key(const char *file, const json_t *root, const char *key, con
     if (name_is_listed(HARMLESS, key)) return true;
     if (name_is_listed(READ, key)) return json_sound(root, file, key, d);
     if (strcmp(key, "quantization_config") == 0 || strcmp(key, "compression_config") == 0)
-        return diag_fail(d, "%s: %s: quantized weights are not supported here", file, key);
+        return quantized(file, key, value, d);
     for (size_t i = 0; i < sizeof NEUTRAL / sizeof NEUTRAL[0]; i++) {
         if (strcmp(key, NEUTRAL[i].key) != 0) continue;
         return json_sound(root, file, key, d) &&
