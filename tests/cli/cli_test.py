@@ -341,8 +341,8 @@ class Rest(Case):
             self.assertEqual((shared['engine'], shared['ids'], shared['logits_hash']), (engines, cpu['ids'], cpu['logits_hash']))
         self.wrong(2, 'NAME:LAYERS,NAME', *run, '--engine', 'igpu:99,cpu')
         kept = pathlib.Path(path('compiled'))
-        for content in (None, None, b'apuscod1, but cut'):
-            if content:
+        for content in (None, None, b'apuscod1, but cut', b''):
+            if content is not None:
                 kept.write_bytes(content)
             gpu = self.object(*run, '--engine', 'igpu', '--compiled', kept)
             self.assertEqual(gpu['logits_hash'], cpu['logits_hash'])
@@ -352,6 +352,7 @@ class Rest(Case):
         other.write_bytes(b'not what drivers compile')
         gpu = self.ok(*run, '--engine', 'igpu', '--compiled', other, '--json')
         self.assertEqual(json.loads(gpu.stdout)['logits_hash'], cpu['logits_hash'])
+        self.assertIn(b'is not overwritten', gpu.stderr)
         self.assertEqual(other.read_bytes(), b'not what drivers compile')
         self.assertEqual(sorted(kept.parent.glob('compiled*')), [kept])
         r = self.ok(*run, '--engine', 'igpu', '--compiled', path('no folder/compiled'))
