@@ -2,7 +2,8 @@
  *
  * The whole public API. Rules that hold for every call:
  *  - No call allocates memory, prints, exits, reads the environment or keeps global state.
- *  - Status codes: < 0 failed and nothing the caller can see has changed, 0 done, > 0 done and says more. Values are never renumbered.
+ *  - Status codes: < 0 failed and nothing the caller can see has changed, 0 done, > 0 done and says more. From version 0.1.0
+ *    on no value of any enumeration here is renumbered; before it, they may be.
  *  - Structs begin with `uint32_t size`, which the caller sets to sizeof the struct, whether the library reads or fills it. Of a
  *    shorter one (an older header's) members past its size read as zero, and zero means the default unless said otherwise; they are
  *    not written. Of a longer one (a newer header's) what this library does not know must be zero where it reads, and becomes zero
