@@ -97,7 +97,7 @@ def main():
         refused(target, runner.pack(bytewise, tmp / 'bytewise.apus', 'int8'), 'tokenizer is of another kind')
         short = json.loads((tmp / 'narrow' / 'config.json').read_text())
         (tmp / 'narrow' / 'config.json').write_text(json.dumps({**short, 'max_position_embeddings': 48}))
-        refused(target, runner.pack(tmp / 'narrow', tmp / 'short.apus', 'int8'), 'fewer than the 64 positions')
+        refused(target, runner.pack(tmp / 'narrow', tmp / 'short.apus', 'int8'), 'max_positions is 48, must be 64')
 
 
 if __name__ == '__main__':
