@@ -8,7 +8,7 @@ import sys
 CLASSES, WITHOUT = 35, {26}  # sparse weights, which the format does not have
 root = pathlib.Path(sys.argv[1])
 text = (root / 'docs' / 'hostile.md').read_text()
-rows = {int(n): tests for n, tests in re.findall(r'^\| (\d+) \|.*\|(.*)\|$', text, flags=re.M)}
+rows = {int(n): tests for n, tests in re.findall(r'^(\d+)\. (.*(?:\n   .*)*)', text, flags=re.M)}
 bad = [f'class {n} is missing' for n in range(1, CLASSES + 1) if n not in rows]
 bad += [f'class {n} is not one of 1 to {CLASSES}' for n in rows if not 1 <= n <= CLASSES]
 named = re.compile(r'(tests/[\w./]+):(\w+)')
