@@ -305,8 +305,16 @@ apus_status blob_open(struct blob *blob, const void *data, size_t size, char why
 /* ------------------------------------------------------------------------------------------------------------- records -- */
 
 uint64_t blob_records_bytes(const struct blob *b) {
-    return sizeof(struct blob_header) + sizeof(struct blob_model) + (uint64_t)b->layer_count * sizeof(struct blob_layer) +
+    return sizeof(struct blob_header) + sizeof(struct blob_model) + sizeof(struct vocab_header) +
+           (uint64_t)b->layer_count * sizeof(struct blob_layer) +
            (uint64_t)b->tensor_count * sizeof(struct blob_tensor);
+}
+
+static bool own_vocab(struct reader *r, struct vocab_header *header) {
+    const char *why = "";
+    check_at(&r->c, "section", BLOB_VOCAB, section_names[BLOB_VOCAB]);
+    return vocab_own_header(&r->blob.vocab, header, section_at(r, BLOB_VOCAB), (size_t)section_bytes(r, BLOB_VOCAB), &why) == APUS_OK ||
+           check_fail(&r->c, "@", why, NULL);
 }
 
 /* Each record is read once, into the copy, and only the copy is believed. */
@@ -317,6 +325,8 @@ static bool records_hold(struct reader *r, const struct blob *from, uint8_t *mem
     memory += sizeof(struct blob_header);
     b->model = (const struct blob_model *)(const void *)memcpy(memory, section_at(r, BLOB_MODEL), sizeof(struct blob_model));
     memory += sizeof(struct blob_model);
+    if (!own_vocab(r, (struct vocab_header *)(void *)memory)) return false;
+    memory += sizeof(struct vocab_header);
     if (!model_holds(r) || !check_equal(&r->c, "layers", b->model->layers, from->layer_count) ||
         !check_equal(&r->c, "tensors", b->model->tensors, from->tensor_count) ||
         !check_equal(&r->c, "vocab", b->model->vocab, b->vocab.header->rows) || !sizes_hold(r))

@@ -45,7 +45,7 @@ static inline const struct blob *blob_opened(const apus_blob *b) { return b && b
 enum { BLOB_WHY = 256 };
 apus_status blob_open(struct blob *blob, const void *data, size_t size, char why[BLOB_WHY]);
 
-/* The records that say where everything lies (header, MODEL, LAYERS, TENSORS) copied to memory of blob_records_bytes, 8-aligned, and checked
+/* The records that say where everything lies (header, MODEL, LAYERS, TENSORS, VOCAB's header) copied to memory of blob_records_bytes, 8-aligned, and checked
  * once more there: *to is a view that indexes by them alone, whatever becomes of the file's. Tables, norms and weights stay where they are.
  * APUS_E_FORMAT with the sentence where the records have changed since blob_open. */
 uint64_t blob_records_bytes(const struct blob *blob);

@@ -220,3 +220,16 @@ apus_status vocab_open(struct vocab *vocab, const void *data, size_t size, const
     *vocab = v;
     return APUS_OK;
 }
+
+apus_status vocab_own_header(struct vocab *vocab, struct vocab_header *header, const void *data, size_t size, const char **why) {
+    struct checker c = {.data = data, .size = size};
+    struct vocab v = *vocab;
+    memcpy(header, data, sizeof *header);
+    if (check_header(&c, header)) place(&c, &v, header);
+    if (c.why) {
+        *why = c.why;
+        return APUS_E_FORMAT;
+    }
+    *vocab = v;
+    return APUS_OK;
+}

@@ -134,6 +134,10 @@ struct vocab {
  * *why and *vocab untouched. The sentence is a constant. */
 apus_status vocab_open(struct vocab *vocab, const void *data, size_t size, const char **why);
 
+/* The counts and flags of the section at data, copied to *header and checked once more there: the view goes by them from here
+ * on, whatever becomes of the section's. APUS_E_FORMAT with a sentence where the copy does not hold. */
+apus_status vocab_own_header(struct vocab *vocab, struct vocab_header *header, const void *data, size_t size, const char **why);
+
 /* Hash of a piece for slots[]: the first slot to look at is hash & (slots_count - 1). */
 uint32_t vocab_hash(uint32_t seed, const uint8_t *bytes, size_t n);
 

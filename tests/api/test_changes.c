@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "weights/format.h"
+#include "weights/vocab.h"
 
 enum { PROMPT = 12, CONTEXT = 64 };
 
@@ -16,6 +17,8 @@ static uint64_t use(const struct api_model *m) {
     api_open(&s, m, CONTEXT, 1, 8);
     assert_int_equal(API_PROMPT(&s, ids, PROMPT), APUS_OK);
     uint64_t hash = api_generate(&s, 6, NULL);
+    const apus_part text = {.kind = APUS_TEXT, .data = "a few words, and then", .count = 21};
+    assert_int_equal(apus_append(s.session, &text, 1, 0), APUS_OK);
     assert_int_equal(apus_save(s.session, NULL, 0, &bytes), APUS_OK);
     unsigned char *state = malloc(bytes);
     assert_int_equal(apus_save(s.session, state, bytes, &bytes), APUS_OK);
@@ -26,7 +29,7 @@ static uint64_t use(const struct api_model *m) {
     return hash;
 }
 
-/* Header, MODEL, LAYERS and TENSORS become these bytes, or numbers that are plausible and wrong. */
+/* Header, MODEL, LAYERS, TENSORS and VOCAB's header become these bytes, or numbers that are plausible and wrong. */
 static void change(unsigned char *at, int how, size_t bytes) {
     for (size_t i = 0; i < bytes; i++) at[i] = how == 0 ? 0 : how == 1 ? 0xff : (unsigned char)(at[i] + (at[i] != 0));
 }
@@ -55,6 +58,7 @@ static void records_are_the_models_own(void **unused) {
             for (uint32_t k = BLOB_MODEL; k <= BLOB_TENSORS; k++)
                 change(m.bytes.at + header.section[k].offset, how, (size_t)header.section[k].bytes);
             look(&m.blob, m.info.layers, m.info.tensors);
+            change(m.bytes.at + header.section[BLOB_VOCAB].offset, how, sizeof(struct vocab_header));
             change(m.bytes.at, how, sizeof header);
             look(&m.blob, m.info.layers, m.info.tensors);
             assert_true(use(&m) == want);
