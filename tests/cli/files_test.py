@@ -383,7 +383,6 @@ class Pipes(Folder):
     """None is waited for where a file is expected."""
 
     def checkpoint(self):
-        tiny = pathlib.Path(__file__).resolve().parents[2] / 'weights/models'
         folder = self.at / 'checkpoint'
         folder.mkdir()
         for name in ('config.json', 'tokenizer.json', 'model.safetensors'):
@@ -399,7 +398,7 @@ class Pipes(Folder):
             'model.safetensors',
         ]
         folder = self.checkpoint()
-        self.packed(source=folder)
+        self.packed('-q', source=folder)  # there is a note on the ids of its tokenizer.json
         for name in names:
             kept = (folder / name).read_bytes() if (folder / name).exists() else None
             (folder / name).unlink(missing_ok=True)
