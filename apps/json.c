@@ -10,30 +10,15 @@
 
 #include "command.h"
 #include "fail.h"
-
-/* Bytes of the well-formed character at s (Unicode's table 3-7), or 0. */
-static size_t utf8_length(const unsigned char *s, size_t left) {
-    unsigned char c = s[0], low = 0x80, high = 0xbf;
-    size_t length = c < 0x80 ? 1 : c >= 0xc2 && c <= 0xdf ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
-    if (!length || length > left) return 0;
-    if (c == 0xe0) low = 0xa0;
-    if (c == 0xed) high = 0x9f;
-    if (c == 0xf0) low = 0x90;
-    if (c == 0xf4) high = 0x8f;
-    for (size_t i = 1; i < length; i++) {
-        if (s[i] < low || s[i] > high) return 0;
-        low = 0x80;
-        high = 0xbf;
-    }
-    return length;
-}
+#include "kit/character.h"
 
 json_t *json_bytes(const char *bytes, size_t count) {
     char *text = malloc(3 * count + 1);
     if (!text) return NULL;
     size_t used = 0;
     for (size_t i = 0; i < count;) {
-        size_t length = utf8_length((const unsigned char *)bytes + i, count - i);
+        uint32_t code;
+        size_t length = character_read(bytes + i, count - i, &code);
         memcpy(text + used, length ? bytes + i : "\xef\xbf\xbd", length ? length : 3);
         used += length ? length : 3;
         i += length ? length : 1;

@@ -5,28 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Bytes of the well-formed character at s (Unicode's table 3-7) with its code point, or 0. */
-static size_t character(const unsigned char *s, size_t left, uint32_t *code) {
-    unsigned char c = s[0], low = 0x80, high = 0xbf;
-    size_t length = c < 0x80                 ? 1
-                    : c >= 0xc2 && c <= 0xdf ? 2
-                    : (c & 0xf0) == 0xe0     ? 3
-                    : c >= 0xf0 && c <= 0xf4 ? 4
-                                             : 0;
-    if (!length || length > left) return 0;
-    if (c == 0xe0) low = 0xa0;
-    if (c == 0xed) high = 0x9f;
-    if (c == 0xf0) low = 0x90;
-    if (c == 0xf4) high = 0x8f;
-    *code = length == 1 ? c : c & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if (s[i] < low || s[i] > high) return 0;
-        *code = *code << 6 | (s[i] & 0x3f);
-        low = 0x80;
-        high = 0xbf;
-    }
-    return length;
-}
+#include "character.h"
 
 static bool is_safe(uint32_t code) {
     if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return false;
@@ -43,7 +22,7 @@ static bool is_line(const char *bytes, size_t left) {
 /* The character at bytes as it is shown, to word [8]; gives how many bytes it was. */
 static size_t spell(const char *bytes, size_t left, enum terminal_lines lines, char word[8]) {
     uint32_t code = 0;
-    size_t length = character((const unsigned char *)bytes, left, &code);
+    size_t length = character_read(bytes, left, &code);
     if (!length)
         snprintf(word, 8, "\\x%02x", (unsigned char)bytes[0]);
     else if (is_safe(code) || (lines == TERMINAL_LINES && is_line(bytes, left)))
