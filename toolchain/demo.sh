@@ -120,5 +120,6 @@ else
     ask "A question" "Explain in three sentences why the sky is blue."
     ask "A letter" "Write a short email that asks a colleague for a meeting on Tuesday."
     ask "A program" "Write a Python function that tells whether a word is a palindrome."
-    code "Code to complete" 'def is_prime(n):\n    """Returns True if n is a prime number."""\n'
+    code "Code to complete" 'class Stack:\n    """A stack of items, last in, first out."""\n
+    def __init__(self):\n        self.items = []\n\n    def push(self, item):\n'
 fi
