@@ -127,7 +127,7 @@ static double seconds_of(size_t beginning) {
     for (int i = 0; i < TOKENS; i++) {
         added[i] = (struct added){.type = VOCAB_USER};
         memset(added[i].text, 'a', beginning);
-        snprintf(added[i].text + beginning, 8, "%d", 100 + i);
+        snprintf(added[i].text + beginning, 4, "%03u", (100u + (unsigned)i) % 1000u);
     }
     size_t bytes;
     void *section = section_of(added, TOKENS, &bytes);
