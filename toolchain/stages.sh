@@ -1,5 +1,6 @@
-# Sourced by test.sh and test-long.sh, in the repository's root: runs stages, keeps their logs in build/log, counts and times them.
-# The counts are tests where a stage runs ctest, and 1 for any other stage.
+# Sourced by test.sh and test-long.sh, in the repository's root: runs stages, keeps their logs in build/log, counts and times
+# them. The counts are tests where a stage runs ctest, and 1 for any other stage. Processor time, which other work on the machine
+# changes little, is what a stage costs; CONTRIBUTING.md has the budget.
 
 passed=0 failed=0 skipped=0
 times=
@@ -7,13 +8,36 @@ mkdir -p build/log
 python=$PWD/build/oracle-venv/bin/python
 jobs=$(nproc)
 
+# Sets `used` to the seconds of processor time of all stages so far. The shell's own `times` knows them, in its second line;
+# called in $(...) it would tell of that subshell's.
+processor() {
+    times >build/log/processor
+    used=$(awk 'NR == 2 { for (i = 1; i <= 2; i++) { split($i, t, /[ms]/); sum += 60 * t[1] + t[2] } } END { printf "%d", sum }' \
+        build/log/processor)
+}
+
+begin() {
+    printf '\n== %s\n' "$stage_name"
+    stage_begin=$(date +%s)
+    processor
+    stage_used=$used
+}
+
+# Sets `took`, for what is said of the stage, and remembers it for the end.
+end() {
+    stage_seconds=$(($(date +%s) - stage_begin))
+    processor
+    took="$stage_seconds s ($((used - stage_used)) s of processor time)"
+    times="$times$(printf '%7d %13d   %s' $stage_seconds $((used - stage_used)) "$stage_name")
+"
+}
+
 # stage NAME command...: quiet unless it fails. Exit status 77 is a skip; the last line of its output says why.
 stage() {
     stage_name=$1
     shift
     stage_log=build/log/$(echo "$stage_name" | tr -s ' /,' '-').log
-    printf '\n== %s\n' "$stage_name"
-    stage_begin=$(date +%s)
+    begin
     stage_status=0
     if [ "${stage_name%% *}" = demo ]; then # whose output is the point
         { "$@" </dev/null 2>&1; echo $? >build/log/status; } | tee "$stage_log"
@@ -21,13 +45,11 @@ stage() {
     else
         "$@" >"$stage_log" 2>&1 </dev/null || stage_status=$?
     fi
-    stage_seconds=$(($(date +%s) - stage_begin))
-    times="$times$(printf '%5d s  %s' $stage_seconds "$stage_name")
-"
+    end
     case $stage_status in
-    0) passed=$((passed + 1)) && echo "ok, $stage_seconds s" ;;
+    0) passed=$((passed + 1)) && echo "ok, $took" ;;
     77) skipped=$((skipped + 1)) && echo "skipped: $(tail -n 1 "$stage_log")" ;;
-    *) failed=$((failed + 1)) && tail -n 40 "$stage_log" && echo "FAILED (exit status $stage_status), $stage_seconds s, $stage_log" ;;
+    *) failed=$((failed + 1)) && tail -n 40 "$stage_log" && echo "FAILED (exit status $stage_status), $took, $stage_log" ;;
     esac
     return 0
 }
@@ -37,19 +59,16 @@ tests() {
     stage_name=$1 tests_folder=$2
     shift 2
     tests_report=$PWD/build/log/$(echo "$stage_name" | tr -s ' /,' '-')
-    printf '\n== %s\n' "$stage_name"
-    stage_begin=$(date +%s)
+    begin
     rm -f "$tests_report.xml"
     ctest --test-dir "$tests_folder" -j "$jobs" --timeout 900 --no-tests=error --output-on-failure --output-junit "$tests_report.xml" "$@" \
         >"$tests_report.log" 2>&1 </dev/null || true
-    stage_seconds=$(($(date +%s) - stage_begin))
-    times="$times$(printf '%5d s  %s' $stage_seconds "$stage_name")
-"
+    end
     if counts=$(python3 toolchain/ctest_counts.py "$tests_report.xml"); then
         echo "$counts" | sed '$d'
         set -- $(echo "$counts" | tail -n 1)
         passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
-        echo "$1 ok, $2 failed, $3 skipped, $stage_seconds s"
+        echo "$1 ok, $2 failed, $3 skipped, $took"
     else
         failed=$((failed + 1))
         tail -n 40 "$tests_report.log"
@@ -71,7 +90,9 @@ fuzz() {
 }
 
 finish() {
-    printf '\n== Times\n%s' "$times"
+    processor
+    printf '\n== Times, in seconds\n   wall     processor   stage\n%s' "$times"
+    printf '%7s %13d   in all, %d minutes of processor time\n' '' "$used" $(((used + 30) / 60))
     printf '\n%d passed, %d failed, %d skipped\n' $passed $failed $skipped
     [ $failed = 0 ]
 }
