@@ -9,12 +9,13 @@
 #   npu       in the same Debian unstable: the NPU's control code against AMD's assembler and disassembler; the driver's structures against its header; AMD's
 #             runtime, as it is there, over the device model: its tools, conformance and texts on both arrays
 #   fuzz      every libFuzzer target for FUZZ_SECONDS (120 unless set)
+#   lint      the analyzer with many more paths (toolchain/lint.sh deep)
 #
 # Arguments choose parts (`sh toolchain/test-long.sh threads fuzz`); none means all. Needs about 40 GB of disk and 8 GB of memory.
 set -u
 cd "$(dirname "$0")/.."
 . toolchain/stages.sh
-parts=${*:-threads long vulkan npu fuzz}
+parts=${*:-threads long vulkan npu fuzz lint}
 has() { case " $parts " in *" $1 "*) return 0 ;; esac; return 1; }
 
 stage setup sh toolchain/setup.sh tests
@@ -52,5 +53,8 @@ if has npu; then
 fi
 if has fuzz; then
     fuzz "${FUZZ_SECONDS:-120}"
+fi
+if has lint; then
+    stage "lint deep" sh toolchain/lint.sh deep
 fi
 finish
