@@ -98,6 +98,7 @@ static void print(const char *what, const double *value, uint32_t count) {
 
 int main(int argc, char **argv) {
     static struct variant variant[VARIANTS];
+    static int32_t ids[ROUNDS_MAX]; /* a prompt has at most so many, too */
     struct settings c;
     apus_map map;
     apus_blob blob;
@@ -110,8 +111,6 @@ int main(int argc, char **argv) {
     if (apus_map_open(&map, c.model)) return fail("cannot open the model");
     if (apus_blob_open(&blob, map.data, map.size, apus_port_host()) || apus_describe(&blob, &info))
         return fail("this is not a blob");
-    int32_t *ids = calloc(c.prompt, sizeof *ids);
-    if (!ids) return fail("no memory");
     for (uint32_t i = 0; i < c.variants; i++)
         if (!open_variant(&variant[i], &c, c.variant[i], &blob))
             return fail("cannot open a session of so many positions and threads");
@@ -130,6 +129,5 @@ int main(int argc, char **argv) {
     }
     printf("}}\n");
     apus_map_close(&map);
-    free(ids);
     return 0;
 }
