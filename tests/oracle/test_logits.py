@@ -6,7 +6,8 @@ under 0.0055 nats and under what 8-bit weights and activations in groups of 32 w
 multiplies, norm gains folded in. int4 is reported, and so is Q8_0 with the gains where llama.cpp has them, which damps outliers before they
 are quantized. For both the weights first leave the grid of the Q4_1 file, on which any 8-bit rounding would look better than it is.
 
-    test_logits.py [tiny]       tiny: the random models instead; a wrong permutation or a lost tensor shows there as KL of whole nats"""
+    test_logits.py [full|tiny]  SmolLM2 is calibrated quickly; full: by the default effort, the same limits. tiny: the random models
+                                instead; a wrong permutation or a lost tensor shows there as KL of whole nats"""
 import copy
 import json
 import pathlib
@@ -99,10 +100,10 @@ def windows(blob, folder):
     return out
 
 
-def smollm2(folder):
+def smollm2(folder, effort):
     runner.need('gguf')
     gguf = runner.smollm2()
-    blobs = {w: runner.pack(gguf, folder / f'{w}.apus', w) for w in ('int8', 'int4')}
+    blobs = {w: runner.pack(gguf, folder / f'{w}.apus', w, '--effort', effort) for w in ('int8', 'int4')}
     reference = float_reference.load(gguf)
     emulated = {'q8_0 folded': q8_0_model(off_grid(reference, True)), 'q8_0': q8_0_model(off_grid(reference, False))}
     kl, same = {}, {}
@@ -144,7 +145,8 @@ def tiny(folder):
 
 def main():
     with tempfile.TemporaryDirectory() as tmp:
-        ok = tiny(pathlib.Path(tmp)) if sys.argv[1:] == ['tiny'] else smollm2(pathlib.Path(tmp))
+        what = (sys.argv[1:] or ['quick'])[0]
+        ok = tiny(pathlib.Path(tmp)) if what == 'tiny' else smollm2(pathlib.Path(tmp), what)
     sys.exit(not ok)
 
 
