@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         else
             other++;
     }
-    if (parts_check(&v, parts, count) == APUS_OK) {
+    if (parts_check(&v, NULL, parts, count) == APUS_OK) {
         size_t text = parts_text_bytes(parts, count), n = 8192;
         void *scratch = malloc(parts_scratch(&v, text));
         int32_t *ids = malloc(n * sizeof *ids);
