@@ -15,7 +15,7 @@ MEMORY = {'memcpy', 'memset', 'memmove', 'memcmp', 'strlen'}
 # What compilers of some distributions add on their own (stack protector, fortified copies); firmware builds switch it off.
 HARDENING = {'__stack_chk_fail', '__memcpy_chk', '__memset_chk', '__memmove_chk'}
 LINKER = {'_GLOBAL_OFFSET_TABLE_'}
-PORT = {'getpid',
+PORT = {'bcmp', 'getpid',
         'clock_gettime', 'close', 'dlclose', 'dlopen', 'dlsym', '__errno_location', 'fstat', 'fstat64', '__fxstat', 'getrlimit', 'getrlimit64', 'ioctl', 'madvise', 'mmap', 'mmap64', 'munmap', 'open', 'open64',
         'pthread_create', 'pthread_join', 'pthread_sigmask', 'read', '__read_chk', 'sched_getaffinity', 'sigfillset', 'sigdelset', 'syscall', 'sysconf',
         '__sched_cpucount'}
