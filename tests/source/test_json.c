@@ -10,9 +10,16 @@
 #include "weights/pack/json.h"
 #include "weights/pack/json_text.h"
 
+/* In memory that ends with the text, so that the sanitizer sees who looks behind it. */
 static json_t *loaded(const char *text, struct diag *d) {
+    size_t bytes = strlen(text);
+    char *exact = malloc(bytes ? bytes : 1);
+    assert_non_null(exact);
+    memcpy(exact, text, bytes);
     *d = (struct diag){{0}};
-    return json_object_of_bytes("file", text, strlen(text), RULES_PYTHON, d);
+    json_t *root = json_object_of_bytes("file", exact, bytes, RULES_PYTHON, d);
+    free(exact);
+    return root;
 }
 
 static void what_is_read_is_refused_by_name(void **state) {
@@ -94,7 +101,11 @@ static void wrong_text_stays_wrong(void **state) {
                                         "{\"a\":+1}",
                                         "{\"\\u0000\":1}",
                                         "{\"a\":\n}",
-                                        "[1]"};
+                                        "[1]",
+                                        "{\"a\":[{},[]],12",
+                                        "-7",
+                                        "9223372036854775808",
+                                        "{\"a\": 1234"};
     struct diag d;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         json_t *root = loaded(wrong[i], &d);

@@ -82,6 +82,7 @@ static bool same(const struct scan *s, size_t a, size_t a_end, size_t b, size_t 
  * Keys are compared as they are spelled. */
 static void compare_members(struct scan *s, size_t first) {
     size_t count = s->members.count - first, next;
+    if (count == 0) return;
     struct member *m = member_at(s, first);
     sorting = s;
     if (count > 1) qsort(m, count, sizeof *m, by_key);
@@ -143,6 +144,12 @@ static bool is_word(char c) {
            c == '-' || c == '.';
 }
 
+/* The text has no end of its own: nothing behind n is looked at. */
+static bool all_digits(const char *word, size_t n) {
+    while (n > 0 && word[n - 1] >= '0' && word[n - 1] <= '9') n--;
+    return n == 0;
+}
+
 static bool word_is(const char *word, size_t n, const char *text) {
     return n == strlen(text) && memcmp(word, text, n) == 0;
 }
@@ -159,7 +166,7 @@ static void read_word(struct scan *s) {
     if (word_is(word, n, "NaN")) edit(s, begin, s->at, "is NaN");
     if (word_is(word, n, "Infinity")) edit(s, begin, s->at, "is infinite");
     if (!(word[0] == '-' || (word[0] >= '0' && word[0] <= '9')) || n < 2) return;
-    bool integer = strspn(word + 1, "0123456789") >= n - 1;
+    bool integer = all_digits(word + 1, n - 1);
     if (n < sizeof copy) {
         memcpy(copy, word, n);
         copy[n] = 0;

@@ -20,6 +20,8 @@ void vocab_note(const struct vocab_request *request, const char *format, ...) {
     va_end(args);
 }
 
+enum { POOL_FIRST = 4096 };
+
 bool builder_init(struct builder *b, uint32_t rows, struct diag *d) {
     memset(b, 0, sizeof *b);
     b->bos = b->eos = b->unk = b->add_bos = -1;
@@ -27,7 +29,9 @@ bool builder_init(struct builder *b, uint32_t rows, struct diag *d) {
         return diag_fail(d, "the vocabulary has %u pieces where 1 to %u are expected", rows, (unsigned)VOCAB_ROWS_MAX);
     b->rows = rows;
     b->pieces = calloc(rows, sizeof *b->pieces);
-    return b->pieces ? true : diag_fail(d, "out of memory for %u pieces", rows);
+    b->pool_room = POOL_FIRST;
+    b->pool = malloc(b->pool_room); /* from the beginning, so that pieces without bytes lie somewhere */
+    return b->pieces && b->pool ? true : diag_fail(d, "out of memory for %u pieces", rows);
 }
 
 void builder_free(struct builder *b) {
