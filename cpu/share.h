@@ -43,7 +43,7 @@ void share_init(struct share *share, struct share_stretch *stretch, uint32_t thr
 
 /* Opens the next operation, of at least one unit, for `threads` threads in runs of about `most`
  * units at most. item: the caller's name for it. Only by who ended the one before, or while none is
- * open. share_close: there is none for now. */
+ * open. share_close says that no operation follows: a thread that comes late takes nothing. */
 void share_open(struct share *share, uint32_t item, uint32_t threads, uint32_t units,
                 uint32_t most);
 void share_close(struct share *share);

@@ -2,30 +2,36 @@
 
 #include "runtime/refuse.h"
 
-static apus_status read_size(const void *in, size_t alignment, const char *type, const apus_port *port, uint32_t *given) {
+static apus_status read_size(const void *in, size_t alignment, const char *type,
+                             const apus_port *port, uint32_t *given) {
     apus_status status = refuse_null(port, type, "the struct", in);
     if (status) return status;
     memcpy(given, in, sizeof *given);
-    if (*given >= sizeof *given && *given <= STRUCT_BYTES_MAX && *given % alignment == 0) return APUS_OK;
-    return refuse(port, APUS_E_ARGUMENT, type, "size is #, must be sizeof the struct: a multiple of # up to #",
+    if (*given >= sizeof *given && *given <= STRUCT_BYTES_MAX && *given % alignment == 0)
+        return APUS_OK;
+    return refuse(port, APUS_E_ARGUMENT, type,
+                  "size is #, must be sizeof the struct: a multiple of # up to #",
                   CHECK_NUMBERS(*given, alignment, STRUCT_BYTES_MAX));
 }
 
-apus_status config_read(void *out, const void *in, size_t known, size_t alignment, const char *type, const apus_port *port) {
+apus_status config_read(void *out, const void *in, size_t known, size_t alignment, const char *type,
+                        const apus_port *port) {
     uint32_t given;
     apus_status status = read_size(in, alignment, type, port, &given);
     if (status) return status;
     for (size_t i = known; i < given; i++)
         if (((const uint8_t *)in)[i])
             return refuse(port, APUS_E_ARGUMENT, type,
-                          "byte # of # is not zero: a member of a newer apus.h is set, and this library knows # bytes",
+                          "byte # of # is not zero: a member of a newer apus.h is set, and this "
+                          "library knows # bytes",
                           CHECK_NUMBERS(i, given, known));
     memset(out, 0, known);
     memcpy(out, in, given < known ? given : known);
     return APUS_OK;
 }
 
-apus_status config_check(const void *out, size_t known, size_t alignment, const char *type, const apus_port *port) {
+apus_status config_check(const void *out, size_t known, size_t alignment, const char *type,
+                         const apus_port *port) {
     uint32_t given;
     (void)known;
     return read_size(out, alignment, type, port, &given);
@@ -43,7 +49,8 @@ void config_ahead(void *out, const void *in, size_t known, size_t alignment) {
     uint32_t given = 0;
     memset(out, 0, known);
     if (in) memcpy(&given, in, sizeof given);
-    if (given && given <= STRUCT_BYTES_MAX) memcpy(out, in, given < known ? given / alignment * alignment : known);
+    if (given && given <= STRUCT_BYTES_MAX)
+        memcpy(out, in, given < known ? given / alignment * alignment : known);
 }
 
 apus_status port_read(apus_port *out, const apus_port *in) {

@@ -5,8 +5,8 @@
 
 enum { SENTENCE_BYTES = 320 };
 
-apus_status refuse_at(const apus_port *port, apus_status status, const char *where, uint32_t index, const char *text, const char *name,
-                      const uint64_t *numbers) {
+apus_status refuse_at(const apus_port *port, apus_status status, const char *where, uint32_t index,
+                      const char *text, const char *name, const uint64_t *numbers) {
     char why[SENTENCE_BYTES];
     struct check c = {.why = why, .why_bytes = sizeof why};
     if (!port || !port->log) return status;
@@ -16,9 +16,11 @@ apus_status refuse_at(const apus_port *port, apus_status status, const char *whe
     return status;
 }
 
-apus_status refuse_outside(const apus_port *port, const char *where, const char *field, uint64_t found, uint64_t low, uint64_t high) {
+apus_status refuse_outside(const apus_port *port, const char *where, const char *field,
+                           uint64_t found, uint64_t low, uint64_t high) {
     if (found >= low && found <= high) return APUS_OK;
-    return refuse_at(port, APUS_E_ARGUMENT, where, CHECK_NO_INDEX, "@ is #, must be # to #", field, CHECK_NUMBERS(found, low, high));
+    return refuse_at(port, APUS_E_ARGUMENT, where, CHECK_NO_INDEX, "@ is #, must be # to #", field,
+                     CHECK_NUMBERS(found, low, high));
 }
 
 static uint32_t bits_of(float x) {
@@ -27,29 +29,38 @@ static uint32_t bits_of(float x) {
     return bits;
 }
 
-apus_status refuse_float(const apus_port *port, const char *where, const char *field, float found, float low, float high) {
+apus_status refuse_float(const apus_port *port, const char *where, const char *field, float found,
+                         float low, float high) {
     if (found == 0.0f || (found >= low && found <= high)) return APUS_OK;
-    return refuse_at(port, APUS_E_ARGUMENT, where, CHECK_NO_INDEX, low == 0.0f ? "@ is %, must be % to %" : "@ is %, must be 0, or % to %",
-                     field, CHECK_NUMBERS(bits_of(found), bits_of(low), bits_of(high)));
+    return refuse_at(port, APUS_E_ARGUMENT, where, CHECK_NO_INDEX,
+                     low == 0.0f ? "@ is %, must be % to %" : "@ is %, must be 0, or % to %", field,
+                     CHECK_NUMBERS(bits_of(found), bits_of(low), bits_of(high)));
 }
 
-apus_status refuse_null(const apus_port *port, const char *where, const char *field, const void *pointer) {
-    return pointer ? APUS_OK : refuse_at(port, APUS_E_ARGUMENT, where, CHECK_NO_INDEX, "@ is NULL", field, NULL);
+apus_status refuse_null(const apus_port *port, const char *where, const char *field,
+                        const void *pointer) {
+    return pointer
+               ? APUS_OK
+               : refuse_at(port, APUS_E_ARGUMENT, where, CHECK_NO_INDEX, "@ is NULL", field, NULL);
 }
 
-apus_status refuse_memory(const apus_port *port, const char *where, const void *memory, uint64_t bytes, const apus_memory *need) {
+apus_status refuse_memory(const apus_port *port, const char *where, const void *memory,
+                          uint64_t bytes, const apus_memory *need) {
     if (!memory) return refuse(port, APUS_E_SPACE, where, "the memory is NULL", NULL);
     if ((uintptr_t)memory % need->alignment)
         return refuse(port, APUS_E_SPACE, where, "the memory is at $, must be at a multiple of #",
                       CHECK_NUMBERS((uintptr_t)memory, need->alignment));
     if (bytes < need->bytes)
-        return refuse(port, APUS_E_SPACE, where, "the memory has # bytes, must have at least #", CHECK_NUMBERS(bytes, need->bytes));
+        return refuse(port, APUS_E_SPACE, where, "the memory has # bytes, must have at least #",
+                      CHECK_NUMBERS(bytes, need->bytes));
     return APUS_OK;
 }
 
 apus_status refuse_size(const apus_port *port, const char *where, uint64_t bytes) {
     if (bytes <= SIZE_MAX) return APUS_OK;
-    return refuse(port, APUS_E_SPACE, where, "this takes # bytes, and addresses of this build end at #", CHECK_NUMBERS(bytes, SIZE_MAX));
+    return refuse(port, APUS_E_SPACE, where,
+                  "this takes # bytes, and addresses of this build end at #",
+                  CHECK_NUMBERS(bytes, SIZE_MAX));
 }
 
 const char *refuse_text(char to[REFUSE_TEXT], const void *text, size_t bytes) {
@@ -58,7 +69,8 @@ const char *refuse_text(char to[REFUSE_TEXT], const void *text, size_t bytes) {
     while (at < bytes) {
         uint32_t code;
         size_t length = utf8_read(from + at, bytes - at, &code);
-        int shown = code >= ' ' && code != 0x7f && !(code >= 0x80 && code < 0xa0) && !(code & UNICODE_BAD);
+        int shown =
+            code >= ' ' && code != 0x7f && !(code >= 0x80 && code < 0xa0) && !(code & UNICODE_BAD);
         size_t added = shown ? length : 1;
         if (count + added + 4 > REFUSE_TEXT) break;
         if (shown)

@@ -7,24 +7,28 @@
 #include "weights/check.h"
 
 /* Logs what check_fail (weights/check.h) makes of where, index, text, name and numbers, and returns status. port: NULL for none. */
-apus_status refuse_at(const apus_port *port, apus_status status, const char *where, uint32_t index, const char *text, const char *name,
-                      const uint64_t *numbers);
-static inline apus_status refuse(const apus_port *port, apus_status status, const char *where, const char *text,
-                                 const uint64_t *numbers) {
+apus_status refuse_at(const apus_port *port, apus_status status, const char *where, uint32_t index,
+                      const char *text, const char *name, const uint64_t *numbers);
+static inline apus_status refuse(const apus_port *port, apus_status status, const char *where,
+                                 const char *text, const uint64_t *numbers) {
     return refuse_at(port, status, where, CHECK_NO_INDEX, text, NULL, numbers);
 }
 
 /* APUS_OK, or APUS_E_ARGUMENT and the sentence: a field that is not in low .. high. */
-apus_status refuse_outside(const apus_port *port, const char *where, const char *field, uint64_t found, uint64_t low, uint64_t high);
+apus_status refuse_outside(const apus_port *port, const char *where, const char *field,
+                           uint64_t found, uint64_t low, uint64_t high);
 
 /* The same for a float that is 0 or in low .. high; NaN is not. */
-apus_status refuse_float(const apus_port *port, const char *where, const char *field, float found, float low, float high);
+apus_status refuse_float(const apus_port *port, const char *where, const char *field, float found,
+                         float low, float high);
 
 /* APUS_OK, or APUS_E_ARGUMENT for NULL. */
-apus_status refuse_null(const apus_port *port, const char *where, const char *field, const void *pointer);
+apus_status refuse_null(const apus_port *port, const char *where, const char *field,
+                        const void *pointer);
 
 /* APUS_OK, or APUS_E_SPACE for memory that is NULL, not aligned, or smaller than needed. */
-apus_status refuse_memory(const apus_port *port, const char *where, const void *memory, uint64_t bytes, const apus_memory *need);
+apus_status refuse_memory(const apus_port *port, const char *where, const void *memory,
+                          uint64_t bytes, const apus_memory *need);
 
 /* APUS_OK, or APUS_E_SPACE for memory that no pointer of this build reaches the end of. */
 apus_status refuse_size(const apus_port *port, const char *where, uint64_t bytes);

@@ -11,7 +11,8 @@ static apus_status read_pool(apus_pool_config *c, apus_port *port, const apus_po
     apus_status status = config_read(c, config, STRUCT(apus_pool_config), port);
     if (!status) status = port_read(port, c->port);
     if (!status)
-        status = refuse_outside(port, "apus_pool_config", "threads", c->threads, 0, HAL_THREADS_MAX);
+        status =
+            refuse_outside(port, "apus_pool_config", "threads", c->threads, 0, HAL_THREADS_MAX);
     if (!status && !c->threads) c->threads = 1;
     return status;
 }

@@ -35,9 +35,12 @@ typedef struct apus_easy {
 
 /* `need` bytes at an aligned address inside *memory, which is to be freed; NULL: there are none. */
 static inline void *apus_easy_room(const apus_memory *need, void **memory) {
-    *memory = need->bytes > SIZE_MAX - need->alignment ? NULL : malloc((size_t)need->bytes + need->alignment);
+    *memory = need->bytes > SIZE_MAX - need->alignment
+                  ? NULL
+                  : malloc((size_t)need->bytes + need->alignment);
     if (!*memory) return NULL;
-    return (char *)*memory + (need->alignment - (uintptr_t)*memory % need->alignment) % need->alignment;
+    return (char *)*memory +
+           (need->alignment - (uintptr_t)*memory % need->alignment) % need->alignment;
 }
 
 static inline void apus_easy_model_close(apus_easy_model *m) {
@@ -47,7 +50,8 @@ static inline void apus_easy_model_close(apus_easy_model *m) {
     memset(m, 0, sizeof *m);
 }
 
-static inline apus_status apus_easy_model_open(apus_easy_model *m, const char *path, const apus_port *port) {
+static inline apus_status apus_easy_model_open(apus_easy_model *m, const char *path,
+                                               const apus_port *port) {
     apus_model_config config;
     apus_memory need;
     apus_status status;
@@ -66,7 +70,8 @@ static inline apus_status apus_easy_model_open(apus_easy_model *m, const char *p
     if (!status) status = apus_model_measure(&config, &need);
     if (!status) {
         void *room = apus_easy_room(&need, &m->memory);
-        status = room ? apus_model_open(&m->model, &config, room, (size_t)need.bytes) : APUS_E_SPACE;
+        status =
+            room ? apus_model_open(&m->model, &config, room, (size_t)need.bytes) : APUS_E_SPACE;
     }
     if (status) apus_easy_model_close(m);
     return status;
@@ -83,7 +88,8 @@ static inline void apus_easy_close(apus_easy *easy) {
 /* path: a blob; draft: that of a model that proposes, or NULL. options: NULL, or a config whose model and draft are filled in
  * here; threads 0 means all processors. As apus_open; also APUS_E_FORMAT where a file cannot be mapped and APUS_E_SPACE where
  * malloc has no memory. On failure nothing is open, and *easy may be closed all the same. */
-static inline apus_status apus_easy_open(apus_easy *easy, const char *path, const char *draft, const apus_config *options) {
+static inline apus_status apus_easy_open(apus_easy *easy, const char *path, const char *draft,
+                                         const apus_config *options) {
     const apus_port *port = apus_port_host();
     apus_config config;
     apus_memory need;

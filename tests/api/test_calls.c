@@ -60,7 +60,8 @@ static void call_everything(apus_session *s) {
     assert_int_equal(apus_restore(s, NULL, 0), APUS_E_ORDER);
 }
 
-static void logits_calls(void *user, float *logits, uint32_t vocab, const int32_t *ids, size_t count) {
+static void logits_calls(void *user, float *logits, uint32_t vocab, const int32_t *ids,
+                         size_t count) {
     (void)user, (void)logits, (void)vocab, (void)ids, (void)count;
     if (!inside.session) return;
     inside.from_logits++;
@@ -103,7 +104,8 @@ static uint64_t history(const struct api_model *m, int calls) {
     api_open(&s, m, CONTEXT, 2, 8);
     if (calls) inside.session = s.session;
     assert_int_equal(API_PROMPT(&s, ids, PROMPT), APUS_OK);
-    apus_sampling sampling = {.size = sizeof sampling, .ignore_end = 1, .want_hash = 1, .logits = logits_calls};
+    apus_sampling sampling = {
+        .size = sizeof sampling, .ignore_end = 1, .want_hash = 1, .logits = logits_calls};
     assert_int_equal(apus_begin(s.session, &sampling), APUS_OK);
     do {
         assert_int_equal(apus_next(s.session, &piece), APUS_OK);
@@ -158,6 +160,7 @@ static void closed_sessions_answer(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(callbacks_are_refused), cmocka_unit_test(closed_sessions_answer)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(callbacks_are_refused),
+                                       cmocka_unit_test(closed_sessions_answer)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

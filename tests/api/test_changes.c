@@ -31,7 +31,8 @@ static uint64_t use(const struct api_model *m) {
 
 /* Header, MODEL, LAYERS, TENSORS and VOCAB's header become these bytes, or numbers that are plausible and wrong. */
 static void change(unsigned char *at, int how, size_t bytes) {
-    for (size_t i = 0; i < bytes; i++) at[i] = how == 0 ? 0 : how == 1 ? 0xff : (unsigned char)(at[i] + (at[i] != 0));
+    for (size_t i = 0; i < bytes; i++)
+        at[i] = how == 0 ? 0 : how == 1 ? 0xff : (unsigned char)(at[i] + (at[i] != 0));
 }
 
 static void look(const apus_blob *blob, uint32_t layers, uint32_t tensors) {
@@ -39,9 +40,12 @@ static void look(const apus_blob *blob, uint32_t layers, uint32_t tensors) {
     apus_layer_info layer = {.size = sizeof layer};
     apus_tensor_info tensor = {.size = sizeof tensor};
     apus_describe(blob, &info);
-    for (uint32_t i = 0; i < layers + 2; i++) assert_int_equal(apus_describe_layer(blob, i, &layer), i < layers ? APUS_OK : APUS_E_ARGUMENT);
+    for (uint32_t i = 0; i < layers + 2; i++)
+        assert_int_equal(apus_describe_layer(blob, i, &layer),
+                         i < layers ? APUS_OK : APUS_E_ARGUMENT);
     for (uint32_t i = 0; i < tensors + 2; i++)
-        assert_int_equal(apus_describe_tensor(blob, i, &tensor), i < tensors ? APUS_OK : APUS_E_ARGUMENT);
+        assert_int_equal(apus_describe_tensor(blob, i, &tensor),
+                         i < tensors ? APUS_OK : APUS_E_ARGUMENT);
 }
 
 static void records_are_the_models_own(void **unused) {
@@ -58,7 +62,8 @@ static void records_are_the_models_own(void **unused) {
             for (uint32_t k = BLOB_MODEL; k <= BLOB_TENSORS; k++)
                 change(m.bytes.at + header.section[k].offset, how, (size_t)header.section[k].bytes);
             look(&m.blob, m.info.layers, m.info.tensors);
-            change(m.bytes.at + header.section[BLOB_VOCAB].offset, how, sizeof(struct vocab_header));
+            change(m.bytes.at + header.section[BLOB_VOCAB].offset, how,
+                   sizeof(struct vocab_header));
             change(m.bytes.at, how, sizeof header);
             look(&m.blob, m.info.layers, m.info.tensors);
             assert_true(use(&m) == want);
@@ -84,15 +89,20 @@ static void changed_records_are_refused(void **unused) {
     memcpy(&header, m.bytes.at, sizeof header);
     const apus_port port = {.size = sizeof port, .log = hear};
     const apus_model_config config = {.size = sizeof config, .blob = &m.blob, .port = &port};
-    const size_t model = (size_t)header.section[BLOB_MODEL].offset, layers = (size_t)header.section[BLOB_LAYERS].offset,
+    const size_t model = (size_t)header.section[BLOB_MODEL].offset,
+                 layers = (size_t)header.section[BLOB_LAYERS].offset,
                  tensors = (size_t)header.section[BLOB_TENSORS].offset;
     const struct {
         size_t at;
         const char *words;
-    } tries[] = {{model + offsetof(struct blob_model, layers), "layers"},       {model + offsetof(struct blob_model, tensors), "tensors"},
-                 {model + offsetof(struct blob_model, vocab), "vocab"},         {model + offsetof(struct blob_model, dim), "cols"},
-                 {layers + offsetof(struct blob_layer, heads), "heads"},        {layers + offsetof(struct blob_layer, tensor) + 3, "tensor"},
-                 {tensors + offsetof(struct blob_tensor, offset) + 5, "bytes"}, {tensors + offsetof(struct blob_tensor, row_scales) + 3, ""},
+    } tries[] = {{model + offsetof(struct blob_model, layers), "layers"},
+                 {model + offsetof(struct blob_model, tensors), "tensors"},
+                 {model + offsetof(struct blob_model, vocab), "vocab"},
+                 {model + offsetof(struct blob_model, dim), "cols"},
+                 {layers + offsetof(struct blob_layer, heads), "heads"},
+                 {layers + offsetof(struct blob_layer, tensor) + 3, "tensor"},
+                 {tensors + offsetof(struct blob_tensor, offset) + 5, "bytes"},
+                 {tensors + offsetof(struct blob_tensor, row_scales) + 3, ""},
                  {offsetof(struct blob_header, section) + 24 * BLOB_WEIGHTS, "offset"}};
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
         apus_model *model_now = NULL;
@@ -100,7 +110,8 @@ static void changed_records_are_refused(void **unused) {
         m.bytes.at[tries[i].at] += 7;
         said[0] = 0;
         apus_status status = apus_model_open(&model_now, &config, memory.at, memory.bytes);
-        if (status != APUS_E_FORMAT || model_now || !*said || !strstr(said, tries[i].words)) fail_msg("%zu: %d, \"%s\"", i, status, said);
+        if (status != APUS_E_FORMAT || model_now || !*said || !strstr(said, tries[i].words))
+            fail_msg("%zu: %d, \"%s\"", i, status, said);
         m.bytes.at[tries[i].at] -= 7;
         guarded_free(&memory);
     }

@@ -48,12 +48,12 @@ static void *cut(const void *whole, size_t known, uint32_t size) {
 }
 
 /* The call with the struct at every size up to a little more than its own: no size may crash, sizes that no version has are refused. */
-#define EVERY_SIZE(type, whole, given, call)                                                                                           \
-    for (uint32_t size = 0; size <= sizeof(type) + 9; size++) {                                                                         \
-        type *given = cut(&(whole), sizeof(type), size);                                                                                \
-        apus_status status = call;                                                                                                      \
-        if (size < 4 || size % _Alignof(type)) assert_int_equal(status, APUS_E_ARGUMENT);                                               \
-        free(given);                                                                                                                    \
+#define EVERY_SIZE(type, whole, given, call)                                                       \
+    for (uint32_t size = 0; size <= sizeof(type) + 9; size++) {                                    \
+        type *given = cut(&(whole), sizeof(type), size);                                           \
+        apus_status status = call;                                                                 \
+        if (size < 4 || size % _Alignof(type)) assert_int_equal(status, APUS_E_ARGUMENT);          \
+        free(given);                                                                               \
     }
 
 static void blobs(struct ready *r) {
@@ -69,7 +69,8 @@ static void blobs(struct ready *r) {
     size_t count = 0;
     ARGUMENT(apus_blob_open(NULL, NULL, 0, NULL));
     ARGUMENT(apus_blob_open(&blob, NULL, 0, NULL));
-    EVERY_SIZE(apus_port, port, given, apus_blob_open(&blob, r->m.bytes.at, r->m.bytes.bytes, given));
+    EVERY_SIZE(apus_port, port, given,
+               apus_blob_open(&blob, r->m.bytes.at, r->m.bytes.bytes, given));
     for (int i = 0; i < 3; i++) {
         const apus_blob *b = r->blobs[i];
         ARGUMENT(apus_blob_verify(b, &section));
@@ -101,10 +102,12 @@ static void blobs(struct ready *r) {
     assert_int_equal(apus_tokenize(b, NULL, 0, NULL, 0, &count, NULL, 0), APUS_OK);
     assert_int_equal(count, 0);
     assert_int_equal(apus_tokenize(b, &text, 1, NULL, 0, &count, NULL, 0), APUS_E_SPACE);
-    assert_int_equal(apus_tokenize(b, &nothing, 1, NULL, 0, &count, NULL, 0), APUS_E_TOKEN); /* NULL and 0: no memcmp of it */
+    assert_int_equal(apus_tokenize(b, &nothing, 1, NULL, 0, &count, NULL, 0),
+                     APUS_E_TOKEN); /* NULL and 0: no memcmp of it */
     for (int kind = APUS_TEXT; kind <= APUS_BOS; kind++) {
         const apus_part empty = {.kind = (apus_part_kind)kind};
-        if (kind != APUS_SPECIAL) assert_true(apus_tokenize(b, &empty, 1, &id, 1, &count, NULL, 0) == APUS_OK);
+        if (kind != APUS_SPECIAL)
+            assert_true(apus_tokenize(b, &empty, 1, &id, 1, &count, NULL, 0) == APUS_OK);
     }
     ARGUMENT(apus_detokenize(b, NULL, 1, 0, 0, NULL, 0, &count));
     ARGUMENT(apus_detokenize(b, &id, 1, 0, 0, NULL, 1, &count));
@@ -257,7 +260,8 @@ static uint32_t called_here(const char *header, const char *self) {
             if (name[length] == '(') break;
         }
         if (!name || strchr(" /*#}", line[0]) || !memcmp(line, "typedef", 7)) continue;
-        snprintf(call, sizeof call, "%.*s(", (int)strspn(name, "abcdefghijklmnopqrstuvwxyz_0123456789"), name);
+        snprintf(call, sizeof call, "%.*s(",
+                 (int)strspn(name, "abcdefghijklmnopqrstuvwxyz_0123456789"), name);
         if (!strstr(own, call)) fail_msg("%s...) is not called in %s", call, self);
         found++;
     }
@@ -268,8 +272,10 @@ static uint32_t called_here(const char *header, const char *self) {
 
 static void no_function_is_forgotten(void **state) {
     (void)state;
-    assert_true(called_here(APUS_SOURCE "/include/apus/apus.h", APUS_SOURCE "/tests/api/test_doors.c") >= 35);
-    assert_true(called_here(APUS_SOURCE "/include/apus/port.h", APUS_SOURCE "/tests/api/test_doors.c") >= 5);
+    assert_true(called_here(APUS_SOURCE "/include/apus/apus.h",
+                            APUS_SOURCE "/tests/api/test_doors.c") >= 35);
+    assert_true(called_here(APUS_SOURCE "/include/apus/port.h",
+                            APUS_SOURCE "/tests/api/test_doors.c") >= 5);
 }
 
 int main(void) {

@@ -9,7 +9,8 @@
 static void expect(const uint8_t *hash, const char *hex) {
     static const char digits[] = "0123456789abcdef";
     for (int i = 0; i < BLAKE2S_BYTES; i++)
-        if (hex[2 * i] != digits[hash[i] >> 4] || hex[2 * i + 1] != digits[hash[i] & 15]) fail_msg("byte %d differs from %s", i, hex);
+        if (hex[2 * i] != digits[hash[i] >> 4] || hex[2 * i + 1] != digits[hash[i] & 15])
+            fail_msg("byte %d differs from %s", i, hex);
 }
 
 /* Without a key: RFC 7693, appendix B. With one: the first, second and last of the reference's blake2-kat.txt (the key is 00 .. 1f, the
@@ -41,8 +42,10 @@ static void the_hash_is_blake2s(void **unused) {
     }
 }
 
-static apus_session *open_keyed(const struct api_model *m, struct guarded *arena, const uint8_t *key) {
-    apus_config config = {.size = sizeof config, .model = m->model, .context = 32, .state_key = key};
+static apus_session *open_keyed(const struct api_model *m, struct guarded *arena,
+                                const uint8_t *key) {
+    apus_config config = {
+        .size = sizeof config, .model = m->model, .context = 32, .state_key = key};
     apus_memory need = {.size = sizeof need};
     apus_session *s = NULL;
     assert_int_equal(apus_measure(&config, &need), APUS_OK);
@@ -75,7 +78,8 @@ static void states_are_taken_by_their_key_alone(void **unused) {
     }
     for (int by = 0; by < 3; by++)
         for (int of = 0; of < 3; of++)
-            assert_int_equal(apus_restore(s[by], state[of], bytes[of]), by == of ? APUS_OK : APUS_E_FORMAT);
+            assert_int_equal(apus_restore(s[by], state[of], bytes[of]),
+                             by == of ? APUS_OK : APUS_E_FORMAT);
     for (size_t i = 0; i < bytes[1]; i++) { /* every byte counts */
         state[1][i] ^= 0x10;
         assert_true(apus_restore(s[1], state[1], bytes[1]) < 0);
@@ -84,7 +88,8 @@ static void states_are_taken_by_their_key_alone(void **unused) {
     assert_int_equal(apus_restore(s[1], state[1], bytes[1]), APUS_OK);
     for (int i = 0; i < 3; i++) {
         apus_close(s[i]);
-        for (size_t at = 0; keys[i] && at + sizeof one <= arena[i].bytes; at++) /* nothing of the key is left */
+        for (size_t at = 0; keys[i] && at + sizeof one <= arena[i].bytes;
+             at++) /* nothing of the key is left */
             assert_true(memcmp(arena[i].at + at, keys[i], sizeof one) != 0);
         guarded_free(&arena[i]);
         free(state[i]);

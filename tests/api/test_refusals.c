@@ -64,11 +64,12 @@ static int unmake(void **state) {
 static void refused(apus_status status, apus_status expected, const char *sentence, int line) {
     if (status != expected) fail_msg("line %d: %d, must be %d", line, status, expected);
     if (times != 1) fail_msg("line %d: %d sentences", line, times);
-    if (strcmp(said, sentence) != 0) fail_msg("line %d: \"%s\", must be \"%s\"", line, said, sentence);
+    if (strcmp(said, sentence) != 0)
+        fail_msg("line %d: \"%s\", must be \"%s\"", line, said, sentence);
     times = 0;
 }
 #define REFUSED(call, status, sentence) refused(call, status, sentence, __LINE__)
-#define ARGUMENT(call, sentence) REFUSED(call, APUS_E_ARGUMENT, sentence)
+#define ARGUMENT(call, sentence)        REFUSED(call, APUS_E_ARGUMENT, sentence)
 
 static void models_say_why(void **state) {
     struct ready *r = *state;
@@ -78,9 +79,11 @@ static void models_say_why(void **state) {
     memset(&closed, 0, sizeof closed);
     apus_model_config c = good;
     c.blob = NULL;
-    ARGUMENT(apus_model_measure(&c, &need), "apus_model_config: blob is not one that apus_blob_open has filled");
+    ARGUMENT(apus_model_measure(&c, &need),
+             "apus_model_config: blob is not one that apus_blob_open has filled");
     c.blob = &closed;
-    ARGUMENT(apus_model_measure(&c, &need), "apus_model_config: blob is not one that apus_blob_open has filled");
+    ARGUMENT(apus_model_measure(&c, &need),
+             "apus_model_config: blob is not one that apus_blob_open has filled");
     c = good, c.cpu = (apus_cpu)9;
     ARGUMENT(apus_model_measure(&c, &need), "apus_model_config: cpu is 9, must be 0 to 4");
     c = good, c.compiled = r->memory.at + 20;
@@ -94,11 +97,14 @@ static void models_say_why(void **state) {
     times = 0;
     ARGUMENT(apus_model_measure(&good, NULL), "apus_memory: the struct is NULL");
     need.size = 0;
-    ARGUMENT(apus_model_measure(&good, &need), "apus_memory: size is 0, must be sizeof the struct: a multiple of 8 up to 4096");
+    ARGUMENT(apus_model_measure(&good, &need),
+             "apus_memory: size is 0, must be sizeof the struct: a multiple of 8 up to 4096");
     apus_model *model = NULL;
     ARGUMENT(apus_model_open(NULL, &good, r->memory.at, 1), "apus_model_open: model is NULL");
-    REFUSED(apus_model_open(&model, &good, NULL, 1), APUS_E_SPACE, "apus_model_open: the memory is NULL");
-    assert_int_equal(apus_model_open(&model, &good, r->memory.at + 4, r->memory.bytes), APUS_E_SPACE);
+    REFUSED(apus_model_open(&model, &good, NULL, 1), APUS_E_SPACE,
+            "apus_model_open: the memory is NULL");
+    assert_int_equal(apus_model_open(&model, &good, r->memory.at + 4, r->memory.bytes),
+                     APUS_E_SPACE);
     assert_non_null(strstr(said, "must be at a multiple of 64"));
     times = 0;
     assert_int_equal(apus_model_open(&model, &good, r->memory.at, 5), APUS_E_SPACE);
@@ -113,19 +119,24 @@ static void sessions_say_why(void **state) {
     const apus_config good = {.size = sizeof good, .model = r->model};
     apus_memory need = {.size = sizeof need};
     char context[80];
-    snprintf(context, sizeof context, "apus_config: context is 4294967295, must be 0 to %u", r->m.info.max_positions);
+    snprintf(context, sizeof context, "apus_config: context is 4294967295, must be 0 to %u",
+             r->m.info.max_positions);
     const struct {
         apus_config config;
         const char *sentence;
     } tries[] = {
         {{.size = sizeof good, .model = r->model, .context = UINT32_MAX}, context},
-        {{.size = sizeof good, .model = r->model, .threads = 65}, "apus_config: threads is 65, must be 0 to 64"},
-        {{.size = sizeof good, .model = r->model, .chunk = 513}, "apus_config: chunk is 513, must be 0 to 512"},
-        {{.size = sizeof good, .model = r->model, .proposals = 16}, "apus_config: proposals is 16, must be 0 to 15"},
+        {{.size = sizeof good, .model = r->model, .threads = 65},
+         "apus_config: threads is 65, must be 0 to 64"},
+        {{.size = sizeof good, .model = r->model, .chunk = 513},
+         "apus_config: chunk is 513, must be 0 to 512"},
+        {{.size = sizeof good, .model = r->model, .proposals = 16},
+         "apus_config: proposals is 16, must be 0 to 15"},
         {{.size = sizeof good, .model = r->model, .draft = r->model, .draft_context = 63},
          "apus_config: draft_context is 63, must be 64 to 512"},
     };
-    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) ARGUMENT(apus_measure(&tries[i].config, &need), tries[i].sentence);
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++)
+        ARGUMENT(apus_measure(&tries[i].config, &need), tries[i].sentence);
     apus_config c = good;
     c.prompt_bytes = UINT32_MAX;
     assert_int_equal(apus_measure(&c, &need), APUS_E_ARGUMENT);
@@ -134,8 +145,10 @@ static void sessions_say_why(void **state) {
     ARGUMENT(apus_measure(&good, NULL), "apus_memory: the struct is NULL");
     apus_costs costs = {.size = 0};
     c = good, c.costs = &costs;
-    ARGUMENT(apus_measure(&c, &need), "apus_costs: size is 0, must be sizeof the struct: a multiple of 8 up to 4096");
-    ARGUMENT(apus_get_costs(r->session, &costs), "apus_costs: size is 0, must be sizeof the struct: a multiple of 8 up to 4096");
+    ARGUMENT(apus_measure(&c, &need),
+             "apus_costs: size is 0, must be sizeof the struct: a multiple of 8 up to 4096");
+    ARGUMENT(apus_get_costs(r->session, &costs),
+             "apus_costs: size is 0, must be sizeof the struct: a multiple of 8 up to 4096");
     apus_session *session = NULL;
     ARGUMENT(apus_open(NULL, &good, r->arena.at, 1), "apus_open: session is NULL");
     REFUSED(apus_open(&session, &good, NULL, 1), APUS_E_SPACE, "apus_open: the memory is NULL");
@@ -150,32 +163,46 @@ static void samplings_say_why(void **state) {
     apus_session *s = r->session;
     const apus_sampling good = {.size = sizeof good};
     apus_stop stops[9] = {{"a", 1}, {"b", 1}, {"c", 64}};
-    REFUSED(apus_begin(s, &good), APUS_E_ORDER, "apus_begin: the context is empty: call apus_prompt first");
+    REFUSED(apus_begin(s, &good), APUS_E_ORDER,
+            "apus_begin: the context is empty: call apus_prompt first");
     apus_piece piece = {.size = sizeof piece};
-    REFUSED(apus_next(s, &piece), APUS_E_ORDER, "apus_next: no generation runs: apus_begin starts one");
+    REFUSED(apus_next(s, &piece), APUS_E_ORDER,
+            "apus_next: no generation runs: apus_begin starts one");
     const struct {
         apus_sampling sampling;
         const char *sentence;
     } tries[] = {
-        {{.size = sizeof good, .temperature = -1.0f}, "apus_sampling: temperature is -1, must be 0, or 0.01 to 100"},
-        {{.size = sizeof good, .temperature = 0.0099f}, "apus_sampling: temperature is 0.0099, must be 0, or 0.01 to 100"},
-        {{.size = sizeof good, .temperature = 100.5f}, "apus_sampling: temperature is 100.5, must be 0, or 0.01 to 100"},
-        {{.size = sizeof good, .temperature = 1e30f}, "apus_sampling: temperature is 1e30, must be 0, or 0.01 to 100"},
-        {{.size = sizeof good, .temperature = NAN}, "apus_sampling: temperature is NaN, must be 0, or 0.01 to 100"},
-        {{.size = sizeof good, .temperature = -INFINITY}, "apus_sampling: temperature is -infinity, must be 0, or 0.01 to 100"},
+        {{.size = sizeof good, .temperature = -1.0f},
+         "apus_sampling: temperature is -1, must be 0, or 0.01 to 100"},
+        {{.size = sizeof good, .temperature = 0.0099f},
+         "apus_sampling: temperature is 0.0099, must be 0, or 0.01 to 100"},
+        {{.size = sizeof good, .temperature = 100.5f},
+         "apus_sampling: temperature is 100.5, must be 0, or 0.01 to 100"},
+        {{.size = sizeof good, .temperature = 1e30f},
+         "apus_sampling: temperature is 1e30, must be 0, or 0.01 to 100"},
+        {{.size = sizeof good, .temperature = NAN},
+         "apus_sampling: temperature is NaN, must be 0, or 0.01 to 100"},
+        {{.size = sizeof good, .temperature = -INFINITY},
+         "apus_sampling: temperature is -infinity, must be 0, or 0.01 to 100"},
         {{.size = sizeof good, .top_p = 1.25f}, "apus_sampling: top_p is 1.25, must be 0 to 1"},
         {{.size = sizeof good, .min_p = -1e-9f}, "apus_sampling: min_p is -1e-9, must be 0 to 1"},
-        {{.size = sizeof good, .repeat_penalty = 10.0625f}, "apus_sampling: repeat_penalty is 10.0625, must be 0, or 0.1 to 10"},
-        {{.size = sizeof good, .repeat_last = 1025}, "apus_sampling: repeat_last is 1025, must be 0 to 1024"},
-        {{.size = sizeof good, .stops = stops, .stops_count = 9}, "apus_sampling: stops_count is 9, must be 0 to 8"},
+        {{.size = sizeof good, .repeat_penalty = 10.0625f},
+         "apus_sampling: repeat_penalty is 10.0625, must be 0, or 0.1 to 10"},
+        {{.size = sizeof good, .repeat_last = 1025},
+         "apus_sampling: repeat_last is 1025, must be 0 to 1024"},
+        {{.size = sizeof good, .stops = stops, .stops_count = 9},
+         "apus_sampling: stops_count is 9, must be 0 to 8"},
         {{.size = sizeof good, .stops_count = 2}, "apus_sampling: stops is NULL"},
-        {{.size = sizeof good, .stops = stops, .stops_count = 3}, "stop 2: bytes is 64, must be 1 to 63"},
+        {{.size = sizeof good, .stops = stops, .stops_count = 3},
+         "stop 2: bytes is 64, must be 1 to 63"},
         {{.size = sizeof good, .stops = stops + 3, .stops_count = 1}, "stop 0: text is NULL"},
     };
-    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) ARGUMENT(apus_begin(s, &tries[i].sampling), tries[i].sentence);
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++)
+        ARGUMENT(apus_begin(s, &tries[i].sampling), tries[i].sentence);
     ARGUMENT(apus_begin(s, NULL), "apus_sampling: the struct is NULL");
     piece.size = 0;
-    ARGUMENT(apus_next(s, &piece), "apus_piece: size is 0, must be sizeof the struct: a multiple of 8 up to 4096");
+    ARGUMENT(apus_next(s, &piece),
+             "apus_piece: size is 0, must be sizeof the struct: a multiple of 8 up to 4096");
 }
 
 static void prompts_say_why(void **state) {
@@ -183,20 +210,25 @@ static void prompts_say_why(void **state) {
     apus_session *s = r->session;
     const int32_t low[] = {1, -7}, high[] = {1, 2, (int32_t)r->m.info.vocab};
     char outside[80], text[4096];
-    snprintf(outside, sizeof outside, "part 1: id 2 is %u, must be 0 to %u", r->m.info.vocab, r->m.info.vocab - 1);
+    snprintf(outside, sizeof outside, "part 1: id 2 is %u, must be 0 to %u", r->m.info.vocab,
+             r->m.info.vocab - 1);
     apus_part parts[2] = {api_text("a"), {.kind = APUS_TEXT}};
     size_t count = 0;
 
     for (int blob = 0; blob < 2; blob++) { /* over the session's log and the blob's */
-#define PARTS() (blob ? apus_tokenize(&r->blob, parts, 2, NULL, 0, &count, text, sizeof text) : apus_prompt(s, parts, 2, 0))
+#define PARTS()                                                                                    \
+    (blob ? apus_tokenize(&r->blob, parts, 2, NULL, 0, &count, text, sizeof text)                  \
+          : apus_prompt(s, parts, 2, 0))
         parts[1] = (apus_part){.kind = (apus_part_kind)7};
         ARGUMENT(PARTS(), "part 1: kind is 7, must be 0 to 3");
         parts[1] = (apus_part){.kind = APUS_TEXT, .flags = 0x12};
         ARGUMENT(PARTS(), "part 1: flags is 0x12, must be of 0x3");
         parts[1] = (apus_part){.kind = APUS_TEXT, .count = 3};
         ARGUMENT(PARTS(), "part 1: data is NULL, and count is 3");
-        parts[1] = (apus_part){.kind = APUS_SPECIAL, .data = "<|no\x1b\xff such\xe2\x96\x81|>", .count = 16};
-        REFUSED(PARTS(), APUS_E_TOKEN, "part 1: the vocabulary has no special token \"<|no?? such\xe2\x96\x81|>\"");
+        parts[1] = (apus_part){
+            .kind = APUS_SPECIAL, .data = "<|no\x1b\xff such\xe2\x96\x81|>", .count = 16};
+        REFUSED(PARTS(), APUS_E_TOKEN,
+                "part 1: the vocabulary has no special token \"<|no?? such\xe2\x96\x81|>\"");
         parts[1] = api_ids_part(high, 3);
         REFUSED(PARTS(), APUS_E_TOKEN, outside);
     }
@@ -207,20 +239,25 @@ static void prompts_say_why(void **state) {
     times = 0;
 
     ARGUMENT(apus_prompt(s, NULL, 1, 0), "apus_prompt: parts is NULL");
-    ARGUMENT(apus_prompt(s, NULL, 0, 0), "apus_prompt: the parts give no id, and the context must hold at least one");
-    ARGUMENT(apus_append(s, NULL, 0, 0), "apus_append: the parts give no id, and the context must hold at least one");
+    ARGUMENT(apus_prompt(s, NULL, 0, 0),
+             "apus_prompt: the parts give no id, and the context must hold at least one");
+    ARGUMENT(apus_append(s, NULL, 0, 0),
+             "apus_append: the parts give no id, and the context must hold at least one");
     int32_t many[CONTEXT + 1] = {0};
     parts[0] = api_ids_part(many, CONTEXT + 1);
-    REFUSED(apus_prompt(s, parts, 1, 0), APUS_E_CONTEXT, "prompt: 49 ids behind 0 are more than the context of 48 positions");
+    REFUSED(apus_prompt(s, parts, 1, 0), APUS_E_CONTEXT,
+            "prompt: 49 ids behind 0 are more than the context of 48 positions");
     parts[0] = (apus_part){.kind = APUS_TEXT, .data = text, .count = sizeof text};
     parts[1] = parts[0];
-    REFUSED(apus_prompt(s, parts, 2, 0), APUS_E_TEXT, "prompt: more bytes of TEXT than the 4864 of apus_config.prompt_bytes");
+    REFUSED(apus_prompt(s, parts, 2, 0), APUS_E_TEXT,
+            "prompt: more bytes of TEXT than the 4864 of apus_config.prompt_bytes");
 
     ARGUMENT(apus_eval(s, NULL, 1, NULL, NULL), "apus_eval: ids is NULL");
     assert_int_equal(apus_eval(s, low, 0, NULL, NULL), APUS_E_ARGUMENT);
     assert_non_null(strstr(said, "apus_eval: count is 0, must be 1 to "));
     times = 0;
-    REFUSED(apus_eval(s, many, CONTEXT + 1, NULL, NULL), APUS_E_CONTEXT, "apus_eval: 49 ids behind 0 are more than the context of 48 positions");
+    REFUSED(apus_eval(s, many, CONTEXT + 1, NULL, NULL), APUS_E_CONTEXT,
+            "apus_eval: 49 ids behind 0 are more than the context of 48 positions");
     assert_int_equal(apus_eval(s, low, 2, NULL, NULL), APUS_E_TOKEN);
     assert_non_null(strstr(said, "apus_eval: id 1 is -7, must be 0 to "));
     times = 0;
@@ -236,22 +273,33 @@ static void blobs_say_why(void **state) {
     int32_t id = 0;
     size_t count = 0;
     char sentence[120], text[8];
-    ARGUMENT(apus_blob_open(NULL, r->m.bytes.at, r->m.bytes.bytes, &port), "apus_blob_open: blob is NULL");
-    ARGUMENT(apus_describe(&r->blob, &info), "apus_info: size is 4100, must be sizeof the struct: a multiple of 8 up to 4096");
-    ARGUMENT(apus_describe_layer(&r->blob, 3, &layer), "apus_describe_layer: layer is 3, must be 0 to 2");
-    snprintf(sentence, sizeof sentence, "apus_describe_tensor: index is %u, must be 0 to %u", r->m.info.tensors, r->m.info.tensors - 1);
+    ARGUMENT(apus_blob_open(NULL, r->m.bytes.at, r->m.bytes.bytes, &port),
+             "apus_blob_open: blob is NULL");
+    ARGUMENT(apus_describe(&r->blob, &info),
+             "apus_info: size is 4100, must be sizeof the struct: a multiple of 8 up to 4096");
+    ARGUMENT(apus_describe_layer(&r->blob, 3, &layer),
+             "apus_describe_layer: layer is 3, must be 0 to 2");
+    snprintf(sentence, sizeof sentence, "apus_describe_tensor: index is %u, must be 0 to %u",
+             r->m.info.tensors, r->m.info.tensors - 1);
     ARGUMENT(apus_describe_tensor(&r->blob, r->m.info.tensors, &tensor), sentence);
-    snprintf(sentence, sizeof sentence, "apus_describe_end_token: index is 70, must be less than the %u of apus_info.end_tokens",
-             r->m.info.end_tokens);
+    snprintf(
+        sentence, sizeof sentence,
+        "apus_describe_end_token: index is 70, must be less than the %u of apus_info.end_tokens",
+        r->m.info.end_tokens);
     ARGUMENT(apus_describe_end_token(&r->blob, 70, &id), sentence);
-    ARGUMENT(apus_detokenize(&r->blob, NULL, 1, 1, 0, text, sizeof text, &count), "apus_detokenize: ids is NULL");
+    ARGUMENT(apus_detokenize(&r->blob, NULL, 1, 1, 0, text, sizeof text, &count),
+             "apus_detokenize: ids is NULL");
     id = -1;
-    snprintf(sentence, sizeof sentence, "apus_detokenize: id 0 is -1, must be 0 to %u", r->m.info.vocab - 1);
-    REFUSED(apus_detokenize(&r->blob, &id, 1, 1, 0, text, sizeof text, &count), APUS_E_TOKEN, sentence);
+    snprintf(sentence, sizeof sentence, "apus_detokenize: id 0 is -1, must be 0 to %u",
+             r->m.info.vocab - 1);
+    REFUSED(apus_detokenize(&r->blob, &id, 1, 1, 0, text, sizeof text, &count), APUS_E_TOKEN,
+            sentence);
     apus_part part = api_text("hello");
-    REFUSED(apus_tokenize(&r->blob, &part, 1, NULL, 0, &count, NULL, 0), APUS_E_SPACE, "scratch for tokenizing: the memory is NULL");
+    REFUSED(apus_tokenize(&r->blob, &part, 1, NULL, 0, &count, NULL, 0), APUS_E_SPACE,
+            "scratch for tokenizing: the memory is NULL");
     id = 1;
-    assert_int_equal(apus_detokenize(&r->blob, &id, 1, 1, 1, text, 0, &count), APUS_E_SPACE); /* asks for the size: nothing is wrong */
+    assert_int_equal(apus_detokenize(&r->blob, &id, 1, 1, 1, text, 0, &count),
+                     APUS_E_SPACE); /* asks for the size: nothing is wrong */
     assert_int_equal(times, 0);
 }
 
@@ -270,7 +318,8 @@ static void states_say_why(void **state) {
     times = 0;
     assert_int_equal(apus_save(s, saved, bytes, &bytes), APUS_OK);
     ARGUMENT(apus_restore(s, NULL, 9), "apus_restore: data is NULL");
-    REFUSED(apus_restore(s, saved, 9), APUS_E_FORMAT, "saved state: 9 bytes are fewer than any state has");
+    REFUSED(apus_restore(s, saved, 9), APUS_E_FORMAT,
+            "saved state: 9 bytes are fewer than any state has");
     const struct {
         size_t at;
         apus_status status;
@@ -294,10 +343,10 @@ static void states_say_why(void **state) {
 /* ----------------------------------------------------------------------------------------------------------- other versions -- */
 
 /* A struct with something behind what this library knows. */
-#define LONGER(type)                                                                                                                   \
-    struct {                                                                                                                           \
-        type known;                                                                                                                    \
-        uint64_t more[2];                                                                                                              \
+#define LONGER(type)                                                                               \
+    struct {                                                                                       \
+        type known;                                                                                \
+        uint64_t more[2];                                                                          \
     }
 
 static void longer_inputs_are_taken_if_their_tail_is_zero(void **state) {
@@ -321,10 +370,11 @@ static void longer_inputs_are_taken_if_their_tail_is_zero(void **state) {
     assert_int_equal(times, 0);
 
     char sentence[160];
-#define NEWER(type, call)                                                                                                              \
-    snprintf(sentence, sizeof sentence,                                                                                                \
-             #type ": byte %zu of %zu is not zero: a member of a newer apus.h is set, and this library knows %zu bytes",                \
-             sizeof(type) + 9, sizeof(type) + 16, sizeof(type));                                                                       \
+#define NEWER(type, call)                                                                          \
+    snprintf(sentence, sizeof sentence,                                                            \
+             #type ": byte %zu of %zu is not zero: a member of a newer apus.h is set, and this "   \
+                   "library knows %zu bytes",                                                      \
+             sizeof(type) + 9, sizeof(type) + 16, sizeof(type));                                   \
     ARGUMENT(call, sentence)
     mc.more[1] = longer.more[1] = costs.more[1] = sampling.more[1] = 0x100;
     NEWER(apus_model_config, apus_model_measure(&mc.known, &need));
@@ -338,13 +388,16 @@ static void longer_inputs_are_taken_if_their_tail_is_zero(void **state) {
 static void sizes_that_no_version_has_are_refused(void **state) {
     struct ready *r = *state;
     apus_sampling sampling = {.size = 0};
-    const uint32_t sizes[] = {0, 1, 3, 12, sizeof sampling - 1, sizeof sampling + 4, 4104, UINT32_MAX};
+    const uint32_t sizes[] = {0,    1,         3, 12, sizeof sampling - 1, sizeof sampling + 4,
+                              4104, UINT32_MAX};
     int32_t id = 1;
     assert_int_equal(apus_eval(r->session, &id, 1, NULL, NULL), APUS_OK);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         char sentence[120];
         sampling.size = sizes[i];
-        snprintf(sentence, sizeof sentence, "apus_sampling: size is %u, must be sizeof the struct: a multiple of 8 up to 4096", sizes[i]);
+        snprintf(sentence, sizeof sentence,
+                 "apus_sampling: size is %u, must be sizeof the struct: a multiple of 8 up to 4096",
+                 sizes[i]);
         ARGUMENT(apus_begin(r->session, &sampling), sentence);
     }
     sampling.size = 8; /* of an apus.h with a temperature alone */
@@ -355,7 +408,8 @@ static void sizes_that_no_version_has_are_refused(void **state) {
 
 /* Fills a struct of `known` bytes at sizes around its own: what is behind it stays, what is not known becomes zero, the size is kept. */
 typedef apus_status fill(struct ready *r, void *to);
-static void filled_as_far_as_it_reaches(struct ready *r, fill *call, size_t known, size_t alignment) {
+static void filled_as_far_as_it_reaches(struct ready *r, fill *call, size_t known,
+                                        size_t alignment) {
     union {
         uint32_t size;
         uint8_t byte[1024];
@@ -367,8 +421,11 @@ static void filled_as_far_as_it_reaches(struct ready *r, fill *call, size_t know
         assert_int_equal(call(r, &other), APUS_OK);
         assert_int_equal(other.size, size);
         size_t filled = size < known ? size : known;
-        size_t end = filled < known - 4 ? filled : known - 4; /* padding lies behind the size and at the end */
-        if (end > alignment) assert_memory_equal(other.byte + alignment, whole.byte + alignment, end - alignment);
+        size_t end = filled < known - 4
+                         ? filled
+                         : known - 4; /* padding lies behind the size and at the end */
+        if (end > alignment)
+            assert_memory_equal(other.byte + alignment, whole.byte + alignment, end - alignment);
         for (size_t i = filled; i < size; i++) assert_int_equal(other.byte[i], 0);
         for (size_t i = size; i < sizeof other; i++) assert_int_equal(other.byte[i], 0xa5);
     }
@@ -381,12 +438,17 @@ static void filled_as_far_as_it_reaches(struct ready *r, fill *call, size_t know
 }
 
 static apus_status fill_info(struct ready *r, void *to) { return apus_describe(&r->blob, to); }
-static apus_status fill_layer(struct ready *r, void *to) { return apus_describe_layer(&r->blob, 1, to); }
-static apus_status fill_tensor(struct ready *r, void *to) { return apus_describe_tensor(&r->blob, 1, to); }
+static apus_status fill_layer(struct ready *r, void *to) {
+    return apus_describe_layer(&r->blob, 1, to);
+}
+static apus_status fill_tensor(struct ready *r, void *to) {
+    return apus_describe_tensor(&r->blob, 1, to);
+}
 static apus_status fill_stats(struct ready *r, void *to) { return apus_stats(r->session, to); }
 static apus_status fill_costs(struct ready *r, void *to) { return apus_get_costs(r->session, to); }
 static apus_status fill_model_memory(struct ready *r, void *to) {
-    return apus_model_measure(&(apus_model_config){.size = sizeof(apus_model_config), .blob = &r->blob}, to);
+    return apus_model_measure(
+        &(apus_model_config){.size = sizeof(apus_model_config), .blob = &r->blob}, to);
 }
 static apus_status fill_memory(struct ready *r, void *to) {
     return apus_measure(&(apus_config){.size = sizeof(apus_config), .model = r->model}, to);
@@ -402,7 +464,8 @@ static apus_status fill_piece(struct ready *r, void *to) { /* the same round aga
 
 static void outputs_are_filled_as_far_as_they_reach(void **state) {
     struct ready *r = *state;
-#define FILLED(function, type) filled_as_far_as_it_reaches(r, function, sizeof(type), _Alignof(type))
+#define FILLED(function, type)                                                                     \
+    filled_as_far_as_it_reaches(r, function, sizeof(type), _Alignof(type))
     FILLED(fill_info, apus_info);
     FILLED(fill_layer, apus_layer_info);
     FILLED(fill_tensor, apus_tensor_info);

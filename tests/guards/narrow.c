@@ -19,7 +19,9 @@ int main(int argc, char **argv) {
     apus_memory need = {.size = sizeof need};
     apus_info info = {.size = sizeof info};
     port.log = hear;
-    if (argc != 2 || apus_map_open(&map, argv[1]) || apus_blob_open(&blob, map.data, map.size, &port)) return 1;
+    if (argc != 2 || apus_map_open(&map, argv[1]) ||
+        apus_blob_open(&blob, map.data, map.size, &port))
+        return 1;
     apus_model_config mc = {.size = sizeof mc, .blob = &blob, .port = &port};
     if (apus_describe(&blob, &info) || apus_model_measure(&mc, &need)) return 2;
     void *memory = aligned_alloc(64, (size_t)(need.bytes + 63) / 64 * 64);
@@ -32,8 +34,13 @@ int main(int argc, char **argv) {
     void *arena = aligned_alloc(64, (size_t)(need.bytes + 63) / 64 * 64);
     if (!arena || apus_open(&session, &sc, arena, (size_t)need.bytes)) return 5;
     const apus_part parts[] = {{.kind = APUS_TEXT, .data = "def add(a, b):", .count = 14}};
-    const apus_sampling sampling = {.size = sizeof sampling, .max_tokens = 16, .temperature = 0.7f, .top_p = 0.9f, .seed = 5,
-                                    .ignore_end = 1, .want_hash = 1};
+    const apus_sampling sampling = {.size = sizeof sampling,
+                                    .max_tokens = 16,
+                                    .temperature = 0.7f,
+                                    .top_p = 0.9f,
+                                    .seed = 5,
+                                    .ignore_end = 1,
+                                    .want_hash = 1};
     apus_piece piece = {.size = sizeof piece};
     apus_session_stats stats = {.size = sizeof stats};
     if (apus_prompt(session, parts, 1, 0) || apus_begin(session, &sampling)) return 6;
@@ -44,8 +51,10 @@ int main(int argc, char **argv) {
     size_t bytes;
     if (apus_stats(session, &stats) || apus_save(session, NULL, 0, &bytes)) return 8;
     void *state = malloc(bytes);
-    if (!state || apus_save(session, state, bytes, &bytes) || apus_restore(session, state, bytes)) return 9;
-    printf("\nlogits %016llx, state of %lu bytes\n", (unsigned long long)stats.logits_hash, (unsigned long)bytes);
+    if (!state || apus_save(session, state, bytes, &bytes) || apus_restore(session, state, bytes))
+        return 9;
+    printf("\nlogits %016llx, state of %lu bytes\n", (unsigned long long)stats.logits_hash,
+           (unsigned long)bytes);
     apus_close(session);
     apus_model_close(model);
     apus_map_close(&map);

@@ -38,7 +38,7 @@ static float show(const struct length *l, const struct world *w, uint32_t *ids) 
     if (n == unseen)
         unseen = 0;
     else if (n)
-        unseen--; /* not all, for good or for now */
+        unseen--; /* only the last ids were shown: some stay unseen */
     *ids = n;
     return w->shown_ns * (float)n;
 }
