@@ -249,7 +249,8 @@ static json_t *machine_object(void) {
     return machine;
 }
 
-static int print_object(const struct report *r, const struct bench *b, const apus_session_stats *stats) {
+static int print_object(const struct report *r, const struct bench *b,
+                        const apus_session_stats *stats) {
     const apus_info *info = &b->loaded->info;
     json_t *object = json_object(), *decode = json_object(), *verify = json_array(), *prefill = json_object();
     json_object_set_new(decode, "tps", json_number(r->decode_tps));
@@ -290,7 +291,8 @@ static int print_object(const struct report *r, const struct bench *b, const apu
     return json_print(object);
 }
 
-static int print_text(const struct report *r, const struct bench *b, const apus_session_stats *stats) {
+static int print_text(const struct report *r, const struct bench *b,
+                      const apus_session_stats *stats) {
     char name[128];
     processor_name(name, sizeof name);
     printf("%s, %.1f MB read for a token, %.2f bits a weight\n",

@@ -34,7 +34,8 @@ void compiled_load(struct compiled *c, const char *path) {
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     if (fd < 0) return;
     if (fstat(fd, &st) || !is_trusted(&st)) {
-        fail_warn("'%s' is not used: others than you can write it, or it is no regular file.", path);
+        fail_warn("'%s' is not used: others than you can write it, or it is no regular file.",
+                  path);
         c->path = NULL;
     } else if (st.st_size > 0 && st.st_size <= COMPILED_MOST && is_compiled(fd)) {
         c->data = malloc((size_t)st.st_size);

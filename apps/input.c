@@ -123,8 +123,7 @@ static int parse_id(const char **at, const char *end, uint32_t vocab, int32_t *i
         if (value <= UINT32_MAX) value = 10 * value + (uint64_t)(*p - '0');
     if (p == *at || (p < end && *p != ',' && !is_space(*p))) return bad_ids(*at, end);
     if (value >= vocab)
-        return fail(EXIT_USAGE,
-                    "--ids: %.*s is not a token of this model, whose ids are 0 to %u.",
+        return fail(EXIT_USAGE, "--ids: %.*s is not a token of this model, whose ids are 0 to %u.",
                     (int)(p - *at < 20 ? p - *at : 20), *at, vocab - 1);
     *id = (int32_t)value;
     *at = p;

@@ -311,7 +311,8 @@ static void make_figures(struct figures *figures, const struct result *result, c
     figures->joules = result->end_joules - result->first_joules;
     figures->joules_tokens = result->ids_count > 1 ? (double)(result->ids_count - 1) : 0;
     uint64_t decode_ns = result->end_ns - result->first_ns;
-    if (result->ids_count > 1 && decode_ns) figures->decode_tps = (double)(result->ids_count - 1) * 1e9 / (double)decode_ns;
+    if (result->ids_count > 1 && decode_ns)
+        figures->decode_tps = (double)(result->ids_count - 1) * 1e9 / (double)decode_ns;
 }
 
 /* As --engine has it. */

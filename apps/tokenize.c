@@ -101,8 +101,9 @@ const struct command command_tokenize = {
     .name = "tokenize",
     .summary = "turn text into token ids",
     .usage = "MODEL.apus [TEXT] [options]",
-    .description = "Prints the ids of the text alone, separated by commas, as --ids of the other "
-                   "commands takes them.\n\nWith --json: ids, and dropped_bytes, which no token has.",
+    .description =
+        "Prints the ids of the text alone, separated by commas, as --ids of the other "
+        "commands takes them.\n\nWith --json: ids, and dropped_bytes, which no token has.",
     .example = "apus tokenize model.apus 'def add(a, b):'",
     .options = tokenize_options,
     .options_count = COUNT_OF(tokenize_options),

@@ -40,9 +40,11 @@ APUS_API apus_status apus_model_compiled(const apus_model *m, void *data, size_t
         *bytes = 0;
         return APUS_OK;
     }
-    if (data && capacity < sizeof h) return refuse(&m->port, APUS_E_SPACE, where, short_text, CHECK_NUMBERS(capacity));
+    if (data && capacity < sizeof h)
+        return refuse(&m->port, APUS_E_SPACE, where, short_text, CHECK_NUMBERS(capacity));
     uint8_t *behind = data ? (uint8_t *)data + sizeof h : NULL;
-    s = e->model_compiled(first ? m->memory : m->second_memory, behind, data ? capacity - sizeof h : 0, &content);
+    s = e->model_compiled(first ? m->memory : m->second_memory, behind,
+                          data ? capacity - sizeof h : 0, &content);
     if (s == APUS_E_SPACE) return refuse(&m->port, s, where, short_text, CHECK_NUMBERS(capacity));
     if (s) return s;
     if (data) {

@@ -24,14 +24,16 @@ APUS_API apus_status apus_get_costs(const apus_session *s, apus_costs *costs) {
     if (status) return status;
     const struct length *l = &s->length;
     apus_costs known = {.size = sizeof known, .draft_ns = (uint64_t)l->draft_ns};
-    for (uint32_t n = 1; n <= LENGTH_COLUMNS; n++) known.verify_ns[n - 1] = (uint64_t)l->verify_ns[n];
+    for (uint32_t n = 1; n <= LENGTH_COLUMNS; n++)
+        known.verify_ns[n - 1] = (uint64_t)l->verify_ns[n];
     config_write(costs, &known, sizeof known);
     return APUS_OK;
 }
 
 float costs_share(const apus_session *s) {
     if (track_engine(&s->draft.track)->engine != track_engine(&s->target)->engine) return 0.0f;
-    return (float)blob_pass_bytes(model_blob(s->draft.track.model)) / (float)blob_pass_bytes(model_blob(s->model));
+    return (float)blob_pass_bytes(model_blob(s->draft.track.model)) /
+           (float)blob_pass_bytes(model_blob(s->model));
 }
 
 /* A pass from an empty context; 0 where it failed. */
@@ -53,13 +55,15 @@ void costs_measure(apus_session *s, struct costs *costs) {
     uint64_t until = port_now(&s->model->port) + BUDGET_NS;
     float *cost[1 + sizeof columns] = {NULL};
     if (is_small(&s->draft.track) && costs->draft_ns == 0.0f) cost[0] = &costs->draft_ns;
-    for (size_t i = 0; i < sizeof columns && is_small(&s->target) && columns[i] <= s->target.chunk; i++)
+    for (size_t i = 0; i < sizeof columns && is_small(&s->target) && columns[i] <= s->target.chunk;
+         i++)
         if (costs->verify_ns[columns[i]] == 0.0f) cost[1 + i] = &costs->verify_ns[columns[i]];
     for (uint32_t turn = 0; turn < TURNS; turn++)
         for (size_t i = 0; i < 1 + sizeof columns; i++) {
             if (!cost[i]) continue;
             if (port_now(&s->model->port) >= until) return;
-            float ns = (float)(i ? time_pass(s, &s->target, columns[i - 1]) : time_pass(s, &s->draft.track, 1));
+            float ns = (float)(i ? time_pass(s, &s->target, columns[i - 1])
+                                 : time_pass(s, &s->draft.track, 1));
             if (ns == 0.0f) return;
             if (turn == 1 || (turn && ns < *cost[i])) *cost[i] = ns;
             if (turn == 1 && i == 1) costs->timed = 1;

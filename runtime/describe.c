@@ -37,7 +37,9 @@ APUS_API apus_status apus_blob_verify(const apus_blob *blob, const char **sectio
 }
 
 /* Offsets are checked where they are used, too: the file may have changed. */
-static const char *text_at(const struct blob *b, uint32_t offset) { return b->text + (offset < b->text_bytes ? offset : 0); }
+static const char *text_at(const struct blob *b, uint32_t offset) {
+    return b->text + (offset < b->text_bytes ? offset : 0);
+}
 
 APUS_API apus_status apus_describe(const apus_blob *blob, apus_info *info) {
     const struct blob *b = blob_opened(blob);
@@ -77,7 +79,9 @@ APUS_API apus_status apus_describe_layer(const apus_blob *blob, uint32_t layer, 
     if (!b) return APUS_E_ARGUMENT;
     apus_port port = blob_port(b);
     apus_status status = config_check(info, STRUCT(apus_layer_info), &port);
-    if (!status) status = refuse_outside(&port, "apus_describe_layer", "layer", layer, 0, b->layer_count - 1);
+    if (!status)
+        status =
+            refuse_outside(&port, "apus_describe_layer", "layer", layer, 0, b->layer_count - 1);
     if (status) return status;
     const struct blob_layer *l = &b->layers[layer];
     apus_layer_info known = {sizeof known, l->heads, l->kv_heads, b->model->head_dim, l->ffn};
@@ -92,10 +96,13 @@ APUS_API apus_status apus_describe_tensor(const apus_blob *blob, uint32_t index,
     if (!b) return APUS_E_ARGUMENT;
     apus_port port = blob_port(b);
     apus_status status = config_check(info, STRUCT(apus_tensor_info), &port);
-    if (!status) status = refuse_outside(&port, "apus_describe_tensor", "index", index, 0, b->tensor_count - 1);
+    if (!status)
+        status =
+            refuse_outside(&port, "apus_describe_tensor", "index", index, 0, b->tensor_count - 1);
     if (status) return status;
     const struct blob_tensor *t = &b->tensors[index];
-    apus_tensor_info known = {sizeof known, t->name, type_name(t->type), t->rows, t->cols, blob_tensor_bytes(t)};
+    apus_tensor_info known = {sizeof known, t->name, type_name(t->type),
+                              t->rows,      t->cols, blob_tensor_bytes(t)};
     config_write(info, &known, sizeof known);
     return APUS_OK;
 }
@@ -106,7 +113,8 @@ APUS_API apus_status apus_describe_end_token(const apus_blob *blob, uint32_t ind
     apus_port port = blob_port(b);
     apus_status status = refuse_null(&port, "apus_describe_end_token", "id", id);
     if (!status && index >= b->vocab.header->ends_count)
-        status = refuse(&port, APUS_E_ARGUMENT, "apus_describe_end_token", "index is #, must be less than the # of apus_info.end_tokens",
+        status = refuse(&port, APUS_E_ARGUMENT, "apus_describe_end_token",
+                        "index is #, must be less than the # of apus_info.end_tokens",
                         CHECK_NUMBERS(index, b->vocab.header->ends_count));
     if (status) return status;
     *id = (int32_t)b->vocab.ends[index];

@@ -11,10 +11,13 @@ static apus_status begin(apus_session *s, const apus_sampling *sampling) {
     struct generation g = {.running = 1};
     const apus_port *port = &s->model->port;
     apus_status status = sampler_open(&g.sampler, sampling, port);
-    if (!status && !s->count) status = refuse(port, APUS_E_ORDER, "apus_begin", "the context is empty: call apus_prompt first", NULL);
-    if (!status && s->unfinished)
+    if (!status && !s->count)
         status = refuse(port, APUS_E_ORDER, "apus_begin",
-                        "the prompt was stopped: go on with apus_prompt or apus_append first", NULL);
+                        "the context is empty: call apus_prompt first", NULL);
+    if (!status && s->unfinished)
+        status =
+            refuse(port, APUS_E_ORDER, "apus_begin",
+                   "the prompt was stopped: go on with apus_prompt or apus_append first", NULL);
     if (status) return status;
     overlap_drop(s); /* what is ahead was drawn by other rules */
     g.start = s->count;
@@ -146,9 +149,12 @@ static apus_status next(apus_session *s, apus_piece *piece) {
     const apus_port *port = &s->model->port;
     struct generation *g = &s->generation;
     apus_status status = config_check(piece, STRUCT(apus_piece), port);
-    if (!status && !g->running) status = refuse(port, APUS_E_ORDER, "apus_next", "no generation runs: apus_begin starts one", NULL);
+    if (!status && !g->running)
+        status = refuse(port, APUS_E_ORDER, "apus_next",
+                        "no generation runs: apus_begin starts one", NULL);
     if (status) return status;
-    apus_piece out = {.size = sizeof out, .text = "", .ids = s->piece_ids, .log_probs = s->piece_log_probs};
+    apus_piece out = {
+        .size = sizeof out, .text = "", .ids = s->piece_ids, .log_probs = s->piece_log_probs};
     uint64_t began = port_now(&s->model->port);
     status = next_round(s, &out);
     if (status || out.stop) {
@@ -174,34 +180,34 @@ APUS_API apus_status apus_stats(const apus_session *s, apus_session_stats *stats
     const struct generation *g = &s->generation;
     const struct track_engine *e = track_engine(&s->target);
     apus_session_stats now = {.size = sizeof now,
-                            .positions = s->target.evaluated,
-                            .reused = s->reused,
-                            .prompt_tokens = s->prompt_tokens,
-                            .prompt_ns = s->prompt_ns,
-                            .new_tokens = g->made,
-                            .next_ns = g->ns,
-                            .passes = g->sampler.config.size ? s->target.passes - g->passes : 0,
-                            .logits_hash = g->sampler.config.want_hash ? hash64_end(&g->hash) : 0,
-                            .weight_bytes = blob_pass_bytes(model_blob(s->model)),
-                            .arena_bytes = s->arena_bytes,
-                            .engine = e->engine->name,
-                            .cpu = e->engine->model_detail(e->model_memory),
-                            .threads = s->threads,
-                            .context = s->context,
-                            .rounds = g->rounds,
-                            .proposed = g->proposed,
-                            .accepted = g->accepted,
-                            .off_rounds = g->off_rounds,
-                            .branches = g->branches,
-                            .branches_taken = g->branches_taken,
-                            .draft_ns = g->draft_ns,
-                            .draft_prompt_ns = g->draft_prompt_ns,
-                            .verify_ns = g->verify_ns,
-                            .overlap_ns = g->overlap_ns,
-                            .ahead = g->ahead,
-                            .ahead_kept = g->kept,
-                            .second_engine = s->target.parts > 1 ? e[1].engine->name : NULL,
-                            .second_from = s->target.parts > 1 ? e[1].layers.first : 0};
+                              .positions = s->target.evaluated,
+                              .reused = s->reused,
+                              .prompt_tokens = s->prompt_tokens,
+                              .prompt_ns = s->prompt_ns,
+                              .new_tokens = g->made,
+                              .next_ns = g->ns,
+                              .passes = g->sampler.config.size ? s->target.passes - g->passes : 0,
+                              .logits_hash = g->sampler.config.want_hash ? hash64_end(&g->hash) : 0,
+                              .weight_bytes = blob_pass_bytes(model_blob(s->model)),
+                              .arena_bytes = s->arena_bytes,
+                              .engine = e->engine->name,
+                              .cpu = e->engine->model_detail(e->model_memory),
+                              .threads = s->threads,
+                              .context = s->context,
+                              .rounds = g->rounds,
+                              .proposed = g->proposed,
+                              .accepted = g->accepted,
+                              .off_rounds = g->off_rounds,
+                              .branches = g->branches,
+                              .branches_taken = g->branches_taken,
+                              .draft_ns = g->draft_ns,
+                              .draft_prompt_ns = g->draft_prompt_ns,
+                              .verify_ns = g->verify_ns,
+                              .overlap_ns = g->overlap_ns,
+                              .ahead = g->ahead,
+                              .ahead_kept = g->kept,
+                              .second_engine = s->target.parts > 1 ? e[1].engine->name : NULL,
+                              .second_from = s->target.parts > 1 ? e[1].layers.first : 0};
     memcpy(now.proposed_at, g->proposed_at, sizeof now.proposed_at);
     memcpy(now.accepted_at, g->accepted_at, sizeof now.accepted_at);
     config_write(stats, &now, sizeof now);

@@ -39,7 +39,10 @@ static void learn_ns(float *average, float ns, uint32_t seen) {
     if (*average == 0.0f || ns < *average * 0.5f)
         *average = ns;
     else
-        move(average, ns < most ? ns : most, !seen ? 1.0f : ns < *average ? 4 * NEWEST_COST : NEWEST_COST);
+        move(average, ns < most ? ns : most,
+             !seen           ? 1.0f
+             : ns < *average ? 4 * NEWEST_COST
+                             : NEWEST_COST);
 }
 
 static void learn_step(struct length *l, float ns) {
@@ -84,10 +87,14 @@ static void draw_curve(struct length *l) {
     for (uint32_t n = last + 1; n <= LENGTH_COLUMNS; n++) cost[n] = cost[n - 1] + slope;
 }
 
-static float plain_ns(const struct length *l) { return l->verify_ns[1] == 0.0f ? 0.0f : l->cost_ns[1]; }
+static float plain_ns(const struct length *l) {
+    return l->verify_ns[1] == 0.0f ? 0.0f : l->cost_ns[1];
+}
 
 /* A draft step, as far as one can know. */
-static float step_ns(const struct length *l) { return l->steps ? l->draft_ns : l->share * plain_ns(l); }
+static float step_ns(const struct length *l) {
+    return l->steps ? l->draft_ns : l->share * plain_ns(l);
+}
 
 /* Most columns of a pass: twice those of the widest that was seen, since what more of them cost is a guess. */
 static uint32_t widest(const struct length *l) {
@@ -96,12 +103,15 @@ static uint32_t widest(const struct length *l) {
     return 2 * n;
 }
 
-static int can_lose(const struct length *l, float ns) { return plain_ns(l) == 0.0f || ns <= l->credit * plain_ns(l); }
+static int can_lose(const struct length *l, float ns) {
+    return plain_ns(l) == 0.0f || ns <= l->credit * plain_ns(l);
+}
 
 /* What a token costs now: never more than without proposals. By the same costs that proposals are weighed with, not by the clock: on a busy
  * machine rounds take longer than those say, and proposals would seem to save what they do not. */
 static float token_ns(const struct length *l) {
-    float plain = plain_ns(l), now = l->round_tokens == 0.0f ? plain : l->round_cost / l->round_tokens;
+    float plain = plain_ns(l),
+          now = l->round_tokens == 0.0f ? plain : l->round_cost / l->round_tokens;
     return plain != 0.0f && plain < now ? plain : now;
 }
 
@@ -154,7 +164,8 @@ static int plain_is_due(const struct length *l) {
 
 /* An id of many takes the draft as much of a step as it took the model of a pass. */
 static float shown_ns(const struct length *l) {
-    float part = l->prompt_ns == 0.0f || plain_ns(l) == 0.0f ? SHOW_STEP : l->prompt_ns / plain_ns(l);
+    float part =
+        l->prompt_ns == 0.0f || plain_ns(l) == 0.0f ? SHOW_STEP : l->prompt_ns / plain_ns(l);
     return l->shown_ns == 0.0f ? step_ns(l) * (part < 1.0f ? part : 1.0f) : l->shown_ns;
 }
 
@@ -163,11 +174,13 @@ uint32_t length_most(struct length *l, uint32_t unseen) {
     if (l->fixed) return l->fixed;
     if (plain_is_due(l)) return 0;
     float show = shown_ns(l) * (float)(unseen < SHOW_LEAST ? unseen : SHOW_LEAST);
-    if (length_worth(l, 0, 1.0f) && can_lose(l, show + step_ns(l) + l->cost_ns[2] - l->cost_ns[1])) {
+    if (length_worth(l, 0, 1.0f) &&
+        can_lose(l, show + step_ns(l) + l->cost_ns[2] - l->cost_ns[1])) {
         l->paused = 0;
         return PROPOSE_MAX;
     }
-    float look = (l->look_ns == 0.0f ? 3.0f * step_ns(l) : l->look_ns) + step_ns(l) + l->cost_ns[2] - l->cost_ns[1];
+    float look = (l->look_ns == 0.0f ? 3.0f * step_ns(l) : l->look_ns) + step_ns(l) +
+                 l->cost_ns[2] - l->cost_ns[1];
     l->paused++;
     if (!can_lose(l, look)) return 0;
     if (!l->again && (l->paused <= l->pause || (float)l->paused * token_ns(l) < look * LOOK_SHARE)) return 0;
@@ -182,7 +195,8 @@ int length_worth(const struct length *l, uint32_t made, float chance) {
     if (made >= PROPOSE_MAX || made + 2 > widest(l) || (made && l->steps < FIRST_STEPS)) return 0;
     float step = step_ns(l), token = token_ns(l);
     if (!can_lose(l, (float)(made + 1) * step + l->cost_ns[made + 2] - l->cost_ns[1])) return 0;
-    if (l->steps && l->steps < FIRST_STEPS) return 1; /* the least of the first steps says what one costs: the very first bring pages in */
+    if (l->steps && l->steps < FIRST_STEPS)
+        return 1; /* the least of the first steps says what one costs: the very first bring pages in */
     return chance * l->reach[made].is * token > step + l->cost_ns[made + 2] - l->cost_ns[made + 1];
 }
 
@@ -215,7 +229,9 @@ int length_lookup(const struct length *l, struct round *r, uint32_t most) {
     for (; r->proposed < most; r->proposed++) {
         uint32_t n = r->proposed;
         chance *= believed(l, BY_LOOKUP, &l->hit[BY_LOOKUP][c->bin[n]]);
-        if (!l->fixed && (chance * token <= l->cost_ns[n + 2] - l->cost_ns[n + 1] || !can_lose(l, l->cost_ns[n + 2] - l->cost_ns[1]))) break;
+        if (!l->fixed && (chance * token <= l->cost_ns[n + 2] - l->cost_ns[n + 1] ||
+                          !can_lose(l, l->cost_ns[n + 2] - l->cost_ns[1])))
+            break;
         tokens += chance;
     }
     return r->proposed && (l->fixed || l->cost_ns[r->proposed + 1] <= token * tokens);
@@ -233,7 +249,8 @@ static uint32_t best_second(const struct round *r, const float second[PROPOSE_MA
 void length_draft(const struct length *l, struct round *r, uint32_t most) {
     const struct chain *c = &r->chain[BY_DRAFT];
     float chance[PROPOSE_MAX], second[PROPOSE_MAX], before = 1.0f, token = token_ns(l), gain = 0.0f, best = 0.0f;
-    float spent = l->steps < FIRST_STEPS ? (float)(r->draft_ns + r->catch_up_ns) : (float)r->steps * l->draft_ns;
+    float spent = l->steps < FIRST_STEPS ? (float)(r->draft_ns + r->catch_up_ns)
+                                         : (float)r->steps * l->draft_ns;
     uint32_t used = 0, chain = 0, branches = 0;
     r->by = BY_DRAFT;
     r->branches = 0;
@@ -283,7 +300,9 @@ static void learn_chain(struct length *l, const struct round *r, enum proposer b
 }
 
 /* Whether a draft that were always right would be worth its steps. */
-static int could_pay(const struct length *l) { return token_ns(l) > step_ns(l) + l->cost_ns[2] - l->cost_ns[1]; }
+static int could_pay(const struct length *l) {
+    return token_ns(l) > step_ns(l) + l->cost_ns[2] - l->cost_ns[1];
+}
 
 /* What showing the draft old ids took, but for what other work on the machine added to it. */
 static float learn_shown(struct length *l, const struct round *r) {
@@ -297,7 +316,8 @@ static float learn_shown(struct length *l, const struct round *r) {
 static void settle(struct length *l, const struct round *r, uint32_t count, float shown_ns) {
     float plain = plain_ns(l);
     if (plain == 0.0f) return;
-    float ns = (float)r->steps * l->draft_ns + shown_ns + (r->columns ? l->cost_ns[r->columns] - plain : 0.0f);
+    float ns = (float)r->steps * l->draft_ns + shown_ns +
+               (r->columns ? l->cost_ns[r->columns] - plain : 0.0f);
     l->credit += (CREDIT_TOKEN + 1.0f) * (float)count - 1.0f - ns / plain;
     if (l->credit > CREDIT_MOST) l->credit = CREDIT_MOST;
     if (l->credit < CREDIT_LEAST) l->credit = CREDIT_LEAST;

@@ -61,14 +61,18 @@ static apus_status read_request(struct request *r, const apus_model_config *conf
     apus_status s = config_read(&c, config, STRUCT(apus_model_config), &r->port);
     if (!s) s = port_read(&r->port, c.port);
     if (s) return s;
-    if (!blob_opened(c.blob)) return refuse(&r->port, APUS_E_ARGUMENT, where, "blob is not one that apus_blob_open has filled", NULL);
+    if (!blob_opened(c.blob))
+        return refuse(&r->port, APUS_E_ARGUMENT, where,
+                      "blob is not one that apus_blob_open has filled", NULL);
     s = refuse_outside(&r->port, where, "cpu", (uint32_t)c.cpu, 0, APUS_CPU_AVX512);
     if (s) return s;
     if ((uintptr_t)c.compiled % 8)
-        return refuse(&r->port, APUS_E_ARGUMENT, where, "compiled is at $, must be at a multiple of 8", CHECK_NUMBERS((uintptr_t)c.compiled));
+        return refuse(&r->port, APUS_E_ARGUMENT, where,
+                      "compiled is at $, must be at a multiple of 8",
+                      CHECK_NUMBERS((uintptr_t)c.compiled));
     if (!apus_cpu_has(c.cpu))
-        return refuse_at(&r->port, APUS_E_UNAVAILABLE, where, CHECK_NO_INDEX, "cpu is @, which this machine does not have",
-                         apus_cpu_name(c.cpu), NULL);
+        return refuse_at(&r->port, APUS_E_UNAVAILABLE, where, CHECK_NO_INDEX,
+                         "cpu is @, which this machine does not have", apus_cpu_name(c.cpu), NULL);
     r->blob = c.blob;
     r->hal = hal_view(blob_of(c.blob));
     r->split = 0;
@@ -89,7 +93,9 @@ static struct hal_model_setup setup_of(const struct request *r, uint32_t which) 
     return setup;
 }
 
-static uint64_t records_bytes(const struct request *r) { return (blob_records_bytes(blob_of(r->blob)) + 63) & ~(uint64_t)63; }
+static uint64_t records_bytes(const struct request *r) {
+    return (blob_records_bytes(blob_of(r->blob)) + 63) & ~(uint64_t)63;
+}
 
 static apus_status measure(const struct request *r, apus_memory *memory, struct places *at) {
     const struct hal_engine *engines[] = {r->engine, r->second, r->spare};
@@ -171,7 +177,8 @@ APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config
     if (!s) {
         struct apus_model *m = memory;
         uint8_t *base = memory;
-        *m = (struct apus_model){*r.blob, r.hal, r.port, r.engine, base + at.first, r.split, r.second, base + at.second, r.spare, base + at.spare};
+        *m = (struct apus_model){*r.blob, r.hal,    r.port,           r.engine, base + at.first,
+                                 r.split, r.second, base + at.second, r.spare,  base + at.spare};
         s = copy_records(m, base + MODEL_BYTES);
         r.hal = m->hal;
         if (!s) s = open_engines(m, &r);

@@ -20,7 +20,8 @@ size_t parts_text_bytes(const apus_part *parts, size_t count) {
     return total;
 }
 
-apus_status ids_check(const struct vocab *v, const apus_port *port, const char *where, uint32_t index, const int32_t *ids, size_t count) {
+apus_status ids_check(const struct vocab *v, const apus_port *port, const char *where,
+                      uint32_t index, const int32_t *ids, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (ids[i] < 0 || (uint32_t)ids[i] >= v->header->rows)
             return refuse_at(port, APUS_E_TOKEN, where, index, "id # is ~, must be 0 to #", NULL,
@@ -28,30 +29,36 @@ apus_status ids_check(const struct vocab *v, const apus_port *port, const char *
     return APUS_OK;
 }
 
-static apus_status check_special(const struct vocab *v, const apus_port *port, uint32_t index, const apus_part *p) {
+static apus_status check_special(const struct vocab *v, const apus_port *port, uint32_t index,
+                                 const apus_part *p) {
     char shown[REFUSE_TEXT];
     if (tokenizer_special(v, p->data, p->count) >= 0) return APUS_OK;
-    return refuse_at(port, APUS_E_TOKEN, "part", index, "the vocabulary has no special token \"@\"", refuse_text(shown, p->data, p->count),
-                     NULL);
+    return refuse_at(port, APUS_E_TOKEN, "part", index, "the vocabulary has no special token \"@\"",
+                     refuse_text(shown, p->data, p->count), NULL);
 }
 
-static apus_status check_part(const struct vocab *v, const apus_port *port, uint32_t index, const apus_part *p) {
+static apus_status check_part(const struct vocab *v, const apus_port *port, uint32_t index,
+                              const apus_part *p) {
     const uint32_t flags = APUS_PART_NO_PREFIX | APUS_PART_SPECIALS;
     if (p->kind == APUS_BOS) return APUS_OK;
     if (p->kind != APUS_TEXT && p->kind != APUS_SPECIAL && p->kind != APUS_IDS)
         return refuse_at(port, APUS_E_ARGUMENT, "part", index, "kind is #, must be 0 to #", NULL,
                          CHECK_NUMBERS((uint32_t)p->kind, APUS_BOS));
     if (p->count && !p->data)
-        return refuse_at(port, APUS_E_ARGUMENT, "part", index, "data is NULL, and count is #", NULL, CHECK_NUMBERS(p->count));
+        return refuse_at(port, APUS_E_ARGUMENT, "part", index, "data is NULL, and count is #", NULL,
+                         CHECK_NUMBERS(p->count));
     if (p->kind == APUS_TEXT && p->flags & ~flags)
-        return refuse_at(port, APUS_E_ARGUMENT, "part", index, "flags is $, must be of $", NULL, CHECK_NUMBERS(p->flags, flags));
+        return refuse_at(port, APUS_E_ARGUMENT, "part", index, "flags is $, must be of $", NULL,
+                         CHECK_NUMBERS(p->flags, flags));
     if (p->kind == APUS_SPECIAL) return check_special(v, port, index, p);
     return p->kind == APUS_IDS ? ids_check(v, port, "part", index, p->data, p->count) : APUS_OK;
 }
 
-apus_status parts_check(const struct vocab *v, const apus_port *port, const apus_part *parts, size_t count) {
+apus_status parts_check(const struct vocab *v, const apus_port *port, const apus_part *parts,
+                        size_t count) {
     apus_status status = APUS_OK;
-    for (size_t i = 0; !status && i < count; i++) status = check_part(v, port, (uint32_t)i, &parts[i]);
+    for (size_t i = 0; !status && i < count; i++)
+        status = check_part(v, port, (uint32_t)i, &parts[i]);
     return status;
 }
 
@@ -88,15 +95,18 @@ void parts_encode(const struct vocab *v, const apus_part *parts, size_t count, s
     }
 }
 
-apus_status parts_tokenize(const struct vocab *v, const apus_port *port, const apus_part *parts, size_t parts_count, struct ids *ids,
-                           void *scratch, size_t scratch_bytes) {
+apus_status parts_tokenize(const struct vocab *v, const apus_port *port, const apus_part *parts,
+                           size_t parts_count, struct ids *ids, void *scratch,
+                           size_t scratch_bytes) {
     apus_status status = parts_check(v, port, parts, parts_count);
     if (status) return status;
     size_t text = parts_text_bytes(parts, parts_count);
-    apus_memory need = {.bytes = text == SIZE_MAX ? SIZE_MAX : parts_scratch(v, text), .alignment = 8};
+    apus_memory need = {.bytes = text == SIZE_MAX ? SIZE_MAX : parts_scratch(v, text),
+                        .alignment = 8};
     if (text) status = refuse_memory(port, "scratch for tokenizing", scratch, scratch_bytes, &need);
     if (!status && text == SIZE_MAX)
-        status = refuse(port, APUS_E_SPACE, "prompt", "more than # bytes of TEXT", CHECK_NUMBERS(TOKENIZER_TEXT_MAX));
+        status = refuse(port, APUS_E_SPACE, "prompt", "more than # bytes of TEXT",
+                        CHECK_NUMBERS(TOKENIZER_TEXT_MAX));
     if (!status) parts_encode(v, parts, parts_count, ids, scratch);
     return status;
 }
@@ -117,7 +127,8 @@ APUS_API apus_status apus_tokenize(const apus_blob *blob, const apus_part *parts
     apus_status status = refuse_null(&port, where, "count", count);
     if (!status && capacity) status = refuse_null(&port, where, "ids", ids);
     if (!status && parts_count) status = refuse_null(&port, where, "parts", parts);
-    if (!status) status = parts_tokenize(&b->vocab, &port, parts, parts_count, &out, scratch, scratch_bytes);
+    if (!status)
+        status = parts_tokenize(&b->vocab, &port, parts, parts_count, &out, scratch, scratch_bytes);
     if (status) return status;
     *count = out.count;
     return out.count > capacity ? APUS_E_SPACE : APUS_OK;
@@ -134,6 +145,7 @@ APUS_API apus_status apus_detokenize(const apus_blob *blob, const int32_t *ids, 
     if (!status && ids_count) status = refuse_null(&port, where, "ids", ids);
     if (!status) status = ids_check(&b->vocab, &port, where, CHECK_NO_INDEX, ids, ids_count);
     if (status) return status;
-    *count = tokenizer_decode(&b->vocab, ids, ids_count, first, specials, (uint8_t *)text, capacity);
+    *count =
+        tokenizer_decode(&b->vocab, ids, ids_count, first, specials, (uint8_t *)text, capacity);
     return *count > capacity ? APUS_E_SPACE : APUS_OK;
 }

@@ -29,8 +29,10 @@ static apus_status read_draft(struct request *r) {
     const apus_port *port = &c->model->port;
     const char *why = "";
     uint32_t most = c->draft->hal.model->max_positions, positions = c->draft_context;
-    apus_status status = refuse_outside(port, where, "the draft's max_positions", most, DRAFT_POSITIONS_MIN, BLOB_POSITIONS_MAX);
-    if (!status && positions) status = refuse_outside(port, where, "draft_context", positions, DRAFT_POSITIONS_MIN, most);
+    apus_status status = refuse_outside(port, where, "the draft's max_positions", most,
+                                        DRAFT_POSITIONS_MIN, BLOB_POSITIONS_MAX);
+    if (!status && positions)
+        status = refuse_outside(port, where, "draft_context", positions, DRAFT_POSITIONS_MIN, most);
     if (status) return status;
     if (!positions) positions = c->context < DRAFT_POSITIONS_MIN ? DRAFT_POSITIONS_MIN : c->context < most ? c->context : most;
     status = pair_check(model_blob(c->model), model_blob(c->draft), &r->renamed, &why);
@@ -47,11 +49,13 @@ static apus_status check_ranges(const apus_config *c) {
     } range[] = {{"context", c->context, c->model->hal.model->max_positions},
                  {"threads", c->threads, HAL_THREADS_MAX},
                  {"chunk", c->chunk, HAL_COLUMNS_MAX},
-                 {"prompt_bytes", c->prompt_bytes, TOKENIZER_TEXT_MAX}, /* the scratch for more has no size */
+                 {"prompt_bytes", c->prompt_bytes,
+                  TOKENIZER_TEXT_MAX}, /* the scratch for more has no size */
                  {"proposals", c->proposals, PROPOSE_MAX}};
     apus_status s = APUS_OK;
     for (size_t i = 0; !s && i < sizeof range / sizeof *range; i++)
-        s = refuse_outside(&c->model->port, where, range[i].field, range[i].found, 0, range[i].high);
+        s = refuse_outside(&c->model->port, where, range[i].field, range[i].found, 0,
+                           range[i].high);
     return s;
 }
 
@@ -118,7 +122,8 @@ APUS_API apus_status apus_measure(const apus_config *config, apus_memory *memory
     if (!s) s = config_check(memory, STRUCT(apus_memory), &r.config.model->port);
     if (!s) s = lay_out(&r, &l);
     if (s) return s;
-    apus_memory need = {sizeof need, 64, l.bytes, l.target_parts.driver_bytes + l.draft_parts.driver_bytes};
+    apus_memory need = {sizeof need, 64, l.bytes,
+                        l.target_parts.driver_bytes + l.draft_parts.driver_bytes};
     config_write(memory, &need, sizeof need);
     return APUS_OK;
 }
@@ -198,6 +203,7 @@ APUS_API void apus_close(apus_session *session) {
     if (session->draft.track.model) track_close(&session->draft.track);
     track_close(&session->target);
     if (session->pool) hal_pool_close(session->pool);
-    for (size_t i = 0; i < sizeof session->state_key; i++) ((volatile uint8_t *)session->state_key)[i] = 0;
+    for (size_t i = 0; i < sizeof session->state_key; i++)
+        ((volatile uint8_t *)session->state_key)[i] = 0;
     fenv_leave(fenv);
 }

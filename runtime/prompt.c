@@ -9,16 +9,20 @@ static apus_status tokenize(apus_session *s, const apus_part *parts, size_t part
     struct ids ids = {s->fresh, room, 0};
     size_t bytes = parts_text_bytes(parts, parts_count);
     if (bytes > s->prompt_bytes)
-        return refuse(port, APUS_E_TEXT, "prompt", "more bytes of TEXT than the # of apus_config.prompt_bytes",
+        return refuse(port, APUS_E_TEXT, "prompt",
+                      "more bytes of TEXT than the # of apus_config.prompt_bytes",
                       CHECK_NUMBERS(s->prompt_bytes));
-    apus_status status =
-        parts_tokenize(&model_blob(s->model)->vocab, port, parts, parts_count, &ids, s->tokenize_scratch, s->tokenize_bytes);
+    apus_status status = parts_tokenize(&model_blob(s->model)->vocab, port, parts, parts_count,
+                                        &ids, s->tokenize_scratch, s->tokenize_bytes);
     if (!status && ids.count > room)
-        status = refuse(port, APUS_E_CONTEXT, "prompt", "# ids behind # are more than the context of # positions",
+        status = refuse(port, APUS_E_CONTEXT, "prompt",
+                        "# ids behind # are more than the context of # positions",
                         CHECK_NUMBERS(ids.count, s->context - room, s->context));
-    for (size_t i = 0; !status && i < ids.count; i++) /* rows of the model: tables of a changed file may name others */
+    for (size_t i = 0; !status && i < ids.count;
+         i++) /* rows of the model: tables of a changed file may name others */
         if ((uint32_t)s->fresh[i] >= s->target.hal.model->vocab)
-            status = refuse(port, APUS_E_FORMAT, "prompt", "the tokenizer gives the id ~: its tables have changed",
+            status = refuse(port, APUS_E_FORMAT, "prompt",
+                            "the tokenizer gives the id ~: its tables have changed",
                             CHECK_NUMBERS((uint64_t)(int64_t)s->fresh[i]));
     if (!status) *count = (uint32_t)ids.count;
     return status;
@@ -36,7 +40,8 @@ static apus_status timed_evaluate(apus_session *s, int want_logits, uint64_t dea
 
 static const char no_position[] = "the parts give no id, and the context must hold at least one";
 
-static apus_status prompt(apus_session *s, const apus_part *parts, size_t count, uint64_t deadline_ns) {
+static apus_status prompt(apus_session *s, const apus_part *parts, size_t count,
+                          uint64_t deadline_ns) {
     uint32_t n = 0, common = 0;
     const apus_port *port = &s->model->port;
     apus_status status = count ? refuse_null(port, "apus_prompt", "parts", parts) : APUS_OK;
@@ -53,17 +58,20 @@ static apus_status prompt(apus_session *s, const apus_part *parts, size_t count,
     return timed_evaluate(s, 1, deadline_ns);
 }
 
-APUS_API apus_status apus_prompt(apus_session *s, const apus_part *parts, size_t count, uint64_t deadline_ns) {
+APUS_API apus_status apus_prompt(apus_session *s, const apus_part *parts, size_t count,
+                                 uint64_t deadline_ns) {
     apus_status status = session_enter(s);
     return status ? status : session_leave(s, prompt(s, parts, count, deadline_ns));
 }
 
-static apus_status append(apus_session *s, const apus_part *parts, size_t count, uint64_t deadline_ns) {
+static apus_status append(apus_session *s, const apus_part *parts, size_t count,
+                          uint64_t deadline_ns) {
     uint32_t n = 0;
     const apus_port *port = &s->model->port;
     apus_status status = count ? refuse_null(port, "apus_append", "parts", parts) : APUS_OK;
     if (!status && count) status = tokenize(s, parts, count, s->context - s->count, &n);
-    if (!status && !n && !s->count) status = refuse(port, APUS_E_ARGUMENT, "apus_append", no_position, NULL);
+    if (!status && !n && !s->count)
+        status = refuse(port, APUS_E_ARGUMENT, "apus_append", no_position, NULL);
     if (status) return status;
     overlap_drop(s);
     memcpy(s->ids + s->count, s->fresh, n * sizeof *s->ids);
@@ -72,7 +80,8 @@ static apus_status append(apus_session *s, const apus_part *parts, size_t count,
     return timed_evaluate(s, 1, deadline_ns);
 }
 
-APUS_API apus_status apus_append(apus_session *s, const apus_part *parts, size_t count, uint64_t deadline_ns) {
+APUS_API apus_status apus_append(apus_session *s, const apus_part *parts, size_t count,
+                                 uint64_t deadline_ns) {
     apus_status status = session_enter(s);
     return status ? status : session_leave(s, append(s, parts, count, deadline_ns));
 }
@@ -94,15 +103,18 @@ static apus_status evaluate_rows(apus_session *s, float *logits, uint32_t first)
     return APUS_OK;
 }
 
-static apus_status eval(apus_session *s, const int32_t *ids, size_t count, float *logits, size_t *done) {
+static apus_status eval(apus_session *s, const int32_t *ids, size_t count, float *logits,
+                        size_t *done) {
     static const char where[] = "apus_eval";
     const apus_port *port = &s->model->port;
     apus_status status = refuse_null(port, where, "ids", ids);
     if (!status) status = refuse_outside(port, where, "count", count, 1, SIZE_MAX);
     if (!status && count > s->context - s->count)
-        status = refuse(port, APUS_E_CONTEXT, where, "# ids behind # are more than the context of # positions",
+        status = refuse(port, APUS_E_CONTEXT, where,
+                        "# ids behind # are more than the context of # positions",
                         CHECK_NUMBERS(count, s->count, s->context));
-    if (!status) status = ids_check(&model_blob(s->model)->vocab, port, where, CHECK_NO_INDEX, ids, count);
+    if (!status)
+        status = ids_check(&model_blob(s->model)->vocab, port, where, CHECK_NO_INDEX, ids, count);
     if (status) return status;
     uint32_t first = s->count;
     overlap_drop(s);
@@ -120,13 +132,15 @@ static apus_status eval(apus_session *s, const int32_t *ids, size_t count, float
     return status;
 }
 
-APUS_API apus_status apus_eval(apus_session *s, const int32_t *ids, size_t count, float *logits, size_t *done) {
+APUS_API apus_status apus_eval(apus_session *s, const int32_t *ids, size_t count, float *logits,
+                               size_t *done) {
     apus_status status = session_enter(s);
     return status ? status : session_leave(s, eval(s, ids, count, logits, done));
 }
 
 static apus_status rewind_to(apus_session *s, size_t position) {
-    apus_status status = refuse_outside(&s->model->port, "apus_rewind", "position", position, 0, s->count);
+    apus_status status =
+        refuse_outside(&s->model->port, "apus_rewind", "position", position, 0, s->count);
     if (status) return status;
     session_rewind(s, (uint32_t)position);
     s->count = (uint32_t)position;

@@ -59,7 +59,8 @@ static void choose_shown(apus_session *s) {
     uint32_t left_out = d->whole < s->count ? s->count - d->whole : 0, held = d->positions;
     if (s->length.looking) {
         draft_skip(d, s->ids, s->count, DRAFT_LOOK);
-    } else if (left_out && length_show(&s->length, left_out < held ? left_out : held) == (left_out < held ? left_out : held)) {
+    } else if (left_out && length_show(&s->length, left_out < held ? left_out : held) ==
+                               (left_out < held ? left_out : held)) {
         if (d->whole < s->generation.start) s->generation.drafted = 0;
         draft_rewind(d, s->ids, d->whole);
     } else {
@@ -70,8 +71,10 @@ static void choose_shown(apus_session *s) {
 static apus_status propose_draft(apus_session *s, struct round *r, uint32_t most) {
     struct chain *c = &r->chain[BY_DRAFT];
     uint32_t limit = most; /* what is ahead costs nothing more */
-    if (s->prompt_tokens >= PROMPT_MANY) s->length.prompt_ns = (float)s->prompt_ns / (float)s->prompt_tokens;
-    if (!s->overlap.ahead.count || s->length.fixed) limit = length_most(&s->length, s->count - s->draft.source);
+    if (s->prompt_tokens >= PROMPT_MANY)
+        s->length.prompt_ns = (float)s->prompt_ns / (float)s->prompt_tokens;
+    if (!s->overlap.ahead.count || s->length.fixed)
+        limit = length_most(&s->length, s->count - s->draft.source);
     if (limit < most) most = limit;
     if (!most) return APUS_OK;
     float chance = 1.0f;
@@ -129,7 +132,9 @@ apus_status verify_round(apus_session *s, struct round *r, uint64_t deadline_ns)
     struct track *t = &s->target;
     uint32_t most = room(s);
     memset(r, 0, sizeof *r);
-    if (t->logits_at == s->count - 1) return evaluate(s, 1, deadline_ns); /* a prompt's last row is there: the first id comes at once */
+    if (t->logits_at == s->count - 1)
+        return evaluate(s, 1,
+                        deadline_ns); /* a prompt's last row is there: the first id comes at once */
     if (session_cancelled(s)) return APUS_PARTIAL;
     track_rewind(t, s->count - 1);
     assert(t->evaluated == s->count - 1); /* apus_begin does without what is unfinished */

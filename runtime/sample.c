@@ -32,12 +32,14 @@ static apus_status check_stops(const apus_sampling *c, const apus_port *port) {
         if (!stop->text)
             s = refuse_at(port, APUS_E_ARGUMENT, "stop", i, "text is NULL", NULL, NULL);
         else if (stop->bytes < 1 || stop->bytes > STOP_BYTES_MAX)
-            s = refuse_at(port, APUS_E_ARGUMENT, "stop", i, "bytes is #, must be 1 to #", NULL, CHECK_NUMBERS(stop->bytes, STOP_BYTES_MAX));
+            s = refuse_at(port, APUS_E_ARGUMENT, "stop", i, "bytes is #, must be 1 to #", NULL,
+                          CHECK_NUMBERS(stop->bytes, STOP_BYTES_MAX));
     }
     return s;
 }
 
-static apus_status read_settings(struct sampler *sampler, const apus_sampling *sampling, const apus_port *port) {
+static apus_status read_settings(struct sampler *sampler, const apus_sampling *sampling,
+                                 const apus_port *port) {
     struct sampler s = {.repeat_last = 64};
     apus_status status = config_read(&s.config, sampling, STRUCT(apus_sampling), port);
     if (status) return status;
@@ -45,8 +47,10 @@ static apus_status read_settings(struct sampler *sampler, const apus_sampling *s
     status = refuse_float(port, where, "temperature", c->temperature, 0.01f, 100.0f);
     if (!status) status = refuse_float(port, where, "top_p", c->top_p, 0.0f, 1.0f);
     if (!status) status = refuse_float(port, where, "min_p", c->min_p, 0.0f, 1.0f);
-    if (!status) status = refuse_float(port, where, "repeat_penalty", c->repeat_penalty, 0.1f, 10.0f);
-    if (!status) status = refuse_outside(port, where, "repeat_last", c->repeat_last, 0, REPEAT_LAST_MAX);
+    if (!status)
+        status = refuse_float(port, where, "repeat_penalty", c->repeat_penalty, 0.1f, 10.0f);
+    if (!status)
+        status = refuse_outside(port, where, "repeat_last", c->repeat_last, 0, REPEAT_LAST_MAX);
     if (!status) status = check_stops(c, port);
     if (status) return status;
     if (c->temperature != 0.0f) s.inverse_temperature = 1.0f / c->temperature;
@@ -61,7 +65,8 @@ static apus_status read_settings(struct sampler *sampler, const apus_sampling *s
     return APUS_OK;
 }
 
-apus_status sampler_open(struct sampler *sampler, const apus_sampling *sampling, const apus_port *port) {
+apus_status sampler_open(struct sampler *sampler, const apus_sampling *sampling,
+                         const apus_port *port) {
     uint64_t fenv = fenv_enter();
     apus_status status = read_settings(sampler, sampling, port);
     fenv_leave(fenv);

@@ -29,10 +29,13 @@ static uint64_t kv_heads_of(const apus_session *s) {
 
 static uint64_t head_bytes(const apus_session *s, uint32_t slots) { return (uint64_t)slots * (s->target.hal.model->head_dim * 2 + 8); }
 
-static uint64_t end_bytes(const apus_session *s) { return s->keyed ? BLAKE2S_BYTES : sizeof(uint64_t); }
+static uint64_t end_bytes(const apus_session *s) {
+    return s->keyed ? BLAKE2S_BYTES : sizeof(uint64_t);
+}
 
 /* What stands behind a state of so many bytes before it. */
-static void make_end(const apus_session *s, const void *data, size_t bytes, uint8_t end[BLAKE2S_BYTES]) {
+static void make_end(const apus_session *s, const void *data, size_t bytes,
+                     uint8_t end[BLAKE2S_BYTES]) {
     uint64_t hash;
     memset(end, 0, BLAKE2S_BYTES);
     if (s->keyed) {
@@ -45,7 +48,8 @@ static void make_end(const apus_session *s, const void *data, size_t bytes, uint
 
 static uint64_t state_bytes(const apus_session *s, uint32_t evaluated) {
     uint64_t ids = ((uint64_t)evaluated * sizeof(int32_t) + 7) & ~7ull;
-    return sizeof(struct state_header) + ids + kv_heads_of(s) * head_bytes(s, round_up(evaluated, 16)) + end_bytes(s);
+    return sizeof(struct state_header) + ids +
+           kv_heads_of(s) * head_bytes(s, round_up(evaluated, 16)) + end_bytes(s);
 }
 
 /* Zeroes the rows of a saved head past `evaluated`. */
@@ -65,11 +69,14 @@ APUS_API apus_status apus_save(const apus_session *s, void *data, size_t capacit
     const apus_port *port = &s->model->port;
     uint64_t need = state_bytes(s, s->target.evaluated);
     if (data && capacity < need)
-        return refuse(port, APUS_E_SPACE, "apus_save", "capacity is #, and the state takes # bytes", CHECK_NUMBERS(capacity, need));
+        return refuse(port, APUS_E_SPACE, "apus_save", "capacity is #, and the state takes # bytes",
+                      CHECK_NUMBERS(capacity, need));
     *bytes = (size_t)need;
     if (!data) return APUS_OK;
     uint32_t slots = round_up(s->target.evaluated, 16), hd = s->target.hal.model->head_dim;
-    struct state_header header = {{'A', 'P', 'S', 'T'}, STATE_VERSION, model_blob(s->model)->header->model_hash, need, s->target.evaluated, s->keyed};
+    struct state_header header = {
+        {'A', 'P', 'S', 'T'}, STATE_VERSION, model_blob(s->model)->header->model_hash, need,
+        s->target.evaluated,  s->keyed};
     uint8_t *at = data;
     size_t ids = s->target.evaluated * sizeof(int32_t), n = (size_t)slots * hd, scales = slots * sizeof(float);
     memcpy(at, &header, sizeof header);
@@ -106,39 +113,52 @@ static int scales_good(const uint8_t *scales, uint32_t count) {
 /* Everything that can be wrong with a saved state. */
 static const char where[] = "saved state";
 
-static apus_status check_header(const apus_session *s, const uint8_t *data, size_t bytes, struct state_header *header) {
+static apus_status check_header(const apus_session *s, const uint8_t *data, size_t bytes,
+                                struct state_header *header) {
     const apus_port *port = &s->model->port;
     uint8_t end[BLAKE2S_BYTES], found[BLAKE2S_BYTES] = {0};
     uint64_t ours = model_blob(s->model)->header->model_hash;
     if (bytes < sizeof *header + 8)
-        return refuse(port, APUS_E_FORMAT, where, "# bytes are fewer than any state has", CHECK_NUMBERS(bytes));
+        return refuse(port, APUS_E_FORMAT, where, "# bytes are fewer than any state has",
+                      CHECK_NUMBERS(bytes));
     memcpy(header, data, sizeof *header);
-    if (memcmp(header->magic, "APST", 4)) return refuse(port, APUS_E_FORMAT, where, "it does not begin with APST", NULL);
+    if (memcmp(header->magic, "APST", 4))
+        return refuse(port, APUS_E_FORMAT, where, "it does not begin with APST", NULL);
     if (header->version != STATE_VERSION)
-        return refuse(port, APUS_E_VERSION, where, "version is #, must be #", CHECK_NUMBERS(header->version, STATE_VERSION));
+        return refuse(port, APUS_E_VERSION, where, "version is #, must be #",
+                      CHECK_NUMBERS(header->version, STATE_VERSION));
     if (header->model_hash != ours)
-        return refuse(port, APUS_E_MISMATCH, where, "it is of the model $, and the session's is $", CHECK_NUMBERS(header->model_hash, ours));
+        return refuse(port, APUS_E_MISMATCH, where, "it is of the model $, and the session's is $",
+                      CHECK_NUMBERS(header->model_hash, ours));
     if (header->keyed != s->keyed)
+        return refuse(
+            port, APUS_E_FORMAT, where,
+            s->keyed
+                ? "it is made without a key, and the session takes states by its state_key alone"
+                : "it is made with a key, and the session has none (apus_config.state_key)",
+            NULL);
+    if (header->bytes != bytes || header->evaluated > BLOB_POSITIONS_MAX ||
+        state_bytes(s, header->evaluated) != bytes)
         return refuse(port, APUS_E_FORMAT, where,
-                      s->keyed ? "it is made without a key, and the session takes states by its state_key alone"
-                               : "it is made with a key, and the session has none (apus_config.state_key)",
-                      NULL);
-    if (header->bytes != bytes || header->evaluated > BLOB_POSITIONS_MAX || state_bytes(s, header->evaluated) != bytes)
-        return refuse(port, APUS_E_FORMAT, where, "it has # bytes, and its header tells of # for # positions",
+                      "it has # bytes, and its header tells of # for # positions",
                       CHECK_NUMBERS(bytes, header->bytes, header->evaluated));
     size_t content = bytes - (size_t)end_bytes(s);
     make_end(s, data, content, end);
     memcpy(found, data + content, bytes - content);
     if (!blake2s_equal(end, found))
         return refuse(port, APUS_E_FORMAT, where,
-                      s->keyed ? "it is damaged, or made with another key" : "it is damaged: its hash differs", NULL);
+                      s->keyed ? "it is damaged, or made with another key"
+                               : "it is damaged: its hash differs",
+                      NULL);
     if (header->evaluated > s->context)
-        return refuse(port, APUS_E_CONTEXT, where, "it has # positions, and the session's context holds #",
+        return refuse(port, APUS_E_CONTEXT, where,
+                      "it has # positions, and the session's context holds #",
                       CHECK_NUMBERS(header->evaluated, s->context));
     return APUS_OK;
 }
 
-static apus_status check(const apus_session *s, const uint8_t *data, size_t bytes, struct state_header *header) {
+static apus_status check(const apus_session *s, const uint8_t *data, size_t bytes,
+                         struct state_header *header) {
     const apus_port *port = &s->model->port;
     apus_status status = check_header(s, data, bytes, header);
     if (status) return status;
@@ -148,16 +168,19 @@ static apus_status check(const apus_session *s, const uint8_t *data, size_t byte
         int32_t id;
         memcpy(&id, at + i * 4, 4);
         if (id < 0 || (uint32_t)id >= vocab)
-            return refuse(port, APUS_E_FORMAT, where, "id # is ~, must be 0 to #", CHECK_NUMBERS(i, (uint64_t)(int64_t)id, vocab - 1));
+            return refuse(port, APUS_E_FORMAT, where, "id # is ~, must be 0 to #",
+                          CHECK_NUMBERS(i, (uint64_t)(int64_t)id, vocab - 1));
     }
     uint32_t padding = 0;
     if (header->evaluated % 2) memcpy(&padding, at + (size_t)header->evaluated * 4, 4);
-    if (padding) return refuse(port, APUS_E_FORMAT, where, "bytes behind the ids are not zero", NULL);
+    if (padding)
+        return refuse(port, APUS_E_FORMAT, where, "bytes behind the ids are not zero", NULL);
     at += ((uint64_t)header->evaluated * 4 + 7) & ~7ull;
     uint32_t slots = round_up(header->evaluated, 16);
     for (uint64_t h = 0; h < kv_heads_of(s); h++, at += head_bytes(s, slots))
         if (!scales_good(at + (uint64_t)slots * s->target.hal.model->head_dim * 2, slots * 2))
-            return refuse(port, APUS_E_FORMAT, where, "a scale of head # is out of range", CHECK_NUMBERS(h));
+            return refuse(port, APUS_E_FORMAT, where, "a scale of head # is out of range",
+                          CHECK_NUMBERS(h));
     return APUS_OK;
 }
 

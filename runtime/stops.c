@@ -61,7 +61,8 @@ static void forget_given(struct text_out *out) {
 bool text_out_add_bytes(struct text_out *out, const uint8_t *bytes, size_t n) {
     if (out->stopped) return true;
     forget_given(out);
-    if (n > out->capacity - out->count) n = out->capacity - out->count; /* no piece is so long, unless the file has changed */
+    if (n > out->capacity - out->count)
+        n = out->capacity - out->count; /* no piece is so long, unless the file has changed */
     if (n) memcpy(out->text + out->count, bytes, n);
     for (size_t end = out->count + 1; end <= out->count + n; end++) {
         size_t stop = stop_ending_at(out, end);

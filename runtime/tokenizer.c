@@ -262,8 +262,10 @@ void tokenizer_encode(const struct vocab *v, const uint8_t *text, size_t bytes, 
     unit(&e, text + at, bytes - at, at == 0);
 }
 
-void tokenizer_encode_piece(const struct vocab *v, const uint8_t *bytes, size_t count, struct ids *ids) {
-    uint32_t words[3][TOKENIZER_PIECE_MAX], ranks[TOKENIZER_PIECE_MAX + TOKENIZER_PIECE_MAX / MERGE_FAN];
+void tokenizer_encode_piece(const struct vocab *v, const uint8_t *bytes, size_t count,
+                            struct ids *ids) {
+    uint32_t words[3][TOKENIZER_PIECE_MAX],
+        ranks[TOKENIZER_PIECE_MAX + TOKENIZER_PIECE_MAX / MERGE_FAN];
     struct encoder e = {.vocab = v, .ids = ids, .merge = {words[0], words[1], words[2], ranks}};
     if (count > TOKENIZER_PIECE_MAX) return;
     if (v->header->kind == VOCAB_SPM)

@@ -12,7 +12,8 @@ static uint64_t take(uint64_t *at, uint64_t bytes) {
 }
 
 /* Q, K, V and QI are dead when G and U live: both groups share their place. */
-static uint64_t place_slots(uint64_t columns, const struct hal_program *program, uint64_t slot[HAL_SLOTS]) {
+static uint64_t place_slots(uint64_t columns, const struct hal_program *program,
+                            uint64_t slot[HAL_SLOTS]) {
     static const uint8_t attention[] = {SLOT_Q, SLOT_K, SLOT_V, SLOT_QI}, feed_forward[] = {SLOT_G, SLOT_U};
     uint64_t end = 0, a, f;
     slot[SLOT_X] = take(&end, columns * program->stride[SLOT_X]);

@@ -313,17 +313,20 @@ uint64_t blob_records_bytes(const struct blob *b) {
 static bool own_vocab(struct reader *r, struct vocab_header *header) {
     const char *why = "";
     check_at(&r->c, "section", BLOB_VOCAB, section_names[BLOB_VOCAB]);
-    return vocab_own_header(&r->blob.vocab, header, section_at(r, BLOB_VOCAB), (size_t)section_bytes(r, BLOB_VOCAB), &why) == APUS_OK ||
+    return vocab_own_header(&r->blob.vocab, header, section_at(r, BLOB_VOCAB),
+                            (size_t)section_bytes(r, BLOB_VOCAB), &why) == APUS_OK ||
            check_fail(&r->c, "@", why, NULL);
 }
 
 /* Each record is read once, into the copy, and only the copy is believed. */
 static bool records_hold(struct reader *r, const struct blob *from, uint8_t *memory) {
     struct blob *b = &r->blob;
-    b->header = (const struct blob_header *)(const void *)memcpy(memory, r->data, sizeof(struct blob_header));
+    b->header = (const struct blob_header *)(const void *)memcpy(memory, r->data,
+                                                                 sizeof(struct blob_header));
     if (!header_holds(r) || !sections_hold(r) || !model_fits(r)) return false;
     memory += sizeof(struct blob_header);
-    b->model = (const struct blob_model *)(const void *)memcpy(memory, section_at(r, BLOB_MODEL), sizeof(struct blob_model));
+    b->model = (const struct blob_model *)(const void *)memcpy(memory, section_at(r, BLOB_MODEL),
+                                                               sizeof(struct blob_model));
     memory += sizeof(struct blob_model);
     if (!own_vocab(r, (struct vocab_header *)(void *)memory)) return false;
     memory += sizeof(struct vocab_header);
@@ -331,9 +334,12 @@ static bool records_hold(struct reader *r, const struct blob *from, uint8_t *mem
         !check_equal(&r->c, "tensors", b->model->tensors, from->tensor_count) ||
         !check_equal(&r->c, "vocab", b->model->vocab, b->vocab.header->rows) || !sizes_hold(r))
         return false;
-    size_t layers = (size_t)section_bytes(r, BLOB_LAYERS), tensors = (size_t)section_bytes(r, BLOB_TENSORS);
-    b->layers = (const struct blob_layer *)(const void *)memcpy(memory, section_at(r, BLOB_LAYERS), layers);
-    b->tensors = (const struct blob_tensor *)(const void *)memcpy(memory + layers, section_at(r, BLOB_TENSORS), tensors);
+    size_t layers = (size_t)section_bytes(r, BLOB_LAYERS),
+           tensors = (size_t)section_bytes(r, BLOB_TENSORS);
+    b->layers =
+        (const struct blob_layer *)(const void *)memcpy(memory, section_at(r, BLOB_LAYERS), layers);
+    b->tensors = (const struct blob_tensor *)(const void *)memcpy(
+        memory + layers, section_at(r, BLOB_TENSORS), tensors);
     b->rows = section_at(r, BLOB_ROWS);
     b->rope = section_at(r, BLOB_ROPE);
     b->text = section_at(r, BLOB_TEXT);
@@ -342,9 +348,12 @@ static bool records_hold(struct reader *r, const struct blob *from, uint8_t *mem
     return text_holds(r) && tensors_hold(r) && layers_hold(r);
 }
 
-apus_status blob_copy_records(struct blob *to, const struct blob *from, void *memory, char why[BLOB_WHY]) {
-    struct reader r = {
-        .c = {.why = why, .why_bytes = BLOB_WHY}, .data = (const uint8_t *)from->header, .size = from->size, .blob = *from};
+apus_status blob_copy_records(struct blob *to, const struct blob *from, void *memory,
+                              char why[BLOB_WHY]) {
+    struct reader r = {.c = {.why = why, .why_bytes = BLOB_WHY},
+                       .data = (const uint8_t *)from->header,
+                       .size = from->size,
+                       .blob = *from};
     if (!records_hold(&r, from, memory)) return APUS_E_FORMAT;
     r.blob.mark = blob_mark(&r.blob);
     *to = r.blob;
@@ -372,7 +381,8 @@ uint64_t blob_tensor_bytes(const struct blob_tensor *t) {
 /* The tensors of a pass one after another, the head last: i counts roles over all layers. BLOB_ABSENT where a layer has none. */
 static uint32_t pass_tensor(const struct blob *blob, uint32_t i) {
     uint32_t layer = i / LT_COUNT;
-    uint32_t index = layer < blob->layer_count ? blob->layers[layer].tensor[i % LT_COUNT] : blob->model->head;
+    uint32_t index =
+        layer < blob->layer_count ? blob->layers[layer].tensor[i % LT_COUNT] : blob->model->head;
     return index < blob->tensor_count ? index : BLOB_ABSENT;
 }
 

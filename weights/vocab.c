@@ -221,7 +221,8 @@ apus_status vocab_open(struct vocab *vocab, const void *data, size_t size, const
     return APUS_OK;
 }
 
-apus_status vocab_own_header(struct vocab *vocab, struct vocab_header *header, const void *data, size_t size, const char **why) {
+apus_status vocab_own_header(struct vocab *vocab, struct vocab_header *header, const void *data,
+                             size_t size, const char **why) {
     struct checker c = {.data = data, .size = size};
     struct vocab v = *vocab;
     memcpy(header, data, sizeof *header);

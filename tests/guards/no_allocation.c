@@ -74,7 +74,8 @@ static void wrapping_works(void **state) {
     inside = 0;
     assert_int_equal(error, 0);
     assert_non_null(noted);
-    if (strcmp(noted, "mmap") != 0) assert_string_equal(noted, "mmap64"); /* where files may be large */
+    if (strcmp(noted, "mmap") != 0)
+        assert_string_equal(noted, "mmap64"); /* where files may be large */
     apus_map_close(&map);
 }
 

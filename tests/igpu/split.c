@@ -87,7 +87,8 @@ static void what_callers_get_wrong(void **unused) {
 
 static void memory_of_its_layers(void **unused) {
     (void)unused;
-    apus_memory whole = {.size = sizeof whole}, front = {.size = sizeof front}, back = {.size = sizeof back};
+    apus_memory whole = {.size = sizeof whole}, front = {.size = sizeof front},
+                back = {.size = sizeof back};
     if (!igpu) skip();
     assert_int_equal(measure("igpu", &whole), APUS_OK);
     assert_int_equal(measure("igpu:1,cpu", &front), APUS_OK);

@@ -79,7 +79,8 @@ static void put_coarse(struct tensors *t, uint64_t blocks) {
 
 static void tensor(struct tensors *t, const char *name, uint32_t rows, uint32_t cols) {
     bool coarse = t->coarse && (strstr(name, "attn_k") || strstr(name, "ffn_gate"));
-    uint64_t values = (uint64_t)(rows ? rows : 1) * cols, bytes = coarse ? values / 32 * 18 : values * 4;
+    uint64_t values = (uint64_t)(rows ? rows : 1) * cols,
+             bytes = coarse ? values / 32 * 18 : values * 4;
     if (t->table) {
         put_text(t->f, name);
         put32(t->f, rows ? 2 : 1), put64(t->f, cols);
@@ -133,7 +134,8 @@ int small_gguf_write(const struct small_gguf *spec, const char *path) {
     s.positions = or_default(s.positions, 128);
     FILE *f = fopen(path, "wb");
     if (!f) return 1;
-    put(f, "GGUF", 4), put32(f, 3), put64(f, 2 + 9 * (uint64_t)s.layers + !s.tied), put64(f, (s.no_tokenizer ? 13 : 20) + (s.chat_template != NULL) + (s.window != 0));
+    put(f, "GGUF", 4), put32(f, 3), put64(f, 2 + 9 * (uint64_t)s.layers + !s.tied),
+        put64(f, (s.no_tokenizer ? 13 : 20) + (s.chat_template != NULL) + (s.window != 0));
     key_text(f, "general.architecture", "llama");
     key_text(f, "general.name", "Small Model");
     key_uint(f, "llama.block_count", s.layers);

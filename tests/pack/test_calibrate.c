@@ -263,7 +263,8 @@ static void feedback_beats_rounding(void **state) {
             if (!(fed < 0.5 * rounded)) fail_msg("%u columns, type %d: %g with feedback, %g without", cols, (int)type, fed, rounded);
             double quick = loss(quantizer_quick(type, &f), x, w, cols);
             if (!(fed < quick && quick < 0.6 * rounded))
-                fail_msg("%u columns, type %d: %g quickly, %g in full, %g without", cols, (int)type, quick, fed, rounded);
+                fail_msg("%u columns, type %d: %g quickly, %g in full, %g without", cols, (int)type,
+                         quick, fed, rounded);
         }
         free(x), free(w), free(h), free_rooms(with);
     }

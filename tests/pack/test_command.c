@@ -177,7 +177,8 @@ static void options_take_effect(void **state) {
     unmap(file);
     /* more positions than the model has are not made up, and that is said */
     assert_int_equal(RUN(in_folder("model.gguf"), "-o", in_folder("b.apus"), "--ctx", "4000"), 0);
-    assert_non_null(strstr(complained, "note: --ctx 4000 was not reached: the model has 128 positions"));
+    assert_non_null(
+        strstr(complained, "note: --ctx 4000 was not reached: the model has 128 positions"));
     assert_true(is_calibrated("b.apus", "--ctx 4000 was not reached"));
     file = map(in_folder("b.apus"));
     assert_int_equal(((const struct blob_model *)(const void *)(file.data + 4096))->max_positions, 128);
@@ -304,10 +305,15 @@ static void calibrates(void **state) {
     assert_false(same(in_folder("1.apus"), in_folder("2.apus")));
     assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4"), 0);
     assert_true(is_calibrated("2.apus", "calibrated on 12 windows of 128 tokens of the packer's text"));
-    assert_int_equal(RUN(model, "-o", in_folder("1.apus"), "--weights", "int4", "--effort=quick", "--threads", "1"), 0);
-    assert_true(is_calibrated("1.apus", "calibrated quickly on 12 windows of 64 tokens of the packer's text"));
+    assert_int_equal(RUN(model, "-o", in_folder("1.apus"), "--weights", "int4", "--effort=quick",
+                         "--threads", "1"),
+                     0);
+    assert_true(is_calibrated(
+        "1.apus", "calibrated quickly on 12 windows of 64 tokens of the packer's text"));
     assert_false(same(in_folder("1.apus"), in_folder("2.apus")));
-    assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4", "--effort", "quick", "--threads", "3"), 0);
+    assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4", "--effort", "quick",
+                         "--threads", "3"),
+                     0);
     assert_true(same(in_folder("1.apus"), in_folder("2.apus")));
     assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4", "--no-calibrate"), 0);
     assert_true(is_calibrated("2.apus", "not calibrated"));
@@ -334,7 +340,8 @@ static void heads_are_filled_up(void **state) {
     static const uint32_t sizes[][2] = {{2, 16}, {24, 32}, {36, 48}, {100, 112}, {250, 256}};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         write_source("odd.gguf", (struct small_gguf){.head_dim = sizes[i][0]});
-        assert_int_equal(RUN(in_folder("odd.gguf"), "-o", in_folder("odd.apus"), "--no-calibrate"), 0);
+        assert_int_equal(RUN(in_folder("odd.gguf"), "-o", in_folder("odd.apus"), "--no-calibrate"),
+                         0);
         struct file file = map(in_folder("odd.apus"));
         struct blob blob;
         char why[BLOB_WHY] = "";
@@ -446,7 +453,8 @@ static void wrong_files(void **state) {
 }
 
 static json_t *notes_of(const char *report) {
-    json_t *all = json_load_file(in_folder(report), 0, NULL), *notes = json_object_get(all, "notes");
+    json_t *all = json_load_file(in_folder(report), 0, NULL),
+           *notes = json_object_get(all, "notes");
     assert_true(json_is_array(notes));
     json_incref(notes);
     json_decref(all);
@@ -460,7 +468,8 @@ static void says_what_was_decided(void **state) {
     snprintf(out, sizeof out, "%s", in_folder("d.apus"));
     snprintf(report, sizeof report, "%s", in_folder("d.json"));
     write_source("window.gguf", (struct small_gguf){.window = 40, .head_dim = 20});
-    assert_int_equal(RUN(in_folder("window.gguf"), "-o", out, "--report", report, "--no-calibrate"), 0);
+    assert_int_equal(RUN(in_folder("window.gguf"), "-o", out, "--report", report, "--no-calibrate"),
+                     0);
     json_t *notes = notes_of("d.json");
     assert_int_equal(json_array_size(notes), 2);
     assert_non_null(strstr(json_string_value(json_array_get(notes, 0)), "attention window of 40"));
@@ -472,12 +481,16 @@ static void says_what_was_decided(void **state) {
     assert_string_equal(complained, "");
     /* 4 bits over 4 bits */
     write_source("coarse.gguf", (struct small_gguf){.coarse = 1});
-    assert_int_equal(RUN(in_folder("coarse.gguf"), "-o", out, "--no-calibrate", "--weights", "int4"), 0);
+    assert_int_equal(
+        RUN(in_folder("coarse.gguf"), "-o", out, "--no-calibrate", "--weights", "int4"), 0);
     assert_non_null(strstr(complained, "4 of 14 layer tensors are rounded already (Q4_0)"));
-    assert_int_equal(RUN(in_folder("coarse.gguf"), "-o", out, "--no-calibrate", "--weights", "int8"), 0);
+    assert_int_equal(
+        RUN(in_folder("coarse.gguf"), "-o", out, "--no-calibrate", "--weights", "int8"), 0);
     assert_null(strstr(complained, "rounded"));
     write_source("plain.gguf", (struct small_gguf){0});
-    assert_int_equal(RUN(in_folder("plain.gguf"), "-o", out, "--report", report, "--no-calibrate", "--weights", "int4"), 0);
+    assert_int_equal(RUN(in_folder("plain.gguf"), "-o", out, "--report", report, "--no-calibrate",
+                         "--weights", "int4"),
+                     0);
     assert_string_equal(complained, "");
     notes = notes_of("d.json");
     assert_int_equal(json_array_size(notes), 0);
@@ -493,7 +506,8 @@ static void sources_that_are_none(void **state) {
         const char *said, *advice;
     } files[] = {
         {"empty.gguf", "", 0, "is empty", "fetch it again"},
-        {"lfs.gguf", "version https://git-lfs.github.com/spec/v1\noid", 46, "Git LFS", "git lfs pull"},
+        {"lfs.gguf", "version https://git-lfs.github.com/spec/v1\noid", 46, "Git LFS",
+         "git lfs pull"},
         {"page.gguf", "\xef\xbb\xbf \n<!DOCTYPE html>", 20, "a web page", "/resolve/"},
         {"page2.gguf", "<HTML><head>", 12, "a web page", "/resolve/"},
         {"pytorch_model.bin", "PK\3\4abcd", 8, "a PyTorch checkpoint", "safetensors"},
@@ -502,7 +516,10 @@ static void sources_that_are_none(void **state) {
         {"model.onnx", "\x08\x07", 2, "an ONNX graph", "exported from"},
         {"model.zip", "PK\3\4abcd", 8, "an archive", "unpack it"},
         {"model.gguf.gz", "\x1f\x8b\x08", 3, "gzip", "unpack it"},
-        {"elf", "\x7f" "ELF\2\1", 6, "a program (ELF)", "GGUF file"},
+        {"elf",
+         "\x7f"
+         "ELF\2\1",
+         6, "a program (ELF)", "GGUF file"},
         {"old.bin", "tjgg\3\0\0\0", 8, "before GGUF", "as a GGUF file"},
         {"big.gguf", "FUGG", 4, "big-endian", "little-endian"},
         {"blob.apus", "APUS\2\0\0\0", 8, "a blob", "packed already"},
@@ -540,12 +557,14 @@ static void directories_that_lack_something(void **state) {
     write_text("hub/snapshots/1f/pytorch_model.bin", "PK\3\4", 4);
     check_failed(RUN(in_folder("hub/snapshots/1f"), "-o", in_folder("no.apus")), 1);
     assert_non_null(strstr(complained, "pytorch_model.bin, not as model.safetensors"));
-    write_text("hub/snapshots/1f/model.safetensors", "version https://git-lfs.github.com/spec/v1", 42);
+    write_text("hub/snapshots/1f/model.safetensors", "version https://git-lfs.github.com/spec/v1",
+               42);
     check_failed(RUN(in_folder("hub/snapshots/1f"), "-o", in_folder("no.apus")), 1);
     assert_non_null(strstr(complained, "git lfs pull"));
     static const struct {
         const char *type, *said;
-    } types[] = {{"F8_E4M3", "BF16 or F16"}, {"I32", "GPTQ"}, {"U8", "GPTQ"}, {"BOOL", "not supported"}};
+    } types[] = {
+        {"F8_E4M3", "BF16 or F16"}, {"I32", "GPTQ"}, {"U8", "GPTQ"}, {"BOOL", "not supported"}};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         char file[128];
         int length = snprintf(file + 8, sizeof file - 8,
@@ -721,11 +740,11 @@ int main(void) {
                                        cmocka_unit_test(calibrates),
                                        cmocka_unit_test(chat_templates_are_left_behind),
                                        cmocka_unit_test(sources_that_are_none),
-        cmocka_unit_test(directories_that_lack_something),
-        cmocka_unit_test(says_what_was_decided),
-        cmocka_unit_test(heads_are_filled_up),
-        cmocka_unit_test(a_model_without_tokenizer),
-        cmocka_unit_test(help_and_version),
+                                       cmocka_unit_test(directories_that_lack_something),
+                                       cmocka_unit_test(says_what_was_decided),
+                                       cmocka_unit_test(heads_are_filled_up),
+                                       cmocka_unit_test(a_model_without_tokenizer),
+                                       cmocka_unit_test(help_and_version),
                                        cmocka_unit_test(wrong_usage),
                                        cmocka_unit_test(wrong_files),
                                        cmocka_unit_test(models_outside_the_format),

@@ -17,8 +17,17 @@
 #include "weights/pack/fold.h"
 #include "weights/pack/source_inside.h"
 
-enum { DIM = 96, HEADS = 3, KV = 1, FFN = 100, FFN_PADDED = 128, VOCAB = 50, LAYERS = 2, WIDEST = 256 };
-enum { WIDE = 48 };           /* head_dim of the blob */
+enum {
+    DIM = 96,
+    HEADS = 3,
+    KV = 1,
+    FFN = 100,
+    FFN_PADDED = 128,
+    VOCAB = 50,
+    LAYERS = 2,
+    WIDEST = 256
+};
+enum { WIDE = 48 };             /* head_dim of the blob */
 static uint32_t head_size = 48; /* of the checkpoint */
 
 /* ------------------------------------------------------------------------------------------------- a checkpoint in memory -- */
@@ -47,18 +56,12 @@ static size_t add_layer(struct checkpoint *c, size_t at, int layer) {
     const struct {
         const char *name;
         int rows, cols;
-    } parts[] = {{"input_layernorm.weight", 1, DIM},
-                 {"post_attention_layernorm.weight", 1, DIM},
-                 {"self_attn.q_proj.weight", q, DIM},
-                 {"self_attn.k_proj.weight", kv, DIM},
-                 {"self_attn.v_proj.weight", kv, DIM},
-                 {"self_attn.o_proj.weight", DIM, q},
-                 {"self_attn.q_proj.bias", 1, q},
-                 {"self_attn.k_proj.bias", 1, kv},
-                 {"self_attn.v_proj.bias", 1, kv},
-                 {"mlp.gate_proj.weight", FFN, DIM},
-                 {"mlp.up_proj.weight", FFN, DIM},
-                 {"mlp.down_proj.weight", DIM, FFN}};
+    } parts[] = {{"input_layernorm.weight", 1, DIM},   {"post_attention_layernorm.weight", 1, DIM},
+                 {"self_attn.q_proj.weight", q, DIM},  {"self_attn.k_proj.weight", kv, DIM},
+                 {"self_attn.v_proj.weight", kv, DIM}, {"self_attn.o_proj.weight", DIM, q},
+                 {"self_attn.q_proj.bias", 1, q},      {"self_attn.k_proj.bias", 1, kv},
+                 {"self_attn.v_proj.bias", 1, kv},     {"mlp.gate_proj.weight", FFN, DIM},
+                 {"mlp.up_proj.weight", FFN, DIM},     {"mlp.down_proj.weight", DIM, FFN}};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         char name[96];
         snprintf(name, sizeof name, "model.layers.%d.%s", layer, parts[i].name);
@@ -71,13 +74,15 @@ static size_t add_layer(struct checkpoint *c, size_t at, int layer) {
 static struct checkpoint *checkpoint(bool tied, float spoil) {
     struct checkpoint *c = calloc(1, sizeof *c);
     assert_non_null(c);
-    snprintf(
-        c->config, sizeof c->config,
-        "{\"architectures\":[\"Qwen2ForCausalLM\"],\"model_type\":\"qwen2\",\"hidden_size\":%d,\"num_attention_heads\":%d,\"num_key_value_"
-        "heads\":%d,"
-        "\"head_dim\":%d,\"intermediate_size\":%d,\"vocab_size\":%d,\"num_hidden_layers\":%d,\"rms_norm_eps\":1e-6,\"rope_theta\":10000.0,"
-        "\"max_position_embeddings\":128,\"tie_word_embeddings\":%s,\"hidden_act\":\"silu\",\"bos_token_id\":1,\"eos_token_id\":2}",
-        DIM, HEADS, KV, (int)head_size, FFN, VOCAB, LAYERS, tied ? "true" : "false");
+    snprintf(c->config, sizeof c->config,
+             "{\"architectures\":[\"Qwen2ForCausalLM\"],\"model_type\":\"qwen2\",\"hidden_size\":%"
+             "d,\"num_attention_heads\":%d,\"num_key_value_"
+             "heads\":%d,"
+             "\"head_dim\":%d,\"intermediate_size\":%d,\"vocab_size\":%d,\"num_hidden_layers\":%d,"
+             "\"rms_norm_eps\":1e-6,\"rope_theta\":10000.0,"
+             "\"max_position_embeddings\":128,\"tie_word_embeddings\":%s,\"hidden_act\":\"silu\","
+             "\"bos_token_id\":1,\"eos_token_id\":2}",
+             DIM, HEADS, KV, (int)head_size, FFN, VOCAB, LAYERS, tied ? "true" : "false");
     c->header[0] = '{';
     size_t at = add(c, 0, "model.embed_tokens.weight", VOCAB, DIM);
     for (int layer = 0; layer < LAYERS; layer++) at = add_layer(c, at, layer);
@@ -159,7 +164,9 @@ static void scaled(struct matrix *w, double factor) {
         for (uint32_t c = 0; c < w->cols; c++) w->at[r][c] *= factor;
 }
 
-static double q_factor(void) { return 1.4426950408889634 / sqrt(head_size) / 16; /* head_block(48) */ }
+static double q_factor(void) {
+    return 1.4426950408889634 / sqrt(head_size) / 16; /* head_block(48) */
+}
 
 /* Each half of a head is followed by zeros up to half of WIDE: rows, or columns. */
 static void widen(struct matrix *w, bool rows) {
@@ -393,7 +400,8 @@ static void weights_too_large_are_refused(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(follows_the_formulas), cmocka_unit_test(fills_heads_up), cmocka_unit_test(counts_parameters_once),
-                                       cmocka_unit_test(weights_too_large_are_refused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(follows_the_formulas), cmocka_unit_test(fills_heads_up),
+        cmocka_unit_test(counts_parameters_once), cmocka_unit_test(weights_too_large_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

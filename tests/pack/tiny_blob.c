@@ -88,7 +88,10 @@ static size_t write_vocab(const struct tiny_spec *spec, uint8_t *out) {
         uint32_t length = piece(id, text);
         memcpy(out + h.bytes + offsets[id], text, length);
         offsets[id + 1] = offsets[id] + length;
-        out[h.types + id] = id < 256 ? VOCAB_NORMAL : id <= EOS ? VOCAB_CONTROL : spec->words ? VOCAB_NORMAL : VOCAB_UNUSED;
+        out[h.types + id] = id < 256      ? VOCAB_NORMAL
+                            : id <= EOS   ? VOCAB_CONTROL
+                            : spec->words ? VOCAB_NORMAL
+                                          : VOCAB_UNUSED;
         if (id < 256) initial[id] = id;
     }
     const struct vocab_added added[2] = {{.id = BOS}, {.id = EOS}};

@@ -20,7 +20,8 @@ static float share(void) { return (float)random_of(1001) / 1000; }
 /* Other costs and chances than the session knows. */
 static void shake(struct length *l) {
     float column = share() * share() * 0.3f;
-    l->verify_ns[1] = l->cost_ns[1] = l->round_cost = l->round_tokens = l->verify_ns[LENGTH_COLUMNS] = 1;
+    l->verify_ns[1] = l->cost_ns[1] = l->round_cost = l->round_tokens =
+        l->verify_ns[LENGTH_COLUMNS] = 1;
     for (uint32_t n = 2; n <= LENGTH_COLUMNS; n++) l->cost_ns[n] = l->cost_ns[n - 1] + column * share();
     l->draft_ns = share() * 0.2f;
     for (uint32_t b = 0; b < LENGTH_BINS; b++) {

@@ -49,7 +49,8 @@ static float one_round(struct length *l, const struct world *w, uint32_t *tokens
     struct chain *c = &r.chain[BY_DRAFT];
     int32_t chosen[PROPOSE_MAX + 1] = {0};
     uint32_t most = length_most(l, unseen);
-    float chance = 1.0f, catch_up_ns = l->looking ? w->draft_ns * LOOK_STEPS : 0; /* for the ids that it is shown then */
+    float chance = 1.0f, catch_up_ns = l->looking ? w->draft_ns * LOOK_STEPS
+                                                  : 0; /* for the ids that it is shown then */
     if (most && !l->looking) catch_up_ns += show(l, w, &r.caught_up);
     for (uint32_t i = 0; i < PROPOSE_MAX; i++) r.other[i] = -1, chosen[i] = unit() >= w->accept;
     while (c->count < most) {
@@ -151,7 +152,8 @@ static void costs_little_where_it_never_pays(void **unused) {
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
         for (int column = 0; column < 2; column++)
             for (uint32_t tokens = 256; tokens <= 4096; tokens *= 2) {
-                struct world w = {1e6f, column ? 3e4f : 0, 1e6f * steps[i], .accept = 0.0f, .boasts = 1};
+                struct world w = {1e6f, column ? 3e4f : 0, 1e6f * steps[i], .accept = 0.0f,
+                                  .boasts = 1};
                 struct length l;
                 state = i;
                 length_open(&l, 0);
@@ -173,7 +175,8 @@ static double first_tokens(struct world w, float timed, float size) {
         if (timed > 0) {
             known.draft_ns = w.draft_ns;
             known.verify_ns[1] = timed * w.target_ns;
-            for (uint32_t n = 2; n <= 8; n *= 2) known.verify_ns[n] = w.target_ns + (float)(n - 1) * w.column_ns;
+            for (uint32_t n = 2; n <= 8; n *= 2)
+                known.verify_ns[n] = w.target_ns + (float)(n - 1) * w.column_ns;
         }
         length_open(&l, 0);
         length_costs(&l, &known, size * w.draft_ns / w.target_ns);
@@ -187,8 +190,10 @@ static double first_tokens(struct world w, float timed, float size) {
  * does later, as on a processor that was idle, or where the draft costs more than its size says. */
 static void never_much_slower_over_the_first_tokens(void **unused) {
     (void)unused;
-    static const float steps[] = {0.02f, 0.05f, 0.1f, 0.2f, 0.4f, 0.7f, 1.0f, 1.5f}, columns[] = {0.01f, 0.05f, 0.2f, 0.5f, 0.9f},
-                       accept[] = {0.0f, 0.3f, 0.6f, 0.9f}, timed[] = {0.0f, 0.7f, 1.0f, 1.5f, 3.0f}, sizes[] = {1.0f, 0.5f};
+    static const float steps[] = {0.02f, 0.05f, 0.1f, 0.2f, 0.4f, 0.7f, 1.0f, 1.5f},
+                       columns[] = {0.01f, 0.05f, 0.2f, 0.5f, 0.9f},
+                       accept[] = {0.0f, 0.3f, 0.6f, 0.9f},
+                       timed[] = {0.0f, 0.7f, 1.0f, 1.5f, 3.0f}, sizes[] = {1.0f, 0.5f};
     static const uint32_t prompts[] = {0, 100, 3000};
     double most = 0;
     for (int i = 0; i < 8 * 5 * 4 * 5 * 2 * 3 * 2; i++) {
@@ -204,8 +209,10 @@ static void never_much_slower_over_the_first_tokens(void **unused) {
         w.shown_ns = w.draft_ns * 0.15f;
         double got = first_tokens(w, t, sizes[n]);
         if (got > 1.03)
-            fail_msg("step %.2f column %.2f accepted %.1f sure %d timed %.1f prompt %u size %.1f: %.3f of plain decoding over 64 tokens",
-                     (double)w.draft_ns * 1e-6, (double)w.column_ns * 1e-6, (double)w.accept, w.boasts, (double)t, w.prompt, (double)sizes[n], got);
+            fail_msg("step %.2f column %.2f accepted %.1f sure %d timed %.1f prompt %u size %.1f: "
+                     "%.3f of plain decoding over 64 tokens",
+                     (double)w.draft_ns * 1e-6, (double)w.column_ns * 1e-6, (double)w.accept,
+                     w.boasts, (double)t, w.prompt, (double)sizes[n], got);
         if (got > most) most = got;
     }
     print_message("%.3f of plain decoding at most over 64 tokens\n", most);
@@ -216,10 +223,13 @@ static void gains_from_the_first_tokens_on(void **unused) {
     (void)unused;
     struct world w = {1e6f, 4e4f, 5e4f, .accept = 0.8f, .prompt = 300, .shown_ns = 3e3f};
     double got = first_tokens(w, 0, 1), best = best_fixed(&w);
-    if (got > 1.35 * best) fail_msg("%.3f of plain decoding over 64 tokens, in the long run %.3f", got, best);
+    if (got > 1.35 * best)
+        fail_msg("%.3f of plain decoding over 64 tokens, in the long run %.3f", got, best);
     w = (struct world){1e6f, 2e5f, 1e5f, .accept = 0.9f};
     got = first_tokens(w, 1, 1), best = best_fixed(&w);
-    if (got > 1.15 * best) fail_msg("timed at open: %.3f of plain decoding over 64 tokens, in the long run %.3f", got, best);
+    if (got > 1.15 * best)
+        fail_msg("timed at open: %.3f of plain decoding over 64 tokens, in the long run %.3f", got,
+                 best);
 }
 
 /* One round of a lookup that finds 6 ids, `right` of which the target chooses; matches of n + 1 ids are half as many as of n. */
@@ -266,7 +276,8 @@ static void recovers(void **unused) {
     (void)unused;
     static const float steps[] = {0.05f, 0.3f};
     for (size_t i = 0; i < 2; i++) {
-        struct world bad = {1e6f, 2e4f, 1e6f * steps[i], .accept = 0.05f}, good = {1e6f, 2e4f, 1e6f * steps[i], .accept = 0.85f};
+        struct world bad = {1e6f, 2e4f, 1e6f * steps[i], .accept = 0.05f},
+                     good = {1e6f, 2e4f, 1e6f * steps[i], .accept = 0.85f};
         struct length l;
         double proposed;
         state = 3;

@@ -191,9 +191,12 @@ static void leaves_a_gap_out(void **unused) {
 /* A piece that the draft has no row for, as the pieces of its bytes; a control token not at all. */
 static void splits_what_it_lacks(void **unused) {
     (void)unused;
-    static const int32_t context[] = {'a', 268, 256, 'b', 258}, want[] = {'a', '<', '2', '6', '8', '>', 256, 'b', '<', '2', '5', '8', '>'};
+    static const int32_t context[] = {'a', 268, 256, 'b', 258},
+                         want[] = {'a', '<', '2', '6', '8', '>', 256, 'b', '<', '2', '5', '8', '>'};
     static const uint32_t places[] = {0, 1, 1, 1, 1, 1, 2, 3, 4, 4, 4, 4, 4};
-    const apus_model *target = open_model(&(struct tiny_spec){.layers = 1, .vocab = 272, .words = 1}), *kept = model;
+    const apus_model *target =
+                         open_model(&(struct tiny_spec){.layers = 1, .vocab = 272, .words = 1}),
+                     *kept = model;
     struct seen s;
     model = open_model(&(struct tiny_spec){.layers = 1, .vocab = 258, .seed = 5, .positions = 256});
     open_seen(&s);

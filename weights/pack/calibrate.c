@@ -62,7 +62,8 @@ struct calibrator *calibrate_new(const struct calibrate_request *request, struct
         second = kv > second ? kv : second, second = layer->ffn > second ? layer->ffn : second;
         third = kv > third ? kv : third;
     }
-    c->effort = request->effort, c->plan = request->plan, c->rows = request->rows, c->tokens = (size_t)request->windows * request->length;
+    c->effort = request->effort, c->plan = request->plan, c->rows = request->rows,
+    c->tokens = (size_t)request->windows * request->length;
     c->x = floats(c->tokens, dim), c->a = floats(c->tokens, widest);
     c->first = floats(c->tokens, first), c->second = floats(c->tokens, second), c->third = floats(c->tokens, third);
     uint32_t inputs = widest > first ? widest : first;
@@ -127,11 +128,12 @@ bool calibrate_before(struct calibrator *c, uint32_t tensor, struct quantizer *q
             return diag_fail(d, "calibration: the inputs of tensor %s are not finite; --no-calibrate packs without looking", record->name);
         memset(c->hessian, 0, (size_t)n * n * sizeof *c->hessian);
         hessian_add(c->forward.threads, input(c), c->tokens, n, c->hessian, c->forward.room);
-        c->has_factor = hessian_factor(c->forward.threads, c->hessian, n, c->effort->damping, &c->hessian_room, &c->factor,
-                                       c->forward.room);
+        c->has_factor = hessian_factor(c->forward.threads, c->hessian, n, c->effort->damping,
+                                       &c->hessian_room, &c->factor, c->forward.room);
     }
     if (c->has_factor)
-        *quantizer = (c->effort->quick ? quantizer_quick : quantizer_feedback)((enum weight_type)record->type, &c->factor);
+        *quantizer = (c->effort->quick ? quantizer_quick : quantizer_feedback)(
+            (enum weight_type)record->type, &c->factor);
     float *out = c->which == LT_Q || c->which == LT_GATE ? c->first : c->which == LT_K || c->which == LT_UP ? c->second : c->third;
     if (c->which != LT_O && c->which != LT_DOWN && c->which != HEAD) memset(out, 0, c->tokens * record->rows * sizeof *out);
     return true;

@@ -51,8 +51,8 @@ static void reach(const float *targets, float most[ACROSS]) {
 }
 
 /* The integer scales of one group that cost least. */
-static void choose_scales(struct trial *t, bool quick, const float row_scale[ACROSS], float best[ACROSS],
-                          struct trial_result *result) {
+static void choose_scales(struct trial *t, bool quick, const float row_scale[ACROSS],
+                          float best[ACROSS], struct trial_result *result) {
     float most[ACROSS], least[ACROSS], integer[ACROSS];
     reach(t->targets, most);
     for (uint32_t j = 0; j < ACROSS; j++) least[j] = INFINITY, best[j] = 0;
@@ -181,12 +181,15 @@ static void fit_row_scales(struct work *k, uint32_t rows) {
 
 enum care { QUICK, UNFITTED, FITTED };
 
-static void choose(enum care care, const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room,
-                   struct quantized_row *out) {
+static void choose(enum care care, const struct quantizer *quantizer, const float *w, uint32_t rows,
+                   uint32_t cols, float *room, struct quantized_row *out) {
     const struct hessian_factor *factor = quantizer->context;
     uint32_t n = padded_cols(cols);
     assert(factor->n == n && rows <= ACROSS);
-    struct work k = {.factor = factor, .weights = room, .errors = room + (size_t)n * ACROSS, .quick = care == QUICK};
+    struct work k = {.factor = factor,
+                     .weights = room,
+                     .errors = room + (size_t)n * ACROSS,
+                     .quick = care == QUICK};
     k.targets = k.errors + (size_t)n * ACROSS, k.moved = k.targets + (size_t)GROUP * ACROSS;
     k.change = k.moved + (size_t)n * ACROSS, k.room = k.change + (size_t)n * ACROSS;
     bool four = quantizer->type == WEIGHT_W4;
@@ -199,7 +202,8 @@ static void choose(enum care care, const struct quantizer *quantizer, const floa
     }
     if (care == FITTED) {
         memset(k.moved, 0, (size_t)n * ACROSS * sizeof(float));
-        for (uint32_t first = 0; first < n; first += GROUP) move(&k, first, k.errors + (size_t)first * ACROSS, k.moved);
+        for (uint32_t first = 0; first < n; first += GROUP)
+            move(&k, first, k.errors + (size_t)first * ACROSS, k.moved);
         if (four) fit_group_scales(&k, out, rows);
         fit_row_scales(&k, rows);
     }
@@ -216,8 +220,8 @@ static void rows_unfitted(const struct quantizer *quantizer, const float *w, uin
     choose(UNFITTED, quantizer, w, rows, cols, room, out);
 }
 
-static void rows_quickly(const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room,
-                         struct quantized_row *out) {
+static void rows_quickly(const struct quantizer *quantizer, const float *w, uint32_t rows,
+                         uint32_t cols, float *room, struct quantized_row *out) {
     choose(QUICK, quantizer, w, rows, cols, room, out);
 }
 

@@ -222,7 +222,8 @@ static bool read_wide_rows(struct fold *fold, uint64_t first, uint32_t rows, str
     for (uint32_t r = 0; r < rows; r++) {
         uint32_t there = narrow(fold->plan, (uint32_t)first + r);
         float *row = fold->values + (size_t)r * fold->kp;
-        if (there != UINT32_MAX && !source_read_rows(fold->source, from, there, 1, row, d)) return false;
+        if (there != UINT32_MAX && !source_read_rows(fold->source, from, there, 1, row, d))
+            return false;
     }
     return true;
 }

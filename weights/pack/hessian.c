@@ -119,8 +119,9 @@ static void permute(float *h, uint32_t n, const uint32_t *order) {
     }
 }
 
-bool hessian_factor(unsigned threads, float *h, uint32_t n, float damping, const struct hessian_room *room,
-                    struct hessian_factor *factor, float *scratch) {
+bool hessian_factor(unsigned threads, float *h, uint32_t n, float damping,
+                    const struct hessian_room *room, struct hessian_factor *factor,
+                    float *scratch) {
     float add = damping * mean_of_diagonal(h, n);
     if (!(add > 0 && add < INFINITY)) return false;
     choose_order(h, n, room->order, scratch);

@@ -25,14 +25,16 @@ const char OPTIONS_HELP[] =
     "      --ctx N           positions the blob holds at most; default: the model's, 32768 at "
     "most\n"
     "      --name NAME       the model's name; default: the source's\n"
-    "      --pre NAME        the pre-tokenizer, by llama.cpp's name for it (gpt-2, llama-bpe, qwen2, "
+    "      --pre NAME        the pre-tokenizer, by llama.cpp's name for it (gpt-2, llama-bpe, "
+    "qwen2, "
     "seed-coder ...), where\n"
     "                        the source names none, a wrong one, or one that is not known\n"
     "      --report FILE     figures as JSON: the error of every tensor, bits per weight, time, "
     "memory\n"
     "      --calibrate FILE[,FILE]  text whose tokens say which errors matter; default: a text of "
     "the project's own\n"
-    "      --effort E        quick or full, the default: quick calibrates in about a fifth of the time "
+    "      --effort E        quick or full, the default: quick calibrates in about a fifth of the "
+    "time "
     "for most of the gain\n"
     "      --no-calibrate    rounds each weight by itself: quicker, and int4 ruins small models\n"
     "      --no-rotate       keeps the model's own basis: larger errors, for comparison\n"
@@ -202,7 +204,8 @@ static const struct option *find(const char *argument, const char **value) {
 /* What is written takes its name when it is complete, which standard output cannot. */
 static bool names_file(const char *option, const char *path, struct diag *d) {
     return !path || strcmp(path, "-") != 0 ||
-           diag_fail(d, "%s is - (standard output) where a file is expected; one of that name is ./-",
+           diag_fail(d,
+                     "%s is - (standard output) where a file is expected; one of that name is ./-",
                      option);
 }
 
@@ -210,11 +213,14 @@ static bool complete(const struct options *options, struct diag *d) {
     if (!options->source) return diag_fail(d, "no SOURCE given");
     if (!options->out) return diag_fail(d, "no output given: -o OUT.apus is missing");
     if (!options->source[0] || !options->out[0]) return diag_fail(d, "an empty file name");
-    if (!names_file("-o", options->out, d) || !names_file("--report", options->report, d)) return false;
+    if (!names_file("-o", options->out, d) || !names_file("--report", options->report, d))
+        return false;
     if (options->report && strcmp(options->report, options->out) == 0) return diag_fail(d, "-o and --report both name %s", options->out);
     if (options->bits > 0 && options->layer_bits == 8) return diag_fail(d, "--bits is for int4, and --weights says int8");
     if (options->effort && options->no_calibrate)
-        return diag_fail(d, "both --effort and --no-calibrate are given; --effort says how much calibration does");
+        return diag_fail(
+            d,
+            "both --effort and --no-calibrate are given; --effort says how much calibration does");
     if (options->calibrate && options->no_calibrate) return diag_fail(d, "both --calibrate and --no-calibrate are given");
     if (options->calibrate && !options->calibrate[0]) return diag_fail(d, "--calibrate names an empty file");
     if (options->name && (!options->name[0] || strlen(options->name) > 127))

@@ -88,8 +88,11 @@ static bool make_plan(struct job *job) {
     const struct options *options = job->options;
     char calibration[96] = "not calibrated";
     if (job->text.windows)
-        snprintf(calibration, sizeof calibration, "calibrated%s on %u windows of %u tokens of %s %016llx",
-                 effort(job)->quick ? " quickly" : "", job->text.windows, job->text.length, options->calibrate ? "the text" : "the packer's text", (unsigned long long)job->text.hash);
+        snprintf(calibration, sizeof calibration,
+                 "calibrated%s on %u windows of %u tokens of %s %016llx",
+                 effort(job)->quick ? " quickly" : "", job->text.windows, job->text.length,
+                 options->calibrate ? "the text" : "the packer's text",
+                 (unsigned long long)job->text.hash);
     job->origin_path = realpath(options->source, NULL);
     if (!job->origin_path) return diag_fail(job->d, "%s cannot be found again", options->source);
     struct plan_choice choice = {.layer_bits = options->layer_bits,
@@ -144,7 +147,8 @@ static bool make_tables(struct job *job) {
     job->error = calloc(plan->model.tensors, sizeof *job->error);
     bool measures = plan->layer_bits == 4 && job->text.windows && !effort(job)->quick;
     if (measures) job->kl = calloc(plan->model.tensors, sizeof *job->kl);
-    if (!job->rows || !job->error || (measures && !job->kl)) return diag_fail(job->d, "out of memory");
+    if (!job->rows || !job->error || (measures && !job->kl))
+        return diag_fail(job->d, "out of memory");
     return make_rope(job);
 }
 
@@ -335,8 +339,9 @@ static bool make_text(struct job *job) {
     for (uint32_t i = 0; i < config->layers; i++) widest = config->layer[i].ffn > widest ? config->layer[i].ffn : widest;
     uint32_t length = positions < effort(job)->length ? positions : effort(job)->length;
     if (job->options->positions && job->options->positions < length) length = job->options->positions;
-    return job->options->no_calibrate || calibration_text_read(&job->text, job->options->calibrate, job->vocab, job->vocab_bytes,
-                                                               calibrate_windows(effort(job), widest), length, job->d);
+    return job->options->no_calibrate ||
+           calibration_text_read(&job->text, job->options->calibrate, job->vocab, job->vocab_bytes,
+                                 calibrate_windows(effort(job), widest), length, job->d);
 }
 
 static bool make_calibrator(struct job *job) {

@@ -32,8 +32,10 @@ static bool check(const struct model_config *config, uint32_t *head_size, struct
             return diag_fail(d, "layer %u: head_dim is %u where at most %d is supported", i,
                              layer->head_dim, BLOB_HEAD_DIM_MAX);
         if (*head_size && *head_size != layer->head_dim)
-            return diag_fail(d, "layer %u: head_dim is %u where an earlier layer has %u; one for all is supported", i, layer->head_dim,
-                             *head_size);
+            return diag_fail(
+                d,
+                "layer %u: head_dim is %u where an earlier layer has %u; one for all is supported",
+                i, layer->head_dim, *head_size);
         *head_size = layer->head_dim;
         uint32_t wide = round_up(layer->head_dim, PANEL_ROWS);
         if ((uint64_t)layer->heads * wide > BLOB_DIM_MAX)
@@ -94,8 +96,9 @@ static void note_rounded_twice(struct plan *plan) {
         if (from->bits < 6 && !type) type = from->type;
     }
     if (coarse)
-        note(plan, "%u of %u layer tensors are rounded already (%s) and are rounded again to 4 bits: "
-                   "--weights int8 keeps them, the original weights give the better int4",
+        note(plan,
+             "%u of %u layer tensors are rounded already (%s) and are rounded again to 4 bits: "
+             "--weights int8 keeps them, the original weights give the better int4",
              coarse, all, type);
 }
 
@@ -122,10 +125,13 @@ static bool write_text(struct plan *plan, const struct source *source, const str
     if (plan->layer_bits == 4) snprintf(layers, sizeof layers, "up to %g bits", plan->bits);
     struct diag origin = cleaned(choice->origin), architecture = cleaned(config->architecture);
     struct diag name = cleaned(choice->name ? choice->name : config->name[0] ? config->name : choice->origin);
-    snprintf(provenance, sizeof provenance, "apus-pack %d.%d.%d from the %s %s; layers %s, embedding and head 8 bits%s, %s%s%s",
-             APUS_VERSION_MAJOR, APUS_VERSION_MINOR, APUS_VERSION_PATCH, source_gguf(source) ? "GGUF file" : "Hugging Face directory",
-             origin.text, layers, plan->model.rotated ? ", rotated" : ", not rotated",
-             choice->calibration ? choice->calibration : "not calibrated", plan->notes[0] ? "; " : "", plan->notes);
+    snprintf(provenance, sizeof provenance,
+             "apus-pack %d.%d.%d from the %s %s; layers %s, embedding and head 8 bits%s, %s%s%s",
+             APUS_VERSION_MAJOR, APUS_VERSION_MINOR, APUS_VERSION_PATCH,
+             source_gguf(source) ? "GGUF file" : "Hugging Face directory", origin.text, layers,
+             plan->model.rotated ? ", rotated" : ", not rotated",
+             choice->calibration ? choice->calibration : "not calibrated",
+             plan->notes[0] ? "; " : "", plan->notes);
     plan->text = calloc(1, strlen(name.text) + strlen(architecture.text) + strlen(provenance) + 4);
     if (!plan->text) return diag_fail(d, "out of memory");
     plan->text_bytes = 1;
@@ -219,7 +225,8 @@ bool plan_make(struct plan *plan, const struct source *source, const struct plan
     plan->model = (struct blob_model){.layers = config->layers,
                                       .dim = config->dim,
                                       .vocab = config->vocab,
-                                      .max_positions = config->max_positions > cap ? cap : config->max_positions,
+                                      .max_positions =
+                                          config->max_positions > cap ? cap : config->max_positions,
                                       .head_dim = round_up(head_size, PANEL_ROWS),
                                       .eps = (float)config->eps,
                                       .rotated = choice->rotate,

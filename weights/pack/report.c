@@ -75,15 +75,19 @@ bool report_write(const struct report *report, const char *path, struct diag *d)
     const struct plan *plan = report->plan;
     char hash[17];
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)report->model_hash);
-    json_t *all =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:{s:I, s:I}, s:o, s:o}", "name",
-                  plan->text + plan->model.name, "architecture", plan->text + plan->model.architecture, "provenance", plan->text + plan->model.provenance, "hash", hash,
-                  "weights", plan->layer_bits == 4 ? "int4" : "int8", "rotated", (int)plan->model.rotated, "parameters",
-                  (json_int_t)plan->model.parameters, "positions", (json_int_t)plan->model.max_positions, "bytes",
-                  (json_int_t)report->file_bytes, "bits_per_weight", plan_bits_per_weight(plan), "layer_bits_per_weight", plan_layer_bits(plan),
-                  "seconds", report->seconds, "threads", (json_int_t)report->threads, "peak_rss_bytes", (json_int_t)report_peak_bytes(),
-                  "calibration", "windows", (json_int_t)report->calibration_windows, "tokens", (json_int_t)report->calibration_length,
-                  "notes", notes(plan->notes), "tensors", tensors(report));
+    json_t *all = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:{s:I, s:I}, s:o, "
+        "s:o}",
+        "name", plan->text + plan->model.name, "architecture",
+        plan->text + plan->model.architecture, "provenance", plan->text + plan->model.provenance,
+        "hash", hash, "weights", plan->layer_bits == 4 ? "int4" : "int8", "rotated",
+        (int)plan->model.rotated, "parameters", (json_int_t)plan->model.parameters, "positions",
+        (json_int_t)plan->model.max_positions, "bytes", (json_int_t)report->file_bytes,
+        "bits_per_weight", plan_bits_per_weight(plan), "layer_bits_per_weight",
+        plan_layer_bits(plan), "seconds", report->seconds, "threads", (json_int_t)report->threads,
+        "peak_rss_bytes", (json_int_t)report_peak_bytes(), "calibration", "windows",
+        (json_int_t)report->calibration_windows, "tokens", (json_int_t)report->calibration_length,
+        "notes", notes(plan->notes), "tensors", tensors(report));
     if (!all) return diag_fail(d, "%s cannot be written: a name of the model is not UTF-8, or memory is short", path);
     char *text = json_dumps(all, JSON_INDENT(2));
     json_decref(all);

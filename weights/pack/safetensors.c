@@ -24,7 +24,10 @@ static bool parse_type(const char *text, enum gguf_type *type) {
     static const struct {
         const char *name;
         enum gguf_type type;
-    } types[] = {{"F64", GGUF_TYPE_F64}, {"F32", GGUF_TYPE_F32}, {"F16", GGUF_TYPE_F16}, {"BF16", GGUF_TYPE_BF16}};
+    } types[] = {{"F64", GGUF_TYPE_F64},
+                 {"F32", GGUF_TYPE_F32},
+                 {"F16", GGUF_TYPE_F16},
+                 {"BF16", GGUF_TYPE_BF16}};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (strcmp(text, types[i].name) == 0) {
             *type = types[i].type;
@@ -35,7 +38,8 @@ static bool parse_type(const char *text, enum gguf_type *type) {
 
 /* Weights that were quantized for other engines, with scales in tensors of their own. */
 static const char *instead_of(const char *dtype) {
-    if (strncmp(dtype, "F8", 2) == 0 || strncmp(dtype, "F6", 2) == 0 || strncmp(dtype, "F4", 2) == 0)
+    if (strncmp(dtype, "F8", 2) == 0 || strncmp(dtype, "F6", 2) == 0 ||
+        strncmp(dtype, "F4", 2) == 0)
         return ": take the model's checkpoint in BF16 or F16";
     if (dtype[0] == 'I' || dtype[0] == 'U')
         return ": integers are what GPTQ, AWQ and others pack weights into; take the model's "
@@ -75,7 +79,8 @@ static bool parse_tensor(const json_t *entry, struct safetensors_tensor *tensor,
     if (!json_is_object(entry)) return diag_fail(d, "%s: tensor %s is not described by an object", file, tensor->name);
     if (field_text(entry, file, "dtype", &dtype, d) != FIELD_FOUND) return diag_fail(d, "%s: tensor %s has no dtype", file, tensor->name);
     if (!parse_type(dtype, &tensor->type))
-        return diag_fail(d, "%s: tensor %s has type %s, which is not supported%s", file, tensor->name, dtype, instead_of(dtype));
+        return diag_fail(d, "%s: tensor %s has type %s, which is not supported%s", file,
+                         tensor->name, dtype, instead_of(dtype));
     uint64_t elements = 0;
     if (!parse_shape(json_object_get(entry, "shape"), tensor, &elements, d)) return false;
 

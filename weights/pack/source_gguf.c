@@ -219,10 +219,11 @@ static bool is_whole(struct reader *r) {
     uint64_t parts = 1;
     if (gguf_get_uint(r->gguf, "split.count", UINT32_MAX, &parts, r->d) == GGUF_BAD) return false;
     if (parts <= 1) return true;
-    return diag_fail(r->d,
-                     "%s is one of %llu parts: join them first (llama-gguf-split --merge FIRST-PART "
-                     "OUT.gguf)",
-                     r->file, (unsigned long long)parts);
+    return diag_fail(
+        r->d,
+        "%s is one of %llu parts: join them first (llama-gguf-split --merge FIRST-PART "
+        "OUT.gguf)",
+        r->file, (unsigned long long)parts);
 }
 
 static bool read_general(struct reader *r, struct model_config *c) {

@@ -30,7 +30,8 @@ bool builder_init(struct builder *b, uint32_t rows, struct diag *d) {
     b->rows = rows;
     b->pieces = calloc(rows, sizeof *b->pieces);
     b->pool_room = POOL_FIRST;
-    b->pool = malloc(b->pool_room); /* from the beginning, so that pieces without bytes lie somewhere */
+    b->pool =
+        malloc(b->pool_room); /* from the beginning, so that pieces without bytes lie somewhere */
     return b->pieces && b->pool ? true : diag_fail(d, "out of memory for %u pieces", rows);
 }
 

@@ -155,7 +155,8 @@ bool vocab_read_gguf(struct builder *b, const struct vocab_request *r, struct di
                                            NULL};
     enum gguf_found found = gguf_get_text(g, "tokenizer.ggml.model", &model, d);
     if (found == GGUF_BAD) return false;
-    if (found == GGUF_ABSENT && !gguf_has(g, "tokenizer.ggml.tokens")) return read_no_tokenizer(b, r, d);
+    if (found == GGUF_ABSENT && !gguf_has(g, "tokenizer.ggml.tokens"))
+        return read_no_tokenizer(b, r, d);
     if (found != GGUF_FOUND) return diag_fail(d, "tokenizer.ggml.model is missing");
     bool spm = text_is(model, "llama");
     if (!spm && !text_is(model, "gpt2"))
