@@ -1,7 +1,8 @@
-/* apus bench: how fast a model runs here, beside what the machine can do at most, measured in the same run.
+/* apus bench: how fast a model runs here, beside what the machine can do at most, measured in the
+ * same run.
  *
- * Everything is repeated in turns (roof of reading, decode, verify, roof of multiply-adds, prefill) and the medians are compared, so that a
- * machine that slows down for a while slows all of them. */
+ * Everything is repeated in turns (roof of reading, decode, verify, roof of multiply-adds, prefill)
+ * and the medians are compared, so that a machine that slows down for a while slows all of them. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -21,7 +22,15 @@
 #include "kit/terminal.h"
 #include "load.h"
 
-enum { SAMPLES_MAX = 41, CONTEXT_MOST = 1024, PREFILL_MOST = 512, BASE_MOST = 128, DECODE_TOKENS = 8, VERIFY_MOST = 16, ROOM = 32 };
+enum {
+    SAMPLES_MAX = 41,
+    CONTEXT_MOST = 1024,
+    PREFILL_MOST = 512,
+    BASE_MOST = 128,
+    DECODE_TOKENS = 8,
+    VERIFY_MOST = 16,
+    ROOM = 32
+};
 enum { ENERGY_SECONDS_MOST = 300 }; /* in more the counters may have gone round more than once */
 static const uint32_t verify_columns[] = {1, 2, 4, 8, 16};
 enum { VERIFIES = COUNT_OF(verify_columns) };
@@ -41,8 +50,10 @@ struct bench {
     int32_t *ids; /* [context] */
     float *logits;
     uint32_t context, base, prefill_tokens, decode_tokens;
-    int deep;                                                    /* --at was given: the cache is filled once, by a prefill of base tokens */
-    struct samples read, dot, decode, verify[VERIFIES], prefill; /* bytes/s, multiply-adds/s, then seconds */
+    /* --at was given: the cache is filled once, by a prefill of base tokens */
+    int deep;
+    /* bytes/s, multiply-adds/s, then seconds */
+    struct samples read, dot, decode, verify[VERIFIES], prefill;
     struct energy energy;
     struct spent {
         double joules, tokens; /* of all turns together: the counters are coarse */
@@ -68,7 +79,8 @@ static double median(const struct samples *samples) {
 static double seconds_since(uint64_t begin) { return (double)(now_ns() - begin) * 1e-9; }
 
 /* Evaluates ids [at, at + count) at their own positions and gives the time. */
-static apus_status evaluate(struct bench *b, uint32_t at, uint32_t count, float *logits, double *seconds) {
+static apus_status evaluate(struct bench *b, uint32_t at, uint32_t count, float *logits,
+                            double *seconds) {
     apus_status status = apus_rewind(b->loaded->session, at);
     uint64_t begin = now_ns();
     if (status >= 0) status = apus_eval(b->loaded->session, b->ids + at, count, logits, NULL);
@@ -76,7 +88,8 @@ static apus_status evaluate(struct bench *b, uint32_t at, uint32_t count, float 
     return status;
 }
 
-/* The largest power of two of at most `most` that takes no more than `budget` seconds, at least 16. */
+/* The largest power of two of at most `most` that takes no more than `budget` seconds, at least
+ * 16. */
 static uint32_t affordable(uint32_t most, double seconds_each, double budget) {
     uint32_t count = 16;
     while (2 * count <= most && 2 * count * seconds_each <= budget) count *= 2;
@@ -113,18 +126,22 @@ static apus_status plan(struct bench *b, double budget) {
     apus_status status = evaluate(b, 0, 16, b->logits, &seconds);
     if (status >= 0) status = evaluate(b, 0, 16, b->logits, &seconds);
     if (status < 0) return status;
-    b->prefill_tokens = affordable(b->context < PREFILL_MOST ? b->context : PREFILL_MOST, seconds / 16, budget / 6);
-    b->base = affordable(b->context / 2 < BASE_MOST ? b->context / 2 : BASE_MOST, seconds / 16, budget / 10);
+    b->prefill_tokens =
+        affordable(b->context < PREFILL_MOST ? b->context : PREFILL_MOST, seconds / 16, budget / 6);
+    b->base = affordable(b->context / 2 < BASE_MOST ? b->context / 2 : BASE_MOST, seconds / 16,
+                         budget / 10);
     status = evaluate(b, 16, 1, b->logits, &seconds);
     b->decode_tokens = seconds * DECODE_TOKENS > budget / 10 ? 1 : DECODE_TOKENS;
     return status;
 }
 
-/* Decode as a user meets it: tokens chosen and turned into text. The first one only needs the prompt's logits and is not counted. */
+/* Decode as a user meets it: tokens chosen and turned into text. The first one only needs the
+ * prompt's logits and is not counted. */
 static apus_status measure_decode(struct bench *b) {
     apus_session *session = b->loaded->session;
     const apus_part part = {APUS_IDS, 0, b->ids, b->base};
-    const apus_sampling sampling = {.size = sizeof sampling, .max_tokens = b->decode_tokens + 1, .ignore_end = 1};
+    const apus_sampling sampling = {
+        .size = sizeof sampling, .max_tokens = b->decode_tokens + 1, .ignore_end = 1};
     apus_piece piece = {.size = sizeof piece};
     apus_status status = apus_prompt(session, &part, 1, 0);
     if (status >= 0) status = apus_begin(session, &sampling);
@@ -164,7 +181,8 @@ static double planned_turns(double each, double budget) {
     return turns < 1 ? 1 : turns > SAMPLES_MAX ? SAMPLES_MAX : turns;
 }
 
-/* Turns until the budget is used: three at least, if they can be had for twice the budget, and one in any case. */
+/* Turns until the budget is used: three at least, if they can be had for twice the budget, and one
+ * in any case. */
 static apus_status measure(struct bench *b, double budget, struct progress *progress) {
     int phase = progress_phase(progress, "measuring", 1);
     progress_expect(progress, budget);
@@ -183,7 +201,7 @@ static apus_status measure(struct bench *b, double budget, struct progress *prog
     return status;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- report -- */
+/* ------------------------------------------------------------------------------------ report -- */
 
 struct report {
     double read, dot; /* per second */
@@ -191,11 +209,13 @@ struct report {
     double verify_ms[VERIFIES];
 };
 
-/* Multiply-adds of one token in the layers' weights; prefill evaluates the head for the last token alone. */
+/* Multiply-adds of one token in the layers' weights; prefill evaluates the head for the last token
+ * alone. */
 static double layer_macs(const struct loaded *loaded) {
     double macs = 0;
     apus_tensor_info t = {.size = sizeof t};
-    for (uint32_t i = 0; i < loaded->info.tensors && apus_describe_tensor(&loaded->blob, i, &t) == APUS_OK; i++)
+    for (uint32_t i = 0;
+         i < loaded->info.tensors && apus_describe_tensor(&loaded->blob, i, &t) == APUS_OK; i++)
         if (!strncmp(t.name, "layer.", 6)) macs += (double)t.rows * t.cols;
     return macs;
 }
@@ -204,7 +224,8 @@ static double layer_macs(const struct loaded *loaded) {
 static double kv_bytes(const struct loaded *loaded, uint32_t position) {
     double bytes = 0;
     apus_layer_info layer = {.size = sizeof layer};
-    for (uint32_t i = 0; i < loaded->info.layers && apus_describe_layer(&loaded->blob, i, &layer) == APUS_OK; i++)
+    for (uint32_t i = 0;
+         i < loaded->info.layers && apus_describe_layer(&loaded->blob, i, &layer) == APUS_OK; i++)
         if (layer.heads) bytes += 2.0 * layer.kv_heads * (layer.head_dim + sizeof(float));
     return bytes * position;
 }
@@ -215,7 +236,8 @@ static void make_report(struct report *r, const struct bench *b) {
     r->dot = median(&b->dot);
     r->decode_tps = decode > 0 ? 1 / decode : 0;
     r->decode_bytes = r->decode_tps * (double)b->loaded->info.weight_bytes;
-    r->decode_read = r->decode_bytes + r->decode_tps * kv_bytes(b->loaded, b->base + b->decode_tokens / 2);
+    r->decode_read =
+        r->decode_bytes + r->decode_tps * kv_bytes(b->loaded, b->base + b->decode_tokens / 2);
     r->prefill_tps = prefill > 0 ? b->prefill_tokens / prefill : 0;
     r->prefill_macs = r->prefill_tps * layer_macs(b->loaded);
     for (size_t i = 0; i < VERIFIES; i++) r->verify_ms[i] = median(&b->verify[i]) * 1e3;
@@ -245,20 +267,24 @@ static json_t *machine_object(void) {
     processor_name(name, sizeof name);
     json_object_set_new(machine, "processor", json_bytes(name, strlen(name)));
     json_object_set_new(machine, "processors", json_integer(apus_port_processors()));
-    if (uname(&u) == 0) json_object_set_new(machine, "kernel", json_sprintf("%s %s", u.sysname, u.release));
+    if (uname(&u) == 0)
+        json_object_set_new(machine, "kernel", json_sprintf("%s %s", u.sysname, u.release));
     return machine;
 }
 
 static int print_object(const struct report *r, const struct bench *b,
                         const apus_session_stats *stats) {
     const apus_info *info = &b->loaded->info;
-    json_t *object = json_object(), *decode = json_object(), *verify = json_array(), *prefill = json_object();
+    json_t *object = json_object(), *decode = json_object(), *verify = json_array(),
+           *prefill = json_object();
     json_object_set_new(decode, "tps", json_number(r->decode_tps));
     json_object_set_new(decode, "weight_gb_per_s", json_number(r->decode_bytes * 1e-9));
     json_object_set_new(decode, "of_roof", json_number(ratio(r->decode_bytes, r->read)));
     json_object_set_new(decode, "gb_per_s", json_number(r->decode_read * 1e-9));
     json_object_set_new(decode, "with_kv_of_roof", json_number(ratio(r->decode_read, r->read)));
-    json_object_set_new(decode, "joules_per_token", energy_per_token(&b->energy, b->decode_spent.joules, b->decode_spent.tokens));
+    json_object_set_new(
+        decode, "joules_per_token",
+        energy_per_token(&b->energy, b->decode_spent.joules, b->decode_spent.tokens));
     for (size_t i = 0; i < VERIFIES; i++) {
         json_t *entry = json_object();
         json_object_set_new(entry, "columns", json_integer(verify_columns[i]));
@@ -270,7 +296,9 @@ static int print_object(const struct report *r, const struct bench *b,
     json_object_set_new(prefill, "tps", json_number(r->prefill_tps));
     json_object_set_new(prefill, "gmac_per_s", json_number(r->prefill_macs * 1e-9));
     json_object_set_new(prefill, "of_peak", json_number(ratio(r->prefill_macs, r->dot)));
-    json_object_set_new(prefill, "joules_per_token", energy_per_token(&b->energy, b->prefill_spent.joules, b->prefill_spent.tokens));
+    json_object_set_new(
+        prefill, "joules_per_token",
+        energy_per_token(&b->energy, b->prefill_spent.joules, b->prefill_spent.tokens));
     json_object_set_new(object, "model", json_bytes(info->name, strlen(info->name)));
     json_object_set_new(object, "bytes", json_integer((json_int_t)info->bytes));
     json_object_set_new(object, "weight_bytes", json_integer((json_int_t)info->weight_bytes));
@@ -298,33 +326,40 @@ static int print_text(const struct report *r, const struct bench *b,
     printf("%s, %.1f MB read for a token, %.2f bits a weight\n",
            terminal_shown(*b->loaded->info.name ? b->loaded->info.name : b->loaded->path),
            (double)b->loaded->info.weight_bytes * 1e-6, b->loaded->info.bits_per_weight);
-    printf("%s, %u threads, %s %s; medians of %zu turns\n\n", name, stats->threads, stats->engine ? stats->engine : "",
-           stats->cpu ? stats->cpu : "", b->decode.count);
-    printf("machine   reads %.2f GB/s, multiplies and adds %.1f G int8/s in registers\n", r->read * 1e-9, r->dot * 1e-9);
-    printf("decode    %.2f tokens/s, %.2f GB/s of weights, %.0f %% of reading (%.0f %% with keys and values); at position %u\n",
-           r->decode_tps, r->decode_bytes * 1e-9, 100 * ratio(r->decode_bytes, r->read), 100 * ratio(r->decode_read, r->read), b->base);
+    printf("%s, %u threads, %s %s; medians of %zu turns\n\n", name, stats->threads,
+           stats->engine ? stats->engine : "", stats->cpu ? stats->cpu : "", b->decode.count);
+    printf("machine   reads %.2f GB/s, multiplies and adds %.1f G int8/s in registers\n",
+           r->read * 1e-9, r->dot * 1e-9);
+    printf("decode    %.2f tokens/s, %.2f GB/s of weights, %.0f %% of reading (%.0f %% with keys "
+           "and values); at position %u\n",
+           r->decode_tps, r->decode_bytes * 1e-9, 100 * ratio(r->decode_bytes, r->read),
+           100 * ratio(r->decode_read, r->read), b->base);
     for (size_t i = 0; i < VERIFIES; i++)
-        printf("verify    %2u columns %9.3f ms, %.2f times one column\n", verify_columns[i], r->verify_ms[i],
-               ratio(r->verify_ms[i], r->verify_ms[0]));
-    printf("prefill   %.1f tokens/s over %u tokens, %.0f %% of the multiply-adds\n", r->prefill_tps, b->prefill_tokens,
-           100 * ratio(r->prefill_macs, r->dot));
+        printf("verify    %2u columns %9.3f ms, %.2f times one column\n", verify_columns[i],
+               r->verify_ms[i], ratio(r->verify_ms[i], r->verify_ms[0]));
+    printf("prefill   %.1f tokens/s over %u tokens, %.0f %% of the multiply-adds\n", r->prefill_tps,
+           b->prefill_tokens, 100 * ratio(r->prefill_macs, r->dot));
     if (*b->energy.reason)
         printf("energy    not known: %s\n", b->energy.reason);
     else
-        printf("energy    %.4g J a decoded token, %.4g J a token of the prompt, with all else that ran on the processor\n",
-               ratio(b->decode_spent.joules, b->decode_spent.tokens), ratio(b->prefill_spent.joules, b->prefill_spent.tokens));
+        printf("energy    %.4g J a decoded token, %.4g J a token of the prompt, with all else that "
+               "ran on the processor\n",
+               ratio(b->decode_spent.joules, b->decode_spent.tokens),
+               ratio(b->prefill_spent.joules, b->prefill_spent.tokens));
     return output_flush();
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- main -- */
+/* -------------------------------------------------------------------------------------- main -- */
 
-/* As many bytes as a pass reads, so that the roof is that of the cache for a model that fits one; at most what is enough to leave every cache,
- * and a quarter of the memory that is free. */
+/* As many bytes as a pass reads, so that the roof is that of the cache for a model that fits one;
+ * at most what is enough to leave every cache, and a quarter of the memory that is free. */
 static size_t choose_region(uint64_t weight_bytes) {
     double available = (double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     size_t bytes = (size_t)1 << 30, least = (size_t)1 << 20;
     while (bytes > ((size_t)64 << 20) && (double)bytes * 4 > available) bytes /= 2;
-    return weight_bytes >= bytes ? bytes : weight_bytes < least ? least : (size_t)weight_bytes / 4096 * 4096;
+    return weight_bytes >= bytes  ? bytes
+           : weight_bytes < least ? least
+                                  : (size_t)weight_bytes / 4096 * 4096;
 }
 
 static int open_roofs(struct bench *b, const struct settings *settings) {
@@ -336,7 +371,8 @@ static int open_roofs(struct bench *b, const struct settings *settings) {
     b->ids = malloc(b->context * sizeof *b->ids);
     if (!b->team) return fail(EXIT_FAULT, "cannot start %" PRIu64 " threads.", settings->threads);
     if (!b->region || !b->logits || !b->ids)
-        return fail(EXIT_FAULT, "no memory left: measuring the memory takes %zu MiB.", b->region_bytes >> 20);
+        return fail(EXIT_FAULT, "no memory left: measuring the memory takes %zu MiB.",
+                    b->region_bytes >> 20);
     b->prefetch = roof_read_prefetch(b->team, b->region, b->region_bytes);
     return EXIT_OK;
 }
@@ -362,13 +398,17 @@ static int bench_loaded(struct bench *b, const struct settings *settings) {
     apus_session_stats stats = {.size = sizeof stats};
     uint32_t most = b->loaded->info.max_positions;
     if (most < 2 * VERIFY_MOST)
-        return fail(EXIT_FAULT, "this model holds %u positions, too few to measure: it takes %d.", most, 2 * VERIFY_MOST);
+        return fail(EXIT_FAULT, "this model holds %u positions, too few to measure: it takes %d.",
+                    most, 2 * VERIFY_MOST);
     b->context = most < CONTEXT_MOST ? most : CONTEXT_MOST;
     b->deep = settings->at > 0;
     if (b->deep) {
         if (settings->at + ROOM > most)
-            return fail(EXIT_USAGE, "--at %" PRIu64 " leaves no room: this model holds %u positions, and %d are measured behind it.",
-                        settings->at, most, ROOM);
+            return fail(
+                EXIT_USAGE,
+                "--at %" PRIu64
+                " leaves no room: this model holds %u positions, and %d are measured behind it.",
+                settings->at, most, ROOM);
         b->base = (uint32_t)settings->at;
         b->context = b->base + ROOM;
     }
@@ -390,8 +430,11 @@ static int bench_loaded(struct bench *b, const struct settings *settings) {
 static int bench_main(const struct settings *settings) {
     int speculation = settings->pair + settings->agreement + (settings->replay > 0);
     if (speculation > 1) return fail(EXIT_USAGE, "use one of --pair, --agreement and --replay.");
-    if (speculation && !settings->draft) return fail(EXIT_USAGE, "--pair, --agreement and --replay need a draft: -d FILE.");
-    if (!speculation && settings->draft) return fail(EXIT_USAGE, "with -d say what to measure: --pair, --agreement or --replay ALPHA.");
+    if (speculation && !settings->draft)
+        return fail(EXIT_USAGE, "--pair, --agreement and --replay need a draft: -d FILE.");
+    if (!speculation && settings->draft)
+        return fail(EXIT_USAGE,
+                    "with -d say what to measure: --pair, --agreement or --replay ALPHA.");
     if (settings->agreement) return bench_agreement(settings);
     if (speculation) return settings->pair ? bench_pair(settings) : bench_replay(settings);
     struct loaded loaded;

@@ -1,5 +1,6 @@
-/* How often a draft says what its target says, by the way both draw: along the target's own text, the draft's choice with the target's random
- * numbers, as Apus proposes; and from both distributions what other schemes get: independent draws, which agree with chance sum p q, and
+/* How often a draft says what its target says, by the way both draw: along the target's own text,
+ * the draft's choice with the target's random numbers, as Apus proposes; and from both
+ * distributions what other schemes get: independent draws, which agree with chance sum p q, and
  * rejection sampling, which accepts a draft's draw with chance sum min(p, q). */
 #include <math.h>
 #include <stdio.h>
@@ -37,13 +38,15 @@ static void look(void *user, float *logits, uint32_t vocab, const int32_t *ids, 
     for (uint32_t i = 1; i < vocab; i++)
         if (logits[i] > logits[best]) best = i;
     for (uint32_t i = 0; i < vocab; i++) {
-        s->p[i] = s->temperature > 0 ? exp((logits[i] - (double)logits[best]) / s->temperature) : i == best;
+        s->p[i] = s->temperature > 0 ? exp((logits[i] - (double)logits[best]) / s->temperature)
+                                     : i == best;
         sum += s->p[i];
     }
     for (uint32_t i = 0; i < vocab; i++) s->p[i] /= sum;
 }
 
-static apus_status choose(struct side *s, const int32_t *ids, size_t count, uint64_t seed, int32_t *id) {
+static apus_status choose(struct side *s, const int32_t *ids, size_t count, uint64_t seed,
+                          int32_t *id) {
     const apus_part part = {APUS_IDS, 0, ids, count};
     const apus_sampling sampling = {.size = sizeof sampling,
                                     .temperature = (float)s->temperature,
@@ -60,7 +63,8 @@ static apus_status choose(struct side *s, const int32_t *ids, size_t count, uint
     return status;
 }
 
-static apus_status compare(struct side *target, struct side *draft, const struct ids *prompt, uint64_t seed, struct sums *sums) {
+static apus_status compare(struct side *target, struct side *draft, const struct ids *prompt,
+                           uint64_t seed, struct sums *sums) {
     int32_t ids[AGREEMENT_CONTEXT], proposed;
     size_t count = 0;
     uint32_t both = target->vocab < draft->vocab ? target->vocab : draft->vocab;
@@ -81,15 +85,19 @@ static apus_status compare(struct side *target, struct side *draft, const struct
 
 static int report(const struct settings *settings, const struct sums sums[TEMPERATURES]) {
     json_t *rows = json_array();
-    if (!settings->json) printf("temperature  tokens  shared noise  rejection sampling  independent draws\n");
+    if (!settings->json)
+        printf("temperature  tokens  shared noise  rejection sampling  independent draws\n");
     for (size_t t = 0; t < TEMPERATURES; t++) {
         const struct sums *s = &sums[t];
-        double shared = s->shared / s->tokens, rejection = s->rejection / s->tokens, independent = s->independent / s->tokens;
+        double shared = s->shared / s->tokens, rejection = s->rejection / s->tokens,
+               independent = s->independent / s->tokens;
         if (!settings->json)
-            printf("%11.1f  %6.0f  %10.1f %%  %16.1f %%  %15.1f %%\n", temperatures[t], s->tokens, 100 * shared, 100 * rejection,
-                   100 * independent);
-        json_array_append_new(rows, json_pack("{s:f,s:i,s:f,s:f,s:f}", "temperature", temperatures[t], "tokens", (int)s->tokens,
-                                              "shared_noise", shared, "rejection", rejection, "independent", independent));
+            printf("%11.1f  %6.0f  %10.1f %%  %16.1f %%  %15.1f %%\n", temperatures[t], s->tokens,
+                   100 * shared, 100 * rejection, 100 * independent);
+        json_array_append_new(rows,
+                              json_pack("{s:f,s:i,s:f,s:f,s:f}", "temperature", temperatures[t],
+                                        "tokens", (int)s->tokens, "shared_noise", shared,
+                                        "rejection", rejection, "independent", independent));
     }
     if (!settings->json) {
         json_decref(rows);
@@ -107,18 +115,20 @@ static int open_side(struct side *s, const struct settings *settings, const char
     s->p = calloc(s->vocab, sizeof *s->p);
     if (!s->p) return fail(EXIT_FAULT, "no memory left.");
     if (s->loaded.info.max_positions < AGREEMENT_CONTEXT)
-        return fail(EXIT_FAULT, "'%s' holds %u positions, too few to measure: it takes %d.", path, s->loaded.info.max_positions,
-                    AGREEMENT_CONTEXT);
+        return fail(EXIT_FAULT, "'%s' holds %u positions, too few to measure: it takes %d.", path,
+                    s->loaded.info.max_positions, AGREEMENT_CONTEXT);
     return load_session(&s->loaded, &alone, AGREEMENT_CONTEXT);
 }
 
 /* Whether the same ids mean the same. */
 static int check_pair(const struct side *target, const struct side *draft) {
-    const apus_config config = {.size = sizeof config, .model = target->loaded.model, .draft = draft->loaded.model};
+    const apus_config config = {
+        .size = sizeof config, .model = target->loaded.model, .draft = draft->loaded.model};
     apus_memory need = {.size = sizeof need};
     apus_status status = apus_measure(&config, &need);
     if (status == APUS_E_MISMATCH)
-        return fail(EXIT_FAULT, "'%s' cannot draft for '%s': %s.", draft->loaded.path, target->loaded.path, fail_logged());
+        return fail(EXIT_FAULT, "'%s' cannot draft for '%s': %s.", draft->loaded.path,
+                    target->loaded.path, fail_logged());
     return status < 0 ? fail_status(status, "pairing the models") : EXIT_OK;
 }
 
@@ -126,7 +136,8 @@ static int compare_prompts(struct side *target, struct side *draft, struct sums 
                            struct progress *progress) {
     progress_phase(progress, "comparing", (double)BENCH_PROMPTS * TEMPERATURES);
     for (size_t i = 0; i < BENCH_PROMPTS; i++) {
-        const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, 0, bench_prompts[i], strlen(bench_prompts[i])}};
+        const apus_part parts[] = {{APUS_BOS, 0, NULL, 0},
+                                   {APUS_TEXT, 0, bench_prompts[i], strlen(bench_prompts[i])}};
         struct ids prompt = {NULL, 0, 0};
         int status = input_tokenize(&prompt, &target->loaded.blob, parts, 2);
         apus_status done = APUS_OK;

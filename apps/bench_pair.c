@@ -26,7 +26,7 @@ static double median(double *values, size_t count) {
     return 0.5 * (values[(count - 1) / 2] + values[count / 2]);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ pair -- */
+/* -------------------------------------------------------------------------------------- pair -- */
 
 const char *const bench_prompts[] = {
     "def fibonacci(n):\n    if n < 2:\n        return n\n",
@@ -50,7 +50,8 @@ struct cell {
     double ms, rest_ms; /* in apus_next; of that, outside of model passes */
 };
 
-static apus_status generate(struct loaded *loaded, const struct ids *prompt, double temperature, struct cell *cell, size_t index) {
+static apus_status generate(struct loaded *loaded, const struct ids *prompt, double temperature,
+                            struct cell *cell, size_t index) {
     const apus_part part = {APUS_IDS, 0, prompt->ids, prompt->count};
     const apus_sampling sampling = {.size = sizeof sampling,
                                     .temperature = (float)temperature,
@@ -69,7 +70,8 @@ static apus_status generate(struct loaded *loaded, const struct ids *prompt, dou
     if (status < 0) return status;
     uint64_t passes_ns = s.draft_ns + s.draft_prompt_ns + s.verify_ns;
     cell->seconds[cell->count++] = (double)s.next_ns * 1e-9 / (double)s.new_tokens;
-    cell->tokens += s.new_tokens, cell->rounds += s.rounds, cell->proposed += s.proposed, cell->accepted += s.accepted;
+    cell->tokens += s.new_tokens, cell->rounds += s.rounds, cell->proposed += s.proposed,
+        cell->accepted += s.accepted;
     cell->hash = cell->hash * 31 + s.logits_hash;
     cell->ms += (double)s.next_ns * 1e-6;
     cell->rest_ms += (double)(s.next_ns - passes_ns) * 1e-6;
@@ -79,7 +81,8 @@ static apus_status generate(struct loaded *loaded, const struct ids *prompt, dou
 /* One prompt at one temperature with every length, one after the other. */
 static int sweep_prompt(const struct settings *given, size_t index,
                         struct cell cells[TEMPERATURES][LENGTHS], struct progress *progress) {
-    const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, 0, bench_prompts[index], strlen(bench_prompts[index])}};
+    const apus_part parts[] = {{APUS_BOS, 0, NULL, 0},
+                               {APUS_TEXT, 0, bench_prompts[index], strlen(bench_prompts[index])}};
     for (size_t n = 0; n < LENGTHS; n++) {
         struct settings settings = *given;
         struct loaded loaded;
@@ -88,7 +91,9 @@ static int sweep_prompt(const struct settings *given, size_t index,
         if (!lengths[n]) settings.draft = NULL;
         int status = load_blob(&loaded, settings.model);
         if (status) return status;
-        status = load_session(&loaded, &settings, PAIR_CONTEXT < loaded.info.max_positions ? PAIR_CONTEXT : loaded.info.max_positions);
+        status = load_session(&loaded, &settings,
+                              PAIR_CONTEXT < loaded.info.max_positions ? PAIR_CONTEXT
+                                                                       : loaded.info.max_positions);
         if (status) return status;
         status = input_tokenize(&ids, &loaded.blob, parts, 2);
         for (size_t t = 0; t < TEMPERATURES && !status; t++) {
@@ -105,7 +110,8 @@ static int sweep_prompt(const struct settings *given, size_t index,
 
 static double share(double part, double of) { return of > 0 ? part / of : 0; }
 
-/* Median of the speed-ups over the plain run of the same prompt in the same turn: a machine that slows down for a while slows both. */
+/* Median of the speed-ups over the plain run of the same prompt in the same turn: a machine that
+ * slows down for a while slows both. */
 static double speedup_of(const struct cell *plain, const struct cell *c) {
     double ratios[PAIR_TURNS * PROMPTS] = {0};
     for (size_t i = 0; i < c->count; i++) ratios[i] = share(plain->seconds[i], c->seconds[i]);
@@ -114,24 +120,32 @@ static double speedup_of(const struct cell *plain, const struct cell *c) {
 
 static int report_pair(const struct settings *settings, struct cell cells[TEMPERATURES][LENGTHS]) {
     json_t *rows = json_array();
-    if (!settings->json) printf("temperature  proposals  tokens/s  speed-up  accepted  tokens/round  outside passes\n");
+    if (!settings->json)
+        printf(
+            "temperature  proposals  tokens/s  speed-up  accepted  tokens/round  outside passes\n");
     for (size_t t = 0; t < TEMPERATURES; t++) {
         const struct cell plain = cells[t][0]; /* its own are sorted below */
         for (size_t n = 0; n < LENGTHS; n++) {
             struct cell *c = &cells[t][n];
             if (c->hash != cells[t][0].hash)
-                return fail(EXIT_FAULT, "the text with %u proposals differs from the plain one: please report this.", lengths[n]);
+                return fail(
+                    EXIT_FAULT,
+                    "the text with %u proposals differs from the plain one: please report this.",
+                    lengths[n]);
             double speedup = speedup_of(&plain, c), each = median(c->seconds, c->count),
-                   accepted = share((double)c->accepted, (double)c->proposed), a_round = share((double)c->tokens, (double)c->rounds),
+                   accepted = share((double)c->accepted, (double)c->proposed),
+                   a_round = share((double)c->tokens, (double)c->rounds),
                    rest = share(c->rest_ms, c->ms);
             char name[16];
             snprintf(name, sizeof name, "%u", lengths[n]);
             if (lengths[n] == AUTO) snprintf(name, sizeof name, "auto");
             if (!settings->json)
-                printf("%11.1f  %9s  %8.2f  %7.2fx  %7.0f%%  %12.2f  %13.1f%%\n", temperatures[t], name, share(1, each), speedup,
-                       100 * accepted, a_round, 100 * rest);
-            json_array_append_new(rows, json_pack("{s:f,s:s,s:f,s:f,s:f,s:f,s:f}", "temperature", temperatures[t], "proposals", name, "tps",
-                                                  share(1, each), "speedup", speedup, "accepted", accepted, "tokens_per_round", a_round,
+                printf("%11.1f  %9s  %8.2f  %7.2fx  %7.0f%%  %12.2f  %13.1f%%\n", temperatures[t],
+                       name, share(1, each), speedup, 100 * accepted, a_round, 100 * rest);
+            json_array_append_new(rows, json_pack("{s:f,s:s,s:f,s:f,s:f,s:f,s:f}", "temperature",
+                                                  temperatures[t], "proposals", name, "tps",
+                                                  share(1, each), "speedup", speedup, "accepted",
+                                                  accepted, "tokens_per_round", a_round,
                                                   "outside_passes", rest));
         }
     }
@@ -139,7 +153,8 @@ static int report_pair(const struct settings *settings, struct cell cells[TEMPER
         json_decref(rows);
         return output_flush();
     }
-    return json_print(json_pack("{s:o,s:i,s:i,s:i}", "pair", rows, "prompts", (int)PROMPTS, "tokens", (int)PAIR_TOKENS, "turns",
+    return json_print(json_pack("{s:o,s:i,s:i,s:i}", "pair", rows, "prompts", (int)PROMPTS,
+                                "tokens", (int)PAIR_TOKENS, "turns",
                                 (int)(cells[0][0].count / PROMPTS)));
 }
 
@@ -175,14 +190,14 @@ int bench_pair(const struct settings *settings) {
     return status ? status : report_pair(settings, cells);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- replay -- */
+/* ------------------------------------------------------------------------------------ replay -- */
 
 enum { TRACE = 4096, REPLAY_ROUNDS = 8, BASE = 64, CALIBRATED_AT = 5 };
 static const uint32_t replayed[] = {1, 3, 5, 7, 9, 12, 15};
 enum { REPLAYED = COUNT_OF(replayed) };
 
-/* Whether the draft would be right about each next token. Real acceptance comes in bursts: in a good stretch nearly every proposal holds, in a
- * bad one few do. */
+/* Whether the draft would be right about each next token. Real acceptance comes in bursts: in a
+ * good stretch nearly every proposal holds, in a bad one few do. */
 static void make_trace(uint8_t good[TRACE], double to_good) {
     uint64_t state = 11;
     int in_good = 1;
@@ -241,7 +256,8 @@ struct replay {
     double plain[TURNS], step[TURNS], verify[REPLAYED][TURNS], round[REPLAYED][TURNS]; /* seconds */
 };
 
-static apus_status evaluate(struct loaded *loaded, uint32_t at, uint32_t count, float *logits, double *seconds) {
+static apus_status evaluate(struct loaded *loaded, uint32_t at, uint32_t count, float *logits,
+                            double *seconds) {
     int32_t ids[16];
     for (uint32_t i = 0; i < count; i++) ids[i] = (int32_t)((at + i) * 7919u % loaded->info.vocab);
     apus_status status = apus_rewind(loaded->session, at);
@@ -255,7 +271,8 @@ static apus_status evaluate(struct loaded *loaded, uint32_t at, uint32_t count, 
 static apus_status replay_rounds(struct replay *r, uint32_t k, double *seconds) {
     apus_status status = APUS_OK;
     for (int i = 0; i < REPLAY_ROUNDS && status >= 0; i++) {
-        for (uint32_t s = 0; s < k && status >= 0; s++) status = evaluate(&r->draft, BASE + s, 1, r->logits, seconds);
+        for (uint32_t s = 0; s < k && status >= 0; s++)
+            status = evaluate(&r->draft, BASE + s, 1, r->logits, seconds);
         if (status >= 0) status = evaluate(&r->target, BASE, k + 1, r->logits, seconds);
     }
     *seconds /= REPLAY_ROUNDS;
@@ -269,7 +286,8 @@ static apus_status measure_turn(struct replay *r, size_t turn) {
         if (n == 0) status = evaluate(&r->target, BASE, 1, r->logits, &r->plain[turn]);
         if (status >= 0) status = evaluate(&r->draft, BASE, 1, r->logits, &ignored);
         if (n == 0 && status >= 0) status = evaluate(&r->draft, BASE, 1, r->logits, &r->step[turn]);
-        if (status >= 0) status = evaluate(&r->target, BASE, replayed[n] + 1, r->logits, &r->verify[n][turn]);
+        if (status >= 0)
+            status = evaluate(&r->target, BASE, replayed[n] + 1, r->logits, &r->verify[n][turn]);
         if (status >= 0) status = replay_rounds(r, replayed[n], &r->round[n][turn]);
     }
     return status;
@@ -282,28 +300,34 @@ static int report_replay(const struct settings *settings, struct replay *r) {
     calibrated_trace(bursts, alpha);
     independent_trace(independent, alpha);
     if (!settings->json)
-        printf("target %.2f ms a token, draft %.2f ms a step\n\nproposals  accepted  tokens/round  speed-up  ceiling   independent: "
+        printf("target %.2f ms a token, draft %.2f ms a step\n\nproposals  accepted  tokens/round  "
+               "speed-up  ceiling   independent: "
                "speed-up  ceiling\n",
                plain * 1e3, step * 1e3);
     for (size_t n = 0; n < REPLAYED; n++) {
         uint32_t k = replayed[n];
-        double tokens, tokens_alone, accepted = walk(bursts, k, &tokens), round = median(r->round[n], TURNS),
+        double tokens, tokens_alone, accepted = walk(bursts, k, &tokens),
+                                     round = median(r->round[n], TURNS),
                                      verify = median(r->verify[n], TURNS);
         walk(independent, k, &tokens_alone);
         double ideal = verify + k * step;
         if (!settings->json)
-            printf("%9u  %7.0f%%  %12.2f  %7.2fx  %6.2fx  %20.2fx  %6.2fx\n", k, 100 * accepted, tokens, tokens * plain / round,
-                   tokens * plain / ideal, tokens_alone * plain / round, tokens_alone * plain / ideal);
-        json_array_append_new(rows, json_pack("{s:i,s:f,s:f,s:f,s:f,s:f,s:f,s:f}", "proposals", (int)k, "accepted", accepted,
-                                              "tokens_per_round", tokens, "verify_ms", verify * 1e3, "speedup", tokens * plain / round,
-                                              "ceiling", tokens * plain / ideal, "independent_speedup", tokens_alone * plain / round,
-                                              "independent_ceiling", tokens_alone * plain / ideal));
+            printf("%9u  %7.0f%%  %12.2f  %7.2fx  %6.2fx  %20.2fx  %6.2fx\n", k, 100 * accepted,
+                   tokens, tokens * plain / round, tokens * plain / ideal,
+                   tokens_alone * plain / round, tokens_alone * plain / ideal);
+        json_array_append_new(
+            rows, json_pack("{s:i,s:f,s:f,s:f,s:f,s:f,s:f,s:f}", "proposals", (int)k, "accepted",
+                            accepted, "tokens_per_round", tokens, "verify_ms", verify * 1e3,
+                            "speedup", tokens * plain / round, "ceiling", tokens * plain / ideal,
+                            "independent_speedup", tokens_alone * plain / round,
+                            "independent_ceiling", tokens_alone * plain / ideal));
     }
     if (!settings->json) {
         json_decref(rows);
         return output_flush();
     }
-    return json_print(json_pack("{s:f,s:f,s:f,s:o}", "alpha", alpha, "target_ms", plain * 1e3, "draft_ms", step * 1e3, "replay", rows));
+    return json_print(json_pack("{s:f,s:f,s:f,s:o}", "alpha", alpha, "target_ms", plain * 1e3,
+                                "draft_ms", step * 1e3, "replay", rows));
 }
 
 static int replay_loaded(struct replay *r, const struct settings *settings) {
@@ -312,14 +336,16 @@ static int replay_loaded(struct replay *r, const struct settings *settings) {
     int status = load_session(&r->target, &alone, 128);
     if (!status) status = load_session(&r->draft, &alone, 128);
     if (status) return status;
-    uint32_t vocab = r->target.info.vocab > r->draft.info.vocab ? r->target.info.vocab : r->draft.info.vocab;
+    uint32_t vocab =
+        r->target.info.vocab > r->draft.info.vocab ? r->target.info.vocab : r->draft.info.vocab;
     r->logits = malloc((size_t)16 * vocab * sizeof *r->logits);
     if (!r->logits) return fail(EXIT_FAULT, "no memory left.");
     struct loaded *both[] = {&r->target, &r->draft};
     apus_status done = APUS_OK;
     for (size_t m = 0; m < 2; m++) {
         double ignored = 0;
-        for (uint32_t at = 0; at < BASE && done >= 0; at += 16) done = evaluate(both[m], at, 16, NULL, &ignored);
+        for (uint32_t at = 0; at < BASE && done >= 0; at += 16)
+            done = evaluate(both[m], at, 16, NULL, &ignored);
     }
     struct progress progress;
     command_progress(&progress, settings, "bench");

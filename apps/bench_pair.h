@@ -4,13 +4,16 @@
 
 #include "command.h"
 
-/* -d DRAFT --pair: a few built-in prompts, plain and with every number of proposals, greedy and sampled. */
+/* -d DRAFT --pair: a few built-in prompts, plain and with every number of proposals, greedy and
+ * sampled. */
 int bench_pair(const struct settings *settings);
 
-/* -d DRAFT --replay ALPHA: the real costs of both models under an imposed share of accepted proposals; the two need not share a tokenizer. */
+/* -d DRAFT --replay ALPHA: the real costs of both models under an imposed share of accepted
+ * proposals; the two need not share a tokenizer. */
 int bench_replay(const struct settings *settings);
 
-/* -d DRAFT --agreement: how often both choose the same, with the same noise and by other ways of drawing. In bench_agreement.c. */
+/* -d DRAFT --agreement: how often both choose the same, with the same noise and by other ways of
+ * drawing. In bench_agreement.c. */
 int bench_agreement(const struct settings *settings);
 
 /* What is completed for these figures: three beginnings of code, one of prose. */

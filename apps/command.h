@@ -1,6 +1,7 @@
 /* What the commands share: their table, the settings that options fill, and the exit statuses.
  *
- * A command is one file: its options, its help and what it does. `apus help` and docs/man/apus.1 are made from the same tables. */
+ * A command is one file: its options, its help and what it does. `apus help` and docs/man/apus.1
+ * are made from the same tables. */
 #ifndef APPS_COMMAND_H
 #define APPS_COMMAND_H
 
@@ -25,7 +26,8 @@ struct given {
 };
 enum { GIVEN_MAX = 64 }; /* more than there are options */
 
-/* Everything options can say. Zero means not given, except where settings_defaults says otherwise. */
+/* Everything options can say. Zero means not given, except where settings_defaults says
+ * otherwise. */
 struct settings {
     int json, jsonl, quiet;
     uint64_t threads; /* resolved to a number before a command runs */
@@ -40,13 +42,14 @@ struct settings {
     const char *draft_tokens; /* "auto" or a number, for proposals */
     const char *overlap_text; /* "auto", "on" or "off", for overlap */
     int overlap;              /* as apus_config.overlap */
-    const char *text; /* -p */
-    const char *file; /* -f */
-    const char *ids;  /* --ids */
+    const char *text;         /* -p */
+    const char *file;         /* -f */
+    const char *ids;          /* --ids */
     const char *output;
     const char *topic; /* of help */
 
-    uint64_t tokens, context, top_k, seed, repeat_last, deadline_ms, seconds, at, proposals, draft_context;
+    uint64_t tokens, context, top_k, seed, repeat_last, deadline_ms, seconds, at, proposals,
+        draft_context;
     double replay, temperature, top_p, min_p, repeat_penalty;
     const char *stops[APUS_STOPS_MAX];
     size_t stops_count;
@@ -59,10 +62,10 @@ struct settings {
 enum option_kind {
     OPTION_FLAG,   /* int, set to 1 */
     OPTION_STRING, /* const char * */
-    OPTION_COUNT, /* uint64_t in low .. high; a low of -1 is stored as 0: no limit */
-    OPTION_SEED, /* settings.seed; -1: any, and random_seed is set */
-    OPTION_REAL, /* double in low .. high */
-    OPTION_STOP  /* settings.stops, repeatable */
+    OPTION_COUNT,  /* uint64_t in low .. high; a low of -1 is stored as 0: no limit */
+    OPTION_SEED,   /* settings.seed; -1: any, and random_seed is set */
+    OPTION_REAL,   /* double in low .. high */
+    OPTION_STOP    /* settings.stops, repeatable */
 };
 
 struct option {
@@ -97,8 +100,8 @@ struct command {
     int (*main)(const struct settings *settings); /* gives the exit status */
 };
 
-extern const struct command command_run, command_info, command_tokenize, command_detokenize, command_logits, command_perplexity,
-    command_compare, command_bench, command_probe, command_help;
+extern const struct command command_run, command_info, command_tokenize, command_detokenize,
+    command_logits, command_perplexity, command_compare, command_bench, command_probe, command_help;
 extern const struct command *const commands[]; /* in the order of the help */
 extern const size_t commands_count;
 extern const struct option global_options[];

@@ -1,7 +1,9 @@
-/* apus compare: how far a model is from a reference on a text. The reference is another blob of the same vocabulary, or logits in a file.
+/* apus compare: how far a model is from a reference on a text. The reference is another blob of the
+ * same vocabulary, or logits in a file.
  *
- * The text is tokenized and cut into windows as by `apus perplexity`. KL(reference || model) in nats and agreement of the likeliest token are
- * over all positions, the perplexities over the second half of each window. */
+ * The text is tokenized and cut into windows as by `apus perplexity`. KL(reference || model) in
+ * nats and agreement of the likeliest token are over all positions, the perplexities over the
+ * second half of each window. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -35,7 +37,7 @@ struct comparison {
     size_t windows, length, run;
 };
 
-/* -------------------------------------------------------------------------------------------------------- one position -- */
+/* ------------------------------------------------------------------------------ one position -- */
 
 /* ln of the sum of exp, and the index of the largest (ties to the lower). */
 static double log_sum(const float *logits, uint32_t vocab, uint32_t *best) {
@@ -49,9 +51,11 @@ static double log_sum(const float *logits, uint32_t vocab, uint32_t *best) {
 }
 
 /* next: the token that follows, or -1 where none is to be scored. */
-static void compare_position(struct comparison *c, const float *reference, const float *model, uint32_t vocab, int32_t next) {
+static void compare_position(struct comparison *c, const float *reference, const float *model,
+                             uint32_t vocab, int32_t next) {
     uint32_t best[2];
-    double total[2] = {log_sum(reference, vocab, &best[0]), log_sum(model, vocab, &best[1])}, kl = 0;
+    double total[2] = {log_sum(reference, vocab, &best[0]), log_sum(model, vocab, &best[1])},
+           kl = 0;
     for (uint32_t i = 0; i < vocab; i++) {
         double p = (double)reference[i] - total[0], q = (double)model[i] - total[1];
         kl += exp(p) * (p - q);
@@ -64,7 +68,7 @@ static void compare_position(struct comparison *c, const float *reference, const
     c->scored++;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- windows -- */
+/* ----------------------------------------------------------------------------------- windows -- */
 
 /* APUS_PARTIAL where an interrupt came; a failure has been told. */
 static apus_status side_evaluate(struct side *side, const int32_t *ids, size_t count,
@@ -105,8 +109,10 @@ static apus_status compare_window(struct comparison *c, struct side side[2], con
         }
         for (size_t i = 0; i < count; i++) {
             size_t position = at + i;
-            int32_t next = position >= c->length / 2 && position + 1 < c->length ? ids[position + 1] : -1;
-            compare_position(c, side[0].logits + i * vocab, side[1].logits + i * vocab, vocab, next);
+            int32_t next =
+                position >= c->length / 2 && position + 1 < c->length ? ids[position + 1] : -1;
+            compare_position(c, side[0].logits + i * vocab, side[1].logits + i * vocab, vocab,
+                             next);
         }
         progress_step(progress, COMPARING, (double)count);
     }
@@ -146,22 +152,26 @@ static int compare_all(struct comparison *c, struct side side[2], struct ids *id
                       : fail(interrupt_status(), "interrupted before the first window was done.");
 }
 
-/* -------------------------------------------------------------------------------------------------------------- results -- */
+/* ----------------------------------------------------------------------------------- results -- */
 
 static int by_size(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-static int print_result(const struct comparison *c, double seconds, const struct settings *settings) {
+static int print_result(const struct comparison *c, double seconds,
+                        const struct settings *settings) {
     double mean = 0, count = (double)c->positions, scored = (double)c->scored;
     for (uint64_t i = 0; i < c->positions; i++) mean += c->kl[i] / count;
     qsort(c->kl, (size_t)c->positions, sizeof *c->kl, by_size);
-    double p99 = c->kl[(c->positions - 1) * 99 / 100], perplexity[2] = {exp(c->surprise[0] / scored), exp(c->surprise[1] / scored)};
+    double p99 = c->kl[(c->positions - 1) * 99 / 100],
+           perplexity[2] = {exp(c->surprise[0] / scored), exp(c->surprise[1] / scored)};
     if (!settings->json) {
-        printf("KL %.5f mean, %.5f 99th percentile; same likeliest token %.2f %%; perplexity %.4f, of the reference %.4f\n"
+        printf("KL %.5f mean, %.5f 99th percentile; same likeliest token %.2f %%; perplexity %.4f, "
+               "of the reference %.4f\n"
                "%" PRIu64 " positions, %zu windows of %zu (%.1f s)\n",
-               mean, p99, 100 * (double)c->same / count, perplexity[1], perplexity[0], c->positions, c->windows, c->length, seconds);
+               mean, p99, 100 * (double)c->same / count, perplexity[1], perplexity[0], c->positions,
+               c->windows, c->length, seconds);
         return output_flush();
     }
     json_t *object = json_object();
@@ -178,7 +188,7 @@ static int print_result(const struct comparison *c, double seconds, const struct
     return json_print(object);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- sides -- */
+/* ------------------------------------------------------------------------------------- sides -- */
 
 /* It is read from its begin more than once: a pipe would only be waited for. */
 static FILE *open_regular(const char *path) {
@@ -201,13 +211,16 @@ static int open_logits(struct side *side, const char *path, size_t positions, si
     uint64_t expected = (uint64_t)positions * vocab * sizeof(float);
     off_t size = fseeko(side->file, 0, SEEK_END) ? -1 : ftello(side->file);
     if (size < 0 || (uint64_t)size != expected)
-        return fail(EXIT_FAULT, "'%s' has %lld bytes where %" PRIu64 " are expected: float32, %zu positions of %zu.", path, (long long)size,
-                    expected, positions, vocab);
+        return fail(EXIT_FAULT,
+                    "'%s' has %lld bytes where %" PRIu64
+                    " are expected: float32, %zu positions of %zu.",
+                    path, (long long)size, expected, positions, vocab);
     rewind(side->file);
     return EXIT_OK;
 }
 
-static int open_reference(struct side *side, const struct side *model, const struct comparison *c, const struct settings *settings) {
+static int open_reference(struct side *side, const struct side *model, const struct comparison *c,
+                          const struct settings *settings) {
     side->name = settings->reference;
     char magic[4] = "";
     FILE *file = open_regular(side->name);
@@ -219,11 +232,13 @@ static int open_reference(struct side *side, const struct side *model, const str
     int status = load_blob(&side->loaded, side->name);
     if (status) return status;
     if (side->loaded.info.vocab != model->loaded.info.vocab)
-        return fail(EXIT_FAULT, "'%s' has %u vocabulary rows and '%s' has %u: they cannot be compared.", side->name,
-                    side->loaded.info.vocab, model->name, model->loaded.info.vocab);
+        return fail(EXIT_FAULT,
+                    "'%s' has %u vocabulary rows and '%s' has %u: they cannot be compared.",
+                    side->name, side->loaded.info.vocab, model->name, model->loaded.info.vocab);
     if (side->loaded.info.max_positions < c->length)
-        return fail(EXIT_FAULT, "'%s' holds %u positions, fewer than a window of %zu; give a smaller --ctx.", side->name,
-                    side->loaded.info.max_positions, c->length);
+        return fail(EXIT_FAULT,
+                    "'%s' holds %u positions, fewer than a window of %zu; give a smaller --ctx.",
+                    side->name, side->loaded.info.max_positions, c->length);
     return load_session(&side->loaded, settings, (uint32_t)c->length);
 }
 
@@ -231,11 +246,17 @@ static int evaluate(struct side side[2], struct ids *ids, const struct settings 
     struct comparison c = {0};
     uint32_t most = side[1].loaded.info.max_positions, vocab = side[1].loaded.info.vocab;
     c.length = settings->context ? (size_t)settings->context : most < 512 ? most : 512;
-    if (c.length > most) return fail(EXIT_USAGE, "--ctx %zu is more than the %u positions of this model.", c.length, most);
-    if (c.length < 4) return fail(EXIT_USAGE, "windows of %zu tokens are too short to score; this takes 4.", c.length);
-    if (ids->count < c.length)
-        return fail(EXIT_FAULT, "the text has %zu tokens, fewer than one window of %zu: give a longer text or a smaller --ctx.", ids->count,
+    if (c.length > most)
+        return fail(EXIT_USAGE, "--ctx %zu is more than the %u positions of this model.", c.length,
+                    most);
+    if (c.length < 4)
+        return fail(EXIT_USAGE, "windows of %zu tokens are too short to score; this takes 4.",
                     c.length);
+    if (ids->count < c.length)
+        return fail(EXIT_FAULT,
+                    "the text has %zu tokens, fewer than one window of %zu: give a longer text or "
+                    "a smaller --ctx.",
+                    ids->count, c.length);
     size_t fits = ((size_t)64 << 20) / (vocab * sizeof(float));
     c.windows = ids->count / c.length, c.run = fits < 1 ? 1 : fits > 128 ? 128 : fits;
     int status = open_reference(&side[0], &side[1], &c, settings);
@@ -244,8 +265,9 @@ static int evaluate(struct side side[2], struct ids *ids, const struct settings 
     c.kl = malloc(c.windows * c.length * sizeof *c.kl);
     for (int s = 0; s < 2; s++) side[s].logits = malloc(c.run * vocab * sizeof(float));
     uint64_t begin = now_ns();
-    status = c.kl && side[0].logits && side[1].logits ? compare_all(&c, side, ids, settings)
-                                                      : fail(EXIT_FAULT, "no memory left for %zu positions of logits.", c.run);
+    status = c.kl && side[0].logits && side[1].logits
+                 ? compare_all(&c, side, ids, settings)
+                 : fail(EXIT_FAULT, "no memory left for %zu positions of logits.", c.run);
     if (!status && c.kl) status = print_result(&c, (double)(now_ns() - begin) * 1e-9, settings);
     free(c.kl);
     return status ? status : interrupt_status();

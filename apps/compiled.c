@@ -58,7 +58,8 @@ static void replace(const char *path, const void *data, size_t bytes) {
 void compiled_store(struct compiled *c, const apus_model *model) {
     size_t bytes = 0;
     void *data = NULL;
-    if (model && c->path && !apus_model_compiled(model, NULL, 0, &bytes) && bytes) data = malloc(bytes);
+    if (model && c->path && !apus_model_compiled(model, NULL, 0, &bytes) && bytes)
+        data = malloc(bytes);
     if (data && !apus_model_compiled(model, data, bytes, &bytes) &&
         (bytes != c->bytes || memcmp(data, c->data, bytes) != 0))
         replace(c->path, data, bytes);

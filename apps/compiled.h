@@ -10,10 +10,11 @@ struct compiled {
     size_t bytes;
 };
 
-/* What the file holds; nothing where there is none yet or it cannot be read, which costs time only. */
+/* What the file holds; nothing where there is none yet or it cannot be read, which costs time
+ * only. */
 void compiled_load(struct compiled *compiled, const char *path);
-/* Writes the file anew if the model's driver gives something else than it held; a warning where that fails. Frees what was read.
- * model NULL: it did not open. */
+/* Writes the file anew if the model's driver gives something else than it held; a warning where
+ * that fails. Frees what was read. model NULL: it did not open. */
 void compiled_store(struct compiled *compiled, const apus_model *model);
 
 #endif

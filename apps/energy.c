@@ -12,7 +12,8 @@ static void give_up(struct energy *e, int error) {
     else if (error == EACCES || error == EPERM)
         snprintf(e->reason, sizeof e->reason, "only root may read this machine's energy counters");
     else
-        snprintf(e->reason, sizeof e->reason, "the energy counters cannot be read: %s", strerror(error));
+        snprintf(e->reason, sizeof e->reason, "the energy counters cannot be read: %s",
+                 strerror(error));
 }
 
 void energy_open(struct energy *e) {
@@ -35,4 +36,6 @@ json_t *energy_per_token(const struct energy *e, double joules, double tokens) {
     return *e->reason || !(tokens > 0) ? json_null() : json_number(joules / tokens);
 }
 
-json_t *energy_source(const struct energy *e) { return json_string(*e->reason ? e->reason : "processor packages"); }
+json_t *energy_source(const struct energy *e) {
+    return json_string(*e->reason ? e->reason : "processor packages");
+}

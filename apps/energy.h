@@ -1,4 +1,5 @@
-/* Joules for the figures, of all that runs on the machine meanwhile, or the reason why there are none. */
+/* Joules for the figures, of all that runs on the machine meanwhile, or the reason why there are
+ * none. */
 #ifndef APPS_ENERGY_H
 #define APPS_ENERGY_H
 
@@ -14,7 +15,8 @@ struct energy {
 /* Begins to count. */
 void energy_open(struct energy *e);
 
-/* Joules since then; has to be asked every few minutes. 0 where there are none. Once it failed there are none any more. */
+/* Joules since then; has to be asked every few minutes. 0 where there are none. Once it failed
+ * there are none any more. */
 double energy_joules(struct energy *e);
 
 /* joules over tokens as a JSON number; null where there are no joules or no tokens. */

@@ -10,7 +10,8 @@
 
 enum { WIDTH = 100, INDENT = 26 };
 
-/* Prints text folded at WIDTH, every line after the first indented. `at`: the column where it begins. */
+/* Prints text folded at WIDTH, every line after the first indented. `at`: the column where it
+ * begins. */
 static void print_folded(FILE *to, const char *text, int indent, int at) {
     int begins = 1; /* at the beginning of a line */
     while (*text) {
@@ -80,8 +81,10 @@ void help_brief(FILE *to, const struct command *command) {
 }
 
 void help_overview(FILE *to) {
-    fputs("apus: text generation from a packed weight blob\n\nusage: apus COMMAND [options]\n\n", to);
-    for (size_t i = 0; i < commands_count; i++) fprintf(to, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+    fputs("apus: text generation from a packed weight blob\n\nusage: apus COMMAND [options]\n\n",
+          to);
+    for (size_t i = 0; i < commands_count; i++)
+        fprintf(to, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
     fputs(
         "\nA blob is made with apus-pack. An example: apus run model.apus 'def add(a, b):' -n 32\n"
         "apus help COMMAND explains a command; apus --version says which version this is.\n",
@@ -89,7 +92,8 @@ void help_overview(FILE *to) {
 }
 
 void help_command(FILE *to, const struct command *command) {
-    fprintf(to, "apus %s: %s\n\nusage: apus %s %s\n\n", command->name, command->summary, command->name, command->usage);
+    fprintf(to, "apus %s: %s\n\nusage: apus %s %s\n\n", command->name, command->summary,
+            command->name, command->usage);
     print_folded(to, command->description, 0, 0);
     if (command->options_count) {
         fputs("\noptions:\n", to);
@@ -101,9 +105,10 @@ void help_command(FILE *to, const struct command *command) {
     print_example(to, command->example);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- manual page -- */
+/* ------------------------------------------------------------------------------- manual page -- */
 
-/* Text for roff: dashes that stay dashes, no line that begins a request. Empty lines become paragraphs. */
+/* Text for roff: dashes that stay dashes, no line that begins a request. Empty lines become
+ * paragraphs. */
 static void roff_words(const char *text) {
     int begins = 1;
     for (; *text; text++) {
@@ -132,7 +137,8 @@ static void roff_options(const struct option *options, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const struct option *o = &options[i];
         char tag[96];
-        snprintf(tag, sizeof tag, "%s%s%s", o->letter ? o->letter : "", o->letter ? ", " : "", o->name);
+        snprintf(tag, sizeof tag, "%s%s%s", o->letter ? o->letter : "", o->letter ? ", " : "",
+                 o->name);
         fputs(".TP\n\\fB", stdout);
         roff_words(tag);
         if (o->value) printf("\\fR \\fI%s", o->value);
@@ -156,15 +162,16 @@ static void roff_command(const struct command *c) {
 }
 
 static void roff_page(void) {
-    printf(".\\\" Made by: apus help --man\n.TH APUS 1 \"\" \"apus %d.%d.%d\" \"User Commands\"\n", APUS_VERSION_MAJOR, APUS_VERSION_MINOR,
-           APUS_VERSION_PATCH);
+    printf(".\\\" Made by: apus help --man\n.TH APUS 1 \"\" \"apus %d.%d.%d\" \"User Commands\"\n",
+           APUS_VERSION_MAJOR, APUS_VERSION_MINOR, APUS_VERSION_PATCH);
     fputs(".SH NAME\napus \\- text generation from a packed weight blob\n"
           ".SH SYNOPSIS\n.B apus\n.I command\n.RI [ options ]\n"
           ".SH DESCRIPTION\n",
           stdout);
-    roff_text(
-        "apus runs a language model out of one file, the blob, that apus-pack makes of a GGUF file or of a directory with safetensors. "
-        "The text and every logit are the same bits for every instruction set and number of threads.");
+    roff_text("apus runs a language model out of one file, the blob, that apus-pack makes of a "
+              "GGUF file or of a directory with safetensors. "
+              "The text and every logit are the same bits for every instruction set and number of "
+              "threads.");
     fputs(".SH COMMANDS\n", stdout);
     for (size_t i = 0; i < commands_count; i++) roff_command(commands[i]);
     fputs(".SH OPTIONS OF EVERY COMMAND\n", stdout);
@@ -177,7 +184,8 @@ static void roff_page(void) {
         {"3", "an instruction set or engine was asked for that is not here"},
         {"130, 143",
          "an interrupt (Ctrl-C) or SIGTERM came; what there was until then is printed"}};
-    for (size_t i = 0; i < COUNT_OF(statuses); i++) printf(".TP\n.B %s\n%s\n", statuses[i][0], statuses[i][1]);
+    for (size_t i = 0; i < COUNT_OF(statuses); i++)
+        printf(".TP\n.B %s\n%s\n", statuses[i][0], statuses[i][1]);
     fputs(".PP\n", stdout);
     roff_text("A failure prints one or two sentences on standard error and nothing on standard "
               "output. With --json standard error has an "
@@ -187,14 +195,15 @@ static void roff_page(void) {
               "left_s}}.");
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- json -- */
+/* -------------------------------------------------------------------------------------- json -- */
 
 static json_t *options_array(const struct option *options, size_t count) {
     json_t *array = json_array();
     for (size_t i = 0; i < count; i++) {
         json_t *object = json_object();
         json_object_set_new(object, "name", json_string(options[i].name));
-        if (options[i].letter) json_object_set_new(object, "letter", json_string(options[i].letter));
+        if (options[i].letter)
+            json_object_set_new(object, "letter", json_string(options[i].letter));
         if (options[i].value) json_object_set_new(object, "value", json_string(options[i].value));
         json_object_set_new(object, "help", json_string(options[i].help));
         json_array_append_new(array, object);
@@ -206,7 +215,8 @@ static json_t *command_object(const struct command *c) {
     json_t *object = json_object();
     json_object_set_new(object, "name", json_string(c->name));
     json_object_set_new(object, "summary", json_string(c->summary));
-    json_object_set_new(object, "usage", json_sprintf("apus %s%s%s", c->name, *c->usage ? " " : "", c->usage));
+    json_object_set_new(object, "usage",
+                        json_sprintf("apus %s%s%s", c->name, *c->usage ? " " : "", c->usage));
     json_object_set_new(object, "description", json_string(c->description));
     json_object_set_new(object, "options", options_array(c->options, c->options_count));
     return object;
@@ -221,7 +231,8 @@ static int help_main(const struct settings *settings) {
     if (settings->json) {
         json_t *object = json_object(), *list = json_array();
         for (size_t i = 0; i < commands_count; i++)
-            if (!topic || topic == commands[i]) json_array_append_new(list, command_object(commands[i]));
+            if (!topic || topic == commands[i])
+                json_array_append_new(list, command_object(commands[i]));
         json_object_set_new(object, "commands", list);
         json_object_set_new(object, "options", options_array(global_options, global_options_count));
         return json_print(object);

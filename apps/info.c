@@ -39,12 +39,15 @@ static void print_layers(const struct loaded *loaded) {
     for (uint32_t i = 0; i < loaded->info.layers;) {
         uint32_t end = i + 1;
         if (apus_describe_layer(&loaded->blob, i, &first) != APUS_OK) return;
-        while (end < loaded->info.layers && apus_describe_layer(&loaded->blob, end, &next) == APUS_OK && next.heads == first.heads &&
-               next.kv_heads == first.kv_heads && next.head_dim == first.head_dim && next.ffn == first.ffn)
+        while (end < loaded->info.layers &&
+               apus_describe_layer(&loaded->blob, end, &next) == APUS_OK &&
+               next.heads == first.heads && next.kv_heads == first.kv_heads &&
+               next.head_dim == first.head_dim && next.ffn == first.ffn)
             end++;
         printf(end == i + 1 ? "  layer %u" : "  layers %u to %u", i, end - 1);
         if (first.heads)
-            printf(": %u heads, %u of keys and values, %u wide", first.heads, first.kv_heads, first.head_dim);
+            printf(": %u heads, %u of keys and values, %u wide", first.heads, first.kv_heads,
+                   first.head_dim);
         else
             printf(": no attention");
         if (first.ffn)
@@ -65,14 +68,17 @@ static int print_text(const struct loaded *loaded, const struct settings *settin
            info->max_positions);
     print_layers(loaded);
     printf("parameters    %.1f M\n", (double)info->parameters * 1e-6);
-    printf("weights       %.2f bits each; %.1f MB are read for a token\n", info->bits_per_weight, (double)info->weight_bytes * 1e-6);
+    printf("weights       %.2f bits each; %.1f MB are read for a token\n", info->bits_per_weight,
+           (double)info->weight_bytes * 1e-6);
     for (size_t i = 0; i < types; i++)
-        printf("  %s: %u tensors, %.1f M weights, %.1f MB\n", sums[i].type, sums[i].tensors, (double)sums[i].weights * 1e-6,
-               (double)sums[i].bytes * 1e-6);
+        printf("  %s: %u tensors, %.1f M weights, %.1f MB\n", sums[i].type, sums[i].tensors,
+               (double)sums[i].weights * 1e-6, (double)sums[i].bytes * 1e-6);
     printf("tokenizer     %s, %s; bos %d, eos %d, %u tokens end a text\n", info->tokenizer,
-           info->add_bos ? "bos in front" : "nothing in front", (int)info->bos, (int)info->eos, info->end_tokens);
+           info->add_bos ? "bos in front" : "nothing in front", (int)info->bos, (int)info->eos,
+           info->end_tokens);
     printf("bytes         %" PRIu64 "\n", info->bytes);
-    printf("hash          %016" PRIx64 "%s\n", info->model_hash, settings->verify ? ", every section verified" : "");
+    printf("hash          %016" PRIx64 "%s\n", info->model_hash,
+           settings->verify ? ", every section verified" : "");
     if (*info->provenance) printf("provenance    %s\n", terminal_shown(info->provenance));
     return output_flush();
 }
@@ -80,8 +86,10 @@ static int print_text(const struct loaded *loaded, const struct settings *settin
 static json_t *layers_array(const struct loaded *loaded) {
     json_t *array = json_array();
     apus_layer_info layer = {.size = sizeof layer};
-    for (uint32_t i = 0; i < loaded->info.layers && apus_describe_layer(&loaded->blob, i, &layer) == APUS_OK; i++)
-        json_array_append_new(array, json_pack("{si si si si}", "heads", (int)layer.heads, "kv_heads", (int)layer.kv_heads, "head_dim",
+    for (uint32_t i = 0;
+         i < loaded->info.layers && apus_describe_layer(&loaded->blob, i, &layer) == APUS_OK; i++)
+        json_array_append_new(array, json_pack("{si si si si}", "heads", (int)layer.heads,
+                                               "kv_heads", (int)layer.kv_heads, "head_dim",
                                                (int)layer.head_dim, "ffn", (int)layer.ffn));
     return array;
 }
@@ -89,7 +97,8 @@ static json_t *layers_array(const struct loaded *loaded) {
 static json_t *tensors_array(const struct loaded *loaded) {
     json_t *array = json_array();
     apus_tensor_info t = {.size = sizeof t};
-    for (uint32_t i = 0; i < loaded->info.tensors && apus_describe_tensor(&loaded->blob, i, &t) == APUS_OK; i++) {
+    for (uint32_t i = 0;
+         i < loaded->info.tensors && apus_describe_tensor(&loaded->blob, i, &t) == APUS_OK; i++) {
         json_t *object = json_object();
         json_object_set_new(object, "name", json_bytes(t.name, strlen(t.name)));
         json_object_set_new(object, "type", json_string(t.type));
@@ -107,11 +116,14 @@ static int print_object(const struct loaded *loaded, const struct settings *sett
     json_t *ends = json_array();
     for (uint32_t i = 0; i < info->end_tokens; i++) {
         int32_t id = -1;
-        if (apus_describe_end_token(&loaded->blob, i, &id) == APUS_OK) json_array_append_new(ends, json_integer(id));
+        if (apus_describe_end_token(&loaded->blob, i, &id) == APUS_OK)
+            json_array_append_new(ends, json_integer(id));
     }
     json_object_set_new(object, "name", json_bytes(info->name, strlen(info->name)));
-    json_object_set_new(object, "architecture", json_bytes(info->architecture, strlen(info->architecture)));
-    json_object_set_new(object, "provenance", json_bytes(info->provenance, strlen(info->provenance)));
+    json_object_set_new(object, "architecture",
+                        json_bytes(info->architecture, strlen(info->architecture)));
+    json_object_set_new(object, "provenance",
+                        json_bytes(info->provenance, strlen(info->provenance)));
     json_object_set_new(object, "bytes", json_integer((json_int_t)info->bytes));
     json_object_set_new(object, "parameters", json_integer((json_int_t)info->parameters));
     json_object_set_new(object, "weight_bytes", json_integer((json_int_t)info->weight_bytes));
@@ -131,7 +143,8 @@ static int print_object(const struct loaded *loaded, const struct settings *sett
     return json_print(object);
 }
 
-/* Brings the file into memory, a disk's work, which says how far it is; then hashing it is quick. */
+/* Brings the file into memory, a disk's work, which says how far it is; then hashing it is
+ * quick. */
 static void read_ahead(const struct loaded *loaded, struct progress *progress) {
     enum { PIECE = 16 << 20, PAGE = 4096 };
     const volatile char *at = loaded->map.data;
@@ -158,7 +171,9 @@ static int verify(const struct loaded *loaded, const struct settings *settings) 
     progress_end(&progress);
     if (done == APUS_OK) return EXIT_OK;
     if (section)
-        return fail(EXIT_FAULT, "'%s' is damaged: the hash of its section %s is not what the header says. Copy or pack it again.",
+        return fail(EXIT_FAULT,
+                    "'%s' is damaged: the hash of its section %s is not what the header says. Copy "
+                    "or pack it again.",
                     loaded->path, section);
     return fail_status(done, "verifying");
 }
@@ -168,7 +183,8 @@ static int info_main(const struct settings *settings) {
     int status = load_blob(&loaded, settings->model);
     if (status) return status;
     if (settings->verify) status = verify(&loaded, settings);
-    if (!status) status = settings->json ? print_object(&loaded, settings) : print_text(&loaded, settings);
+    if (!status)
+        status = settings->json ? print_object(&loaded, settings) : print_text(&loaded, settings);
     unload(&loaded);
     return status;
 }

@@ -26,7 +26,8 @@ static int read_stream(struct text *text, FILE *stream, const char *path) {
         size_t got = fread(text->bytes + text->count, 1, capacity - text->count, stream);
         text->count += got;
         if (text->count > text_most)
-            return fail(EXIT_FAULT, "'%s' is longer than %zu MiB, the most text taken at once.", path, text_most >> 20);
+            return fail(EXIT_FAULT, "'%s' is longer than %zu MiB, the most text taken at once.",
+                        path, text_most >> 20);
         if (!got) break;
     }
     if (ferror(stream) && errno == EBADF && stream == stdin)
@@ -170,7 +171,8 @@ int input_ids(struct ids *ids, const char *list, uint32_t vocab) {
     return status;
 }
 
-/* Whether a byte alone gives no token: a byte-level tokenizer without it drops it without a word. */
+/* Whether a byte alone gives no token: a byte-level tokenizer without it drops it without a
+ * word. */
 static int is_dropped(const apus_blob *blob, unsigned char byte, void *scratch, size_t bytes) {
     const apus_part part = {APUS_TEXT, 0, &byte, 1};
     int32_t ids[8];
@@ -199,11 +201,13 @@ static void tell_dropped(const struct ids *ids) {
                   ids->dropped);
 }
 
-int input_tokenize(struct ids *ids, const apus_blob *blob, const apus_part *parts, size_t parts_count) {
+int input_tokenize(struct ids *ids, const apus_blob *blob, const apus_part *parts,
+                   size_t parts_count) {
     size_t text_bytes = 0, capacity = 16;
     for (size_t i = 0; i < parts_count; i++) {
         if (parts[i].kind == APUS_TEXT) text_bytes += parts[i].count;
-        capacity += parts[i].count + 1; /* a token is one byte of text at least; a second round corrects a prefix that adds more */
+        capacity += parts[i].count + 1; /* a token is one byte of text at least; a second round
+                                           corrects a prefix that adds more */
     }
     size_t scratch_bytes = apus_tokenize_scratch(blob, text_bytes);
     void *scratch = malloc(scratch_bytes + 8);
@@ -213,7 +217,8 @@ int input_tokenize(struct ids *ids, const apus_blob *blob, const apus_part *part
         int32_t *more = realloc(ids->ids, capacity * sizeof *ids->ids);
         if (!more) break;
         ids->ids = more;
-        status = apus_tokenize(blob, parts, parts_count, ids->ids, capacity, &ids->count, scratch, scratch_bytes);
+        status = apus_tokenize(blob, parts, parts_count, ids->ids, capacity, &ids->count, scratch,
+                               scratch_bytes);
         if (status == APUS_E_SPACE) capacity = ids->count + 1;
     }
     free(scratch);
@@ -222,6 +227,7 @@ int input_tokenize(struct ids *ids, const apus_blob *blob, const apus_part *part
     if (status == APUS_OK) return EXIT_OK;
     free(ids->ids);
     memset(ids, 0, sizeof *ids);
-    if (status == APUS_E_SPACE) return fail(EXIT_FAULT, "no memory left to tokenize %zu bytes.", text_bytes);
+    if (status == APUS_E_SPACE)
+        return fail(EXIT_FAULT, "no memory left to tokenize %zu bytes.", text_bytes);
     return fail_status(status, "tokenizing");
 }

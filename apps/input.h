@@ -1,4 +1,5 @@
-/* What the user hands in: text, files, lists of ids. Everything is allocated with malloc and freed by the caller. */
+/* What the user hands in: text, files, lists of ids. Everything is allocated with malloc and freed
+ * by the caller. */
 #ifndef APPS_INPUT_H
 #define APPS_INPUT_H
 
@@ -27,6 +28,7 @@ struct ids {
 int input_ids(struct ids *ids, const char *list, uint32_t vocab);
 
 /* Parts to ids of a blob. Says how many bytes of text no token has. */
-int input_tokenize(struct ids *ids, const apus_blob *blob, const apus_part *parts, size_t parts_count);
+int input_tokenize(struct ids *ids, const apus_blob *blob, const apus_part *parts,
+                   size_t parts_count);
 
 #endif

@@ -14,8 +14,8 @@ json_t *json_number(double x);
 /* 16 hexadecimal digits. */
 json_t *json_hash(uint64_t hash);
 
-/* Prints the object on standard output, gives it back to the allocator and returns the exit status: EXIT_FAULT if standard output cannot
- * take it. NULL (no memory) also fails. */
+/* Prints the object on standard output, gives it back to the allocator and returns the exit status:
+ * EXIT_FAULT if standard output cannot take it. NULL (no memory) also fails. */
 int json_print(json_t *object);
 
 /* The same check for text: flushes standard output. */

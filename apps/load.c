@@ -25,24 +25,26 @@ const apus_port *load_port(void) {
 
 uint64_t now_ns(void) { return apus_port_host()->now_ns(apus_port_host()->user); }
 
-/* ------------------------------------------------------------------------------------------------ files that shrink -- */
+/* ------------------------------------------------------------------------- files that shrink -- */
 
 enum { MAPS = 2 }; /* a model and its draft */
 static const char *volatile mapped_begin[MAPS], *volatile mapped_end[MAPS];
 
-/* A page of a model's file could not be read: someone cut the file, or its disk failed. Only async-signal-safe calls here. */
+/* A page of a model's file could not be read: someone cut the file, or its disk failed. Only
+ * async-signal-safe calls here. */
 static void on_bus_error(int number, siginfo_t *info, void *context) {
     (void)context;
     const char *at = info->si_addr;
     for (int i = 0; i < MAPS; i++) {
         if (at < mapped_begin[i] || at >= mapped_end[i]) continue;
-        static const char text[] =
-            "apus: the model's file was cut short, or could not be read, while it was in use. Restore it and start again.\n";
+        static const char text[] = "apus: the model's file was cut short, or could not be read, "
+                                   "while it was in use. Restore it and start again.\n";
         ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
         (void)ignored;
         _exit(EXIT_FAULT);
     }
-    signal(number, SIG_DFL); /* not ours: the instruction runs again and the process dies as it should */
+    signal(number, SIG_DFL); /* not ours: the instruction runs again and the process dies as it
+                                should */
 }
 
 static void watch_map(const apus_map *map) {
@@ -56,7 +58,7 @@ static void watch_map(const apus_map *map) {
     sigaction(SIGBUS, &action, NULL);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- blob -- */
+/* -------------------------------------------------------------------------------------- blob -- */
 
 /* The line that makes a blob of the checkpoint, to be copied. */
 static void hint_pack(const char *path) {
@@ -89,8 +91,11 @@ static int cannot_map(const char *path, int error) {
             fail_hint("Name a file in it: a blob, or a GGUF file to pack.");
         return fail(EXIT_FAULT, "'%s' is a directory, not a blob.", path);
     }
-    if (known && S_ISREG(st.st_mode) && st.st_size == 0) return fail(EXIT_FAULT, "'%s' is empty, not a blob.", path);
-    if (known && !S_ISREG(st.st_mode)) return fail(EXIT_FAULT, "'%s' is not a regular file; a blob is mapped and must be one.", path);
+    if (known && S_ISREG(st.st_mode) && st.st_size == 0)
+        return fail(EXIT_FAULT, "'%s' is empty, not a blob.", path);
+    if (known && !S_ISREG(st.st_mode))
+        return fail(EXIT_FAULT, "'%s' is not a regular file; a blob is mapped and must be one.",
+                    path);
     if (strchr(path, ' ') && !known) fail_hint("The model comes first, then the prompt.");
     return fail(EXIT_FAULT, "cannot open the model '%s': %s.", path, strerror(error));
 }
@@ -117,9 +122,12 @@ static int not_a_blob(const struct loaded *loaded, apus_status status) {
         return fail(EXIT_FAULT, "'%s' is %s, not a blob.", path, kind->what);
     }
     if (status == APUS_E_VERSION)
-        return fail(EXIT_FAULT, "'%s' is a blob of another version%s%s. Pack the model again with this version's apus-pack.", path,
-                    *fail_logged() ? ": " : "", fail_logged());
-    if (*fail_logged()) return fail(EXIT_FAULT, "'%s' is not a sound blob: %s.", path, fail_logged());
+        return fail(EXIT_FAULT,
+                    "'%s' is a blob of another version%s%s. Pack the model again with this "
+                    "version's apus-pack.",
+                    path, *fail_logged() ? ": " : "", fail_logged());
+    if (*fail_logged())
+        return fail(EXIT_FAULT, "'%s' is not a sound blob: %s.", path, fail_logged());
     return fail(EXIT_FAULT, "cannot use '%s': %s.", path, apus_status_text(status));
 }
 
@@ -134,7 +142,8 @@ int load_blob(struct loaded *loaded, const char *path) {
     int error = apus_map_open(&loaded->map, path);
     if (error) return cannot_map(path, error);
     watch_map(&loaded->map);
-    apus_status status = apus_blob_open(&loaded->blob, loaded->map.data, loaded->map.size, load_port());
+    apus_status status =
+        apus_blob_open(&loaded->blob, loaded->map.data, loaded->map.size, load_port());
     loaded->info.size = sizeof loaded->info;
     if (status == APUS_OK) status = apus_describe(&loaded->blob, &loaded->info);
     if (status == APUS_OK) return EXIT_OK;
@@ -143,7 +152,7 @@ int load_blob(struct loaded *loaded, const char *path) {
     return exit_status;
 }
 
-/* ---------------------------------------------------------------------------------------------------- model, session -- */
+/* ---------------------------------------------------------------------------- model, session -- */
 
 /* Huge pages where the system has them: the arena is walked with large strides. */
 static void *allocate(const apus_memory *need, const char *what) {
@@ -152,16 +161,19 @@ static void *allocate(const apus_memory *need, const char *what) {
     if (alignment < need->alignment) alignment = need->alignment;
     uint64_t bytes = (need->bytes + alignment - 1) / alignment * alignment;
     if (!bytes) bytes = alignment;
-    void *memory = need->bytes > SIZE_MAX / 2 ? NULL : aligned_alloc((size_t)alignment, (size_t)bytes);
+    void *memory =
+        need->bytes > SIZE_MAX / 2 ? NULL : aligned_alloc((size_t)alignment, (size_t)bytes);
     if (!memory) {
-        fail(EXIT_FAULT, "no memory left: %s takes %.1f MB. A smaller --ctx takes less.", what, (double)need->bytes * 1e-6);
+        fail(EXIT_FAULT, "no memory left: %s takes %.1f MB. A smaller --ctx takes less.", what,
+             (double)need->bytes * 1e-6);
         return NULL;
     }
     if (alignment >= huge) madvise(memory, (size_t)bytes, MADV_HUGEPAGE);
     return memory;
 }
 
-static int open_with(struct loaded *loaded, const struct settings *settings, const struct compiled *compiled) {
+static int open_with(struct loaded *loaded, const struct settings *settings,
+                     const struct compiled *compiled) {
     apus_memory need = {.size = sizeof need};
     const apus_model_config config = {.size = sizeof config,
                                       .blob = &loaded->blob,
@@ -209,13 +221,16 @@ static int open_session(struct loaded *loaded, const struct settings *settings, 
                                 .lookup = settings->lookup,
                                 .overlap = settings->overlap};
     apus_memory need = {.size = sizeof need};
-    if (settings->draft_context && !loaded->draft) return fail(EXIT_USAGE, "--draft-ctx needs a draft (-d FILE).");
+    if (settings->draft_context && !loaded->draft)
+        return fail(EXIT_USAGE, "--draft-ctx needs a draft (-d FILE).");
     if (settings->draft_context && settings->draft_context > loaded->draft->info.max_positions)
-        return fail(EXIT_USAGE, "--draft-ctx %" PRIu64 " is more than the %u positions of the draft.", settings->draft_context,
-                    loaded->draft->info.max_positions);
+        return fail(EXIT_USAGE,
+                    "--draft-ctx %" PRIu64 " is more than the %u positions of the draft.",
+                    settings->draft_context, loaded->draft->info.max_positions);
     apus_status status = apus_measure(&config, &need);
     if (status == APUS_E_MISMATCH && loaded->draft)
-        return fail(EXIT_FAULT, "'%s' cannot draft for '%s': %s.", loaded->draft->path, loaded->path, fail_logged());
+        return fail(EXIT_FAULT, "'%s' cannot draft for '%s': %s.", loaded->draft->path,
+                    loaded->path, fail_logged());
     if (status != APUS_OK) return fail_status(status, "opening the session");
     loaded->arena = allocate(&need, "the session");
     if (!loaded->arena) return EXIT_FAULT;
@@ -229,7 +244,8 @@ static int load_draft(struct loaded *loaded, const struct settings *settings) {
     of_draft.model = settings->draft;
     of_draft.engine = settings->draft_engine;
     loaded->draft = calloc(1, sizeof *loaded->draft);
-    return loaded->draft ? load_model(loaded->draft, &of_draft) : fail(EXIT_FAULT, "no memory left for the draft.");
+    return loaded->draft ? load_model(loaded->draft, &of_draft)
+                         : fail(EXIT_FAULT, "no memory left for the draft.");
 }
 
 int load_session(struct loaded *loaded, const struct settings *settings, uint32_t context) {
@@ -253,12 +269,16 @@ void unload(struct loaded *loaded) {
     memset(loaded, 0, sizeof *loaded);
 }
 
-int choose_context(const struct loaded *loaded, const struct settings *settings, uint64_t need, uint32_t *context) {
+int choose_context(const struct loaded *loaded, const struct settings *settings, uint64_t need,
+                   uint32_t *context) {
     uint32_t most = loaded->info.max_positions;
     if (settings->context > most)
-        return fail(EXIT_USAGE, "--ctx %" PRIu64 " is more than the %u positions of this model.", settings->context, most);
+        return fail(EXIT_USAGE, "--ctx %" PRIu64 " is more than the %u positions of this model.",
+                    settings->context, most);
     uint64_t chosen = settings->context;
-    if (!chosen) chosen = need; /* no more: every page of a cache that is touched is cleared first, a second's work for some */
+    if (!chosen)
+        chosen = need; /* no more: every page of a cache that is touched is cleared first,
+                                   a second's work for some */
     *context = chosen < most ? (uint32_t)chosen : most;
     return EXIT_OK;
 }

@@ -14,11 +14,12 @@ struct loaded {
     apus_model *model;
     apus_session *session;
     void *model_memory, *arena;
-    struct loaded *draft; /* likewise, without a session; NULL where settings->draft was not given */
+    struct loaded *draft; /* likewise, without a session; NULL where settings->draft was not
+                             given */
 };
 
-/* Each does the ones before it and gives an exit status; on failure nothing is left open. load_session loads the draft too. Only
- * one model and its draft can be loaded at a time. */
+/* Each does the ones before it and gives an exit status; on failure nothing is left open.
+ * load_session loads the draft too. Only one model and its draft can be loaded at a time. */
 int load_blob(struct loaded *loaded, const char *path);
 int load_model(struct loaded *loaded, const struct settings *settings);
 int load_session(struct loaded *loaded, const struct settings *settings, uint32_t context);
@@ -26,8 +27,10 @@ int load_session(struct loaded *loaded, const struct settings *settings, uint32_
 /* Closes what is open. */
 void unload(struct loaded *loaded);
 
-/* --ctx, or where it was not given `need`, as far as the model goes. EXIT_USAGE after a sentence where --ctx is more than the model has. */
-int choose_context(const struct loaded *loaded, const struct settings *settings, uint64_t need, uint32_t *context);
+/* --ctx, or where it was not given `need`, as far as the model goes. EXIT_USAGE after a sentence
+ * where --ctx is more than the model has. */
+int choose_context(const struct loaded *loaded, const struct settings *settings, uint64_t need,
+                   uint32_t *context);
 
 /* The host's port with a log. */
 const apus_port *load_port(void);

@@ -48,10 +48,12 @@ static int write_logits(struct outfile *output, struct loaded *loaded, const str
     return status;
 }
 
-static int print_result(const struct loaded *loaded, const struct ids *ids, const struct settings *settings, double seconds) {
+static int print_result(const struct loaded *loaded, const struct ids *ids,
+                        const struct settings *settings, double seconds) {
     uint64_t bytes = (uint64_t)ids->count * loaded->info.vocab * sizeof(float);
     if (!settings->json) {
-        printf("%s: %zu positions of %u logits, %" PRIu64 " bytes\n", settings->output, ids->count, loaded->info.vocab, bytes);
+        printf("%s: %zu positions of %u logits, %" PRIu64 " bytes\n", settings->output, ids->count,
+               loaded->info.vocab, bytes);
         return output_flush();
     }
     json_t *object = json_object();
@@ -66,7 +68,8 @@ static int print_result(const struct loaded *loaded, const struct ids *ids, cons
 static int evaluate(struct loaded *loaded, const struct ids *ids, const struct settings *settings) {
     struct outfile output;
     if (ids->count > loaded->info.max_positions)
-        return fail(EXIT_USAGE, "%zu ids were given, but this model holds %u positions.", ids->count, loaded->info.max_positions);
+        return fail(EXIT_USAGE, "%zu ids were given, but this model holds %u positions.",
+                    ids->count, loaded->info.max_positions);
     int status = load_session(loaded, settings, (uint32_t)ids->count);
     if (!status && !outfile_open(&output, settings->output, &logits_kind))
         status = fail(EXIT_FAULT, "%s.", output.why);
@@ -84,8 +87,10 @@ static int evaluate(struct loaded *loaded, const struct ids *ids, const struct s
 static int logits_main(const struct settings *settings) {
     struct loaded loaded;
     struct ids ids = {NULL, 0, 0};
-    if (!settings->ids) return fail(EXIT_USAGE, "no ids were given: use --ids LIST, such as --ids 1,2,3.");
-    if (!settings->output || !*settings->output) return fail(EXIT_USAGE, "no output was given: use -o OUT.f32.");
+    if (!settings->ids)
+        return fail(EXIT_USAGE, "no ids were given: use --ids LIST, such as --ids 1,2,3.");
+    if (!settings->output || !*settings->output)
+        return fail(EXIT_USAGE, "no output was given: use -o OUT.f32.");
     if (!strcmp(settings->output, "-"))
         return fail(EXIT_USAGE, "-o expects a file, which takes its name when it is complete; "
                                 "standard output (-) is none. A file of that name is ./-");

@@ -56,7 +56,8 @@ void settings_defaults(struct settings *settings) {
     settings->seconds = 30;
 }
 
-static const struct option *find_in(const struct option *options, size_t count, const char *text, size_t length) {
+static const struct option *find_in(const struct option *options, size_t count, const char *text,
+                                    size_t length) {
     for (size_t i = 0; i < count; i++) {
         const struct option *o = &options[i];
         if (strlen(o->name) == length && !memcmp(o->name, text, length)) return o;
@@ -81,9 +82,11 @@ static int store_count(const struct option *o, uint64_t *to, const char *value) 
         return EXIT_OK;
     }
     unsigned long long n = strtoull(value, &end, 10);
-    if (*value < '0' || *value > '9' || *end || errno) return fail(EXIT_USAGE, "%s expects a whole number, found '%s'.", named(o), value);
+    if (*value < '0' || *value > '9' || *end || errno)
+        return fail(EXIT_USAGE, "%s expects a whole number, found '%s'.", named(o), value);
     if ((double)n < o->low || (o->high > 0 && (double)n > o->high))
-        return fail(EXIT_USAGE, "%s expects a number from %.0f to %.0f, found %s.", named(o), o->low, o->high, value);
+        return fail(EXIT_USAGE, "%s expects a number from %.0f to %.0f, found %s.", named(o),
+                    o->low, o->high, value);
     *to = n;
     return EXIT_OK;
 }
@@ -91,9 +94,11 @@ static int store_count(const struct option *o, uint64_t *to, const char *value) 
 static int store_real(const struct option *o, double *to, const char *value) {
     char *end = NULL;
     double x = strtod(value, &end);
-    if (end == value || *end || !isfinite(x)) return fail(EXIT_USAGE, "%s expects a number, found '%s'.", named(o), value);
+    if (end == value || *end || !isfinite(x))
+        return fail(EXIT_USAGE, "%s expects a number, found '%s'.", named(o), value);
     if (x < o->low || x > o->high)
-        return fail(EXIT_USAGE, "%s expects a number from %g to %g, found %s.", named(o), o->low, o->high, value);
+        return fail(EXIT_USAGE, "%s expects a number from %g to %g, found %s.", named(o), o->low,
+                    o->high, value);
     *to = x;
     return EXIT_OK;
 }
@@ -136,8 +141,11 @@ static int store(const struct option *o, struct settings *settings, const char *
     case OPTION_STOP:
         break;
     }
-    if (settings->stops_count == APUS_STOPS_MAX) return fail(EXIT_USAGE, "%s can be given %d times at most.", o->name, APUS_STOPS_MAX);
-    if (!*value || strlen(value) > 63) return fail(EXIT_USAGE, "%s expects 1 to 63 bytes of text, found %zu.", o->name, strlen(value));
+    if (settings->stops_count == APUS_STOPS_MAX)
+        return fail(EXIT_USAGE, "%s can be given %d times at most.", o->name, APUS_STOPS_MAX);
+    if (!*value || strlen(value) > 63)
+        return fail(EXIT_USAGE, "%s expects 1 to 63 bytes of text, found %zu.", o->name,
+                    strlen(value));
     settings->stops[settings->stops_count++] = value;
     return EXIT_OK;
 }
@@ -202,7 +210,8 @@ static const struct option *find(const struct command *command, const char *arg,
                            : NULL;
 }
 
-int options_parse(const struct command *command, struct settings *settings, int argc, char **argv, int first, int *next) {
+int options_parse(const struct command *command, struct settings *settings, int argc, char **argv,
+                  int first, int *next) {
     const char *operands[OPERANDS_MAX + 1];
     size_t operands_count = 0;
     int operands_only = 0, i = first;
@@ -230,9 +239,12 @@ int options_parse(const struct command *command, struct settings *settings, int 
                         command ? "" : " in front of a command");
         }
         const char *value = equals ? equals + 1 : NULL;
-        if (o->kind == OPTION_FLAG && value) return fail(EXIT_USAGE, "%s takes no value, found '%s'.", o->name, value);
+        if (o->kind == OPTION_FLAG && value)
+            return fail(EXIT_USAGE, "%s takes no value, found '%s'.", o->name, value);
         if (o->kind != OPTION_FLAG && !value) {
-            if (i + 1 == argc) return fail(EXIT_USAGE, "%.*s expects a value (%s) after it.", (int)length, arg, o->value);
+            if (i + 1 == argc)
+                return fail(EXIT_USAGE, "%.*s expects a value (%s) after it.", (int)length, arg,
+                            o->value);
             value = argv[++i];
         }
         int status = note_given(o, settings, value);
@@ -266,10 +278,13 @@ static int check_one_engine(const char *name) {
     if (!search.known) hint_value(name, ENGINES);
     if (!search.known)
         return fail(EXIT_UNAVAILABLE, "this build has no engine '%s'. See: apus probe.", name);
-    return search.available ? EXIT_OK : fail(EXIT_UNAVAILABLE, "the engine '%s' cannot run here: %s.", name, search.why);
+    return search.available
+               ? EXIT_OK
+               : fail(EXIT_UNAVAILABLE, "the engine '%s' cannot run here: %s.", name, search.why);
 }
 
-/* "NAME", or both names of "NAME:LAYERS,NAME"; the number is the library's to check, which knows the model. */
+/* "NAME", or both names of "NAME:LAYERS,NAME"; the number is the library's to check, which knows
+ * the model. */
 static int check_engine(const char *name) {
     char first[32];
     const char *colon = strchr(name, ':'), *comma = colon ? strchr(colon, ',') : NULL;
@@ -291,12 +306,16 @@ int options_resolve(struct settings *settings) {
     if (status) return status;
     if (!settings->cpu_name) return EXIT_OK;
     for (int cpu = APUS_CPU_REF; cpu <= APUS_CPU_AVX512; cpu++)
-        if (!strcmp(settings->cpu_name, apus_cpu_name((apus_cpu)cpu))) settings->cpu = (apus_cpu)cpu;
+        if (!strcmp(settings->cpu_name, apus_cpu_name((apus_cpu)cpu)))
+            settings->cpu = (apus_cpu)cpu;
     if (settings->cpu == APUS_CPU_BEST) hint_value(settings->cpu_name, SETS);
     if (settings->cpu == APUS_CPU_BEST)
-        return fail(EXIT_USAGE, "--cpu expects ref, avx2, avxvnni or avx512, found '%s'.", settings->cpu_name);
+        return fail(EXIT_USAGE, "--cpu expects ref, avx2, avxvnni or avx512, found '%s'.",
+                    settings->cpu_name);
     if (!apus_cpu_has(settings->cpu))
-        return fail(EXIT_UNAVAILABLE, "--cpu %s cannot run here: the strongest instruction set of this machine is %s.", settings->cpu_name,
-                    apus_cpu_name(apus_cpu_best()));
+        return fail(
+            EXIT_UNAVAILABLE,
+            "--cpu %s cannot run here: the strongest instruction set of this machine is %s.",
+            settings->cpu_name, apus_cpu_name(apus_cpu_best()));
     return EXIT_OK;
 }

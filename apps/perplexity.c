@@ -1,8 +1,10 @@
-/* apus perplexity: how well the model foretells a text, by the definition of llama.cpp's tool so that figures can be compared.
+/* apus perplexity: how well the model foretells a text, by the definition of llama.cpp's tool so
+ * that figures can be compared.
  *
- * The text is tokenized whole, BOS in front where the model wants one, and cut into windows of N tokens; what is left over is dropped. Each
- * window is a context of its own, its first token replaced by BOS (where the model wants one). Positions N/2 .. N-2 are scored, each on the
- * token after it: N - 1 - N/2 scores a window. Perplexity is exp of the mean of -ln p. */
+ * The text is tokenized whole, BOS in front where the model wants one, and cut into windows of N
+ * tokens; what is left over is dropped. Each window is a context of its own, its first token
+ * replaced by BOS (where the model wants one). Positions N/2 .. N-2 are scored, each on the token
+ * after it: N - 1 - N/2 scores a window. Perplexity is exp of the mean of -ln p. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -128,11 +130,15 @@ static int evaluate(struct loaded *loaded, const struct ids *ids, const struct s
     uint32_t most = loaded->info.max_positions;
     size_t n = settings->context ? (size_t)settings->context : most < 512 ? most : 512;
     struct scores scores = {0, 0, 0, 0};
-    if (n > most) return fail(EXIT_USAGE, "--ctx %zu is more than the %u positions of this model.", n, most);
-    if (n < 4) return fail(EXIT_USAGE, "windows of %zu tokens are too short to score; this takes 4.", n);
+    if (n > most)
+        return fail(EXIT_USAGE, "--ctx %zu is more than the %u positions of this model.", n, most);
+    if (n < 4)
+        return fail(EXIT_USAGE, "windows of %zu tokens are too short to score; this takes 4.", n);
     if (ids->count < n)
-        return fail(EXIT_FAULT, "the text has %zu tokens, fewer than one window of %zu: give a longer text or a smaller --ctx.", ids->count,
-                    n);
+        return fail(EXIT_FAULT,
+                    "the text has %zu tokens, fewer than one window of %zu: give a longer text or "
+                    "a smaller --ctx.",
+                    ids->count, n);
     int status = load_session(loaded, settings, (uint32_t)n);
     uint64_t begin = now_ns();
     if (!status) status = score(&scores, loaded, ids, n, settings);

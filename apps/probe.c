@@ -30,8 +30,8 @@ static void say_text(void *user, const char *engine, int available, const char *
 static int probe_main(const struct settings *settings) {
     if (!settings->json) {
         apus_probe(say_text, NULL);
-        printf("The strongest instruction set here is %s; %u processors may be used.\n", apus_cpu_name(apus_cpu_best()),
-               apus_port_processors());
+        printf("The strongest instruction set here is %s; %u processors may be used.\n",
+               apus_cpu_name(apus_cpu_best()), apus_port_processors());
         return output_flush();
     }
     json_t *object = json_object(), *engines = json_array();
@@ -46,8 +46,10 @@ const struct command command_probe = {
     .name = "probe",
     .summary = "say what each engine would need here",
     .usage = "",
-    .description = "Prints, for every engine of this build, whether it can be used on this machine and what is missing if not.\n\n"
-                   "With --json: engines (engine, available, says), cpu (the strongest instruction set), processors.",
+    .description = "Prints, for every engine of this build, whether it can be used on this machine "
+                   "and what is missing if not.\n\n"
+                   "With --json: engines (engine, available, says), cpu (the strongest instruction "
+                   "set), processors.",
     .example = "apus probe",
     .main = probe_main,
 };

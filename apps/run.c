@@ -20,7 +20,10 @@
 
 #define AT(member) offsetof(struct settings, member)
 
-enum { UNLIMITED = 4096 }; /* positions behind the prompt where neither -n nor --ctx says how many */
+enum {
+    UNLIMITED = 4096
+}; /* positions behind the prompt where neither -n nor --ctx says how
+                              many */
 
 static const struct option options[] = {
     OPTION_MODEL,
@@ -102,7 +105,8 @@ struct result {
     double first_joules, end_joules;
 };
 
-static int make_prompt(struct ids *ids, const struct loaded *loaded, const struct settings *settings) {
+static int make_prompt(struct ids *ids, const struct loaded *loaded,
+                       const struct settings *settings) {
     if (!!settings->text + !!settings->file + !!settings->ids > 1)
         return fail(EXIT_USAGE, "more than one prompt was given: use one of -p TEXT, -f FILE (- is "
                                 "standard input) or --ids LIST.");
@@ -112,25 +116,33 @@ static int make_prompt(struct ids *ids, const struct loaded *loaded, const struc
         &text, settings, "prompt",
         "Give it behind the model in quotes, with -f FILE, --ids LIST, or through a pipe.");
     if (status) return status;
-    const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, settings->special ? APUS_PART_SPECIALS : 0, text.bytes, text.count}};
+    const apus_part parts[] = {
+        {APUS_BOS, 0, NULL, 0},
+        {APUS_TEXT, settings->special ? APUS_PART_SPECIALS : 0, text.bytes, text.count}};
     status = input_tokenize(ids, &loaded->blob, parts, 2);
     free(text.bytes);
     if (!status && !ids->count && ids->dropped)
         status = fail(EXIT_USAGE, "no token of this model has any byte of the prompt: give its "
                                   "ids with --ids LIST.");
     if (!status && !ids->count)
-        status = fail(EXIT_USAGE, "the prompt is empty, and this model puts no token in front of one: give some text.");
+        status = fail(
+            EXIT_USAGE,
+            "the prompt is empty, and this model puts no token in front of one: give some text.");
     return status;
 }
 
-static int check_room(const struct loaded *loaded, const struct settings *settings, size_t prompt, uint32_t context) {
+static int check_room(const struct loaded *loaded, const struct settings *settings, size_t prompt,
+                      uint32_t context) {
     if (prompt <= context) return EXIT_OK;
     uint32_t most = loaded->info.max_positions;
     if (prompt > most)
-        return fail(EXIT_USAGE, "the prompt has %zu tokens, but this model holds %u positions: give a shorter one.", prompt, most);
+        return fail(
+            EXIT_USAGE,
+            "the prompt has %zu tokens, but this model holds %u positions: give a shorter one.",
+            prompt, most);
     return fail(EXIT_USAGE,
-                "the prompt has %zu tokens, but the context holds %u: give a --ctx up to %u, or a shorter prompt (asked for: --ctx %" PRIu64
-                ").",
+                "the prompt has %zu tokens, but the context holds %u: give a --ctx up to %u, or a "
+                "shorter prompt (asked for: --ctx %" PRIu64 ").",
                 prompt, context, most, settings->context);
 }
 
@@ -145,11 +157,14 @@ static int choose_seed(struct settings *settings) {
 }
 
 /* Sampling of the settings, checked where a range has a hole. */
-static int make_sampling(apus_sampling *sampling, apus_stop *stops, const struct settings *settings) {
+static int make_sampling(apus_sampling *sampling, apus_stop *stops,
+                         const struct settings *settings) {
     if (settings->temperature > 0 && settings->temperature < 0.01)
-        return fail(EXIT_USAGE, "--temp expects 0 or a number from 0.01 to 100, found %g.", settings->temperature);
+        return fail(EXIT_USAGE, "--temp expects 0 or a number from 0.01 to 100, found %g.",
+                    settings->temperature);
     if (settings->repeat_penalty > 0 && settings->repeat_penalty < 0.1)
-        return fail(EXIT_USAGE, "--repeat-penalty expects a number from 0.1 to 10, found %g.", settings->repeat_penalty);
+        return fail(EXIT_USAGE, "--repeat-penalty expects a number from 0.1 to 10, found %g.",
+                    settings->repeat_penalty);
     static char escaped[APUS_STOPS_MAX][64];
     for (size_t i = 0; i < settings->stops_count; i++) {
         const char *text = settings->stops[i];
@@ -185,7 +200,8 @@ static int grow(void **memory, size_t *capacity, size_t need) {
     return EXIT_OK;
 }
 
-/* The counters are read where figures begin and end, and now and then between, before they can have gone round. */
+/* The counters are read where figures begin and end, and now and then between, before they can have
+ * gone round. */
 static void read_energy(struct result *result, int first) {
     enum { EVERY_S = 10 };
     uint64_t now = now_ns();
@@ -203,7 +219,8 @@ static int print_piece(const apus_piece *piece) {
 }
 
 /* A piece goes to the terminal, or is kept for --json. */
-static int take_piece(struct result *result, const apus_piece *piece, const struct settings *settings) {
+static int take_piece(struct result *result, const apus_piece *piece,
+                      const struct settings *settings) {
     const int first = piece->count && !result->first_ns;
     if (piece->count || result->first_ns) read_energy(result, first);
     if (first) result->first_ns = now_ns();
@@ -218,11 +235,13 @@ static int take_piece(struct result *result, const apus_piece *piece, const stru
     void *text = result->text, *ids = result->ids;
     int status = grow(&text, &result->text_capacity, result->text_bytes + piece->bytes);
     result->text = text;
-    if (!status) status = grow(&ids, &result->ids_capacity, result->ids_count * sizeof *result->ids);
+    if (!status)
+        status = grow(&ids, &result->ids_capacity, result->ids_count * sizeof *result->ids);
     result->ids = ids;
     if (status) return status;
     if (piece->bytes) memcpy(result->text + result->text_bytes, piece->text, piece->bytes);
-    if (piece->count) memcpy(result->ids + ids_before, piece->ids, piece->count * sizeof *piece->ids);
+    if (piece->count)
+        memcpy(result->ids + ids_before, piece->ids, piece->count * sizeof *piece->ids);
     result->text_bytes += piece->bytes;
     return EXIT_OK;
 }
@@ -271,12 +290,14 @@ static int evaluate_prompt(struct result *result, struct loaded *loaded, const s
     return EXIT_OK;
 }
 
-static int generate(struct result *result, struct loaded *loaded, const struct ids *prompt, const struct settings *settings) {
+static int generate(struct result *result, struct loaded *loaded, const struct ids *prompt,
+                    const struct settings *settings) {
     apus_stop stops[APUS_STOPS_MAX];
     apus_sampling sampling;
     int status = make_sampling(&sampling, stops, settings);
     if (status) return status;
-    if (settings->deadline_ms) sampling.deadline_ns = result->begin_ns + settings->deadline_ms * 1000000u;
+    if (settings->deadline_ms)
+        sampling.deadline_ns = result->begin_ns + settings->deadline_ms * 1000000u;
     status = evaluate_prompt(result, loaded, prompt, sampling.deadline_ns, settings);
     if (status || result->stop) return status;
     apus_status done = apus_begin(loaded->session, &sampling);
@@ -291,23 +312,26 @@ static int generate(struct result *result, struct loaded *loaded, const struct i
     return status;
 }
 
-/* Rates of a generation. Tokens per second count what came after the first token, whose time is mostly the prompt's, and not the time in which
- * the draft read the prompt. */
+/* Rates of a generation. Tokens per second count what came after the first token, whose time is
+ * mostly the prompt's, and not the time in which the draft read the prompt. */
 struct figures {
     double prefill_tps, decode_tps, weight_gb_per_s, first_token_ms;
     double joules, joules_tokens; /* of so many tokens after the first */
     apus_session_stats stats;
 };
 
-static void make_figures(struct figures *figures, const struct result *result, const struct loaded *loaded) {
+static void make_figures(struct figures *figures, const struct result *result,
+                         const struct loaded *loaded) {
     memset(figures, 0, sizeof *figures);
     apus_session_stats *s = &figures->stats;
     s->size = sizeof *s;
     if (apus_stats(loaded->session, s) < 0) return;
     if (!result->ids_count) s->passes = 0; /* those of a prompt that was cut short */
     if (s->prompt_ns) figures->prefill_tps = (double)s->prompt_tokens * 1e9 / (double)s->prompt_ns;
-    if (s->next_ns) figures->weight_gb_per_s = (double)s->passes * (double)s->weight_bytes / (double)s->next_ns;
-    if (result->first_ns) figures->first_token_ms = (double)(result->first_ns - result->begin_ns) * 1e-6;
+    if (s->next_ns)
+        figures->weight_gb_per_s = (double)s->passes * (double)s->weight_bytes / (double)s->next_ns;
+    if (result->first_ns)
+        figures->first_token_ms = (double)(result->first_ns - result->begin_ns) * 1e-6;
     figures->joules = result->end_joules - result->first_joules;
     figures->joules_tokens = result->ids_count > 1 ? (double)(result->ids_count - 1) : 0;
     uint64_t decode_ns = result->end_ns - result->first_ns;
@@ -333,14 +357,16 @@ static int print_figures(const struct figures *f, const struct result *result, s
     if (settings->quiet) return status;
     fprintf(stderr, "[prompt %zu tokens at %.1f/s, ", prompt_tokens, f->prefill_tps);
     if (result->ids_count)
-        fprintf(stderr, "first token after %.0f ms; %zu tokens at %.1f/s, weights %.2f GB/s; ", f->first_token_ms, result->ids_count,
-                f->decode_tps, f->weight_gb_per_s);
+        fprintf(stderr, "first token after %.0f ms; %zu tokens at %.1f/s, weights %.2f GB/s; ",
+                f->first_token_ms, result->ids_count, f->decode_tps, f->weight_gb_per_s);
     else
         fputs("no token after it; ", stderr);
-    if (f->joules_tokens > 0 && !*result->energy.reason) fprintf(stderr, "%.4g J a token; ", f->joules / f->joules_tokens);
+    if (f->joules_tokens > 0 && !*result->energy.reason)
+        fprintf(stderr, "%.4g J a token; ", f->joules / f->joules_tokens);
     if (settings->temperature > 0) fprintf(stderr, "seed %" PRIu64 "; ", settings->seed);
-    fprintf(stderr, "stop: %s; %s %s, %u threads, arena %.1f MB]\n", apus_stop_reason_text(result->stop), engine_text(s),
-            s->cpu ? s->cpu : "", s->threads, (double)s->arena_bytes * 1e-6);
+    fprintf(stderr, "stop: %s; %s %s, %u threads, arena %.1f MB]\n",
+            apus_stop_reason_text(result->stop), engine_text(s), s->cpu ? s->cpu : "", s->threads,
+            (double)s->arena_bytes * 1e-6);
     if (s->rounds && (s->proposed || s->off_rounds)) speculation_print(s);
     return status;
 }
@@ -366,7 +392,8 @@ static int print_object(const struct figures *f, const struct result *result,
     json_object_set_new(object, "decode_tps", json_number(f->decode_tps));
     json_object_set_new(object, "weight_gb_per_s", json_number(f->weight_gb_per_s));
     json_object_set_new(object, "first_token_ms", json_number(f->first_token_ms));
-    json_object_set_new(object, "joules_per_token", energy_per_token(&result->energy, f->joules, f->joules_tokens));
+    json_object_set_new(object, "joules_per_token",
+                        energy_per_token(&result->energy, f->joules, f->joules_tokens));
     json_object_set_new(object, "energy", energy_source(&result->energy));
     json_object_set_new(object, "arena_bytes", json_integer((json_int_t)s->arena_bytes));
     json_object_set_new(object, "logits_hash", json_hash(s->logits_hash));
@@ -387,12 +414,16 @@ static int run_loaded(struct loaded *loaded, const struct settings *settings) {
     result.begin_ns = now_ns();
     int status = make_prompt(&prompt, loaded, settings);
     uint64_t tokenize_ns = now_ns() - result.begin_ns;
-    if (!status) status = choose_context(loaded, settings, prompt.count + (settings->tokens ? settings->tokens : UNLIMITED), &context);
+    if (!status)
+        status = choose_context(loaded, settings,
+                                prompt.count + (settings->tokens ? settings->tokens : UNLIMITED),
+                                &context);
     if (!status) status = check_room(loaded, settings, prompt.count, context);
     if (!status) status = load_session(loaded, settings, context);
     if (!status) {
         energy_open(&result.energy);
-        result.begin_ns = now_ns() - tokenize_ns; /* opening the session is no part of the prompt's time */
+        result.begin_ns = now_ns() - tokenize_ns; /* opening the session is no part of the prompt's
+                                                     time */
         interrupt_watch(loaded->session, NULL);
         status = generate(&result, loaded, &prompt, settings);
         interrupt_watch(NULL, NULL);

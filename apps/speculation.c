@@ -28,8 +28,10 @@ int speculation_settings(struct settings *settings) {
     unsigned long n = strtoul(text, &end, 10);
     if (*text < '0' || *text > '9') hint_value(text, "auto");
     if (*text < '0' || *text > '9' || *end || n < 1 || n > 15)
-        return fail(EXIT_USAGE, "--draft-tokens expects auto or a number from 1 to 15, found '%s'.", text);
-    if (!settings->draft && !settings->lookup) return fail(EXIT_USAGE, "--draft-tokens needs a draft (-d FILE) or --lookup.");
+        return fail(EXIT_USAGE, "--draft-tokens expects auto or a number from 1 to 15, found '%s'.",
+                    text);
+    if (!settings->draft && !settings->lookup)
+        return fail(EXIT_USAGE, "--draft-tokens needs a draft (-d FILE) or --lookup.");
     settings->proposals = n;
     return EXIT_OK;
 }
@@ -44,16 +46,21 @@ static double overhead_ms(const apus_session_stats *s) {
 
 void speculation_print(const apus_session_stats *s) {
     fprintf(stderr,
-            "[proposed %llu, accepted %llu (%.0f %%), of %llu branches %llu, %.2f tokens a round; draft %.0f ms, verifying %.0f ms, the "
+            "[proposed %llu, accepted %llu (%.0f %%), of %llu branches %llu, %.2f tokens a round; "
+            "draft %.0f ms, verifying %.0f ms, the "
             "rest %.1f ms; off in %llu "
             "of %llu rounds]\n",
-            (unsigned long long)s->proposed, (unsigned long long)s->accepted, 100 * share(s->accepted, s->proposed),
-            (unsigned long long)s->branches, (unsigned long long)s->branches_taken, share(s->new_tokens, s->rounds),
-            (double)(s->draft_ns + s->draft_prompt_ns) * 1e-6, (double)s->verify_ns * 1e-6, overhead_ms(s),
-            (unsigned long long)s->off_rounds, (unsigned long long)s->rounds);
+            (unsigned long long)s->proposed, (unsigned long long)s->accepted,
+            100 * share(s->accepted, s->proposed), (unsigned long long)s->branches,
+            (unsigned long long)s->branches_taken, share(s->new_tokens, s->rounds),
+            (double)(s->draft_ns + s->draft_prompt_ns) * 1e-6, (double)s->verify_ns * 1e-6,
+            overhead_ms(s), (unsigned long long)s->off_rounds, (unsigned long long)s->rounds);
     if (s->overlap_ns)
-        fprintf(stderr, "[while verifying, for %.0f ms of it, the draft went on: %llu tokens ahead, %llu proposed]\n", (double)s->overlap_ns * 1e-6,
-                (unsigned long long)s->ahead, (unsigned long long)s->ahead_kept);
+        fprintf(stderr,
+                "[while verifying, for %.0f ms of it, the draft went on: %llu tokens ahead, %llu "
+                "proposed]\n",
+                (double)s->overlap_ns * 1e-6, (unsigned long long)s->ahead,
+                (unsigned long long)s->ahead_kept);
 }
 
 void speculation_json(json_t *object, const apus_session_stats *s) {

@@ -7,7 +7,8 @@
 #include "apus/apus.h"
 #include "command.h"
 
-/* --draft-tokens into settings->proposals, --overlap into settings->overlap. EXIT_USAGE after a sentence. */
+/* --draft-tokens into settings->proposals, --overlap into settings->overlap. EXIT_USAGE after a
+ * sentence. */
 int speculation_settings(struct settings *settings);
 
 /* A second line of figures on standard error. */

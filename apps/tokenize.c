@@ -34,8 +34,11 @@ static int tokenize_main(const struct settings *settings) {
     status = input_text(&text, settings, "text",
                         "Give it behind the model in quotes, with -f FILE, or through a pipe.");
     if (!status) {
-        const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, settings->special ? APUS_PART_SPECIALS : 0, text.bytes, text.count}};
-        status = input_tokenize(&ids, &loaded.blob, settings->bos ? parts : parts + 1, settings->bos ? 2 : 1);
+        const apus_part parts[] = {
+            {APUS_BOS, 0, NULL, 0},
+            {APUS_TEXT, settings->special ? APUS_PART_SPECIALS : 0, text.bytes, text.count}};
+        status = input_tokenize(&ids, &loaded.blob, settings->bos ? parts : parts + 1,
+                                settings->bos ? 2 : 1);
         free(text.bytes);
     }
     if (!status) status = print_ids(&ids, settings);
@@ -55,14 +58,17 @@ static int print_text(const char *text, size_t count, const struct settings *set
     return output_flush();
 }
 
-static int detokenize_ids(const struct loaded *loaded, const struct ids *ids, const struct settings *settings) {
+static int detokenize_ids(const struct loaded *loaded, const struct ids *ids,
+                          const struct settings *settings) {
     size_t count = 0;
     char none;
-    apus_status done = apus_detokenize(&loaded->blob, ids->ids, ids->count, 1, settings->special, &none, 0, &count);
+    apus_status done = apus_detokenize(&loaded->blob, ids->ids, ids->count, 1, settings->special,
+                                       &none, 0, &count);
     if (done < 0 && done != APUS_E_SPACE) return fail_status(done, "detokenizing");
     char *text = malloc(count + 1);
     if (!text) return fail(EXIT_FAULT, "no memory left for %zu bytes of text.", count);
-    done = apus_detokenize(&loaded->blob, ids->ids, ids->count, 1, settings->special, text, count, &count);
+    done = apus_detokenize(&loaded->blob, ids->ids, ids->count, 1, settings->special, text, count,
+                           &count);
     int status = done < 0 ? fail_status(done, "detokenizing") : print_text(text, count, settings);
     free(text);
     return status;

@@ -1,10 +1,13 @@
-/* Decoding behind long contexts, beside the time that reading weights, keys and values takes at the read roof of the same run; JSON to stdout.
+/* Decoding behind long contexts, beside the time that reading weights, keys and values takes at the
+ * read roof of the same run; JSON to stdout.
  *
- *     bench_context MODEL.apus [--threads N] [--turns N] [--at N,N,...]       default: 2 threads, 5 turns, 512,2048,8192
+ *     bench_context MODEL.apus [--threads N] [--turns N] [--at N,N,...] default: 2 threads, 5
+ *     turns, 512,2048,8192
  *
- * Evaluating thousands of tokens of a 7B model takes minutes, and its speed is not what is asked here: the first 256 positions are evaluated, and their
- * rows of the cache repeated up to the longest context. Time does not depend on what the rows hold. The roof and every context are taken in turns; by the
- * time that passes, medians. It looks inside the runtime, as tests do. */
+ * Evaluating thousands of tokens of a 7B model takes minutes, and its speed is not what is asked
+ * here: the first 256 positions are evaluated, and their rows of the cache repeated up to the
+ * longest context. Time does not depend on what the rows hold. The roof and every context are taken
+ * in turns; by the time that passes, medians. It looks inside the runtime, as tests do. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +92,8 @@ static int measure(struct bench *b, struct roof_team *team, const void *region, 
 /* Bytes of keys and values, with their scales, for a position. */
 static double kv_bytes(const apus_session *s) {
     double heads = 0;
-    for (uint32_t i = 0; i < s->target.hal.model->layers; i++) heads += s->target.hal.layers[i].kv_heads;
+    for (uint32_t i = 0; i < s->target.hal.model->layers; i++)
+        heads += s->target.hal.layers[i].kv_heads;
     return heads * 2 * (s->target.hal.model->head_dim + sizeof(float));
 }
 
@@ -99,13 +103,18 @@ static void report(struct bench *b, const apus_info *info) {
     const double roof = median(b->roof, b->turns), each = kv_bytes(b->session);
     if (uname(&u)) memset(&u, 0, sizeof u);
     roof_machine(machine, sizeof machine);
-    printf("{\"machine\": {\"processor\": \"%s\", \"kernel\": \"%s\"}, \"model\": \"%s\", \"threads\": %u, \"turns\": %u, \"weight_bytes\": %llu, \"read_gb_per_s\": "
+    printf("{\"machine\": {\"processor\": \"%s\", \"kernel\": \"%s\"}, \"model\": \"%s\", "
+           "\"threads\": %u, \"turns\": %u, \"weight_bytes\": %llu, \"read_gb_per_s\": "
            "%.3f, \"contexts\": [",
-           machine, u.release, info->name, b->threads, b->turns, (unsigned long long)info->weight_bytes, roof * 1e-9);
+           machine, u.release, info->name, b->threads, b->turns,
+           (unsigned long long)info->weight_bytes, roof * 1e-9);
     for (unsigned i = 0; i < b->count; i++) {
-        const double seconds = median(b->seconds[i], b->turns), bytes = (double)info->weight_bytes + each * (b->at[i] + 1 + DECODED / 2);
-        printf("%s\n {\"position\": %u, \"tps\": %.3f, \"gb_per_s\": %.3f, \"kv_bytes\": %.0f, \"over_roof\": %.4f}", i ? "," : "", b->at[i], 1 / seconds,
-               bytes / seconds * 1e-9, bytes - (double)info->weight_bytes, seconds * roof / bytes);
+        const double seconds = median(b->seconds[i], b->turns),
+                     bytes = (double)info->weight_bytes + each * (b->at[i] + 1 + DECODED / 2);
+        printf("%s\n {\"position\": %u, \"tps\": %.3f, \"gb_per_s\": %.3f, \"kv_bytes\": %.0f, "
+               "\"over_roof\": %.4f}",
+               i ? "," : "", b->at[i], 1 / seconds, bytes / seconds * 1e-9,
+               bytes - (double)info->weight_bytes, seconds * roof / bytes);
     }
     printf("]}\n");
 }
@@ -141,20 +150,28 @@ int main(int argc, char **argv) {
     apus_memory need = {.size = sizeof need};
     apus_model *model;
     if (!parse(argc, argv, &b)) {
-        fprintf(stderr, "usage: bench_context MODEL.apus [--threads 1..64] [--turns 1..%d] [--at N,N,...: ascending multiples of 16 from %d]\n", TURNS_MAX, BASE);
+        fprintf(stderr,
+                "usage: bench_context MODEL.apus [--threads 1..64] [--turns 1..%d] [--at N,N,...: "
+                "ascending multiples of 16 from %d]\n",
+                TURNS_MAX, BASE);
         return 2;
     }
     if (apus_map_open(&map, argv[1])) return fail("cannot open the model");
-    if (apus_blob_open(&blob, map.data, map.size, apus_port_host()) || apus_describe(&blob, &info)) return fail("this is not a blob");
+    if (apus_blob_open(&blob, map.data, map.size, apus_port_host()) || apus_describe(&blob, &info))
+        return fail("this is not a blob");
     const uint32_t most = b.at[b.count - 1];
     if (most + 16 > info.max_positions) return fail("the model holds fewer positions");
     apus_model_config mc = {.size = sizeof mc, .blob = &blob, .port = apus_port_host()};
-    if (apus_model_measure(&mc, &need) || apus_model_open(&model, &mc, roof_alloc(need.bytes), need.bytes)) return fail("cannot open the model's engine");
-    apus_config sc = {.size = sizeof sc, .model = model, .context = most + 16, .threads = b.threads};
+    if (apus_model_measure(&mc, &need) ||
+        apus_model_open(&model, &mc, roof_alloc(need.bytes), need.bytes))
+        return fail("cannot open the model's engine");
+    apus_config sc = {
+        .size = sizeof sc, .model = model, .context = most + 16, .threads = b.threads};
     struct roof_team *team = roof_open(b.threads);
     void *region = roof_alloc(ROOF_BYTES);
     float *logits = roof_alloc(info.vocab * sizeof *logits);
-    if (apus_measure(&sc, &need) || apus_open(&b.session, &sc, roof_alloc(need.bytes), need.bytes)) return fail("cannot open a session of so many positions");
+    if (apus_measure(&sc, &need) || apus_open(&b.session, &sc, roof_alloc(need.bytes), need.bytes))
+        return fail("cannot open a session of so many positions");
     if (!team || !region || !logits) return fail("no memory or no threads");
     if (fill(b.session, most, info.vocab) < 0) return fail("evaluation failed");
     b.prefetch = roof_read_prefetch(team, region, ROOF_BYTES);

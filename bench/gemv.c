@@ -1,11 +1,13 @@
-/* GEMV kernels against the machine's roofs: weights from memory, both roofs measured between the kernels' runs, medians, JSON to stdout.
+/* GEMV kernels against the machine's roofs: weights from memory, both roofs measured between the
+ * kernels' runs, medians, JSON to stdout.
  *
  *     bench_gemv [--threads N] [--mib N] [--rounds N] [--cpu ref|avx2|avxvnni|avx512|each]
  *
- * each: all of this machine but ref in turns, and AVX-VNNI's kernels in AVX-512's encoding where the machine has that.
+ * each: all of this machine but ref in turns, and AVX-VNNI's kernels in AVX-512's encoding where
+ * the machine has that.
  *
- * Threads share every tensor by panels and do not wait for one another: this is the kernel alone, not the engine. Seconds are processor
- * time of the thread that took longest (bench/roof.h). */
+ * Threads share every tensor by panels and do not wait for one another: this is the kernel alone,
+ * not the engine. Seconds are processor time of the thread that took longest (bench/roof.h). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +22,10 @@ static const struct shape {
     const char *model;
     uint32_t type, rows, k;
 } shapes[] = {
-    {"135M", WEIGHT_W8, 576, 576},  {"135M", WEIGHT_W8, 1536, 576}, {"135M", WEIGHT_W8, 576, 1536}, {"135M", WEIGHT_W8, 49152, 576},
-    {"135M", WEIGHT_W4, 1536, 576}, {"7B", WEIGHT_W4, 4096, 4096},  {"7B", WEIGHT_W4, 11008, 4096}, {"7B", WEIGHT_W4, 4096, 11008},
-    {"7B", WEIGHT_W8, 4096, 4096},  {"7B", WEIGHT_W8, 32000, 4096},
+    {"135M", WEIGHT_W8, 576, 576},   {"135M", WEIGHT_W8, 1536, 576}, {"135M", WEIGHT_W8, 576, 1536},
+    {"135M", WEIGHT_W8, 49152, 576}, {"135M", WEIGHT_W4, 1536, 576}, {"7B", WEIGHT_W4, 4096, 4096},
+    {"7B", WEIGHT_W4, 11008, 4096},  {"7B", WEIGHT_W4, 4096, 11008}, {"7B", WEIGHT_W8, 4096, 4096},
+    {"7B", WEIGHT_W8, 32000, 4096},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
@@ -63,7 +66,8 @@ struct job {
 
 static void run_part(void *user, unsigned thread, unsigned threads) {
     const struct job *job = user;
-    const uint32_t begin = job->panels * thread / threads, end = job->panels * (thread + 1) / threads;
+    const uint32_t begin = job->panels * thread / threads,
+                   end = job->panels * (thread + 1) / threads;
     struct gemv_args args = job->args;
     for (uint32_t t = 0; t < job->tensors; t++) {
         args.panels = job->bench->weights + t * job->tensor_bytes;
@@ -81,29 +85,38 @@ static double median(double *v, unsigned n) {
     return v[n / 2];
 }
 
-static struct job prepare(const struct bench *b, const struct set *set, const struct shape *s, uint32_t columns) {
+static struct job prepare(const struct bench *b, const struct set *set, const struct shape *s,
+                          uint32_t columns) {
     const uint32_t kp = padded_cols(s->k), rows = padded_rows(s->rows);
     struct job j = {.bench = b, .fn = s->type == WEIGHT_W4 ? set->w4 : set->w8};
     j.panels = rows / PANEL_ROWS;
     j.tensor_bytes = (size_t)weight_bytes(s->type, s->rows, s->k);
     j.tensors = (uint32_t)(b->options.bytes / j.tensor_bytes);
-    if (columns > 16) j.tensors = (j.tensors + 7) / 8; /* bound by arithmetic: no need to read so much */
-    j.args = (struct gemv_args){b->weights, b->row_scale, kp, columns, b->x, act_stride(kp), b->y, rows, 0, GEMV_AHEAD};
+    if (columns > 16)
+        j.tensors = (j.tensors + 7) / 8; /* bound by arithmetic: no need to read so
+                                                          much */
+    j.args = (struct gemv_args){b->weights,     b->row_scale, kp,   columns, b->x,
+                                act_stride(kp), b->y,         rows, 0,       GEMV_AHEAD};
     for (uint32_t c = 0; c < columns; c++) *act_scale(b->x + c * j.args.x_stride, kp) = 0.01f;
     return j;
 }
 
 /* rate: bytes a second, by number of columns and round */
-static void print_shape(const struct shape *s, const char *set, double rate[COUNTS][ROUNDS_MAX], unsigned rounds, double roof, double peak,
-                        int last) {
-    const double macs = (double)s->rows * padded_cols(s->k) / (double)weight_bytes(s->type, s->rows, s->k); /* per byte and column */
-    printf("    {\"model\": \"%s\", \"cpu\": \"%s\", \"type\": \"w%c\", \"rows\": %u, \"cols\": %u, \"read_gb_s\": %.2f, \"dot_gmac_s\": "
+static void print_shape(const struct shape *s, const char *set, double rate[COUNTS][ROUNDS_MAX],
+                        unsigned rounds, double roof, double peak, int last) {
+    /* per byte and column */
+    const double macs =
+        (double)s->rows * padded_cols(s->k) / (double)weight_bytes(s->type, s->rows, s->k);
+    printf("    {\"model\": \"%s\", \"cpu\": \"%s\", \"type\": \"w%c\", \"rows\": %u, \"cols\": "
+           "%u, \"read_gb_s\": %.2f, \"dot_gmac_s\": "
            "%.1f, \"columns\": {\n",
            s->model, set, s->type == WEIGHT_W4 ? '4' : '8', s->rows, s->k, roof / 1e9, peak / 1e9);
     for (unsigned i = 0; i < COUNTS; i++) {
         const double gb = median(rate[i], rounds), mac = gb * macs * column_counts[i];
-        printf("      \"%u\": {\"gb_s\": %.2f, \"of_read\": %.3f, \"gmac_s\": %.1f, \"of_dot\": %.3f}%s\n", column_counts[i], gb / 1e9,
-               gb / roof, mac / 1e9, mac / peak, i + 1 < COUNTS ? "," : "");
+        printf("      \"%u\": {\"gb_s\": %.2f, \"of_read\": %.3f, \"gmac_s\": %.1f, \"of_dot\": "
+               "%.3f}%s\n",
+               column_counts[i], gb / 1e9, gb / roof, mac / 1e9, mac / peak,
+               i + 1 < COUNTS ? "," : "");
     }
     printf("    }}%s\n", last ? "" : ",");
     fflush(stdout);
@@ -117,7 +130,8 @@ static void bench_shape(const struct bench *b, const struct shape *s, int last) 
         dot[r] = roof_dot(b->team);
         for (unsigned i = 0; i < COUNTS * b->sets; i++) {
             struct job j = prepare(b, &b->set[i % b->sets], s, column_counts[i / b->sets]);
-            rate[i % b->sets][i / b->sets][r] = (double)j.tensor_bytes * j.tensors / roof_run(b->team, run_part, &j);
+            rate[i % b->sets][i / b->sets][r] =
+                (double)j.tensor_bytes * j.tensors / roof_run(b->team, run_part, &j);
         }
     }
     const double roof = median(read, rounds), peak = median(dot, rounds);
@@ -131,14 +145,16 @@ static int parse(int argc, char **argv, struct options *o) {
         const long n = strtol(argv[i + 1], NULL, 10);
         if (strcmp(argv[i], "--cpu") == 0) {
             o->each = strcmp(argv[i + 1], "each") == 0;
-            while (!o->each && o->cpu < APUS_CPU_AVX512 && (o->cpu == APUS_CPU_BEST || strcmp(apus_cpu_name(o->cpu), argv[i + 1]) != 0))
+            while (!o->each && o->cpu < APUS_CPU_AVX512 &&
+                   (o->cpu == APUS_CPU_BEST || strcmp(apus_cpu_name(o->cpu), argv[i + 1]) != 0))
                 o->cpu = (apus_cpu)(o->cpu + 1);
             if (!o->each && strcmp(apus_cpu_name(o->cpu), argv[i + 1]) != 0) return 0;
         } else if (strcmp(argv[i], "--threads") == 0 && n >= 1 && n <= 64) {
             o->threads = (unsigned)n;
         } else if (strcmp(argv[i], "--rounds") == 0 && n >= 1 && n <= ROUNDS_MAX) {
             o->rounds = (unsigned)n;
-        } else if (strcmp(argv[i], "--mib") == 0 && n >= 136 && n <= 65536) { /* the largest tensor must fit */
+            /* the largest tensor must fit */
+        } else if (strcmp(argv[i], "--mib") == 0 && n >= 136 && n <= 65536) {
             o->bytes = (size_t)n << 20;
         } else {
             return 0;
@@ -149,15 +165,19 @@ static int parse(int argc, char **argv, struct options *o) {
 
 static void add_set(struct bench *b, apus_cpu cpu) {
     struct cpu_kernels t;
-    if (cpu_kernels_fill(&t, cpu) == APUS_OK) b->set[b->sets++] = (struct set){apus_cpu_name(t.cpu), t.gemv_w8, t.gemv_w4};
+    if (cpu_kernels_fill(&t, cpu) == APUS_OK)
+        b->set[b->sets++] = (struct set){apus_cpu_name(t.cpu), t.gemv_w8, t.gemv_w4};
 }
 
 static void find_sets(struct bench *b) {
     b->sets = 0;
     if (!b->options.each) add_set(b, b->options.cpu);
-    for (apus_cpu cpu = APUS_CPU_AVX2; b->options.each && cpu <= APUS_CPU_AVX512; cpu = (apus_cpu)(cpu + 1)) add_set(b, cpu);
+    for (apus_cpu cpu = APUS_CPU_AVX2; b->options.each && cpu <= APUS_CPU_AVX512;
+         cpu = (apus_cpu)(cpu + 1))
+        add_set(b, cpu);
 #ifdef GEMV_EVEX
-    if (b->options.each && apus_cpu_has(APUS_CPU_AVX512)) b->set[b->sets++] = (struct set){"avxvnni as evex", evex_gemv_w8, evex_gemv_w4};
+    if (b->options.each && apus_cpu_has(APUS_CPU_AVX512))
+        b->set[b->sets++] = (struct set){"avxvnni as evex", evex_gemv_w8, evex_gemv_w4};
 #endif
 }
 
@@ -165,12 +185,14 @@ int main(int argc, char **argv) {
     struct bench b;
     char machine[256];
     if (!parse(argc, argv, &b.options)) {
-        fprintf(stderr, "usage: bench_gemv [--threads 1..64] [--mib 136..] [--rounds 1..99] [--cpu ref|avx2|avxvnni|avx512|each]\n");
+        fprintf(stderr, "usage: bench_gemv [--threads 1..64] [--mib 136..] [--rounds 1..99] [--cpu "
+                        "ref|avx2|avxvnni|avx512|each]\n");
         return 2;
     }
     find_sets(&b);
     if (!b.sets) {
-        fprintf(stderr, "this machine lacks %s\n", b.options.each ? "AVX2" : apus_cpu_name(b.options.cpu));
+        fprintf(stderr, "this machine lacks %s\n",
+                b.options.each ? "AVX2" : apus_cpu_name(b.options.cpu));
         return 1;
     }
     const size_t rows = 49152, x_bytes = act_stride(11008) * COLUMNS_MAX;
@@ -188,14 +210,17 @@ int main(int argc, char **argv) {
         state ^= state << 13, state ^= state >> 7, state ^= state << 17;
         memcpy(b.weights + i, &state, 8);
     }
-    for (size_t i = 0; i < x_bytes; i++) b.x[i] = (uint8_t)(b.weights[i] | 1); /* any bytes serve: time does not depend on them */
+    /* any bytes serve: time does not depend on them */
+    for (size_t i = 0; i < x_bytes; i++) b.x[i] = (uint8_t)(b.weights[i] | 1);
     for (size_t i = 0; i < rows; i++) b.row_scale[i] = 1e-3f;
     b.prefetch = roof_read_prefetch(b.team, b.weights, b.options.bytes);
 
     roof_machine(machine, sizeof machine);
-    printf("{\n  \"machine\": \"%s\", \"threads\": %u, \"cpu\": \"%s\", \"mib\": %zu, \"rounds\": %u, \"compiler\": \"%s\",\n  \"shapes\": "
+    printf("{\n  \"machine\": \"%s\", \"threads\": %u, \"cpu\": \"%s\", \"mib\": %zu, \"rounds\": "
+           "%u, \"compiler\": \"%s\",\n  \"shapes\": "
            "[\n",
-           machine, b.options.threads, b.options.each ? "each" : b.set[0].name, b.options.bytes >> 20, b.options.rounds, __VERSION__);
+           machine, b.options.threads, b.options.each ? "each" : b.set[0].name,
+           b.options.bytes >> 20, b.options.rounds, __VERSION__);
     for (unsigned i = 0; i < SHAPES; i++) bench_shape(&b, &shapes[i], i + 1 == SHAPES);
     printf("  ]\n}\n");
     roof_close(b.team);

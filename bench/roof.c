@@ -66,7 +66,8 @@ struct roof_team *roof_open(unsigned threads) {
     for (unsigned i = 1; i < threads; i++) {
         t->member[i].team = t;
         t->member[i].index = i;
-        if (pthread_create(&t->member[i].thread, NULL, serve, &t->member[i])) return NULL; /* a benchmark: what was started stays */
+        /* a benchmark: what was started stays */
+        if (pthread_create(&t->member[i].thread, NULL, serve, &t->member[i])) return NULL;
     }
     return t;
 }
@@ -98,7 +99,7 @@ double roof_run(struct roof_team *team, roof_fn *fn, void *user) {
 
 double roof_share(const struct roof_team *team) { return team->share; }
 
-/* ------------------------------------------------------------------------------------------------------------- reading -- */
+/* ----------------------------------------------------------------------------------- reading -- */
 
 struct read_job {
     const uint8_t *data;
@@ -109,17 +110,20 @@ struct read_job {
 static volatile uint64_t sink; /* keeps the loops alive */
 
 #if defined(__x86_64__)
-__attribute__((target("avx512f"))) static uint64_t read_avx512(const uint8_t *p, size_t bytes, unsigned prefetch) {
+__attribute__((target("avx512f"))) static uint64_t read_avx512(const uint8_t *p, size_t bytes,
+                                                               unsigned prefetch) {
     __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
     for (size_t i = 0; i + 256 <= bytes; i += 256) {
         if (prefetch)
-            for (unsigned j = 0; j < 256; j += 64) _mm_prefetch((const char *)p + i + prefetch + j, _MM_HINT_T0);
+            for (unsigned j = 0; j < 256; j += 64)
+                _mm_prefetch((const char *)p + i + prefetch + j, _MM_HINT_T0);
         a = _mm512_xor_si512(a, _mm512_load_si512(p + i));
         b = _mm512_xor_si512(b, _mm512_load_si512(p + i + 64));
         c = _mm512_xor_si512(c, _mm512_load_si512(p + i + 128));
         d = _mm512_xor_si512(d, _mm512_load_si512(p + i + 192));
     }
-    return (uint64_t)_mm512_reduce_add_epi64(_mm512_xor_si512(_mm512_xor_si512(a, b), _mm512_xor_si512(c, d)));
+    return (uint64_t)_mm512_reduce_add_epi64(
+        _mm512_xor_si512(_mm512_xor_si512(a, b), _mm512_xor_si512(c, d)));
 }
 #endif
 
@@ -140,10 +144,12 @@ static void read_part(void *user, unsigned thread, unsigned threads) {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f")) fn = read_avx512;
 #endif
-    for (unsigned i = 0; i < job->repeats; i++) sink = sink + fn(job->data + thread * part, part, job->prefetch);
+    for (unsigned i = 0; i < job->repeats; i++)
+        sink = sink + fn(job->data + thread * part, part, job->prefetch);
 }
 
-double roof_read(struct roof_team *team, const void *data, size_t bytes, unsigned repeats, unsigned prefetch) {
+double roof_read(struct roof_team *team, const void *data, size_t bytes, unsigned repeats,
+                 unsigned prefetch) {
     struct read_job job = {data, bytes, repeats, prefetch};
     double seconds = roof_run(team, read_part, &job);
     return (double)(bytes / team->threads / 256 * 256 * team->threads) * repeats / seconds;
@@ -163,7 +169,7 @@ unsigned roof_read_prefetch(struct roof_team *team, const void *data, size_t byt
     return best;
 }
 
-/* -------------------------------------------------------------------------------------------------------- multiply-adds -- */
+/* ----------------------------------------------------------------------------- multiply-adds -- */
 
 enum { DOT_ROUNDS = 1 << 21 };
 
@@ -183,7 +189,8 @@ __attribute__((target("avx512f,avx512vnni"))) static void dot_avx512(void) {
 }
 
 __attribute__((target("avx2"))) static void dot_avx2(void) {
-    __m256i a[8], x = _mm256_set1_epi32(0x01020304), y = _mm256_set1_epi32(0x7f818283), one = _mm256_set1_epi16(1);
+    __m256i a[8], x = _mm256_set1_epi32(0x01020304), y = _mm256_set1_epi32(0x7f818283),
+                  one = _mm256_set1_epi16(1);
 #pragma GCC unroll 8
     for (int j = 0; j < 8; j++) a[j] = _mm256_setzero_si256();
     for (int i = 0; i < DOT_ROUNDS; i++) {
@@ -203,14 +210,15 @@ __attribute__((target("avx2"))) static void dot_avxvnni(void) {
     for (int j = 0; j < 12; j++) a[j] = _mm256_setzero_si256();
     for (int i = 0; i < DOT_ROUNDS; i++) {
 #pragma GCC unroll 12
-        for (int j = 0; j < 12; j++) __asm__ volatile("%{vex%} vpdpbusd %2, %1, %0" : "+x"(a[j]) : "x"(x), "x"(y));
+        for (int j = 0; j < 12; j++)
+            __asm__ volatile("%{vex%} vpdpbusd %2, %1, %0" : "+x"(a[j]) : "x"(x), "x"(y));
     }
 }
 
 static int has_avxvnni(void) { /* clang 14 does not know its name */
     uint32_t a, b, c, d;
-    return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 0, &a, &b, &c, &d) && a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
-           a & 1 << 4;
+    return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 0, &a, &b, &c, &d) && a >= 1 &&
+           __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & 1 << 4;
 }
 
 struct dot {
@@ -241,7 +249,7 @@ double roof_dot(struct roof_team *team) {
 }
 #endif
 
-/* ---------------------------------------------------------------------------------------------------------------- pages -- */
+/* ------------------------------------------------------------------------------------- pages -- */
 
 enum { HUGE_PAGE = 2 << 20 };
 
@@ -250,13 +258,16 @@ void *roof_alloc(size_t bytes) {
     uint8_t *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) return NULL;
     madvise(p, bytes, MADV_HUGEPAGE);
-    for (size_t i = 0; i < bytes; i += 4096) ((volatile uint8_t *)p)[i] = 0; /* real pages: untouched ones all read one zero page */
+    /* real pages: untouched ones all read one zero page */
+    for (size_t i = 0; i < bytes; i += 4096) ((volatile uint8_t *)p)[i] = 0;
     return p;
 }
 
-void roof_free(void *data, size_t bytes) { munmap(data, (bytes + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1)); }
+void roof_free(void *data, size_t bytes) {
+    munmap(data, (bytes + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1));
+}
 
-/* ------------------------------------------------------------------------------------------------------------------ name -- */
+/* -------------------------------------------------------------------------------------- name -- */
 
 void roof_machine(char *name, size_t room) {
     char line[256];

@@ -1,5 +1,6 @@
-/* Attention with vpmaddubsw (docs/numerics.md 6): scores of 16 slots at a time, then, by blocks of slots, three 7-bit digits of every
- * weight against V, 16 channels at a time. No pair of products leaves int16: 2 * 128 * 127 at most. */
+/* Attention with vpmaddubsw (docs/numerics.md 6): scores of 16 slots at a time, then, by blocks of
+ * slots, three 7-bit digits of every weight against V, 16 channels at a time. No pair of products
+ * leaves int16: 2 * 128 * 127 at most. */
 #include "cpu/attend_inl.h"
 #include "cpu/avx2_inl.h"
 #include "cpu/variants.h"
@@ -11,63 +12,72 @@ struct found {
     __m256 max[ATTEND_QUERIES], vmax[ATTEND_QUERIES];
 };
 
-/* -------------------------------------------------------------------------------------------------------------- scores -- */
+/* ------------------------------------------------------------------------------------ scores -- */
 
 /* Lanes whose bit is set. */
 INLINE __m256 lanes8(uint32_t bits) {
     const __m256i each = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-    return _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int32_t)bits), each), each));
+    return _mm256_castsi256_ps(
+        _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int32_t)bits), each), each));
 }
 
 /* 8 scores: ((float) dot * qs) * ks, -infinity where the slot is not seen. */
-INLINE void score_half(const struct attend_args *a, uint32_t i, uint32_t slot, uint32_t seen, __m256i dot, struct found *f) {
+INLINE void score_half(const struct attend_args *a, uint32_t i, uint32_t slot, uint32_t seen,
+                       __m256i dot, struct found *f) {
     const __m256 mask = lanes8(seen);
     __m256 s = _mm256_mul_ps(_mm256_cvtepi32_ps(dot), _mm256_set1_ps(a->query[i].scale));
     s = _mm256_mul_ps(s, _mm256_loadu_ps(a->kv.kscale + slot));
     s = _mm256_blendv_ps(_mm256_set1_ps(-__builtin_inff()), s, mask);
     f->max[i] = _mm256_max_ps(f->max[i], s);
-    f->vmax[i] = _mm256_max_ps(f->vmax[i], _mm256_and_ps(mask, _mm256_loadu_ps(a->kv.vscale + slot)));
+    f->vmax[i] =
+        _mm256_max_ps(f->vmax[i], _mm256_and_ps(mask, _mm256_loadu_ps(a->kv.vscale + slot)));
     _mm256_store_ps(attend_scores(a, i) + slot, s);
 }
 
 /* A panel of 16 slots for COUNT queries (a constant) from `first` on. */
-INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint32_t first, uint32_t slot, struct found *f) {
+INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint32_t first,
+                        uint32_t slot, struct found *f) {
     const __m256i sign = _mm256_set1_epi8((char)0x80), one = _mm256_set1_epi16(1);
     const uint8_t *k = a->kv.k + (size_t)slot * a->head_dim;
-#define DO(i)                                                                                                                              \
-    __m256i near##i = _mm256_setzero_si256(), far##i = near##i;                                                                            \
+#define DO(i)                                                                                      \
+    __m256i near##i = _mm256_setzero_si256(), far##i = near##i;                                    \
     const int8_t *q##i = a->query[first + (i < COUNT ? i : 0)].q;
     EACH_OF_4(DO)
 #undef DO
     for (uint32_t c = 0; c < a->head_dim; c += 4, k += 64) {
         __m256i v0 = _mm256_xor_si256(load8(k), sign), v1 = _mm256_xor_si256(load8(k + 32), sign);
         __m256i m0 = _mm256_abs_epi8(v0), m1 = _mm256_abs_epi8(v1);
-#define DO(i)                                                                                                                              \
-    if (i < COUNT) {                                                                                                                       \
-        __m256i q = broadcast4(q##i + c);                                                                                                  \
-        near##i = _mm256_add_epi32(near##i, _mm256_madd_epi16(_mm256_maddubs_epi16(m0, _mm256_sign_epi8(q, v0)), one));                    \
-        far##i = _mm256_add_epi32(far##i, _mm256_madd_epi16(_mm256_maddubs_epi16(m1, _mm256_sign_epi8(q, v1)), one));                      \
+#define DO(i)                                                                                      \
+    if (i < COUNT) {                                                                               \
+        __m256i q = broadcast4(q##i + c);                                                          \
+        near##i = _mm256_add_epi32(                                                                \
+            near##i, _mm256_madd_epi16(_mm256_maddubs_epi16(m0, _mm256_sign_epi8(q, v0)), one));   \
+        far##i = _mm256_add_epi32(                                                                 \
+            far##i, _mm256_madd_epi16(_mm256_maddubs_epi16(m1, _mm256_sign_epi8(q, v1)), one));    \
     }
         EACH_OF_4(DO)
 #undef DO
     }
-#define DO(i)                                                                                                                              \
-    if (i < COUNT) {                                                                                                                       \
-        uint32_t seen = attend_visible(&a->query[first + i], slot);                                                                        \
-        score_half(a, first + i, slot, seen & 0xff, near##i, f);                                                                           \
-        score_half(a, first + i, slot + 8, seen >> 8, far##i, f);                                                                          \
+#define DO(i)                                                                                      \
+    if (i < COUNT) {                                                                               \
+        uint32_t seen = attend_visible(&a->query[first + i], slot);                                \
+        score_half(a, first + i, slot, seen & 0xff, near##i, f);                                   \
+        score_half(a, first + i, slot + 8, seen >> 8, far##i, f);                                  \
     }
     EACH_OF_4(DO)
 #undef DO
 }
 
-static NOINLINE void score_4(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) {
+static NOINLINE void score_4(const struct attend_args *a, uint32_t first, uint32_t slot,
+                             struct found *f) {
     score_panel(a, 4, first, slot, f);
 }
-static NOINLINE void score_2(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) {
+static NOINLINE void score_2(const struct attend_args *a, uint32_t first, uint32_t slot,
+                             struct found *f) {
     score_panel(a, 2, first, slot, f);
 }
-static NOINLINE void score_1(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) {
+static NOINLINE void score_1(const struct attend_args *a, uint32_t first, uint32_t slot,
+                             struct found *f) {
     score_panel(a, 1, first, slot, f);
 }
 
@@ -80,7 +90,8 @@ INLINE float largest(__m256 v) {
 }
 
 /* All scores; the largest score and the largest scale of V that each query sees. */
-static NOINLINE void score_all(const struct attend_args *a, uint32_t end, float max[], float vmax[]) {
+static NOINLINE void score_all(const struct attend_args *a, uint32_t end, float max[],
+                               float vmax[]) {
     struct found f;
     for (uint32_t i = 0; i < a->queries; i++) {
         f.max[i] = _mm256_set1_ps(-__builtin_inff());
@@ -101,17 +112,23 @@ static NOINLINE void score_all(const struct attend_args *a, uint32_t end, float 
     }
 }
 
-/* -------------------------------------------------------------------------------------------------------------- digits -- */
+/* ------------------------------------------------------------------------------------ digits -- */
 
 /* 8 weights of 21 bits; adds E to *sum. */
-INLINE __m256i weights8(const struct attend_args *a, const float *score, uint32_t slot, float max, float inv_vmax, __m256i *sum) {
-    const __m256 least = _mm256_set1_ps(-30.0f), t = _mm256_sub_ps(_mm256_load_ps(score + slot), _mm256_set1_ps(max));
-    const __m256 e = exp2_8(_mm256_max_ps(t, least)); /* exp2(-30) gives the integers 0, as slots below it and those not seen must */
+INLINE __m256i weights8(const struct attend_args *a, const float *score, uint32_t slot, float max,
+                        float inv_vmax, __m256i *sum) {
+    const __m256 least = _mm256_set1_ps(-30.0f),
+                 t = _mm256_sub_ps(_mm256_load_ps(score + slot), _mm256_set1_ps(max));
+    const __m256 e = exp2_8(_mm256_max_ps(t, least)); /* exp2(-30) gives the integers 0, as slots
+                                                         below it and those not seen must */
     __m256i bad = _mm256_setzero_si256();
-    __m256 b = snap8(_mm256_mul_ps(_mm256_loadu_ps(a->kv.vscale + slot), _mm256_set1_ps(inv_vmax)), &bad);
-    b = _mm256_min_ps(b, _mm256_set1_ps(2.0f)); /* about 1 at most where a slot is seen; elsewhere it may be anything */
+    __m256 b =
+        snap8(_mm256_mul_ps(_mm256_loadu_ps(a->kv.vscale + slot), _mm256_set1_ps(inv_vmax)), &bad);
+    b = _mm256_min_ps(b, _mm256_set1_ps(2.0f)); /* about 1 at most where a slot is seen; elsewhere
+                                                   it may be anything */
     __m256i w = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_mul_ps(e, b), _mm256_set1_ps(2097151.0f)));
-    *sum = _mm256_add_epi32(*sum, _mm256_cvtps_epi32(_mm256_mul_ps(e, _mm256_set1_ps(16777216.0f))));
+    *sum =
+        _mm256_add_epi32(*sum, _mm256_cvtps_epi32(_mm256_mul_ps(e, _mm256_set1_ps(16777216.0f))));
     return _mm256_min_epi32(w, _mm256_set1_epi32(DIGIT_TOP));
 }
 
@@ -120,19 +137,23 @@ INLINE void store_digits(uint8_t *to, __m256i near, __m256i far) {
     const __m256i low = _mm256_set1_epi32(127);
     __m256i w = _mm256_packs_epi32(_mm256_and_si256(near, low), _mm256_and_si256(far, low));
     w = _mm256_permute4x64_epi64(w, 0xd8);
-    _mm_store_si128((__m128i *)(void *)to, _mm_packs_epi16(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1)));
+    _mm_store_si128((__m128i *)(void *)to,
+                    _mm_packs_epi16(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1)));
 }
 
 /* Weights of slots begin .. end - 1 (a block) cut into digits; sum of E. */
-static NOINLINE int64_t cut(const struct attend_args *a, uint32_t i, uint32_t begin, uint32_t end, float max, float inv_vmax) {
+static NOINLINE int64_t cut(const struct attend_args *a, uint32_t i, uint32_t begin, uint32_t end,
+                            float max, float inv_vmax) {
     const float *score = attend_scores(a, i);
     uint8_t *digit = attend_digits(a, i);
     __m256i sum = _mm256_setzero_si256(); /* at most ATTEND_BLOCK / 8 times 2^24 */
     for (uint32_t slot = begin; slot < end; slot += 16, digit += 16) {
-        __m256i near = weights8(a, score, slot, max, inv_vmax, &sum), far = weights8(a, score, slot + 8, max, inv_vmax, &sum);
+        __m256i near = weights8(a, score, slot, max, inv_vmax, &sum),
+                far = weights8(a, score, slot + 8, max, inv_vmax, &sum);
         store_digits(digit, near, far);
         store_digits(digit + ATTEND_BLOCK, _mm256_srli_epi32(near, 7), _mm256_srli_epi32(far, 7));
-        store_digits(digit + 2 * ATTEND_BLOCK, _mm256_srli_epi32(near, 14), _mm256_srli_epi32(far, 14));
+        store_digits(digit + 2 * ATTEND_BLOCK, _mm256_srli_epi32(near, 14),
+                     _mm256_srli_epi32(far, 14));
     }
     int32_t lane[8];
     int64_t all = 0; /* all lanes together may pass 2^31 */
@@ -141,25 +162,31 @@ static NOINLINE int64_t cut(const struct attend_args *a, uint32_t i, uint32_t be
     return all;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- sums -- */
+/* -------------------------------------------------------------------------------------- sums -- */
 
 INLINE __m256i dot4(__m256i acc, __m256i digits, __m256i v) {
-    return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(digits, v), _mm256_set1_epi16(1)));
+    return _mm256_add_epi32(
+        acc, _mm256_madd_epi16(_mm256_maddubs_epi16(digits, v), _mm256_set1_epi16(1)));
 }
 
-INLINE void add_to(int32_t *sums, __m256i v) { _mm256_store_si256((__m256i *)(void *)sums, _mm256_add_epi32(load8(sums), v)); }
+INLINE void add_to(int32_t *sums, __m256i v) {
+    _mm256_store_si256((__m256i *)(void *)sums, _mm256_add_epi32(load8(sums), v));
+}
 
 /* Adds digit times V over `slots` slots for one query, 16 channels at a time. */
-static NOINLINE void gather(const struct attend_args *a, uint32_t i, uint32_t begin, uint32_t slots) {
+static NOINLINE void gather(const struct attend_args *a, uint32_t i, uint32_t begin,
+                            uint32_t slots) {
     const size_t dim = a->head_dim;
     for (uint32_t c = 0; c < dim; c += 16) {
         const uint8_t *d = attend_digits(a, i);
         const int8_t *v = a->kv.v + begin * dim + (size_t)c * 4;
         int32_t *s = attend_sums(a, i) + c;
-        __m256i low0 = _mm256_setzero_si256(), low1 = low0, mid0 = low0, mid1 = low0, top0 = low0, top1 = low0;
+        __m256i low0 = _mm256_setzero_si256(), low1 = low0, mid0 = low0, mid1 = low0, top0 = low0,
+                top1 = low0;
         for (uint32_t j = 0; j < slots; j += 4, d += 4, v += 4 * dim) {
             __m256i v0 = load8(v), v1 = load8(v + 32);
-            __m256i low = broadcast4(d), mid = broadcast4(d + ATTEND_BLOCK), top = broadcast4(d + 2 * ATTEND_BLOCK);
+            __m256i low = broadcast4(d), mid = broadcast4(d + ATTEND_BLOCK),
+                    top = broadcast4(d + 2 * ATTEND_BLOCK);
             low0 = dot4(low0, low, v0);
             low1 = dot4(low1, low, v1);
             mid0 = dot4(mid0, mid, v0);

@@ -1,8 +1,10 @@
-/* GEMV with vpmaddubsw, in tiles of one panel and up to 4 columns; more columns take the panel again from the cache.
+/* GEMV with vpmaddubsw, in tiles of one panel and up to 4 columns; more columns take the panel
+ * again from the cache.
  *
- * vpmaddubsw saturates at int16, so no pair of products may leave it. W4: nibbles act as 0..15, a pair is at most 2 * 15 * 127, and eight
- * such pairs still fit: half a group is summed in int16. W8: |w| is the unsigned operand and x takes the sign of w, a pair is at most
- * 2 * 128 * 127. Activations are -127..127 (docs/numerics.md 3). */
+ * vpmaddubsw saturates at int16, so no pair of products may leave it. W4: nibbles act as 0..15, a
+ * pair is at most 2 * 15 * 127, and eight such pairs still fit: half a group is summed in int16.
+ * W8: |w| is the unsigned operand and x takes the sign of w, a pair is at most 2 * 128 * 127.
+ * Activations are -127..127 (docs/numerics.md 3). */
 #include "cpu/avx2_gemv_inl.h"
 #include "cpu/variants.h"
 
@@ -20,9 +22,10 @@ INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
             w += 64;
         }
         for (uint32_t half = 0; half < 2; half++) {
-#define DO(c, none)                                                                                                                        \
-    __m256i acc##c = _mm256_setzero_si256();                                                                                               \
-    if (c < COLUMNS) acc##c = _mm256_sub_epi32(acc##c, _mm256_slli_epi32(broadcast4(sums + c * stride), 3));
+#define DO(c, none)                                                                                \
+    __m256i acc##c = _mm256_setzero_si256();                                                       \
+    if (c < COLUMNS)                                                                               \
+        acc##c = _mm256_sub_epi32(acc##c, _mm256_slli_epi32(broadcast4(sums + c * stride), 3));
             EACH_COLUMN(DO, )
 #undef DO
             for (uint32_t line = 0; line < 8; line += 4) {
@@ -32,12 +35,15 @@ INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
 #undef DO
 #pragma GCC unroll 4
                 for (uint32_t l = 0; l < 4; l++, v += 64, y += 8) {
-                    __m256i b = load8(v), low = _mm256_and_si256(b, nibble), high = _mm256_and_si256(_mm256_srli_epi16(b, 4), nibble);
+                    __m256i b = load8(v), low = _mm256_and_si256(b, nibble),
+                            high = _mm256_and_si256(_mm256_srli_epi16(b, 4), nibble);
                     if (half == 0) prefetch(v, 4 * COLUMNS, a->ahead);
-#define DO(c, none)                                                                                                                        \
-    if (c < COLUMNS) {                                                                                                                     \
-        part##c = _mm256_add_epi16(part##c, _mm256_maddubs_epi16(low, broadcast4(y + c * stride)));                                        \
-        part##c = _mm256_add_epi16(part##c, _mm256_maddubs_epi16(high, broadcast4(y + c * stride + 4)));                                   \
+#define DO(c, none)                                                                                \
+    if (c < COLUMNS) {                                                                             \
+        part##c =                                                                                  \
+            _mm256_add_epi16(part##c, _mm256_maddubs_epi16(low, broadcast4(y + c * stride)));      \
+        part##c =                                                                                  \
+            _mm256_add_epi16(part##c, _mm256_maddubs_epi16(high, broadcast4(y + c * stride + 4))); \
     }
                     EACH_COLUMN(DO, )
 #undef DO
@@ -46,9 +52,11 @@ INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
                 EACH_COLUMN(DO, )
 #undef DO
             }
-            __m256i s = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(scales + g % 4 * 16 + half * 8)));
-#define DO(c, none)                                                                                                                        \
-    if (c < COLUMNS) total[c * 2 + half] = _mm256_add_epi32(total[c * 2 + half], _mm256_mullo_epi32(acc##c, s));
+            __m256i s = _mm256_cvtepi8_epi32(
+                _mm_loadl_epi64((const __m128i *)(const void *)(scales + g % 4 * 16 + half * 8)));
+#define DO(c, none)                                                                                \
+    if (c < COLUMNS)                                                                               \
+        total[c * 2 + half] = _mm256_add_epi32(total[c * 2 + half], _mm256_mullo_epi32(acc##c, s));
             EACH_COLUMN(DO, )
 #undef DO
         }
@@ -68,17 +76,19 @@ INLINE uint32_t compute_w8(const struct tile *t, const uint32_t COLUMNS) {
         __m256i v0 = _mm256_xor_si256(load8(w), sign), v1 = _mm256_xor_si256(load8(w + 32), sign);
         __m256i m0 = _mm256_abs_epi8(v0), m1 = _mm256_abs_epi8(v1);
         prefetch(w, 2 * COLUMNS, a->ahead);
-#define DO(c, none)                                                                                                                        \
-    if (c < COLUMNS) {                                                                                                                     \
-        __m256i q = broadcast4(x + c * stride);                                                                                            \
-        __m256i p0 = _mm256_maddubs_epi16(m0, _mm256_sign_epi8(q, v0)), p1 = _mm256_maddubs_epi16(m1, _mm256_sign_epi8(q, v1));            \
-        first##c = _mm256_add_epi32(first##c, _mm256_madd_epi16(p0, one));                                                                 \
-        second##c = _mm256_add_epi32(second##c, _mm256_madd_epi16(p1, one));                                                               \
+#define DO(c, none)                                                                                \
+    if (c < COLUMNS) {                                                                             \
+        __m256i q = broadcast4(x + c * stride);                                                    \
+        __m256i p0 = _mm256_maddubs_epi16(m0, _mm256_sign_epi8(q, v0)),                            \
+                p1 = _mm256_maddubs_epi16(m1, _mm256_sign_epi8(q, v1));                            \
+        first##c = _mm256_add_epi32(first##c, _mm256_madd_epi16(p0, one));                         \
+        second##c = _mm256_add_epi32(second##c, _mm256_madd_epi16(p1, one));                       \
     }
         EACH_COLUMN(DO, )
 #undef DO
     }
-    const __m256i sum[TILE_COLUMNS * 2] = {first0, second0, first1, second1, first2, second2, first3, second3};
+    const __m256i sum[TILE_COLUMNS * 2] = {first0, second0, first1, second1,
+                                           first2, second2, first3, second3};
     return tile_finish(t, COLUMNS, sum);
 }
 

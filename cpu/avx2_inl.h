@@ -1,4 +1,5 @@
-/* docs/numerics.md 1 and 2 on 8 lanes. The operations and their order are those of hal/scalar.h; FMA is never used: it rounds once. */
+/* docs/numerics.md 1 and 2 on 8 lanes. The operations and their order are those of hal/scalar.h;
+ * FMA is never used: it rounds once. */
 #ifndef CPU_AVX2_INL_H
 #define CPU_AVX2_INL_H
 
@@ -19,14 +20,19 @@ INLINE __m256i broadcast4(const void *x) {
 
 INLINE __m256i load8(const void *p) { return _mm256_load_si256(p); }
 
-INLINE __m256i magnitude8(__m256 x) { return _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fffffff)); }
+INLINE __m256i magnitude8(__m256 x) {
+    return _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fffffff));
+}
 
-/* Lanes out of range are or-ed into *bad as all ones. Magnitudes have no sign bit, so signed comparisons order them. */
+/* Lanes out of range are or-ed into *bad as all ones. Magnitudes have no sign bit, so signed
+ * comparisons order them. */
 INLINE __m256 snap8(__m256 x, __m256i *bad) {
     __m256i m = magnitude8(x);
-    __m256i high = _mm256_cmpgt_epi32(m, _mm256_set1_epi32(SNAP_HIGH)), low = _mm256_cmpgt_epi32(_mm256_set1_epi32(SNAP_LOW), m);
+    __m256i high = _mm256_cmpgt_epi32(m, _mm256_set1_epi32(SNAP_HIGH)),
+            low = _mm256_cmpgt_epi32(_mm256_set1_epi32(SNAP_LOW), m);
     *bad = _mm256_or_si256(*bad, high);
-    return _mm256_castsi256_ps(_mm256_andnot_si256(_mm256_or_si256(high, low), _mm256_castps_si256(x)));
+    return _mm256_castsi256_ps(
+        _mm256_andnot_si256(_mm256_or_si256(high, low), _mm256_castps_si256(x)));
 }
 
 INLINE uint32_t any8(__m256i bad) { return !_mm256_testz_si256(bad, bad); }
@@ -38,9 +44,11 @@ INLINE __m256 rint8(__m256 x) {
 }
 
 INLINE __m256 recip8(__m256 x) {
-    __m256 r = _mm256_castsi256_ps(_mm256_sub_epi32(_mm256_set1_epi32(0x7EF311C3), _mm256_castps_si256(x)));
+    __m256 r = _mm256_castsi256_ps(
+        _mm256_sub_epi32(_mm256_set1_epi32(0x7EF311C3), _mm256_castps_si256(x)));
 #pragma GCC unroll 3
-    for (int i = 0; i < 3; i++) r = _mm256_mul_ps(r, _mm256_sub_ps(_mm256_set1_ps(2.0f), _mm256_mul_ps(x, r)));
+    for (int i = 0; i < 3; i++)
+        r = _mm256_mul_ps(r, _mm256_sub_ps(_mm256_set1_ps(2.0f), _mm256_mul_ps(x, r)));
     return r;
 }
 
@@ -56,7 +64,8 @@ INLINE __m256 exp2_8(__m256 t) {
     p = _mm256_add_ps(_mm256_mul_ps(p, f), _mm256_set1_ps(0x1.ebfbdcp-3f));
     p = _mm256_add_ps(_mm256_mul_ps(p, f), _mm256_set1_ps(0x1.62e430p-1f));
     p = _mm256_add_ps(_mm256_mul_ps(p, f), _mm256_set1_ps(1.0f));
-    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23)));
+    return _mm256_castsi256_ps(
+        _mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23)));
 }
 
 INLINE int32_t sum8(__m256i v) {

@@ -1,5 +1,5 @@
-/* What happens to one column between GEMVs, 8 lanes at a time (docs/numerics.md 3 and 5). Widths are multiples of 16 in real models; what
- * is left of others is done one by one. */
+/* What happens to one column between GEMVs, 8 lanes at a time (docs/numerics.md 3 and 5). Widths
+ * are multiples of 16 in real models; what is left of others is done one by one. */
 #include "cpu/avx2_inl.h"
 #include "cpu/variants.h"
 
@@ -15,7 +15,8 @@ static float magnitude(const float *x, uint32_t n) {
     return bits_float(m);
 }
 
-/* quant of docs/numerics.md 3: fills q[0..n), gives s. The conversion rounds to nearest even, as rint does; |x * v| is below 127.5. */
+/* quant of docs/numerics.md 3: fills q[0..n), gives s. The conversion rounds to nearest even, as
+ * rint does; |x * v| is below 127.5. */
 static float quantize(const float *x, uint32_t n, int8_t *q, uint32_t *bad) {
     float a = num_snap(magnitude(x, n), bad);
     if (a == 0.0f) {
@@ -29,7 +30,9 @@ static float quantize(const float *x, uint32_t n, int8_t *q, uint32_t *bad) {
         __m256i s = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), v8));
         __m256i t = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i + 8), v8));
         __m256i w = _mm256_permute4x64_epi64(_mm256_packs_epi32(s, t), 0xd8);
-        _mm_storeu_si128((__m128i *)(void *)(q + i), _mm_packs_epi16(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1)));
+        _mm_storeu_si128(
+            (__m128i *)(void *)(q + i),
+            _mm_packs_epi16(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1)));
     }
     for (; i < n; i++) q[i] = (int8_t)num_rint(x[i] * v);
     return num_snap(a * 0x1.020408p-7f, bad);
@@ -43,8 +46,10 @@ static void finish(void *column, uint32_t k, float scale) {
     int32_t *gsum = act_gsum(column, kp);
     memset(q + k, 0, kp - k);
     for (uint32_t g = 0; g < kp / GROUP; g++, q += GROUP) {
-        __m256i s = _mm256_maddubs_epi16(one8, _mm256_loadu_si256((const __m256i *)(const void *)q));
-        __m256i t = _mm256_maddubs_epi16(one8, _mm256_loadu_si256((const __m256i *)(const void *)(q + 32)));
+        __m256i s =
+            _mm256_maddubs_epi16(one8, _mm256_loadu_si256((const __m256i *)(const void *)q));
+        __m256i t =
+            _mm256_maddubs_epi16(one8, _mm256_loadu_si256((const __m256i *)(const void *)(q + 32)));
         gsum[g] = sum8(_mm256_madd_epi16(_mm256_add_epi16(s, t), one16));
     }
     *act_scale(column, kp) = scale;
@@ -68,7 +73,9 @@ static float sum_of_squares(const float *x, uint32_t n) {
         }
     for (; i < n; i++) p[i % 64] = p[i % 64] + x[i] * x[i];
     for (uint32_t w = 32; w >= 8; w /= 2)
-        for (uint32_t j = 0; j < w; j += 8) _mm256_storeu_ps(p + j, _mm256_add_ps(_mm256_loadu_ps(p + j), _mm256_loadu_ps(p + j + w)));
+        for (uint32_t j = 0; j < w; j += 8)
+            _mm256_storeu_ps(p + j,
+                             _mm256_add_ps(_mm256_loadu_ps(p + j), _mm256_loadu_ps(p + j + w)));
     for (uint32_t w = 4; w > 0; w /= 2)
         for (uint32_t j = 0; j < w; j++) p[j] = p[j] + p[j + w];
     return p[0];
@@ -89,8 +96,10 @@ INLINE __m256 silu8(__m256 g, __m256 u, __m256i *bad) {
     return snap8(_mm256_mul_ps(h, u), bad);
 }
 
-/* (a, b) = (a + b, a - b) for pairs whose second is marked by odd (a constant); other is h with partners exchanged. */
-#define BUTTERFLY8(h, other, odd) _mm256_blend_ps(_mm256_add_ps(h, other), _mm256_sub_ps(other, h), odd)
+/* (a, b) = (a + b, a - b) for pairs whose second is marked by odd (a constant); other is h with
+ * partners exchanged. */
+#define BUTTERFLY8(h, other, odd)                                                                  \
+    _mm256_blend_ps(_mm256_add_ps(h, other), _mm256_sub_ps(other, h), odd)
 
 /* n: 16, 32 or 64 */
 INLINE void hadamard(float *h, uint32_t n) {
@@ -125,25 +134,31 @@ INLINE void hadamard_head(float *x, uint32_t head_dim) {
 uint32_t avx2_act(float *g, const float *u, uint32_t ffn, void *column) {
     __m256i bad = _mm256_setzero_si256();
     for (uint32_t b = 0; b < ffn; b += 64) {
-        for (uint32_t i = b; i < b + 64; i += 8) _mm256_storeu_ps(g + i, silu8(_mm256_loadu_ps(g + i), _mm256_loadu_ps(u + i), &bad));
+        for (uint32_t i = b; i < b + 64; i += 8)
+            _mm256_storeu_ps(g + i, silu8(_mm256_loadu_ps(g + i), _mm256_loadu_ps(u + i), &bad));
         hadamard(g + b, 64);
     }
     return any8(bad) | avx2_quant(g, ffn, column);
 }
 
-uint32_t avx2_head(float *x, const float *bias, const float *cos_sin, uint32_t head_dim, int8_t *q, float *scale) {
+uint32_t avx2_head(float *x, const float *bias, const float *cos_sin, uint32_t head_dim, int8_t *q,
+                   float *scale) {
     const uint32_t h = head_dim / 2; /* a multiple of 8 */
     __m256i bad8 = _mm256_setzero_si256();
     uint32_t bad = 0;
     if (bias)
         for (uint32_t i = 0; i < head_dim; i += 8)
-            _mm256_storeu_ps(x + i, snap8(_mm256_add_ps(_mm256_loadu_ps(x + i), _mm256_loadu_ps(bias + i)), &bad8));
+            _mm256_storeu_ps(
+                x + i,
+                snap8(_mm256_add_ps(_mm256_loadu_ps(x + i), _mm256_loadu_ps(bias + i)), &bad8));
     if (cos_sin) {
         for (uint32_t i = 0; i < h; i += 8) {
             __m256 a = _mm256_loadu_ps(x + i), b = _mm256_loadu_ps(x + i + h);
             __m256 c = _mm256_loadu_ps(cos_sin + i), s = _mm256_loadu_ps(cos_sin + h + i);
-            _mm256_storeu_ps(x + i, snap8(_mm256_sub_ps(_mm256_mul_ps(a, c), _mm256_mul_ps(b, s)), &bad8));
-            _mm256_storeu_ps(x + i + h, snap8(_mm256_add_ps(_mm256_mul_ps(a, s), _mm256_mul_ps(b, c)), &bad8));
+            _mm256_storeu_ps(x + i,
+                             snap8(_mm256_sub_ps(_mm256_mul_ps(a, c), _mm256_mul_ps(b, s)), &bad8));
+            _mm256_storeu_ps(x + i + h,
+                             snap8(_mm256_add_ps(_mm256_mul_ps(a, s), _mm256_mul_ps(b, c)), &bad8));
         }
         hadamard_head(x, head_dim);
     }
@@ -155,7 +170,8 @@ uint32_t avx2_embed(const int8_t *row, float scale, uint32_t dim, float *x) {
     __m256i bad8 = _mm256_setzero_si256();
     uint32_t bad = 0, i = 0;
     for (; i + 8 <= dim; i += 8) {
-        __m256 v = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(row + i))));
+        __m256 v = _mm256_cvtepi32_ps(
+            _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(row + i))));
         _mm256_storeu_ps(x + i, snap8(_mm256_mul_ps(v, _mm256_set1_ps(scale)), &bad8));
     }
     for (; i < dim; i++) x[i] = num_snap((float)row[i] * scale, &bad);

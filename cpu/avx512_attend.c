@@ -1,6 +1,7 @@
-/* Attention with vpdpbusd (docs/numerics.md 6): scores of 16 slots at a time, then, by blocks of slots, three 7-bit digits of every weight
- * against V, 16 channels at a time. Queries of a batch share every line of K and V that is loaded. As in the GEMVs, accumulators are named
- * variables, and what lies past a constant count vanishes. */
+/* Attention with vpdpbusd (docs/numerics.md 6): scores of 16 slots at a time, then, by blocks of
+ * slots, three 7-bit digits of every weight against V, 16 channels at a time. Queries of a batch
+ * share every line of K and V that is loaded. As in the GEMVs, accumulators are named variables,
+ * and what lies past a constant count vanishes. */
 #include "cpu/attend_inl.h"
 #include "cpu/avx512_inl.h"
 #include "cpu/variants.h"
@@ -19,15 +20,19 @@ struct found {
     int32_t offset[ATTEND_QUERIES]; /* -128 * sum of q: K acts as 0..255 */
 };
 
-/* -------------------------------------------------------------------------------------------------------------- scores -- */
+/* ------------------------------------------------------------------------------------ scores -- */
 
-/* score[j] = ((float) dot(q, K[j]) * qs) * ks[j] of COUNT queries from `first` on; -infinity where a slot is not seen. */
-INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint32_t first, uint32_t slot, struct found *f) {
-    const int split = COUNT < 5; /* two accumulators a query: vpdpbusd takes 4 cycles to come back */
+/* score[j] = ((float) dot(q, K[j]) * qs) * ks[j] of COUNT queries from `first` on; -infinity where
+ * a slot is not seen. */
+INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint32_t first,
+                        uint32_t slot, struct found *f) {
+    const int split = COUNT < 5; /* two accumulators a query: vpdpbusd takes 4 cycles to come
+                                    back */
     const struct attend_query *query = a->query + first;
     const uint8_t *k = a->kv.k + (size_t)slot * a->head_dim;
-#define DO(i)                                                                                                                              \
-    __m512i acc##i = _mm512_set1_epi32(f->offset[first + (i < COUNT ? i : 0)]), odd##i = _mm512_setzero_si512();                           \
+#define DO(i)                                                                                      \
+    __m512i acc##i = _mm512_set1_epi32(f->offset[first + (i < COUNT ? i : 0)]),                    \
+            odd##i = _mm512_setzero_si512();                                                       \
     const int8_t *q##i = query[i < COUNT ? i : 0].q;
     EACH_OF_8(DO)
 #undef DO
@@ -35,56 +40,66 @@ INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint3
 #pragma GCC unroll 2
         for (uint32_t j = 0; j < 16; j += 8) {
             __m512i v = _mm512_load_si512(k + j * 16), w = _mm512_load_si512(k + j * 16 + 64);
-#define DO(i)                                                                                                                              \
-    if (i < COUNT) acc##i = dot4(acc##i, v, broadcast4(q##i + j));                                                                         \
-    if (i < COUNT && split) odd##i = dot4(odd##i, w, broadcast4(q##i + j + 4));                                                            \
+#define DO(i)                                                                                      \
+    if (i < COUNT) acc##i = dot4(acc##i, v, broadcast4(q##i + j));                                 \
+    if (i < COUNT && split) odd##i = dot4(odd##i, w, broadcast4(q##i + j + 4));                    \
     if (i < COUNT && !split) acc##i = dot4(acc##i, w, broadcast4(q##i + j + 4));
             EACH_OF_8(DO)
 #undef DO
         }
-#define DO(i)                                                                                                                              \
-    if (i < COUNT) {                                                                                                                       \
-        q##i += 16;                                                                                                                        \
-        __asm__("" : "+r"(q##i)); /* or the compiler makes base and index of it: slower (avx512_gemv_inl.h) */                             \
+/* The asm keeps q##i in a register of its own, or the compiler makes base and index of it, which is
+ * slower (avx512_gemv_inl.h). */
+#define DO(i)                                                                                      \
+    if (i < COUNT) {                                                                               \
+        q##i += 16;                                                                                \
+        __asm__("" : "+r"(q##i));                                                                  \
     }
         EACH_OF_8(DO)
 #undef DO
     }
-    const __m512 kscale = _mm512_loadu_ps(a->kv.kscale + slot), vscale = _mm512_loadu_ps(a->kv.vscale + slot);
-#define DO(i)                                                                                                                              \
-    if (i < COUNT) {                                                                                                                       \
-        __mmask16 seen = (__mmask16)attend_visible(&query[i], slot);                                                                       \
-        __m512 s = _mm512_cvtepi32_ps(split ? _mm512_add_epi32(acc##i, odd##i) : acc##i);                                                  \
-        s = _mm512_mul_ps(_mm512_mul_ps(s, _mm512_set1_ps(query[i].scale)), kscale);                                                       \
-        s = _mm512_mask_blend_ps(seen, _mm512_set1_ps(-__builtin_inff()), s);                                                              \
-        f->max[first + i] = _mm512_max_ps(f->max[first + i], s);                                                                           \
-        f->vmax[first + i] = _mm512_mask_max_ps(f->vmax[first + i], seen, f->vmax[first + i], vscale);                                     \
-        _mm512_store_ps(attend_scores(a, first + i) + slot, s);                                                                            \
+    const __m512 kscale = _mm512_loadu_ps(a->kv.kscale + slot),
+                 vscale = _mm512_loadu_ps(a->kv.vscale + slot);
+#define DO(i)                                                                                      \
+    if (i < COUNT) {                                                                               \
+        __mmask16 seen = (__mmask16)attend_visible(&query[i], slot);                               \
+        __m512 s = _mm512_cvtepi32_ps(split ? _mm512_add_epi32(acc##i, odd##i) : acc##i);          \
+        s = _mm512_mul_ps(_mm512_mul_ps(s, _mm512_set1_ps(query[i].scale)), kscale);               \
+        s = _mm512_mask_blend_ps(seen, _mm512_set1_ps(-__builtin_inff()), s);                      \
+        f->max[first + i] = _mm512_max_ps(f->max[first + i], s);                                   \
+        f->vmax[first + i] =                                                                       \
+            _mm512_mask_max_ps(f->vmax[first + i], seen, f->vmax[first + i], vscale);              \
+        _mm512_store_ps(attend_scores(a, first + i) + slot, s);                                    \
     }
     EACH_OF_8(DO)
 #undef DO
 }
 
-static NOINLINE void score_8(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) {
+static NOINLINE void score_8(const struct attend_args *a, uint32_t first, uint32_t slot,
+                             struct found *f) {
     score_panel(a, 8, first, slot, f);
 }
-static NOINLINE void score_4(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) {
+static NOINLINE void score_4(const struct attend_args *a, uint32_t first, uint32_t slot,
+                             struct found *f) {
     score_panel(a, 4, first, slot, f);
 }
-static NOINLINE void score_2(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) {
+static NOINLINE void score_2(const struct attend_args *a, uint32_t first, uint32_t slot,
+                             struct found *f) {
     score_panel(a, 2, first, slot, f);
 }
-static NOINLINE void score_1(const struct attend_args *a, uint32_t first, uint32_t slot, struct found *f) {
+static NOINLINE void score_1(const struct attend_args *a, uint32_t first, uint32_t slot,
+                             struct found *f) {
     score_panel(a, 1, first, slot, f);
 }
 
 /* All scores; the largest score and the largest scale of V that each query sees. */
-static NOINLINE void score_all(const struct attend_args *a, uint32_t end, float max[], float vmax[]) {
+static NOINLINE void score_all(const struct attend_args *a, uint32_t end, float max[],
+                               float vmax[]) {
     struct found f;
     for (uint32_t i = 0; i < a->queries; i++) {
         __m512i sum = _mm512_setzero_si512();
         for (uint32_t c = 0; c < a->head_dim; c += 16)
-            sum = _mm512_add_epi32(sum, _mm512_cvtepi8_epi32(_mm_load_si128((const __m128i *)(const void *)(a->query[i].q + c))));
+            sum = _mm512_add_epi32(sum, _mm512_cvtepi8_epi32(_mm_load_si128(
+                                            (const __m128i *)(const void *)(a->query[i].q + c))));
         f.offset[i] = -128 * _mm512_reduce_add_epi32(sum);
         f.max[i] = _mm512_set1_ps(-__builtin_inff());
         f.vmax[i] = _mm512_setzero_ps();
@@ -108,73 +123,89 @@ static NOINLINE void score_all(const struct attend_args *a, uint32_t end, float 
     }
 }
 
-/* -------------------------------------------------------------------------------------------------------------- digits -- */
+/* ------------------------------------------------------------------------------------ digits -- */
 
 /* Weights of slots begin .. end - 1 (a block) cut into digits; sum of E. */
-static NOINLINE int64_t cut(const struct attend_args *a, uint32_t i, uint32_t begin, uint32_t end, float max, float inv_vmax) {
+static NOINLINE int64_t cut(const struct attend_args *a, uint32_t i, uint32_t begin, uint32_t end,
+                            float max, float inv_vmax) {
     const float *score = attend_scores(a, i);
     uint8_t *digit = attend_digits(a, i);
     const __m512i seven = _mm512_set1_epi32(127);
     __m512i sum = _mm512_setzero_si512(); /* at most ATTEND_BLOCK / 16 times 2^24 */
     for (uint32_t slot = begin; slot < end; slot += 16, digit += 16) {
-        __m512 t = _mm512_sub_ps(_mm512_load_ps(score + slot), _mm512_set1_ps(max)), least = _mm512_set1_ps(-30.0f);
-        __m512 e = exp2_16(_mm512_max_ps(t, least)); /* exp2(-30) gives the integers 0, as slots below it and those not seen must */
-        __m512i top = _mm512_setzero_si512(); /* not looked at: scales are in range where a slot is seen */
-        __m512 b = snap16(_mm512_mul_ps(_mm512_loadu_ps(a->kv.vscale + slot), _mm512_set1_ps(inv_vmax)), &top);
-        b = _mm512_min_ps(b, _mm512_set1_ps(2.0f)); /* about 1 at most where a slot is seen; elsewhere it may be anything */
-        __m512i w = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_mul_ps(e, b), _mm512_set1_ps(2097151.0f)));
+        __m512 t = _mm512_sub_ps(_mm512_load_ps(score + slot), _mm512_set1_ps(max)),
+               least = _mm512_set1_ps(-30.0f);
+        __m512 e = exp2_16(_mm512_max_ps(t, least)); /* exp2(-30) gives the integers 0, as slots
+                                                        below it and those not seen must */
+        __m512i top = _mm512_setzero_si512(); /* not looked at: scales are in range where a slot is
+                                                 seen */
+        __m512 b = snap16(
+            _mm512_mul_ps(_mm512_loadu_ps(a->kv.vscale + slot), _mm512_set1_ps(inv_vmax)), &top);
+        b = _mm512_min_ps(b, _mm512_set1_ps(2.0f)); /* about 1 at most where a slot is seen;
+                                                       elsewhere it may be anything */
+        __m512i w =
+            _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_mul_ps(e, b), _mm512_set1_ps(2097151.0f)));
         w = _mm512_min_epi32(w, _mm512_set1_epi32(DIGIT_TOP));
-        sum = _mm512_add_epi32(sum, _mm512_cvtps_epi32(_mm512_mul_ps(e, _mm512_set1_ps(16777216.0f))));
-        __m512i high = _mm512_srli_epi32(w, 14), middle = _mm512_and_si512(_mm512_srli_epi32(w, 7), seven);
+        sum = _mm512_add_epi32(sum,
+                               _mm512_cvtps_epi32(_mm512_mul_ps(e, _mm512_set1_ps(16777216.0f))));
+        __m512i high = _mm512_srli_epi32(w, 14),
+                middle = _mm512_and_si512(_mm512_srli_epi32(w, 7), seven);
         _mm_store_si128((__m128i *)(void *)digit, _mm512_cvtepi32_epi8(_mm512_and_si512(w, seven)));
         _mm_store_si128((__m128i *)(void *)(digit + ATTEND_BLOCK), _mm512_cvtepi32_epi8(middle));
         _mm_store_si128((__m128i *)(void *)(digit + 2 * ATTEND_BLOCK), _mm512_cvtepi32_epi8(high));
     }
-    __m512i half = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(sum)); /* all lanes together may pass 2^31 */
-    return _mm512_reduce_add_epi64(_mm512_add_epi64(half, _mm512_cvtepi32_epi64(_mm512_extracti32x8_epi32(sum, 1))));
+    /* all lanes together may pass 2^31 */
+    __m512i half = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(sum));
+    return _mm512_reduce_add_epi64(
+        _mm512_add_epi64(half, _mm512_cvtepi32_epi64(_mm512_extracti32x8_epi32(sum, 1))));
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- sums -- */
+/* -------------------------------------------------------------------------------------- sums -- */
 
-/* Adds digit times V over `slots` slots for QUERIES queries and CELLS channel groups of 16 (QUERIES * CELLS <= 8). */
-INLINE void gather(const struct attend_args *a, const uint32_t QUERIES, const uint32_t CELLS, uint32_t first, uint32_t channel,
-                   uint32_t begin, uint32_t slots) {
+/* Adds digit times V over `slots` slots for QUERIES queries and CELLS channel groups of 16 (QUERIES
+ * * CELLS <= 8). */
+INLINE void gather(const struct attend_args *a, const uint32_t QUERIES, const uint32_t CELLS,
+                   uint32_t first, uint32_t channel, uint32_t begin, uint32_t slots) {
     const uint8_t *digits = attend_digits(a, first);
     const int8_t *v = a->kv.v + (size_t)begin * a->head_dim + (size_t)channel * 4;
     int32_t *sums = attend_sums(a, first) + channel;
     const size_t dim = a->head_dim;
-#define DO(i)                                                                                                                              \
-    const uint32_t q##i = i < QUERIES * CELLS ? i / CELLS : 0, c##i = i < QUERIES * CELLS ? i % CELLS : 0;                                 \
-    int32_t *s##i = sums + q##i * 3 * dim + c##i * 16;                                                                                     \
+#define DO(i)                                                                                      \
+    const uint32_t q##i = i < QUERIES * CELLS ? i / CELLS : 0,                                     \
+                   c##i = i < QUERIES * CELLS ? i % CELLS : 0;                                     \
+    int32_t *s##i = sums + q##i * 3 * dim + c##i * 16;                                             \
     __m512i low##i = _mm512_setzero_si512(), mid##i = low##i, top##i = low##i;
     EACH_OF_8(DO)
 #undef DO
     for (uint32_t j = 0; j < slots; j += 4, v += 4 * dim) {
-#define DO(i)                                                                                                                              \
-    if (i < QUERIES * CELLS) {                                                                                                             \
-        const uint8_t *d = digits + q##i * 3 * ATTEND_BLOCK + j;                                                                           \
-        __m512i line = _mm512_load_si512(v + c##i * 64);                                                                                   \
-        low##i = dot4(low##i, broadcast4(d), line);                                                                                        \
-        mid##i = dot4(mid##i, broadcast4(d + ATTEND_BLOCK), line);                                                                         \
-        top##i = dot4(top##i, broadcast4(d + 2 * ATTEND_BLOCK), line);                                                                     \
+#define DO(i)                                                                                      \
+    if (i < QUERIES * CELLS) {                                                                     \
+        const uint8_t *d = digits + q##i * 3 * ATTEND_BLOCK + j;                                   \
+        __m512i line = _mm512_load_si512(v + c##i * 64);                                           \
+        low##i = dot4(low##i, broadcast4(d), line);                                                \
+        mid##i = dot4(mid##i, broadcast4(d + ATTEND_BLOCK), line);                                 \
+        top##i = dot4(top##i, broadcast4(d + 2 * ATTEND_BLOCK), line);                             \
     }
         EACH_OF_8(DO)
 #undef DO
     }
-#define DO(i)                                                                                                                              \
-    if (i < QUERIES * CELLS) {                                                                                                             \
-        _mm512_store_si512(s##i, _mm512_add_epi32(_mm512_load_si512(s##i), low##i));                                                       \
-        _mm512_storeu_si512(s##i + dim, _mm512_add_epi32(_mm512_loadu_si512(s##i + dim), mid##i));                                         \
-        _mm512_storeu_si512(s##i + 2 * dim, _mm512_add_epi32(_mm512_loadu_si512(s##i + 2 * dim), top##i));                                 \
+#define DO(i)                                                                                      \
+    if (i < QUERIES * CELLS) {                                                                     \
+        _mm512_store_si512(s##i, _mm512_add_epi32(_mm512_load_si512(s##i), low##i));               \
+        _mm512_storeu_si512(s##i + dim, _mm512_add_epi32(_mm512_loadu_si512(s##i + dim), mid##i)); \
+        _mm512_storeu_si512(s##i + 2 * dim,                                                        \
+                            _mm512_add_epi32(_mm512_loadu_si512(s##i + 2 * dim), top##i));         \
     }
     EACH_OF_8(DO)
 #undef DO
 }
 
-typedef void gather_fn(const struct attend_args *a, uint32_t first, uint32_t channel, uint32_t begin, uint32_t slots);
-#define GATHER(q, c)                                                                                                                       \
-    static NOINLINE void gather_##q##x##c(const struct attend_args *a, uint32_t first, uint32_t channel, uint32_t begin, uint32_t slots) { \
-        gather(a, q, c, first, channel, begin, slots);                                                                                     \
+typedef void gather_fn(const struct attend_args *a, uint32_t first, uint32_t channel,
+                       uint32_t begin, uint32_t slots);
+#define GATHER(q, c)                                                                               \
+    static NOINLINE void gather_##q##x##c(const struct attend_args *a, uint32_t first,             \
+                                          uint32_t channel, uint32_t begin, uint32_t slots) {      \
+        gather(a, q, c, first, channel, begin, slots);                                             \
     }
 GATHER(1, 8)
 GATHER(1, 4)
@@ -182,10 +213,12 @@ GATHER(1, 1)
 GATHER(2, 4)
 GATHER(2, 1)
 GATHER(4, 2)
-GATHER(4, 1) GATHER(8, 1)
+GATHER(4, 1)
+GATHER(8, 1)
 
-    /* All channels of `queries` (1, 2, 4 or 8) queries. */
-    static void gather_channels(const struct attend_args *a, uint32_t queries, uint32_t first, uint32_t begin, uint32_t slots) {
+/* All channels of `queries` (1, 2, 4 or 8) queries. */
+static void gather_channels(const struct attend_args *a, uint32_t queries, uint32_t first,
+                            uint32_t begin, uint32_t slots) {
     static gather_fn *const wide[4] = {gather_1x8, gather_2x4, gather_4x2, gather_8x1};
     static gather_fn *const single[4] = {gather_1x1, gather_2x1, gather_4x1, gather_8x1};
     const uint32_t log = queries == 8 ? 3 : queries / 2, step = 16 * (8 / queries);
@@ -205,16 +238,21 @@ static NOINLINE uint32_t finish(const struct attend_args *a, uint32_t i, float v
         memset(out, 0, a->head_dim * sizeof *out);
         return 0;
     }
-    const __m512 unit = _mm512_set1_ps(num_snap(vmax * 0x1.000008p+3f, &bad)), inv = _mm512_set1_ps(num_recip((float)sum));
+    const __m512 unit = _mm512_set1_ps(num_snap(vmax * 0x1.000008p+3f, &bad)),
+                 inv = _mm512_set1_ps(num_recip((float)sum));
     __m512i most = _mm512_setzero_si512();
     for (uint32_t c = 0; c < a->head_dim; c += 16) {
         const int32_t *s = attend_sums(a, i) + c;
         __m256 half[2];
         for (uint32_t h = 0; h < 2; h++, s += 8) {
-            __m512i low = _mm512_cvtepi32_epi64(_mm256_loadu_si256((const __m256i *)(const void *)s));
-            __m512i mid = _mm512_cvtepi32_epi64(_mm256_loadu_si256((const __m256i *)(const void *)(s + a->head_dim)));
-            __m512i top = _mm512_cvtepi32_epi64(_mm256_loadu_si256((const __m256i *)(const void *)(s + 2 * (size_t)a->head_dim)));
-            half[h] = _mm512_cvtepi64_ps(_mm512_add_epi64(_mm512_add_epi64(low, _mm512_slli_epi64(mid, 7)), _mm512_slli_epi64(top, 14)));
+            __m512i low =
+                _mm512_cvtepi32_epi64(_mm256_loadu_si256((const __m256i *)(const void *)s));
+            __m512i mid = _mm512_cvtepi32_epi64(
+                _mm256_loadu_si256((const __m256i *)(const void *)(s + a->head_dim)));
+            __m512i top = _mm512_cvtepi32_epi64(
+                _mm256_loadu_si256((const __m256i *)(const void *)(s + 2 * (size_t)a->head_dim)));
+            half[h] = _mm512_cvtepi64_ps(_mm512_add_epi64(
+                _mm512_add_epi64(low, _mm512_slli_epi64(mid, 7)), _mm512_slli_epi64(top, 14)));
         }
         __m512 acc = _mm512_insertf32x8(_mm512_castps256_ps512(half[0]), half[1], 1);
         _mm512_store_ps(out + c, snap16(_mm512_mul_ps(_mm512_mul_ps(acc, unit), inv), &most));
@@ -235,9 +273,13 @@ uint32_t avx512_attend(const struct attend_args *a) {
     }
     for (uint32_t begin = 0; begin < end; begin += ATTEND_BLOCK) {
         const uint32_t slots = end - begin < ATTEND_BLOCK ? end - begin : ATTEND_BLOCK;
-        for (uint32_t i = 0; i < a->queries; i++) sum[i] += cut(a, i, begin, begin + slots, max[i], inv_vmax[i]);
+        for (uint32_t i = 0; i < a->queries; i++)
+            sum[i] += cut(a, i, begin, begin + slots, max[i], inv_vmax[i]);
         for (uint32_t i = 0; i < a->queries;) {
-            const uint32_t left = a->queries - i, n = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+            const uint32_t left = a->queries - i, n = left >= 8   ? 8
+                                                      : left >= 4 ? 4
+                                                      : left >= 2 ? 2
+                                                                  : 1;
             gather_channels(a, n, i, begin, slots);
             i += n;
         }

@@ -1,7 +1,8 @@
 /* What the AVX-512 GEMVs share: tiles of 1..8 columns and how they end.
  *
- * Eight, because each column has its own pointer: an address with an index register costs Zen 4 a tenth of its vpdpbusd (measured in
- * registers and L1: 236 G multiply-adds a second with pointers, 204 with base and index). */
+ * Eight, because each column has its own pointer: an address with an index register costs Zen 4 a
+ * tenth of its vpdpbusd (measured in registers and L1: 236 G multiply-adds a second with pointers,
+ * 204 with base and index). */
 #ifndef CPU_AVX512_GEMV_INL_H
 #define CPU_AVX512_GEMV_INL_H
 
@@ -10,21 +11,28 @@
 
 enum { TILE_COLUMNS = 8 };
 
-/* An array of registers spills (gcc 12 splits arrays before it unrolls loops), so the columns of a tile are 8 sets of named variables.
- * COLUMNS is a constant wherever DO is used and what lies past it vanishes. */
-#define EACH_COLUMN(DO, ...)                                                                                                               \
-    DO(0, __VA_ARGS__)                                                                                                                     \
-    DO(1, __VA_ARGS__) DO(2, __VA_ARGS__) DO(3, __VA_ARGS__) DO(4, __VA_ARGS__) DO(5, __VA_ARGS__) DO(6, __VA_ARGS__) DO(7, __VA_ARGS__)
+/* An array of registers spills (gcc 12 splits arrays before it unrolls loops), so the columns of a
+ * tile are 8 sets of named variables. COLUMNS is a constant wherever DO is used and what lies past
+ * it vanishes. */
+#define EACH_COLUMN(DO, ...)                                                                       \
+    DO(0, __VA_ARGS__)                                                                             \
+    DO(1, __VA_ARGS__)                                                                             \
+    DO(2, __VA_ARGS__)                                                                             \
+    DO(3, __VA_ARGS__) DO(4, __VA_ARGS__) DO(5, __VA_ARGS__) DO(6, __VA_ARGS__) DO(7, __VA_ARGS__)
 
-/* vpdpbusd takes 4 cycles to come back: one column has 4 accumulators (acc, odd, third, fourth), two to four columns have 2. */
+/* vpdpbusd takes 4 cycles to come back: one column has 4 accumulators (acc, odd, third, fourth),
+ * two to four columns have 2. */
 INLINE int chains_of(const uint32_t columns) { return columns == 1 ? 4 : columns < 5 ? 2 : 1; }
-#define CLEAR(c, first) __m512i acc##c = first, odd##c = _mm512_setzero_si512(), third##c = odd##c, fourth##c = odd##c;
-#define DOT(c, one, few, offset)                                                                                                           \
-    if (c < COLUMNS && chains == 4) one##c = dot4(one##c, v, broadcast4(x##c + (offset)));                                                 \
-    if (c < COLUMNS && chains == 2) few##c = dot4(few##c, v, broadcast4(x##c + (offset)));                                                 \
+#define CLEAR(c, first)                                                                            \
+    __m512i acc##c = first, odd##c = _mm512_setzero_si512(), third##c = odd##c, fourth##c = odd##c;
+#define DOT(c, one, few, offset)                                                                   \
+    if (c < COLUMNS && chains == 4) one##c = dot4(one##c, v, broadcast4(x##c + (offset)));         \
+    if (c < COLUMNS && chains == 2) few##c = dot4(few##c, v, broadcast4(x##c + (offset)));         \
     if (c < COLUMNS && chains == 1) acc##c = dot4(acc##c, v, broadcast4(x##c + (offset)));
-#define JOIN(c, none)                                                                                                                      \
-    if (c < COLUMNS && chains == 4) third##c = _mm512_add_epi32(third##c, fourth##c), acc##c = _mm512_add_epi32(acc##c, third##c);         \
+#define JOIN(c, none)                                                                              \
+    if (c < COLUMNS && chains == 4)                                                                \
+        third##c = _mm512_add_epi32(third##c, fourth##c),                                          \
+        acc##c = _mm512_add_epi32(acc##c, third##c);                                               \
     if (c < COLUMNS && chains > 1) acc##c = _mm512_add_epi32(acc##c, odd##c);
 
 /* 4 activations in every lane */
@@ -34,7 +42,8 @@ INLINE __m512i broadcast4(const uint8_t *x) {
     return _mm512_set1_epi32(v);
 }
 
-/* The 16 rows of the panel in `columns` columns: y = snap((float) sum * row_scale * scale), added to what is there where `add`. */
+/* The 16 rows of the panel in `columns` columns: y = snap((float) sum * row_scale * scale), added
+ * to what is there where `add`. */
 static NOINLINE uint32_t tile_finish(const struct tile *t, uint32_t columns, const __m512i *sum) {
     const struct gemv_args *a = t->args;
     const size_t row = (size_t)t->panel * PANEL_ROWS;
@@ -42,7 +51,8 @@ static NOINLINE uint32_t tile_finish(const struct tile *t, uint32_t columns, con
     __m512i top = _mm512_setzero_si512();
     for (uint32_t c = 0; c < columns; c++) {
         float scale, *y = a->y + (t->column + c) * a->y_stride + row;
-        __builtin_memcpy(&scale, a->x + (t->column + c) * a->x_stride + a->kp + a->kp / 16, sizeof scale);
+        __builtin_memcpy(&scale, a->x + (t->column + c) * a->x_stride + a->kp + a->kp / 16,
+                         sizeof scale);
         __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[c]), row_scale);
         v = snap16(_mm512_mul_ps(v, _mm512_set1_ps(scale)), &top);
         if (a->add) v = snap16(_mm512_add_ps(_mm512_load_ps(y), v), &top);
@@ -51,10 +61,10 @@ static NOINLINE uint32_t tile_finish(const struct tile *t, uint32_t columns, con
     return beyond(top);
 }
 
-#define TILE(c)                                                                                                                            \
+#define TILE(c)                                                                                    \
     static uint32_t tile_##c(const struct tile *t) { return compute(t, c); }
 #define TILES TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8)
-#define TILE_TABLE                                                                                                                         \
+#define TILE_TABLE                                                                                 \
     { tile_1, tile_2, tile_3, tile_4, tile_5, tile_6, tile_7, tile_8 }
 
 #endif

@@ -1,7 +1,8 @@
-/* W4 GEMV with vpdpbusd: one 64-byte line is 8 columns of 16 rows, low nibbles k..k+3, high nibbles k+4..k+7.
+/* W4 GEMV with vpdpbusd: one 64-byte line is 8 columns of 16 rows, low nibbles k..k+3, high nibbles
+ * k+4..k+7.
  *
- * Nibbles act as 0..15, so a column's accumulator starts each group of 64 at -8 * gsum; it ends the group with one multiplication by the
- * 16 rows' scales, added to the column's total. */
+ * Nibbles act as 0..15, so a column's accumulator starts each group of 64 at -8 * gsum; it ends the
+ * group with one multiplication by the 16 rows' scales, added to the column's total. */
 #include "cpu/avx512_gemv_inl.h"
 #include "cpu/variants.h"
 
@@ -22,7 +23,7 @@ INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS) {
             prefetch(w, 2 * COLUMNS, ahead);
         }
         EACH_COLUMN(CLEAR, zero)
-#define LESS(c, none)                                                                                                                      \
+#define LESS(c, none)                                                                              \
     if (c < COLUMNS) acc##c = _mm512_sub_epi32(zero, _mm512_slli_epi32(broadcast4(x##c + sums), 3));
         EACH_COLUMN(LESS, )
 #pragma GCC unroll 4
@@ -39,9 +40,10 @@ INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS) {
             v = _mm512_and_si512(_mm512_srli_epi16(line, 4), nibble);
             EACH_COLUMN(DOT, fourth, odd, k + 12)
         }
-        const __m512i s = _mm512_cvtepi8_epi32(_mm_load_si128((const __m128i *)(const void *)(scales + g % 4 * 16)));
+        const __m512i s = _mm512_cvtepi8_epi32(
+            _mm_load_si128((const __m128i *)(const void *)(scales + g % 4 * 16)));
         EACH_COLUMN(JOIN, )
-#define SCALE(c, none)                                                                                                                     \
+#define SCALE(c, none)                                                                             \
     if (c < COLUMNS) total[c] = _mm512_add_epi32(total[c], _mm512_mullo_epi32(acc##c, s));
         EACH_COLUMN(SCALE, )
         EACH_COLUMN(ADVANCE, GROUP)

@@ -10,7 +10,7 @@ INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS) {
     const uint8_t *w = t->w;
     EACH_COLUMN(POINT, a->x + t->column * a->x_stride, a->x_stride)
     EACH_COLUMN(CLEAR, _mm512_setzero_si512())
-#define LESS(c, none)                                                                                                                      \
+#define LESS(c, none)                                                                              \
     if (c < COLUMNS) acc##c = _mm512_set1_epi32(t->less[t->column + c]);
     EACH_COLUMN(LESS, )
 

@@ -1,5 +1,6 @@
-/* What happens to one column between GEMVs, 16 lanes at a time (docs/numerics.md 3 and 5). An embedding row is too short to gain over
- * AVX2's. Widths are multiples of 16 in real models; what is left of others is done one by one. */
+/* What happens to one column between GEMVs, 16 lanes at a time (docs/numerics.md 3 and 5). An
+ * embedding row is too short to gain over AVX2's. Widths are multiples of 16 in real models; what
+ * is left of others is done one by one. */
 #include "cpu/avx512_inl.h"
 #include "cpu/variants.h"
 
@@ -7,7 +8,8 @@ static float magnitude(const float *x, uint32_t n) {
     __m512i a = _mm512_setzero_si512();
     uint32_t i = 0;
     for (; i + 16 <= n; i += 16)
-        a = _mm512_max_epu32(a, _mm512_and_si512(_mm512_castps_si512(_mm512_loadu_ps(x + i)), _mm512_set1_epi32(0x7fffffff)));
+        a = _mm512_max_epu32(a, _mm512_and_si512(_mm512_castps_si512(_mm512_loadu_ps(x + i)),
+                                                 _mm512_set1_epi32(0x7fffffff)));
     uint32_t m = _mm512_reduce_max_epu32(a);
     for (; i < n; i++) {
         uint32_t b = float_bits(x[i]) & 0x7fffffffu;
@@ -16,8 +18,8 @@ static float magnitude(const float *x, uint32_t n) {
     return bits_float(m);
 }
 
-/* quant of docs/numerics.md 3, `largest` being the greatest magnitude: fills q[0..n), gives s. The conversion rounds to nearest even, as rint
- * does; |x * v| is below 127.5. */
+/* quant of docs/numerics.md 3, `largest` being the greatest magnitude: fills q[0..n), gives s. The
+ * conversion rounds to nearest even, as rint does; |x * v| is below 127.5. */
 static float quantize_by(float largest, const float *x, uint32_t n, int8_t *q, uint32_t *bad) {
     float a = num_snap(largest, bad);
     if (a == 0.0f) {
@@ -34,7 +36,9 @@ static float quantize_by(float largest, const float *x, uint32_t n, int8_t *q, u
     return num_snap(a * 0x1.020408p-7f, bad);
 }
 
-static float quantize(const float *x, uint32_t n, int8_t *q, uint32_t *bad) { return quantize_by(magnitude(x, n), x, n, q, bad); }
+static float quantize(const float *x, uint32_t n, int8_t *q, uint32_t *bad) {
+    return quantize_by(magnitude(x, n), x, n, q, bad);
+}
 
 /* A column's padding and group sums, its q being filled to k; then its scale. */
 static void finish(void *column, uint32_t k, float scale) {
@@ -43,7 +47,8 @@ static void finish(void *column, uint32_t k, float scale) {
     int32_t *gsum = act_gsum(column, kp);
     memset(q + k, 0, kp - k);
     for (uint32_t g = 0; g < kp / GROUP; g++) {
-        __m512i s = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), _mm512_loadu_si512(q + (size_t)g * GROUP));
+        __m512i s = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1),
+                                        _mm512_loadu_si512(q + (size_t)g * GROUP));
         gsum[g] = _mm512_reduce_add_epi32(s);
     }
     *act_scale(column, kp) = scale;
@@ -97,14 +102,19 @@ uint32_t avx512_norm(const float *x, uint32_t dim, float inv_dim, float eps, voi
 INLINE __m512 silu16(const float *g, const float *u, __m512i *top) {
     __m512 x = _mm512_loadu_ps(g), t = _mm512_mul_ps(x, _mm512_set1_ps(-0x1.715476p+0f));
     t = _mm512_min_ps(_mm512_max_ps(t, _mm512_set1_ps(-30.0f)), _mm512_set1_ps(30.0f));
-    __m512 h = snap16(_mm512_mul_ps(x, recip16(_mm512_add_ps(_mm512_set1_ps(1.0f), exp2_16(t)))), top);
+    __m512 h =
+        snap16(_mm512_mul_ps(x, recip16(_mm512_add_ps(_mm512_set1_ps(1.0f), exp2_16(t)))), top);
     return snap16(_mm512_mul_ps(h, _mm512_loadu_ps(u)), top);
 }
 
-/* (a, b) = (a + b, a - b) for pairs whose second has -1 in sign, the first 1; other is h with partners exchanged. The product with +-1 is
- * exact, so the one rounding is the sum's. */
-INLINE __m512 butterfly16(__m512 h, __m512 other, __m512 sign) { return _mm512_fmadd_ps(h, sign, other); }
-INLINE __m512 signs16(__mmask16 odd) { return _mm512_mask_blend_ps(odd, _mm512_set1_ps(1.0f), _mm512_set1_ps(-1.0f)); }
+/* (a, b) = (a + b, a - b) for pairs whose second has -1 in sign, the first 1; other is h with
+ * partners exchanged. The product with +-1 is exact, so the one rounding is the sum's. */
+INLINE __m512 butterfly16(__m512 h, __m512 other, __m512 sign) {
+    return _mm512_fmadd_ps(h, sign, other);
+}
+INLINE __m512 signs16(__mmask16 odd) {
+    return _mm512_mask_blend_ps(odd, _mm512_set1_ps(1.0f), _mm512_set1_ps(-1.0f));
+}
 
 /* len = 1, 2, 4, 8 */
 INLINE __m512 hadamard16(__m512 h) {
@@ -115,14 +125,18 @@ INLINE __m512 hadamard16(__m512 h) {
 }
 
 INLINE __m512i magnitude16(__m512i most, __m512 x) {
-    return _mm512_max_epu32(most, _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff)));
+    return _mm512_max_epu32(
+        most, _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff)));
 }
 
-/* Hadamard of h[0..63], given as four quarters, stored; the greatest magnitudes of all so far, as bits. */
+/* Hadamard of h[0..63], given as four quarters, stored; the greatest magnitudes of all so far, as
+ * bits. */
 INLINE __m512i hadamard64(float *h, __m512 a, __m512 b, __m512 c, __m512 d, __m512i most) {
     a = hadamard16(a), b = hadamard16(b), c = hadamard16(c), d = hadamard16(d);
-    __m512 ab = _mm512_add_ps(a, b), ba = _mm512_sub_ps(a, b), cd = _mm512_add_ps(c, d), dc = _mm512_sub_ps(c, d);
-    a = _mm512_add_ps(ab, cd), b = _mm512_add_ps(ba, dc), c = _mm512_sub_ps(ab, cd), d = _mm512_sub_ps(ba, dc);
+    __m512 ab = _mm512_add_ps(a, b), ba = _mm512_sub_ps(a, b), cd = _mm512_add_ps(c, d),
+           dc = _mm512_sub_ps(c, d);
+    a = _mm512_add_ps(ab, cd), b = _mm512_add_ps(ba, dc), c = _mm512_sub_ps(ab, cd),
+    d = _mm512_sub_ps(ba, dc);
     _mm512_storeu_ps(h, a);
     _mm512_storeu_ps(h + 16, b);
     _mm512_storeu_ps(h + 32, c);
@@ -134,7 +148,8 @@ uint32_t avx512_act(float *g, const float *u, uint32_t ffn, void *column) {
     __m512i top = _mm512_setzero_si512(), most = top;
     uint32_t bad = 0;
     for (uint32_t i = 0; i < ffn; i += 64)
-        most = hadamard64(g + i, silu16(g + i, u + i, &top), silu16(g + i + 16, u + i + 16, &top), silu16(g + i + 32, u + i + 32, &top),
+        most = hadamard64(g + i, silu16(g + i, u + i, &top), silu16(g + i + 16, u + i + 16, &top),
+                          silu16(g + i + 32, u + i + 32, &top),
                           silu16(g + i + 48, u + i + 48, &top), most);
     float s = quantize_by(bits_float(_mm512_reduce_max_epu32(most)), g, ffn, column, &bad);
     finish(column, ffn, s);
@@ -142,27 +157,32 @@ uint32_t avx512_act(float *g, const float *u, uint32_t ffn, void *column) {
 }
 
 /* Heads whose Hadamard blocks have 64 elements; others are AVX2's. */
-uint32_t avx512_head(float *x, const float *bias, const float *cos_sin, uint32_t head_dim, int8_t *q, float *scale) {
+uint32_t avx512_head(float *x, const float *bias, const float *cos_sin, uint32_t head_dim,
+                     int8_t *q, float *scale) {
     if (head_dim % 64) return avx2_head(x, bias, cos_sin, head_dim, q, scale);
     const uint32_t h = head_dim / 2;
     __m512i top = _mm512_setzero_si512(), most = top;
     uint32_t bad = 0;
     if (bias)
         for (uint32_t i = 0; i < head_dim; i += 16)
-            _mm512_storeu_ps(x + i, snap16(_mm512_add_ps(_mm512_loadu_ps(x + i), _mm512_loadu_ps(bias + i)), &top));
+            _mm512_storeu_ps(
+                x + i,
+                snap16(_mm512_add_ps(_mm512_loadu_ps(x + i), _mm512_loadu_ps(bias + i)), &top));
     if (!cos_sin) {
         *scale = quantize(x, head_dim, q, &bad);
         return bad | beyond(top);
     }
     for (uint32_t i = 0; i < h; i += 16) {
-        __m512 a = _mm512_loadu_ps(x + i), b = _mm512_loadu_ps(x + i + h), c = _mm512_loadu_ps(cos_sin + i),
-               s = _mm512_loadu_ps(cos_sin + h + i);
-        _mm512_storeu_ps(x + i, snap16(_mm512_sub_ps(_mm512_mul_ps(a, c), _mm512_mul_ps(b, s)), &top));
-        _mm512_storeu_ps(x + i + h, snap16(_mm512_add_ps(_mm512_mul_ps(a, s), _mm512_mul_ps(b, c)), &top));
+        __m512 a = _mm512_loadu_ps(x + i), b = _mm512_loadu_ps(x + i + h),
+               c = _mm512_loadu_ps(cos_sin + i), s = _mm512_loadu_ps(cos_sin + h + i);
+        _mm512_storeu_ps(x + i,
+                         snap16(_mm512_sub_ps(_mm512_mul_ps(a, c), _mm512_mul_ps(b, s)), &top));
+        _mm512_storeu_ps(x + i + h,
+                         snap16(_mm512_add_ps(_mm512_mul_ps(a, s), _mm512_mul_ps(b, c)), &top));
     }
     for (uint32_t i = 0; i < head_dim; i += 64)
-        most = hadamard64(x + i, _mm512_loadu_ps(x + i), _mm512_loadu_ps(x + i + 16), _mm512_loadu_ps(x + i + 32),
-                          _mm512_loadu_ps(x + i + 48), most);
+        most = hadamard64(x + i, _mm512_loadu_ps(x + i), _mm512_loadu_ps(x + i + 16),
+                          _mm512_loadu_ps(x + i + 32), _mm512_loadu_ps(x + i + 48), most);
     *scale = quantize_by(bits_float(_mm512_reduce_max_epu32(most)), x, head_dim, q, &bad);
     return bad | beyond(top);
 }

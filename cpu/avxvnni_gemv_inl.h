@@ -1,52 +1,63 @@
-/* GEMVs with a 256-bit vpdpbusd. Only the instruction's encoding is left to the file that includes this: DOT_PREFIX, "%{vex%} " (AVX-VNNI) or
- * "%{evex%} " (AVX-512 VL), so that a processor that has the other one alone can try the body.
+/* GEMVs with a 256-bit vpdpbusd. Only the instruction's encoding is left to the file that includes
+ * this: DOT_PREFIX, "%{vex%} " (AVX-VNNI) or "%{evex%} " (AVX-512 VL), so that a processor that has
+ * the other one alone can try the body.
  *
- * A 64-byte line of weights is two vectors of 8 rows. vpdpbusd takes unsigned bytes: W4's nibbles act as 0..15, and a column's sums start
- * each group of 64 at -8 * gsum; W8's weights act as 0..255 (gemv_less_inl.h). */
+ * A 64-byte line of weights is two vectors of 8 rows. vpdpbusd takes unsigned bytes: W4's nibbles
+ * act as 0..15, and a column's sums start each group of 64 at -8 * gsum; W8's weights act as 0..255
+ * (gemv_less_inl.h). */
 #ifndef CPU_AVXVNNI_GEMV_INL_H
 #define CPU_AVXVNNI_GEMV_INL_H
 
 #include "cpu/avx2_gemv_inl.h"
 #include "cpu/gemv_less_inl.h"
 
-/* acc += in every lane the dot of 4 unsigned bytes of u and 4 signed ones of v. By hand for the same reason as in avx512_inl.h. */
+/* acc += in every lane the dot of 4 unsigned bytes of u and 4 signed ones of v. By hand for the
+ * same reason as in avx512_inl.h. */
 INLINE __m256i dot4(__m256i acc, __m256i u, __m256i v) {
     __asm__(DOT_PREFIX "vpdpbusd %2, %1, %0" : "+x"(acc) : "x"(u), "x"(v));
     return acc;
 }
 
-/* vpdpbusd takes 4 or 5 cycles to come back and two start in a cycle. A column has two sums, of the rows near and far in a line, of
- * which one column keeps four each (acc, odd, third, fourth), two columns two, more columns one: 8 at most, so that the weights fit beside
- * them in 16 registers. */
+/* vpdpbusd takes 4 or 5 cycles to come back and two start in a cycle. A column has two sums, of the
+ * rows near and far in a line, of which one column keeps four each (acc, odd, third, fourth), two
+ * columns two, more columns one: 8 at most, so that the weights fit beside them in 16 registers. */
 INLINE int chains_of(const uint32_t columns) { return columns == 1 ? 4 : columns == 2 ? 2 : 1; }
-#define CLEAR(c, none)                                                                                                                     \
-    __m256i acc##c##n = _mm256_setzero_si256(), odd##c##n = acc##c##n, third##c##n = acc##c##n, fourth##c##n = acc##c##n;                  \
-    __m256i acc##c##f = acc##c##n, odd##c##f = acc##c##n, third##c##f = acc##c##n, fourth##c##f = acc##c##n;
-#define DOT(c, one, two, offset)                                                                                                           \
-    if (c < COLUMNS) {                                                                                                                     \
-        const __m256i v = broadcast4(x##c + (offset));                                                                                     \
-        if (chains == 4) one##c##n = dot4(one##c##n, near, v), one##c##f = dot4(one##c##f, far, v);                                        \
-        if (chains == 2) two##c##n = dot4(two##c##n, near, v), two##c##f = dot4(two##c##f, far, v);                                        \
-        if (chains == 1) acc##c##n = dot4(acc##c##n, near, v), acc##c##f = dot4(acc##c##f, far, v);                                        \
+#define CLEAR(c, none)                                                                             \
+    __m256i acc##c##n = _mm256_setzero_si256(), odd##c##n = acc##c##n, third##c##n = acc##c##n,    \
+            fourth##c##n = acc##c##n;                                                              \
+    __m256i acc##c##f = acc##c##n, odd##c##f = acc##c##n, third##c##f = acc##c##n,                 \
+            fourth##c##f = acc##c##n;
+#define DOT(c, one, two, offset)                                                                   \
+    if (c < COLUMNS) {                                                                             \
+        const __m256i v = broadcast4(x##c + (offset));                                             \
+        if (chains == 4)                                                                           \
+            one##c##n = dot4(one##c##n, near, v), one##c##f = dot4(one##c##f, far, v);             \
+        if (chains == 2)                                                                           \
+            two##c##n = dot4(two##c##n, near, v), two##c##f = dot4(two##c##f, far, v);             \
+        if (chains == 1)                                                                           \
+            acc##c##n = dot4(acc##c##n, near, v), acc##c##f = dot4(acc##c##f, far, v);             \
     }
-#define JOIN_HALF(c)                                                                                                                       \
-    if (chains == 4) third##c = _mm256_add_epi32(third##c, fourth##c), acc##c = _mm256_add_epi32(acc##c, third##c);                        \
+#define JOIN_HALF(c)                                                                               \
+    if (chains == 4)                                                                               \
+        third##c = _mm256_add_epi32(third##c, fourth##c),                                          \
+        acc##c = _mm256_add_epi32(acc##c, third##c);                                               \
     if (chains > 1) acc##c = _mm256_add_epi32(acc##c, odd##c);
-#define JOIN(c, none)                                                                                                                      \
-    if (c < COLUMNS) {                                                                                                                     \
-        JOIN_HALF(c##n)                                                                                                                    \
-        JOIN_HALF(c##f)                                                                                                                    \
+#define JOIN(c, none)                                                                              \
+    if (c < COLUMNS) {                                                                             \
+        JOIN_HALF(c##n)                                                                            \
+        JOIN_HALF(c##f)                                                                            \
     }
 
 /* Low nibbles of a line: activations k..k+3 of the rows; high: k+4..k+7. */
-#define LINE_W4(w, low_one, low_two, high_one, high_two, k)                                                                                \
-    do {                                                                                                                                   \
-        const __m256i first = load8(w), second = load8((w) + 32);                                                                          \
-        __m256i near = _mm256_and_si256(first, nibble), far = _mm256_and_si256(second, nibble);                                            \
-        prefetch(w, 2 * COLUMNS, ahead);                                                                                                   \
-        EACH_COLUMN(DOT, low_one, low_two, k)                                                                                              \
-        near = _mm256_and_si256(_mm256_srli_epi16(first, 4), nibble), far = _mm256_and_si256(_mm256_srli_epi16(second, 4), nibble);        \
-        EACH_COLUMN(DOT, high_one, high_two, (k) + 4)                                                                                      \
+#define LINE_W4(w, low_one, low_two, high_one, high_two, k)                                        \
+    do {                                                                                           \
+        const __m256i first = load8(w), second = load8((w) + 32);                                  \
+        __m256i near = _mm256_and_si256(first, nibble), far = _mm256_and_si256(second, nibble);    \
+        prefetch(w, 2 * COLUMNS, ahead);                                                           \
+        EACH_COLUMN(DOT, low_one, low_two, k)                                                      \
+        near = _mm256_and_si256(_mm256_srli_epi16(first, 4), nibble),                              \
+        far = _mm256_and_si256(_mm256_srli_epi16(second, 4), nibble);                              \
+        EACH_COLUMN(DOT, high_one, high_two, (k) + 4)                                              \
     } while (0)
 
 INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
@@ -66,8 +77,10 @@ INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
             prefetch(w, 2 * COLUMNS, ahead);
         }
         EACH_COLUMN(CLEAR, )
-#define LESS(c, none)                                                                                                                      \
-    if (c < COLUMNS) acc##c##n = acc##c##f = _mm256_sub_epi32(zero, _mm256_slli_epi32(broadcast4(x##c + sums), 3));
+#define LESS(c, none)                                                                              \
+    if (c < COLUMNS)                                                                               \
+        acc##c##n = acc##c##f =                                                                    \
+            _mm256_sub_epi32(zero, _mm256_slli_epi32(broadcast4(x##c + sums), 3));
         EACH_COLUMN(LESS, )
 #undef LESS
 #pragma GCC unroll 4
@@ -76,12 +89,14 @@ INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
             LINE_W4(w + k * 8 + 64, third, acc, fourth, odd, k + 8);
         }
         EACH_COLUMN(JOIN, )
-        const __m256i s = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(scales + g % 4 * 16)));
-        const __m256i r = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(scales + g % 4 * 16 + 8)));
-#define SCALE(c, none)                                                                                                                     \
-    if (c < COLUMNS) {                                                                                                                     \
-        total[c * 2] = _mm256_add_epi32(total[c * 2], _mm256_mullo_epi32(acc##c##n, s));                                                   \
-        total[c * 2 + 1] = _mm256_add_epi32(total[c * 2 + 1], _mm256_mullo_epi32(acc##c##f, r));                                           \
+        const __m256i s = _mm256_cvtepi8_epi32(
+            _mm_loadl_epi64((const __m128i *)(const void *)(scales + g % 4 * 16)));
+        const __m256i r = _mm256_cvtepi8_epi32(
+            _mm_loadl_epi64((const __m128i *)(const void *)(scales + g % 4 * 16 + 8)));
+#define SCALE(c, none)                                                                             \
+    if (c < COLUMNS) {                                                                             \
+        total[c * 2] = _mm256_add_epi32(total[c * 2], _mm256_mullo_epi32(acc##c##n, s));           \
+        total[c * 2 + 1] = _mm256_add_epi32(total[c * 2 + 1], _mm256_mullo_epi32(acc##c##f, r));   \
     }
         EACH_COLUMN(SCALE, )
 #undef SCALE
@@ -92,11 +107,11 @@ INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
     return tile_finish(t, COLUMNS, total);
 }
 
-#define LINE_W8(w, one, two, k)                                                                                                            \
-    do {                                                                                                                                   \
-        __m256i near = load8(w), far = load8((w) + 32);                                                                                    \
-        PREFETCH(near, w, COLUMNS, ahead);                                                                                                 \
-        EACH_COLUMN(DOT, one, two, k)                                                                                                      \
+#define LINE_W8(w, one, two, k)                                                                    \
+    do {                                                                                           \
+        __m256i near = load8(w), far = load8((w) + 32);                                            \
+        PREFETCH(near, w, COLUMNS, ahead);                                                         \
+        EACH_COLUMN(DOT, one, two, k)                                                              \
     } while (0)
 
 INLINE uint32_t compute_w8(const struct tile *t, const uint32_t COLUMNS) {
@@ -106,7 +121,7 @@ INLINE uint32_t compute_w8(const struct tile *t, const uint32_t COLUMNS) {
     const uint8_t *w = t->w;
     EACH_COLUMN(POINT, a->x + t->column * a->x_stride, a->x_stride)
     EACH_COLUMN(CLEAR, )
-#define LESS(c, none)                                                                                                                      \
+#define LESS(c, none)                                                                              \
     if (c < COLUMNS) acc##c##n = acc##c##f = _mm256_set1_epi32(t->less[t->column + c]);
     EACH_COLUMN(LESS, )
 #undef LESS

@@ -26,9 +26,9 @@ struct cpu_program {
     float inv_dim;
     float *scratch; /* [threads] attention scratch, scratch_floats apart */
     size_t scratch_floats;
-    size_t ahead;         /* gemv_args.ahead */
-    struct pace pace[2];  /* of passes of few columns, of many */
-    uint32_t threads;     /* of the pass */
+    size_t ahead;        /* gemv_args.ahead */
+    struct pace pace[2]; /* of passes of few columns, of many */
+    uint32_t threads;    /* of the pass */
     /* Written while nobody holds units; in a line of its own, as what is above is always read. */
     _Alignas(64) uint32_t cursor; /* the operation in progress */
     int entered;                  /* the pool is this pass's */
@@ -40,7 +40,7 @@ struct cpu_program {
     _Atomic uint32_t bad;         /* a value left the range of snap() */
 };
 
-/* ------------------------------------------------------------------------------------------------------------ helpers -- */
+/* ----------------------------------------------------------------------------------- helpers -- */
 
 static uint32_t op_columns(const struct hal_op *op, const struct hal_pass *pass) {
     return op->flags & HAL_TAIL ? pass->columns - pass->logits_from : pass->columns;
@@ -58,23 +58,28 @@ static uint8_t *act_column(const struct cpu_program *p, uint32_t width, uint32_t
     return p->setup.slot[SLOT_A] + (size_t)column * act_stride(padded_cols(width));
 }
 
-static const struct blob_tensor *tensor(const struct cpu_program *p, uint32_t index) { return &p->setup.model->tensors[index]; }
+static const struct blob_tensor *tensor(const struct cpu_program *p, uint32_t index) {
+    return &p->setup.model->tensors[index];
+}
 
 static const float *bias_of(const struct cpu_program *p, uint32_t index, uint32_t row) {
     uint32_t at = tensor(p, index)->bias;
     return at == BLOB_ABSENT ? NULL : p->setup.model->rows + at + row;
 }
 
-static uint32_t panels_of(const struct cpu_program *p, uint32_t index) { return padded_rows(tensor(p, index)->rows) / PANEL_ROWS; }
+static uint32_t panels_of(const struct cpu_program *p, uint32_t index) {
+    return padded_rows(tensor(p, index)->rows) / PANEL_ROWS;
+}
 
-/* ------------------------------------------------------------------------------------------------------- the operations -- */
+/* ---------------------------------------------------------------------------- the operations -- */
 
 static uint32_t embed_unit(const struct cpu_program *p, uint32_t column) {
     const struct hal_model *m = p->setup.model;
     const struct blob_tensor *e = &m->tensors[m->model->embed];
     uint32_t id = (uint32_t)p->pass->column[column].id;
     const int8_t *row = (const int8_t *)m->weights + e->offset + (size_t)id * padded_cols(e->cols);
-    return p->kernels.embed(row, m->rows[e->row_scales + id], e->cols, float_column(p, SLOT_X, column));
+    return p->kernels.embed(row, m->rows[e->row_scales + id], e->cols,
+                            float_column(p, SLOT_X, column));
 }
 
 static uint32_t heads_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
@@ -85,24 +90,29 @@ static uint32_t heads_unit(const struct cpu_program *p, const struct hal_op *op,
     const float *cos_sin = m->rope + (size_t)col->position * hd;
     uint8_t *qi = slot_column(p, SLOT_QI, column);
     float *scales = (float *)(void *)(qi + layer->heads * hal_qi_stride(hd));
-    float *q = float_column(p, SLOT_Q, column), *k = float_column(p, SLOT_K, column), *v = float_column(p, SLOT_V, column);
+    float *q = float_column(p, SLOT_Q, column), *k = float_column(p, SLOT_K, column),
+          *v = float_column(p, SLOT_V, column);
     for (uint32_t h = 0; h < layer->heads; h++) {
         int8_t *out = (int8_t *)qi + h * hal_qi_stride(hd);
-        bad |= p->kernels.head(q + h * hd, bias_of(p, layer->tensor[LT_Q], h * hd), cos_sin, hd, out, &scales[h]);
+        bad |= p->kernels.head(q + h * hd, bias_of(p, layer->tensor[LT_Q], h * hd), cos_sin, hd,
+                               out, &scales[h]);
     }
     for (uint32_t h = 0; h < layer->kv_heads; h++) {
         _Alignas(64) int8_t row[BLOB_HEAD_DIM_MAX];
         float scale;
         struct kv_block kv = kv_block_at(p->setup.kv[op->layer], p->setup.kv_slots, hd, h);
-        bad |= p->kernels.head(k + h * hd, bias_of(p, layer->tensor[LT_K], h * hd), cos_sin, hd, row, &scale);
+        bad |= p->kernels.head(k + h * hd, bias_of(p, layer->tensor[LT_K], h * hd), cos_sin, hd,
+                               row, &scale);
         kv_store_k(kv, col->slot, hd, row, scale);
-        bad |= p->kernels.head(v + h * hd, bias_of(p, layer->tensor[LT_V], h * hd), NULL, hd, row, &scale);
+        bad |= p->kernels.head(v + h * hd, bias_of(p, layer->tensor[LT_V], h * hd), NULL, hd, row,
+                               &scale);
         kv_store_v(kv, col->slot, hd, row, scale);
     }
     return bad;
 }
 
-/* Queries of one kv head in a pass: columns x (heads / kv_heads), column by column; a unit is a run of at most `batch`. */
+/* Queries of one kv head in a pass: columns x (heads / kv_heads), column by column; a unit is a run
+ * of at most `batch`. */
 static uint32_t attend_batch(const struct cpu_program *p, const struct blob_layer *layer) {
     uint32_t queries = p->pass->columns * (layer->heads / layer->kv_heads);
     uint32_t wanted =
@@ -112,16 +122,20 @@ static uint32_t attend_batch(const struct cpu_program *p, const struct blob_laye
 }
 
 static uint32_t attend_units(const struct cpu_program *p, const struct blob_layer *layer) {
-    uint32_t queries = p->pass->columns * (layer->heads / layer->kv_heads), batch = attend_batch(p, layer);
+    uint32_t queries = p->pass->columns * (layer->heads / layer->kv_heads),
+             batch = attend_batch(p, layer);
     return layer->kv_heads * ((queries + batch - 1) / batch);
 }
 
-static uint32_t attend_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t unit, uint32_t thread) {
+static uint32_t attend_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t unit,
+                            uint32_t thread) {
     const struct blob_layer *layer = &p->setup.model->layers[op->layer];
     uint32_t hd = p->setup.model->model->head_dim, group = layer->heads / layer->kv_heads;
-    uint32_t queries = p->pass->columns * group, batch = attend_batch(p, layer), per_head = (queries + batch - 1) / batch;
+    uint32_t queries = p->pass->columns * group, batch = attend_batch(p, layer),
+             per_head = (queries + batch - 1) / batch;
     uint32_t kv_head = unit / per_head, first = unit % per_head * batch;
-    struct attend_args a = {.kv = kv_block_at(p->setup.kv[op->layer], p->setup.kv_slots, hd, kv_head),
+    struct attend_args a = {.kv =
+                                kv_block_at(p->setup.kv[op->layer], p->setup.kv_slots, hd, kv_head),
                             .slots = p->setup.kv_slots,
                             .head_dim = hd,
                             .queries = queries - first < batch ? queries - first : batch,
@@ -131,7 +145,11 @@ static uint32_t attend_unit(const struct cpu_program *p, const struct hal_op *op
         const struct hal_column *col = &p->pass->column[column];
         const uint8_t *qi = slot_column(p, SLOT_QI, column);
         const float *scales = (const float *)(const void *)(qi + layer->heads * hal_qi_stride(hd));
-        a.query[i] = (struct attend_query){(const int8_t *)qi + head * hal_qi_stride(hd), scales[head], col->prefix, col->tail, col->mask,
+        a.query[i] = (struct attend_query){(const int8_t *)qi + head * hal_qi_stride(hd),
+                                           scales[head],
+                                           col->prefix,
+                                           col->tail,
+                                           col->mask,
                                            float_column(p, SLOT_Q, column) + head * hd};
     }
     return p->kernels.attend(&a);
@@ -143,13 +161,15 @@ static uint32_t gemv_panels(const struct cpu_program *p, const struct hal_op *op
     return panels;
 }
 
-static uint32_t gemv_run(const struct cpu_program *p, const struct hal_op *op, struct share_run run) {
+static uint32_t gemv_run(const struct cpu_program *p, const struct hal_op *op,
+                         struct share_run run) {
     const struct hal_model *m = p->setup.model;
     uint32_t bad = 0, base = 0;
     for (uint32_t i = 0; i < op->count; i++) {
         const struct blob_tensor *t = tensor(p, op->weight[i]);
         uint32_t count = panels_of(p, op->weight[i]);
-        uint32_t from = run.begin > base ? run.begin - base : 0, to = run.end > base ? run.end - base : 0;
+        uint32_t from = run.begin > base ? run.begin - base : 0,
+                 to = run.end > base ? run.end - base : 0;
         if (to > count) to = count;
         if (from < to) {
             uint32_t kp = padded_cols(t->cols);
@@ -179,39 +199,51 @@ static int taken(const struct cpu_program *p, const struct hal_op *op) {
 static uint32_t taken_op(struct cpu_program *p, const struct hal_op *op) {
     const struct hal_matrices *m = &p->setup.matrices;
     uint32_t kp = padded_cols(op->width), bad = 0;
-    p->failed = m->multiply(m->user, op, op_columns(op, p->pass), act_stride(kp), kp + kp / 16, &bad) != APUS_OK;
+    p->failed = m->multiply(m->user, op, op_columns(op, p->pass), act_stride(kp), kp + kp / 16,
+                            &bad) != APUS_OK;
     return bad;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- a pass -- */
+/* ------------------------------------------------------------------------------------ a pass -- */
 
 /* Into how many units an operation can be cut. */
 static uint32_t op_units(const struct cpu_program *p, const struct hal_op *op) {
     uint32_t columns = op_columns(op, p->pass);
     if (!columns) return 0;
     switch (op->kind) {
-    case HAL_GEMV: return gemv_panels(p, op);
-    case HAL_ATTEND: return attend_units(p, &p->setup.model->layers[op->layer]);
-    default: return columns;
+    case HAL_GEMV:
+        return gemv_panels(p, op);
+    case HAL_ATTEND:
+        return attend_units(p, &p->setup.model->layers[op->layer]);
+    default:
+        return columns;
     }
 }
 
-static uint32_t run_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t unit, uint32_t thread) {
+static uint32_t run_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t unit,
+                         uint32_t thread) {
     uint32_t from = op->flags & HAL_TAIL ? p->pass->logits_from : 0;
     switch (op->kind) {
-    case HAL_EMBED: return embed_unit(p, unit);
+    case HAL_EMBED:
+        return embed_unit(p, unit);
     case HAL_NORM:
-        return p->kernels.norm(float_column(p, SLOT_X, from + unit), op->width, p->inv_dim, p->setup.model->model->eps,
-                               act_column(p, op->width, unit));
-    case HAL_HEADS: return heads_unit(p, op, unit);
-    case HAL_ATTEND: return attend_unit(p, op, unit, thread);
-    case HAL_QUANT: return p->kernels.quant(float_column(p, SLOT_Q, unit), op->width, act_column(p, op->width, unit));
+        return p->kernels.norm(float_column(p, SLOT_X, from + unit), op->width, p->inv_dim,
+                               p->setup.model->model->eps, act_column(p, op->width, unit));
+    case HAL_HEADS:
+        return heads_unit(p, op, unit);
+    case HAL_ATTEND:
+        return attend_unit(p, op, unit, thread);
+    case HAL_QUANT:
+        return p->kernels.quant(float_column(p, SLOT_Q, unit), op->width,
+                                act_column(p, op->width, unit));
     default:
-        return p->kernels.act(float_column(p, SLOT_G, unit), float_column(p, SLOT_U, unit), op->width, act_column(p, op->width, unit));
+        return p->kernels.act(float_column(p, SLOT_G, unit), float_column(p, SLOT_U, unit),
+                              op->width, act_column(p, op->width, unit));
     }
 }
 
-static uint32_t run_units(const struct cpu_program *p, const struct hal_op *op, struct share_run run, uint32_t thread) {
+static uint32_t run_units(const struct cpu_program *p, const struct hal_op *op,
+                          struct share_run run, uint32_t thread) {
     uint32_t bad = 0;
     if (op->kind == HAL_GEMV) return gemv_run(p, op, run);
     for (uint32_t unit = run.begin; unit < run.end; unit++) bad |= run_unit(p, op, unit, thread);
@@ -344,14 +376,24 @@ static apus_status cpu_wait(void *memory, uint64_t ticket) {
     return p->stopped ? APUS_PARTIAL : APUS_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- setup -- */
+/* ------------------------------------------------------------------------------------- setup -- */
 
-static void cpu_probe(void (*say)(void *user, const char *engine, int available, const char *text), void *user) {
+static void cpu_probe(void (*say)(void *user, const char *engine, int available, const char *text),
+                      void *user) {
     switch (apus_cpu_best()) {
-    case APUS_CPU_AVX512: say(user, "cpu", 1, "AVX-512 with VNNI: the fastest kernels"); break;
-    case APUS_CPU_AVXVNNI: say(user, "cpu", 1, "AVX2 and AVX-VNNI; AVX-512 with VNNI would be faster and is not on this processor"); break;
-    case APUS_CPU_AVX2: say(user, "cpu", 1, "AVX2; AVX-512 with VNNI would be faster and is not on this processor"); break;
-    default: say(user, "cpu", 1, "plain C; AVX2 is not on this processor"); break;
+    case APUS_CPU_AVX512:
+        say(user, "cpu", 1, "AVX-512 with VNNI: the fastest kernels");
+        break;
+    case APUS_CPU_AVXVNNI:
+        say(user, "cpu", 1,
+            "AVX2 and AVX-VNNI; AVX-512 with VNNI would be faster and is not on this processor");
+        break;
+    case APUS_CPU_AVX2:
+        say(user, "cpu", 1, "AVX2; AVX-512 with VNNI would be faster and is not on this processor");
+        break;
+    default:
+        say(user, "cpu", 1, "plain C; AVX2 is not on this processor");
+        break;
     }
 }
 
@@ -370,10 +412,13 @@ static apus_status cpu_model_open(void *memory, const struct hal_model_setup *se
 
 static void cpu_model_close(void *memory) { (void)memory; }
 
-static const char *cpu_model_detail(const void *memory) { return apus_cpu_name(((const struct cpu_model *)memory)->kernels.cpu); }
+static const char *cpu_model_detail(const void *memory) {
+    return apus_cpu_name(((const struct cpu_model *)memory)->kernels.cpu);
+}
 
-/* Near prefetches help where memory is the source and hinder where the last-level cache is, in part. Zen 4, two threads, 32 MiB of it, without
- * against with: models of 72 and 110 MB -4 to -18 % of a decode pass, 385 MB -1 to -3 %, 498 MB 0, 3.7 GB +3 to +9 %. */
+/* Near prefetches help where memory is the source and hinder where the last-level cache is, in
+ * part. Zen 4, two threads, 32 MiB of it, without against with: models of 72 and 110 MB -4 to -18 %
+ * of a decode pass, 385 MB -1 to -3 %, 498 MB 0, 3.7 GB +3 to +9 %. */
 static size_t ahead_for(const struct cpu_program *p) {
     enum { CACHES = 8 };
     const struct hal_program *program = p->setup.program;
@@ -381,7 +426,8 @@ static size_t ahead_for(const struct cpu_program *p) {
     for (uint32_t i = 0; i < program->count; i++)
         for (uint32_t k = 0; program->ops[i].kind == HAL_GEMV && k < program->ops[i].count; k++) {
             const struct blob_tensor *t = tensor(p, program->ops[i].weight[k]);
-            bytes += panels_of(p, program->ops[i].weight[k]) * panel_bytes(t->type, padded_cols(t->cols));
+            bytes += panels_of(p, program->ops[i].weight[k]) *
+                     panel_bytes(t->type, padded_cols(t->cols));
         }
     return bytes <= CACHES * cpu_last_cache() ? 0 : GEMV_AHEAD;
 }

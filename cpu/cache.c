@@ -8,8 +8,10 @@ static uint64_t largest(uint32_t leaf) {
     enum { CACHES = 8, KIND = 31, INSTRUCTIONS = 2 };
     uint64_t most = 0;
     uint32_t a, b, c, d;
-    for (uint32_t i = 0; i < CACHES && __get_cpuid_count(leaf, i, &a, &b, &c, &d) && (a & KIND); i++) {
-        uint64_t bytes = (uint64_t)((b >> 22) + 1) * ((b >> 12 & 1023) + 1) * ((b & 4095) + 1) * ((uint64_t)c + 1);
+    for (uint32_t i = 0; i < CACHES && __get_cpuid_count(leaf, i, &a, &b, &c, &d) && (a & KIND);
+         i++) {
+        uint64_t bytes = (uint64_t)((b >> 22) + 1) * ((b >> 12 & 1023) + 1) * ((b & 4095) + 1) *
+                         ((uint64_t)c + 1);
         if ((a & KIND) != INSTRUCTIONS && bytes > most) most = bytes;
     }
     return most;

@@ -1,7 +1,8 @@
-/* What the GEMVs of every vector length share: tiles of one panel and a few columns, the walk over panels and columns, prefetches. Included
- * after the vectors' own header.
+/* What the GEMVs of every vector length share: tiles of one panel and a few columns, the walk over
+ * panels and columns, prefetches. Included after the vectors' own header.
  *
- * One panel at a time reads memory as one stream; more columns than a tile holds take the panel again from the cache. */
+ * One panel at a time reads memory as one stream; more columns than a tile holds take the panel
+ * again from the cache. */
 #ifndef CPU_GEMV_INL_H
 #define CPU_GEMV_INL_H
 
@@ -9,52 +10,58 @@
 
 #include "cpu/kernels.h"
 
-/* Prefetches for the line of weights at w. Where the arithmetic (dots of a line: instructions that take a cycle each) is slower than memory
- * a second one, far ahead into L2, lets memory work meanwhile. Measured on Zen 4 with two threads, W4: with the near one alone 4 columns
- * read 33 GB/s where the arithmetic allows 46 and memory 55; with both, 46. With fewer columns the near one alone is better, as far ahead as
- * the caller says (gemv_args.ahead). */
+/* Prefetches for the line of weights at w. Where the arithmetic (dots of a line: instructions that
+ * take a cycle each) is slower than memory a second one, far ahead into L2, lets memory work
+ * meanwhile. Measured on Zen 4 with two threads, W4: with the near one alone 4 columns read 33 GB/s
+ * where the arithmetic allows 46 and memory 55; with both, 46. With fewer columns the near one
+ * alone is better, as far ahead as the caller says (gemv_args.ahead). */
 INLINE void prefetch(const uint8_t *w, const uint32_t dots, size_t ahead) {
     if (dots >= 5) _mm_prefetch((const char *)w + 24576, _MM_HINT_T1);
     _mm_prefetch((const char *)w + (dots >= 5 ? 5120 : ahead), _MM_HINT_T0);
 }
 
-/* The same in its place between the load of a vector of that line and what is computed of it, where a compiler would gather prefetches at the
- * beginning of the loop. Only of W8, and only of more than one column, is it known to be faster. */
-#define PREFETCH(line, w, dots, ahead)                                                                                                     \
-    do {                                                                                                                                   \
-        if (COLUMNS == 1) {                                                                                                                \
-            prefetch(w, dots, ahead);                                                                                                      \
-        } else {                                                                                                                           \
-            if ((dots) >= 5) __asm__ volatile("prefetcht1 %1" : "+v"(line) : "m"((w)[24576]));                                             \
-            __asm__ volatile("prefetcht0 %1" : "+v"(line) : "m"((w)[(dots) >= 5 ? 5120 : (ahead)]));                                       \
-        }                                                                                                                                  \
+/* The same in its place between the load of a vector of that line and what is computed of it, where
+ * a compiler would gather prefetches at the beginning of the loop. Only of W8, and only of more
+ * than one column, is it known to be faster. */
+#define PREFETCH(line, w, dots, ahead)                                                             \
+    do {                                                                                           \
+        if (COLUMNS == 1) {                                                                        \
+            prefetch(w, dots, ahead);                                                              \
+        } else {                                                                                   \
+            if ((dots) >= 5) __asm__ volatile("prefetcht1 %1" : "+v"(line) : "m"((w)[24576]));     \
+            __asm__ volatile("prefetcht0 %1"                                                       \
+                             : "+v"(line)                                                          \
+                             : "m"((w)[(dots) >= 5 ? 5120 : (ahead)]));                            \
+        }                                                                                          \
     } while (0)
 
 struct tile {
     const struct gemv_args *args;
     const uint8_t *w; /* the panel */
     uint32_t panel, column;
-    const int32_t *less; /* W8 with vpdpbusd: [columns] where a column's sums start (gemv_less_inl.h) */
+    const int32_t *less; /* W8 with vpdpbusd: [columns] where a column's sums start
+                            (gemv_less_inl.h) */
 };
 
 /* Computes columns column .. column + (its own constant) - 1 of the panel. */
 typedef uint32_t tile_fn(const struct tile *t);
 
 /* Column c's activations at x##c. Opaque: the compiler would make it a base and an index again. */
-#define POINT(c, first, stride)                                                                                                            \
-    const uint8_t *x##c = (first) + (c < COLUMNS ? c : 0) * (stride);                                                                      \
+#define POINT(c, first, stride)                                                                    \
+    const uint8_t *x##c = (first) + (c < COLUMNS ? c : 0) * (stride);                              \
     if (c < COLUMNS) __asm__("" : "+r"(x##c));
-#define ADVANCE(c, bytes)                                                                                                                  \
-    if (c < COLUMNS) {                                                                                                                     \
-        x##c += (bytes);                                                                                                                   \
-        __asm__("" : "+r"(x##c));                                                                                                          \
+#define ADVANCE(c, bytes)                                                                          \
+    if (c < COLUMNS) {                                                                             \
+        x##c += (bytes);                                                                           \
+        __asm__("" : "+r"(x##c));                                                                  \
     }
 
 /* table[n - 1] computes n columns, n at most `widest`. */
-INLINE uint32_t walk(const struct gemv_args *a, uint32_t begin, uint32_t end, uint32_t type, const int32_t *less, tile_fn *const table[],
-                     const uint32_t widest) {
+INLINE uint32_t walk(const struct gemv_args *a, uint32_t begin, uint32_t end, uint32_t type,
+                     const int32_t *less, tile_fn *const table[], const uint32_t widest) {
     const size_t bytes = panel_bytes(type, a->kp);
-    const uint32_t tiles = (a->columns + widest - 1) / widest, most = (a->columns + tiles - 1) / tiles;
+    const uint32_t tiles = (a->columns + widest - 1) / widest,
+                   most = (a->columns + tiles - 1) / tiles;
     struct tile t = {a, a->panels + begin * bytes, begin, 0, less};
     uint32_t bad = 0;
     for (; t.panel < end; t.panel++, t.w += bytes)

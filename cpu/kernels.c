@@ -1,4 +1,5 @@
-/* Which instruction sets the machine has, and the kernel table: weaker sets first, stronger ones over them. */
+/* Which instruction sets the machine has, and the kernel table: weaker sets first, stronger ones
+ * over them. */
 #include "cpu/kernels.h"
 
 #if defined(__x86_64__)
@@ -12,15 +13,28 @@ static uint64_t enabled_state(void) {
 
 /* Bit i: the machine has set i. */
 static uint32_t sets_here(void) {
-    enum { OSXSAVE = 1 << 27, AVX = 1 << 28, AVX2 = 1 << 5, YMM_STATE = 0x6, ZMM_STATE = 0xe6, AVX512_VNNI = 1 << 11, AVX_VNNI = 1 << 4 };
+    enum {
+        OSXSAVE = 1 << 27,
+        AVX = 1 << 28,
+        AVX2 = 1 << 5,
+        YMM_STATE = 0x6,
+        ZMM_STATE = 0xe6,
+        AVX512_VNNI = 1 << 11,
+        AVX_VNNI = 1 << 4
+    };
     const uint32_t avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
     uint32_t a, b, c, d, sets = 1u << APUS_CPU_REF;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & OSXSAVE) || !(c & AVX)) return sets;
-    uint64_t state = enabled_state(); /* what the system saves for a thread: a set that it does not save must not be used */
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & AVX2) || (state & YMM_STATE) != YMM_STATE) return sets;
+    uint64_t state = enabled_state(); /* what the system saves for a thread: a set that it does not
+                                         save must not be used */
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & AVX2) || (state & YMM_STATE) != YMM_STATE)
+        return sets;
     sets |= 1u << APUS_CPU_AVX2;
-    if ((b & avx512) == avx512 && c & AVX512_VNNI && (state & ZMM_STATE) == ZMM_STATE) sets |= 1u << APUS_CPU_AVX512;
-    if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & AVX_VNNI) sets |= 1u << APUS_CPU_AVXVNNI; /* a: the last subleaf */
+    if ((b & avx512) == avx512 && c & AVX512_VNNI && (state & ZMM_STATE) == ZMM_STATE)
+        sets |= 1u << APUS_CPU_AVX512;
+    /* a: the last subleaf */
+    if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & AVX_VNNI)
+        sets |= 1u << APUS_CPU_AVXVNNI;
     return sets;
 }
 #else
@@ -36,7 +50,8 @@ static apus_cpu strongest(uint32_t sets) {
 APUS_API apus_cpu apus_cpu_best(void) { return strongest(sets_here()); }
 
 APUS_API int apus_cpu_has(apus_cpu cpu) {
-    return cpu == APUS_CPU_BEST || (cpu >= APUS_CPU_REF && cpu <= APUS_CPU_AVX512 && sets_here() >> cpu & 1);
+    return cpu == APUS_CPU_BEST ||
+           (cpu >= APUS_CPU_REF && cpu <= APUS_CPU_AVX512 && sets_here() >> cpu & 1);
 }
 
 APUS_API const char *apus_cpu_name(apus_cpu cpu) {

@@ -1,9 +1,12 @@
-/* The CPU's kernel table: every function by instruction set, all with the same bits (docs/numerics.md).
+/* The CPU's kernel table: every function by instruction set, all with the same bits
+ * (docs/numerics.md).
  *
- * cpu_kernels_fill writes the reference functions and then overwrites them with each stronger set that the machine and the mask have.
- * All pointers are to readable memory of the stated extent; nothing is read or written outside it, not even masked-off over-reads.
- * Functions that make floats return `bad`: nonzero if a value left the range of snap() (the pass then fails; outputs are unspecified
- * but written inside bounds). None keeps state, allocates or spins. The float environment is round-to-nearest, no flush-to-zero. */
+ * cpu_kernels_fill writes the reference functions and then overwrites them with each stronger set
+ * that the machine and the mask have. All pointers are to readable memory of the stated extent;
+ * nothing is read or written outside it, not even masked-off over-reads. Functions that make floats
+ * return `bad`: nonzero if a value left the range of snap() (the pass then fails; outputs are
+ * unspecified but written inside bounds). None keeps state, allocates or spins. The float
+ * environment is round-to-nearest, no flush-to-zero. */
 #ifndef CPU_KERNELS_H
 #define CPU_KERNELS_H
 
@@ -14,67 +17,83 @@
 #include "hal/kv.h"
 #include "weights/format.h"
 
-/* A quantized column of width k (kp = padded_cols(k)), 64-aligned:  int8 q[kp];  int32 gsum[kp / 64];  float scale. */
-static inline size_t act_stride(uint32_t kp) { return ((size_t)kp + kp / 16 + 4 + 63) & ~(size_t)63; }
-static inline int32_t *act_gsum(void *column, uint32_t kp) { return (int32_t *)(void *)((uint8_t *)column + kp); }
-static inline float *act_scale(void *column, uint32_t kp) { return (float *)(void *)((uint8_t *)column + kp + kp / 16); }
+/* A quantized column of width k (kp = padded_cols(k)), 64-aligned: int8 q[kp]; int32 gsum[kp / 64];
+ * float scale. */
+static inline size_t act_stride(uint32_t kp) {
+    return ((size_t)kp + kp / 16 + 4 + 63) & ~(size_t)63;
+}
+static inline int32_t *act_gsum(void *column, uint32_t kp) {
+    return (int32_t *)(void *)((uint8_t *)column + kp);
+}
+static inline float *act_scale(void *column, uint32_t kp) {
+    return (float *)(void *)((uint8_t *)column + kp + kp / 16);
+}
 
-/* y = W x for `columns` columns (any number >= 1; 1..16 cost nearly one pass over the weights, more are prefill). */
+/* y = W x for `columns` columns (any number >= 1; 1..16 cost nearly one pass over the weights, more
+ * are prefill). */
 struct gemv_args {
     const uint8_t *panels;  /* of the tensor, 64-aligned; weights/format.h */
     const float *row_scale; /* [padded rows] */
     uint32_t kp;            /* padded columns of the weight, a multiple of 64 */
     uint32_t columns;
-    const uint8_t *x;       /* quantized columns, x_stride = act_stride(kp) apart */
+    const uint8_t *x; /* quantized columns, x_stride = act_stride(kp) apart */
     size_t x_stride;
-    float *y;               /* column c at y + c * y_stride, [padded rows], 64-aligned */
-    size_t y_stride;        /* floats, a multiple of 16 */
-    int add;                /* 0: y = snap(..); 1: y = snap(y + snap(..)), the residual stream */
-    size_t ahead;           /* bytes from a weight in use to the one to prefetch: GEMV_AHEAD, or 0 where a cache holds much of the model */
+    float *y;        /* column c at y + c * y_stride, [padded rows], 64-aligned */
+    size_t y_stride; /* floats, a multiple of 16 */
+    int add;         /* 0: y = snap(..); 1: y = snap(y + snap(..)), the residual stream */
+    size_t ahead;    /* bytes from a weight in use to the one to prefetch: GEMV_AHEAD, or 0
+                               where a cache holds much of the model */
 };
 enum { GEMV_AHEAD = 4096 };
 
 /* Rows 16 * panel_begin .. 16 * panel_end - 1 of every column. */
-typedef uint32_t cpu_gemv_fn(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end);
+typedef uint32_t cpu_gemv_fn(const struct gemv_args *args, uint32_t panel_begin,
+                             uint32_t panel_end);
 
 /* A batch of queries of one layer that share a kv head. */
 enum { ATTEND_QUERIES = 8 };
 struct attend_query {
-    const int8_t *q;    /* [head_dim], 64-aligned */
+    const int8_t *q; /* [head_dim], 64-aligned */
     float scale;
-    uint32_t prefix;    /* slots 0 .. prefix - 1 are visible */
-    uint32_t tail;      /* first slot of the pass, >= prefix, meaningful where mask != 0 */
-    uint32_t mask;      /* bit i: slot tail + i is visible, i < 16 */
-    float *out;         /* [head_dim], 64-aligned */
+    uint32_t prefix; /* slots 0 .. prefix - 1 are visible */
+    uint32_t tail;   /* first slot of the pass, >= prefix, meaningful where mask != 0 */
+    uint32_t mask;   /* bit i: slot tail + i is visible, i < 16 */
+    float *out;      /* [head_dim], 64-aligned */
 };
 struct attend_args {
     struct kv_block kv;
-    uint32_t slots;     /* of the block, a multiple of 16 */
-    uint32_t head_dim;  /* a multiple of 16, 16 .. 256 */
-    uint32_t queries;   /* 1 .. ATTEND_QUERIES */
+    uint32_t slots;                            /* of the block, a multiple of 16 */
+    uint32_t head_dim;                         /* a multiple of 16, 16 .. 256 */
+    uint32_t queries;                          /* 1 .. ATTEND_QUERIES */
     struct attend_query query[ATTEND_QUERIES]; /* each sees at least one slot */
-    float *scratch;     /* attend_scratch_floats(slots), 64-aligned */
+    float *scratch;                            /* attend_scratch_floats(slots), 64-aligned */
 };
 /* Scores of every query, and room for the digits of a block of slots. */
-static inline size_t attend_scratch_floats(uint32_t slots) { return (size_t)ATTEND_QUERIES * (slots + 64) + 8192; }
+static inline size_t attend_scratch_floats(uint32_t slots) {
+    return (size_t)ATTEND_QUERIES * (slots + 64) + 8192;
+}
 
 struct cpu_kernels {
     apus_cpu cpu; /* the strongest set in the table */
 
     cpu_gemv_fn *gemv_w8, *gemv_w4;
 
-    /* RMSNorm without gains, quantized: x [dim] -> column of width dim. inv_dim: the float nearest 1/dim. */
+    /* RMSNorm without gains, quantized: x [dim] -> column of width dim. inv_dim: the float nearest
+     * 1/dim. */
     uint32_t (*norm)(const float *x, uint32_t dim, float inv_dim, float eps, void *column);
 
     /* x [k] -> column of width k. */
     uint32_t (*quant)(const float *x, uint32_t k, void *column);
 
-    /* silu(g) * u, Hadamard in blocks of 64, quantized: g, u [ffn], ffn a multiple of 64 -> column. g is overwritten. */
+    /* silu(g) * u, Hadamard in blocks of 64, quantized: g, u [ffn], ffn a multiple of 64 -> column.
+     * g is overwritten. */
     uint32_t (*act)(float *g, const float *u, uint32_t ffn, void *column);
 
-    /* One head in place: bias (NULL: none); then RoPE with cos_sin = cos [h], sin [h], h = head_dim / 2, and Hadamard in blocks of
-     * head_block(head_dim) (NULL: neither, as for V); then quantized: q [head_dim] int8, *scale. */
-    uint32_t (*head)(float *x, const float *bias, const float *cos_sin, uint32_t head_dim, int8_t *q, float *scale);
+    /* One head in place: bias (NULL: none); then RoPE with cos_sin = cos [h], sin [h], h = head_dim
+     * / 2, and Hadamard in blocks of head_block(head_dim) (NULL: neither, as for V); then
+     * quantized: q [head_dim] int8, *scale. */
+    uint32_t (*head)(float *x, const float *bias, const float *cos_sin, uint32_t head_dim,
+                     int8_t *q, float *scale);
 
     /* x [dim] = row [dim] * scale. */
     uint32_t (*embed)(const int8_t *row, float scale, uint32_t dim, float *x);
@@ -82,10 +101,12 @@ struct cpu_kernels {
     uint32_t (*attend)(const struct attend_args *args);
 };
 
-/* Fills the table up to `mask` (APUS_CPU_BEST: everything the machine has). APUS_E_UNAVAILABLE, table untouched, if the machine lacks it. */
+/* Fills the table up to `mask` (APUS_CPU_BEST: everything the machine has). APUS_E_UNAVAILABLE,
+ * table untouched, if the machine lacks it. */
 apus_status cpu_kernels_fill(struct cpu_kernels *table, apus_cpu mask);
 
-/* What each instruction set puts into the table; the machine is known to have it. Defined in cpu/<set>_table.c. */
+/* What each instruction set puts into the table; the machine is known to have it. Defined in
+ * cpu/<set>_table.c. */
 void cpu_fill_ref(struct cpu_kernels *table);
 void cpu_fill_avx2(struct cpu_kernels *table);
 void cpu_fill_avxvnni(struct cpu_kernels *table);

@@ -154,7 +154,7 @@ void pool_run(struct apus_pool *pool, uint32_t threads, const struct pool_work *
     }
 }
 
-/* -------------------------------------------------------------------------------------- setup -- */
+/* ------------------------------------------------------------------------------------- setup -- */
 
 size_t hal_pool_bytes(uint32_t threads) {
     return ((sizeof(struct apus_pool) + 63) & ~(size_t)63) +

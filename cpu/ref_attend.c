@@ -1,10 +1,12 @@
-/* Attention in plain C (docs/numerics.md 6): the maximum first, then integers. The order of slots never matters. */
+/* Attention in plain C (docs/numerics.md 6): the maximum first, then integers. The order of slots
+ * never matters. */
 #include "cpu/variants.h"
 #include "hal/scalar.h"
 
 static int visible(const struct attend_query *query, uint32_t slot) {
     if (slot < query->prefix) return 1;
-    return slot >= query->tail && slot - query->tail < 16 && (query->mask >> (slot - query->tail) & 1);
+    return slot >= query->tail && slot - query->tail < 16 &&
+           (query->mask >> (slot - query->tail) & 1);
 }
 
 /* One past the last slot that the query can see. */
@@ -17,7 +19,8 @@ static uint32_t last_slot(const struct attend_query *query) {
 
 static int32_t dot(const struct attend_args *a, const int8_t *q, uint32_t slot) {
     int32_t sum = 0;
-    for (uint32_t c = 0; c < a->head_dim; c++) sum += q[c] * (a->kv.k[kv_k_index(slot, c, a->head_dim)] - 128);
+    for (uint32_t c = 0; c < a->head_dim; c++)
+        sum += q[c] * (a->kv.k[kv_k_index(slot, c, a->head_dim)] - 128);
     return sum;
 }
 
@@ -56,7 +59,8 @@ static uint32_t attend_one(const struct attend_args *a, const struct attend_quer
         float w = e * b;
         w = num_rint(w * 2097151.0f);
         int64_t digits = w > 2097151.0f ? 2097151 : (int64_t)w;
-        for (uint32_t c = 0; c < a->head_dim; c++) acc[c] += digits * a->kv.v[kv_v_index(j, c, a->head_dim)];
+        for (uint32_t c = 0; c < a->head_dim; c++)
+            acc[c] += digits * a->kv.v[kv_v_index(j, c, a->head_dim)];
     }
     float unit = num_snap(vmax * 0x1.000008p+3f, &bad);
     float inv = num_recip((float)sum);

@@ -1,5 +1,5 @@
-/* GEMV in plain C (docs/numerics.md 4), over the panels of weights/format.h. Integer sums are uint32_t: modulo 2^32, so every bit
- * pattern of the weights is safe. */
+/* GEMV in plain C (docs/numerics.md 4), over the panels of weights/format.h. Integer sums are
+ * uint32_t: modulo 2^32, so every bit pattern of the weights is safe. */
 #include "cpu/variants.h"
 #include "hal/scalar.h"
 
@@ -30,13 +30,15 @@ static void panel_w4(const uint8_t *panel, uint32_t kp, const int8_t *q, uint32_
                     sum[r] += product((b & 15) - 8, q[c + j]);
                     sum[r] += product((b >> 4) - 8, q[c + 4 + j]);
                 }
-        for (uint32_t r = 0; r < PANEL_ROWS; r++) acc[r] += (uint32_t)(int8_t)scales[g % 4 * 16 + r] * sum[r];
+        for (uint32_t r = 0; r < PANEL_ROWS; r++)
+            acc[r] += (uint32_t)(int8_t)scales[g % 4 * 16 + r] * sum[r];
     }
 }
 
 typedef void panel_fn(const uint8_t *panel, uint32_t kp, const int8_t *q, uint32_t acc[PANEL_ROWS]);
 
-static uint32_t gemv(const struct gemv_args *a, uint32_t begin, uint32_t end, uint32_t type, panel_fn *panel) {
+static uint32_t gemv(const struct gemv_args *a, uint32_t begin, uint32_t end, uint32_t type,
+                     panel_fn *panel) {
     size_t stride = panel_bytes(type, a->kp);
     uint32_t bad = 0;
     for (uint32_t p = begin; p < end; p++)

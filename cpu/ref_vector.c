@@ -2,7 +2,8 @@
 #include "cpu/variants.h"
 #include "hal/scalar.h"
 
-/* The maximum of magnitudes, compared as bits: exact in any order, and a NaN counts as the largest. */
+/* The maximum of magnitudes, compared as bits: exact in any order, and a NaN counts as the
+ * largest. */
 static float magnitude(const float *x, uint32_t n) {
     uint32_t a = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -85,7 +86,8 @@ uint32_t ref_act(float *g, const float *u, uint32_t ffn, void *column) {
     return bad | ref_quant(g, ffn, column);
 }
 
-uint32_t ref_head(float *x, const float *bias, const float *cos_sin, uint32_t head_dim, int8_t *q, float *scale) {
+uint32_t ref_head(float *x, const float *bias, const float *cos_sin, uint32_t head_dim, int8_t *q,
+                  float *scale) {
     uint32_t bad = 0, h = head_dim / 2, block = head_block(head_dim);
     if (bias)
         for (uint32_t i = 0; i < head_dim; i++) x[i] = num_snap(x[i] + bias[i], &bad);

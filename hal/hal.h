@@ -1,10 +1,12 @@
-/* The seam between the runtime and an engine (CPU, iGPU, NPU). An engine is one constant table of functions in two phases:
+/* The seam between the runtime and an engine (CPU, iGPU, NPU). An engine is one constant table of
+ * functions in two phases:
  *
  *   setup    slow, may fail, may call drivers       probe  model_*  prepare_*
  *   steady   nothing allocated or created, bounded  submit  wait
  *
- * The unit of work is a whole prepared program, not an operation. Memory comes from the caller: every phase is measured, then opened in
- * memory of exactly that size and alignment 64. Results obey docs/numerics.md bit for bit on every engine. */
+ * The unit of work is a whole prepared program, not an operation. Memory comes from the caller:
+ * every phase is measured, then opened in memory of exactly that size and alignment 64. Results
+ * obey docs/numerics.md bit for bit on every engine. */
 #ifndef HAL_HAL_H
 #define HAL_HAL_H
 
@@ -21,17 +23,20 @@ struct hal_model_setup {
     const apus_port *port; /* may be NULL, as may its members */
     apus_cpu cpu;          /* mask; the CPU engine */
     const char *device;    /* which one, where an engine has several: as apus_model_config.device */
-    const void *compiled;  /* what model_compiled gave, unchanged, or NULL; of any device; read while opening */
+    const void *compiled;  /* what model_compiled gave, unchanged, or NULL; of any device; read
+                              while opening */
     size_t compiled_bytes;
     struct hal_range layers; /* whose weights are needed: the programs' layers */
 };
 
-/* Matrix products of a CPU program that another engine computes (the NPU has integer products only: every float step stays with the CPU).
- * It is asked by one thread of the pass, the others wait. */
+/* Matrix products of a CPU program that another engine computes (the NPU has integer products only:
+ * every float step stays with the CPU). It is asked by one thread of the pass, the others wait. */
 struct hal_matrices {
-    /* The whole operation HAL_GEMV for `columns` columns of SLOT_A (int8 [padded width], x_stride apart, the column's float scale at scale_at): writes
-     * every output slot, or adds. |= 1 into *bad where a value leaves the range of snap(). APUS_OK or APUS_E_ENGINE. */
-    apus_status (*multiply)(void *user, const struct hal_op *op, uint32_t columns, size_t x_stride, size_t scale_at, uint32_t *bad);
+    /* The whole operation HAL_GEMV for `columns` columns of SLOT_A (int8 [padded width], x_stride
+     * apart, the column's float scale at scale_at): writes every output slot, or adds. |= 1 into
+     * *bad where a value leaves the range of snap(). APUS_OK or APUS_E_ENGINE. */
+    apus_status (*multiply)(void *user, const struct hal_op *op, uint32_t columns, size_t x_stride,
+                            size_t scale_at, uint32_t *bad);
     void *user;
     const uint8_t *takes; /* [operations of the program] nonzero: this one; or NULL: none */
 };
@@ -39,7 +44,7 @@ struct hal_matrices {
 struct hal_setup {
     const struct hal_model *model;
     const struct hal_program *program;
-    struct hal_range layers;  /* the program's; other layers' caches are not touched */
+    struct hal_range layers; /* the program's; other layers' caches are not touched */
     const apus_port *port;
     void *model_memory;       /* as model_open left it */
     apus_pool *pool;          /* the CPU's threads (hal/pool.h); NULL: the caller's alone. Not read
@@ -48,7 +53,7 @@ struct hal_setup {
     uint8_t *const *kv;       /* [layers] the layer's cache (hal/kv.h), NULL without attention */
     uint32_t kv_slots;        /* a multiple of 16 */
     uint32_t columns_max;
-    uint32_t threads;         /* of the pool's, at most */
+    uint32_t threads;             /* of the pool's, at most */
     struct hal_matrices matrices; /* the CPU engine only */
 };
 
@@ -56,9 +61,11 @@ struct hal_engine {
     const char *name;
 
     /* Says in words what the engine would need here; one or more calls of say. */
-    void (*probe)(void (*say)(void *user, const char *engine, int available, const char *text), void *user);
+    void (*probe)(void (*say)(void *user, const char *engine, int available, const char *text),
+                  void *user);
 
-    /* A model on the engine: weights imported or uploaded, code chosen. Shared by any number of programs on any threads. */
+    /* A model on the engine: weights imported or uploaded, code chosen. Shared by any number of
+     * programs on any threads. */
     apus_status (*model_measure)(const struct hal_model_setup *setup, struct hal_need *need);
     apus_status (*model_open)(void *memory, const struct hal_model_setup *setup);
     void (*model_close)(void *memory);
@@ -71,7 +78,8 @@ struct hal_engine {
     apus_status (*prepare)(void *memory, const struct hal_setup *setup);
     void (*release)(void *memory);
 
-    /* Starts a pass; tickets complete in order. The pass and its columns may go when submit returns. */
+    /* Starts a pass; tickets complete in order. The pass and its columns may go when submit
+     * returns. */
     apus_status (*submit)(void *memory, const struct hal_pass *pass, uint64_t *ticket);
     /* APUS_OK: results and cache rows are in the caller's memory. APUS_PARTIAL: stopped, the pass's
      * rows and results are undefined until it is resumed; a pass that was begun or resumed has come
@@ -80,23 +88,26 @@ struct hal_engine {
      * snap(), likewise undefined. APUS_E_ENGINE: the engine is lost. */
     apus_status (*wait)(void *memory, uint64_t ticket);
 
-    /* Whether wait would return at once. NULL where the caller's thread computes in submit and wait; else it may do other work between
-     * the two. */
+    /* Whether wait would return at once. NULL where the caller's thread computes in submit and
+     * wait; else it may do other work between the two. */
     int (*done)(void *memory, uint64_t ticket);
 
-    /* The caller has changed rows of the cache in slots from .. to - 1 itself (a restored state, a branch that
-     * was kept). NULL where the engine reads the caller's
-     * cache in place. */
+    /* The caller has changed rows of the cache in slots from .. to - 1 itself (a restored state, a
+     * branch that was kept). NULL where the engine reads the caller's cache in place. */
     void (*cache_written)(void *memory, uint32_t from, uint32_t to);
 };
 
-/* Every engine of this build, best first; NULL ends the list. Defined by the runtime's engine list. */
+/* Every engine of this build, best first; NULL ends the list. Defined by the runtime's engine
+ * list. */
 extern const struct hal_engine *const hal_engines[];
-const struct hal_engine *hal_engine_find(const char *name); /* NULL if this build has none of that name */
+const struct hal_engine *hal_engine_find(const char *name); /* NULL if this build has none of that
+                                                               name */
 
 extern const struct hal_engine hal_cpu_engine;  /* cpu/backend.c */
-extern const struct hal_engine hal_igpu_engine; /* igpu/engine.c, where the build has it (APUS_IGPU) */
-extern const struct hal_engine hal_npu_engine;  /* npu/npu_backend.c, where the build has it (APUS_NPU) */
+extern const struct hal_engine hal_igpu_engine; /* igpu/engine.c, where the build has it
+                                                   (APUS_IGPU) */
+extern const struct hal_engine hal_npu_engine;  /* npu/npu_backend.c, where the build has it
+                                                   (APUS_NPU) */
 extern const struct hal_engine hal_null_engine; /* hal/null.c */
 
 #endif

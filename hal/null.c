@@ -1,5 +1,6 @@
-/* The engine that computes nothing: every logit is 0. It shows the smallest engine there can be (copy it to begin a new one), and measures
- * what the runtime costs around a pass. Not in the list of engines a user can ask for. */
+/* The engine that computes nothing: every logit is 0. It shows the smallest engine there can be
+ * (copy it to begin a new one), and measures what the runtime costs around a pass. Not in the list
+ * of engines a user can ask for. */
 #include <string.h>
 
 #include "hal/hal.h"
@@ -8,7 +9,8 @@ struct null_program {
     struct hal_setup setup;
 };
 
-static void null_probe(void (*say)(void *user, const char *engine, int available, const char *text), void *user) {
+static void null_probe(void (*say)(void *user, const char *engine, int available, const char *text),
+                       void *user) {
     say(user, "null", 1, "computes nothing");
 }
 
@@ -45,7 +47,8 @@ static void null_release(void *memory) { (void)memory; }
 
 static apus_status null_submit(void *memory, const struct hal_pass *pass, uint64_t *ticket) {
     const struct hal_setup *s = &((struct null_program *)memory)->setup;
-    memset(s->slot[SLOT_LOGITS], 0, (pass->columns - pass->logits_from) * s->program->stride[SLOT_LOGITS]);
+    memset(s->slot[SLOT_LOGITS], 0,
+           (pass->columns - pass->logits_from) * s->program->stride[SLOT_LOGITS]);
     *ticket = 0;
     return APUS_OK;
 }

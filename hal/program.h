@@ -1,6 +1,7 @@
-/* A model as a program: a list of operations over slots, built once by runtime/graph.c, prepared once by an engine, replayed every pass.
- * docs/numerics.md 5 is what each operation computes. A program may be of some layers only: then X is taken from its slot unless the first layer is
- * among them, and left there unless the last one is, which the logits belong to. */
+/* A model as a program: a list of operations over slots, built once by runtime/graph.c, prepared
+ * once by an engine, replayed every pass. docs/numerics.md 5 is what each operation computes. A
+ * program may be of some layers only: then X is taken from its slot unless the first layer is among
+ * them, and left there unless the last one is, which the logits belong to. */
 #ifndef HAL_PROGRAM_H
 #define HAL_PROGRAM_H
 
@@ -21,13 +22,14 @@ enum hal_op_kind {
 };
 
 enum hal_slot {
-    SLOT_X,      /* float [dim]: the residual stream */
-    SLOT_A,      /* quantized column of the operation's width */
-    SLOT_Q,      /* float [heads * head_dim], then the attention's output */
-    SLOT_K,      /* float [kv_heads * head_dim] */
+    SLOT_X, /* float [dim]: the residual stream */
+    SLOT_A, /* quantized column of the operation's width */
+    SLOT_Q, /* float [heads * head_dim], then the attention's output */
+    SLOT_K, /* float [kv_heads * head_dim] */
     SLOT_V,
-    SLOT_QI,     /* per query head int8 [head_dim] at a stride of hal_qi_stride, then float scale [heads] */
-    SLOT_G,      /* float [ffn] */
+    SLOT_QI, /* per query head int8 [head_dim] at a stride of hal_qi_stride, then float scale
+                    [heads] */
+    SLOT_G,  /* float [ffn] */
     SLOT_U,
     SLOT_LOGITS, /* float [vocab], of the columns that want them only */
     HAL_SLOTS
@@ -46,7 +48,7 @@ struct hal_op {
     uint8_t flags;
     uint8_t out[HAL_OP_MATRICES]; /* enum hal_slot */
     uint16_t layer;
-    uint32_t width;     /* columns of the input vector */
+    uint32_t width;                   /* columns of the input vector */
     uint32_t weight[HAL_OP_MATRICES]; /* tensor indices */
 };
 
@@ -79,7 +81,8 @@ struct hal_column {
     uint32_t slot;     /* where its K and V rows go */
     uint32_t prefix;   /* slots 0 .. prefix - 1 are visible */
     uint32_t tail;     /* first slot of this pass */
-    uint32_t mask;     /* bit i: slot tail + i is visible; 0 in linear passes, where prefix = slot + 1 */
+    uint32_t mask;     /* bit i: slot tail + i is visible; 0 in linear passes, where prefix = slot +
+                          1 */
 };
 /* What stops a pass between two operations, looked at every half layer or where an engine can: */
 struct hal_stop {
@@ -90,13 +93,16 @@ enum { HAL_CANCEL = 3u };
 
 struct hal_pass {
     uint32_t columns;     /* 1 .. columns_max */
-    uint32_t logits_from; /* columns logits_from .. columns - 1 want logits; at most HAL_LOGITS_MAX of them; = columns for none */
+    uint32_t logits_from; /* columns logits_from .. columns - 1 want logits; at most HAL_LOGITS_MAX
+                             of them; = columns for none */
     const struct hal_column *column;
     struct hal_stop stop;
     int resume; /* != 0: the program's last pass was stopped. Its first `columns` columns, which are
                    the same, go on where it came to */
 };
 
-static inline size_t hal_qi_stride(uint32_t head_dim) { return ((size_t)head_dim + 63) & ~(size_t)63; }
+static inline size_t hal_qi_stride(uint32_t head_dim) {
+    return ((size_t)head_dim + 63) & ~(size_t)63;
+}
 
 #endif

@@ -1,11 +1,13 @@
-/* The scalar functions of docs/numerics.md 1 and 2: one operation a line, in the common subset of C and GLSL. */
+/* The scalar functions of docs/numerics.md 1 and 2: one operation a line, in the common subset of C
+ * and GLSL. */
 #ifndef HAL_SCALAR_H
 #define HAL_SCALAR_H
 
 #include <stdint.h>
 #include <string.h>
 
-/* Through a union: in a freestanding build memcpy is a real call, and these sit in the innermost loops. */
+/* Through a union: in a freestanding build memcpy is a real call, and these sit in the innermost
+ * loops. */
 union float_word {
     float x;
     uint32_t b;
@@ -75,8 +77,9 @@ static inline float num_exp2(float t) {
 
 /* x normal and positive */
 static inline float num_log2(float x) {
-    static const float d[10] = {0x1.715476p+0f,  -0x1.715470p-1f, 0x1.ec7080p-2f,  -0x1.715a68p-2f, 0x1.2782e6p-2f,
-                                -0x1.eac690p-3f, 0x1.a265e0p-3f,  -0x1.866012p-3f, 0x1.80abd0p-3f,  -0x1.cebf44p-4f};
+    static const float d[10] = {0x1.715476p+0f, -0x1.715470p-1f, 0x1.ec7080p-2f, -0x1.715a68p-2f,
+                                0x1.2782e6p-2f, -0x1.eac690p-3f, 0x1.a265e0p-3f, -0x1.866012p-3f,
+                                0x1.80abd0p-3f, -0x1.cebf44p-4f};
     int32_t e = (int32_t)(float_bits(x) - 0x3F3504F3u) >> 23;
     float u = bits_float(float_bits(x) - ((uint32_t)e << 23)) - 1.0f;
     float p = d[9];

@@ -10,13 +10,18 @@ const char *device_instance(struct device *device, const apus_port *port) {
     if (why) return why;
     device->port = *port;
     uint32_t version = 0;
-    if (device->vk.EnumerateInstanceVersion(&version) || version < VK_API_VERSION_1_2) why = "the Vulkan loader is older than version 1.2";
-    VkApplicationInfo application = {
-        .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO, .pApplicationName = "apus", .pEngineName = "apus", .apiVersion = VK_API_VERSION_1_3};
-    VkInstanceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO, .pApplicationInfo = &application};
+    if (device->vk.EnumerateInstanceVersion(&version) || version < VK_API_VERSION_1_2)
+        why = "the Vulkan loader is older than version 1.2";
+    VkApplicationInfo application = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
+                                     .pApplicationName = "apus",
+                                     .pEngineName = "apus",
+                                     .apiVersion = VK_API_VERSION_1_3};
+    VkInstanceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
+                                 .pApplicationInfo = &application};
     if (!why && device->vk.CreateInstance(&info, NULL, &device->instance))
         why = "no Vulkan driver is installed (Debian and Ubuntu: mesa-vulkan-drivers)";
-    if (!why && vk_load_instance(&device->vk, device->instance)) why = "the Vulkan loader lacks functions of version 1.2";
+    if (!why && vk_load_instance(&device->vk, device->instance))
+        why = "the Vulkan loader lacks functions of version 1.2";
     if (why) device_close(device);
     return why;
 }
@@ -36,53 +41,73 @@ static int find_family(const struct device *device, VkPhysicalDevice physical, u
     return found;
 }
 
-/* Only where the device reads the host's memory as its own. A discrete one would read weights through its bus in every pass, and NVIDIA's driver
- * allocates nothing any more after it has refused the pages of a mapped file. */
-static int can_import(const struct device *device, VkPhysicalDevice physical, VkPhysicalDeviceType type) {
+/* Only where the device reads the host's memory as its own. A discrete one would read weights
+ * through its bus in every pass, and NVIDIA's driver allocates nothing any more after it has
+ * refused the pages of a mapped file. */
+static int can_import(const struct device *device, VkPhysicalDevice physical,
+                      VkPhysicalDeviceType type) {
     if (type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU) return 0;
-    VkPhysicalDeviceExternalBufferInfo info = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO,
-                                               .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT,
-                                               .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT};
+    VkPhysicalDeviceExternalBufferInfo info = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO,
+        .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT,
+        .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT};
     VkExternalBufferProperties properties = {.sType = VK_STRUCTURE_TYPE_EXTERNAL_BUFFER_PROPERTIES};
     device->vk.GetPhysicalDeviceExternalBufferProperties(physical, &info, &properties);
-    return (properties.externalMemoryProperties.externalMemoryFeatures & VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT) != 0;
+    return (properties.externalMemoryProperties.externalMemoryFeatures &
+            VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT) != 0;
 }
 
 static int has_coherent_memory(const struct device *device, VkPhysicalDevice physical) {
     VkPhysicalDeviceMemoryProperties memory;
-    VkMemoryPropertyFlags wanted = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    VkMemoryPropertyFlags wanted =
+        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
     device->vk.GetPhysicalDeviceMemoryProperties(physical, &memory);
     for (uint32_t i = 0; i < memory.memoryTypeCount; i++)
         if ((memory.memoryTypes[i].propertyFlags & wanted) == wanted) return 1;
     return 0;
 }
 
-/* The size of its square matrices of signed bytes, the largest of 8 and 16; 0 where it has neither. */
+/* The size of its square matrices of signed bytes, the largest of 8 and 16; 0 where it has
+ * neither. */
 static uint32_t matrix_size(const struct device *device, VkPhysicalDevice physical) {
     struct vk_matrix_kind kinds[MATRIX_KINDS_MAX];
     uint32_t count = MATRIX_KINDS_MAX, best = 0;
-    for (uint32_t i = 0; i < count; i++) kinds[i] = (struct vk_matrix_kind){.type = (VkStructureType)VK_MATRIX_KIND};
-    VkResult r = device->vk.GetPhysicalDeviceCooperativeMatrixPropertiesKHR(physical, &count, kinds);
+    for (uint32_t i = 0; i < count; i++)
+        kinds[i] = (struct vk_matrix_kind){.type = (VkStructureType)VK_MATRIX_KIND};
+    VkResult r =
+        device->vk.GetPhysicalDeviceCooperativeMatrixPropertiesKHR(physical, &count, kinds);
     if (r != VK_SUCCESS && r != VK_INCOMPLETE) return 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct vk_matrix_kind *k = &kinds[i];
-        int fits = k->a == VK_MATRIX_SINT8 && k->b == VK_MATRIX_SINT8 && k->c == VK_MATRIX_SINT32 && k->result == VK_MATRIX_SINT32 &&
-                   !k->saturating && k->scope == VK_MATRIX_SUBGROUP && k->m == k->n && k->n == k->k && (k->m == 8 || k->m == 16);
+        int fits = k->a == VK_MATRIX_SINT8 && k->b == VK_MATRIX_SINT8 && k->c == VK_MATRIX_SINT32 &&
+                   k->result == VK_MATRIX_SINT32 && !k->saturating &&
+                   k->scope == VK_MATRIX_SUBGROUP && k->m == k->n && k->n == k->k &&
+                   (k->m == 8 || k->m == 16);
         if (fits && k->m > best) best = k->m;
     }
     return best;
 }
 
-static void read_facts(const struct device *device, VkPhysicalDevice physical, struct device_facts *f) {
-    VkPhysicalDeviceVulkan12Properties core = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES};
-    VkPhysicalDeviceProperties2 p = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &core};
-    VkPhysicalDeviceVulkan11Properties core11 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES};
+static void read_facts(const struct device *device, VkPhysicalDevice physical,
+                       struct device_facts *f) {
+    VkPhysicalDeviceVulkan12Properties core = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES};
+    VkPhysicalDeviceProperties2 p = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                     .pNext = &core};
+    VkPhysicalDeviceVulkan11Properties core11 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES};
     struct vk_matrix_features matrix = {.type = (VkStructureType)VK_MATRIX_FEATURES};
-    VkPhysicalDeviceSubgroupSizeControlProperties waves = {.pNext = &core11, .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES};
-    VkPhysicalDeviceSubgroupSizeControlFeatures control = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES};
-    VkPhysicalDeviceShaderIntegerDotProductFeatures dot = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES};
-    VkPhysicalDeviceVulkan12Features f12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = &dot};
-    VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &f12};
+    VkPhysicalDeviceSubgroupSizeControlProperties waves = {
+        .pNext = &core11,
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES};
+    VkPhysicalDeviceSubgroupSizeControlFeatures control = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES};
+    VkPhysicalDeviceShaderIntegerDotProductFeatures dot = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES};
+    VkPhysicalDeviceVulkan12Features f12 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = &dot};
+    VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+                                          .pNext = &f12};
     memset(f, 0, sizeof *f);
     f->physical = physical;
     device->vk.GetPhysicalDeviceProperties2(physical, &p);
@@ -105,10 +130,12 @@ static void read_facts(const struct device *device, VkPhysicalDevice physical, s
         device->vk.GetPhysicalDeviceProperties2(physical, &p);
     }
     device->vk.GetPhysicalDeviceFeatures2(physical, &features);
-    f->wave64 = control.subgroupSizeControl && waves.minSubgroupSize <= 64 && waves.maxSubgroupSize >= 64 &&
+    f->wave64 = control.subgroupSizeControl && waves.minSubgroupSize <= 64 &&
+                waves.maxSubgroupSize >= 64 &&
                 (waves.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
     f->subgroup = core11.subgroupSize;
-    if (matrix.matrices && f12.shaderInt8 && f12.vulkanMemoryModel && f12.vulkanMemoryModelDeviceScope && f->subgroup >= 8 && f->subgroup <= 64)
+    if (matrix.matrices && f12.shaderInt8 && f12.vulkanMemoryModel &&
+        f12.vulkanMemoryModelDeviceScope && f->subgroup >= 8 && f->subgroup <= 64)
         f->matrix = matrix_size(device, physical);
     f->dot = dot.shaderIntegerDotProduct != 0;
     f->import = can_import(device, physical, f->type);
@@ -178,11 +205,16 @@ static int read_off(const char *text, struct device_facts *f) {
     const struct {
         const char *name;
         int *feature;
-    } known[] = {{",-dot", &f->dot}, {",-import", &f->import}, {",-wave64", &f->wave64}, {",-matrix", &matrix}};
+    } known[] = {{",-dot", &f->dot},
+                 {",-import", &f->import},
+                 {",-wave64", &f->wave64},
+                 {",-matrix", &matrix}};
     while (*text) {
         size_t bytes = 1, i = 0;
         while (text[bytes] && text[bytes] != ',') bytes++;
-        while (i < sizeof known / sizeof *known && (strlen(known[i].name) != bytes || memcmp(text, known[i].name, bytes) != 0)) i++;
+        while (i < sizeof known / sizeof *known &&
+               (strlen(known[i].name) != bytes || memcmp(text, known[i].name, bytes) != 0))
+            i++;
         if (i == sizeof known / sizeof *known) return 0;
         *known[i].feature = 0;
         text += bytes;
@@ -198,9 +230,12 @@ const char *device_choose(struct device *device, const char *wanted) {
     int found = 0;
     if (!wanted) wanted = "";
     while (wanted[bytes] && wanted[bytes] != ',') bytes++;
-    if (!read_off(wanted + bytes, &facts)) return "behind a device only ,-dot, ,-import, ,-wave64 and ,-matrix can stand";
+    if (!read_off(wanted + bytes, &facts))
+        return "behind a device only ,-dot, ,-import, ,-wave64 and ,-matrix can stand";
     int64_t index = index_of(wanted, bytes);
-    const char *refusal = bytes ? "no Vulkan device of that name or index is here; apus_probe lists them" : "no Vulkan device is here";
+    const char *refusal =
+        bytes ? "no Vulkan device of that name or index is here; apus_probe lists them"
+              : "no Vulkan device is here";
     for (uint32_t i = 0; device_at(device, i, &facts); i++) {
         if (index >= 0 ? index != (int64_t)i : !has_part(facts.name, wanted, bytes)) continue;
         if (facts.refusal) {
@@ -221,7 +256,8 @@ static VkResult create(struct device *device) {
     const char *extensions[3];
     uint32_t count = 0;
     if (f->import) extensions[count++] = "VK_EXT_external_memory_host";
-    if (f->dot && f->api < VK_API_VERSION_1_3) extensions[count++] = "VK_KHR_shader_integer_dot_product";
+    if (f->dot && f->api < VK_API_VERSION_1_3)
+        extensions[count++] = "VK_KHR_shader_integer_dot_product";
     if (f->matrix) extensions[count++] = "VK_KHR_cooperative_matrix";
     float priority = 0.5f;
     VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
@@ -229,20 +265,24 @@ static VkResult create(struct device *device) {
                                      .queueCount = 1,
                                      .pQueuePriorities = &priority};
     void *next = NULL;
-    struct vk_matrix_features with_matrices = {.type = (VkStructureType)VK_MATRIX_FEATURES, .matrices = VK_TRUE};
+    struct vk_matrix_features with_matrices = {.type = (VkStructureType)VK_MATRIX_FEATURES,
+                                               .matrices = VK_TRUE};
     VkPhysicalDeviceSubgroupSizeControlFeatures with_sizes = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES, .subgroupSizeControl = VK_TRUE};
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES,
+        .subgroupSizeControl = VK_TRUE};
     VkPhysicalDeviceShaderIntegerDotProductFeatures with_dot = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES, .shaderIntegerDotProduct = VK_TRUE};
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES,
+        .shaderIntegerDotProduct = VK_TRUE};
     if (f->matrix) next = &with_matrices;
     if (f->wave64) with_sizes.pNext = next, next = &with_sizes;
     if (f->dot) with_dot.pNext = next, next = &with_dot;
-    VkPhysicalDeviceVulkan12Features f12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
-                                            .pNext = next,
-                                            .timelineSemaphore = VK_TRUE,
-                                            .shaderInt8 = f->matrix != 0,
-                                            .vulkanMemoryModel = f->matrix != 0,
-                                            .vulkanMemoryModelDeviceScope = f->matrix != 0};
+    VkPhysicalDeviceVulkan12Features f12 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+        .pNext = next,
+        .timelineSemaphore = VK_TRUE,
+        .shaderInt8 = f->matrix != 0,
+        .vulkanMemoryModel = f->matrix != 0,
+        .vulkanMemoryModelDeviceScope = f->matrix != 0};
     VkPhysicalDeviceFeatures features = {.shaderStorageBufferArrayDynamicIndexing = VK_TRUE};
     VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                .pNext = &f12,
@@ -255,8 +295,10 @@ static VkResult create(struct device *device) {
 }
 
 static void read_import_alignment(struct device *device) {
-    VkPhysicalDeviceExternalMemoryHostPropertiesEXT host = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT};
-    VkPhysicalDeviceProperties2 p = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &host};
+    VkPhysicalDeviceExternalMemoryHostPropertiesEXT host = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT};
+    VkPhysicalDeviceProperties2 p = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                     .pNext = &host};
     device->vk.GetPhysicalDeviceProperties2(device->facts.physical, &p);
     device->import_alignment = host.minImportedHostPointerAlignment;
 }
@@ -265,7 +307,8 @@ VkResult device_open(struct device *device, const char **call) {
     struct device_facts *f = &device->facts;
     *call = "vkCreateDevice";
     VkResult r = create(device);
-    if (r == VK_ERROR_EXTENSION_NOT_PRESENT) { /* features may be told of without the extension's name: go on with less */
+    if (r == VK_ERROR_EXTENSION_NOT_PRESENT) { /* features may be told of without the extension's
+                                                  name: go on with less */
         if (f->api < VK_API_VERSION_1_3) f->dot = 0;
         f->import = 0;
         f->matrix = 0;
@@ -286,22 +329,24 @@ VkResult device_open(struct device *device, const char **call) {
 }
 
 VkResult device_timeline(struct device *device, VkSemaphore *semaphore) {
-    VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO, .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
+    VkSemaphoreTypeCreateInfo type = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
+                                      .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
     VkSemaphoreCreateInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, .pNext = &type};
     return device->vk.CreateSemaphore(device->handle, &info, NULL, semaphore);
 }
 
 void device_close(struct device *device) {
     if (device->handle) device->vk.DestroyDevice(device->handle, NULL);
-    if (device->instance && device->vk.DestroyInstance) device->vk.DestroyInstance(device->instance, NULL);
+    if (device->instance && device->vk.DestroyInstance)
+        device->vk.DestroyInstance(device->instance, NULL);
     device->handle = NULL;
     device->instance = NULL;
     vk_close(&device->vk);
 }
 
 void device_words(const struct device_facts *f, struct words *w) {
-    static const char *const kinds[] = {"a software device, for tests: slower than the cpu engine", "a virtual GPU", "a discrete GPU",
-                                        "an integrated GPU"};
+    static const char *const kinds[] = {"a software device, for tests: slower than the cpu engine",
+                                        "a virtual GPU", "a discrete GPU", "an integrated GPU"};
     uint32_t r = rank(f->type);
     words_begin(w, f->name);
     words_add(w, ": ");
@@ -318,7 +363,8 @@ void device_words(const struct device_facts *f, struct words *w) {
     words_add(w, f->dot ? ", integer dot products" : ", no integer dot products (slower)");
     if (f->wave64) words_add(w, ", waves of 64");
     if (f->matrix) words_add(w, ", cooperative matrices");
-    words_add(w, f->import ? ", import of host memory" : ", no import of host memory (weights are copied)");
+    words_add(w, f->import ? ", import of host memory"
+                           : ", no import of host memory (weights are copied)");
 }
 
 /* Held for the time of one queue submission. */
@@ -326,10 +372,13 @@ void device_lock(struct device *device) {
     uint32_t free = 0;
     if (atomic_compare_exchange_strong(&device->locked, &free, 1)) return;
     while (atomic_exchange(&device->locked, 2))
-        if (device->port.thread_park) device->port.thread_park(device->port.user, (const uint32_t *)(const void *)&device->locked, 2);
+        if (device->port.thread_park)
+            device->port.thread_park(device->port.user,
+                                     (const uint32_t *)(const void *)&device->locked, 2);
 }
 
 void device_unlock(struct device *device) {
     if (atomic_exchange(&device->locked, 0) == 2 && device->port.thread_wake)
-        device->port.thread_wake(device->port.user, (const uint32_t *)(const void *)&device->locked);
+        device->port.thread_wake(device->port.user,
+                                 (const uint32_t *)(const void *)&device->locked);
 }

@@ -4,24 +4,30 @@
 
 static uint32_t set_of(const struct hal_model *model, const uint32_t *tensors, uint32_t count) {
     uint32_t types = 0;
-    for (uint32_t i = 0; i < count; i++) types |= model->tensors[tensors[i]].type == WEIGHT_W4 ? GEMV_W4 : GEMV_W8;
+    for (uint32_t i = 0; i < count; i++)
+        types |= model->tensors[tensors[i]].type == WEIGHT_W4 ? GEMV_W4 : GEMV_W8;
     return 1u << types;
 }
 
-/* The groups of runtime/graph.c, and every weight alone: a group with a tensor in pieces goes one by one. */
+/* The groups of runtime/graph.c, and every weight alone: a group with a tensor in pieces goes one
+ * by one. */
 uint32_t model_gemv_types(const struct hal_model *model) {
     uint32_t sets = set_of(model, &model->model->head, 1);
     for (uint32_t i = 0; i < model->model->layers; i++) {
         const struct blob_layer *l = &model->layers[i];
-        if (l->heads) sets |= set_of(model, &l->tensor[LT_Q], 3) | set_of(model, &l->tensor[LT_O], 1);
-        if (l->ffn) sets |= set_of(model, &l->tensor[LT_GATE], 2) | set_of(model, &l->tensor[LT_DOWN], 1);
+        if (l->heads)
+            sets |= set_of(model, &l->tensor[LT_Q], 3) | set_of(model, &l->tensor[LT_O], 1);
+        if (l->ffn)
+            sets |= set_of(model, &l->tensor[LT_GATE], 2) | set_of(model, &l->tensor[LT_DOWN], 1);
         for (uint32_t t = 0; t < LT_COUNT; t++)
             if (l->tensor[t] != BLOB_ABSENT) sets |= set_of(model, &l->tensor[t], 1);
     }
     return sets;
 }
 
-static size_t model_bytes(uint32_t regions) { return (sizeof(struct igpu_model) + regions * sizeof(struct region) + 63) & ~(size_t)63; }
+static size_t model_bytes(uint32_t regions) {
+    return (sizeof(struct igpu_model) + regions * sizeof(struct region) + 63) & ~(size_t)63;
+}
 
 static apus_status refuse(const struct hal_model_setup *setup, const char *why) {
     struct words w;
@@ -38,8 +44,9 @@ apus_status igpu_model_measure(const struct hal_model_setup *setup, struct hal_n
     why = device_choose(&device, setup->device);
     device_close(&device);
     if (why) return refuse(setup, why);
-    *need =
-        (struct hal_need){model_bytes(regions_count(setup->model, setup->layers)), regions_bytes(setup->model, setup->layers) + rows_count(setup->model) * sizeof(float)};
+    *need = (struct hal_need){model_bytes(regions_count(setup->model, setup->layers)),
+                              regions_bytes(setup->model, setup->layers) +
+                                  rows_count(setup->model) * sizeof(float)};
     return APUS_OK;
 }
 
@@ -64,7 +71,9 @@ static VkResult open_rows(struct igpu_model *m, const struct hal_model *model) {
 static apus_status open_parts(struct igpu_model *m, const struct hal_model_setup *setup) {
     const char *call, *wrong = NULL;
     VkResult r = device_open(&m->device, &call);
-    if (!r) r = pipelines_open(m, model_gemv_types(setup->model), setup->compiled, setup->compiled_bytes, &call);
+    if (!r)
+        r = pipelines_open(m, model_gemv_types(setup->model), setup->compiled,
+                           setup->compiled_bytes, &call);
     if (!r) call = "vkAllocateMemory for row scales", r = open_rows(m, setup->model);
     if (!r) {
         call = "vkAllocateMemory for weights";
@@ -107,4 +116,6 @@ void igpu_model_close(void *memory) {
     device_close(&m->device);
 }
 
-const char *igpu_model_detail(const void *memory) { return ((const struct igpu_model *)memory)->device.facts.name; }
+const char *igpu_model_detail(const void *memory) {
+    return ((const struct igpu_model *)memory)->device.facts.name;
+}

@@ -1,4 +1,5 @@
-/* A model on a device: the device, the weights, the pipelines. Shared by programs on any threads; only the queue is locked. */
+/* A model on a device: the device, the weights, the pipelines. Shared by programs on any threads;
+ * only the queue is locked. */
 #ifndef IGPU_DEVICE_MODEL_H
 #define IGPU_DEVICE_MODEL_H
 
@@ -16,7 +17,8 @@ struct igpu_model {
     VkPipelineLayout layout;
     VkPipelineCache cache;
     VkPipeline pipeline[SHADER_GEMV];
-    VkPipeline gemv[BUCKETS][GEMV_TYPES + 1]; /* [columns][set of GEMV_W8, GEMV_W4]; those the model needs, prompts without matrices as 16 */
+    VkPipeline gemv[BUCKETS][GEMV_TYPES + 1]; /* [columns][set of GEMV_W8, GEMV_W4]; those the model
+                                                 needs, prompts without matrices as 16 */
     struct heap rows;
     uint64_t imported;
     uint32_t regions;
@@ -26,14 +28,17 @@ struct igpu_model {
 /* Bit t is set where some group of weights that share an input has the set of types t. */
 uint32_t model_gemv_types(const struct hal_model *model);
 
-/* igpu/pipelines.c. compiled: as in struct hal_model_setup. VK_SUCCESS, or what failed, with the call in *call; pipelines_close takes back whatever there is. */
-VkResult pipelines_open(struct igpu_model *model, uint32_t gemv_types, const void *compiled, size_t compiled_bytes, const char **call);
+/* igpu/pipelines.c. compiled: as in struct hal_model_setup. VK_SUCCESS, or what failed, with the
+ * call in *call; pipelines_close takes back whatever there is. */
+VkResult pipelines_open(struct igpu_model *model, uint32_t gemv_types, const void *compiled,
+                        size_t compiled_bytes, const char **call);
 void pipelines_close(struct igpu_model *model);
 
 /* igpu/shaders.c: SPIR-V of a shader, with integer dot products or without. */
 const uint32_t *shader_code(enum shader shader, int dot, size_t *bytes);
 
-/* igpu/device_selftest.c: *wrong is NULL, or which of the contract's operations the device does otherwise. VK_SUCCESS, or what failed. */
+/* igpu/device_selftest.c: *wrong is NULL, or which of the contract's operations the device does
+ * otherwise. VK_SUCCESS, or what failed. */
 VkResult selftest_device(struct igpu_model *model, const char **wrong);
 
 /* Logs "device: call gave VK_ERROR_...". */
@@ -42,7 +47,8 @@ apus_status igpu_failed(const struct igpu_model *model, const char *call, VkResu
 apus_status igpu_model_measure(const struct hal_model_setup *setup, struct hal_need *need);
 apus_status igpu_model_open(void *memory, const struct hal_model_setup *setup);
 void igpu_model_close(void *memory);
-apus_status igpu_model_compiled(const void *memory, void *data, size_t capacity, size_t *bytes); /* igpu/pipelines.c */
+/* igpu/pipelines.c */
+apus_status igpu_model_compiled(const void *memory, void *data, size_t capacity, size_t *bytes);
 const char *igpu_model_detail(const void *memory);
 
 #endif

@@ -1,5 +1,6 @@
-/* Whether the device computes as docs/numerics.md says: the shaders' operations on operands that tell, against the host's own. It finds a
- * driver that contracts or rounds otherwise before a text is made with it. */
+/* Whether the device computes as docs/numerics.md says: the shaders' operations on operands that
+ * tell, against the host's own. It finds a driver that contracts or rounds otherwise before a text
+ * is made with it. */
 #include <string.h>
 
 #include "hal/scalar.h"
@@ -55,8 +56,10 @@ static uint32_t expected(const uint32_t *in, uint32_t result) {
 static VkResult make_set(struct igpu_model *m, struct rig *r, VkDescriptorSet *set) {
     struct vk *vk = &m->device.vk;
     VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, BIND_IN + 2 * BIND_ARRAY};
-    VkDescriptorPoolCreateInfo pool = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO, .maxSets = 1, .poolSizeCount = 1, .pPoolSizes = &size};
+    VkDescriptorPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+                                       .maxSets = 1,
+                                       .poolSizeCount = 1,
+                                       .pPoolSizes = &size};
     VkResult result = vk->CreateDescriptorPool(m->device.handle, &pool, NULL, &r->sets);
     if (result) return result;
     VkDescriptorSetAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
@@ -66,22 +69,26 @@ static VkResult make_set(struct igpu_model *m, struct rig *r, VkDescriptorSet *s
     result = vk->AllocateDescriptorSets(m->device.handle, &info, set);
     if (result) return result;
     VkDescriptorBufferInfo in = {r->heap.buffer, 0, OUT_AT}, out[BIND_ARRAY];
-    for (uint32_t i = 0; i < BIND_ARRAY; i++) out[i] = (VkDescriptorBufferInfo){r->heap.buffer, OUT_AT, CASES * RESULTS * 4};
+    for (uint32_t i = 0; i < BIND_ARRAY; i++)
+        out[i] = (VkDescriptorBufferInfo){r->heap.buffer, OUT_AT, CASES * RESULTS * 4};
     VkWriteDescriptorSet writes[BIND_IN + 2];
     for (uint32_t b = 0; b < BINDINGS; b++)
-        writes[b] = (VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
-                                           .dstSet = *set,
-                                           .dstBinding = b,
-                                           .descriptorCount = b == BIND_OUT ? BIND_ARRAY : 1,
-                                           .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                           .pBufferInfo = b == BIND_OUT || b == BIND_STATUS ? out : &in};
+        writes[b] =
+            (VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+                                   .dstSet = *set,
+                                   .dstBinding = b,
+                                   .descriptorCount = b == BIND_OUT ? BIND_ARRAY : 1,
+                                   .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                   .pBufferInfo = b == BIND_OUT || b == BIND_STATUS ? out : &in};
     vk->UpdateDescriptorSets(m->device.handle, BINDINGS, writes, 0, NULL);
     return VK_SUCCESS;
 }
 
-static VkResult record(struct igpu_model *m, struct rig *r, VkDescriptorSet set, VkCommandBuffer *c) {
+static VkResult record(struct igpu_model *m, struct rig *r, VkDescriptorSet set,
+                       VkCommandBuffer *c) {
     struct vk *vk = &m->device.vk;
-    VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO, .queueFamilyIndex = m->device.facts.family};
+    VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
+                                    .queueFamilyIndex = m->device.facts.family};
     VkResult result = vk->CreateCommandPool(m->device.handle, &pool, NULL, &r->commands);
     if (result) return result;
     VkCommandBufferAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
@@ -92,12 +99,14 @@ static VkResult record(struct igpu_model *m, struct rig *r, VkDescriptorSet set,
     result = vk->AllocateCommandBuffers(m->device.handle, &info, c);
     if (!result) result = vk->BeginCommandBuffer(*c, &begin);
     if (result) return result;
-    VkMemoryBarrier barrier = {
-        .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER, .srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT, .dstAccessMask = VK_ACCESS_HOST_READ_BIT};
+    VkMemoryBarrier barrier = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
+                               .srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT,
+                               .dstAccessMask = VK_ACCESS_HOST_READ_BIT};
     vk->CmdBindPipeline(*c, VK_PIPELINE_BIND_POINT_COMPUTE, m->pipeline[SHADER_SELFTEST]);
     vk->CmdBindDescriptorSets(*c, VK_PIPELINE_BIND_POINT_COMPUTE, m->layout, 0, 1, &set, 0, NULL);
     vk->CmdDispatch(*c, 1, 1, 1);
-    vk->CmdPipelineBarrier(*c, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_PIPELINE_STAGE_HOST_BIT, 0, 1, &barrier, 0, NULL, 0, NULL);
+    vk->CmdPipelineBarrier(*c, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_PIPELINE_STAGE_HOST_BIT, 0,
+                           1, &barrier, 0, NULL, 0, NULL);
     return vk->EndCommandBuffer(*c);
 }
 
@@ -106,29 +115,34 @@ static VkResult submit(struct igpu_model *m, struct rig *r, VkCommandBuffer c) {
     uint64_t value = 1;
     VkResult result = device_timeline(d, &r->done);
     if (result) return result;
-    VkTimelineSemaphoreSubmitInfo timeline = {
-        .sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO, .signalSemaphoreValueCount = 1, .pSignalSemaphoreValues = &value};
+    VkTimelineSemaphoreSubmitInfo timeline = {.sType =
+                                                  VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
+                                              .signalSemaphoreValueCount = 1,
+                                              .pSignalSemaphoreValues = &value};
     VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
                          .pNext = &timeline,
                          .commandBufferCount = 1,
                          .pCommandBuffers = &c,
                          .signalSemaphoreCount = 1,
                          .pSignalSemaphores = &r->done};
-    VkSemaphoreWaitInfo wait = {
-        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO, .semaphoreCount = 1, .pSemaphores = &r->done, .pValues = &value};
+    VkSemaphoreWaitInfo wait = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
+                                .semaphoreCount = 1,
+                                .pSemaphores = &r->done,
+                                .pValues = &value};
     result = d->vk.QueueSubmit(d->queue, 1, &info, VK_NULL_HANDLE);
     return result ? result : d->vk.WaitSemaphores(d->handle, &wait, (uint64_t)30 * 1000000000);
 }
 
 static const char *compare(const uint32_t *in, const uint32_t *out) {
-    static const char *const names[RESULTS] = {"a product and a sum are not rounded one by one",
-                                               "a difference is not rounded to nearest, ties to even",
-                                               "the reciprocal has other bits",
-                                               "the inverse square root has other bits",
-                                               "the exponential has other bits",
-                                               "rounding to integers by a large addend was optimised away",
-                                               "integers are not rounded to the nearest float, ties to even",
-                                               "sums of byte products or rounding to bytes give other integers"};
+    static const char *const names[RESULTS] = {
+        "a product and a sum are not rounded one by one",
+        "a difference is not rounded to nearest, ties to even",
+        "the reciprocal has other bits",
+        "the inverse square root has other bits",
+        "the exponential has other bits",
+        "rounding to integers by a large addend was optimised away",
+        "integers are not rounded to the nearest float, ties to even",
+        "sums of byte products or rounding to bytes give other integers"};
     for (uint32_t r = 0; r < RESULTS; r++)
         for (uint32_t i = 0; i < CASES; i++)
             if (out[i * RESULTS + r] != expected(in + i * OPERANDS, r)) return names[r];

@@ -1,7 +1,8 @@
 /* The igpu engine: its table, and what it says of this machine. */
 #include "igpu/program.h"
 
-static void igpu_probe(void (*say)(void *user, const char *engine, int available, const char *text), void *user) {
+static void igpu_probe(void (*say)(void *user, const char *engine, int available, const char *text),
+                       void *user) {
     struct device device;
     struct device_facts facts;
     struct words words;
@@ -15,7 +16,8 @@ static void igpu_probe(void (*say)(void *user, const char *engine, int available
         device_words(&facts, &words);
         say(user, "igpu", !facts.refusal, words.text);
     }
-    if (!i) say(user, "igpu", 0, "no Vulkan device is here (Debian and Ubuntu: mesa-vulkan-drivers)");
+    if (!i)
+        say(user, "igpu", 0, "no Vulkan device is here (Debian and Ubuntu: mesa-vulkan-drivers)");
     device_close(&device);
 }
 

@@ -1,5 +1,5 @@
-/* Device memory that the host sees, with one buffer over each allocation. An APU has one memory for both, so nothing is staged; on other
- * devices the first type that the driver grants is taken. */
+/* Device memory that the host sees, with one buffer over each allocation. An APU has one memory for
+ * both, so nothing is staged; on other devices the first type that the driver grants is taken. */
 #ifndef IGPU_HEAP_H
 #define IGPU_HEAP_H
 
@@ -26,7 +26,8 @@ enum heap_use {
 
 /* Zeroed. VK_SUCCESS, or what the driver says; then nothing is held. */
 VkResult heap_open(struct heap *heap, struct device *device, enum heap_use use, uint64_t bytes);
-/* The same over the host's own pages (read only on the device). data: any address; whole pages around it must be readable. */
+/* The same over the host's own pages (read only on the device). data: any address; whole pages
+ * around it must be readable. */
 VkResult heap_import(struct heap *heap, struct device *device, const void *data, uint64_t bytes);
 void heap_close(struct heap *heap, struct device *device);
 

@@ -1,4 +1,5 @@
-/* How large everything of a program is. One walk for measuring and preparing; it needs no device. */
+/* How large everything of a program is. One walk for measuring and preparing; it needs no
+ * device. */
 #include "igpu/program.h"
 
 static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
@@ -37,7 +38,8 @@ static void place(struct program_layout *l, enum part part, uint64_t *at, uint64
     *at = (*at + l->bytes[part] + 255) & ~(uint64_t)255;
 }
 
-static void place_work(struct program_layout *l, const struct hal_setup *s, const struct widest *w) {
+static void place_work(struct program_layout *l, const struct hal_setup *s,
+                       const struct widest *w) {
     const size_t *stride = s->program->stride;
     uint32_t hd = s->model->model->head_dim;
     uint64_t columns = s->columns_max, kp = padded_cols(w->width);
@@ -47,16 +49,19 @@ static void place_work(struct program_layout *l, const struct hal_setup *s, cons
     place(l, PART_V, &l->work_bytes, columns * stride[SLOT_V]);
     place(l, PART_G, &l->work_bytes, columns * stride[SLOT_G]);
     place(l, PART_U, &l->work_bytes, columns * stride[SLOT_U]);
-    place(l, PART_ACT, &l->work_bytes, (columns + TILE - 1) / TILE * act_tile_words((uint32_t)kp, TILE) * 4);
+    place(l, PART_ACT, &l->work_bytes,
+          (columns + TILE - 1) / TILE * act_tile_words((uint32_t)kp, TILE) * 4);
     l->qi_words = w->heads * (hd / 4 + 1);
     place(l, PART_QI, &l->work_bytes, columns * l->qi_words * 4);
-    place(l, PART_STATE, &l->work_bytes, columns * w->heads * (STATE_WORDS + STATE_DIGITS * hd) * 4);
+    place(l, PART_STATE, &l->work_bytes,
+          columns * w->heads * (STATE_WORDS + STATE_DIGITS * hd) * 4);
     place(l, PART_LARGEST, &l->work_bytes, columns * 4);
 }
 
 /* K and V words and two scales for every kv head. */
 static uint64_t fresh_bytes(const struct hal_setup *s, uint32_t layer) {
-    return (uint64_t)s->columns_max * program_kv_heads(s, layer) * (s->model->model->head_dim / 2 + 2) * 4;
+    return (uint64_t)s->columns_max * program_kv_heads(s, layer) *
+           (s->model->model->head_dim / 2 + 2) * 4;
 }
 
 static void place_host(struct program_layout *l, const struct hal_setup *s) {
@@ -68,7 +73,8 @@ static void place_host(struct program_layout *l, const struct hal_setup *s) {
     place(l, PART_ARGS, &l->host_bytes, (l->rows_at + columns * l->row_words) * 4);
     place(l, PART_GRIDS, &l->host_bytes, (uint64_t)l->steps * sizeof(VkDispatchIndirectCommand));
     place(l, PART_STATUS, &l->host_bytes, 4);
-    place(l, PART_LOGITS, &l->host_bytes, HAL_LOGITS_MAX * (uint64_t)s->program->stride[SLOT_LOGITS]);
+    place(l, PART_LOGITS, &l->host_bytes,
+          HAL_LOGITS_MAX * (uint64_t)s->program->stride[SLOT_LOGITS]);
     for (uint32_t i = 0; i < m->layers; i++) fresh += (fresh_bytes(s, i) + 255) & ~(uint64_t)255;
     place(l, PART_FRESH, &l->host_bytes, fresh);
 }
@@ -83,12 +89,14 @@ struct program_layout program_layout(const struct hal_setup *s) {
     struct program_layout l = {0};
     struct widest w = find_widest(s->model);
     const struct blob_model *m = s->model->model;
-    l.steps = s->program->count * 3 * w.pieces; /* three steps an operation, or three weights' pieces */
+    l.steps = s->program->count * 3 * w.pieces; /* three steps an operation, or three weights'
+                                                   pieces */
     l.segments = m->layers + 1;
     place_work(&l, s, &w);
     place_host(&l, s);
     for (uint32_t i = 0; i < m->layers; i++) {
-        uint64_t bytes = program_kv_heads(s, i) * (uint64_t)kv_block_bytes(s->kv_slots, m->head_dim);
+        uint64_t bytes =
+            program_kv_heads(s, i) * (uint64_t)kv_block_bytes(s->kv_slots, m->head_dim);
         l.kv_bytes += bytes;
         if (bytes > l.kv_largest) l.kv_largest = bytes;
     }
@@ -106,13 +114,18 @@ const char *program_fits(const struct igpu_model *model, const struct program_la
     uint64_t range = model->device.facts.storage_range;
     for (uint32_t i = 0; i < PARTS; i++)
         if (l->bytes[i] > range)
-            return "a pass of so many columns is more than this device lets a shader see of a buffer; a smaller chunk fits";
-    if (l->kv_largest > range) return "a layer's cache is more than this device lets a shader see of a buffer; a shorter context fits";
+            return "a pass of so many columns is more than this device lets a shader see of a "
+                   "buffer; a smaller chunk fits";
+    if (l->kv_largest > range)
+        return "a layer's cache is more than this device lets a shader see of a buffer; a shorter "
+               "context fits";
     if (l->work_bytes > REGION_BYTES || l->host_bytes > REGION_BYTES)
-        return "a pass of so many columns needs more than 1 GiB on the device; a smaller chunk fits";
+        return "a pass of so many columns needs more than 1 GiB on the device; a smaller chunk "
+               "fits";
     return 0;
 }
 
 struct range program_part(const struct igpu_program *p, enum part part) {
-    return heap_range(part < PARTS_WORK ? &p->work : &p->host, p->at.offset[part], p->at.bytes[part]);
+    return heap_range(part < PARTS_WORK ? &p->work : &p->host, p->at.offset[part],
+                      p->at.bytes[part]);
 }

@@ -1,12 +1,14 @@
-/* One pass: arguments into mapped memory, one submission (a long prefill: several), one wait, results out. Nothing is created, recorded or
- * updated here. */
+/* One pass: arguments into mapped memory, one submission (a long prefill: several), one wait,
+ * results out. Nothing is created, recorded or updated here. */
 #include <string.h>
 
 #include "igpu/program.h"
 
 enum { WAIT_NS = 1000000000, WAITS_MAX = 60, SOFTWARE_WAITS_MAX = 1800, SLICE_NS = 100000000 };
 
-static uint32_t *host_words(const struct igpu_program *p, enum part part) { return (uint32_t *)(void *)(p->host.map + p->at.offset[part]); }
+static uint32_t *host_words(const struct igpu_program *p, enum part part) {
+    return (uint32_t *)(void *)(p->host.map + p->at.offset[part]);
+}
 
 static uint64_t now(const struct igpu_program *p) {
     const apus_port *port = &p->model->device.port;
@@ -27,7 +29,8 @@ static uint32_t column_end(const struct hal_column *c) {
     return end;
 }
 
-static void write_column(const struct igpu_program *p, uint32_t *args, uint32_t i, const struct hal_column *c) {
+static void write_column(const struct igpu_program *p, uint32_t *args, uint32_t i,
+                         const struct hal_column *c) {
     const struct hal_model *m = p->setup.model;
     const struct blob_tensor *e = &m->tensors[m->model->embed];
     uint32_t *word = args + ARGS_TABLE + i * COLUMN_WORDS, hd = m->model->head_dim;
@@ -36,14 +39,18 @@ static void write_column(const struct igpu_program *p, uint32_t *args, uint32_t 
     word[COLUMN_TAIL] = c->tail;
     word[COLUMN_MASK] = c->mask;
     word[COLUMN_SCALE] = bits_of(m->rows[e->row_scales + (uint32_t)c->id]);
-    memcpy(args + p->at.rope_at + (size_t)i * hd, m->rope + (size_t)c->position * hd, hd * sizeof(float));
-    memcpy(args + p->at.rows_at + (size_t)i * p->at.row_words, m->weights + e->offset + (uint64_t)(uint32_t)c->id * padded_cols(e->cols),
+    memcpy(args + p->at.rope_at + (size_t)i * hd, m->rope + (size_t)c->position * hd,
+           hd * sizeof(float));
+    memcpy(args + p->at.rows_at + (size_t)i * p->at.row_words,
+           m->weights + e->offset + (uint64_t)(uint32_t)c->id * padded_cols(e->cols),
            p->at.row_words * sizeof(uint32_t));
 }
 
 static void write_grids(const struct igpu_program *p, const struct hal_pass *pass, uint32_t end) {
     VkDispatchIndirectCommand *out = (VkDispatchIndirectCommand *)(void *)host_words(p, PART_GRIDS);
-    uint32_t splits = (end + SPLIT - 1) / SPLIT, run = p->bucket == PROMPT && p->model->device.facts.matrix ? MATRIX_TILES * TILE : TILE;
+    uint32_t splits = (end + SPLIT - 1) / SPLIT,
+             run =
+                 p->bucket == PROMPT && p->model->device.facts.matrix ? MATRIX_TILES * TILE : TILE;
     for (uint32_t i = 0; i < p->steps; i++) {
         const struct grid *g = &p->grids[i];
         uint32_t columns = g->tail ? pass->columns - pass->logits_from : pass->columns;
@@ -84,7 +91,8 @@ static uint32_t bucket_of(uint32_t columns) {
     return b;
 }
 
-/* Segments that the next submission takes: all of them, but of a long prefill as many as should take a tenth of a second. */
+/* Segments that the next submission takes: all of them, but of a long prefill as many as should
+ * take a tenth of a second. */
 static uint32_t slice(const struct igpu_program *p) {
     uint32_t left = p->segments - p->next_segment;
     if (p->columns <= TILE) return left;
@@ -96,12 +104,15 @@ static uint32_t slice(const struct igpu_program *p) {
 static VkResult submit_slice(struct igpu_program *p) {
     struct device *d = &p->model->device;
     uint64_t value = p->submitted + 1;
-    VkTimelineSemaphoreSubmitInfo timeline = {
-        .sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO, .signalSemaphoreValueCount = 1, .pSignalSemaphoreValues = &value};
+    VkTimelineSemaphoreSubmitInfo timeline = {.sType =
+                                                  VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
+                                              .signalSemaphoreValueCount = 1,
+                                              .pSignalSemaphoreValues = &value};
     VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
                          .pNext = &timeline,
                          .commandBufferCount = slice(p),
-                         .pCommandBuffers = p->commands + (size_t)p->bucket * p->at.segments + p->next_segment,
+                         .pCommandBuffers =
+                             p->commands + (size_t)p->bucket * p->at.segments + p->next_segment,
                          .signalSemaphoreCount = 1,
                          .pSignalSemaphores = &p->timeline};
     p->began_ns = now(p);
@@ -117,11 +128,14 @@ static VkResult submit_slice(struct igpu_program *p) {
 
 static VkResult wait_slice(struct igpu_program *p) {
     struct device *d = &p->model->device;
-    VkSemaphoreWaitInfo info = {
-        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO, .semaphoreCount = 1, .pSemaphores = &p->timeline, .pValues = &p->submitted};
+    VkSemaphoreWaitInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
+                                .semaphoreCount = 1,
+                                .pSemaphores = &p->timeline,
+                                .pValues = &p->submitted};
     uint32_t most = d->facts.type == VK_PHYSICAL_DEVICE_TYPE_CPU ? SOFTWARE_WAITS_MAX : WAITS_MAX;
     VkResult r = VK_TIMEOUT;
-    for (uint32_t i = 0; r == VK_TIMEOUT && i < most; i++) r = d->vk.WaitSemaphores(d->handle, &info, WAIT_NS);
+    for (uint32_t i = 0; r == VK_TIMEOUT && i < most; i++)
+        r = d->vk.WaitSemaphores(d->handle, &info, WAIT_NS);
     if (r) return r;
     uint64_t ns = now(p) - p->began_ns, tiles = (p->columns + TILE - 1) / TILE;
     if (p->columns > TILE) p->unit_ns = ns / (tiles * p->in_flight) + 1;
@@ -174,8 +188,12 @@ apus_status program_run(struct igpu_program *p, const struct hal_pass *pass) {
 }
 
 /* The columns' residual stream between the host's slot and the device's. */
-static uint8_t *device_x(const struct igpu_program *p) { return (uint8_t *)p->work.map + p->at.offset[PART_X]; }
-static size_t x_bytes(const struct igpu_program *p, uint32_t columns) { return columns * p->setup.program->stride[SLOT_X]; }
+static uint8_t *device_x(const struct igpu_program *p) {
+    return (uint8_t *)p->work.map + p->at.offset[PART_X];
+}
+static size_t x_bytes(const struct igpu_program *p, uint32_t columns) {
+    return columns * p->setup.program->stride[SLOT_X];
+}
 
 /* K and V of the pass's columns into the caller's cache. */
 static void copy_rows(const struct igpu_program *p) {
@@ -220,7 +238,8 @@ apus_status igpu_wait(void *memory, uint64_t ticket) {
     if (program_gives_x(&p->setup))
         memcpy(p->setup.slot[SLOT_X], device_x(p), x_bytes(p, p->columns));
     else
-        memcpy(p->setup.slot[SLOT_LOGITS], host_words(p, PART_LOGITS), (p->columns - p->logits_from) * stride);
+        memcpy(p->setup.slot[SLOT_LOGITS], host_words(p, PART_LOGITS),
+               (p->columns - p->logits_from) * stride);
     copy_rows(p);
     return APUS_OK;
 }
@@ -231,7 +250,8 @@ int igpu_done(void *memory, uint64_t ticket) {
     struct device *d = &p->model->device;
     uint64_t value;
     (void)ticket;
-    return p->stopped || d->vk.GetSemaphoreCounterValue(d->handle, p->timeline, &value) || value >= p->submitted;
+    return p->stopped || d->vk.GetSemaphoreCounterValue(d->handle, p->timeline, &value) ||
+           value >= p->submitted;
 }
 
 /* Panels of 16 slots: whole lines of K and quads of V. */
@@ -244,7 +264,8 @@ void igpu_cache_written(void *memory, uint32_t from, uint32_t to) {
     for (uint32_t i = 0; i < m->model->layers; i++)
         for (uint32_t h = 0; h < program_kv_heads(&p->setup, i); h++) {
             struct kv_block of = kv_block_at(p->setup.kv[i], p->setup.kv_slots, (uint32_t)hd, h);
-            struct kv_block to_block = kv_block_at(p->kv[i].map, p->setup.kv_slots, (uint32_t)hd, h);
+            struct kv_block to_block =
+                kv_block_at(p->kv[i].map, p->setup.kv_slots, (uint32_t)hd, h);
             memcpy(to_block.k + from * hd, of.k + from * hd, (to - from) * hd);
             memcpy(to_block.v + from * hd, of.v + from * hd, (to - from) * hd);
             memcpy(to_block.kscale + from, of.kscale + from, (to - from) * sizeof(float));

@@ -1,5 +1,6 @@
-/* Layouts and pipelines. All shaders share one layout: what a shader does not name costs it nothing. Where the device lets one choose, waves
- * are of 64: a workgroup is then one wave, and no shader comes out better with two of 32 (docs/igpu.md). */
+/* Layouts and pipelines. All shaders share one layout: what a shader does not name costs it
+ * nothing. Where the device lets one choose, waves are of 64: a workgroup is then one wave, and no
+ * shader comes out better with two of 32 (docs/igpu.md). */
 #include <string.h>
 
 #include "igpu/device_model.h"
@@ -7,14 +8,18 @@
 static VkResult create_layouts(struct igpu_model *m, const char **call) {
     VkDescriptorSetLayoutBinding bindings[BINDINGS];
     for (uint32_t b = 0; b < BINDINGS; b++)
-        bindings[b] = (VkDescriptorSetLayoutBinding){.binding = b,
-                                                     .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                                     .descriptorCount = b >= BIND_IN ? BIND_ARRAY : 1,
-                                                     .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
-    VkDescriptorSetLayoutCreateInfo set = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO, .bindingCount = BINDINGS, .pBindings = bindings};
+        bindings[b] =
+            (VkDescriptorSetLayoutBinding){.binding = b,
+                                           .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                           .descriptorCount = b >= BIND_IN ? BIND_ARRAY : 1,
+                                           .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
+    VkDescriptorSetLayoutCreateInfo set = {.sType =
+                                               VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+                                           .bindingCount = BINDINGS,
+                                           .pBindings = bindings};
     *call = "vkCreateDescriptorSetLayout";
-    VkResult r = m->device.vk.CreateDescriptorSetLayout(m->device.handle, &set, NULL, &m->set_layout);
+    VkResult r =
+        m->device.vk.CreateDescriptorSetLayout(m->device.handle, &set, NULL, &m->set_layout);
     if (r) return r;
     VkPushConstantRange push = {VK_SHADER_STAGE_COMPUTE_BIT, 0, PUSH_BYTES};
     VkPipelineLayoutCreateInfo layout = {.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
@@ -31,8 +36,8 @@ static int is_own(const struct device_facts *f, const void *compiled, size_t byt
     VkPipelineCacheHeaderVersionOne h;
     if (!compiled || bytes < sizeof h) return 0;
     memcpy(&h, compiled, sizeof h);
-    return h.headerVersion == VK_PIPELINE_CACHE_HEADER_VERSION_ONE && h.vendorID == f->vendor && h.deviceID == f->device &&
-           !memcmp(h.pipelineCacheUUID, f->cache_id, sizeof f->cache_id);
+    return h.headerVersion == VK_PIPELINE_CACHE_HEADER_VERSION_ONE && h.vendorID == f->vendor &&
+           h.deviceID == f->device && !memcmp(h.pipelineCacheUUID, f->cache_id, sizeof f->cache_id);
 }
 
 static VkResult create_cache(struct igpu_model *m, const void *compiled, size_t bytes) {
@@ -53,20 +58,24 @@ apus_status igpu_model_compiled(const void *memory, void *data, size_t capacity,
     return APUS_OK;
 }
 
-static VkResult create_pipeline(struct igpu_model *m, VkShaderModule module, const uint32_t constant[3], VkPipeline *pipeline) {
+static VkResult create_pipeline(struct igpu_model *m, VkShaderModule module,
+                                const uint32_t constant[3], VkPipeline *pipeline) {
     static const VkSpecializationMapEntry entries[] = {{0, 0, 4}, {1, 4, 4}, {2, 8, 4}};
     VkSpecializationInfo constants = {3, entries, 3 * sizeof *constant, constant};
     VkPipelineShaderStageRequiredSubgroupSizeCreateInfo wave = {
-        .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO, .requiredSubgroupSize = 64};
-    VkComputePipelineCreateInfo info = {.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-                                        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-                                                  .pNext = m->device.facts.wave64 ? &wave : NULL,
-                                                  .stage = VK_SHADER_STAGE_COMPUTE_BIT,
-                                                  .module = module,
-                                                  .pName = "main",
-                                                  .pSpecializationInfo = constant ? &constants : NULL},
-                                        .layout = m->layout};
-    return m->device.vk.CreateComputePipelines(m->device.handle, m->cache, 1, &info, NULL, pipeline);
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
+        .requiredSubgroupSize = 64};
+    VkComputePipelineCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                  .pNext = m->device.facts.wave64 ? &wave : NULL,
+                  .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+                  .module = module,
+                  .pName = "main",
+                  .pSpecializationInfo = constant ? &constants : NULL},
+        .layout = m->layout};
+    return m->device.vk.CreateComputePipelines(m->device.handle, m->cache, 1, &info, NULL,
+                                               pipeline);
 }
 
 static VkResult create_gemvs(struct igpu_model *m, VkShaderModule module, uint32_t gemv_types) {
@@ -77,7 +86,8 @@ static VkResult create_gemvs(struct igpu_model *m, VkShaderModule module, uint32
                 m->gemv[b][types] = m->gemv[b - 1][types];
                 continue;
             }
-            VkResult r = create_pipeline(m, module, (const uint32_t[]){bucket_cols(b), types, 0}, &m->gemv[b][types]);
+            VkResult r = create_pipeline(m, module, (const uint32_t[]){bucket_cols(b), types, 0},
+                                         &m->gemv[b][types]);
             if (r) return r;
         }
     return VK_SUCCESS;
@@ -89,18 +99,22 @@ static VkResult create_matrices(struct igpu_model *m, VkShaderModule module, uin
     for (uint32_t types = 1; types <= GEMV_TYPES; types++) {
         if (!(gemv_types >> types & 1)) continue;
         m->gemv[PROMPT][types] = VK_NULL_HANDLE;
-        VkResult r = create_pipeline(m, module, (const uint32_t[]){f->matrix, types, waves}, &m->gemv[PROMPT][types]);
+        VkResult r = create_pipeline(m, module, (const uint32_t[]){f->matrix, types, waves},
+                                     &m->gemv[PROMPT][types]);
         if (r) return r;
     }
     return VK_SUCCESS;
 }
 
-static VkResult create_of(struct igpu_model *m, enum shader s, VkShaderModule module, uint32_t gemv_types) {
+static VkResult create_of(struct igpu_model *m, enum shader s, VkShaderModule module,
+                          uint32_t gemv_types) {
     if (s == SHADER_GEMV) return create_gemvs(m, module, gemv_types);
-    return s == SHADER_GEMV_MATRIX ? create_matrices(m, module, gemv_types) : create_pipeline(m, module, NULL, &m->pipeline[s]);
+    return s == SHADER_GEMV_MATRIX ? create_matrices(m, module, gemv_types)
+                                   : create_pipeline(m, module, NULL, &m->pipeline[s]);
 }
 
-VkResult pipelines_open(struct igpu_model *m, uint32_t gemv_types, const void *compiled, size_t compiled_bytes, const char **call) {
+VkResult pipelines_open(struct igpu_model *m, uint32_t gemv_types, const void *compiled,
+                        size_t compiled_bytes, const char **call) {
     VkResult r = create_layouts(m, call);
     if (!r) *call = "vkCreatePipelineCache", r = create_cache(m, compiled, compiled_bytes);
     for (uint32_t s = 0; !r && s < SHADERS; s++) {
@@ -120,10 +134,12 @@ VkResult pipelines_open(struct igpu_model *m, uint32_t gemv_types, const void *c
 
 void pipelines_close(struct igpu_model *m) {
     struct vk *vk = &m->device.vk;
-    for (uint32_t s = 0; s < SHADER_GEMV; s++) vk->DestroyPipeline(m->device.handle, m->pipeline[s], NULL);
+    for (uint32_t s = 0; s < SHADER_GEMV; s++)
+        vk->DestroyPipeline(m->device.handle, m->pipeline[s], NULL);
     for (uint32_t b = 0; b < BUCKETS; b++)
         for (uint32_t t = 0; t <= GEMV_TYPES; t++)
-            if (b < PROMPT || m->gemv[b][t] != m->gemv[b - 1][t]) vk->DestroyPipeline(m->device.handle, m->gemv[b][t], NULL);
+            if (b < PROMPT || m->gemv[b][t] != m->gemv[b - 1][t])
+                vk->DestroyPipeline(m->device.handle, m->gemv[b][t], NULL);
     vk->DestroyPipelineCache(m->device.handle, m->cache, NULL);
     vk->DestroyPipelineLayout(m->device.handle, m->layout, NULL);
     vk->DestroyDescriptorSetLayout(m->device.handle, m->set_layout, NULL);

@@ -7,7 +7,8 @@ apus_status igpu_prepare_measure(const struct hal_setup *setup, struct hal_need 
     const struct igpu_model *model = setup->model_memory;
     const char *why = program_fits(model, &l);
     if (why) {
-        if (model->device.port.log) model->device.port.log(model->device.port.user, APUS_LOG_ERROR, why);
+        if (model->device.port.log)
+            model->device.port.log(model->device.port.user, APUS_LOG_ERROR, why);
         return APUS_E_UNSUPPORTED;
     }
     *need = (struct hal_need){l.memory, l.work_bytes + l.host_bytes + l.kv_bytes};
@@ -32,15 +33,17 @@ static VkResult open_heaps(struct igpu_program *p) {
     for (uint32_t i = 0; !r && i < m->model->layers; i++)
         if (program_kv_heads(&p->setup, i))
             r = heap_open(&p->kv[i], d, HEAP_DEVICE,
-                          program_kv_heads(&p->setup, i) * (uint64_t)kv_block_bytes(p->setup.kv_slots, m->model->head_dim));
+                          program_kv_heads(&p->setup, i) *
+                              (uint64_t)kv_block_bytes(p->setup.kv_slots, m->model->head_dim));
     return r;
 }
 
-/* Column TILE - 1 of the last pass: the residual stream and, where the program has them, the logits, into the caller's slots or compared with
- * what is there. */
+/* Column TILE - 1 of the last pass: the residual stream and, where the program has them, the
+ * logits, into the caller's slots or compared with what is there. */
 static int column_differs(const struct igpu_program *p, int keep) {
     const size_t *stride = p->setup.program->stride;
-    const uint8_t *x = (const uint8_t *)p->work.map + p->at.offset[PART_X] + (TILE - 1) * stride[SLOT_X];
+    const uint8_t *x =
+        (const uint8_t *)p->work.map + p->at.offset[PART_X] + (TILE - 1) * stride[SLOT_X];
     const uint8_t *logits = (const uint8_t *)p->host.map + p->at.offset[PART_LOGITS];
     size_t logits_bytes = program_gives_x(&p->setup) ? 0 : stride[SLOT_LOGITS];
     if (keep) {
@@ -48,12 +51,14 @@ static int column_differs(const struct igpu_program *p, int keep) {
         memcpy(p->setup.slot[SLOT_LOGITS], logits, logits_bytes);
         return 0;
     }
-    return memcmp(p->setup.slot[SLOT_X], x, stride[SLOT_X]) || memcmp(p->setup.slot[SLOT_LOGITS], logits, logits_bytes);
+    return memcmp(p->setup.slot[SLOT_X], x, stride[SLOT_X]) ||
+           memcmp(p->setup.slot[SLOT_LOGITS], logits, logits_bytes);
 }
 
-/* Drivers allocate on the first submission of a kind: one pass of every bucket before anyone counts. Its rows go to slots that nothing sees
- * before a real pass has written them, and nothing of it reaches the caller. And a test: cooperative matrices, which only prompts use, must
- * give the last column of 16 as it was without them. */
+/* Drivers allocate on the first submission of a kind: one pass of every bucket before anyone
+ * counts. Its rows go to slots that nothing sees before a real pass has written them, and nothing
+ * of it reaches the caller. And a test: cooperative matrices, which only prompts use, must give the
+ * last column of 16 as it was without them. */
 static apus_status warm_up(struct igpu_program *p) {
     struct hal_column column[TILE + 1];
     for (uint32_t i = 0; i <= TILE; i++) column[i] = (struct hal_column){0, 0, i, i + 1, i + 1, 0};
@@ -67,7 +72,8 @@ static apus_status warm_up(struct igpu_program *p) {
         if (columns < TILE || !column_differs(p, columns == TILE)) continue;
         struct words w;
         words_begin(&w, p->model->device.facts.name);
-        words_add(&w, " does not compute as the numeric contract needs: cooperative matrices; ,-matrix behind the device does without");
+        words_add(&w, " does not compute as the numeric contract needs: cooperative matrices; "
+                      ",-matrix behind the device does without");
         words_log(&w, &p->model->device.port, APUS_LOG_ERROR);
         return APUS_E_CONTRACT;
     }

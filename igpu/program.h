@@ -1,7 +1,8 @@
 /* A program on a device: its buffers, and for every bucket of columns a recorded pass.
  *
- * An operation becomes one to three steps (a dispatch each, a barrier before each); steps are recorded in segments, one a layer, and a pass
- * submits all segments at once, or a few at a time where a long prefill would hold the device for more than a tenth of a second. */
+ * An operation becomes one to three steps (a dispatch each, a barrier before each); steps are
+ * recorded in segments, one a layer, and a pass submits all segments at once, or a few at a time
+ * where a long prefill would hold the device for more than a tenth of a second. */
 #ifndef IGPU_PROGRAM_H
 #define IGPU_PROGRAM_H
 
@@ -28,7 +29,8 @@ enum part {
     PARTS
 };
 
-/* How many workgroups a step has. "columns" are the operation's own: HAL_TAIL counts those that want logits. */
+/* How many workgroups a step has. "columns" are the operation's own: HAL_TAIL counts those that
+ * want logits. */
 enum rule {
     RULE_COLUMNS,   /* columns */
     RULE_X_COLUMNS, /* x, columns */
@@ -54,8 +56,9 @@ struct grid {
 struct program_layout {
     uint64_t offset[PARTS], bytes[PARTS]; /* in the device's buffer, in the host's */
     uint64_t work_bytes, host_bytes, kv_bytes, kv_largest;
-    uint32_t steps, segments;                                     /* at most */
-    uint32_t rope_at, rows_at, row_words, qi_words;               /* of the arguments, in words; of a column of queries */
+    uint32_t steps, segments; /* at most */
+    /* of the arguments, in words; of a column of queries */
+    uint32_t rope_at, rows_at, row_words, qi_words;
     size_t kv, sets, grids, segment_end, commands, slots, memory; /* of the caller's memory */
 };
 
@@ -67,7 +70,8 @@ struct igpu_program {
     VkDescriptorPool sets_pool;
     VkCommandPool commands_pool;
     VkSemaphore timeline;
-    struct heap *kv;           /* [layers] the device's copy of the cache; empty without attention */
+    struct heap *kv;           /* [layers] the device's copy of the cache; empty without
+                                  attention */
     VkDescriptorSet *sets;     /* [steps] */
     struct grid *grids;        /* [steps] */
     uint32_t *segment_end;     /* [segments] step behind the segment's last */
@@ -86,7 +90,8 @@ struct igpu_program {
     int lost;
 };
 
-/* igpu/layout.c. Kv heads of a layer, 0 outside the program's layers; whether X comes from and goes to the host's slot. */
+/* igpu/layout.c. Kv heads of a layer, 0 outside the program's layers; whether X comes from and goes
+ * to the host's slot. */
 uint32_t program_kv_heads(const struct hal_setup *setup, uint32_t layer);
 int program_takes_x(const struct hal_setup *setup);
 int program_gives_x(const struct hal_setup *setup);
@@ -95,8 +100,10 @@ struct program_layout program_layout(const struct hal_setup *setup);
 const char *program_fits(const struct igpu_model *model, const struct program_layout *layout);
 struct range program_part(const struct igpu_program *program, enum part part);
 
-/* igpu/steps.c: step `part` (0 ..) of an operation in passes of `cols` columns; 0 where it has no such step. */
-int step_make(const struct igpu_program *program, const struct hal_op *op, uint32_t cols, uint32_t part, struct step *step);
+/* igpu/steps.c: step `part` (0 ..) of an operation in passes of `cols` columns; 0 where it has no
+ * such step. */
+int step_make(const struct igpu_program *program, const struct hal_op *op, uint32_t cols,
+              uint32_t part, struct step *step);
 
 /* igpu/record.c: sets, grids and commands. VK_SUCCESS, or what failed, with the call in *call. */
 VkResult program_record(struct igpu_program *program, const char **call);

@@ -1,4 +1,5 @@
-/* What the shaders are told: the words of their push constants and of a pass's arguments, as igpu/shaders declares them. */
+/* What the shaders are told: the words of their push constants and of a pass's arguments, as
+ * igpu/shaders declares them. */
 #ifndef IGPU_PUSH_H
 #define IGPU_PUSH_H
 
@@ -15,17 +16,22 @@ enum shader {
     SHADER_SILU,
     SHADER_SELFTEST,
     SHADER_GEMV,        /* a pipeline for every bucket of columns and set of weight types */
-    SHADER_GEMV_MATRIX, /* a pipeline for every set of weight types; where the device has cooperative matrices */
+    SHADER_GEMV_MATRIX, /* a pipeline for every set of weight types; where the device has
+                           cooperative matrices */
     SHADERS
 };
 
-/* Columns that a recorded pass serves: 1, 2, 4, 8, 16, and any number in tiles of 16, of which a matrix's workgroup takes MATRIX_TILES. */
+/* Columns that a recorded pass serves: 1, 2, 4, 8, 16, and any number in tiles of 16, of which a
+ * matrix's workgroup takes MATRIX_TILES. */
 enum { BUCKETS = 6, PROMPT = BUCKETS - 1, TILE = 16, MATRIX_TILES = 4 };
-static inline uint32_t bucket_cols(uint32_t bucket) { return bucket < PROMPT ? 1u << bucket : TILE; }
+static inline uint32_t bucket_cols(uint32_t bucket) {
+    return bucket < PROMPT ? 1u << bucket : TILE;
+}
 
 enum { GEMV_W8 = 1, GEMV_W4 = 2, GEMV_TYPES = 3 };
 
-/* The arguments' buffer: a few words, then COLUMN_WORDS a column, then what the program puts behind them. */
+/* The arguments' buffer: a few words, then COLUMN_WORDS a column, then what the program puts behind
+ * them. */
 enum { ARGS_COLUMNS, ARGS_LOGITS_FROM, ARGS_TABLE = 16 };
 enum { COLUMN_SLOT, COLUMN_PREFIX, COLUMN_TAIL, COLUMN_MASK, COLUMN_SCALE, COLUMN_WORDS = 8 };
 
@@ -63,6 +69,8 @@ struct push_silu {
 };
 
 /* Words of a tile of quantized columns (igpu/shaders/act.glsl). */
-static inline uint64_t act_tile_words(uint32_t kp, uint32_t cols) { return (uint64_t)cols * (kp / 64 * 17 + 1); }
+static inline uint64_t act_tile_words(uint32_t kp, uint32_t cols) {
+    return (uint64_t)cols * (kp / 64 * 17 + 1);
+}
 
 #endif

@@ -1,4 +1,5 @@
-/* Recording: every step's descriptor set and grid once, then its commands for every bucket of columns, a command buffer a segment. */
+/* Recording: every step's descriptor set and grid once, then its commands for every bucket of
+ * columns, a command buffer a segment. */
 #include "igpu/program.h"
 
 static int begins_segment(const struct igpu_program *p, uint32_t op) {
@@ -12,7 +13,8 @@ static void write_set(const struct igpu_program *p, VkDescriptorSet set, const s
     VkWriteDescriptorSet writes[BINDINGS];
     struct range args = program_part(p, PART_ARGS), status = program_part(p, PART_STATUS);
     struct range rows = heap_range(&p->model->rows, 0, p->model->rows.bytes);
-    const struct range *from[BIND_IN + 2 * BIND_ARRAY] = {&args, &status, &rows, s->act.buffer ? &s->act : &args};
+    const struct range *from[BIND_IN + 2 * BIND_ARRAY] = {&args, &status, &rows,
+                                                          s->act.buffer ? &s->act : &args};
     for (uint32_t i = 0; i < BIND_ARRAY; i++) {
         from[BIND_IN + i] = s->in[i].buffer ? &s->in[i] : &args;
         from[BIND_IN + BIND_ARRAY + i] = s->out[i].buffer ? &s->out[i] : &status;
@@ -20,12 +22,13 @@ static void write_set(const struct igpu_program *p, VkDescriptorSet set, const s
     for (uint32_t i = 0; i < BIND_IN + 2 * BIND_ARRAY; i++)
         infos[i] = (VkDescriptorBufferInfo){from[i]->buffer, from[i]->offset, from[i]->bytes};
     for (uint32_t b = 0; b < BINDINGS; b++)
-        writes[b] = (VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
-                                           .dstSet = set,
-                                           .dstBinding = b,
-                                           .descriptorCount = b >= BIND_IN ? BIND_ARRAY : 1,
-                                           .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                           .pBufferInfo = &infos[b == BIND_OUT ? BIND_IN + BIND_ARRAY : b]};
+        writes[b] =
+            (VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+                                   .dstSet = set,
+                                   .dstBinding = b,
+                                   .descriptorCount = b >= BIND_IN ? BIND_ARRAY : 1,
+                                   .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                   .pBufferInfo = &infos[b == BIND_OUT ? BIND_IN + BIND_ARRAY : b]};
     p->model->device.vk.UpdateDescriptorSets(p->model->device.handle, BINDINGS, writes, 0, NULL);
 }
 
@@ -34,12 +37,15 @@ static VkResult make_sets(struct igpu_program *p) {
     struct step s;
     for (uint32_t op = 0; op < p->setup.program->count; op++) {
         if (begins_segment(p, op)) p->segment_end[p->segments++] = p->steps;
-        for (uint32_t part = 0; step_make(p, &p->setup.program->ops[op], TILE, part, &s); part++, p->steps++) {
-            VkDescriptorSetAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+        for (uint32_t part = 0; step_make(p, &p->setup.program->ops[op], TILE, part, &s);
+             part++, p->steps++) {
+            VkDescriptorSetAllocateInfo info = {.sType =
+                                                    VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
                                                 .descriptorPool = p->sets_pool,
                                                 .descriptorSetCount = 1,
                                                 .pSetLayouts = &p->model->set_layout};
-            VkResult r = vk->AllocateDescriptorSets(p->model->device.handle, &info, &p->sets[p->steps]);
+            VkResult r =
+                vk->AllocateDescriptorSets(p->model->device.handle, &info, &p->sets[p->steps]);
             if (r) return r;
             write_set(p, p->sets[p->steps], &s);
             p->grids[p->steps] = (struct grid){(uint16_t)s.rule, (uint16_t)s.tail, s.x};
@@ -49,22 +55,28 @@ static VkResult make_sets(struct igpu_program *p) {
     return VK_SUCCESS;
 }
 
-static void record_step(const struct igpu_program *p, VkCommandBuffer c, uint32_t index, uint32_t bucket, const struct step *s) {
+static void record_step(const struct igpu_program *p, VkCommandBuffer c, uint32_t index,
+                        uint32_t bucket, const struct step *s) {
     const struct vk *vk = &p->model->device.vk;
     VkMemoryBarrier barrier = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
                                .srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT,
-                               .dstAccessMask = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT};
+                               .dstAccessMask =
+                                   VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT};
     VkPipelineStageFlags compute = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
     struct range grids = program_part(p, PART_GRIDS);
     vk->CmdPipelineBarrier(c, compute, compute, 0, 1, &barrier, 0, NULL, 0, NULL);
     vk->CmdBindPipeline(c, VK_PIPELINE_BIND_POINT_COMPUTE,
-                        s->shader == SHADER_GEMV ? p->model->gemv[bucket][s->types] : p->model->pipeline[s->shader]);
-    vk->CmdBindDescriptorSets(c, VK_PIPELINE_BIND_POINT_COMPUTE, p->model->layout, 0, 1, &p->sets[index], 0, NULL);
-    vk->CmdPushConstants(c, p->model->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, s->push_bytes, s->push);
+                        s->shader == SHADER_GEMV ? p->model->gemv[bucket][s->types]
+                                                 : p->model->pipeline[s->shader]);
+    vk->CmdBindDescriptorSets(c, VK_PIPELINE_BIND_POINT_COMPUTE, p->model->layout, 0, 1,
+                              &p->sets[index], 0, NULL);
+    vk->CmdPushConstants(c, p->model->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, s->push_bytes,
+                         s->push);
     if (s->rule == RULE_TILES_X && !s->tail && bucket != PROMPT)
         vk->CmdDispatch(c, 1, s->x, 1);
     else
-        vk->CmdDispatchIndirect(c, grids.buffer, grids.offset + index * sizeof(VkDispatchIndirectCommand));
+        vk->CmdDispatchIndirect(c, grids.buffer,
+                                grids.offset + index * sizeof(VkDispatchIndirectCommand));
 }
 
 static VkResult begin(const struct igpu_program *p, VkCommandBuffer c) {
@@ -74,9 +86,11 @@ static VkResult begin(const struct igpu_program *p, VkCommandBuffer c) {
 
 /* What the device wrote becomes visible to the host, which the semaphore alone does not do. */
 static VkResult end(const struct igpu_program *p, VkCommandBuffer c) {
-    VkMemoryBarrier barrier = {
-        .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER, .srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT, .dstAccessMask = VK_ACCESS_HOST_READ_BIT};
-    p->model->device.vk.CmdPipelineBarrier(c, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_PIPELINE_STAGE_HOST_BIT, 0, 1, &barrier, 0, NULL, 0,
+    VkMemoryBarrier barrier = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
+                               .srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT,
+                               .dstAccessMask = VK_ACCESS_HOST_READ_BIT};
+    p->model->device.vk.CmdPipelineBarrier(c, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
+                                           VK_PIPELINE_STAGE_HOST_BIT, 0, 1, &barrier, 0, NULL, 0,
                                            NULL);
     return p->model->device.vk.EndCommandBuffer(c);
 }
@@ -92,7 +106,8 @@ static VkResult record_bucket(struct igpu_program *p, uint32_t bucket) {
             if (!r) r = begin(p, commands[segment]);
             if (r) return r;
         }
-        for (uint32_t part = 0; step_make(p, &p->setup.program->ops[op], bucket_cols(bucket), part, &s); part++)
+        for (uint32_t part = 0;
+             step_make(p, &p->setup.program->ops[op], bucket_cols(bucket), part, &s); part++)
             record_step(p, commands[segment], index++, bucket, &s);
     }
     return r ? r : end(p, commands[segment]);
@@ -100,16 +115,20 @@ static VkResult record_bucket(struct igpu_program *p, uint32_t bucket) {
 
 VkResult program_record(struct igpu_program *p, const char **call) {
     struct device *d = &p->model->device;
-    VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, p->at.steps * (BIND_IN + 2 * BIND_ARRAY)};
-    VkDescriptorPoolCreateInfo sets = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO, .maxSets = p->at.steps, .poolSizeCount = 1, .pPoolSizes = &size};
+    VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                 p->at.steps * (BIND_IN + 2 * BIND_ARRAY)};
+    VkDescriptorPoolCreateInfo sets = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+                                       .maxSets = p->at.steps,
+                                       .poolSizeCount = 1,
+                                       .pPoolSizes = &size};
     *call = "vkCreateDescriptorPool";
     VkResult r = d->vk.CreateDescriptorPool(d->handle, &sets, NULL, &p->sets_pool);
     if (r) return r;
     *call = "vkAllocateDescriptorSets";
     r = make_sets(p);
     if (r) return r;
-    VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO, .queueFamilyIndex = d->facts.family};
+    VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
+                                    .queueFamilyIndex = d->facts.family};
     *call = "vkCreateCommandPool";
     r = d->vk.CreateCommandPool(d->handle, &pool, NULL, &p->commands_pool);
     if (r) return r;

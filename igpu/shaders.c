@@ -52,7 +52,7 @@ struct code {
     const uint32_t *words;
     size_t bytes;
 };
-#define CODE(name)                                                                                                                         \
+#define CODE(name)                                                                                 \
     { name, sizeof name }
 
 static const struct code codes[SHADERS][2] = {

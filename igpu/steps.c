@@ -3,22 +3,29 @@
 
 #include "igpu/program.h"
 
-static struct range layer_cache(const struct igpu_program *p, uint32_t layer) { return heap_range(&p->kv[layer], 0, p->kv[layer].bytes); }
+static struct range layer_cache(const struct igpu_program *p, uint32_t layer) {
+    return heap_range(&p->kv[layer], 0, p->kv[layer].bytes);
+}
 
 /* The rows of a layer inside PART_FRESH. */
 static uint64_t fresh_layer(const struct igpu_program *p, uint32_t layer, uint64_t *bytes) {
-    uint64_t at = 0, each = (uint64_t)p->setup.columns_max * (p->setup.model->model->head_dim / 2 + 2) * 4;
-    for (uint32_t i = 0; i < layer; i++) at += (each * program_kv_heads(&p->setup, i) + 255) & ~(uint64_t)255;
+    uint64_t at = 0,
+             each = (uint64_t)p->setup.columns_max * (p->setup.model->model->head_dim / 2 + 2) * 4;
+    for (uint32_t i = 0; i < layer; i++)
+        at += (each * program_kv_heads(&p->setup, i) + 255) & ~(uint64_t)255;
     *bytes = each * p->setup.model->layers[layer].kv_heads;
     return at;
 }
 
-static uint32_t floats(const struct igpu_program *p, enum hal_slot slot) { return (uint32_t)(p->setup.program->stride[slot] / 4); }
+static uint32_t floats(const struct igpu_program *p, enum hal_slot slot) {
+    return (uint32_t)(p->setup.program->stride[slot] / 4);
+}
 
 static enum part slot_part(uint32_t slot) {
     static const uint8_t parts[HAL_SLOTS] = {
-        [SLOT_X] = PART_X,   [SLOT_A] = PART_ACT, [SLOT_Q] = PART_Q, [SLOT_K] = PART_K,          [SLOT_V] = PART_V,
-        [SLOT_QI] = PART_QI, [SLOT_G] = PART_G,   [SLOT_U] = PART_U, [SLOT_LOGITS] = PART_LOGITS};
+        [SLOT_X] = PART_X, [SLOT_A] = PART_ACT, [SLOT_Q] = PART_Q,
+        [SLOT_K] = PART_K, [SLOT_V] = PART_V,   [SLOT_QI] = PART_QI,
+        [SLOT_G] = PART_G, [SLOT_U] = PART_U,   [SLOT_LOGITS] = PART_LOGITS};
     return (enum part)parts[slot];
 }
 
@@ -28,17 +35,25 @@ static void set_push(struct step *s, const void *push, size_t bytes) {
 }
 
 static void embed_step(const struct igpu_program *p, struct step *s) {
-    struct push_embed push = {p->setup.model->model->dim, p->at.row_words, p->at.rows_at, floats(p, SLOT_X)};
+    struct push_embed push = {p->setup.model->model->dim, p->at.row_words, p->at.rows_at,
+                              floats(p, SLOT_X)};
     s->shader = SHADER_EMBED, s->rule = RULE_COLUMNS;
     s->out[0] = program_part(p, PART_X);
     set_push(s, &push, sizeof push);
 }
 
-static void norm_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols, struct step *s) {
-    struct push_norm push = {
-        op->width, padded_cols(op->width), cols, floats(p, SLOT_X), s->tail, 1.0f / (float)op->width, p->setup.model->model->eps};
+static void norm_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
+                      struct step *s) {
+    struct push_norm push = {op->width,
+                             padded_cols(op->width),
+                             cols,
+                             floats(p, SLOT_X),
+                             s->tail,
+                             1.0f / (float)op->width,
+                             p->setup.model->model->eps};
     s->shader = SHADER_NORM, s->rule = RULE_COLUMNS;
-    s->act = program_part(p, PART_ACT), s->in[0] = program_part(p, PART_X), s->out[0] = program_part(p, PART_LARGEST);
+    s->act = program_part(p, PART_ACT), s->in[0] = program_part(p, PART_X),
+    s->out[0] = program_part(p, PART_LARGEST);
     set_push(s, &push, sizeof push);
 }
 
@@ -60,46 +75,58 @@ static void heads_step(const struct igpu_program *p, const struct hal_op *op, st
     for (uint32_t i = 0; i < 3; i++) push.bias[i] = m->tensors[l->tensor[LT_Q + i]].bias;
     s->shader = SHADER_HEADS, s->rule = RULE_X_COLUMNS, s->x = l->heads + 2 * l->kv_heads;
     s->act = program_part(p, PART_STATE);
-    s->in[0] = program_part(p, PART_Q), s->in[1] = program_part(p, PART_K), s->in[2] = program_part(p, PART_V);
+    s->in[0] = program_part(p, PART_Q), s->in[1] = program_part(p, PART_K),
+    s->in[2] = program_part(p, PART_V);
     s->out[0] = program_part(p, PART_QI), s->out[1] = layer_cache(p, op->layer);
     s->out[2] = heap_range(&p->host, p->at.offset[PART_FRESH] + at, bytes);
     set_push(s, &push, sizeof push);
 }
 
-static void attend_step(const struct igpu_program *p, const struct hal_op *op, uint32_t part, struct step *s) {
+static void attend_step(const struct igpu_program *p, const struct hal_op *op, uint32_t part,
+                        struct step *s) {
     const struct blob_layer *l = &p->setup.model->layers[op->layer];
     uint32_t hd = p->setup.model->model->head_dim;
     s->x = l->heads;
     if (part == 2) {
         struct push_attend_out push = {hd, l->heads, floats(p, SLOT_Q)};
         s->shader = SHADER_ATTEND_OUT, s->rule = RULE_X_COLUMNS;
-        s->act = program_part(p, PART_LARGEST), s->in[0] = program_part(p, PART_STATE), s->out[0] = program_part(p, PART_Q);
+        s->act = program_part(p, PART_LARGEST), s->in[0] = program_part(p, PART_STATE),
+        s->out[0] = program_part(p, PART_Q);
         set_push(s, &push, sizeof push);
         return;
     }
-    struct push_query push = {
-        hd, l->heads, l->heads / l->kv_heads, p->setup.kv_slots, p->at.qi_words, (uint32_t)(kv_block_bytes(p->setup.kv_slots, hd) / 4)};
+    struct push_query push = {hd,
+                              l->heads,
+                              l->heads / l->kv_heads,
+                              p->setup.kv_slots,
+                              p->at.qi_words,
+                              (uint32_t)(kv_block_bytes(p->setup.kv_slots, hd) / 4)};
     s->shader = part ? SHADER_ATTEND_SUM : SHADER_ATTEND_MAX, s->rule = RULE_ATTEND;
-    s->in[0] = program_part(p, PART_QI), s->in[1] = layer_cache(p, op->layer), s->out[0] = program_part(p, PART_STATE);
+    s->in[0] = program_part(p, PART_QI), s->in[1] = layer_cache(p, op->layer),
+    s->out[0] = program_part(p, PART_STATE);
     set_push(s, &push, sizeof push);
 }
 
-static void quantize_step(const struct igpu_program *p, const struct hal_op *op, enum hal_slot from, uint32_t cols, struct step *s) {
+static void quantize_step(const struct igpu_program *p, const struct hal_op *op, enum hal_slot from,
+                          uint32_t cols, struct step *s) {
     uint32_t kp = padded_cols(op->width);
     struct push_quantize push = {op->width, kp, cols, floats(p, from)};
     s->shader = SHADER_QUANTIZE, s->rule = RULE_X_COLUMNS, s->x = (kp / GROUP + 63) / 64;
-    s->act = program_part(p, PART_ACT), s->in[0] = program_part(p, slot_part(from)), s->out[0] = program_part(p, PART_LARGEST);
+    s->act = program_part(p, PART_ACT), s->in[0] = program_part(p, slot_part(from)),
+    s->out[0] = program_part(p, PART_LARGEST);
     set_push(s, &push, sizeof push);
 }
 
 static void silu_step(const struct igpu_program *p, const struct hal_op *op, struct step *s) {
     struct push_silu push = {floats(p, SLOT_G)};
     s->shader = SHADER_SILU, s->rule = RULE_X_COLUMNS, s->x = op->width / 64;
-    s->act = program_part(p, PART_LARGEST), s->in[0] = program_part(p, PART_U), s->out[0] = program_part(p, PART_G);
+    s->act = program_part(p, PART_LARGEST), s->in[0] = program_part(p, PART_U),
+    s->out[0] = program_part(p, PART_G);
     set_push(s, &push, sizeof push);
 }
 
-static const struct blob_tensor *weight_of(const struct igpu_program *p, const struct hal_op *op, uint32_t i) {
+static const struct blob_tensor *weight_of(const struct igpu_program *p, const struct hal_op *op,
+                                           uint32_t i) {
     return &p->setup.model->tensors[op->weight[i]];
 }
 
@@ -109,8 +136,8 @@ static uint32_t pieces_of(const struct blob_tensor *t) {
 }
 
 /* Adds piece `piece` of weight i as the step's weight n. */
-static void gemv_weight(const struct igpu_program *p, const struct hal_op *op, uint32_t i, uint32_t piece, uint32_t n,
-                        struct push_gemv *push, struct step *s) {
+static void gemv_weight(const struct igpu_program *p, const struct hal_op *op, uint32_t i,
+                        uint32_t piece, uint32_t n, struct push_gemv *push, struct step *s) {
     const struct blob_tensor *t = weight_of(p, op, i);
     uint32_t panels, first = piece * piece_panels(t) * PANEL_ROWS;
     s->in[n] = region_piece(p->model->region, t, piece, &panels);
@@ -125,10 +152,15 @@ static void gemv_weight(const struct igpu_program *p, const struct hal_op *op, u
     if (n == 1) push->end1 = s->x;
 }
 
-/* All weights in one dispatch, or, where one of them is in pieces, every piece of each in its own. */
-static int gemv_step(const struct igpu_program *p, const struct hal_op *op, uint32_t part, struct step *s) {
-    struct push_gemv push = {
-        .kp = padded_cols(op->width), .tail = s->tail, .add = op->flags & HAL_ADD ? 1 : 0, .end0 = UINT32_MAX, .end1 = UINT32_MAX};
+/* All weights in one dispatch, or, where one of them is in pieces, every piece of each in its
+ * own. */
+static int gemv_step(const struct igpu_program *p, const struct hal_op *op, uint32_t part,
+                     struct step *s) {
+    struct push_gemv push = {.kp = padded_cols(op->width),
+                             .tail = s->tail,
+                             .add = op->flags & HAL_ADD ? 1 : 0,
+                             .end0 = UINT32_MAX,
+                             .end1 = UINT32_MAX};
     uint32_t whole = 1, i = 0;
     for (uint32_t n = 0; n < op->count; n++) whole &= pieces_of(weight_of(p, op, n)) == 1;
     s->shader = SHADER_GEMV, s->rule = RULE_TILES_X;
@@ -137,7 +169,8 @@ static int gemv_step(const struct igpu_program *p, const struct hal_op *op, uint
         if (part) return 0;
         for (; i < op->count; i++) gemv_weight(p, op, i, 0, i, &push, s);
     } else {
-        while (i < op->count && part >= pieces_of(weight_of(p, op, i))) part -= pieces_of(weight_of(p, op, i++));
+        while (i < op->count && part >= pieces_of(weight_of(p, op, i)))
+            part -= pieces_of(weight_of(p, op, i++));
         if (i == op->count) return 0;
         gemv_weight(p, op, i, part, 0, &push, s);
     }
@@ -145,8 +178,10 @@ static int gemv_step(const struct igpu_program *p, const struct hal_op *op, uint
     return 1;
 }
 
-int step_make(const struct igpu_program *p, const struct hal_op *op, uint32_t cols, uint32_t part, struct step *s) {
-    static const uint8_t parts[] = {[HAL_EMBED] = 1, [HAL_NORM] = 1, [HAL_HEADS] = 1, [HAL_ATTEND] = 3, [HAL_QUANT] = 1, [HAL_ACT] = 2};
+int step_make(const struct igpu_program *p, const struct hal_op *op, uint32_t cols, uint32_t part,
+              struct step *s) {
+    static const uint8_t parts[] = {[HAL_EMBED] = 1,  [HAL_NORM] = 1,  [HAL_HEADS] = 1,
+                                    [HAL_ATTEND] = 3, [HAL_QUANT] = 1, [HAL_ACT] = 2};
     memset(s, 0, sizeof *s);
     s->tail = op->flags & HAL_TAIL ? 1 : 0;
     if (op->kind == HAL_GEMV) return gemv_step(p, op, part, s);

@@ -7,17 +7,24 @@ struct entry {
     size_t offset; /* in struct vk */
 };
 #define VK_ENTRY(name) {"vk" #name, offsetof(struct vk, name)},
-static const struct entry of_loader[] = {VK_GLOBAL(VK_ENTRY)}, of_instance[] = {VK_INSTANCE(VK_ENTRY)}, of_device[] = {VK_DEVICE(VK_ENTRY)};
+static const struct entry of_loader[] = {VK_GLOBAL(VK_ENTRY)},
+                          of_instance[] = {VK_INSTANCE(VK_ENTRY)},
+                          of_device[] = {VK_DEVICE(VK_ENTRY)};
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* A pointer to a function is made by copying its bits, which C allows where a cast is none. */
-static void set_pointer(struct vk *vk, size_t offset, const void *symbol) { memcpy((uint8_t *)vk + offset, symbol, sizeof(void *)); }
+static void set_pointer(struct vk *vk, size_t offset, const void *symbol) {
+    memcpy((uint8_t *)vk + offset, symbol, sizeof(void *));
+}
 
-/* Of the device where there is one, else of the instance or, with neither, of the loader. The name of what is missing, or NULL. */
-static const char *load(struct vk *vk, VkInstance instance, VkDevice device, const struct entry *entries, size_t count) {
+/* Of the device where there is one, else of the instance or, with neither, of the loader. The name
+ * of what is missing, or NULL. */
+static const char *load(struct vk *vk, VkInstance instance, VkDevice device,
+                        const struct entry *entries, size_t count) {
     const char *missing = NULL;
     for (size_t i = 0; i < count; i++) {
-        PFN_vkVoidFunction f = device ? vk->GetDeviceProcAddr(device, entries[i].name) : vk->GetInstanceProcAddr(instance, entries[i].name);
+        PFN_vkVoidFunction f = device ? vk->GetDeviceProcAddr(device, entries[i].name)
+                                      : vk->GetInstanceProcAddr(instance, entries[i].name);
         if (!f) missing = entries[i].name;
         set_pointer(vk, entries[i].offset, &f);
     }
@@ -27,10 +34,13 @@ static const char *load(struct vk *vk, VkInstance instance, VkDevice device, con
 const char *vk_open(struct vk *vk, const apus_port *port) {
     static const char *const names[] = {"libvulkan.so.1", "libvulkan.so", "vulkan-1.dll"};
     memset(vk, 0, sizeof *vk);
-    if (!port || !port->library_open || !port->library_symbol || !port->library_close) return "the port lends no way to open libraries";
+    if (!port || !port->library_open || !port->library_symbol || !port->library_close)
+        return "the port lends no way to open libraries";
     vk->port = *port;
-    for (size_t i = 0; i < COUNT_OF(names) && !vk->library; i++) vk->library = port->library_open(port->user, names[i]);
-    if (!vk->library) return "no Vulkan loader is installed (libvulkan.so.1; Debian and Ubuntu: libvulkan1)";
+    for (size_t i = 0; i < COUNT_OF(names) && !vk->library; i++)
+        vk->library = port->library_open(port->user, names[i]);
+    if (!vk->library)
+        return "no Vulkan loader is installed (libvulkan.so.1; Debian and Ubuntu: libvulkan1)";
     void *symbol = port->library_symbol(port->user, vk->library, "vkGetInstanceProcAddr");
     set_pointer(vk, offsetof(struct vk, GetInstanceProcAddr), &symbol);
     if (symbol && !load(vk, NULL, NULL, of_loader, COUNT_OF(of_loader))) return NULL;
@@ -40,7 +50,8 @@ const char *vk_open(struct vk *vk, const apus_port *port) {
 
 const char *vk_load_instance(struct vk *vk, VkInstance instance) {
     const char *missing = load(vk, instance, NULL, of_instance, COUNT_OF(of_instance));
-    PFN_vkVoidFunction f = vk->GetInstanceProcAddr(instance, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
+    PFN_vkVoidFunction f =
+        vk->GetInstanceProcAddr(instance, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
     set_pointer(vk, offsetof(struct vk, GetPhysicalDeviceCooperativeMatrixPropertiesKHR), &f);
     return missing;
 }

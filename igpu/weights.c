@@ -4,7 +4,8 @@
 
 static uint32_t panels_of(const struct blob_tensor *t) { return padded_rows(t->rows) / PANEL_ROWS; }
 
-/* A multiple of 4 panels: a piece then begins at a multiple of 256 bytes, which any driver takes as an offset. */
+/* A multiple of 4 panels: a piece then begins at a multiple of 256 bytes, which any driver takes as
+ * an offset. */
 uint32_t piece_panels(const struct blob_tensor *t) {
     uint64_t most = PIECE_BYTES / panel_bytes(t->type, t->cols);
     if (most > PIECE_PANELS_MAX) most = PIECE_PANELS_MAX;
@@ -42,8 +43,10 @@ static int walk_next(struct walk *w, uint64_t *begin, uint64_t *end) {
     return 0;
 }
 
-/* Regions in order: a region grows while it stays below REGION_BYTES. Without `regions` it only counts. */
-static uint32_t lay_regions(const struct hal_model *model, struct hal_range layers, struct region *regions, uint64_t *bytes) {
+/* Regions in order: a region grows while it stays below REGION_BYTES. Without `regions` it only
+ * counts. */
+static uint32_t lay_regions(const struct hal_model *model, struct hal_range layers,
+                            struct region *regions, uint64_t *bytes) {
     struct walk w = {model, layers, 0, 0};
     struct region r = {0};
     uint64_t begin, end;
@@ -69,7 +72,8 @@ uint64_t regions_bytes(const struct hal_model *model, struct hal_range layers) {
     return bytes;
 }
 
-static VkResult open_region(struct region *r, struct device *device, const uint8_t *weights, uint64_t *imported) {
+static VkResult open_region(struct region *r, struct device *device, const uint8_t *weights,
+                            uint64_t *imported) {
     uint64_t bytes = r->end - r->begin;
     if (device->facts.import && !heap_import(&r->heap, device, weights + r->begin, bytes)) {
         *imported += bytes;
@@ -80,8 +84,8 @@ static VkResult open_region(struct region *r, struct device *device, const uint8
     return result;
 }
 
-VkResult regions_open(struct region *regions, struct device *device, const struct hal_model *model, struct hal_range layers,
-                      uint64_t *imported) {
+VkResult regions_open(struct region *regions, struct device *device, const struct hal_model *model,
+                      struct hal_range layers, uint64_t *imported) {
     uint64_t bytes;
     uint32_t count = lay_regions(model, layers, regions, &bytes);
     *imported = 0;
@@ -98,7 +102,8 @@ void regions_close(struct region *regions, uint32_t count, struct device *device
     for (uint32_t i = 0; i < count; i++) heap_close(&regions[i].heap, device);
 }
 
-struct range region_piece(const struct region *regions, const struct blob_tensor *t, uint32_t piece, uint32_t *panels) {
+struct range region_piece(const struct region *regions, const struct blob_tensor *t, uint32_t piece,
+                          uint32_t *panels) {
     uint32_t each = piece_panels(t), count = panels_of(t), from = piece * each;
     uint64_t stride = panel_bytes(t->type, t->cols), begin = t->offset + from * stride;
     *panels = count - from < each ? count - from : each;

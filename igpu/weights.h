@@ -1,8 +1,10 @@
-/* The blob's weights as a device sees them: imported where the driver takes the host's pages, else copied once.
+/* The blob's weights as a device sees them: imported where the driver takes the host's pages, else
+ * copied once.
  *
- * A tensor is cut into pieces of whole panels that a storage buffer may span everywhere (128 MiB), pieces lie in regions of at most 1 GiB,
- * which every driver allocates in one. Both limits are the least that Vulkan promises, so the walk does not depend on the device and
- * measuring needs none. The embedding stays with the host: its rows travel with a pass's arguments. */
+ * A tensor is cut into pieces of whole panels that a storage buffer may span everywhere (128 MiB),
+ * pieces lie in regions of at most 1 GiB, which every driver allocates in one. Both limits are the
+ * least that Vulkan promises, so the walk does not depend on the device and measuring needs none.
+ * The embedding stays with the host: its rows travel with a pass's arguments. */
 #ifndef IGPU_WEIGHTS_H
 #define IGPU_WEIGHTS_H
 
@@ -24,13 +26,15 @@ uint32_t piece_panels(const struct blob_tensor *tensor);
 /* Of the weights of some layers. */
 uint32_t regions_count(const struct hal_model *model, struct hal_range layers);
 uint64_t regions_bytes(const struct hal_model *model, struct hal_range layers);
-/* Opens all; on failure those that were opened are closed again. *imported: bytes that were not copied. */
-VkResult regions_open(struct region *regions, struct device *device, const struct hal_model *model, struct hal_range layers,
-                      uint64_t *imported);
+/* Opens all; on failure those that were opened are closed again. *imported: bytes that were not
+ * copied. */
+VkResult regions_open(struct region *regions, struct device *device, const struct hal_model *model,
+                      struct hal_range layers, uint64_t *imported);
 void regions_close(struct region *regions, uint32_t count, struct device *device);
 
 /* Piece `piece` of a tensor; *panels is its count of panels. */
-struct range region_piece(const struct region *regions, const struct blob_tensor *tensor, uint32_t piece, uint32_t *panels);
+struct range region_piece(const struct region *regions, const struct blob_tensor *tensor,
+                          uint32_t piece, uint32_t *panels);
 
 /* Floats of the row section that tensors use. */
 uint64_t rows_count(const struct hal_model *model);

@@ -18,21 +18,26 @@ static void pack_shim(const struct descriptor *d, uint32_t *w) {
     w[2] = (uint32_t)(d->base >> 32) & 0xffff;
     w[3] = d->wrap[0] << 20 | step_field(d->step[0]);
     w[4] = 2u << 30 | d->wrap[1] << 20 | step_field(d->step[1]); /* bursts of 256 bytes */
-    w[5] = 2u << 24 | step_field(d->step[2]);                    /* modifiable, as the driver's own examples have it */
+    /* modifiable, as the driver's own examples have it */
+    w[5] = 2u << 24 | step_field(d->step[2]);
     w[6] = iteration_fields(d, 20);
     w[7] = (d->next >= 0 ? (uint32_t)d->next << 27 | 1u << 26 : 0) | 1u << 25;
 }
 
 static void pack_mem(const struct descriptor *d, uint32_t *w) {
     w[0] = d->words;
-    w[1] = (d->next >= 0 ? (uint32_t)d->next << 20 | 1u << 19 : 0) | (MEM_WINDOW + (uint32_t)d->base) / 4;
+    w[1] = (d->next >= 0 ? (uint32_t)d->next << 20 | 1u << 19 : 0) |
+           (MEM_WINDOW + (uint32_t)d->base) / 4;
     w[2] = d->wrap[0] << 17 | step_field(d->step[0]);
     w[3] = d->wrap[1] << 17 | step_field(d->step[1]);
     w[4] = step_field(d->step[2]);
     w[6] = iteration_fields(d, 17);
     w[7] = 1u << 31;
-    if (d->acquire >= 0) w[7] |= 1u << 15 | value_field(d->acquire_value) << 8 | (uint32_t)(MEM_LOCK_BASE + d->acquire);
-    if (d->release_value) w[7] |= value_field(d->release_value) << 24 | (uint32_t)(MEM_LOCK_BASE + d->release) << 16;
+    if (d->acquire >= 0)
+        w[7] |=
+            1u << 15 | value_field(d->acquire_value) << 8 | (uint32_t)(MEM_LOCK_BASE + d->acquire);
+    if (d->release_value)
+        w[7] |= value_field(d->release_value) << 24 | (uint32_t)(MEM_LOCK_BASE + d->release) << 16;
 }
 
 static void pack_core(const struct descriptor *d, uint32_t *w) {
@@ -41,7 +46,8 @@ static void pack_core(const struct descriptor *d, uint32_t *w) {
     w[3] = d->wrap[1] << 21 | d->wrap[0] << 13 | step_field(d->step[2]);
     w[4] = iteration_fields(d, 13);
     w[5] = (d->next >= 0 ? (uint32_t)d->next << 27 | 1u << 26 : 0) | 1u << 25;
-    if (d->acquire >= 0) w[5] |= 1u << 12 | value_field(d->acquire_value) << 5 | (uint32_t)d->acquire;
+    if (d->acquire >= 0)
+        w[5] |= 1u << 12 | value_field(d->acquire_value) << 5 | (uint32_t)d->acquire;
     if (d->release_value) w[5] |= value_field(d->release_value) << 18 | (uint32_t)d->release << 13;
 }
 

@@ -1,22 +1,37 @@
-/* The array of an AMD XDNA NPU as control code sees it: tiles, their registers, descriptors and limits. Both generations (XDNA: Phoenix, Hawk Point;
- * XDNA2: Strix, Krackan) share these; they differ in columns.
+/* The array of an AMD XDNA NPU as control code sees it: tiles, their registers, descriptors and
+ * limits. Both generations (XDNA: Phoenix, Hawk Point; XDNA2: Strix, Krackan) share these; they
+ * differ in columns.
  *
- * Row 0 is the shim (memory of the host), row 1 the memory tile (512 KiB), rows 2 to 5 the compute tiles (64 KiB each). Columns count from the
- * partition's first. Facts: the register database of AMD's aie-rt ("AIEML"), which is public. */
+ * Row 0 is the shim (memory of the host), row 1 the memory tile (512 KiB), rows 2 to 5 the compute
+ * tiles (64 KiB each). Columns count from the partition's first. Facts: the register database of
+ * AMD's aie-rt ("AIEML"), which is public. */
 #ifndef NPU_ARRAY_H
 #define NPU_ARRAY_H
 
 #include <stdint.h>
 
-enum { ROW_SHIM = 0, ROW_MEM = 1, ROW_CORE = 2, CORE_ROWS = 4, ARRAY_ROWS = 6, ARRAY_COLUMNS_MAX = 8 };
+enum {
+    ROW_SHIM = 0,
+    ROW_MEM = 1,
+    ROW_CORE = 2,
+    CORE_ROWS = 4,
+    ARRAY_ROWS = 6,
+    ARRAY_COLUMNS_MAX = 8
+};
 enum npu_generation { NPU_XDNA1 = 1, NPU_XDNA2 = 2 };
 
 /* Columns that a program may use: of Phoenix's 5 the first has no way to the host's memory. */
-static inline uint32_t array_columns(uint32_t generation) { return generation == NPU_XDNA2 ? 8 : 4; }
+static inline uint32_t array_columns(uint32_t generation) {
+    return generation == NPU_XDNA2 ? 8 : 4;
+}
 /* As the driver reports them. */
-static inline uint32_t array_columns_all(uint32_t generation) { return generation == NPU_XDNA2 ? 8 : 5; }
+static inline uint32_t array_columns_all(uint32_t generation) {
+    return generation == NPU_XDNA2 ? 8 : 5;
+}
 
-static inline uint32_t tile_address(uint32_t column, uint32_t row, uint32_t offset) { return column << 25 | row << 20 | offset; }
+static inline uint32_t tile_address(uint32_t column, uint32_t row, uint32_t offset) {
+    return column << 25 | row << 20 | offset;
+}
 static inline uint32_t address_column(uint32_t address) { return address >> 25 & 0x7f; }
 static inline uint32_t address_row(uint32_t address) { return address >> 20 & 31; }
 static inline uint32_t address_offset(uint32_t address) { return address & 0xfffff; }
@@ -35,7 +50,8 @@ enum {
     MEM_BDS = 48,
     MEM_CHANNELS = 6,
     MEM_BYTES = 512 << 10,
-    MEM_WINDOW = 0x80000, /* where a memory tile sees its own memory; its neighbours' lie below and above */
+    MEM_WINDOW = 0x80000, /* where a memory tile sees its own memory; its neighbours' lie below and
+                             above */
     MEM_LOCKS = 64,
     MEM_LOCK_BASE = 64, /* likewise its own locks */
 
@@ -54,13 +70,15 @@ enum {
     LOCK_MAX = 63
 };
 
-/* A channel says that a task is done in a packet that bears the number of its tile's controller, and the routes that AMD's tools give every design take those of
- * shims, 15 in each column (mlir-aie: AIEAssignTileCtrlIDs). A channel begins with 0, whose packets go nowhere. */
+/* A channel says that a task is done in a packet that bears the number of its tile's controller,
+ * and the routes that AMD's tools give every design take those of shims, 15 in each column
+ * (mlir-aie: AIEAssignTileCtrlIDs). A channel begins with 0, whose packets go nowhere. */
 enum { SHIM_CONTROLLER = 15, CONTROL_CONTROLLER_SHIFT = 8 };
 
-/* A descriptor before it is packed. Lengths and steps in words of 4 bytes; a wrap of 0: no such dimension (the last one takes what is left).
- * Element (i, j, k) of the transfer lies at base + i * step[0] + j * step[1] + k * step[2], i running fastest; run n of a repeated
- * descriptor adds (n mod iterations) * iteration_step. */
+/* A descriptor before it is packed. Lengths and steps in words of 4 bytes; a wrap of 0: no such
+ * dimension (the last one takes what is left). Element (i, j, k) of the transfer lies at base + i *
+ * step[0] + j * step[1] + k * step[2], i running fastest; run n of a repeated descriptor adds (n
+ * mod iterations) * iteration_step. */
 struct descriptor {
     uint64_t base;  /* bytes; in a shim's descriptor what the address patch adds to */
     uint32_t words; /* of one run */
@@ -75,10 +93,13 @@ struct descriptor {
 
 enum { BD_WORDS_SHIM = 8, BD_WORDS_MEM = 8, BD_WORDS_CORE = 6, BD_WORDS_MAX = 8 };
 
-/* Packs a descriptor for a row's kind of tile; gives its words. Locks and base are the tile's own (0 ..). */
+/* Packs a descriptor for a row's kind of tile; gives its words. Locks and base are the tile's own
+ * (0 ..). */
 uint32_t descriptor_pack(const struct descriptor *d, uint32_t row, uint32_t out[BD_WORDS_MAX]);
 
 /* A queue register's word: start at descriptor bd, run it `runs` times, token: say so when done. */
-static inline uint32_t queue_word(uint32_t bd, uint32_t runs, int token) { return bd | (runs - 1) << 16 | (token ? 0x80000000u : 0); }
+static inline uint32_t queue_word(uint32_t bd, uint32_t runs, int token) {
+    return bd | (runs - 1) << 16 | (token ? 0x80000000u : 0);
+}
 
 #endif

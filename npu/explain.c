@@ -21,18 +21,23 @@ static void add_error(struct words *w, int error) {
     words_add(w, ")");
 }
 
-/* A folder that the kernel shows for a driver that is loaded. It is never opened: a folder is refused with another error than what is not there. */
+/* A folder that the kernel shows for a driver that is loaded. It is never opened: a folder is
+ * refused with another error than what is not there. */
 static int driver_is_loaded(const apus_port *port) {
-    return port->device_open && port->device_open(port->user, "/sys/bus/pci/drivers/amdxdna") == -E_ISDIR;
+    return port->device_open &&
+           port->device_open(port->user, "/sys/bus/pci/drivers/amdxdna") == -E_ISDIR;
 }
 
 static const char *explain_no_node(const apus_port *port) {
-    return driver_is_loaded(port) ? "no NPU: the driver amdxdna is loaded and serves none: sudo dmesg | grep amdxdna says whether its "
-                                    "firmware is missing or does not fit "
-                                    "(linux-firmware, amdnpu); some BIOSes switch the NPU, or IPU, off"
-                                  : "no NPU: no /dev/accel/accel* belongs to the driver amdxdna, which is not loaded (Linux has it from "
-                                    "6.14 on: sudo modprobe amdxdna; its "
-                                    "firmware is in linux-firmware; some BIOSes switch the NPU, or IPU, off)";
+    return driver_is_loaded(port)
+               ? "no NPU: the driver amdxdna is loaded and serves none: sudo dmesg | grep amdxdna "
+                 "says whether its "
+                 "firmware is missing or does not fit "
+                 "(linux-firmware, amdnpu); some BIOSes switch the NPU, or IPU, off"
+               : "no NPU: no /dev/accel/accel* belongs to the driver amdxdna, which is not loaded "
+                 "(Linux has it from "
+                 "6.14 on: sudo modprobe amdxdna; its "
+                 "firmware is in linux-firmware; some BIOSes switch the NPU, or IPU, off)";
 }
 
 void explain_open(struct words *w, int error, const apus_port *port) {
@@ -42,26 +47,26 @@ void explain_open(struct words *w, int error, const apus_port *port) {
         break;
     case E_ACCES:
     case E_PERM:
-        words_begin(
-            w,
-            "the NPU's /dev/accel/accel* may not be opened: join the group that owns it (sudo usermod -aG render $USER) and log in again");
+        words_begin(w, "the NPU's /dev/accel/accel* may not be opened: join the group that owns it "
+                       "(sudo usermod -aG render $USER) and log in again");
         break;
     case E_INVAL:
     case E_NOTTY:
     case E_OPNOTSUPP:
-        words_begin(w, "the driver does not know a request that Apus needs: take amdxdna of Linux 6.14 or newer");
+        words_begin(w, "the driver does not know a request that Apus needs: take amdxdna of Linux "
+                       "6.14 or newer");
         add_error(w, error);
         break;
     case E_NOMEM:
     case E_NOSPC:
-        words_begin(w, "the NPU's driver has no memory left for this process's 64 MB of device memory");
+        words_begin(
+            w, "the NPU's driver has no memory left for this process's 64 MB of device memory");
         add_error(w, error);
         break;
     default:
-        words_begin(
-            w,
-            "the NPU's driver refuses to open the device: sudo dmesg | grep amdxdna says why; firmware that is missing or too old is the "
-            "usual reason (linux-firmware, amdnpu)");
+        words_begin(w, "the NPU's driver refuses to open the device: sudo dmesg | grep amdxdna "
+                       "says why; firmware that is missing or too old is the "
+                       "usual reason (linux-firmware, amdnpu)");
         add_error(w, error);
     }
 }
@@ -110,7 +115,8 @@ void explain_context(struct words *w, int error) {
     if (error == E_NOSPC || error == E_BUSY || error == E_NOMEM)
         words_add(w, ": other programs hold its columns");
     else if (error == E_INVAL)
-        words_add(w, ": the overlay is not for this NPU, or its firmware is older than the driver (linux-firmware)");
+        words_add(w, ": the overlay is not for this NPU, or its firmware is older than the driver "
+                     "(linux-firmware)");
     else
         words_add(w, ": sudo dmesg | grep amdxdna says why");
 }

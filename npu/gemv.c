@@ -2,9 +2,12 @@
 
 #include <string.h>
 
-/* ------------------------------------------------------------------------------------------------------------- shapes -- */
+/* ------------------------------------------------------------------------------------ shapes -- */
 
-static uint32_t w4_chunk(void) { return (1 + 4 * 8) * 64; } /* a line of scales and four groups of 8 lines */
+static uint32_t w4_chunk(void) {
+    return (1 + 4 * 8) * 64;
+} /* a line of scales and four groups of 8
+                                                               lines */
 
 int gemv_shape_direct(struct gemv_shape *s, uint32_t type, uint32_t rows, uint32_t cols) {
     uint32_t groups = padded_cols(cols) / GROUP;
@@ -22,23 +25,43 @@ void gemv_shape_copied(struct gemv_shape *s, uint32_t type, uint32_t rows, uint3
     if (s->panels < CORE_ROWS) s->panels = CORE_ROWS;
 }
 
-void gemv_copy(const struct gemv_shape *s, uint32_t rows, uint32_t cols, const uint8_t *panels, uint8_t *out) {
+void gemv_copy(const struct gemv_shape *s, uint32_t rows, uint32_t cols, const uint8_t *panels,
+               uint8_t *out) {
     uint32_t have = padded_rows(rows) / PANEL_ROWS;
     size_t from = panel_bytes(s->type, cols);
     memset(out, s->type == WEIGHT_W4 ? 0 : 128, gemv_weight_bytes(s)); /* scale 0, or weight 0 */
-    for (uint32_t p = 0; p < have; p++) memcpy(out + (size_t)p * s->panel_bytes, panels + p * from, from);
+    for (uint32_t p = 0; p < have; p++)
+        memcpy(out + (size_t)p * s->panel_bytes, panels + p * from, from);
 }
 
-/* ------------------------------------------------------------------------------------------------------- control code -- */
+/* ------------------------------------------------------------------------------ control code -- */
 
-/* Which descriptor does what. A memory tile's even channels take the first half, its odd ones the second.
+/* Which descriptor does what. A memory tile's even channels take the first half, its odd ones the
+ * second.
  *
- * Weights come through both of a shim's channels, two tiles' panels each, but in the first column: there x takes one, and the other has four panels. A memory
- * tile has six channels in, for two of weights, x, and the sums of three tiles: the fourth's go to the shim by themselves. */
+ * Weights come through both of a shim's channels, two tiles' panels each, but in the first column:
+ * there x takes one, and the other has four panels. A memory tile has six channels in, for two of
+ * weights, x, and the sums of three tiles: the fourth's go to the shim by themselves. */
 enum { SHIM_BD_W = 0, SHIM_BD_X = 1, SHIM_BD_Y = 2, SHIM_BD_W2 = 3, SHIM_BD_LAST = 4 };
 enum { SHIM_MM2S_W = 0, SHIM_MM2S_X = 1, SHIM_MM2S_W2 = 1, SHIM_S2MM_Y = 0, SHIM_S2MM_LAST = 1 };
-enum { MEM_S2MM_W = 0, MEM_S2MM_X = 1, MEM_S2MM_Y = 2, MEM_S2MM_W2 = 5, MEM_MM2S_W = 0, MEM_MM2S_X = 4, MEM_MM2S_Y = 5 };
-enum { MEM_BD_W_IN = 0, MEM_BD_X_OUT = 6, MEM_BD_ODD = 24, MEM_BD_Y_OUT = 26, MEM_BD_X_IN = 29, MEM_BD_W2_IN = 30, MEM_BDS_HALF = 9 };
+enum {
+    MEM_S2MM_W = 0,
+    MEM_S2MM_X = 1,
+    MEM_S2MM_Y = 2,
+    MEM_S2MM_W2 = 5,
+    MEM_MM2S_W = 0,
+    MEM_MM2S_X = 4,
+    MEM_MM2S_Y = 5
+};
+enum {
+    MEM_BD_W_IN = 0,
+    MEM_BD_X_OUT = 6,
+    MEM_BD_ODD = 24,
+    MEM_BD_Y_OUT = 26,
+    MEM_BD_X_IN = 29,
+    MEM_BD_W2_IN = 30,
+    MEM_BDS_HALF = 9
+};
 enum { CORE_BD_W = 0, CORE_BD_X = 1, CORE_BD_Y = 2 };
 enum { CORE_S2MM_W = 0, CORE_S2MM_X = 1, CORE_MM2S_Y = 0 };
 enum { LAST = CORE_ROWS - 1, HALF = CORE_ROWS / 2 }; /* tiles */
@@ -62,11 +85,14 @@ struct job {
 };
 
 static struct descriptor buffer(uint32_t base, uint32_t words) {
-    return (struct descriptor){.base = base, .words = words, .next = -1, .acquire = -1, .acquire_value = -1};
+    return (struct descriptor){
+        .base = base, .words = words, .next = -1, .acquire = -1, .acquire_value = -1};
 }
 
-/* Two buffers in turn, `apart` bytes from each other: takes from one lock and gives to the other. */
-static struct descriptor two_buffers(uint32_t base, uint32_t words, uint32_t apart, int32_t acquire, int32_t release) {
+/* Two buffers in turn, `apart` bytes from each other: takes from one lock and gives to the
+ * other. */
+static struct descriptor two_buffers(uint32_t base, uint32_t words, uint32_t apart, int32_t acquire,
+                                     int32_t release) {
     struct descriptor d = buffer(base, words);
     d.iterations = 2;
     d.iteration_step = apart / 4;
@@ -81,14 +107,19 @@ static void put(const struct descriptor *d, uint32_t row, uint32_t *half, uint32
 }
 
 /* The next of `count` descriptors in a row that begin at `from`, or -1. */
-static int32_t chained(uint32_t from, uint32_t at, uint32_t count) { return at + 1 < count ? (int32_t)(from + at + 1) : -1; }
+static int32_t chained(uint32_t from, uint32_t at, uint32_t count) {
+    return at + 1 < count ? (int32_t)(from + at + 1) : -1;
+}
 
 /* A tile's weights in and out of its memory tile. */
-static void mem_weights(const struct job *j, const struct part *p, uint32_t t, uint32_t *even, uint32_t *odd) {
-    uint32_t first = first_tiles(p->column), chunk = j->shape->chunk_bytes / 4, w = MEM_W + 2 * t * MEM_BUFFER;
+static void mem_weights(const struct job *j, const struct part *p, uint32_t t, uint32_t *even,
+                        uint32_t *odd) {
+    uint32_t first = first_tiles(p->column), chunk = j->shape->chunk_bytes / 4,
+             w = MEM_W + 2 * t * MEM_BUFFER;
     int32_t empty = MEM_LOCK_W_EMPTY + (int32_t)t, full = MEM_LOCK_W_FULL + (int32_t)t;
     struct descriptor d = two_buffers(w, chunk, MEM_BUFFER, empty, full);
-    d.next = t < first ? chained(MEM_BD_W_IN, t, first) : chained(MEM_BD_W2_IN, t - first, CORE_ROWS - first);
+    d.next = t < first ? chained(MEM_BD_W_IN, t, first)
+                       : chained(MEM_BD_W2_IN, t - first, CORE_ROWS - first);
     if (t < first)
         put(&d, ROW_MEM, even, MEM_BD_W_IN + t);
     else
@@ -97,7 +128,8 @@ static void mem_weights(const struct job *j, const struct part *p, uint32_t t, u
     put(&d, ROW_MEM, t % 2 ? odd : even, mem_bd_w_out(t));
 }
 
-/* All of a memory tile's descriptors in two blocks. A column without work takes x, which all columns get, and drops it. */
+/* All of a memory tile's descriptors in two blocks. A column without work takes x, which all
+ * columns get, and drops it. */
 static void mem_descriptors(const struct job *j, const struct part *p) {
     uint32_t even[MEM_BDS_HALF * BD_WORDS_MEM] = {0}, odd[MEM_BDS_HALF * BD_WORDS_MEM] = {0};
     struct descriptor d;
@@ -119,47 +151,59 @@ static void mem_descriptors(const struct job *j, const struct part *p) {
     d.acquire = MEM_LOCK_X;
     put(&d, ROW_MEM, even, MEM_BD_X_OUT);
     if (p->quads) {
-        txn_block(j->txn, tile_address(p->column, ROW_MEM, MEM_BD), even, MEM_BDS_HALF * BD_WORDS_MEM);
-        txn_block(j->txn, tile_address(p->column, ROW_MEM, MEM_BD + MEM_BD_ODD * BD_STRIDE), odd, MEM_BDS_HALF * BD_WORDS_MEM);
+        txn_block(j->txn, tile_address(p->column, ROW_MEM, MEM_BD), even,
+                  MEM_BDS_HALF * BD_WORDS_MEM);
+        txn_block(j->txn, tile_address(p->column, ROW_MEM, MEM_BD + MEM_BD_ODD * BD_STRIDE), odd,
+                  MEM_BDS_HALF * BD_WORDS_MEM);
     } else {
         const uint32_t *x_in = odd + (size_t)(MEM_BD_X_IN - MEM_BD_ODD) * BD_WORDS_MEM;
-        txn_block(j->txn, tile_address(p->column, ROW_MEM, MEM_BD + MEM_BD_X_IN * BD_STRIDE), x_in, BD_WORDS_MEM);
+        txn_block(j->txn, tile_address(p->column, ROW_MEM, MEM_BD + MEM_BD_X_IN * BD_STRIDE), x_in,
+                  BD_WORDS_MEM);
     }
 }
 
-static void block_descriptor(struct txn *t, uint32_t column, uint32_t row, uint32_t bd, const struct descriptor *d) {
+static void block_descriptor(struct txn *t, uint32_t column, uint32_t row, uint32_t bd,
+                             const struct descriptor *d) {
     uint32_t words[BD_WORDS_MAX], count = descriptor_pack(d, row, words);
-    txn_block(t, tile_address(column, row, (row == ROW_MEM ? MEM_BD : CORE_BD) + bd * BD_STRIDE), words, count);
+    txn_block(t, tile_address(column, row, (row == ROW_MEM ? MEM_BD : CORE_BD) + bd * BD_STRIDE),
+              words, count);
 }
 
 static void core_descriptors(const struct job *j, const struct part *p) {
     const struct gemv_shape *s = j->shape;
     uint32_t x = s->groups * GROUP * j->tokens / 4;
-    const uint32_t parameters[GEMV_PARAMETERS] = {s->type, s->groups, j->tokens, s->chunks, p->quads};
-    struct descriptor in_w = two_buffers(CORE_W, s->chunk_bytes / 4, CORE_BUFFER, LOCK_W_EMPTY, LOCK_W_FULL);
+    const uint32_t parameters[GEMV_PARAMETERS] = {s->type, s->groups, j->tokens, s->chunks,
+                                                  p->quads};
+    struct descriptor in_w =
+        two_buffers(CORE_W, s->chunk_bytes / 4, CORE_BUFFER, LOCK_W_EMPTY, LOCK_W_FULL);
     struct descriptor in_x = two_buffers(CORE_X, x, CORE_BUFFER, LOCK_X_EMPTY, LOCK_X_FULL);
-    struct descriptor out = two_buffers(CORE_Y, j->sum_words, CORE_Y_BUFFER, LOCK_Y_FULL, LOCK_Y_EMPTY);
+    struct descriptor out =
+        two_buffers(CORE_Y, j->sum_words, CORE_Y_BUFFER, LOCK_Y_FULL, LOCK_Y_EMPTY);
     if (j->columns < 8) { /* the first columns of each row's 8 */
         out.wrap[0] = j->columns;
         out.step[1] = 8;
         out.wrap[1] = PANEL_ROWS;
     }
     for (uint32_t row = ROW_CORE; row < ARRAY_ROWS; row++) {
-        txn_block(j->txn, tile_address(p->column, row, CORE_PARAMETERS), parameters, GEMV_PARAMETERS);
+        txn_block(j->txn, tile_address(p->column, row, CORE_PARAMETERS), parameters,
+                  GEMV_PARAMETERS);
         block_descriptor(j->txn, p->column, row, CORE_BD_W, &in_w);
         block_descriptor(j->txn, p->column, row, CORE_BD_X, &in_x);
         block_descriptor(j->txn, p->column, row, CORE_BD_Y, &out);
     }
 }
 
-static void shim_descriptor(const struct job *j, uint32_t column, uint32_t bd, const struct descriptor *d, uint32_t argument,
-                            uint64_t offset) {
+static void shim_descriptor(const struct job *j, uint32_t column, uint32_t bd,
+                            const struct descriptor *d, uint32_t argument, uint64_t offset) {
     block_descriptor(j->txn, column, ROW_SHIM, bd, d);
-    txn_patch(j->txn, tile_address(column, ROW_SHIM, SHIM_BD + bd * BD_STRIDE + 4), argument, offset);
+    txn_patch(j->txn, tile_address(column, ROW_SHIM, SHIM_BD + bd * BD_STRIDE + 4), argument,
+              offset);
 }
 
-/* Weights of `panels` panels of each quad, from the panel `from` of the quad on: a chunk of each, then the next chunks, then the next quad. */
-static void shim_weights(const struct job *j, const struct part *p, uint32_t bd, uint32_t from, uint32_t panels) {
+/* Weights of `panels` panels of each quad, from the panel `from` of the quad on: a chunk of each,
+ * then the next chunks, then the next quad. */
+static void shim_weights(const struct job *j, const struct part *p, uint32_t bd, uint32_t from,
+                         uint32_t panels) {
     const struct gemv_shape *s = j->shape;
     uint32_t chunk = s->chunk_bytes / 4, panel = s->panel_bytes / 4;
     struct descriptor d = buffer(0, chunk * panels * s->chunks);
@@ -169,16 +213,19 @@ static void shim_weights(const struct job *j, const struct part *p, uint32_t bd,
     d.step[2] = chunk;
     d.iterations = p->quads;
     d.iteration_step = CORE_ROWS * panel;
-    shim_descriptor(j, p->column, bd, &d, GEMV_WEIGHTS, (uint64_t)(p->panel + from) * s->panel_bytes);
+    shim_descriptor(j, p->column, bd, &d, GEMV_WEIGHTS,
+                    (uint64_t)(p->panel + from) * s->panel_bytes);
 }
 
 /* Sums of `panels` panels of each quad, likewise. */
-static void shim_sums(const struct job *j, const struct part *p, uint32_t bd, uint32_t from, uint32_t panels) {
+static void shim_sums(const struct job *j, const struct part *p, uint32_t bd, uint32_t from,
+                      uint32_t panels) {
     struct descriptor d = buffer(0, p->quads * panels * j->sum_words);
     d.wrap[0] = panels * j->sum_words;
     d.step[1] = CORE_ROWS * j->sum_words;
     d.wrap[1] = p->quads;
-    shim_descriptor(j, p->column, bd, &d, GEMV_SUMS, (uint64_t)(p->panel + from) * j->sum_words * 4);
+    shim_descriptor(j, p->column, bd, &d, GEMV_SUMS,
+                    (uint64_t)(p->panel + from) * j->sum_words * 4);
 }
 
 static void shim_descriptors(const struct job *j, const struct part *p) {
@@ -194,9 +241,11 @@ static void shim_descriptors(const struct job *j, const struct part *p) {
     shim_sums(j, p, SHIM_BD_LAST, LAST, 1);
 }
 
-static void push(struct txn *t, uint32_t queue, uint32_t channel, uint32_t bd, uint32_t runs, int token) {
+static void push(struct txn *t, uint32_t queue, uint32_t channel, uint32_t bd, uint32_t runs,
+                 int token) {
     for (; runs; runs -= runs < REPEAT_MAX ? runs : REPEAT_MAX)
-        txn_write(t, queue + channel * QUEUE_STRIDE, queue_word(bd, runs < REPEAT_MAX ? runs : REPEAT_MAX, token));
+        txn_write(t, queue + channel * QUEUE_STRIDE,
+                  queue_word(bd, runs < REPEAT_MAX ? runs : REPEAT_MAX, token));
 }
 
 /* From where the sums arrive back to where the weights set out. */
@@ -242,17 +291,22 @@ static void share_out(struct part *part, uint32_t array, uint32_t count) {
 
 /* The columns that get some of `count` quads, next to each other: the first one is the last to. */
 static uint32_t busy_from(uint32_t array, uint32_t count) { return count < array ? 1 : 0; }
-static uint32_t busy_columns(uint32_t array, uint32_t count) { return count < array ? count : array; }
+static uint32_t busy_columns(uint32_t array, uint32_t count) {
+    return count < array ? count : array;
+}
 
-/* Quads first .. first + count - 1 over the array's columns; x starts last, from the first column. */
+/* Quads first .. first + count - 1 over the array's columns; x starts last, from the first
+ * column. */
 static void run_together(const struct job *j, uint32_t array, uint32_t first, uint32_t count) {
     struct part part[ARRAY_COLUMNS_MAX] = {{0, 0, 0}};
     share_out(part, array, count);
     for (uint32_t c = 0; c < array; c++) {
         part[c].column = c;
         if (!part[c].quads) continue;
-        /* the last quad of a tensor ends with its last panel, and repeats up to 3 of the one before */
-        uint32_t end = (first + part[c].quads) * CORE_ROWS, past = end > j->shape->panels ? end - j->shape->panels : 0;
+        /* the last quad of a tensor ends with its last panel, and repeats up to 3 of the one
+         * before */
+        uint32_t end = (first + part[c].quads) * CORE_ROWS,
+                 past = end > j->shape->panels ? end - j->shape->panels : 0;
         part[c].panel = first * CORE_ROWS - past;
         first += part[c].quads;
     }
@@ -264,10 +318,12 @@ static void run_together(const struct job *j, uint32_t array, uint32_t first, ui
     for (uint32_t c = 0; c < array; c++) start(j, &part[c]);
     push(j->txn, tile_address(0, ROW_SHIM, SHIM_MM2S_QUEUE), SHIM_MM2S_X, SHIM_BD_X, 1, 0);
     txn_token(j->txn, busy_from(array, count), busy_columns(array, count), TXN_S2MM, SHIM_S2MM_Y);
-    txn_token(j->txn, busy_from(array, count), busy_columns(array, count), TXN_S2MM, SHIM_S2MM_LAST);
+    txn_token(j->txn, busy_from(array, count), busy_columns(array, count), TXN_S2MM,
+              SHIM_S2MM_LAST);
 }
 
-/* So that tokens of sums find their way. Holds until the context ends, and is written with every command: it may be the first. */
+/* So that tokens of sums find their way. Holds until the context ends, and is written with every
+ * command: it may be the first. */
 static void name_controllers(struct txn *t, uint32_t from, uint32_t columns) {
     for (uint32_t c = from; c < from + columns; c++)
         for (uint32_t channel = 0; channel < SHIM_CHANNELS; channel++)
@@ -275,14 +331,22 @@ static void name_controllers(struct txn *t, uint32_t from, uint32_t columns) {
                       SHIM_CONTROLLER << CONTROL_CONTROLLER_SHIFT);
 }
 
-size_t gemv_code(const struct gemv_shape *s, uint32_t generation, uint32_t columns, uint32_t *words, size_t room, uint32_t *operations) {
+size_t gemv_code(const struct gemv_shape *s, uint32_t generation, uint32_t columns, uint32_t *words,
+                 size_t room, uint32_t *operations) {
     struct txn t;
-    const struct job j = {s, &t, columns, gemv_tokens(columns), (uint32_t)(gemv_x_bytes(s, columns) / 4), PANEL_ROWS * columns};
+    const struct job j = {s,
+                          &t,
+                          columns,
+                          gemv_tokens(columns),
+                          (uint32_t)(gemv_x_bytes(s, columns) / 4),
+                          PANEL_ROWS * columns};
     uint32_t array = array_columns(generation), quads = (s->panels + CORE_ROWS - 1) / CORE_ROWS;
-    uint32_t most = quads_of_column(s) * (2 * array - 1) / 2, times = (quads + most - 1) / most, each = (quads + times - 1) / times;
+    uint32_t most = quads_of_column(s) * (2 * array - 1) / 2, times = (quads + most - 1) / most,
+             each = (quads + times - 1) / times;
     txn_begin(&t, words, room);
     name_controllers(&t, busy_from(array, each), busy_columns(array, each));
-    for (uint32_t first = 0; first < quads; first += each) run_together(&j, array, first, quads - first < each ? quads - first : each);
+    for (uint32_t first = 0; first < quads; first += each)
+        run_together(&j, array, first, quads - first < each ? quads - first : each);
     *operations = t.operations;
     return txn_end(&t, generation, array);
 }

@@ -1,4 +1,5 @@
-/* A model on the NPU: the device, its weights, and control code for every shape; programs and their passes (npu/npu_program.c, npu/multiply.c). */
+/* A model on the NPU: the device, its weights, and control code for every shape; programs and their
+ * passes (npu/npu_program.c, npu/multiply.c). */
 #ifndef NPU_MODEL_H
 #define NPU_MODEL_H
 
@@ -7,8 +8,8 @@
 #include "npu/gemv.h"
 #include "npu/provider.h"
 
-/* A dispatch takes about as long as the array's memory path needs for this many bytes (50 us at 55 GB/s, docs/npu.md): matrices of one operation
- * that are smaller together stay with the CPU. */
+/* A dispatch takes about as long as the array's memory path needs for this many bytes (50 us at 55
+ * GB/s, docs/npu.md): matrices of one operation that are smaller together stay with the CPU. */
 enum { WORTH_BYTES = 2750000 };
 
 /* hal_model_setup.device for this engine: parts with commas between them. */
@@ -71,7 +72,8 @@ apus_status npu_model_open(void *memory, const struct hal_model_setup *setup);
 void npu_model_close(void *memory);
 const char *npu_model_detail(const void *memory);
 
-/* npu/npu_weights.c: which tensors go to the NPU and where they lie; control code for them. 0 or an errno value, with the call's name in *call. */
+/* npu/npu_weights.c: which tensors go to the NPU and where they lie; control code for them. 0 or an
+ * errno value, with the call's name in *call. */
 void weights_plan(struct npu_model *m, const struct hal_model *model);
 int weights_open(struct npu_model *m, const struct hal_model *model, const char **call);
 int code_open(struct npu_model *m, const char **call);
@@ -81,6 +83,7 @@ apus_status npu_prepare(void *memory, const struct hal_setup *setup);
 void npu_release(void *memory);
 
 /* npu/multiply.c: hal_matrices of the program. */
-apus_status npu_multiply(void *program, const struct hal_op *op, uint32_t columns, size_t x_stride, size_t scale_at, uint32_t *bad);
+apus_status npu_multiply(void *program, const struct hal_op *op, uint32_t columns, size_t x_stride,
+                         size_t scale_at, uint32_t *bad);
 
 #endif

@@ -1,7 +1,9 @@
-/* One operation: x to the array's memory, one submission for all matrices that share it, one wait, sums back, and their two scales.
+/* One operation: x to the array's memory, one submission for all matrices that share it, one wait,
+ * sums back, and their two scales.
  *
- * Nothing is created here unless a command fails: then the context is dropped and made again, once in a program's life, and the operation runs again
- * from what the host still has. Fails that too, the engine is lost and the next one does the whole pass again. */
+ * Nothing is created here unless a command fails: then the context is dropped and made again, once
+ * in a program's life, and the operation runs again from what the host still has. Fails that too,
+ * the engine is lost and the next one does the whole pass again. */
 #include <string.h>
 
 #include "hal/scalar.h"
@@ -20,7 +22,9 @@ struct task {
     uint64_t sums_at[HAL_OP_MATRICES], sum_bytes;
 };
 
-static const struct npu_tensor *tensor(const struct task *t, uint32_t i) { return &t->program->model->tensor[t->op->weight[i]]; }
+static const struct npu_tensor *tensor(const struct task *t, uint32_t i) {
+    return &t->program->model->tensor[t->op->weight[i]];
+}
 
 static void begin(struct task *t) {
     t->bucket = gemv_bucket(t->count);
@@ -57,18 +61,26 @@ static enum npu_result run(const struct task *t, uint32_t *failed) {
     for (uint32_t i = 0; i < t->op->count; i++) {
         const struct npu_tensor *n = tensor(t, i);
         const struct npu_code *code = &n->code[t->bucket];
-        runs[i] = (struct npu_run){
-            &m->code, code->offset, code->words, {n->copied ? &m->copies : &m->weights, &p->x, &p->sums}, {n->offset, 0, t->sums_at[i]}};
+        runs[i] = (struct npu_run){&m->code,
+                                   code->offset,
+                                   code->words,
+                                   {n->copied ? &m->copies : &m->weights, &p->x, &p->sums},
+                                   {n->offset, 0, t->sums_at[i]}};
     }
-    if (m->provider->buffer_sync(m->device, &p->x, 0, (uint64_t)t->depth * t->tokens, NPU_TO_DEVICE)) return NPU_NO_DEVICE;
+    if (m->provider->buffer_sync(m->device, &p->x, 0, (uint64_t)t->depth * t->tokens,
+                                 NPU_TO_DEVICE))
+        return NPU_NO_DEVICE;
     enum npu_result r = m->provider->commands_start(p->context, runs, t->op->count, &ticket);
     if (!r) r = m->provider->commands_wait(p->context, ticket, WAIT_MS, failed);
-    if (!r && m->provider->buffer_sync(m->device, &p->sums, 0, t->sum_bytes, NPU_FROM_DEVICE)) r = NPU_NO_DEVICE;
+    if (!r && m->provider->buffer_sync(m->device, &p->sums, 0, t->sum_bytes, NPU_FROM_DEVICE))
+        r = NPU_NO_DEVICE;
     return r;
 }
 
-static void complain(const struct task *t, enum npu_result result, uint32_t failed, const char *then) {
-    static const char *const how[] = {"", "the driver refused a call", "the device reports an error", "it did not answer in time",
+static void complain(const struct task *t, enum npu_result result, uint32_t failed,
+                     const char *then) {
+    static const char *const how[] = {"", "the driver refused a call",
+                                      "the device reports an error", "it did not answer in time",
                                       "the command was aborted"};
     const struct npu_model *m = t->program->model;
     struct words w;
@@ -89,7 +101,8 @@ static int recreate(struct npu_program *p) {
     p->context_open = 0;
     if (p->recreated) return 0;
     p->recreated = 1;
-    p->context_open = m->provider->context_open(p->context, p->model->device, &m->overlay, m->facts.columns, HAL_OP_MATRICES) == 0;
+    p->context_open = m->provider->context_open(p->context, p->model->device, &m->overlay,
+                                                m->facts.columns, HAL_OP_MATRICES) == 0;
     return p->context_open;
 }
 
@@ -117,10 +130,13 @@ static void write_out(const struct task *t, uint32_t i, uint32_t *bad) {
     uint32_t rows = padded_rows(w->rows), slot = t->op->out[i], wrong = 0;
     for (uint32_t c = 0; c < t->count; c++) {
         const uint8_t *x = p->setup.slot[SLOT_A] + (t->first + c) * t->x_stride;
-        float *y = (float *)(void *)(p->setup.slot[slot] + (t->first + c) * p->setup.program->stride[slot]), scale;
+        float *y = (float *)(void *)(p->setup.slot[slot] +
+                                     (t->first + c) * p->setup.program->stride[slot]),
+              scale;
         memcpy(&scale, x + t->scale_at, sizeof scale);
         for (uint32_t r = 0; r < rows; r++) {
-            int32_t acc = sums[(size_t)(r / PANEL_ROWS) * PANEL_ROWS * t->columns + gemv_sum_index(r % PANEL_ROWS, c, t->columns)];
+            int32_t acc = sums[(size_t)(r / PANEL_ROWS) * PANEL_ROWS * t->columns +
+                               gemv_sum_index(r % PANEL_ROWS, c, t->columns)];
             float v = (float)acc * row_scale[r];
             v = num_snap(v * scale, &wrong);
             y[r] = t->op->flags & HAL_ADD ? num_snap(y[r] + v, &wrong) : v;
@@ -129,7 +145,8 @@ static void write_out(const struct task *t, uint32_t i, uint32_t *bad) {
     *bad |= wrong;
 }
 
-apus_status npu_multiply(void *program, const struct hal_op *op, uint32_t columns, size_t x_stride, size_t scale_at, uint32_t *bad) {
+apus_status npu_multiply(void *program, const struct hal_op *op, uint32_t columns, size_t x_stride,
+                         size_t scale_at, uint32_t *bad) {
     struct task t = {.program = program, .op = op, .x_stride = x_stride, .scale_at = scale_at};
     uint32_t most = GEMV_COLUMNS_MAX;
     if (t.program->lost) return APUS_E_ENGINE;

@@ -1,7 +1,8 @@
 /* The npu engine: its table, and what it says of this machine. */
 #include "npu/model.h"
 
-static void npu_probe(void (*say)(void *user, const char *engine, int available, const char *text), void *user) {
+static void npu_probe(void (*say)(void *user, const char *engine, int available, const char *text),
+                      void *user) {
     const apus_port *port = apus_port_host();
     _Alignas(16) uint8_t device[NPU_DEVICE_BYTES];
     struct npu_facts facts;
@@ -26,7 +27,9 @@ static apus_status npu_submit(void *memory, const struct hal_pass *pass, uint64_
     return p->lost ? APUS_E_ENGINE : hal_cpu_engine.submit(p->cpu, pass, ticket);
 }
 
-static apus_status npu_wait(void *memory, uint64_t ticket) { return hal_cpu_engine.wait(((struct npu_program *)memory)->cpu, ticket); }
+static apus_status npu_wait(void *memory, uint64_t ticket) {
+    return hal_cpu_engine.wait(((struct npu_program *)memory)->cpu, ticket);
+}
 
 const struct hal_engine hal_npu_engine = {
     .name = "npu",

@@ -20,7 +20,8 @@ const char *npu_options_read(struct npu_options *o, const char *text) {
                 o->overlay[n++] = *value;
             }
             text = value;
-        } else if ((value = text_after(text, "npu=")) != NULL && *value >= '0' && *value <= '7' && ends(value + 1)) {
+        } else if ((value = text_after(text, "npu=")) != NULL && *value >= '0' && *value <= '7' &&
+                   ends(value + 1)) {
             o->index = (uint32_t)(*value - '0');
             text = value + 1;
         } else if ((value = text_after(text, "all")) != NULL && ends(value)) {
@@ -30,11 +31,14 @@ const char *npu_options_read(struct npu_options *o, const char *text) {
         } else if ((value = text_after(text, "provider=kernel")) != NULL && ends(value)) {
             o->xrt = 0, text = value;
         } else {
-            return "its device is named by overlay=FILE, npu=N, provider=kernel or xrt, and all, with commas between";
+            return "its device is named by overlay=FILE, npu=N, provider=kernel or xrt, and all, "
+                   "with commas between";
         }
         if (*text) text++;
     }
-    return o->overlay[0] ? NULL : "it needs an overlay: device overlay=FILE (none for hardware exists yet: docs/npu.md)";
+    return o->overlay[0] ? NULL
+                         : "it needs an overlay: device overlay=FILE (none for hardware exists "
+                           "yet: docs/npu.md)";
 }
 
 static apus_status refuse(const apus_port *port, const char *why) {
@@ -57,7 +61,8 @@ static apus_status failed(const struct npu_model *m, const char *call, int error
 }
 
 static int has_devices(const apus_port *p) {
-    return p && p->device_open && p->device_request && p->device_map && p->device_unmap && p->device_close;
+    return p && p->device_open && p->device_request && p->device_map && p->device_unmap &&
+           p->device_close;
 }
 
 /* The provider that the options name; NULL, or why there is none. */
@@ -65,13 +70,16 @@ static const char *find_provider(struct npu_model *m) {
     const apus_port *p = &m->port;
     m->provider = &npu_provider_uapi;
     if (!m->options.xrt) return has_devices(p) ? NULL : "the port lends no device files";
-    if (!p->library_open || !p->library_symbol || !p->library_close) return "the port lends no libraries";
+    if (!p->library_open || !p->library_symbol || !p->library_close)
+        return "the port lends no libraries";
     m->library = p->library_open(p->user, NPU_XRT_LIBRARY);
     if (!m->library)
-        return NPU_XRT_LIBRARY
-            " is not found, or the runtime that it needs (AMD's XRT; Apus is to be built with its headers); provider=kernel needs neither";
+        return NPU_XRT_LIBRARY " is not found, or the runtime that it needs (AMD's XRT; Apus is to "
+                               "be built with its headers); provider=kernel needs neither";
     m->provider = p->library_symbol(p->user, m->library, NPU_XRT_SYMBOL);
-    return m->provider && m->provider->size == sizeof *m->provider ? NULL : NPU_XRT_LIBRARY " is another version's";
+    return m->provider && m->provider->size == sizeof *m->provider ? NULL
+                                                                   : NPU_XRT_LIBRARY
+               " is another version's";
 }
 
 enum { E_NOENT = 2 }; /* of Linux, as providers give it */
@@ -88,7 +96,8 @@ static apus_status open_device(struct npu_model *m) {
     const char *why = find_provider(m);
     if (why) return refuse(&m->port, why);
     int e = m->provider->attach(m->device, &m->port, m->options.index, &m->facts);
-    if (e == E_NOENT && another_is_there(m)) return refuse(&m->port, "there are not so many NPUs: npu=N counts from 0");
+    if (e == E_NOENT && another_is_there(m))
+        return refuse(&m->port, "there are not so many NPUs: npu=N counts from 0");
     if (e) {
         struct words w;
         explain_open(&w, e, &m->port);
@@ -98,17 +107,21 @@ static apus_status open_device(struct npu_model *m) {
     return m->facts.refusal ? refuse(&m->port, m->facts.refusal) : APUS_OK;
 }
 
-/* The model's overlay means nothing to an array, and an array's nothing to the model: neither gets the other's. */
+/* The model's overlay means nothing to an array, and an array's nothing to the model: neither gets
+ * the other's. */
 static apus_status open_overlay(struct npu_model *m) {
     if (apus_map_open(&m->overlay_file, m->options.overlay))
         return refuse(&m->port, "the overlay's file cannot be read: look at its path and rights");
     const char *why = overlay_read(&m->overlay, m->overlay_file.data, m->overlay_file.size);
     if (why) return refuse(&m->port, why);
     int of_model = memcmp(m->overlay.id, overlay_of_model, sizeof overlay_of_model) == 0;
-    if (of_model && !m->facts.model) return refuse(&m->port, "the overlay is the device model's, and this is a device");
-    if (!of_model && m->facts.model) return refuse(&m->port, "this is the device model, which takes its own overlay only");
+    if (of_model && !m->facts.model)
+        return refuse(&m->port, "the overlay is the device model's, and this is a device");
+    if (!of_model && m->facts.model)
+        return refuse(&m->port, "this is the device model, which takes its own overlay only");
     if (m->overlay.columns != m->facts.columns)
-        return refuse(&m->port, "the overlay is made for another number of columns: one is for XDNA, another for XDNA2 (docs/npu.md)");
+        return refuse(&m->port, "the overlay is made for another number of columns: one is for "
+                                "XDNA, another for XDNA2 (docs/npu.md)");
     return APUS_OK;
 }
 
@@ -145,8 +158,10 @@ apus_status npu_model_measure(const struct hal_model_setup *setup, struct hal_ne
     if (!s) s = hal_cpu_engine.model_measure(setup, &cpu);
     if (s) return s;
     uint64_t weights = 0;
-    for (uint32_t i = 0; i < setup->model->model->tensors; i++) weights += setup->model->tensors[i].bytes;
-    *need = (struct hal_need){lay_out(setup->model, &cpu_at) + cpu.bytes, weights + ((uint64_t)64 << 20)};
+    for (uint32_t i = 0; i < setup->model->model->tensors; i++)
+        weights += setup->model->tensors[i].bytes;
+    *need = (struct hal_need){lay_out(setup->model, &cpu_at) + cpu.bytes,
+                              weights + ((uint64_t)64 << 20)};
     return APUS_OK;
 }
 
@@ -189,4 +204,6 @@ void npu_model_close(void *memory) {
     hal_cpu_engine.model_close(m->cpu);
 }
 
-const char *npu_model_detail(const void *memory) { return ((const struct npu_model *)memory)->facts.name; }
+const char *npu_model_detail(const void *memory) {
+    return ((const struct npu_model *)memory)->facts.name;
+}

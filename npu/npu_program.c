@@ -1,4 +1,5 @@
-/* A program on the NPU: the CPU engine runs the pass, and hands over the operations that are worth a dispatch. */
+/* A program on the NPU: the CPU engine runs the pass, and hands over the operations that are worth
+ * a dispatch. */
 #include <string.h>
 
 #include "npu/model.h"
@@ -18,7 +19,8 @@ static int takes(const struct npu_model *m, const struct hal_op *op) {
     return 1;
 }
 
-/* The program's operations may not be there yet while measuring: sizes hold for every grouping that the tensors allow. */
+/* The program's operations may not be there yet while measuring: sizes hold for every grouping that
+ * the tensors allow. */
 static void size_buffers(const struct npu_model *m, struct parts *at) {
     uint64_t sums = 0;
     for (uint32_t i = 0; i < m->tensors; i++) {
@@ -63,7 +65,9 @@ static apus_status open_buffers(struct npu_program *p, const struct parts *at) {
     if (!at->x_bytes) return APUS_OK; /* nothing is worth a dispatch */
     int e = m->provider->buffer_create(m->device, &p->x, NPU_DATA, at->x_bytes);
     if (!e) e = m->provider->buffer_create(m->device, &p->sums, NPU_DATA, at->sum_bytes);
-    if (!e) e = m->provider->context_open(p->context, m->device, &m->overlay, m->facts.columns, HAL_OP_MATRICES);
+    if (!e)
+        e = m->provider->context_open(p->context, m->device, &m->overlay, m->facts.columns,
+                                      HAL_OP_MATRICES);
     if (!e) {
         p->context_open = 1;
         return APUS_OK;
@@ -91,7 +95,8 @@ apus_status npu_prepare(void *memory, const struct hal_setup *setup) {
     p->setup = *setup;
     p->takes = (uint8_t *)memory + at.takes;
     p->cpu = (uint8_t *)memory + at.cpu;
-    for (uint32_t i = 0; i < setup->program->count; i++) p->takes[i] = (uint8_t)takes(p->model, &setup->program->ops[i]);
+    for (uint32_t i = 0; i < setup->program->count; i++)
+        p->takes[i] = (uint8_t)takes(p->model, &setup->program->ops[i]);
     s = open_buffers(p, &at);
     if (!s) {
         struct hal_setup cpu = cpu_setup(p->model, setup);

@@ -3,7 +3,8 @@
 #include "npu/model.h"
 
 /* The matrices of one operation together, as runtime/graph.c groups them. 1: they go. */
-static int plan_group(struct npu_model *m, const struct hal_model *model, const uint32_t *tensor, uint32_t count) {
+static int plan_group(struct npu_model *m, const struct hal_model *model, const uint32_t *tensor,
+                      uint32_t count) {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < count; i++) bytes += model->tensors[tensor[i]].bytes;
     if (bytes < WORTH_BYTES && !m->options.all) return 0;
@@ -17,7 +18,8 @@ static int plan_group(struct npu_model *m, const struct hal_model *model, const 
     return 1;
 }
 
-/* The head goes with layers only: alone it saves the CPU no time, since both read the same memory, and costs a context. */
+/* The head goes with layers only: alone it saves the CPU no time, since both read the same memory,
+ * and costs a context. */
 void weights_plan(struct npu_model *m, const struct hal_model *model) {
     int layers = 0;
     for (uint32_t i = 0; i < model->model->layers; i++) {
@@ -60,7 +62,8 @@ static int import(struct npu_model *m, const struct hal_model *model) {
 
 static void write_copy(struct npu_model *m, const struct hal_model *model, uint32_t i) {
     const struct blob_tensor *t = &model->tensors[i];
-    gemv_copy(&m->tensor[i].shape, t->rows, t->cols, model->weights + t->offset, m->copies.host + m->tensor[i].offset);
+    gemv_copy(&m->tensor[i].shape, t->rows, t->cols, model->weights + t->offset,
+              m->copies.host + m->tensor[i].offset);
 }
 
 /* Where import is refused, everything is copied; odd tensors are anyway. */
@@ -90,14 +93,17 @@ static uint64_t place_code(struct npu_model *m, uint8_t *to, uint64_t room) {
         struct npu_tensor *n = &m->tensor[i];
         uint32_t same = 0, operations;
         if (!n->columns_max) continue;
-        while (same < i && !(m->tensor[same].columns_max && !memcmp(&m->tensor[same].shape, &n->shape, sizeof n->shape))) same++;
+        while (same < i && !(m->tensor[same].columns_max &&
+                             !memcmp(&m->tensor[same].shape, &n->shape, sizeof n->shape)))
+            same++;
         for (uint32_t b = 0; b < GEMV_BUCKETS; b++) {
             if (same < i) n->code[b] = m->tensor[same].code[b];
             if (same < i || gemv_bucket_columns(b) > n->columns_max) continue;
             uint32_t *words = to ? (uint32_t *)(void *)(to + at) : NULL;
             n->code[b].offset = at;
             n->code[b].words =
-                (uint32_t)gemv_code(&n->shape, m->facts.generation, gemv_bucket_columns(b), words, (size_t)(room - at) / 4, &operations);
+                (uint32_t)gemv_code(&n->shape, m->facts.generation, gemv_bucket_columns(b), words,
+                                    (size_t)(room - at) / 4, &operations);
             at += (n->code[b].words * (uint64_t)4 + 63) & ~(uint64_t)63;
         }
     }

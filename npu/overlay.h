@@ -1,5 +1,5 @@
-/* An overlay: the compiled program of the array (routes, tile programs, locks), in the container that AMD's tools write
- * ("xclbin"). One serves every shape; control code does the rest. */
+/* An overlay: the compiled program of the array (routes, tile programs, locks), in the container
+ * that AMD's tools write ("xclbin"). One serves every shape; control code does the rest. */
 #ifndef NPU_OVERLAY_H
 #define NPU_OVERLAY_H
 
@@ -18,7 +18,8 @@ struct overlay {
 /* Parses a container completely; NULL, or what is wrong with it. */
 const char *overlay_read(struct overlay *o, const void *file, size_t bytes);
 
-/* The overlay of the device model in npu/sim: no program for a real array, and refused by the backend wherever the device is not that model. */
+/* The overlay of the device model in npu/sim: no program for a real array, and refused by the
+ * backend wherever the device is not that model. */
 extern const uint8_t overlay_of_model[16];
 /* What the model's driver says of itself, where a real one says something else. */
 #define OVERLAY_MODEL_DESCRIPTION "Apus NPU device model, not hardware"

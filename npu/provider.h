@@ -1,10 +1,11 @@
-/* What the engine asks of the software that drives an NPU: npu/provider_uapi.c, which speaks to the kernel itself, or npu/provider_xrt.cpp, which speaks to
- * AMD's runtime (XRT) and is a library of its own, opened by name.
+/* What the engine asks of the software that drives an NPU: npu/provider_uapi.c, which speaks to the
+ * kernel itself, or npu/provider_xrt.cpp, which speaks to AMD's runtime (XRT) and is a library of
+ * its own, opened by name.
  *
- * Everything is created in the setup phase; submit, sync and wait create nothing. The memory of device, context and buffers is the caller's.
- * A device and its buffers may be used by several threads, a context by one at a time.
- * The device's caches are not coherent with the host's: sync before the device reads what the host wrote, and before the host reads what
- * the device wrote. */
+ * Everything is created in the setup phase; submit, sync and wait create nothing. The memory of
+ * device, context and buffers is the caller's. A device and its buffers may be used by several
+ * threads, a context by one at a time. The device's caches are not coherent with the host's: sync
+ * before the device reads what the host wrote, and before the host reads what the device wrote. */
 #ifndef NPU_PROVIDER_H
 #define NPU_PROVIDER_H
 
@@ -68,23 +69,33 @@ struct npu_provider {
     uint32_t size; /* of this struct: a shared object of another version is not used */
     const char *name;
 
-    /* Opens the index-th NPU. 0, or an errno value (ENOENT: there is none of that index); says in facts what it is. memory: NPU_DEVICE_BYTES. */
+    /* Opens the index-th NPU. 0, or an errno value (ENOENT: there is none of that index); says in
+     * facts what it is. memory: NPU_DEVICE_BYTES. */
     int (*attach)(void *device, const apus_port *port, uint32_t index, struct npu_facts *facts);
     void (*detach)(void *device);
 
     /* 0 or an errno value. */
-    int (*buffer_create)(void *device, struct npu_buffer *buffer, enum npu_buffer_kind kind, uint64_t bytes);
-    int (*buffer_import)(void *device, struct npu_buffer *buffer, const void *pages, uint64_t bytes); /* read only; whole pages */
+    int (*buffer_create)(void *device, struct npu_buffer *buffer, enum npu_buffer_kind kind,
+                         uint64_t bytes);
+    /* read only; whole pages */
+    int (*buffer_import)(void *device, struct npu_buffer *buffer, const void *pages,
+                         uint64_t bytes);
     void (*buffer_close)(void *device, struct npu_buffer *buffer);
-    int (*buffer_sync)(void *device, const struct npu_buffer *buffer, uint64_t offset, uint64_t bytes, enum npu_direction direction);
+    int (*buffer_sync)(void *device, const struct npu_buffer *buffer, uint64_t offset,
+                       uint64_t bytes, enum npu_direction direction);
 
-    /* A context with the overlay loaded and packets for `runs` commands. 0 or an errno value. memory: NPU_CONTEXT_BYTES. */
-    int (*context_open)(void *context, void *device, const struct overlay *overlay, uint32_t columns, uint32_t runs);
+    /* A context with the overlay loaded and packets for `runs` commands. 0 or an errno value.
+     * memory: NPU_CONTEXT_BYTES. */
+    int (*context_open)(void *context, void *device, const struct overlay *overlay,
+                        uint32_t columns, uint32_t runs);
     void (*context_close)(void *context);
 
-    /* Starts 1 .. runs commands, one after the other, as one submission; waiting gives how they ended and, where one failed, its index. */
-    enum npu_result (*commands_start)(void *context, const struct npu_run *run, uint32_t count, uint64_t *ticket);
-    enum npu_result (*commands_wait)(void *context, uint64_t ticket, uint32_t timeout_ms, uint32_t *failed);
+    /* Starts 1 .. runs commands, one after the other, as one submission; waiting gives how they
+     * ended and, where one failed, its index. */
+    enum npu_result (*commands_start)(void *context, const struct npu_run *run, uint32_t count,
+                                      uint64_t *ticket);
+    enum npu_result (*commands_wait)(void *context, uint64_t ticket, uint32_t timeout_ms,
+                                     uint32_t *failed);
 };
 
 extern const struct npu_provider npu_provider_uapi;
@@ -97,12 +108,15 @@ extern const struct npu_provider npu_provider_uapi;
 static inline void npu_facts_fill(struct npu_facts *f, uint32_t rows, uint32_t columns) {
     const char *name = "NPU of an unknown kind";
     f->generation = 0, f->columns = columns;
-    if (rows == CORE_ROWS && columns == array_columns_all(NPU_XDNA1)) f->generation = NPU_XDNA1, name = "XDNA NPU, 4 usable columns";
-    if (rows == CORE_ROWS && columns == array_columns_all(NPU_XDNA2)) f->generation = NPU_XDNA2, name = "XDNA2 NPU, 8 columns";
+    if (rows == CORE_ROWS && columns == array_columns_all(NPU_XDNA1))
+        f->generation = NPU_XDNA1, name = "XDNA NPU, 4 usable columns";
+    if (rows == CORE_ROWS && columns == array_columns_all(NPU_XDNA2))
+        f->generation = NPU_XDNA2, name = "XDNA2 NPU, 8 columns";
     if (f->generation)
         f->columns = array_columns(f->generation);
     else
-        f->refusal = "its array is none of those that Apus has code for (XDNA: 5 columns, XDNA2: 8, 4 rows of compute tiles)";
+        f->refusal = "its array is none of those that Apus has code for (XDNA: 5 columns, XDNA2: "
+                     "8, 4 rows of compute tiles)";
     for (uint32_t i = 0; i < sizeof f->name; i++) {
         f->name[i] = name[i];
         if (!name[i]) break;

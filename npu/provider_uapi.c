@@ -1,7 +1,9 @@
-/* The provider over the kernel interface alone (npu/uapi.h): requests through the port, no other library, nothing allocated by us.
+/* The provider over the kernel interface alone (npu/uapi.h): requests through the port, no other
+ * library, nothing allocated by us.
  *
- * A process has one heap of device memory, which must exist before a context does; control code and overlay images are cut from it. Commands lie in
- * command buffers that the driver reads through its own mapping, so they need no sync. */
+ * A process has one heap of device memory, which must exist before a context does; control code and
+ * overlay images are cut from it. Commands lie in command buffers that the driver reads through its
+ * own mapping, so they need no sync. */
 #include <string.h>
 
 #include "npu/array.h"
@@ -26,20 +28,23 @@ struct packet {
 struct uapi_context {
     struct uapi_device *device;
     uint32_t handle, timeline, runs, count; /* count: of the last submission */
-    uint32_t without_wait;                  /* the driver has no request to wait: a point of the timeline then */
+    uint32_t without_wait;                  /* the driver has no request to wait: a point of the
+                                               timeline then */
     struct npu_buffer image;
     struct packet chain, run[NPU_RUNS_MAX];
 };
 
-_Static_assert(sizeof(struct uapi_device) <= NPU_DEVICE_BYTES, "a device fits what provider.h promises");
+_Static_assert(sizeof(struct uapi_device) <= NPU_DEVICE_BYTES,
+               "a device fits what provider.h promises");
 _Static_assert(sizeof(struct uapi_context) <= NPU_CONTEXT_BYTES, "and a context");
 
 static int ask(const struct uapi_device *d, unsigned long request, void *argument) {
     return d->port.device_request(d->port.user, d->node, request, argument);
 }
-#define ASK(device, number, argument) ask(device, UAPI_REQUEST(UAPI_BOTH, number, *(argument)), argument)
+#define ASK(device, number, argument)                                                              \
+    ask(device, UAPI_REQUEST(UAPI_BOTH, number, *(argument)), argument)
 
-/* -------------------------------------------------------------------------------------------------------------- buffers -- */
+/* ----------------------------------------------------------------------------------- buffers -- */
 
 static uint64_t whole_pages(uint64_t bytes) { return (bytes + PAGE - 1) & ~(uint64_t)(PAGE - 1); }
 
@@ -48,9 +53,10 @@ static void drop(const struct uapi_device *d, uint64_t handle) {
     ask(d, UAPI_REQUEST(UAPI_WRITE, UAPI_GEM_CLOSE, close), &close);
 }
 
-static int create(const struct uapi_device *d, struct npu_buffer *b, uint32_t kind, uint64_t bytes, const struct uapi_ranges *ranges,
-                  struct uapi_buffer_info *info) {
-    struct uapi_create_buffer c = {.ranges = (uintptr_t)ranges, .bytes = ranges ? 0 : bytes, .kind = kind};
+static int create(const struct uapi_device *d, struct npu_buffer *b, uint32_t kind, uint64_t bytes,
+                  const struct uapi_ranges *ranges, struct uapi_buffer_info *info) {
+    struct uapi_create_buffer c = {
+        .ranges = (uintptr_t)ranges, .bytes = ranges ? 0 : bytes, .kind = kind};
     memset(b, 0, sizeof *b);
     int e = ASK(d, UAPI_CREATE_BUFFER, &c);
     if (e) return e;
@@ -67,7 +73,8 @@ static int create(const struct uapi_device *d, struct npu_buffer *b, uint32_t ki
     return 0;
 }
 
-static int create_mapped(const struct uapi_device *d, struct npu_buffer *b, uint32_t kind, uint64_t bytes, uint64_t alignment) {
+static int create_mapped(const struct uapi_device *d, struct npu_buffer *b, uint32_t kind,
+                         uint64_t bytes, uint64_t alignment) {
     struct uapi_buffer_info info;
     int e = create(d, b, kind, bytes, NULL, &info);
     if (e) return e;
@@ -95,14 +102,17 @@ static int create_code(const struct uapi_device *d, struct npu_buffer *b, uint64
     return 0;
 }
 
-static int uapi_buffer_create(void *device, struct npu_buffer *b, enum npu_buffer_kind kind, uint64_t bytes) {
+static int uapi_buffer_create(void *device, struct npu_buffer *b, enum npu_buffer_kind kind,
+                              uint64_t bytes) {
     const struct uapi_device *d = device;
-    int e = kind == NPU_CODE ? create_code(d, b, whole_pages(bytes)) : create_mapped(d, b, UAPI_BUFFER_SHARE, whole_pages(bytes), PAGE);
+    int e = kind == NPU_CODE ? create_code(d, b, whole_pages(bytes))
+                             : create_mapped(d, b, UAPI_BUFFER_SHARE, whole_pages(bytes), PAGE);
     b->kind = kind;
     return e;
 }
 
-static int uapi_buffer_import(void *device, struct npu_buffer *b, const void *pages, uint64_t bytes) {
+static int uapi_buffer_import(void *device, struct npu_buffer *b, const void *pages,
+                              uint64_t bytes) {
     const struct uapi_device *d = device;
     struct uapi_buffer_info info;
     const struct uapi_ranges ranges = {-1, 1, {{(uintptr_t)pages, bytes}}};
@@ -123,24 +133,32 @@ static void uapi_buffer_close(void *device, struct npu_buffer *b) {
     memset(b, 0, sizeof *b);
 }
 
-static int uapi_buffer_sync(void *device, const struct npu_buffer *b, uint64_t offset, uint64_t bytes, enum npu_direction direction) {
-    struct uapi_sync_buffer s = {(uint32_t)b->handle, direction == NPU_TO_DEVICE ? UAPI_TO_DEVICE : UAPI_FROM_DEVICE, offset, bytes};
+static int uapi_buffer_sync(void *device, const struct npu_buffer *b, uint64_t offset,
+                            uint64_t bytes, enum npu_direction direction) {
+    struct uapi_sync_buffer s = {(uint32_t)b->handle,
+                                 direction == NPU_TO_DEVICE ? UAPI_TO_DEVICE : UAPI_FROM_DEVICE,
+                                 offset, bytes};
     return ASK((const struct uapi_device *)device, UAPI_SYNC_BUFFER, &s);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- device -- */
+/* ------------------------------------------------------------------------------------ device -- */
 
-static int same(const char *a, const char *b, size_t bytes) { return strlen(b) == bytes && memcmp(a, b, bytes) == 0; }
+static int same(const char *a, const char *b, size_t bytes) {
+    return strlen(b) == bytes && memcmp(a, b, bytes) == 0;
+}
 
 /* Whether the node is of the amdxdna driver. */
 static int identify(const struct uapi_device *d, struct npu_facts *facts) {
     char name[32], description[64];
-    struct uapi_version v = {
-        .name = (uintptr_t)name, .name_bytes = sizeof name, .description = (uintptr_t)description, .description_bytes = sizeof description};
+    struct uapi_version v = {.name = (uintptr_t)name,
+                             .name_bytes = sizeof name,
+                             .description = (uintptr_t)description,
+                             .description_bytes = sizeof description};
     int e = ASK(d, UAPI_VERSION, &v);
     if (e) return e;
     if (v.name_bytes > sizeof name || !same(name, "amdxdna", (size_t)v.name_bytes)) return E_NODEV;
-    facts->model = v.description_bytes <= sizeof description && same(description, OVERLAY_MODEL_DESCRIPTION, (size_t)v.description_bytes);
+    facts->model = v.description_bytes <= sizeof description &&
+                   same(description, OVERLAY_MODEL_DESCRIPTION, (size_t)v.description_bytes);
     return 0;
 }
 
@@ -157,7 +175,8 @@ static int describe(const struct uapi_device *d, struct npu_facts *facts) {
     int e = get_info(d, UAPI_INFO_METADATA, &m, sizeof m);
     if (e) return e;
     if (!get_info(d, UAPI_INFO_FIRMWARE, &f, sizeof f)) {
-        facts->firmware[0] = f.major, facts->firmware[1] = f.minor, facts->firmware[2] = f.patch, facts->firmware[3] = f.build;
+        facts->firmware[0] = f.major, facts->firmware[1] = f.minor, facts->firmware[2] = f.patch,
+        facts->firmware[3] = f.build;
     }
     npu_facts_fill(facts, m.core.rows, m.columns);
     return 0;
@@ -178,8 +197,10 @@ static void uapi_detach(void *device) {
     memset(d, 0, sizeof *d);
 }
 
-/* Nodes of other drivers are passed over. The first node that is there but cannot be opened says why. */
-static int uapi_attach(void *device, const apus_port *port, uint32_t index, struct npu_facts *facts) {
+/* Nodes of other drivers are passed over. The first node that is there but cannot be opened says
+ * why. */
+static int uapi_attach(void *device, const apus_port *port, uint32_t index,
+                       struct npu_facts *facts) {
     struct uapi_device *d = device;
     int why = E_NOENT;
     memset(d, 0, sizeof *d);
@@ -208,7 +229,7 @@ static int uapi_attach(void *device, const apus_port *port, uint32_t index, stru
     return why;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- context -- */
+/* ----------------------------------------------------------------------------------- context -- */
 
 static void packet_close(struct uapi_context *c, struct packet *p) {
     if (!p->buffer.host) return;
@@ -239,25 +260,30 @@ static int load_image(struct uapi_context *c, const struct overlay *overlay) {
     e = uapi_buffer_sync(c->device, &c->image, 0, c->image.bytes, NPU_TO_DEVICE);
     if (e) return e;
     struct uapi_units units = {.count = 1, .unit = {{.buffer = (uint32_t)c->image.handle}}};
-    struct uapi_config_context config = {
-        .handle = c->handle, .kind = UAPI_CONFIG_UNITS, .value = (uintptr_t)&units, .value_bytes = sizeof units};
+    struct uapi_config_context config = {.handle = c->handle,
+                                         .kind = UAPI_CONFIG_UNITS,
+                                         .value = (uintptr_t)&units,
+                                         .value_bytes = sizeof units};
     return ASK(c->device, UAPI_CONFIG_CONTEXT, &config);
 }
 
 static int open_context(struct uapi_context *c, const struct overlay *overlay, uint32_t columns) {
     const struct uapi_qos qos = {0};
-    struct uapi_create_context create_context = {.qos = (uintptr_t)&qos, .max_opc = 0x800, .tiles = columns * CORE_ROWS};
+    struct uapi_create_context create_context = {
+        .qos = (uintptr_t)&qos, .max_opc = 0x800, .tiles = columns * CORE_ROWS};
     int e = ASK(c->device, UAPI_CREATE_CONTEXT, &create_context);
     if (e) return e;
     c->handle = create_context.handle;
     c->timeline = create_context.syncobj;
     e = load_image(c, overlay);
     if (!e) e = create_mapped(c->device, &c->chain.buffer, UAPI_BUFFER_COMMAND, PAGE, PAGE);
-    for (uint32_t i = 0; !e && i < c->runs; i++) e = create_mapped(c->device, &c->run[i].buffer, UAPI_BUFFER_COMMAND, PAGE, PAGE);
+    for (uint32_t i = 0; !e && i < c->runs; i++)
+        e = create_mapped(c->device, &c->run[i].buffer, UAPI_BUFFER_COMMAND, PAGE, PAGE);
     return e;
 }
 
-static int uapi_context_open(void *context, void *device, const struct overlay *overlay, uint32_t columns, uint32_t runs) {
+static int uapi_context_open(void *context, void *device, const struct overlay *overlay,
+                             uint32_t columns, uint32_t runs) {
     struct uapi_context *c = context;
     memset(c, 0, sizeof *c);
     if (!runs || runs > NPU_RUNS_MAX) return E_INVAL;
@@ -268,7 +294,7 @@ static int uapi_context_open(void *context, void *device, const struct overlay *
     return e;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- commands -- */
+/* ---------------------------------------------------------------------------------- commands -- */
 
 static uint32_t *words_of(const struct packet *p) { return (uint32_t *)(void *)p->buffer.host; }
 
@@ -284,7 +310,8 @@ static void fill_run(const struct packet *p, const struct npu_run *r) {
     put64(payload + START_OPCODE, START_TRANSACTION);
     put64(payload + START_CODE, r->code->address + r->code_offset);
     payload[START_CODE_WORDS] = r->code_words;
-    for (uint32_t i = 0; i < NPU_ARGUMENTS; i++) put64(payload + START_BUFFERS + 2 * i, r->buffer[i]->address + r->offset[i]);
+    for (uint32_t i = 0; i < NPU_ARGUMENTS; i++)
+        put64(payload + START_BUFFERS + 2 * i, r->buffer[i]->address + r->offset[i]);
     w[0] = uapi_header(UAPI_OP_START, START_BUFFERS + 2 * NPU_ARGUMENTS);
 }
 
@@ -292,16 +319,19 @@ static void fill_chain(const struct uapi_context *c, uint32_t count) {
     uint32_t *w = words_of(&c->chain), *payload = w + 1;
     memset(payload, 0, CHAIN_HANDLES * sizeof *payload);
     payload[CHAIN_COUNT] = count;
-    for (uint32_t i = 0; i < count; i++) put64(payload + CHAIN_HANDLES + 2 * i, c->run[i].buffer.handle);
+    for (uint32_t i = 0; i < count; i++)
+        put64(payload + CHAIN_HANDLES + 2 * i, c->run[i].buffer.handle);
     w[0] = uapi_header(UAPI_OP_CHAIN, CHAIN_HANDLES + 2 * count);
 }
 
 /* What the commands touch, so that the driver keeps it in place. */
-static uint32_t list_buffers(const struct npu_run *run, uint32_t count, uint32_t list[NPU_RUNS_MAX * (NPU_ARGUMENTS + 1)]) {
+static uint32_t list_buffers(const struct npu_run *run, uint32_t count,
+                             uint32_t list[NPU_RUNS_MAX * (NPU_ARGUMENTS + 1)]) {
     uint32_t n = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t handle[NPU_ARGUMENTS + 1] = {(uint32_t)run[i].code->handle};
-        for (uint32_t a = 0; a < NPU_ARGUMENTS; a++) handle[a + 1] = (uint32_t)run[i].buffer[a]->handle;
+        for (uint32_t a = 0; a < NPU_ARGUMENTS; a++)
+            handle[a + 1] = (uint32_t)run[i].buffer[a]->handle;
         for (uint32_t a = 0; a < NPU_ARGUMENTS + 1; a++) {
             uint32_t k = 0;
             while (k < n && list[k] != handle[a]) k++;
@@ -311,7 +341,8 @@ static uint32_t list_buffers(const struct npu_run *run, uint32_t count, uint32_t
     return n;
 }
 
-static enum npu_result uapi_commands_start(void *context, const struct npu_run *run, uint32_t count, uint64_t *ticket) {
+static enum npu_result uapi_commands_start(void *context, const struct npu_run *run, uint32_t count,
+                                           uint64_t *ticket) {
     struct uapi_context *c = context;
     uint32_t list[NPU_RUNS_MAX * (NPU_ARGUMENTS + 1)];
     if (!count || count > c->runs) return NPU_NO_DEVICE;
@@ -319,24 +350,33 @@ static enum npu_result uapi_commands_start(void *context, const struct npu_run *
     if (count > 1) fill_chain(c, count);
     c->count = count;
     const struct packet *first = count > 1 ? &c->chain : &c->run[0];
-    struct uapi_execute x = {.context = c->handle, .commands = first->buffer.handle, .commands_count = 1, .buffers = (uintptr_t)list};
+    struct uapi_execute x = {.context = c->handle,
+                             .commands = first->buffer.handle,
+                             .commands_count = 1,
+                             .buffers = (uintptr_t)list};
     x.buffers_count = list_buffers(run, count, list);
     if (ASK(c->device, UAPI_EXECUTE, &x)) return NPU_NO_DEVICE;
     *ticket = x.sequence;
     return NPU_DONE;
 }
 
-/* The point of the context's timeline that the submission's number names. Without a clock the driver's own patience has to do. */
+/* The point of the context's timeline that the submission's number names. Without a clock the
+ * driver's own patience has to do. */
 static int wait_timeline(const struct uapi_context *c, uint64_t ticket, uint32_t timeout_ms) {
     const apus_port *port = &c->device->port;
     uint32_t handle = c->timeline;
-    struct uapi_timeline_wait w = {.handles = (uintptr_t)&handle, .points = (uintptr_t)&ticket, .until_ns = INT64_MAX, .count = 1};
-    if (port->now_ns) w.until_ns = (int64_t)(port->now_ns(port->user) + (uint64_t)timeout_ms * 1000000u);
+    struct uapi_timeline_wait w = {.handles = (uintptr_t)&handle,
+                                   .points = (uintptr_t)&ticket,
+                                   .until_ns = INT64_MAX,
+                                   .count = 1};
+    if (port->now_ns)
+        w.until_ns = (int64_t)(port->now_ns(port->user) + (uint64_t)timeout_ms * 1000000u);
     w.flags = UAPI_TIMELINE_FOR_SUBMIT;
     return ASK(c->device, UAPI_TIMELINE_WAIT, &w);
 }
 
-/* The driver that is built apart from the kernel has a request of its own, the kernel's does not. */
+/* The driver that is built apart from the kernel has a request of its own, the kernel's does
+ * not. */
 static int wait_for(struct uapi_context *c, uint64_t ticket, uint32_t timeout_ms) {
     struct uapi_wait w = {c->handle, timeout_ms, ticket};
     int e = c->without_wait ? E_NOTTY : ask(c->device, UAPI_REQUEST(UAPI_WRITE, UAPI_WAIT, w), &w);
@@ -345,7 +385,8 @@ static int wait_for(struct uapi_context *c, uint64_t ticket, uint32_t timeout_ms
     return wait_timeline(c, ticket, timeout_ms);
 }
 
-static enum npu_result uapi_commands_wait(void *context, uint64_t ticket, uint32_t timeout_ms, uint32_t *failed) {
+static enum npu_result uapi_commands_wait(void *context, uint64_t ticket, uint32_t timeout_ms,
+                                          uint32_t *failed) {
     struct uapi_context *c = context;
     const struct packet *first = c->count > 1 ? &c->chain : &c->run[0];
     *failed = 0;
@@ -354,7 +395,9 @@ static enum npu_result uapi_commands_wait(void *context, uint64_t ticket, uint32
     uint32_t state = uapi_state(__atomic_load_n(words_of(first), __ATOMIC_ACQUIRE));
     if (state == UAPI_STATE_COMPLETED) return NPU_DONE;
     if (c->count > 1) *failed = words_of(first)[1 + CHAIN_ERROR];
-    return state == UAPI_STATE_TIMEOUT ? NPU_TIMED_OUT : state == UAPI_STATE_ABORT ? NPU_ABORTED : NPU_FAILED;
+    return state == UAPI_STATE_TIMEOUT ? NPU_TIMED_OUT
+           : state == UAPI_STATE_ABORT ? NPU_ABORTED
+                                       : NPU_FAILED;
 }
 
 const struct npu_provider npu_provider_uapi = {

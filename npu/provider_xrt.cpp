@@ -1,8 +1,11 @@
-/* The provider over AMD's runtime (XRT 2.18 or newer), in libapus-xrt.so: the runtime's C++ classes behind npu/provider.h, since its C calls cannot start work on an
- * NPU. Its objects are made in the caller's memory; what they allocate is the runtime's affair, and none of it ours.
+/* The provider over AMD's runtime (XRT 2.18 or newer), in libapus-xrt.so: the runtime's C++ classes
+ * behind npu/provider.h, since its C calls cannot start work on an NPU. Its objects are made in the
+ * caller's memory; what they allocate is the runtime's affair, and none of it ours.
  *
- * Buffers exist before an overlay is known, so the memories that the kernel's arguments live in are taken as mlir-aie numbers them, and compared when the
- * context is made: with another number the runtime would copy buffers in silence. A run's buffers are bound once; after that only their offsets are written. */
+ * Buffers exist before an overlay is known, so the memories that the kernel's arguments live in are
+ * taken as mlir-aie numbers them, and compared when the context is made: with another number the
+ * runtime would copy buffers in silence. A run's buffers are bound once; after that only their
+ * offsets are written. */
 #include "npu/provider.h"
 #include "npu/uapi.h"
 
@@ -37,7 +40,8 @@ struct bound_run {
     const struct npu_buffer *bound[NPU_ARGUMENTS + 1];
 };
 
-/* Runs that are submitted together are a list's for good: n runs have the list of n. One alone needs none. */
+/* Runs that are submitted together are a list's for good: n runs have the list of n. One alone
+ * needs none. */
 struct context {
     device *of;
     uint32_t runs, count;
@@ -50,9 +54,11 @@ struct context {
     bound_run *first(uint32_t n) { return run + n * (n - 1) / 2; }
 };
 
-static_assert(sizeof(device) <= NPU_DEVICE_BYTES && alignof(device) <= 16, "a device fits what provider.h promises");
+static_assert(sizeof(device) <= NPU_DEVICE_BYTES && alignof(device) <= 16,
+              "a device fits what provider.h promises");
 static_assert(sizeof(context) <= NPU_CONTEXT_BYTES && alignof(context) <= 16, "and a context");
-static_assert(sizeof(xrt::bo) <= sizeof(npu_buffer::own) && alignof(xrt::bo) <= alignof(uint64_t), "and a buffer");
+static_assert(sizeof(xrt::bo) <= sizeof(npu_buffer::own) && alignof(xrt::bo) <= alignof(uint64_t),
+              "and a buffer");
 
 /* The errno value of what the runtime throws, which has both signs there. */
 template <typename Call> int guarded(Call call) {
@@ -66,14 +72,16 @@ template <typename Call> int guarded(Call call) {
     }
 }
 
-/* -------------------------------------------------------------------------------------------------------------- device -- */
+/* ------------------------------------------------------------------------------------ device -- */
 
 /* The columns of an NPU's array, from what the runtime says of its platform; 0: no NPU. */
 uint32_t columns_of(const xrt::device &d) {
     static const char key[] = "\"total_columns\": \"";
     std::string text = d.get_info<xrt::info::device::platform>();
     size_t at = text.find(key);
-    return at == std::string::npos ? 0 : (uint32_t)std::strtoul(text.c_str() + at + sizeof key - 1, nullptr, 10);
+    return at == std::string::npos
+               ? 0
+               : (uint32_t)std::strtoul(text.c_str() + at + sizeof key - 1, nullptr, 10);
 }
 
 int attach(void *memory, const apus_port *, uint32_t index, struct npu_facts *facts) {
@@ -95,7 +103,7 @@ int attach(void *memory, const apus_port *, uint32_t index, struct npu_facts *fa
 
 void detach(void *memory) { static_cast<device *>(memory)->~device(); }
 
-/* ------------------------------------------------------------------------------------------------------------- buffers -- */
+/* ----------------------------------------------------------------------------------- buffers -- */
 
 xrt::bo &bo_of(const struct npu_buffer *b) {
     void *at = const_cast<uint64_t *>(b->own);
@@ -128,7 +136,8 @@ int buffer_import(void *memory, struct npu_buffer *b, const void *pages, uint64_
     std::memset(b, 0, sizeof *b);
     return guarded([&] {
         void *host = const_cast<void *>(pages);
-        xrt::bo bo(static_cast<device *>(memory)->xrt, host, bytes, xrt::bo::flags::host_only, bank_host);
+        xrt::bo bo(static_cast<device *>(memory)->xrt, host, bytes, xrt::bo::flags::host_only,
+                   bank_host);
         keep(b, std::move(bo), host, bytes, NPU_DATA);
         b->imported = 1;
         return 0;
@@ -144,24 +153,29 @@ void buffer_close(void *, struct npu_buffer *b) {
     std::memset(b, 0, sizeof *b);
 }
 
-int buffer_sync(void *, const struct npu_buffer *b, uint64_t offset, uint64_t bytes, enum npu_direction direction) {
+int buffer_sync(void *, const struct npu_buffer *b, uint64_t offset, uint64_t bytes,
+                enum npu_direction direction) {
     return guarded([&] {
-        bo_of(b).sync(direction == NPU_TO_DEVICE ? XCL_BO_SYNC_BO_TO_DEVICE : XCL_BO_SYNC_BO_FROM_DEVICE, bytes, offset);
+        bo_of(b).sync(direction == NPU_TO_DEVICE ? XCL_BO_SYNC_BO_TO_DEVICE
+                                                 : XCL_BO_SYNC_BO_FROM_DEVICE,
+                      bytes, offset);
         return 0;
     });
 }
 
-/* ------------------------------------------------------------------------------------------------------------- context -- */
+/* ----------------------------------------------------------------------------------- context -- */
 
 /* Whether the overlay places its arguments where buffers were made. */
 bool placed_as_expected(const xrt::kernel &kernel) {
     const int bank = 0xffff; /* above it the context's own number */
     bool good = (uint32_t)(kernel.group_id(argument_code) & bank) == bank_code;
-    for (int i = 0; i < NPU_ARGUMENTS; i++) good = good && (uint32_t)(kernel.group_id(argument_buffers + i) & bank) == bank_host;
+    for (int i = 0; i < NPU_ARGUMENTS; i++)
+        good = good && (uint32_t)(kernel.group_id(argument_buffers + i) & bank) == bank_host;
     return good;
 }
 
-int context_open(void *memory, void *of, const struct overlay *overlay, uint32_t columns, uint32_t runs) {
+int context_open(void *memory, void *of, const struct overlay *overlay, uint32_t columns,
+                 uint32_t runs) {
     if (!runs || runs > NPU_RUNS_MAX || overlay->columns != columns) return EINVAL;
     context *c = new (memory) context();
     int e = guarded([&] {
@@ -185,7 +199,8 @@ int context_open(void *memory, void *of, const struct overlay *overlay, uint32_t
     return e;
 }
 
-/* The runtime ends the process where a run is destroyed whose end it has not seen: such a context is left to it, columns and all. */
+/* The runtime ends the process where a run is destroyed whose end it has not seen: such a context
+ * is left to it, columns and all. */
 void context_close(void *memory) {
     context *c = static_cast<context *>(memory);
     if (c->unanswered) return;
@@ -195,9 +210,10 @@ void context_close(void *memory) {
     });
 }
 
-/* ------------------------------------------------------------------------------------------------------------ commands -- */
+/* ---------------------------------------------------------------------------------- commands -- */
 
-/* The runtime binds a whole buffer and writes its address; an address inside it is written over that. Says whether a binding is new. */
+/* The runtime binds a whole buffer and writes its address; an address inside it is written over
+ * that. Says whether a binding is new. */
 bool fill(bound_run *to, const struct npu_run *from) {
     bool changed = false;
     for (int i = 0; i <= NPU_ARGUMENTS; i++) {
@@ -220,7 +236,8 @@ void renew(context *c, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) c->list[count].add(c->first(count)[i].run);
 }
 
-enum npu_result commands_start(void *memory, const struct npu_run *run, uint32_t count, uint64_t *ticket) {
+enum npu_result commands_start(void *memory, const struct npu_run *run, uint32_t count,
+                               uint64_t *ticket) {
     context *c = static_cast<context *>(memory);
     if (!count || count > c->runs) return NPU_NO_DEVICE;
     int e = guarded([&] {
@@ -241,7 +258,9 @@ enum npu_result commands_start(void *memory, const struct npu_run *run, uint32_t
 }
 
 enum npu_result ended(ert_cmd_state state) {
-    return state == ERT_CMD_STATE_TIMEOUT ? NPU_TIMED_OUT : state == ERT_CMD_STATE_ABORT ? NPU_ABORTED : NPU_FAILED;
+    return state == ERT_CMD_STATE_TIMEOUT ? NPU_TIMED_OUT
+           : state == ERT_CMD_STATE_ABORT ? NPU_ABORTED
+                                          : NPU_FAILED;
 }
 
 enum npu_result commands_wait(void *memory, uint64_t, uint32_t timeout_ms, uint32_t *failed) {
@@ -249,7 +268,8 @@ enum npu_result commands_wait(void *memory, uint64_t, uint32_t timeout_ms, uint3
     std::chrono::milliseconds patience(timeout_ms);
     *failed = 0;
     try {
-        std::cv_status s = c->count == 1 ? c->first(1)->run.wait2(patience) : c->list[c->count].wait(patience);
+        std::cv_status s =
+            c->count == 1 ? c->first(1)->run.wait2(patience) : c->list[c->count].wait(patience);
         c->unanswered = s == std::cv_status::timeout;
         return c->unanswered ? NPU_TIMED_OUT : NPU_DONE;
     } catch (const xrt::run::command_error &e) {
@@ -265,15 +285,16 @@ enum npu_result commands_wait(void *memory, uint64_t, uint32_t timeout_ms, uint3
 
 } // namespace
 
-extern "C" __attribute__((visibility("default"))) const struct npu_provider apus_npu_provider_xrt = {sizeof(struct npu_provider),
-                                                                                                     "XRT",
-                                                                                                     attach,
-                                                                                                     detach,
-                                                                                                     buffer_create,
-                                                                                                     buffer_import,
-                                                                                                     buffer_close,
-                                                                                                     buffer_sync,
-                                                                                                     context_open,
-                                                                                                     context_close,
-                                                                                                     commands_start,
-                                                                                                     commands_wait};
+extern "C" __attribute__((visibility("default")))
+const struct npu_provider apus_npu_provider_xrt = {sizeof(struct npu_provider),
+                                                   "XRT",
+                                                   attach,
+                                                   detach,
+                                                   buffer_create,
+                                                   buffer_import,
+                                                   buffer_close,
+                                                   buffer_sync,
+                                                   context_open,
+                                                   context_close,
+                                                   commands_start,
+                                                   commands_wait};

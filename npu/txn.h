@@ -1,12 +1,17 @@
-/* Control code: the transaction streams that the NPU's firmware interprets (format 0.1, as AMD's aie-rt writes and `aiebu-dump` reads it).
+/* Control code: the transaction streams that the NPU's firmware interprets (format 0.1, as AMD's
+ * aie-rt writes and `aiebu-dump` reads it).
  *
  * A stream is a header of 4 words, then operations:
  *
  *   WRITE     op, 0, register, 0, value, bytes                    one register
- *   BLOCK     op, 0, register, bytes, values ...                  registers or tile memory in a row
- *   PATCH     op, bytes, 0 0 0 0, register, 0, argument, 0, low, high    the 48-bit address of a buffer argument plus an offset, into
- *                                                                 words 1 and 2 of the shim descriptor whose word 1 `register` is
- *   TOKEN     op, bytes, direction | row << 8 | column << 16,      waits until a channel has finished a task that says so, in one row of
+ *   BLOCK op, 0, register, bytes, values ... registers or tile memory in a row PATCH op, bytes, 0 0
+ *   0 0, register, 0, argument, 0, low, high the 48-bit address of a buffer argument plus an
+ *   offset, into
+ *                                                                 words 1 and 2 of the shim
+ *                                                                 descriptor whose word 1
+ *                                                                 `register` is
+ *   TOKEN op, bytes, direction | row << 8 | column << 16, waits until a channel has finished a task
+ *   that says so, in one row of
  *             rows << 8 | columns << 16 | channel << 24            `columns` columns
  *
  * A writer without room counts on, so that the same walk measures and writes. */
@@ -19,7 +24,13 @@
 #include "npu/array.h"
 
 enum txn_op { TXN_WRITE = 0, TXN_BLOCK = 1, TXN_TOKEN = 0x80, TXN_PATCH = 0x81 };
-enum { TXN_HEADER_WORDS = 4, TXN_WRITE_WORDS = 6, TXN_BLOCK_WORDS = 4, TXN_TOKEN_WORDS = 4, TXN_PATCH_WORDS = 12 };
+enum {
+    TXN_HEADER_WORDS = 4,
+    TXN_WRITE_WORDS = 6,
+    TXN_BLOCK_WORDS = 4,
+    TXN_TOKEN_WORDS = 4,
+    TXN_PATCH_WORDS = 12
+};
 enum { TXN_S2MM = 0, TXN_MM2S = 1 };
 
 struct txn {
@@ -34,11 +45,13 @@ void txn_write(struct txn *t, uint32_t address, uint32_t value);
 void txn_block(struct txn *t, uint32_t address, const uint32_t *values, uint32_t count);
 void txn_patch(struct txn *t, uint32_t address, uint32_t argument, uint64_t offset);
 /* Waits for a token of a shim channel in each of `columns` columns from `column` on. */
-void txn_token(struct txn *t, uint32_t column, uint32_t columns, uint32_t direction, uint32_t channel);
+void txn_token(struct txn *t, uint32_t column, uint32_t columns, uint32_t direction,
+               uint32_t channel);
 /* Writes the header; gives the stream's words (complete only if they are no more than the room). */
 size_t txn_end(struct txn *t, uint32_t generation, uint32_t columns);
 
-/* The operation at `at` (words) of a stream of `count` words: its length in words, or 0 if it is cut short or unknown. */
+/* The operation at `at` (words) of a stream of `count` words: its length in words, or 0 if it is
+ * cut short or unknown. */
 size_t txn_length(const uint32_t *words, size_t count, size_t at);
 
 #endif

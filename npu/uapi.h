@@ -1,15 +1,17 @@
-/* The kernel interface of the amdxdna driver, as far as Apus uses it: requests, structures and command packets.
+/* The kernel interface of the amdxdna driver, as far as Apus uses it: requests, structures and
+ * command packets.
  *
- * Written from what the driver documents (include/uapi/drm/amdxdna_accel.h of Linux 6.14 and newer, drivers/accel/amdxdna); layouts are
- * those of a 64-bit machine, and tests/npu compares them with the system's own header where there is one. Requests are told apart by their
- * number alone: sizes grew between versions, and the kernel takes any. */
+ * Written from what the driver documents (include/uapi/drm/amdxdna_accel.h of Linux 6.14 and newer,
+ * drivers/accel/amdxdna); layouts are those of a 64-bit machine, and tests/npu compares them with
+ * the system's own header where there is one. Requests are told apart by their number alone: sizes
+ * grew between versions, and the kernel takes any. */
 #ifndef NPU_UAPI_H
 #define NPU_UAPI_H
 
 #include <stdint.h>
 
 /* ioctl: direction (2 bits), size (14), type 'd' (8), number (8) */
-#define UAPI_REQUEST(direction, number, type)                                                                                              \
+#define UAPI_REQUEST(direction, number, type)                                                      \
     ((unsigned long)(direction) << 30 | (unsigned long)sizeof(type) << 16 | 0x64ul << 8 | (number))
 #define UAPI_NUMBER(request) ((uint32_t)(request)&0xff)
 enum { UAPI_WRITE = 1, UAPI_READ = 2, UAPI_BOTH = 3 };
@@ -31,7 +33,8 @@ enum {
     UAPI_TIMELINE_WAIT = 0xca
 };
 
-/* Which driver is it: lengths say how much room there is, then how long the texts are (no zero at their ends). */
+/* Which driver is it: lengths say how much room there is, then how long the texts are (no zero at
+ * their ends). */
 struct uapi_version {
     int32_t major, minor, patch;
     uint32_t pad;
@@ -179,27 +182,40 @@ struct uapi_firmware {
 };
 
 #ifndef __cplusplus
-_Static_assert(sizeof(struct uapi_version) == 64 && sizeof(struct uapi_create_context) == 56, "layout");
-_Static_assert(sizeof(struct uapi_config_context) == 24 && sizeof(struct uapi_units) == 16, "layout");
-_Static_assert(sizeof(struct uapi_create_buffer) == 32 && sizeof(struct uapi_ranges) == 24, "layout");
-_Static_assert(sizeof(struct uapi_buffer_info) == 48 && sizeof(struct uapi_sync_buffer) == 24, "layout");
+_Static_assert(sizeof(struct uapi_version) == 64 && sizeof(struct uapi_create_context) == 56,
+               "layout");
+_Static_assert(sizeof(struct uapi_config_context) == 24 && sizeof(struct uapi_units) == 16,
+               "layout");
+_Static_assert(sizeof(struct uapi_create_buffer) == 32 && sizeof(struct uapi_ranges) == 24,
+               "layout");
+_Static_assert(sizeof(struct uapi_buffer_info) == 48 && sizeof(struct uapi_sync_buffer) == 24,
+               "layout");
 _Static_assert(sizeof(struct uapi_execute) == 56 && sizeof(struct uapi_wait) == 16, "layout");
 _Static_assert(sizeof(struct uapi_metadata) == 64 && sizeof(struct uapi_get_info) == 16, "layout");
 _Static_assert(sizeof(struct uapi_timeline_wait) == 40, "layout");
 #endif
 
-/* Command packets, in command buffers. A header word: state (4 bits), extra unit masks (bits 10-11), words behind the header (12-22),
- * opcode (23-27). */
-enum uapi_state { UAPI_STATE_NEW = 1, UAPI_STATE_COMPLETED = 4, UAPI_STATE_ERROR = 5, UAPI_STATE_ABORT = 6, UAPI_STATE_TIMEOUT = 8 };
+/* Command packets, in command buffers. A header word: state (4 bits), extra unit masks (bits
+ * 10-11), words behind the header (12-22), opcode (23-27). */
+enum uapi_state {
+    UAPI_STATE_NEW = 1,
+    UAPI_STATE_COMPLETED = 4,
+    UAPI_STATE_ERROR = 5,
+    UAPI_STATE_ABORT = 6,
+    UAPI_STATE_TIMEOUT = 8
+};
 enum { UAPI_OP_START = 0, UAPI_OP_CHAIN = 19, UAPI_CHAIN_MAX = 24 };
 
-static inline uint32_t uapi_header(uint32_t opcode, uint32_t words) { return UAPI_STATE_NEW | words << 12 | opcode << 23; }
+static inline uint32_t uapi_header(uint32_t opcode, uint32_t words) {
+    return UAPI_STATE_NEW | words << 12 | opcode << 23;
+}
 static inline uint32_t uapi_state(uint32_t header) { return header & 15; }
 static inline uint32_t uapi_words(uint32_t header) { return header >> 12 & 0x7ff; }
 static inline uint32_t uapi_opcode(uint32_t header) { return header >> 23 & 31; }
 
-/* UAPI_OP_START: the unit mask, then the kernel's arguments as its metadata places them, in words: what every overlay made with mlir-aie
- * has: 64 bits opcode, 64 bits control code address, 32 bits its words, then 64 bits a buffer. */
+/* UAPI_OP_START: the unit mask, then the kernel's arguments as its metadata places them, in words:
+ * what every overlay made with mlir-aie has: 64 bits opcode, 64 bits control code address, 32 bits
+ * its words, then 64 bits a buffer. */
 enum {
     START_MASK,
     START_OPCODE,   /* low, high */
@@ -210,7 +226,8 @@ enum {
 };
 enum { START_TRANSACTION = 3 }; /* the opcode for control code of npu/txn.h */
 
-/* UAPI_OP_CHAIN: count, the index that was submitted last, the index that failed, 3 reserved words, then 64 bits a command handle. */
+/* UAPI_OP_CHAIN: count, the index that was submitted last, the index that failed, 3 reserved words,
+ * then 64 bits a command handle. */
 enum { CHAIN_COUNT, CHAIN_SUBMITTED, CHAIN_ERROR, CHAIN_HANDLES = 6 };
 
 /* What a packet of state TIMEOUT carries behind its header. */

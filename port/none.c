@@ -1,5 +1,6 @@
-/* The empty port, for images without an operating system: no clock, no threads, no files. Such an image fills an apus_port of its own
- * with what it has (docs/porting.md) and hands blobs over as memory. */
+/* The empty port, for images without an operating system: no clock, no threads, no files. Such an
+ * image fills an apus_port of its own with what it has (docs/porting.md) and hands blobs over as
+ * memory. */
 #include "apus/apus.h"
 #include "apus/port.h"
 

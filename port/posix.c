@@ -1,9 +1,10 @@
 /* The services of Linux: threads, futex, monotonic clock, shared libraries, device files, mapped
  * files; energy (posix_energy.c); quotas (posix_quota.c).
  *
- * No log: the library never prints, so an application that wants one copies the port and sets its own. */
+ * No log: the library never prints, so an application that wants one copies the port and sets its
+ * own. */
 #define _FILE_OFFSET_BITS 64 /* files of any size where a long has 32 bits */
-#define _GNU_SOURCE 1 /* sched_getaffinity, syscall */
+#define _GNU_SOURCE       1  /* sched_getaffinity, syscall */
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -34,7 +35,8 @@ struct posix_thread {
     void *arg;
     pid_t process; /* that has it */
 };
-_Static_assert(sizeof(struct posix_thread) <= APUS_THREAD_BYTES, "a thread fits the storage that port.h promises");
+_Static_assert(sizeof(struct posix_thread) <= APUS_THREAD_BYTES,
+               "a thread fits the storage that port.h promises");
 _Static_assert(_Alignof(struct posix_thread) <= 16, "and its alignment");
 
 static uint64_t posix_now_ns(void *user) {
@@ -57,7 +59,8 @@ static int posix_thread_start(void *user, void *storage, void (*entry)(void *arg
     t->arg = arg;
     t->process = getpid();
 
-    /* The application's signal handlers never run on our threads; faults stay deliverable to whoever handles them. */
+    /* The application's signal handlers never run on our threads; faults stay deliverable to
+     * whoever handles them. */
     sigset_t all, old;
     sigfillset(&all);
     sigdelset(&all, SIGBUS);
@@ -108,7 +111,8 @@ static intptr_t posix_device_open(void *user, const char *path) {
     return fd >= 0 ? fd : -errno;
 }
 
-static int posix_device_request(void *user, intptr_t device, unsigned long request, void *argument) {
+static int posix_device_request(void *user, intptr_t device, unsigned long request,
+                                void *argument) {
     (void)user;
     int r;
     do r = ioctl((int)device, request, argument);
@@ -116,13 +120,17 @@ static int posix_device_request(void *user, intptr_t device, unsigned long reque
     return r < 0 ? errno : 0;
 }
 
-/* For an alignment above a page: a larger range is reserved, and what is not needed of it given back. */
-static void *posix_device_map(void *user, intptr_t device, uint64_t offset, size_t bytes, size_t alignment) {
+/* For an alignment above a page: a larger range is reserved, and what is not needed of it given
+ * back. */
+static void *posix_device_map(void *user, intptr_t device, uint64_t offset, size_t bytes,
+                              size_t alignment) {
     (void)user;
-    uint8_t *range = mmap(NULL, bytes + alignment, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *range = mmap(NULL, bytes + alignment, PROT_NONE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (range == MAP_FAILED) return NULL;
     size_t before = (alignment - (uintptr_t)range % alignment) % alignment;
-    void *at = mmap(range + before, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, (int)device, (off_t)offset);
+    void *at = mmap(range + before, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                    (int)device, (off_t)offset);
     if (at == MAP_FAILED) {
         munmap(range, bytes + alignment);
         return NULL;
@@ -145,7 +153,8 @@ static void posix_device_close(void *user, intptr_t device) {
 static uint64_t posix_lockable_bytes(void *user) {
     (void)user;
     struct rlimit limit;
-    return getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
+    return getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX
+                                                                                : limit.rlim_cur;
 }
 
 static int host_energy_start(void *user, void *storage) {
@@ -225,8 +234,9 @@ APUS_API int apus_map_open(apus_map *map, const char *path) {
         close(fd);
         return error;
     }
-    /* Huge pages where the file system has them. Not MADV_SEQUENTIAL: it marks pages as not worth keeping, and weights are read again
-     * for every token. Not MADV_WILLNEED: reading gigabytes ahead is not for someone who only asks what a blob is. Failing is fine. */
+    /* Huge pages where the file system has them. Not MADV_SEQUENTIAL: it marks pages as not worth
+     * keeping, and weights are read again for every token. Not MADV_WILLNEED: reading gigabytes
+     * ahead is not for someone who only asks what a blob is. Failing is fine. */
     madvise(data, (size_t)st.st_size, MADV_HUGEPAGE);
     *map = (apus_map){.data = data, .size = (size_t)st.st_size, .handle = fd};
     return 0;
@@ -242,5 +252,6 @@ APUS_API void apus_map_close(apus_map *map) {
 APUS_API int apus_map_intact(const apus_map *map) {
     struct stat st;
     if (!map || !map->data) return 0;
-    return fstat((int)map->handle, &st) == 0 && st.st_size >= 0 && (uint64_t)st.st_size >= map->size;
+    return fstat((int)map->handle, &st) == 0 && st.st_size >= 0 &&
+           (uint64_t)st.st_size >= map->size;
 }

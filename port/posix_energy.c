@@ -20,7 +20,8 @@ struct energy {
         uint32_t zone;
     } package[PACKAGES];
 };
-_Static_assert(sizeof(struct energy) <= APUS_ENERGY_BYTES, "the counters fit the storage that port.h promises");
+_Static_assert(sizeof(struct energy) <= APUS_ENERGY_BYTES,
+               "the counters fit the storage that port.h promises");
 _Static_assert(_Alignof(struct energy) <= 16, "and its alignment");
 
 static char *append(char *to, const char *text) {

@@ -1,4 +1,5 @@
-/* BLAKE2s with a key, as RFC 7693 gives it: what only the owner of the key can make. 32 bytes of key, 32 of hash. */
+/* BLAKE2s with a key, as RFC 7693 gives it: what only the owner of the key can make. 32 bytes of
+ * key, 32 of hash. */
 #ifndef RUNTIME_BLAKE2S_H
 #define RUNTIME_BLAKE2S_H
 

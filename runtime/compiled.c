@@ -20,7 +20,9 @@ const void *compiled_read(const void *data, size_t bytes, size_t *content) {
     if (!data || bytes <= sizeof h) return NULL;
     memcpy(&h, data, sizeof h);
     const uint8_t *behind = (const uint8_t *)data + sizeof h;
-    if (memcmp(h.magic, magic, sizeof magic) != 0 || h.reserved || h.bytes != bytes - sizeof h || hash64(behind, (size_t)h.bytes) != h.hash) return NULL;
+    if (memcmp(h.magic, magic, sizeof magic) != 0 || h.reserved || h.bytes != bytes - sizeof h ||
+        hash64(behind, (size_t)h.bytes) != h.hash)
+        return NULL;
     *content = (size_t)h.bytes;
     return behind;
 }
@@ -28,7 +30,8 @@ const void *compiled_read(const void *data, size_t bytes, size_t *content) {
 static const char where[] = "apus_model_compiled";
 static const char short_text[] = "capacity is #, less than with data NULL it says in *bytes";
 
-APUS_API apus_status apus_model_compiled(const apus_model *m, void *data, size_t capacity, size_t *bytes) {
+APUS_API apus_status apus_model_compiled(const apus_model *m, void *data, size_t capacity,
+                                         size_t *bytes) {
     struct header h = {{0}, 0, 0, 0};
     size_t content = 0;
     if (!m) return APUS_E_ARGUMENT;

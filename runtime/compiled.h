@@ -1,5 +1,5 @@
-/* What a driver has compiled, in the caller's keeping: a header of ours in front, so that what was cut or changed never reaches a driver. A hash
- * is no signature: who can write it can make one. */
+/* What a driver has compiled, in the caller's keeping: a header of ours in front, so that what was
+ * cut or changed never reaches a driver. A hash is no signature: who can write it can make one. */
 #ifndef RUNTIME_COMPILED_H
 #define RUNTIME_COMPILED_H
 

@@ -13,21 +13,27 @@ enum { STRUCT_BYTES_MAX = 4096 };
 /* What this library knows of a struct. */
 #define STRUCT(type) sizeof(type), _Alignof(type), #type
 
-/* Copies the caller's struct into one of `known` bytes; what the caller's lacks reads as zero. APUS_E_ARGUMENT, said to port (NULL: to
- * nobody), for NULL, a size that no version has, and bytes that this version does not know and that are not zero. */
-apus_status config_read(void *out, const void *in, size_t known, size_t alignment, const char *type, const apus_port *port);
+/* Copies the caller's struct into one of `known` bytes; what the caller's lacks reads as zero.
+ * APUS_E_ARGUMENT, said to port (NULL: to nobody), for NULL, a size that no version has, and bytes
+ * that this version does not know and that are not zero. */
+apus_status config_read(void *out, const void *in, size_t known, size_t alignment, const char *type,
+                        const apus_port *port);
 
-/* Whether config_write can fill the caller's struct: as config_read, but nothing of it is read except the size. */
-apus_status config_check(const void *out, size_t known, size_t alignment, const char *type, const apus_port *port);
+/* Whether config_write can fill the caller's struct: as config_read, but nothing of it is read
+ * except the size. */
+apus_status config_check(const void *out, size_t known, size_t alignment, const char *type,
+                         const apus_port *port);
 
-/* Fills as much of the caller's struct as it has, and zeroes what this version does not know of it. */
+/* Fills as much of the caller's struct as it has, and zeroes what this version does not know of
+ * it. */
 void config_write(void *out, const void *made, size_t known);
 
 /* NULL reads as a port without services. What is wrong with a port is said to its own log. */
 apus_status port_read(apus_port *out, const apus_port *in);
 
-/* What can be had of a struct that config_read may refuse: whole members up to the size given, and none where no version has that size.
- * So a port is found there, and what is wrong with the rest is said to it. */
+/* What can be had of a struct that config_read may refuse: whole members up to the size given, and
+ * none where no version has that size. So a port is found there, and what is wrong with the rest is
+ * said to it. */
 void config_ahead(void *out, const void *in, size_t known, size_t alignment);
 
 /* What a blob keeps of the port that it was opened with: the log. */
@@ -39,6 +45,8 @@ static inline void port_log(const apus_port *port, int level, const char *text) 
     if (port->log) port->log(port->user, level, text);
 }
 
-static inline uint64_t port_now(const apus_port *port) { return port->now_ns ? port->now_ns(port->user) : 0; }
+static inline uint64_t port_now(const apus_port *port) {
+    return port->now_ns ? port->now_ns(port->user) : 0;
+}
 
 #endif

@@ -46,10 +46,13 @@ static uint64_t time_pass(const apus_session *s, struct track *t, uint32_t colum
     return status ? 0 : ns;
 }
 
-static int is_small(const struct track *t) { return t->model && blob_pass_bytes(model_blob(t->model)) <= SMALL_BYTES; }
+static int is_small(const struct track *t) {
+    return t->model && blob_pass_bytes(model_blob(t->model)) <= SMALL_BYTES;
+}
 
-/* The least of a few turns, the first of which brings pages in. In turns, because the clock of a processor that was idle rises within these
- * milliseconds: what is timed one after another seems to get cheaper. */
+/* The least of a few turns, the first of which brings pages in. In turns, because the clock of a
+ * processor that was idle rises within these milliseconds: what is timed one after another seems to
+ * get cheaper. */
 void costs_measure(apus_session *s, struct costs *costs) {
     static const uint8_t columns[] = {1, 2, 4, 8};
     uint64_t until = port_now(&s->model->port) + BUDGET_NS;

@@ -11,7 +11,8 @@
 _Static_assert(sizeof(struct blob) <= sizeof(apus_blob), "apus_blob holds a struct blob");
 _Static_assert(_Alignof(apus_blob) % _Alignof(struct blob) == 0, "and is aligned for it");
 
-APUS_API apus_status apus_blob_open(apus_blob *blob, const void *data, size_t size, const apus_port *port) {
+APUS_API apus_status apus_blob_open(apus_blob *blob, const void *data, size_t size,
+                                    const apus_port *port) {
     char why[BLOB_WHY];
     apus_port own;
     apus_status status = port_read(&own, port);
@@ -74,7 +75,8 @@ APUS_API apus_status apus_describe(const apus_blob *blob, apus_info *info) {
     return APUS_OK;
 }
 
-APUS_API apus_status apus_describe_layer(const apus_blob *blob, uint32_t layer, apus_layer_info *info) {
+APUS_API apus_status apus_describe_layer(const apus_blob *blob, uint32_t layer,
+                                         apus_layer_info *info) {
     const struct blob *b = blob_opened(blob);
     if (!b) return APUS_E_ARGUMENT;
     apus_port port = blob_port(b);
@@ -89,9 +91,12 @@ APUS_API apus_status apus_describe_layer(const apus_blob *blob, uint32_t layer, 
     return APUS_OK;
 }
 
-static const char *type_name(uint32_t type) { return type == WEIGHT_W4 ? "w4" : type == WEIGHT_W8 ? "w8" : "row8"; }
+static const char *type_name(uint32_t type) {
+    return type == WEIGHT_W4 ? "w4" : type == WEIGHT_W8 ? "w8" : "row8";
+}
 
-APUS_API apus_status apus_describe_tensor(const apus_blob *blob, uint32_t index, apus_tensor_info *info) {
+APUS_API apus_status apus_describe_tensor(const apus_blob *blob, uint32_t index,
+                                          apus_tensor_info *info) {
     const struct blob *b = blob_opened(blob);
     if (!b) return APUS_E_ARGUMENT;
     apus_port port = blob_port(b);

@@ -21,7 +21,9 @@ const struct hal_engine *hal_engine_find(const char *name) {
     return NULL;
 }
 
-APUS_API void apus_probe(void (*say)(void *user, const char *engine, int available, const char *text), void *user) {
+APUS_API void apus_probe(void (*say)(void *user, const char *engine, int available,
+                                     const char *text),
+                         void *user) {
     if (!say) return;
     for (const struct hal_engine *const *e = hal_engines; *e; e++) (*e)->probe(say, user);
 }

@@ -5,20 +5,24 @@ void session_rewind(apus_session *s, uint32_t position) {
     track_rewind(&s->target, position);
     if (position == s->target.evaluated) s->unfinished = 0;
     s->overlap.ahead.count = 0;
-    if (s->draft.track.model) draft_rewind(&s->draft, s->ids, position < s->draft.whole ? position : s->draft.whole);
+    if (s->draft.track.model)
+        draft_rewind(&s->draft, s->ids, position < s->draft.whole ? position : s->draft.whole);
 }
 
 apus_status evaluate(apus_session *s, int want_logits, uint64_t deadline_ns) {
     struct track *t = &s->target;
-    if (want_logits && t->evaluated == s->count && t->logits_at != s->count - 1) track_rewind(t, s->count - 1);
+    if (want_logits && t->evaluated == s->count && t->logits_at != s->count - 1)
+        track_rewind(t, s->count - 1);
     if (session_cancelled(s)) return APUS_PARTIAL;
     while (t->evaluated < s->count) {
         const int32_t *ids = s->ids + t->evaluated;
         uint32_t left = s->count - t->evaluated, columns = track_columns(t, ids, left);
         apus_status status = track_pass(t, ids, columns, want_logits && columns == left,
                                         session_stop(s, deadline_ns));
-        if (status == APUS_PARTIAL) session_cancelled(s);
-        else if (status) s->count = t->evaluated;
+        if (status == APUS_PARTIAL)
+            session_cancelled(s);
+        else if (status)
+            s->count = t->evaluated;
         if (status) return status;
     }
     return APUS_OK;

@@ -3,7 +3,8 @@
 #include "runtime/session.h"
 
 APUS_API const char *apus_stop_reason_text(apus_stop_reason reason) {
-    static const char *const text[] = {"", "eos", "length", "stop", "cancelled", "deadline", "context"};
+    static const char *const text[] = {"",          "eos",      "length", "stop",
+                                       "cancelled", "deadline", "context"};
     return (uint32_t)reason < sizeof text / sizeof *text ? text[reason] : "";
 }
 
@@ -39,15 +40,17 @@ static int is_end(const struct vocab *vocab, int32_t id) {
     return 0;
 }
 
-/* Chooses the id behind the last position from its logits, adds it to the context and its text to what is shown. */
+/* Chooses the id behind the last position from its logits, adds it to the context and its text to
+ * what is shown. */
 static apus_status choose(apus_session *s, const float *logits, apus_piece *piece) {
     struct generation *g = &s->generation;
     const apus_sampling *c = &g->sampler.config;
     const struct vocab *vocab = &model_blob(s->model)->vocab;
     int32_t id;
     float log_prob;
-    apus_status status = sample_pick(&g->sampler, logits, s->target.hal.model->vocab, s->ids, s->count, s->ids + g->start, g->made,
-                                     s->count, s->sample_scratch, &id, &log_prob);
+    apus_status status =
+        sample_pick(&g->sampler, logits, s->target.hal.model->vocab, s->ids, s->count,
+                    s->ids + g->start, g->made, s->count, s->sample_scratch, &id, &log_prob);
     if (status) return status;
     if (c->want_hash) hash64_add(&g->hash, logits, s->target.hal.model->vocab * sizeof(float));
     s->ids[s->count++] = id;
@@ -72,10 +75,12 @@ static uint32_t find_branch(const struct round *r, uint32_t at, int32_t id) {
     return b;
 }
 
-/* The target's choice behind each position of the round, for as long as it is what was proposed there; a branch is the last such place. */
+/* The target's choice behind each position of the round, for as long as it is what was proposed
+ * there; a branch is the last such place. */
 static apus_status accept(apus_session *s, struct round *r, apus_piece *piece) {
     struct track *t = &s->target;
-    uint32_t row = t->logits - 1 - r->proposed - r->branches; /* after a prompt the last row alone is wanted */
+    uint32_t row = t->logits - 1 - r->proposed - r->branches; /* after a prompt the last row alone
+                                                                 is wanted */
     uint32_t count = s->count, branch = r->branches;
     const int32_t *proposed = r->chain[r->by].id;
     apus_status status;
@@ -91,14 +96,18 @@ static apus_status accept(apus_session *s, struct round *r, apus_piece *piece) {
             row = r->proposed + 1 + branch;
         }
     }
-    if (status && piece->count) status = APUS_OK; /* what was chosen before it is given first; the next round begins with the failure */
+    if (status && piece->count)
+        status = APUS_OK; /* what was chosen before it is given first; the
+                                                     next round begins with the failure */
     r->taken = branch < r->branches;
     /* Rows of proposals that were not accepted go; the last id chosen has no row yet. */
     if (r->taken)
         track_keep(t, branch);
     else if (r->proposed || r->branches)
         track_rewind(t, count + r->accepted);
-    if (s->draft.track.model) overlap_settle(s, count + r->accepted, r->accepted == r->proposed && !r->taken && !piece->stop);
+    if (s->draft.track.model)
+        overlap_settle(s, count + r->accepted,
+                       r->accepted == r->proposed && !r->taken && !piece->stop);
     return status;
 }
 
@@ -133,14 +142,16 @@ static apus_status next_round(apus_session *s, apus_piece *piece) {
     }
     apus_status status = verify_round(s, &round, deadline);
     if (status == APUS_PARTIAL) {
-        piece->stop = deadline && port_now(&s->model->port) >= deadline ? APUS_STOP_DEADLINE : APUS_STOP_CANCELLED;
+        piece->stop = deadline && port_now(&s->model->port) >= deadline ? APUS_STOP_DEADLINE
+                                                                        : APUS_STOP_CANCELLED;
         return APUS_OK;
     }
     if (!status) status = accept(s, &round, piece);
     if (status) return status;
     count_round(s, &round);
     overlap_learn(s, &round);
-    if (round.overlapped && !s->overlap.mode) round.verify_ns = 0; /* says nothing of a pass that has the machine for itself */
+    /* says nothing of a pass that has the machine for itself */
+    if (round.overlapped && !s->overlap.mode) round.verify_ns = 0;
     length_learn(&s->length, &round, piece->ids, (uint32_t)piece->count);
     return APUS_OK;
 }

@@ -20,7 +20,8 @@ static struct hal_op *add(struct builder *b, uint8_t kind, uint32_t layer, uint3
     return op;
 }
 
-static void add_gemv(struct builder *b, uint32_t layer, uint32_t width, uint8_t flags, const uint32_t *weights, const uint8_t *out, uint8_t count) {
+static void add_gemv(struct builder *b, uint32_t layer, uint32_t width, uint8_t flags,
+                     const uint32_t *weights, const uint8_t *out, uint8_t count) {
     struct hal_op *op = add(b, HAL_GEMV, layer, width);
     op->count = count;
     op->flags = flags;
@@ -32,8 +33,9 @@ static void add_attention(struct builder *b, uint32_t index) {
     const struct blob_layer *l = &b->model->layers[index];
     uint32_t width = l->heads * m->head_dim;
     add(b, HAL_NORM, index, m->dim);
-    add_gemv(b, index, m->dim, 0, (const uint32_t[]){l->tensor[LT_Q], l->tensor[LT_K], l->tensor[LT_V]}, (const uint8_t[]){SLOT_Q, SLOT_K, SLOT_V},
-             3);
+    add_gemv(b, index, m->dim, 0,
+             (const uint32_t[]){l->tensor[LT_Q], l->tensor[LT_K], l->tensor[LT_V]},
+             (const uint8_t[]){SLOT_Q, SLOT_K, SLOT_V}, 3);
     add(b, HAL_HEADS, index, width);
     add(b, HAL_ATTEND, index, width);
     add(b, HAL_QUANT, index, width);
@@ -44,14 +46,16 @@ static void add_feed_forward(struct builder *b, uint32_t index) {
     const struct blob_model *m = b->model->model;
     const struct blob_layer *l = &b->model->layers[index];
     add(b, HAL_NORM, index, m->dim);
-    add_gemv(b, index, m->dim, 0, (const uint32_t[]){l->tensor[LT_GATE], l->tensor[LT_UP]}, (const uint8_t[]){SLOT_G, SLOT_U}, 2);
+    add_gemv(b, index, m->dim, 0, (const uint32_t[]){l->tensor[LT_GATE], l->tensor[LT_UP]},
+             (const uint8_t[]){SLOT_G, SLOT_U}, 2);
     add(b, HAL_ACT, index, l->ffn);
     add_gemv(b, index, l->ffn, HAL_ADD, &l->tensor[LT_DOWN], (const uint8_t[]){SLOT_X}, 1);
 }
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 static size_t float_bytes(uint32_t n) { return (size_t)padded_rows(n) * sizeof(float); }
-/* A quantized column: bytes, sums of groups and the scale (cpu/kernels.h has the layout; other engines may use less). */
+/* A quantized column: bytes, sums of groups and the scale (cpu/kernels.h has the layout; other
+ * engines may use less). */
 static size_t act_bytes(uint32_t width) {
     size_t kp = padded_cols(width);
     return (kp + kp / 16 + 4 + 63) & ~(size_t)63;
@@ -69,14 +73,17 @@ static void size_slots(const struct hal_model *model, size_t stride[HAL_SLOTS]) 
         stride[SLOT_A] = larger(stride[SLOT_A], larger(act_bytes(q), act_bytes(l->ffn)));
         stride[SLOT_Q] = larger(stride[SLOT_Q], float_bytes(q));
         stride[SLOT_K] = larger(stride[SLOT_K], float_bytes(kv));
-        stride[SLOT_QI] = larger(stride[SLOT_QI], (l->heads * (hal_qi_stride(m->head_dim) + sizeof(float)) + 63) & ~(size_t)63);
+        stride[SLOT_QI] =
+            larger(stride[SLOT_QI],
+                   (l->heads * (hal_qi_stride(m->head_dim) + sizeof(float)) + 63) & ~(size_t)63);
         stride[SLOT_G] = larger(stride[SLOT_G], float_bytes(l->ffn));
     }
     stride[SLOT_V] = stride[SLOT_K];
     stride[SLOT_U] = stride[SLOT_G];
 }
 
-void graph_build_part(const struct hal_model *model, struct hal_range layers, struct hal_op *ops, struct hal_program *program) {
+void graph_build_part(const struct hal_model *model, struct hal_range layers, struct hal_op *ops,
+                      struct hal_program *program) {
     struct builder b = {.model = model, .ops = ops};
     if (layers.first == 0) add(&b, HAL_EMBED, 0, model->model->dim);
     for (uint32_t i = layers.first; i < layers.end; i++) {
@@ -85,7 +92,8 @@ void graph_build_part(const struct hal_model *model, struct hal_range layers, st
     }
     if (layers.end == model->model->layers) {
         add(&b, HAL_NORM, 0, model->model->dim)->flags = HAL_TAIL;
-        add_gemv(&b, 0, model->model->dim, HAL_TAIL, &model->model->head, (const uint8_t[]){SLOT_LOGITS}, 1);
+        add_gemv(&b, 0, model->model->dim, HAL_TAIL, &model->model->head,
+                 (const uint8_t[]){SLOT_LOGITS}, 1);
     }
     program->ops = ops;
     program->count = b.count;
@@ -96,4 +104,6 @@ void graph_build(const struct hal_model *model, struct hal_op *ops, struct hal_p
     graph_build_part(model, (struct hal_range){0, model->model->layers}, ops, program);
 }
 
-void graph_measure(const struct hal_model *model, struct hal_program *program) { graph_build(model, NULL, program); }
+void graph_measure(const struct hal_model *model, struct hal_program *program) {
+    graph_build(model, NULL, program);
+}

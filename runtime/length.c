@@ -7,15 +7,18 @@
 #define NEWEST_ROUND 0x1p-5f
 #define REACH_FIRST  0.7f
 #define FOUND_FIRST  0.7f
-/* Passes since a number of columns was last seen; a single column, which all is compared with, is seen again: a few times soon, then rarely. */
+/* Passes since a number of columns was last seen; a single column, which all is compared with, is
+ * seen again: a few times soon, then rarely. */
 enum { FORGOTTEN = 64, PLAIN_SOON = 12, PLAIN_LATER = 384, FEW = 4 };
 
-/* In plain passes: at first, by every token, and the bounds. So 64 tokens cost 3 % too much at most, what is not foreseen included. */
+/* In plain passes: at first, by every token, and the bounds. So 64 tokens cost 3 % too much at
+ * most, what is not foreseen included. */
 #define CREDIT_FIRST 0.8f
 #define CREDIT_TOKEN 0.015f
 #define CREDIT_LEAST (-2.0f)
 #define CREDIT_MOST  8.0f
-/* Of that, what showing the draft old ids may take; and what one of them is thought to take of a step where the model's prompt does not say. */
+/* Of that, what showing the draft old ids may take; and what one of them is thought to take of a
+ * step where the model's prompt does not say. */
 #define SHOW_PART 0.5f
 #define SHOW_STEP 0.25f
 enum { SHOW_LEAST = 16 };
@@ -25,15 +28,18 @@ enum { LAST_IDS = 32, BELIEF = 3 /* what is believed at first counts as much as 
 /* Looks take one part in LOOK_SHARE of the time at most. */
 enum { PAUSE_FIRST = 16, PAUSE_MOST = 128, LOOK_SHARE = 100, FIRST_STEPS = 3 };
 
-static void move(float *average, float seen, float weight) { *average += (seen - *average) * weight; }
+static void move(float *average, float seen, float weight) {
+    *average += (seen - *average) * weight;
+}
 
 static void learn(struct chance *c, int yes) {
     if (c->seen < LAST_IDS - BELIEF) c->seen++;
     move(&c->is, yes ? 1.0f : 0.0f, 1.0f / (float)(BELIEF + c->seen));
 }
 
-/* Times are disturbed upwards only, by other processes, by pages that come from disk: averages go down faster than up. The first replaces what
- * was known before: that may be of another time or, timed in a loop, of another state of the caches. */
+/* Times are disturbed upwards only, by other processes, by pages that come from disk: averages go
+ * down faster than up. The first replaces what was known before: that may be of another time or,
+ * timed in a loop, of another state of the caches. */
 static void learn_ns(float *average, float ns, uint32_t seen) {
     const float most = *average * 2.0f;
     if (*average == 0.0f || ns < *average * 0.5f)
@@ -54,8 +60,8 @@ static void learn_step(struct length *l, float ns) {
         l->draft_ns = ns;
 }
 
-/* A cost that was seen once, in a bad moment, would keep its number of columns from being tried again: those not seen for a while are
- * forgotten. */
+/* A cost that was seen once, in a bad moment, would keep its number of columns from being tried
+ * again: those not seen for a while are forgotten. */
 static void learn_pass(struct length *l, uint32_t columns, float ns) {
     l->rounds++;
     learn_ns(&l->verify_ns[columns], ns, l->seen[columns]);
@@ -65,8 +71,8 @@ static void learn_pass(struct length *l, uint32_t columns, float ns) {
         if (l->rounds - l->seen_at[n] > FORGOTTEN) l->verify_ns[n] = 0.0f;
 }
 
-/* A pass of n columns costs no more than one of more columns was seen to. Between those seen: a straight line; beyond them as steep as the
- * last stretch, at least 5 % a column. */
+/* A pass of n columns costs no more than one of more columns was seen to. Between those seen: a
+ * straight line; beyond them as steep as the last stretch, at least 5 % a column. */
 static void draw_curve(struct length *l) {
     const float *seen = l->verify_ns;
     float *cost = l->cost_ns, least = 0.0f;
@@ -77,7 +83,8 @@ static void draw_curve(struct length *l) {
         if (least == 0.0f || seen[n] < least) least = seen[n];
         cost[n] = least;
         if (!last) last = n;
-        for (uint32_t i = n + 1; i < above; i++) cost[i] = cost[n] + (cost[above] - cost[n]) * (float)(i - n) / (float)(above - n);
+        for (uint32_t i = n + 1; i < above; i++)
+            cost[i] = cost[n] + (cost[above] - cost[n]) * (float)(i - n) / (float)(above - n);
         above = n;
     }
     if (!last) return;
@@ -96,7 +103,8 @@ static float step_ns(const struct length *l) {
     return l->steps ? l->draft_ns : l->share * plain_ns(l);
 }
 
-/* Most columns of a pass: twice those of the widest that was seen, since what more of them cost is a guess. */
+/* Most columns of a pass: twice those of the widest that was seen, since what more of them cost is
+ * a guess. */
 static uint32_t widest(const struct length *l) {
     uint32_t n = LENGTH_COLUMNS;
     while (n > 1 && l->verify_ns[n] == 0.0f) n--;
@@ -107,8 +115,9 @@ static int can_lose(const struct length *l, float ns) {
     return plain_ns(l) == 0.0f || ns <= l->credit * plain_ns(l);
 }
 
-/* What a token costs now: never more than without proposals. By the same costs that proposals are weighed with, not by the clock: on a busy
- * machine rounds take longer than those say, and proposals would seem to save what they do not. */
+/* What a token costs now: never more than without proposals. By the same costs that proposals are
+ * weighed with, not by the clock: on a busy machine rounds take longer than those say, and
+ * proposals would seem to save what they do not. */
 static float token_ns(const struct length *l) {
     float plain = plain_ns(l),
           now = l->round_tokens == 0.0f ? plain : l->round_cost / l->round_tokens;
@@ -117,9 +126,12 @@ static float token_ns(const struct length *l) {
 
 void length_open(struct length *l, uint32_t fixed) {
     /* SmolLM2 at 8 bits beside itself at 4 bits, 16 texts (docs/speculation.md). */
-    static const float draft[LENGTH_BINS] = {0.40f, 0.43f, 0.67f, 0.77f, 0.86f, 0.90f, 0.97f, 0.98f};
-    static const float lookup[LENGTH_BINS] = {0.20f, 0.45f, 0.70f, 0.75f, 0.80f, 0.85f, 0.90f, 0.95f};
-    static const float second[LENGTH_BINS] = {0.38f, 0.32f, 0.14f, 0.10f, 0.08f, 0.06f, 0.02f, 0.01f};
+    static const float draft[LENGTH_BINS] = {0.40f, 0.43f, 0.67f, 0.77f,
+                                             0.86f, 0.90f, 0.97f, 0.98f};
+    static const float lookup[LENGTH_BINS] = {0.20f, 0.45f, 0.70f, 0.75f,
+                                              0.80f, 0.85f, 0.90f, 0.95f};
+    static const float second[LENGTH_BINS] = {0.38f, 0.32f, 0.14f, 0.10f,
+                                              0.08f, 0.06f, 0.02f, 0.01f};
     memset(l, 0, sizeof *l);
     l->fixed = fixed;
     l->pause = PAUSE_FIRST;
@@ -151,10 +163,13 @@ uint8_t length_bin_margin(float margin) {
     return b;
 }
 
-uint8_t length_bin_match(uint32_t ids) { return (uint8_t)(ids / 2 < LENGTH_BINS ? ids / 2 : LENGTH_BINS - 1); }
+uint8_t length_bin_match(uint32_t ids) {
+    return (uint8_t)(ids / 2 < LENGTH_BINS ? ids / 2 : LENGTH_BINS - 1);
+}
 
-/* Whether this round should say what a token costs without proposals. What was timed at open does not: too much depends on it. What one round said
- * is seen again, which can wait where proposals clearly pay. */
+/* Whether this round should say what a token costs without proposals. What was timed at open does
+ * not: too much depends on it. What one round said is seen again, which can wait where proposals
+ * clearly pay. */
 static int plain_is_due(const struct length *l) {
     uint32_t since = l->rounds - l->seen_at[1], seen = l->seen[1];
     if (!seen || since >= PLAIN_LATER) return 1;
@@ -183,7 +198,8 @@ uint32_t length_most(struct length *l, uint32_t unseen) {
                  l->cost_ns[2] - l->cost_ns[1];
     l->paused++;
     if (!can_lose(l, look)) return 0;
-    if (!l->again && (l->paused <= l->pause || (float)l->paused * token_ns(l) < look * LOOK_SHARE)) return 0;
+    if (!l->again && (l->paused <= l->pause || (float)l->paused * token_ns(l) < look * LOOK_SHARE))
+        return 0;
     if (!l->again && l->pause < PAUSE_MOST) l->pause *= 2;
     l->paused = 0;
     l->looking = 1;
@@ -196,7 +212,8 @@ int length_worth(const struct length *l, uint32_t made, float chance) {
     float step = step_ns(l), token = token_ns(l);
     if (!can_lose(l, (float)(made + 1) * step + l->cost_ns[made + 2] - l->cost_ns[1])) return 0;
     if (l->steps && l->steps < FIRST_STEPS)
-        return 1; /* the least of the first steps says what one costs: the very first bring pages in */
+        return 1; /* the least of the first steps says what one costs: the very first bring pages
+                     in */
     return chance * l->reach[made].is * token > step + l->cost_ns[made + 2] - l->cost_ns[made + 1];
 }
 
@@ -208,14 +225,18 @@ uint32_t length_show(const struct length *l, uint32_t ids) {
     return n < ids ? n : ids;
 }
 
-/* What is believed of ids that are sure to some degree, as far as few of them have been seen, is worth what ids have been worth at all. */
+/* What is believed of ids that are sure to some degree, as far as few of them have been seen, is
+ * worth what ids have been worth at all. */
 static float believed(const struct length *l, enum proposer by, const struct chance *c) {
     float known = (float)c->seen / (LAST_IDS - BELIEF);
-    float general = by == BY_DRAFT ? l->reach[0].is * (1.0f / REACH_FIRST) : l->found.is * (1.0f / FOUND_FIRST);
+    float general =
+        by == BY_DRAFT ? l->reach[0].is * (1.0f / REACH_FIRST) : l->found.is * (1.0f / FOUND_FIRST);
     return c->is * (general < 1.0f ? known + (1.0f - known) * general : 1.0f);
 }
 
-float length_chance(const struct length *l, uint8_t bin) { return believed(l, BY_DRAFT, &l->hit[BY_DRAFT][bin]); }
+float length_chance(const struct length *l, uint8_t bin) {
+    return believed(l, BY_DRAFT, &l->hit[BY_DRAFT][bin]);
+}
 
 int length_lookup(const struct length *l, struct round *r, uint32_t most) {
     const struct chain *c = &r->chain[BY_LOOKUP];
@@ -241,14 +262,18 @@ int length_lookup(const struct length *l, struct round *r, uint32_t most) {
 static uint32_t best_second(const struct round *r, const float second[PROPOSE_MAX], uint32_t used) {
     uint32_t best = PROPOSE_MAX;
     for (uint32_t i = 0; i < r->chain[BY_DRAFT].count; i++)
-        if (r->other[i] >= 0 && !(used >> i & 1) && (best == PROPOSE_MAX || second[i] > second[best])) best = i;
+        if (r->other[i] >= 0 && !(used >> i & 1) &&
+            (best == PROPOSE_MAX || second[i] > second[best]))
+            best = i;
     return best;
 }
 
-/* From the likeliest id to the least likely one; an id is never likelier than the one it follows. The best beginning of that order goes. */
+/* From the likeliest id to the least likely one; an id is never likelier than the one it follows.
+ * The best beginning of that order goes. */
 void length_draft(const struct length *l, struct round *r, uint32_t most) {
     const struct chain *c = &r->chain[BY_DRAFT];
-    float chance[PROPOSE_MAX], second[PROPOSE_MAX], before = 1.0f, token = token_ns(l), gain = 0.0f, best = 0.0f;
+    float chance[PROPOSE_MAX], second[PROPOSE_MAX], before = 1.0f, token = token_ns(l), gain = 0.0f,
+                                                    best = 0.0f;
     float spent = l->steps < FIRST_STEPS ? (float)(r->draft_ns + r->catch_up_ns)
                                          : (float)r->steps * l->draft_ns;
     uint32_t used = 0, chain = 0, branches = 0;
@@ -279,9 +304,11 @@ void length_draft(const struct length *l, struct round *r, uint32_t most) {
     }
 }
 
-/* What is known of a chain's ids: those up to the first that the target did not choose. Places behind it slowly follow the last one, so that
- * none keeps out of reach because it once looked bad. */
-static void learn_chain(struct length *l, const struct round *r, enum proposer by, const int32_t *chosen, uint32_t count) {
+/* What is known of a chain's ids: those up to the first that the target did not choose. Places
+ * behind it slowly follow the last one, so that none keeps out of reach because it once looked
+ * bad. */
+static void learn_chain(struct length *l, const struct round *r, enum proposer by,
+                        const int32_t *chosen, uint32_t count) {
     const struct chain *c = &r->chain[by];
     uint32_t i = 0;
     for (int got = 1; got && i < c->count && i < count; i++) {
@@ -296,7 +323,8 @@ static void learn_chain(struct length *l, const struct round *r, enum proposer b
         if (got) l->pause = PAUSE_FIRST;
     }
     if (by == BY_LOOKUP || !i) return;
-    for (uint32_t j = i; j < PROPOSE_MAX; j++) move(&l->reach[j].is, l->reach[i - 1].is, NEWEST_ROUND);
+    for (uint32_t j = i; j < PROPOSE_MAX; j++)
+        move(&l->reach[j].is, l->reach[i - 1].is, NEWEST_ROUND);
 }
 
 /* Whether a draft that were always right would be worth its steps. */
@@ -327,7 +355,8 @@ void length_learn(struct length *l, const struct round *r, const int32_t *chosen
     if (r->verify_ns) learn_pass(l, r->columns, (float)r->verify_ns);
     if (r->steps && r->draft_ns) learn_step(l, (float)r->draft_ns / (float)r->steps);
     float shown_ns = learn_shown(l, r);
-    l->again = l->looking && could_pay(l) && r->chain[BY_DRAFT].count && count && chosen[0] == r->chain[BY_DRAFT].id[0];
+    l->again = l->looking && could_pay(l) && r->chain[BY_DRAFT].count && count &&
+               chosen[0] == r->chain[BY_DRAFT].id[0];
     l->looking = 0;
     draw_curve(l);
     if (count) settle(l, r, count, shown_ns);

@@ -1,5 +1,6 @@
-/* The next pair to merge is the leftmost of least rank. A tree of minima over the places finds it and is mended in a few steps a merge: 16
- * children a node, so that an ordinary word is one short scan and ten million symbols are six levels. */
+/* The next pair to merge is the leftmost of least rank. A tree of minima over the places finds it
+ * and is mended in a few steps a merge: 16 children a node, so that an ordinary word is one short
+ * scan and ten million symbols are six levels. */
 #include "runtime/merge.h"
 
 struct tree {
@@ -21,7 +22,8 @@ static uint32_t least(const uint32_t *a, uint32_t begin, uint32_t end) {
 }
 
 static uint32_t least_of_group(const struct tree *t, uint32_t level, uint32_t group) {
-    uint32_t begin = group * MERGE_FAN, end = begin + MERGE_FAN < t->size[level] ? begin + MERGE_FAN : t->size[level];
+    uint32_t begin = group * MERGE_FAN,
+             end = begin + MERGE_FAN < t->size[level] ? begin + MERGE_FAN : t->size[level];
     return least(t->level[level], begin, end);
 }
 
@@ -32,7 +34,8 @@ static void tree_build(struct tree *t, uint32_t *rank, uint32_t count) {
         uint32_t below = t->levels - 1;
         t->level[t->levels] = t->level[below] + t->size[below];
         t->size[t->levels] = (t->size[below] + MERGE_FAN - 1) / MERGE_FAN;
-        for (uint32_t g = 0; g < t->size[t->levels]; g++) t->level[t->levels][g] = least_of_group(t, below, g);
+        for (uint32_t g = 0; g < t->size[t->levels]; g++)
+            t->level[t->levels][g] = least_of_group(t, below, g);
     }
 }
 
@@ -76,7 +79,8 @@ void merge_run(const struct vocab *v, const struct merge *m, uint32_t count) {
     struct tree tree;
     for (uint32_t i = 0; i < count; i++) {
         m->span[i] = 1;
-        m->rank[i] = i + 1 < count ? pair_rank(v, m->symbol[i], m->symbol[i + 1], &m->result[i]) : VOCAB_NONE;
+        m->rank[i] = i + 1 < count ? pair_rank(v, m->symbol[i], m->symbol[i + 1], &m->result[i])
+                                   : VOCAB_NONE;
     }
     tree_build(&tree, m->rank, count);
     for (uint32_t i = tree_first(&tree); i != VOCAB_NONE; i = tree_first(&tree)) {
@@ -84,7 +88,9 @@ void merge_run(const struct vocab *v, const struct merge *m, uint32_t count) {
         m->symbol[i] = m->result[i];
         m->span[i] = m->span[end - 1] = end - i;
         tree_set(&tree, right, VOCAB_NONE);
-        tree_set(&tree, i, end < count ? pair_rank(v, m->symbol[i], m->symbol[end], &m->result[i]) : VOCAB_NONE);
+        tree_set(&tree, i,
+                 end < count ? pair_rank(v, m->symbol[i], m->symbol[end], &m->result[i])
+                             : VOCAB_NONE);
         if (i == 0) continue;
         uint32_t left = i - m->span[i - 1];
         tree_set(&tree, left, pair_rank(v, m->symbol[left], m->symbol[i], &m->result[left]));

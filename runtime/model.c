@@ -41,15 +41,19 @@ static apus_status read_engines(struct request *r, const char *text) {
     while (text[name] && text[name] != ':') name++;
     r->engine = find_engine(text, name);
     if (text[name]) {
-        for (at = name + 1; text[at] >= '0' && text[at] <= '9' && r->split < UINT16_MAX; at++) r->split = r->split * 10 + (uint32_t)(text[at] - '0');
+        for (at = name + 1; text[at] >= '0' && text[at] <= '9' && r->split < UINT16_MAX; at++)
+            r->split = r->split * 10 + (uint32_t)(text[at] - '0');
         if (text[at] != ',' || !r->split || r->split >= r->hal.model->layers) {
-            port_log(&r->port, APUS_LOG_ERROR, "two engines are given as NAME:LAYERS,NAME, and each computes at least one layer of the model");
+            port_log(&r->port, APUS_LOG_ERROR,
+                     "two engines are given as NAME:LAYERS,NAME, and each computes at least one "
+                     "layer of the model");
             return APUS_E_ARGUMENT;
         }
         r->second = find_engine(text + at + 1, strlen(text + at + 1));
     }
     if (r->engine && (r->second || !r->split)) return APUS_OK;
-    port_log(&r->port, APUS_LOG_ERROR, "this build has no engine of that name; apus_probe lists those it has");
+    port_log(&r->port, APUS_LOG_ERROR,
+             "this build has no engine of that name; apus_probe lists those it has");
     return APUS_E_UNAVAILABLE;
 }
 
@@ -79,8 +83,11 @@ static apus_status read_request(struct request *r, const apus_model_config *conf
     r->second = NULL;
     s = read_engines(r, c.engine ? c.engine : "cpu");
     if (s) return s;
-    r->spare = r->engine != &hal_cpu_engine || (r->second && r->second != &hal_cpu_engine) ? &hal_cpu_engine : NULL;
-    r->setup = (struct hal_model_setup){.model = &r->hal, .port = &r->port, .cpu = c.cpu, .device = c.device};
+    r->spare = r->engine != &hal_cpu_engine || (r->second && r->second != &hal_cpu_engine)
+                   ? &hal_cpu_engine
+                   : NULL;
+    r->setup = (struct hal_model_setup){
+        .model = &r->hal, .port = &r->port, .cpu = c.cpu, .device = c.device};
     r->setup.compiled = compiled_read(c.compiled, c.compiled_bytes, &r->setup.compiled_bytes);
     return APUS_OK;
 }
@@ -89,7 +96,8 @@ static apus_status read_request(struct request *r, const apus_model_config *conf
 static struct hal_model_setup setup_of(const struct request *r, uint32_t which) {
     struct hal_model_setup setup = r->setup;
     uint32_t layers = r->hal.model->layers;
-    setup.layers = (struct hal_range){which == 1 ? r->split : 0, which == 0 && r->split ? r->split : layers};
+    setup.layers =
+        (struct hal_range){which == 1 ? r->split : 0, which == 0 && r->split ? r->split : layers};
     return setup;
 }
 
@@ -159,7 +167,8 @@ APUS_API apus_status apus_model_measure(const apus_model_config *config, apus_me
     return s;
 }
 
-APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config *config, void *memory, size_t bytes) {
+APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config *config,
+                                     void *memory, size_t bytes) {
     struct request r;
     apus_memory need;
     struct places at;

@@ -1,5 +1,6 @@
-/* Gumbel noise of a choice by seed, position and id (docs/numerics.md, section 7): a function, not a state, so that a draft draws with the
- * target's numbers, and a token taken back and made again is the same one. */
+/* Gumbel noise of a choice by seed, position and id (docs/numerics.md, section 7): a function, not
+ * a state, so that a draft draws with the target's numbers, and a token taken back and made again
+ * is the same one. */
 #ifndef RUNTIME_NOISE_H
 #define RUNTIME_NOISE_H
 
@@ -42,8 +43,9 @@ static inline float noise_of(uint32_t hash) {
     return -natural_log(-natural_log(u));
 }
 
-/* Never less than noise_of(hash), and hardly more where that is large, without a logarithm: -ln u >= 1 - u, and log2 of a float is at least
- * what its bits say when they are read as a fixed-point number, since log2(1 + f) >= f. 1 - u is d 2^-23 with d = (~hash >> 9) + 1/2.
+/* Never less than noise_of(hash), and hardly more where that is large, without a logarithm: -ln u
+ * >= 1 - u, and log2 of a float is at least what its bits say when they are read as a fixed-point
+ * number, since log2(1 + f) >= f. 1 - u is d 2^-23 with d = (~hash >> 9) + 1/2.
  * tests/sample/test_noise.c goes through all 2^23 values. */
 static inline float noise_bound(uint32_t hash) {
     float d = (float)(int32_t)(~hash >> 9) + 0.5f;

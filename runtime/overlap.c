@@ -2,10 +2,12 @@
 
 #include "runtime/session.h"
 
-/* With fewer than one chance in 16 of being used, an id is not worth its share of the memory's bandwidth. */
+/* With fewer than one chance in 16 of being used, an id is not worth its share of the memory's
+ * bandwidth. */
 #define CHANCE_LEAST 0x1p-4f
 #define NEWEST       0x1p-3f
-/* A trial is TRIAL rounds long; after it, and while overlapping pays, one round in PLAIN_EVERY goes without, so that its cost stays known. */
+/* A trial is TRIAL rounds long; after it, and while overlapping pays, one round in PLAIN_EVERY goes
+ * without, so that its cost stays known. */
 enum { TRIAL = 8, PLAIN_EVERY = 16, PAUSE_FIRST = 32, PAUSE_MOST = 512 };
 
 void overlap_open(struct overlap *o, int mode) {
@@ -17,10 +19,13 @@ void overlap_open(struct overlap *o, int mode) {
 int overlap_wanted(apus_session *s, const struct round *r) {
     struct overlap *o = &s->overlap;
     if (o->mode < 0 || r->by != BY_DRAFT || !r->proposed) return 0;
-    if (track_engine(&s->draft.track)->engine == track_engine(&s->target)->engine) return 0; /* it would wait behind the pass */
+    /* it would wait behind the pass */
+    if (track_engine(&s->draft.track)->engine == track_engine(&s->target)->engine) return 0;
     if (!track_engine(&s->target)->engine->done) return 0;
     if (o->mode > 0) return 1;
-    if (s->length.verify_ns[r->columns] == 0.0f) return 0; /* what such a pass takes alone is not known yet */
+    if (s->length.verify_ns[r->columns] == 0.0f)
+        return 0; /* what such a pass takes alone is not
+                                                              known yet */
     if (o->left) {
         if (!--o->left) o->rounds = 0, o->gain_ns = o->cost_ns = 0.0f;
         return 0;
@@ -30,7 +35,8 @@ int overlap_wanted(apus_session *s, const struct round *r) {
     return 0;
 }
 
-/* Most ids ahead of the round's proposals: what the context and the generation still hold behind them. */
+/* Most ids ahead of the round's proposals: what the context and the generation still hold behind
+ * them. */
 static uint32_t room(const apus_session *s, const struct round *r) {
     const struct generation *g = &s->generation;
     uint32_t most = s->context - s->count - r->proposed, fixed = s->length.fixed;
@@ -87,7 +93,8 @@ void overlap_settle(apus_session *s, uint32_t end, int right) {
         memmove(a->id, a->id + 1, a->count * sizeof *a->id);
         memmove(a->other, a->other + 1, a->count * sizeof *a->other);
         memmove(a->bin, a->bin + 1, a->count * sizeof *a->bin);
-        draft_rewind(&s->draft, s->ids, s->count + (a->count ? a->count - 1 : 0)); /* it may have been shown ids that found no room */
+        /* it may have been shown ids that found no room */
+        draft_rewind(&s->draft, s->ids, s->count + (a->count ? a->count - 1 : 0));
         return;
     }
     a->count = 0;

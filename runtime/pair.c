@@ -8,7 +8,9 @@ static int same_piece(const struct vocab *a, const struct vocab *b, uint32_t id)
 }
 
 /* Rows behind a tokenizer's last piece are padding: what they are called means nothing. */
-static int is_padding(const struct vocab *v, uint32_t id) { return vocab_type(v, id) == VOCAB_UNUSED; }
+static int is_padding(const struct vocab *v, uint32_t id) {
+    return vocab_type(v, id) == VOCAB_UNUSED;
+}
 
 static int is_ordinary(const struct vocab *v, uint32_t id) {
     enum vocab_type type = vocab_type(v, id);
@@ -28,7 +30,8 @@ apus_status pair_check(const struct blob *target, const struct blob *draft,
         if (is_padding(t, id) || is_padding(d, id)) continue;
         if (same_piece(t, d, id)) continue;
         if (is_ordinary(t, id) || is_ordinary(d, id) || renamed->count == PAIR_RENAMED_MAX) {
-            *why = "draft and target have different texts for the same token id: they were not trained on one tokenizer";
+            *why = "draft and target have different texts for the same token id: they were not "
+                   "trained on one tokenizer";
             return APUS_E_MISMATCH;
         }
         renamed->ids[renamed->count++] = id;

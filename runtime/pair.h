@@ -4,7 +4,8 @@
 
 #include "weights/blob.h"
 
-/* Ids below this number are in both vocabularies. The draft may have fewer rows than the target (it can never propose the rest) or more. */
+/* Ids below this number are in both vocabularies. The draft may have fewer rows than the target (it
+ * can never propose the rest) or more. */
 static inline uint32_t pair_vocab(const struct blob *target, const struct blob *draft) {
     return target->model->vocab < draft->model->vocab ? target->model->vocab : draft->model->vocab;
 }

@@ -7,7 +7,8 @@
 
 size_t parts_scratch(const struct vocab *v, size_t text_bytes) {
     size_t scratch = tokenizer_scratch(v, text_bytes);
-    return scratch == SIZE_MAX ? SIZE_MAX : scratch + (text_bytes + 7) / 8 * 8; /* where adjacent parts are joined */
+    /* where adjacent parts are joined */
+    return scratch == SIZE_MAX ? SIZE_MAX : scratch + (text_bytes + 7) / 8 * 8;
 }
 
 size_t parts_text_bytes(const apus_part *parts, size_t count) {
@@ -62,11 +63,14 @@ apus_status parts_check(const struct vocab *v, const apus_port *port, const apus
     return status;
 }
 
-/* Adjacent TEXT parts with equal flags are one text: words and merges cross their seams. Returns the parts taken. */
-static size_t encode_text(const struct vocab *v, const apus_part *parts, size_t count, struct ids *ids, uint8_t *scratch) {
+/* Adjacent TEXT parts with equal flags are one text: words and merges cross their seams. Returns
+ * the parts taken. */
+static size_t encode_text(const struct vocab *v, const apus_part *parts, size_t count,
+                          struct ids *ids, uint8_t *scratch) {
     size_t run = 1, bytes = parts[0].count, filled = parts[0].count != 0;
     const uint8_t *text = parts[0].data;
-    for (; run < count && parts[run].kind == APUS_TEXT && parts[run].flags == parts[0].flags; run++) {
+    for (; run < count && parts[run].kind == APUS_TEXT && parts[run].flags == parts[0].flags;
+         run++) {
         if (parts[run].count && filled++ == 0) text = parts[run].data;
         bytes += parts[run].count;
     }
@@ -81,7 +85,8 @@ static size_t encode_text(const struct vocab *v, const apus_part *parts, size_t 
     return run;
 }
 
-void parts_encode(const struct vocab *v, const apus_part *parts, size_t count, struct ids *ids, void *scratch) {
+void parts_encode(const struct vocab *v, const apus_part *parts, size_t count, struct ids *ids,
+                  void *scratch) {
     for (size_t i = 0; i < count;) {
         const apus_part *p = &parts[i++];
         if (p->kind == APUS_TEXT)
@@ -91,7 +96,8 @@ void parts_encode(const struct vocab *v, const apus_part *parts, size_t count, s
         else if (p->kind == APUS_BOS && v->header->flags & VOCAB_ADD_BOS)
             ids_put(ids, (uint32_t)v->header->bos);
         else if (p->kind == APUS_IDS)
-            for (size_t k = 0; k < p->count; k++) ids_put(ids, (uint32_t)((const int32_t *)p->data)[k]);
+            for (size_t k = 0; k < p->count; k++)
+                ids_put(ids, (uint32_t)((const int32_t *)p->data)[k]);
     }
 }
 
@@ -111,14 +117,15 @@ apus_status parts_tokenize(const struct vocab *v, const apus_port *port, const a
     return status;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- public -- */
+/* ------------------------------------------------------------------------------------ public -- */
 
 APUS_API size_t apus_tokenize_scratch(const apus_blob *blob, size_t text_bytes) {
     return blob_opened(blob) ? parts_scratch(&blob_of(blob)->vocab, text_bytes) : 0;
 }
 
-APUS_API apus_status apus_tokenize(const apus_blob *blob, const apus_part *parts, size_t parts_count, int32_t *ids, size_t capacity,
-                                   size_t *count, void *scratch, size_t scratch_bytes) {
+APUS_API apus_status apus_tokenize(const apus_blob *blob, const apus_part *parts,
+                                   size_t parts_count, int32_t *ids, size_t capacity, size_t *count,
+                                   void *scratch, size_t scratch_bytes) {
     static const char where[] = "apus_tokenize";
     const struct blob *b = blob_opened(blob);
     if (!b) return APUS_E_ARGUMENT;
@@ -134,8 +141,9 @@ APUS_API apus_status apus_tokenize(const apus_blob *blob, const apus_part *parts
     return out.count > capacity ? APUS_E_SPACE : APUS_OK;
 }
 
-APUS_API apus_status apus_detokenize(const apus_blob *blob, const int32_t *ids, size_t ids_count, int first, int specials, char *text,
-                                     size_t capacity, size_t *count) {
+APUS_API apus_status apus_detokenize(const apus_blob *blob, const int32_t *ids, size_t ids_count,
+                                     int first, int specials, char *text, size_t capacity,
+                                     size_t *count) {
     static const char where[] = "apus_detokenize";
     const struct blob *b = blob_opened(blob);
     if (!b) return APUS_E_ARGUMENT;

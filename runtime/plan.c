@@ -1,4 +1,5 @@
-/* The arena: one walk says where everything lies; apus_measure takes its end, apus_open its offsets. docs/memory.md. */
+/* The arena: one walk says where everything lies; apus_measure takes its end, apus_open its
+ * offsets. docs/memory.md. */
 #include "hal/fenv.h"
 #include "hal/pool.h"
 #include "hal/words.h"
@@ -34,10 +35,14 @@ static apus_status read_draft(struct request *r) {
     if (!status && positions)
         status = refuse_outside(port, where, "draft_context", positions, DRAFT_POSITIONS_MIN, most);
     if (status) return status;
-    if (!positions) positions = c->context < DRAFT_POSITIONS_MIN ? DRAFT_POSITIONS_MIN : c->context < most ? c->context : most;
+    if (!positions)
+        positions = c->context < DRAFT_POSITIONS_MIN ? DRAFT_POSITIONS_MIN
+                    : c->context < most              ? c->context
+                                                     : most;
     status = pair_check(model_blob(c->model), model_blob(c->draft), &r->renamed, &why);
     if (status) port_log(port, APUS_LOG_ERROR, why);
-    r->draft = (struct track_config){c->draft, positions, c->chunk < positions ? c->chunk : positions, c->threads, NULL};
+    r->draft = (struct track_config){c->draft, positions,
+                                     c->chunk < positions ? c->chunk : positions, c->threads, NULL};
     return status;
 }
 
@@ -140,7 +145,8 @@ static void log_renamed(const struct request *r) {
     words_log(&w, &r->config.model->port, APUS_LOG_INFO);
 }
 
-APUS_API apus_status apus_open(apus_session **session, const apus_config *config, void *arena, size_t bytes) {
+APUS_API apus_status apus_open(apus_session **session, const apus_config *config, void *arena,
+                               size_t bytes) {
     struct request r;
     struct layout l;
     apus_memory need = {.alignment = 64};
@@ -156,7 +162,8 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
     apus_session *s = arena;
     memset(s, 0, sizeof *s);
     s->model = r.config.model;
-    s->context = r.config.context, s->threads = r.config.threads, s->prompt_bytes = r.config.prompt_bytes;
+    s->context = r.config.context, s->threads = r.config.threads,
+    s->prompt_bytes = r.config.prompt_bytes;
     s->arena_bytes = l.bytes;
     if (r.config.state_key) {
         s->keyed = 1;
@@ -196,7 +203,8 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
     return status;
 }
 
-/* It stays busy: what its port calls while threads and devices are let go, and what is called after it, finds no session. */
+/* It stays busy: what its port calls while threads and devices are let go, and what is called after
+ * it, finds no session. */
 APUS_API void apus_close(apus_session *session) {
     if (session_enter(session)) return;
     uint64_t fenv = session->fenv;

@@ -38,7 +38,8 @@ static size_t run(const uint8_t *s, size_t at, size_t end, unsigned classes) {
     return at;
 }
 
-/* \s+(?!\S)|\s+ at white space: all of it at the end of the text, else all but the last, which goes with the next word. */
+/* \s+(?!\S)|\s+ at white space: all of it at the end of the text, else all but the last, which goes
+ * with the next word. */
 static size_t spaces(const uint8_t *s, size_t at, size_t end) {
     size_t last = at, next = at;
     for (struct look l = look(s, at, end); in(l, SPACES); l = look(s, next, end)) {
@@ -56,7 +57,8 @@ static size_t line_breaks(const uint8_t *s, size_t at, size_t end) {
     return found;
 }
 
-/* 's 't 're 've 'm 'll 'd: its end, or `at`. In either case of letters, 's has a third form: U+017F folds to s. */
+/* 's 't 're 've 'm 'll 'd: its end, or `at`. In either case of letters, 's has a third form: U+017F
+ * folds to s. */
 static size_t contraction(const uint8_t *s, size_t at, size_t end, int fold) {
     if (s[at] != '\'' || end - at < 2) return at;
     uint8_t a = s[at + 1], b = end - at > 2 ? s[at + 2] : 0;
@@ -121,9 +123,10 @@ static size_t llama3(const uint8_t *s, size_t at, size_t end, int digits, enum t
     return symbols_and_spaces(s, at, end, tail);
 }
 
-/* The two letter patterns of Tekken from `at`, without the character before: U*W+ or else U+W*, with U upper case, W lower case, and
- * uncased letters and marks in both. Where no lower case follows the run of U, the first pattern gives U back up to the last uncased
- * letter. `at` if neither matches; `*second` if the second did. */
+/* The two letter patterns of Tekken from `at`, without the character before: U*W+ or else U+W*,
+ * with U upper case, W lower case, and uncased letters and marks in both. Where no lower case
+ * follows the run of U, the first pattern gives U back up to the last uncased letter. `at` if
+ * neither matches; `*second` if the second did. */
 static size_t tekken_letters(const uint8_t *s, size_t at, size_t end, int *second) {
     size_t next = at, uncased = at;
     struct look l = look(s, at, end);
@@ -143,7 +146,8 @@ static size_t tekken(const uint8_t *s, size_t at, size_t end) {
     int second;
     if (!in(l, LETTERS | NUMBERS) && l.code != '\r' && l.code != '\n') {
         size_t found = tekken_letters(s, l.next, end, &second);
-        /* A mark may be the character before, or a letter itself: the first pattern without it comes before the second with it. */
+        /* A mark may be the character before, or a letter itself: the first pattern without it
+         * comes before the second with it. */
         if (found != l.next && second && in(l, MARKS)) return l.next;
         if (found != l.next) return found;
         if (in(l, MARKS)) return l.next;
@@ -153,7 +157,7 @@ static size_t tekken(const uint8_t *s, size_t at, size_t end) {
     return symbols_and_spaces(s, at, end, BREAKS_AND_SLASHES);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ nested rules -- */
+/* ------------------------------------------------------------------------------ nested rules -- */
 
 /* The cased letters that DeepSeek-LLM's pattern lists, ascending. */
 static const uint32_t CASED[][2] = {

@@ -44,7 +44,8 @@ static inline struct words words_begin(enum vocab_pre pre, const uint8_t *text, 
     return w;
 }
 
-/* The next word is text[*begin .. w->at). Returns 0 at the end of the text; every byte belongs to one word. */
+/* The next word is text[*begin .. w->at). Returns 0 at the end of the text; every byte belongs to
+ * one word. */
 int words_next(struct words *w, size_t *begin);
 
 #endif

@@ -3,8 +3,10 @@
 #include "runtime/refuse.h"
 #include "runtime/session.h"
 
-/* Tokenizes parts into s->fresh. room: how many ids the context still takes. Changes nothing else. */
-static apus_status tokenize(apus_session *s, const apus_part *parts, size_t parts_count, uint32_t room, uint32_t *count) {
+/* Tokenizes parts into s->fresh. room: how many ids the context still takes. Changes nothing
+ * else. */
+static apus_status tokenize(apus_session *s, const apus_part *parts, size_t parts_count,
+                            uint32_t room, uint32_t *count) {
     const apus_port *port = &s->model->port;
     struct ids ids = {s->fresh, room, 0};
     size_t bytes = parts_text_bytes(parts, parts_count);
@@ -34,7 +36,8 @@ static apus_status timed_evaluate(apus_session *s, int want_logits, uint64_t dea
     apus_status status = evaluate(s, want_logits, deadline_ns);
     s->unfinished = status == APUS_PARTIAL;
     s->prompt_ns += port_now(&s->model->port) - began;
-    s->prompt_tokens += s->target.evaluated - (before < s->target.evaluated ? before : s->target.evaluated);
+    s->prompt_tokens +=
+        s->target.evaluated - (before < s->target.evaluated ? before : s->target.evaluated);
     return status;
 }
 
@@ -48,7 +51,8 @@ static apus_status prompt(apus_session *s, const apus_part *parts, size_t count,
     if (!status) status = tokenize(s, parts, count, s->context, &n);
     if (!status && !n) status = refuse(port, APUS_E_ARGUMENT, "apus_prompt", no_position, NULL);
     if (status) return status;
-    while (common < n && common < s->target.evaluated && s->ids[common] == s->fresh[common]) common++;
+    while (common < n && common < s->target.evaluated && s->ids[common] == s->fresh[common])
+        common++;
     session_rewind(s, common);
     memcpy(s->ids + common, s->fresh + common, (n - common) * sizeof *s->ids);
     s->count = n;
@@ -98,7 +102,8 @@ static apus_status evaluate_rows(apus_session *s, float *logits, uint32_t first)
         apus_status status = track_pass(t, s->ids + at, columns, columns, session_stop(s, 0));
         if (status == APUS_PARTIAL) session_cancelled(s);
         if (status) return status;
-        for (uint32_t i = 0; i < columns; i++) memcpy(logits + (at + i - first) * vocab, track_logits(t, i), vocab * sizeof *logits);
+        for (uint32_t i = 0; i < columns; i++)
+            memcpy(logits + (at + i - first) * vocab, track_logits(t, i), vocab * sizeof *logits);
     }
     return APUS_OK;
 }

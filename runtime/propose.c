@@ -25,8 +25,10 @@ static int knows(const struct draft *d, int32_t id) {
 
 void draft_open(struct draft *d, const struct blob *target, const struct pair_renamed *renamed,
                 int32_t *ids, uint32_t *place, uint32_t positions) {
-    static const char *const suffix[] = {"\xe2\x96\x81<SUF>", "<|fim_suffix|>", "<fim_suffix>", NULL};
-    static const char *const middle[] = {"\xe2\x96\x81<MID>", "<|fim_middle|>", "<fim_middle>", NULL};
+    static const char *const suffix[] = {"\xe2\x96\x81<SUF>", "<|fim_suffix|>", "<fim_suffix>",
+                                         NULL};
+    static const char *const middle[] = {"\xe2\x96\x81<MID>", "<|fim_middle|>", "<fim_middle>",
+                                         NULL};
     d->target_vocab = &target->vocab;
     d->ids = ids;
     d->place = place;
@@ -45,7 +47,8 @@ void draft_open(struct draft *d, const struct blob *target, const struct pair_re
 /* Whether the id at this position is in a suffix that the draft is not to see. */
 static int is_in_suffix(const struct draft *d, const int32_t *context, uint32_t position) {
     if (d->suffix < 0) return 0;
-    while (position && context[position - 1] != d->suffix && context[position - 1] != d->middle) position--;
+    while (position && context[position - 1] != d->suffix && context[position - 1] != d->middle)
+        position--;
     return position && context[position - 1] == d->suffix;
 }
 
@@ -54,7 +57,8 @@ void draft_rewind(struct draft *d, const int32_t *context, uint32_t position) {
     d->source = position;
     while (d->count && d->place[d->count - 1] >= position) d->count--;
     d->broken = 0;
-    if (d->slid && d->count < d->positions / 4) /* little is left of its window, and what was before it went: shown again from the start */
+    if (d->slid && d->count < d->positions / 4) /* little is left of its window, and what was before
+                                                   it went: shown again from the start */
         d->source = position = d->count = 0;
     d->slid = d->slid && d->count > 1;
     track_rewind(&d->track, d->count);
@@ -69,7 +73,8 @@ void draft_skip(struct draft *d, const int32_t *context, uint32_t count, uint32_
     d->in_suffix = is_in_suffix(d, context, d->source);
 }
 
-/* Makes room: the first id (the beginning-of-text token where there is one) and the later half stay. */
+/* Makes room: the first id (the beginning-of-text token where there is one) and the later half
+ * stay. */
 static void slide(struct draft *d) {
     uint32_t keep = d->count / 2, from = d->count - keep;
     memmove(d->ids + 1, d->ids + from, keep * sizeof *d->ids);
@@ -111,7 +116,8 @@ apus_status draft_follow(struct draft *d, const int32_t *context, uint32_t count
     d->caught_up = d->split = 0;
     if (d->broken) return APUS_E_NUMERIC;
     for (; d->source < count; d->source++) show(d, context[d->source], d->source);
-    if (d->count && t->evaluated == d->count && t->logits_at != d->count - 1) track_rewind(t, d->count - 1);
+    if (d->count && t->evaluated == d->count && t->logits_at != d->count - 1)
+        track_rewind(t, d->count - 1);
     while (t->evaluated < d->count) {
         const int32_t *ids = d->ids + t->evaluated;
         uint32_t left = d->count - t->evaluated, columns = track_columns(t, ids, left);
@@ -123,7 +129,8 @@ apus_status draft_follow(struct draft *d, const int32_t *context, uint32_t count
     return APUS_OK;
 }
 
-apus_status draft_guess(const struct draft *d, const struct sampler *sampler, uint32_t place, void *scratch, struct guess *guess) {
+apus_status draft_guess(const struct draft *d, const struct sampler *sampler, uint32_t place,
+                        void *scratch, struct guess *guess) {
     if (!d->count) return APUS_E_ORDER;
     apus_status status = sample_guess(sampler, track_logits(&d->track, d->track.logits - 1),
                                       d->vocab, d->ids, d->count, place, scratch, guess);
@@ -132,7 +139,8 @@ apus_status draft_guess(const struct draft *d, const struct sampler *sampler, ui
     return is_renamed(d, guess->id) ? APUS_E_ORDER : APUS_OK;
 }
 
-uint32_t lookup_find(const int32_t *ids, uint32_t count, uint32_t shortest, uint32_t longest, uint32_t *at) {
+uint32_t lookup_find(const int32_t *ids, uint32_t count, uint32_t shortest, uint32_t longest,
+                     uint32_t *at) {
     uint32_t best = 0;
     if (count < 2) return 0;
     for (uint32_t end = count - 1; end > 0; end--) { /* ids[.. end) ends like ids[.. count) */

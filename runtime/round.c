@@ -1,28 +1,32 @@
 /* One round of speculation: propose, then verify all proposals in one pass of the target.
  *
- * Exactness needs nothing from the proposals. The target's logits are the same bits whatever else is in the pass, so the ids that
- * runtime/generate.c chooses from them are those that plain decoding would choose; a proposal only decides whether a row of logits is of use. */
+ * Exactness needs nothing from the proposals. The target's logits are the same bits whatever else
+ * is in the pass, so the ids that runtime/generate.c chooses from them are those that plain
+ * decoding would choose; a proposal only decides whether a row of logits is of use. */
 #include <assert.h>
 
 #include "runtime/session.h"
 
-/* STEP_COLUMNS: a round whose ids were all accepted leaves two for the next step; more is catching up. PROMPT_MANY: of so many ids one knows
- * what each takes. */
+/* STEP_COLUMNS: a round whose ids were all accepted leaves two for the next step; more is catching
+ * up. PROMPT_MANY: of so many ids one knows what each takes. */
 enum { LOOKUP_SHORTEST = 3, LOOKUP_LONGEST = 16, STEP_COLUMNS = 2, PROMPT_MANY = 16 };
 
 static uint64_t now(const apus_session *s) { return port_now(&s->model->port); }
 
-/* Most proposals that there is room for: the context, the target's widest pass, and what the generation may still make. */
+/* Most proposals that there is room for: the context, the target's widest pass, and what the
+ * generation may still make. */
 static uint32_t room(const apus_session *s) {
     const struct generation *g = &s->generation;
     uint32_t most = s->context - s->count - 1,
-             left = g->sampler.config.max_tokens ? g->sampler.config.max_tokens - g->made - 1 : PROPOSE_MAX;
+             left = g->sampler.config.max_tokens ? g->sampler.config.max_tokens - g->made - 1
+                                                 : PROPOSE_MAX;
     if (most > s->target.chunk - 1) most = s->target.chunk - 1;
     if (most > left) most = left;
     return most < PROPOSE_MAX ? most : PROPOSE_MAX;
 }
 
-/* What followed the longest earlier occurrence of the last ids. It may run into itself: a repetition goes on. */
+/* What followed the longest earlier occurrence of the last ids. It may run into itself: a
+ * repetition goes on. */
 static void look_up(const apus_session *s, struct round *r, uint32_t most) {
     struct chain *c = &r->chain[BY_LOOKUP];
     uint32_t at = 0, n = lookup_find(s->ids, s->count, LOOKUP_SHORTEST, LOOKUP_LONGEST, &at);
@@ -36,8 +40,8 @@ static void look_up(const apus_session *s, struct round *r, uint32_t most) {
 /* Ids that became several pieces are still ids of a round. */
 static uint32_t is_step(const struct draft *d) { return d->caught_up <= STEP_COLUMNS + d->split; }
 
-/* Shows the draft ids[.. count). What it evaluates after a prompt, a pause or a slide of its window is no step; the prompt, which comes
- * first, is counted by itself. */
+/* Shows the draft ids[.. count). What it evaluates after a prompt, a pause or a slide of its window
+ * is no step; the prompt, which comes first, is counted by itself. */
 static apus_status follow(apus_session *s, struct round *r, uint32_t count) {
     struct generation *g = &s->generation;
     uint64_t began = now(s);
@@ -53,7 +57,8 @@ static apus_status follow(apus_session *s, struct round *r, uint32_t count) {
     return status;
 }
 
-/* How much of the context the draft will see: what may be lost on it at first, and the rest once it has earned that. */
+/* How much of the context the draft will see: what may be lost on it at first, and the rest once it
+ * has earned that. */
 static void choose_shown(apus_session *s) {
     struct draft *d = &s->draft;
     uint32_t left_out = d->whole < s->count ? s->count - d->whole : 0, held = d->positions;
@@ -118,7 +123,8 @@ static apus_status verify(apus_session *s, struct round *r) {
     struct track_branch branch[PROPOSE_MAX];
     uint64_t began = now(s);
     memcpy(s->ids + s->count, r->chain[r->by].id, r->proposed * sizeof *s->ids);
-    for (uint32_t i = 0; i < r->branches; i++) branch[i] = (struct track_branch){r->other[r->branch[i]], r->branch[i]};
+    for (uint32_t i = 0; i < r->branches; i++)
+        branch[i] = (struct track_branch){r->other[r->branch[i]], r->branch[i]};
     r->columns = 1 + r->proposed + r->branches;
     int overlap = s->draft.track.model && overlap_wanted(s, r);
     track_begin(t, s->ids + t->evaluated, 1 + r->proposed, branch, r->branches, session_stop(s, 0));
@@ -144,6 +150,8 @@ apus_status verify_round(apus_session *s, struct round *r, uint64_t deadline_ns)
         if (status && status != APUS_PARTIAL) s->count = t->evaluated;
     }
     if (status == APUS_PARTIAL) session_cancelled(s);
-    if (status) overlap_drop(s); /* the draft has been shown proposals that nobody verified: something else may come in their places */
+    if (status)
+        overlap_drop(s); /* the draft has been shown proposals that nobody verified:
+                                    something else may come in their places */
     return status;
 }

@@ -16,10 +16,12 @@ static const float LOG2_E = 0x1.715476p+0f;
 /* What the callback takes out. Compared by value. */
 #define EXCLUDED (-__builtin_inff())
 
-/* ------------------------------------------------------------------------------------------------------------ settings -- */
+/* ---------------------------------------------------------------------------------- settings -- */
 
 /* In [0, 2^24], ties to even. num_rint holds to 2^22; from 2^23 on every float is an integer. */
-static uint32_t round_mass(float x) { return (uint32_t)(x < 8388608.0f ? (x + 8388608.0f) - 8388608.0f : x); }
+static uint32_t round_mass(float x) {
+    return (uint32_t)(x < 8388608.0f ? (x + 8388608.0f) - 8388608.0f : x);
+}
 
 static const char where[] = "apus_sampling";
 enum { REPEAT_LAST_MAX = 1024 };
@@ -54,7 +56,8 @@ static apus_status read_settings(struct sampler *sampler, const apus_sampling *s
     if (!status) status = check_stops(c, port);
     if (status) return status;
     if (c->temperature != 0.0f) s.inverse_temperature = 1.0f / c->temperature;
-    if (c->repeat_penalty != 0.0f && c->repeat_penalty != 1.0f) s.inverse_penalty = 1.0f / c->repeat_penalty;
+    if (c->repeat_penalty != 0.0f && c->repeat_penalty != 1.0f)
+        s.inverse_penalty = 1.0f / c->repeat_penalty;
     if (c->repeat_last) s.repeat_last = c->repeat_last;
     s.min_p = round_mass(c->min_p * 0x1p24f);
     if (c->top_p > 0.0f && c->top_p < 1.0f) {
@@ -73,9 +76,12 @@ apus_status sampler_open(struct sampler *sampler, const apus_sampling *sampling,
     return status;
 }
 
-/* -------------------------------------------------------------------------------------------------------- over all logits -- */
+/* --------------------------------------------------------------------------- over all logits -- */
 
-enum { LANES = 16 }; /* inner loops of a fixed length, which compilers turn into vector code at -O2 */
+enum {
+    LANES = 16
+}; /* inner loops of a fixed length, which compilers turn into vector code at
+                        -O2 */
 
 /* The largest of n >= 1 values, none NaN. */
 static float max_of(const float *l, size_t n) {
@@ -83,7 +89,8 @@ static float max_of(const float *l, size_t n) {
     size_t blocks = n / LANES;
     for (int j = 0; j < LANES; j++) lane[j] = best;
     for (size_t i = 0; i < blocks; i++)
-        for (int j = 0; j < LANES; j++) lane[j] = l[i * LANES + j] > lane[j] ? l[i * LANES + j] : lane[j];
+        for (int j = 0; j < LANES; j++)
+            lane[j] = l[i * LANES + j] > lane[j] ? l[i * LANES + j] : lane[j];
     for (int j = 0; j < LANES; j++) best = lane[j] > best ? lane[j] : best;
     for (size_t i = blocks * LANES; i < n; i++) best = l[i] > best ? l[i] : best;
     return best;
@@ -121,16 +128,16 @@ static uint64_t mass_sum(const float *l, size_t n, float max) {
     return sum;
 }
 
-
 /* Of the probability of `chosen` under raw logits. */
 static float log_probability(const float *logits, uint32_t vocab, float max, float chosen) {
     return (chosen - max) - natural_log((float)mass_sum(logits, vocab, max) * 0x1p-24f);
 }
 
-/* ------------------------------------------------------------------------------------------------------ penalty, callback -- */
+/* ------------------------------------------------------------------------- penalty, callback -- */
 
 /* From the raw value each time, so that an id that occurs twice is not punished twice. */
-static void penalize(const struct sampler *s, const float *logits, float *work, const int32_t *context, size_t count) {
+static void penalize(const struct sampler *s, const float *logits, float *work,
+                     const int32_t *context, size_t count) {
     size_t first = count > s->repeat_last ? count - s->repeat_last : 0;
     for (size_t i = first; i < count; i++) {
         float l = logits[context[i]];
@@ -148,7 +155,7 @@ static bool callback_holds(float *work, uint32_t vocab) {
     return good;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- ranks -- */
+/* ------------------------------------------------------------------------------------- ranks -- */
 
 /* A candidate as a key: ascending keys are descending logits, equal ones by ascending id. */
 static uint64_t key_of(float l, uint32_t id) {
@@ -185,9 +192,10 @@ static size_t gather(uint64_t *key, uint32_t *weight, size_t n, uint64_t prefix,
     return count;
 }
 
-/* A key between (inclusively) the one at which the weights, added in the order of keys, reach `need` (1 .. their sum) and the next one.
- * Digit by digit from the top: eight looks at n keys at worst, whatever the values are; about two on real logits. Changes the order of the
- * keys, each with its weight. weight NULL: every key weighs 1. */
+/* A key between (inclusively) the one at which the weights, added in the order of keys, reach
+ * `need` (1 .. their sum) and the next one. Digit by digit from the top: eight looks at n keys at
+ * worst, whatever the values are; about two on real logits. Changes the order of the keys, each
+ * with its weight. weight NULL: every key weighs 1. */
 static uint64_t key_reaching(uint64_t *key, uint32_t *weight, size_t n, uint64_t need) {
     uint64_t prefix = 0;
     for (int shift = 56; shift >= 0; shift -= 8) {
@@ -211,7 +219,9 @@ static size_t keep_up_to(uint64_t *key, size_t n, uint64_t last) {
     return kept;
 }
 
-static size_t keep_top_k(uint64_t *key, size_t n, uint32_t k) { return k >= n ? n : keep_up_to(key, n, key_reaching(key, NULL, n, k)); }
+static size_t keep_top_k(uint64_t *key, size_t n, uint32_t k) {
+    return k >= n ? n : keep_up_to(key, n, key_reaching(key, NULL, n, k));
+}
 
 static uint64_t weigh(const uint64_t *key, uint32_t *weight, size_t n, float max) {
     uint64_t total = 0;
@@ -223,11 +233,13 @@ static uint64_t weigh(const uint64_t *key, uint32_t *weight, size_t n, float max
         mass_block(l, max, mass);
         for (int j = 0; j < LANES; j++) total += weight[i * LANES + j] = (uint32_t)mass[j];
     }
-    for (size_t i = blocks * LANES; i < n; i++) total += weight[i] = mass_of(key_logit(key[i]), max);
+    for (size_t i = blocks * LANES; i < n; i++)
+        total += weight[i] = mass_of(key_logit(key[i]), max);
     return total;
 }
 
-/* cum * 2^20 >= total * top_p, without leaving 64 bits (total <= 2^44): cum >= the product's upper 44 bits, rounded up. */
+/* cum * 2^20 >= total * top_p, without leaving 64 bits (total <= 2^44): cum >= the product's upper
+ * 44 bits, rounded up. */
 static size_t keep_top_p(uint64_t *key, uint32_t *weight, size_t n, float max, uint32_t top_p) {
     uint64_t total = weigh(key, weight, n, max);
     uint64_t need = top_p >> 20 ? total : (total * top_p + 0xfffff) >> 20;
@@ -248,12 +260,13 @@ static apus_status first_rank(const float *work, uint32_t vocab, uint32_t *first
 static uint32_t second_rank(const float *work, uint32_t vocab, uint32_t first) {
     uint32_t before = UINT32_MAX, after = UINT32_MAX;
     if (first && first_rank(work, first, &before)) before = UINT32_MAX;
-    if (first + 1 < vocab && !first_rank(work + first + 1, vocab - first - 1, &after)) after += first + 1;
+    if (first + 1 < vocab && !first_rank(work + first + 1, vocab - first - 1, &after))
+        after += first + 1;
     if (before == UINT32_MAX || after == UINT32_MAX) return before == UINT32_MAX ? after : before;
     return work[after] > work[before] ? after : before;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- gumbel -- */
+/* ------------------------------------------------------------------------------------ gumbel -- */
 
 /* The largest value so far, and the one after it where two are wanted. */
 struct draw {
@@ -268,8 +281,8 @@ struct draw {
 /* What a value must reach to matter. */
 static float least(const struct draw *d) { return d->two ? d->next : d->best; }
 
-/* Most lose by a bound on their noise and are spared the logarithms. Rounding keeps order, so scaled + noise <= scaled + bound holds after
- * rounding, too. */
+/* Most lose by a bound on their noise and are spared the logarithms. Rounding keeps order, so
+ * scaled + noise <= scaled + bound holds after rounding, too. */
 static void consider(struct draw *d, float l, uint32_t id, uint32_t hash) {
     float scaled = l * d->sampler->inverse_temperature;
     if (scaled + noise_bound(hash) < least(d)) return;
@@ -284,10 +297,13 @@ static void consider(struct draw *d, float l, uint32_t id, uint32_t hash) {
     }
 }
 
-static void consider_one(struct draw *d, float l, uint32_t id) { consider(d, l, id, noise_hash(d->key, id)); }
+static void consider_one(struct draw *d, float l, uint32_t id) {
+    consider(d, l, id, noise_hash(d->key, id));
+}
 
 /* Whether any of a block may matter, and its hashes. */
-static inline uint32_t block_may_matter(const struct draw *d, const float l[LANES], uint32_t from, uint32_t hash[LANES]) {
+static inline uint32_t block_may_matter(const struct draw *d, const float l[LANES], uint32_t from,
+                                        uint32_t hash[LANES]) {
     const float inverse_temperature = d->sampler->inverse_temperature, enough = least(d);
     const struct noise_key key = d->key;
     uint32_t any = 0;
@@ -311,7 +327,8 @@ static void consider_all(struct draw *d, const float *work, uint32_t vocab) {
 }
 
 /* first: the first rank, which every rule keeps. Fills in the draw's results. */
-static void draw_from(struct draw *d, const float *work, uint32_t vocab, uint32_t first, uint64_t *key, uint32_t *weight) {
+static void draw_from(struct draw *d, const float *work, uint32_t vocab, uint32_t first,
+                      uint64_t *key, uint32_t *weight) {
     const struct sampler *s = d->sampler;
     d->max = work[first];
     d->best = d->next = EXCLUDED;
@@ -331,13 +348,17 @@ static void draw_from(struct draw *d, const float *work, uint32_t vocab, uint32_
     for (size_t i = 0; i < n; i++) consider_one(d, key_logit(key[i]), key_id(key[i]));
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- choice -- */
+/* ------------------------------------------------------------------------------------ choice -- */
 
 /* Scratch: keys, then logits to work on, then weights. */
-size_t sample_scratch_bytes(uint32_t vocab) { return (size_t)vocab * (sizeof(uint64_t) + sizeof(float) + sizeof(uint32_t)); }
+size_t sample_scratch_bytes(uint32_t vocab) {
+    return (size_t)vocab * (sizeof(uint64_t) + sizeof(float) + sizeof(uint32_t));
+}
 
-apus_status sample_pick(const struct sampler *s, const float *logits, uint32_t vocab, const int32_t *context, size_t context_count,
-                        const int32_t *made, size_t made_count, uint64_t position, void *scratch, int32_t *id, float *log_prob) {
+apus_status sample_pick(const struct sampler *s, const float *logits, uint32_t vocab,
+                        const int32_t *context, size_t context_count, const int32_t *made,
+                        size_t made_count, uint64_t position, void *scratch, int32_t *id,
+                        float *log_prob) {
     uint64_t *key = scratch;
     float *copy = (float *)(void *)(key + vocab);
     const float *work = logits;
@@ -365,8 +386,9 @@ apus_status sample_pick(const struct sampler *s, const float *logits, uint32_t v
     return APUS_OK;
 }
 
-apus_status sample_guess(const struct sampler *s, const float *logits, uint32_t vocab, const int32_t *context, size_t context_count,
-                         uint64_t position, void *scratch, struct guess *guess) {
+apus_status sample_guess(const struct sampler *s, const float *logits, uint32_t vocab,
+                         const int32_t *context, size_t context_count, uint64_t position,
+                         void *scratch, struct guess *guess) {
     uint64_t *key = scratch;
     float *copy = (float *)(void *)(key + vocab);
     const float *work = logits;

@@ -1,5 +1,5 @@
-/* The choice of the next id: docs/numerics.md 7, to the bit. A pure function of logits, context, position and settings, so that any pass
- * that leads to the same position chooses the same id. */
+/* The choice of the next id: docs/numerics.md 7, to the bit. A pure function of logits, context,
+ * position and settings, so that any pass that leads to the same position chooses the same id. */
 #ifndef RUNTIME_SAMPLE_H
 #define RUNTIME_SAMPLE_H
 
@@ -9,7 +9,8 @@
 #include "apus/apus.h"
 
 struct sampler {
-    apus_sampling config;      /* as given, what was left out filled with zeros; stops point into the caller's memory */
+    apus_sampling config;      /* as given, what was left out filled with zeros; stops point into
+                                  the caller's memory */
     float inverse_temperature; /* 0: greedy */
     float inverse_penalty;     /* 0: no repetition penalty */
     uint32_t repeat_last;      /* 1 .. 1024 */
@@ -17,28 +18,36 @@ struct sampler {
     uint32_t min_p;            /* rint(min_p * 2^24), or 0: off */
 };
 
-/* Checks the settings, stop texts included, against the ranges of apus.h (NaN is outside of all) and fills *sampler, or
- * APUS_E_ARGUMENT, says why to port (NULL: to nobody) and leaves it. Rounds to nearest whatever the caller's float environment. */
-apus_status sampler_open(struct sampler *sampler, const apus_sampling *sampling, const apus_port *port);
+/* Checks the settings, stop texts included, against the ranges of apus.h (NaN is outside of all)
+ * and fills *sampler, or APUS_E_ARGUMENT, says why to port (NULL: to nobody) and leaves it. Rounds
+ * to nearest whatever the caller's float environment. */
+apus_status sampler_open(struct sampler *sampler, const apus_sampling *sampling,
+                         const apus_port *port);
 
 /* Bytes of scratch that sample_pick takes; the scratch is 8-aligned. */
 size_t sample_scratch_bytes(uint32_t vocab);
 
-/* Chooses. logits [vocab]: raw, at most 2^50 in magnitude, not changed. context [context_count]: every id before this choice, prompt and
- * generation, all in 0 .. vocab - 1. made [made_count]: those of this generation, for the callback. position: the index the chosen id
- * will have. *log_prob: the natural logarithm of the id's probability under the raw logits at temperature 1.
- * Time is linear in vocab. APUS_E_NUMERIC, outputs untouched, where the callback left nothing, a NaN, or a value above 2^50. */
-apus_status sample_pick(const struct sampler *sampler, const float *logits, uint32_t vocab, const int32_t *context, size_t context_count,
-                        const int32_t *made, size_t made_count, uint64_t position, void *scratch, int32_t *id, float *log_prob);
+/* Chooses. logits [vocab]: raw, at most 2^50 in magnitude, not changed. context [context_count]:
+ * every id before this choice, prompt and generation, all in 0 .. vocab - 1. made [made_count]:
+ * those of this generation, for the callback. position: the index the chosen id will have.
+ * *log_prob: the natural logarithm of the id's probability under the raw logits at temperature 1.
+ * Time is linear in vocab. APUS_E_NUMERIC, outputs untouched, where the callback left nothing, a
+ * NaN, or a value above 2^50. */
+apus_status sample_pick(const struct sampler *sampler, const float *logits, uint32_t vocab,
+                        const int32_t *context, size_t context_count, const int32_t *made,
+                        size_t made_count, uint64_t position, void *scratch, int32_t *id,
+                        float *log_prob);
 
-/* What a draft makes of its own logits: the choice that sample_pick would make without the callback, the id that came second (-1: the rules
- * left no other), and by how much, in units of logits over temperature and with the noise (greedy: of logits). */
+/* What a draft makes of its own logits: the choice that sample_pick would make without the
+ * callback, the id that came second (-1: the rules left no other), and by how much, in units of
+ * logits over temperature and with the noise (greedy: of logits). */
 struct guess {
     int32_t id, other;
     float margin;
 };
 #define GUESS_SURE 0x1p20f /* the margin where there is no other */
-apus_status sample_guess(const struct sampler *sampler, const float *logits, uint32_t vocab, const int32_t *context, size_t context_count,
-                         uint64_t position, void *scratch, struct guess *guess);
+apus_status sample_guess(const struct sampler *sampler, const float *logits, uint32_t vocab,
+                         const int32_t *context, size_t context_count, uint64_t position,
+                         void *scratch, struct guess *guess);
 
 #endif

@@ -1,4 +1,5 @@
-/* A session's state. The context is ids[0 .. count); the target has evaluated the first target.evaluated of them. */
+/* A session's state. The context is ids[0 .. count); the target has evaluated the first
+ * target.evaluated of them. */
 #ifndef RUNTIME_SESSION_H
 #define RUNTIME_SESSION_H
 
@@ -20,7 +21,8 @@ struct generation {
     int drafted;    /* the draft has been shown what was before it */
     struct hash64 hash;
     uint64_t ns;
-    uint64_t rounds, proposed, accepted, branches, branches_taken, off_rounds, draft_ns, draft_prompt_ns, verify_ns, overlap_ns, ahead, kept;
+    uint64_t rounds, proposed, accepted, branches, branches_taken, off_rounds, draft_ns,
+        draft_prompt_ns, verify_ns, overlap_ns, ahead, kept;
     uint64_t proposed_at[PROPOSE_MAX], accepted_at[PROPOSE_MAX];
     uint64_t passes; /* of the target before it began */
 };
@@ -59,9 +61,11 @@ struct apus_session {
     uint64_t arena_bytes;
 };
 
-/* runtime/calls.c. Every public call that takes a session begins with one of these and goes on where it gives APUS_OK: a call from a callback
- * of another one gets APUS_E_ORDER, and APUS_E_ARGUMENT is for no session. session_enter sets the float environment too; session_leave gives
- * both back and returns `status`. session_look is for calls that change nothing and call nothing. */
+/* runtime/calls.c. Every public call that takes a session begins with one of these and goes on
+ * where it gives APUS_OK: a call from a callback of another one gets APUS_E_ORDER, and
+ * APUS_E_ARGUMENT is for no session. session_enter sets the float environment too; session_leave
+ * gives both back and returns `status`. session_look is for calls that change nothing and call
+ * nothing. */
 apus_status session_enter(apus_session *session);
 apus_status session_leave(apus_session *session, apus_status status);
 apus_status session_look(const apus_session *session);
@@ -76,9 +80,9 @@ apus_status evaluate(apus_session *session, int want_logits, uint64_t deadline_n
  * may be evaluated by that. */
 void session_rewind(apus_session *session, uint32_t position);
 
-/* runtime/round.c: proposes ids behind the context, has the target verify them, and leaves what it would choose behind each: rows of logits
- * behind ids[count - 1], behind each of the chain, and behind each of the branches, as *round says. Otherwise as
- * evaluate(session, 1, deadline_ns). */
+/* runtime/round.c: proposes ids behind the context, has the target verify them, and leaves what it
+ * would choose behind each: rows of logits behind ids[count - 1], behind each of the chain, and
+ * behind each of the branches, as *round says. Otherwise as evaluate(session, 1, deadline_ns). */
 struct round;
 apus_status verify_round(apus_session *session, struct round *round, uint64_t deadline_ns);
 

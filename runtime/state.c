@@ -1,11 +1,12 @@
 /* Saved contexts: ids and KV rows as bytes, bound to the model.
  *
- *   struct state_header
- *   int32_t ids [evaluated], then zero up to a multiple of 8 bytes
- *   for every layer with attention, every kv head: K panels, V quads, kscale, vscale of round_up(evaluated, 16) slots
- *   uint64_t XXH64 of everything before it; or, of a session with a key, its BLAKE2s by that key
+ *   struct state_header int32_t ids [evaluated], then zero up to a multiple of 8 bytes for every
+ *   layer with attention, every kv head: K panels, V quads, kscale, vscale of round_up(evaluated,
+ *   16) slots uint64_t XXH64 of everything before it; or, of a session with a key, its BLAKE2s by
+ *   that key
  *
- * Rows past `evaluated` in the last panel are saved as zero, so that equal contexts give equal bytes. */
+ * Rows past `evaluated` in the last panel are saved as zero, so that equal contexts give equal
+ * bytes. */
 #include "hal/scalar.h"
 #include "runtime/blake2s.h"
 #include "runtime/refuse.h"
@@ -23,11 +24,14 @@ enum { STATE_VERSION = 2 };
 
 static uint64_t kv_heads_of(const apus_session *s) {
     uint64_t n = 0;
-    for (uint32_t i = 0; i < s->target.hal.model->layers; i++) n += s->target.hal.layers[i].kv_heads;
+    for (uint32_t i = 0; i < s->target.hal.model->layers; i++)
+        n += s->target.hal.layers[i].kv_heads;
     return n;
 }
 
-static uint64_t head_bytes(const apus_session *s, uint32_t slots) { return (uint64_t)slots * (s->target.hal.model->head_dim * 2 + 8); }
+static uint64_t head_bytes(const apus_session *s, uint32_t slots) {
+    return (uint64_t)slots * (s->target.hal.model->head_dim * 2 + 8);
+}
 
 static uint64_t end_bytes(const apus_session *s) {
     return s->keyed ? BLAKE2S_BYTES : sizeof(uint64_t);
@@ -56,7 +60,8 @@ static uint64_t state_bytes(const apus_session *s, uint32_t evaluated) {
 static void clear_tail(uint8_t *head, uint32_t evaluated, uint32_t slots, uint32_t hd) {
     size_t n = (size_t)slots * hd;
     for (uint32_t slot = evaluated; slot < slots; slot++) {
-        for (uint32_t c = 0; c < hd; c++) head[kv_k_index(slot, c, hd)] = head[n + kv_v_index(slot, c, hd)] = 0;
+        for (uint32_t c = 0; c < hd; c++)
+            head[kv_k_index(slot, c, hd)] = head[n + kv_v_index(slot, c, hd)] = 0;
         memset(head + 2 * n + slot * 4, 0, 4);
         memset(head + 2 * n + (size_t)slots * 4 + slot * 4, 0, 4);
     }
@@ -78,7 +83,8 @@ APUS_API apus_status apus_save(const apus_session *s, void *data, size_t capacit
         {'A', 'P', 'S', 'T'}, STATE_VERSION, model_blob(s->model)->header->model_hash, need,
         s->target.evaluated,  s->keyed};
     uint8_t *at = data;
-    size_t ids = s->target.evaluated * sizeof(int32_t), n = (size_t)slots * hd, scales = slots * sizeof(float);
+    size_t ids = s->target.evaluated * sizeof(int32_t), n = (size_t)slots * hd,
+           scales = slots * sizeof(float);
     memcpy(at, &header, sizeof header);
     at += sizeof header;
     memcpy(at, s->ids, ids);
@@ -191,7 +197,8 @@ static apus_status restore(apus_session *s, const void *data, size_t bytes) {
     if (status) return status;
     uint32_t slots = round_up(header.evaluated, 16), hd = s->target.hal.model->head_dim;
     const uint8_t *at = (const uint8_t *)data + sizeof header;
-    size_t ids = header.evaluated * sizeof(int32_t), n = (size_t)slots * hd, scales = slots * sizeof(float);
+    size_t ids = header.evaluated * sizeof(int32_t), n = (size_t)slots * hd,
+           scales = slots * sizeof(float);
     session_rewind(s, 0);
     track_touch(&s->target, slots);
     memcpy(s->ids, at, ids);

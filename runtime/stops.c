@@ -34,7 +34,8 @@ static size_t stop_ending_at(const struct text_out *out, size_t end) {
     size_t longest = 0;
     for (uint32_t i = 0; i < out->stops; i++) {
         size_t n = out->stop[i].bytes;
-        if (n > longest && n <= end && memcmp(out->text + end - n, out->stop[i].text, n) == 0) longest = n;
+        if (n > longest && n <= end && memcmp(out->text + end - n, out->stop[i].text, n) == 0)
+            longest = n;
     }
     return longest;
 }
@@ -50,7 +51,8 @@ static size_t stop_begun(const struct text_out *out) {
     return longest;
 }
 
-/* Bytes handed out are forgotten; a match cannot begin in them, or they would have been held back. */
+/* Bytes handed out are forgotten; a match cannot begin in them, or they would have been held
+ * back. */
 static void forget_given(struct text_out *out) {
     memmove(out->text, out->text + out->given, out->count - out->given);
     out->ready -= out->given;

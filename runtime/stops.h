@@ -1,6 +1,6 @@
-/* Ids to the text a generation shows. Holds back what may still change: the bytes of an unfinished UTF-8 character, and an end of the text
- * that may become a stop text. So what was shown is never taken back, and a stop text is found across token borders, at the byte that
- * completes it. */
+/* Ids to the text a generation shows. Holds back what may still change: the bytes of an unfinished
+ * UTF-8 character, and an end of the text that may become a stop text. So what was shown is never
+ * taken back, and a stop text is found across token borders, at the byte that completes it. */
 #ifndef RUNTIME_STOPS_H
 #define RUNTIME_STOPS_H
 
@@ -32,11 +32,12 @@ struct text_out {
 size_t text_out_bytes(const struct vocab *vocab);
 void text_out_open(struct text_out *out, const struct vocab *vocab, void *memory, size_t bytes);
 
-/* A new text. stops [count]: checked (at most APUS_STOPS_MAX of 1 .. STOP_BYTES_MAX bytes) and copied. */
+/* A new text. stops [count]: checked (at most APUS_STOPS_MAX of 1 .. STOP_BYTES_MAX bytes) and
+ * copied. */
 void text_out_begin(struct text_out *out, const apus_stop *stops, uint32_t count);
 
-/* Adds an id's bytes; control tokens have none. true: a stop text is complete. The text to show then ends before it: before the one that
- * begins first, where several end at the same byte. */
+/* Adds an id's bytes; control tokens have none. true: a stop text is complete. The text to show
+ * then ends before it: before the one that begins first, where several end at the same byte. */
 bool text_out_add(struct text_out *out, int32_t id);
 
 /* The same for bytes from anywhere, at most the longest piece's. */
@@ -45,7 +46,8 @@ bool text_out_add_bytes(struct text_out *out, const uint8_t *bytes, size_t n);
 /* No more will come: what was held back may be shown as it is. */
 void text_out_end(struct text_out *out);
 
-/* What can be shown since the last time; whole characters, except bytes that are no UTF-8. Valid until the next call but this. Not NULL. */
+/* What can be shown since the last time; whole characters, except bytes that are no UTF-8. Valid
+ * until the next call but this. Not NULL. */
 void text_out_take(struct text_out *out, const char **text, size_t *bytes);
 
 #endif

@@ -17,28 +17,32 @@ struct encoder {
     uint32_t flags;
 };
 
-/* ------------------------------------------------------------------------------------------------------------- scratch -- */
+/* ----------------------------------------------------------------------------------- scratch -- */
 
 /* Bytes a text may have once it is normalized. */
-static size_t grown(const struct vocab *v, size_t bytes) { return v->header->flags & VOCAB_NFC ? 3 * bytes : bytes; }
+static size_t grown(const struct vocab *v, size_t bytes) {
+    return v->header->flags & VOCAB_NFC ? 3 * bytes : bytes;
+}
 
 size_t tokenizer_scratch(const struct vocab *v, size_t bytes) {
     if (bytes > TOKENIZER_TEXT_MAX) return SIZE_MAX;
     size_t n = grown(v, bytes), symbols = n + 1; /* and the implicit space */
     size_t words = 3 * symbols + merge_ranks(symbols);
-    if (v->header->flags & VOCAB_NFC && words < 2 * nfc_work(bytes)) words = 2 * nfc_work(bytes); /* shared: first one, then the other */
+    /* shared: first one, then the other */
+    if (v->header->flags & VOCAB_NFC && words < 2 * nfc_work(bytes)) words = 2 * nfc_work(bytes);
     words += words & 1;
     return words * sizeof(uint32_t) + (v->header->flags & VOCAB_NFC ? (n + 7) / 8 * 8 : 0);
 }
 
 static void place(struct encoder *e, size_t bytes, void *scratch) {
-    size_t n = grown(e->vocab, bytes), normal = e->vocab->header->flags & VOCAB_NFC ? (n + 7) / 8 * 8 : 0;
+    size_t n = grown(e->vocab, bytes),
+           normal = e->vocab->header->flags & VOCAB_NFC ? (n + 7) / 8 * 8 : 0;
     uint32_t *words = (uint32_t *)(void *)((uint8_t *)scratch + normal);
     e->normal = scratch;
     e->merge = (struct merge){words, words + (n + 1), words + 2 * (n + 1), words + 3 * (n + 1)};
 }
 
-/* --------------------------------------------------------------------------------------------------------------- words -- */
+/* ------------------------------------------------------------------------------------- words -- */
 
 static void put_lone(struct encoder *e, uint32_t code) {
     uint8_t bytes[4];
@@ -82,7 +86,8 @@ static void bpe_stretch(struct encoder *e, const uint8_t *text, size_t bytes) {
     for (size_t begin; words_next(&words, &begin);) bpe_word(e, text + begin, words.at - begin);
 }
 
-/* SentencePiece's view of a character: a space and U+2581 are one, a byte that is no UTF-8 is U+FFFD. */
+/* SentencePiece's view of a character: a space and U+2581 are one, a byte that is no UTF-8 is
+ * U+FFFD. */
 static size_t spm_read(const uint8_t *p, size_t n, uint32_t *code) {
     size_t length = utf8_read(p, n, code);
     if (*code & UNICODE_BAD)
@@ -102,7 +107,8 @@ static uint32_t spm_symbol(const struct vocab *v, uint32_t code) {
         else
             hi = mid;
     }
-    return lo < v->header->chars_count && v->chars[2 * lo] == code ? v->chars[2 * lo + 1] : LONE | code;
+    return lo < v->header->chars_count && v->chars[2 * lo] == code ? v->chars[2 * lo + 1]
+                                                                   : LONE | code;
 }
 
 static void spm_word(struct encoder *e, const uint8_t *word, size_t bytes, int prefix) {
@@ -134,7 +140,7 @@ static void spm_stretch(struct encoder *e, const uint8_t *text, size_t bytes, in
     if (bytes > begin || prefix) spm_word(e, text + begin, bytes - begin, prefix);
 }
 
-/* -------------------------------------------------------------------------------------------------------- added tokens -- */
+/* ------------------------------------------------------------------------------ added tokens -- */
 
 struct match {
     size_t begin, end;
@@ -184,8 +190,10 @@ static size_t added_at(const struct vocab *v, const uint8_t *text, size_t bytes,
     return 0;
 }
 
-/* The next added token of this pass from text[at] on. A control token where they are not let through is passed over as a whole. */
-static int next_added(const struct encoder *e, const uint8_t *text, size_t at, size_t bytes, uint32_t pass, struct match *m) {
+/* The next added token of this pass from text[at] on. A control token where they are not let
+ * through is passed over as a whole. */
+static int next_added(const struct encoder *e, const uint8_t *text, size_t at, size_t bytes,
+                      uint32_t pass, struct match *m) {
     const struct vocab *v = e->vocab;
     if (v->header->added_count == 0) return 0;
     for (size_t i = at; i < bytes; i++) {
@@ -213,11 +221,13 @@ static int next_added(const struct encoder *e, const uint8_t *text, size_t at, s
     return 0;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- text -- */
+/* -------------------------------------------------------------------------------------- text -- */
 
 static int has_prefix(const struct encoder *e, const uint8_t *text, size_t bytes, int at_start) {
     uint32_t flags = e->vocab->header->flags, code;
-    if (!(flags & VOCAB_PREFIX) || e->flags & TOKENIZER_NO_PREFIX || (flags & VOCAB_PREFIX_FIRST && !at_start)) return 0;
+    if (!(flags & VOCAB_PREFIX) || e->flags & TOKENIZER_NO_PREFIX ||
+        (flags & VOCAB_PREFIX_FIRST && !at_start))
+        return 0;
     if (!(flags & VOCAB_PREFIX_UNLESS_SPACE)) return 1;
     spm_read(text, bytes, &code);
     return code != ' ';
@@ -230,7 +240,8 @@ static void stretch(struct encoder *e, const uint8_t *text, size_t bytes, int pr
         bpe_stretch(e, text, bytes);
 }
 
-/* Text between added tokens of the first pass: normalized as a whole, then searched for those of the second. */
+/* Text between added tokens of the first pass: normalized as a whole, then searched for those of
+ * the second. */
 static void unit(struct encoder *e, const uint8_t *text, size_t bytes, int at_start) {
     if (bytes == 0) return;
     if (e->vocab->header->flags & VOCAB_NFC && !nfc_is_plain(text, bytes)) {
@@ -249,7 +260,8 @@ static void unit(struct encoder *e, const uint8_t *text, size_t bytes, int at_st
     stretch(e, text + at, bytes - at, prefix);
 }
 
-void tokenizer_encode(const struct vocab *v, const uint8_t *text, size_t bytes, uint32_t flags, struct ids *ids, void *scratch) {
+void tokenizer_encode(const struct vocab *v, const uint8_t *text, size_t bytes, uint32_t flags,
+                      struct ids *ids, void *scratch) {
     struct encoder e = {.vocab = v, .ids = ids, .flags = flags};
     place(&e, bytes, scratch);
     struct match m;
@@ -288,16 +300,18 @@ int32_t tokenizer_special(const struct vocab *v, const uint8_t *text, size_t byt
     return -1;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ back to text -- */
+/* ------------------------------------------------------------------------------ back to text -- */
 
 size_t tokenizer_piece(const struct vocab *v, uint32_t id, int specials, const uint8_t **bytes) {
     enum vocab_type type = vocab_type(v, id);
     *bytes = vocab_bytes(v, id);
-    if (type == VOCAB_UNUSED || (!specials && (type == VOCAB_CONTROL || type == VOCAB_UNKNOWN))) return 0;
+    if (type == VOCAB_UNUSED || (!specials && (type == VOCAB_CONTROL || type == VOCAB_UNKNOWN)))
+        return 0;
     return vocab_length(v, id);
 }
 
-size_t tokenizer_decode(const struct vocab *v, const int32_t *ids, size_t count, int first, int specials, uint8_t *text, size_t capacity) {
+size_t tokenizer_decode(const struct vocab *v, const int32_t *ids, size_t count, int first,
+                        int specials, uint8_t *text, size_t capacity) {
     size_t total = 0;
     int drop = first && v->header->flags & VOCAB_PREFIX;
     for (size_t i = 0; i < count; i++) {

@@ -1,11 +1,15 @@
-/* Text to ids and back, over a checked vocabulary (weights/vocab.h). No allocation: the caller lends scratch.
+/* Text to ids and back, over a checked vocabulary (weights/vocab.h). No allocation: the caller
+ * lends scratch.
  *
- * Ids are those of the reference libraries: `sentencepiece` and `tokenizers` for SPM, `tokenizers` and `tiktoken` for BPE.
- *  - Control tokens never come from plain text; TOKENIZER_SPECIALS lets those spelled in the text through, found as `tokenizers` finds
- *    added tokens: leftmost, longest. User-defined tokens are found in any text.
- *  - Text that is not UTF-8. SPM: each bad byte becomes U+FFFD, as in `sentencepiece`. BPE: each bad byte is split off like the symbol
- *    U+FFFD but keeps its value, so that bytes come back as they went in; no library defines this. Bytes a BPE vocabulary has no piece for
- *    are left out, as in `tokenizers`.
+ * Ids are those of the reference libraries: `sentencepiece` and `tokenizers` for SPM, `tokenizers`
+ * and `tiktoken` for BPE.
+ *  - Control tokens never come from plain text; TOKENIZER_SPECIALS lets those spelled in the text
+ *    through, found as `tokenizers` finds added tokens: leftmost, longest. User-defined tokens are
+ *    found in any text.
+ *  - Text that is not UTF-8. SPM: each bad byte becomes U+FFFD, as in `sentencepiece`. BPE: each
+ *    bad byte is split off like the symbol U+FFFD but keeps its value, so that bytes come back as
+ *    they went in; no library defines this. Bytes a BPE vocabulary has no piece for are left out,
+ *    as in `tokenizers`.
  *  - Time is n log n at worst in the bytes of the text. */
 #ifndef RUNTIME_TOKENIZER_H
 #define RUNTIME_TOKENIZER_H
@@ -33,27 +37,30 @@ static inline void ids_put(struct ids *ids, uint32_t id) {
     ids->count++;
 }
 
-/* Bytes of scratch (8-aligned) for a text of `bytes` bytes or fewer: about 17 a byte, 55 where text is normalized first; SIZE_MAX for more
- * than TOKENIZER_TEXT_MAX. */
+/* Bytes of scratch (8-aligned) for a text of `bytes` bytes or fewer: about 17 a byte, 55 where text
+ * is normalized first; SIZE_MAX for more than TOKENIZER_TEXT_MAX. */
 size_t tokenizer_scratch(const struct vocab *vocab, size_t bytes);
 
 /* Appends the ids of a text. scratch: tokenizer_scratch(vocab, bytes). */
-void tokenizer_encode(const struct vocab *vocab, const uint8_t *text, size_t bytes, uint32_t flags, struct ids *ids, void *scratch);
+void tokenizer_encode(const struct vocab *vocab, const uint8_t *text, size_t bytes, uint32_t flags,
+                      struct ids *ids, void *scratch);
 
-/* Appends this vocabulary's ids for the bytes of another's piece, which are at most TOKENIZER_PIECE_MAX, else none: one word, without added tokens.
- * Needs no scratch. */
+/* Appends this vocabulary's ids for the bytes of another's piece, which are at most
+ * TOKENIZER_PIECE_MAX, else none: one word, without added tokens. Needs no scratch. */
 enum { TOKENIZER_PIECE_MAX = 64 };
-void tokenizer_encode_piece(const struct vocab *vocab, const uint8_t *bytes, size_t count, struct ids *ids);
+void tokenizer_encode_piece(const struct vocab *vocab, const uint8_t *bytes, size_t count,
+                            struct ids *ids);
 
 /* The control or user-defined token with exactly this text, or -1. */
 int32_t tokenizer_special(const struct vocab *vocab, const uint8_t *text, size_t bytes);
 
-/* The bytes an id stands for; control and unknown tokens have none unless specials != 0. id must be below the vocabulary's rows. */
+/* The bytes an id stands for; control and unknown tokens have none unless specials != 0. id must be
+ * below the vocabulary's rows. */
 size_t tokenizer_piece(const struct vocab *vocab, uint32_t id, int specials, const uint8_t **bytes);
 
-/* Ids (all below the vocabulary's rows) to text; writes up to capacity bytes and returns the number needed. first != 0: they begin a text, so
- * SPM's implicit space is dropped. */
-size_t tokenizer_decode(const struct vocab *vocab, const int32_t *ids, size_t count, int first, int specials, uint8_t *text,
-                        size_t capacity);
+/* Ids (all below the vocabulary's rows) to text; writes up to capacity bytes and returns the number
+ * needed. first != 0: they begin a text, so SPM's implicit space is dropped. */
+size_t tokenizer_decode(const struct vocab *vocab, const int32_t *ids, size_t count, int first,
+                        int specials, uint8_t *text, size_t capacity);
 
 #endif

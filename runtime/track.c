@@ -14,25 +14,37 @@ static uint64_t take(uint64_t *at, uint64_t bytes) {
 /* Q, K, V and QI are dead when G and U live: both groups share their place. */
 static uint64_t place_slots(uint64_t columns, const struct hal_program *program,
                             uint64_t slot[HAL_SLOTS]) {
-    static const uint8_t attention[] = {SLOT_Q, SLOT_K, SLOT_V, SLOT_QI}, feed_forward[] = {SLOT_G, SLOT_U};
+    static const uint8_t attention[] = {SLOT_Q, SLOT_K, SLOT_V, SLOT_QI},
+                         feed_forward[] = {SLOT_G, SLOT_U};
     uint64_t end = 0, a, f;
     slot[SLOT_X] = take(&end, columns * program->stride[SLOT_X]);
     slot[SLOT_A] = take(&end, columns * program->stride[SLOT_A]);
     slot[SLOT_LOGITS] = take(&end, HAL_LOGITS_MAX * (uint64_t)program->stride[SLOT_LOGITS]);
     a = f = end;
-    for (size_t i = 0; i < sizeof attention; i++) slot[attention[i]] = take(&a, columns * program->stride[attention[i]]);
-    for (size_t i = 0; i < sizeof feed_forward; i++) slot[feed_forward[i]] = take(&f, columns * program->stride[feed_forward[i]]);
+    for (size_t i = 0; i < sizeof attention; i++)
+        slot[attention[i]] = take(&a, columns * program->stride[attention[i]]);
+    for (size_t i = 0; i < sizeof feed_forward; i++)
+        slot[feed_forward[i]] = take(&f, columns * program->stride[feed_forward[i]]);
     return a > f ? a : f;
 }
 
-/* The model's engines, and how many of them a pass goes through; memory and operations of their programs are not placed yet. */
-static uint32_t list_engines(const apus_model *m, struct track_engine engine[TRACK_ENGINES], uint32_t *parts) {
+/* The model's engines, and how many of them a pass goes through; memory and operations of their
+ * programs are not placed yet. */
+static uint32_t list_engines(const apus_model *m, struct track_engine engine[TRACK_ENGINES],
+                             uint32_t *parts) {
     uint32_t layers = m->hal.model->layers, n = 0;
-    engine[n++] = (struct track_engine){.engine = m->engine, .model_memory = m->memory, .layers = {0, m->second ? m->split : layers}};
-    if (m->second) engine[n++] = (struct track_engine){.engine = m->second, .model_memory = m->second_memory, .layers = {m->split, layers}};
+    engine[n++] = (struct track_engine){.engine = m->engine,
+                                        .model_memory = m->memory,
+                                        .layers = {0, m->second ? m->split : layers}};
+    if (m->second)
+        engine[n++] = (struct track_engine){
+            .engine = m->second, .model_memory = m->second_memory, .layers = {m->split, layers}};
     *parts = n;
-    if (m->spare) engine[n++] = (struct track_engine){.engine = m->spare, .model_memory = m->spare_memory, .layers = {0, layers}};
-    for (uint32_t i = 0; i < n; i++) graph_build_part(&m->hal, engine[i].layers, NULL, &engine[i].program);
+    if (m->spare)
+        engine[n++] = (struct track_engine){
+            .engine = m->spare, .model_memory = m->spare_memory, .layers = {0, layers}};
+    for (uint32_t i = 0; i < n; i++)
+        graph_build_part(&m->hal, engine[i].layers, NULL, &engine[i].program);
     return n;
 }
 
@@ -70,20 +82,23 @@ apus_status track_measure(const struct track_config *c, struct track_layout *l) 
     l->slots = take(&at, place_slots(c->chunk, &program, l->slot));
     l->kv = at;
     for (uint32_t i = 0; i < m->model->layers; i++)
-        take(&at, (uint64_t)m->layers[i].kv_heads * kv_block_bytes(round_up(c->positions, 16), m->model->head_dim));
+        take(&at, (uint64_t)m->layers[i].kv_heads *
+                      kv_block_bytes(round_up(c->positions, 16), m->model->head_dim));
     l->bytes = at;
     return APUS_OK;
 }
 
 static void place_kv(struct track *t, uint8_t *at) {
     for (uint32_t i = 0; i < t->hal.model->layers; i++) {
-        size_t bytes = t->hal.layers[i].kv_heads * kv_block_bytes(t->kv_slots, t->hal.model->head_dim);
+        size_t bytes =
+            t->hal.layers[i].kv_heads * kv_block_bytes(t->kv_slots, t->hal.model->head_dim);
         t->kv[i] = bytes ? at : NULL;
         at += bytes;
     }
 }
 
-apus_status track_open(struct track *t, const struct track_config *c, const struct track_layout *l, uint8_t *memory) {
+apus_status track_open(struct track *t, const struct track_config *c, const struct track_layout *l,
+                       uint8_t *memory) {
     memset(t, 0, sizeof *t);
     t->model = c->model;
     t->hal = c->model->hal;
@@ -99,7 +114,8 @@ apus_status track_open(struct track *t, const struct track_config *c, const stru
     struct hal_op *ops = (struct hal_op *)(void *)(memory + l->ops);
     graph_build(&t->hal, ops, &t->program);
     for (uint32_t i = 0; i < t->engines; i++) /* a part's operations are those of its layers */
-        t->engine[i].program.ops = t->engine[i].layers.first ? ops + t->program.count - t->engine[i].program.count : ops;
+        t->engine[i].program.ops =
+            t->engine[i].layers.first ? ops + t->program.count - t->engine[i].program.count : ops;
     for (uint32_t i = 0; i < t->engines; i++) {
         struct hal_setup setup = engine_setup(c, &t->engine[i]);
         setup.model = &t->hal;
@@ -178,7 +194,8 @@ static void begin(struct track *t, uint32_t line, uint32_t branches, uint32_t lo
 apus_status track_end(struct track *t) {
     apus_status status = wait(t);
     while (status == APUS_E_ENGINE && t->at + t->parts < t->engines) {
-        port_log(&t->model->port, APUS_LOG_WARN, "the engine failed; the cpu goes on from the last good pass");
+        port_log(&t->model->port, APUS_LOG_WARN,
+                 "the engine failed; the cpu goes on from the last good pass");
         t->at += t->parts;
         t->parts = 1;
         t->part = 0;
@@ -240,7 +257,9 @@ void track_begin(struct track *t, const int32_t *ids, uint32_t line,
     line_up(t, ids, line);
     for (uint32_t i = 0; i < branches; i++) {
         uint32_t before = branch[i].beside + 1, first = t->evaluated, own = line + i;
-        t->column[own] = (struct hal_column){branch[i].id, first + before, first + own, first, first, ((1u << before) - 1) | 1u << own};
+        t->column[own] =
+            (struct hal_column){branch[i].id, first + before, first + own,
+                                first,        first,          ((1u << before) - 1) | 1u << own};
     }
     begin(t, line, branches, line + branches, stop, 0);
 }
@@ -260,7 +279,8 @@ static void copy_row(const struct track *t, uint32_t from, uint32_t to) {
 }
 
 void track_keep(struct track *t, uint32_t branch) {
-    uint32_t line = t->logits - t->branches, position = t->column[line + branch].position, slot = t->column[line + branch].slot;
+    uint32_t line = t->logits - t->branches, position = t->column[line + branch].position,
+             slot = t->column[line + branch].slot;
     if (slot != position) {
         copy_row(t, slot, position);
         track_written(t, position, position + 1);
@@ -270,5 +290,6 @@ void track_keep(struct track *t, uint32_t branch) {
 }
 
 const float *track_logits(const struct track *t, uint32_t row) {
-    return (const float *)(const void *)(t->slot[SLOT_LOGITS] + row * t->program.stride[SLOT_LOGITS]);
+    return (const float *)(const void *)(t->slot[SLOT_LOGITS] +
+                                         row * t->program.stride[SLOT_LOGITS]);
 }

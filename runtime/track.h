@@ -1,7 +1,8 @@
-/* A model with its cache and how far it has come: the target of a session is one, its draft another. Slot = position.
+/* A model with its cache and how far it has come: the target of a session is one, its draft
+ * another. Slot = position.
  *
- * A track does not know text: it is given ids and evaluates them. Rows of positions 0 .. evaluated - 1 are in the cache; going back is
- * lowering that number. */
+ * A track does not know text: it is given ids and evaluates them. Rows of positions 0 .. evaluated
+ * - 1 are in the cache; going back is lowering that number. */
 #ifndef RUNTIME_TRACK_H
 #define RUNTIME_TRACK_H
 
@@ -28,12 +29,15 @@ struct track {
     uint32_t kv_touched;       /* slots that have been zeroed, a multiple of 16 */
     uint32_t chunk;            /* most columns of a pass */
     uint8_t *slot[HAL_SLOTS];
-    struct track_engine engine[TRACK_ENGINES]; /* the model's own (one, or two after each other), then its spare, prepared and paid for at open */
-    uint32_t engines, at;                      /* how many, and the first that computes: failed ones are not asked again */
+    struct track_engine engine[TRACK_ENGINES]; /* the model's own (one, or two after each other),
+                                                  then its spare, prepared and paid for at open */
+    uint32_t engines, at;                      /* how many, and the first that computes: failed ones
+                                                  are not asked again */
     uint32_t parts;                            /* how many from there compute one pass */
 
     uint32_t evaluated; /* positions with rows in the cache */
-    uint32_t logits_at; /* the position behind which track_logits(.., 0) from the end stands, or NO_LOGITS */
+    uint32_t logits_at; /* the position behind which track_logits(.., 0) from the end stands, or
+                           NO_LOGITS */
     uint32_t branches;  /* of the last pass, in the slots behind its line */
     uint32_t logits;    /* rows of logits of the last pass; the last of them is behind logits_at */
     uint64_t passes;
@@ -62,11 +66,14 @@ struct track_layout {
     uint64_t bytes;
 };
 apus_status track_measure(const struct track_config *config, struct track_layout *layout);
-apus_status track_open(struct track *track, const struct track_config *config, const struct track_layout *layout, uint8_t *memory);
+apus_status track_open(struct track *track, const struct track_config *config,
+                       const struct track_layout *layout, uint8_t *memory);
 void track_close(struct track *track);
 
 /* The engine that computes (the first part), and the code or device in use. */
-static inline const struct track_engine *track_engine(const struct track *track) { return &track->engine[track->at]; }
+static inline const struct track_engine *track_engine(const struct track *track) {
+    return &track->engine[track->at];
+}
 
 /* How many of ids[0 .. count), which come next, the next pass should take: of a pass that was
  * stopped, those that are still the same, so that its work is not lost; else as many as fit. */
@@ -87,16 +94,20 @@ struct track_branch {
     uint32_t beside; /* it follows ids[beside] as ids[beside + 1] does */
 };
 
-/* The same in two parts for a line of ids, with logits behind each, and branches that end after one id each; at most HAL_LOGITS_MAX in
- * all. Logits: a row for each of the line, then one for each branch. Only the line counts as evaluated; track_keep makes a branch's id part
- * of it. Between the two, if track_works says so, the engine computes by itself and the caller may compute elsewhere. */
+/* The same in two parts for a line of ids, with logits behind each, and branches that end after one
+ * id each; at most HAL_LOGITS_MAX in all. Logits: a row for each of the line, then one for each
+ * branch. Only the line counts as evaluated; track_keep makes a branch's id part of it. Between the
+ * two, if track_works says so, the engine computes by itself and the caller may compute
+ * elsewhere. */
 void track_begin(struct track *track, const int32_t *ids, uint32_t line,
                  const struct track_branch *branch, uint32_t branches, struct hal_stop stop);
 apus_status track_end(struct track *track);
-/* After track_begin: whether track_end would have to wait. Never for an engine that computes on the caller's thread. */
+/* After track_begin: whether track_end would have to wait. Never for an engine that computes on the
+ * caller's thread. */
 int track_works(const struct track *track);
 
-/* After track_end and before anything else: what follows ids[beside] is this branch's id (0 for the first branch), and nothing behind it. */
+/* After track_end and before anything else: what follows ids[beside] is this branch's id (0 for the
+ * first branch), and nothing behind it. */
 void track_keep(struct track *track, uint32_t branch);
 
 /* Row `row` (0 .. track->logits - 1) of the last pass's logits, float [vocab]. */
@@ -105,7 +116,8 @@ const float *track_logits(const struct track *track, uint32_t row);
 /* Forgets positions from `position` on. */
 void track_rewind(struct track *track, uint32_t position);
 
-/* Slots below `end` are about to be written from outside a pass (a restored state): zeroes what has not been touched. */
+/* Slots below `end` are about to be written from outside a pass (a restored state): zeroes what has
+ * not been touched. */
 void track_touch(struct track *track, uint32_t end);
 /* Slots from .. to - 1 have been: the engine may keep a copy of them. */
 void track_written(struct track *track, uint32_t from, uint32_t to);

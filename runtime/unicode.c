@@ -19,7 +19,8 @@ size_t utf8_read(const uint8_t *p, size_t n, uint32_t *code) {
             return 3;
         }
     }
-    if (c >= 0xF0 && c < 0xF5 && n >= 4 && (p[1] & 0xC0) == 0x80 && (p[2] & 0xC0) == 0x80 && (p[3] & 0xC0) == 0x80) {
+    if (c >= 0xF0 && c < 0xF5 && n >= 4 && (p[1] & 0xC0) == 0x80 && (p[2] & 0xC0) == 0x80 &&
+        (p[3] & 0xC0) == 0x80) {
         uint32_t v = (c & 7) << 18 | (p[1] & 63u) << 12 | (p[2] & 63u) << 6 | (p[3] & 63u);
         if (v >= 0x10000 && v < 0x110000) {
             *code = v;
@@ -63,9 +64,18 @@ size_t utf8_before(const uint8_t *p, size_t at) {
     return at - 1;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- tables -- */
+/* ------------------------------------------------------------------------------------ tables -- */
 
-enum { L_BASE = 0x1100, V_BASE = 0x1161, T_BASE = 0x11A7, S_BASE = 0xAC00, L_COUNT = 19, V_COUNT = 21, T_COUNT = 28, S_COUNT = 11172 };
+enum {
+    L_BASE = 0x1100,
+    V_BASE = 0x1161,
+    T_BASE = 0x11A7,
+    S_BASE = 0xAC00,
+    L_COUNT = 19,
+    V_COUNT = 21,
+    T_COUNT = 28,
+    S_COUNT = 11172
+};
 
 static uint32_t combining(uint32_t code) {
     if (code < 0x300) return 0;
@@ -101,14 +111,18 @@ static uint32_t decompose(uint32_t code, uint32_t out[4]) {
         out[0] = code;
         return 1;
     }
-    for (uint32_t i = 0; i < unicode_full[lo].count; i++) out[i] = unicode_full_pool[unicode_full[lo].offset + i];
+    for (uint32_t i = 0; i < unicode_full[lo].count; i++)
+        out[i] = unicode_full_pool[unicode_full[lo].offset + i];
     return unicode_full[lo].count;
 }
 
 /* The character that first and second make together, or 0. */
 static uint32_t compose(uint32_t first, uint32_t second) {
-    if (first - L_BASE < L_COUNT && second - V_BASE < V_COUNT) return S_BASE + ((first - L_BASE) * V_COUNT + (second - V_BASE)) * T_COUNT;
-    if (first - S_BASE < S_COUNT && (first - S_BASE) % T_COUNT == 0 && second - T_BASE - 1 < T_COUNT - 1) return first + (second - T_BASE);
+    if (first - L_BASE < L_COUNT && second - V_BASE < V_COUNT)
+        return S_BASE + ((first - L_BASE) * V_COUNT + (second - V_BASE)) * T_COUNT;
+    if (first - S_BASE < S_COUNT && (first - S_BASE) % T_COUNT == 0 &&
+        second - T_BASE - 1 < T_COUNT - 1)
+        return first + (second - T_BASE);
     uint32_t lo = 0, hi = unicode_pairs_count;
     while (lo < hi) {
         uint32_t mid = (lo + hi) / 2;
@@ -118,14 +132,16 @@ static uint32_t compose(uint32_t first, uint32_t second) {
         else
             hi = mid;
     }
-    if (lo == unicode_pairs_count || unicode_pairs[lo].first != first || unicode_pairs[lo].second != second) return 0;
+    if (lo == unicode_pairs_count || unicode_pairs[lo].first != first ||
+        unicode_pairs[lo].second != second)
+        return 0;
     return unicode_pairs[lo].composed;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ NFC -- */
+/* --------------------------------------------------------------------------------------- NFC -- */
 
-/* A decomposed character of a run: combining class << 56 | place in the run << 21 | code. Sorting these as numbers is the canonical order:
- * stable within a class. */
+/* A decomposed character of a run: combining class << 56 | place in the run << 21 | code. Sorting
+ * these as numbers is the canonical order: stable within a class. */
 static uint32_t entry_code(uint64_t e) { return (uint32_t)e & 0x1FFFFF; }
 static uint32_t entry_class(uint64_t e) { return (uint32_t)(e >> 56); }
 
@@ -167,8 +183,8 @@ static void order(uint64_t *a, size_t n) {
     }
 }
 
-/* Canonical composition of a decomposed, ordered run, in place. A character joins the last starter unless one of its own class or a starter
- * stands between. */
+/* Canonical composition of a decomposed, ordered run, in place. A character joins the last starter
+ * unless one of its own class or a starter stands between. */
 static size_t join(uint64_t *a, size_t n) {
     size_t out = 0, starter = SIZE_MAX;
     for (size_t i = 0; i < n; i++) {
@@ -205,7 +221,8 @@ int nfc_is_plain(const uint8_t *text, size_t n) {
 
 size_t nfc(const uint8_t *text, size_t n, uint8_t *out, uint64_t *work) {
     size_t done = 0, bytes = 0; /* text before `done` is written */
-    size_t last = 0;            /* start of the last character that is not active, where a run would begin */
+    size_t last = 0;            /* start of the last character that is not active, where a run would
+                                   begin */
     for (size_t i = 0; i < n;) {
         uint32_t code;
         size_t length = utf8_read(text + i, n - i, &code);
@@ -220,9 +237,12 @@ size_t nfc(const uint8_t *text, size_t n, uint8_t *out, uint64_t *work) {
         for (i = last; i < n; i += length) {
             uint32_t parts[4];
             length = utf8_read(text + i, n - i, &code);
-            if (code & UNICODE_BAD || (i != last && !(unicode_nibble(code) & UNICODE_ACTIVE))) break;
+            if (code & UNICODE_BAD || (i != last && !(unicode_nibble(code) & UNICODE_ACTIVE)))
+                break;
             uint32_t k = decompose(code, parts);
-            for (uint32_t j = 0; j < k; j++, count++) work[count] = (uint64_t)combining(parts[j]) << 56 | (uint64_t)count << 21 | parts[j];
+            for (uint32_t j = 0; j < k; j++, count++)
+                work[count] =
+                    (uint64_t)combining(parts[j]) << 56 | (uint64_t)count << 21 | parts[j];
         }
         order(work, count);
         count = join(work, count);

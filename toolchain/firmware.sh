@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds the library for images without an operating system and checks that it asks for nothing but the five memory functions.
+# Builds the library for images without an operating system and checks that it asks for nothing but
+# the five memory functions.
 set -eu
 cd "$(dirname "$0")/.."
 cmake --preset firmware

@@ -1,8 +1,9 @@
 #!/bin/sh
-# igpu/shaders/gemv_matrix.spv, which compilers of Debian 12 cannot make: with Debian unstable's (toolchain/unstable.sh), and the hashes of what it was made of.
+# igpu/shaders/gemv_matrix.spv, which compilers of Debian 12 cannot make: with Debian unstable's
+# (toolchain/unstable.sh), and the hashes of what it was made of.
 #
 #   sh toolchain/matrix_shader.sh make       after a change of its sources
-#   sh toolchain/matrix_shader.sh compare    exit status 1 where the file is not what the sources give
+#   sh toolchain/matrix_shader.sh compare exit status 1 where the file is not what the sources give
 set -eu
 cd "$(dirname "$0")/.."
 folder=igpu/shaders

@@ -1,11 +1,14 @@
 #!/bin/sh
-# Installs what is missing to build Apus, and with `tests` also what its tests and checks use. Debian 12, Ubuntu 22.04 or newer, as root
-# or with sudo; on other systems it only says what is missing. Quick when everything is there.
+# Installs what is missing to build Apus, and with `tests` also what its tests and checks use.
+# Debian 12, Ubuntu 22.04 or newer, as root or with sudo; on other systems it only says what is
+# missing. Quick when everything is there.
 #
-#   sh toolchain/setup.sh          compiler, CMake, Ninja, cmocka, jansson, Python, Vulkan headers, a shader compiler
-#   sh toolchain/setup.sh tests    and a software Vulkan device with the validation layers, clang, clang-tidy, cppcheck and the Python oracles in build/oracle-venv
+#   sh toolchain/setup.sh compiler, CMake, Ninja, cmocka, jansson, Python, Vulkan headers, a shader
+#   compiler sh toolchain/setup.sh tests and a software Vulkan device with the validation layers,
+#   clang, clang-tidy, cppcheck and the Python oracles in build/oracle-venv
 #
-# The oracles come from the Python package index. Without it the tests that compare with them skip and say so.
+# The oracles come from the Python package index. Without it the tests that compare with them skip
+# and say so.
 set -eu
 cd "$(dirname "$0")/.."
 want=${1:-build}
@@ -36,12 +39,14 @@ if command -v apt-get >/dev/null 2>&1; then
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing </dev/null >>build/setup.log 2>&1 ||
             { tail -n 20 build/setup.log >&2; say "could not install$missing" >&2; exit 1; }
     fi
-    # gcc -m32, for guard_narrow; it cannot stand beside some cross compilers, and the test is skipped without it
+    # gcc -m32, for guard_narrow; it cannot stand beside some cross compilers, and the test is
+    # skipped without it
     if [ "$want" = tests ] && [ "$(uname -m)" = x86_64 ] && ! dpkg -s gcc-multilib >/dev/null 2>&1; then
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc-multilib \
             </dev/null >>build/setup.log 2>&1 || say "no gcc-multilib: the test with addresses of 32 bits is skipped"
     fi
-    # The sanitizer and libFuzzer runtimes are a package of their own in Debian, named after clang's version.
+    # The sanitizer and libFuzzer runtimes are a package of their own in Debian, named after clang's
+    # version.
     if [ "$want" = tests ]; then
         major=$(clang -dumpversion | cut -d. -f1)
         rt="libclang-rt-$major-dev"

@@ -1,6 +1,7 @@
-# Sourced by test.sh and test-long.sh, in the repository's root: runs stages, keeps their logs in build/log, counts and times
-# them. The counts are tests where a stage runs ctest, and 1 for any other stage. Processor time, which other work on the machine
-# changes little, is what a stage costs; CONTRIBUTING.md has the budget.
+# Sourced by test.sh and test-long.sh, in the repository's root: runs stages, keeps their logs in
+# build/log, counts and times them. The counts are tests where a stage runs ctest, and 1 for any
+# other stage. Processor time, which other work on the machine changes little, is what a stage
+# costs; CONTRIBUTING.md has the budget.
 
 passed=0 failed=0 skipped=0
 times=
@@ -8,8 +9,8 @@ mkdir -p build/log
 python=$PWD/build/oracle-venv/bin/python
 jobs=$(nproc)
 
-# Sets `used` to the seconds of processor time of all stages so far. The shell's own `times` knows them, in its second line;
-# called in $(...) it would tell of that subshell's.
+# Sets `used` to the seconds of processor time of all stages so far. The shell's own `times` knows
+# them, in its second line; called in $(...) it would tell of that subshell's.
 processor() {
     times >build/log/processor
     used=$(awk 'NR == 2 { for (i = 1; i <= 2; i++) { split($i, t, /[ms]/); sum += 60 * t[1] + t[2] } } END { printf "%.0f", sum }' \
@@ -32,7 +33,8 @@ end() {
 "
 }
 
-# stage NAME command...: quiet unless it fails. Exit status 77 is a skip; the last line of its output says why.
+# stage NAME command...: quiet unless it fails. Exit status 77 is a skip; the last line of its
+# output says why.
 stage() {
     stage_name=$1
     shift
@@ -54,7 +56,8 @@ stage() {
     return 0
 }
 
-# tests NAME build-folder ctest-arguments...: counts every test, names the ones that failed or skipped and why.
+# tests NAME build-folder ctest-arguments...: counts every test, names the ones that failed or
+# skipped and why.
 tests() {
     stage_name=$1 tests_folder=$2
     shift 2
@@ -76,14 +79,16 @@ tests() {
     fi
 }
 
-# build FOLDER TARGET cmake-arguments...: configures, then builds the target. Used as a stage's command.
+# build FOLDER TARGET cmake-arguments...: configures, then builds the target. Used as a stage's
+# command.
 build() {
     build_folder=$1 build_target=$2
     shift 2
     cmake "$@" -DAPUS_ORACLE_PYTHON="$python" && cmake --build "$build_folder" --target "$build_target"
 }
 
-# fuzz SECONDS: builds the libFuzzer targets and runs each from its seeds. Findings stay in build/fuzz/tests/fuzz.
+# fuzz SECONDS: builds the libFuzzer targets and runs each from its seeds. Findings stay in
+# build/fuzz/tests/fuzz.
 fuzz() {
     stage "build fuzz" sh -c 'cmake --preset fuzz -DAPUS_FUZZ_SECONDS="$1" && cmake --build --preset fuzz --target fuzzers' fuzz "$1"
     tests "fuzz $1 s" build/fuzz -L fuzz --timeout $(($1 + 600))

@@ -1,17 +1,24 @@
 #!/bin/sh
-# What takes too long for every change; run before a release and after work on the parts it covers. Exit status 1 if something failed.
+# What takes too long for every change; run before a release and after work on the parts it covers.
+# Exit status 1 if something failed.
 #
 #   threads   the tests that use threads under the thread sanitizer (label threads)
-#   long      the tests labelled long: 7B- and 6B-shaped checkpoints packed, mapped and run; tokenizers against their oracles on 10 MB;
+#   long the tests labelled long: 7B- and 6B-shaped checkpoints packed, mapped and run; tokenizers
+#   against their oracles on 10 MB;
 #             accuracy tables on held-out text
-#   vulkan    the engine for integrated GPUs in a Debian unstable of its own (toolchain/unstable.sh; root and debootstrap): on its software device under its
-#             validation layers, and through AMD's driver over a device that is not there: pipelines read, everything opened and submitted
-#   npu       in the same Debian unstable: the NPU's control code against AMD's assembler and disassembler; the driver's structures against its header; AMD's
-#             runtime, as it is there, over the device model: its tools, conformance and texts on both arrays
+#   vulkan the engine for integrated GPUs in a Debian unstable of its own (toolchain/unstable.sh;
+#   root and debootstrap): on its software device under its
+#             validation layers, and through AMD's driver over a device that is not there: pipelines
+#             read, everything opened and submitted
+#   npu in the same Debian unstable: the NPU's control code against AMD's assembler and
+#   disassembler; the driver's structures against its header; AMD's
+#             runtime, as it is there, over the device model: its tools, conformance and texts on
+#             both arrays
 #   fuzz      every libFuzzer target for FUZZ_SECONDS (120 unless set)
 #   lint      the analyzer with many more paths (toolchain/lint.sh deep)
 #
-# Arguments choose parts (`sh toolchain/test-long.sh threads fuzz`); none means all. Needs about 40 GB of disk and 8 GB of memory.
+# Arguments choose parts (`sh toolchain/test-long.sh threads fuzz`); none means all. Needs about 40
+# GB of disk and 8 GB of memory.
 set -u
 cd "$(dirname "$0")/.."
 . toolchain/stages.sh

@@ -1,6 +1,7 @@
 #!/bin/sh
-# The demos, then all tests but the long ones (toolchain/test-long.sh has those). The last line counts them; exit status 1 if one failed.
-# Logs are in build/log. Tests whose oracles cannot be had (no Python package index) are skipped with a reason.
+# The demos, then all tests but the long ones (toolchain/test-long.sh has those). The last line
+# counts them; exit status 1 if one failed. Logs are in build/log. Tests whose oracles cannot be had
+# (no Python package index) are skipped with a reason.
 set -u
 cd "$(dirname "$0")/.."
 . toolchain/stages.sh
@@ -17,11 +18,13 @@ tests "tests release" build/release -LE long
 stage "command line contract, pair" python3 tests/api/contract.py weights/models/pair/target.apus --draft weights/models/pair/draft.apus
 stage "command line contract, smollm2" sh -c 'model=$(sh toolchain/model.sh) || exit $?; python3 tests/api/contract.py "$model"'
 
-# Address and undefined-behaviour sanitizers. Oracles look at values, not at memory, and would take minutes there.
+# Address and undefined-behaviour sanitizers. Oracles look at values, not at memory, and would take
+# minutes there.
 stage "build dev" build build/dev all --preset dev
 tests "tests dev" build/dev -LE 'long|oracle|once'
 
-# The other compiler, and its own idea of vector code: the same bits. Its warnings are seen by lint, in every file.
+# The other compiler, and its own idea of vector code: the same bits. Its warnings are seen by lint,
+# in every file.
 stage "build clang" build build/clang compiler_tests --preset clang
 tests "tests clang" build/clang -L compiler -LE 'long|oracle|once'
 

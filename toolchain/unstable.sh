@@ -1,12 +1,15 @@
 #!/bin/sh
-# Debian unstable beside this system, for its newer Vulkan drivers, validation layers, shader compiler and C compiler, for AMD's driver without the
-# hardware (mesa-drm-shim), and for AMD's tools for NPUs. As root, with debootstrap; the mounts are gone when the command ends.
+# Debian unstable beside this system, for its newer Vulkan drivers, validation layers, shader
+# compiler and C compiler, for AMD's driver without the hardware (mesa-drm-shim), and for AMD's
+# tools for NPUs. As root, with debootstrap; the mounts are gone when the command ends.
 #
-#   sh toolchain/unstable.sh make         makes the folder, or leaves it as it is if it is complete; about 1.3 GB, some minutes
-#   sh toolchain/unstable.sh run CMD...   runs a shell command line there, in this repository, which is /apus there
+#   sh toolchain/unstable.sh make makes the folder, or leaves it as it is if it is complete; about
+#   1.3 GB, some minutes sh toolchain/unstable.sh run CMD... runs a shell command line there, in
+#   this repository, which is /apus there
 #
-# The folder is build/unstable, or $APUS_UNSTABLE. Packages come from where this system has its own Debian packages from,
-# or from $APUS_DEBIAN_MIRROR. Exit status 77, with the reason as the last line, where it cannot be had.
+# The folder is build/unstable, or $APUS_UNSTABLE. Packages come from where this system has its own
+# Debian packages from, or from $APUS_DEBIAN_MIRROR. Exit status 77, with the reason as the last
+# line, where it cannot be had.
 set -eu
 cd "$(dirname "$0")/.."
 root=${APUS_UNSTABLE:-$PWD/build/unstable}
@@ -17,7 +20,8 @@ packages="$packages g++ libxrt2 libxrt-npu2 libxrt-dev uuid-dev"
 
 skip() { echo "skipped: $*"; exit 77; }
 
-# The archive that this system's own packages come from, as apt has it configured; nothing where that is no Debian.
+# The archive that this system's own packages come from, as apt has it configured; nothing where
+# that is no Debian.
 mirror() {
     [ -n "${APUS_DEBIAN_MIRROR:-}" ] && echo "$APUS_DEBIAN_MIRROR" && return
     apt-get indextargets --format '$(LABEL) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |

@@ -5,9 +5,12 @@
 #include "weights/check.h"
 #include "weights/hash.h"
 
-static const char *const section_names[BLOB_SECTIONS] = {"MODEL", "LAYERS", "TENSORS", "ROWS", "ROPE", "VOCAB", "TEXT", "WEIGHTS"};
+static const char *const section_names[BLOB_SECTIONS] = {"MODEL", "LAYERS", "TENSORS", "ROWS",
+                                                         "ROPE",  "VOCAB",  "TEXT",    "WEIGHTS"};
 
-const char *blob_section_name(uint32_t kind) { return kind < BLOB_SECTIONS ? section_names[kind] : NULL; }
+const char *blob_section_name(uint32_t kind) {
+    return kind < BLOB_SECTIONS ? section_names[kind] : NULL;
+}
 
 /* The blob being checked. Pointers into the sections are made once their bounds are known. */
 struct reader {
@@ -17,9 +20,13 @@ struct reader {
     struct blob blob;
 };
 
-static const void *section_at(const struct reader *r, uint32_t kind) { return r->data + (size_t)r->blob.header->section[kind].offset; }
+static const void *section_at(const struct reader *r, uint32_t kind) {
+    return r->data + (size_t)r->blob.header->section[kind].offset;
+}
 
-static uint64_t section_bytes(const struct reader *r, uint32_t kind) { return r->blob.header->section[kind].bytes; }
+static uint64_t section_bytes(const struct reader *r, uint32_t kind) {
+    return r->blob.header->section[kind].bytes;
+}
 
 /* Index of the first byte that is not zero, or n. */
 static uint64_t first_nonzero(const uint8_t *p, uint64_t n) {
@@ -28,32 +35,39 @@ static uint64_t first_nonzero(const uint8_t *p, uint64_t n) {
     return i;
 }
 
-/* ------------------------------------------------------------------------------------------------- header and sections -- */
+/* ----------------------------------------------------------------------- header and sections -- */
 
 static bool header_holds(struct reader *r) {
     const struct blob_header *h = r->blob.header;
     check_at(&r->c, "header", CHECK_NO_INDEX, NULL);
     uint64_t dirty = first_nonzero(h->zero, sizeof h->zero);
-    return check_equal(&r->c, "header_bytes", h->header_bytes, sizeof *h) && check_equal(&r->c, "sections", h->sections, BLOB_SECTIONS) &&
-           check_equal(&r->c, "file_bytes", h->file_bytes, r->size) && check_multiple(&r->c, "file_bytes", h->file_bytes, BLOB_ALIGN) &&
+    return check_equal(&r->c, "header_bytes", h->header_bytes, sizeof *h) &&
+           check_equal(&r->c, "sections", h->sections, BLOB_SECTIONS) &&
+           check_equal(&r->c, "file_bytes", h->file_bytes, r->size) &&
+           check_multiple(&r->c, "file_bytes", h->file_bytes, BLOB_ALIGN) &&
            (dirty == sizeof h->zero ||
-            check_fail(&r->c, "padding byte # is #, must be 0", NULL, CHECK_NUMBERS(sizeof *h - sizeof h->zero + dirty, h->zero[dirty])));
+            check_fail(&r->c, "padding byte # is #, must be 0", NULL,
+                       CHECK_NUMBERS(sizeof *h - sizeof h->zero + dirty, h->zero[dirty])));
 }
 
-/* Every section at the next multiple of BLOB_ALIGN after the one before, the last one up to the end: nothing overlaps, nothing hides
- * between. size is a multiple of BLOB_ALIGN, so no rounding up passes it. */
+/* Every section at the next multiple of BLOB_ALIGN after the one before, the last one up to the
+ * end: nothing overlaps, nothing hides between. size is a multiple of BLOB_ALIGN, so no rounding up
+ * passes it. */
 static bool sections_hold(struct reader *r) {
     const struct blob_header *h = r->blob.header;
     uint64_t next = sizeof *h;
     for (uint32_t k = 0; k < BLOB_SECTIONS; k++) {
         const struct blob_section *s = &h->section[k];
         check_at(&r->c, "section", k, section_names[k]);
-        if (!check_equal(&r->c, "offset", s->offset, next) || !check_range(&r->c, "bytes", s->bytes, 0, r->size - next)) return false;
+        if (!check_equal(&r->c, "offset", s->offset, next) ||
+            !check_range(&r->c, "bytes", s->bytes, 0, r->size - next))
+            return false;
         uint64_t end = next + s->bytes;
         next = (end + BLOB_ALIGN - 1) / BLOB_ALIGN * BLOB_ALIGN;
         uint64_t dirty = first_nonzero(r->data + end, next - end);
         if (dirty != next - end)
-            return check_fail(&r->c, "padding byte # of the file is #, must be 0", NULL, CHECK_NUMBERS(end + dirty, r->data[end + dirty]));
+            return check_fail(&r->c, "padding byte # of the file is #, must be 0", NULL,
+                              CHECK_NUMBERS(end + dirty, r->data[end + dirty]));
     }
     check_at(&r->c, "header", CHECK_NO_INDEX, NULL);
     return check_equal(&r->c, "file_bytes", h->file_bytes, next);
@@ -62,17 +76,21 @@ static bool sections_hold(struct reader *r) {
 static bool hashes_hold(struct reader *r) {
     const struct blob_header *h = r->blob.header;
     check_at(&r->c, "header", CHECK_NO_INDEX, NULL);
-    if (!check_hash(&r->c, "model_hash", h->model_hash, hash64(h->section, sizeof h->section))) return false;
+    if (!check_hash(&r->c, "model_hash", h->model_hash, hash64(h->section, sizeof h->section)))
+        return false;
     for (uint32_t k = 0; k < BLOB_WEIGHTS; k++) {
         check_at(&r->c, "section", k, section_names[k]);
-        if (!check_hash(&r->c, "hash", h->section[k].hash, hash64(section_at(r, k), (size_t)section_bytes(r, k)))) return false;
+        if (!check_hash(&r->c, "hash", h->section[k].hash,
+                        hash64(section_at(r, k), (size_t)section_bytes(r, k))))
+            return false;
     }
     return true;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- model -- */
+/* ------------------------------------------------------------------------------------- model -- */
 
-enum { EPS_LOW = 0x2B800000, ONE = 0x3F800000, FLOAT_LOW = 0x26800000, FLOAT_HIGH = 0x58800000 }; /* 2^-40, 1, 2^-50, 2^50 as bits */
+/* 2^-40, 1, 2^-50, 2^50 as bits */
+enum { EPS_LOW = 0x2B800000, ONE = 0x3F800000, FLOAT_LOW = 0x26800000, FLOAT_HIGH = 0x58800000 };
 
 static uint32_t bits_of(float x) {
     union {
@@ -86,16 +104,21 @@ static bool model_holds(struct reader *r) {
     const struct blob_model *m = r->blob.model;
     struct check *c = &r->c;
     check_at(c, "model", CHECK_NO_INDEX, NULL);
-    if (!check_range(c, "layers", m->layers, 1, BLOB_LAYERS_MAX) || !check_range(c, "dim", m->dim, 1, BLOB_DIM_MAX) ||
+    if (!check_range(c, "layers", m->layers, 1, BLOB_LAYERS_MAX) ||
+        !check_range(c, "dim", m->dim, 1, BLOB_DIM_MAX) ||
         !check_range(c, "vocab", m->vocab, 1, BLOB_VOCAB_MAX) ||
         !check_range(c, "max_positions", m->max_positions, 1, BLOB_POSITIONS_MAX) ||
-        !check_range(c, "head_dim", m->head_dim, 16, BLOB_HEAD_DIM_MAX) || !check_multiple(c, "head_dim", m->head_dim, 16) ||
+        !check_range(c, "head_dim", m->head_dim, 16, BLOB_HEAD_DIM_MAX) ||
+        !check_multiple(c, "head_dim", m->head_dim, 16) ||
         !check_range(c, "tensors", m->tensors, 2, 2 + (uint64_t)m->layers * LT_COUNT))
         return false;
     uint32_t eps = bits_of(m->eps);
-    if (eps < EPS_LOW || eps > ONE) return check_fail(c, "eps has the bits $, must be a float from 2^-40 to 1", NULL, CHECK_NUMBERS(eps));
+    if (eps < EPS_LOW || eps > ONE)
+        return check_fail(c, "eps has the bits $, must be a float from 2^-40 to 1", NULL,
+                          CHECK_NUMBERS(eps));
     return check_range(c, "rotated", m->rotated, 0, 1) && check_equal(c, "zero", m->zero, 0) &&
-           check_range(c, "embed", m->embed, 0, m->tensors - 1) && check_range(c, "head", m->head, 0, m->tensors - 1);
+           check_range(c, "embed", m->embed, 0, m->tensors - 1) &&
+           check_range(c, "head", m->head, 0, m->tensors - 1);
 }
 
 /* The sections whose size follows from the model record. */
@@ -103,11 +126,13 @@ static bool sizes_hold(struct reader *r) {
     const struct blob_model *m = r->blob.model;
     const uint64_t expected[] = {[BLOB_LAYERS] = m->layers * sizeof(struct blob_layer),
                                  [BLOB_TENSORS] = m->tensors * sizeof(struct blob_tensor),
-                                 [BLOB_ROPE] = (uint64_t)m->max_positions * m->head_dim * sizeof(float)};
+                                 [BLOB_ROPE] =
+                                     (uint64_t)m->max_positions * m->head_dim * sizeof(float)};
     for (uint32_t k = BLOB_LAYERS; k <= BLOB_ROPE; k++) {
         check_at(&r->c, "section", k, section_names[k]);
-        if (k == BLOB_ROWS ? !check_multiple(&r->c, "bytes", section_bytes(r, k), PANEL_ROWS * sizeof(float))
-                           : !check_equal(&r->c, "bytes", section_bytes(r, k), expected[k]))
+        if (k == BLOB_ROWS
+                ? !check_multiple(&r->c, "bytes", section_bytes(r, k), PANEL_ROWS * sizeof(float))
+                : !check_equal(&r->c, "bytes", section_bytes(r, k), expected[k]))
             return false;
     }
     return true;
@@ -117,15 +142,18 @@ static bool text_holds(struct reader *r) {
     const struct blob_model *m = r->blob.model;
     uint64_t bytes = section_bytes(r, BLOB_TEXT);
     check_at(&r->c, "section", BLOB_TEXT, section_names[BLOB_TEXT]);
-    if (!check_range(&r->c, "bytes", bytes, 1, UINT64_MAX) || !check_equal(&r->c, "first byte", (uint8_t)r->blob.text[0], 0) ||
+    if (!check_range(&r->c, "bytes", bytes, 1, UINT64_MAX) ||
+        !check_equal(&r->c, "first byte", (uint8_t)r->blob.text[0], 0) ||
         !check_equal(&r->c, "last byte", (uint8_t)r->blob.text[bytes - 1], 0))
         return false;
     check_at(&r->c, "model", CHECK_NO_INDEX, NULL);
-    return check_range(&r->c, "name", m->name, 0, bytes - 1) && check_range(&r->c, "architecture", m->architecture, 0, bytes - 1) &&
+    return check_range(&r->c, "name", m->name, 0, bytes - 1) &&
+           check_range(&r->c, "architecture", m->architecture, 0, bytes - 1) &&
            check_range(&r->c, "provenance", m->provenance, 0, bytes - 1);
 }
 
-/* Every float is +0 or a magnitude from 2^-50 to high (as bits). The first loop has no exit, so that it runs at memory speed. */
+/* Every float is +0 or a magnitude from 2^-50 to high (as bits). The first loop has no exit, so
+ * that it runs at memory speed. */
 static bool floats_hold(struct reader *r, uint32_t kind, const float *x, uint32_t high) {
     size_t count = (size_t)(section_bytes(r, kind) / sizeof(float));
     uint32_t bad = 0;
@@ -138,13 +166,14 @@ static bool floats_hold(struct reader *r, uint32_t kind, const float *x, uint32_
         uint32_t b = bits_of(x[i]);
         if (b == 0 || (b & 0x7fffffffu) - FLOAT_LOW <= high - FLOAT_LOW) continue;
         check_at(&r->c, "section", kind, section_names[kind]);
-        check_fail(&r->c, "float # has the bits $, must be +0 or a magnitude with bits $ to $", NULL, CHECK_NUMBERS(i, b, FLOAT_LOW, high));
+        check_fail(&r->c, "float # has the bits $, must be +0 or a magnitude with bits $ to $",
+                   NULL, CHECK_NUMBERS(i, b, FLOAT_LOW, high));
         break;
     }
     return false;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- tensors -- */
+/* ----------------------------------------------------------------------------------- tensors -- */
 
 /* Printable, so that it can go into messages; ended, and nothing behind the end. */
 static bool name_holds(struct reader *r, uint32_t index, const struct blob_tensor *t) {
@@ -152,10 +181,13 @@ static bool name_holds(struct reader *r, uint32_t index, const struct blob_tenso
     while (length < sizeof t->name && t->name[length] > ' ' && t->name[length] < 127) length++;
     check_at(&r->c, "tensor", index, NULL);
     if (length == 0 || length == sizeof t->name || t->name[length] != 0)
-        return check_fail(&r->c, "name has byte # at #, must be 1 to # printable characters and a zero", NULL,
-                          CHECK_NUMBERS(length < sizeof t->name ? (uint8_t)t->name[length] : 0, length, sizeof t->name - 1));
+        return check_fail(
+            &r->c, "name has byte # at #, must be 1 to # printable characters and a zero", NULL,
+            CHECK_NUMBERS(length < sizeof t->name ? (uint8_t)t->name[length] : 0, length,
+                          sizeof t->name - 1));
     uint64_t left = sizeof t->name - length;
-    return first_nonzero((const uint8_t *)t->name + length, left) == left || check_fail(&r->c, "name has bytes after its end", NULL, NULL);
+    return first_nonzero((const uint8_t *)t->name + length, left) == left ||
+           check_fail(&r->c, "name has bytes after its end", NULL, NULL);
 }
 
 /* A run of row floats at index `first`: inside ROWS, +0 past the tensor's rows. */
@@ -163,10 +195,13 @@ static bool run_holds(struct reader *r, const char *field, uint32_t first, uint3
     uint64_t count = section_bytes(r, BLOB_ROWS) / sizeof(float), padded = padded_rows(rows);
     if (!check_multiple(&r->c, field, first, PANEL_ROWS)) return false;
     if (padded > count || first > count - padded)
-        return check_fail(&r->c, "@ is #, and # floats from there pass the # of ROWS", field, CHECK_NUMBERS(first, padded, count));
+        return check_fail(&r->c, "@ is #, and # floats from there pass the # of ROWS", field,
+                          CHECK_NUMBERS(first, padded, count));
     for (uint64_t i = rows; i < padded; i++) {
         uint32_t b = bits_of(r->blob.rows[first + i]);
-        if (b) return check_fail(&r->c, "@: float # past the rows has the bits $, must be +0", field, CHECK_NUMBERS(i, b));
+        if (b)
+            return check_fail(&r->c, "@: float # past the rows has the bits $, must be +0", field,
+                              CHECK_NUMBERS(i, b));
     }
     return true;
 }
@@ -179,8 +214,10 @@ static bool tensors_hold(struct reader *r) {
         struct check *c = &r->c;
         if (!name_holds(r, i, t)) return false;
         check_at(c, "tensor", i, t->name);
-        if (!check_range(c, "type", t->type, WEIGHT_W8, WEIGHT_ROW8) || !check_range(c, "rows", t->rows, 1, BLOB_VOCAB_MAX) ||
-            !check_range(c, "cols", t->cols, 1, BLOB_DIM_MAX) || !check_equal(c, "zero", t->zero, 0) ||
+        if (!check_range(c, "type", t->type, WEIGHT_W8, WEIGHT_ROW8) ||
+            !check_range(c, "rows", t->rows, 1, BLOB_VOCAB_MAX) ||
+            !check_range(c, "cols", t->cols, 1, BLOB_DIM_MAX) ||
+            !check_equal(c, "zero", t->zero, 0) ||
             !check_equal(c, "bytes", t->bytes, weight_bytes(t->type, t->rows, t->cols)) ||
             !check_multiple(c, "offset", t->offset, BLOB_ALIGN))
             return false;
@@ -194,19 +231,22 @@ static bool tensors_hold(struct reader *r) {
     return true;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- layers -- */
+/* ------------------------------------------------------------------------------------ layers -- */
 
 /* Tensor `index` can serve as a matrix of rows x cols in a role. */
-static bool role_holds(struct reader *r, uint32_t index, uint32_t rows, uint32_t cols, bool embedding, bool may_have_bias) {
+static bool role_holds(struct reader *r, uint32_t index, uint32_t rows, uint32_t cols,
+                       bool embedding, bool may_have_bias) {
     const struct blob_tensor *t = &r->blob.tensors[index];
     struct check *c = &r->c;
     check_at(c, "tensor", index, t->name);
     return check_equal(c, "rows", t->rows, rows) && check_equal(c, "cols", t->cols, cols) &&
-           (embedding ? check_equal(c, "type", t->type, WEIGHT_ROW8) : check_range(c, "type", t->type, WEIGHT_W8, WEIGHT_W4)) &&
+           (embedding ? check_equal(c, "type", t->type, WEIGHT_ROW8)
+                      : check_range(c, "type", t->type, WEIGHT_W8, WEIGHT_W4)) &&
            (may_have_bias || check_equal(c, "bias", t->bias, BLOB_ABSENT));
 }
 
-static const char *const role_names[LT_COUNT] = {"tensor q", "tensor k", "tensor v", "tensor o", "tensor gate", "tensor up", "tensor down"};
+static const char *const role_names[LT_COUNT] = {
+    "tensor q", "tensor k", "tensor v", "tensor o", "tensor gate", "tensor up", "tensor down"};
 
 /* Shapes as struct blob_layer gives them. */
 static bool layer_holds(struct reader *r, uint32_t index) {
@@ -215,15 +255,19 @@ static bool layer_holds(struct reader *r, uint32_t index) {
     struct check *c = &r->c;
     check_at(c, "layer", index, NULL);
     if (!check_range(c, "heads", l->heads, 0, BLOB_DIM_MAX / m->head_dim) ||
-        !check_range(c, "kv_heads", l->kv_heads, l->heads ? 1 : 0, l->heads) || !check_range(c, "ffn", l->ffn, 0, BLOB_DIM_MAX) ||
-        !check_multiple(c, "ffn", l->ffn, GROUP) || !check_equal(c, "zero", l->zero, 0) || !check_equal(c, "zero2", l->zero2, 0))
+        !check_range(c, "kv_heads", l->kv_heads, l->heads ? 1 : 0, l->heads) ||
+        !check_range(c, "ffn", l->ffn, 0, BLOB_DIM_MAX) ||
+        !check_multiple(c, "ffn", l->ffn, GROUP) || !check_equal(c, "zero", l->zero, 0) ||
+        !check_equal(c, "zero2", l->zero2, 0))
         return false;
     if (l->heads && l->heads % l->kv_heads)
-        return check_fail(c, "kv_heads is #, must divide # heads", NULL, CHECK_NUMBERS(l->kv_heads, l->heads));
+        return check_fail(c, "kv_heads is #, must divide # heads", NULL,
+                          CHECK_NUMBERS(l->kv_heads, l->heads));
     uint32_t q = l->heads * m->head_dim, kv = l->kv_heads * m->head_dim;
     const uint32_t shape[LT_COUNT][2] = {
-        [LT_Q] = {q, m->dim},         [LT_K] = {kv, m->dim},      [LT_V] = {kv, m->dim},       [LT_O] = {m->dim, q},
-        [LT_GATE] = {l->ffn, m->dim}, [LT_UP] = {l->ffn, m->dim}, [LT_DOWN] = {m->dim, l->ffn}};
+        [LT_Q] = {q, m->dim},        [LT_K] = {kv, m->dim},        [LT_V] = {kv, m->dim},
+        [LT_O] = {m->dim, q},        [LT_GATE] = {l->ffn, m->dim}, [LT_UP] = {l->ffn, m->dim},
+        [LT_DOWN] = {m->dim, l->ffn}};
     for (uint32_t k = 0; k < LT_COUNT; k++) {
         bool present = k <= LT_O ? l->heads != 0 : l->ffn != 0;
         check_at(c, "layer", index, NULL);
@@ -242,15 +286,17 @@ static bool layers_hold(struct reader *r) {
     const struct blob_model *m = r->blob.model;
     for (uint32_t i = 0; i < m->layers; i++)
         if (!layer_holds(r, i)) return false;
-    return role_holds(r, m->embed, m->vocab, m->dim, true, false) && role_holds(r, m->head, m->vocab, m->dim, false, false);
+    return role_holds(r, m->embed, m->vocab, m->dim, true, false) &&
+           role_holds(r, m->head, m->vocab, m->dim, false, false);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- open -- */
+/* -------------------------------------------------------------------------------------- open -- */
 
 static bool vocab_holds(struct reader *r) {
     const char *why = "";
     check_at(&r->c, "section", BLOB_VOCAB, section_names[BLOB_VOCAB]);
-    if (vocab_open(&r->blob.vocab, section_at(r, BLOB_VOCAB), (size_t)section_bytes(r, BLOB_VOCAB), &why) != APUS_OK)
+    if (vocab_open(&r->blob.vocab, section_at(r, BLOB_VOCAB), (size_t)section_bytes(r, BLOB_VOCAB),
+                   &why) != APUS_OK)
         return check_fail(&r->c, "@", why, NULL);
     return check_equal(&r->c, "rows", r->blob.vocab.header->rows, r->blob.model->vocab);
 }
@@ -271,23 +317,27 @@ static bool blob_holds(struct reader *r) {
     b->rope = section_at(r, BLOB_ROPE);
     b->text = section_at(r, BLOB_TEXT);
     b->weights = section_at(r, BLOB_WEIGHTS);
-    return text_holds(r) && floats_hold(r, BLOB_ROWS, b->rows, FLOAT_HIGH) && floats_hold(r, BLOB_ROPE, b->rope, ONE) && tensors_hold(r) &&
-           layers_hold(r) && vocab_holds(r);
+    return text_holds(r) && floats_hold(r, BLOB_ROWS, b->rows, FLOAT_HIGH) &&
+           floats_hold(r, BLOB_ROPE, b->rope, ONE) && tensors_hold(r) && layers_hold(r) &&
+           vocab_holds(r);
 }
 
 apus_status blob_open(struct blob *blob, const void *data, size_t size, char why[BLOB_WHY]) {
     struct reader r = {.c = {.why = why, .why_bytes = BLOB_WHY}, .data = data, .size = size};
     check_at(&r.c, "blob", CHECK_NO_INDEX, NULL);
     if (!data || (uintptr_t)data % BLOB_ALIGN) {
-        check_fail(&r.c, "the data's address is $, must be a multiple of # and not 0", NULL, CHECK_NUMBERS((uintptr_t)data, BLOB_ALIGN));
+        check_fail(&r.c, "the data's address is $, must be a multiple of # and not 0", NULL,
+                   CHECK_NUMBERS((uintptr_t)data, BLOB_ALIGN));
         return APUS_E_ARGUMENT;
     }
-    if (!check_range(&r.c, "size", size, sizeof(struct blob_header), SIZE_MAX)) return APUS_E_FORMAT;
+    if (!check_range(&r.c, "size", size, sizeof(struct blob_header), SIZE_MAX))
+        return APUS_E_FORMAT;
     r.blob.header = data;
     if (memcmp(r.blob.header->magic, "APUS", 4) != 0) {
         uint32_t magic;
         memcpy(&magic, data, 4);
-        check_fail(&r.c, "not an Apus blob: the first four bytes are $, must be $", NULL, CHECK_NUMBERS(magic, 0x53555041));
+        check_fail(&r.c, "not an Apus blob: the first four bytes are $, must be $", NULL,
+                   CHECK_NUMBERS(magic, 0x53555041));
         return APUS_E_FORMAT;
     }
     check_at(&r.c, "header", CHECK_NO_INDEX, NULL);
@@ -302,7 +352,7 @@ apus_status blob_open(struct blob *blob, const void *data, size_t size, char why
     return APUS_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- records -- */
+/* ----------------------------------------------------------------------------------- records -- */
 
 uint64_t blob_records_bytes(const struct blob *b) {
     return sizeof(struct blob_header) + sizeof(struct blob_model) + sizeof(struct vocab_header) +
@@ -360,7 +410,7 @@ apus_status blob_copy_records(struct blob *to, const struct blob *from, void *me
     return APUS_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- afterwards -- */
+/* -------------------------------------------------------------------------------- afterwards -- */
 
 uint32_t blob_verify(const struct blob *blob) {
     const struct blob_header *h = blob->header;
@@ -378,7 +428,8 @@ uint64_t blob_tensor_bytes(const struct blob_tensor *t) {
     return t->bytes + run + (t->bias == BLOB_ABSENT ? 0 : run);
 }
 
-/* The tensors of a pass one after another, the head last: i counts roles over all layers. BLOB_ABSENT where a layer has none. */
+/* The tensors of a pass one after another, the head last: i counts roles over all layers.
+ * BLOB_ABSENT where a layer has none. */
 static uint32_t pass_tensor(const struct blob *blob, uint32_t i) {
     uint32_t layer = i / LT_COUNT;
     uint32_t index =
@@ -399,7 +450,8 @@ uint64_t blob_pass_weights(const struct blob *blob) {
     uint64_t weights = 0;
     for (uint32_t i = 0; i <= blob->layer_count * LT_COUNT; i++) {
         uint32_t index = pass_tensor(blob, i);
-        if (index != BLOB_ABSENT) weights += (uint64_t)blob->tensors[index].rows * blob->tensors[index].cols;
+        if (index != BLOB_ABSENT)
+            weights += (uint64_t)blob->tensors[index].rows * blob->tensors[index].cols;
     }
     return weights;
 }

@@ -96,17 +96,21 @@ bool check_fail(struct check *c, const char *text, const char *name, const uint6
 }
 
 bool check_equal(struct check *c, const char *field, uint64_t found, uint64_t expected) {
-    return found == expected || check_fail(c, "@ is #, must be #", field, CHECK_NUMBERS(found, expected));
+    return found == expected ||
+           check_fail(c, "@ is #, must be #", field, CHECK_NUMBERS(found, expected));
 }
 
 bool check_hash(struct check *c, const char *field, uint64_t found, uint64_t expected) {
-    return found == expected || check_fail(c, "@ is $, must be $", field, CHECK_NUMBERS(found, expected));
+    return found == expected ||
+           check_fail(c, "@ is $, must be $", field, CHECK_NUMBERS(found, expected));
 }
 
 bool check_range(struct check *c, const char *field, uint64_t found, uint64_t low, uint64_t high) {
-    return (found >= low && found <= high) || check_fail(c, "@ is #, must be # to #", field, CHECK_NUMBERS(found, low, high));
+    return (found >= low && found <= high) ||
+           check_fail(c, "@ is #, must be # to #", field, CHECK_NUMBERS(found, low, high));
 }
 
 bool check_multiple(struct check *c, const char *field, uint64_t found, uint64_t of) {
-    return found % of == 0 || check_fail(c, "@ is #, must be a multiple of #", field, CHECK_NUMBERS(found, of));
+    return found % of == 0 ||
+           check_fail(c, "@ is #, must be a multiple of #", field, CHECK_NUMBERS(found, of));
 }

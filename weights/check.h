@@ -1,5 +1,6 @@
-/* Checks that say what they found: "tensor 12 (layer.1.q): cols is 575, must be 576". For readers of untrusted bytes: no allocation, no
- * stdio, one sentence of bounded length. The first check that fails writes it; a caller stops there. */
+/* Checks that say what they found: "tensor 12 (layer.1.q): cols is 575, must be 576". For readers
+ * of untrusted bytes: no allocation, no stdio, one sentence of bounded length. The first check that
+ * fails writes it; a caller stops there. */
 #ifndef WEIGHTS_CHECK_H
 #define WEIGHTS_CHECK_H
 
@@ -25,8 +26,9 @@ bool check_hash(struct check *c, const char *field, uint64_t found, uint64_t exp
 bool check_range(struct check *c, const char *field, uint64_t found, uint64_t low, uint64_t high);
 bool check_multiple(struct check *c, const char *field, uint64_t found, uint64_t of);
 
-/* Writes the sentence and returns false. In text, # stands for the next of numbers in decimal, ~ in decimal with a sign (it is an
- * int64_t), $ in hexadecimal, % as a float (it is the float's bits), @ for name. */
+/* Writes the sentence and returns false. In text, # stands for the next of numbers in decimal, ~ in
+ * decimal with a sign (it is an int64_t), $ in hexadecimal, % as a float (it is the float's bits),
+ * @ for name. */
 bool check_fail(struct check *c, const char *text, const char *name, const uint64_t *numbers);
 #define CHECK_NUMBERS(...) ((const uint64_t[]){__VA_ARGS__})
 

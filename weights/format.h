@@ -1,10 +1,12 @@
-/* The blob as bytes. docs/blob.md says the same in words; docs/numerics.md says what the numbers mean.
+/* The blob as bytes. docs/blob.md says the same in words; docs/numerics.md says what the numbers
+ * mean.
  *
- * Little-endian. Offsets only, no pointers. A header of 4096 bytes, then eight sections in the order of enum blob_kind, the first right
- * behind the header, each other at the next multiple of 4096 after the one before it; the file ends at the next multiple of 4096 after
- * the last. All padding is zero. So no two sections overlap, no byte lies between them, and every byte of the file is under a hash or
- * has one allowed value.
- * Every struct here is the byte layout: no padding inside, checked below. */
+ * Little-endian. Offsets only, no pointers. A header of 4096 bytes, then eight sections in the
+ * order of enum blob_kind, the first right behind the header, each other at the next multiple of
+ * 4096 after the one before it; the file ends at the next multiple of 4096 after the last. All
+ * padding is zero. So no two sections overlap, no byte lies between them, and every byte of the
+ * file is under a hash or has one allowed value. Every struct here is the byte layout: no padding
+ * inside, checked below. */
 #ifndef WEIGHTS_FORMAT_H
 #define WEIGHTS_FORMAT_H
 
@@ -15,7 +17,8 @@ enum {
     BLOB_VERSION = 2,
     BLOB_ALIGN = 4096,
     PANEL_ROWS = 16,
-    GROUP = 64, /* columns that share an integer scale in W4; every input width is padded to a multiple of it */
+    GROUP = 64, /* columns that share an integer scale in W4; every input width is padded to a
+                   multiple of it */
     BLOB_LAYERS_MAX = 1024,
     BLOB_DIM_MAX = 65536, /* dim, ffn, heads * head_dim */
     BLOB_VOCAB_MAX = 1 << 20,
@@ -31,7 +34,8 @@ enum blob_kind {
     BLOB_ROWS = 3,    /* float []: row scales and biases; each run 16-padded with +0 */
     BLOB_ROPE = 4,    /* float [max_positions][2][head_dim / 2]: cos, then sin */
     BLOB_VOCAB = 5,   /* weights/vocab.h */
-    BLOB_TEXT = 6,    /* zero-terminated strings; begins and ends with a zero byte, so offset 0 is the empty string */
+    BLOB_TEXT = 6,    /* zero-terminated strings; begins and ends with a zero byte, so offset 0 is
+                         the empty string */
     BLOB_WEIGHTS = 7, /* the tensors' bytes, each at a multiple of BLOB_ALIGN */
     BLOB_SECTIONS = 8
 };
@@ -48,7 +52,8 @@ struct blob_header {
     uint32_t header_bytes; /* 4096 */
     uint32_t sections;     /* BLOB_SECTIONS */
     uint64_t file_bytes;   /* a multiple of 4096; exactly the bytes given to the reader */
-    uint64_t model_hash;   /* XXH64 of section[] below as bytes: names the content of the whole blob */
+    uint64_t model_hash;   /* XXH64 of section[] below as bytes: names the content of the whole
+                              blob */
     struct blob_section section[BLOB_SECTIONS];
     uint8_t zero[4096 - 32 - BLOB_SECTIONS * 24];
 };
@@ -58,7 +63,8 @@ struct blob_model {
     uint32_t head_dim; /* of every layer with attention: a multiple of 16, 16 .. 256 */
     uint32_t tensors;  /* at most 2 + layers * LT_COUNT */
     float eps;         /* of RMSNorm */
-    uint32_t rotated;  /* 1: rotated by the packer as docs/numerics.md 8 says; 0: gains folded only */
+    uint32_t rotated;  /* 1: rotated by the packer as docs/numerics.md 8 says; 0: gains folded
+                          only */
     uint64_t parameters;
     uint32_t name, architecture, provenance; /* offsets into TEXT */
     uint32_t embed, head;                    /* tensor indices */
@@ -67,32 +73,38 @@ struct blob_model {
 
 enum layer_tensor { LT_Q, LT_K, LT_V, LT_O, LT_GATE, LT_UP, LT_DOWN, LT_COUNT };
 
-/* A layer's shape. heads 0: no attention, kv_heads 0, Q..O absent. ffn 0: no feed-forward part, GATE..DOWN absent. All that is not
- * absent is there. Two roles may name one tensor (layers that share weights). */
+/* A layer's shape. heads 0: no attention, kv_heads 0, Q..O absent. ffn 0: no feed-forward part,
+ * GATE..DOWN absent. All that is not absent is there. Two roles may name one tensor (layers that
+ * share weights). */
 struct blob_layer {
-    uint32_t heads, kv_heads; /* kv_heads divides heads */
-    uint32_t ffn;             /* a multiple of 64 */
-    uint32_t zero;            /* so named: 0 */
-    uint32_t tensor[LT_COUNT]; /* indices, or BLOB_ABSENT. Q: heads * head_dim rows, dim columns; K, V: kv_heads * head_dim rows;
-                                  O: dim rows, heads * head_dim columns; GATE, UP: ffn x dim; DOWN: dim x ffn */
+    uint32_t heads, kv_heads;  /* kv_heads divides heads */
+    uint32_t ffn;              /* a multiple of 64 */
+    uint32_t zero;             /* so named: 0 */
+    uint32_t tensor[LT_COUNT]; /* indices, or BLOB_ABSENT. Q: heads * head_dim rows, dim columns; K,
+                                  V: kv_heads * head_dim rows; O: dim rows, heads * head_dim
+                                  columns; GATE, UP: ffn x dim; DOWN: dim x ffn */
     uint32_t zero2;
 };
 
 enum weight_type {
     WEIGHT_W8 = 1,  /* panels of signed bytes, stored + 128 */
     WEIGHT_W4 = 2,  /* panels of nibbles, stored + 8, with int8 scales per group */
-    WEIGHT_ROW8 = 3 /* plain rows of signed bytes, kp apart: the embedding and nothing else, read one row per token */
+    WEIGHT_ROW8 = 3 /* plain rows of signed bytes, kp apart: the embedding and nothing else, read
+                       one row per token */
 };
 
 /* Tensors come in the order of their offsets. */
 struct blob_tensor {
-    char name[48]; /* "embed", "head", "layer.3.ffn_down": 1 .. 47 characters from ! to ~, then zeros to the end */
+    char name[48]; /* "embed", "head", "layer.3.ffn_down": 1 .. 47 characters from ! to ~, then
+                      zeros to the end */
     uint32_t type; /* enum weight_type */
     uint32_t rows, cols;
-    uint32_t row_scales; /* index of the first float in ROWS, a multiple of 16; round_up(rows, 16) floats, +0 past rows */
+    uint32_t row_scales; /* index of the first float in ROWS, a multiple of 16; round_up(rows, 16)
+                            floats, +0 past rows */
     uint32_t bias;       /* likewise, or BLOB_ABSENT; Q, K and V only */
     uint32_t zero;
-    uint64_t offset; /* in WEIGHTS, a multiple of BLOB_ALIGN, not before the end of the tensor before */
+    uint64_t offset; /* in WEIGHTS, a multiple of BLOB_ALIGN, not before the end of the tensor
+                        before */
     uint64_t bytes;  /* weight_bytes(type, rows, cols) */
 };
 
@@ -105,17 +117,23 @@ static inline uint32_t round_up(uint32_t n, uint32_t to) { return (n + to - 1) /
 static inline uint32_t padded_cols(uint32_t cols) { return round_up(cols, GROUP); }
 static inline uint32_t padded_rows(uint32_t rows) { return round_up(rows, PANEL_ROWS); }
 
-/* Engines put every head of q and k through an unscaled Hadamard transform in blocks of this many (docs/numerics.md 5): the largest power
- * of two that divides head_dim, at most 64. Q's weights carry its inverse. */
-static inline uint32_t head_block(uint32_t head_dim) { return head_dim % 64 == 0 ? 64 : head_dim % 32 == 0 ? 32 : 16; }
+/* Engines put every head of q and k through an unscaled Hadamard transform in blocks of this many
+ * (docs/numerics.md 5): the largest power of two that divides head_dim, at most 64. Q's weights
+ * carry its inverse. */
+static inline uint32_t head_block(uint32_t head_dim) {
+    return head_dim % 64 == 0 ? 64 : head_dim % 32 == 0 ? 32 : 16;
+}
 
-/* W8 panel: 16 rows x kp columns. For every 4 columns a line of 64 bytes: byte [r * 4 + j] = w[row r][column c + j] + 128.
+/* W8 panel: 16 rows x kp columns. For every 4 columns a line of 64 bytes: byte [r * 4 + j] = w[row
+ * r][column c + j] + 128.
  *
- * W4 panel: blocks of up to 4 groups (256 columns; the last block may have 1..3). A block is one line of scales, byte [g * 16 + r] =
- * signed scale of row r in the block's group g (0 where the block has no such group), then 8 lines a group, each 8 columns:
- * byte [r * 4 + j] = (w[r][c + j] + 8) | (w[r][c + 4 + j] + 8) << 4.
+ * W4 panel: blocks of up to 4 groups (256 columns; the last block may have 1..3). A block is one
+ * line of scales, byte [g * 16 + r] = signed scale of row r in the block's group g (0 where the
+ * block has no such group), then 8 lines a group, each 8 columns: byte [r * 4 + j] = (w[r][c + j] +
+ * 8) | (w[r][c + 4 + j] + 8) << 4.
  *
- * Columns past cols and rows past rows hold weight 0 (128, or nibble 8 with the scale of its group; scale 0 in absent rows). */
+ * Columns past cols and rows past rows hold weight 0 (128, or nibble 8 with the scale of its group;
+ * scale 0 in absent rows). */
 static inline size_t panel_bytes(uint32_t type, uint32_t cols) {
     size_t kp = padded_cols(cols), groups = kp / GROUP;
     return type == WEIGHT_W4 ? ((groups + 3) / 4 + groups * 8) * 64 : kp * PANEL_ROWS;

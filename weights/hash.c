@@ -2,12 +2,13 @@
 
 #include <string.h>
 
-static const uint64_t P1 = 0x9E3779B185EBCA87u, P2 = 0xC2B2AE3D27D4EB4Fu, P3 = 0x165667B19E3779F9u, P4 = 0x85EBCA77C2B2AE63u,
-                      P5 = 0x27D4EB2F165667C5u;
+static const uint64_t P1 = 0x9E3779B185EBCA87u, P2 = 0xC2B2AE3D27D4EB4Fu, P3 = 0x165667B19E3779F9u,
+                      P4 = 0x85EBCA77C2B2AE63u, P5 = 0x27D4EB2F165667C5u;
 
 static uint64_t rotl(uint64_t x, int n) { return x << n | x >> (64 - n); }
 
-/* The builtin: in a freestanding build memcpy by its name is a real call, here one for every 8 bytes. */
+/* The builtin: in a freestanding build memcpy by its name is a real call, here one for every 8
+ * bytes. */
 static uint64_t load64(const uint8_t *p) {
     uint64_t v;
     __builtin_memcpy(&v, p, 8);

@@ -1,4 +1,5 @@
-/* XXH64 with seed 0, as its public specification gives it: section hashes, the model hash, the hash over logits. */
+/* XXH64 with seed 0, as its public specification gives it: section hashes, the model hash, the hash
+ * over logits. */
 #ifndef WEIGHTS_HASH_H
 #define WEIGHTS_HASH_H
 

@@ -10,7 +10,8 @@ int vocab_compare(const uint8_t *a, size_t an, const uint8_t *b, size_t bn) {
 
 uint32_t vocab_hash(uint32_t seed, const uint8_t *bytes, size_t n) {
     uint32_t h = 2166136261u ^ seed;
-    for (size_t i = 0; i < n; i++) h = (h ^ bytes[i]) * 16777619u; /* FNV-1a; the last steps carry high bits down */
+    /* FNV-1a; the last steps carry high bits down */
+    for (size_t i = 0; i < n; i++) h = (h ^ bytes[i]) * 16777619u;
     h ^= h >> 15;
     h *= 0x2C1B3C6Du;
     return h ^ h >> 13;
@@ -42,7 +43,7 @@ uint32_t vocab_added_inner(const struct vocab *v, uint32_t i) {
     return inner;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- checking -- */
+/* ---------------------------------------------------------------------------------- checking -- */
 
 struct checker {
     const uint8_t *data;
@@ -57,7 +58,8 @@ static int fail(struct checker *c, const char *why) {
 
 static const void *array_at(struct checker *c, uint32_t offset, uint64_t count, uint64_t element) {
     /* count is below 2^33 and element below 2^4: no overflow. */
-    if (offset % 4 != 0 || offset < sizeof(struct vocab_header) || offset > c->size || count * element > c->size - offset) {
+    if (offset % 4 != 0 || offset < sizeof(struct vocab_header) || offset > c->size ||
+        count * element > c->size - offset) {
         fail(c, "tokenizer: a table lies outside of the section");
         return c->data;
     }
@@ -67,27 +69,40 @@ static const void *array_at(struct checker *c, uint32_t offset, uint64_t count, 
 static int check_header(struct checker *c, const struct vocab_header *h) {
     if (h->magic != VOCAB_MAGIC) return fail(c, "tokenizer: the section does not begin with VOCB");
     if (h->kind != VOCAB_SPM && h->kind != VOCAB_BPE) return fail(c, "tokenizer: unknown kind");
-    if (h->pre >= VOCAB_PRE_COUNT || (h->kind == VOCAB_SPM) != (h->pre == VOCAB_PRE_NONE)) return fail(c, "tokenizer: unknown word rule");
-    uint32_t other = h->kind == VOCAB_SPM ? VOCAB_NFC : VOCAB_PREFIX | VOCAB_PREFIX_FIRST | VOCAB_PREFIX_UNLESS_SPACE | VOCAB_WORDS;
-    if (h->flags & ~(uint32_t)VOCAB_FLAGS || h->flags & other) return fail(c, "tokenizer: unknown flags");
-    if (h->rows == 0 || h->rows > VOCAB_ROWS_MAX) return fail(c, "tokenizer: number of pieces out of range");
-    if (h->symbols < h->rows || h->symbols - h->rows > 0x110000) return fail(c, "tokenizer: number of symbols out of range");
-    if (h->kind == VOCAB_BPE && h->symbols != h->rows) return fail(c, "tokenizer: characters in a byte vocabulary");
+    if (h->pre >= VOCAB_PRE_COUNT || (h->kind == VOCAB_SPM) != (h->pre == VOCAB_PRE_NONE))
+        return fail(c, "tokenizer: unknown word rule");
+    uint32_t other = h->kind == VOCAB_SPM ? VOCAB_NFC
+                                          : VOCAB_PREFIX | VOCAB_PREFIX_FIRST |
+                                                VOCAB_PREFIX_UNLESS_SPACE | VOCAB_WORDS;
+    if (h->flags & ~(uint32_t)VOCAB_FLAGS || h->flags & other)
+        return fail(c, "tokenizer: unknown flags");
+    if (h->rows == 0 || h->rows > VOCAB_ROWS_MAX)
+        return fail(c, "tokenizer: number of pieces out of range");
+    if (h->symbols < h->rows || h->symbols - h->rows > 0x110000)
+        return fail(c, "tokenizer: number of symbols out of range");
+    if (h->kind == VOCAB_BPE && h->symbols != h->rows)
+        return fail(c, "tokenizer: characters in a byte vocabulary");
     int32_t rows = (int32_t)h->rows;
-    if (h->bos < -1 || h->bos >= rows || h->eos < -1 || h->eos >= rows || h->unk < -1 || h->unk >= rows)
+    if (h->bos < -1 || h->bos >= rows || h->eos < -1 || h->eos >= rows || h->unk < -1 ||
+        h->unk >= rows)
         return fail(c, "tokenizer: bos, eos or unk is no piece");
-    if (h->flags & VOCAB_ADD_BOS && h->bos < 0) return fail(c, "tokenizer: prompts begin with a bos that is not there");
+    if (h->flags & VOCAB_ADD_BOS && h->bos < 0)
+        return fail(c, "tokenizer: prompts begin with a bos that is not there");
     if (h->piece_max > VOCAB_PIECE_MAX) return fail(c, "tokenizer: pieces too long");
     if (h->ends_count > VOCAB_ENDS_MAX) return fail(c, "tokenizer: too many end tokens");
     if (h->added_count > h->rows) return fail(c, "tokenizer: more added tokens than pieces");
     if (h->chars_count > 0x110000) return fail(c, "tokenizer: too many characters");
-    if (h->slots_count & (h->slots_count - 1) || h->slots_count > 1u << 24) return fail(c, "tokenizer: size of the hash table");
-    return h->zero[0] == 0 && h->zero[1] == 0 && h->zero[2] == 0 ? 1 : fail(c, "tokenizer: reserved words are not zero");
+    if (h->slots_count & (h->slots_count - 1) || h->slots_count > 1u << 24)
+        return fail(c, "tokenizer: size of the hash table");
+    return h->zero[0] == 0 && h->zero[1] == 0 && h->zero[2] == 0
+               ? 1
+               : fail(c, "tokenizer: reserved words are not zero");
 }
 
 static int check_pieces(struct checker *c, const struct vocab *v) {
     const struct vocab_header *h = v->header;
-    if (v->offsets[0] != 0 || v->offsets[h->rows] != h->bytes_count) return fail(c, "tokenizer: pieces do not fill their bytes");
+    if (v->offsets[0] != 0 || v->offsets[h->rows] != h->bytes_count)
+        return fail(c, "tokenizer: pieces do not fill their bytes");
     for (uint32_t i = 0; i < h->rows; i++) {
         if (v->offsets[i] > v->offsets[i + 1] || v->offsets[i + 1] > h->bytes_count)
             return fail(c, "tokenizer: piece offsets are not ascending");
@@ -95,10 +110,13 @@ static int check_pieces(struct checker *c, const struct vocab *v) {
         enum vocab_type type = vocab_type(v, i);
         if (type < VOCAB_NORMAL || type > VOCAB_BYTE || v->types[i] & ~(VOCAB_TYPE | VOCAB_WHOLE))
             return fail(c, "tokenizer: unknown piece type");
-        if (length > VOCAB_PIECE_MAX || (type == VOCAB_NORMAL && length > h->piece_max)) return fail(c, "tokenizer: a piece is too long");
+        if (length > VOCAB_PIECE_MAX || (type == VOCAB_NORMAL && length > h->piece_max))
+            return fail(c, "tokenizer: a piece is too long");
         if (type == VOCAB_NORMAL && length == 0) return fail(c, "tokenizer: an empty piece");
-        if (type == VOCAB_BYTE && length != 1) return fail(c, "tokenizer: a byte piece that is not one byte");
-        if (v->types[i] & VOCAB_WHOLE && type != VOCAB_NORMAL) return fail(c, "tokenizer: a word that is no normal piece");
+        if (type == VOCAB_BYTE && length != 1)
+            return fail(c, "tokenizer: a byte piece that is not one byte");
+        if (v->types[i] & VOCAB_WHOLE && type != VOCAB_NORMAL)
+            return fail(c, "tokenizer: a word that is no normal piece");
     }
     return 1;
 }
@@ -106,19 +124,23 @@ static int check_pieces(struct checker *c, const struct vocab *v) {
 static int check_symbols(struct checker *c, const struct vocab *v) {
     const struct vocab_header *h = v->header;
     for (uint32_t i = 0; i < 256; i++) {
-        if (v->initial[i] != VOCAB_NONE && v->initial[i] >= h->symbols) return fail(c, "tokenizer: a byte's symbol is out of range");
+        if (v->initial[i] != VOCAB_NONE && v->initial[i] >= h->symbols)
+            return fail(c, "tokenizer: a byte's symbol is out of range");
         if (h->kind != VOCAB_SPM) continue;
-        if (i >= 128 && v->initial[i] != VOCAB_NONE) return fail(c, "tokenizer: a character in two tables");
+        if (i >= 128 && v->initial[i] != VOCAB_NONE)
+            return fail(c, "tokenizer: a character in two tables");
         if (v->fallback[i] >= h->rows) return fail(c, "tokenizer: a byte's piece is out of range");
     }
     for (uint32_t i = 0; i < h->chars_count; i++) {
         uint32_t code = v->chars[2 * i];
         if (code < 128 || code >= 0x110000 || (i > 0 && v->chars[2 * i - 2] >= code))
             return fail(c, "tokenizer: characters are not ascending");
-        if (v->chars[2 * i + 1] >= h->symbols) return fail(c, "tokenizer: a character's symbol is out of range");
+        if (v->chars[2 * i + 1] >= h->symbols)
+            return fail(c, "tokenizer: a character's symbol is out of range");
     }
     for (uint32_t i = 0; i < h->symbols - h->rows; i++)
-        if (v->virtuals[i] >= 0x110000) return fail(c, "tokenizer: a symbol's character is out of range");
+        if (v->virtuals[i] >= 0x110000)
+            return fail(c, "tokenizer: a symbol's character is out of range");
     return 1;
 }
 
@@ -128,12 +150,14 @@ static int check_pairs(struct checker *c, const struct vocab *v) {
         return fail(c, "tokenizer: the pairs do not fill their table");
     for (uint32_t s = 0; s < h->symbols; s++) {
         uint32_t begin = v->pair_index[s], end = v->pair_index[s + 1];
-        if (begin > end || end > h->pairs_count) return fail(c, "tokenizer: the index of pairs is not ascending");
+        if (begin > end || end > h->pairs_count)
+            return fail(c, "tokenizer: the index of pairs is not ascending");
         for (uint32_t i = begin; i < end; i++) {
             const struct vocab_pair *p = &v->pairs[i];
             if (p->right >= h->symbols || (i > begin && v->pairs[i - 1].right >= p->right))
                 return fail(c, "tokenizer: pairs are not ascending");
-            if (p->result >= h->rows || p->rank == VOCAB_NONE) return fail(c, "tokenizer: a pair makes no piece");
+            if (p->result >= h->rows || p->rank == VOCAB_NONE)
+                return fail(c, "tokenizer: a pair makes no piece");
         }
     }
     return 1;
@@ -150,8 +174,10 @@ static int check_slots(struct checker *c, const struct vocab *v) {
             run = 0;
             continue;
         }
-        if (id >= v->header->rows || !(v->types[id] & VOCAB_WHOLE)) return fail(c, "tokenizer: the hash table names no word");
-        if (++run > VOCAB_RUN_MAX - 1) return fail(c, "tokenizer: the hash table has a run too long");
+        if (id >= v->header->rows || !(v->types[id] & VOCAB_WHOLE))
+            return fail(c, "tokenizer: the hash table names no word");
+        if (++run > VOCAB_RUN_MAX - 1)
+            return fail(c, "tokenizer: the hash table has a run too long");
     }
     return 1;
 }
@@ -165,7 +191,8 @@ static int check_added(struct checker *c, const struct vocab *v) {
         if (vocab_type(v, id) != VOCAB_CONTROL && vocab_type(v, id) != VOCAB_USER)
             return fail(c, "tokenizer: an added token of another type");
         size_t length = vocab_length(v, id);
-        if (length == 0 || length > VOCAB_ADDED_BYTES_MAX) return fail(c, "tokenizer: an added token is empty or too long");
+        if (length == 0 || length > VOCAB_ADDED_BYTES_MAX)
+            return fail(c, "tokenizer: an added token is empty or too long");
         uint32_t before = i ? v->added[i - 1].id : 0;
         if (i && vocab_compare(vocab_bytes(v, before), vocab_length(v, before), vocab_bytes(v, id),
                                length) >= 0)
@@ -207,8 +234,8 @@ apus_status vocab_open(struct vocab *vocab, const void *data, size_t size, const
     else
         good = check_header(&c, data);
     if (good) place(&c, &v, data);
-    good = good && !c.why && check_pieces(&c, &v) && check_symbols(&c, &v) && check_pairs(&c, &v) && check_slots(&c, &v) &&
-           check_added(&c, &v);
+    good = good && !c.why && check_pieces(&c, &v) && check_symbols(&c, &v) && check_pairs(&c, &v) &&
+           check_slots(&c, &v) && check_added(&c, &v);
     if (!good) {
         if (why) *why = c.why;
         return APUS_E_FORMAT;

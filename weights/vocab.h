@@ -1,12 +1,15 @@
-/* The blob's VOCAB section: everything the tokenizers look up. docs/blob.md has its place in the blob.
+/* The blob's VOCAB section: everything the tokenizers look up. docs/blob.md has its place in the
+ * blob.
  *
- * Little-endian; a header of 128 bytes, then arrays at multiples of 4, each at the offset the header gives, in any order. A piece is kept as
- * the bytes it stands for: SentencePiece's U+2581 as a space, byte pieces as their byte, GPT-2's printable stand-ins as bytes; control and
+ * Little-endian; a header of 128 bytes, then arrays at multiples of 4, each at the offset the
+ * header gives, in any order. A piece is kept as the bytes it stands for: SentencePiece's U+2581 as
+ * a space, byte pieces as their byte, GPT-2's printable stand-ins as bytes; control and
  * user-defined pieces as they are spelled.
  *
- * Text becomes symbols, symbols merge in pairs: the pair of least rank first, the leftmost among equals, until no pair is left. That is
- * SentencePiece's BPE (rank: order of the scores), GPT-2's (rank: line of the merge) and tiktoken's (rank: id) alike. Symbols below `rows`
- * are pieces; from `rows` on come characters that are parts of pieces but none themselves (SentencePiece only). */
+ * Text becomes symbols, symbols merge in pairs: the pair of least rank first, the leftmost among
+ * equals, until no pair is left. That is SentencePiece's BPE (rank: order of the scores), GPT-2's
+ * (rank: line of the merge) and tiktoken's (rank: id) alike. Symbols below `rows` are pieces; from
+ * `rows` on come characters that are parts of pieces but none themselves (SentencePiece only). */
 #ifndef WEIGHTS_VOCAB_H
 #define WEIGHTS_VOCAB_H
 
@@ -26,7 +29,8 @@ enum {
 #define VOCAB_NONE UINT32_MAX
 
 enum vocab_kind {
-    VOCAB_SPM = 1, /* symbols are characters, unknown ones fall back to byte pieces; words are not split off */
+    VOCAB_SPM = 1, /* symbols are characters, unknown ones fall back to byte pieces; words are not
+                      split off */
     VOCAB_BPE = 2  /* symbols are bytes; text is split into words by a rule */
 };
 
@@ -49,18 +53,28 @@ enum vocab_pre {
 enum {
     VOCAB_ADD_BOS = 1u << 0,
     VOCAB_NFC = 1u << 1,                 /* BPE: text is normalized first */
-    VOCAB_PREFIX = 1u << 2,              /* SPM: a text, and what follows an added token, begins with an implicit space */
+    VOCAB_PREFIX = 1u << 2,              /* SPM: a text, and what follows an added token, begins
+                                            with an implicit space */
     VOCAB_PREFIX_FIRST = 1u << 3,        /* only the beginning of a text does */
     VOCAB_PREFIX_UNLESS_SPACE = 1u << 4, /* none where a space is there already */
-    VOCAB_WORDS = 1u << 5,               /* SPM: no piece has a space behind another character, so words can be merged one by one */
+    VOCAB_WORDS = 1u << 5,               /* SPM: no piece has a space behind another character, so
+                                            words can be merged one by one */
     VOCAB_FLAGS = (1u << 6) - 1
 };
 
 /* Numbered as SentencePiece and GGUF do. */
-enum vocab_type { VOCAB_NORMAL = 1, VOCAB_UNKNOWN = 2, VOCAB_CONTROL = 3, VOCAB_USER = 4, VOCAB_UNUSED = 5, VOCAB_BYTE = 6 };
+enum vocab_type {
+    VOCAB_NORMAL = 1,
+    VOCAB_UNKNOWN = 2,
+    VOCAB_CONTROL = 3,
+    VOCAB_USER = 4,
+    VOCAB_UNUSED = 5,
+    VOCAB_BYTE = 6
+};
 enum {
     VOCAB_TYPE = 7,   /* mask of the type in types[] */
-    VOCAB_WHOLE = 128 /* a word (BPE; SPM with VOCAB_WORDS) with exactly these bytes is this piece; only on NORMAL */
+    VOCAB_WHOLE = 128 /* a word (BPE; SPM with VOCAB_WORDS) with exactly these bytes is this piece;
+                         only on NORMAL */
 };
 
 struct vocab_pair {
@@ -98,14 +112,20 @@ struct vocab_header {
     uint32_t offsets;    /* uint32_t [rows + 1]: piece i is bytes[offsets[i] .. offsets[i + 1]) */
     uint32_t bytes;      /* uint8_t [bytes_count] */
     uint32_t types;      /* uint8_t [rows] */
-    uint32_t initial;    /* uint32_t [256]: BPE: symbol of each byte. SPM: of each character below 128, then VOCAB_NONE. VOCAB_NONE: none */
+    uint32_t initial;    /* uint32_t [256]: BPE: symbol of each byte. SPM: of each character below
+                            128, then VOCAB_NONE. VOCAB_NONE: none */
     uint32_t fallback;   /* SPM: uint32_t [256]: the piece of each byte */
-    uint32_t chars;      /* SPM: uint32_t [chars_count][2]: code points from 128 on, ascending, each with its symbol */
-    uint32_t virtuals;   /* uint32_t [symbols - rows]: code point of the symbols that are no pieces */
-    uint32_t pair_index; /* uint32_t [symbols + 1]: pairs[pair_index[s] .. pair_index[s + 1]) have s on the left, ascending by right */
+    uint32_t chars;      /* SPM: uint32_t [chars_count][2]: code points from 128 on, ascending, each
+                            with its symbol */
+    uint32_t virtuals;   /* uint32_t [symbols - rows]: code point of the symbols that are no
+                            pieces */
+    uint32_t pair_index; /* uint32_t [symbols + 1]: pairs[pair_index[s] .. pair_index[s + 1]) have s
+                            on the left, ascending by right */
     uint32_t pairs;      /* struct vocab_pair [pairs_count] */
-    uint32_t slots;      /* uint32_t [slots_count], a power of two or 0: hash table of WHOLE pieces, linear probing, VOCAB_NONE: empty */
-    uint32_t added;      /* struct vocab_added [added_count], ascending by their pieces' bytes (memcmp, then length), all different */
+    uint32_t slots;      /* uint32_t [slots_count], a power of two or 0: hash table of WHOLE pieces,
+                            linear probing, VOCAB_NONE: empty */
+    uint32_t added;      /* struct vocab_added [added_count], ascending by their pieces' bytes
+                            (memcmp, then length), all different */
     uint32_t ends;       /* uint32_t [ends_count]: ids that end a generation */
     uint32_t zero[3];
 };
@@ -129,14 +149,17 @@ struct vocab {
     uint32_t added_first[8]; /* bit b: some added token begins with byte b */
 };
 
-/* Checks `size` bytes at data (4-aligned, must outlive the view) completely, in time linear in size, and fills *vocab, so that tokenizing
- * with it checks nothing: every offset and id is in range, every look-up is bounded, every list is sorted. APUS_E_FORMAT with a sentence in
- * *why and *vocab untouched. The sentence is a constant. */
+/* Checks `size` bytes at data (4-aligned, must outlive the view) completely, in time linear in
+ * size, and fills *vocab, so that tokenizing with it checks nothing: every offset and id is in
+ * range, every look-up is bounded, every list is sorted. APUS_E_FORMAT with a sentence in *why and
+ * *vocab untouched. The sentence is a constant. */
 apus_status vocab_open(struct vocab *vocab, const void *data, size_t size, const char **why);
 
-/* The counts and flags of the section at data, copied to *header and checked once more there: the view goes by them from here
- * on, whatever becomes of the section's. APUS_E_FORMAT with a sentence where the copy does not hold. */
-apus_status vocab_own_header(struct vocab *vocab, struct vocab_header *header, const void *data, size_t size, const char **why);
+/* The counts and flags of the section at data, copied to *header and checked once more there: the
+ * view goes by them from here on, whatever becomes of the section's. APUS_E_FORMAT with a sentence
+ * where the copy does not hold. */
+apus_status vocab_own_header(struct vocab *vocab, struct vocab_header *header, const void *data,
+                             size_t size, const char **why);
 
 /* Hash of a piece for slots[]: the first slot to look at is hash & (slots_count - 1). */
 uint32_t vocab_hash(uint32_t seed, const uint8_t *bytes, size_t n);
@@ -150,8 +173,14 @@ int vocab_compare(const uint8_t *a, size_t an, const uint8_t *b, size_t bn);
 /* What flags >> VOCAB_ADDED_INNER has to be for added[i], where those before it have theirs. */
 uint32_t vocab_added_inner(const struct vocab *vocab, uint32_t i);
 
-static inline size_t vocab_length(const struct vocab *v, uint32_t id) { return v->offsets[id + 1] - v->offsets[id]; }
-static inline const uint8_t *vocab_bytes(const struct vocab *v, uint32_t id) { return v->bytes + v->offsets[id]; }
-static inline enum vocab_type vocab_type(const struct vocab *v, uint32_t id) { return (enum vocab_type)(v->types[id] & VOCAB_TYPE); }
+static inline size_t vocab_length(const struct vocab *v, uint32_t id) {
+    return v->offsets[id + 1] - v->offsets[id];
+}
+static inline const uint8_t *vocab_bytes(const struct vocab *v, uint32_t id) {
+    return v->bytes + v->offsets[id];
+}
+static inline enum vocab_type vocab_type(const struct vocab *v, uint32_t id) {
+    return (enum vocab_type)(v->types[id] & VOCAB_TYPE);
+}
 
 #endif

@@ -10,9 +10,9 @@ struct closest {
     int distance; /* of best */
 };
 
-/* Offers a name, which has to outlive the search. Near is a wrong, missing, surplus or swapped letter
- * for every three, and a name that begins with what was typed or holds it. Dashes in front and upper
- * case do not count; of equals the first stays. */
+/* Offers a name, which has to outlive the search. Near is a wrong, missing, surplus or swapped
+ * letter for every three, and a name that begins with what was typed or holds it. Dashes in front
+ * and upper case do not count; of equals the first stays. */
 void closest_offer(struct closest *closest, const char *name);
 
 #endif

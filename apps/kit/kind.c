@@ -17,8 +17,7 @@ static const struct kind PAGE = {"a web page",
                                  "has /resolve/ where that of the page has /blob/"};
 static const struct kind JSON = {"one file of a Hugging Face directory", DIRECTORY};
 static const struct kind TENSORS = {"a safetensors file", DIRECTORY};
-static const struct kind TORCH = {"a PyTorch checkpoint, which is not read",
-                                  SAFETENSORS};
+static const struct kind TORCH = {"a PyTorch checkpoint, which is not read", SAFETENSORS};
 static const struct kind ONNX = {"an ONNX graph",
                                  "take the checkpoint that it was exported from, with safetensors"};
 static const struct kind TOKENIZER = {"a tokenizer", DIRECTORY};

@@ -11,8 +11,8 @@ struct kind {
 
 enum { KIND_HEAD = 512 }; /* the bytes of a file's beginning that are worth reading */
 
-/* By the first `bytes` bytes of a file, fewer than KIND_HEAD only where the file has no more, else by
- * its name. NULL for what is not known; a GGUF file and a blob are not among the kinds. */
+/* By the first `bytes` bytes of a file, fewer than KIND_HEAD only where the file has no more, else
+ * by its name. NULL for what is not known; a GGUF file and a blob are not among the kinds. */
 const struct kind *kind_of(const void *head, size_t bytes, const char *name);
 
 #endif

@@ -45,8 +45,8 @@ double progress_clock(void);
 void progress_begin(struct progress *p, enum progress_form form, const char *program,
                     const char *command);
 
-/* One more phase, of so much work; gives its number. progress_expect: what all of them will take, in
- * seconds, by what is known before. */
+/* One more phase, of so much work; gives its number. progress_expect: what all of them will take,
+ * in seconds, by what is known before. */
 int progress_phase(struct progress *p, const char *name, double work);
 void progress_expect(struct progress *p, double seconds);
 

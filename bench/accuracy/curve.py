@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
-"""KL against bits per weight: SmolLM2 in Apus' formats and llama.cpp's, on text that no calibration saw.
+"""KL against bits per weight: SmolLM2 in Apus' formats and llama.cpp's, on text that no calibration
+saw.
 
     curve.py [SmolLM2.gguf] [--work build/accuracy] [--windows 8] [--only apus|llama] [--docs docs]
 
-All formats are made from one F32 file (off_grid.py). llama.cpp's are quantized by its llama-quantize, without and with an importance matrix that its
-llama-imatrix made from the packer's calibration text (build/peers, bench/peers/setup.sh), and run by its Python binding; Apus runs its own blobs. Windows
-of 512 tokens, `windows` of code and as many of English (table.py has the texts), evenly over each text, every one evaluated from nothing; the reference
-is tests/oracle/float_reference.py. Bits a weight are those that the layers' tensors take in the file, scales of rows and all padding included.
-What is measured stays in WORK/curve.jsonl and is not measured again. With --docs writes accuracy/curve.json and accuracy/curve.svg there, and prints the table.
-APUS_BUILD names the build folder. Exit 77, with a reason, where something is missing."""
+All formats are made from one F32 file (off_grid.py). llama.cpp's are quantized by its
+llama-quantize, without and with an importance matrix that its llama-imatrix made from the packer's
+calibration text (build/peers, bench/peers/setup.sh), and run by its Python binding; Apus runs its
+own blobs. Windows of 512 tokens, `windows` of code and as many of English (table.py has the texts),
+evenly over each text, every one evaluated from nothing; the reference is
+tests/oracle/float_reference.py. Bits a weight are those that the layers' tensors take in the file,
+scales of rows and all padding included. What is measured stays in WORK/curve.jsonl and is not
+measured again. With --docs writes accuracy/curve.json and accuracy/curve.svg there, and prints the
+table. APUS_BUILD names the build folder. Exit 77, with a reason, where something is missing."""
 import argparse
 import itertools
 import json
@@ -31,11 +35,18 @@ import table  # noqa: E402
 
 PEERS = ROOT / 'build' / 'peers'
 WINDOW = 512
-PIECE, MATRIX_SHARE = 4096, 7  # the importance matrix sees every seventh piece of the calibration text: twice the packer's tokens
+# the importance matrix sees every seventh piece of the calibration text: twice the packer's
+# tokens
+PIECE, MATRIX_SHARE = 4096, 7
 TYPES = ['Q4_0', 'IQ4_XS', 'Q4_K_M', 'Q5_K_M', 'Q6_K', 'Q8_0']
 BUDGETS = ['4.13', '4.25', '4.5', '5', '6']
 PLAIN, OURS, LLAMA, MATRIX = 'Apus, rounded', 'Apus', 'llama.cpp', 'llama.cpp, importance matrix'
-LOOK = {PLAIN: ('tab:orange', 'o:'), OURS: ('tab:red', 'o-'), LLAMA: ('tab:gray', 's:'), MATRIX: ('tab:blue', 's-')}
+LOOK = {
+    PLAIN: ('tab:orange', 'o:'),
+    OURS: ('tab:red', 'o-'),
+    LLAMA: ('tab:gray', 's:'),
+    MATRIX: ('tab:blue', 's-')
+}
 
 
 def made(path, make):
@@ -50,38 +61,54 @@ def made(path, make):
 def tool(name, *args):
     if not (PEERS / name).exists():
         runner.skip(f'{PEERS / name} is missing: sh bench/peers/setup.sh')
-    r = subprocess.run([PEERS / name, *map(str, args)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    r = subprocess.run([PEERS / name, *map(str, args)],
+                       capture_output=True,
+                       text=True,
+                       stdin=subprocess.DEVNULL)
     if r.returncode:
         sys.exit(f'{name} failed with status {r.returncode}: {r.stderr[-1000:]}')
 
 
 def blob_bits(report):
-    layers = [t for t in json.loads(report.read_text())['tensors'] if t['name'] not in ('embed', 'head')]
-    return sum(8 * t['bytes'] + 32 * (-(-t['rows'] // 16) * 16) for t in layers) / sum(t['rows'] * t['cols'] for t in layers)
+    layers = [
+        t for t in json.loads(report.read_text())['tensors'] if t['name'] not in ('embed', 'head')
+    ]
+    return sum(8 * t['bytes'] + 32 * (-(-t['rows'] // 16) * 16)
+               for t in layers) / sum(t['rows'] * t['cols'] for t in layers)
 
 
 def gguf_bits(path):
-    layers = [t for t in gguf.GGUFReader(path).tensors if t.name.startswith('blk.') and len(t.shape) == 2]
+    layers = [
+        t for t in gguf.GGUFReader(path).tensors if t.name.startswith('blk.') and len(t.shape) == 2
+    ]
     return 8 * sum(int(t.n_bytes) for t in layers) / sum(int(t.n_elements) for t in layers)
 
 
 def apus_formats(source, work, threads):
     for family, more in ((PLAIN, ['--no-calibrate']), (OURS, [])):
-        for name, args in [('int8', ['--weights', 'int8'])] + [(f'{b} bits', ['--bits', b]) for b in BUDGETS]:
+        for name, args in [('int8', ['--weights', 'int8'])] + [(f'{b} bits', ['--bits', b])
+                                                               for b in BUDGETS]:
             blob = work / f"curve-{name.split()[0]}{'-rounded' if more else ''}.apus"
             report = blob.with_suffix('.json')
-            made(blob, lambda part: runner.run('apus-pack', source, '-q', '-o', part, '--report', report, *args, *more))
-            yield family, name, blob_bits(report), lambda ids, blob=blob: runner.logits(blob, ids, work / f'{os.getpid()}.f32', '--threads', threads)
+            made(
+                blob, lambda part: runner.run('apus-pack', source, '-q', '-o', part, '--report',
+                                              report, *args, *more))
+            yield family, name, blob_bits(report), lambda ids, blob=blob: runner.logits(
+                blob, ids, work / f'{os.getpid()}.f32', '--threads', threads)
 
 
 def llama_formats(source, work, threads):
     text = (ROOT / 'weights/calibration/text').read_bytes()
-    (work / 'matrix.txt').write_bytes(b''.join(text[at:at + PIECE] for at in range(0, len(text), MATRIX_SHARE * PIECE)))
-    matrix = made(work / 'imatrix.gguf', lambda part: tool('llama-imatrix', '-m', source, '-f', work / 'matrix.txt', '-c', WINDOW, '-t', threads, '--no-ppl',
-                                                           '-o', part))
+    (work / 'matrix.txt').write_bytes(b''.join(text[at:at + PIECE]
+                                               for at in range(0, len(text), MATRIX_SHARE * PIECE)))
+    matrix = made(
+        work / 'imatrix.gguf',
+        lambda part: tool('llama-imatrix', '-m', source, '-f', work / 'matrix.txt', '-c', WINDOW,
+                          '-t', threads, '--no-ppl', '-o', part))
     for family, more in ((LLAMA, []), (MATRIX, ['--imatrix', matrix])):
         for name in TYPES:
-            path = made(work / f"curve-{name}{'-imatrix' if more else ''}.gguf", lambda part: tool('llama-quantize', *more, source, part, name, threads))
+            path = made(work / f"curve-{name}{'-imatrix' if more else ''}.gguf",
+                        lambda part: tool('llama-quantize', *more, source, part, name, threads))
             yield family, name, gguf_bits(path), table.Llama(path, WINDOW, threads).logits
 
 
@@ -101,7 +128,8 @@ def measure(formats, source, work, count, log, most=None):
     done = {}
     if log.exists():
         done = {tuple(k): v for k, v in map(json.loads, log.read_text().splitlines())}
-    reference, tokenizer = None, made(work / 'tokenizer.apus', lambda part: runner.pack(source, part, 'int8', '--no-calibrate'))
+    reference, tokenizer = None, made(
+        work / 'tokenizer.apus', lambda part: runner.pack(source, part, 'int8', '--no-calibrate'))
     for kind, i, ids in itertools.islice(windows(work, tokenizer, count), most):
         left = [f for f in formats if (f[0], f[1], kind, i) not in done]
         if not left:
@@ -121,7 +149,10 @@ def row(family, name, bits, done, count):
     out = {'family': family, 'name': name, 'bits': round(bits, 3)}
     for kind in ('code', 'English'):
         of = [done[family, name, kind, i] for i in range(count)]
-        out[kind] = {'kl': round(float(np.mean([x['kl'] for x in of])), 5), 'top1': round(float(np.mean([x['same'] for x in of])), 4)}
+        out[kind] = {
+            'kl': round(float(np.mean([x['kl'] for x in of])), 5),
+            'top1': round(float(np.mean([x['same'] for x in of])), 4)
+        }
     return out
 
 
@@ -133,10 +164,18 @@ def plot(rows, path):
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True)
     for axis, kind in zip(axes, ('code', 'English')):
         for family, (color, style) in LOOK.items():
-            points = sorted((r['bits'], r[kind]['kl'], r['name']) for r in rows if r['family'] == family)
-            axis.plot([p[0] for p in points], [p[1] for p in points], style, color=color, label=family, markersize=4)
+            points = sorted(
+                (r['bits'], r[kind]['kl'], r['name']) for r in rows if r['family'] == family)
+            axis.plot([p[0] for p in points], [p[1] for p in points],
+                      style,
+                      color=color,
+                      label=family,
+                      markersize=4)
             for bits, kl, name in points if family in (OURS, LLAMA) else []:
-                axis.annotate(name, (bits, kl), fontsize=6, xytext=(3, 3), textcoords='offset points')
+                axis.annotate(name, (bits, kl),
+                              fontsize=6,
+                              xytext=(3, 3),
+                              textcoords='offset points')
         axis.set(yscale='log', title=kind, xlabel='bits a weight, layers')
         axis.grid(True, which='both', alpha=0.2)
     axes[0].set_ylabel('KL to float32, nats')
@@ -147,17 +186,21 @@ def plot(rows, path):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('gguf', type=pathlib.Path, nargs='?')
     p.add_argument('--work', type=pathlib.Path, default=ROOT / 'build' / 'accuracy')
     p.add_argument('--windows', type=int, default=8, help='of each text')
     p.add_argument('--threads', type=int, default=2)
-    p.add_argument('--most', type=int, help='measures so many windows and ends; the next call goes on')
+    p.add_argument('--most',
+                   type=int,
+                   help='measures so many windows and ends; the next call goes on')
     p.add_argument('--only', choices=['apus', 'llama'])
     p.add_argument('--docs', type=pathlib.Path)
     a = p.parse_args()
     a.work.mkdir(parents=True, exist_ok=True)
-    source = made(a.work / 'f32.gguf', lambda part: off_grid.off_grid(a.gguf or runner.smollm2(), part))
+    source = made(a.work / 'f32.gguf',
+                  lambda part: off_grid.off_grid(a.gguf or runner.smollm2(), part))
     formats = []
     if a.only != 'llama':
         formats += apus_formats(source, a.work, a.threads)
@@ -168,13 +211,21 @@ def main():
     if a.most:
         return
     rows = [row(family, name, bits, done, a.windows) for family, name, bits, _ in formats]
-    print('| | | bits a weight, layers | code: KL | top-1 | English: KL | top-1 |\n|---|---|---|---|---|---|---|')
+    print(
+        '| | | bits a weight, layers | code: KL | top-1 | English: KL | top-1 '
+        '|\n|---|---|---|---|---|---|---|'
+    )
     for r in rows:
         cells = [f"{r[k]['kl']:.4f} | {100 * r[k]['top1']:.1f} %" for k in ('code', 'English')]
         print(f"| {r['family']} | {r['name']} | {r['bits']:.2f} | {' | '.join(cells)} |")
     if a.docs:
         plot(rows, a.docs / 'accuracy' / 'curve.svg')
-        (a.docs / 'accuracy' / 'curve.json').write_text(json.dumps({'windows': a.windows, 'window': WINDOW, 'rows': rows}, indent=1) + '\n')
+        (a.docs / 'accuracy' / 'curve.json').write_text(
+            json.dumps({
+                'windows': a.windows,
+                'window': WINDOW,
+                'rows': rows
+            }, indent=1) + '\n')
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 #!/bin/sh
-# The curve of docs/accuracy.md: fetches SmolLM2, builds llama.cpp's binding, installs its tools, measures, and writes docs/accuracy. Over an hour
-# on two free cores the first time. APUS_BUILD names the build folder. Exit 77, with a reason, where something cannot be fetched.
+# The curve of docs/accuracy.md: fetches SmolLM2, builds llama.cpp's binding, installs its tools,
+# measures, and writes docs/accuracy. Over an hour on two free cores the first time. APUS_BUILD
+# names the build folder. Exit 77, with a reason, where something cannot be fetched.
 set -eu
 cd "$(dirname "$0")/../.."
 gguf=$(sh toolchain/model.sh gguf) || exit $?

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""The same function on other numbers: a GGUF in F32 whose weights have left the grid they were once rounded to.
+"""The same function on other numbers: a GGUF in F32 whose weights have left the grid they were once
+rounded to.
 
     off_grid.py IN.gguf OUT.gguf [--seed N]
 
-The only SmolLM2 at hand is a Q4_1 file. Rounding its weights again would flatter every format that can name the 16 levels of a group (Q4_1's
-relatives, and Q8_0 for the embedding). So each channel between two matrices gets a random factor in [2^-1/2, 2^1/2] on one side and its
-inverse on the other: norm gains against the columns of the matrices behind them (a tied head gets its own copy), V's rows against O's columns,
-UP's rows against DOWN's columns. In exact arithmetic nothing changes; in float32 the logits move by 1e-5."""
+The only SmolLM2 at hand is a Q4_1 file. Rounding its weights again would flatter every format that
+can name the 16 levels of a group (Q4_1's relatives, and Q8_0 for the embedding). So each channel
+between two matrices gets a random factor in [2^-1/2, 2^1/2] on one side and its inverse on the
+other: norm gains against the columns of the matrices behind them (a tied head gets its own copy),
+V's rows against O's columns, UP's rows against DOWN's columns. In exact arithmetic nothing changes;
+in float32 the logits move by 1e-5."""
 import argparse
 
 import numpy as np
@@ -25,7 +28,8 @@ def shift(w, r, layers, heads, kv_heads):
     pairs = [('output_norm', ['output'])]
     for i in range(layers):
         p = f'blk.{i}.'
-        pairs += [(p + 'attn_norm', [p + 'attn_q', p + 'attn_k', p + 'attn_v']), (p + 'ffn_norm', [p + 'ffn_gate', p + 'ffn_up'])]
+        pairs += [(p + 'attn_norm', [p + 'attn_q', p + 'attn_k', p + 'attn_v']),
+                  (p + 'ffn_norm', [p + 'ffn_gate', p + 'ffn_up'])]
         v, o = w[p + 'attn_v.weight'], w[p + 'attn_output.weight']
         c = factor(len(v)).reshape(kv_heads, 1, -1)
         v *= c.reshape(-1, 1)
@@ -44,10 +48,12 @@ def write(path, reader, w):
     arch = reader.fields['general.architecture'].contents()
     out = GGUFWriter(path, arch)
     for key, field in reader.fields.items():
-        if key.startswith('GGUF.') or key in ('general.architecture', 'general.file_type', 'general.quantization_version'):
+        if key.startswith('GGUF.') or key in ('general.architecture', 'general.file_type',
+                                              'general.quantization_version'):
             continue
         kind = field.types[0]
-        out.add_key_value(key, field.contents(), kind, field.types[-1] if kind == GGUFValueType.ARRAY else None)
+        out.add_key_value(key, field.contents(), kind,
+                          field.types[-1] if kind == GGUFValueType.ARRAY else None)
     for name, data in w.items():
         out.add_tensor(name, data, raw_dtype=GGMLQuantizationType.F32)
     out.write_header_to_file()
@@ -60,12 +66,14 @@ def off_grid(source, target, seed=1):
     reader, w = read(source)
     arch = reader.fields['general.architecture'].contents()
     get = lambda key: int(reader.fields[f'{arch}.{key}'].contents())  # noqa: E731
-    shift(w, np.random.default_rng(seed), get('block_count'), get('attention.head_count'), get('attention.head_count_kv'))
+    shift(w, np.random.default_rng(seed), get('block_count'), get('attention.head_count'),
+          get('attention.head_count_kv'))
     write(target, reader, w)
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('source')
     p.add_argument('target')
     p.add_argument('--seed', type=int, default=1)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The code of the calibration text alone, or its prose: parts.py code|prose prints it.
 
-The text is excerpts in the order of SOURCES.md, each of whole lines, as long as weights/tools/calibration_text.py makes them, an empty line between."""
+The text is excerpts in the order of SOURCES.md, each of whole lines, as long as
+weights/tools/calibration_text.py makes them, an empty line between."""
 import pathlib
 import sys
 
@@ -11,7 +12,11 @@ DECLARATION = 'Universal Declaration'
 
 
 def part(kind):
-    rows = [line.split(' | ') for line in (FOLDER / 'SOURCES.md').read_text(encoding='utf-8').splitlines() if line.startswith('| ')][1:]
+    rows = [
+        line.split(' | ')
+        for line in (FOLDER / 'SOURCES.md').read_text(encoding='utf-8').splitlines()
+        if line.startswith('| ')
+    ][1:]
     text, at, out = (FOLDER / 'text').read_bytes(), 0, []
     for language, source, *_ in rows:
         foreign = source.startswith(DECLARATION) and language != '| eng'

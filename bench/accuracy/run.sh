@@ -1,6 +1,7 @@
 #!/bin/sh
-# The accuracy table of docs/numerics.md: fetches SmolLM2, builds llama.cpp's binding, measures, prints. About half an hour on two free cores.
-# APUS_BUILD names the build folder. Exit 77, with a reason, where something cannot be fetched.
+# The accuracy table of docs/numerics.md: fetches SmolLM2, builds llama.cpp's binding, measures,
+# prints. About half an hour on two free cores. APUS_BUILD names the build folder. Exit 77, with a
+# reason, where something cannot be fetched.
 set -eu
 cd "$(dirname "$0")/../.."
 gguf=$(sh toolchain/model.sh gguf) || exit $?

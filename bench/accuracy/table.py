@@ -3,11 +3,13 @@
 
     table.py SmolLM2.gguf --work FOLDER [--bytes 100000] [--window 512]
 
-Every text is cut into windows of `window` tokens, evaluated from nothing. KL(float32 || format) in nats, its 99th percentile and agreement of the
-likeliest token are over all positions, perplexity over the second half of each window. Apus is calibrated by the text that ships, by its code and its prose
-alone (parts.py), and not at all. All formats are made from one F32 file (off_grid.py). Apus runs
-its own blobs, llama.cpp its own files; the reference is tests/oracle/float_reference.py. Finished windows are kept in FOLDER/windows.jsonl and
-not computed again. APUS_BUILD names the build folder. Exit 77 without the packages."""
+Every text is cut into windows of `window` tokens, evaluated from nothing. KL(float32 || format) in
+nats, its 99th percentile and agreement of the likeliest token are over all positions, perplexity
+over the second half of each window. Apus is calibrated by the text that ships, by its code and its
+prose alone (parts.py), and not at all. All formats are made from one F32 file (off_grid.py). Apus
+runs its own blobs, llama.cpp its own files; the reference is tests/oracle/float_reference.py.
+Finished windows are kept in FOLDER/windows.jsonl and not computed again. APUS_BUILD names the build
+folder. Exit 77 without the packages."""
 import argparse
 import hashlib
 import itertools
@@ -29,15 +31,20 @@ import off_grid  # noqa: E402
 import parts  # noqa: E402
 
 LLAMA = {'Q8_0': 7, 'Q4_0': 2, 'Q4_K_M': 15}  # llama_ftype
-CODE = ['argparse.py', 'ast.py', 'bdb.py', 'calendar.py', 'codecs.py', 'configparser.py', 'copy.py', 'csv.py', 'difflib.py', 'dis.py', 'enum.py']
+CODE = [
+    'argparse.py', 'ast.py', 'bdb.py', 'calendar.py', 'codecs.py', 'configparser.py', 'copy.py',
+    'csv.py', 'difflib.py', 'dis.py', 'enum.py'
+]
 PROSE = ['Artistic', 'Apache-2.0', 'GPL-1', 'MPL-2.0', 'GFDL-1.3', 'MPL-1.1', 'LGPL-2.1', 'GPL-3']
 
 
 def texts(size):
     """[(kind, text)]: whole lines until `size` bytes are there, an equal share of every file."""
-    lib, licenses = pathlib.Path(sysconfig.get_paths()['stdlib']), pathlib.Path('/usr/share/common-licenses')
+    lib, licenses = pathlib.Path(
+        sysconfig.get_paths()['stdlib']), pathlib.Path('/usr/share/common-licenses')
     out = []
-    for kind, paths in (('code', [lib / n for n in CODE]), ('English', [licenses / n for n in PROSE])):
+    for kind, paths in (('code', [lib / n
+                                  for n in CODE]), ('English', [licenses / n for n in PROSE])):
         left, text = size, ''
         for i, path in enumerate(paths):
             if not path.exists():
@@ -54,7 +61,13 @@ def texts(size):
 class Llama:
     def __init__(self, path, window, threads):
         import llama_cpp
-        self.model = llama_cpp.Llama(str(path), n_ctx=window, n_batch=window, n_threads=threads, n_threads_batch=threads, logits_all=True, verbose=False)
+        self.model = llama_cpp.Llama(str(path),
+                                     n_ctx=window,
+                                     n_batch=window,
+                                     n_threads=threads,
+                                     n_threads_batch=threads,
+                                     logits_all=True,
+                                     verbose=False)
 
     def logits(self, ids):
         self.model.reset()
@@ -87,7 +100,10 @@ def apus_formats(work):
         text = work / f'calibration-{kind}.txt'
         text.write_bytes(parts.part(kind))
         out[f'int4, {kind} alone'] = ['int4', '--calibrate', text]
-    return {**out, 'int8, rounded': ['int8', '--no-calibrate'], 'int4, rounded': ['int4', '--no-calibrate']}
+    return {
+        **out, 'int8, rounded': ['int8', '--no-calibrate'],
+        'int4, rounded': ['int4', '--no-calibrate']
+    }
 
 
 def formats(gguf, work, window, threads):
@@ -102,7 +118,8 @@ def formats(gguf, work, window, threads):
         blob = work / f"{name.replace(' ', '-').replace(',', '')}.apus"
         if not blob.exists():
             runner.pack(source, blob, weights, *more)
-        out[f'Apus {name}'] = (blob.stat().st_size, lambda ids, blob=blob: runner.logits(blob, ids, work / f'{os.getpid()}.f32', '--threads', threads))
+        out[f'Apus {name}'] = (blob.stat().st_size, lambda ids, blob=blob: runner.logits(
+            blob, ids, work / f'{os.getpid()}.f32', '--threads', threads))
     for name, path in llama_files(source, work).items():
         out[f'llama.cpp {name}'] = (path.stat().st_size, Llama(path, window, threads).logits)
     return out
@@ -124,30 +141,44 @@ def kind_windows(work, kind, text, window):
 
 
 def evaluate(every, ids):
-    """name -> of the window: KL of every position, agreements; tokens and negative log-likelihood of the second half."""
+    """name -> of the window: KL of every position, agreements; tokens and negative log-likelihood
+    of the second half."""
     out, half = {}, len(ids) // 2
     want = every['float32'][1](ids)
     for name, (_, logits) in every.items():
-        kl, same, nll = compare.measure(want, want if name == 'float32' else logits(ids), ids, kind=np.float32)
-        out[name] = [[round(float(x), 6) for x in kl], int(same.sum()), len(ids) - 1 - half, float(nll[1, half:-1].sum())]
+        kl, same, nll = compare.measure(want,
+                                        want if name == 'float32' else logits(ids),
+                                        ids,
+                                        kind=np.float32)
+        out[name] = [[round(float(x), 6) for x in kl],
+                     int(same.sum()),
+                     len(ids) - 1 - half,
+                     float(nll[1, half:-1].sum())]
     return out
 
 
 def table(rows):
     """rows: {(kind, name): as evaluate gives, over all windows}"""
     kinds, names = ['code', 'English'], list(dict.fromkeys(n for _, n in rows))
-    lines = ['| | ' + ' | '.join(f'{k}: KL | 99 % | top-1 | perplexity' for k in kinds) + ' |', '|---|' + '---|' * 4 * len(kinds)]
+    lines = [
+        '| | ' + ' | '.join(f'{k}: KL | 99 % | top-1 | perplexity' for k in kinds) + ' |',
+        '|---|' + '---|' * 4 * len(kinds)
+    ]
     for n in names:
         cells = []
         for k in kinds:
             kl, same, tokens, nll = rows.get((k, n), [[np.nan], 0, 1, np.nan])
-            cells += [f'{np.mean(kl):.4f}', f'{np.percentile(kl, 99):.3f}', f'{100 * same / len(kl):.1f} %', f'{np.exp(nll / tokens):.3f}']
+            cells += [
+                f'{np.mean(kl):.4f}', f'{np.percentile(kl, 99):.3f}',
+                f'{100 * same / len(kl):.1f} %', f'{np.exp(nll / tokens):.3f}'
+            ]
         lines.append(f'| {n} | ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines)
 
 
 def check(rows):
-    """What would be a regression: the figures of docs/accuracy.md, with room for texts that differ between systems."""
+    """What would be a regression: the figures of docs/accuracy.md, with room for texts that differ
+    between systems."""
     bad = []
     for (kind, name), (kl, *_) in rows.items():
         most = {'Apus int8': 0.008, 'Apus int4': 0.2}.get(name, np.inf)
@@ -157,7 +188,8 @@ def check(rows):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('gguf', type=pathlib.Path, nargs='?')
     p.add_argument('--work', type=pathlib.Path, default=ROOT / 'build' / 'accuracy')
     p.add_argument('--bytes', type=int, default=100000)
@@ -186,7 +218,18 @@ def main():
             rows[kind, name] = [x + y for x, y in zip(old, sums)]
     (a.work / f'{os.getpid()}.f32').unlink(missing_ok=True)
     print(table(rows))
-    print(json.dumps({'windows': {k: min(n, a.most) for k, n in seen.items()}, 'window': a.window, 'bytes': {n: b for n, (b, _) in every.items()}}))
+    print(
+        json.dumps({
+            'windows': {
+                k: min(n, a.most)
+                for k, n in seen.items()
+            },
+            'window': a.window,
+            'bytes': {
+                n: b
+                for n, (b, _) in every.items()
+            }
+        }))
     bad = check(rows) if a.check else []
     print('\n'.join(bad))
     sys.exit(bool(bad))

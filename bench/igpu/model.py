@@ -1,14 +1,17 @@
-"""What bytes, instructions and latencies let a GPU reach, from the machine code that AMD's driver makes. A model, not a measurement: no GPU has run it.
+"""What bytes, instructions and latencies let a GPU reach, from the machine code that AMD's driver
+makes. A model, not a measurement: no GPU has run it.
 
-  model.py DUMP        as test_igpu_executables prints it for an AMD device (toolchain/test-long.sh vulkan)
+  model.py DUMP as test_igpu_executables prints it for an AMD device (toolchain/test-long.sh vulkan)
 
 Time of a pass of n columns = steps x what a dispatch and its barrier cost + the larger of
-  bytes of the weights (and of the cache) over the bandwidth that reads reach, and
-  issue cycles of GEMV's inner loop over all SIMDs: a vector instruction of a wave of 64 takes 2, a product of 16 x 16 x 16
-  matrices 32 (512 operations a compute unit and cycle, as for dot products), any other 1; none overlap; and
-  its loads through the first cache of each compute unit (two SIMDs), 64 bytes a cycle for the lanes together.
-The bandwidth that reads reach is 0.83 of the peak, which is what rocm_bandwidth_test gives on Strix Halo (212 of 256 GB/s, llm-tracker.info). A dispatch with
-its barrier is taken for 4 us, a submission with the wake-up for 50 us: guesses, which matter little at 7B."""
+  bytes of the weights (and of the cache) over the bandwidth that reads reach, and issue cycles of
+  GEMV's inner loop over all SIMDs: a vector instruction of a wave of 64 takes 2, a product of 16 x
+  16 x 16 matrices 32 (512 operations a compute unit and cycle, as for dot products), any other 1;
+  none overlap; and its loads through the first cache of each compute unit (two SIMDs), 64 bytes a
+  cycle for the lanes together.
+The bandwidth that reads reach is 0.83 of the peak, which is what rocm_bandwidth_test gives on Strix
+Halo (212 of 256 GB/s, llm-tracker.info). A dispatch with its barrier is taken for 4 us, a
+submission with the wake-up for 50 us: guesses, which matter little at 7B."""
 import pathlib
 import re
 import sys
@@ -18,15 +21,21 @@ import radv  # noqa: E402
 
 REACHED, STEP_US, PASS_US = 212 / 256, 4.0, 50.0
 # name: peak GB/s, compute units, GHz
-DEVICES = {'780M, DDR5-5600': (89.6, 12, 2.7), '890M, LPDDR5X-7500': (120.0, 16, 2.9), '8060S, LPDDR5X-8000': (256.0, 40, 2.9)}
+DEVICES = {
+    '780M, DDR5-5600': (89.6, 12, 2.7),
+    '890M, LPDDR5X-7500': (120.0, 16, 2.9),
+    '8060S, LPDDR5X-8000': (256.0, 40, 2.9)
+}
 # A 7B shape in int4 as packed here (README): bytes of the weights of a pass, layers
 MODEL = dict(bytes=3.72e9, layers=32, steps=13)
-# Bytes of weights behind a packed dot product of a wave of 64: 4 of 8 bits a lane; 4 of 4 bits with a byte of scale to 64.
+# Bytes of weights behind a packed dot product of a wave of 64: 4 of 8 bits a lane; 4 of 4 bits with
+# a byte of scale to 64.
 BYTES_A_DOT = {'W8': 64 * 4, 'W4': 64 * (2 + 4 / 64)}
 
 
 def loop_cycles(code, what='v_dot4'):
-    """Issue cycles, cycles of loads and how many of `what` has the innermost loop with the most of them: from the target of a backward branch to the branch."""
+    """Issue cycles, cycles of loads and how many of `what` has the innermost loop with the most of
+    them: from the target of a backward branch to the branch."""
     lines, labels, best = [], {}, None
     for line in code.splitlines():
         text = line.split(';')[0].strip()
@@ -44,8 +53,14 @@ def loop_cycles(code, what='v_dot4'):
             best = dots, body
     dots, body = best
     real = [x for x in body if not x.startswith(('s_delay_alu', 's_clause', 's_waitcnt'))]
-    loads = sum({'b32': 4, 'b64': 8, 'b96': 12, 'b128': 16}[m.group(1)] for x in real for m in [re.match(r'buffer_load_(b\d+)', x)] if m)
-    return sum(32 if x.startswith('v_wmma') else 2 if x.startswith('v_') else 1 for x in real), loads, dots
+    loads = sum({
+        'b32': 4,
+        'b64': 8,
+        'b96': 12,
+        'b128': 16
+    }[m.group(1)] for x in real for m in [re.match(r'buffer_load_(b\d+)', x)] if m)
+    return sum(32 if x.startswith('v_wmma') else 2 if x.startswith('v_') else 1
+               for x in real), loads, dots
 
 
 def main(path):
@@ -58,18 +73,29 @@ def main(path):
         m = re.fullmatch(r'gemv (W8|W4), (\d+) columns', p.name)
         if m:
             cycles, loads, dots = loop_cycles(p.code)
-            rates[m.group(1), int(m.group(2))] = dots / int(m.group(2)) * BYTES_A_DOT[m.group(1)] / max(cycles / 2, loads)
-    print('%s; bytes of weights per compute unit and cycle: %s\n' % (device, ', '.join('%s x %d %.1f' % (t, n, r) for (t, n), r in sorted(rates.items()))))
-    print('| | tokens/s, 1 column | reads, ms | GEMV issue, ms: 1 / 8 / 16 columns | steps, ms | cost of 8 / 16 columns, times 1 | prompt, tokens/s: dot products / matrices |\n|---|---|---|---|---|---|---|')
+            rates[m.group(1),
+                  int(m.group(2))] = dots / int(m.group(2)) * BYTES_A_DOT[m.group(1)] / max(
+                      cycles / 2, loads)
+    print('%s; bytes of weights per compute unit and cycle: %s\n' %
+          (device, ', '.join('%s x %d %.1f' % (t, n, r) for (t, n), r in sorted(rates.items()))))
+    print(
+        '| | tokens/s, 1 column | reads, ms | GEMV issue, ms: 1 / 8 / 16 columns | steps, ms | '
+        'cost of 8 / 16 columns, times 1 | prompt, tokens/s: dot products / matrices '
+        '|\n|---|---|---|---|---|---|---|'
+    )
     for name, (peak, units, ghz) in DEVICES.items():
         read = MODEL['bytes'] / (peak * REACHED) / 1e6
         issue = {n: MODEL['bytes'] / (rates['W4', n] * units * ghz) / 1e6 for n in (1, 8, 16)}
         steps = (MODEL['layers'] * MODEL['steps'] * STEP_US + PASS_US) / 1e3
         time = {n: steps + max(read, issue[n]) for n in issue}
         # A prompt's tiles share a panel's weights in the caches if they run at the same time.
-        prompt = [16e3 / max(MODEL['bytes'] / (rate * units * ghz) / 1e6, read / 16) for rate in (rates['W4', 16], matrix or rates['W4', 16])]
+        prompt = [
+            16e3 / max(MODEL['bytes'] / (rate * units * ghz) / 1e6, read / 16)
+            for rate in (rates['W4', 16], matrix or rates['W4', 16])
+        ]
         print('| %s | %.1f | %.1f | %.1f / %.1f / %.1f | %.1f | %.2f / %.2f | %.0f / %.0f |' %
-              (name, 1e3 / time[1], read, issue[1], issue[8], issue[16], steps, time[8] / time[1], time[16] / time[1], *prompt))
+              (name, 1e3 / time[1], read, issue[1], issue[8], issue[16], steps, time[8] / time[1],
+               time[16] / time[1], *prompt))
 
 
 if __name__ == '__main__':

@@ -1,10 +1,11 @@
-/* bench_npu_schedule: what a pass of a 7B or 8B model takes on an NPU by the device model's cycle model, for both arrays, numbers of columns and two ways to
- * submit. Every kind of matrix runs once through the model, its own control code with it; a pass adds them up. JSON to stdout.
+/* bench_npu_schedule: what a pass of a 7B or 8B model takes on an NPU by the device model's cycle
+ * model, for both arrays, numbers of columns and two ways to submit. Every kind of matrix runs once
+ * through the model, its own control code with it; a pass adds them up. JSON to stdout.
  *
  *     bench_npu_schedule [FRACTION]
  *
- * FRACTION: of each matrix's rows, 1 / N (default 1: all, two minutes), multiplied up again. Nothing here is a measurement of
- * hardware: assumptions are in npu/sim/time.c and docs/npu.md. */
+ * FRACTION: of each matrix's rows, 1 / N (default 1: all, two minutes), multiplied up again.
+ * Nothing here is a measurement of hardware: assumptions are in npu/sim/time.c and docs/npu.md. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,8 @@ enum { CODE_WORDS = 1 << 18, SUBMITS = 4, MATRICES = 7 };
 static const struct shape {
     const char *name;
     uint32_t layers, dim, ffn, kv, vocab;
-} shapes[] = {{"Llama 2 7B", 32, 4096, 11008, 4096, 32000}, {"Llama 3.1 8B", 32, 4096, 14336, 1024, 128256}};
+} shapes[] = {{"Llama 2 7B", 32, 4096, 11008, 4096, 32000},
+              {"Llama 3.1 8B", 32, 4096, 14336, 1024, 128256}};
 
 struct matrix {
     uint32_t type, rows, cols, times; /* times: in a pass */
@@ -25,10 +27,11 @@ struct matrix {
 
 /* W4 but V and the head, as the packer has it. */
 static void matrices_of(const struct shape *s, struct matrix out[MATRICES + 1]) {
-    const struct matrix m[MATRICES + 1] = {{WEIGHT_W4, s->dim, s->dim, s->layers}, {WEIGHT_W4, s->kv, s->dim, s->layers},
-                                           {WEIGHT_W8, s->kv, s->dim, s->layers},  {WEIGHT_W4, s->dim, s->dim, s->layers},
-                                           {WEIGHT_W4, s->ffn, s->dim, s->layers}, {WEIGHT_W4, s->ffn, s->dim, s->layers},
-                                           {WEIGHT_W4, s->dim, s->ffn, s->layers}, {WEIGHT_W8, s->vocab, s->dim, 1}};
+    const struct matrix m[MATRICES + 1] = {
+        {WEIGHT_W4, s->dim, s->dim, s->layers}, {WEIGHT_W4, s->kv, s->dim, s->layers},
+        {WEIGHT_W8, s->kv, s->dim, s->layers},  {WEIGHT_W4, s->dim, s->dim, s->layers},
+        {WEIGHT_W4, s->ffn, s->dim, s->layers}, {WEIGHT_W4, s->ffn, s->dim, s->layers},
+        {WEIGHT_W4, s->dim, s->ffn, s->layers}, {WEIGHT_W8, s->vocab, s->dim, 1}};
     memcpy(out, m, sizeof m);
 }
 
@@ -51,16 +54,20 @@ struct sums {
 };
 
 /* Runs a matrix and adds it, `times` times. */
-static void run(uint32_t generation, const struct matrix *m, uint32_t columns, uint32_t fraction, struct sums *sum) {
+static void run(uint32_t generation, const struct matrix *m, uint32_t columns, uint32_t fraction,
+                struct sums *sum) {
     static uint32_t code[CODE_WORDS];
     static struct sim_image image;
     struct gemv_shape shape;
     struct sim_array array;
     uint32_t operations;
-    if (!gemv_shape_direct(&shape, m->type, m->rows / fraction, m->cols) || !gemv_fits(&shape, columns)) fail("a matrix does not fit");
+    if (!gemv_shape_direct(&shape, m->type, m->rows / fraction, m->cols) ||
+        !gemv_fits(&shape, columns))
+        fail("a matrix does not fit");
     size_t words = gemv_code(&shape, generation, columns, code, CODE_WORDS, &operations);
     if (words > CODE_WORDS) fail("no room for control code");
-    struct sim_buffer b[GEMV_ARGUMENTS] = {buffer(gemv_weight_bytes(&shape), 1ull << 32), buffer(gemv_x_bytes(&shape, columns), 1ull << 40),
+    struct sim_buffer b[GEMV_ARGUMENTS] = {buffer(gemv_weight_bytes(&shape), 1ull << 32),
+                                           buffer(gemv_x_bytes(&shape, columns), 1ull << 40),
                                            buffer(gemv_sum_bytes(&shape, columns), 1ull << 41)};
     const uint64_t address[GEMV_ARGUMENTS] = {b[0].address, b[1].address, b[2].address};
     struct sim_command command = {{&b[0], &b[1], &b[2]}, GEMV_ARGUMENTS};
@@ -68,7 +75,8 @@ static void run(uint32_t generation, const struct matrix *m, uint32_t columns, u
     sim_image(&image, generation);
     if (sim_array_load(&array, (const uint8_t *)&image, sizeof image)) fail("the overlay");
     array.command = &command;
-    if (sim_firmware(&array, code, (uint32_t)words, address, GEMV_ARGUMENTS)) fail("the model complains");
+    if (sim_firmware(&array, code, (uint32_t)words, address, GEMV_ARGUMENTS))
+        fail("the model complains");
     struct sim_time t = sim_time(&array);
     double times = (double)m->times * fraction;
     sum->time.memory_ns += t.memory_ns * times;
@@ -80,7 +88,8 @@ static void run(uint32_t generation, const struct matrix *m, uint32_t columns, u
     for (int i = 0; i < GEMV_ARGUMENTS; i++) free(b[i].host);
 }
 
-static void bench(const struct shape *s, uint32_t generation, uint32_t columns, uint32_t fraction, const char *comma) {
+static void bench(const struct shape *s, uint32_t generation, uint32_t columns, uint32_t fraction,
+                  const char *comma) {
     struct matrix m[MATRICES + 1];
     struct sums sum = {{0, 0, 0}, 0, 0};
     matrices_of(s, m);
@@ -89,11 +98,14 @@ static void bench(const struct shape *s, uint32_t generation, uint32_t columns, 
     const char *const names[2] = {"island", "matrix"};
     for (int w = 0; w < 2; w++) {
         double dispatch = (double)submits[w] * SIM_DISPATCH_NS, pass = sum.array_ns + dispatch;
-        printf("%s\n  {\"model\": \"%s\", \"array\": \"xdna%u\", \"columns\": %u, \"submit_per\": \"%s\", \"submits\": %u, "
-               "\"read_mb\": %.0f, \"memory_ms\": %.1f, \"channel_ms\": %.1f, \"work_ms\": %.1f, \"dispatch_ms\": %.1f, \"pass_ms\": %.1f, "
+        printf("%s\n  {\"model\": \"%s\", \"array\": \"xdna%u\", \"columns\": %u, \"submit_per\": "
+               "\"%s\", \"submits\": %u, "
+               "\"read_mb\": %.0f, \"memory_ms\": %.1f, \"channel_ms\": %.1f, \"work_ms\": %.1f, "
+               "\"dispatch_ms\": %.1f, \"pass_ms\": %.1f, "
                "\"columns_per_s\": %.1f}",
-               w ? "," : comma, s->name, generation, columns, names[w], submits[w], sum.bytes * 1e-6, sum.time.memory_ns * 1e-6,
-               sum.time.channel_ns * 1e-6, sum.time.work_ns * 1e-6, dispatch * 1e-6, pass * 1e-6, columns * 1e9 / pass);
+               w ? "," : comma, s->name, generation, columns, names[w], submits[w],
+               sum.bytes * 1e-6, sum.time.memory_ns * 1e-6, sum.time.channel_ns * 1e-6,
+               sum.time.work_ns * 1e-6, dispatch * 1e-6, pass * 1e-6, columns * 1e9 / pass);
     }
 }
 
@@ -104,7 +116,8 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (uint32_t generation = NPU_XDNA1; generation <= NPU_XDNA2; generation++)
             for (uint32_t b = 0; b < GEMV_BUCKETS; b++)
-                bench(&shapes[i], generation, gemv_bucket_columns(b), fraction, i || generation > 1 || b ? "," : "");
+                bench(&shapes[i], generation, gemv_bucket_columns(b), fraction,
+                      i || generation > 1 || b ? "," : "");
     printf("\n]\n");
     return 0;
 }

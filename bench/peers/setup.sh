@@ -1,14 +1,18 @@
 #!/bin/sh
-# Sets up the programs that bench/peers/peers.py times beside Apus (and llama.cpp's tools for bench/accuracy, in build/peers), and prints a line
-# NAME=COMMAND for each one there is to time:
+# Sets up the programs that bench/peers/peers.py times beside Apus (and llama.cpp's tools for
+# bench/accuracy, in build/peers), and prints a line NAME=COMMAND for each one there is to time:
 #
-#   sh bench/peers/setup.sh            llama.cpp of Debian unstable (in the folder of toolchain/unstable.sh) with its Zen 4 code, and ik_llama.cpp with
-#                                      run-time repacking, built with this system's compiler from the source that its Python binding's package carries
+#   sh bench/peers/setup.sh llama.cpp of Debian unstable (in the folder of toolchain/unstable.sh)
+#   with its Zen 4 code, and ik_llama.cpp with
+#                                      run-time repacking, built with this system's compiler from
+#                                      the source that its Python binding's package carries
 #   sh bench/peers/setup.sh llama.cpp  the first of them alone
-#   sh bench/peers/setup.sh variants   llama.cpp alone, once for every instruction set that Debian builds and this processor has
+#   sh bench/peers/setup.sh variants llama.cpp alone, once for every instruction set that Debian
+#   builds and this processor has
 #
-# Reasons why one cannot be had go to standard error. Exit status 77 if none can. Root for Debian unstable; ten minutes of compiling for the other; nothing
-# outside build/ changes. Logs: build/peers/*.log.
+# Reasons why one cannot be had go to standard error. Exit status 77 if none can. Root for Debian
+# unstable; ten minutes of compiling for the other; nothing outside build/ changes. Logs:
+# build/peers/*.log.
 set -u
 cd "$(dirname "$0")/../.."
 mkdir -p build/peers
@@ -16,7 +20,8 @@ want=${1:-default}
 root=${APUS_UNSTABLE:-$PWD/build/unstable}
 say() { echo "peers: $*" >&2; }
 
-# ---- llama.cpp: VARIANT chooses among its CPU libraries, which llama-bench would else choose by itself (AMX where the processor has it)
+# ---- llama.cpp: VARIANT chooses among its CPU libraries, which llama-bench would else choose by
+# itself (AMX where the processor has it)
 llama_cpp() {
     if ! [ -e "$root/usr/bin/llama-imatrix" ]; then
         sh toolchain/unstable.sh make >build/peers/llama.cpp.log 2>&1 || { say "no llama.cpp: $(tail -n 1 build/peers/llama.cpp.log)"; return 1; }
@@ -50,7 +55,8 @@ ik_llama_cpp() {
         cmake --build build/peers/ik --target llama-bench >>build/peers/ik.log 2>&1 || { say "no ik_llama.cpp: it does not build (build/peers/ik.log)"; return 1; }
 }
 
-# Whether the processor has what Debian's builds for newer processors take; the others run on any with AVX2 or are slower than those.
+# Whether the processor has what Debian's builds for newer processors take; the others run on any
+# with AVX2 or are slower than those.
 has() { for flag; do grep -qw "$flag" /proc/cpuinfo || return 1; done; }
 
 found=77

@@ -1,17 +1,23 @@
 #!/usr/bin/env python3
-"""What the AVX-512 kernel of 4-bit weights should reach on machines that are not here, from its own machine code; prints one JSON object.
+"""What the AVX-512 kernel of 4-bit weights should reach on machines that are not here, from its own
+machine code; prints one JSON object.
 
     roofline.py [--build build/release] [--mca 'llvm-mca']
 
-Time of a pass of n columns = the larger of bytes over the bandwidth that reads reach, and cycles over the clocks of all cores. The cycles are llvm-mca's for
-the loops of the function that computes n columns (objdump), a group of 64 weights of 16 rows at a time, with everything in the first cache. Without an llvm-mca that
-knows Zen 4 (16 or newer; also looked for in toolchain/unstable.sh's folder) it exits with 77 and says so.
+Time of a pass of n columns = the larger of bytes over the bandwidth that reads reach, and cycles
+over the clocks of all cores. The cycles are llvm-mca's for the loops of the function that computes
+n columns (objdump), a group of 64 weights of 16 rows at a time, with everything in the first cache.
+Without an llvm-mca that knows Zen 4 (16 or newer; also looked for in toolchain/unstable.sh's
+folder) it exits with 77 and says so.
 
-llvm-mca's table for Zen 4 is wrong for instructions that matter here, as measured on an EPYC of that kind (ns of each over ns of vpdpbusd in turns): a 512-bit
-vpdpbusd takes a cycle, not two; a 4-byte broadcast from memory goes through the load unit alone, two a cycle; vpmulld goes through the pipes of vpdpbusd. So
-the table is asked about others that it has right: vfmadd231ps for vpdpbusd, vmulps for vpmulld, a 16-byte load for the broadcast. LLVM 23 takes the same
-table for Zen 5. Where a Zen 5 has 256-bit pipes (Strix Point) that is its throughput for 512 bits; where it has 512-bit ones (Strix Halo) the same code
-is asked about with 256-bit registers, which those of Zen 4 take as they take 512 bits."""
+llvm-mca's table for Zen 4 is wrong for instructions that matter here, as measured on an EPYC of
+that kind (ns of each over ns of vpdpbusd in turns): a 512-bit vpdpbusd takes a cycle, not two; a
+4-byte broadcast from memory goes through the load unit alone, two a cycle; vpmulld goes through the
+pipes of vpdpbusd. So the table is asked about others that it has right: vfmadd231ps for vpdpbusd,
+vmulps for vpmulld, a 16-byte load for the broadcast. LLVM 23 takes the same table for Zen 5. Where
+a Zen 5 has 256-bit pipes (Strix Point) that is its throughput for 512 bits; where it has 512-bit
+ones (Strix Halo) the same code is asked about with 256-bit registers, which those of Zen 4 take as
+they take 512 bits."""
 import argparse
 import json
 import pathlib
@@ -22,9 +28,11 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COLUMNS = [1, 2, 4, 8, 16]
-GROUP_DOTS, GROUP_BYTES = 16, 16 * 64 // 2 + 16  # of a group: vpdpbusd a column, bytes of weights with their scales
+# of a group: vpdpbusd a column, bytes of weights with their scales
+GROUP_DOTS, GROUP_BYTES = 16, 16 * 64 // 2 + 16
 ITERATIONS = 50
-# name: peak GB/s; share of it that reads reach; clocks of all cores at work (assumed), GHz; width of the vector pipes
+# name: peak GB/s; share of it that reads reach; clocks of all cores at work (assumed), GHz; width
+# of the vector pipes
 MACHINES = {
     'Ryzen AI 9 HX 370 (Strix Point: 4 Zen 5, 8 Zen 5c)': (120.0, 0.83, 4 * 4.0 + 8 * 3.3, 256),
     'Ryzen AI Max+ 395 (Strix Halo: 16 Zen 5)': (256.0, 0.83, 16 * 4.0, 512),
@@ -38,21 +46,29 @@ def skip(why):
 
 def find_mca(given):
     unstable = ROOT / 'build' / 'unstable'
-    chroot = [['sh', str(ROOT / 'toolchain' / 'unstable.sh'), 'run', p.name] for p in sorted((unstable / 'usr' / 'bin').glob('llvm-mca*'), reverse=True)]
+    chroot = [['sh', str(ROOT / 'toolchain' / 'unstable.sh'), 'run', p.name]
+              for p in sorted((unstable / 'usr' / 'bin').glob('llvm-mca*'), reverse=True)]
     for command in [shlex.split(given)] + chroot:
         try:
-            r = subprocess.run(command + ['-mtriple=x86_64', '-mcpu=znver4'], input='vaddps %zmm0, %zmm1, %zmm2\n', capture_output=True, text=True)
+            r = subprocess.run(command + ['-mtriple=x86_64', '-mcpu=znver4'],
+                               input='vaddps %zmm0, %zmm1, %zmm2\n',
+                               capture_output=True,
+                               text=True)
         except OSError:
             continue
         if r.returncode == 0 and 'not a recognized' not in r.stderr:
             return command
-    skip(f'{given} does not know Zen 4, and there is none in build/unstable (sh toolchain/unstable.sh make, then run "apt-get install -y llvm-23")')
+    skip(
+        f'{given} does not know Zen 4, and there is none in build/unstable (sh '
+        'toolchain/unstable.sh make, then run "apt-get install -y llvm-23")'
+    )
 
 
 def function(code, name):
     """[(address, instruction)] of a function."""
     m = re.search(rf'^[0-9a-f]+ <{name}>:\n((?:\s+[0-9a-f]+:.*\n?)+)', code, re.M)
-    return [(int(a, 16), i.split('#')[0].split(' <')[0].strip()) for a, i in re.findall(r'^\s+([0-9a-f]+):\t(.*)$', m.group(1), re.M)]
+    return [(int(a, 16), i.split('#')[0].split(' <')[0].strip())
+            for a, i in re.findall(r'^\s+([0-9a-f]+):\t(.*)$', m.group(1), re.M)]
 
 
 def loops(lines):
@@ -71,10 +87,14 @@ def dots(body):
 
 
 def groups(lines, columns):
-    """The instructions of whole groups, and how many groups: the outermost loop with vpdpbusd, inner loops as often as makes whole groups of it."""
+    """The instructions of whole groups, and how many groups: the outermost loop with vpdpbusd,
+    inner loops as often as makes whole groups of it."""
     spans = [s for s in loops(lines) if dots(lines[s[0]:s[1] + 1])]
     outer = max(spans, key=lambda s: s[1] - s[0])
-    inner = [s for s in spans if s != outer and not any(t != s and s[0] <= t[0] and t[1] <= s[1] for t in spans)]
+    inner = [
+        s for s in spans
+        if s != outer and not any(t != s and s[0] <= t[0] and t[1] <= s[1] for t in spans)
+    ]
     whole = GROUP_DOTS * columns
     if not inner:
         body = lines[outer[0]:outer[1] + 1]
@@ -98,12 +118,19 @@ def as_known(i, width):
     m = re.match(r'vpbroadcastd\s+(.*\)),%zmm(\d+)$', i)
     if m:
         return f'vmovups {m.group(1)}, %xmm{m.group(2)}'
-    return i.replace('%zmm', '%ymm').replace('1to16', '1to8') if width == 512 and 'vpmovsx' not in i else i
+    return i.replace('%zmm', '%ymm').replace('1to16',
+                                             '1to8') if width == 512 and 'vpmovsx' not in i else i
 
 
 def cycles(mca, body, width):
     text = '\n'.join(filter(None, (as_known(i, width) for i in body))) + '\n'
-    r = subprocess.run(mca + ['-mtriple=x86_64', '-mcpu=znver4', f'-iterations={ITERATIONS}', '-skip-unsupported-instructions=none'], input=text, capture_output=True, text=True)
+    r = subprocess.run(mca + [
+        '-mtriple=x86_64', '-mcpu=znver4', f'-iterations={ITERATIONS}',
+        '-skip-unsupported-instructions=none'
+    ],
+                       input=text,
+                       capture_output=True,
+                       text=True)
     m = re.search(r'Total Cycles:\s+(\d+)', r.stdout)
     if not m:
         skip('llvm-mca does not take this code: ' + r.stderr.strip().split('\n')[0])
@@ -111,7 +138,8 @@ def cycles(mca, body, width):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--build', type=pathlib.Path, default=ROOT / 'build' / 'release')
     p.add_argument('--mca', default='llvm-mca')
     a = p.parse_args()
@@ -119,7 +147,11 @@ def main():
     if not objects:
         skip(f'{a.build} has no avx512_gemv_w4.c.o: build the release preset')
     mca = find_mca(a.mca)
-    code = subprocess.run(['objdump', '-d', '--no-show-raw-insn', str(objects[0])], check=True, capture_output=True, text=True).stdout
+    code = subprocess.run(['objdump', '-d', '--no-show-raw-insn',
+                           str(objects[0])],
+                          check=True,
+                          capture_output=True,
+                          text=True).stdout
     kernel, rate = [], {}
     tile = max(int(n) for n in re.findall(r'<tile_(\d+)>:', code))
     for n in COLUMNS:
@@ -130,16 +162,42 @@ def main():
             c = passes * cycles(mca, body, width) / count
             rate[width, n] = GROUP_BYTES / c
             row[f'cycles_pipes_{width}'] = round(c, 2)
-            row[f'of_dot_peak_pipes_{width}'] = round(GROUP_DOTS * n * (1 if width == 256 else 0.5) / c, 3)
+            row[f'of_dot_peak_pipes_{width}'] = round(
+                GROUP_DOTS * n * (1 if width == 256 else 0.5) / c, 3)
         kernel.append(row)
     machines = []
     for name, (peak, share, ghz, width) in MACHINES.items():
         bandwidth = {n: min(peak * share, rate[width, n] * ghz) for n in COLUMNS}
-        machines.append({'machine': name, 'peak_gb_per_s': peak, 'reads_reach': share, 'clocks_ghz': ghz, 'pipes_bits': width,
-                         'code_gb_per_s': {n: round(rate[width, n] * ghz, 1) for n in COLUMNS}, 'weights_gb_per_s': {n: round(bandwidth[n], 1) for n in COLUMNS},
-                         'cost': {n: round(bandwidth[1] / bandwidth[n], 2) for n in COLUMNS}})
+        machines.append({
+            'machine': name,
+            'peak_gb_per_s': peak,
+            'reads_reach': share,
+            'clocks_ghz': ghz,
+            'pipes_bits': width,
+            'code_gb_per_s': {
+                n: round(rate[width, n] * ghz, 1)
+                for n in COLUMNS
+            },
+            'weights_gb_per_s': {
+                n: round(bandwidth[n], 1)
+                for n in COLUMNS
+            },
+            'cost': {
+                n: round(bandwidth[1] / bandwidth[n], 2)
+                for n in COLUMNS
+            }
+        })
     version = subprocess.run(mca + ['--version'], capture_output=True, text=True).stdout
-    print(json.dumps({'llvm': re.search(r'version (\S+)', version).group(1), 'table': 'znver4', 'group_bytes': GROUP_BYTES, 'kernel': kernel, 'machines': machines}, indent=1))
+    print(
+        json.dumps(
+            {
+                'llvm': re.search(r'version (\S+)', version).group(1),
+                'table': 'znver4',
+                'group_bytes': GROUP_BYTES,
+                'kernel': kernel,
+                'machines': machines
+            },
+            indent=1))
 
 
 if __name__ == '__main__':

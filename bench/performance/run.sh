@@ -1,12 +1,15 @@
 #!/bin/sh
-# Measures what docs/performance.md shows, into JSON files, and writes that document: under 12 minutes on two cores that have nothing else to do, once
-# the models and the peers are there (the first run makes them).
+# Measures what docs/performance.md shows, into JSON files, and writes that document: under 12
+# minutes on two cores that have nothing else to do, once the models and the peers are there (the
+# first run makes them).
 #
 #     sh bench/performance/run.sh [OUT [NAME=COMMAND ...]]
 #
-# OUT: folder for the JSON, default docs/performance. NAME=COMMAND: more peers, as in bench/peers/peers.py; those of bench/peers/setup.sh are taken by
-# themselves, and what cannot be had says why. ONLY="gemv engine context startup peers roofline report" picks steps; the rest keeps its files.
-# Needs the release build, numpy and the packages of `toolchain/setup.sh tests`; the report installs matplotlib beside them.
+# OUT: folder for the JSON, default docs/performance. NAME=COMMAND: more peers, as in
+# bench/peers/peers.py; those of bench/peers/setup.sh are taken by themselves, and what cannot be
+# had says why. ONLY="gemv engine context startup peers roofline report" picks steps; the rest keeps
+# its files. Needs the release build, numpy and the packages of `toolchain/setup.sh tests`; the
+# report installs matplotlib beside them.
 set -eu
 cd "$(dirname "$0")/../.."
 out=${1:-docs/performance}

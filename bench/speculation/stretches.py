@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""How much faster a draft makes a target on stretches of text: plain and with every number of proposals in turns, medians.
+"""How much faster a draft makes a target on stretches of text: plain and with every number of
+proposals in turns, medians.
 
-    stretches.py TARGET DRAFT TEXT [--threads N] [--temp T] [--stretches N] [--turns N] [--tokens N] [--proposals auto,1,2,3]
+    stretches.py TARGET DRAFT TEXT [--threads N] [--temp T] [--stretches N] [--turns N] [--tokens N]
+    [--proposals auto,1,2,3]
 
-TEXT is any file; NUL bytes end a part, so that weights/train's held.txt serves. A stretch of up to 900 characters from a place chosen by a
-fixed seed is the prompt. Times are of decoding after the first token, without the draft's reading of the prompt (decode_tps). The text must
-be the same in every run. One JSON object a number of proposals on standard output."""
+TEXT is any file; NUL bytes end a part, so that weights/train's held.txt serves. A stretch of up to
+900 characters from a place chosen by a fixed seed is the prompt. Times are of decoding after the
+first token, without the draft's reading of the prompt (decode_tps). The text must be the same in
+every run. One JSON object a number of proposals on standard output."""
 import argparse
 import json
 import os
@@ -35,13 +38,17 @@ def stretches(text, count):
 
 
 def run(a, prompt, *more):
-    command = [APUS, 'run', '-m', a.target, '-p', prompt, '-n', a.tokens, '--ctx', 1024, '--ignore-eos', '--temp', a.temp, '--seed', 1, '--threads', a.threads,
-               '--json', *more]
-    return json.loads(subprocess.run(list(map(str, command)), capture_output=True, check=True).stdout)
+    command = [
+        APUS, 'run', '-m', a.target, '-p', prompt, '-n', a.tokens, '--ctx', 1024, '--ignore-eos',
+        '--temp', a.temp, '--seed', 1, '--threads', a.threads, '--json', *more
+    ]
+    return json.loads(
+        subprocess.run(list(map(str, command)), capture_output=True, check=True).stdout)
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('target'), p.add_argument('draft'), p.add_argument('text', type=pathlib.Path)
     p.add_argument('--threads', type=int, default=1)
     p.add_argument('--temp', type=float, default=0)
@@ -62,14 +69,24 @@ def main():
                 if fast['ids'] != plain['ids']:
                     raise SystemExit('the text with the draft differs')
                 rates[n].append(fast['decode_tps'])
-                sums[n] = [s + fast[k] for s, k in zip(sums[n], ('proposed', 'accepted', 'rounds', 'new_tokens'))]
+                sums[n] = [
+                    s + fast[k]
+                    for s, k in zip(sums[n], ('proposed', 'accepted', 'rounds', 'new_tokens'))
+                ]
         for n in lengths:
             speed_up[n].append(statistics.median(rates[n]) / statistics.median(rates['plain']))
     for n in lengths:
         proposed, accepted, rounds, tokens = sums[n]
-        print(json.dumps(dict(machine=machine(), temp=a.temp, threads=a.threads, proposals=n,
-                              median=round(statistics.median(speed_up[n]), 3), stretches=[round(s, 2) for s in speed_up[n]],
-                              accepted=round(accepted / max(1, proposed), 2), tokens_per_round=round(tokens / rounds, 2))))
+        print(
+            json.dumps(
+                dict(machine=machine(),
+                     temp=a.temp,
+                     threads=a.threads,
+                     proposals=n,
+                     median=round(statistics.median(speed_up[n]), 3),
+                     stretches=[round(s, 2) for s in speed_up[n]],
+                     accepted=round(accepted / max(1, proposed), 2),
+                     tokens_per_round=round(tokens / rounds, 2))))
 
 
 if __name__ == '__main__':

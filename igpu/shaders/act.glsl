@@ -2,7 +2,8 @@
 //   q     [kp / 64][cols][16]   4 signed bytes a word
 //   gsum  [kp / 64][cols]       sums of 64
 //   scale [cols]                float bits
-// A group's 16 words of a column lie together, for W4 kernels; a pass's columns of one group lie together, for the cache.
+// A group's 16 words of a column lie together, for W4 kernels; a pass's columns of one group lie
+// together, for the cache.
 uint act_tile_words(uint kp, uint cols) { return cols * (kp / 64 * 17 + 1); }
 uint act_q(uint group, uint column, uint cols) { return (group * cols + column) * 16; }
 uint act_gsum(uint kp, uint group, uint column, uint cols) { return kp / 64 * 16 * cols + group * cols + column; }

@@ -2,7 +2,8 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 #include "attend.glsl"
-// Attention, last pass: the sums to floats in Q's place, and the column's largest magnitude: grid (heads, columns).
+// Attention, last pass: the sums to floats in Q's place, and the column's largest magnitude: grid
+// (heads, columns).
 layout(push_constant) uniform Push { uint head_dim, heads, stride; };
 layout(set = 0, binding = 4, std430) readonly buffer State { uint state[]; };
 layout(set = 0, binding = 5, std430) writeonly buffer Q { float q[]; };
@@ -10,12 +11,14 @@ layout(set = 0, binding = 3, std430) buffer Largest { uint largest[]; };
 
 shared uint most;
 
-// 64-bit integers as (high, low), because shaderInt64 is optional and its conversions to float have no stated rounding.
+// 64-bit integers as (high, low), because shaderInt64 is optional and its conversions to float have
+// no stated rounding.
 uvec2 add64(uvec2 a, uvec2 b) {
     uint carry, low = uaddCarry(a.y, b.y, carry);
     return uvec2(a.x + b.x + carry, low);
 }
-uvec2 shifted(int x, uint by) { return uvec2(uint(by == 0 ? x >> 31 : x >> (32 - by)), uint(x) << by); } // sign-extended, by < 32
+// sign-extended, by < 32
+uvec2 shifted(int x, uint by) { return uvec2(uint(by == 0 ? x >> 31 : x >> (32 - by)), uint(x) << by); }
 
 // Nearest float, ties to even, of a signed value below 2^62.
 float float64(uvec2 v) {
@@ -26,8 +29,10 @@ float float64(uvec2 v) {
         float f = float(v.y);
         return negative ? -f : f;
     }
-    uint shift = uint(top) - 23;                                                               // 1 .. 39
-    uint kept = shift < 32 ? v.x << (32 - shift) | v.y >> shift : v.x >> (shift - 32);         // 24 bits
+    // 1 .. 39
+    uint shift = uint(top) - 23;
+    // 24 bits
+    uint kept = shift < 32 ? v.x << (32 - shift) | v.y >> shift : v.x >> (shift - 32);
     bool half_bit = (shift <= 32 ? v.y >> (shift - 1) & 1u : v.x >> (shift - 33) & 1u) != 0;
     bool rest = shift <= 32 ? (v.y & ((1u << (shift - 1)) - 1)) != 0 : v.y != 0 || (v.x & ((1u << (shift - 33)) - 1)) != 0;
     if (half_bit && (rest || (kept & 1u) != 0)) kept++; // 2^24 carries into the exponent below
@@ -46,7 +51,8 @@ void main() {
     if (vmax == 0.0) {
         for (uint c = t; c < head_dim; c += 64) q[to + c] = 0.0;
     } else {
-        precise float u = vmax * uintBitsToFloat(0x41000004u); // the float nearest 2^24 / (2^21 - 1)
+        // the float nearest 2^24 / (2^21 - 1)
+        precise float u = vmax * uintBitsToFloat(0x41000004u);
         float unit = num_snap(u);
         uint high = state[at + STATE_HIGH];
         float inv = num_recip(float64(add64(uvec2(high >> 20, high << 12), uvec2(0, state[at + STATE_LOW]))));

@@ -4,7 +4,8 @@
 #include "attend.glsl"
 #include "dot.glsl"
 #include "query.glsl"
-// Attention, second pass: the scores again (cheaper than keeping them), weights as three digits of 7 bits, and their dot products with V.
+// Attention, second pass: the scores again (cheaper than keeping them), weights as three digits of
+// 7 bits, and their dot products with V.
 shared uint weight[64];    // of 64 slots
 shared uint digits[3][16]; // packed for 4 slots
 shared uint low, high;

@@ -1,7 +1,9 @@
-// What every shader begins with: bindings, the pass's arguments, and the scalar functions of docs/numerics.md 1 to 3.
+// What every shader begins with: bindings, the pass's arguments, and the scalar functions of
+// docs/numerics.md 1 to 3.
 //
-// Floats live in buffers as their bits, so that one buffer may hold both and nothing aliases. Every float that is computed is `precise`:
-// glslang then decorates the operation with NoContraction, in helpers too, which tests/igpu/spirv.py asserts for every one of them.
+// Floats live in buffers as their bits, so that one buffer may hold both and nothing aliases. Every
+// float that is computed is `precise`: glslang then decorates the operation with NoContraction, in
+// helpers too, which tests/igpu/spirv.py asserts for every one of them.
 #extension GL_EXT_spirv_intrinsics : require
 #extension GL_EXT_control_flow_attributes : require
 spirv_execution_mode(capabilities = [4467], 4462, 32); // RoundingModeRTE for 32 bits
@@ -84,7 +86,8 @@ float num_exp2(float t) {
     return uintBitsToFloat(floatBitsToUint(p) + (uint(int(n)) << 23));
 }
 
-// The largest magnitude of a vector, as bits, to the factor that quantizes it; 0 where everything becomes 0.
+// The largest magnitude of a vector, as bits, to the factor that quantizes it; 0 where everything
+// becomes 0.
 float quant_factor(uint largest) {
     float a = num_snap(uintBitsToFloat(largest));
     if (a == 0.0) return 0.0;

@@ -1,5 +1,6 @@
-// Four signed bytes times four signed bytes, summed: one instruction where the device has integer dot products (the plain form, never the
-// saturating one), else shifts and multiplications. The same integers.
+// Four signed bytes times four signed bytes, summed: one instruction where the device has integer
+// dot products (the plain form, never the saturating one), else shifts and multiplications. The
+// same integers.
 #ifdef DOT
 spirv_instruction(extensions = ["SPV_KHR_integer_dot_product"], capabilities = [6019, 6018], id = 4450)
 int spirv_sdot(uint a, uint b, spirv_literal int format);

@@ -4,11 +4,13 @@
 #include "act.glsl"
 #include "dot.glsl"
 #include "gemv.glsl"
-// y = W x for a tile of COLS columns (docs/numerics.md 4) through up to three weights: grid (tiles, panels of all of
-// them): tiles of a panel run one after another, so that a prompt finds its weights in the caches.
+// y = W x for a tile of COLS columns (docs/numerics.md 4) through up to three weights: grid (tiles,
+// panels of all of them): tiles of a panel run one after another, so that a prompt finds its
+// weights in the caches.
 //
-// A workgroup takes a panel of 16 rows. An invocation takes 4 rows (one 16-byte load of weights serves all columns) and every 16th line
-// (W8) or group (W4) of the panel; the 16 shares are added as integers, in any order.
+// A workgroup takes a panel of 16 rows. An invocation takes 4 rows (one 16-byte load of weights
+// serves all columns) and every 16th line (W8) or group (W4) of the panel; the 16 shares are added
+// as integers, in any order.
 layout(constant_id = 0) const uint COLS = 1;
 // Lines of W8 that an invocation loads before it uses the first.
 const uint AHEAD = 4;
@@ -19,7 +21,8 @@ const uint AHEAD = 4;
         acc[c] += ivec4(dot4(packed[0], x), dot4(packed[1], x), dot4(packed[2], x), dot4(packed[3], x));                                   \
     }
 
-// Columns whose shares are added at a time: an invocation a sum, and little shared memory, so that more workgroups fit.
+// Columns whose shares are added at a time: an invocation a sum, and little shared memory, so that
+// more workgroups fit.
 const uint SUMMED = COLS < 4 ? COLS : 4;
 shared int share[SUMMED * 256]; // [column][share][row]
 
@@ -54,10 +57,12 @@ void main() {
             }
         }
     } else {
-        uint base = panel * kp + quad, lines = kp / 4, l = first; // 16 rows of kp bytes are kp words of 16 bytes
+        // 16 rows of kp bytes are kp words of 16 bytes
+        uint base = panel * kp + quad, lines = kp / 4, l = first;
         for (; l + 16 * (AHEAD - 1) < lines; l += 16 * AHEAD) {
             uvec4 w[AHEAD];
-            [[unroll]] for (uint j = 0; j < AHEAD; j++) w[j] = weights[which].line[base + (l + j * 16) * 4] ^ 0x80808080u; // stored + 128
+            // stored + 128
+            [[unroll]] for (uint j = 0; j < AHEAD; j++) w[j] = weights[which].line[base + (l + j * 16) * 4] ^ 0x80808080u;
             [[unroll]] for (uint j = 0; j < AHEAD; j++) W8_LINE(l + j * 16, w[j])
         }
         for (; l < lines; l += 16) {

@@ -7,12 +7,15 @@
 #include "common.glsl"
 #include "act.glsl"
 #include "gemv.glsl"
-// y = W x as gemv.comp, for prompts, by cooperative matrices of 8 bits: grid (runs of TILES tiles of 16 columns, panels of all weights).
+// y = W x as gemv.comp, for prompts, by cooperative matrices of 8 bits: grid (runs of TILES tiles
+// of 16 columns, panels of all weights).
 //
-// A workgroup takes a panel of 16 rows; each of its subgroups takes every WAVES-th group of 64 and lays it out for the matrices in memory of its own
-// as [row][k], once for all tiles. Their sums are integers and are added in any order.
+// A workgroup takes a panel of 16 rows; each of its subgroups takes every WAVES-th group of 64 and
+// lays it out for the matrices in memory of its own as [row][k], once for all tiles. Their sums are
+// integers and are added in any order.
 //
-// Compilers before 2024 do not know the extension: gemv_matrix.spv is checked in (toolchain/test-long.sh vulkan makes it anew and compares).
+// Compilers before 2024 do not know the extension: gemv_matrix.spv is checked in
+// (toolchain/test-long.sh vulkan makes it anew and compares).
 layout(constant_id = 0) const uint SIZE = 16;  // of the device's matrices: 8 or 16
 layout(constant_id = 2) const uint WAVES = 1;  // subgroups of the workgroup
 const uint COLS = 16, TILES = 4, BLOCKS = 16 / SIZE;
@@ -56,7 +59,8 @@ void main() {
 
     MATRIX(int, gl_MatrixUseAccumulator) total[TILES * BLOCKS * BLOCKS];
     [[unroll]] for (uint i = 0; i < TILES * BLOCKS * BLOCKS; i++) total[i] = MATRIX(int, gl_MatrixUseAccumulator)(0);
-    for (uint from = 0; from < groups; from += WAVES) { // as often for every subgroup: some drivers' barrier of one waits for all
+    // as often for every subgroup: some drivers' barrier of one waits for all
+    for (uint from = 0; from < groups; from += WAVES) {
         uint group = from + wave;
         bool takes = group < groups;
         subgroupBarrier();

@@ -2,8 +2,9 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 #include "attend.glsl"
-// Bias, RoPE and Hadamard (Q and K), quantize for one head of Q, K or V: grid (heads + 2 * kv_heads, columns). A query goes to QI and its state of attention is
-// cleared; K and V rows go to the cache (hal/kv.h) and to the rows that the host copies into the arena.
+// Bias, RoPE and Hadamard (Q and K), quantize for one head of Q, K or V: grid (heads + 2 *
+// kv_heads, columns). A query goes to QI and its state of attention is cleared; K and V rows go to
+// the cache (hal/kv.h) and to the rows that the host copies into the arena.
 layout(push_constant) uniform Push {
     uint head_dim, heads, kv_heads, slots;
     uint q_stride, kv_stride, qi_stride, block_words; // of Q; K and V; QI; a kv head's block
@@ -35,7 +36,8 @@ void store(uint kind, uint head, uint column, uint word, ivec4 q) {
         kv[block + slot / 16 * 4 * head_dim + word * 16 + slot % 16] = pack4(q) ^ 0x80808080u;
         return;
     }
-    // A word of V holds four slots; other columns of this pass may write the other three bytes at the same time.
+    // A word of V holds four slots; other columns of this pass may write the other three bytes at
+    // the same time.
     uint at = block + slots * head_dim / 4 + slot / 4 * head_dim + word * 4, shift = slot % 4 * 8;
     for (uint i = 0; i < 4; i++) {
         atomicAnd(kv[at + i], ~(255u << shift));

@@ -1,5 +1,5 @@
-// `cols` is a power of two: no division, which GPUs make of floats.
-// Quantizing groups of 64 floats into the activation buffer; needs `source(i)`, element i of the column, as a macro.
+// `cols` is a power of two: no division, which GPUs make of floats. Quantizing groups of 64 floats
+// into the activation buffer; needs `source(i)`, element i of the column, as a macro.
 #define QUANT_GROUPS(from, step, width, kp, cols, column, factor)                                                                         \
     for (uint g = (from); g < (kp) / 64; g += (step)) {                                                                                    \
         uint tile = ((column) >> findLSB(cols)) * act_tile_words(kp, cols), lane = (column) & ((cols)-1);                                              \

@@ -1,5 +1,7 @@
-// A query against the cache: the scores of its slots. Include after attend.glsl and dot.glsl; grid (splits of SPLIT slots, heads, columns).
-layout(push_constant) uniform Push { uint head_dim, heads, group, slots, qi_stride, block_words; }; // group: heads per kv head
+// A query against the cache: the scores of its slots. Include after attend.glsl and dot.glsl; grid
+// (splits of SPLIT slots, heads, columns).
+// group: heads per kv head
+layout(push_constant) uniform Push { uint head_dim, heads, group, slots, qi_stride, block_words; };
 layout(set = 0, binding = 4, std430) readonly buffer In { uint v[]; } inputs[2];
 layout(set = 0, binding = 5, std430) buffer State { uint state[]; };
 #define qi inputs[0].v // queries
@@ -42,7 +44,8 @@ bool query_sees(query_view v, uint slot) {
 float query_score(query_view v, uint slot) {
     uint at = v.block + slot / 16 * 4 * head_dim + slot % 16;
     int sum = 0;
-    for (uint i = 0; i < head_dim / 4; i++) sum += dot4(kv[at + i * 16] ^ 0x80808080u, query[i]); // stored + 128
+    // stored + 128
+    for (uint i = 0; i < head_dim / 4; i++) sum += dot4(kv[at + i * 16] ^ 0x80808080u, query[i]);
     precise float s = float(sum) * v.scale;
     s = s * uintBitsToFloat(kv[v.block + slots * head_dim / 2 + slot]);
     return s;

@@ -2,10 +2,12 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 #include "dot.glsl"
-// The contract's operations on operands from memory, for the host to compare (igpu/device_selftest.c): one workgroup, an invocation each.
+// The contract's operations on operands from memory, for the host to compare
+// (igpu/device_selftest.c): one workgroup, an invocation each.
 layout(set = 0, binding = 5, std430) writeonly buffer Out { uint words[]; };
 
-float helper(float a, float b, float c) { // a product and a sum that a device without care contracts into one rounding
+// a product and a sum that a device without care contracts into one rounding
+float helper(float a, float b, float c) {
     precise float p = a * b;
     precise float s = p + c;
     return s;

@@ -1,8 +1,10 @@
-/* From a path to a session in one call: for programs on a system with files and malloc. Not part of the library: everything
- * here is compiled into the program that includes it, and it is the one place of Apus that allocates.
+/* From a path to a session in one call: for programs on a system with files and malloc. Not part of
+ * the library: everything here is compiled into the program that includes it, and it is the one
+ * place of Apus that allocates.
  *
  *     apus_easy easy;
- *     if (apus_easy_open(&easy, "model.apus", NULL, NULL)) ...     a draft model's path, or NULL; options, or NULL
+ *     if (apus_easy_open(&easy, "model.apus", NULL, NULL)) ... a draft model's path, or NULL;
+ *     options, or NULL
  *     apus_prompt(easy.session, ...);                              everything of apus/apus.h
  *     apus_easy_close(&easy);
  *
@@ -85,9 +87,10 @@ static inline void apus_easy_close(apus_easy *easy) {
     memset(easy, 0, sizeof *easy);
 }
 
-/* path: a blob; draft: that of a model that proposes, or NULL. options: NULL, or a config whose model and draft are filled in
- * here; threads 0 means all processors. As apus_open; also APUS_E_FORMAT where a file cannot be mapped and APUS_E_SPACE where
- * malloc has no memory. On failure nothing is open, and *easy may be closed all the same. */
+/* path: a blob; draft: that of a model that proposes, or NULL. options: NULL, or a config whose
+ * model and draft are filled in here; threads 0 means all processors. As apus_open; also
+ * APUS_E_FORMAT where a file cannot be mapped and APUS_E_SPACE where malloc has no memory. On
+ * failure nothing is open, and *easy may be closed all the same. */
 static inline apus_status apus_easy_open(apus_easy *easy, const char *path, const char *draft,
                                          const apus_config *options) {
     const apus_port *port = apus_port_host();

@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
-"""design.py xdna1|xdna2 FILE: the overlay as MLIR-AIE's Python writes it: where the tiles' memory and locks lie, how streams run, and what each core does.
+"""design.py xdna1|xdna2 FILE: the overlay as MLIR-AIE's Python writes it: where the tiles' memory
+and locks lie, how streams run, and what each core does.
 
-It has no transfers: control code (npu/gemv.c) writes descriptors and starts channels. So this is all that the two have to agree about, and its numbers come
-out of npu/gemv.h and npu/array.h. tests/npu/design.py holds routes, locks and the cores' steps against the device model. Needs Python's package `aie`
-(mlir-aie) and numpy; written against its sources and NOT YET RUN through its tools.
+It has no transfers: control code (npu/gemv.c) writes descriptors and starts channels. So this is
+all that the two have to agree about, and its numbers come out of npu/gemv.h and npu/array.h.
+tests/npu/design.py holds routes, locks and the cores' steps against the device model. Needs
+Python's package `aie` (mlir-aie) and numpy; written against its sources and NOT YET RUN through its
+tools.
 
-Each core goes round for ever: it waits for a first chunk, reads the parameters that the control code has written before, and then takes a chunk of weights and of
-x at a time, a panel's sums when they are done (npu/aie/gemv.cc)."""
+Each core goes round for ever: it waits for a first chunk, reads the parameters that the control
+code has written before, and then takes a chunk of weights and of x at a time, a panel's sums when
+they are done (npu/aie/gemv.cc)."""
 import re
 import sys
 from pathlib import Path
@@ -24,19 +28,22 @@ DMA = WireBundle.DMA
 
 
 def enumerators(header):
-    """The names in a C header's enums, with their values where those are numbers or one more than the last."""
+    """The names in a C header's enums, with their values where those are numbers or one more than
+    the last."""
     text = re.sub(r'/\*.*?\*/', '', header.read_text(), flags=re.DOTALL)
     values = {}
     for body in re.findall(r'enum(?:\s+\w+)?\s*\{([^}]*)\}', text):
         last = -1
         for name, given in re.findall(r'(\w+)\s*(?:=\s*([^,]+))?(?:,|$)', body):
-            last = last + 1 if not given and last is not None else int(given, 0) if re.fullmatch(r'\s*(0x[0-9a-f]+|\d+)\s*', given) else None
+            last = last + 1 if not given and last is not None else int(given, 0) if re.fullmatch(
+                r'\s*(0x[0-9a-f]+|\d+)\s*', given) else None
             if last is not None:
                 values[name] = last
     return values
 
 
-C = enumerators(FOLDER / 'array.h') | enumerators(FOLDER / 'gemv.h') | enumerators(FOLDER / 'aie/gemv.h')
+C = enumerators(FOLDER / 'array.h') | enumerators(FOLDER / 'gemv.h') | enumerators(
+    FOLDER / 'aie/gemv.h')
 BYTES_W = np.ndarray[(2 * C['CORE_BUFFER'],), np.dtype[np.uint8]]
 BYTES_X = np.ndarray[(2 * C['CORE_BUFFER'],), np.dtype[np.int8]]
 SUMS = np.ndarray[(2 * C['CORE_Y_BUFFER'] // 4,), np.dtype[np.int32]]
@@ -46,19 +53,32 @@ PROGRESS = np.ndarray[(C['APUS_NPU_AT'],), np.dtype[np.int32]]
 
 def locks_of(where, name, first):
     """A tile's locks, number and first value of each as given."""
-    return {number: lock(where, lock_id=number, init=value, sym_name=f'{name}_lock{number}') for number, value in sorted(first.items())}
+    return {
+        number: lock(where, lock_id=number, init=value, sym_name=f'{name}_lock{number}')
+        for number, value in sorted(first.items())
+    }
 
 
 def memory_tile_locks():
-    """Two buffers are empty for each tile's weights and sums, none is full; no pass over x is left."""
+    """Two buffers are empty for each tile's weights and sums, none is full; no pass over x is
+    left."""
     first = {C['MEM_LOCK_X']: 0}
     for t in range(C['CORE_ROWS']):
-        first |= {C['MEM_LOCK_W_EMPTY'] + t: 2, C['MEM_LOCK_W_FULL'] + t: 0, C['MEM_LOCK_Y_EMPTY'] + t: 2, C['MEM_LOCK_Y_FULL'] + t: 0}
+        first |= {
+            C['MEM_LOCK_W_EMPTY'] + t: 2,
+            C['MEM_LOCK_W_FULL'] + t: 0,
+            C['MEM_LOCK_Y_EMPTY'] + t: 2,
+            C['MEM_LOCK_Y_FULL'] + t: 0
+        }
     return first
 
 
 def core_locks():
-    return {C[f'LOCK_{what}_{state}']: 2 if state == 'EMPTY' else 0 for what in 'WXY' for state in ('EMPTY', 'FULL')}
+    return {
+        C[f'LOCK_{what}_{state}']: 2 if state == 'EMPTY' else 0
+        for what in 'WXY'
+        for state in ('EMPTY', 'FULL')
+    }
 
 
 def core_program(where, name, begin, step):
@@ -78,7 +98,8 @@ def core_program(where, name, begin, step):
     @core(where, stack_size=STACK)
     def program():
         for _ in range_(sys.maxsize):
-            for full in ('LOCK_W_FULL', 'LOCK_X_FULL'):  # only a look: then the parameters are there
+            # only a look: then the parameters are there
+            for full in ('LOCK_W_FULL', 'LOCK_X_FULL'):
                 take(full)
                 give(full)
             begin(at)
@@ -99,7 +120,8 @@ def design(array):
     @device(getattr(AIEDevice, name))
     def body():
         begin = external_func('apus_npu_begin', [PROGRESS], link_with='apus_npu.o')
-        step = external_func('apus_npu_step', [BYTES_W, BYTES_X, SUMS, PARAMETERS, PROGRESS], link_with='apus_npu.o')
+        step = external_func('apus_npu_step', [BYTES_W, BYTES_X, SUMS, PARAMETERS, PROGRESS],
+                             link_with='apus_npu.o')
         tiles = [[tile(column, row) for row in range(C['ARRAY_ROWS'])] for column in range(columns)]
         for column in range(columns):
             shim, memory, *cores = tiles[column]
@@ -115,7 +137,8 @@ def design(array):
                     flow(where, DMA, 0, memory, DMA, 2 + t)  # its sums
                 core_program(where, f'core{column}_{t}', begin, step)
             flow(memory, DMA, 5, shim, DMA, 0)  # three tiles' sums
-            flow(cores[-1], DMA, 0, shim, DMA, 1)  # the last one's, by themselves: a memory tile has six channels in
+            # the last one's, by themselves: a memory tile has six channels in
+            flow(cores[-1], DMA, 0, shim, DMA, 1)
 
         # So that the container's kernel takes three buffers; the control code is npu/gemv.c's.
         anything = np.ndarray[(1,), np.dtype[np.int32]]

@@ -1,13 +1,17 @@
-// The compute tile's kernel: one chunk of a panel's product, for both generations of the array, in AMD's AIE API.
+// The compute tile's kernel: one chunk of a panel's product, for both generations of the array, in
+// AMD's AIE API.
 //
-//   y[r][c] += sum over k of w[r][k] * x[k][c]          16 rows, groups * 64 k, 8 or 16 columns; int32, modulo 2^32
+//   y[r][c] += sum over k of w[r][k] * x[k][c] 16 rows, groups * 64 k, 8 or 16 columns; int32,
+//   modulo 2^32
 //
-// w is a chunk of a panel as weights/format.h has it: lines of 64 bytes, [row][4 k], which are four 4 x 4 matrices one below the other. W8
-// weights become 16 bits by taking 128 off; W4 nibbles times their group's scale are 12 bits wide. Either way the matrix step is 16 x 8 bits,
-// 4 x 4 x 8, which both generations have, with 32 bits of sum and nothing that saturates. The tile is fed by memory, not by its multipliers: a
-// byte of weights a cycle is 2 steps in 64 cycles for 8 columns.
+// w is a chunk of a panel as weights/format.h has it: lines of 64 bytes, [row][4 k], which are four
+// 4 x 4 matrices one below the other. W8 weights become 16 bits by taking 128 off; W4 nibbles times
+// their group's scale are 12 bits wide. Either way the matrix step is 16 x 8 bits, 4 x 4 x 8, which
+// both generations have, with 32 bits of sum and nothing that saturates. The tile is fed by memory,
+// not by its multipliers: a byte of weights a cycle is 2 steps in 64 cycles for 8 columns.
 //
-// Native builds compile this very file over emulation/aie_api/aie.hpp; that is what the device model in npu/sim executes.
+// Native builds compile this very file over emulation/aie_api/aie.hpp; that is what the device
+// model in npu/sim executes.
 #include <cstdint>
 
 #include <aie_api/aie.hpp>
@@ -21,10 +25,12 @@ constexpr unsigned line = 64;     // bytes
 constexpr unsigned row_tiles = 4; // of 4 rows
 
 // 4 k of all 16 rows in int16: a matrix step for each tile of 4 rows and each 8 columns.
-template <unsigned column_tiles> inline void multiply(step *sums, const aie::vector<int16, 64> &w, const int8 *__restrict x) {
+template <unsigned column_tiles>
+inline void multiply(step *sums, const aie::vector<int16, 64> &w, const int8 *__restrict x) {
     for (unsigned g = 0; g < column_tiles; g++) {
         const aie::vector<int8, step::size_B> b = aie::load_v<step::size_B>(x + g * step::size_B);
-        for (unsigned t = 0; t < row_tiles; t++) sums[g * row_tiles + t].mac(w.template extract<step::size_A>(t), b);
+        for (unsigned t = 0; t < row_tiles; t++)
+            sums[g * row_tiles + t].mac(w.template extract<step::size_A>(t), b);
     }
 }
 
@@ -32,7 +38,9 @@ inline aie::vector<int16, 64> widen(const aie::vector<int8, 64> &v) {
     return aie::concat(v.template extract<32>(0).unpack(), v.template extract<32>(1).unpack());
 }
 
-template <unsigned column_tiles> inline void chunk_w8(step *sums, const uint8 *__restrict w, const int8 *__restrict x, unsigned groups) {
+template <unsigned column_tiles>
+inline void chunk_w8(step *sums, const uint8 *__restrict w, const int8 *__restrict x,
+                     unsigned groups) {
     const aie::vector<uint8, line> sign = aie::broadcast<uint8, line>(0x80);
     for (unsigned i = 0; i < groups * 16; i++) {
         const aie::vector<uint8, line> v = aie::bit_xor(aie::load_v<line>(w + i * line), sign);
@@ -49,14 +57,20 @@ inline aie::vector<int16, 64> spread(const int8 *__restrict scales) {
     return aie::concat(c, d);
 }
 
-inline aie::vector<int16, 64> scaled(const aie::vector<uint8, line> &nibbles, const aie::vector<int16, 64> &scales) {
-    const aie::vector<int8, line> v = aie::sub(nibbles.template cast_to<int8>(), aie::broadcast<int8, line>(8));
+inline aie::vector<int16, 64> scaled(const aie::vector<uint8, line> &nibbles,
+                                     const aie::vector<int16, 64> &scales) {
+    const aie::vector<int8, line> v =
+        aie::sub(nibbles.template cast_to<int8>(), aie::broadcast<int8, line>(8));
     const aie::vector<int16, 64> w = widen(v);
-    return aie::concat(aie::mul(w.template extract<32>(0), scales.template extract<32>(0)).template to_vector<int16>(0),
-                       aie::mul(w.template extract<32>(1), scales.template extract<32>(1)).template to_vector<int16>(0));
+    return aie::concat(aie::mul(w.template extract<32>(0), scales.template extract<32>(0))
+                           .template to_vector<int16>(0),
+                       aie::mul(w.template extract<32>(1), scales.template extract<32>(1))
+                           .template to_vector<int16>(0));
 }
 
-template <unsigned column_tiles> inline void chunk_w4(step *sums, const uint8 *__restrict w, const int8 *__restrict x, unsigned groups) {
+template <unsigned column_tiles>
+inline void chunk_w4(step *sums, const uint8 *__restrict w, const int8 *__restrict x,
+                     unsigned groups) {
     const aie::vector<uint8, line> low = aie::broadcast<uint8, line>(15);
     const int8 *scales = reinterpret_cast<const int8 *>(w);
     w += line;
@@ -65,26 +79,31 @@ template <unsigned column_tiles> inline void chunk_w4(step *sums, const uint8 *_
         for (unsigned i = 0; i < 8; i++, w += line, x += 2 * 32 * column_tiles) {
             const aie::vector<uint8, line> v = aie::load_v<line>(w);
             multiply<column_tiles>(sums, scaled(aie::bit_and(v, low), s), x);
-            multiply<column_tiles>(sums, scaled(aie::logical_downshift(v, 4), s), x + 32 * column_tiles);
+            multiply<column_tiles>(sums, scaled(aie::logical_downshift(v, 4), s),
+                                   x + 32 * column_tiles);
         }
     }
 }
 
 template <unsigned column_tiles>
-inline void chunk(const uint8 *__restrict w, const int8 *__restrict x, int32 *__restrict y, const uint32_t *parameters, unsigned first) {
+inline void chunk(const uint8 *__restrict w, const int8 *__restrict x, int32 *__restrict y,
+                  const uint32_t *parameters, unsigned first) {
     step sums[row_tiles * column_tiles];
     for (unsigned i = 0; i < row_tiles * column_tiles; i++)
-        sums[i] = step(first ? aie::zeros<int32, step::size_C>() : aie::load_v<step::size_C>(y + i * step::size_C));
+        sums[i] = step(first ? aie::zeros<int32, step::size_C>()
+                             : aie::load_v<step::size_C>(y + i * step::size_C));
     if (parameters[APUS_NPU_TYPE] == APUS_NPU_W4)
         chunk_w4<column_tiles>(sums, w, x, parameters[APUS_NPU_GROUPS]);
     else
         chunk_w8<column_tiles>(sums, w, x, parameters[APUS_NPU_GROUPS]);
-    for (unsigned i = 0; i < row_tiles * column_tiles; i++) aie::store_v(y + i * step::size_C, sums[i].template to_vector<int32>());
+    for (unsigned i = 0; i < row_tiles * column_tiles; i++)
+        aie::store_v(y + i * step::size_C, sums[i].template to_vector<int32>());
 }
 
 } // namespace
 
-extern "C" void apus_npu_chunk(const uint8_t *w, const int8_t *x, int32_t *y, const uint32_t *parameters, uint32_t first) {
+extern "C" void apus_npu_chunk(const uint8_t *w, const int8_t *x, int32_t *y,
+                               const uint32_t *parameters, uint32_t first) {
     aie::set_saturation(aie::saturation_mode::none);
     if (parameters[APUS_NPU_TOKENS] == 16)
         chunk<2>(w, x, y, parameters, first);
@@ -96,9 +115,11 @@ extern "C" void apus_npu_begin(uint32_t *at) {
     for (unsigned i = 0; i < APUS_NPU_AT; i++) at[i] = 0;
 }
 
-extern "C" void apus_npu_step(const uint8_t *w, const int8_t *x, int32_t *y, const uint32_t *parameters, uint32_t *at) {
+extern "C" void apus_npu_step(const uint8_t *w, const int8_t *x, int32_t *y,
+                              const uint32_t *parameters, uint32_t *at) {
     apus_npu_chunk(w + at[APUS_NPU_AT_W] * APUS_NPU_BUFFER, x + at[APUS_NPU_AT_X] * APUS_NPU_BUFFER,
-                   y + at[APUS_NPU_AT_Y] * (APUS_NPU_SUMS / sizeof(int32_t)), parameters, at[APUS_NPU_AT_CHUNK] == 0);
+                   y + at[APUS_NPU_AT_Y] * (APUS_NPU_SUMS / sizeof(int32_t)), parameters,
+                   at[APUS_NPU_AT_CHUNK] == 0);
     at[APUS_NPU_AT_W] ^= 1;
     at[APUS_NPU_AT_X] ^= 1;
     if (++at[APUS_NPU_AT_CHUNK] < parameters[APUS_NPU_CHUNKS]) return;

@@ -17,11 +17,14 @@ extern "C" {
 #endif
 
 /* A chunk: w and x 64-aligned, y [tokens / 8][16 rows][8], 64-aligned; first: y begins at 0. */
-void apus_npu_chunk(const uint8_t *w, const int8_t *x, int32_t *y, const uint32_t *parameters, uint32_t first);
+void apus_npu_chunk(const uint8_t *w, const int8_t *x, int32_t *y, const uint32_t *parameters,
+                    uint32_t first);
 
-/* What a core does between its locks (npu/aie/design.py): the beginning of its work, and each chunk of it in turn, from the buffers that are next. */
+/* What a core does between its locks (npu/aie/design.py): the beginning of its work, and each chunk
+ * of it in turn, from the buffers that are next. */
 void apus_npu_begin(uint32_t *at);
-void apus_npu_step(const uint8_t *w, const int8_t *x, int32_t *y, const uint32_t *parameters, uint32_t *at);
+void apus_npu_step(const uint8_t *w, const int8_t *x, int32_t *y, const uint32_t *parameters,
+                   uint32_t *at);
 
 #ifdef __cplusplus
 }

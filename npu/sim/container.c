@@ -1,5 +1,7 @@
-/* The model's overlay in a container of the real kind, with all that AMD's runtime reads of one: the partition with its image, the kernel's arguments and where they
- * are placed, and the memories that these live in. As mlir-aie writes it with xclbinutil: kernel MLIR_AIE, arguments opcode, instr, ninstr, bo0 .. bo4. */
+/* The model's overlay in a container of the real kind, with all that AMD's runtime reads of one:
+ * the partition with its image, the kernel's arguments and where they are placed, and the memories
+ * that these live in. As mlir-aie writes it with xclbinutil: kernel MLIR_AIE, arguments opcode,
+ * instr, ninstr, bo0 .. bo4. */
 #include <stdio.h>
 #include <string.h>
 
@@ -50,11 +52,15 @@ static void pad(struct writer *w) { zeros(w, -w->at & 7); }
 static void metadata(struct writer *w) {
     char line[256];
     static const char *const first[3] = {
-        "opcode\" addressQualifier=\"0\" id=\"0\" size=\"0x8\" offset=\"0x00\" hostOffset=\"0x0\" hostSize=\"0x8\" type=\"uint64_t",
-        "instr\" addressQualifier=\"1\" id=\"1\" size=\"0x8\" offset=\"0x08\" hostOffset=\"0x0\" hostSize=\"0x8\" type=\"char *",
-        "ninstr\" addressQualifier=\"0\" id=\"2\" size=\"0x4\" offset=\"0x10\" hostOffset=\"0x0\" hostSize=\"0x4\" type=\"uint32_t"};
+        "opcode\" addressQualifier=\"0\" id=\"0\" size=\"0x8\" offset=\"0x00\" hostOffset=\"0x0\" "
+        "hostSize=\"0x8\" type=\"uint64_t",
+        "instr\" addressQualifier=\"1\" id=\"1\" size=\"0x8\" offset=\"0x08\" hostOffset=\"0x0\" "
+        "hostSize=\"0x8\" type=\"char *",
+        "ninstr\" addressQualifier=\"0\" id=\"2\" size=\"0x4\" offset=\"0x10\" hostOffset=\"0x0\" "
+        "hostSize=\"0x4\" type=\"uint32_t"};
     snprintf(line, sizeof line,
-             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<project><platform><device><core><kernel name=\"MLIR_AIE\" language=\"c\" "
+             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<project><platform><device><core><kernel "
+             "name=\"MLIR_AIE\" language=\"c\" "
              "type=\"dpu\">"
              "<extended-data subtype=\"1\" functional=\"0\" dpu_kernel_id=\"0x%x\"/>\n",
              KERNEL_ID);
@@ -64,12 +70,14 @@ static void metadata(struct writer *w) {
             snprintf(line, sizeof line, "<arg name=\"%s\"/>\n", first[i]);
         else
             snprintf(line, sizeof line,
-                     "<arg name=\"bo%d\" addressQualifier=\"1\" id=\"%d\" size=\"0x8\" offset=\"0x%x\" hostOffset=\"0x0\" hostSize=\"0x8\" "
+                     "<arg name=\"bo%d\" addressQualifier=\"1\" id=\"%d\" size=\"0x8\" "
+                     "offset=\"0x%x\" hostOffset=\"0x0\" hostSize=\"0x8\" "
                      "type=\"void*\"/>\n",
                      i - 3, i, 0x14 + 8 * (i - 3));
         bytes(w, line, strlen(line));
     }
-    snprintf(line, sizeof line, "<instance name=\"MLIRAIE\"/></kernel></core></device></platform></project>\n");
+    snprintf(line, sizeof line,
+             "<instance name=\"MLIRAIE\"/></kernel></core></device></platform></project>\n");
     bytes(w, line, strlen(line));
 }
 
@@ -186,7 +194,8 @@ static void header(struct writer *w, const struct sim_image *image, uint64_t who
 
 /* Twice: once counting, since the header and the table say where all ends. */
 uint64_t sim_overlay(uint32_t generation, uint8_t *out, uint64_t room) {
-    static const uint32_t kinds[SECTIONS] = {TOPOLOGY, PARTITION, METADATA, LAYOUT, CONNECTIVITY, GROUP_CONNECTIVITY, GROUP_TOPOLOGY};
+    static const uint32_t kinds[SECTIONS] = {
+        TOPOLOGY, PARTITION, METADATA, LAYOUT, CONNECTIVITY, GROUP_CONNECTIVITY, GROUP_TOPOLOGY};
     enum { TABLE = 456, ENTRY = 40 };
     uint64_t from[SECTIONS], size[SECTIONS], whole = TABLE + SECTIONS * ENTRY;
     struct sim_image image;

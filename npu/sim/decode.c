@@ -1,5 +1,5 @@
-/* Descriptors as the array's registers hold them, field by field: the reverse of npu/array.c, and stricter than the hardware, which takes
- * any bits. */
+/* Descriptors as the array's registers hold them, field by field: the reverse of npu/array.c, and
+ * stricter than the hardware, which takes any bits. */
 #include <string.h>
 
 #include "npu/sim/parts.h"
@@ -12,7 +12,9 @@ static void unpack_iteration(struct descriptor *d, uint32_t word, uint32_t step_
 }
 
 static int unpack_shim(struct descriptor *d, const uint32_t *w) {
-    if (!(w[7] >> 25 & 1) || w[7] & 0x81ffffff || w[2] >> 16 || w[3] >> 30 || w[4] >> 30 != 2 || w[5] >> 24 != 2 || w[6] >> 26) return 0;
+    if (!(w[7] >> 25 & 1) || w[7] & 0x81ffffff || w[2] >> 16 || w[3] >> 30 || w[4] >> 30 != 2 ||
+        w[5] >> 24 != 2 || w[6] >> 26)
+        return 0;
     d->words = w[0];
     d->base = w[1] | (uint64_t)w[2] << 32;
     d->wrap[0] = w[3] >> 20 & 0x3ff;
@@ -27,7 +29,9 @@ static int unpack_shim(struct descriptor *d, const uint32_t *w) {
 
 static int unpack_mem(struct descriptor *d, const uint32_t *w) {
     uint32_t base = (w[1] & 0x7ffff) * 4;
-    if (!(w[7] >> 31) || w[0] >> 17 || w[1] >> 26 || w[2] >> 27 || w[3] >> 27 || w[4] >> 17 || w[5] || w[6] >> 23) return 0;
+    if (!(w[7] >> 31) || w[0] >> 17 || w[1] >> 26 || w[2] >> 27 || w[3] >> 27 || w[4] >> 17 ||
+        w[5] || w[6] >> 23)
+        return 0;
     if (base < MEM_WINDOW || base >= MEM_WINDOW + MEM_BYTES) return 0; /* a neighbour's memory */
     d->words = w[0];
     d->base = base - MEM_WINDOW;
@@ -46,7 +50,8 @@ static int unpack_mem(struct descriptor *d, const uint32_t *w) {
 }
 
 static int unpack_core(struct descriptor *d, const uint32_t *w) {
-    if (!(w[5] >> 25 & 1) || w[5] >> 31 || w[5] >> 17 & 1 || w[5] >> 4 & 1 || w[0] >> 28 || w[1] || w[2] >> 26 || w[3] >> 29 || w[4] >> 19)
+    if (!(w[5] >> 25 & 1) || w[5] >> 31 || w[5] >> 17 & 1 || w[5] >> 4 & 1 || w[0] >> 28 || w[1] ||
+        w[2] >> 26 || w[3] >> 29 || w[4] >> 19)
         return 0;
     d->base = (w[0] >> 14) * 4;
     d->words = w[0] & 0x3fff;

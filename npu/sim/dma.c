@@ -1,18 +1,24 @@
-/* A channel: takes tasks from its queue, walks descriptors, takes and gives locks, and moves words between memory and streams. */
+/* A channel: takes tasks from its queue, walks descriptors, takes and gives locks, and moves words
+ * between memory and streams. */
 #include <string.h>
 
 #include "npu/sim/parts.h"
 
-static struct sim_tile *tile_of(struct sim_array *a, const struct sim_channel *c) { return &a->tile[c->column][c->row]; }
+static struct sim_tile *tile_of(struct sim_array *a, const struct sim_channel *c) {
+    return &a->tile[c->column][c->row];
+}
 
 static int begin_descriptor(struct sim_array *a, struct sim_channel *c, uint32_t bd) {
     const struct sim_bd *b = &tile_of(a, c)->bd[bd];
-    if (c->row == ROW_MEM && (bd >= MEM_BDS / 2) != (c->index % 2)) return sim_complain("a chain of descriptors leaves its channel's half");
-    if (!sim_decode(&c->d, c->row, b->word) || !c->d.words) return sim_complain("descriptor %u of row %u is not valid", bd, c->row);
+    if (c->row == ROW_MEM && (bd >= MEM_BDS / 2) != (c->index % 2))
+        return sim_complain("a chain of descriptors leaves its channel's half");
+    if (!sim_decode(&c->d, c->row, b->word) || !c->d.words)
+        return sim_complain("descriptor %u of row %u is not valid", bd, c->row);
     if (c->d.acquire >= (int32_t)sim_locks(c->row) ||
         (c->d.release_value && (c->d.release < 0 || c->d.release >= (int32_t)sim_locks(c->row))))
         return sim_complain("descriptor %u of row %u has no such lock", bd, c->row);
-    if (c->d.acquire >= 0 && c->d.acquire_value >= 0) return sim_complain("a lock is waited for by equality, which nothing here uses");
+    if (c->d.acquire >= 0 && c->d.acquire_value >= 0)
+        return sim_complain("a lock is waited for by equality, which nothing here uses");
     c->bd = bd;
     c->at = 0;
     c->started = 0;
@@ -41,12 +47,15 @@ static int end_descriptor(struct sim_array *a, struct sim_channel *c) {
     if (c->d.release_value) {
         t->lock[c->d.release] += c->d.release_value;
         if (t->lock[c->d.release] > LOCK_MAX || t->lock[c->d.release] < 0)
-            return sim_complain("lock %d of row %u counts to %d", c->d.release, c->row, t->lock[c->d.release]);
+            return sim_complain("lock %d of row %u counts to %d", c->d.release, c->row,
+                                t->lock[c->d.release]);
     }
     b->iteration = (b->iteration + 1) % c->d.iterations;
     if (c->d.next >= 0) {
         uint32_t next = (uint32_t)c->d.next;
-        return next < sim_bds(c->row) ? begin_descriptor(a, c, next) : sim_complain("a descriptor goes on to one that is not there");
+        return next < sim_bds(c->row)
+                   ? begin_descriptor(a, c, next)
+                   : sim_complain("a descriptor goes on to one that is not there");
     }
     if (--c->now.runs) return begin_descriptor(a, c, c->now.bd);
     if (c->now.token && c->controller == SHIM_CONTROLLER) c->tokens++; /* else it gets lost */
@@ -61,11 +70,14 @@ static uint64_t place(const struct sim_array *a, const struct sim_channel *c, ui
     uint32_t j = d->wrap[1] ? rest % d->wrap[1] : rest, k = d->wrap[1] ? rest / d->wrap[1] : 0;
     uint32_t left = d->words - c->at;
     *run = d->step[0] != 1 ? 1 : inner - i < left ? inner - i : left;
-    uint64_t iteration = (uint64_t)a->tile[c->column][c->row].bd[c->bd].iteration * d->iteration_step;
-    return d->base + 4 * ((uint64_t)i * d->step[0] + (uint64_t)j * d->step[1] + (uint64_t)k * d->step[2] + iteration);
+    uint64_t iteration =
+        (uint64_t)a->tile[c->column][c->row].bd[c->bd].iteration * d->iteration_step;
+    return d->base + 4 * ((uint64_t)i * d->step[0] + (uint64_t)j * d->step[1] +
+                          (uint64_t)k * d->step[2] + iteration);
 }
 
-static uint8_t *memory_at(struct sim_array *a, const struct sim_channel *c, uint64_t at, uint64_t bytes) {
+static uint8_t *memory_at(struct sim_array *a, const struct sim_channel *c, uint64_t at,
+                          uint64_t bytes) {
     struct sim_tile *t = tile_of(a, c);
     if (t->memory) {
         if (at + bytes <= t->bytes) return t->memory + at;
@@ -74,9 +86,11 @@ static uint8_t *memory_at(struct sim_array *a, const struct sim_channel *c, uint
     }
     for (uint32_t i = 0; i < a->command->buffers; i++) {
         struct sim_buffer *b = a->command->buffer[i];
-        if (at >= b->address && at - b->address < b->bytes) return sim_access(b, at - b->address, bytes, c->to_memory);
+        if (at >= b->address && at - b->address < b->bytes)
+            return sim_access(b, at - b->address, bytes, c->to_memory);
     }
-    sim_complain("the device reaches %#llx, which is in no buffer of the command", (unsigned long long)at);
+    sim_complain("the device reaches %#llx, which is in no buffer of the command",
+                 (unsigned long long)at);
     return NULL;
 }
 
@@ -90,14 +104,16 @@ static uint32_t room(const struct sim_channel *c) {
 static void send(struct sim_channel *c, const uint8_t *from, uint32_t words) {
     for (uint32_t i = 0; i < c->outs; i++) {
         struct sim_stream *s = &c->out[i]->in;
-        for (uint32_t w = 0; w < words; w++) memcpy(&s->word[(s->from + s->count + w) % STREAM_WORDS], from + (size_t)w * 4, 4);
+        for (uint32_t w = 0; w < words; w++)
+            memcpy(&s->word[(s->from + s->count + w) % STREAM_WORDS], from + (size_t)w * 4, 4);
         s->count += words;
     }
 }
 
 static void receive(struct sim_channel *c, uint8_t *to, uint32_t words) {
     struct sim_stream *s = &c->in;
-    for (uint32_t w = 0; w < words; w++) memcpy(to + (size_t)w * 4, &s->word[(s->from + w) % STREAM_WORDS], 4);
+    for (uint32_t w = 0; w < words; w++)
+        memcpy(to + (size_t)w * 4, &s->word[(s->from + w) % STREAM_WORDS], 4);
     s->from = (s->from + words) % STREAM_WORDS;
     s->count -= words;
 }

@@ -23,17 +23,20 @@ static struct sim_client *client_of(int fd) {
     return NULL;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- contexts -- */
+/* ---------------------------------------------------------------------------------- contexts -- */
 
 static struct sim_context *context_of(struct sim_client *c, uint32_t handle) {
-    return handle && handle <= CLIENT_CONTEXTS && c->context[handle - 1].handle ? &c->context[handle - 1] : NULL;
+    return handle && handle <= CLIENT_CONTEXTS && c->context[handle - 1].handle
+               ? &c->context[handle - 1]
+               : NULL;
 }
 
 static int create_context(struct sim_client *c, struct uapi_create_context *r) {
     struct sim_context *x = c->context;
     uint32_t heap = 1, columns = r->tiles / CORE_ROWS, timeline = 0;
     while (heap < CLIENT_BUFFERS && c->buffer[heap].kind != UAPI_BUFFER_HEAP) heap++;
-    if (r->ext || r->ext_flags || !r->qos || r->umq_buffer || r->log_buffer || r->tiles % CORE_ROWS) return EINVAL;
+    if (r->ext || r->ext_flags || !r->qos || r->umq_buffer || r->log_buffer || r->tiles % CORE_ROWS)
+        return EINVAL;
     if (sim.config.context_error) return sim.config.context_error;
     if (heap == CLIENT_BUFFERS) return ENOENT; /* the heap comes first */
     if (!columns || columns > array_columns(sim.config.generation)) return EINVAL;
@@ -62,7 +65,8 @@ static int destroy_context(struct sim_client *c, uint32_t handle) {
 static int config_context(struct sim_client *c, const struct uapi_config_context *r) {
     struct sim_context *x = context_of(c, r->handle);
     const struct uapi_units *u = (const struct uapi_units *)(uintptr_t)r->value;
-    if (!x || r->kind != UAPI_CONFIG_UNITS || r->value_bytes < sizeof *u || !u || x->configured) return EINVAL;
+    if (!x || r->kind != UAPI_CONFIG_UNITS || r->value_bytes < sizeof *u || !u || x->configured)
+        return EINVAL;
     if (u->count != 1) return EINVAL;
     struct sim_buffer *image = sim_buffer(c, u->unit[0].buffer);
     if (!image || image->kind != UAPI_BUFFER_DEVICE || u->unit[0].function) return EINVAL;
@@ -72,7 +76,7 @@ static int config_context(struct sim_client *c, const struct uapi_config_context
     return 0;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- information -- */
+/* ------------------------------------------------------------------------------- information -- */
 
 static void text_out(uint64_t at, uint64_t *bytes, const char *text) {
     uint64_t n = strlen(text);
@@ -84,7 +88,8 @@ static int version(struct uapi_version *v) {
     v->major = 0, v->minor = 0, v->patch = 0;
     text_out(v->name, &v->name_bytes, "amdxdna");
     text_out(v->date, &v->date_bytes, "20260101");
-    text_out(v->description, &v->description_bytes, sim.config.poses ? "AMD XDNA DRM implementation" : OVERLAY_MODEL_DESCRIPTION);
+    text_out(v->description, &v->description_bytes,
+             sim.config.poses ? "AMD XDNA DRM implementation" : OVERLAY_MODEL_DESCRIPTION);
     return 0;
 }
 
@@ -116,7 +121,8 @@ static int get_info(struct uapi_get_info *g) {
         out.version[0] = 2, bytes = sizeof out.version;
         break; /* of the array */
     case 3:
-        memcpy(out.clock, "MP-NPU Clock", 12), memcpy(out.clock + 24, "H Clock", 7), bytes = sizeof out.clock;
+        memcpy(out.clock, "MP-NPU Clock", 12), memcpy(out.clock + 24, "H Clock", 7),
+            bytes = sizeof out.clock;
         break;
     case UAPI_INFO_FIRMWARE:
         out.firmware = sim_firmware_version, bytes = sizeof out.firmware;
@@ -167,7 +173,7 @@ static int wait_timeline(struct sim_client *c, const struct uapi_timeline_wait *
     return x ? sim_finish(c, x, *point, 5000) : ETIME;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- requests -- */
+/* ---------------------------------------------------------------------------------- requests -- */
 
 union request {
     struct uapi_version version;
@@ -211,7 +217,9 @@ static int answer(struct sim_client *c, uint32_t number, union request *r) {
         return (x = context_of(c, r->execute.context)) ? sim_execute(c, x, &r->execute) : EINVAL;
     case UAPI_WAIT:
         if (sim.config.without_wait) return EINVAL; /* as a number that DRM does not know ends */
-        return (x = context_of(c, r->wait.context)) ? sim_finish(c, x, r->wait.sequence, r->wait.timeout_ms) : EINVAL;
+        return (x = context_of(c, r->wait.context))
+                   ? sim_finish(c, x, r->wait.sequence, r->wait.timeout_ms)
+                   : EINVAL;
     case UAPI_SYNCOBJ_DESTROY:
         return destroy_timeline(c, &r->syncobj);
     case UAPI_TIMELINE_WAIT:
@@ -233,7 +241,9 @@ int sim_ioctl(int fd, unsigned long request, void *argument) {
     memset(&r, 0, sizeof r);
     if (bytes > sizeof r) bytes = sizeof r;
     memcpy(&r, argument, bytes);
-    e = !c || type != DRM_TYPE ? ENOTTY : c->age != sim.age || sim.gone ? ENODEV : answer(c, number, &r);
+    e = !c || type != DRM_TYPE          ? ENOTTY
+        : c->age != sim.age || sim.gone ? ENODEV
+                                        : answer(c, number, &r);
     if (!e) memcpy(argument, &r, bytes);
     pthread_mutex_unlock(&mutex);
     if (!e) return 0;
@@ -241,7 +251,7 @@ int sim_ioctl(int fd, unsigned long request, void *argument) {
     return -1;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- files -- */
+/* ------------------------------------------------------------------------------------- files -- */
 
 int sim_open(const char *path) {
     if (strncmp(path, "/dev/accel/accel", 16) != 0) return -2;
@@ -280,7 +290,8 @@ void sim_mapped(int fd, void *address, uint64_t bytes, uint64_t offset) {
     struct sim_client *c = client_of(fd);
     for (uint32_t i = 1; c && sim.config.shared_addresses && i < CLIENT_BUFFERS; i++) {
         struct sim_buffer *b = &c->buffer[i];
-        if ((b->kind == UAPI_BUFFER_SHARE || b->kind == UAPI_BUFFER_COMMAND) && !b->imported && b->offset == offset && bytes >= b->bytes)
+        if ((b->kind == UAPI_BUFFER_SHARE || b->kind == UAPI_BUFFER_COMMAND) && !b->imported &&
+            b->offset == offset && bytes >= b->bytes)
             b->address = (uintptr_t)address;
     }
     pthread_mutex_unlock(&mutex);
@@ -296,18 +307,22 @@ void sim_close(int fd) {
         for (uint32_t x = 1; x <= CLIENT_CONTEXTS; x++) destroy_context(c, x);
         for (int heap = 0; heap < 2; heap++)
             for (uint32_t b = 1; b < CLIENT_BUFFERS; b++)
-                if (c->buffer[b].kind && (heap || c->buffer[b].kind != UAPI_BUFFER_HEAP)) sim_buffer_close(c, b);
+                if (c->buffer[b].kind && (heap || c->buffer[b].kind != UAPI_BUFFER_HEAP))
+                    sim_buffer_close(c, b);
         free(c);
         clients[i] = NULL;
     }
     pthread_mutex_unlock(&mutex);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- settings -- */
+/* ---------------------------------------------------------------------------------- settings -- */
 
 void sim_reset(const struct sim_config *config) {
     pthread_mutex_lock(&mutex);
-    sim = (struct sim_state){.config = *config, .age = sim.age + 1, .fail_first = UINT64_MAX, .sync_dropped = UINT64_MAX};
+    sim = (struct sim_state){.config = *config,
+                             .age = sim.age + 1,
+                             .fail_first = UINT64_MAX,
+                             .sync_dropped = UINT64_MAX};
     pthread_mutex_unlock(&mutex);
 }
 

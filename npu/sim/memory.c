@@ -1,7 +1,8 @@
 /* Buffers: the host's pages, what the device sees of them, and where.
  *
- * The device's view is a copy of its own that only a sync brings up to date, in the direction that it names. Pages that the process lends (imports) are read
- * where they lie, page by page as far as they were synced. Buffers lie apart at the device, with holes between. */
+ * The device's view is a copy of its own that only a sync brings up to date, in the direction that
+ * it names. Pages that the process lends (imports) are read where they lie, page by page as far as
+ * they were synced. Buffers lie apart at the device, with holes between. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,8 @@ static struct sim_buffer *heap_of(struct sim_client *c) {
 static uint64_t lockable(void) {
     struct rlimit limit;
     if (sim.config.lockable) return sim.config.lockable;
-    return getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
+    return getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX
+                                                                                : limit.rlim_cur;
 }
 
 /* The driver pins pages of private mappings of files for writing, which fails. */
@@ -40,7 +42,9 @@ static int may_be_pinned(uint64_t from, uint64_t to) {
     uint64_t seen = from;
     if (!maps) return 0;
     while (fgets(line, sizeof line, maps)) {
-        if (sscanf(line, "%lx-%lx %7s %*s %*s %lu", &begin, &end, mode, &inode) != 4 || end <= from || begin >= to) continue;
+        if (sscanf(line, "%lx-%lx %7s %*s %*s %lu", &begin, &end, mode, &inode) != 4 ||
+            end <= from || begin >= to)
+            continue;
         if (begin > seen || mode[0] != 'r' || (mode[1] != 'w' && mode[3] == 'p')) break;
         seen = end;
     }
@@ -48,7 +52,8 @@ static int may_be_pinned(uint64_t from, uint64_t to) {
     return seen >= to;
 }
 
-static int create_import(struct sim_client *c, struct sim_buffer *b, const struct uapi_create_buffer *r) {
+static int create_import(struct sim_client *c, struct sim_buffer *b,
+                         const struct uapi_create_buffer *r) {
     const struct uapi_ranges *t = (const struct uapi_ranges *)(uintptr_t)r->ranges;
     if (r->kind != UAPI_BUFFER_SHARE || r->bytes || t->count != 1 || t->dmabuf >= 0) return EINVAL;
     const struct uapi_range *p = &t->range[0];
@@ -70,7 +75,9 @@ static int create_in_heap(struct sim_client *c, struct sim_buffer *b, uint64_t b
     if (!heap) return EINVAL;
     for (uint32_t i = 1; i < CLIENT_BUFFERS; i++) {
         const struct sim_buffer *o = &c->buffer[i];
-        if (o == b || o->kind != UAPI_BUFFER_DEVICE || at + bytes <= o->offset || at >= o->offset + o->bytes) continue;
+        if (o == b || o->kind != UAPI_BUFFER_DEVICE || at + bytes <= o->offset ||
+            at >= o->offset + o->bytes)
+            continue;
         at = (o->offset + o->bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
         i = 0;
     }
@@ -94,12 +101,19 @@ static int create_in_file(struct sim_client *c, struct sim_buffer *b, uint64_t b
 static int create(struct sim_client *c, struct sim_buffer *b, const struct uapi_create_buffer *r) {
     uint64_t bytes = (r->bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
     int e;
-    if (r->flags || r->kind < UAPI_BUFFER_SHARE || r->kind > UAPI_BUFFER_COMMAND || (!r->ranges && !bytes)) return EINVAL;
-    if (r->kind == UAPI_BUFFER_HEAP && (heap_of(c) || r->ranges || bytes > HEAP_MOST)) return heap_of(c) ? EBUSY : EINVAL;
+    if (r->flags || r->kind < UAPI_BUFFER_SHARE || r->kind > UAPI_BUFFER_COMMAND ||
+        (!r->ranges && !bytes))
+        return EINVAL;
+    if (r->kind == UAPI_BUFFER_HEAP && (heap_of(c) || r->ranges || bytes > HEAP_MOST))
+        return heap_of(c) ? EBUSY : EINVAL;
     b->bytes = r->kind == UAPI_BUFFER_DEVICE ? r->bytes : bytes;
-    e = r->ranges ? create_import(c, b, r) : r->kind == UAPI_BUFFER_DEVICE ? create_in_heap(c, b, bytes) : create_in_file(c, b, bytes);
+    e = r->ranges                       ? create_import(c, b, r)
+        : r->kind == UAPI_BUFFER_DEVICE ? create_in_heap(c, b, bytes)
+                                        : create_in_file(c, b, bytes);
     if (e) return e;
-    int own_view = !b->imported && (r->kind == UAPI_BUFFER_SHARE || r->kind == UAPI_BUFFER_DEVICE) && !sim.config.coherent;
+    int own_view = !b->imported &&
+                   (r->kind == UAPI_BUFFER_SHARE || r->kind == UAPI_BUFFER_DEVICE) &&
+                   !sim.config.coherent;
     if (own_view) {
         b->device = malloc(bytes);
         if (!b->device) return ENOMEM;
@@ -145,25 +159,32 @@ int sim_buffer_close(struct sim_client *c, uint32_t handle) {
     if (!b) return EINVAL;
     if (b->kind == UAPI_BUFFER_HEAP)
         for (uint32_t i = 1; i < CLIENT_BUFFERS; i++)
-            if (c->buffer[i].kind == UAPI_BUFFER_DEVICE) sim_complain("the heap is closed before what was cut from it");
+            if (c->buffer[i].kind == UAPI_BUFFER_DEVICE)
+                sim_complain("the heap is closed before what was cut from it");
     release(c, b);
     return 0;
 }
 
 int sim_buffer_sync(struct sim_client *c, const struct uapi_sync_buffer *s) {
     struct sim_buffer *b = sim_buffer(c, s->handle);
-    if (!b || s->direction > UAPI_FROM_DEVICE || !s->bytes || s->offset > b->bytes || s->bytes > b->bytes - s->offset) return EINVAL;
+    if (!b || s->direction > UAPI_FROM_DEVICE || !s->bytes || s->offset > b->bytes ||
+        s->bytes > b->bytes - s->offset)
+        return EINVAL;
     if (sim.syncs++ == sim.sync_dropped) return 0;
     if (b->synced)
-        for (uint64_t p = s->offset / PAGE_BYTES; p * PAGE_BYTES < s->offset + s->bytes; p++) b->synced[p] = 1;
-    if (b->device && s->direction == UAPI_TO_DEVICE) memcpy(b->device + s->offset, b->host + s->offset, s->bytes);
-    if (b->device && s->direction == UAPI_FROM_DEVICE) memcpy(b->host + s->offset, b->device + s->offset, s->bytes);
+        for (uint64_t p = s->offset / PAGE_BYTES; p * PAGE_BYTES < s->offset + s->bytes; p++)
+            b->synced[p] = 1;
+    if (b->device && s->direction == UAPI_TO_DEVICE)
+        memcpy(b->device + s->offset, b->host + s->offset, s->bytes);
+    if (b->device && s->direction == UAPI_FROM_DEVICE)
+        memcpy(b->host + s->offset, b->device + s->offset, s->bytes);
     return 0;
 }
 
 uint8_t *sim_access(struct sim_buffer *b, uint64_t offset, uint64_t bytes, int write) {
     if (offset > b->bytes || bytes > b->bytes - offset) {
-        sim_complain("the device reaches %llu bytes at %llu of a buffer of %llu", (unsigned long long)bytes, (unsigned long long)offset,
+        sim_complain("the device reaches %llu bytes at %llu of a buffer of %llu",
+                     (unsigned long long)bytes, (unsigned long long)offset,
                      (unsigned long long)b->bytes);
         return NULL;
     }
@@ -171,7 +192,8 @@ uint8_t *sim_access(struct sim_buffer *b, uint64_t offset, uint64_t bytes, int w
         sim_complain("the device writes to imported pages");
         return NULL;
     }
-    for (uint64_t p = offset / PAGE_BYTES; b->synced && !sim.config.coherent && p * PAGE_BYTES < offset + bytes; p++)
+    for (uint64_t p = offset / PAGE_BYTES;
+         b->synced && !sim.config.coherent && p * PAGE_BYTES < offset + bytes; p++)
         if (!b->synced[p]) {
             sim_complain("the device reads imported pages that were not synced");
             return NULL;

@@ -1,13 +1,15 @@
-/* The model's overlay: routes and locks as data, as an overlay for hardware would have them, under an id that no real overlay has. */
+/* The model's overlay: routes and locks as data, as an overlay for hardware would have them, under
+ * an id that no real overlay has. */
 #include <string.h>
 
 #include "npu/overlay.h"
 #include "npu/sim/parts.h"
 
-static void route(struct sim_image *m, uint32_t column, uint32_t row, uint32_t channel, uint32_t to_column, uint32_t to_row,
-                  uint32_t to_channel) {
+static void route(struct sim_image *m, uint32_t column, uint32_t row, uint32_t channel,
+                  uint32_t to_column, uint32_t to_row, uint32_t to_channel) {
     m->route[m->routes++] =
-        (struct sim_route){(uint8_t)column, (uint8_t)row, (uint8_t)channel, (uint8_t)to_column, (uint8_t)to_row, (uint8_t)to_channel};
+        (struct sim_route){(uint8_t)column,    (uint8_t)row,    (uint8_t)channel,
+                           (uint8_t)to_column, (uint8_t)to_row, (uint8_t)to_channel};
 }
 
 void sim_image(struct sim_image *m, uint32_t generation) {
@@ -24,12 +26,17 @@ void sim_image(struct sim_image *m, uint32_t generation) {
             route(m, c, ROW_MEM, 4, c, ROW_CORE + t, 1);
             if (t < CORE_ROWS - 1) route(m, c, ROW_CORE + t, 0, c, ROW_MEM, 2 + t);
         }
-        route(m, c, ROW_CORE + CORE_ROWS - 1, 0, c, ROW_SHIM, 1); /* the last one's sums go by themselves */
-        route(m, c, ROW_MEM, 5, c, ROW_SHIM, 0);                  /* sums */
+        /* the last one's sums go by themselves */
+        route(m, c, ROW_CORE + CORE_ROWS - 1, 0, c, ROW_SHIM, 1);
+        route(m, c, ROW_MEM, 5, c, ROW_SHIM, 0); /* sums */
     }
 }
 
 int32_t sim_first_lock(uint32_t row, uint32_t lock) {
-    if (row == ROW_MEM) return lock < MEM_LOCK_W_FULL || (lock >= MEM_LOCK_Y_EMPTY && lock < MEM_LOCK_Y_FULL) ? 2 : 0;
-    return row >= ROW_CORE && (lock == LOCK_W_EMPTY || lock == LOCK_X_EMPTY || lock == LOCK_Y_EMPTY) ? 2 : 0;
+    if (row == ROW_MEM)
+        return lock < MEM_LOCK_W_FULL || (lock >= MEM_LOCK_Y_EMPTY && lock < MEM_LOCK_Y_FULL) ? 2
+                                                                                              : 0;
+    return row >= ROW_CORE && (lock == LOCK_W_EMPTY || lock == LOCK_X_EMPTY || lock == LOCK_Y_EMPTY)
+               ? 2
+               : 0;
 }

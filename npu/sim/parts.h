@@ -1,4 +1,5 @@
-/* The model's own parts; npu/sim/sim.h is what its users see. All of it runs under one mutex (driver.c). */
+/* The model's own parts; npu/sim/sim.h is what its users see. All of it runs under one mutex
+ * (driver.c). */
 #ifndef NPU_SIM_PARTS_H
 #define NPU_SIM_PARTS_H
 
@@ -27,7 +28,8 @@ extern const struct uapi_firmware sim_firmware_version;
 int sim_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- descriptors: decode.c */
-/* 0 where the words are no valid descriptor: the valid bit clear, reserved bits, something this project does not use. */
+/* 0 where the words are no valid descriptor: the valid bit clear, reserved bits, something this
+ * project does not use. */
 int sim_decode(struct descriptor *d, uint32_t row, const uint32_t words[BD_WORDS_MAX]);
 
 /* ---- memory: memory.c */
@@ -48,7 +50,8 @@ struct sim_buffer *sim_buffer(struct sim_client *c, uint64_t handle);
 int sim_buffer_create(struct sim_client *c, struct uapi_create_buffer *request);
 int sim_buffer_close(struct sim_client *c, uint32_t handle);
 int sim_buffer_sync(struct sim_client *c, const struct uapi_sync_buffer *s);
-/* What the device reads or writes at offset .. of a buffer; NULL with a complaint where it may not. */
+/* What the device reads or writes at offset .. of a buffer; NULL with a complaint where it may
+ * not. */
 uint8_t *sim_access(struct sim_buffer *b, uint64_t offset, uint64_t bytes, int write);
 
 /* ---- the array: array.c, dma.c, core.c */
@@ -73,7 +76,8 @@ struct sim_channel {
     int to_memory; /* S2MM */
     struct sim_task queue[QUEUE_DEPTH];
     uint32_t queued, tokens, controller; /* controller: the one that its tokens are for */
-    int busy, started;                   /* a task is at work; its present descriptor has its lock */
+    int busy, started;                   /* a task is at work; its present descriptor has its
+                                            lock */
     struct sim_task now;
     uint32_t bd, at; /* the present descriptor, and words of it that are done */
     uint64_t moved;  /* words of the present command */
@@ -123,19 +127,28 @@ int sim_array_patch(struct sim_array *a, uint32_t address, uint64_t value);
 /* Runs until nothing moves. */
 int sim_array_run(struct sim_array *a);
 /* Takes a token of every column; 1: all were there. */
-int sim_array_token(struct sim_array *a, uint32_t column, uint32_t columns, uint32_t direction, uint32_t channel);
-/* 0 where everything is as after the load: queues empty, tokens taken, locks at their first values. */
+int sim_array_token(struct sim_array *a, uint32_t column, uint32_t columns, uint32_t direction,
+                    uint32_t channel);
+/* 0 where everything is as after the load: queues empty, tokens taken, locks at their first
+ * values. */
 int sim_array_quiet(const struct sim_array *a);
 
-void sim_tile_start(struct sim_array *a, uint32_t column, uint32_t row); /* locks and memory as the overlay leaves them */
-int sim_channel_step(struct sim_array *a, struct sim_channel *c);        /* 1: moved; -1: complaint */
+/* locks and memory as the overlay leaves them */
+void sim_tile_start(struct sim_array *a, uint32_t column, uint32_t row);
+/* 1: moved; -1: complaint */
+int sim_channel_step(struct sim_array *a, struct sim_channel *c);
 int sim_core_step(struct sim_array *a, struct sim_tile *t);
 
-static inline uint32_t sim_channels(uint32_t row) { return row == ROW_MEM ? MEM_CHANNELS : CORE_CHANNELS; }
+static inline uint32_t sim_channels(uint32_t row) {
+    return row == ROW_MEM ? MEM_CHANNELS : CORE_CHANNELS;
+}
 static inline uint32_t sim_bds(uint32_t row) { return row == ROW_MEM ? MEM_BDS : CORE_BDS; }
-static inline uint32_t sim_locks(uint32_t row) { return row == ROW_MEM ? MEM_LOCKS : row >= ROW_CORE ? CORE_LOCKS : 0; }
+static inline uint32_t sim_locks(uint32_t row) {
+    return row == ROW_MEM ? MEM_LOCKS : row >= ROW_CORE ? CORE_LOCKS : 0;
+}
 
-/* ---- the cycle model: time.c. What bounds a command that has run, each as if nothing else did (docs/npu.md has the assumptions). */
+/* ---- the cycle model: time.c. What bounds a command that has run, each as if nothing else did
+ * (docs/npu.md has the assumptions). */
 struct sim_time {
     double memory_ns;  /* bytes through all shims over their bandwidth together */
     double channel_ns; /* words of the busiest channel, one a cycle */
@@ -146,8 +159,10 @@ struct sim_time sim_time(const struct sim_array *a);
 uint64_t sim_time_ns(const struct sim_array *a); /* the largest */
 void sim_time_begin(struct sim_array *a);
 
-/* ---- the firmware: firmware.c. Interprets control code with its buffers' addresses: 0; -1 with a complaint; 1: it hangs (likewise). */
-int sim_firmware(struct sim_array *a, const uint32_t *words, uint32_t count, const uint64_t *argument, uint32_t arguments);
+/* ---- the firmware: firmware.c. Interprets control code with its buffers' addresses: 0; -1 with a
+ * complaint; 1: it hangs (likewise). */
+int sim_firmware(struct sim_array *a, const uint32_t *words, uint32_t count,
+                 const uint64_t *argument, uint32_t arguments);
 
 /* ---- commands: command.c */
 struct sim_context {
@@ -170,7 +185,8 @@ struct sim_client {
     uint64_t file_bytes, next_address, pinned;
     struct sim_buffer buffer[CLIENT_BUFFERS]; /* by handle, from 1 */
     struct sim_context context[CLIENT_CONTEXTS];
-    uint32_t syncobj[CLIENT_SYNCOBJS]; /* timelines, by handle - SYNCOBJ_BASE: the context's handle; it stays when the context goes */
+    uint32_t syncobj[CLIENT_SYNCOBJS]; /* timelines, by handle - SYNCOBJ_BASE: the context's handle;
+                                          it stays when the context goes */
 };
 
 /* The overlay's image, and how locks begin and streams run with it: overlay.c. */

@@ -1,9 +1,10 @@
-/* The model under any program, as a library to preload: it has /dev/accel/accel0 and what /sys says of it, and leaves all other calls alone.
+/* The model under any program, as a library to preload: it has /dev/accel/accel0 and what /sys says
+ * of it, and leaves all other calls alone.
  *
  *   LD_PRELOAD=build/release/libapus-npu-model.so APUS_NPU_MODEL=xdna2,report=FILE program ...
  *
- * Only calls that go through the dynamic linker are seen. Addresses that the host alone knows, the files of other programs and a device that was opened
- * before a fork are out of its reach. */
+ * Only calls that go through the dynamic linker are seen. Addresses that the host alone knows, the
+ * files of other programs and a device that was opened before a fork are out of its reach. */
 #define _GNU_SOURCE 1
 #undef _FORTIFY_SOURCE
 #include <dirent.h>
@@ -25,9 +26,10 @@
 #define SEEN __attribute__((visibility("default")))
 
 /* The next library's function of that name; its address is kept. */
-#define NEXT(name)                                                                                                                         \
-    static __typeof__(&name) next;                                                                                                         \
-    if (!__atomic_load_n(&next, __ATOMIC_RELAXED)) __atomic_store_n(&next, __extension__(__typeof__(next)) next_of(#name), __ATOMIC_RELAXED)
+#define NEXT(name)                                                                                 \
+    static __typeof__(&name) next;                                                                 \
+    if (!__atomic_load_n(&next, __ATOMIC_RELAXED))                                                 \
+    __atomic_store_n(&next, __extension__(__typeof__(next)) next_of(#name), __ATOMIC_RELAXED)
 
 static void *next_of(const char *name) {
     void *p = dlsym(RTLD_NEXT, name);
@@ -49,9 +51,11 @@ __attribute__((destructor)) static void end(void) {
 }
 
 /* Where a path really is. */
-static const char *real(const char *path, char *room) { return tree_find(path, room) ? room : path; }
+static const char *real(const char *path, char *room) {
+    return tree_find(path, room) ? room : path;
+}
 
-/* ---------------------------------------------------------------------------------------------------------- the device -- */
+/* -------------------------------------------------------------------------------- the device -- */
 
 SEEN int ioctl(int fd, unsigned long request, ...) {
     NEXT(ioctl);
@@ -79,15 +83,15 @@ SEEN int close(int fd) {
     return next(fd);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- opening -- */
+/* ----------------------------------------------------------------------------------- opening -- */
 
-#define MODE(flags)                                                                                                                        \
-    unsigned mode = 0;                                                                                                                     \
-    if ((flags) & (O_CREAT | O_TMPFILE)) {                                                                                                 \
-        va_list list;                                                                                                                      \
-        va_start(list, flags);                                                                                                             \
-        mode = va_arg(list, unsigned);                                                                                                     \
-        va_end(list);                                                                                                                      \
+#define MODE(flags)                                                                                \
+    unsigned mode = 0;                                                                             \
+    if ((flags) & (O_CREAT | O_TMPFILE)) {                                                         \
+        va_list list;                                                                              \
+        va_start(list, flags);                                                                     \
+        mode = va_arg(list, unsigned);                                                             \
+        va_end(list);                                                                              \
     }
 
 static int open_at(int folder, const char *path, int flags, unsigned mode) {
@@ -117,7 +121,9 @@ SEEN int openat64(int folder, const char *path, int flags, ...) {
 int __open_2(const char *path, int flags);
 int __open64_2(const char *path, int flags);
 SEEN int __open_2(const char *path, int flags) { return open_at(AT_FDCWD, path, flags, 0); }
-SEEN int __open64_2(const char *path, int flags) { return open_at(AT_FDCWD, path, flags | O_LARGEFILE, 0); }
+SEEN int __open64_2(const char *path, int flags) {
+    return open_at(AT_FDCWD, path, flags | O_LARGEFILE, 0);
+}
 
 SEEN FILE *fopen(const char *path, const char *mode) {
     NEXT(fopen);
@@ -132,7 +138,7 @@ SEEN DIR *opendir(const char *path) {
     return next(real(path, room));
 }
 
-/* ------------------------------------------------------------------------------------------------------- looking at files -- */
+/* -------------------------------------------------------------------------- looking at files -- */
 
 SEEN int stat(const char *path, struct stat *s) {
     NEXT(stat);

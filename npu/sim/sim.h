@@ -1,9 +1,12 @@
-/* A model of a Ryzen AI NPU behind the driver's own requests: what /dev/accel/accel0 does on a machine that has one.
+/* A model of a Ryzen AI NPU behind the driver's own requests: what /dev/accel/accel0 does on a
+ * machine that has one.
  *
- * It is no emulator of timing. It is strict: what hardware would do wrongly in silence (a buffer that was not synced, an address outside the buffers of a
- * command, a descriptor that is changed while it runs, a lock that is left behind) ends the command in an error and is named (sim_complaint). Memory that
- * nobody wrote is noise. Two ways to use it: linked into a test with the linker's --wrap (npu/sim/wrap.c), or as a preload under any program
- * (npu/sim/preload.c). One model a process; calls may come from several threads. */
+ * It is no emulator of timing. It is strict: what hardware would do wrongly in silence (a buffer
+ * that was not synced, an address outside the buffers of a command, a descriptor that is changed
+ * while it runs, a lock that is left behind) ends the command in an error and is named
+ * (sim_complaint). Memory that nobody wrote is noise. Two ways to use it: linked into a test with
+ * the linker's --wrap (npu/sim/wrap.c), or as a preload under any program (npu/sim/preload.c). One
+ * model a process; calls may come from several threads. */
 #ifndef NPU_SIM_SIM_H
 #define NPU_SIM_SIM_H
 
@@ -11,14 +14,17 @@
 
 struct sim_config {
     uint32_t generation;       /* enum npu_generation */
-    uint32_t coherent;         /* the device sees the host's caches: for software that flushes them by itself, unseen */
-    uint32_t shared_addresses; /* the device uses the process's own addresses, as it does with a PASID */
+    uint32_t coherent;         /* the device sees the host's caches: for software that flushes them
+                                  by itself, unseen */
+    uint32_t shared_addresses; /* the device uses the process's own addresses, as it does with a
+                                  PASID */
     uint32_t without_wait;     /* the kernel's own driver: no request to wait, a timeline instead */
     uint32_t poses;            /* as a real device: the driver does not say that it is a model's */
     uint64_t lockable;         /* bytes that a process may pin; 0: RLIMIT_MEMLOCK */
     int open_error;            /* an errno value for every open of the device: EACCES, ENODEV ... */
     int context_error;         /* likewise for a context: EINVAL is what old firmware ends in */
-    char report[256];          /* a file for figures and the first complaint, when the program ends; "": none */
+    char report[256];          /* a file for figures and the first complaint, when the program ends;
+                                  "": none */
 };
 
 /* How a submission ends. */
@@ -36,8 +42,10 @@ enum sim_end {
 struct sim_figures {
     uint64_t requests[256];                                /* by number */
     uint64_t all_requests, submissions, commands, buffers; /* buffers: made */
-    uint64_t unknown;                                      /* requests that the model does not know */
-    uint64_t waited_ms;                                    /* of the model's time, in waits that ended without an answer */
+    uint64_t unknown;                                      /* requests that the model does not
+                                                              know */
+    uint64_t waited_ms;                                    /* of the model's time, in waits that
+                                                              ended without an answer */
     /* What the cycle model counts. */
     uint64_t bytes_read, bytes_written; /* through the shims */
     uint64_t macs;                      /* of the kernel: panel rows x columns of its step */
@@ -55,14 +63,16 @@ struct sim_figures sim_figures(void);
 /* What the model found wrong first, or "". */
 const char *sim_complaint(void);
 
-/* Settings from words with commas between: xdna1, xdna2, coherent, shared, nowait, poses, lockable=BYTES, open=ERRNO, context=ERRNO, fail=N:END,
- * drop=N (a sync), report=FILE. 0: not understood. */
+/* Settings from words with commas between: xdna1, xdna2, coherent, shared, nowait, poses,
+ * lockable=BYTES, open=ERRNO, context=ERRNO, fail=N:END, drop=N (a sync), report=FILE. 0: not
+ * understood. */
 int sim_settings(const char *text);
 
 /* Writes the report that the settings ask for. */
 void sim_report(void);
 
-/* The overlay that the model takes, as a container (npu/overlay.h). Bytes, also where room is too small. */
+/* The overlay that the model takes, as a container (npu/overlay.h). Bytes, also where room is too
+ * small. */
 uint64_t sim_overlay(uint32_t generation, uint8_t *out, uint64_t room);
 
 /* ---- behind the system's calls: what a wrap or a preload asks. */

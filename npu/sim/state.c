@@ -6,7 +6,8 @@
 
 #include "npu/sim/parts.h"
 
-struct sim_state sim = {.config = {.generation = NPU_XDNA2}, .fail_first = UINT64_MAX, .sync_dropped = UINT64_MAX};
+struct sim_state sim = {
+    .config = {.generation = NPU_XDNA2}, .fail_first = UINT64_MAX, .sync_dropped = UINT64_MAX};
 
 const struct uapi_firmware sim_firmware_version = {1, 5, 5, 391};
 
@@ -34,7 +35,8 @@ static int number(const char *text, uint64_t *n) {
 }
 
 static int one_setting(const char *word) {
-    static const char *const ends[SIM_ENDS] = {"right", "refused", "error", "timeout", "silent", "abort", "gone"};
+    static const char *const ends[SIM_ENDS] = {"right",  "refused", "error", "timeout",
+                                               "silent", "abort",   "gone"};
     uint64_t n;
     if (!strcmp(word, "xdna1"))
         sim.config.generation = NPU_XDNA1;
@@ -87,8 +89,9 @@ void sim_report(void) {
     FILE *f = sim.config.report[0] ? fopen(sim.config.report, "w") : NULL;
     const struct sim_figures *g = &sim.figures;
     if (!f) return;
-    fprintf(f, "submissions %llu\ncommands %llu\nbuffers %llu\nsyncs %llu\n", (unsigned long long)g->submissions,
-            (unsigned long long)g->commands, (unsigned long long)g->buffers, (unsigned long long)g->requests[UAPI_SYNC_BUFFER]);
+    fprintf(f, "submissions %llu\ncommands %llu\nbuffers %llu\nsyncs %llu\n",
+            (unsigned long long)g->submissions, (unsigned long long)g->commands,
+            (unsigned long long)g->buffers, (unsigned long long)g->requests[UAPI_SYNC_BUFFER]);
     fprintf(f, "unknown %llu\n", (unsigned long long)g->unknown);
     fprintf(f, "requests %llu\ncomplaint %s\n", (unsigned long long)g->all_requests, sim.complaint);
     fclose(f);

@@ -1,10 +1,13 @@
-/* The cycle model: what a command has moved and computed, over what the hardware is told to do in a second. Nothing here was measured.
+/* The cycle model: what a command has moved and computed, over what the hardware is told to do in a
+ * second. Nothing here was measured.
  *
- * Memory: 47 GB/s for XDNA, 70 GB/s for XDNA2, the ends of what is reported for reads through the shims; reads and writes go at once. Channels: streams are
- * 32 bits wide, one word a cycle (AM020, "AIE-ML memory tile"). Cycles: 1.25 GHz, between what 10 TOPS of int8 (Phoenix, 1.0 GHz) and 16 (Hawk Point,
- * 1.6 GHz) come from, and 1.5 GHz, from XDNA2's 50. Work: the kernel's
- * step, 128 products of 16 x 8 bits, each cycle on each compute tile that the partition has; unpacking is taken to hide behind it. Fill and drain of the pipe,
- * locks, and the time that control code itself takes are left out. */
+ * Memory: 47 GB/s for XDNA, 70 GB/s for XDNA2, the ends of what is reported for reads through the
+ * shims; reads and writes go at once. Channels: streams are 32 bits wide, one word a cycle (AM020,
+ * "AIE-ML memory tile"). Cycles: 1.25 GHz, between what 10 TOPS of int8 (Phoenix, 1.0 GHz) and 16
+ * (Hawk Point, 1.6 GHz) come from, and 1.5 GHz, from XDNA2's 50. Work: the kernel's step, 128
+ * products of 16 x 8 bits, each cycle on each compute tile that the partition has; unpacking is
+ * taken to hide behind it. Fill and drain of the pipe, locks, and the time that control code itself
+ * takes are left out. */
 #include "npu/sim/parts.h"
 
 static double bytes_per_ns(uint32_t generation) { return generation == NPU_XDNA2 ? 70.0 : 47.0; }
@@ -17,7 +20,8 @@ void sim_time_begin(struct sim_array *a) {
     a->bytes_read = a->bytes_written = a->macs = 0;
     for (uint32_t c = 0; c < a->columns; c++)
         for (uint32_t r = 0; r < ARRAY_ROWS; r++)
-            for (uint32_t i = 0; i < sim_channels(r); i++) a->tile[c][r].to_memory[i].moved = a->tile[c][r].to_stream[i].moved = 0;
+            for (uint32_t i = 0; i < sim_channels(r); i++)
+                a->tile[c][r].to_memory[i].moved = a->tile[c][r].to_stream[i].moved = 0;
 }
 
 static uint64_t busiest_channel(const struct sim_array *a) {
@@ -35,7 +39,8 @@ static uint64_t busiest_channel(const struct sim_array *a) {
 struct sim_time sim_time(const struct sim_array *a) {
     double cycles = cycles_per_ns(a->generation);
     return (struct sim_time){
-        .memory_ns = larger((double)a->bytes_read, (double)a->bytes_written) / bytes_per_ns(a->generation),
+        .memory_ns =
+            larger((double)a->bytes_read, (double)a->bytes_written) / bytes_per_ns(a->generation),
         .channel_ns = (double)busiest_channel(a) / cycles,
         .work_ns = (double)a->macs / (MACS_PER_CYCLE * CORE_ROWS * a->columns * cycles),
     };

@@ -1,4 +1,5 @@
-/* What the kernel shows of an NPU in /sys: ids, links, and the driver's own attributes (vbnv, device_type, fw_version). */
+/* What the kernel shows of an NPU in /sys: ids, links, and the driver's own attributes (vbnv,
+ * device_type, fw_version). */
 #define _GNU_SOURCE 1
 #include <ftw.h>
 #include <pthread.h>
@@ -63,7 +64,9 @@ static void make_tree(void) {
     file(DEVICE "/subsystem_vendor", "0x1022\n");
     file(DEVICE "/subsystem_device", xdna2 ? "0x17f0\n" : "0x1502\n");
     file(DEVICE "/device_type", "0\n"); /* commands through the kernel's queue */
-    file(DEVICE "/vbnv", !sim.config.poses ? OVERLAY_MODEL_DESCRIPTION "\n" : xdna2 ? "RyzenAI-npu4\n" : "RyzenAI-npu1\n");
+    file(DEVICE "/vbnv", !sim.config.poses ? OVERLAY_MODEL_DESCRIPTION "\n"
+                         : xdna2           ? "RyzenAI-npu4\n"
+                                           : "RyzenAI-npu1\n");
     snprintf(text, sizeof text, "%u.%u.%u.%u\n", f->major, f->minor, f->patch, f->build);
     file(DEVICE "/fw_version", text);
     file(DEVICE "/uevent", "DRIVER=amdxdna\nPCI_SLOT_NAME=" SLOT "\n");

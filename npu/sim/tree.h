@@ -1,5 +1,6 @@
-/* The files by which programs find an NPU: the driver's and the device's folders in /sys, as the kernel lays them out, and a name in /dev/accel.
- * They are made in a folder of this process's own when somebody asks for the first of them, and removed when it ends. */
+/* The files by which programs find an NPU: the driver's and the device's folders in /sys, as the
+ * kernel lays them out, and a name in /dev/accel. They are made in a folder of this process's own
+ * when somebody asks for the first of them, and removed when it ends. */
 #ifndef NPU_SIM_TREE_H
 #define NPU_SIM_TREE_H
 
@@ -7,7 +8,8 @@
 
 enum { TREE_PATH = 512 };
 
-/* Whether the model has the path: then out[TREE_PATH] is where it lies. Relative paths are none of the model's. */
+/* Whether the model has the path: then out[TREE_PATH] is where it lies. Relative paths are none of
+ * the model's. */
 int tree_find(const char *path, char *out);
 /* A path inside the folder, as the program is to see it: without the folder in front. */
 const char *tree_seen(const char *path);

@@ -12,7 +12,8 @@ struct guarded guarded_take(size_t bytes, size_t alignment) {
     g.raw = malloc(g.raw_bytes);
     assert_non_null(g.raw);
     uintptr_t at = (uintptr_t)g.raw + CANARY_BYTES + alignment;
-    at = (at + 2 * alignment - 1) / (2 * alignment) * (2 * alignment) + alignment; /* not aligned to more than asked */
+    /* not aligned to more than asked */
+    at = (at + 2 * alignment - 1) / (2 * alignment) * (2 * alignment) + alignment;
     g.at = (unsigned char *)at;
     memset(g.raw, CANARY, g.raw_bytes);
     memset(g.at, NOISE, bytes);
@@ -21,7 +22,8 @@ struct guarded guarded_take(size_t bytes, size_t alignment) {
 
 void guarded_check(const struct guarded *g) {
     for (const unsigned char *p = g->raw; p < g->raw + g->raw_bytes; p++)
-        if ((p < g->at || p >= g->at + g->bytes) && *p != CANARY) fail_msg("a byte %td from the memory given was written", p - g->at);
+        if ((p < g->at || p >= g->at + g->bytes) && *p != CANARY)
+            fail_msg("a byte %td from the memory given was written", p - g->at);
 }
 
 void guarded_free(struct guarded *g) {
@@ -43,8 +45,13 @@ void api_model_close(struct api_model *m) {
     guarded_free(&m->bytes);
 }
 
-void api_open(struct api_session *s, const struct api_model *m, uint32_t context, uint32_t threads, uint32_t chunk) {
-    apus_config config = {.size = sizeof config, .model = m->model, .context = context, .threads = threads, .chunk = chunk};
+void api_open(struct api_session *s, const struct api_model *m, uint32_t context, uint32_t threads,
+              uint32_t chunk) {
+    apus_config config = {.size = sizeof config,
+                          .model = m->model,
+                          .context = context,
+                          .threads = threads,
+                          .chunk = chunk};
     apus_memory need = {.size = sizeof need};
     assert_int_equal(apus_measure(&config, &need), APUS_OK);
     s->arena = guarded_take(need.bytes, need.alignment);
@@ -65,8 +72,12 @@ void api_ids(const struct api_model *m, uint32_t seed, int32_t *ids, size_t coun
     }
 }
 
-apus_part api_ids_part(const int32_t *ids, size_t count) { return (apus_part){.kind = APUS_IDS, .data = ids, .count = count}; }
-apus_part api_text(const char *text) { return (apus_part){.kind = APUS_TEXT, .data = text, .count = strlen(text)}; }
+apus_part api_ids_part(const int32_t *ids, size_t count) {
+    return (apus_part){.kind = APUS_IDS, .data = ids, .count = count};
+}
+apus_part api_text(const char *text) {
+    return (apus_part){.kind = APUS_TEXT, .data = text, .count = strlen(text)};
+}
 
 uint64_t api_hash(uint64_t hash, const void *data, size_t bytes) {
     const unsigned char *p = data;
@@ -80,7 +91,8 @@ struct api_view api_look(const struct api_session *s) {
     apus_session_stats stats = {.size = sizeof stats};
     assert_int_equal(apus_ids(s->session, &ids, &count), APUS_OK);
     assert_int_equal(apus_stats(s->session, &stats), APUS_OK);
-    assert_true(stats.positions <= count); /* the last id of a generation, and what a deadline left of a prompt, are not evaluated yet */
+    assert_true(stats.positions <= count); /* the last id of a generation, and what a deadline left
+                                              of a prompt, are not evaluated yet */
     return (struct api_view){stats.positions, count, api_hash(1, ids, count * sizeof *ids)};
 }
 
@@ -92,7 +104,8 @@ void api_assert_same(struct api_view before, const struct api_session *s) {
 }
 
 uint64_t api_generate(const struct api_session *s, uint32_t tokens, int32_t *ids) {
-    apus_sampling greedy = {.size = sizeof greedy, .max_tokens = tokens, .ignore_end = 1, .want_hash = 1};
+    apus_sampling greedy = {
+        .size = sizeof greedy, .max_tokens = tokens, .ignore_end = 1, .want_hash = 1};
     apus_piece piece = {.size = sizeof piece};
     uint32_t got = 0;
     assert_int_equal(apus_begin(s->session, &greedy), APUS_OK);
@@ -110,7 +123,12 @@ uint64_t api_generate(const struct api_session *s, uint32_t tokens, int32_t *ids
 
 void api_model_open(struct api_model *m, int which, apus_cpu cpu) {
     static const struct tiny_spec specs[API_MODELS] = {
-        {.layers = 3, .bias = 1, .positions = 512, .add_bos = 1, .layer_kv_heads = {4, 1, 2}, .seed = 1},
+        {.layers = 3,
+         .bias = 1,
+         .positions = 512,
+         .add_bos = 1,
+         .layer_kv_heads = {4, 1, 2},
+         .seed = 1},
         {.layers = 3,
          .dim = 192,
          .heads = 6,

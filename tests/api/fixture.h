@@ -1,4 +1,5 @@
-/* Models and sessions for tests of the public API, in memory of exactly the measured size between canaries. */
+/* Models and sessions for tests of the public API, in memory of exactly the measured size between
+ * canaries. */
 #ifndef API_FIXTURE_H
 #define API_FIXTURE_H
 
@@ -11,7 +12,8 @@
 
 #include "apus/apus.h"
 
-/* Bytes at an address of the given alignment and no more than that, filled with noise, with canaries on both sides. */
+/* Bytes at an address of the given alignment and no more than that, filled with noise, with
+ * canaries on both sides. */
 struct guarded {
     unsigned char *raw, *at;
     size_t bytes, raw_bytes;
@@ -40,7 +42,8 @@ struct api_session {
     apus_session *session;
     struct guarded arena;
 };
-void api_open(struct api_session *s, const struct api_model *m, uint32_t context, uint32_t threads, uint32_t chunk);
+void api_open(struct api_session *s, const struct api_model *m, uint32_t context, uint32_t threads,
+              uint32_t chunk);
 void api_close(struct api_session *s);
 
 /* 1 if this machine can run the mask. */
@@ -50,9 +53,11 @@ int api_has_cpu(apus_cpu cpu);
 void api_ids(const struct api_model *m, uint32_t seed, int32_t *ids, size_t count);
 apus_part api_ids_part(const int32_t *ids, size_t count);
 apus_part api_text(const char *text);
-#define API_PROMPT(s, ids, count) apus_prompt((s)->session, (apus_part[]){api_ids_part(ids, count)}, 1, 0)
+#define API_PROMPT(s, ids, count)                                                                  \
+    apus_prompt((s)->session, (apus_part[]){api_ids_part(ids, count)}, 1, 0)
 
-/* Everything a caller can see of a session's context, to show that a failed call changed nothing. */
+/* Everything a caller can see of a session's context, to show that a failed call changed
+ * nothing. */
 struct api_view {
     uint64_t positions, ids, hash;
 };
@@ -61,7 +66,8 @@ void api_assert_same(struct api_view before, const struct api_session *s);
 
 uint64_t api_hash(uint64_t hash, const void *data, size_t bytes);
 
-/* Greedy tokens after the context, at most 64; the hash over their logits. Leaves the generated ids in the context. */
+/* Greedy tokens after the context, at most 64; the hash over their logits. Leaves the generated ids
+ * in the context. */
 uint64_t api_generate(const struct api_session *s, uint32_t tokens, int32_t *ids);
 
 #endif

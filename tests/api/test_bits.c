@@ -1,4 +1,5 @@
-/* Same bits: one hash over every logit, whatever the instruction set, the threads, the cut into chunks and the way the context came about. */
+/* Same bits: one hash over every logit, whatever the instruction set, the threads, the cut into
+ * chunks and the way the context came about. */
 #include "tests/api/fixture.h"
 
 #include <stdio.h>
@@ -7,7 +8,8 @@
 enum { POSITIONS = 70, TOKENS = 12, CONTEXT = 128 };
 
 /* All logits of the ids, evaluated `at_once` at a time. */
-static uint64_t eval_hash(const struct api_session *s, const struct api_model *m, const int32_t *ids, size_t at_once) {
+static uint64_t eval_hash(const struct api_session *s, const struct api_model *m,
+                          const int32_t *ids, size_t at_once) {
     size_t vocab = m->info.vocab;
     float *logits = malloc(POSITIONS * vocab * sizeof *logits);
     assert_non_null(logits);
@@ -45,7 +47,8 @@ static void every_way_gives_the_same_logits(void **state) {
                     uint64_t text = api_generate(&s, TOKENS, NULL);
                     if (!eval_first) eval_first = eval, text_first = text;
                     if (eval != eval_first || text != text_first)
-                        fail_msg("model %d: %s, %u threads, chunks of %u differ", which, apus_cpu_name((apus_cpu)cpu), threads, chunks[c]);
+                        fail_msg("model %d: %s, %u threads, chunks of %u differ", which,
+                                 apus_cpu_name((apus_cpu)cpu), threads, chunks[c]);
                     api_close(&s);
                 }
             }

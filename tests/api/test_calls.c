@@ -1,4 +1,5 @@
-/* Calls into a session from its own callbacks: refused, each of them, and the call in progress goes on as if there had been none. */
+/* Calls into a session from its own callbacks: refused, each of them, and the call in progress goes
+ * on as if there had been none. */
 #include "tests/api/fixture.h"
 
 #include <stdlib.h>
@@ -91,7 +92,8 @@ static apus_status lost_submit(void *memory, const struct hal_pass *pass, uint64
     return ++submitted == 3 ? APUS_E_ENGINE : hal_cpu_engine.submit(memory, pass, ticket);
 }
 
-/* What a session of this history gives: a prompt, a generation to the end of the context, evaluated ids, a saved and restored state. */
+/* What a session of this history gives: a prompt, a generation to the end of the context, evaluated
+ * ids, a saved and restored state. */
 static uint64_t history(const struct api_model *m, int calls) {
     struct api_session s;
     int32_t ids[PROMPT];

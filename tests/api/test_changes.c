@@ -1,4 +1,5 @@
-/* A file that somebody changes while it is in use: the records that say where everything lies are the model's own from its opening on. */
+/* A file that somebody changes while it is in use: the records that say where everything lies are
+ * the model's own from its opening on. */
 #include "tests/api/fixture.h"
 
 #include <stdlib.h>
@@ -29,7 +30,8 @@ static uint64_t use(const struct api_model *m) {
     return hash;
 }
 
-/* Header, MODEL, LAYERS, TENSORS and VOCAB's header become these bytes, or numbers that are plausible and wrong. */
+/* Header, MODEL, LAYERS, TENSORS and VOCAB's header become these bytes, or numbers that are
+ * plausible and wrong. */
 static void change(unsigned char *at, int how, size_t bytes) {
     for (size_t i = 0; i < bytes; i++)
         at[i] = how == 0 ? 0 : how == 1 ? 0xff : (unsigned char)(at[i] + (at[i] != 0));

@@ -1,5 +1,6 @@
-/* Every public function with what a caller who forgot something hands it: NULL, structs and blobs of zeros or noise, sizes cut anywhere.
- * Under the sanitizers nothing may be read or written that was not given. A function that is not in the list fails the test. */
+/* Every public function with what a caller who forgot something hands it: NULL, structs and blobs
+ * of zeros or noise, sizes cut anywhere. Under the sanitizers nothing may be read or written that
+ * was not given. A function that is not in the list fails the test. */
 #include "tests/api/fixture.h"
 
 #include <stdio.h>
@@ -38,7 +39,8 @@ static int unmake(void **state) {
 
 #define ARGUMENT(call) assert_int_equal(call, APUS_E_ARGUMENT)
 
-/* A copy of a struct in exactly `size` bytes of the heap, so that a read past them is seen; its member size says so too. */
+/* A copy of a struct in exactly `size` bytes of the heap, so that a read past them is seen; its
+ * member size says so too. */
 static void *cut(const void *whole, size_t known, uint32_t size) {
     unsigned char *copy = malloc(size < 4 ? 4 : size);
     memset(copy, 0, size < 4 ? 4 : size);
@@ -47,7 +49,8 @@ static void *cut(const void *whole, size_t known, uint32_t size) {
     return copy;
 }
 
-/* The call with the struct at every size up to a little more than its own: no size may crash, sizes that no version has are refused. */
+/* The call with the struct at every size up to a little more than its own: no size may crash, sizes
+ * that no version has are refused. */
 #define EVERY_SIZE(type, whole, given, call)                                                       \
     for (uint32_t size = 0; size <= sizeof(type) + 9; size++) {                                    \
         type *given = cut(&(whole), sizeof(type), size);                                           \
@@ -238,7 +241,7 @@ static void every_function(void **state) {
     machine(r);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- none is forgotten -- */
+/* ------------------------------------------------------------------------- none is forgotten -- */
 
 static char *read_text(const char *path) {
     FILE *file = fopen(path, "rb");

@@ -39,7 +39,8 @@ static void statuses_have_sentences(void **state) {
     }
     assert_string_equal(apus_status_text(INT32_MIN), apus_status_text(INT32_MAX));
     assert_string_not_equal(apus_status_text(APUS_E_CONTRACT), apus_status_text(INT32_MIN));
-    assert_int_equal(apus_version(), APUS_VERSION_MAJOR << 16 | APUS_VERSION_MINOR << 8 | APUS_VERSION_PATCH);
+    assert_int_equal(apus_version(),
+                     APUS_VERSION_MAJOR << 16 | APUS_VERSION_MINOR << 8 | APUS_VERSION_PATCH);
     assert_string_equal(apus_cpu_name(APUS_CPU_REF), "ref");
     assert_string_equal(apus_cpu_name(APUS_CPU_AVX2), "avx2");
     assert_string_equal(apus_cpu_name(APUS_CPU_AVXVNNI), "avxvnni");
@@ -47,10 +48,13 @@ static void statuses_have_sentences(void **state) {
     assert_null(apus_cpu_name((apus_cpu)(APUS_CPU_AVX512 + 1)));
     assert_null(apus_cpu_name((apus_cpu)-1));
     assert_in_range(apus_cpu_best(), APUS_CPU_REF, APUS_CPU_AVX512);
-    assert_true(apus_cpu_has(APUS_CPU_BEST) && apus_cpu_has(APUS_CPU_REF) && apus_cpu_has(apus_cpu_best()));
-    for (int cpu = apus_cpu_best() + 1; cpu <= APUS_CPU_AVX512 + 1; cpu++) assert_false(apus_cpu_has((apus_cpu)cpu));
+    assert_true(apus_cpu_has(APUS_CPU_BEST) && apus_cpu_has(APUS_CPU_REF) &&
+                apus_cpu_has(apus_cpu_best()));
+    for (int cpu = apus_cpu_best() + 1; cpu <= APUS_CPU_AVX512 + 1; cpu++)
+        assert_false(apus_cpu_has((apus_cpu)cpu));
     assert_false(apus_cpu_has((apus_cpu)-1));
-    for (int r = APUS_STOP_EOS; r <= APUS_STOP_CONTEXT; r++) assert_true(*apus_stop_reason_text((apus_stop_reason)r));
+    for (int r = APUS_STOP_EOS; r <= APUS_STOP_CONTEXT; r++)
+        assert_true(*apus_stop_reason_text((apus_stop_reason)r));
     assert_string_equal(apus_stop_reason_text(APUS_RUNNING), "");
     assert_string_equal(apus_stop_reason_text(APUS_STOP_TEXT), "stop");
     assert_non_null(apus_stop_reason_text((apus_stop_reason)99));
@@ -70,7 +74,7 @@ static void the_cpu_is_there(void **state) {
     apus_probe(NULL, NULL); /* says it to nobody */
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- blob -- */
+/* -------------------------------------------------------------------------------------- blob -- */
 
 static int logged;
 static char logged_text[256];
@@ -144,7 +148,7 @@ static void damaged_weights_are_found_by_verify_alone(void **state) {
     b->at[weights] ^= 1;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- tokenize -- */
+/* ---------------------------------------------------------------------------------- tokenize -- */
 
 static void tokenizing_is_checked(void **state) {
     struct ready *r = *state;
@@ -156,41 +160,55 @@ static void tokenizing_is_checked(void **state) {
     struct guarded out = guarded_take(sizeof ids, 4);
     int32_t *to = (int32_t *)(void *)out.at;
 
-    assert_int_equal(apus_tokenize(blob, &text, 1, to, 8, &count, scratch.at, scratch_bytes), APUS_OK);
+    assert_int_equal(apus_tokenize(blob, &text, 1, to, 8, &count, scratch.at, scratch_bytes),
+                     APUS_OK);
     assert_in_range(count, 1, 8);
     size_t needed = count;
     if (needed > 1) {
         count = 77;
-        assert_int_equal(apus_tokenize(blob, &text, 1, ids, needed - 1, &count, scratch.at, scratch_bytes), APUS_E_SPACE);
+        assert_int_equal(
+            apus_tokenize(blob, &text, 1, ids, needed - 1, &count, scratch.at, scratch_bytes),
+            APUS_E_SPACE);
         assert_int_equal(count, needed);
         assert_memory_equal(ids, to, (needed - 1) * sizeof *ids);
     }
-    assert_int_equal(apus_tokenize(blob, &text, 1, NULL, 0, &count, scratch.at, scratch_bytes), APUS_E_SPACE);
+    assert_int_equal(apus_tokenize(blob, &text, 1, NULL, 0, &count, scratch.at, scratch_bytes),
+                     APUS_E_SPACE);
     assert_int_equal(count, needed);
     assert_int_equal(apus_tokenize(blob, &text, 1, to, 8, &count, scratch.at, 0), APUS_E_SPACE);
 
-    assert_int_equal(apus_tokenize(NULL, &text, 1, to, 8, &count, scratch.at, scratch_bytes), APUS_E_ARGUMENT);
-    assert_int_equal(apus_tokenize(blob, NULL, 1, to, 8, &count, scratch.at, scratch_bytes), APUS_E_ARGUMENT);
-    assert_int_equal(apus_tokenize(blob, &text, 1, to, 8, NULL, scratch.at, scratch_bytes), APUS_E_ARGUMENT);
+    assert_int_equal(apus_tokenize(NULL, &text, 1, to, 8, &count, scratch.at, scratch_bytes),
+                     APUS_E_ARGUMENT);
+    assert_int_equal(apus_tokenize(blob, NULL, 1, to, 8, &count, scratch.at, scratch_bytes),
+                     APUS_E_ARGUMENT);
+    assert_int_equal(apus_tokenize(blob, &text, 1, to, 8, NULL, scratch.at, scratch_bytes),
+                     APUS_E_ARGUMENT);
     bad = text, bad.kind = (apus_part_kind)9;
-    assert_int_equal(apus_tokenize(blob, &bad, 1, to, 8, &count, scratch.at, scratch_bytes), APUS_E_ARGUMENT);
+    assert_int_equal(apus_tokenize(blob, &bad, 1, to, 8, &count, scratch.at, scratch_bytes),
+                     APUS_E_ARGUMENT);
     bad = text, bad.flags = 0x80000000u;
-    assert_int_equal(apus_tokenize(blob, &bad, 1, to, 8, &count, scratch.at, scratch_bytes), APUS_E_ARGUMENT);
+    assert_int_equal(apus_tokenize(blob, &bad, 1, to, 8, &count, scratch.at, scratch_bytes),
+                     APUS_E_ARGUMENT);
     bad = text, bad.data = NULL;
-    assert_int_equal(apus_tokenize(blob, &bad, 1, to, 8, &count, scratch.at, scratch_bytes), APUS_E_ARGUMENT);
+    assert_int_equal(apus_tokenize(blob, &bad, 1, to, 8, &count, scratch.at, scratch_bytes),
+                     APUS_E_ARGUMENT);
     bad = (apus_part){.kind = APUS_SPECIAL, .data = "<no such>", .count = 9};
-    assert_int_equal(apus_tokenize(blob, &bad, 1, to, 8, &count, scratch.at, scratch_bytes), APUS_E_TOKEN);
+    assert_int_equal(apus_tokenize(blob, &bad, 1, to, 8, &count, scratch.at, scratch_bytes),
+                     APUS_E_TOKEN);
     bad = (apus_part){.kind = APUS_SPECIAL, .data = "", .count = 0};
-    assert_int_equal(apus_tokenize(blob, &bad, 1, to, 8, &count, scratch.at, scratch_bytes), APUS_E_TOKEN);
+    assert_int_equal(apus_tokenize(blob, &bad, 1, to, 8, &count, scratch.at, scratch_bytes),
+                     APUS_E_TOKEN);
     const int32_t negative = -1, large = (int32_t)r->m.info.vocab, huge = INT32_MAX;
     const int32_t *wrong[] = {&negative, &large, &huge};
     for (int i = 0; i < 3; i++) {
         bad = api_ids_part(wrong[i], 1);
-        assert_int_equal(apus_tokenize(blob, &bad, 1, to, 8, &count, scratch.at, scratch_bytes), APUS_E_TOKEN);
+        assert_int_equal(apus_tokenize(blob, &bad, 1, to, 8, &count, scratch.at, scratch_bytes),
+                         APUS_E_TOKEN);
     }
 
     char back[32];
-    assert_int_equal(apus_tokenize(blob, &text, 1, ids, 8, &count, scratch.at, scratch_bytes), APUS_OK);
+    assert_int_equal(apus_tokenize(blob, &text, 1, ids, 8, &count, scratch.at, scratch_bytes),
+                     APUS_OK);
     size_t bytes = 0;
     assert_int_equal(apus_detokenize(blob, ids, count, 1, 0, back, sizeof back, &bytes), APUS_OK);
     assert_int_equal(bytes, 5);
@@ -198,15 +216,20 @@ static void tokenizing_is_checked(void **state) {
     bytes = 0;
     assert_int_equal(apus_detokenize(blob, ids, count, 1, 0, back, 4, &bytes), APUS_E_SPACE);
     assert_int_equal(bytes, 5);
-    for (int i = 0; i < 3; i++) assert_int_equal(apus_detokenize(blob, wrong[i], 1, 1, 0, back, sizeof back, &bytes), APUS_E_TOKEN);
-    assert_int_equal(apus_detokenize(blob, NULL, 1, 1, 0, back, sizeof back, &bytes), APUS_E_ARGUMENT);
-    assert_int_equal(apus_detokenize(blob, ids, count, 1, 0, back, sizeof back, NULL), APUS_E_ARGUMENT);
-    assert_int_equal(apus_detokenize(NULL, ids, count, 1, 0, back, sizeof back, &bytes), APUS_E_ARGUMENT);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(apus_detokenize(blob, wrong[i], 1, 1, 0, back, sizeof back, &bytes),
+                         APUS_E_TOKEN);
+    assert_int_equal(apus_detokenize(blob, NULL, 1, 1, 0, back, sizeof back, &bytes),
+                     APUS_E_ARGUMENT);
+    assert_int_equal(apus_detokenize(blob, ids, count, 1, 0, back, sizeof back, NULL),
+                     APUS_E_ARGUMENT);
+    assert_int_equal(apus_detokenize(NULL, ids, count, 1, 0, back, sizeof back, &bytes),
+                     APUS_E_ARGUMENT);
     guarded_free(&out);
     guarded_free(&scratch);
 }
 
-/* --------------------------------------------------------------------------------------------------------- model, session -- */
+/* ---------------------------------------------------------------------------- model, session -- */
 
 static void model_configs_are_checked(void **state) {
     struct ready *r = *state;
@@ -226,11 +249,13 @@ static void model_configs_are_checked(void **state) {
     assert_int_equal(apus_model_measure(&config, &need), APUS_E_UNAVAILABLE);
     config = good, config.cpu = (apus_cpu)(APUS_CPU_AVX512 + 1);
     assert_int_equal(apus_model_measure(&config, &need), APUS_E_ARGUMENT);
-    config = good, config.cpu = (apus_cpu)9, config.size = offsetof(apus_model_config, cpu); /* past its size nothing is read */
+    /* past its size nothing is read */
+    config = good, config.cpu = (apus_cpu)9, config.size = offsetof(apus_model_config, cpu);
     assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
     for (int cpu = APUS_CPU_REF; cpu <= APUS_CPU_AVX512; cpu++) {
         config = good, config.cpu = (apus_cpu)cpu;
-        assert_int_equal(apus_model_measure(&config, &need), apus_cpu_has(config.cpu) ? APUS_OK : APUS_E_UNAVAILABLE);
+        assert_int_equal(apus_model_measure(&config, &need),
+                         apus_cpu_has(config.cpu) ? APUS_OK : APUS_E_UNAVAILABLE);
     }
     apus_model *model = NULL;
     assert_int_equal(apus_model_open(&model, &good, NULL, need.bytes), APUS_E_SPACE);
@@ -266,18 +291,29 @@ static void session_configs_are_checked(void **state) {
         {{.size = sizeof good, .model = r->m.model, .proposals = UINT32_MAX, .lookup = 1}, 0},
         {{.size = sizeof good, .model = r->m.model, .draft = r->m.model, .draft_context = 64}, 1},
         {{.size = sizeof good, .model = r->m.model, .draft = r->m.model, .draft_context = 63}, 0},
-        {{.size = sizeof good, .model = r->m.model, .draft = r->m.model, .draft_context = UINT32_MAX}, 0},
-        {{.size = offsetof(apus_config, draft), .model = r->m.model, .draft = r->m.model, .proposals = 99}, 1}, /* not read */
+        {{.size = sizeof good,
+          .model = r->m.model,
+          .draft = r->m.model,
+          .draft_context = UINT32_MAX},
+         0},
+        /* not read */
+        {{.size = offsetof(apus_config, draft),
+          .model = r->m.model,
+          .draft = r->m.model,
+          .proposals = 99},
+         1},
         {{.size = sizeof good, .model = r->m.model, .prompt_bytes = 1u << 29}, 1},
         {{.size = sizeof good, .model = r->m.model, .prompt_bytes = (1u << 29) + 1}, 0},
         {{.size = sizeof good, .model = r->m.model, .prompt_bytes = UINT32_MAX}, 0},
     };
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
         apus_status status = apus_measure(&tries[i].config, &need);
-        if (status != (tries[i].ok ? APUS_OK : APUS_E_ARGUMENT)) fail_msg("config %zu gives %d", i, status);
+        if (status != (tries[i].ok ? APUS_OK : APUS_E_ARGUMENT))
+            fail_msg("config %zu gives %d", i, status);
         apus_session *session = NULL;
         if (!tries[i].ok) {
-            assert_int_equal(apus_open(&session, &tries[i].config, r->s.arena.at, r->s.arena.bytes), APUS_E_ARGUMENT);
+            assert_int_equal(apus_open(&session, &tries[i].config, r->s.arena.at, r->s.arena.bytes),
+                             APUS_E_ARGUMENT);
             assert_null(session);
         }
     }
@@ -287,7 +323,7 @@ static void session_configs_are_checked(void **state) {
     assert_null(session);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- prompts -- */
+/* ----------------------------------------------------------------------------------- prompts -- */
 
 static void calls_come_in_order(void **state) {
     struct ready *r = *state;
@@ -335,15 +371,43 @@ static void prompts_are_checked(void **state) {
     } tries[] = {
         {"an id too large", {api_ids_part(bad_ids, PROMPT)}, 1, APUS_E_TOKEN, APUS_E_TOKEN},
         {"a negative id", {good, api_ids_part(&negative, 1)}, 2, APUS_E_TOKEN, APUS_E_TOKEN},
-        {"an unknown special", {good, {.kind = APUS_SPECIAL, .data = "<x>", .count = 3}}, 2, APUS_E_TOKEN, APUS_E_TOKEN},
-        {"too many positions", {api_ids_part(r->ids, CONTEXT + 1)}, 1, APUS_E_CONTEXT, APUS_E_CONTEXT},
-        {"too many in two parts", {api_ids_part(r->ids, CONTEXT), good}, 2, APUS_E_CONTEXT, APUS_E_CONTEXT},
-        {"too much text", {good, {.kind = APUS_TEXT, .data = long_text, .count = sizeof long_text - 1}}, 2, APUS_E_TEXT, APUS_E_TEXT},
-        {"a huge text", {good, {.kind = APUS_TEXT, .data = long_text, .count = SIZE_MAX}}, 2, APUS_E_TEXT, APUS_E_TEXT},
+        {"an unknown special",
+         {good, {.kind = APUS_SPECIAL, .data = "<x>", .count = 3}},
+         2,
+         APUS_E_TOKEN,
+         APUS_E_TOKEN},
+        {"too many positions",
+         {api_ids_part(r->ids, CONTEXT + 1)},
+         1,
+         APUS_E_CONTEXT,
+         APUS_E_CONTEXT},
+        {"too many in two parts",
+         {api_ids_part(r->ids, CONTEXT), good},
+         2,
+         APUS_E_CONTEXT,
+         APUS_E_CONTEXT},
+        {"too much text",
+         {good, {.kind = APUS_TEXT, .data = long_text, .count = sizeof long_text - 1}},
+         2,
+         APUS_E_TEXT,
+         APUS_E_TEXT},
+        {"a huge text",
+         {good, {.kind = APUS_TEXT, .data = long_text, .count = SIZE_MAX}},
+         2,
+         APUS_E_TEXT,
+         APUS_E_TEXT},
         {"ids at NULL", {{.kind = APUS_IDS, .count = 1}}, 1, APUS_E_ARGUMENT, APUS_E_ARGUMENT},
         {"text at NULL", {{.kind = APUS_TEXT, .count = 1}}, 1, APUS_E_ARGUMENT, APUS_E_ARGUMENT},
-        {"an unknown kind", {{.kind = (apus_part_kind)4, .data = "x", .count = 1}}, 1, APUS_E_ARGUMENT, APUS_E_ARGUMENT},
-        {"unknown flags", {{.kind = APUS_TEXT, .flags = 4, .data = "x", .count = 1}}, 1, APUS_E_ARGUMENT, APUS_E_ARGUMENT},
+        {"an unknown kind",
+         {{.kind = (apus_part_kind)4, .data = "x", .count = 1}},
+         1,
+         APUS_E_ARGUMENT,
+         APUS_E_ARGUMENT},
+        {"unknown flags",
+         {{.kind = APUS_TEXT, .flags = 4, .data = "x", .count = 1}},
+         1,
+         APUS_E_ARGUMENT,
+         APUS_E_ARGUMENT},
         {"nothing at all", {{.kind = APUS_TEXT}}, 0, APUS_E_ARGUMENT, APUS_OK},
         {"empty text", {{.kind = APUS_TEXT, .data = "", .count = 0}}, 1, APUS_E_ARGUMENT, APUS_OK},
     };
@@ -392,12 +456,15 @@ static void sampling_is_checked(void **state) {
     struct ready *r = *state;
     apus_session *s = r->s.session;
     assert_int_equal(API_PROMPT(&r->s, r->ids, PROMPT), APUS_OK);
-    static const char long_stop[64] = "0123456789012345678901234567890123456789012345678901234567890123";
-    const apus_stop stops[APUS_STOPS_MAX + 1] = {{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}, {"e", 1}, {"f", 1}, {"g", 1}, {"h", 1}, {"i", 1}};
-    const apus_stop empty = {"", 0}, null = {NULL, 3}, longest = {long_stop, 63}, too_long = {long_stop, 64};
-#define WITH(...)                                                                                                                          \
+    static const char long_stop[64] =
+        "0123456789012345678901234567890123456789012345678901234567890123";
+    const apus_stop stops[APUS_STOPS_MAX + 1] = {{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}, {"e", 1},
+                                                 {"f", 1}, {"g", 1}, {"h", 1}, {"i", 1}};
+    const apus_stop empty = {"", 0}, null = {NULL, 3}, longest = {long_stop, 63},
+                    too_long = {long_stop, 64};
+#define WITH(...)                                                                                  \
     { {.size = sizeof(apus_sampling), __VA_ARGS__}, 0 }
-#define FINE(...)                                                                                                                          \
+#define FINE(...)                                                                                  \
     { {.size = sizeof(apus_sampling), __VA_ARGS__}, 1 }
     struct {
         apus_sampling sampling;
@@ -442,7 +509,8 @@ static void sampling_is_checked(void **state) {
     };
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
         apus_status status = apus_begin(s, &tries[i].sampling);
-        if (status != (tries[i].ok ? APUS_OK : APUS_E_ARGUMENT)) fail_msg("sampling %zu gives %d", i, status);
+        if (status != (tries[i].ok ? APUS_OK : APUS_E_ARGUMENT))
+            fail_msg("sampling %zu gives %d", i, status);
     }
     assert_int_equal(apus_begin(s, NULL), APUS_E_ARGUMENT);
     assert_int_equal(apus_begin(NULL, &tries[2].sampling), APUS_E_ARGUMENT);
@@ -462,7 +530,7 @@ static void sampling_is_checked(void **state) {
     assert_int_equal(got, 5);
 }
 
-/* ----------------------------------------------------------------------------------------------------- stopping early -- */
+/* ---------------------------------------------------------------------------- stopping early -- */
 
 static void cancel_and_deadline_keep_what_was_done(void **state) {
     struct ready *r = *state;
@@ -487,7 +555,8 @@ static void cancel_and_deadline_keep_what_was_done(void **state) {
 
     /* the same for append, which goes on with no parts */
     assert_int_equal(apus_rewind(s, 1), APUS_OK);
-    part = api_ids_part(r->ids + 1, PROMPT - 1); /* a pass more than one, the first of which is always done */
+    part = api_ids_part(r->ids + 1, PROMPT - 1); /* a pass more than one, the first of which is
+                                                    always done */
     assert_int_equal(apus_append(s, &part, 1, 1), APUS_PARTIAL);
     assert_int_equal(apus_append(s, NULL, 0, 0), APUS_OK);
     assert_int_equal(api_look(&r->s).positions, PROMPT);
@@ -533,7 +602,8 @@ static void generation_ends_with_the_context(void **state) {
     assert_true(api_look(&r->s).positions <= CONTEXT);
 }
 
-static void exclude_all(void *user, float *logits, uint32_t vocab, const int32_t *ids, size_t count) {
+static void exclude_all(void *user, float *logits, uint32_t vocab, const int32_t *ids,
+                        size_t count) {
     (void)user, (void)ids, (void)count;
     for (uint32_t i = 0; i < vocab; i++) logits[i] = -INFINITY;
 }
@@ -550,8 +620,11 @@ static void the_callback_rules(void **state) {
     assert_int_equal(API_PROMPT(&r->s, r->ids, PROMPT), APUS_OK);
     uint32_t wanted = 65;
     for (int hot = 0; hot < 2; hot++) {
-        apus_sampling sampling = {
-            .size = sizeof sampling, .temperature = hot ? 1.5f : 0, .max_tokens = 3, .logits = only_one, .logits_user = &wanted};
+        apus_sampling sampling = {.size = sizeof sampling,
+                                  .temperature = hot ? 1.5f : 0,
+                                  .max_tokens = 3,
+                                  .logits = only_one,
+                                  .logits_user = &wanted};
         apus_piece piece = {.size = sizeof piece};
         assert_int_equal(apus_begin(s, &sampling), APUS_OK);
         do {

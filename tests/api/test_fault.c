@@ -1,5 +1,6 @@
-/* An engine that fails at its n-th call, for every n: the spare goes on with the same bits, and without a spare the context keeps what was
- * good. What the failing call leaves in the slots and in the pass's cache rows is noise: a lost device's memory is undefined. */
+/* An engine that fails at its n-th call, for every n: the spare goes on with the same bits, and
+ * without a spare the context keeps what was good. What the failing call leaves in the slots and in
+ * the pass's cache rows is noise: a lost device's memory is undefined. */
 #include "tests/api/fixture.h"
 
 #include <stdlib.h>
@@ -24,7 +25,8 @@ static void scribble(void) {
     for (uint32_t l = 0; l < s->model->model->layers; l++)
         for (uint32_t h = 0; h < s->model->layers[l].kv_heads; h++)
             for (uint32_t c = 0; c < faulty.columns; c++) {
-                struct kv_block kv = kv_block_at(s->kv[l], s->kv_slots, s->model->model->head_dim, h);
+                struct kv_block kv =
+                    kv_block_at(s->kv[l], s->kv_slots, s->model->model->head_dim, h);
                 kv.kscale[faulty.column[c].slot] = kv.vscale[faulty.column[c].slot] = -1e30f;
             }
 }
@@ -47,7 +49,9 @@ static apus_status faulty_submit(void *memory, const struct hal_pass *pass, uint
     return fails_now() ? APUS_E_ENGINE : hal_cpu_engine.submit(memory, pass, ticket);
 }
 
-static apus_status faulty_wait(void *memory, uint64_t ticket) { return fails_now() ? APUS_E_ENGINE : hal_cpu_engine.wait(memory, ticket); }
+static apus_status faulty_wait(void *memory, uint64_t ticket) {
+    return fails_now() ? APUS_E_ENGINE : hal_cpu_engine.wait(memory, ticket);
+}
 
 static struct hal_engine faulty_engine(void) {
     struct hal_engine e = hal_cpu_engine;
@@ -59,7 +63,8 @@ static struct hal_engine faulty_engine(void) {
 }
 
 /* A model of the fixture's, the layer 0 or all others of it on the faulty engine. */
-static void make_half_faulty(struct api_model *m, const struct hal_engine *engine, int second, uint32_t fail_at) {
+static void make_half_faulty(struct api_model *m, const struct hal_engine *engine, int second,
+                             uint32_t fail_at) {
     m->model->engine = second ? &hal_cpu_engine : engine;
     m->model->second = second ? engine : &hal_cpu_engine;
     m->model->split = 1;
@@ -69,7 +74,8 @@ static void make_half_faulty(struct api_model *m, const struct hal_engine *engin
 }
 
 /* A model of the fixture's, on the faulty engine. */
-static void make_faulty(struct api_model *m, const struct hal_engine *engine, int with_spare, uint32_t fail_at) {
+static void make_faulty(struct api_model *m, const struct hal_engine *engine, int with_spare,
+                        uint32_t fail_at) {
     m->model->engine = engine;
     m->model->spare = with_spare ? &hal_cpu_engine : NULL;
     m->model->spare_memory = m->model->memory;
@@ -136,7 +142,9 @@ static void the_spare_takes_both_halves(void **state) {
         uint32_t calls = faulty.calls;
         for (uint32_t n = 1; n <= calls; n++) {
             make_half_faulty(&m, &engine, second, n);
-            if (run(&m, ids, &by) != want) fail_msg("other bits after a failure of half %d at call %u of %u", second, n, calls);
+            if (run(&m, ids, &by) != want)
+                fail_msg("other bits after a failure of half %d at call %u of %u", second, n,
+                         calls);
             assert_string_equal(by, "cpu");
             assert_int_equal(faulty.calls, n);
         }
@@ -167,7 +175,8 @@ static void without_a_spare_what_was_good_stays(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_spare_goes_on_with_the_same_bits), cmocka_unit_test(the_spare_takes_both_halves),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_spare_goes_on_with_the_same_bits),
+                                       cmocka_unit_test(the_spare_takes_both_halves),
                                        cmocka_unit_test(without_a_spare_what_was_good_stays)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,8 +13,8 @@ static void expect(const uint8_t *hash, const char *hex) {
             fail_msg("byte %d differs from %s", i, hex);
 }
 
-/* Without a key: RFC 7693, appendix B. With one: the first, second and last of the reference's blake2-kat.txt (the key is 00 .. 1f, the
- * data 00, 01 ...), and those around a block's border. */
+/* Without a key: RFC 7693, appendix B. With one: the first, second and last of the reference's
+ * blake2-kat.txt (the key is 00 .. 1f, the data 00, 01 ...), and those around a block's border. */
 static void the_hash_is_blake2s(void **unused) {
     (void)unused;
     static const struct {

@@ -1,5 +1,6 @@
-/* Measure equals open: exactly the measured bytes suffice, one less does not, nothing beside them is written. And the caller's float
- * environment is neither changed nor heard. (guarded_take and guarded_free hold the canaries; every test of the API runs between them.) */
+/* Measure equals open: exactly the measured bytes suffice, one less does not, nothing beside them
+ * is written. And the caller's float environment is neither changed nor heard. (guarded_take and
+ * guarded_free hold the canaries; every test of the API runs between them.) */
 #include "tests/api/fixture.h"
 
 #include <string.h>
@@ -24,7 +25,8 @@ static void a_session_fits_exactly(void **state) {
         struct api_model m, draft;
         api_model_open(&m, which, APUS_CPU_BEST);
         api_model_open(&draft, 1 - which, APUS_CPU_BEST);
-        for (size_t i = 0; i < 2 * sizeof shapes / sizeof *shapes; i++) { /* each without a draft and with one */
+        /* each without a draft and with one */
+        for (size_t i = 0; i < 2 * sizeof shapes / sizeof *shapes; i++) {
             apus_config config = shapes[i / 2];
             if (i % 2) config.draft = draft.model;
             config.size = sizeof config;
@@ -103,19 +105,21 @@ static void the_blob_is_not_written(void **state) {
 }
 
 #if defined(__x86_64__)
-/* The caller flushes denormals and rounds upwards, as an application built with fast math may: no call may change that or be changed. */
+/* The caller flushes denormals and rounds upwards, as an application built with fast math may: no
+ * call may change that or be changed. */
 static void float_environment_is_left_alone(void **state) {
     (void)state;
     enum { FTZ = 0x8000, DAZ = 0x0040, ROUND_UP = 0x4000, MASKED = 0x1f80 };
     const unsigned wild = FTZ | DAZ | ROUND_UP | MASKED, plain = _mm_getcsr();
-#define KEEPS(call)                                                                                                                        \
-    do {                                                                                                                                   \
-        if (odd) _mm_setcsr(wild);                                                                                                         \
-        apus_status status_ = (call);                                                                                                      \
-        unsigned found_ = _mm_getcsr();                                                                                                    \
-        _mm_setcsr(plain);                                                                                                                 \
-        if (odd && (found_ & 0xffc0) != (wild & 0xffc0)) fail_msg("%s leaves MXCSR at %x", #call, found_);                                 \
-        if (status_ != APUS_OK) fail_msg("%s gives %d", #call, status_);                                                                   \
+#define KEEPS(call)                                                                                \
+    do {                                                                                           \
+        if (odd) _mm_setcsr(wild);                                                                 \
+        apus_status status_ = (call);                                                              \
+        unsigned found_ = _mm_getcsr();                                                            \
+        _mm_setcsr(plain);                                                                         \
+        if (odd && (found_ & 0xffc0) != (wild & 0xffc0))                                           \
+            fail_msg("%s leaves MXCSR at %x", #call, found_);                                      \
+        if (status_ != APUS_OK) fail_msg("%s gives %d", #call, status_);                           \
     } while (0)
 
     uint64_t hash[2] = {0, 0};
@@ -134,7 +138,11 @@ static void float_environment_is_left_alone(void **state) {
                 struct guarded memory = guarded_take(need.bytes, need.alignment);
                 apus_model *model;
                 KEEPS(apus_model_open(&model, &mc, memory.at, need.bytes));
-                apus_config config = {.size = sizeof config, .model = model, .context = 128, .threads = threads, .chunk = 16};
+                apus_config config = {.size = sizeof config,
+                                      .model = model,
+                                      .context = 128,
+                                      .threads = threads,
+                                      .chunk = 16};
                 KEEPS(apus_measure(&config, &need));
                 struct guarded arena = guarded_take(need.bytes, need.alignment);
                 apus_session *session;
@@ -166,7 +174,8 @@ static void float_environment_is_left_alone(void **state) {
                 do {
                     KEEPS(apus_next(session, &piece));
                     hash[odd] = api_hash(hash[odd], piece.ids, piece.count * sizeof *piece.ids);
-                    hash[odd] = api_hash(hash[odd], piece.log_probs, piece.count * sizeof *piece.log_probs);
+                    hash[odd] =
+                        api_hash(hash[odd], piece.log_probs, piece.count * sizeof *piece.log_probs);
                 } while (!piece.stop);
                 apus_session_stats stats = {.size = sizeof stats};
                 KEEPS(apus_stats(session, &stats));

@@ -1,5 +1,5 @@
-/* Whatever is refused says why: one sentence through the log, with the field, what it holds and what it may hold. And structs of other
- * versions of apus.h. */
+/* Whatever is refused says why: one sentence through the log, with the field, what it holds and
+ * what it may hold. And structs of other versions of apus.h. */
 #include "tests/api/fixture.h"
 
 #include <math.h>
@@ -340,7 +340,7 @@ static void states_say_why(void **state) {
     free(saved);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- other versions -- */
+/* ---------------------------------------------------------------------------- other versions -- */
 
 /* A struct with something behind what this library knows. */
 #define LONGER(type)                                                                               \
@@ -406,7 +406,8 @@ static void sizes_that_no_version_has_are_refused(void **state) {
     assert_int_equal(apus_begin(r->session, &sampling), APUS_OK);
 }
 
-/* Fills a struct of `known` bytes at sizes around its own: what is behind it stays, what is not known becomes zero, the size is kept. */
+/* Fills a struct of `known` bytes at sizes around its own: what is behind it stays, what is not
+ * known becomes zero, the size is kept. */
 typedef apus_status fill(struct ready *r, void *to);
 static void filled_as_far_as_it_reaches(struct ready *r, fill *call, size_t known,
                                         size_t alignment) {

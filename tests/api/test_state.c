@@ -1,4 +1,5 @@
-/* A saved state is checked completely before anything changes: whatever happened to its bytes, the session goes on as if nothing was asked. */
+/* A saved state is checked completely before anything changes: whatever happened to its bytes, the
+ * session goes on as if nothing was asked. */
 #include "tests/api/fixture.h"
 
 #include <stdlib.h>
@@ -69,11 +70,12 @@ static void a_state_comes_back(void **state) {
     }
 }
 
-static void expect_refusal(const struct saved *t, const void *data, size_t bytes, const char *what, size_t at) {
+static void expect_refusal(const struct saved *t, const void *data, size_t bytes, const char *what,
+                           size_t at) {
     struct api_view before = api_look(&t->s);
     apus_status status = apus_restore(t->s.session, data, bytes);
-    if (status != APUS_E_FORMAT && status != APUS_E_VERSION && status != APUS_E_MISMATCH && status != APUS_E_CONTEXT &&
-        status != APUS_E_TOKEN)
+    if (status != APUS_E_FORMAT && status != APUS_E_VERSION && status != APUS_E_MISMATCH &&
+        status != APUS_E_CONTEXT && status != APUS_E_TOKEN)
         fail_msg("%s %zu: restore gives %d", what, at, status);
     api_assert_same(before, &t->s);
 }
@@ -89,13 +91,16 @@ static void damage_is_refused(void **state) {
     assert_non_null(copy);
 
     for (size_t i = 0; i < t.bytes; i++) {
-        for (unsigned change = 1; change < 256; change = change == 1 ? 0x80 : change == 0x80 ? 0xff : 256) {
+        for (unsigned change = 1; change < 256; change = change == 1      ? 0x80
+                                                         : change == 0x80 ? 0xff
+                                                                          : 256) {
             memcpy(copy, t.data, t.bytes);
             copy[i] ^= (unsigned char)change;
             expect_refusal(&t, copy, t.bytes, "changed byte", i);
         }
     }
-    /* Cut off: a copy of just that size, so that reading past it shows under the address sanitizer. */
+    /* Cut off: a copy of just that size, so that reading past it shows under the address
+     * sanitizer. */
     for (size_t n = 0; n < t.bytes; n++) {
         unsigned char *part = malloc(n ? n : 1);
         assert_non_null(part);
@@ -147,13 +152,15 @@ static void states_with_right_hashes_are_checked(void **state) {
         {"no bytes", AT_BYTES, 8, 0, APUS_E_FORMAT},
         {"bytes that wrap", AT_BYTES, 8, UINT64_MAX, APUS_E_FORMAT},
         {"no positions", AT_EVALUATED, 4, 0, APUS_E_FORMAT},
-        {"a position less", AT_EVALUATED, 4, POSITIONS - 1, APUS_E_FORMAT}, /* the size is the same: the last id would be padding */
+        /* the size is the same: the last id would be padding */
+        {"a position less", AT_EVALUATED, 4, POSITIONS - 1, APUS_E_FORMAT},
         {"more positions than cells", AT_EVALUATED, 4, POSITIONS + 5, APUS_E_FORMAT},
         {"2^31 positions", AT_EVALUATED, 4, 1u << 31, APUS_E_FORMAT},
         {"positions whose cells wrap", AT_EVALUATED, 4, UINT32_MAX, APUS_E_FORMAT},
         {"a reserved word", AT_ZERO, 4, 1, APUS_E_FORMAT},
         {"a negative id", AT_IDS, 4, UINT32_MAX, APUS_E_FORMAT},
-        {"the vocabulary's size as an id", AT_IDS + (POSITIONS - 1) * 4, 4, t.m.info.vocab, APUS_E_FORMAT},
+        {"the vocabulary's size as an id", AT_IDS + (POSITIONS - 1) * 4, 4, t.m.info.vocab,
+         APUS_E_FORMAT},
         {"a scale that is no number", scales, 4, 0x7fc00000, APUS_E_FORMAT},
         {"an infinite scale", scales + 4, 4, 0x7f800000, APUS_E_FORMAT},
         {"a negative scale", scales + 8, 4, 0xbf800000, APUS_E_FORMAT},
@@ -179,7 +186,8 @@ static void states_with_right_hashes_are_checked(void **state) {
     drop(&t);
 }
 
-/* Any K and V are numbers: the same bits come of them on every instruction set, -128 too, which no engine writes. */
+/* Any K and V are numbers: the same bits come of them on every instruction set, -128 too, which no
+ * engine writes. */
 static void any_rows_give_the_same_bits(void **state) {
     (void)state;
     uint64_t first = 0;
@@ -199,7 +207,8 @@ static void any_rows_give_the_same_bits(void **state) {
         for (uint32_t i = 0; i < t.m.info.layers; i++) {
             assert_int_equal(apus_describe_layer(&t.m.blob, i, &layer), APUS_OK);
             for (uint32_t h = 0; h < layer.kv_heads; h++, at += 16 * (2 * layer.head_dim + 8)) {
-                memset(t.data + at, 0, 16 * layer.head_dim);                          /* K is stored + 128 */
+                /* K is stored + 128 */
+                memset(t.data + at, 0, 16 * layer.head_dim);
                 memset(t.data + at + 16 * layer.head_dim, 0x80, 16 * layer.head_dim); /* V is not */
             }
         }

@@ -41,7 +41,9 @@ int make(void **state) {
     return mprotect(good, size, PROT_READ);
 }
 
-void *section(uint8_t *blob, uint32_t kind) { return blob + ((struct blob_header *)(void *)blob)->section[kind].offset; }
+void *section(uint8_t *blob, uint32_t kind) {
+    return blob + ((struct blob_header *)(void *)blob)->section[kind].offset;
+}
 
 int restore(void **state) {
     (void)state;

@@ -1,4 +1,5 @@
-/* A small blob for the reader's tests: as it should be, and a copy to damage, each between pages that cannot be touched. */
+/* A small blob for the reader's tests: as it should be, and a copy to damage, each between pages
+ * that cannot be touched. */
 #ifndef TESTS_GUARDED_BLOB_H
 #define TESTS_GUARDED_BLOB_H
 
@@ -12,7 +13,8 @@
 #include "apus/apus.h"
 #include "weights/blob.h"
 
-/* Two layers: one with everything and biases, one without attention. Small, since most tests read all of it. */
+/* Two layers: one with everything and biases, one without attention. Small, since most tests read
+ * all of it. */
 enum {
     DIM = 48,
     HEADS = 4,
@@ -38,7 +40,8 @@ int restore(void **state);
 /* Where a section is, by the table in `blob`. */
 void *section(uint8_t *blob, uint32_t kind);
 
-/* Opens `bytes` of data while nobody can write to it; a failure must say something and leave the blob as it was. */
+/* Opens `bytes` of data while nobody can write to it; a failure must say something and leave the
+ * blob as it was. */
 apus_status opens(size_t bytes, apus_blob *blob, char why[BLOB_WHY]);
 
 #endif

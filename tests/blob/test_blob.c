@@ -1,4 +1,5 @@
-/* The blob reader against damage of every kind. The blob lies between pages that cannot be touched, and is read-only while it is read. */
+/* The blob reader against damage of every kind. The blob lies between pages that cannot be touched,
+ * and is read-only while it is read. */
 #include "tests/blob/guarded_blob.h"
 
 #include <string.h>
@@ -7,7 +8,7 @@
 #include "tests/blob/touch_blob.h"
 #include "tests/pack/tiny_blob.h"
 
-/* --------------------------------------------------------------------------------------------------------------- whole -- */
+/* ------------------------------------------------------------------------------------- whole -- */
 
 static void opens_and_describes(void **state) {
     (void)state;
@@ -73,7 +74,8 @@ static void says_which_argument(void **state) {
     assert_int_equal(apus_blob_open(&blob, NULL, size, NULL), APUS_E_ARGUMENT);
     assert_int_equal(apus_blob_open(NULL, good, size, NULL), APUS_E_ARGUMENT);
     for (size_t shift = 1; shift < BLOB_ALIGN; shift *= 2)
-        assert_int_equal(apus_blob_open(&blob, good + shift, size - BLOB_ALIGN, NULL), APUS_E_ARGUMENT);
+        assert_int_equal(apus_blob_open(&blob, good + shift, size - BLOB_ALIGN, NULL),
+                         APUS_E_ARGUMENT);
     assert_int_equal(apus_blob_open(&blob, good, 0, &port), APUS_E_FORMAT);
     port.size = sizeof port + 1;
     assert_int_equal(apus_blob_open(&blob, good, size, &port), APUS_E_ARGUMENT);
@@ -89,7 +91,8 @@ static void says_which_argument(void **state) {
 static void finds_every_changed_byte(void **state) {
     (void)state;
     const struct blob_header *h = (const struct blob_header *)(const void *)good;
-    uint64_t weights = h->section[BLOB_WEIGHTS].offset, weights_end = weights + h->section[BLOB_WEIGHTS].bytes;
+    uint64_t weights = h->section[BLOB_WEIGHTS].offset,
+             weights_end = weights + h->section[BLOB_WEIGHTS].bytes;
     apus_blob blob;
     char why[BLOB_WHY];
     for (size_t i = 0; i < size; i++) {
@@ -127,7 +130,8 @@ static void refuses_every_truncation(void **state) {
         assert_int_equal(opens(n, &blob, why), APUS_E_FORMAT);
         h->file_bytes = size;
     }
-    for (size_t n = BLOB_ALIGN; n < size; n += BLOB_ALIGN) { /* with nothing readable behind the cut */
+    for (size_t n = BLOB_ALIGN; n < size; n += BLOB_ALIGN) { /* with nothing readable behind the
+                                                                cut */
         uint8_t *cut = between_guards(n);
         memcpy(cut, data, n);
         ((struct blob_header *)(void *)cut)->file_bytes = n;
@@ -137,53 +141,61 @@ static void refuses_every_truncation(void **state) {
     }
 }
 
-/* -------------------------------------------------------------------------------------------------------------- fields -- */
+/* ------------------------------------------------------------------------------------ fields -- */
 
 /* A field of a record in a section, or of the header (section BLOB_SECTIONS). */
 struct field {
     uint32_t section, record, offset, bytes;
     const char *name;
 };
-#define HEADER_FIELD(f)                                                                                                                    \
+#define HEADER_FIELD(f)                                                                            \
     { BLOB_SECTIONS, 0, offsetof(struct blob_header, f), sizeof(((struct blob_header *)0)->f), #f }
-#define SECTION_FIELD(k, f)                                                                                                                \
-    {                                                                                                                                      \
-        BLOB_SECTIONS, 0,                                                                                                                  \
-            (uint32_t)(offsetof(struct blob_header, section) + (k) * sizeof(struct blob_section) + offsetof(struct blob_section, f)), 8,   \
-            #f                                                                                                                             \
+#define SECTION_FIELD(k, f)                                                                        \
+    {                                                                                              \
+        BLOB_SECTIONS, 0,                                                                          \
+            (uint32_t)(offsetof(struct blob_header, section) + (k) * sizeof(struct blob_section) + \
+                       offsetof(struct blob_section, f)),                                          \
+            8, #f                                                                                  \
     }
 #define SECTION_FIELDS(k) SECTION_FIELD(k, offset), SECTION_FIELD(k, bytes)
-#define MODEL_FIELD(f)                                                                                                                     \
+#define MODEL_FIELD(f)                                                                             \
     { BLOB_MODEL, 0, offsetof(struct blob_model, f), sizeof(((struct blob_model *)0)->f), #f }
-#define LAYER_FIELD(i, f)                                                                                                                  \
+#define LAYER_FIELD(i, f)                                                                          \
     { BLOB_LAYERS, i, offsetof(struct blob_layer, f), sizeof(((struct blob_layer *)0)->f), #f }
-#define LAYER_FIELDS(i)                                                                                                                    \
-    LAYER_FIELD(i, heads), LAYER_FIELD(i, kv_heads), LAYER_FIELD(i, ffn), LAYER_FIELD(i, zero), LAYER_FIELD(i, zero2),                     \
-        LAYER_FIELD(i, tensor[0]), LAYER_FIELD(i, tensor[1]), LAYER_FIELD(i, tensor[2]), LAYER_FIELD(i, tensor[3]),                        \
-        LAYER_FIELD(i, tensor[4]), LAYER_FIELD(i, tensor[5]), LAYER_FIELD(i, tensor[6])
-#define TENSOR_FIELD(i, f)                                                                                                                 \
+#define LAYER_FIELDS(i)                                                                            \
+    LAYER_FIELD(i, heads), LAYER_FIELD(i, kv_heads), LAYER_FIELD(i, ffn), LAYER_FIELD(i, zero),    \
+        LAYER_FIELD(i, zero2), LAYER_FIELD(i, tensor[0]), LAYER_FIELD(i, tensor[1]),               \
+        LAYER_FIELD(i, tensor[2]), LAYER_FIELD(i, tensor[3]), LAYER_FIELD(i, tensor[4]),           \
+        LAYER_FIELD(i, tensor[5]), LAYER_FIELD(i, tensor[6])
+#define TENSOR_FIELD(i, f)                                                                         \
     { BLOB_TENSORS, i, offsetof(struct blob_tensor, f), sizeof(((struct blob_tensor *)0)->f), #f }
-#define TENSOR_FIELDS(i)                                                                                                                   \
-    TENSOR_FIELD(i, type), TENSOR_FIELD(i, rows), TENSOR_FIELD(i, cols), TENSOR_FIELD(i, row_scales), TENSOR_FIELD(i, bias),               \
-        TENSOR_FIELD(i, zero), TENSOR_FIELD(i, offset), TENSOR_FIELD(i, bytes)
+#define TENSOR_FIELDS(i)                                                                           \
+    TENSOR_FIELD(i, type), TENSOR_FIELD(i, rows), TENSOR_FIELD(i, cols),                           \
+        TENSOR_FIELD(i, row_scales), TENSOR_FIELD(i, bias), TENSOR_FIELD(i, zero),                 \
+        TENSOR_FIELD(i, offset), TENSOR_FIELD(i, bytes)
 
-static const struct field fields[] = {HEADER_FIELD(header_bytes), HEADER_FIELD(sections), HEADER_FIELD(file_bytes),
-                                      SECTION_FIELDS(0),          SECTION_FIELDS(1),      SECTION_FIELDS(2),
-                                      SECTION_FIELDS(3),          SECTION_FIELDS(4),      SECTION_FIELDS(5),
-                                      SECTION_FIELDS(6),          SECTION_FIELDS(7),      MODEL_FIELD(layers),
-                                      MODEL_FIELD(dim),           MODEL_FIELD(vocab),     MODEL_FIELD(max_positions),
-                                      MODEL_FIELD(head_dim),      MODEL_FIELD(tensors),   MODEL_FIELD(eps),
-                                      MODEL_FIELD(rotated),       MODEL_FIELD(name),      MODEL_FIELD(architecture),
-                                      MODEL_FIELD(provenance),    MODEL_FIELD(embed),     MODEL_FIELD(head),
-                                      MODEL_FIELD(zero),          LAYER_FIELDS(0),        LAYER_FIELDS(1),
-                                      TENSOR_FIELDS(0),           TENSOR_FIELDS(1),       TENSOR_FIELDS(3),
-                                      TENSOR_FIELDS(10),          TENSOR_FIELDS(11)};
+static const struct field fields[] = {
+    HEADER_FIELD(header_bytes), HEADER_FIELD(sections), HEADER_FIELD(file_bytes),
+    SECTION_FIELDS(0),          SECTION_FIELDS(1),      SECTION_FIELDS(2),
+    SECTION_FIELDS(3),          SECTION_FIELDS(4),      SECTION_FIELDS(5),
+    SECTION_FIELDS(6),          SECTION_FIELDS(7),      MODEL_FIELD(layers),
+    MODEL_FIELD(dim),           MODEL_FIELD(vocab),     MODEL_FIELD(max_positions),
+    MODEL_FIELD(head_dim),      MODEL_FIELD(tensors),   MODEL_FIELD(eps),
+    MODEL_FIELD(rotated),       MODEL_FIELD(name),      MODEL_FIELD(architecture),
+    MODEL_FIELD(provenance),    MODEL_FIELD(embed),     MODEL_FIELD(head),
+    MODEL_FIELD(zero),          LAYER_FIELDS(0),        LAYER_FIELDS(1),
+    TENSOR_FIELDS(0),           TENSOR_FIELDS(1),       TENSOR_FIELDS(3),
+    TENSOR_FIELDS(10),          TENSOR_FIELDS(11)};
 
 static uint8_t *field_at(const struct field *f) {
-    static const size_t record[] = {
-        [BLOB_VOCAB] = 0, [BLOB_LAYERS] = sizeof(struct blob_layer), [BLOB_TENSORS] = sizeof(struct blob_tensor), [BLOB_SECTIONS] = 0};
-    size_t start = f->section == BLOB_SECTIONS ? 0 : (size_t)((uint8_t *)section(good, f->section) - good);
-    return data + start + f->record * record[f->section] + f->offset; /* by the good table: that of data may be damaged already */
+    static const size_t record[] = {[BLOB_VOCAB] = 0,
+                                    [BLOB_LAYERS] = sizeof(struct blob_layer),
+                                    [BLOB_TENSORS] = sizeof(struct blob_tensor),
+                                    [BLOB_SECTIONS] = 0};
+    size_t start =
+        f->section == BLOB_SECTIONS ? 0 : (size_t)((uint8_t *)section(good, f->section) - good);
+    /* by the good table: that of data may be damaged already */
+    return data + start + f->record * record[f->section] + f->offset;
 }
 
 static uint64_t get(const struct field *f) {
@@ -197,7 +209,8 @@ static void set(const struct field *f, uint64_t v) { memcpy(field_at(f), &v, f->
 /* Values that have broken readers, given the right one. The last is v itself. */
 enum { WRONG_VALUES = 22 };
 static uint64_t wrong_value(uint64_t v, uint32_t bytes, int i) {
-    uint64_t top = bytes == 8 ? UINT64_MAX : UINT32_MAX, swapped = bytes == 8 ? __builtin_bswap64(v) : __builtin_bswap32((uint32_t)v);
+    uint64_t top = bytes == 8 ? UINT64_MAX : UINT32_MAX,
+             swapped = bytes == 8 ? __builtin_bswap64(v) : __builtin_bswap32((uint32_t)v);
     const uint64_t values[WRONG_VALUES] = {0,
                                            1,
                                            top,
@@ -223,7 +236,8 @@ static uint64_t wrong_value(uint64_t v, uint32_t bytes, int i) {
     return values[i] & top;
 }
 
-/* With right hashes, so that every check behind them is reached: refused with a sentence, or open and sound in all it promises. */
+/* With right hashes, so that every check behind them is reached: refused with a sentence, or open
+ * and sound in all it promises. */
 static void survives_every_field(void **state) {
     (void)state;
     apus_blob blob;
@@ -245,7 +259,8 @@ static void survives_every_field(void **state) {
     assert_true(refused > 1000);
 }
 
-/* Pairs of fields of one tensor or section changed together: what passes alone may not pass together. */
+/* Pairs of fields of one tensor or section changed together: what passes alone may not pass
+ * together. */
 static void survives_pairs_of_fields(void **state) {
     (void)state;
     apus_blob blob;
@@ -269,7 +284,8 @@ static void survives_every_vocab_word(void **state) {
     (void)state;
     apus_blob blob;
     char why[BLOB_WHY];
-    for (uint32_t at = 0; at + 4 <= ((struct blob_header *)(void *)good)->section[BLOB_VOCAB].bytes; at += 4) {
+    for (uint32_t at = 0; at + 4 <= ((struct blob_header *)(void *)good)->section[BLOB_VOCAB].bytes;
+         at += 4) {
         const struct field f = {BLOB_VOCAB, 0, at, 4, "vocab"};
         uint64_t v = get(&f);
         for (int i = at / 4 % 3; i < WRONG_VALUES; i += 3) {

@@ -1,4 +1,5 @@
-/* What the blob reader says of each kind of damage, word for word: the right field, the value found, the values allowed. */
+/* What the blob reader says of each kind of damage, word for word: the right field, the value
+ * found, the values allowed. */
 #include "tests/blob/guarded_blob.h"
 
 #include <string.h>
@@ -7,10 +8,16 @@
 
 static struct blob_header *header(void) { return (struct blob_header *)(void *)data; }
 static struct blob_model *model(void) { return section(data, BLOB_MODEL); }
-static struct blob_layer *layer(uint32_t i) { return (struct blob_layer *)section(data, BLOB_LAYERS) + i; }
-static struct blob_tensor *tensor(uint32_t i) { return (struct blob_tensor *)section(data, BLOB_TENSORS) + i; }
+static struct blob_layer *layer(uint32_t i) {
+    return (struct blob_layer *)section(data, BLOB_LAYERS) + i;
+}
+static struct blob_tensor *tensor(uint32_t i) {
+    return (struct blob_tensor *)section(data, BLOB_TENSORS) + i;
+}
 
-static void put_float(uint32_t kind, uint32_t index, uint32_t bits) { memcpy((uint8_t *)section(data, kind) + 4 * index, &bits, 4); }
+static void put_float(uint32_t kind, uint32_t index, uint32_t bits) {
+    memcpy((uint8_t *)section(data, kind) + 4 * index, &bits, 4);
+}
 
 /* Embedding and head agree with the model on a row less than the tokenizer has pieces. */
 static void one_row_less(void) {
@@ -40,7 +47,8 @@ static void damage(int which) {
         header()->section[7].bytes = UINT64_MAX - header()->section[7].offset + 1;
         break;
     case 5:
-        memset((uint8_t *)section(data, BLOB_WEIGHTS) + (header()->section[7].bytes -= BLOB_ALIGN), 0, BLOB_ALIGN);
+        memset((uint8_t *)section(data, BLOB_WEIGHTS) + (header()->section[7].bytes -= BLOB_ALIGN),
+               0, BLOB_ALIGN);
         break;
     case 6:
         model()->layers = 0;
@@ -217,68 +225,70 @@ static void damage(int which) {
 
 static void says_what_it_found(void **state) {
     (void)state;
-    static const char *const says[] = {"header: sections is 9, must be 8",
-                                       "header: file_bytes is ",
-                                       "section 3 (ROWS): offset is 16448, must be 16384",
-                                       "section 3 (ROWS): offset is 12288, must be 16384",
-                                       "section 7 (WEIGHTS): bytes is ",
-                                       "header: file_bytes is ",
-                                       "model: layers is 0, must be 1 to 1024",
-                                       "section 1 (LAYERS): bytes is 96, must be 144",
-                                       "tensor 1 (layer.0.attn_q): cols is 48, must be 47",
-                                       ": rows is ",
-                                       "model: head_dim is 24, must be a multiple of 16",
-                                       "model: head_dim is 0, must be 16 to 256",
-                                       "model: eps has the bits 0x0, must be",
-                                       "model: eps has the bits 0xb727c5ac, must be",
-                                       "model: name is 29, must be 0 to 28",
-                                       "layer 0: kv_heads is 3, must divide 4 heads",
-                                       "layer 0: kv_heads is 0, must be 1 to 4",
-                                       "layer 1: kv_heads is 1, must be 0 to 0",
-                                       "layer 0: tensor q is 12, must be 0 to 11",
-                                       "layer 0: tensor q is 4294967295, must be 0 to 11",
-                                       "layer 1: tensor v is 3, must be 4294967295",
-                                       "tensor 1 (layer.0.attn_q): rows is 64, must be 48",
-                                       "tensor 0 (embed): rows is ",
-                                       "layer 0: ffn is 96, must be a multiple of 64",
-                                       "tensor 2 (layer.0.attn_k): type is 0, must be 1 to 3",
-                                       "tensor 2 (layer.0.attn_k): type is 4, must be 1 to 3",
-                                       "tensor 2 (layer.0.attn_k): cols is 0, must be 1 to 65536",
-                                       "tensor 2 (layer.0.attn_k): rows is 0, must be 1 to 1048576",
-                                       "tensor 2 (layer.0.attn_k): offset is 24640, must be a multiple of 4096",
-                                       "tensor 2 (layer.0.attn_k): 1152 bytes at 20480 of WEIGHTS, must lie between ",
-                                       "tensor 2 (layer.0.attn_k): 1152 bytes at 18446744073709547520 of WEIGHTS, must lie between ",
-                                       "tensor 2 (layer.0.attn_k): bytes is 1216, must be 1152",
-                                       "tensor 2 (layer.0.attn_k): row_scales is 4294967280, and 32 floats from there pass the ",
-                                       "tensor 2 (layer.0.attn_k): row_scales is 401, must be a multiple of 16",
-                                       "tensor 4 (layer.0.attn_o): bias is ",
-                                       "tensor 2: name has byte 0 at 48, must be 1 to 47 printable characters and a zero",
-                                       "tensor 2: name has byte 0 at 0, must be ",
-                                       "tensor 2: name has byte 27 at 0, must be ",
-                                       "tensor 2: name has bytes after its end",
-                                       "section 3 (ROWS): float 5 has the bits 0x7f800000, must be +0 or a magnitude",
-                                       "section 3 (ROWS): float 5 has the bits 0x7fc00000",
-                                       "section 3 (ROWS): float 5 has the bits 0x80000000",
-                                       "section 3 (ROWS): float 5 has the bits 0x1,",
-                                       "section 3 (ROWS): float 5 has the bits 0x58800001",
-                                       "section 4 (ROPE): float 7 has the bits 0xbf800001",
-                                       "section 4 (ROPE): float 7 has the bits 0xff800000",
-                                       "tensor 0 (embed): row_scales: float ",
-                                       "section 6 (TEXT): first byte is 120, must be 0",
-                                       "section 6 (TEXT): last byte is 120, must be 0",
-                                       "tensor 1 (layer.0.attn_q): rows is ",
-                                       "tensor 0 (embed): type is 3, must be 1 to 2",
-                                       "model: head is 12, must be 0 to 11",
-                                       "model: tensors is 1, must be 2 to 16",
-                                       "model: rotated is 2, must be 0 to 1",
-                                       "layer 0: heads is 2147483648, must be 0 to 4096",
-                                       "model: max_positions is 131073, must be 1 to 131072",
-                                       "header: header_bytes is 1048576, must be 4096",
-                                       "section 5 (VOCAB): rows is 258, must be 257",
-                                       "tensor 2 (layer.0.attn_k): zero is 1, must be 0",
-                                       "layer 1: zero is 1, must be 0",
-                                       "layer 0: zero2 is 2147483648, must be 0",
-                                       "model: zero is 1, must be 0"};
+    static const char *const says[] = {
+        "header: sections is 9, must be 8",
+        "header: file_bytes is ",
+        "section 3 (ROWS): offset is 16448, must be 16384",
+        "section 3 (ROWS): offset is 12288, must be 16384",
+        "section 7 (WEIGHTS): bytes is ",
+        "header: file_bytes is ",
+        "model: layers is 0, must be 1 to 1024",
+        "section 1 (LAYERS): bytes is 96, must be 144",
+        "tensor 1 (layer.0.attn_q): cols is 48, must be 47",
+        ": rows is ",
+        "model: head_dim is 24, must be a multiple of 16",
+        "model: head_dim is 0, must be 16 to 256",
+        "model: eps has the bits 0x0, must be",
+        "model: eps has the bits 0xb727c5ac, must be",
+        "model: name is 29, must be 0 to 28",
+        "layer 0: kv_heads is 3, must divide 4 heads",
+        "layer 0: kv_heads is 0, must be 1 to 4",
+        "layer 1: kv_heads is 1, must be 0 to 0",
+        "layer 0: tensor q is 12, must be 0 to 11",
+        "layer 0: tensor q is 4294967295, must be 0 to 11",
+        "layer 1: tensor v is 3, must be 4294967295",
+        "tensor 1 (layer.0.attn_q): rows is 64, must be 48",
+        "tensor 0 (embed): rows is ",
+        "layer 0: ffn is 96, must be a multiple of 64",
+        "tensor 2 (layer.0.attn_k): type is 0, must be 1 to 3",
+        "tensor 2 (layer.0.attn_k): type is 4, must be 1 to 3",
+        "tensor 2 (layer.0.attn_k): cols is 0, must be 1 to 65536",
+        "tensor 2 (layer.0.attn_k): rows is 0, must be 1 to 1048576",
+        "tensor 2 (layer.0.attn_k): offset is 24640, must be a multiple of 4096",
+        "tensor 2 (layer.0.attn_k): 1152 bytes at 20480 of WEIGHTS, must lie between ",
+        "tensor 2 (layer.0.attn_k): 1152 bytes at 18446744073709547520 of WEIGHTS, must lie "
+        "between ",
+        "tensor 2 (layer.0.attn_k): bytes is 1216, must be 1152",
+        "tensor 2 (layer.0.attn_k): row_scales is 4294967280, and 32 floats from there pass the ",
+        "tensor 2 (layer.0.attn_k): row_scales is 401, must be a multiple of 16",
+        "tensor 4 (layer.0.attn_o): bias is ",
+        "tensor 2: name has byte 0 at 48, must be 1 to 47 printable characters and a zero",
+        "tensor 2: name has byte 0 at 0, must be ",
+        "tensor 2: name has byte 27 at 0, must be ",
+        "tensor 2: name has bytes after its end",
+        "section 3 (ROWS): float 5 has the bits 0x7f800000, must be +0 or a magnitude",
+        "section 3 (ROWS): float 5 has the bits 0x7fc00000",
+        "section 3 (ROWS): float 5 has the bits 0x80000000",
+        "section 3 (ROWS): float 5 has the bits 0x1,",
+        "section 3 (ROWS): float 5 has the bits 0x58800001",
+        "section 4 (ROPE): float 7 has the bits 0xbf800001",
+        "section 4 (ROPE): float 7 has the bits 0xff800000",
+        "tensor 0 (embed): row_scales: float ",
+        "section 6 (TEXT): first byte is 120, must be 0",
+        "section 6 (TEXT): last byte is 120, must be 0",
+        "tensor 1 (layer.0.attn_q): rows is ",
+        "tensor 0 (embed): type is 3, must be 1 to 2",
+        "model: head is 12, must be 0 to 11",
+        "model: tensors is 1, must be 2 to 16",
+        "model: rotated is 2, must be 0 to 1",
+        "layer 0: heads is 2147483648, must be 0 to 4096",
+        "model: max_positions is 131073, must be 1 to 131072",
+        "header: header_bytes is 1048576, must be 4096",
+        "section 5 (VOCAB): rows is 258, must be 257",
+        "tensor 2 (layer.0.attn_k): zero is 1, must be 0",
+        "layer 1: zero is 1, must be 0",
+        "layer 0: zero2 is 2147483648, must be 0",
+        "model: zero is 1, must be 0"};
     apus_blob blob;
     char why[BLOB_WHY];
     for (int i = 0; i < (int)(sizeof says / sizeof *says); i++) {
@@ -286,7 +296,8 @@ static void says_what_it_found(void **state) {
         tiny_reseal(data, size);
         apus_status status = opens(size, &blob, why);
         if (status != APUS_E_FORMAT || !strstr(why, says[i]))
-            fail_msg("damage %d: status %d, \"%s\" where \"%s\" was expected", i, status, why, says[i]);
+            fail_msg("damage %d: status %d, \"%s\" where \"%s\" was expected", i, status, why,
+                     says[i]);
         memcpy(data, good, size);
         if (i <= 5 || i == 56) continue; /* bounds come before hashes */
         damage(i);
@@ -307,7 +318,8 @@ static void refuses_foreign_files(void **state) {
         assert_non_null(strstr(why, "header: version is "));
     }
     header()->version = BLOB_VERSION;
-    static const char magics[][5] = {"GGUF", "SUPA", "apus", "\0\0\0\0", "\xff\xff\xff\xff", "PK\3\4"};
+    static const char magics[][5] = {"GGUF",  "SUPA", "apus", "\0\0\0\0", "\xff\xff\xff\xff",
+                                     "PK\3\4"};
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
         memcpy(header()->magic, magics[i], 4);
         assert_int_equal(opens(size, &blob, why), APUS_E_FORMAT);

@@ -19,7 +19,8 @@ static void known_values(void **state) {
                  {"abc", 0x44BC2CF5AD770999},
                  {"xxhash", 0x32DD38952C4BC720},
                  {"Nobody inspects the spammish repetition", 0xFBCEA83C8A378BF1}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) assert_int_equal(hash64(known[i].text, strlen(known[i].text)), known[i].hash);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        assert_int_equal(hash64(known[i].text, strlen(known[i].text)), known[i].hash);
 }
 
 static void pieces_equal_whole(void **state) {
@@ -32,7 +33,8 @@ static void pieces_equal_whole(void **state) {
             struct hash64 h;
             hash64_begin(&h);
             hash64_add(&h, data, cut);
-            if (cut % 7 == 0) assert_int_equal(hash64_end(&h), hash64(data, cut)); /* looking changes nothing */
+            /* looking changes nothing */
+            if (cut % 7 == 0) assert_int_equal(hash64_end(&h), hash64(data, cut));
             hash64_add(&h, data + cut, n - cut);
             assert_int_equal(hash64_end(&h), whole);
         }
@@ -40,6 +42,7 @@ static void pieces_equal_whole(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(known_values), cmocka_unit_test(pieces_equal_whole)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(known_values),
+                                       cmocka_unit_test(pieces_equal_whole)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Uses all that an open blob promises: a wrong promise runs into a guard page or a sanitizer, or aborts. Returns a sum of what it read. */
+/* Uses all that an open blob promises: a wrong promise runs into a guard page or a sanitizer, or
+ * aborts. Returns a sum of what it read. */
 #ifndef TESTS_TOUCH_BLOB_H
 #define TESTS_TOUCH_BLOB_H
 

@@ -1,6 +1,8 @@
-"""What the tests of the command line share: a model, packed once, and how the program is run and looked at.
+"""What the tests of the command line share: a model, packed once, and how the program is run and
+looked at.
 
-Needs APUS_BUILD, the build folder with apus and apus-pack; APUS_COMMAND names another program to run as apus."""
+Needs APUS_BUILD, the build folder with apus and apus-pack; APUS_COMMAND names another program to
+run as apus."""
 import json
 import os
 import pathlib
@@ -31,7 +33,9 @@ def path(name):
 
 
 def pack(gguf, blob, *options):
-    packed = subprocess.run([str(BUILD / 'apus-pack'), gguf, '-o', blob, *options], capture_output=True, text=True)
+    packed = subprocess.run([str(BUILD / 'apus-pack'), gguf, '-o', blob, *options],
+                            capture_output=True,
+                            text=True)
     if packed.returncode:
         raise RuntimeError('apus-pack failed: ' + packed.stderr)
 
@@ -42,7 +46,11 @@ pack(Fixture.gguf, Fixture.model)
 def apus(*args, stdin=b'', **options):
     if 'probe' in args or '--engine' in args: # a driver is loaded, and what it leaks is not ours
         options['env'] = dict(options.get('env', os.environ), ASAN_OPTIONS='detect_leaks=0')
-    return subprocess.run([COMMAND, *map(str, args)], capture_output=True, input=stdin, timeout=300, **options)
+    return subprocess.run([COMMAND, *map(str, args)],
+                          capture_output=True,
+                          input=stdin,
+                          timeout=300,
+                          **options)
 
 
 def read_logits(name, vocab):
@@ -64,11 +72,14 @@ class Case(unittest.TestCase):
         o = json.loads(r.stdout)
         for key, kind in (want or {}).items():
             self.assertIn(key, o)
-            self.assertTrue(isinstance(o[key], kind) and not (kind is int and isinstance(o[key], bool)), f'{key}: {o[key]!r}')
+            self.assertTrue(
+                isinstance(o[key], kind) and not (kind is int and isinstance(o[key], bool)),
+                f'{key}: {o[key]!r}')
         return o
 
     def wrong(self, status, expect, *args, **options):
-        """A sentence on standard error that says `expect`, with --json as an object; nothing on standard output."""
+        """A sentence on standard error that says `expect`, with --json as an object; nothing on
+        standard output."""
         r = apus(*args, **options)
         text = r.stderr.decode()
         if '--json' not in args and '--jsonl' not in args:
@@ -76,7 +87,8 @@ class Case(unittest.TestCase):
             self.assertTrue(text.startswith('apus') and text.count('\n') == 1, (args, text))
             self.assertIn(expect, text)
             r = apus('--json', *args, **options)
-        self.assertEqual((r.returncode, r.stdout, r.stderr.count(b'\n')), (status, b'', 1), (args, r.stderr))
+        self.assertEqual((r.returncode, r.stdout, r.stderr.count(b'\n')), (status, b'', 1),
+                         (args, r.stderr))
         error = json.loads(r.stderr)['error']
         said = error['message'] + (' ' + error['hint'] if error['hint'] else '')
         self.assertEqual(error['status'], status)
@@ -85,5 +97,18 @@ class Case(unittest.TestCase):
         return error
 
 
-RUN = dict(text=str, ids=list, prompt_tokens=int, new_tokens=int, stop_reason=str, seed=int, prefill_tps=NUMBER,
-           decode_tps=NUMBER, weight_gb_per_s=NUMBER, first_token_ms=NUMBER, arena_bytes=int, logits_hash=str, engine=str, cpu=str, threads=int)
+RUN = dict(text=str,
+           ids=list,
+           prompt_tokens=int,
+           new_tokens=int,
+           stop_reason=str,
+           seed=int,
+           prefill_tps=NUMBER,
+           decode_tps=NUMBER,
+           weight_gb_per_s=NUMBER,
+           first_token_ms=NUMBER,
+           arena_bytes=int,
+           logits_hash=str,
+           engine=str,
+           cpu=str,
+           threads=int)

@@ -1,5 +1,6 @@
-"""The command line as a person or a script meets it: every command, --json, and what wrong use gives (draft_test.py and measure_test.py have
-what belongs to a draft and what measures, newcomer_test.py what people try). All: python3 -m unittest discover -p '*_test.py', here."""
+"""The command line as a person or a script meets it: every command, --json, and what wrong use
+gives (draft_test.py and measure_test.py have what belongs to a draft and what measures,
+newcomer_test.py what people try). All: python3 -m unittest discover -p '*_test.py', here."""
 import json
 import os
 import pathlib
@@ -27,8 +28,9 @@ class Run(Case):
         r = self.ok('run', '-m', Fixture.model, '-p', PROMPT, '-n', 8, '--ignore-eos')
         self.assertEqual(r.stdout.decode(), o['text'])
         self.assertIn('stop: length', r.stderr.decode())
-        self.assertEqual(self.ok('detokenize', '-m', Fixture.model, '--ids', ','.join(map(str, o['ids']))).stdout.decode().lstrip(),
-                         o['text'].lstrip())
+        self.assertEqual(
+            self.ok('detokenize', '-m', Fixture.model, '--ids',
+                    ','.join(map(str, o['ids']))).stdout.decode().lstrip(), o['text'].lstrip())
 
     def test_the_same_prompt_in_four_ways(self):
         ids = self.object('tokenize', '-m', Fixture.model, '-p', PROMPT, '--bos')['ids']
@@ -36,17 +38,22 @@ class Run(Case):
         listed = ','.join(map(str, ids))
         with open(path('prompt.txt'), 'w') as f:
             f.write(PROMPT)
-        runs = [self.run_model(*way, '-n', 4, stdin=stdin) for way, stdin in (
-            (['-p', PROMPT], b''), (['-f', path('prompt.txt')], b''), (['-f', '-'], PROMPT.encode()), (['--ids', listed], b''),
-            (['--ids', '-'], listed.encode()))]
+        runs = [
+            self.run_model(*way, '-n', 4, stdin=stdin)
+            for way, stdin in ((['-p', PROMPT], b''), (['-f', path('prompt.txt')],
+                                                       b''), (['-f', '-'], PROMPT.encode()),
+                               (['--ids', listed], b''), (['--ids', '-'], listed.encode()))
+        ]
         for o in runs:
-            self.assertEqual((o['ids'], o['logits_hash'], o['prompt_tokens']), (runs[0]['ids'], runs[0]['logits_hash'], len(ids)))
+            self.assertEqual((o['ids'], o['logits_hash'], o['prompt_tokens']),
+                             (runs[0]['ids'], runs[0]['logits_hash'], len(ids)))
 
     def test_the_same_bits_for_every_mask_and_number_of_threads(self):
         hashes = set()
         for cpu in ('ref', 'avx2', 'avxvnni', 'avx512'):
             for threads in (1, 3):
-                r = apus('run', '-m', Fixture.model, '-p', PROMPT, '-n', 12, '--ignore-eos', '--cpu', cpu, '--threads', threads, '--json')
+                r = apus('run', '-m', Fixture.model, '-p', PROMPT, '-n', 12, '--ignore-eos',
+                         '--cpu', cpu, '--threads', threads, '--json')
                 self.assertIn(r.returncode, (0, 3), r.stderr)
                 if r.returncode == 0:
                     o = json.loads(r.stdout)
@@ -56,15 +63,17 @@ class Run(Case):
 
     def test_sampling_depends_on_the_seed_alone(self):
         def sampled(seed):
-            return self.run_model('-p', PROMPT, '-n', 24, '--ignore-eos', '--temp', '2', '--top-k', 50, '--top-p', '0.95', '--min-p', '0.01',
-                                  '--repeat-penalty', '1.1', '--seed', seed)['ids']
+            return self.run_model('-p', PROMPT, '-n', 24, '--ignore-eos', '--temp', '2', '--top-k',
+                                  50, '--top-p', '0.95', '--min-p', '0.01', '--repeat-penalty',
+                                  '1.1', '--seed', seed)['ids']
         self.assertEqual(sampled(1), sampled(1))
         self.assertGreater(len({tuple(sampled(seed)) for seed in range(4)}), 1)
 
     def test_stop_text_is_not_shown(self):
         whole = self.run_model('-p', PROMPT, '-n', 24, '--ignore-eos')['text']
         stop = whole[6:9]
-        o = self.run_model('-p', PROMPT, '-n', 24, '--ignore-eos', '--stop', 'never in it', '--stop', stop)
+        o = self.run_model('-p', PROMPT, '-n', 24, '--ignore-eos', '--stop', 'never in it',
+                           '--stop', stop)
         self.assertEqual((o['stop_reason'], o['text']), ('stop', whole[:whole.index(stop)]))
 
     def test_end_token_is_the_last_id_and_not_shown(self):
@@ -78,20 +87,26 @@ class Run(Case):
         self.assertGreaterEqual(o['prompt_tokens'] + o['new_tokens'], 32)
 
     def test_deadline(self):
-        o = self.run_model('-p', PROMPT, '-n', 0, '--ctx', 32768, '--ignore-eos', '--threads', 1, '--cpu', 'ref', '--deadline', 200)
+        o = self.run_model('-p', PROMPT, '-n', 0, '--ctx', 32768, '--ignore-eos', '--threads', 1,
+                           '--cpu', 'ref', '--deadline', 200)
         self.assertEqual(o['stop_reason'], 'deadline')
 
     def test_deadline_within_the_prompt(self):
         ids = ','.join(['5'] * 30000)
         way = ['-n', 4, '--threads', 1, '--cpu', 'ref', '--deadline', 50]
         o = self.run_model('--ids', '-', *way, stdin=ids.encode())
-        self.assertEqual((o['stop_reason'], o['ids'], o['text'], o['passes']), ('deadline', [], '', 0))
+        self.assertEqual((o['stop_reason'], o['ids'], o['text'], o['passes']),
+                         ('deadline', [], '', 0))
         r = self.ok('run', '-m', Fixture.model, '--ids', '-', *way, stdin=ids.encode())
         self.assertIn(b'no token after it; stop: deadline', r.stderr)
 
     def start_long(self, model):
-        p = subprocess.Popen([str(BUILD / 'apus'), 'run', '-m', model, '-p', PROMPT, '-n', '0', '--ctx', '32768', '--ignore-eos', '--cpu', 'ref',
-                              '--threads', '2'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        p = subprocess.Popen([
+            str(BUILD / 'apus'), 'run', '-m', model, '-p', PROMPT, '-n', '0', '--ctx', '32768',
+            '--ignore-eos', '--cpu', 'ref', '--threads', '2'
+        ],
+                             stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE)
         self.assertTrue(p.stdout.read(1), 'text comes before the end')
         return p
 
@@ -128,26 +143,46 @@ class Run(Case):
     def test_wrong_use(self):
         m = Fixture.model
         for status, expect, args in [
-                (2, 'no model', ['-p', 'x']), (2, 'no prompt', ['-m', m]), (2, 'more than one', ['-m', m, '-p', 'x', '--ids', '1']),
-                (2, '--frobnicate', ['-m', m, '--frobnicate']), (2, 'many', ['-m', m, '-p', 'x', '-n', 'many']),
-                (2, '-2', ['-m', m, '-p', 'x', '-n', '-2']), (2, 'expects a value', ['-m', m, '-p']), (2, '0.01', ['-m', m, '-p', 'x', '--temp', '0.001']),
-                (2, '--top-p', ['-m', m, '-p', 'x', '--top-p', '1.5']), (2, '--min-p', ['-m', m, '-p', 'x', '--min-p', 'nan']),
-                (2, '--ctx', ['-m', m, '-p', 'x', '--ctx', '32769']), (2, 'the context holds 2', ['-m', m, '-p', PROMPT, '--ctx', '2']),
-                (2, '32768 positions', ['-m', m, '-p', 'z' * 40000]), (2, 'x', ['-m', m, '-p', 'x', 'x']), (2, '--stop', ['-m', m, '-p', 'x', '--stop', '']),
-                (2, '8 times', ['-m', m, '-p', 'x'] + ['--stop', 'a'] * 9), (2, f'0 to {Fixture.vocab - 1}', ['-m', m, '--ids', str(Fixture.vocab)]),
-                (2, '1;2', ['-m', m, '--ids', '1;2']), (2, 'nothing', ['-m', m, '--ids', '']), (2, '9999999999', ['-m', m, '--ids', '9' * 40]),
-                (2, '--threads', ['-m', m, '-p', 'x', '--threads', '0']), (2, 'sse', ['-m', m, '-p', 'x', '--cpu', 'sse']),
-                (3, 'no engine', ['-m', m, '-p', 'x', '--engine', 'gpu']), (1, 'No such file', ['-m', path('absent'), '-p', 'x']),
-                (1, 'No such file', ['-m', m, '-f', path('absent')]), (1, 'GGUF', ['-m', Fixture.gguf, '-p', 'x']),
-                (1, 'directory', ['-m', Fixture.folder.name, '-p', 'x']), (1, 'directory', ['-m', m, '-f', Fixture.folder.name]),
-                (1, 'regular', ['-m', '/dev/null', '-p', 'x'])]:
+            (2, 'no model', ['-p', 'x']), (2, 'no prompt', ['-m', m]),
+            (2, 'more than one', ['-m', m, '-p', 'x', '--ids', '1']),
+            (2, '--frobnicate', ['-m', m, '--frobnicate']),
+            (2, 'many', ['-m', m, '-p', 'x', '-n', 'many']),
+            (2, '-2', ['-m', m, '-p', 'x', '-n', '-2']), (2, 'expects a value', ['-m', m, '-p']),
+            (2, '0.01', ['-m', m, '-p', 'x', '--temp', '0.001']),
+            (2, '--top-p', ['-m', m, '-p', 'x', '--top-p', '1.5']),
+            (2, '--min-p', ['-m', m, '-p', 'x', '--min-p', 'nan']),
+            (2, '--ctx', ['-m', m, '-p', 'x', '--ctx', '32769']),
+            (2, 'the context holds 2', ['-m', m, '-p', PROMPT, '--ctx', '2']),
+            (2, '32768 positions', ['-m', m, '-p',
+                                    'z' * 40000]), (2, 'x', ['-m', m, '-p', 'x', 'x']),
+            (2, '--stop', ['-m', m, '-p', 'x', '--stop', '']),
+            (2, '8 times', ['-m', m, '-p', 'x'] + ['--stop', 'a'] * 9),
+            (2, f'0 to {Fixture.vocab - 1}', ['-m', m, '--ids',
+                                              str(Fixture.vocab)]),
+            (2, '1;2', ['-m', m, '--ids', '1;2']), (2, 'nothing', ['-m', m, '--ids', '']),
+            (2, '9999999999', ['-m', m, '--ids', '9' * 40]),
+            (2, '--threads', ['-m', m, '-p', 'x', '--threads', '0']),
+            (2, 'sse', ['-m', m, '-p', 'x', '--cpu', 'sse']),
+            (3, 'no engine', ['-m', m, '-p', 'x', '--engine', 'gpu']),
+            (1, 'No such file', ['-m', path('absent'), '-p', 'x']),
+            (1, 'No such file', ['-m', m, '-f', path('absent')]),
+            (1, 'GGUF', ['-m', Fixture.gguf, '-p', 'x']),
+            (1, 'directory', ['-m', Fixture.folder.name, '-p', 'x']),
+            (1, 'directory', ['-m', m, '-f', Fixture.folder.name]),
+            (1, 'regular', ['-m', '/dev/null', '-p', 'x'])
+        ]:
             with self.subTest(args=args):
                 self.wrong(status, expect, 'run', *args)
 
     def test_files_that_are_not_blobs(self):
         whole = pathlib.Path(Fixture.model).read_bytes()
-        for name, data in {'zeros': b'APUS' + bytes(4092), 'half': whole[:len(whole) // 8192 * 4096], 'text': b'hello\n', 'empty': b'',
-                           'future': whole[:4] + struct.pack('<I', 999) + whole[8:]}.items():
+        for name, data in {
+                'zeros': b'APUS' + bytes(4092),
+                'half': whole[:len(whole) // 8192 * 4096],
+                'text': b'hello\n',
+                'empty': b'',
+                'future': whole[:4] + struct.pack('<I', 999) + whole[8:]
+        }.items():
             with self.subTest(name):
                 pathlib.Path(path(name)).write_bytes(data)
                 self.wrong(1, name, 'run', '-m', path(name), '-p', 'x')
@@ -155,7 +190,10 @@ class Run(Case):
     def test_output_that_cannot_be_written(self):
         with open('/dev/full', 'wb') as full:
             for extra in ([], ['--json']):
-                r = subprocess.run([str(BUILD / 'apus'), 'run', '-m', Fixture.model, '-p', PROMPT, '-n', '4', *extra], stdout=full,
+                r = subprocess.run([
+                    str(BUILD / 'apus'), 'run', '-m', Fixture.model, '-p', PROMPT, '-n', '4', *extra
+                ],
+                                   stdout=full,
                                    stderr=subprocess.PIPE)
                 self.assertEqual(r.returncode, 1)
                 self.assertIn(b'standard output', r.stderr)
@@ -163,12 +201,26 @@ class Run(Case):
 
 class Info(Case):
     def test_says_what_the_model_is(self):
-        o = self.object('info', Fixture.model, want=dict(name=str, architecture=str, bytes=int, bits_per_weight=NUMBER, weight_bytes=int,
-                                                         hash=str, tokenizer=str, layers=list, tensors=list, add_bos=bool, end_tokens=list))
+        o = self.object('info',
+                        Fixture.model,
+                        want=dict(name=str,
+                                  architecture=str,
+                                  bytes=int,
+                                  bits_per_weight=NUMBER,
+                                  weight_bytes=int,
+                                  hash=str,
+                                  tokenizer=str,
+                                  layers=list,
+                                  tensors=list,
+                                  add_bos=bool,
+                                  end_tokens=list))
         self.assertEqual(o['bytes'], os.path.getsize(Fixture.model))
-        self.assertEqual((o['dim'], o['vocab'], o['max_positions'], o['tokenizer'], o['bos'], o['eos']),
-                         (tiny_gguf.DIM, Fixture.vocab, tiny_gguf.POSITIONS, 'spm', tiny_gguf.BOS, tiny_gguf.EOS))
-        self.assertEqual(o['layers'], [dict(heads=2, kv_heads=1, head_dim=32, ffn=128)] * tiny_gguf.LAYERS)
+        self.assertEqual(
+            (o['dim'], o['vocab'], o['max_positions'], o['tokenizer'], o['bos'], o['eos']),
+            (tiny_gguf.DIM, Fixture.vocab, tiny_gguf.POSITIONS, 'spm', tiny_gguf.BOS,
+             tiny_gguf.EOS))
+        self.assertEqual(o['layers'],
+                         [dict(heads=2, kv_heads=1, head_dim=32, ffn=128)] * tiny_gguf.LAYERS)
         self.assertIn(tiny_gguf.EOS, o['end_tokens'])
         self.assertIn(b'layers 0 to 1: 2 heads', self.ok('info', Fixture.model).stdout)
         self.assertEqual(self.object('info', '-m', Fixture.model), o)
@@ -191,32 +243,47 @@ class Info(Case):
 
 class Tokens(Case):
     def test_round_trip(self):
-        for text in (PROMPT, '  def add(a, b):\n\treturn a', 'h\u00e9llo \U0001f600 \u4e2d', 'a</s>b'):
-            ids = self.object('tokenize', '-m', Fixture.model, '-p', text, want=dict(ids=list))['ids']
+        for text in (PROMPT, '  def add(a, b):\n\treturn a', 'h\u00e9llo \U0001f600 \u4e2d',
+                     'a</s>b'):
+            ids = self.object('tokenize', '-m', Fixture.model, '-p', text,
+                              want=dict(ids=list))['ids']
             self.assertNotIn(tiny_gguf.BOS, ids)
             self.assertNotIn(tiny_gguf.EOS, ids)
             listed = ','.join(map(str, ids))
-            self.assertEqual(self.ok('tokenize', '-m', Fixture.model, '-p', text).stdout.decode(), listed + '\n')
-            self.assertEqual(self.ok('tokenize', '-m', Fixture.model, '-f', '-', stdin=text.encode()).stdout.decode(), listed + '\n')
-            self.assertEqual(self.object('detokenize', '-m', Fixture.model, '--ids', listed)['text'], text)
-            self.assertEqual(self.ok('detokenize', '-m', Fixture.model, '--ids', listed).stdout, text.encode())
+            self.assertEqual(
+                self.ok('tokenize', '-m', Fixture.model, '-p', text).stdout.decode(), listed + '\n')
+            self.assertEqual(
+                self.ok('tokenize', '-m', Fixture.model, '-f', '-',
+                        stdin=text.encode()).stdout.decode(), listed + '\n')
+            self.assertEqual(
+                self.object('detokenize', '-m', Fixture.model, '--ids', listed)['text'], text)
+            self.assertEqual(
+                self.ok('detokenize', '-m', Fixture.model, '--ids', listed).stdout, text.encode())
 
     def test_bos_and_special(self):
         plain = self.object('tokenize', '-m', Fixture.model, '-p', 'a</s>')['ids']
-        self.assertEqual(self.object('tokenize', '-m', Fixture.model, '-p', 'a</s>', '--bos')['ids'], [tiny_gguf.BOS] + plain)
+        self.assertEqual(
+            self.object('tokenize', '-m', Fixture.model, '-p', 'a</s>', '--bos')['ids'],
+            [tiny_gguf.BOS] + plain)
         special = self.object('tokenize', '-m', Fixture.model, '-p', 'a</s>', '--special')['ids']
         self.assertEqual(special[-1], tiny_gguf.EOS)
         listed = ','.join(map(str, special))
-        self.assertEqual(self.object('detokenize', '-m', Fixture.model, '--ids', listed)['text'], 'a')
-        self.assertEqual(self.object('detokenize', '-m', Fixture.model, '--ids', listed, '--special')['text'], 'a</s>')
+        self.assertEqual(
+            self.object('detokenize', '-m', Fixture.model, '--ids', listed)['text'], 'a')
+        self.assertEqual(
+            self.object('detokenize', '-m', Fixture.model, '--ids', listed, '--special')['text'],
+            'a</s>')
 
     def test_bytes_that_are_not_text(self):
         ids = f'{tiny_gguf.FIRST_BYTE + 0x41},{tiny_gguf.FIRST_BYTE + 0xff},{tiny_gguf.FIRST_BYTE + 0},{tiny_gguf.FIRST_BYTE + 0x42}'
-        self.assertEqual(self.object('detokenize', '-m', Fixture.model, '--ids', ids)['text'], 'A\ufffd\0B')
-        self.assertEqual(self.ok('detokenize', '-m', Fixture.model, '--ids', ids).stdout, b'A\xff\0B')
+        self.assertEqual(
+            self.object('detokenize', '-m', Fixture.model, '--ids', ids)['text'], 'A\ufffd\0B')
+        self.assertEqual(
+            self.ok('detokenize', '-m', Fixture.model, '--ids', ids).stdout, b'A\xff\0B')
         back = self.object('tokenize', '-m', Fixture.model, '-f', '-', stdin=b'A\xff\0B')['ids']
         self.assertNotIn(tiny_gguf.FIRST_BYTE + 0xff, back)
-        self.assertIn(tiny_gguf.FIRST_BYTE + 0xef, back, 'U+FFFD in place of the bad byte, as sentencepiece does')
+        self.assertIn(tiny_gguf.FIRST_BYTE + 0xef, back,
+                      'U+FFFD in place of the bad byte, as sentencepiece does')
 
     def test_wrong_use(self):
         m = Fixture.model
@@ -236,14 +303,23 @@ class Tokens(Case):
 class Logits(Case):
     def logits(self, ids, *args):
         out = path('logits.f32')
-        o = self.object('logits', '-m', Fixture.model, '--ids', ','.join(map(str, ids)), '-o', out, *args,
+        o = self.object('logits',
+                        '-m',
+                        Fixture.model,
+                        '--ids',
+                        ','.join(map(str, ids)),
+                        '-o',
+                        out,
+                        *args,
                         want=dict(positions=int, vocab=int, bytes=int))
-        self.assertEqual((o['positions'], o['vocab'], o['bytes']), (len(ids), Fixture.vocab, os.path.getsize(out)))
+        self.assertEqual((o['positions'], o['vocab'], o['bytes']),
+                         (len(ids), Fixture.vocab, os.path.getsize(out)))
         return read_logits(out, Fixture.vocab)
 
     def test_agree_with_what_run_chooses(self):
         prompt = self.object('tokenize', '-m', Fixture.model, '-p', PROMPT, '--bos')['ids']
-        chosen = self.object('run', '-m', Fixture.model, '-p', PROMPT, '-n', 6, '--ignore-eos')['ids']
+        chosen = self.object('run', '-m', Fixture.model, '-p', PROMPT, '-n', 6,
+                             '--ignore-eos')['ids']
         rows = self.logits(prompt + chosen)
         for i, id in enumerate(chosen):
             row = rows[len(prompt) - 1 + i]
@@ -259,7 +335,8 @@ class Logits(Case):
         os.mkdir(folder)
         self.ok('logits', '-m', Fixture.model, '--ids', '1', '-o', folder + '/x')
         self.assertEqual(os.listdir(folder), ['x'])
-        self.wrong(2, 'not a token', 'logits', '-m', Fixture.model, '--ids', '1,999999999', '-o', folder + '/y')
+        self.wrong(2, 'not a token', 'logits', '-m', Fixture.model, '--ids', '1,999999999', '-o',
+                   folder + '/y')
         self.wrong(1, 'regular', 'logits', '-m', Fixture.model, '--ids', '1', '-o', '/dev/null')
         self.assertEqual(os.listdir(folder), ['x'])
 
@@ -270,7 +347,16 @@ class Logits(Case):
         self.wrong(2, 'no model', 'logits', '--ids', '1', '-o', path('l'))
         self.wrong(2, 'unexpected', 'logits', '-m', m, '--ids', '1', '-o', path('l'), 'x')
         self.wrong(1, 'No such file', 'logits', '-m', m, '--ids', '1', '-o', path('no/such/l'))
-        self.wrong(2, 'positions', 'logits', '-m', m, '--ids', '-', '-o', path('l'), stdin=b'1 ' * 32769)
+        self.wrong(2,
+                   'positions',
+                   'logits',
+                   '-m',
+                   m,
+                   '--ids',
+                   '-',
+                   '-o',
+                   path('l'),
+                   stdin=b'1 ' * 32769)
         self.assertFalse(os.path.exists(path('l')))
 
 
@@ -285,14 +371,21 @@ class Rest(Case):
 
     def test_help(self):
         overview = self.ok('help').stdout.decode()
-        names = [c['name'] for c in self.object('help', want=dict(commands=list, options=list))['commands']]
-        self.assertEqual(names, ['run', 'info', 'tokenize', 'detokenize', 'logits', 'perplexity', 'compare', 'bench', 'probe', 'help'])
+        names = [
+            c['name']
+            for c in self.object('help', want=dict(commands=list, options=list))['commands']
+        ]
+        self.assertEqual(names, [
+            'run', 'info', 'tokenize', 'detokenize', 'logits', 'perplexity', 'compare', 'bench',
+            'probe', 'help'
+        ])
         for name in names:
             self.assertIn(name, overview)
             text = self.ok('help', name).stdout.decode()
             self.assertEqual(self.ok(name, '--help').stdout.decode(), text)
             self.assertTrue(all(len(line) <= 80 for line in text.splitlines()), text)
-            self.assertLess(len(text.splitlines()), 24, 'a screen, with a line for what is typed next')
+            self.assertLess(len(text.splitlines()), 24,
+                            'a screen, with a line for what is typed next')
             everything = self.ok('help', name, '--all').stdout.decode()
             self.assertTrue(all(len(line) <= 110 for line in everything.splitlines()))
             self.assertIn('options of every command', everything)
@@ -303,7 +396,9 @@ class Rest(Case):
         self.wrong(2, 'frobnicate', 'help', 'frobnicate')
 
     def test_manual_page_is_the_one_in_the_tree(self):
-        self.assertEqual(self.ok('help', '--man').stdout, (ROOT / 'docs/man/apus.1').read_bytes(), 'make it again: apus help --man')
+        self.assertEqual(
+            self.ok('help', '--man').stdout, (ROOT / 'docs/man/apus.1').read_bytes(),
+            'make it again: apus help --man')
 
     def test_version(self):
         self.assertRegex(self.ok('--version').stdout.decode(), r'^apus \d+\.\d+\.\d+\n$')
@@ -325,20 +420,27 @@ class Rest(Case):
         if not engines.get('igpu'):
             self.wrong(3, 'igpu', 'run', '-m', Fixture.model, '-p', 'x', '--engine', 'igpu')
             self.skipTest('this build or machine has no igpu engine')
-        run = ['run', '-m', Fixture.model, '-p', PROMPT, '-n', 6, '--ignore-eos', '--temp', '0.9', '--seed', 3]
+        run = [
+            'run', '-m', Fixture.model, '-p', PROMPT, '-n', 6, '--ignore-eos', '--temp', '0.9',
+            '--seed', 3
+        ]
         cpu = self.object(*run)
         gpu = self.object(*run, '--engine', 'igpu')
-        self.assertEqual((gpu['engine'], gpu['ids'], gpu['logits_hash']), ('igpu', cpu['ids'], cpu['logits_hash']))
-        pair = self.object(*run, '--engine', 'igpu', '--device', '0', '-d', Fixture.model, '--draft-engine', 'igpu', '--draft-tokens', 3)
+        self.assertEqual((gpu['engine'], gpu['ids'], gpu['logits_hash']),
+                         ('igpu', cpu['ids'], cpu['logits_hash']))
+        pair = self.object(*run, '--engine', 'igpu', '--device', '0', '-d', Fixture.model,
+                           '--draft-engine', 'igpu', '--draft-tokens', 3)
         self.assertEqual((pair['ids'], pair['logits_hash']), (cpu['ids'], cpu['logits_hash']))
         self.assertGreater(pair['accepted'], 0)
         self.assertEqual(pair['ahead'], 0)  # both on one engine
-        pair = self.object(*run, '--engine', 'igpu', '-d', Fixture.model, '--draft-tokens', 2, '--overlap', 'on')
+        pair = self.object(*run, '--engine', 'igpu', '-d', Fixture.model, '--draft-tokens', 2,
+                           '--overlap', 'on')
         self.assertEqual((pair['ids'], pair['logits_hash']), (cpu['ids'], cpu['logits_hash']))
         self.assertTrue(0 < pair['overlap_ms'] <= pair['verify_ms'] and pair['ahead'])
         for engines in ('igpu:1,cpu', 'cpu:1,igpu'):
             shared = self.object(*run, '--engine', engines)
-            self.assertEqual((shared['engine'], shared['ids'], shared['logits_hash']), (engines, cpu['ids'], cpu['logits_hash']))
+            self.assertEqual((shared['engine'], shared['ids'], shared['logits_hash']),
+                             (engines, cpu['ids'], cpu['logits_hash']))
         self.wrong(2, 'NAME:LAYERS,NAME', *run, '--engine', 'igpu:99,cpu')
         kept = pathlib.Path(path('compiled'))
         for content in (None, None, b'apuscod1, but cut', b''):
@@ -357,7 +459,8 @@ class Rest(Case):
         self.assertEqual(sorted(kept.parent.glob('compiled*')), [kept])
         r = self.ok(*run, '--engine', 'igpu', '--compiled', path('no folder/compiled'))
         self.assertIn(b'cannot be written', r.stderr)
-        self.wrong(3, 'no Vulkan device of that name', *run, '--engine', 'igpu', '--device', 'abacus')
+        self.wrong(3, 'no Vulkan device of that name', *run, '--engine', 'igpu', '--device',
+                   'abacus')
 
     def test_masks_and_engines_that_are_not_here(self):
         sets = ('ref', 'avx2', 'avxvnni', 'avx512')

@@ -1,6 +1,8 @@
-/* To preload: RAPL's counters of a machine that has none. Two packages that take 10 and 5 W by the clock; a core inside the first and the
- * whole board, which take 100 W. The first time that a counter is asked it is a joule before its end, so every count goes round once soon;
- * then not for 20 s, twice as long as `run` leaves between two readings. ENERGY_DENIED: counters may not be read. */
+/* To preload: RAPL's counters of a machine that has none. Two packages that take 10 and 5 W by the
+ * clock; a core inside the first and the whole board, which take 100 W. The first time that a
+ * counter is asked it is a joule before its end, so every count goes round once soon; then not for
+ * 20 s, twice as long as `run` leaves between two readings. ENERGY_DENIED: counters may not be
+ * read. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -52,7 +54,8 @@ int open(const char *path, int flags, ...) {
     if (!strncmp(path, root, sizeof root - 1)) {
         const char *rest = path + sizeof root - 1;
         for (size_t i = 0; i < sizeof zones / sizeof *zones; i++)
-            if (!strncmp(rest, zones[i].path, strlen(zones[i].path))) return file_of(&zones[i], rest + strlen(zones[i].path));
+            if (!strncmp(rest, zones[i].path, strlen(zones[i].path)))
+                return file_of(&zones[i], rest + strlen(zones[i].path));
         errno = ENOENT;
         return -1;
     }

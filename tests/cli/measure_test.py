@@ -18,21 +18,34 @@ class Perplexity(Case):
         n, text = 32, 'the quick fox over the lazy dog. ' * 12
         with open(path('text.txt'), 'w') as f:
             f.write(text)
-        o = self.object('perplexity', '-m', Fixture.model, '-f', path('text.txt'), '--ctx', n, want=self.WANT)
+        o = self.object('perplexity',
+                        '-m',
+                        Fixture.model,
+                        '-f',
+                        path('text.txt'),
+                        '--ctx',
+                        n,
+                        want=self.WANT)
         ids = self.object('tokenize', '-m', Fixture.model, '-p', text, '--bos')['ids']
         total, scored = 0.0, 0
         for w in range(len(ids) // n):
             window = [tiny_gguf.BOS] + ids[w * n + 1:w * n + n]
-            self.ok('logits', '-m', Fixture.model, '--ids', ','.join(map(str, window)), '-o', path('w.f32'))
+            self.ok('logits', '-m', Fixture.model, '--ids', ','.join(map(str, window)), '-o',
+                    path('w.f32'))
             rows = read_logits(path('w.f32'), Fixture.vocab)
             for i in range(n // 2, n - 1):
                 top = max(rows[i])
-                total -= rows[i][window[i + 1]] - top - math.log(sum(math.exp(x - top) for x in rows[i]))
+                total -= rows[i][window[i + 1]] - top - math.log(
+                    sum(math.exp(x - top) for x in rows[i]))
                 scored += 1
         self.assertEqual((o['windows'], o['tokens']), (len(ids) // n, scored))
         self.assertAlmostEqual(o['nll'], total / scored, places=6)
-        self.assertAlmostEqual(o['perplexity'], math.exp(total / scored), delta=1e-5 * o['perplexity'])
-        self.assertIn(b'perplexity', self.ok('perplexity', '-m', Fixture.model, '-f', path('text.txt'), '--ctx', n).stdout)
+        self.assertAlmostEqual(o['perplexity'],
+                               math.exp(total / scored),
+                               delta=1e-5 * o['perplexity'])
+        self.assertIn(
+            b'perplexity',
+            self.ok('perplexity', '-m', Fixture.model, '-f', path('text.txt'), '--ctx', n).stdout)
 
     def test_wrong_use(self):
         m = Fixture.model
@@ -53,7 +66,13 @@ def log_softmax(row):
 
 
 class Compare(Case):
-    WANT = dict(kl=NUMBER, kl_p99=NUMBER, top1=NUMBER, perplexity=NUMBER, perplexity_reference=NUMBER, positions=int, windows=int)
+    WANT = dict(kl=NUMBER,
+                kl_p99=NUMBER,
+                top1=NUMBER,
+                perplexity=NUMBER,
+                perplexity_reference=NUMBER,
+                positions=int,
+                windows=int)
     TEXT = 'the quick fox over the lazy dog. ' * 12
 
     @classmethod
@@ -72,7 +91,8 @@ class Compare(Case):
             window = [tiny_gguf.BOS] + ids[w * n + 1:w * n + n]
             both = []
             for model in (Fixture.model, path('four.apus')):
-                self.ok('logits', '-m', model, '--ids', ','.join(map(str, window)), '-o', path('w.f32'))
+                self.ok('logits', '-m', model, '--ids', ','.join(map(str, window)), '-o',
+                        path('w.f32'))
                 both.append([log_softmax(row) for row in read_logits(path('w.f32'), Fixture.vocab)])
                 if model == Fixture.model:
                     with open(path('w.f32'), 'rb') as f:
@@ -94,7 +114,8 @@ class Compare(Case):
         again = self.object(*args, '--reference', path('reference.f32'), want=self.WANT)
         self.assertEqual([again[k] for k in self.WANT], [o[k] for k in self.WANT])
         self.assertIn(b'likeliest', self.ok(*args, '--reference', Fixture.model).stdout)
-        itself = self.object('compare', '-m', Fixture.model, '-f', path('compared.txt'), '--ctx', n, '--reference', Fixture.model)
+        itself = self.object('compare', '-m', Fixture.model, '-f', path('compared.txt'), '--ctx', n,
+                             '--reference', Fixture.model)
         self.assertEqual((itself['kl'], itself['top1']), (0, 1))
 
     def test_wrong_use(self):
@@ -102,16 +123,30 @@ class Compare(Case):
         self.wrong(2, 'no text', 'compare', '-m', m, '--reference', m)
         self.wrong(2, 'no reference', 'compare', '-m', m, '-f', text)
         self.wrong(2, 'no model', 'compare', '-f', text, '--reference', m)
-        self.wrong(1, 'cannot open', 'compare', '-m', m, '-f', text, '--reference', path('absent'), '--ctx', '32')
-        self.wrong(1, 'are expected', 'compare', '-m', m, '-f', text, '--reference', text, '--ctx', '32')
-        self.wrong(1, 'fewer than one window', 'compare', '-m', m, '-f', text, '--reference', m, '--ctx', '4000')
+        self.wrong(1, 'cannot open', 'compare', '-m', m, '-f', text, '--reference', path('absent'),
+                   '--ctx', '32')
+        self.wrong(1, 'are expected', 'compare', '-m', m, '-f', text, '--reference', text, '--ctx',
+                   '32')
+        self.wrong(1, 'fewer than one window', 'compare', '-m', m, '-f', text, '--reference', m,
+                   '--ctx', '4000')
 
 
 class Bench(Case):
     def test_figures(self):
-        o = self.object('bench', '-m', Fixture.model, '--seconds', 1, want=dict(
-            read_gb_per_s=NUMBER, vpdpbusd_gmac_per_s=NUMBER, decode=dict, verify=list, prefill=dict, machine=dict, cpu=str, threads=int,
-            repetitions=int))
+        o = self.object('bench',
+                        '-m',
+                        Fixture.model,
+                        '--seconds',
+                        1,
+                        want=dict(read_gb_per_s=NUMBER,
+                                  vpdpbusd_gmac_per_s=NUMBER,
+                                  decode=dict,
+                                  verify=list,
+                                  prefill=dict,
+                                  machine=dict,
+                                  cpu=str,
+                                  threads=int,
+                                  repetitions=int))
         self.assertGreater(o['read_gb_per_s'], 0)
         for key in ('tps', 'weight_gb_per_s', 'of_roof'):
             self.assertGreater(o['decode'][key], 0)
@@ -141,7 +176,8 @@ class Bench(Case):
 
 
 class Progress(Case):
-    """What a terminal shows meanwhile, and what an interrupt leaves (test_progress.c has the lines of logs)."""
+    """What a terminal shows meanwhile, and what an interrupt leaves (test_progress.c has the lines
+    of logs)."""
     @classmethod
     def setUpClass(cls):
         for name, times in dict(short=400, long=40000).items():
@@ -149,9 +185,12 @@ class Progress(Case):
                 f.write('the quick fox over the lazy dog. ' * times)
 
     def on_terminal(self, *args, interrupt=None):
-        """Standard error is a terminal; an interrupt is sent when what matches `interrupt` is seen there."""
+        """Standard error is a terminal; an interrupt is sent when what matches `interrupt` is seen
+        there."""
         ours, theirs = pty.openpty()
-        p = subprocess.Popen([COMMAND, *map(str, args)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        p = subprocess.Popen([COMMAND, *map(str, args)],
+                             stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE,
                              stderr=theirs)
         os.close(theirs)
         seen = b''
@@ -171,7 +210,8 @@ class Progress(Case):
         p.stdout.close()
         return p.wait(timeout=60), out, seen
 
-    SECOND = rb'window ([2-9]|\d\d+) of'  # or a later one: a line may be drawn after several windows
+    # or a later one: a line may be drawn after several windows
+    SECOND = rb'window ([2-9]|\d\d+) of'
     SLOW = ['--ctx', 512, '--cpu', 'ref', '--threads', 1]
 
     def test_a_line_is_drawn_and_taken_away(self):

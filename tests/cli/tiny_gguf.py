@@ -1,7 +1,9 @@
-"""Writes a tiny random Llama as a GGUF file with nothing but the standard library, for tests of the command line.
+"""Writes a tiny random Llama as a GGUF file with nothing but the standard library, for tests of the
+command line.
 
-SentencePiece tokenizer with all bytes and some words; byte tokens and control tokens get small logits, so that greedy text is readable. The
-context is long, so that a generation can be made to last."""
+SentencePiece tokenizer with all bytes and some words; byte tokens and control tokens get small
+logits, so that greedy text is readable. The context is long, so that a generation can be made to
+last."""
 import random
 import struct
 
@@ -29,7 +31,12 @@ def string(text):
 
 
 def value(kind, x):
-    return string(x) if kind == STRING else struct.pack({UINT32: '<I', INT32: '<i', FLOAT: '<f', BOOL: '<?'}[kind], x)
+    return string(x) if kind == STRING else struct.pack({
+        UINT32: '<I',
+        INT32: '<i',
+        FLOAT: '<f',
+        BOOL: '<?'
+    }[kind], x)
 
 
 def entry(key, kind, x):
@@ -37,22 +44,36 @@ def entry(key, kind, x):
 
 
 def array(key, kind, xs):
-    return string(key) + struct.pack('<IIQ', ARRAY, kind, len(xs)) + b''.join(value(kind, x) for x in xs)
+    return string(key) + struct.pack('<IIQ', ARRAY, kind, len(xs)) + b''.join(
+        value(kind, x) for x in xs)
 
 
 def metadata(tokens, tokenizer):
-    llama = [('context_length', UINT32, POSITIONS), ('embedding_length', UINT32, DIM), ('block_count', UINT32, LAYERS),
-             ('feed_forward_length', UINT32, FFN), ('attention.head_count', UINT32, HEADS), ('attention.head_count_kv', UINT32, KV_HEADS),
-             ('attention.layer_norm_rms_epsilon', FLOAT, 1e-5), ('rope.dimension_count', UINT32, HEAD_DIM), ('rope.freq_base', FLOAT, 1e4)]
-    entries = [entry('general.architecture', STRING, 'llama'), entry('general.name', STRING, 'tiny'), entry('general.alignment', UINT32, 32)]
+    llama = [('context_length', UINT32, POSITIONS), ('embedding_length', UINT32, DIM),
+             ('block_count', UINT32, LAYERS), ('feed_forward_length', UINT32, FFN),
+             ('attention.head_count', UINT32, HEADS), ('attention.head_count_kv', UINT32, KV_HEADS),
+             ('attention.layer_norm_rms_epsilon', FLOAT, 1e-5),
+             ('rope.dimension_count', UINT32, HEAD_DIM), ('rope.freq_base', FLOAT, 1e4)]
+    entries = [
+        entry('general.architecture', STRING, 'llama'),
+        entry('general.name', STRING, 'tiny'),
+        entry('general.alignment', UINT32, 32)
+    ]
     entries += [entry('llama.' + k, kind, x) for k, kind, x in llama]
     if not tokenizer:
         return entries
     t = 'tokenizer.ggml.'
-    entries += [entry(t + 'model', STRING, 'llama'), array(t + 'tokens', STRING, [x[0] for x in tokens]),
-                array(t + 'scores', FLOAT, [x[1] for x in tokens]), array(t + 'token_type', INT32, [x[2] for x in tokens]),
-                entry(t + 'bos_token_id', UINT32, BOS), entry(t + 'eos_token_id', UINT32, EOS), entry(t + 'unknown_token_id', UINT32, 0),
-                entry(t + 'add_bos_token', BOOL, True), entry(t + 'add_eos_token', BOOL, False)]
+    entries += [
+        entry(t + 'model', STRING, 'llama'),
+        array(t + 'tokens', STRING, [x[0] for x in tokens]),
+        array(t + 'scores', FLOAT, [x[1] for x in tokens]),
+        array(t + 'token_type', INT32, [x[2] for x in tokens]),
+        entry(t + 'bos_token_id', UINT32, BOS),
+        entry(t + 'eos_token_id', UINT32, EOS),
+        entry(t + 'unknown_token_id', UINT32, 0),
+        entry(t + 'add_bos_token', BOOL, True),
+        entry(t + 'add_eos_token', BOOL, False)
+    ]
     return entries
 
 
@@ -71,8 +92,10 @@ def tensors(rng, tokens):
         p = f'blk.{layer}.'
         yield p + 'attn_norm.weight', (DIM,), [1.0] * DIM
         yield p + 'attn_q.weight', (DIM, HEADS * HEAD_DIM), weights(rng, HEADS * HEAD_DIM, DIM)
-        yield p + 'attn_k.weight', (DIM, KV_HEADS * HEAD_DIM), weights(rng, KV_HEADS * HEAD_DIM, DIM)
-        yield p + 'attn_v.weight', (DIM, KV_HEADS * HEAD_DIM), weights(rng, KV_HEADS * HEAD_DIM, DIM)
+        yield p + 'attn_k.weight', (DIM,
+                                    KV_HEADS * HEAD_DIM), weights(rng, KV_HEADS * HEAD_DIM, DIM)
+        yield p + 'attn_v.weight', (DIM,
+                                    KV_HEADS * HEAD_DIM), weights(rng, KV_HEADS * HEAD_DIM, DIM)
         yield p + 'attn_output.weight', (HEADS * HEAD_DIM, DIM), weights(rng, DIM, HEADS * HEAD_DIM)
         yield p + 'ffn_norm.weight', (DIM,), [1.0] * DIM
         yield p + 'ffn_gate.weight', (DIM, FFN), weights(rng, FFN, DIM)
@@ -90,11 +113,13 @@ def write(path, seed=1, swapped=False, tokenizer=True):
     entries = metadata(tokens, tokenizer)
     heads, data = [], b''
     for name, dimensions, values in tensors(random.Random(seed), tokens):
-        heads.append(string(name) + struct.pack('<I', len(dimensions)) + b''.join(struct.pack('<Q', d) for d in dimensions)
-                     + struct.pack('<IQ', 0, len(data)))
+        heads.append(
+            string(name) + struct.pack('<I', len(dimensions)) +
+            b''.join(struct.pack('<Q', d) for d in dimensions) + struct.pack('<IQ', 0, len(data)))
         data += struct.pack(f'<{len(values)}f', *values)
         data += bytes(-len(data) % 32)
-    front = b'GGUF' + struct.pack('<IQQ', 3, len(heads), len(entries)) + b''.join(entries) + b''.join(heads)
+    front = b'GGUF' + struct.pack('<IQQ', 3, len(heads),
+                                  len(entries)) + b''.join(entries) + b''.join(heads)
     with open(path, 'wb') as f:
         f.write(front + bytes(-len(front) % 32) + data)
     return len(tokens)

@@ -1,4 +1,5 @@
-/* checkpoint_seeds GGUF_FOLDER SAFETENSORS_FOLDER: small sound inputs for the fuzzers to start from. */
+/* checkpoint_seeds GGUF_FOLDER SAFETENSORS_FOLDER: small sound inputs for the fuzzers to start
+ * from. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,19 +19,26 @@ static int save(const char *folder, const char *name, struct bytes *b) {
 
 /* The tiny model and one loose tensor of every type: no model, but a sound file. */
 static struct bytes every_type(void) {
-    static const uint32_t types[] = {GGUF_TYPE_F16,  GGUF_TYPE_BF16, GGUF_TYPE_Q4_0, GGUF_TYPE_Q4_1, GGUF_TYPE_Q5_0, GGUF_TYPE_Q5_1,
-                                     GGUF_TYPE_Q8_0, GGUF_TYPE_Q2_K, GGUF_TYPE_Q3_K, GGUF_TYPE_Q4_K, GGUF_TYPE_Q5_K, GGUF_TYPE_Q6_K};
+    static const uint32_t types[] = {GGUF_TYPE_F16,  GGUF_TYPE_BF16, GGUF_TYPE_Q4_0,
+                                     GGUF_TYPE_Q4_1, GGUF_TYPE_Q5_0, GGUF_TYPE_Q5_1,
+                                     GGUF_TYPE_Q8_0, GGUF_TYPE_Q2_K, GGUF_TYPE_Q3_K,
+                                     GGUF_TYPE_Q4_K, GGUF_TYPE_Q5_K, GGUF_TYPE_Q6_K};
     static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"};
     static struct gguf_description g;
     describe_gguf(&g);
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         const struct gguf_type_info *info = gguf_type_info(types[i]);
-        add_entry(&g, (struct gguf_entry){.name = names[i], .dims = 1, .type = types[i], .shape = {info->block}, .size = info->bytes});
+        add_entry(&g, (struct gguf_entry){.name = names[i],
+                                          .dims = 1,
+                                          .type = types[i],
+                                          .shape = {info->block},
+                                          .size = info->bytes});
     }
     return write_gguf(&g);
 }
 
-/* One layer of width 256 with one head of 4: the matrices over the width are of K types, the others F32. */
+/* One layer of width 256 with one head of 4: the matrices over the width are of K types, the others
+ * F32. */
 static struct bytes quantized(void) {
     static struct gguf_description g;
     describe_gguf(&g);
@@ -38,13 +46,17 @@ static struct bytes quantized(void) {
     find_key(&g, "llama.feed_forward_length")->number = 4;
     find_key(&g, "llama.attention.head_count")->number = 1;
     find_key(&g, "llama.block_count")->number = 1;
-    add_key(&g, (struct gguf_key){.key = "llama.attention.key_length", .kind = GGUF_U32, .number = 4});
-    add_key(&g, (struct gguf_key){.key = "llama.attention.value_length", .kind = GGUF_U32, .number = 4});
+    add_key(&g,
+            (struct gguf_key){.key = "llama.attention.key_length", .kind = GGUF_U32, .number = 4});
+    add_key(&g, (struct gguf_key){
+                    .key = "llama.attention.value_length", .kind = GGUF_U32, .number = 4});
     while (strstr(g.tensors[10].name, "blk.1.")) drop_entry(&g, g.tensors[10].name);
     for (size_t i = 0; i < g.tensors_count; i++) {
-        static const uint32_t types[] = {GGUF_TYPE_Q2_K, GGUF_TYPE_Q3_K, GGUF_TYPE_Q4_K, GGUF_TYPE_Q5_K, GGUF_TYPE_Q6_K};
+        static const uint32_t types[] = {GGUF_TYPE_Q2_K, GGUF_TYPE_Q3_K, GGUF_TYPE_Q4_K,
+                                         GGUF_TYPE_Q5_K, GGUF_TYPE_Q6_K};
         struct gguf_entry *t = &g.tensors[i];
-        bool narrow = strstr(t->name, "attn_output") || strstr(t->name, "ffn_down"), vector = t->dims == 1;
+        bool narrow = strstr(t->name, "attn_output") || strstr(t->name, "ffn_down"),
+             vector = t->dims == 1;
         t->shape[1] = vector ? 1 : narrow ? 256 : t->shape[1] == 10 ? 10 : 4;
         t->shape[0] = narrow ? 4 : 256;
         t->type = vector || narrow ? GGUF_TYPE_F32 : types[i % 5];
@@ -66,7 +78,8 @@ static bool opens_as_gguf(const struct bytes *b) {
 static bool opens_as_directory(const struct bytes *b) {
     struct diag d = {{0}};
     size_t config = (size_t)b->data[0] | (size_t)b->data[1] << 8;
-    struct source *source = source_open_json_memory((const char *)b->data + 2, config, b->data + 2 + config, b->size - 2 - config, &d);
+    struct source *source = source_open_json_memory((const char *)b->data + 2, config,
+                                                    b->data + 2 + config, b->size - 2 - config, &d);
     if (!source) fprintf(stderr, "%s\n", d.text);
     source_close(source);
     return source != NULL;
@@ -90,16 +103,20 @@ int main(int argc, char **argv) {
     static struct gguf_description g;
     describe_gguf(&g);
     struct bytes tiny = write_gguf(&g), types = every_type(), blocks = quantized();
-    char *deci = replaced(CONFIG_JSON, "LlamaForCausalLM\"], ", "DeciLMForCausalLM\"], \"num_key_value_heads_per_layer\": [1, 1], ");
+    char *deci = replaced(CONFIG_JSON, "LlamaForCausalLM\"], ",
+                          "DeciLMForCausalLM\"], \"num_key_value_heads_per_layer\": [1, 1], ");
     char *scaled = replaced(CONFIG_JSON, "null",
-                            "{\"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1, \"high_freq_factor\": 4, "
+                            "{\"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1, "
+                            "\"high_freq_factor\": 4, "
                             "\"original_max_position_embeddings\": 32}");
-    struct bytes llama = directory(CONFIG_JSON), decilm = directory(deci), llama3 = directory(scaled);
+    struct bytes llama = directory(CONFIG_JSON), decilm = directory(deci),
+                 llama3 = directory(scaled);
     free(deci);
     free(scaled);
-    bool sound = opens_as_gguf(&tiny) && opens_as_gguf(&blocks) && opens_as_directory(&llama) && opens_as_directory(&decilm) &&
-                 opens_as_directory(&llama3);
-    int ok = save(argv[1], "tiny", &tiny) & save(argv[1], "types", &types) & save(argv[1], "blocks", &blocks) &
-             save(argv[2], "llama", &llama) & save(argv[2], "decilm", &decilm) & save(argv[2], "llama3", &llama3);
+    bool sound = opens_as_gguf(&tiny) && opens_as_gguf(&blocks) && opens_as_directory(&llama) &&
+                 opens_as_directory(&decilm) && opens_as_directory(&llama3);
+    int ok = save(argv[1], "tiny", &tiny) & save(argv[1], "types", &types) &
+             save(argv[1], "blocks", &blocks) & save(argv[2], "llama", &llama) &
+             save(argv[2], "decilm", &decilm) & save(argv[2], "llama3", &llama3);
     return ok && sound ? 0 : 1;
 }

@@ -1,5 +1,6 @@
-/* The blob reader on damaged blobs whose hashes are right. An input is a list of changes to a small valid blob: three bytes of place, one of
- * count (1 .. 8, in its low bits), that many bytes. An input that begins with APUS is taken as a whole blob instead. */
+/* The blob reader on damaged blobs whose hashes are right. An input is a list of changes to a small
+ * valid blob: three bytes of place, one of count (1 .. 8, in its low bits), that many bytes. An
+ * input that begins with APUS is taken as a whole blob instead. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,17 +20,20 @@ static uint8_t *aligned_to_blob(size_t size) {
 static void tokenize(const apus_blob *blob) {
     static const char text[] = "abba <s>abc</s> \xc3\xa9\xff 12 ab";
     static const int32_t some[] = {'a', 'b'};
-    const apus_part parts[] = {{.kind = APUS_BOS},
-                               {.kind = APUS_TEXT, .data = text, .count = sizeof text - 1},
-                               {.kind = APUS_SPECIAL, .data = "</s>", .count = 4},
-                               {.kind = APUS_TEXT, .flags = APUS_PART_SPECIALS, .data = text, .count = sizeof text - 1},
-                               {.kind = APUS_IDS, .data = some, .count = 2}};
+    const apus_part parts[] = {
+        {.kind = APUS_BOS},
+        {.kind = APUS_TEXT, .data = text, .count = sizeof text - 1},
+        {.kind = APUS_SPECIAL, .data = "</s>", .count = 4},
+        {.kind = APUS_TEXT, .flags = APUS_PART_SPECIALS, .data = text, .count = sizeof text - 1},
+        {.kind = APUS_IDS, .data = some, .count = 2}};
     size_t scratch_bytes = apus_tokenize_scratch(blob, 2 * sizeof text), count;
     void *scratch = malloc(scratch_bytes);
     int32_t ids[512];
     for (int from = 0; from < 2; from++) { /* without the special, which may be unknown, too */
         const apus_part *p = from ? parts + 3 : parts;
-        if (apus_tokenize(blob, p, from ? 2 : 5, ids, 512, &count, scratch, scratch_bytes) != APUS_OK) continue;
+        if (apus_tokenize(blob, p, from ? 2 : 5, ids, 512, &count, scratch, scratch_bytes) !=
+            APUS_OK)
+            continue;
         char shown[1 << 14];
         apus_status status = apus_detokenize(blob, ids, count, 1, 1, shown, sizeof shown, &count);
         if (status != APUS_OK && status != APUS_E_SPACE) abort(); /* ids from a tokenizer are ids */
@@ -50,8 +54,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes) {
     static uint8_t *good;
     static size_t size;
     if (!good) {
-        const struct tiny_spec spec = {
-            .dim = 48, .ffn = 64, .vocab = 258, .positions = 8, .weights = WEIGHT_W4, .bias = 1, .add_bos = 1, .without_attention = 2};
+        const struct tiny_spec spec = {.dim = 48,
+                                       .ffn = 64,
+                                       .vocab = 258,
+                                       .positions = 8,
+                                       .weights = WEIGHT_W4,
+                                       .bias = 1,
+                                       .add_bos = 1,
+                                       .without_attention = 2};
         good = tiny_blob(&spec, &size);
         if (!good) abort();
         if (!try_open(good, size)) abort();
@@ -61,7 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes) {
     uint8_t *data = aligned_to_blob(n);
     memcpy(data, whole ? input : good, n);
     while (!whole && bytes >= 5) {
-        size_t at = (input[0] | (size_t)input[1] << 8 | (size_t)input[2] << 16) % n, count = 1 + input[3] % 8;
+        size_t at = (input[0] | (size_t)input[1] << 8 | (size_t)input[2] << 16) % n,
+               count = 1 + input[3] % 8;
         input += 4, bytes -= 4;
         for (; count && bytes && at < n; count--, bytes--) data[at++] = *input++;
     }

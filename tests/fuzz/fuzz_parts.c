@@ -1,5 +1,6 @@
-/* libFuzzer: prompts made of parts over a byte vocabulary under every word rule. Refused or tokenized; plain text gives no control token,
- * and comes back byte for byte. Input: a byte for the rule; then parts: kind and flags, length, data. */
+/* libFuzzer: prompts made of parts over a byte vocabulary under every word rule. Refused or
+ * tokenized; plain text gives no control token, and comes back byte for byte. Input: a byte for the
+ * rule; then parts: kind and flags, length, data. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +13,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct vocab vocab_of(enum vocab_pre pre) {
     static void *sections[VOCAB_PRE_COUNT];
     static size_t bytes[VOCAB_PRE_COUNT];
-    static const char *const words[] = {"th", "the", " the", "ab", "abab", "\n\n", "  ", "\xC3\xA9"};
-    static const char *const cuts[] = {"t\0h", "th\0e", " \0the", "a\0b", "ab\0ab", "\n\0\n", " \0 ", "\xC3\0\xA9"};
+    static const char *const words[] = {"th",   "the",  " the", "ab",
+                                        "abab", "\n\n", "  ",   "\xC3\xA9"};
+    static const char *const cuts[] = {"t\0h",   "th\0e",  " \0the", "a\0b",
+                                       "ab\0ab", "\n\0\n", " \0 ",   "\xC3\0\xA9"};
     if (!sections[pre]) {
         struct builder b;
         bool good = builder_init(&b, 267, NULL);
@@ -22,14 +25,23 @@ static struct vocab vocab_of(enum vocab_pre pre) {
         b.order = BUILDER_MERGES;
         b.bos = 264;
         b.flags = VOCAB_ADD_BOS;
-        for (uint32_t i = 0; i < 256; i++) good = good && builder_piece(&b, i, &(uint8_t){(uint8_t)i}, 1, VOCAB_NORMAL, 0, 0, NULL);
-        for (uint32_t i = 0; i < 8; i++) good = good && builder_piece(&b, 256 + i, words[i], strlen(words[i]), VOCAB_NORMAL, 0, 0, NULL);
+        for (uint32_t i = 0; i < 256; i++)
+            good =
+                good && builder_piece(&b, i, &(uint8_t){(uint8_t)i}, 1, VOCAB_NORMAL, 0, 0, NULL);
+        for (uint32_t i = 0; i < 8; i++)
+            good = good &&
+                   builder_piece(&b, 256 + i, words[i], strlen(words[i]), VOCAB_NORMAL, 0, 0, NULL);
         good = good && builder_piece(&b, 264, "<|s|>", 5, VOCAB_CONTROL, 0, BUILDER_ADDED, NULL);
-        good = good && builder_piece(&b, 265, "<|s|>>", 6, VOCAB_CONTROL, 0, BUILDER_ADDED | VOCAB_ADDED_LSTRIP, NULL);
-        good = good && builder_piece(&b, 266, "<u>", 3, VOCAB_USER, 0, BUILDER_ADDED | VOCAB_ADDED_SECOND, NULL) && builder_index(&b, NULL);
+        good = good && builder_piece(&b, 265, "<|s|>>", 6, VOCAB_CONTROL, 0,
+                                     BUILDER_ADDED | VOCAB_ADDED_LSTRIP, NULL);
+        good = good &&
+               builder_piece(&b, 266, "<u>", 3, VOCAB_USER, 0, BUILDER_ADDED | VOCAB_ADDED_SECOND,
+                             NULL) &&
+               builder_index(&b, NULL);
         for (uint32_t i = 0; i < 8 && good; i++) {
             const char *right = cuts[i] + strlen(cuts[i]) + 1;
-            good = builder_merge(&b, (const uint8_t *)cuts[i], strlen(cuts[i]), (const uint8_t *)right, strlen(right), NULL);
+            good = builder_merge(&b, (const uint8_t *)cuts[i], strlen(cuts[i]),
+                                 (const uint8_t *)right, strlen(right), NULL);
         }
         sections[pre] = good ? builder_finish(&b, &bytes[pre], NULL) : NULL;
         builder_free(&b);
@@ -75,11 +87,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         parts_encode(&v, parts, count, &out, scratch);
         assert(out.count <= n);
         for (size_t i = 0; i < out.count; i++)
-            assert(ids[i] >= 0 && (uint32_t)ids[i] < v.header->rows && (other || (ids[i] != 264 && ids[i] != 265)));
+            assert(ids[i] >= 0 && (uint32_t)ids[i] < v.header->rows &&
+                   (other || (ids[i] != 264 && ids[i] != 265)));
         if (!other) {
             assert(tokenizer_decode(&v, ids, out.count, 1, 1, back, plain) == plain);
             size_t at = 0;
-            for (size_t i = 0; i < count; at += parts[i++].count) assert(memcmp(back + at, parts[i].data, parts[i].count) == 0);
+            for (size_t i = 0; i < count; at += parts[i++].count)
+                assert(memcmp(back + at, parts[i].data, parts[i].count) == 0);
         }
         free(back);
         free(ids);

@@ -19,10 +19,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     safetensors_close(st);
 
     diag_clear(&d);
-    struct source *source = source_open_json_memory((const char *)data + 2, config, weights, weights_bytes, &d);
+    struct source *source =
+        source_open_json_memory((const char *)data + 2, config, weights, weights_bytes, &d);
     assert(source || d.text[0]);
     for (int role = 0; source && role < SOURCE_ROLES; role++)
-        for (uint32_t layer = 0; layer < (role < SOURCE_ATTN_NORM ? 1 : source_config(source)->layers); layer++) {
+        for (uint32_t layer = 0;
+             layer < (role < SOURCE_ATTN_NORM ? 1 : source_config(source)->layers); layer++) {
             const struct source_tensor *t = source_tensor(source, (enum source_role)role, layer);
             if (!t) continue;
             float *values = malloc(t->rows * t->cols * sizeof *values);

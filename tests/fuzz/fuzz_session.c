@@ -1,6 +1,7 @@
-/* A session under any sequence of calls: prompts of any parts, appended ids, rewinding, generation, saved states with bytes changed. The
- * input is a program: a byte for the call, then what it takes. Whatever comes, the session must stay usable, and what it holds must be what a
- * second session computes from the same ids. */
+/* A session under any sequence of calls: prompts of any parts, appended ids, rewinding, generation,
+ * saved states with bytes changed. The input is a program: a byte for the call, then what it takes.
+ * Whatever comes, the session must stay usable, and what it holds must be what a second session
+ * computes from the same ids. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,8 @@ static void *aligned(size_t size, size_t to) {
 static apus_session *open_session(void) {
     apus_session *s;
     apus_memory need = {.size = sizeof need};
-    apus_config config = {.size = sizeof config, .model = model, .context = CONTEXT, .chunk = 7, .prompt_bytes = 256};
+    apus_config config = {
+        .size = sizeof config, .model = model, .context = CONTEXT, .chunk = 7, .prompt_bytes = 256};
     if (apus_measure(&config, &need)) abort();
     if (apus_open(&s, &config, aligned(need.bytes, need.alignment), need.bytes)) abort();
     return s;
@@ -63,7 +65,8 @@ static uint32_t read_parts(struct reader *r, apus_part part[PARTS], int32_t ids[
         part[i] = (apus_part){(apus_part_kind)(kind % 5), kind / 5u % 5u, NULL, byte(r) % 90u};
         if (part[i].kind == APUS_IDS) {
             part[i].count %= 8;
-            for (size_t k = 0; k < part[i].count; k++) ids[i][k] = byte(r) - 3 + (byte(r) == 77 ? 100000 : 0);
+            for (size_t k = 0; k < part[i].count; k++)
+                ids[i][k] = byte(r) - 3 + (byte(r) == 77 ? 100000 : 0);
             part[i].data = ids[i];
         } else {
             part[i].data = run(r, &part[i].count);
@@ -74,8 +77,15 @@ static uint32_t read_parts(struct reader *r, apus_part part[PARTS], int32_t ids[
 
 static void generate(apus_session *s, struct reader *r) {
     apus_stop stop = {"ab", 2};
-    apus_sampling sampling = {.size = sizeof sampling, .temperature = byte(r) % 3 * 0.7f, .top_k = byte(r) % 5, .top_p = byte(r) % 4 * 0.3f, .seed = byte(r),
-                              .max_tokens = byte(r) % 20, .stops = &stop, .stops_count = byte(r) % 2, .ignore_end = byte(r) % 2};
+    apus_sampling sampling = {.size = sizeof sampling,
+                              .temperature = byte(r) % 3 * 0.7f,
+                              .top_k = byte(r) % 5,
+                              .top_p = byte(r) % 4 * 0.3f,
+                              .seed = byte(r),
+                              .max_tokens = byte(r) % 20,
+                              .stops = &stop,
+                              .stops_count = byte(r) % 2,
+                              .ignore_end = byte(r) % 2};
     apus_piece piece = {.size = sizeof piece};
     if (apus_begin(s, &sampling)) return;
     for (uint32_t rounds = byte(r) % 12; rounds; rounds--) {
@@ -104,11 +114,21 @@ static void step(apus_session *s, struct reader *r) {
     size_t count;
     uint32_t n;
     switch (byte(r) % 6) {
-    case 0: n = read_parts(r, part, ids), apus_prompt(s, part, n, 0); break;
-    case 1: n = read_parts(r, part, ids), apus_append(s, part, n, 0); break;
-    case 2: generate(s, r); break;
-    case 3: apus_rewind(s, byte(r) % (CONTEXT + 2)); break;
-    case 4: save_and_restore(s, r); break;
+    case 0:
+        n = read_parts(r, part, ids), apus_prompt(s, part, n, 0);
+        break;
+    case 1:
+        n = read_parts(r, part, ids), apus_append(s, part, n, 0);
+        break;
+    case 2:
+        generate(s, r);
+        break;
+    case 3:
+        apus_rewind(s, byte(r) % (CONTEXT + 2));
+        break;
+    case 4:
+        save_and_restore(s, r);
+        break;
     default:
         if (apus_ids(s, &held, &count)) abort();
         for (n = 0; n < 5; n++) ids[0][n] = byte(r);

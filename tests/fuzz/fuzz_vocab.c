@@ -1,5 +1,6 @@
-/* libFuzzer: a tokenizer section with bytes changed, opened or refused; what opens tokenizes the rest of the input. The first byte says which
- * section and flags, then come changes of four bytes (where, three times; what) up to a zero one, then text. */
+/* libFuzzer: a tokenizer section with bytes changed, opened or refused; what opens tokenizes the
+ * rest of the input. The first byte says which section and flags, then come changes of four bytes
+ * (where, three times; what) up to a zero one, then text. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,21 +11,25 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char BPE[] =
-    "{\"added_tokens\":[{\"id\":0,\"content\":\"<|end|>\",\"special\":true},{\"id\":9,\"content\":\"<t>\",\"rstrip\":true}],"
-    "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"use_regex\":true},\"normalizer\":{\"type\":\"NFC\"},"
-    "\"model\":{\"type\":\"BPE\",\"vocab\":{\"<|end|>\":0,\"a\":1,\"b\":2,\"ab\":3,\"\\u0120\":4,\"\\u0120ab\":5,\"aa\":6},"
-    "\"merges\":[\"a b\",\"\\u0120 ab\",\"a a\"]}}";
+static const char BPE[] = "{\"added_tokens\":[{\"id\":0,\"content\":\"<|end|>\",\"special\":true},{"
+                          "\"id\":9,\"content\":\"<t>\",\"rstrip\":true}],"
+                          "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"use_regex\":true},"
+                          "\"normalizer\":{\"type\":\"NFC\"},"
+                          "\"model\":{\"type\":\"BPE\",\"vocab\":{\"<|end|>\":0,\"a\":1,\"b\":2,"
+                          "\"ab\":3,\"\\u0120\":4,\"\\u0120ab\":5,\"aa\":6},"
+                          "\"merges\":[\"a b\",\"\\u0120 ab\",\"a a\"]}}";
 
 /* Llama's kind: <unk>, 256 bytes, a few pieces. */
 static char *spm_text(void) {
     static char text[16384];
-    size_t at = (size_t)snprintf(text, sizeof text,
-                                 "{\"added_tokens\":[{\"id\":0,\"content\":\"<unk>\",\"special\":true}],"
-                                 "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\xE2\x96\x81\","
-                                 "\"prepend_scheme\":\"always\",\"split\":false},\"model\":{\"type\":\"BPE\","
-                                 "\"byte_fallback\":true,\"vocab\":{\"<unk>\":0");
-    for (unsigned i = 0; i < 256; i++) at += (size_t)snprintf(text + at, sizeof text - at, ",\"<0x%02X>\":%u", i, i + 1);
+    size_t at = (size_t)snprintf(
+        text, sizeof text,
+        "{\"added_tokens\":[{\"id\":0,\"content\":\"<unk>\",\"special\":true}],"
+        "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\xE2\x96\x81\","
+        "\"prepend_scheme\":\"always\",\"split\":false},\"model\":{\"type\":\"BPE\","
+        "\"byte_fallback\":true,\"vocab\":{\"<unk>\":0");
+    for (unsigned i = 0; i < 256; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, ",\"<0x%02X>\":%u", i, i + 1);
     snprintf(text + at, sizeof text - at,
              ",\"a\":257,\"b\":258,\"\xE2\x96\x81\":259,\"ab\":260,\"\xE2\x96\x81"
              "a\":261},"
@@ -39,7 +44,8 @@ static void *section_of(int which, size_t *bytes) {
     struct diag d = {{0}};
     if (!sections[which]) {
         const char *text = which ? spm_text() : BPE;
-        sections[which] = vocab_build_memory("x.json", text, strlen(text), &request, &sizes[which], &d);
+        sections[which] =
+            vocab_build_memory("x.json", text, strlen(text), &request, &sizes[which], &d);
         assert(sections[which]);
     }
     *bytes = sizes[which];
@@ -54,7 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t *section = malloc(bytes);
     assert(section);
     memcpy(section, good, bytes);
-    for (size--; size >= 4 && data[3]; data += 4, size -= 4) section[(data[0] | data[1] << 8 | data[2] << 16) % bytes] ^= data[3];
+    for (size--; size >= 4 && data[3]; data += 4, size -= 4)
+        section[(data[0] | data[1] << 8 | data[2] << 16) % bytes] ^= data[3];
     struct vocab v;
     const char *why = NULL;
     if (vocab_open(&v, section, bytes, &why) != APUS_OK)

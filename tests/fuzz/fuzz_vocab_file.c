@@ -1,4 +1,5 @@
-/* libFuzzer: any bytes as a tokenizer's file. The first byte says which kind; what is understood gives a section that opens. */
+/* libFuzzer: any bytes as a tokenizer's file. The first byte says which kind; what is understood
+ * gives a section that opens. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -18,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (gguf) section = vocab_build(&request, &bytes, &d);
         gguf_close(gguf);
     } else
-        section = vocab_build_memory(data[0] % 3 ? "input.json" : "input.model", data + 1, size - 1, &request, &bytes, &d);
+        section = vocab_build_memory(data[0] % 3 ? "input.json" : "input.model", data + 1, size - 1,
+                                     &request, &bytes, &d);
     assert(section || d.text[0]);
     free(section);
     return 0;

@@ -1,5 +1,6 @@
-"""Which instructions a file of kernels holds, read with objdump: AVX-VNNI's run on processors without AVX-512, and no machine that tests
-here has to have AVX-VNNI, so that nothing else would notice an instruction in the wrong encoding.
+"""Which instructions a file of kernels holds, read with objdump: AVX-VNNI's run on processors
+without AVX-512, and no machine that tests here has to have AVX-VNNI, so that nothing else would
+notice an instruction in the wrong encoding.
 
   encoding.py LIBAPUS.A
 """
@@ -14,7 +15,10 @@ EVEX = 0x62  # the first byte, in 64-bit code that of nothing else
 
 def instructions(archive, name):
     """[(bytes, text)] of one object of the archive."""
-    listing = subprocess.run(['objdump', '-d', '-w', '--no-addresses', archive], check=True, capture_output=True, text=True).stdout
+    listing = subprocess.run(['objdump', '-d', '-w', '--no-addresses', archive],
+                             check=True,
+                             capture_output=True,
+                             text=True).stdout
     found, inside = [], False
     for line in listing.splitlines():
         if line.endswith('file format elf64-x86-64'):
@@ -27,7 +31,8 @@ def instructions(archive, name):
 
 def prefix(code):
     """The first byte that is no legacy prefix."""
-    return next((b for b in code if b not in (0x66, 0x67, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65, 0xf0)), 0)
+    return next((b for b in code
+                 if b not in (0x66, 0x67, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65, 0xf0)), 0)
 
 
 def main():
@@ -49,7 +54,9 @@ def main():
                 print('FAIL %s needs AVX-512: %s' % (name, text))
                 failed = 1
     # by this very reading the AVX-512 kernels have what must not be found above
-    if not any(prefix(encoded) == EVEX and WIDE.search(text) for encoded, text in instructions(archive, 'avx512_gemv_w4.c.o')):
+    if not any(
+            prefix(encoded) == EVEX and WIDE.search(text)
+            for encoded, text in instructions(archive, 'avx512_gemv_w4.c.o')):
         print('FAIL no EVEX instruction found where there are some: objdump is not understood')
         failed = 1
     if not dots:

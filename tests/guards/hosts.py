@@ -10,7 +10,9 @@ import sys
 source = pathlib.Path(sys.argv[1])
 patterns = ('*.sh', '*.py', '*.cmake', '*CMakeLists.txt', '.ci/*')
 # Tests hold pieces of files as people have them, with addresses that a format spells out.
-listed = subprocess.run(['git', '-C', source, 'ls-files', *patterns, ':!tests'], capture_output=True, text=True).stdout.split()
+listed = subprocess.run(['git', '-C', source, 'ls-files', *patterns, ':!tests'],
+                        capture_output=True,
+                        text=True).stdout.split()
 if len(listed) < 20:
     print('skipped: %s is no git checkout' % source)
     sys.exit(77)

@@ -1,5 +1,6 @@
-/* What a build says of a blob, to compare builds whose addresses have 32 and 64 bits: the ids and the hash of logits of a generation, the
- * bytes of its saved state, and whether a session over all positions can be measured. */
+/* What a build says of a blob, to compare builds whose addresses have 32 and 64 bits: the ids and
+ * the hash of logits of a generation, the bytes of its saved state, and whether a session over all
+ * positions can be measured. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,6 +1,7 @@
-/* Nothing is allocated, mapped, printed or ended by the library. The linker sends every such call of this program and of libapus.a
- * through the functions below (-Wl,--wrap), which note it while a call of the API runs. What pthread_create does inside the C library is
- * not ours and not seen; that only apus_open starts threads is. */
+/* Nothing is allocated, mapped, printed or ended by the library. The linker sends every such call
+ * of this program and of libapus.a through the functions below (-Wl,--wrap), which note it while a
+ * call of the API runs. What pthread_create does inside the C library is not ours and not seen;
+ * that only apus_open starts threads is. */
 #include "tests/api/fixture.h"
 
 #include <stdio.h>
@@ -16,19 +17,19 @@ static void note(const char *name) {
     if (inside) noted = name;
 }
 
-#define WRAP(type, name, declared, passed)                                                                                                 \
-    type __real_##name declared;                                                                                                           \
-    type __wrap_##name declared;                                                                                                           \
-    type __wrap_##name declared {                                                                                                          \
-        note(#name);                                                                                                                       \
-        return __real_##name passed;                                                                                                       \
+#define WRAP(type, name, declared, passed)                                                         \
+    type __real_##name declared;                                                                   \
+    type __wrap_##name declared;                                                                   \
+    type __wrap_##name declared {                                                                  \
+        note(#name);                                                                               \
+        return __real_##name passed;                                                               \
     }
-#define WRAP_VOID(qualifier, name, declared, passed)                                                                                       \
-    qualifier void __real_##name declared;                                                                                                 \
-    qualifier void __wrap_##name declared;                                                                                                 \
-    qualifier void __wrap_##name declared {                                                                                                \
-        note(#name);                                                                                                                       \
-        __real_##name passed;                                                                                                              \
+#define WRAP_VOID(qualifier, name, declared, passed)                                               \
+    qualifier void __real_##name declared;                                                         \
+    qualifier void __wrap_##name declared;                                                         \
+    qualifier void __wrap_##name declared {                                                        \
+        note(#name);                                                                               \
+        __real_##name passed;                                                                      \
     }
 
 WRAP(void *, malloc, (size_t n), (n))
@@ -65,7 +66,8 @@ static apus_status quiet(apus_status status, const char *call) {
     return status;
 }
 
-/* The wrappers see the library's calls: the file map of the port, which is no part of generating text, does map. */
+/* The wrappers see the library's calls: the file map of the port, which is no part of generating
+ * text, does map. */
 static void wrapping_works(void **state) {
     (void)state;
     apus_map map;
@@ -106,8 +108,10 @@ static void run(int which, uint32_t threads, int with_draft) {
     QUIET(apus_model_measure(&mc, &need));
     struct guarded memory = guarded_take(need.bytes, need.alignment);
     QUIET(apus_model_open(&model, &mc, memory.at, need.bytes));
-    apus_config config = {.size = sizeof config, .model = model, .context = 96, .threads = threads, .chunk = 16};
-    if (with_draft) config.draft = draft.model, config.lookup = 1, config.proposals = threads == 1 ? 3 : 0;
+    apus_config config = {
+        .size = sizeof config, .model = model, .context = 96, .threads = threads, .chunk = 16};
+    if (with_draft)
+        config.draft = draft.model, config.lookup = 1, config.proposals = threads == 1 ? 3 : 0;
     QUIET(apus_measure(&config, &need));
     struct guarded arena = guarded_take(need.bytes, need.alignment);
     assert_int_equal(threads_started, 0);
@@ -120,7 +124,8 @@ static void run(int which, uint32_t threads, int with_draft) {
     apus_part parts[] = {{.kind = APUS_BOS}, api_text("def add(a, b):\n"), api_ids_part(ids, 24)};
     QUIET(apus_prompt(session, parts, 3, 0));
     const apus_stop stops[] = {{"zq", 2}, {"\xc3\xa9", 2}};
-    const apus_sampling greedy = {.size = sizeof greedy, .max_tokens = 10, .ignore_end = 1, .want_hash = 1};
+    const apus_sampling greedy = {
+        .size = sizeof greedy, .max_tokens = 10, .ignore_end = 1, .want_hash = 1};
     const apus_sampling hot = {.size = sizeof hot,
                                .temperature = 0.8f,
                                .top_k = 20,

@@ -1,4 +1,5 @@
-"""Apus as a folder of another project: it configures, builds without touching that project's names, and runs.
+"""Apus as a folder of another project: it configures, builds without touching that project's names,
+and runs.
 
   subproject.py SOURCE WORK COMPILER
 """
@@ -19,8 +20,9 @@ def run(*command):
 
 
 # The engines that need shaders or drivers add nothing to what is asked here.
-run('cmake', '-G', 'Ninja', '-S', source / 'tests/guards/subproject', '-B', work, '-DCMAKE_C_COMPILER=' + compiler,
-    '-DCMAKE_BUILD_TYPE=Debug', '-DAPUS_FOLDER=%s' % source, '-DAPUS_IGPU=OFF', '-DAPUS_NPU=OFF')
+run('cmake', '-G', 'Ninja', '-S', source / 'tests/guards/subproject', '-B', work,
+    '-DCMAKE_C_COMPILER=' + compiler, '-DCMAKE_BUILD_TYPE=Debug', '-DAPUS_FOLDER=%s' % source,
+    '-DAPUS_IGPU=OFF', '-DAPUS_NPU=OFF')
 run('cmake', '--build', work)
 for program in ('with_apus', 'with_apus_static'):
     print(program, run(work / program).strip())

@@ -1,10 +1,14 @@
-"""What the library asks of its surroundings and what it shows them, read from the built files with nm and readelf.
+"""What the library asks of its surroundings and what it shows them, read from the built files with
+nm and readelf.
 
-  symbols.py parts LIBAPUS_PARTS.A          library objects need mem*/strlen only, the port what is listed here; nothing
+  symbols.py parts LIBAPUS_PARTS.A library objects need mem*/strlen only, the port what is listed
+  here; nothing
                                             writable
-  symbols.py freestanding LIBAPUS_PARTS.A   the same for an image without an operating system: no port services either
+  symbols.py freestanding LIBAPUS_PARTS.A the same for an image without an operating system: no port
+  services either
   symbols.py archive LIBAPUS.A              what a program that links it sees begins with apus_
-  symbols.py shared LIBAPUS.SO              the same, nothing but the functions of the public headers, all of them; soname
+  symbols.py shared LIBAPUS.SO the same, nothing but the functions of the public headers, all of
+  them; soname
 """
 import pathlib
 import re
@@ -12,13 +16,17 @@ import subprocess
 import sys
 
 MEMORY = {'memcpy', 'memset', 'memmove', 'memcmp', 'strlen'}
-# What compilers of some distributions add on their own (stack protector, fortified copies); firmware builds switch it off.
+# What compilers of some distributions add on their own (stack protector, fortified copies);
+# firmware builds switch it off.
 HARDENING = {'__stack_chk_fail', '__memcpy_chk', '__memset_chk', '__memmove_chk'}
 LINKER = {'_GLOBAL_OFFSET_TABLE_'}
-PORT = {'bcmp', 'getpid',
-        'clock_gettime', 'close', 'dlclose', 'dlopen', 'dlsym', '__errno_location', 'fstat', 'fstat64', '__fxstat', 'getrlimit', 'getrlimit64', 'ioctl', 'madvise', 'mmap', 'mmap64', 'munmap', 'open', 'open64',
-        'pthread_create', 'pthread_join', 'pthread_sigmask', 'read', '__read_chk', 'sched_getaffinity', 'sigfillset', 'sigdelset', 'syscall', 'sysconf',
-        '__sched_cpucount'}
+PORT = {
+    'bcmp', 'getpid', 'clock_gettime', 'close', 'dlclose', 'dlopen', 'dlsym', '__errno_location',
+    'fstat', 'fstat64', '__fxstat', 'getrlimit', 'getrlimit64', 'ioctl', 'madvise', 'mmap',
+    'mmap64', 'munmap', 'open', 'open64', 'pthread_create', 'pthread_join', 'pthread_sigmask',
+    'read', '__read_chk', 'sched_getaffinity', 'sigfillset', 'sigdelset', 'syscall', 'sysconf',
+    '__sched_cpucount'
+}
 WRITABLE = ('.data', '.bss', '.tdata', '.tbss')
 
 failures = []
@@ -50,7 +58,8 @@ def objects(archive):
         member = re.match(r'File: .*\((.*)\)', line)
         if member:
             name = member.group(1)
-        section = re.match(r'\s*\[\s*\d+\]\s+(\.\S+)\s+\S+\s+\S+\s+\S+\s+([0-9a-f]+)\s+\S+\s+(\S*)', line)
+        section = re.match(r'\s*\[\s*\d+\]\s+(\.\S+)\s+\S+\s+\S+\s+\S+\s+([0-9a-f]+)\s+\S+\s+(\S*)',
+                           line)
         if section and name:
             found[name][2][section.group(1)] = int(section.group(2), 16)
     return found
@@ -64,15 +73,19 @@ def parts(path, freestanding):
         check(name in found, '%s has no %s' % (path, name))
     check(len(found) > 3, '%s holds %d objects only' % (path, len(found)))
     for name, (undefined, _, sections) in sorted(found.items()):
-        allowed = MEMORY | LINKER | (set() if freestanding else HARDENING | (PORT if name in port else set()))
-        check(not (undefined - ours - allowed), '%s needs %s' % (name, ' '.join(sorted(undefined - ours - allowed))))
+        allowed = MEMORY | LINKER | (set() if freestanding else HARDENING |
+                                     (PORT if name in port else set()))
+        check(not (undefined - ours - allowed),
+              '%s needs %s' % (name, ' '.join(sorted(undefined - ours - allowed))))
         for section, size in sections.items():
             if section.startswith('.data.rel.ro'):
                 continue
             writable = any(section == w or section.startswith(w + '.') for w in WRITABLE)
-            check(not (writable and size), '%s has %d writable bytes in %s: state of its own' % (name, size, section))
+            check(not (writable and size),
+                  '%s has %d writable bytes in %s: state of its own' % (name, size, section))
         if name not in port:
-            check('.init_array' not in sections and '.ctors' not in sections, '%s runs code before main' % name)
+            check('.init_array' not in sections and '.ctors' not in sections,
+                  '%s runs code before main' % name)
 
 
 def visible(path, *options):
@@ -91,7 +104,8 @@ def shared(path):
     soname = re.search(r'SONAME.*\[(.*)\]', dynamic)
     root = pathlib.Path(__file__).resolve().parents[2] / 'include' / 'apus'
     major = re.search(r'#define APUS_VERSION_MAJOR (\d+)', (root / 'apus.h').read_text()).group(1)
-    check(soname and soname.group(1) == 'libapus.so.' + major, 'soname is %s, not libapus.so.%s' % (soname and soname.group(1), major))
+    check(soname and soname.group(1) == 'libapus.so.' + major,
+          'soname is %s, not libapus.so.%s' % (soname and soname.group(1), major))
     check('TEXTREL' not in dynamic, 'text relocations')
 
     declared = set()

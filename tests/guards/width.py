@@ -1,5 +1,5 @@
-"""Documents wrap at 100 columns: every line of a Markdown file but rows of tables, formulas and commands, which cannot be cut.
-README.md has at most 120 lines, all of them within 100 columns.
+"""Documents wrap at 100 columns: every line of a Markdown file but rows of tables, formulas and
+commands, which cannot be cut. README.md has at most 120 lines, all of them within 100 columns.
 
   width.py SOURCE
 """
@@ -9,7 +9,8 @@ import sys
 
 WIDTH, README_LINES = 100, 120
 source = pathlib.Path(sys.argv[1])
-listed = subprocess.run(['git', '-C', source, 'ls-files', '*.md'], capture_output=True, text=True).stdout.split()
+listed = subprocess.run(['git', '-C', source, 'ls-files', '*.md'], capture_output=True,
+                        text=True).stdout.split()
 if len(listed) < 10:
     print('skipped: %s is no git checkout' % source)
     sys.exit(77)

@@ -1,4 +1,5 @@
-/* Writes a tiny model's blob to standard output; with `large` one whose cache over all positions takes more than 4 GiB. */
+/* Writes a tiny model's blob to standard output; with `large` one whose cache over all positions
+ * takes more than 4 GiB. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,9 +2,10 @@
 
   guide.py SOURCE COMPILER LIBAPUS.A APUS_PACK WORK
 
-A program stands behind `<!-- guide: ARGUMENTS -->`, or `<!-- guide: library -->` for what others load. In the arguments MODEL
-is a tiny model with the control tokens of ChatML and of fill-in-the-middle, LIBRARY the library before; `< TEXT` is standard
-input. Each has to end with status 0 and to print something."""
+A program stands behind `<!-- guide: ARGUMENTS -->`, or `<!-- guide: library -->` for what others
+load. In the arguments MODEL is a tiny model with the control tokens of ChatML and of
+fill-in-the-middle, LIBRARY the library before; `< TEXT` is standard input. Each has to end with
+status 0 and to print something."""
 import pathlib
 import re
 import shlex
@@ -18,7 +19,10 @@ import tiny_gguf  # noqa: E402
 
 MARKERS = ['<|im_start|>', '<|im_end|>', '<|fim_prefix|>', '<|fim_suffix|>', '<|fim_middle|>']
 PROGRAM = re.compile(r'<!-- guide: (.*?) -->\n```(\w+)\n(.*?)```', flags=re.S)
-WARNINGS = ['-std=c11', '-Wall', '-Wextra', '-Wpedantic', '-Wstrict-prototypes', '-Wmissing-prototypes', '-Werror']
+WARNINGS = [
+    '-std=c11', '-Wall', '-Wextra', '-Wpedantic', '-Wstrict-prototypes', '-Wmissing-prototypes',
+    '-Werror'
+]
 
 
 def make_model(path):
@@ -26,7 +30,8 @@ def make_model(path):
     tokens = tiny_gguf.vocabulary() + [(name, 0.0, tiny_gguf.CONTROL) for name in MARKERS]
     tiny_gguf.vocabulary = lambda: tokens
     tiny_gguf.write(gguf)
-    subprocess.run([pack, gguf, '-o', path, '--weights', 'int8', '--no-calibrate', '-q'], check=True)
+    subprocess.run([pack, gguf, '-o', path, '--weights', 'int8', '--no-calibrate', '-q'],
+                   check=True)
 
 
 def unescape(text):
@@ -40,8 +45,13 @@ def build(name, language, code, library):
     if language == 'python':
         return [sys.executable, str(file)]
     out = file.with_suffix('.so' if library else '')
-    subprocess.run([compiler, *WARNINGS, *(['-shared', '-fPIC'] if library else []), '-I', str(source / 'include'), str(file), archive,
-                    '-lpthread', '-o', str(out)], check=True)
+    subprocess.run([
+        compiler, *WARNINGS, *(['-shared', '-fPIC'] if library else []), '-I',
+        str(source / 'include'),
+        str(file), archive, '-lpthread', '-o',
+        str(out)
+    ],
+                   check=True)
     return str(out) if library else [str(out)]
 
 
@@ -65,7 +75,10 @@ def main():
                 text = given[given.index('<') + 1]
                 given = given[:given.index('<')]
             given = [{'MODEL': str(model), 'LIBRARY': library}.get(w, w) for w in given]
-            done = subprocess.run(build(name, language, code, False) + given, input=text and text.encode(), capture_output=True, timeout=60)
+            done = subprocess.run(build(name, language, code, False) + given,
+                                  input=text and text.encode(),
+                                  capture_output=True,
+                                  timeout=60)
             print('%s: status %d, %d bytes' % (name, done.returncode, len(done.stdout)))
             if done.returncode or not done.stdout.strip():
                 failed += 1

@@ -1,7 +1,9 @@
-/* What every engine must do: the bits of the reference kernels run one column at a time, for any columns per pass, threads and code, and
- * trees of columns like the branches run one by one; cancelling and numeric failure as hal/hal.h says.
+/* What every engine must do: the bits of the reference kernels run one column at a time, for any
+ * columns per pass, threads and code, and trees of columns like the branches run one by one;
+ * cancelling and numeric failure as hal/hal.h says.
  *
- *   test_conformance [engine [device]]        default cpu; exit status 77 where the engine is not to be had on this machine */
+ *   test_conformance [engine [device]] default cpu; exit status 77 where the engine is not to be
+ *   had on this machine */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,12 +22,29 @@
 enum { TOKENS = 34, SLOTS = 64, COLUMNS = 48 };
 
 static const struct random_shape shapes[] = {
-    {3, 64, 80, 16, SLOTS, {{.heads = 4, .kv_heads = 2, .ffn = 128}, {.heads = 2, .kv_heads = 2, .ffn = 64}, {.heads = 6, .kv_heads = 1, .ffn = 192}}, 0, 0},
-    {3, 160, 100, 64, SLOTS, {{.heads = 3, .kv_heads = 1, .ffn = 320}, {.ffn = 64}, {.heads = 2, .kv_heads = 2}}, 1, 1},
+    {3,
+     64,
+     80,
+     16,
+     SLOTS,
+     {{.heads = 4, .kv_heads = 2, .ffn = 128},
+      {.heads = 2, .kv_heads = 2, .ffn = 64},
+      {.heads = 6, .kv_heads = 1, .ffn = 192}},
+     0,
+     0},
+    {3,
+     160,
+     100,
+     64,
+     SLOTS,
+     {{.heads = 3, .kv_heads = 1, .ffn = 320}, {.ffn = 64}, {.heads = 2, .kv_heads = 2}},
+     1,
+     1},
     {1, 320, 48, 128, SLOTS, {{.heads = 4, .kv_heads = 4, .ffn = 704}}, 1, 0},
 };
 
-/* The engine under test, and how it may be asked to compute: instruction sets and threads are the CPU's. */
+/* The engine under test, and how it may be asked to compute: instruction sets and threads are the
+ * CPU's. */
 static const struct hal_engine *tested = &hal_cpu_engine;
 static const char *device;
 static int last_cpu(void) { return tested == &hal_cpu_engine ? APUS_CPU_AVX512 : APUS_CPU_REF; }
@@ -81,7 +100,8 @@ static struct rig *rig_open_on(const struct hal_engine *engine, const struct hal
         size_t bytes = model->layers[i].kv_heads * kv_block_bytes(SLOTS, model->model->head_dim);
         r->kv[i] = bytes ? aligned(bytes) : NULL;
     }
-    for (uint32_t i = 0; i < HAL_SLOTS; i++) r->slot[i] = aligned(COLUMNS * r->program.stride[i] + 64);
+    for (uint32_t i = 0; i < HAL_SLOTS; i++)
+        r->slot[i] = aligned(COLUMNS * r->program.stride[i] + 64);
     r->pool = hal_pool_open(aligned(hal_pool_bytes(threads)), &r->port, threads);
     struct hal_setup setup = {.model = model,
                               .program = &r->program,
@@ -118,7 +138,8 @@ static void rig_close(struct rig *r) {
     free(r);
 }
 
-static apus_status run(struct rig *r, const struct hal_column *columns, uint32_t count, uint32_t logits_from) {
+static apus_status run(struct rig *r, const struct hal_column *columns, uint32_t count,
+                       uint32_t logits_from) {
     struct hal_pass pass = {count, logits_from, columns, {&r->cancel, 0}, 0};
     uint64_t ticket;
     apus_status s = r->engine->submit(r->memory, &pass, &ticket);
@@ -128,22 +149,30 @@ static apus_status run(struct rig *r, const struct hal_column *columns, uint32_t
 /* As freshly opened: nothing in the cache that the caller sees. */
 static void rig_clear(struct rig *r, const struct hal_model *model) {
     for (uint32_t i = 0; i < model->model->layers; i++)
-        if (r->kv[i]) memset(r->kv[i], 0, model->layers[i].kv_heads * kv_block_bytes(SLOTS, model->model->head_dim));
+        if (r->kv[i])
+            memset(r->kv[i], 0,
+                   model->layers[i].kv_heads * kv_block_bytes(SLOTS, model->model->head_dim));
 }
 
 static int32_t id_at(uint32_t i, uint32_t vocab) { return (int32_t)(i * 7919u % vocab); }
 
-static struct hal_column linear(uint32_t at, uint32_t vocab) { return (struct hal_column){id_at(at, vocab), at, at, at + 1, at + 1, 0}; }
+static struct hal_column linear(uint32_t at, uint32_t vocab) {
+    return (struct hal_column){id_at(at, vocab), at, at, at + 1, at + 1, 0};
+}
 
-/* logits [TOKENS][vocab] of a linear text in passes of `columns`, at most HAL_LOGITS_MAX with logits. */
+/* logits [TOKENS][vocab] of a linear text in passes of `columns`, at most HAL_LOGITS_MAX with
+ * logits. */
 static void run_linear(struct rig *r, uint32_t vocab, uint32_t columns, float *logits) {
     for (uint32_t at = 0; at < TOKENS;) {
         struct hal_column c[COLUMNS];
-        uint32_t n = TOKENS - at < columns ? TOKENS - at : columns, from = n > HAL_LOGITS_MAX ? n - HAL_LOGITS_MAX : 0;
+        uint32_t n = TOKENS - at < columns ? TOKENS - at : columns,
+                 from = n > HAL_LOGITS_MAX ? n - HAL_LOGITS_MAX : 0;
         for (uint32_t i = 0; i < n; i++) c[i] = linear(at + i, vocab);
         assert_int_equal(run(r, c, n, from), APUS_OK);
         for (uint32_t i = from; i < n; i++)
-            memcpy(logits + (at + i) * vocab, r->slot[SLOT_LOGITS] + (i - from) * r->program.stride[SLOT_LOGITS], vocab * sizeof *logits);
+            memcpy(logits + (at + i) * vocab,
+                   r->slot[SLOT_LOGITS] + (i - from) * r->program.stride[SLOT_LOGITS],
+                   vocab * sizeof *logits);
         at += n;
     }
 }
@@ -154,7 +183,8 @@ static void same_bits(void **unused) {
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
         struct hal_model model = random_model(&shapes[s], (uint32_t)s + 1);
         uint32_t vocab = shapes[s].vocab;
-        float *want = calloc(TOKENS * vocab, sizeof *want), *got = calloc(TOKENS * vocab, sizeof *got);
+        float *want = calloc(TOKENS * vocab, sizeof *want),
+              *got = calloc(TOKENS * vocab, sizeof *got);
         struct rig *ref = rig_open(&hal_cpu_engine, &model, APUS_CPU_REF, 1);
         run_linear(ref, vocab, 1, want);
         float most = 0;
@@ -169,7 +199,9 @@ static void same_bits(void **unused) {
                     run_linear(r, vocab, columns[n], got);
                     uint32_t compared = 0;
                     for (uint32_t i = 0; i < TOKENS; i++) {
-                        uint32_t in_pass = i % columns[n], size = i - in_pass + columns[n] > TOKENS ? TOKENS - (i - in_pass) : columns[n];
+                        uint32_t in_pass = i % columns[n], size = i - in_pass + columns[n] > TOKENS
+                                                                      ? TOKENS - (i - in_pass)
+                                                                      : columns[n];
                         if (size > HAL_LOGITS_MAX && in_pass < size - HAL_LOGITS_MAX) continue;
                         assert_memory_equal(got + i * vocab, want + i * vocab, vocab * sizeof *got);
                         compared++;
@@ -177,7 +209,9 @@ static void same_bits(void **unused) {
                     assert_true(compared >= HAL_LOGITS_MAX);
                     for (uint32_t l = 0; l < shapes[s].layers; l++)
                         if (r->kv[l])
-                            assert_memory_equal(r->kv[l], ref->kv[l], model.layers[l].kv_heads * kv_block_bytes(SLOTS, model.model->head_dim));
+                            assert_memory_equal(r->kv[l], ref->kv[l],
+                                                model.layers[l].kv_heads *
+                                                    kv_block_bytes(SLOTS, model.model->head_dim));
                 }
                 if (r) rig_close(r);
             }
@@ -188,7 +222,8 @@ static void same_bits(void **unused) {
     }
 }
 
-/* The caller moves the second branch's rows, in slots 21 and 23, to their positions 20 and 21, and tells the engine. */
+/* The caller moves the second branch's rows, in slots 21 and 23, to their positions 20 and 21, and
+ * tells the engine. */
 static void keep_branch(struct rig *r, const struct hal_model *model) {
     uint32_t hd = model->model->head_dim;
     for (uint32_t i = 0; i < model->model->layers; i++)
@@ -205,29 +240,37 @@ static void keep_branch(struct rig *r, const struct hal_model *model) {
     if (r->engine->cache_written) r->engine->cache_written(r->memory, 20, 22);
 }
 
-/* After 20 tokens, a tree in one pass: 20a -> 21a, 20b -> 21b (slots 20..23). Each leaf sees its own branch only, so it equals a linear run
- * whose cache holds that branch in those positions. */
+/* After 20 tokens, a tree in one pass: 20a -> 21a, 20b -> 21b (slots 20..23). Each leaf sees its
+ * own branch only, so it equals a linear run whose cache holds that branch in those positions. */
 static void tree_equals_branches(void **unused) {
     (void)unused;
     struct hal_model model = random_model(&shapes[0], 9);
     uint32_t vocab = shapes[0].vocab;
     size_t row = vocab * sizeof(float);
     for (int cpu = APUS_CPU_REF; cpu <= last_cpu(); cpu++) {
-        struct rig *tree = rig_open(tested, &model, (apus_cpu)cpu, 2), *line = tree ? rig_open(tested, &model, (apus_cpu)cpu, 1) : NULL;
+        struct rig *tree = rig_open(tested, &model, (apus_cpu)cpu, 2),
+                   *line = tree ? rig_open(tested, &model, (apus_cpu)cpu, 1) : NULL;
         if (!line) continue;
         struct hal_column start[20];
         for (uint32_t i = 0; i < 20; i++) start[i] = linear(i, vocab);
         assert_int_equal(run(tree, start, 20, 20), APUS_OK);
         assert_int_equal(run(line, start, 20, 20), APUS_OK);
-        struct hal_column leaves[] = {
-            {1, 20, 20, 20, 20, 1u}, {2, 20, 21, 20, 20, 2u}, {3, 21, 22, 20, 20, 5u}, {4, 21, 23, 20, 20, 10u}}; /* 22 under 20, 23 under 21 */
+        struct hal_column leaves[] = {/* 22 under 20, 23 under 21 */
+                                      {1, 20, 20, 20, 20, 1u},
+                                      {2, 20, 21, 20, 20, 2u},
+                                      {3, 21, 22, 20, 20, 5u},
+                                      {4, 21, 23, 20, 20, 10u}};
         assert_int_equal(run(tree, leaves, 4, 0), APUS_OK);
         for (int32_t branch = 0; branch < 2; branch++) {
-            struct hal_column c[] = {{1 + branch, 20, 20, 21, 21, 0}, {3 + branch, 21, 21, 22, 22, 0}};
+            struct hal_column c[] = {{1 + branch, 20, 20, 21, 21, 0},
+                                     {3 + branch, 21, 21, 22, 22, 0}};
             assert_int_equal(run(line, c, 2, 0), APUS_OK);
             for (int32_t depth = 0; depth < 2; depth++)
-                assert_memory_equal(tree->slot[SLOT_LOGITS] + (size_t)(depth * 2 + branch) * tree->program.stride[SLOT_LOGITS],
-                                    line->slot[SLOT_LOGITS] + (size_t)depth * line->program.stride[SLOT_LOGITS], row);
+                assert_memory_equal(tree->slot[SLOT_LOGITS] + (size_t)(depth * 2 + branch) *
+                                                                  tree->program.stride[SLOT_LOGITS],
+                                    line->slot[SLOT_LOGITS] +
+                                        (size_t)depth * line->program.stride[SLOT_LOGITS],
+                                    row);
         }
         keep_branch(tree, &model);
         struct hal_column after = linear(22, vocab);
@@ -323,13 +366,15 @@ static void a_stopped_pass_goes_on(void **unused) {
     }
 }
 
-/* A weight's row scale, seen when the model is opened, and an embedding's, seen by the pass that reads it. */
+/* A weight's row scale, seen when the model is opened, and an embedding's, seen by the pass that
+ * reads it. */
 static void range_fails_the_pass(void **unused) {
     (void)unused;
     struct hal_model model = random_model(&shapes[0], 4);
     float *rows = (float *)(uintptr_t)model.rows;
     float *down = &rows[model.tensors[model.layers[1].tensor[LT_DOWN]].row_scales + 5];
-    float *embed = &rows[model.tensors[model.model->embed].row_scales + (uint32_t)id_at(1, shapes[0].vocab)];
+    float *embed =
+        &rows[model.tensors[model.model->embed].row_scales + (uint32_t)id_at(1, shapes[0].vocab)];
     for (uint32_t threads = 1; threads <= 2; threads++) {
         struct hal_column c[2] = {linear(0, shapes[0].vocab), linear(1, shapes[0].vocab)};
         float was = *down;
@@ -356,7 +401,8 @@ static void null_engine_runs(void **unused) {
     struct hal_column c = linear(0, shapes[1].vocab);
     memset(r->slot[SLOT_LOGITS], 0xff, shapes[1].vocab * sizeof(float));
     assert_int_equal(run(r, &c, 1, 0), APUS_OK);
-    for (uint32_t i = 0; i < shapes[1].vocab; i++) assert_true(((const float *)(const void *)r->slot[SLOT_LOGITS])[i] == 0.0f);
+    for (uint32_t i = 0; i < shapes[1].vocab; i++)
+        assert_true(((const float *)(const void *)r->slot[SLOT_LOGITS])[i] == 0.0f);
     rig_close(r);
     random_model_free(&model);
 }
@@ -374,7 +420,8 @@ int main(int argc, char **argv) {
         tested = hal_engine_find(argv[1]);
         if (tested) tested->probe(note_available, NULL);
         if (!tested || !available) {
-            printf("%s\n", tested ? "skipped: the engine cannot run on this machine" : "skipped: this build has no engine of that name");
+            printf("%s\n", tested ? "skipped: the engine cannot run on this machine"
+                                  : "skipped: this build has no engine of that name");
             return 77;
         }
     }

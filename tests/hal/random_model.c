@@ -19,19 +19,23 @@ struct maker {
     uint64_t bytes;
 };
 
-static uint32_t add_tensor(struct maker *m, const char *name, uint32_t type, uint32_t rows, uint32_t cols, int bias) {
+static uint32_t add_tensor(struct maker *m, const char *name, uint32_t type, uint32_t rows,
+                           uint32_t cols, int bias) {
     struct blob_tensor *t = &m->tensors[m->count];
     memset(t, 0, sizeof *t);
     snprintf(t->name, sizeof t->name, "%s", name);
     t->type = type, t->rows = rows, t->cols = cols;
     t->row_scales = m->row_floats;
-    /* Products of k terms of about 60 * 40 (W8), with group scales up to 100 in W4, come out near 1. */
+    /* Products of k terms of about 60 * 40 (W8), with group scales up to 100 in W4, come out near
+     * 1. */
     float gain = type == WEIGHT_W4 ? 0.0004f : 0.002f;
-    for (uint32_t i = 0; i < padded_rows(rows); i++) m->rows[m->row_floats++] = i < rows ? gain * (0.5f + unit()) / 8.0f : 0.0f;
+    for (uint32_t i = 0; i < padded_rows(rows); i++)
+        m->rows[m->row_floats++] = i < rows ? gain * (0.5f + unit()) / 8.0f : 0.0f;
     t->bias = BLOB_ABSENT;
     if (bias) {
         t->bias = m->row_floats;
-        for (uint32_t i = 0; i < padded_rows(rows); i++) m->rows[m->row_floats++] = i < rows ? unit() - 0.5f : 0.0f;
+        for (uint32_t i = 0; i < padded_rows(rows); i++)
+            m->rows[m->row_floats++] = i < rows ? unit() - 0.5f : 0.0f;
     }
     t->offset = m->bytes;
     t->bytes = weight_bytes(type, rows, cols);
@@ -39,7 +43,8 @@ static uint32_t add_tensor(struct maker *m, const char *name, uint32_t type, uin
     return m->count++;
 }
 
-static void add_layer(struct maker *m, const struct random_shape *s, struct blob_layer *l, uint32_t hd) {
+static void add_layer(struct maker *m, const struct random_shape *s, struct blob_layer *l,
+                      uint32_t hd) {
     uint32_t type = s->w4 ? WEIGHT_W4 : WEIGHT_W8;
     for (int i = 0; i < LT_COUNT; i++) l->tensor[i] = BLOB_ABSENT;
     if (l->heads) {
@@ -58,9 +63,14 @@ static void add_layer(struct maker *m, const struct random_shape *s, struct blob
 struct hal_model random_model(const struct random_shape *s, uint32_t seed) {
     struct blob_model *model = calloc(1, sizeof *model);
     struct blob_layer *layers = calloc(s->layers, sizeof *layers);
-    struct maker m = {calloc(2 + 7 * s->layers, sizeof(struct blob_tensor)), 0, calloc(1 << 20, sizeof(float)), 0, 0};
+    struct maker m = {calloc(2 + 7 * s->layers, sizeof(struct blob_tensor)), 0,
+                      calloc(1 << 20, sizeof(float)), 0, 0};
     state = seed * 2654435761u + 1;
-    *model = (struct blob_model){.layers = s->layers, .dim = s->dim, .vocab = s->vocab, .max_positions = s->positions, .head_dim = s->head_dim,
+    *model = (struct blob_model){.layers = s->layers,
+                                 .dim = s->dim,
+                                 .vocab = s->vocab,
+                                 .max_positions = s->positions,
+                                 .head_dim = s->head_dim,
                                  .eps = 1e-5f};
     model->embed = add_tensor(&m, "embed", WEIGHT_ROW8, s->vocab, s->dim, 0);
     for (uint32_t i = 0; i < s->layers; i++) {
@@ -69,7 +79,8 @@ struct hal_model random_model(const struct random_shape *s, uint32_t seed) {
     }
     model->head = add_tensor(&m, "head", WEIGHT_W8, s->vocab, s->dim, 0);
     model->tensors = m.count;
-    for (uint32_t i = 0; i < padded_rows(s->vocab); i++) m.rows[m.tensors[model->embed].row_scales + i] = i < s->vocab ? 0.01f : 0.0f;
+    for (uint32_t i = 0; i < padded_rows(s->vocab); i++)
+        m.rows[m.tensors[model->embed].row_scales + i] = i < s->vocab ? 0.01f : 0.0f;
 
     uint8_t *weights = aligned_alloc(BLOB_ALIGN, m.bytes);
     for (uint64_t i = 0; i < m.bytes; i++) weights[i] = (uint8_t)draw();

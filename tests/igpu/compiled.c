@@ -1,7 +1,9 @@
-/* What a driver has compiled, kept by the caller: a model opened with it computes the same, and what is damaged or foreign is left alone.
+/* What a driver has compiled, kept by the caller: a model opened with it computes the same, and
+ * what is damaged or foreign is left alone.
  *
  *   test_igpu_compiled                exit status 77 where there is no device
- *   test_igpu_compiled DEVICE noop    on one whose results mean nothing (Mesa's no-op shim): only that pipelines come from what was kept */
+ *   test_igpu_compiled DEVICE noop on one whose results mean nothing (Mesa's no-op shim): only that
+ *   pipelines come from what was kept */
 #include "tests/speculate/fixture.h"
 
 #include <stdio.h>
@@ -15,12 +17,17 @@ static const struct tiny_spec spec = {.layers = 2, .seed = 1};
 static apus_blob blob;
 
 /* A model on the device, closed again after some ids; gives what was compiled if `keep_bytes`. */
-static void *open_and_run(const void *compiled, size_t bytes, struct result *result, size_t *keep_bytes) {
+static void *open_and_run(const void *compiled, size_t bytes, struct result *result,
+                          size_t *keep_bytes) {
     apus_memory need = {.size = sizeof need};
     apus_model *model;
     apus_sampling sampling = sampling_of(1);
-    apus_model_config config = {
-        .size = sizeof config, .blob = &blob, .engine = "igpu", .port = apus_port_host(), .compiled = compiled, .compiled_bytes = bytes};
+    apus_model_config config = {.size = sizeof config,
+                                .blob = &blob,
+                                .engine = "igpu",
+                                .port = apus_port_host(),
+                                .compiled = compiled,
+                                .compiled_bytes = bytes};
     assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
     void *memory = aligned_alloc(64, (need.bytes + 63) & ~(uint64_t)63), *data = NULL;
     assert_int_equal(apus_model_open(&model, &config, memory, need.bytes), APUS_OK);
@@ -83,14 +90,18 @@ static void what_callers_get_wrong(void **unused) {
     assert_int_equal(apus_model_compiled(NULL, NULL, 0, &bytes), APUS_E_ARGUMENT);
     assert_int_equal(apus_model_compiled(cpu, NULL, 0, NULL), APUS_E_ARGUMENT);
     apus_memory need = {.size = sizeof need};
-    apus_model_config config = {.size = sizeof config, .blob = &blob, .compiled = (const char *)&blob + 1, .compiled_bytes = 100};
+    apus_model_config config = {.size = sizeof config,
+                                .blob = &blob,
+                                .compiled = (const char *)&blob + 1,
+                                .compiled_bytes = 100};
     assert_int_equal(apus_model_measure(&config, &need), APUS_E_ARGUMENT);
 }
 
 static const char *device;
 
 /* Milliseconds that all pipelines take; what was compiled in *data. */
-static double make_pipelines(const void *compiled, size_t compiled_bytes, void **data, size_t *bytes) {
+static double make_pipelines(const void *compiled, size_t compiled_bytes, void **data,
+                             size_t *bytes) {
     static struct igpu_model m;
     const char *call;
     const apus_port *port = apus_port_host();
@@ -113,7 +124,8 @@ static void spares_compiling(void **unused) {
     (void)unused;
     void *first, *second;
     size_t bytes, again;
-    double cold = make_pipelines(NULL, 0, &first, &bytes), warm = make_pipelines(first, bytes, &second, &again);
+    double cold = make_pipelines(NULL, 0, &first, &bytes),
+           warm = make_pipelines(first, bytes, &second, &again);
     printf("pipelines made in %.1f ms, from %zu bytes in %.1f ms\n", cold, bytes, warm);
     assert_true(bytes > 10000 && warm < cold / 2);
     free(first), free(second);
@@ -132,8 +144,10 @@ int main(int argc, char **argv) {
         device = argv[1];
         return cmocka_run_group_tests(noop_tests, NULL, NULL);
     }
-    static struct device held; /* to the end: NVIDIA's driver can be loaded some 30 times in a process */
-    const struct CMUnitTest tests[] = {cmocka_unit_test(changes_nothing), cmocka_unit_test(what_callers_get_wrong)};
+    static struct device held; /* to the end: NVIDIA's driver can be loaded some 30 times in a
+                                  process */
+    const struct CMUnitTest tests[] = {cmocka_unit_test(changes_nothing),
+                                       cmocka_unit_test(what_callers_get_wrong)};
     apus_probe(note, NULL);
     if (!found) {
         printf("skipped: the igpu engine cannot run here\n");

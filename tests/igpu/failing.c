@@ -1,5 +1,6 @@
-/* A Vulkan driver that fails a call, and one that cannot do what is needed, through the libraries that a port lends: opening is refused with a
- * sentence, a session that is open goes on with the CPU and the same bits.
+/* A Vulkan driver that fails a call, and one that cannot do what is needed, through the libraries
+ * that a port lends: opening is refused with a sentence, a session that is open goes on with the
+ * CPU and the same bits.
  *
  *   test_igpu_failing      exit status 77 where there is no device */
 #define VK_NO_PROTOTYPES
@@ -17,33 +18,69 @@ static const struct tiny_spec spec = {.layers = 1, .seed = 1};
 static apus_blob blob;
 static apus_port port; /* the host's with this driver in front */
 
-/* ------------------------------------------------------------------------------------------------------------- the driver -- */
+/* -------------------------------------------------------------------------------- the driver -- */
 
-/* Every function whose failure the engine can see. Of each: calls so far, and which one fails, from 1; 0: none. */
-#define FUNCTIONS(X)                                                                                                                           \
-    X(CreateInstance, (const VkInstanceCreateInfo *a, const VkAllocationCallbacks *b, VkInstance *c), (a, b, c))                                \
-    X(EnumeratePhysicalDevices, (VkInstance a, uint32_t *b, VkPhysicalDevice *c), (a, b, c))                                                    \
-    X(CreateDevice, (VkPhysicalDevice a, const VkDeviceCreateInfo *b, const VkAllocationCallbacks *c, VkDevice *d), (a, b, c, d))               \
-    X(CreateBuffer, (VkDevice a, const VkBufferCreateInfo *b, const VkAllocationCallbacks *c, VkBuffer *d), (a, b, c, d))                       \
-    X(AllocateMemory, (VkDevice a, const VkMemoryAllocateInfo *b, const VkAllocationCallbacks *c, VkDeviceMemory *d), (a, b, c, d))             \
-    X(MapMemory, (VkDevice a, VkDeviceMemory b, VkDeviceSize c, VkDeviceSize d, VkMemoryMapFlags e, void **f), (a, b, c, d, e, f))              \
-    X(BindBufferMemory, (VkDevice a, VkBuffer b, VkDeviceMemory c, VkDeviceSize d), (a, b, c, d))                                               \
-    X(CreateDescriptorSetLayout,                                                                                                               \
-      (VkDevice a, const VkDescriptorSetLayoutCreateInfo *b, const VkAllocationCallbacks *c, VkDescriptorSetLayout *d), (a, b, c, d))           \
-    X(CreatePipelineLayout, (VkDevice a, const VkPipelineLayoutCreateInfo *b, const VkAllocationCallbacks *c, VkPipelineLayout *d), (a, b, c, d)) \
-    X(CreateShaderModule, (VkDevice a, const VkShaderModuleCreateInfo *b, const VkAllocationCallbacks *c, VkShaderModule *d), (a, b, c, d))     \
-    X(CreatePipelineCache, (VkDevice a, const VkPipelineCacheCreateInfo *b, const VkAllocationCallbacks *c, VkPipelineCache *d), (a, b, c, d))  \
-    X(CreateComputePipelines,                                                                                                                  \
-      (VkDevice a, VkPipelineCache b, uint32_t c, const VkComputePipelineCreateInfo *d, const VkAllocationCallbacks *e, VkPipeline *f),         \
-      (a, b, c, d, e, f))                                                                                                                      \
-    X(CreateDescriptorPool, (VkDevice a, const VkDescriptorPoolCreateInfo *b, const VkAllocationCallbacks *c, VkDescriptorPool *d), (a, b, c, d)) \
-    X(AllocateDescriptorSets, (VkDevice a, const VkDescriptorSetAllocateInfo *b, VkDescriptorSet *c), (a, b, c))                                \
-    X(CreateCommandPool, (VkDevice a, const VkCommandPoolCreateInfo *b, const VkAllocationCallbacks *c, VkCommandPool *d), (a, b, c, d))        \
-    X(AllocateCommandBuffers, (VkDevice a, const VkCommandBufferAllocateInfo *b, VkCommandBuffer *c), (a, b, c))                                \
-    X(BeginCommandBuffer, (VkCommandBuffer a, const VkCommandBufferBeginInfo *b), (a, b))                                                       \
-    X(EndCommandBuffer, (VkCommandBuffer a), (a))                                                                                              \
-    X(CreateSemaphore, (VkDevice a, const VkSemaphoreCreateInfo *b, const VkAllocationCallbacks *c, VkSemaphore *d), (a, b, c, d))              \
-    X(WaitSemaphores, (VkDevice a, const VkSemaphoreWaitInfo *b, uint64_t c), (a, b, c))                                                        \
+/* Every function whose failure the engine can see. Of each: calls so far, and which one fails, from
+ * 1; 0: none. */
+#define FUNCTIONS(X)                                                                               \
+    X(CreateInstance,                                                                              \
+      (const VkInstanceCreateInfo *a, const VkAllocationCallbacks *b, VkInstance *c), (a, b, c))   \
+    X(EnumeratePhysicalDevices, (VkInstance a, uint32_t * b, VkPhysicalDevice * c), (a, b, c))     \
+    X(CreateDevice,                                                                                \
+      (VkPhysicalDevice a, const VkDeviceCreateInfo *b, const VkAllocationCallbacks *c,            \
+       VkDevice *d),                                                                               \
+      (a, b, c, d))                                                                                \
+    X(CreateBuffer,                                                                                \
+      (VkDevice a, const VkBufferCreateInfo *b, const VkAllocationCallbacks *c, VkBuffer *d),      \
+      (a, b, c, d))                                                                                \
+    X(AllocateMemory,                                                                              \
+      (VkDevice a, const VkMemoryAllocateInfo *b, const VkAllocationCallbacks *c,                  \
+       VkDeviceMemory *d),                                                                         \
+      (a, b, c, d))                                                                                \
+    X(MapMemory,                                                                                   \
+      (VkDevice a, VkDeviceMemory b, VkDeviceSize c, VkDeviceSize d, VkMemoryMapFlags e,           \
+       void **f),                                                                                  \
+      (a, b, c, d, e, f))                                                                          \
+    X(BindBufferMemory, (VkDevice a, VkBuffer b, VkDeviceMemory c, VkDeviceSize d), (a, b, c, d))  \
+    X(CreateDescriptorSetLayout,                                                                   \
+      (VkDevice a, const VkDescriptorSetLayoutCreateInfo *b, const VkAllocationCallbacks *c,       \
+       VkDescriptorSetLayout *d),                                                                  \
+      (a, b, c, d))                                                                                \
+    X(CreatePipelineLayout,                                                                        \
+      (VkDevice a, const VkPipelineLayoutCreateInfo *b, const VkAllocationCallbacks *c,            \
+       VkPipelineLayout *d),                                                                       \
+      (a, b, c, d))                                                                                \
+    X(CreateShaderModule,                                                                          \
+      (VkDevice a, const VkShaderModuleCreateInfo *b, const VkAllocationCallbacks *c,              \
+       VkShaderModule *d),                                                                         \
+      (a, b, c, d))                                                                                \
+    X(CreatePipelineCache,                                                                         \
+      (VkDevice a, const VkPipelineCacheCreateInfo *b, const VkAllocationCallbacks *c,             \
+       VkPipelineCache *d),                                                                        \
+      (a, b, c, d))                                                                                \
+    X(CreateComputePipelines,                                                                      \
+      (VkDevice a, VkPipelineCache b, uint32_t c, const VkComputePipelineCreateInfo *d,            \
+       const VkAllocationCallbacks *e, VkPipeline *f),                                             \
+      (a, b, c, d, e, f))                                                                          \
+    X(CreateDescriptorPool,                                                                        \
+      (VkDevice a, const VkDescriptorPoolCreateInfo *b, const VkAllocationCallbacks *c,            \
+       VkDescriptorPool *d),                                                                       \
+      (a, b, c, d))                                                                                \
+    X(AllocateDescriptorSets,                                                                      \
+      (VkDevice a, const VkDescriptorSetAllocateInfo *b, VkDescriptorSet *c), (a, b, c))           \
+    X(CreateCommandPool,                                                                           \
+      (VkDevice a, const VkCommandPoolCreateInfo *b, const VkAllocationCallbacks *c,               \
+       VkCommandPool *d),                                                                          \
+      (a, b, c, d))                                                                                \
+    X(AllocateCommandBuffers,                                                                      \
+      (VkDevice a, const VkCommandBufferAllocateInfo *b, VkCommandBuffer *c), (a, b, c))           \
+    X(BeginCommandBuffer, (VkCommandBuffer a, const VkCommandBufferBeginInfo *b), (a, b))          \
+    X(EndCommandBuffer, (VkCommandBuffer a), (a))                                                  \
+    X(CreateSemaphore,                                                                             \
+      (VkDevice a, const VkSemaphoreCreateInfo *b, const VkAllocationCallbacks *c,                 \
+       VkSemaphore *d),                                                                            \
+      (a, b, c, d))                                                                                \
+    X(WaitSemaphores, (VkDevice a, const VkSemaphoreWaitInfo *b, uint64_t c), (a, b, c))           \
     X(QueueSubmit, (VkQueue a, uint32_t b, const VkSubmitInfo *c, VkFence d), (a, b, c, d))
 
 #define ENUMERATE(name, parameters, arguments) F_##name,
@@ -58,16 +95,28 @@ static PFN_vkGetPhysicalDeviceFeatures2 real_features;
 static PFN_vkGetPhysicalDeviceProperties2 real_properties;
 
 /* A driver leaves nothing usable behind when it fails, and a device that was lost stays so. */
-#define WRAP(name, parameters, arguments)                                                                                                      \
-    static VkResult VKAPI_CALL wrap_##name parameters {                                                                                       \
-        if (++calls[F_##name] == fails[F_##name]) return F_##name >= F_WaitSemaphores ? VK_ERROR_DEVICE_LOST : VK_ERROR_OUT_OF_DEVICE_MEMORY;    \
-        PFN_vk##name call;                                                                                                                      \
-        memcpy(&call, &real[F_##name], sizeof call);                                                                                                 \
-        return call arguments;                                                                                                                    \
+#define WRAP(name, parameters, arguments)                                                          \
+    static VkResult VKAPI_CALL wrap_##name parameters {                                            \
+        if (++calls[F_##name] == fails[F_##name])                                                  \
+            return F_##name >= F_WaitSemaphores ? VK_ERROR_DEVICE_LOST                             \
+                                                : VK_ERROR_OUT_OF_DEVICE_MEMORY;                   \
+        PFN_vk##name call;                                                                         \
+        memcpy(&call, &real[F_##name], sizeof call);                                               \
+        return call arguments;                                                                     \
     }
 FUNCTIONS(WRAP)
 
-enum lie { HONEST, OLD, NO_TIMELINE, NO_ROUNDING, NO_INDEXING, FEW_BUFFERS, SMALL_BUFFERS, LIES, DISCRETE };
+enum lie {
+    HONEST,
+    OLD,
+    NO_TIMELINE,
+    NO_ROUNDING,
+    NO_INDEXING,
+    FEW_BUFFERS,
+    SMALL_BUFFERS,
+    LIES,
+    DISCRETE
+};
 static enum lie lie;
 
 static void VKAPI_CALL wrap_features(VkPhysicalDevice device, VkPhysicalDeviceFeatures2 *features) {
@@ -85,8 +134,10 @@ static void VKAPI_CALL wrap_properties(VkPhysicalDevice device, VkPhysicalDevice
     if (lie == FEW_BUFFERS) p->properties.limits.maxPerStageDescriptorStorageBuffers = 4;
     if (lie == SMALL_BUFFERS) p->properties.limits.maxStorageBufferRange = 4096;
     for (VkBaseOutStructure *s = p->pNext; s; s = s->pNext)
-        if (s->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES && lie == NO_ROUNDING)
-            ((VkPhysicalDeviceVulkan12Properties *)(void *)s)->shaderRoundingModeRTEFloat32 = VK_FALSE;
+        if (s->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES &&
+            lie == NO_ROUNDING)
+            ((VkPhysicalDeviceVulkan12Properties *)(void *)s)->shaderRoundingModeRTEFloat32 =
+                VK_FALSE;
 }
 
 static PFN_vkVoidFunction wrapped(const char *name, PFN_vkVoidFunction f) {
@@ -100,7 +151,9 @@ static PFN_vkVoidFunction wrapped(const char *name, PFN_vkVoidFunction f) {
     return f;
 }
 
-static PFN_vkVoidFunction VKAPI_CALL device_function(VkDevice device, const char *name) { return wrapped(name, real_device(device, name)); }
+static PFN_vkVoidFunction VKAPI_CALL device_function(VkDevice device, const char *name) {
+    return wrapped(name, real_device(device, name));
+}
 
 static PFN_vkVoidFunction VKAPI_CALL instance_function(VkInstance instance, const char *name) {
     PFN_vkVoidFunction f = real_instance(instance, name);
@@ -134,7 +187,7 @@ static void note_sentence(void *user, int level, const char *text) {
     if (level <= APUS_LOG_WARN) snprintf(sentence, sizeof sentence, "%s", text);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ tests -- */
+/* ------------------------------------------------------------------------------------- tests -- */
 
 /* Opens a model and a session and generates; the first status that is not APUS_OK. */
 static apus_status run(struct result *result) {
@@ -145,7 +198,8 @@ static apus_status run(struct result *result) {
     sampling.max_tokens = 4;
     sentence[0] = 0;
     memset(calls, 0, sizeof calls);
-    apus_model_config config = {.size = sizeof config, .blob = &blob, .engine = "igpu", .port = &port};
+    apus_model_config config = {
+        .size = sizeof config, .blob = &blob, .engine = "igpu", .port = &port};
     apus_status s = apus_model_measure(&config, &need);
     if (s) return s;
     void *memory = aligned_alloc(64, (need.bytes + 63) & ~(uint64_t)63), *arena = NULL;
@@ -188,9 +242,11 @@ static void a_call_fails(void **unused) {
                 went_on += !strcmp(got->stats.engine, "cpu");
             } else {
                 refused++;
-                if (s != APUS_E_ENGINE && s != APUS_E_UNAVAILABLE) fail_msg("call %u of %s: status %d", of[i], names[f], s);
+                if (s != APUS_E_ENGINE && s != APUS_E_UNAVAILABLE)
+                    fail_msg("call %u of %s: status %d", of[i], names[f], s);
             }
-            if ((s || !strcmp(got->stats.engine, "cpu")) && !*sentence) fail_msg("call %u of %s: not a word", of[i], names[f]);
+            if ((s || !strcmp(got->stats.engine, "cpu")) && !*sentence)
+                fail_msg("call %u of %s: not a word", of[i], names[f]);
         }
     }
     printf("%u refused, %u went on with the CPU\n", refused, went_on);
@@ -213,7 +269,8 @@ static void a_driver_without(void **unused) {
     struct result *got = calloc(1, sizeof *got);
     for (lie = OLD; lie < LIES; lie++) {
         assert_int_equal(run(got), want[lie].status);
-        if (!want[lie].words || !strstr(sentence, want[lie].words)) fail_msg("'%s' does not say '%s'", sentence, want[lie].words);
+        if (!want[lie].words || !strstr(sentence, want[lie].words))
+            fail_msg("'%s' does not say '%s'", sentence, want[lie].words);
     }
     lie = HONEST;
     free(got);
@@ -241,9 +298,11 @@ static void note(void *user, const char *engine, int available, const char *word
 }
 
 int main(void) {
-    static struct device held; /* to the end: NVIDIA's driver can be loaded some 30 times in a process */
+    static struct device held; /* to the end: NVIDIA's driver can be loaded some 30 times in a
+                                  process */
     size_t bytes;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_call_fails), cmocka_unit_test(a_driver_without),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_call_fails),
+                                       cmocka_unit_test(a_driver_without),
                                        cmocka_unit_test(a_discrete_device_copies)};
     apus_probe(note, NULL);
     if (!found) {

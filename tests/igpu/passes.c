@@ -1,8 +1,11 @@
-/* What a pass costs the driver: one submission, and no memory that stays. And the CPU's bits for layers as wide as a 7B model's.
+/* What a pass costs the driver: one submission, and no memory that stays. And the CPU's bits for
+ * layers as wide as a 7B model's.
  *
  *   test_igpu_passes [device]           on a device that computes
- *   test_igpu_passes DEVICE noop        on one whose results mean nothing (Mesa's no-op shim): opens everything without the self-test,
- *                                       submits passes of every bucket and a prompt's, and looks at statuses only
+ *   test_igpu_passes DEVICE noop on one whose results mean nothing (Mesa's no-op shim): opens
+ *   everything without the self-test,
+ *                                       submits passes of every bucket and a prompt's, and looks at
+ *                                       statuses only
  * Exit status 77 where there is no such device. */
 #include <errno.h>
 #include <malloc.h>
@@ -23,17 +26,27 @@
 enum { SLOTS = 64, COLUMNS = 40, LAYERS = 3 };
 
 static const struct random_shape shape = {
-    LAYERS, 160, 100, 64, SLOTS, {{.heads = 3, .kv_heads = 1, .ffn = 320}, {.ffn = 64}, {.heads = 2, .kv_heads = 2}}, 1, 1};
+    LAYERS, 160,
+    100,    64,
+    SLOTS,  {{.heads = 3, .kv_heads = 1, .ffn = 320}, {.ffn = 64}, {.heads = 2, .kv_heads = 2}},
+    1,      1};
 /* As in Llama-2-7B and in Mistral-7B; the head is cut. */
 static const struct random_shape wide = {
-    2, 4096, 512, 128, SLOTS, {{.heads = 32, .kv_heads = 32, .ffn = 11008}, {.heads = 32, .kv_heads = 8, .ffn = 14336}}, 1, 0};
+    2,
+    4096,
+    512,
+    128,
+    SLOTS,
+    {{.heads = 32, .kv_heads = 32, .ffn = 11008}, {.heads = 32, .kv_heads = 8, .ffn = 14336}},
+    1,
+    0};
 static const char *device;
 static int noop;
 
 /* Every allocation of the process, the driver's threads included. */
 static _Atomic uint64_t allocations;
-extern void *__libc_malloc(size_t bytes), *__libc_calloc(size_t count, size_t bytes), *__libc_realloc(void *old, size_t bytes),
-    *__libc_memalign(size_t alignment, size_t bytes);
+extern void *__libc_malloc(size_t bytes), *__libc_calloc(size_t count, size_t bytes),
+    *__libc_realloc(void *old, size_t bytes), *__libc_memalign(size_t alignment, size_t bytes);
 static void *counted(void *memory) {
     allocations++;
     return memory;
@@ -41,7 +54,9 @@ static void *counted(void *memory) {
 void *malloc(size_t bytes) { return counted(__libc_malloc(bytes)); }
 void *calloc(size_t count, size_t bytes) { return counted(__libc_calloc(count, bytes)); }
 void *realloc(void *old, size_t bytes) { return counted(__libc_realloc(old, bytes)); }
-void *aligned_alloc(size_t alignment, size_t bytes) { return counted(__libc_memalign(alignment, bytes)); }
+void *aligned_alloc(size_t alignment, size_t bytes) {
+    return counted(__libc_memalign(alignment, bytes));
+}
 int posix_memalign(void **at, size_t alignment, size_t bytes) {
     *at = counted(__libc_memalign(alignment, bytes));
     return *at ? 0 : ENOMEM;
@@ -70,26 +85,35 @@ static void open_without_selftest(struct igpu_model *m, const struct hal_model_s
     assert_null(device_choose(&m->device, setup->device));
     assert_int_equal(device_open(&m->device, &call), VK_SUCCESS);
     assert_int_equal(pipelines_open(m, model_gemv_types(setup->model), NULL, 0, &call), VK_SUCCESS);
-    assert_int_equal(heap_open(&m->rows, &m->device, HEAP_DEVICE, rows_count(setup->model) * sizeof(float)), VK_SUCCESS);
-    assert_int_equal(regions_open(m->region, &m->device, setup->model, setup->layers, &m->imported), VK_SUCCESS);
+    assert_int_equal(
+        heap_open(&m->rows, &m->device, HEAP_DEVICE, rows_count(setup->model) * sizeof(float)),
+        VK_SUCCESS);
+    assert_int_equal(regions_open(m->region, &m->device, setup->model, setup->layers, &m->imported),
+                     VK_SUCCESS);
     m->regions = regions_count(setup->model, setup->layers);
 }
 
-static void rig_open(struct rig *r, const struct hal_engine *engine, const struct random_shape *of) {
+static void rig_open(struct rig *r, const struct hal_engine *engine,
+                     const struct random_shape *of) {
     struct hal_need need;
     r->engine = engine;
     r->model = random_model(of, 2);
-    struct hal_model_setup ms = {&r->model, apus_port_host(), APUS_CPU_BEST, device, NULL, 0, {0, of->layers}};
+    struct hal_model_setup ms = {&r->model, apus_port_host(), APUS_CPU_BEST, device, NULL,
+                                 0,         {0, of->layers}};
     assert_int_equal(engine->model_measure(&ms, &need), APUS_OK);
     r->model_memory = zeroed(need.bytes);
-    if (noop) open_without_selftest(r->model_memory, &ms);
-    else assert_int_equal(engine->model_open(r->model_memory, &ms), APUS_OK);
+    if (noop)
+        open_without_selftest(r->model_memory, &ms);
+    else
+        assert_int_equal(engine->model_open(r->model_memory, &ms), APUS_OK);
     graph_build(&r->model, r->ops, &r->program);
-    for (uint32_t i = 0; i < of->layers; i++) r->kv[i] = zeroed(r->model.layers[i].kv_heads * kv_block_bytes(SLOTS, of->head_dim) + 64);
-    for (uint32_t i = 0; i < HAL_SLOTS; i++) r->slot[i] = zeroed(COLUMNS * r->program.stride[i] + 64);
+    for (uint32_t i = 0; i < of->layers; i++)
+        r->kv[i] = zeroed(r->model.layers[i].kv_heads * kv_block_bytes(SLOTS, of->head_dim) + 64);
+    for (uint32_t i = 0; i < HAL_SLOTS; i++)
+        r->slot[i] = zeroed(COLUMNS * r->program.stride[i] + 64);
     struct hal_setup setup = {.model = &r->model,
                               .program = &r->program,
-                               .layers = {0, of->layers},
+                              .layers = {0, of->layers},
                               .port = apus_port_host(),
                               .model_memory = r->model_memory,
                               .kv = r->kv,
@@ -116,7 +140,9 @@ static void rig_close(struct rig *r) {
 static void run(struct rig *r, uint32_t first, uint32_t count) {
     struct hal_column c[COLUMNS];
     uint64_t ticket;
-    for (uint32_t i = 0; i < count; i++) c[i] = (struct hal_column){(int32_t)(first + i), first + i, first + i, first + i + 1, first + i + 1, 0};
+    for (uint32_t i = 0; i < count; i++)
+        c[i] = (struct hal_column){(int32_t)(first + i), first + i,     first + i,
+                                   first + i + 1,        first + i + 1, 0};
     struct hal_pass p = {count, count - 1, c, {NULL, 0}, 0};
     assert_int_equal(r->engine->submit(r->memory, &p, &ticket), APUS_OK);
     apus_status s = r->engine->wait(r->memory, ticket);
@@ -167,8 +193,10 @@ static void allocations_are_flat(void **unused) {
             for (int i = 0; i < 50; i++) pass(&r, columns[c]);
             of[half] = allocations - before;
         }
-        printf("%u columns: %.2f allocations a submission, then %.2f\n", columns[c], (double)of[0] / 50, (double)of[1] / 50);
-        assert_true(of[1] <= of[0] + 5 && of[0] <= of[1] + 5 && (!noop || of[1] < 50 * 16)); /* a software device allocates for every dispatch */
+        printf("%u columns: %.2f allocations a submission, then %.2f\n", columns[c],
+               (double)of[0] / 50, (double)of[1] / 50);
+        /* a software device allocates for every dispatch */
+        assert_true(of[1] <= of[0] + 5 && of[0] <= of[1] + 5 && (!noop || of[1] < 50 * 16));
     }
     rig_close(&r);
 }
@@ -179,11 +207,15 @@ static void wide_layers_have_the_same_bits(void **unused) {
     if (noop) skip();
     rig_open(&gpu, &hal_igpu_engine, &wide);
     rig_open(&cpu, &hal_cpu_engine, &wide);
-    for (uint32_t at = 0, count = 16; count; at += count, count = count == 16 ? 4 : count == 4 ? 1 : 0) {
+    for (uint32_t at = 0, count = 16; count; at += count, count = count == 16  ? 4
+                                                                  : count == 4 ? 1
+                                                                               : 0) {
         run(&gpu, at, count);
         run(&cpu, at, count);
-        assert_true(*(const float *)(const void *)cpu.slot[SLOT_LOGITS] * 0.0f == 0.0f && *(const uint32_t *)(const void *)cpu.slot[SLOT_LOGITS]);
-        assert_memory_equal(gpu.slot[SLOT_LOGITS], cpu.slot[SLOT_LOGITS], wide.vocab * sizeof(float));
+        assert_true(*(const float *)(const void *)cpu.slot[SLOT_LOGITS] * 0.0f == 0.0f &&
+                    *(const uint32_t *)(const void *)cpu.slot[SLOT_LOGITS]);
+        assert_memory_equal(gpu.slot[SLOT_LOGITS], cpu.slot[SLOT_LOGITS],
+                            wide.vocab * sizeof(float));
     }
     rig_close(&gpu);
     rig_close(&cpu);
@@ -202,7 +234,8 @@ int main(int argc, char **argv) {
         printf("skipped: %s\n", why);
         return 77;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(one_submission_a_pass), cmocka_unit_test(nothing_stays_allocated),
-                                       cmocka_unit_test(allocations_are_flat), cmocka_unit_test(wide_layers_have_the_same_bits)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_submission_a_pass), cmocka_unit_test(nothing_stays_allocated),
+        cmocka_unit_test(allocations_are_flat), cmocka_unit_test(wide_layers_have_the_same_bits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

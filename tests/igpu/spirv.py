@@ -1,11 +1,12 @@
-"""The shaders' arithmetic keeps the contract: read from the SPIR-V, because a missing `precise` cannot be seen on a device that contracts
-nothing.
+"""The shaders' arithmetic keeps the contract: read from the SPIR-V, because a missing `precise`
+cannot be seen on a device that contracts nothing.
 
   spirv.py FOLDER      of the .spv files
 
-Every float add, subtract and multiply carries NoContraction; no division, no matrices but of signed integers, no elementary function of the
-driver's, no float arithmetic of subgroups, no saturating dot product; every entry point asks for rounding to nearest. spirv-val too, where it
-is installed. The shader that is checked in as SPIR-V was made of the sources beside it."""
+Every float add, subtract and multiply carries NoContraction; no division, no matrices but of signed
+integers, no elementary function of the driver's, no float arithmetic of subgroups, no saturating
+dot product; every entry point asks for rounding to nearest. spirv-val too, where it is installed.
+The shader that is checked in as SPIR-V was made of the sources beside it."""
 import hashlib
 import pathlib
 import shutil
@@ -17,12 +18,41 @@ MAGIC, NO_CONTRACTION, ROUNDING_RTE, COOPERATIVE_MATRIX = 0x07230203, 42, 4462, 
 OP_EXT_INST, OP_EXECUTION_MODE, OP_DECORATE, OP_ENTRY_POINT = 12, 16, 71, 15
 OP_MATRIX_MUL_ADD, SIGNED = 4459, 15  # signed A, B, C and result; 16 would saturate
 ARITHMETIC = {129: 'FAdd', 131: 'FSub', 133: 'FMul'}
-FORBIDDEN = {136: 'FDiv', 140: 'FRem', 141: 'FMod', 142: 'VectorTimesScalar', 143: 'MatrixTimesScalar', 144: 'VectorTimesMatrix',
-             145: 'MatrixTimesVector', 146: 'MatrixTimesMatrix', 147: 'OuterProduct', 148: 'Dot', 350: 'GroupNonUniformFAdd',
-             352: 'GroupNonUniformFMul', 355: 'GroupNonUniformFMin', 358: 'GroupNonUniformFMax', 265: 'GroupFAdd', 266: 'GroupFMin',
-             269: 'GroupFMax', 4453: 'SDotAccSat', 4454: 'UDotAccSat', 4455: 'SUDotAccSat'}
+FORBIDDEN = {
+    136: 'FDiv',
+    140: 'FRem',
+    141: 'FMod',
+    142: 'VectorTimesScalar',
+    143: 'MatrixTimesScalar',
+    144: 'VectorTimesMatrix',
+    145: 'MatrixTimesVector',
+    146: 'MatrixTimesMatrix',
+    147: 'OuterProduct',
+    148: 'Dot',
+    350: 'GroupNonUniformFAdd',
+    352: 'GroupNonUniformFMul',
+    355: 'GroupNonUniformFMin',
+    358: 'GroupNonUniformFMax',
+    265: 'GroupFAdd',
+    266: 'GroupFMin',
+    269: 'GroupFMax',
+    4453: 'SDotAccSat',
+    4454: 'UDotAccSat',
+    4455: 'SUDotAccSat'
+}
 # Of GLSL.std.450, what is integer only: all the rest has no stated rounding.
-INTEGER = {5: 'SAbs', 38: 'UMin', 39: 'SMin', 41: 'UMax', 42: 'SMax', 44: 'UClamp', 45: 'SClamp', 73: 'FindILsb', 74: 'FindSMsb', 75: 'FindUMsb'}
+INTEGER = {
+    5: 'SAbs',
+    38: 'UMin',
+    39: 'SMin',
+    41: 'UMax',
+    42: 'SMax',
+    44: 'UClamp',
+    45: 'SClamp',
+    73: 'FindILsb',
+    74: 'FindSMsb',
+    75: 'FindUMsb'
+}
 
 
 def instructions(words):
@@ -55,19 +85,25 @@ def faults(words):
             wrong.append(FORBIDDEN[op] + ' is used')
         elif op == OP_EXT_INST and args[3] not in INTEGER:
             wrong.append('function %d of GLSL.std.450 is used' % args[3])
-    wrong += ['%s %%%d may be contracted' % (name, result) for result, name in found if result not in exact]
+    wrong += [
+        '%s %%%d may be contracted' % (name, result) for result, name in found
+        if result not in exact
+    ]
     if not entries or entries != rounding:
         wrong.append('an entry point does not ask for rounding to nearest')
     return wrong, len(found)
 
 
 def without_one_decoration(words):
-    """The same module with the last NoContraction of a float operation taken out: the check must see that."""
+    """The same module with the last NoContraction of a float operation taken out: the check must
+    see that."""
     results = {args[1] for op, args in instructions(words) if op in ARITHMETIC}
     spans, at = [], 5
     while at < len(words):
         count = words[at] >> 16
-        if words[at] & 0xffff == OP_DECORATE and words[at + 2] == NO_CONTRACTION and words[at + 1] in results:
+        if words[at] & 0xffff == OP_DECORATE and words[at +
+                                                       2] == NO_CONTRACTION and words[at +
+                                                                                      1] in results:
             spans.append((at, at + count))
         at += count
     if not spans:
@@ -77,15 +113,22 @@ def without_one_decoration(words):
 
 
 def stale():
-    """Names of files that the shader that is checked in was not made of, or that are not as they were then."""
+    """Names of files that the shader that is checked in was not made of, or that are not as they
+    were then."""
     shaders = pathlib.Path(__file__).resolve().parents[2] / 'igpu' / 'shaders'
     lines = [line.split() for line in (shaders / 'gemv_matrix.sha256').read_text().splitlines()]
-    return [name for hash, name in lines if hashlib.sha256((shaders / name).read_bytes()).hexdigest() != hash]
+    return [
+        name for hash, name in lines
+        if hashlib.sha256((shaders / name).read_bytes()).hexdigest() != hash
+    ]
 
 
 def main(folder):
     for name in stale():
-        print('FAIL: igpu/shaders/%s has changed since gemv_matrix.spv was made: sh toolchain/matrix_shader.sh make' % name)
+        print(
+            'FAIL: igpu/shaders/%s has changed since gemv_matrix.spv was made: sh '
+            'toolchain/matrix_shader.sh make'
+            % name)
         return 1
     files = sorted(pathlib.Path(folder).glob('*.spv'))
     validator, failed, total, seen = shutil.which('spirv-val'), 0, 0, 0
@@ -100,7 +143,9 @@ def main(folder):
             if not faults(changed)[0]:
                 wrong.append('a missing NoContraction goes unnoticed')
         if validator:
-            r = subprocess.run([validator, '--target-env', 'vulkan1.2', file], capture_output=True, text=True)
+            r = subprocess.run([validator, '--target-env', 'vulkan1.2', file],
+                               capture_output=True,
+                               text=True)
             if r.returncode and 'Invalid capability operand: %d' % COOPERATIVE_MATRIX in r.stdout + r.stderr:
                 print('%s: this spirv-val is older than cooperative matrices' % file.name)
             elif r.returncode:
@@ -108,7 +153,8 @@ def main(folder):
         for text in wrong:
             print('FAIL %s: %s' % (file.name, text))
         failed += len(wrong)
-    print('%d shaders, %d float operations, spirv-val %s' % (len(files), total, 'ran' if validator else 'is not installed'))
+    print('%d shaders, %d float operations, spirv-val %s' %
+          (len(files), total, 'ran' if validator else 'is not installed'))
     if len(files) < 10 or total < 50 or seen < 5:
         print('FAIL: that is too few to be all')
         return 1

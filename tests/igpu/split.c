@@ -1,5 +1,6 @@
-/* A model whose first layers are on one engine and the others on another: the bits of the CPU alone, states that go from one to the other, and
- * no more of a driver's memory than its layers need. */
+/* A model whose first layers are on one engine and the others on another: the bits of the CPU
+ * alone, states that go from one to the other, and no more of a driver's memory than its layers
+ * need. */
 #include "tests/speculate/fixture.h"
 
 #include <stdio.h>
@@ -7,30 +8,40 @@
 #include <string.h>
 
 enum { LAYERS = 4, CHUNK = 8 };
-static const struct tiny_spec spec = {.layers = LAYERS, .seed = 1}, draft_spec = {.layers = 1, .dim = 128, .heads = 2, .kv_heads = 1, .seed = 77};
+static const struct tiny_spec spec = {.layers = LAYERS, .seed = 1},
+                              draft_spec = {
+                                  .layers = 1, .dim = 128, .heads = 2, .kv_heads = 1, .seed = 77};
 static const char text[] = "a prompt of several passes, then abcabcabd";
 static apus_blob blob;
 static int igpu; /* there is one */
 
 static apus_status measure(const char *engine, apus_memory *need) {
-    apus_model_config config = {.size = sizeof config, .blob = &blob, .engine = engine, .port = apus_port_host()};
+    apus_model_config config = {
+        .size = sizeof config, .blob = &blob, .engine = engine, .port = apus_port_host()};
     return apus_model_measure(&config, need);
 }
 
 static apus_model *open_on(const char *engine) {
     apus_memory need = {.size = sizeof need};
     apus_model *model;
-    apus_model_config config = {.size = sizeof config, .blob = &blob, .engine = engine, .port = apus_port_host()};
+    apus_model_config config = {
+        .size = sizeof config, .blob = &blob, .engine = engine, .port = apus_port_host()};
     assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
-    assert_int_equal(apus_model_open(&model, &config, keep(aligned_alloc(64, (need.bytes + 63) & ~(uint64_t)63)), need.bytes), APUS_OK);
+    assert_int_equal(apus_model_open(&model, &config,
+                                     keep(aligned_alloc(64, (need.bytes + 63) & ~(uint64_t)63)),
+                                     need.bytes),
+                     APUS_OK);
     return model;
 }
 
-/* A generation of every kind, the second half of it after its state was restored in a session on another model. */
-static void run(const apus_model *model, const apus_model *other, const apus_model *draft, int kind, struct result *first, struct result *rest) {
+/* A generation of every kind, the second half of it after its state was restored in a session on
+ * another model. */
+static void run(const apus_model *model, const apus_model *other, const apus_model *draft, int kind,
+                struct result *first, struct result *rest) {
     apus_sampling sampling = sampling_of(kind);
     sampling.max_tokens = 40;
-    apus_config config = {.model = model, .chunk = CHUNK, .draft = draft, .proposals = draft ? 4 : 0};
+    apus_config config = {
+        .model = model, .chunk = CHUNK, .draft = draft, .proposals = draft ? 4 : 0};
     apus_session *s = open_session(config);
     prompt(s, text);
     generate(s, &sampling, 0, first);
@@ -51,23 +62,28 @@ static void run(const apus_model *model, const apus_model *other, const apus_mod
 
 static void the_same_bits(void **unused) {
     (void)unused;
-    static const char *const engines[] = {"cpu:1,cpu", "cpu:3,cpu", "igpu:1,cpu", "igpu:3,cpu", "cpu:1,igpu", "cpu:2,igpu", "igpu:2,igpu"};
+    static const char *const engines[] = {"cpu:1,cpu",  "cpu:3,cpu",  "igpu:1,cpu", "igpu:3,cpu",
+                                          "cpu:1,igpu", "cpu:2,igpu", "igpu:2,igpu"};
     struct result *want[2][SAMPLINGS], *got[2];
     const apus_model *cpu = open_on("cpu"), *draft = open_model(&draft_spec);
     for (int i = 0; i < 2; i++) {
         got[i] = keep(calloc(1, sizeof *got[i]));
-        for (int kind = 0; kind < SAMPLINGS; kind++) want[i][kind] = keep(calloc(1, sizeof *got[i]));
+        for (int kind = 0; kind < SAMPLINGS; kind++)
+            want[i][kind] = keep(calloc(1, sizeof *got[i]));
     }
-    for (int kind = 0; kind < SAMPLINGS; kind++) run(cpu, cpu, NULL, kind, want[0][kind], want[1][kind]);
+    for (int kind = 0; kind < SAMPLINGS; kind++)
+        run(cpu, cpu, NULL, kind, want[0][kind], want[1][kind]);
     for (size_t e = 0; e < sizeof engines / sizeof *engines; e++) {
         if (strstr(engines[e], "igpu") && !igpu) continue;
         apus_model *model = open_on(engines[e]);
         for (int kind = 0; kind < SAMPLINGS; kind++) {
             int to_cpu = (kind + (int)e) % 2;
-            run(to_cpu ? model : cpu, to_cpu ? cpu : model, kind / 2 % 2 ? draft : NULL, kind, got[0], got[1]);
+            run(to_cpu ? model : cpu, to_cpu ? cpu : model, kind / 2 % 2 ? draft : NULL, kind,
+                got[0], got[1]);
             for (int i = 0; i < 2; i++) assert_same(got[i], want[i][kind]);
             const apus_session_stats *stats = &got[!to_cpu]->stats;
-            assert_true(stats->second_engine && !strncmp(engines[e], stats->engine, strlen(stats->engine)));
+            assert_true(stats->second_engine &&
+                        !strncmp(engines[e], stats->engine, strlen(stats->engine)));
             assert_string_equal(strchr(engines[e], ',') + 1, stats->second_engine);
             assert_int_equal(stats->second_from, strchr(engines[e], ':')[1] - '0');
             assert_null(got[to_cpu]->stats.second_engine);
@@ -78,11 +94,20 @@ static void the_same_bits(void **unused) {
 
 static void what_callers_get_wrong(void **unused) {
     (void)unused;
-    static const char *const no_split[] = {"cpu:0,cpu", "cpu:4,cpu", "cpu:1", "cpu:,cpu", "cpu:x,cpu", "cpu:-1,cpu", "cpu:99999999999,cpu"},
-                             *const no_engine[] = {"cpu:1,abacus", "abacus:1,cpu", "cpu:1,", "cpu:1,cpu:2,cpu", "an-engine-with-a-long-name", ""};
+    static const char *const no_split[] = {"cpu:0,cpu",          "cpu:4,cpu", "cpu:1",
+                                           "cpu:,cpu",           "cpu:x,cpu", "cpu:-1,cpu",
+                                           "cpu:99999999999,cpu"},
+                             *const no_engine[] = {"cpu:1,abacus",
+                                                   "abacus:1,cpu",
+                                                   "cpu:1,",
+                                                   "cpu:1,cpu:2,cpu",
+                                                   "an-engine-with-a-long-name",
+                                                   ""};
     apus_memory need = {.size = sizeof need};
-    for (size_t i = 0; i < sizeof no_split / sizeof *no_split; i++) assert_int_equal(measure(no_split[i], &need), APUS_E_ARGUMENT);
-    for (size_t i = 0; i < sizeof no_engine / sizeof *no_engine; i++) assert_int_equal(measure(no_engine[i], &need), APUS_E_UNAVAILABLE);
+    for (size_t i = 0; i < sizeof no_split / sizeof *no_split; i++)
+        assert_int_equal(measure(no_split[i], &need), APUS_E_ARGUMENT);
+    for (size_t i = 0; i < sizeof no_engine / sizeof *no_engine; i++)
+        assert_int_equal(measure(no_engine[i], &need), APUS_E_UNAVAILABLE);
 }
 
 static void memory_of_its_layers(void **unused) {
@@ -103,7 +128,9 @@ static void note(void *user, const char *engine, int available, const char *word
 
 int main(void) {
     size_t bytes;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_same_bits), cmocka_unit_test(what_callers_get_wrong), cmocka_unit_test(memory_of_its_layers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_same_bits),
+                                       cmocka_unit_test(what_callers_get_wrong),
+                                       cmocka_unit_test(memory_of_its_layers)};
     apus_probe(note, NULL);
     if (!igpu) printf("the igpu engine cannot run here: the CPU beside itself only\n");
     void *data = keep(tiny_blob(&spec, &bytes));

@@ -1,4 +1,5 @@
-"""The conformance suite under the Khronos validation layer with synchronization validation: not one message.
+"""The conformance suite under the Khronos validation layer with synchronization validation: not one
+message.
 
   validation.py test_conformance
 
@@ -12,21 +13,34 @@ LAYER = 'VK_LAYER_KHRONOS_validation'
 
 
 def run(program, **more):
-    r = subprocess.run([program, 'igpu'], env=dict(os.environ, **more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
+    r = subprocess.run([program, 'igpu'],
+                       env=dict(os.environ, **more),
+                       stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT,
+                       text=True,
+                       errors='replace')
     return r.returncode, r.stdout
 
 
 def main(program):
-    layer = dict(VK_INSTANCE_LAYERS=LAYER, VK_LAYER_ENABLES='VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT', VK_LOADER_DEBUG='layer,error')
+    layer = dict(VK_INSTANCE_LAYERS=LAYER,
+                 VK_LAYER_ENABLES='VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT',
+                 VK_LOADER_DEBUG='layer,error')
     status, text = run(program, **layer)
     if status == 77:
         print(text.strip().splitlines()[-1])
         return 77
     if not re.search('Inserted device layer "%s"' % LAYER, text):
-        print('skipped: the layer %s is not installed (Debian and Ubuntu: vulkan-validationlayers)' % LAYER)
+        print(
+            'skipped: the layer %s is not installed (Debian and Ubuntu: vulkan-validationlayers)' %
+            LAYER)
         return 77
     # Newer layers remark on the older way of switching synchronization validation on.
-    messages = [line for line in text.splitlines() if re.search(r'Validation (Error|Warning|Performance)|VUID-|SYNC-HAZARD|UNASSIGNED-', line) and 'VALIDATION-SETTINGS' not in line]
+    messages = [
+        line for line in text.splitlines()
+        if re.search(r'Validation (Error|Warning|Performance)|VUID-|SYNC-HAZARD|UNASSIGNED-', line)
+        and 'VALIDATION-SETTINGS' not in line
+    ]
     for line in messages[:20]:
         print(line)
     if status:

@@ -1,4 +1,5 @@
-"""A whole model on the GPU engine: prompt and generation have the CPU's ids and logits, with all optional features and with none, and shared with the CPU.
+"""A whole model on the GPU engine: prompt and generation have the CPU's ids and logits, with all
+optional features and with none, and shared with the CPU.
 
   whole.py BUILD MODEL.gguf|DIRECTORY|MODEL.apus
 
@@ -35,14 +36,18 @@ def main(build, model):
             if model.suffix != '.apus':
                 blob = os.path.join(folder, weights + '.apus')
                 run(build / 'apus-pack', model, '-o', blob, '--weights', weights, '--no-calibrate')
-            common = (build / 'apus', 'run', '-m', blob, '-p', PROMPT, '-n', 6, '--ignore-eos', '--json')
+            common = (build / 'apus', 'run', '-m', blob, '-p', PROMPT, '-n', 6, '--ignore-eos',
+                      '--json')
             want = json.loads(run(*common))
             layers = len(json.loads(run(build / 'apus', 'info', blob, '--json'))['layers'])
-            for how in (['igpu'], ['igpu', '--device', ',-dot,-import,-matrix'], ['igpu:%d,cpu' % (layers // 2)]):
+            for how in (['igpu'], ['igpu', '--device',
+                                   ',-dot,-import,-matrix'], ['igpu:%d,cpu' % (layers // 2)]):
                 got = json.loads(run(*common, '--engine', *how))
                 same = all(got[key] == want[key] for key in ('ids', 'logits_hash', 'text'))
-                print('%s %s: %s, prompt of %d at %.1f tokens/s, then %.2f' % (blob, ' '.join(how), 'the same' if same else 'DIFFERS', got['prompt_tokens'],
-                                                                             got['prefill_tps'], got['decode_tps']), flush=True)
+                print('%s %s: %s, prompt of %d at %.1f tokens/s, then %.2f' %
+                      (blob, ' '.join(how), 'the same' if same else 'DIFFERS', got['prompt_tokens'],
+                       got['prefill_tps'], got['decode_tps']),
+                      flush=True)
                 if not same or got['engine'] != how[0]:
                     return 1
             if model.suffix == '.apus':

@@ -1,7 +1,18 @@
-/* Attention against the reference. Slots that no query sees hold bytes that would show: their scales are NaN. */
+/* Attention against the reference. Slots that no query sees hold bytes that would show: their
+ * scales are NaN. */
 #include "checker.h"
 
-enum content { C_PLAIN, C_SHARP, C_FLAT, C_EXTREME, C_NO_VALUES, C_LARGE_SCALES, C_SMALL_SCALES, C_GROWING, C_PATTERNS };
+enum content {
+    C_PLAIN,
+    C_SHARP,
+    C_FLAT,
+    C_EXTREME,
+    C_NO_VALUES,
+    C_LARGE_SCALES,
+    C_SMALL_SCALES,
+    C_GROWING,
+    C_PATTERNS
+};
 
 struct scene {
     uint32_t slots, head_dim, queries;
@@ -18,7 +29,8 @@ struct attend_data {
 static int seen(const struct scene *s, uint32_t slot) {
     for (uint32_t i = 0; i < s->queries; i++) {
         if (slot < s->prefix[i]) return 1;
-        if (slot >= s->tail[i] && slot < s->tail[i] + 16 && (s->mask[i] >> (slot - s->tail[i]) & 1)) return 1;
+        if (slot >= s->tail[i] && slot < s->tail[i] + 16 && (s->mask[i] >> (slot - s->tail[i]) & 1))
+            return 1;
     }
     return 0;
 }
@@ -44,7 +56,8 @@ static void fill_scales(const struct scene *s, struct dice *d, uint32_t slot, fl
     case C_SMALL_SCALES:
         *v = slot % 3 ? 0.0f : positive(dice_float(d, -50, -48));
         break;
-    case C_GROWING: /* later slots, which an earlier query does not see, outweigh all that it sees */
+    case C_GROWING: /* later slots, which an earlier query does not see, outweigh all that it
+                       sees */
         *v = bits_float((127u - 40 + slot % 40 * 2) << 23);
         break;
     default:
@@ -63,19 +76,28 @@ static struct attend_data attend_take(const struct scene *s, struct dice d, enum
         memset(kv.k, dice_below(&d, 2) ? 0 : 255, (size_t)s->slots * s->head_dim);
         memset(kv.v, 0x80, (size_t)s->slots * s->head_dim);
     }
-    for (uint32_t slot = 0; slot < s->slots; slot++) fill_scales(s, &d, slot, kv.kscale + slot, kv.vscale + slot);
+    for (uint32_t slot = 0; slot < s->slots; slot++)
+        fill_scales(s, &d, slot, kv.kscale + slot, kv.vscale + slot);
     a.scratch = guard_take(attend_scratch_floats(s->slots) * sizeof(float), 64, side);
     memset(a.scratch.data, 0xff, a.scratch.bytes);
-    a.args = (struct attend_args){
-        .kv = kv, .slots = s->slots, .head_dim = s->head_dim, .queries = s->queries, .scratch = (float *)(void *)a.scratch.data};
+    a.args = (struct attend_args){.kv = kv,
+                                  .slots = s->slots,
+                                  .head_dim = s->head_dim,
+                                  .queries = s->queries,
+                                  .scratch = (float *)(void *)a.scratch.data};
     for (uint32_t i = 0; i < s->queries; i++) {
         a.q[i] = guard_take(s->head_dim, 64, side);
         a.out[i] = guard_take(s->head_dim * sizeof(float), 64, side);
         for (uint32_t c = 0; c < s->head_dim; c++)
-            ((int8_t *)a.q[i].data)[c] = s->content == C_EXTREME ? (c ^ i) & 1 ? 127 : -127 : (int8_t)((int)dice_below(&d, 255) - 127);
-        a.args.query[i] = (struct attend_query){
-            (const int8_t *)a.q[i].data,   i == 5 ? 0.0f : positive(dice_float(&d, -12, -6)), s->prefix[i], s->tail[i], s->mask[i],
-            (float *)(void *)a.out[i].data};
+            ((int8_t *)a.q[i].data)[c] = s->content == C_EXTREME
+                                             ? (c ^ i) & 1 ? 127 : -127
+                                             : (int8_t)((int)dice_below(&d, 255) - 127);
+        a.args.query[i] = (struct attend_query){(const int8_t *)a.q[i].data,
+                                                i == 5 ? 0.0f : positive(dice_float(&d, -12, -6)),
+                                                s->prefix[i],
+                                                s->tail[i],
+                                                s->mask[i],
+                                                (float *)(void *)a.out[i].data};
     }
     return a;
 }
@@ -105,10 +127,13 @@ static void check(const struct scene *s, struct dice *d) {
             struct attend_data got = attend_take(s, *d, side);
             got.table = &t;
             uint32_t bad = attend_call(&got) != 0;
-            snprintf(text, sizeof text, "%s head_dim %u queries %u content %d; first: prefix %u tail %u mask %x", apus_cpu_name(mask),
-                     s->head_dim, s->queries, s->content, s->prefix[0], s->tail[0], s->mask[0]);
+            snprintf(text, sizeof text,
+                     "%s head_dim %u queries %u content %d; first: prefix %u tail %u mask %x",
+                     apus_cpu_name(mask), s->head_dim, s->queries, s->content, s->prefix[0],
+                     s->tail[0], s->mask[0]);
             if (bad != want_bad) fail_msg("bad is %u, not %u (%s)", bad, want_bad, text);
-            for (uint32_t i = 0; i < s->queries && !bad; i++) same_bytes("out", want.out[i].data, got.out[i].data, got.out[i].bytes, text);
+            for (uint32_t i = 0; i < s->queries && !bad; i++)
+                same_bytes("out", want.out[i].data, got.out[i].data, got.out[i].bytes, text);
             same_bytes("kv", want.kv.data, got.kv.data, got.kv.bytes, text);
             attend_give(&got);
         }
@@ -137,13 +162,18 @@ static void prefixes(void **state) {
     for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++)
         for (int content = 0; content < C_PATTERNS; content++)
             for (uint32_t queries = 1; queries <= 8; queries += 7) {
-                struct scene s = {.slots = lengths[i] / 16 * 16 + 32, .head_dim = 64, .queries = queries, .content = (enum content)content};
-                for (uint32_t q = 0; q < queries; q++) s.prefix[q] = q < 2 ? lengths[i] : 1 + dice_below(&d, lengths[i]);
+                struct scene s = {.slots = lengths[i] / 16 * 16 + 32,
+                                  .head_dim = 64,
+                                  .queries = queries,
+                                  .content = (enum content)content};
+                for (uint32_t q = 0; q < queries; q++)
+                    s.prefix[q] = q < 2 ? lengths[i] : 1 + dice_below(&d, lengths[i]);
                 check(&s, &d);
             }
 }
 
-/* Trees: a prefix, a gap of slots that nobody sees, and a pass with ancestor masks at any offset to the panels. */
+/* Trees: a prefix, a gap of slots that nobody sees, and a pass with ancestor masks at any offset to
+ * the panels. */
 static void masks(void **state) {
     (void)state;
     struct dice d = {23};
@@ -164,7 +194,11 @@ static void limits(void **state) {
     struct dice d = {24};
     good = bad_cases = 0;
     for (uint32_t round = 0; round < 100; round++) {
-        struct scene s = {.slots = 32, .head_dim = 32, .queries = 1, .content = C_LARGE_SCALES, .prefix = {1 + dice_below(&d, 3)}};
+        struct scene s = {.slots = 32,
+                          .head_dim = 32,
+                          .queries = 1,
+                          .content = C_LARGE_SCALES,
+                          .prefix = {1 + dice_below(&d, 3)}};
         check(&s, &d);
     }
     assert_true(good > 10 && bad_cases > 10);
@@ -189,15 +223,17 @@ static void one_slot(void **state) {
 }
 
 int attend_tests(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(one_slot), cmocka_unit_test(every_head_dim), cmocka_unit_test(prefixes),
-                                       cmocka_unit_test(masks), cmocka_unit_test(limits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(one_slot), cmocka_unit_test(every_head_dim),
+                                       cmocka_unit_test(prefixes), cmocka_unit_test(masks),
+                                       cmocka_unit_test(limits)};
     return cmocka_run_group_tests_name("attend", tests, NULL, NULL);
 }
 
 static void bench_call(void *user) { attend_call(user); }
 
 void attend_bench(void) {
-    static const uint32_t shape[][3] = {{1024, 128, 1}, {1024, 128, 4}, {1024, 128, 8}, {16384, 128, 1}, {16384, 128, 8}, {1024, 64, 3}};
+    static const uint32_t shape[][3] = {{1024, 128, 1},  {1024, 128, 4},  {1024, 128, 8},
+                                        {16384, 128, 1}, {16384, 128, 8}, {1024, 64, 3}};
     for (unsigned i = 0; i < sizeof shape / sizeof *shape; i++) {
         struct scene s = {.slots = shape[i][0], .head_dim = shape[i][1], .queries = shape[i][2]};
         for (uint32_t q = 0; q < s.queries; q++) s.prefix[q] = s.slots;
@@ -206,7 +242,8 @@ void attend_bench(void) {
             struct cpu_kernels t = table_of(mask);
             char what[80];
             a.table = &t;
-            snprintf(what, sizeof what, "attend %u slots x %u, %u queries", s.slots, s.head_dim, s.queries);
+            snprintf(what, sizeof what, "attend %u slots x %u, %u queries", s.slots, s.head_dim,
+                     s.queries);
             say_time(apus_cpu_name(mask), what, time_ns(bench_call, &a), (double)a.kv.bytes);
         }
         attend_give(&a);

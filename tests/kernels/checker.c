@@ -24,7 +24,8 @@ struct guarded guard_take(size_t bytes, size_t align, enum side side) {
 void guard_give(struct guarded *g) {
     for (uint8_t *p = g->map + PAGE; p < g->map + g->map_bytes - PAGE; p++) {
         if (p == g->data) p += g->bytes;
-        if (p < g->map + g->map_bytes - PAGE && *p != CANARY) fail_msg("byte %td of a buffer of %zu was written", p - g->data, g->bytes);
+        if (p < g->map + g->map_bytes - PAGE && *p != CANARY)
+            fail_msg("byte %td of a buffer of %zu was written", p - g->data, g->bytes);
     }
     munmap(g->map, g->map_bytes);
 }
@@ -36,7 +37,9 @@ uint32_t dice_roll(struct dice *d) {
     return (uint32_t)(d->state * 0x2545F4914F6CDD1Du >> 32);
 }
 
-uint32_t dice_below(struct dice *d, uint32_t n) { return (uint32_t)((uint64_t)dice_roll(d) * n >> 32); }
+uint32_t dice_below(struct dice *d, uint32_t n) {
+    return (uint32_t)((uint64_t)dice_roll(d) * n >> 32);
+}
 
 float dice_float(struct dice *d, int low, int high) {
     uint32_t exponent = (uint32_t)(low + (int)dice_below(d, (uint32_t)(high - low)) + 127);
@@ -64,7 +67,8 @@ struct cpu_kernels table_of(apus_cpu mask) {
     struct cpu_kernels *t = &table[mask];
     if (t->cpu == APUS_CPU_BEST) assert_int_equal(cpu_kernels_fill(t, mask), APUS_OK);
     assert_int_equal(t->cpu, mask);
-    assert_true(t->gemv_w8 && t->gemv_w4 && t->norm && t->quant && t->act && t->head && t->embed && t->attend);
+    assert_true(t->gemv_w8 && t->gemv_w4 && t->norm && t->quant && t->act && t->head && t->embed &&
+                t->attend);
     return *t;
 }
 
@@ -81,14 +85,16 @@ uint32_t gemvs_here(struct gemvs all[APUS_CPU_AVX512 + 1]) {
     return count;
 }
 
-void same_bytes(const char *what, const void *expected, const void *got, size_t bytes, const char *detail) {
+void same_bytes(const char *what, const void *expected, const void *got, size_t bytes,
+                const char *detail) {
     const uint8_t *e = expected, *g = got;
     if (memcmp(e, g, bytes) == 0) return;
     size_t i = 0;
     while (e[i] == g[i]) i++;
     i = i / 4 * 4;
-    fail_msg("%s: byte %zu of %zu: expected %02x %02x %02x %02x, got %02x %02x %02x %02x (%s)", what, i, bytes, e[i], e[i + 1], e[i + 2],
-             e[i + 3], g[i], g[i + 1], g[i + 2], g[i + 3], detail);
+    fail_msg("%s: byte %zu of %zu: expected %02x %02x %02x %02x, got %02x %02x %02x %02x (%s)",
+             what, i, bytes, e[i], e[i + 1], e[i + 2], e[i + 3], g[i], g[i + 1], g[i + 2], g[i + 3],
+             detail);
 }
 
 static double now_ns(void) {

@@ -1,4 +1,5 @@
-/* What the kernel tests share: guarded buffers, reproducible data, the tables to compare, and timing of the very same calls. */
+/* What the kernel tests share: guarded buffers, reproducible data, the tables to compare, and
+ * timing of the very same calls. */
 #ifndef TESTS_KERNELS_CHECKER_H
 #define TESTS_KERNELS_CHECKER_H
 
@@ -15,8 +16,9 @@
 #include "cpu/kernels.h"
 #include "hal/scalar.h"
 
-/* Bytes between two pages that fault. FRONT: data begins right after one; BACK: data ends before the other, as near as `align` lets it.
- * What is between data and the guards is filled with a canary. */
+/* Bytes between two pages that fault. FRONT: data begins right after one; BACK: data ends before
+ * the other, as near as `align` lets it. What is between data and the guards is filled with a
+ * canary. */
 enum side { FRONT, BACK };
 struct guarded {
     uint8_t *data;
@@ -36,26 +38,29 @@ uint32_t dice_below(struct dice *d, uint32_t n);     /* 0 .. n - 1 */
 float dice_float(struct dice *d, int low, int high); /* either sign, magnitude in [2^low, 2^high) */
 void dice_fill(struct dice *d, void *data, size_t bytes);
 
-/* Every mask of this machine in turn, the reference included (its own guards and canaries count too). Asked once: under a hypervisor
- * every cpuid is a trap. */
+/* Every mask of this machine in turn, the reference included (its own guards and canaries count
+ * too). Asked once: under a hypervisor every cpuid is a trap. */
 int has_mask(apus_cpu mask);
-#define EACH_MASK(mask)                                                                                                                    \
-    for (apus_cpu mask = APUS_CPU_REF; mask <= APUS_CPU_AVX512; mask = (apus_cpu)(mask + 1))                                               \
+#define EACH_MASK(mask)                                                                            \
+    for (apus_cpu mask = APUS_CPU_REF; mask <= APUS_CPU_AVX512; mask = (apus_cpu)(mask + 1))       \
         if (has_mask(mask))
-struct cpu_kernels table_of(apus_cpu mask); /* fails the test if the machine has the mask and the table is not full */
+struct cpu_kernels table_of(apus_cpu mask); /* fails the test if the machine has the mask and the
+                                               table is not full */
 
-/* GEMVs to compare: those of every mask of this machine, and AVX-VNNI's body in AVX-512's encoding, which machines have that lack
- * AVX-VNNI's. */
+/* GEMVs to compare: those of every mask of this machine, and AVX-VNNI's body in AVX-512's encoding,
+ * which machines have that lack AVX-VNNI's. */
 struct gemvs {
     const char *name;
     cpu_gemv_fn *w8, *w4;
 };
 cpu_gemv_fn evex_gemv_w8, evex_gemv_w4;
 int has_evex(void);
-uint32_t gemvs_here(struct gemvs all[APUS_CPU_AVX512 + 1]); /* how many; the reference is the first */
+uint32_t gemvs_here(struct gemvs all[APUS_CPU_AVX512 + 1]); /* how many; the reference is the
+                                                               first */
 
 /* Compares two buffers byte by byte and names the first difference. */
-void same_bytes(const char *what, const void *expected, const void *got, size_t bytes, const char *detail);
+void same_bytes(const char *what, const void *expected, const void *got, size_t bytes,
+                const char *detail);
 
 /* Nanoseconds that fn(user) takes: the median of several runs of at least a millisecond each. */
 double time_ns(void (*fn)(void *user), void *user);

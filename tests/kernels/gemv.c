@@ -1,4 +1,5 @@
-/* GEMV: every table's functions against the reference over shapes, ranges and data chosen to hurt. */
+/* GEMV: every table's functions against the reference over shapes, ranges and data chosen to
+ * hurt. */
 #include "checker.h"
 
 enum weights { W_RANDOM, W_ZERO, W_ONES, W_MIDDLE, W_EXTREME_SCALES, W_PATTERNS };
@@ -56,7 +57,8 @@ static float pick_scale(struct dice *d, enum scales pattern, int acts) {
     }
 }
 
-static void fill_column(struct dice *d, const struct shape *s, uint8_t *column, uint32_t kp, enum activations pattern) {
+static void fill_column(struct dice *d, const struct shape *s, uint8_t *column, uint32_t kp,
+                        enum activations pattern) {
     int8_t *q = (int8_t *)column;
     for (uint32_t i = 0; i < kp; i++) {
         switch (pattern) {
@@ -82,7 +84,9 @@ static void fill_column(struct dice *d, const struct shape *s, uint8_t *column, 
         *sum = 0;
         for (uint32_t i = 0; i < GROUP; i++) *sum += q[g * GROUP + i];
     }
-    *act_scale(column, kp) = pattern == X_ZERO ? 0.0f : bits_float(float_bits(pick_scale(d, s->scales, 1)) & 0x7fffffffu);
+    *act_scale(column, kp) =
+        pattern == X_ZERO ? 0.0f
+                          : bits_float(float_bits(pick_scale(d, s->scales, 1)) & 0x7fffffffu);
 }
 
 static struct gemv_data gemv_take(const struct shape *s, struct dice d, enum side side) {
@@ -97,14 +101,16 @@ static struct gemv_data gemv_take(const struct shape *s, struct dice d, enum sid
     float *row_scale = (float *)(void *)g.row_scale.data, *y = (float *)(void *)g.y.data;
     for (uint32_t r = 0; r < s->rows; r++) row_scale[r] = pick_scale(&d, s->scales, 0);
     for (uint32_t c = 0; c < s->columns; c++) {
-        enum activations pattern = s->activations == X_RANDOM && c % 7 == 5 ? X_ZERO : s->activations;
+        enum activations pattern =
+            s->activations == X_RANDOM && c % 7 == 5 ? X_ZERO : s->activations;
         fill_column(&d, s, g.x.data + c * stride, kp, pattern);
     }
     for (size_t i = 0; i < g.y.bytes / sizeof(float); i++)
         y[i] = s->scales == S_LOW_EDGE    ? dice_float(&d, -52, -48)
                : s->scales == S_HIGH_EDGE ? dice_float(&d, 47, 50)
                                           : dice_float(&d, -8, 8);
-    g.args = (struct gemv_args){g.panels.data, row_scale, kp, s->columns, g.x.data, stride, y, y_stride, s->add, GEMV_AHEAD};
+    g.args = (struct gemv_args){g.panels.data, row_scale, kp,       s->columns, g.x.data,
+                                stride,        y,         y_stride, s->add,     GEMV_AHEAD};
     return g;
 }
 
@@ -117,7 +123,9 @@ static void gemv_give(struct gemv_data *g) {
 
 static uint32_t gemv_call(const struct gemv_data *g) { return g->fn(&g->args, g->begin, g->end); }
 
-static cpu_gemv_fn *function(const struct gemvs *set, uint32_t type) { return type == WEIGHT_W4 ? set->w4 : set->w8; }
+static cpu_gemv_fn *function(const struct gemvs *set, uint32_t type) {
+    return type == WEIGHT_W4 ? set->w4 : set->w8;
+}
 
 static struct gemvs sets[APUS_CPU_AVX512 + 1];
 static uint32_t sets_count;
@@ -140,9 +148,10 @@ static void check(const struct shape *s, struct dice *d) {
             struct gemv_data got = gemv_take(s, *d, side);
             got.fn = function(&sets[i], s->type);
             uint32_t bad = gemv_call(&got) != 0;
-            snprintf(text, sizeof text, "%s w%c k %u rows %u columns %u panels %u..%u add %d data %d %d %d", sets[i].name,
-                     s->type == WEIGHT_W4 ? '4' : '8', s->k, s->rows, s->columns, s->begin, s->end, s->add, s->weights, s->activations,
-                     s->scales);
+            snprintf(text, sizeof text,
+                     "%s w%c k %u rows %u columns %u panels %u..%u add %d data %d %d %d",
+                     sets[i].name, s->type == WEIGHT_W4 ? '4' : '8', s->k, s->rows, s->columns,
+                     s->begin, s->end, s->add, s->weights, s->activations, s->scales);
             if (bad != want_bad) fail_msg("bad is %u, not %u (%s)", bad, want_bad, text);
             if (!bad) same_bytes("y", want.y.data, got.y.data, got.y.bytes, text);
             same_bytes("x", want.x.data, got.x.data, got.x.bytes, text);
@@ -164,9 +173,16 @@ static void shapes(void **state) {
     for (unsigned t = 0; t < 2; t++)
         for (unsigned w = 0; w < sizeof widths / sizeof *widths; w++)
             for (uint32_t columns = 1; columns <= 17; columns++) {
-                uint32_t rows = widths[w] > 1000 ? 16 : columns % 3 ? 48 : 33, panels = padded_rows(rows) / PANEL_ROWS;
-                struct shape s = {
-                    .type = types[t], .k = widths[w], .rows = rows, .columns = columns, .end = panels, .add = (int)columns & 1};
+                uint32_t rows = widths[w] > 1000 ? 16
+                                : columns % 3    ? 48
+                                                 : 33,
+                         panels = padded_rows(rows) / PANEL_ROWS;
+                struct shape s = {.type = types[t],
+                                  .k = widths[w],
+                                  .rows = rows,
+                                  .columns = columns,
+                                  .end = panels,
+                                  .add = (int)columns & 1};
                 check(&s, &d);
             }
 }
@@ -176,13 +192,22 @@ static void rows_and_ranges(void **state) {
     struct dice d = {2};
     for (uint32_t type = WEIGHT_W8; type <= WEIGHT_W4; type++) {
         for (uint32_t rows = 1; rows <= 17; rows++) {
-            struct shape s = {
-                .type = type, .k = 192, .rows = rows, .columns = rows % 5 + 1, .end = padded_rows(rows) / PANEL_ROWS, .add = 1};
+            struct shape s = {.type = type,
+                              .k = 192,
+                              .rows = rows,
+                              .columns = rows % 5 + 1,
+                              .end = padded_rows(rows) / PANEL_ROWS,
+                              .add = 1};
             check(&s, &d);
         }
         for (uint32_t begin = 0; begin <= 5; begin++)
             for (uint32_t end = begin; end <= 5; end++) {
-                struct shape s = {.type = type, .k = 320, .rows = 80, .columns = 3 + begin, .begin = begin, .end = end};
+                struct shape s = {.type = type,
+                                  .k = 320,
+                                  .rows = 80,
+                                  .columns = 3 + begin,
+                                  .begin = begin,
+                                  .end = end};
                 check(&s, &d);
             }
     }
@@ -194,7 +219,12 @@ static void many_columns(void **state) {
     struct dice d = {3};
     for (uint32_t type = WEIGHT_W8; type <= WEIGHT_W4; type++)
         for (unsigned c = 0; c < sizeof counts / sizeof *counts; c++) {
-            struct shape s = {.type = type, .k = c & 1 ? 576 : 320, .rows = 40, .columns = counts[c], .end = 3, .add = (int)c & 1};
+            struct shape s = {.type = type,
+                              .k = c & 1 ? 576 : 320,
+                              .rows = 40,
+                              .columns = counts[c],
+                              .end = 3,
+                              .add = (int)c & 1};
             check(&s, &d);
         }
 }
@@ -294,12 +324,14 @@ void gemv_bench(void) {
     find_sets(NULL);
     for (uint32_t type = WEIGHT_W8; type <= WEIGHT_W4; type++)
         for (unsigned c = 0; c < sizeof counts / sizeof *counts; c++) {
-            struct shape s = {.type = type, .k = 4096, .rows = 256, .columns = counts[c], .end = 16};
+            struct shape s = {
+                .type = type, .k = 4096, .rows = 256, .columns = counts[c], .end = 16};
             struct gemv_data g = gemv_take(&s, (struct dice){8}, FRONT);
             for (uint32_t i = 0; i < sets_count; i++) {
                 char what[80];
                 g.fn = function(&sets[i], type);
-                snprintf(what, sizeof what, "gemv w%c 256x4096, %u columns", type == WEIGHT_W4 ? '4' : '8', counts[c]);
+                snprintf(what, sizeof what, "gemv w%c 256x4096, %u columns",
+                         type == WEIGHT_W4 ? '4' : '8', counts[c]);
                 say_time(sets[i].name, what, time_ns(bench_call, &g), (double)g.panels.bytes);
             }
             gemv_give(&g);

@@ -1,5 +1,5 @@
-/* AVX-VNNI's GEMVs with vpdpbusd in AVX-512's encoding (256 bits), for processors that have this one alone. Every other instruction is what
- * the library's own file is compiled to. */
+/* AVX-VNNI's GEMVs with vpdpbusd in AVX-512's encoding (256 bits), for processors that have this
+ * one alone. Every other instruction is what the library's own file is compiled to. */
 #define DOT_PREFIX "%{evex%} "
 #include "cpu/avxvnni_gemv_inl.h"
 

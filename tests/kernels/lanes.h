@@ -1,4 +1,5 @@
-/* The vector forms of the elementary functions, called from outside: each is compiled with its own instruction set's flags. */
+/* The vector forms of the elementary functions, called from outside: each is compiled with its own
+ * instruction set's flags. */
 #ifndef TESTS_KERNELS_LANES_H
 #define TESTS_KERNELS_LANES_H
 

@@ -1,5 +1,5 @@
-/* The kernel checker: every function of the table, for every instruction set of this machine, bit for bit against the reference.
- * --bench times the very same calls instead. */
+/* The kernel checker: every function of the table, for every instruction set of this machine, bit
+ * for bit against the reference. --bench times the very same calls instead. */
 #include "checker.h"
 
 static void masks(void **state) {

@@ -1,10 +1,23 @@
-/* norm, quant, act, head and embed against the reference. One `struct work` describes a call of any of them. */
+/* norm, quant, act, head and embed against the reference. One `struct work` describes a call of any
+ * of them. */
 #include "checker.h"
 
 enum op { NORM, QUANT, ACT, HEAD, EMBED, OPS };
 static const char *const op_name[] = {"norm", "quant", "act", "head", "embed"};
 
-enum values { V_PLAIN, V_WIDE, V_ZERO, V_TINY, V_HUGE, V_ONE_LARGE, V_ALTERNATING, V_EQUAL, V_TIES, V_BROKEN, V_PATTERNS };
+enum values {
+    V_PLAIN,
+    V_WIDE,
+    V_ZERO,
+    V_TINY,
+    V_HUGE,
+    V_ONE_LARGE,
+    V_ALTERNATING,
+    V_EQUAL,
+    V_TIES,
+    V_BROKEN,
+    V_PATTERNS
+};
 
 struct work {
     enum op op;
@@ -37,9 +50,12 @@ static float pick(struct dice *d, enum values pattern, uint32_t i) {
     case V_EQUAL:
         return 1.0f;
     case V_TIES:
-        return i == 0 ? 127.0f : (float)((int)dice_below(d, 255) - 127) + 0.5f; /* x * v close to ties */
+        /* x * v close to ties */
+        return i == 0 ? 127.0f : (float)((int)dice_below(d, 255) - 127) + 0.5f;
     case V_BROKEN:
-        return i == 5 ? bits_float(0x7fc00000u) : i == 9 ? bits_float(0xff800000u) : dice_float(d, -3, 3);
+        return i == 5   ? bits_float(0x7fc00000u)
+               : i == 9 ? bits_float(0xff800000u)
+                        : dice_float(d, -3, 3);
     default:
         return dice_float(d, -6, 3);
     }
@@ -72,7 +88,10 @@ static struct vector_data vector_take(const struct work *w, struct dice d, enum 
         v.y = guard_take(w->n, 1, side);
         dice_fill(&d, v.y.data, w->n);
         v.out = guard_take(0, 1, side);
-        v.scale = w->values == V_PLAIN ? 0.01f : w->values == V_ZERO ? 0.0f : w->values == V_TINY ? 0x1p-50f : 0x1p+50f;
+        v.scale = w->values == V_PLAIN  ? 0.01f
+                  : w->values == V_ZERO ? 0.0f
+                  : w->values == V_TINY ? 0x1p-50f
+                                        : 0x1p+50f;
         if (w->values == V_EQUAL) v.scale = 0x1p-49f;
         if (w->values == V_TIES) v.scale = 0x1p+43f;
         break;
@@ -101,7 +120,8 @@ static uint32_t vector_call(struct vector_data *v) {
     case ACT:
         return v->table->act(x, y, w->n, v->out.data);
     case HEAD:
-        return v->table->head(x, w->bias ? y + w->n : NULL, w->rope ? y : NULL, w->n, (int8_t *)v->out.data, &v->scale);
+        return v->table->head(x, w->bias ? y + w->n : NULL, w->rope ? y : NULL, w->n,
+                              (int8_t *)v->out.data, &v->scale);
     default:
         return v->table->embed((const int8_t *)v->y.data, v->scale, w->n, x);
     }
@@ -121,8 +141,8 @@ static void check(const struct work *w, struct dice *d) {
             struct vector_data got = vector_take(w, *d, side);
             got.table = &t;
             uint32_t bad = vector_call(&got) != 0;
-            snprintf(text, sizeof text, "%s %s n %u values %d bias %d rope %d", apus_cpu_name(mask), op_name[w->op], w->n, w->values,
-                     w->bias, w->rope);
+            snprintf(text, sizeof text, "%s %s n %u values %d bias %d rope %d", apus_cpu_name(mask),
+                     op_name[w->op], w->n, w->values, w->bias, w->rope);
             if (bad != want_bad) fail_msg("bad is %u, not %u (%s)", bad, want_bad, text);
             if (!bad) {
                 same_bytes("out", want.out.data, got.out.data, got.out.bytes, text);
@@ -142,11 +162,13 @@ static void check(const struct work *w, struct dice *d) {
 static void norm_and_quant(void **state) {
     (void)state;
     struct dice d = {11};
-    static const uint32_t widths[] = {1, 5, 16, 17, 48, 63, 64, 65, 100, 128, 192, 256, 320, 576, 1000, 2048, 4096, 11008};
+    static const uint32_t widths[] = {1,   5,   16,  17,  48,  63,   64,   65,   100,
+                                      128, 192, 256, 320, 576, 1000, 2048, 4096, 11008};
     good = bad_cases = 0;
     for (enum op op = NORM; op <= QUANT; op++)
         for (unsigned i = 0; i < sizeof widths / sizeof *widths; i++)
-            for (int v = 0; v < V_PATTERNS; v++) check(&(struct work){.op = op, .n = widths[i], .values = (enum values)v}, &d);
+            for (int v = 0; v < V_PATTERNS; v++)
+                check(&(struct work){.op = op, .n = widths[i], .values = (enum values)v}, &d);
     assert_true(good > 100 && bad_cases > 20);
 }
 
@@ -156,7 +178,8 @@ static void act(void **state) {
     good = bad_cases = 0;
     for (uint32_t n = 64; n <= 1024; n += n < 256 ? 64 : 384)
         for (int v = 0; v < V_BROKEN; v++) /* what reaches it has been snapped */
-            for (int round = 0; round < 4; round++) check(&(struct work){.op = ACT, .n = n, .values = (enum values)v}, &d);
+            for (int round = 0; round < 4; round++)
+                check(&(struct work){.op = ACT, .n = n, .values = (enum values)v}, &d);
     check(&(struct work){.op = ACT, .n = 11008}, &d);
     assert_true(good > 20 && bad_cases > 4);
 }
@@ -167,7 +190,8 @@ static void head(void **state) {
     good = bad_cases = 0;
     for (uint32_t n = 16; n <= 256; n += 16)
         for (int v = 0; v < V_BROKEN; v++)
-            for (int how = 0; how < 4; how++) check(&(struct work){HEAD, n, (enum values)v, how & 1, how >> 1}, &d);
+            for (int how = 0; how < 4; how++)
+                check(&(struct work){HEAD, n, (enum values)v, how & 1, how >> 1}, &d);
     assert_true(good > 100 && bad_cases > 20);
 }
 
@@ -176,12 +200,14 @@ static void embed(void **state) {
     struct dice d = {14};
     good = bad_cases = 0;
     for (uint32_t n = 1; n < 100; n++)
-        for (int v = 0; v < V_PATTERNS; v++) check(&(struct work){.op = EMBED, .n = n, .values = (enum values)v}, &d);
+        for (int v = 0; v < V_PATTERNS; v++)
+            check(&(struct work){.op = EMBED, .n = n, .values = (enum values)v}, &d);
     check(&(struct work){.op = EMBED, .n = 4096}, &d);
     assert_true(good > 100 && bad_cases > 20);
 }
 
-/* The reference itself, where the answer is known: quant's q and s of a vector whose largest magnitude is 127. */
+/* The reference itself, where the answer is known: quant's q and s of a vector whose largest
+ * magnitude is 127. */
 static void quant_by_hand(void **state) {
     (void)state;
     float x[3] = {-127.0f, 2.4f, 0.0f};
@@ -198,10 +224,12 @@ static void quant_by_hand(void **state) {
     }
 }
 
-/* One element of 1 becomes a row of its block's Hadamard matrix: -1 where i and j share an odd number of bits. V stays as it is. */
+/* One element of 1 becomes a row of its block's Hadamard matrix: -1 where i and j share an odd
+ * number of bits. V stays as it is. */
 static void head_by_hand(void **state) {
     (void)state;
-    static const uint32_t shapes[][2] = {{16, 16}, {48, 16}, {64, 64}, {80, 16}, {96, 32}, {112, 16}, {128, 64}, {192, 64}, {256, 64}};
+    static const uint32_t shapes[][2] = {{16, 16},  {48, 16},  {64, 64},  {80, 16}, {96, 32},
+                                         {112, 16}, {128, 64}, {192, 64}, {256, 64}};
     float x[256], cos_sin[256];
     _Alignas(64) int8_t q[256];
     EACH_MASK(mask) {
@@ -215,8 +243,12 @@ static void head_by_hand(void **state) {
                 assert_int_equal(t.head(x, NULL, j < n ? cos_sin : NULL, n, q, &scale), 0);
                 assert_true(scale == 0x1.020408p-7f);
                 for (uint32_t i = 0; i < n; i++) {
-                    int want = j >= n ? i == j - n : i / block != j / block ? 0 : __builtin_popcount(i & j & (block - 1)) & 1 ? -1 : 1;
-                    if (x[i] != (float)want || q[i] != 127 * want) fail_msg("head_dim %u: [%u][%u] is %g, not %d", n, j, i, x[i], want);
+                    int want = j >= n                                        ? i == j - n
+                               : i / block != j / block                      ? 0
+                               : __builtin_popcount(i & j & (block - 1)) & 1 ? -1
+                                                                             : 1;
+                    if (x[i] != (float)want || q[i] != 127 * want)
+                        fail_msg("head_dim %u: [%u][%u] is %g, not %d", n, j, i, x[i], want);
                 }
             }
         }
@@ -224,8 +256,10 @@ static void head_by_hand(void **state) {
 }
 
 int vector_tests(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(quant_by_hand), cmocka_unit_test(head_by_hand), cmocka_unit_test(norm_and_quant),
-                                       cmocka_unit_test(act),           cmocka_unit_test(head),         cmocka_unit_test(embed)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(quant_by_hand),  cmocka_unit_test(head_by_hand),
+        cmocka_unit_test(norm_and_quant), cmocka_unit_test(act),
+        cmocka_unit_test(head),           cmocka_unit_test(embed)};
     return cmocka_run_group_tests_name("vector", tests, NULL, NULL);
 }
 

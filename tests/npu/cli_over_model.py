@@ -1,5 +1,6 @@
-"""The command line with --engine npu over the device model (npu/sim, set by APUS_NPU_MODEL): what is said where something is missing, and a pair split
-as AMD publishes it, the target on the NPU and its draft on the CPU.
+"""The command line with --engine npu over the device model (npu/sim, set by APUS_NPU_MODEL): what
+is said where something is missing, and a pair split as AMD publishes it, the target on the NPU
+and its draft on the CPU.
 
 Needs APUS_BUILD, APUS_COMMAND (apus linked with the model) and tests/cli on Python's path."""
 import errno
@@ -30,55 +31,73 @@ class Missing(Case):
     """Every line names what is missing and how to mend it."""
 
     def probe(self, settings, **options):
-        says = [e for e in self.object('probe', **machine(settings), **options)['engines'] if e['engine'] == 'npu']
+        says = [
+            e for e in self.object('probe', **machine(settings), **options)['engines']
+            if e['engine'] == 'npu'
+        ]
         self.assertEqual(len(says), 1)
-        line = [x for x in self.ok('probe', **machine(settings), **options).stdout.decode().splitlines() if x.startswith('npu ')]
-        self.assertEqual(line, [('npu   available     ' if says[0]['available'] else 'npu   not available ') + says[0]['says'][0]])
+        line = [
+            x
+            for x in self.ok('probe', **machine(settings), **options).stdout.decode().splitlines()
+            if x.startswith('npu ')
+        ]
+        self.assertEqual(
+            line, [('npu   available     ' if says[0]['available'] else 'npu   not available ') +
+                   says[0]['says'][0]])
         return says[0]['available'], says[0]['says'][0]
 
     def test_probe_says_why_there_is_none(self):
         for error, *expect in [
-                (errno.ENOENT, 'no /dev/accel/accel* belongs to the driver amdxdna', 'Linux has it from 6.14 on: sudo modprobe amdxdna', 'linux-firmware', 'BIOS'),
-                (errno.EACCES, '/dev/accel/accel* may not be opened', 'sudo usermod -aG render $USER'),
-                (errno.EPERM, 'may not be opened', 'sudo usermod -aG render $USER'),
-                (errno.ENOTTY, 'does not know a request', 'Linux 6.14 or newer'),
-                (errno.EINVAL, 'does not know a request', 'Linux 6.14 or newer'),
-                (errno.ENODEV, 'refuses to open the device', 'sudo dmesg | grep amdxdna', 'firmware', 'linux-firmware'),
-                (errno.ENOMEM, 'no memory left', '64 MB')]:
+            (errno.ENOENT, 'no /dev/accel/accel* belongs to the driver amdxdna',
+             'Linux has it from 6.14 on: sudo modprobe amdxdna', 'linux-firmware', 'BIOS'),
+            (errno.EACCES, '/dev/accel/accel* may not be opened', 'sudo usermod -aG render $USER'),
+            (errno.EPERM, 'may not be opened', 'sudo usermod -aG render $USER'),
+            (errno.ENOTTY, 'does not know a request', 'Linux 6.14 or newer'),
+            (errno.EINVAL, 'does not know a request', 'Linux 6.14 or newer'),
+            (errno.ENODEV, 'refuses to open the device', 'sudo dmesg | grep amdxdna', 'firmware',
+             'linux-firmware'), (errno.ENOMEM, 'no memory left', '64 MB')
+        ]:
             with self.subTest(error=errno.errorcode[error]):
                 available, text = self.probe(f'open={error}')
                 self.assertFalse(available)
                 for part in expect:
                     self.assertIn(part, text)
-                self.wrong(3, text, 'run', '-m', Fixture.model, '-p', 'x', *overlay('xdna2'), **machine(f'open={error}'))
+                self.wrong(3, text, 'run', '-m', Fixture.model, '-p', 'x', *overlay('xdna2'),
+                           **machine(f'open={error}'))
 
     def test_probe_says_what_is_needed(self):
         for array, name in zip(ARRAYS, ('XDNA NPU, 4 usable columns', 'XDNA2 NPU, 8 columns')):
             available, text = self.probe(array, preexec_fn=lock_limit(3))
             self.assertTrue(available)
-            for part in (name, 'firmware 1.5.5.391', 'device model, not hardware', 'needs an overlay: --device overlay=FILE (docs/npu.md)',
+            for part in (name, 'firmware 1.5.5.391', 'device model, not hardware',
+                         'needs an overlay: --device overlay=FILE (docs/npu.md)',
                          'may lock 3 MB: larger weights are copied (ulimit -l unlimited)'):
                 self.assertIn(part, text)
 
     def test_overlays(self):
         run = ['run', '-m', Fixture.model, '-p', 'x', '-n', '1']
         for settings, expect, device in [
-                ('xdna2', 'needs an overlay: device overlay=FILE', []),
-                ('xdna2', 'cannot be read: look at its path and rights', ['--device', 'overlay=' + path('absent')]),
-                ('xdna2', 'npu=N counts from 0', overlay('xdna2', ',npu=1')[2:]),
-                ('xdna2', 'its device is named by overlay=FILE, npu=N, provider=kernel or xrt, and all', overlay('xdna2', ',al')[2:]),
-                ('xdna2', 'no xclbin container', ['--device', f'overlay={ROOT}/README.md']),
-                ('xdna2', 'one is for XDNA, another for XDNA2 (docs/npu.md)', overlay('xdna1')[2:]),
-                ('xdna1', 'one is for XDNA, another for XDNA2 (docs/npu.md)', overlay('xdna2')[2:]),
-                ('xdna2,poses', "the overlay is the device model's, and this is a device", overlay('xdna2')[2:])]:
+            ('xdna2', 'needs an overlay: device overlay=FILE', []),
+            ('xdna2', 'cannot be read: look at its path and rights',
+             ['--device', 'overlay=' + path('absent')]),
+            ('xdna2', 'npu=N counts from 0', overlay('xdna2', ',npu=1')[2:]),
+            ('xdna2', 'its device is named by overlay=FILE, npu=N, provider=kernel or xrt, and all',
+             overlay('xdna2', ',al')[2:]),
+            ('xdna2', 'no xclbin container', ['--device', f'overlay={ROOT}/README.md']),
+            ('xdna2', 'one is for XDNA, another for XDNA2 (docs/npu.md)', overlay('xdna1')[2:]),
+            ('xdna1', 'one is for XDNA, another for XDNA2 (docs/npu.md)', overlay('xdna2')[2:]),
+            ('xdna2,poses', "the overlay is the device model's, and this is a device",
+             overlay('xdna2')[2:])
+        ]:
             with self.subTest(expect=expect):
                 self.wrong(3, expect, *run, '--engine', 'npu', *device, **machine(settings))
 
     def test_firmware_that_takes_no_context(self):
-        self.wrong(1, 'its firmware is older than the driver (linux-firmware)', 'run', '-m', Fixture.model, '-p', 'x', *overlay('xdna2', ',all'),
+        self.wrong(1, 'its firmware is older than the driver (linux-firmware)', 'run', '-m',
+                   Fixture.model, '-p', 'x', *overlay('xdna2', ',all'),
                    **machine(f'context={errno.EINVAL}'))
-        self.wrong(1, 'other programs hold its columns', 'run', '-m', Fixture.model, '-p', 'x', *overlay('xdna2', ',all'),
-                   **machine(f'context={errno.ENOSPC}'))
+        self.wrong(1, 'other programs hold its columns', 'run', '-m', Fixture.model, '-p', 'x',
+                   *overlay('xdna2', ',all'), **machine(f'context={errno.ENOSPC}'))
 
 
 class Pair(Case):
@@ -91,7 +110,8 @@ class Pair(Case):
             plain = self.object(*common, want=RUN)
             self.assertEqual(plain['engine'], 'cpu')
             for array in ARRAYS:
-                for ways in ([], ['-d', draft, '--draft-tokens', 3], ['-d', Fixture.model, '--draft-tokens', 7]):
+                for ways in ([], ['-d', draft, '--draft-tokens',
+                                  3], ['-d', Fixture.model, '--draft-tokens', 7]):
                     with self.subTest(array=array, ways=ways, sampling=sampling):
                         o = self.object(*common, *overlay(array, ',all'), *ways, **machine(array))
                         self.assertEqual(o['engine'], 'npu')
@@ -103,7 +123,10 @@ class Pair(Case):
 
     def test_weights_that_may_not_be_locked(self):
         common = ['run', '-m', Fixture.model, '-p', PROMPT, '-n', 4, '--ignore-eos']
-        r = self.ok(*common, *overlay('xdna2', ',all'), preexec_fn=lock_limit(0), **machine('xdna2'))
+        r = self.ok(*common,
+                    *overlay('xdna2', ',all'),
+                    preexec_fn=lock_limit(0),
+                    **machine('xdna2'))
         self.assertIn('ulimit -l unlimited', r.stderr.decode())
         self.assertEqual(r.stdout, self.ok(*common).stdout)
         r = self.ok(*common, *overlay('xdna2', ',all'), **machine('xdna2,lockable=1000000000'))
@@ -113,13 +136,18 @@ class Pair(Case):
     def test_a_lost_npu_hands_over(self):
         common = ['run', '-m', Fixture.model, '-p', PROMPT, '-n', 4, '--ignore-eos']
         plain = self.object(*common)
-        for fault, says, engine in (('fail=5:timeout', 'trying again with a new context', 'npu'), ('fail=5:gone', 'giving the NPU up', 'cpu')):
+        for fault, says, engine in (('fail=5:timeout', 'trying again with a new context', 'npu'),
+                                    ('fail=5:gone', 'giving the NPU up', 'cpu')):
             r = self.ok(*common, *overlay('xdna1', ',all'), **machine('xdna1,' + fault))
             self.assertIn(says, r.stderr.decode())
             o = self.object(*common, *overlay('xdna1', ',all'), **machine('xdna1,' + fault))
-            self.assertEqual((o['engine'], o['text'], o['logits_hash']), (engine, plain['text'], plain['logits_hash']))
-            o = self.object(*common, *overlay('xdna1', ',all'), '-d', Fixture.model, '--draft-tokens', 3, **machine('xdna1,' + fault.replace('5', '12'))) # verifying
-            self.assertEqual((o['engine'], o['text'], o['logits_hash']), (engine, plain['text'], plain['logits_hash']))
+            self.assertEqual((o['engine'], o['text'], o['logits_hash']),
+                             (engine, plain['text'], plain['logits_hash']))
+            # verifying
+            o = self.object(*common, *overlay('xdna1', ',all'), '-d', Fixture.model,
+                            '--draft-tokens', 3, **machine('xdna1,' + fault.replace('5', '12')))
+            self.assertEqual((o['engine'], o['text'], o['logits_hash']),
+                             (engine, plain['text'], plain['logits_hash']))
             self.assertGreater(o['accepted'], 0)
 
 

@@ -1,12 +1,18 @@
 #!/usr/bin/env python3
-"""control_code.py WRITER FOLDER: control code of npu/gemv.c against AMD's own assembler and disassembler.
+"""control_code.py WRITER FOLDER: control code of npu/gemv.c against AMD's own assembler and
+disassembler.
 
-WRITER (npu_write_code) writes every stream to FOLDER twice: as bytes, and as text from what its operations mean here. Then
-  - aiebu-asm takes the bytes apart (every address patch has its descriptor, no operation is unknown) and keeps them as they are,
-  - the buffers' addresses that it finds to patch are the ones meant: argument, offset, and the descriptor's place and length,
+WRITER (npu_write_code) writes every stream to FOLDER twice: as bytes, and as text from what its
+operations mean here. Then
+  - aiebu-asm takes the bytes apart (every address patch has its descriptor, no operation is
+    unknown) and keeps them as they are,
+  - the buffers' addresses that it finds to patch are the ones meant: argument, offset, and the
+    descriptor's place and length,
   - aiebu-dump's text of them is the writer's text,
-  - aiebu-asm makes the same bytes from the writer's text, but for the header's generation, which it knows one of,
-and streams with a word changed are told from the right ones. Exit status 77 without the tools (Debian unstable: libxrt-utils-npu)."""
+  - aiebu-asm makes the same bytes from the writer's text, but for the header's generation, which it
+    knows one of,
+and streams with a word changed are told from the right ones. Exit status 77 without the tools
+(Debian unstable: libxrt-utils-npu)."""
 import shutil
 import struct
 import subprocess
@@ -48,10 +54,14 @@ class Elf:
         self.section = {text_at(names, h[0]): data[h[4]:h[4] + h[5]] for h in headers}
 
     def patches(self):
-        """(place of the descriptor, argument, offset, bytes that the descriptor moves) in the order of places"""
+        """(place of the descriptor, argument, offset, bytes that the descriptor moves) in the order
+        of places"""
         check('.rela.dyn' in self.section, 'no address is patched')
         strings = self.section['.dynstr']
-        symbols = [(text_at(strings, name), size) for name, _, size, _, _, _ in struct.iter_unpack('<IIIBBH', self.section['.dynsym'])]
+        symbols = [
+            (text_at(strings, name), size)
+            for name, _, size, _, _, _ in struct.iter_unpack('<IIIBBH', self.section['.dynsym'])
+        ]
         found = []
         for place, info, offset in struct.iter_unpack('<IIi', self.section['.rela.dyn']):
             check(info & 255 == ARGUMENT_PATCH, f'a patch of kind {info & 255}')
@@ -71,7 +81,8 @@ def lines(text):
 
 
 def meant_patches(text):
-    """The same as Elf.patches, from the writer's text: each patch's descriptor is the block before it, whose first word is its length."""
+    """The same as Elf.patches, from the writer's text: each patch's descriptor is the block before
+    it, whose first word is its length."""
     at, found = 16, []
     for line in lines(text):
         words = line.replace(',', '').split()
@@ -85,7 +96,11 @@ def meant_patches(text):
             found.append((block, int(words[2][1:]), int(words[3][1:], 16), length * 4))
             at += 48
         else:
-            at += {'XAIE_IO_WRITE': 24, 'XAIE_IO_CUSTOM_OP_TCT': 16, '.attach_to_group': 0}[words[0]]
+            at += {
+                'XAIE_IO_WRITE': 24,
+                'XAIE_IO_CUSTOM_OP_TCT': 16,
+                '.attach_to_group': 0
+            }[words[0]]
     return sorted(found)
 
 
@@ -101,7 +116,8 @@ def compare(code, text, scratch):
     got, want = lines(tool('aiebu-dump', '-d', elf)), lines(text)
     for a, b in zip(got, want):
         check(a == b, f'aiebu-dump reads {a}, and the writer {b}')
-    check(len(got) == len(want), f'aiebu-dump reads {len(got)} lines, and the writer has {len(want)}')
+    check(
+        len(got) == len(want), f'aiebu-dump reads {len(got)} lines, and the writer has {len(want)}')
     tool('aiebu-asm', '-t', 'aie2asm', '-c', source, '-o', elf)
     made = bytearray(Elf(elf).section['.ctrltext'])
     check(made[GENERATION_BYTE] == 4, 'aiebu-asm writes another generation')
@@ -143,7 +159,10 @@ def main():
             print(f'{stream.name}: {wrong}')
     small = folder / 'xdna1-w4-48x64-1.bin'
     missed = words_are_noticed(small.read_bytes(), small.with_suffix('.asm').read_text(), folder)
-    print(f'{len(streams)} streams, {sum(s.stat().st_size for s in streams)} bytes, {patches} patches; {failed} differ')
+    print(
+        f'{len(streams)} streams, {sum(s.stat().st_size for s in streams)} bytes, {patches} '
+        f'patches; {failed} differ'
+    )
     print(f'words of {small.name} whose change goes unnoticed: {missed}')
     return 1 if failed or missed or not streams else 0
 

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""design.py MODEL: npu/aie/design.py against the device model, without mlir-aie: its Python runs over stand-ins that write down what it asks for.
+"""design.py MODEL: npu/aie/design.py against the device model, without mlir-aie: its Python runs
+over stand-ins that write down what it asks for.
 
-MODEL (npu_write_model) says what the model runs with. Compared are routes and first values of locks; buffers have room beside each other; and a core's
-program, carried out step by step, takes and gives locks and calls the kernel as npu/sim/core.c does. What MLIR-AIE itself makes of the design this
-cannot say."""
+MODEL (npu_write_model) says what the model runs with. Compared are routes and first values of
+locks; buffers have room beside each other; and a core's program, carried out step by step, takes
+and gives locks and calls the kernel as npu/sim/core.c does. What MLIR-AIE itself makes of the
+design this cannot say."""
 import contextlib
 import importlib.util
 import subprocess
@@ -81,7 +83,8 @@ def stand_ins(record):
 
         def call(*arguments):
             assert [a.kind for a in arguments] == inputs, f'{name} is called with other types'
-            record.steps.append((name, *(a.name.split('_', 1)[1].split('_')[-1] for a in arguments)))
+            record.steps.append(
+                (name, *(a.name.split('_', 1)[1].split('_')[-1] for a in arguments)))
         return call
 
     def device(which):
@@ -91,7 +94,8 @@ def stand_ins(record):
         return run
 
     aie.lock, aie.buffer, aie.flow, aie.external_func, aie.device = lock, buffer, flow, external_func, device
-    aie.core = lambda where, stack_size: lambda program: record.cores.append((where, stack_size, program))
+    aie.core = lambda where, stack_size: lambda program: record.cores.append(
+        (where, stack_size, program))
 
     def use_lock(which, action, value):
         assert value == 1
@@ -111,7 +115,10 @@ def stand_ins(record):
     context = types.ModuleType('aie.extras.context')
     context.mlir_mod_ctx = contextlib.nullcontext
     found = {m.__name__: m for m in (numpy, aie, aiex, controlflow, context)}
-    return found | {name: types.ModuleType(name) for name in ('aie', 'aie.dialects', 'aie.iron', 'aie.extras')}
+    return found | {
+        name: types.ModuleType(name)
+        for name in ('aie', 'aie.dialects', 'aie.iron', 'aie.extras')
+    }
 
 
 def run_design(array):
@@ -132,25 +139,48 @@ def expected_steps(where, c):
     def give(name):
         return ('give', where, c[name])
     step = ('apus_npu_step', 'w', 'x', 'y', 'parameters', 'at')
-    chunk = [take('LOCK_W_FULL'), take('LOCK_X_FULL'), step, give('LOCK_W_EMPTY'), give('LOCK_X_EMPTY')]
+    chunk = [
+        take('LOCK_W_FULL'),
+        take('LOCK_X_FULL'), step,
+        give('LOCK_W_EMPTY'),
+        give('LOCK_X_EMPTY')
+    ]
     panel = [take('LOCK_Y_EMPTY')] + chunk * CHUNKS + [give('LOCK_Y_FULL')]
-    look = [take('LOCK_W_FULL'), give('LOCK_W_FULL'), take('LOCK_X_FULL'), give('LOCK_X_FULL'), ('apus_npu_begin', 'at')]
+    look = [
+        take('LOCK_W_FULL'),
+        give('LOCK_W_FULL'),
+        take('LOCK_X_FULL'),
+        give('LOCK_X_FULL'), ('apus_npu_begin', 'at')
+    ]
     return (look + panel * PANELS) * 2
 
 
 def check_array(model, number, array):
-    words = [line.split() for line in subprocess.run([model, str(number)], capture_output=True, text=True, check=True).stdout.splitlines()]
-    of = {kind: [tuple(map(int, w[1:])) for w in words if w[0] == kind] for kind in ('columns', 'route', 'lock')}
+    words = [
+        line.split() for line in subprocess.run(
+            [model, str(number)], capture_output=True, text=True, check=True).stdout.splitlines()
+    ]
+    of = {
+        kind: [tuple(map(int, w[1:])) for w in words if w[0] == kind]
+        for kind in ('columns', 'route', 'lock')
+    }
     columns = of['columns'][0][0]
     record, c = run_design(array)
     assert record.device == f'npu{number}'
-    assert sorted(record.flows) == sorted(of['route']) and len(set(record.flows)) == len(record.flows), 'routes differ'
+    assert sorted(record.flows) == sorted(of['route']) and len(set(record.flows)) == len(
+        record.flows), 'routes differ'
 
     tiles = {(column, row) for column in range(columns) for row in range(1, 6)}
     assert {where for where, *_ in record.locks} == tiles
     first = {(where, number): init for where, number, init, _ in record.locks}
-    assert len(first) == len(record.locks) == len({name for *_, name in record.locks}), 'a lock is there twice'
-    want = {((column, row), number): value for row, number, value in of['lock'] for column in range(columns)}
+    assert len(first) == len(record.locks) == len({name
+                                                   for *_, name in record.locks
+                                                   }), 'a lock is there twice'
+    want = {
+        ((column, row), number): value
+        for row, number, value in of['lock']
+        for column in range(columns)
+    }
     assert {k: v for k, v in first.items() if v} == want, 'locks begin with other values'
     used = {t for row in (1, 2) for t in (n for (where, n) in first if where == (0, row))}
     assert used == set(range(c['MEM_LOCK_X'] + 1)), 'locks of the control code are missing'
@@ -158,11 +188,18 @@ def check_array(model, number, array):
     cores = {where: (stack, program) for where, stack, program in record.cores}
     assert set(cores) == {t for t in tiles if t[1] >= 2}
     for where, (stack, program) in cores.items():
-        areas = sorted((b.address, b.address + type_bytes(b.kind)) for b in record.buffers if b.tile == where)
+        areas = sorted(
+            (b.address, b.address + type_bytes(b.kind)) for b in record.buffers if b.tile == where)
         assert len(areas) == 5 and areas[0][0] >= stack and areas[-1][1] <= 64 << 10
         assert all(a[1] <= b[0] for a, b in zip(areas, areas[1:])), 'buffers overlap'
         at = {b.name.rsplit('_', 1)[1]: b.address for b in record.buffers if b.tile == where}
-        assert at == {'parameters': c['CORE_PARAMETERS'], 'at': c['CORE_AT'], 'w': c['CORE_W'], 'x': c['CORE_X'], 'y': c['CORE_Y']}
+        assert at == {
+            'parameters': c['CORE_PARAMETERS'],
+            'at': c['CORE_AT'],
+            'w': c['CORE_W'],
+            'x': c['CORE_X'],
+            'y': c['CORE_Y']
+        }
         record.steps.clear()
         try:
             program()
@@ -170,7 +207,10 @@ def check_array(model, number, array):
             pass
         assert record.steps == expected_steps(where, c), f'the core {where} takes other steps'
     assert len(record.sequence) == c['GEMV_ARGUMENTS']
-    assert {name: link for name, (_, link) in record.functions.items()} == dict.fromkeys(('apus_npu_begin', 'apus_npu_step'), 'apus_npu.o')
+    assert {
+        name: link
+        for name, (_, link) in record.functions.items()
+    } == dict.fromkeys(('apus_npu_begin', 'apus_npu_step'), 'apus_npu.o')
     print(f'{array}: {len(record.flows)} routes, {len(record.locks)} locks, {len(cores)} cores')
 
 

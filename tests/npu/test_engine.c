@@ -1,5 +1,6 @@
-/* The engine as a caller of the library sees it, over the device model: the CPU's bits on both arrays, in every way of failing; what a token costs in
- * requests; and that no sync is there for nothing. */
+/* The engine as a caller of the library sees it, over the device model: the CPU's bits on both
+ * arrays, in every way of failing; what a token costs in requests; and that no sync is there for
+ * nothing. */
 #include "tests/api/fixture.h"
 
 #include <errno.h>
@@ -11,8 +12,19 @@
 #include "npu/sim/sim.h"
 #include "npu/uapi.h"
 
-enum { POSITIONS = 21, TOKENS = 5, SHORT = 3, SHORT_TOKENS = 2, CONTEXT = 64, CHUNK = 16, FOR_EVER = 1 << 30 };
-enum { SUBMISSIONS = (3 * 4 + 1) * SHORT_TOKENS }; /* of the short text with the first model: its prompt is one pass */
+enum {
+    POSITIONS = 21,
+    TOKENS = 5,
+    SHORT = 3,
+    SHORT_TOKENS = 2,
+    CONTEXT = 64,
+    CHUNK = 16,
+    FOR_EVER = 1 << 30
+};
+enum {
+    SUBMISSIONS = (3 * 4 + 1) * SHORT_TOKENS
+}; /* of the short text with the first model: its
+                                                      prompt is one pass */
 
 static char log_text[4096];
 static void keep(void *user, int level, const char *text) {
@@ -28,8 +40,9 @@ static intptr_t open_device(void *user, const char *path) {
     return apus_port_host()->device_open(user, path);
 }
 static int request_device(void *user, intptr_t device, unsigned long request, void *argument) {
-    return unknown_request && (int)(request & 0xff) == unknown_request ? EINVAL
-                                                                       : apus_port_host()->device_request(user, device, request, argument);
+    return unknown_request && (int)(request & 0xff) == unknown_request
+               ? EINVAL
+               : apus_port_host()->device_request(user, device, request, argument);
 }
 
 static apus_port port(void) {
@@ -44,7 +57,8 @@ static apus_port port(void) {
 static const char *device(uint32_t generation, const char *more) {
     static char text[512];
     const char *build = getenv("APUS_BUILD");
-    snprintf(text, sizeof text, "overlay=%s/npu-model-xdna%u.xclbin%s", build ? build : "build/release", generation, more);
+    snprintf(text, sizeof text, "overlay=%s/npu-model-xdna%u.xclbin%s",
+             build ? build : "build/release", generation, more);
     return text;
 }
 
@@ -60,7 +74,11 @@ static int open_npu(struct on_npu *n, int which, const char *where) {
     apus_model_close(n->m.model);
     guarded_free(&n->m.memory);
     n->port = port();
-    apus_model_config config = {.size = sizeof config, .blob = &n->m.blob, .port = &n->port, .engine = "npu", .device = where};
+    apus_model_config config = {.size = sizeof config,
+                                .blob = &n->m.blob,
+                                .port = &n->port,
+                                .engine = "npu",
+                                .device = where};
     apus_memory need = {.size = sizeof need};
     n->refused = apus_model_measure(&config, &need);
     if (!n->refused) {
@@ -73,7 +91,8 @@ static int open_npu(struct on_npu *n, int which, const char *where) {
 }
 
 /* Everything that a text leaves: logits, ids, cache; 0 where it could not be finished. */
-static uint64_t text(const struct api_model *m, uint32_t positions, uint32_t tokens, const char **engine) {
+static uint64_t text(const struct api_model *m, uint32_t positions, uint32_t tokens,
+                     const char **engine) {
     struct api_session s;
     apus_session_stats stats = {.size = sizeof stats};
     int32_t ids[POSITIONS];
@@ -81,7 +100,8 @@ static uint64_t text(const struct api_model *m, uint32_t positions, uint32_t tok
     size_t bytes, count;
     uint64_t hash = 0;
     api_ids(m, 5, ids, positions);
-    apus_config config = {.size = sizeof config, .model = m->model, .context = CONTEXT, .threads = 2, .chunk = CHUNK};
+    apus_config config = {
+        .size = sizeof config, .model = m->model, .context = CONTEXT, .threads = 2, .chunk = CHUNK};
     apus_memory need = {.size = sizeof need};
     assert_int_equal(apus_measure(&config, &need), APUS_OK);
     s.arena = guarded_take(need.bytes, need.alignment);
@@ -90,7 +110,8 @@ static uint64_t text(const struct api_model *m, uint32_t positions, uint32_t tok
         return 0;
     }
     apus_status status = API_PROMPT(&s, ids, positions);
-    apus_sampling greedy = {.size = sizeof greedy, .max_tokens = tokens, .ignore_end = 1, .want_hash = 1};
+    apus_sampling greedy = {
+        .size = sizeof greedy, .max_tokens = tokens, .ignore_end = 1, .want_hash = 1};
     apus_piece piece = {.size = sizeof piece};
     if (!status) status = apus_begin(s.session, &greedy);
     while (!status && !piece.stop) status = apus_next(s.session, &piece);
@@ -108,9 +129,13 @@ static uint64_t text(const struct api_model *m, uint32_t positions, uint32_t tok
     api_close(&s);
     return hash;
 }
-static uint64_t text_of(const struct api_model *m, const char **engine) { return text(m, POSITIONS, TOKENS, engine); }
+static uint64_t text_of(const struct api_model *m, const char **engine) {
+    return text(m, POSITIONS, TOKENS, engine);
+}
 
-static uint64_t short_text(const struct api_model *m, const char **engine) { return text(m, SHORT, SHORT_TOKENS, engine); }
+static uint64_t short_text(const struct api_model *m, const char **engine) {
+    return text(m, SHORT, SHORT_TOKENS, engine);
+}
 
 static uint64_t by_cpu(int which, uint64_t (*of)(const struct api_model *m, const char **engine)) {
     struct api_model m;
@@ -122,7 +147,9 @@ static uint64_t by_cpu(int which, uint64_t (*of)(const struct api_model *m, cons
     return hash;
 }
 
-static void machine(uint32_t generation) { sim_reset(&(struct sim_config){.generation = generation}); }
+static void machine(uint32_t generation) {
+    sim_reset(&(struct sim_config){.generation = generation});
+}
 
 static void the_bits_are_the_cpus(void **state) {
     (void)state;
@@ -137,13 +164,15 @@ static void the_bits_are_the_cpus(void **state) {
             assert_string_equal(engine, "npu");
             assert_string_equal(sim_complaint(), "");
             struct sim_figures f = sim_figures();
-            assert_true(f.commands > 50 && f.macs && f.bytes_read && f.array_ns && f.dispatch_ns == f.submissions * 50000);
+            assert_true(f.commands > 50 && f.macs && f.bytes_read && f.array_ns &&
+                        f.dispatch_ns == f.submissions * 50000);
             api_model_close(&n.m);
         }
     }
 }
 
-/* Small matrices are not worth a dispatch: without being told, all of a tiny model stays with the CPU. */
+/* Small matrices are not worth a dispatch: without being told, all of a tiny model stays with the
+ * CPU. */
 static void small_matrices_stay(void **state) {
     (void)state;
     struct on_npu n;
@@ -155,7 +184,8 @@ static void small_matrices_stay(void **state) {
     api_model_close(&n.m);
 }
 
-/* What goes on per token: four requests an operation, and nothing is made; where the driver has no request to wait, the timeline's takes its place. */
+/* What goes on per token: four requests an operation, and nothing is made; where the driver has no
+ * request to wait, the timeline's takes its place. */
 static void requests_of_a_token(void **state) {
     (void)state;
     for (uint32_t generation = 1; generation <= 2; generation++)
@@ -173,11 +203,14 @@ static void requests_of_a_token(void **state) {
             struct sim_figures before = sim_figures();
             api_generate(&s, 8, NULL); /* the first was left unevaluated by the generation before */
             struct sim_figures after = sim_figures();
-            uint64_t operations = 8 * (3 * 4 + 1); /* QKV, O, gate and up, down of three layers; the head */
+            uint64_t operations = 8 * (3 * 4 + 1); /* QKV, O, gate and up, down of three layers; the
+                                                      head */
             assert_int_equal(after.submissions - before.submissions, operations);
-            assert_int_equal(after.requests[UAPI_EXECUTE] - before.requests[UAPI_EXECUTE], operations);
+            assert_int_equal(after.requests[UAPI_EXECUTE] - before.requests[UAPI_EXECUTE],
+                             operations);
             assert_int_equal(after.requests[wait] - before.requests[wait], operations);
-            assert_int_equal(after.requests[UAPI_SYNC_BUFFER] - before.requests[UAPI_SYNC_BUFFER], 2 * operations);
+            assert_int_equal(after.requests[UAPI_SYNC_BUFFER] - before.requests[UAPI_SYNC_BUFFER],
+                             2 * operations);
             assert_int_equal(after.all_requests - before.all_requests, 4 * operations);
             assert_int_equal(after.buffers, before.buffers);
             api_close(&s);
@@ -185,9 +218,12 @@ static void requests_of_a_token(void **state) {
         }
 }
 
-/* How a machine is set up for failures: XDNA with the request to wait, XDNA2 without and with the process's own addresses. */
+/* How a machine is set up for failures: XDNA with the request to wait, XDNA2 without and with the
+ * process's own addresses. */
 static struct sim_config failing_machine(uint32_t generation) {
-    return (struct sim_config){.generation = generation, .without_wait = generation == 2, .shared_addresses = generation == 2};
+    return (struct sim_config){.generation = generation,
+                               .without_wait = generation == 2,
+                               .shared_addresses = generation == 2};
 }
 
 /* The matrix that is blamed: in a chain of n the model has another one fail each time. */
@@ -198,7 +234,8 @@ static uint32_t blamed(enum sim_end end, uint64_t at) {
     return ran && of_pass < 3 * 4 ? (uint32_t)(at % matrices[of_pass % 4]) : 0;
 }
 
-static void fail_once_or_for_ever(uint32_t generation, uint64_t want, enum sim_end end, uint64_t at, int for_ever) {
+static void fail_once_or_for_ever(uint32_t generation, uint64_t want, enum sim_end end, uint64_t at,
+                                  int for_ever) {
     struct on_npu n;
     const char *engine;
     char matrix[64];
@@ -207,17 +244,21 @@ static void fail_once_or_for_ever(uint32_t generation, uint64_t want, enum sim_e
     sim_reset(&config);
     sim_fail(at, for_ever ? FOR_EVER : 1, end);
     assert_true(open_npu(&n, 0, device(generation, ",all")));
-    if (short_text(&n.m, &engine) != want) fail_msg("failure %d at submission %u changes the text", (int)end, (unsigned)at);
+    if (short_text(&n.m, &engine) != want)
+        fail_msg("failure %d at submission %u changes the text", (int)end, (unsigned)at);
     assert_string_equal(engine, lost ? "cpu" : "npu");
-    assert_non_null(strstr(log_text, lost ? "giving the NPU up" : "trying again with a new context"));
+    assert_non_null(
+        strstr(log_text, lost ? "giving the NPU up" : "trying again with a new context"));
     snprintf(matrix, sizeof matrix, "in matrix %u of a layer's operation", blamed(end, at));
-    if (!strstr(log_text, matrix)) fail_msg("failure %d at submission %u says %s", (int)end, (unsigned)at, log_text);
+    if (!strstr(log_text, matrix))
+        fail_msg("failure %d at submission %u says %s", (int)end, (unsigned)at, log_text);
     if (!lost) assert_int_equal(sim_figures().submissions, SUBMISSIONS + 1);
     assert_string_equal(sim_complaint(), "");
     api_model_close(&n.m);
 }
 
-/* Every way to fail, at every submission: once, and a new context goes on; for ever, and the CPU does. */
+/* Every way to fail, at every submission: once, and a new context goes on; for ever, and the CPU
+ * does. */
 static void failures_leave_the_text(void **state) {
     (void)state;
     uint64_t want = by_cpu(0, short_text);
@@ -232,7 +273,8 @@ static void failures_leave_the_text(void **state) {
         api_model_close(&n.m);
         for (int end = SIM_RIGHT + 1; end < SIM_ENDS; end++)
             for (uint64_t at = 0; at < SUBMISSIONS; at++)
-                for (int for_ever = 0; for_ever < 2; for_ever++) fail_once_or_for_ever(generation, want, (enum sim_end)end, at, for_ever);
+                for (int for_ever = 0; for_ever < 2; for_ever++)
+                    fail_once_or_for_ever(generation, want, (enum sim_end)end, at, for_ever);
     }
 }
 
@@ -269,7 +311,8 @@ static void a_second_failure_is_the_last(void **state) {
     }
 }
 
-/* Without any one of them, a model does not open, the device model complains, or the text is another. */
+/* Without any one of them, a model does not open, the device model complains, or the text is
+ * another. */
 static void every_sync_is_missed(void **state) {
     (void)state;
     uint64_t want = by_cpu(1, short_text);
@@ -283,14 +326,18 @@ static void every_sync_is_missed(void **state) {
             if (!open_npu(&n, 1, device(generation, ",all"))) continue;
             uint64_t got = short_text(&n.m, &engine);
             if (at == UINT64_MAX) syncs = sim_figures().requests[UAPI_SYNC_BUFFER];
-            if ((got == want && !sim_complaint()[0]) != (at == UINT64_MAX)) fail_msg("sync %u is of no use", (unsigned)at);
+            if ((got == want && !sim_complaint()[0]) != (at == UINT64_MAX))
+                fail_msg("sync %u is of no use", (unsigned)at);
             api_model_close(&n.m);
         }
-        assert_int_equal(syncs, 4 + 2 * 2 * (4 + 4 + 1)); /* weights, copies, code, image; x and sums of every operation of two passes */
+        assert_int_equal(syncs, 4 + 2 * 2 * (4 + 4 + 1)); /* weights, copies, code, image; x and
+                                                             sums of every operation of two
+                                                             passes */
     }
 }
 
-/* The published split: the target on the NPU, its draft on the CPU. Speculation and the engine leave the target's own text. */
+/* The published split: the target on the NPU, its draft on the CPU. Speculation and the engine
+ * leave the target's own text. */
 static void the_draft_stays_on_the_cpu(void **state) {
     (void)state;
     struct api_model cpu;
@@ -341,7 +388,11 @@ static void missing_things_are_explained(void **state) {
         {{.generation = 2}, NULL, "Linux 6.14 or newer", 1, UAPI_CREATE_BUFFER},
         {{.generation = 2, .open_error = EACCES}, NULL, "usermod -aG render", 0, 0},
         {{.generation = 2, .open_error = ENODEV}, NULL, "dmesg", 0, 0},
-        {{.generation = 2, .poses = 1}, NULL, "the overlay is the device model's, and this is a device", 0, 0},
+        {{.generation = 2, .poses = 1},
+         NULL,
+         "the overlay is the device model's, and this is a device",
+         0,
+         0},
         {{.generation = 1}, NULL, "another number of columns", 0, 0},
         {{.generation = 2}, "", "docs/npu.md", 0, 0},
         {{.generation = 2}, "overlay=README.md", "no xclbin container", 0, 0},
@@ -350,20 +401,26 @@ static void missing_things_are_explained(void **state) {
         {{.generation = 2, .open_error = ENOENT}, "overlay=x,npu=1", "modprobe amdxdna", 0, 0},
         {{.generation = 2}, "nonsense", "overlay=FILE", 0, 0},
         {{.generation = 2}, "overlay=x,provider=xrt", "libapus-xrt.so is not found", 0, 0},
-        {{.generation = 2}, "overlay=x,provider=kernel,provider=ours", "provider=kernel or xrt", 0, 0},
+        {{.generation = 2},
+         "overlay=x,provider=kernel,provider=ours",
+         "provider=kernel or xrt",
+         0,
+         0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct on_npu n;
         sim_reset(&cases[i].config);
         driver_loaded = cases[i].loaded, unknown_request = cases[i].unknown;
-        if (open_npu(&n, 0, cases[i].where ? cases[i].where : device(2, ",all"))) fail_msg("case %zu opens", i);
+        if (open_npu(&n, 0, cases[i].where ? cases[i].where : device(2, ",all")))
+            fail_msg("case %zu opens", i);
         assert_int_equal(n.refused, APUS_E_UNAVAILABLE);
         if (!strstr(log_text, cases[i].says)) fail_msg("case %zu says: %s", i, log_text);
     }
     driver_loaded = unknown_request = 0;
 }
 
-/* Firmware that is too old shows when a context is made: the session is refused, or would be the CPU's under another name. */
+/* Firmware that is too old shows when a context is made: the session is refused, or would be the
+ * CPU's under another name. */
 static void contexts_are_explained(void **state) {
     (void)state;
     struct on_npu n;
@@ -399,10 +456,15 @@ static void a_low_limit_copies(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_bits_are_the_cpus),        cmocka_unit_test(small_matrices_stay),
-                                       cmocka_unit_test(requests_of_a_token),          cmocka_unit_test(failures_leave_the_text),
-                                       cmocka_unit_test(a_second_failure_is_the_last), cmocka_unit_test(every_sync_is_missed),
-                                       cmocka_unit_test(the_draft_stays_on_the_cpu),   cmocka_unit_test(missing_things_are_explained),
-                                       cmocka_unit_test(contexts_are_explained),       cmocka_unit_test(a_low_limit_copies)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_bits_are_the_cpus),
+                                       cmocka_unit_test(small_matrices_stay),
+                                       cmocka_unit_test(requests_of_a_token),
+                                       cmocka_unit_test(failures_leave_the_text),
+                                       cmocka_unit_test(a_second_failure_is_the_last),
+                                       cmocka_unit_test(every_sync_is_missed),
+                                       cmocka_unit_test(the_draft_stays_on_the_cpu),
+                                       cmocka_unit_test(missing_things_are_explained),
+                                       cmocka_unit_test(contexts_are_explained),
+                                       cmocka_unit_test(a_low_limit_copies)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

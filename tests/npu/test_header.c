@@ -1,4 +1,5 @@
-/* npu/uapi.h against the driver's own header, where the system has one (Debian unstable's linux-libc-dev does): every size, offset and number, at compile time. */
+/* npu/uapi.h against the driver's own header, where the system has one (Debian unstable's
+ * linux-libc-dev does): every size, offset and number, at compile time. */
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -16,12 +17,14 @@
 #include <drm/drm.h>
 
 #define SAME_SIZE(ours, theirs) _Static_assert(sizeof(struct ours) == sizeof(struct theirs), #ours)
-#define AT(ours, a, theirs, b)                                                                                                             \
-    _Static_assert(offsetof(struct ours, a) == offsetof(struct theirs, b) &&                                                               \
-                       sizeof(((struct ours *)0)->a) == sizeof(((struct theirs *)0)->b),                                                   \
+#define AT(ours, a, theirs, b)                                                                     \
+    _Static_assert(offsetof(struct ours, a) == offsetof(struct theirs, b) &&                       \
+                       sizeof(((struct ours *)0)->a) == sizeof(((struct theirs *)0)->b),           \
                    #ours "." #a)
-#define REQUEST(direction, number, ours, theirs) _Static_assert(UAPI_REQUEST(direction, number, struct ours) == (theirs), #theirs)
-#define VALUE(ours, theirs)                      _Static_assert((unsigned long long)(ours) == (unsigned long long)(theirs), #ours)
+#define REQUEST(direction, number, ours, theirs)                                                   \
+    _Static_assert(UAPI_REQUEST(direction, number, struct ours) == (theirs), #theirs)
+#define VALUE(ours, theirs)                                                                        \
+    _Static_assert((unsigned long long)(ours) == (unsigned long long)(theirs), #ours)
 
 SAME_SIZE(uapi_version, drm_version);
 AT(uapi_version, major, drm_version, version_major);
@@ -69,7 +72,9 @@ SAME_SIZE(uapi_unit, amdxdna_cu_config);
 AT(uapi_unit, buffer, amdxdna_cu_config, cu_bo);
 AT(uapi_unit, function, amdxdna_cu_config, cu_func);
 AT(uapi_units, count, amdxdna_hwctx_param_config_cu, num_cus);
-_Static_assert(offsetof(struct uapi_units, unit) == offsetof(struct amdxdna_hwctx_param_config_cu, cu_configs), "units");
+_Static_assert(offsetof(struct uapi_units, unit) ==
+                   offsetof(struct amdxdna_hwctx_param_config_cu, cu_configs),
+               "units");
 VALUE(UAPI_CONFIG_UNITS, DRM_AMDXDNA_HWCTX_CONFIG_CU);
 
 SAME_SIZE(uapi_config_context, amdxdna_drm_config_hwctx);
@@ -88,7 +93,9 @@ AT(uapi_range, address, amdxdna_drm_va_entry, vaddr);
 AT(uapi_range, bytes, amdxdna_drm_va_entry, len);
 AT(uapi_ranges, dmabuf, amdxdna_drm_va_tbl, dmabuf_fd);
 AT(uapi_ranges, count, amdxdna_drm_va_tbl, num_entries);
-_Static_assert(offsetof(struct uapi_ranges, range) == offsetof(struct amdxdna_drm_va_tbl, va_entries), "ranges");
+_Static_assert(offsetof(struct uapi_ranges, range) ==
+                   offsetof(struct amdxdna_drm_va_tbl, va_entries),
+               "ranges");
 SAME_SIZE(uapi_create_buffer, amdxdna_drm_create_bo);
 AT(uapi_create_buffer, flags, amdxdna_drm_create_bo, flags);
 AT(uapi_create_buffer, ranges, amdxdna_drm_create_bo, vaddr);
@@ -133,8 +140,11 @@ SAME_SIZE(uapi_syncobj_destroy, drm_syncobj_destroy);
 AT(uapi_syncobj_destroy, handle, drm_syncobj_destroy, handle);
 REQUEST(UAPI_BOTH, UAPI_SYNCOBJ_DESTROY, uapi_syncobj_destroy, DRM_IOCTL_SYNCOBJ_DESTROY);
 
-/* newer headers have a deadline behind it, for a flag that is not used here; the kernel takes both lengths */
-_Static_assert(sizeof(struct uapi_timeline_wait) == offsetof(struct drm_syncobj_timeline_wait, pad) + 4, "timeline wait");
+/* newer headers have a deadline behind it, for a flag that is not used here; the kernel takes both
+ * lengths */
+_Static_assert(sizeof(struct uapi_timeline_wait) ==
+                   offsetof(struct drm_syncobj_timeline_wait, pad) + 4,
+               "timeline wait");
 AT(uapi_timeline_wait, handles, drm_syncobj_timeline_wait, handles);
 AT(uapi_timeline_wait, points, drm_syncobj_timeline_wait, points);
 AT(uapi_timeline_wait, until_ns, drm_syncobj_timeline_wait, timeout_nsec);

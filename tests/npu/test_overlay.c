@@ -1,4 +1,5 @@
-/* Overlays come from anywhere: what is wrong with one is said, and nothing is read that lies outside the file. */
+/* Overlays come from anywhere: what is wrong with one is said, and nothing is read that lies
+ * outside the file. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +27,8 @@ static int sound(const uint8_t *file, size_t bytes) {
     struct overlay o;
     if (overlay_read(&o, file, bytes)) return 0;
     assert_ptr_equal(o.file, file);
-    assert_true(o.image >= file && o.image_bytes && o.image_bytes <= bytes - (size_t)(o.image - file));
+    assert_true(o.image >= file && o.image_bytes &&
+                o.image_bytes <= bytes - (size_t)(o.image - file));
     return 1;
 }
 
@@ -65,7 +67,8 @@ static void a_cut_overlay_is_refused(void **state) {
     free(file);
 }
 
-/* Every byte of it in turn has every bit turned, and every four bytes are the largest number: refused, or read soundly. */
+/* Every byte of it in turn has every bit turned, and every four bytes are the largest number:
+ * refused, or read soundly. */
 static void a_damaged_overlay_is_read_soundly(void **state) {
     (void)state;
     static const uint8_t all[] = {255, 255, 255, 255};
@@ -87,7 +90,8 @@ static void a_damaged_overlay_is_read_soundly(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(an_overlay_is_read), cmocka_unit_test(a_cut_overlay_is_refused),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(an_overlay_is_read),
+                                       cmocka_unit_test(a_cut_overlay_is_refused),
                                        cmocka_unit_test(a_damaged_overlay_is_read_soundly)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,8 @@
 struct shape {
     const char *name;
     uint32_t layers, dim, ffn, heads, kv_heads, head_dim, vocab, type;
-    int layer_operations, head; /* how many of a layer's four operations go, and whether the head does */
+    int layer_operations, head; /* how many of a layer's four operations go, and whether the head
+                                   does */
 };
 
 static const struct shape shapes[] = {
@@ -38,7 +39,11 @@ struct planned {
 
 static uint32_t add(struct planned *p, uint32_t type, uint32_t rows, uint32_t cols) {
     struct blob_tensor *t = &p->tensors[p->model.tensors];
-    *t = (struct blob_tensor){.type = type, .rows = rows, .cols = cols, .offset = p->bytes, .bytes = weight_bytes(type, rows, cols)};
+    *t = (struct blob_tensor){.type = type,
+                              .rows = rows,
+                              .cols = cols,
+                              .offset = p->bytes,
+                              .bytes = weight_bytes(type, rows, cols)};
     p->bytes += round_up((uint32_t)t->bytes, BLOB_ALIGN);
     return p->model.tensors++;
 }
@@ -48,7 +53,8 @@ static void plan(struct planned *p, const struct shape *s, int all) {
     p->layers = calloc(s->layers, sizeof *p->layers);
     p->tensors = calloc(2 + s->layers * LT_COUNT, sizeof *p->tensors);
     assert_true(p->layers && p->tensors);
-    p->model.layers = s->layers, p->model.dim = s->dim, p->model.vocab = s->vocab, p->model.head_dim = s->head_dim;
+    p->model.layers = s->layers, p->model.dim = s->dim, p->model.vocab = s->vocab,
+    p->model.head_dim = s->head_dim;
     p->model.embed = add(p, WEIGHT_ROW8, s->vocab, s->dim);
     for (uint32_t i = 0; i < s->layers; i++) {
         struct blob_layer *l = &p->layers[i];
@@ -79,7 +85,8 @@ static int operations(const struct planned *p, const struct blob_layer *l) {
     int go = 0;
     for (int o = 0; o < 4; o++) {
         uint32_t most = p->npu.tensor[l->tensor[first[o]]].columns_max;
-        for (int t = first[o]; t < (int)first[o + 1]; t++) assert_int_equal(!p->npu.tensor[l->tensor[t]].columns_max, !most);
+        for (int t = first[o]; t < (int)first[o + 1]; t++)
+            assert_int_equal(!p->npu.tensor[l->tensor[t]].columns_max, !most);
         go += most != 0;
     }
     return go;
@@ -93,8 +100,10 @@ static void the_dispatch_is_weighed(void **state) {
         plan(&p, s, 0);
         for (uint32_t l = 0; l < s->layers; l++)
             if (operations(&p, &p.layers[l]) != s->layer_operations)
-                fail_msg("%s: %d operations of layer %u go", s->name, operations(&p, &p.layers[l]), l);
-        if ((p.npu.tensor[p.model.head].columns_max != 0) != s->head) fail_msg("%s: the head", s->name);
+                fail_msg("%s: %d operations of layer %u go", s->name, operations(&p, &p.layers[l]),
+                         l);
+        if ((p.npu.tensor[p.model.head].columns_max != 0) != s->head)
+            fail_msg("%s: the head", s->name);
         assert_int_equal(p.npu.tensor[p.model.embed].columns_max, 0);
         drop(&p);
         plan(&p, s, 1);
@@ -114,13 +123,15 @@ static void a_target_verifies_in_place(void **state) {
             const struct npu_tensor *n = &p.npu.tensor[t];
             if (!n->columns_max) continue;
             assert_int_equal(n->columns_max, 16);
-            if (shapes[i].dim % 256 == 0 && n->copied) fail_msg("%s: tensor %u is copied", shapes[i].name, t);
+            if (shapes[i].dim % 256 == 0 && n->copied)
+                fail_msg("%s: tensor %u is copied", shapes[i].name, t);
         }
         drop(&p);
     }
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_dispatch_is_weighed), cmocka_unit_test(a_target_verifies_in_place)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_dispatch_is_weighed),
+                                       cmocka_unit_test(a_target_verifies_in_place)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The device model's array holds control code to its rules: for each, a small stream that breaks it, and what the model says of that. */
+/* The device model's array holds control code to its rules: for each, a small stream that breaks
+ * it, and what the model says of that. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,25 +14,38 @@
 #include "npu/txn.h"
 
 /* The way of sums in column 0: a memory tile's channel 5 out, the shim's channel 0 in. */
-enum { WORDS = 16, MEM_OUT = 5, MEM_OUT_BD = 26, SHIM_IN = 0, SHIM_IN_BD = 2, BUFFER_BYTES = 2 * 4096, BUFFER_AT = 0x30000000 };
+enum {
+    WORDS = 16,
+    MEM_OUT = 5,
+    MEM_OUT_BD = 26,
+    SHIM_IN = 0,
+    SHIM_IN_BD = 2,
+    BUFFER_BYTES = 2 * 4096,
+    BUFFER_AT = 0x30000000
+};
 
-static const uint32_t shim_in_queue = SHIM_S2MM_QUEUE + SHIM_IN * QUEUE_STRIDE, mem_out_queue = MEM_MM2S_QUEUE + MEM_OUT * QUEUE_STRIDE;
+static const uint32_t shim_in_queue = SHIM_S2MM_QUEUE + SHIM_IN * QUEUE_STRIDE,
+                      mem_out_queue = MEM_MM2S_QUEUE + MEM_OUT * QUEUE_STRIDE;
 
 static struct descriptor sixteen_words(uint64_t at) {
-    return (struct descriptor){.base = at, .words = WORDS, .next = -1, .acquire = -1, .acquire_value = -1};
+    return (struct descriptor){
+        .base = at, .words = WORDS, .next = -1, .acquire = -1, .acquire_value = -1};
 }
 
 static void write_descriptor(struct txn *t, uint32_t row, uint32_t bd, const struct descriptor *d) {
-    uint32_t words[BD_WORDS_MAX], count = descriptor_pack(d, row, words), first = row == ROW_MEM ? MEM_BD : SHIM_BD;
+    uint32_t words[BD_WORDS_MAX], count = descriptor_pack(d, row, words),
+                                  first = row == ROW_MEM ? MEM_BD : SHIM_BD;
     txn_block(t, tile_address(0, row, first + bd * BD_STRIDE), words, count);
 }
 
-static void push(struct txn *t, uint32_t row, uint32_t queue, uint32_t bd, uint32_t runs, int token) {
+static void push(struct txn *t, uint32_t row, uint32_t queue, uint32_t bd, uint32_t runs,
+                 int token) {
     txn_write(t, tile_address(0, row, queue), queue_word(bd, runs, token));
 }
 
 static void name_controller(struct txn *t) {
-    txn_write(t, tile_address(0, ROW_SHIM, SHIM_S2MM_CONTROL), SHIM_CONTROLLER << CONTROL_CONTROLLER_SHIFT);
+    txn_write(t, tile_address(0, ROW_SHIM, SHIM_S2MM_CONTROL),
+              SHIM_CONTROLLER << CONTROL_CONTROLLER_SHIFT);
 }
 
 static void patch_shim(struct txn *t, uint32_t argument, uint64_t offset) {
@@ -107,14 +121,22 @@ static void patched_twice(struct txn *t) {
     receive_at(t, 0);
     patch_shim(t, 0, 0);
 }
-static void patched_nowhere(struct txn *t) { txn_patch(t, tile_address(0, ROW_MEM, MEM_BD + 4), 0, 0); }
+static void patched_nowhere(struct txn *t) {
+    txn_patch(t, tile_address(0, ROW_MEM, MEM_BD + 4), 0, 0);
+}
 static void patched_with_nothing(struct txn *t) { patch_shim(t, 1, 0); }
 
 static void no_descriptor(struct txn *t) { push(t, ROW_MEM, mem_out_queue, MEM_OUT_BD, 1, 0); }
 static void other_half(struct txn *t) { push(t, ROW_MEM, mem_out_queue, 0, 1, 0); }
-static void seventeenth_descriptor(struct txn *t) { push(t, ROW_SHIM, shim_in_queue, SHIM_BDS, 1, 0); }
-static void odd_queue_word(struct txn *t) { txn_write(t, tile_address(0, ROW_MEM, mem_out_queue), 0x40); }
-static void odd_control_word(struct txn *t) { txn_write(t, tile_address(0, ROW_SHIM, SHIM_S2MM_CONTROL), 2); }
+static void seventeenth_descriptor(struct txn *t) {
+    push(t, ROW_SHIM, shim_in_queue, SHIM_BDS, 1, 0);
+}
+static void odd_queue_word(struct txn *t) {
+    txn_write(t, tile_address(0, ROW_MEM, mem_out_queue), 0x40);
+}
+static void odd_control_word(struct txn *t) {
+    txn_write(t, tile_address(0, ROW_SHIM, SHIM_S2MM_CONTROL), 2);
+}
 static void past_tile_memory(struct txn *t) {
     struct descriptor d = sixteen_words(MEM_BYTES - 32);
     send_as(t, &d, 1);
@@ -158,9 +180,13 @@ static void waits_for_ever(struct txn *t) {
     push(t, ROW_SHIM, shim_in_queue, SHIM_IN_BD, 1, 0);
 }
 
-static void another_column(struct txn *t) { txn_write(t, tile_address(ARRAY_COLUMNS_MAX, ROW_MEM, MEM_BD), 0); }
+static void another_column(struct txn *t) {
+    txn_write(t, tile_address(ARRAY_COLUMNS_MAX, ROW_MEM, MEM_BD), 0);
+}
 static void another_register(struct txn *t) { txn_write(t, tile_address(0, ROW_MEM, 0xb0000), 0); }
-static void seventh_word(struct txn *t) { txn_write(t, tile_address(0, ROW_CORE, CORE_BD + BD_WORDS_CORE * 4), 0); }
+static void seventh_word(struct txn *t) {
+    txn_write(t, tile_address(0, ROW_CORE, CORE_BD + BD_WORDS_CORE * 4), 0);
+}
 
 /* A core is given weights and x before its parameters, which are noise. */
 static void core_without_parameters(struct txn *t) {
@@ -250,7 +276,8 @@ static const struct rule {
 /* What the model says of a stream, on a fresh array. */
 static void say(struct sim_array *a, const struct rule *r, const uint32_t *code, uint32_t words) {
     static uint8_t host[BUFFER_BYTES], synced[BUFFER_BYTES / PAGE_BYTES];
-    struct sim_buffer buffer = {.kind = UAPI_BUFFER_SHARE, .bytes = BUFFER_BYTES, .address = BUFFER_AT, .host = host};
+    struct sim_buffer buffer = {
+        .kind = UAPI_BUFFER_SHARE, .bytes = BUFFER_BYTES, .address = BUFFER_AT, .host = host};
     struct sim_command command = {.buffer = {&buffer}, .buffers = 1};
     struct sim_image image;
     const uint64_t argument = BUFFER_AT;

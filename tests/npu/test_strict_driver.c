@@ -1,4 +1,5 @@
-/* The device model answers wrong requests as the driver does: errors, limits, packets' states, hangs, and a device that is reset. */
+/* The device model answers wrong requests as the driver does: errors, limits, packets' states,
+ * hangs, and a device that is reset. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +19,9 @@
 enum { HEAP_BYTES = 64 << 20, PAGE = PAGE_BYTES, AS_IT_IS = 999 };
 
 /* 0 or an errno value. */
-static int ask(int fd, unsigned long request, void *argument) { return ioctl(fd, request, argument) ? errno : 0; }
+static int ask(int fd, unsigned long request, void *argument) {
+    return ioctl(fd, request, argument) ? errno : 0;
+}
 #define ASK(fd, number, argument) ask(fd, UAPI_REQUEST(UAPI_BOTH, number, *(argument)), argument)
 
 static int open_device(const struct sim_config *config) {
@@ -55,7 +58,8 @@ static struct uapi_buffer_info info_of(int fd, uint32_t handle) {
     return i;
 }
 
-/* A context with its overlay, and two command buffers; a packet that has a code address of no buffer's. */
+/* A context with its overlay, and two command buffers; a packet that has a code address of no
+ * buffer's. */
 struct session {
     int fd;
     uint32_t context, heap, image, data, command[2];
@@ -63,7 +67,8 @@ struct session {
 };
 
 static uint32_t *map(int fd, uint32_t handle, uint64_t bytes) {
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)info_of(fd, handle).map_offset);
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+                    (off_t)info_of(fd, handle).map_offset);
     assert_true(at != MAP_FAILED);
     return at;
 }
@@ -77,7 +82,8 @@ static void fill_run(uint32_t *packet) {
 
 static int configure(const struct session *s) {
     const struct uapi_units units = {.count = 1, .unit = {{.buffer = s->image}}};
-    struct uapi_config_context c = {.handle = s->context, .value = (uintptr_t)&units, .value_bytes = sizeof units};
+    struct uapi_config_context c = {
+        .handle = s->context, .value = (uintptr_t)&units, .value_bytes = sizeof units};
     return ASK(s->fd, UAPI_CONFIG_CONTEXT, &c);
 }
 
@@ -93,7 +99,8 @@ static void open_session(struct session *s, const struct sim_config *config) {
     }
     uint32_t *heap = map(s->fd, s->heap, HEAP_BYTES);
     sim_image(&image, config->generation);
-    memcpy((uint8_t *)heap + (info_of(s->fd, s->image).address - info_of(s->fd, s->heap).address), &image, sizeof image);
+    memcpy((uint8_t *)heap + (info_of(s->fd, s->image).address - info_of(s->fd, s->heap).address),
+           &image, sizeof image);
     munmap(heap, HEAP_BYTES);
     assert_int_equal(create_context(s->fd, array_columns(config->generation), &s->context), 0);
 }
@@ -110,8 +117,11 @@ static int sync_image(const struct session *s) {
 
 static int execute(const struct session *s, uint32_t command, uint64_t *sequence) {
     const uint32_t list[] = {s->data};
-    struct uapi_execute x = {
-        .context = s->context, .commands = command, .commands_count = 1, .buffers = (uintptr_t)list, .buffers_count = 1};
+    struct uapi_execute x = {.context = s->context,
+                             .commands = command,
+                             .commands_count = 1,
+                             .buffers = (uintptr_t)list,
+                             .buffers_count = 1};
     int e = ASK(s->fd, UAPI_EXECUTE, &x);
     *sequence = x.sequence;
     return e;
@@ -131,7 +141,8 @@ static void buffers_have_limits(void **state) {
     (void)state;
     char name[] = "/tmp/apus-strict-XXXXXX";
     uint32_t context, handle;
-    int fd = open_device(&(struct sim_config){.generation = 2, .lockable = 2 * PAGE}), file = mkstemp(name);
+    int fd = open_device(&(struct sim_config){.generation = 2, .lockable = 2 * PAGE}),
+        file = mkstemp(name);
     assert_true(file >= 0 && !ftruncate(file, PAGE) && !unlink(name));
     assert_int_equal(create_context(fd, 8, &context), ENOENT); /* the heap comes first */
     assert_int_equal(create(fd, UAPI_BUFFER_DEVICE, PAGE, NULL), EINVAL);
@@ -144,7 +155,8 @@ static void buffers_have_limits(void **state) {
     assert_int_equal(create(fd, UAPI_BUFFER_COMMAND + 1, PAGE, NULL), EINVAL);
 
     uint8_t *own = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    uint8_t *shared = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, file, 0), *private = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, file, 0);
+    uint8_t *shared = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, file, 0),
+            *private = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, file, 0);
     assert_true(own != MAP_FAILED && shared != MAP_FAILED && private != MAP_FAILED);
     assert_int_equal(import(fd, own + 64, PAGE), EINVAL);
     assert_int_equal(import(fd, own, PAGE + 64), EINVAL);
@@ -155,8 +167,8 @@ static void buffers_have_limits(void **state) {
     assert_int_equal(import(fd, own, PAGE), 0);
 
     assert_int_equal(create(fd, UAPI_BUFFER_SHARE, PAGE, &handle), 0);
-    struct uapi_sync_buffer past = {handle, UAPI_TO_DEVICE, PAGE / 2, PAGE}, sideways = {handle, 2, 0, PAGE},
-                            none = {0, UAPI_TO_DEVICE, 0, PAGE};
+    struct uapi_sync_buffer past = {handle, UAPI_TO_DEVICE, PAGE / 2, PAGE},
+                            sideways = {handle, 2, 0, PAGE}, none = {0, UAPI_TO_DEVICE, 0, PAGE};
     assert_int_equal(ASK(fd, UAPI_SYNC_BUFFER, &past), EINVAL);
     assert_int_equal(ASK(fd, UAPI_SYNC_BUFFER, &sideways), EINVAL);
     assert_int_equal(ASK(fd, UAPI_SYNC_BUFFER, &none), EINVAL);
@@ -178,13 +190,15 @@ static void contexts_have_limits(void **state) {
         uint64_t sequence;
         open_session(&s, &(struct sim_config){.generation = generation});
         assert_int_equal(execute(&s, s.command[0], &sequence), EINVAL); /* no overlay yet */
-        assert_int_equal(configure(&s), EINVAL);                        /* which the device has not seen yet */
+        /* which the device has not seen yet */
+        assert_int_equal(configure(&s), EINVAL);
         assert_string_equal(sim_complaint(), "the overlay is not the device model's");
         assert_int_equal(sync_image(&s), 0);
         assert_int_equal(configure(&s), 0);
         assert_int_equal(configure(&s), EINVAL);
         assert_int_equal(create_context(s.fd, array_columns(generation) + 1, &context), EINVAL);
-        for (uint32_t i = 1; i < CLIENT_CONTEXTS; i++) assert_int_equal(create_context(s.fd, 1, &context), 0);
+        for (uint32_t i = 1; i < CLIENT_CONTEXTS; i++)
+            assert_int_equal(create_context(s.fd, 1, &context), 0);
         assert_int_equal(create_context(s.fd, 1, &context), ENOSPC);
         close_session(&s);
     }
@@ -196,7 +210,8 @@ static void open_ready(struct session *s) {
     assert_int_equal(configure(s), 0);
 }
 
-/* A packet ends in the state that it should, and the model says why; its context is of no use from then on. */
+/* A packet ends in the state that it should, and the model says why; its context is of no use from
+ * then on. */
 static void packets_are_checked(void **state) {
     (void)state;
     static const struct {
@@ -216,7 +231,8 @@ static void packets_are_checked(void **state) {
         open_ready(&s);
         uint32_t *packet = s.packet[cases[i].chained];
         if (cases[i].chained) {
-            packet[1 + CHAIN_COUNT] = 1, packet[1 + CHAIN_HANDLES] = s.command[0], packet[2 + CHAIN_HANDLES] = 0;
+            packet[1 + CHAIN_COUNT] = 1, packet[1 + CHAIN_HANDLES] = s.command[0],
+                       packet[2 + CHAIN_HANDLES] = 0;
             packet[0] = uapi_header(UAPI_OP_CHAIN, CHAIN_HANDLES + 2 * UAPI_CHAIN_MAX);
         }
         if (cases[i].word != AS_IT_IS) packet[cases[i].word] = cases[i].value;
@@ -225,7 +241,8 @@ static void packets_are_checked(void **state) {
         assert_int_equal(wait_for(&s, sequence), 0);
         assert_int_equal(uapi_state(packet[0]), UAPI_STATE_ERROR);
         if (!strstr(sim_complaint(), cases[i].says)) fail_msg("packet %zu: %s", i, sim_complaint());
-        assert_int_equal(execute(&s, s.command[cases[i].chained], &sequence), EINVAL); /* it is new no more */
+        /* it is new no more */
+        assert_int_equal(execute(&s, s.command[cases[i].chained], &sequence), EINVAL);
         close_session(&s);
     }
 }
@@ -241,7 +258,8 @@ static void submissions_have_limits(void **state) {
     assert_int_equal(execute(&s, s.command[0], &sequence), EAGAIN);
     assert_int_equal(drop(&s, s.data), 0);
     assert_int_equal(wait_for(&s, 0), 0);
-    assert_string_equal(sim_complaint(), "a buffer is closed before the command that uses it has run");
+    assert_string_equal(sim_complaint(),
+                        "a buffer is closed before the command that uses it has run");
     close_session(&s);
 }
 
@@ -295,11 +313,14 @@ static void failures_on_demand(void **state) {
             assert_int_equal(wait_for(&s, sequence), cases[i].waits);
             assert_int_equal(uapi_state(s.packet[0][0]), cases[i].state);
         }
-        const struct uapi_health *health = (const struct uapi_health *)(const void *)(s.packet[0] + 1);
-        if (cases[i].end == SIM_TIMEOUT) assert_true(health->version == 1 && health->generation == NPU_XDNA2);
+        const struct uapi_health *health =
+            (const struct uapi_health *)(const void *)(s.packet[0] + 1);
+        if (cases[i].end == SIM_TIMEOUT)
+            assert_true(health->version == 1 && health->generation == NPU_XDNA2);
         if (cases[i].end == SIM_GONE) assert_int_equal(sync_image(&s), ENODEV);
         assert_string_equal(sim_complaint(), "");
-        if (cases[i].state > UAPI_STATE_COMPLETED) { /* and what comes after it in the context is aborted */
+        if (cases[i].state > UAPI_STATE_COMPLETED) { /* and what comes after it in the context is
+                                                        aborted */
             assert_int_equal(execute(&s, s.command[1], &sequence), 0);
             assert_int_equal(wait_for(&s, sequence), 0);
             assert_int_equal(uapi_state(s.packet[1][0]), UAPI_STATE_ABORT);
@@ -324,9 +345,10 @@ static void a_reset_ends_what_was_open(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(buffers_have_limits),       cmocka_unit_test(contexts_have_limits),
-                                       cmocka_unit_test(packets_are_checked),       cmocka_unit_test(submissions_have_limits),
-                                       cmocka_unit_test(closing_has_an_order),      cmocka_unit_test(failures_on_demand),
-                                       cmocka_unit_test(a_reset_ends_what_was_open)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(buffers_have_limits),       cmocka_unit_test(contexts_have_limits),
+        cmocka_unit_test(packets_are_checked),       cmocka_unit_test(submissions_have_limits),
+        cmocka_unit_test(closing_has_an_order),      cmocka_unit_test(failures_on_demand),
+        cmocka_unit_test(a_reset_ends_what_was_open)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""The model as its authors meant it: a float32 forward pass over the ORIGINAL weights of a Hugging Face directory or a GGUF file.
+"""The model as its authors meant it: a float32 forward pass over the ORIGINAL weights of a Hugging
+Face directory or a GGUF file.
 
     float_reference.py MODEL --ids 1,2,3 | --ids-file IDS.txt  -o OUT.f32 [--window N]
 
-OUT is float32 [positions][vocab]. With --window the ids are cut into independent windows, position 0 each. numpy only; GGUF needs the
-`gguf` package, whose block formats are the dequantisation that counts."""
+OUT is float32 [positions][vocab]. With --window the ids are cut into independent windows, position
+0 each. numpy only; GGUF needs the `gguf` package, whose block formats are the dequantisation that
+counts."""
 import argparse
 import json
 import math
@@ -16,9 +18,11 @@ import numpy as np
 f32 = np.float32
 
 
-# --------------------------------------------------------------------------------------------------------------- safetensors
+# ---------------------------------------------------------------------------------------------------------------
+# safetensors
 class SafeTensors:
-    """name -> float32 array, over one file or the shards of a directory; nothing is read before it is asked for."""
+    """name -> float32 array, over one file or the shards of a directory; nothing is read before it
+    is asked for."""
 
     def __init__(self, directory):
         self.where = {}
@@ -41,22 +45,26 @@ class SafeTensors:
         return raw.astype(f32).reshape(h['shape'])
 
 
-# --------------------------------------------------------------------------------------------------------------------- model
+# ---------------------------------------------------------------------------------------------------------------------
+# model
 class Layer:
     pass
 
 
 class Model:
-    """layers[i]: attn_norm, q, k, v, o, ffn_norm, gate, up, down as [out][in]; bq, bk, bv or None; heads, kv. frequency: [head_dim / 2]."""
+    """layers[i]: attn_norm, q, k, v, o, ffn_norm, gate, up, down as [out][in]; bq, bk, bv or None;
+    heads, kv. frequency: [head_dim / 2]."""
 
     def linear(self, x, w):
         return x @ w.T
 
     def rope(self, x, cos, sin):
-        """x [n][heads][head_dim], rotated by position. Pairs are (i, i + half), or (2i, 2i + 1) where the file interleaves them."""
+        """x [n][heads][head_dim], rotated by position. Pairs are (i, i + half), or (2i, 2i + 1)
+        where the file interleaves them."""
         half = self.head_dim // 2
         y = np.empty_like(x)
-        a, b = (slice(0, None, 2), slice(1, None, 2)) if self.interleaved else (slice(0, half), slice(half, None))
+        a, b = (slice(0, None, 2), slice(1, None, 2)) if self.interleaved else (slice(0, half),
+                                                                                slice(half, None))
         y[..., a] = x[..., a] * cos - x[..., b] * sin
         y[..., b] = x[..., b] * cos + x[..., a] * sin
         return y
@@ -83,8 +91,10 @@ class Model:
         x = self.embedding[ids]
         for y in self.layers:
             h = self.norm(x, y.attn_norm)
-            q, k, v = (self.linear(h, w) + (b if b is not None else f32(0)) for w, b in ((y.q, y.bq), (y.k, y.bk), (y.v, y.bv)))
-            q, k = self.rope(q.reshape(n, -1, d), cos, sin), self.rope(k.reshape(n, -1, d), cos, sin)
+            q, k, v = (self.linear(h, w) + (b if b is not None else f32(0))
+                       for w, b in ((y.q, y.bq), (y.k, y.bk), (y.v, y.bv)))
+            q, k = self.rope(q.reshape(n, -1, d), cos,
+                             sin), self.rope(k.reshape(n, -1, d), cos, sin)
             x = x + self.linear(self.attention(q, k, v.reshape(n, -1, d)).reshape(n, -1), y.o)
             h = self.norm(x, y.ffn_norm)
             gate = self.linear(h, y.gate)
@@ -96,7 +106,8 @@ class Model:
 
 
 def frequencies(head_dim, theta, scaling):
-    """Of a Hugging Face rope_scaling record. Dynamic NTK changes nothing up to the trained length, and nothing beyond it is run."""
+    """Of a Hugging Face rope_scaling record. Dynamic NTK changes nothing up to the trained length,
+    and nothing beyond it is run."""
     f = theta ** (-np.arange(0, head_dim, 2) / head_dim)
     kind = (scaling or {}).get('rope_type', (scaling or {}).get('type', 'default'))
     if kind == 'linear':
@@ -121,8 +132,15 @@ def load_directory(path):
     m.layers = []
     for i in range(c['num_hidden_layers']):
         y, p = Layer(), f'model.layers.{i}.'
-        for name, key in dict(attn_norm='input_layernorm', ffn_norm='post_attention_layernorm', q='self_attn.q_proj', k='self_attn.k_proj',
-                              v='self_attn.v_proj', o='self_attn.o_proj', gate='mlp.gate_proj', up='mlp.up_proj', down='mlp.down_proj').items():
+        for name, key in dict(attn_norm='input_layernorm',
+                              ffn_norm='post_attention_layernorm',
+                              q='self_attn.q_proj',
+                              k='self_attn.k_proj',
+                              v='self_attn.v_proj',
+                              o='self_attn.o_proj',
+                              gate='mlp.gate_proj',
+                              up='mlp.up_proj',
+                              down='mlp.down_proj').items():
             setattr(y, name, t[p + key + '.weight'])
         for n in 'qkv':
             key = f'{p}self_attn.{n}_proj.bias'
@@ -134,15 +152,18 @@ def load_directory(path):
 def load_gguf(path):
     from gguf import GGUFReader, dequantize
     r, m = GGUFReader(path), Model()
-    get = lambda key, default=None: r.fields[key].contents() if key in r.fields else default  # noqa: E731
+    # noqa: E731
+    get = lambda key, default=None: r.fields[key].contents() if key in r.fields else default
     arch = get('general.architecture')
     at = {t.name: t for t in r.tensors}
 
     def tensor(name):
-        return np.ascontiguousarray(dequantize(at[name].data, at[name].tensor_type), f32) if name in at else None
+        return np.ascontiguousarray(dequantize(at[name].data, at[name].tensor_type),
+                                    f32) if name in at else None
 
     heads = get(arch + '.attention.head_count')
-    m.head_dim = get(arch + '.attention.key_length') or get(arch + '.embedding_length') // (heads if isinstance(heads, int) else max(heads))
+    m.head_dim = get(arch + '.attention.key_length') or get(arch + '.embedding_length') // (
+        heads if isinstance(heads, int) else max(heads))
     m.eps = get(arch + '.attention.layer_norm_rms_epsilon')
     m.interleaved = arch in ('llama', 'deci', 'mistral')
     m.frequency = frequencies(m.head_dim, get(arch + '.rope.freq_base', 1e4), None)
@@ -155,8 +176,15 @@ def load_gguf(path):
     m.layers = []
     for i in range(get(arch + '.block_count')):
         y, p = Layer(), f'blk.{i}.'
-        for name, key in dict(attn_norm='attn_norm', ffn_norm='ffn_norm', q='attn_q', k='attn_k', v='attn_v', o='attn_output', gate='ffn_gate',
-                              up='ffn_up', down='ffn_down').items():
+        for name, key in dict(attn_norm='attn_norm',
+                              ffn_norm='ffn_norm',
+                              q='attn_q',
+                              k='attn_k',
+                              v='attn_v',
+                              o='attn_output',
+                              gate='ffn_gate',
+                              up='ffn_up',
+                              down='ffn_down').items():
             setattr(y, name, tensor(p + key + '.weight'))
         for n in 'qkv':
             setattr(y, 'b' + n, tensor(f'{p}attn_{n}.bias'))
@@ -169,7 +197,8 @@ def load(path):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('model')
     p.add_argument('--ids')
     p.add_argument('--ids-file', type=pathlib.Path)

@@ -3,10 +3,12 @@
 
     numerics.py MODEL.apus --ids 1,2,3 -o OUT.f32          float32 [positions][vocab]
 
-Float operations are one float32 ufunc each, in the order the page gives. mul, add and sub assert that no operation makes a denormal, an
-infinity or a NaN (their operands are such results or come from the blob, which is checked when read). Integer sums are exact in int64;
-GEMV runs them as float64 matrix products, whose partial sums are integers below 2^53 and therefore exact in any order. All positions go
-through a layer together, each seeing itself and the ones before: what the runtime must equal however it cuts them."""
+Float operations are one float32 ufunc each, in the order the page gives. mul, add and sub assert
+that no operation makes a denormal, an infinity or a NaN (their operands are such results or come
+from the blob, which is checked when read). Integer sums are exact in int64; GEMV runs them as
+float64 matrix products, whose partial sums are integers below 2^53 and therefore exact in any
+order. All positions go through a layer together, each seeing itself and the ones before: what the
+runtime must equal however it cuts them."""
 import argparse
 import json
 import math
@@ -19,11 +21,18 @@ GROUP, ABSENT = 64, 0xffffffff
 W8, W4, ROW8 = 1, 2, 3
 
 
-# ---------------------------------------------------------------------------------------------------------------------- blob
-MODEL = np.dtype([(n, '<u4') for n in ('layers', 'dim', 'vocab', 'max_positions', 'head_dim', 'tensors')] + [('eps', '<f4'), ('rotated', '<u4'),
-                 ('parameters', '<u8')] + [(n, '<u4') for n in ('name', 'architecture', 'provenance', 'embed', 'head', 'zero')])
-LAYER = np.dtype([(n, '<u4') for n in ('heads', 'kv_heads', 'ffn', 'zero')] + [('tensor', '<u4', 7), ('zero2', '<u4')])
-TENSOR = np.dtype([('name', 'S48')] + [(n, '<u4') for n in ('type', 'rows', 'cols', 'row_scales', 'bias', 'zero')] + [('offset', '<u8'), ('bytes', '<u8')])
+# ----------------------------------------------------------------------------------------------------------------------
+# blob
+MODEL = np.dtype([(n, '<u4')
+                  for n in ('layers', 'dim', 'vocab', 'max_positions', 'head_dim', 'tensors')] +
+                 [('eps', '<f4'), ('rotated', '<u4'), ('parameters', '<u8')] +
+                 [(n, '<u4')
+                  for n in ('name', 'architecture', 'provenance', 'embed', 'head', 'zero')])
+LAYER = np.dtype([(n, '<u4') for n in ('heads', 'kv_heads', 'ffn', 'zero')] +
+                 [('tensor', '<u4', 7), ('zero2', '<u4')])
+TENSOR = np.dtype([('name', 'S48')] +
+                  [(n, '<u4') for n in ('type', 'rows', 'cols', 'row_scales', 'bias', 'zero')] +
+                  [('offset', '<u8'), ('bytes', '<u8')])
 
 
 def padded(n, to):
@@ -38,11 +47,17 @@ def in_range(x, what):
 
 
 class Tensor:
-    """w: float64 [rows][padded columns] of integers (scale * w where there are group scales); row_scale, bias: float32 [rows]."""
+    """w: float64 [rows][padded columns] of integers (scale * w where there are group scales);
+    row_scale, bias: float32 [rows]."""
 
     def __init__(self, t, rows, weights):
-        n, kp, raw = int(t['rows']), padded(int(t['cols']), GROUP), weights[int(t['offset']):int(t['offset'] + t['bytes'])]
-        self.w = {W8: self.w8, W4: self.w4, ROW8: self.row8}[int(t['type'])](raw, padded(n, 16), n, kp)[:n]
+        n, kp, raw = int(t['rows']), padded(int(
+            t['cols']), GROUP), weights[int(t['offset']):int(t['offset'] + t['bytes'])]
+        self.w = {
+            W8: self.w8,
+            W4: self.w4,
+            ROW8: self.row8
+        }[int(t['type'])](raw, padded(n, 16), n, kp)[:n]
         at, bias = int(t['row_scales']), int(t['bias'])
         self.row_scale = in_range(rows[at:at + n], 'row scales')
         self.bias = in_range(rows[bias:bias + n], 'bias') if bias != ABSENT else None
@@ -62,10 +77,14 @@ class Tensor:
         at, raw = 0, raw.reshape(np_ // 16, -1)
         for first in range(0, groups, 4):
             count = min(4, groups - first)
-            scale = raw[:, at:at + 64].view(np.int8).reshape(-1, 4, 16)[:, :count].astype(i64)      # [panel][group][row]
-            code = raw[:, at + 64:at + 64 + count * 512].reshape(-1, count, 8, 16, 4).astype(i64)   # [panel][group][line][row][j]
-            both = np.stack((code & 15, code >> 4), axis=4) - 8                                     # [panel][group][line][row][half][j]
-            w = both.transpose(0, 3, 1, 2, 4, 5).reshape(-1, 16, count, GROUP)                      # [panel][row][group][column]
+            # [panel][group][row]
+            scale = raw[:, at:at + 64].view(np.int8).reshape(-1, 4, 16)[:, :count].astype(i64)
+            # [panel][group][line][row][j]
+            code = raw[:, at + 64:at + 64 + count * 512].reshape(-1, count, 8, 16, 4).astype(i64)
+            # [panel][group][line][row][half][j]
+            both = np.stack((code & 15, code >> 4), axis=4) - 8
+            # [panel][row][group][column]
+            w = both.transpose(0, 3, 1, 2, 4, 5).reshape(-1, 16, count, GROUP)
             panel.append((w * scale.transpose(0, 2, 1)[..., None]).reshape(-1, 16, count * GROUP))
             at += 64 + count * 512
         return np.concatenate(panel, axis=2).reshape(np_, kp).astype(np.float64)
@@ -84,14 +103,16 @@ class Blob:
         self.tensors = part[2].view(TENSOR)
         self.rows = part[3].view('<f4')
         h = int(self.model['head_dim']) // 2
-        self.rope = in_range(part[4].view('<f4'), 'RoPE tables').reshape(int(self.model['max_positions']), 2, h)
+        self.rope = in_range(part[4].view('<f4'),
+                             'RoPE tables').reshape(int(self.model['max_positions']), 2, h)
         self.weights = part[7]
 
     def tensor(self, index):
         return Tensor(self.tensors[index], self.rows, self.weights)
 
 
-# -------------------------------------------------------------------------------------------------- 1. words, float operations
+# --------------------------------------------------------------------------------------------------
+# 1. words, float operations
 def bits(x):
     return x.view(u32)
 
@@ -99,7 +120,9 @@ def bits(x):
 def fine(y):
     """The result of an operation: float32, zero or normal, finite."""
     m = bits(y) & u32(0x7fffffff)
-    assert y.dtype == f32 and ((m == 0) | ((m >= 0x00800000) & (m < 0x7f800000))).all(), 'a denormal, an infinity or a NaN'
+    assert y.dtype == f32 and ((m == 0) |
+                               ((m >= 0x00800000) &
+                                (m < 0x7f800000))).all(), 'a denormal, an infinity or a NaN'
     return y
 
 
@@ -129,7 +152,8 @@ def snap(x):
     return np.where(m < 0x26800000, f32(0), x)
 
 
-# ----------------------------------------------------------------------------------------------------- 2. elementary functions
+# -----------------------------------------------------------------------------------------------------
+# 2. elementary functions
 def recip(x):
     r = (u32(0x7EF311C3) - bits(x)).view(f32)
     for _ in range(3):
@@ -144,7 +168,10 @@ def rsqrt(x):
     return r
 
 
-EXP2 = [f32(float.fromhex(c)) for c in ('0x1.41fbbcp-13', '0x1.5f3e54p-10', '0x1.3b2d4cp-7', '0x1.c6aee8p-5', '0x1.ebfbdcp-3', '0x1.62e430p-1')]
+EXP2 = [
+    f32(float.fromhex(c)) for c in ('0x1.41fbbcp-13', '0x1.5f3e54p-10', '0x1.3b2d4cp-7',
+                                    '0x1.c6aee8p-5', '0x1.ebfbdcp-3', '0x1.62e430p-1')
+]
 
 
 def exp2(t):
@@ -156,7 +183,8 @@ def exp2(t):
     return fine((bits(p) + (n.astype(np.int32).view(u32) << u32(23))).view(f32))
 
 
-# ------------------------------------------------------------------------------------------------------ 3. quantizing a vector
+# ------------------------------------------------------------------------------------------------------
+# 3. quantizing a vector
 def quant(x):
     """x [..., n] -> integers [..., n] in float64, scale [...]."""
     a = snap(np.abs(x).max(axis=-1))
@@ -166,7 +194,8 @@ def quant(x):
     return q.astype(np.float64), snap(mul(a, f32(float.fromhex('0x1.020408p-7'))))
 
 
-# ------------------------------------------------------------------------------------------------------------------- 4. GEMV
+# -------------------------------------------------------------------------------------------------------------------
+# 4. GEMV
 def wrapped(x):
     """Exact integers -> int32 modulo 2^32."""
     return (np.asarray(x).astype(i64) & 0xffffffff).astype(u32).view(np.int32)
@@ -180,7 +209,8 @@ def gemv(t, column):
     return y if t.bias is None else snap(add(y, t.bias[None, :]))
 
 
-# ------------------------------------------------------------------------------------------------------------------- 5. a pass
+# -------------------------------------------------------------------------------------------------------------------
+# 5. a pass
 def norm(x, inv_dim, eps):
     n, d = x.shape
     p = np.zeros((n, 64), f32)
@@ -198,7 +228,8 @@ def rope(x, table):
     """x [n][heads][head_dim], table [n][2][head_dim / 2]."""
     h = x.shape[2] // 2
     a, b, cos, sin = x[:, :, :h], x[:, :, h:], table[:, None, 0], table[:, None, 1]
-    return np.concatenate((snap(sub(mul(a, cos), mul(b, sin))), snap(add(mul(a, sin), mul(b, cos)))), axis=2)
+    return np.concatenate(
+        (snap(sub(mul(a, cos), mul(b, sin))), snap(add(mul(a, sin), mul(b, cos)))), axis=2)
 
 
 def silu(g, u):
@@ -221,9 +252,11 @@ def mixed(x, table):
     return hadamard(rope(x, table), math.gcd(x.shape[2], 64))
 
 
-# -------------------------------------------------------------------------------------------------------------- 6. attention
+# --------------------------------------------------------------------------------------------------------------
+# 6. attention
 def attend(q, qs, k, ks, v, vs):
-    """One query head over its kv head, every position seeing itself and the earlier ones: q, k, v [n][head_dim] integers, scales [n]."""
+    """One query head over its kv head, every position seeing itself and the earlier ones: q, k, v
+    [n][head_dim] integers, scales [n]."""
     n = len(qs)
     sees = np.tri(n, dtype=bool)
     score = mul(mul((q @ k.T).astype(f32), qs[:, None]), ks[None, :])
@@ -248,7 +281,10 @@ def attention(blob, layer, x, a):
     table = blob.rope[:n]
     (q, qs), (k, ks), (v, vs) = quant(mixed(q, table)), quant(mixed(k, table)), quant(v)
     group = int(layer['heads']) // int(layer['kv_heads'])
-    o = [attend(q[:, h], qs[:, h], k[:, h // group], ks[:, h // group], v[:, h // group], vs[:, h // group]) for h in range(int(layer['heads']))]
+    o = [
+        attend(q[:, h], qs[:, h], k[:, h // group], ks[:, h // group], v[:, h // group],
+               vs[:, h // group]) for h in range(int(layer['heads']))
+    ]
     return np.concatenate(o, axis=1)
 
 
@@ -271,7 +307,8 @@ def logits(blob, ids):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('model', type=pathlib.Path)
     p.add_argument('--ids', required=True)
     p.add_argument('-o', '--out', required=True)

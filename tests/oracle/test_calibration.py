@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Calibration against independent arithmetic.
 
-1. One layer: GPTQ as its authors wrote it (Cholesky factor of the inverse Hessian, columns updated ahead), large columns first, in
-   float64 and with the scales that the packer chose, gives the packer's integers but for ties, and the same error; and so do scales fitted to these integers.
-2. A small random model whose inputs have structure, in seconds: calibrated int4 and int8 are nearer to the float model than rounded ones on
-   text that the calibration did not see."""
+1. One layer: GPTQ as its authors wrote it (Cholesky factor of the inverse Hessian, columns updated
+   ahead), large columns first, in float64 and with the scales that the packer chose, gives the
+   packer's integers but for ties, and the same error; and so do scales fitted to these integers.
+2. A small random model whose inputs have structure, in seconds: calibrated int4 and int8 are nearer
+   to the float model than rounded ones on text that the calibration did not see."""
 import json
 import pathlib
 import sys
@@ -25,7 +26,8 @@ GROUP = 64
 def places(size):
     """Groups stay whole, the largest first; inside each the largest column first."""
     groups = np.argsort(-size.reshape(-1, GROUP).sum(1), kind='stable')
-    return np.concatenate([g * GROUP + np.argsort(-size[g * GROUP:(g + 1) * GROUP], kind='stable') for g in groups])
+    return np.concatenate(
+        [g * GROUP + np.argsort(-size[g * GROUP:(g + 1) * GROUP], kind='stable') for g in groups])
 
 
 def gptq(w, x, scale, low, high):
@@ -54,48 +56,72 @@ def fitted(w, x, q, row, group):
     for g in order if np.any(group != 1) else []:
         at = slice(g * GROUP, (g + 1) * GROUP)
         error = w - row[:, None] * np.repeat(group, GROUP, axis=1) * q
-        step = np.einsum('rc,rc->r', q[:, at], error @ h[:, at]) / np.einsum('rc,rc->r', q[:, at] @ h[at, at], q[:, at])
+        step = np.einsum('rc,rc->r', q[:, at], error @ h[:, at]) / np.einsum(
+            'rc,rc->r', q[:, at] @ h[at, at], q[:, at])
         group[:, g] = np.clip(np.rint(group[:, g] + step / row), -127, 127)
     value = np.repeat(group, GROUP, axis=1) * q
     return np.einsum('rc,rc->r', value @ h, w) / np.einsum('rc,rc->r', value @ h, value), group
 
 
 def read_rows(path, n):
-    return np.fromfile(path, np.dtype([('row', '<f4'), ('scale', 'i1', n // GROUP), ('q', 'i1', n)]))
+    return np.fromfile(path, np.dtype([('row', '<f4'), ('scale', 'i1', n // GROUP),
+                                       ('q', 'i1', n)]))
 
 
 def one_layer(folder):
     ok, r = True, np.random.default_rng(3)
     rows, n, tokens = 100, 320, 2000
-    x = (r.standard_normal((tokens, 40)) @ r.standard_normal((40, n)) + 0.5 * r.standard_normal((tokens, n))).astype('<f4')
+    x = (r.standard_normal((tokens, 40)) @ r.standard_normal((40, n)) + 0.5 * r.standard_normal(
+        (tokens, n))).astype('<f4')
     x[:, 17] = 0  # a dead channel
     w = r.standard_normal((rows, n)).astype('<f4')
     x.tofile(folder / 'x'), w.tofile(folder / 'w')
     x, w = x.astype(np.float64), w.astype(np.float64)
     for bits, low, high in ((4, -8, 7), (8, -127, 127)):
         for name in (f'{bits}-unfitted', f'{bits}'):
-            runner.run('tests/oracle/feedback_rows', name, n, tokens, rows, folder / 'x', folder / 'w', folder / name)
+            runner.run('tests/oracle/feedback_rows', name, n, tokens, rows, folder / 'x',
+                       folder / 'w', folder / name)
         got, fit = read_rows(folder / f'{bits}-unfitted', n), read_rows(folder / f'{bits}', n)
         scale = got['row'][:, None].astype(np.float64) * np.repeat(got['scale'], GROUP, axis=1)
         want = gptq(w, x, scale, low, high)
-        loss = [float((((w - scale * q) @ x.T) ** 2).sum()) for q in (got['q'].astype(np.float64), want, np.clip(np.rint(w / scale), low, high))]
+        loss = [
+            float((((w - scale * q) @ x.T)**2).sum())
+            for q in (got['q'].astype(np.float64), want, np.clip(np.rint(w / scale), low, high))
+        ]
         same = float((got['q'] == want).mean())
-        print(f'int{bits}: {same:.4%} of the integers equal, error {loss[0] / loss[1]:.5f} of the oracle\'s, {loss[0] / loss[2]:.4f} of rounding\'s')
+        print(
+            f'int{bits}: {same:.4%} of the integers equal, error {loss[0] / loss[1]:.5f} of the '
+            f'oracle\'s, {loss[0] / loss[2]:.4f} of rounding\'s'
+        )
         if same < 0.99 or not 0.99 < loss[0] / loss[1] < 1.01 or loss[0] > 0.5 * loss[2]:
-            print('FAIL: at least 99 % equal, errors within 1 % and half of rounding\'s at most are expected')
+            print(
+                'FAIL: at least 99 % equal, errors within 1 % and half of rounding\'s at most are '
+                'expected'
+            )
             ok = False
-        row, group = fitted(w, x, got['q'].astype(np.float64), got['row'].astype(np.float64), got['scale'].astype(np.float64))
+        row, group = fitted(w, x, got['q'].astype(np.float64), got['row'].astype(np.float64),
+                            got['scale'].astype(np.float64))
         same, off = float((fit['scale'] == group).mean()), float(np.abs(fit['row'] / row - 1).max())
-        after = float((((w - fit['row'][:, None] * np.repeat(fit['scale'], GROUP, axis=1).astype(np.float64) * fit['q']) @ x.T) ** 2).sum())
-        print(f'int{bits}: fitted scales: {same:.4%} equal, rows within {off:.1e}, error {after / loss[0]:.4f} of before')
-        if not np.array_equal(fit['q'], got['q']) or same < 0.99 or off > 1e-3 or after > (0.999 if bits == 4 else 1.001) * loss[0]:
-            print('FAIL: the same integers, 99 % of the scales, rows within 1e-3 and less error are expected')
+        after = float(
+            (((w - fit['row'][:, None] * np.repeat(fit['scale'], GROUP, axis=1).astype(np.float64) *
+               fit['q']) @ x.T)**2).sum())
+        print(
+            f'int{bits}: fitted scales: {same:.4%} equal, rows within {off:.1e}, error '
+            f'{after / loss[0]:.4f} of before'
+        )
+        if not np.array_equal(fit['q'], got['q']) or same < 0.99 or off > 1e-3 or after > (
+                0.999 if bits == 4 else 1.001) * loss[0]:
+            print(
+                'FAIL: the same integers, 99 % of the scales, rows within 1e-3 and less error are '
+                'expected'
+            )
             ok = False
     return ok
 
 
 def structured(folder, shape):
-    """A random checkpoint whose embedding has rank 12 and a little noise, so that all inputs have directions."""
+    """A random checkpoint whose embedding has rank 12 and a little noise, so that all inputs have
+    directions."""
     random_checkpoint.write_checkpoint(shape, folder)
     for path in folder.glob('*.safetensors'):
         data = bytearray(path.read_bytes())
@@ -105,7 +131,8 @@ def structured(folder, shape):
             continue
         assert entry['dtype'] == 'BF16', entry
         r, (rows, cols) = np.random.default_rng(5), entry['shape']
-        e = (r.standard_normal((rows, 12)) @ r.standard_normal((12, cols)) / 12 ** 0.5 + 0.2 * r.standard_normal((rows, cols))).astype('<f4')
+        e = (r.standard_normal((rows, 12)) @ r.standard_normal(
+            (12, cols)) / 12**0.5 + 0.2 * r.standard_normal((rows, cols))).astype('<f4')
         begin, end = (8 + size + x for x in entry['data_offsets'])
         data[begin:end] = (e.view('<u4') >> 16).astype('<u2').tobytes()
         path.write_bytes(data)
@@ -118,14 +145,19 @@ def small_model(folder):
     model = structured(folder / 'model', 'tiny-tied')
     reference = float_reference.load(model)
     text = folder / 'text'
-    text.write_text((runner.ROOT / 'docs' / 'numerics.md').read_text(encoding='utf-8'), encoding='utf-8')
+    text.write_text((runner.ROOT / 'docs' / 'numerics.md').read_text(encoding='utf-8'),
+                    encoding='utf-8')
     for bits in ('int8', 'int4'):
         kl = {}
         for name, more in (('calibrated', ()), ('rounded', ('--no-calibrate',))):
             blob = runner.pack(model, folder / 'm.apus', bits, *more)
             ids = runner.tokenize(blob, text)[:1000]
             windows = [ids[i:i + 250] for i in range(0, 1000, 250)]
-            kl[name] = float(np.mean([compare.compare(reference.logits(w), runner.logits(blob, w, folder / 'l.f32'))['kl'] for w in windows]))
+            kl[name] = float(
+                np.mean([
+                    compare.compare(reference.logits(w),
+                                    runner.logits(blob, w, folder / 'l.f32'))['kl'] for w in windows
+                ]))
         out[bits] = {k: round(v, 5) for k, v in kl.items()}
         if not kl['calibrated'] < 0.8 * kl['rounded']:
             print(f'FAIL {bits}: KL {kl["calibrated"]:.5f} calibrated, {kl["rounded"]:.5f} rounded')

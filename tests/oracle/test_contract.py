@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""apus against docs/numerics.md in numpy: the same bits, for every tiny model, int8 and int4, every instruction set and thread count; and for
-SmolLM2 where it is at hand, on fewer positions.
+"""apus against docs/numerics.md in numpy: the same bits, for every tiny model, int8 and int4, every
+instruction set and thread count; and for SmolLM2 where it is at hand, on fewer positions.
 
     test_contract.py [SHAPE ...]"""
 import sys
@@ -17,7 +17,8 @@ import numerics  # noqa: E402
 import random_checkpoint  # noqa: E402
 
 POSITIONS = 75  # more than four passes of 16 columns, no multiple of 16
-MASKS = [('--cpu', cpu, '--threads', threads) for cpu in ('ref', 'avx2', 'avxvnni', 'avx512') for threads in (1, 2)]
+MASKS = [('--cpu', cpu, '--threads', threads) for cpu in ('ref', 'avx2', 'avxvnni', 'avx512')
+         for threads in (1, 2)]
 
 
 def first_difference(a, b):
@@ -30,7 +31,8 @@ def check(source, weights, folder, positions=POSITIONS):
     shape, blob = source.stem, folder / 'm.apus'
     runner.pack(source, blob, weights, '--no-calibrate')
     parsed = numerics.Blob(blob)
-    ids = np.random.default_rng(zlib.crc32(shape.encode())).integers(0, int(parsed.model['vocab']), positions).tolist()
+    ids = np.random.default_rng(zlib.crc32(shape.encode())).integers(0, int(parsed.model['vocab']),
+                                                                     positions).tolist()
     want, missing = numerics.logits(parsed, ids), set()
     for mask in MASKS:
         got = runner.logits(blob, ids, folder / 'l.f32', *mask)
@@ -40,7 +42,9 @@ def check(source, weights, folder, positions=POSITIONS):
             return f'{" ".join(map(str, mask))}: shape {got.shape} where {want.shape} is expected'
         elif not np.array_equal(got.view(np.uint32), want.view(np.uint32)):
             return f'{" ".join(map(str, mask))}: {first_difference(got, want)}'
-    print(f'ok   {shape} {weights}: {want.size} logits' + (f' (not on this machine: {", ".join(sorted(missing))})' if missing else ''), flush=True)
+    print(f'ok   {shape} {weights}: {want.size} logits' +
+          (f' (not on this machine: {", ".join(sorted(missing))})' if missing else ''),
+          flush=True)
     return None
 
 

@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
-"""How far apus is from the model its weights came from: KL to a float32 forward pass over the original weights.
+"""How far apus is from the model its weights came from: KL to a float32 forward pass over the
+original weights.
 
-SmolLM2-135M, 2,000 positions, half code (Python's standard library) and half prose (license texts, or this project's pages): int8 must stay
-under 0.0055 nats and under what 8-bit weights and activations in groups of 32 with float scales (Q8_0) make of the weights that Apus
-multiplies, norm gains folded in. int4 is reported, and so is Q8_0 with the gains where llama.cpp has them, which damps outliers before they
-are quantized. For both the weights first leave the grid of the Q4_1 file, on which any 8-bit rounding would look better than it is.
+SmolLM2-135M, 2,000 positions, half code (Python's standard library) and half prose (license texts,
+or this project's pages): int8 must stay under 0.0055 nats and under what 8-bit weights and
+activations in groups of 32 with float scales (Q8_0) make of the weights that Apus multiplies, norm
+gains folded in. int4 is reported, and so is Q8_0 with the gains where llama.cpp has them, which
+damps outliers before they are quantized. For both the weights first leave the grid of the Q4_1
+file, on which any 8-bit rounding would look better than it is.
 
-    test_logits.py [full|tiny]  SmolLM2 is calibrated quickly; full: by the default effort, the same limits. tiny: the random models
-                                instead; a wrong permutation or a lost tensor shows there as KL of whole nats"""
+    test_logits.py [full|tiny] SmolLM2 is calibrated quickly; full: by the default effort, the same
+    limits. tiny: the random models
+                                instead; a wrong permutation or a lost tensor shows there as KL of
+                                whole nats"""
 import copy
 import json
 import pathlib
@@ -47,8 +52,8 @@ def q8_0(x):
 
 
 def off_grid(model, fold):
-    """The same function: random factors in [2^-1/2, 2^1/2] between V and O, UP and DOWN; and the norms' gains either folded into the
-    matrices behind them or given such factors too."""
+    """The same function: random factors in [2^-1/2, 2^1/2] between V and O, UP and DOWN; and the
+    norms' gains either folded into the matrices behind them or given such factors too."""
     m, r = copy.copy(model), np.random.default_rng(1)
 
     def factor(n):
@@ -62,7 +67,8 @@ def off_grid(model, fold):
     for y in m.layers:
         c = factor(len(y.v))
         heads, kv_heads = len(y.q) // m.head_dim, len(y.v) // m.head_dim
-        y.v, y.o = y.v * c[:, None], y.o / np.repeat(c.reshape(kv_heads, 1, -1), heads // kv_heads, axis=1).reshape(-1)
+        y.v, y.o = y.v * c[:, None], y.o / np.repeat(
+            c.reshape(kv_heads, 1, -1), heads // kv_heads, axis=1).reshape(-1)
         c = factor(len(y.up))
         y.up, y.down = y.up * c[:, None], y.down / c
         y.attn_norm, c = split(y.attn_norm)
@@ -93,7 +99,8 @@ def windows(blob, folder):
     for kind, files in zip(('code', 'prose'), texts()):
         for path in files:
             cut = folder / 'text'
-            cut.write_text(path.read_text(encoding='utf-8')[2000:2000 + 8 * WINDOW], encoding='utf-8')
+            cut.write_text(path.read_text(encoding='utf-8')[2000:2000 + 8 * WINDOW],
+                           encoding='utf-8')
             ids = runner.tokenize(blob, cut)[:WINDOW]
             assert len(ids) == WINDOW, path
             out.append((ids, kind))
@@ -103,9 +110,15 @@ def windows(blob, folder):
 def smollm2(folder, effort):
     runner.need('gguf')
     gguf = runner.smollm2()
-    blobs = {w: runner.pack(gguf, folder / f'{w}.apus', w, '--effort', effort) for w in ('int8', 'int4')}
+    blobs = {
+        w: runner.pack(gguf, folder / f'{w}.apus', w, '--effort', effort)
+        for w in ('int8', 'int4')
+    }
     reference = float_reference.load(gguf)
-    emulated = {'q8_0 folded': q8_0_model(off_grid(reference, True)), 'q8_0': q8_0_model(off_grid(reference, False))}
+    emulated = {
+        'q8_0 folded': q8_0_model(off_grid(reference, True)),
+        'q8_0': q8_0_model(off_grid(reference, False))
+    }
     kl, same = {}, {}
     for ids, kind in windows(blobs['int8'], folder):
         want = reference.logits(ids)
@@ -118,12 +131,22 @@ def smollm2(folder, effort):
     out = {'model': gguf.name, 'texts': [str(p) for kind in texts() for p in kind]}
     for name, kinds in kl.items():
         every = np.concatenate([k for v in kinds.values() for k in v])
-        out[name] = {'positions': every.size, 'kl': round(float(every.mean()), 5), 'kl_p99': round(float(np.percentile(every, 99)), 4),
-                     **{kind: round(float(np.mean(v)), 5) for kind, v in kinds.items()}, 'top1': round(float(np.mean(same[name])), 4)}
+        out[name] = {
+            'positions': every.size,
+            'kl': round(float(every.mean()), 5),
+            'kl_p99': round(float(np.percentile(every, 99)), 4),
+            **{
+                kind: round(float(np.mean(v)), 5)
+                for kind, v in kinds.items()
+            }, 'top1': round(float(np.mean(same[name])), 4)
+        }
     print(json.dumps(out))
     ok = out['int8']['kl'] <= LIMIT['int8'] and out['int8']['kl'] < out['q8_0 folded']['kl']
     if not ok:
-        print(f'FAIL SmolLM2 int8: KL {out["int8"]["kl"]}, at most {LIMIT["int8"]} and less than q8_0 folded are expected')
+        print(
+            f'FAIL SmolLM2 int8: KL {out["int8"]["kl"]}, at most {LIMIT["int8"]} and less than '
+            'q8_0 folded are expected'
+        )
     return ok
 
 
@@ -134,7 +157,9 @@ def tiny(folder):
         reference = float_reference.load(folder / shape)
         ids = np.random.default_rng(7).integers(0, len(reference.embedding), 100).tolist()
         for w in ('int8', 'int4'):
-            got = runner.logits(runner.pack(folder / shape, folder / 'tiny.apus', w, '--no-calibrate'), ids, folder / 'l.f32')
+            got = runner.logits(
+                runner.pack(folder / shape, folder / 'tiny.apus', w, '--no-calibrate'), ids,
+                folder / 'l.f32')
             out[f'{shape} {w}'] = kl = round(compare.compare(reference.logits(ids), got)['kl'], 4)
             if kl > LIMIT['tiny ' + w]:
                 print(f'FAIL {shape} {w}: KL {kl}, at most {LIMIT["tiny " + w]} is expected')

@@ -208,12 +208,11 @@ Case(
 )
 Case(bias('mlp.up_proj', -1), told='mlp.up_proj.bias is -1')
 # Numbers and keys
-Case(
-    tokenizer_config__json='{"model_max_length": 1000000000000000019884624838656, "a": NaN, "a": -Infinity}'
-)
-Case(
-    generation_config__json='{"max_length": 1e999, "eos_token_id": [300, -1, 4294967295], "eos_token_ids": [299]}'
-).notes('eos_token_id -1 is no token')
+Case(tokenizer_config__json=
+     '{"model_max_length": 1000000000000000019884624838656, "a": NaN, "a": -Infinity}')
+Case(generation_config__json=
+     '{"max_length": 1e999, "eos_token_id": [300, -1, 4294967295], "eos_token_ids": [299]}').notes(
+         'eos_token_id -1 is no token')
 Case(
     config=json.dumps(CONFIG)[:-1] + ', "x": 99999999999999999999999, "y": NaN, "z": 1, "z": 2}'
 ).notes('without a meaning here: x, y, z')

@@ -8,8 +8,10 @@
 
 #include "weights/pack/rotate.h"
 
-/* (H_p (x) C_m), or with C_m's transpose, signs before it: what row vectors are multiplied with. [from][to] */
-static inline double matrix_element(uint32_t n, bool signs, bool transposed, uint32_t from, uint32_t to) {
+/* (H_p (x) C_m), or with C_m's transpose, signs before it: what row vectors are multiplied with.
+ * [from][to] */
+static inline double matrix_element(uint32_t n, bool signs, bool transposed, uint32_t from,
+                                    uint32_t to) {
     uint32_t p = 1;
     while (n % (2 * p) == 0) p *= 2;
     uint32_t m = n / p, a = from / m, i = from % m, b = to / m, k = to % m;

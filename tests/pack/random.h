@@ -11,7 +11,9 @@ static inline uint64_t random_bits(uint64_t *state) {
     return z ^ z >> 31;
 }
 
-static inline uint32_t random_below(uint64_t *state, uint32_t n) { return (uint32_t)((random_bits(state) >> 32) * n >> 32); }
+static inline uint32_t random_below(uint64_t *state, uint32_t n) {
+    return (uint32_t)((random_bits(state) >> 32) * n >> 32);
+}
 
 /* About normal with deviation 1: twelve uniform numbers. */
 static inline float random_normal(uint64_t *state) {

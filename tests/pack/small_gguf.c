@@ -11,11 +11,19 @@ enum { U32 = 4, I32 = 5, F32 = 6, STRING = 8, ARRAY = 9 };
 static void put(FILE *f, const void *data, size_t bytes) { fwrite(data, 1, bytes, f); }
 static void put32(FILE *f, uint32_t x) { put(f, &x, 4); }
 static void put64(FILE *f, uint64_t x) { put(f, &x, 8); }
-static void put_text(FILE *f, const char *text) { put64(f, strlen(text)), put(f, text, strlen(text)); }
+static void put_text(FILE *f, const char *text) {
+    put64(f, strlen(text)), put(f, text, strlen(text));
+}
 
-static void key_uint(FILE *f, const char *key, uint32_t value) { put_text(f, key), put32(f, U32), put32(f, value); }
-static void key_text(FILE *f, const char *key, const char *value) { put_text(f, key), put32(f, STRING), put_text(f, value); }
-static void key_float(FILE *f, const char *key, float value) { put_text(f, key), put32(f, F32), put(f, &value, 4); }
+static void key_uint(FILE *f, const char *key, uint32_t value) {
+    put_text(f, key), put32(f, U32), put32(f, value);
+}
+static void key_text(FILE *f, const char *key, const char *value) {
+    put_text(f, key), put32(f, STRING), put_text(f, value);
+}
+static void key_float(FILE *f, const char *key, float value) {
+    put_text(f, key), put32(f, F32), put(f, &value, 4);
+}
 static void key_array(FILE *f, const char *key, uint32_t element, uint64_t count) {
     put_text(f, key), put32(f, ARRAY), put32(f, element), put64(f, count);
 }
@@ -92,7 +100,8 @@ static void tensor(struct tensors *t, const char *name, uint32_t rows, uint32_t 
     if (coarse) put_coarse(t, values / 32);
     for (uint64_t i = 0; i < bytes / 4 && !coarse; i++) {
         float x = random_normal(&t->seed) * (rows ? 0.05f : 0.1f) + (rows ? 0 : 1);
-        if (t->spoil != 0 && i == 2 * cols + 1 && !strcmp(name, "blk.0.attn_q.weight")) x = t->spoil;
+        if (t->spoil != 0 && i == 2 * cols + 1 && !strcmp(name, "blk.0.attn_q.weight"))
+            x = t->spoil;
         put(t->f, &x, 4);
     }
     static const char zero[32];
@@ -128,9 +137,10 @@ static uint32_t or_default(uint32_t value, uint32_t instead) { return value ? va
 
 int small_gguf_write(const struct small_gguf *spec, const char *path) {
     struct small_gguf s = *spec;
-    s.layers = or_default(s.layers, 2), s.dim = or_default(s.dim, 96), s.heads = or_default(s.heads, 3),
-    s.kv_heads = or_default(s.kv_heads, 1);
-    s.head_dim = or_default(s.head_dim, 32), s.ffn = or_default(s.ffn, 100), s.vocab = or_default(s.vocab, 264);
+    s.layers = or_default(s.layers, 2), s.dim = or_default(s.dim, 96),
+    s.heads = or_default(s.heads, 3), s.kv_heads = or_default(s.kv_heads, 1);
+    s.head_dim = or_default(s.head_dim, 32), s.ffn = or_default(s.ffn, 100),
+    s.vocab = or_default(s.vocab, 264);
     s.positions = or_default(s.positions, 128);
     FILE *f = fopen(path, "wb");
     if (!f) return 1;

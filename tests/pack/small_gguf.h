@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-/* Zero means the default. Tensors are F32 and random; the tokenizer is byte-level with one merge and two control tokens. */
+/* Zero means the default. Tensors are F32 and random; the tokenizer is byte-level with one merge
+ * and two control tokens. */
 struct small_gguf {
     uint32_t layers;    /* 2 */
     uint32_t dim;       /* 96 */
@@ -16,8 +17,8 @@ struct small_gguf {
     uint32_t positions; /* 128 */
     int tied;
     int no_tokenizer;
-    uint32_t window; /* of attention; 0: none */
-    int coarse;      /* ffn_gate and attn_k are Q4_0 */
+    uint32_t window;           /* of attention; 0: none */
+    int coarse;                /* ffn_gate and attn_k are Q4_0 */
     float spoil;               /* where not 0, a value of blk.0.attn_q.weight in row 2 */
     const char *chat_template; /* NULL: none */
 };

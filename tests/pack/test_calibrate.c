@@ -1,4 +1,5 @@
-/* What calibration is made of: matrix products with the same bits everywhere, the Hessian's factor, rounding with feedback. */
+/* What calibration is made of: matrix products with the same bits everywhere, the Hessian's factor,
+ * rounding with feedback. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,15 +29,17 @@ static float *zeros(size_t count) {
     return x;
 }
 
-/* ------------------------------------------------------------------------------------------------------- matrix products -- */
+/* --------------------------------------------------------------------------- matrix products -- */
 
 /* The definition: fused multiply-adds in the order of k. */
-static void chain(size_t rows, size_t columns, size_t depth, struct matrix a, struct matrix b, float *c, bool negative) {
+static void chain(size_t rows, size_t columns, size_t depth, struct matrix a, struct matrix b,
+                  float *c, bool negative) {
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++)
             for (size_t k = 0; k < depth; k++) {
                 float x = a.at[i * a.row + k * a.column];
-                c[i * columns + j] = fmaf(negative ? -x : x, b.at[k * b.row + j * b.column], c[i * columns + j]);
+                c[i * columns + j] =
+                    fmaf(negative ? -x : x, b.at[k * b.row + j * b.column], c[i * columns + j]);
             }
 }
 
@@ -48,15 +51,16 @@ static void products_are_what_is_defined(void **state) {
     assert_non_null(room);
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
         size_t m = shapes[s][0], n = shapes[s][1], k = shapes[s][2];
-        float *a = noise(m * k, 3 * s + 1), *b = noise(n * k, 3 * s + 2), *c = noise(m * n, 3 * s + 3),
-              *want = malloc(m * n * sizeof *want);
+        float *a = noise(m * k, 3 * s + 1), *b = noise(n * k, 3 * s + 2),
+              *c = noise(m * n, 3 * s + 3), *want = malloc(m * n * sizeof *want);
         assert_non_null(want);
         for (int form = 0; form < 4; form++) { /* either matrix by rows or by columns */
             struct matrix x = form & 1 ? (struct matrix){a, k, 1} : (struct matrix){a, 1, m};
             struct matrix y = form & 2 ? (struct matrix){b, n, 1} : (struct matrix){b, 1, k};
             memcpy(want, c, m * n * sizeof *c);
             chain(m, n, k, x, y, want, form == 1);
-            matmul_threads(1 + (unsigned)form % 3, MATMUL_ALL, m, n, k, x, y, c, n, form == 1, room);
+            matmul_threads(1 + (unsigned)form % 3, MATMUL_ALL, m, n, k, x, y, c, n, form == 1,
+                           room);
             assert_memory_equal(c, want, m * n * sizeof *c);
         }
         free(a), free(b), free(c), free(want);
@@ -71,7 +75,8 @@ static size_t sets_count;
 static void find_sets(void) {
     sets[sets_count++] = &KERNELS_PLAIN;
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) sets[sets_count++] = &KERNELS_AVX2;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        sets[sets_count++] = &KERNELS_AVX2;
     if (__builtin_cpu_supports("avx512f")) sets[sets_count++] = &KERNELS_AVX512;
 #endif
 }
@@ -79,9 +84,11 @@ static void find_sets(void) {
 static void kernels_agree(void **state) {
     (void)state;
     enum { DEPTH = 100, MOST = 64 };
-    float *a = noise(DEPTH * MOST, 5), *b = noise(DEPTH * MOST, 6), *unit = noise(GROUP * 100, 7), *w = noise(GROUP * TRIAL_ROWS, 8);
+    float *a = noise(DEPTH * MOST, 5), *b = noise(DEPTH * MOST, 6), *unit = noise(GROUP * 100, 7),
+          *w = noise(GROUP * TRIAL_ROWS, 8);
     float *weight = noise(GROUP, 9);
-    struct trial trial = {.unit = unit, .weight = weight, .n = 100, .weights = w, .targets = w, .low = -8, .high = 7};
+    struct trial trial = {
+        .unit = unit, .weight = weight, .n = 100, .weights = w, .targets = w, .low = -8, .high = 7};
     for (int j = 0; j < TRIAL_ROWS; j++) trial.scale[j] = (float)j / 100 - 0.1f;
     for (int i = 0; i < GROUP; i++) weight[i] *= weight[i];
     static struct trial_result first, other;
@@ -105,18 +112,20 @@ static void kernels_agree(void **state) {
     free(a), free(b), free(unit), free(w), free(weight);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- Hessian -- */
+/* ----------------------------------------------------------------------------------- Hessian -- */
 
 enum { TOKENS = 700, ROWS = 90 };
 
 /* Inputs as layers have them: a few strong directions, and some channels that are never on. */
 static float *inputs(uint32_t n, uint32_t dead) {
     enum { STRONG = 20 };
-    float *x = noise((size_t)TOKENS * n, 21), *basis = noise((size_t)STRONG * n, 22), *part = noise((size_t)TOKENS * STRONG, 23);
+    float *x = noise((size_t)TOKENS * n, 21), *basis = noise((size_t)STRONG * n, 22),
+          *part = noise((size_t)TOKENS * STRONG, 23);
     for (size_t t = 0; t < TOKENS; t++)
         for (uint32_t i = 0; i < n; i++) {
             float sum = 0.2f * x[t * n + i];
-            for (int s = 0; s < STRONG; s++) sum += part[t * STRONG + (size_t)s] * basis[(size_t)s * n + i];
+            for (int s = 0; s < STRONG; s++)
+                sum += part[t * STRONG + (size_t)s] * basis[(size_t)s * n + i];
             x[t * n + i] = dead && i % dead == 0 ? 0 : sum;
         }
     free(basis), free(part);
@@ -132,7 +141,8 @@ static struct hessian_room rooms(uint32_t n) {
 
 static void free_rooms(struct hessian_room room) { free(room.weight), free(room.order); }
 
-static bool factor_of(const float *x, uint32_t n, unsigned threads, float *h, const struct hessian_room *with, struct hessian_factor *factor) {
+static bool factor_of(const float *x, uint32_t n, unsigned threads, float *h,
+                      const struct hessian_room *with, struct hessian_factor *factor) {
     float *room = malloc(threads * MATMUL_ROOM * sizeof *room);
     assert_non_null(room);
     memset(h, 0, (size_t)n * n * sizeof *h);
@@ -153,7 +163,8 @@ static void check_order(const struct hessian_factor *f, const float *x) {
             uint32_t at = f->order[c];
             double size = 0;
             assert_true(at < f->n && !seen[at]++ && at / GROUP == f->order[g * GROUP] / GROUP);
-            for (size_t t = 0; t < TOKENS; t++) size += (double)x[t * f->n + at] * (double)x[t * f->n + at];
+            for (size_t t = 0; t < TOKENS; t++)
+                size += (double)x[t * f->n + at] * (double)x[t * f->n + at];
             assert_true(size <= last * (1 + 1e-5));
             last = size, sum += size;
         }
@@ -179,16 +190,20 @@ static void factors_are_factors(void **state) {
         for (uint32_t i = 0; i < n; i++) {
             for (uint32_t j = 0; j <= i; j++) { /* (R R^T)[j][i] */
                 double want = i == j ? 0.04 * mean : 0, got = 0;
-                for (size_t t = 0; t < TOKENS; t++) want += (double)x[t * n + f.order[i]] * (double)x[t * n + f.order[j]];
+                for (size_t t = 0; t < TOKENS; t++)
+                    want += (double)x[t * n + f.order[i]] * (double)x[t * n + f.order[j]];
                 for (uint32_t k = i; k < n; k++) {
-                    double a = i == k ? 1 : (double)h[(size_t)k * n + i], b = j == k ? 1 : (double)h[(size_t)k * n + j];
+                    double a = i == k ? 1 : (double)h[(size_t)k * n + i],
+                           b = j == k ? 1 : (double)h[(size_t)k * n + j];
                     got += a * b * (double)f.weight[k];
                 }
-                if (fabs(got - want) > 1e-4 * mean) fail_msg("%u: [%u][%u] %g where %g is right", n, j, i, got, want);
+                if (fabs(got - want) > 1e-4 * mean)
+                    fail_msg("%u: [%u][%u] %g where %g is right", n, j, i, got, want);
             }
         }
         assert_true(factor_of(x, n, 3, again, &with, &f));
-        for (uint32_t i = 0; i < n; i++) assert_memory_equal(h + (size_t)i * n, again + (size_t)i * n, (i + 1) * sizeof *h);
+        for (uint32_t i = 0; i < n; i++)
+            assert_memory_equal(h + (size_t)i * n, again + (size_t)i * n, (i + 1) * sizeof *h);
         free(x), free(h), free(again), free_rooms(with);
     }
 }
@@ -209,12 +224,13 @@ static void hopeless_inputs_have_none(void **state) {
     free(x), free(h), free_rooms(with);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- feedback -- */
+/* ---------------------------------------------------------------------------------- feedback -- */
 
 /* The outputs' squared error, and the integers within their ranges. */
 static double loss(struct quantizer quantizer, const float *x, const float *w, uint32_t cols) {
     uint32_t n = padded_cols(cols);
-    int8_t *q = malloc((size_t)n * QUANTIZE_ROWS), *scale = malloc((size_t)n / GROUP * QUANTIZE_ROWS);
+    int8_t *q = malloc((size_t)n * QUANTIZE_ROWS),
+           *scale = malloc((size_t)n / GROUP * QUANTIZE_ROWS);
     float *room = malloc((quantizer.room_floats + 1) * sizeof *room), *d = zeros(n);
     assert_true(q && scale && room);
     double sum = 0;
@@ -222,17 +238,21 @@ static double loss(struct quantizer quantizer, const float *x, const float *w, u
         uint32_t rows = ROWS - first < QUANTIZE_ROWS ? ROWS - first : QUANTIZE_ROWS;
         struct quantized_row row[QUANTIZE_ROWS];
         memset(q, 99, (size_t)n * QUANTIZE_ROWS);
-        for (uint32_t r = 0; r < rows; r++) row[r] = (struct quantized_row){.q = q + (size_t)r * n, .scale = scale + (size_t)r * n / GROUP};
+        for (uint32_t r = 0; r < rows; r++)
+            row[r] = (struct quantized_row){.q = q + (size_t)r * n,
+                                            .scale = scale + (size_t)r * n / GROUP};
         quantizer.rows(&quantizer, w + (size_t)first * n, rows, cols, room, row);
         for (uint32_t r = 0; r < rows; r++) {
-            int low = quantizer.type == WEIGHT_W4 ? -8 : -127, high = quantizer.type == WEIGHT_W4 ? 7 : 127;
+            int low = quantizer.type == WEIGHT_W4 ? -8 : -127,
+                high = quantizer.type == WEIGHT_W4 ? 7 : 127;
             for (uint32_t c = 0; c < n; c++) {
                 assert_in_range(row[r].q[c] + 128, low + 128, high + 128);
                 if (quantizer.type != WEIGHT_W4) assert_int_equal(row[r].scale[c / GROUP], 1);
                 if (c >= cols) assert_int_equal(row[r].q[c], 0);
                 d[c] = w[(size_t)(first + r) * n + c] - quantized_value(&row[r], c);
             }
-            assert_true(quantized_reach(&row[r], cols) < (uint64_t)1 << 31 && row[r].row_scale >= 0x1p-50f);
+            assert_true(quantized_reach(&row[r], cols) < (uint64_t)1 << 31 &&
+                        row[r].row_scale >= 0x1p-50f);
             for (size_t t = 0; t < TOKENS; t++) {
                 double y = 0;
                 for (uint32_t c = 0; c < n; c++) y += (double)d[c] * (double)x[t * n + c];
@@ -259,8 +279,11 @@ static void feedback_beats_rounding(void **state) {
         assert_true(factor_of(x, n, 2, h, &with, &f));
         for (int four = 0; four <= 1; four++) {
             enum weight_type type = four ? WEIGHT_W4 : WEIGHT_W8;
-            double fed = loss(quantizer_feedback(type, &f), x, w, cols), rounded = loss(quantizer_rounding(type), x, w, cols);
-            if (!(fed < 0.5 * rounded)) fail_msg("%u columns, type %d: %g with feedback, %g without", cols, (int)type, fed, rounded);
+            double fed = loss(quantizer_feedback(type, &f), x, w, cols),
+                   rounded = loss(quantizer_rounding(type), x, w, cols);
+            if (!(fed < 0.5 * rounded))
+                fail_msg("%u columns, type %d: %g with feedback, %g without", cols, (int)type, fed,
+                         rounded);
             double quick = loss(quantizer_quick(type, &f), x, w, cols);
             if (!(fed < quick && quick < 0.6 * rounded))
                 fail_msg("%u columns, type %d: %g quickly, %g in full, %g without", cols, (int)type,
@@ -273,8 +296,9 @@ static void feedback_beats_rounding(void **state) {
 int main(void) {
     find_sets();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(products_are_what_is_defined), cmocka_unit_test(kernels_agree),           cmocka_unit_test(factors_are_factors),
-        cmocka_unit_test(hopeless_inputs_have_none),    cmocka_unit_test(feedback_beats_rounding),
+        cmocka_unit_test(products_are_what_is_defined), cmocka_unit_test(kernels_agree),
+        cmocka_unit_test(factors_are_factors),          cmocka_unit_test(hopeless_inputs_have_none),
+        cmocka_unit_test(feedback_beats_rounding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

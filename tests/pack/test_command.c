@@ -50,7 +50,9 @@ static pid_t begin(rlim_t file_limit, const char *const *arguments) {
     if (child == 0) {
         const struct rlimit limit = {file_limit, file_limit};
         if (file_limit != RLIM_INFINITY) setrlimit(RLIMIT_FSIZE, &limit);
-        if (!freopen(in_folder("said"), "wb", stdout) || !freopen(in_folder("complained"), "wb", stderr)) _exit(99);
+        if (!freopen(in_folder("said"), "wb", stdout) ||
+            !freopen(in_folder("complained"), "wb", stderr))
+            _exit(99);
         execv(program, (char *const *)(uintptr_t)argv);
         _exit(98);
     }
@@ -73,7 +75,8 @@ static int files_with(const char *part) {
     DIR *d = opendir(folder);
     assert_non_null(d);
     int count = 0;
-    for (struct dirent *e; (e = readdir(d));) count += e->d_name[0] != '.' && strstr(e->d_name, part) != NULL;
+    for (struct dirent *e; (e = readdir(d));)
+        count += e->d_name[0] != '.' && strstr(e->d_name, part) != NULL;
     closedir(d);
     return count;
 }
@@ -87,7 +90,8 @@ static struct file map(const char *path) {
     struct stat st;
     int fd = open(path, O_RDONLY);
     if (fd < 0 || fstat(fd, &st) || st.st_size == 0) fail_msg("%s is not there", path);
-    struct file file = {mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0), (size_t)st.st_size};
+    struct file file = {mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0),
+                        (size_t)st.st_size};
     close(fd);
     assert_true(file.data != MAP_FAILED);
     return file;
@@ -112,14 +116,17 @@ static bool is_calibrated(const char *name, const char *with) {
     return found;
 }
 
-static void write_source(const char *name, struct small_gguf spec) { assert_int_equal(small_gguf_write(&spec, in_folder(name)), 0); }
+static void write_source(const char *name, struct small_gguf spec) {
+    assert_int_equal(small_gguf_write(&spec, in_folder(name)), 0);
+}
 
 static int set_up(void **state) {
     (void)state;
     const char *build = getenv("APUS_BUILD");
     snprintf(program, sizeof program, "%s/apus-pack", build ? build : ".");
     if (access(program, X_OK)) {
-        fprintf(stderr, "%s is not there: run ctest, or set APUS_BUILD to the build folder\n", program);
+        fprintf(stderr, "%s is not there: run ctest, or set APUS_BUILD to the build folder\n",
+                program);
         return 1;
     }
     if (!mkdtemp(folder)) return 1;
@@ -136,7 +143,7 @@ static int tear_down(void **state) {
     return rmdir(folder);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ what is made -- */
+/* ------------------------------------------------------------------------------ what is made -- */
 
 static void makes_a_blob(void **state) {
     (void)state;
@@ -148,7 +155,8 @@ static void makes_a_blob(void **state) {
     char why[BLOB_WHY] = "";
     if (blob_open(&blob, file.data, file.bytes, why) != APUS_OK) fail_msg("%s", why);
     assert_int_equal(blob_verify(&blob), BLOB_SECTIONS);
-    assert_true(blob.model->layers == 2 && blob.model->dim == 96 && blob.model->vocab == 264 && blob.model->max_positions == 128);
+    assert_true(blob.model->layers == 2 && blob.model->dim == 96 && blob.model->vocab == 264 &&
+                blob.model->max_positions == 128);
     assert_true(blob.layers[0].ffn == 128 && blob.model->rotated == 1);
     assert_string_equal(blob.text + blob.model->name, "Small Model");
     assert_string_equal(blob.text + blob.model->architecture, "llama");
@@ -160,8 +168,8 @@ static void makes_a_blob(void **state) {
 
 static void options_take_effect(void **state) {
     (void)state;
-    assert_int_equal(RUN(in_folder("model.gguf"), "-q", "--output", in_folder("b.apus"), "--weights=int4", "--ctx", "40", "--name", "Other",
-                         "--no-rotate"),
+    assert_int_equal(RUN(in_folder("model.gguf"), "-q", "--output", in_folder("b.apus"),
+                         "--weights=int4", "--ctx", "40", "--name", "Other", "--no-rotate"),
                      0);
     assert_true(said[0] == 0 && complained[0] == 0);
     struct file file = map(in_folder("b.apus"));
@@ -172,7 +180,8 @@ static void options_take_effect(void **state) {
     assert_string_equal(blob.text + blob.model->name, "Other");
     assert_non_null(strstr(blob.text + blob.model->provenance, "capped at 40 of 128"));
     for (int which = 0; which < LT_COUNT; which++)
-        assert_int_equal(blob.tensors[blob.layers[1].tensor[which]].type, which == LT_V ? WEIGHT_W8 : WEIGHT_W4);
+        assert_int_equal(blob.tensors[blob.layers[1].tensor[which]].type,
+                         which == LT_V ? WEIGHT_W8 : WEIGHT_W4);
     assert_int_equal(blob.tensors[blob.model->head].type, WEIGHT_W8);
     unmap(file);
     /* more positions than the model has are not made up, and that is said */
@@ -181,28 +190,42 @@ static void options_take_effect(void **state) {
         strstr(complained, "note: --ctx 4000 was not reached: the model has 128 positions"));
     assert_true(is_calibrated("b.apus", "--ctx 4000 was not reached"));
     file = map(in_folder("b.apus"));
-    assert_int_equal(((const struct blob_model *)(const void *)(file.data + 4096))->max_positions, 128);
+    assert_int_equal(((const struct blob_model *)(const void *)(file.data + 4096))->max_positions,
+                     128);
     unmap(file);
 }
 
 static void threads_do_not_matter(void **state) {
     (void)state;
     static const char *const types[] = {"int8", "int4"};
-    write_source("tied.gguf", (struct small_gguf){.tied = 1, .dim = 160, .head_dim = 80, .heads = 4, .kv_heads = 2, .vocab = 1500});
+    write_source(
+        "tied.gguf",
+        (struct small_gguf){
+            .tied = 1, .dim = 160, .head_dim = 80, .heads = 4, .kv_heads = 2, .vocab = 1500});
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(RUN(in_folder("tied.gguf"), "-o", in_folder("1.apus"), "--weights", types[i], "--threads", "1"), 0);
-        assert_int_equal(RUN(in_folder("tied.gguf"), "-o", in_folder("2.apus"), "--weights", types[i], "--threads", "2"), 0);
-        assert_int_equal(RUN(in_folder("tied.gguf"), "-o", in_folder("7.apus"), "--weights", types[i], "--threads", "7"), 0);
-        assert_true(same(in_folder("1.apus"), in_folder("2.apus")) && same(in_folder("1.apus"), in_folder("7.apus")));
-        assert_int_equal(RUN(in_folder("tied.gguf"), "-o", in_folder("2.apus"), "--weights", types[i], "--threads", "1"), 0);
+        assert_int_equal(RUN(in_folder("tied.gguf"), "-o", in_folder("1.apus"), "--weights",
+                             types[i], "--threads", "1"),
+                         0);
+        assert_int_equal(RUN(in_folder("tied.gguf"), "-o", in_folder("2.apus"), "--weights",
+                             types[i], "--threads", "2"),
+                         0);
+        assert_int_equal(RUN(in_folder("tied.gguf"), "-o", in_folder("7.apus"), "--weights",
+                             types[i], "--threads", "7"),
+                         0);
+        assert_true(same(in_folder("1.apus"), in_folder("2.apus")) &&
+                    same(in_folder("1.apus"), in_folder("7.apus")));
+        assert_int_equal(RUN(in_folder("tied.gguf"), "-o", in_folder("2.apus"), "--weights",
+                             types[i], "--threads", "1"),
+                         0);
         assert_true(same(in_folder("1.apus"), in_folder("2.apus")));
     }
 }
 
 static void reports(void **state) {
     (void)state;
-    assert_int_equal(
-        RUN(in_folder("model.gguf"), "-o", in_folder("c.apus"), "--report", in_folder("c.json"), "--weights", "int4", "--no-calibrate"), 0);
+    assert_int_equal(RUN(in_folder("model.gguf"), "-o", in_folder("c.apus"), "--report",
+                         in_folder("c.json"), "--weights", "int4", "--no-calibrate"),
+                     0);
     json_error_t error;
     json_t *all = json_load_file(in_folder("c.json"), JSON_REJECT_DUPLICATES, &error);
     if (!all) fail_msg("%s", error.text);
@@ -210,22 +233,27 @@ static void reports(void **state) {
     json_int_t bytes, parameters, rss;
     double bits, seconds;
     json_t *tensors;
-    assert_int_equal(json_unpack_ex(all, &error, 0, "{s:s, s:s, s:s, s:I, s:I, s:I, s:F, s:F, s:o}", "name", &name, "weights", &weights,
-                                    "hash", &hash, "bytes", &bytes, "parameters", &parameters, "peak_rss_bytes", &rss, "bits_per_weight",
-                                    &bits, "seconds", &seconds, "tensors", &tensors),
+    assert_int_equal(json_unpack_ex(all, &error, 0, "{s:s, s:s, s:s, s:I, s:I, s:I, s:F, s:F, s:o}",
+                                    "name", &name, "weights", &weights, "hash", &hash, "bytes",
+                                    &bytes, "parameters", &parameters, "peak_rss_bytes", &rss,
+                                    "bits_per_weight", &bits, "seconds", &seconds, "tensors",
+                                    &tensors),
                      0);
     struct stat st;
     assert_int_equal(stat(in_folder("c.apus"), &st), 0);
-    assert_true(bytes == st.st_size && parameters > 150000 && rss > 0 && bits > 4 && bits < 10 && seconds >= 0);
+    assert_true(bytes == st.st_size && parameters > 150000 && rss > 0 && bits > 4 && bits < 10 &&
+                seconds >= 0);
     assert_true(strlen(hash) == 16 && !strcmp(weights, "int4") && !strcmp(name, "Small Model"));
     assert_int_equal(json_array_size(tensors), 2 + 2 * LT_COUNT);
     for (size_t i = 0; i < json_array_size(tensors); i++) {
         const char *type;
         double relative, largest, mean;
         json_int_t rows, cols, size;
-        assert_int_equal(json_unpack_ex(json_array_get(tensors, i), &error, 0, "{s:s, s:s, s:I, s:I, s:I, s:F, s:F, s:F}", "name", &name,
-                                        "type", &type, "rows", &rows, "cols", &cols, "bytes", &size, "relative_rms_error", &relative,
-                                        "max_error", &largest, "mean_squared_error", &mean),
+        assert_int_equal(json_unpack_ex(json_array_get(tensors, i), &error, 0,
+                                        "{s:s, s:s, s:I, s:I, s:I, s:F, s:F, s:F}", "name", &name,
+                                        "type", &type, "rows", &rows, "cols", &cols, "bytes", &size,
+                                        "relative_rms_error", &relative, "max_error", &largest,
+                                        "mean_squared_error", &mean),
                          0);
         assert_true(rows > 0 && cols > 0 && size > 0 && largest > 0 && sqrt(mean) <= largest);
         assert_true(relative > 0 && relative < (strcmp(type, "w4") ? 0.01 : 0.11));
@@ -235,7 +263,8 @@ static void reports(void **state) {
 
 static void check_failed(int status, int expected) {
     if (status != expected || said[0] || !complained[0])
-        fail_msg("status %d, standard output \"%s\", standard error \"%s\"", status, said, complained);
+        fail_msg("status %d, standard output \"%s\", standard error \"%s\"", status, said,
+                 complained);
     assert_int_equal(files_with("no.apus"), 0);
 }
 
@@ -246,20 +275,25 @@ static void check_budget(double bits, bool measured) {
     double layer_bits, worst_eight = INFINITY, best_four = 0;
     int eight = 0, four = 0;
     if (!all) fail_msg("%s", error.text);
-    assert_int_equal(json_unpack_ex(all, &error, 0, "{s:F, s:o}", "layer_bits_per_weight", &layer_bits, "tensors", &tensors), 0);
+    assert_int_equal(json_unpack_ex(all, &error, 0, "{s:F, s:o}", "layer_bits_per_weight",
+                                    &layer_bits, "tensors", &tensors),
+                     0);
     assert_true(layer_bits <= bits && layer_bits > bits - 0.5);
     for (size_t i = 0; i < json_array_size(tensors); i++) {
         const char *name, *type;
         double kl = -1;
         json_int_t rows, cols;
-        assert_int_equal(json_unpack_ex(json_array_get(tensors, i), &error, 0, "{s:s, s:s, s:I, s:I, s?F}", "name", &name, "type", &type,
+        assert_int_equal(json_unpack_ex(json_array_get(tensors, i), &error, 0,
+                                        "{s:s, s:s, s:I, s:I, s?F}", "name", &name, "type", &type,
                                         "rows", &rows, "cols", &cols, "kl_at_4_bits", &kl),
                          0);
         bool layer = strncmp(name, "layer.", 6) == 0;
         assert_true((kl > 0 && kl < 10) == (layer && measured));
         if (!layer) continue;
         eight += !strcmp(type, "w8"), four += !strcmp(type, "w4");
-        if (rows != 32 || cols != 96) continue; /* K and V: of one size, so that the dearer ones come first */
+        if (rows != 32 || cols != 96)
+            continue; /* K and V: of one size, so that the dearer ones
+                                                   come first */
         if (!strcmp(type, "w8")) worst_eight = fmin(worst_eight, kl);
         if (!strcmp(type, "w4")) best_four = fmax(best_four, kl);
     }
@@ -272,10 +306,13 @@ static void spends_a_budget(void **state) {
     (void)state;
     char model[512], out[512], report[512];
     snprintf(model, sizeof model, "%s", in_folder("model.gguf"));
-    snprintf(out, sizeof out, "%s", in_folder("bits.apus")), snprintf(report, sizeof report, "%s", in_folder("bits.json"));
+    snprintf(out, sizeof out, "%s", in_folder("bits.apus")),
+        snprintf(report, sizeof report, "%s", in_folder("bits.json"));
     assert_int_equal(RUN(model, "-o", out, "--report", report, "--bits", "6.5"), 0);
     check_budget(6.5, true);
-    assert_int_equal(RUN(model, "-o", in_folder("1.apus"), "--bits", "6.5", "--weights", "int4", "--threads", "3"), 0);
+    assert_int_equal(RUN(model, "-o", in_folder("1.apus"), "--bits", "6.5", "--weights", "int4",
+                         "--threads", "3"),
+                     0);
     assert_true(same(out, in_folder("1.apus")));
     assert_int_equal(RUN(model, "-o", out, "--report", report, "--bits=7", "--no-calibrate"), 0);
     check_budget(7, false);
@@ -294,17 +331,22 @@ static void calibrates(void **state) {
     (void)state;
     char one[512], two[512], both[1100], model[512];
     snprintf(model, sizeof model, "%s", in_folder("model.gguf"));
-    snprintf(one, sizeof one, "%s", in_folder("one.txt")), snprintf(two, sizeof two, "%s", in_folder("two.txt"));
+    snprintf(one, sizeof one, "%s", in_folder("one.txt")),
+        snprintf(two, sizeof two, "%s", in_folder("two.txt"));
     snprintf(both, sizeof both, "%s,%s", one, two);
-    write_text("one.txt", "some text, more than nothing", 28), write_text("two.txt", "and some more, as a second file", 31);
-    assert_int_equal(RUN(model, "-o", in_folder("1.apus"), "--weights", "int4", "--calibrate", one), 0);
+    write_text("one.txt", "some text, more than nothing", 28),
+        write_text("two.txt", "and some more, as a second file", 31);
+    assert_int_equal(RUN(model, "-o", in_folder("1.apus"), "--weights", "int4", "--calibrate", one),
+                     0);
     assert_true(is_calibrated("1.apus", "calibrated on 1 windows of "));
     assert_null(strstr(said, "Not calibrated"));
     assert_non_null(strstr(said, "tokens only"));
-    assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4", "--calibrate", both), 0);
+    assert_int_equal(
+        RUN(model, "-o", in_folder("2.apus"), "--weights", "int4", "--calibrate", both), 0);
     assert_false(same(in_folder("1.apus"), in_folder("2.apus")));
     assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4"), 0);
-    assert_true(is_calibrated("2.apus", "calibrated on 12 windows of 128 tokens of the packer's text"));
+    assert_true(
+        is_calibrated("2.apus", "calibrated on 12 windows of 128 tokens of the packer's text"));
     assert_int_equal(RUN(model, "-o", in_folder("1.apus"), "--weights", "int4", "--effort=quick",
                          "--threads", "1"),
                      0);
@@ -315,7 +357,8 @@ static void calibrates(void **state) {
                          "--threads", "3"),
                      0);
     assert_true(same(in_folder("1.apus"), in_folder("2.apus")));
-    assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4", "--no-calibrate"), 0);
+    assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4", "--no-calibrate"),
+                     0);
     assert_true(is_calibrated("2.apus", "not calibrated"));
     assert_non_null(strstr(said, "Not calibrated"));
 }
@@ -325,7 +368,8 @@ static void chat_templates_are_left_behind(void **state) {
     (void)state;
     static char huge[300000]; /* and not unrolled: the loop would run for years */
     snprintf(huge, sizeof huge,
-             "{%% for i in range(10**18) %%}{%% include '/etc/passwd' %%}{{ cycler.__init__.__globals__.os.popen('id') }}");
+             "{%% for i in range(10**18) %%}{%% include '/etc/passwd' %%}{{ "
+             "cycler.__init__.__globals__.os.popen('id') }}");
     memset(huge + strlen(huge), '{', sizeof huge - 1 - strlen(huge));
     write_source("chat.gguf", (struct small_gguf){0});
     assert_int_equal(RUN(in_folder("chat.gguf"), "-o", in_folder("1.apus")), 0);
@@ -377,7 +421,7 @@ static void help_and_version(void **state) {
     assert_string_equal(complained, "");
 }
 
-/* -------------------------------------------------------------------------------------------------------------- what fails -- */
+/* -------------------------------------------------------------------------------- what fails -- */
 
 static void wrong_usage(void **state) {
     (void)state;
@@ -402,7 +446,8 @@ static void wrong_usage(void **state) {
     check_failed(RUN(model, "-o", out, "--weights", "int2"), 2);
     check_failed(RUN(model, "-o", out, "--weights="), 2);
     static const char *const bits[] = {"3.9", "9.5", "", "x", "4.25x", "-5", "nan"};
-    for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++) check_failed(RUN(model, "-o", out, "--bits", bits[i]), 2);
+    for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++)
+        check_failed(RUN(model, "-o", out, "--bits", bits[i]), 2);
     check_failed(RUN(model, "-o", out, "--bits", "5", "--weights", "int8"), 2);
     check_failed(RUN(model, "-o", out, "--quiet=yes"), 2);
     check_failed(RUN(model, "-o", out, "--frobnicate"), 2);
@@ -420,7 +465,8 @@ static void wrong_usage(void **state) {
     check_failed(RUN(model, "-o", out, "--effort", "fast"), 2);
     assert_non_null(strstr(complained, "quick or full"));
     check_failed(RUN(model, "-o", out, "--report", out), 2);
-    static const char *const numbers[] = {"0", "-1", "", "x", "4x", "131073", "99999999999999999999", " 4", "+4"};
+    static const char *const numbers[] = {
+        "0", "-1", "", "x", "4x", "131073", "99999999999999999999", " 4", "+4"};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         check_failed(RUN(model, "-o", out, "--ctx", numbers[i]), 2);
         check_failed(RUN(model, "-o", out, "--threads", numbers[i]), 2);
@@ -653,7 +699,8 @@ static void full_disk(void **state) {
     (void)state;
     static const rlim_t limits[] = {0, 1, 4096, 60000, 150000};
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
-        int status = end(begin(limits[i], (const char *const[]){in_folder("model.gguf"), "-o", in_folder("no.apus"), "-q", NULL}));
+        int status = end(begin(limits[i], (const char *const[]){in_folder("model.gguf"), "-o",
+                                                                in_folder("no.apus"), "-q", NULL}));
         assert_int_equal(status, 1);
         assert_int_equal(files_with("no.apus"), 0);
     }
@@ -662,11 +709,15 @@ static void full_disk(void **state) {
 static void interrupted(void **state) {
     (void)state;
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    write_source("large.gguf", (struct small_gguf){.dim = 512, .heads = 8, .head_dim = 64, .ffn = 1024, .vocab = 12000});
+    write_source(
+        "large.gguf",
+        (struct small_gguf){.dim = 512, .heads = 8, .head_dim = 64, .ffn = 1024, .vocab = 12000});
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
-        pid_t child =
-            begin(RLIM_INFINITY, (const char *const[]){in_folder("large.gguf"), "-o", in_folder("no.apus"), "--weights", "int4", NULL});
-        for (int wait = 0; wait < 10000 && files_with("no.apus.tmp-") == 0; wait++) nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+        pid_t child = begin(RLIM_INFINITY,
+                            (const char *const[]){in_folder("large.gguf"), "-o",
+                                                  in_folder("no.apus"), "--weights", "int4", NULL});
+        for (int wait = 0; wait < 10000 && files_with("no.apus.tmp-") == 0; wait++)
+            nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
         assert_int_equal(kill(child, signals[i]), 0);
         assert_int_equal(end(child), 256 + signals[i]);
         assert_int_equal(files_with("no.apus"), 0);
@@ -675,11 +726,14 @@ static void interrupted(void **state) {
 
 /* Begins to pack, and ends it by a signal once a layer is finished. */
 static void stop_after_a_layer(const char *weights, int signal_number) {
-    pid_t child = begin(RLIM_INFINITY, (const char *const[]){in_folder("deep.gguf"), "-o", in_folder("r.apus"), "--weights", weights,
-                                                             "--resume", "--threads", "1", NULL});
+    pid_t child =
+        begin(RLIM_INFINITY,
+              (const char *const[]){in_folder("deep.gguf"), "-o", in_folder("r.apus"), "--weights",
+                                    weights, "--resume", "--threads", "1", NULL});
     char layer[512];
     snprintf(layer, sizeof layer, "%s", in_folder("r.apus.state"));
-    for (int wait = 0; wait < 600000 && access(layer, F_OK) != 0; wait++) nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+    for (int wait = 0; wait < 600000 && access(layer, F_OK) != 0; wait++)
+        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
     assert_int_equal(access(layer, F_OK), 0);
     assert_int_equal(kill(child, signal_number), 0);
     assert_int_equal(end(child), 256 + signal_number);
@@ -690,14 +744,17 @@ static void spoil(const char *name, long at) {
     FILE *file = fopen(in_folder(name), "r+b");
     assert_true(file && fseek(file, at, SEEK_END) == 0);
     int c = fgetc(file);
-    assert_true(c != EOF && fseek(file, -1, SEEK_CUR) == 0 && fputc(c ^ 1, file) != EOF && fclose(file) == 0);
+    assert_true(c != EOF && fseek(file, -1, SEEK_CUR) == 0 && fputc(c ^ 1, file) != EOF &&
+                fclose(file) == 0);
 }
 
 /* Ends what was begun: the bytes of work that nobody interrupted, and nothing left beside them. */
 static void go_on(const char *weights, bool resumed) {
     char whole[16];
     snprintf(whole, sizeof whole, "%s.apus", weights);
-    assert_int_equal(RUN(in_folder("deep.gguf"), "-o", in_folder("r.apus"), "--weights", weights, "--resume"), 0);
+    assert_int_equal(
+        RUN(in_folder("deep.gguf"), "-o", in_folder("r.apus"), "--weights", weights, "--resume"),
+        0);
     if ((strstr(said, "Went on after") != NULL) != resumed) fail_msg("said \"%s\"", said);
     assert_true(same(in_folder("r.apus"), in_folder(whole)));
     assert_int_equal(files_with("r.apus"), 1);
@@ -707,9 +764,12 @@ static void resumes(void **state) {
     (void)state;
     static const int signals[] = {SIGKILL, SIGINT};
     static const char *const types[] = {"int4", "int8"};
-    write_source("deep.gguf", (struct small_gguf){.layers = 6, .dim = 192, .heads = 6, .ffn = 512, .vocab = 600});
-    assert_int_equal(RUN(in_folder("deep.gguf"), "-o", in_folder("int4.apus"), "--weights", "int4"), 0);
-    assert_int_equal(RUN(in_folder("deep.gguf"), "-o", in_folder("int8.apus"), "--weights", "int8"), 0);
+    write_source("deep.gguf", (struct small_gguf){
+                                  .layers = 6, .dim = 192, .heads = 6, .ffn = 512, .vocab = 600});
+    assert_int_equal(RUN(in_folder("deep.gguf"), "-o", in_folder("int4.apus"), "--weights", "int4"),
+                     0);
+    assert_int_equal(RUN(in_folder("deep.gguf"), "-o", in_folder("int8.apus"), "--weights", "int8"),
+                     0);
     for (size_t i = 0; i < 2; i++) {
         stop_after_a_layer(types[i], signals[i]);
         go_on(types[i], true);

@@ -1,5 +1,6 @@
-/* Every tensor of a small model, folded by the packer and by the formulas of docs/numerics.md section 8 in double: the floats that reach
- * the quantizer, then the bytes and row floats that leave it. */
+/* Every tensor of a small model, folded by the packer and by the formulas of docs/numerics.md
+ * section 8 in double: the floats that reach the quantizer, then the bytes and row floats that
+ * leave it. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +31,7 @@ enum {
 enum { WIDE = 48 };             /* head_dim of the blob */
 static uint32_t head_size = 48; /* of the checkpoint */
 
-/* ------------------------------------------------------------------------------------------------- a checkpoint in memory -- */
+/* -------------------------------------------------------------------- a checkpoint in memory -- */
 
 struct checkpoint {
     char config[1024], header[8192];
@@ -46,7 +47,8 @@ static size_t add(struct checkpoint *c, size_t at, const char *name, int rows, i
         snprintf(shape, sizeof shape, "%d", cols);
     else
         snprintf(shape, sizeof shape, "%d,%d", rows, cols);
-    snprintf(c->header + length, sizeof c->header - length, "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}",
+    snprintf(c->header + length, sizeof c->header - length,
+             "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}",
              length > 1 ? "," : "", name, shape, at, at + bytes);
     return at + bytes;
 }
@@ -113,7 +115,7 @@ static void checkpoint_free(struct checkpoint *c) {
 
 static const struct plan_choice CHOICE = {.layer_bits = 8, .rotate = true, .origin = "memory"};
 
-/* ------------------------------------------------------------------------------------------------------------ by formula -- */
+/* -------------------------------------------------------------------------------- by formula -- */
 
 struct matrix {
     uint32_t rows, cols;
@@ -136,7 +138,8 @@ static void from_right(struct matrix *w, uint32_t n, bool signs, bool transposed
     for (uint32_t r = 0; r < w->rows; r++) {
         double out[WIDEST] = {0};
         for (uint32_t c = 0; c < w->cols; c++)
-            for (uint32_t k = 0; k < n; k++) out[c / n * n + k] += w->at[r][c] * matrix_element(n, signs, transposed, c % n, k);
+            for (uint32_t k = 0; k < n; k++)
+                out[c / n * n + k] += w->at[r][c] * matrix_element(n, signs, transposed, c % n, k);
         memcpy(w->at[r], out, sizeof out);
     }
 }
@@ -146,7 +149,8 @@ static void from_left(struct matrix *w, uint32_t n, bool signs, bool transposed)
     for (uint32_t c = 0; c < w->cols; c++) {
         double out[256] = {0};
         for (uint32_t r = 0; r < w->rows; r++)
-            for (uint32_t k = 0; k < n; k++) out[r / n * n + k] += w->at[r][c] * matrix_element(n, signs, transposed, r % n, k);
+            for (uint32_t k = 0; k < n; k++)
+                out[r / n * n + k] += w->at[r][c] * matrix_element(n, signs, transposed, r % n, k);
         for (uint32_t r = 0; r < w->rows; r++) w->at[r][c] = out[r];
     }
 }
@@ -187,7 +191,8 @@ static void widen(struct matrix *w, bool rows) {
 
 static double norm_of(const struct matrix *w, bool row, uint32_t i) {
     double sum = 0;
-    for (uint32_t k = 0; k < (row ? w->cols : w->rows); k++) sum += row ? w->at[i][k] * w->at[i][k] : w->at[k][i] * w->at[k][i];
+    for (uint32_t k = 0; k < (row ? w->cols : w->rows); k++)
+        sum += row ? w->at[i][k] * w->at[i][k] : w->at[k][i] * w->at[k][i];
     return sqrt(sum);
 }
 
@@ -201,12 +206,15 @@ static void balances(struct source *source, uint32_t layer, double c[FFN_PADDED]
     gains(source, SOURCE_FFN_NORM, layer, &up);
     for (uint32_t i = 0; i < FFN_PADDED; i++) {
         double g = norm_of(&gate, true, i);
-        c[i] = i < FFN ? sqrt(norm_of(&down, false, i) / (norm_of(&up, true, i) * g * (0.5 + 0.2071 * g * g / (g * g + 4)))) : 1;
+        c[i] = i < FFN ? sqrt(norm_of(&down, false, i) /
+                              (norm_of(&up, true, i) * g * (0.5 + 0.2071 * g * g / (g * g + 4))))
+                       : 1;
     }
 }
 
 static void by_formula(struct source *source, int which, uint32_t layer, struct matrix *w) {
-    static const enum source_role roles[LT_COUNT] = {SOURCE_Q, SOURCE_K, SOURCE_V, SOURCE_O, SOURCE_GATE, SOURCE_UP, SOURCE_DOWN};
+    static const enum source_role roles[LT_COUNT] = {SOURCE_Q,    SOURCE_K,  SOURCE_V,   SOURCE_O,
+                                                     SOURCE_GATE, SOURCE_UP, SOURCE_DOWN};
     double c[FFN_PADDED];
     load(source, source_tensor(source, roles[which], layer), w);
     if (which <= LT_O) widen(w, which != LT_O);
@@ -221,7 +229,9 @@ static void by_formula(struct source *source, int which, uint32_t layer, struct 
         for (uint32_t r = 0; r < w->rows; r++) {
             double out[WIDEST] = {0};
             for (uint32_t i = 0; i < FFN_PADDED; i++)
-                for (uint32_t k = 0; k < 64; k++) out[i / 64 * 64 + k] += w->at[r][i] * (__builtin_popcount(i % 64 & k) % 2 ? -1 : 1) / 64;
+                for (uint32_t k = 0; k < 64; k++)
+                    out[i / 64 * 64 + k] +=
+                        w->at[r][i] * (__builtin_popcount(i % 64 & k) % 2 ? -1 : 1) / 64;
             memcpy(w->at[r], out, sizeof out);
         }
         from_left(w, DIM, true, false);
@@ -239,7 +249,7 @@ static void by_formula(struct source *source, int which, uint32_t layer, struct 
     }
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- checks -- */
+/* ------------------------------------------------------------------------------------ checks -- */
 
 struct capture {
     float w[256][WIDEST];
@@ -247,9 +257,12 @@ struct capture {
 };
 
 /* A tensor's quantizer in another's place. */
-static void capture_rows(const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room, struct quantized_row *out) {
+static void capture_rows(const struct quantizer *quantizer, const float *w, uint32_t rows,
+                         uint32_t cols, float *room, struct quantized_row *out) {
     struct capture *capture = (struct capture *)(uintptr_t)quantizer->context;
-    for (uint32_t r = 0; r < rows; r++) memcpy(capture->w[capture->rows++], w + (size_t)r * padded_cols(cols), padded_cols(cols) * sizeof(float));
+    for (uint32_t r = 0; r < rows; r++)
+        memcpy(capture->w[capture->rows++], w + (size_t)r * padded_cols(cols),
+               padded_cols(cols) * sizeof(float));
     struct quantizer rounding = quantizer_rounding(quantizer->type);
     rounding.rows(&rounding, w, rows, cols, room, out);
 }
@@ -267,7 +280,8 @@ static bool take_bytes(void *user, const void *data, size_t bytes, struct diag *
     return true;
 }
 
-static void check_tensor(struct fold *fold, const struct plan *plan, uint32_t index, const struct matrix *expected, float *rows) {
+static void check_tensor(struct fold *fold, const struct plan *plan, uint32_t index,
+                         const struct matrix *expected, float *rows) {
     static struct capture capture;
     static struct bytes bytes;
     struct plan_tensor tensor = plan->tensors[index];
@@ -279,38 +293,47 @@ static void check_tensor(struct fold *fold, const struct plan *plan, uint32_t in
     const struct fold_target target = {.sink = take_bytes, .user = &bytes};
     if (!fold_tensor(fold, &tensor, rows, &target, &error, &d)) fail_msg("%s", d.text);
     const struct blob_tensor *record = &tensor.record;
-    assert_true(record->rows == expected->rows && record->cols == expected->cols && capture.rows == record->rows);
+    assert_true(record->rows == expected->rows && record->cols == expected->cols &&
+                capture.rows == record->rows);
     assert_int_equal(bytes.used, record->bytes);
     double squares = 0, errors = 0, largest = 0;
     for (uint32_t r = 0; r < record->rows; r++) {
         for (uint32_t c = 0; c < record->cols; c++) {
             double w = (double)capture.w[r][c];
             if (fabs(w - expected->at[r][c]) > 2e-5)
-                fail_msg("%s [%u][%u]: %g where %g is right", record->name, r, c, w, expected->at[r][c]);
-            double value = (double)rows[record->row_scales + r] * unpack_scale(record->type, record->cols, bytes.data, r, c) *
+                fail_msg("%s [%u][%u]: %g where %g is right", record->name, r, c, w,
+                         expected->at[r][c]);
+            double value = (double)rows[record->row_scales + r] *
+                           unpack_scale(record->type, record->cols, bytes.data, r, c) *
                            unpack_weight(record->type, record->cols, bytes.data, r, c);
-            squares += w * w, errors += (value - w) * (value - w), largest = fmax(largest, fabs(value - w));
+            squares += w * w, errors += (value - w) * (value - w),
+                largest = fmax(largest, fabs(value - w));
         }
         for (uint32_t c = record->cols; c < padded_cols(record->cols); c++) {
             assert_true(capture.w[r][c] == 0);
             assert_int_equal(unpack_weight(record->type, record->cols, bytes.data, r, c), 0);
         }
     }
-    for (uint32_t r = record->rows; r < padded_rows(record->rows); r++) assert_true(rows[record->row_scales + r] == 0);
+    for (uint32_t r = record->rows; r < padded_rows(record->rows); r++)
+        assert_true(rows[record->row_scales + r] == 0);
     assert_true(sqrt(errors / squares) < (record->type == WEIGHT_W4 ? 0.11 : 0.009));
-    assert_true(fabs(error.relative_rms - sqrt(errors / squares)) < 1e-6 && fabs(error.max - largest) < 1e-6);
+    assert_true(fabs(error.relative_rms - sqrt(errors / squares)) < 1e-6 &&
+                fabs(error.max - largest) < 1e-6);
     assert_true(fabs(error.mean_square * record->rows * record->cols / errors - 1) < 1e-5);
 }
 
-static void check_biases(struct source *source, const struct plan *plan, uint32_t layer, const float *rows) {
+static void check_biases(struct source *source, const struct plan *plan, uint32_t layer,
+                         const float *rows) {
     static struct matrix bias;
     for (int which = LT_Q; which <= LT_V; which++) {
         const struct blob_tensor *record = &plan->tensors[plan->layers[layer].tensor[which]].record;
-        load(source, source_tensor(source, (enum source_role)(SOURCE_Q_BIAS + which), layer), &bias);
+        load(source, source_tensor(source, (enum source_role)(SOURCE_Q_BIAS + which), layer),
+             &bias);
         widen(&bias, false);
         if (which == LT_V) from_right(&bias, WIDE, false, true);
         if (which == LT_Q) scaled(&bias, q_factor());
-        for (uint32_t i = 0; i < record->rows; i++) assert_true(fabs((double)rows[record->bias + i] - bias.at[0][i]) < 1e-5);
+        for (uint32_t i = 0; i < record->rows; i++)
+            assert_true(fabs((double)rows[record->bias + i] - bias.at[0][i]) < 1e-5);
     }
 }
 
@@ -337,7 +360,8 @@ static void check_model(bool tied, unsigned layer_bits) {
         for (int which = 0; which < LT_COUNT; which++) {
             uint32_t index = plan.layers[layer].tensor[which];
             by_formula(c->source, which, layer, &expected);
-            assert_int_equal(plan.tensors[index].record.type, layer_bits == 4 ? WEIGHT_W4 : WEIGHT_W8);
+            assert_int_equal(plan.tensors[index].record.type,
+                             layer_bits == 4 ? WEIGHT_W4 : WEIGHT_W8);
             check_tensor(fold, &plan, index, &expected, rows);
         }
         check_biases(c->source, &plan, layer, rows);
@@ -373,7 +397,8 @@ static void counts_parameters_once(void **state) {
         struct plan plan;
         struct diag d = {0};
         assert_true(plan_make(&plan, c->source, &CHOICE, &d));
-        assert_int_equal(plan.model.parameters, (tied ? 1 : 2) * VOCAB * DIM + LAYERS * layer + DIM);
+        assert_int_equal(plan.model.parameters,
+                         (tied ? 1 : 2) * VOCAB * DIM + LAYERS * layer + DIM);
         plan_free(&plan);
         checkpoint_free(c);
     }

@@ -91,7 +91,8 @@ static void check_promises(enum weight_type type, uint32_t cols, const struct qu
     }
     assert_true(127 * sum < (uint64_t)1 << 31);
     assert_true(quantized_reach(row, cols) == 127 * sum);
-    assert_true(row->row_scale == 0 ? !signbit(row->row_scale) && sum == 0 : row->row_scale >= 0x1p-50f && row->row_scale <= 0x1p50f);
+    assert_true(row->row_scale == 0 ? !signbit(row->row_scale) && sum == 0
+                                    : row->row_scale >= 0x1p-50f && row->row_scale <= 0x1p50f);
 }
 
 static const uint32_t COLS[] = {1, 15, 16, 63, 64, 65, 100, 576, 1000, 1536, 4096};
@@ -107,12 +108,16 @@ static void never_worse_than_plain_rounding(void **state) {
                 check_promises(WEIGHT_W8, cols, &row);
                 double norm = 0;
                 for (uint32_t c = 0; c < cols; c++) norm += (double)w[c] * (double)w[c];
-                assert_true(squared_error(&row, cols) <= plain_error(cols, cols, 127) * 1.00001 + 1e-12 * norm);
+                assert_true(squared_error(&row, cols) <=
+                            plain_error(cols, cols, 127) * 1.00001 + 1e-12 * norm);
                 row = quantize(WEIGHT_W4, cols);
                 check_promises(WEIGHT_W4, cols, &row);
-                assert_true(squared_error(&row, cols) <= plain_error(cols, cols, 7) * 1.00001 + 1e-12 * norm);
-                /* one scale per 64 in floating point, though ours are integers: the price of those is the last term */
-                assert_true(squared_error(&row, cols) <= plain_error(cols, GROUP, 7) * 1.02 + 1e-4 * norm);
+                assert_true(squared_error(&row, cols) <=
+                            plain_error(cols, cols, 7) * 1.00001 + 1e-12 * norm);
+                /* one scale per 64 in floating point, though ours are integers: the price of those
+                 * is the last term */
+                assert_true(squared_error(&row, cols) <=
+                            plain_error(cols, GROUP, 7) * 1.02 + 1e-4 * norm);
             }
         }
     }
@@ -129,7 +134,8 @@ static void search_pays(void **state) {
         row = quantize(WEIGHT_W8, 4096);
         ours8 += squared_error(&row, 4096), plain8 += plain_error(4096, 4096, 127);
     }
-    print_message("squared error against plain rounding: 4 bits %.3f, 8 bits %.3f\n", ours4 / plain4, ours8 / plain8);
+    print_message("squared error against plain rounding: 4 bits %.3f, 8 bits %.3f\n",
+                  ours4 / plain4, ours8 / plain8);
     assert_true(ours4 < 0.85 * plain4 && ours8 < plain8);
 }
 
@@ -150,7 +156,9 @@ static void rows_of_nothing(void **state) {
     w[3] = 0x1p-39f, w[70] = 1e-38f; /* the least that is kept, beside a group that is nothing */
     struct quantized_row row = quantize(WEIGHT_W4, 128);
     check_promises(WEIGHT_W4, 128, &row);
-    assert_true(fabs((double)(row.row_scale * (float)(row.scale[0] * row.q[3])) / 0x1p-39 - 1) < 0.01 && row.q[70] * row.scale[1] == 0);
+    assert_true(fabs((double)(row.row_scale * (float)(row.scale[0] * row.q[3])) / 0x1p-39 - 1) <
+                    0.01 &&
+                row.q[70] * row.scale[1] == 0);
 }
 
 /* Every weight at its limit, as wide as the format allows: still inside 32-bit sums. */
@@ -176,26 +184,34 @@ static void layouts_round_trip(void **state) {
     uint64_t seed = 5;
     for (int type = WEIGHT_W8; type <= WEIGHT_ROW8; type++) {
         for (size_t n = 0; n < sizeof cols_list / sizeof cols_list[0]; n++) {
-            uint32_t cols = cols_list[n], kp = padded_cols(cols), rows = 1 + random_below(&seed, 16);
+            uint32_t cols = cols_list[n], kp = padded_cols(cols),
+                     rows = 1 + random_below(&seed, 16);
             struct quantized_row row[PANEL_ROWS];
             static int8_t integers[PANEL_ROWS * 1024], scales[PANEL_ROWS * 1024];
             static uint8_t out[PANEL_ROWS * 1024];
             memset(integers, 0, sizeof integers);
-            size_t bytes = type == WEIGHT_ROW8 ? (size_t)kp * PANEL_ROWS : panel_bytes((uint32_t)type, cols);
+            size_t bytes =
+                type == WEIGHT_ROW8 ? (size_t)kp * PANEL_ROWS : panel_bytes((uint32_t)type, cols);
             assert_true(bytes <= sizeof out);
             memset(out, 0xEE, bytes);
             for (uint32_t r = 0; r < rows; r++) {
-                row[r] = (struct quantized_row){.q = integers + (size_t)r * kp, .scale = scales + (size_t)r * kp, .row_scale = 1};
+                row[r] = (struct quantized_row){.q = integers + (size_t)r * kp,
+                                                .scale = scales + (size_t)r * kp,
+                                                .row_scale = 1};
                 for (uint32_t c = 0; c < cols; c++)
-                    row[r].q[c] = (int8_t)((int)random_below(&seed, type == WEIGHT_W4 ? 16 : 255) - (type == WEIGHT_W4 ? 8 : 127));
-                for (uint32_t g = 0; g < kp / GROUP; g++) row[r].scale[g] = (int8_t)((int)random_below(&seed, 256) - 128);
+                    row[r].q[c] = (int8_t)((int)random_below(&seed, type == WEIGHT_W4 ? 16 : 255) -
+                                           (type == WEIGHT_W4 ? 8 : 127));
+                for (uint32_t g = 0; g < kp / GROUP; g++)
+                    row[r].scale[g] = (int8_t)((int)random_below(&seed, 256) - 128);
             }
             layout_panel((enum weight_type)type, cols, row, rows, out);
             for (uint32_t r = 0; r < PANEL_ROWS; r++) {
                 for (uint32_t c = 0; c < kp; c++) {
-                    assert_int_equal(unpack_weight((uint32_t)type, cols, out, r, c), r < rows ? row[r].q[c] : 0);
+                    assert_int_equal(unpack_weight((uint32_t)type, cols, out, r, c),
+                                     r < rows ? row[r].q[c] : 0);
                     if (type == WEIGHT_W4)
-                        assert_int_equal(unpack_scale((uint32_t)type, cols, out, r, c), r < rows ? row[r].scale[c / GROUP] : 0);
+                        assert_int_equal(unpack_scale((uint32_t)type, cols, out, r, c),
+                                         r < rows ? row[r].scale[c / GROUP] : 0);
                 }
             }
         }

@@ -34,7 +34,8 @@ static void plain_and_linear(void **state) {
     for (size_t t = 0; t < sizeof thetas / sizeof thetas[0]; t++) {
         for (int linear = 0; linear < 2; linear++) {
             double factor = linear ? 4 : 1;
-            struct rope_config rope = {.theta = thetas[t], .scaling = linear ? ROPE_LINEAR : ROPE_NONE, .factor = factor};
+            struct rope_config rope = {
+                .theta = thetas[t], .scaling = linear ? ROPE_LINEAR : ROPE_NONE, .factor = factor};
             double expected[DIM / 2], frequency[DIM / 2];
             struct diag d = {0};
             for (int i = 0; i < DIM / 2; i++) expected[i] = base(thetas[t], i) / factor;
@@ -47,8 +48,12 @@ static void plain_and_linear(void **state) {
 /* By wavelengths, as the formula was published. */
 static void llama3(void **state) {
     (void)state;
-    struct rope_config rope = {
-        .theta = 5e5, .scaling = ROPE_LLAMA3, .factor = 8, .low_freq_factor = 1, .high_freq_factor = 4, .original_positions = 8192};
+    struct rope_config rope = {.theta = 5e5,
+                               .scaling = ROPE_LLAMA3,
+                               .factor = 8,
+                               .low_freq_factor = 1,
+                               .high_freq_factor = 4,
+                               .original_positions = 8192};
     double expected[DIM / 2], frequency[DIM / 2];
     struct diag d = {0};
     int kept = 0, divided = 0;
@@ -74,7 +79,8 @@ static void divisors(void **state) {
     double expected[DIM / 2], frequency[DIM / 2];
     float divisor[DIM / 2];
     struct diag d = {0};
-    for (int i = 0; i < DIM / 2; i++) divisor[i] = 1 + (float)i / 8, expected[i] = base(1e4, i) / (double)divisor[i];
+    for (int i = 0; i < DIM / 2; i++)
+        divisor[i] = 1 + (float)i / 8, expected[i] = base(1e4, i) / (double)divisor[i];
     assert_true(rope_frequencies(&rope, DIM, divisor, frequency, &d));
     check_table(expected, frequency);
     divisor[5] = 0;
@@ -95,13 +101,18 @@ static void tiny_values_are_zero(void **state) {
 static void refuses_nonsense(void **state) {
     (void)state;
     double frequency[DIM / 2];
-    const struct rope_config bad[] = {{.theta = 0},
-                                      {.theta = -1e4},
-                                      {.theta = (double)NAN},
-                                      {.theta = 1e300},
-                                      {.theta = 1e4, .scaling = ROPE_LINEAR},
-                                      {.theta = 1e4, .scaling = ROPE_LINEAR, .factor = (double)INFINITY},
-                                      {.theta = 1e4, .scaling = ROPE_LLAMA3, .factor = 8, .low_freq_factor = 4, .high_freq_factor = 4}};
+    const struct rope_config bad[] = {
+        {.theta = 0},
+        {.theta = -1e4},
+        {.theta = (double)NAN},
+        {.theta = 1e300},
+        {.theta = 1e4, .scaling = ROPE_LINEAR},
+        {.theta = 1e4, .scaling = ROPE_LINEAR, .factor = (double)INFINITY},
+        {.theta = 1e4,
+         .scaling = ROPE_LLAMA3,
+         .factor = 8,
+         .low_freq_factor = 4,
+         .high_freq_factor = 4}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct diag d = {0};
         assert_false(rope_frequencies(&bad[i], DIM, NULL, frequency, &d));
@@ -110,7 +121,8 @@ static void refuses_nonsense(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(plain_and_linear), cmocka_unit_test(llama3), cmocka_unit_test(divisors),
-                                       cmocka_unit_test(tiny_values_are_zero), cmocka_unit_test(refuses_nonsense)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_and_linear), cmocka_unit_test(llama3), cmocka_unit_test(divisors),
+        cmocka_unit_test(tiny_values_are_zero), cmocka_unit_test(refuses_nonsense)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,8 @@
 #include "weights/pack/exact.h"
 #include "weights/pack/rotate.h"
 
-static const uint32_t SIZES[] = {1, 2, 7, 16, 64, 80, 96, 100, 128, 333, 576, 768, 896, 1000, 1280, 2048, 4096, 5120};
+static const uint32_t SIZES[] = {1,   2,   7,   16,  64,   80,   96,   100,  128,
+                                 333, 576, 768, 896, 1000, 1280, 2048, 4096, 5120};
 
 static float *strip_of(uint32_t n, uint64_t seed) {
     float *x = malloc((size_t)n * STRIP * sizeof *x);
@@ -30,7 +31,8 @@ static void check_against_matrix(uint32_t n, bool signs, bool transposed) {
     float *x = strip_of(n, n), *y = strip_of(n, n), *scratch = strip_of(rotation.m, 1);
     rotation_apply(&rotation, y, scratch);
     uint64_t seed = 7;
-    uint32_t outputs = n < 600 ? n : 40; /* of large ones a sample, each against its whole column of the matrix */
+    uint32_t outputs = n < 600 ? n : 40; /* of large ones a sample, each against its whole column of
+                                            the matrix */
     for (uint32_t o = 0; o < outputs; o++) {
         uint32_t to = n < 600 ? o : random_below(&seed, n);
         double sum[STRIP] = {0};
@@ -38,7 +40,8 @@ static void check_against_matrix(uint32_t n, bool signs, bool transposed) {
             double e = matrix_element(n, signs, transposed, from, to);
             for (int j = 0; j < STRIP; j++) sum[j] += e * (double)x[(size_t)from * STRIP + j];
         }
-        for (int j = 0; j < STRIP; j++) assert_true(fabs(sum[j] - (double)y[(size_t)to * STRIP + j]) < 4e-6);
+        for (int j = 0; j < STRIP; j++)
+            assert_true(fabs(sum[j] - (double)y[(size_t)to * STRIP + j]) < 4e-6);
     }
     free(x), free(y), free(scratch);
     rotation_free(&rotation);
@@ -106,7 +109,8 @@ static void elementary_functions(void **state) {
     uint64_t seed = 3;
     for (int i = 0; i < 200000; i++) {
         double u = (double)(random_bits(&seed) >> 11) * 0x1p-53, sine, cosine;
-        double x = (u - 0.5) * (i % 2 ? 20 : 1400) * 0.99, angle = (u - 0.5) * (i % 3 ? 10 : 2e6), large = exp((u - 0.5) * 100);
+        double x = (u - 0.5) * (i % 2 ? 20 : 1400) * 0.99, angle = (u - 0.5) * (i % 3 ? 10 : 2e6),
+               large = exp((u - 0.5) * 100);
         assert_true(fabs(exact_exp(x) / exp(x) - 1) < 4e-16);
         assert_true(fabs(exact_log(large) - log(large)) <= 4e-16 * fmax(1, fabs(log(large))));
         exact_sincos(angle, &sine, &cosine);
@@ -118,8 +122,9 @@ static void elementary_functions(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(matches_the_matrix), cmocka_unit_test(keeps_lengths_and_angles),
-                                       cmocka_unit_test(head_rotation_cancels), cmocka_unit_test(signs_are_balanced),
-                                       cmocka_unit_test(elementary_functions)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(matches_the_matrix), cmocka_unit_test(keeps_lengths_and_angles),
+        cmocka_unit_test(head_rotation_cancels), cmocka_unit_test(signs_are_balanced),
+        cmocka_unit_test(elementary_functions)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,21 +29,36 @@ static void every_shape_opens(void **state) {
     (void)state;
     check((struct tiny_spec){0});
     check((struct tiny_spec){.weights = WEIGHT_W4, .bias = 1, .add_bos = 1, .seed = 5});
-    check((struct tiny_spec){.layers = 4, .layer_kv_heads = {1, 2, 4, 1}, .without_attention = 4, .without_ffn = 1});
-    check((struct tiny_spec){.dim = 100, .heads = 3, .kv_heads = 1, .head_dim = 48, .ffn = 192, .vocab = 259, .weights = WEIGHT_W4});
     check((struct tiny_spec){
-        .dim = 576, .heads = 9, .kv_heads = 3, .head_dim = 64, .ffn = 1536, .layers = 1, .vocab = 1000, .positions = 33});
+        .layers = 4, .layer_kv_heads = {1, 2, 4, 1}, .without_attention = 4, .without_ffn = 1});
+    check((struct tiny_spec){.dim = 100,
+                             .heads = 3,
+                             .kv_heads = 1,
+                             .head_dim = 48,
+                             .ffn = 192,
+                             .vocab = 259,
+                             .weights = WEIGHT_W4});
+    check((struct tiny_spec){.dim = 576,
+                             .heads = 9,
+                             .kv_heads = 3,
+                             .head_dim = 64,
+                             .ffn = 1536,
+                             .layers = 1,
+                             .vocab = 1000,
+                             .positions = 33});
 }
 
 static void seeds_differ(void **state) {
     (void)state;
     size_t bytes;
-    uint8_t *a = tiny_blob(&(struct tiny_spec){.seed = 1}, &bytes), *b = tiny_blob(&(struct tiny_spec){.seed = 2}, &bytes);
+    uint8_t *a = tiny_blob(&(struct tiny_spec){.seed = 1}, &bytes),
+            *b = tiny_blob(&(struct tiny_spec){.seed = 2}, &bytes);
     assert_true(a && b && memcmp(a, b, bytes) != 0);
     free(a), free(b);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_shape_opens), cmocka_unit_test(seeds_differ)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_shape_opens),
+                                       cmocka_unit_test(seeds_differ)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

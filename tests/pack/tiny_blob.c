@@ -42,11 +42,12 @@ static struct tiny_spec completed(struct tiny_spec spec) {
     return spec;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- vocabulary -- */
+/* -------------------------------------------------------------------------------- vocabulary -- */
 
 /* Bytes of the pieces: one for each byte, "<bos>", "<eos>", "<n>" for the others. */
 static uint32_t piece(uint32_t id, char out[16]) {
-    if (id >= 256) return (uint32_t)snprintf(out, 16, id == BOS ? "<bos>" : id == EOS ? "<eos>" : "<%u>", id);
+    if (id >= 256)
+        return (uint32_t)snprintf(out, 16, id == BOS ? "<bos>" : id == EOS ? "<eos>" : "<%u>", id);
     out[0] = (char)id;
     return 1;
 }
@@ -83,7 +84,8 @@ static size_t write_vocab(const struct tiny_spec *spec, uint8_t *out) {
     if (!out) return size;
     memset(out, 0, size);
     memcpy(out, &h, sizeof h);
-    uint32_t *offsets = (uint32_t *)(void *)(out + h.offsets), *initial = (uint32_t *)(void *)(out + h.initial);
+    uint32_t *offsets = (uint32_t *)(void *)(out + h.offsets),
+             *initial = (uint32_t *)(void *)(out + h.initial);
     for (uint32_t id = 0; id < rows; id++) {
         uint32_t length = piece(id, text);
         memcpy(out + h.bytes + offsets[id], text, length);
@@ -101,9 +103,10 @@ static size_t write_vocab(const struct tiny_spec *spec, uint8_t *out) {
     return size;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- weights -- */
+/* ----------------------------------------------------------------------------------- weights -- */
 
-static uint32_t add_tensor(struct building *b, const char *name, enum weight_type type, uint32_t rows, uint32_t cols, int bias) {
+static uint32_t add_tensor(struct building *b, const char *name, enum weight_type type,
+                           uint32_t rows, uint32_t cols, int bias) {
     struct blob_tensor *t = &b->tensors[b->model.tensors];
     snprintf(t->name, sizeof t->name, "%s", name);
     t->type = type, t->rows = rows, t->cols = cols;
@@ -118,10 +121,12 @@ static uint32_t add_tensor(struct building *b, const char *name, enum weight_typ
 }
 
 static void add_layer(struct building *b, uint32_t i) {
-    static const char *const names[LT_COUNT] = {"attn_q", "attn_k", "attn_v", "attn_o", "ffn_gate", "ffn_up", "ffn_down"};
+    static const char *const names[LT_COUNT] = {"attn_q",   "attn_k", "attn_v",  "attn_o",
+                                                "ffn_gate", "ffn_up", "ffn_down"};
     const struct tiny_spec *s = &b->spec;
     struct blob_layer *layer = &b->layers[i];
-    uint32_t heads = s->without_attention >> i & 1 ? 0 : s->heads, ffn = s->without_ffn >> i & 1 ? 0 : s->ffn;
+    uint32_t heads = s->without_attention >> i & 1 ? 0 : s->heads,
+             ffn = s->without_ffn >> i & 1 ? 0 : s->ffn;
     uint32_t kv_heads = heads ? or_default(s->layer_kv_heads[i], s->kv_heads) : 0;
     uint32_t q = heads * s->head_dim, kv = kv_heads * s->head_dim;
     const uint32_t rows[LT_COUNT] = {q, kv, kv, s->dim, ffn, ffn, s->dim},
@@ -131,8 +136,9 @@ static void add_layer(struct building *b, uint32_t i) {
         char name[48];
         snprintf(name, sizeof name, "layer.%u.%s", i, names[k]);
         bool there = (k <= LT_O ? heads : ffn) != 0;
-        layer->tensor[k] =
-            there ? add_tensor(b, name, k == LT_V ? WEIGHT_W8 : s->weights, rows[k], cols[k], s->bias && k <= LT_V) : BLOB_ABSENT;
+        layer->tensor[k] = there ? add_tensor(b, name, k == LT_V ? WEIGHT_W8 : s->weights, rows[k],
+                                              cols[k], s->bias && k <= LT_V)
+                                 : BLOB_ABSENT;
     }
 }
 
@@ -141,15 +147,19 @@ static void describe(struct building *b) {
     b->model.embed = add_tensor(b, "embed", WEIGHT_ROW8, s->vocab, s->dim, 0);
     for (uint32_t i = 0; i < s->layers; i++) add_layer(b, i);
     b->model.head = add_tensor(b, "head", WEIGHT_W8, s->vocab, s->dim, 0);
-    b->model.layers = s->layers, b->model.dim = s->dim, b->model.vocab = s->vocab, b->model.max_positions = s->positions;
+    b->model.layers = s->layers, b->model.dim = s->dim, b->model.vocab = s->vocab,
+    b->model.max_positions = s->positions;
     b->model.head_dim = s->head_dim, b->model.eps = 1e-5f, b->model.rotated = 1;
     b->model.name = 1, b->model.architecture = 6, b->model.provenance = 13;
-    for (uint32_t i = 0; i < b->model.tensors; i++) b->model.parameters += (uint64_t)b->tensors[i].rows * b->tensors[i].cols;
+    for (uint32_t i = 0; i < b->model.tensors; i++)
+        b->model.parameters += (uint64_t)b->tensors[i].rows * b->tensors[i].cols;
     b->vocab_bytes = write_vocab(s, NULL);
 }
 
-/* Integers of full range and a row scale that makes outputs of the order of `size` from inputs of one. */
-static void fill_tensor(const struct building *b, const struct blob_tensor *t, float size, float *rows, uint8_t *weights, uint64_t *seed) {
+/* Integers of full range and a row scale that makes outputs of the order of `size` from inputs of
+ * one. */
+static void fill_tensor(const struct building *b, const struct blob_tensor *t, float size,
+                        float *rows, uint8_t *weights, uint64_t *seed) {
     uint32_t kp = padded_cols(t->cols);
     int8_t *q = calloc(PANEL_ROWS, kp), *scale = calloc(PANEL_ROWS, kp / GROUP);
     uint8_t *panel = malloc((size_t)PANEL_ROWS * kp);
@@ -159,18 +169,24 @@ static void fill_tensor(const struct building *b, const struct blob_tensor *t, f
         uint32_t count = t->rows - first < PANEL_ROWS ? t->rows - first : PANEL_ROWS;
         struct quantized_row row[PANEL_ROWS];
         for (uint32_t r = 0; r < count; r++) {
-            row[r] = (struct quantized_row){.q = q + (size_t)r * kp, .scale = scale + (size_t)r * (kp / GROUP)};
+            row[r] = (struct quantized_row){.q = q + (size_t)r * kp,
+                                            .scale = scale + (size_t)r * (kp / GROUP)};
             for (uint32_t c = 0; c < t->cols; c++)
-                row[r].q[c] = (int8_t)(t->type == WEIGHT_W4 ? (int)random_below(seed, 16) - 8 : (int)random_below(seed, 255) - 127);
+                row[r].q[c] = (int8_t)(t->type == WEIGHT_W4 ? (int)random_below(seed, 16) - 8
+                                                            : (int)random_below(seed, 255) - 127);
             for (uint32_t g = 0; g < kp / GROUP; g++)
-                row[r].scale[g] = (int8_t)((1 + (int)random_below(seed, 127)) * (random_below(seed, 2) ? 1 : -1));
+                row[r].scale[g] =
+                    (int8_t)((1 + (int)random_below(seed, 127)) * (random_below(seed, 2) ? 1 : -1));
             float jitter = 0.75f + (float)random_below(seed, 1024) / 2048;
-            rows[t->row_scales + first + r] = jitter * (float)(size / (spread * sqrt((double)t->cols)));
+            rows[t->row_scales + first + r] =
+                jitter * (float)(size / (spread * sqrt((double)t->cols)));
             if (t->bias != BLOB_ABSENT) rows[t->bias + first + r] = 0.1f * random_normal(seed);
         }
-        size_t stride = t->type == WEIGHT_ROW8 ? (size_t)kp * PANEL_ROWS : panel_bytes(t->type, t->cols);
+        size_t stride =
+            t->type == WEIGHT_ROW8 ? (size_t)kp * PANEL_ROWS : panel_bytes(t->type, t->cols);
         layout_panel((enum weight_type)t->type, t->cols, row, count, panel);
-        memcpy(weights + t->offset + first / PANEL_ROWS * stride, panel, t->type == WEIGHT_ROW8 ? (size_t)kp * count : stride);
+        memcpy(weights + t->offset + first / PANEL_ROWS * stride, panel,
+               t->type == WEIGHT_ROW8 ? (size_t)kp * count : stride);
     }
     free(q), free(scale), free(panel);
 }
@@ -179,7 +195,10 @@ static void fill_weights(const struct building *b, float *rows, uint8_t *weights
     uint64_t seed = b->spec.seed;
     for (uint32_t i = 0; i < b->model.tensors; i++) {
         const struct blob_tensor *t = &b->tensors[i];
-        float size = i == b->model.head ? 3 : i == b->model.embed ? sqrtf((float)t->cols) : strstr(t->name, ".attn_q") ? 1.5f : 1;
+        float size = i == b->model.head           ? 3
+                     : i == b->model.embed        ? sqrtf((float)t->cols)
+                     : strstr(t->name, ".attn_q") ? 1.5f
+                                                  : 1;
         fill_tensor(b, t, size, rows, weights, &seed);
     }
 }
@@ -187,18 +206,21 @@ static void fill_weights(const struct building *b, float *rows, uint8_t *weights
 static void fill_rope(const struct building *b, float *rope) {
     struct rope_config config = {.theta = 10000, .scaling = ROPE_NONE, .factor = 1};
     double frequency[BLOB_HEAD_DIM_MAX / 2];
-    if (b->model.head_dim > BLOB_HEAD_DIM_MAX || !rope_frequencies(&config, b->model.head_dim, NULL, frequency, NULL)) return;
+    if (b->model.head_dim > BLOB_HEAD_DIM_MAX ||
+        !rope_frequencies(&config, b->model.head_dim, NULL, frequency, NULL))
+        return;
     for (uint32_t p = 0; p < b->model.max_positions; p++)
         rope_position(frequency, b->model.head_dim, p, rope + (size_t)p * b->model.head_dim);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- blob -- */
+/* -------------------------------------------------------------------------------------- blob -- */
 
 void tiny_reseal(void *blob, size_t bytes) {
     struct blob_header *header = blob;
     for (int kind = 0; kind < BLOB_SECTIONS; kind++) {
         struct blob_section *s = &header->section[kind];
-        if (s->offset <= bytes && s->bytes <= bytes - s->offset) s->hash = hash64((uint8_t *)blob + s->offset, (size_t)s->bytes);
+        if (s->offset <= bytes && s->bytes <= bytes - s->offset)
+            s->hash = hash64((uint8_t *)blob + s->offset, (size_t)s->bytes);
     }
     sections_seal(header);
 }
@@ -212,7 +234,8 @@ void *tiny_blob(const struct tiny_spec *spec, size_t *bytes) {
                                            [BLOB_LAYERS] = b->model.layers * sizeof b->layers[0],
                                            [BLOB_TENSORS] = b->model.tensors * sizeof b->tensors[0],
                                            [BLOB_ROWS] = b->row_floats * sizeof(float),
-                                           [BLOB_ROPE] = (uint64_t)b->model.max_positions * b->model.head_dim * sizeof(float),
+                                           [BLOB_ROPE] = (uint64_t)b->model.max_positions *
+                                                         b->model.head_dim * sizeof(float),
                                            [BLOB_VOCAB] = b->vocab_bytes,
                                            [BLOB_TEXT] = sizeof TEXT,
                                            [BLOB_WEIGHTS] = b->weight_bytes};
@@ -225,7 +248,8 @@ void *tiny_blob(const struct tiny_spec *spec, size_t *bytes) {
         memset(blob, 0, *bytes);
         memcpy(blob, &header, sizeof header);
         uint8_t *at[BLOB_SECTIONS];
-        for (int kind = 0; kind < BLOB_SECTIONS; kind++) at[kind] = blob + header.section[kind].offset;
+        for (int kind = 0; kind < BLOB_SECTIONS; kind++)
+            at[kind] = blob + header.section[kind].offset;
         memcpy(at[BLOB_MODEL], &b->model, sizeof b->model);
         memcpy(at[BLOB_LAYERS], b->layers, (size_t)sizes[BLOB_LAYERS]);
         memcpy(at[BLOB_TENSORS], b->tensors, (size_t)sizes[BLOB_TENSORS]);

@@ -1,4 +1,5 @@
-/* A valid blob without a checkpoint: random integers as weights, a vocabulary of bytes. For tests of everything that reads blobs. */
+/* A valid blob without a checkpoint: random integers as weights, a vocabulary of bytes. For tests
+ * of everything that reads blobs. */
 #ifndef TESTS_PACK_TINY_BLOB_H
 #define TESTS_PACK_TINY_BLOB_H
 
@@ -9,8 +10,8 @@
 
 enum { TINY_LAYERS_MAX = 16 };
 
-/* Zero means the default, so that `(struct tiny_spec){0}` is a model. Widths are taken as they are: a spec outside what
- * weights/format.h allows makes a blob that the reader refuses. */
+/* Zero means the default, so that `(struct tiny_spec){0}` is a model. Widths are taken as they are:
+ * a spec outside what weights/format.h allows makes a blob that the reader refuses. */
 struct tiny_spec {
     uint32_t layers;          /* 2; at most TINY_LAYERS_MAX */
     uint32_t dim;             /* 64 */
@@ -18,24 +19,28 @@ struct tiny_spec {
     uint32_t kv_heads;        /* 2 */
     uint32_t head_dim;        /* 16 */
     uint32_t ffn;             /* 128, a multiple of 64 */
-    uint32_t vocab;           /* 272: 256 bytes, 256 <bos>, 257 <eos>, then pieces that never come; at least 258 */
+    uint32_t vocab;           /* 272: 256 bytes, 256 <bos>, 257 <eos>, then pieces that never come;
+                                 at least 258 */
     int words;                /* those are text, such as "<258>" */
     uint32_t positions;       /* 256 */
     enum weight_type weights; /* of the layers but V: W8; or W4 */
     int bias;                 /* Q, K and V have biases */
     int add_bos;
     uint64_t seed;
-    /* Layers that differ, by index: where the bit is set the part is missing (then heads or ffn is 0). */
+    /* Layers that differ, by index: where the bit is set the part is missing (then heads or ffn is
+     * 0). */
     uint32_t without_attention, without_ffn;
     /* Where not 0, instead of kv_heads. */
     uint32_t layer_kv_heads[TINY_LAYERS_MAX];
 };
 
-/* The blob at a 4096-aligned address, *bytes long; release it with free(). NULL where memory is short. Activations stay of the order
- * of one through the layers, and logits of the order of ten. */
+/* The blob at a 4096-aligned address, *bytes long; release it with free(). NULL where memory is
+ * short. Activations stay of the order of one through the layers, and logits of the order of
+ * ten. */
 void *tiny_blob(const struct tiny_spec *spec, size_t *bytes);
 
-/* Corrects hashes after a change inside a blob, so that a test reaches the check behind them. Sections must lie inside `bytes`. */
+/* Corrects hashes after a change inside a blob, so that a test reaches the check behind them.
+ * Sections must lie inside `bytes`. */
 void tiny_reseal(void *blob, size_t bytes);
 
 #endif

@@ -22,9 +22,13 @@ def main():
         for name in ('target', 'draft'):
             blob = ROOT / 'weights' / 'models' / 'pair' / f'{name}.apus'
             ids = runner.tokenize(blob, text)
-            want, got = numerics.logits(numerics.Blob(blob), ids), runner.logits(blob, ids, pathlib.Path(tmp) / 'logits')
-            if want.shape != got.shape or not np.array_equal(want.view(np.uint32), got.view(np.uint32)):
-                sys.exit(f'{name}: {(want != got).sum()} of {want.size} logits differ from the contract')
+            want, got = numerics.logits(numerics.Blob(blob),
+                                        ids), runner.logits(blob, ids,
+                                                            pathlib.Path(tmp) / 'logits')
+            if want.shape != got.shape or not np.array_equal(want.view(np.uint32),
+                                                             got.view(np.uint32)):
+                sys.exit(
+                    f'{name}: {(want != got).sum()} of {want.size} logits differ from the contract')
             print(f'{name}: {len(ids)} positions, {want.size} logits, the same bits')
 
 

@@ -1,4 +1,5 @@
-/* The energy counters of the posix port, over a tree made here: which zones count, what wraps, and what is refused. */
+/* The energy counters of the posix port, over a tree made here: which zones count, what wraps, and
+ * what is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -80,7 +81,8 @@ static void no_zones(void **state) {
 
 static void packages_alone_are_summed(void **state) {
     (void)state;
-    static const char *const others[] = {"intel-rapl:0:0", "intel-rapl:0:1", "intel-rapl:1", "intel-rapl-mmio:0", "intel-rapl:12:0"};
+    static const char *const others[] = {"intel-rapl:0:0", "intel-rapl:0:1", "intel-rapl:1",
+                                         "intel-rapl-mmio:0", "intel-rapl:12:0"};
     static const char *const names[] = {"core\n", "dram\n", "psys\n", "package-0\n", "package-9\n"};
     make_zone("intel-rapl:0", "package-0\n", "1000\n", "262143328850\n");
     make_zone("intel-rapl:12", "package-1-die-0\n", "70\n", "262143328850\n"); /* behind a gap */

@@ -40,9 +40,11 @@ static void wait_for_gate(void *arg) {
     struct gate *gate = arg;
     sigset_t now;
     pthread_sigmask(SIG_SETMASK, NULL, &now);
-    atomic_store(&gate->signals_blocked, sigismember(&now, SIGINT) && sigismember(&now, SIGALRM) && !sigismember(&now, SIGBUS));
+    atomic_store(&gate->signals_blocked, sigismember(&now, SIGINT) && sigismember(&now, SIGALRM) &&
+                                             !sigismember(&now, SIGBUS));
     const apus_port *port = apus_port_host();
-    while (atomic_load(&gate->word) == 0) port->thread_park(port->user, (const uint32_t *)(const void *)&gate->word, 0);
+    while (atomic_load(&gate->word) == 0)
+        port->thread_park(port->user, (const uint32_t *)(const void *)&gate->word, 0);
     atomic_fetch_add(&gate->woken, 1);
 }
 
@@ -59,7 +61,8 @@ static void threads_park_until_woken(void **state) {
     port->thread_join(port->user, gate.storage);
     assert_int_equal(atomic_load(&gate.woken), 1);
     assert_true(atomic_load(&gate.signals_blocked));
-    for (size_t i = APUS_THREAD_BYTES; i < sizeof gate.storage; i++) assert_int_equal(gate.storage[i], 0x5a);
+    for (size_t i = APUS_THREAD_BYTES; i < sizeof gate.storage; i++)
+        assert_int_equal(gate.storage[i], 0x5a);
 }
 
 static void park_returns_when_the_word_differs(void **state) {
@@ -127,7 +130,8 @@ static void a_file_is_mapped_whole(void **state) {
     assert_int_equal(apus_map_open(&map, path), 0);
     assert_int_equal(map.size, 10000);
     assert_int_equal((uintptr_t)map.data % 4096, 0);
-    for (int i = 0; i < 10000; i++) assert_int_equal(((const unsigned char *)map.data)[i], i * 7 & 255);
+    for (int i = 0; i < 10000; i++)
+        assert_int_equal(((const unsigned char *)map.data)[i], i * 7 & 255);
     assert_int_equal(apus_map_intact(&map), 1);
     assert_int_equal(truncate(path, 20000), 0);
     assert_int_equal(apus_map_intact(&map), 1);
@@ -164,7 +168,8 @@ static void what_is_no_file_is_refused(void **state) {
     assert_memory_equal(&map, &untouched, sizeof map);
 }
 
-/* A refused file must not cost a descriptor: a server that is asked for bad models all day would run out. */
+/* A refused file must not cost a descriptor: a server that is asked for bad models all day would
+ * run out. */
 static void refusals_leak_nothing(void **state) {
     (void)state;
     int before = dup(0);

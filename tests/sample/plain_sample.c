@@ -41,9 +41,12 @@ static float noise(uint64_t seed, uint64_t position, uint64_t id) {
     return -ln(-ln(u));
 }
 
-static void punish(const apus_sampling *c, const float *logits, struct ranked *r, const int32_t *context, size_t count) {
+static void punish(const apus_sampling *c, const float *logits, struct ranked *r,
+                   const int32_t *context, size_t count) {
     size_t last = c->repeat_last ? c->repeat_last : 64;
-    float inverse = (float)(1.0 / (double)c->repeat_penalty); /* rounded twice, to the same float: double has more than twice its bits */
+    float inverse = (float)(1.0 / (double)c->repeat_penalty); /* rounded twice, to the same float:
+                                                                 double has more than twice its
+                                                                 bits */
     for (size_t i = count > last ? count - last : 0; i < count; i++) {
         float l = logits[context[i]];
         r[context[i]].l = l > 0 ? l * inverse : l * c->repeat_penalty;
@@ -79,13 +82,15 @@ static float log_prob_of(const float *logits, uint32_t vocab, uint32_t id) {
     return (logits[id] - max) - ln((float)total * 0x1p-24f);
 }
 
-int plain_sample(const apus_sampling *c, const float *logits, uint32_t vocab, const int32_t *context, size_t context_count,
-                 const int32_t *made, size_t made_count, uint64_t position, int32_t *id, float *log_prob) {
+int plain_sample(const apus_sampling *c, const float *logits, uint32_t vocab,
+                 const int32_t *context, size_t context_count, const int32_t *made,
+                 size_t made_count, uint64_t position, int32_t *id, float *log_prob) {
     struct ranked *r = malloc(vocab * sizeof *r);
     float *changed = malloc(vocab * sizeof *changed);
     size_t n = 0;
     for (uint32_t i = 0; i < vocab; i++) r[i] = (struct ranked){logits[i], i, 0};
-    if (c->repeat_penalty != 0 && c->repeat_penalty != 1) punish(c, logits, r, context, context_count);
+    if (c->repeat_penalty != 0 && c->repeat_penalty != 1)
+        punish(c, logits, r, context, context_count);
     if (c->logits) {
         for (uint32_t i = 0; i < vocab; i++) changed[i] = r[i].l;
         c->logits(c->logits_user, changed, vocab, made, made_count);
@@ -99,7 +104,8 @@ int plain_sample(const apus_sampling *c, const float *logits, uint32_t vocab, co
         float best_value = -INFINITY, inverse = (float)(1.0 / (double)c->temperature);
         for (size_t i = 0; i < stay && c->temperature != 0; i++) {
             float value = r[i].l * inverse + noise(c->seed, position, r[i].id);
-            if (value > best_value || (value == best_value && r[i].id < r[best].id)) best_value = value, best = i;
+            if (value > best_value || (value == best_value && r[i].id < r[best].id))
+                best_value = value, best = i;
         }
         *id = (int32_t)r[best].id;
         *log_prob = log_prob_of(logits, vocab, r[best].id);
@@ -109,16 +115,19 @@ int plain_sample(const apus_sampling *c, const float *logits, uint32_t vocab, co
     return n == 0;
 }
 
-void plain_guess(const apus_sampling *c, const float *logits, uint32_t vocab, const int32_t *context, size_t context_count,
-                 uint64_t position, struct guess *guess) {
+void plain_guess(const apus_sampling *c, const float *logits, uint32_t vocab,
+                 const int32_t *context, size_t context_count, uint64_t position,
+                 struct guess *guess) {
     struct ranked *r = malloc(vocab * sizeof *r);
     for (uint32_t i = 0; i < vocab; i++) r[i] = (struct ranked){logits[i], i, 0};
-    if (c->repeat_penalty != 0 && c->repeat_penalty != 1) punish(c, logits, r, context, context_count);
+    if (c->repeat_penalty != 0 && c->repeat_penalty != 1)
+        punish(c, logits, r, context, context_count);
     qsort(r, vocab, sizeof *r, by_rank);
     size_t stay = c->temperature == 0 ? vocab : truncate(c, r, vocab);
     for (size_t i = 0; i < stay && c->temperature != 0; i++)
         r[i].l = r[i].l * (float)(1.0 / (double)c->temperature) + noise(c->seed, position, r[i].id);
     qsort(r, stay, sizeof *r, by_rank);
-    *guess = (struct guess){(int32_t)r[0].id, stay > 1 ? (int32_t)r[1].id : -1, stay > 1 ? r[0].l - r[1].l : GUESS_SURE};
+    *guess = (struct guess){(int32_t)r[0].id, stay > 1 ? (int32_t)r[1].id : -1,
+                            stay > 1 ? r[0].l - r[1].l : GUESS_SURE};
     free(r);
 }

@@ -30,16 +30,19 @@ static uint32_t bits(float x) {
     return b;
 }
 
-/* sample_pick in memory of exactly the size it asks for; a sanitizer sees one byte more. Checks that logits stay. */
-static apus_status pick(const apus_sampling *c, const float *logits, uint32_t vocab, const int32_t *context, size_t context_count,
-                        size_t made, uint64_t position, int32_t *id, float *log_prob) {
+/* sample_pick in memory of exactly the size it asks for; a sanitizer sees one byte more. Checks
+ * that logits stay. */
+static apus_status pick(const apus_sampling *c, const float *logits, uint32_t vocab,
+                        const int32_t *context, size_t context_count, size_t made,
+                        uint64_t position, int32_t *id, float *log_prob) {
     struct sampler s;
     assert_int_equal(sampler_open(&s, c, NULL), APUS_OK);
     void *scratch = malloc(sample_scratch_bytes(vocab));
     float *copy = malloc(vocab * sizeof *copy);
     memcpy(copy, logits, vocab * sizeof *copy);
     memset(scratch, 0xee, sample_scratch_bytes(vocab));
-    apus_status status = sample_pick(&s, copy, vocab, context, context_count, context ? context + context_count - made : NULL, made,
+    apus_status status = sample_pick(&s, copy, vocab, context, context_count,
+                                     context ? context + context_count - made : NULL, made,
                                      position, scratch, id, log_prob);
     assert_memory_equal(copy, logits, vocab * sizeof *copy);
     free(copy);
@@ -48,17 +51,18 @@ static apus_status pick(const apus_sampling *c, const float *logits, uint32_t vo
 }
 
 /* The same for sample_guess, which does not call the callback. */
-static void guesses_as_written(const apus_sampling *c, const float *logits, uint32_t vocab, const int32_t *context, size_t context_count,
-                               uint64_t position) {
+static void guesses_as_written(const apus_sampling *c, const float *logits, uint32_t vocab,
+                               const int32_t *context, size_t context_count, uint64_t position) {
     struct sampler s;
     struct guess got = {-7, -7, -7}, want;
     assert_int_equal(sampler_open(&s, c, NULL), APUS_OK);
     void *scratch = malloc(sample_scratch_bytes(vocab));
-    assert_int_equal(sample_guess(&s, logits, vocab, context, context_count, position, scratch, &got), APUS_OK);
+    assert_int_equal(
+        sample_guess(&s, logits, vocab, context, context_count, position, scratch, &got), APUS_OK);
     plain_guess(c, logits, vocab, context, context_count, position, &want);
     if (got.id != want.id || got.other != want.other || bits(got.margin) != bits(want.margin))
-        fail_msg("guesses %d, then %d, by %a where %d, then %d, by %a", got.id, got.other, (double)got.margin, want.id, want.other,
-                 (double)want.margin);
+        fail_msg("guesses %d, then %d, by %a where %d, then %d, by %a", got.id, got.other,
+                 (double)got.margin, want.id, want.other, (double)want.margin);
     free(scratch);
 }
 
@@ -113,10 +117,12 @@ static void equals_the_contract_as_written(void **state) {
     (void)state;
     static const float temperatures[] = {0, 0.01f, 0.3f, 0.8f, 1, 1.7f, 100},
                        masses[] = {0, 0, 1e-9f, 0.1f, 0.5f, 0.9f, 0.95f, 0.9999999f, 1},
-                       least[] = {0, 0, 1e-9f, 0.01f, 0.05f, 0.3f, 0.999f, 1}, penalties[] = {0, 1, 0.1f, 0.9f, 1.1f, 1.3f, 10};
+                       least[] = {0, 0, 1e-9f, 0.01f, 0.05f, 0.3f, 0.999f, 1},
+                       penalties[] = {0, 1, 0.1f, 0.9f, 1.1f, 1.3f, 10};
     static const uint32_t ks[] = {0, 0, 1, 2, 5, 40, 64, 100000}, lasts[] = {0, 1, 3, 64, 1024};
     for (int round = 0; round < 30000; round++) {
-        uint32_t vocab = round % 100 == 0 ? 3000 + random32() % 3000 : 1 + random32() % (round % 10 ? 40 : 600);
+        uint32_t vocab =
+            round % 100 == 0 ? 3000 + random32() % 3000 : 1 + random32() % (round % 10 ? 40 : 600);
         float *l = malloc(vocab * sizeof *l);
         random_logits(l, vocab);
         int32_t context[100];
@@ -136,22 +142,25 @@ static void equals_the_contract_as_written(void **state) {
         uint64_t position = random32() % 3 ? random32() : rng;
         int32_t id = -7, plain_id = -7;
         float p = 99, plain_p = 99;
-        int nothing = plain_sample(&c, l, vocab, context, count, context + count - made, made, position, &plain_id, &plain_p);
+        int nothing = plain_sample(&c, l, vocab, context, count, context + count - made, made,
+                                   position, &plain_id, &plain_p);
         apus_status status = pick(&c, l, vocab, context, count, made, position, &id, &p);
-        /* Logits near 2^50 that are punished or raised may pass it: then the callback's check says so. */
+        /* Logits near 2^50 that are punished or raised may pass it: then the callback's check says
+         * so. */
         if (status == APUS_E_NUMERIC && !nothing)
             assert_true(c.logits != NULL && fabsf(l[plain_id]) > 0x1p46f);
         else {
             assert_int_equal(status, nothing ? APUS_E_NUMERIC : APUS_OK);
             if (id != plain_id || bits(p) != bits(plain_p))
-                fail_msg("round %d: id %d where %d, log-probability %a where %a", round, id, plain_id, p, plain_p);
+                fail_msg("round %d: id %d where %d, log-probability %a where %a", round, id,
+                         plain_id, p, plain_p);
         }
         guesses_as_written(&c, l, vocab, context, count, position);
         free(l);
     }
 }
 
-/* ---------------------------------------------------------------------------------------------------------- probability -- */
+/* ------------------------------------------------------------------------------- probability -- */
 
 enum { SMALL = 12, DRAWS = 100000 };
 static const float small[SMALL] = {1.5f, -2, 0.3f, 2.2f, 2.2f, -0.7f, 0, 1, -4, 2, 0.9f, -1};
@@ -176,7 +185,9 @@ static void expected(const apus_sampling *c, double p[SMALL]) {
     while (n > 1 && c->min_p > 0 && e[n - 1] < (double)c->min_p) n--;
     for (int i = 0; i < SMALL; i++) p[i] = 0;
     total = 0;
-    for (int i = 0; i < n; i++) total += p[order[i]] = exp(((double)small[order[i]] - small[order[0]]) / (double)c->temperature);
+    for (int i = 0; i < n; i++)
+        total += p[order[i]] =
+            exp(((double)small[order[i]] - small[order[0]]) / (double)c->temperature);
     for (int i = 0; i < SMALL; i++) p[i] /= total;
 }
 
@@ -189,7 +200,12 @@ static void draws_what_softmax_says(void **state) {
         {.size = sizeof(apus_sampling), .temperature = 1, .top_k = 4, .seed = 5},
         {.size = sizeof(apus_sampling), .temperature = 1, .top_p = 0.8f, .seed = 6},
         {.size = sizeof(apus_sampling), .temperature = 1, .min_p = 0.2f, .seed = 7},
-        {.size = sizeof(apus_sampling), .temperature = 1.3f, .top_k = 9, .top_p = 0.93f, .min_p = 0.05f, .seed = 8},
+        {.size = sizeof(apus_sampling),
+         .temperature = 1.3f,
+         .top_k = 9,
+         .top_p = 0.93f,
+         .min_p = 0.05f,
+         .seed = 8},
     };
     for (size_t k = 0; k < sizeof settings / sizeof *settings; k++) {
         for (int by_seed = 0; by_seed < 2; by_seed++) { /* noise by position, then by seed */
@@ -201,7 +217,9 @@ static void draws_what_softmax_says(void **state) {
                 int32_t id;
                 float log_prob;
                 if (by_seed) c.seed = settings[k].seed + (uint64_t)i;
-                assert_int_equal(pick(&c, small, SMALL, NULL, 0, 0, by_seed ? 17 : (uint64_t)i, &id, &log_prob), APUS_OK);
+                assert_int_equal(
+                    pick(&c, small, SMALL, NULL, 0, 0, by_seed ? 17 : (uint64_t)i, &id, &log_prob),
+                    APUS_OK);
                 seen[id]++;
             }
             for (int i = 0; i < SMALL; i++) {
@@ -210,8 +228,11 @@ static void draws_what_softmax_says(void **state) {
                 else
                     chi += pow(seen[i] - DRAWS * p[i], 2) / (DRAWS * p[i]), kinds++;
             }
-            double df = kinds - 1, limit = df * pow(1 - 2 / (9 * df) + 3.72 * sqrt(2 / (9 * df)), 3); /* one in ten thousand passes it */
-            if (chi > limit) fail_msg("settings %zu: chi-square %.1f with %.0f degrees of freedom", k, chi, df);
+            /* one in ten thousand passes it */
+            double df = kinds - 1,
+                   limit = df * pow(1 - 2 / (9 * df) + 3.72 * sqrt(2 / (9 * df)), 3);
+            if (chi > limit)
+                fail_msg("settings %zu: chi-square %.1f with %.0f degrees of freedom", k, chi, df);
         }
     }
 }
@@ -232,7 +253,7 @@ static void log_probabilities_are_those_of_softmax(void **state) {
     }
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- edges -- */
+/* ------------------------------------------------------------------------------------- edges -- */
 
 static void same_arguments_same_id(void **state) {
     (void)state;
@@ -312,7 +333,8 @@ static void the_largest_sums_fit(void **state) {
     free(l);
 }
 
-/* One candidate of mass 2^24 and 17 of mass 1: top-p asks for 16 * (2^20 - 1) and 17 - 17/2^20 on top of it, a bit more than the first. */
+/* One candidate of mass 2^24 and 17 of mass 1: top-p asks for 16 * (2^20 - 1) and 17 - 17/2^20 on
+ * top of it, a bit more than the first. */
 static void mass_is_counted_to_the_unit(void **state) {
     (void)state;
     float l[18] = {0}, p, plain_p;
@@ -363,7 +385,10 @@ static void the_callback_may_not_write_everything(void **state) {
     float value, l[40] = {0}, p = 5;
     int32_t id = 5;
     for (int k = 0; k < 4; k++) {
-        apus_sampling c = {.size = sizeof c, .temperature = temperatures[k], .logits = overwrite, .logits_user = &value};
+        apus_sampling c = {.size = sizeof c,
+                           .temperature = temperatures[k],
+                           .logits = overwrite,
+                           .logits_user = &value};
         for (int i = 0; i < 6; i++) {
             value = bad[i];
             assert_int_equal(pick(&c, l, 40, NULL, 0, 0, 0, &id, &p), APUS_E_NUMERIC);
@@ -373,7 +398,11 @@ static void the_callback_may_not_write_everything(void **state) {
     }
     for (int k = 0; k < 4; k++)
         for (int i = 0; i < 5; i++) {
-            apus_sampling c = {.size = sizeof c, .temperature = temperatures[k], .top_p = 0.9f, .logits = overwrite, .logits_user = &value};
+            apus_sampling c = {.size = sizeof c,
+                               .temperature = temperatures[k],
+                               .top_p = 0.9f,
+                               .logits = overwrite,
+                               .logits_user = &value};
             value = good[i];
             assert_int_equal(pick(&c, l, 40, NULL, 0, 0, 0, &id, &p), APUS_OK);
             assert_true(id >= 0 && id < 40 && isfinite(p));
@@ -408,15 +437,23 @@ static void refuses_settings_out_of_range(void **state) {
     assert_int_equal(try(SET(.repeat_penalty = 10.01f)), APUS_E_ARGUMENT);
     assert_int_equal(try(SET(.repeat_last = 1025)), APUS_E_ARGUMENT);
     assert_int_equal(try(SET(.stops_count = 1)), APUS_E_ARGUMENT);
-    const apus_stop good[9] = {{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}, {"e", 1}, {"f", 1}, {"g", 1}, {"h", 1}, {"i", 1}};
-    const apus_stop bad[3] = {{NULL, 1}, {"a", 0}, {"0123456789012345678901234567890123456789012345678901234567890123", 64}};
+    const apus_stop good[9] = {{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}, {"e", 1},
+                               {"f", 1}, {"g", 1}, {"h", 1}, {"i", 1}};
+    const apus_stop bad[3] = {
+        {NULL, 1},
+        {"a", 0},
+        {"0123456789012345678901234567890123456789012345678901234567890123", 64}};
     assert_int_equal(try(SET(.stops = good, .stops_count = 8)), APUS_OK);
     assert_int_equal(try(SET(.stops = good, .stops_count = 9)), APUS_E_ARGUMENT);
     assert_int_equal(try(SET(.stops = good, .stops_count = UINT32_MAX)), APUS_E_ARGUMENT);
-    for (int i = 0; i < 3; i++) assert_int_equal(try(SET(.stops = bad + i, .stops_count = 1)), APUS_E_ARGUMENT);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(try(SET(.stops = bad + i, .stops_count = 1)), APUS_E_ARGUMENT);
+    assert_int_equal(try(SET(.temperature = 0.01f, .top_k = UINT32_MAX, .top_p = 1, .min_p = 1,
+                             .repeat_penalty = 0.1f, .repeat_last = 1024)),
+                     APUS_OK);
     assert_int_equal(
-        try(SET(.temperature = 0.01f, .top_k = UINT32_MAX, .top_p = 1, .min_p = 1, .repeat_penalty = 0.1f, .repeat_last = 1024)), APUS_OK);
-    assert_int_equal(try(SET(.temperature = 100, .top_p = 1e-45f, .min_p = 1e-45f, .repeat_penalty = 10)), APUS_OK);
+        try(SET(.temperature = 100, .top_p = 1e-45f, .min_p = 1e-45f, .repeat_penalty = 10)),
+        APUS_OK);
 #undef SET
     struct sampler s;
     assert_int_equal(sampler_open(&s, NULL, NULL), APUS_E_ARGUMENT);
@@ -424,7 +461,8 @@ static void refuses_settings_out_of_range(void **state) {
     assert_int_equal(sampler_open(&s, &c, NULL), APUS_E_ARGUMENT);
     c.size = sizeof c + 1;
     assert_int_equal(sampler_open(&s, &c, NULL), APUS_E_ARGUMENT);
-    c.size = offsetof(apus_sampling, top_k); /* an older caller's struct: what follows is not looked at */
+    c.size = offsetof(apus_sampling, top_k); /* an older caller's struct: what follows is not looked
+                                                at */
     assert_int_equal(sampler_open(&s, &c, NULL), APUS_OK);
     assert_int_equal(s.config.top_k, 0);
     assert_true(s.config.temperature == 1);

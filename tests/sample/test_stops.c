@@ -1,4 +1,5 @@
-/* Text assembly: whatever the borders, what is shown adds up to the same text, in whole characters, and stops at the same byte. */
+/* Text assembly: whatever the borders, what is shown adds up to the same text, in whole characters,
+ * and stops at the same byte. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +19,8 @@ static uint32_t random32(void) {
     return (uint32_t)(rng >> 32);
 }
 
-/* Where the text to show ends: before the first stop text that is complete, the longest of those that end there; or n. */
+/* Where the text to show ends: before the first stop text that is complete, the longest of those
+ * that end there; or n. */
 static size_t stops_at(const uint8_t *text, size_t n, const apus_stop *stops, uint32_t count) {
     for (size_t end = 1; end <= n; end++) {
         size_t longest = 0;
@@ -33,10 +35,12 @@ static size_t stops_at(const uint8_t *text, size_t n, const apus_stop *stops, ui
 
 static size_t length_by_lead(uint8_t b) { return b < 0xc0 ? 1 : b < 0xe0 ? 2 : b < 0xf0 ? 3 : 4; }
 
-/* Whether p[0 .. k) begins a longer character: by all code points, between whose ends lead and second byte run evenly. */
+/* Whether p[0 .. k) begins a longer character: by all code points, between whose ends lead and
+ * second byte run evenly. */
 static int begins_character(const uint8_t *p, size_t k) {
-    static const uint32_t codes[][2] = {{0x80, 0x7ff},    {0x800, 0xfff},     {0x1000, 0xcfff},   {0xd000, 0xd7ff},
-                                        {0xe000, 0xffff}, {0x10000, 0x3ffff}, {0x40000, 0xfffff}, {0x100000, 0x10ffff}};
+    static const uint32_t codes[][2] = {{0x80, 0x7ff},      {0x800, 0xfff},      {0x1000, 0xcfff},
+                                        {0xd000, 0xd7ff},   {0xe000, 0xffff},    {0x10000, 0x3ffff},
+                                        {0x40000, 0xfffff}, {0x100000, 0x10ffff}};
     size_t length = length_by_lead(p[0]);
     if (k >= length || p[0] >= 0xf8) return 0;
     uint32_t value = p[0] & (0x7fu >> length);
@@ -45,19 +49,26 @@ static int begins_character(const uint8_t *p, size_t k) {
         value = value << 6 | (p[i] & 63);
     }
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
-        size_t of = codes[i][0] < 0x800 ? 2 : codes[i][0] < 0x10000 ? 3 : 4, shift = 6 * (length - k);
-        if (of == length && value >= codes[i][0] >> shift && value <= codes[i][1] >> shift) return 1;
+        size_t of = codes[i][0] < 0x800     ? 2
+                    : codes[i][0] < 0x10000 ? 3
+                                            : 4,
+               shift = 6 * (length - k);
+        if (of == length && value >= codes[i][0] >> shift && value <= codes[i][1] >> shift)
+            return 1;
     }
     return 0;
 }
 
-/* Whether a cut at `cut` divides a character of text[0 .. n), the last of which may be unfinished. */
+/* Whether a cut at `cut` divides a character of text[0 .. n), the last of which may be
+ * unfinished. */
 static int divides_character(const uint8_t *text, size_t cut, size_t n) {
     for (size_t back = 1; back <= 3 && back <= cut; back++) {
         const uint8_t *p = text + cut - back;
         size_t length = length_by_lead(p[0]), there = n - (cut - back);
         if (length <= back) continue;
-        if (there < length ? begins_character(p, there) : begins_character(p, length - 1) && p[length - 1] >> 6 == 2) return 1;
+        if (there < length ? begins_character(p, there)
+                           : begins_character(p, length - 1) && p[length - 1] >> 6 == 2)
+            return 1;
     }
     return 0;
 }
@@ -65,7 +76,8 @@ static int divides_character(const uint8_t *text, size_t cut, size_t n) {
 enum { TEXT_MAX = 200 };
 
 /* Feeds text in pieces that end at the borders (bit i: behind byte i) and checks every promise. */
-static void feed(const uint8_t *text, size_t n, const apus_stop *stops, uint32_t count, const uint8_t *border) {
+static void feed(const uint8_t *text, size_t n, const apus_stop *stops, uint32_t count,
+                 const uint8_t *border) {
     static uint8_t memory[TEXT_MAX + STOP_BYTES_MAX + 4];
     struct text_out out;
     uint8_t shown[TEXT_MAX];
@@ -86,7 +98,8 @@ static void feed(const uint8_t *text, size_t n, const apus_stop *stops, uint32_t
         shown_count += bytes;
         assert_memory_equal(shown, text, shown_count);
         if (!stopped) assert_false(divides_character(text, shown_count, at));
-        if (!stopped && !divides_character(text, at, at)) { /* no more is held than a stop text may need */
+        if (!stopped && !divides_character(text, at, at)) { /* no more is held than a stop text may
+                                                               need */
             size_t may = 0;
             for (uint32_t i = 0; i < count; i++)
                 for (size_t k = 1; k < stops[i].bytes && k <= at; k++)
@@ -141,19 +154,23 @@ static void random_texts_with_random_stops(void **state) {
         apus_stop stops[APUS_STOPS_MAX];
         uint32_t letters = 2 + random32() % 2, count = random32() % (APUS_STOPS_MAX + 1);
         size_t n = random32() % 80;
-        for (size_t i = 0; i < n; i++) text[i] = (uint8_t)('a' + random32() % letters), border[i] = random32() % 3 == 0;
+        for (size_t i = 0; i < n; i++)
+            text[i] = (uint8_t)('a' + random32() % letters), border[i] = random32() % 3 == 0;
         for (uint32_t i = 0; i < count; i++) {
-            stops[i] = (apus_stop){words[i], 1 + random32() % (random32() % 4 ? 6 : STOP_BYTES_MAX)};
+            stops[i] =
+                (apus_stop){words[i], 1 + random32() % (random32() % 4 ? 6 : STOP_BYTES_MAX)};
             if (random32() % 3 == 0 && n > stops[i].bytes)
                 memcpy(words[i], text + random32() % (n - stops[i].bytes), stops[i].bytes);
             else
-                for (size_t k = 0; k < stops[i].bytes; k++) words[i][k] = (char)('a' + random32() % letters);
+                for (size_t k = 0; k < stops[i].bytes; k++)
+                    words[i][k] = (char)('a' + random32() % letters);
         }
         feed(text, n, stops, count, border);
     }
 }
 
-/* Characters of every length, and bytes that are none; stops that begin inside of characters, too. */
+/* Characters of every length, and bytes that are none; stops that begin inside of characters,
+ * too. */
 static void random_utf8(void **state) {
     (void)state;
     static const char *const parts[] = {"a",
@@ -229,7 +246,8 @@ static void ids_become_their_bytes(void **state) {
     free(data);
 }
 
-/* What is held for stop texts, and as many of the longest pieces as a round may give, fit; a sanitizer sees one byte more. */
+/* What is held for stop texts, and as many of the longest pieces as a round may give, fit; a
+ * sanitizer sees one byte more. */
 static void the_memory_is_enough(void **state) {
     (void)state;
     struct blob blob;
@@ -259,8 +277,9 @@ static void the_memory_is_enough(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(stops_across_every_border), cmocka_unit_test(random_texts_with_random_stops),
-                                       cmocka_unit_test(random_utf8), cmocka_unit_test(ids_become_their_bytes),
-                                       cmocka_unit_test(the_memory_is_enough)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stops_across_every_border),
+        cmocka_unit_test(random_texts_with_random_stops), cmocka_unit_test(random_utf8),
+        cmocka_unit_test(ids_become_their_bytes), cmocka_unit_test(the_memory_is_enough)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

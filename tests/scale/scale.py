@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Writes a full-size random checkpoint, packs it to int4, maps and runs it, and prints one JSON line of figures.
+"""Writes a full-size random checkpoint, packs it to int4, maps and runs it, and prints one JSON
+line of figures.
 
     scale.py SHAPE --build BUILD_DIR [--python PYTHON_WITH_NUMPY] [--work DIR] [--keep]
 
-Fails if packing takes 2 GB of memory or more, if the blob does not verify, or if a run does not give the tokens asked for.
-Exit status 77 where numpy or the disk space is missing."""
+Fails if packing takes 2 GB of memory or more, if the blob does not verify, or if a run does not
+give the tokens asked for. Exit status 77 where numpy or the disk space is missing."""
 import argparse
 import json
 import os
@@ -27,7 +28,10 @@ def timed(command):
     out = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status):
-        sys.exit(f'{pathlib.Path(str(command[0])).name} failed with status {os.waitstatus_to_exitcode(status)}')
+        sys.exit(
+            f'{pathlib.Path(str(command[0])).name} failed with status '
+            f'{os.waitstatus_to_exitcode(status)}'
+        )
     return out, time.monotonic() - began, usage.ru_maxrss
 
 
@@ -37,7 +41,8 @@ def skip(why):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('shape', choices=['codellama-7b', 'decilm-6b'])
     p.add_argument('--build', type=pathlib.Path, required=True)
     p.add_argument('--python', default='')
@@ -56,21 +61,39 @@ def main():
         if not (checkpoint / 'config.json').exists():
             timed([python, 'weights/tools/random_checkpoint.py', a.shape, checkpoint])
         source_bytes = sum(f.stat().st_size for f in checkpoint.glob('*.safetensors'))
-        _, pack_seconds, pack_rss = timed([a.build / 'apus-pack', checkpoint, '-o', blob, '--weights', 'int4', '--no-calibrate', '--report', report])
+        _, pack_seconds, pack_rss = timed([
+            a.build / 'apus-pack', checkpoint, '-o', blob, '--weights', 'int4', '--no-calibrate',
+            '--report', report
+        ])
         info = json.loads(timed([a.build / 'apus', 'info', blob, '--verify', '--json'])[0])
         ids = ','.join(str(7 + 31 * i % 30000) for i in range(20))
-        out, _, run_rss = timed([a.build / 'apus', 'run', '-m', blob, '--ids', ids, '-n', 24, '--ctx', 512, '--ignore-eos', '--json'])
+        out, _, run_rss = timed([
+            a.build / 'apus', 'run', '-m', blob, '--ids', ids, '-n', 24, '--ctx', 512,
+            '--ignore-eos', '--json'
+        ])
         run = json.loads(out)
     finally:
         if not a.keep and not a.work:
             shutil.rmtree(work)
     cpu = re.search(r'model name\s*: (.*)', pathlib.Path('/proc/cpuinfo').read_text())
-    print(json.dumps(dict(shape=a.shape, machine=cpu.group(1) if cpu else '', cores=os.cpu_count(), source_bytes=source_bytes,
-                          pack_seconds=round(pack_seconds, 1), pack_rss_mb=pack_rss // 1024, blob_bytes=info['bytes'],
-                          bits_per_weight=round(info['bits_per_weight'], 3), run_rss_mb=run_rss // 1024, arena_bytes=run['arena_bytes'],
-                          decode_tps=round(run['decode_tps'], 2), prefill_tps=round(run['prefill_tps'], 2),
-                          weight_gb_per_s=round(run['weight_gb_per_s'], 2), first_token_ms=round(run['first_token_ms']), cpu=run['cpu'],
-                          threads=run['threads'])))
+    print(
+        json.dumps(
+            dict(shape=a.shape,
+                 machine=cpu.group(1) if cpu else '',
+                 cores=os.cpu_count(),
+                 source_bytes=source_bytes,
+                 pack_seconds=round(pack_seconds, 1),
+                 pack_rss_mb=pack_rss // 1024,
+                 blob_bytes=info['bytes'],
+                 bits_per_weight=round(info['bits_per_weight'], 3),
+                 run_rss_mb=run_rss // 1024,
+                 arena_bytes=run['arena_bytes'],
+                 decode_tps=round(run['decode_tps'], 2),
+                 prefill_tps=round(run['prefill_tps'], 2),
+                 weight_gb_per_s=round(run['weight_gb_per_s'], 2),
+                 first_token_ms=round(run['first_token_ms']),
+                 cpu=run['cpu'],
+                 threads=run['threads'])))
     if pack_rss >= RSS_LIMIT_KB:
         sys.exit(f'packing took {pack_rss} kB of memory, {RSS_LIMIT_KB} kB is the limit')
     if len(run['ids']) != 24:

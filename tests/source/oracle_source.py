@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""What source_dump says of generated checkpoints against numpy and the gguf package: every tensor type, bit for bit; the row order of Q
-and K; hyper-parameters; shards; memory that does not grow with the model.
+"""What source_dump says of generated checkpoints against numpy and the gguf package: every tensor
+type, bit for bit; the row order of Q and K; hyper-parameters; shards; memory that does not grow
+with the model.
 
     oracle_source.py SOURCE_DUMP [CHECKPOINT.gguf ...]
 """
@@ -22,22 +23,46 @@ except ImportError as missing:
 DUMP = sys.argv[1]
 rng = np.random.default_rng(7)
 
-GGUF_NAMES = dict(embed="token_embd.weight", head="output.weight", final_norm="output_norm.weight", rope_freqs="rope_freqs.weight",
-                  attn_norm="attn_norm.weight", q="attn_q.weight", k="attn_k.weight", v="attn_v.weight", o="attn_output.weight",
-                  q_bias="attn_q.bias", k_bias="attn_k.bias", v_bias="attn_v.bias", ffn_norm="ffn_norm.weight", gate="ffn_gate.weight",
-                  up="ffn_up.weight", down="ffn_down.weight")
-HF_NAMES = dict(embed="model.embed_tokens.weight", head="lm_head.weight", final_norm="model.norm.weight",
-                attn_norm="input_layernorm.weight", q="self_attn.q_proj.weight", k="self_attn.k_proj.weight",
-                v="self_attn.v_proj.weight", o="self_attn.o_proj.weight", q_bias="self_attn.q_proj.bias", k_bias="self_attn.k_proj.bias",
-                v_bias="self_attn.v_proj.bias", ffn_norm="post_attention_layernorm.weight", gate="mlp.gate_proj.weight",
-                up="mlp.up_proj.weight", down="mlp.down_proj.weight")
+GGUF_NAMES = dict(embed="token_embd.weight",
+                  head="output.weight",
+                  final_norm="output_norm.weight",
+                  rope_freqs="rope_freqs.weight",
+                  attn_norm="attn_norm.weight",
+                  q="attn_q.weight",
+                  k="attn_k.weight",
+                  v="attn_v.weight",
+                  o="attn_output.weight",
+                  q_bias="attn_q.bias",
+                  k_bias="attn_k.bias",
+                  v_bias="attn_v.bias",
+                  ffn_norm="ffn_norm.weight",
+                  gate="ffn_gate.weight",
+                  up="ffn_up.weight",
+                  down="ffn_down.weight")
+HF_NAMES = dict(embed="model.embed_tokens.weight",
+                head="lm_head.weight",
+                final_norm="model.norm.weight",
+                attn_norm="input_layernorm.weight",
+                q="self_attn.q_proj.weight",
+                k="self_attn.k_proj.weight",
+                v="self_attn.v_proj.weight",
+                o="self_attn.o_proj.weight",
+                q_bias="self_attn.q_proj.bias",
+                k_bias="self_attn.k_proj.bias",
+                v_bias="self_attn.v_proj.bias",
+                ffn_norm="post_attention_layernorm.weight",
+                gate="mlp.gate_proj.weight",
+                up="mlp.up_proj.weight",
+                down="mlp.down_proj.weight")
 GLOBAL = ("embed", "head", "final_norm", "rope_freqs")
 
 
 def dump(path, values=True):
     """Configuration and {(role, layer): (type, values)}."""
     with tempfile.NamedTemporaryFile() as out:
-        run = subprocess.run([DUMP, path] + ([out.name] if values else []), capture_output=True, text=True)
+        run = subprocess.run([DUMP, path] + ([out.name] if values else []),
+                             capture_output=True,
+                             text=True)
         assert run.returncode == 0, run.stderr
         data = np.fromfile(out.name, np.float32) if values else None
     lines = run.stdout.splitlines()
@@ -45,7 +70,9 @@ def dump(path, values=True):
     for line in lines[1:]:
         role, layer, rows, cols, kind = line.split()
         rows, cols = int(rows), int(cols)
-        tensors[role, int(layer)] = (kind, data[at:at + rows * cols].reshape(rows, cols) if values else None)
+        tensors[role,
+                int(layer)] = (kind,
+                               data[at:at + rows * cols].reshape(rows, cols) if values else None)
         at += rows * cols
     assert not values or at == data.size
     return json.loads(lines[0]), tensors
@@ -68,7 +95,16 @@ def straighten(x, heads):
 
 
 # Where the half-precision numbers of a block lie.
-HALVES = dict(Q4_0=[0], Q4_1=[0, 2], Q5_0=[0], Q5_1=[0, 2], Q8_0=[0], Q2_K=[80, 82], Q3_K=[108], Q4_K=[0, 2], Q5_K=[0, 2], Q6_K=[208])
+HALVES = dict(Q4_0=[0],
+              Q4_1=[0, 2],
+              Q5_0=[0],
+              Q5_1=[0, 2],
+              Q8_0=[0],
+              Q2_K=[80, 82],
+              Q3_K=[108],
+              Q4_K=[0, 2],
+              Q5_K=[0, 2],
+              Q6_K=[208])
 HALVES |= dict(IQ4_NL=[0], IQ4_XS=[0], IQ3_S=[0], IQ3_XXS=[0], IQ2_S=[0], IQ2_XS=[0], IQ2_XXS=[0],
                IQ1_S=[0], IQ1_M=[], TQ1_0=[52], TQ2_0=[64], MXFP4=[], NVFP4=[])
 
@@ -81,7 +117,8 @@ def finite_halves(count):
 
 
 def random_bytes(kind, rows, cols):
-    """A tensor of random blocks with finite scales, as the writer takes it, and its values by the gguf package."""
+    """A tensor of random blocks with finite scales, as the writer takes it, and its values by the
+    gguf package."""
     if kind == "F32":
         data = rng.standard_normal((rows, cols), np.float32)
         return data, data
@@ -89,10 +126,12 @@ def random_bytes(kind, rows, cols):
         data = rng.standard_normal((rows, cols))
         return data, data.astype(np.float32)
     if kind in ("F16", "BF16"):
-        bits = finite_halves(rows * cols) if kind == "F16" else rng.integers(0, 0x7f80, rows * cols, dtype=np.uint16)
+        bits = finite_halves(rows * cols) if kind == "F16" else rng.integers(
+            0, 0x7f80, rows * cols, dtype=np.uint16)
         data = bits.reshape(rows, cols)
-        return (data.view(np.float16), data.view(np.float16).astype(np.float32)) if kind == "F16" else (
-            data.view(np.uint8), (data.astype(np.uint32) << 16).view(np.float32))
+        return (data.view(np.float16), data.view(np.float16).astype(
+            np.float32)) if kind == "F16" else (data.view(np.uint8),
+                                                (data.astype(np.uint32) << 16).view(np.float32))
     block, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]]
     blocks = rng.integers(0, 256, (rows * cols // block, size), dtype=np.uint8)
     for at in HALVES[kind]:
@@ -116,7 +155,15 @@ def shapes(layer, dim, qkv_bias):
     return s
 
 
-def write_gguf(path, arch, layers, kinds, dim=256, vocab=320, qkv_bias=False, divisors=False, tied=False):
+def write_gguf(path,
+               arch,
+               layers,
+               kinds,
+               dim=256,
+               vocab=320,
+               qkv_bias=False,
+               divisors=False,
+               tied=False):
     """Layer i is of kinds[i]. Returns what the values should be, in rotate-half order."""
     w = gguf.GGUFWriter(path, arch)
     w.add_block_count(len(layers))
@@ -177,16 +224,25 @@ def check(path, wanted, what):
 def check_gguf(folder):
     kinds = ["F32", "F64", "F16", "BF16"] + list(HALVES)
     path = os.path.join(folder, "m.gguf")
-    config, got = check(path, write_gguf(path, "llama", [(4, 2, 64, 512)] * len(kinds), kinds), "every type")
+    config, got = check(path, write_gguf(path, "llama", [(4, 2, 64, 512)] * len(kinds), kinds),
+                        "every type")
     assert [got["q", i][0] for i in range(len(kinds))] == kinds
     assert config["layers"] == len(kinds) == 27
     assert config["theta"] == 500000 and config["ends"] == [2, 7] and config["bos"] == 1
     assert not config["tied"]
     os.remove(path)
-    config, _ = check(path, write_gguf(path, "llama", [(4, 2, 32, 256)] * 2, ["Q8_0"] * 2, qkv_bias=True, divisors=True, tied=True), "llama, biases")
+    config, _ = check(
+        path,
+        write_gguf(path,
+                   "llama", [(4, 2, 32, 256)] * 2, ["Q8_0"] * 2,
+                   qkv_bias=True,
+                   divisors=True,
+                   tied=True), "llama, biases")
     assert config["qkv_bias"] and config["tied"] and config["scaling"] == 3
     os.remove(path)
-    config, _ = check(path, write_gguf(path, "qwen2", [(4, 1, 64, 256)] * 2, ["F16", "BF16"], qkv_bias=True), "qwen2")
+    config, _ = check(
+        path, write_gguf(path, "qwen2", [(4, 1, 64, 256)] * 2, ["F16", "BF16"], qkv_bias=True),
+        "qwen2")
     os.remove(path)
     varied = [(4, 4, 64, 512), (4, 1, 64, 256), (0, 0, 64, 256), (4, 2, 64, 0)]
     config, _ = check(path, write_gguf(path, "deci", varied, ["Q4_K"] * 4), "deci")
@@ -211,8 +267,11 @@ def write_safetensors(path, tensors):
 def write_directory(folder, config, layers, shards, qkv_bias=False, tied=False):
     dim, vocab = config["hidden_size"], config["vocab_size"]
     wanted, files = {}, [{} for _ in range(shards)]
-    roles = [("embed", 0, (vocab, dim))] + ([] if tied else [("head", 0, (vocab, dim))]) + [("final_norm", 0, (dim,))]
-    roles += [(role, i, shape) for i, layer in enumerate(layers) for role, shape in shapes(layer, dim, qkv_bias).items()]
+    roles = [("embed", 0, (vocab, dim))] + ([] if tied else [("head", 0,
+                                                              (vocab, dim))]) + [("final_norm", 0,
+                                                                                  (dim, ))]
+    roles += [(role, i, shape) for i, layer in enumerate(layers)
+              for role, shape in shapes(layer, dim, qkv_bias).items()]
     for n, (role, layer, shape) in enumerate(roles):
         kind = ["F32", "F16", "BF16"][n % shards if shards == 3 else 2]
         count = int(np.prod(shape))
@@ -230,51 +289,104 @@ def write_directory(folder, config, layers, shards, qkv_bias=False, tied=False):
     for name, file in zip(names, files):
         write_safetensors(os.path.join(folder, name), file)
     with open(os.path.join(folder, "model.safetensors.index.json"), "w") as f:
-        json.dump(dict(metadata={}, weight_map={t: name for name, file in zip(names, files) for t in file}), f)
+        json.dump(
+            dict(metadata={},
+                 weight_map={
+                     t: name
+                     for name, file in zip(names, files)
+                     for t in file
+                 }), f)
     return wanted
 
 
 def llama_config(**more):
-    return dict(architectures=["LlamaForCausalLM"], model_type="llama", hidden_size=48, num_hidden_layers=2, num_attention_heads=4,
-                num_key_value_heads=2, intermediate_size=80, vocab_size=101, max_position_embeddings=2048, rms_norm_eps=1e-5,
-                hidden_act="silu", bos_token_id=1, eos_token_id=[2, 3], torch_dtype="bfloat16") | more
+    return dict(architectures=["LlamaForCausalLM"],
+                model_type="llama",
+                hidden_size=48,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                num_key_value_heads=2,
+                intermediate_size=80,
+                vocab_size=101,
+                max_position_embeddings=2048,
+                rms_norm_eps=1e-5,
+                hidden_act="silu",
+                bos_token_id=1,
+                eos_token_id=[2, 3],
+                torch_dtype="bfloat16") | more
 
 
 def check_directories(folder):
     path = os.path.join(folder, "llama")
-    scaling = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=1024)
-    config, _ = check(path, write_directory(path, llama_config(rope_scaling=scaling, rope_theta=500000), [(4, 2, 12, 80)] * 2, 3), "llama shards")
-    assert config["scaling"] == 2 and config["factor"] == 8 and config["original"] == 1024 and config["ends"] == [2, 3]
+    scaling = dict(rope_type="llama3",
+                   factor=8.0,
+                   low_freq_factor=1.0,
+                   high_freq_factor=4.0,
+                   original_max_position_embeddings=1024)
+    config, _ = check(
+        path,
+        write_directory(path, llama_config(rope_scaling=scaling, rope_theta=500000),
+                        [(4, 2, 12, 80)] * 2, 3), "llama shards")
+    assert config["scaling"] == 2 and config["factor"] == 8 and config[
+        "original"] == 1024 and config["ends"] == [2, 3]
     path = os.path.join(folder, "mistral")
-    config, _ = check(path, write_directory(path, llama_config(architectures=["MistralForCausalLM"], head_dim=16, sliding_window=512),
-                                            [(4, 2, 16, 80)] * 2, 1), "mistral")
+    config, _ = check(
+        path,
+        write_directory(
+            path, llama_config(architectures=["MistralForCausalLM"],
+                               head_dim=16,
+                               sliding_window=512), [(4, 2, 16, 80)] * 2, 1), "mistral")
     assert config["max_positions"] == 512 and config["layer"][0] == [4, 2, 16, 80]
     path = os.path.join(folder, "qwen2")
-    qwen = llama_config(architectures=["Qwen2ForCausalLM"], use_sliding_window=False, sliding_window=128, tie_word_embeddings=True,
+    qwen = llama_config(architectures=["Qwen2ForCausalLM"],
+                        use_sliding_window=False,
+                        sliding_window=128,
+                        tie_word_embeddings=True,
                         rope_parameters=dict(rope_type="default", rope_theta=1000000.0))
-    config, _ = check(path, write_directory(path, qwen, [(4, 2, 12, 80)] * 2, 1, qkv_bias=True, tied=True), "qwen2")
-    assert config["max_positions"] == 2048 and config["tied"] and config["qkv_bias"] and config["theta"] == 1e6
+    config, _ = check(
+        path, write_directory(path, qwen, [(4, 2, 12, 80)] * 2, 1, qkv_bias=True, tied=True),
+        "qwen2")
+    assert config["max_positions"] == 2048 and config["tied"] and config["qkv_bias"] and config[
+        "theta"] == 1e6
     path = os.path.join(folder, "deci")
-    deci = llama_config(architectures=["DeciLMForCausalLM"], num_key_value_heads=32, num_key_value_heads_per_layer=[4, 1],
+    deci = llama_config(architectures=["DeciLMForCausalLM"],
+                        num_key_value_heads=32,
+                        num_key_value_heads_per_layer=[4, 1],
                         rope_scaling=dict(type="dynamic", factor=2.0))
-    config, _ = check(path, write_directory(path, deci, [(4, 4, 12, 80), (4, 1, 12, 80)], 1), "deci")
+    config, _ = check(path, write_directory(path, deci, [(4, 4, 12, 80), (4, 1, 12, 80)], 1),
+                      "deci")
     assert config["scaling"] == 0 and config["max_positions"] == 2048
     path = os.path.join(folder, "pruned")
     off, on = dict(no_op=True), dict(no_op=False, replace_with_linear=False)
-    blocks = [dict(attention=on | dict(n_heads_in_group=2), ffn=off), dict(attention=off, ffn=on | dict(ffn_mult=1.5))]
-    deci = llama_config(architectures=["DeciLMForCausalLM"], num_key_value_heads=None, intermediate_size=None, block_configs=blocks)
-    config, _ = check(path, write_directory(path, deci, [(4, 2, 12, 0), (0, 0, 12, 256)], 1), "pruned")
+    blocks = [
+        dict(attention=on | dict(n_heads_in_group=2), ffn=off),
+        dict(attention=off, ffn=on | dict(ffn_mult=1.5))
+    ]
+    deci = llama_config(architectures=["DeciLMForCausalLM"],
+                        num_key_value_heads=None,
+                        intermediate_size=None,
+                        block_configs=blocks)
+    config, _ = check(path, write_directory(path, deci, [(4, 2, 12, 0), (0, 0, 12, 256)], 1),
+                      "pruned")
 
 
 def check_memory(folder):
-    """Reading 768 MB of weights must not take their size in memory. (The bound leaves room for what this process had before the child.)"""
+    """Reading 768 MB of weights must not take their size in memory. (The bound leaves room for what
+    this process had before the child.)"""
     path = os.path.join(folder, "large")
     os.mkdir(path)
     vocab, dim = 98304, 4096
-    config = llama_config(hidden_size=dim, num_hidden_layers=1, num_attention_heads=0x20, num_key_value_heads=1, intermediate_size=32, vocab_size=vocab,
+    config = llama_config(hidden_size=dim,
+                          num_hidden_layers=1,
+                          num_attention_heads=0x20,
+                          num_key_value_heads=1,
+                          intermediate_size=32,
+                          vocab_size=vocab,
                           tie_word_embeddings=True)
     header, at = {}, 0
-    large = [("embed", 0, (vocab, dim)), ("final_norm", 0, (dim,))] + [(r, 0, s) for r, s in shapes((32, 1, 128, 32), dim, False).items()]
+    large = [("embed", 0, (vocab, dim)),
+             ("final_norm", 0,
+              (dim, ))] + [(r, 0, s) for r, s in shapes((32, 1, 128, 32), dim, False).items()]
     for role, layer, shape in large:
         name = HF_NAMES[role] if role in GLOBAL else f"model.layers.{layer}.{HF_NAMES[role]}"
         size = 2 * int(np.prod(shape))

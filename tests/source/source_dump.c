@@ -1,23 +1,29 @@
-/* source_dump CHECKPOINT [OUT.f32]: what the packer sees of a checkpoint, for tests. Prints the configuration as JSON on the first line,
- * then a line per tensor: role, layer, rows, cols, type. Writes the tensors' values as float32 in this order to OUT.f32. */
+/* source_dump CHECKPOINT [OUT.f32]: what the packer sees of a checkpoint, for tests. Prints the
+ * configuration as JSON on the first line, then a line per tensor: role, layer, rows, cols, type.
+ * Writes the tensors' values as float32 in this order to OUT.f32. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "weights/pack/source.h"
 
-static const char *const ROLES[SOURCE_ROLES] = {"embed", "head",   "final_norm", "rope_freqs", "attn_norm", "q",    "k",  "v",
-                                                "o",     "q_bias", "k_bias",     "v_bias",     "ffn_norm",  "gate", "up", "down"};
+static const char *const ROLES[SOURCE_ROLES] = {
+    "embed", "head",   "final_norm", "rope_freqs", "attn_norm", "q",    "k",  "v",
+    "o",     "q_bias", "k_bias",     "v_bias",     "ffn_norm",  "gate", "up", "down"};
 
 static void print_config(const struct model_config *c) {
-    printf(
-        "{\"architecture\":\"%s\",\"layers\":%u,\"dim\":%u,\"vocab\":%u,\"max_positions\":%u,\"eps\":%.17g,\"theta\":%.17g,\"scaling\":%d,"
-        "\"factor\":%.17g,\"low\":%.17g,\"high\":%.17g,\"original\":%u,\"tied\":%d,\"qkv_bias\":%d,\"bos\":%lld,\"ends\":[",
-        c->architecture, c->layers, c->dim, c->vocab, c->max_positions, c->eps, c->rope.theta, (int)c->rope.scaling, c->rope.factor,
-        c->rope.low_freq_factor, c->rope.high_freq_factor, c->rope.original_positions, c->tied, c->qkv_bias, (long long)c->bos);
-    for (uint32_t i = 0; i < c->end_tokens_count; i++) printf("%s%d", i ? "," : "", c->end_tokens[i]);
+    printf("{\"architecture\":\"%s\",\"layers\":%u,\"dim\":%u,\"vocab\":%u,\"max_positions\":%u,"
+           "\"eps\":%.17g,\"theta\":%.17g,\"scaling\":%d,"
+           "\"factor\":%.17g,\"low\":%.17g,\"high\":%.17g,\"original\":%u,\"tied\":%d,\"qkv_bias\":"
+           "%d,\"bos\":%lld,\"ends\":[",
+           c->architecture, c->layers, c->dim, c->vocab, c->max_positions, c->eps, c->rope.theta,
+           (int)c->rope.scaling, c->rope.factor, c->rope.low_freq_factor, c->rope.high_freq_factor,
+           c->rope.original_positions, c->tied, c->qkv_bias, (long long)c->bos);
+    for (uint32_t i = 0; i < c->end_tokens_count; i++)
+        printf("%s%d", i ? "," : "", c->end_tokens[i]);
     printf("],\"layer\":[");
     for (uint32_t i = 0; i < c->layers; i++)
-        printf("%s[%u,%u,%u,%u]", i ? "," : "", c->layer[i].heads, c->layer[i].kv_heads, c->layer[i].head_dim, c->layer[i].ffn);
+        printf("%s[%u,%u,%u,%u]", i ? "," : "", c->layer[i].heads, c->layer[i].kv_heads,
+               c->layer[i].head_dim, c->layer[i].ffn);
     printf("]}\n");
 }
 
@@ -29,7 +35,8 @@ static bool dump(struct source *source, const struct source_tensor *t, FILE *out
     for (uint64_t row = 0; ok && row < t->rows; row += SLICE) {
         uint64_t rows = t->rows - row < SLICE ? t->rows - row : SLICE;
         ok = source_read_rows(source, t, row, rows, values, d);
-        if (ok && out) ok = fwrite(values, sizeof *values, (size_t)(rows * t->cols), out) == rows * t->cols;
+        if (ok && out)
+            ok = fwrite(values, sizeof *values, (size_t)(rows * t->cols), out) == rows * t->cols;
     }
     free(values);
     return ok;
@@ -43,10 +50,12 @@ int main(int argc, char **argv) {
     bool ok = source != NULL && (argc < 3 || out);
     if (ok) print_config(source_config(source));
     for (int role = 0; ok && role < SOURCE_ROLES; role++)
-        for (uint32_t layer = 0; ok && layer < (role < SOURCE_ATTN_NORM ? 1 : source_config(source)->layers); layer++) {
+        for (uint32_t layer = 0;
+             ok && layer < (role < SOURCE_ATTN_NORM ? 1 : source_config(source)->layers); layer++) {
             const struct source_tensor *t = source_tensor(source, (enum source_role)role, layer);
             if (!t) continue;
-            printf("%s %u %llu %llu %s\n", ROLES[role], layer, (unsigned long long)t->rows, (unsigned long long)t->cols, t->type);
+            printf("%s %u %llu %llu %s\n", ROLES[role], layer, (unsigned long long)t->rows,
+                   (unsigned long long)t->cols, t->type);
             ok = dump(source, t, out, &d);
         }
     source_close(source);

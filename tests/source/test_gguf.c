@@ -1,4 +1,5 @@
-/* The GGUF reader: what it reads of a good file, and a sentence for every way a file can be wrong. */
+/* The GGUF reader: what it reads of a good file, and a sentence for every way a file can be
+ * wrong. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +13,7 @@
 #include "tests/source/written.h"
 #include "weights/pack/gguf.h"
 
-/* --------------------------------------------------------------------------------------------------------- the ways to be wrong -- */
+/* ---------------------------------------------------------------------- the ways to be wrong -- */
 
 typedef struct gguf_description desc;
 
@@ -44,13 +45,20 @@ static void kind_negative(desc *g) { g->keys[3].kind = (uint32_t)-1; }
 static void bool_2(desc *g) { find_key(g, "tokenizer.ggml.add_bos_token")->number = 2; }
 static void array_nested(desc *g) { find_key(g, "tokenizer.ggml.scores")->element = GGUF_ARRAY; }
 static void array_unknown(desc *g) { find_key(g, "tokenizer.ggml.scores")->element = 77; }
-static void array_huge(desc *g) { find_key(g, "tokenizer.ggml.scores")->claimed = (uint64_t)1 << 40; }
-static void array_wraps(desc *g) { find_key(g, "tokenizer.ggml.scores")->claimed = ((uint64_t)1 << 62) + 10; }
-static void array_strings_huge(desc *g) { find_key(g, "tokenizer.ggml.tokens")->claimed = ((uint64_t)1 << 61) + 10; }
+static void array_huge(desc *g) {
+    find_key(g, "tokenizer.ggml.scores")->claimed = (uint64_t)1 << 40;
+}
+static void array_wraps(desc *g) {
+    find_key(g, "tokenizer.ggml.scores")->claimed = ((uint64_t)1 << 62) + 10;
+}
+static void array_strings_huge(desc *g) {
+    find_key(g, "tokenizer.ggml.tokens")->claimed = ((uint64_t)1 << 61) + 10;
+}
 static void array_string_long(desc *g) { find_key(g, "tokenizer.ggml.tokens")->text_bytes = 65536; }
 static void array_string_zero(desc *g) { find_key(g, "tokenizer.ggml.tokens")->text_bytes = 3; }
 static void array_bool_7(desc *g) {
-    add_key(g, (struct gguf_key){.key = "x", .kind = GGUF_ARRAY, .element = GGUF_BOOL, .count = 3, .number = 7});
+    add_key(g, (struct gguf_key){
+                   .key = "x", .kind = GGUF_ARRAY, .element = GGUF_BOOL, .count = 3, .number = 7});
 }
 static void name_empty(desc *g) { g->tensors[2].name = ""; }
 static void name_long(desc *g) { g->tensors[2].name_bytes = 64; }
@@ -61,10 +69,14 @@ static void dims_5(desc *g) { g->tensors[2].dims = 5; }
 static void dims_negative(desc *g) { g->tensors[2].dims = (uint32_t)-1; }
 static void dimension_0(desc *g) { g->tensors[2].shape[0] = 0; }
 static void dimension_0_outer(desc *g) { g->tensors[2].shape[1] = 0; }
-static void elements_overflow(desc *g) { g->tensors[2].shape[0] = g->tensors[2].shape[1] = (uint64_t)1 << 32; }
+static void elements_overflow(desc *g) {
+    g->tensors[2].shape[0] = g->tensors[2].shape[1] = (uint64_t)1 << 32;
+}
 static void elements_negative(desc *g) { g->tensors[2].shape[0] = UINT64_MAX; }
 static void bytes_overflow(desc *g) { g->tensors[2].shape[0] = (uint64_t)1 << 59; }
-static void bytes_padded_overflow(desc *g) { g->tensors[2].shape[0] = ((uint64_t)1 << 60) - 1, g->tensors[2].dims = 1; }
+static void bytes_padded_overflow(desc *g) {
+    g->tensors[2].shape[0] = ((uint64_t)1 << 60) - 1, g->tensors[2].dims = 1;
+}
 static void block_row(desc *g) { g->tensors[2].type = GGUF_TYPE_Q4_0; }
 static void block_row_256(desc *g) { g->tensors[2].type = GGUF_TYPE_Q6_K; }
 static void type_retired(desc *g) { g->tensors[2].type = 4; }
@@ -79,12 +91,19 @@ static void offset_past_end(desc *g) { g->tensors[2].shift = 1 << 30; }
 static void offset_wraps(desc *g) { g->tensors[2].shift = INT64_MIN; }
 static void data_missing(desc *g) { g->tensors[g->tensors_count - 1].size -= 4; }
 static void data_extra(desc *g) { g->extra = 64; }
-static void alignment(desc *g, int64_t to) { add_key(g, (struct gguf_key){.key = "general.alignment", .kind = GGUF_U32, .number = to}); }
+static void alignment(desc *g, int64_t to) {
+    add_key(g, (struct gguf_key){.key = "general.alignment", .kind = GGUF_U32, .number = to});
+}
 static void alignment_0(desc *g) { alignment(g, 0); }
 static void alignment_24(desc *g) { alignment(g, 24); }
 static void alignment_huge(desc *g) { alignment(g, 1 << 30); }
-static void alignment_other(desc *g) { alignment(g, 64); } /* a power of two, but not the one the offsets have */
-static void alignment_text(desc *g) { add_key(g, (struct gguf_key){.key = "general.alignment", .kind = GGUF_STRING, .text = "32"}); }
+static void alignment_other(desc *g) {
+    alignment(g, 64);
+} /* a power of two, but not the one the
+                                                              offsets have */
+static void alignment_text(desc *g) {
+    add_key(g, (struct gguf_key){.key = "general.alignment", .kind = GGUF_STRING, .text = "32"});
+}
 
 static const struct {
     void (*bend)(desc *);
@@ -213,7 +232,7 @@ static void any_byte_may_change(void **state) {
     bytes_free(&file);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- good files -- */
+/* -------------------------------------------------------------------------------- good files -- */
 
 static void values_come_as_written(void **state) {
     (void)state;
@@ -225,7 +244,10 @@ static void values_come_as_written(void **state) {
     add_key(&g, (struct gguf_key){.key = "t.u64", .kind = GGUF_U64, .number = (int64_t)1 << 40});
     add_key(&g, (struct gguf_key){.key = "t.f64", .kind = GGUF_F64, .real = 0.1});
     add_key(&g, (struct gguf_key){.key = "t.nan", .kind = GGUF_F32, .real = (double)NAN});
-    add_key(&g, (struct gguf_key){.key = "t.i64s", .kind = GGUF_ARRAY, .element = GGUF_I64, .count = 3, .number = -7});
+    add_key(
+        &g,
+        (struct gguf_key){
+            .key = "t.i64s", .kind = GGUF_ARRAY, .element = GGUF_I64, .count = 3, .number = -7});
     add_key(&g, (struct gguf_key){.key = "t.none", .kind = GGUF_ARRAY, .element = GGUF_STRING});
     struct bytes file = write_gguf(&g);
     struct diag d = {{0}};
@@ -289,7 +311,11 @@ static void long_metadata_is_read(void **state) {
     (void)state;
     static desc g;
     describe_gguf(&g);
-    add_key(&g, (struct gguf_key){.key = "t.long", .kind = GGUF_ARRAY, .element = GGUF_I64, .count = 200000, .number = 9});
+    add_key(&g, (struct gguf_key){.key = "t.long",
+                                  .kind = GGUF_ARRAY,
+                                  .element = GGUF_I64,
+                                  .count = 200000,
+                                  .number = 9});
     add_key(&g, (struct gguf_key){.key = "t.last", .kind = GGUF_U8, .number = 8});
     struct bytes file = write_gguf(&g);
     struct diag d = {{0}};

@@ -1,4 +1,5 @@
-/* The safetensors reader: what it reads of good files, and a sentence for every way a header, an index or a shard can be wrong. */
+/* The safetensors reader: what it reads of good files, and a sentence for every way a header, an
+ * index or a shard can be wrong. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,7 +23,8 @@ static void refused(const char *header, uint64_t claimed, size_t data, const cha
     struct bytes file = write_safetensors(header, claimed, data);
     struct diag d = {{0}};
     bool opened = opens(&file, &d);
-    if (opened || !d.text[0] || !strstr(d.text, sentence)) fail_msg("%.200s: \"%s\" does not say \"%s\"", header, d.text, sentence);
+    if (opened || !d.text[0] || !strstr(d.text, sentence))
+        fail_msg("%.200s: \"%s\" does not say \"%s\"", header, d.text, sentence);
     bytes_free(&file);
 }
 
@@ -37,18 +39,24 @@ static void wrong_headers_are_refused_in_words(void **state) {
         {"7", ""},
         {"{}", "no tensors"},
         {"{\"__metadata__\":{}}", "no tensors"},
-        {"{\"__metadata__\":7,\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}", "__metadata__"},
+        {"{\"__metadata__\":7,\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}",
+         "__metadata__"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}", "line"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}x", "end of file expected"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]},\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}"
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}x",
+         "end of file expected"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]},\"a\":{\"dtype\":"
+         "\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}"
          "}",
          "duplicate"},
-        {"{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}", "duplicate"},
+        {"{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}",
+         "duplicate"},
         {"{\"\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}", "without a name"},
         {"{\"a\\u0000b\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}", "\\u0000"},
         {"{\"a\\ud800\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}", "nicode"},
-        {"{\"a\\udc00\\ud800\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}", "nicode"},
-        {"{\"a\xff\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}", "unable to decode"},
+        {"{\"a\\udc00\\ud800\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}",
+         "nicode"},
+        {"{\"a\xff\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}",
+         "unable to decode"},
         {"{\"a\":7}", "not described by an object"},
         {"{\"a\":{\"shape\":[4],\"data_offsets\":[0,16]}}", "no dtype"},
         {"{\"a\":{\"dtype\":7,\"shape\":[4],\"data_offsets\":[0,16]}}", "dtype is not a string"},
@@ -58,12 +66,18 @@ static void wrong_headers_are_refused_in_words(void **state) {
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,16]}}", "dimensions"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,4],\"data_offsets\":[0,16]}}", "dimensions"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":4,\"data_offsets\":[0,16]}}", "dimensions"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", "not a positive integer"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-4],\"data_offsets\":[0,16]}}", "not a positive integer"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4.0],\"data_offsets\":[0,16]}}", "not a positive integer"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,16]}}", "too many elements"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387908],\"data_offsets\":[0,16]}}", "too many elements"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data_offsets\":[0,16]}}", "too big integer"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}",
+         "not a positive integer"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-4],\"data_offsets\":[0,16]}}",
+         "not a positive integer"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4.0],\"data_offsets\":[0,16]}}",
+         "not a positive integer"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,16]}}",
+         "too many elements"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387908],\"data_offsets\":[0,16]}}",
+         "too many elements"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data_offsets\":[0,16]}}",
+         "too big integer"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1e999],\"data_offsets\":[0,16]}}", "overflow"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4]}}", "data_offsets"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0]}}", "data_offsets"},
@@ -71,32 +85,42 @@ static void wrong_headers_are_refused_in_words(void **state) {
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[\"0\",16]}}", "data_offsets"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[-16,0]}}", "data_offsets"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[16,0]}}", "data_offsets"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,9223372036854775807]}}", "past the end"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[9223372036854775800,9223372036854775807]}}", "past the end"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,9223372036854775807]}}",
+         "past the end"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[9223372036854775800,"
+         "9223372036854775807]}}",
+         "past the end"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[4,20]}}", "past the end"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,16]}}", "take"},
         {"{\"a\":{\"dtype\":\"F16\",\"shape\":[4],\"data_offsets\":[0,16]}}", "take"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]}}", "belong to no tensor"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]}}",
+         "belong to no tensor"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[4,16]}}", "belong to none"},
-        {"{\"a\":{\"dtype\":\"F16\",\"shape\":[1],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[2,14]}}",
+        {"{\"a\":{\"dtype\":\"F16\",\"shape\":[1],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"F32\","
+         "\"shape\":[3],\"data_offsets\":[2,14]}}",
          "multiple"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]},\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,16]}"
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]},\"b\":{\"dtype\":"
+         "\"F32\",\"shape\":[2],\"data_offsets\":[8,16]}"
          "}",
          "overlaps"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]},\"b\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}"
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]},\"b\":{\"dtype\":"
+         "\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}"
          "}",
          "overlaps"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[12,16]}"
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\","
+         "\"shape\":[1],\"data_offsets\":[12,16]}"
          "}",
          "belong to none"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16],\"scale\":2}}", "unknown field scale"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16],\"scale\":2}}",
+         "unknown field scale"},
     };
     const char *good = "{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}";
     struct diag d = {{0}};
     struct bytes file = write_safetensors(good, 0, 16);
     assert_true(opens(&file, &d)); /* the frame itself is sound */
     bytes_free(&file);
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) refused(wrong[i].header, 0, 16, wrong[i].sentence);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        refused(wrong[i].header, 0, 16, wrong[i].sentence);
     refused(good, 1000, 16, "longer than the file");
     refused(good, UINT64_MAX, 16, "longer than the file");
     refused(good, UINT64_MAX - 7, 16, "longer than the file");
@@ -135,7 +159,7 @@ static void truncation_at_every_byte(void **state) {
     free(header);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- directories -- */
+/* ------------------------------------------------------------------------------- directories -- */
 
 static char folder[64];
 
@@ -150,14 +174,16 @@ static void write_file(const char *name, const void *data, size_t size) {
 
 static void write_shard(const char *name, const char *tensor) {
     char header[160];
-    snprintf(header, sizeof header, "{\"%s\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]}}", tensor);
+    snprintf(header, sizeof header,
+             "{\"%s\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]}}", tensor);
     struct bytes file = write_safetensors(header, 0, 16);
     write_file(name, file.data, file.size);
     bytes_free(&file);
 }
 
 static void remove_files(void) {
-    static const char *const names[] = {"model.safetensors", "model.safetensors.index.json", "one.safetensors", "two.safetensors"};
+    static const char *const names[] = {"model.safetensors", "model.safetensors.index.json",
+                                        "one.safetensors", "two.safetensors"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[160];
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
@@ -200,7 +226,8 @@ static void indexes_and_shards_agree(void **state) {
         write_file("model.safetensors.index.json", cases[i].index, strlen(cases[i].index));
         struct diag d = {{0}};
         struct safetensors *st = safetensors_open(folder, &d);
-        if ((st == NULL) != (cases[i].sentence != NULL) || (cases[i].sentence && !strstr(d.text, cases[i].sentence)))
+        if ((st == NULL) != (cases[i].sentence != NULL) ||
+            (cases[i].sentence && !strstr(d.text, cases[i].sentence)))
             fail_msg("case %zu: \"%s\"", i, d.text);
         safetensors_close(st);
         remove_files();
@@ -218,7 +245,8 @@ static void shards_hold_what_the_index_lists(void **state) {
     assert_null(safetensors_open(folder, &d));
     assert_non_null(strstr(d.text, "tensor a is in"));
 
-    const char *both = "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"extra\":{\"dtype\":\"F32\",\"shape\":[2],\"data_"
+    const char *both = "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"extra\":{"
+                       "\"dtype\":\"F32\",\"shape\":[2],\"data_"
                        "offsets\":[8,16]}}";
     struct bytes file = write_safetensors(both, 0, 16);
     write_file("one.safetensors", file.data, file.size);
@@ -265,9 +293,12 @@ static int remove_folder(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wrong_headers_are_refused_in_words), cmocka_unit_test(deep_nesting_is_refused),
-        cmocka_unit_test(truncation_at_every_byte),           cmocka_unit_test(indexes_and_shards_agree),
-        cmocka_unit_test(shards_hold_what_the_index_lists),   cmocka_unit_test(a_single_file_comes_first),
+        cmocka_unit_test(wrong_headers_are_refused_in_words),
+        cmocka_unit_test(deep_nesting_is_refused),
+        cmocka_unit_test(truncation_at_every_byte),
+        cmocka_unit_test(indexes_and_shards_agree),
+        cmocka_unit_test(shards_hold_what_the_index_lists),
+        cmocka_unit_test(a_single_file_comes_first),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

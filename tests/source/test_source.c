@@ -1,5 +1,5 @@
-/* The packer's view of a checkpoint: the same from both kinds of files, and a sentence for every configuration that disagrees with its
- * tensors or is not understood. */
+/* The packer's view of a checkpoint: the same from both kinds of files, and a sentence for every
+ * configuration that disagrees with its tensors or is not understood. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,11 +21,13 @@ static struct source *open_description(const desc *g, struct bytes *file, struct
     return source_open_gguf_memory(file->data, file->size, d);
 }
 
-/* config.json with one piece replaced (find NULL: as it is), over the weights of the whole header. */
-static struct source *open_json(const char *find, const char *with, const char *header_find, const char *header_with, struct bytes *file,
-                                struct diag *d) {
+/* config.json with one piece replaced (find NULL: as it is), over the weights of the whole
+ * header. */
+static struct source *open_json(const char *find, const char *with, const char *header_find,
+                                const char *header_with, struct bytes *file, struct diag *d) {
     size_t data;
-    char *config = find ? replaced(CONFIG_JSON, find, with) : strdup(CONFIG_JSON), *header = safetensors_header(&data);
+    char *config = find ? replaced(CONFIG_JSON, find, with) : strdup(CONFIG_JSON),
+         *header = safetensors_header(&data);
     if (header_find) {
         char *other = replaced(header, header_find, header_with);
         free(header);
@@ -33,13 +35,14 @@ static struct source *open_json(const char *find, const char *with, const char *
     }
     *file = write_safetensors(header, 0, data);
     *d = (struct diag){{0}};
-    struct source *source = source_open_json_memory(config, strlen(config), file->data, file->size, d);
+    struct source *source =
+        source_open_json_memory(config, strlen(config), file->data, file->size, d);
     free(config);
     free(header);
     return source;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- GGUF, bent -- */
+/* -------------------------------------------------------------------------------- GGUF, bent -- */
 
 static struct gguf_key *key(desc *g, const char *name) { return find_key(g, name); }
 static void number(desc *g, const char *name, int64_t n) { key(g, name)->number = n; }
@@ -47,14 +50,21 @@ static void real(desc *g, const char *name, double x) { key(g, name)->real = x; 
 static void text_key(desc *g, const char *name, const char *text) {
     add_key(g, (struct gguf_key){.key = name, .kind = GGUF_STRING, .text = text});
 }
-static void int_key(desc *g, const char *name, int64_t n) { add_key(g, (struct gguf_key){.key = name, .kind = GGUF_U32, .number = n}); }
-static void real_key(desc *g, const char *name, double x) { add_key(g, (struct gguf_key){.key = name, .kind = GGUF_F32, .real = x}); }
+static void int_key(desc *g, const char *name, int64_t n) {
+    add_key(g, (struct gguf_key){.key = name, .kind = GGUF_U32, .number = n});
+}
+static void real_key(desc *g, const char *name, double x) {
+    add_key(g, (struct gguf_key){.key = name, .kind = GGUF_F32, .real = x});
+}
 static void list_key(desc *g, const char *name, uint64_t count, int64_t n) {
-    *key(g, name) = (struct gguf_key){.key = name, .kind = GGUF_ARRAY, .element = GGUF_I32, .count = count, .number = n};
+    *key(g, name) = (struct gguf_key){
+        .key = name, .kind = GGUF_ARRAY, .element = GGUF_I32, .count = count, .number = n};
 }
 static void tensor(desc *g, const char *name, uint64_t cols, uint64_t rows) {
-    add_entry(
-        g, (struct gguf_entry){.name = name, .dims = rows ? 2 : 1, .shape = {cols, rows ? rows : 1}, .size = cols * (rows ? rows : 1) * 4});
+    add_entry(g, (struct gguf_entry){.name = name,
+                                     .dims = rows ? 2 : 1,
+                                     .shape = {cols, rows ? rows : 1},
+                                     .size = cols * (rows ? rows : 1) * 4});
 }
 
 static void no_architecture(desc *g) { drop_key(g, "general.architecture"); }
@@ -70,11 +80,14 @@ static void huge_layers(desc *g) { number(g, "llama.block_count", 0xffffffff); }
 static void fewer_layers(desc *g) { number(g, "llama.block_count", 1); }
 static void more_layers(desc *g) { number(g, "llama.block_count", 3); }
 static void layers_text(desc *g) {
-    *key(g, "llama.block_count") = (struct gguf_key){.key = "llama.block_count", .kind = GGUF_STRING, .text = "2"};
+    *key(g, "llama.block_count") =
+        (struct gguf_key){.key = "llama.block_count", .kind = GGUF_STRING, .text = "2"};
 }
 static void layers_missing(desc *g) { drop_key(g, "llama.block_count"); }
 static void dim_0(desc *g) { number(g, "llama.embedding_length", 0); }
-static void dim_other(desc *g) { number(g, "llama.embedding_length", 16), number(g, "llama.rope.dimension_count", 8); }
+static void dim_other(desc *g) {
+    number(g, "llama.embedding_length", 16), number(g, "llama.rope.dimension_count", 8);
+}
 static void dim_huge(desc *g) { number(g, "llama.embedding_length", 0xfffffff0); }
 static void ffn_other(desc *g) { number(g, "llama.feed_forward_length", 16); }
 static void heads_0(desc *g) { number(g, "llama.attention.head_count", 0); }
@@ -137,7 +150,8 @@ static void half_biases(desc *g) { tensor(g, "blk.0.attn_q.bias", 8, 0); }
 static void only_k_bias(desc *g) { tensor(g, "blk.0.attn_k.bias", 4, 0); }
 static void freqs_size(desc *g) { tensor(g, "rope_freqs.weight", 4, 0); }
 static void window_negative(desc *g) {
-    add_key(g, (struct gguf_key){.key = "llama.attention.sliding_window", .kind = GGUF_I32, .number = -1});
+    add_key(g, (struct gguf_key){
+                   .key = "llama.attention.sliding_window", .kind = GGUF_I32, .number = -1});
 }
 static void layout(desc *g) { text_key(g, "llama.tensor_data_layout", "other"); }
 
@@ -225,7 +239,7 @@ static void wrong_gguf_is_refused_in_words(void **state) {
     }
 }
 
-/* ----------------------------------------------------------------------------------------------------------- JSON, bent -- */
+/* -------------------------------------------------------------------------------- JSON, bent -- */
 
 static void wrong_config_is_refused_in_words(void **state) {
     (void)state;
@@ -348,11 +362,18 @@ static void wrong_decilm_is_refused_in_words(void **state) {
         {"\"block_configs\": []", "not an array of 2"},
         {"\"block_configs\": [1, 2]", "no attention object"},
         {"\"block_configs\": [{\"attention\": {\"n_heads_in_group\": 2}}, {}]", "no ffn object"},
-        {"\"block_configs\": [{\"attention\": {\"n_heads_in_group\": 0}, \"ffn\": {\"ffn_mult\": 1}}, {}]", "groups of 0"},
-        {"\"block_configs\": [{\"attention\": {\"n_heads_in_group\": 2}, \"ffn\": {\"ffn_mult\": 1e9}}, {}]", "ffn_mult"},
-        {"\"block_configs\": [{\"attention\": {\"n_heads_in_group\": 2, \"window\": 5}, \"ffn\": {\"ffn_mult\": 1}}, {}]",
+        {"\"block_configs\": [{\"attention\": {\"n_heads_in_group\": 0}, \"ffn\": {\"ffn_mult\": "
+         "1}}, {}]",
+         "groups of 0"},
+        {"\"block_configs\": [{\"attention\": {\"n_heads_in_group\": 2}, \"ffn\": {\"ffn_mult\": "
+         "1e9}}, {}]",
+         "ffn_mult"},
+        {"\"block_configs\": [{\"attention\": {\"n_heads_in_group\": 2, \"window\": 5}, \"ffn\": "
+         "{\"ffn_mult\": 1}}, {}]",
          "window is not understood"},
-        {"\"block_configs\": [{\"attention\": {\"replace_with_linear\": true}, \"ffn\": {\"ffn_mult\": 1}}, {}]", "linear layer"},
+        {"\"block_configs\": [{\"attention\": {\"replace_with_linear\": true}, \"ffn\": "
+         "{\"ffn_mult\": 1}}, {}]",
+         "linear layer"},
         {"\"num_key_value_heads_per_layer\": [1, 2]", "model.layers.1.self_attn.k_proj.weight"},
     };
     char *deci = replaced(CONFIG_JSON, "LlamaForCausalLM", "DeciLMForCausalLM");
@@ -362,7 +383,8 @@ static void wrong_decilm_is_refused_in_words(void **state) {
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         char *config = replaced(deci, "\"num_key_value_heads\": 1", wrong[i].with);
         struct diag d = {{0}};
-        struct source *source = source_open_json_memory(config, strlen(config), file.data, file.size, &d);
+        struct source *source =
+            source_open_json_memory(config, strlen(config), file.data, file.size, &d);
         if (source || !strstr(d.text, wrong[i].sentence))
             fail_msg("%s: \"%s\" does not say \"%s\"", wrong[i].with, d.text, wrong[i].sentence);
         free(config);
@@ -401,28 +423,35 @@ static void wrong_tensors_are_refused_in_words(void **state) {
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------- good ones -- */
+/* --------------------------------------------------------------------------------- good ones -- */
 
 static void check_tiny(struct source *source, bool interleaved) {
     struct diag d = {{0}};
     const struct model_config *c = source_config(source);
-    assert_true(c->layers == 2 && c->dim == 8 && c->vocab == 10 && c->max_positions == 64 && !c->tied && !c->qkv_bias);
-    assert_true(fabs(c->eps - 1e-5) < 1e-11 && c->rope.theta == 10000 && c->rope.scaling == ROPE_NONE && c->rope.factor == 1);
+    assert_true(c->layers == 2 && c->dim == 8 && c->vocab == 10 && c->max_positions == 64 &&
+                !c->tied && !c->qkv_bias);
+    assert_true(fabs(c->eps - 1e-5) < 1e-11 && c->rope.theta == 10000 &&
+                c->rope.scaling == ROPE_NONE && c->rope.factor == 1);
     assert_true(c->bos == 1 && c->end_tokens_count == 1 && c->end_tokens[0] == 2);
     for (uint32_t i = 0; i < 2; i++)
-        assert_true(c->layer[i].heads == 2 && c->layer[i].kv_heads == 1 && c->layer[i].head_dim == 4 && c->layer[i].ffn == 12);
+        assert_true(c->layer[i].heads == 2 && c->layer[i].kv_heads == 1 &&
+                    c->layer[i].head_dim == 4 && c->layer[i].ffn == 12);
     assert_null(source_tensor(source, SOURCE_ROPE_FREQS, 0));
     assert_null(source_tensor(source, SOURCE_Q_BIAS, 0));
     assert_null(source_tensor(source, SOURCE_Q, 2));
-    const struct source_tensor *q = source_tensor(source, SOURCE_Q, 1), *down = source_tensor(source, SOURCE_DOWN, 1);
-    assert_true(q && q->rows == 8 && q->cols == 8 && down && down->rows == 8 && down->cols == 12 && strcmp(q->type, "F32") == 0);
+    const struct source_tensor *q = source_tensor(source, SOURCE_Q, 1),
+                               *down = source_tensor(source, SOURCE_DOWN, 1);
+    assert_true(q && q->rows == 8 && q->cols == 8 && down && down->rows == 8 && down->cols == 12 &&
+                strcmp(q->type, "F32") == 0);
     float all[8 * 8], row[12];
     assert_true(source_read_rows(source, q, 0, 8, all, &d));
-    /* Row 1 of a head is row 2 of an interleaved file, row 2 its row 1. Row r of the file begins with (8 r) / 128 (safetensors: behind
-     * what came before in one regular sequence). */
+    /* Row 1 of a head is row 2 of an interleaved file, row 2 its row 1. Row r of the file begins
+     * with (8 r) / 128 (safetensors: behind what came before in one regular sequence). */
     float first = all[0] * 128;
     static const int order[2][8] = {{0, 1, 2, 3, 4, 5, 6, 7}, {0, 2, 1, 3, 4, 6, 5, 7}};
-    for (int r = 0; r < 8; r++) assert_true(fmodf(all[r * 8] * 128 - first - 8.0f * (float)order[interleaved][r] + 97, 97) == 0);
+    for (int r = 0; r < 8; r++)
+        assert_true(
+            fmodf(all[r * 8] * 128 - first - 8.0f * (float)order[interleaved][r] + 97, 97) == 0);
     for (uint64_t r = 0; r < 8; r++) { /* one row at a time gives the same */
         assert_true(source_read_rows(source, q, r, 1, row, &d));
         assert_memory_equal(row, all + r * 8, 8 * sizeof *row);
@@ -485,9 +514,10 @@ static void block_scales_must_be_finite(void **state) {
     static const struct {
         enum gguf_type type;
         int at[2]; /* of the half-precision scales in a block, -1: none */
-    } cases[] = {{GGUF_TYPE_Q4_0, {0, -1}}, {GGUF_TYPE_Q4_1, {0, 2}},   {GGUF_TYPE_Q5_0, {0, -1}},   {GGUF_TYPE_Q5_1, {0, 2}},
-                 {GGUF_TYPE_Q8_0, {0, -1}}, {GGUF_TYPE_Q2_K, {80, 82}}, {GGUF_TYPE_Q3_K, {108, -1}}, {GGUF_TYPE_Q4_K, {0, 2}},
-                 {GGUF_TYPE_Q5_K, {0, 2}},  {GGUF_TYPE_Q6_K, {208, -1}}};
+    } cases[] = {{GGUF_TYPE_Q4_0, {0, -1}},   {GGUF_TYPE_Q4_1, {0, 2}},  {GGUF_TYPE_Q5_0, {0, -1}},
+                 {GGUF_TYPE_Q5_1, {0, 2}},    {GGUF_TYPE_Q8_0, {0, -1}}, {GGUF_TYPE_Q2_K, {80, 82}},
+                 {GGUF_TYPE_Q3_K, {108, -1}}, {GGUF_TYPE_Q4_K, {0, 2}},  {GGUF_TYPE_Q5_K, {0, 2}},
+                 {GGUF_TYPE_Q6_K, {208, -1}}};
     static const uint16_t bad[] = {0x7c00, 0xfc00, 0x7e00};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int k = 0; k < 2; k++)
@@ -497,7 +527,8 @@ static void block_scales_must_be_finite(void **state) {
                 block[cases[i].at[k]] = (uint8_t)bad[b];
                 block[cases[i].at[k] + 1] = (uint8_t)(bad[b] >> 8);
                 gguf_dequantize(cases[i].type, block, 1, values);
-                for (uint32_t n = 0; n < gguf_type_info(cases[i].type)->block; n++) assert_false(isfinite(values[n]));
+                for (uint32_t n = 0; n < gguf_type_info(cases[i].type)->block; n++)
+                    assert_false(isfinite(values[n]));
             }
 }
 
@@ -505,36 +536,45 @@ static void configurations_decide(void **state) {
     (void)state;
     struct bytes file;
     struct diag d;
-    struct source *source =
-        open_json("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2.0}", NULL, NULL, &file, &d);
+    struct source *source = open_json("\"rope_scaling\": null",
+                                      "\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2.0}",
+                                      NULL, NULL, &file, &d);
     assert_non_null(source);
-    assert_true(source_config(source)->rope.scaling == ROPE_NONE && source_config(source)->max_positions == 64);
+    assert_true(source_config(source)->rope.scaling == ROPE_NONE &&
+                source_config(source)->max_positions == 64);
     assert_non_null(strstr(source_config(source)->notes, "dynamic NTK"));
     source_close(source), bytes_free(&file);
 
-    source = open_json("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 4}", NULL, NULL, &file, &d);
-    assert_true(source && source_config(source)->rope.scaling == ROPE_LINEAR && source_config(source)->rope.factor == 4);
+    source =
+        open_json("\"rope_scaling\": null",
+                  "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 4}", NULL, NULL, &file, &d);
+    assert_true(source && source_config(source)->rope.scaling == ROPE_LINEAR &&
+                source_config(source)->rope.factor == 4);
     source_close(source), bytes_free(&file);
 
-    source = open_json("\"LlamaForCausalLM\"], ", "\"MistralForCausalLM\"], \"sliding_window\": 32, ", NULL, NULL, &file, &d);
+    source = open_json("\"LlamaForCausalLM\"], ",
+                       "\"MistralForCausalLM\"], \"sliding_window\": 32, ", NULL, NULL, &file, &d);
     assert_true(source && source_config(source)->max_positions == 32);
     assert_non_null(strstr(source_config(source)->notes, "window"));
     source_close(source), bytes_free(&file);
 
-    source =
-        open_json("\"LlamaForCausalLM\"], ", "\"DeciLMForCausalLM\"], \"num_key_value_heads_per_layer\": [1, 1], ", NULL, NULL, &file, &d);
+    source = open_json("\"LlamaForCausalLM\"], ",
+                       "\"DeciLMForCausalLM\"], \"num_key_value_heads_per_layer\": [1, 1], ", NULL,
+                       NULL, &file, &d);
     assert_true(source && source_config(source)->layer[1].kv_heads == 1);
     source_close(source), bytes_free(&file);
 
     /* A head of other values than the embedding's stays. */
-    source = open_json("\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true", NULL, NULL, &file, &d);
+    source = open_json("\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true", NULL,
+                       NULL, &file, &d);
     assert_true(source && !source_config(source)->tied && source_tensor(source, SOURCE_HEAD, 0));
     assert_non_null(strstr(source_config(source)->notes,
                            "lm_head.weight differs from the embedding and is kept"));
     source_close(source), bytes_free(&file);
 
     source = open_json("\"eos_token_id\": 2", "\"eos_token_id\": [3, 2, 3]", NULL, NULL, &file, &d);
-    assert_true(source && source_config(source)->end_tokens_count == 2 && source_config(source)->end_tokens[0] == 3);
+    assert_true(source && source_config(source)->end_tokens_count == 2 &&
+                source_config(source)->end_tokens[0] == 3);
     source_close(source), bytes_free(&file);
 
     static const char *const none[] = {"-1",   "-2",   "10", "4294967295", "18446744073709551615",
@@ -599,7 +639,8 @@ static void configurations_decide(void **state) {
     describe_gguf(&g);
     tensor(&g, "rope_freqs.weight", 2, 0);
     source = open_description(&g, &file, &d);
-    assert_true(source && source_config(source)->rope.scaling == ROPE_DIVISORS && source_tensor(source, SOURCE_ROPE_FREQS, 0)->cols == 2);
+    assert_true(source && source_config(source)->rope.scaling == ROPE_DIVISORS &&
+                source_tensor(source, SOURCE_ROPE_FREQS, 0)->cols == 2);
     source_close(source), bytes_free(&file);
 }
 

@@ -38,7 +38,8 @@ void bytes_free(struct bytes *b) {
     *b = (struct bytes){0};
 }
 
-/* A claimed length a little above the text's is filled with zero bytes; one far above it is only claimed. */
+/* A claimed length a little above the text's is filled with zero bytes; one far above it is only
+ * claimed. */
 static void put_text(struct bytes *b, const char *text, uint64_t claimed) {
     put_uint(b, claimed ? claimed : strlen(text), 8);
     put(b, text, strlen(text));
@@ -59,7 +60,7 @@ static void put_value(struct bytes *b, const struct gguf_key *k, uint32_t kind) 
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- GGUF -- */
+/* -------------------------------------------------------------------------------------- GGUF -- */
 
 struct gguf_key *add_key(struct gguf_description *g, struct gguf_key key) {
     assert(g->keys_count < sizeof g->keys / sizeof g->keys[0]);
@@ -95,9 +96,12 @@ void drop_entry(struct gguf_description *g, const char *tensor) {
     memmove(t, t + 1, (size_t)(&g->tensors[--g->tensors_count] - t) * sizeof *t);
 }
 
-static void describe_tensor(struct gguf_description *g, const char *name, uint64_t cols, uint64_t rows) {
-    add_entry(
-        g, (struct gguf_entry){.name = name, .dims = rows ? 2 : 1, .shape = {cols, rows ? rows : 1}, .size = cols * (rows ? rows : 1) * 4});
+static void describe_tensor(struct gguf_description *g, const char *name, uint64_t cols,
+                            uint64_t rows) {
+    add_entry(g, (struct gguf_entry){.name = name,
+                                     .dims = rows ? 2 : 1,
+                                     .shape = {cols, rows ? rows : 1},
+                                     .size = cols * (rows ? rows : 1) * 4});
 }
 
 void describe_gguf(struct gguf_description *g) {
@@ -114,9 +118,21 @@ void describe_gguf(struct gguf_description *g) {
         {.key = "llama.rope.freq_base", .kind = GGUF_F32, .real = 10000},
         {.key = "llama.rope.dimension_count", .kind = GGUF_U32, .number = 4},
         {.key = "llama.vocab_size", .kind = GGUF_U32, .number = 10},
-        {.key = "tokenizer.ggml.tokens", .kind = GGUF_ARRAY, .element = GGUF_STRING, .count = 10, .text = "a"},
-        {.key = "tokenizer.ggml.scores", .kind = GGUF_ARRAY, .element = GGUF_F32, .count = 10, .real = -1},
-        {.key = "tokenizer.ggml.token_type", .kind = GGUF_ARRAY, .element = GGUF_I32, .count = 10, .number = 1},
+        {.key = "tokenizer.ggml.tokens",
+         .kind = GGUF_ARRAY,
+         .element = GGUF_STRING,
+         .count = 10,
+         .text = "a"},
+        {.key = "tokenizer.ggml.scores",
+         .kind = GGUF_ARRAY,
+         .element = GGUF_F32,
+         .count = 10,
+         .real = -1},
+        {.key = "tokenizer.ggml.token_type",
+         .kind = GGUF_ARRAY,
+         .element = GGUF_I32,
+         .count = 10,
+         .number = 1},
         {.key = "tokenizer.ggml.bos_token_id", .kind = GGUF_U32, .number = 1},
         {.key = "tokenizer.ggml.eos_token_id", .kind = GGUF_U32, .number = 2},
         {.key = "tokenizer.ggml.add_bos_token", .kind = GGUF_BOOL, .number = 1},
@@ -142,12 +158,16 @@ void describe_gguf(struct gguf_description *g) {
                       {"blk.1.ffn_gate.weight", 8, 12},
                       {"blk.1.ffn_up.weight", 8, 12},
                       {"blk.1.ffn_down.weight", 12, 8}}};
-    *g = (struct gguf_description){
-        .magic = "GGUF", .version = 3, .tensors_claimed = UINT64_MAX, .keys_claimed = UINT64_MAX, .alignment = 32};
+    *g = (struct gguf_description){.magic = "GGUF",
+                                   .version = 3,
+                                   .tensors_claimed = UINT64_MAX,
+                                   .keys_claimed = UINT64_MAX,
+                                   .alignment = 32};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) add_key(g, keys[i]);
     describe_tensor(g, "token_embd.weight", 8, 10);
     for (int l = 0; l < 2; l++)
-        for (int i = 0; i < 9; i++) describe_tensor(g, layer[l][i].name, layer[l][i].cols, layer[l][i].rows);
+        for (int i = 0; i < 9; i++)
+            describe_tensor(g, layer[l][i].name, layer[l][i].cols, layer[l][i].rows);
     describe_tensor(g, "output_norm.weight", 8, 0);
     describe_tensor(g, "output.weight", 8, 10);
 }
@@ -201,15 +221,19 @@ struct bytes write_gguf(const struct gguf_description *g) {
     return b;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ safetensors -- */
+/* ------------------------------------------------------------------------------- safetensors -- */
 
-const char *const CONFIG_JSON =
-    "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", \"hidden_size\": 8, \"num_hidden_layers\": 2, "
-    "\"num_attention_heads\": 2, \"num_key_value_heads\": 1, \"intermediate_size\": 12, \"vocab_size\": 10, "
-    "\"max_position_embeddings\": 64, \"rms_norm_eps\": 1e-05, \"rope_theta\": 10000.0, \"rope_scaling\": null, "
-    "\"hidden_act\": \"silu\", \"tie_word_embeddings\": false, \"bos_token_id\": 1, \"eos_token_id\": 2}";
+const char *const CONFIG_JSON = "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": "
+                                "\"llama\", \"hidden_size\": 8, \"num_hidden_layers\": 2, "
+                                "\"num_attention_heads\": 2, \"num_key_value_heads\": 1, "
+                                "\"intermediate_size\": 12, \"vocab_size\": 10, "
+                                "\"max_position_embeddings\": 64, \"rms_norm_eps\": 1e-05, "
+                                "\"rope_theta\": 10000.0, \"rope_scaling\": null, "
+                                "\"hidden_act\": \"silu\", \"tie_word_embeddings\": false, "
+                                "\"bos_token_id\": 1, \"eos_token_id\": 2}";
 
-static size_t put_entry(char *text, size_t size, const char *name, int layer, int rows, int cols, size_t *at) {
+static size_t put_entry(char *text, size_t size, const char *name, int layer, int rows, int cols,
+                        size_t *at) {
     size_t bytes = (size_t)(rows ? rows : 1) * (size_t)cols * 4;
     char where[32] = "", shape[32];
     if (layer >= 0) snprintf(where, sizeof where, "model.layers.%d.", layer);
@@ -217,8 +241,10 @@ static size_t put_entry(char *text, size_t size, const char *name, int layer, in
         snprintf(shape, sizeof shape, "%d, %d", rows, cols);
     else
         snprintf(shape, sizeof shape, "%d", cols);
-    int n = snprintf(text, size, "%s\"%s%s\": {\"dtype\": \"F32\", \"shape\": [%s], \"data_offsets\": [%zu, %zu]}", *at ? ", " : "{", where,
-                     name, shape, *at, *at + bytes);
+    int n =
+        snprintf(text, size,
+                 "%s\"%s%s\": {\"dtype\": \"F32\", \"shape\": [%s], \"data_offsets\": [%zu, %zu]}",
+                 *at ? ", " : "{", where, name, shape, *at, *at + bytes);
     *at += bytes;
     assert(n > 0 && (size_t)n < size);
     return (size_t)n;
@@ -228,16 +254,19 @@ char *safetensors_header(size_t *data) {
     static const struct {
         const char *name;
         int rows, cols;
-    } layer[] = {{"input_layernorm.weight", 0, 8},  {"self_attn.q_proj.weight", 8, 8}, {"self_attn.k_proj.weight", 4, 8},
-                 {"self_attn.v_proj.weight", 4, 8}, {"self_attn.o_proj.weight", 8, 8}, {"post_attention_layernorm.weight", 0, 8},
-                 {"mlp.gate_proj.weight", 12, 8},   {"mlp.up_proj.weight", 12, 8},     {"mlp.down_proj.weight", 8, 12}};
+    } layer[] = {{"input_layernorm.weight", 0, 8},  {"self_attn.q_proj.weight", 8, 8},
+                 {"self_attn.k_proj.weight", 4, 8}, {"self_attn.v_proj.weight", 4, 8},
+                 {"self_attn.o_proj.weight", 8, 8}, {"post_attention_layernorm.weight", 0, 8},
+                 {"mlp.gate_proj.weight", 12, 8},   {"mlp.up_proj.weight", 12, 8},
+                 {"mlp.down_proj.weight", 8, 12}};
     size_t room = 8192, used = 0;
     char *text = must(malloc(room));
     *data = 0;
     used += put_entry(text, room, "model.embed_tokens.weight", -1, 10, 8, data);
     for (int l = 0; l < 2; l++)
         for (size_t i = 0; i < sizeof layer / sizeof layer[0]; i++)
-            used += put_entry(text + used, room - used, layer[i].name, l, layer[i].rows, layer[i].cols, data);
+            used += put_entry(text + used, room - used, layer[i].name, l, layer[i].rows,
+                              layer[i].cols, data);
     used += put_entry(text + used, room - used, "model.norm.weight", -1, 0, 8, data);
     used += put_entry(text + used, room - used, "lm_head.weight", -1, 10, 8, data);
     assert(used + 2 < room);

@@ -1,4 +1,5 @@
-/* Checkpoints written from descriptions that a test can bend: whatever is described is written, right or wrong. */
+/* Checkpoints written from descriptions that a test can bend: whatever is described is written,
+ * right or wrong. */
 #ifndef TESTS_SOURCE_WRITTEN_H
 #define TESTS_SOURCE_WRITTEN_H
 
@@ -6,7 +7,8 @@
 #include <stdint.h>
 
 struct bytes {
-    uint8_t *data; /* malloc'ed to its exact size by the write_ functions, so that sanitizers see a read past the end */
+    uint8_t *data; /* malloc'ed to its exact size by the write_ functions, so that sanitizers see a
+                      read past the end */
     size_t size, room;
 };
 
@@ -15,8 +17,8 @@ void put_uint(struct bytes *b, uint64_t value, int width); /* little-endian */
 void bytes_trim(struct bytes *b);
 void bytes_free(struct bytes *b);
 
-/* A key of a GGUF file. Integers are written from `number`, F32 and F64 from `real`, strings from text; arrays hold `count` elements of
- * `element`, all equal. */
+/* A key of a GGUF file. Integers are written from `number`, F32 and F64 from `real`, strings from
+ * text; arrays hold `count` elements of `element`, all equal. */
 struct gguf_key {
     const char *key;
     uint64_t key_bytes; /* 0: strlen */
@@ -51,7 +53,8 @@ struct gguf_description {
     size_t extra; /* bytes behind the last tensor */
 };
 
-/* A llama of 2 layers: width 8, 2 heads over 1 key/value head of 4, feed-forward 12, vocabulary 10, all F32. */
+/* A llama of 2 layers: width 8, 2 heads over 1 key/value head of 4, feed-forward 12, vocabulary 10,
+ * all F32. */
 void describe_gguf(struct gguf_description *g);
 struct gguf_key *find_key(struct gguf_description *g, const char *key); /* asserted to be there */
 struct gguf_entry *find_entry(struct gguf_description *g, const char *tensor);
@@ -61,10 +64,12 @@ void drop_key(struct gguf_description *g, const char *key);
 void drop_entry(struct gguf_description *g, const char *tensor);
 struct bytes write_gguf(const struct gguf_description *g);
 
-/* The same model as config.json and safetensors. *text is the header's JSON, malloc'ed; data is `*data` bytes of floats. */
+/* The same model as config.json and safetensors. *text is the header's JSON, malloc'ed; data is
+ * `*data` bytes of floats. */
 extern const char *const CONFIG_JSON;
 char *safetensors_header(size_t *data);
-struct bytes write_safetensors(const char *header, uint64_t claimed, size_t data); /* claimed: length written, 0: the right one */
+/* claimed: length written, 0: the right one */
+struct bytes write_safetensors(const char *header, uint64_t claimed, size_t data);
 
 /* A malloc'ed copy of text with the first `find` (asserted to be there) replaced. */
 char *replaced(const char *text, const char *find, const char *with);

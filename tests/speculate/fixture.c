@@ -20,7 +20,8 @@ const apus_model *open_bytes(void *data, size_t bytes, const apus_port *port, ap
     assert_int_equal(apus_blob_open(&blob, data, bytes, NULL), APUS_OK);
     apus_model_config config = {.size = sizeof config, .blob = &blob, .port = port, .cpu = cpu};
     assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
-    assert_int_equal(apus_model_open(&model, &config, keep(aligned_alloc(64, need.bytes)), need.bytes), APUS_OK);
+    assert_int_equal(
+        apus_model_open(&model, &config, keep(aligned_alloc(64, need.bytes)), need.bytes), APUS_OK);
     return model;
 }
 
@@ -34,7 +35,8 @@ const apus_model *open_relative(const struct tiny_spec *spec, uint8_t mask) {
     size_t bytes;
     uint8_t *data = tiny_blob(spec, &bytes);
     assert_non_null(data);
-    const struct blob_section *weights = &((const struct blob_header *)(const void *)data)->section[BLOB_WEIGHTS];
+    const struct blob_section *weights =
+        &((const struct blob_header *)(const void *)data)->section[BLOB_WEIGHTS];
     uint64_t rng = mask;
     for (uint64_t i = 0; i < weights->bytes; i++) {
         rng = rng * 6364136223846793005u + 1442695040888963407u;
@@ -62,7 +64,8 @@ void close_session(apus_session *s) {
     free(s); /* a session begins its arena */
 }
 
-void generate(apus_session *s, const apus_sampling *sampling, uint32_t cancel_every, struct result *r) {
+void generate(apus_session *s, const apus_sampling *sampling, uint32_t cancel_every,
+              struct result *r) {
     apus_piece piece = {.size = sizeof piece};
     uint32_t rounds = 0;
     memset(r, 0, sizeof *r);
@@ -70,7 +73,8 @@ void generate(apus_session *s, const apus_sampling *sampling, uint32_t cancel_ev
     do {
         if (cancel_every && ++rounds % cancel_every == 0) apus_cancel(s);
         assert_int_equal(apus_next(s, &piece), APUS_OK);
-        assert_true(piece.count <= 16 && r->count + piece.count <= IDS && r->bytes + piece.bytes <= sizeof r->text);
+        assert_true(piece.count <= 16 && r->count + piece.count <= IDS &&
+                    r->bytes + piece.bytes <= sizeof r->text);
         memcpy(r->ids + r->count, piece.ids, piece.count * sizeof *r->ids);
         memcpy(r->log_probs + r->count, piece.log_probs, piece.count * sizeof *r->log_probs);
         memcpy(r->text + r->bytes, piece.text, piece.bytes);
@@ -99,7 +103,8 @@ void prompt(apus_session *s, const char *text) {
 
 apus_sampling sampling_of(int kind) {
     static const apus_stop stops[] = {{"\x41", 1}, {"zz", 2}};
-    apus_sampling s = {.size = sizeof s, .want_hash = 1, .ignore_end = 1, .max_tokens = 60, .seed = 5};
+    apus_sampling s = {
+        .size = sizeof s, .want_hash = 1, .ignore_end = 1, .max_tokens = 60, .seed = 5};
     if (kind == 1) s.temperature = 0.8f;
     if (kind == 2) s.temperature = 1.3f, s.top_k = 20, s.top_p = 0.9f, s.min_p = 0.02f;
     if (kind == 3) s.repeat_penalty = 1.3f, s.temperature = 0.5f, s.repeat_last = 20;

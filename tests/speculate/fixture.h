@@ -1,4 +1,5 @@
-/* Models and sessions for tests of speculation, and what a generation gave, to compare two of them. */
+/* Models and sessions for tests of speculation, and what a generation gave, to compare two of
+ * them. */
 #ifndef TESTS_SPECULATE_FIXTURE_H
 #define TESTS_SPECULATE_FIXTURE_H
 
@@ -14,12 +15,14 @@
 
 enum { CONTEXT = 200, IDS = 1024, TEXT_BYTES = 16 * IDS };
 
-/* Blobs and models stay until the process ends, which is short; found from here, they are no leak. */
+/* Blobs and models stay until the process ends, which is short; found from here, they are no
+ * leak. */
 void *keep(void *memory);
 const apus_model *open_bytes(void *data, size_t bytes, const apus_port *port, apus_cpu cpu);
 const apus_model *open_model(const struct tiny_spec *spec);
 
-/* The model of `spec` with the lower bits of its weights changed, one bit in `mask` at most: it agrees with the original more or less often. */
+/* The model of `spec` with the lower bits of its weights changed, one bit in `mask` at most: it
+ * agrees with the original more or less often. */
 const apus_model *open_relative(const struct tiny_spec *spec, uint8_t mask);
 
 /* size is filled in, and a context of 0 is CONTEXT; in exactly the measured memory. */
@@ -36,8 +39,10 @@ struct result {
     apus_session_stats stats;
 };
 
-/* Begins and runs a generation to its end. cancel_every: 0, or cancels before every so manieth round, which ends it. */
-void generate(apus_session *session, const apus_sampling *sampling, uint32_t cancel_every, struct result *result);
+/* Begins and runs a generation to its end. cancel_every: 0, or cancels before every so manieth
+ * round, which ends it. */
+void generate(apus_session *session, const apus_sampling *sampling, uint32_t cancel_every,
+              struct result *result);
 void assert_same(const struct result *a, const struct result *b);
 void prompt(apus_session *session, const char *text);
 

@@ -1,13 +1,14 @@
-/* Branches change as little as chains do: ids, text, log-probabilities, logits and the cache of a session whose rounds are trees are those of a
- * session without proposals. Which trees are grown depends on what passes cost and on what was accepted, so both are made up before every
- * round, and every shape comes. And the choice of ids for a tree, on made-up chances and costs. */
+/* Branches change as little as chains do: ids, text, log-probabilities, logits and the cache of a
+ * session whose rounds are trees are those of a session without proposals. Which trees are grown
+ * depends on what passes cost and on what was accepted, so both are made up before every round, and
+ * every shape comes. And the choice of ids for a tree, on made-up chances and costs. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/session.h"
 #include "tests/speculate/fixture.h"
 
-/* ------------------------------------------------------------------------------------------------------------------ trees -- */
+/* ------------------------------------------------------------------------------------- trees -- */
 
 static uint64_t rng;
 static uint32_t random_of(uint32_t below) {
@@ -22,7 +23,8 @@ static void shake(struct length *l) {
     float column = share() * share() * 0.3f;
     l->verify_ns[1] = l->cost_ns[1] = l->round_cost = l->round_tokens =
         l->verify_ns[LENGTH_COLUMNS] = 1;
-    for (uint32_t n = 2; n <= LENGTH_COLUMNS; n++) l->cost_ns[n] = l->cost_ns[n - 1] + column * share();
+    for (uint32_t n = 2; n <= LENGTH_COLUMNS; n++)
+        l->cost_ns[n] = l->cost_ns[n - 1] + column * share();
     l->draft_ns = share() * 0.2f;
     for (uint32_t b = 0; b < LENGTH_BINS; b++) {
         l->hit[BY_DRAFT][b].is = share(), l->hit[BY_LOOKUP][b].is = share();
@@ -33,7 +35,8 @@ static void shake(struct length *l) {
 }
 
 /* generate(), shaken. */
-static void grow(apus_session *s, const apus_sampling *sampling, uint32_t cancel_every, struct result *r) {
+static void grow(apus_session *s, const apus_sampling *sampling, uint32_t cancel_every,
+                 struct result *r) {
     apus_piece piece = {.size = sizeof piece};
     uint32_t rounds = 0;
     memset(r, 0, sizeof *r);
@@ -42,7 +45,8 @@ static void grow(apus_session *s, const apus_sampling *sampling, uint32_t cancel
         shake(&s->length);
         if (cancel_every && ++rounds % cancel_every == 0) apus_cancel(s);
         assert_int_equal(apus_next(s, &piece), APUS_OK);
-        assert_true(piece.count <= 16 && r->count + piece.count <= IDS && r->bytes + piece.bytes <= sizeof r->text);
+        assert_true(piece.count <= 16 && r->count + piece.count <= IDS &&
+                    r->bytes + piece.bytes <= sizeof r->text);
         memcpy(r->ids + r->count, piece.ids, piece.count * sizeof *r->ids);
         memcpy(r->log_probs + r->count, piece.log_probs, piece.count * sizeof *r->log_probs);
         memcpy(r->text + r->bytes, piece.text, piece.bytes);
@@ -82,7 +86,8 @@ struct tally {
 static void count(const struct result *r, struct tally *t) {
     const apus_session_stats *s = &r->stats;
     assert_int_equal(s->new_tokens, s->rounds + s->accepted + s->branches_taken);
-    assert_true(s->branches_taken <= s->branches && s->branches_taken <= s->rounds && s->proposed + s->branches <= 15 * s->rounds);
+    assert_true(s->branches_taken <= s->branches && s->branches_taken <= s->rounds &&
+                s->proposed + s->branches <= 15 * s->rounds);
     t->rounds += s->rounds, t->branches += s->branches, t->taken += s->branches_taken;
     t->proposed += s->proposed, t->accepted += s->accepted;
 }
@@ -140,12 +145,13 @@ static void trees_never_change_the_output(void **unused) {
         for (uint32_t i = 0; i < 4; i++) close_session(trees[i]);
     }
     if (tally.taken < 100 || tally.branches < 5 * tally.taken / 4 || tally.accepted < 100)
-        fail_msg("%d rounds: %d of %d proposed accepted, %d of %d branches", (int)tally.rounds, (int)tally.accepted, (int)tally.proposed,
-                 (int)tally.taken, (int)tally.branches);
+        fail_msg("%d rounds: %d of %d proposed accepted, %d of %d branches", (int)tally.rounds,
+                 (int)tally.accepted, (int)tally.proposed, (int)tally.taken, (int)tally.branches);
     free(want), free(got);
 }
 
-/* Cancelled every few rounds, taken back now and then, restored into another session: the ids stay. */
+/* Cancelled every few rounds, taken back now and then, restored into another session: the ids
+ * stay. */
 static void interrupted_trees(void **unused) {
     (void)unused;
     const apus_model *target = open_target(APUS_CPU_BEST), *draft = open_relative(&spec, 0x07);
@@ -174,7 +180,8 @@ static void interrupted_trees(void **unused) {
             count(got, &tally);
             apus_ids(s, &now, &there);
             assert_memory_equal(now, ids, there * sizeof *ids);
-            if (random_of(4) == 0 && there > start + 4) assert_int_equal(apus_rewind(s, there - random_of(4)), APUS_OK);
+            if (random_of(4) == 0 && there > start + 4)
+                assert_int_equal(apus_rewind(s, there - random_of(4)), APUS_OK);
             if (random_of(4) == 0) {
                 size_t bytes;
                 uint8_t *state = saved(s, &bytes);
@@ -190,7 +197,7 @@ static void interrupted_trees(void **unused) {
     free(want), free(got);
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- choice -- */
+/* ------------------------------------------------------------------------------------ choice -- */
 
 /* Costs of passes in units of a token: 1, then `column` more for each; chances by bin. */
 static struct length lengths(float column, float hit, float second) {
@@ -205,13 +212,15 @@ static struct length lengths(float column, float hit, float second) {
 
 static struct round drafted(uint32_t ids) {
     struct round r = {.chain[BY_DRAFT].count = ids};
-    for (uint32_t i = 0; i < ids; i++) r.chain[BY_DRAFT].id[i] = (int32_t)i, r.other[i] = 100 + (int32_t)i;
+    for (uint32_t i = 0; i < ids; i++)
+        r.chain[BY_DRAFT].id[i] = (int32_t)i, r.other[i] = 100 + (int32_t)i;
     return r;
 }
 
 static void likeliest_first(void **unused) {
     (void)unused;
-    /* Chain .5 .25 .125 .., seconds .3 .15 .075 ..: at a column's cost of .14 the order is .5 .3 .25 .15. */
+    /* Chain .5 .25 .125 .., seconds .3 .15 .075 ..: at a column's cost of .14 the order is .5 .3
+     * .25 .15. */
     struct length l = lengths(0.14f, 0.5f, 0.3f);
     struct round r = drafted(6);
     length_draft(&l, &r, 15);
@@ -246,7 +255,8 @@ static void branches_hang_on_the_chain(void **unused) {
         struct length l = lengths(0, 0, 0);
         uint32_t most = random_of(16), seen = 0;
         struct round r = drafted(1 + random_of(15));
-        for (uint32_t n = 2; n <= LENGTH_COLUMNS; n++) l.cost_ns[n] = l.cost_ns[n - 1] + (float)random_of(100) / 1000;
+        for (uint32_t n = 2; n <= LENGTH_COLUMNS; n++)
+            l.cost_ns[n] = l.cost_ns[n - 1] + (float)random_of(100) / 1000;
         for (uint32_t b = 0; b < LENGTH_BINS; b++) {
             l.hit[BY_DRAFT][b].is = share();
             l.second[b].is = (1 - l.hit[BY_DRAFT][b].is) * share();
@@ -258,7 +268,8 @@ static void branches_hang_on_the_chain(void **unused) {
         length_draft(&l, &r, most);
         assert_true(r.proposed + r.branches <= most);
         for (uint32_t b = 0; b < r.branches; b++) {
-            assert_true(r.branch[b] <= r.proposed && r.branch[b] < r.chain[BY_DRAFT].count && r.other[r.branch[b]] >= 0);
+            assert_true(r.branch[b] <= r.proposed && r.branch[b] < r.chain[BY_DRAFT].count &&
+                        r.other[r.branch[b]] >= 0);
             assert_false(seen >> r.branch[b] & 1);
             seen |= 1u << r.branch[b];
         }
@@ -274,14 +285,16 @@ static void looks_up_where_that_is_cheaper(void **unused) {
     l.hit[BY_LOOKUP][7].is = 0.95f;
     l.round_cost = 0.2f;
     assert_true(length_lookup(&l, &r, 15) && r.by == BY_LOOKUP && r.proposed == 15);
-    assert_true(length_lookup(&l, &r, 4) == 0 && r.proposed == 4); /* 4.5 tokens for 1.06, which cost 0.9 now */
+    /* 4.5 tokens for 1.06, which cost 0.9 now */
+    assert_true(length_lookup(&l, &r, 4) == 0 && r.proposed == 4);
     l.hit[BY_LOOKUP][7].is = 0.1f;
     assert_true(length_lookup(&l, &r, 15) == 0 && r.proposed == 1);
     l.hit[BY_LOOKUP][7].is = 0.01f;
     assert_true(length_lookup(&l, &r, 15) == 0 && r.proposed == 0);
 }
 
-/* One pass that took long by accident is forgotten as soon as another of as many columns, or of more, is seen. */
+/* One pass that took long by accident is forgotten as soon as another of as many columns, or of
+ * more, is seen. */
 static void costs_forget_accidents(void **unused) {
     (void)unused;
     struct length l;

@@ -1,4 +1,5 @@
-/* What passes cost before any has run: timed at open, as the caller says, or not known. It steers the number of proposals and never the text. */
+/* What passes cost before any has run: timed at open, as the caller says, or not known. It steers
+ * the number of proposals and never the text. */
 #include "tests/speculate/fixture.h"
 
 #include <stdlib.h>
@@ -27,7 +28,8 @@ static void small_models_are_timed_at_open(void **unused) {
     assert_true(costs.verify_ns[15] == 0);
     close_session(s);
 
-    s = open_session((apus_config){.model = model, .draft = model, .chunk = 3}); /* no pass is wider */
+    /* no pass is wider */
+    s = open_session((apus_config){.model = model, .draft = model, .chunk = 3});
     costs = costs_of(s);
     assert_true(costs.verify_ns[1] > 0 && costs.verify_ns[3] == 0);
     close_session(s);
@@ -38,7 +40,8 @@ static void small_models_are_timed_at_open(void **unused) {
     assert_int_equal(apus_get_costs(NULL, &costs), APUS_E_ARGUMENT);
 }
 
-/* By a clock on which every look takes a millisecond: 4 ms are over in the first turn, which only brings pages in. */
+/* By a clock on which every look takes a millisecond: 4 ms are over in the first turn, which only
+ * brings pages in. */
 static void the_budget_ends_it(void **unused) {
     (void)unused;
     apus_port port = *apus_port_host();
@@ -56,8 +59,10 @@ static void the_budget_ends_it(void **unused) {
 static void supplied_costs_decide_at_first(void **unused) {
     (void)unused;
     const apus_model *model = open_model(&spec);
-    apus_costs dear = {.size = sizeof dear, .draft_ns = 1000000000}, cheap = {.size = sizeof cheap, .draft_ns = 1};
-    for (int n = 0; n < 16; n++) dear.verify_ns[n] = 1024 + ((uint64_t)n << 30), cheap.verify_ns[n] = 1000000000;
+    apus_costs dear = {.size = sizeof dear, .draft_ns = 1000000000},
+               cheap = {.size = sizeof cheap, .draft_ns = 1};
+    for (int n = 0; n < 16; n++)
+        dear.verify_ns[n] = 1024 + ((uint64_t)n << 30), cheap.verify_ns[n] = 1000000000;
     apus_sampling sampling = sampling_of(1);
     struct result *plain = calloc(1, sizeof *plain), *got = calloc(1, sizeof *got);
     apus_session *s = open_session((apus_config){.model = model});
@@ -79,7 +84,8 @@ static void supplied_costs_decide_at_first(void **unused) {
     prompt(s, "abcabc");
     generate(s, &sampling, 0, got);
     assert_same(got, plain);
-    assert_true(got->stats.rounds <= 3 && got->stats.proposed >= 9); /* the first id comes from the prompt's logits */
+    /* the first id comes from the prompt's logits */
+    assert_true(got->stats.rounds <= 3 && got->stats.proposed >= 9);
     close_session(s);
     free(plain), free(got);
 }

@@ -1,8 +1,10 @@
-/* Ids that come out of speculation have the target's distribution: softmax at the temperature, truncated. Chi-square over 1e5 draws.
+/* Ids that come out of speculation have the target's distribution: softmax at the temperature,
+ * truncated. Chi-square over 1e5 draws.
  *
- * The target here has no attention, so that its logits depend on the last id alone and its text is a Markov chain whose transitions are
- * known exactly. What is drawn at any position, from any proposals, accepted or not, in any place of a round, is compared with them. Seeds are
- * fixed: the tests pass or fail for good. Ways to sample that are nearly right fail the same comparison. */
+ * The target here has no attention, so that its logits depend on the last id alone and its text is
+ * a Markov chain whose transitions are known exactly. What is drawn at any position, from any
+ * proposals, accepted or not, in any place of a round, is compared with them. Seeds are fixed: the
+ * tests pass or fail for good. Ways to sample that are nearly right fail the same comparison. */
 #include "tests/speculate/fixture.h"
 
 #include <math.h>
@@ -11,9 +13,11 @@
 
 enum { VOCAB = 258, DRAWS = 100000, PLACES = 16, POOL = 5 };
 
-static const struct tiny_spec chain_spec = {.layers = 1, .vocab = VOCAB, .positions = 512, .without_attention = 1, .seed = 9};
+static const struct tiny_spec chain_spec = {
+    .layers = 1, .vocab = VOCAB, .positions = 512, .without_attention = 1, .seed = 9};
 
-/* p[a][b]: that b follows a. rank[a][b]: of b among what may follow a, the likeliest first; VOCAB where it may not. */
+/* p[a][b]: that b follows a. rank[a][b]: of b among what may follow a, the likeliest first; VOCAB
+ * where it may not. */
 struct chain {
     double p[VOCAB][VOCAB];
     uint16_t rank[VOCAB][VOCAB];
@@ -51,7 +55,9 @@ static void transitions_from(struct chain *c, int a, const apus_sampling *s) {
     while (n > 1 && e[n - 1] < (double)s->min_p) n--;
     for (size_t r = 0; r < VOCAB; r++) {
         c->rank[a][order[r]] = r < n ? (uint16_t)r : VOCAB;
-        c->p[a][order[r]] = r < n ? exp(((double)row[order[r]] - (double)row[order[0]]) / (double)s->temperature) : 0;
+        c->p[a][order[r]] =
+            r < n ? exp(((double)row[order[r]] - (double)row[order[0]]) / (double)s->temperature)
+                  : 0;
         total += c->p[a][order[r]];
     }
     for (int b = 0; b < VOCAB; b++) c->p[a][b] /= total;
@@ -63,7 +69,7 @@ static struct chain *open_chain(const apus_sampling *s) {
     return c;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- chi-square -- */
+/* -------------------------------------------------------------------------------- chi-square -- */
 
 struct draws {
     uint32_t count[VOCAB][VOCAB];  /* of transitions */
@@ -73,7 +79,8 @@ struct draws {
     size_t total;
 };
 
-static void count_draw(struct draws *d, const struct chain *c, int32_t from, int32_t to, size_t place) {
+static void count_draw(struct draws *d, const struct chain *c, int32_t from, int32_t to,
+                       size_t place) {
     d->count[from][to]++;
     d->from[place][from]++;
     d->ranks[place][c->rank[from][to] % VOCAB]++;
@@ -81,7 +88,8 @@ static void count_draw(struct draws *d, const struct chain *c, int32_t from, int
 }
 
 /* How often softmax says that each rank comes in a place. */
-static void expected_ranks(const struct draws *d, const struct chain *c, int place, double expected[VOCAB]) {
+static void expected_ranks(const struct draws *d, const struct chain *c, int place,
+                           double expected[VOCAB]) {
     memset(expected, 0, VOCAB * sizeof *expected);
     for (int a = 0; a < VOCAB; a++)
         for (int b = 0; b < VOCAB; b++)
@@ -92,7 +100,8 @@ struct sum {
     double chi, df;
 };
 
-/* One multinomial. Cells too small to stand alone are one cell, or part of the largest where even that is too small. */
+/* One multinomial. Cells too small to stand alone are one cell, or part of the largest where even
+ * that is too small. */
 static void add_cells(struct sum *s, const double seen[VOCAB], const double expected[VOCAB]) {
     double rest_seen = 0, rest = 0, cells = 0;
     int largest = 0;
@@ -111,15 +120,18 @@ static void add_cells(struct sum *s, const double seen[VOCAB], const double expe
     if (cells > 1) s->df += cells - 1;
 }
 
-/* How far the sum is beyond what one run in 10^4 passes: above 1, the draws are not from this distribution. */
+/* How far the sum is beyond what one run in 10^4 passes: above 1, the draws are not from this
+ * distribution. */
 static double beyond(struct sum s) {
     if (s.df < 1) return 0;
-    return s.chi / (s.df * pow(1 - 2 / (9 * s.df) + 3.72 * sqrt(2 / (9 * s.df)), 3)); /* Wilson and Hilferty's approximation */
+    /* Wilson and Hilferty's approximation */
+    return s.chi / (s.df * pow(1 - 2 / (9 * s.df) + 3.72 * sqrt(2 / (9 * s.df)), 3));
 }
 
 /* The worst of: transitions, ranks overall, ranks in each place of a round. */
 static double judge(const struct draws *d, const struct chain *c) {
-    double seen[VOCAB], expected[VOCAB], all_seen[VOCAB] = {0}, all_expected[VOCAB] = {0}, worst = 0;
+    double seen[VOCAB], expected[VOCAB], all_seen[VOCAB] = {0}, all_expected[VOCAB] = {0},
+                                         worst = 0;
     struct sum transitions = {0}, ranks = {0};
     for (int a = 0; a < VOCAB; a++) {
         double n = 0;
@@ -144,7 +156,7 @@ static double judge(const struct draws *d, const struct chain *c) {
     return fmax(worst, fmax(beyond(transitions), beyond(ranks)));
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ draws -- */
+/* ------------------------------------------------------------------------------------- draws -- */
 
 static struct draws *empty(struct draws *d) {
     memset(d, 0, sizeof *d);
@@ -152,7 +164,8 @@ static struct draws *empty(struct draws *d) {
 }
 
 /* By the library: many generations, each with its own seed. */
-static void draw(struct draws *d, const struct chain *c, apus_config config, apus_sampling sampling, size_t most) {
+static void draw(struct draws *d, const struct chain *c, apus_config config, apus_sampling sampling,
+                 size_t most) {
     apus_session *s = open_session(config);
     sampling.size = sizeof sampling, sampling.ignore_end = 1;
     empty(d);
@@ -165,7 +178,8 @@ static void draw(struct draws *d, const struct chain *c, apus_config config, apu
         assert_int_equal(apus_begin(s, &sampling), APUS_OK);
         do {
             assert_int_equal(apus_next(s, &piece), APUS_OK);
-            for (size_t i = 0; i < piece.count; last = piece.ids[i++]) count_draw(d, c, last, piece.ids[i], i);
+            for (size_t i = 0; i < piece.count; last = piece.ids[i++])
+                count_draw(d, c, last, piece.ids[i], i);
         } while (!piece.stop);
         assert_int_equal(apus_stats(s, &stats), APUS_OK);
         d->proposed += stats.proposed, d->accepted += stats.accepted;
@@ -187,16 +201,22 @@ static void proposals_leave_the_distribution(void **unused) {
     for (size_t k = 0; k < sizeof settings / sizeof *settings; k++) {
         read_logits(target);
         const struct chain *c = open_chain(&settings[k]);
-        draw(d, c, (apus_config){.model = target, .context = 500, .draft = draft, .proposals = 3 + (uint32_t)k, .lookup = k == 2},
+        draw(d, c,
+             (apus_config){.model = target,
+                           .context = 500,
+                           .draft = draft,
+                           .proposals = 3 + (uint32_t)k,
+                           .lookup = k == 2},
              settings[k], k ? DRAWS / 4 : DRAWS);
-        if (d->accepted < d->proposed / 10 || d->accepted > d->proposed * 9 / 10) /* both kinds of outcome were judged */
+        /* both kinds of outcome were judged */
+        if (d->accepted < d->proposed / 10 || d->accepted > d->proposed * 9 / 10)
             fail_msg("accepted %d of %d", (int)d->accepted, (int)d->proposed);
         double worst = judge(d, c);
         if (worst > 1) fail_msg("settings %zu: %.2f of the limit", k, worst);
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ power -- */
+/* ------------------------------------------------------------------------------------- power -- */
 
 static double unit(uint64_t *rng) {
     *rng = *rng * 6364136223846793005u + 1442695040888963407u;
@@ -209,16 +229,18 @@ static int32_t choose(const double p[VOCAB], double u) {
     return p[b] > 0 ? b : 0;
 }
 
-/* Sampling as it is often done, and nearly right. A round of proposals from `draft`, each accepted if the target finds it likely enough
- * (likely 0: never, and the target's own choices are all there is), or noise that is drawn once for a round. Counted against `truth`. */
-static void draw_otherwise(struct draws *d, const struct chain *truth, const struct chain *target, const struct chain *draft, double likely,
-                           int noise_of_round) {
+/* Sampling as it is often done, and nearly right. A round of proposals from `draft`, each accepted
+ * if the target finds it likely enough (likely 0: never, and the target's own choices are all there
+ * is), or noise that is drawn once for a round. Counted against `truth`. */
+static void draw_otherwise(struct draws *d, const struct chain *truth, const struct chain *target,
+                           const struct chain *draft, double likely, int noise_of_round) {
     uint64_t rng = 17;
     int32_t last = 0;
     for (empty(d); d->total < DRAWS;) {
         double u = unit(&rng);
         for (size_t i = 0; i < 4; i++) {
-            int32_t proposed = choose(draft->p[last], unit(&rng)), own = choose(target->p[last], noise_of_round ? u : unit(&rng));
+            int32_t proposed = choose(draft->p[last], unit(&rng)),
+                    own = choose(target->p[last], noise_of_round ? u : unit(&rng));
             int accept = likely > 0 && target->p[last][proposed] > likely;
             int32_t next = accept ? proposed : own;
             count_draw(d, truth, last, next, i);
@@ -229,7 +251,8 @@ static void draw_otherwise(struct draws *d, const struct chain *truth, const str
 
 static void what_is_nearly_right_is_seen(void **unused) {
     (void)unused;
-    const apus_model *target = open_model(&chain_spec), *relative = open_relative(&chain_spec, 0x1f);
+    const apus_model *target = open_model(&chain_spec),
+                     *relative = open_relative(&chain_spec, 0x1f);
     struct draws *d = keep(calloc(1, sizeof *d));
     apus_sampling s = {.temperature = 1, .top_k = 12, .seed = 4};
     read_logits(target);
@@ -249,10 +272,12 @@ static void what_is_nearly_right_is_seen(void **unused) {
     draw_otherwise(d, c, warm, draft, 0, 0);
     double warmth = judge(d, c); /* a temperature 3 % off */
     if (typical < 10 || noise < 10 || warmth < 1.5)
-        fail_msg("of the limit: typical acceptance %.2f, noise by round %.2f, 3 %% warmer %.2f", typical, noise, warmth);
+        fail_msg("of the limit: typical acceptance %.2f, noise by round %.2f, 3 %% warmer %.2f",
+                 typical, noise, warmth);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(proposals_leave_the_distribution), cmocka_unit_test(what_is_nearly_right_is_seen)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(proposals_leave_the_distribution),
+                                       cmocka_unit_test(what_is_nearly_right_is_seen)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,11 @@
-/* A session with proposals beside one without, through random histories: prompts that share beginnings, appended text, evaluated ids, rewinds,
- * saved and restored states, generations of every kind, cancelled and out of time in the middle of a round; on an engine that computes on the
- * caller's thread and on one beside which the draft goes on. After every step both hold the same. Every number of proposals meets every
- * instruction set and several numbers of threads.
+/* A session with proposals beside one without, through random histories: prompts that share
+ * beginnings, appended text, evaluated ids, rewinds, saved and restored states, generations of
+ * every kind, cancelled and out of time in the middle of a round; on an engine that computes on the
+ * caller's thread and on one beside which the draft goes on. After every step both hold the same.
+ * Every number of proposals meets every instruction set and several numbers of threads.
  *
- * The clock counts its own calls, so that a run is the same every time, the adaptive number of proposals included. */
+ * The clock counts its own calls, so that a run is the same every time, the adaptive number of
+ * proposals included. */
 #include "tests/speculate/fixture.h"
 
 #include <stdlib.h>
@@ -19,7 +21,7 @@ static uint32_t random_of(uint32_t n) {
     return (uint32_t)((rng >> 33) % n);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- clock -- */
+/* ------------------------------------------------------------------------------------- clock -- */
 
 static struct {
     uint64_t calls, cancel_at; /* 0: never */
@@ -39,7 +41,7 @@ static const apus_port *counting_port(void) {
     return &port;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- models -- */
+/* ------------------------------------------------------------------------------------ models -- */
 
 static const struct tiny_spec target_spec = {.layers = 2, .seed = 1, .positions = 160};
 
@@ -65,11 +67,12 @@ static void open_models(void) {
     narrow.vocab = 260;
     drafts[TWIN] = drafts[SHORT_TWIN] = targets[targets_count - 1];
     drafts[RELATIVE] = open_relative(&target_spec, 0x3f);
-    drafts[STRANGER] = open_model(&(struct tiny_spec){.layers = 1, .dim = 128, .heads = 2, .kv_heads = 1, .seed = 77});
+    drafts[STRANGER] = open_model(
+        &(struct tiny_spec){.layers = 1, .dim = 128, .heads = 2, .kv_heads = 1, .seed = 77});
     drafts[NARROW] = open_model(&narrow);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- trial -- */
+/* ------------------------------------------------------------------------------------- trial -- */
 
 struct trial {
     apus_session *plain, *fast;
@@ -116,7 +119,8 @@ static void settle(struct trial *t) {
 static void make_text(struct trial *t) {
     if (t->bytes) t->bytes = random_of((uint32_t)t->bytes + 1);
     size_t most = t->bytes + 1 + random_of(24);
-    while (t->bytes < most && t->bytes < sizeof t->text) t->text[t->bytes++] = "aab b\n"[random_of(6)];
+    while (t->bytes < most && t->bytes < sizeof t->text)
+        t->text[t->bytes++] = "aab b\n"[random_of(6)];
 }
 
 static void prompt_both(struct trial *t) {
@@ -124,15 +128,18 @@ static void prompt_both(struct trial *t) {
     const apus_part part = {APUS_TEXT, 0, t->text, t->bytes};
     assert_int_equal(apus_prompt(t->plain, &part, 1, 0), APUS_OK);
     apus_status status;
-    while ((status = apus_prompt(t->fast, &part, 1, interrupt(t))) == APUS_PARTIAL) t->interrupted++;
+    while ((status = apus_prompt(t->fast, &part, 1, interrupt(t))) == APUS_PARTIAL)
+        t->interrupted++;
     assert_int_equal(status, APUS_OK);
     settle(t);
 }
 
 static void append_both(struct trial *t, const char *text) {
     apus_part part = {APUS_TEXT, 0, text, strlen(text)};
-    apus_status want = apus_append(t->plain, &part, text[0] != 0, 0), status = apus_append(t->fast, &part, text[0] != 0, interrupt(t));
-    for (; status == APUS_PARTIAL; status = apus_append(t->fast, NULL, 0, interrupt(t))) t->interrupted++;
+    apus_status want = apus_append(t->plain, &part, text[0] != 0, 0),
+                status = apus_append(t->fast, &part, text[0] != 0, interrupt(t));
+    for (; status == APUS_PARTIAL; status = apus_append(t->fast, NULL, 0, interrupt(t)))
+        t->interrupted++;
     assert_int_equal(status, want);
 }
 
@@ -160,7 +167,9 @@ static void rewind_both(struct trial *t) {
 /* What either saves, both can go on from. */
 static void save_or_restore(struct trial *t) {
     if (!t->state_bytes || random_of(2)) {
-        assert_int_equal(apus_save(random_of(2) ? t->fast : t->plain, t->state, STATE_BYTES, &t->state_bytes), APUS_OK);
+        assert_int_equal(
+            apus_save(random_of(2) ? t->fast : t->plain, t->state, STATE_BYTES, &t->state_bytes),
+            APUS_OK);
         return;
     }
     assert_int_equal(apus_restore(t->plain, t->state, t->state_bytes), APUS_OK);
@@ -182,7 +191,8 @@ static void generate_in_parts(struct trial *t, apus_sampling sampling) {
             assert_int_equal(apus_next(t->fast, &piece), APUS_OK);
             assert_true(made + piece.count <= want->count);
             assert_memory_equal(piece.ids, want->ids + made, piece.count * sizeof *piece.ids);
-            assert_memory_equal(piece.log_probs, want->log_probs + made, piece.count * sizeof *piece.log_probs);
+            assert_memory_equal(piece.log_probs, want->log_probs + made,
+                                piece.count * sizeof *piece.log_probs);
             made += piece.count;
         } while (!piece.stop);
         if (piece.stop != APUS_STOP_CANCELLED && piece.stop != APUS_STOP_DEADLINE) break;
@@ -197,7 +207,8 @@ static void generate_in_parts(struct trial *t, apus_sampling sampling) {
         settle(t);
         append_both(t, " bab bab\n");
     }
-    if (piece.stop != APUS_STOP_CANCELLED && piece.stop != APUS_STOP_DEADLINE) assert_int_equal(piece.stop, want->stop);
+    if (piece.stop != APUS_STOP_CANCELLED && piece.stop != APUS_STOP_DEADLINE)
+        assert_int_equal(piece.stop, want->stop);
 }
 
 static void generate_both(struct trial *t) {
@@ -215,7 +226,8 @@ static void generate_both(struct trial *t) {
     t->proposed += t->got->stats.proposed;
     t->accepted += t->got->stats.accepted;
     t->kept += t->got->stats.ahead_kept;
-    /* A twin that has followed everything that happened proposes what the target chooses: the noise is shared. */
+    /* A twin that has followed everything that happened proposes what the target chooses: the noise
+     * is shared. */
     if (t->draft == TWIN && !t->config.lookup && t->got->stop != APUS_STOP_TEXT)
         assert_int_equal(t->got->stats.accepted, t->got->stats.proposed);
 }
@@ -264,7 +276,8 @@ static void one_trial(uint32_t number, uint64_t sums[4]) {
     if (t.draft == SHORT_TWIN) t.config.draft_context = 64;
     t.plain = open_session((apus_config){.model = targets[APUS_CPU_REF], .context = EXACT_CONTEXT});
     t.fast = open_session(t.config);
-    t.want = calloc(1, sizeof *t.want), t.got = calloc(1, sizeof *t.got), t.state = malloc(STATE_BYTES);
+    t.want = calloc(1, sizeof *t.want), t.got = calloc(1, sizeof *t.got),
+    t.state = malloc(STATE_BYTES);
     assert_true(t.want && t.got && t.state);
     prompt_both(&t);
     for (int i = 0; i < STEPS; i++) one_step(&t);
@@ -279,7 +292,9 @@ static void random_histories(void **unused) {
     uint64_t sums[4] = {0};
     open_models();
     for (uint32_t i = 0; i < TRIALS; i++) one_trial(i, sums);
-    assert_true(sums[0] > 8000 && sums[1] > 800 && sums[0] > sums[1] && sums[2] > 150 && sums[3] > 50); /* the histories met what they are for */
+    /* the histories met what they are for */
+    assert_true(sums[0] > 8000 && sums[1] > 800 && sums[0] > sums[1] && sums[2] > 150 &&
+                sums[3] > 50);
 }
 
 int main(void) {

@@ -1,4 +1,5 @@
-/* The number of proposals on synthetic traces: costs are given, acceptance is drawn, nothing is timed. */
+/* The number of proposals on synthetic traces: costs are given, acceptance is drawn, nothing is
+ * timed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +18,8 @@ struct world {
     float accept;  /* chance that a proposal is accepted, the ones before it accepted */
     int confident; /* the draft knows which ones */
     int boasts;    /* it is as sure of wrong ones */
-    float busy;    /* what other work adds to the times that are seen: at most so much of them, half of that on average */
+    float busy;    /* what other work adds to the times that are seen: at most so much of them, half
+                      of that on average */
     uint32_t prompt; /* ids that the draft has not seen */
     float shown_ns;  /* what seeing one of many takes */
 };
@@ -28,9 +30,12 @@ static float unit(void) {
     return (float)(state >> 40) * 0x1p-24f;
 }
 
-static uint64_t seen(const struct world *w, float ns) { return (uint64_t)(ns * (1.0f + (w->busy > 0 ? w->busy * unit() : 0))); }
+static uint64_t seen(const struct world *w, float ns) {
+    return (uint64_t)(ns * (1.0f + (w->busy > 0 ? w->busy * unit() : 0)));
+}
 
-/* As runtime/round.c shows it the context: the last ids that may cost something, and all once it has earned them. */
+/* As runtime/round.c shows it the context: the last ids that may cost something, and all once it
+ * has earned them. */
 static uint32_t unseen;
 static float show(const struct length *l, const struct world *w, uint32_t *ids) {
     uint32_t n = length_show(l, unseen);
@@ -43,8 +48,10 @@ static float show(const struct length *l, const struct world *w, uint32_t *ids) 
     return w->shown_ns * (float)n;
 }
 
-/* Nanoseconds (without other work) and tokens of one round. The draft always says 0; the target's choices say 0 where it is right. */
-static float one_round(struct length *l, const struct world *w, uint32_t *tokens, uint32_t *proposed) {
+/* Nanoseconds (without other work) and tokens of one round. The draft always says 0; the target's
+ * choices say 0 where it is right. */
+static float one_round(struct length *l, const struct world *w, uint32_t *tokens,
+                       uint32_t *proposed) {
     struct round r = {.by = BY_DRAFT};
     struct chain *c = &r.chain[BY_DRAFT];
     int32_t chosen[PROPOSE_MAX + 1] = {0};
@@ -54,7 +61,10 @@ static float one_round(struct length *l, const struct world *w, uint32_t *tokens
     if (most && !l->looking) catch_up_ns += show(l, w, &r.caught_up);
     for (uint32_t i = 0; i < PROPOSE_MAX; i++) r.other[i] = -1, chosen[i] = unit() >= w->accept;
     while (c->count < most) {
-        float margin = w->boasts ? 6 * unit() : !w->confident ? 1.2f : chosen[c->count] == 0 ? 0.6f + 3 * unit() : 0.9f * unit();
+        float margin = w->boasts               ? 6 * unit()
+                       : !w->confident         ? 1.2f
+                       : chosen[c->count] == 0 ? 0.6f + 3 * unit()
+                                               : 0.9f * unit();
         c->bin[c->count++] = length_bin_margin(margin);
         chance *= length_chance(l, c->bin[c->count - 1]);
         if (!length_worth(l, c->count, chance)) break;
@@ -75,7 +85,8 @@ static float one_round(struct length *l, const struct world *w, uint32_t *tokens
 }
 
 /* Time per token over `tokens` tokens, in units of a plain target pass. */
-static double cost(struct length *l, const struct world *w, uint32_t tokens, double *proposed_a_round) {
+static double cost(struct length *l, const struct world *w, uint32_t tokens,
+                   double *proposed_a_round) {
     uint32_t made = 0, proposed = 0, rounds = 0;
     double ns = 0;
     for (; made < tokens; rounds++) ns += (double)one_round(l, w, &made, &proposed);
@@ -89,13 +100,15 @@ static double best_fixed(const struct world *w) {
     for (int k = 1; k <= PROPOSE_MAX; k++) {
         double tokens = 1, chance = 1;
         for (int i = 0; i < k; i++) chance *= (double)w->accept, tokens += chance;
-        double c = (double)(w->target_ns + w->column_ns * (float)k + w->draft_ns * (float)k) / tokens / (double)w->target_ns;
+        double c = (double)(w->target_ns + w->column_ns * (float)k + w->draft_ns * (float)k) /
+                   tokens / (double)w->target_ns;
         if (c < best) best = c;
     }
     return best;
 }
 
-/* Nor ever over 3 % slower than plain decoding, in the first 256 tokens neither, but for what a busy machine hides. */
+/* Nor ever over 3 % slower than plain decoding, in the first 256 tokens neither, but for what a
+ * busy machine hides. */
 static void near_best_fixed(float busy, double within) {
     const double plain = busy > 0 ? 1.06 : 1.03;
     double sum = 0, most = 0;
@@ -104,21 +117,29 @@ static void near_best_fixed(float busy, double within) {
         for (int d = 0; d < 4; d++)
             for (int c = 0; c < 3; c++) {
                 struct world w = {1e6f,
-                                  1e6f * (c == 0 ? 0.01f : c == 1 ? 0.05f : 0.2f),
-                                  1e6f * (d == 0 ? 0.02f : d == 1 ? 0.1f : d == 2 ? 0.3f : 1.0f),
-                                  (float)a / 10,
-                                  .busy = busy};
+                                  1e6f * (c == 0   ? 0.01f
+                                          : c == 1 ? 0.05f
+                                                   : 0.2f),
+                                  1e6f * (d == 0   ? 0.02f
+                                          : d == 1 ? 0.1f
+                                          : d == 2 ? 0.3f
+                                                   : 1.0f),
+                                  (float)a / 10, .busy = busy};
                 struct length l;
                 state = (uint64_t)(a * 100 + d * 10 + c);
                 length_open(&l, 0);
-                double first = cost(&l, &w, 256, NULL), got = cost(&l, &w, 3000, NULL), best = best_fixed(&w);
+                double first = cost(&l, &w, 256, NULL), got = cost(&l, &w, 3000, NULL),
+                       best = best_fixed(&w);
                 if (first > plain || got > best * within || got > 1.03)
-                    fail_msg("accept %.1f draft %.2f column %.2f: %.3f, then %.3f, best fixed %.3f", a / 10., (double)w.draft_ns * 1e-6,
-                             (double)w.column_ns * 1e-6, first, got, best);
+                    fail_msg("accept %.1f draft %.2f column %.2f: %.3f, then %.3f, best fixed %.3f",
+                             a / 10., (double)w.draft_ns * 1e-6, (double)w.column_ns * 1e-6, first,
+                             got, best);
                 sum += got / best, worlds++;
                 if (got / best > most) most = got / best;
             }
-    print_message("times up to %.1f longer: %.3f of the best fixed number's cost on average, %.3f at most\n", (double)busy, sum / worlds, most);
+    print_message(
+        "times up to %.1f longer: %.3f of the best fixed number's cost on average, %.3f at most\n",
+        (double)busy, sum / worlds, most);
 }
 
 static void near_the_best_fixed_length(void **unused) {
@@ -144,8 +165,8 @@ static void stops_where_it_loses(void **unused) {
     }
 }
 
-/* From the first token on, whatever a draft step costs, and however sure the draft is: 32 ids shown to SmolLM2-135M in one pass cost about 3
- * steps. */
+/* From the first token on, whatever a draft step costs, and however sure the draft is: 32 ids shown
+ * to SmolLM2-135M in one pass cost about 3 steps. */
 static void costs_little_where_it_never_pays(void **unused) {
     (void)unused;
     static const float steps[] = {0.02f, 0.05f, 0.1f, 0.2f, 0.4f, 0.7f, 1.0f, 1.5f};
@@ -158,12 +179,14 @@ static void costs_little_where_it_never_pays(void **unused) {
                 state = i;
                 length_open(&l, 0);
                 double got = cost(&l, &w, tokens, NULL);
-                if (got > 1.03) fail_msg("draft step %.2f: %.3f of plain decoding over %u tokens", (double)steps[i], got, tokens);
+                if (got > 1.03)
+                    fail_msg("draft step %.2f: %.3f of plain decoding over %u tokens",
+                             (double)steps[i], got, tokens);
             }
 }
 
-/* Time of 64 tokens from the first on, in plain passes a token, on average: what is known of costs before, what the draft's step is thought to take
- * by its size, and its prompt included. */
+/* Time of 64 tokens from the first on, in plain passes a token, on average: what is known of costs
+ * before, what the draft's step is thought to take by its size, and its prompt included. */
 static double first_tokens(struct world w, float timed, float size) {
     enum { SEEDS = 12 };
     double sum = 0;
@@ -186,8 +209,9 @@ static double first_tokens(struct world w, float timed, float size) {
     return sum / SEEDS;
 }
 
-/* Whatever steps and columns cost, right or wrong, sure or not, after short and long prompts; also where a pass timed at open took longer than it
- * does later, as on a processor that was idle, or where the draft costs more than its size says. */
+/* Whatever steps and columns cost, right or wrong, sure or not, after short and long prompts; also
+ * where a pass timed at open took longer than it does later, as on a processor that was idle, or
+ * where the draft costs more than its size says. */
 static void never_much_slower_over_the_first_tokens(void **unused) {
     (void)unused;
     static const float steps[] = {0.02f, 0.05f, 0.1f, 0.2f, 0.4f, 0.7f, 1.0f, 1.5f},
@@ -232,7 +256,8 @@ static void gains_from_the_first_tokens_on(void **unused) {
                  best);
 }
 
-/* One round of a lookup that finds 6 ids, `right` of which the target chooses; matches of n + 1 ids are half as many as of n. */
+/* One round of a lookup that finds 6 ids, `right` of which the target chooses; matches of n + 1 ids
+ * are half as many as of n. */
 static float lookup_round(struct length *l, float column_ns, uint32_t right, uint32_t *tokens) {
     enum { FOUND = 6 };
     struct round r = {.columns = 1};
@@ -251,7 +276,8 @@ static float lookup_round(struct length *l, float column_ns, uint32_t right, uin
     return (float)r.verify_ns;
 }
 
-/* The context finds something in every round, and it is never right: only columns are lost, and few. Then it always is. */
+/* The context finds something in every round, and it is never right: only columns are lost, and
+ * few. Then it always is. */
 static void a_lookup_that_never_helps(void **unused) {
     (void)unused;
     static const float columns[] = {0.01f, 0.03f, 0.1f, 0.3f};
@@ -264,11 +290,15 @@ static void a_lookup_that_never_helps(void **unused) {
         state = i;
         length_open(&l, 0);
         while (tokens < 256) ns += (double)lookup_round(&l, column_ns, 0, &tokens);
-        if (ns > 1.03 * 256e6) fail_msg("column %.2f: %.3f of plain decoding", (double)columns[i], ns / 256e6);
+        if (ns > 1.03 * 256e6)
+            fail_msg("column %.2f: %.3f of plain decoding", (double)columns[i], ns / 256e6);
         for (int n = 0; n < 1600; n++) lookup_round(&l, column_ns, 6, &tokens);
-        for (tokens = 0, ns = 0; tokens < 1000;) ns += (double)lookup_round(&l, column_ns, 6, &tokens);
+        for (tokens = 0, ns = 0; tokens < 1000;)
+            ns += (double)lookup_round(&l, column_ns, 6, &tokens);
         ns /= tokens * 1e6;
-        if (ns > 1.15 * best) fail_msg("column %.2f: %.3f of plain decoding when right, at best %.3f", (double)columns[i], ns, best);
+        if (ns > 1.15 * best)
+            fail_msg("column %.2f: %.3f of plain decoding when right, at best %.3f",
+                     (double)columns[i], ns, best);
     }
 }
 
@@ -287,7 +317,8 @@ static void recovers(void **unused) {
         cost(&l, &good, i ? 900 : 600, NULL);
         double got = cost(&l, &good, 1000, &proposed);
         if (proposed < (i ? 1.5 : 3) || got > best_fixed(&good) * 1.12)
-            fail_msg("draft step %.2f: %.2f proposals, %.3f of plain, best fixed %.3f", (double)steps[i], proposed, got, best_fixed(&good));
+            fail_msg("draft step %.2f: %.2f proposals, %.3f of plain, best fixed %.3f",
+                     (double)steps[i], proposed, got, best_fixed(&good));
     }
 }
 

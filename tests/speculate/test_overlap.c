@@ -1,7 +1,8 @@
-/* Drafting while the target verifies elsewhere: the same output, less time, and given up where it takes more.
+/* Drafting while the target verifies elsewhere: the same output, less time, and given up where it
+ * takes more.
  *
  *   test_overlap              an engine that is busy for as long as the test likes
- *   test_overlap igpu         the real one, where there is a device; exit status 77 where there is none */
+ *   test_overlap igpu the real one, where there is a device; exit status 77 where there is none */
 #include "tests/speculate/fixture.h"
 
 #include <stdio.h>
@@ -10,7 +11,9 @@
 
 #include "tests/speculate/late.h"
 
-static const struct tiny_spec target_spec = {.layers = 2, .seed = 1}, stranger_spec = {.layers = 1, .dim = 128, .heads = 2, .kv_heads = 1, .seed = 77};
+static const struct tiny_spec target_spec = {.layers = 2, .seed = 1},
+                              stranger_spec = {
+                                  .layers = 1, .dim = 128, .heads = 2, .kv_heads = 1, .seed = 77};
 static const char text[] = "abcabcabd and more";
 
 static struct result *new_result(void) {
@@ -29,7 +32,8 @@ static void plain(const apus_model *model, int kind, struct result *want) {
 
 static void the_output_stays(void **unused) {
     (void)unused;
-    const apus_model *cpu = open_model(&target_spec), *target = open_model(&target_spec), *stranger = open_model(&stranger_spec),
+    const apus_model *cpu = open_model(&target_spec), *target = open_model(&target_spec),
+                     *stranger = open_model(&stranger_spec),
                      *relative = open_relative(&target_spec, 0x3f);
     const apus_model *const drafts[] = {cpu, relative, stranger};
     struct result *want = new_result(), *got = new_result();
@@ -42,17 +46,25 @@ static void the_output_stays(void **unused) {
                 for (int overlap = -1; overlap <= 1; overlap++) {
                     apus_sampling sampling = sampling_of(kind);
                     late = (struct late){.busy = n % 4 + 1, .random = 1};
-                    apus_session *s = open_session((apus_config){
-                        .model = target, .draft = drafts[d], .proposals = n, .overlap = overlap, .lookup = d == 2, .draft_context = d == 1 ? 64 : 0});
+                    apus_session *s = open_session((apus_config){.model = target,
+                                                                 .draft = drafts[d],
+                                                                 .proposals = n,
+                                                                 .overlap = overlap,
+                                                                 .lookup = d == 2,
+                                                                 .draft_context = d == 1 ? 64 : 0});
                     for (int again = 0; again < 2; again++) {
                         prompt(s, text);
                         generate(s, &sampling, 0, got);
                         assert_same(got, want);
                         const apus_session_stats *stats = &got->stats;
-                        if (d == 0 && n && kind < 3) assert_int_equal(stats->accepted, stats->proposed); /* shared noise: the twin is always right */
-                        if (overlap < 0) assert_true(!stats->ahead && !stats->ahead_kept && !stats->overlap_ns);
+                        /* shared noise: the twin is always right */
+                        if (d == 0 && n && kind < 3)
+                            assert_int_equal(stats->accepted, stats->proposed);
+                        if (overlap < 0)
+                            assert_true(!stats->ahead && !stats->ahead_kept && !stats->overlap_ns);
                         assert_true(stats->overlap_ns <= stats->verify_ns);
-                        if (n && overlap > 0) ahead += stats->ahead, kept += stats->ahead_kept; /* the rest depends on the clock */
+                        /* the rest depends on the clock */
+                        if (n && overlap > 0) ahead += stats->ahead, kept += stats->ahead_kept;
                     }
                     close_session(s);
                 }
@@ -63,7 +75,8 @@ static void the_output_stays(void **unused) {
     free(got);
 }
 
-/* Without an engine that works by itself, or with a draft on the same one, there is nothing to overlap. */
+/* Without an engine that works by itself, or with a draft on the same one, there is nothing to
+ * overlap. */
 static void only_beside_another_engine(void **unused) {
     (void)unused;
     const apus_model *cpu = open_model(&target_spec), *target = open_model(&target_spec);
@@ -72,7 +85,10 @@ static void only_beside_another_engine(void **unused) {
     late = (struct late){.busy = 4};
     late_use(target);
     for (int same = 0; same < 2; same++) {
-        apus_session *s = open_session((apus_config){.model = same ? target : cpu, .draft = same ? target : cpu, .proposals = 3, .overlap = 1});
+        apus_session *s = open_session((apus_config){.model = same ? target : cpu,
+                                                     .draft = same ? target : cpu,
+                                                     .proposals = 3,
+                                                     .overlap = 1});
         prompt(s, text);
         generate(s, &sampling, 0, got);
         assert_true(got->stats.proposed && !got->stats.ahead);
@@ -91,7 +107,8 @@ static void a_failure_beside_the_draft(void **unused) {
     late_use(target);
     for (uint32_t at = 2; at < 8; at++) {
         late = (struct late){.busy = 3, .fail_at = at};
-        apus_session *s = open_session((apus_config){.model = target, .draft = cpu, .proposals = 3, .overlap = 1});
+        apus_session *s = open_session(
+            (apus_config){.model = target, .draft = cpu, .proposals = 3, .overlap = 1});
         prompt(s, text);
         generate(s, &sampling, 0, got);
         assert_same(got, want);
@@ -109,7 +126,8 @@ static void cancel_soon(void) {
     if (cancel_in && !--cancel_in) apus_cancel(to_cancel);
 }
 
-/* Cancelled while draft and target are both at work, appended to, restored elsewhere: the text goes on as if nothing had been. */
+/* Cancelled while draft and target are both at work, appended to, restored elsewhere: the text goes
+ * on as if nothing had been. */
 static void cancelled_between(void **unused) {
     (void)unused;
     const apus_model *cpu = open_model(&target_spec), *target = open_model(&target_spec);
@@ -119,8 +137,10 @@ static void cancelled_between(void **unused) {
     late_use(target);
     for (uint32_t when = 1; when < 40; when++) {
         late = (struct late){.busy = 3, .polled = cancel_soon};
-        apus_session *s = open_session((apus_config){.model = target, .draft = cpu, .proposals = 3, .overlap = 1}),
-                     *other = open_session((apus_config){.model = target, .draft = cpu, .proposals = 5, .overlap = 1});
+        apus_session *s = open_session((apus_config){
+                         .model = target, .draft = cpu, .proposals = 3, .overlap = 1}),
+                     *other = open_session((apus_config){
+                         .model = target, .draft = cpu, .proposals = 5, .overlap = 1});
         apus_piece piece = {.size = sizeof piece};
         size_t made = 0, bytes;
         prompt(s, text);
@@ -161,7 +181,7 @@ static void cancelled_between(void **unused) {
     free(want);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- what pays -- */
+/* --------------------------------------------------------------------------------- what pays -- */
 
 static uint64_t clock_ns;
 static uint64_t read_clock(void *unused) {
@@ -169,7 +189,8 @@ static uint64_t read_clock(void *unused) {
     return clock_ns;
 }
 
-/* Rounds and overlapped ones where a pass takes `beside` instead of 1000 while the draft, of 100 a step, goes on. */
+/* Rounds and overlapped ones where a pass takes `beside` instead of 1000 while the draft, of 100 a
+ * step, goes on. */
 static void timed(uint64_t beside, apus_session_stats *stats) {
     apus_port port = *apus_port_host();
     port.now_ns = read_clock;
@@ -177,13 +198,15 @@ static void timed(uint64_t beside, apus_session_stats *stats) {
     struct tiny_spec long_spec = target_spec;
     long_spec.positions = 1100;
     void *data = tiny_blob(&long_spec, &bytes);
-    const apus_model *target = open_bytes(data, bytes, &port, APUS_CPU_BEST), *draft = open_model(&long_spec);
+    const apus_model *target = open_bytes(data, bytes, &port, APUS_CPU_BEST),
+                     *draft = open_model(&long_spec);
     struct result *got = new_result();
     apus_sampling sampling = {.size = sizeof sampling, .ignore_end = 1, .max_tokens = 1000};
     late = (struct late){.busy = 4, .clock = &clock_ns, .alone_ns = 1000, .beside_ns = beside};
     late_use(target);
     late_time(draft, 100);
-    apus_session *s = open_session((apus_config){.model = target, .draft = draft, .context = 1050, .proposals = 3});
+    apus_session *s = open_session(
+        (apus_config){.model = target, .draft = draft, .context = 1050, .proposals = 3});
     prompt(s, text);
     generate(s, &sampling, 0, got);
     *stats = got->stats;
@@ -196,14 +219,16 @@ static void kept_where_it_wins(void **unused) {
     apus_session_stats wins = {.size = sizeof wins}, loses = {.size = sizeof loses};
     timed(650, &wins); /* with the 300 to 400 of the draft that make up the rest */
     timed(1500, &loses);
-    printf("wins: %llu rounds, %llu ids ahead, %llu kept; loses: %llu rounds, %llu ahead\n", (unsigned long long)wins.rounds,
-           (unsigned long long)wins.ahead, (unsigned long long)wins.ahead_kept, (unsigned long long)loses.rounds, (unsigned long long)loses.ahead);
+    printf("wins: %llu rounds, %llu ids ahead, %llu kept; loses: %llu rounds, %llu ahead\n",
+           (unsigned long long)wins.rounds, (unsigned long long)wins.ahead,
+           (unsigned long long)wins.ahead_kept, (unsigned long long)loses.rounds,
+           (unsigned long long)loses.ahead);
     assert_true(wins.rounds > 200 && wins.ahead_kept > 2 * wins.rounds);
     assert_true(loses.rounds > 200 && loses.ahead && loses.ahead < loses.rounds / 2);
     assert_true(wins.next_ns < loses.next_ns);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- real engine -- */
+/* ------------------------------------------------------------------------------- real engine -- */
 
 static void on_a_device(void **unused) {
     (void)unused;
@@ -214,20 +239,25 @@ static void on_a_device(void **unused) {
     const apus_model *cpu = open_model(&target_spec);
     void *data = keep(tiny_blob(&target_spec, &bytes));
     assert_int_equal(apus_blob_open(&blob, data, bytes, NULL), APUS_OK);
-    apus_model_config config = {.size = sizeof config, .blob = &blob, .engine = "igpu", .port = apus_port_host()};
+    apus_model_config config = {
+        .size = sizeof config, .blob = &blob, .engine = "igpu", .port = apus_port_host()};
     assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
-    assert_int_equal(apus_model_open(&device, &config, keep(aligned_alloc(64, need.bytes)), need.bytes), APUS_OK);
+    assert_int_equal(
+        apus_model_open(&device, &config, keep(aligned_alloc(64, need.bytes)), need.bytes),
+        APUS_OK);
     struct result *want = new_result(), *got = new_result();
     for (int kind = 0; kind < SAMPLINGS; kind++) {
         apus_sampling sampling = sampling_of(kind);
-        apus_session *s = open_session((apus_config){.model = device, .draft = cpu, .proposals = 4, .overlap = 1});
+        apus_session *s = open_session(
+            (apus_config){.model = device, .draft = cpu, .proposals = 4, .overlap = 1});
         plain(cpu, kind, want);
         prompt(s, text);
         generate(s, &sampling, 0, got);
         assert_same(got, want);
         assert_string_equal(got->stats.engine, "igpu");
-        printf("%llu rounds, %llu ids ahead, %llu kept, %.1f of %.1f ms overlapped\n", (unsigned long long)got->stats.rounds,
-               (unsigned long long)got->stats.ahead, (unsigned long long)got->stats.ahead_kept, (double)got->stats.overlap_ns * 1e-6,
+        printf("%llu rounds, %llu ids ahead, %llu kept, %.1f of %.1f ms overlapped\n",
+               (unsigned long long)got->stats.rounds, (unsigned long long)got->stats.ahead,
+               (unsigned long long)got->stats.ahead_kept, (double)got->stats.overlap_ns * 1e-6,
                (double)got->stats.verify_ns * 1e-6);
         assert_true(got->stats.ahead > 0 && got->stats.overlap_ns > 0);
         close_session(s);
@@ -244,9 +274,10 @@ static void note(void *user, const char *engine, int available, const char *word
 }
 
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_output_stays), cmocka_unit_test(only_beside_another_engine),
-                                       cmocka_unit_test(a_failure_beside_the_draft), cmocka_unit_test(cancelled_between),
-                                       cmocka_unit_test(kept_where_it_wins)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_output_stays), cmocka_unit_test(only_beside_another_engine),
+        cmocka_unit_test(a_failure_beside_the_draft), cmocka_unit_test(cancelled_between),
+        cmocka_unit_test(kept_where_it_wins)};
     const struct CMUnitTest device_tests[] = {cmocka_unit_test(on_a_device)};
     if (argc < 2 || strcmp(argv[1], "igpu") != 0) return cmocka_run_group_tests(tests, NULL, NULL);
     apus_probe(note, NULL);

@@ -1,6 +1,7 @@
-/* What the draft sees, after any sequence of following and rewinding: ids of the context in order, each in its place, without those it has no
- * row for and without the suffix of a fill-in-the-middle prompt; of more than it holds, the first and the last part. And what it would propose
- * is what a draft proposes that was shown just that. */
+/* What the draft sees, after any sequence of following and rewinding: ids of the context in order,
+ * each in its place, without those it has no row for and without the suffix of a fill-in-the-middle
+ * prompt; of more than it holds, the first and the last part. And what it would propose is what a
+ * draft proposes that was shown just that. */
 #include "tests/speculate/fixture.h"
 
 #include <stdlib.h>
@@ -9,7 +10,14 @@
 #include "runtime/model.h"
 #include "runtime/propose.h"
 
-enum { POSITIONS = 64, MOST = 400, SUFFIX = 270, MIDDLE = 271, DRAFT_VOCAB = 268, TARGET_VOCAB = 272 };
+enum {
+    POSITIONS = 64,
+    MOST = 400,
+    SUFFIX = 270,
+    MIDDLE = 271,
+    DRAFT_VOCAB = 268,
+    TARGET_VOCAB = 272
+};
 
 static uint64_t rng;
 static uint32_t random_of(uint32_t n) {
@@ -30,7 +38,8 @@ static const apus_model *model;
 static const struct pair_renamed none = {.count = 0};
 
 static void open_seen(struct seen *s) {
-    struct track_config config = {.model = model, .positions = POSITIONS, .chunk = 16, .threads = 1};
+    struct track_config config = {
+        .model = model, .positions = POSITIONS, .chunk = 16, .threads = 1};
     struct track_layout layout;
     memset(s, 0, sizeof *s);
     assert_int_equal(track_measure(&config, &layout), APUS_OK);
@@ -39,7 +48,8 @@ static void open_seen(struct seen *s) {
     assert_true(s->memory && s->ids && s->place);
     assert_int_equal(track_open(&s->draft.track, &config, &layout, s->memory), APUS_OK);
     draft_open(&s->draft, model_blob(model), &none, s->ids, s->place, POSITIONS);
-    s->draft.suffix = SUFFIX, s->draft.middle = MIDDLE, s->draft.vocab = DRAFT_VOCAB; /* as of a target with markers and more rows */
+    /* as of a target with markers and more rows */
+    s->draft.suffix = SUFFIX, s->draft.middle = MIDDLE, s->draft.vocab = DRAFT_VOCAB;
 }
 
 static void close_seen(struct seen *s) {
@@ -60,7 +70,8 @@ static uint32_t visible(const int32_t *context, uint32_t count, uint32_t *place)
 static void look(const struct draft *d, const int32_t *context, uint32_t count) {
     uint32_t place[MOST], n = visible(context, count, place);
     assert_int_equal(d->source, count);
-    assert_true(d->count <= POSITIONS && d->count <= n && d->count >= (n < POSITIONS / 4 ? n : POSITIONS / 4));
+    assert_true(d->count <= POSITIONS && d->count <= n &&
+                d->count >= (n < POSITIONS / 4 ? n : POSITIONS / 4));
     for (uint32_t i = 0; i < d->count; i++) {
         assert_int_equal(d->ids[i], context[d->place[i]]);
         assert_int_equal(d->place[i], i ? place[n - d->count + i] : place[0]);
@@ -70,7 +81,8 @@ static void look(const struct draft *d, const int32_t *context, uint32_t count) 
 
 /* The same ids to a draft that has seen nothing else. */
 static void proposes_the_same(const struct draft *d, struct seen *fresh, uint32_t at) {
-    const apus_sampling settings = {.size = sizeof settings, .temperature = 0.9f, .repeat_penalty = 1.2f, .seed = 11};
+    const apus_sampling settings = {
+        .size = sizeof settings, .temperature = 0.9f, .repeat_penalty = 1.2f, .seed = 11};
     struct sampler sampler;
     struct guess a = {-1, -1, -1}, b = {-2, -2, -2};
     void *scratch = malloc(sample_scratch_bytes(TARGET_VOCAB));
@@ -82,7 +94,9 @@ static void proposes_the_same(const struct draft *d, struct seen *fresh, uint32_
     apus_status status = draft_guess(d, &sampler, at, scratch, &a);
     assert_int_equal(draft_guess(&fresh->draft, &sampler, at, scratch, &b), status);
     assert_int_equal(status, d->count ? APUS_OK : APUS_E_ORDER);
-    if (d->count) assert_true(a.id == b.id && a.other == b.other && a.margin == b.margin && a.id >= 0 && a.id < DRAFT_VOCAB);
+    if (d->count)
+        assert_true(a.id == b.id && a.other == b.other && a.margin == b.margin && a.id >= 0 &&
+                    a.id < DRAFT_VOCAB);
     free(scratch);
 }
 
@@ -97,7 +111,8 @@ static void sees_what_it_should(void **unused) {
     (void)unused;
     struct seen s, fresh;
     uint32_t slid = 0, hidden = 0;
-    model = open_model(&(struct tiny_spec){.layers = 1, .vocab = TARGET_VOCAB, .seed = 3, .positions = 256});
+    model = open_model(
+        &(struct tiny_spec){.layers = 1, .vocab = TARGET_VOCAB, .seed = 3, .positions = 256});
     for (int trial = 0; trial < 40; trial++) {
         int32_t context[MOST];
         uint32_t count = 0;
@@ -106,11 +121,13 @@ static void sees_what_it_should(void **unused) {
         for (int step = 0; step < 40; step++) {
             uint32_t way = random_of(8), most = way == 0 ? 200 : way < 3 ? 40 : 6, to;
             if (way == 7 && count) { /* an edit far back, or proposals that were not accepted */
-                to = random_of(2) ? random_of(count) : count - 1 - random_of(count < 15 ? count : 15);
+                to = random_of(2) ? random_of(count)
+                                  : count - 1 - random_of(count < 15 ? count : 15);
                 draft_rewind(&s.draft, context, to);
                 count = to;
             }
-            for (to = count + 1 + random_of(most); count < to && count < MOST; count++) context[count] = random_id();
+            for (to = count + 1 + random_of(most); count < to && count < MOST; count++)
+                context[count] = random_id();
             if (count == MOST) draft_rewind(&s.draft, context, count = random_of(MOST));
             if (random_of(6) == 0) { /* a cancelled pass loses nothing */
                 uint32_t cancel = 1;
@@ -128,7 +145,8 @@ static void sees_what_it_should(void **unused) {
     assert_true(slid > 200 && hidden > 100);
 }
 
-/* Through the middle of a prompt: the draft goes on from the prefix, and in the other order from the prefix behind the suffix. */
+/* Through the middle of a prompt: the draft goes on from the prefix, and in the other order from
+ * the prefix behind the suffix. */
 static void the_middle_follows_the_prefix(void **unused) {
     (void)unused;
     enum { PREFIX = 269 };
@@ -139,7 +157,8 @@ static void the_middle_follows_the_prefix(void **unused) {
         const int32_t *context = order ? spm : psm;
         struct seen s;
         open_seen(&s);
-        for (uint32_t end = 11; end >= 9; end--) { /* as far as the text goes, then with the last ids taken back */
+        for (uint32_t end = 11; end >= 9; end--) { /* as far as the text goes, then with the last
+                                                      ids taken back */
             assert_int_equal(draft_follow(&s.draft, context, end, no_stop), APUS_OK);
             assert_int_equal(s.draft.count, end - 5);
             assert_memory_equal(s.draft.ids, want, (end - 5) * sizeof *want);
@@ -154,7 +173,8 @@ static void the_middle_follows_the_prefix(void **unused) {
     }
 }
 
-/* After a pause only the last ids are shown, behind what was seen before; going back to before the gap closes it. */
+/* After a pause only the last ids are shown, behind what was seen before; going back to before the
+ * gap closes it. */
 static void leaves_a_gap_out(void **unused) {
     (void)unused;
     struct seen s, fresh;

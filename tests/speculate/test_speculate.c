@@ -1,6 +1,7 @@
-/* Speculation never changes the output: ids, text, log-probabilities and logits of every session with a draft, with lookup or with both are
- * those of a session without, for every number of proposals, greedy and sampled, on any threads, over prompts that reuse each other's
- * beginning, cancelled rounds and restored states. */
+/* Speculation never changes the output: ids, text, log-probabilities and logits of every session
+ * with a draft, with lookup or with both are those of a session without, for every number of
+ * proposals, greedy and sampled, on any threads, over prompts that reuse each other's beginning,
+ * cancelled rounds and restored states. */
 #include "tests/speculate/fixture.h"
 
 #include <math.h>
@@ -10,14 +11,18 @@
 
 #include "runtime/pair.h"
 
-static const char *const prompts[] = {"abcabcabcabcab", "abcabcabd", "abcabcabd and more of it", "x"};
+static const char *const prompts[] = {"abcabcabcabcab", "abcabcabd", "abcabcabd and more of it",
+                                      "x"};
 
-static const struct tiny_spec target_spec = {.layers = 2, .seed = 1}, twin_spec = {.layers = 2, .seed = 1},
-                              stranger_spec = {.layers = 1, .dim = 128, .heads = 2, .kv_heads = 1, .seed = 77};
+static const struct tiny_spec target_spec = {.layers = 2, .seed = 1},
+                              twin_spec = {.layers = 2, .seed = 1},
+                              stranger_spec = {
+                                  .layers = 1, .dim = 128, .heads = 2, .kv_heads = 1, .seed = 77};
 
 static void never_changes_the_output(void **unused) {
     (void)unused;
-    const apus_model *target = open_model(&target_spec), *drafts[] = {NULL, open_model(&twin_spec), open_model(&stranger_spec)};
+    const apus_model *target = open_model(&target_spec),
+                     *drafts[] = {NULL, open_model(&twin_spec), open_model(&stranger_spec)};
     struct result *want = calloc(SAMPLINGS * 4, sizeof *want), *got = calloc(1, sizeof *got);
     for (int kind = 0; kind < SAMPLINGS; kind++) {
         apus_session *plain = open_session((apus_config){.model = target});
@@ -48,7 +53,8 @@ static void never_changes_the_output(void **unused) {
                         proposed += got->stats.proposed;
                         accepted += got->stats.accepted;
                         if (d == 1 && n && !lookup && kind < 3 &&
-                            got->count > 40) /* the twin proposes what the target chooses: the noise is shared */
+                            got->count > 40) /* the twin proposes what the target chooses: the noise
+                                                is shared */
                             assert_int_equal(got->stats.accepted, got->stats.proposed);
                     }
                 close_session(s);
@@ -65,8 +71,10 @@ static void cancelled_and_restored(void **unused) {
     apus_sampling sampling = sampling_of(0);
     struct result *want = calloc(1, sizeof *want), *got = calloc(1, sizeof *got);
     apus_session *plain = open_session((apus_config){.model = target}),
-                 *s = open_session((apus_config){.model = target, .draft = draft, .proposals = 4, .threads = 2}),
-                 *fresh = open_session((apus_config){.model = target, .draft = draft, .proposals = 6});
+                 *s = open_session(
+                     (apus_config){.model = target, .draft = draft, .proposals = 4, .threads = 2}),
+                 *fresh =
+                     open_session((apus_config){.model = target, .draft = draft, .proposals = 6});
     prompt(plain, prompts[1]);
     prompt(s, prompts[1]);
     generate(plain, &sampling, 0, want);
@@ -90,7 +98,8 @@ static void cancelled_and_restored(void **unused) {
         sampling.max_tokens = 3;
         generate(fresh, &sampling, 0, got);
         size_t at = restored_count - strlen(prompts[1]);
-        for (size_t i = 0; i < got->count && at + i < want->count; i++) assert_int_equal(got->ids[i], want->ids[at + i]);
+        for (size_t i = 0; i < got->count && at + i < want->count; i++)
+            assert_int_equal(got->ids[i], want->ids[at + i]);
     }
     close_session(plain);
     close_session(s);
@@ -99,13 +108,14 @@ static void cancelled_and_restored(void **unused) {
     free(got);
 }
 
-/* A draft whose context is shorter than the text slides its window; one with fewer rows than the target never proposes the rest, one with
- * more never proposes what the target lacks. */
+/* A draft whose context is shorter than the text slides its window; one with fewer rows than the
+ * target never proposes the rest, one with more never proposes what the target lacks. */
 static void windows_and_vocabularies(void **unused) {
     (void)unused;
     struct tiny_spec wide = target_spec, narrow = twin_spec, wider = twin_spec;
     wide.vocab = 300, narrow.vocab = 280, narrow.positions = 64, wider.vocab = 900;
-    const apus_model *target = open_model(&wide), *drafts[] = {open_model(&narrow), open_model(&wide), open_model(&wider)};
+    const apus_model *target = open_model(&wide),
+                     *drafts[] = {open_model(&narrow), open_model(&wide), open_model(&wider)};
     struct result *want = calloc(1, sizeof *want), *got = calloc(1, sizeof *got);
     for (int kind = 0; kind < 3; kind++) {
         apus_sampling sampling = sampling_of(kind);
@@ -114,7 +124,8 @@ static void windows_and_vocabularies(void **unused) {
         prompt(plain, prompts[0]);
         generate(plain, &sampling, 0, want);
         for (int d = 0; d < 3; d++) {
-            apus_session *s = open_session((apus_config){.model = target, .draft = drafts[d], .draft_context = 64, .proposals = 5});
+            apus_session *s = open_session((apus_config){
+                .model = target, .draft = drafts[d], .draft_context = 64, .proposals = 5});
             for (int again = 0; again < 2; again++) {
                 prompt(s, prompts[0]);
                 generate(s, &sampling, 0, got);
@@ -142,8 +153,8 @@ static void wrong_pairs_are_refused(void **unused) {
     short_draft.positions = 63;
     size_t bytes;
     void *data = tiny_blob(&target_spec, &bytes);
-    const apus_model *target = open_bytes(data, bytes, &port, APUS_CPU_BEST), *small = open_model(&short_draft),
-                     *twin = open_model(&twin_spec);
+    const apus_model *target = open_bytes(data, bytes, &port, APUS_CPU_BEST),
+                     *small = open_model(&short_draft), *twin = open_model(&twin_spec);
     apus_memory need = {.size = sizeof need};
     apus_config config = {.size = sizeof config, .model = target, .draft = small};
     assert_int_equal(apus_measure(&config, &need), APUS_E_ARGUMENT);
@@ -163,7 +174,8 @@ static void wrong_pairs_are_refused(void **unused) {
     assert_int_equal(apus_measure(&config, &need), APUS_OK);
 }
 
-static void nothing_after_seven(void *unused, float *logits, uint32_t vocab, const int32_t *ids, size_t count) {
+static void nothing_after_seven(void *unused, float *logits, uint32_t vocab, const int32_t *ids,
+                                size_t count) {
     (void)unused, (void)ids;
     for (uint32_t i = 0; count >= 7 && i < vocab; i++) logits[i] = -INFINITY;
 }
@@ -176,7 +188,8 @@ static void failures_come_after_what_was_made(void **unused) {
     sampling.logits = nothing_after_seven;
     int32_t made[2][16];
     for (uint32_t n = 0; n <= 15; n += 5) {
-        apus_session *s = open_session((apus_config){.model = target, .draft = n ? draft : NULL, .proposals = n});
+        apus_session *s =
+            open_session((apus_config){.model = target, .draft = n ? draft : NULL, .proposals = n});
         int32_t *to = made[n != 0];
         apus_piece piece = {.size = sizeof piece};
         size_t count = 0;
@@ -195,21 +208,25 @@ static void failures_come_after_what_was_made(void **unused) {
     }
 }
 
-/* A draft whose values leave the range of the numeric contract proposes nothing, and takes nothing else along. */
+/* A draft whose values leave the range of the numeric contract proposes nothing, and takes nothing
+ * else along. */
 static void a_draft_that_cannot_is_left_alone(void **unused) {
     (void)unused;
     size_t bytes;
     uint8_t *data = tiny_blob(&twin_spec, &bytes);
     assert_non_null(data);
-    const struct blob_section *rows = &((const struct blob_header *)(const void *)data)->section[BLOB_ROWS];
+    const struct blob_section *rows =
+        &((const struct blob_header *)(const void *)data)->section[BLOB_ROWS];
     for (uint64_t i = 0; i + 4 <= rows->bytes; i += 4) {
         float scale;
         memcpy(&scale, data + rows->offset + i, 4);
         if (scale != 0) memcpy(data + rows->offset + i, &(float){0x1p50f}, 4);
     }
     tiny_reseal(data, bytes);
-    const apus_model *target = open_model(&target_spec), *draft = open_bytes(data, bytes, NULL, APUS_CPU_BEST);
-    apus_session *plain = open_session((apus_config){.model = target}), *s = open_session((apus_config){.model = target, .draft = draft});
+    const apus_model *target = open_model(&target_spec),
+                     *draft = open_bytes(data, bytes, NULL, APUS_CPU_BEST);
+    apus_session *plain = open_session((apus_config){.model = target}),
+                 *s = open_session((apus_config){.model = target, .draft = draft});
     struct result *want = calloc(1, sizeof *want), *got = calloc(1, sizeof *got);
     for (int kind = 0; kind < 3; kind++) {
         apus_sampling sampling = sampling_of(kind);
@@ -219,7 +236,8 @@ static void a_draft_that_cannot_is_left_alone(void **unused) {
         generate(s, &sampling, 0, got);
         assert_same(got, want);
         assert_int_equal(got->stats.proposed, 0);
-        assert_int_equal(got->stats.off_rounds, got->stats.rounds - 1); /* the first id comes from the prompt */
+        /* the first id comes from the prompt */
+        assert_int_equal(got->stats.off_rounds, got->stats.rounds - 1);
     }
     close_session(plain);
     close_session(s);

@@ -44,7 +44,8 @@ CONTENTS = [
 
 def base(rng):
     alphabet = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
-    # Those that are known by their names would be special tokens here, and are none for the library.
+    # Those that are known by their names would be special tokens here, and are none for the
+    # library.
     words = (
         alphabet
         + ["ab", "abc"]

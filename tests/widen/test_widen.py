@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""weights/tools/widen.py: logits of narrow and wide models in float32 over the original weights, refusals, and the tokenizer's way through."""
+"""weights/tools/widen.py: logits of narrow and wide models in float32 over the original weights,
+refusals, and the tokenizer's way through."""
 import json
 import pathlib
 import subprocess
@@ -19,19 +20,24 @@ import random_checkpoint  # noqa: E402
 POSITIONS = 50
 WIDEN = ROOT / 'weights' / 'tools' / 'widen.py'
 
-# Source shape, arguments, largest difference over the largest logit. Stored as float32 only the order of sums differs.
+# Source shape, arguments, largest difference over the largest logit. Stored as float32 only the
+# order of sums differs.
 CASES = [
     # tied head, one key/value head for three, copied for each
     ('tiny-tied', '--dim 320 --ffn 704 --layers 6 --heads 8 --head-dim 128 --dtype f32', 1e-4),
     # groups of two where three shared: two copies; float16 and shards
-    ('tiny-tied', '--dim 192 --ffn 512 --layers 4 --heads 8 --kv-heads 4 --head-dim 64 --shards 3', 1e-3),
+    ('tiny-tied', '--dim 192 --ffn 512 --layers 4 --heads 8 --kv-heads 4 --head-dim 64 --shards 3',
+     1e-3),
     # one wide group holds the whole narrow one, and three times the head size
-    ('tiny-tied', '--dim 256 --ffn 576 --layers 5 --heads 8 --kv-heads 2 --head-dim 192 --dtype f32', 1e-4),
+    ('tiny-tied',
+     '--dim 256 --ffn 576 --layers 5 --heads 8 --kv-heads 2 --head-dim 192 --dtype f32', 1e-4),
     # biases
-    ('tiny-qwen2', '--dim 256 --ffn 512 --layers 4 --heads 8 --kv-heads 4 --head-dim 64 --dtype f32', 1e-4),
+    ('tiny-qwen2',
+     '--dim 256 --ffn 512 --layers 4 --heads 8 --kv-heads 4 --head-dim 64 --dtype f32', 1e-4),
     # RoPE scalings, which are functions of the frequency
     ('tiny-llama3', '--dim 320 --ffn 576 --layers 3 --heads 5 --head-dim 128 --dtype f32', 1e-4),
-    ('tiny-linear', '--dim 192 --ffn 256 --layers 2 --heads 4 --kv-heads 2 --head-dim 64 --dtype f32', 1e-4),
+    ('tiny-linear',
+     '--dim 192 --ffn 256 --layers 2 --heads 4 --kv-heads 2 --head-dim 64 --dtype f32', 1e-4),
     # a source of float16 in shards, SentencePiece, bfloat16 out
     ('tiny-llama2', '--dim 192 --ffn 384 --layers 4 --heads 6 --head-dim 64 --dtype bf16', 5e-2),
 ]
@@ -49,7 +55,11 @@ REFUSALS = [
 
 
 def widen(source, out, args):
-    r = subprocess.run([sys.executable, str(WIDEN), str(source), str(out), *args.split()], capture_output=True, text=True)
+    r = subprocess.run(
+        [sys.executable, str(WIDEN),
+         str(source), str(out), *args.split()],
+        capture_output=True,
+        text=True)
     return r.returncode, r.stderr
 
 
@@ -60,9 +70,11 @@ def difference(narrow, wide):
 
 
 def write_gguf(directory, path):
-    """A Hugging Face directory of the tiny tied model as converters write it: interleaved Q and K, tokens by name."""
+    """A Hugging Face directory of the tiny tied model as converters write it: interleaved Q and K,
+    tokens by name."""
     import gguf
-    c, t = json.loads((directory / 'config.json').read_text()), float_reference.SafeTensors(directory)
+    c, t = json.loads(
+        (directory / 'config.json').read_text()), float_reference.SafeTensors(directory)
     doc = json.loads((directory / 'tokenizer.json').read_text())
     w = gguf.GGUFWriter(str(path), 'llama')
     w.add_block_count(c['num_hidden_layers'])
@@ -83,17 +95,27 @@ def write_gguf(directory, path):
     w.add_bos_token_id(c['bos_token_id'])
     w.add_eos_token_id(c['eos_token_id'])
     w.add_add_bos_token(False)
-    half = c['head_dim'] // 2 if 'head_dim' in c else c['hidden_size'] // c['num_attention_heads'] // 2
-    names = {'input_layernorm': 'attn_norm', 'post_attention_layernorm': 'ffn_norm', 'self_attn.q_proj': 'attn_q', 'self_attn.k_proj': 'attn_k',
-             'self_attn.v_proj': 'attn_v', 'self_attn.o_proj': 'attn_output', 'mlp.gate_proj': 'ffn_gate', 'mlp.up_proj': 'ffn_up',
-             'mlp.down_proj': 'ffn_down'}
+    half = c['head_dim'] // 2 if 'head_dim' in c else c['hidden_size'] // c[
+        'num_attention_heads'] // 2
+    names = {
+        'input_layernorm': 'attn_norm',
+        'post_attention_layernorm': 'ffn_norm',
+        'self_attn.q_proj': 'attn_q',
+        'self_attn.k_proj': 'attn_k',
+        'self_attn.v_proj': 'attn_v',
+        'self_attn.o_proj': 'attn_output',
+        'mlp.gate_proj': 'ffn_gate',
+        'mlp.up_proj': 'ffn_up',
+        'mlp.down_proj': 'ffn_down'
+    }
     w.add_tensor('token_embd.weight', t['model.embed_tokens.weight'])
     w.add_tensor('output_norm.weight', t['model.norm.weight'])
     for i in range(c['num_hidden_layers']):
         for key, name in names.items():
             x = t[f'model.layers.{i}.{key}.weight']
             if name in ('attn_q', 'attn_k'):
-                x = np.ascontiguousarray(x.reshape(-1, 2, half, x.shape[1]).swapaxes(1, 2).reshape(x.shape))
+                x = np.ascontiguousarray(
+                    x.reshape(-1, 2, half, x.shape[1]).swapaxes(1, 2).reshape(x.shape))
             w.add_tensor(f'blk.{i}.{name}.weight', x)
     w.write_header_to_file()
     w.write_kv_data_to_file()
@@ -102,7 +124,8 @@ def write_gguf(directory, path):
 
 
 def check_gguf(tmp, directory):
-    """Through a GGUF file: the same function, and the tokenizer that is written is the one that was read."""
+    """Through a GGUF file: the same function, and the tokenizer that is written is the one that was
+    read."""
     try:
         import gguf  # noqa: F401
     except ImportError as e:
@@ -115,12 +138,21 @@ def check_gguf(tmp, directory):
     print(f'tiny-tied as GGUF: difference {d:.2g} of the largest logit')
     assert d < 1e-4
     if not ((runner.BUILD / 'apus-pack').exists() and (runner.BUILD / 'apus').exists()):
-        print(f'not checked: ids through the packed tokenizers (no apus-pack and apus in {runner.BUILD})')
+        print(
+            'not checked: ids through the packed tokenizers (no apus-pack and apus in '
+            f'{runner.BUILD})'
+        )
         return
     text = tmp / 'text'
-    text.write_text("def f(x1):\n    return 'the thing' + str(12345)  # über, 日本\n<|im_start|>self.x <|im_end|>", encoding='utf-8')
-    ids = [runner.tokenize(runner.pack(source, tmp / (source.name + '.apus'), 'int8', '--no-calibrate'), text)
-           for source in (tmp / 'tied.gguf', tmp / 'from-gguf', directory)]
+    text.write_text(
+        "def f(x1):\n    return 'the thing' + str(12345)  # über, 日本\n<|im_start|>self.x "
+        "<|im_end|>",
+        encoding='utf-8')
+    ids = [
+        runner.tokenize(
+            runner.pack(source, tmp / (source.name + '.apus'), 'int8', '--no-calibrate'), text)
+        for source in (tmp / 'tied.gguf', tmp / 'from-gguf', directory)
+    ]
     assert ids[0] == ids[1] == ids[2] and len(ids[0]) > 20, ids
     print(f'the same {len(ids[0])} ids through the packed tokenizers')
 
@@ -131,7 +163,8 @@ def check_refusals(tmp, directory):
         assert code == status and why in error and 'Traceback' not in error, (args, code, error)
         assert not (tmp / 'refused').exists(), args
     good = '--dim 192 --ffn 512 --layers 4 --heads 4 --head-dim 64'
-    for source, why in ((tmp / 'nowhere', 'does not exist'), (tmp, 'no config.json'), (directory / 'config.json', 'GGUF')):
+    for source, why in ((tmp / 'nowhere', 'does not exist'), (tmp, 'no config.json'),
+                        (directory / 'config.json', 'GGUF')):
         code, error = widen(source, tmp / 'refused', good)
         assert code == 1 and why in error and 'Traceback' not in error, (source, code, error)
     code, error = widen(directory, directory, good)
@@ -150,9 +183,11 @@ def main():
             d = difference(float_reference.load(source), float_reference.load(tmp / f'wide{i}'))
             print(f'{shape} {args}: difference {d:.2g} of the largest logit')
             assert d < limit, (shape, args, d)
-            for name in ('tokenizer.json', 'tokenizer.model', 'tokenizer_config.json', 'generation_config.json'):
+            for name in ('tokenizer.json', 'tokenizer.model', 'tokenizer_config.json',
+                         'generation_config.json'):
                 if (source / name).exists():
-                    assert (source / name).read_bytes() == (tmp / f'wide{i}' / name).read_bytes(), name
+                    assert (source / name).read_bytes() == (tmp / f'wide{i}' /
+                                                            name).read_bytes(), name
         assert len(list((tmp / 'wide1').glob('*.safetensors'))) == 3
         check_gguf(tmp, tmp / 'tiny-tied')
         check_refusals(tmp, tmp / 'tiny-tied')

@@ -1,4 +1,5 @@
-# Flags for everything. The numeric contract needs plain IEEE arithmetic: no contraction, no fast-math.
+# Flags for everything. The numeric contract needs plain IEEE arithmetic: no contraction, no
+# fast-math.
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS OFF)

@@ -1,6 +1,7 @@
-# apus_layer(NAME MAY_INCLUDE what...): an object library, apus_NAME, of the .c files of folder NAME that can include its
-# own folder and the listed folders, single headers (weights/format.h) or `apus` (include/apus), and nothing else: its
-# include path is a tree of links made of just these, so a forbidden #include is a compile error.
+# apus_layer(NAME MAY_INCLUDE what...): an object library, apus_NAME, of the .c files of folder NAME
+# that can include its own folder and the listed folders, single headers (weights/format.h) or
+# `apus` (include/apus), and nothing else: its include path is a tree of links made of just these,
+# so a forbidden #include is a compile error.
 set(APUS_LAYERS "" CACHE INTERNAL "")
 function(apus_layer name)
     cmake_parse_arguments(PARSE_ARGV 1 L "" "" "MAY_INCLUDE")
@@ -40,7 +41,8 @@ function(apus_layer name)
             target_compile_options(apus_${name} PRIVATE -fcallgraph-info=su) # tests/guards/stack.py
         endif()
     endif()
-    if(APUS_PORT STREQUAL "none") # what distributions switch on asks for functions that no image has
+    # what distributions switch on asks for functions that no image has
+    if(APUS_PORT STREQUAL "none")
         target_compile_options(apus_${name} PRIVATE -fno-stack-protector -U_FORTIFY_SOURCE)
     endif()
     set(APUS_LAYERS ${APUS_LAYERS} apus_${name} CACHE INTERNAL "")

@@ -1,5 +1,5 @@
-# libapus.a and libapus.so from the layers, and libapus_parts.a for tests and tools that look inside.
-# One file per instruction set, compiled with its own flags.
+# libapus.a and libapus.so from the layers, and libapus_parts.a for tests and tools that look
+# inside. One file per instruction set, compiled with its own flags.
 set(APUS_FLAGS_avx2 -mavx2)
 set(APUS_FLAGS_avxvnni -mavx2) # vpdpbusd is written by hand
 set(APUS_FLAGS_avx512 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni)
@@ -20,7 +20,8 @@ find_package(Threads)
 add_library(apus_parts STATIC ${objects})
 target_include_directories(apus_parts INTERFACE ${PROJECT_SOURCE_DIR}/include)
 
-# The objects as one, in which only what the headers declare stays visible: a program may have an `evaluate` of its own.
+# The objects as one, in which only what the headers declare stays visible: a program may have an
+# `evaluate` of its own.
 separate_arguments(link_flags UNIX_COMMAND "${CMAKE_C_FLAGS}")
 set(whole ${PROJECT_BINARY_DIR}/apus.o)
 add_custom_command(

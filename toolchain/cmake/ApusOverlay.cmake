@@ -1,8 +1,8 @@
-# The overlays for NPUs, where AMD's tools are: `cmake --build build/release --target npu_overlays` makes npu-xdna1.xclbin and npu-xdna2.xclbin in the
-# build folder. Found are
-#   MLIR-AIE: aiecc (or aiecc.py) and a Python with its package `aie`: on the PATH, as its environment script leaves them, or APUS_AIECC and APUS_AIE_PYTHON
-#   Peano, the tiles' compiler: PEANO_INSTALL_DIR, from the environment or the cache
-#   xclbinutil: on the PATH
+# The overlays for NPUs, where AMD's tools are: `cmake --build build/release --target npu_overlays`
+# makes npu-xdna1.xclbin and npu-xdna2.xclbin in the build folder. Found are
+#   MLIR-AIE: aiecc (or aiecc.py) and a Python with its package `aie`: on the PATH, as its
+#   environment script leaves them, or APUS_AIECC and APUS_AIE_PYTHON Peano, the tiles' compiler:
+#   PEANO_INSTALL_DIR, from the environment or the cache xclbinutil: on the PATH
 # Without one of them there is no such target. NOT YET RUN with these tools (docs/npu.md).
 set(PEANO_INSTALL_DIR "$ENV{PEANO_INSTALL_DIR}" CACHE PATH "Peano, the compiler of an NPU's tiles (llvm-aie)")
 if(NOT PEANO_INSTALL_DIR)

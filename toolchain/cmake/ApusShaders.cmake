@@ -1,6 +1,7 @@
-# Whether the igpu engine is built (APUS_IGPU_BUILT), and its shaders: GLSL to SPIR-V to words that a C array includes.
-# Needs the Vulkan headers (1.3.204 or newer: VK_KHR_shader_integer_dot_product in its core form) and glslc or glslangValidator. Nothing is
-# linked: the library opens the Vulkan loader by name when the engine is asked for.
+# Whether the igpu engine is built (APUS_IGPU_BUILT), and its shaders: GLSL to SPIR-V to words that
+# a C array includes. Needs the Vulkan headers (1.3.204 or newer: VK_KHR_shader_integer_dot_product
+# in its core form) and glslc or glslangValidator. Nothing is linked: the library opens the Vulkan
+# loader by name when the engine is asked for.
 set(APUS_IGPU_BUILT OFF)
 if(APUS_PORT STREQUAL "none")
     set(wanted OFF)
@@ -69,7 +70,8 @@ function(apus_shaders layer)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/igpu/shaders/*.comp)
     foreach(source ${sources})
         get_filename_component(name ${source} NAME_WE)
-        if(EXISTS ${PROJECT_SOURCE_DIR}/igpu/shaders/${name}.spv) # compiled already: common compilers do not know its extensions
+        # compiled already: common compilers do not know its extensions
+        if(EXISTS ${PROJECT_SOURCE_DIR}/igpu/shaders/${name}.spv)
             apus_checked_in_shader(${name})
             continue()
         endif()

@@ -1,5 +1,6 @@
-# libapus-xrt.so: the provider of NPUs over AMD's runtime (npu/provider_xrt.cpp), where the runtime's headers and a C++ compiler are. The library is no part of Apus's
-# own; the engine opens it by name (--device provider=xrt).
+# libapus-xrt.so: the provider of NPUs over AMD's runtime (npu/provider_xrt.cpp), where the
+# runtime's headers and a C++ compiler are. The library is no part of Apus's own; the engine opens
+# it by name (--device provider=xrt).
 if(TARGET apus_npu AND NOT APUS_XRT STREQUAL "OFF")
     find_path(APUS_XRT_INCLUDE xrt/experimental/xrt_xclbin.h PATHS /opt/xilinx/xrt/include)
     find_library(APUS_XRT_LIBRARY xrt_coreutil PATHS /opt/xilinx/xrt/lib /opt/xilinx/xrt/lib64)
@@ -15,7 +16,8 @@ if(TARGET apus_npu AND NOT APUS_XRT STREQUAL "OFF")
         target_include_directories(apus_xrt PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
         target_include_directories(apus_xrt SYSTEM PRIVATE ${APUS_XRT_INCLUDE} ${APUS_UUID_INCLUDE})
         target_link_libraries(apus_xrt PRIVATE ${APUS_XRT_LIBRARY})
-        target_link_options(apus_xrt PRIVATE -Wl,-z,nodelete) # the runtime has threads, and objects of its own that end with the process
+        # the runtime has threads, and objects of its own that end with the process
+        target_link_options(apus_xrt PRIVATE -Wl,-z,nodelete)
         install(TARGETS apus_xrt LIBRARY DESTINATION lib)
     elseif(APUS_XRT STREQUAL "ON")
         message(FATAL_ERROR "APUS_XRT is ON, but XRT's headers (libxrt-dev, uuid-dev) or a C++ compiler are missing")

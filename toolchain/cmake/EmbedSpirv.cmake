@@ -1,4 +1,5 @@
-# The words of a SPIR-V file (FROM) as C integers (TO). Little-endian, as compilers on little-endian machines write them.
+# The words of a SPIR-V file (FROM) as C integers (TO). Little-endian, as compilers on little-endian
+# machines write them.
 file(READ ${FROM} hex HEX)
 string(REGEX REPLACE "(..)(..)(..)(..)" "0x\\4\\3\\2\\1,\n" words "${hex}")
 file(WRITE ${TO} "${words}")

@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-/* Where nothing was measured: KL per weight by kind of tensor, least first 1, as measured on SmolLM2-135M. */
+/* Where nothing was measured: KL per weight by kind of tensor, least first 1, as measured on
+ * SmolLM2-135M. */
 static const double KIND[LT_COUNT] = {1.8, 5.5, 20, 2, 1, 1.3, 1};
 
 struct candidate {
@@ -30,15 +31,18 @@ bool budget_spend(struct plan *plan, const double *kl, struct diag *d) {
             double own = (double)record->rows * record->cols;
             uint64_t four = plan_counted_bits(WEIGHT_W4, record->rows, record->cols);
             uint64_t more = plan_counted_bits(WEIGHT_W8, record->rows, record->cols) - four;
-            list[count++] = (struct candidate){index, more, (kl ? kl[index] : KIND[which] * own) / (double)more};
+            list[count++] = (struct candidate){index, more,
+                                               (kl ? kl[index] : KIND[which] * own) / (double)more};
             record->type = WEIGHT_W4, bits += four;
             weights += own;
         }
     uint64_t budget = (uint64_t)(plan->bits * weights + 0.5);
     if (bits > budget) {
         free(list);
-        return diag_fail(d, "--bits is %g where this model takes %.3f with 4 bits everywhere, scales of groups included", plan->bits,
-                         (double)bits / weights);
+        return diag_fail(d,
+                         "--bits is %g where this model takes %.3f with 4 bits everywhere, scales "
+                         "of groups included",
+                         plan->bits, (double)bits / weights);
     }
     qsort(list, count, sizeof *list, by_worth);
     for (uint32_t i = 0; i < count; i++) {

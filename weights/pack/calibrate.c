@@ -8,8 +8,9 @@
 #include "weights/pack/hessian.h"
 #include "weights/pack/matmul.h"
 
-/* Many short windows see more kinds of text than a few long ones of as many tokens: 1024 tokens for int4 gave SmolLM2-135M a KL of
- * 0.190 as 2 windows of 512, 0.150 as 8 of 128 and 0.154 as 16 of 64 (0.285 only rounded, 0.098 in full). */
+/* Many short windows see more kinds of text than a few long ones of as many tokens: 1024 tokens for
+ * int4 gave SmolLM2-135M a KL of 0.190 as 2 windows of 512, 0.150 as 8 of 128 and 0.154 as 16 of 64
+ * (0.285 only rounded, 0.098 in full). */
 const struct calibrate_effort CALIBRATE_QUICK = {"quick", 12, 12, 64, 0.1f, true};
 const struct calibrate_effort CALIBRATE_FULL = {"full", 12, 48, 512, 0.04f, false};
 
@@ -65,7 +66,8 @@ struct calibrator *calibrate_new(const struct calibrate_request *request, struct
     c->effort = request->effort, c->plan = request->plan, c->rows = request->rows,
     c->tokens = (size_t)request->windows * request->length;
     c->x = floats(c->tokens, dim), c->a = floats(c->tokens, widest);
-    c->first = floats(c->tokens, first), c->second = floats(c->tokens, second), c->third = floats(c->tokens, third);
+    c->first = floats(c->tokens, first), c->second = floats(c->tokens, second),
+    c->third = floats(c->tokens, third);
     uint32_t inputs = widest > first ? widest : first;
     c->hessian = floats(inputs, inputs), c->ids = malloc(c->tokens * sizeof *c->ids);
     c->hessian_room = (struct hessian_room){floats(inputs, 1), malloc(inputs * sizeof(uint32_t))};
@@ -78,7 +80,8 @@ struct calibrator *calibrate_new(const struct calibrate_request *request, struct
                                   .eps = model->eps,
                                   .rope = request->rope,
                                   .room = room};
-    if (!c->x || !c->a || !c->first || !c->second || !c->third || !c->hessian || !c->ids || !room) goto memory;
+    if (!c->x || !c->a || !c->first || !c->second || !c->third || !c->hessian || !c->ids || !room)
+        goto memory;
     if (!c->hessian_room.weight || !c->hessian_room.order) goto memory;
     memcpy(c->ids, request->ids, c->tokens * sizeof *c->ids);
     return c;
@@ -110,14 +113,18 @@ float *calibrate_stream(struct calibrator *c, size_t *bytes) {
 
 /* The input of the tensor in work, for the first of those that share it. */
 static void take_input(struct calibrator *c) {
-    if (c->which == LT_Q || c->which == LT_GATE || c->which == HEAD) forward_norm(&c->forward, c->x, c->a);
+    if (c->which == LT_Q || c->which == LT_GATE || c->which == HEAD)
+        forward_norm(&c->forward, c->x, c->a);
 }
 
-static const float *input(const struct calibrator *c) { return c->which == LT_DOWN ? c->first : c->a; }
+static const float *input(const struct calibrator *c) {
+    return c->which == LT_DOWN ? c->first : c->a;
+}
 
 static bool shares_input(int which) { return which == LT_K || which == LT_V || which == LT_UP; }
 
-bool calibrate_before(struct calibrator *c, uint32_t tensor, struct quantizer *quantizer, struct diag *d) {
+bool calibrate_before(struct calibrator *c, uint32_t tensor, struct quantizer *quantizer,
+                      struct diag *d) {
     place(c, tensor);
     const struct blob_tensor *record = &c->plan->tensors[tensor].record;
     uint32_t n = padded_cols(record->cols);
@@ -125,7 +132,10 @@ bool calibrate_before(struct calibrator *c, uint32_t tensor, struct quantizer *q
     take_input(c);
     if (!shares_input(c->which)) {
         if (!forward_is_finite(&c->forward, input(c), n))
-            return diag_fail(d, "calibration: the inputs of tensor %s are not finite; --no-calibrate packs without looking", record->name);
+            return diag_fail(d,
+                             "calibration: the inputs of tensor %s are not finite; --no-calibrate "
+                             "packs without looking",
+                             record->name);
         memset(c->hessian, 0, (size_t)n * n * sizeof *c->hessian);
         hessian_add(c->forward.threads, input(c), c->tokens, n, c->hessian, c->forward.room);
         c->has_factor = hessian_factor(c->forward.threads, c->hessian, n, c->effort->damping,
@@ -134,8 +144,11 @@ bool calibrate_before(struct calibrator *c, uint32_t tensor, struct quantizer *q
     if (c->has_factor)
         *quantizer = (c->effort->quick ? quantizer_quick : quantizer_feedback)(
             (enum weight_type)record->type, &c->factor);
-    float *out = c->which == LT_Q || c->which == LT_GATE ? c->first : c->which == LT_K || c->which == LT_UP ? c->second : c->third;
-    if (c->which != LT_O && c->which != LT_DOWN && c->which != HEAD) memset(out, 0, c->tokens * record->rows * sizeof *out);
+    float *out = c->which == LT_Q || c->which == LT_GATE ? c->first
+                 : c->which == LT_K || c->which == LT_UP ? c->second
+                                                         : c->third;
+    if (c->which != LT_O && c->which != LT_DOWN && c->which != HEAD)
+        memset(out, 0, c->tokens * record->rows * sizeof *out);
     return true;
 }
 
@@ -143,20 +156,27 @@ static void embed(struct calibrator *c, uint32_t first, uint32_t rows, const flo
     uint32_t dim = c->plan->model.dim;
     for (size_t t = 0; t < c->tokens; t++) {
         uint32_t id = (uint32_t)c->ids[t];
-        if (id >= first && id - first < rows) memcpy(c->x + t * dim, values + (size_t)(id - first) * padded_cols(dim), dim * sizeof(float));
+        if (id >= first && id - first < rows)
+            memcpy(c->x + t * dim, values + (size_t)(id - first) * padded_cols(dim),
+                   dim * sizeof(float));
     }
 }
 
-bool calibrate_rows(struct calibrator *c, uint32_t first, uint32_t rows, const float *values, struct diag *d) {
+bool calibrate_rows(struct calibrator *c, uint32_t first, uint32_t rows, const float *values,
+                    struct diag *d) {
     (void)d;
     const struct blob_tensor *record = &c->plan->tensors[c->tensor].record;
     size_t n = padded_cols(record->cols);
     if (c->which == EMBED) embed(c, first, rows, values);
     if (c->which == EMBED || c->which == HEAD) return true;
     bool residual = c->which == LT_O || c->which == LT_DOWN;
-    float *out = residual ? c->x : c->which == LT_Q || c->which == LT_GATE ? c->first : c->which == LT_V ? c->third : c->second;
-    matmul_threads(c->forward.threads, MATMUL_ALL, c->tokens, rows, n, (struct matrix){input(c), n, 1}, (struct matrix){values, 1, n},
-                   out + first, record->rows, false, c->forward.room);
+    float *out = residual                                  ? c->x
+                 : c->which == LT_Q || c->which == LT_GATE ? c->first
+                 : c->which == LT_V                        ? c->third
+                                                           : c->second;
+    matmul_threads(c->forward.threads, MATMUL_ALL, c->tokens, rows, n,
+                   (struct matrix){input(c), n, 1}, (struct matrix){values, 1, n}, out + first,
+                   record->rows, false, c->forward.room);
     return true;
 }
 
@@ -169,8 +189,10 @@ bool calibrate_after(struct calibrator *c, struct diag *d) {
             uint32_t at = c->plan->tensors[layer->tensor[which]].record.bias;
             bias[which] = at == BLOB_ABSENT ? NULL : c->rows + at;
         }
-        forward_attention(&c->forward, layer->heads, layer->kv_heads, c->first, c->second, c->third, bias, c->a);
+        forward_attention(&c->forward, layer->heads, layer->kv_heads, c->first, c->second, c->third,
+                          bias, c->a);
     }
-    if (c->which == LT_UP) forward_gate(&c->forward, c->plan->layers[c->layer].ffn, c->first, c->second);
+    if (c->which == LT_UP)
+        forward_gate(&c->forward, c->plan->layers[c->layer].ffn, c->first, c->second);
     return true;
 }

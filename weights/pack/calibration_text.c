@@ -7,7 +7,8 @@
 #include "weights/hash.h"
 #include "weights/pack/source_file.h"
 
-static const uint64_t FILE_MOST = 64u << 20; /* bytes of one file: far more than any number of windows needs */
+static const uint64_t FILE_MOST = 64u << 20; /* bytes of one file: far more than any number of
+                                                windows needs */
 
 /* The project's own text, put into the program as it is. */
 extern const uint8_t calibration_text_begin[], calibration_text_end[];
@@ -55,12 +56,17 @@ static bool add_file(struct gathered *g, const char *name, struct diag *d) {
     if (!source_file_open(&file, name, d)) return false;
     size_t bytes = (size_t)file.bytes;
     uint8_t *text = NULL;
-    bool good = file.bytes > 0 || diag_fail(d, "%s is empty where text for calibration is expected", name);
-    good = good && (file.bytes <= FILE_MOST || diag_fail(d, "%s has %llu bytes where text of at most %llu is expected", name,
-                                                         (unsigned long long)file.bytes, (unsigned long long)FILE_MOST));
-    good = good && ((text = malloc(bytes)) != NULL || diag_fail(d, "out of memory for the calibration text"));
+    bool good =
+        file.bytes > 0 || diag_fail(d, "%s is empty where text for calibration is expected", name);
+    good = good && (file.bytes <= FILE_MOST ||
+                    diag_fail(d, "%s has %llu bytes where text of at most %llu is expected", name,
+                              (unsigned long long)file.bytes, (unsigned long long)FILE_MOST));
+    good = good && ((text = malloc(bytes)) != NULL ||
+                    diag_fail(d, "out of memory for the calibration text"));
     good = good && source_file_read(&file, 0, text, bytes, d);
-    good = good && text && (!memchr(text, 0, bytes) || diag_fail(d, "%s holds zero bytes where text for calibration is expected", name));
+    good = good && text &&
+           (!memchr(text, 0, bytes) ||
+            diag_fail(d, "%s holds zero bytes where text for calibration is expected", name));
     good = good && add_text(g, text, bytes, d);
     free(text);
     source_file_close(&file);
@@ -71,7 +77,8 @@ static bool add_files(struct gathered *g, const char *files, struct diag *d) {
     for (const char *at = files;;) {
         size_t length = strcspn(at, ",");
         char *name = strndup(at, length);
-        bool good = name ? length > 0 || diag_fail(d, "--calibrate names an empty file") : diag_fail(d, "out of memory");
+        bool good = name ? length > 0 || diag_fail(d, "--calibrate names an empty file")
+                         : diag_fail(d, "out of memory");
         good = good && add_file(g, name, d);
         free(name);
         if (!good || !at[length]) return good;
@@ -80,7 +87,8 @@ static bool add_files(struct gathered *g, const char *files, struct diag *d) {
 }
 
 /* Windows that begin at even distances, the last one where the text ends. */
-static bool cut(struct calibration_text *text, const struct gathered *g, uint32_t windows, uint32_t length, struct diag *d) {
+static bool cut(struct calibration_text *text, const struct gathered *g, uint32_t windows,
+                uint32_t length, struct diag *d) {
     text->length = g->count < length ? (uint32_t)g->count : length;
     size_t full = text->length ? g->count / text->length : 0;
     text->windows = full < windows ? (uint32_t)full : windows;
@@ -93,18 +101,22 @@ static bool cut(struct calibration_text *text, const struct gathered *g, uint32_
     return true;
 }
 
-bool calibration_text_read(struct calibration_text *text, const char *files, const void *vocab, size_t vocab_bytes, uint32_t windows,
-                           uint32_t length, struct diag *d) {
+bool calibration_text_read(struct calibration_text *text, const char *files, const void *vocab,
+                           size_t vocab_bytes, uint32_t windows, uint32_t length, struct diag *d) {
     struct vocab view;
     struct gathered g = {.vocab = &view};
     const char *why = "";
     *text = (struct calibration_text){0};
-    if (vocab_open(&view, vocab, vocab_bytes, &why) != APUS_OK) return diag_fail(d, "the vocabulary made is wrong: %s", why);
+    if (vocab_open(&view, vocab, vocab_bytes, &why) != APUS_OK)
+        return diag_fail(d, "the vocabulary made is wrong: %s", why);
     hash64_begin(&g.hash);
-    bool good =
-        files ? add_files(&g, files, d)
-              : add_text(&g, calibration_text_begin, (size_t)((uintptr_t)calibration_text_end - (uintptr_t)calibration_text_begin), d);
-    if (good && files && g.count == 0) good = diag_fail(d, "the tokenizer has no id for any of the text in %s", files);
+    bool good = files ? add_files(&g, files, d)
+                      : add_text(&g, calibration_text_begin,
+                                 (size_t)((uintptr_t)calibration_text_end -
+                                          (uintptr_t)calibration_text_begin),
+                                 d);
+    if (good && files && g.count == 0)
+        good = diag_fail(d, "the tokenizer has no id for any of the text in %s", files);
     good = good && cut(text, &g, windows, length, d);
     text->hash = hash64_end(&g.hash), text->dropped = g.dropped;
     free(g.ids);

@@ -5,7 +5,8 @@
 #include <stdbool.h>
 
 struct diag {
-    char text[512]; /* UTF-8, zero-terminated, one line without a final period; empty while nothing failed */
+    char text[512]; /* UTF-8, zero-terminated, one line without a final period; empty while nothing
+                       failed */
 };
 
 /* Sets the sentence and returns false, so that a check reads `return diag_fail(d, ...)`. Names out

@@ -4,7 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-static const double LN2_HIGH = 0x1.62e42fee00000p-1, LN2_LOW = 0x1.a39ef35793c76p-33; /* the high part has 32 bits: n times it is exact */
+/* the high part has 32 bits: n times it is exact */
+static const double LN2_HIGH = 0x1.62e42fee00000p-1, LN2_LOW = 0x1.a39ef35793c76p-33;
 
 /* Nearest integer, ties to even, for |x| < 2^51. */
 static double nearest(double x) { return (x + 0x1.8p52) - 0x1.8p52; }

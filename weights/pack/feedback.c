@@ -11,7 +11,8 @@ enum { ACROSS = TRIAL_ROWS, STEPS = 9 };
 _Static_assert((int)TRIAL_ROWS == (int)QUANTIZE_ROWS, "rows side by side");
 static const float NEAREST = 12582912.0f; /* as in quantize.c */
 static const float LEAST = 0x1p-50f;
-static const float SPAN = 115; /* of the integer scales of a group before feedback: room to grow by a tenth */
+static const float SPAN = 115; /* of the integer scales of a group before feedback: room to grow by
+                                  a tenth */
 
 /* Rows of a tensor side by side: element (column, row) at column * ACROSS + row. */
 struct work {
@@ -19,7 +20,8 @@ struct work {
     float *weights; /* [n][ACROSS] */
     float *errors;  /* [n][ACROSS] */
     float *targets; /* [GROUP][ACROSS] */
-    float *moved;   /* [n][ACROSS]: unit times errors; weight times its squares is the whole error */
+    float *moved;   /* [n][ACROSS]: unit times errors; weight times its squares is the whole
+                       error */
     float *change;  /* [n][ACROSS] */
     float *room;    /* of matmul */
     bool quick;
@@ -36,7 +38,8 @@ static float level(float x, float low, float high) {
 /* targets: the group's weights and what the errors of the groups before add to them. */
 static void aim(struct work *k, uint32_t first) {
     memcpy(k->targets, k->weights + (size_t)first * ACROSS, (size_t)GROUP * ACROSS * sizeof(float));
-    matmul(GROUP, ACROSS, first, (struct matrix){k->factor->unit + (size_t)first * k->factor->n, k->factor->n, 1},
+    matmul(GROUP, ACROSS, first,
+           (struct matrix){k->factor->unit + (size_t)first * k->factor->n, k->factor->n, 1},
            (struct matrix){k->errors, ACROSS, 1}, k->targets, ACROSS, false, k->room);
 }
 
@@ -73,7 +76,8 @@ static void choose_scales(struct trial *t, bool quick, const float row_scale[ACR
 }
 
 /* Integers of one group, with scales chosen or, for W8, given. */
-static void one_group(struct work *k, uint32_t first, bool four, struct quantized_row *out, uint32_t rows) {
+static void one_group(struct work *k, uint32_t first, bool four, struct quantized_row *out,
+                      uint32_t rows) {
     size_t n = k->factor->n;
     const uint32_t *order = k->factor->order + first;
     struct trial t = {.unit = k->factor->unit + first * n + first,
@@ -95,13 +99,15 @@ static void one_group(struct work *k, uint32_t first, bool four, struct quantize
     }
 }
 
-/* The scale of a W8 row: the one of several that leaves the least error of rounding, columns by their weight. */
+/* The scale of a W8 row: the one of several that leaves the least error of rounding, columns by
+ * their weight. */
 static float scale_w8(const float *w, const struct hessian_factor *factor, float most) {
     float best = 0, least = INFINITY;
     for (int step = 0; step <= 12; step++) {
         float scale = most * (1 - (float)step / 64) / 127, inverse = 1 / scale, cost = 0;
         for (uint32_t c = 0; c < factor->n; c++) {
-            float rest = w[(size_t)c * ACROSS] - scale * level(w[(size_t)c * ACROSS] * inverse, -127, 127);
+            float rest =
+                w[(size_t)c * ACROSS] - scale * level(w[(size_t)c * ACROSS] * inverse, -127, 127);
             cost += factor->weight[c] * (rest * rest);
         }
         if (cost < least) least = cost, best = scale;
@@ -112,13 +118,17 @@ static float scale_w8(const float *w, const struct hessian_factor *factor, float
 static void row_scales(struct work *k, bool four, uint32_t rows) {
     for (uint32_t r = 0; r < ACROSS; r++) {
         float most = 0;
-        for (uint32_t c = 0; r < rows && c < k->factor->n; c++) most = fmaxf(most, fabsf(k->weights[(size_t)c * ACROSS + r]));
-        float scale = most < LEAST * 127 ? 0 : four ? most / (6 * SPAN) : scale_w8(k->weights + r, k->factor, most);
+        for (uint32_t c = 0; r < rows && c < k->factor->n; c++)
+            most = fmaxf(most, fabsf(k->weights[(size_t)c * ACROSS + r]));
+        float scale = most < LEAST * 127 ? 0
+                      : four             ? most / (6 * SPAN)
+                                         : scale_w8(k->weights + r, k->factor, most);
         k->row_scale[r] = scale >= LEAST ? scale : 0;
     }
 }
 
-/* out [n][ACROSS] from row `first` on += what errors `x` [GROUP][ACROSS] of the group at `first` move. */
+/* out [n][ACROSS] from row `first` on += what errors `x` [GROUP][ACROSS] of the group at `first`
+ * move. */
 static void move(const struct work *k, uint32_t first, const float *x, float *out) {
     const struct hessian_factor *f = k->factor;
     size_t n = f->n, after = first + GROUP;
@@ -128,12 +138,15 @@ static void move(const struct work *k, uint32_t first, const float *x, float *ou
         square[j * GROUP + j] = 1;
     }
     const struct matrix b = {x, ACROSS, 1};
-    matmul(GROUP, ACROSS, GROUP, (struct matrix){square, GROUP, 1}, b, out + (size_t)first * ACROSS, ACROSS, false, k->room);
-    matmul(n - after, ACROSS, GROUP, (struct matrix){f->unit + after * n + first, n, 1}, b, out + after * ACROSS, ACROSS, false, k->room);
+    matmul(GROUP, ACROSS, GROUP, (struct matrix){square, GROUP, 1}, b, out + (size_t)first * ACROSS,
+           ACROSS, false, k->room);
+    matmul(n - after, ACROSS, GROUP, (struct matrix){f->unit + after * n + first, n, 1}, b,
+           out + after * ACROSS, ACROSS, false, k->room);
 }
 
 /* Sums over columns from `first` on of weight a b and weight a a, row by row. */
-static void project(const struct work *k, uint32_t first, const float *a, const float *b, float ab[ACROSS], float aa[ACROSS]) {
+static void project(const struct work *k, uint32_t first, const float *a, const float *b,
+                    float ab[ACROSS], float aa[ACROSS]) {
     memset(ab, 0, ACROSS * sizeof *ab), memset(aa, 0, ACROSS * sizeof *aa);
     for (size_t c = first; c < k->factor->n; c++)
         for (size_t j = 0; j < ACROSS; j++) {
@@ -142,7 +155,8 @@ static void project(const struct work *k, uint32_t first, const float *a, const 
         }
 }
 
-/* The scale of one group after another to where the whole error is least, integers and other scales as they are. */
+/* The scale of one group after another to where the whole error is least, integers and other scales
+ * as they are. */
 static void fit_group_scales(struct work *k, struct quantized_row *out, uint32_t rows) {
     for (uint32_t first = 0; first < k->factor->n; first += GROUP) {
         const uint32_t *order = k->factor->order + first;
@@ -151,17 +165,20 @@ static void fit_group_scales(struct work *k, struct quantized_row *out, uint32_t
         bool any = false;
         for (uint32_t r = 0; r < rows; r++)
             for (uint32_t c = 0; c < GROUP; c++) q[c * ACROSS + r] = out[r].q[order[c]];
-        memset(k->change + (size_t)first * ACROSS, 0, (size_t)(k->factor->n - first) * ACROSS * sizeof(float));
+        memset(k->change + (size_t)first * ACROSS, 0,
+               (size_t)(k->factor->n - first) * ACROSS * sizeof(float));
         move(k, first, q, k->change);
         project(k, first, k->change, k->moved, along, size);
         for (uint32_t r = 0; r < rows; r++) {
             if (!(k->row_scale[r] > 0 && size[r] > 0)) continue;
-            float old = out[r].scale[g], best = level(old + along[r] / size[r] / k->row_scale[r], -127, 127);
+            float old = out[r].scale[g],
+                  best = level(old + along[r] / size[r] / k->row_scale[r], -127, 127);
             step[r] = (old - best) * k->row_scale[r], any = any || step[r] != 0;
             out[r].scale[g] = (int8_t)best;
         }
         for (size_t c = first; any && c < k->factor->n; c++)
-            for (size_t j = 0; j < ACROSS; j++) k->moved[c * ACROSS + j] += step[j] * k->change[c * ACROSS + j];
+            for (size_t j = 0; j < ACROSS; j++)
+                k->moved[c * ACROSS + j] += step[j] * k->change[c * ACROSS + j];
     }
 }
 
@@ -170,7 +187,8 @@ static void fit_row_scales(struct work *k, uint32_t rows) {
     float along[ACROSS], size[ACROSS];
     size_t count = (size_t)k->factor->n * ACROSS;
     memset(k->change, 0, count * sizeof(float)); /* to be what the values would move */
-    for (uint32_t first = 0; first < k->factor->n; first += GROUP) move(k, first, k->weights + (size_t)first * ACROSS, k->change);
+    for (uint32_t first = 0; first < k->factor->n; first += GROUP)
+        move(k, first, k->weights + (size_t)first * ACROSS, k->change);
     for (size_t i = 0; i < count; i++) k->change[i] -= k->moved[i];
     project(k, 0, k->change, k->moved, along, size);
     for (uint32_t r = 0; r < rows; r++) {
@@ -194,7 +212,8 @@ static void choose(enum care care, const struct quantizer *quantizer, const floa
     k.change = k.moved + (size_t)n * ACROSS, k.room = k.change + (size_t)n * ACROSS;
     bool four = quantizer->type == WEIGHT_W4;
     for (uint32_t c = 0; c < n; c++)
-        for (uint32_t r = 0; r < ACROSS; r++) k.weights[(size_t)c * ACROSS + r] = r < rows ? w[(size_t)r * n + factor->order[c]] : 0;
+        for (uint32_t r = 0; r < ACROSS; r++)
+            k.weights[(size_t)c * ACROSS + r] = r < rows ? w[(size_t)r * n + factor->order[c]] : 0;
     row_scales(&k, four, rows);
     for (uint32_t first = 0; first < n; first += GROUP) {
         aim(&k, first);
@@ -210,13 +229,13 @@ static void choose(enum care care, const struct quantizer *quantizer, const floa
     for (uint32_t r = 0; r < rows; r++) out[r].row_scale = k.row_scale[r];
 }
 
-static void rows_with_feedback(const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room,
-                               struct quantized_row *out) {
+static void rows_with_feedback(const struct quantizer *quantizer, const float *w, uint32_t rows,
+                               uint32_t cols, float *room, struct quantized_row *out) {
     choose(FITTED, quantizer, w, rows, cols, room, out);
 }
 
-static void rows_unfitted(const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room,
-                          struct quantized_row *out) {
+static void rows_unfitted(const struct quantizer *quantizer, const float *w, uint32_t rows,
+                          uint32_t cols, float *room, struct quantized_row *out) {
     choose(UNFITTED, quantizer, w, rows, cols, room, out);
 }
 
@@ -227,7 +246,8 @@ static void rows_quickly(const struct quantizer *quantizer, const float *w, uint
 
 struct quantizer quantizer_feedback(enum weight_type type, const struct hessian_factor *factor) {
     size_t room = (size_t)(4 * factor->n + GROUP) * ACROSS + MATMUL_ROOM;
-    return (struct quantizer){.type = type, .rows = rows_with_feedback, .context = factor, .room_floats = room};
+    return (struct quantizer){
+        .type = type, .rows = rows_with_feedback, .context = factor, .room_floats = room};
 }
 
 struct quantizer quantizer_quick(enum weight_type type, const struct hessian_factor *factor) {

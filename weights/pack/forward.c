@@ -16,7 +16,8 @@ static size_t tokens_of(const struct forward *f) { return (size_t)f->windows * f
 static inline float power_of_two(float t) {
     float n = (t + NEAREST) - NEAREST, x = t - n;
     float p = 0x1.41fbbcp-13f;
-    p = p * x + 0x1.5f3e54p-10f, p = p * x + 0x1.3b2d4cp-7f, p = p * x + 0x1.c6aee8p-5f, p = p * x + 0x1.ebfbdcp-3f;
+    p = p * x + 0x1.5f3e54p-10f, p = p * x + 0x1.3b2d4cp-7f, p = p * x + 0x1.c6aee8p-5f,
+    p = p * x + 0x1.ebfbdcp-3f;
     p = p * x + 0x1.62e430p-1f, p = p * x + 1;
     uint32_t bits;
     memcpy(&bits, &p, 4);
@@ -33,7 +34,7 @@ static void round_to_bytes(float *x, uint32_t n, float gain) {
     for (uint32_t i = 0; i < n; i++) x[i] = ((x[i] * inverse + NEAREST) - NEAREST) * scale;
 }
 
-/* --------------------------------------------------------------------------------------------------- token by token -- */
+/* ---------------------------------------------------------------------------- token by token -- */
 
 struct tokens {
     const struct forward *f;
@@ -119,7 +120,7 @@ bool forward_is_finite(const struct forward *f, const float *x, uint32_t width) 
     return true;
 }
 
-/* -------------------------------------------------------------------------------------------------------- attention -- */
+/* --------------------------------------------------------------------------------- attention -- */
 
 struct attention {
     const struct forward *f;
@@ -147,7 +148,8 @@ static void turn_token(void *user, size_t token, unsigned worker) {
     const struct attention *t = user;
     uint32_t head_dim = t->f->head_dim;
     const float *rope = t->f->rope + token % t->f->length * head_dim;
-    float *const part[3] = {t->q + token * t->heads * head_dim, t->k + token * t->kv_heads * head_dim,
+    float *const part[3] = {t->q + token * t->heads * head_dim,
+                            t->k + token * t->kv_heads * head_dim,
                             t->v + token * t->kv_heads * head_dim};
     for (int which = 0; which < 3; which++) {
         uint32_t heads = which ? t->kv_heads : t->heads;
@@ -173,29 +175,39 @@ static void shares(float *score, uint32_t position, uint32_t length) {
     for (uint32_t j = position + 1; j < length; j++) score[j] = 0;
 }
 
-size_t forward_room(uint32_t length, uint32_t head_dim) { return (size_t)length * (length + head_dim) + MATMUL_ROOM; }
+size_t forward_room(uint32_t length, uint32_t head_dim) {
+    return (size_t)length * (length + head_dim) + MATMUL_ROOM;
+}
 
 /* One query head of one window. */
 static void one_head(void *user, size_t item, unsigned worker) {
     const struct attention *t = user;
-    uint32_t length = t->f->length, head_dim = t->f->head_dim, head = (uint32_t)(item % t->heads), kv = head / (t->heads / t->kv_heads);
-    size_t first = item / t->heads * length, q_row = (size_t)t->heads * head_dim, kv_row = (size_t)t->kv_heads * head_dim;
-    float *score = t->f->room + worker * forward_room(length, head_dim), *out = score + (size_t)length * length;
+    uint32_t length = t->f->length, head_dim = t->f->head_dim, head = (uint32_t)(item % t->heads),
+             kv = head / (t->heads / t->kv_heads);
+    size_t first = item / t->heads * length, q_row = (size_t)t->heads * head_dim,
+           kv_row = (size_t)t->kv_heads * head_dim;
+    float *score = t->f->room + worker * forward_room(length, head_dim),
+          *out = score + (size_t)length * length;
     float *room = out + (size_t)length * head_dim;
     const float *q = t->q + first * q_row + (size_t)head * head_dim;
-    const float *k = t->k + first * kv_row + (size_t)kv * head_dim, *v = t->v + first * kv_row + (size_t)kv * head_dim;
+    const float *k = t->k + first * kv_row + (size_t)kv * head_dim,
+                *v = t->v + first * kv_row + (size_t)kv * head_dim;
     memset(score, 0, (size_t)length * (length + head_dim) * sizeof *score);
-    matmul(length, length, head_dim, (struct matrix){q, q_row, 1}, (struct matrix){k, 1, kv_row}, score, length, false, room);
+    matmul(length, length, head_dim, (struct matrix){q, q_row, 1}, (struct matrix){k, 1, kv_row},
+           score, length, false, room);
     for (uint32_t i = 0; i < length; i++) shares(score + (size_t)i * length, i, length);
-    matmul(length, head_dim, length, (struct matrix){score, length, 1}, (struct matrix){v, kv_row, 1}, out, head_dim, false, room);
+    matmul(length, head_dim, length, (struct matrix){score, length, 1},
+           (struct matrix){v, kv_row, 1}, out, head_dim, false, room);
     size_t o_row = padded_cols(t->heads * head_dim);
     for (uint32_t i = 0; i < length; i++)
-        memcpy(t->o + (first + i) * o_row + (size_t)head * head_dim, out + (size_t)i * head_dim, head_dim * sizeof *out);
+        memcpy(t->o + (first + i) * o_row + (size_t)head * head_dim, out + (size_t)i * head_dim,
+               head_dim * sizeof *out);
 }
 
-void forward_attention(const struct forward *f, uint32_t heads, uint32_t kv_heads, float *q, float *k, float *v, const float *const bias[3],
-                       float *o) {
-    struct attention t = {.f = f, .heads = heads, .kv_heads = kv_heads, .q = q, .k = k, .v = v, .o = o, .bias = bias};
+void forward_attention(const struct forward *f, uint32_t heads, uint32_t kv_heads, float *q,
+                       float *k, float *v, const float *const bias[3], float *o) {
+    struct attention t = {
+        .f = f, .heads = heads, .kv_heads = kv_heads, .q = q, .k = k, .v = v, .o = o, .bias = bias};
     uint32_t width = padded_cols(heads * f->head_dim);
     parallel_for(f->threads, tokens_of(f), turn_token, &t);
     memset(o, 0, tokens_of(f) * width * sizeof *o);

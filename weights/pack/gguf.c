@@ -7,8 +7,15 @@
 #include "weights/pack/gguf_bytes.h"
 #include "weights/pack/source_file.h"
 
-/* Bounds on what a file may ask for. Real files stay far below: tens of keys, a few thousand tensors, some 10 MB of vocabulary. */
-enum { MAX_KEYS = 65536, MAX_TENSORS = 1 << 20, MAX_KEY_BYTES = 65535, MAX_NAME_BYTES = 63, MAX_ALIGNMENT = 1 << 20 };
+/* Bounds on what a file may ask for. Real files stay far below: tens of keys, a few thousand
+ * tensors, some 10 MB of vocabulary. */
+enum {
+    MAX_KEYS = 65536,
+    MAX_TENSORS = 1 << 20,
+    MAX_KEY_BYTES = 65535,
+    MAX_NAME_BYTES = 63,
+    MAX_ALIGNMENT = 1 << 20
+};
 #define MAX_STRING_BYTES   ((uint64_t)1 << 20) /* of a string by itself: chat templates */
 #define MAX_ELEMENT_BYTES  ((uint64_t)65535)   /* of a string in an array: vocabulary */
 #define MAX_METADATA_BYTES ((uint64_t)512 << 20)
@@ -16,7 +23,8 @@ enum { MAX_KEYS = 65536, MAX_TENSORS = 1 << 20, MAX_KEY_BYTES = 65535, MAX_NAME_
 struct pair {
     char *key;
     enum gguf_kind kind;
-    const uint8_t *data;     /* of the value; of an array: of its elements; of a string: of its length */
+    const uint8_t *data;     /* of the value; of an array: of its elements; of a string: of its
+                                length */
     struct gguf_array array; /* GGUF_ARRAY */
     uint32_t *positions;     /* array.positions, owned */
 };
@@ -33,13 +41,14 @@ struct gguf {
 };
 
 static const uint8_t KIND_BYTES[13] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
-static const char *const KIND_NAMES[13] = {"uint8",   "int8",   "uint16", "int16",  "uint32", "int32",  "float32",
-                                           "boolean", "string", "array",  "uint64", "int64",  "float64"};
+static const char *const KIND_NAMES[13] = {"uint8",  "int8",    "uint16",  "int16",  "uint32",
+                                           "int32",  "float32", "boolean", "string", "array",
+                                           "uint64", "int64",   "float64"};
 
-/* ------------------------------------------------------------------------------------------------------------ the cursor -- */
+/* -------------------------------------------------------------------------------- the cursor -- */
 
-/* Walks the metadata. `have` bytes of the file's `total` are in memory; running past them is no fault of the file's: `more` is set, and
- * the walk starts again with more bytes. */
+/* Walks the metadata. `have` bytes of the file's `total` are in memory; running past them is no
+ * fault of the file's: `more` is set, and the walk starts again with more bytes. */
 struct cursor {
     const uint8_t *data;
     uint64_t at, have, total;
@@ -74,21 +83,24 @@ static bool take_u64(struct cursor *c, uint64_t *out, const char *what) {
     return p != NULL;
 }
 
-/* A length and that many bytes, none of them zero: a C reader and a counting reader must see the same text. */
+/* A length and that many bytes, none of them zero: a C reader and a counting reader must see the
+ * same text. */
 static bool take_text(struct cursor *c, struct gguf_text *out, uint64_t max, const char *what) {
     uint64_t bytes;
     if (!take_u64(c, &bytes, what)) return false;
     if (bytes > max)
-        return diag_fail(c->d, "%s: %s of %llu bytes is longer than %llu", c->file, what, (unsigned long long)bytes,
-                         (unsigned long long)max);
+        return diag_fail(c->d, "%s: %s of %llu bytes is longer than %llu", c->file, what,
+                         (unsigned long long)bytes, (unsigned long long)max);
     const uint8_t *p = take(c, bytes, what);
     if (!p) return false;
-    if (bytes && memchr(p, 0, bytes)) return diag_fail(c->d, "%s: zero byte inside %s", c->file, what);
+    if (bytes && memchr(p, 0, bytes))
+        return diag_fail(c->d, "%s: zero byte inside %s", c->file, what);
     *out = (struct gguf_text){(const char *)p, (size_t)bytes};
     return true;
 }
 
-/* The list with room for one more element of `size` bytes, new ones zeroed; NULL where there is no memory, and the list stays. */
+/* The list with room for one more element of `size` bytes, new ones zeroed; NULL where there is no
+ * memory, and the list stays. */
 static void *grow(void *list, size_t count, size_t *room, size_t size, struct diag *d) {
     if (count < *room) return list;
     size_t more = *room ? *room * 2 : 64;
@@ -102,11 +114,12 @@ static void *grow(void *list, size_t count, size_t *room, size_t size, struct di
     return longer;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ key values -- */
+/* -------------------------------------------------------------------------------- key values -- */
 
 static bool check_bools(struct cursor *c, const char *key, const uint8_t *data, uint64_t count) {
     for (uint64_t i = 0; i < count; i++)
-        if (data[i] > 1) return diag_fail(c->d, "%s: %s is a boolean of value %u", c->file, key, data[i]);
+        if (data[i] > 1)
+            return diag_fail(c->d, "%s: %s is a boolean of value %u", c->file, key, data[i]);
     return true;
 }
 
@@ -114,12 +127,16 @@ static bool parse_array(struct cursor *c, struct pair *pair) {
     uint32_t kind;
     uint64_t count;
     if (!take_u32(c, &kind, pair->key) || !take_u64(c, &count, pair->key)) return false;
-    if (kind == GGUF_ARRAY) return diag_fail(c->d, "%s: %s is an array of arrays", c->file, pair->key);
-    if (kind > GGUF_F64) return diag_fail(c->d, "%s: %s is an array of unknown type %u", c->file, pair->key, kind);
+    if (kind == GGUF_ARRAY)
+        return diag_fail(c->d, "%s: %s is an array of arrays", c->file, pair->key);
+    if (kind > GGUF_F64)
+        return diag_fail(c->d, "%s: %s is an array of unknown type %u", c->file, pair->key, kind);
     uint64_t least = kind == GGUF_STRING ? 8 : KIND_BYTES[kind]; /* bytes of an element */
     if (count > (c->total - c->at) / least)
-        return diag_fail(c->d, "%s: %s has %llu elements, more than the file holds", c->file, pair->key, (unsigned long long)count);
-    pair->array = (struct gguf_array){.element = (enum gguf_kind)kind, .count = count, .data = c->data + c->at};
+        return diag_fail(c->d, "%s: %s has %llu elements, more than the file holds", c->file,
+                         pair->key, (unsigned long long)count);
+    pair->array = (struct gguf_array){
+        .element = (enum gguf_kind)kind, .count = count, .data = c->data + c->at};
     if (kind != GGUF_STRING) {
         const uint8_t *p = take(c, count * least, pair->key);
         return p && (kind != GGUF_BOOL || check_bools(c, pair->key, p, count));
@@ -151,7 +168,8 @@ static bool parse_pair(struct cursor *c, struct pair *pair) {
 
     uint32_t kind;
     if (!take_u32(c, &kind, pair->key)) return false;
-    if (kind > GGUF_F64) return diag_fail(c->d, "%s: %s has unknown value type %u", c->file, pair->key, kind);
+    if (kind > GGUF_F64)
+        return diag_fail(c->d, "%s: %s has unknown value type %u", c->file, pair->key, kind);
     pair->kind = (enum gguf_kind)kind;
     pair->data = c->data + c->at;
     if (kind == GGUF_ARRAY) return parse_array(c, pair);
@@ -160,7 +178,7 @@ static bool parse_pair(struct cursor *c, struct pair *pair) {
     return p && (kind != GGUF_BOOL || check_bools(c, pair->key, p, 1));
 }
 
-/* --------------------------------------------------------------------------------------------------------------- tensors -- */
+/* ----------------------------------------------------------------------------------- tensors -- */
 
 /* One entry of the table; tensor->offset is still relative to the data. */
 static bool parse_tensor(struct cursor *c, struct gguf_tensor *tensor) {
@@ -176,62 +194,80 @@ static bool parse_tensor(struct cursor *c, struct gguf_tensor *tensor) {
 
     if (!take_u32(c, &tensor->dims, copy)) return false;
     if (tensor->dims < 1 || tensor->dims > 4)
-        return diag_fail(c->d, "%s: tensor %s has %u dimensions, not 1 to 4", c->file, copy, tensor->dims);
+        return diag_fail(c->d, "%s: tensor %s has %u dimensions, not 1 to 4", c->file, copy,
+                         tensor->dims);
     uint64_t elements = 1;
     for (uint32_t i = 0; i < 4; i++) {
         tensor->shape[i] = 1;
         if (i < tensor->dims && !take_u64(c, &tensor->shape[i], copy)) return false;
-        if (tensor->shape[i] == 0) return diag_fail(c->d, "%s: tensor %s has a dimension of 0", c->file, copy);
-        if (elements > (uint64_t)INT64_MAX / tensor->shape[i]) return diag_fail(c->d, "%s: tensor %s has too many elements", c->file, copy);
+        if (tensor->shape[i] == 0)
+            return diag_fail(c->d, "%s: tensor %s has a dimension of 0", c->file, copy);
+        if (elements > (uint64_t)INT64_MAX / tensor->shape[i])
+            return diag_fail(c->d, "%s: tensor %s has too many elements", c->file, copy);
         elements *= tensor->shape[i];
     }
     if (!take_u32(c, &type, copy) || !take_u64(c, &tensor->offset, copy)) return false;
     const struct gguf_type_info *info = gguf_type_info(type);
-    if (!info) return diag_fail(c->d, "%s: tensor %s has type %u (%s), which is not supported", c->file, copy, type, gguf_type_name(type));
+    if (!info)
+        return diag_fail(c->d, "%s: tensor %s has type %u (%s), which is not supported", c->file,
+                         copy, type, gguf_type_name(type));
     tensor->type = (enum gguf_type)type;
     if (tensor->shape[0] % info->block)
-        return diag_fail(c->d, "%s: tensor %s has rows of %llu values, not a multiple of %s's block of %u", c->file, copy,
-                         (unsigned long long)tensor->shape[0], info->name, info->block);
-    if (elements / info->block > c->total / info->bytes) return diag_fail(c->d, "%s: tensor %s is larger than the file", c->file, copy);
+        return diag_fail(
+            c->d, "%s: tensor %s has rows of %llu values, not a multiple of %s's block of %u",
+            c->file, copy, (unsigned long long)tensor->shape[0], info->name, info->block);
+    if (elements / info->block > c->total / info->bytes)
+        return diag_fail(c->d, "%s: tensor %s is larger than the file", c->file, copy);
     tensor->bytes = elements / info->block * info->bytes;
     return true;
 }
 
-/* Tensors lie in the table's order, each at the next multiple of the alignment, and end where the file does: so none can overlap, wrap or
- * leave a hole. ggml's own reader asks for the same. Makes the offsets absolute. */
+/* Tensors lie in the table's order, each at the next multiple of the alignment, and end where the
+ * file does: so none can overlap, wrap or leave a hole. ggml's own reader asks for the same. Makes
+ * the offsets absolute. */
 static bool place_tensors(struct gguf *gguf, struct cursor *c) {
     uint64_t alignment = 32;
-    if (gguf_get_uint(gguf, "general.alignment", UINT32_MAX, &alignment, c->d) == GGUF_BAD) return false;
+    if (gguf_get_uint(gguf, "general.alignment", UINT32_MAX, &alignment, c->d) == GGUF_BAD)
+        return false;
     if (alignment < 8 || alignment > MAX_ALIGNMENT || (alignment & (alignment - 1)))
-        return diag_fail(c->d, "%s: general.alignment is %llu, not a power of two from 8 to %d", c->file, (unsigned long long)alignment,
-                         MAX_ALIGNMENT);
-    if (gguf->tensors_count == 0) return c->total - c->at < alignment ? true : diag_fail(c->d, "%s: has no tensors, but data", c->file);
+        return diag_fail(c->d, "%s: general.alignment is %llu, not a power of two from 8 to %d",
+                         c->file, (unsigned long long)alignment, MAX_ALIGNMENT);
+    if (gguf->tensors_count == 0)
+        return c->total - c->at < alignment
+                   ? true
+                   : diag_fail(c->d, "%s: has no tensors, but data", c->file);
 
-    uint64_t base = (c->at + alignment - 1) & ~(alignment - 1), next = 0, end = 0; /* next and end are relative to base */
+    /* next and end are relative to base */
+    uint64_t base = (c->at + alignment - 1) & ~(alignment - 1), next = 0, end = 0;
     if (base > c->total) return diag_fail(c->d, "%s: ends before the tensors' data", c->file);
     for (size_t i = 0; i < gguf->tensors_count; i++) {
         struct gguf_tensor *tensor = &gguf->tensors[i];
         if (tensor->offset != next)
-            return diag_fail(c->d, "%s: tensor %s has offset %llu where %llu follows from those before it", c->file, tensor->name,
-                             (unsigned long long)tensor->offset, (unsigned long long)next);
+            return diag_fail(
+                c->d, "%s: tensor %s has offset %llu where %llu follows from those before it",
+                c->file, tensor->name, (unsigned long long)tensor->offset,
+                (unsigned long long)next);
         if (next > c->total - base || tensor->bytes > c->total - base - next)
-            return diag_fail(c->d, "%s: tensor %s ends past the end of the file", c->file, tensor->name);
+            return diag_fail(c->d, "%s: tensor %s ends past the end of the file", c->file,
+                             tensor->name);
         end = next + tensor->bytes;
         next = (end + alignment - 1) & ~(alignment - 1);
         tensor->offset += base;
     }
     if (c->total - base - end >= alignment)
-        return diag_fail(c->d, "%s: has %llu bytes after the last tensor", c->file, (unsigned long long)(c->total - base - end));
+        return diag_fail(c->d, "%s: has %llu bytes after the last tensor", c->file,
+                         (unsigned long long)(c->total - base - end));
     return true;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- indexing -- */
+/* ---------------------------------------------------------------------------------- indexing -- */
 
 static int by_key(const void *a, const void *b) {
     return strcmp((*(const struct pair *const *)a)->key, (*(const struct pair *const *)b)->key);
 }
 static int by_name(const void *a, const void *b) {
-    return strcmp((*(const struct gguf_tensor *const *)a)->name, (*(const struct gguf_tensor *const *)b)->name);
+    return strcmp((*(const struct gguf_tensor *const *)a)->name,
+                  (*(const struct gguf_tensor *const *)b)->name);
 }
 
 /* Sorted views for look-up; neighbours that are equal are duplicates. */
@@ -255,29 +291,38 @@ static bool index_tensors(struct gguf *gguf, struct diag *d) {
     qsort(gguf->by_name, n, sizeof *gguf->by_name, by_name);
     for (size_t i = 1; i < n; i++)
         if (strcmp(gguf->by_name[i - 1]->name, gguf->by_name[i]->name) == 0)
-            return diag_fail(d, "%s: tensor %s occurs twice", gguf->file.name, gguf->by_name[i]->name);
+            return diag_fail(d, "%s: tensor %s occurs twice", gguf->file.name,
+                             gguf->by_name[i]->name);
     return true;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- opening -- */
+/* ----------------------------------------------------------------------------------- opening -- */
 
 static bool parse_header(struct cursor *c, uint64_t *tensors, uint64_t *pairs) {
     const uint8_t *magic = take(c, 4, "the header");
     uint32_t version = 0;
     if (!magic) return false;
-    if (memcmp(magic, "FUGG", 4) == 0) return diag_fail(c->d, "%s: a byte-swapped GGUF file is not supported", c->file);
-    if (memcmp(magic, "APUS", 4) == 0) return diag_fail(c->d, "%s: not a GGUF file but a blob: it is packed already", c->file);
+    if (memcmp(magic, "FUGG", 4) == 0)
+        return diag_fail(c->d, "%s: a byte-swapped GGUF file is not supported", c->file);
+    if (memcmp(magic, "APUS", 4) == 0)
+        return diag_fail(c->d, "%s: not a GGUF file but a blob: it is packed already", c->file);
     if (memcmp(magic, "GGUF", 4) != 0)
-        return diag_fail(c->d, "%s: not a GGUF file: begins with the bytes %02x %02x %02x %02x, not with GGUF", c->file, magic[0], magic[1],
-                         magic[2], magic[3]);
+        return diag_fail(
+            c->d, "%s: not a GGUF file: begins with the bytes %02x %02x %02x %02x, not with GGUF",
+            c->file, magic[0], magic[1], magic[2], magic[3]);
     if (!take_u32(c, &version, "the header")) return false;
-    if (version != 0 && (version & 0xffff) == 0) return diag_fail(c->d, "%s: a big-endian GGUF file is not supported", c->file);
-    if (version != 2 && version != 3) return diag_fail(c->d, "%s: GGUF version %u is not supported, only 2 and 3", c->file, version);
+    if (version != 0 && (version & 0xffff) == 0)
+        return diag_fail(c->d, "%s: a big-endian GGUF file is not supported", c->file);
+    if (version != 2 && version != 3)
+        return diag_fail(c->d, "%s: GGUF version %u is not supported, only 2 and 3", c->file,
+                         version);
     if (!take_u64(c, tensors, "the header") || !take_u64(c, pairs, "the header")) return false;
     if (*tensors > MAX_TENSORS)
-        return diag_fail(c->d, "%s: claims %llu tensors where at most %d are expected", c->file, (unsigned long long)*tensors, MAX_TENSORS);
+        return diag_fail(c->d, "%s: claims %llu tensors where at most %d are expected", c->file,
+                         (unsigned long long)*tensors, MAX_TENSORS);
     if (*pairs > MAX_KEYS)
-        return diag_fail(c->d, "%s: claims %llu keys where at most %d are expected", c->file, (unsigned long long)*pairs, MAX_KEYS);
+        return diag_fail(c->d, "%s: claims %llu keys where at most %d are expected", c->file,
+                         (unsigned long long)*pairs, MAX_KEYS);
     return true;
 }
 
@@ -285,13 +330,15 @@ static bool parse(struct gguf *gguf, struct cursor *c) {
     uint64_t tensors = 0, pairs = 0;
     if (!parse_header(c, &tensors, &pairs)) return false;
     while (gguf->pairs_count < pairs) {
-        struct pair *list = grow(gguf->pairs, gguf->pairs_count, &gguf->pairs_room, sizeof *list, c->d);
+        struct pair *list =
+            grow(gguf->pairs, gguf->pairs_count, &gguf->pairs_room, sizeof *list, c->d);
         if (!list) return false;
         gguf->pairs = list;
         if (!parse_pair(c, &gguf->pairs[gguf->pairs_count++])) return false;
     }
     while (gguf->tensors_count < tensors) {
-        struct gguf_tensor *list = grow(gguf->tensors, gguf->tensors_count, &gguf->tensors_room, sizeof *list, c->d);
+        struct gguf_tensor *list =
+            grow(gguf->tensors, gguf->tensors_count, &gguf->tensors_room, sizeof *list, c->d);
         if (!list) return false;
         gguf->tensors = list;
         if (!parse_tensor(c, &gguf->tensors[gguf->tensors_count++])) return false;
@@ -313,7 +360,8 @@ static void forget(struct gguf *gguf) {
     *gguf = (struct gguf){.file = gguf->file};
 }
 
-/* Where the metadata ends is only known after walking it: start with 1 MiB and take four times as much until it fits. */
+/* Where the metadata ends is only known after walking it: start with 1 MiB and take four times as
+ * much until it fits. */
 static bool load(struct gguf *gguf, struct diag *d) {
     uint64_t total = gguf->file.bytes;
     for (uint64_t have = 1 << 20;; have *= 4) {
@@ -322,10 +370,12 @@ static bool load(struct gguf *gguf, struct diag *d) {
         gguf->metadata = malloc((size_t)have + 1);
         if (!gguf->metadata) return diag_fail(d, "out of memory");
         if (!source_file_read(&gguf->file, 0, gguf->metadata, (size_t)have, d)) return false;
-        struct cursor c = {.data = gguf->metadata, .have = have, .total = total, .file = gguf->file.name, .d = d};
+        struct cursor c = {
+            .data = gguf->metadata, .have = have, .total = total, .file = gguf->file.name, .d = d};
         if (parse(gguf, &c)) return true;
         if (!c.more) return false;
-        if (have == MAX_METADATA_BYTES) return diag_fail(d, "%s: has more than 512 MiB of metadata", gguf->file.name);
+        if (have == MAX_METADATA_BYTES)
+            return diag_fail(d, "%s: has more than 512 MiB of metadata", gguf->file.name);
         forget(gguf);
     }
 }
@@ -359,7 +409,7 @@ void gguf_close(struct gguf *gguf) {
     free(gguf);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- look-up -- */
+/* ----------------------------------------------------------------------------------- look-up -- */
 
 static const struct pair *find(const struct gguf *gguf, const char *key) {
     size_t low = 0, high = gguf->pairs_count;
@@ -375,12 +425,16 @@ static const struct pair *find(const struct gguf *gguf, const char *key) {
     return NULL;
 }
 
-static enum gguf_found wrong_kind(const struct gguf *gguf, const struct pair *pair, const char *wanted, struct diag *d) {
-    diag_fail(d, "%s: %s is of type %s, not %s", gguf->file.name, pair->key, KIND_NAMES[pair->kind], wanted);
+static enum gguf_found wrong_kind(const struct gguf *gguf, const struct pair *pair,
+                                  const char *wanted, struct diag *d) {
+    diag_fail(d, "%s: %s is of type %s, not %s", gguf->file.name, pair->key, KIND_NAMES[pair->kind],
+              wanted);
     return GGUF_BAD;
 }
 
-bool gguf_kind_is_int(enum gguf_kind kind) { return kind <= GGUF_I32 || kind == GGUF_U64 || kind == GGUF_I64; }
+bool gguf_kind_is_int(enum gguf_kind kind) {
+    return kind <= GGUF_I32 || kind == GGUF_U64 || kind == GGUF_I64;
+}
 
 static int64_t int_at(enum gguf_kind kind, const uint8_t *p) {
     switch (kind) {
@@ -421,25 +475,31 @@ static double float_at(enum gguf_kind kind, const uint8_t *p) {
     return f;
 }
 
-static struct gguf_text text_at(const uint8_t *p) { return (struct gguf_text){(const char *)p + 8, (size_t)u64_at(p)}; }
+static struct gguf_text text_at(const uint8_t *p) {
+    return (struct gguf_text){(const char *)p + 8, (size_t)u64_at(p)};
+}
 
-enum gguf_found gguf_get_uint(const struct gguf *gguf, const char *key, uint64_t max, uint64_t *out, struct diag *d) {
+enum gguf_found gguf_get_uint(const struct gguf *gguf, const char *key, uint64_t max, uint64_t *out,
+                              struct diag *d) {
     const struct pair *pair = find(gguf, key);
     if (!pair) return GGUF_ABSENT;
     if (!gguf_kind_is_int(pair->kind)) return wrong_kind(gguf, pair, "an integer", d);
     int64_t value = int_at(pair->kind, pair->data);
     if (value < 0 || (uint64_t)value > max) {
-        diag_fail(d, "%s: %s is %lld, outside 0 to %llu", gguf->file.name, key, (long long)value, (unsigned long long)max);
+        diag_fail(d, "%s: %s is %lld, outside 0 to %llu", gguf->file.name, key, (long long)value,
+                  (unsigned long long)max);
         return GGUF_BAD;
     }
     *out = (uint64_t)value;
     return GGUF_FOUND;
 }
 
-enum gguf_found gguf_get_float(const struct gguf *gguf, const char *key, double *out, struct diag *d) {
+enum gguf_found gguf_get_float(const struct gguf *gguf, const char *key, double *out,
+                               struct diag *d) {
     const struct pair *pair = find(gguf, key);
     if (!pair) return GGUF_ABSENT;
-    if (pair->kind != GGUF_F32 && pair->kind != GGUF_F64) return wrong_kind(gguf, pair, "a float", d);
+    if (pair->kind != GGUF_F32 && pair->kind != GGUF_F64)
+        return wrong_kind(gguf, pair, "a float", d);
     double value = float_at(pair->kind, pair->data);
     if (!(value - value == 0)) { /* infinity or NaN */
         diag_fail(d, "%s: %s is not finite", gguf->file.name, key);
@@ -457,7 +517,8 @@ enum gguf_found gguf_get_bool(const struct gguf *gguf, const char *key, bool *ou
     return GGUF_FOUND;
 }
 
-enum gguf_found gguf_get_text(const struct gguf *gguf, const char *key, struct gguf_text *out, struct diag *d) {
+enum gguf_found gguf_get_text(const struct gguf *gguf, const char *key, struct gguf_text *out,
+                              struct diag *d) {
     const struct pair *pair = find(gguf, key);
     if (!pair) return GGUF_ABSENT;
     if (pair->kind != GGUF_STRING) return wrong_kind(gguf, pair, "a string", d);
@@ -465,7 +526,8 @@ enum gguf_found gguf_get_text(const struct gguf *gguf, const char *key, struct g
     return GGUF_FOUND;
 }
 
-enum gguf_found gguf_get_array(const struct gguf *gguf, const char *key, struct gguf_array *out, struct diag *d) {
+enum gguf_found gguf_get_array(const struct gguf *gguf, const char *key, struct gguf_array *out,
+                               struct diag *d) {
     const struct pair *pair = find(gguf, key);
     if (!pair) return GGUF_ABSENT;
     if (pair->kind != GGUF_ARRAY) return wrong_kind(gguf, pair, "an array", d);
@@ -492,7 +554,9 @@ const struct source_file *gguf_file(const struct gguf *gguf) { return &gguf->fil
 
 size_t gguf_key_count(const struct gguf *gguf) { return gguf->pairs_count; }
 const char *gguf_key(const struct gguf *gguf, size_t index) { return gguf->pairs[index].key; }
-enum gguf_kind gguf_key_kind(const struct gguf *gguf, size_t index) { return gguf->pairs[index].kind; }
+enum gguf_kind gguf_key_kind(const struct gguf *gguf, size_t index) {
+    return gguf->pairs[index].kind;
+}
 
 int64_t gguf_array_int(const struct gguf_array *array, uint64_t index) {
     assert(index < array->count);
@@ -510,7 +574,9 @@ struct gguf_text gguf_array_text(const struct gguf_array *array, uint64_t index)
 }
 
 size_t gguf_tensor_count(const struct gguf *gguf) { return gguf->tensors_count; }
-const struct gguf_tensor *gguf_tensor(const struct gguf *gguf, size_t index) { return &gguf->tensors[index]; }
+const struct gguf_tensor *gguf_tensor(const struct gguf *gguf, size_t index) {
+    return &gguf->tensors[index];
+}
 
 const struct gguf_tensor *gguf_find_tensor(const struct gguf *gguf, const char *name) {
     size_t low = 0, high = gguf->tensors_count;
@@ -526,7 +592,8 @@ const struct gguf_tensor *gguf_find_tensor(const struct gguf *gguf, const char *
     return NULL;
 }
 
-bool gguf_read(const struct gguf *gguf, const struct gguf_tensor *tensor, uint64_t offset, void *out, size_t bytes, struct diag *d) {
+bool gguf_read(const struct gguf *gguf, const struct gguf_tensor *tensor, uint64_t offset,
+               void *out, size_t bytes, struct diag *d) {
     assert(offset <= tensor->bytes && bytes <= tensor->bytes - offset);
     return source_file_read(&gguf->file, tensor->offset + offset, out, bytes, d);
 }

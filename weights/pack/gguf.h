@@ -1,8 +1,9 @@
 /* Reader of GGUF files, versions 2 and 3, little-endian.
  *
- * Opening checks the whole structure: counts, lengths, types, duplicates, alignment, and that the tensors lie in the order of their
- * table, each at the next aligned offset, exactly to the end of the file. Keys, tensor names and strings contain no zero byte. The
- * metadata is held in memory (at most 512 MiB); tensor bytes are read on request. Everything returned belongs to the reader. */
+ * Opening checks the whole structure: counts, lengths, types, duplicates, alignment, and that the
+ * tensors lie in the order of their table, each at the next aligned offset, exactly to the end of
+ * the file. Keys, tensor names and strings contain no zero byte. The metadata is held in memory (at
+ * most 512 MiB); tensor bytes are read on request. Everything returned belongs to the reader. */
 #ifndef PACK_GGUF_H
 #define PACK_GGUF_H
 
@@ -29,7 +30,8 @@ enum gguf_kind {
     GGUF_F64 = 12
 };
 
-/* Text by length; not zero-terminated, but free of zero bytes. Any other byte may occur: UTF-8 is the user's to check. */
+/* Text by length; not zero-terminated, but free of zero bytes. Any other byte may occur: UTF-8 is
+ * the user's to check. */
 struct gguf_text {
     const char *data;
     size_t bytes;
@@ -54,19 +56,28 @@ struct gguf_tensor {
 struct gguf;
 struct source_file;
 
-struct gguf *gguf_open(const char *path, struct diag *d);                                        /* NULL on failure */
-struct gguf *gguf_open_memory(const char *name, const void *data, size_t bytes, struct diag *d); /* data must outlive it */
-void gguf_close(struct gguf *gguf);                                                              /* also NULL */
+/* NULL on failure */
+struct gguf *gguf_open(const char *path, struct diag *d);
+/* data must outlive it */
+struct gguf *gguf_open_memory(const char *name, const void *data, size_t bytes, struct diag *d);
+/* also NULL */
+void gguf_close(struct gguf *gguf);
 
-/* How a look-up went. A key that is there with another type, or out of range, is GGUF_BAD with the sentence set. */
+/* How a look-up went. A key that is there with another type, or out of range, is GGUF_BAD with the
+ * sentence set. */
 enum gguf_found { GGUF_BAD = -1, GGUF_ABSENT = 0, GGUF_FOUND = 1 };
 
 enum gguf_found gguf_get_uint(const struct gguf *gguf, const char *key, uint64_t max, uint64_t *out,
-                              struct diag *d);                                                         /* any integer type, 0..max */
-enum gguf_found gguf_get_float(const struct gguf *gguf, const char *key, double *out, struct diag *d); /* F32 or F64, finite */
+                              /* any integer type, 0..max */
+                              struct diag *d);
+/* F32 or F64, finite */
+enum gguf_found gguf_get_float(const struct gguf *gguf, const char *key, double *out,
+                               struct diag *d);
 enum gguf_found gguf_get_bool(const struct gguf *gguf, const char *key, bool *out, struct diag *d);
-enum gguf_found gguf_get_text(const struct gguf *gguf, const char *key, struct gguf_text *out, struct diag *d);
-enum gguf_found gguf_get_array(const struct gguf *gguf, const char *key, struct gguf_array *out, struct diag *d);
+enum gguf_found gguf_get_text(const struct gguf *gguf, const char *key, struct gguf_text *out,
+                              struct diag *d);
+enum gguf_found gguf_get_array(const struct gguf *gguf, const char *key, struct gguf_array *out,
+                               struct diag *d);
 /* An integer of any type, or an array of them: what came as one number counts as an array of one.
  */
 enum gguf_found gguf_get_ints(const struct gguf *gguf, const char *key, struct gguf_array *out,
@@ -81,17 +92,22 @@ size_t gguf_key_count(const struct gguf *gguf);
 const char *gguf_key(const struct gguf *gguf, size_t index);
 enum gguf_kind gguf_key_kind(const struct gguf *gguf, size_t index);
 
-/* Element `index` < count, in constant time. Asserted: the element kind fits the call (is any integer or bool; is F32 or F64; is a string). */
-int64_t gguf_array_int(const struct gguf_array *array, uint64_t index);  /* U64 above INT64_MAX gives INT64_MAX */
-double gguf_array_float(const struct gguf_array *array, uint64_t index); /* may be infinite or NaN */
+/* Element `index` < count, in constant time. Asserted: the element kind fits the call (is any
+ * integer or bool; is F32 or F64; is a string). */
+/* U64 above INT64_MAX gives INT64_MAX */
+int64_t gguf_array_int(const struct gguf_array *array, uint64_t index);
+/* may be infinite or NaN */
+double gguf_array_float(const struct gguf_array *array, uint64_t index);
 struct gguf_text gguf_array_text(const struct gguf_array *array, uint64_t index);
 bool gguf_kind_is_int(enum gguf_kind kind); /* bool not included */
 
 size_t gguf_tensor_count(const struct gguf *gguf);
 const struct gguf_tensor *gguf_tensor(const struct gguf *gguf, size_t index);
-const struct gguf_tensor *gguf_find_tensor(const struct gguf *gguf, const char *name); /* NULL where there is none */
+/* NULL where there is none */
+const struct gguf_tensor *gguf_find_tensor(const struct gguf *gguf, const char *name);
 
 /* Bytes of a tensor as stored; [offset, offset + bytes) inside the tensor. */
-bool gguf_read(const struct gguf *gguf, const struct gguf_tensor *tensor, uint64_t offset, void *out, size_t bytes, struct diag *d);
+bool gguf_read(const struct gguf *gguf, const struct gguf_tensor *tensor, uint64_t offset,
+               void *out, size_t bytes, struct diag *d);
 
 #endif

@@ -89,7 +89,9 @@ const struct gguf_type_info *gguf_type_info(uint32_t type) {
     return NULL;
 }
 
-const char *gguf_type_name(uint32_t type) { return type < sizeof NAMES / sizeof NAMES[0] ? NAMES[type] : "unknown"; }
+const char *gguf_type_name(uint32_t type) {
+    return type < sizeof NAMES / sizeof NAMES[0] ? NAMES[type] : "unknown";
+}
 
 static float float_of_bits(uint32_t bits) {
     float f;
@@ -100,7 +102,8 @@ static float float_of_bits(uint32_t bits) {
 float float_from_bf16(uint16_t bits) { return float_of_bits((uint32_t)bits << 16); }
 
 float float_from_f16(uint16_t bits) {
-    uint32_t sign = (uint32_t)(bits & 0x8000) << 16, exponent = (bits >> 10) & 31, mantissa = bits & 0x3ff;
+    uint32_t sign = (uint32_t)(bits & 0x8000) << 16, exponent = (bits >> 10) & 31,
+             mantissa = bits & 0x3ff;
     if (exponent == 31) return float_of_bits(sign | 0x7f800000 | mantissa << 13);
     if (exponent == 0) { /* zero or subnormal: mantissa * 2^-24, exact in float */
         float f = (float)mantissa * 0x1p-24f;
@@ -109,10 +112,12 @@ float float_from_f16(uint16_t bits) {
     return float_of_bits(sign | (exponent + 112) << 23 | mantissa << 13);
 }
 
-/* The 32-value types: value i < 16 is the low nibble of byte i, value i >= 16 the high nibble of byte i - 16. */
+/* The 32-value types: value i < 16 is the low nibble of byte i, value i >= 16 the high nibble of
+ * byte i - 16. */
 static int nibble(const uint8_t *q, int i) { return i < 16 ? q[i] & 15 : q[i - 16] >> 4; }
 
-/* The 6-bit scales and minima of Q4_K and Q5_K: eight of each in 12 bytes, the upper four with their top bits in the first eight bytes. */
+/* The 6-bit scales and minima of Q4_K and Q5_K: eight of each in 12 bytes, the upper four with
+ * their top bits in the first eight bytes. */
 static void scale_min(const uint8_t *s, int i, float *scale, float *min) {
     int sc = i < 4 ? s[i] & 63 : (s[i + 4] & 15) | (s[i - 4] >> 2 & 0x30);
     int mn = i < 4 ? s[i + 4] & 63 : s[i + 4] >> 4 | (s[i] >> 2 & 0x30);
@@ -135,8 +140,10 @@ static void dequantize_q3_k(const uint8_t *in, float *out) {
     float d = f16_at(in + 108);
     for (int i = 0; i < 256; i++) {
         int group = i / 32, k = i / 16;
-        int scale = ((k < 8 ? s[k] & 15 : s[k - 8] >> 4) | (s[8 + k % 4] >> 2 * (k / 4) & 3) << 4) - 32;
-        int v = (q[group / 4 * 32 + i % 32] >> 2 * (group % 4) & 3) - (high[i % 32] >> group & 1 ? 0 : 4);
+        int scale =
+            ((k < 8 ? s[k] & 15 : s[k - 8] >> 4) | (s[8 + k % 4] >> 2 * (k / 4) & 3) << 4) - 32;
+        int v = (q[group / 4 * 32 + i % 32] >> 2 * (group % 4) & 3) -
+                (high[i % 32] >> group & 1 ? 0 : 4);
         out[i] = d * (float)scale * (float)v;
     }
 }
@@ -155,7 +162,8 @@ static void dequantize_q5_k(const uint8_t *in, float *out) {
     const uint8_t *scales = in + 4, *high = in + 16, *q = in + 48;
     float d = f16_at(in), dmin = f16_at(in + 2), scale, min;
     for (int i = 0; i < 256; i++) {
-        int group = i / 32, v = (q[group / 2 * 32 + i % 32] >> 4 * (group % 2) & 15) | (high[i % 32] >> group & 1) << 4;
+        int group = i / 32, v = (q[group / 2 * 32 + i % 32] >> 4 * (group % 2) & 15) |
+                                (high[i % 32] >> group & 1) << 4;
         scale_min(scales, group, &scale, &min);
         out[i] = d * scale * (float)v - dmin * min;
     }
@@ -166,7 +174,8 @@ static void dequantize_q6_k(const uint8_t *in, float *out) {
     float d = f16_at(in + 208);
     for (int i = 0; i < 256; i++) {
         int half = i / 128, quarter = i / 32 % 4, at = i % 32;
-        int v = (low[half * 64 + quarter % 2 * 32 + at] >> 4 * (quarter / 2) & 15) | (high[half * 32 + at] >> 2 * quarter & 3) << 4;
+        int v = (low[half * 64 + quarter % 2 * 32 + at] >> 4 * (quarter / 2) & 15) |
+                (high[half * 32 + at] >> 2 * quarter & 3) << 4;
         out[i] = d * (float)(int8_t)scales[i / 16] * (float)(v - 32);
     }
 }
@@ -184,13 +193,15 @@ static void dequantize_q4_1(const uint8_t *in, float *out) {
 static void dequantize_q5_0(const uint8_t *in, float *out) {
     float d = f16_at(in);
     uint32_t high = u32_at(in + 2);
-    for (int i = 0; i < 32; i++) out[i] = d * (float)((nibble(in + 6, i) | (int)(high >> i & 1) << 4) - 16);
+    for (int i = 0; i < 32; i++)
+        out[i] = d * (float)((nibble(in + 6, i) | (int)(high >> i & 1) << 4) - 16);
 }
 
 static void dequantize_q5_1(const uint8_t *in, float *out) {
     float d = f16_at(in), min = f16_at(in + 2);
     uint32_t high = u32_at(in + 4);
-    for (int i = 0; i < 32; i++) out[i] = d * (float)(nibble(in + 8, i) | (int)(high >> i & 1) << 4) + min;
+    for (int i = 0; i < 32; i++)
+        out[i] = d * (float)(nibble(in + 8, i) | (int)(high >> i & 1) << 4) + min;
 }
 
 static void dequantize_q8_0(const uint8_t *in, float *out) {
@@ -281,7 +292,7 @@ static void dequantize_f16(const uint8_t *in, float *out) { *out = f16_at(in); }
 static void dequantize_bf16(const uint8_t *in, float *out) { *out = float_from_bf16(u16_at(in)); }
 
 /* The loop over blocks, once per type so that the compiler sees the body. */
-#define BLOCKS(function, values, size)                                                                                                     \
+#define BLOCKS(function, values, size)                                                             \
     for (size_t i = 0; i < blocks; i++) function(in + i * (size), out + i * (values))
 
 void gguf_dequantize(enum gguf_type type, const uint8_t *in, size_t blocks, float *out) {

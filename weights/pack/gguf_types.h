@@ -1,7 +1,8 @@
 /* Tensor types of GGUF and the way from their bytes to float32.
  *
- * A row is a sequence of blocks of `block` values in `bytes` bytes, little-endian. Layouts and formulas follow ggml's definition of
- * each type; every value is the one its reference dequantization gives in float32. */
+ * A row is a sequence of blocks of `block` values in `bytes` bytes, little-endian. Layouts and
+ * formulas follow ggml's definition of each type; every value is the one its reference
+ * dequantization gives in float32. */
 #ifndef PACK_GGUF_TYPES_H
 #define PACK_GGUF_TYPES_H
 
@@ -49,7 +50,8 @@ struct gguf_type_info {
 const struct gguf_type_info *gguf_type_info(uint32_t type);
 const char *gguf_type_name(uint32_t type); /* "unknown" for an id never given */
 
-/* `blocks` blocks at `in` to block * blocks floats. Any bytes are safe; NaN and infinity come out as they are stored. */
+/* `blocks` blocks at `in` to block * blocks floats. Any bytes are safe; NaN and infinity come out
+ * as they are stored. */
 void gguf_dequantize(enum gguf_type type, const uint8_t *in, size_t blocks, float *out);
 
 float float_from_f16(uint16_t bits);

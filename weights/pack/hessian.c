@@ -8,18 +8,22 @@
 
 enum { BLOCK = 64, STRETCH = 512 };
 
-void hessian_add(unsigned threads, const float *x, size_t tokens, uint32_t n, float *h, float *room) {
-    matmul_threads(threads, MATMUL_LOWER, n, n, tokens, (struct matrix){x, 1, n}, (struct matrix){x, n, 1}, h, n, false, room);
+void hessian_add(unsigned threads, const float *x, size_t tokens, uint32_t n, float *h,
+                 float *room) {
+    matmul_threads(threads, MATMUL_LOWER, n, n, tokens, (struct matrix){x, 1, n},
+                   (struct matrix){x, n, 1}, h, n, false, room);
 }
 
-/* Rows first .. end - 1 of the factor, once everything after them has been taken off: row j holds column j of R. */
+/* Rows first .. end - 1 of the factor, once everything after them has been taken off: row j holds
+ * column j of R. */
 struct strip {
     float *h;
     size_t n;
     uint32_t first, end;
 };
 
-/* Columns of the strip before its square: each row is what it is less its share of the rows after it. */
+/* Columns of the strip before its square: each row is what it is less its share of the rows after
+ * it. */
 static void strip_columns(void *user, size_t item, unsigned worker) {
     (void)worker;
     const struct strip *s = user;
@@ -58,8 +62,9 @@ static bool decompose(unsigned threads, float *h, uint32_t n, float *room) {
         if (!strip_square(&s)) return false;
         parallel_for(threads, (first + STRETCH - 1) / STRETCH, strip_columns, &s);
         const float *strip = h + (size_t)first * n;
-        matmul_threads(threads, MATMUL_LOWER, first, first, end - first, (struct matrix){strip, 1, n}, (struct matrix){strip, n, 1}, h, n,
-                       true, room);
+        matmul_threads(threads, MATMUL_LOWER, first, first, end - first,
+                       (struct matrix){strip, 1, n}, (struct matrix){strip, n, 1}, h, n, true,
+                       room);
         end = first;
     }
     return true;
@@ -71,8 +76,8 @@ static float mean_of_diagonal(const float *h, uint32_t n) {
     return (float)(sum / n);
 }
 
-/* Whole groups by the sum of their columns' sizes, then columns inside each: large ones first, equal ones as they were. Insertion sort is
- * enough beside the rest. */
+/* Whole groups by the sum of their columns' sizes, then columns inside each: large ones first,
+ * equal ones as they were. Insertion sort is enough beside the rest. */
 static void sort_down(uint32_t *list, uint32_t count, const float *key) {
     for (uint32_t i = 1; i < count; i++)
         for (uint32_t j = i; j > 0 && key[list[j - 1]] < key[list[j]]; j--) {
@@ -85,12 +90,15 @@ _Static_assert(2 * BLOB_DIM_MAX <= MATMUL_ROOM, "room for the sizes of columns a
 
 static void choose_order(const float *h, uint32_t n, uint32_t *order, float *room) {
     float *size = room, *sum = room + n;
-    uint32_t groups = (n + GROUP - 1) / GROUP, *first = order; /* the front of order holds groups till they are spread out, last to first */
+    uint32_t groups = (n + GROUP - 1) / GROUP, *first = order; /* the front of order holds groups
+                                                                  till they are spread out, last to
+                                                                  first */
     for (uint32_t g = 0; g < groups; g++) sum[g] = 0, first[g] = g;
     for (uint32_t i = 0; i < n; i++) size[i] = h[(size_t)i * n + i], sum[i / GROUP] += size[i];
     if (n % GROUP == 0) sort_down(first, groups, sum);
     for (uint32_t g = groups; g-- > 0;) {
-        uint32_t from = first[g] * GROUP, count = n - from < GROUP ? n - from : GROUP, *to = order + (size_t)g * GROUP;
+        uint32_t from = first[g] * GROUP, count = n - from < GROUP ? n - from : GROUP,
+                 *to = order + (size_t)g * GROUP;
         for (uint32_t c = 0; c < count; c++) to[c] = from + c;
         sort_down(to, count, size);
     }
@@ -109,8 +117,8 @@ static void exchange(float *h, size_t n, size_t a, size_t b) {
     swap(h + a * n + a, h + b * n + b);
 }
 
-/* Column order[i] of the lower triangle becomes column i. Where that place is behind i already, its column has moved to where the exchange
- * there sent it, which is order of it again. */
+/* Column order[i] of the lower triangle becomes column i. Where that place is behind i already, its
+ * column has moved to where the exchange there sent it, which is order of it again. */
 static void permute(float *h, uint32_t n, const uint32_t *order) {
     for (uint32_t i = 0; i < n; i++) {
         uint32_t at = order[i];

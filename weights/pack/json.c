@@ -85,12 +85,14 @@ static const json_t *value_of(const json_t *object, const char *key) {
     return value && !json_is_null(value) ? value : NULL;
 }
 
-static enum field wrong_type(const char *file, const char *key, const char *wanted, struct diag *d) {
+static enum field wrong_type(const char *file, const char *key, const char *wanted,
+                             struct diag *d) {
     diag_fail(d, "%s: %s is not %s", file, key, wanted);
     return FIELD_BAD;
 }
 
-enum field field_uint(const json_t *object, const char *file, const char *key, uint64_t max, uint64_t *out, struct diag *d) {
+enum field field_uint(const json_t *object, const char *file, const char *key, uint64_t max,
+                      uint64_t *out, struct diag *d) {
     const json_t *value = value_of(object, key);
     if (!value) return FIELD_ABSENT;
     if (json_is_real(value) && json_real_value(value) == floor(json_real_value(value)) &&
@@ -102,14 +104,16 @@ enum field field_uint(const json_t *object, const char *file, const char *key, u
     if (!json_is_integer(value)) return wrong_type(file, key, "an integer", d);
     json_int_t n = json_integer_value(value);
     if (n < 0 || (uint64_t)n > max) {
-        diag_fail(d, "%s: %s is %lld, outside 0 to %llu", file, key, (long long)n, (unsigned long long)max);
+        diag_fail(d, "%s: %s is %lld, outside 0 to %llu", file, key, (long long)n,
+                  (unsigned long long)max);
         return FIELD_BAD;
     }
     *out = (uint64_t)n;
     return FIELD_FOUND;
 }
 
-enum field field_float(const json_t *object, const char *file, const char *key, double *out, struct diag *d) {
+enum field field_float(const json_t *object, const char *file, const char *key, double *out,
+                       struct diag *d) {
     const json_t *value = value_of(object, key);
     if (!value) return FIELD_ABSENT;
     if (!json_is_number(value)) return wrong_type(file, key, "a number", d);
@@ -117,7 +121,8 @@ enum field field_float(const json_t *object, const char *file, const char *key, 
     return FIELD_FOUND;
 }
 
-enum field field_bool(const json_t *object, const char *file, const char *key, bool *out, struct diag *d) {
+enum field field_bool(const json_t *object, const char *file, const char *key, bool *out,
+                      struct diag *d) {
     const json_t *value = value_of(object, key);
     if (!value) return FIELD_ABSENT;
     if (!json_is_boolean(value)) return wrong_type(file, key, "true or false", d);
@@ -125,7 +130,8 @@ enum field field_bool(const json_t *object, const char *file, const char *key, b
     return FIELD_FOUND;
 }
 
-enum field field_text(const json_t *object, const char *file, const char *key, const char **out, struct diag *d) {
+enum field field_text(const json_t *object, const char *file, const char *key, const char **out,
+                      struct diag *d) {
     const json_t *value = value_of(object, key);
     if (!value) return FIELD_ABSENT;
     if (!json_is_string(value)) return wrong_type(file, key, "a string", d);

@@ -1,4 +1,5 @@
-/* Typed look-ups in JSON objects, over jansson: a wrong type or a number out of range is a sentence with file and key. */
+/* Typed look-ups in JSON objects, over jansson: a wrong type or a number out of range is a sentence
+ * with file and key. */
 #ifndef PACK_JSON_H
 #define PACK_JSON_H
 
@@ -30,9 +31,14 @@ bool json_sound(const json_t *object, const char *file, const char *key, struct 
 enum field { FIELD_BAD = -1, FIELD_ABSENT = 0, FIELD_FOUND = 1 };
 
 /* `file` is for sentences. *out changes only with FIELD_FOUND. */
-enum field field_uint(const json_t *object, const char *file, const char *key, uint64_t max, uint64_t *out, struct diag *d); /* 0..max */
-enum field field_float(const json_t *object, const char *file, const char *key, double *out, struct diag *d); /* integers too */
-enum field field_bool(const json_t *object, const char *file, const char *key, bool *out, struct diag *d);
+/* 0..max */
+enum field field_uint(const json_t *object, const char *file, const char *key, uint64_t max,
+                      uint64_t *out, struct diag *d);
+/* integers too */
+enum field field_float(const json_t *object, const char *file, const char *key, double *out,
+                       struct diag *d);
+enum field field_bool(const json_t *object, const char *file, const char *key, bool *out,
+                      struct diag *d);
 enum field field_text(const json_t *object, const char *file, const char *key, const char **out,
                       struct diag *d); /* lives with the object */
 

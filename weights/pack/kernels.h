@@ -1,5 +1,5 @@
-/* The innermost loops of matmul.c and feedback.c, compiled once per instruction set: kernels_plain.c, kernels_avx2.c, kernels_avx512.c. All give
- * the same bits. */
+/* The innermost loops of matmul.c and feedback.c, compiled once per instruction set:
+ * kernels_plain.c, kernels_avx2.c, kernels_avx512.c. All give the same bits. */
 #ifndef PACK_KERNELS_H
 #define PACK_KERNELS_H
 
@@ -29,7 +29,8 @@ struct trial_result {
 
 struct kernels {
     size_t rows, columns; /* of a tile of a matrix product */
-    /* c[i * c_row + j] += or -= sum over k of a[k * rows + i] * b[k * columns + j], fused, in the order of k */
+    /* c[i * c_row + j] += or -= sum over k of a[k * rows + i] * b[k * columns + j], fused, in the
+     * order of k */
     void (*add)(size_t depth, const float *a, const float *b, float *c, size_t c_row);
     void (*subtract)(size_t depth, const float *a, const float *b, float *c, size_t c_row);
     void (*round_group)(const struct trial *trial, struct trial_result *result);

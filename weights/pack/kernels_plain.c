@@ -1,4 +1,5 @@
-/* One float at a time. fmaf is one instruction or, on machines without it, a slow function with the same result. */
+/* One float at a time. fmaf is one instruction or, on machines without it, a slow function with the
+ * same result. */
 #include <math.h>
 
 typedef float lanes;

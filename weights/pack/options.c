@@ -48,10 +48,13 @@ const char OPTIONS_HELP[] =
     "\n"
     "Exit status: 0 done, 1 a file is at fault, 2 wrong usage.\n";
 
-static bool number(const char *option, const char *text, unsigned long most, unsigned long *out, struct diag *d) {
+static bool number(const char *option, const char *text, unsigned long most, unsigned long *out,
+                   struct diag *d) {
     char *end;
     unsigned long value = text[0] >= '0' && text[0] <= '9' ? strtoul(text, &end, 10) : 0;
-    if (value < 1 || value > most || *end) return diag_fail(d, "%s is \"%s\" where a number from 1 to %lu is expected", option, text, most);
+    if (value < 1 || value > most || *end)
+        return diag_fail(d, "%s is \"%s\" where a number from 1 to %lu is expected", option, text,
+                         most);
     *out = value;
     return true;
 }
@@ -117,7 +120,8 @@ static bool unknown(const char *argument, struct diag *d) {
                      closest.best ? closest.best : "", closest.best ? "?" : "");
 }
 
-static bool set(struct options *options, const struct option *option, const char *value, struct diag *d) {
+static bool set(struct options *options, const struct option *option, const char *value,
+                struct diag *d) {
     unsigned long n = 0;
     switch (option->what) {
     case OUTPUT:
@@ -186,14 +190,17 @@ static bool set(struct options *options, const struct option *option, const char
     return true;
 }
 
-/* The option that an argument names, and where its value is: after '=', or NULL for the next argument. */
+/* The option that an argument names, and where its value is: after '=', or NULL for the next
+ * argument. */
 static const struct option *find(const char *argument, const char **value) {
     *value = NULL;
     for (size_t i = 0; i < sizeof OPTIONS / sizeof OPTIONS[0]; i++) {
         size_t length = strlen(OPTIONS[i].name);
-        if (strcmp(argument, OPTIONS[i].name) == 0 || (OPTIONS[i].letter[0] && strcmp(argument, OPTIONS[i].letter) == 0))
+        if (strcmp(argument, OPTIONS[i].name) == 0 ||
+            (OPTIONS[i].letter[0] && strcmp(argument, OPTIONS[i].letter) == 0))
             return &OPTIONS[i];
-        if (OPTIONS[i].takes_value && strncmp(argument, OPTIONS[i].name, length) == 0 && argument[length] == '=') {
+        if (OPTIONS[i].takes_value && strncmp(argument, OPTIONS[i].name, length) == 0 &&
+            argument[length] == '=') {
             *value = argument + length + 1;
             return &OPTIONS[i];
         }
@@ -215,16 +222,21 @@ static bool complete(const struct options *options, struct diag *d) {
     if (!options->source[0] || !options->out[0]) return diag_fail(d, "an empty file name");
     if (!names_file("-o", options->out, d) || !names_file("--report", options->report, d))
         return false;
-    if (options->report && strcmp(options->report, options->out) == 0) return diag_fail(d, "-o and --report both name %s", options->out);
-    if (options->bits > 0 && options->layer_bits == 8) return diag_fail(d, "--bits is for int4, and --weights says int8");
+    if (options->report && strcmp(options->report, options->out) == 0)
+        return diag_fail(d, "-o and --report both name %s", options->out);
+    if (options->bits > 0 && options->layer_bits == 8)
+        return diag_fail(d, "--bits is for int4, and --weights says int8");
     if (options->effort && options->no_calibrate)
         return diag_fail(
             d,
             "both --effort and --no-calibrate are given; --effort says how much calibration does");
-    if (options->calibrate && options->no_calibrate) return diag_fail(d, "both --calibrate and --no-calibrate are given");
-    if (options->calibrate && !options->calibrate[0]) return diag_fail(d, "--calibrate names an empty file");
+    if (options->calibrate && options->no_calibrate)
+        return diag_fail(d, "both --calibrate and --no-calibrate are given");
+    if (options->calibrate && !options->calibrate[0])
+        return diag_fail(d, "--calibrate names an empty file");
     if (options->name && (!options->name[0] || strlen(options->name) > 127))
-        return diag_fail(d, "--name has %zu bytes where 1 to 127 are expected", strlen(options->name));
+        return diag_fail(d, "--name has %zu bytes where 1 to 127 are expected",
+                         strlen(options->name));
     return true;
 }
 

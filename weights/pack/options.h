@@ -15,8 +15,9 @@ struct options {
     double bits;               /* 0 where not given */
     uint32_t positions;        /* 0 where not given */
     unsigned threads;          /* 0 where not given */
-    const char *calibrate;     /* files with commas between them; NULL: the text that ships with the packer */
-    const char *effort; /* "quick", "full" or NULL, which is full */
+    const char *calibrate;     /* files with commas between them; NULL: the text that ships with the
+                                  packer */
+    const char *effort;        /* "quick", "full" or NULL, which is full */
     bool rotate, no_calibrate, resume, quiet, help, version;
 };
 

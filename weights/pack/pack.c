@@ -61,7 +61,7 @@ struct job {
         uint32_t tensors; /* that are finished */
         uint32_t zero;
     } saved;
-    uint32_t resumed;     /* the tensor that this run began with */
+    uint32_t resumed; /* the tensor that this run began with */
 };
 
 static bool open_source(struct job *job) {
@@ -114,13 +114,15 @@ static bool make_rope(struct job *job) {
     double frequency[BLOB_HEAD_DIM_MAX / 2] = {0}; /* 0: what fills a head up is not turned */
     float divisor[BLOB_HEAD_DIM_MAX / 2];
     if (config->rope.scaling == ROPE_DIVISORS &&
-        !source_read_rows(job->source, source_tensor(job->source, SOURCE_ROPE_FREQS, 0), 0, 1, divisor, job->d))
+        !source_read_rows(job->source, source_tensor(job->source, SOURCE_ROPE_FREQS, 0), 0, 1,
+                          divisor, job->d))
         return false;
     uint32_t turned = job->plan.head_size;
     if (!rope_frequencies(&config->rope, turned, divisor, frequency, job->d)) return false;
     job->rope = malloc((size_t)positions * head_dim * sizeof(float));
     if (!job->rope) return diag_fail(job->d, "out of memory");
-    for (uint32_t p = 0; p < positions; p++) rope_position(frequency, head_dim, p, job->rope + (size_t)p * head_dim);
+    for (uint32_t p = 0; p < positions; p++)
+        rope_position(frequency, head_dim, p, job->rope + (size_t)p * head_dim);
     return true;
 }
 
@@ -199,14 +201,15 @@ static bool make_sections(struct job *job) {
     if (!job->records) job->records = calloc(plan->model.tensors, sizeof *job->records);
     if (!job->records) return diag_fail(job->d, "out of memory");
     for (uint32_t i = 0; i < plan->model.tensors; i++) job->records[i] = plan->tensors[i].record;
-    const uint64_t bytes[BLOB_SECTIONS] = {[BLOB_MODEL] = sizeof plan->model,
-                                           [BLOB_LAYERS] = plan->model.layers * sizeof *plan->layers,
-                                           [BLOB_TENSORS] = plan->model.tensors * sizeof *job->records,
-                                           [BLOB_ROWS] = plan->row_floats * sizeof(float),
-                                           [BLOB_ROPE] = (uint64_t)plan->model.max_positions * plan->model.head_dim * sizeof(float),
-                                           [BLOB_VOCAB] = job->vocab_bytes,
-                                           [BLOB_TEXT] = plan->text_bytes,
-                                           [BLOB_WEIGHTS] = plan->weight_bytes};
+    const uint64_t bytes[BLOB_SECTIONS] = {
+        [BLOB_MODEL] = sizeof plan->model,
+        [BLOB_LAYERS] = plan->model.layers * sizeof *plan->layers,
+        [BLOB_TENSORS] = plan->model.tensors * sizeof *job->records,
+        [BLOB_ROWS] = plan->row_floats * sizeof(float),
+        [BLOB_ROPE] = (uint64_t)plan->model.max_positions * plan->model.head_dim * sizeof(float),
+        [BLOB_VOCAB] = job->vocab_bytes,
+        [BLOB_TEXT] = plan->text_bytes,
+        [BLOB_WEIGHTS] = plan->weight_bytes};
     for (int kind = 0; kind < BLOB_SECTIONS; kind++) job->header.section[kind].bytes = bytes[kind];
     sections_place(&job->header);
     return true;
@@ -215,7 +218,9 @@ static bool make_sections(struct job *job) {
 /* The next bytes of WEIGHTS. */
 static bool put_weights(void *user, const void *data, size_t bytes, struct diag *d) {
     struct job *job = user;
-    if (!writer_put(&job->writer, job->header.section[BLOB_WEIGHTS].offset + job->stream.written, data, bytes, d)) return false;
+    if (!writer_put(&job->writer, job->header.section[BLOB_WEIGHTS].offset + job->stream.written,
+                    data, bytes, d))
+        return false;
     hash64_add(&job->stream.hash, data, bytes);
     job->stream.written += bytes;
     return true;
@@ -226,24 +231,32 @@ static void show(void *user, uint64_t weights) {
     work_quantized(&job->work, weights);
 }
 
-static bool put_values(void *user, uint32_t first, uint32_t rows, const float *values, struct diag *d) {
+static bool put_values(void *user, uint32_t first, uint32_t rows, const float *values,
+                       struct diag *d) {
     struct job *job = user;
     return calibrate_rows(job->calibrator, first, rows, values, d);
 }
 
 /* Without calibrator a tensor goes through as the plan has it. */
 static bool write_tensor(struct job *job, struct plan_tensor tensor) {
-    const struct fold_target target = {.sink = put_weights, .values = job->calibrator ? put_values : NULL, .progress = show, .user = job};
+    const struct fold_target target = {.sink = put_weights,
+                                       .values = job->calibrator ? put_values : NULL,
+                                       .progress = show,
+                                       .user = job};
     work_tensor(&job->work, job->stream.tensor);
-    if (job->calibrator && !calibrate_before(job->calibrator, job->stream.tensor, &tensor.quantizer, job->d)) return false;
+    if (job->calibrator &&
+        !calibrate_before(job->calibrator, job->stream.tensor, &tensor.quantizer, job->d))
+        return false;
     work_calibrated(&job->work);
-    return fold_tensor(job->fold, &tensor, job->rows, &target, &job->error[job->stream.tensor], job->d) &&
+    return fold_tensor(job->fold, &tensor, job->rows, &target, &job->error[job->stream.tensor],
+                       job->d) &&
            (!job->calibrator || calibrate_after(job->calibrator, job->d));
 }
 
 static bool ends_layer(const struct plan *plan, uint32_t tensor) {
     const struct plan_tensor *this = &plan->tensors[tensor];
-    return tensor != plan->model.embed && tensor != plan->model.head && (tensor + 1 == plan->model.head || this[1].layer != this->layer);
+    return tensor != plan->model.embed && tensor != plan->model.head &&
+           (tensor + 1 == plan->model.head || this[1].layer != this->layer);
 }
 
 static bool keep_work(struct job *job) {
@@ -268,19 +281,21 @@ static bool write_weights(struct job *job) {
 }
 
 static bool write_front(struct job *job) {
-    const void *const data[BLOB_WEIGHTS] = {&job->plan.model, job->plan.layers, job->records,  job->rows,
-                                            job->rope,        job->vocab,       job->plan.text};
+    const void *const data[BLOB_WEIGHTS] = {&job->plan.model, job->plan.layers, job->records,
+                                            job->rows,        job->rope,        job->vocab,
+                                            job->plan.text};
     for (int kind = 0; kind < BLOB_WEIGHTS; kind++) {
         struct blob_section *section = &job->header.section[kind];
         section->hash = hash64(data[kind], (size_t)section->bytes);
-        if (!writer_put(&job->writer, section->offset, data[kind], (size_t)section->bytes, job->d)) return false;
+        if (!writer_put(&job->writer, section->offset, data[kind], (size_t)section->bytes, job->d))
+            return false;
     }
     sections_seal(&job->header);
     return writer_put(&job->writer, 0, &job->header, sizeof job->header, job->d);
 }
 
-/* What was written is a blob to its reader. The file has its full length since it was opened or by its last section; the padding behind
- * it is made here, as a mapping needs it. */
+/* What was written is a blob to its reader. The file has its full length since it was opened or by
+ * its last section; the padding behind it is made here, as a mapping needs it. */
 static bool check_written(struct job *job) {
     size_t bytes = (size_t)job->header.file_bytes;
     char why[BLOB_WHY] = "";
@@ -294,10 +309,13 @@ static bool check_written(struct job *job) {
 }
 
 static const char *not_calibrated(const struct job *job) {
-    if (!job->options->no_calibrate) return "Not calibrated: the tokenizer has no id for the calibration text.";
+    if (!job->options->no_calibrate)
+        return "Not calibrated: the tokenizer has no id for the calibration text.";
     return job->plan.layer_bits == 4
-               ? "Not calibrated: each weight was rounded by itself. At 4 bits that changes every third or fourth token of a small model."
-               : "Not calibrated: each weight was rounded by itself. At 8 bits a small model is then 1.7 times as far from the original.";
+               ? "Not calibrated: each weight was rounded by itself. At 4 bits that changes every "
+                 "third or fourth token of a small model."
+               : "Not calibrated: each weight was rounded by itself. At 8 bits a small model is "
+                 "then 1.7 times as far from the original.";
 }
 
 static bool finish(struct job *job, double seconds) {
@@ -325,10 +343,13 @@ static bool finish(struct job *job, double seconds) {
                (double)job->plan.model.parameters / 1e6, job->plan.layer_bits,
                plan_layer_bits(&job->plan), (double)job->header.file_bytes / 1e6, seconds);
     if (!job->options->quiet && job->resumed)
-        printf("Went on after %u of %u tensors, which an earlier run had finished.\n", job->resumed, job->plan.model.tensors);
+        printf("Went on after %u of %u tensors, which an earlier run had finished.\n", job->resumed,
+               job->plan.model.tensors);
     if (!job->options->quiet && !job->calibrator) printf("%s\n", not_calibrated(job));
-    if (!job->options->quiet && job->calibrator && job->options->calibrate && job->text.windows * job->text.length < FEW_TOKENS)
-        printf("Calibrated on %u tokens only: errors were kept from them at the cost of everything else. Give more text.\n",
+    if (!job->options->quiet && job->calibrator && job->options->calibrate &&
+        job->text.windows * job->text.length < FEW_TOKENS)
+        printf("Calibrated on %u tokens only: errors were kept from them at the cost of everything "
+               "else. Give more text.\n",
                job->text.windows * job->text.length);
     return true;
 }
@@ -336,9 +357,11 @@ static bool finish(struct job *job, double seconds) {
 static bool make_text(struct job *job) {
     const struct model_config *config = source_config(job->source);
     uint32_t widest = config->dim, positions = config->max_positions;
-    for (uint32_t i = 0; i < config->layers; i++) widest = config->layer[i].ffn > widest ? config->layer[i].ffn : widest;
+    for (uint32_t i = 0; i < config->layers; i++)
+        widest = config->layer[i].ffn > widest ? config->layer[i].ffn : widest;
     uint32_t length = positions < effort(job)->length ? positions : effort(job)->length;
-    if (job->options->positions && job->options->positions < length) length = job->options->positions;
+    if (job->options->positions && job->options->positions < length)
+        length = job->options->positions;
     return job->options->no_calibrate ||
            calibration_text_read(&job->text, job->options->calibrate, job->vocab, job->vocab_bytes,
                                  calibrate_windows(effort(job), widest), length, job->d);
@@ -386,7 +409,8 @@ static bool make_key(struct job *job) {
 static bool prepare_resume(struct job *job) {
     const struct plan *plan = &job->plan;
     size_t bytes = 0, tensors = plan->model.tensors;
-    if (!job->options->resume && !(job->calibrator && plan->model.parameters >= LONG_WORK)) return true;
+    if (!job->options->resume && !(job->calibrator && plan->model.parameters >= LONG_WORK))
+        return true;
     if (!resume_begin(&job->resume, job->options->out, job->d) || !make_key(job)) return false;
     resume_add(&job->resume, &job->saved, sizeof job->saved);
     resume_add(&job->resume, job->error, tensors * sizeof *job->error);
@@ -473,7 +497,9 @@ static bool check_outputs(struct job *job) {
 static bool run(struct job *job) {
     double begun = progress_clock();
     if (!check_outputs(job)) return false;
-    if (!open_source(job) || !make_vocab(job) || !make_text(job) || !make_plan(job) || !make_tables(job)) return false;
+    if (!open_source(job) || !make_vocab(job) || !make_text(job) || !make_plan(job) ||
+        !make_tables(job))
+        return false;
     job->fold = fold_new(job->source, &job->plan, job->threads, job->d);
     if (!job->fold || !make_calibrator(job) || !prepare_resume(job)) return false;
     return writer_open(&job->writer, job->options->out, job->resume.path != NULL,

@@ -4,8 +4,9 @@
 
 #include "weights/pack/options.h"
 
-/* Writes options->out, and the report where asked for; a line about the result goes to standard output unless quiet. False with a
- * sentence and nothing left behind. The same source and options give the same bytes, whatever the threads. */
+/* Writes options->out, and the report where asked for; a line about the result goes to standard
+ * output unless quiet. False with a sentence and nothing left behind. The same source and options
+ * give the same bytes, whatever the threads. */
 bool pack(const struct options *options, struct diag *d);
 
 #endif

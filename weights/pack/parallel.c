@@ -27,7 +27,8 @@ static void *work(void *argument) {
     }
 }
 
-void parallel_for(unsigned threads, size_t items, void (*body)(void *user, size_t item, unsigned worker), void *user) {
+void parallel_for(unsigned threads, size_t items,
+                  void (*body)(void *user, size_t item, unsigned worker), void *user) {
     struct loop loop = {.items = items, .body = body, .user = user};
     struct worker worker[PARALLEL_MAX];
     atomic_init(&loop.next, 0);

@@ -11,22 +11,30 @@
 enum { POSITIONS_DEFAULT = 32768 };
 static const uint64_t INT4_FROM = 1000000000;
 
-static const char *const LAYER_NAMES[LT_COUNT] = {"attn_q", "attn_k", "attn_v", "attn_o", "ffn_gate", "ffn_up", "ffn_down"};
-static const enum source_role LAYER_ROLES[LT_COUNT] = {SOURCE_Q, SOURCE_K, SOURCE_V, SOURCE_O, SOURCE_GATE, SOURCE_UP, SOURCE_DOWN};
+static const char *const LAYER_NAMES[LT_COUNT] = {"attn_q",   "attn_k", "attn_v",  "attn_o",
+                                                  "ffn_gate", "ffn_up", "ffn_down"};
+static const enum source_role LAYER_ROLES[LT_COUNT] = {SOURCE_Q,    SOURCE_K,  SOURCE_V,   SOURCE_O,
+                                                       SOURCE_GATE, SOURCE_UP, SOURCE_DOWN};
 
-/* What the format can hold; the source has checked that its numbers agree with each other and with the tensors. */
+/* What the format can hold; the source has checked that its numbers agree with each other and with
+ * the tensors. */
 static bool check(const struct model_config *config, uint32_t *head_size, struct diag *d) {
-    if (config->layers > BLOB_LAYERS_MAX) return diag_fail(d, "%u layers where at most %d are supported", config->layers, BLOB_LAYERS_MAX);
+    if (config->layers > BLOB_LAYERS_MAX)
+        return diag_fail(d, "%u layers where at most %d are supported", config->layers,
+                         BLOB_LAYERS_MAX);
     if (config->dim < 1 || config->dim > BLOB_DIM_MAX)
         return diag_fail(d, "width %u where 1 to %d is supported", config->dim, BLOB_DIM_MAX);
     if (config->vocab > BLOB_VOCAB_MAX)
-        return diag_fail(d, "%u vocabulary rows where at most %d are supported", config->vocab, BLOB_VOCAB_MAX);
-    if (!(config->eps >= 0x1p-40 && config->eps <= 1)) return diag_fail(d, "RMSNorm eps is %g where 2^-40 to 1 is supported", config->eps);
+        return diag_fail(d, "%u vocabulary rows where at most %d are supported", config->vocab,
+                         BLOB_VOCAB_MAX);
+    if (!(config->eps >= 0x1p-40 && config->eps <= 1))
+        return diag_fail(d, "RMSNorm eps is %g where 2^-40 to 1 is supported", config->eps);
     *head_size = 0;
     for (uint32_t i = 0; i < config->layers; i++) {
         const struct layer_config *layer = &config->layer[i];
         if (layer->ffn > BLOB_DIM_MAX)
-            return diag_fail(d, "layer %u: feed-forward width %u where at most %d is supported", i, layer->ffn, BLOB_DIM_MAX);
+            return diag_fail(d, "layer %u: feed-forward width %u where at most %d is supported", i,
+                             layer->ffn, BLOB_DIM_MAX);
         if (layer->heads == 0) continue;
         if (layer->head_dim > BLOB_HEAD_DIM_MAX)
             return diag_fail(d, "layer %u: head_dim is %u where at most %d is supported", i,
@@ -52,8 +60,10 @@ static uint64_t parameters(const struct source *source) {
     for (int role = 0; role < SOURCE_ROLES; role++) {
         uint32_t layers = role >= SOURCE_ATTN_NORM ? config->layers : 1;
         for (uint32_t i = 0; i < layers; i++) {
-            const struct source_tensor *tensor = role == SOURCE_ROPE_FREQS ? NULL : source_tensor(source, (enum source_role)role, i);
-            if (tensor && !(role == SOURCE_HEAD && config->tied)) sum += tensor->rows * tensor->cols;
+            const struct source_tensor *tensor =
+                role == SOURCE_ROPE_FREQS ? NULL : source_tensor(source, (enum source_role)role, i);
+            if (tensor && !(role == SOURCE_HEAD && config->tied))
+                sum += tensor->rows * tensor->cols;
         }
     }
     return sum;
@@ -119,12 +129,15 @@ static void write_notes(struct plan *plan, const struct model_config *config,
     note_rounded_twice(plan);
 }
 
-static bool write_text(struct plan *plan, const struct source *source, const struct plan_choice *choice, struct diag *d) {
+static bool write_text(struct plan *plan, const struct source *source,
+                       const struct plan_choice *choice, struct diag *d) {
     const struct model_config *config = source_config(source);
     char provenance[4096], layers[32] = "8 bits";
     if (plan->layer_bits == 4) snprintf(layers, sizeof layers, "up to %g bits", plan->bits);
     struct diag origin = cleaned(choice->origin), architecture = cleaned(config->architecture);
-    struct diag name = cleaned(choice->name ? choice->name : config->name[0] ? config->name : choice->origin);
+    struct diag name = cleaned(choice->name      ? choice->name
+                               : config->name[0] ? config->name
+                                                 : choice->origin);
     snprintf(provenance, sizeof provenance,
              "apus-pack %d.%d.%d from the %s %s; layers %s, embedding and head 8 bits%s, %s%s%s",
              APUS_VERSION_MAJOR, APUS_VERSION_MINOR, APUS_VERSION_PATCH,
@@ -141,10 +154,11 @@ static bool write_text(struct plan *plan, const struct source *source, const str
     return true;
 }
 
-static void add_tensor(struct plan *plan, struct plan_tensor tensor, enum weight_type type, uint32_t rows, uint32_t cols,
-                       const char *format, ...) __attribute__((format(printf, 6, 7)));
-static void add_tensor(struct plan *plan, struct plan_tensor tensor, enum weight_type type, uint32_t rows, uint32_t cols,
-                       const char *format, ...) {
+static void add_tensor(struct plan *plan, struct plan_tensor tensor, enum weight_type type,
+                       uint32_t rows, uint32_t cols, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+static void add_tensor(struct plan *plan, struct plan_tensor tensor, enum weight_type type,
+                       uint32_t rows, uint32_t cols, const char *format, ...) {
     va_list names;
     va_start(names, format);
     vsnprintf(tensor.record.name, sizeof tensor.record.name, format, names);
@@ -160,49 +174,61 @@ static void add_tensor(struct plan *plan, struct plan_tensor tensor, enum weight
 static void add_layer(struct plan *plan, const struct source *source, uint32_t i) {
     const struct layer_config *layer = &source_config(source)->layer[i];
     struct blob_layer *record = &plan->layers[i];
-    uint32_t dim = plan->model.dim, head_dim = plan->model.head_dim, ffn = round_up(layer->ffn, GROUP);
+    uint32_t dim = plan->model.dim, head_dim = plan->model.head_dim,
+             ffn = round_up(layer->ffn, GROUP);
     uint32_t q = layer->heads * head_dim, kv = layer->kv_heads * head_dim;
-    const uint32_t rows[LT_COUNT] = {q, kv, kv, dim, ffn, ffn, dim}, cols[LT_COUNT] = {dim, dim, dim, q, dim, dim, ffn};
-    *record = (struct blob_layer){.heads = layer->heads, .kv_heads = layer->heads ? layer->kv_heads : 0, .ffn = ffn};
+    const uint32_t rows[LT_COUNT] = {q, kv, kv, dim, ffn, ffn, dim},
+                   cols[LT_COUNT] = {dim, dim, dim, q, dim, dim, ffn};
+    *record = (struct blob_layer){
+        .heads = layer->heads, .kv_heads = layer->heads ? layer->kv_heads : 0, .ffn = ffn};
     for (int which = 0; which < LT_COUNT; which++) {
         bool attention = which <= LT_O, inward = which != LT_O && which != LT_DOWN;
         record->tensor[which] = BLOB_ABSENT;
         if ((attention ? layer->heads : layer->ffn) == 0) continue;
-        struct plan_tensor tensor = {.from = source_tensor(source, LAYER_ROLES[which], i), .factor = 1};
-        if (inward) tensor.gain = source_tensor(source, attention ? SOURCE_ATTN_NORM : SOURCE_FFN_NORM, i);
+        struct plan_tensor tensor = {.from = source_tensor(source, LAYER_ROLES[which], i),
+                                     .factor = 1};
+        if (inward)
+            tensor.gain = source_tensor(source, attention ? SOURCE_ATTN_NORM : SOURCE_FFN_NORM, i);
         if (which <= LT_V && source_config(source)->qkv_bias)
             tensor.bias = source_tensor(source, (enum source_role)(SOURCE_Q_BIAS + which), i);
         tensor.rows = inward ? MIX_RESIDUAL : which == LT_O ? MIX_HEAD : MIX_FFN;
         tensor.columns = which == LT_V ? MIX_HEAD : inward ? MIX_NONE : MIX_RESIDUAL;
-        if (which == LT_Q) /* exp becomes exp2, and q and k meet after an unscaled Hadamard transform of both */
+        if (which == LT_Q) /* exp becomes exp2, and q and k meet after an unscaled Hadamard
+                              transform of both */
             tensor.factor =
                 (float)(1.4426950408889634 / sqrt((double)plan->head_size) / head_block(head_dim));
         if (plan->head_size != head_dim && attention)
             tensor.heads = which == LT_O ? HEADS_COLUMNS : HEADS_ROWS;
         tensor.layer = i;
-        tensor.balance = which == LT_UP ? BALANCE_ROWS : which == LT_DOWN ? BALANCE_COLUMNS : BALANCE_NONE;
+        tensor.balance = which == LT_UP     ? BALANCE_ROWS
+                         : which == LT_DOWN ? BALANCE_COLUMNS
+                                            : BALANCE_NONE;
         if (which == LT_DOWN) tensor.factor = 0.125f; /* H / 64 is the normalised H / 8 */
         enum weight_type type = plan->layer_bits == 4 ? WEIGHT_W4 : WEIGHT_W8;
         record->tensor[which] = plan->model.tensors;
-        add_tensor(plan, tensor, type, rows[which], cols[which], "layer.%u.%s", i, LAYER_NAMES[which]);
+        add_tensor(plan, tensor, type, rows[which], cols[which], "layer.%u.%s", i,
+                   LAYER_NAMES[which]);
     }
 }
 
 static void add_all(struct plan *plan, const struct source *source) {
     const struct model_config *config = source_config(source);
-    const struct source_tensor *embed = source_tensor(source, SOURCE_EMBED, 0), *norm = source_tensor(source, SOURCE_FINAL_NORM, 0);
+    const struct source_tensor *embed = source_tensor(source, SOURCE_EMBED, 0),
+                               *norm = source_tensor(source, SOURCE_FINAL_NORM, 0);
     struct blob_model *model = &plan->model;
     model->embed = model->tensors;
-    add_tensor(plan, (struct plan_tensor){.from = embed, .rows = MIX_RESIDUAL, .factor = 1}, WEIGHT_ROW8, model->vocab, model->dim,
-               "embed");
+    add_tensor(plan, (struct plan_tensor){.from = embed, .rows = MIX_RESIDUAL, .factor = 1},
+               WEIGHT_ROW8, model->vocab, model->dim, "embed");
     for (uint32_t i = 0; i < model->layers; i++) add_layer(plan, source, i);
     const struct source_tensor *head = config->tied ? embed : source_tensor(source, SOURCE_HEAD, 0);
     model->head = model->tensors;
-    add_tensor(plan, (struct plan_tensor){.from = head, .gain = norm, .rows = MIX_RESIDUAL, .factor = 1}, WEIGHT_W8, model->vocab,
-               model->dim, "head");
+    add_tensor(plan,
+               (struct plan_tensor){.from = head, .gain = norm, .rows = MIX_RESIDUAL, .factor = 1},
+               WEIGHT_W8, model->vocab, model->dim, "head");
 }
 
-/* V at 8 bits is what a small model wants first, and it is the budget of a model whose heads share none. */
+/* V at 8 bits is what a small model wants first, and it is the budget of a model whose heads share
+ * none. */
 static double default_bits(const struct plan *plan) {
     double bits = 0, weights = 0;
     for (uint32_t i = 0; i < plan->model.layers; i++)
@@ -210,13 +236,15 @@ static double default_bits(const struct plan *plan) {
             uint32_t index = plan->layers[i].tensor[which];
             if (index == BLOB_ABSENT) continue;
             const struct blob_tensor *record = &plan->tensors[index].record;
-            bits += (double)plan_counted_bits(which == LT_V ? WEIGHT_W8 : WEIGHT_W4, record->rows, record->cols);
+            bits += (double)plan_counted_bits(which == LT_V ? WEIGHT_W8 : WEIGHT_W4, record->rows,
+                                              record->cols);
             weights += (double)record->rows * record->cols;
         }
     return bits > PLAN_BITS * weights ? bits / weights : PLAN_BITS;
 }
 
-bool plan_make(struct plan *plan, const struct source *source, const struct plan_choice *choice, struct diag *d) {
+bool plan_make(struct plan *plan, const struct source *source, const struct plan_choice *choice,
+               struct diag *d) {
     memset(plan, 0, sizeof *plan);
     const struct model_config *config = source_config(source);
     uint32_t head_size = 0, cap = choice->positions ? choice->positions : POSITIONS_DEFAULT;
@@ -232,7 +260,9 @@ bool plan_make(struct plan *plan, const struct source *source, const struct plan
                                       .rotated = choice->rotate,
                                       .parameters = parameters(source)};
     plan->head_size = head_size;
-    plan->layer_bits = choice->layer_bits ? choice->layer_bits : plan->model.parameters < INT4_FROM ? 8 : 4;
+    plan->layer_bits = choice->layer_bits                   ? choice->layer_bits
+                       : plan->model.parameters < INT4_FROM ? 8
+                                                            : 4;
     plan->layers = calloc(config->layers, sizeof *plan->layers);
     plan->tensors = calloc(2 + (size_t)config->layers * LT_COUNT, sizeof *plan->tensors);
     if (!plan->layers || !plan->tensors) {
@@ -278,7 +308,8 @@ double plan_layer_bits(const struct plan *plan) {
     for (uint32_t i = 0; i < plan->model.tensors; i++) {
         const struct blob_tensor *record = &plan->tensors[i].record;
         if (i == plan->model.embed || i == plan->model.head) continue;
-        bits += (double)plan_counted_bits((enum weight_type)record->type, record->rows, record->cols);
+        bits +=
+            (double)plan_counted_bits((enum weight_type)record->type, record->rows, record->cols);
         weights += (double)record->rows * record->cols;
     }
     return bits / weights;

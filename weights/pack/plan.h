@@ -1,4 +1,5 @@
-/* What a blob will be, decided from the source's configuration before any weight is read: every record, every offset, every size. */
+/* What a blob will be, decided from the source's configuration before any weight is read: every
+ * record, every offset, every size. */
 #ifndef PACK_PLAN_H
 #define PACK_PLAN_H
 
@@ -18,7 +19,8 @@ struct plan_choice {
     uint64_t dropped;        /* bytes of the calibration text that no token has */
 };
 
-/* What happens to a tensor's rows (from the right) and columns (from the left), docs/numerics.md section 8. */
+/* What happens to a tensor's rows (from the right) and columns (from the left), docs/numerics.md
+ * section 8. */
 enum plan_mix {
     MIX_NONE,
     MIX_RESIDUAL, /* R over dim */
@@ -26,8 +28,8 @@ enum plan_mix {
     MIX_FFN       /* normalised Hadamard over every 64 */
 };
 
-/* Where a tensor has heads whose size is no multiple of 16: they get zeros behind each half, so that
- * RoPE pairs what it did. */
+/* Where a tensor has heads whose size is no multiple of 16: they get zeros behind each half, so
+ * that RoPE pairs what it did. */
 enum plan_heads { HEADS_NONE, HEADS_ROWS, HEADS_COLUMNS };
 
 /* What balance.h does to it. */
@@ -52,19 +54,22 @@ struct plan {
     char *text;
     uint64_t text_bytes, row_floats, weight_bytes;
     unsigned layer_bits;
-    double bits; /* the budget where layer_bits is 4, else 0 */
-    char notes[2048]; /* what was decided on the way, sentences with "; " between; in the provenance, too */
+    double bits;      /* the budget where layer_bits is 4, else 0 */
+    char notes[2048]; /* what was decided on the way, sentences with "; " between; in the
+                         provenance, too */
 };
 
 /* Layer tensors get 4 or 8 bits as layer_bits says. */
-bool plan_make(struct plan *plan, const struct source *source, const struct plan_choice *choice, struct diag *d);
+bool plan_make(struct plan *plan, const struct source *source, const struct plan_choice *choice,
+               struct diag *d);
 void plan_free(struct plan *plan); /* also one all zero */
 
 /* Offsets, sizes and quantizers anew, after the types of tensors have changed. */
 void plan_place(struct plan *plan);
 
-/* Bits that `rows` x `cols` weights take as a budget counts them: integers of 4 bits and a scale of 8 for every group of 64, or integers of 8
- * bits. Neither the scale of a row nor what pads groups and panels. */
+/* Bits that `rows` x `cols` weights take as a budget counts them: integers of 4 bits and a scale of
+ * 8 for every group of 64, or integers of 8 bits. Neither the scale of a row nor what pads groups
+ * and panels. */
 uint64_t plan_counted_bits(enum weight_type type, uint32_t rows, uint32_t cols);
 /* These over all tensors of the layers, for each of their weights. */
 double plan_layer_bits(const struct plan *plan);

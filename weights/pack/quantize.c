@@ -4,8 +4,12 @@
 #include <math.h>
 #include <string.h>
 
-enum { LANES = 16 };                      /* sums run in 16 lanes, so that every build adds in the same order */
-static const float NEAREST = 12582912.0f; /* 1.5 * 2^23: x + NEAREST - NEAREST is x rounded to even, |x| <= 2^22 */
+enum {
+    LANES = 16
+};                                        /* sums run in 16 lanes, so that every build adds in the
+                                             same order */
+static const float NEAREST = 12582912.0f; /* 1.5 * 2^23: x + NEAREST - NEAREST is x rounded to even,
+                                             |x| <= 2^22 */
 static const float LEAST = 0x1p-50f;      /* smallest scale a blob may hold */
 static const int W8_STEPS = 12, W4_STEPS = 8;
 
@@ -20,7 +24,8 @@ static float lanes_sum(const float lane[LANES]) {
 static float largest(const float *w, uint32_t n) {
     float lane[LANES] = {0}, max = 0;
     for (uint32_t i = 0; i < n; i += LANES)
-        for (int j = 0; j < LANES; j++) lane[j] = fabsf(w[i + (uint32_t)j]) > lane[j] ? fabsf(w[i + (uint32_t)j]) : lane[j];
+        for (int j = 0; j < LANES; j++)
+            lane[j] = fabsf(w[i + (uint32_t)j]) > lane[j] ? fabsf(w[i + (uint32_t)j]) : lane[j];
     for (int j = 0; j < LANES; j++) max = lane[j] > max ? lane[j] : max;
     return max;
 }
@@ -51,7 +56,8 @@ static void take(const float *w, uint32_t n, float inverse, float low, float hig
 }
 
 /* sum (w - scale q)^2 for q = clamp(rint(w * inverse)). */
-static float error_of(const float *w, uint32_t n, float scale, float inverse, float low, float high) {
+static float error_of(const float *w, uint32_t n, float scale, float inverse, float low,
+                      float high) {
     float lane[LANES] = {0};
     for (uint32_t i = 0; i < n; i += LANES) {
         for (int j = 0; j < LANES; j++) {
@@ -94,7 +100,8 @@ static void row_w8(const float *w, uint32_t cols, struct quantized_row *out) {
         zero_row(padded, out);
         return;
     }
-    /* Least squares over the steps: with its own best scale a set of integers leaves ww - wq^2 / qq. */
+    /* Least squares over the steps: with its own best scale a set of integers leaves ww - wq^2 /
+     * qq. */
     for (int step = 0; step <= W8_STEPS; step++) {
         float inverse = 127 / (max * (1 - (float)step / 64));
         struct fit fit = fit_of(w, padded, inverse, -127, 127);
@@ -123,25 +130,29 @@ static float group_scale(const float *w, float max) {
 
 /* The integer scale near `ideal` (or of plain rounding to 7 levels) that leaves the least error. */
 static int8_t integer_scale(const float *w, float ideal, float max, float row_scale) {
-    float near = level(ideal / row_scale, -127, 127), plain = level(max / (7 * row_scale), -127, 127), least = 0;
+    float near = level(ideal / row_scale, -127, 127),
+          plain = level(max / (7 * row_scale), -127, 127), least = 0;
     const float tries[4] = {near, near - 1, near + 1, plain};
     int8_t best = 0;
     for (int i = -1; i < 4; i++) {
         float scale = i < 0 ? 0 : tries[i];
         if (scale > 127 || scale < -127) continue;
-        float value = scale * row_scale, error = error_of(w, GROUP, value, scale == 0 ? 0 : 1 / value, -8, 7);
+        float value = scale * row_scale,
+              error = error_of(w, GROUP, value, scale == 0 ? 0 : 1 / value, -8, 7);
         if (i < 0 || error < least) least = error, best = (int8_t)scale;
     }
     return best;
 }
 
 /* With group scales up to `span`. */
-static void row_w4_span(const float *w, uint32_t padded, float max, float span, struct quantized_row *out) {
+static void row_w4_span(const float *w, uint32_t padded, float max, float span,
+                        struct quantized_row *out) {
     float ideal[BLOB_DIM_MAX / GROUP], most = 0;
     uint32_t groups = padded / GROUP;
     for (uint32_t g = 0; g < groups; g++) {
         float group_max = largest(w + g * GROUP, GROUP);
-        ideal[g] = group_max < max * 0x1p-20f ? 0 : group_scale(w + g * GROUP, group_max); /* so far below the rest its scale rounds to 0 */
+        /* so far below the rest its scale rounds to 0 */
+        ideal[g] = group_max < max * 0x1p-20f ? 0 : group_scale(w + g * GROUP, group_max);
         most = fabsf(ideal[g]) > most ? fabsf(ideal[g]) : most;
     }
     float row_scale = most / span;
@@ -166,17 +177,20 @@ static void row_w4(const float *w, uint32_t cols, struct quantized_row *out) {
         zero_row(padded, out);
         return;
     }
-    /* Rows beyond 16 384 columns could leave the 32-bit sums: their scales get a coarser grid until they fit. */
+    /* Rows beyond 16 384 columns could leave the 32-bit sums: their scales get a coarser grid until
+     * they fit. */
     for (int span = 127; span >= 15; span /= 2) {
         row_w4_span(w, padded, max, (float)span, out);
         if (quantized_reach(out, cols) < (uint64_t)1 << 31) return;
     }
 }
 
-static void rounded_rows(const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room,
-                         struct quantized_row *out) {
+static void rounded_rows(const struct quantizer *quantizer, const float *w, uint32_t rows,
+                         uint32_t cols, float *room, struct quantized_row *out) {
     (void)room;
-    for (uint32_t r = 0; r < rows; r++) (quantizer->type == WEIGHT_W4 ? row_w4 : row_w8)(w + (size_t)r * padded_cols(cols), cols, &out[r]);
+    for (uint32_t r = 0; r < rows; r++)
+        (quantizer->type == WEIGHT_W4 ? row_w4 : row_w8)(w + (size_t)r * padded_cols(cols), cols,
+                                                         &out[r]);
 }
 
 struct quantizer quantizer_rounding(enum weight_type type) {
@@ -187,7 +201,8 @@ uint64_t quantized_reach(const struct quantized_row *row, uint32_t cols) {
     uint64_t sum = 0;
     for (uint32_t g = 0; g < padded_cols(cols) / GROUP; g++) {
         uint32_t part = 0;
-        for (uint32_t i = g * GROUP; i < (g + 1) * GROUP; i++) part += (uint32_t)(row->q[i] < 0 ? -row->q[i] : row->q[i]);
+        for (uint32_t i = g * GROUP; i < (g + 1) * GROUP; i++)
+            part += (uint32_t)(row->q[i] < 0 ? -row->q[i] : row->q[i]);
         sum += (uint64_t)part * (uint32_t)(row->scale[g] < 0 ? -row->scale[g] : row->scale[g]);
     }
     return 127 * sum;

@@ -1,8 +1,9 @@
 /* From rows of floats to the integers of a blob.
  *
- * A row becomes integers q, one signed integer scale per group of 64 columns (WEIGHT_W4) and one float: w = row_scale * scale[g] * q.
- * A tensor's plan names its type and the function that chooses the integers: plain search here; feedback.h feeds a column's error forward
- * into the columns after it and takes its statistics through `context`. */
+ * A row becomes integers q, one signed integer scale per group of 64 columns (WEIGHT_W4) and one
+ * float: w = row_scale * scale[g] * q. A tensor's plan names its type and the function that chooses
+ * the integers: plain search here; feedback.h feeds a column's error forward into the columns after
+ * it and takes its statistics through `context`. */
 #ifndef PACK_QUANTIZE_H
 #define PACK_QUANTIZE_H
 
@@ -21,9 +22,10 @@ struct quantized_row {
 enum { QUANTIZE_ROWS = 64 }; /* at most that many at once, whole panels */
 
 struct quantizer;
-/* w [rows][padded columns of cols], finite, 0 past cols. Depends on its arguments alone. room: room_floats that hold nothing. */
-typedef void quantize_rows_fn(const struct quantizer *quantizer, const float *w, uint32_t rows, uint32_t cols, float *room,
-                              struct quantized_row *out);
+/* w [rows][padded columns of cols], finite, 0 past cols. Depends on its arguments alone. room:
+ * room_floats that hold nothing. */
+typedef void quantize_rows_fn(const struct quantizer *quantizer, const float *w, uint32_t rows,
+                              uint32_t cols, float *room, struct quantized_row *out);
 
 struct quantizer {
     enum weight_type type;

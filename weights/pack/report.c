@@ -9,7 +9,8 @@
 
 #include "apps/kit/outfile.h"
 
-/* Of /proc, because what getrusage gives begins with the size of the program that started this one. */
+/* Of /proc, because what getrusage gives begins with the size of the program that started this
+ * one. */
 uint64_t report_peak_bytes(void) {
     unsigned long long kilobytes = 0;
     char line[256];
@@ -18,11 +19,14 @@ uint64_t report_peak_bytes(void) {
         if (strncmp(line, "VmHWM:", 6) == 0) kilobytes = strtoull(line + 6, NULL, 10);
     if (file) fclose(file);
     struct rusage usage;
-    if (kilobytes == 0 && getrusage(RUSAGE_SELF, &usage) == 0) kilobytes = (unsigned long long)usage.ru_maxrss;
+    if (kilobytes == 0 && getrusage(RUSAGE_SELF, &usage) == 0)
+        kilobytes = (unsigned long long)usage.ru_maxrss;
     return kilobytes * 1024;
 }
 
-static const char *type_name(uint32_t type) { return type == WEIGHT_W8 ? "w8" : type == WEIGHT_W4 ? "w4" : "row8"; }
+static const char *type_name(uint32_t type) {
+    return type == WEIGHT_W8 ? "w8" : type == WEIGHT_W4 ? "w4" : "row8";
+}
 
 static json_t *notes(const char *at) {
     json_t *list = json_array();
@@ -40,11 +44,14 @@ static json_t *tensors(const struct report *report) {
     for (uint32_t i = 0; i < report->plan->model.tensors; i++) {
         const struct blob_tensor *record = &report->plan->tensors[i].record;
         const struct fold_error *error = &report->error[i];
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f}", "name", record->name, "source",
-                                              report->plan->tensors[i].from->name, "source_type", report->plan->tensors[i].from->type,
-                                              "type", type_name(record->type), "rows", (json_int_t)record->rows, "cols",
-                                              (json_int_t)record->cols, "bytes", (json_int_t)record->bytes, "relative_rms_error",
-                                              error->relative_rms, "mean_squared_error", error->mean_square, "max_error", error->max));
+        json_array_append_new(
+            list,
+            json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f}", "name", record->name,
+                      "source", report->plan->tensors[i].from->name, "source_type",
+                      report->plan->tensors[i].from->type, "type", type_name(record->type), "rows",
+                      (json_int_t)record->rows, "cols", (json_int_t)record->cols, "bytes",
+                      (json_int_t)record->bytes, "relative_rms_error", error->relative_rms,
+                      "mean_squared_error", error->mean_square, "max_error", error->max));
         if (report->kl && i != report->plan->model.embed && i != report->plan->model.head)
             json_object_set_new(json_array_get(list, i), "kl_at_4_bits", json_real(report->kl[i]));
     }
@@ -88,7 +95,9 @@ bool report_write(const struct report *report, const char *path, struct diag *d)
         "peak_rss_bytes", (json_int_t)report_peak_bytes(), "calibration", "windows",
         (json_int_t)report->calibration_windows, "tokens", (json_int_t)report->calibration_length,
         "notes", notes(plan->notes), "tensors", tensors(report));
-    if (!all) return diag_fail(d, "%s cannot be written: a name of the model is not UTF-8, or memory is short", path);
+    if (!all)
+        return diag_fail(
+            d, "%s cannot be written: a name of the model is not UTF-8, or memory is short", path);
     char *text = json_dumps(all, JSON_INDENT(2));
     json_decref(all);
     if (!text) return diag_fail(d, "out of memory for the report");

@@ -43,7 +43,9 @@ bool resume_begin(struct resume *resume, const char *output, struct diag *d) {
     return resume->path ? is_free(resume->path, d) : diag_fail(d, "out of memory");
 }
 
-void resume_add(struct resume *resume, void *at, size_t bytes) { resume->piece[resume->pieces++] = (struct resume_piece){at, bytes}; }
+void resume_add(struct resume *resume, void *at, size_t bytes) {
+    resume->piece[resume->pieces++] = (struct resume_piece){at, bytes};
+}
 
 static struct head head_of(const struct resume *resume) {
     struct head head = {.key = resume->key};
@@ -126,7 +128,8 @@ static bool add_program(struct hash64 *hash) {
     char buffer[1 << 14];
     ssize_t bytes = -1;
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    while (fd >= 0 && (bytes = read(fd, buffer, sizeof buffer)) > 0) hash64_add(hash, buffer, (size_t)bytes);
+    while (fd >= 0 && (bytes = read(fd, buffer, sizeof buffer)) > 0)
+        hash64_add(hash, buffer, (size_t)bytes);
     if (fd >= 0) close(fd);
     return bytes == 0;
 }

@@ -16,7 +16,8 @@
 
 enum { RESUME_PIECES = 8 };
 
-/* What a state is made of: pieces of memory, saved and loaded in this order, of the sizes that they have now. */
+/* What a state is made of: pieces of memory, saved and loaded in this order, of the sizes that they
+ * have now. */
 struct resume {
     char *path;
     uint64_t key;

@@ -49,7 +49,8 @@ static void butterfly(float *restrict a, float *restrict b, size_t count) {
 static void hadamard(const struct rotation *rotation, float *x) {
     size_t block = (size_t)rotation->m * STRIP;
     for (size_t length = 1; length < rotation->p; length *= 2)
-        for (size_t at = 0; at < rotation->p; at += 2 * length) butterfly(x + at * block, x + (at + length) * block, length * block);
+        for (size_t at = 0; at < rotation->p; at += 2 * length)
+            butterfly(x + at * block, x + (at + length) * block, length * block);
 }
 
 /* One run of m elements times the table; sums in double. */
@@ -57,7 +58,8 @@ static void cosine_block(const float *table, uint32_t m, float *x, float *scratc
     for (uint32_t k = 0; k < m; k++) {
         double sum[STRIP] = {0};
         for (uint32_t i = 0; i < m; i++)
-            for (int j = 0; j < STRIP; j++) sum[j] += (double)table[(size_t)i * m + k] * (double)x[i * STRIP + j];
+            for (int j = 0; j < STRIP; j++)
+                sum[j] += (double)table[(size_t)i * m + k] * (double)x[i * STRIP + j];
         for (int j = 0; j < STRIP; j++) scratch[k * STRIP + j] = (float)sum[j];
     }
     memcpy(x, scratch, (size_t)m * STRIP * sizeof(float));
@@ -70,5 +72,6 @@ void rotation_apply(const struct rotation *rotation, float *x, float *scratch) {
     }
     hadamard(rotation, x);
     if (rotation->m == 1) return;
-    for (uint32_t a = 0; a < rotation->p; a++) cosine_block(rotation->table, rotation->m, x + (size_t)a * rotation->m * STRIP, scratch);
+    for (uint32_t a = 0; a < rotation->p; a++)
+        cosine_block(rotation->table, rotation->m, x + (size_t)a * rotation->m * STRIP, scratch);
 }

@@ -1,9 +1,10 @@
 /* The rotations of docs/numerics.md section 8, applied to row vectors: x becomes x M.
  *
- * With n = p * m, p the largest power of two, M is (H_p (x) C_m), with a diagonal of signs before it where asked for. H_p is the
- * normalised Hadamard matrix, C_m the orthonormal DCT-II: C[i][k] = s_i cos(pi (2 k + 1) i / (2 m)), s_0 = sqrt(1/m), else sqrt(2/m).
- * Element a * m + i of a vector belongs to row a of H and row i of C. Sign i is minus where the top bit of
- * (i + 1) * 0x9E3779B97F4A7C15, xor-shifted right by 29 and multiplied by 0xBF58476D1CE4E5B9, is set. */
+ * With n = p * m, p the largest power of two, M is (H_p (x) C_m), with a diagonal of signs before
+ * it where asked for. H_p is the normalised Hadamard matrix, C_m the orthonormal DCT-II: C[i][k] =
+ * s_i cos(pi (2 k + 1) i / (2 m)), s_0 = sqrt(1/m), else sqrt(2/m). Element a * m + i of a vector
+ * belongs to row a of H and row i of C. Sign i is minus where the top bit of (i + 1) *
+ * 0x9E3779B97F4A7C15, xor-shifted right by 29 and multiplied by 0xBF58476D1CE4E5B9, is set. */
 #ifndef PACK_ROTATE_H
 #define PACK_ROTATE_H
 

@@ -8,8 +8,14 @@
 #include "weights/pack/json.h"
 #include "weights/pack/wanted.h"
 
-/* The format's own bound on the header, and ours on the rest. Real models have tens of shards and a few thousand tensors. */
-enum { MAX_HEADER_BYTES = 100000000, MAX_INDEX_BYTES = 100000000, MAX_SHARDS = 512, MAX_TENSORS = 1 << 20 };
+/* The format's own bound on the header, and ours on the rest. Real models have tens of shards and a
+ * few thousand tensors. */
+enum {
+    MAX_HEADER_BYTES = 100000000,
+    MAX_INDEX_BYTES = 100000000,
+    MAX_SHARDS = 512,
+    MAX_TENSORS = 1 << 20
+};
 
 struct safetensors {
     struct source_file *files; /* [files_count], never moved: tensors point at them */
@@ -18,7 +24,7 @@ struct safetensors {
     size_t tensors_count, tensors_room;
 };
 
-/* ---------------------------------------------------------------------------------------------------------- one file's header -- */
+/* ------------------------------------------------------------------------- one file's header -- */
 
 static bool parse_type(const char *text, enum gguf_type *type) {
     static const struct {
@@ -47,11 +53,13 @@ static const char *instead_of(const char *dtype) {
     return "";
 }
 
-static bool parse_shape(const json_t *shape, struct safetensors_tensor *tensor, uint64_t *elements, struct diag *d) {
+static bool parse_shape(const json_t *shape, struct safetensors_tensor *tensor, uint64_t *elements,
+                        struct diag *d) {
     const char *file = tensor->file->name;
     size_t dims = json_array_size(shape);
     if (!json_is_array(shape) || dims < 1 || dims > 4)
-        return diag_fail(d, "%s: tensor %s has a shape of other than 1 to 4 dimensions", file, tensor->name);
+        return diag_fail(d, "%s: tensor %s has a shape of other than 1 to 4 dimensions", file,
+                         tensor->name);
     tensor->dims = (uint32_t)dims;
     *elements = 1;
     for (size_t i = 0; i < 4; i++) {
@@ -59,7 +67,8 @@ static bool parse_shape(const json_t *shape, struct safetensors_tensor *tensor, 
         if (i >= dims) continue;
         const json_t *value = json_array_get(shape, i);
         if (!json_is_integer(value) || json_integer_value(value) < 1)
-            return diag_fail(d, "%s: tensor %s has a dimension that is not a positive integer", file, tensor->name);
+            return diag_fail(d, "%s: tensor %s has a dimension that is not a positive integer",
+                             file, tensor->name);
         tensor->shape[i] = (uint64_t)json_integer_value(value);
         if (*elements > (uint64_t)INT64_MAX / 8 / tensor->shape[i])
             return diag_fail(d, "%s: tensor %s has too many elements", file, tensor->name);
@@ -69,15 +78,20 @@ static bool parse_shape(const json_t *shape, struct safetensors_tensor *tensor, 
 }
 
 /* One entry of the header; `base` is where the data begins in the file. */
-static bool parse_tensor(const json_t *entry, struct safetensors_tensor *tensor, uint64_t base, struct diag *d) {
+static bool parse_tensor(const json_t *entry, struct safetensors_tensor *tensor, uint64_t base,
+                         struct diag *d) {
     const char *file = tensor->file->name, *dtype = NULL, *key;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)entry, key, value) {
-        bool known = strcmp(key, "dtype") == 0 || strcmp(key, "shape") == 0 || strcmp(key, "data_offsets") == 0;
-        if (!known) return diag_fail(d, "%s: tensor %s has an unknown field %s", file, tensor->name, key);
+        bool known = strcmp(key, "dtype") == 0 || strcmp(key, "shape") == 0 ||
+                     strcmp(key, "data_offsets") == 0;
+        if (!known)
+            return diag_fail(d, "%s: tensor %s has an unknown field %s", file, tensor->name, key);
     }
-    if (!json_is_object(entry)) return diag_fail(d, "%s: tensor %s is not described by an object", file, tensor->name);
-    if (field_text(entry, file, "dtype", &dtype, d) != FIELD_FOUND) return diag_fail(d, "%s: tensor %s has no dtype", file, tensor->name);
+    if (!json_is_object(entry))
+        return diag_fail(d, "%s: tensor %s is not described by an object", file, tensor->name);
+    if (field_text(entry, file, "dtype", &dtype, d) != FIELD_FOUND)
+        return diag_fail(d, "%s: tensor %s has no dtype", file, tensor->name);
     if (!parse_type(dtype, &tensor->type))
         return diag_fail(d, "%s: tensor %s has type %s, which is not supported%s", file,
                          tensor->name, dtype, instead_of(dtype));
@@ -86,26 +100,33 @@ static bool parse_tensor(const json_t *entry, struct safetensors_tensor *tensor,
 
     const json_t *offsets = json_object_get(entry, "data_offsets");
     const json_t *from = json_array_get(offsets, 0), *to = json_array_get(offsets, 1);
-    if (json_array_size(offsets) != 2 || !json_is_integer(from) || !json_is_integer(to) || json_integer_value(from) < 0 ||
-        json_integer_value(to) < json_integer_value(from))
-        return diag_fail(d, "%s: tensor %s has data_offsets that are not two ascending integers", file, tensor->name);
-    uint64_t begin = (uint64_t)json_integer_value(from), end = (uint64_t)json_integer_value(to), size = gguf_type_info(tensor->type)->bytes;
-    if (end > tensor->file->bytes - base) return diag_fail(d, "%s: tensor %s ends past the end of the file", file, tensor->name);
+    if (json_array_size(offsets) != 2 || !json_is_integer(from) || !json_is_integer(to) ||
+        json_integer_value(from) < 0 || json_integer_value(to) < json_integer_value(from))
+        return diag_fail(d, "%s: tensor %s has data_offsets that are not two ascending integers",
+                         file, tensor->name);
+    uint64_t begin = (uint64_t)json_integer_value(from), end = (uint64_t)json_integer_value(to),
+             size = gguf_type_info(tensor->type)->bytes;
+    if (end > tensor->file->bytes - base)
+        return diag_fail(d, "%s: tensor %s ends past the end of the file", file, tensor->name);
     if (end - begin != elements * size)
-        return diag_fail(d, "%s: tensor %s has %llu bytes where its shape and type take %llu", file, tensor->name,
-                         (unsigned long long)(end - begin), (unsigned long long)(elements * size));
+        return diag_fail(d, "%s: tensor %s has %llu bytes where its shape and type take %llu", file,
+                         tensor->name, (unsigned long long)(end - begin),
+                         (unsigned long long)(elements * size));
     if (begin % size)
-        return diag_fail(d, "%s: tensor %s begins at %llu, which is not a multiple of its type's size", file, tensor->name,
-                         (unsigned long long)begin);
+        return diag_fail(d,
+                         "%s: tensor %s begins at %llu, which is not a multiple of its type's size",
+                         file, tensor->name, (unsigned long long)begin);
     tensor->offset = base + begin;
     tensor->bytes = end - begin;
     return true;
 }
 
-static struct safetensors_tensor *add_tensor(struct safetensors *st, const struct source_file *file, const char *name, struct diag *d) {
+static struct safetensors_tensor *add_tensor(struct safetensors *st, const struct source_file *file,
+                                             const char *name, struct diag *d) {
     if (st->tensors_count == st->tensors_room) {
         size_t room = st->tensors_room ? st->tensors_room * 2 : 256;
-        struct safetensors_tensor *more = room > MAX_TENSORS ? NULL : realloc(st->tensors, room * sizeof *more);
+        struct safetensors_tensor *more =
+            room > MAX_TENSORS ? NULL : realloc(st->tensors, room * sizeof *more);
         if (!more) {
             diag_fail(d, "%s: has too many tensors", file->name);
             return NULL;
@@ -128,27 +149,34 @@ static int by_offset(const void *a, const void *b) {
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* Sorted by offset, each tensor must begin where the one before ends, the first at the data's begin and the last at the file's end. */
-static bool check_cover(struct safetensors_tensor *tensors, size_t count, const struct source_file *file, uint64_t base, struct diag *d) {
+/* Sorted by offset, each tensor must begin where the one before ends, the first at the data's begin
+ * and the last at the file's end. */
+static bool check_cover(struct safetensors_tensor *tensors, size_t count,
+                        const struct source_file *file, uint64_t base, struct diag *d) {
     qsort(tensors, count, sizeof *tensors, by_offset);
     uint64_t at = base;
     for (size_t i = 0; i < count; i++) {
-        if (tensors[i].offset < at) return diag_fail(d, "%s: tensor %s overlaps another", file->name, tensors[i].name);
-        if (tensors[i].offset > at) return diag_fail(d, "%s: bytes before tensor %s belong to none", file->name, tensors[i].name);
+        if (tensors[i].offset < at)
+            return diag_fail(d, "%s: tensor %s overlaps another", file->name, tensors[i].name);
+        if (tensors[i].offset > at)
+            return diag_fail(d, "%s: bytes before tensor %s belong to none", file->name,
+                             tensors[i].name);
         at += tensors[i].bytes;
     }
-    return at == file->bytes
-               ? true
-               : diag_fail(d, "%s: has %llu bytes that belong to no tensor", file->name, (unsigned long long)(file->bytes - at));
+    return at == file->bytes ? true
+                             : diag_fail(d, "%s: has %llu bytes that belong to no tensor",
+                                         file->name, (unsigned long long)(file->bytes - at));
 }
 
-static bool parse_entries(struct safetensors *st, const struct source_file *file, json_t *root, uint64_t base, struct diag *d) {
+static bool parse_entries(struct safetensors *st, const struct source_file *file, json_t *root,
+                          uint64_t base, struct diag *d) {
     const char *name;
     json_t *entry;
     size_t first = st->tensors_count;
     json_object_foreach(root, name, entry) {
         if (strcmp(name, "__metadata__") == 0) {
-            if (!json_is_object(entry)) return diag_fail(d, "%s: __metadata__ is not an object", file->name);
+            if (!json_is_object(entry))
+                return diag_fail(d, "%s: __metadata__ is not an object", file->name);
             continue;
         }
         if (name[0] == 0) return diag_fail(d, "%s: has a tensor without a name", file->name);
@@ -166,9 +194,11 @@ static bool parse_file(struct safetensors *st, const struct source_file *file, s
     uint64_t bytes = 0;
     for (int i = 7; i >= 0; i--) bytes = bytes << 8 | raw[i];
     if (bytes > file->bytes - 8)
-        return diag_fail(d, "%s: header of %llu bytes is longer than the file", file->name, (unsigned long long)bytes);
+        return diag_fail(d, "%s: header of %llu bytes is longer than the file", file->name,
+                         (unsigned long long)bytes);
     if (bytes > MAX_HEADER_BYTES)
-        return diag_fail(d, "%s: header of %llu bytes is longer than %d", file->name, (unsigned long long)bytes, MAX_HEADER_BYTES);
+        return diag_fail(d, "%s: header of %llu bytes is longer than %d", file->name,
+                         (unsigned long long)bytes, MAX_HEADER_BYTES);
     char *text = malloc((size_t)bytes + 1);
     if (!text) return diag_fail(d, "out of memory");
     json_t *root = NULL;
@@ -181,21 +211,23 @@ static bool parse_file(struct safetensors *st, const struct source_file *file, s
 }
 
 static int by_name(const void *a, const void *b) {
-    return strcmp(((const struct safetensors_tensor *)a)->name, ((const struct safetensors_tensor *)b)->name);
+    return strcmp(((const struct safetensors_tensor *)a)->name,
+                  ((const struct safetensors_tensor *)b)->name);
 }
 
-/* Names are unique within a file (the JSON reader refuses duplicates); across shards this is where it shows. */
+/* Names are unique within a file (the JSON reader refuses duplicates); across shards this is where
+ * it shows. */
 static bool sort_names(struct safetensors *st, struct diag *d) {
     if (st->tensors_count == 0) return true; /* qsort may not be given NULL */
     qsort(st->tensors, st->tensors_count, sizeof *st->tensors, by_name);
     for (size_t i = 1; i < st->tensors_count; i++)
         if (strcmp(st->tensors[i - 1].name, st->tensors[i].name) == 0)
-            return diag_fail(d, "%s: tensor %s is in %s too", st->tensors[i].file->name, st->tensors[i].name,
-                             st->tensors[i - 1].file->name);
+            return diag_fail(d, "%s: tensor %s is in %s too", st->tensors[i].file->name,
+                             st->tensors[i].name, st->tensors[i - 1].file->name);
     return true;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ shards -- */
+/* ------------------------------------------------------------------------------------ shards -- */
 
 static char *join(const char *directory, const char *name, struct diag *d) {
     size_t bytes = strlen(directory) + strlen(name) + 2;
@@ -227,7 +259,8 @@ static bool open_shard(struct safetensors *st, const char *directory, const char
 }
 
 /* Opens every shard that the map names, each once. */
-static bool open_shards(struct safetensors *st, const char *directory, const char *index, json_t *map, struct diag *d) {
+static bool open_shards(struct safetensors *st, const char *directory, const char *index,
+                        json_t *map, struct diag *d) {
     const char *name;
     json_t *value;
     json_t *opened = json_object(); /* their names: a million tensors name them */
@@ -245,34 +278,41 @@ static bool open_shards(struct safetensors *st, const char *directory, const cha
 }
 
 /* The map and the shards' headers name the same tensors in the same places. */
-static bool check_map(const struct safetensors *st, const char *directory, const char *index, json_t *map, struct diag *d) {
+static bool check_map(const struct safetensors *st, const char *directory, const char *index,
+                      json_t *map, struct diag *d) {
     const char *name;
     json_t *value;
     json_object_foreach(map, name, value) {
         struct safetensors_tensor key = {.name = (char *)(uintptr_t)name};
         const struct safetensors_tensor *found =
-            st->tensors_count ? bsearch(&key, st->tensors, st->tensors_count, sizeof key, by_name) : NULL;
-        if (!found || strcmp(found->file->name + strlen(directory) + 1, json_string_value(value)) != 0)
-            return diag_fail(d, "%s: tensor %s is not in %s", index, name, json_string_value(value));
+            st->tensors_count ? bsearch(&key, st->tensors, st->tensors_count, sizeof key, by_name)
+                              : NULL;
+        if (!found ||
+            strcmp(found->file->name + strlen(directory) + 1, json_string_value(value)) != 0)
+            return diag_fail(d, "%s: tensor %s is not in %s", index, name,
+                             json_string_value(value));
     }
     for (size_t i = 0; i < st->tensors_count; i++)
         if (!json_object_get(map, st->tensors[i].name))
-            return diag_fail(d, "%s: does not list tensor %s of %s", index, st->tensors[i].name, st->tensors[i].file->name);
+            return diag_fail(d, "%s: does not list tensor %s of %s", index, st->tensors[i].name,
+                             st->tensors[i].file->name);
     return true;
 }
 
-static bool open_index(struct safetensors *st, const char *directory, const char *index, struct diag *d) {
+static bool open_index(struct safetensors *st, const char *directory, const char *index,
+                       struct diag *d) {
     json_t *root = json_object_of_file(index, MAX_INDEX_BYTES, d);
     if (!root) return false;
     json_t *map = json_object_get(root, "weight_map");
     bool ok = json_sound(root, index, "weight_map", d) &&
               (json_object_size(map) > 0 || diag_fail(d, "%s: has no weight_map", index));
-    ok = ok && open_shards(st, directory, index, map, d) && sort_names(st, d) && check_map(st, directory, index, map, d);
+    ok = ok && open_shards(st, directory, index, map, d) && sort_names(st, d) &&
+         check_map(st, directory, index, map, d);
     json_decref(root);
     return ok;
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- opening -- */
+/* ----------------------------------------------------------------------------------- opening -- */
 
 static struct safetensors *create(size_t files, struct diag *d) {
     struct safetensors *st = calloc(1, sizeof *st);
@@ -284,7 +324,8 @@ static struct safetensors *create(size_t files, struct diag *d) {
 
 struct safetensors *safetensors_open(const char *directory, struct diag *d) {
     struct safetensors *st = create(MAX_SHARDS, d);
-    char *single = join(directory, "model.safetensors", d), *index = join(directory, "model.safetensors.index.json", d);
+    char *single = join(directory, "model.safetensors", d),
+         *index = join(directory, "model.safetensors.index.json", d);
     bool ok = false;
     struct stat status;
     if (st && single && index) {
@@ -305,7 +346,8 @@ struct safetensors *safetensors_open(const char *directory, struct diag *d) {
     return NULL;
 }
 
-struct safetensors *safetensors_open_memory(const char *name, const void *data, size_t bytes, struct diag *d) {
+struct safetensors *safetensors_open_memory(const char *name, const void *data, size_t bytes,
+                                            struct diag *d) {
     struct safetensors *st = create(1, d);
     if (st && source_file_memory(&st->files[0], name, data, bytes, d)) {
         st->files_count = 1;
@@ -325,7 +367,9 @@ void safetensors_close(struct safetensors *st) {
 }
 
 size_t safetensors_count(const struct safetensors *st) { return st->tensors_count; }
-const struct safetensors_tensor *safetensors_at(const struct safetensors *st, size_t index) { return &st->tensors[index]; }
+const struct safetensors_tensor *safetensors_at(const struct safetensors *st, size_t index) {
+    return &st->tensors[index];
+}
 
 const struct source_file *safetensors_files(const struct safetensors *st, size_t *count) {
     *count = st->files_count;

@@ -1,7 +1,8 @@
 /* Reader of safetensors: one file, or the shards of a directory. Types F32, F16 and BF16.
  *
- * Opening checks the whole header: its length, the JSON, that every tensor's shape, type and bytes agree, and that the tensors cover the
- * data without overlap or hole; of shards also that the index and the headers name the same tensors. Values are read on request. */
+ * Opening checks the whole header: its length, the JSON, that every tensor's shape, type and bytes
+ * agree, and that the tensors cover the data without overlap or hole; of shards also that the index
+ * and the headers name the same tensors. Values are read on request. */
 #ifndef PACK_SAFETENSORS_H
 #define PACK_SAFETENSORS_H
 
@@ -24,14 +25,16 @@ struct safetensors_tensor {
 
 struct safetensors;
 
-/* model.safetensors of the directory, else the shards that model.safetensors.index.json lists. NULL on failure. */
+/* model.safetensors of the directory, else the shards that model.safetensors.index.json lists. NULL
+ * on failure. */
 struct safetensors *safetensors_open(const char *directory, struct diag *d);
 struct safetensors *safetensors_open_memory(const char *name, const void *data, size_t bytes,
                                             struct diag *d); /* one file; data must outlive it */
 void safetensors_close(struct safetensors *st);              /* also NULL */
 
 size_t safetensors_count(const struct safetensors *st);
-const struct safetensors_tensor *safetensors_at(const struct safetensors *st, size_t index); /* sorted by name */
+/* sorted by name */
+const struct safetensors_tensor *safetensors_at(const struct safetensors *st, size_t index);
 
 /* The files as they were opened, each once. */
 const struct source_file *safetensors_files(const struct safetensors *st, size_t *count);

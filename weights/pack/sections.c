@@ -17,4 +17,6 @@ void sections_place(struct blob_header *header) {
     header->file_bytes = next;
 }
 
-void sections_seal(struct blob_header *header) { header->model_hash = hash64(header->section, sizeof header->section); }
+void sections_seal(struct blob_header *header) {
+    header->model_hash = hash64(header->section, sizeof header->section);
+}

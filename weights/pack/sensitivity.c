@@ -9,14 +9,22 @@
 #include "weights/pack/matmul.h"
 #include "weights/pack/parallel.h"
 
-enum { WINDOWS = 4, LENGTH = 32, EVERY = 2, HEAD_ROWS = 512 }; /* the head sees every second position */
-static const double MULTIPLICATIONS = 8e11;                     /* what a measurement may cost, about: minutes on two cores */
+enum {
+    WINDOWS = 4,
+    LENGTH = 32,
+    EVERY = 2,
+    HEAD_ROWS = 512
+};                                          /* the head sees every second
+                                                                  position */
+static const double MULTIPLICATIONS = 8e11; /* what a measurement may cost,
+                                                                   about: minutes on two cores */
 
 struct sense {
     const struct sensitivity_request *request;
     struct forward forward; /* its windows are those of all copies in use */
     uint32_t windows, tokens, copies, used, layers_at_once, positions;
-    float *x, *a, *first, *second, *third; /* as in calibrate.c, copy after copy; copy 0 has no unit */
+    float *x, *a, *first, *second, *third; /* as in calibrate.c, copy after copy; copy 0 has no
+                                              unit */
     /* the tensor in work: where its outputs go, and which copies take part */
     const float *in;
     float *out;
@@ -35,7 +43,8 @@ static float *floats(size_t a, size_t b) { return malloc(a * (b ? b : 1) * sizeo
 static void layer_weights(const struct plan *plan, double *all) {
     *all = 0;
     for (uint32_t i = 0; i < plan->model.tensors; i++)
-        if (i != plan->model.embed && i != plan->model.head) *all += (double)plan->tensors[i].record.rows * plan->tensors[i].record.cols;
+        if (i != plan->model.embed && i != plan->model.head)
+            *all += (double)plan->tensors[i].record.rows * plan->tensors[i].record.cols;
 }
 
 /* Units are the tensors of one kind in as many neighbouring layers as the cost asks for. */
@@ -44,14 +53,17 @@ static void choose_units(struct sense *s) {
     double weights, blocks;
     layer_weights(plan, &weights);
     blocks = MULTIPLICATIONS / (LT_COUNT * (double)s->tokens * weights / 2);
-    uint32_t most = blocks < 2 ? 2 : blocks > plan->model.layers ? plan->model.layers : (uint32_t)blocks;
+    uint32_t most = blocks < 2                    ? 2
+                    : blocks > plan->model.layers ? plan->model.layers
+                                                  : (uint32_t)blocks;
     s->layers_at_once = (plan->model.layers + most - 1) / most;
     s->copies = 1 + LT_COUNT * ((plan->model.layers + s->layers_at_once - 1) / s->layers_at_once);
 }
 
 static bool make_room(struct sense *s) {
     const struct plan *plan = s->request->plan;
-    uint32_t dim = plan->model.dim, head_dim = plan->model.head_dim, widest = padded_cols(dim), first = 1, second = 1, third = 1;
+    uint32_t dim = plan->model.dim, head_dim = plan->model.head_dim, widest = padded_cols(dim),
+             first = 1, second = 1, third = 1;
     for (uint32_t i = 0; i < plan->model.layers; i++) {
         const struct blob_layer *layer = &plan->layers[i];
         uint32_t q = layer->heads * head_dim, kv = layer->kv_heads * head_dim;
@@ -64,9 +76,11 @@ static bool make_room(struct sense *s) {
     s->x = floats(all, dim), s->a = floats(all, widest);
     s->first = floats(all, first), s->second = floats(all, second), s->third = floats(all, third);
     s->logits = floats(seen, HEAD_ROWS), s->moments = calloc(2 * seen, sizeof *s->moments);
-    s->mass = calloc(s->positions, sizeof *s->mass), s->shift = malloc(s->positions * sizeof *s->shift);
+    s->mass = calloc(s->positions, sizeof *s->mass),
+    s->shift = malloc(s->positions * sizeof *s->shift);
     s->forward.room = floats(s->request->threads, forward_room(s->forward.length, head_dim));
-    return s->x && s->a && s->first && s->second && s->third && s->logits && s->moments && s->mass && s->shift && s->forward.room;
+    return s->x && s->a && s->first && s->second && s->third && s->logits && s->moments &&
+           s->mass && s->shift && s->forward.room;
 }
 
 static void free_room(struct sense *s) {
@@ -87,7 +101,8 @@ static bool nowhere(void *user, const void *data, size_t bytes, struct diag *d) 
     return true;
 }
 
-static bool take_embedding(void *user, uint32_t first, uint32_t rows, const float *values, struct diag *d) {
+static bool take_embedding(void *user, uint32_t first, uint32_t rows, const float *values,
+                           struct diag *d) {
     (void)d;
     struct sense *s = user;
     const struct sensitivity_request *r = s->request;
@@ -96,19 +111,23 @@ static bool take_embedding(void *user, uint32_t first, uint32_t rows, const floa
         uint32_t window = t / s->forward.length, from = r->windows * window / s->windows;
         uint32_t id = (uint32_t)r->ids[(size_t)from * r->length + t % s->forward.length];
         if (id >= first && id - first < rows)
-            memcpy(s->x + (size_t)t * dim, values + (size_t)(id - first) * padded_cols(dim), dim * sizeof(float));
+            memcpy(s->x + (size_t)t * dim, values + (size_t)(id - first) * padded_cols(dim),
+                   dim * sizeof(float));
     }
     return true;
 }
 
 /* Outputs of copies from .. to - 1 for a block of rows. */
-static void product(struct sense *s, uint32_t from, uint32_t to, uint32_t first, uint32_t rows, const float *values) {
+static void product(struct sense *s, uint32_t from, uint32_t to, uint32_t first, uint32_t rows,
+                    const float *values) {
     size_t at = (size_t)from * s->tokens, count = (size_t)(to - from) * s->tokens;
-    matmul_threads(s->request->threads, MATMUL_ALL, count, rows, s->n, (struct matrix){s->in + at * s->n, s->n, 1},
-                   (struct matrix){values, 1, s->n}, s->out + at * s->out_row + first, s->out_row, false, s->forward.room);
+    matmul_threads(s->request->threads, MATMUL_ALL, count, rows, s->n,
+                   (struct matrix){s->in + at * s->n, s->n, 1}, (struct matrix){values, 1, s->n},
+                   s->out + at * s->out_row + first, s->out_row, false, s->forward.room);
 }
 
-static bool take_rows(void *user, uint32_t first, uint32_t rows, const float *values, struct diag *d) {
+static bool take_rows(void *user, uint32_t first, uint32_t rows, const float *values,
+                      struct diag *d) {
     (void)d;
     struct sense *s = user;
     if (s->four) {
@@ -127,8 +146,12 @@ static bool run_tensor(struct sense *s, uint32_t layer, int which, struct diag *
     const struct fold_target target = {.sink = nowhere, .values = take_rows, .user = s};
     bool residual = which == LT_O || which == LT_DOWN;
     s->n = padded_cols(tensor.record.cols), s->in = which == LT_DOWN ? s->first : s->a;
-    s->out = residual ? s->x : which == LT_Q || which == LT_GATE ? s->first : which == LT_V ? s->third : s->second;
-    s->out_row = tensor.record.rows, s->unit = 1 + layer / s->layers_at_once * LT_COUNT + (uint32_t)which;
+    s->out = residual                            ? s->x
+             : which == LT_Q || which == LT_GATE ? s->first
+             : which == LT_V                     ? s->third
+                                                 : s->second;
+    s->out_row = tensor.record.rows,
+    s->unit = 1 + layer / s->layers_at_once * LT_COUNT + (uint32_t)which;
     if (!residual) memset(s->out, 0, (size_t)s->used * s->tokens * s->out_row * sizeof *s->out);
     for (int four = 0; four < 2; four++) {
         tensor.record.type = four ? WEIGHT_W4 : WEIGHT_W8;
@@ -143,7 +166,8 @@ static bool run_layer(struct sense *s, uint32_t i, uint64_t *done, struct diag *
     const struct blob_layer *layer = &plan->layers[i];
     if (i % s->layers_at_once == 0) {
         size_t bytes = (size_t)s->tokens * plan->model.dim * sizeof *s->x;
-        for (int which = 0; which < LT_COUNT; which++) memcpy((char *)s->x + (s->used + (size_t)which) * bytes, s->x, bytes);
+        for (int which = 0; which < LT_COUNT; which++)
+            memcpy((char *)s->x + (s->used + (size_t)which) * bytes, s->x, bytes);
         s->used += LT_COUNT;
         s->forward.windows = s->used * s->windows;
     }
@@ -157,7 +181,8 @@ static bool run_layer(struct sense *s, uint32_t i, uint64_t *done, struct diag *
                 uint32_t at = plan->tensors[layer->tensor[part]].record.bias;
                 bias[part] = at == BLOB_ABSENT ? NULL : s->request->rows + at;
             }
-            forward_attention(&s->forward, layer->heads, layer->kv_heads, s->first, s->second, s->third, bias, s->a);
+            forward_attention(&s->forward, layer->heads, layer->kv_heads, s->first, s->second,
+                              s->third, bias, s->a);
         }
         if (which == LT_UP) forward_gate(&s->forward, layer->ffn, s->first, s->second);
         const struct blob_tensor *record = &plan->tensors[layer->tensor[which]].record;
@@ -167,13 +192,16 @@ static bool run_layer(struct sense *s, uint32_t i, uint64_t *done, struct diag *
     return true;
 }
 
-/* Moments of the changes at one position under the distribution of copy 0, unnormalised: shift is the largest logit so far. */
+/* Moments of the changes at one position under the distribution of copy 0, unnormalised: shift is
+ * the largest logit so far. */
 static void add_moments(void *user, size_t position, unsigned worker) {
     (void)worker;
     struct sense *s = user;
     const float *base = s->logits + position * HEAD_ROWS;
-    double *moment = s->moments + position * s->copies * 2, most = s->shift[position], share[HEAD_ROWS] = {0}, mass = 0;
-    for (uint32_t i = 0; i < s->head_count; i++) most = (double)base[i] > most ? (double)base[i] : most;
+    double *moment = s->moments + position * s->copies * 2, most = s->shift[position],
+           share[HEAD_ROWS] = {0}, mass = 0;
+    for (uint32_t i = 0; i < s->head_count; i++)
+        most = (double)base[i] > most ? (double)base[i] : most;
     double keep = s->shift[position] - most < -700 ? 0 : exact_exp(s->shift[position] - most);
     for (uint32_t i = 0; i < s->head_count; i++) {
         double below = (double)base[i] - most;
@@ -188,19 +216,22 @@ static void add_moments(void *user, size_t position, unsigned worker) {
             double change = (double)other[i] - (double)base[i];
             one += share[i] * change, two += share[i] * change * change;
         }
-        moment[copy * 2] = moment[copy * 2] * keep + one, moment[copy * 2 + 1] = moment[copy * 2 + 1] * keep + two;
+        moment[copy * 2] = moment[copy * 2] * keep + one,
+                      moment[copy * 2 + 1] = moment[copy * 2 + 1] * keep + two;
     }
 }
 
-static bool take_head(void *user, uint32_t first, uint32_t rows, const float *values, struct diag *d) {
+static bool take_head(void *user, uint32_t first, uint32_t rows, const float *values,
+                      struct diag *d) {
     (void)first, (void)d;
     struct sense *s = user;
     size_t seen = (size_t)s->copies * s->positions;
     for (uint32_t at = 0; at < rows; at += HEAD_ROWS) {
         s->head_count = rows - at < HEAD_ROWS ? rows - at : HEAD_ROWS;
         memset(s->logits, 0, seen * HEAD_ROWS * sizeof *s->logits);
-        matmul_threads(s->request->threads, MATMUL_ALL, seen, s->head_count, s->n, (struct matrix){s->a, s->n, 1},
-                       (struct matrix){values + at * s->n, 1, s->n}, s->logits, HEAD_ROWS, false, s->forward.room);
+        matmul_threads(s->request->threads, MATMUL_ALL, seen, s->head_count, s->n,
+                       (struct matrix){s->a, s->n, 1}, (struct matrix){values + at * s->n, 1, s->n},
+                       s->logits, HEAD_ROWS, false, s->forward.room);
         parallel_for(s->request->threads, s->positions, add_moments, s);
     }
     return true;
@@ -213,11 +244,14 @@ static bool run_head(struct sense *s, struct diag *d) {
     s->n = padded_cols(r->plan->model.dim);
     forward_norm(&s->forward, s->x, s->a);
     if (!forward_is_finite(&s->forward, s->a, (uint32_t)s->n))
-        return diag_fail(d, "the bits budget: activations on the calibration text are not finite; --no-calibrate packs without looking");
-    for (size_t i = 0; i < (size_t)s->copies * s->positions; i++) /* copies have whole multiples of EVERY tokens */
+        return diag_fail(d, "the bits budget: activations on the calibration text are not finite; "
+                            "--no-calibrate packs without looking");
+    /* copies have whole multiples of EVERY tokens */
+    for (size_t i = 0; i < (size_t)s->copies * s->positions; i++)
         memmove(s->a + i * s->n, s->a + (i * EVERY + EVERY - 1) * s->n, s->n * sizeof *s->a);
     for (uint32_t p = 0; p < s->positions; p++) s->shift[p] = -1e30;
-    return fold_tensor(r->fold, &r->plan->tensors[r->plan->model.head], r->rows, &target, &error, d);
+    return fold_tensor(r->fold, &r->plan->tensors[r->plan->model.head], r->rows, &target, &error,
+                       d);
 }
 
 static void share_out(const struct sense *s, double *kl) {
@@ -234,7 +268,8 @@ static void share_out(const struct sense *s, double *kl) {
             for (uint32_t i = begin; i < begin + s->layers_at_once && i < plan->model.layers; i++) {
                 uint32_t index = plan->layers[i].tensor[which];
                 if (index == BLOB_ABSENT) continue;
-                double own = (double)plan->tensors[index].record.rows * plan->tensors[index].record.cols;
+                double own =
+                    (double)plan->tensors[index].record.rows * plan->tensors[index].record.cols;
                 if (add)
                     kl[index] = sum / s->positions * own / weights;
                 else
@@ -281,7 +316,8 @@ bool sensitivity_measure(const struct sensitivity_request *request, double *kl, 
     const struct fold_target embedding = {.sink = nowhere, .values = take_embedding, .user = &s};
     uint64_t done = 0;
     bool good = make_room(&s) || diag_fail(d, "out of memory for the bits budget");
-    good = good && fold_tensor(request->fold, &request->plan->tensors[model->embed], request->rows, &embedding, &error, d);
+    good = good && fold_tensor(request->fold, &request->plan->tensors[model->embed], request->rows,
+                               &embedding, &error, d);
     for (uint32_t i = 0; good && i < model->layers; i++) good = run_layer(&s, i, &done, d);
     good = good && run_head(&s, d);
     if (good) share_out(&s, kl);

@@ -1,8 +1,11 @@
-/* How much each tensor of the layers hurts at 4 bits: the KL that it alone costs on windows of calibration text, all others at 8 bits.
+/* How much each tensor of the layers hurts at 4 bits: the KL that it alone costs on windows of
+ * calibration text, all others at 8 bits.
  *
- * One pass over the weights measures all: for every unit (a tensor, or where that would take long the tensors of one kind in neighbouring
- * layers) a copy of the activations runs along in which that unit is rounded to 4 bits. A copy is split off where its unit begins. KL is its
- * second-order term, half the variance of the change of the logits under the unchanged distribution. Same bytes on every machine. */
+ * One pass over the weights measures all: for every unit (a tensor, or where that would take long
+ * the tensors of one kind in neighbouring layers) a copy of the activations runs along in which
+ * that unit is rounded to 4 bits. A copy is split off where its unit begins. KL is its second-order
+ * term, half the variance of the change of the logits under the unchanged distribution. Same bytes
+ * on every machine. */
 #ifndef PACK_SENSITIVITY_H
 #define PACK_SENSITIVITY_H
 
@@ -26,7 +29,8 @@ struct sensitivity_cost {
 };
 struct sensitivity_cost sensitivity_cost(const struct sensitivity_request *request);
 
-/* kl [plan tensors]: nats a position; 0 for embedding and head. A unit's is spread over its tensors by their weights. */
+/* kl [plan tensors]: nats a position; 0 for embedding and head. A unit's is spread over its tensors
+ * by their weights. */
 bool sensitivity_measure(const struct sensitivity_request *request, double *kl, struct diag *d);
 
 #endif

@@ -14,7 +14,8 @@ enum { CONFIG_BYTES = 16 << 20 };
 
 static const char *const NO_NAMES[] = {NULL};
 
-static const char *const GGUF_LAYER_SKIPPED[] = {"attn_rot_embd", "attn_rot_embd.weight", NULL}; /* inverse frequencies of old files */
+/* inverse frequencies of old files */
+static const char *const GGUF_LAYER_SKIPPED[] = {"attn_rot_embd", "attn_rot_embd.weight", NULL};
 static const char *const GGUF_ZEROS[] = {"output.bias", "output_norm.bias", NULL};
 static const char *const GGUF_LAYER_ZEROS[] = {"attn_output.bias",
                                                "attn_norm.bias",
@@ -48,7 +49,8 @@ static const struct naming GGUF_NAMING = {
 };
 
 static const char *const JSON_SKIPPED[] = {"model.rotary_emb.inv_freq", NULL};
-static const char *const JSON_LAYER_SKIPPED[] = {"self_attn.rotary_emb.inv_freq", "self_attn.rotary_emb.cos_cached",
+static const char *const JSON_LAYER_SKIPPED[] = {"self_attn.rotary_emb.inv_freq",
+                                                 "self_attn.rotary_emb.cos_cached",
                                                  "self_attn.rotary_emb.sin_cached", NULL};
 static const char *const JSON_ZEROS[] = {"lm_head.bias", "model.norm.bias", NULL};
 static const char *const JSON_LAYER_ZEROS[] = {"self_attn.o_proj.bias",
@@ -156,14 +158,17 @@ static bool all_equal(const float *values, const float *others, size_t count, st
     return true;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ names to roles -- */
+/* ---------------------------------------------------------------------------- names to roles -- */
 
 static struct source_tensor *slot(const struct source *source, int role, uint32_t layer) {
-    return &source->tensors[role < SOURCE_ATTN_NORM ? (size_t)role
-                                                    : SOURCE_ATTN_NORM + (size_t)layer * LAYER_ROLES + (size_t)(role - SOURCE_ATTN_NORM)];
+    return &source
+                ->tensors[role < SOURCE_ATTN_NORM ? (size_t)role
+                                                  : SOURCE_ATTN_NORM + (size_t)layer * LAYER_ROLES +
+                                                        (size_t)(role - SOURCE_ATTN_NORM)];
 }
 
-/* "<prefix>12.<rest>": the number, at most the last layer allowed anywhere, without leading zeros. NULL where the name is not like this. */
+/* "<prefix>12.<rest>": the number, at most the last layer allowed anywhere, without leading zeros.
+ * NULL where the name is not like this. */
 static const char *split_layer(const char *name, const char *prefix, uint32_t *layer) {
     size_t n = strlen(prefix);
     if (strncmp(name, prefix, n) != 0) return NULL;
@@ -193,18 +198,23 @@ static bool check_zeros(struct source *source, const struct stored_tensor *store
                      stored->name, value.text);
 }
 
-/* Files a stored tensor under its role; a name that has none is refused unless known not to matter. */
-static bool assign(struct source *source, const struct naming *naming, const struct stored_tensor *stored, struct diag *d) {
+/* Files a stored tensor under its role; a name that has none is refused unless known not to
+ * matter. */
+static bool assign(struct source *source, const struct naming *naming,
+                   const struct stored_tensor *stored, struct diag *d) {
     uint32_t layer = 0;
     const char *rest = split_layer(stored->name, naming->layer_prefix, &layer);
-    if (name_is_listed(rest ? naming->layer_skipped : naming->skipped, rest ? rest : stored->name)) return true;
+    if (name_is_listed(rest ? naming->layer_skipped : naming->skipped, rest ? rest : stored->name))
+        return true;
     if (name_is_listed(rest ? naming->layer_zeros : naming->zeros, rest ? rest : stored->name))
         return check_zeros(source, stored, d);
     int from = rest ? SOURCE_ATTN_NORM : 0, to = rest ? SOURCE_ROLES : SOURCE_ATTN_NORM;
     for (int role = from; role < to; role++) {
-        if (!naming->role[role] || strcmp(naming->role[role], rest ? rest : stored->name) != 0) continue;
+        if (!naming->role[role] || strcmp(naming->role[role], rest ? rest : stored->name) != 0)
+            continue;
         if (rest && layer >= source->config.layers)
-            return diag_fail(d, "%s: tensor %s is behind the last of %u layers", stored->file->name, stored->name, source->config.layers);
+            return diag_fail(d, "%s: tensor %s is behind the last of %u layers", stored->file->name,
+                             stored->name, source->config.layers);
         const struct gguf_type_info *type = gguf_type_info(stored->type);
         *slot(source, role, layer) = (struct source_tensor){.name = stored->name,
                                                             .type = type->name,
@@ -217,7 +227,7 @@ static bool assign(struct source *source, const struct naming *naming, const str
     return diag_fail(d, "%s: tensor %s is not understood", stored->file->name, stored->name);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- shapes -- */
+/* ------------------------------------------------------------------------------------ shapes -- */
 
 static uint32_t widest_head(const struct model_config *c) {
     uint32_t widest = 0;
@@ -226,8 +236,10 @@ static uint32_t widest_head(const struct model_config *c) {
     return widest;
 }
 
-/* What the configuration asks of a role: its shape, or 0 rows where the tensor must not be there. */
-static void expected(const struct model_config *c, int role, uint32_t layer, uint64_t *rows, uint64_t *cols) {
+/* What the configuration asks of a role: its shape, or 0 rows where the tensor must not be
+ * there. */
+static void expected(const struct model_config *c, int role, uint32_t layer, uint64_t *rows,
+                     uint64_t *cols) {
     const struct layer_config *l = &c->layer[layer];
     uint64_t q = (uint64_t)l->heads * l->head_dim, kv = (uint64_t)l->kv_heads * l->head_dim,
              ffn = l->ffn, dim = c->dim;
@@ -280,24 +292,32 @@ static void expected(const struct model_config *c, int role, uint32_t layer, uin
 }
 
 static bool is_vector(int role) {
-    return role == SOURCE_FINAL_NORM || role == SOURCE_ROPE_FREQS || role == SOURCE_ATTN_NORM || role == SOURCE_FFN_NORM ||
-           (role >= SOURCE_Q_BIAS && role <= SOURCE_V_BIAS);
+    return role == SOURCE_FINAL_NORM || role == SOURCE_ROPE_FREQS || role == SOURCE_ATTN_NORM ||
+           role == SOURCE_FFN_NORM || (role >= SOURCE_Q_BIAS && role <= SOURCE_V_BIAS);
 }
 
-static bool check_tensor(const struct source *source, const struct naming *naming, const char *file, int role, uint32_t layer,
-                         struct diag *d) {
+static bool check_tensor(const struct source *source, const struct naming *naming, const char *file,
+                         int role, uint32_t layer, struct diag *d) {
     const struct source_tensor *tensor = slot(source, role, layer);
     uint64_t rows, cols;
     expected(&source->config, role, layer, &rows, &cols);
     if (!tensor->name && rows == 0) return true;
-    if (!tensor->name && role < SOURCE_ATTN_NORM) return diag_fail(d, "%s: tensor %s is missing", file, naming->role[role]);
-    if (!tensor->name) return diag_fail(d, "%s: tensor %s%u.%s is missing", file, naming->layer_prefix, layer, naming->role[role]);
-    if (rows == 0) return diag_fail(d, "%s: tensor %s is there, but the configuration has no place for it", file, tensor->name);
+    if (!tensor->name && role < SOURCE_ATTN_NORM)
+        return diag_fail(d, "%s: tensor %s is missing", file, naming->role[role]);
+    if (!tensor->name)
+        return diag_fail(d, "%s: tensor %s%u.%s is missing", file, naming->layer_prefix, layer,
+                         naming->role[role]);
+    if (rows == 0)
+        return diag_fail(d, "%s: tensor %s is there, but the configuration has no place for it",
+                         file, tensor->name);
     const struct stored_tensor *stored = tensor->stored;
     if (stored->dims != (is_vector(role) ? 1 : 2) || tensor->rows != rows || tensor->cols != cols)
-        return diag_fail(d, "%s: tensor %s is %llu x %llu in %u dimensions where the configuration asks for %llu x %llu", file,
-                         tensor->name, (unsigned long long)tensor->rows, (unsigned long long)tensor->cols, stored->dims,
-                         (unsigned long long)rows, (unsigned long long)cols);
+        return diag_fail(d,
+                         "%s: tensor %s is %llu x %llu in %u dimensions where the configuration "
+                         "asks for %llu x %llu",
+                         file, tensor->name, (unsigned long long)tensor->rows,
+                         (unsigned long long)tensor->cols, stored->dims, (unsigned long long)rows,
+                         (unsigned long long)cols);
     return true;
 }
 
@@ -329,9 +349,11 @@ static bool untie(struct source *source, const struct naming *naming, const char
 }
 
 /* Assigns every stored tensor and checks that they are what the configuration asks for. */
-static bool assign_all(struct source *source, const struct naming *naming, const char *file, struct diag *d) {
+static bool assign_all(struct source *source, const struct naming *naming, const char *file,
+                       struct diag *d) {
     const struct model_config *c = &source->config;
-    source->tensors = calloc(SOURCE_ATTN_NORM + (size_t)c->layers * LAYER_ROLES, sizeof *source->tensors);
+    source->tensors =
+        calloc(SOURCE_ATTN_NORM + (size_t)c->layers * LAYER_ROLES, sizeof *source->tensors);
     if (!source->tensors) return diag_fail(d, "out of memory");
     for (size_t i = 0; i < source->stored_count; i++)
         if (!assign(source, naming, &source->stored[i], d)) return false;
@@ -344,8 +366,8 @@ static bool assign_all(struct source *source, const struct naming *naming, const
     return true;
 }
 
-/* GGUF files of these architectures have the rows of each Q and K head interleaved: row 2 i + j of the file is row j * head_dim / 2 + i
- * of the head. */
+/* GGUF files of these architectures have the rows of each Q and K head interleaved: row 2 i + j of
+ * the file is row j * head_dim / 2 + i of the head. */
 static void mark_interleaved(struct source *source) {
     static const int roles[] = {SOURCE_Q, SOURCE_K, SOURCE_Q_BIAS, SOURCE_K_BIAS};
     for (uint32_t layer = 0; layer < source->config.layers; layer++)
@@ -353,7 +375,7 @@ static void mark_interleaved(struct source *source) {
             slot(source, roles[i], layer)->rotary = source->config.layer[layer].head_dim;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ opening -- */
+/* ----------------------------------------------------------------------------------- opening -- */
 
 static bool store_gguf(struct source *source, struct diag *d) {
     size_t count = gguf_tensor_count(source->gguf);
@@ -362,8 +384,11 @@ static bool store_gguf(struct source *source, struct diag *d) {
     source->stored_count = count;
     for (size_t i = 0; i < count; i++) {
         const struct gguf_tensor *t = gguf_tensor(source->gguf, i);
-        source->stored[i] = (struct stored_tensor){
-            t->name, t->type, t->dims, t->shape[1] * t->shape[2] * t->shape[3], t->shape[0], gguf_file(source->gguf), t->offset};
+        source->stored[i] =
+            (struct stored_tensor){t->name,     t->type,
+                                   t->dims,     t->shape[1] * t->shape[2] * t->shape[3],
+                                   t->shape[0], gguf_file(source->gguf),
+                                   t->offset};
     }
     return true;
 }
@@ -377,13 +402,16 @@ static bool store_safetensors(struct source *source, struct diag *d) {
         const struct safetensors_tensor *t = safetensors_at(source->safetensors, i);
         uint64_t rows = 1;
         for (uint32_t k = 0; k + 1 < t->dims; k++) rows *= t->shape[k];
-        source->stored[i] = (struct stored_tensor){t->name, t->type, t->dims, rows, t->shape[t->dims - 1], t->file, t->offset};
+        source->stored[i] = (struct stored_tensor){
+            t->name, t->type, t->dims, rows, t->shape[t->dims - 1], t->file, t->offset};
     }
     return true;
 }
 
 static bool open_gguf(struct source *source, struct diag *d) {
-    if (!source->gguf || !config_of_gguf(source->gguf, &source->config, d) || !store_gguf(source, d)) return false;
+    if (!source->gguf || !config_of_gguf(source->gguf, &source->config, d) ||
+        !store_gguf(source, d))
+        return false;
     if (!assign_all(source, &GGUF_NAMING, gguf_file(source->gguf)->name, d)) return false;
     if (strcmp(source->config.architecture, "qwen2") != 0) mark_interleaved(source);
     return true;
@@ -417,7 +445,8 @@ static bool open_directory(struct source *source, const char *path, struct diag 
     name_of_path(path, source->config.name, sizeof source->config.name);
     source->directory = strdup(path);
     source->safetensors = source->directory ? safetensors_open(path, d) : NULL;
-    return source->safetensors && store_safetensors(source, d) && assign_all(source, &JSON_NAMING, path, d);
+    return source->safetensors && store_safetensors(source, d) &&
+           assign_all(source, &JSON_NAMING, path, d);
 }
 
 static struct source *create(struct diag *d) {
@@ -455,14 +484,19 @@ struct source *source_open_gguf_memory(const void *data, size_t bytes, struct di
     return keep_if(source, open_gguf(source, d));
 }
 
-struct source *source_open_json_memory(const char *config, size_t config_bytes, const void *weights, size_t weights_bytes, struct diag *d) {
+struct source *source_open_json_memory(const char *config, size_t config_bytes, const void *weights,
+                                       size_t weights_bytes, struct diag *d) {
     struct source *source = create(d);
     if (!source) return NULL;
     json_t *root = json_object_of_bytes("config.json", config, config_bytes, RULES_PYTHON, d);
-    bool ok = root && config_of_json(root, "config.json", &source->config, d) && (source->directory = strdup("memory"));
+    bool ok = root && config_of_json(root, "config.json", &source->config, d) &&
+              (source->directory = strdup("memory"));
     json_decref(root);
-    if (ok) source->safetensors = safetensors_open_memory("model.safetensors", weights, weights_bytes, d);
-    return keep_if(source, ok && source->safetensors && store_safetensors(source, d) && assign_all(source, &JSON_NAMING, "memory", d));
+    if (ok)
+        source->safetensors =
+            safetensors_open_memory("model.safetensors", weights, weights_bytes, d);
+    return keep_if(source, ok && source->safetensors && store_safetensors(source, d) &&
+                               assign_all(source, &JSON_NAMING, "memory", d));
 }
 
 void source_close(struct source *source) {
@@ -477,7 +511,7 @@ void source_close(struct source *source) {
     free(source);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ reading -- */
+/* ----------------------------------------------------------------------------------- reading -- */
 
 const struct model_config *source_config(const struct source *source) { return &source->config; }
 void source_note(struct source *source, const char *sentences) {
@@ -486,7 +520,8 @@ void source_note(struct source *source, const char *sentences) {
 const struct gguf *source_gguf(const struct source *source) { return source->gguf; }
 const char *source_directory(const struct source *source) { return source->directory; }
 
-const struct source_tensor *source_tensor(const struct source *source, enum source_role role, uint32_t layer) {
+const struct source_tensor *source_tensor(const struct source *source, enum source_role role,
+                                          uint32_t layer) {
     if (role >= SOURCE_ATTN_NORM && layer >= source->config.layers) return NULL;
     const struct source_tensor *tensor = slot(source, (int)role, layer);
     return tensor->name ? tensor : NULL;
@@ -499,7 +534,8 @@ static uint64_t interleaved(uint64_t r, uint32_t head_dim) {
 }
 
 /* A bias is one row: its columns are put in order. */
-static bool read_interleaved_bias(struct source *source, const struct source_tensor *tensor, float *out, struct diag *d) {
+static bool read_interleaved_bias(struct source *source, const struct source_tensor *tensor,
+                                  float *out, struct diag *d) {
     size_t bytes = (size_t)tensor->cols * sizeof(float);
     float *copy = malloc(bytes);
     if (!copy) return diag_fail(d, "out of memory");
@@ -509,16 +545,18 @@ static bool read_interleaved_bias(struct source *source, const struct source_ten
     return ok;
 }
 
-bool source_read_rows(struct source *source, const struct source_tensor *tensor, uint64_t first, uint64_t rows, float *out,
-                      struct diag *d) {
+bool source_read_rows(struct source *source, const struct source_tensor *tensor, uint64_t first,
+                      uint64_t rows, float *out, struct diag *d) {
     if (first > tensor->rows || rows > tensor->rows - first)
-        return diag_fail(d, "%llu rows from row %llu on are not inside tensor %s", (unsigned long long)rows, (unsigned long long)first,
-                         tensor->name);
+        return diag_fail(d, "%llu rows from row %llu on are not inside tensor %s",
+                         (unsigned long long)rows, (unsigned long long)first, tensor->name);
     if (!tensor->rotary) return read_stored(source, tensor->stored, first, rows, out, d);
     const struct stored_tensor *stored = tensor->stored;
     if (stored->dims == 1) return rows == 0 || read_interleaved_bias(source, tensor, out, d);
     for (uint64_t r = 0; r < rows; r++)
-        if (!read_stored(source, stored, interleaved(first + r, tensor->rotary), 1, out + r * tensor->cols, d)) return false;
+        if (!read_stored(source, stored, interleaved(first + r, tensor->rotary), 1,
+                         out + r * tensor->cols, d))
+            return false;
     return true;
 }
 

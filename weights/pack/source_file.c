@@ -26,13 +26,16 @@ bool source_file_open(struct source_file *file, const char *path, struct diag *d
     return true;
 }
 
-bool source_file_memory(struct source_file *file, const char *name, const void *data, size_t bytes, struct diag *d) {
+bool source_file_memory(struct source_file *file, const char *name, const void *data, size_t bytes,
+                        struct diag *d) {
     *file = (struct source_file){.fd = -1, .memory = data, .bytes = bytes, .name = strdup(name)};
     return file->name ? true : diag_fail(d, "out of memory");
 }
 
-bool source_file_read(const struct source_file *file, uint64_t offset, void *out, size_t bytes, struct diag *d) {
-    if (offset > file->bytes || bytes > file->bytes - offset) return diag_fail(d, "%s: ends too early", file->name);
+bool source_file_read(const struct source_file *file, uint64_t offset, void *out, size_t bytes,
+                      struct diag *d) {
+    if (offset > file->bytes || bytes > file->bytes - offset)
+        return diag_fail(d, "%s: ends too early", file->name);
     if (bytes == 0) return true;
     if (file->fd < 0) {
         memcpy(out, file->memory + offset, bytes);

@@ -14,15 +14,18 @@ struct reader {
 
 static bool need_uint(const struct reader *r, const char *key, uint64_t max, uint64_t *out) {
     enum field found = field_uint(r->root, r->file, key, max, out, r->d);
-    return found == FIELD_ABSENT ? diag_fail(r->d, "%s: %s is missing", r->file, key) : found == FIELD_FOUND;
+    return found == FIELD_ABSENT ? diag_fail(r->d, "%s: %s is missing", r->file, key)
+                                 : found == FIELD_FOUND;
 }
 
 enum family { LLAMA, MISTRAL, QWEN2, DECI };
 
 static bool read_family(const struct reader *r, struct model_config *c, enum family *family) {
-    static const char *const names[] = {"LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "DeciLMForCausalLM"};
+    static const char *const names[] = {"LlamaForCausalLM", "MistralForCausalLM",
+                                        "Qwen2ForCausalLM", "DeciLMForCausalLM"};
     const json_t *list = json_object_get(r->root, "architectures");
-    const char *name = json_array_size(list) == 1 ? json_string_value(json_array_get(list, 0)) : NULL;
+    const char *name =
+        json_array_size(list) == 1 ? json_string_value(json_array_get(list, 0)) : NULL;
     if (!name) return diag_fail(r->d, "%s: architectures does not name one architecture", r->file);
     for (int i = 0; i < 4; i++) {
         if (strcmp(name, names[i]) != 0) continue;
@@ -30,40 +33,54 @@ static bool read_family(const struct reader *r, struct model_config *c, enum fam
         snprintf(c->architecture, sizeof c->architecture, "%s", name);
         return true;
     }
-    return diag_fail(
-        r->d, "%s: architecture %s is not supported, only LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM and DeciLMForCausalLM",
-        r->file, name);
+    return diag_fail(r->d,
+                     "%s: architecture %s is not supported, only LlamaForCausalLM, "
+                     "MistralForCausalLM, Qwen2ForCausalLM and DeciLMForCausalLM",
+                     r->file, name);
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- layers -- */
+/* ------------------------------------------------------------------------------------ layers -- */
 
-/* DeciLM: one number of key/value heads per layer. Where the scalar is there too, it does not count. */
+/* DeciLM: one number of key/value heads per layer. Where the scalar is there too, it does not
+ * count. */
 static bool read_kv_list(const struct reader *r, struct model_config *c, const json_t *list) {
     if (!json_is_array(list) || json_array_size(list) != c->layers)
-        return diag_fail(r->d, "%s: num_key_value_heads_per_layer is not an array of %u numbers", r->file, c->layers);
+        return diag_fail(r->d, "%s: num_key_value_heads_per_layer is not an array of %u numbers",
+                         r->file, c->layers);
     for (uint32_t i = 0; i < c->layers; i++) {
         const json_t *value = json_array_get(list, i);
         json_int_t n = json_integer_value(value);
         if (!json_is_integer(value) || n < 1 || n > INT32_MAX)
-            return diag_fail(r->d, "%s: num_key_value_heads_per_layer: entry %u is not a positive integer", r->file, i);
+            return diag_fail(
+                r->d, "%s: num_key_value_heads_per_layer: entry %u is not a positive integer",
+                r->file, i);
         c->layer[i].kv_heads = (uint32_t)n;
     }
     return true;
 }
 
-/* A part of a block_configs entry may be switched off; one replaced by a linear layer is another function. */
-static bool read_switches(const struct reader *r, const json_t *part, const char *what, uint32_t layer, bool *off) {
+/* A part of a block_configs entry may be switched off; one replaced by a linear layer is another
+ * function. */
+static bool read_switches(const struct reader *r, const json_t *part, const char *what,
+                          uint32_t layer, bool *off) {
     bool linear = false;
     *off = false;
-    if (!json_is_object(part)) return diag_fail(r->d, "%s: block_configs: layer %u has no %s object", r->file, layer, what);
+    if (!json_is_object(part))
+        return diag_fail(r->d, "%s: block_configs: layer %u has no %s object", r->file, layer,
+                         what);
     if (field_bool(part, r->file, "no_op", off, r->d) == FIELD_BAD ||
         field_bool(part, r->file, "replace_with_linear", &linear, r->d) == FIELD_BAD)
         return false;
-    return linear ? diag_fail(r->d, "%s: block_configs: layer %u has a linear layer as %s, which is not supported", r->file, layer, what)
-                  : true;
+    return linear
+               ? diag_fail(
+                     r->d,
+                     "%s: block_configs: layer %u has a linear layer as %s, which is not supported",
+                     r->file, layer, what)
+               : true;
 }
 
-static bool known_keys(const struct reader *r, const json_t *object, const char *const *known, const char *where) {
+static bool known_keys(const struct reader *r, const json_t *object, const char *const *known,
+                       const char *where) {
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)object, key, value) {
@@ -73,17 +90,26 @@ static bool known_keys(const struct reader *r, const json_t *object, const char 
     return true;
 }
 
-/* Pruned DeciLM descendants: attention {n_heads_in_group, no_op, ...} and ffn {ffn_mult, no_op, ...} per layer. The feed-forward width is
- * 2/3 * ffn_mult * dim, up to the next multiple of 256. */
-static bool read_block(const struct reader *r, struct model_config *c, const json_t *block, uint32_t index) {
-    static const char *const parts[] = {"attention", "ffn", NULL}, *const switches[] = {"no_op",    "replace_with_linear",
-                                                                                        "sparsify", "n_heads_in_group",
-                                                                                        "ffn_mult", NULL};
-    const json_t *attention = json_object_get(block, "attention"), *ffn = json_object_get(block, "ffn");
+/* Pruned DeciLM descendants: attention {n_heads_in_group, no_op, ...} and ffn {ffn_mult, no_op,
+ * ...} per layer. The feed-forward width is 2/3 * ffn_mult * dim, up to the next multiple of
+ * 256. */
+static bool read_block(const struct reader *r, struct model_config *c, const json_t *block,
+                       uint32_t index) {
+    static const char *const parts[] = {"attention", "ffn", NULL}, *const switches[] = {
+                                                                       "no_op",
+                                                                       "replace_with_linear",
+                                                                       "sparsify",
+                                                                       "n_heads_in_group",
+                                                                       "ffn_mult",
+                                                                       NULL};
+    const json_t *attention = json_object_get(block, "attention"),
+                 *ffn = json_object_get(block, "ffn");
     struct layer_config *layer = &c->layer[index];
     bool no_attention, no_ffn;
-    if (!known_keys(r, block, parts, "block_configs") || !known_keys(r, attention, switches, "block_configs") ||
-        !known_keys(r, ffn, switches, "block_configs") || !read_switches(r, attention, "attention", index, &no_attention) ||
+    if (!known_keys(r, block, parts, "block_configs") ||
+        !known_keys(r, attention, switches, "block_configs") ||
+        !known_keys(r, ffn, switches, "block_configs") ||
+        !read_switches(r, attention, "attention", index, &no_attention) ||
         !read_switches(r, ffn, "ffn", index, &no_ffn))
         return false;
     uint64_t group = 0;
@@ -95,32 +121,40 @@ static bool read_block(const struct reader *r, struct model_config *c, const jso
         layer->heads = layer->kv_heads = 0;
     } else {
         if (group == 0 || layer->heads % group)
-            return diag_fail(r->d, "%s: block_configs: layer %u: groups of %llu do not divide %u heads", r->file, index,
-                             (unsigned long long)group, layer->heads);
+            return diag_fail(r->d,
+                             "%s: block_configs: layer %u: groups of %llu do not divide %u heads",
+                             r->file, index, (unsigned long long)group, layer->heads);
         layer->kv_heads = layer->heads / (uint32_t)group;
     }
     layer->ffn = 0;
     if (no_ffn) return true;
     if (!(mult > 0 && mult < 1024))
-        return diag_fail(r->d, "%s: block_configs: layer %u: ffn_mult %g is not between 0 and 1024", r->file, index, mult);
+        return diag_fail(r->d, "%s: block_configs: layer %u: ffn_mult %g is not between 0 and 1024",
+                         r->file, index, mult);
     layer->ffn = ((uint32_t)(2 * mult * c->dim / 3) + 255) / 256 * 256;
     return true;
 }
 
 static bool read_layers(const struct reader *r, struct model_config *c, enum family family) {
     uint64_t heads = 0, kv_heads, head_dim = 0, ffn = 0;
-    const json_t *list = json_object_get(r->root, "num_key_value_heads_per_layer"), *blocks = json_object_get(r->root, "block_configs");
+    const json_t *list = json_object_get(r->root, "num_key_value_heads_per_layer"),
+                 *blocks = json_object_get(r->root, "block_configs");
     bool has_list = list && !json_is_null(list), has_blocks = blocks && !json_is_null(blocks);
     if (!need_uint(r, "num_attention_heads", SOURCE_MAX_HEADS, &heads)) return false;
     if (heads == 0) return diag_fail(r->d, "%s: num_attention_heads is 0", r->file);
     if (!has_blocks && !need_uint(r, "intermediate_size", SOURCE_MAX_FFN, &ffn)) return false;
     if ((has_list || has_blocks) && family != DECI)
-        return diag_fail(r->d, "%s: %s is not understood for %s", r->file, has_list ? "num_key_value_heads_per_layer" : "block_configs",
+        return diag_fail(r->d, "%s: %s is not understood for %s", r->file,
+                         has_list ? "num_key_value_heads_per_layer" : "block_configs",
                          c->architecture);
-    if (has_list && has_blocks) return diag_fail(r->d, "%s: has both num_key_value_heads_per_layer and block_configs", r->file);
+    if (has_list && has_blocks)
+        return diag_fail(r->d, "%s: has both num_key_value_heads_per_layer and block_configs",
+                         r->file);
 
-    kv_heads = heads; /* what Llama takes where the key is absent; the others have defaults nobody should rely on */
-    enum field found = field_uint(r->root, r->file, "num_key_value_heads", INT32_MAX, &kv_heads, r->d);
+    kv_heads = heads; /* what Llama takes where the key is absent; the others have defaults nobody
+                         should rely on */
+    enum field found =
+        field_uint(r->root, r->file, "num_key_value_heads", INT32_MAX, &kv_heads, r->d);
     if (found == FIELD_BAD) return false;
     if (found == FIELD_ABSENT && family != LLAMA && !has_list && !has_blocks)
         return diag_fail(r->d, "%s: num_key_value_heads is missing", r->file);
@@ -128,29 +162,37 @@ static bool read_layers(const struct reader *r, struct model_config *c, enum fam
     if (found == FIELD_BAD) return false;
     if (found == FIELD_ABSENT) {
         if (c->dim % heads)
-            return diag_fail(r->d, "%s: %llu heads do not divide the width %u, and head_dim is missing", r->file, (unsigned long long)heads,
-                             c->dim);
+            return diag_fail(r->d,
+                             "%s: %llu heads do not divide the width %u, and head_dim is missing",
+                             r->file, (unsigned long long)heads, c->dim);
         head_dim = c->dim / heads;
     }
     for (uint32_t i = 0; i < c->layers; i++)
-        c->layer[i] = (struct layer_config){(uint32_t)heads, (uint32_t)kv_heads, (uint32_t)head_dim, (uint32_t)ffn};
+        c->layer[i] = (struct layer_config){(uint32_t)heads, (uint32_t)kv_heads, (uint32_t)head_dim,
+                                            (uint32_t)ffn};
     if (has_list && !read_kv_list(r, c, list)) return false;
     if (!has_blocks) return true;
     if (!json_is_array(blocks) || json_array_size(blocks) != c->layers)
-        return diag_fail(r->d, "%s: block_configs is not an array of %u entries", r->file, c->layers);
+        return diag_fail(r->d, "%s: block_configs is not an array of %u entries", r->file,
+                         c->layers);
     for (uint32_t i = 0; i < c->layers; i++)
         if (!read_block(r, c, json_array_get(blocks, i), i)) return false;
     return true;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- RoPE -- */
+/* -------------------------------------------------------------------------------------- RoPE -- */
 
 static bool read_llama3(const struct reader *r, const json_t *scaling, struct rope_config *rope) {
     uint64_t original = 0;
-    if (field_float(scaling, r->file, "low_freq_factor", &rope->low_freq_factor, r->d) != FIELD_FOUND ||
-        field_float(scaling, r->file, "high_freq_factor", &rope->high_freq_factor, r->d) != FIELD_FOUND ||
-        field_uint(scaling, r->file, "original_max_position_embeddings", INT32_MAX, &original, r->d) != FIELD_FOUND)
-        return diag_fail(r->d, "%s: the llama3 RoPE scaling lacks low_freq_factor, high_freq_factor or original_max_position_embeddings",
+    if (field_float(scaling, r->file, "low_freq_factor", &rope->low_freq_factor, r->d) !=
+            FIELD_FOUND ||
+        field_float(scaling, r->file, "high_freq_factor", &rope->high_freq_factor, r->d) !=
+            FIELD_FOUND ||
+        field_uint(scaling, r->file, "original_max_position_embeddings", INT32_MAX, &original,
+                   r->d) != FIELD_FOUND)
+        return diag_fail(r->d,
+                         "%s: the llama3 RoPE scaling lacks low_freq_factor, high_freq_factor or "
+                         "original_max_position_embeddings",
                          r->file);
     rope->original_positions = (uint32_t)original;
     rope->scaling = ROPE_LLAMA3;
@@ -158,16 +200,26 @@ static bool read_llama3(const struct reader *r, const json_t *scaling, struct ro
 }
 
 /* rope_scaling, or rope_parameters of newer writers, which holds theta as well. */
-static bool read_scaling(const struct reader *r, struct model_config *c, const json_t *scaling, const char *where) {
-    static const char *const known[] = {
-        "type", "rope_type", "factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings", "rope_theta", NULL};
+static bool read_scaling(const struct reader *r, struct model_config *c, const json_t *scaling,
+                         const char *where) {
+    static const char *const known[] = {"type",
+                                        "rope_type",
+                                        "factor",
+                                        "low_freq_factor",
+                                        "high_freq_factor",
+                                        "original_max_position_embeddings",
+                                        "rope_theta",
+                                        NULL};
     struct rope_config *rope = &c->rope;
     const char *type = "default", *old = NULL;
     if (!json_is_object(scaling)) return diag_fail(r->d, "%s: %s is not an object", r->file, where);
-    if (!known_keys(r, scaling, known, where) || field_text(scaling, r->file, "type", &old, r->d) == FIELD_BAD) return false;
+    if (!known_keys(r, scaling, known, where) ||
+        field_text(scaling, r->file, "type", &old, r->d) == FIELD_BAD)
+        return false;
     if (old) type = old;
     if (field_text(scaling, r->file, "rope_type", &type, r->d) == FIELD_BAD) return false;
-    if (old && strcmp(old, type) != 0) return diag_fail(r->d, "%s: %s: type is %s and rope_type is %s", r->file, where, old, type);
+    if (old && strcmp(old, type) != 0)
+        return diag_fail(r->d, "%s: %s: type is %s and rope_type is %s", r->file, where, old, type);
 
     bool dynamic = strcmp(type, "dynamic") == 0;
     if (strcmp(type, "default") == 0) return true;
@@ -176,12 +228,17 @@ static bool read_scaling(const struct reader *r, struct model_config *c, const j
     double factor;
     enum field found = field_float(scaling, r->file, "factor", &factor, r->d);
     if (found != FIELD_FOUND) return diag_fail(r->d, "%s: %s: factor is missing", r->file, where);
-    if (!(factor >= 1 && factor <= 1e6)) return diag_fail(r->d, "%s: %s: factor %g is not 1 to 1e6", r->file, where, factor);
-    if (dynamic) { /* keys must not depend on the final length; up to these positions dynamic NTK changes nothing */
+    if (!(factor >= 1 && factor <= 1e6))
+        return diag_fail(r->d, "%s: %s: factor %g is not 1 to 1e6", r->file, where, factor);
+    if (dynamic) { /* keys must not depend on the final length; up to these positions dynamic NTK
+                      changes nothing */
         uint64_t original = c->max_positions;
-        if (field_uint(scaling, r->file, "original_max_position_embeddings", INT32_MAX, &original, r->d) == FIELD_BAD) return false;
+        if (field_uint(scaling, r->file, "original_max_position_embeddings", INT32_MAX, &original,
+                       r->d) == FIELD_BAD)
+            return false;
         if (original && original < c->max_positions) c->max_positions = (uint32_t)original;
-        config_note(c, "dynamic NTK scaling begins behind position %u, where positions end", c->max_positions);
+        config_note(c, "dynamic NTK scaling begins behind position %u, where positions end",
+                    c->max_positions);
         return true;
     }
     rope->factor = factor;
@@ -191,7 +248,8 @@ static bool read_scaling(const struct reader *r, struct model_config *c, const j
 }
 
 static bool read_rope(const struct reader *r, struct model_config *c) {
-    const json_t *scaling = json_object_get(r->root, "rope_scaling"), *parameters = json_object_get(r->root, "rope_parameters");
+    const json_t *scaling = json_object_get(r->root, "rope_scaling"),
+                 *parameters = json_object_get(r->root, "rope_parameters");
     if (json_is_null(scaling)) scaling = NULL;
     if (json_is_null(parameters)) parameters = NULL;
     c->rope = (struct rope_config){.theta = 10000, .factor = 1};
@@ -206,18 +264,21 @@ static bool read_rope(const struct reader *r, struct model_config *c) {
     enum field inner = field_float(scaling, r->file, "rope_theta", &theta, r->d);
     if (inner == FIELD_BAD) return false;
     if (inner == FIELD_FOUND && found == FIELD_FOUND && theta != c->rope.theta)
-        return diag_fail(r->d, "%s: rope_theta is %g, but %g in %s", r->file, c->rope.theta, theta, where);
+        return diag_fail(r->d, "%s: rope_theta is %g, but %g in %s", r->file, c->rope.theta, theta,
+                         where);
     if (inner == FIELD_FOUND) c->rope.theta = theta;
     return read_scaling(r, c, scaling, where);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ the rest -- */
+/* ---------------------------------------------------------------------------------- the rest -- */
 
-/* A window smaller than the positions changes the function only behind it: positions end there. Qwen2 has one written down but unused. */
+/* A window smaller than the positions changes the function only behind it: positions end there.
+ * Qwen2 has one written down but unused. */
 static bool read_window(const struct reader *r, struct model_config *c, enum family family) {
     uint64_t window = 0;
     bool used = family == MISTRAL;
-    if (field_uint(r->root, r->file, "sliding_window", INT32_MAX, &window, r->d) == FIELD_BAD) return false;
+    if (field_uint(r->root, r->file, "sliding_window", INT32_MAX, &window, r->d) == FIELD_BAD)
+        return false;
     if (field_bool(r->root, r->file, "use_sliding_window", &used, r->d) == FIELD_BAD) return false;
     const json_t *types = json_object_get(r->root, "layer_types");
     for (size_t i = 0; i < json_array_size(types); i++) {
@@ -226,7 +287,9 @@ static bool read_window(const struct reader *r, struct model_config *c, enum fam
         if (!sliding && !(type && strcmp(type, "full_attention") == 0))
             return diag_fail(r->d, "%s: layer_types: entry %zu is not supported", r->file, i);
         if (sliding && window == 0)
-            return diag_fail(r->d, "%s: layer_types: entry %zu is sliding, but sliding_window is missing", r->file, i);
+            return diag_fail(r->d,
+                             "%s: layer_types: entry %zu is sliding, but sliding_window is missing",
+                             r->file, i);
         used = used || sliding;
     }
     if (used) config_cap_window(c, window);
@@ -257,7 +320,8 @@ static bool read_id(const json_t *value, const char *file, const char *key, stru
 }
 
 /* One id, a list, or nothing. */
-static bool read_end_tokens(const json_t *root, const char *file, struct model_config *c, struct diag *d) {
+static bool read_end_tokens(const json_t *root, const char *file, struct model_config *c,
+                            struct diag *d) {
     static const char *const keys[] = {"eos_token_id", "eos_token_ids"};
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
         const json_t *eos = json_object_get(root, keys[k]);
@@ -284,7 +348,8 @@ static bool read_tokens(const struct reader *r, struct model_config *c) {
     return read_end_tokens(r->root, r->file, c, r->d);
 }
 
-bool config_add_generation(const json_t *root, const char *file, struct model_config *c, struct diag *d) {
+bool config_add_generation(const json_t *root, const char *file, struct model_config *c,
+                           struct diag *d) {
     return read_end_tokens(root, file, c, d);
 }
 
@@ -305,8 +370,8 @@ bool config_of_json(const json_t *root, const char *file, struct model_config *c
     enum field found = field_float(root, file, "rms_norm_eps", &c->eps, d);
     if (found != FIELD_FOUND) return diag_fail(d, "%s: rms_norm_eps is missing", file);
     if (field_bool(root, file, "tie_word_embeddings", &c->tied, d) == FIELD_BAD) return false;
-    if (!read_layers(&r, c, family) || !read_rope(&r, c) || !read_window(&r, c, family) || !read_biases(&r, c, family) ||
-        !read_tokens(&r, c))
+    if (!read_layers(&r, c, family) || !read_rope(&r, c) || !read_window(&r, c, family) ||
+        !read_biases(&r, c, family) || !read_tokens(&r, c))
         return false;
     return config_check(c, file, d);
 }

@@ -197,9 +197,7 @@ static bool put_named(struct adding *adding, json_t *config, json_t *map) {
             return false;
         for (size_t i = 0; (one = named_at(vocab_named(config, map, NAMED[k]), i, &text)); i++) {
             struct added_token *old =
-                json_is_string(text)
-                    ? find(adding->to, json_string_value(text))
-                    : NULL;
+                json_is_string(text) ? find(adding->to, json_string_value(text)) : NULL;
             if (!json_is_string(text) || (old && (size_t)(old - adding->to->list) < before))
                 continue;
             if (!put_json(adding, one, true, -1)) return false;

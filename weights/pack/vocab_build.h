@@ -18,26 +18,32 @@ struct vocab_notes {
 /* What the model says besides: exactly one of gguf and directory is given. */
 struct vocab_request {
     const struct gguf *gguf;
-    const char *directory; /* tokenizer.json, or tokenizer.model, or tekken.json in it, the first that is there */
-    uint32_t rows;         /* of the embedding; 0: as many as there are pieces. More rows than pieces are padding: unused pieces */
+    const char *directory; /* tokenizer.json, or tokenizer.model, or tekken.json in it, the first
+                              that is there */
+    uint32_t rows;         /* of the embedding; 0: as many as there are pieces. More rows than
+                              pieces are padding: unused pieces */
     int64_t bos;           /* of config.json or -1; the tokenizer's own files come first */
-    const int32_t *ends;   /* ids that end a generation, eos first; more are added where the tokenizer's files name them */
+    const int32_t *ends;   /* ids that end a generation, eos first; more are added where the
+                              tokenizer's files name them */
     size_t ends_count;
     const char *pre; /* the pre-tokenizer's name (vocab_pre_find) in the place of what the files
                         say; NULL: theirs */
     struct vocab_notes *notes; /* added to; NULL: nobody wants to know */
 };
 
-/* The section, to be freed with free(); NULL with a sentence on failure. It has passed vocab_open. */
+/* The section, to be freed with free(); NULL with a sentence on failure. It has passed
+ * vocab_open. */
 void *vocab_build(const struct vocab_request *request, size_t *bytes, struct diag *d);
 
-/* The same from one file, by its name: *.json (tokenizer.json or Tekken's), anything else is SentencePiece's protobuf. */
-void *vocab_build_file(const char *path, const struct vocab_request *request, size_t *bytes, struct diag *d);
+/* The same from one file, by its name: *.json (tokenizer.json or Tekken's), anything else is
+ * SentencePiece's protobuf. */
+void *vocab_build_file(const char *path, const struct vocab_request *request, size_t *bytes,
+                       struct diag *d);
 /* And from such a file's bytes. */
-void *vocab_build_memory(const char *name, const void *data, size_t size, const struct vocab_request *request, size_t *bytes,
-                         struct diag *d);
+void *vocab_build_memory(const char *name, const void *data, size_t size,
+                         const struct vocab_request *request, size_t *bytes, struct diag *d);
 
-/* ---------------------------------------------------------------------------------------------------- parts of the builder -- */
+/* ---------------------------------------------------------------------- parts of the builder -- */
 
 struct builder_piece {
     uint32_t offset, length; /* in pool */
@@ -53,7 +59,8 @@ enum {
 
 /* Where the order of merges comes from. */
 enum builder_order {
-    BUILDER_SCORES, /* every way to cut a piece in two pieces; better scores first (SentencePiece) */
+    BUILDER_SCORES, /* every way to cut a piece in two pieces; better scores first
+                       (SentencePiece) */
     BUILDER_IDS,    /* the same; lower ids first (tiktoken) */
     BUILDER_MERGES  /* the merges listed */
 };
@@ -93,22 +100,27 @@ void vocab_note(const struct vocab_request *request, const char *format, ...)
 
 bool builder_init(struct builder *b, uint32_t rows, struct diag *d);
 void builder_free(struct builder *b);
-/* Names id, once. Checks range, length and (for VOCAB_SPM, added and control pieces) that it is UTF-8. */
-bool builder_piece(struct builder *b, uint64_t id, const void *bytes, size_t length, enum vocab_type type, float score, uint8_t added,
-                   struct diag *d);
-/* The same for the text of a SentencePiece piece: U+2581 becomes a space in NORMAL ones, <0xNN> its byte in BYTE ones. */
-bool builder_spm_piece(struct builder *b, uint64_t id, const char *text, size_t length, enum vocab_type type, float score, uint8_t added,
-                       struct diag *d);
+/* Names id, once. Checks range, length and (for VOCAB_SPM, added and control pieces) that it is
+ * UTF-8. */
+bool builder_piece(struct builder *b, uint64_t id, const void *bytes, size_t length,
+                   enum vocab_type type, float score, uint8_t added, struct diag *d);
+/* The same for the text of a SentencePiece piece: U+2581 becomes a space in NORMAL ones, <0xNN> its
+ * byte in BYTE ones. */
+bool builder_spm_piece(struct builder *b, uint64_t id, const char *text, size_t length,
+                       enum vocab_type type, float score, uint8_t added, struct diag *d);
 /* And for byte BPE: GPT-2's printable stand-ins become bytes in NORMAL pieces. */
-bool builder_bpe_piece(struct builder *b, uint64_t id, const char *text, size_t length, enum vocab_type type, uint8_t added,
-                       struct diag *d);
+bool builder_bpe_piece(struct builder *b, uint64_t id, const char *text, size_t length,
+                       enum vocab_type type, uint8_t added, struct diag *d);
 /* Bytes of a text in GPT-2's stand-ins; SIZE_MAX if a character is none. out: length bytes. */
 size_t builder_unprintable(const char *text, size_t length, uint8_t *out);
-/* Call when all pieces are named: fills the table of NORMAL pieces, refuses two of the same bytes. */
+/* Call when all pieces are named: fills the table of NORMAL pieces, refuses two of the same
+ * bytes. */
 bool builder_index(struct builder *b, struct diag *d);
-uint32_t builder_find(const struct builder *b, const uint8_t *bytes, size_t length); /* id or VOCAB_NONE */
+/* id or VOCAB_NONE */
+uint32_t builder_find(const struct builder *b, const uint8_t *bytes, size_t length);
 /* A merge of two pieces given as the pieces' bytes, in order of rank. */
-bool builder_merge(struct builder *b, const uint8_t *left, size_t left_bytes, const uint8_t *right, size_t right_bytes, struct diag *d);
+bool builder_merge(struct builder *b, const uint8_t *left, size_t left_bytes, const uint8_t *right,
+                   size_t right_bytes, struct diag *d);
 /* Whether a piece is spelled like this in the file it comes from: U+2581 for the spaces of
  * SentencePiece's. */
 bool builder_is_spelled(const struct builder *b, const struct builder_piece *p, const char *text,
@@ -135,7 +147,9 @@ void *builder_finish(struct builder *b, size_t *bytes, struct diag *d);
 
 /* The readers: each fills a builder. */
 bool vocab_read_gguf(struct builder *b, const struct vocab_request *r, struct diag *d);
-bool vocab_read_json(struct builder *b, const char *name, const void *data, size_t size, const struct vocab_request *r, struct diag *d);
-bool vocab_read_sentencepiece(struct builder *b, const void *data, size_t size, const struct vocab_request *r, struct diag *d);
+bool vocab_read_json(struct builder *b, const char *name, const void *data, size_t size,
+                     const struct vocab_request *r, struct diag *d);
+bool vocab_read_sentencepiece(struct builder *b, const void *data, size_t size,
+                              const struct vocab_request *r, struct diag *d);
 
 #endif

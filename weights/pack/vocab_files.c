@@ -71,7 +71,8 @@ uint32_t vocab_files_added(const struct vocab_request *r) {
     struct diag ignored = {{0}};
     json_t *config = vocab_file_beside(r, "tokenizer_config.json", &ignored),
            *list = vocab_file_beside(r, "added_tokens.json", &ignored);
-    size_t n = json_object_size(json_object_get(config, "added_tokens_decoder")) + json_object_size(list);
+    size_t n =
+        json_object_size(json_object_get(config, "added_tokens_decoder")) + json_object_size(list);
     json_decref(config);
     json_decref(list);
     return n < VOCAB_ROWS_MAX / 2 ? (uint32_t)n : VOCAB_ROWS_MAX / 2;
@@ -111,9 +112,11 @@ bool vocab_files_added_tokens(struct builder *b, const struct vocab_request *r, 
         !failed(d) && json_sound(config, "tokenizer_config.json", "added_tokens_decoder", d);
     json_object_foreach(decoder, key, value) {
         json_t *content = json_object_get(value, "content");
-        uint8_t flags = (uint8_t)((json_is_true(json_object_get(value, "lstrip")) ? VOCAB_ADDED_LSTRIP : 0) |
-                                  (json_is_true(json_object_get(value, "rstrip")) ? VOCAB_ADDED_RSTRIP : 0));
-        if (good && !json_is_string(content)) good = diag_fail(d, "tokenizer_config.json: added token %s has no content", key);
+        uint8_t flags =
+            (uint8_t)((json_is_true(json_object_get(value, "lstrip")) ? VOCAB_ADDED_LSTRIP : 0) |
+                      (json_is_true(json_object_get(value, "rstrip")) ? VOCAB_ADDED_RSTRIP : 0));
+        if (good && !json_is_string(content))
+            good = diag_fail(d, "tokenizer_config.json: added token %s has no content", key);
         if (good && json_is_true(json_object_get(value, "single_word")))
             good = diag_fail(d,
                              "tokenizer_config.json: added token \"%s\" is a single_word, which is "

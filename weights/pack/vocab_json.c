@@ -1,5 +1,6 @@
-/* tokenizer.json of the `tokenizers` library: BPE models whose normalizer and pre-tokenizer are among those known here, compared as they are
- * published, never interpreted. Two families: byte-level (GPT-2 and its descendants) and SentencePiece's as converted for Llama. */
+/* tokenizer.json of the `tokenizers` library: BPE models whose normalizer and pre-tokenizer are
+ * among those known here, compared as they are published, never interpreted. Two families:
+ * byte-level (GPT-2 and its descendants) and SentencePiece's as converted for Llama. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,15 +9,19 @@
 #include "weights/pack/vocab_pre.h"
 #include "weights/pack/vocab_tekken.h"
 
-static bool is(json_t *value, const char *text) { return json_is_string(value) && strcmp(json_string_value(value), text) == 0; }
+static bool is(json_t *value, const char *text) {
+    return json_is_string(value) && strcmp(json_string_value(value), text) == 0;
+}
 static const char *type_of(json_t *value) {
     const char *type = json_string_value(json_object_get(value, "type"));
     return type ? type : "(none)";
 }
-static bool type_is(json_t *value, const char *text) { return is(json_object_get(value, "type"), text); }
+static bool type_is(json_t *value, const char *text) {
+    return is(json_object_get(value, "type"), text);
+}
 static bool absent(json_t *value) { return !value || json_is_null(value); }
 
-/* ----------------------------------------------------------------------------------------------- normalizer, pre-tokenizer -- */
+/* ----------------------------------------------------------------- normalizer, pre-tokenizer -- */
 
 enum { STEPS_MAX = 8 };
 struct steps {
@@ -25,18 +30,22 @@ struct steps {
 };
 
 /* A component or a Sequence of them, one level deep as all published ones are. */
-static bool flatten(json_t *component, const char *list, const char *what, struct steps *s, struct diag *d) {
+static bool flatten(json_t *component, const char *list, const char *what, struct steps *s,
+                    struct diag *d) {
     s->count = 0;
     if (absent(component)) return true;
-    if (!json_is_object(component)) return diag_fail(d, "tokenizer.json: the %s is not an object", what);
+    if (!json_is_object(component))
+        return diag_fail(d, "tokenizer.json: the %s is not an object", what);
     json_t *parts = type_is(component, "Sequence") ? json_object_get(component, list) : NULL;
     if (!parts) {
         s->step[s->count++] = component;
         return true;
     }
     if (json_array_size(parts) > STEPS_MAX)
-        return diag_fail(d, "tokenizer.json: the %s has %zu steps, which is not supported", what, json_array_size(parts));
-    for (size_t i = 0; i < json_array_size(parts); i++) s->step[s->count++] = json_array_get(parts, i);
+        return diag_fail(d, "tokenizer.json: the %s has %zu steps, which is not supported", what,
+                         json_array_size(parts));
+    for (size_t i = 0; i < json_array_size(parts); i++)
+        s->step[s->count++] = json_array_get(parts, i);
     return true;
 }
 
@@ -53,7 +62,8 @@ static bool prepends_space(json_t *step) {
 static bool read_normalizer(struct builder *b, json_t *root, bool *llama, struct diag *d) {
     struct steps s;
     *llama = false;
-    if (!flatten(json_object_get(root, "normalizer"), "normalizers", "normalizer", &s, d)) return false;
+    if (!flatten(json_object_get(root, "normalizer"), "normalizers", "normalizer", &s, d))
+        return false;
     if (s.count == 0) return true;
     if (s.count == 1 && type_is(s.step[0], "NFC")) {
         b->flags |= VOCAB_NFC;
@@ -63,7 +73,9 @@ static bool read_normalizer(struct builder *b, json_t *root, bool *llama, struct
                s.count == 2 && (type_is(s.step[0], "Prepend") || type_is(s.step[1], "Prepend")),
            at = type_is(s.step[0], "Prepend");
     if (s.count != 1 + prepends || !type_is(s.step[at], "Replace"))
-        return diag_fail(d, "tokenizer.json: the normalizer %s is not supported (none, NFC and Llama's Prepend and Replace are)",
+        return diag_fail(d,
+                         "tokenizer.json: the normalizer %s is not supported (none, NFC and "
+                         "Llama's Prepend and Replace are)",
                          type_of(s.step[0]));
     if (!replaces_spaces(s.step[at]) || (prepends && !prepends_space(s.step[1 - at])))
         return diag_fail(
@@ -77,13 +89,17 @@ static bool read_normalizer(struct builder *b, json_t *root, bool *llama, struct
 static const char *step_name(json_t *step) {
     if (type_is(step, "ByteLevel")) {
         json_t *use = json_object_get(step, "use_regex");
-        if (json_is_true(json_object_get(step, "add_prefix_space"))) return "ByteLevel with add_prefix_space";
+        if (json_is_true(json_object_get(step, "add_prefix_space")))
+            return "ByteLevel with add_prefix_space";
         return json_is_false(use) ? "bytes" : "gpt2";
     }
     if (type_is(step, "Digits"))
-        return json_is_true(json_object_get(step, "individual_digits")) ? "digits" : "Digits without individual_digits";
+        return json_is_true(json_object_get(step, "individual_digits"))
+                   ? "digits"
+                   : "Digits without individual_digits";
     if (type_is(step, "Split")) {
-        json_t *regex = json_object_get(json_object_get(step, "pattern"), "Regex"), *behavior = json_object_get(step, "behavior");
+        json_t *regex = json_object_get(json_object_get(step, "pattern"), "Regex"),
+               *behavior = json_object_get(step, "behavior");
         bool invert = json_is_true(json_object_get(step, "invert")), covers = false;
         const char *name =
             json_is_string(regex) ? vocab_pre_pattern(json_string_value(regex), &covers) : NULL;
@@ -107,7 +123,8 @@ static bool read_metaspace(struct builder *b, json_t *step, struct diag *d) {
         return true;
     if (!absent(scheme) && !is(scheme, "always") && !is(scheme, "first"))
         return diag_fail(d, "tokenizer.json: Metaspace has no known prepend_scheme");
-    b->flags |= VOCAB_PREFIX | VOCAB_PREFIX_UNLESS_SPACE | (is(scheme, "first") ? VOCAB_PREFIX_FIRST : 0);
+    b->flags |=
+        VOCAB_PREFIX | VOCAB_PREFIX_UNLESS_SPACE | (is(scheme, "first") ? VOCAB_PREFIX_FIRST : 0);
     return true;
 }
 
@@ -121,7 +138,8 @@ static bool read_pre_tokenizer(struct builder *b, json_t *root, const struct voc
                                bool *llama, struct diag *d) {
     struct steps s;
     char all[400] = "";
-    if (!flatten(json_object_get(root, "pre_tokenizer"), "pretokenizers", "pre-tokenizer", &s, d)) return false;
+    if (!flatten(json_object_get(root, "pre_tokenizer"), "pretokenizers", "pre-tokenizer", &s, d))
+        return false;
     if (*llama && (s.count == 0 || (s.count == 1 && splits_at_spaces(s.step[0])))) return true;
     if (s.count == 1 && type_is(s.step[0], "Metaspace") &&
         !(b->flags & (VOCAB_NFC | VOCAB_PREFIX))) {
@@ -143,7 +161,7 @@ static bool read_pre_tokenizer(struct builder *b, json_t *root, const struct voc
                                all);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- pieces -- */
+/* ------------------------------------------------------------------------------------ pieces -- */
 
 static bool id_of(json_t *value, const char *text, uint64_t *id, struct diag *d) {
     *id = 0;
@@ -153,11 +171,14 @@ static bool id_of(json_t *value, const char *text, uint64_t *id, struct diag *d)
     return true;
 }
 
-static bool is_byte_name(const char *t, size_t n) { return n == 6 && memcmp(t, "<0x", 3) == 0 && t[5] == '>'; }
+static bool is_byte_name(const char *t, size_t n) {
+    return n == 6 && memcmp(t, "<0x", 3) == 0 && t[5] == '>';
+}
 
 static bool add_plain(struct builder *b, uint64_t id, const char *text, size_t n, struct diag *d) {
     if (b->kind == VOCAB_BPE) return builder_bpe_piece(b, id, text, n, VOCAB_NORMAL, 0, d);
-    return builder_spm_piece(b, id, text, n, is_byte_name(text, n) ? VOCAB_BYTE : VOCAB_NORMAL, 0, 0, d);
+    return builder_spm_piece(b, id, text, n, is_byte_name(text, n) ? VOCAB_BYTE : VOCAB_NORMAL, 0,
+                             0, d);
 }
 
 /* A token in a row that the model does not have cannot be used: one that only a file beside
@@ -176,10 +197,16 @@ static bool add_added(struct builder *b, const struct added_token *token,
     if (token->normalized && b->flags & VOCAB_NFC)
         for (const char *c = text; *c; c++)
             if (*c & 0x80)
-                return diag_fail(d, "tokenizer.json: added token \"%s\" is normalized and not ASCII, which is not supported", text);
+                return diag_fail(d,
+                                 "tokenizer.json: added token \"%s\" is normalized and not ASCII, "
+                                 "which is not supported",
+                                 text);
     if (token->normalized && !token->special && b->kind == VOCAB_SPM &&
         !(b->flags & VOCAB_PREFIX_UNLESS_SPACE))
-        return diag_fail(d, "tokenizer.json: added token \"%s\" is normalized behind Llama's normalizer, which is not supported", text);
+        return diag_fail(d,
+                         "tokenizer.json: added token \"%s\" is normalized behind Llama's "
+                         "normalizer, which is not supported",
+                         text);
     if (!builder_piece(b, token->id, text, token->length,
                        token->special ? VOCAB_CONTROL : VOCAB_USER, 0, flags, d))
         return false;
@@ -246,14 +273,18 @@ static bool read_merges(struct builder *b, json_t *merges, struct diag *d) {
     uint8_t bytes[2][2 * VOCAB_PIECE_MAX];
     json_t *merge;
     size_t i;
-    if (!json_is_array(merges)) return diag_fail(d, "tokenizer.json: the model has no list of merges");
+    if (!json_is_array(merges))
+        return diag_fail(d, "tokenizer.json: the model has no list of merges");
     json_array_foreach(merges, i, merge) {
         const char *half[2];
         size_t n[2];
-        if (!merge_halves(merge, half, n)) return diag_fail(d, "tokenizer.json: merge %zu is not two tokens", i);
+        if (!merge_halves(merge, half, n))
+            return diag_fail(d, "tokenizer.json: merge %zu is not two tokens", i);
         for (int k = 0; k < 2; k++) {
             n[k] = piece_bytes(b, half[k], n[k], bytes[k]);
-            if (n[k] == SIZE_MAX) return diag_fail(d, "tokenizer.json: merge %zu has a character that stands for no byte", i);
+            if (n[k] == SIZE_MAX)
+                return diag_fail(
+                    d, "tokenizer.json: merge %zu has a character that stands for no byte", i);
         }
         bool beyond =
             b->split && (memchr(bytes[0] + 1, ' ', n[0] - 1) || memchr(bytes[1], ' ', n[1]));
@@ -262,24 +293,30 @@ static bool read_merges(struct builder *b, json_t *merges, struct diag *d) {
     return true;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- model -- */
+/* ------------------------------------------------------------------------------------- model -- */
 
 static bool check_model(json_t *model, bool llama, struct diag *d) {
     json_t *type = json_object_get(model, "type"), *dropout = json_object_get(model, "dropout");
     if (!json_is_object(model)) return diag_fail(d, "tokenizer.json has no model");
-    if (type && !is(type, "BPE")) return diag_fail(d, "tokenizer.json: the model is of type %s where BPE is expected", type_of(model));
+    if (type && !is(type, "BPE"))
+        return diag_fail(d, "tokenizer.json: the model is of type %s where BPE is expected",
+                         type_of(model));
     if (!absent(dropout) && json_number_value(dropout) != 0)
         return diag_fail(d, "tokenizer.json: the model has dropout, which is not supported");
     static const char *const affixes[] = {"continuing_subword_prefix", "end_of_word_suffix"};
     for (size_t i = 0; i < 2; i++) {
         json_t *affix = json_object_get(model, affixes[i]);
         if (!absent(affix) && json_string_length(affix))
-            return diag_fail(d, "tokenizer.json: the model has a %s, which is not supported", affixes[i]);
+            return diag_fail(d, "tokenizer.json: the model has a %s, which is not supported",
+                             affixes[i]);
     }
     if (json_is_true(json_object_get(model, "byte_fallback")) != llama)
-        return diag_fail(d, llama ? "tokenizer.json: a model like Llama's without byte_fallback is not supported"
-                                  : "tokenizer.json: byte_fallback is supported only with Llama's normalizer");
-    return json_is_object(json_object_get(model, "vocab")) ? true : diag_fail(d, "tokenizer.json: the model has no vocabulary");
+        return diag_fail(
+            d, llama ? "tokenizer.json: a model like Llama's without byte_fallback is not supported"
+                     : "tokenizer.json: byte_fallback is supported only with Llama's normalizer");
+    return json_is_object(json_object_get(model, "vocab"))
+               ? true
+               : diag_fail(d, "tokenizer.json: the model has no vocabulary");
 }
 
 /* What must have a row. */
@@ -287,7 +324,8 @@ static uint64_t highest_id(const struct added_tokens *added, json_t *vocab) {
     json_t *value;
     const char *text;
     json_int_t most = 0;
-    json_object_foreach(vocab, text, value) if (json_integer_value(value) > most) most = json_integer_value(value);
+    json_object_foreach(vocab, text, value) if (json_integer_value(value) > most) most =
+        json_integer_value(value);
     for (size_t i = 0; i < added->count; i++)
         if (!added->list[i].beside && added->list[i].id > most) most = added->list[i].id;
     return (uint64_t)most;
@@ -300,17 +338,22 @@ static uint32_t all_rows(const struct added_tokens *added, uint64_t most) {
     return (uint32_t)most + 1;
 }
 
-/* The unknown token. A byte vocabulary has no use for one unless bytes are missing, and then no model is known that has one. */
+/* The unknown token. A byte vocabulary has no use for one unless bytes are missing, and then no
+ * model is known that has one. */
 static bool read_unk(struct builder *b, json_t *model, struct diag *d) {
     json_t *unk = json_object_get(model, "unk_token");
     if (absent(unk)) return true;
     if (!json_is_string(unk)) return diag_fail(d, "tokenizer.json: unk_token is not a string");
     b->unk = builder_named(b, json_string_value(unk), json_string_length(unk));
-    if (b->unk < 0) return diag_fail(d, "tokenizer.json: unk_token \"%s\" is no token", json_string_value(unk));
+    if (b->unk < 0)
+        return diag_fail(d, "tokenizer.json: unk_token \"%s\" is no token", json_string_value(unk));
     for (uint32_t i = 0; b->kind == VOCAB_BPE && i < 256; i++) {
         uint8_t byte = (uint8_t)i;
         if (builder_find(b, &byte, 1) == VOCAB_NONE)
-            return diag_fail(d, "tokenizer.json: byte 0x%02X has no token but the unknown one, which is not supported", i);
+            return diag_fail(d,
+                             "tokenizer.json: byte 0x%02X has no token but the unknown one, which "
+                             "is not supported",
+                             i);
     }
     return true;
 }
@@ -318,15 +361,20 @@ static bool read_unk(struct builder *b, json_t *model, struct diag *d) {
 /* A TemplateProcessing whose "single" begins with a special token puts that token in front. */
 static bool read_template(struct builder *b, json_t *root, struct diag *d) {
     struct steps s;
-    if (!flatten(json_object_get(root, "post_processor"), "processors", "post-processor", &s, d)) return false;
+    if (!flatten(json_object_get(root, "post_processor"), "processors", "post-processor", &s, d))
+        return false;
     b->add_bos = 0;
     for (size_t i = 0; i < s.count; i++) {
         if (!type_is(s.step[i], "TemplateProcessing")) continue;
-        json_t *first = json_object_get(json_array_get(json_object_get(s.step[i], "single"), 0), "SpecialToken");
+        json_t *first = json_object_get(json_array_get(json_object_get(s.step[i], "single"), 0),
+                                        "SpecialToken");
         json_t *name = json_object_get(first, "id");
         if (!json_is_string(name)) continue;
         b->bos = builder_named(b, json_string_value(name), json_string_length(name));
-        if (b->bos < 0) return diag_fail(d, "tokenizer.json: the template begins with \"%s\", which is no token", json_string_value(name));
+        if (b->bos < 0)
+            return diag_fail(d,
+                             "tokenizer.json: the template begins with \"%s\", which is no token",
+                             json_string_value(name));
         b->add_bos = 1;
     }
     return true;
@@ -347,7 +395,8 @@ static bool read_tokenizer(struct builder *b, json_t *root, const struct vocab_r
         return false;
     uint64_t most = highest_id(added, vocab);
     if (most >= VOCAB_ROWS_MAX || (r->rows && most >= r->rows))
-        return diag_fail(d, "tokenizer.json has the token id %llu, the model has %u rows", (unsigned long long)most, r->rows);
+        return diag_fail(d, "tokenizer.json has the token id %llu, the model has %u rows",
+                         (unsigned long long)most, r->rows);
     if (!builder_init(b, r->rows ? r->rows : all_rows(added, most), d)) return false;
     b->kind = llama ? VOCAB_SPM : VOCAB_BPE;
     b->pre = rules.pre;
@@ -360,7 +409,8 @@ static bool read_tokenizer(struct builder *b, json_t *root, const struct vocab_r
            read_unk(b, model, d) && read_template(b, root, d) && vocab_files_config(b, r, d);
 }
 
-bool vocab_read_json(struct builder *b, const char *name, const void *data, size_t size, const struct vocab_request *r, struct diag *d) {
+bool vocab_read_json(struct builder *b, const char *name, const void *data, size_t size,
+                     const struct vocab_request *r, struct diag *d) {
     json_t *root = json_object_of_bytes(name, data, size, RULES_PYTHON, d);
     struct added_tokens added = {0};
     bool tekken = json_is_object(json_object_get(root, "config")) &&

@@ -80,7 +80,9 @@ uint32_t vocab_pre_of_steps(const char *steps) {
 
 #define LETTERS_BEFORE "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|"
 #define BREAKS_BEHIND  "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define GPT2_PATTERN "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)"
+#define GPT2_PATTERN                                                                               \
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+|"                                                 \
+    " ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)"
 #define CASED_PATTERN                                                                              \
     "\\s?["                                                                                        \
     "A-Za-z\u00B5\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u01BA\u01BC-\u01BF\u01C4-\u0293"                \

@@ -1,4 +1,5 @@
-/* From the builder's pieces to the section: symbols, pairs with their ranks, words, added tokens, layout. */
+/* From the builder's pieces to the section: symbols, pairs with their ranks, words, added tokens,
+ * layout. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,18 +25,22 @@ struct maker {
     uint32_t *virtuals;
     uint32_t virtuals_count;
     uint16_t *virtual_of; /* [UNICODE_CODES]: 1 + a character's place in virtuals, or 0 */
-    uint32_t *rank; /* of each piece: position of its score among the scores */
+    uint32_t *rank;       /* of each piece: position of its score among the scores */
     uint32_t *slots;
     uint32_t slots_count, seed;
     uint8_t *whole;
 };
 
-static bool out_of_memory(struct maker *m) { return diag_fail(m->d, "out of memory for the tokenizer's tables"); }
+static bool out_of_memory(struct maker *m) {
+    return diag_fail(m->d, "out of memory for the tokenizer's tables");
+}
 
-static bool add_pair(struct maker *m, uint32_t left, uint32_t right, uint32_t rank, uint32_t result) {
+static bool add_pair(struct maker *m, uint32_t left, uint32_t right, uint32_t rank,
+                     uint32_t result) {
     if (m->pairs_count == m->pairs_room) {
         size_t room = m->pairs_room * 2 + 65536;
-        if (room > (size_t)1 << 26) return diag_fail(m->d, "the vocabulary has too many pairs of pieces that make a piece");
+        if (room > (size_t)1 << 26)
+            return diag_fail(m->d, "the vocabulary has too many pairs of pieces that make a piece");
         struct pair *grown = realloc(m->pairs, room * sizeof *grown);
         if (!grown) return out_of_memory(m);
         m->pairs = grown;
@@ -45,9 +50,11 @@ static bool add_pair(struct maker *m, uint32_t left, uint32_t right, uint32_t ra
     return true;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- symbols -- */
+/* ----------------------------------------------------------------------------------- symbols -- */
 
-static const uint8_t *bytes_of(const struct maker *m, uint32_t id) { return m->b->pool + m->b->pieces[id].offset; }
+static const uint8_t *bytes_of(const struct maker *m, uint32_t id) {
+    return m->b->pool + m->b->pieces[id].offset;
+}
 
 static int by_code(const void *a, const void *b) {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -65,7 +72,8 @@ static bool make_symbols(struct maker *m) {
         const uint8_t *s = bytes_of(m, id);
         uint32_t code;
         if (p->type == VOCAB_BYTE) {
-            if (m->fallback[s[0]] != VOCAB_NONE) return diag_fail(m->d, "byte token <0x%02X> is there twice", s[0]);
+            if (m->fallback[s[0]] != VOCAB_NONE)
+                return diag_fail(m->d, "byte token <0x%02X> is there twice", s[0]);
             m->fallback[s[0]] = id;
         }
         if (p->type != VOCAB_NORMAL && !(p->added & BUILDER_PIECE)) continue;
@@ -83,7 +91,8 @@ static bool make_symbols(struct maker *m) {
     qsort(m->chars, m->chars_count, sizeof *m->chars, by_code);
     for (uint32_t i = 0; b->kind == VOCAB_SPM && i < 256; i++)
         if (m->fallback[i] == VOCAB_NONE)
-            return diag_fail(m->d, "the vocabulary has no byte token <0x%02X>; byte fallback needs all 256", i);
+            return diag_fail(
+                m->d, "the vocabulary has no byte token <0x%02X>; byte fallback needs all 256", i);
     return true;
 }
 
@@ -107,7 +116,7 @@ static uint32_t virtual_symbol(struct maker *m, uint32_t code) {
     return m->b->rows + m->virtual_of[code] - 1;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- pairs -- */
+/* ------------------------------------------------------------------------------------- pairs -- */
 
 struct scored {
     float score;
@@ -137,16 +146,19 @@ static bool rank_by_score(struct maker *m) {
     return true;
 }
 
-/* One half of a piece as a symbol: a piece, or in SentencePiece vocabularies a character that is none; else VOCAB_NONE. */
+/* One half of a piece as a symbol: a piece, or in SentencePiece vocabularies a character that is
+ * none; else VOCAB_NONE. */
 static bool half(struct maker *m, const uint8_t *s, size_t n, uint32_t *symbol) {
     uint32_t code;
     *symbol = builder_find(m->b, s, n);
-    if (*symbol != VOCAB_NONE || m->b->kind == VOCAB_BPE || utf8_read(s, n, &code) != n) return true;
+    if (*symbol != VOCAB_NONE || m->b->kind == VOCAB_BPE || utf8_read(s, n, &code) != n)
+        return true;
     *symbol = virtual_symbol(m, code);
     return *symbol != VOCAB_NONE;
 }
 
-/* SentencePiece and tiktoken look up the two symbols' joined text, so every way to cut a piece in two is a pair. */
+/* SentencePiece and tiktoken look up the two symbols' joined text, so every way to cut a piece in
+ * two is a pair. */
 static bool cut_pieces(struct maker *m) {
     struct builder *b = m->b;
     uint64_t work = 0;
@@ -156,7 +168,9 @@ static bool cut_pieces(struct maker *m) {
         const uint8_t *s = bytes_of(m, id);
         if (p->type != VOCAB_NORMAL) continue;
         work += (uint64_t)p->length * p->length;
-        if (work > (uint64_t)1 << 31) return diag_fail(m->d, "the vocabulary's pieces are too long to be cut in two everywhere");
+        if (work > (uint64_t)1 << 31)
+            return diag_fail(m->d,
+                             "the vocabulary's pieces are too long to be cut in two everywhere");
         uint32_t code;
         for (size_t at = 0; at < p->length;) {
             at += b->kind == VOCAB_SPM ? utf8_read(s + at, p->length - at, &code) : 1;
@@ -164,7 +178,8 @@ static bool cut_pieces(struct maker *m) {
             uint32_t left, right;
             if (!half(m, s, at, &left) || !half(m, s + at, p->length - at, &right)) return false;
             if (left == VOCAB_NONE || right == VOCAB_NONE) continue;
-            if (!add_pair(m, left, right, b->order == BUILDER_SCORES ? m->rank[id] : id, id)) return false;
+            if (!add_pair(m, left, right, b->order == BUILDER_SCORES ? m->rank[id] : id, id))
+                return false;
         }
     }
     return true;
@@ -174,18 +189,22 @@ static int by_symbols(const void *a, const void *b) {
     const struct pair *x = a, *y = b;
     if (x->left != y->left) return x->left < y->left ? -1 : 1;
     if (x->right != y->right) return x->right < y->right ? -1 : 1;
-    return (x->rank < y->rank) - (x->rank > y->rank); /* of two merges of one pair the later counts, as in `tokenizers` */
+    return (x->rank < y->rank) - (x->rank > y->rank); /* of two merges of one pair the later counts,
+                                                         as in `tokenizers` */
 }
 
 static bool make_pairs(struct maker *m) {
     struct builder *b = m->b;
     if (b->order == BUILDER_MERGES) {
         for (size_t i = 0; i < b->merges_count; i++)
-            if (!add_pair(m, b->merges[i].left, b->merges[i].right, (uint32_t)i, b->merges[i].result)) return false;
+            if (!add_pair(m, b->merges[i].left, b->merges[i].right, (uint32_t)i,
+                          b->merges[i].result))
+                return false;
     } else if (!cut_pieces(m))
         return false;
     if (m->virtuals_count) { /* characters that are no pieces get their place among the others */
-        void *grown = realloc(m->chars, ((size_t)m->chars_count + m->virtuals_count) * sizeof *m->chars);
+        void *grown =
+            realloc(m->chars, ((size_t)m->chars_count + m->virtuals_count) * sizeof *m->chars);
         if (!grown) return out_of_memory(m);
         m->chars = grown;
         for (uint32_t i = 0; i < m->virtuals_count; i++) {
@@ -202,14 +221,17 @@ static bool make_pairs(struct maker *m) {
     qsort(m->pairs, m->pairs_count, sizeof *m->pairs, by_symbols);
     size_t kept = 1;
     for (size_t i = 1; i < m->pairs_count; i++)
-        if (m->pairs[i].left != m->pairs[kept - 1].left || m->pairs[i].right != m->pairs[kept - 1].right) m->pairs[kept++] = m->pairs[i];
+        if (m->pairs[i].left != m->pairs[kept - 1].left ||
+            m->pairs[i].right != m->pairs[kept - 1].right)
+            m->pairs[kept++] = m->pairs[i];
     m->pairs_count = kept;
     return true;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- words -- */
+/* ------------------------------------------------------------------------------------- words -- */
 
-/* No piece has a space behind another character: then no merge crosses from one word into the next. */
+/* No piece has a space behind another character: then no merge crosses from one word into the
+ * next. */
 static bool keeps_words(const struct maker *m) {
     for (uint32_t id = 0; id < m->b->rows; id++) {
         const struct builder_piece *p = &m->b->pieces[id];
@@ -227,10 +249,12 @@ static uint32_t char_symbol(const struct maker *m, uint32_t code) {
     return found ? found[1] : VOCAB_NONE;
 }
 
-/* Marks the pieces that their own bytes, merged, come back to: a word that is one of them need not be merged at run time. */
+/* Marks the pieces that their own bytes, merged, come back to: a word that is one of them need not
+ * be merged at run time. */
 static bool mark_whole(struct maker *m, const struct vocab *v) {
     struct builder *b = m->b;
-    uint32_t symbol[VOCAB_PIECE_MAX], span[VOCAB_PIECE_MAX], result[VOCAB_PIECE_MAX], rank[2 * VOCAB_PIECE_MAX];
+    uint32_t symbol[VOCAB_PIECE_MAX], span[VOCAB_PIECE_MAX], result[VOCAB_PIECE_MAX],
+        rank[2 * VOCAB_PIECE_MAX];
     struct merge merge = {symbol, span, result, rank};
     for (uint32_t id = 0; id < b->rows; id++) {
         const struct builder_piece *p = &b->pieces[id];
@@ -282,7 +306,7 @@ static bool fill_slots(struct maker *m) {
     return diag_fail(m->d, "the vocabulary's pieces were made to collide in a hash table");
 }
 
-/* -------------------------------------------------------------------------------------------------------------- layout -- */
+/* ------------------------------------------------------------------------------------ layout -- */
 
 /* The section under construction; grows in one allocation whose size was summed first. */
 struct writer {
@@ -311,7 +335,8 @@ static const struct builder *sorting; /* qsort has no argument to pass on */
 static int by_bytes(const void *a, const void *b) {
     const struct builder_piece *x = &sorting->pieces[((const struct vocab_added *)a)->id];
     const struct builder_piece *y = &sorting->pieces[((const struct vocab_added *)b)->id];
-    return vocab_compare(sorting->pool + x->offset, x->length, sorting->pool + y->offset, y->length);
+    return vocab_compare(sorting->pool + x->offset, x->length, sorting->pool + y->offset,
+                         y->length);
 }
 
 static bool list_added(struct maker *m, const struct tables *t, struct vocab_added *list,
@@ -319,18 +344,21 @@ static bool list_added(struct maker *m, const struct tables *t, struct vocab_add
     struct builder *b = m->b;
     const struct vocab view = {.offsets = t->offsets, .bytes = t->bytes, .added = list};
     for (uint32_t id = 0; id < b->rows; id++)
-        if (b->pieces[id].added & BUILDER_ADDED) list[(*count)++] = (struct vocab_added){id, b->pieces[id].added & VOCAB_ADDED_FLAGS};
+        if (b->pieces[id].added & BUILDER_ADDED)
+            list[(*count)++] = (struct vocab_added){id, b->pieces[id].added & VOCAB_ADDED_FLAGS};
     sorting = b;
     qsort(list, *count, sizeof *list, by_bytes);
     for (uint32_t i = 1; i < *count; i++)
         if (by_bytes(&list[i - 1], &list[i]) == 0)
-            return diag_fail(m->d, "tokens %u and %u are added with the same text", list[i - 1].id, list[i].id);
+            return diag_fail(m->d, "tokens %u and %u are added with the same text", list[i - 1].id,
+                             list[i].id);
     for (uint32_t i = 0; i < *count; i++)
         list[i].flags |= vocab_added_inner(&view, i) << VOCAB_ADDED_INNER;
     return true;
 }
 
-static void write_all(struct writer *w, struct maker *m, const struct tables *t, struct vocab_header *h) {
+static void write_all(struct writer *w, struct maker *m, const struct tables *t,
+                      struct vocab_header *h) {
     struct builder *b = m->b;
     uint32_t symbols = b->rows + m->virtuals_count;
     w->at = sizeof *h;
@@ -357,7 +385,8 @@ static bool fill_tables(struct maker *m, struct tables *t) {
         t->offsets[id] = t->bytes_count;
         if (p->length) memcpy(t->bytes + t->bytes_count, b->pool + p->offset, p->length);
         t->bytes_count += p->length;
-        t->types[id] = (uint8_t)((p->type ? p->type : VOCAB_UNUSED) | (m->whole[id] ? VOCAB_WHOLE : 0));
+        t->types[id] =
+            (uint8_t)((p->type ? p->type : VOCAB_UNUSED) | (m->whole[id] ? VOCAB_WHOLE : 0));
         if (p->type == VOCAB_NORMAL && p->length > t->piece_max) t->piece_max = p->length;
     }
     t->offsets[b->rows] = t->bytes_count;
@@ -365,7 +394,8 @@ static bool fill_tables(struct maker *m, struct tables *t) {
     for (uint32_t s = 0; s < symbols; s++) {
         t->pair_index[s] = (uint32_t)at;
         for (; at < m->pairs_count && m->pairs[at].left == s; at++)
-            t->pairs[at] = (struct vocab_pair){m->pairs[at].right, m->pairs[at].rank, m->pairs[at].result};
+            t->pairs[at] =
+                (struct vocab_pair){m->pairs[at].right, m->pairs[at].rank, m->pairs[at].result};
     }
     t->pair_index[symbols] = (uint32_t)at;
     return list_added(m, t, t->added, &t->added_count);
@@ -430,7 +460,8 @@ static bool check_ids(struct maker *m) {
     static const char *const names[3] = {"bos", "eos", "unk"};
     for (int i = 0; i < 3; i++)
         if (ids[i] < -1 || ids[i] >= b->rows)
-            return diag_fail(m->d, "the %s token is %lld, past the model's %u rows", names[i], (long long)ids[i], b->rows);
+            return diag_fail(m->d, "the %s token is %lld, past the model's %u rows", names[i],
+                             (long long)ids[i], b->rows);
     return true;
 }
 
@@ -444,7 +475,8 @@ void *builder_finish(struct builder *b, size_t *bytes, struct diag *d) {
         if (b->kind == VOCAB_SPM && keeps_words(&m)) b->flags |= VOCAB_WORDS;
         /* A first section without words is what the words are found with. */
         first = make_section(&m, bytes);
-        if (checked(&m, first, *bytes, &v) && mark_whole(&m, &v) && fill_slots(&m)) section = make_section(&m, bytes);
+        if (checked(&m, first, *bytes, &v) && mark_whole(&m, &v) && fill_slots(&m))
+            section = make_section(&m, bytes);
         if (!checked(&m, section, *bytes, &v)) {
             free(section);
             section = NULL;

@@ -31,8 +31,8 @@ struct work {
 
 struct work_request {
     const struct plan *plan;
-    uint32_t tokens;  /* of the calibration text; 0: weights are only rounded */
-    uint32_t first;   /* tensor to begin with */
+    uint32_t tokens;                   /* of the calibration text; 0: weights are only rounded */
+    uint32_t first;                    /* tensor to begin with */
     struct sensitivity_cost measuring; /* zeros: nothing is measured */
     bool quick;                        /* calibrate.h */
     unsigned threads;

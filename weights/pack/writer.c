@@ -36,7 +36,8 @@ static bool reserve(struct writer *writer, uint64_t bytes, struct diag *d) {
                      strerror(errno));
 }
 
-bool writer_open(struct writer *writer, const char *path, bool resumes, uint64_t bytes, struct diag *d) {
+bool writer_open(struct writer *writer, const char *path, bool resumes, uint64_t bytes,
+                 struct diag *d) {
     struct outfile *out = &writer->out;
     if (!(resumes ? outfile_resume(out, path, &BLOB, UNFINISHED) : outfile_open(out, path, &BLOB)))
         return diag_fail(d, "%s", out->why);
@@ -66,7 +67,8 @@ bool writer_clear(struct writer *writer, uint64_t bytes, struct diag *d) {
     return writer_put(writer, 0, UNFINISHED, sizeof UNFINISHED, d) && reserve(writer, bytes, d);
 }
 
-bool writer_put(struct writer *writer, uint64_t offset, const void *data, size_t bytes, struct diag *d) {
+bool writer_put(struct writer *writer, uint64_t offset, const void *data, size_t bytes,
+                struct diag *d) {
     return outfile_put(&writer->out, offset, data, bytes) || diag_fail(d, "%s", writer->out.why);
 }
 

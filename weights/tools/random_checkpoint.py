@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Writes a Hugging Face directory with seeded random weights in the shape of a named model.
 
-    random_checkpoint.py SHAPE DIRECTORY [--seed N] [--layers N] [--spm tokenizer.model]     random_checkpoint.py --list
+    random_checkpoint.py SHAPE DIRECTORY [--seed N] [--layers N] [--spm tokenizer.model]
+    random_checkpoint.py --list
 
-Tiny shapes carry one quirk each and make their own tokenizer; full-size ones use the SentencePiece model of mistral-common where that
-package is installed. Memory stays at a few MB: tensors are written in blocks. Activations look like a real model's: gains near 1 with
-a few outlier channels, residual parts of similar size, attention that is neither flat nor one-hot, logits a few units wide."""
+Tiny shapes carry one quirk each and make their own tokenizer; full-size ones use the SentencePiece
+model of mistral-common where that package is installed. Memory stays at a few MB: tensors are
+written in blocks. Activations look like a real model's: gains near 1 with a few outlier channels,
+residual parts of similar size, attention that is neither flat nor one-hot, logits a few units
+wide."""
 import argparse
 import json
 import math
@@ -23,53 +26,181 @@ BLOCK = 1 << 22  # elements written at a time
 DTYPES = {'bf16': ('BF16', 2), 'f16': ('F16', 2), 'f32': ('F32', 4)}
 
 
-def shape(dim, ffn, layers, heads, kv, head_dim, vocab=0, arch='LlamaForCausalLM', model_type='llama', theta=1e4, eps=1e-5, context=2048,
-          tied=False, bias=False, dtype='bf16', shards=1, tokenizer='spm', config=None, padding=0):
+def shape(dim,
+          ffn,
+          layers,
+          heads,
+          kv,
+          head_dim,
+          vocab=0,
+          arch='LlamaForCausalLM',
+          model_type='llama',
+          theta=1e4,
+          eps=1e-5,
+          context=2048,
+          tied=False,
+          bias=False,
+          dtype='bf16',
+          shards=1,
+          tokenizer='spm',
+          config=None,
+          padding=0):
     return dict(locals())
 
 
 DECI = [4] + [2] * 9 + [1] * 20 + [4] * 2  # DeciLM-6b's KV heads by layer
 SHAPES = {
     # quirk of each: MHA, ffn no multiple of 64 (nor of 16), three shards of float16
-    'tiny-llama2': shape(128, 344, 3, 4, 4, 32, vocab=400, dtype='f16', shards=3),
+    'tiny-llama2':
+    shape(128, 344, 3, 4, 4, 32, vocab=400, dtype='f16', shards=3),
     # 32016 rows, infill tokens, theta 1e6
-    'tiny-codellama': shape(128, 256, 2, 2, 2, 64, vocab=32016, theta=1e6, context=16384),
+    'tiny-codellama':
+    shape(128, 256, 2, 2, 2, 64, vocab=32016, theta=1e6, context=16384),
     # a list of KV heads with a misleading number beside it, dynamic NTK
-    'tiny-decilm': shape(192, 320, 5, 6, [2, 1, 1, 6, 3], 32, vocab=400, arch='DeciLMForCausalLM', model_type='deci', context=4096,
-                         config={'num_key_value_heads': 6, 'rope_scaling': {'type': 'dynamic', 'factor': 2.0}}),
+    'tiny-decilm':
+    shape(192,
+          320,
+          5,
+          6, [2, 1, 1, 6, 3],
+          32,
+          vocab=400,
+          arch='DeciLMForCausalLM',
+          model_type='deci',
+          context=4096,
+          config={
+              'num_key_value_heads': 6,
+              'rope_scaling': {
+                  'type': 'dynamic',
+                  'factor': 2.0
+              }
+          }),
     # head_dim 128 although dim / heads = 160
-    'tiny-mistral': shape(1280, 640, 2, 8, 2, 128, arch='MistralForCausalLM', model_type='mistral', theta=1e8, context=32768,
-                          tokenizer='llama3', config={'sliding_window': None}),
+    'tiny-mistral':
+    shape(1280,
+          640,
+          2,
+          8,
+          2,
+          128,
+          arch='MistralForCausalLM',
+          model_type='mistral',
+          theta=1e8,
+          context=32768,
+          tokenizer='llama3',
+          config={'sliding_window': None}),
     # biases of Q, K and V, tied embeddings, eps 1e-6, rows behind the tokenizer's last id
-    'tiny-qwen2': shape(192, 448, 3, 6, 2, 32, arch='Qwen2ForCausalLM', model_type='qwen2', theta=1e6, eps=1e-6, context=32768, tied=True,
-                        bias=True, tokenizer='qwen2', padding=11, config={'use_sliding_window': False, 'sliding_window': 32768, 'max_window_layers': 3}),
+    'tiny-qwen2':
+    shape(192,
+          448,
+          3,
+          6,
+          2,
+          32,
+          arch='Qwen2ForCausalLM',
+          model_type='qwen2',
+          theta=1e6,
+          eps=1e-6,
+          context=32768,
+          tied=True,
+          bias=True,
+          tokenizer='qwen2',
+          padding=11,
+          config={
+              'use_sliding_window': False,
+              'sliding_window': 32768,
+              'max_window_layers': 3
+          }),
     # Llama-3 RoPE scaling over a short original context, several end tokens, float32
-    'tiny-llama3': shape(256, 512, 2, 4, 2, 64, theta=5e5, context=1024, dtype='f32', tokenizer='llama3',
-                         config={'rope_scaling': {'rope_type': 'llama3', 'factor': 8.0, 'low_freq_factor': 1.0, 'high_freq_factor': 4.0,
-                                                  'original_max_position_embeddings': 128}}),
+    'tiny-llama3':
+    shape(256,
+          512,
+          2,
+          4,
+          2,
+          64,
+          theta=5e5,
+          context=1024,
+          dtype='f32',
+          tokenizer='llama3',
+          config={
+              'rope_scaling': {
+                  'rope_type': 'llama3',
+                  'factor': 8.0,
+                  'low_freq_factor': 1.0,
+                  'high_freq_factor': 4.0,
+                  'original_max_position_embeddings': 128
+              }
+          }),
     # linear RoPE scaling
-    'tiny-linear': shape(128, 192, 2, 4, 2, 32, theta=1e5, context=4096, dtype='f16', tokenizer='smollm',
-                         config={'rope_scaling': {'type': 'linear', 'factor': 4.0}}),
+    'tiny-linear':
+    shape(128,
+          192,
+          2,
+          4,
+          2,
+          32,
+          theta=1e5,
+          context=4096,
+          dtype='f16',
+          tokenizer='smollm',
+          config={'rope_scaling': {
+              'type': 'linear',
+              'factor': 4.0
+          }}),
     # tied embeddings, SmolLM2's proportions
-    'tiny-tied': shape(192, 512, 4, 3, 1, 64, theta=1e5, context=8192, tied=True, tokenizer='smollm'),
+    'tiny-tied':
+    shape(192, 512, 4, 3, 1, 64, theta=1e5, context=8192, tied=True, tokenizer='smollm'),
     # nothing a power of two: dim 5 * 32, head_dim 5 * 16, ffn 100
-    'tiny-odd': shape(160, 100, 2, 2, 1, 80, vocab=400, dtype='f32'),
+    'tiny-odd':
+    shape(160, 100, 2, 2, 1, 80, vocab=400, dtype='f32'),
     # open_llama_3b's head of 100, which the packer fills up to 112
-    'tiny-head-100': shape(200, 320, 2, 2, 2, 100, vocab=400, dtype='f16'),
+    'tiny-head-100':
+    shape(200, 320, 2, 2, 2, 100, vocab=400, dtype='f16'),
     # a head of 20 with biases, one KV head, one layer
-    'tiny-head-20': shape(140, 108, 1, 7, 1, 20, arch='Qwen2ForCausalLM', model_type='qwen2',
-                          theta=1e6, bias=True, tokenizer='qwen2', config={'use_sliding_window': False}),
-    'amd-llama-135m': shape(768, 2048, 12, 12, 12, 64, vocab=32000),
-    'codellama-7b': shape(4096, 11008, 32, 32, 32, 128, vocab=32016, theta=1e6, context=16384, shards=2),
-    'decilm-6b': shape(4096, 11008, 32, 32, DECI, 128, vocab=32000, arch='DeciLMForCausalLM', model_type='deci', context=4096, shards=2,
-                       config={'num_key_value_heads': 32, 'rope_scaling': {'type': 'dynamic', 'factor': 2.0}}),
+    'tiny-head-20':
+    shape(140,
+          108,
+          1,
+          7,
+          1,
+          20,
+          arch='Qwen2ForCausalLM',
+          model_type='qwen2',
+          theta=1e6,
+          bias=True,
+          tokenizer='qwen2',
+          config={'use_sliding_window': False}),
+    'amd-llama-135m':
+    shape(768, 2048, 12, 12, 12, 64, vocab=32000),
+    'codellama-7b':
+    shape(4096, 11008, 32, 32, 32, 128, vocab=32016, theta=1e6, context=16384, shards=2),
+    'decilm-6b':
+    shape(4096,
+          11008,
+          32,
+          32,
+          DECI,
+          128,
+          vocab=32000,
+          arch='DeciLMForCausalLM',
+          model_type='deci',
+          context=4096,
+          shards=2,
+          config={
+              'num_key_value_heads': 32,
+              'rope_scaling': {
+                  'type': 'dynamic',
+                  'factor': 2.0
+              }
+          }),
 }
 
 
 def tensors(s):
     """Yields (name, shape, standard deviation); 0 for gains."""
     dim, q, part = s['dim'], s['heads'] * s['head_dim'], 1 / math.sqrt(2 * s['layers'])
-    width = 2.5 / math.sqrt(dim)  # logits about 2.5 wide; the residual stream starts at the same size
+    # logits about 2.5 wide; the residual stream starts at the same size
+    width = 2.5 / math.sqrt(dim)
     part *= 3 if s['tied'] else 1  # or a tied head would only repeat the token it was given
     yield 'model.embed_tokens.weight', (s['vocab'], dim), width
     for i in range(s['layers']):
@@ -80,7 +211,8 @@ def tensors(s):
             yield a + n + '_proj.weight', (rows, dim), scale / math.sqrt(dim)
             if s['bias']:
                 yield a + n + '_proj.bias', (rows,), 2.0 if n == 'k' else 0.5
-        yield a + 'o_proj.weight', (dim, q), 3 * width * part / math.sqrt(q)  # attention averages: v is about a third when it arrives
+        # attention averages: v is about a third when it arrives
+        yield a + 'o_proj.weight', (dim, q), 3 * width * part / math.sqrt(q)
         yield p + 'post_attention_layernorm.weight', (dim,), 0
         yield m + 'gate_proj.weight', (s['ffn'], dim), 1.4 / math.sqrt(dim)
         yield m + 'up_proj.weight', (s['ffn'], dim), 1 / math.sqrt(dim)
@@ -100,7 +232,8 @@ def stored(x, dtype):
 
 
 class Normal:
-    """Normal deviates as a lookup of 16 random bits among the 65536 quantiles: as fast as memory, and exact moments."""
+    """Normal deviates as a lookup of 16 random bits among the 65536 quantiles: as fast as memory,
+    and exact moments."""
 
     def __init__(self):
         inv = statistics.NormalDist().inv_cdf
@@ -115,7 +248,8 @@ class Normal:
 
 def gains(rng, dim):
     g = 1 + 0.15 * rng.standard_normal(dim)
-    g[rng.choice(dim, max(1, dim // 200), replace=False)] *= 6  # outlier channels, as trained models have
+    # outlier channels, as trained models have
+    g[rng.choice(dim, max(1, dim // 200), replace=False)] *= 6
     return g
 
 
@@ -142,13 +276,15 @@ def write_shard(path, entries, seed, dtype, normal):
 def write_weights(out, s, seed):
     """Entries are dealt to the shards by size, in order."""
     entries, width = list(tensors(s)), DTYPES[s['dtype']][1]
-    total, done, shards = sum(math.prod(d) for _, d, _ in entries), 0, [[] for _ in range(s['shards'])]
+    total, done, shards = sum(math.prod(d) for _, d, _ in entries), 0, [[]
+                                                                        for _ in range(s['shards'])]
     for e in entries:
         shards[min(len(shards) - 1, done * len(shards) // total)].append(e)
         done += math.prod(e[1])
     normal, where = Normal(), {}
     for i, part in enumerate(shards):
-        name = 'model.safetensors' if len(shards) == 1 else f'model-{i + 1:05}-of-{len(shards):05}.safetensors'
+        name = 'model.safetensors' if len(
+            shards) == 1 else f'model-{i + 1:05}-of-{len(shards):05}.safetensors'
         write_shard(out / name, part, seed, s['dtype'], normal)
         where.update({n: name for n, _, _ in part})
     if len(shards) > 1:
@@ -174,20 +310,35 @@ def write_tokenizer(out, s, spm):
         base = s['vocab'] - 16 * infill
         model = spm or (installed_spm() if s['dim'] >= 768 else None) or tok.spm_model(base)
         (out / 'tokenizer.model').write_bytes(model + (tok.spm_infill(base) if infill else b''))
-        config = {'tokenizer_class': 'CodeLlamaTokenizer' if infill else 'LlamaTokenizer', 'add_bos_token': True, 'add_eos_token': False,
-                  'bos_token': '<s>', 'eos_token': '</s>', 'unk_token': '<unk>'}
+        config = {
+            'tokenizer_class': 'CodeLlamaTokenizer' if infill else 'LlamaTokenizer',
+            'add_bos_token': True,
+            'add_eos_token': False,
+            'bos_token': '<s>',
+            'eos_token': '</s>',
+            'unk_token': '<unk>'
+        }
         if infill:
-            config.update(prefix_token='▁<PRE>', suffix_token='▁<SUF>', middle_token='▁<MID>', eot_token='▁<EOT>')
+            config.update(prefix_token='▁<PRE>',
+                          suffix_token='▁<SUF>',
+                          middle_token='▁<MID>',
+                          eot_token='▁<EOT>')
         rows, bos, ends = s['vocab'], 1, [2]
     else:
-        specials = {'llama3': ['<|begin_of_text|>', '<|end_of_text|>', '<|eot_id|>'],
-                    'qwen2': ['<|endoftext|>', '<|im_start|>', '<|im_end|>']}.get(s['tokenizer'], ['<|endoftext|>', '<|im_start|>', '<|im_end|>'])
+        specials = {
+            'llama3': ['<|begin_of_text|>', '<|end_of_text|>', '<|eot_id|>'],
+            'qwen2': ['<|endoftext|>', '<|im_start|>', '<|im_end|>']
+        }.get(s['tokenizer'], ['<|endoftext|>', '<|im_start|>', '<|im_end|>'])
         text, count = tok.bpe_json(s['tokenizer'], specials)
         (out / 'tokenizer.json').write_text(text, encoding='utf-8')
         first, llama3 = count - len(specials), s['tokenizer'] == 'llama3'
         bos, ends = first, [first + 1, first + 2] if llama3 else [first + 2]
-        config = {'tokenizer_class': 'PreTrainedTokenizerFast', 'add_bos_token': llama3, 'bos_token': specials[0] if s['tokenizer'] != 'qwen2' else None,
-                  'eos_token': specials[ends[0] - first]}
+        config = {
+            'tokenizer_class': 'PreTrainedTokenizerFast',
+            'add_bos_token': llama3,
+            'bos_token': specials[0] if s['tokenizer'] != 'qwen2' else None,
+            'eos_token': specials[ends[0] - first]
+        }
         rows = count + s['padding']
     (out / 'tokenizer_config.json').write_text(json.dumps(config, indent=1, ensure_ascii=False))
     return rows, bos, ends
@@ -195,10 +346,28 @@ def write_tokenizer(out, s, spm):
 
 def write_config(out, s, bos, ends):
     eos = ends[0] if len(ends) == 1 else ends
-    c = {'architectures': [s['arch']], 'model_type': s['model_type'], 'hidden_size': s['dim'], 'intermediate_size': s['ffn'],
-         'num_hidden_layers': s['layers'], 'num_attention_heads': s['heads'], 'vocab_size': s['vocab'], 'max_position_embeddings': s['context'],
-         'rms_norm_eps': s['eps'], 'rope_theta': s['theta'], 'rope_scaling': None, 'hidden_act': 'silu', 'tie_word_embeddings': s['tied'],
-         'bos_token_id': bos, 'eos_token_id': eos, 'torch_dtype': {'bf16': 'bfloat16', 'f16': 'float16', 'f32': 'float32'}[s['dtype']]}
+    c = {
+        'architectures': [s['arch']],
+        'model_type': s['model_type'],
+        'hidden_size': s['dim'],
+        'intermediate_size': s['ffn'],
+        'num_hidden_layers': s['layers'],
+        'num_attention_heads': s['heads'],
+        'vocab_size': s['vocab'],
+        'max_position_embeddings': s['context'],
+        'rms_norm_eps': s['eps'],
+        'rope_theta': s['theta'],
+        'rope_scaling': None,
+        'hidden_act': 'silu',
+        'tie_word_embeddings': s['tied'],
+        'bos_token_id': bos,
+        'eos_token_id': eos,
+        'torch_dtype': {
+            'bf16': 'bfloat16',
+            'f16': 'float16',
+            'f32': 'float32'
+        }[s['dtype']]
+    }
     if s['arch'] == 'LlamaForCausalLM':
         c['attention_bias'] = False
     if isinstance(s['kv'], list):
@@ -209,7 +378,11 @@ def write_config(out, s, bos, ends):
         c['head_dim'] = s['head_dim']
     c.update(s['config'] or {})
     (out / 'config.json').write_text(json.dumps(c, indent=1))
-    (out / 'generation_config.json').write_text(json.dumps({'bos_token_id': bos, 'eos_token_id': eos}))
+    (out / 'generation_config.json').write_text(
+        json.dumps({
+            'bos_token_id': bos,
+            'eos_token_id': eos
+        }))
 
 
 def write_checkpoint(name, out, seed=1, spm=None, layers=None):
@@ -223,7 +396,8 @@ def write_checkpoint(name, out, seed=1, spm=None, layers=None):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('shape', nargs='?', choices=SHAPES)
     p.add_argument('directory', nargs='?')
     p.add_argument('--seed', type=int, default=1)

@@ -1,8 +1,10 @@
-"""Tokenizer files made from nothing, so that a random checkpoint needs no package: a SentencePiece model and a byte-level BPE."""
+"""Tokenizer files made from nothing, so that a random checkpoint needs no package: a SentencePiece
+model and a byte-level BPE."""
 import json
 import struct
 
-# ----------------------------------------------------------------------------------------------- SentencePiece (tokenizer.model)
+# -----------------------------------------------------------------------------------------------
+# SentencePiece (tokenizer.model)
 UNKNOWN, NORMAL, CONTROL, BYTE = 2, 1, 3, 6
 INFILL = {32007: '▁<PRE>', 32008: '▁<SUF>', 32009: '▁<MID>', 32010: '▁<EOT>'}
 
@@ -23,23 +25,31 @@ def _int(field, n):
 
 
 def spm_piece(text, score, kind):
-    """One entry of ModelProto.pieces; a model may be extended by appending entries, since repeated fields may lie apart."""
-    return _bytes(1, _bytes(1, text.encode()) + _varint(2 << 3 | 5) + struct.pack('<f', score) + _int(3, kind))
+    """One entry of ModelProto.pieces; a model may be extended by appending entries, since repeated
+    fields may lie apart."""
+    return _bytes(
+        1,
+        _bytes(1, text.encode()) + _varint(2 << 3 | 5) + struct.pack('<f', score) + _int(3, kind))
 
 
 def spm_infill(first):
-    """The 16 rows CodeLlama adds behind 32000: fragments, the four infill tokens, fillers. Of these only the infill tokens are special."""
+    """The 16 rows CodeLlama adds behind 32000: fragments, the four infill tokens, fillers. Of these
+    only the infill tokens are special."""
     texts = ['▁<SU', '▁<SUF', '▁<PRE', '▁<M', '▁<MID', '▁<E', '▁<EOT']
     rows = [spm_piece(t, -32000.0 - i, NORMAL) for i, t in enumerate(texts)]
     for i in range(first + len(texts), first + 16):
-        rows.append(spm_piece(INFILL[i], 0.0, CONTROL) if i in INFILL else spm_piece(f'▁<FILL{i}', -32000.0 - i, NORMAL))
+        rows.append(
+            spm_piece(INFILL[i], 0.0, CONTROL) if i in
+            INFILL else spm_piece(f'▁<FILL{i}', -32000.0 - i, NORMAL))
     return b''.join(rows)
 
 
 def _word_pieces():
-    """Pieces in the order of a merge list: letters first, then pairs and triples of common ones, with and without the space mark."""
+    """Pieces in the order of a merge list: letters first, then pairs and triples of common ones,
+    with and without the space mark."""
     letters = 'etaoinsrhldcumfpgwybvkxjqz'
-    yield from '▁' + letters + letters.upper() + '0123456789_()[]{}.,:;=+-*/<>"\'#\\ \n\t'.replace(' ', '')
+    yield from '▁' + letters + letters.upper() + '0123456789_()[]{}.,:;=+-*/<>"\'#\\ \n\t'.replace(
+        ' ', '')
     for a in '▁' + letters[:16]:
         for b in letters:
             yield a + b
@@ -51,8 +61,10 @@ def _word_pieces():
 
 
 def spm_model(vocab):
-    """A BPE SentencePiece model with byte fallback and the usual first 259 rows. vocab 260 .. 32000."""
-    out = spm_piece('<unk>', 0.0, UNKNOWN) + spm_piece('<s>', 0.0, CONTROL) + spm_piece('</s>', 0.0, CONTROL)
+    """A BPE SentencePiece model with byte fallback and the usual first 259 rows. vocab 260 ..
+    32000."""
+    out = spm_piece('<unk>', 0.0, UNKNOWN) + spm_piece('<s>', 0.0, CONTROL) + spm_piece(
+        '</s>', 0.0, CONTROL)
     out += b''.join(spm_piece(f'<0x{b:02X}>', 0.0, BYTE) for b in range(256))
     seen, n = {}, 259
     for piece in _word_pieces():
@@ -68,11 +80,17 @@ def spm_model(vocab):
     return out + _bytes(2, trainer) + _bytes(3, normalizer)
 
 
-# ---------------------------------------------------------------------------------------------- byte-level BPE (tokenizer.json)
-MERGES = ('Ġ t|h e|i n|r e|o n|e r|Ġ a|Ġt he|Ġ s|a t|Ġ =|o r|e n|Ġ i|Ġ Ġ|ĠĠ ĠĠ|e s|i s|Ġ f|Ġ c|d e|de f|Ġ (|s e|l f|se lf|r n|re t|u rn|ret urn'
-          '|Ġ w|Ġ o|n d|i t|Ġ b|in g|l e|o f|Ġ of|Ġa nd|t o|Ġ to|i f|Ġi n|p r|pr in|prin t|( )|: Ċ|c l').split('|')
-SPLIT_LLAMA3 = ("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+"
-                "|\\s+(?!\\S)|\\s+")
+# ----------------------------------------------------------------------------------------------
+# byte-level BPE (tokenizer.json)
+MERGES = (
+    'Ġ t|h e|i n|r e|o n|e r|Ġ a|Ġt he|Ġ s|a t|Ġ =|o r|e n|Ġ i|Ġ Ġ|ĠĠ ĠĠ|e s|i s|Ġ f|Ġ c|d e|de '
+    'f|Ġ (|s e|l f|se lf|r n|re t|u rn|ret urn'
+    '|Ġ w|Ġ o|n d|i t|Ġ b|in g|l e|o f|Ġ of|Ġa nd|t o|Ġ to|i f|Ġi n|p r|pr in|prin t|( )|: Ċ|c l'
+).split('|')
+SPLIT_LLAMA3 = (
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
+    "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+"
+    "|\\s+(?!\\S)|\\s+")
 SPLIT_QWEN2 = SPLIT_LLAMA3.replace('\\p{N}{1,3}', '\\p{N}')
 
 
@@ -99,15 +117,48 @@ PRE = {
 
 
 def bpe_json(pre, specials):
-    """tokenizer.json with 256 bytes, 50 merges and the specials behind them. Returns (text, tokens)."""
+    """tokenizer.json with 256 bytes, 50 merges and the specials behind them. Returns (text,
+    tokens)."""
     vocab = {c: i for i, c in enumerate(byte_letters().values())}
     for merge in MERGES:
         vocab.setdefault(merge.replace(' ', ''), len(vocab))
-    added = [{'id': len(vocab) + i, 'content': s, 'single_word': False, 'lstrip': False, 'rstrip': False, 'normalized': False, 'special': True}
-             for i, s in enumerate(specials)]
-    byte_level = {'type': 'ByteLevel', 'add_prefix_space': False, 'trim_offsets': True, 'use_regex': True}
-    doc = {'version': '1.0', 'truncation': None, 'padding': None, 'added_tokens': added,
-           'normalizer': {'type': 'NFC'} if pre == 'qwen2' else None, 'pre_tokenizer': PRE[pre], 'post_processor': None, 'decoder': byte_level,
-           'model': {'type': 'BPE', 'dropout': None, 'unk_token': None, 'continuing_subword_prefix': None, 'end_of_word_suffix': None,
-                     'fuse_unk': False, 'byte_fallback': False, 'ignore_merges': pre == 'llama3', 'vocab': vocab, 'merges': list(MERGES)}}
+    added = [{
+        'id': len(vocab) + i,
+        'content': s,
+        'single_word': False,
+        'lstrip': False,
+        'rstrip': False,
+        'normalized': False,
+        'special': True
+    } for i, s in enumerate(specials)]
+    byte_level = {
+        'type': 'ByteLevel',
+        'add_prefix_space': False,
+        'trim_offsets': True,
+        'use_regex': True
+    }
+    doc = {
+        'version': '1.0',
+        'truncation': None,
+        'padding': None,
+        'added_tokens': added,
+        'normalizer': {
+            'type': 'NFC'
+        } if pre == 'qwen2' else None,
+        'pre_tokenizer': PRE[pre],
+        'post_processor': None,
+        'decoder': byte_level,
+        'model': {
+            'type': 'BPE',
+            'dropout': None,
+            'unk_token': None,
+            'continuing_subword_prefix': None,
+            'end_of_word_suffix': None,
+            'fuse_unk': False,
+            'byte_fallback': False,
+            'ignore_merges': pre == 'llama3',
+            'vocab': vocab,
+            'merges': list(MERGES)
+        }
+    }
     return json.dumps(doc, ensure_ascii=False), len(vocab) + len(specials)

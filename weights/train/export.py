@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes both models as Hugging Face checkpoints, which apus-pack reads: DIRECTORY/target and DIRECTORY/draft, float32.
+"""Writes both models as Hugging Face checkpoints, which apus-pack reads: DIRECTORY/target and
+DIRECTORY/draft, float32.
 
     export.py DIRECTORY     from DIRECTORY/state.pt, also while training runs"""
 import argparse
@@ -22,18 +23,39 @@ def new_models():
 
 
 def config(s, begin_id, end_id):
-    return {'architectures': ['LlamaForCausalLM'], 'model_type': 'llama', 'hidden_size': s.dim, 'intermediate_size': s.ffn,
-            'num_hidden_layers': s.layers, 'num_attention_heads': s.heads, 'num_key_value_heads': s.kv_heads, 'head_dim': s.head_dim,
-            'vocab_size': s.vocab, 'max_position_embeddings': s.context, 'rms_norm_eps': s.eps, 'rope_theta': s.theta, 'rope_scaling': None,
-            'hidden_act': 'silu', 'attention_bias': False, 'mlp_bias': False, 'tie_word_embeddings': False, 'bos_token_id': begin_id,
-            'eos_token_id': end_id, 'torch_dtype': 'float32'}
+    return {
+        'architectures': ['LlamaForCausalLM'],
+        'model_type': 'llama',
+        'hidden_size': s.dim,
+        'intermediate_size': s.ffn,
+        'num_hidden_layers': s.layers,
+        'num_attention_heads': s.heads,
+        'num_key_value_heads': s.kv_heads,
+        'head_dim': s.head_dim,
+        'vocab_size': s.vocab,
+        'max_position_embeddings': s.context,
+        'rms_norm_eps': s.eps,
+        'rope_theta': s.theta,
+        'rope_scaling': None,
+        'hidden_act': 'silu',
+        'attention_bias': False,
+        'mlp_bias': False,
+        'tie_word_embeddings': False,
+        'bos_token_id': begin_id,
+        'eos_token_id': end_id,
+        'torch_dtype': 'float32'
+    }
 
 
 def write_checkpoint(model, directory, begin_id=BEGIN_ID, end_id=END_ID):
     directory.mkdir(parents=True, exist_ok=True)
-    tensors = {n if n.startswith('lm_head') else 'model.' + n: p.detach().float().contiguous().clone() for n, p in model.named_parameters()}
+    tensors = {
+        n if n.startswith('lm_head') else 'model.' + n: p.detach().float().contiguous().clone()
+        for n, p in model.named_parameters()
+    }
     save_file(tensors, str(directory / 'model.safetensors'), metadata={'format': 'pt'})
-    (directory / 'config.json').write_text(json.dumps(config(model.shape, begin_id, end_id), indent=1) + '\n')
+    (directory /
+     'config.json').write_text(json.dumps(config(model.shape, begin_id, end_id), indent=1) + '\n')
 
 
 def write_checkpoints(directory, models):
@@ -44,7 +66,8 @@ def write_checkpoints(directory, models):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('directory', type=pathlib.Path)
     a = p.parse_args()
     state, models = torch.load(a.directory / 'state.pt', weights_only=False), new_models()

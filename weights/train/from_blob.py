@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Takes up the training of a packed pair: writes DIRECTORY/state.pt with the weights of FOLDER/{target,draft}.apus.
+"""Takes up the training of a packed pair: writes DIRECTORY/state.pt with the weights of
+FOLDER/{target,draft}.apus.
 
     from_blob.py DIRECTORY [--pair FOLDER] [--window N]     FOLDER is the shipped pair unless given
 
-A packed model is a Llama model, too: gains are folded in, the residual stream and the heads of V are rotated, which no function of it sees.
-Only what the engine does besides has to be undone (docs/numerics.md, section 8): DOWN expects a Hadamard transform of its input, and Q has the
-softmax scale and that of the transforms of q and k in it. What is lost is what rounding to 8 bits lost, and the optimizer's state."""
+A packed model is a Llama model, too: gains are folded in, the residual stream and the heads of V
+are rotated, which no function of it sees. Only what the engine does besides has to be undone
+(docs/numerics.md, section 8): DOWN expects a Hadamard transform of its input, and Q has the softmax
+scale and that of the transforms of q and k in it. What is lost is what rounding to 8 bits lost, and
+the optimizer's state."""
 import argparse
 import math
 import pathlib
@@ -21,7 +24,8 @@ from muon import Optimizer  # noqa: E402
 from numerics import Blob, hadamard  # noqa: E402
 from train import BEGIN, RATES, save_state  # noqa: E402
 
-NAMES = ('self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj', 'self_attn.o_proj', 'mlp.gate_proj', 'mlp.up_proj', 'mlp.down_proj')
+NAMES = ('self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj', 'self_attn.o_proj',
+         'mlp.gate_proj', 'mlp.up_proj', 'mlp.down_proj')
 
 
 def matrix(tensor, cols):
@@ -55,16 +59,25 @@ def load(model, path):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('directory', type=pathlib.Path)
-    p.add_argument('--pair', type=pathlib.Path, default=HERE.parents[1] / 'weights' / 'models' / 'pair')
+    p.add_argument('--pair',
+                   type=pathlib.Path,
+                   default=HERE.parents[1] / 'weights' / 'models' / 'pair')
     p.add_argument('--window', type=int, default=0, help='of the text, where to go on')
     a = p.parse_args()
     if (a.directory / 'state.pt').exists():
-        raise SystemExit(f'{a.directory}/state.pt is there already: a training run that would be lost')
+        raise SystemExit(
+            f'{a.directory}/state.pt is there already: a training run that would be lost')
     models = {n: load(m, a.pair / f'{n}.apus') for n, m in new_models().items()}
-    save_state(a.directory / 'state.pt', models, {n: Optimizer(m, *RATES[n]) for n, m in models.items()},
-               {**BEGIN, 'schedule': 'further', 'window': a.window})
+    save_state(a.directory / 'state.pt', models, {
+        n: Optimizer(m, *RATES[n])
+        for n, m in models.items()
+    }, {
+        **BEGIN, 'schedule': 'further',
+        'window': a.window
+    })
 
 
 if __name__ == '__main__':

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Measures a packed pair on held-out text: perplexity, acceptance, speed with and without the draft. Prints the model card's tables.
+"""Measures a packed pair on held-out text: perplexity, acceptance, speed with and without the
+draft. Prints the model card's tables.
 
     measure.py DIRECTORY [--pair FOLDER] [--prompts N] [--skip-float]
 
-DIRECTORY is the one trained in; FOLDER has target.apus and draft.apus (default: DIRECTORY). Speeds are medians over prompts of the ratio of
-a run with the draft to one without, right after each other, because other things may run beside; on a busy machine APUS_THREADS=1 helps, as
-threads that wait for each other lose their turns."""
+DIRECTORY is the one trained in; FOLDER has target.apus and draft.apus (default: DIRECTORY). Speeds
+are medians over prompts of the ratio of a run with the draft to one without, right after each
+other, because other things may run beside; on a busy machine APUS_THREADS=1 helps, as threads that
+wait for each other lose their turns."""
 import argparse
 import json
 import math
@@ -29,7 +31,9 @@ LENGTHS = ['auto', '1', '2', '3', '4', '6']
 
 def apus(*args):
     more = ['--threads', str(os.environ['APUS_THREADS'])] if 'APUS_THREADS' in os.environ else []
-    return json.loads(subprocess.run([APUS, *map(str, args), *more, '--json'], capture_output=True, check=True).stdout)
+    return json.loads(
+        subprocess.run([APUS, *map(str, args), *more, '--json'], capture_output=True,
+                       check=True).stdout)
 
 
 def held_texts(directory):
@@ -51,7 +55,8 @@ def up_to(texts, most):
 
 
 def float_nll(directory, name, ids):
-    """What apus perplexity measures, by the float32 checkpoint: the second half of each window, nats an id."""
+    """What apus perplexity measures, by the float32 checkpoint: the second half of each window,
+    nats an id."""
     import torch
     from safetensors.torch import load_file
     from export import new_models
@@ -62,13 +67,18 @@ def float_nll(directory, name, ids):
     with torch.no_grad():
         for at in range(0, len(ids) - WINDOW + 1, WINDOW):
             w = torch.tensor([BEGIN_ID, *ids[at + 1:at + WINDOW]])
-            nll = torch.nn.functional.cross_entropy(model(w[None], torch.float32)[0, :-1], w[1:], reduction='none')[WINDOW // 2:]
+            nll = torch.nn.functional.cross_entropy(model(w[None], torch.float32)[0, :-1],
+                                                    w[1:],
+                                                    reduction='none')[WINDOW // 2:]
             total, count = total + nll.sum().item(), count + len(nll)
     return total / count
 
 
 def perplexities(a, pair):
-    print('| held-out text | bytes | bytes an id | model | perplexity an id | bits a byte | the same in float32 |\n|---|---|---|---|---|---|---|')
+    print(
+        '| held-out text | bytes | bytes an id | model | perplexity an id | bits a byte | the '
+        'same in float32 |\n|---|---|---|---|---|---|---|'
+    )
     for kind, texts in held_texts(a.directory).items():
         text = ''.join(up_to(texts, TEXT_MAX))
         with tempfile.NamedTemporaryFile('w', encoding='utf-8', suffix='.py') as f:
@@ -77,9 +87,13 @@ def perplexities(a, pair):
             ids = apus('tokenize', '-m', pair / 'target.apus', '-f', f.name)['ids']
             each = len(text.encode()) / len(ids)
             for name in ('target', 'draft'):
-                nll = apus('perplexity', '-m', pair / f'{name}.apus', '-f', f.name, '--ctx', WINDOW)['nll']
+                nll = apus('perplexity', '-m', pair / f'{name}.apus', '-f', f.name, '--ctx',
+                           WINDOW)['nll']
                 there = '-' if a.skip_float else f'{float_nll(a.directory, name, ids) / math.log(2) / each:.3f}'
-                print(f'| {kind} | {len(text.encode()):,} | {each:.2f} | {name} | {math.exp(nll):.2f} | {nll / math.log(2) / each:.3f} | {there} |', flush=True)
+                print(
+                    f'| {kind} | {len(text.encode()):,} | {each:.2f} | {name} | '
+                    f'{math.exp(nll):.2f} | {nll / math.log(2) / each:.3f} | {there} |',
+                    flush=True)
 
 
 def prompts(a, pair):
@@ -94,23 +108,35 @@ def prompts(a, pair):
 
 def completions(a, pair):
     chosen = list(prompts(a, pair))
-    print(f'\n{len(chosen)} prompts, {TOKENS} tokens each\n\n| temperature | proposals | accepted | tokens a round | speed-up |\n|---|---|---|---|---|')
+    print(
+        f'\n{len(chosen)} prompts, {TOKENS} tokens each\n\n| temperature | proposals | accepted | '
+        'tokens a round | speed-up |\n|---|---|---|---|---|'
+    )
     for temperature in ('0', '0.8'):
         rows = {n: [] for n in LENGTHS}
         for seed, prompt in enumerate(chosen):
-            base = ['run', '-m', pair / 'target.apus', '-p', prompt, '-n', TOKENS, '--ctx', 1024, '--ignore-eos', '--temp', temperature, '--seed', seed]
+            base = [
+                'run', '-m', pair / 'target.apus', '-p', prompt, '-n', TOKENS, '--ctx', 1024,
+                '--ignore-eos', '--temp', temperature, '--seed', seed
+            ]
             for n in LENGTHS:
-                plain, fast = apus(*base), apus(*base, '-d', pair / 'draft.apus', '--draft-tokens', n)
+                plain, fast = apus(*base), apus(*base, '-d', pair / 'draft.apus', '--draft-tokens',
+                                                n)
                 if plain['logits_hash'] != fast['logits_hash']:
                     raise SystemExit('the text with the draft differs')
-                rows[n].append((fast['proposed'], fast['accepted'], fast['rounds'], fast['new_tokens'], fast['decode_tps'] / plain['decode_tps']))
+                rows[n].append((fast['proposed'], fast['accepted'], fast['rounds'],
+                                fast['new_tokens'], fast['decode_tps'] / plain['decode_tps']))
         for n, r in rows.items():
             proposed, accepted, rounds, new = (sum(x[i] for x in r) for i in range(4))
-            print(f'| {temperature} | {n} | {accepted / max(1, proposed):.0%} | {new / rounds:.2f} | {statistics.median(x[4] for x in r):.2f}x |', flush=True)
+            print(
+                f'| {temperature} | {n} | {accepted / max(1, proposed):.0%} | {new / rounds:.2f} '
+                f'| {statistics.median(x[4] for x in r):.2f}x |',
+                flush=True)
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('directory', type=pathlib.Path)
     p.add_argument('--pair', type=pathlib.Path)
     p.add_argument('--prompts', type=int, default=12)

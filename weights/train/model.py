@@ -1,4 +1,5 @@
-"""The Llama architecture in PyTorch, for training only: names and shapes as in a Hugging Face checkpoint."""
+"""The Llama architecture in PyTorch, for training only: names and shapes as in a Hugging Face
+checkpoint."""
 import dataclasses
 import math
 
@@ -22,9 +23,11 @@ class Shape:
 
 
 def rope_table(shape, length):
-    inverse = shape.theta ** (-torch.arange(0, shape.head_dim, 2, dtype=torch.float64) / shape.head_dim)
+    inverse = shape.theta**(-torch.arange(0, shape.head_dim, 2, dtype=torch.float64) /
+                            shape.head_dim)
     angle = torch.arange(length, dtype=torch.float64)[:, None] * inverse
-    return torch.cat((angle.cos(), angle.cos()), 1).float(), torch.cat((angle.sin(), angle.sin()), 1).float()
+    return torch.cat((angle.cos(), angle.cos()), 1).float(), torch.cat((angle.sin(), angle.sin()),
+                                                                       1).float()
 
 
 def rotate(x, cos, sin):
@@ -52,7 +55,8 @@ class Attention(nn.Module):
 
     def forward(self, x, cos, sin):
         s, (b, t, _) = self.s, x.shape
-        q, k, v = (p(x).view(b, t, -1, s.head_dim).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
+        q, k, v = (p(x).view(b, t, -1, s.head_dim).transpose(1, 2)
+                   for p in (self.q_proj, self.k_proj, self.v_proj))
         q, k, shared = rotate(q, cos, sin), rotate(k, cos, sin), s.heads // s.kv_heads
         if shared > 1:
             k, v = k.repeat_interleave(shared, 1), v.repeat_interleave(shared, 1)
@@ -74,7 +78,8 @@ class MLP(nn.Module):
 class Layer(nn.Module):
     def __init__(self, s):
         super().__init__()
-        self.input_layernorm, self.post_attention_layernorm = RMSNorm(s.dim, s.eps), RMSNorm(s.dim, s.eps)
+        self.input_layernorm, self.post_attention_layernorm = RMSNorm(s.dim,
+                                                                      s.eps), RMSNorm(s.dim, s.eps)
         self.self_attn, self.mlp = Attention(s), MLP(s)
 
     def forward(self, x, cos, sin):
@@ -96,11 +101,15 @@ class Llama(nn.Module):
         self.start(torch.Generator().manual_seed(seed))
 
     def start(self, generator):
-        """Parts that write to the residual stream start small, so that at first every layer is nearly the identity."""
+        """Parts that write to the residual stream start small, so that at first every layer is
+        nearly the identity."""
         for name, p in self.named_parameters():
             if p.ndim < 2:
                 continue
-            deviation = {'embed_tokens.weight': 0.5, 'lm_head.weight': 0.5 / math.sqrt(self.shape.dim)}.get(name, 0.6 / math.sqrt(p.shape[1]))
+            deviation = {
+                'embed_tokens.weight': 0.5,
+                'lm_head.weight': 0.5 / math.sqrt(self.shape.dim)
+            }.get(name, 0.6 / math.sqrt(p.shape[1]))
             if name.endswith(('o_proj.weight', 'down_proj.weight')):
                 deviation /= math.sqrt(2 * self.shape.layers)
             with torch.no_grad():

@@ -1,7 +1,9 @@
-"""Muon: momentum whose matrices are made nearly orthogonal before they are applied (Jordan and others, 2024), with AdamW for the rest.
+"""Muon: momentum whose matrices are made nearly orthogonal before they are applied (Jordan and
+others, 2024), with AdamW for the rest.
 
-Matrices of one shape go through the iteration together. The polynomial is the published quintic; five rounds of it bring all singular values
-near 1, which is enough. The update of an r x c matrix is scaled by sqrt(max(1, r / c)), so that one rate fits all shapes."""
+Matrices of one shape go through the iteration together. The polynomial is the published quintic;
+five rounds of it bring all singular values near 1, which is enough. The update of an r x c matrix
+is scaled by sqrt(max(1, r / c)), so that one rate fits all shapes."""
 import torch
 
 A, B, C = 3.4445, -4.7750, 2.0315
@@ -39,13 +41,18 @@ class Muon:
 
 
 class Optimizer:
-    """Muon for the layers' matrices, AdamW for embedding, head and gains. Rates are those at full speed; step(part) scales them."""
+    """Muon for the layers' matrices, AdamW for embedding, head and gains. Rates are those at full
+    speed; step(part) scales them."""
 
     def __init__(self, model, matrix_rate, table_rate):
         named = list(model.named_parameters())
         self.muon = Muon([p for n, p in named if p.ndim == 2 and n.startswith('layers')])
         rest = [p for n, p in named if p.ndim != 2 or not n.startswith('layers')]
-        self.adam = torch.optim.AdamW(rest, lr=table_rate, betas=(0.9, 0.97), weight_decay=0.0, eps=1e-10)
+        self.adam = torch.optim.AdamW(rest,
+                                      lr=table_rate,
+                                      betas=(0.9, 0.97),
+                                      weight_decay=0.0,
+                                      eps=1e-10)
         self.matrix_rate, self.table_rate = matrix_rate, table_rate
 
     def step(self, part):

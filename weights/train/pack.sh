@@ -1,5 +1,6 @@
 #!/bin/sh
-# Packs what train.py has written, or its last state while it runs: DIRECTORY/target.apus and DIRECTORY/draft.apus.
+# Packs what train.py has written, or its last state while it runs: DIRECTORY/target.apus and
+# DIRECTORY/draft.apus.
 #   pack.sh DIRECTORY [PYTHON]
 set -eu
 here=$(dirname "$0")

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Lets the packed target write text for the draft to learn on: what a draft meets when it proposes is the target's own text, not people's.
+"""Lets the packed target write text for the draft to learn on: what a draft meets when it proposes
+is the target's own text, not people's.
 
-    samples.py DIRECTORY --apus PROGRAM --model TARGET.apus [--minutes N]     writes DIRECTORY/samples.ids
+    samples.py DIRECTORY --apus PROGRAM --model TARGET.apus [--minutes N] writes
+    DIRECTORY/samples.ids
 
-Begins with some ids of the training text and fills the context: one text greedily, the next sampled."""
+Begins with some ids of the training text and fills the context: one text greedily, the next
+sampled."""
 import argparse
 import json
 import pathlib
@@ -21,20 +24,29 @@ PROMPT = (16, 192)  # ids, at least and at most
 def write_on(a, prompt, seed):
     """The prompt and what the model writes behind it: CONTEXT ids, the last of them the end's."""
     ids = ','.join(map(str, [BEGIN_ID, *prompt]))
-    done = subprocess.run([a.apus, 'run', '-m', a.model, '--ids', ids, '-n', str(CONTEXT - 1 - len(prompt)), '--ctx', str(CONTEXT), '--temp',
-                           '0.8' if seed % 2 else '0', '--seed', str(seed), '--ignore-eos', '--threads', '1', '--json'], capture_output=True, check=True)
+    done = subprocess.run([
+        a.apus, 'run', '-m', a.model, '--ids', ids, '-n',
+        str(CONTEXT - 1 - len(prompt)), '--ctx',
+        str(CONTEXT), '--temp', '0.8' if seed % 2 else '0', '--seed',
+        str(seed), '--ignore-eos', '--threads', '1', '--json'
+    ],
+                          capture_output=True,
+                          check=True)
     row = [*prompt, *json.loads(done.stdout)['ids']]
     return (row + [END_ID] * CONTEXT)[:CONTEXT]
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('directory', type=pathlib.Path)
     p.add_argument('--apus', required=True)
     p.add_argument('--model', required=True)
     p.add_argument('--minutes', type=float, default=3)
     a = p.parse_args()
-    text, rng, rows, end = np.fromfile(a.directory / 'train.ids', np.uint16), np.random.default_rng(3), [], time.monotonic() + 60 * a.minutes
+    text, rng, rows, end = np.fromfile(
+        a.directory / 'train.ids',
+        np.uint16), np.random.default_rng(3), [], time.monotonic() + 60 * a.minutes
     while time.monotonic() < end:
         at, n = rng.integers(len(text) - PROMPT[1]), rng.integers(*PROMPT)
         rows.append(write_on(a, text[at:at + n].tolist(), len(rows)))

@@ -1,4 +1,5 @@
-"""What is trained when, and how fast, as a function of the share of the time that has passed. So a run ends when planned on any machine."""
+"""What is trained when, and how fast, as a function of the share of the time that has passed. So a
+run ends when planned on any machine."""
 import dataclasses
 
 WARM = 0.02
@@ -31,12 +32,26 @@ class Schedule:
         return 2 if done < self.long_start else 1
 
     def windows(self, done):
-        """Of the whole context, in a step: many small steps first, when the gradient is plain enough."""
+        """Of the whole context, in a step: many small steps first, when the gradient is plain
+        enough."""
         return 4 if done < self.large_start else 8
 
 
 SCHEDULES = {
-    'fresh': Schedule(target_end=0.87, draft_start=0.12, long_start=0.55, large_start=0.35, target_flat=0.45, target_peak=1.0),
-    # From a packed pair (from_blob.py), which has come to rest already: slower, and the draft has the last quarter for itself.
-    'further': Schedule(target_end=0.72, draft_start=0.25, long_start=0.0, large_start=0.5, target_flat=0.2, target_peak=0.5),
+    'fresh':
+    Schedule(target_end=0.87,
+             draft_start=0.12,
+             long_start=0.55,
+             large_start=0.35,
+             target_flat=0.45,
+             target_peak=1.0),
+    # From a packed pair (from_blob.py), which has come to rest already: slower, and the draft has
+    # the last quarter for itself.
+    'further':
+    Schedule(target_end=0.72,
+             draft_start=0.25,
+             long_start=0.0,
+             large_start=0.5,
+             target_flat=0.2,
+             target_peak=0.5),
 }

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Trains the shipped pair: a target on text, and a draft on the target's logits.
 
-    train.py DIRECTORY --minutes N [--state FILE]     reads DIRECTORY/{train,held}.ids; writes state.pt, log.jsonl, target/, draft/
+    train.py DIRECTORY --minutes N [--state FILE] reads DIRECTORY/{train,held}.ids; writes state.pt,
+    log.jsonl, target/, draft/
 
-May be stopped at any time (Ctrl-C, SIGTERM) and started again with the same command: it goes on with the same data, optimizer state and
-share of its time. Where there is samples.ids (samples.py), every other step of the draft alone is on text the target wrote. The schedule (schedule.py) goes by time spent, so it ends after N minutes of running, however fast the machine is."""
+May be stopped at any time (Ctrl-C, SIGTERM) and started again with the same command: it goes on
+with the same data, optimizer state and share of its time. Where there is samples.ids (samples.py),
+every other step of the draft alone is on text the target wrote. The schedule (schedule.py) goes by
+time spent, so it ends after N minutes of running, however fast the machine is."""
 import argparse
 import json
 import os
@@ -12,7 +15,8 @@ import pathlib
 import signal
 import time
 
-# Before torch is loaded: threads that wait must not take the processor from others on a busy machine; that cost half of the speed.
+# Before torch is loaded: threads that wait must not take the processor from others on a busy
+# machine; that cost half of the speed.
 os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
 
 import numpy as np
@@ -27,7 +31,8 @@ from schedule import SCHEDULES
 MICRO = 4096  # ids evaluated at once
 HELD_WINDOWS = 24
 SAVE_SECONDS, HELD_SECONDS = 180, 300
-DISTILL = 0.9  # weight of the target's distribution in the draft's loss; the rest is the text itself
+# weight of the target's distribution in the draft's loss; the rest is the text itself
+DISTILL = 0.9
 RATES = {'target': (0.02, 0.006), 'draft': (0.02, 0.006)}
 
 
@@ -36,10 +41,13 @@ def text_loss(logits, targets):
 
 
 def distill_loss(logits, teacher, targets):
-    """KL from the target's distribution (up to its entropy, a constant here), and a little of the text."""
+    """KL from the target's distribution (up to its entropy, a constant here), and a little of the
+    text."""
     mine = F.log_softmax(logits.flatten(0, 1).float(), -1)
     theirs = F.softmax(teacher.flatten(0, 1).float(), -1)
-    return -(DISTILL * (theirs * mine).sum(-1).mean() + (1 - DISTILL) * mine.gather(1, targets.flatten()[:, None]).mean())
+    return -(DISTILL * (theirs * mine).sum(-1).mean() +
+             (1 - DISTILL) * mine.gather(1,
+                                         targets.flatten()[:, None]).mean())
 
 
 class Pair:
@@ -48,7 +56,8 @@ class Pair:
         self.optimizers = {n: Optimizer(m, *RATES[n]) for n, m in self.models.items()}
         self.text_loss, self.distill_loss = text_loss, distill_loss
         if compiled:
-            self.text_loss, self.distill_loss = torch.compile(text_loss, dynamic=False), torch.compile(distill_loss, dynamic=False)
+            self.text_loss, self.distill_loss = torch.compile(
+                text_loss, dynamic=False), torch.compile(distill_loss, dynamic=False)
             for m in self.models.values():
                 for layer in m.layers:
                     layer.compile(dynamic=False)
@@ -81,21 +90,37 @@ class Pair:
 
     @torch.no_grad()
     def held(self, rows):
-        """Nats an id of both on held-out text, and how often the draft's best id is the target's."""
+        """Nats an id of both on held-out text, and how often the draft's best id is the
+        target's."""
         inputs, targets = map(torch.from_numpy, rows)
         total = np.zeros(3)
         for x, y in zip(inputs.split(4), targets.split(4)):
             logits = {n: self.logits(n, x) for n in self.models}
-            total += [text_loss(logits['target'], y).item() * len(x), text_loss(logits['draft'], y).item() * len(x),
-                      (logits['target'].argmax(-1) == logits['draft'].argmax(-1)).float().mean().item() * len(x)]
-        return dict(zip(('held_target', 'held_draft', 'agree'), (total / len(inputs)).round(4).tolist()))
+            total += [
+                text_loss(logits['target'], y).item() * len(x),
+                text_loss(logits['draft'], y).item() * len(x),
+                (logits['target'].argmax(-1) == logits['draft'].argmax(-1)).float().mean().item() *
+                len(x)
+            ]
+        return dict(
+            zip(('held_target', 'held_draft', 'agree'), (total / len(inputs)).round(4).tolist()))
 
 
 BEGIN = {'schedule': 'fresh', 'step': 0, 'window': 0, 'ids': 0, 'seconds': 0.0, 'cpu': 0.0}
 
 
 def save_state(path, models, optimizers, counters=BEGIN):
-    state = {'counters': counters, 'models': {n: m.state_dict() for n, m in models.items()}, 'optimizers': {n: o.state() for n, o in optimizers.items()}}
+    state = {
+        'counters': counters,
+        'models': {
+            n: m.state_dict()
+            for n, m in models.items()
+        },
+        'optimizers': {
+            n: o.state()
+            for n, o in optimizers.items()
+        }
+    }
     torch.save(state, str(path) + '.new')
     os.replace(str(path) + '.new', path)
 
@@ -112,9 +137,11 @@ def run(a):
     pair = Pair(not a.plain)
     context = pair.models['target'].shape.context
     train, held, samples = (Windows(np.fromfile(f, np.uint16), context) if f.exists() else None
-                            for f in (a.directory / f'{s}.ids' for s in ('train', 'held', 'samples')))
+                            for f in (a.directory / f'{s}.ids'
+                                      for s in ('train', 'held', 'samples')))
     held = held.batch(0, HELD_WINDOWS)
-    state, log, stop = a.directory / 'state.pt', open(a.directory / 'log.jsonl', 'a', buffering=1), []
+    state, log, stop = a.directory / 'state.pt', open(a.directory / 'log.jsonl', 'a',
+                                                      buffering=1), []
     c = load(state, pair) if state.exists() else dict(BEGIN)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.append(1))
@@ -127,7 +154,15 @@ def run(a):
         text = samples if rates[0] == 0 and samples and c['step'] % 2 else train
         losses = pair.step(text.batch(c['window'], n, schedule.pieces(done)), *rates)
         c['step'], c['window'], c['ids'] = c['step'] + 1, c['window'] + n, c['ids'] + n * context
-        row = {'step': c['step'], 'done': round(done, 4), 'ids': c['ids'], **{k: round(v, 4) for k, v in losses.items()}}
+        row = {
+            'step': c['step'],
+            'done': round(done, 4),
+            'ids': c['ids'],
+            **{
+                k: round(v, 4)
+                for k, v in losses.items()
+            }
+        }
         if c['seconds'] - since['held'] > HELD_SECONDS:
             row.update(pair.held(held))
             since['held'] = c['seconds']
@@ -136,14 +171,20 @@ def run(a):
             since['save'] = c['seconds']
         spent = time.monotonic() - begin
         c['seconds'], c['cpu'] = c['seconds'] + spent, c['cpu'] + time.process_time() - cpu
-        log.write(json.dumps({**row, 'seconds': round(c['seconds'], 1), 'cpu': round(c['cpu'], 1), 'ids_per_s': round(n * context / spent)}) + '\n')
+        log.write(
+            json.dumps({
+                **row, 'seconds': round(c['seconds'], 1),
+                'cpu': round(c['cpu'], 1),
+                'ids_per_s': round(n * context / spent)
+            }) + '\n')
     save_state(state, pair.models, pair.optimizers, c)
     write_checkpoints(a.directory, pair.models)
     log.write(json.dumps({**c, **pair.held(held)}) + '\n')
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('directory', type=pathlib.Path)
     p.add_argument('--minutes', type=float, required=True, help='of running, in all')
     p.add_argument('--steps', type=int, default=1 << 60, help='stop early, after this many')

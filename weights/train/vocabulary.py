@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Trains the byte-level BPE of the shipped pair and turns the text into ids.
 
-    vocabulary.py DIRECTORY [--size N | --tokenizer FILE]     reads DIRECTORY/{train,held}.txt, writes tokenizer.json, train.ids and held.ids (uint16)
+    vocabulary.py DIRECTORY [--size N | --tokenizer FILE] reads DIRECTORY/{train,held}.txt, writes
+    tokenizer.json, train.ids and held.ids (uint16)
 
-Words are cut as Qwen2 does: digits one by one, a sign together with the letters behind it, runs of spaces and of line ends by themselves,
-which suits code. In the ids every file ends with <|end|>."""
+Words are cut as Qwen2 does: digits one by one, a sign together with the letters behind it, runs of
+spaces and of line ends by themselves, which suits code. In the ids every file ends with <|end|>."""
 import argparse
 import json
 import pathlib
@@ -15,19 +16,30 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, proce
 from corpus import SEPARATOR
 from data import BEGIN_ID, END_ID
 
-PATTERN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| "
+    r"?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 BEGIN, END = '<|begin|>', '<|end|>'
 SAMPLE = 4  # every fourth file is enough to count words
 
 
 def train(texts, size):
     t = Tokenizer(models.BPE(byte_fallback=False))
-    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(PATTERN), 'isolated'),
-                                               pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False)])
+    t.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(PATTERN), 'isolated'),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False)
+    ])
     t.decoder = decoders.ByteLevel()
-    t.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=size, special_tokens=[BEGIN, END], max_token_length=24, show_progress=False,
-                                                     initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
-    t.post_processor = processors.TemplateProcessing(single=f'{BEGIN} $A', special_tokens=[(BEGIN, BEGIN_ID)])
+    t.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(vocab_size=size,
+                            special_tokens=[BEGIN, END],
+                            max_token_length=24,
+                            show_progress=False,
+                            initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    t.post_processor = processors.TemplateProcessing(single=f'{BEGIN} $A',
+                                                     special_tokens=[(BEGIN, BEGIN_ID)])
     return t
 
 
@@ -37,16 +49,28 @@ def ids_of(tokenizer, texts):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('directory', type=pathlib.Path)
     p.add_argument('--size', type=int, default=3072)
     p.add_argument('--tokenizer', help='one that is there already')
     a = p.parse_args()
-    texts = {s: (a.directory / f'{s}.txt').read_text(encoding='utf-8').split(SEPARATOR) for s in ('train', 'held')}
-    tokenizer = Tokenizer.from_file(a.tokenizer) if a.tokenizer else train(texts['train'][::SAMPLE], a.size)
+    texts = {
+        s: (a.directory / f'{s}.txt').read_text(encoding='utf-8').split(SEPARATOR)
+        for s in ('train', 'held')
+    }
+    tokenizer = Tokenizer.from_file(a.tokenizer) if a.tokenizer else train(
+        texts['train'][::SAMPLE], a.size)
     tokenizer.save(str(a.directory / 'tokenizer.json'), pretty=False)
-    (a.directory / 'tokenizer_config.json').write_text(json.dumps(
-        {'tokenizer_class': 'PreTrainedTokenizerFast', 'add_bos_token': True, 'bos_token': BEGIN, 'eos_token': END}, indent=1))
+    (a.directory / 'tokenizer_config.json').write_text(
+        json.dumps(
+            {
+                'tokenizer_class': 'PreTrainedTokenizerFast',
+                'add_bos_token': True,
+                'bos_token': BEGIN,
+                'eos_token': END
+            },
+            indent=1))
     for split, rows in texts.items():
         ids = ids_of(tokenizer, rows)
         ids.tofile(a.directory / f'{split}.ids')

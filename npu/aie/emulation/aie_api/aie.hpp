@@ -1,7 +1,9 @@
-// The part of AMD's AIE API that npu/aie uses, in plain C++: the same names and meanings, one lane after another. For native builds only.
+// The part of AMD's AIE API that npu/aie uses, in plain C++: the same names and meanings, one lane
+// after another. For native builds only.
 //
-// Stricter than the hardware's compiler: loads and stores must be aligned to the vector (up to 32 bytes), and what would be rounded or
-// saturated on the way to a narrower type ends the program, since the kernel must never depend on it.
+// Stricter than the hardware's compiler: loads and stores must be aligned to the vector (up to 32
+// bytes), and what would be rounded or saturated on the way to a narrower type ends the program,
+// since the kernel must never depend on it.
 #ifndef APUS_NPU_EMULATION_AIE_HPP
 #define APUS_NPU_EMULATION_AIE_HPP
 
@@ -73,32 +75,38 @@ template <typename T, unsigned N> vector<T, N> broadcast(T x) {
 
 template <typename T, unsigned N> vector<T, N> zeros() { return broadcast<T, N>(0); }
 
-template <typename T, unsigned N> vector<T, 2 * N> concat(const vector<T, N> &a, const vector<T, N> &b) {
+template <typename T, unsigned N>
+vector<T, 2 * N> concat(const vector<T, N> &a, const vector<T, N> &b) {
     vector<T, 2 * N> v;
     for (unsigned k = 0; k < N; k++) v.lane[k] = a.lane[k], v.lane[N + k] = b.lane[k];
     return v;
 }
 
-#define APUS_LANES(name, expression)                                                                                                       \
-    template <typename T, unsigned N> vector<T, N> name(const vector<T, N> &a, const vector<T, N> &b) {                                    \
-        vector<T, N> v;                                                                                                                    \
-        for (unsigned k = 0; k < N; k++) v.lane[k] = static_cast<T>(expression);                                                           \
-        return v;                                                                                                                          \
+#define APUS_LANES(name, expression)                                                               \
+    template <typename T, unsigned N>                                                              \
+    vector<T, N> name(const vector<T, N> &a, const vector<T, N> &b) {                              \
+        vector<T, N> v;                                                                            \
+        for (unsigned k = 0; k < N; k++) v.lane[k] = static_cast<T>(expression);                   \
+        return v;                                                                                  \
     }
 APUS_LANES(bit_and, a.lane[k] & b.lane[k])
 APUS_LANES(bit_xor, a.lane[k] ^ b.lane[k])
 APUS_LANES(sub, a.lane[k] - b.lane[k])
 #undef APUS_LANES
 
-template <typename T, unsigned N> vector<T, N> logical_downshift(const vector<T, N> &a, unsigned shift) {
+template <typename T, unsigned N>
+vector<T, N> logical_downshift(const vector<T, N> &a, unsigned shift) {
     vector<T, N> v;
-    for (unsigned k = 0; k < N; k++) v.lane[k] = static_cast<T>(static_cast<typename std::make_unsigned<T>::type>(a.lane[k]) >> shift);
+    for (unsigned k = 0; k < N; k++)
+        v.lane[k] =
+            static_cast<T>(static_cast<typename std::make_unsigned<T>::type>(a.lane[k]) >> shift);
     return v;
 }
 
 // a[0] b[0] a[1] b[1] ..., runs of `step` lanes; the first and the second half.
 template <typename T, unsigned N>
-std::pair<vector<T, N>, vector<T, N>> interleave_zip(const vector<T, N> &a, const vector<T, N> &b, unsigned step) {
+std::pair<vector<T, N>, vector<T, N>> interleave_zip(const vector<T, N> &a, const vector<T, N> &b,
+                                                     unsigned step) {
     vector<T, 2 * N> v;
     for (unsigned k = 0; k < N; k++) {
         unsigned at = k / step * 2 * step + k % step;
@@ -114,7 +122,8 @@ template <unsigned N> struct accum { // acc32
         vector<T, N> v;
         for (unsigned k = 0; k < N; k++) {
             v.lane[k] = static_cast<T>(lane[k]);
-            detail::demand(static_cast<std::uint32_t>(static_cast<std::int32_t>(v.lane[k])) == lane[k]);
+            detail::demand(static_cast<std::uint32_t>(static_cast<std::int32_t>(v.lane[k])) ==
+                           lane[k]);
         }
         return v;
     }
@@ -137,7 +146,9 @@ template <unsigned M, unsigned K, unsigned N, typename A, typename B> struct mmu
     void mac(const vector<A, size_A> &a, const vector<B, size_B> &b) {
         for (unsigned m = 0; m < M; m++)
             for (unsigned k = 0; k < K; k++)
-                for (unsigned n = 0; n < N; n++) sum[m * N + n] += static_cast<std::uint32_t>(a.lane[m * K + k] * b.lane[k * N + n]);
+                for (unsigned n = 0; n < N; n++)
+                    sum[m * N + n] +=
+                        static_cast<std::uint32_t>(a.lane[m * K + k] * b.lane[k * N + n]);
     }
     template <typename T> vector<T, size_C> to_vector() const {
         static_assert(sizeof(T) == 4, "sums keep their bits");
