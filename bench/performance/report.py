@@ -1,13 +1,20 @@
 #!/usr/bin/env python3
 """Makes docs/performance.md and its plots from the JSON files that bench/performance/run.sh wrote.
 
-    report.py DIRECTORY [--docs docs]
+    report.py DIRECTORY [--docs docs] [--check]
 
-Needs matplotlib. Nothing is measured here: every number in the tables comes from the files, or is computed from them as the text says."""
+Needs matplotlib. Nothing is measured here: every number comes from the files, or is computed from
+them as the text says. The section about busy machines is not made here, it stays as it is.
+--check writes nothing: exit status 1 where the document is not what the files give."""
 import argparse
 import json
 import pathlib
+import re
 import sys
+import textwrap
+
+BY_HAND = '## On a busy machine'  # from bench/threads/busy.py, as the section says
+WIDTH = 100
 
 
 def load(folder, name):
@@ -137,7 +144,7 @@ def text(o):
     big, parts = o['big'], []
     parts.append(f"""# Performance
 
-Made by `bench/performance/report.py` from what `bench/performance/run.sh` measured; the files are in `docs/performance/`. {big['machine']['processor']}, {big['threads']} threads, Linux
+Made by `bench/performance/report.py` from what `bench/performance/run.sh` measured, but for the section on busy machines; the files are in `docs/performance/`, and `git log docs/performance` says of which day. {big['machine']['processor']}, {big['threads']} threads, Linux
 {big['machine'].get('kernel', '').split()[-1]}: two cores of a shared server (Zen 4, AVX-512 VNNI, no AMX). Its neighbours share memory and caches, so a figure can be compared within its line or table only; every
 ratio is of things measured in turns within one run, medians. A share of the roof above 1 says how much the memory's speed moves meanwhile.
 
@@ -184,10 +191,27 @@ Cycles for 16 rows of 64 weights of 4 bits ({r['group_bytes']} bytes) in n colum
     return ''.join(parts)
 
 
+def wrapped(text):
+    """Paragraphs as lines of at most 100 columns; tables, headings and pictures as they are."""
+    fill = lambda p: p if re.match(r'\||#|!\[', p) else textwrap.fill(
+        ' '.join(p.split()), WIDTH, break_long_words=False, break_on_hyphens=False)
+    return '\n\n'.join(fill(p) for p in re.split(r'\n{2,}', text.strip('\n'))) + '\n'
+
+
+def with_section(text, before):
+    """The section that is written by hand, in the place that it had: before the same heading."""
+    found = re.search(r'^%s\n.*?(?=^(## .*)\n|\Z)' % re.escape(BY_HAND), before, flags=re.M | re.S)
+    if not found:
+        return text
+    heading = found.group(1)
+    return text.replace(heading + '\n', found.group(0) + heading + '\n', 1) if heading in text else text + '\n' + found.group(0)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('directory', type=pathlib.Path)
     p.add_argument('--docs', type=pathlib.Path, default=pathlib.Path('docs'))
+    p.add_argument('--check', action='store_true')
     a = p.parse_args()
     runs = [(m, cpu, load(a.directory, f'{m}.{cpu}')) for m in ('135m-int8', '135m-int4', '7b-int4') for cpu in ('avx512', 'avx2')]
     runs = [r for r in runs if r[2]]
@@ -196,9 +220,18 @@ def main():
     o['contexts'] = o['context']['contexts'] if o['context'] else []
     if not o['big'] or not o['gemv']:
         sys.exit(f'report: {a.directory} has no figures of the 7B shape or of the kernels: run bench/performance/run.sh {a.directory}')
+    document = a.docs / 'performance.md'
+    before = document.read_text() if document.exists() else ''
+    made = with_section(wrapped(text(o)), before)
+    if a.check:
+        for old, new in zip(before.splitlines() + [''], made.splitlines() + ['']):
+            if old != new:
+                sys.exit(f'{document} is not what {a.directory} gives: found\n  {old}\nexpected\n  {new}\n'
+                         f'Run bench/performance/report.py {a.directory}')
+        return
     (a.docs / 'performance').mkdir(exist_ok=True)
     plots(a.docs, runs, o['contexts'], o['peers'], o['gemv'])
-    (a.docs / 'performance.md').write_text(text(o))
+    document.write_text(made)
 
 
 if __name__ == '__main__':
