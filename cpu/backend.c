@@ -13,6 +13,7 @@
 #include "cpu/pool.h"
 #include "hal/fenv.h"
 #include "hal/hal.h"
+#include "hal/place.h"
 
 struct cpu_model {
     struct cpu_kernels kernels;
@@ -401,7 +402,7 @@ static apus_status cpu_model_measure(const struct hal_model_setup *setup, struct
     struct cpu_kernels table;
     apus_status s = cpu_kernels_fill(&table, setup->cpu);
     if (s) return s;
-    *need = (struct hal_need){(sizeof(struct cpu_model) + 63) & ~(size_t)63, 0};
+    *need = (struct hal_need){place_up(sizeof(struct cpu_model), PLACE_LINE), 0};
     return APUS_OK;
 }
 
@@ -434,14 +435,16 @@ static size_t ahead_for(const struct cpu_program *p) {
 
 /* Where the parts of a program's memory lie. One walk for measuring and preparing. */
 struct cpu_parts {
-    size_t scratch, bytes;
+    uint64_t scratch, bytes;
 };
 
 static struct cpu_parts lay_out(const struct hal_setup *setup) {
     struct cpu_parts at;
-    size_t n = (sizeof(struct cpu_program) + 63) & ~(size_t)63;
-    at.scratch = n, n += setup->threads * attend_scratch_floats(setup->kv_slots) * sizeof(float);
-    at.bytes = (n + 63) & ~(size_t)63;
+    struct place walk = {0};
+    place_next(&walk, 1, sizeof(struct cpu_program));
+    at.scratch =
+        place_next(&walk, setup->threads, attend_scratch_floats(setup->kv_slots) * sizeof(float));
+    at.bytes = walk.end;
     return at;
 }
 
@@ -458,7 +461,7 @@ static apus_status cpu_prepare(void *memory, const struct hal_setup *setup) {
     p->kernels = ((const struct cpu_model *)setup->model_memory)->kernels;
     p->ahead = ahead_for(p);
     p->inv_dim = 1.0f / (float)setup->model->model->dim;
-    p->scratch = (float *)(void *)((uint8_t *)memory + at.scratch);
+    p->scratch = place_at(memory, at.scratch);
     p->scratch_floats = attend_scratch_floats(setup->kv_slots);
     p->work = (struct pool_work){pass_next, pass_units, pass_ahead, p};
     const uint32_t lent = setup->pool ? setup->pool->threads : 1,

@@ -15,12 +15,13 @@
 
 #include "apus/apus.h"
 #include "hal/kv.h"
+#include "hal/place.h"
 #include "weights/format.h"
 
 /* A quantized column of width k (kp = padded_cols(k)), 64-aligned: int8 q[kp]; int32 gsum[kp / 64];
  * float scale. */
 static inline size_t act_stride(uint32_t kp) {
-    return ((size_t)kp + kp / 16 + 4 + 63) & ~(size_t)63;
+    return (size_t)place_up((uint64_t)kp + kp / 16 + 4, PLACE_LINE);
 }
 static inline int32_t *act_gsum(void *column, uint32_t kp) {
     return (int32_t *)(void *)((uint8_t *)column + kp);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "hal/place.h"
 #include "hal/fenv.h"
 
 /* Turns of waiting before a thread parks. MOST are about 150 microseconds on the machines at hand:
@@ -156,17 +157,28 @@ void pool_run(struct apus_pool *pool, uint32_t threads, const struct pool_work *
 
 /* ------------------------------------------------------------------------------------- setup -- */
 
-size_t hal_pool_bytes(uint32_t threads) {
-    return ((sizeof(struct apus_pool) + 63) & ~(size_t)63) +
-           threads * (sizeof(struct pool_seat) + sizeof(struct share_stretch));
+struct pool_parts {
+    uint64_t seat, stretch, bytes;
+};
+
+static struct pool_parts lay_out(uint32_t threads) {
+    struct pool_parts at;
+    struct place walk = {0};
+    place_next(&walk, 1, sizeof(struct apus_pool));
+    at.seat = place_next(&walk, threads, sizeof(struct pool_seat));
+    at.stretch = place_next(&walk, threads, sizeof(struct share_stretch));
+    at.bytes = walk.end;
+    return at;
 }
+
+size_t hal_pool_bytes(uint32_t threads) { return (size_t)lay_out(threads).bytes; }
 
 apus_pool *hal_pool_open(void *memory, const apus_port *port, uint32_t threads) {
     struct apus_pool *pool = memory;
-    memset(memory, 0, hal_pool_bytes(threads));
-    pool->seat =
-        (struct pool_seat *)(void *)((uint8_t *)memory + ((sizeof *pool + 63) & ~(size_t)63));
-    share_init(&pool->share, (struct share_stretch *)(void *)(pool->seat + threads), threads);
+    const struct pool_parts at = lay_out(threads);
+    memset(memory, 0, (size_t)at.bytes);
+    pool->seat = place_at(memory, at.seat);
+    share_init(&pool->share, place_at(memory, at.stretch), threads);
     pool->asked = threads;
     pool->threads = 1;
     pool->caller_turns = MOST;

@@ -14,7 +14,7 @@
 #include "hal/program.h"
 
 struct hal_need {
-    size_t bytes;          /* of the caller's memory, 64-aligned */
+    uint64_t bytes;        /* of the caller's memory, 64-aligned */
     uint64_t driver_bytes; /* what drivers take besides */
 };
 

@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hal/place.h"
+
 struct kv_block {
     uint8_t *k;
     int8_t *v;
@@ -27,8 +29,7 @@ struct kv_block {
 /* Bytes of one kv head's block; a multiple of 64. slots: a multiple of 16; head_dim: a multiple of
  * 16. */
 static inline size_t kv_block_bytes(uint32_t slots, uint32_t head_dim) {
-    size_t b = (size_t)slots * head_dim * 2 + (size_t)slots * 8;
-    return (b + 63) & ~(size_t)63;
+    return (size_t)place_up((size_t)slots * head_dim * 2 + (size_t)slots * 8, PLACE_LINE);
 }
 
 static inline struct kv_block kv_block_at(uint8_t *layer, uint32_t slots, uint32_t head_dim,

@@ -34,7 +34,7 @@ static const char *null_model_detail(const void *memory) {
 
 static apus_status null_prepare_measure(const struct hal_setup *setup, struct hal_need *need) {
     (void)setup;
-    *need = (struct hal_need){(sizeof(struct null_program) + 63) & ~(size_t)63, 0};
+    *need = (struct hal_need){place_up(sizeof(struct null_program), PLACE_LINE), 0};
     return APUS_OK;
 }
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "hal/kv.h"
+#include "hal/place.h"
 #include "weights/format.h"
 
 enum hal_op_kind {
@@ -102,7 +103,7 @@ struct hal_pass {
 };
 
 static inline size_t hal_qi_stride(uint32_t head_dim) {
-    return ((size_t)head_dim + 63) & ~(size_t)63;
+    return (size_t)place_up(head_dim, PLACE_LINE);
 }
 
 #endif

@@ -26,7 +26,8 @@ uint32_t model_gemv_types(const struct hal_model *model) {
 }
 
 static size_t model_bytes(uint32_t regions) {
-    return (sizeof(struct igpu_model) + regions * sizeof(struct region) + 63) & ~(size_t)63;
+    return (size_t)place_up(sizeof(struct igpu_model) + regions * sizeof(struct region),
+                            PLACE_LINE);
 }
 
 static apus_status refuse(const struct hal_model_setup *setup, const char *why) {

@@ -32,30 +32,33 @@ static struct widest find_widest(const struct hal_model *model) {
     return w;
 }
 
-static void place(struct program_layout *l, enum part part, uint64_t *at, uint64_t bytes) {
-    l->offset[part] = *at;
-    l->bytes[part] = bytes ? bytes : 4; /* a part that no layer needs is still bound */
-    *at = (*at + l->bytes[part] + 255) & ~(uint64_t)255;
+/* count * bytes; a part that no layer needs is still bound. */
+static void add(struct program_layout *l, enum part part, struct place *walk, uint64_t count,
+                uint64_t bytes) {
+    uint64_t all = place_product(count, bytes);
+    l->bytes[part] = all ? all : 4;
+    l->offset[part] = place_next_to(walk, 1, l->bytes[part], PART_ALIGN);
 }
 
 static void place_work(struct program_layout *l, const struct hal_setup *s,
                        const struct widest *w) {
     const size_t *stride = s->program->stride;
     uint32_t hd = s->model->model->head_dim;
-    uint64_t columns = s->columns_max, kp = padded_cols(w->width);
-    place(l, PART_X, &l->work_bytes, columns * stride[SLOT_X]);
-    place(l, PART_Q, &l->work_bytes, columns * stride[SLOT_Q]);
-    place(l, PART_K, &l->work_bytes, columns * stride[SLOT_K]);
-    place(l, PART_V, &l->work_bytes, columns * stride[SLOT_V]);
-    place(l, PART_G, &l->work_bytes, columns * stride[SLOT_G]);
-    place(l, PART_U, &l->work_bytes, columns * stride[SLOT_U]);
-    place(l, PART_ACT, &l->work_bytes,
-          (columns + TILE - 1) / TILE * act_tile_words((uint32_t)kp, TILE) * 4);
+    uint32_t columns = s->columns_max, kp = padded_cols(w->width);
+    struct place walk = {0};
+    add(l, PART_X, &walk, columns, stride[SLOT_X]);
+    add(l, PART_Q, &walk, columns, stride[SLOT_Q]);
+    add(l, PART_K, &walk, columns, stride[SLOT_K]);
+    add(l, PART_V, &walk, columns, stride[SLOT_V]);
+    add(l, PART_G, &walk, columns, stride[SLOT_G]);
+    add(l, PART_U, &walk, columns, stride[SLOT_U]);
+    add(l, PART_ACT, &walk, (columns + TILE - 1) / TILE, (uint64_t)act_tile_words(kp, TILE) * 4);
     l->qi_words = w->heads * (hd / 4 + 1);
-    place(l, PART_QI, &l->work_bytes, columns * l->qi_words * 4);
-    place(l, PART_STATE, &l->work_bytes,
-          columns * w->heads * (STATE_WORDS + STATE_DIGITS * hd) * 4);
-    place(l, PART_LARGEST, &l->work_bytes, columns * 4);
+    add(l, PART_QI, &walk, columns, (uint64_t)l->qi_words * 4);
+    add(l, PART_STATE, &walk, (uint64_t)columns * w->heads,
+        (uint64_t)(STATE_WORDS + STATE_DIGITS * hd) * 4);
+    add(l, PART_LARGEST, &walk, columns, 4);
+    l->work_bytes = walk.end;
 }
 
 /* K and V words and two scales for every kv head. */
@@ -66,27 +69,24 @@ static uint64_t fresh_bytes(const struct hal_setup *s, uint32_t layer) {
 
 static void place_host(struct program_layout *l, const struct hal_setup *s) {
     const struct blob_model *m = s->model->model;
-    uint64_t columns = s->columns_max, fresh = 0;
+    uint64_t columns = s->columns_max;
+    struct place walk = {0}, fresh = {0};
     l->rope_at = ARGS_TABLE + (uint32_t)columns * COLUMN_WORDS;
     l->rows_at = l->rope_at + (uint32_t)columns * m->head_dim;
     l->row_words = padded_cols(m->dim) / 4;
-    place(l, PART_ARGS, &l->host_bytes, (l->rows_at + columns * l->row_words) * 4);
-    place(l, PART_GRIDS, &l->host_bytes, (uint64_t)l->steps * sizeof(VkDispatchIndirectCommand));
-    place(l, PART_STATUS, &l->host_bytes, 4);
-    place(l, PART_LOGITS, &l->host_bytes,
-          HAL_LOGITS_MAX * (uint64_t)s->program->stride[SLOT_LOGITS]);
-    for (uint32_t i = 0; i < m->layers; i++) fresh += (fresh_bytes(s, i) + 255) & ~(uint64_t)255;
-    place(l, PART_FRESH, &l->host_bytes, fresh);
-}
-
-static size_t take(size_t *at, uint64_t bytes) {
-    size_t here = *at;
-    *at = (size_t)((here + bytes + 63) & ~(uint64_t)63);
-    return here;
+    add(l, PART_ARGS, &walk, l->rows_at + columns * l->row_words, 4);
+    add(l, PART_GRIDS, &walk, l->steps, sizeof(VkDispatchIndirectCommand));
+    add(l, PART_STATUS, &walk, 1, 4);
+    add(l, PART_LOGITS, &walk, HAL_LOGITS_MAX, s->program->stride[SLOT_LOGITS]);
+    for (uint32_t i = 0; i < m->layers; i++)
+        place_next_to(&fresh, 1, fresh_bytes(s, i), PART_ALIGN);
+    add(l, PART_FRESH, &walk, 1, fresh.end);
+    l->host_bytes = walk.end;
 }
 
 struct program_layout program_layout(const struct hal_setup *s) {
     struct program_layout l = {0};
+    struct place walk = {0};
     struct widest w = find_widest(s->model);
     const struct blob_model *m = s->model->model;
     l.steps = s->program->count * 3 * w.pieces; /* three steps an operation, or three weights'
@@ -100,13 +100,14 @@ struct program_layout program_layout(const struct hal_setup *s) {
         l.kv_bytes += bytes;
         if (bytes > l.kv_largest) l.kv_largest = bytes;
     }
-    take(&l.memory, sizeof(struct igpu_program));
-    l.kv = take(&l.memory, m->layers * sizeof(struct heap));
-    l.sets = take(&l.memory, (uint64_t)l.steps * sizeof(VkDescriptorSet));
-    l.grids = take(&l.memory, (uint64_t)l.steps * sizeof(struct grid));
-    l.segment_end = take(&l.memory, (uint64_t)l.segments * sizeof(uint32_t));
-    l.commands = take(&l.memory, (uint64_t)l.segments * BUCKETS * sizeof(VkCommandBuffer));
-    l.slots = take(&l.memory, (uint64_t)s->columns_max * sizeof(uint32_t));
+    place_next(&walk, 1, sizeof(struct igpu_program));
+    l.kv = place_next(&walk, m->layers, sizeof(struct heap));
+    l.sets = place_next(&walk, l.steps, sizeof(VkDescriptorSet));
+    l.grids = place_next(&walk, l.steps, sizeof(struct grid));
+    l.segment_end = place_next(&walk, l.segments, sizeof(uint32_t));
+    l.commands = place_next(&walk, (uint64_t)l.segments * BUCKETS, sizeof(VkCommandBuffer));
+    l.slots = place_next(&walk, s->columns_max, sizeof(uint32_t));
+    l.memory = walk.end;
     return l;
 }
 

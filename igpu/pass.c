@@ -211,7 +211,7 @@ static void copy_rows(const struct igpu_program *p) {
                 kv_store_k(kv, p->slots[c], hd, (const int8_t *)row, scale[0]);
                 kv_store_v(kv, p->slots[c], hd, (const int8_t *)row + hd, scale[1]);
             }
-        layer += ((uint64_t)p->setup.columns_max * kv_heads * (2 * hd + 8) + 255) & ~(uint64_t)255;
+        layer += place_up((uint64_t)p->setup.columns_max * kv_heads * (2 * hd + 8), PART_ALIGN);
     }
 }
 

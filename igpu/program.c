@@ -16,13 +16,12 @@ apus_status igpu_prepare_measure(const struct hal_setup *setup, struct hal_need 
 }
 
 static void place_memory(struct igpu_program *p, void *memory) {
-    uint8_t *base = memory;
-    p->kv = (struct heap *)(void *)(base + p->at.kv);
-    p->sets = (VkDescriptorSet *)(void *)(base + p->at.sets);
-    p->grids = (struct grid *)(void *)(base + p->at.grids);
-    p->segment_end = (uint32_t *)(void *)(base + p->at.segment_end);
-    p->commands = (VkCommandBuffer *)(void *)(base + p->at.commands);
-    p->slots = (uint32_t *)(void *)(base + p->at.slots);
+    p->kv = place_at(memory, p->at.kv);
+    p->sets = place_at(memory, p->at.sets);
+    p->grids = place_at(memory, p->at.grids);
+    p->segment_end = place_at(memory, p->at.segment_end);
+    p->commands = place_at(memory, p->at.commands);
+    p->slots = place_at(memory, p->at.slots);
 }
 
 static VkResult open_heaps(struct igpu_program *p) {
@@ -83,7 +82,7 @@ static apus_status warm_up(struct igpu_program *p) {
 apus_status igpu_prepare(void *memory, const struct hal_setup *setup) {
     struct igpu_program *p = memory;
     struct program_layout l = program_layout(setup);
-    memset(memory, 0, l.memory);
+    memset(memory, 0, (size_t)l.memory);
     p->model = setup->model_memory;
     p->setup = *setup;
     p->at = l;

@@ -28,6 +28,7 @@ enum part {
     PART_FRESH, /* the pass's K and V rows, a layer after the other */
     PARTS
 };
+enum { PART_ALIGN = 256 }; /* what any driver takes as the offset of a part */
 
 /* How many workgroups a step has. "columns" are the operation's own: HAL_TAIL counts those that
  * want logits. */
@@ -59,7 +60,7 @@ struct program_layout {
     uint32_t steps, segments; /* at most */
     /* of the arguments, in words; of a column of queries */
     uint32_t rope_at, rows_at, row_words, qi_words;
-    size_t kv, sets, grids, segment_end, commands, slots, memory; /* of the caller's memory */
+    uint64_t kv, sets, grids, segment_end, commands, slots, memory; /* of the caller's memory */
 };
 
 struct igpu_program {

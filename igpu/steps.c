@@ -12,7 +12,7 @@ static uint64_t fresh_layer(const struct igpu_program *p, uint32_t layer, uint64
     uint64_t at = 0,
              each = (uint64_t)p->setup.columns_max * (p->setup.model->model->head_dim / 2 + 2) * 4;
     for (uint32_t i = 0; i < layer; i++)
-        at += (each * program_kv_heads(&p->setup, i) + 255) & ~(uint64_t)255;
+        at += place_up(each * program_kv_heads(&p->setup, i), PART_ALIGN);
     *bytes = each * p->setup.model->layers[layer].kv_heads;
     return at;
 }

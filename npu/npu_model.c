@@ -140,15 +140,23 @@ static void close_device(struct npu_model *m) {
     apus_map_close(&m->overlay_file);
 }
 
-static size_t lay_out(const struct hal_model *model, size_t *cpu_at) {
-    size_t n = (sizeof(struct npu_model) + 63) & ~(size_t)63;
-    *cpu_at = n + ((model->model->tensors * sizeof(struct npu_tensor) + 63) & ~(size_t)63);
-    return *cpu_at;
+/* Where the parts of a model's memory lie. */
+struct parts {
+    uint64_t tensor, cpu, bytes;
+};
+
+static struct parts lay_out(const struct hal_model *model, uint64_t cpu_bytes) {
+    struct parts at;
+    struct place walk = {0};
+    place_next(&walk, 1, sizeof(struct npu_model));
+    at.tensor = place_next(&walk, model->model->tensors, sizeof(struct npu_tensor));
+    at.cpu = place_next(&walk, 1, cpu_bytes);
+    at.bytes = walk.end;
+    return at;
 }
 
 apus_status npu_model_measure(const struct hal_model_setup *setup, struct hal_need *need) {
     struct npu_model m;
-    size_t cpu_at;
     struct hal_need cpu;
     apus_status s = read_setup(&m, setup);
     if (!s) {
@@ -160,8 +168,8 @@ apus_status npu_model_measure(const struct hal_model_setup *setup, struct hal_ne
     uint64_t weights = 0;
     for (uint32_t i = 0; i < setup->model->model->tensors; i++)
         weights += setup->model->tensors[i].bytes;
-    *need = (struct hal_need){lay_out(setup->model, &cpu_at) + cpu.bytes,
-                              weights + ((uint64_t)64 << 20)};
+    *need =
+        (struct hal_need){lay_out(setup->model, cpu.bytes).bytes, weights + ((uint64_t)64 << 20)};
     return APUS_OK;
 }
 
@@ -178,13 +186,12 @@ static apus_status open_parts(struct npu_model *m, const struct hal_model_setup 
 
 apus_status npu_model_open(void *memory, const struct hal_model_setup *setup) {
     struct npu_model *m = memory;
-    size_t cpu_at;
-    lay_out(setup->model, &cpu_at);
+    const struct parts at = lay_out(setup->model, 0);
     apus_status s = read_setup(m, setup);
     if (s) return s;
-    m->tensor = (struct npu_tensor *)(void *)((uint8_t *)memory + ((sizeof *m + 63) & ~(size_t)63));
+    m->tensor = place_at(memory, at.tensor);
     m->tensors = setup->model->model->tensors;
-    m->cpu = (uint8_t *)memory + cpu_at;
+    m->cpu = place_at(memory, at.cpu);
     memset(m->tensor, 0, m->tensors * sizeof *m->tensor);
     s = hal_cpu_engine.model_open(m->cpu, setup);
     if (s) return s;

@@ -6,7 +6,7 @@
 
 /* Where the parts of a program's memory lie, and how large its buffers are. */
 struct parts {
-    size_t takes, cpu, bytes;
+    uint64_t takes, cpu, bytes;
     uint64_t x_bytes, sum_bytes;
 };
 
@@ -45,10 +45,11 @@ static apus_status lay_out(const struct hal_setup *setup, struct parts *at) {
     memset(at, 0, sizeof *at);
     apus_status s = hal_cpu_engine.prepare_measure(&cpu, &need);
     if (s) return s;
-    size_t n = (sizeof(struct npu_program) + 63) & ~(size_t)63;
-    at->takes = n, n += (setup->program->count + 63) & ~(size_t)63;
-    at->cpu = n, n += need.bytes;
-    at->bytes = n;
+    struct place walk = {0};
+    place_next(&walk, 1, sizeof(struct npu_program));
+    at->takes = place_next(&walk, setup->program->count, sizeof(uint8_t));
+    at->cpu = place_next(&walk, 1, need.bytes);
+    at->bytes = walk.end;
     size_buffers(m, at);
     return APUS_OK;
 }
@@ -93,8 +94,8 @@ apus_status npu_prepare(void *memory, const struct hal_setup *setup) {
     memset(p, 0, sizeof *p);
     p->model = setup->model_memory;
     p->setup = *setup;
-    p->takes = (uint8_t *)memory + at.takes;
-    p->cpu = (uint8_t *)memory + at.cpu;
+    p->takes = place_at(memory, at.takes);
+    p->cpu = place_at(memory, at.cpu);
     for (uint32_t i = 0; i < setup->program->count; i++)
         p->takes[i] = (uint8_t)takes(p->model, &setup->program->ops[i]);
     s = open_buffers(p, &at);

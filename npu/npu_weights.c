@@ -88,7 +88,7 @@ int weights_open(struct npu_model *m, const struct hal_model *model, const char 
 
 /* Tensors of one shape share their code. Once counting, once writing. */
 static uint64_t place_code(struct npu_model *m, uint8_t *to, uint64_t room) {
-    uint64_t at = 0;
+    struct place walk = {0};
     for (uint32_t i = 0; i < m->tensors; i++) {
         struct npu_tensor *n = &m->tensor[i];
         uint32_t same = 0, operations;
@@ -99,15 +99,15 @@ static uint64_t place_code(struct npu_model *m, uint8_t *to, uint64_t room) {
         for (uint32_t b = 0; b < GEMV_BUCKETS; b++) {
             if (same < i) n->code[b] = m->tensor[same].code[b];
             if (same < i || gemv_bucket_columns(b) > n->columns_max) continue;
-            uint32_t *words = to ? (uint32_t *)(void *)(to + at) : NULL;
-            n->code[b].offset = at;
+            uint32_t *words = to ? (uint32_t *)(void *)(to + walk.end) : NULL;
+            n->code[b].offset = walk.end;
             n->code[b].words =
                 (uint32_t)gemv_code(&n->shape, m->facts.generation, gemv_bucket_columns(b), words,
-                                    (size_t)(room - at) / 4, &operations);
-            at += (n->code[b].words * (uint64_t)4 + 63) & ~(uint64_t)63;
+                                    (size_t)(room - walk.end) / 4, &operations);
+            place_next(&walk, n->code[b].words, sizeof(uint32_t));
         }
     }
-    return at;
+    return walk.end;
 }
 
 int code_open(struct npu_model *m, const char **call) {

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "hal/place.h"
+
 /* The one walk over the layers; without ops it only counts. */
 struct builder {
     const struct hal_model *model;
@@ -57,8 +59,8 @@ static size_t float_bytes(uint32_t n) { return (size_t)padded_rows(n) * sizeof(f
 /* A quantized column: bytes, sums of groups and the scale (cpu/kernels.h has the layout; other
  * engines may use less). */
 static size_t act_bytes(uint32_t width) {
-    size_t kp = padded_cols(width);
-    return (kp + kp / 16 + 4 + 63) & ~(size_t)63;
+    uint64_t kp = padded_cols(width);
+    return (size_t)place_up(kp + kp / 16 + 4, PLACE_LINE);
 }
 
 static void size_slots(const struct hal_model *model, size_t stride[HAL_SLOTS]) {
@@ -73,9 +75,9 @@ static void size_slots(const struct hal_model *model, size_t stride[HAL_SLOTS]) 
         stride[SLOT_A] = larger(stride[SLOT_A], larger(act_bytes(q), act_bytes(l->ffn)));
         stride[SLOT_Q] = larger(stride[SLOT_Q], float_bytes(q));
         stride[SLOT_K] = larger(stride[SLOT_K], float_bytes(kv));
-        stride[SLOT_QI] =
-            larger(stride[SLOT_QI],
-                   (l->heads * (hal_qi_stride(m->head_dim) + sizeof(float)) + 63) & ~(size_t)63);
+        stride[SLOT_QI] = larger(
+            stride[SLOT_QI],
+            (size_t)place_up(l->heads * (hal_qi_stride(m->head_dim) + sizeof(float)), PLACE_LINE));
         stride[SLOT_G] = larger(stride[SLOT_G], float_bytes(l->ffn));
     }
     stride[SLOT_V] = stride[SLOT_K];

@@ -3,12 +3,11 @@
 #include <string.h>
 
 #include "hal/fenv.h"
+#include "hal/place.h"
 #include "runtime/compiled.h"
 #include "runtime/config.h"
 #include "runtime/refuse.h"
 #include "runtime/selftest.h"
-
-enum { MODEL_BYTES = (sizeof(struct apus_model) + 63) & ~63 };
 
 struct request {
     const apus_blob *blob;
@@ -21,7 +20,7 @@ struct request {
 
 /* Where the parts of an opened model lie behind struct apus_model. */
 struct places {
-    uint64_t first, second, spare;
+    uint64_t records, first, second, spare;
 };
 
 static struct hal_model hal_view(const struct blob *b) {
@@ -101,27 +100,23 @@ static struct hal_model_setup setup_of(const struct request *r, uint32_t which) 
     return setup;
 }
 
-static uint64_t records_bytes(const struct request *r) {
-    return (blob_records_bytes(blob_of(r->blob)) + 63) & ~(uint64_t)63;
-}
-
 static apus_status measure(const struct request *r, apus_memory *memory, struct places *at) {
     const struct hal_engine *engines[] = {r->engine, r->second, r->spare};
     uint64_t driver_bytes = 0;
-    uint64_t bytes = MODEL_BYTES + records_bytes(r);
-    at->first = bytes;
+    uint64_t *const offset[] = {&at->first, &at->second, &at->spare};
+    struct place walk = {0};
+    place_next(&walk, 1, sizeof(struct apus_model));
+    at->records = place_next(&walk, 1, blob_records_bytes(blob_of(r->blob)));
     for (uint32_t i = 0; i < 3; i++) {
         struct hal_need need = {0, 0};
         struct hal_model_setup setup = setup_of(r, i);
         apus_status s = engines[i] ? engines[i]->model_measure(&setup, &need) : APUS_OK;
         if (s) return s;
-        bytes += need.bytes;
+        *offset[i] = place_next(&walk, 1, need.bytes);
         driver_bytes += need.driver_bytes;
-        if (i == 0) at->second = bytes;
-        if (i == 1) at->spare = bytes;
     }
-    *memory = (apus_memory){sizeof *memory, 64, bytes, driver_bytes};
-    return refuse_size(&r->port, "apus_model_config", bytes);
+    *memory = (apus_memory){sizeof *memory, PLACE_LINE, walk.end, driver_bytes};
+    return refuse_size(&r->port, "apus_model_config", walk.end);
 }
 
 static void close_engines(struct apus_model *m, uint32_t opened) {
@@ -185,10 +180,17 @@ APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config
     if (!s) s = refuse_memory(&r.port, "apus_model_open", memory, bytes, &need);
     if (!s) {
         struct apus_model *m = memory;
-        uint8_t *base = memory;
-        *m = (struct apus_model){*r.blob, r.hal,    r.port,           r.engine, base + at.first,
-                                 r.split, r.second, base + at.second, r.spare,  base + at.spare};
-        s = copy_records(m, base + MODEL_BYTES);
+        *m = (struct apus_model){*r.blob,
+                                 r.hal,
+                                 r.port,
+                                 r.engine,
+                                 place_at(memory, at.first),
+                                 r.split,
+                                 r.second,
+                                 place_at(memory, at.second),
+                                 r.spare,
+                                 place_at(memory, at.spare)};
+        s = copy_records(m, place_at(memory, at.records));
         r.hal = m->hal;
         if (!s) s = open_engines(m, &r);
         if (!s) *model = m;

@@ -1,6 +1,7 @@
 /* The arena: one walk says where everything lies; apus_measure takes its end, apus_open its
  * offsets. docs/memory.md. */
 #include "hal/fenv.h"
+#include "hal/place.h"
 #include "hal/pool.h"
 #include "hal/words.h"
 #include "runtime/costs.h"
@@ -15,7 +16,7 @@ struct request {
     struct pair_renamed renamed;       /* between the two */
 };
 
-/* Offsets in 64 bits: models that do not fit a size_t of 32 bits are measured too, and refused. */
+/* Offsets in the arena (hal/place.h has the drawing). */
 struct layout {
     uint64_t ids, fresh, tokenize, sample, text, pool, target, draft, draft_ids, draft_place;
     size_t tokenize_bytes, text_bytes;
@@ -87,37 +88,31 @@ static apus_status read_request(struct request *r, const apus_config *config) {
     return c->draft ? read_draft(r) : APUS_OK;
 }
 
-static uint64_t take(uint64_t *at, uint64_t bytes) {
-    uint64_t here = *at;
-    *at = (here + bytes + 63) & ~(uint64_t)63;
-    return here;
-}
-
 static apus_status lay_out(const struct request *r, struct layout *l) {
     const apus_model *model = r->config.model;
-    uint64_t at = 0;
+    struct place walk = {0};
     apus_status s = track_measure(&r->target, &l->target_parts);
     l->draft_parts.driver_bytes = 0;
     if (s) return s;
-    take(&at, sizeof(apus_session));
-    l->ids = take(&at, (uint64_t)r->config.context * sizeof(int32_t));
-    l->fresh = take(&at, (uint64_t)r->config.context * sizeof(int32_t));
+    place_next(&walk, 1, sizeof(apus_session));
+    l->ids = place_next(&walk, r->config.context, sizeof(int32_t));
+    l->fresh = place_next(&walk, r->config.context, sizeof(int32_t));
     l->tokenize_bytes = apus_tokenize_scratch(&model->blob, r->config.prompt_bytes);
-    l->tokenize = take(&at, l->tokenize_bytes);
-    l->sample = take(&at, sample_scratch_bytes(model->hal.model->vocab));
+    l->tokenize = place_next(&walk, 1, l->tokenize_bytes);
+    l->sample = place_next(&walk, 1, sample_scratch_bytes(model->hal.model->vocab));
     l->text_bytes = text_out_bytes(&model_blob(model)->vocab);
-    l->text = take(&at, l->text_bytes);
-    l->pool = take(&at, r->config.pool ? 0 : hal_pool_bytes(r->config.threads));
-    l->target = take(&at, l->target_parts.bytes);
+    l->text = place_next(&walk, 1, l->text_bytes);
+    l->pool = place_next(&walk, 1, r->config.pool ? 0 : hal_pool_bytes(r->config.threads));
+    l->target = place_next(&walk, 1, l->target_parts.bytes);
     if (r->draft.model) {
         s = track_measure(&r->draft, &l->draft_parts);
         if (s) return s;
-        l->draft_ids = take(&at, r->draft.positions * sizeof(int32_t));
-        l->draft_place = take(&at, r->draft.positions * sizeof(uint32_t));
-        l->draft = take(&at, l->draft_parts.bytes);
+        l->draft_ids = place_next(&walk, r->draft.positions, sizeof(int32_t));
+        l->draft_place = place_next(&walk, r->draft.positions, sizeof(uint32_t));
+        l->draft = place_next(&walk, 1, l->draft_parts.bytes);
     }
-    l->bytes = at;
-    return refuse_size(&model->port, where, at);
+    l->bytes = walk.end;
+    return refuse_size(&model->port, where, l->bytes);
 }
 
 APUS_API apus_status apus_measure(const apus_config *config, apus_memory *memory) {
@@ -158,7 +153,6 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
     status = refuse_memory(&r.config.model->port, "apus_open", arena, bytes, &need);
     if (status) return status;
 
-    uint8_t *base = arena;
     apus_session *s = arena;
     memset(s, 0, sizeof *s);
     s->model = r.config.model;
@@ -169,26 +163,26 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
         s->keyed = 1;
         memcpy(s->state_key, r.config.state_key, sizeof s->state_key);
     }
-    s->ids = (int32_t *)(void *)(base + l.ids);
-    s->fresh = (int32_t *)(void *)(base + l.fresh);
-    s->tokenize_scratch = base + l.tokenize;
+    s->ids = place_at(arena, l.ids);
+    s->fresh = place_at(arena, l.fresh);
+    s->tokenize_scratch = place_at(arena, l.tokenize);
     s->tokenize_bytes = l.tokenize_bytes;
-    s->sample_scratch = base + l.sample;
+    s->sample_scratch = place_at(arena, l.sample);
     s->lookup = r.config.lookup;
     length_open(&s->length, r.config.proposals);
     overlap_open(&s->overlap, r.config.overlap);
-    text_out_open(&s->text, &model_blob(s->model)->vocab, base + l.text, l.text_bytes);
+    text_out_open(&s->text, &model_blob(s->model)->vocab, place_at(arena, l.text), l.text_bytes);
 
     uint64_t fenv = fenv_enter();
-    if (!r.config.pool) s->pool = hal_pool_open(base + l.pool, &s->model->port, s->threads);
+    if (!r.config.pool)
+        s->pool = hal_pool_open(place_at(arena, l.pool), &s->model->port, s->threads);
     r.target.pool = r.draft.pool = s->pool ? s->pool : r.config.pool;
-    status = track_open(&s->target, &r.target, &l.target_parts, base + l.target);
+    status = track_open(&s->target, &r.target, &l.target_parts, place_at(arena, l.target));
     if (!status && r.draft.model) {
-        status = track_open(&s->draft.track, &r.draft, &l.draft_parts, base + l.draft);
+        status = track_open(&s->draft.track, &r.draft, &l.draft_parts, place_at(arena, l.draft));
         if (!status)
-            draft_open(&s->draft, model_blob(s->model), &r.renamed,
-                       (int32_t *)(void *)(base + l.draft_ids),
-                       (uint32_t *)(void *)(base + l.draft_place), r.draft.positions);
+            draft_open(&s->draft, model_blob(s->model), &r.renamed, place_at(arena, l.draft_ids),
+                       place_at(arena, l.draft_place), r.draft.positions);
         else
             track_close(&s->target);
     }

@@ -2,30 +2,25 @@
 
 #include <string.h>
 
+#include "hal/place.h"
 #include "runtime/config.h"
 #include "runtime/graph.h"
-
-static uint64_t take(uint64_t *at, uint64_t bytes) {
-    uint64_t here = *at;
-    *at = (here + bytes + 63) & ~(uint64_t)63;
-    return here;
-}
 
 /* Q, K, V and QI are dead when G and U live: both groups share their place. */
 static uint64_t place_slots(uint64_t columns, const struct hal_program *program,
                             uint64_t slot[HAL_SLOTS]) {
     static const uint8_t attention[] = {SLOT_Q, SLOT_K, SLOT_V, SLOT_QI},
                          feed_forward[] = {SLOT_G, SLOT_U};
-    uint64_t end = 0, a, f;
-    slot[SLOT_X] = take(&end, columns * program->stride[SLOT_X]);
-    slot[SLOT_A] = take(&end, columns * program->stride[SLOT_A]);
-    slot[SLOT_LOGITS] = take(&end, HAL_LOGITS_MAX * (uint64_t)program->stride[SLOT_LOGITS]);
-    a = f = end;
+    struct place walk = {0}, a, f;
+    slot[SLOT_X] = place_next(&walk, columns, program->stride[SLOT_X]);
+    slot[SLOT_A] = place_next(&walk, columns, program->stride[SLOT_A]);
+    slot[SLOT_LOGITS] = place_next(&walk, HAL_LOGITS_MAX, program->stride[SLOT_LOGITS]);
+    a = f = walk;
     for (size_t i = 0; i < sizeof attention; i++)
-        slot[attention[i]] = take(&a, columns * program->stride[attention[i]]);
+        slot[attention[i]] = place_next(&a, columns, program->stride[attention[i]]);
     for (size_t i = 0; i < sizeof feed_forward; i++)
-        slot[feed_forward[i]] = take(&f, columns * program->stride[feed_forward[i]]);
-    return a > f ? a : f;
+        slot[feed_forward[i]] = place_next(&f, columns, program->stride[feed_forward[i]]);
+    return a.end > f.end ? a.end : f.end;
 }
 
 /* The model's engines, and how many of them a pass goes through; memory and operations of their
@@ -64,27 +59,27 @@ apus_status track_measure(const struct track_config *c, struct track_layout *l) 
     const struct hal_model *m = &c->model->hal;
     struct hal_program program;
     struct hal_need need;
-    uint64_t at = 0;
+    struct place walk = {0};
     graph_measure(m, &program);
     struct track_engine engine[TRACK_ENGINES];
     uint32_t parts, engines = list_engines(c->model, engine, &parts);
     l->driver_bytes = 0;
-    l->column = take(&at, (uint64_t)c->chunk * sizeof(struct hal_column));
-    l->ops = take(&at, program.count * sizeof(struct hal_op));
-    l->kv_table = take(&at, m->model->layers * sizeof(uint8_t *));
+    l->column = place_next(&walk, c->chunk, sizeof(struct hal_column));
+    l->ops = place_next(&walk, program.count, sizeof(struct hal_op));
+    l->kv_table = place_next(&walk, m->model->layers, sizeof(uint8_t *));
     for (uint32_t i = 0; i < engines; i++) {
         struct hal_setup setup = engine_setup(c, &engine[i]);
         apus_status status = engine[i].engine->prepare_measure(&setup, &need);
         if (status) return status;
-        l->engine[i] = take(&at, need.bytes);
+        l->engine[i] = place_next(&walk, 1, need.bytes);
         l->driver_bytes += need.driver_bytes;
     }
-    l->slots = take(&at, place_slots(c->chunk, &program, l->slot));
-    l->kv = at;
+    l->slots = place_next(&walk, 1, place_slots(c->chunk, &program, l->slot));
+    l->kv = walk.end;
     for (uint32_t i = 0; i < m->model->layers; i++)
-        take(&at, (uint64_t)m->layers[i].kv_heads *
-                      kv_block_bytes(round_up(c->positions, 16), m->model->head_dim));
-    l->bytes = at;
+        place_next(&walk, m->layers[i].kv_heads,
+                   kv_block_bytes(round_up(c->positions, 16), m->model->head_dim));
+    l->bytes = walk.end;
     return APUS_OK;
 }
 
@@ -98,20 +93,20 @@ static void place_kv(struct track *t, uint8_t *at) {
 }
 
 apus_status track_open(struct track *t, const struct track_config *c, const struct track_layout *l,
-                       uint8_t *memory) {
+                       void *memory) {
     memset(t, 0, sizeof *t);
     t->model = c->model;
     t->hal = c->model->hal;
     t->chunk = c->chunk;
     t->kv_slots = round_up(c->positions, 16);
     t->logits_at = NO_LOGITS;
-    t->column = (struct hal_column *)(void *)(memory + l->column);
-    t->kv = (uint8_t **)(void *)(memory + l->kv_table);
+    t->column = place_at(memory, l->column);
+    t->kv = place_at(memory, l->kv_table);
     t->engines = list_engines(c->model, t->engine, &t->parts);
-    for (uint32_t i = 0; i < t->engines; i++) t->engine[i].memory = memory + l->engine[i];
-    for (uint32_t i = 0; i < HAL_SLOTS; i++) t->slot[i] = memory + l->slots + l->slot[i];
-    place_kv(t, memory + l->kv);
-    struct hal_op *ops = (struct hal_op *)(void *)(memory + l->ops);
+    for (uint32_t i = 0; i < t->engines; i++) t->engine[i].memory = place_at(memory, l->engine[i]);
+    for (uint32_t i = 0; i < HAL_SLOTS; i++) t->slot[i] = place_at(memory, l->slots + l->slot[i]);
+    place_kv(t, place_at(memory, l->kv));
+    struct hal_op *ops = place_at(memory, l->ops);
     graph_build(&t->hal, ops, &t->program);
     for (uint32_t i = 0; i < t->engines; i++) /* a part's operations are those of its layers */
         t->engine[i].program.ops =

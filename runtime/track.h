@@ -67,7 +67,7 @@ struct track_layout {
 };
 apus_status track_measure(const struct track_config *config, struct track_layout *layout);
 apus_status track_open(struct track *track, const struct track_config *config,
-                       const struct track_layout *layout, uint8_t *memory);
+                       const struct track_layout *layout, void *memory);
 void track_close(struct track *track);
 
 /* The engine that computes (the first part), and the code or device in use. */

@@ -25,14 +25,14 @@ int main(int argc, char **argv) {
         return 1;
     apus_model_config mc = {.size = sizeof mc, .blob = &blob, .port = &port};
     if (apus_describe(&blob, &info) || apus_model_measure(&mc, &need)) return 2;
-    void *memory = aligned_alloc(64, (size_t)(need.bytes + 63) / 64 * 64);
+    void *memory = aligned_alloc(64, (size_t)need.bytes);
     if (!memory || apus_model_open(&model, &mc, memory, (size_t)need.bytes)) return 3;
     apus_config all = {.size = sizeof all, .model = model, .context = info.max_positions};
     printf("all positions: %d\n", (int)apus_measure(&all, &need));
 
     apus_config sc = {.size = sizeof sc, .model = model, .context = 64};
     if (apus_measure(&sc, &need)) return 4;
-    void *arena = aligned_alloc(64, (size_t)(need.bytes + 63) / 64 * 64);
+    void *arena = aligned_alloc(64, (size_t)need.bytes);
     if (!arena || apus_open(&session, &sc, arena, (size_t)need.bytes)) return 5;
     const apus_part parts[] = {{.kind = APUS_TEXT, .data = "def add(a, b):", .count = 14}};
     const apus_sampling sampling = {.size = sizeof sampling,

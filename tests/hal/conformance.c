@@ -73,7 +73,7 @@ static const apus_port *tireless(void) {
 }
 
 static void *aligned(size_t bytes) {
-    void *p = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+    void *p = aligned_alloc(64, (size_t)place_up(bytes, PLACE_LINE));
     assert_non_null(p);
     memset(p, 0, bytes);
     return p;

@@ -29,7 +29,7 @@ static void *open_and_run(const void *compiled, size_t bytes, struct result *res
                                 .compiled = compiled,
                                 .compiled_bytes = bytes};
     assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
-    void *memory = aligned_alloc(64, (need.bytes + 63) & ~(uint64_t)63), *data = NULL;
+    void *memory = aligned_alloc(64, need.bytes), *data = NULL;
     assert_int_equal(apus_model_open(&model, &config, memory, need.bytes), APUS_OK);
     if (keep_bytes) {
         size_t all, given;

@@ -202,12 +202,12 @@ static apus_status run(struct result *result) {
         .size = sizeof config, .blob = &blob, .engine = "igpu", .port = &port};
     apus_status s = apus_model_measure(&config, &need);
     if (s) return s;
-    void *memory = aligned_alloc(64, (need.bytes + 63) & ~(uint64_t)63), *arena = NULL;
+    void *memory = aligned_alloc(64, need.bytes), *arena = NULL;
     s = apus_model_open(&model, &config, memory, need.bytes);
     if (!s) {
         apus_config sc = {.size = sizeof sc, .model = model, .context = 64, .chunk = 8};
         s = apus_measure(&sc, &arena_need);
-        if (!s) arena = aligned_alloc(64, (arena_need.bytes + 63) & ~(uint64_t)63);
+        if (!s) arena = aligned_alloc(64, arena_need.bytes);
         if (!s) s = apus_open(&session, &sc, arena, arena_need.bytes);
         if (!s) {
             prompt(session, "abcabd");

@@ -72,7 +72,7 @@ struct rig {
 };
 
 static void *zeroed(size_t bytes) {
-    void *p = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+    void *p = aligned_alloc(64, (size_t)place_up(bytes, PLACE_LINE));
     assert_non_null(p);
     return memset(p, 0, bytes);
 }

@@ -27,10 +27,8 @@ static apus_model *open_on(const char *engine) {
     apus_model_config config = {
         .size = sizeof config, .blob = &blob, .engine = engine, .port = apus_port_host()};
     assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
-    assert_int_equal(apus_model_open(&model, &config,
-                                     keep(aligned_alloc(64, (need.bytes + 63) & ~(uint64_t)63)),
-                                     need.bytes),
-                     APUS_OK);
+    assert_int_equal(
+        apus_model_open(&model, &config, keep(aligned_alloc(64, need.bytes)), need.bytes), APUS_OK);
     return model;
 }
 

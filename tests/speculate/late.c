@@ -15,18 +15,17 @@ struct late_program {
     uint32_t left, polls;
     int waits; /* a pass is there */
 };
-enum { FRONT = (sizeof(struct late_program) + 63) & ~63 };
-
-static void *behind(void *memory) { return (uint8_t *)memory + FRONT; }
+static uint64_t front(void) { return place_up(sizeof(struct late_program), PLACE_LINE); }
+static void *behind(void *memory) { return place_at(memory, front()); }
 
 static apus_status prepare_measure(const struct hal_setup *setup, struct hal_need *need) {
     apus_status s = hal_cpu_engine.prepare_measure(setup, need);
-    need->bytes += FRONT;
+    need->bytes += front();
     return s;
 }
 
 static apus_status prepare(void *memory, const struct hal_setup *setup) {
-    memset(memory, 0, FRONT);
+    memset(memory, 0, (size_t)front());
     return hal_cpu_engine.prepare(behind(memory), setup);
 }
 

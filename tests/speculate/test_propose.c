@@ -43,7 +43,7 @@ static void open_seen(struct seen *s) {
     struct track_layout layout;
     memset(s, 0, sizeof *s);
     assert_int_equal(track_measure(&config, &layout), APUS_OK);
-    s->memory = aligned_alloc(64, (layout.bytes + 63) / 64 * 64);
+    s->memory = aligned_alloc(64, layout.bytes);
     s->ids = calloc(POSITIONS, sizeof *s->ids), s->place = calloc(POSITIONS, sizeof *s->place);
     assert_true(s->memory && s->ids && s->place);
     assert_int_equal(track_open(&s->draft.track, &config, &layout, s->memory), APUS_OK);
