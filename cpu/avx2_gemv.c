@@ -11,7 +11,7 @@
 INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
     const struct gemv_args *a = t->args;
     const uint8_t *w = t->w, *scales = w, *x = a->x + t->column * a->x_stride;
-    const uint8_t *sums = x + a->kp; /* gsum */
+    const uint8_t *sums = x + act_gsum_at(a->kp); /* gsum */
     const size_t stride = a->x_stride;
     const __m256i nibble = _mm256_set1_epi8(15), one = _mm256_set1_epi16(1);
     __m256i total[TILE_COLUMNS * 2] = {_mm256_setzero_si256()};

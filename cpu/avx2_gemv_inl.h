@@ -23,7 +23,7 @@ static NOINLINE uint32_t tile_finish(const struct tile *t, uint32_t columns, con
         const uint32_t c = t->column + i / 2;
         const size_t r = row + i % 2 * 8;
         float scale, *y = a->y + c * a->y_stride + r;
-        __builtin_memcpy(&scale, a->x + c * a->x_stride + a->kp + a->kp / 16, sizeof scale);
+        __builtin_memcpy(&scale, a->x + c * a->x_stride + act_scale_at(a->kp), sizeof scale);
         __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(sum[i]), _mm256_loadu_ps(a->row_scale + r));
         v = snap8(_mm256_mul_ps(v, _mm256_set1_ps(scale)), &bad);
         if (a->add) v = snap8(_mm256_add_ps(_mm256_load_ps(y), v), &bad);

@@ -51,7 +51,7 @@ static NOINLINE uint32_t tile_finish(const struct tile *t, uint32_t columns, con
     __m512i top = _mm512_setzero_si512();
     for (uint32_t c = 0; c < columns; c++) {
         float scale, *y = a->y + (t->column + c) * a->y_stride + row;
-        __builtin_memcpy(&scale, a->x + (t->column + c) * a->x_stride + a->kp + a->kp / 16,
+        __builtin_memcpy(&scale, a->x + (t->column + c) * a->x_stride + act_scale_at(a->kp),
                          sizeof scale);
         __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[c]), row_scale);
         v = snap16(_mm512_mul_ps(v, _mm512_set1_ps(scale)), &top);

@@ -12,7 +12,7 @@ INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS) {
     const size_t ahead = a->ahead;
     const uint8_t *w = t->w, *scales = w;
     const __m512i nibble = _mm512_set1_epi8(15), zero = _mm512_setzero_si512();
-    size_t sums = a->kp; /* from a column's activations to its gsum of the group */
+    size_t sums = act_gsum_at(a->kp); /* from a column's activations to its gsum of the group */
     __m512i total[TILE_COLUMNS] = {zero, zero, zero, zero, zero, zero, zero, zero};
     EACH_COLUMN(POINT, a->x + t->column * a->x_stride, a->x_stride)
 

@@ -66,7 +66,7 @@ INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
     const size_t ahead = a->ahead;
     const uint8_t *w = t->w, *scales = w;
     const __m256i nibble = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
-    size_t sums = a->kp; /* from a column's activations to its gsum of the group */
+    size_t sums = act_gsum_at(a->kp); /* from a column's activations to its gsum of the group */
     __m256i total[TILE_COLUMNS * 2] = {zero, zero, zero, zero, zero, zero, zero, zero};
     EACH_COLUMN(POINT, a->x + t->column * a->x_stride, a->x_stride)
 

@@ -199,9 +199,8 @@ static int taken(const struct cpu_program *p, const struct hal_op *op) {
 
 static uint32_t taken_op(struct cpu_program *p, const struct hal_op *op) {
     const struct hal_matrices *m = &p->setup.matrices;
-    uint32_t kp = padded_cols(op->width), bad = 0;
-    p->failed = m->multiply(m->user, op, op_columns(op, p->pass), act_stride(kp), kp + kp / 16,
-                            &bad) != APUS_OK;
+    uint32_t bad = 0;
+    p->failed = m->multiply(m->user, op, op_columns(op, p->pass), &bad) != APUS_OK;
     return bad;
 }
 

@@ -28,7 +28,7 @@ INLINE uint32_t walk_w8(const struct gemv_args *args, uint32_t begin, uint32_t e
     for (uint32_t left = args->columns; left; left -= part.columns) {
         part.columns = left < COLUMNS_AT_ONCE ? left : COLUMNS_AT_ONCE;
         for (uint32_t c = 0; c < part.columns; c++)
-            less[c] = start_of(part.x + c * part.x_stride + part.kp, part.kp / GROUP);
+            less[c] = start_of(part.x + c * part.x_stride + act_gsum_at(part.kp), part.kp / GROUP);
         bad |= walk(&part, begin, end, WEIGHT_W8, less, table, widest);
         part.x += part.columns * part.x_stride;
         part.y += part.columns * part.y_stride;

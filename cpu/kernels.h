@@ -14,21 +14,9 @@
 #include <stdint.h>
 
 #include "apus/apus.h"
+#include "hal/act.h"
 #include "hal/kv.h"
-#include "hal/place.h"
 #include "weights/format.h"
-
-/* A quantized column of width k (kp = padded_cols(k)), 64-aligned: int8 q[kp]; int32 gsum[kp / 64];
- * float scale. */
-static inline size_t act_stride(uint32_t kp) {
-    return (size_t)place_up((uint64_t)kp + kp / 16 + 4, PLACE_LINE);
-}
-static inline int32_t *act_gsum(void *column, uint32_t kp) {
-    return (int32_t *)(void *)((uint8_t *)column + kp);
-}
-static inline float *act_scale(void *column, uint32_t kp) {
-    return (float *)(void *)((uint8_t *)column + kp + kp / 16);
-}
 
 /* y = W x for `columns` columns (any number >= 1; 1..16 cost nearly one pass over the weights, more
  * are prefill). */
@@ -37,7 +25,7 @@ struct gemv_args {
     const float *row_scale; /* [padded rows] */
     uint32_t kp;            /* padded columns of the weight, a multiple of 64 */
     uint32_t columns;
-    const uint8_t *x; /* quantized columns, x_stride = act_stride(kp) apart */
+    const uint8_t *x; /* quantized columns (hal/act.h), x_stride = act_stride(kp) apart */
     size_t x_stride;
     float *y;        /* column c at y + c * y_stride, [padded rows], 64-aligned */
     size_t y_stride; /* floats, a multiple of 16 */

@@ -46,7 +46,7 @@ static uint32_t gemv(const struct gemv_args *a, uint32_t begin, uint32_t end, ui
             const uint8_t *x = a->x + c * a->x_stride;
             uint32_t acc[PANEL_ROWS];
             float scale;
-            __builtin_memcpy(&scale, x + a->kp + a->kp / 16, sizeof scale);
+            __builtin_memcpy(&scale, x + act_scale_at(a->kp), sizeof scale);
             panel(a->panels + p * stride, a->kp, (const int8_t *)x, acc);
             for (uint32_t r = 0; r < PANEL_ROWS; r++) {
                 size_t row = (size_t)p * PANEL_ROWS + r;

@@ -32,11 +32,10 @@ struct hal_model_setup {
 /* Matrix products of a CPU program that another engine computes (the NPU has integer products only:
  * every float step stays with the CPU). It is asked by one thread of the pass, the others wait. */
 struct hal_matrices {
-    /* The whole operation HAL_GEMV for `columns` columns of SLOT_A (int8 [padded width], x_stride
-     * apart, the column's float scale at scale_at): writes every output slot, or adds. |= 1 into
-     * *bad where a value leaves the range of snap(). APUS_OK or APUS_E_ENGINE. */
-    apus_status (*multiply)(void *user, const struct hal_op *op, uint32_t columns, size_t x_stride,
-                            size_t scale_at, uint32_t *bad);
+    /* The whole operation HAL_GEMV for `columns` columns of SLOT_A (hal/act.h): writes every output
+     * slot, or adds. |= 1 into *bad where a value leaves the range of snap(). APUS_OK or
+     * APUS_E_ENGINE. */
+    apus_status (*multiply)(void *user, const struct hal_op *op, uint32_t columns, uint32_t *bad);
     void *user;
     const uint8_t *takes; /* [operations of the program] nonzero: this one; or NULL: none */
 };

@@ -24,7 +24,7 @@ enum hal_op_kind {
 
 enum hal_slot {
     SLOT_X, /* float [dim]: the residual stream */
-    SLOT_A, /* quantized column of the operation's width */
+    SLOT_A, /* quantized column of the operation's width (hal/act.h) */
     SLOT_Q, /* float [heads * head_dim], then the attention's output */
     SLOT_K, /* float [kv_heads * head_dim] */
     SLOT_V,

@@ -2,6 +2,8 @@
  * device. */
 #include "igpu/program.h"
 
+#include "hal/act.h"
+
 static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 uint32_t program_kv_heads(const struct hal_setup *s, uint32_t layer) {
@@ -52,7 +54,7 @@ static void place_work(struct program_layout *l, const struct hal_setup *s,
     add(l, PART_V, &walk, columns, stride[SLOT_V]);
     add(l, PART_G, &walk, columns, stride[SLOT_G]);
     add(l, PART_U, &walk, columns, stride[SLOT_U]);
-    add(l, PART_ACT, &walk, (columns + TILE - 1) / TILE, (uint64_t)act_tile_words(kp, TILE) * 4);
+    add(l, PART_ACT, &walk, (columns + TILE - 1) / TILE, act_tile_words(kp, TILE) * 4);
     l->qi_words = w->heads * (hd / 4 + 1);
     add(l, PART_QI, &walk, columns, (uint64_t)l->qi_words * 4);
     add(l, PART_STATE, &walk, (uint64_t)columns * w->heads,

@@ -68,9 +68,4 @@ struct push_silu {
     uint32_t stride;
 };
 
-/* Words of a tile of quantized columns (igpu/shaders/act.glsl). */
-static inline uint64_t act_tile_words(uint32_t kp, uint32_t cols) {
-    return (uint64_t)cols * (kp / 64 * 17 + 1);
-}
-
 #endif

@@ -83,7 +83,6 @@ apus_status npu_prepare(void *memory, const struct hal_setup *setup);
 void npu_release(void *memory);
 
 /* npu/multiply.c: hal_matrices of the program. */
-apus_status npu_multiply(void *program, const struct hal_op *op, uint32_t columns, size_t x_stride,
-                         size_t scale_at, uint32_t *bad);
+apus_status npu_multiply(void *program, const struct hal_op *op, uint32_t columns, uint32_t *bad);
 
 #endif

@@ -6,6 +6,7 @@
  * the engine is lost and the next one does the whole pass again. */
 #include <string.h>
 
+#include "hal/act.h"
 #include "hal/scalar.h"
 #include "npu/model.h"
 
@@ -18,7 +19,6 @@ struct task {
     const struct hal_op *op;
     uint32_t first, count; /* columns */
     uint32_t columns, bucket, tokens, depth;
-    size_t x_stride, scale_at;
     uint64_t sums_at[HAL_OP_MATRICES], sum_bytes;
 };
 
@@ -40,13 +40,19 @@ static void begin(struct task *t) {
     }
 }
 
+/* One of the operation's quantized columns, counted from the first of the task. */
+static const uint8_t *column_of(const struct task *t, uint32_t column) {
+    return t->program->setup.slot[SLOT_A] +
+           (t->first + column) * act_stride(padded_cols(t->op->width));
+}
+
 /* x as the tiles take it; what is missing is 0. */
 static void write_x(const struct task *t) {
     const struct npu_program *p = t->program;
     uint32_t width = padded_cols(t->op->width);
     memset(p->x.host, 0, (size_t)t->depth * t->tokens);
     for (uint32_t c = 0; c < t->count; c++) {
-        const int8_t *from = (const int8_t *)p->setup.slot[SLOT_A] + (t->first + c) * t->x_stride;
+        const int8_t *from = (const int8_t *)column_of(t, c);
         int8_t *to = (int8_t *)p->x.host;
         for (uint32_t k = 0; k < width; k++) to[gemv_x_index(k, c, t->tokens)] = from[k];
     }
@@ -129,11 +135,9 @@ static void write_out(const struct task *t, uint32_t i, uint32_t *bad) {
     const int32_t *sums = (const int32_t *)(const void *)(p->sums.host + t->sums_at[i]);
     uint32_t rows = padded_rows(w->rows), slot = t->op->out[i], wrong = 0;
     for (uint32_t c = 0; c < t->count; c++) {
-        const uint8_t *x = p->setup.slot[SLOT_A] + (t->first + c) * t->x_stride;
+        const float scale = act_scale_of(column_of(t, c), padded_cols(t->op->width));
         float *y = (float *)(void *)(p->setup.slot[slot] +
-                                     (t->first + c) * p->setup.program->stride[slot]),
-              scale;
-        memcpy(&scale, x + t->scale_at, sizeof scale);
+                                     (t->first + c) * p->setup.program->stride[slot]);
         for (uint32_t r = 0; r < rows; r++) {
             int32_t acc = sums[(size_t)(r / PANEL_ROWS) * PANEL_ROWS * t->columns +
                                gemv_sum_index(r % PANEL_ROWS, c, t->columns)];
@@ -145,9 +149,8 @@ static void write_out(const struct task *t, uint32_t i, uint32_t *bad) {
     *bad |= wrong;
 }
 
-apus_status npu_multiply(void *program, const struct hal_op *op, uint32_t columns, size_t x_stride,
-                         size_t scale_at, uint32_t *bad) {
-    struct task t = {.program = program, .op = op, .x_stride = x_stride, .scale_at = scale_at};
+apus_status npu_multiply(void *program, const struct hal_op *op, uint32_t columns, uint32_t *bad) {
+    struct task t = {.program = program, .op = op};
     uint32_t most = GEMV_COLUMNS_MAX;
     if (t.program->lost) return APUS_E_ENGINE;
     for (uint32_t i = 0; i < op->count; i++)

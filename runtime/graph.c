@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "hal/place.h"
+#include "hal/act.h"
 
 /* The one walk over the layers; without ops it only counts. */
 struct builder {
@@ -56,12 +56,7 @@ static void add_feed_forward(struct builder *b, uint32_t index) {
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 static size_t float_bytes(uint32_t n) { return (size_t)padded_rows(n) * sizeof(float); }
-/* A quantized column: bytes, sums of groups and the scale (cpu/kernels.h has the layout; other
- * engines may use less). */
-static size_t act_bytes(uint32_t width) {
-    uint64_t kp = padded_cols(width);
-    return (size_t)place_up(kp + kp / 16 + 4, PLACE_LINE);
-}
+static size_t act_bytes(uint32_t width) { return act_stride(padded_cols(width)); }
 
 static void size_slots(const struct hal_model *model, size_t stride[HAL_SLOTS]) {
     const struct blob_model *m = model->model;
