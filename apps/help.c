@@ -107,24 +107,49 @@ void help_command(FILE *to, const struct command *command) {
 
 /* ------------------------------------------------------------------------------- manual page -- */
 
-/* Text for roff: dashes that stay dashes, no line that begins a request. Empty lines become
- * paragraphs. */
+enum { ROFF_WIDTH = 100 };
+
+static const char *roff_character(char c) {
+    switch (c) {
+    case '-':
+        return "\\-"; /* a dash that stays one */
+    case '\\':
+        return "\\e";
+    case '\'':
+        return "\\(aq";
+    default:
+        return NULL;
+    }
+}
+
+/* Columns that `text` takes up to its next blank. */
+static size_t roff_word(const char *text) {
+    size_t columns = 0;
+    for (; *text && *text != ' ' && *text != '\n'; text++) {
+        const char *as = roff_character(*text);
+        columns += as ? strlen(as) : 1;
+    }
+    return columns;
+}
+
+/* Text for roff: no line that begins a request, none longer than sources may be. Empty lines
+ * become paragraphs. */
 static void roff_words(const char *text) {
-    int begins = 1;
+    size_t column = 0;
     for (; *text; text++) {
-        if (begins && (*text == '.' || *text == '\'')) fputs("\\&", stdout);
-        begins = *text == '\n';
+        const char *as = roff_character(*text);
+        if (column == 0 && (*text == '.' || *text == '\'')) column += (size_t)printf("\\&");
         if (*text == '\n' && text[1] == '\n') {
             fputs("\n.PP\n", stdout);
             text++;
-        } else if (*text == '-')
-            fputs("\\-", stdout);
-        else if (*text == '\\')
-            fputs("\\e", stdout);
-        else if (*text == '\'')
-            fputs("\\(aq", stdout);
-        else
-            putchar(*text);
+            column = 0;
+        } else if (*text == '\n' ||
+                   (*text == ' ' && column + 1 + roff_word(text + 1) > ROFF_WIDTH)) {
+            putchar('\n');
+            column = 0;
+        } else {
+            column += as ? (size_t)printf("%s", as) : (size_t)(putchar(*text) != EOF);
+        }
     }
 }
 

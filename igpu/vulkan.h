@@ -32,36 +32,29 @@ struct vk_matrix_kind {
 typedef VkResult(VKAPI_PTR *vk_get_matrix_kinds)(VkPhysicalDevice device, uint32_t *count,
                                                  struct vk_matrix_kind *kinds);
 
-/* Found without an instance, through it, and through the device. */
-#define VK_GLOBAL(X) X(CreateInstance) X(EnumerateInstanceVersion)
+/* Found without an instance, through it, and through the device. Laid out by hand: clang-format
+ * would indent every line of a list more than the one before. */
+/* clang-format off */
+#define VK_GLOBAL(X)                                                                               \
+    X(CreateInstance) X(EnumerateInstanceVersion)
 #define VK_INSTANCE(X)                                                                             \
-    X(DestroyInstance)                                                                             \
-    X(EnumeratePhysicalDevices)                                                                    \
-    X(GetPhysicalDeviceProperties2)                                                                \
-    X(GetPhysicalDeviceFeatures2)                                                                  \
-    X(GetPhysicalDeviceQueueFamilyProperties)                                                      \
-    X(GetPhysicalDeviceMemoryProperties)                                                           \
-    X(GetPhysicalDeviceExternalBufferProperties) X(CreateDevice) X(GetDeviceProcAddr)
+    X(DestroyInstance) X(EnumeratePhysicalDevices) X(GetPhysicalDeviceProperties2)                 \
+    X(GetPhysicalDeviceFeatures2) X(GetPhysicalDeviceQueueFamilyProperties)                        \
+    X(GetPhysicalDeviceMemoryProperties) X(GetPhysicalDeviceExternalBufferProperties)              \
+    X(CreateDevice) X(GetDeviceProcAddr)
 #define VK_DEVICE(X)                                                                               \
-    X(DestroyDevice)                                                                               \
-    X(GetDeviceQueue)                                                                              \
-    X(CreateBuffer)                                                                                \
-    X(DestroyBuffer)                                                                               \
-    X(GetBufferMemoryRequirements)                                                                 \
-    X(AllocateMemory)                                                                              \
-    X(FreeMemory) X(MapMemory) X(BindBufferMemory) X(CreateDescriptorSetLayout)                    \
-        X(DestroyDescriptorSetLayout) X(CreatePipelineLayout) X(DestroyPipelineLayout)             \
-            X(CreateShaderModule) X(DestroyShaderModule) X(CreateComputePipelines)                 \
-                X(CreatePipelineCache) X(DestroyPipelineCache) X(GetPipelineCacheData)             \
-                    X(DestroyPipeline) X(CreateDescriptorPool) X(DestroyDescriptorPool)            \
-                        X(AllocateDescriptorSets) X(UpdateDescriptorSets) X(CreateCommandPool)     \
-                            X(DestroyCommandPool) X(AllocateCommandBuffers) X(BeginCommandBuffer)  \
-                                X(EndCommandBuffer) X(CmdBindPipeline) X(CmdBindDescriptorSets)    \
-                                    X(CmdPushConstants) X(CmdDispatch) X(CmdDispatchIndirect)      \
-                                        X(CmdPipelineBarrier) X(CreateSemaphore)                   \
-                                            X(DestroySemaphore) X(WaitSemaphores)                  \
-                                                X(GetSemaphoreCounterValue) X(QueueSubmit)         \
-                                                    X(DeviceWaitIdle)
+    X(DestroyDevice) X(GetDeviceQueue) X(CreateBuffer) X(DestroyBuffer)                            \
+    X(GetBufferMemoryRequirements) X(AllocateMemory) X(FreeMemory) X(MapMemory)                    \
+    X(BindBufferMemory) X(CreateDescriptorSetLayout) X(DestroyDescriptorSetLayout)                 \
+    X(CreatePipelineLayout) X(DestroyPipelineLayout) X(CreateShaderModule) X(DestroyShaderModule)  \
+    X(CreateComputePipelines) X(CreatePipelineCache) X(DestroyPipelineCache)                       \
+    X(GetPipelineCacheData) X(DestroyPipeline) X(CreateDescriptorPool) X(DestroyDescriptorPool)    \
+    X(AllocateDescriptorSets) X(UpdateDescriptorSets) X(CreateCommandPool) X(DestroyCommandPool)   \
+    X(AllocateCommandBuffers) X(BeginCommandBuffer) X(EndCommandBuffer) X(CmdBindPipeline)         \
+    X(CmdBindDescriptorSets) X(CmdPushConstants) X(CmdDispatch) X(CmdDispatchIndirect)             \
+    X(CmdPipelineBarrier) X(CreateSemaphore) X(DestroySemaphore) X(WaitSemaphores)                 \
+    X(GetSemaphoreCounterValue) X(QueueSubmit) X(DeviceWaitIdle)
+/* clang-format on */
 
 #define VK_MEMBER(name) PFN_vk##name name;
 struct vk {

@@ -15,14 +15,18 @@ struct unicode_pair {
     uint32_t first, second, composed;
 };
 
-extern const uint8_t unicode_block[4352];    /* code >> 8 -> row of unicode_nibbles */
-extern const uint8_t unicode_nibbles[][128]; /* class | 8 where normalization may change the character or its neighbours */
+/* code >> 8 -> row of unicode_nibbles */
+extern const uint8_t unicode_block[4352];
+/* class | 8 where normalization may change the character or its neighbours */
+extern const uint8_t unicode_nibbles[][128];
 extern const uint32_t unicode_combining_count;
 extern const struct unicode_range unicode_combining_ranges[]; /* ascending */
 extern const uint32_t unicode_full_count;
-extern const struct unicode_full unicode_full[]; /* ascending by code; full canonical decompositions, Hangul left out */
+/* ascending by code; full canonical decompositions, Hangul left out */
+extern const struct unicode_full unicode_full[];
 extern const uint32_t unicode_full_pool[];
 extern const uint32_t unicode_pairs_count;
-extern const struct unicode_pair unicode_pairs[]; /* ascending by first, then second; Hangul left out */
+/* ascending by first, then second; Hangul left out */
+extern const struct unicode_pair unicode_pairs[];
 
 #endif

@@ -21,7 +21,10 @@ threads=$(nproc)
 want=${1:-any}
 case $want in
 any | pair | smollm2) ;;
-7b) printf 'This widens, packs and runs a model of 7B: 3 to 10 minutes on two cores, 4 GB of memory, 6 GB of disk.\n' ;;
+7b)
+    echo "This widens, packs and runs a model of 7B: 3 to 10 minutes on two cores, 4 GB of" \
+        "memory, 6 GB of disk."
+    ;;
 *)
     echo "demo: expected nothing, pair, smollm2 or 7b, found '$1'" >&2
     exit 2
@@ -33,7 +36,8 @@ sh toolchain/setup.sh
 
 heading "Build"
 mkdir -p build/log $out
-{ cmake --preset release && cmake --build --preset release --target apus apus-pack; } >build/log/demo-build.log 2>&1 </dev/null ||
+{ cmake --preset release && cmake --build --preset release --target apus apus-pack; } \
+    >build/log/demo-build.log 2>&1 </dev/null ||
     { tail -n 30 build/log/demo-build.log; exit 1; }
 build/release/apus --version
 
@@ -54,8 +58,10 @@ wide() {
     sh toolchain/setup.sh tests # numpy
     echo "widening SmolLM2 to CodeLlama-7B's shape, then packing it to 4 bits"
     rm -rf build/models/wide-7b
-    build/oracle-venv/bin/python weights/tools/widen.py "$(sh toolchain/model.sh gguf)" build/models/wide-7b --like codellama-7b &&
-        build/release/apus-pack build/models/wide-7b -o $model --weights int4 --no-calibrate || return 1
+    build/oracle-venv/bin/python weights/tools/widen.py "$(sh toolchain/model.sh gguf)" \
+        build/models/wide-7b --like codellama-7b &&
+        build/release/apus-pack build/models/wide-7b -o $model --weights int4 --no-calibrate ||
+        return 1
     rm -rf build/models/wide-7b
 }
 
@@ -79,8 +85,8 @@ echo "$model, $(size "$model"); drafts come from $draft, $(size "$draft")"
 run() {
     name=$1
     shift
-    build/release/apus run -m "$model" -f $out/prompt.txt -n "$tokens" --threads "$threads" "$@" </dev/null \
-        >$out/"$name".txt 2>$out/"$name".figures || { cat $out/"$name".figures; exit 1; }
+    build/release/apus run -m "$model" -f $out/prompt.txt -n "$tokens" --threads "$threads" "$@" \
+        </dev/null >$out/"$name".txt 2>$out/"$name".figures || { cat $out/"$name".figures; exit 1; }
     sed -n 's/.*; [0-9]* tokens at \([0-9.]*\).*/\1/p' $out/"$name".figures >>$out/"$name".speeds
 }
 
@@ -102,7 +108,8 @@ complete() {
     awk -v plain="$(median $out/plain.speeds)" -v draft="$(median $out/draft.speeds)" \
         -v how="$(sed -n 's/.*, \([0-9.]* tokens a round\);.*/\1/p' $out/draft.figures)" \
         'BEGIN { printf "\n\n    plain           %8.1f tokens/s\n", plain
-                 printf "    with the draft  %8.1f tokens/s, %.2f times as fast; %s, the same text\n", draft, draft / plain, how }'
+                 printf "    with the draft  %8.1f tokens/s", draft
+                 printf ", %.2f times as fast; %s, the same text\n", draft / plain, how }'
 }
 
 # ask TITLE QUESTION: as a user of a chat does.
@@ -117,9 +124,22 @@ if [ $want = pair ]; then
     # a step takes a sixth of a millisecond: a second thread brings little and costs a lot
     # where other programs run
     threads=1
-    code "Python, a method" 'def __init__(self, name, value=None):\n        """\n        Parameters\n        ----------\n        name : str\n'
-    code "Python, a function" 'def is_connected(G):\n    """Returns True if the graph is connected.\n\n    Parameters\n    ----------\n'
-    code "Python, a class" 'class UserManager(models.Manager):\n    def create_user(self, name):\n        """\n'
+    code "Python, a method" 'def __init__(self, name, value=None):
+        """
+        Parameters
+        ----------
+        name : str
+'
+    code "Python, a function" 'def is_connected(G):
+    """Returns True if the graph is connected.
+
+    Parameters
+    ----------
+'
+    code "Python, a class" 'class UserManager(models.Manager):
+    def create_user(self, name):
+        """
+'
 else
     tokens=96 turns=3
     [ $want = 7b ] && tokens=48 turns=1

@@ -3,12 +3,17 @@
 # (toolchain/unstable.sh), and the hashes of what it was made of.
 #
 #   sh toolchain/matrix_shader.sh make       after a change of its sources
-#   sh toolchain/matrix_shader.sh compare exit status 1 where the file is not what the sources give
+#   sh toolchain/matrix_shader.sh compare    exit status 1 where the sources give another file
 set -eu
 cd "$(dirname "$0")/.."
 folder=igpu/shaders
-compile() { sh toolchain/unstable.sh run "glslangValidator --quiet -V --target-env vulkan1.2 -I$folder -o $1 $folder/gemv_matrix.comp"; }
-sums() { (cd $folder && sha256sum gemv_matrix.comp gemv.glsl act.glsl common.glsl gemv_matrix.spv); }
+compile() {
+    sh toolchain/unstable.sh run "glslangValidator --quiet -V --target-env vulkan1.2 -I$folder \
+        -o $1 $folder/gemv_matrix.comp"
+}
+sums() {
+    (cd $folder && sha256sum gemv_matrix.comp gemv.glsl act.glsl common.glsl gemv_matrix.spv)
+}
 case ${1:-} in
 make) compile $folder/gemv_matrix.spv && sums >$folder/gemv_matrix.sha256 ;;
 compare)

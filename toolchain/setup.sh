@@ -3,9 +3,11 @@
 # Debian 12, Ubuntu 22.04 or newer, as root or with sudo; on other systems it only says what is
 # missing. Quick when everything is there.
 #
-#   sh toolchain/setup.sh compiler, CMake, Ninja, cmocka, jansson, Python, Vulkan headers, a shader
-#   compiler sh toolchain/setup.sh tests and a software Vulkan device with the validation layers,
-#   clang, clang-tidy, cppcheck and the Python oracles in build/oracle-venv
+#   sh toolchain/setup.sh          compiler, CMake, Ninja, cmocka, jansson, Python, Vulkan headers,
+#                                  a shader compiler
+#   sh toolchain/setup.sh tests    and a software Vulkan device with the validation layers, clang,
+#                                  clang-format, clang-tidy, cppcheck and the Python oracles in
+#                                  build/oracle-venv
 #
 # The oracles come from the Python package index. Without it the tests that compare with them skip
 # and say so.
@@ -21,8 +23,15 @@ as_root() {
 }
 
 # ---- system packages
-packages="gcc libc6-dev cmake ninja-build pkg-config libcmocka-dev libjansson-dev python3 python3-venv libvulkan-dev glslang-tools"
-[ "$want" = tests ] && packages="$packages g++ binutils clang clang-tidy clang-format cppcheck llvm libvulkan1 mesa-vulkan-drivers vulkan-validationlayers spirv-tools"
+packages="gcc libc6-dev cmake ninja-build pkg-config libcmocka-dev libjansson-dev python3 \
+    python3-venv libvulkan-dev glslang-tools"
+[ "$want" = tests ] && packages="$packages g++ binutils clang clang-tidy clang-format cppcheck \
+    llvm libvulkan1 mesa-vulkan-drivers vulkan-validationlayers spirv-tools"
+
+install() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" \
+        </dev/null >>build/setup.log 2>&1
+}
 
 if command -v apt-get >/dev/null 2>&1; then
     missing=
@@ -30,33 +39,39 @@ if command -v apt-get >/dev/null 2>&1; then
         # "pkg-config" is a name that pkgconf also provides
         case $(dpkg-query -W -f '${Status}' "$p" 2>/dev/null || true) in
         *"ok installed"*) ;;
-        *) [ "$p" = pkg-config ] && command -v pkg-config >/dev/null 2>&1 || missing="$missing $p" ;;
+        *)
+            [ "$p" = pkg-config ] && command -v pkg-config >/dev/null 2>&1 ||
+                missing="$missing $p"
+            ;;
         esac
     done
     if [ -n "$missing" ]; then
         say "installing$missing"
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq </dev/null >build/setup.log 2>&1 || say "the package lists could not be renewed"
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing </dev/null >>build/setup.log 2>&1 ||
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq </dev/null \
+            >build/setup.log 2>&1 || say "the package lists could not be renewed"
+        install $missing ||
             { tail -n 20 build/setup.log >&2; say "could not install$missing" >&2; exit 1; }
     fi
     # gcc -m32, for guard_narrow; it cannot stand beside some cross compilers, and the test is
     # skipped without it
-    if [ "$want" = tests ] && [ "$(uname -m)" = x86_64 ] && ! dpkg -s gcc-multilib >/dev/null 2>&1; then
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc-multilib \
-            </dev/null >>build/setup.log 2>&1 || say "no gcc-multilib: the test with addresses of 32 bits is skipped"
+    if [ "$want" = tests ] && [ "$(uname -m)" = x86_64 ] &&
+        ! dpkg -s gcc-multilib >/dev/null 2>&1; then
+        install gcc-multilib ||
+            say "no gcc-multilib: the test with addresses of 32 bits is skipped"
     fi
     # The sanitizer and libFuzzer runtimes are a package of their own in Debian, named after clang's
     # version.
     if [ "$want" = tests ]; then
         major=$(clang -dumpversion | cut -d. -f1)
         rt="libclang-rt-$major-dev"
-        if ! [ -e "$(clang -print-file-name=libclang_rt.fuzzer-x86_64.a)" ] && ! [ -e "$(clang -print-file-name=libclang_rt.fuzzer.a)" ] &&
+        if ! [ -e "$(clang -print-file-name=libclang_rt.fuzzer-x86_64.a)" ] &&
+            ! [ -e "$(clang -print-file-name=libclang_rt.fuzzer.a)" ] &&
             apt-cache show "$rt" >/dev/null 2>&1; then
             case $(dpkg-query -W -f '${Status}' "$rt" 2>/dev/null || true) in
             *"ok installed"*) ;;
             *)
                 say "installing $rt"
-                as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$rt" </dev/null >>build/setup.log 2>&1 ||
+                install "$rt" ||
                     say "$rt could not be installed: the fuzz targets will not build"
                 ;;
             esac
@@ -64,7 +79,10 @@ if command -v apt-get >/dev/null 2>&1; then
     fi
 else
     for tool in cc cmake ninja pkg-config python3; do
-        command -v "$tool" >/dev/null 2>&1 || { say "no apt-get here, and $tool is missing: install $packages (or what your system calls them)" >&2; exit 1; }
+        command -v "$tool" >/dev/null 2>&1 && continue
+        say "no apt-get here, and $tool is missing: install" $packages \
+            "(or what your system calls them)" >&2
+        exit 1
     done
 fi
 
@@ -76,11 +94,14 @@ if [ "$want" = tests ]; then
     bare="tokenizers" # would bring a client of model hubs along, which nothing here calls
     if [ "$(cat $venv/.apus-installed 2>/dev/null)" != "$full | $bare" ]; then
         say "installing the Python oracles: $full $bare"
-        pip="$venv/bin/python -m pip install -q --disable-pip-version-check --retries 1 --timeout 20"
-        if $pip $full >>build/setup.log 2>&1 </dev/null && $pip --no-deps $bare >>build/setup.log 2>&1 </dev/null; then
+        pip="$venv/bin/python -m pip install -q --disable-pip-version-check --retries 1"
+        pip="$pip --timeout 20"
+        if $pip $full >>build/setup.log 2>&1 </dev/null &&
+            $pip --no-deps $bare >>build/setup.log 2>&1 </dev/null; then
             echo "$full | $bare" >$venv/.apus-installed
         else
-            say "the Python package index gave an error (build/setup.log): tests that need $full $bare will skip"
+            say "the Python package index gave an error (build/setup.log): tests that need" \
+                "$full $bare will skip"
         fi
     fi
 fi

@@ -13,8 +13,9 @@ jobs=$(nproc)
 # them, in its second line; called in $(...) it would tell of that subshell's.
 processor() {
     times >build/log/processor
-    used=$(awk 'NR == 2 { for (i = 1; i <= 2; i++) { split($i, t, /[ms]/); sum += 60 * t[1] + t[2] } } END { printf "%.0f", sum }' \
-        build/log/processor)
+    used=$(awk 'NR == 2 { for (i = 1; i <= 2; i++) { split($i, t, /[ms]/)
+                                                     sum += 60 * t[1] + t[2] } }
+                END { printf "%.0f", sum }' build/log/processor)
 }
 
 begin() {
@@ -51,7 +52,11 @@ stage() {
     case $stage_status in
     0) passed=$((passed + 1)) && echo "ok, $took" ;;
     77) skipped=$((skipped + 1)) && echo "skipped: $(tail -n 1 "$stage_log")" ;;
-    *) failed=$((failed + 1)) && tail -n 40 "$stage_log" && echo "FAILED (exit status $stage_status), $took, $stage_log" ;;
+    *)
+        failed=$((failed + 1))
+        tail -n 40 "$stage_log"
+        echo "FAILED (exit status $stage_status), $took, $stage_log"
+        ;;
     esac
     return 0
 }
@@ -64,7 +69,8 @@ tests() {
     tests_report=$PWD/build/log/$(echo "$stage_name" | tr -s ' /,' '-')
     begin
     rm -f "$tests_report.xml"
-    ctest --test-dir "$tests_folder" -j "$jobs" --timeout 900 --no-tests=error --output-on-failure --output-junit "$tests_report.xml" "$@" \
+    ctest --test-dir "$tests_folder" -j "$jobs" --timeout 900 --no-tests=error \
+        --output-on-failure --output-junit "$tests_report.xml" "$@" \
         >"$tests_report.log" 2>&1 </dev/null || true
     end
     if counts=$(python3 toolchain/ctest_counts.py "$tests_report.xml"); then
@@ -84,13 +90,15 @@ tests() {
 build() {
     build_folder=$1 build_target=$2
     shift 2
-    cmake "$@" -DAPUS_ORACLE_PYTHON="$python" && cmake --build "$build_folder" --target "$build_target"
+    cmake "$@" -DAPUS_ORACLE_PYTHON="$python" &&
+        cmake --build "$build_folder" --target "$build_target"
 }
 
 # fuzz SECONDS: builds the libFuzzer targets and runs each from its seeds. Findings stay in
 # build/fuzz/tests/fuzz.
 fuzz() {
-    stage "build fuzz" sh -c 'cmake --preset fuzz -DAPUS_FUZZ_SECONDS="$1" && cmake --build --preset fuzz --target fuzzers' fuzz "$1"
+    stage "build fuzz" sh -c 'cmake --preset fuzz -DAPUS_FUZZ_SECONDS="$1" &&
+        cmake --build --preset fuzz --target fuzzers' fuzz "$1"
     tests "fuzz $1 s" build/fuzz -L fuzz --timeout $(($1 + 600))
 }
 

@@ -3,17 +3,15 @@
 # Exit status 1 if something failed.
 #
 #   threads   the tests that use threads under the thread sanitizer (label threads)
-#   long the tests labelled long: 7B- and 6B-shaped checkpoints packed, mapped and run; tokenizers
-#   against their oracles on 10 MB;
-#             accuracy tables on held-out text
-#   vulkan the engine for integrated GPUs in a Debian unstable of its own (toolchain/unstable.sh;
-#   root and debootstrap): on its software device under its
-#             validation layers, and through AMD's driver over a device that is not there: pipelines
-#             read, everything opened and submitted
-#   npu in the same Debian unstable: the NPU's control code against AMD's assembler and
-#   disassembler; the driver's structures against its header; AMD's
-#             runtime, as it is there, over the device model: its tools, conformance and texts on
-#             both arrays
+#   long      the tests labelled long: 7B- and 6B-shaped checkpoints packed, mapped and run;
+#             tokenizers against their oracles on 10 MB; accuracy tables on held-out text
+#   vulkan    the engine for integrated GPUs in a Debian unstable of its own (toolchain/unstable.sh;
+#             root and debootstrap): on its software device under its validation layers, and through
+#             AMD's driver over a device that is not there: pipelines read, everything opened and
+#             submitted
+#   npu       in the same Debian unstable: the NPU's control code against AMD's assembler and
+#             disassembler; the driver's structures against its header; AMD's runtime, as it is
+#             there, over the device model: its tools, conformance and texts on both arrays
 #   fuzz      every libFuzzer target for FUZZ_SECONDS (120 unless set)
 #   lint      the analyzer with many more paths (toolchain/lint.sh deep)
 #
@@ -40,22 +38,32 @@ if has vulkan; then
     stage unstable sh toolchain/unstable.sh make
     unstable="sh toolchain/unstable.sh run"
     built=build/apu-unstable
-    stage "unstable build" $unstable "cmake --preset apu -B $built && cmake --build $built --target apus apus-pack test_conformance test_overlap test_api_fault test_split test_igpu_passes test_igpu_compiled test_igpu_failing test_igpu_executables"
+    stage "unstable build" $unstable "cmake --preset apu -B $built &&
+        cmake --build $built --target apus apus-pack test_conformance test_overlap test_api_fault \
+            test_split test_igpu_passes test_igpu_compiled test_igpu_failing test_igpu_executables"
     stage "unstable shader" sh toolchain/matrix_shader.sh compare
-    stage "unstable lavapipe" $unstable "ctest --test-dir $built -R '^(conformance_igpu|igpu_|overlap_igpu|api_fault|split)' --no-tests=error --output-on-failure"
+    stage "unstable lavapipe" $unstable "ctest --test-dir $built --no-tests=error \
+        -R '^(conformance_igpu|igpu_|overlap_igpu|api_fault|split)' --output-on-failure"
     for apu in phoenix strix1 rembrandt; do
         amd="LD_PRELOAD=libamdgpu_noop_drm_shim.so AMDGPU_GPU_ID=$apu"
-        stage "radv $apu" $unstable "RADV_PERFTEST=cswave32 $amd $built/tests/igpu/test_igpu_executables RADV >$built/$apu.txt && $amd $built/tests/igpu/test_igpu_passes RADV noop &&
-            MESA_SHADER_CACHE_DISABLE=1 $amd $built/tests/igpu/test_igpu_compiled RADV noop &&
+        with=$built/tests/igpu/test_igpu
+        stage "radv $apu" $unstable "
+            RADV_PERFTEST=cswave32 $amd ${with}_executables RADV >$built/$apu.txt &&
+            $amd ${with}_passes RADV noop &&
+            MESA_SHADER_CACHE_DISABLE=1 $amd ${with}_compiled RADV noop &&
             python3 tests/igpu/radv.py $built/$apu.txt"
     done
 fi
 if has npu; then
     stage "npu build" build build/release all --preset release
     stage unstable sh toolchain/unstable.sh make
-    stage "npu control code" sh toolchain/unstable.sh run "python3 tests/npu/control_code.py build/release/tests/npu/npu_write_code build/npu-code"
+    stage "npu control code" sh toolchain/unstable.sh run \
+        "python3 tests/npu/control_code.py build/release/tests/npu/npu_write_code build/npu-code"
     built=build/npu-unstable
-    stage "npu unstable build" sh toolchain/unstable.sh run "cmake --preset release -B $built -DAPUS_XRT=ON -DAPUS_IGPU=OFF && cmake --build $built --target apus apus_xrt npu_model_preload npu_model_overlays test_conformance test_npu_header"
+    stage "npu unstable build" sh toolchain/unstable.sh run "
+        cmake --preset release -B $built -DAPUS_XRT=ON -DAPUS_IGPU=OFF &&
+        cmake --build $built --target apus apus_xrt npu_model_preload npu_model_overlays \
+            test_conformance test_npu_header"
     stage "npu runtime" sh toolchain/unstable.sh run "python3 tests/npu/xrt.py $built"
 fi
 if has fuzz; then

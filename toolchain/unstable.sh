@@ -3,9 +3,10 @@
 # compiler and C compiler, for AMD's driver without the hardware (mesa-drm-shim), and for AMD's
 # tools for NPUs. As root, with debootstrap; the mounts are gone when the command ends.
 #
-#   sh toolchain/unstable.sh make makes the folder, or leaves it as it is if it is complete; about
-#   1.3 GB, some minutes sh toolchain/unstable.sh run CMD... runs a shell command line there, in
-#   this repository, which is /apus there
+#   sh toolchain/unstable.sh make          makes the folder, or leaves it as it is if it is
+#                                          complete; about 1.3 GB, some minutes
+#   sh toolchain/unstable.sh run CMD...    runs a shell command line there, in this repository,
+#                                          which is /apus there
 #
 # The folder is build/unstable, or $APUS_UNSTABLE. Packages come from where this system has its own
 # Debian packages from, or from $APUS_DEBIAN_MIRROR. Exit status 77, with the reason as the last
@@ -13,7 +14,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 root=${APUS_UNSTABLE:-$PWD/build/unstable}
-packages="gcc libc6-dev cmake ninja-build pkg-config python3 libcmocka-dev libjansson-dev libvulkan-dev libvulkan1 glslang-tools spirv-tools"
+packages="gcc libc6-dev cmake ninja-build pkg-config python3 libcmocka-dev libjansson-dev"
+packages="$packages libvulkan-dev libvulkan1 glslang-tools spirv-tools"
 packages="$packages mesa-vulkan-drivers mesa-drm-shim vulkan-validationlayers"
 packages="$packages libxrt-utils libxrt-utils-npu" # xclbinutil; aiebu-asm, aiebu-dump, xrt-smi
 packages="$packages g++ libxrt2 libxrt-npu2 libxrt-dev uuid-dev"
@@ -24,8 +26,8 @@ skip() { echo "skipped: $*"; exit 77; }
 # that is no Debian.
 mirror() {
     [ -n "${APUS_DEBIAN_MIRROR:-}" ] && echo "$APUS_DEBIAN_MIRROR" && return
-    apt-get indextargets --format '$(LABEL) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-        sed -n 's/^Debian main //p' | head -n 1
+    apt-get indextargets --format '$(LABEL) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' \
+        2>/dev/null | sed -n 's/^Debian main //p' | head -n 1
 }
 
 # A mirror that is a snapshot of some day will do: its lists may be old.
@@ -36,24 +38,29 @@ make() {
     if ! [ -e "$root/etc/debian_version" ]; then
         from=$(mirror)
         [ -n "$from" ] || skip "apt knows no Debian archive here: set APUS_DEBIAN_MIRROR to one"
-        debootstrap --variant=minbase unstable "$root" "$from" || skip "debootstrap of unstable gave an error"
+        debootstrap --variant=minbase unstable "$root" "$from" ||
+            skip "debootstrap of unstable gave an error"
     fi
     cp /etc/resolv.conf "$root/etc/resolv.conf"
-    run "apt-get -o Acquire::Check-Valid-Until=false update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages" || skip "unstable's packages could not be installed"
+    run "apt-get -o Acquire::Check-Valid-Until=false update -qq &&
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages" ||
+        skip "unstable's packages could not be installed"
     echo "$packages" >"$root/.apus-installed"
 }
 
 run() {
     mkdir -p "$root/apus"
-    unshare -m sh -c 'mount --bind . "$1/apus" && mount -t proc proc "$1/proc" && mount --bind /dev "$1/dev" && exec chroot "$1" sh -c "cd /apus && $2"' run "$root" "$*"
+    unshare -m sh -c 'mount --bind . "$1/apus" && mount -t proc proc "$1/proc" &&
+        mount --bind /dev "$1/dev" && exec chroot "$1" sh -c "cd /apus && $2"' run "$root" "$*"
 }
 
 case ${1:-} in
 make) make ;;
 run)
     shift
-    [ -e "$root/.apus-installed" ] || skip "there is no Debian unstable here: sh toolchain/unstable.sh make"
+    [ -e "$root/.apus-installed" ] ||
+        skip "there is no Debian unstable here: sh toolchain/unstable.sh make"
     run "$@"
     ;;
-*) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
+*) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

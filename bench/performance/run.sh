@@ -23,8 +23,10 @@ say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
 wanted() { case " $steps " in *" $1 "*) ;; *) false ;; esac; }
 
 model() { # name, shape, GGUF type, weights
-    [ -e "$models/$2.$3.gguf" ] || $python bench/peers/random_gguf.py "$2" "$models/$2.$3.gguf" --type "$3"
-    [ -e "$models/$1.apus" ] || build/release/apus-pack "$models/$2.$3.gguf" --weights "$4" --no-calibrate -o "$models/$1.apus" >&2
+    gguf=$models/$2.$3.gguf
+    [ -e "$gguf" ] || $python bench/peers/random_gguf.py "$2" "$gguf" --type "$3"
+    [ -e "$models/$1.apus" ] ||
+        build/release/apus-pack "$gguf" --weights "$4" --no-calibrate -o "$models/$1.apus" >&2
 }
 model 135m-int4 amd-llama-135m q4_0 int4
 model 135m-int8 amd-llama-135m q8_0 int8
@@ -36,9 +38,12 @@ if wanted gemv; then
 fi
 if wanted engine; then
     for m in 135m-int8 135m-int4 7b-int4; do
+        seconds=15
+        [ $m = 7b-int4 ] && seconds=45
         for cpu in avx512 avx2; do
             say "$m, $cpu"
-            $apus bench -m $models/$m.apus --cpu $cpu --seconds $([ $m = 7b-int4 ] && echo 45 || echo 15) --json >"$out/$m.$cpu.json" ||
+            $apus bench -m $models/$m.apus --cpu $cpu --seconds $seconds --json \
+                >"$out/$m.$cpu.json" ||
                 rm "$out/$m.$cpu.json" # not on this processor
         done
     done
@@ -57,7 +62,9 @@ if wanted peers; then
     for p in "$@"; do found="$found
 $p"; done
     if [ -n "$found" ]; then
-        printf '%s\n' "$found" | sed '/^$/d' | $python bench/peers/peers.py $models/codellama-7b.q4_0.gguf $models/7b-int4.apus --peers - --rounds 5 -o "$out/peers.json" >/dev/null
+        printf '%s\n' "$found" | sed '/^$/d' |
+            $python bench/peers/peers.py $models/codellama-7b.q4_0.gguf $models/7b-int4.apus \
+                --peers - --rounds 5 -o "$out/peers.json" >/dev/null
     fi
 fi
 if wanted roofline; then
@@ -70,6 +77,7 @@ if wanted roofline; then
 fi
 if wanted report; then
     say "report"
-    $python -c "import matplotlib" 2>/dev/null || $python -m pip install -q --disable-pip-version-check matplotlib </dev/null
+    $python -c "import matplotlib" 2>/dev/null ||
+        $python -m pip install -q --disable-pip-version-check matplotlib </dev/null
     $python bench/performance/report.py "$out"
 fi

@@ -6,5 +6,7 @@
 // together, for the cache.
 uint act_tile_words(uint kp, uint cols) { return cols * (kp / 64 * 17 + 1); }
 uint act_q(uint group, uint column, uint cols) { return (group * cols + column) * 16; }
-uint act_gsum(uint kp, uint group, uint column, uint cols) { return kp / 64 * 16 * cols + group * cols + column; }
+uint act_gsum(uint kp, uint group, uint column, uint cols) {
+    return kp / 64 * 16 * cols + group * cols + column;
+}
 uint act_scale(uint kp, uint column, uint cols) { return kp / 64 * 17 * cols + column; }

@@ -18,7 +18,9 @@ uvec2 add64(uvec2 a, uvec2 b) {
     return uvec2(a.x + b.x + carry, low);
 }
 // sign-extended, by < 32
-uvec2 shifted(int x, uint by) { return uvec2(uint(by == 0 ? x >> 31 : x >> (32 - by)), uint(x) << by); }
+uvec2 shifted(int x, uint by) {
+    return uvec2(uint(by == 0 ? x >> 31 : x >> (32 - by)), uint(x) << by);
+}
 
 // Nearest float, ties to even, of a signed value below 2^62.
 float float64(uvec2 v) {
@@ -34,7 +36,8 @@ float float64(uvec2 v) {
     // 24 bits
     uint kept = shift < 32 ? v.x << (32 - shift) | v.y >> shift : v.x >> (shift - 32);
     bool half_bit = (shift <= 32 ? v.y >> (shift - 1) & 1u : v.x >> (shift - 33) & 1u) != 0;
-    bool rest = shift <= 32 ? (v.y & ((1u << (shift - 1)) - 1)) != 0 : v.y != 0 || (v.x & ((1u << (shift - 33)) - 1)) != 0;
+    bool rest = shift <= 32 ? (v.y & ((1u << (shift - 1)) - 1)) != 0
+                            : v.y != 0 || (v.x & ((1u << (shift - 33)) - 1)) != 0;
     if (half_bit && (rest || (kept & 1u) != 0)) kept++; // 2^24 carries into the exponent below
     uint bits = ((150 + shift) << 23) + (kept - 0x800000u);
     return uintBitsToFloat(negative ? bits | 0x80000000u : bits);
@@ -43,7 +46,8 @@ float float64(uvec2 v) {
 void main() {
     uint head = gl_WorkGroupID.x, column = gl_WorkGroupID.y, t = gl_LocalInvocationID.x;
     if (column >= args[ARGS_COLUMNS]) return;
-    uint at = (column * heads + head) * state_words(head_dim), to = column * stride + head * head_dim;
+    uint at = (column * heads + head) * state_words(head_dim),
+         to = column * stride + head * head_dim;
     if (t == 0) most = 0;
     barrier();
     float vmax = uintBitsToFloat(state[at + STATE_VMAX]);
@@ -55,10 +59,12 @@ void main() {
         precise float u = vmax * uintBitsToFloat(0x41000004u);
         float unit = num_snap(u);
         uint high = state[at + STATE_HIGH];
-        float inv = num_recip(float64(add64(uvec2(high >> 20, high << 12), uvec2(0, state[at + STATE_LOW]))));
+        float inv = num_recip(
+            float64(add64(uvec2(high >> 20, high << 12), uvec2(0, state[at + STATE_LOW]))));
         for (uint c = t; c < head_dim; c += 64) {
             uint acc = at + STATE_ACC + c * 3;
-            uvec2 sum = add64(shifted(int(state[acc]), 0), add64(shifted(int(state[acc + 1]), 7), shifted(int(state[acc + 2]), 14)));
+            uvec2 sum = add64(shifted(int(state[acc]), 0), add64(shifted(int(state[acc + 1]), 7),
+                                                                 shifted(int(state[acc + 2]), 14)));
             precise float f = float64(sum) * unit;
             f = f * inv;
             f = num_snap(f);

@@ -19,7 +19,8 @@ uint round_positive(float x) {
 }
 
 void main() {
-    uint head = gl_WorkGroupID.y, column = gl_WorkGroupID.z, t = gl_LocalInvocationID.x, from = gl_WorkGroupID.x * SPLIT;
+    uint head = gl_WorkGroupID.y, column = gl_WorkGroupID.z, t = gl_LocalInvocationID.x,
+         from = gl_WorkGroupID.x * SPLIT;
     if (column >= args[ARGS_COLUMNS]) return;
     uint end = query_end(column);
     if (from >= end) return;
@@ -54,13 +55,15 @@ void main() {
             digits[digit][t % 16] = packed;
         }
         barrier();
-        uint quads = min(16u, (slots - base) / 4), vbase = v.block + slots * head_dim / 4 + base / 4 * head_dim;
+        uint quads = min(16u, (slots - base) / 4),
+             vbase = v.block + slots * head_dim / 4 + base / 4 * head_dim;
         [[unroll]] for (uint k = 0; k < 4; k++) {
             uint c = k * 64 + t;
             if (c < head_dim)
                 for (uint q = 0; q < quads; q++) {
                     uint values = kv[vbase + q * head_dim + c];
-                    acc[k] += ivec3(dot4(values, digits[0][q]), dot4(values, digits[1][q]), dot4(values, digits[2][q]));
+                    acc[k] += ivec3(dot4(values, digits[0][q]), dot4(values, digits[1][q]),
+                                    dot4(values, digits[2][q]));
                 }
         }
     }
@@ -72,7 +75,8 @@ void main() {
     [[unroll]] for (uint k = 0; k < 4; k++) {
         uint c = k * 64 + t;
         if (c < head_dim)
-            for (uint d = 0; d < 3; d++) atomicAdd(state[v.state + STATE_ACC + c * 3 + d], uint(acc[k][d]));
+            for (uint d = 0; d < 3; d++)
+                atomicAdd(state[v.state + STATE_ACC + c * 3 + d], uint(acc[k][d]));
     }
     report_bad();
 }

@@ -19,7 +19,9 @@ layout(set = 0, binding = 1, std430) buffer Status { uint status_bad; };
 layout(set = 0, binding = 2, std430) readonly buffer Rows { float rows[]; };
 
 // Columns of an operation: all, or those that want logits.
-uint op_columns(uint tail) { return tail != 0 ? args[ARGS_COLUMNS] - args[ARGS_LOGITS_FROM] : args[ARGS_COLUMNS]; }
+uint op_columns(uint tail) {
+    return tail != 0 ? args[ARGS_COLUMNS] - args[ARGS_LOGITS_FROM] : args[ARGS_COLUMNS];
+}
 uint op_first(uint tail) { return tail != 0 ? args[ARGS_LOGITS_FROM] : 0; }
 uint column_word(uint column, uint word) { return args[ARGS_TABLE + column * COLUMN_WORDS + word]; }
 
@@ -108,4 +110,7 @@ int quantize(float x, float factor) {
     return int(t < -127.0 ? -127.0 : t > 127.0 ? 127.0 : t);
 }
 
-uint pack4(ivec4 q) { return (uint(q.x) & 255u) | (uint(q.y) & 255u) << 8 | (uint(q.z) & 255u) << 16 | uint(q.w) << 24; }
+uint pack4(ivec4 q) {
+    return (uint(q.x) & 255u) | (uint(q.y) & 255u) << 8 | (uint(q.z) & 255u) << 16 |
+           uint(q.w) << 24;
+}

@@ -2,7 +2,8 @@
 // dot products (the plain form, never the saturating one), else shifts and multiplications. The
 // same integers.
 #ifdef DOT
-spirv_instruction(extensions = ["SPV_KHR_integer_dot_product"], capabilities = [6019, 6018], id = 4450)
+spirv_instruction(extensions = ["SPV_KHR_integer_dot_product"], capabilities = [6019, 6018],
+                  id = 4450)
 int spirv_sdot(uint a, uint b, spirv_literal int format);
 int dot4(uint a, uint b) { return spirv_sdot(a, b, 0); } // 0: packed vectors of 4 x 8 bits
 #else

@@ -15,10 +15,11 @@ layout(constant_id = 0) const uint COLS = 1;
 // Lines of W8 that an invocation loads before it uses the first.
 const uint AHEAD = 4;
 
-#define W8_LINE(at, packed)                                                                                                                \
-    [[unroll]] for (uint c = 0; c < COLS; c++) {                                                                                           \
-        uint x = act[tile + act_q((at) / 16, c, COLS) + (at) % 16];                                                                        \
-        acc[c] += ivec4(dot4(packed[0], x), dot4(packed[1], x), dot4(packed[2], x), dot4(packed[3], x));                                   \
+#define W8_LINE(at, packed)                                                                        \
+    [[unroll]] for (uint c = 0; c < COLS; c++) {                                                   \
+        uint x = act[tile + act_q((at) / 16, c, COLS) + (at) % 16];                                \
+        acc[c] +=                                                                                  \
+            ivec4(dot4(packed[0], x), dot4(packed[1], x), dot4(packed[2], x), dot4(packed[3], x)); \
     }
 
 // Columns whose shares are added at a time: an invocation a sum, and little shared memory, so that
@@ -62,7 +63,8 @@ void main() {
         for (; l + 16 * (AHEAD - 1) < lines; l += 16 * AHEAD) {
             uvec4 w[AHEAD];
             // stored + 128
-            [[unroll]] for (uint j = 0; j < AHEAD; j++) w[j] = weights[which].line[base + (l + j * 16) * 4] ^ 0x80808080u;
+            [[unroll]] for (uint j = 0; j < AHEAD; j++)
+                w[j] = weights[which].line[base + (l + j * 16) * 4] ^ 0x80808080u;
             [[unroll]] for (uint j = 0; j < AHEAD; j++) W8_LINE(l + j * 16, w[j])
         }
         for (; l < lines; l += 16) {
@@ -75,7 +77,8 @@ void main() {
     [[unroll]] for (uint from = 0; from < COLS; from += SUMMED) {
         if (from > 0) barrier();
         [[unroll]] for (uint c = 0; c < SUMMED; c++)
-            [[unroll]] for (uint r = 0; r < 4; r++) share[(c * 16 + first) * 16 + quad * 4 + r] = acc[from + c][r];
+            [[unroll]] for (uint r = 0; r < 4; r++)
+                share[(c * 16 + first) * 16 + quad * 4 + r] = acc[from + c][r];
         barrier();
         uint c = from + t / 16, r = t % 16, column = gl_WorkGroupID.x * COLS + c;
         if (t / 16 < SUMMED && column < count) {

@@ -38,7 +38,8 @@ void stage_w8(uint which, uint panel, uint group, uint at) {
 }
 
 void stage_w4(uint which, uint panel, uint group, uint at, uint scales_at) {
-    uint groups = kp / 64, block = panel * ((groups + 3) / 4 + groups * 8) * 4 + group / 4 * 132, base = block + 4 + group % 4 * 32;
+    uint groups = kp / 64, block = panel * ((groups + 3) / 4 + groups * 8) * 4 + group / 4 * 132,
+         base = block + 4 + group % 4 * 32;
     for (uint i = gl_SubgroupInvocationID; i < 32; i += gl_SubgroupSize) {
         uvec4 w = weights[which].line[base + i];
         [[unroll]] for (uint r = 0; r < 4; r++) {
@@ -48,17 +49,21 @@ void stage_w4(uint which, uint panel, uint group, uint at, uint scales_at) {
         }
     }
     for (uint i = gl_SubgroupInvocationID; i < 16; i += gl_SubgroupSize)
-        scales[scales_at + i] = int(weights[which].line[block + group % 4][i / 4] << (24 - i % 4 * 8)) >> 24;
+        scales[scales_at + i] =
+            int(weights[which].line[block + group % 4][i / 4] << (24 - i % 4 * 8)) >> 24;
 }
 
 void main() {
-    uint t = gl_LocalInvocationID.x, wave = gl_SubgroupID, at = wave * 256, groups = kp / 64, count = op_columns(tail);
+    uint t = gl_LocalInvocationID.x, wave = gl_SubgroupID, at = wave * 256, groups = kp / 64,
+         count = op_columns(tail);
     uint which = which_weight(gl_WorkGroupID.y), panel = gl_WorkGroupID.y - first_panel(which);
-    uint first_tile = gl_WorkGroupID.x * TILES, words = act_tile_words(kp, COLS), tiles = min((count + 15) / 16 - first_tile, TILES);
+    uint first_tile = gl_WorkGroupID.x * TILES, words = act_tile_words(kp, COLS),
+         tiles = min((count + 15) / 16 - first_tile, TILES);
     bool four = is_w4(which);
 
     MATRIX(int, gl_MatrixUseAccumulator) total[TILES * BLOCKS * BLOCKS];
-    [[unroll]] for (uint i = 0; i < TILES * BLOCKS * BLOCKS; i++) total[i] = MATRIX(int, gl_MatrixUseAccumulator)(0);
+    [[unroll]] for (uint i = 0; i < TILES * BLOCKS * BLOCKS; i++)
+        total[i] = MATRIX(int, gl_MatrixUseAccumulator)(0);
     // as often for every subgroup: some drivers' barrier of one waits for all
     for (uint from = 0; from < groups; from += WAVES) {
         uint group = from + wave;
@@ -72,17 +77,21 @@ void main() {
             MATRIX(int8_t, gl_MatrixUseA) a[64 / SIZE];
             MATRIX(int, gl_MatrixUseAccumulator) scale; // of a row, in every column
             [[unroll]] for (uint k = 0; k < 64 / SIZE; k++)
-                coopMatLoad(a[k], staged, at + m * SIZE * 16 + k * SIZE / 4, 16, gl_CooperativeMatrixLayoutRowMajor);
-            coopMatLoad(scale, scales, wave * 16 + m * SIZE, 0, gl_CooperativeMatrixLayoutColumnMajor);
+                coopMatLoad(a[k], staged, at + m * SIZE * 16 + k * SIZE / 4, 16,
+                            gl_CooperativeMatrixLayoutRowMajor);
+            coopMatLoad(scale, scales, wave * 16 + m * SIZE, 0,
+                        gl_CooperativeMatrixLayoutColumnMajor);
             [[unroll]] for (uint tile = 0; tile < TILES; tile++) {
                 if (tile >= tiles) break;
                 uint columns = (first_tile + tile) * words + act_q(group, 0, COLS);
                 [[unroll]] for (uint n = 0; n < BLOCKS; n++) {
                     uint i = (tile * BLOCKS + m) * BLOCKS + n;
-                    MATRIX(int, gl_MatrixUseAccumulator) sum = MATRIX(int, gl_MatrixUseAccumulator)(0);
+                    MATRIX(int, gl_MatrixUseAccumulator) sum =
+                        MATRIX(int, gl_MatrixUseAccumulator)(0);
                     [[unroll]] for (uint k = 0; k < 64 / SIZE; k++) {
                         MATRIX(int8_t, gl_MatrixUseB) b;
-                        coopMatLoad(b, act, columns + n * SIZE * 16 + k * SIZE / 4, 16, gl_CooperativeMatrixLayoutColumnMajor);
+                        coopMatLoad(b, act, columns + n * SIZE * 16 + k * SIZE / 4, 16,
+                                    gl_CooperativeMatrixLayoutColumnMajor);
                         sum = coopMatMulAdd(a[k], b, sum);
                     }
                     if (four) sum = sum * scale;
@@ -96,7 +105,9 @@ void main() {
         if (tile >= tiles) break;
         [[unroll]] for (uint m = 0; m < BLOCKS; m++)
             [[unroll]] for (uint n = 0; n < BLOCKS; n++)
-                coopMatStore(total[(tile * BLOCKS + m) * BLOCKS + n], sums, at + m * SIZE * 16 + n * SIZE, 16, gl_CooperativeMatrixLayoutRowMajor);
+                coopMatStore(total[(tile * BLOCKS + m) * BLOCKS + n], sums,
+                             at + m * SIZE * 16 + n * SIZE, 16,
+                             gl_CooperativeMatrixLayoutRowMajor);
         barrier();
         for (uint i = t; i < 256; i += 64) {
             uint r = i % 16, c = i / 16, column = (first_tile + tile) * COLS + c;

@@ -60,7 +60,8 @@ void main() {
     if (column >= args[ARGS_COLUMNS]) return;
     uint kind = task < heads ? 0 : task < heads + kv_heads ? 1 : 2;
     uint head = task - (kind == 0 ? 0 : kind == 1 ? heads : heads + kv_heads);
-    uint from = column * (kind == 0 ? q_stride : kv_stride) + head * head_dim, half_dim = head_dim / 2;
+    uint from = column * (kind == 0 ? q_stride : kv_stride) + head * head_dim,
+         half_dim = head_dim / 2;
     if (t == 0) most = 0;
     for (uint i = t; i < head_dim; i += 64) {
         float v = inputs[kind].x[from + i];
@@ -74,7 +75,8 @@ void main() {
     if (kind != 2)
         for (uint i = t; i < half_dim; i += 64) {
             float a = h[i], b = h[i + half_dim];
-            float c = uintBitsToFloat(args[cos_sin + column * head_dim + i]), s = uintBitsToFloat(args[cos_sin + column * head_dim + half_dim + i]);
+            float c = uintBitsToFloat(args[cos_sin + column * head_dim + i]),
+                  s = uintBitsToFloat(args[cos_sin + column * head_dim + half_dim + i]);
             precise float ac = a * c, bs = b * s, as = a * s, bc = b * c;
             precise float first = ac - bs, second = as + bc;
             h[i] = num_snap(first);
@@ -107,6 +109,7 @@ void main() {
     }
     if (t == 0) store_scale(kind, head, column, quant_scale(most));
     if (kind == 0)
-        for (uint i = t; i < state_words(head_dim); i += 64) state[(column * heads + head) * state_words(head_dim) + i] = 0;
+        for (uint i = t; i < state_words(head_dim); i += 64)
+            state[(column * heads + head) * state_words(head_dim) + i] = 0;
     report_bad();
 }

@@ -48,7 +48,8 @@ void main() {
         mean = mean + eps;
         float r = num_rsqrt(mean);
         precise float s = quant_scale(most) * r;
-        act[(column >> findLSB(cols)) * act_tile_words(kp, cols) + act_scale(kp, column & (cols - 1), cols)] = floatBitsToUint(num_snap(s));
+        act[(column >> findLSB(cols)) * act_tile_words(kp, cols) +
+            act_scale(kp, column & (cols - 1), cols)] = floatBitsToUint(num_snap(s));
     }
     report_bad();
 }

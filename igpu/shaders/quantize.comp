@@ -16,6 +16,9 @@ void main() {
     float factor = quant_factor(largest[column]);
 #define source(i) x[at + (i)]
     QUANT_GROUPS(g0, gl_NumWorkGroups.x * 64, width, kp, cols, column, factor)
-    if (g0 == 0) act[(column >> findLSB(cols)) * act_tile_words(kp, cols) + act_scale(kp, column & (cols - 1), cols)] = floatBitsToUint(quant_scale(largest[column]));
+    if (g0 == 0)
+        act[(column >> findLSB(cols)) * act_tile_words(kp, cols) +
+            act_scale(kp, column & (cols - 1), cols)] =
+            floatBitsToUint(quant_scale(largest[column]));
     report_bad();
 }

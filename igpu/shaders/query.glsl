@@ -33,7 +33,8 @@ query_view query_open(uint head, uint column) {
 // One past the last visible slot.
 uint query_end(uint column) {
     uint mask = column_word(column, COLUMN_MASK);
-    return mask != 0 ? column_word(column, COLUMN_TAIL) + uint(findMSB(mask)) + 1 : column_word(column, COLUMN_PREFIX);
+    return mask != 0 ? column_word(column, COLUMN_TAIL) + uint(findMSB(mask)) + 1
+                     : column_word(column, COLUMN_PREFIX);
 }
 
 bool query_sees(query_view v, uint slot) {
@@ -51,4 +52,6 @@ float query_score(query_view v, uint slot) {
     return s;
 }
 
-float query_vscale(query_view v, uint slot) { return uintBitsToFloat(kv[v.block + slots * head_dim / 2 + slots + slot]); }
+float query_vscale(query_view v, uint slot) {
+    return uintBitsToFloat(kv[v.block + slots * head_dim / 2 + slots + slot]);
+}

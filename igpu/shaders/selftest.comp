@@ -15,7 +15,8 @@ float helper(float a, float b, float c) {
 
 void main() {
     uint t = gl_LocalInvocationID.x, at = t * 8;
-    float a = uintBitsToFloat(args[t * 3]), b = uintBitsToFloat(args[t * 3 + 1]), c = uintBitsToFloat(args[t * 3 + 2]);
+    float a = uintBitsToFloat(args[t * 3]), b = uintBitsToFloat(args[t * 3 + 1]),
+          c = uintBitsToFloat(args[t * 3 + 2]);
     precise float difference = a - c;
     words[at] = floatBitsToUint(helper(a, b, c));
     words[at + 1] = floatBitsToUint(difference);

@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from aie.dialects.aie import AIEDevice, LockAction, WireBundle, buffer, core, device, external_func, flow, lock, tile, use_lock
+from aie.dialects.aie import (AIEDevice, LockAction, WireBundle, buffer, core, device,
+                              external_func, flow, lock, tile, use_lock)
 from aie.dialects.aiex import runtime_sequence
 from aie.extras.context import mlir_mod_ctx
 from aie.iron.controlflow import range_

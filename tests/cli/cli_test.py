@@ -275,7 +275,7 @@ class Tokens(Case):
             'a</s>')
 
     def test_bytes_that_are_not_text(self):
-        ids = f'{tiny_gguf.FIRST_BYTE + 0x41},{tiny_gguf.FIRST_BYTE + 0xff},{tiny_gguf.FIRST_BYTE + 0},{tiny_gguf.FIRST_BYTE + 0x42}'
+        ids = ','.join(str(tiny_gguf.FIRST_BYTE + byte) for byte in (0x41, 0xff, 0, 0x42))
         self.assertEqual(
             self.object('detokenize', '-m', Fixture.model, '--ids', ids)['text'], 'A\ufffd\0B')
         self.assertEqual(

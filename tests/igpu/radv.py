@@ -23,7 +23,8 @@ GEMV = ['gemv %s, %d columns' % (t, 1 << b) for b in range(5) for t in TYPES.val
 WITHOUT_MATRICES = ('REMBRANDT',)
 WITH_DOT = ('attend_max', 'attend_sum', 'gemv', 'selftest')
 CONTRACTED = re.compile(
-    r'\bv_(?:dual_)?(?:fma|fmac|fmamk|fmaak|mad_f|mad_mix|mac_f|pk_fma|rsq|sqrt|exp_f|log_f|div|dot2|sin|cos)[a-z0-9_]*'
+    r'\bv_(?:dual_)?(?:fma|fmac|fmamk|fmaak|mad_f|mad_mix|mac_f|pk_fma|rsq|sqrt|exp_f|log_f|'
+    r'div|dot2|sin|cos)[a-z0-9_]*'
 )
 RECIPROCAL = re.compile(r'\bv_(?:dual_)?rcp[a-z0-9_]*')
 # a head's kv head: an integer division, which the driver makes exactly of floats

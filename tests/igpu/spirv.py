@@ -146,7 +146,8 @@ def main(folder):
             r = subprocess.run([validator, '--target-env', 'vulkan1.2', file],
                                capture_output=True,
                                text=True)
-            if r.returncode and 'Invalid capability operand: %d' % COOPERATIVE_MATRIX in r.stdout + r.stderr:
+            unknown = 'Invalid capability operand: %d' % COOPERATIVE_MATRIX
+            if r.returncode and unknown in r.stdout + r.stderr:
                 print('%s: this spirv-val is older than cooperative matrices' % file.name)
             elif r.returncode:
                 wrong.append('spirv-val: ' + (r.stdout + r.stderr).strip())

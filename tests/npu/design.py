@@ -93,7 +93,8 @@ def stand_ins(record):
             body()
         return run
 
-    aie.lock, aie.buffer, aie.flow, aie.external_func, aie.device = lock, buffer, flow, external_func, device
+    aie.lock, aie.buffer, aie.flow = lock, buffer, flow
+    aie.external_func, aie.device = external_func, device
     aie.core = lambda where, stack_size: lambda program: record.cores.append(
         (where, stack_size, program))
 

@@ -24,7 +24,8 @@ MASKS = [('--cpu', cpu, '--threads', threads) for cpu in ('ref', 'avx2', 'avxvnn
 def first_difference(a, b):
     at = np.argwhere(a.view(np.uint32) != b.view(np.uint32))
     p, v = at[0]
-    return f'{len(at)} of {a.size} logits differ; first at position {p}, id {v}: {a[p, v]!r} where the contract has {b[p, v]!r}'
+    return (f'{len(at)} of {a.size} logits differ; first at position {p}, id {v}: {a[p, v]!r} '
+            f'where the contract has {b[p, v]!r}')
 
 
 def check(source, weights, folder, positions=POSITIONS):

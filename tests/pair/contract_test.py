@@ -12,7 +12,12 @@ runner.need('numpy')
 import numpy as np  # noqa: E402
 import numerics  # noqa: E402
 
-TEXT = 'def largest(numbers):\n    """Return the largest of some numbers."""\n    best = None\n    for n in numbers:\n        if best is None or n > best:\n'
+TEXT = '''def largest(numbers):
+    """Return the largest of some numbers."""
+    best = None
+    for n in numbers:
+        if best is None or n > best:
+'''
 
 
 def main():

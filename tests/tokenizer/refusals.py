@@ -26,7 +26,7 @@ def expect(name, path, part, rows=0):
         failed += 1
 
 
-# ----------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # GGUF
 BYTES = [f"<0x{i:02X}>" for i in range(256)]
 PIECES = ["▁", "a", "b", "ab", "▁a", "<tool>"]
@@ -159,7 +159,7 @@ def gguf_cases(folder):
     expect("gguf: pieces too long to cut", path, "too long to be cut")
 
 
-# ----------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # JSON
 def added(i, content, **more):
     return {
@@ -420,7 +420,7 @@ def side_files(folder):
     expect("beside: nothing there", folder, "has none of")
 
 
-# -------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # SentencePiece
 def field(number, value):
     if isinstance(value, int):
@@ -515,8 +515,9 @@ def tekken_cases(folder):
     import base64
     path = folder + "/tekken.json"
     pattern = (
-        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+"
-        r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|"
+        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}|"
+        r" ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
     vocab = [{"rank": i, "token_bytes": base64.b64encode(b).decode(), "token_str": None}
              for i, b in enumerate([bytes([i]) for i in range(256)] + [b"ab", b"abc"])]
     config = {

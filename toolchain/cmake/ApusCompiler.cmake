@@ -7,8 +7,10 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_C_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(CMAKE_C_FLAGS_DEBUG "-O1 -g")
 
-add_compile_options(-ffp-contract=off -fno-fast-math -fno-trapping-math -fno-strict-aliasing -Wall -Wextra -Wpedantic -Wshadow $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes>
-                    $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes> -Wvla -Wundef -Wpointer-arith -Wwrite-strings)
+add_compile_options(-ffp-contract=off -fno-fast-math -fno-trapping-math -fno-strict-aliasing -Wall
+                    -Wextra -Wpedantic -Wshadow $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes>
+                    $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes> -Wvla -Wundef -Wpointer-arith
+                    -Wwrite-strings)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     add_compile_options(-Wlogical-op)
 endif()
@@ -16,6 +18,7 @@ if(APUS_STRICT)
     add_compile_options(-Werror)
 endif()
 if(APUS_SANITIZE)
-    add_compile_options(-fsanitize=${APUS_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+    add_compile_options(-fsanitize=${APUS_SANITIZE} -fno-sanitize-recover=all
+                        -fno-omit-frame-pointer -g)
     add_link_options(-fsanitize=${APUS_SANITIZE})
 endif()

@@ -24,7 +24,8 @@ if(wanted)
         message(STATUS "Without the igpu engine: ${missing} not found")
     elseif(missing)
         list(JOIN missing " and " missing)
-        message(FATAL_ERROR "APUS_IGPU needs ${missing}. Debian and Ubuntu: libvulkan-dev glslang-tools")
+        message(FATAL_ERROR
+                "APUS_IGPU needs ${missing}. Debian and Ubuntu: libvulkan-dev glslang-tools")
     else()
         set(APUS_IGPU_BUILT ON)
     endif()
@@ -36,14 +37,17 @@ function(apus_shader name out)
     set(to ${PROJECT_BINARY_DIR}/spirv/${out})
     file(GLOB parts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/igpu/shaders/*.glsl)
     if(APUS_GLSLANG)
-        set(compile ${APUS_GLSLANG} --quiet -V --target-env vulkan1.2 -I${PROJECT_SOURCE_DIR}/igpu/shaders ${ARGN} -o ${to}.spv ${source})
+        set(compile ${APUS_GLSLANG} --quiet -V --target-env vulkan1.2
+            -I${PROJECT_SOURCE_DIR}/igpu/shaders ${ARGN} -o ${to}.spv ${source})
     else()
-        set(compile ${APUS_GLSLC} --target-env=vulkan1.2 -I ${PROJECT_SOURCE_DIR}/igpu/shaders ${ARGN} -o ${to}.spv ${source})
+        set(compile ${APUS_GLSLC} --target-env=vulkan1.2 -I ${PROJECT_SOURCE_DIR}/igpu/shaders
+            ${ARGN} -o ${to}.spv ${source})
     endif()
     add_custom_command(
         OUTPUT ${to}.spv ${to}.inc
         COMMAND ${compile}
-        COMMAND ${CMAKE_COMMAND} -DFROM=${to}.spv -DTO=${to}.inc -P ${PROJECT_SOURCE_DIR}/toolchain/cmake/EmbedSpirv.cmake
+        COMMAND ${CMAKE_COMMAND} -DFROM=${to}.spv -DTO=${to}.inc -P
+        ${PROJECT_SOURCE_DIR}/toolchain/cmake/EmbedSpirv.cmake
         DEPENDS ${source} ${parts} ${PROJECT_SOURCE_DIR}/toolchain/cmake/EmbedSpirv.cmake
         COMMENT "Shader ${out}"
         VERBATIM)
@@ -56,7 +60,8 @@ function(apus_checked_in_shader name)
     add_custom_command(
         OUTPUT ${to}.spv ${to}.inc
         COMMAND ${CMAKE_COMMAND} -E copy ${from} ${to}.spv
-        COMMAND ${CMAKE_COMMAND} -DFROM=${to}.spv -DTO=${to}.inc -P ${PROJECT_SOURCE_DIR}/toolchain/cmake/EmbedSpirv.cmake
+        COMMAND ${CMAKE_COMMAND} -DFROM=${to}.spv -DTO=${to}.inc -P
+        ${PROJECT_SOURCE_DIR}/toolchain/cmake/EmbedSpirv.cmake
         DEPENDS ${from} ${PROJECT_SOURCE_DIR}/toolchain/cmake/EmbedSpirv.cmake
         COMMENT "Shader ${name}"
         VERBATIM)
@@ -81,7 +86,8 @@ function(apus_shaders layer)
             apus_shader(${name} ${name}_dot -DDOT)
         endif()
     endforeach()
-    file(CREATE_LINK ${PROJECT_BINARY_DIR}/spirv ${PROJECT_BINARY_DIR}/may_include/${layer}/spirv SYMBOLIC)
+    file(CREATE_LINK ${PROJECT_BINARY_DIR}/spirv ${PROJECT_BINARY_DIR}/may_include/${layer}/spirv
+         SYMBOLIC)
     add_custom_target(apus_shader_words DEPENDS ${APUS_SHADER_WORDS})
     add_dependencies(apus_${layer} apus_shader_words)
 endfunction()

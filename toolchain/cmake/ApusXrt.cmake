@@ -11,15 +11,19 @@ if(TARGET apus_npu AND NOT APUS_XRT STREQUAL "OFF")
     if(APUS_XRT_INCLUDE AND APUS_XRT_LIBRARY AND APUS_UUID_INCLUDE AND CMAKE_CXX_COMPILER)
         enable_language(CXX)
         add_library(apus_xrt SHARED ${PROJECT_SOURCE_DIR}/npu/provider_xrt.cpp)
-        set_target_properties(apus_xrt PROPERTIES OUTPUT_NAME apus-xrt CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden
+        set_target_properties(apus_xrt PROPERTIES OUTPUT_NAME apus-xrt CXX_STANDARD 17
+                              CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF
+                              CXX_VISIBILITY_PRESET hidden
                               LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
-        target_include_directories(apus_xrt PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
+        target_include_directories(apus_xrt PRIVATE ${PROJECT_SOURCE_DIR}
+                                   ${PROJECT_SOURCE_DIR}/include)
         target_include_directories(apus_xrt SYSTEM PRIVATE ${APUS_XRT_INCLUDE} ${APUS_UUID_INCLUDE})
         target_link_libraries(apus_xrt PRIVATE ${APUS_XRT_LIBRARY})
         # the runtime has threads, and objects of its own that end with the process
         target_link_options(apus_xrt PRIVATE -Wl,-z,nodelete)
         install(TARGETS apus_xrt LIBRARY DESTINATION lib)
     elseif(APUS_XRT STREQUAL "ON")
-        message(FATAL_ERROR "APUS_XRT is ON, but XRT's headers (libxrt-dev, uuid-dev) or a C++ compiler are missing")
+        message(FATAL_ERROR "APUS_XRT is ON, but XRT's headers (libxrt-dev, uuid-dev) or a C++ "
+                            "compiler are missing")
     endif()
 endif()

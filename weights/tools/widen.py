@@ -58,7 +58,7 @@ class Refused(Exception):
     pass
 
 
-# -----------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # sources
 NAMES = {
     'embed': 'model.embed_tokens.weight',
@@ -301,7 +301,7 @@ def write_json(path, value):
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding='utf-8')
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # placement
 class Placement:
     """Where everything goes. Rows as `from_`: for every wide row its source row or -1. Columns as
@@ -384,7 +384,7 @@ class Placement:
         return math.sqrt(self.w['head_dim'] / self.n['head_dim']) if role in ('q', 'bq') else 1.0
 
 
-# ------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # writing
 def stored(x, dtype, name):
     if dtype == 'f16' and np.abs(x).max(initial=0) > 65504:

@@ -89,7 +89,9 @@ def perplexities(a, pair):
             for name in ('target', 'draft'):
                 nll = apus('perplexity', '-m', pair / f'{name}.apus', '-f', f.name, '--ctx',
                            WINDOW)['nll']
-                there = '-' if a.skip_float else f'{float_nll(a.directory, name, ids) / math.log(2) / each:.3f}'
+                there = '-'
+                if not a.skip_float:
+                    there = f'{float_nll(a.directory, name, ids) / math.log(2) / each:.3f}'
                 print(
                     f'| {kind} | {len(text.encode()):,} | {each:.2f} | {name} | '
                     f'{math.exp(nll):.2f} | {nll / math.log(2) / each:.3f} | {there} |',

@@ -6,6 +6,7 @@ set -eu
 here=$(dirname "$0")
 directory=${1:?usage: pack.sh DIRECTORY [PYTHON]}
 "${2:-python3}" "$here/export.py" "$directory"
+pack=${APUS_BUILD:-$here/../../build/release}/apus-pack
 for name in target draft; do
-    "${APUS_BUILD:-$here/../../build/release}/apus-pack" "$directory/$name" -o "$directory/$name.apus" --weights int8 --name "apus pair, $name"
+    "$pack" "$directory/$name" -o "$directory/$name.apus" --weights int8 --name "apus pair, $name"
 done
