@@ -1,31 +1,62 @@
 #!/bin/sh
-# clang-tidy (.clang-tidy says which checks) and cppcheck over every C file of the tree, or over the
-# files named. Silent when clean.
+# clang-format (.clang-format, version 14 alone: others lay out otherwise), clang-tidy (.clang-tidy
+# says which checks) and cppcheck over every C file of the tree, or over the files named. Silent
+# when clean.
 #
-#   sh toolchain/lint.sh [deep] [FILE ...] deep: the analyzer follows many more paths, which takes
-#   ten times as long
+#   sh toolchain/lint.sh [layout | deep] [FILE ...]
+#
+# layout: clang-format alone; exit status 77, with the reason, where it has another version. deep:
+# the analyzer follows many more paths, which takes ten times as long.
 set -eu
 cd "$(dirname "$0")/.."
-analyzer='--extra-arg=-Xclang --extra-arg=-analyzer-config --extra-arg=-Xclang --extra-arg=mode=shallow'
-if [ "${1:-}" = deep ]; then
-    analyzer=
-    shift
+analyzer='--extra-arg=-Xclang --extra-arg=-analyzer-config
+    --extra-arg=-Xclang --extra-arg=mode=shallow'
+only=
+case ${1:-} in
+deep) analyzer= && shift ;;
+layout) only=layout && shift ;;
+esac
+folders="apps bench cpu hal igpu include npu port runtime tests weights"
+files=${*:-$(find $folders -name '*.c' | sort)}
+layout=${*:-$(find $folders -name '*.[ch]' -o -name '*.cc' -o -name '*.cpp' -o -name '*.hpp')}
+mkdir -p build
+bad=0
+
+# unicode_tables.c is made by weights/tools/make_unicode.py.
+format=
+for f in clang-format-14 clang-format; do
+    [ -n "$format" ] || case $($f --version 2>/dev/null) in *"version 14."*) format=$f ;; esac
+done
+if [ -n "$format" ]; then
+    echo "$layout" | tr ' ' '\n' | grep -v '^runtime/unicode_tables\.c$' |
+        xargs -r "$format" --dry-run -Werror --ferror-limit=1 >build/lint-format.log 2>&1 ||
+        { grep 'error:' build/lint-format.log
+          echo "lint: expected the layout of .clang-format: $format -i FILE makes it"
+          bad=1; }
+else
+    echo "skipped: layout is checked by clang-format 14, found" \
+        "$(clang-format --version 2>/dev/null || echo none)"
+    [ "$only" != layout ] || exit 77
 fi
-files=${*:-$(find apps bench cpu hal igpu npu port runtime tests weights -name '*.c' | sort)}
+[ "$only" != layout ] || exit $bad
 
 # As a debug build, so that assertions are seen, and by clang, whose flags clang-tidy understands.
 # Only configured, not built, but for the shaders, which C includes as words.
 cmake --preset fuzz -B build/lint -DAPUS_SANITIZE= >build/lint-configure.log ||
     { cat build/lint-configure.log; exit 1; }
-if grep -q '^build apus_shader_words:' build/lint/build.ninja; then ninja -C build/lint apus_shader_words >>build/lint-configure.log; fi
+if grep -q '^build apus_shader_words:' build/lint/build.ninja; then
+    ninja -C build/lint apus_shader_words >>build/lint-configure.log
+fi
 
-bad=0
-echo "$files" | tr ' ' '\n' | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/lint $analyzer 2>build/lint-tidy.log ||
+echo "$files" | tr ' ' '\n' |
+    xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/lint $analyzer 2>build/lint-tidy.log ||
     { grep -v 'warnings\? generated' build/lint-tidy.log; bad=1; }
 
 # Without the tests, which pass null pointers on purpose, and the kernels in intrinsics, which take
 # it minutes each. memleak: does not follow memory that is handed on through memcpy; the leak
 # sanitizer runs in the dev tests.
-echo "$files" | tr ' ' '\n' | grep -v -e '^tests/' -e '^cpu/avx' | xargs -r cppcheck -q -j "$(nproc)" --std=c11 --enable=warning,portability,performance \
-    --inline-suppr --error-exitcode=1 --suppress=missingIncludeSystem --suppress=memleak -I. -Iinclude || bad=1
+echo "$files" | tr ' ' '\n' | grep -v -e '^tests/' -e '^cpu/avx' |
+    xargs -r cppcheck -q -j "$(nproc)" --std=c11 --enable=warning,portability,performance \
+        --inline-suppr --error-exitcode=1 --suppress=missingIncludeSystem --suppress=memleak \
+        -I. -Iinclude || bad=1
 exit $bad

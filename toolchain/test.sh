@@ -15,8 +15,11 @@ stage "build release" build build/release all --preset release
 tests "tests release" build/release -LE long
 
 # The command line as other programs see it, on the demos' models.
-stage "command line contract, pair" python3 tests/api/contract.py weights/models/pair/target.apus --draft weights/models/pair/draft.apus
-stage "command line contract, smollm2" sh -c 'model=$(sh toolchain/model.sh) || exit $?; python3 tests/api/contract.py "$model"'
+pair=weights/models/pair
+stage "command line contract, pair" python3 tests/api/contract.py $pair/target.apus \
+    --draft $pair/draft.apus
+stage "command line contract, smollm2" sh -c \
+    'model=$(sh toolchain/model.sh) || exit $?; python3 tests/api/contract.py "$model"'
 
 # Address and undefined-behaviour sanitizers. Oracles look at values, not at memory, and would take
 # minutes there.
@@ -29,6 +32,7 @@ stage "build clang" build build/clang compiler_tests --preset clang
 tests "tests clang" build/clang -L compiler -LE 'long|oracle|once'
 
 stage "build firmware" sh toolchain/firmware.sh
+stage layout sh toolchain/lint.sh layout
 stage lint sh toolchain/lint.sh
 
 fuzz 10
