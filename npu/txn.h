@@ -3,16 +3,16 @@
  *
  * A stream is a header of 4 words, then operations:
  *
- *   WRITE     op, 0, register, 0, value, bytes                    one register
- *   BLOCK op, 0, register, bytes, values ... registers or tile memory in a row PATCH op, bytes, 0 0
- *   0 0, register, 0, argument, 0, low, high the 48-bit address of a buffer argument plus an
- *   offset, into
- *                                                                 words 1 and 2 of the shim
- *                                                                 descriptor whose word 1
- *                                                                 `register` is
- *   TOKEN op, bytes, direction | row << 8 | column << 16, waits until a channel has finished a task
- *   that says so, in one row of
- *             rows << 8 | columns << 16 | channel << 24            `columns` columns
+ *   WRITE  op, 0, register, 0, value, bytes
+ *          sets one register
+ *   BLOCK  op, 0, register, bytes, values ...
+ *          sets registers or tile memory in a row
+ *   PATCH  op, bytes, 0 0 0 0, register, 0, argument, 0, low, high
+ *          puts the 48-bit address of a buffer argument, plus an offset, into words 1 and 2 of the
+ *          shim descriptor whose word 1 `register` is
+ *   TOKEN  op, bytes, direction | row << 8 | column << 16,
+ *          rows << 8 | columns << 16 | channel << 24
+ *          waits until a channel has finished a task that says so, in one row of `columns` columns
  *
  * A writer without room counts on, so that the same walk measures and writes. */
 #ifndef NPU_TXN_H

@@ -4,9 +4,7 @@
 void session_rewind(apus_session *s, uint32_t position) {
     track_rewind(&s->target, position);
     if (position == s->target.evaluated) s->unfinished = 0;
-    s->overlap.ahead.count = 0;
-    if (s->draft.track.model)
-        draft_rewind(&s->draft, s->ids, position < s->draft.whole ? position : s->draft.whole);
+    speculate_rewind(&s->speculation, s->ids, position);
 }
 
 apus_status evaluate(apus_session *s, int want_logits, uint64_t deadline_ns) {

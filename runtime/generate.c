@@ -1,6 +1,9 @@
-/* A generation: begin, rounds of one id, the figures. */
+/* A generation: begin, and rounds of one id or more. */
 #include "runtime/refuse.h"
 #include "runtime/session.h"
+
+/* Of so many ids of a prompt one knows what each takes. */
+enum { PROMPT_MANY = 16 };
 
 APUS_API const char *apus_stop_reason_text(apus_stop_reason reason) {
     static const char *const text[] = {"",          "eos",      "length", "stop",
@@ -20,7 +23,9 @@ static apus_status begin(apus_session *s, const apus_sampling *sampling) {
             refuse(port, APUS_E_ORDER, "apus_begin",
                    "the prompt was stopped: go on with apus_prompt or apus_append first", NULL);
     if (status) return status;
-    overlap_drop(s); /* what is ahead was drawn by other rules */
+    /* what is ahead was drawn by other rules */
+    speculate_drop(&s->speculation, s->ids, s->count);
+    speculate_begin(&s->speculation);
     g.start = s->count;
     g.passes = s->target.passes;
     hash64_begin(&g.hash);
@@ -68,10 +73,52 @@ static apus_status choose(apus_session *s, const float *logits, apus_piece *piec
     return APUS_OK;
 }
 
+/* What a round needs of the session as it is now. */
+static struct speculation_input speculation_input(apus_session *s) {
+    const struct generation *g = &s->generation;
+    const apus_sampling *c = &g->sampler.config;
+    return (struct speculation_input){
+        .target = &s->target,
+        .port = &s->model->port,
+        .ids = s->ids,
+        .count = s->count,
+        .context = s->context,
+        .start = g->start,
+        .left = c->max_tokens ? c->max_tokens - g->made : UINT32_MAX,
+        .prompt_ns =
+            s->prompt_tokens >= PROMPT_MANY ? (float)s->prompt_ns / (float)s->prompt_tokens : 0.0f,
+        .sampler = &g->sampler,
+        .scratch = s->sample_scratch,
+        .stop = session_stop(s, c->deadline_ns)};
+}
+
+/* A round whose logits are there: rows behind ids[count - 1], its proposals and its branches. A
+ * prompt's last row is there already, and then the first id comes at once. After a failure that is
+ * the target's the context is cut to what was good. */
+static apus_status verified_round(apus_session *s, struct round *r, uint64_t deadline_ns) {
+    struct track *t = &s->target;
+    struct generation *g = &s->generation;
+    memset(r, 0, sizeof *r);
+    if (t->logits_at == s->count - 1) return evaluate(s, 1, deadline_ns);
+    if (session_cancelled(s)) return APUS_PARTIAL;
+    track_rewind(t, s->count - 1);
+    struct speculation_input in = speculation_input(s);
+    apus_status status = speculate_round(&s->speculation, &in, r);
+    g->draft_ns += r->draft_ns + r->catch_up_ns - r->prompt_ns;
+    g->draft_prompt_ns += r->prompt_ns;
+    if (status == APUS_PARTIAL) {
+        session_cancelled(s);
+    } else if (status && r->columns) {
+        s->count = t->evaluated;
+        speculate_drop(&s->speculation, s->ids, s->count);
+    }
+    return status;
+}
+
 /* The branch beside place `at` that is this id, or none: round->branches. */
 static uint32_t find_branch(const struct round *r, uint32_t at, int32_t id) {
     uint32_t b = 0;
-    while (b < r->branches && (r->branch[b] != at || r->other[at] != id)) b++;
+    while (b < r->branches && (r->branch[b] != at || r->tokens[BY_DRAFT].second[at] != id)) b++;
     return b;
 }
 
@@ -82,7 +129,7 @@ static apus_status accept(apus_session *s, struct round *r, apus_piece *piece) {
     uint32_t row = t->logits - 1 - r->proposed - r->branches; /* after a prompt the last row alone
                                                                  is wanted */
     uint32_t count = s->count, branch = r->branches;
-    const int32_t *proposed = r->chain[r->by].id;
+    const int32_t *proposed = r->tokens[r->by].id;
     apus_status status;
     for (;;) {
         status = choose(s, track_logits(t, row), piece);
@@ -105,9 +152,9 @@ static apus_status accept(apus_session *s, struct round *r, apus_piece *piece) {
         track_keep(t, branch);
     else if (r->proposed || r->branches)
         track_rewind(t, count + r->accepted);
-    if (s->draft.track.model)
-        overlap_settle(s, count + r->accepted,
-                       r->accepted == r->proposed && !r->taken && !piece->stop);
+    struct speculation_input in = speculation_input(s);
+    speculate_settle(&s->speculation, &in, count + r->accepted,
+                     r->accepted == r->proposed && !r->taken && !piece->stop);
     return status;
 }
 
@@ -118,12 +165,11 @@ static void count_round(apus_session *s, const struct round *r) {
     g->accepted += r->accepted;
     g->branches += r->branches;
     g->branches_taken += r->taken;
-    g->draft_ns += r->draft_ns;
     g->verify_ns += r->verify_ns;
     g->overlap_ns += r->overlap_ns;
     g->ahead += r->ahead;
     if (r->by == BY_DRAFT) g->kept += r->kept < r->proposed ? r->kept : r->proposed;
-    if ((s->draft.track.model || s->lookup) && r->columns == 1) g->off_rounds++;
+    if (speculates(&s->speculation) && r->columns == 1) g->off_rounds++;
     for (uint32_t i = 0; i < r->proposed; i++) g->proposed_at[i]++;
     for (uint32_t i = 0; i < r->accepted; i++) g->accepted_at[i]++;
 }
@@ -140,7 +186,7 @@ static apus_status next_round(apus_session *s, apus_piece *piece) {
         piece->stop = APUS_STOP_DEADLINE;
         return APUS_OK;
     }
-    apus_status status = verify_round(s, &round, deadline);
+    apus_status status = verified_round(s, &round, deadline);
     if (status == APUS_PARTIAL) {
         piece->stop = deadline && port_now(&s->model->port) >= deadline ? APUS_STOP_DEADLINE
                                                                         : APUS_STOP_CANCELLED;
@@ -149,10 +195,7 @@ static apus_status next_round(apus_session *s, apus_piece *piece) {
     if (!status) status = accept(s, &round, piece);
     if (status) return status;
     count_round(s, &round);
-    overlap_learn(s, &round);
-    /* says nothing of a pass that has the machine for itself */
-    if (round.overlapped && !s->overlap.mode) round.verify_ns = 0;
-    length_learn(&s->length, &round, piece->ids, (uint32_t)piece->count);
+    speculate_learn(&s->speculation, &round, piece->ids, (uint32_t)piece->count);
     return APUS_OK;
 }
 
@@ -182,45 +225,4 @@ static apus_status next(apus_session *s, apus_piece *piece) {
 APUS_API apus_status apus_next(apus_session *s, apus_piece *piece) {
     apus_status status = session_enter(s);
     return status ? status : session_leave(s, next(s, piece));
-}
-
-APUS_API apus_status apus_stats(const apus_session *s, apus_session_stats *stats) {
-    apus_status status = session_look(s);
-    if (!status) status = config_check(stats, STRUCT(apus_session_stats), &s->model->port);
-    if (status) return status;
-    const struct generation *g = &s->generation;
-    const struct track_engine *e = track_engine(&s->target);
-    apus_session_stats now = {.size = sizeof now,
-                              .positions = s->target.evaluated,
-                              .reused = s->reused,
-                              .prompt_tokens = s->prompt_tokens,
-                              .prompt_ns = s->prompt_ns,
-                              .new_tokens = g->made,
-                              .next_ns = g->ns,
-                              .passes = g->sampler.config.size ? s->target.passes - g->passes : 0,
-                              .logits_hash = g->sampler.config.want_hash ? hash64_end(&g->hash) : 0,
-                              .weight_bytes = blob_pass_bytes(model_blob(s->model)),
-                              .arena_bytes = s->arena_bytes,
-                              .engine = e->engine->name,
-                              .cpu = e->engine->model_detail(e->model_memory),
-                              .threads = s->threads,
-                              .context = s->context,
-                              .rounds = g->rounds,
-                              .proposed = g->proposed,
-                              .accepted = g->accepted,
-                              .off_rounds = g->off_rounds,
-                              .branches = g->branches,
-                              .branches_taken = g->branches_taken,
-                              .draft_ns = g->draft_ns,
-                              .draft_prompt_ns = g->draft_prompt_ns,
-                              .verify_ns = g->verify_ns,
-                              .overlap_ns = g->overlap_ns,
-                              .ahead = g->ahead,
-                              .ahead_kept = g->kept,
-                              .second_engine = s->target.parts > 1 ? e[1].engine->name : NULL,
-                              .second_from = s->target.parts > 1 ? e[1].layers.first : 0};
-    memcpy(now.proposed_at, g->proposed_at, sizeof now.proposed_at);
-    memcpy(now.accepted_at, g->accepted_at, sizeof now.accepted_at);
-    config_write(stats, &now, sizeof now);
-    return APUS_OK;
 }

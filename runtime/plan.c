@@ -4,10 +4,11 @@
 #include "hal/place.h"
 #include "hal/pool.h"
 #include "hal/words.h"
-#include "runtime/costs.h"
-#include "runtime/pair.h"
 #include "runtime/refuse.h"
+#include "runtime/session.h"
+#include "runtime/stats.h"
 #include "runtime/tokenizer.h"
+#include "speculate/costs.h"
 
 struct request {
     apus_config config;                /* defaults filled in */
@@ -168,9 +169,10 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
     s->tokenize_scratch = place_at(arena, l.tokenize);
     s->tokenize_bytes = l.tokenize_bytes;
     s->sample_scratch = place_at(arena, l.sample);
-    s->lookup = r.config.lookup;
-    length_open(&s->length, r.config.proposals);
-    overlap_open(&s->overlap, r.config.overlap);
+    struct speculation *sp = &s->speculation;
+    sp->lookup = r.config.lookup;
+    policy_open(&sp->policy, r.config.proposals);
+    overlap_open(&sp->overlap, r.config.overlap);
     text_out_open(&s->text, &model_blob(s->model)->vocab, place_at(arena, l.text), l.text_bytes);
 
     uint64_t fenv = fenv_enter();
@@ -179,16 +181,17 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
     r.target.pool = r.draft.pool = s->pool ? s->pool : r.config.pool;
     status = track_open(&s->target, &r.target, &l.target_parts, place_at(arena, l.target));
     if (!status && r.draft.model) {
-        status = track_open(&s->draft.track, &r.draft, &l.draft_parts, place_at(arena, l.draft));
+        status = track_open(&sp->draft.track, &r.draft, &l.draft_parts, place_at(arena, l.draft));
         if (!status)
-            draft_open(&s->draft, model_blob(s->model), &r.renamed, place_at(arena, l.draft_ids),
+            draft_open(&sp->draft, model_blob(s->model), &r.renamed, place_at(arena, l.draft_ids),
                        place_at(arena, l.draft_place), r.draft.positions);
         else
             track_close(&s->target);
     }
     if (!status && !r.config.proposals && (r.config.draft || r.config.lookup)) {
-        costs_measure(s, &r.costs);
-        length_costs(&s->length, &r.costs, r.config.draft ? costs_share(s) : 0.0f);
+        struct track *draft = r.config.draft ? &sp->draft.track : NULL;
+        costs_measure(&r.costs, &s->target, draft, &s->model->port);
+        policy_costs(&sp->policy, &r.costs, draft ? costs_share(&s->target, draft) : 0.0f);
     }
     fenv_leave(fenv);
     if (status && s->pool) hal_pool_close(s->pool);
@@ -202,7 +205,7 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
 APUS_API void apus_close(apus_session *session) {
     if (session_enter(session)) return;
     uint64_t fenv = session->fenv;
-    if (session->draft.track.model) track_close(&session->draft.track);
+    if (session->speculation.draft.track.model) track_close(&session->speculation.draft.track);
     track_close(&session->target);
     if (session->pool) hal_pool_close(session->pool);
     for (size_t i = 0; i < sizeof session->state_key; i++)

@@ -77,7 +77,7 @@ static apus_status append(apus_session *s, const apus_part *parts, size_t count,
     if (!status && !n && !s->count)
         status = refuse(port, APUS_E_ARGUMENT, "apus_append", no_position, NULL);
     if (status) return status;
-    overlap_drop(s);
+    speculate_drop(&s->speculation, s->ids, s->count);
     memcpy(s->ids + s->count, s->fresh, n * sizeof *s->ids);
     s->count += n;
     s->generation.running = 0;
@@ -122,7 +122,7 @@ static apus_status eval(apus_session *s, const int32_t *ids, size_t count, float
         status = ids_check(&model_blob(s->model)->vocab, port, where, CHECK_NO_INDEX, ids, count);
     if (status) return status;
     uint32_t first = s->count;
-    overlap_drop(s);
+    speculate_drop(&s->speculation, s->ids, s->count);
     status = evaluate(s, 0, 0); /* what a generation or a stopped call left */
     if (status == APUS_PARTIAL && done) *done = 0;
     if (status != APUS_PARTIAL) s->unfinished = 0;

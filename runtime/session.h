@@ -5,12 +5,10 @@
 
 #include "runtime/blake2s.h"
 #include "runtime/config.h"
-#include "runtime/length.h"
-#include "runtime/overlap.h"
-#include "runtime/propose.h"
 #include "runtime/sample.h"
 #include "runtime/stops.h"
 #include "runtime/track.h"
+#include "speculate/speculate.h"
 #include "weights/hash.h"
 
 struct generation {
@@ -18,7 +16,6 @@ struct generation {
     struct sampler sampler;
     uint32_t start; /* position of its first id */
     uint32_t made;  /* ids so far */
-    int drafted;    /* the draft has been shown what was before it */
     struct hash64 hash;
     uint64_t ns;
     uint64_t rounds, proposed, accepted, branches, branches_taken, off_rounds, draft_ns,
@@ -31,10 +28,7 @@ struct apus_session {
     const apus_model *model;
     apus_pool *pool; /* its own threads, or NULL */
     struct track target;
-    struct draft draft; /* draft.track.model NULL: none */
-    struct length length;
-    struct overlap overlap;
-    int lookup;
+    struct speculation speculation;
     uint32_t keyed; /* 0 or 1: states are made and taken by state_key alone */
     uint8_t state_key[BLAKE2S_KEY];
     uint32_t context, threads, prompt_bytes; /* of the configuration, defaults filled in */
@@ -79,12 +73,6 @@ apus_status evaluate(apus_session *session, int want_logits, uint64_t deadline_n
 /* The context's ids from `position` on have changed or go: every model forgets them. What is left
  * may be evaluated by that. */
 void session_rewind(apus_session *session, uint32_t position);
-
-/* runtime/round.c: proposes ids behind the context, has the target verify them, and leaves what it
- * would choose behind each: rows of logits behind ids[count - 1], behind each of the chain, and
- * behind each of the branches, as *round says. Otherwise as evaluate(session, 1, deadline_ns). */
-struct round;
-apus_status verify_round(apus_session *session, struct round *round, uint64_t deadline_ns);
 
 /* What stops a pass of this session: a cancel, and the deadline if it is not 0. */
 static inline struct hal_stop session_stop(const apus_session *session, uint64_t deadline_ns) {

@@ -1,9 +1,10 @@
 /* Saved contexts: ids and KV rows as bytes, bound to the model.
  *
- *   struct state_header int32_t ids [evaluated], then zero up to a multiple of 8 bytes for every
- *   layer with attention, every kv head: K panels, V quads, kscale, vscale of round_up(evaluated,
- *   16) slots uint64_t XXH64 of everything before it; or, of a session with a key, its BLAKE2s by
- *   that key
+ *   struct state_header
+ *   int32_t ids [evaluated], then zero up to a multiple of 8 bytes
+ *   for every layer with attention, every kv head: K panels, V quads, kscale and vscale of
+ *     round_up(evaluated, 16) slots
+ *   uint64_t XXH64 of everything before it; or, of a session with a key, its BLAKE2s by that key
  *
  * Rows past `evaluated` in the last panel are saved as zero, so that equal contexts give equal
  * bytes. */

@@ -44,7 +44,7 @@ def includes(view, header):
 
 headers = [
     str(p.relative_to(source))
-    for folder in ('apps', 'bench', 'cpu', 'hal', 'igpu', 'npu', 'port', 'runtime', 'weights')
+    for folder in sorted({'apps', 'bench'} | set(rules))
     for p in sorted((source / folder).rglob('*.h'))
 ]
 headers += ['apus/' + p.name for p in sorted((source / 'include' / 'apus').glob('*.h'))]

@@ -19,14 +19,14 @@ static uint32_t random_of(uint32_t below) {
 static float share(void) { return (float)random_of(1001) / 1000; }
 
 /* Other costs and chances than the session knows. */
-static void shake(struct length *l) {
+static void shake(struct draft_policy *l) {
     float column = share() * share() * 0.3f;
     l->verify_ns[1] = l->cost_ns[1] = l->round_cost = l->round_tokens =
-        l->verify_ns[LENGTH_COLUMNS] = 1;
-    for (uint32_t n = 2; n <= LENGTH_COLUMNS; n++)
+        l->verify_ns[POLICY_COLUMNS] = 1;
+    for (uint32_t n = 2; n <= POLICY_COLUMNS; n++)
         l->cost_ns[n] = l->cost_ns[n - 1] + column * share();
     l->draft_ns = share() * 0.2f;
-    for (uint32_t b = 0; b < LENGTH_BINS; b++) {
+    for (uint32_t b = 0; b < POLICY_BINS; b++) {
         l->hit[BY_DRAFT][b].is = share(), l->hit[BY_LOOKUP][b].is = share();
         l->second[b].is = share() * (1 - l->hit[BY_DRAFT][b].is);
     }
@@ -42,7 +42,7 @@ static void grow(apus_session *s, const apus_sampling *sampling, uint32_t cancel
     memset(r, 0, sizeof *r);
     assert_int_equal(apus_begin(s, sampling), APUS_OK);
     do {
-        shake(&s->length);
+        shake(&s->speculation.policy);
         if (cancel_every && ++rounds % cancel_every == 0) apus_cancel(s);
         assert_int_equal(apus_next(s, &piece), APUS_OK);
         assert_true(piece.count <= 16 && r->count + piece.count <= IDS &&
@@ -200,20 +200,20 @@ static void interrupted_trees(void **unused) {
 /* ------------------------------------------------------------------------------------ choice -- */
 
 /* Costs of passes in units of a token: 1, then `column` more for each; chances by bin. */
-static struct length lengths(float column, float hit, float second) {
-    struct length l;
-    length_open(&l, 0);
-    for (uint32_t n = 1; n <= LENGTH_COLUMNS; n++) l.cost_ns[n] = 1 + column * (float)(n - 1);
-    l.round_cost = l.round_tokens = l.verify_ns[1] = l.verify_ns[LENGTH_COLUMNS] = 1;
+static struct draft_policy lengths(float column, float hit, float second) {
+    struct draft_policy l;
+    policy_open(&l, 0);
+    for (uint32_t n = 1; n <= POLICY_COLUMNS; n++) l.cost_ns[n] = 1 + column * (float)(n - 1);
+    l.round_cost = l.round_tokens = l.verify_ns[1] = l.verify_ns[POLICY_COLUMNS] = 1;
     l.credit = 100;
-    for (uint32_t b = 0; b < LENGTH_BINS; b++) l.hit[BY_DRAFT][b].is = hit, l.second[b].is = second;
+    for (uint32_t b = 0; b < POLICY_BINS; b++) l.hit[BY_DRAFT][b].is = hit, l.second[b].is = second;
     return l;
 }
 
 static struct round drafted(uint32_t ids) {
-    struct round r = {.chain[BY_DRAFT].count = ids};
+    struct round r = {.tokens[BY_DRAFT].count = ids};
     for (uint32_t i = 0; i < ids; i++)
-        r.chain[BY_DRAFT].id[i] = (int32_t)i, r.other[i] = 100 + (int32_t)i;
+        r.tokens[BY_DRAFT].id[i] = (int32_t)i, r.tokens[BY_DRAFT].second[i] = 100 + (int32_t)i;
     return r;
 }
 
@@ -221,28 +221,28 @@ static void likeliest_first(void **unused) {
     (void)unused;
     /* Chain .5 .25 .125 .., seconds .3 .15 .075 ..: at a column's cost of .14 the order is .5 .3
      * .25 .15. */
-    struct length l = lengths(0.14f, 0.5f, 0.3f);
+    struct draft_policy l = lengths(0.14f, 0.5f, 0.3f);
     struct round r = drafted(6);
-    length_draft(&l, &r, 15);
+    policy_choose_draft(&l, &r, 15);
     assert_int_equal(r.proposed, 2);
     assert_int_equal(r.branches, 2);
     assert_true(r.branch[0] == 0 && r.branch[1] == 1);
-    length_draft(&l, &r, 2);
+    policy_choose_draft(&l, &r, 2);
     assert_true(r.proposed == 1 && r.branches == 1 && r.branch[0] == 0);
-    r.other[0] = -1; /* there is no second */
-    length_draft(&l, &r, 15);
+    r.tokens[BY_DRAFT].second[0] = -1; /* there is no second */
+    policy_choose_draft(&l, &r, 15);
     assert_true(r.proposed == 2 && r.branches == 1 && r.branch[0] == 1);
 
     l = lengths(0.6f, 0.5f, 0.3f); /* nothing pays */
     r = drafted(6);
-    length_draft(&l, &r, 15);
+    policy_choose_draft(&l, &r, 15);
     assert_true(r.proposed == 0 && r.branches == 0);
 
     l = lengths(0.0f, 0.5f, 0.3f); /* everything does */
-    length_draft(&l, &r, 15);
+    policy_choose_draft(&l, &r, 15);
     assert_true(r.proposed == 6 && r.branches == 6);
     r = drafted(15);
-    length_draft(&l, &r, 15);
+    policy_choose_draft(&l, &r, 15);
     assert_int_equal(r.proposed + r.branches, 15);
     assert_true(r.branches > 5);
 }
@@ -252,24 +252,24 @@ static void branches_hang_on_the_chain(void **unused) {
     (void)unused;
     rng = 5;
     for (int trial = 0; trial < 3000; trial++) {
-        struct length l = lengths(0, 0, 0);
+        struct draft_policy l = lengths(0, 0, 0);
         uint32_t most = random_of(16), seen = 0;
         struct round r = drafted(1 + random_of(15));
-        for (uint32_t n = 2; n <= LENGTH_COLUMNS; n++)
+        for (uint32_t n = 2; n <= POLICY_COLUMNS; n++)
             l.cost_ns[n] = l.cost_ns[n - 1] + (float)random_of(100) / 1000;
-        for (uint32_t b = 0; b < LENGTH_BINS; b++) {
+        for (uint32_t b = 0; b < POLICY_BINS; b++) {
             l.hit[BY_DRAFT][b].is = share();
             l.second[b].is = (1 - l.hit[BY_DRAFT][b].is) * share();
         }
-        for (uint32_t i = 0; i < r.chain[BY_DRAFT].count; i++) {
-            r.chain[BY_DRAFT].bin[i] = (uint8_t)random_of(LENGTH_BINS);
-            if (random_of(5) == 0) r.other[i] = -1;
+        for (uint32_t i = 0; i < r.tokens[BY_DRAFT].count; i++) {
+            r.tokens[BY_DRAFT].bin[i] = (uint8_t)random_of(POLICY_BINS);
+            if (random_of(5) == 0) r.tokens[BY_DRAFT].second[i] = -1;
         }
-        length_draft(&l, &r, most);
+        policy_choose_draft(&l, &r, most);
         assert_true(r.proposed + r.branches <= most);
         for (uint32_t b = 0; b < r.branches; b++) {
-            assert_true(r.branch[b] <= r.proposed && r.branch[b] < r.chain[BY_DRAFT].count &&
-                        r.other[r.branch[b]] >= 0);
+            assert_true(r.branch[b] <= r.proposed && r.branch[b] < r.tokens[BY_DRAFT].count &&
+                        r.tokens[BY_DRAFT].second[r.branch[b]] >= 0);
             assert_false(seen >> r.branch[b] & 1);
             seen |= 1u << r.branch[b];
         }
@@ -279,40 +279,40 @@ static void branches_hang_on_the_chain(void **unused) {
 /* The lookup proposes where that brings tokens at no more than what one costs now. */
 static void looks_up_where_that_is_cheaper(void **unused) {
     (void)unused;
-    struct length l = lengths(0.02f, 0.7f, 0.1f);
-    struct round r = {.chain[BY_LOOKUP].count = 15};
-    for (uint32_t i = 0; i < 15; i++) r.chain[BY_LOOKUP].bin[i] = 7;
+    struct draft_policy l = lengths(0.02f, 0.7f, 0.1f);
+    struct round r = {.tokens[BY_LOOKUP].count = 15};
+    for (uint32_t i = 0; i < 15; i++) r.tokens[BY_LOOKUP].bin[i] = 7;
     l.hit[BY_LOOKUP][7].is = 0.95f;
     l.round_cost = 0.2f;
-    assert_true(length_lookup(&l, &r, 15) && r.by == BY_LOOKUP && r.proposed == 15);
+    assert_true(policy_choose_lookup(&l, &r, 15) && r.by == BY_LOOKUP && r.proposed == 15);
     /* 4.5 tokens for 1.06, which cost 0.9 now */
-    assert_true(length_lookup(&l, &r, 4) == 0 && r.proposed == 4);
+    assert_true(policy_choose_lookup(&l, &r, 4) == 0 && r.proposed == 4);
     l.hit[BY_LOOKUP][7].is = 0.1f;
-    assert_true(length_lookup(&l, &r, 15) == 0 && r.proposed == 1);
+    assert_true(policy_choose_lookup(&l, &r, 15) == 0 && r.proposed == 1);
     l.hit[BY_LOOKUP][7].is = 0.01f;
-    assert_true(length_lookup(&l, &r, 15) == 0 && r.proposed == 0);
+    assert_true(policy_choose_lookup(&l, &r, 15) == 0 && r.proposed == 0);
 }
 
 /* One pass that took long by accident is forgotten as soon as another of as many columns, or of
  * more, is seen. */
 static void costs_forget_accidents(void **unused) {
     (void)unused;
-    struct length l;
+    struct draft_policy l;
     const int32_t chosen[1] = {0};
     struct round r = {.columns = 1, .verify_ns = 1000};
-    length_open(&l, 0);
-    length_learn(&l, &r, chosen, 1);
+    policy_open(&l, 0);
+    policy_learn(&l, &r, chosen, 1);
     r.columns = 2, r.verify_ns = 50000;
-    length_learn(&l, &r, chosen, 1);
+    policy_learn(&l, &r, chosen, 1);
     assert_true(l.cost_ns[2] == 50000);
     r.columns = 5, r.verify_ns = 1200;
-    length_learn(&l, &r, chosen, 1);
+    policy_learn(&l, &r, chosen, 1);
     assert_true(l.cost_ns[2] == 1200 && l.cost_ns[3] == 1200 && l.cost_ns[8] > l.cost_ns[5]);
     r.columns = 2, r.verify_ns = 1050;
-    length_learn(&l, &r, chosen, 1);
+    policy_learn(&l, &r, chosen, 1);
     assert_true(l.cost_ns[2] == 1050 && l.cost_ns[4] == 1150);
     r.verify_ns = 500000;
-    length_learn(&l, &r, chosen, 1);
+    policy_learn(&l, &r, chosen, 1);
     assert_true(l.cost_ns[2] < 1200);
 }
 

@@ -18,7 +18,7 @@ static const struct tiny_spec chain_spec = {
 
 /* p[a][b]: that b follows a. rank[a][b]: of b among what may follow a, the likeliest first; VOCAB
  * where it may not. */
-struct chain {
+struct draft_tokens {
     double p[VOCAB][VOCAB];
     uint16_t rank[VOCAB][VOCAB];
 };
@@ -40,7 +40,7 @@ static int compare_ranks(const void *a, const void *b) {
 }
 
 /* Softmax over what the rules leave, in double. */
-static void transitions_from(struct chain *c, int a, const apus_sampling *s) {
+static void transitions_from(struct draft_tokens *c, int a, const apus_sampling *s) {
     uint16_t order[VOCAB];
     double e[VOCAB], all = 0, sum = 0, total = 0;
     size_t n = s->top_k ? s->top_k : VOCAB, keep = 0;
@@ -63,8 +63,8 @@ static void transitions_from(struct chain *c, int a, const apus_sampling *s) {
     for (int b = 0; b < VOCAB; b++) c->p[a][b] /= total;
 }
 
-static struct chain *open_chain(const apus_sampling *s) {
-    struct chain *c = keep(calloc(1, sizeof *c));
+static struct draft_tokens *open_chain(const apus_sampling *s) {
+    struct draft_tokens *c = keep(calloc(1, sizeof *c));
     for (int a = 0; a < VOCAB; a++) transitions_from(c, a, s);
     return c;
 }
@@ -79,7 +79,7 @@ struct draws {
     size_t total;
 };
 
-static void count_draw(struct draws *d, const struct chain *c, int32_t from, int32_t to,
+static void count_draw(struct draws *d, const struct draft_tokens *c, int32_t from, int32_t to,
                        size_t place) {
     d->count[from][to]++;
     d->from[place][from]++;
@@ -88,7 +88,7 @@ static void count_draw(struct draws *d, const struct chain *c, int32_t from, int
 }
 
 /* How often softmax says that each rank comes in a place. */
-static void expected_ranks(const struct draws *d, const struct chain *c, int place,
+static void expected_ranks(const struct draws *d, const struct draft_tokens *c, int place,
                            double expected[VOCAB]) {
     memset(expected, 0, VOCAB * sizeof *expected);
     for (int a = 0; a < VOCAB; a++)
@@ -129,7 +129,7 @@ static double beyond(struct sum s) {
 }
 
 /* The worst of: transitions, ranks overall, ranks in each place of a round. */
-static double judge(const struct draws *d, const struct chain *c) {
+static double judge(const struct draws *d, const struct draft_tokens *c) {
     double seen[VOCAB], expected[VOCAB], all_seen[VOCAB] = {0}, all_expected[VOCAB] = {0},
                                          worst = 0;
     struct sum transitions = {0}, ranks = {0};
@@ -164,8 +164,8 @@ static struct draws *empty(struct draws *d) {
 }
 
 /* By the library: many generations, each with its own seed. */
-static void draw(struct draws *d, const struct chain *c, apus_config config, apus_sampling sampling,
-                 size_t most) {
+static void draw(struct draws *d, const struct draft_tokens *c, apus_config config,
+                 apus_sampling sampling, size_t most) {
     apus_session *s = open_session(config);
     sampling.size = sizeof sampling, sampling.ignore_end = 1;
     empty(d);
@@ -200,7 +200,7 @@ static void proposals_leave_the_distribution(void **unused) {
     struct draws *d = keep(calloc(1, sizeof *d));
     for (size_t k = 0; k < sizeof settings / sizeof *settings; k++) {
         read_logits(target);
-        const struct chain *c = open_chain(&settings[k]);
+        const struct draft_tokens *c = open_chain(&settings[k]);
         draw(d, c,
              (apus_config){.model = target,
                            .context = 500,
@@ -232,8 +232,9 @@ static int32_t choose(const double p[VOCAB], double u) {
 /* Sampling as it is often done, and nearly right. A round of proposals from `draft`, each accepted
  * if the target finds it likely enough (likely 0: never, and the target's own choices are all there
  * is), or noise that is drawn once for a round. Counted against `truth`. */
-static void draw_otherwise(struct draws *d, const struct chain *truth, const struct chain *target,
-                           const struct chain *draft, double likely, int noise_of_round) {
+static void draw_otherwise(struct draws *d, const struct draft_tokens *truth,
+                           const struct draft_tokens *target, const struct draft_tokens *draft,
+                           double likely, int noise_of_round) {
     uint64_t rng = 17;
     int32_t last = 0;
     for (empty(d); d->total < DRAWS;) {
@@ -256,12 +257,12 @@ static void what_is_nearly_right_is_seen(void **unused) {
     struct draws *d = keep(calloc(1, sizeof *d));
     apus_sampling s = {.temperature = 1, .top_k = 12, .seed = 4};
     read_logits(target);
-    const struct chain *c = open_chain(&s);
+    const struct draft_tokens *c = open_chain(&s);
     apus_sampling warmer = s;
     warmer.temperature = 1.03f;
-    const struct chain *warm = open_chain(&warmer);
+    const struct draft_tokens *warm = open_chain(&warmer);
     read_logits(relative);
-    const struct chain *draft = open_chain(&s);
+    const struct draft_tokens *draft = open_chain(&s);
 
     draw_otherwise(d, c, c, draft, 0, 0);
     assert_true(judge(d, c) < 1); /* the same draws without the fault */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/pair.h"
+#include "speculate/pair.h"
 
 static const char *const prompts[] = {"abcabcabcabcab", "abcabcabd", "abcabcabd and more of it",
                                       "x"};

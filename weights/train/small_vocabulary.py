@@ -1,7 +1,7 @@
 """SmolLM2's files as training needs them, and its vocabulary cut off behind the first ROWS ids.
 
 Ids are in the order of the merges, so a beginning of them is a tokenizer of its own. An id
-behind it is seen as the pieces that were merged into it, as runtime/propose.c shows it to a
+behind it is seen as the pieces that were merged into it, as speculate/draft.c shows it to a
 draft."""
 import json
 

@@ -1,6 +1,6 @@
 /* Whether a draft can propose for a target: both must mean the same text by the same id. */
-#ifndef RUNTIME_PAIR_H
-#define RUNTIME_PAIR_H
+#ifndef SPECULATE_PAIR_H
+#define SPECULATE_PAIR_H
 
 #include "weights/blob.h"
 

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #include "runtime/model.h"
-#include "runtime/propose.h"
+#include "speculate/draft.h"
+#include "speculate/lookup.h"
 
 enum {
     POSITIONS = 64,
@@ -182,28 +183,28 @@ static void leaves_a_gap_out(void **unused) {
     open_seen(&s), open_seen(&fresh);
     for (uint32_t i = 0; i < MOST; i++) context[i] = (int32_t)(i * 7 % 250);
     assert_int_equal(draft_follow(&s.draft, context, 10, no_stop), APUS_OK);
-    draft_skip(&s.draft, context, 10 + DRAFT_LOOK, DRAFT_LOOK); /* no gap */
+    draft_skip(&s.draft, context, 10 + DRAFT_PROBE, DRAFT_PROBE); /* no gap */
     assert_int_equal(s.draft.whole, UINT32_MAX);
-    draft_skip(&s.draft, context, 50, DRAFT_LOOK);
+    draft_skip(&s.draft, context, 50, DRAFT_PROBE);
     assert_int_equal(draft_follow(&s.draft, context, 50, no_stop), APUS_OK);
-    assert_int_equal(s.draft.caught_up, DRAFT_LOOK);
-    assert_int_equal(s.draft.count, 10 + DRAFT_LOOK);
+    assert_int_equal(s.draft.caught_up, DRAFT_PROBE);
+    assert_int_equal(s.draft.count, 10 + DRAFT_PROBE);
     assert_int_equal(s.draft.whole, 10);
     for (uint32_t i = 0; i < s.draft.count; i++) {
-        assert_int_equal(s.draft.place[i], i < 10 ? i : 50 - DRAFT_LOOK + (i - 10));
+        assert_int_equal(s.draft.place[i], i < 10 ? i : 50 - DRAFT_PROBE + (i - 10));
         assert_int_equal(s.draft.ids[i], context[s.draft.place[i]]);
     }
     proposes_the_same(&s.draft, &fresh, 50);
     draft_rewind(&s.draft, context, 45); /* behind the gap: it stays */
     assert_int_equal(s.draft.whole, 10);
-    assert_int_equal(s.draft.count, 5 + DRAFT_LOOK);
+    assert_int_equal(s.draft.count, 5 + DRAFT_PROBE);
     draft_rewind(&s.draft, context, s.draft.whole);
     assert_int_equal(s.draft.whole, UINT32_MAX);
     assert_int_equal(draft_follow(&s.draft, context, 50, no_stop), APUS_OK);
     look(&s.draft, context, 50);
 
     context[60] = SUFFIX, context[75] = SUFFIX; /* a gap that ends inside a suffix */
-    draft_skip(&s.draft, context, 100, DRAFT_LOOK);
+    draft_skip(&s.draft, context, 100, DRAFT_PROBE);
     assert_true(s.draft.in_suffix);
     close_seen(&s), close_seen(&fresh);
 }

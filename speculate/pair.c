@@ -1,4 +1,4 @@
-#include "runtime/pair.h"
+#include "speculate/pair.h"
 
 #include <string.h>
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "runtime/length.h"
+#include "speculate/policy.h"
 
 enum { LOOK_STEPS = 3 };
 
@@ -34,11 +34,11 @@ static uint64_t seen(const struct world *w, float ns) {
     return (uint64_t)(ns * (1.0f + (w->busy > 0 ? w->busy * unit() : 0)));
 }
 
-/* As runtime/round.c shows it the context: the last ids that may cost something, and all once it
+/* As speculate/round.c shows it the context: the last ids that may cost something, and all once it
  * has earned them. */
 static uint32_t unseen;
-static float show(const struct length *l, const struct world *w, uint32_t *ids) {
-    uint32_t n = length_show(l, unseen);
+static float show(const struct draft_policy *l, const struct world *w, uint32_t *ids) {
+    uint32_t n = policy_show_limit(l, unseen);
     if (n < unseen && unseen < w->prompt) n = 0; /* it has seen some */
     if (n == unseen)
         unseen = 0;
@@ -50,42 +50,43 @@ static float show(const struct length *l, const struct world *w, uint32_t *ids) 
 
 /* Nanoseconds (without other work) and tokens of one round. The draft always says 0; the target's
  * choices say 0 where it is right. */
-static float one_round(struct length *l, const struct world *w, uint32_t *tokens,
+static float one_round(struct draft_policy *l, const struct world *w, uint32_t *tokens,
                        uint32_t *proposed) {
     struct round r = {.by = BY_DRAFT};
-    struct chain *c = &r.chain[BY_DRAFT];
+    struct draft_tokens *c = &r.tokens[BY_DRAFT];
     int32_t chosen[PROPOSE_MAX + 1] = {0};
-    uint32_t most = length_most(l, unseen);
-    float chance = 1.0f, catch_up_ns = l->looking ? w->draft_ns * LOOK_STEPS
+    uint32_t most = policy_start(l, unseen);
+    float chance = 1.0f, catch_up_ns = l->probing ? w->draft_ns * LOOK_STEPS
                                                   : 0; /* for the ids that it is shown then */
-    if (most && !l->looking) catch_up_ns += show(l, w, &r.caught_up);
-    for (uint32_t i = 0; i < PROPOSE_MAX; i++) r.other[i] = -1, chosen[i] = unit() >= w->accept;
+    if (most && !l->probing) catch_up_ns += show(l, w, &r.caught_up);
+    for (uint32_t i = 0; i < PROPOSE_MAX; i++)
+        r.tokens[BY_DRAFT].second[i] = -1, chosen[i] = unit() >= w->accept;
     while (c->count < most) {
         float margin = w->boasts               ? 6 * unit()
                        : !w->confident         ? 1.2f
                        : chosen[c->count] == 0 ? 0.6f + 3 * unit()
                                                : 0.9f * unit();
-        c->bin[c->count++] = length_bin_margin(margin);
-        chance *= length_chance(l, c->bin[c->count - 1]);
-        if (!length_worth(l, c->count, chance)) break;
+        c->bin[c->count++] = policy_bin_margin(margin);
+        chance *= policy_chance(l, c->bin[c->count - 1]);
+        if (!policy_wants_another(l, c->count, chance)) break;
     }
     r.steps = c->count;
     float draft_ns = w->draft_ns * (float)r.steps;
     r.draft_ns = seen(w, draft_ns);
     r.catch_up_ns = seen(w, catch_up_ns);
-    if (c->count) length_draft(l, &r, PROPOSE_MAX);
+    if (c->count) policy_choose_draft(l, &r, PROPOSE_MAX);
     while (r.accepted < r.proposed && chosen[r.accepted] == 0) r.accepted++;
     r.columns = r.proposed + 1;
     float verify_ns = w->target_ns + w->column_ns * (float)r.proposed;
     r.verify_ns = seen(w, verify_ns);
-    length_learn(l, &r, chosen, r.accepted + 1);
+    policy_learn(l, &r, chosen, r.accepted + 1);
     *tokens += r.accepted + 1;
     *proposed += r.proposed;
     return draft_ns + verify_ns + catch_up_ns;
 }
 
 /* Time per token over `tokens` tokens, in units of a plain target pass. */
-static double cost(struct length *l, const struct world *w, uint32_t tokens,
+static double cost(struct draft_policy *l, const struct world *w, uint32_t tokens,
                    double *proposed_a_round) {
     uint32_t made = 0, proposed = 0, rounds = 0;
     double ns = 0;
@@ -125,9 +126,9 @@ static void near_best_fixed(float busy, double within) {
                                           : d == 2 ? 0.3f
                                                    : 1.0f),
                                   (float)a / 10, .busy = busy};
-                struct length l;
+                struct draft_policy l;
                 state = (uint64_t)(a * 100 + d * 10 + c);
-                length_open(&l, 0);
+                policy_open(&l, 0);
                 double first = cost(&l, &w, 256, NULL), got = cost(&l, &w, 3000, NULL),
                        best = best_fixed(&w);
                 if (first > plain || got > best * within || got > 1.03)
@@ -157,9 +158,9 @@ static void stops_where_it_loses(void **unused) {
     (void)unused;
     struct world hopeless = {1e6f, 5e4f, 2e5f, .accept = 0.02f};
     for (uint64_t seed = 0; seed < 20; seed++) {
-        struct length l;
+        struct draft_policy l;
         state = seed;
-        length_open(&l, 0);
+        policy_open(&l, 0);
         double got = cost(&l, &hopeless, 512, NULL);
         if (got > 1.03) fail_msg("seed %d: %.3f of plain decoding", (int)seed, got);
     }
@@ -175,9 +176,9 @@ static void costs_little_where_it_never_pays(void **unused) {
             for (uint32_t tokens = 256; tokens <= 4096; tokens *= 2) {
                 struct world w = {1e6f, column ? 3e4f : 0, 1e6f * steps[i], .accept = 0.0f,
                                   .boasts = 1};
-                struct length l;
+                struct draft_policy l;
                 state = i;
-                length_open(&l, 0);
+                policy_open(&l, 0);
                 double got = cost(&l, &w, tokens, NULL);
                 if (got > 1.03)
                     fail_msg("draft step %.2f: %.3f of plain decoding over %u tokens",
@@ -191,7 +192,7 @@ static double first_tokens(struct world w, float timed, float size) {
     enum { SEEDS = 12 };
     double sum = 0;
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
-        struct length l;
+        struct draft_policy l;
         struct costs known = {.timed = 1};
         state = seed * 977 + 5;
         unseen = w.prompt;
@@ -201,8 +202,8 @@ static double first_tokens(struct world w, float timed, float size) {
             for (uint32_t n = 2; n <= 8; n *= 2)
                 known.verify_ns[n] = w.target_ns + (float)(n - 1) * w.column_ns;
         }
-        length_open(&l, 0);
-        length_costs(&l, &known, size * w.draft_ns / w.target_ns);
+        policy_open(&l, 0);
+        policy_costs(&l, &known, size * w.draft_ns / w.target_ns);
         sum += cost(&l, &w, 64, NULL);
     }
     unseen = 0;
@@ -258,20 +259,21 @@ static void gains_from_the_first_tokens_on(void **unused) {
 
 /* One round of a lookup that finds 6 ids, `right` of which the target chooses; matches of n + 1 ids
  * are half as many as of n. */
-static float lookup_round(struct length *l, float column_ns, uint32_t right, uint32_t *tokens) {
+static float lookup_round(struct draft_policy *l, float column_ns, uint32_t right,
+                          uint32_t *tokens) {
     enum { FOUND = 6 };
     struct round r = {.columns = 1};
-    struct chain *c = &r.chain[BY_LOOKUP];
+    struct draft_tokens *c = &r.tokens[BY_LOOKUP];
     int32_t chosen[PROPOSE_MAX + 1];
     uint32_t match = 3;
     while (match < 16 && unit() < 0.5f) match++;
     for (uint32_t i = 0; i <= PROPOSE_MAX; i++) chosen[i] = i >= right;
-    for (; c->count < FOUND; c->count++) c->bin[c->count] = length_bin_match(match + c->count);
-    if (!length_lookup(l, &r, FOUND)) r.proposed = 0;
+    for (; c->count < FOUND; c->count++) c->bin[c->count] = policy_bin_match(match + c->count);
+    if (!policy_choose_lookup(l, &r, FOUND)) r.proposed = 0;
     while (r.accepted < r.proposed && !chosen[r.accepted]) r.accepted++;
     r.columns += r.proposed;
     r.verify_ns = (uint64_t)(1e6f + column_ns * (float)r.proposed);
-    length_learn(l, &r, chosen, r.accepted + 1);
+    policy_learn(l, &r, chosen, r.accepted + 1);
     *tokens += r.accepted + 1;
     return (float)r.verify_ns;
 }
@@ -284,11 +286,11 @@ static void a_lookup_that_never_helps(void **unused) {
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
         const float column_ns = 1e6f * columns[i];
         const double best = (1 + 6 * (double)columns[i]) / 7;
-        struct length l;
+        struct draft_policy l;
         uint32_t tokens = 0;
         double ns = 0;
         state = i;
-        length_open(&l, 0);
+        policy_open(&l, 0);
         while (tokens < 256) ns += (double)lookup_round(&l, column_ns, 0, &tokens);
         if (ns > 1.03 * 256e6)
             fail_msg("column %.2f: %.3f of plain decoding", (double)columns[i], ns / 256e6);
@@ -308,10 +310,10 @@ static void recovers(void **unused) {
     for (size_t i = 0; i < 2; i++) {
         struct world bad = {1e6f, 2e4f, 1e6f * steps[i], .accept = 0.05f},
                      good = {1e6f, 2e4f, 1e6f * steps[i], .accept = 0.85f};
-        struct length l;
+        struct draft_policy l;
         double proposed;
         state = 3;
-        length_open(&l, 0);
+        policy_open(&l, 0);
         cost(&l, &bad, 600, &proposed);
         assert_true(proposed < 0.5);
         cost(&l, &good, i ? 900 : 600, NULL);
@@ -326,9 +328,9 @@ static void recovers(void **unused) {
 static void uses_confidence(void **unused) {
     (void)unused;
     struct world w = {1e6f, 5e4f, 1e5f, .accept = 0.7f, .confident = 1};
-    struct length l;
+    struct draft_policy l;
     state = 8;
-    length_open(&l, 0);
+    policy_open(&l, 0);
     cost(&l, &w, 500, NULL);
     double got = cost(&l, &w, 4000, NULL), best = best_fixed(&w);
     if (got > best * 0.97) fail_msg("%.3f, best fixed %.3f", got, best);
@@ -337,9 +339,9 @@ static void uses_confidence(void **unused) {
 static void fixed_is_fixed(void **unused) {
     (void)unused;
     struct world w = {1e6f, 5e4f, 1e6f, .accept = 0.0f};
-    struct length l;
+    struct draft_policy l;
     double proposed;
-    length_open(&l, 7);
+    policy_open(&l, 7);
     cost(&l, &w, 100, &proposed);
     assert_true(proposed == 7.0);
 }

@@ -1,4 +1,4 @@
-#include "runtime/propose.h"
+#include "speculate/draft.h"
 
 #include <string.h>
 
@@ -137,18 +137,4 @@ apus_status draft_guess(const struct draft *d, const struct sampler *sampler, ui
     if (status) return status;
     if (is_renamed(d, guess->other)) guess->other = -1;
     return is_renamed(d, guess->id) ? APUS_E_ORDER : APUS_OK;
-}
-
-uint32_t lookup_find(const int32_t *ids, uint32_t count, uint32_t shortest, uint32_t longest,
-                     uint32_t *at) {
-    uint32_t best = 0;
-    if (count < 2) return 0;
-    for (uint32_t end = count - 1; end > 0; end--) { /* ids[.. end) ends like ids[.. count) */
-        if (ids[end - 1] != ids[count - 1]) continue;
-        uint32_t n = 1;
-        while (n < longest && n < end && ids[end - 1 - n] == ids[count - 1 - n]) n++;
-        if (n > best) best = n, *at = end;
-        if (best == longest) break;
-    }
-    return best >= shortest ? best : 0;
 }

@@ -1,19 +1,20 @@
-/* Proposals for the target to verify: a draft model's, or what followed the same ids earlier in the
- * context.
+/* A draft model that proposes for the target.
  *
- * The draft keeps its own sequence: the context's ids, those that it has no embedding for as the
- * shorter pieces that it has for their bytes, without control tokens that it lacks, without the
- * suffix of a fill-in-the-middle prompt whose markers it lacks (it sees prefix and generated text,
- * as in plain completion), and only the last part of a context longer than its own. Its choices use
- * the target's positions, so that both draw the same random numbers. */
-#ifndef RUNTIME_PROPOSE_H
-#define RUNTIME_PROPOSE_H
+ * It keeps its own sequence: the context's ids, those that it has no embedding for as the shorter
+ * pieces that it has for their bytes, without control tokens that it lacks, without the suffix of a
+ * fill-in-the-middle prompt whose markers it lacks (it sees prefix and generated text, as in plain
+ * completion), and only the last part of a context longer than its own. Its choices use the
+ * target's positions, so that both draw the same random numbers. */
+#ifndef SPECULATE_DRAFT_H
+#define SPECULATE_DRAFT_H
 
-#include "runtime/pair.h"
 #include "runtime/sample.h"
 #include "runtime/track.h"
+#include "speculate/pair.h"
+#include "speculate/round.h"
 
-enum { PROPOSE_MAX = 15, DRAFT_POSITIONS_MIN = 64, DRAFT_LOOK = 32 };
+/* DRAFT_PROBE: ids that it is shown where it is only asked whether it would pay by now. */
+enum { DRAFT_POSITIONS_MIN = 64, DRAFT_PROBE = 32 };
 
 struct draft {
     struct track track; /* track.model NULL: no draft */
@@ -58,11 +59,5 @@ apus_status draft_follow(struct draft *draft, const int32_t *context, uint32_t c
  * where it has none. scratch: sample_scratch_bytes(draft->vocab). */
 apus_status draft_guess(const struct draft *draft, const struct sampler *sampler, uint32_t place,
                         void *scratch, struct guess *guess);
-
-/* The longest run of at most `longest` last ids that occurs earlier in ids[0 .. count); its latest
- * occurrence. Returns the run's length (0: below `shortest`), *at the index of what followed. Time:
- * count * longest comparisons at worst, a few microseconds at 16 k. */
-uint32_t lookup_find(const int32_t *ids, uint32_t count, uint32_t shortest, uint32_t longest,
-                     uint32_t *at);
 
 #endif

@@ -1,0 +1,11 @@
+/* What passes cost, in the caller's words. */
+#ifndef RUNTIME_STATS_H
+#define RUNTIME_STATS_H
+
+#include "speculate/policy.h"
+
+/* Reads the caller's; NULL: none are known. APUS_E_ARGUMENT for a wrong size, and the reason to
+ * port. */
+apus_status costs_read(struct costs *costs, const apus_costs *from, const apus_port *port);
+
+#endif

@@ -1,0 +1,370 @@
+#include "speculate/policy.h"
+
+#include <string.h>
+
+/* Weight of the newest: about the last 16 costs, 32 rounds and 32 ids of a kind count. */
+#define NEWEST_COST  0x1p-4f
+#define NEWEST_ROUND 0x1p-5f
+#define REACH_FIRST  0.7f
+#define FOUND_FIRST  0.7f
+/* Passes since a number of columns was last seen; a single column, which all is compared with, is
+ * seen again: a few times soon, then rarely. */
+enum { FORGOTTEN = 64, PLAIN_SOON = 12, PLAIN_LATER = 384, FEW = 4 };
+
+/* In plain passes: at first, by every token, and the bounds. So 64 tokens cost 3 % too much at
+ * most, what is not foreseen included. */
+#define CREDIT_FIRST 0.8f
+#define CREDIT_TOKEN 0.015f
+#define CREDIT_LEAST (-2.0f)
+#define CREDIT_MOST  8.0f
+/* Of that, what showing the draft old ids may take; and what one of them is thought to take of a
+ * step where the model's prompt does not say. */
+#define SHOW_PART 0.5f
+#define SHOW_STEP 0.25f
+enum { SHOW_LEAST = 16 };
+
+enum { LAST_IDS = 32, BELIEF = 3 /* what is believed at first counts as much as so many */ };
+
+/* Probes take one part in PROBE_SHARE of the time at most. */
+enum { PAUSE_FIRST = 16, PAUSE_MOST = 128, PROBE_SHARE = 100, FIRST_STEPS = 3 };
+
+static void move(float *average, float seen, float weight) {
+    *average += (seen - *average) * weight;
+}
+
+static void learn(struct chance *c, int yes) {
+    if (c->seen < LAST_IDS - BELIEF) c->seen++;
+    move(&c->is, yes ? 1.0f : 0.0f, 1.0f / (float)(BELIEF + c->seen));
+}
+
+/* Times are disturbed upwards only, by other processes, by pages that come from disk: averages go
+ * down faster than up. The first replaces what was known before: that may be of another time or,
+ * timed in a loop, of another state of the caches. */
+static void learn_ns(float *average, float ns, uint32_t seen) {
+    const float most = *average * 2.0f;
+    if (*average == 0.0f || ns < *average * 0.5f)
+        *average = ns;
+    else
+        move(average, ns < most ? ns : most,
+             !seen           ? 1.0f
+             : ns < *average ? 4 * NEWEST_COST
+                             : NEWEST_COST);
+}
+
+static void learn_step(struct draft_policy *p, float ns) {
+    uint32_t steps = p->steps;
+    if (steps <= FIRST_STEPS) p->steps++;
+    if (steps >= FIRST_STEPS)
+        learn_ns(&p->draft_ns, ns, steps - FIRST_STEPS);
+    else if (!steps || ns < p->draft_ns)
+        p->draft_ns = ns;
+}
+
+/* A cost that was seen once, in a bad moment, would keep its number of columns from being tried
+ * again: those not seen for a while are forgotten. */
+static void learn_pass(struct draft_policy *p, uint32_t columns, float ns) {
+    p->rounds++;
+    learn_ns(&p->verify_ns[columns], ns, p->seen[columns]);
+    p->seen_at[columns] = p->rounds;
+    if (p->seen[columns] < FEW) p->seen[columns]++;
+    for (uint32_t n = 2; n <= POLICY_COLUMNS; n++)
+        if (p->rounds - p->seen_at[n] > FORGOTTEN) p->verify_ns[n] = 0.0f;
+}
+
+/* A pass of n columns costs no more than one of more columns was seen to. Between those seen: a
+ * straight line; beyond them as steep as the last stretch, at least 5 % a column. */
+static void draw_curve(struct draft_policy *p) {
+    const float *seen = p->verify_ns;
+    float *cost = p->cost_ns, least = 0.0f;
+    uint32_t above = 0, last = 0;
+    for (uint32_t n = POLICY_COLUMNS; n > 0; n--) {
+        cost[n] = 0.0f;
+        if (seen[n] == 0.0f) continue;
+        if (least == 0.0f || seen[n] < least) least = seen[n];
+        cost[n] = least;
+        if (!last) last = n;
+        for (uint32_t i = n + 1; i < above; i++)
+            cost[i] = cost[n] + (cost[above] - cost[n]) * (float)(i - n) / (float)(above - n);
+        above = n;
+    }
+    if (!last) return;
+    for (uint32_t n = 1; n < above; n++) cost[n] = cost[above];
+    float slope = cost[above] * 0.05f, steep = last > 1 ? cost[last] - cost[last - 1] : 0.0f;
+    if (steep > slope) slope = steep;
+    for (uint32_t n = last + 1; n <= POLICY_COLUMNS; n++) cost[n] = cost[n - 1] + slope;
+}
+
+static float plain_ns(const struct draft_policy *p) {
+    return p->verify_ns[1] == 0.0f ? 0.0f : p->cost_ns[1];
+}
+
+/* A draft step, as far as one can know. */
+static float step_ns(const struct draft_policy *p) {
+    return p->steps ? p->draft_ns : p->share * plain_ns(p);
+}
+
+/* Most columns of a pass: twice those of the widest that was seen, since what more of them cost is
+ * a guess. */
+static uint32_t widest(const struct draft_policy *p) {
+    uint32_t n = POLICY_COLUMNS;
+    while (n > 1 && p->verify_ns[n] == 0.0f) n--;
+    return 2 * n;
+}
+
+static int can_lose(const struct draft_policy *p, float ns) {
+    return plain_ns(p) == 0.0f || ns <= p->credit * plain_ns(p);
+}
+
+/* What a token costs now: never more than without proposals. By the same costs that proposals are
+ * weighed with, not by the clock: on a busy machine rounds take longer than those say, and
+ * proposals would seem to save what they do not. */
+static float token_ns(const struct draft_policy *p) {
+    float plain = plain_ns(p),
+          now = p->round_tokens == 0.0f ? plain : p->round_cost / p->round_tokens;
+    return plain != 0.0f && plain < now ? plain : now;
+}
+
+void policy_open(struct draft_policy *p, uint32_t fixed) {
+    /* SmolLM2 at 8 bits beside itself at 4 bits, 16 texts (docs/speculation.md). */
+    static const float draft[POLICY_BINS] = {0.40f, 0.43f, 0.67f, 0.77f,
+                                             0.86f, 0.90f, 0.97f, 0.98f};
+    static const float lookup[POLICY_BINS] = {0.20f, 0.45f, 0.70f, 0.75f,
+                                              0.80f, 0.85f, 0.90f, 0.95f};
+    static const float second[POLICY_BINS] = {0.38f, 0.32f, 0.14f, 0.10f,
+                                              0.08f, 0.06f, 0.02f, 0.01f};
+    memset(p, 0, sizeof *p);
+    p->fixed = fixed;
+    trial_open(&p->trial, PAUSE_FIRST, PAUSE_MOST);
+    p->credit = CREDIT_FIRST;
+    for (uint32_t b = 0; b < POLICY_BINS; b++) {
+        p->hit[BY_DRAFT][b].is = draft[b];
+        p->hit[BY_LOOKUP][b].is = lookup[b];
+        p->second[b].is = second[b];
+    }
+    for (uint32_t i = 0; i < PROPOSE_MAX; i++) p->reach[i].is = REACH_FIRST;
+    p->found.is = FOUND_FIRST;
+}
+
+void policy_costs(struct draft_policy *p, const struct costs *costs, float share) {
+    p->share = share;
+    memcpy(p->verify_ns, costs->verify_ns, sizeof p->verify_ns);
+    p->seen[1] = p->verify_ns[1] > 0.0f && !costs->timed;
+    if (costs->draft_ns > 0.0f) {
+        p->draft_ns = costs->draft_ns;
+        p->steps = FIRST_STEPS;
+    }
+    draw_curve(p);
+}
+
+uint8_t policy_bin_margin(float margin) {
+    static const float from[POLICY_BINS] = {0.0f, 0.25f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 5.0f};
+    uint8_t b = 0;
+    while (b + 1 < POLICY_BINS && margin >= from[b + 1]) b++;
+    return b;
+}
+
+uint8_t policy_bin_match(uint32_t ids) {
+    return (uint8_t)(ids / 2 < POLICY_BINS ? ids / 2 : POLICY_BINS - 1);
+}
+
+/* Whether this round should say what a token costs without proposals. What was timed at open does
+ * not: too much depends on it. What one round said is seen again, which can wait where proposals
+ * clearly pay. */
+static int plain_is_due(const struct draft_policy *p) {
+    uint32_t since = p->rounds - p->seen_at[1], seen = p->seen[1];
+    if (!seen || since >= PLAIN_LATER) return 1;
+    if (seen >= FEW) return 0;
+    return since >= (uint32_t)PLAIN_SOON << (token_ns(p) > 0.6f * p->cost_ns[1] ? 0 : 2 * seen - 1);
+}
+
+/* An id of many takes the draft as much of a step as it took the model of a pass. */
+static float shown_ns(const struct draft_policy *p) {
+    float part =
+        p->prompt_ns == 0.0f || plain_ns(p) == 0.0f ? SHOW_STEP : p->prompt_ns / plain_ns(p);
+    return p->shown_ns == 0.0f ? step_ns(p) * (part < 1.0f ? part : 1.0f) : p->shown_ns;
+}
+
+uint32_t policy_start(struct draft_policy *p, uint32_t unseen) {
+    p->probing = 0;
+    if (p->fixed) return p->fixed;
+    if (plain_is_due(p)) return 0;
+    float show = shown_ns(p) * (float)(unseen < SHOW_LEAST ? unseen : SHOW_LEAST);
+    if (policy_wants_another(p, 0, 1.0f) &&
+        can_lose(p, show + step_ns(p) + p->cost_ns[2] - p->cost_ns[1])) {
+        trial_wait_anew(&p->trial);
+        return PROPOSE_MAX;
+    }
+    float probe = (p->probe_ns == 0.0f ? 3.0f * step_ns(p) : p->probe_ns) + step_ns(p) +
+                  p->cost_ns[2] - p->cost_ns[1];
+    int due =
+        trial_is_due(&p->trial) && (float)p->trial.waited * token_ns(p) >= probe * PROBE_SHARE;
+    if (!can_lose(p, probe) || (!due && !p->again)) return 0;
+    if (!p->again) trial_failed(&p->trial);
+    trial_wait_anew(&p->trial);
+    p->probing = 1;
+    return 1;
+}
+
+int policy_wants_another(const struct draft_policy *p, uint32_t made, float chance) {
+    if (p->fixed) return made < p->fixed;
+    if (made >= PROPOSE_MAX || made + 2 > widest(p) || (made && p->steps < FIRST_STEPS)) return 0;
+    float step = step_ns(p), token = token_ns(p);
+    if (!can_lose(p, (float)(made + 1) * step + p->cost_ns[made + 2] - p->cost_ns[1])) return 0;
+    if (p->steps && p->steps < FIRST_STEPS)
+        return 1; /* the least of the first steps says what one costs: the very first bring pages
+                     in */
+    return chance * p->reach[made].is * token > step + p->cost_ns[made + 2] - p->cost_ns[made + 1];
+}
+
+uint32_t policy_show_limit(const struct draft_policy *p, uint32_t ids) {
+    float each = shown_ns(p), most = p->credit * SHOW_PART * plain_ns(p);
+    if (p->fixed || plain_ns(p) == 0.0f || (float)ids * each <= most) return ids;
+    uint32_t n = most > 0.0f ? (uint32_t)(most / each) : 0;
+    if (n < SHOW_LEAST) n = SHOW_LEAST;
+    return n < ids ? n : ids;
+}
+
+/* What is believed of ids that are sure to some degree, as far as few of them have been seen, is
+ * worth what ids have been worth at all. */
+static float believed(const struct draft_policy *p, enum proposer by, const struct chance *c) {
+    float known = (float)c->seen / (LAST_IDS - BELIEF);
+    float general =
+        by == BY_DRAFT ? p->reach[0].is * (1.0f / REACH_FIRST) : p->found.is * (1.0f / FOUND_FIRST);
+    return c->is * (general < 1.0f ? known + (1.0f - known) * general : 1.0f);
+}
+
+float policy_chance(const struct draft_policy *p, uint8_t bin) {
+    return believed(p, BY_DRAFT, &p->hit[BY_DRAFT][bin]);
+}
+
+int policy_choose_lookup(const struct draft_policy *p, struct round *r, uint32_t most) {
+    const struct draft_tokens *c = &r->tokens[BY_LOOKUP];
+    float token = token_ns(p), chance = 1.0f, tokens = 1.0f;
+    if (p->fixed && most > p->fixed) most = p->fixed;
+    if (!p->fixed && p->verify_ns[1] == 0.0f) most = 0;
+    if (!p->fixed && most >= widest(p)) most = widest(p) - 1;
+    if (most > c->count) most = c->count;
+    r->by = BY_LOOKUP;
+    r->proposed = 0;
+    for (; r->proposed < most; r->proposed++) {
+        uint32_t n = r->proposed;
+        chance *= believed(p, BY_LOOKUP, &p->hit[BY_LOOKUP][c->bin[n]]);
+        if (!p->fixed && (chance * token <= p->cost_ns[n + 2] - p->cost_ns[n + 1] ||
+                          !can_lose(p, p->cost_ns[n + 2] - p->cost_ns[1])))
+            break;
+        tokens += chance;
+    }
+    return r->proposed && (p->fixed || p->cost_ns[r->proposed + 1] <= token * tokens);
+}
+
+/* The likeliest of the seconds that are not used yet, and its chance. */
+static uint32_t best_second(const struct round *r, const float second[PROPOSE_MAX], uint32_t used) {
+    uint32_t best = PROPOSE_MAX;
+    for (uint32_t i = 0; i < r->tokens[BY_DRAFT].count; i++)
+        if (r->tokens[BY_DRAFT].second[i] >= 0 && !(used >> i & 1) &&
+            (best == PROPOSE_MAX || second[i] > second[best]))
+            best = i;
+    return best;
+}
+
+/* From the likeliest id to the least likely one; an id is never likelier than the one it follows.
+ * The best beginning of that order goes. */
+void policy_choose_draft(const struct draft_policy *p, struct round *r, uint32_t most) {
+    const struct draft_tokens *c = &r->tokens[BY_DRAFT];
+    float chance[PROPOSE_MAX], second[PROPOSE_MAX], before = 1.0f, token = token_ns(p), gain = 0.0f,
+                                                    best = 0.0f;
+    float spent = p->steps < FIRST_STEPS ? (float)(r->draft_ns + r->catch_up_ns)
+                                         : (float)r->steps * p->draft_ns;
+    uint32_t used = 0, chain = 0, branches = 0;
+    r->by = BY_DRAFT;
+    r->branches = 0;
+    r->proposed = c->count < most ? c->count : most;
+    if (p->fixed) return;
+    if (most >= widest(p)) most = widest(p) - 1;
+    r->proposed = 0;
+    for (uint32_t i = 0; i < c->count; i++) {
+        second[i] = before * believed(p, BY_DRAFT, &p->second[c->bin[i]]);
+        before = chance[i] = before * policy_chance(p, c->bin[i]);
+    }
+    for (uint32_t n = 1; n <= most; n++) {
+        uint32_t s = best_second(r, second, used);
+        if (!can_lose(p, spent + p->cost_ns[n + 1] - p->cost_ns[1])) break;
+        if (chain < c->count && (s == PROPOSE_MAX || chance[chain] >= second[s])) {
+            gain += chance[chain++] * token;
+        } else if (s != PROPOSE_MAX) {
+            gain += second[s] * token;
+            used |= 1u << s;
+            r->branch[branches++] = (uint8_t)s;
+        } else {
+            break;
+        }
+        float profit = gain - (p->cost_ns[n + 1] - p->cost_ns[1]);
+        if (profit > best) best = profit, r->proposed = chain, r->branches = branches;
+    }
+}
+
+/* What is known of a chain's ids: those up to the first that the target did not choose. Places
+ * behind it slowly follow the last one, so that none keeps out of reach because it once looked
+ * bad. */
+static void learn_chain(struct draft_policy *p, const struct round *r, enum proposer by,
+                        const int32_t *chosen, uint32_t count) {
+    const struct draft_tokens *c = &r->tokens[by];
+    uint32_t i = 0;
+    for (int got = 1; got && i < c->count && i < count; i++) {
+        got = chosen[i] == c->id[i];
+        learn(&p->hit[by][c->bin[i]], got);
+        if (by == BY_LOOKUP) {
+            if (i == 0) learn(&p->found, got);
+            continue;
+        }
+        learn(&p->reach[i], got);
+        if (r->tokens[BY_DRAFT].second[i] >= 0)
+            learn(&p->second[c->bin[i]], chosen[i] == r->tokens[BY_DRAFT].second[i]);
+        if (got) trial_paid(&p->trial);
+    }
+    if (by == BY_LOOKUP || !i) return;
+    for (uint32_t j = i; j < PROPOSE_MAX; j++)
+        move(&p->reach[j].is, p->reach[i - 1].is, NEWEST_ROUND);
+}
+
+/* Whether a draft that were always right would be worth its steps. */
+static int could_pay(const struct draft_policy *p) {
+    return token_ns(p) > step_ns(p) + p->cost_ns[2] - p->cost_ns[1];
+}
+
+/* What showing the draft old ids took, but for what other work on the machine added to it. */
+static float learn_shown(struct draft_policy *p, const struct round *r) {
+    float ns = (float)r->catch_up_ns, usual = 2.0f * p->shown_ns * (float)r->caught_up;
+    if (p->probing && r->catch_up_ns) learn_ns(&p->probe_ns, ns, FEW);
+    if (r->caught_up >= SHOW_LEAST) learn_ns(&p->shown_ns, ns / (float)r->caught_up, FEW);
+    return usual > 0.0f && usual < ns ? usual : ns;
+}
+
+/* By the costs that are believed, not by the clock: see token_ns. */
+static void settle(struct draft_policy *p, const struct round *r, uint32_t count, float shown_ns) {
+    float plain = plain_ns(p);
+    if (plain == 0.0f) return;
+    float ns = (float)r->steps * p->draft_ns + shown_ns +
+               (r->columns ? p->cost_ns[r->columns] - plain : 0.0f);
+    p->credit += (CREDIT_TOKEN + 1.0f) * (float)count - 1.0f - ns / plain;
+    if (p->credit > CREDIT_MOST) p->credit = CREDIT_MOST;
+    if (p->credit < CREDIT_LEAST) p->credit = CREDIT_LEAST;
+}
+
+void policy_learn(struct draft_policy *p, const struct round *r, const int32_t *chosen,
+                  uint32_t count) {
+    if (r->verify_ns) learn_pass(p, r->columns, (float)r->verify_ns);
+    if (r->steps && r->draft_ns) learn_step(p, (float)r->draft_ns / (float)r->steps);
+    float shown_ns = learn_shown(p, r);
+    p->again = p->probing && could_pay(p) && r->tokens[BY_DRAFT].count && count &&
+               chosen[0] == r->tokens[BY_DRAFT].id[0];
+    p->probing = 0;
+    draw_curve(p);
+    if (count) settle(p, r, count, shown_ns);
+    if (r->columns && count) {
+        float weight = p->round_tokens == 0.0f ? 1.0f : NEWEST_ROUND;
+        move(&p->round_cost, p->cost_ns[r->columns] + (float)r->steps * p->draft_ns, weight);
+        move(&p->round_tokens, (float)count, weight);
+    }
+    for (uint32_t by = 0; by < PROPOSERS; by++) learn_chain(p, r, (enum proposer)by, chosen, count);
+}

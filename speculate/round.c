@@ -1,0 +1,163 @@
+#include "speculate/speculate.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "runtime/config.h"
+#include "speculate/lookup.h"
+
+/* STEP_COLUMNS: a round whose ids were all accepted leaves two for the next step; more is catching
+ * up. */
+enum { STEP_COLUMNS = 2 };
+
+static uint64_t now(const struct speculation_input *in) { return port_now(in->port); }
+
+/* Most proposals that there is room for: the context, the target's widest pass, and what the
+ * generation may still make. */
+static uint32_t room(const struct speculation_input *in) {
+    uint32_t most = in->context - in->count - 1, left = in->left - 1;
+    if (most > in->target->chunk - 1) most = in->target->chunk - 1;
+    if (most > left) most = left;
+    return most < PROPOSE_MAX ? most : PROPOSE_MAX;
+}
+
+/* Ids that became several pieces are still ids of a round. */
+static int is_step(const struct draft *d) { return d->caught_up <= STEP_COLUMNS + d->split; }
+
+/* Shows the draft ids[.. count). What it evaluates after a prompt, a pause or a slide of its window
+ * is no step; the prompt, which comes first, is counted by itself. */
+static apus_status follow(struct speculation *sp, const struct speculation_input *in,
+                          struct round *r, uint32_t count) {
+    uint64_t began = now(in);
+    apus_status status = draft_follow(&sp->draft, in->ids, count, in->stop);
+    if (!is_step(&sp->draft)) {
+        uint64_t ns = now(in) - began;
+        r->catch_up_ns += ns;
+        r->caught_up += sp->draft.caught_up;
+        if (!sp->shown) r->prompt_ns += ns;
+    }
+    sp->shown = 1;
+    return status;
+}
+
+/* How much of the context the draft will see: what may be lost on it at first, and the rest once it
+ * has earned that. */
+static void choose_shown(struct speculation *sp, const struct speculation_input *in) {
+    struct draft *d = &sp->draft;
+    uint32_t left_out = d->whole < in->count ? in->count - d->whole : 0;
+    if (left_out > d->positions) left_out = d->positions;
+    if (sp->policy.probing) {
+        draft_skip(d, in->ids, in->count, DRAFT_PROBE);
+    } else if (left_out && policy_show_limit(&sp->policy, left_out) == left_out) {
+        if (d->whole < in->start) sp->shown = 0;
+        draft_rewind(d, in->ids, d->whole);
+    } else {
+        draft_skip(d, in->ids, in->count, policy_show_limit(&sp->policy, in->count - d->source));
+    }
+}
+
+/* Draft steps, for as long as one more pays. The draft's trouble is not the target's. */
+static apus_status draft_ids(struct speculation *sp, const struct speculation_input *in,
+                             struct round *r, uint32_t most) {
+    struct draft_tokens *t = &r->tokens[BY_DRAFT];
+    float chance = 1.0f;
+    for (uint32_t i = 0; i < t->count; i++) chance *= policy_chance(&sp->policy, t->bin[i]);
+    while (!t->count || (t->count < most && policy_wants_another(&sp->policy, t->count, chance))) {
+        struct guess guess;
+        uint32_t at = in->count + t->count;
+        apus_status status = follow(sp, in, r, at);
+        if (status == APUS_E_NUMERIC) break;
+        if (status) return status;
+        if (draft_guess(&sp->draft, in->sampler, at, in->scratch, &guess)) break;
+        in->ids[at] = t->id[t->count] = guess.id;
+        r->steps += is_step(&sp->draft) ? 1u : 0u;
+        t->second[t->count] = guess.other;
+        t->bin[t->count] = policy_bin_margin(guess.margin);
+        chance *= policy_chance(&sp->policy, t->bin[t->count++]);
+    }
+    return APUS_OK;
+}
+
+static apus_status propose_draft(struct speculation *sp, const struct speculation_input *in,
+                                 struct round *r, uint32_t most) {
+    uint32_t limit = most; /* what is ahead costs nothing more */
+    if (in->prompt_ns > 0.0f) sp->policy.prompt_ns = in->prompt_ns;
+    if (!sp->overlap.ahead.count || sp->policy.fixed)
+        limit = policy_start(&sp->policy, in->count - sp->draft.source);
+    if (limit < most) most = limit;
+    if (!most) return APUS_OK;
+    uint64_t began = now(in);
+    if (!sp->overlap.ahead.count) choose_shown(sp, in);
+    overlap_take(sp, in, r);
+    apus_status status = draft_ids(sp, in, r, most);
+    r->draft_ns = now(in) - began - r->catch_up_ns;
+    if (!status && r->tokens[BY_DRAFT].count) policy_choose_draft(&sp->policy, r, most);
+    return status;
+}
+
+/* Fills in the round's proposals, `most` at most. */
+static apus_status propose(struct speculation *sp, const struct speculation_input *in,
+                           struct round *r, uint32_t most) {
+    struct draft_tokens *found = &r->tokens[BY_LOOKUP];
+    if (sp->lookup && most) lookup_propose(in->ids, in->count, most, found);
+    if (!most || (found->count && policy_choose_lookup(&sp->policy, r, most))) {
+        speculate_drop(sp, in->ids, in->count);
+        return APUS_OK;
+    }
+    return sp->draft.track.model ? propose_draft(sp, in, r, most) : APUS_OK;
+}
+
+/* One pass for the last id, the proposals and their branches. The draft may go on meanwhile. */
+static apus_status verify(struct speculation *sp, const struct speculation_input *in,
+                          struct round *r) {
+    struct track *t = in->target;
+    struct track_branch branch[PROPOSE_MAX];
+    const struct draft_tokens *tokens = &r->tokens[r->by];
+    uint64_t began = now(in);
+    memcpy(in->ids + in->count, tokens->id, r->proposed * sizeof *in->ids);
+    for (uint32_t i = 0; i < r->branches; i++)
+        branch[i] = (struct track_branch){tokens->second[r->branch[i]], r->branch[i]};
+    r->columns = 1 + r->proposed + r->branches;
+    int overlap = sp->draft.track.model && overlap_start(sp, in, r);
+    track_begin(t, in->ids + t->evaluated, 1 + r->proposed, branch, r->branches,
+                (struct hal_stop){in->stop.cancel, 0});
+    if (overlap) overlap_draft(sp, in, r);
+    apus_status status = track_end(t);
+    r->verify_ns = now(in) - began;
+    return status;
+}
+
+apus_status speculate_round(struct speculation *sp, const struct speculation_input *in,
+                            struct round *r) {
+    assert(in->count && in->target->evaluated == in->count - 1 && in->left);
+    memset(r, 0, sizeof *r);
+    apus_status status = propose(sp, in, r, room(in));
+    if (!status) status = verify(sp, in, r);
+    /* The draft has been shown proposals that nobody verified: something else may come in their
+     * places. */
+    if (status) speculate_drop(sp, in->ids, in->count);
+    return status;
+}
+
+void speculate_settle(struct speculation *sp, const struct speculation_input *in, uint32_t end,
+                      int right) {
+    if (sp->draft.track.model) overlap_settle(sp, in, end, right);
+}
+
+void speculate_learn(struct speculation *sp, struct round *r, const int32_t *chosen,
+                     uint32_t count) {
+    overlap_learn(sp, r);
+    /* says nothing of a pass that has the machine for itself */
+    if (r->overlapped && !sp->overlap.mode) r->verify_ns = 0;
+    policy_learn(&sp->policy, r, chosen, count);
+}
+
+void speculate_drop(struct speculation *sp, const int32_t *ids, uint32_t count) {
+    sp->overlap.ahead.count = 0;
+    if (sp->draft.track.model) draft_rewind(&sp->draft, ids, count);
+}
+
+void speculate_rewind(struct speculation *sp, const int32_t *ids, uint32_t position) {
+    uint32_t whole = sp->draft.whole;
+    speculate_drop(sp, ids, position < whole ? position : whole);
+}

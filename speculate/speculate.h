@@ -1,0 +1,67 @@
+/* Speculation as a session sees it: proposals for the next ids, and one pass of the target that
+ * verifies them.
+ *
+ * Exactness needs nothing from the proposals. The target's logits are the same bits whatever else
+ * is in the pass, so the ids that are chosen from them are those that plain decoding would choose;
+ * a proposal only decides whether a row of logits is of use. */
+#ifndef SPECULATE_SPECULATE_H
+#define SPECULATE_SPECULATE_H
+
+#include "speculate/draft.h"
+#include "speculate/overlap.h"
+#include "speculate/policy.h"
+#include "speculate/round.h"
+
+struct speculation {
+    struct draft draft; /* draft.track.model NULL: none */
+    struct draft_policy policy;
+    struct overlap overlap;
+    int lookup; /* whether what followed the same ids earlier in the context is proposed */
+    int shown;  /* the draft has been shown what was before this generation */
+};
+
+/* What the session lends for a call. */
+struct speculation_input {
+    struct track *target;
+    const apus_port *port;
+    int32_t *ids; /* [context]: the context's ids, and room for proposals behind them */
+    uint32_t count, context;
+    uint32_t start;     /* where this generation begins in ids */
+    uint32_t left;      /* ids that it may still make, 1 at least; UINT32_MAX: no limit */
+    float prompt_ns;    /* of the target's prompt, for one id; 0: not known */
+    const struct sampler *sampler;
+    void *scratch;        /* the sampler's */
+    struct hal_stop stop; /* of drafting; a verification is stopped by its cancel alone */
+};
+
+/* Proposes ids behind ids[count - 1] and has the target verify them: rows of logits behind
+ * ids[count - 1], behind each of the proposals, and behind each of the branches, as *round says.
+ * The target has evaluated ids[.. count - 1). APUS_PARTIAL: stopped; otherwise as track_end. On any
+ * status but APUS_OK the draft has forgotten what it proposed. */
+apus_status speculate_round(struct speculation *sp, const struct speculation_input *in,
+                            struct round *round);
+
+/* After the target has chosen: the round's accepted proposals end before ids[end], and the last id
+ * chosen follows. right: everything proposed was accepted, and the generation goes on. */
+void speculate_settle(struct speculation *sp, const struct speculation_input *in, uint32_t end,
+                      int right);
+
+/* Learns from a round and from what the target chose behind the context, chosen [count]. */
+void speculate_learn(struct speculation *sp, struct round *round, const int32_t *chosen,
+                     uint32_t count);
+
+/* The context goes another way behind ids[.. count): forgets what was drafted ahead. */
+void speculate_drop(struct speculation *sp, const int32_t *ids, uint32_t count);
+
+/* The context's ids from `position` on have changed. ids [position]: those that stay. */
+void speculate_rewind(struct speculation *sp, const int32_t *ids, uint32_t position);
+
+/* A generation begins. */
+static inline void speculate_begin(struct speculation *sp) { sp->shown = 0; }
+
+/* Whether anything could be proposed. */
+static inline int speculates(const struct speculation *sp) {
+    return sp->draft.track.model || sp->lookup;
+}
+
+#endif

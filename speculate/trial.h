@@ -1,0 +1,30 @@
+/* When to try again what did not pay: after a pause of rounds, twice as long after every try that
+ * failed. */
+#ifndef SPECULATE_TRIAL_H
+#define SPECULATE_TRIAL_H
+
+#include <stdint.h>
+
+struct trial {
+    uint32_t pause;       /* rounds to wait before the next try, first .. most */
+    uint32_t waited;      /* of them, since the last try */
+    uint32_t first, most; /* pauses: of a power of two times `first` each */
+};
+
+static inline void trial_open(struct trial *t, uint32_t first, uint32_t most) {
+    *t = (struct trial){.pause = first, .first = first, .most = most};
+}
+
+/* Counts a round that waits, and says whether enough of them have. */
+static inline int trial_is_due(struct trial *t) { return ++t->waited > t->pause; }
+
+/* Waiting begins anew: behind a try, and while what was tried pays. */
+static inline void trial_wait_anew(struct trial *t) { t->waited = 0; }
+
+static inline void trial_failed(struct trial *t) {
+    if (t->pause < t->most) t->pause *= 2;
+}
+
+static inline void trial_paid(struct trial *t) { t->pause = t->first; }
+
+#endif
