@@ -22,36 +22,61 @@ static struct hal_op *add(struct builder *b, uint8_t kind, uint32_t layer, uint3
     return op;
 }
 
-static void add_gemv(struct builder *b, uint32_t layer, uint32_t width, uint8_t flags,
-                     const uint32_t *weights, const uint8_t *out, uint8_t count) {
-    struct hal_op *op = add(b, HAL_GEMV, layer, width);
-    op->count = count;
-    op->flags = flags;
-    for (uint8_t i = 0; i < count; i++) op->weight[i] = weights[i], op->out[i] = out[i];
+static uint8_t slot_of(enum role_output output) {
+    switch (output) {
+    case TO_Q:
+        return SLOT_Q;
+    case TO_K:
+        return SLOT_K;
+    case TO_V:
+        return SLOT_V;
+    case TO_GATE:
+        return SLOT_G;
+    case TO_UP:
+        return SLOT_U;
+    case TO_RESIDUAL:
+        break;
+    }
+    return SLOT_X;
+}
+
+/* The products of role `first` and of those behind it that share its input. */
+static void add_products(struct builder *b, uint32_t index, enum layer_tensor first) {
+    const struct blob_layer *l = &b->model->layers[index];
+    const struct layer_role *role = &layer_roles[first];
+    struct hal_op *op = add(b, HAL_GEMV, index, layer_width(b->model->model, l, role->cols));
+    op->flags = role->output == TO_RESIDUAL ? HAL_ADD : 0;
+    for (uint32_t i = first; i < LT_COUNT && layer_roles[i].input == role->input; i++) {
+        op->weight[op->count] = l->tensor[i];
+        op->out[op->count++] = slot_of(layer_roles[i].output);
+    }
 }
 
 static void add_attention(struct builder *b, uint32_t index) {
     const struct blob_model *m = b->model->model;
-    const struct blob_layer *l = &b->model->layers[index];
-    uint32_t width = l->heads * m->head_dim;
+    uint32_t width = layer_width(m, &b->model->layers[index], WIDTH_Q);
     add(b, HAL_NORM, index, m->dim);
-    add_gemv(b, index, m->dim, 0,
-             (const uint32_t[]){l->tensor[LT_Q], l->tensor[LT_K], l->tensor[LT_V]},
-             (const uint8_t[]){SLOT_Q, SLOT_K, SLOT_V}, 3);
+    add_products(b, index, LT_Q);
     add(b, HAL_HEADS, index, width);
     add(b, HAL_ATTEND, index, width);
     add(b, HAL_QUANT, index, width);
-    add_gemv(b, index, width, HAL_ADD, &l->tensor[LT_O], (const uint8_t[]){SLOT_X}, 1);
+    add_products(b, index, LT_O);
 }
 
 static void add_feed_forward(struct builder *b, uint32_t index) {
     const struct blob_model *m = b->model->model;
-    const struct blob_layer *l = &b->model->layers[index];
     add(b, HAL_NORM, index, m->dim);
-    add_gemv(b, index, m->dim, 0, (const uint32_t[]){l->tensor[LT_GATE], l->tensor[LT_UP]},
-             (const uint8_t[]){SLOT_G, SLOT_U}, 2);
-    add(b, HAL_ACT, index, l->ffn);
-    add_gemv(b, index, l->ffn, HAL_ADD, &l->tensor[LT_DOWN], (const uint8_t[]){SLOT_X}, 1);
+    add_products(b, index, LT_GATE);
+    add(b, HAL_ACT, index, b->model->layers[index].ffn);
+    add_products(b, index, LT_DOWN);
+}
+
+static void add_head(struct builder *b) {
+    const struct blob_model *m = b->model->model;
+    add(b, HAL_NORM, 0, m->dim)->flags = HAL_TAIL;
+    struct hal_op *op = add(b, HAL_GEMV, 0, m->dim);
+    op->flags = HAL_TAIL, op->count = 1;
+    op->weight[0] = m->head, op->out[0] = SLOT_LOGITS;
 }
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
@@ -87,11 +112,7 @@ void graph_build_part(const struct hal_model *model, struct hal_range layers, st
         if (model->layers[i].heads) add_attention(&b, i);
         if (model->layers[i].ffn) add_feed_forward(&b, i);
     }
-    if (layers.end == model->model->layers) {
-        add(&b, HAL_NORM, 0, model->model->dim)->flags = HAL_TAIL;
-        add_gemv(&b, 0, model->model->dim, HAL_TAIL, &model->model->head,
-                 (const uint8_t[]){SLOT_LOGITS}, 1);
-    }
+    if (layers.end == model->model->layers) add_head(&b);
     program->ops = ops;
     program->count = b.count;
     size_slots(model, program->stride);

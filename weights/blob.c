@@ -245,10 +245,7 @@ static bool role_holds(struct reader *r, uint32_t index, uint32_t rows, uint32_t
            (may_have_bias || check_equal(c, "bias", t->bias, BLOB_ABSENT));
 }
 
-static const char *const role_names[LT_COUNT] = {
-    "tensor q", "tensor k", "tensor v", "tensor o", "tensor gate", "tensor up", "tensor down"};
-
-/* Shapes as struct blob_layer gives them. */
+/* Matrices of the shapes that roles.h gives. */
 static bool layer_holds(struct reader *r, uint32_t index) {
     const struct blob_model *m = r->blob.model;
     const struct blob_layer *l = &r->blob.layers[index];
@@ -263,20 +260,16 @@ static bool layer_holds(struct reader *r, uint32_t index) {
     if (l->heads && l->heads % l->kv_heads)
         return check_fail(c, "kv_heads is #, must divide # heads", NULL,
                           CHECK_NUMBERS(l->kv_heads, l->heads));
-    uint32_t q = l->heads * m->head_dim, kv = l->kv_heads * m->head_dim;
-    const uint32_t shape[LT_COUNT][2] = {
-        [LT_Q] = {q, m->dim},        [LT_K] = {kv, m->dim},        [LT_V] = {kv, m->dim},
-        [LT_O] = {m->dim, q},        [LT_GATE] = {l->ffn, m->dim}, [LT_UP] = {l->ffn, m->dim},
-        [LT_DOWN] = {m->dim, l->ffn}};
     for (uint32_t k = 0; k < LT_COUNT; k++) {
-        bool present = k <= LT_O ? l->heads != 0 : l->ffn != 0;
+        const struct layer_role *role = &layer_roles[k];
+        uint32_t rows = layer_width(m, l, role->rows), cols = layer_width(m, l, role->cols);
         check_at(c, "layer", index, NULL);
-        if (!present) {
-            if (!check_equal(c, role_names[k], l->tensor[k], BLOB_ABSENT)) return false;
+        if (rows == 0 || cols == 0) {
+            if (!check_equal(c, role->field, l->tensor[k], BLOB_ABSENT)) return false;
             continue;
         }
-        if (!check_range(c, role_names[k], l->tensor[k], 0, m->tensors - 1) ||
-            !role_holds(r, l->tensor[k], shape[k][0], shape[k][1], false, k <= LT_V))
+        if (!check_range(c, role->field, l->tensor[k], 0, m->tensors - 1) ||
+            !role_holds(r, l->tensor[k], rows, cols, false, role->may_have_bias))
             return false;
     }
     return true;

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "weights/roles.h"
+
 enum {
     BLOB_VERSION = 2,
     BLOB_ALIGN = 4096,
@@ -71,8 +73,6 @@ struct blob_model {
     uint32_t zero;
 };
 
-enum layer_tensor { LT_Q, LT_K, LT_V, LT_O, LT_GATE, LT_UP, LT_DOWN, LT_COUNT };
-
 /* A layer's shape. heads 0: no attention, kv_heads 0, Q..O absent. ffn 0: no feed-forward part,
  * GATE..DOWN absent. All that is not absent is there. Two roles may name one tensor (layers that
  * share weights). */
@@ -80,9 +80,7 @@ struct blob_layer {
     uint32_t heads, kv_heads;  /* kv_heads divides heads */
     uint32_t ffn;              /* a multiple of 64 */
     uint32_t zero;             /* so named: 0 */
-    uint32_t tensor[LT_COUNT]; /* indices, or BLOB_ABSENT. Q: heads * head_dim rows, dim columns; K,
-                                  V: kv_heads * head_dim rows; O: dim rows, heads * head_dim
-                                  columns; GATE, UP: ffn x dim; DOWN: dim x ffn */
+    uint32_t tensor[LT_COUNT]; /* indices, or BLOB_ABSENT; roles.h has their shapes */
     uint32_t zero2;
 };
 
@@ -112,6 +110,21 @@ _Static_assert(sizeof(struct blob_header) == 4096, "header layout");
 _Static_assert(sizeof(struct blob_model) == 64, "model layout");
 _Static_assert(sizeof(struct blob_layer) == 48, "layer layout");
 _Static_assert(sizeof(struct blob_tensor) == 88, "tensor layout");
+
+static inline uint32_t layer_width(const struct blob_model *model, const struct blob_layer *layer,
+                                   enum layer_width width) {
+    switch (width) {
+    case WIDTH_DIM:
+        break;
+    case WIDTH_Q:
+        return layer->heads * model->head_dim;
+    case WIDTH_KV:
+        return layer->kv_heads * model->head_dim;
+    case WIDTH_FFN:
+        return layer->ffn;
+    }
+    return model->dim;
+}
 
 static inline uint32_t round_up(uint32_t n, uint32_t to) { return (n + to - 1) / to * to; }
 static inline uint32_t padded_cols(uint32_t cols) { return round_up(cols, GROUP); }

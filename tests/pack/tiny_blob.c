@@ -121,24 +121,22 @@ static uint32_t add_tensor(struct building *b, const char *name, enum weight_typ
 }
 
 static void add_layer(struct building *b, uint32_t i) {
-    static const char *const names[LT_COUNT] = {"attn_q",   "attn_k", "attn_v",  "attn_o",
-                                                "ffn_gate", "ffn_up", "ffn_down"};
     const struct tiny_spec *s = &b->spec;
     struct blob_layer *layer = &b->layers[i];
     uint32_t heads = s->without_attention >> i & 1 ? 0 : s->heads,
              ffn = s->without_ffn >> i & 1 ? 0 : s->ffn;
     uint32_t kv_heads = heads ? or_default(s->layer_kv_heads[i], s->kv_heads) : 0;
-    uint32_t q = heads * s->head_dim, kv = kv_heads * s->head_dim;
-    const uint32_t rows[LT_COUNT] = {q, kv, kv, s->dim, ffn, ffn, s->dim},
-                   cols[LT_COUNT] = {s->dim, s->dim, s->dim, q, s->dim, s->dim, ffn};
     layer->heads = heads, layer->kv_heads = kv_heads, layer->ffn = ffn;
+    const struct blob_model shape = {.dim = s->dim, .head_dim = s->head_dim};
     for (int k = 0; k < LT_COUNT; k++) {
+        const struct layer_role *role = &layer_roles[k];
+        uint32_t rows = layer_width(&shape, layer, role->rows),
+                 cols = layer_width(&shape, layer, role->cols);
         char name[48];
-        snprintf(name, sizeof name, "layer.%u.%s", i, names[k]);
-        bool there = (k <= LT_O ? heads : ffn) != 0;
-        layer->tensor[k] = there ? add_tensor(b, name, k == LT_V ? WEIGHT_W8 : s->weights, rows[k],
-                                              cols[k], s->bias && k <= LT_V)
-                                 : BLOB_ABSENT;
+        snprintf(name, sizeof name, "layer.%u.%s", i, role->name);
+        layer->tensor[k] = rows && cols ? add_tensor(b, name, k == LT_V ? WEIGHT_W8 : s->weights,
+                                                     rows, cols, s->bias && role->may_have_bias)
+                                        : BLOB_ABSENT;
     }
 }
 

@@ -2,10 +2,6 @@
 
 #include <stdlib.h>
 
-/* Where nothing was measured: KL per weight by kind of tensor, least first 1, as measured on
- * SmolLM2-135M. */
-static const double KIND[LT_COUNT] = {1.8, 5.5, 20, 2, 1, 1.3, 1};
-
 struct candidate {
     uint32_t tensor;
     uint64_t more; /* bits that 8 take over 4 */
@@ -31,8 +27,8 @@ bool budget_spend(struct plan *plan, const double *kl, struct diag *d) {
             double own = (double)record->rows * record->cols;
             uint64_t four = plan_counted_bits(WEIGHT_W4, record->rows, record->cols);
             uint64_t more = plan_counted_bits(WEIGHT_W8, record->rows, record->cols) - four;
-            list[count++] = (struct candidate){index, more,
-                                               (kl ? kl[index] : KIND[which] * own) / (double)more};
+            list[count++] = (struct candidate){
+                index, more, (kl ? kl[index] : packed_roles[which].kl * own) / (double)more};
             record->type = WEIGHT_W4, bits += four;
             weights += own;
         }

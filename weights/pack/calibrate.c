@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "weights/pack/activations.h"
 #include "weights/pack/feedback.h"
-#include "weights/pack/forward.h"
 #include "weights/pack/hessian.h"
 #include "weights/pack/matmul.h"
 
@@ -21,8 +21,7 @@ struct calibrator {
     int32_t *ids;
     size_t tokens;
     struct forward forward;
-    /* [tokens][...]: the residual stream; the input in work; Q or GATE, K or UP, V */
-    float *x, *a, *first, *second, *third;
+    struct activations activations;
     float *hessian;
     struct hessian_room hessian_room;
     struct hessian_factor factor;
@@ -53,36 +52,24 @@ uint32_t calibrate_windows(const struct calibrate_effort *effort, uint32_t wides
 struct calibrator *calibrate_new(const struct calibrate_request *request, struct diag *d) {
     const struct blob_model *model = &request->plan->model;
     struct calibrator *c = calloc(1, sizeof *c);
-    uint32_t dim = model->dim, widest = padded_cols(dim), first = 0, second = 0, third = 0;
     if (!c) goto memory;
-    for (uint32_t i = 0; i < model->layers; i++) {
-        const struct blob_layer *layer = &request->plan->layers[i];
-        uint32_t q = layer->heads * model->head_dim, kv = layer->kv_heads * model->head_dim;
-        if (padded_cols(q) > widest) widest = padded_cols(q);
-        first = q > first ? q : first, first = layer->ffn > first ? layer->ffn : first;
-        second = kv > second ? kv : second, second = layer->ffn > second ? layer->ffn : second;
-        third = kv > third ? kv : third;
-    }
     c->effort = request->effort, c->plan = request->plan, c->rows = request->rows,
     c->tokens = (size_t)request->windows * request->length;
-    c->x = floats(c->tokens, dim), c->a = floats(c->tokens, widest);
-    c->first = floats(c->tokens, first), c->second = floats(c->tokens, second),
-    c->third = floats(c->tokens, third);
-    uint32_t inputs = widest > first ? widest : first;
+    if (!activations_make(&c->activations, request->plan, c->tokens)) goto memory;
+    uint32_t inputs = c->activations.widest;
     c->hessian = floats(inputs, inputs), c->ids = malloc(c->tokens * sizeof *c->ids);
     c->hessian_room = (struct hessian_room){floats(inputs, 1), malloc(inputs * sizeof(uint32_t))};
     float *room = floats(request->threads, forward_room(request->length, model->head_dim));
     c->forward = (struct forward){.threads = request->threads,
                                   .windows = request->windows,
                                   .length = request->length,
-                                  .dim = dim,
+                                  .dim = model->dim,
                                   .head_dim = model->head_dim,
                                   .eps = model->eps,
                                   .rope = request->rope,
                                   .room = room};
-    if (!c->x || !c->a || !c->first || !c->second || !c->third || !c->hessian || !c->ids || !room)
+    if (!c->hessian || !c->ids || !room || !c->hessian_room.weight || !c->hessian_room.order)
         goto memory;
-    if (!c->hessian_room.weight || !c->hessian_room.order) goto memory;
     memcpy(c->ids, request->ids, c->tokens * sizeof *c->ids);
     return c;
 memory:
@@ -95,11 +82,7 @@ void calibrate_free(struct calibrator *c) {
     if (!c) return;
     free(c->forward.room);
     free(c->ids);
-    free(c->x);
-    free(c->a);
-    free(c->first);
-    free(c->second);
-    free(c->third);
+    activations_free(&c->activations);
     free(c->hessian);
     free(c->hessian_room.weight);
     free(c->hessian_room.order);
@@ -107,21 +90,19 @@ void calibrate_free(struct calibrator *c) {
 }
 
 float *calibrate_stream(struct calibrator *c, size_t *bytes) {
-    *bytes = c->tokens * c->plan->model.dim * sizeof *c->x;
-    return c->x;
+    *bytes = c->tokens * c->plan->model.dim * sizeof(float);
+    return c->activations.x;
 }
 
-/* The input of the tensor in work, for the first of those that share it. */
-static void take_input(struct calibrator *c) {
-    if (c->which == LT_Q || c->which == LT_GATE || c->which == HEAD)
-        forward_norm(&c->forward, c->x, c->a);
-}
-
+/* The head's is the last norm's output. */
 static const float *input(const struct calibrator *c) {
-    return c->which == LT_DOWN ? c->first : c->a;
+    return c->which == HEAD ? c->activations.a
+                            : activations_input(&c->activations, (enum layer_tensor)c->which);
 }
 
-static bool shares_input(int which) { return which == LT_K || which == LT_V || which == LT_UP; }
+static bool shares_input(const struct calibrator *c) {
+    return c->which != HEAD && activations_share_input((enum layer_tensor)c->which);
+}
 
 bool calibrate_before(struct calibrator *c, uint32_t tensor, struct quantizer *quantizer,
                       struct diag *d) {
@@ -129,8 +110,12 @@ bool calibrate_before(struct calibrator *c, uint32_t tensor, struct quantizer *q
     const struct blob_tensor *record = &c->plan->tensors[tensor].record;
     uint32_t n = padded_cols(record->cols);
     if (c->which == EMBED || (c->which == HEAD && c->effort->quick)) return true;
-    take_input(c);
-    if (!shares_input(c->which)) {
+    if (c->which == HEAD)
+        forward_norm(&c->forward, c->activations.x, c->activations.a);
+    else
+        activations_before(&c->activations, &c->forward, c->plan, c->layer,
+                           (enum layer_tensor)c->which);
+    if (!shares_input(c)) {
         if (!forward_is_finite(&c->forward, input(c), n))
             return diag_fail(d,
                              "calibration: the inputs of tensor %s are not finite; --no-calibrate "
@@ -144,11 +129,6 @@ bool calibrate_before(struct calibrator *c, uint32_t tensor, struct quantizer *q
     if (c->has_factor)
         *quantizer = (c->effort->quick ? quantizer_quick : quantizer_feedback)(
             (enum weight_type)record->type, &c->factor);
-    float *out = c->which == LT_Q || c->which == LT_GATE ? c->first
-                 : c->which == LT_K || c->which == LT_UP ? c->second
-                                                         : c->third;
-    if (c->which != LT_O && c->which != LT_DOWN && c->which != HEAD)
-        memset(out, 0, c->tokens * record->rows * sizeof *out);
     return true;
 }
 
@@ -157,7 +137,7 @@ static void embed(struct calibrator *c, uint32_t first, uint32_t rows, const flo
     for (size_t t = 0; t < c->tokens; t++) {
         uint32_t id = (uint32_t)c->ids[t];
         if (id >= first && id - first < rows)
-            memcpy(c->x + t * dim, values + (size_t)(id - first) * padded_cols(dim),
+            memcpy(c->activations.x + t * dim, values + (size_t)(id - first) * padded_cols(dim),
                    dim * sizeof(float));
     }
 }
@@ -169,11 +149,7 @@ bool calibrate_rows(struct calibrator *c, uint32_t first, uint32_t rows, const f
     size_t n = padded_cols(record->cols);
     if (c->which == EMBED) embed(c, first, rows, values);
     if (c->which == EMBED || c->which == HEAD) return true;
-    bool residual = c->which == LT_O || c->which == LT_DOWN;
-    float *out = residual                                  ? c->x
-                 : c->which == LT_Q || c->which == LT_GATE ? c->first
-                 : c->which == LT_V                        ? c->third
-                                                           : c->second;
+    float *out = activations_output(&c->activations, (enum layer_tensor)c->which);
     matmul_threads(c->forward.threads, MATMUL_ALL, c->tokens, rows, n,
                    (struct matrix){input(c), n, 1}, (struct matrix){values, 1, n}, out + first,
                    record->rows, false, c->forward.room);
@@ -182,17 +158,8 @@ bool calibrate_rows(struct calibrator *c, uint32_t first, uint32_t rows, const f
 
 bool calibrate_after(struct calibrator *c, struct diag *d) {
     (void)d;
-    if (c->which == LT_V) {
-        const struct blob_layer *layer = &c->plan->layers[c->layer];
-        const float *bias[3];
-        for (int which = LT_Q; which <= LT_V; which++) {
-            uint32_t at = c->plan->tensors[layer->tensor[which]].record.bias;
-            bias[which] = at == BLOB_ABSENT ? NULL : c->rows + at;
-        }
-        forward_attention(&c->forward, layer->heads, layer->kv_heads, c->first, c->second, c->third,
-                          bias, c->a);
-    }
-    if (c->which == LT_UP)
-        forward_gate(&c->forward, c->plan->layers[c->layer].ffn, c->first, c->second);
+    if (c->which != EMBED && c->which != HEAD)
+        activations_after(&c->activations, &c->forward, c->plan, c->rows, c->layer,
+                          (enum layer_tensor)c->which);
     return true;
 }

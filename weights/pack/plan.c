@@ -11,11 +11,6 @@
 enum { POSITIONS_DEFAULT = 32768 };
 static const uint64_t INT4_FROM = 1000000000;
 
-static const char *const LAYER_NAMES[LT_COUNT] = {"attn_q",   "attn_k", "attn_v",  "attn_o",
-                                                  "ffn_gate", "ffn_up", "ffn_down"};
-static const enum source_role LAYER_ROLES[LT_COUNT] = {SOURCE_Q,    SOURCE_K,  SOURCE_V,   SOURCE_O,
-                                                       SOURCE_GATE, SOURCE_UP, SOURCE_DOWN};
-
 /* What the format can hold; the source has checked that its numbers agree with each other and with
  * the tensors. */
 static bool check(const struct model_config *config, uint32_t *head_size, struct diag *d) {
@@ -58,7 +53,7 @@ static uint64_t parameters(const struct source *source) {
     const struct model_config *config = source_config(source);
     uint64_t sum = 0;
     for (int role = 0; role < SOURCE_ROLES; role++) {
-        uint32_t layers = role >= SOURCE_ATTN_NORM ? config->layers : 1;
+        uint32_t layers = source_roles[role].per == PER_LAYER ? config->layers : 1;
         for (uint32_t i = 0; i < layers; i++) {
             const struct source_tensor *tensor =
                 role == SOURCE_ROPE_FREQS ? NULL : source_tensor(source, (enum source_role)role, i);
@@ -171,43 +166,45 @@ static void add_tensor(struct plan *plan, struct plan_tensor tensor, enum weight
     plan->tensors[plan->model.tensors++] = tensor;
 }
 
+static float factor_of(const struct plan *plan, enum plan_factor factor) {
+    switch (factor) {
+    case FACTOR_ONE:
+        break;
+    case FACTOR_SCORES:
+        return (float)(1.4426950408889634 / sqrt((double)plan->head_size) /
+                       head_block(plan->model.head_dim));
+    case FACTOR_EIGHTH:
+        return 0.125f;
+    }
+    return 1;
+}
+
 static void add_layer(struct plan *plan, const struct source *source, uint32_t i) {
     const struct layer_config *layer = &source_config(source)->layer[i];
     struct blob_layer *record = &plan->layers[i];
-    uint32_t dim = plan->model.dim, head_dim = plan->model.head_dim,
-             ffn = round_up(layer->ffn, GROUP);
-    uint32_t q = layer->heads * head_dim, kv = layer->kv_heads * head_dim;
-    const uint32_t rows[LT_COUNT] = {q, kv, kv, dim, ffn, ffn, dim},
-                   cols[LT_COUNT] = {dim, dim, dim, q, dim, dim, ffn};
-    *record = (struct blob_layer){
-        .heads = layer->heads, .kv_heads = layer->heads ? layer->kv_heads : 0, .ffn = ffn};
+    *record = (struct blob_layer){.heads = layer->heads,
+                                  .kv_heads = layer->heads ? layer->kv_heads : 0,
+                                  .ffn = round_up(layer->ffn, GROUP)};
     for (int which = 0; which < LT_COUNT; which++) {
-        bool attention = which <= LT_O, inward = which != LT_O && which != LT_DOWN;
+        const struct layer_role *role = &layer_roles[which];
+        const struct packed_role *packed = &packed_roles[which];
+        uint32_t rows = layer_width(&plan->model, record, role->rows),
+                 cols = layer_width(&plan->model, record, role->cols);
         record->tensor[which] = BLOB_ABSENT;
-        if ((attention ? layer->heads : layer->ffn) == 0) continue;
-        struct plan_tensor tensor = {.from = source_tensor(source, LAYER_ROLES[which], i),
-                                     .factor = 1};
-        if (inward)
-            tensor.gain = source_tensor(source, attention ? SOURCE_ATTN_NORM : SOURCE_FFN_NORM, i);
-        if (which <= LT_V && source_config(source)->qkv_bias)
-            tensor.bias = source_tensor(source, (enum source_role)(SOURCE_Q_BIAS + which), i);
-        tensor.rows = inward ? MIX_RESIDUAL : which == LT_O ? MIX_HEAD : MIX_FFN;
-        tensor.columns = which == LT_V ? MIX_HEAD : inward ? MIX_NONE : MIX_RESIDUAL;
-        if (which == LT_Q) /* exp becomes exp2, and q and k meet after an unscaled Hadamard
-                              transform of both */
-            tensor.factor =
-                (float)(1.4426950408889634 / sqrt((double)plan->head_size) / head_block(head_dim));
-        if (plan->head_size != head_dim && attention)
-            tensor.heads = which == LT_O ? HEADS_COLUMNS : HEADS_ROWS;
-        tensor.layer = i;
-        tensor.balance = which == LT_UP     ? BALANCE_ROWS
-                         : which == LT_DOWN ? BALANCE_COLUMNS
-                                            : BALANCE_NONE;
-        if (which == LT_DOWN) tensor.factor = 0.125f; /* H / 64 is the normalised H / 8 */
+        if (rows == 0 || cols == 0) continue;
+        bool wider = plan->head_size != plan->model.head_dim;
+        struct plan_tensor tensor = {.from = source_tensor(source, packed->from, i),
+                                     .gain = source_tensor(source, packed->gain, i),
+                                     .bias = source_tensor(source, packed->bias, i),
+                                     .rows = packed->rows,
+                                     .columns = packed->columns,
+                                     .factor = factor_of(plan, packed->factor),
+                                     .heads = wider ? packed->heads : HEADS_NONE,
+                                     .balance = packed->balance,
+                                     .layer = i};
         enum weight_type type = plan->layer_bits == 4 ? WEIGHT_W4 : WEIGHT_W8;
         record->tensor[which] = plan->model.tensors;
-        add_tensor(plan, tensor, type, rows[which], cols[which], "layer.%u.%s", i,
-                   LAYER_NAMES[which]);
+        add_tensor(plan, tensor, type, rows, cols, "layer.%u.%s", i, role->name);
     }
 }
 

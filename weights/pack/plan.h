@@ -3,6 +3,7 @@
 #ifndef PACK_PLAN_H
 #define PACK_PLAN_H
 
+#include "weights/pack/packed_roles.h"
 #include "weights/pack/quantize.h"
 #include "weights/pack/source.h"
 
@@ -18,22 +19,6 @@ struct plan_choice {
     const char *calibration; /* a few words for the provenance */
     uint64_t dropped;        /* bytes of the calibration text that no token has */
 };
-
-/* What happens to a tensor's rows (from the right) and columns (from the left), docs/numerics.md
- * section 8. */
-enum plan_mix {
-    MIX_NONE,
-    MIX_RESIDUAL, /* R over dim */
-    MIX_HEAD,     /* A^T over every head_dim */
-    MIX_FFN       /* normalised Hadamard over every 64 */
-};
-
-/* Where a tensor has heads whose size is no multiple of 16: they get zeros behind each half, so
- * that RoPE pairs what it did. */
-enum plan_heads { HEADS_NONE, HEADS_ROWS, HEADS_COLUMNS };
-
-/* What balance.h does to it. */
-enum plan_balance { BALANCE_NONE, BALANCE_ROWS, BALANCE_COLUMNS };
 
 struct plan_tensor {
     struct blob_tensor record;

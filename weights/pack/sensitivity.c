@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "weights/pack/activations.h"
 #include "weights/pack/exact.h"
-#include "weights/pack/forward.h"
 #include "weights/pack/matmul.h"
 #include "weights/pack/parallel.h"
 
@@ -23,8 +23,7 @@ struct sense {
     const struct sensitivity_request *request;
     struct forward forward; /* its windows are those of all copies in use */
     uint32_t windows, tokens, copies, used, layers_at_once, positions;
-    float *x, *a, *first, *second, *third; /* as in calibrate.c, copy after copy; copy 0 has no
-                                              unit */
+    struct activations activations; /* copy after copy; copy 0 has no unit */
     /* the tensor in work: where its outputs go, and which copies take part */
     const float *in;
     float *out;
@@ -62,33 +61,18 @@ static void choose_units(struct sense *s) {
 
 static bool make_room(struct sense *s) {
     const struct plan *plan = s->request->plan;
-    uint32_t dim = plan->model.dim, head_dim = plan->model.head_dim, widest = padded_cols(dim),
-             first = 1, second = 1, third = 1;
-    for (uint32_t i = 0; i < plan->model.layers; i++) {
-        const struct blob_layer *layer = &plan->layers[i];
-        uint32_t q = layer->heads * head_dim, kv = layer->kv_heads * head_dim;
-        widest = padded_cols(q) > widest ? padded_cols(q) : widest;
-        first = q > first ? q : first, first = layer->ffn > first ? layer->ffn : first;
-        second = kv > second ? kv : second, second = layer->ffn > second ? layer->ffn : second;
-        third = kv > third ? kv : third;
-    }
     size_t all = (size_t)s->copies * s->tokens, seen = (size_t)s->copies * s->positions;
-    s->x = floats(all, dim), s->a = floats(all, widest);
-    s->first = floats(all, first), s->second = floats(all, second), s->third = floats(all, third);
     s->logits = floats(seen, HEAD_ROWS), s->moments = calloc(2 * seen, sizeof *s->moments);
     s->mass = calloc(s->positions, sizeof *s->mass),
     s->shift = malloc(s->positions * sizeof *s->shift);
-    s->forward.room = floats(s->request->threads, forward_room(s->forward.length, head_dim));
-    return s->x && s->a && s->first && s->second && s->third && s->logits && s->moments &&
-           s->mass && s->shift && s->forward.room;
+    s->forward.room =
+        floats(s->request->threads, forward_room(s->forward.length, plan->model.head_dim));
+    return activations_make(&s->activations, plan, all) && s->logits && s->moments && s->mass &&
+           s->shift && s->forward.room;
 }
 
 static void free_room(struct sense *s) {
-    free(s->x);
-    free(s->a);
-    free(s->first);
-    free(s->second);
-    free(s->third);
+    activations_free(&s->activations);
     free(s->logits);
     free(s->moments);
     free(s->mass);
@@ -111,8 +95,8 @@ static bool take_embedding(void *user, uint32_t first, uint32_t rows, const floa
         uint32_t window = t / s->forward.length, from = r->windows * window / s->windows;
         uint32_t id = (uint32_t)r->ids[(size_t)from * r->length + t % s->forward.length];
         if (id >= first && id - first < rows)
-            memcpy(s->x + (size_t)t * dim, values + (size_t)(id - first) * padded_cols(dim),
-                   dim * sizeof(float));
+            memcpy(s->activations.x + (size_t)t * dim,
+                   values + (size_t)(id - first) * padded_cols(dim), dim * sizeof(float));
     }
     return true;
 }
@@ -139,20 +123,15 @@ static bool take_rows(void *user, uint32_t first, uint32_t rows, const float *va
     return true;
 }
 
-static bool run_tensor(struct sense *s, uint32_t layer, int which, struct diag *d) {
+static bool run_tensor(struct sense *s, uint32_t layer, enum layer_tensor which, struct diag *d) {
     const struct sensitivity_request *r = s->request;
     struct plan_tensor tensor = r->plan->tensors[r->plan->layers[layer].tensor[which]];
     struct fold_error error;
     const struct fold_target target = {.sink = nowhere, .values = take_rows, .user = s};
-    bool residual = which == LT_O || which == LT_DOWN;
-    s->n = padded_cols(tensor.record.cols), s->in = which == LT_DOWN ? s->first : s->a;
-    s->out = residual                            ? s->x
-             : which == LT_Q || which == LT_GATE ? s->first
-             : which == LT_V                     ? s->third
-                                                 : s->second;
-    s->out_row = tensor.record.rows,
+    activations_before(&s->activations, &s->forward, r->plan, layer, which);
+    s->n = padded_cols(tensor.record.cols), s->in = activations_input(&s->activations, which);
+    s->out = activations_output(&s->activations, which), s->out_row = tensor.record.rows;
     s->unit = 1 + layer / s->layers_at_once * LT_COUNT + (uint32_t)which;
-    if (!residual) memset(s->out, 0, (size_t)s->used * s->tokens * s->out_row * sizeof *s->out);
     for (int four = 0; four < 2; four++) {
         tensor.record.type = four ? WEIGHT_W4 : WEIGHT_W8;
         tensor.quantizer = quantizer_rounding((enum weight_type)tensor.record.type), s->four = four;
@@ -165,26 +144,18 @@ static bool run_layer(struct sense *s, uint32_t i, uint64_t *done, struct diag *
     const struct plan *plan = s->request->plan;
     const struct blob_layer *layer = &plan->layers[i];
     if (i % s->layers_at_once == 0) {
-        size_t bytes = (size_t)s->tokens * plan->model.dim * sizeof *s->x;
+        float *x = s->activations.x;
+        size_t bytes = (size_t)s->tokens * plan->model.dim * sizeof(float);
         for (int which = 0; which < LT_COUNT; which++)
-            memcpy((char *)s->x + (s->used + (size_t)which) * bytes, s->x, bytes);
+            memcpy((char *)x + (s->used + (size_t)which) * bytes, x, bytes);
         s->used += LT_COUNT;
         s->forward.windows = s->used * s->windows;
     }
     for (int which = 0; which < LT_COUNT; which++) {
         if (layer->tensor[which] == BLOB_ABSENT) continue;
-        if (which == LT_Q || which == LT_GATE) forward_norm(&s->forward, s->x, s->a);
-        if (!run_tensor(s, i, which, d)) return false;
-        if (which == LT_V) {
-            const float *bias[3];
-            for (int part = LT_Q; part <= LT_V; part++) {
-                uint32_t at = plan->tensors[layer->tensor[part]].record.bias;
-                bias[part] = at == BLOB_ABSENT ? NULL : s->request->rows + at;
-            }
-            forward_attention(&s->forward, layer->heads, layer->kv_heads, s->first, s->second,
-                              s->third, bias, s->a);
-        }
-        if (which == LT_UP) forward_gate(&s->forward, layer->ffn, s->first, s->second);
+        if (!run_tensor(s, i, (enum layer_tensor)which, d)) return false;
+        activations_after(&s->activations, &s->forward, plan, s->request->rows, i,
+                          (enum layer_tensor)which);
         const struct blob_tensor *record = &plan->tensors[layer->tensor[which]].record;
         *done += (uint64_t)record->rows * record->cols;
         if (s->request->progress) s->request->progress(s->request->user, *done);
@@ -230,8 +201,9 @@ static bool take_head(void *user, uint32_t first, uint32_t rows, const float *va
         s->head_count = rows - at < HEAD_ROWS ? rows - at : HEAD_ROWS;
         memset(s->logits, 0, seen * HEAD_ROWS * sizeof *s->logits);
         matmul_threads(s->request->threads, MATMUL_ALL, seen, s->head_count, s->n,
-                       (struct matrix){s->a, s->n, 1}, (struct matrix){values + at * s->n, 1, s->n},
-                       s->logits, HEAD_ROWS, false, s->forward.room);
+                       (struct matrix){s->activations.a, s->n, 1},
+                       (struct matrix){values + at * s->n, 1, s->n}, s->logits, HEAD_ROWS, false,
+                       s->forward.room);
         parallel_for(s->request->threads, s->positions, add_moments, s);
     }
     return true;
@@ -241,14 +213,15 @@ static bool run_head(struct sense *s, struct diag *d) {
     const struct sensitivity_request *r = s->request;
     struct fold_error error;
     const struct fold_target target = {.sink = nowhere, .values = take_head, .user = s};
+    float *a = s->activations.a;
     s->n = padded_cols(r->plan->model.dim);
-    forward_norm(&s->forward, s->x, s->a);
-    if (!forward_is_finite(&s->forward, s->a, (uint32_t)s->n))
+    forward_norm(&s->forward, s->activations.x, a);
+    if (!forward_is_finite(&s->forward, a, (uint32_t)s->n))
         return diag_fail(d, "the bits budget: activations on the calibration text are not finite; "
                             "--no-calibrate packs without looking");
     /* copies have whole multiples of EVERY tokens */
     for (size_t i = 0; i < (size_t)s->copies * s->positions; i++)
-        memmove(s->a + i * s->n, s->a + (i * EVERY + EVERY - 1) * s->n, s->n * sizeof *s->a);
+        memmove(a + i * s->n, a + (i * EVERY + EVERY - 1) * s->n, s->n * sizeof *a);
     for (uint32_t p = 0; p < s->positions; p++) s->shift[p] = -1e30;
     return fold_tensor(r->fold, &r->plan->tensors[r->plan->model.head], r->rows, &target, &error,
                        d);

@@ -9,7 +9,7 @@
 #include "weights/pack/source_inside.h"
 #include "weights/pack/wanted.h"
 
-enum { READ_BYTES = 1 << 20, LAYER_ROLES = SOURCE_ROLES - SOURCE_ATTN_NORM };
+enum { READ_BYTES = 1 << 20, ROLES_PER_LAYER = SOURCE_ROLES - SOURCE_LAYER_ROLES };
 enum { CONFIG_BYTES = 16 << 20 };
 
 static const char *const NO_NAMES[] = {NULL};
@@ -25,23 +25,8 @@ static const char *const GGUF_LAYER_ZEROS[] = {"attn_output.bias",
                                                "ffn_down.bias",
                                                NULL};
 static const struct naming GGUF_NAMING = {
+    .names = NAMES_GGUF,
     .layer_prefix = "blk.",
-    .role = {[SOURCE_EMBED] = "token_embd.weight",
-             [SOURCE_HEAD] = "output.weight",
-             [SOURCE_FINAL_NORM] = "output_norm.weight",
-             [SOURCE_ROPE_FREQS] = "rope_freqs.weight",
-             [SOURCE_ATTN_NORM] = "attn_norm.weight",
-             [SOURCE_Q] = "attn_q.weight",
-             [SOURCE_K] = "attn_k.weight",
-             [SOURCE_V] = "attn_v.weight",
-             [SOURCE_O] = "attn_output.weight",
-             [SOURCE_Q_BIAS] = "attn_q.bias",
-             [SOURCE_K_BIAS] = "attn_k.bias",
-             [SOURCE_V_BIAS] = "attn_v.bias",
-             [SOURCE_FFN_NORM] = "ffn_norm.weight",
-             [SOURCE_GATE] = "ffn_gate.weight",
-             [SOURCE_UP] = "ffn_up.weight",
-             [SOURCE_DOWN] = "ffn_down.weight"},
     .skipped = NO_NAMES,
     .layer_skipped = GGUF_LAYER_SKIPPED,
     .zeros = GGUF_ZEROS,
@@ -61,22 +46,8 @@ static const char *const JSON_LAYER_ZEROS[] = {"self_attn.o_proj.bias",
                                                "mlp.down_proj.bias",
                                                NULL};
 static const struct naming JSON_NAMING = {
+    .names = NAMES_HUGGING_FACE,
     .layer_prefix = "model.layers.",
-    .role = {[SOURCE_EMBED] = "model.embed_tokens.weight",
-             [SOURCE_HEAD] = "lm_head.weight",
-             [SOURCE_FINAL_NORM] = "model.norm.weight",
-             [SOURCE_ATTN_NORM] = "input_layernorm.weight",
-             [SOURCE_Q] = "self_attn.q_proj.weight",
-             [SOURCE_K] = "self_attn.k_proj.weight",
-             [SOURCE_V] = "self_attn.v_proj.weight",
-             [SOURCE_O] = "self_attn.o_proj.weight",
-             [SOURCE_Q_BIAS] = "self_attn.q_proj.bias",
-             [SOURCE_K_BIAS] = "self_attn.k_proj.bias",
-             [SOURCE_V_BIAS] = "self_attn.v_proj.bias",
-             [SOURCE_FFN_NORM] = "post_attention_layernorm.weight",
-             [SOURCE_GATE] = "mlp.gate_proj.weight",
-             [SOURCE_UP] = "mlp.up_proj.weight",
-             [SOURCE_DOWN] = "mlp.down_proj.weight"},
     .skipped = JSON_SKIPPED,
     .layer_skipped = JSON_LAYER_SKIPPED,
     .zeros = JSON_ZEROS,
@@ -161,10 +132,8 @@ static bool all_equal(const float *values, const float *others, size_t count, st
 /* ---------------------------------------------------------------------------- names to roles -- */
 
 static struct source_tensor *slot(const struct source *source, int role, uint32_t layer) {
-    return &source
-                ->tensors[role < SOURCE_ATTN_NORM ? (size_t)role
-                                                  : SOURCE_ATTN_NORM + (size_t)layer * LAYER_ROLES +
-                                                        (size_t)(role - SOURCE_ATTN_NORM)];
+    size_t before = source_roles[role].per == PER_MODEL ? 0 : (size_t)layer * ROLES_PER_LAYER;
+    return &source->tensors[before + (size_t)role];
 }
 
 /* "<prefix>12.<rest>": the number, at most the last layer allowed anywhere, without leading zeros.
@@ -208,9 +177,10 @@ static bool assign(struct source *source, const struct naming *naming,
         return true;
     if (name_is_listed(rest ? naming->layer_zeros : naming->zeros, rest ? rest : stored->name))
         return check_zeros(source, stored, d);
-    int from = rest ? SOURCE_ATTN_NORM : 0, to = rest ? SOURCE_ROLES : SOURCE_ATTN_NORM;
-    for (int role = from; role < to; role++) {
-        if (!naming->role[role] || strcmp(naming->role[role], rest ? rest : stored->name) != 0)
+    for (int role = 0; role < SOURCE_ROLES; role++) {
+        const char *name = source_roles[role].name[naming->names];
+        if (!name || (source_roles[role].per == PER_LAYER) != (rest != NULL) ||
+            strcmp(name, rest ? rest : stored->name) != 0)
             continue;
         if (rest && layer >= source->config.layers)
             return diag_fail(d, "%s: tensor %s is behind the last of %u layers", stored->file->name,
@@ -236,82 +206,66 @@ static uint32_t widest_head(const struct model_config *c) {
     return widest;
 }
 
-/* What the configuration asks of a role: its shape, or 0 rows where the tensor must not be
- * there. */
-static void expected(const struct model_config *c, int role, uint32_t layer, uint64_t *rows,
-                     uint64_t *cols) {
-    const struct layer_config *l = &c->layer[layer];
-    uint64_t q = (uint64_t)l->heads * l->head_dim, kv = (uint64_t)l->kv_heads * l->head_dim,
-             ffn = l->ffn, dim = c->dim;
-    *rows = 0;
-    *cols = dim;
-    switch (role) {
-    case SOURCE_EMBED:
-        *rows = c->vocab;
+static bool is_wanted(const struct model_config *c, const struct layer_config *l,
+                      enum source_when when) {
+    switch (when) {
+    case WHEN_ALWAYS:
         break;
-    case SOURCE_HEAD:
-        *rows = c->tied ? 0 : c->vocab;
-        break;
-    case SOURCE_FINAL_NORM:
-        *rows = 1;
-        break;
-    case SOURCE_ROPE_FREQS:
-        *rows = c->rope.scaling == ROPE_DIVISORS, *cols = widest_head(c) / 2;
-        break;
-    case SOURCE_ATTN_NORM:
-        *rows = q != 0;
-        break;
-    case SOURCE_Q:
-        *rows = q;
-        break;
-    case SOURCE_K:
-    case SOURCE_V:
-        *rows = kv;
-        break;
-    case SOURCE_O:
-        *rows = q ? dim : 0, *cols = q;
-        break;
-    case SOURCE_Q_BIAS:
-        *rows = c->qkv_bias && q, *cols = q;
-        break;
-    case SOURCE_K_BIAS:
-    case SOURCE_V_BIAS:
-        *rows = c->qkv_bias && q, *cols = kv;
-        break;
-    case SOURCE_FFN_NORM:
-        *rows = ffn != 0;
-        break;
-    case SOURCE_GATE:
-    case SOURCE_UP:
-        *rows = ffn;
-        break;
-    case SOURCE_DOWN:
-        *rows = ffn ? dim : 0, *cols = ffn;
-        break;
+    case WHEN_UNTIED:
+        return !c->tied;
+    case WHEN_DIVISORS:
+        return c->rope.scaling == ROPE_DIVISORS;
+    case WHEN_ATTENTION:
+        return l->heads != 0;
+    case WHEN_BIASED:
+        return l->heads != 0 && c->qkv_bias;
+    case WHEN_FFN:
+        return l->ffn != 0;
     }
+    return true;
 }
 
-static bool is_vector(int role) {
-    return role == SOURCE_FINAL_NORM || role == SOURCE_ROPE_FREQS || role == SOURCE_ATTN_NORM ||
-           role == SOURCE_FFN_NORM || (role >= SOURCE_Q_BIAS && role <= SOURCE_V_BIAS);
+static uint64_t size_of(const struct model_config *c, const struct layer_config *l,
+                        enum source_width width) {
+    switch (width) {
+    case SIZE_ONE:
+        break;
+    case SIZE_VOCAB:
+        return c->vocab;
+    case SIZE_DIM:
+        return c->dim;
+    case SIZE_Q:
+        return (uint64_t)l->heads * l->head_dim;
+    case SIZE_KV:
+        return (uint64_t)l->kv_heads * l->head_dim;
+    case SIZE_FREQS:
+        return widest_head(c) / 2;
+    case SIZE_FFN:
+        return l->ffn;
+    }
+    return 1;
 }
 
 static bool check_tensor(const struct source *source, const struct naming *naming, const char *file,
                          int role, uint32_t layer, struct diag *d) {
     const struct source_tensor *tensor = slot(source, role, layer);
-    uint64_t rows, cols;
-    expected(&source->config, role, layer, &rows, &cols);
-    if (!tensor->name && rows == 0) return true;
-    if (!tensor->name && role < SOURCE_ATTN_NORM)
-        return diag_fail(d, "%s: tensor %s is missing", file, naming->role[role]);
+    const struct source_role_row *row = &source_roles[role];
+    const struct layer_config *l = &source->config.layer[layer];
+    const char *name = row->name[naming->names];
+    if (!is_wanted(&source->config, l, row->when))
+        return !tensor->name ||
+               diag_fail(d, "%s: tensor %s is there, but the configuration has no place for it",
+                         file, tensor->name);
+    if (!tensor->name && row->per == PER_MODEL)
+        return diag_fail(d, "%s: tensor %s is missing", file, name);
     if (!tensor->name)
         return diag_fail(d, "%s: tensor %s%u.%s is missing", file, naming->layer_prefix, layer,
-                         naming->role[role]);
-    if (rows == 0)
-        return diag_fail(d, "%s: tensor %s is there, but the configuration has no place for it",
-                         file, tensor->name);
+                         name);
+    uint64_t rows = size_of(&source->config, l, row->rows),
+             cols = size_of(&source->config, l, row->cols);
     const struct stored_tensor *stored = tensor->stored;
-    if (stored->dims != (is_vector(role) ? 1 : 2) || tensor->rows != rows || tensor->cols != cols)
+    if (stored->dims != (row->rows == SIZE_ONE ? 1 : 2) || tensor->rows != rows ||
+        tensor->cols != cols)
         return diag_fail(d,
                          "%s: tensor %s is %llu x %llu in %u dimensions where the configuration "
                          "asks for %llu x %llu",
@@ -353,15 +307,15 @@ static bool assign_all(struct source *source, const struct naming *naming, const
                        struct diag *d) {
     const struct model_config *c = &source->config;
     source->tensors =
-        calloc(SOURCE_ATTN_NORM + (size_t)c->layers * LAYER_ROLES, sizeof *source->tensors);
+        calloc(SOURCE_LAYER_ROLES + (size_t)c->layers * ROLES_PER_LAYER, sizeof *source->tensors);
     if (!source->tensors) return diag_fail(d, "out of memory");
     for (size_t i = 0; i < source->stored_count; i++)
         if (!assign(source, naming, &source->stored[i], d)) return false;
     if (!untie(source, naming, file, d)) return false;
-    for (int role = 0; role < SOURCE_ATTN_NORM; role++)
+    for (int role = 0; role < SOURCE_LAYER_ROLES; role++)
         if (!check_tensor(source, naming, file, role, 0, d)) return false;
     for (uint32_t layer = 0; layer < c->layers; layer++)
-        for (int role = SOURCE_ATTN_NORM; role < SOURCE_ROLES; role++)
+        for (int role = SOURCE_LAYER_ROLES; role < SOURCE_ROLES; role++)
             if (!check_tensor(source, naming, file, role, layer, d)) return false;
     return true;
 }
@@ -369,10 +323,10 @@ static bool assign_all(struct source *source, const struct naming *naming, const
 /* GGUF files of these architectures have the rows of each Q and K head interleaved: row 2 i + j of
  * the file is row j * head_dim / 2 + i of the head. */
 static void mark_interleaved(struct source *source) {
-    static const int roles[] = {SOURCE_Q, SOURCE_K, SOURCE_Q_BIAS, SOURCE_K_BIAS};
     for (uint32_t layer = 0; layer < source->config.layers; layer++)
-        for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
-            slot(source, roles[i], layer)->rotary = source->config.layer[layer].head_dim;
+        for (int role = SOURCE_LAYER_ROLES; role < SOURCE_ROLES; role++)
+            if (source_roles[role].order == ORDER_ROTARY)
+                slot(source, role, layer)->rotary = source->config.layer[layer].head_dim;
 }
 
 /* ----------------------------------------------------------------------------------- opening -- */
@@ -522,7 +476,8 @@ const char *source_directory(const struct source *source) { return source->direc
 
 const struct source_tensor *source_tensor(const struct source *source, enum source_role role,
                                           uint32_t layer) {
-    if (role >= SOURCE_ATTN_NORM && layer >= source->config.layers) return NULL;
+    if (role == SOURCE_NONE || (role >= SOURCE_LAYER_ROLES && layer >= source->config.layers))
+        return NULL;
     const struct source_tensor *tensor = slot(source, (int)role, layer);
     return tensor->name ? tensor : NULL;
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "weights/pack/diag.h"
+#include "weights/pack/source_roles.h"
 
 struct gguf;
 struct source;
@@ -75,32 +76,13 @@ struct model_config {
 
 /* ----------------------------------------------------------------------------------- tensors -- */
 
-enum source_role {
-    SOURCE_EMBED,      /* [vocab, dim] */
-    SOURCE_HEAD,       /* [vocab, dim]; absent where tied */
-    SOURCE_FINAL_NORM, /* [1, dim] */
-    SOURCE_ROPE_FREQS, /* [1, head_dim / 2]; only with ROPE_DIVISORS */
-    SOURCE_ATTN_NORM,  /* [1, dim]; from here on per layer */
-    SOURCE_Q,          /* [heads * head_dim, dim], rows of a head in rotate-half order whatever the
-                          file's own order */
-    SOURCE_K,          /* [kv_heads * head_dim, dim], likewise */
-    SOURCE_V,          /* [kv_heads * head_dim, dim] */
-    SOURCE_O,          /* [dim, heads * head_dim] */
-    SOURCE_Q_BIAS,     /* [1, heads * head_dim], in Q's row order; only with qkv_bias */
-    SOURCE_K_BIAS,     /* [1, kv_heads * head_dim] */
-    SOURCE_V_BIAS,     /* [1, kv_heads * head_dim] */
-    SOURCE_FFN_NORM,   /* [1, dim] */
-    SOURCE_GATE,       /* [ffn, dim] */
-    SOURCE_UP,         /* [ffn, dim] */
-    SOURCE_DOWN,       /* [dim, ffn] */
-    SOURCE_ROLES
-};
-
 struct source_tensor {
     const char *name; /* in the file */
     const char *type; /* "BF16", "Q4_K" ... */
     double bits;      /* a weight, in the file */
-    uint64_t rows, cols;
+    uint64_t rows,
+        cols; /* as source_roles.h has them; rows of Q and K in rotate-half order, whatever
+                            the file's own order */
     /* the reader's own */
     const void *stored;
     uint32_t rotary; /* head_dim where rows of a head (columns of a bias) come interleaved, else

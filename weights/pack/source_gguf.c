@@ -48,6 +48,8 @@ struct reader {
     struct diag *d;
 };
 
+static const char *name_of(enum source_role role) { return source_roles[role].name[NAMES_GGUF]; }
+
 static const char *key_of(struct reader *r, const char *name) {
     snprintf(r->key, sizeof r->key, "%s.%s", r->arch, name);
     return r->key;
@@ -196,9 +198,9 @@ static bool read_rope(struct reader *r, struct model_config *c) {
     if (legacy == GGUF_FOUND && !gguf_has(r->gguf, key_of(r, "rope.scaling.factor"))) factor = old;
     if (factor == 0) factor = 1; /* writers that mean "no scaling" */
     rope->factor = factor;
-    rope->scaling = gguf_find_tensor(r->gguf, "rope_freqs.weight") ? ROPE_DIVISORS
-                    : factor != 1                                  ? ROPE_LINEAR
-                                                                   : ROPE_NONE;
+    rope->scaling = gguf_find_tensor(r->gguf, name_of(SOURCE_ROPE_FREQS)) ? ROPE_DIVISORS
+                    : factor != 1                                         ? ROPE_LINEAR
+                                                                          : ROPE_NONE;
     return true;
 }
 
@@ -227,24 +229,25 @@ static bool read_tokens(struct reader *r, struct model_config *c) {
 /* The vocabulary is what the embedding has rows for; a key or a list of tokens of another length is
  * a disagreement. */
 static bool read_vocabulary(struct reader *r, struct model_config *c) {
-    const struct gguf_tensor *embed = gguf_find_tensor(r->gguf, "token_embd.weight");
-    if (!embed) return diag_fail(r->d, "%s: tensor token_embd.weight is missing", r->file);
+    const char *name = name_of(SOURCE_EMBED);
+    const struct gguf_tensor *embed = gguf_find_tensor(r->gguf, name);
+    if (!embed) return diag_fail(r->d, "%s: tensor %s is missing", r->file, name);
     if (embed->shape[1] > UINT32_MAX)
-        return diag_fail(r->d, "%s: tensor token_embd.weight has too many rows", r->file);
+        return diag_fail(r->d, "%s: tensor %s has too many rows", r->file, name);
     uint64_t vocab = embed->shape[1];
     c->vocab = (uint32_t)vocab;
     if (gguf_get_uint(r->gguf, key_of(r, "vocab_size"), UINT32_MAX, &vocab, r->d) == GGUF_BAD)
         return false;
     if (vocab != c->vocab)
-        return diag_fail(r->d, "%s: %s is %llu, but token_embd.weight has %u rows", r->file, r->key,
-                         (unsigned long long)vocab, c->vocab);
+        return diag_fail(r->d, "%s: %s is %llu, but %s has %u rows", r->file, r->key,
+                         (unsigned long long)vocab, name, c->vocab);
     struct gguf_array tokens = {.count = vocab};
     if (gguf_get_array(r->gguf, "tokenizer.ggml.tokens", &tokens, r->d) == GGUF_BAD) return false;
     if (!gguf_has(r->gguf, "tokenizer.ggml.tokens") && !gguf_has(r->gguf, "tokenizer.ggml.model"))
         config_note(c, "the file has no tokenizer, so the blob takes and gives ids alone");
     if (tokens.count != vocab)
-        return diag_fail(r->d, "%s: %llu tokens, but token_embd.weight has %u rows", r->file,
-                         (unsigned long long)tokens.count, c->vocab);
+        return diag_fail(r->d, "%s: %llu tokens, but %s has %u rows", r->file,
+                         (unsigned long long)tokens.count, name, c->vocab);
     return true;
 }
 
@@ -291,6 +294,18 @@ static bool read_general(struct reader *r, struct model_config *c) {
                            r->file, (unsigned long long)version);
 }
 
+/* Whether a name ends with that of a layer's tensor. */
+static bool some_layer_has(const struct gguf *gguf, const char *of_layer) {
+    size_t n = strlen(of_layer);
+    for (size_t i = 0; i < gguf_tensor_count(gguf); i++) {
+        const char *name = gguf_tensor(gguf, i)->name;
+        size_t length = strlen(name);
+        if (length > n && name[length - n - 1] == '.' && strcmp(name + length - n, of_layer) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool config_of_gguf(const struct gguf *gguf, struct model_config *c, struct diag *d) {
     struct reader r = {.gguf = gguf, .file = gguf_file(gguf)->name, .d = d};
     uint64_t layers, dim, positions, window = 0;
@@ -317,10 +332,7 @@ bool config_of_gguf(const struct gguf *gguf, struct model_config *c, struct diag
         GGUF_BAD)
         return false;
     config_cap_window(c, window);
-    c->tied = !gguf_find_tensor(gguf, "output.weight");
-    for (size_t i = 0; i < gguf_tensor_count(gguf) && !c->qkv_bias; i++) {
-        const char *name = gguf_tensor(gguf, i)->name, *bias = strstr(name, ".attn_q.bias");
-        c->qkv_bias = bias && bias[12] == 0;
-    }
+    c->tied = !gguf_find_tensor(gguf, name_of(SOURCE_HEAD));
+    c->qkv_bias = some_layer_has(gguf, name_of(SOURCE_Q_BIAS));
     return config_check(c, r.file, d);
 }

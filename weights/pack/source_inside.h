@@ -30,11 +30,11 @@ struct stored_tensor {
     uint64_t offset;
 };
 
-/* How a kind of checkpoint names its tensors: "<layer_prefix><number>.<role>". */
+/* How a kind of checkpoint names its tensors: "<layer_prefix><number>.<name>" of
+ * source_roles.h. */
 struct naming {
+    enum source_naming names;
     const char *layer_prefix;
-    const char *role[SOURCE_ROLES];   /* NULL where the kind has none; per layer from
-                                         SOURCE_ATTN_NORM on */
     const char *const *skipped;       /* global names that do not change the function,
                                          NULL-terminated */
     const char *const *layer_skipped; /* likewise behind the layer's number */
@@ -50,8 +50,7 @@ struct source {
     char *directory;
     struct stored_tensor *stored;
     size_t stored_count;
-    struct source_tensor *tensors; /* [SOURCE_ATTN_NORM] global ones, then [layers][SOURCE_ROLES -
-                                      SOURCE_ATTN_NORM]; name NULL: none */
+    struct source_tensor *tensors; /* roles of the model, then of each layer; name NULL: none */
     uint8_t *raw;                  /* read buffer of raw_bytes */
     size_t raw_bytes;
 };

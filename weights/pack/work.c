@@ -1,5 +1,6 @@
 #include "weights/pack/work.h"
 
+#include "weights/pack/activations.h"
 #include "weights/pack/kernels.h"
 #include "weights/pack/parallel.h"
 
@@ -16,9 +17,10 @@ static const struct rounding {
 /* Whether the tensor's inputs are those of the one before it. */
 static bool shares_input(const struct plan *plan, uint32_t tensor) {
     for (uint32_t i = 0; i < plan->model.layers; i++) {
-        const uint32_t *of_layer = plan->layers[i].tensor;
-        if (of_layer[LT_K] == tensor || of_layer[LT_V] == tensor || of_layer[LT_UP] == tensor)
-            return true;
+        for (int which = 0; which < LT_COUNT; which++)
+            if (plan->layers[i].tensor[which] == tensor &&
+                activations_share_input((enum layer_tensor)which))
+                return true;
     }
     return false;
 }

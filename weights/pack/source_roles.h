@@ -1,0 +1,92 @@
+/* The tensors of a checkpoint, one row each: what both kinds of files call them, and which shape the
+ * configuration asks for. source.c goes over them; nothing else knows a tensor's name. */
+#ifndef PACK_SOURCE_ROLES_H
+#define PACK_SOURCE_ROLES_H
+
+#include <stdbool.h>
+
+enum source_per { PER_MODEL, PER_LAYER };
+
+/* When the tensor has to be there; it must not be otherwise. */
+enum source_when {
+    WHEN_ALWAYS,
+    WHEN_UNTIED,   /* the head is not the embedding */
+    WHEN_DIVISORS, /* RoPE's frequencies are divided */
+    WHEN_ATTENTION,
+    WHEN_BIASED, /* attention with qkv_bias */
+    WHEN_FFN
+};
+
+enum source_width {
+    SIZE_ONE, /* rows of a vector: it has one dimension in the file */
+    SIZE_VOCAB,
+    SIZE_DIM,
+    SIZE_Q,     /* heads * head_dim */
+    SIZE_KV,    /* kv_heads * head_dim */
+    SIZE_FREQS, /* half the widest head_dim */
+    SIZE_FFN
+};
+
+/* Whether rows of a head (columns of a bias) turn in pairs, which files have in two orders. */
+enum source_order { ORDER_PLAIN, ORDER_ROTARY };
+
+/* role, per model or layer, when, rows, columns, order, name in a GGUF file, name in a Hugging Face
+ * directory (NULL: it has none), both behind the layer's number where there is one per layer. Those
+ * of the model come first. */
+#define SOURCE_ROLE_ROWS(ROLE)                                                                     \
+    ROLE(EMBED, PER_MODEL, WHEN_ALWAYS, SIZE_VOCAB, SIZE_DIM, ORDER_PLAIN, "token_embd.weight",    \
+         "model.embed_tokens.weight")                                                              \
+    ROLE(HEAD, PER_MODEL, WHEN_UNTIED, SIZE_VOCAB, SIZE_DIM, ORDER_PLAIN, "output.weight",         \
+         "lm_head.weight")                                                                         \
+    ROLE(FINAL_NORM, PER_MODEL, WHEN_ALWAYS, SIZE_ONE, SIZE_DIM, ORDER_PLAIN,                      \
+         "output_norm.weight", "model.norm.weight")                                                \
+    ROLE(ROPE_FREQS, PER_MODEL, WHEN_DIVISORS, SIZE_ONE, SIZE_FREQS, ORDER_PLAIN,                  \
+         "rope_freqs.weight", NULL)                                                                \
+    ROLE(ATTN_NORM, PER_LAYER, WHEN_ATTENTION, SIZE_ONE, SIZE_DIM, ORDER_PLAIN,                    \
+         "attn_norm.weight", "input_layernorm.weight")                                             \
+    ROLE(Q, PER_LAYER, WHEN_ATTENTION, SIZE_Q, SIZE_DIM, ORDER_ROTARY, "attn_q.weight",            \
+         "self_attn.q_proj.weight")                                                                \
+    ROLE(K, PER_LAYER, WHEN_ATTENTION, SIZE_KV, SIZE_DIM, ORDER_ROTARY, "attn_k.weight",           \
+         "self_attn.k_proj.weight")                                                                \
+    ROLE(V, PER_LAYER, WHEN_ATTENTION, SIZE_KV, SIZE_DIM, ORDER_PLAIN, "attn_v.weight",            \
+         "self_attn.v_proj.weight")                                                                \
+    ROLE(O, PER_LAYER, WHEN_ATTENTION, SIZE_DIM, SIZE_Q, ORDER_PLAIN, "attn_output.weight",        \
+         "self_attn.o_proj.weight")                                                                \
+    ROLE(Q_BIAS, PER_LAYER, WHEN_BIASED, SIZE_ONE, SIZE_Q, ORDER_ROTARY, "attn_q.bias",            \
+         "self_attn.q_proj.bias")                                                                  \
+    ROLE(K_BIAS, PER_LAYER, WHEN_BIASED, SIZE_ONE, SIZE_KV, ORDER_ROTARY, "attn_k.bias",           \
+         "self_attn.k_proj.bias")                                                                  \
+    ROLE(V_BIAS, PER_LAYER, WHEN_BIASED, SIZE_ONE, SIZE_KV, ORDER_PLAIN, "attn_v.bias",            \
+         "self_attn.v_proj.bias")                                                                  \
+    ROLE(FFN_NORM, PER_LAYER, WHEN_FFN, SIZE_ONE, SIZE_DIM, ORDER_PLAIN, "ffn_norm.weight",        \
+         "post_attention_layernorm.weight")                                                        \
+    ROLE(GATE, PER_LAYER, WHEN_FFN, SIZE_FFN, SIZE_DIM, ORDER_PLAIN, "ffn_gate.weight",            \
+         "mlp.gate_proj.weight")                                                                   \
+    ROLE(UP, PER_LAYER, WHEN_FFN, SIZE_FFN, SIZE_DIM, ORDER_PLAIN, "ffn_up.weight",                \
+         "mlp.up_proj.weight")                                                                     \
+    ROLE(DOWN, PER_LAYER, WHEN_FFN, SIZE_DIM, SIZE_FFN, ORDER_PLAIN, "ffn_down.weight",            \
+         "mlp.down_proj.weight")
+
+enum source_role {
+#define ROLE(role, ...) SOURCE_##role,
+    SOURCE_ROLE_ROWS(ROLE)
+#undef ROLE
+        SOURCE_ROLES,
+    SOURCE_LAYER_ROLES = SOURCE_ATTN_NORM, /* the first of a layer */
+    SOURCE_NONE = -1
+};
+
+/* How a kind of checkpoint writes names. */
+enum source_naming { NAMES_GGUF, NAMES_HUGGING_FACE, NAMINGS };
+
+struct source_role_row {
+    enum source_per per;
+    enum source_when when;
+    enum source_width rows, cols;
+    enum source_order order;
+    const char *name[NAMINGS];
+};
+
+extern const struct source_role_row source_roles[SOURCE_ROLES];
+
+#endif

@@ -1,0 +1,67 @@
+/* The matrices of a layer, one row each, in the order of struct blob_layer and of the file. Who goes
+ * over a layer's tensors (reader, graph, packer) reads here what they are; a new one is a row here,
+ * one in weights/pack/packed_roles.h, which says what it is made of, and its use.
+ *
+ * Engines see the roles alone: they get matrices by index, in operations. */
+#ifndef WEIGHTS_ROLES_H
+#define WEIGHTS_ROLES_H
+
+#include <stdbool.h>
+
+/* Widths of a layer; format.h has layer_width. A matrix of which one width is 0 is absent: that is
+ * how a layer is without attention or feed-forward part. */
+enum layer_width {
+    WIDTH_DIM, /* of the residual stream */
+    WIDTH_Q,   /* heads * head_dim */
+    WIDTH_KV,  /* kv_heads * head_dim */
+    WIDTH_FFN
+};
+
+/* Where the inputs of a matrix come from. Neighbours with the same input share it. */
+enum role_input {
+    FROM_ATTN_NORM, /* RMSNorm before attention */
+    FROM_ATTENTION,
+    FROM_FFN_NORM, /* RMSNorm before the feed-forward part */
+    FROM_ACT       /* gate and up together */
+};
+
+/* Where its products go. */
+enum role_output {
+    TO_Q,
+    TO_K,
+    TO_V,
+    TO_GATE,
+    TO_UP,
+    TO_RESIDUAL /* added */
+};
+
+/* role, its name in sentences, its name in a blob behind "layer.3.", rows, columns, whether it may
+ * have a bias, input, output */
+#define LAYER_ROLES(ROLE)                                                                          \
+    ROLE(Q, "q", "attn_q", WIDTH_Q, WIDTH_DIM, true, FROM_ATTN_NORM, TO_Q)                         \
+    ROLE(K, "k", "attn_k", WIDTH_KV, WIDTH_DIM, true, FROM_ATTN_NORM, TO_K)                        \
+    ROLE(V, "v", "attn_v", WIDTH_KV, WIDTH_DIM, true, FROM_ATTN_NORM, TO_V)                        \
+    ROLE(O, "o", "attn_o", WIDTH_DIM, WIDTH_Q, false, FROM_ATTENTION, TO_RESIDUAL)                 \
+    ROLE(GATE, "gate", "ffn_gate", WIDTH_FFN, WIDTH_DIM, false, FROM_FFN_NORM, TO_GATE)            \
+    ROLE(UP, "up", "ffn_up", WIDTH_FFN, WIDTH_DIM, false, FROM_FFN_NORM, TO_UP)                    \
+    ROLE(DOWN, "down", "ffn_down", WIDTH_DIM, WIDTH_FFN, false, FROM_ACT, TO_RESIDUAL)
+
+enum layer_tensor {
+#define ROLE(role, ...) LT_##role,
+    LAYER_ROLES(ROLE)
+#undef ROLE
+        LT_COUNT
+};
+
+struct layer_role {
+    const char *field; /* "tensor q" */
+    const char *name;  /* "attn_q" */
+    enum layer_width rows, cols;
+    bool may_have_bias;
+    enum role_input input;
+    enum role_output output;
+};
+
+extern const struct layer_role layer_roles[LT_COUNT];
+
+#endif
