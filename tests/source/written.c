@@ -290,3 +290,22 @@ char *replaced(const char *text, const char *find, const char *with) {
     sprintf(out, "%.*s%s%s", (int)(at - text), text, with, at + strlen(find));
     return out;
 }
+
+struct source *open_json(const char *find, const char *with, const char *header_find,
+                         const char *header_with, struct bytes *file, struct diag *d) {
+    size_t data;
+    char *config = find ? replaced(CONFIG_JSON, find, with) : strdup(CONFIG_JSON),
+         *header = safetensors_header(&data);
+    if (header_find) {
+        char *other = replaced(header, header_find, header_with);
+        free(header);
+        header = other;
+    }
+    *file = write_safetensors(header, 0, data);
+    *d = (struct diag){{0}};
+    struct source *source =
+        source_open_json_memory(config, strlen(config), file->data, file->size, d);
+    free(config);
+    free(header);
+    return source;
+}

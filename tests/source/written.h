@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "weights/pack/source_inside.h"
+
 struct bytes {
     uint8_t *data; /* malloc'ed to its exact size by the write_ functions, so that sanitizers see a
                       read past the end */
@@ -73,5 +75,11 @@ struct bytes write_safetensors(const char *header, uint64_t claimed, size_t data
 
 /* A malloc'ed copy of text with the first `find` (asserted to be there) replaced. */
 char *replaced(const char *text, const char *find, const char *with);
+
+/* A source of CONFIG_JSON with one piece replaced (find NULL: as it is), over the weights of the
+ * whole header, with one piece replaced as well. NULL, with the sentence in *d, if it is refused;
+ * *file is to be freed either way. */
+struct source *open_json(const char *find, const char *with, const char *header_find,
+                         const char *header_with, struct bytes *file, struct diag *d);
 
 #endif

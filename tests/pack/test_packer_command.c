@@ -1,0 +1,342 @@
+/* apus-pack as a program: what it writes and what it says of it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "tests/pack/packer.h"
+#include "weights/blob.h"
+
+static void makes_a_blob(void **state) {
+    (void)state;
+    assert_int_equal(RUN(in_folder("model.gguf"), "-o", in_folder("a.apus")), 0);
+    assert_non_null(strstr(said, "Small Model"));
+    assert_string_equal(complained, "");
+    struct file file = map(in_folder("a.apus"));
+    struct blob blob;
+    char why[BLOB_WHY] = "";
+    if (blob_open(&blob, file.data, file.bytes, why) != APUS_OK) fail_msg("%s", why);
+    assert_int_equal(blob_verify(&blob), BLOB_SECTIONS);
+    assert_true(blob.model->layers == 2 && blob.model->dim == 96 && blob.model->vocab == 264 &&
+                blob.model->max_positions == 128);
+    assert_true(blob.layers[0].ffn == 128 && blob.model->rotated == 1);
+    assert_string_equal(blob.text + blob.model->name, "Small Model");
+    assert_string_equal(blob.text + blob.model->architecture, "llama");
+    assert_non_null(strstr(blob.text + blob.model->provenance, "GGUF file model.gguf"));
+    assert_null(strstr(blob.text + blob.model->provenance, folder));
+    assert_int_equal(files_with("a.apus"), 1);
+    unmap(file);
+}
+
+static void options_take_effect(void **state) {
+    (void)state;
+    assert_int_equal(RUN(in_folder("model.gguf"), "-q", "--output", in_folder("b.apus"),
+                         "--weights=int4", "--ctx", "40", "--name", "Other", "--no-rotate"),
+                     0);
+    assert_true(said[0] == 0 && complained[0] == 0);
+    struct file file = map(in_folder("b.apus"));
+    struct blob blob;
+    char why[BLOB_WHY] = "";
+    if (blob_open(&blob, file.data, file.bytes, why) != APUS_OK) fail_msg("%s", why);
+    assert_true(blob.model->max_positions == 40 && blob.model->rotated == 0);
+    assert_string_equal(blob.text + blob.model->name, "Other");
+    assert_non_null(strstr(blob.text + blob.model->provenance, "capped at 40 of 128"));
+    for (int which = 0; which < LT_COUNT; which++)
+        assert_int_equal(blob.tensors[blob.layers[1].tensor[which]].type,
+                         which == LT_V ? WEIGHT_W8 : WEIGHT_W4);
+    assert_int_equal(blob.tensors[blob.model->head].type, WEIGHT_W8);
+    unmap(file);
+    /* more positions than the model has are not made up, and that is said */
+    assert_int_equal(RUN(in_folder("model.gguf"), "-o", in_folder("b.apus"), "--ctx", "4000"), 0);
+    assert_non_null(
+        strstr(complained, "note: --ctx 4000 was not reached: the model has 128 positions"));
+    assert_true(is_calibrated("b.apus", "--ctx 4000 was not reached"));
+    file = map(in_folder("b.apus"));
+    assert_int_equal(((const struct blob_model *)(const void *)(file.data + 4096))->max_positions,
+                     128);
+    unmap(file);
+}
+
+static void threads_do_not_matter(void **state) {
+    (void)state;
+    static const char *const types[] = {"int8", "int4"};
+    write_source(
+        "tied.gguf",
+        (struct small_gguf){
+            .tied = 1, .dim = 160, .head_dim = 80, .heads = 4, .kv_heads = 2, .vocab = 1500});
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(RUN(in_folder("tied.gguf"), "-o", in_folder("1.apus"), "--weights",
+                             types[i], "--threads", "1"),
+                         0);
+        assert_int_equal(RUN(in_folder("tied.gguf"), "-o", in_folder("2.apus"), "--weights",
+                             types[i], "--threads", "2"),
+                         0);
+        assert_int_equal(RUN(in_folder("tied.gguf"), "-o", in_folder("7.apus"), "--weights",
+                             types[i], "--threads", "7"),
+                         0);
+        assert_true(same(in_folder("1.apus"), in_folder("2.apus")) &&
+                    same(in_folder("1.apus"), in_folder("7.apus")));
+        assert_int_equal(RUN(in_folder("tied.gguf"), "-o", in_folder("2.apus"), "--weights",
+                             types[i], "--threads", "1"),
+                         0);
+        assert_true(same(in_folder("1.apus"), in_folder("2.apus")));
+    }
+}
+
+static void reports(void **state) {
+    (void)state;
+    assert_int_equal(RUN(in_folder("model.gguf"), "-o", in_folder("c.apus"), "--report",
+                         in_folder("c.json"), "--weights", "int4", "--no-calibrate"),
+                     0);
+    json_error_t error;
+    json_t *all = json_load_file(in_folder("c.json"), JSON_REJECT_DUPLICATES, &error);
+    if (!all) fail_msg("%s", error.text);
+    const char *name, *weights, *hash;
+    json_int_t bytes, parameters, rss;
+    double bits, seconds;
+    json_t *tensors;
+    assert_int_equal(json_unpack_ex(all, &error, 0, "{s:s, s:s, s:s, s:I, s:I, s:I, s:F, s:F, s:o}",
+                                    "name", &name, "weights", &weights, "hash", &hash, "bytes",
+                                    &bytes, "parameters", &parameters, "peak_rss_bytes", &rss,
+                                    "bits_per_weight", &bits, "seconds", &seconds, "tensors",
+                                    &tensors),
+                     0);
+    struct stat st;
+    assert_int_equal(stat(in_folder("c.apus"), &st), 0);
+    assert_true(bytes == st.st_size && parameters > 150000 && rss > 0 && bits > 4 && bits < 10 &&
+                seconds >= 0);
+    assert_true(strlen(hash) == 16 && !strcmp(weights, "int4") && !strcmp(name, "Small Model"));
+    assert_int_equal(json_array_size(tensors), 2 + 2 * LT_COUNT);
+    for (size_t i = 0; i < json_array_size(tensors); i++) {
+        const char *type;
+        double relative, largest, mean;
+        json_int_t rows, cols, size;
+        assert_int_equal(json_unpack_ex(json_array_get(tensors, i), &error, 0,
+                                        "{s:s, s:s, s:I, s:I, s:I, s:F, s:F, s:F}", "name", &name,
+                                        "type", &type, "rows", &rows, "cols", &cols, "bytes", &size,
+                                        "relative_rms_error", &relative, "max_error", &largest,
+                                        "mean_squared_error", &mean),
+                         0);
+        assert_true(rows > 0 && cols > 0 && size > 0 && largest > 0 && sqrt(mean) <= largest);
+        assert_true(relative > 0 && relative < (strcmp(type, "w4") ? 0.01 : 0.11));
+    }
+    json_decref(all);
+}
+
+/* The tensors of a report whose types are not fixed, by what 4 bits cost them. */
+static void check_budget(double bits, bool measured) {
+    json_error_t error;
+    json_t *all = json_load_file(in_folder("bits.json"), JSON_REJECT_DUPLICATES, &error), *tensors;
+    double layer_bits, worst_eight = INFINITY, best_four = 0;
+    int eight = 0, four = 0;
+    if (!all) fail_msg("%s", error.text);
+    assert_int_equal(json_unpack_ex(all, &error, 0, "{s:F, s:o}", "layer_bits_per_weight",
+                                    &layer_bits, "tensors", &tensors),
+                     0);
+    assert_true(layer_bits <= bits && layer_bits > bits - 0.5);
+    for (size_t i = 0; i < json_array_size(tensors); i++) {
+        const char *name, *type;
+        double kl = -1;
+        json_int_t rows, cols;
+        assert_int_equal(json_unpack_ex(json_array_get(tensors, i), &error, 0,
+                                        "{s:s, s:s, s:I, s:I, s?F}", "name", &name, "type", &type,
+                                        "rows", &rows, "cols", &cols, "kl_at_4_bits", &kl),
+                         0);
+        bool layer = strncmp(name, "layer.", 6) == 0;
+        assert_true((kl > 0 && kl < 10) == (layer && measured));
+        if (!layer) continue;
+        eight += !strcmp(type, "w8"), four += !strcmp(type, "w4");
+        if (rows != 32 || cols != 96)
+            continue; /* K and V: of one size, so that the dearer ones
+                                                   come first */
+        if (!strcmp(type, "w8")) worst_eight = fmin(worst_eight, kl);
+        if (!strcmp(type, "w4")) best_four = fmax(best_four, kl);
+    }
+    assert_true(eight > 0 && four > 0 && eight + four == 2 * LT_COUNT);
+    if (measured) assert_true(worst_eight >= best_four);
+    json_decref(all);
+}
+
+static void spends_a_budget(void **state) {
+    (void)state;
+    char model[512], out[512], report[512];
+    snprintf(model, sizeof model, "%s", in_folder("model.gguf"));
+    snprintf(out, sizeof out, "%s", in_folder("bits.apus")),
+        snprintf(report, sizeof report, "%s", in_folder("bits.json"));
+    assert_int_equal(RUN(model, "-o", out, "--report", report, "--bits", "6.5"), 0);
+    check_budget(6.5, true);
+    assert_int_equal(RUN(model, "-o", in_folder("1.apus"), "--bits", "6.5", "--weights", "int4",
+                         "--threads", "3"),
+                     0);
+    assert_true(same(out, in_folder("1.apus")));
+    assert_int_equal(RUN(model, "-o", out, "--report", report, "--bits=7", "--no-calibrate"), 0);
+    check_budget(7, false);
+    check_failed(RUN(model, "-o", in_folder("no.apus"), "--bits", "4"), 1);
+    assert_non_null(strstr(complained, "with 4 bits everywhere"));
+}
+
+static void calibrates(void **state) {
+    (void)state;
+    char one[512], two[512], both[1100], model[512];
+    snprintf(model, sizeof model, "%s", in_folder("model.gguf"));
+    snprintf(one, sizeof one, "%s", in_folder("one.txt")),
+        snprintf(two, sizeof two, "%s", in_folder("two.txt"));
+    snprintf(both, sizeof both, "%s,%s", one, two);
+    write_text("one.txt", "some text, more than nothing", 28),
+        write_text("two.txt", "and some more, as a second file", 31);
+    assert_int_equal(RUN(model, "-o", in_folder("1.apus"), "--weights", "int4", "--calibrate", one),
+                     0);
+    assert_true(is_calibrated("1.apus", "calibrated on 1 windows of "));
+    assert_null(strstr(said, "Not calibrated"));
+    assert_non_null(strstr(said, "tokens only"));
+    assert_int_equal(
+        RUN(model, "-o", in_folder("2.apus"), "--weights", "int4", "--calibrate", both), 0);
+    assert_false(same(in_folder("1.apus"), in_folder("2.apus")));
+    assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4"), 0);
+    assert_true(
+        is_calibrated("2.apus", "calibrated on 12 windows of 128 tokens of the packer's text"));
+    assert_int_equal(RUN(model, "-o", in_folder("1.apus"), "--weights", "int4", "--effort=quick",
+                         "--threads", "1"),
+                     0);
+    assert_true(is_calibrated(
+        "1.apus", "calibrated quickly on 12 windows of 64 tokens of the packer's text"));
+    assert_false(same(in_folder("1.apus"), in_folder("2.apus")));
+    assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4", "--effort", "quick",
+                         "--threads", "3"),
+                     0);
+    assert_true(same(in_folder("1.apus"), in_folder("2.apus")));
+    assert_int_equal(RUN(model, "-o", in_folder("2.apus"), "--weights", "int4", "--no-calibrate"),
+                     0);
+    assert_true(is_calibrated("2.apus", "not calibrated"));
+    assert_non_null(strstr(said, "Not calibrated"));
+}
+
+/* Templates are programs out of a file: nothing of them is run, kept or even looked at. */
+static void chat_templates_are_left_behind(void **state) {
+    (void)state;
+    static char huge[300000]; /* and not unrolled: the loop would run for years */
+    snprintf(huge, sizeof huge,
+             "{%% for i in range(10**18) %%}{%% include '/etc/passwd' %%}{{ "
+             "cycler.__init__.__globals__.os.popen('id') }}");
+    memset(huge + strlen(huge), '{', sizeof huge - 1 - strlen(huge));
+    write_source("chat.gguf", (struct small_gguf){0});
+    assert_int_equal(RUN(in_folder("chat.gguf"), "-o", in_folder("1.apus")), 0);
+    write_source("chat.gguf", (struct small_gguf){.chat_template = huge});
+    assert_int_equal(RUN(in_folder("chat.gguf"), "-o", in_folder("2.apus")), 0);
+    assert_true(same(in_folder("1.apus"), in_folder("2.apus")));
+}
+
+/* Heads of any even size: the blob's is the next multiple of 16, parameters count as they were. */
+static void heads_are_filled_up(void **state) {
+    (void)state;
+    static const uint32_t sizes[][2] = {{2, 16}, {24, 32}, {36, 48}, {100, 112}, {250, 256}};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        write_source("odd.gguf", (struct small_gguf){.head_dim = sizes[i][0]});
+        assert_int_equal(RUN(in_folder("odd.gguf"), "-o", in_folder("odd.apus"), "--no-calibrate"),
+                         0);
+        struct file file = map(in_folder("odd.apus"));
+        struct blob blob;
+        char why[BLOB_WHY] = "";
+        if (blob_open(&blob, file.data, file.bytes, why) != APUS_OK) fail_msg("%s", why);
+        assert_int_equal(blob.model->head_dim, sizes[i][1]);
+        assert_int_equal(blob.model->parameters,
+                         2 * 264 * 96 + 96 + 2 * (2 * 96 + 8 * sizes[i][0] * 96 + 3 * 100 * 96));
+        unmap(file);
+    }
+}
+
+/* As llama.cpp's own tests write them: such a model runs on ids. */
+static void a_model_without_tokenizer(void **state) {
+    (void)state;
+    write_source("ids.gguf", (struct small_gguf){.no_tokenizer = 1});
+    assert_int_equal(RUN(in_folder("ids.gguf"), "-o", in_folder("ids.apus")), 0);
+    struct file file = map(in_folder("ids.apus"));
+    struct blob blob;
+    char why[BLOB_WHY] = "";
+    if (blob_open(&blob, file.data, file.bytes, why) != APUS_OK) fail_msg("%s", why);
+    assert_int_equal(blob.model->vocab, 264);
+    assert_non_null(strstr(blob.text + blob.model->provenance, "no tokenizer"));
+    assert_non_null(strstr(complained, "bytes of the calibration text are left out"));
+    unmap(file);
+}
+
+static void help_and_version(void **state) {
+    (void)state;
+    assert_int_equal(RUN("--help"), 0);
+    assert_non_null(strstr(said, "usage: apus-pack"));
+    assert_int_equal(RUN("--version"), 0);
+    assert_non_null(strstr(said, "apus-pack "));
+    assert_string_equal(complained, "");
+}
+
+static json_t *notes_of(const char *report) {
+    json_t *all = json_load_file(in_folder(report), 0, NULL),
+           *notes = json_object_get(all, "notes");
+    assert_true(json_is_array(notes));
+    json_incref(notes);
+    json_decref(all);
+    return notes;
+}
+
+/* On standard error unless it is to be quiet, in the report and in the provenance. */
+static void says_what_was_decided(void **state) {
+    (void)state;
+    char out[512], report[512];
+    snprintf(out, sizeof out, "%s", in_folder("d.apus"));
+    snprintf(report, sizeof report, "%s", in_folder("d.json"));
+    write_source("window.gguf", (struct small_gguf){.window = 40, .head_dim = 20});
+    assert_int_equal(RUN(in_folder("window.gguf"), "-o", out, "--report", report, "--no-calibrate"),
+                     0);
+    json_t *notes = notes_of("d.json");
+    assert_int_equal(json_array_size(notes), 2);
+    assert_non_null(strstr(json_string_value(json_array_get(notes, 0)), "attention window of 40"));
+    assert_non_null(strstr(complained, "note: positions end at the attention window of 40"));
+    assert_non_null(strstr(complained, "note: heads of 20 are filled up to 32"));
+    assert_true(is_calibrated("d.apus", "attention window of 40"));
+    json_decref(notes);
+    assert_int_equal(RUN(in_folder("window.gguf"), "-o", out, "--no-calibrate", "-q"), 0);
+    assert_string_equal(complained, "");
+    /* 4 bits over 4 bits */
+    write_source("coarse.gguf", (struct small_gguf){.coarse = 1});
+    assert_int_equal(
+        RUN(in_folder("coarse.gguf"), "-o", out, "--no-calibrate", "--weights", "int4"), 0);
+    assert_non_null(strstr(complained, "4 of 14 layer tensors are rounded already (Q4_0)"));
+    assert_int_equal(
+        RUN(in_folder("coarse.gguf"), "-o", out, "--no-calibrate", "--weights", "int8"), 0);
+    assert_null(strstr(complained, "rounded"));
+    write_source("plain.gguf", (struct small_gguf){0});
+    assert_int_equal(RUN(in_folder("plain.gguf"), "-o", out, "--report", report, "--no-calibrate",
+                         "--weights", "int4"),
+                     0);
+    assert_string_equal(complained, "");
+    notes = notes_of("d.json");
+    assert_int_equal(json_array_size(notes), 0);
+    json_decref(notes);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(makes_a_blob),
+        cmocka_unit_test(options_take_effect),
+        cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(reports),
+        cmocka_unit_test(spends_a_budget),
+        cmocka_unit_test(calibrates),
+        cmocka_unit_test(chat_templates_are_left_behind),
+        cmocka_unit_test(says_what_was_decided),
+        cmocka_unit_test(heads_are_filled_up),
+        cmocka_unit_test(a_model_without_tokenizer),
+        cmocka_unit_test(help_and_version),
+    };
+    return cmocka_run_group_tests_name("pack_command", tests, set_up, tear_down);
+}
