@@ -1,5 +1,5 @@
-/* The tensors of a checkpoint, one row each: what both kinds of files call them, and which shape the
- * configuration asks for. source.c goes over them; nothing else knows a tensor's name. */
+/* The tensors of a checkpoint, one row each: what both kinds of files call them, and which shape
+ * the configuration asks for. source.c goes over them; nothing else knows a tensor's name. */
 #ifndef PACK_SOURCE_ROLES_H
 #define PACK_SOURCE_ROLES_H
 
