@@ -213,11 +213,11 @@ static void roff_page(void) {
         printf(".TP\n.B %s\n%s\n", statuses[i][0], statuses[i][1]);
     fputs(".PP\n", stdout);
     roff_text("A failure prints one or two sentences on standard error and nothing on standard "
-              "output. With --json standard error has an "
+              "output, but for text that run had streamed. With --json standard error has an "
               "object a line: {\"error\": {code, status, command, message, hint}}, where code is "
               "usage, fault, unavailable or the library's own "
-              "word, {\"warning\": {command, message}} or {\"progress\": {command, phase, done, "
-              "left_s}}.");
+              "word, {\"warning\": {command, message}} or {\"progress\": {command, phase, "
+              "detail, done, left_s}}.");
 }
 
 /* -------------------------------------------------------------------------------------- json -- */

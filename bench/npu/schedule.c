@@ -47,11 +47,21 @@ static struct sim_buffer buffer(uint64_t bytes, uint64_t address) {
     return b;
 }
 
-/* What bounds a pass, and the sum of each matrix's tightest bound. */
+/* What bounds a pass, the sum of each matrix's tightest bound, and the size of control code: of the
+ * shortest and the longest product. */
 struct sums {
     struct sim_time time;
     double array_ns, bytes;
+    size_t words[2];
+    uint32_t operations[2];
 };
+
+static void note_code(struct sums *sum, size_t words, uint32_t operations) {
+    if (!sum->words[0] || words < sum->words[0]) sum->words[0] = words;
+    if (words > sum->words[1]) sum->words[1] = words;
+    if (!sum->operations[0] || operations < sum->operations[0]) sum->operations[0] = operations;
+    if (operations > sum->operations[1]) sum->operations[1] = operations;
+}
 
 /* Runs a matrix and adds it, `times` times. */
 static void run(uint32_t generation, const struct matrix *m, uint32_t columns, uint32_t fraction,
@@ -66,6 +76,7 @@ static void run(uint32_t generation, const struct matrix *m, uint32_t columns, u
         fail("a matrix does not fit");
     size_t words = gemv_code(&shape, generation, columns, code, CODE_WORDS, &operations);
     if (words > CODE_WORDS) fail("no room for control code");
+    note_code(sum, words, operations);
     struct sim_buffer b[GEMV_ARGUMENTS] = {buffer(gemv_weight_bytes(&shape), 1ull << 32),
                                            buffer(gemv_x_bytes(&shape, columns), 1ull << 40),
                                            buffer(gemv_sum_bytes(&shape, columns), 1ull << 41)};
@@ -91,21 +102,23 @@ static void run(uint32_t generation, const struct matrix *m, uint32_t columns, u
 static void bench(const struct shape *s, uint32_t generation, uint32_t columns, uint32_t fraction,
                   const char *comma) {
     struct matrix m[MATRICES + 1];
-    struct sums sum = {{0, 0, 0}, 0, 0};
+    struct sums sum = {{0, 0, 0}, 0, 0, {0, 0}, {0, 0}};
     matrices_of(s, m);
     for (int i = 0; i <= MATRICES; i++) run(generation, &m[i], columns, fraction, &sum);
     const uint32_t submits[2] = {SUBMITS * s->layers + 1, MATRICES * s->layers + 1};
     const char *const names[2] = {"island", "matrix"};
     for (int w = 0; w < 2; w++) {
         double dispatch = (double)submits[w] * SIM_DISPATCH_NS, pass = sum.array_ns + dispatch;
-        printf("%s\n  {\"model\": \"%s\", \"array\": \"xdna%u\", \"columns\": %u, \"submit_per\": "
-               "\"%s\", \"submits\": %u, "
-               "\"read_mb\": %.0f, \"memory_ms\": %.1f, \"channel_ms\": %.1f, \"work_ms\": %.1f, "
-               "\"dispatch_ms\": %.1f, \"pass_ms\": %.1f, "
-               "\"columns_per_s\": %.1f}",
-               w ? "," : comma, s->name, generation, columns, names[w], submits[w],
-               sum.bytes * 1e-6, sum.time.memory_ns * 1e-6, sum.time.channel_ns * 1e-6,
-               sum.time.work_ns * 1e-6, dispatch * 1e-6, pass * 1e-6, columns * 1e9 / pass);
+        printf(
+            "%s\n  {\"model\": \"%s\", \"array\": \"xdna%u\", \"columns\": %u, \"submit_per\": "
+            "\"%s\", \"submits\": %u, "
+            "\"read_mb\": %.0f, \"memory_ms\": %.1f, \"channel_ms\": %.1f, \"work_ms\": %.1f, "
+            "\"dispatch_ms\": %.1f, \"pass_ms\": %.1f, "
+            "\"columns_per_s\": %.1f, \"code_words\": [%zu, %zu], \"code_operations\": [%u, %u]}",
+            w ? "," : comma, s->name, generation, columns, names[w], submits[w], sum.bytes * 1e-6,
+            sum.time.memory_ns * 1e-6, sum.time.channel_ns * 1e-6, sum.time.work_ns * 1e-6,
+            dispatch * 1e-6, pass * 1e-6, columns * 1e9 / pass, sum.words[0], sum.words[1],
+            sum.operations[0], sum.operations[1]);
     }
 }
 

@@ -1,10 +1,11 @@
 /* Apus: text generation from a packed weight blob, in the caller's memory.
  *
  * The whole public API. Rules that hold for every call:
- *  - No call allocates memory, prints, exits, reads the environment or keeps global state.
- *  - Status codes: < 0 failed and nothing the caller can see has changed, 0 done, > 0 done and says
- *    more. From version 0.1.0 on no value of any enumeration here is renumbered; before it, they
- *    may be.
+ *  - No call allocates memory, prints, exits, reads the environment or keeps global state. What the
+ *    driver of a GPU or an NPU does beneath it is not ours (apus_memory.driver_bytes).
+ *  - Status codes: < 0 failed and nothing the caller can see has changed, unless the call says what
+ *    has; 0 done; > 0 done and says more. From version 0.1.0 on no value of any enumeration here is
+ *    renumbered; before it, they may be.
  *  - Structs begin with `uint32_t size`, which the caller sets to sizeof the struct, whether the
  *    library reads or fills it. Of a shorter one (an older header's) members past its size read as
  *    zero, and zero means the default unless said otherwise; they are not written. Of a longer one
@@ -22,8 +23,9 @@
  *  - A callback (apus_logits_fn, the port's functions) calls nothing of a session but those two,
  *    closes no model, and returns: no longjmp and no exception leaves it. A call into a session in
  *    which a call is in progress is APUS_E_ORDER, and apus_close does nothing then.
- *  - Every call sets round-to-nearest without flush-to-zero for its duration and restores the
- *    caller's float environment.
+ *  - A call that computes with floats sets round-to-nearest without flush-to-zero for its duration
+ *    and restores the caller's float environment, on x86-64 and AArch64. Elsewhere the caller keeps
+ *    the default one.
  *  - Text is UTF-8 with an explicit byte count; it need not be valid UTF-8 nor end in a zero byte.
  *
  * From text to text:
@@ -152,7 +154,7 @@ typedef struct apus_layer_info {
 
 typedef struct apus_tensor_info {
     uint32_t size;
-    const char *name; /* "layer.3.ffn_down"; valid while the blob is, not longer than 63 bytes */
+    const char *name; /* "layer.3.ffn_down"; valid while the blob is, not longer than 47 bytes */
     const char *type; /* "w4", "w8", or "row8": the embedding, 8 bits */
     uint32_t rows, cols;
     uint64_t bytes; /* weights, scales and row floats together, padding included */
@@ -341,7 +343,7 @@ typedef struct apus_config {
     const apus_costs *costs; /* where `proposals` is 0: what is known of them, from an earlier
                                 session with the same models, threads and engines (apus_get_costs);
                                 read during apus_open. NULL: a model of up to 16 MiB a pass is timed
-                                at open (4 ms at most), others as they run. What passes then take
+                                at open (for about 4 ms), others as they run. What passes then take
                                 changes it in any case */
     apus_pool *pool;         /* whose threads compute, shared with other sessions and open as long
                                 as this one; NULL: the session starts its own */

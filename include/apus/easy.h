@@ -1,10 +1,9 @@
 /* From a path to a session in one call: for programs on a system with files and malloc. Not part of
  * the library: everything here is compiled into the program that includes it, and it is the one
- * place of Apus that allocates.
+ * header of Apus that allocates.
  *
  *     apus_easy easy;
- *     if (apus_easy_open(&easy, "model.apus", NULL, NULL)) ... a draft model's path, or NULL;
- *     options, or NULL
+ *     if (apus_easy_open(&easy, "model.apus", NULL, NULL)) ...     no draft, no options
  *     apus_prompt(easy.session, ...);                              everything of apus/apus.h
  *     apus_easy_close(&easy);
  *

@@ -1,9 +1,9 @@
 /* What the embedder lends to Apus: a clock, a log, threads. Every member may be NULL and then that
  * service is absent: no clock (deadlines and timings off), no log (status codes only), no threads
- * (the caller's thread does all the work), no libraries (the CPU engine alone), no device files (no
- * engine that talks to a kernel driver), no energy (no joules in figures), no processors (as many
- * threads as asked for). None of them calls Apus (apus_cancel excepted), none is left by longjmp or
- * an exception. port/posix.c fills one for Linux and the like; port/none.c is the empty one for
+ * (the caller's thread does all the work), no libraries (no GPU), no device files (no engine that
+ * talks to a kernel driver), no energy (no joules in figures), no processors (as many threads as
+ * asked for). None of them calls Apus (apus_cancel and apus_cancel_request excepted), none is left
+ * by longjmp or an exception. port/posix.c fills one for Linux; port/none.c is the empty one for
  * images without an operating system. */
 #ifndef APUS_PORT_H
 #define APUS_PORT_H
@@ -47,7 +47,8 @@ typedef struct apus_port {
     void (*thread_wake)(void *user, const uint32_t *word);
 
     /* Opens a shared library by name (NULL: it is not there), finds a symbol in it, closes it. All
-     * three or none. Engines of drivers need them; the CPU engine does not. */
+     * three or none. The engine for GPUs needs them, and the one for NPUs on its way through AMD's
+     * runtime. */
     void *(*library_open)(void *user, const char *name);
     void *(*library_symbol)(void *user, void *library, const char *name);
     void (*library_close)(void *user, void *library);

@@ -21,6 +21,9 @@ for path, name in named.findall(text):
     # used, not only defined: in a list of tests or cases, or called
     if len(re.findall(rf'\b{name}\b', code)) < (1 if name.startswith('test_') else 2):
         bad.append(f'{path} has no {name} that is used')
+promise = '%d known classes of attack' % (CLASSES - len(WITHOUT))
+if promise not in (root / 'README.md').read_text():
+    bad.append(f'README.md does not speak of "{promise}"')
 for line in bad:
     print('FAIL ' + line)
 print(f'{len(rows)} classes, {len(named.findall(text))} tests named')

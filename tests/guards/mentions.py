@@ -68,7 +68,7 @@ code = '\n'.join(without_comments(f, t) for f, t in texts.items()
                  and f != ELSEWHERE[-1])
 tests = re.findall(r'Test +#\d+: (\S+)', output(ctest, '--test-dir', build, '-N'))
 built = {p.name for p in build.rglob('*') if p.is_file() and p.suffix not in ('.o', '.d')}
-words = set(re.findall(r'\w+', code)) | set(tests) | built
+words = set(re.findall(r'\w+', code)) | set(tests) | {'test_' + t for t in tests} | built
 dotted = set(re.findall(r'[\w-]+(?:\.[\w-]+)+', code)) | bases
 dashed = set(re.findall(r'(?<![\w-])--?[A-Za-z][\w-]*', code))
 
@@ -194,10 +194,19 @@ def check_span(where, span):
         check_option(where, word) if word not in OTHERS else None
 
 
+def without_code(text):
+    return re.sub(r'^```.*?^```', lambda m: '\n' * m[0].count('\n'), text, flags=re.M | re.S)
+
+
+def anchors(text):
+    """Of the headings, as they are made on the web."""
+    return {re.sub(r'[^\w -]', '', h.lower()).replace(' ', '-')
+            for h in re.findall(r'^#+ (.*)', without_code(text), flags=re.M)}
+
+
 def spans(name, text):
     """What stands between backticks, over line ends too, with its place; not in blocks of code."""
-    text = re.sub(r'^```.*?^```', lambda m: '\n' * m[0].count('\n'), text, flags=re.M | re.S)
-    text = re.sub(r'^    .*', '', text, flags=re.M)
+    text = re.sub(r'^    .*', '', without_code(text), flags=re.M)
 
     def place(at):
         return '%s:%d' % (name, text.count('\n', 0, at) + 1)
@@ -234,10 +243,13 @@ def check_markdown(name, text):
             block = '' if block else line
         elif line.startswith('    ') or block in ('```', '```sh'):
             check_line(where, line)
-        if not block:
-            for link in re.findall(r'\]\(([^)#:]+)\)', line):
-                if not (source / name).parent.joinpath(link).exists():
-                    bad(where, link, 'is no file beside this document')
+    for link, anchor in re.findall(r'\]\(\s*([^)#:\s]*)(?:#([^)\s]+))?\s*\)', without_code(text)):
+        checked += 1
+        to = (source / name).parent.joinpath(link) if link else source / name
+        if not to.exists():
+            bad(name, link, 'is no file beside this document')
+        elif anchor and anchor not in anchors(to.read_text()):
+            bad(name, '%s#%s' % (link, anchor), 'is no heading')
     for where, span in spans(name, text):
         checked += 1
         check_span(where, span)
