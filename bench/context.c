@@ -43,19 +43,12 @@ static double median(double *v, unsigned n) {
 
 /* Panels of 16 slots [BASE, to) from those below BASE. */
 static void repeat_rows(apus_session *s, uint32_t to) {
-    const uint32_t hd = s->target.hal.model->head_dim;
     track_touch(&s->target, to);
-    for (uint32_t i = 0; i < s->target.hal.model->layers; i++)
-        for (uint32_t h = 0; h < s->target.hal.layers[i].kv_heads; h++) {
-            const struct kv_block kv = kv_block_at(s->target.kv[i], s->target.kv_slots, hd, h);
-            for (uint32_t slot = BASE; slot < to; slot += 16) {
-                const uint32_t from = slot % BASE;
-                memcpy(kv.k + (size_t)slot * hd, kv.k + (size_t)from * hd, (size_t)16 * hd);
-                memcpy(kv.v + (size_t)slot * hd, kv.v + (size_t)from * hd, (size_t)16 * hd);
-                memcpy(kv.kscale + slot, kv.kscale + from, 16 * sizeof(float));
-                memcpy(kv.vscale + slot, kv.vscale + from, 16 * sizeof(float));
-            }
-        }
+    for (uint32_t i = 0; i < s->target.hal.model->layers; i++) {
+        const struct kv_cache cache = track_cache(&s->target, i);
+        for (uint32_t slot = BASE; slot < to; slot += KV_PANEL)
+            kv_copy(&cache, slot, &cache, slot % BASE, KV_PANEL);
+    }
     track_written(&s->target, BASE, to);
     for (uint32_t i = BASE; i < to; i++) s->ids[i] = s->ids[i % BASE];
 }
@@ -90,17 +83,19 @@ static int measure(struct bench *b, struct roof_team *team, const void *region, 
 }
 
 /* Bytes of keys and values, with their scales, for a position. */
-static double kv_bytes(const apus_session *s) {
-    double heads = 0;
-    for (uint32_t i = 0; i < s->target.hal.model->layers; i++)
-        heads += s->target.hal.layers[i].kv_heads;
-    return heads * 2 * (s->target.hal.model->head_dim + sizeof(float));
+static double position_bytes(const apus_session *s) {
+    double bytes = 0;
+    for (uint32_t i = 0; i < s->target.hal.model->layers; i++) {
+        const struct kv_cache cache = track_cache(&s->target, i);
+        bytes += (double)kv_bytes(&cache) / cache.slots;
+    }
+    return bytes;
 }
 
 static void report(struct bench *b, const apus_info *info) {
     struct utsname u;
     char machine[256];
-    const double roof = median(b->roof, b->turns), each = kv_bytes(b->session);
+    const double roof = median(b->roof, b->turns), each = position_bytes(b->session);
     if (uname(&u)) memset(&u, 0, sizeof u);
     roof_machine(machine, sizeof machine);
     printf("{\"machine\": {\"processor\": \"%s\", \"kernel\": \"%s\"}, \"model\": \"%s\", "

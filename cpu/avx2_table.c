@@ -10,5 +10,5 @@ void cpu_fill_avx2(struct cpu_kernels *table) {
     table->act = avx2_act;
     table->head = avx2_head;
     table->embed = avx2_embed;
-    table->attend = avx2_attend;
+    table->attend[KV_8] = avx2_attend;
 }

@@ -9,5 +9,5 @@ void cpu_fill_avx512(struct cpu_kernels *table) {
     table->quant = avx512_quant;
     table->act = avx512_act;
     table->head = avx512_head;
-    table->attend = avx512_attend;
+    table->attend[KV_8] = avx512_attend;
 }

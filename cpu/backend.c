@@ -98,16 +98,16 @@ static uint32_t heads_unit(const struct cpu_program *p, const struct hal_op *op,
         bad |= p->kernels.head(q + h * hd, bias_of(p, layer->tensor[LT_Q], h * hd), cos_sin, hd,
                                out, &scales[h]);
     }
+    const struct kv_cache cache = hal_cache(&p->setup, op->layer);
     for (uint32_t h = 0; h < layer->kv_heads; h++) {
         _Alignas(64) int8_t row[BLOB_HEAD_DIM_MAX];
         float scale;
-        struct kv_block kv = kv_block_at(p->setup.kv[op->layer], p->setup.kv_slots, hd, h);
         bad |= p->kernels.head(k + h * hd, bias_of(p, layer->tensor[LT_K], h * hd), cos_sin, hd,
                                row, &scale);
-        kv_store_k(kv, col->slot, hd, row, scale);
+        kv_store(&cache, h, col->slot, KV_K, row, scale);
         bad |= p->kernels.head(v + h * hd, bias_of(p, layer->tensor[LT_V], h * hd), NULL, hd, row,
                                &scale);
-        kv_store_v(kv, col->slot, hd, row, scale);
+        kv_store(&cache, h, col->slot, KV_V, row, scale);
     }
     return bad;
 }
@@ -135,9 +135,9 @@ static uint32_t attend_unit(const struct cpu_program *p, const struct hal_op *op
     uint32_t queries = p->pass->columns * group, batch = attend_batch(p, layer),
              per_head = (queries + batch - 1) / batch;
     uint32_t kv_head = unit / per_head, first = unit % per_head * batch;
-    struct attend_args a = {.kv =
-                                kv_block_at(p->setup.kv[op->layer], p->setup.kv_slots, hd, kv_head),
-                            .slots = p->setup.kv_slots,
+    const struct kv_cache cache = hal_cache(&p->setup, op->layer);
+    struct attend_args a = {.kv = kv_head_of(&cache, kv_head),
+                            .slots = cache.slots,
                             .head_dim = hd,
                             .queries = queries - first < batch ? queries - first : batch,
                             .scratch = p->scratch + thread * p->scratch_floats};
@@ -153,7 +153,7 @@ static uint32_t attend_unit(const struct cpu_program *p, const struct hal_op *op
                                            col->mask,
                                            float_column(p, SLOT_Q, column) + head * hd};
     }
-    return p->kernels.attend(&a);
+    return p->kernels.attend[cache.type](&a);
 }
 
 static uint32_t gemv_panels(const struct cpu_program *p, const struct hal_op *op) {

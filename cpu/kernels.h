@@ -50,13 +50,16 @@ struct attend_query {
     float *out;      /* [head_dim], 64-aligned */
 };
 struct attend_args {
-    struct kv_block kv;
-    uint32_t slots;                            /* of the block, a multiple of 16 */
+    struct kv_head kv;
+    uint32_t slots;                            /* of the cache, a multiple of KV_PANEL */
     uint32_t head_dim;                         /* a multiple of 16, 16 .. 256 */
     uint32_t queries;                          /* 1 .. ATTEND_QUERIES */
     struct attend_query query[ATTEND_QUERIES]; /* each sees at least one slot */
     float *scratch;                            /* attend_scratch_floats(slots), 64-aligned */
 };
+/* Of a cache of the type that its place in the table says. */
+typedef uint32_t cpu_attend_fn(const struct attend_args *args);
+
 /* Scores of every query, and room for the digits of a block of slots. */
 static inline size_t attend_scratch_floats(uint32_t slots) {
     return (size_t)ATTEND_QUERIES * (slots + 64) + 8192;
@@ -87,7 +90,7 @@ struct cpu_kernels {
     /* x [dim] = row [dim] * scale. */
     uint32_t (*embed)(const int8_t *row, float scale, uint32_t dim, float *x);
 
-    uint32_t (*attend)(const struct attend_args *args);
+    cpu_attend_fn *attend[KV_TYPES];
 };
 
 /* Fills the table up to `mask` (APUS_CPU_BEST: everything the machine has). APUS_E_UNAVAILABLE,

@@ -20,7 +20,7 @@ static uint32_t last_slot(const struct attend_query *query) {
 static int32_t dot(const struct attend_args *a, const int8_t *q, uint32_t slot) {
     int32_t sum = 0;
     for (uint32_t c = 0; c < a->head_dim; c++)
-        sum += q[c] * (a->kv.k[kv_k_index(slot, c, a->head_dim)] - 128);
+        sum += q[c] * (a->kv.k[kv8_k_index(slot, c, a->head_dim)] - 128);
     return sum;
 }
 
@@ -60,7 +60,7 @@ static uint32_t attend_one(const struct attend_args *a, const struct attend_quer
         w = num_rint(w * 2097151.0f);
         int64_t digits = w > 2097151.0f ? 2097151 : (int64_t)w;
         for (uint32_t c = 0; c < a->head_dim; c++)
-            acc[c] += digits * a->kv.v[kv_v_index(j, c, a->head_dim)];
+            acc[c] += digits * a->kv.v[kv8_v_index(j, c, a->head_dim)];
     }
     float unit = num_snap(vmax * 0x1.000008p+3f, &bad);
     float inv = num_recip((float)sum);

@@ -13,7 +13,7 @@
     uint32_t set##_head(float *x, const float *bias, const float *cos_sin, uint32_t head_dim,      \
                         int8_t *q, float *scale);                                                  \
     uint32_t set##_embed(const int8_t *row, float scale, uint32_t dim, float *x);                  \
-    uint32_t set##_attend(const struct attend_args *args);
+    cpu_attend_fn set##_attend;
 
 CPU_VARIANT(ref)
 CPU_VARIANT(avx2)

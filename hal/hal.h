@@ -49,12 +49,19 @@ struct hal_setup {
     apus_pool *pool;          /* the CPU's threads (hal/pool.h); NULL: the caller's alone. Not read
                                  while measuring */
     uint8_t *slot[HAL_SLOTS]; /* columns_max (LOGITS: HAL_LOGITS_MAX) columns each; host memory */
-    uint8_t *const *kv;       /* [layers] the layer's cache (hal/kv.h), NULL without attention */
-    uint32_t kv_slots;        /* a multiple of 16 */
+    uint8_t *const *kv;       /* [layers] the layer's cache (hal/kv.h), NULL without attention; may
+                                 be NULL while measuring */
+    enum kv_type kv_type;
+    uint32_t kv_slots; /* a multiple of KV_PANEL */
     uint32_t columns_max;
     uint32_t threads;             /* of the pool's, at most */
     struct hal_matrices matrices; /* the CPU engine only */
 };
+
+static inline struct kv_cache hal_cache(const struct hal_setup *setup, uint32_t layer) {
+    return (struct kv_cache){setup->kv ? setup->kv[layer] : NULL, setup->kv_type, setup->kv_slots,
+                             setup->model->layers[layer].kv_heads, setup->model->model->head_dim};
+}
 
 struct hal_engine {
     const char *name;

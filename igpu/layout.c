@@ -10,6 +10,12 @@ uint32_t program_kv_heads(const struct hal_setup *s, uint32_t layer) {
     return layer >= s->layers.first && layer < s->layers.end ? s->model->layers[layer].kv_heads : 0;
 }
 
+struct kv_cache program_cache(const struct hal_setup *s, uint32_t layer) {
+    struct kv_cache cache = hal_cache(s, layer);
+    cache.kv_heads = program_kv_heads(s, layer);
+    return cache;
+}
+
 int program_takes_x(const struct hal_setup *s) { return s->layers.first > 0; }
 int program_gives_x(const struct hal_setup *s) { return s->layers.end < s->model->model->layers; }
 
@@ -97,8 +103,8 @@ struct program_layout program_layout(const struct hal_setup *s) {
     place_work(&l, s, &w);
     place_host(&l, s);
     for (uint32_t i = 0; i < m->layers; i++) {
-        uint64_t bytes =
-            program_kv_heads(s, i) * (uint64_t)kv_block_bytes(s->kv_slots, m->head_dim);
+        struct kv_cache cache = program_cache(s, i);
+        uint64_t bytes = kv_bytes(&cache);
         l.kv_bytes += bytes;
         if (bytes > l.kv_largest) l.kv_largest = bytes;
     }

@@ -202,16 +202,16 @@ static void copy_rows(const struct igpu_program *p) {
     const uint8_t *layer = p->host.map + p->at.offset[PART_FRESH];
     for (uint32_t i = 0; i < m->model->layers; i++) {
         const uint8_t *row = layer;
-        uint32_t kv_heads = program_kv_heads(&p->setup, i);
+        const struct kv_cache cache = program_cache(&p->setup, i);
         for (uint32_t c = 0; c < p->columns; c++)
-            for (uint32_t h = 0; h < kv_heads; h++, row += 2 * hd + 8) {
-                struct kv_block kv = kv_block_at(p->setup.kv[i], p->setup.kv_slots, hd, h);
+            for (uint32_t h = 0; h < cache.kv_heads; h++, row += 2 * hd + 8) {
                 float scale[2];
                 memcpy(scale, row + 2 * hd, sizeof scale);
-                kv_store_k(kv, p->slots[c], hd, (const int8_t *)row, scale[0]);
-                kv_store_v(kv, p->slots[c], hd, (const int8_t *)row + hd, scale[1]);
+                kv_store(&cache, h, p->slots[c], KV_K, (const int8_t *)row, scale[0]);
+                kv_store(&cache, h, p->slots[c], KV_V, (const int8_t *)row + hd, scale[1]);
             }
-        layer += place_up((uint64_t)p->setup.columns_max * kv_heads * (2 * hd + 8), PART_ALIGN);
+        layer +=
+            place_up((uint64_t)p->setup.columns_max * cache.kv_heads * (2 * hd + 8), PART_ALIGN);
     }
 }
 
@@ -254,21 +254,14 @@ int igpu_done(void *memory, uint64_t ticket) {
            value >= p->submitted;
 }
 
-/* Panels of 16 slots: whole lines of K and quads of V. */
+/* Whole panels. */
 void igpu_cache_written(void *memory, uint32_t from, uint32_t to) {
     struct igpu_program *p = memory;
-    const struct hal_model *m = p->setup.model;
-    size_t hd = m->model->head_dim;
-    from &= ~15u;
-    to = round_up(to, 16);
-    for (uint32_t i = 0; i < m->model->layers; i++)
-        for (uint32_t h = 0; h < program_kv_heads(&p->setup, i); h++) {
-            struct kv_block of = kv_block_at(p->setup.kv[i], p->setup.kv_slots, (uint32_t)hd, h);
-            struct kv_block to_block =
-                kv_block_at(p->kv[i].map, p->setup.kv_slots, (uint32_t)hd, h);
-            memcpy(to_block.k + from * hd, of.k + from * hd, (to - from) * hd);
-            memcpy(to_block.v + from * hd, of.v + from * hd, (to - from) * hd);
-            memcpy(to_block.kscale + from, of.kscale + from, (to - from) * sizeof(float));
-            memcpy(to_block.vscale + from, of.vscale + from, (to - from) * sizeof(float));
-        }
+    from -= from % KV_PANEL;
+    to = round_up(to, KV_PANEL);
+    for (uint32_t i = 0; i < p->setup.model->model->layers; i++) {
+        struct kv_cache host = program_cache(&p->setup, i), device = host;
+        device.data = p->kv[i].map;
+        kv_copy(&device, from, &host, from, to - from);
+    }
 }

@@ -29,11 +29,10 @@ static VkResult open_heaps(struct igpu_program *p) {
     struct device *d = &p->model->device;
     VkResult r = heap_open(&p->work, d, HEAP_DEVICE, p->at.work_bytes);
     if (!r) r = heap_open(&p->host, d, HEAP_HOST, p->at.host_bytes);
-    for (uint32_t i = 0; !r && i < m->model->layers; i++)
-        if (program_kv_heads(&p->setup, i))
-            r = heap_open(&p->kv[i], d, HEAP_DEVICE,
-                          program_kv_heads(&p->setup, i) *
-                              (uint64_t)kv_block_bytes(p->setup.kv_slots, m->model->head_dim));
+    for (uint32_t i = 0; !r && i < m->model->layers; i++) {
+        struct kv_cache cache = program_cache(&p->setup, i);
+        if (cache.kv_heads) r = heap_open(&p->kv[i], d, HEAP_DEVICE, kv_bytes(&cache));
+    }
     return r;
 }
 

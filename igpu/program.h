@@ -91,9 +91,10 @@ struct igpu_program {
     int lost;
 };
 
-/* igpu/layout.c. Kv heads of a layer, 0 outside the program's layers; whether X comes from and goes
- * to the host's slot. */
+/* igpu/layout.c. Kv heads of a layer, 0 outside the program's layers, and its cache in the caller's
+ * memory; whether X comes from and goes to the host's slot. */
 uint32_t program_kv_heads(const struct hal_setup *setup, uint32_t layer);
+struct kv_cache program_cache(const struct hal_setup *setup, uint32_t layer);
 int program_takes_x(const struct hal_setup *setup);
 int program_gives_x(const struct hal_setup *setup);
 struct program_layout program_layout(const struct hal_setup *setup);

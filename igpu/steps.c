@@ -62,6 +62,7 @@ static void heads_step(const struct igpu_program *p, const struct hal_op *op, st
     const struct blob_layer *l = &m->layers[op->layer];
     uint32_t hd = m->model->head_dim;
     uint64_t bytes, at = fresh_layer(p, op->layer, &bytes);
+    const struct kv_cache cache = program_cache(&p->setup, op->layer);
     struct push_heads push = {.head_dim = hd,
                               .heads = l->heads,
                               .kv_heads = l->kv_heads,
@@ -69,7 +70,7 @@ static void heads_step(const struct igpu_program *p, const struct hal_op *op, st
                               .q_stride = floats(p, SLOT_Q),
                               .kv_stride = floats(p, SLOT_K),
                               .qi_stride = p->at.qi_words,
-                              .block_words = (uint32_t)(kv_block_bytes(p->setup.kv_slots, hd) / 4),
+                              .block_words = (uint32_t)(kv_head_bytes(&cache) / 4),
                               .cos_sin = p->at.rope_at,
                               .block = head_block(hd)};
     for (uint32_t i = 0; i < 3; i++) push.bias[i] = m->tensors[l->tensor[LT_Q + i]].bias;
@@ -95,12 +96,13 @@ static void attend_step(const struct igpu_program *p, const struct hal_op *op, u
         set_push(s, &push, sizeof push);
         return;
     }
+    const struct kv_cache cache = program_cache(&p->setup, op->layer);
     struct push_query push = {hd,
                               l->heads,
                               l->heads / l->kv_heads,
                               p->setup.kv_slots,
                               p->at.qi_words,
-                              (uint32_t)(kv_block_bytes(p->setup.kv_slots, hd) / 4)};
+                              (uint32_t)(kv_head_bytes(&cache) / 4)};
     s->shader = part ? SHADER_ATTEND_SUM : SHADER_ATTEND_MAX, s->rule = RULE_ATTEND;
     s->in[0] = program_part(p, PART_QI), s->in[1] = layer_cache(p, op->layer),
     s->out[0] = program_part(p, PART_STATE);

@@ -43,8 +43,8 @@ static apus_status read_draft(struct request *r) {
                                                      : most;
     status = pair_check(model_blob(c->model), model_blob(c->draft), &r->renamed, &why);
     if (status) port_log(port, APUS_LOG_ERROR, why);
-    r->draft = (struct track_config){c->draft, positions,
-                                     c->chunk < positions ? c->chunk : positions, c->threads, NULL};
+    r->draft = (struct track_config){
+        c->draft, positions, c->chunk < positions ? c->chunk : positions, c->threads, KV_8, NULL};
     return status;
 }
 
@@ -84,7 +84,7 @@ static apus_status read_request(struct request *r, const apus_config *config) {
     if (!c->overlap && !c->model->port.now_ns) c->overlap = 1;
     s = costs_read(&r->costs, c->costs, port);
     if (s) return s;
-    r->target = (struct track_config){c->model, c->context, c->chunk, c->threads, NULL};
+    r->target = (struct track_config){c->model, c->context, c->chunk, c->threads, KV_8, NULL};
     r->draft = (struct track_config){0};
     return c->draft ? read_draft(r) : APUS_OK;
 }

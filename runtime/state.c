@@ -2,12 +2,8 @@
  *
  *   struct state_header
  *   int32_t ids [evaluated], then zero up to a multiple of 8 bytes
- *   for every layer with attention, every kv head: K panels, V quads, kscale and vscale of
- *     round_up(evaluated, 16) slots
- *   uint64_t XXH64 of everything before it; or, of a session with a key, its BLAKE2s by that key
- *
- * Rows past `evaluated` in the last panel are saved as zero, so that equal contexts give equal
- * bytes. */
+ *   for every layer: its rows, as kv_export gives them
+ *   uint64_t XXH64 of everything before it; or, of a session with a key, its BLAKE2s by that key */
 #include "hal/scalar.h"
 #include "runtime/blake2s.h"
 #include "runtime/refuse.h"
@@ -23,15 +19,13 @@ struct state_header {
 };
 enum { STATE_VERSION = 2 };
 
-static uint64_t kv_heads_of(const apus_session *s) {
-    uint64_t n = 0;
-    for (uint32_t i = 0; i < s->target.hal.model->layers; i++)
-        n += s->target.hal.layers[i].kv_heads;
-    return n;
-}
-
-static uint64_t head_bytes(const apus_session *s, uint32_t slots) {
-    return (uint64_t)slots * (s->target.hal.model->head_dim * 2 + 8);
+static uint64_t kv_saved(const apus_session *s, uint32_t evaluated) {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < s->target.hal.model->layers; i++) {
+        struct kv_cache cache = track_cache(&s->target, i);
+        bytes += kv_saved_bytes(&cache, evaluated);
+    }
+    return bytes;
 }
 
 static uint64_t end_bytes(const apus_session *s) {
@@ -53,19 +47,7 @@ static void make_end(const apus_session *s, const void *data, size_t bytes,
 
 static uint64_t state_bytes(const apus_session *s, uint32_t evaluated) {
     uint64_t ids = ((uint64_t)evaluated * sizeof(int32_t) + 7) & ~7ull;
-    return sizeof(struct state_header) + ids +
-           kv_heads_of(s) * head_bytes(s, round_up(evaluated, 16)) + end_bytes(s);
-}
-
-/* Zeroes the rows of a saved head past `evaluated`. */
-static void clear_tail(uint8_t *head, uint32_t evaluated, uint32_t slots, uint32_t hd) {
-    size_t n = (size_t)slots * hd;
-    for (uint32_t slot = evaluated; slot < slots; slot++) {
-        for (uint32_t c = 0; c < hd; c++)
-            head[kv_k_index(slot, c, hd)] = head[n + kv_v_index(slot, c, hd)] = 0;
-        memset(head + 2 * n + slot * 4, 0, 4);
-        memset(head + 2 * n + (size_t)slots * 4 + slot * 4, 0, 4);
-    }
+    return sizeof(struct state_header) + ids + kv_saved(s, evaluated) + end_bytes(s);
 }
 
 APUS_API apus_status apus_save(const apus_session *s, void *data, size_t capacity, size_t *bytes) {
@@ -79,42 +61,25 @@ APUS_API apus_status apus_save(const apus_session *s, void *data, size_t capacit
                       CHECK_NUMBERS(capacity, need));
     *bytes = (size_t)need;
     if (!data) return APUS_OK;
-    uint32_t slots = round_up(s->target.evaluated, 16), hd = s->target.hal.model->head_dim;
     struct state_header header = {
         {'A', 'P', 'S', 'T'}, STATE_VERSION, model_blob(s->model)->header->model_hash, need,
         s->target.evaluated,  s->keyed};
     uint8_t *at = data;
-    size_t ids = s->target.evaluated * sizeof(int32_t), n = (size_t)slots * hd,
-           scales = slots * sizeof(float);
+    size_t ids = s->target.evaluated * sizeof(int32_t);
     memcpy(at, &header, sizeof header);
     at += sizeof header;
     memcpy(at, s->ids, ids);
     memset(at + ids, 0, ((ids + 7) & ~(size_t)7) - ids);
     at += (ids + 7) & ~(size_t)7;
-    for (uint32_t i = 0; i < s->target.hal.model->layers; i++)
-        for (uint32_t h = 0; h < s->target.hal.layers[i].kv_heads; h++) {
-            struct kv_block kv = kv_block_at(s->target.kv[i], s->target.kv_slots, hd, h);
-            memcpy(at, kv.k, n);
-            memcpy(at + n, kv.v, n);
-            memcpy(at + 2 * n, kv.kscale, scales);
-            memcpy(at + 2 * n + scales, kv.vscale, scales);
-            clear_tail(at, s->target.evaluated, slots, hd);
-            at += head_bytes(s, slots);
-        }
+    for (uint32_t i = 0; i < s->target.hal.model->layers; i++) {
+        struct kv_cache cache = track_cache(&s->target, i);
+        kv_export(&cache, 0, s->target.evaluated, at);
+        at += kv_saved_bytes(&cache, s->target.evaluated);
+    }
     uint8_t end[BLAKE2S_BYTES];
     make_end(s, data, (size_t)(need - end_bytes(s)), end);
     memcpy(at, end, (size_t)end_bytes(s));
     return APUS_OK;
-}
-
-/* A scale is +0 or in [2^-50, 2^50]. */
-static int scales_good(const uint8_t *scales, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t b;
-        memcpy(&b, scales + i * 4, 4);
-        if (b && (b < SNAP_LOW || b > SNAP_HIGH)) return 0;
-    }
-    return 1;
 }
 
 /* Everything that can be wrong with a saved state. */
@@ -183,11 +148,15 @@ static apus_status check(const apus_session *s, const uint8_t *data, size_t byte
     if (padding)
         return refuse(port, APUS_E_FORMAT, where, "bytes behind the ids are not zero", NULL);
     at += ((uint64_t)header->evaluated * 4 + 7) & ~7ull;
-    uint32_t slots = round_up(header->evaluated, 16);
-    for (uint64_t h = 0; h < kv_heads_of(s); h++, at += head_bytes(s, slots))
-        if (!scales_good(at + (uint64_t)slots * s->target.hal.model->head_dim * 2, slots * 2))
+    for (uint32_t i = 0, heads = 0; i < s->target.hal.model->layers; i++) {
+        struct kv_cache cache = track_cache(&s->target, i);
+        uint32_t bad = kv_saved_bad(&cache, header->evaluated, at);
+        if (bad < cache.kv_heads)
             return refuse(port, APUS_E_FORMAT, where, "a scale of head # is out of range",
-                          CHECK_NUMBERS(h));
+                          CHECK_NUMBERS(heads + bad));
+        heads += cache.kv_heads;
+        at += kv_saved_bytes(&cache, header->evaluated);
+    }
     return APUS_OK;
 }
 
@@ -196,24 +165,18 @@ static apus_status restore(apus_session *s, const void *data, size_t bytes) {
     apus_status status = refuse_null(&s->model->port, "apus_restore", "data", data);
     if (!status) status = check(s, data, bytes, &header);
     if (status) return status;
-    uint32_t slots = round_up(header.evaluated, 16), hd = s->target.hal.model->head_dim;
     const uint8_t *at = (const uint8_t *)data + sizeof header;
-    size_t ids = header.evaluated * sizeof(int32_t), n = (size_t)slots * hd,
-           scales = slots * sizeof(float);
+    size_t ids = header.evaluated * sizeof(int32_t);
     session_rewind(s, 0);
-    track_touch(&s->target, slots);
+    track_touch(&s->target, header.evaluated);
     memcpy(s->ids, at, ids);
     at += (ids + 7) & ~(size_t)7;
-    for (uint32_t i = 0; i < s->target.hal.model->layers; i++)
-        for (uint32_t h = 0; h < s->target.hal.layers[i].kv_heads; h++) {
-            struct kv_block kv = kv_block_at(s->target.kv[i], s->target.kv_slots, hd, h);
-            memcpy(kv.k, at, n);
-            memcpy(kv.v, at + n, n);
-            memcpy(kv.kscale, at + 2 * n, scales);
-            memcpy(kv.vscale, at + 2 * n + scales, scales);
-            at += head_bytes(s, slots);
-        }
-    track_written(&s->target, 0, slots);
+    for (uint32_t i = 0; i < s->target.hal.model->layers; i++) {
+        struct kv_cache cache = track_cache(&s->target, i);
+        kv_import(&cache, 0, header.evaluated, at);
+        at += kv_saved_bytes(&cache, header.evaluated);
+    }
+    track_written(&s->target, 0, header.evaluated);
     s->count = s->target.evaluated = header.evaluated;
     s->generation.running = 0;
     return APUS_OK;

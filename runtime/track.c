@@ -50,7 +50,8 @@ static struct hal_setup engine_setup(const struct track_config *c, const struct 
                               .port = &c->model->port,
                               .model_memory = of->model_memory,
                               .pool = c->pool,
-                              .kv_slots = round_up(c->positions, 16),
+                              .kv_type = c->kv_type,
+                              .kv_slots = round_up(c->positions, KV_PANEL),
                               .columns_max = c->chunk,
                               .threads = c->threads};
 }
@@ -76,17 +77,24 @@ apus_status track_measure(const struct track_config *c, struct track_layout *l) 
     }
     l->slots = place_next(&walk, 1, place_slots(c->chunk, &program, l->slot));
     l->kv = walk.end;
-    for (uint32_t i = 0; i < m->model->layers; i++)
-        place_next(&walk, m->layers[i].kv_heads,
-                   kv_block_bytes(round_up(c->positions, 16), m->model->head_dim));
+    for (uint32_t i = 0; i < m->model->layers; i++) {
+        struct hal_setup setup = engine_setup(c, &engine[0]);
+        struct kv_cache cache = hal_cache(&setup, i);
+        place_next(&walk, 1, kv_bytes(&cache));
+    }
     l->bytes = walk.end;
     return APUS_OK;
 }
 
+struct kv_cache track_cache(const struct track *t, uint32_t layer) {
+    return (struct kv_cache){t->kv[layer], t->kv_type, t->kv_slots, t->hal.layers[layer].kv_heads,
+                             t->hal.model->head_dim};
+}
+
 static void place_kv(struct track *t, uint8_t *at) {
     for (uint32_t i = 0; i < t->hal.model->layers; i++) {
-        size_t bytes =
-            t->hal.layers[i].kv_heads * kv_block_bytes(t->kv_slots, t->hal.model->head_dim);
+        struct kv_cache cache = track_cache(t, i);
+        size_t bytes = (size_t)kv_bytes(&cache);
         t->kv[i] = bytes ? at : NULL;
         at += bytes;
     }
@@ -98,7 +106,8 @@ apus_status track_open(struct track *t, const struct track_config *c, const stru
     t->model = c->model;
     t->hal = c->model->hal;
     t->chunk = c->chunk;
-    t->kv_slots = round_up(c->positions, 16);
+    t->kv_type = c->kv_type;
+    t->kv_slots = round_up(c->positions, KV_PANEL);
     t->logits_at = NO_LOGITS;
     t->column = place_at(memory, l->column);
     t->kv = place_at(memory, l->kv_table);
@@ -129,18 +138,13 @@ void track_close(struct track *t) {
     for (uint32_t i = t->engines; i-- > 0;) t->engine[i].engine->release(t->engine[i].memory);
 }
 
-/* Panels of 16 slots are zeroed before their first use (hal/kv.h). */
+/* Panels of slots are zeroed before their first use (hal/kv.h). */
 void track_touch(struct track *t, uint32_t end) {
-    uint32_t to = round_up(end, 16), from = t->kv_touched, hd = t->hal.model->head_dim;
-    if (to <= from) return;
+    uint32_t to = round_up(end, KV_PANEL);
+    if (to <= t->kv_touched) return;
     for (uint32_t i = 0; i < t->hal.model->layers; i++) {
-        for (uint32_t h = 0; h < t->hal.layers[i].kv_heads; h++) {
-            struct kv_block kv = kv_block_at(t->kv[i], t->kv_slots, hd, h);
-            memset(kv.k + (size_t)from * hd, 0, (size_t)(to - from) * hd);
-            memset(kv.v + (size_t)from * hd, 0, (size_t)(to - from) * hd);
-            memset(kv.kscale + from, 0, (to - from) * sizeof(float));
-            memset(kv.vscale + from, 0, (to - from) * sizeof(float));
-        }
+        struct kv_cache cache = track_cache(t, i);
+        kv_zero(&cache, t->kv_touched, to);
     }
     t->kv_touched = to;
 }
@@ -259,25 +263,14 @@ void track_begin(struct track *t, const int32_t *ids, uint32_t line,
     begin(t, line, branches, line + branches, stop, 0);
 }
 
-static void copy_row(const struct track *t, uint32_t from, uint32_t to) {
-    uint32_t hd = t->hal.model->head_dim;
-    for (uint32_t i = 0; i < t->hal.model->layers; i++)
-        for (uint32_t h = 0; h < t->hal.layers[i].kv_heads; h++) {
-            struct kv_block kv = kv_block_at(t->kv[i], t->kv_slots, hd, h);
-            for (uint32_t c = 0; c < hd; c++) {
-                kv.k[kv_k_index(to, c, hd)] = kv.k[kv_k_index(from, c, hd)];
-                kv.v[kv_v_index(to, c, hd)] = kv.v[kv_v_index(from, c, hd)];
-            }
-            kv.kscale[to] = kv.kscale[from];
-            kv.vscale[to] = kv.vscale[from];
-        }
-}
-
 void track_keep(struct track *t, uint32_t branch) {
     uint32_t line = t->logits - t->branches, position = t->column[line + branch].position,
              slot = t->column[line + branch].slot;
     if (slot != position) {
-        copy_row(t, slot, position);
+        for (uint32_t i = 0; i < t->hal.model->layers; i++) {
+            struct kv_cache cache = track_cache(t, i);
+            kv_move(&cache, slot, position);
+        }
         track_written(t, position, position + 1);
     }
     t->evaluated = position + 1;

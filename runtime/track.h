@@ -24,10 +24,11 @@ struct track {
     struct hal_model hal;
     struct hal_program program;
     struct hal_column *column; /* [chunk] */
-    uint8_t **kv;              /* [layers] */
-    uint32_t kv_slots;         /* positions rounded up to 16 */
-    uint32_t kv_touched;       /* slots that have been zeroed, a multiple of 16 */
-    uint32_t chunk;            /* most columns of a pass */
+    uint8_t **kv;              /* [layers] track_cache */
+    enum kv_type kv_type;
+    uint32_t kv_slots;   /* positions rounded up to 16 */
+    uint32_t kv_touched; /* slots that have been zeroed, a multiple of 16 */
+    uint32_t chunk;      /* most columns of a pass */
     uint8_t *slot[HAL_SLOTS];
     struct track_engine engine[TRACK_ENGINES]; /* the model's own (one, or two after each other),
                                                   then its spare, prepared and paid for at open */
@@ -55,6 +56,7 @@ struct track {
 struct track_config {
     const apus_model *model;
     uint32_t positions, chunk, threads;
+    enum kv_type kv_type;
     apus_pool *pool; /* the CPU's threads; not read while measuring */
 };
 
@@ -74,6 +76,9 @@ void track_close(struct track *track);
 static inline const struct track_engine *track_engine(const struct track *track) {
     return &track->engine[track->at];
 }
+
+/* A layer's cache. */
+struct kv_cache track_cache(const struct track *track, uint32_t layer);
 
 /* How many of ids[0 .. count), which come next, the next pass should take: of a pass that was
  * stopped, those that are still the same, so that its work is not lost; else as many as fit. */

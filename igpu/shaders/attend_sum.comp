@@ -2,6 +2,7 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 #include "attend.glsl"
+#include "kv.glsl"
 #include "dot.glsl"
 #include "query.glsl"
 // Attention, second pass: the scores again (cheaper than keeping them), weights as three digits of
@@ -56,7 +57,7 @@ void main() {
         }
         barrier();
         uint quads = min(16u, (slots - base) / 4),
-             vbase = v.block + slots * head_dim / 4 + base / 4 * head_dim;
+             vbase = kv_v_at(v.block, head_dim, slots, base);
         [[unroll]] for (uint k = 0; k < 4; k++) {
             uint c = k * 64 + t;
             if (c < head_dim)

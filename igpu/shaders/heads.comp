@@ -2,6 +2,7 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 #include "attend.glsl"
+#include "kv.glsl"
 // Bias, RoPE and Hadamard (Q and K), quantize for one head of Q, K or V: grid (heads + 2 *
 // kv_heads, columns). A query goes to QI and its state of attention is cleared; K and V rows go to
 // the cache (hal/kv.h) and to the rows that the host copies into the arena.
@@ -33,12 +34,12 @@ void store(uint kind, uint head, uint column, uint word, ivec4 q) {
     fresh[row + (kind - 1) * words + word] = pack4(q);
     uint block = head * block_words;
     if (kind == 1) {
-        kv[block + slot / 16 * 4 * head_dim + word * 16 + slot % 16] = pack4(q) ^ 0x80808080u;
+        kv[kv_k_at(block, head_dim, slot) + word * KV_K_STEP] = kv_k_word(pack4(q));
         return;
     }
     // A word of V holds four slots; other columns of this pass may write the other three bytes at
     // the same time.
-    uint at = block + slots * head_dim / 4 + slot / 4 * head_dim + word * 4, shift = slot % 4 * 8;
+    uint at = kv_v_at(block, head_dim, slots, slot) + word * 4, shift = slot % 4 * 8;
     for (uint i = 0; i < 4; i++) {
         atomicAnd(kv[at + i], ~(255u << shift));
         atomicOr(kv[at + i], (uint(q[i]) & 255u) << shift);
@@ -52,7 +53,11 @@ void store_scale(uint kind, uint head, uint column, float scale) {
         return;
     }
     fresh[(column * kv_heads + head) * (head_dim / 2 + 2) + head_dim / 2 + kind - 1] = bits;
-    kv[head * block_words + slots * head_dim / 2 + (kind - 1) * slots + slot] = bits;
+    uint block = head * block_words;
+    if (kind == 1)
+        kv[kv_kscale_at(block, head_dim, slots, slot)] = bits;
+    else
+        kv[kv_vscale_at(block, head_dim, slots, slot)] = bits;
 }
 
 void main() {

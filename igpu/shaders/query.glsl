@@ -1,5 +1,5 @@
-// A query against the cache: the scores of its slots. Include after attend.glsl and dot.glsl; grid
-// (splits of SPLIT slots, heads, columns).
+// A query against the cache: the scores of its slots. Include after attend.glsl,
+// kv.glsl and dot.glsl; grid (splits of SPLIT slots, heads, columns).
 // group: heads per kv head
 layout(push_constant) uniform Push { uint head_dim, heads, group, slots, qi_stride, block_words; };
 layout(set = 0, binding = 4, std430) readonly buffer In { uint v[]; } inputs[2];
@@ -43,15 +43,15 @@ bool query_sees(query_view v, uint slot) {
 }
 
 float query_score(query_view v, uint slot) {
-    uint at = v.block + slot / 16 * 4 * head_dim + slot % 16;
+    uint at = kv_k_at(v.block, head_dim, slot);
     int sum = 0;
-    // stored + 128
-    for (uint i = 0; i < head_dim / 4; i++) sum += dot4(kv[at + i * 16] ^ 0x80808080u, query[i]);
+    for (uint i = 0; i < head_dim / 4; i++)
+        sum += dot4(kv_k_word(kv[at + i * KV_K_STEP]), query[i]);
     precise float s = float(sum) * v.scale;
-    s = s * uintBitsToFloat(kv[v.block + slots * head_dim / 2 + slot]);
+    s = s * uintBitsToFloat(kv[kv_kscale_at(v.block, head_dim, slots, slot)]);
     return s;
 }
 
 float query_vscale(query_view v, uint slot) {
-    return uintBitsToFloat(kv[v.block + slots * head_dim / 2 + slots + slot]);
+    return uintBitsToFloat(kv[kv_vscale_at(v.block, head_dim, slots, slot)]);
 }

@@ -25,9 +25,10 @@ static void scribble(void) {
     for (uint32_t l = 0; l < s->model->model->layers; l++)
         for (uint32_t h = 0; h < s->model->layers[l].kv_heads; h++)
             for (uint32_t c = 0; c < faulty.columns; c++) {
-                struct kv_block kv =
-                    kv_block_at(s->kv[l], s->kv_slots, s->model->model->head_dim, h);
-                kv.kscale[faulty.column[c].slot] = kv.vscale[faulty.column[c].slot] = -1e30f;
+                static const int8_t q[BLOB_HEAD_DIM_MAX];
+                struct kv_cache cache = hal_cache(s, l);
+                kv_store(&cache, h, faulty.column[c].slot, KV_K, q, -1e30f);
+                kv_store(&cache, h, faulty.column[c].slot, KV_V, q, -1e30f);
             }
 }
 

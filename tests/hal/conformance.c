@@ -79,6 +79,12 @@ static void *aligned(size_t bytes) {
     return p;
 }
 
+static struct kv_cache cache_of(const struct rig *r, const struct hal_model *model,
+                                uint32_t layer) {
+    return (struct kv_cache){r->kv[layer], KV_8, SLOTS, model->layers[layer].kv_heads,
+                             model->model->head_dim};
+}
+
 /* NULL if this machine lacks the mask. */
 static struct rig *rig_open_on(const struct hal_engine *engine, const struct hal_model *model,
                                apus_cpu cpu, uint32_t threads, const apus_port *port) {
@@ -97,8 +103,8 @@ static struct rig *rig_open_on(const struct hal_engine *engine, const struct hal
     r->ops = calloc(r->program.count, sizeof *r->ops);
     graph_build(model, r->ops, &r->program);
     for (uint32_t i = 0; i < model->model->layers; i++) {
-        size_t bytes = model->layers[i].kv_heads * kv_block_bytes(SLOTS, model->model->head_dim);
-        r->kv[i] = bytes ? aligned(bytes) : NULL;
+        struct kv_cache cache = cache_of(r, model, i);
+        r->kv[i] = cache.kv_heads ? aligned(kv_bytes(&cache)) : NULL;
     }
     for (uint32_t i = 0; i < HAL_SLOTS; i++)
         r->slot[i] = aligned(COLUMNS * r->program.stride[i] + 64);
@@ -148,10 +154,10 @@ static apus_status run(struct rig *r, const struct hal_column *columns, uint32_t
 
 /* As freshly opened: nothing in the cache that the caller sees. */
 static void rig_clear(struct rig *r, const struct hal_model *model) {
-    for (uint32_t i = 0; i < model->model->layers; i++)
-        if (r->kv[i])
-            memset(r->kv[i], 0,
-                   model->layers[i].kv_heads * kv_block_bytes(SLOTS, model->model->head_dim));
+    for (uint32_t i = 0; i < model->model->layers; i++) {
+        struct kv_cache cache = cache_of(r, model, i);
+        kv_zero(&cache, 0, SLOTS);
+    }
 }
 
 static int32_t id_at(uint32_t i, uint32_t vocab) { return (int32_t)(i * 7919u % vocab); }
@@ -207,11 +213,10 @@ static void same_bits(void **unused) {
                         compared++;
                     }
                     assert_true(compared >= HAL_LOGITS_MAX);
-                    for (uint32_t l = 0; l < shapes[s].layers; l++)
-                        if (r->kv[l])
-                            assert_memory_equal(r->kv[l], ref->kv[l],
-                                                model.layers[l].kv_heads *
-                                                    kv_block_bytes(SLOTS, model.model->head_dim));
+                    for (uint32_t l = 0; l < shapes[s].layers; l++) {
+                        struct kv_cache cache = cache_of(r, &model, l);
+                        if (r->kv[l]) assert_memory_equal(r->kv[l], ref->kv[l], kv_bytes(&cache));
+                    }
                 }
                 if (r) rig_close(r);
             }
@@ -225,18 +230,11 @@ static void same_bits(void **unused) {
 /* The caller moves the second branch's rows, in slots 21 and 23, to their positions 20 and 21, and
  * tells the engine. */
 static void keep_branch(struct rig *r, const struct hal_model *model) {
-    uint32_t hd = model->model->head_dim;
-    for (uint32_t i = 0; i < model->model->layers; i++)
-        for (uint32_t h = 0; h < model->layers[i].kv_heads; h++)
-            for (uint32_t to = 20; to < 22; to++) {
-                struct kv_block kv = kv_block_at(r->kv[i], SLOTS, hd, h);
-                uint32_t from = to == 20 ? 21 : 23;
-                for (uint32_t c = 0; c < hd; c++) {
-                    kv.k[kv_k_index(to, c, hd)] = kv.k[kv_k_index(from, c, hd)];
-                    kv.v[kv_v_index(to, c, hd)] = kv.v[kv_v_index(from, c, hd)];
-                }
-                kv.kscale[to] = kv.kscale[from], kv.vscale[to] = kv.vscale[from];
-            }
+    for (uint32_t i = 0; i < model->model->layers; i++) {
+        struct kv_cache cache = cache_of(r, model, i);
+        kv_move(&cache, 21, 20);
+        kv_move(&cache, 23, 21);
+    }
     if (r->engine->cache_written) r->engine->cache_written(r->memory, 20, 22);
 }
 

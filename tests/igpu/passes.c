@@ -107,8 +107,6 @@ static void rig_open(struct rig *r, const struct hal_engine *engine,
     else
         assert_int_equal(engine->model_open(r->model_memory, &ms), APUS_OK);
     graph_build(&r->model, r->ops, &r->program);
-    for (uint32_t i = 0; i < of->layers; i++)
-        r->kv[i] = zeroed(r->model.layers[i].kv_heads * kv_block_bytes(SLOTS, of->head_dim) + 64);
     for (uint32_t i = 0; i < HAL_SLOTS; i++)
         r->slot[i] = zeroed(COLUMNS * r->program.stride[i] + 64);
     struct hal_setup setup = {.model = &r->model,
@@ -121,6 +119,10 @@ static void rig_open(struct rig *r, const struct hal_engine *engine,
                               .columns_max = COLUMNS,
                               .threads = 2};
     memcpy(setup.slot, r->slot, sizeof setup.slot);
+    for (uint32_t i = 0; i < of->layers; i++) {
+        struct kv_cache cache = hal_cache(&setup, i);
+        r->kv[i] = zeroed(kv_bytes(&cache) + 64);
+    }
     assert_int_equal(engine->prepare_measure(&setup, &need), APUS_OK);
     r->memory = zeroed(need.bytes);
     assert_int_equal(engine->prepare(r->memory, &setup), APUS_OK);

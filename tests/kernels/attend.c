@@ -69,9 +69,11 @@ static void fill_scales(const struct scene *s, struct dice *d, uint32_t slot, fl
 static struct attend_data attend_take(const struct scene *s, struct dice d, enum side side) {
     struct attend_data a;
     memset(&a, 0, sizeof a);
-    a.kv = guard_take(kv_block_bytes(s->slots, s->head_dim), 64, side);
+    struct kv_cache cache = {NULL, KV_8, s->slots, 1, s->head_dim};
+    a.kv = guard_take(kv_bytes(&cache), 64, side);
+    cache.data = a.kv.data;
     dice_fill(&d, a.kv.data, a.kv.bytes);
-    struct kv_block kv = kv_block_at(a.kv.data, s->slots, s->head_dim, 0);
+    struct kv_head kv = kv_head_of(&cache, 0);
     if (s->content == C_EXTREME) {
         memset(kv.k, dice_below(&d, 2) ? 0 : 255, (size_t)s->slots * s->head_dim);
         memset(kv.v, 0x80, (size_t)s->slots * s->head_dim);
@@ -111,7 +113,9 @@ static void attend_give(struct attend_data *a) {
     }
 }
 
-static uint32_t attend_call(const struct attend_data *a) { return a->table->attend(&a->args); }
+static uint32_t attend_call(const struct attend_data *a) {
+    return a->table->attend[KV_8](&a->args);
+}
 
 static uint64_t good, bad_cases;
 
@@ -214,7 +218,7 @@ static void one_slot(void **state) {
         a.table = &t;
         assert_int_equal(attend_call(&a), 0);
         for (uint32_t c = 0; c < 16; c++) {
-            double want = (double)a.args.kv.vscale[0] * a.args.kv.v[kv_v_index(0, c, 16)];
+            double want = (double)a.args.kv.vscale[0] * a.args.kv.v[kv8_v_index(0, c, 16)];
             double got = a.args.query[0].out[c], error = got > want ? got - want : want - got;
             assert_true(error <= 1e-6 * (want < 0 ? -want : want));
         }
