@@ -1,6 +1,6 @@
 /* The matrices of a layer, one row each, in the order of struct blob_layer and of the file. Who
  * goes over a layer's tensors (reader, graph, packer) reads here what they are; a new one is a row
- * here, one in weights/pack/packed_roles.h, which says what it is made of, and its use.
+ * here, one in weights/pack/quantize/packed_roles.c, which says what it is made of, and its use.
  *
  * Engines see the roles alone: they get matrices by index, in operations. */
 #ifndef WEIGHTS_ROLES_H

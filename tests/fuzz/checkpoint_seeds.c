@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "tests/source/written.h"
-#include "weights/pack/source_inside.h"
+#include "weights/pack/checkpoint/source_inside.h"
 
 static int save(const char *folder, const char *name, struct bytes *b) {
     char path[4096];

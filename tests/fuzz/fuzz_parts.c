@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "runtime/parts.h"
-#include "weights/pack/vocab_build.h"
+#include "weights/pack/vocab/vocab_build.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

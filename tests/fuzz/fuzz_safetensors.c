@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "weights/pack/source_inside.h"
+#include "weights/pack/checkpoint/source_inside.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

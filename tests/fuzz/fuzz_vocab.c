@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "runtime/tokenizer.h"
-#include "weights/pack/vocab_build.h"
+#include "weights/pack/vocab/vocab_build.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "weights/pack/vocab_build.h"
+#include "weights/pack/vocab/vocab_build.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "weights/pack/feedback.h"
-#include "weights/pack/hessian.h"
-#include "weights/pack/matmul.h"
+#include "weights/pack/quantize/feedback.h"
+#include "weights/pack/quantize/hessian.h"
+#include "weights/pack/quantize/matmul.h"
 
 static float *read_floats(const char *path, size_t count) {
     float *x = malloc(count * sizeof *x);

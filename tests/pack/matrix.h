@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "weights/pack/rotate.h"
+#include "weights/pack/quantize/rotate.h"
 
 /* (H_p (x) C_m), or with C_m's transpose, signs before it: what row vectors are multiplied with.
  * [from][to] */

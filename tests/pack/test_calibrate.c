@@ -11,10 +11,10 @@
 #include <cmocka.h>
 
 #include "tests/pack/random.h"
-#include "weights/pack/feedback.h"
-#include "weights/pack/hessian.h"
-#include "weights/pack/kernels.h"
-#include "weights/pack/matmul.h"
+#include "weights/pack/quantize/feedback.h"
+#include "weights/pack/quantize/hessian.h"
+#include "weights/pack/quantize/float_kernels.h"
+#include "weights/pack/quantize/matmul.h"
 
 static float *noise(size_t count, uint64_t seed) {
     float *x = malloc(count * sizeof *x);

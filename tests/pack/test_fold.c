@@ -15,8 +15,8 @@
 #include "tests/pack/matrix.h"
 #include "tests/pack/random.h"
 #include "tests/pack/unpack.h"
-#include "weights/pack/fold.h"
-#include "weights/pack/source_inside.h"
+#include "weights/pack/quantize/fold.h"
+#include "weights/pack/checkpoint/source_inside.h"
 
 enum {
     DIM = 96,

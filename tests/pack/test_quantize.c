@@ -11,8 +11,8 @@
 
 #include "tests/pack/random.h"
 #include "tests/pack/unpack.h"
-#include "weights/pack/layout.h"
-#include "weights/pack/quantize.h"
+#include "weights/pack/quantize/panels.h"
+#include "weights/pack/quantize/quantize.h"
 
 enum { WIDEST = 65536 };
 static float w[WIDEST];

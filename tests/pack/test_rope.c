@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "weights/pack/rope.h"
+#include "weights/pack/quantize/rope.h"
 
 enum { DIM = 128 };
 

@@ -11,8 +11,8 @@
 
 #include "tests/pack/matrix.h"
 #include "tests/pack/random.h"
-#include "weights/pack/exact.h"
-#include "weights/pack/rotate.h"
+#include "weights/pack/quantize/exact.h"
+#include "weights/pack/quantize/rotate.h"
 
 static const uint32_t SIZES[] = {1,   2,   7,   16,  64,   80,   96,   100,  128,
                                  333, 576, 768, 896, 1000, 1280, 2048, 4096, 5120};

@@ -7,8 +7,8 @@
 
 #include "tests/pack/random.h"
 #include "weights/hash.h"
-#include "weights/pack/layout.h"
-#include "weights/pack/rope.h"
+#include "weights/pack/quantize/panels.h"
+#include "weights/pack/quantize/rope.h"
 #include "weights/pack/sections.h"
 #include "weights/vocab.h"
 

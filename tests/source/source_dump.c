@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "weights/pack/source.h"
+#include "weights/pack/checkpoint/source.h"
 
 static const char *const ROLES[SOURCE_ROLES] = {
     "embed", "head",   "final_norm", "rope_freqs", "attn_norm", "q",    "k",  "v",

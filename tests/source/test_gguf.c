@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "tests/source/written.h"
-#include "weights/pack/gguf.h"
+#include "weights/pack/checkpoint/gguf.h"
 
 /* ---------------------------------------------------------------------- the ways to be wrong -- */
 

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "weights/pack/json.h"
-#include "weights/pack/json_text.h"
+#include "weights/pack/checkpoint/json_fields.h"
+#include "weights/pack/checkpoint/json_text.h"
 
 /* In memory that ends with the text, so that the sanitizer sees who looks behind it. */
 static json_t *loaded(const char *text, struct diag *d) {

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "tests/source/written.h"
-#include "weights/pack/safetensors.h"
+#include "weights/pack/checkpoint/safetensors.h"
 
 static bool opens(const struct bytes *file, struct diag *d) {
     struct safetensors *st = safetensors_open_memory("file", file->data, file->size, d);

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "tests/source/written.h"
-#include "weights/pack/source_inside.h"
+#include "weights/pack/checkpoint/source_inside.h"
 
 typedef struct gguf_description desc;
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "weights/pack/gguf.h"
+#include "weights/pack/checkpoint/gguf.h"
 
 /* Tests and seeds only: out of memory ends the program. */
 static void *must(void *p) {

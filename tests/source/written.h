@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "weights/pack/source_inside.h"
+#include "weights/pack/checkpoint/source_inside.h"
 
 struct bytes {
     uint8_t *data; /* malloc'ed to its exact size by the write_ functions, so that sanitizers see a

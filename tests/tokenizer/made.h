@@ -3,7 +3,7 @@
 #define TESTS_TOKENIZER_MADE_H
 
 #include "runtime/tokenizer.h"
-#include "weights/pack/vocab_build.h"
+#include "weights/pack/vocab/vocab_build.h"
 
 /* A byte vocabulary under a word rule: bytes 0..255 are pieces 0..255 (but for 0xF5, which has none
  * and is an unused row), then the merges' results in their order, then "<|end|>" (control),

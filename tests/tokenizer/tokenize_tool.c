@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 #include "runtime/tokenizer.h"
-#include "weights/pack/vocab_build.h"
+#include "weights/pack/vocab/vocab_build.h"
 
 static void write_all(const void *data, size_t bytes) {
     if (bytes && fwrite(data, 1, bytes, stdout) != bytes) exit(1);

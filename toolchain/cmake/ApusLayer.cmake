@@ -1,7 +1,48 @@
-# apus_layer(NAME MAY_INCLUDE what...): an object library, apus_NAME, of the .c files of folder NAME
-# that can include its own folder and the listed folders, single headers (weights/format.h) or
-# `apus` (include/apus), and nothing else: its include path is a tree of links made of just these,
-# so a forbidden #include is a compile error.
+# apus_view(NAME what...): a tree of links for the include path of folder NAME, made of just what it
+# may include: its own folder, the listed folders, single headers (weights/format.h) or `apus`
+# (include/apus). A forbidden #include is a compile error. Of a folder that has rooms inside its own
+# headers alone are linked.
+function(apus_view name)
+    string(REPLACE "/" "_" folder ${name})
+    set(view ${PROJECT_BINARY_DIR}/may_include/${folder})
+    file(REMOVE_RECURSE ${view})
+    foreach(item ${name} ${ARGN})
+        if(item STREQUAL "apus")
+            set(items apus)
+            set(apus_from ${PROJECT_SOURCE_DIR}/include)
+        elseif(item MATCHES "^weights(/pack)?$")
+            set(apus_from ${PROJECT_SOURCE_DIR})
+            file(GLOB items CONFIGURE_DEPENDS RELATIVE ${apus_from} ${apus_from}/${item}/*.h)
+        else()
+            set(items ${item})
+            set(apus_from ${PROJECT_SOURCE_DIR})
+        endif()
+        foreach(link ${items})
+            get_filename_component(parent ${view}/${link} DIRECTORY)
+            file(MAKE_DIRECTORY ${parent})
+            file(CREATE_LINK ${apus_from}/${link} ${view}/${link} SYMBOLIC)
+        endforeach()
+    endforeach()
+endfunction()
+
+# apus_room(NAME MAY_INCLUDE what... [EXCEPT files...]): an object library of the .c files of folder
+# NAME of a tool, weights/pack/vocab as apus_weights_pack_vocab, with such a view.
+function(apus_room name)
+    cmake_parse_arguments(PARSE_ARGV 1 L "" "" "MAY_INCLUDE;EXCEPT")
+    string(REPLACE "/" "_" folder ${name})
+    set(target apus_${folder})
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${name}/*.c)
+    foreach(file ${L_EXCEPT})
+        list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/${name}/${file})
+    endforeach()
+    apus_view(${name} ${L_MAY_INCLUDE})
+    add_library(${target} OBJECT ${sources})
+    target_include_directories(${target} PRIVATE ${PROJECT_BINARY_DIR}/may_include/${folder})
+    target_compile_options(${target} PRIVATE -D_GNU_SOURCE)
+endfunction()
+
+# apus_layer(NAME MAY_INCLUDE what...): the same for a folder of the library, apus_NAME, with its
+# rules.
 set(APUS_LAYERS "" CACHE INTERNAL "")
 function(apus_layer name)
     cmake_parse_arguments(PARSE_ARGV 1 L "" "" "MAY_INCLUDE")
@@ -18,20 +59,9 @@ function(apus_layer name)
     if(NOT sources)
         return()
     endif()
-    set(view ${PROJECT_BINARY_DIR}/may_include/${name})
-    file(REMOVE_RECURSE ${view})
-    foreach(item ${name} ${L_MAY_INCLUDE})
-        if(item STREQUAL "apus")
-            set(from ${PROJECT_SOURCE_DIR}/include/apus)
-        else()
-            set(from ${PROJECT_SOURCE_DIR}/${item})
-        endif()
-        get_filename_component(parent ${view}/${item} DIRECTORY)
-        file(MAKE_DIRECTORY ${parent})
-        file(CREATE_LINK ${from} ${view}/${item} SYMBOLIC)
-    endforeach()
+    apus_view(${name} ${L_MAY_INCLUDE})
     add_library(apus_${name} OBJECT ${sources})
-    target_include_directories(apus_${name} PRIVATE ${view})
+    target_include_directories(apus_${name} PRIVATE ${PROJECT_BINARY_DIR}/may_include/${name})
     set_target_properties(apus_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON
                           C_VISIBILITY_PRESET hidden)
     if(NOT name STREQUAL "port")

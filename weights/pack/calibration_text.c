@@ -5,7 +5,7 @@
 
 #include "runtime/tokenizer.h"
 #include "weights/hash.h"
-#include "weights/pack/source_file.h"
+#include "weights/pack/checkpoint/source_file.h"
 
 static const uint64_t FILE_MOST = 64u << 20; /* bytes of one file: far more than any number of
                                                 windows needs */

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "weights/pack/diag.h"
+#include "weights/pack/checkpoint/diag.h"
 
 struct calibration_text {
     int32_t *ids; /* [windows][length] */

@@ -2,7 +2,7 @@
 #ifndef PACK_PACK_H
 #define PACK_PACK_H
 
-#include "weights/pack/options.h"
+#include "weights/pack/pack_options.h"
 
 /* Writes options->out, and the report where asked for; a line about the result goes to standard
  * output unless quiet. False with a sentence and nothing left behind. The same source and options

@@ -2,7 +2,7 @@
 #ifndef PACK_REPORT_H
 #define PACK_REPORT_H
 
-#include "weights/pack/fold.h"
+#include "weights/pack/quantize/fold.h"
 
 struct report {
     const struct plan *plan;

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "weights/pack/diag.h"
+#include "weights/pack/checkpoint/diag.h"
 
 enum { RESUME_PIECES = 8 };
 

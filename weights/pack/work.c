@@ -1,8 +1,8 @@
 #include "weights/pack/work.h"
 
-#include "weights/pack/activations.h"
-#include "weights/pack/kernels.h"
-#include "weights/pack/parallel.h"
+#include "weights/pack/quantize/activations.h"
+#include "weights/pack/quantize/float_kernels.h"
+#include "weights/pack/quantize/parallel.h"
 
 /* Measured on one thread of Zen 4 with AVX-512, whose products do 33e9 multiply-adds a second, and
  * counted in them: what a weight takes to be read and rotated, and to be rounded by itself; what it

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 
 #include "apps/kit/progress.h"
-#include "weights/pack/plan.h"
-#include "weights/pack/sensitivity.h"
+#include "weights/pack/quantize/pack_plan.h"
+#include "weights/pack/quantize/sensitivity.h"
 
 enum work_phase {
     WORK_READING,

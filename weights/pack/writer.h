@@ -6,7 +6,7 @@
 #define PACK_WRITER_H
 
 #include "apps/kit/outfile.h"
-#include "weights/pack/diag.h"
+#include "weights/pack/checkpoint/diag.h"
 
 struct writer {
     struct outfile out;

@@ -1,0 +1,112 @@
+/* What the configurations of both kinds of checkpoints have in common. */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weights/pack/checkpoint/source_inside.h"
+
+bool name_is_listed(const char *const *list, const char *name) {
+    for (; *list; list++)
+        if (strcmp(*list, name) == 0) return true;
+    return false;
+}
+
+void config_note(struct model_config *config, const char *format, ...) {
+    size_t used = strlen(config->notes);
+    if (used && used + 2 < sizeof config->notes) {
+        memcpy(config->notes + used, "; ", 3);
+        used += 2;
+    }
+    va_list args;
+    va_start(args, format);
+    vsnprintf(config->notes + used, sizeof config->notes - used, format, args);
+    va_end(args);
+}
+
+void config_cap_window(struct model_config *config, uint64_t window) {
+    if (window == 0 || window >= config->max_positions) return;
+    config_note(config, "positions end at the attention window of %llu instead of %u",
+                (unsigned long long)window, config->max_positions);
+    config->max_positions = (uint32_t)window;
+}
+
+bool config_allocate_layers(struct model_config *config, uint64_t layers, const char *file,
+                            struct diag *d) {
+    if (layers < 1 || layers > SOURCE_MAX_LAYERS)
+        return diag_fail(d, "%s: %llu layers are not 1 to %d", file, (unsigned long long)layers,
+                         SOURCE_MAX_LAYERS);
+    config->layers = (uint32_t)layers;
+    config->layer = calloc(layers, sizeof *config->layer);
+    return config->layer ? true : diag_fail(d, "out of memory");
+}
+
+bool config_is_token(struct model_config *config, const char *key, double id) {
+    if (id >= 0 && id < config->vocab) return true;
+    config_note(config, "%s %.15g is no token and counts as none", key, id);
+    return false;
+}
+
+bool config_add_end_token(struct model_config *config, uint64_t id, const char *file,
+                          struct diag *d) {
+    assert(id < config->vocab);
+    for (uint32_t i = 0; i < config->end_tokens_count; i++)
+        if (config->end_tokens[i] == (int32_t)id) return true;
+    if (config->end_tokens_count == SOURCE_MAX_END_TOKENS)
+        return diag_fail(d, "%s: more than %d end tokens", file, SOURCE_MAX_END_TOKENS);
+    config->end_tokens[config->end_tokens_count++] = (int32_t)id;
+    return true;
+}
+
+static bool in_range(uint64_t value, uint64_t max, const char *what, const char *file,
+                     struct diag *d) {
+    if (value >= 1 && value <= max) return true;
+    return diag_fail(d, "%s: %s of %llu is not 1 to %llu", file, what, (unsigned long long)value,
+                     (unsigned long long)max);
+}
+
+static bool check_layer(const struct layer_config *layer, uint32_t index, const char *file,
+                        struct diag *d) {
+    if (layer->ffn > SOURCE_MAX_FFN)
+        return diag_fail(d, "%s: layer %u: feed-forward width %u is above %d", file, index,
+                         layer->ffn, SOURCE_MAX_FFN);
+    if (layer->heads == 0 && layer->kv_heads == 0) return true;
+    if (layer->heads == 0 || layer->heads > SOURCE_MAX_HEADS)
+        return diag_fail(d, "%s: layer %u: %u query heads are not 1 to %d", file, index,
+                         layer->heads, SOURCE_MAX_HEADS);
+    if (layer->kv_heads == 0 || layer->heads % layer->kv_heads)
+        return diag_fail(d, "%s: layer %u: %u key/value heads do not divide %u query heads", file,
+                         index, layer->kv_heads, layer->heads);
+    if (layer->head_dim < 2 || layer->head_dim % 2 || layer->head_dim > SOURCE_MAX_HEAD_DIM)
+        return diag_fail(d, "%s: layer %u: head size %u is not an even number up to %d", file,
+                         index, layer->head_dim, SOURCE_MAX_HEAD_DIM);
+    return true;
+}
+
+static bool check_rope(const struct rope_config *rope, const char *file, struct diag *d) {
+    /* Comparisons written so that NaN fails them. */
+    if (!(rope->theta > 1 && rope->theta <= 1e15))
+        return diag_fail(d, "%s: RoPE theta %g is not above 1 and up to 1e15", file, rope->theta);
+    if (!(rope->factor >= 1 && rope->factor <= 1e6))
+        return diag_fail(d, "%s: RoPE scaling factor %g is not 1 to 1e6", file, rope->factor);
+    if (rope->scaling != ROPE_LLAMA3) return true;
+    if (!(rope->low_freq_factor > 0 && rope->low_freq_factor < rope->high_freq_factor &&
+          rope->high_freq_factor <= 1e6))
+        return diag_fail(d, "%s: RoPE frequency factors %g and %g are not positive and ascending",
+                         file, rope->low_freq_factor, rope->high_freq_factor);
+    return in_range(rope->original_positions, SOURCE_MAX_POSITIONS,
+                    "original position count of the RoPE scaling", file, d);
+}
+
+bool config_check(const struct model_config *config, const char *file, struct diag *d) {
+    if (!in_range(config->dim, SOURCE_MAX_DIM, "model width", file, d) ||
+        !in_range(config->vocab, SOURCE_MAX_VOCAB, "vocabulary", file, d) ||
+        !in_range(config->max_positions, SOURCE_MAX_POSITIONS, "position count", file, d))
+        return false;
+    for (uint32_t i = 0; i < config->layers; i++)
+        if (!check_layer(&config->layer[i], i, file, d)) return false;
+    if (!(config->eps > 0 && config->eps < 1))
+        return diag_fail(d, "%s: RMSNorm epsilon %g is not between 0 and 1", file, config->eps);
+    return check_rope(&config->rope, file, d);
+}

@@ -1,0 +1,338 @@
+/* Hyper-parameters out of a GGUF file's keys: architectures llama (Mistral's too), deci and
+ * qwen2. */
+#include <stdio.h>
+#include <string.h>
+
+#include "weights/pack/checkpoint/source_inside.h"
+
+/* Keys behind "<architecture>." that are read below or say nothing that the tensors do not. Any
+ * other could change the function. */
+static const char *const KNOWN[] = {
+    "vocab_size",
+    "context_length",
+    "embedding_length",
+    "block_count",
+    "feed_forward_length",
+    "attention.head_count",
+    "attention.head_count_kv",
+    "attention.key_length",
+    "attention.value_length",
+    "attention.layer_norm_rms_epsilon",
+    "attention.sliding_window",
+    "rope.dimension_count",
+    "rope.freq_base",
+    "rope.scaling.type",
+    "rope.scaling.factor",
+    "rope.scaling.original_context_length",
+    "rope.scaling.finetuned",
+    "rope.scale_linear",
+    "tensor_data_layout",
+    NULL,
+};
+
+/* Keys that must have the value at which they do nothing. */
+static const struct {
+    const char *key;
+    double value;
+} NEUTRAL[] = {
+    {"expert_count", 0},     {"expert_used_count", 0},     {"expert_shared_count", 0},
+    {"attention.causal", 1}, {"use_parallel_residual", 0}, {"rope.scaling.attn_factor", 1},
+    {"pooling_type", 0},
+};
+
+struct reader {
+    const struct gguf *gguf;
+    const char *file; /* its name, for sentences */
+    char arch[64];
+    char key[128]; /* the last one made */
+    struct diag *d;
+};
+
+static const char *name_of(enum source_role role) { return source_roles[role].name[NAMES_GGUF]; }
+
+static const char *key_of(struct reader *r, const char *name) {
+    snprintf(r->key, sizeof r->key, "%s.%s", r->arch, name);
+    return r->key;
+}
+
+static bool need_uint(struct reader *r, const char *name, uint64_t *out) {
+    enum gguf_found found = gguf_get_uint(r->gguf, key_of(r, name), UINT32_MAX, out, r->d);
+    return found == GGUF_ABSENT ? diag_fail(r->d, "%s: key %s is missing", r->file, r->key)
+                                : found == GGUF_FOUND;
+}
+
+static bool neutral(struct reader *r, const char *key, double value) {
+    uint64_t integer;
+    double real;
+    bool flag;
+    struct diag ignored = {{0}};
+    double is = gguf_get_uint(r->gguf, key, UINT32_MAX, &integer, &ignored) == GGUF_FOUND
+                    ? (double)integer
+                : gguf_get_float(r->gguf, key, &real, &ignored) == GGUF_FOUND ? real
+                : gguf_get_bool(r->gguf, key, &flag, &ignored) == GGUF_FOUND  ? (double)flag
+                                                                              : -1;
+    return is == value ? true
+           : is == -1
+               ? diag_fail(r->d, "%s: key %s is not a number from 0 on where only %g is supported",
+                           r->file, key, value)
+               : diag_fail(r->d, "%s: key %s is %g where only %g is supported", r->file, key, is,
+                           value);
+}
+
+static bool check_keys(struct reader *r) {
+    size_t prefix = strlen(r->arch);
+    for (size_t i = 0; i < gguf_key_count(r->gguf); i++) {
+        const char *key = gguf_key(r->gguf, i);
+        if (strncmp(key, r->arch, prefix) != 0 || key[prefix] != '.') continue;
+        const char *name = key + prefix + 1;
+        bool known = name_is_listed(KNOWN, name);
+        for (size_t k = 0; k < sizeof NEUTRAL / sizeof NEUTRAL[0] && !known; k++) {
+            if (strcmp(name, NEUTRAL[k].key) != 0) continue;
+            if (!neutral(r, key, NEUTRAL[k].value)) return false;
+            known = true;
+        }
+        if (!known) return diag_fail(r->d, "%s: key %s is not understood", r->file, key);
+    }
+    return true;
+}
+
+/* Member `at` of every layer: one integer for all, or an array with one per layer. A key that is
+ * absent leaves what is there, if `optional`. */
+static bool per_layer(struct reader *r, const char *name, struct model_config *c, size_t at,
+                      bool optional) {
+    const char *key = key_of(r, name);
+    struct gguf_array array = {.count = 0};
+    uint64_t all = 0;
+    struct diag ignored = {{0}};
+    if (!gguf_has(r->gguf, key))
+        return optional ? true : diag_fail(r->d, "%s: key %s is missing", r->file, key);
+    bool listed = gguf_get_array(r->gguf, key, &array, &ignored) == GGUF_FOUND;
+    if (!listed && gguf_get_uint(r->gguf, key, INT32_MAX, &all, r->d) != GGUF_FOUND) return false;
+    if (listed && !gguf_kind_is_int(array.element))
+        return diag_fail(r->d, "%s: %s is not an array of integers", r->file, key);
+    if (listed && array.count != c->layers)
+        return diag_fail(r->d, "%s: %s has %llu entries for %u layers", r->file, key,
+                         (unsigned long long)array.count, c->layers);
+    for (uint32_t i = 0; i < c->layers; i++) {
+        int64_t n = listed ? gguf_array_int(&array, i) : (int64_t)all;
+        if (n < 0 || n > INT32_MAX)
+            return diag_fail(r->d, "%s: %s is %lld at layer %u", r->file, key, (long long)n, i);
+        *(uint32_t *)(void *)((char *)&c->layer[i] + at) = (uint32_t)n;
+    }
+    return true;
+}
+
+/* The size of a head: said, or the width shared by the heads. RoPE must turn all of it. */
+static bool read_head_dim(struct reader *r, const struct model_config *c, uint64_t *head_dim) {
+    uint64_t most = 0, value_dim, rotary;
+    for (uint32_t i = 0; i < c->layers; i++)
+        if (c->layer[i].heads > most) most = c->layer[i].heads;
+    *head_dim = 0;
+    enum gguf_found found =
+        gguf_get_uint(r->gguf, key_of(r, "attention.key_length"), UINT32_MAX, head_dim, r->d);
+    if (found == GGUF_BAD) return false;
+    if (found == GGUF_ABSENT && most) {
+        if (c->dim % most)
+            return diag_fail(r->d, "%s: %llu heads do not divide the width %u, and %s is missing",
+                             r->file, (unsigned long long)most, c->dim, r->key);
+        *head_dim = c->dim / most;
+    }
+    value_dim = rotary = *head_dim;
+    if (gguf_get_uint(r->gguf, key_of(r, "attention.value_length"), UINT32_MAX, &value_dim, r->d) ==
+        GGUF_BAD)
+        return false;
+    if (value_dim != *head_dim)
+        return diag_fail(r->d, "%s: %s is %llu, not the keys' %llu", r->file, r->key,
+                         (unsigned long long)value_dim, (unsigned long long)*head_dim);
+    if (gguf_get_uint(r->gguf, key_of(r, "rope.dimension_count"), UINT32_MAX, &rotary, r->d) ==
+        GGUF_BAD)
+        return false;
+    if (rotary != *head_dim && most)
+        return diag_fail(r->d, "%s: %s is %llu, not the head's %llu", r->file, r->key,
+                         (unsigned long long)rotary, (unsigned long long)*head_dim);
+    return true;
+}
+
+static bool read_layers(struct reader *r, struct model_config *c) {
+    if (!per_layer(r, "attention.head_count", c, offsetof(struct layer_config, heads), false))
+        return false;
+    for (uint32_t i = 0; i < c->layers; i++) c->layer[i].kv_heads = c->layer[i].heads;
+    uint64_t head_dim;
+    if (!per_layer(r, "attention.head_count_kv", c, offsetof(struct layer_config, kv_heads),
+                   true) ||
+        !per_layer(r, "feed_forward_length", c, offsetof(struct layer_config, ffn), false) ||
+        !read_head_dim(r, c, &head_dim))
+        return false;
+    for (uint32_t i = 0; i < c->layers; i++) {
+        struct layer_config *layer = &c->layer[i];
+        if (layer->heads && !layer->kv_heads)
+            return diag_fail(r->d, "%s: layer %u has linear attention, which is not supported",
+                             r->file, i);
+        layer->head_dim = layer->heads ? (uint32_t)head_dim : 0;
+    }
+    return true;
+}
+
+static bool text_is(struct gguf_text text, const char *word) {
+    return text.bytes == strlen(word) && memcmp(text.data, word, text.bytes) == 0;
+}
+
+static bool read_rope(struct reader *r, struct model_config *c) {
+    struct rope_config *rope = &c->rope;
+    struct gguf_text kind = {"none", 4};
+    *rope = (struct rope_config){.theta = 10000, .factor = 1};
+    if (gguf_get_float(r->gguf, key_of(r, "rope.freq_base"), &rope->theta, r->d) == GGUF_BAD)
+        return false;
+    if (gguf_get_text(r->gguf, key_of(r, "rope.scaling.type"), &kind, r->d) == GGUF_BAD)
+        return false;
+    double factor = 1, old = 1;
+    if (gguf_get_float(r->gguf, key_of(r, "rope.scaling.factor"), &factor, r->d) == GGUF_BAD)
+        return false;
+    /* what files had before scaling.type */
+    enum gguf_found legacy = gguf_get_float(r->gguf, key_of(r, "rope.scale_linear"), &old, r->d);
+    if (legacy == GGUF_BAD) return false;
+    if (!text_is(kind, "none") && !text_is(kind, "linear"))
+        return diag_fail(r->d, "%s: RoPE scaling of type %.*s is not supported", r->file,
+                         (int)(kind.bytes < 40 ? kind.bytes : 40), kind.data);
+    if (text_is(kind, "none") && gguf_has(r->gguf, key_of(r, "rope.scaling.type"))) factor = 1;
+    if (legacy == GGUF_FOUND && !gguf_has(r->gguf, key_of(r, "rope.scaling.factor"))) factor = old;
+    if (factor == 0) factor = 1; /* writers that mean "no scaling" */
+    rope->factor = factor;
+    rope->scaling = gguf_find_tensor(r->gguf, name_of(SOURCE_ROPE_FREQS)) ? ROPE_DIVISORS
+                    : factor != 1                                         ? ROPE_LINEAR
+                                                                          : ROPE_NONE;
+    return true;
+}
+
+static bool read_tokens(struct reader *r, struct model_config *c) {
+    static const char *const keys[] = {"bos_token_id", "eos_token_id", "eos_token_ids",
+                                       "eot_token_id", "eom_token_id"};
+    c->bos = -1;
+    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+        struct gguf_array ids = {.count = 0};
+        snprintf(r->key, sizeof r->key, "tokenizer.ggml.%s", keys[k]);
+        if (gguf_get_ints(r->gguf, r->key, &ids, r->d) == GGUF_BAD) return false;
+        if (k == 0 && ids.count > 1)
+            return diag_fail(r->d, "%s: %s is an array, not a token id", r->file, r->key);
+        for (uint64_t i = 0; i < ids.count; i++) {
+            int64_t id = gguf_array_int(&ids, i);
+            if (!config_is_token(c, keys[k], (double)id)) continue;
+            if (k == 0)
+                c->bos = id;
+            else if (!config_add_end_token(c, (uint64_t)id, r->file, r->d))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* The vocabulary is what the embedding has rows for; a key or a list of tokens of another length is
+ * a disagreement. */
+static bool read_vocabulary(struct reader *r, struct model_config *c) {
+    const char *name = name_of(SOURCE_EMBED);
+    const struct gguf_tensor *embed = gguf_find_tensor(r->gguf, name);
+    if (!embed) return diag_fail(r->d, "%s: tensor %s is missing", r->file, name);
+    if (embed->shape[1] > UINT32_MAX)
+        return diag_fail(r->d, "%s: tensor %s has too many rows", r->file, name);
+    uint64_t vocab = embed->shape[1];
+    c->vocab = (uint32_t)vocab;
+    if (gguf_get_uint(r->gguf, key_of(r, "vocab_size"), UINT32_MAX, &vocab, r->d) == GGUF_BAD)
+        return false;
+    if (vocab != c->vocab)
+        return diag_fail(r->d, "%s: %s is %llu, but %s has %u rows", r->file, r->key,
+                         (unsigned long long)vocab, name, c->vocab);
+    struct gguf_array tokens = {.count = vocab};
+    if (gguf_get_array(r->gguf, "tokenizer.ggml.tokens", &tokens, r->d) == GGUF_BAD) return false;
+    if (!gguf_has(r->gguf, "tokenizer.ggml.tokens") && !gguf_has(r->gguf, "tokenizer.ggml.model"))
+        config_note(c, "the file has no tokenizer, so the blob takes and gives ids alone");
+    if (tokens.count != vocab)
+        return diag_fail(r->d, "%s: %llu tokens, but %s has %u rows", r->file,
+                         (unsigned long long)tokens.count, name, c->vocab);
+    return true;
+}
+
+/* The parts behind the first have keys of this kind alone. */
+static bool is_whole(struct reader *r) {
+    uint64_t parts = 1;
+    if (gguf_get_uint(r->gguf, "split.count", UINT32_MAX, &parts, r->d) == GGUF_BAD) return false;
+    if (parts <= 1) return true;
+    return diag_fail(
+        r->d,
+        "%s is one of %llu parts: join them first (llama-gguf-split --merge FIRST-PART "
+        "OUT.gguf)",
+        r->file, (unsigned long long)parts);
+}
+
+static bool read_general(struct reader *r, struct model_config *c) {
+    struct gguf_text text;
+    if (!is_whole(r)) return false;
+    enum gguf_found found = gguf_get_text(r->gguf, "general.architecture", &text, r->d);
+    if (found != GGUF_FOUND)
+        return diag_fail(r->d, "%s: key general.architecture is missing", r->file);
+    if (!text_is(text, "llama") && !text_is(text, "deci") && !text_is(text, "qwen2"))
+        return diag_fail(r->d, "%s: architecture %.*s is not supported, only llama, deci and qwen2",
+                         r->file, (int)(text.bytes < 60 ? text.bytes : 60), text.data);
+    snprintf(r->arch, sizeof r->arch, "%.*s", (int)text.bytes, text.data);
+    snprintf(c->architecture, sizeof c->architecture, "%s", r->arch);
+    found = gguf_get_text(r->gguf, "general.type", &text, r->d);
+    if (found == GGUF_BAD) return false;
+    if (found == GGUF_FOUND && !text_is(text, "model"))
+        return diag_fail(r->d, "%s: general.type is %.*s, not model", r->file,
+                         (int)(text.bytes < 60 ? text.bytes : 60), text.data);
+    found = gguf_get_text(r->gguf, "general.name", &text, r->d);
+    if (found == GGUF_BAD) return false;
+    if (found == GGUF_FOUND)
+        snprintf(c->name, sizeof c->name, "%.*s",
+                 (int)(text.bytes < sizeof c->name ? text.bytes : sizeof c->name - 1), text.data);
+    uint64_t version = 2;
+    if (gguf_get_uint(r->gguf, "general.quantization_version", UINT32_MAX, &version, r->d) ==
+        GGUF_BAD)
+        return false;
+    return version == 2
+               ? true
+               : diag_fail(r->d, "%s: general.quantization_version %llu is not supported, only 2",
+                           r->file, (unsigned long long)version);
+}
+
+/* Whether a name ends with that of a layer's tensor. */
+static bool some_layer_has(const struct gguf *gguf, const char *of_layer) {
+    size_t n = strlen(of_layer);
+    for (size_t i = 0; i < gguf_tensor_count(gguf); i++) {
+        const char *name = gguf_tensor(gguf, i)->name;
+        size_t length = strlen(name);
+        if (length > n && name[length - n - 1] == '.' && strcmp(name + length - n, of_layer) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool config_of_gguf(const struct gguf *gguf, struct model_config *c, struct diag *d) {
+    struct reader r = {.gguf = gguf, .file = gguf_file(gguf)->name, .d = d};
+    uint64_t layers, dim, positions, window = 0;
+    struct gguf_text layout;
+    if (!read_general(&r, c) || !check_keys(&r) || !need_uint(&r, "block_count", &layers) ||
+        !config_allocate_layers(c, layers, r.file, d) || !need_uint(&r, "embedding_length", &dim) ||
+        !need_uint(&r, "context_length", &positions))
+        return false;
+    if (dim < 1 || dim > SOURCE_MAX_DIM)
+        return diag_fail(d, "%s: model width of %llu is not 1 to %d", r.file,
+                         (unsigned long long)dim, SOURCE_MAX_DIM);
+    c->dim = (uint32_t)dim;
+    c->max_positions = (uint32_t)positions;
+    enum gguf_found found = gguf_get_text(gguf, key_of(&r, "tensor_data_layout"), &layout, d);
+    if (found == GGUF_BAD) return false;
+    if (found == GGUF_FOUND && !text_is(layout, "Meta AI original pth"))
+        return diag_fail(d, "%s: %s is %.*s where only Meta AI original pth is supported", r.file,
+                         r.key, (int)(layout.bytes < 40 ? layout.bytes : 40), layout.data);
+    found = gguf_get_float(gguf, key_of(&r, "attention.layer_norm_rms_epsilon"), &c->eps, d);
+    if (found != GGUF_FOUND) return diag_fail(d, "%s: key %s is missing", r.file, r.key);
+    if (!read_vocabulary(&r, c) || !read_layers(&r, c) || !read_rope(&r, c) || !read_tokens(&r, c))
+        return false;
+    if (gguf_get_uint(gguf, key_of(&r, "attention.sliding_window"), UINT32_MAX, &window, d) ==
+        GGUF_BAD)
+        return false;
+    config_cap_window(c, window);
+    c->tied = !gguf_find_tensor(gguf, name_of(SOURCE_HEAD));
+    c->qkv_bias = some_layer_has(gguf, name_of(SOURCE_Q_BIAS));
+    return config_check(c, r.file, d);
+}

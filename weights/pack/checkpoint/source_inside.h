@@ -1,0 +1,91 @@
+/* What the files source*.c share. Others include source.h. */
+#ifndef PACK_SOURCE_INSIDE_H
+#define PACK_SOURCE_INSIDE_H
+
+#include "weights/pack/checkpoint/gguf.h"
+#include "weights/pack/checkpoint/json_fields.h"
+#include "weights/pack/checkpoint/safetensors.h"
+#include "weights/pack/checkpoint/source.h"
+#include "weights/pack/checkpoint/source_file.h"
+
+/* Far above every model in sight, and small enough that no product of two overflows what the packer
+ * computes in 64 bits. */
+enum {
+    SOURCE_MAX_DIM = 1 << 20,
+    SOURCE_MAX_FFN = 1 << 22,
+    SOURCE_MAX_VOCAB = 1 << 24,
+    SOURCE_MAX_HEADS = 1 << 14,
+    SOURCE_MAX_HEAD_DIM = 1 << 13,
+    SOURCE_MAX_POSITIONS = 1 << 24
+};
+
+/* A tensor as it lies in a file, whichever kind. */
+struct stored_tensor {
+    const char *name;
+    enum gguf_type type;
+    uint32_t dims;       /* 1..4 */
+    uint64_t rows, cols; /* of one dimension: 1 row; of more than two: the outer ones folded into
+                            rows */
+    const struct source_file *file;
+    uint64_t offset;
+};
+
+/* How a kind of checkpoint names its tensors: "<layer_prefix><number>.<name>" of
+ * source_roles.h. */
+struct naming {
+    enum source_naming names;
+    const char *layer_prefix;
+    const char *const *skipped;       /* global names that do not change the function,
+                                         NULL-terminated */
+    const char *const *layer_skipped; /* likewise behind the layer's number */
+    const char *const
+        *zeros; /* global biases that the function has no place for: they must be zeros */
+    const char *const *layer_zeros; /* likewise behind the layer's number */
+};
+
+struct source {
+    struct model_config config;
+    struct gguf *gguf; /* one of these two */
+    struct safetensors *safetensors;
+    char *directory;
+    struct stored_tensor *stored;
+    size_t stored_count;
+    struct source_tensor *tensors; /* roles of the model, then of each layer; name NULL: none */
+    uint8_t *raw;                  /* read buffer of raw_bytes */
+    size_t raw_bytes;
+};
+
+/* Fill *config from the file's words. config->layer is allocated and stays the source's. */
+bool config_of_gguf(const struct gguf *gguf, struct model_config *config, struct diag *d);
+bool config_of_json(const json_t *root, const char *file, struct model_config *config,
+                    struct diag *d);
+/* Refuses keys of config.json that change the function, and notes those that are not known. */
+bool config_check_keys(const json_t *root, const char *file, struct model_config *config,
+                       struct diag *d);
+/* Adds the end tokens of generation_config.json. */
+bool config_add_generation(const json_t *root, const char *file, struct model_config *config,
+                           struct diag *d);
+
+/* Shared by both: ranges and relations that hold for every model; `file` for sentences. */
+bool config_check(const struct model_config *config, const char *file, struct diag *d);
+bool config_allocate_layers(struct model_config *config, uint64_t layers, const char *file,
+                            struct diag *d);
+/* Whether an id is a token's. One that no token has is how writers say none (-1, 2^32 - 1, the
+ * number of tokens), which is noted. */
+bool config_is_token(struct model_config *config, const char *key, double id);
+bool config_add_end_token(struct model_config *config, uint64_t id, const char *file,
+                          struct diag *d); /* id < vocab */
+void config_note(struct model_config *config, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Attention that sees only the last `window` positions is the same function up to that many. */
+void config_cap_window(struct model_config *config, uint64_t window);
+
+/* Whether a NULL-terminated list holds the name. */
+bool name_is_listed(const char *const *list, const char *name);
+
+/* Sources from memory, for tests and fuzzers; the bytes must outlive the source. */
+struct source *source_open_gguf_memory(const void *data, size_t bytes, struct diag *d);
+struct source *source_open_json_memory(const char *config, size_t config_bytes, const void *weights,
+                                       size_t weights_bytes, struct diag *d);
+
+#endif

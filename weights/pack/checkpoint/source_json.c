@@ -1,0 +1,377 @@
+/* Hyper-parameters out of a Hugging Face config.json: Llama, Mistral, Qwen2 and DeciLM. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weights/pack/checkpoint/source_inside.h"
+
+struct reader {
+    const json_t *root;
+    const char *file;
+    struct diag *d;
+};
+
+static bool need_uint(const struct reader *r, const char *key, uint64_t max, uint64_t *out) {
+    enum field found = field_uint(r->root, r->file, key, max, out, r->d);
+    return found == FIELD_ABSENT ? diag_fail(r->d, "%s: %s is missing", r->file, key)
+                                 : found == FIELD_FOUND;
+}
+
+enum family { LLAMA, MISTRAL, QWEN2, DECI };
+
+static bool read_family(const struct reader *r, struct model_config *c, enum family *family) {
+    static const char *const names[] = {"LlamaForCausalLM", "MistralForCausalLM",
+                                        "Qwen2ForCausalLM", "DeciLMForCausalLM"};
+    const json_t *list = json_object_get(r->root, "architectures");
+    const char *name =
+        json_array_size(list) == 1 ? json_string_value(json_array_get(list, 0)) : NULL;
+    if (!name) return diag_fail(r->d, "%s: architectures does not name one architecture", r->file);
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(name, names[i]) != 0) continue;
+        *family = (enum family)i;
+        snprintf(c->architecture, sizeof c->architecture, "%s", name);
+        return true;
+    }
+    return diag_fail(r->d,
+                     "%s: architecture %s is not supported, only LlamaForCausalLM, "
+                     "MistralForCausalLM, Qwen2ForCausalLM and DeciLMForCausalLM",
+                     r->file, name);
+}
+
+/* ------------------------------------------------------------------------------------ layers -- */
+
+/* DeciLM: one number of key/value heads per layer. Where the scalar is there too, it does not
+ * count. */
+static bool read_kv_list(const struct reader *r, struct model_config *c, const json_t *list) {
+    if (!json_is_array(list) || json_array_size(list) != c->layers)
+        return diag_fail(r->d, "%s: num_key_value_heads_per_layer is not an array of %u numbers",
+                         r->file, c->layers);
+    for (uint32_t i = 0; i < c->layers; i++) {
+        const json_t *value = json_array_get(list, i);
+        json_int_t n = json_integer_value(value);
+        if (!json_is_integer(value) || n < 1 || n > INT32_MAX)
+            return diag_fail(
+                r->d, "%s: num_key_value_heads_per_layer: entry %u is not a positive integer",
+                r->file, i);
+        c->layer[i].kv_heads = (uint32_t)n;
+    }
+    return true;
+}
+
+/* A part of a block_configs entry may be switched off; one replaced by a linear layer is another
+ * function. */
+static bool read_switches(const struct reader *r, const json_t *part, const char *what,
+                          uint32_t layer, bool *off) {
+    bool linear = false;
+    *off = false;
+    if (!json_is_object(part))
+        return diag_fail(r->d, "%s: block_configs: layer %u has no %s object", r->file, layer,
+                         what);
+    if (field_bool(part, r->file, "no_op", off, r->d) == FIELD_BAD ||
+        field_bool(part, r->file, "replace_with_linear", &linear, r->d) == FIELD_BAD)
+        return false;
+    return linear
+               ? diag_fail(
+                     r->d,
+                     "%s: block_configs: layer %u has a linear layer as %s, which is not supported",
+                     r->file, layer, what)
+               : true;
+}
+
+static bool known_keys(const struct reader *r, const json_t *object, const char *const *known,
+                       const char *where) {
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+        if (!json_is_null(value) && !name_is_listed(known, key))
+            return diag_fail(r->d, "%s: %s: %s is not understood", r->file, where, key);
+    }
+    return true;
+}
+
+/* Pruned DeciLM descendants: attention {n_heads_in_group, no_op, ...} and ffn {ffn_mult, no_op,
+ * ...} per layer. The feed-forward width is 2/3 * ffn_mult * dim, up to the next multiple of
+ * 256. */
+static bool read_block(const struct reader *r, struct model_config *c, const json_t *block,
+                       uint32_t index) {
+    static const char *const parts[] = {"attention", "ffn", NULL}, *const switches[] = {
+                                                                       "no_op",
+                                                                       "replace_with_linear",
+                                                                       "sparsify",
+                                                                       "n_heads_in_group",
+                                                                       "ffn_mult",
+                                                                       NULL};
+    const json_t *attention = json_object_get(block, "attention"),
+                 *ffn = json_object_get(block, "ffn");
+    struct layer_config *layer = &c->layer[index];
+    bool no_attention, no_ffn;
+    if (!known_keys(r, block, parts, "block_configs") ||
+        !known_keys(r, attention, switches, "block_configs") ||
+        !known_keys(r, ffn, switches, "block_configs") ||
+        !read_switches(r, attention, "attention", index, &no_attention) ||
+        !read_switches(r, ffn, "ffn", index, &no_ffn))
+        return false;
+    uint64_t group = 0;
+    double mult = 0;
+    if (field_uint(attention, r->file, "n_heads_in_group", INT32_MAX, &group, r->d) == FIELD_BAD ||
+        field_float(ffn, r->file, "ffn_mult", &mult, r->d) == FIELD_BAD)
+        return false;
+    if (no_attention) {
+        layer->heads = layer->kv_heads = 0;
+    } else {
+        if (group == 0 || layer->heads % group)
+            return diag_fail(r->d,
+                             "%s: block_configs: layer %u: groups of %llu do not divide %u heads",
+                             r->file, index, (unsigned long long)group, layer->heads);
+        layer->kv_heads = layer->heads / (uint32_t)group;
+    }
+    layer->ffn = 0;
+    if (no_ffn) return true;
+    if (!(mult > 0 && mult < 1024))
+        return diag_fail(r->d, "%s: block_configs: layer %u: ffn_mult %g is not between 0 and 1024",
+                         r->file, index, mult);
+    layer->ffn = ((uint32_t)(2 * mult * c->dim / 3) + 255) / 256 * 256;
+    return true;
+}
+
+static bool read_layers(const struct reader *r, struct model_config *c, enum family family) {
+    uint64_t heads = 0, kv_heads, head_dim = 0, ffn = 0;
+    const json_t *list = json_object_get(r->root, "num_key_value_heads_per_layer"),
+                 *blocks = json_object_get(r->root, "block_configs");
+    bool has_list = list && !json_is_null(list), has_blocks = blocks && !json_is_null(blocks);
+    if (!need_uint(r, "num_attention_heads", SOURCE_MAX_HEADS, &heads)) return false;
+    if (heads == 0) return diag_fail(r->d, "%s: num_attention_heads is 0", r->file);
+    if (!has_blocks && !need_uint(r, "intermediate_size", SOURCE_MAX_FFN, &ffn)) return false;
+    if ((has_list || has_blocks) && family != DECI)
+        return diag_fail(r->d, "%s: %s is not understood for %s", r->file,
+                         has_list ? "num_key_value_heads_per_layer" : "block_configs",
+                         c->architecture);
+    if (has_list && has_blocks)
+        return diag_fail(r->d, "%s: has both num_key_value_heads_per_layer and block_configs",
+                         r->file);
+
+    kv_heads = heads; /* what Llama takes where the key is absent; the others have defaults nobody
+                         should rely on */
+    enum field found =
+        field_uint(r->root, r->file, "num_key_value_heads", INT32_MAX, &kv_heads, r->d);
+    if (found == FIELD_BAD) return false;
+    if (found == FIELD_ABSENT && family != LLAMA && !has_list && !has_blocks)
+        return diag_fail(r->d, "%s: num_key_value_heads is missing", r->file);
+    found = field_uint(r->root, r->file, "head_dim", INT32_MAX, &head_dim, r->d);
+    if (found == FIELD_BAD) return false;
+    if (found == FIELD_ABSENT) {
+        if (c->dim % heads)
+            return diag_fail(r->d,
+                             "%s: %llu heads do not divide the width %u, and head_dim is missing",
+                             r->file, (unsigned long long)heads, c->dim);
+        head_dim = c->dim / heads;
+    }
+    for (uint32_t i = 0; i < c->layers; i++)
+        c->layer[i] = (struct layer_config){(uint32_t)heads, (uint32_t)kv_heads, (uint32_t)head_dim,
+                                            (uint32_t)ffn};
+    if (has_list && !read_kv_list(r, c, list)) return false;
+    if (!has_blocks) return true;
+    if (!json_is_array(blocks) || json_array_size(blocks) != c->layers)
+        return diag_fail(r->d, "%s: block_configs is not an array of %u entries", r->file,
+                         c->layers);
+    for (uint32_t i = 0; i < c->layers; i++)
+        if (!read_block(r, c, json_array_get(blocks, i), i)) return false;
+    return true;
+}
+
+/* -------------------------------------------------------------------------------------- RoPE -- */
+
+static bool read_llama3(const struct reader *r, const json_t *scaling, struct rope_config *rope) {
+    uint64_t original = 0;
+    if (field_float(scaling, r->file, "low_freq_factor", &rope->low_freq_factor, r->d) !=
+            FIELD_FOUND ||
+        field_float(scaling, r->file, "high_freq_factor", &rope->high_freq_factor, r->d) !=
+            FIELD_FOUND ||
+        field_uint(scaling, r->file, "original_max_position_embeddings", INT32_MAX, &original,
+                   r->d) != FIELD_FOUND)
+        return diag_fail(r->d,
+                         "%s: the llama3 RoPE scaling lacks low_freq_factor, high_freq_factor or "
+                         "original_max_position_embeddings",
+                         r->file);
+    rope->original_positions = (uint32_t)original;
+    rope->scaling = ROPE_LLAMA3;
+    return true;
+}
+
+/* rope_scaling, or rope_parameters of newer writers, which holds theta as well. */
+static bool read_scaling(const struct reader *r, struct model_config *c, const json_t *scaling,
+                         const char *where) {
+    static const char *const known[] = {"type",
+                                        "rope_type",
+                                        "factor",
+                                        "low_freq_factor",
+                                        "high_freq_factor",
+                                        "original_max_position_embeddings",
+                                        "rope_theta",
+                                        NULL};
+    struct rope_config *rope = &c->rope;
+    const char *type = "default", *old = NULL;
+    if (!json_is_object(scaling)) return diag_fail(r->d, "%s: %s is not an object", r->file, where);
+    if (!known_keys(r, scaling, known, where) ||
+        field_text(scaling, r->file, "type", &old, r->d) == FIELD_BAD)
+        return false;
+    if (old) type = old;
+    if (field_text(scaling, r->file, "rope_type", &type, r->d) == FIELD_BAD) return false;
+    if (old && strcmp(old, type) != 0)
+        return diag_fail(r->d, "%s: %s: type is %s and rope_type is %s", r->file, where, old, type);
+
+    bool dynamic = strcmp(type, "dynamic") == 0;
+    if (strcmp(type, "default") == 0) return true;
+    if (!dynamic && strcmp(type, "linear") != 0 && strcmp(type, "llama3") != 0)
+        return diag_fail(r->d, "%s: RoPE scaling of type %s is not supported", r->file, type);
+    double factor;
+    enum field found = field_float(scaling, r->file, "factor", &factor, r->d);
+    if (found != FIELD_FOUND) return diag_fail(r->d, "%s: %s: factor is missing", r->file, where);
+    if (!(factor >= 1 && factor <= 1e6))
+        return diag_fail(r->d, "%s: %s: factor %g is not 1 to 1e6", r->file, where, factor);
+    if (dynamic) { /* keys must not depend on the final length; up to these positions dynamic NTK
+                      changes nothing */
+        uint64_t original = c->max_positions;
+        if (field_uint(scaling, r->file, "original_max_position_embeddings", INT32_MAX, &original,
+                       r->d) == FIELD_BAD)
+            return false;
+        if (original && original < c->max_positions) c->max_positions = (uint32_t)original;
+        config_note(c, "dynamic NTK scaling begins behind position %u, where positions end",
+                    c->max_positions);
+        return true;
+    }
+    rope->factor = factor;
+    if (strcmp(type, "llama3") == 0) return read_llama3(r, scaling, rope);
+    rope->scaling = factor != 1 ? ROPE_LINEAR : ROPE_NONE;
+    return true;
+}
+
+static bool read_rope(const struct reader *r, struct model_config *c) {
+    const json_t *scaling = json_object_get(r->root, "rope_scaling"),
+                 *parameters = json_object_get(r->root, "rope_parameters");
+    if (json_is_null(scaling)) scaling = NULL;
+    if (json_is_null(parameters)) parameters = NULL;
+    c->rope = (struct rope_config){.theta = 10000, .factor = 1};
+    double theta = 0;
+    enum field found = field_float(r->root, r->file, "rope_theta", &c->rope.theta, r->d);
+    if (found == FIELD_BAD) return false;
+    if (scaling && parameters && !json_equal(scaling, parameters))
+        return diag_fail(r->d, "%s: has both rope_scaling and rope_parameters", r->file);
+    if (parameters) scaling = parameters;
+    if (!scaling) return true;
+    const char *where = parameters ? "rope_parameters" : "rope_scaling";
+    enum field inner = field_float(scaling, r->file, "rope_theta", &theta, r->d);
+    if (inner == FIELD_BAD) return false;
+    if (inner == FIELD_FOUND && found == FIELD_FOUND && theta != c->rope.theta)
+        return diag_fail(r->d, "%s: rope_theta is %g, but %g in %s", r->file, c->rope.theta, theta,
+                         where);
+    if (inner == FIELD_FOUND) c->rope.theta = theta;
+    return read_scaling(r, c, scaling, where);
+}
+
+/* ---------------------------------------------------------------------------------- the rest -- */
+
+/* A window smaller than the positions changes the function only behind it: positions end there.
+ * Qwen2 has one written down but unused. */
+static bool read_window(const struct reader *r, struct model_config *c, enum family family) {
+    uint64_t window = 0;
+    bool used = family == MISTRAL;
+    if (field_uint(r->root, r->file, "sliding_window", INT32_MAX, &window, r->d) == FIELD_BAD)
+        return false;
+    if (field_bool(r->root, r->file, "use_sliding_window", &used, r->d) == FIELD_BAD) return false;
+    const json_t *types = json_object_get(r->root, "layer_types");
+    for (size_t i = 0; i < json_array_size(types); i++) {
+        const char *type = json_string_value(json_array_get(types, i));
+        bool sliding = type && strcmp(type, "sliding_attention") == 0;
+        if (!sliding && !(type && strcmp(type, "full_attention") == 0))
+            return diag_fail(r->d, "%s: layer_types: entry %zu is not supported", r->file, i);
+        if (sliding && window == 0)
+            return diag_fail(r->d,
+                             "%s: layer_types: entry %zu is sliding, but sliding_window is missing",
+                             r->file, i);
+        used = used || sliding;
+    }
+    if (used) config_cap_window(c, window);
+    return true;
+}
+
+static bool read_biases(const struct reader *r, struct model_config *c, enum family family) {
+    bool attention = false, qkv = false,
+         mlp =
+             false; /* behind the other projections they must be zeros, which their tensors show */
+    if (field_bool(r->root, r->file, "attention_bias", &attention, r->d) == FIELD_BAD ||
+        field_bool(r->root, r->file, "qkv_bias", &qkv, r->d) == FIELD_BAD ||
+        field_bool(r->root, r->file, "mlp_bias", &mlp, r->d) == FIELD_BAD)
+        return false;
+    c->qkv_bias = family == QWEN2 || attention || qkv;
+    return true;
+}
+
+/* A token id, or -1. */
+static bool read_id(const json_t *value, const char *file, const char *key, struct model_config *c,
+                    int64_t *id, struct diag *d) {
+    double real = json_number_value(value);
+    *id = -1;
+    if (!json_is_integer(value) && !(json_is_real(value) && fabs(real) >= 0x1p63))
+        return diag_fail(d, "%s: %s is not a token id or a list of them", file, key);
+    if (config_is_token(c, key, real)) *id = json_integer_value(value);
+    return true;
+}
+
+/* One id, a list, or nothing. */
+static bool read_end_tokens(const json_t *root, const char *file, struct model_config *c,
+                            struct diag *d) {
+    static const char *const keys[] = {"eos_token_id", "eos_token_ids"};
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+        const json_t *eos = json_object_get(root, keys[k]);
+        size_t count = json_is_array(eos)          ? json_array_size(eos)
+                       : eos && !json_is_null(eos) ? 1
+                                                   : 0;
+        if (!json_sound(root, file, keys[k], d)) return false;
+        for (size_t i = 0; i < count; i++) {
+            int64_t id;
+            if (!read_id(json_is_array(eos) ? json_array_get(eos, i) : eos, file, keys[k], c, &id,
+                         d))
+                return false;
+            if (id >= 0 && !config_add_end_token(c, (uint64_t)id, file, d)) return false;
+        }
+    }
+    return true;
+}
+
+static bool read_tokens(const struct reader *r, struct model_config *c) {
+    const json_t *bos = json_object_get(r->root, "bos_token_id");
+    c->bos = -1;
+    if (bos && !json_is_null(bos) && !read_id(bos, r->file, "bos_token_id", c, &c->bos, r->d))
+        return false;
+    return read_end_tokens(r->root, r->file, c, r->d);
+}
+
+bool config_add_generation(const json_t *root, const char *file, struct model_config *c,
+                           struct diag *d) {
+    return read_end_tokens(root, file, c, d);
+}
+
+bool config_of_json(const json_t *root, const char *file, struct model_config *c, struct diag *d) {
+    struct reader r = {root, file, d};
+    enum family family = LLAMA;
+    uint64_t layers, dim, vocab, positions;
+    if (!read_family(&r, c, &family) || !config_check_keys(root, file, c, d) ||
+        !need_uint(&r, "num_hidden_layers", SOURCE_MAX_LAYERS, &layers) ||
+        !need_uint(&r, "hidden_size", SOURCE_MAX_DIM, &dim) ||
+        !need_uint(&r, "vocab_size", SOURCE_MAX_VOCAB, &vocab) ||
+        !need_uint(&r, "max_position_embeddings", SOURCE_MAX_POSITIONS, &positions) ||
+        !config_allocate_layers(c, layers, file, d))
+        return false;
+    c->dim = (uint32_t)dim;
+    c->vocab = (uint32_t)vocab;
+    c->max_positions = (uint32_t)positions;
+    enum field found = field_float(root, file, "rms_norm_eps", &c->eps, d);
+    if (found != FIELD_FOUND) return diag_fail(d, "%s: rms_norm_eps is missing", file);
+    if (field_bool(root, file, "tie_word_embeddings", &c->tied, d) == FIELD_BAD) return false;
+    if (!read_layers(&r, c, family) || !read_rope(&r, c) || !read_window(&r, c, family) ||
+        !read_biases(&r, c, family) || !read_tokens(&r, c))
+        return false;
+    return config_check(c, file, d);
+}

@@ -1,0 +1,264 @@
+/* What the keys of a Hugging Face config.json do to the function of the weights: the one place
+ * where that is decided. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weights/pack/checkpoint/source_inside.h"
+
+/* Keys that source_json.c reads. */
+static const char *const READ[] = {
+    "architectures",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "num_key_value_heads_per_layer",
+    "head_dim",
+    "intermediate_size",
+    "vocab_size",
+    "max_position_embeddings",
+    "rms_norm_eps",
+    "rope_theta",
+    "rope_scaling",
+    "rope_parameters",
+    "tie_word_embeddings",
+    "attention_bias",
+    "qkv_bias",
+    "mlp_bias",
+    "sliding_window",
+    "use_sliding_window",
+    "max_window_layers",
+    "layer_types",
+    "bos_token_id",
+    "eos_token_id",
+    "eos_token_ids",
+    "block_configs",
+    NULL,
+};
+
+/* Keys that say nothing about the function of the weights: training, generation defaults, file
+ * keeping, and what old writers dumped. */
+static const char *const HARMLESS[] = {
+    "_name_or_path",
+    "_attn_implementation",
+    "_flash_attn_2_enabled",
+    "_attn_implementation_autoset",
+    "_commit_hash",
+    "add_cross_attention",
+    "attention_dropout",
+    "attn_implementation",
+    "auto_map",
+    "bad_words_ids",
+    "begin_suppress_tokens",
+    "chunk_size_feed_forward",
+    "cross_attention_hidden_size",
+    "decoder_start_token_id",
+    "diversity_penalty",
+    "do_sample",
+    "dtype",
+    "early_stopping",
+    "embd_pdrop",
+    "attn_pdrop",
+    "resid_pdrop",
+    "resid_dropout",
+    "hidden_dropout",
+    "encoder_no_repeat_ngram_size",
+    "exponential_decay_length_penalty",
+    "finetuning_task",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "id2label",
+    "initializer_range",
+    "is_decoder",
+    "is_encoder_decoder",
+    "is_llama_config",
+    "label2id",
+    "length_penalty",
+    "max_length",
+    "min_length",
+    "model_type",
+    "naive_attention_decode_batched",
+    "naive_attention_decode_single",
+    "naive_attention_prefill",
+    "no_repeat_ngram_size",
+    "num_beam_groups",
+    "num_beams",
+    "num_return_sequences",
+    "output_attentions",
+    "output_hidden_states",
+    "output_scores",
+    "pad_token_id",
+    "prefix",
+    "pretraining_tp",
+    "problem_type",
+    "pruned_heads",
+    "remove_invalid_values",
+    "repetition_penalty",
+    "return_dict",
+    "return_dict_in_generate",
+    "sep_token_id",
+    "suppress_tokens",
+    "task_specific_params",
+    "temperature",
+    "tf_legacy_loss",
+    "tie_encoder_decoder",
+    "tokenizer_class",
+    "top_k",
+    "top_p",
+    "torch_dtype",
+    "torchscript",
+    "transformers_version",
+    "transformers.js_config",
+    "typical_p",
+    "unsloth_fixed",
+    "unsloth_version",
+    "use_bfloat16",
+    "use_cache",
+    "unk_token_id",
+    NULL,
+};
+
+/* Keys that change the function: each must have a value at which it changes nothing, or be null.
+ * Those of architectures that are refused by their name are here too, because configurations are
+ * copied from one model to the next. */
+static const struct {
+    const char *key;
+    const char *words; /* strings that are allowed, with a space between ... */
+    double number;     /* ... or without words a number, true as 1 and false as 0, an empty list or
+                          object as 0 */
+} NEUTRAL[] = {
+    {"hidden_act", "silu swish", 0},
+    {"hidden_activation", "silu swish", 0},
+    {"activation_function", "silu swish", 0},
+    {"norm_type", "rmsnorm rms_norm RMSNorm", 0},
+    {"normalization_type", "rmsnorm rms_norm RMSNorm", 0},
+    {"position_embedding_type", "rope rotary", 0},
+    {"partial_rotary_factor", NULL, 1},
+    {"rotary_pct", NULL, 1},
+    {"residual_multiplier", NULL, 1},
+    {"attention_multiplier", NULL, 1},
+    {"embedding_multiplier", NULL, 1},
+    {"logits_scaling", NULL, 1},
+    {"logit_scale", NULL, 1},
+    {"scale_emb", NULL, 1},
+    {"scale_depth", NULL, 0},
+    {"dim_model_base", NULL, 0},
+    {"query_pre_attn_scalar", NULL, 0},
+    {"attn_logit_softcapping", NULL, 0},
+    {"final_logit_softcapping", NULL, 0},
+    {"clip_qkv", NULL, 0},
+    {"use_qk_norm", NULL, 0},
+    {"qk_norm", NULL, 0},
+    {"qk_layernorm", NULL, 0},
+    {"sandwich_norm", NULL, 0},
+    {"use_post_norm", NULL, 0},
+    {"use_parallel_residual", NULL, 0},
+    {"parallel_residual", NULL, 0},
+    {"parallel_attn", NULL, 0},
+    {"alibi", NULL, 0},
+    {"use_alibi", NULL, 0},
+    {"rope_interleaved", NULL, 0},
+    {"rope_local_base_freq", NULL, 0},
+    {"use_mrope", NULL, 0},
+    {"mrope_section", NULL, 0},
+    {"no_rope_layers", NULL, 0},
+    {"no_rope_layer_interval", NULL, 0},
+    {"use_dynamic_ntk", NULL, 0},
+    {"use_logn_attn", NULL, 0},
+    {"attention_sink", NULL, 0},
+    {"attention_sinks", NULL, 0},
+    {"attention_chunk_size", NULL, 0},
+    {"sliding_window_pattern", NULL, 0},
+    {"num_kv_shared_layers", NULL, 0},
+    {"kv_lora_rank", NULL, 0},
+    {"q_lora_rank", NULL, 0},
+    {"bias", NULL, 0},
+    {"use_bias", NULL, 0},
+    {"add_bias_linear", NULL, 0},
+    {"lm_head_bias", NULL, 0},
+    {"swiglu_limit", NULL, 0},
+    {"num_local_experts", NULL, 0},
+    {"num_experts", NULL, 0},
+    {"num_experts_per_tok", NULL, 0},
+    {"n_routed_experts", NULL, 0},
+    {"n_shared_experts", NULL, 0},
+    {"moe_intermediate_size", NULL, 0},
+    {"vision_config", NULL, 0},
+    {"audio_config", NULL, 0},
+    {"text_config", NULL, 0},
+};
+
+static bool is_word_of(const char *words, const char *word) {
+    size_t n = strlen(word);
+    for (const char *at = words; n && (at = strstr(at, word)); at += n)
+        if ((at == words || at[-1] == ' ') && (at[n] == ' ' || at[n] == 0)) return true;
+    return false;
+}
+
+static bool is_neutral(const json_t *value, const char *words, double number) {
+    if (words) return json_is_string(value) && is_word_of(words, json_string_value(value));
+    if (json_is_boolean(value)) return (double)json_is_true(value) == number;
+    if (json_is_array(value) || json_is_object(value))
+        return number == 0 && json_array_size(value) + json_object_size(value) == 0;
+    return json_is_number(value) && json_number_value(value) == number;
+}
+
+static bool not_neutral(const char *file, const char *key, const json_t *value, const char *words,
+                        double number, struct diag *d) {
+    char found[64] = "something", *all = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    if (all) snprintf(found, sizeof found, "%s", all);
+    free(all);
+    return words ? diag_fail(d, "%s: %s is %s where only \"%s\" is supported", file, key, found,
+                             words)
+                 : diag_fail(d, "%s: %s is %s where only %g (or none) is supported", file, key,
+                             found, number);
+}
+
+/* Weights of GPTQ, AWQ, FP8, bitsandbytes and others, named as the file names them. */
+static bool quantized(const char *file, const char *key, const json_t *value, struct diag *d) {
+    const char *method = json_string_value(json_object_get(value, "quant_method"));
+    return diag_fail(d,
+                     "%s: %s: the weights are quantized (%s), which is not read here; take the "
+                     "model's checkpoint in BF16 or F16, or a GGUF file",
+                     file, key, method ? method : "without a name");
+}
+
+/* What a key does: false with a sentence where it changes the function, *known false where nobody
+ * knows it. */
+static bool check_key(const char *file, const json_t *root, const char *key, const json_t *value,
+                      bool *known, struct diag *d) {
+    *known = true;
+    if (name_is_listed(HARMLESS, key)) return true;
+    if (name_is_listed(READ, key)) return json_sound(root, file, key, d);
+    if (strcmp(key, "quantization_config") == 0 || strcmp(key, "compression_config") == 0)
+        return quantized(file, key, value, d);
+    for (size_t i = 0; i < sizeof NEUTRAL / sizeof NEUTRAL[0]; i++) {
+        if (strcmp(key, NEUTRAL[i].key) != 0) continue;
+        return json_sound(root, file, key, d) &&
+               (is_neutral(value, NEUTRAL[i].words, NEUTRAL[i].number) ||
+                not_neutral(file, key, value, NEUTRAL[i].words, NEUTRAL[i].number, d));
+    }
+    *known = false;
+    return true;
+}
+
+bool config_check_keys(const json_t *root, const char *file, struct model_config *config,
+                       struct diag *d) {
+    char unknown[200] = "";
+    size_t used = 0;
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)root, key, value) {
+        bool known;
+        if (json_is_null(value)) continue;
+        if (!check_key(file, root, key, value, &known, d)) return false;
+        if (known || used >= sizeof unknown) continue;
+        int n = snprintf(unknown + used, sizeof unknown - used, "%s%s", used ? ", " : "", key);
+        used += n > 0 ? (size_t)n : 0;
+    }
+    if (used)
+        config_note(config, "keys of config.json without a meaning here: %s%s", unknown,
+                    used >= sizeof unknown ? " ..." : "");
+    return true;
+}

@@ -1,0 +1,98 @@
+#include "weights/pack/quantize/activations.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static float *floats(size_t a, size_t b) { return malloc(a * (b ? b : 1) * sizeof(float)); }
+
+static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
+
+bool activations_make(struct activations *s, const struct plan *plan, size_t tokens) {
+    const struct blob_model *model = &plan->model;
+    uint32_t first = 0, second = 0, third = 0, widest = padded_cols(model->dim);
+    for (uint32_t i = 0; i < model->layers; i++) {
+        const struct blob_layer *layer = &plan->layers[i];
+        uint32_t q = layer_width(model, layer, WIDTH_Q), kv = layer_width(model, layer, WIDTH_KV);
+        widest = larger(widest, padded_cols(q));
+        first = larger(first, larger(q, layer->ffn));
+        second = larger(second, larger(kv, layer->ffn));
+        third = larger(third, kv);
+    }
+    s->x = floats(tokens, model->dim), s->a = floats(tokens, widest);
+    s->first = floats(tokens, first), s->second = floats(tokens, second);
+    s->third = floats(tokens, third);
+    s->widest = larger(widest, first);
+    return s->x && s->a && s->first && s->second && s->third;
+}
+
+void activations_free(struct activations *s) {
+    free(s->x);
+    free(s->a);
+    free(s->first);
+    free(s->second);
+    free(s->third);
+    memset(s, 0, sizeof *s);
+}
+
+const float *activations_input(const struct activations *s, enum layer_tensor role) {
+    return layer_roles[role].input == FROM_ACT ? s->first : s->a;
+}
+
+float *activations_output(const struct activations *s, enum layer_tensor role) {
+    switch (layer_roles[role].output) {
+    case TO_Q:
+    case TO_GATE:
+        return s->first;
+    case TO_K:
+    case TO_UP:
+        return s->second;
+    case TO_V:
+        return s->third;
+    case TO_RESIDUAL:
+        break;
+    }
+    return s->x;
+}
+
+bool activations_share_input(enum layer_tensor role) {
+    return role > 0 && layer_roles[role].input == layer_roles[role - 1].input;
+}
+
+void activations_before(const struct activations *s, const struct forward *f,
+                        const struct plan *plan, uint32_t layer, enum layer_tensor role) {
+    const struct layer_role *row = &layer_roles[role];
+    bool norm = row->input == FROM_ATTN_NORM || row->input == FROM_FFN_NORM;
+    if (norm && !activations_share_input(role)) forward_norm(f, s->x, s->a);
+    if (row->output == TO_RESIDUAL) return;
+    size_t tokens = (size_t)f->windows * f->length,
+           rows = layer_width(&plan->model, &plan->layers[layer], row->rows);
+    memset(activations_output(s, role), 0, tokens * rows * sizeof(float));
+}
+
+static void attend(const struct activations *s, const struct forward *f, const struct plan *plan,
+                   const float *rows, const struct blob_layer *layer) {
+    const float *bias[3];
+    for (int which = LT_Q; which <= LT_V; which++) {
+        uint32_t at = plan->tensors[layer->tensor[which]].record.bias;
+        bias[which] = at == BLOB_ABSENT ? NULL : rows + at;
+    }
+    forward_attention(f, layer->heads, layer->kv_heads, s->first, s->second, s->third, bias, s->a);
+}
+
+void activations_after(const struct activations *s, const struct forward *f,
+                       const struct plan *plan, const float *rows, uint32_t layer,
+                       enum layer_tensor role) {
+    switch (layer_roles[role].output) {
+    case TO_V: /* Q and K are there */
+        attend(s, f, plan, rows, &plan->layers[layer]);
+        break;
+    case TO_UP: /* GATE is there */
+        forward_gate(f, plan->layers[layer].ffn, s->first, s->second);
+        break;
+    case TO_Q:
+    case TO_K:
+    case TO_GATE:
+    case TO_RESIDUAL:
+        break;
+    }
+}

@@ -1,0 +1,263 @@
+#include "weights/pack/quantize/feedback.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "weights/pack/quantize/float_kernels.h"
+#include "weights/pack/quantize/matmul.h"
+
+enum { ACROSS = TRIAL_ROWS, STEPS = 9 };
+_Static_assert((int)TRIAL_ROWS == (int)QUANTIZE_ROWS, "rows side by side");
+static const float NEAREST = 12582912.0f; /* as in quantize.c */
+static const float LEAST = 0x1p-50f;
+static const float SPAN = 115; /* of the integer scales of a group before feedback: room to grow by
+                                  a tenth */
+
+/* Rows of a tensor side by side: element (column, row) at column * ACROSS + row. */
+struct work {
+    const struct hessian_factor *factor;
+    float *weights; /* [n][ACROSS] */
+    float *errors;  /* [n][ACROSS] */
+    float *targets; /* [GROUP][ACROSS] */
+    float *moved;   /* [n][ACROSS]: unit times errors; weight times its squares is the whole
+                       error */
+    float *change;  /* [n][ACROSS] */
+    float *room;    /* of matmul */
+    bool quick;
+    float row_scale[ACROSS];
+    struct trial_result result;
+};
+
+static float level(float x, float low, float high) {
+    float q = (x + NEAREST) - NEAREST;
+    q = q < low ? low : q;
+    return q > high ? high : q;
+}
+
+/* targets: the group's weights and what the errors of the groups before add to them. */
+static void aim(struct work *k, uint32_t first) {
+    memcpy(k->targets, k->weights + (size_t)first * ACROSS, (size_t)GROUP * ACROSS * sizeof(float));
+    matmul(GROUP, ACROSS, first,
+           (struct matrix){k->factor->unit + (size_t)first * k->factor->n, k->factor->n, 1},
+           (struct matrix){k->errors, ACROSS, 1}, k->targets, ACROSS, false, k->room);
+}
+
+/* The largest magnitude of the group's targets, row by row. */
+static void reach(const float *targets, float most[ACROSS]) {
+    memset(most, 0, ACROSS * sizeof *most);
+    for (uint32_t c = 0; c < GROUP; c++)
+        for (uint32_t j = 0; j < ACROSS; j++) {
+            float x = fabsf(targets[c * ACROSS + j]);
+            most[j] = x > most[j] ? x : most[j];
+        }
+}
+
+/* The integer scales of one group that cost least. */
+static void choose_scales(struct trial *t, bool quick, const float row_scale[ACROSS],
+                          float best[ACROSS], struct trial_result *result) {
+    float most[ACROSS], least[ACROSS], integer[ACROSS];
+    reach(t->targets, most);
+    for (uint32_t j = 0; j < ACROSS; j++) least[j] = INFINITY, best[j] = 0;
+    for (int step = -STEPS; step <= STEPS; step++) {
+        float part = 5 + 0.5f * (float)(step < 0 ? -step : step);
+        for (uint32_t j = 0; j < ACROSS; j++) {
+            float ideal = row_scale[j] > 0 ? most[j] / (part * row_scale[j]) : 0;
+            integer[j] = step == 0 ? 0 : level(step < 0 ? -ideal : ideal, -127, 127);
+            t->scale[j] = integer[j] * row_scale[j];
+        }
+        if (quick)
+            kernels_best()->round_apart(t, result->cost);
+        else
+            kernels_best()->round_group(t, result);
+        for (uint32_t j = 0; j < ACROSS; j++)
+            if (result->cost[j] < least[j]) least[j] = result->cost[j], best[j] = integer[j];
+    }
+}
+
+/* Integers of one group, with scales chosen or, for W8, given. */
+static void one_group(struct work *k, uint32_t first, bool four, struct quantized_row *out,
+                      uint32_t rows) {
+    size_t n = k->factor->n;
+    const uint32_t *order = k->factor->order + first;
+    struct trial t = {.unit = k->factor->unit + first * n + first,
+                      .weight = k->factor->weight + first,
+                      .n = n,
+                      .weights = k->weights + (size_t)first * ACROSS,
+                      .targets = k->targets,
+                      .low = four ? -8 : -127,
+                      .high = four ? 7 : 127};
+    float integer[ACROSS];
+    for (uint32_t j = 0; j < ACROSS; j++) integer[j] = 1;
+    if (four) choose_scales(&t, k->quick, k->row_scale, integer, &k->result);
+    for (uint32_t j = 0; j < ACROSS; j++) t.scale[j] = integer[j] * k->row_scale[j];
+    kernels_best()->round_group(&t, &k->result);
+    memcpy(k->errors + (size_t)first * ACROSS, k->result.error, sizeof k->result.error);
+    for (uint32_t j = 0; j < rows; j++) {
+        out[j].scale[order[0] / GROUP] = (int8_t)integer[j];
+        for (uint32_t c = 0; c < GROUP; c++) out[j].q[order[c]] = (int8_t)k->result.q[c][j];
+    }
+}
+
+/* The scale of a W8 row: the one of several that leaves the least error of rounding, columns by
+ * their weight. */
+static float scale_w8(const float *w, const struct hessian_factor *factor, float most) {
+    float best = 0, least = INFINITY;
+    for (int step = 0; step <= 12; step++) {
+        float scale = most * (1 - (float)step / 64) / 127, inverse = 1 / scale, cost = 0;
+        for (uint32_t c = 0; c < factor->n; c++) {
+            float rest =
+                w[(size_t)c * ACROSS] - scale * level(w[(size_t)c * ACROSS] * inverse, -127, 127);
+            cost += factor->weight[c] * (rest * rest);
+        }
+        if (cost < least) least = cost, best = scale;
+    }
+    return best;
+}
+
+static void row_scales(struct work *k, bool four, uint32_t rows) {
+    for (uint32_t r = 0; r < ACROSS; r++) {
+        float most = 0;
+        for (uint32_t c = 0; r < rows && c < k->factor->n; c++)
+            most = fmaxf(most, fabsf(k->weights[(size_t)c * ACROSS + r]));
+        float scale = most < LEAST * 127 ? 0
+                      : four             ? most / (6 * SPAN)
+                                         : scale_w8(k->weights + r, k->factor, most);
+        k->row_scale[r] = scale >= LEAST ? scale : 0;
+    }
+}
+
+/* out [n][ACROSS] from row `first` on += what errors `x` [GROUP][ACROSS] of the group at `first`
+ * move. */
+static void move(const struct work *k, uint32_t first, const float *x, float *out) {
+    const struct hessian_factor *f = k->factor;
+    size_t n = f->n, after = first + GROUP;
+    float square[GROUP * GROUP] = {0};
+    for (size_t j = 0; j < GROUP; j++) {
+        memcpy(square + j * GROUP, f->unit + (first + j) * n + first, j * sizeof *square);
+        square[j * GROUP + j] = 1;
+    }
+    const struct matrix b = {x, ACROSS, 1};
+    matmul(GROUP, ACROSS, GROUP, (struct matrix){square, GROUP, 1}, b, out + (size_t)first * ACROSS,
+           ACROSS, false, k->room);
+    matmul(n - after, ACROSS, GROUP, (struct matrix){f->unit + after * n + first, n, 1}, b,
+           out + after * ACROSS, ACROSS, false, k->room);
+}
+
+/* Sums over columns from `first` on of weight a b and weight a a, row by row. */
+static void project(const struct work *k, uint32_t first, const float *a, const float *b,
+                    float ab[ACROSS], float aa[ACROSS]) {
+    memset(ab, 0, ACROSS * sizeof *ab), memset(aa, 0, ACROSS * sizeof *aa);
+    for (size_t c = first; c < k->factor->n; c++)
+        for (size_t j = 0; j < ACROSS; j++) {
+            float weighted = k->factor->weight[c] * a[c * ACROSS + j];
+            ab[j] += weighted * b[c * ACROSS + j], aa[j] += weighted * a[c * ACROSS + j];
+        }
+}
+
+/* The scale of one group after another to where the whole error is least, integers and other scales
+ * as they are. */
+static void fit_group_scales(struct work *k, struct quantized_row *out, uint32_t rows) {
+    for (uint32_t first = 0; first < k->factor->n; first += GROUP) {
+        const uint32_t *order = k->factor->order + first;
+        uint32_t g = order[0] / GROUP;
+        float q[GROUP * ACROSS] = {0}, along[ACROSS], size[ACROSS], step[ACROSS] = {0};
+        bool any = false;
+        for (uint32_t r = 0; r < rows; r++)
+            for (uint32_t c = 0; c < GROUP; c++) q[c * ACROSS + r] = out[r].q[order[c]];
+        memset(k->change + (size_t)first * ACROSS, 0,
+               (size_t)(k->factor->n - first) * ACROSS * sizeof(float));
+        move(k, first, q, k->change);
+        project(k, first, k->change, k->moved, along, size);
+        for (uint32_t r = 0; r < rows; r++) {
+            if (!(k->row_scale[r] > 0 && size[r] > 0)) continue;
+            float old = out[r].scale[g],
+                  best = level(old + along[r] / size[r] / k->row_scale[r], -127, 127);
+            step[r] = (old - best) * k->row_scale[r], any = any || step[r] != 0;
+            out[r].scale[g] = (int8_t)best;
+        }
+        for (size_t c = first; any && c < k->factor->n; c++)
+            for (size_t j = 0; j < ACROSS; j++)
+                k->moved[c * ACROSS + j] += step[j] * k->change[c * ACROSS + j];
+    }
+}
+
+/* The same for the scale of each row. */
+static void fit_row_scales(struct work *k, uint32_t rows) {
+    float along[ACROSS], size[ACROSS];
+    size_t count = (size_t)k->factor->n * ACROSS;
+    memset(k->change, 0, count * sizeof(float)); /* to be what the values would move */
+    for (uint32_t first = 0; first < k->factor->n; first += GROUP)
+        move(k, first, k->weights + (size_t)first * ACROSS, k->change);
+    for (size_t i = 0; i < count; i++) k->change[i] -= k->moved[i];
+    project(k, 0, k->change, k->moved, along, size);
+    for (uint32_t r = 0; r < rows; r++) {
+        float scale = size[r] > 0 ? k->row_scale[r] * (1 + along[r] / size[r]) : 0;
+        if (scale >= LEAST && scale <= 2 * k->row_scale[r]) k->row_scale[r] = scale;
+    }
+}
+
+enum care { QUICK, UNFITTED, FITTED };
+
+static void choose(enum care care, const struct quantizer *quantizer, const float *w, uint32_t rows,
+                   uint32_t cols, float *room, struct quantized_row *out) {
+    const struct hessian_factor *factor = quantizer->context;
+    uint32_t n = padded_cols(cols);
+    assert(factor->n == n && rows <= ACROSS);
+    struct work k = {.factor = factor,
+                     .weights = room,
+                     .errors = room + (size_t)n * ACROSS,
+                     .quick = care == QUICK};
+    k.targets = k.errors + (size_t)n * ACROSS, k.moved = k.targets + (size_t)GROUP * ACROSS;
+    k.change = k.moved + (size_t)n * ACROSS, k.room = k.change + (size_t)n * ACROSS;
+    bool four = quantizer->type == WEIGHT_W4;
+    for (uint32_t c = 0; c < n; c++)
+        for (uint32_t r = 0; r < ACROSS; r++)
+            k.weights[(size_t)c * ACROSS + r] = r < rows ? w[(size_t)r * n + factor->order[c]] : 0;
+    row_scales(&k, four, rows);
+    for (uint32_t first = 0; first < n; first += GROUP) {
+        aim(&k, first);
+        one_group(&k, first, four, out, rows);
+    }
+    if (care == FITTED) {
+        memset(k.moved, 0, (size_t)n * ACROSS * sizeof(float));
+        for (uint32_t first = 0; first < n; first += GROUP)
+            move(&k, first, k.errors + (size_t)first * ACROSS, k.moved);
+        if (four) fit_group_scales(&k, out, rows);
+        fit_row_scales(&k, rows);
+    }
+    for (uint32_t r = 0; r < rows; r++) out[r].row_scale = k.row_scale[r];
+}
+
+static void rows_with_feedback(const struct quantizer *quantizer, const float *w, uint32_t rows,
+                               uint32_t cols, float *room, struct quantized_row *out) {
+    choose(FITTED, quantizer, w, rows, cols, room, out);
+}
+
+static void rows_unfitted(const struct quantizer *quantizer, const float *w, uint32_t rows,
+                          uint32_t cols, float *room, struct quantized_row *out) {
+    choose(UNFITTED, quantizer, w, rows, cols, room, out);
+}
+
+static void rows_quickly(const struct quantizer *quantizer, const float *w, uint32_t rows,
+                         uint32_t cols, float *room, struct quantized_row *out) {
+    choose(QUICK, quantizer, w, rows, cols, room, out);
+}
+
+struct quantizer quantizer_feedback(enum weight_type type, const struct hessian_factor *factor) {
+    size_t room = (size_t)(4 * factor->n + GROUP) * ACROSS + MATMUL_ROOM;
+    return (struct quantizer){
+        .type = type, .rows = rows_with_feedback, .context = factor, .room_floats = room};
+}
+
+struct quantizer quantizer_quick(enum weight_type type, const struct hessian_factor *factor) {
+    struct quantizer quantizer = quantizer_feedback(type, factor);
+    quantizer.rows = rows_quickly;
+    return quantizer;
+}
+
+struct quantizer quantizer_unfitted(enum weight_type type, const struct hessian_factor *factor) {
+    struct quantizer quantizer = quantizer_feedback(type, factor);
+    quantizer.rows = rows_unfitted;
+    return quantizer;
+}

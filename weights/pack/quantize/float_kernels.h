@@ -1,0 +1,48 @@
+/* The innermost loops of matmul.c and feedback.c, compiled once per instruction set:
+ * float_kernels_plain.c, float_kernels_avx2.c, float_kernels_avx512.c. All give the same bits. */
+#ifndef PACK_FLOAT_KERNELS_H
+#define PACK_FLOAT_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weights/format.h"
+
+enum { TRIAL_ROWS = 64 };
+
+/* One group of columns, TRIAL_ROWS rows of a tensor, and the scales to try. */
+struct trial {
+    const float *unit;   /* [GROUP][n]: of the factor, at the group's square (hessian.h) */
+    const float *weight; /* [GROUP] */
+    size_t n;
+    const float *weights, *targets; /* [GROUP][TRIAL_ROWS] */
+    float low, high;                /* range of the integers */
+    float scale[TRIAL_ROWS];
+};
+
+/* What rounding the columns in turn leaves. */
+struct trial_result {
+    float error[GROUP][TRIAL_ROWS]; /* weight - scale * integer */
+    float q[GROUP][TRIAL_ROWS];
+    float cost[TRIAL_ROWS]; /* sum of weight (target - scale * integer)^2 */
+};
+
+struct kernels {
+    size_t rows, columns; /* of a tile of a matrix product */
+    /* c[i * c_row + j] += or -= sum over k of a[k * rows + i] * b[k * columns + j], fused, in the
+     * order of k */
+    void (*add)(size_t depth, const float *a, const float *b, float *c, size_t c_row);
+    void (*subtract)(size_t depth, const float *a, const float *b, float *c, size_t c_row);
+    void (*round_group)(const struct trial *trial, struct trial_result *result);
+    /* the costs alone, each column rounded as if those before it had left no error */
+    void (*round_apart)(const struct trial *trial, float cost[TRIAL_ROWS]);
+};
+
+const struct kernels *kernels_best(void); /* of this machine */
+
+extern const struct kernels KERNELS_PLAIN;
+#if defined(__x86_64__)
+extern const struct kernels KERNELS_AVX2, KERNELS_AVX512;
+#endif
+
+#endif

@@ -1,0 +1,323 @@
+#include "weights/pack/quantize/pack_plan.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apus/apus.h"
+
+enum { POSITIONS_DEFAULT = 32768 };
+static const uint64_t INT4_FROM = 1000000000;
+
+/* What the format can hold; the source has checked that its numbers agree with each other and with
+ * the tensors. */
+static bool check(const struct model_config *config, uint32_t *head_size, struct diag *d) {
+    if (config->layers > BLOB_LAYERS_MAX)
+        return diag_fail(d, "%u layers where at most %d are supported", config->layers,
+                         BLOB_LAYERS_MAX);
+    if (config->dim < 1 || config->dim > BLOB_DIM_MAX)
+        return diag_fail(d, "width %u where 1 to %d is supported", config->dim, BLOB_DIM_MAX);
+    if (config->vocab > BLOB_VOCAB_MAX)
+        return diag_fail(d, "%u vocabulary rows where at most %d are supported", config->vocab,
+                         BLOB_VOCAB_MAX);
+    if (!(config->eps >= 0x1p-40 && config->eps <= 1))
+        return diag_fail(d, "RMSNorm eps is %g where 2^-40 to 1 is supported", config->eps);
+    *head_size = 0;
+    for (uint32_t i = 0; i < config->layers; i++) {
+        const struct layer_config *layer = &config->layer[i];
+        if (layer->ffn > BLOB_DIM_MAX)
+            return diag_fail(d, "layer %u: feed-forward width %u where at most %d is supported", i,
+                             layer->ffn, BLOB_DIM_MAX);
+        if (layer->heads == 0) continue;
+        if (layer->head_dim > BLOB_HEAD_DIM_MAX)
+            return diag_fail(d, "layer %u: head_dim is %u where at most %d is supported", i,
+                             layer->head_dim, BLOB_HEAD_DIM_MAX);
+        if (*head_size && *head_size != layer->head_dim)
+            return diag_fail(
+                d,
+                "layer %u: head_dim is %u where an earlier layer has %u; one for all is supported",
+                i, layer->head_dim, *head_size);
+        *head_size = layer->head_dim;
+        uint32_t wide = round_up(layer->head_dim, PANEL_ROWS);
+        if ((uint64_t)layer->heads * wide > BLOB_DIM_MAX)
+            return diag_fail(d, "layer %u: %u heads of %u where at most %d together are supported",
+                             i, layer->heads, wide, BLOB_DIM_MAX);
+    }
+    return *head_size || diag_fail(d, "no layer has attention");
+}
+
+/* Of the source's tensors, a tied head counted once. */
+static uint64_t parameters(const struct source *source) {
+    const struct model_config *config = source_config(source);
+    uint64_t sum = 0;
+    for (int role = 0; role < SOURCE_ROLES; role++) {
+        uint32_t layers = source_roles[role].per == PER_LAYER ? config->layers : 1;
+        for (uint32_t i = 0; i < layers; i++) {
+            const struct source_tensor *tensor =
+                role == SOURCE_ROPE_FREQS ? NULL : source_tensor(source, (enum source_role)role, i);
+            if (tensor && !(role == SOURCE_HEAD && config->tied))
+                sum += tensor->rows * tensor->cols;
+        }
+    }
+    return sum;
+}
+
+static uint32_t add_text(struct plan *plan, const char *text) {
+    uint32_t at = (uint32_t)plan->text_bytes;
+    if (!text[0]) return 0;
+    size_t bytes = strlen(text) + 1;
+    memcpy(plan->text + at, text, bytes);
+    plan->text_bytes += bytes;
+    return at;
+}
+
+/* Names come from files: what a terminal or JSON cannot take is spelled out. */
+static struct diag cleaned(const char *text) {
+    struct diag clean = {0};
+    diag_fail(&clean, "%s", text);
+    return clean;
+}
+
+static void note(struct plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void note(struct plan *plan, const char *format, ...) {
+    size_t used = strlen(plan->notes);
+    if (used && used + 2 < sizeof plan->notes) memcpy(plan->notes + used, "; ", 3), used += 2;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(plan->notes + used, sizeof plan->notes - used, format, args);
+    va_end(args);
+}
+
+/* Layer tensors of less than 6 bits a weight in the source, which 4 bits would round again. */
+static void note_rounded_twice(struct plan *plan) {
+    uint32_t coarse = 0, all = 0;
+    const char *type = NULL;
+    for (uint32_t i = 0; i < plan->model.tensors && plan->layer_bits == 4; i++) {
+        if (i == plan->model.embed || i == plan->model.head) continue;
+        const struct source_tensor *from = plan->tensors[i].from;
+        all++, coarse += from->bits < 6;
+        if (from->bits < 6 && !type) type = from->type;
+    }
+    if (coarse)
+        note(plan,
+             "%u of %u layer tensors are rounded already (%s) and are rounded again to 4 bits: "
+             "--weights int8 keeps them, the original weights give the better int4",
+             coarse, all, type);
+}
+
+static void write_notes(struct plan *plan, const struct model_config *config,
+                        const struct plan_choice *choice) {
+    uint32_t positions = plan->model.max_positions, asked = choice->positions;
+    if (config->notes[0]) note(plan, "%s", cleaned(config->notes).text);
+    if (positions < config->max_positions)
+        note(plan, "positions capped at %u of %u%s", positions, config->max_positions,
+             asked ? "" : ", which --ctx N changes");
+    if (asked > positions)
+        note(plan, "--ctx %u was not reached: the model has %u positions", asked, positions);
+    if (plan->head_size != plan->model.head_dim)
+        note(plan, "heads of %u are filled up to %u", plan->head_size, plan->model.head_dim);
+    if (choice->dropped)
+        note(plan, "%llu bytes of the calibration text are left out: no token has them",
+             (unsigned long long)choice->dropped);
+    note_rounded_twice(plan);
+}
+
+static bool write_text(struct plan *plan, const struct source *source,
+                       const struct plan_choice *choice, struct diag *d) {
+    const struct model_config *config = source_config(source);
+    char provenance[4096], layers[32] = "8 bits";
+    if (plan->layer_bits == 4) snprintf(layers, sizeof layers, "up to %g bits", plan->bits);
+    struct diag origin = cleaned(choice->origin), architecture = cleaned(config->architecture);
+    struct diag name = cleaned(choice->name      ? choice->name
+                               : config->name[0] ? config->name
+                                                 : choice->origin);
+    snprintf(provenance, sizeof provenance,
+             "apus-pack %d.%d.%d from the %s %s; layers %s, embedding and head 8 bits%s, %s%s%s",
+             APUS_VERSION_MAJOR, APUS_VERSION_MINOR, APUS_VERSION_PATCH,
+             source_gguf(source) ? "GGUF file" : "Hugging Face directory", origin.text, layers,
+             plan->model.rotated ? ", rotated" : ", not rotated",
+             choice->calibration ? choice->calibration : "not calibrated",
+             plan->notes[0] ? "; " : "", plan->notes);
+    plan->text = calloc(1, strlen(name.text) + strlen(architecture.text) + strlen(provenance) + 4);
+    if (!plan->text) return diag_fail(d, "out of memory");
+    plan->text_bytes = 1;
+    plan->model.name = add_text(plan, name.text);
+    plan->model.architecture = add_text(plan, architecture.text);
+    plan->model.provenance = add_text(plan, provenance);
+    return true;
+}
+
+static void add_tensor(struct plan *plan, struct plan_tensor tensor, enum weight_type type,
+                       uint32_t rows, uint32_t cols, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+static void add_tensor(struct plan *plan, struct plan_tensor tensor, enum weight_type type,
+                       uint32_t rows, uint32_t cols, const char *format, ...) {
+    va_list names;
+    va_start(names, format);
+    vsnprintf(tensor.record.name, sizeof tensor.record.name, format, names);
+    va_end(names);
+    tensor.record.type = type, tensor.record.rows = rows, tensor.record.cols = cols;
+    tensor.record.row_scales = (uint32_t)plan->row_floats;
+    plan->row_floats += padded_rows(rows);
+    tensor.record.bias = tensor.bias ? (uint32_t)plan->row_floats : BLOB_ABSENT;
+    plan->row_floats += tensor.bias ? padded_rows(rows) : 0;
+    plan->tensors[plan->model.tensors++] = tensor;
+}
+
+static float factor_of(const struct plan *plan, enum plan_factor factor) {
+    switch (factor) {
+    case FACTOR_ONE:
+        break;
+    case FACTOR_SCORES:
+        return (float)(1.4426950408889634 / sqrt((double)plan->head_size) /
+                       head_block(plan->model.head_dim));
+    case FACTOR_EIGHTH:
+        return 0.125f;
+    }
+    return 1;
+}
+
+static void add_layer(struct plan *plan, const struct source *source, uint32_t i) {
+    const struct layer_config *layer = &source_config(source)->layer[i];
+    struct blob_layer *record = &plan->layers[i];
+    *record = (struct blob_layer){.heads = layer->heads,
+                                  .kv_heads = layer->heads ? layer->kv_heads : 0,
+                                  .ffn = round_up(layer->ffn, GROUP)};
+    for (int which = 0; which < LT_COUNT; which++) {
+        const struct layer_role *role = &layer_roles[which];
+        const struct packed_role *packed = &packed_roles[which];
+        uint32_t rows = layer_width(&plan->model, record, role->rows),
+                 cols = layer_width(&plan->model, record, role->cols);
+        record->tensor[which] = BLOB_ABSENT;
+        if (rows == 0 || cols == 0) continue;
+        bool wider = plan->head_size != plan->model.head_dim;
+        struct plan_tensor tensor = {.from = source_tensor(source, packed->from, i),
+                                     .gain = source_tensor(source, packed->gain, i),
+                                     .bias = source_tensor(source, packed->bias, i),
+                                     .rows = packed->rows,
+                                     .columns = packed->columns,
+                                     .factor = factor_of(plan, packed->factor),
+                                     .heads = wider ? packed->heads : HEADS_NONE,
+                                     .balance = packed->balance,
+                                     .layer = i};
+        enum weight_type type = plan->layer_bits == 4 ? WEIGHT_W4 : WEIGHT_W8;
+        record->tensor[which] = plan->model.tensors;
+        add_tensor(plan, tensor, type, rows, cols, "layer.%u.%s", i, role->name);
+    }
+}
+
+static void add_all(struct plan *plan, const struct source *source) {
+    const struct model_config *config = source_config(source);
+    const struct source_tensor *embed = source_tensor(source, SOURCE_EMBED, 0),
+                               *norm = source_tensor(source, SOURCE_FINAL_NORM, 0);
+    struct blob_model *model = &plan->model;
+    model->embed = model->tensors;
+    add_tensor(plan, (struct plan_tensor){.from = embed, .rows = MIX_RESIDUAL, .factor = 1},
+               WEIGHT_ROW8, model->vocab, model->dim, "embed");
+    for (uint32_t i = 0; i < model->layers; i++) add_layer(plan, source, i);
+    const struct source_tensor *head = config->tied ? embed : source_tensor(source, SOURCE_HEAD, 0);
+    model->head = model->tensors;
+    add_tensor(plan,
+               (struct plan_tensor){.from = head, .gain = norm, .rows = MIX_RESIDUAL, .factor = 1},
+               WEIGHT_W8, model->vocab, model->dim, "head");
+}
+
+/* V at 8 bits is what a small model wants first, and it is the budget of a model whose heads share
+ * none. */
+static double default_bits(const struct plan *plan) {
+    double bits = 0, weights = 0;
+    for (uint32_t i = 0; i < plan->model.layers; i++)
+        for (int which = 0; which < LT_COUNT; which++) {
+            uint32_t index = plan->layers[i].tensor[which];
+            if (index == BLOB_ABSENT) continue;
+            const struct blob_tensor *record = &plan->tensors[index].record;
+            bits += (double)plan_counted_bits(which == LT_V ? WEIGHT_W8 : WEIGHT_W4, record->rows,
+                                              record->cols);
+            weights += (double)record->rows * record->cols;
+        }
+    return bits > PLAN_BITS * weights ? bits / weights : PLAN_BITS;
+}
+
+bool plan_make(struct plan *plan, const struct source *source, const struct plan_choice *choice,
+               struct diag *d) {
+    memset(plan, 0, sizeof *plan);
+    const struct model_config *config = source_config(source);
+    uint32_t head_size = 0, cap = choice->positions ? choice->positions : POSITIONS_DEFAULT;
+    if (!check(config, &head_size, d)) return false;
+    if (cap > BLOB_POSITIONS_MAX) cap = BLOB_POSITIONS_MAX;
+    plan->model = (struct blob_model){.layers = config->layers,
+                                      .dim = config->dim,
+                                      .vocab = config->vocab,
+                                      .max_positions =
+                                          config->max_positions > cap ? cap : config->max_positions,
+                                      .head_dim = round_up(head_size, PANEL_ROWS),
+                                      .eps = (float)config->eps,
+                                      .rotated = choice->rotate,
+                                      .parameters = parameters(source)};
+    plan->head_size = head_size;
+    plan->layer_bits = choice->layer_bits                   ? choice->layer_bits
+                       : plan->model.parameters < INT4_FROM ? 8
+                                                            : 4;
+    plan->layers = calloc(config->layers, sizeof *plan->layers);
+    plan->tensors = calloc(2 + (size_t)config->layers * LT_COUNT, sizeof *plan->tensors);
+    if (!plan->layers || !plan->tensors) {
+        plan_free(plan);
+        return diag_fail(d, "out of memory");
+    }
+    add_all(plan, source);
+    plan_place(plan);
+    plan->bits = plan->layer_bits == 8 ? 0 : choice->bits > 0 ? choice->bits : default_bits(plan);
+    write_notes(plan, config, choice);
+    if (plan->row_floats >= UINT32_MAX || !write_text(plan, source, choice, d)) {
+        plan_free(plan);
+        return diag_fail(d, "the model has more rows than a blob holds");
+    }
+    return true;
+}
+
+void plan_free(struct plan *plan) {
+    free(plan->layers);
+    free(plan->tensors);
+    free(plan->text);
+    memset(plan, 0, sizeof *plan);
+}
+
+void plan_place(struct plan *plan) {
+    plan->weight_bytes = 0;
+    for (uint32_t i = 0; i < plan->model.tensors; i++) {
+        struct blob_tensor *record = &plan->tensors[i].record;
+        record->offset = (plan->weight_bytes + BLOB_ALIGN - 1) / BLOB_ALIGN * BLOB_ALIGN;
+        record->bytes = weight_bytes(record->type, record->rows, record->cols);
+        plan->weight_bytes = record->offset + record->bytes;
+        plan->tensors[i].quantizer = quantizer_rounding((enum weight_type)record->type);
+    }
+}
+
+uint64_t plan_counted_bits(enum weight_type type, uint32_t rows, uint32_t cols) {
+    uint64_t scales = padded_cols(cols) / GROUP;
+    return rows * (type == WEIGHT_W4 ? 4 * (uint64_t)cols + 8 * scales : 8 * (uint64_t)cols);
+}
+
+double plan_layer_bits(const struct plan *plan) {
+    double bits = 0, weights = 0;
+    for (uint32_t i = 0; i < plan->model.tensors; i++) {
+        const struct blob_tensor *record = &plan->tensors[i].record;
+        if (i == plan->model.embed || i == plan->model.head) continue;
+        bits +=
+            (double)plan_counted_bits((enum weight_type)record->type, record->rows, record->cols);
+        weights += (double)record->rows * record->cols;
+    }
+    return bits / weights;
+}
+
+double plan_bits_per_weight(const struct plan *plan) {
+    double bits = 32.0 * (double)plan->row_floats, weights = 0;
+    for (uint32_t i = 0; i < plan->model.tensors; i++) {
+        const struct blob_tensor *record = &plan->tensors[i].record;
+        bits += 8.0 * (double)record->bytes;
+        weights += (double)record->rows * record->cols;
+    }
+    return bits / weights;
+}

@@ -1,0 +1,36 @@
+#include "weights/pack/quantize/packed_roles.h"
+
+/* role, tensor, gain, bias, mixing of rows, of columns, heads, balance, factor, KL */
+#define PACKED_ROLES(ROLE)                                                                         \
+    ROLE(Q, SOURCE_Q, SOURCE_ATTN_NORM, SOURCE_Q_BIAS, MIX_RESIDUAL, MIX_NONE, HEADS_ROWS,         \
+         BALANCE_NONE, FACTOR_SCORES, 1.8)                                                         \
+    ROLE(K, SOURCE_K, SOURCE_ATTN_NORM, SOURCE_K_BIAS, MIX_RESIDUAL, MIX_NONE, HEADS_ROWS,         \
+         BALANCE_NONE, FACTOR_ONE, 5.5)                                                            \
+    ROLE(V, SOURCE_V, SOURCE_ATTN_NORM, SOURCE_V_BIAS, MIX_RESIDUAL, MIX_HEAD, HEADS_ROWS,         \
+         BALANCE_NONE, FACTOR_ONE, 20)                                                             \
+    ROLE(O, SOURCE_O, SOURCE_NONE, SOURCE_NONE, MIX_HEAD, MIX_RESIDUAL, HEADS_COLUMNS,             \
+         BALANCE_NONE, FACTOR_ONE, 2)                                                              \
+    ROLE(GATE, SOURCE_GATE, SOURCE_FFN_NORM, SOURCE_NONE, MIX_RESIDUAL, MIX_NONE, HEADS_NONE,      \
+         BALANCE_NONE, FACTOR_ONE, 1)                                                              \
+    ROLE(UP, SOURCE_UP, SOURCE_FFN_NORM, SOURCE_NONE, MIX_RESIDUAL, MIX_NONE, HEADS_NONE,          \
+         BALANCE_ROWS, FACTOR_ONE, 1.3)                                                            \
+    ROLE(DOWN, SOURCE_DOWN, SOURCE_NONE, SOURCE_NONE, MIX_FFN, MIX_RESIDUAL, HEADS_NONE,           \
+         BALANCE_COLUMNS, FACTOR_EIGHTH, 1)
+
+const struct packed_role packed_roles[LT_COUNT] = {
+#define ROLE(role, ...) [LT_##role] = {__VA_ARGS__},
+    PACKED_ROLES(ROLE)
+#undef ROLE
+};
+
+/* A row for each of weights/roles.h, in its order. */
+enum {
+#define ROLE(role, ...) PACKED_##role,
+    PACKED_ROLES(ROLE)
+#undef ROLE
+        PACKED_COUNT
+};
+#define ROLE(role, ...) _Static_assert((int)PACKED_##role == (int)LT_##role, #role);
+LAYER_ROLES(ROLE)
+#undef ROLE
+_Static_assert((int)PACKED_COUNT == (int)LT_COUNT, "as many rows");

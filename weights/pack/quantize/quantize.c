@@ -1,0 +1,209 @@
+#include "weights/pack/quantize/quantize.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+enum {
+    LANES = 16
+};                                        /* sums run in 16 lanes, so that every build adds in the
+                                             same order */
+static const float NEAREST = 12582912.0f; /* 1.5 * 2^23: x + NEAREST - NEAREST is x rounded to even,
+                                             |x| <= 2^22 */
+static const float LEAST = 0x1p-50f;      /* smallest scale a blob may hold */
+static const int W8_STEPS = 12, W4_STEPS = 8;
+
+static float lanes_sum(const float lane[LANES]) {
+    float half[LANES];
+    memcpy(half, lane, sizeof half);
+    for (int n = LANES / 2; n >= 1; n /= 2)
+        for (int i = 0; i < n; i++) half[i] += half[i + n];
+    return half[0];
+}
+
+static float largest(const float *w, uint32_t n) {
+    float lane[LANES] = {0}, max = 0;
+    for (uint32_t i = 0; i < n; i += LANES)
+        for (int j = 0; j < LANES; j++)
+            lane[j] = fabsf(w[i + (uint32_t)j]) > lane[j] ? fabsf(w[i + (uint32_t)j]) : lane[j];
+    for (int j = 0; j < LANES; j++) max = lane[j] > max ? lane[j] : max;
+    return max;
+}
+
+static float level(float x, float low, float high) {
+    float q = (x + NEAREST) - NEAREST;
+    q = q < low ? low : q;
+    return q > high ? high : q;
+}
+
+/* With q = clamp(rint(w * inverse), low, high): the sums of w q and q q. */
+struct fit {
+    float wq, qq;
+};
+static struct fit fit_of(const float *w, uint32_t n, float inverse, float low, float high) {
+    float wq[LANES] = {0}, qq[LANES] = {0};
+    for (uint32_t i = 0; i < n; i += LANES) {
+        for (int j = 0; j < LANES; j++) {
+            float x = w[i + (uint32_t)j], q = level(x * inverse, low, high);
+            wq[j] += x * q, qq[j] += q * q;
+        }
+    }
+    return (struct fit){lanes_sum(wq), lanes_sum(qq)};
+}
+
+static void take(const float *w, uint32_t n, float inverse, float low, float high, int8_t *q) {
+    for (uint32_t i = 0; i < n; i++) q[i] = (int8_t)level(w[i] * inverse, low, high);
+}
+
+/* sum (w - scale q)^2 for q = clamp(rint(w * inverse)). */
+static float error_of(const float *w, uint32_t n, float scale, float inverse, float low,
+                      float high) {
+    float lane[LANES] = {0};
+    for (uint32_t i = 0; i < n; i += LANES) {
+        for (int j = 0; j < LANES; j++) {
+            float x = w[i + (uint32_t)j], e = x - scale * level(x * inverse, low, high);
+            lane[j] += e * e;
+        }
+    }
+    return lanes_sum(lane);
+}
+
+static void zero_row(uint32_t padded, struct quantized_row *out) {
+    memset(out->q, 0, padded);
+    memset(out->scale, 0, padded / GROUP);
+    out->row_scale = 0;
+}
+
+/* The scale that fits integers already chosen best, and never one outside what a blob holds. */
+static void refit(const float *w, uint32_t padded, struct quantized_row *out) {
+    double wv = 0, vv = 0;
+    for (uint32_t g = 0; g < padded / GROUP; g++) {
+        double wq = 0, qq = 0;
+        for (uint32_t i = g * GROUP; i < (g + 1) * GROUP; i++) {
+            wq += (double)w[i] * out->q[i];
+            qq += (double)(out->q[i] * out->q[i]);
+        }
+        wv += out->scale[g] * wq;
+        vv += out->scale[g] * out->scale[g] * qq;
+    }
+    float scale = vv > 0 ? (float)(wv / vv) : 0;
+    if (scale >= LEAST)
+        out->row_scale = scale;
+    else
+        zero_row(padded, out);
+}
+
+static void row_w8(const float *w, uint32_t cols, struct quantized_row *out) {
+    uint32_t padded = padded_cols(cols);
+    float max = largest(w, padded), best_gain = -1, best = 0;
+    if (max < LEAST * 127) {
+        zero_row(padded, out);
+        return;
+    }
+    /* Least squares over the steps: with its own best scale a set of integers leaves ww - wq^2 /
+     * qq. */
+    for (int step = 0; step <= W8_STEPS; step++) {
+        float inverse = 127 / (max * (1 - (float)step / 64));
+        struct fit fit = fit_of(w, padded, inverse, -127, 127);
+        float gain = fit.wq / fit.qq * fit.wq;
+        if (gain > best_gain) best_gain = gain, best = inverse;
+    }
+    take(w, padded, best, -127, 127, out->q);
+    memset(out->scale, 1, padded / GROUP);
+    refit(w, padded, out);
+}
+
+/* The signed scale that leaves the least error in one group; -8 makes a sign worth having. */
+static float group_scale(const float *w, float max) {
+    float best_gain = -1, best = 0;
+    for (int sign = -1; sign <= 1; sign += 2) {
+        for (int step = 0; step <= W4_STEPS; step++) {
+            float inverse = (float)sign * (5.5f + 0.5f * (float)step) / max;
+            struct fit fit = fit_of(w, GROUP, inverse, -8, 7);
+            if (fit.qq == 0) continue;
+            float gain = fit.wq / fit.qq * fit.wq;
+            if (gain > best_gain) best_gain = gain, best = fit.wq / fit.qq;
+        }
+    }
+    return best;
+}
+
+/* The integer scale near `ideal` (or of plain rounding to 7 levels) that leaves the least error. */
+static int8_t integer_scale(const float *w, float ideal, float max, float row_scale) {
+    float near = level(ideal / row_scale, -127, 127),
+          plain = level(max / (7 * row_scale), -127, 127), least = 0;
+    const float tries[4] = {near, near - 1, near + 1, plain};
+    int8_t best = 0;
+    for (int i = -1; i < 4; i++) {
+        float scale = i < 0 ? 0 : tries[i];
+        if (scale > 127 || scale < -127) continue;
+        float value = scale * row_scale,
+              error = error_of(w, GROUP, value, scale == 0 ? 0 : 1 / value, -8, 7);
+        if (i < 0 || error < least) least = error, best = (int8_t)scale;
+    }
+    return best;
+}
+
+/* With group scales up to `span`. */
+static void row_w4_span(const float *w, uint32_t padded, float max, float span,
+                        struct quantized_row *out) {
+    float ideal[BLOB_DIM_MAX / GROUP], most = 0;
+    uint32_t groups = padded / GROUP;
+    for (uint32_t g = 0; g < groups; g++) {
+        float group_max = largest(w + g * GROUP, GROUP);
+        /* so far below the rest its scale rounds to 0 */
+        ideal[g] = group_max < max * 0x1p-20f ? 0 : group_scale(w + g * GROUP, group_max);
+        most = fabsf(ideal[g]) > most ? fabsf(ideal[g]) : most;
+    }
+    float row_scale = most / span;
+    if (row_scale < LEAST) {
+        zero_row(padded, out);
+        return;
+    }
+    for (uint32_t g = 0; g < groups; g++) {
+        const float *x = w + g * GROUP;
+        int8_t scale = ideal[g] == 0 ? 0 : integer_scale(x, ideal[g], largest(x, GROUP), row_scale);
+        out->scale[g] = scale;
+        take(x, GROUP, scale ? 1 / ((float)scale * row_scale) : 0, -8, 7, out->q + g * GROUP);
+    }
+    refit(w, padded, out);
+}
+
+static void row_w4(const float *w, uint32_t cols, struct quantized_row *out) {
+    uint32_t padded = padded_cols(cols);
+    assert(padded <= BLOB_DIM_MAX);
+    float max = largest(w, padded);
+    if (max < LEAST * 127) {
+        zero_row(padded, out);
+        return;
+    }
+    /* Rows beyond 16 384 columns could leave the 32-bit sums: their scales get a coarser grid until
+     * they fit. */
+    for (int span = 127; span >= 15; span /= 2) {
+        row_w4_span(w, padded, max, (float)span, out);
+        if (quantized_reach(out, cols) < (uint64_t)1 << 31) return;
+    }
+}
+
+static void rounded_rows(const struct quantizer *quantizer, const float *w, uint32_t rows,
+                         uint32_t cols, float *room, struct quantized_row *out) {
+    (void)room;
+    for (uint32_t r = 0; r < rows; r++)
+        (quantizer->type == WEIGHT_W4 ? row_w4 : row_w8)(w + (size_t)r * padded_cols(cols), cols,
+                                                         &out[r]);
+}
+
+struct quantizer quantizer_rounding(enum weight_type type) {
+    return (struct quantizer){.type = type, .rows = rounded_rows};
+}
+
+uint64_t quantized_reach(const struct quantized_row *row, uint32_t cols) {
+    uint64_t sum = 0;
+    for (uint32_t g = 0; g < padded_cols(cols) / GROUP; g++) {
+        uint32_t part = 0;
+        for (uint32_t i = g * GROUP; i < (g + 1) * GROUP; i++)
+            part += (uint32_t)(row->q[i] < 0 ? -row->q[i] : row->q[i]);
+        sum += (uint64_t)part * (uint32_t)(row->scale[g] < 0 ? -row->scale[g] : row->scale[g]);
+    }
+    return 127 * sum;
+}
