@@ -48,11 +48,11 @@ static struct sim_buffer buffer(uint64_t bytes, uint64_t address) {
 }
 
 /* What bounds a pass, the sum of each matrix's tightest bound, and the size of control code: of the
- * shortest and the longest product. */
+ * layers' shortest and longest product, and of the head's. */
 struct sums {
     struct sim_time time;
     double array_ns, bytes;
-    size_t words[2];
+    size_t words[2], head_words;
     uint32_t operations[2];
 };
 
@@ -76,7 +76,10 @@ static void run(uint32_t generation, const struct matrix *m, uint32_t columns, u
         fail("a matrix does not fit");
     size_t words = gemv_code(&shape, generation, columns, code, CODE_WORDS, &operations);
     if (words > CODE_WORDS) fail("no room for control code");
-    note_code(sum, words, operations);
+    if (m->times > 1)
+        note_code(sum, words, operations);
+    else
+        sum->head_words = words;
     struct sim_buffer b[GEMV_ARGUMENTS] = {buffer(gemv_weight_bytes(&shape), 1ull << 32),
                                            buffer(gemv_x_bytes(&shape, columns), 1ull << 40),
                                            buffer(gemv_sum_bytes(&shape, columns), 1ull << 41)};
@@ -102,7 +105,7 @@ static void run(uint32_t generation, const struct matrix *m, uint32_t columns, u
 static void bench(const struct shape *s, uint32_t generation, uint32_t columns, uint32_t fraction,
                   const char *comma) {
     struct matrix m[MATRICES + 1];
-    struct sums sum = {{0, 0, 0}, 0, 0, {0, 0}, {0, 0}};
+    struct sums sum = {{0, 0, 0}, 0, 0, {0, 0}, 0, {0, 0}};
     matrices_of(s, m);
     for (int i = 0; i <= MATRICES; i++) run(generation, &m[i], columns, fraction, &sum);
     const uint32_t submits[2] = {SUBMITS * s->layers + 1, MATRICES * s->layers + 1};
@@ -114,11 +117,12 @@ static void bench(const struct shape *s, uint32_t generation, uint32_t columns, 
             "\"%s\", \"submits\": %u, "
             "\"read_mb\": %.0f, \"memory_ms\": %.1f, \"channel_ms\": %.1f, \"work_ms\": %.1f, "
             "\"dispatch_ms\": %.1f, \"pass_ms\": %.1f, "
-            "\"columns_per_s\": %.1f, \"code_words\": [%zu, %zu], \"code_operations\": [%u, %u]}",
+            "\"columns_per_s\": %.1f, \"code_words\": [%zu, %zu], \"code_operations\": [%u, %u], "
+            "\"head_code_words\": %zu}",
             w ? "," : comma, s->name, generation, columns, names[w], submits[w], sum.bytes * 1e-6,
             sum.time.memory_ns * 1e-6, sum.time.channel_ns * 1e-6, sum.time.work_ns * 1e-6,
             dispatch * 1e-6, pass * 1e-6, columns * 1e9 / pass, sum.words[0], sum.words[1],
-            sum.operations[0], sum.operations[1]);
+            sum.operations[0], sum.operations[1], sum.head_words);
     }
 }
 
