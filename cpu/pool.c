@@ -15,7 +15,7 @@
 enum { MOST = 6000, LEAST = 200, LEAST_INSIDE = 1000, INSIDE_GAIN = 2 };
 
 static void relax(void) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ volatile("yield");

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#if defined(__x86_64__) || defined(_M_X64)
+#if defined(__x86_64__) || defined(_M_X64) || defined(__SSE_MATH__)
 #include <xmmintrin.h>
 static inline uint64_t fenv_enter(void) {
     unsigned found = _mm_getcsr();

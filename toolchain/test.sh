@@ -31,6 +31,13 @@ tests "tests dev" build/dev -LE 'long|oracle|once'
 stage "build clang" build build/clang compiler_tests --preset clang
 tests "tests clang" build/clang -L compiler -LE 'long|oracle|once'
 
+# Addresses of 32 bits: short tests of what sizes and offsets decide.
+stage "packages i386" sh toolchain/i386.sh
+if [ "$stage_status" = 0 ]; then
+    stage "build narrow" build build/narrow narrow_tests --preset narrow
+    tests "tests narrow" build/narrow -L narrow
+fi
+
 stage "build firmware" sh toolchain/firmware.sh
 stage layout sh toolchain/lint.sh layout
 stage lint sh toolchain/lint.sh

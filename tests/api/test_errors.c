@@ -263,6 +263,9 @@ static void model_configs_are_checked(void **state) {
     assert_null(model);
 }
 
+/* Of apus_config.prompt_bytes. */
+#define TEXT_MAX (1u << (sizeof(size_t) > 4 ? 29 : 24))
+
 static void session_configs_are_checked(void **state) {
     struct ready *r = *state;
     const apus_config good = {.size = sizeof good, .model = r->m.model};
@@ -275,7 +278,7 @@ static void session_configs_are_checked(void **state) {
         int ok;
     } tries[] = {
         {{.size = 0, .model = r->m.model}, 0},
-        {{.size = sizeof good + 4, .model = r->m.model}, 0},
+        {{.size = sizeof good + 2, .model = r->m.model}, 0},
         {{.size = sizeof good}, 0},
         {{.size = sizeof good, .model = r->m.model, .context = r->m.info.max_positions}, 1},
         {{.size = sizeof good, .model = r->m.model, .context = r->m.info.max_positions + 1}, 0},
@@ -302,8 +305,8 @@ static void session_configs_are_checked(void **state) {
           .draft = r->m.model,
           .proposals = 99},
          1},
-        {{.size = sizeof good, .model = r->m.model, .prompt_bytes = 1u << 29}, 1},
-        {{.size = sizeof good, .model = r->m.model, .prompt_bytes = (1u << 29) + 1}, 0},
+        {{.size = sizeof good, .model = r->m.model, .prompt_bytes = TEXT_MAX}, 1},
+        {{.size = sizeof good, .model = r->m.model, .prompt_bytes = TEXT_MAX + 1}, 0},
         {{.size = sizeof good, .model = r->m.model, .prompt_bytes = UINT32_MAX}, 0},
     };
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {

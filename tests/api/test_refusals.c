@@ -60,6 +60,13 @@ static int unmake(void **state) {
     return 0;
 }
 
+/* Of structs with 64-bit members. */
+#if UINTPTR_MAX > UINT32_MAX
+#define ALIGNMENT "8"
+#else
+#define ALIGNMENT "4"
+#endif
+
 /* The call fails with this status and says exactly this. */
 static void refused(apus_status status, apus_status expected, const char *sentence, int line) {
     if (status != expected) fail_msg("line %d: %d, must be %d", line, status, expected);
@@ -98,7 +105,8 @@ static void models_say_why(void **state) {
     ARGUMENT(apus_model_measure(&good, NULL), "apus_memory: the struct is NULL");
     need.size = 0;
     ARGUMENT(apus_model_measure(&good, &need),
-             "apus_memory: size is 0, must be sizeof the struct: a multiple of 8 up to 4096");
+             "apus_memory: size is 0, must be sizeof the struct: a multiple of " ALIGNMENT
+             " up to 4096");
     apus_model *model = NULL;
     ARGUMENT(apus_model_open(NULL, &good, r->memory.at, 1), "apus_model_open: model is NULL");
     REFUSED(apus_model_open(&model, &good, NULL, 1), APUS_E_SPACE,
@@ -146,9 +154,11 @@ static void sessions_say_why(void **state) {
     apus_costs costs = {.size = 0};
     c = good, c.costs = &costs;
     ARGUMENT(apus_measure(&c, &need),
-             "apus_costs: size is 0, must be sizeof the struct: a multiple of 8 up to 4096");
+             "apus_costs: size is 0, must be sizeof the struct: a multiple of " ALIGNMENT
+             " up to 4096");
     ARGUMENT(apus_get_costs(r->session, &costs),
-             "apus_costs: size is 0, must be sizeof the struct: a multiple of 8 up to 4096");
+             "apus_costs: size is 0, must be sizeof the struct: a multiple of " ALIGNMENT
+             " up to 4096");
     apus_session *session = NULL;
     ARGUMENT(apus_open(NULL, &good, r->arena.at, 1), "apus_open: session is NULL");
     REFUSED(apus_open(&session, &good, NULL, 1), APUS_E_SPACE, "apus_open: the memory is NULL");
@@ -202,7 +212,8 @@ static void samplings_say_why(void **state) {
     ARGUMENT(apus_begin(s, NULL), "apus_sampling: the struct is NULL");
     piece.size = 0;
     ARGUMENT(apus_next(s, &piece),
-             "apus_piece: size is 0, must be sizeof the struct: a multiple of 8 up to 4096");
+             "apus_piece: size is 0, must be sizeof the struct: a multiple of " ALIGNMENT
+             " up to 4096");
 }
 
 static void prompts_say_why(void **state) {
@@ -276,7 +287,8 @@ static void blobs_say_why(void **state) {
     ARGUMENT(apus_blob_open(NULL, r->m.bytes.at, r->m.bytes.bytes, &port),
              "apus_blob_open: blob is NULL");
     ARGUMENT(apus_describe(&r->blob, &info),
-             "apus_info: size is 4100, must be sizeof the struct: a multiple of 8 up to 4096");
+             "apus_info: size is 4100, must be sizeof the struct: a multiple of " ALIGNMENT
+             " up to 4096");
     ARGUMENT(apus_describe_layer(&r->blob, 3, &layer),
              "apus_describe_layer: layer is 3, must be 0 to 2");
     snprintf(sentence, sizeof sentence, "apus_describe_tensor: index is %u, must be 0 to %u",
@@ -388,7 +400,7 @@ static void longer_inputs_are_taken_if_their_tail_is_zero(void **state) {
 static void sizes_that_no_version_has_are_refused(void **state) {
     struct ready *r = *state;
     apus_sampling sampling = {.size = 0};
-    const uint32_t sizes[] = {0,    1,         3, 12, sizeof sampling - 1, sizeof sampling + 4,
+    const uint32_t sizes[] = {0,    1,         3, 14, sizeof sampling - 1, sizeof sampling + 2,
                               4104, UINT32_MAX};
     int32_t id = 1;
     assert_int_equal(apus_eval(r->session, &id, 1, NULL, NULL), APUS_OK);
@@ -396,7 +408,8 @@ static void sizes_that_no_version_has_are_refused(void **state) {
         char sentence[120];
         sampling.size = sizes[i];
         snprintf(sentence, sizeof sentence,
-                 "apus_sampling: size is %u, must be sizeof the struct: a multiple of 8 up to 4096",
+                 "apus_sampling: size is %u, must be sizeof the struct: a multiple of " ALIGNMENT
+                 " up to 4096",
                  sizes[i]);
         ARGUMENT(apus_begin(r->session, &sampling), sentence);
     }

@@ -7,8 +7,6 @@
 #include "hal/scalar.h"
 #include "runtime/sample.h"
 
-__extension__ typedef unsigned __int128 wide;
-
 struct ranked {
     float l;
     uint32_t id;
@@ -59,7 +57,8 @@ static size_t truncate(const apus_sampling *c, struct ranked *r, size_t n) {
     uint64_t total = 0;
     for (size_t i = 0; i < n; i++) total += r[i].e = relative(r[i].l, r[0].l);
     if (c->top_p != 0 && c->top_p != 1) {
-        wide want = (wide)total * (uint64_t)rint((double)c->top_p * 1048576.0), have = 0;
+        /* below 2^63: a total is at most 2^24 a candidate, of fewer than 2^19 */
+        uint64_t want = total * (uint64_t)rint((double)c->top_p * 1048576.0), have = 0;
         size_t keep = 0;
         do have += r[keep++].e;
         while (have * 1048576u < want);

@@ -93,7 +93,7 @@ static void supplied_costs_decide_at_first(void **unused) {
 static void wrong_costs_are_refused(void **unused) {
     (void)unused;
     const apus_model *model = open_model(&spec);
-    apus_costs costs = {.size = sizeof costs + 4};
+    apus_costs costs = {.size = sizeof costs + 2};
     apus_config config = {.size = sizeof config, .model = model, .context = 64, .costs = &costs};
     apus_memory need = {.size = sizeof need};
     assert_int_equal(apus_measure(&config, &need), APUS_E_ARGUMENT);

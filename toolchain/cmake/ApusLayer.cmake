@@ -51,6 +51,9 @@ function(apus_layer name)
         file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/port/${APUS_PORT}.c
              ${PROJECT_SOURCE_DIR}/port/${APUS_PORT}_*.c)
     endif()
+    if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64") # whose intrinsics they are
+        list(FILTER sources EXCLUDE REGEX "/cpu/avx[^/]*$")
+    endif()
     foreach(s ${sources})
         if(NOT EXISTS ${s})
             list(REMOVE_ITEM sources ${s})
