@@ -26,12 +26,12 @@ struct round {
     uint32_t accepted;           /* of those proposed */
     uint32_t taken;              /* of the branches: 0 or 1 */
 
-    uint32_t steps;             /* draft steps, */
-    uint64_t draft_ns;          /* and their time */
-    uint32_t caught_up;         /* positions of the context that the draft was shown, */
-    uint64_t catch_up_ns;       /* in this time; */
-    uint64_t prompt_ns;         /* so much of it was the first showing in this generation */
-    uint32_t columns;           /* of the verification; 0: there was none */
+    uint32_t steps;       /* draft steps, */
+    uint64_t draft_ns;    /* and their time */
+    uint32_t caught_up;   /* positions of the context that the draft was shown, */
+    uint64_t catch_up_ns; /* in this time; */
+    uint64_t prompt_ns;   /* so much of it was the first showing in this generation */
+    uint32_t columns;     /* of the verification; 0: there was none */
     uint64_t verify_ns;
     int overlapped;      /* the draft went on during the verification, */
     uint32_t ahead;      /* by so many ids, */
