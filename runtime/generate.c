@@ -30,7 +30,7 @@ static apus_status begin(apus_session *s, const apus_sampling *sampling) {
     g.passes = s->target.passes;
     hash64_begin(&g.hash);
     s->generation = g;
-    text_out_begin(&s->text, g.sampler.config.stops, g.sampler.config.stops_count);
+    text_stream_begin(&s->text, g.sampler.config.stops, g.sampler.config.stops_count);
     return APUS_OK;
 }
 
@@ -64,7 +64,7 @@ static apus_status choose(apus_session *s, const float *logits, apus_piece *piec
     g->made++;
     if (!c->ignore_end && is_end(vocab, id))
         piece->stop = APUS_STOP_EOS;
-    else if (text_out_add(&s->text, id))
+    else if (text_stream_add(&s->text, id))
         piece->stop = APUS_STOP_TEXT;
     else if (c->max_tokens && g->made >= c->max_tokens)
         piece->stop = APUS_STOP_LENGTH;
@@ -213,11 +213,11 @@ static apus_status next(apus_session *s, apus_piece *piece) {
     status = next_round(s, &out);
     if (status || out.stop) {
         g->running = 0;
-        if (out.stop != APUS_STOP_TEXT) text_out_end(&s->text);
+        if (out.stop != APUS_STOP_TEXT) text_stream_end(&s->text);
     }
     g->ns += port_now(&s->model->port) - began;
     if (status) return status;
-    text_out_take(&s->text, &out.text, &out.bytes);
+    text_stream_take(&s->text, &out.text, &out.bytes);
     config_write(piece, &out, sizeof out);
     return APUS_OK;
 }

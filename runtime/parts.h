@@ -3,7 +3,7 @@
 #define RUNTIME_PARTS_H
 
 #include "apus/apus.h"
-#include "runtime/tokenizer.h"
+#include "text/tokenizer.h"
 
 /* Bytes of scratch (8-aligned) for parts with text_bytes bytes of TEXT together; SIZE_MAX for more
  * than TOKENIZER_TEXT_MAX. */

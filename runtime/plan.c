@@ -7,7 +7,7 @@
 #include "runtime/refuse.h"
 #include "runtime/session.h"
 #include "runtime/stats.h"
-#include "runtime/tokenizer.h"
+#include "text/tokenizer.h"
 #include "speculate/costs.h"
 
 struct request {
@@ -101,7 +101,7 @@ static apus_status lay_out(const struct request *r, struct layout *l) {
     l->tokenize_bytes = apus_tokenize_scratch(&model->blob, r->config.prompt_bytes);
     l->tokenize = place_next(&walk, 1, l->tokenize_bytes);
     l->sample = place_next(&walk, 1, sample_scratch_bytes(model->hal.model->vocab));
-    l->text_bytes = text_out_bytes(&model_blob(model)->vocab);
+    l->text_bytes = text_stream_bytes(&model_blob(model)->vocab);
     l->text = place_next(&walk, 1, l->text_bytes);
     l->pool = place_next(&walk, 1, r->config.pool ? 0 : hal_pool_bytes(r->config.threads));
     l->target = place_next(&walk, 1, l->target_parts.bytes);
@@ -173,7 +173,7 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
     sp->lookup = r.config.lookup;
     policy_open(&sp->policy, r.config.proposals);
     overlap_open(&sp->overlap, r.config.overlap);
-    text_out_open(&s->text, &model_blob(s->model)->vocab, place_at(arena, l.text), l.text_bytes);
+    text_stream_open(&s->text, &model_blob(s->model)->vocab, place_at(arena, l.text), l.text_bytes);
 
     uint64_t fenv = fenv_enter();
     if (!r.config.pool)

@@ -2,7 +2,7 @@
 
 #include "hal/place.h"
 #include "runtime/config.h"
-#include "runtime/unicode.h"
+#include "text/unicode.h"
 
 enum { SENTENCE_BYTES = 320 };
 

@@ -9,7 +9,7 @@
 #include "runtime/config.h"
 #include "runtime/noise.h"
 #include "runtime/refuse.h"
-#include "runtime/stops.h"
+#include "text/text_stream.h"
 
 static const float LOG2_E = 0x1.715476p+0f;
 

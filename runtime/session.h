@@ -6,7 +6,7 @@
 #include "runtime/blake2s.h"
 #include "runtime/config.h"
 #include "runtime/sample.h"
-#include "runtime/stops.h"
+#include "text/text_stream.h"
 #include "runtime/track.h"
 #include "speculate/speculate.h"
 #include "weights/hash.h"
@@ -47,7 +47,7 @@ struct apus_session {
     uint64_t fenv;   /* the caller's float environment meanwhile */
     uint32_t cancel; /* atomic: the request's ticket and the bits HAL_CANCEL, runtime/calls.c */
     struct generation generation;
-    struct text_out text; /* what the user will see of it */
+    struct text_stream text; /* what the user will see of it */
     int32_t piece_ids[PROPOSE_MAX + 1];
     float piece_log_probs[PROPOSE_MAX + 1];
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "runtime/tokenizer.h"
+#include "text/tokenizer.h"
 
 /* The markers of families that are trained for it. */
 static int32_t find_marker(const struct vocab *v, const char *const *names) {

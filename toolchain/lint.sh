@@ -16,7 +16,7 @@ case ${1:-} in
 deep) analyzer= && shift ;;
 layout) only=layout && shift ;;
 esac
-folders="apps bench cpu hal igpu include npu port runtime speculate tests weights"
+folders="apps bench cpu hal igpu include npu port runtime speculate tests text weights"
 files=${*:-$(find $folders -name '*.c' | sort)}
 layout=${*:-$(find $folders -name '*.[ch]' -o -name '*.cc' -o -name '*.cpp' -o -name '*.hpp')}
 mkdir -p build
@@ -28,7 +28,7 @@ for f in clang-format-14 clang-format; do
     [ -n "$format" ] || case $($f --version 2>/dev/null) in *"version 14."*) format=$f ;; esac
 done
 if [ -n "$format" ]; then
-    echo "$layout" | tr ' ' '\n' | grep -v '^runtime/unicode_tables\.c$' |
+    echo "$layout" | tr ' ' '\n' | grep -v '^text/unicode_tables\.c$' |
         xargs -r "$format" --dry-run -Werror --ferror-limit=1 >build/lint-format.log 2>&1 ||
         { grep 'error:' build/lint-format.log
           echo "lint: expected the layout of .clang-format: $format -i FILE makes it"

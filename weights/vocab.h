@@ -34,7 +34,7 @@ enum vocab_kind {
     VOCAB_BPE = 2  /* symbols are bytes; text is split into words by a rule */
 };
 
-/* The word rules: runtime/pretokenize.h. */
+/* The word rules: text/pretokenize.h. */
 enum vocab_pre {
     VOCAB_PRE_NONE = 0, /* SPM */
     VOCAB_PRE_GPT2 = 1,

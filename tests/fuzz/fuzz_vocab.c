@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/tokenizer.h"
+#include "text/tokenizer.h"
 #include "weights/pack/vocab/vocab_build.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

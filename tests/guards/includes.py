@@ -57,18 +57,20 @@ headers += ['apus/' + p.name for p in sorted((source / 'include' / 'apus').glob(
 # The design's own words, so that a rule cannot be widened by accident: the engine does not know the
 # runtime, nobody knows the applications.
 FORBIDDEN = {
-    'cpu': ['runtime', 'weights', 'igpu', 'npu', 'apps', 'bench'],
-    'igpu': ['runtime', 'cpu', 'npu', 'weights', 'apps', 'bench'],
-    'npu': ['runtime', 'cpu', 'igpu', 'weights', 'apps', 'bench'],
-    'hal': ['runtime', 'cpu', 'igpu', 'npu', 'weights'],
-    'weights': ['runtime', 'hal', 'cpu', 'weights/pack'],
-    'weights/pack/checkpoint': ['runtime', 'hal', 'weights', 'weights/pack', 'weights/pack/vocab',
-                                'weights/pack/quantize'],
+    'cpu': ['runtime', 'text', 'weights', 'igpu', 'npu', 'apps', 'bench'],
+    'igpu': ['runtime', 'text', 'cpu', 'npu', 'weights', 'apps', 'bench'],
+    'npu': ['runtime', 'text', 'cpu', 'igpu', 'weights', 'apps', 'bench'],
+    'hal': ['runtime', 'text', 'cpu', 'igpu', 'npu', 'weights'],
+    'weights': ['runtime', 'text', 'hal', 'cpu', 'weights/pack'],
+    'text': ['runtime', 'speculate', 'hal', 'cpu', 'weights/pack'],
+    'weights/pack/checkpoint': ['runtime', 'text', 'hal', 'weights', 'weights/pack',
+                                'weights/pack/vocab', 'weights/pack/quantize'],
     'weights/pack/vocab': ['runtime', 'hal', 'weights', 'weights/pack', 'weights/pack/quantize'],
-    'weights/pack/quantize': ['runtime', 'hal', 'weights', 'weights/pack', 'weights/pack/vocab'],
+    'weights/pack/quantize': ['runtime', 'text', 'hal', 'weights', 'weights/pack',
+                              'weights/pack/vocab'],
     'weights/pack': ['runtime', 'hal', 'cpu', 'apps'],
     'runtime': ['cpu', 'igpu', 'npu', 'apps'],
-    'port': ['runtime', 'hal', 'weights']
+    'port': ['runtime', 'text', 'hal', 'weights']
 }
 for folder, names in FORBIDDEN.items():
     for name in names:

@@ -36,7 +36,7 @@ def can_build():
 
 def build(name, flags):
     files = [
-        f for folder in ('runtime', 'speculate', 'weights', 'hal', 'cpu')
+        f for folder in ('runtime', 'speculate', 'text', 'weights', 'hal', 'cpu')
         for f in sorted((source / folder).glob('*.c'))
     ]
     files += sorted((source / 'port').glob('posix*.c')) + [source / 'tests/guards/narrow.c']

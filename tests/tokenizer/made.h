@@ -2,7 +2,7 @@
 #ifndef TESTS_TOKENIZER_MADE_H
 #define TESTS_TOKENIZER_MADE_H
 
-#include "runtime/tokenizer.h"
+#include "text/tokenizer.h"
 #include "weights/pack/vocab/vocab_build.h"
 
 /* A byte vocabulary under a word rule: bytes 0..255 are pieces 0..255 (but for 0xF5, which has none

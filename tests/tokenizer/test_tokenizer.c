@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "runtime/pretokenize.h"
-#include "runtime/unicode.h"
+#include "text/pretokenize.h"
+#include "text/unicode.h"
 #include "tests/tokenizer/made.h"
 
 /* Ids of `text` shown as their pieces with '|' between, '_' for a space, and specials spelled

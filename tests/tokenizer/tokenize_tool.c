@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "runtime/tokenizer.h"
+#include "text/tokenizer.h"
 #include "weights/pack/vocab/vocab_build.h"
 
 static void write_all(const void *data, size_t bytes) {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/tokenizer.h"
+#include "text/tokenizer.h"
 #include "weights/hash.h"
 #include "weights/pack/checkpoint/source_file.h"
 

@@ -1,6 +1,6 @@
-"""Writes runtime/unicode_tables.c: character classes and normalization tables.
+"""Writes text/unicode_tables.c: character classes and normalization tables.
 
-    python make_unicode.py runtime/unicode_tables.c
+    python make_unicode.py text/unicode_tables.c
 
 Needs the package unicodedata2 at 16.0.0, the version of Unicode whose categories the `tokenizers`
 library splits words by (all of \\p{L}, \\p{N}, \\p{P}, \\p{M} and the letter cases were compared
@@ -127,7 +127,7 @@ def array(name, ctype, values, shape="", per_line=16):
 out = [
     "/* Written by weights/tools/make_unicode.py from the Unicode Character Database 16.0.0; not "
     "edited by hand. */",
-    '#include "runtime/unicode_tables.h"', "",
+    '#include "text/unicode_tables.h"', "",
     array("unicode_block", "uint8_t", index, per_line=32),
     array("unicode_nibbles", "uint8_t", ["{" + ",".join(map(str, b)) + "}" for b in blocks],
           "[128]", 1), f"const uint32_t unicode_combining_count = {len(ranges)};",

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/unicode.h"
+#include "text/unicode.h"
 #include "weights/pack/vocab/vocab_files.h"
 
 void vocab_note(const struct vocab_request *request, const char *format, ...) {

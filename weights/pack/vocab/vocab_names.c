@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/unicode.h"
+#include "text/unicode.h"
 #include "weights/pack/vocab/vocab_build.h"
 
 static const struct {

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/merge.h"
-#include "runtime/unicode.h"
+#include "text/merge.h"
+#include "text/unicode.h"
 #include "weights/pack/vocab/vocab_build.h"
 
 struct pair {

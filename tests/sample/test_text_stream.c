@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/stops.h"
+#include "text/text_stream.h"
 #include "tests/pack/tiny_blob.h"
 #include "weights/blob.h"
 
@@ -79,20 +79,20 @@ enum { TEXT_MAX = 200 };
 static void feed(const uint8_t *text, size_t n, const apus_stop *stops, uint32_t count,
                  const uint8_t *border) {
     static uint8_t memory[TEXT_MAX + STOP_BYTES_MAX + 4];
-    struct text_out out;
+    struct text_stream out;
     uint8_t shown[TEXT_MAX];
     size_t end = stops_at(text, n, stops, count), shown_count = 0, at = 0, bytes;
     const char *piece;
-    text_out_open(&out, NULL, memory, sizeof memory);
-    text_out_begin(&out, stops, count);
+    text_stream_open(&out, NULL, memory, sizeof memory);
+    text_stream_begin(&out, stops, count);
     int stopped = 0;
     while (at < n && !stopped) {
         size_t next = at + 1;
         while (next < n && !border[next - 1]) next++;
-        stopped = text_out_add_bytes(&out, text + at, next - at);
+        stopped = text_stream_add_bytes(&out, text + at, next - at);
         at = next;
         if (random32() % 4 == 0) continue; /* two rounds taken together */
-        text_out_take(&out, &piece, &bytes);
+        text_stream_take(&out, &piece, &bytes);
         assert_true(shown_count + bytes <= end);
         memcpy(shown + shown_count, piece, bytes);
         shown_count += bytes;
@@ -106,11 +106,11 @@ static void feed(const uint8_t *text, size_t n, const apus_stop *stops, uint32_t
                     if (k > may && memcmp(text + at - k, stops[i].text, k) == 0) may = k;
             assert_true(shown_count + may + (may ? 3 : 0) >= at);
         }
-        text_out_take(&out, &piece, &bytes);
+        text_stream_take(&out, &piece, &bytes);
         assert_int_equal(bytes, 0);
     }
-    if (!stopped) text_out_end(&out);
-    text_out_take(&out, &piece, &bytes);
+    if (!stopped) text_stream_end(&out);
+    text_stream_take(&out, &piece, &bytes);
     memcpy(shown + shown_count, piece, bytes);
     shown_count += bytes;
     assert_int_equal(stopped, end < n);
@@ -207,39 +207,39 @@ static void random_utf8(void **state) {
 /* Every byte is a piece with its own id; 256 is a control token. */
 static void ids_become_their_bytes(void **state) {
     (void)state;
-    struct text_out out;
+    struct text_stream out;
     struct blob blob;
     char why[BLOB_WHY];
     const char *text;
     size_t bytes, size;
     void *data = tiny_blob(&(struct tiny_spec){0}, &size);
     assert_int_equal(blob_open(&blob, data, size, why), APUS_OK);
-    size_t need = text_out_bytes(&blob.vocab);
+    size_t need = text_stream_bytes(&blob.vocab);
     void *memory = malloc(need);
     const apus_stop stop = {"abba", 4};
-    text_out_open(&out, &blob.vocab, memory, need);
+    text_stream_open(&out, &blob.vocab, memory, need);
     for (int run = 0; run < 2; run++) { /* the second begins anew */
-        text_out_begin(&out, &stop, 1);
-        assert_false(text_out_add(&out, 256)); /* a control token shows nothing */
-        assert_false(text_out_add(&out, 'c'));
-        text_out_take(&out, &text, &bytes);
+        text_stream_begin(&out, &stop, 1);
+        assert_false(text_stream_add(&out, 256)); /* a control token shows nothing */
+        assert_false(text_stream_add(&out, 'c'));
+        text_stream_take(&out, &text, &bytes);
         assert_int_equal(bytes, 1);
         assert_memory_equal(text, "c", 1);
-        assert_false(text_out_add(&out, 'a'));
-        assert_false(text_out_add(&out, 'b'));
-        text_out_take(&out, &text, &bytes);
+        assert_false(text_stream_add(&out, 'a'));
+        assert_false(text_stream_add(&out, 'b'));
+        text_stream_take(&out, &text, &bytes);
         assert_non_null(text);
         assert_int_equal(bytes, 0);
-        assert_false(text_out_add(&out, 'b'));
+        assert_false(text_stream_add(&out, 'b'));
         if (run == 0)
-            text_out_end(&out);
+            text_stream_end(&out);
         else
-            assert_true(text_out_add(&out, 'a'));
-        text_out_take(&out, &text, &bytes);
+            assert_true(text_stream_add(&out, 'a'));
+        text_stream_take(&out, &text, &bytes);
         assert_int_equal(bytes, run == 0 ? 3 : 0);
         assert_memory_equal(text, "abb", bytes);
-        if (run == 1) assert_true(text_out_add(&out, 'x')); /* nothing follows a stop */
-        text_out_take(&out, &text, &bytes);
+        if (run == 1) assert_true(text_stream_add(&out, 'x')); /* nothing follows a stop */
+        text_stream_take(&out, &text, &bytes);
         assert_int_equal(bytes, 0);
     }
     free(memory);
@@ -258,19 +258,20 @@ static void the_memory_is_enough(void **state) {
     assert_int_equal(blob_open(&blob, data, size, why), APUS_OK);
     for (uint32_t id = 0; id < blob.model->vocab; id++)
         longest = vocab_length(&blob.vocab, id) > longest ? vocab_length(&blob.vocab, id) : longest;
-    size_t need = text_out_bytes(&blob.vocab);
+    size_t need = text_stream_bytes(&blob.vocab);
     uint8_t *memory = malloc(need), *piece = malloc(longest);
     memset(held, 'x', sizeof held);
     memset(piece, 'y', longest);
-    struct text_out out;
-    text_out_open(&out, &blob.vocab, memory, need);
-    text_out_begin(&out, &(apus_stop){held, sizeof held}, 1);
-    for (size_t i = 0; i < held_bytes; i++) text_out_add(&out, 'x');
-    text_out_take(&out, &text, &bytes);
+    struct text_stream out;
+    text_stream_open(&out, &blob.vocab, memory, need);
+    text_stream_begin(&out, &(apus_stop){held, sizeof held}, 1);
+    for (size_t i = 0; i < held_bytes; i++) text_stream_add(&out, 'x');
+    text_stream_take(&out, &text, &bytes);
     assert_int_equal(bytes, 0);
-    for (int i = 0; i < TEXT_OUT_IDS; i++) assert_false(text_out_add_bytes(&out, piece, longest));
-    text_out_take(&out, &text, &bytes);
-    assert_int_equal(bytes, held_bytes + TEXT_OUT_IDS * longest);
+    for (int i = 0; i < TEXT_STREAM_IDS; i++)
+        assert_false(text_stream_add_bytes(&out, piece, longest));
+    text_stream_take(&out, &text, &bytes);
+    assert_int_equal(bytes, held_bytes + TEXT_STREAM_IDS * longest);
     free(piece);
     free(memory);
     free(data);

@@ -21,8 +21,8 @@
  * written as state machines over the classes of unicode.h. A byte that is no UTF-8 counts as a
  * symbol, like the U+FFFD that a decoder would put there. Every rule is linear in the text: what it
  * looks ahead, it keeps or has passed for good. */
-#ifndef RUNTIME_PRETOKENIZE_H
-#define RUNTIME_PRETOKENIZE_H
+#ifndef TEXT_PRETOKENIZE_H
+#define TEXT_PRETOKENIZE_H
 
 #include <stddef.h>
 #include <stdint.h>

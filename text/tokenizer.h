@@ -11,8 +11,8 @@
  *    they went in; no library defines this. Bytes a BPE vocabulary has no piece for are left out,
  *    as in `tokenizers`.
  *  - Time is n log n at worst in the bytes of the text. */
-#ifndef RUNTIME_TOKENIZER_H
-#define RUNTIME_TOKENIZER_H
+#ifndef TEXT_TOKENIZER_H
+#define TEXT_TOKENIZER_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* The next pair to merge is the leftmost of least rank. A tree of minima over the places finds it
  * and is mended in a few steps a merge: 16 children a node, so that an ordinary word is one short
  * scan and ten million symbols are six levels. */
-#include "runtime/merge.h"
+#include "text/merge.h"
 
 struct tree {
     uint32_t *level[MERGE_LEVELS];

@@ -1,23 +1,24 @@
-#include "runtime/stops.h"
+#include "text/text_stream.h"
 
 #include <assert.h>
 #include <string.h>
 
-#include "runtime/tokenizer.h"
-#include "runtime/utf8.h"
+#include "text/tokenizer.h"
+#include "text/utf8.h"
 
-size_t text_out_bytes(const struct vocab *vocab) {
+size_t text_stream_bytes(const struct vocab *vocab) {
     size_t longest = 1;
     for (uint32_t id = 0; id < vocab->header->rows; id++)
         if (vocab_length(vocab, id) > longest) longest = vocab_length(vocab, id);
-    return TEXT_OUT_IDS * longest + STOP_BYTES_MAX + UTF8_MAX;
+    return TEXT_STREAM_IDS * longest + STOP_BYTES_MAX + UTF8_MAX;
 }
 
-void text_out_open(struct text_out *out, const struct vocab *vocab, void *memory, size_t bytes) {
-    *out = (struct text_out){.vocab = vocab, .text = memory, .capacity = bytes};
+void text_stream_open(struct text_stream *out, const struct vocab *vocab, void *memory,
+                      size_t bytes) {
+    *out = (struct text_stream){.vocab = vocab, .text = memory, .capacity = bytes};
 }
 
-void text_out_begin(struct text_out *out, const apus_stop *stops, uint32_t count) {
+void text_stream_begin(struct text_stream *out, const apus_stop *stops, uint32_t count) {
     assert(count <= APUS_STOPS_MAX);
     out->given = out->ready = out->count = 0;
     out->stopped = false;
@@ -30,7 +31,7 @@ void text_out_begin(struct text_out *out, const apus_stop *stops, uint32_t count
 }
 
 /* Length of the longest stop text that ends at `end`, or 0. */
-static size_t stop_ending_at(const struct text_out *out, size_t end) {
+static size_t stop_ending_at(const struct text_stream *out, size_t end) {
     size_t longest = 0;
     for (uint32_t i = 0; i < out->stops; i++) {
         size_t n = out->stop[i].bytes;
@@ -41,7 +42,7 @@ static size_t stop_ending_at(const struct text_out *out, size_t end) {
 }
 
 /* Length of the longest end of the text that a stop text begins with. None is complete. */
-static size_t stop_begun(const struct text_out *out) {
+static size_t stop_begun(const struct text_stream *out) {
     size_t longest = 0;
     for (uint32_t i = 0; i < out->stops; i++) {
         size_t n = out->stop[i].bytes - 1u < out->count ? out->stop[i].bytes - 1u : out->count;
@@ -53,14 +54,14 @@ static size_t stop_begun(const struct text_out *out) {
 
 /* Bytes handed out are forgotten; a match cannot begin in them, or they would have been held
  * back. */
-static void forget_given(struct text_out *out) {
+static void forget_given(struct text_stream *out) {
     memmove(out->text, out->text + out->given, out->count - out->given);
     out->ready -= out->given;
     out->count -= out->given;
     out->given = 0;
 }
 
-bool text_out_add_bytes(struct text_out *out, const uint8_t *bytes, size_t n) {
+bool text_stream_add_bytes(struct text_stream *out, const uint8_t *bytes, size_t n) {
     if (out->stopped) return true;
     forget_given(out);
     if (n > out->capacity - out->count)
@@ -80,15 +81,15 @@ bool text_out_add_bytes(struct text_out *out, const uint8_t *bytes, size_t n) {
     return false;
 }
 
-bool text_out_add(struct text_out *out, int32_t id) {
+bool text_stream_add(struct text_stream *out, int32_t id) {
     const uint8_t *bytes;
     size_t n = tokenizer_piece(out->vocab, (uint32_t)id, 0, &bytes);
-    return text_out_add_bytes(out, bytes, n);
+    return text_stream_add_bytes(out, bytes, n);
 }
 
-void text_out_end(struct text_out *out) { out->ready = out->count; }
+void text_stream_end(struct text_stream *out) { out->ready = out->count; }
 
-void text_out_take(struct text_out *out, const char **text, size_t *bytes) {
+void text_stream_take(struct text_stream *out, const char **text, size_t *bytes) {
     *text = (const char *)out->text + out->given;
     *bytes = out->ready - out->given;
     out->given = out->ready;

@@ -3,13 +3,13 @@
  *
  * Classes are Unicode 16's, those the `tokenizers` library splits words by. Normalization knows
  * what its NFC knows, Unicode 9's characters, so that the same text gives the same ids. */
-#ifndef RUNTIME_UNICODE_H
-#define RUNTIME_UNICODE_H
+#ifndef TEXT_UNICODE_H
+#define TEXT_UNICODE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "runtime/unicode_tables.h"
+#include "text/unicode_tables.h"
 
 enum unicode_class {
     UNICODE_OTHER = 0,  /* symbols, controls, unassigned, bytes that are no UTF-8 */

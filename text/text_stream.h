@@ -1,8 +1,8 @@
 /* Ids to the text a generation shows. Holds back what may still change: the bytes of an unfinished
  * UTF-8 character, and an end of the text that may become a stop text. So what was shown is never
  * taken back, and a stop text is found across token borders, at the byte that completes it. */
-#ifndef RUNTIME_STOPS_H
-#define RUNTIME_STOPS_H
+#ifndef TEXT_TEXT_STREAM_H
+#define TEXT_TEXT_STREAM_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,13 +11,16 @@
 #include "apus/apus.h"
 #include "weights/vocab.h"
 
-enum { STOP_BYTES_MAX = 63, TEXT_OUT_IDS = 16 /* most ids between two calls of text_out_take */ };
+enum {
+    STOP_BYTES_MAX = 63,
+    TEXT_STREAM_IDS = 16 /* most ids between two calls of text_stream_take */
+};
 
-struct text_out {
+struct text_stream {
     const struct vocab *vocab;
     uint8_t *text; /* [capacity] */
     size_t capacity;
-    size_t given; /* text[0 .. given): handed out by the last text_out_take */
+    size_t given; /* text[0 .. given): handed out by the last text_stream_take */
     size_t ready; /* text[given .. ready): may be shown */
     size_t count; /* text[ready .. count): held back */
     bool stopped; /* a stop text was complete: nothing is added any more */
@@ -28,26 +31,27 @@ struct text_out {
     } stop[APUS_STOPS_MAX];
 };
 
-/* Bytes of memory a text_out over this vocabulary takes, any alignment. */
-size_t text_out_bytes(const struct vocab *vocab);
-void text_out_open(struct text_out *out, const struct vocab *vocab, void *memory, size_t bytes);
+/* Bytes of memory a text_stream over this vocabulary takes, any alignment. */
+size_t text_stream_bytes(const struct vocab *vocab);
+void text_stream_open(struct text_stream *out, const struct vocab *vocab, void *memory,
+                      size_t bytes);
 
 /* A new text. stops [count]: checked (at most APUS_STOPS_MAX of 1 .. STOP_BYTES_MAX bytes) and
  * copied. */
-void text_out_begin(struct text_out *out, const apus_stop *stops, uint32_t count);
+void text_stream_begin(struct text_stream *out, const apus_stop *stops, uint32_t count);
 
 /* Adds an id's bytes; control tokens have none. true: a stop text is complete. The text to show
  * then ends before it: before the one that begins first, where several end at the same byte. */
-bool text_out_add(struct text_out *out, int32_t id);
+bool text_stream_add(struct text_stream *out, int32_t id);
 
 /* The same for bytes from anywhere, at most the longest piece's. */
-bool text_out_add_bytes(struct text_out *out, const uint8_t *bytes, size_t n);
+bool text_stream_add_bytes(struct text_stream *out, const uint8_t *bytes, size_t n);
 
 /* No more will come: what was held back may be shown as it is. */
-void text_out_end(struct text_out *out);
+void text_stream_end(struct text_stream *out);
 
 /* What can be shown since the last time; whole characters, except bytes that are no UTF-8. Valid
  * until the next call but this. Not NULL. */
-void text_out_take(struct text_out *out, const char **text, size_t *bytes);
+void text_stream_take(struct text_stream *out, const char **text, size_t *bytes);
 
 #endif

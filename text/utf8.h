@@ -1,6 +1,6 @@
 /* Where UTF-8 characters end. */
-#ifndef RUNTIME_UTF8_H
-#define RUNTIME_UTF8_H
+#ifndef TEXT_UTF8_H
+#define TEXT_UTF8_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "runtime/unicode.h"
+#include "text/unicode.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Written by weights/tools/make_unicode.py from the Unicode Character Database 16.0.0; not edited by hand. */
-#include "runtime/unicode_tables.h"
+#include "text/unicode_tables.h"
 
 const uint8_t unicode_block[4352] = {
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,

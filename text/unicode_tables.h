@@ -1,6 +1,6 @@
 /* The generated tables behind unicode.h. */
-#ifndef RUNTIME_UNICODE_TABLES_H
-#define RUNTIME_UNICODE_TABLES_H
+#ifndef TEXT_UNICODE_TABLES_H
+#define TEXT_UNICODE_TABLES_H
 
 #include <stdint.h>
 

@@ -1,10 +1,10 @@
-#include "runtime/tokenizer.h"
+#include "text/tokenizer.h"
 
 #include <string.h>
 
-#include "runtime/merge.h"
-#include "runtime/pretokenize.h"
-#include "runtime/unicode.h"
+#include "text/merge.h"
+#include "text/pretokenize.h"
+#include "text/unicode.h"
 
 /* A character without a symbol: it joins with nothing and becomes its bytes. Above every symbol. */
 #define LONE 0x80000000u

@@ -1,6 +1,6 @@
-#include "runtime/pretokenize.h"
+#include "text/pretokenize.h"
 
-#include "runtime/unicode.h"
+#include "text/unicode.h"
 
 /* One character ahead. Past the end: class END, code 0. */
 enum { END = 8 };

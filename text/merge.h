@@ -1,6 +1,6 @@
 /* Merging symbols in pairs: the inner loop of every BPE. */
-#ifndef RUNTIME_MERGE_H
-#define RUNTIME_MERGE_H
+#ifndef TEXT_MERGE_H
+#define TEXT_MERGE_H
 
 #include <stddef.h>
 #include <stdint.h>
