@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "compiled.h"
+#include "compiled_file.h"
 #include "fail.h"
 #include "hints.h"
 #include "kit/kind.h"

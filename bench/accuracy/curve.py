@@ -6,7 +6,7 @@ saw.
 
 All formats are made from one F32 file (off_grid.py). llama.cpp's are quantized by its
 llama-quantize, without and with an importance matrix that its llama-imatrix made from the packer's
-calibration text (build/peers, bench/peers/setup.sh), and run by its Python binding; Apus runs its
+calibration text (build/peers, bench/peers/peers.sh), and run by its Python binding; Apus runs its
 own blobs. Windows of 512 tokens, `windows` of code and as many of English (table.py has the texts),
 evenly over each text, every one evaluated from nothing; the reference is
 tests/oracle/float_reference.py. Bits a weight are those that the layers' tensors take in the file,
@@ -60,7 +60,7 @@ def made(path, make):
 
 def tool(name, *args):
     if not (PEERS / name).exists():
-        runner.skip(f'{PEERS / name} is missing: sh bench/peers/setup.sh')
+        runner.skip(f'{PEERS / name} is missing: sh bench/peers/peers.sh')
     r = subprocess.run([PEERS / name, *map(str, args)],
                        capture_output=True,
                        text=True,

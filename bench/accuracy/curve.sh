@@ -6,6 +6,6 @@ set -eu
 cd "$(dirname "$0")/../.."
 gguf=$(sh toolchain/model.sh gguf) || exit $?
 sh bench/accuracy/llama_cpp.sh
-sh bench/peers/setup.sh llama.cpp
+sh bench/peers/peers.sh llama.cpp
 rm -f build/accuracy/curve* # of another build, perhaps
 exec nice build/llama-venv/bin/python bench/accuracy/curve.py "$gguf" --docs docs "$@"

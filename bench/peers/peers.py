@@ -6,7 +6,7 @@
              [--peers FILE] [--rounds 5] [--prompt 128] [--tokens 16] [--threads 2] [-o OUT.json]
 
 Each COMMAND is llama.cpp's llama-bench, or a program with its options and its JSON, such as
-'build/peers/llama-bench' (bench/peers/setup.sh) or ik_llama.cpp's with '-rtr 1'. Without any, the
+'build/peers/llama-bench' (bench/peers/peers.sh) or ik_llama.cpp's with '-rtr 1'. Without any, the
 llama-bench on the path. The two files hold one model (bench/peers/random_gguf.py, then apus-pack
 --no-calibrate): the GGUF's 4-bit type for them, 4 bits for Apus.
 
@@ -113,7 +113,7 @@ def main():
     p.add_argument('--peers',
                    type=argparse.FileType(),
                    metavar='FILE',
-                   help='the same, a line each (bench/peers/setup.sh); -: standard input')
+                   help='the same, a line each (bench/peers/peers.sh); -: standard input')
     p.add_argument('--rounds', type=int, default=5)
     p.add_argument('--seconds', type=int, default=10, help="of each of Apus's runs")
     p.add_argument('--prompt', type=int, default=128)
@@ -128,7 +128,7 @@ def main():
     if not peers:
         sys.exit(
             'peers: nobody to compare with: name a llama-bench with --peer, put one on the path, '
-            'or run bench/peers/setup.sh'
+            'or run bench/peers/peers.sh'
         )
     samples = {'apus': [], **{name: [] for name in peers}}
     for turn in range(a.rounds):

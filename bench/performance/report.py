@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes docs/performance.md and its plots from the JSON files that bench/performance/run.sh wrote.
+"""Makes docs/performance.md and its plots from the JSON files that bench/performance/perf.sh wrote.
 
     report.py DIRECTORY [--docs docs] [--check]
 
@@ -246,7 +246,7 @@ def text(o):
     big, parts = o['big'], []
     parts.append(f"""# Performance
 
-Made by `bench/performance/report.py` from what `bench/performance/run.sh` measured, but for the
+Made by `bench/performance/report.py` from what `bench/performance/perf.sh` measured, but for the
 section on busy machines; the files are in `docs/performance/`, and `git log docs/performance` says
 of which day. {big['machine']['processor']}, {big['threads']} threads, Linux
 {big['machine'].get('kernel', '').split()[-1]}: two cores of a shared server (Zen 4, AVX-512 VNNI,
@@ -424,7 +424,7 @@ def main():
     if not o['big'] or not o['gemv']:
         sys.exit(
             f'report: {a.directory} has no figures of the 7B shape or of the kernels: '
-            f'run bench/performance/run.sh {a.directory}'
+            f'run bench/performance/perf.sh {a.directory}'
         )
     document = a.docs / 'performance.md'
     before = document.read_text() if document.exists() else ''

@@ -2,12 +2,12 @@
 # Sets up the programs that bench/peers/peers.py times beside Apus (and llama.cpp's tools for
 # bench/accuracy, in build/peers), and prints a line NAME=COMMAND for each one there is to time:
 #
-#   sh bench/peers/setup.sh llama.cpp of Debian unstable (in the folder of toolchain/unstable.sh)
+#   sh bench/peers/peers.sh llama.cpp of Debian unstable (in the folder of toolchain/unstable.sh)
 #   with its Zen 4 code, and ik_llama.cpp with
 #                                      run-time repacking, built with this system's compiler from
 #                                      the source that its Python binding's package carries
-#   sh bench/peers/setup.sh llama.cpp  the first of them alone
-#   sh bench/peers/setup.sh variants llama.cpp alone, once for every instruction set that Debian
+#   sh bench/peers/peers.sh llama.cpp  the first of them alone
+#   sh bench/peers/peers.sh variants llama.cpp alone, once for every instruction set that Debian
 #   builds and this processor has
 #
 # Reasons why one cannot be had go to standard error. Exit status 77 if none can. Root for Debian

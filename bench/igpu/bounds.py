@@ -1,7 +1,7 @@
 """What bytes, instructions and latencies let a GPU reach, from the machine code that AMD's driver
 makes. A model, not a measurement: no GPU has run it.
 
-  model.py DUMP as test_igpu_executables prints it for an AMD device (toolchain/test-long.sh vulkan)
+  bounds.py DUMP as test_igpu_executables prints it for AMD devices (toolchain/test-long.sh vulkan)
 
 Time of a pass of n columns = steps x what a dispatch and its barrier cost + the larger of
   bytes of the weights (and of the cache) over the bandwidth that reads reach, and issue cycles of

@@ -1,4 +1,4 @@
-#include "compiled.h"
+#include "compiled_file.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -3,10 +3,10 @@
 # minutes on two cores that have nothing else to do, once the models and the peers are there (the
 # first run makes them).
 #
-#     sh bench/performance/run.sh [OUT [NAME=COMMAND ...]]
+#     sh bench/performance/perf.sh [OUT [NAME=COMMAND ...]]
 #
 # OUT: folder for the JSON, default docs/performance. NAME=COMMAND: more peers, as in
-# bench/peers/peers.py; those of bench/peers/setup.sh are taken by themselves, and what cannot be
+# bench/peers/peers.py; those of bench/peers/peers.sh are taken by themselves, and what cannot be
 # had says why. ONLY="gemv engine context startup peers roofline report" picks steps; the rest keeps
 # its files. Needs the release build, numpy and the packages of `toolchain/setup.sh tests`; the
 # report installs matplotlib beside them.
@@ -58,7 +58,7 @@ if wanted startup; then
 fi
 if wanted peers; then
     say "peers"
-    found=$(sh bench/peers/setup.sh) || true
+    found=$(sh bench/peers/peers.sh) || true
     for p in "$@"; do found="$found
 $p"; done
     if [ -n "$found" ]; then

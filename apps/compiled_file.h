@@ -1,6 +1,6 @@
 /* --compiled FILE: what drivers have compiled, kept from run to run. */
-#ifndef APPS_COMPILED_H
-#define APPS_COMPILED_H
+#ifndef APPS_COMPILED_FILE_H
+#define APPS_COMPILED_FILE_H
 
 #include "apus/apus.h"
 
