@@ -24,7 +24,7 @@ struct given {
     const struct option *option;
     const char *value;
 };
-enum { GIVEN_MAX = 64 }; /* more than there are options */
+enum { GIVEN_MAX = 64, DEVICES_MAX = 4 }; /* more than there are options; --device given */
 
 /* Everything options can say. Zero means not given, except where settings_defaults says
  * otherwise. */
@@ -33,7 +33,9 @@ struct settings {
     uint64_t threads; /* resolved to a number before a command runs */
     const char *cpu_name;
     apus_cpu cpu;
-    const char *engine, *device, *draft_engine, *compiled;
+    const char *engine, *draft_engine, *compiled;
+    const char *devices[DEVICES_MAX]; /* --device, for all engines or for one each */
+    size_t devices_count;
     int want_help;
 
     const char *model;
@@ -65,6 +67,7 @@ enum option_kind {
     OPTION_COUNT,  /* uint64_t in low .. high; a low of -1 is stored as 0: no limit */
     OPTION_SEED,   /* settings.seed; -1: any, and random_seed is set */
     OPTION_REAL,   /* double in low .. high */
+    OPTION_DEVICE, /* settings.devices, repeatable for different engines */
     OPTION_STOP    /* settings.stops, repeatable */
 };
 

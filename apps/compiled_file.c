@@ -55,12 +55,14 @@ static void replace(const char *path, const void *data, size_t bytes) {
     fail_warn("%s.", out.why);
 }
 
-void compiled_store(struct compiled *c, const apus_model *model) {
+void compiled_store(struct compiled *c, const apus_model *model, uint32_t engines) {
     size_t bytes = 0;
+    uint32_t from = 0;
     void *data = NULL;
-    if (model && c->path && !apus_model_compiled(model, NULL, 0, &bytes) && bytes)
-        data = malloc(bytes);
-    if (data && !apus_model_compiled(model, data, bytes, &bytes) &&
+    for (uint32_t i = 0; model && c->path && !bytes && i < engines; i++)
+        if (apus_model_compiled(model, from = i, NULL, 0, &bytes)) bytes = 0;
+    if (bytes) data = malloc(bytes);
+    if (data && !apus_model_compiled(model, from, data, bytes, &bytes) &&
         (bytes != c->bytes || memcmp(data, c->data, bytes) != 0))
         replace(c->path, data, bytes);
     free(data);

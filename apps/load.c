@@ -175,14 +175,18 @@ static void *allocate(const apus_memory *need, const char *what) {
 static int open_with(struct loaded *loaded, const struct settings *settings,
                      const struct compiled *compiled) {
     apus_memory need = {.size = sizeof need};
+    struct engines *engines = &loaded->engines;
+    int failed = engines_read(engines, settings->engine, settings);
+    if (failed) return failed;
+    for (uint32_t i = 0; i < engines->count; i++)
+        engines->engine[i].compiled = compiled->data,
+        engines->engine[i].compiled_bytes = compiled->bytes;
     const apus_model_config config = {.size = sizeof config,
                                       .blob = &loaded->blob,
-                                      .engine = settings->engine,
                                       .port = load_port(),
                                       .cpu = settings->cpu,
-                                      .device = settings->device,
-                                      .compiled = compiled->data,
-                                      .compiled_bytes = compiled->bytes};
+                                      .engines_count = engines->count,
+                                      .engines = engines->engine};
     apus_status status = apus_model_measure(&config, &need);
     if (status != APUS_OK) return fail_status(status, "opening the model");
     loaded->model_memory = allocate(&need, "the model");
@@ -196,7 +200,7 @@ static int open_model(struct loaded *loaded, const struct settings *settings) {
     struct compiled compiled;
     compiled_load(&compiled, settings->compiled);
     int status = open_with(loaded, settings, &compiled);
-    compiled_store(&compiled, status ? NULL : loaded->model);
+    compiled_store(&compiled, status ? NULL : loaded->model, loaded->engines.count);
     return status;
 }
 
@@ -259,6 +263,7 @@ int load_session(struct loaded *loaded, const struct settings *settings, uint32_
 void unload(struct loaded *loaded) {
     if (loaded->session) apus_close(loaded->session);
     if (loaded->model) apus_model_close(loaded->model);
+    engines_close(&loaded->engines);
     for (int i = 0; i < MAPS; i++)
         if (mapped_begin[i] == loaded->map.data) mapped_begin[i] = mapped_end[i] = NULL;
     apus_map_close(&loaded->map);

@@ -5,6 +5,7 @@
 #include "apus/apus.h"
 #include "apus/port.h"
 #include "command.h"
+#include "engine_list.h"
 
 struct loaded {
     const char *path;
@@ -14,7 +15,8 @@ struct loaded {
     apus_model *model;
     apus_session *session;
     void *model_memory, *arena;
-    struct loaded *draft; /* likewise, without a session; NULL where settings->draft was not
+    struct engines engines; /* that the model was opened on */
+    struct loaded *draft;   /* likewise, without a session; NULL where settings->draft was not
                              given */
 };
 

@@ -7,12 +7,13 @@
 #include <string.h>
 
 #include "apus/port.h"
+#include "engine_list.h"
 #include "fail.h"
 #include "hints.h"
 
 #define AT(member) offsetof(struct settings, member)
 
-static const char ENGINES[] = "cpu igpu npu", SETS[] = "ref avx2 avxvnni avx512";
+static const char SETS[] = "ref avx2 avxvnni avx512";
 
 const struct option global_options[] = {
     {NULL, "--json", OPTION_FLAG, AT(json), 0, 0, NULL,
@@ -33,13 +34,15 @@ const struct option global_options[] = {
      "igpu:20,cpu has the first 20 layers on one "
      "and the rest on the other",
      "cpu (default), igpu or npu"},
-    {NULL, "--device", OPTION_STRING, AT(device), 0, 0, "DEVICE",
+    {NULL, "--device", OPTION_DEVICE, AT(devices), 0, 0, "DEVICE",
      "device of that engine, as apus probe lists them: its number from 0, or part of its name "
      "(default: the best); \",-dot\", "
      "\",-import\", \",-wave64\" and \",-matrix\" behind it switch features off; for npu: "
      "overlay=FILE, of which none for hardware exists yet, "
      "\",npu=N\" of several, \",all\" for small matrices too, and \",provider=xrt\" to go through "
-     "AMD's runtime",
+     "AMD's runtime; where several engines compute, igpu=DEVICE is for that one, and the option "
+     "can "
+     "be given for each",
      NULL},
     {NULL, "--compiled", OPTION_STRING, AT(compiled), 0, 0, "FILE",
      "keep what the device's driver compiles in this file, so that the next start takes less time; "
@@ -108,12 +111,19 @@ static int store_seed(const struct option *o, struct settings *settings, const c
     return settings->random_seed ? EXIT_OK : store_count(o, &settings->seed, value);
 }
 
+/* Whether two values of --device are for the same engine, or both for all. */
+static int same_engine(const char *a, const char *b) {
+    const size_t bytes = engines_prefix(a);
+    return bytes == engines_prefix(b) && !memcmp(a, b, bytes);
+}
+
 /* A value twice is a slip of somebody's, unless it is the same, or the option takes several. */
 static int note_given(const struct option *o, struct settings *settings, const char *value) {
     if (o->kind == OPTION_FLAG || o->kind == OPTION_STOP) return EXIT_OK;
     for (size_t i = 0; i < settings->given_count; i++) {
         const struct given *before = &settings->given[i];
         if (before->option->offset != o->offset) continue;
+        if (o->kind == OPTION_DEVICE && !same_engine(before->value, value)) continue;
         if (!strcmp(before->value, value)) return EXIT_OK;
         return fail(EXIT_USAGE, "%s was given twice, as '%s' and as '%s': give it once.", named(o),
                     before->value, value);
@@ -138,6 +148,11 @@ static int store(const struct option *o, struct settings *settings, const char *
         return store_seed(o, settings, value);
     case OPTION_REAL:
         return store_real(o, to, value);
+    case OPTION_DEVICE:
+        if (settings->devices_count == DEVICES_MAX)
+            return fail(EXIT_USAGE, "%s can be given %d times at most.", o->name, DEVICES_MAX);
+        settings->devices[settings->devices_count++] = value;
+        return EXIT_OK;
     case OPTION_STOP:
         break;
     }
@@ -256,53 +271,13 @@ int options_parse(const struct command *command, struct settings *settings, int 
                                            : EXIT_OK;
 }
 
-/* What apus_probe says of one engine. */
-struct engine_search {
-    const char *name;
-    int known, available;
-    char why[320];
-};
-
-static void look_at_engine(void *user, const char *engine, int available, const char *text) {
-    struct engine_search *search = user;
-    if (strcmp(engine, search->name) != 0) return;
-    search->known = 1;
-    search->available |= available;
-    if (!available) snprintf(search->why, sizeof search->why, "%s", text);
-}
-
-static int check_one_engine(const char *name) {
-    struct engine_search search = {.name = name};
-    if (!strcmp(name, "cpu")) return EXIT_OK; /* nobody's driver is loaded for it */
-    apus_probe(look_at_engine, &search);
-    if (!search.known) hint_value(name, ENGINES);
-    if (!search.known)
-        return fail(EXIT_UNAVAILABLE, "this build has no engine '%s'. See: apus probe.", name);
-    return search.available
-               ? EXIT_OK
-               : fail(EXIT_UNAVAILABLE, "the engine '%s' cannot run here: %s.", name, search.why);
-}
-
-/* "NAME", or both names of "NAME:LAYERS,NAME"; the number is the library's to check, which knows
- * the model. */
-static int check_engine(const char *name) {
-    char first[32];
-    const char *colon = strchr(name, ':'), *comma = colon ? strchr(colon, ',') : NULL;
-    if (comma) {
-        snprintf(first, sizeof first, "%.*s", (int)(colon - name), name);
-        int status = check_one_engine(first);
-        return status ? status : check_one_engine(comma + 1);
-    }
-    return check_one_engine(name);
-}
-
 int options_resolve(struct settings *settings) {
     if (!settings->threads) {
         uint32_t here = apus_port_processors();
         settings->threads = here < 64 ? here : 64;
     }
-    int status = check_engine(settings->engine);
-    if (!status) status = check_engine(settings->draft_engine);
+    int status = engines_check(settings->engine);
+    if (!status) status = engines_check(settings->draft_engine);
     if (status) return status;
     if (!settings->cpu_name) return EXIT_OK;
     for (int cpu = APUS_CPU_REF; cpu <= APUS_CPU_AVX512; cpu++)

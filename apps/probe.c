@@ -29,13 +29,13 @@ static void say_text(void *user, const char *engine, int available, const char *
 
 static int probe_main(const struct settings *settings) {
     if (!settings->json) {
-        apus_probe(say_text, NULL);
+        apus_probe(apus_port_host(), say_text, NULL);
         printf("The strongest instruction set here is %s; %u processors may be used.\n",
                apus_cpu_name(apus_cpu_best()), apus_port_processors());
         return output_flush();
     }
     json_t *object = json_object(), *engines = json_array();
-    apus_probe(say_object, engines);
+    apus_probe(apus_port_host(), say_object, engines);
     json_object_set_new(object, "engines", engines);
     json_object_set_new(object, "cpu", json_string(apus_cpu_name(apus_cpu_best())));
     json_object_set_new(object, "processors", json_integer(apus_port_processors()));

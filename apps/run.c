@@ -341,10 +341,14 @@ static void make_figures(struct figures *figures, const struct result *result,
 
 /* As --engine has it. */
 static const char *engine_text(const apus_session_stats *s) {
-    static char text[64];
-    if (!s->engine) return "";
-    if (!s->second_engine) return s->engine;
-    snprintf(text, sizeof text, "%s:%u,%s", s->engine, s->second_from, s->second_engine);
+    static char text[128];
+    size_t n = 0;
+    *text = 0;
+    for (uint32_t i = 0; i < s->engines_count && n < sizeof text; i++)
+        n += (size_t)(i + 1 < s->engines_count
+                          ? snprintf(text + n, sizeof text - n, "%s:%u,", s->engines[i],
+                                     s->engines_from[i + 1] - s->engines_from[i])
+                          : snprintf(text + n, sizeof text - n, "%s", s->engines[i]));
     return text;
 }
 

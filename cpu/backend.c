@@ -378,8 +378,8 @@ static apus_status cpu_wait(void *memory, uint64_t ticket) {
 
 /* ------------------------------------------------------------------------------------- setup -- */
 
-static void cpu_probe(void (*say)(void *user, const char *engine, int available, const char *text),
-                      void *user) {
+static void cpu_probe(const apus_port *port, hal_say *say, void *user) {
+    (void)port;
     switch (apus_cpu_best()) {
     case APUS_CPU_AVX512:
         say(user, "cpu", 1, "AVX-512 with VNNI: the fastest kernels");

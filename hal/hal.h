@@ -20,11 +20,14 @@ struct hal_need {
 
 struct hal_model_setup {
     const struct hal_model *model;
-    const apus_port *port; /* may be NULL, as may its members */
-    apus_cpu cpu;          /* mask; the CPU engine */
-    const char *device;    /* which one, where an engine has several: as apus_model_config.device */
-    const void *compiled;  /* what model_compiled gave, unchanged, or NULL; of any device; read
-                              while opening */
+    const apus_port *port;        /* may be NULL, as may its members */
+    apus_cpu cpu;                 /* mask; the CPU engine */
+    const char *device, *options; /* as in apus_engine_config, like the overlay, which stays as it
+                                     is while the model is open */
+    const void *overlay;
+    size_t overlay_bytes;
+    const void *compiled; /* what model_compiled gave, unchanged, or NULL; of any device; read while
+                             opening */
     size_t compiled_bytes;
     struct hal_range layers; /* whose weights are needed: the programs' layers */
 };
@@ -63,12 +66,15 @@ static inline struct kv_cache hal_cache(const struct hal_setup *setup, uint32_t 
                              setup->model->layers[layer].kv_heads, setup->model->model->head_dim};
 }
 
+/* As apus_probe has it. */
+typedef void hal_say(void *user, const char *engine, int available, const char *text);
+
 struct hal_engine {
     const char *name;
 
-    /* Says in words what the engine would need here; one or more calls of say. */
-    void (*probe)(void (*say)(void *user, const char *engine, int available, const char *text),
-                  void *user);
+    /* Says in words what the engine would need here; one or more calls of say. It looks at the
+     * machine through the port only, as everything of an engine does. */
+    void (*probe)(const apus_port *port, hal_say *say, void *user);
 
     /* A model on the engine: weights imported or uploaded, code chosen. Shared by any number of
      * programs on any threads. */

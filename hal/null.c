@@ -9,8 +9,8 @@ struct null_program {
     struct hal_setup setup;
 };
 
-static void null_probe(void (*say)(void *user, const char *engine, int available, const char *text),
-                       void *user) {
+static void null_probe(const apus_port *port, hal_say *say, void *user) {
+    (void)port;
     say(user, "null", 1, "computes nothing");
 }
 

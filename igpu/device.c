@@ -199,18 +199,16 @@ static int64_t index_of(const char *wanted, size_t bytes) {
     return bytes ? n : -1;
 }
 
-/* ",-dot,-import": what the engine shall not use. 0 where it says something else. */
+/* "-dot,-import": what the engine shall not use. 0 where it says something else. */
 static int read_off(const char *text, struct device_facts *f) {
     int matrix = 1;
     const struct {
         const char *name;
         int *feature;
-    } known[] = {{",-dot", &f->dot},
-                 {",-import", &f->import},
-                 {",-wave64", &f->wave64},
-                 {",-matrix", &matrix}};
+    } known[] = {
+        {"-dot", &f->dot}, {"-import", &f->import}, {"-wave64", &f->wave64}, {"-matrix", &matrix}};
     while (*text) {
-        size_t bytes = 1, i = 0;
+        size_t bytes = 0, i = 0;
         while (text[bytes] && text[bytes] != ',') bytes++;
         while (i < sizeof known / sizeof *known &&
                (strlen(known[i].name) != bytes || memcmp(text, known[i].name, bytes) != 0))
@@ -218,20 +216,21 @@ static int read_off(const char *text, struct device_facts *f) {
         if (i == sizeof known / sizeof *known) return 0;
         *known[i].feature = 0;
         text += bytes;
+        if (*text && !*++text) return 0; /* a comma, and nothing behind it */
     }
     if (!matrix) f->matrix = 0;
     return 1;
 }
 
-const char *device_choose(struct device *device, const char *wanted) {
+const char *device_choose(struct device *device, const char *wanted, const char *options) {
     struct device_facts facts;
     uint32_t best = 0;
-    size_t bytes = 0;
     int found = 0;
     if (!wanted) wanted = "";
-    while (wanted[bytes] && wanted[bytes] != ',') bytes++;
-    if (!read_off(wanted + bytes, &facts))
-        return "behind a device only ,-dot, ,-import, ,-wave64 and ,-matrix can stand";
+    if (!options) options = "";
+    const size_t bytes = strlen(wanted);
+    if (!read_off(options, &facts))
+        return "its options are -dot, -import, -wave64 and -matrix, with commas between";
     int64_t index = index_of(wanted, bytes);
     const char *refusal =
         bytes ? "no Vulkan device of that name or index is here; apus_probe lists them"
@@ -246,7 +245,7 @@ const char *device_choose(struct device *device, const char *wanted) {
             found = 1;
         }
     }
-    read_off(wanted + bytes, &device->facts);
+    read_off(options, &device->facts);
     return found ? NULL : refusal;
 }
 

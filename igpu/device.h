@@ -49,10 +49,10 @@ const char *device_instance(struct device *device, const apus_port *port);
 /* Facts of the device at `index` in the loader's order; 0 where there is none. */
 int device_at(const struct device *device, uint32_t index, struct device_facts *facts);
 /* Chooses by `wanted` (NULL or "": the best; a number: that index; else a part of the name, letters
- * of either case) into device->facts. ",-dot", ",-import", ",-wave64" and ",-matrix" behind it
- * switch an optional feature off, as a mask does with the CPU's instruction sets. NULL, or why
- * not. */
-const char *device_choose(struct device *device, const char *wanted);
+ * of either case) into device->facts. options: NULL, or "-dot", "-import", "-wave64" and "-matrix"
+ * with commas between: each switches an optional feature off, as a mask does with the CPU's
+ * instruction sets. NULL, or why not. */
+const char *device_choose(struct device *device, const char *wanted, const char *options);
 /* Opens the chosen device. VK_SUCCESS or what failed, with the call in *call. */
 VkResult device_open(struct device *device, const char **call);
 void device_close(struct device *device);

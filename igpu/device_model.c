@@ -42,7 +42,7 @@ apus_status igpu_model_measure(const struct hal_model_setup *setup, struct hal_n
     struct device device;
     const char *why = device_instance(&device, setup->port);
     if (why) return refuse(setup, why);
-    why = device_choose(&device, setup->device);
+    why = device_choose(&device, setup->device, setup->options);
     device_close(&device);
     if (why) return refuse(setup, why);
     *need = (struct hal_need){model_bytes(regions_count(setup->model, setup->layers)),
@@ -97,7 +97,7 @@ apus_status igpu_model_open(void *memory, const struct hal_model_setup *setup) {
     memset(m, 0, model_bytes(regions_count(setup->model, setup->layers)));
     const char *why = device_instance(&m->device, setup->port);
     if (why) return refuse(setup, why);
-    why = device_choose(&m->device, setup->device);
+    why = device_choose(&m->device, setup->device, setup->options);
     if (why) {
         device_close(&m->device);
         return refuse(setup, why);

@@ -1,12 +1,11 @@
 /* The igpu engine: its table, and what it says of this machine. */
 #include "igpu/program.h"
 
-static void igpu_probe(void (*say)(void *user, const char *engine, int available, const char *text),
-                       void *user) {
+static void igpu_probe(const apus_port *port, hal_say *say, void *user) {
     struct device device;
     struct device_facts facts;
     struct words words;
-    const char *why = device_instance(&device, apus_port_host());
+    const char *why = device_instance(&device, port);
     if (why) {
         say(user, "igpu", 0, why);
         return;

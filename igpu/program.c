@@ -71,7 +71,7 @@ static apus_status warm_up(struct igpu_program *p) {
         struct words w;
         words_begin(&w, p->model->device.facts.name);
         words_add(&w, " does not compute as the numeric contract needs: cooperative matrices; "
-                      ",-matrix behind the device does without");
+                      "the option -matrix does without");
         words_log(&w, &p->model->device.port, APUS_LOG_ERROR);
         return APUS_E_CONTRACT;
     }

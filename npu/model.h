@@ -12,15 +12,17 @@
  * GB/s, docs/npu.md): matrices of one operation that are smaller together stay with the CPU. */
 enum { WORTH_BYTES = 2750000 };
 
-/* hal_model_setup.device for this engine: parts with commas between them. */
+/* hal_model_setup.device and .options for this engine. */
 struct npu_options {
-    char overlay[256]; /* overlay=FILE */
-    uint32_t index;    /* npu=N, default 0 */
-    int all;           /* all: every matrix on the NPU, small ones too */
-    int xrt;           /* provider=xrt, and not the default, provider=kernel */
+    uint32_t index; /* the device: a digit, default 0 */
+    int all;        /* "all": every matrix on the NPU, small ones too */
+    int xrt;        /* "provider=xrt", and not the default, "provider=kernel" */
 };
 /* NULL, or what is wrong. */
-const char *npu_options_read(struct npu_options *o, const char *text);
+const char *npu_options_read(struct npu_options *o, const char *device, const char *text);
+
+/* Whether the port lends what npu/provider_uapi.c asks for. */
+int npu_has_devices(const apus_port *port);
 
 struct npu_code {
     uint64_t offset; /* in the code buffer */
@@ -40,8 +42,7 @@ struct npu_model {
     const struct npu_provider *provider;
     void *library; /* the provider's, or NULL */
     struct npu_facts facts;
-    apus_map overlay_file;
-    struct overlay overlay;
+    struct overlay overlay; /* a view of the caller's bytes */
     struct npu_options options;
     struct npu_buffer weights, copies, code;
     struct npu_tensor *tensor; /* [tensors] */

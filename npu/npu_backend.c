@@ -1,13 +1,11 @@
 /* The npu engine: its table, and what it says of this machine. */
 #include "npu/model.h"
 
-static void npu_probe(void (*say)(void *user, const char *engine, int available, const char *text),
-                      void *user) {
-    const apus_port *port = apus_port_host();
+static void npu_probe(const apus_port *port, hal_say *say, void *user) {
     _Alignas(16) uint8_t device[NPU_DEVICE_BYTES];
     struct npu_facts facts;
     struct words w;
-    if (!port->device_open) {
+    if (!npu_has_devices(port)) {
         say(user, "npu", 0, "the port lends no device files");
         return;
     }

@@ -9,36 +9,26 @@ static const char *text_after(const char *text, const char *prefix) {
 
 static int ends(const char *text) { return !*text || *text == ','; }
 
-const char *npu_options_read(struct npu_options *o, const char *text) {
+const char *npu_options_read(struct npu_options *o, const char *device, const char *text) {
     memset(o, 0, sizeof *o);
-    while (text && *text) {
-        const char *value;
-        if ((value = text_after(text, "overlay=")) != NULL) {
-            uint32_t n = 0;
-            for (; !ends(value); value++) {
-                if (n + 1 == sizeof o->overlay) return "the overlay's name is too long";
-                o->overlay[n++] = *value;
-            }
-            text = value;
-        } else if ((value = text_after(text, "npu=")) != NULL && *value >= '0' && *value <= '7' &&
-                   ends(value + 1)) {
-            o->index = (uint32_t)(*value - '0');
-            text = value + 1;
-        } else if ((value = text_after(text, "all")) != NULL && ends(value)) {
-            o->all = 1, text = value;
-        } else if ((value = text_after(text, "provider=xrt")) != NULL && ends(value)) {
-            o->xrt = 1, text = value;
-        } else if ((value = text_after(text, "provider=kernel")) != NULL && ends(value)) {
-            o->xrt = 0, text = value;
-        } else {
-            return "its device is named by overlay=FILE, npu=N, provider=kernel or xrt, and all, "
-                   "with commas between";
-        }
-        if (*text) text++;
+    if (device && *device) {
+        if (*device < '0' || *device > '7' || device[1])
+            return "NPUs are named by a number: the device is 0 to 7";
+        o->index = (uint32_t)(*device - '0');
     }
-    return o->overlay[0] ? NULL
-                         : "it needs an overlay: device overlay=FILE (none for hardware exists "
-                           "yet: docs/npu.md)";
+    while (text && *text) {
+        const char *rest;
+        if ((rest = text_after(text, "all")) != NULL && ends(rest))
+            o->all = 1;
+        else if ((rest = text_after(text, "provider=xrt")) != NULL && ends(rest))
+            o->xrt = 1;
+        else if ((rest = text_after(text, "provider=kernel")) != NULL && ends(rest))
+            o->xrt = 0;
+        else
+            return "its options are all, provider=kernel and provider=xrt, with commas between";
+        text = rest + (*rest == ',');
+    }
+    return NULL;
 }
 
 static apus_status refuse(const apus_port *port, const char *why) {
@@ -60,7 +50,7 @@ static apus_status failed(const struct npu_model *m, const char *call, int error
     return APUS_E_ENGINE;
 }
 
-static int has_devices(const apus_port *p) {
+int npu_has_devices(const apus_port *p) {
     return p && p->device_open && p->device_request && p->device_map && p->device_unmap &&
            p->device_close;
 }
@@ -69,7 +59,7 @@ static int has_devices(const apus_port *p) {
 static const char *find_provider(struct npu_model *m) {
     const apus_port *p = &m->port;
     m->provider = &npu_provider_uapi;
-    if (!m->options.xrt) return has_devices(p) ? NULL : "the port lends no device files";
+    if (!m->options.xrt) return npu_has_devices(p) ? NULL : "the port lends no device files";
     if (!p->library_open || !p->library_symbol || !p->library_close)
         return "the port lends no libraries";
     m->library = p->library_open(p->user, NPU_XRT_LIBRARY);
@@ -97,7 +87,7 @@ static apus_status open_device(struct npu_model *m) {
     if (why) return refuse(&m->port, why);
     int e = m->provider->attach(m->device, &m->port, m->options.index, &m->facts);
     if (e == E_NOENT && another_is_there(m))
-        return refuse(&m->port, "there are not so many NPUs: npu=N counts from 0");
+        return refuse(&m->port, "there are not so many NPUs: they are counted from 0");
     if (e) {
         struct words w;
         explain_open(&w, e, &m->port);
@@ -109,10 +99,8 @@ static apus_status open_device(struct npu_model *m) {
 
 /* The model's overlay means nothing to an array, and an array's nothing to the model: neither gets
  * the other's. */
-static apus_status open_overlay(struct npu_model *m) {
-    if (apus_map_open(&m->overlay_file, m->options.overlay))
-        return refuse(&m->port, "the overlay's file cannot be read: look at its path and rights");
-    const char *why = overlay_read(&m->overlay, m->overlay_file.data, m->overlay_file.size);
+static apus_status open_overlay(struct npu_model *m, const struct hal_model_setup *setup) {
+    const char *why = overlay_read(&m->overlay, setup->overlay, setup->overlay_bytes);
     if (why) return refuse(&m->port, why);
     int of_model = memcmp(m->overlay.id, overlay_of_model, sizeof overlay_of_model) == 0;
     if (of_model && !m->facts.model)
@@ -128,7 +116,10 @@ static apus_status open_overlay(struct npu_model *m) {
 static apus_status read_setup(struct npu_model *m, const struct hal_model_setup *setup) {
     memset(m, 0, sizeof *m);
     if (setup->port) m->port = *setup->port;
-    const char *why = npu_options_read(&m->options, setup->device);
+    const char *why = npu_options_read(&m->options, setup->device, setup->options);
+    if (!why && !setup->overlay)
+        why = "it needs an overlay, apus_engine_config.overlay, which is --device overlay=FILE of "
+              "the command line (none for hardware exists yet: docs/npu.md)";
     return why ? refuse(&m->port, why) : APUS_OK;
 }
 
@@ -137,7 +128,6 @@ static void close_device(struct npu_model *m) {
     m->device_open = 0;
     if (m->library) m->port.library_close(m->port.user, m->library);
     m->library = NULL;
-    apus_map_close(&m->overlay_file);
 }
 
 /* Where the parts of a model's memory lie. */
@@ -175,7 +165,7 @@ apus_status npu_model_measure(const struct hal_model_setup *setup, struct hal_ne
 
 static apus_status open_parts(struct npu_model *m, const struct hal_model_setup *setup) {
     apus_status s = open_device(m);
-    if (!s) s = open_overlay(m);
+    if (!s) s = open_overlay(m, setup);
     if (s) return s;
     weights_plan(m, setup->model);
     const char *call = "weights";

@@ -30,24 +30,23 @@ const void *compiled_read(const void *data, size_t bytes, size_t *content) {
 static const char where[] = "apus_model_compiled";
 static const char short_text[] = "capacity is #, less than with data NULL it says in *bytes";
 
-APUS_API apus_status apus_model_compiled(const apus_model *m, void *data, size_t capacity,
-                                         size_t *bytes) {
+APUS_API apus_status apus_model_compiled(const apus_model *m, uint32_t engine, void *data,
+                                         size_t capacity, size_t *bytes) {
     struct header h = {{0}, 0, 0, 0};
     size_t content = 0;
     if (!m) return APUS_E_ARGUMENT;
     apus_status s = refuse_null(&m->port, where, "bytes", bytes);
+    if (!s) s = refuse_outside(&m->port, where, "engine", engine, 0, m->parts - 1);
     if (s) return s;
-    int first = m->engine->model_compiled != NULL;
-    const struct hal_engine *e = first ? m->engine : m->second;
-    if (!e || !e->model_compiled) {
+    const struct model_engine *e = &m->engine[engine];
+    if (!e->engine->model_compiled) {
         *bytes = 0;
         return APUS_OK;
     }
     if (data && capacity < sizeof h)
         return refuse(&m->port, APUS_E_SPACE, where, short_text, CHECK_NUMBERS(capacity));
     uint8_t *behind = data ? (uint8_t *)data + sizeof h : NULL;
-    s = e->model_compiled(first ? m->memory : m->second_memory, behind,
-                          data ? capacity - sizeof h : 0, &content);
+    s = e->engine->model_compiled(e->memory, behind, data ? capacity - sizeof h : 0, &content);
     if (s == APUS_E_SPACE) return refuse(&m->port, s, where, short_text, CHECK_NUMBERS(capacity));
     if (s) return s;
     if (data) {

@@ -1,5 +1,6 @@
 /* The engines of this build, best first. */
 #include "hal/hal.h"
+#include "runtime/config.h"
 
 const struct hal_engine *const hal_engines[] = {
 #ifdef APUS_IGPU
@@ -21,9 +22,11 @@ const struct hal_engine *hal_engine_find(const char *name) {
     return NULL;
 }
 
-APUS_API void apus_probe(void (*say)(void *user, const char *engine, int available,
+APUS_API void apus_probe(const apus_port *port,
+                         void (*say)(void *user, const char *engine, int available,
                                      const char *text),
                          void *user) {
-    if (!say) return;
-    for (const struct hal_engine *const *e = hal_engines; *e; e++) (*e)->probe(say, user);
+    apus_port lent;
+    if (!say || port_read(&lent, port)) return;
+    for (const struct hal_engine *const *e = hal_engines; *e; e++) (*e)->probe(&lent, say, user);
 }

@@ -9,51 +9,99 @@
 #include "runtime/refuse.h"
 #include "runtime/selftest.h"
 
+/* An engine with what it is asked for; its model and port are filled in when it is asked. */
+struct engine_request {
+    const struct hal_engine *engine;
+    struct hal_model_setup setup;
+};
+
 struct request {
     const apus_blob *blob;
     struct hal_model hal;
     apus_port port;
-    const struct hal_engine *engine, *second, *spare;
-    uint32_t split; /* layers of the first engine where there is a second */
-    struct hal_model_setup setup;
+    apus_cpu cpu;
+    struct engine_request engine[MODEL_ENGINES];
+    uint32_t engines, parts; /* as in struct apus_model */
 };
 
 /* Where the parts of an opened model lie behind struct apus_model. */
 struct places {
-    uint64_t records, first, second, spare;
+    uint64_t records, engine[MODEL_ENGINES];
 };
+
+static const char where_engine[] = "apus_engine_config";
 
 static struct hal_model hal_view(const struct blob *b) {
     return (struct hal_model){b->model, b->layers, b->tensors, b->rows, b->rope, b->weights};
 }
 
-static const struct hal_engine *find_engine(const char *name, size_t bytes) {
-    char text[16] = "";
-    if (bytes >= sizeof text) return NULL;
-    memcpy(text, name, bytes);
-    return hal_engine_find(text);
-}
-
-/* "NAME", or "NAME:LAYERS,NAME". */
-static apus_status read_engines(struct request *r, const char *text) {
-    size_t name = 0, at;
-    while (text[name] && text[name] != ':') name++;
-    r->engine = find_engine(text, name);
-    if (text[name]) {
-        for (at = name + 1; text[at] >= '0' && text[at] <= '9' && r->split < UINT16_MAX; at++)
-            r->split = r->split * 10 + (uint32_t)(text[at] - '0');
-        if (text[at] != ',' || !r->split || r->split >= r->hal.model->layers) {
-            port_log(&r->port, APUS_LOG_ERROR,
-                     "two engines are given as NAME:LAYERS,NAME, and each computes at least one "
-                     "layer of the model");
-            return APUS_E_ARGUMENT;
-        }
-        r->second = find_engine(text + at + 1, strlen(text + at + 1));
-    }
-    if (r->engine && (r->second || !r->split)) return APUS_OK;
+static apus_status find_engine(struct request *r, uint32_t index, const char *name) {
+    r->engine[index].engine = hal_engine_find(name ? name : "cpu");
+    if (r->engine[index].engine) return APUS_OK;
     port_log(&r->port, APUS_LOG_ERROR,
              "this build has no engine of that name; apus_probe lists those it has");
     return APUS_E_UNAVAILABLE;
+}
+
+/* The layers of one engine of `count`, behind those of the one before. */
+static apus_status read_layers(struct request *r, uint32_t index, uint32_t count, uint32_t layers) {
+    struct hal_range *range = &r->engine[index].setup.layers;
+    const int last = index + 1 == count;
+    range->first = index ? r->engine[index - 1].setup.layers.end : 0;
+    const uint32_t left = r->hal.model->layers - range->first, high = left - (count - 1 - index);
+    range->end = range->first + (layers ? layers : left);
+    if (last ? !layers || layers == left : layers && layers <= high) return APUS_OK;
+    return refuse_at(
+        &r->port, APUS_E_ARGUMENT, where_engine, index,
+        "layers is #, must be # to #: every engine computes at least one, and together "
+        "they compute all of the model",
+        NULL, CHECK_NUMBERS(layers, last ? left : 1, high));
+}
+
+static apus_status read_engine(struct request *r, uint32_t index, uint32_t count,
+                               const apus_engine_config *c) {
+    if ((uintptr_t)c->compiled % 8)
+        return refuse_at(&r->port, APUS_E_ARGUMENT, where_engine, index,
+                         "compiled is at $, must be at a multiple of 8", NULL,
+                         CHECK_NUMBERS((uintptr_t)c->compiled));
+    struct hal_model_setup *s = &r->engine[index].setup;
+    *s = (struct hal_model_setup){.cpu = r->cpu,
+                                  .device = c->device,
+                                  .options = c->options,
+                                  .overlay = c->overlay,
+                                  .overlay_bytes = c->overlay_bytes};
+    s->compiled = compiled_read(c->compiled, c->compiled_bytes, &s->compiled_bytes);
+    apus_status status = find_engine(r, index, c->name);
+    return status ? status : read_layers(r, index, count, c->layers);
+}
+
+static apus_status read_engines(struct request *r, const apus_model_config *c) {
+    static const apus_engine_config cpu = {.size = sizeof cpu};
+    const uint32_t count = c->engines_count ? c->engines_count : 1, layers = r->hal.model->layers;
+    const uint8_t *at = (const uint8_t *)(c->engines_count ? c->engines : &cpu);
+    apus_status s = refuse_outside(&r->port, "apus_model_config", "engines_count", c->engines_count,
+                                   0, layers < APUS_ENGINES_MAX ? layers : APUS_ENGINES_MAX);
+    uint32_t size = 0;
+    for (uint32_t i = 0; !s && i < count; i++, at += size) {
+        apus_engine_config e;
+        s = config_read(&e, at, STRUCT(apus_engine_config), &r->port);
+        if (!s && i && e.size != size)
+            s = refuse_at(&r->port, APUS_E_ARGUMENT, where_engine, i,
+                          "size is #, must be # as that of the first", NULL,
+                          CHECK_NUMBERS(e.size, size));
+        if (!s) size = e.size, s = read_engine(r, i, count, &e);
+    }
+    r->engines = r->parts = count;
+    return s;
+}
+
+/* What computes all layers when an engine has failed. */
+static void add_spare(struct request *r) {
+    uint32_t others = 0;
+    for (uint32_t i = 0; i < r->parts; i++) others += r->engine[i].engine != &hal_cpu_engine;
+    if (others)
+        r->engine[r->engines++] = (struct engine_request){
+            &hal_cpu_engine, {.cpu = r->cpu, .layers = {0, r->hal.model->layers}}};
 }
 
 static apus_status read_request(struct request *r, const apus_model_config *config) {
@@ -69,74 +117,61 @@ static apus_status read_request(struct request *r, const apus_model_config *conf
                       "blob is not one that apus_blob_open has filled", NULL);
     s = refuse_outside(&r->port, where, "cpu", (uint32_t)c.cpu, 0, APUS_CPU_AVX512);
     if (s) return s;
-    if ((uintptr_t)c.compiled % 8)
-        return refuse(&r->port, APUS_E_ARGUMENT, where,
-                      "compiled is at $, must be at a multiple of 8",
-                      CHECK_NUMBERS((uintptr_t)c.compiled));
     if (!apus_cpu_has(c.cpu))
         return refuse_at(&r->port, APUS_E_UNAVAILABLE, where, CHECK_NO_INDEX,
                          "cpu is @, which this machine does not have", apus_cpu_name(c.cpu), NULL);
     r->blob = c.blob;
     r->hal = hal_view(blob_of(c.blob));
-    r->split = 0;
-    r->second = NULL;
-    s = read_engines(r, c.engine ? c.engine : "cpu");
-    if (s) return s;
-    r->spare = r->engine != &hal_cpu_engine || (r->second && r->second != &hal_cpu_engine)
-                   ? &hal_cpu_engine
-                   : NULL;
-    r->setup = (struct hal_model_setup){
-        .model = &r->hal, .port = &r->port, .cpu = c.cpu, .device = c.device};
-    r->setup.compiled = compiled_read(c.compiled, c.compiled_bytes, &r->setup.compiled_bytes);
-    return APUS_OK;
+    r->cpu = c.cpu;
+    s = read_engines(r, &c);
+    if (!s) add_spare(r);
+    return s;
 }
 
-/* For one of the model's engines: which 0, 1 (the second) or 2 (the spare). */
-static struct hal_model_setup setup_of(const struct request *r, uint32_t which) {
-    struct hal_model_setup setup = r->setup;
-    uint32_t layers = r->hal.model->layers;
-    setup.layers =
-        (struct hal_range){which == 1 ? r->split : 0, which == 0 && r->split ? r->split : layers};
+/* For an engine of the list, with the model and the port of whoever asks. */
+static struct hal_model_setup setup_of(const struct request *r, uint32_t index,
+                                       const struct hal_model *model, const apus_port *port) {
+    struct hal_model_setup setup = r->engine[index].setup;
+    setup.model = model;
+    setup.port = port;
     return setup;
 }
 
 static apus_status measure(const struct request *r, apus_memory *memory, struct places *at) {
-    const struct hal_engine *engines[] = {r->engine, r->second, r->spare};
     uint64_t driver_bytes = 0;
-    uint64_t *const offset[] = {&at->first, &at->second, &at->spare};
     struct place walk = {0};
     place_next(&walk, 1, sizeof(struct apus_model));
     at->records = place_next(&walk, 1, blob_records_bytes(blob_of(r->blob)));
-    for (uint32_t i = 0; i < 3; i++) {
+    for (uint32_t i = 0; i < r->engines; i++) {
         struct hal_need need = {0, 0};
-        struct hal_model_setup setup = setup_of(r, i);
-        apus_status s = engines[i] ? engines[i]->model_measure(&setup, &need) : APUS_OK;
+        struct hal_model_setup setup = setup_of(r, i, &r->hal, &r->port);
+        apus_status s = r->engine[i].engine->model_measure(&setup, &need);
         if (s) return s;
-        *offset[i] = place_next(&walk, 1, need.bytes);
+        at->engine[i] = place_next(&walk, 1, need.bytes);
         driver_bytes += need.driver_bytes;
     }
     *memory = (apus_memory){sizeof *memory, PLACE_LINE, walk.end, driver_bytes};
     return refuse_size(&r->port, "apus_model_config", walk.end);
 }
 
-static void close_engines(struct apus_model *m, uint32_t opened) {
-    if (opened > 2 && m->spare) m->spare->model_close(m->spare_memory);
-    if (opened > 1 && m->second) m->second->model_close(m->second_memory);
-    if (opened > 0) m->engine->model_close(m->memory);
+static void close_engines(struct apus_model *m) {
+    while (m->engines-- > 0)
+        m->engine[m->engines].engine->model_close(m->engine[m->engines].memory);
 }
 
-static apus_status open_engines(struct apus_model *m, const struct request *r) {
-    const struct hal_engine *engines[] = {m->engine, m->second, m->spare};
-    void *memories[] = {m->memory, m->second_memory, m->spare_memory};
-    for (uint32_t i = 0; i < 3; i++) {
-        struct hal_model_setup setup = setup_of(r, i);
-        setup.model = &m->hal;
-        setup.port = &m->port;
-        apus_status s = engines[i] ? engines[i]->model_open(memories[i], &setup) : APUS_OK;
+static apus_status open_engines(struct apus_model *m, const struct request *r,
+                                const struct places *at) {
+    for (m->engines = 0; m->engines < r->engines; m->engines++) {
+        struct model_engine *e = &m->engine[m->engines];
+        struct hal_model_setup setup = setup_of(r, m->engines, &m->hal, &m->port);
+        *e = (struct model_engine){r->engine[m->engines].engine,
+                                   place_at(m, at->engine[m->engines]), setup.layers};
+        apus_status s = e->engine->model_open(e->memory, &setup);
         if (!s) continue;
-        close_engines(m, i);
+        close_engines(m);
         return s;
     }
+    m->parts = r->parts;
     return APUS_OK;
 }
 
@@ -180,19 +215,10 @@ APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config
     if (!s) s = refuse_memory(&r.port, "apus_model_open", memory, bytes, &need);
     if (!s) {
         struct apus_model *m = memory;
-        *m = (struct apus_model){*r.blob,
-                                 r.hal,
-                                 r.port,
-                                 r.engine,
-                                 place_at(memory, at.first),
-                                 r.split,
-                                 r.second,
-                                 place_at(memory, at.second),
-                                 r.spare,
-                                 place_at(memory, at.spare)};
+        memset(m, 0, sizeof *m);
+        m->blob = *r.blob, m->hal = r.hal, m->port = r.port;
         s = copy_records(m, place_at(memory, at.records));
-        r.hal = m->hal;
-        if (!s) s = open_engines(m, &r);
+        if (!s) s = open_engines(m, &r, &at);
         if (!s) *model = m;
     }
     fenv_leave(fenv);
@@ -200,5 +226,5 @@ APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config
 }
 
 APUS_API void apus_model_close(apus_model *model) {
-    if (model) close_engines(model, 3);
+    if (model) close_engines(model);
 }

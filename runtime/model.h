@@ -6,19 +6,23 @@
 #include "hal/hal.h"
 #include "weights/blob.h"
 
+/* An engine with the model's layers that it computes. */
+struct model_engine {
+    const struct hal_engine *engine;
+    void *memory; /* its own, behind struct apus_model */
+    struct hal_range layers;
+};
+enum { MODEL_ENGINES = APUS_ENGINES_MAX + 1 };
+
 struct apus_model {
     apus_blob blob; /* its records are behind this struct: the file's may change
                        (blob_copy_records) */
     struct hal_model hal;
     apus_port port;
-    const struct hal_engine *engine;
-    void *memory;   /* the engine's, behind this struct */
-    uint32_t split; /* 0, or the first layer that another engine computes: */
-    const struct hal_engine *second;
-    void *second_memory;
-    const struct hal_engine *spare; /* what goes on when that fails: the CPU, with all layers; NULL
-                                       where it is the CPU already */
-    void *spare_memory;
+    struct model_engine engine[MODEL_ENGINES]; /* those that compute a pass, one after the other;
+                                                  then what goes on with all layers when one of them
+                                                  fails, the CPU, unless they are the CPU already */
+    uint32_t engines, parts;                   /* how many, and how many of them compute a pass */
 };
 
 static inline const struct blob *model_blob(const apus_model *model) {

@@ -60,8 +60,9 @@ APUS_API apus_status apus_stats(const apus_session *s, apus_session_stats *stats
                               .overlap_ns = g->overlap_ns,
                               .ahead = g->ahead,
                               .ahead_kept = g->kept,
-                              .second_engine = s->target.parts > 1 ? e[1].engine->name : NULL,
-                              .second_from = s->target.parts > 1 ? e[1].layers.first : 0};
+                              .engines_count = s->target.parts};
+    for (uint32_t i = 0; i < s->target.parts; i++)
+        now.engines[i] = e[i].engine->name, now.engines_from[i] = e[i].layers.first;
     memcpy(now.proposed_at, g->proposed_at, sizeof now.proposed_at);
     memcpy(now.accepted_at, g->accepted_at, sizeof now.accepted_at);
     config_write(stats, &now, sizeof now);

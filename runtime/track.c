@@ -23,24 +23,28 @@ static uint64_t place_slots(uint64_t columns, const struct hal_program *program,
     return a.end > f.end ? a.end : f.end;
 }
 
-/* The model's engines, and how many of them a pass goes through; memory and operations of their
- * programs are not placed yet. */
-static uint32_t list_engines(const apus_model *m, struct track_engine engine[TRACK_ENGINES],
+/* The model's engines; memory and operations of their programs are not placed yet. */
+static uint32_t list_engines(const apus_model *m, struct track_engine engine[MODEL_ENGINES],
                              uint32_t *parts) {
-    uint32_t layers = m->hal.model->layers, n = 0;
-    engine[n++] = (struct track_engine){.engine = m->engine,
-                                        .model_memory = m->memory,
-                                        .layers = {0, m->second ? m->split : layers}};
-    if (m->second)
-        engine[n++] = (struct track_engine){
-            .engine = m->second, .model_memory = m->second_memory, .layers = {m->split, layers}};
-    *parts = n;
-    if (m->spare)
-        engine[n++] = (struct track_engine){
-            .engine = m->spare, .model_memory = m->spare_memory, .layers = {0, layers}};
-    for (uint32_t i = 0; i < n; i++)
-        graph_build_part(&m->hal, engine[i].layers, NULL, &engine[i].program);
-    return n;
+    *parts = m->parts;
+    for (uint32_t i = 0; i < m->engines; i++) {
+        const struct model_engine *e = &m->engine[i];
+        engine[i] = (struct track_engine){
+            .engine = e->engine, .model_memory = e->memory, .layers = e->layers};
+        graph_build_part(&m->hal, e->layers, NULL, &engine[i].program);
+    }
+    return m->engines;
+}
+
+/* The operations of a part are those of its layers, which follow those of the part before. What
+ * stands in for all parts has all. */
+static void give_operations(struct track *t, const struct hal_op *ops) {
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < t->engines; i++) {
+        if (i >= t->parts) at = 0;
+        t->engine[i].program.ops = ops + at;
+        at += t->engine[i].program.count;
+    }
 }
 
 static struct hal_setup engine_setup(const struct track_config *c, const struct track_engine *of) {
@@ -62,7 +66,7 @@ apus_status track_measure(const struct track_config *c, struct track_layout *l) 
     struct hal_need need;
     struct place walk = {0};
     graph_measure(m, &program);
-    struct track_engine engine[TRACK_ENGINES];
+    struct track_engine engine[MODEL_ENGINES];
     uint32_t parts, engines = list_engines(c->model, engine, &parts);
     l->driver_bytes = 0;
     l->column = place_next(&walk, c->chunk, sizeof(struct hal_column));
@@ -117,9 +121,7 @@ apus_status track_open(struct track *t, const struct track_config *c, const stru
     place_kv(t, place_at(memory, l->kv));
     struct hal_op *ops = place_at(memory, l->ops);
     graph_build(&t->hal, ops, &t->program);
-    for (uint32_t i = 0; i < t->engines; i++) /* a part's operations are those of its layers */
-        t->engine[i].program.ops =
-            t->engine[i].layers.first ? ops + t->program.count - t->engine[i].program.count : ops;
+    give_operations(t, ops);
     for (uint32_t i = 0; i < t->engines; i++) {
         struct hal_setup setup = engine_setup(c, &t->engine[i]);
         setup.model = &t->hal;

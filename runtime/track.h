@@ -17,7 +17,6 @@ struct track_engine {
     struct hal_range layers;
     struct hal_program program;
 };
-enum { TRACK_ENGINES = 3 };
 
 struct track {
     const apus_model *model;
@@ -30,8 +29,8 @@ struct track {
     uint32_t kv_touched; /* slots that have been zeroed, a multiple of 16 */
     uint32_t chunk;      /* most columns of a pass */
     uint8_t *slot[HAL_SLOTS];
-    struct track_engine engine[TRACK_ENGINES]; /* the model's own (one, or two after each other),
-                                                  then its spare, prepared and paid for at open */
+    struct track_engine engine[MODEL_ENGINES]; /* as the model has them, the one that goes on when
+                                                  another fails prepared and paid for too */
     uint32_t engines, at;                      /* how many, and the first that computes: failed ones
                                                   are not asked again */
     uint32_t parts;                            /* how many from there compute one pass */
@@ -62,7 +61,7 @@ struct track_config {
 
 /* Where its parts lie in memory that begins 64-aligned. One walk for measuring and opening. */
 struct track_layout {
-    uint64_t column, ops, kv_table, engine[TRACK_ENGINES], slots, kv;
+    uint64_t column, ops, kv_table, engine[MODEL_ENGINES], slots, kv;
     uint64_t driver_bytes;
     uint64_t slot[HAL_SLOTS];
     uint64_t bytes;
@@ -87,8 +86,8 @@ uint32_t track_columns(const struct track *track, const int32_t *ids, uint32_t c
 /* Evaluates ids[0 .. columns) at positions evaluated .. evaluated + columns - 1, with logits behind
  * the last `logits` of them (at most HAL_LOGITS_MAX). On failure the track is as before, without
  * logits. APUS_PARTIAL: `stop` stopped it; a call with the same ids or the first of them goes on
- * where it came to, if no other pass and no rewinding below `evaluated` comes between. When the
- * engine is lost the spare does the pass again from the rows of the cache, which all are in the
+ * where it came to, if no other pass and no rewinding below `evaluated` comes between. When an
+ * engine is lost the CPU does the pass again from the rows of the cache, which all are in the
  * arena: the same bits. */
 apus_status track_pass(struct track *track, const int32_t *ids, uint32_t columns, uint32_t logits,
                        struct hal_stop stop);

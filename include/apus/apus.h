@@ -107,8 +107,10 @@ typedef enum apus_cpu {
 } apus_cpu;
 
 /* What an engine would need here, in words. Calls say(user, engine, available, text) once or more
- * for every engine this build knows. */
-APUS_API void apus_probe(void (*say)(void *user, const char *engine, int available,
+ * for every engine this build knows. Engines look at the machine through the port (NULL: one
+ * without services), as models that are opened with it do. */
+APUS_API void apus_probe(const apus_port *port,
+                         void (*say)(void *user, const char *engine, int available,
                                      const char *text),
                          void *user);
 
@@ -245,24 +247,40 @@ typedef struct apus_memory {
 typedef struct apus_model apus_model; /* a blob made ready on an engine; lives in the caller's
                                          memory; shared by sessions */
 
+/* An engine, and which layers of a model it computes. Strings and `compiled` are read while opening
+ * and measuring. */
+typedef struct apus_engine_config {
+    uint32_t size;       /* the same in all of a list: also the distance from one to the next */
+    uint32_t layers;     /* that it computes, behind those of the engine before it in the list; 0
+                            for the last one: all that are left. The list computes each layer
+                            once */
+    const char *name;    /* "cpu", or "igpu" or "npu" where the build has it; NULL means "cpu" */
+    const char *device;  /* of an engine with several, as apus_probe lists them: an index from 0,
+                            or part of a name (igpu); NULL: the best */
+    const char *options; /* words with commas between, or NULL. igpu: "-dot", "-import", "-wave64",
+                            "-matrix" switch off integer dot products, the import of memory, waves
+                            of 64, cooperative matrices. npu: "all": small matrices too;
+                            "provider=xrt": through AMD's runtime, not "provider=kernel" */
+    const void *overlay; /* npu: the program of its array, an xclbin container; stays as it is
+                            until the model is closed */
+    size_t overlay_bytes;
+    const void *compiled; /* what apus_model_compiled gave before, 8-aligned, or NULL: opening
+                             takes less time. What is changed, or comes from another device or
+                             driver, is ignored. It is code for the device, and the driver believes
+                             it: as trusted as a program, to be kept where nobody else writes */
+    size_t compiled_bytes;
+} apus_engine_config;
+enum { APUS_ENGINES_MAX = 4 };
+
 typedef struct apus_model_config {
     uint32_t size;
-    const apus_blob *blob; /* copied */
-    const char *engine;    /* "cpu", or "igpu" or "npu" where the build has it; NULL means "cpu".
-                              "igpu:20,cpu": the first 20 layers on the one, the rest on the other,
-                              in either order */
-    const apus_port *port; /* copied; may be NULL */
-    apus_cpu cpu;          /* mask of the CPU engine's instruction set */
-    const char *device;    /* of an engine with several, as apus_probe lists them: an index from 0,
-                              or part of a name; NULL: the best. Behind it ",-dot", ",-import",
-                              ",-wave64" and ",-matrix" switch off integer dot products, the import
-                              of memory, waves of 64 and cooperative matrices */
-    const void *compiled;  /* what apus_model_compiled gave before, 8-aligned, or NULL: opening
-                              takes less time. Read while opening. What is changed, or comes from
-                              another device or driver, is ignored. It is code for the device, and
-                              the driver believes it: as trusted as a program, to be kept where
-                              nobody else writes */
-    size_t compiled_bytes;
+    const apus_blob *blob;             /* copied */
+    const apus_port *port;             /* copied; may be NULL */
+    apus_cpu cpu;                      /* mask of the CPU engine's instruction set */
+    uint32_t engines_count;            /* 0: the CPU alone; up to APUS_ENGINES_MAX */
+    const apus_engine_config *engines; /* in the order of the layers that they compute. Beside any
+                                          that is not the CPU the CPU is opened too, and computes
+                                          all layers when one has failed */
 } apus_model_config;
 
 APUS_API apus_status apus_model_measure(const apus_model_config *config, apus_memory *memory);
@@ -270,10 +288,11 @@ APUS_API apus_status apus_model_measure(const apus_model_config *config, apus_me
  * engine this machine lacks. */
 APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config *config,
                                      void *memory, size_t bytes);
-/* What the engine's driver has compiled, for later openings of this or any model; *bytes 0 where
- * nothing is (the CPU). data NULL gives the size alone; APUS_E_SPACE where capacity is less. */
-APUS_API apus_status apus_model_compiled(const apus_model *model, void *data, size_t capacity,
-                                         size_t *bytes);
+/* What the driver of engines[engine] has compiled, for later openings of this or any model; *bytes
+ * is 0 where nothing is (the CPU). data NULL gives the size alone; APUS_E_SPACE where capacity is
+ * less. */
+APUS_API apus_status apus_model_compiled(const apus_model *model, uint32_t engine, void *data,
+                                         size_t capacity, size_t *bytes);
 /* Every session on it must be closed before. */
 APUS_API void apus_model_close(apus_model *model);
 
@@ -501,9 +520,9 @@ typedef struct apus_session_stats {
                                 this generation, in order */
     uint64_t weight_bytes;  /* read by one pass */
     uint64_t arena_bytes;
-    const char *engine; /* that computed the last pass: "cpu", "igpu", "npu"; "cpu" too where
-                                it took over from another that failed */
-    const char *cpu;    /* instruction set in use; the device's name on other engines */
+    const char *engine; /* that computed the last pass, the first of them: "cpu", "igpu", "npu";
+                                "cpu" too where it took over from another that failed */
+    const char *cpu;    /* its instruction set in use; the device's name on other engines */
     uint32_t threads;   /* as configured; where the port lends none, or one could not be
                                 started, fewer do the work */
     uint32_t context;   /* positions it holds */
@@ -517,17 +536,18 @@ typedef struct apus_session_stats {
     uint64_t branches_taken;
     uint64_t proposed_at[15]; /* the same by place in the round */
     uint64_t accepted_at[15];
-    uint64_t off_rounds;       /* rounds without a proposal: none would have paid, or there was
+    uint64_t off_rounds;      /* rounds without a proposal: none would have paid, or there was
                                  none */
-    uint64_t draft_ns;         /* parts of next_ns: time in draft steps, what the draft catches up
+    uint64_t draft_ns;        /* parts of next_ns: time in draft steps, what the draft catches up
                                  with after pauses and slides included, */
-    uint64_t draft_prompt_ns;  /* in showing the draft what was there before the first of them, */
-    uint64_t verify_ns;        /* and in verifying passes; */
-    uint64_t overlap_ns;       /* of that, the time in which the draft went on meanwhile: */
-    uint64_t ahead;            /* ids it made so, */
-    uint64_t ahead_kept;       /* and proposals that were there when their round began */
-    const char *second_engine; /* NULL, or what computed the layers from */
-    uint32_t second_from;      /* this one on, where `engine` computed those before */
+    uint64_t draft_prompt_ns; /* in showing the draft what was there before the first of them, */
+    uint64_t verify_ns;       /* and in verifying passes; */
+    uint64_t overlap_ns;      /* of that, the time in which the draft went on meanwhile: */
+    uint64_t ahead;           /* ids it made so, */
+    uint64_t ahead_kept;      /* and proposals that were there when their round began */
+    uint32_t engines_count;   /* how many computed it, one after the other: */
+    uint32_t engines_from[APUS_ENGINES_MAX]; /* the first layer of each, */
+    const char *engines[APUS_ENGINES_MAX];   /* and its name; NULL behind the last */
 } apus_session_stats;
 APUS_API apus_status apus_stats(const apus_session *session, apus_session_stats *stats);
 

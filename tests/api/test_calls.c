@@ -138,13 +138,13 @@ static void callbacks_are_refused(void **unused) {
     struct api_model m;
     lost.submit = lost_submit;
     api_model_open(&m, 0, APUS_CPU_BEST);
-    m.model->engine = &lost;
-    m.model->spare = &hal_cpu_engine, m.model->spare_memory = m.model->memory;
+    m.model->engine[1] = m.model->engine[0];
+    m.model->engine[0].engine = &lost, m.model->engines = 2;
     m.model->port.now_ns = clock_calls, m.model->port.log = log_calls;
     uint64_t want = history(&m, 0);
     assert_true(history(&m, 1) == want);
     assert_true(inside.from_logits && inside.from_clock && inside.from_log);
-    m.model->engine = &hal_cpu_engine, m.model->spare = NULL;
+    m.model->engine[0].engine = &hal_cpu_engine, m.model->engines = 1;
     api_model_close(&m);
 }
 

@@ -136,8 +136,15 @@ static void models(struct ready *r) {
     EVERY_SIZE(apus_model_config, mc, given, apus_model_measure(given, &need));
     EVERY_SIZE(apus_memory, need, given, apus_model_measure(&mc, given));
     EVERY_SIZE(apus_port, port, given, (mc.port = given, apus_model_measure(&mc, &need)));
-    ARGUMENT(apus_model_compiled(NULL, NULL, 0, &bytes));
-    ARGUMENT(apus_model_compiled(r->m.model, NULL, 0, NULL));
+    mc.port = &port;
+    apus_engine_config engine = {.size = sizeof engine};
+    mc.engines_count = 1;
+    ARGUMENT(apus_model_measure(&mc, &need));
+    EVERY_SIZE(apus_engine_config, engine, given,
+               (mc.engines = given, apus_model_measure(&mc, &need)));
+    ARGUMENT(apus_model_compiled(NULL, 0, NULL, 0, &bytes));
+    ARGUMENT(apus_model_compiled(r->m.model, 0, NULL, 0, NULL));
+    ARGUMENT(apus_model_compiled(r->m.model, 1, NULL, 0, &bytes));
     apus_model_close(NULL);
     ARGUMENT(apus_pool_measure(NULL, NULL));
     ARGUMENT(apus_pool_measure(&pc, NULL));
@@ -221,7 +228,7 @@ static void machine(struct ready *r) {
     assert_true(apus_version() > 0);
     assert_true(apus_cpu_has(apus_cpu_best()));
     assert_null(apus_cpu_name((apus_cpu)-1));
-    apus_probe(NULL, NULL);
+    apus_probe(NULL, NULL, NULL);
     assert_non_null(apus_port_host());
     assert_true(apus_port_processors() >= 1);
     assert_int_not_equal(apus_map_open(&map, "/nowhere/no file"), 0);

@@ -69,9 +69,12 @@ static void say_nothing(void *user, const char *engine, int available, const cha
 static void the_cpu_is_there(void **state) {
     (void)state;
     int cpu = 0;
-    apus_probe(say_nothing, &cpu);
+    apus_probe(apus_port_host(), say_nothing, &cpu);
     assert_true(cpu);
-    apus_probe(NULL, NULL); /* says it to nobody */
+    cpu = 0;
+    apus_probe(NULL, say_nothing, &cpu); /* a machine without services has it too */
+    assert_true(cpu);
+    apus_probe(apus_port_host(), NULL, NULL); /* says it to nobody */
 }
 
 /* -------------------------------------------------------------------------------------- blob -- */
@@ -245,7 +248,8 @@ static void model_configs_are_checked(void **state) {
     assert_int_equal(apus_model_measure(&config, &need), APUS_E_ARGUMENT);
     config = good, config.blob = NULL;
     assert_int_equal(apus_model_measure(&config, &need), APUS_E_ARGUMENT);
-    config = good, config.engine = "abacus";
+    const apus_engine_config abacus = {.size = sizeof abacus, .name = "abacus"};
+    config = good, config.engines = &abacus, config.engines_count = 1;
     assert_int_equal(apus_model_measure(&config, &need), APUS_E_UNAVAILABLE);
     config = good, config.cpu = (apus_cpu)(APUS_CPU_AVX512 + 1);
     assert_int_equal(apus_model_measure(&config, &need), APUS_E_ARGUMENT);

@@ -66,21 +66,31 @@ static struct hal_engine faulty_engine(void) {
 /* A model of the fixture's, the layer 0 or all others of it on the faulty engine. */
 static void make_half_faulty(struct api_model *m, const struct hal_engine *engine, int second,
                              uint32_t fail_at) {
-    m->model->engine = second ? &hal_cpu_engine : engine;
-    m->model->second = second ? engine : &hal_cpu_engine;
-    m->model->split = 1;
-    m->model->spare = &hal_cpu_engine;
-    m->model->second_memory = m->model->spare_memory = m->model->memory;
+    const uint32_t layers = m->model->hal.model->layers;
+    void *memory = m->model->engine[0].memory;
+    m->model->engine[0] = (struct model_engine){second ? &hal_cpu_engine : engine, memory, {0, 1}};
+    m->model->engine[1] =
+        (struct model_engine){second ? engine : &hal_cpu_engine, memory, {1, layers}};
+    m->model->engine[2] = (struct model_engine){&hal_cpu_engine, memory, {0, layers}};
+    m->model->engines = 3, m->model->parts = 2;
     faulty.calls = 0, faulty.failed = 0, faulty.fail_at = fail_at;
 }
 
 /* A model of the fixture's, on the faulty engine. */
 static void make_faulty(struct api_model *m, const struct hal_engine *engine, int with_spare,
                         uint32_t fail_at) {
-    m->model->engine = engine;
-    m->model->spare = with_spare ? &hal_cpu_engine : NULL;
-    m->model->spare_memory = m->model->memory;
+    m->model->engine[0].engine = engine;
+    m->model->engine[1] = m->model->engine[0];
+    m->model->engine[1].engine = &hal_cpu_engine;
+    m->model->engines = with_spare ? 2 : 1, m->model->parts = 1;
     faulty.calls = 0, faulty.failed = 0, faulty.fail_at = fail_at;
+}
+
+/* As the fixture opened it. */
+static void make_sound(struct api_model *m) {
+    m->model->engine[0].engine = &hal_cpu_engine;
+    m->model->engine[0].layers = (struct hal_range){0, m->model->hal.model->layers};
+    m->model->engines = m->model->parts = 1;
 }
 
 static uint64_t run(const struct api_model *m, const int32_t *ids, const char **engine) {
@@ -123,7 +133,7 @@ static void the_spare_goes_on_with_the_same_bits(void **state) {
         assert_string_equal(by, "cpu");
         assert_int_equal(faulty.calls, n);
     }
-    m.model->engine = &hal_cpu_engine, m.model->spare = NULL;
+    make_sound(&m);
     api_model_close(&m);
 }
 
@@ -150,7 +160,7 @@ static void the_spare_takes_both_halves(void **state) {
             assert_int_equal(faulty.calls, n);
         }
     }
-    m.model->engine = &hal_cpu_engine, m.model->second = NULL, m.model->spare = NULL;
+    make_sound(&m);
     api_model_close(&m);
 }
 
@@ -171,7 +181,7 @@ static void without_a_spare_what_was_good_stays(void **state) {
     assert_int_equal(count, CHUNK);
     assert_memory_equal(kept, ids, CHUNK * sizeof *ids);
     api_close(&s);
-    m.model->engine = &hal_cpu_engine;
+    make_sound(&m);
     api_model_close(&m);
 }
 

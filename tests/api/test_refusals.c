@@ -93,12 +93,33 @@ static void models_say_why(void **state) {
              "apus_model_config: blob is not one that apus_blob_open has filled");
     c = good, c.cpu = (apus_cpu)9;
     ARGUMENT(apus_model_measure(&c, &need), "apus_model_config: cpu is 9, must be 0 to 4");
-    c = good, c.compiled = r->memory.at + 20;
+    apus_engine_config e[5];
+    memset(e, 0, sizeof e);
+    for (int i = 0; i < 5; i++) e[i].size = sizeof *e;
+    c = good, c.engines_count = 1;
+    ARGUMENT(apus_model_measure(&c, &need), "apus_engine_config: the struct is NULL");
+    c.engines = e, c.engines_count = 5;
+    assert_int_equal(apus_model_measure(&c, &need), APUS_E_ARGUMENT);
+    assert_non_null(strstr(said, "apus_model_config: engines_count is 5, must be 0 to "));
+    times = 0;
+    c.engines_count = 2;
+    assert_int_equal(apus_model_measure(&c, &need), APUS_E_ARGUMENT);
+    assert_non_null(strstr(said, "apus_engine_config 0: layers is 0, must be 1 to "));
+    times = 0;
+    e[0].layers = 1, e[1].layers = 999;
+    assert_int_equal(apus_model_measure(&c, &need), APUS_E_ARGUMENT);
+    assert_non_null(strstr(said, "apus_engine_config 1: layers is 999, must be "));
+    times = 0;
+    e[1].layers = 0, e[1].size = 8;
+    assert_int_equal(apus_model_measure(&c, &need), APUS_E_ARGUMENT);
+    assert_non_null(strstr(said, "apus_engine_config 1: size is 8, must be "));
+    times = 0;
+    c.engines_count = 1, e[0].layers = 0, e[0].compiled = r->memory.at + 20;
     assert_int_equal(apus_model_measure(&c, &need), APUS_E_ARGUMENT);
     assert_int_equal(times, 1);
     assert_non_null(strstr(said, "must be at a multiple of 8"));
     times = 0;
-    c = good, c.engine = "abacus";
+    e[0].compiled = NULL, e[0].name = "abacus";
     assert_int_equal(apus_model_measure(&c, &need), APUS_E_UNAVAILABLE);
     assert_int_equal(times, 1);
     times = 0;
@@ -118,7 +139,7 @@ static void models_say_why(void **state) {
     assert_int_equal(apus_model_open(&model, &good, r->memory.at, 5), APUS_E_SPACE);
     assert_non_null(strstr(said, "apus_model_open: the memory has 5 bytes, must have at least "));
     times = 0;
-    ARGUMENT(apus_model_compiled(r->model, NULL, 0, NULL), "apus_model_compiled: bytes is NULL");
+    ARGUMENT(apus_model_compiled(r->model, 0, NULL, 0, NULL), "apus_model_compiled: bytes is NULL");
     assert_null(model);
 }
 
@@ -365,6 +386,12 @@ static void longer_inputs_are_taken_if_their_tail_is_zero(void **state) {
     struct ready *r = *state;
     apus_memory need = {.size = sizeof need};
     LONGER(apus_model_config) mc = {{.size = sizeof mc, .blob = &r->blob, .port = &port}, {0, 0}};
+    LONGER(apus_engine_config) engine = {{.size = sizeof engine}, {0, 0}};
+    apus_model_config listed = {.size = sizeof listed,
+                                .blob = &r->blob,
+                                .port = &port,
+                                .engines_count = 1,
+                                .engines = &engine.known};
     LONGER(apus_config) sc = {{.size = sizeof sc, .model = r->model}, {0, 0}};
     LONGER(apus_costs) costs = {{.size = sizeof costs}, {0, 0}};
     LONGER(apus_sampling) sampling = {{.size = sizeof sampling}, {0, 0}};
@@ -375,6 +402,7 @@ static void longer_inputs_are_taken_if_their_tail_is_zero(void **state) {
     assert_int_equal(apus_eval(r->session, ids, 2, NULL, NULL), APUS_OK);
     assert_int_equal(apus_model_measure(&mc.known, &need), APUS_OK);
     assert_int_equal(apus_model_measure(&over, &need), APUS_OK);
+    assert_int_equal(apus_model_measure(&listed, &need), APUS_OK);
     assert_int_equal(apus_measure(&sc.known, &need), APUS_OK);
     sc.known.costs = &costs.known;
     assert_int_equal(apus_measure(&sc.known, &need), APUS_OK);
@@ -388,8 +416,9 @@ static void longer_inputs_are_taken_if_their_tail_is_zero(void **state) {
                    "library knows %zu bytes",                                                      \
              sizeof(type) + 9, sizeof(type) + 16, sizeof(type));                                   \
     ARGUMENT(call, sentence)
-    mc.more[1] = longer.more[1] = costs.more[1] = sampling.more[1] = 0x100;
+    mc.more[1] = longer.more[1] = engine.more[1] = costs.more[1] = sampling.more[1] = 0x100;
     NEWER(apus_model_config, apus_model_measure(&mc.known, &need));
+    NEWER(apus_engine_config, apus_model_measure(&listed, &need));
     NEWER(apus_port, apus_model_measure(&over, &need));
     NEWER(apus_costs, apus_measure(&sc.known, &need));
     sc.more[1] = 0x100;

@@ -441,7 +441,11 @@ class Rest(Case):
             shared = self.object(*run, '--engine', engines)
             self.assertEqual((shared['engine'], shared['ids'], shared['logits_hash']),
                              (engines, cpu['ids'], cpu['logits_hash']))
-        self.wrong(2, 'NAME:LAYERS,NAME', *run, '--engine', 'igpu:99,cpu')
+        self.wrong(2, 'layers is 99, must be 1 to', *run, '--engine', 'igpu:99,cpu')
+        shared = self.object(*run, '--engine', 'igpu:1,cpu', '--device', 'igpu=0,-dot')
+        self.assertEqual(shared['logits_hash'], cpu['logits_hash'])
+        self.wrong(3, 'no Vulkan device of that name', *run, '--engine', 'igpu:1,cpu', '--device',
+                   '0', '--device', 'igpu=abacus')
         kept = pathlib.Path(path('compiled'))
         for content in (None, None, b'apuscod1, but cut', b''):
             if content is not None:

@@ -46,7 +46,8 @@ static const struct random_shape shapes[] = {
 /* The engine under test, and how it may be asked to compute: instruction sets and threads are the
  * CPU's. */
 static const struct hal_engine *tested = &hal_cpu_engine;
-static const char *device;
+static const char *device, *options;
+static apus_map overlay; /* of an NPU */
 static int last_cpu(void) { return tested == &hal_cpu_engine ? APUS_CPU_AVX512 : APUS_CPU_REF; }
 static uint32_t last_threads(void) { return tested == &hal_cpu_engine ? 3 : 1; }
 
@@ -91,7 +92,14 @@ static struct rig *rig_open_on(const struct hal_engine *engine, const struct hal
     struct rig *r = calloc(1, sizeof *r);
     struct hal_need need;
     r->port = *port;
-    struct hal_model_setup ms = {model, &r->port, cpu, device, NULL, 0, {0, model->model->layers}};
+    struct hal_model_setup ms = {.model = model,
+                                 .port = &r->port,
+                                 .cpu = cpu,
+                                 .device = device,
+                                 .options = options,
+                                 .overlay = overlay.data,
+                                 .overlay_bytes = overlay.size,
+                                 .layers = {0, model->model->layers}};
     r->engine = engine;
     if (engine->model_measure(&ms, &need)) {
         free(r);
@@ -414,9 +422,11 @@ static void note_available(void *user, const char *engine, int can, const char *
 
 int main(int argc, char **argv) {
     if (argc > 2) device = argv[2];
+    if (argc > 3) options = argv[3];
+    if (argc > 4 && apus_map_open(&overlay, argv[4])) return 1;
     if (argc > 1) {
         tested = hal_engine_find(argv[1]);
-        if (tested) tested->probe(note_available, NULL);
+        if (tested) tested->probe(apus_port_host(), note_available, NULL);
         if (!tested || !available) {
             printf("%s\n", tested ? "skipped: the engine cannot run on this machine"
                                   : "skipped: this build has no engine of that name");

@@ -22,22 +22,23 @@ static void *open_and_run(const void *compiled, size_t bytes, struct result *res
     apus_memory need = {.size = sizeof need};
     apus_model *model;
     apus_sampling sampling = sampling_of(1);
+    const apus_engine_config engine = {
+        .size = sizeof engine, .name = "igpu", .compiled = compiled, .compiled_bytes = bytes};
     apus_model_config config = {.size = sizeof config,
                                 .blob = &blob,
-                                .engine = "igpu",
                                 .port = apus_port_host(),
-                                .compiled = compiled,
-                                .compiled_bytes = bytes};
+                                .engines_count = 1,
+                                .engines = &engine};
     assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
     void *memory = aligned_alloc(64, need.bytes), *data = NULL;
     assert_int_equal(apus_model_open(&model, &config, memory, need.bytes), APUS_OK);
     if (keep_bytes) {
         size_t all, given;
-        assert_int_equal(apus_model_compiled(model, NULL, 0, &all), APUS_OK);
+        assert_int_equal(apus_model_compiled(model, 0, NULL, 0, &all), APUS_OK);
         data = malloc(all);
-        assert_int_equal(apus_model_compiled(model, data, all - 1, &given), APUS_E_SPACE);
-        assert_int_equal(apus_model_compiled(model, data, 8, &given), APUS_E_SPACE);
-        assert_int_equal(apus_model_compiled(model, data, all, keep_bytes), APUS_OK);
+        assert_int_equal(apus_model_compiled(model, 0, data, all - 1, &given), APUS_E_SPACE);
+        assert_int_equal(apus_model_compiled(model, 0, data, 8, &given), APUS_E_SPACE);
+        assert_int_equal(apus_model_compiled(model, 0, data, all, keep_bytes), APUS_OK);
         assert_true(*keep_bytes <= all);
     }
     apus_session *s = open_session((apus_config){.model = model});
@@ -85,15 +86,15 @@ static void what_callers_get_wrong(void **unused) {
     (void)unused;
     const apus_model *cpu = open_model(&spec);
     size_t bytes = 99;
-    assert_int_equal(apus_model_compiled(cpu, NULL, 0, &bytes), APUS_OK);
+    assert_int_equal(apus_model_compiled(cpu, 0, NULL, 0, &bytes), APUS_OK);
     assert_int_equal(bytes, 0);
-    assert_int_equal(apus_model_compiled(NULL, NULL, 0, &bytes), APUS_E_ARGUMENT);
-    assert_int_equal(apus_model_compiled(cpu, NULL, 0, NULL), APUS_E_ARGUMENT);
+    assert_int_equal(apus_model_compiled(NULL, 0, NULL, 0, &bytes), APUS_E_ARGUMENT);
+    assert_int_equal(apus_model_compiled(cpu, 0, NULL, 0, NULL), APUS_E_ARGUMENT);
     apus_memory need = {.size = sizeof need};
-    apus_model_config config = {.size = sizeof config,
-                                .blob = &blob,
-                                .compiled = (const char *)&blob + 1,
-                                .compiled_bytes = 100};
+    const apus_engine_config engine = {
+        .size = sizeof engine, .compiled = (const char *)&blob + 1, .compiled_bytes = 100};
+    apus_model_config config = {
+        .size = sizeof config, .blob = &blob, .engines_count = 1, .engines = &engine};
     assert_int_equal(apus_model_measure(&config, &need), APUS_E_ARGUMENT);
 }
 
@@ -107,7 +108,7 @@ static double make_pipelines(const void *compiled, size_t compiled_bytes, void *
     const apus_port *port = apus_port_host();
     memset(&m, 0, sizeof m);
     assert_null(device_instance(&m.device, port));
-    assert_null(device_choose(&m.device, device));
+    assert_null(device_choose(&m.device, device, NULL));
     assert_int_equal(device_open(&m.device, &call), VK_SUCCESS);
     uint64_t began = port->now_ns(port->user);
     assert_int_equal(pipelines_open(&m, 0xe, compiled, compiled_bytes, &call), VK_SUCCESS);
@@ -148,7 +149,7 @@ int main(int argc, char **argv) {
                                   process */
     const struct CMUnitTest tests[] = {cmocka_unit_test(changes_nothing),
                                        cmocka_unit_test(what_callers_get_wrong)};
-    apus_probe(note, NULL);
+    apus_probe(apus_port_host(), note, NULL);
     if (!found) {
         printf("skipped: the igpu engine cannot run here\n");
         return 77;

@@ -115,7 +115,7 @@ static int driver_tells(VkPhysicalDevice physical) {
 int main(int argc, char **argv) {
     struct device *d = &model.device;
     const char *call, *why = device_instance(d, apus_port_host());
-    if (!why) why = device_choose(d, argc > 1 ? argv[1] : NULL);
+    if (!why) why = device_choose(d, argc > 1 ? argv[1] : NULL, NULL);
     real = d->vk;
     if (!why && !driver_tells(d->facts.physical))
         why = "the driver does not tell what it makes of pipelines";

@@ -198,8 +198,12 @@ static apus_status run(struct result *result) {
     sampling.max_tokens = 4;
     sentence[0] = 0;
     memset(calls, 0, sizeof calls);
-    apus_model_config config = {
-        .size = sizeof config, .blob = &blob, .engine = "igpu", .port = &port};
+    const apus_engine_config engine = {.size = sizeof engine, .name = "igpu"};
+    apus_model_config config = {.size = sizeof config,
+                                .blob = &blob,
+                                .port = &port,
+                                .engines_count = 1,
+                                .engines = &engine};
     apus_status s = apus_model_measure(&config, &need);
     if (s) return s;
     void *memory = aligned_alloc(64, need.bytes), *arena = NULL;
@@ -304,7 +308,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_call_fails),
                                        cmocka_unit_test(a_driver_without),
                                        cmocka_unit_test(a_discrete_device_copies)};
-    apus_probe(note, NULL);
+    apus_probe(apus_port_host(), note, NULL);
     if (!found) {
         printf("skipped: the igpu engine cannot run here\n");
         return 77;

@@ -82,7 +82,7 @@ static void open_without_selftest(struct igpu_model *m, const struct hal_model_s
     const char *call;
     memset(m, 0, sizeof *m + regions_count(setup->model, setup->layers) * sizeof(struct region));
     assert_null(device_instance(&m->device, setup->port));
-    assert_null(device_choose(&m->device, setup->device));
+    assert_null(device_choose(&m->device, setup->device, NULL));
     assert_int_equal(device_open(&m->device, &call), VK_SUCCESS);
     assert_int_equal(pipelines_open(m, model_gemv_types(setup->model), NULL, 0, &call), VK_SUCCESS);
     assert_int_equal(
@@ -98,8 +98,8 @@ static void rig_open(struct rig *r, const struct hal_engine *engine,
     struct hal_need need;
     r->engine = engine;
     r->model = random_model(of, 2);
-    struct hal_model_setup ms = {&r->model, apus_port_host(), APUS_CPU_BEST, device, NULL,
-                                 0,         {0, of->layers}};
+    struct hal_model_setup ms = {
+        .model = &r->model, .port = apus_port_host(), .device = device, .layers = {0, of->layers}};
     assert_int_equal(engine->model_measure(&ms, &need), APUS_OK);
     r->model_memory = zeroed(need.bytes);
     if (noop)
@@ -229,7 +229,7 @@ int main(int argc, char **argv) {
     noop = argc > 2 && !strcmp(argv[2], "noop");
     const char *why = device_instance(&d, apus_port_host());
     if (!why) {
-        why = device_choose(&d, device);
+        why = device_choose(&d, device, NULL);
         device_close(&d);
     }
     if (why) {

@@ -15,17 +15,34 @@ static const char text[] = "a prompt of several passes, then abcabcabd";
 static apus_blob blob;
 static int igpu; /* there is one */
 
-static apus_status measure(const char *engine, apus_memory *need) {
+/* Engines in the order of their layers; a count of layers for each but the last. */
+struct list {
+    const char *name[APUS_ENGINES_MAX + 1];
+    uint32_t layers[APUS_ENGINES_MAX + 1];
+};
+
+static apus_model_config on(const struct list *list, apus_engine_config engine[]) {
     apus_model_config config = {
-        .size = sizeof config, .blob = &blob, .engine = engine, .port = apus_port_host()};
+        .size = sizeof config, .blob = &blob, .port = apus_port_host(), .engines = engine};
+    for (uint32_t i = 0; i <= APUS_ENGINES_MAX && list->name[i]; i++) {
+        engine[i] = (apus_engine_config){
+            .size = sizeof *engine, .name = list->name[i], .layers = list->layers[i]};
+        config.engines_count++;
+    }
+    return config;
+}
+
+static apus_status measure(const struct list *list, apus_memory *need) {
+    apus_engine_config engine[APUS_ENGINES_MAX + 1];
+    apus_model_config config = on(list, engine);
     return apus_model_measure(&config, need);
 }
 
-static apus_model *open_on(const char *engine) {
+static apus_model *open_on(const struct list *list) {
     apus_memory need = {.size = sizeof need};
     apus_model *model;
-    apus_model_config config = {
-        .size = sizeof config, .blob = &blob, .engine = engine, .port = apus_port_host()};
+    apus_engine_config engine[APUS_ENGINES_MAX + 1];
+    apus_model_config config = on(list, engine);
     assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
     assert_int_equal(
         apus_model_open(&model, &config, keep(aligned_alloc(64, need.bytes)), need.bytes), APUS_OK);
@@ -60,10 +77,18 @@ static void run(const apus_model *model, const apus_model *other, const apus_mod
 
 static void the_same_bits(void **unused) {
     (void)unused;
-    static const char *const engines[] = {"cpu:1,cpu",  "cpu:3,cpu",  "igpu:1,cpu", "igpu:3,cpu",
-                                          "cpu:1,igpu", "cpu:2,igpu", "igpu:2,igpu"};
+    static const struct list engines[] = {{{"cpu", "cpu"}, {1}},
+                                          {{"cpu", "cpu"}, {3}},
+                                          {{"cpu", "cpu", "cpu"}, {1, 2}},
+                                          {{"cpu", "cpu", "cpu", "cpu"}, {1, 1, 1, 1}},
+                                          {{"igpu", "cpu"}, {1}},
+                                          {{"igpu", "cpu"}, {3, 1}},
+                                          {{"cpu", "igpu"}, {1}},
+                                          {{"cpu", "igpu"}, {2}},
+                                          {{"cpu", "igpu", "cpu"}, {1, 2}},
+                                          {{"igpu", "igpu"}, {2}}};
     struct result *want[2][SAMPLINGS], *got[2];
-    const apus_model *cpu = open_on("cpu"), *draft = open_model(&draft_spec);
+    const apus_model *cpu = open_on(&(struct list){{"cpu"}, {0}}), *draft = open_model(&draft_spec);
     for (int i = 0; i < 2; i++) {
         got[i] = keep(calloc(1, sizeof *got[i]));
         for (int kind = 0; kind < SAMPLINGS; kind++)
@@ -72,19 +97,25 @@ static void the_same_bits(void **unused) {
     for (int kind = 0; kind < SAMPLINGS; kind++)
         run(cpu, cpu, NULL, kind, want[0][kind], want[1][kind]);
     for (size_t e = 0; e < sizeof engines / sizeof *engines; e++) {
-        if (strstr(engines[e], "igpu") && !igpu) continue;
-        apus_model *model = open_on(engines[e]);
+        uint32_t count = 0, on_igpu = 0;
+        while (count < APUS_ENGINES_MAX && engines[e].name[count])
+            on_igpu += !strcmp(engines[e].name[count++], "igpu");
+        if (on_igpu && !igpu) continue;
+        apus_model *model = open_on(&engines[e]);
         for (int kind = 0; kind < SAMPLINGS; kind++) {
             int to_cpu = (kind + (int)e) % 2;
             run(to_cpu ? model : cpu, to_cpu ? cpu : model, kind / 2 % 2 ? draft : NULL, kind,
                 got[0], got[1]);
             for (int i = 0; i < 2; i++) assert_same(got[i], want[i][kind]);
             const apus_session_stats *stats = &got[!to_cpu]->stats;
-            assert_true(stats->second_engine &&
-                        !strncmp(engines[e], stats->engine, strlen(stats->engine)));
-            assert_string_equal(strchr(engines[e], ',') + 1, stats->second_engine);
-            assert_int_equal(stats->second_from, strchr(engines[e], ':')[1] - '0');
-            assert_null(got[to_cpu]->stats.second_engine);
+            assert_int_equal(stats->engines_count, count);
+            assert_string_equal(stats->engine, stats->engines[0]);
+            for (uint32_t i = 0, from = 0; i < count; from += engines[e].layers[i++]) {
+                assert_string_equal(stats->engines[i], engines[e].name[i]);
+                assert_int_equal(stats->engines_from[i], from);
+            }
+            assert_int_equal(got[to_cpu]->stats.engines_count, 1);
+            assert_null(got[to_cpu]->stats.engines[1]);
         }
         apus_model_close(model);
     }
@@ -92,20 +123,25 @@ static void the_same_bits(void **unused) {
 
 static void what_callers_get_wrong(void **unused) {
     (void)unused;
-    static const char *const no_split[] = {"cpu:0,cpu",          "cpu:4,cpu", "cpu:1",
-                                           "cpu:,cpu",           "cpu:x,cpu", "cpu:-1,cpu",
-                                           "cpu:99999999999,cpu"},
-                             *const no_engine[] = {"cpu:1,abacus",
-                                                   "abacus:1,cpu",
-                                                   "cpu:1,",
-                                                   "cpu:1,cpu:2,cpu",
-                                                   "an-engine-with-a-long-name",
-                                                   ""};
+    static const struct list no_split[] = {{{"cpu", "cpu"}, {0}},
+                                           {{"cpu", "cpu"}, {4}},
+                                           {{"cpu", "cpu"}, {UINT32_MAX}},
+                                           {{"cpu", "cpu"}, {1, 2}},
+                                           {{"cpu", "cpu"}, {1, UINT32_MAX}},
+                                           {{"cpu"}, {3}},
+                                           {{"cpu"}, {5}},
+                                           {{"cpu", "cpu", "cpu"}, {2, 2}},
+                                           {{"cpu", "cpu", "cpu", "cpu", "cpu"}, {1, 1, 1, 1}}},
+                             no_engine[] = {{{"cpu", "abacus"}, {1}},
+                                            {{"abacus", "cpu"}, {1}},
+                                            {{"an-engine-with-a-long-name"}, {0}},
+                                            {{"cpu:1,cpu"}, {0}},
+                                            {{""}, {0}}};
     apus_memory need = {.size = sizeof need};
     for (size_t i = 0; i < sizeof no_split / sizeof *no_split; i++)
-        assert_int_equal(measure(no_split[i], &need), APUS_E_ARGUMENT);
+        assert_int_equal(measure(&no_split[i], &need), APUS_E_ARGUMENT);
     for (size_t i = 0; i < sizeof no_engine / sizeof *no_engine; i++)
-        assert_int_equal(measure(no_engine[i], &need), APUS_E_UNAVAILABLE);
+        assert_int_equal(measure(&no_engine[i], &need), APUS_E_UNAVAILABLE);
 }
 
 static void memory_of_its_layers(void **unused) {
@@ -113,9 +149,9 @@ static void memory_of_its_layers(void **unused) {
     apus_memory whole = {.size = sizeof whole}, front = {.size = sizeof front},
                 back = {.size = sizeof back};
     if (!igpu) skip();
-    assert_int_equal(measure("igpu", &whole), APUS_OK);
-    assert_int_equal(measure("igpu:1,cpu", &front), APUS_OK);
-    assert_int_equal(measure("cpu:1,igpu", &back), APUS_OK);
+    assert_int_equal(measure(&(struct list){{"igpu"}, {0}}, &whole), APUS_OK);
+    assert_int_equal(measure(&(struct list){{"igpu", "cpu"}, {1}}, &front), APUS_OK);
+    assert_int_equal(measure(&(struct list){{"cpu", "igpu"}, {1}}, &back), APUS_OK);
     assert_true(front.driver_bytes < back.driver_bytes && back.driver_bytes < whole.driver_bytes);
 }
 
@@ -129,7 +165,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(the_same_bits),
                                        cmocka_unit_test(what_callers_get_wrong),
                                        cmocka_unit_test(memory_of_its_layers)};
-    apus_probe(note, NULL);
+    apus_probe(apus_port_host(), note, NULL);
     if (!igpu) printf("the igpu engine cannot run here: the CPU beside itself only\n");
     void *data = keep(tiny_blob(&spec, &bytes));
     if (apus_blob_open(&blob, data, bytes, NULL)) return 1;

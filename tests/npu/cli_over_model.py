@@ -77,11 +77,14 @@ class Missing(Case):
     def test_overlays(self):
         run = ['run', '-m', Fixture.model, '-p', 'x', '-n', '1']
         for settings, expect, device in [
-            ('xdna2', 'needs an overlay: device overlay=FILE', []),
-            ('xdna2', 'cannot be read: look at its path and rights',
+            ('xdna2', 'which is --device overlay=FILE of the command line', []),
+            ('xdna2', 'cannot be read: No such file',
              ['--device', 'overlay=' + path('absent')]),
-            ('xdna2', 'npu=N counts from 0', overlay('xdna2', ',npu=1')[2:]),
-            ('xdna2', 'its device is named by overlay=FILE, npu=N, provider=kernel or xrt, and all',
+            ('xdna2', 'they are counted from 0', overlay('xdna2', ',npu=1')[2:]),
+            ('xdna2', 'they are counted from 0',
+             overlay('xdna2', ',all,1')[2:]), ('xdna2', 'they are counted from 0',
+                                              ['--device', 'npu=1,' + overlay('xdna2')[3]]),
+            ('xdna2', 'its options are all, provider=kernel and provider=xrt',
              overlay('xdna2', ',al')[2:]),
             ('xdna2', 'no xclbin container', ['--device', f'overlay={ROOT}/README.md']),
             ('xdna2', 'one is for XDNA, another for XDNA2 (docs/npu.md)', overlay('xdna1')[2:]),

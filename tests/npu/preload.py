@@ -45,8 +45,8 @@ assert 'the driver amdxdna is loaded and serves none: sudo dmesg | grep amdxdna'
 assert 'linux-firmware' in out, out
 
 out, report = preloaded(
-    [build / 'tests/hal/test_conformance', 'npu',
-     'overlay=%s/npu-model-xdna2.xclbin,all' % build], 'xdna2,lockable=4096')
+    [build / 'tests/hal/test_conformance', 'npu', '0', 'all', build / 'npu-model-xdna2.xclbin'],
+    'xdna2,lockable=4096')
 assert report['complaint'] == '' and int(report['commands']) > 1000, report
 left = set(glob.glob('/tmp/apus-npu-model.*')) - left_before
 assert not left, left

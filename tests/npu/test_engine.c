@@ -54,12 +54,24 @@ static apus_port port(void) {
     return p;
 }
 
-static const char *device(uint32_t generation, const char *more) {
-    static char text[512];
-    const char *build = getenv("APUS_BUILD");
-    snprintf(text, sizeof text, "overlay=%s/npu-model-xdna%u.xclbin%s",
-             build ? build : "build/release", generation, more);
-    return text;
+/* The npu engine with the overlay for a generation of the model. */
+static const apus_engine_config *device(uint32_t generation, const char *options) {
+    static apus_map overlay[3];
+    static apus_engine_config engine;
+    apus_map *map = &overlay[generation];
+    if (!map->data) {
+        char path[512];
+        const char *build = getenv("APUS_BUILD");
+        snprintf(path, sizeof path, "%s/npu-model-xdna%u.xclbin", build ? build : "build/release",
+                 generation);
+        assert_int_equal(apus_map_open(map, path), 0);
+    }
+    engine = (apus_engine_config){.size = sizeof engine,
+                                  .name = "npu",
+                                  .options = options,
+                                  .overlay = map->data,
+                                  .overlay_bytes = map->size};
+    return &engine;
 }
 
 /* The fixture's model, on the engine; the CPU's is closed. NULL: refused with a status. */
@@ -69,7 +81,7 @@ struct on_npu {
     apus_status refused;
 };
 
-static int open_npu(struct on_npu *n, int which, const char *where) {
+static int open_npu(struct on_npu *n, int which, const apus_engine_config *engine) {
     api_model_open(&n->m, which, APUS_CPU_BEST);
     apus_model_close(n->m.model);
     guarded_free(&n->m.memory);
@@ -77,8 +89,8 @@ static int open_npu(struct on_npu *n, int which, const char *where) {
     apus_model_config config = {.size = sizeof config,
                                 .blob = &n->m.blob,
                                 .port = &n->port,
-                                .engine = "npu",
-                                .device = where};
+                                .engines_count = 1,
+                                .engines = engine};
     apus_memory need = {.size = sizeof need};
     n->refused = apus_model_measure(&config, &need);
     if (!n->refused) {
@@ -159,7 +171,7 @@ static void the_bits_are_the_cpus(void **state) {
             struct on_npu n;
             const char *engine;
             machine(generation);
-            assert_true(open_npu(&n, which, device(generation, ",all")));
+            assert_true(open_npu(&n, which, device(generation, "all")));
             assert_int_equal(text_of(&n.m, &engine), want);
             assert_string_equal(engine, "npu");
             assert_string_equal(sim_complaint(), "");
@@ -178,7 +190,7 @@ static void small_matrices_stay(void **state) {
     struct on_npu n;
     const char *engine;
     machine(2);
-    assert_true(open_npu(&n, 0, device(2, "")));
+    assert_true(open_npu(&n, 0, device(2, NULL)));
     assert_int_equal(text_of(&n.m, &engine), by_cpu(0, text_of));
     assert_int_equal(sim_figures().submissions, 0);
     api_model_close(&n.m);
@@ -195,7 +207,7 @@ static void requests_of_a_token(void **state) {
             int32_t ids[POSITIONS];
             uint32_t wait = without_wait ? UAPI_TIMELINE_WAIT : UAPI_WAIT;
             sim_reset(&(struct sim_config){.generation = generation, .without_wait = without_wait});
-            assert_true(open_npu(&n, 0, device(generation, ",all")));
+            assert_true(open_npu(&n, 0, device(generation, "all")));
             api_ids(&n.m, 5, ids, POSITIONS);
             api_open(&s, &n.m, CONTEXT, 1, CHUNK);
             assert_int_equal(API_PROMPT(&s, ids, POSITIONS), APUS_OK);
@@ -243,7 +255,7 @@ static void fail_once_or_for_ever(uint32_t generation, uint64_t want, enum sim_e
     int lost = for_ever || end == SIM_GONE;
     sim_reset(&config);
     sim_fail(at, for_ever ? FOR_EVER : 1, end);
-    assert_true(open_npu(&n, 0, device(generation, ",all")));
+    assert_true(open_npu(&n, 0, device(generation, "all")));
     if (short_text(&n.m, &engine) != want)
         fail_msg("failure %d at submission %u changes the text", (int)end, (unsigned)at);
     assert_string_equal(engine, lost ? "cpu" : "npu");
@@ -267,7 +279,7 @@ static void failures_leave_the_text(void **state) {
         const char *engine;
         const struct sim_config config = failing_machine(generation);
         sim_reset(&config);
-        assert_true(open_npu(&n, 0, device(generation, ",all")));
+        assert_true(open_npu(&n, 0, device(generation, "all")));
         assert_int_equal(short_text(&n.m, &engine), want);
         assert_int_equal(sim_figures().submissions, SUBMISSIONS);
         api_model_close(&n.m);
@@ -289,7 +301,7 @@ static void a_second_failure_is_the_last(void **state) {
         int32_t ids[POSITIONS], want[8], got[8];
         machine(1);
         api_model_open(&cpu, 0, APUS_CPU_REF);
-        assert_true(open_npu(&n, 0, device(1, ",all")));
+        assert_true(open_npu(&n, 0, device(1, "all")));
         api_ids(&cpu, 5, ids, POSITIONS);
         api_open(&on_cpu, &cpu, CONTEXT, 1, CHUNK);
         api_open(&on_npu, &n.m, CONTEXT, 1, CHUNK);
@@ -323,7 +335,7 @@ static void every_sync_is_missed(void **state) {
             const char *engine;
             machine(generation);
             sim_drop_sync(at);
-            if (!open_npu(&n, 1, device(generation, ",all"))) continue;
+            if (!open_npu(&n, 1, device(generation, "all"))) continue;
             uint64_t got = short_text(&n.m, &engine);
             if (at == UINT64_MAX) syncs = sim_figures().requests[UAPI_SYNC_BUFFER];
             if ((got == want && !sim_complaint()[0]) != (at == UINT64_MAX))
@@ -346,7 +358,7 @@ static void the_draft_stays_on_the_cpu(void **state) {
     uint64_t hash[2];
     machine(2);
     api_model_open(&cpu, 0, APUS_CPU_BEST);
-    assert_true(open_npu(&n, 0, device(2, ",all")));
+    assert_true(open_npu(&n, 0, device(2, "all")));
     api_ids(&cpu, 5, ids, POSITIONS);
     for (int npu = 0; npu < 2; npu++) {
         apus_config config = {.size = sizeof config,
@@ -377,42 +389,59 @@ static void the_draft_stays_on_the_cpu(void **state) {
 /* What is missing is said with its remedy. */
 static void missing_things_are_explained(void **state) {
     (void)state;
+    static const char no_overlay[] = "", bad_overlay[] = "not what xclbinutil makes";
     static const struct {
         struct sim_config config;
-        const char *where, *says;
+        const char *says, *device, *options, *overlay; /* NULL: "all" and the model's overlay */
         int loaded, unknown;
     } cases[] = {
-        {{.generation = 2, .open_error = ENOENT}, NULL, "modprobe amdxdna", 0, 0},
-        {{.generation = 2, .open_error = ENOENT}, NULL, "loaded and serves none: sudo dmesg", 1, 0},
-        {{.generation = 2}, NULL, "Linux 6.14 or newer", 1, UAPI_GET_INFO},
-        {{.generation = 2}, NULL, "Linux 6.14 or newer", 1, UAPI_CREATE_BUFFER},
-        {{.generation = 2, .open_error = EACCES}, NULL, "usermod -aG render", 0, 0},
-        {{.generation = 2, .open_error = ENODEV}, NULL, "dmesg", 0, 0},
-        {{.generation = 2, .poses = 1},
+        {{.generation = 2, .open_error = ENOENT}, "modprobe amdxdna", NULL, NULL, NULL, 0, 0},
+        {{.generation = 2, .open_error = ENOENT},
+         "loaded and serves none: sudo dmesg",
          NULL,
+         NULL,
+         NULL,
+         1,
+         0},
+        {{.generation = 2}, "Linux 6.14 or newer", NULL, NULL, NULL, 1, UAPI_GET_INFO},
+        {{.generation = 2}, "Linux 6.14 or newer", NULL, NULL, NULL, 1, UAPI_CREATE_BUFFER},
+        {{.generation = 2, .open_error = EACCES}, "usermod -aG render", NULL, NULL, NULL, 0, 0},
+        {{.generation = 2, .open_error = ENODEV}, "dmesg", NULL, NULL, NULL, 0, 0},
+        {{.generation = 2, .poses = 1},
          "the overlay is the device model's, and this is a device",
+         NULL,
+         NULL,
+         NULL,
          0,
          0},
-        {{.generation = 1}, NULL, "another number of columns", 0, 0},
-        {{.generation = 2}, "", "docs/npu.md", 0, 0},
-        {{.generation = 2}, "overlay=README.md", "no xclbin container", 0, 0},
-        {{.generation = 2}, "overlay=there/is/none", "cannot be read", 0, 0},
-        {{.generation = 2}, "overlay=x,npu=1", "npu=N counts from 0", 0, 0},
-        {{.generation = 2, .open_error = ENOENT}, "overlay=x,npu=1", "modprobe amdxdna", 0, 0},
-        {{.generation = 2}, "nonsense", "overlay=FILE", 0, 0},
-        {{.generation = 2}, "overlay=x,provider=xrt", "libapus-xrt.so is not found", 0, 0},
+        {{.generation = 1}, "another number of columns", NULL, NULL, NULL, 0, 0},
+        {{.generation = 2}, "it needs an overlay", NULL, NULL, no_overlay, 0, 0},
+        {{.generation = 2}, "no xclbin container", NULL, NULL, bad_overlay, 0, 0},
+        {{.generation = 2}, "they are counted from 0", "1", NULL, NULL, 0, 0},
+        {{.generation = 2}, "the device is 0 to 7", "8", NULL, NULL, 0, 0},
+        {{.generation = 2}, "the device is 0 to 7", "Strix", NULL, NULL, 0, 0},
+        {{.generation = 2, .open_error = ENOENT}, "modprobe amdxdna", "1", NULL, NULL, 0, 0},
+        {{.generation = 2}, "its options are all", NULL, "nonsense", NULL, 0, 0},
+        {{.generation = 2}, "its options are all", NULL, "all,,all", NULL, 0, 0},
+        {{.generation = 2}, "libapus-xrt.so is not found", NULL, "provider=xrt", NULL, 0, 0},
         {{.generation = 2},
-         "overlay=x,provider=kernel,provider=ours",
-         "provider=kernel or xrt",
+         "provider=kernel and provider=xrt",
+         NULL,
+         "provider=kernel,provider=ours",
+         NULL,
          0,
          0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct on_npu n;
+        apus_engine_config engine = *device(2, cases[i].options ? cases[i].options : "all");
+        engine.device = cases[i].device;
+        if (cases[i].overlay)
+            engine.overlay = *cases[i].overlay ? cases[i].overlay : NULL,
+            engine.overlay_bytes = strlen(cases[i].overlay);
         sim_reset(&cases[i].config);
         driver_loaded = cases[i].loaded, unknown_request = cases[i].unknown;
-        if (open_npu(&n, 0, cases[i].where ? cases[i].where : device(2, ",all")))
-            fail_msg("case %zu opens", i);
+        if (open_npu(&n, 0, &engine)) fail_msg("case %zu opens", i);
         assert_int_equal(n.refused, APUS_E_UNAVAILABLE);
         if (!strstr(log_text, cases[i].says)) fail_msg("case %zu says: %s", i, log_text);
     }
@@ -425,7 +454,7 @@ static void contexts_are_explained(void **state) {
     (void)state;
     struct on_npu n;
     sim_reset(&(struct sim_config){.generation = 2, .context_error = EINVAL});
-    assert_true(open_npu(&n, 0, device(2, ",all")));
+    assert_true(open_npu(&n, 0, device(2, "all")));
     apus_config config = {.size = sizeof config, .model = n.m.model, .context = CONTEXT};
     apus_memory need = {.size = sizeof need};
     apus_session *s;
@@ -447,7 +476,7 @@ static void a_low_limit_copies(void **state) {
     low.rlim_max = limit.rlim_max;
     assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &low), 0);
     machine(2);
-    assert_true(open_npu(&n, 0, device(2, ",all")));
+    assert_true(open_npu(&n, 0, device(2, "all")));
     assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
     assert_non_null(strstr(log_text, "ulimit -l unlimited"));
     assert_int_equal(text_of(&n.m, &engine), by_cpu(0, text_of));

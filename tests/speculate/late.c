@@ -79,9 +79,9 @@ void late_use(const apus_model *model) {
     engine.submit = submit;
     engine.wait = wait;
     engine.done = done;
-    m->engine = &engine;
-    m->spare = &hal_cpu_engine;
-    m->spare_memory = m->memory;
+    m->engine[1] = m->engine[0];
+    m->engine[1].engine = &hal_cpu_engine;
+    m->engine[0].engine = &engine, m->engines = 2;
 }
 
 static uint64_t step_ns;
@@ -97,5 +97,5 @@ void late_time(const apus_model *model, uint64_t ns) {
     engine.name = "timed";
     engine.submit = timed_submit;
     step_ns = ns;
-    ((struct apus_model *)(uintptr_t)model)->engine = &engine;
+    ((struct apus_model *)(uintptr_t)model)->engine[0].engine = &engine;
 }

@@ -239,8 +239,12 @@ static void on_a_device(void **unused) {
     const apus_model *cpu = open_model(&target_spec);
     void *data = keep(tiny_blob(&target_spec, &bytes));
     assert_int_equal(apus_blob_open(&blob, data, bytes, NULL), APUS_OK);
-    apus_model_config config = {
-        .size = sizeof config, .blob = &blob, .engine = "igpu", .port = apus_port_host()};
+    const apus_engine_config igpu = {.size = sizeof igpu, .name = "igpu"};
+    apus_model_config config = {.size = sizeof config,
+                                .blob = &blob,
+                                .port = apus_port_host(),
+                                .engines_count = 1,
+                                .engines = &igpu};
     assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
     assert_int_equal(
         apus_model_open(&device, &config, keep(aligned_alloc(64, need.bytes)), need.bytes),
@@ -280,7 +284,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(kept_where_it_wins)};
     const struct CMUnitTest device_tests[] = {cmocka_unit_test(on_a_device)};
     if (argc < 2 || strcmp(argv[1], "igpu") != 0) return cmocka_run_group_tests(tests, NULL, NULL);
-    apus_probe(note, NULL);
+    apus_probe(apus_port_host(), note, NULL);
     if (!found) {
         printf("skipped: the igpu engine cannot run here\n");
         return 77;
