@@ -10,7 +10,8 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-APUS = pathlib.Path(os.environ.get('APUS_BUILD', ROOT / 'build' / 'release')) / 'apus'
+BUILD = pathlib.Path(os.environ.get('APUS_BUILD', ROOT / 'build' / 'release'))
+APUS, LIBRARY = BUILD / 'apus', BUILD / 'libapus.so'
 PAIR = ROOT / 'weights' / 'models' / 'pair'
 sys.path.insert(0, str(ROOT / 'weights' / 'train'))
 try:
@@ -22,6 +23,7 @@ except ImportError as e:
 import corpus  # noqa: E402
 import vocabulary  # noqa: E402
 from data import BEGIN_ID, Windows  # noqa: E402
+from engine import Engine  # noqa: E402
 from schedule import SCHEDULES  # noqa: E402
 
 LINES = ''.join(f'def function_{c}(argument):\n    return argument.{c}_value\n\n\n'
@@ -125,6 +127,24 @@ class Vocabulary(unittest.TestCase):
                         capture_output=True,
                         check=True)
                     self.assertEqual(json.loads(r.stdout)['ids'], want)
+
+
+class Teacher(unittest.TestCase):
+    def test_engine_has_the_structures_of_the_api(self):
+        """What the library says of each id through engine.py is what apus chooses by."""
+        if not LIBRARY.exists():
+            self.skipTest(f'{LIBRARY} is not built')
+
+        def run(*more):
+            r = subprocess.run([APUS, *more, '--json'], capture_output=True, check=True)
+            return json.loads(r.stdout)
+
+        blob, text = PAIR / 'target.apus', 'def is_connected(graph):\n'
+        begun = run('tokenize', '-m', blob, '-p', text)['ids']
+        ids = run('run', '-m', blob, '-p', text, '-n', '12', '--temp', '0')['ids']
+        vocab = tokenizers.Tokenizer.from_file(str(PAIR / 'tokenizer.json')).get_vocab_size()
+        logits = Engine(LIBRARY, blob, vocab, 64).logits([BEGIN_ID, *begun, *ids])
+        self.assertEqual(logits.argmax(1)[-1 - len(ids):-1].tolist(), ids)
 
 
 if __name__ == '__main__':

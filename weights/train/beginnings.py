@@ -127,6 +127,38 @@ NAMES = [
 ]
 
 
+# How a question begins that the model then asks itself.
+ASKING = '''
+||||||What|What is|What are the|What's the best way to|How|How do|How can I|How does|How many|Why|
+Why do|Why is|When|Where|Who|Which|Is it|Can you|Can you explain|Could you|Do|Does|Should I|
+Explain|Explain how|Explain why|Describe|Describe the|Write a|Write a short|Write a story about|
+Write a poem|Write an email|Write a letter to|Write a paragraph|Write an essay|Give me|Give me a|
+Give me three|Give me a list of|List|List the|Name|Tell me|Tell me a|Tell me about|Summarize|
+Suggest|Compare|Define|Create|Create a|Design a|Develop a|Imagine|Help me|I need|I want to|
+I'm|I am|I have|My|My friend|The|In|If|Please|Translate|Rewrite|Rewrite the following sentence:|
+Correct|Complete|Generate|Identify|Classify|Calculate|Find|Solve|Make|Plan|Recommend|Provide|
+Hello|Hi|Good morning|Thanks|Let's|Act as|You are|Given|Based on|Consider|Using|
+Write a Python function|Write a Python|Write a program|Write a function that|Write code|
+How do I write|How can I use Python to|Implement|Write a SQL query|Write a JavaScript function|
+Fix|Explain this code:|What does this code do?'''.replace('\n', '').split('|')
+
+# How stories, letters, articles and notes begin.
+PROSE = '''
+It was|There was|There were|She|He|They|I|We|You|One day|One morning|Once upon a time|Last|Late|
+After|Before|When|When the|While|As|As the|At|At the|On|On a|In|In the|In a small|For|From|By|
+Inside|Outside|Under|Above|Near|Behind|The|The old|The young|The first|The last|The next|The most|
+The two|The man|The woman|The boy|The girl|The teacher|The doctor|The house|The city|The door|
+The sun|The wind|The company|The government|The team|The book|The study|The results|The author|
+The problem|The best|The main|The reason|The purpose of|The difference|The number of|A|A new|A good|
+A few|A man|An|This|This is|This article|These|Those|Some|Many|Most|Several|All|Every|Each|No|
+Nobody|Everyone|Somebody|My|My mother|My father|His|Her|Their|Our|What|Why|How|How to|If|If you|
+Because|Although|However,|Today|Yesterday|Now|Then|Finally|Dear|Dear Sir or Madam,|Hello,|Hi|Thank|
+Welcome|Please|Let|Here|Here is|According to|During|Since|With|Without|Under the|Over the|People|
+Children|Students|Scientists|Researchers|Doctors|Water|Food|Music|Language|History|Science|Health|
+"|"I|"What|1.|2.|- |* |# |## |### |Q:|Step 1:|Note:|Abstract|Introduction|Summary:|Title:|
+Subject:|Ingredients:|Chapter|Section'''.replace('\n', '').split('|')
+
+
 def english(rng):
     text = rng.choice(OPENERS).format(rng.choice(TOPICS), rng.choice(TOPICS))
     return text[0].upper() + text[1:]
@@ -148,17 +180,22 @@ def question(rng):
 
 
 def beginning(rng):
-    """(kind, text). 'ask' goes on with a question of the model's own, then its answer; 'corpus'
-    with a stretch of the training text."""
-    x = rng.random()
-    if x < 0.28:
-        return 'ask', SYSTEM + '<|im_start|>user\n'
-    if x < 0.50:
-        return 'chat', ASKED.format(question(rng))
+    """(kind, text, free). 'ask' goes on with a question of the model's own, then its answer;
+    'people' with a stretch of the training text. Behind the others the first `free` ids are
+    sampled."""
+    x, free = rng.random(), rng.choice([0, 0, 3, 6, 12, 24])
+    system = SYSTEM if rng.random() < 0.85 else ''
+    if x < 0.40:
+        return 'ask', system + '<|im_start|>user\n' + rng.choice(ASKING), 0
+    if x < 0.58:
+        asked = ASKED if system else ASKED[len(SYSTEM):]
+        return 'chat', asked.format(question(rng)), 0
     if x < 0.68:
-        return 'english', english(rng)
-    if x < 0.74:
-        return 'free', '<|endoftext|>'
-    if x < 0.90:
-        return 'code', code(rng)
-    return 'corpus', ''
+        return 'english', english(rng), free
+    if x < 0.78:
+        return 'prose', rng.choice(PROSE), rng.choice([3, 6, 12, 24])
+    if x < 0.84:
+        return 'free', '<|endoftext|>', rng.choice([8, 16, 32, 64])
+    if x < 0.95:
+        return 'code', code(rng), free
+    return 'people', '', 0

@@ -1,16 +1,21 @@
 #!/usr/bin/env python3
-"""Trains SmolLM2's draft on what teacher_logits.py has written.
+"""Trains SmolLM2's draft on what teacher_text.py and teacher_logits.py have written.
 
-    distil.py DIRECTORY --gguf FILE --minutes N [--from STATE] NAME=WEIGHT...
+    distil.py DIRECTORY --gguf FILE --minutes N NAME=WEIGHT... [--seed N]
+              [--from STATE] [--rate X] [--flat X] [--sharp X]
 
-NAME=WEIGHT: DIRECTORY/NAME.npz, and how often it is taken; what grows meanwhile is read again.
-Writes DIRECTORY/draft.pt, log.jsonl and the checkpoint DIRECTORY/draft. The schedule goes by
-time, and Ctrl-C or SIGTERM ends it early. --from goes on from a draft.pt, at half the rate.
+NAME=WEIGHT: DIRECTORY/NAME.npz and NAME.*.npz, and how often it is taken; what grows meanwhile is
+read again. Writes DIRECTORY/draft.pt, the running average of the weights, which is what is
+measured and packed, log.jsonl and the checkpoint DIRECTORY/draft. The schedule goes by time, and
+Ctrl-C or SIGTERM ends it early: the rate is `--rate` of the full one for `--flat` of the time, then
+falls to 0. --from goes on from a draft.pt.
 
 The draft starts as a model of pairs of ids: half of an id's embedding is what the teacher's last
-hidden values are behind it on average, and the head is the teacher's for these; the rest are
-main components of the teacher's embedding. The layers start near the identity."""
+hidden values are behind it on average (teacher_text.py's hidden.*.npz), and the head is the
+teacher's for these; the rest are main components of the teacher's embedding. The layers start near
+the identity."""
 import argparse
+import ctypes as c
 import json
 import os
 import pathlib
@@ -21,56 +26,114 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from export import write_checkpoint
+from many import at, library
 from model import Llama, Shape
 from muon import Optimizer
 from small_vocabulary import BEGIN_ID, END_ID, ROWS, Source, write_small
 
 SHAPE = Shape(dim=256,
-              layers=2,
+              layers=3,
               heads=4,
               kv_heads=2,
               head_dim=64,
               ffn=704,
               vocab=ROWS,
               context=1024)
-HERE_ROWS, ROW = 4, 512  # of a step, and ids of each
+HIDDEN, MAIN = 160, 192  # of the embedding, as start() has it
+STEP_IDS, ROW, LONG = 4096, 256, 1024  # of a step, and of rows: a text each, cut out of a long one
 RATES = (0.02, 0.002)
-SHARP = 0.8  # the teacher's temperature: its likeliest ids matter most
-LOG_SECONDS, SAVE_SECONDS = 15, 60
+SHARP = 0.7  # the teacher's temperature at first: its likeliest ids matter most
+AVERAGE, EVERY = 0.996, 4  # of the weights, every so many steps
+HELD = 20  # of so many texts one is kept for `held` in the log
+SLICE = 512  # rows of logits at a time
+LOG_SECONDS, SAVE_SECONDS = 180, 60
 
 
 class Text:
+    """One NAME: what its files have, each file a dictionary of arrays. Files with `starts` have
+    texts of which each is a row of its own, others are cut anywhere."""
 
-    def __init__(self, path):
-        self.path, self.stamp = path, None
+    def __init__(self, directory, name):
+        self.directory, self.name, self.files = directory, name, {}
         self.refresh()
 
     def refresh(self):
-        stamp = self.path.stat().st_mtime
-        if stamp != self.stamp:
-            with np.load(self.path) as z:
-                self.stamp, self.data = stamp, {n: z[n] for n in z.files}
+        for path in [*self.directory.glob(f'{self.name}.npz'),
+                     *self.directory.glob(f'{self.name}.*.npz')]:
+            stamp = path.stat().st_mtime
+            if self.files.get(path, (0, ))[0] != stamp:
+                with np.load(path) as z:
+                    self.files[path] = stamp, {n: z[n] for n in z.files}
+        self.parts = [d for _, d in self.files.values()]
+        sizes = np.array([len(d['ids']) for d in self.parts], float)
+        self.shares, self.ids = sizes / max(1, sizes.sum()), int(sizes.sum())
 
-    def rows(self, rng, count):
-        at = rng.integers(0, len(self.data['ids']) - ROW, count)
-        return (np.stack([self.data[n][i:i + ROW] for i in at]) for n in ('ids', 'at'))
+    def pieces(self, rng, held):
+        """Endless (file, first, end). Held are the last texts of a file, or its last ids."""
+        while True:
+            d = self.parts[rng.choice(len(self.parts), p=self.shares)]
+            if 'starts' in d:
+                ends = np.append(d['starts'], len(d['ids']))
+                border = len(d['starts']) - len(d['starts']) // HELD
+                i = rng.integers(border, len(d['starts'])) if held else rng.integers(0, border)
+                yield d, int(ends[i]), int(ends[i + 1])
+            else:
+                last = len(d['ids']) - LONG
+                border = last - last // HELD
+                i = rng.integers(border, last) if held else rng.integers(0, border - LONG)
+                yield d, int(i), int(i) + LONG
+
+    def batch(self, rng, held=False):
+        """ids [rows, ROW or LONG], which of them are asked for, and for these in order the
+        teacher's likeliest ids and their log-probabilities."""
+        length = ROW if 'starts' in self.parts[0] else LONG
+        ids, wanted = (np.zeros((STEP_IDS // length, length), t) for t in (np.int64, bool))
+        top, log = [], []
+        for row, (d, first, end) in zip(range(len(ids)), self.pieces(rng, held)):
+            end = min(end, first + length)
+            behind = d['at'][first:end]
+            ids[row, :end - first], wanted[row, :end - first] = d['ids'][first:end], behind >= 0
+            top.append(d['top'][behind[behind >= 0]])
+            log.append(d['log'][behind[behind >= 0]])
+        few = min(t.shape[1] for t in top)
+        top, log = (np.concatenate([x[:, :few] for x in xs]) for xs in (top, log))
+        return (torch.from_numpy(ids), torch.from_numpy(wanted.reshape(-1)), torch.from_numpy(top),
+                torch.from_numpy(log.astype(np.float32)))
 
 
-def start(model, texts, directory):
-    head, _, main = torch.load(directory / 'basis.pt')
-    sums, seen = (sum(torch.from_numpy(t.data[n]) for t in texts) for n in ('sums', 'seen'))
-    hidden, mean = head.shape[1], sums.sum(0) / seen.sum()
+def basis(source, seen):
+    """head [ROWS, HIDDEN], whose product with some HIDDEN values is nearly the teacher's logits but
+    for a constant; what gives these for the teacher's last hidden values; and the main components
+    of the embedding. By least squares, frequent ids before rare ones."""
+    w = source.weights()
+    often = seen + 5.0
+    often = (often / often.sum()).sqrt()
+    embed = torch.from_numpy(w['token_embd.weight'][:ROWS])
+    full = embed * torch.from_numpy(w['output_norm.weight'])
+    full, embed = full - full.mean(0), embed - embed.mean(0)
+    head = full @ torch.linalg.svd(often[:, None] * full, full_matrices=False)[2][:HIDDEN].t()
+    weighted = (head * often[:, None]**2).t()
+    main = embed @ torch.linalg.svd(often[:, None] * embed, full_matrices=False)[2][:2 * HIDDEN].t()
+    return head, torch.linalg.solve(weighted @ head, weighted @ full), main
+
+
+def start(model, source, directory):
+    """hidden.*.npz: sums of the teacher's last hidden values by the last id."""
+    files = [np.load(p) for p in directory.glob('hidden.*.npz')]
+    sums, seen = (sum(torch.from_numpy(f[n]) for f in files) for n in ('sums', 'seen'))
+    head, values, main = basis(source, seen)
+    sums = sums @ values.t()
+    mean = sums.sum(0) / seen.sum()
     behind = sums / seen.clamp(min=1)[:, None] - mean
-    x = main[:, :192] * seen[:, None]  # what rare ids would have, from their embeddings
-    ridge = torch.eye(x.shape[1]) * (main[:, :192]**2).sum() * 5 / ROWS
-    guess = main[:, :192] @ torch.linalg.solve(x.t() @ main[:, :192] + ridge, x.t() @ behind)
+    x = main[:, :MAIN] * seen[:, None]  # what rare ids would have, from their embeddings
+    ridge = torch.eye(x.shape[1]) * (main[:, :MAIN]**2).sum() * 5 / ROWS
+    guess = main[:, :MAIN] @ torch.linalg.solve(x.t() @ main[:, :MAIN] + ridge, x.t() @ behind)
     known = (seen / (seen + 4))[:, None]
     behind = known * behind + (1 - known) * guess
-    own = main[:, :SHAPE.dim - hidden]
-    own = own / own.std(0).mean() * behind.std(0).norm() / hidden**0.5 * 0.7
+    own = main[:, :SHAPE.dim - HIDDEN]
+    own = own / own.std(0).mean() * behind.std(0).norm() / HIDDEN**0.5 * 0.7
     embed = torch.cat((behind + mean * 0.5, own), 1)
     size = embed.pow(2).mean(1).sqrt().mean()
     with torch.no_grad():
@@ -79,49 +142,114 @@ def start(model, texts, directory):
             torch.cat((head, torch.randn(own.shape) * head.std() * 0.05), 1) * size)
 
 
-def loss_of(model, text, ids, at):
-    """Cross entropy with the teacher's likeliest ids, and how often the likeliest agrees. Nothing
-    is asked within an id."""
-    x, at = torch.from_numpy(ids.astype(np.int64)), at.reshape(-1)
+class HeadLoss(torch.autograd.Function):
+    """Mean cross entropy of the head's logits with shares of some ids, a slice of the rows at a
+    time, with the gradients at once: the logits of all rows would not lie in the caches."""
+    lib = None
+
+    @staticmethod
+    def forward(ctx, x, head, ids, share):
+        dx, dhead = torch.empty_like(x), torch.zeros_like(head)
+        narrow, both = head.bfloat16(), np.zeros(2)
+        loss, agreed = c.c_double(), c.c_int32()
+        for i in range(0, len(x), SLICE):
+            part, t, s = (y[i:i + SLICE] for y in (x, ids, share))
+            logits = part @ narrow.t()
+            HeadLoss.lib.cross(at(logits), *logits.shape, t.shape[1], at(t), at(s), c.byref(loss),
+                               c.byref(agreed))
+            both += loss.value, agreed.value
+            torch.mm(logits, narrow, out=dx[i:i + SLICE])
+            dhead += logits.t() @ part
+        ctx.save_for_backward(dx, dhead)
+        ctx.count = len(x)
+        return torch.from_numpy(both / len(x)).float()
+
+    @staticmethod
+    def backward(ctx, grad):
+        dx, dhead = ctx.saved_tensors
+        return dx * (grad[0] / ctx.count), dhead.mul_(grad[0] / ctx.count), None, None
+
+
+def loss_of(model, batch, hidden=None, sharp=SHARP):
+    """(cross entropy with the teacher's likeliest ids, how often the likeliest agrees). Nothing is
+    asked within an id. hidden: model.hidden, perhaps compiled."""
+    ids, wanted, top, log = batch
+    share = torch.softmax(log / sharp, 1) * log.exp().sum(1, keepdim=True)
     with torch.autocast('cpu', torch.bfloat16):
-        mine = F.log_softmax(model.behind(x, torch.from_numpy(at >= 0)).float(), -1)
-    theirs = torch.from_numpy(text.data['top'][at[at >= 0]].astype(np.int64))
-    log = torch.from_numpy(text.data['log'][at[at >= 0]].astype(np.float32))
-    share = torch.softmax(log / SHARP, 1) * log.exp().sum(1, keepdim=True)
-    return -(share * mine.gather(1, theirs)).sum(1).mean(), (
-        mine.argmax(1) == theirs[:, 0]).float().mean().item()
+        x = model.norm((hidden or model.hidden)(ids).flatten(0, 1)[wanted])
+    return HeadLoss.apply(x.bfloat16(), model.lm_head.weight, top, share)
+
+
+@torch.no_grad()
+def held_agreement(model, text):
+    rng, agreed = np.random.default_rng(2), []
+    for _ in range(3):
+        agreed.append(loss_of(model, text.batch(rng, held=True))[1].item())
+    return round(float(np.mean(agreed)), 4)
+
+
+class Log:
+
+    def __init__(self, a, texts):
+        self.file = open(a.directory / 'log.jsonl', 'a', buffering=1)
+        self.texts, self.agreed, self.at = texts, {t.name: [] for t in texts}, time.monotonic()
+
+    def add(self, text, agreed):
+        self.agreed[text.name].append(agreed)
+
+    def write(self, average, **more):
+        row = {
+            **more, 'cpu': round(time.process_time()),
+            'text': {t.name: t.ids
+                     for t in self.texts},
+            'agree': {n: round(float(np.mean(x)), 4)
+                      for n, x in self.agreed.items() if x},
+            'held': {t.name: held_agreement(average, t)
+                     for t in self.texts if t.ids}
+        }
+        self.file.write(json.dumps(row) + '\n')
+        self.agreed = {t.name: [] for t in self.texts}
+        for t in self.texts:
+            t.refresh()
+        self.at = time.monotonic()
 
 
 def train(a, model, texts, weights, log):
-    rng, optimizer, stop = np.random.default_rng(1), Optimizer(model, *RATES), []
+    """Returns the average of the weights."""
+    rng, optimizer, stop = np.random.default_rng(a.seed), Optimizer(model, *RATES), []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.append(1))
-    begin = logged = saved = time.monotonic()
-    peak, flat, steps, agreed = (0.5, 0.0, 0, []) if a.start else (1.0, 0.5, 0, [])
+    hidden = torch.compile(model.hidden, dynamic=False)  # twice as fast as without
+    average = Llama(SHAPE)
+    average.load_state_dict(model.state_dict())
+    begin = saved = time.monotonic()
+    steps = ids = 0
     while not stop and (done := (time.monotonic() - begin) / 60 / a.minutes) < 1:
-        text = texts[rng.choice(len(texts), p=weights)]
-        loss, agree = loss_of(model, text, *text.rows(rng, HERE_ROWS))
-        loss.backward()
-        optimizer.step(peak * min(1, (steps + 1) / 15, (1 - done) / (1 - flat)))
-        steps += 1
-        agreed.append(agree)
+        there = weights * [t.ids > 0 for t in texts]
+        text = texts[rng.choice(len(texts), p=there / there.sum())]
+        batch = text.batch(rng)
+        both = loss_of(model, batch, hidden, a.sharp)
+        both[0].backward()
+        optimizer.step(a.rate * min(1, (steps + 1) / 30, (1 - done) / (1 - a.flat)))
+        steps, ids = steps + 1, ids + len(batch[2])
+        log.add(text, both[1].item())
+        if steps % EVERY == 0:
+            part = 1 - min(AVERAGE, steps / (steps + 40))
+            with torch.no_grad():
+                for p, q in zip(average.parameters(), model.parameters()):
+                    p.lerp_(q, part)
         now = time.monotonic()
-        if now - logged > LOG_SECONDS:
-            log.write(
-                json.dumps({
-                    'step': steps,
-                    'ids': steps * HERE_ROWS * ROW,
-                    'done': round(done, 3),
-                    'cpu': round(time.process_time()),
-                    'loss': round(loss.item(), 4),
-                    'agree': round(float(np.mean(agreed)), 4)
-                }) + '\n')
-            logged, agreed = now, []
-            for t in texts:
-                t.refresh()
+        if now - log.at > LOG_SECONDS:
+            log.write(average,
+                      step=steps,
+                      ids=ids,
+                      done=round(done, 3),
+                      loss=round(both[0].item(), 4))
         if now - saved > SAVE_SECONDS:
-            save(model, a.directory)
+            save(average, a.directory)
             saved = now
+    log.write(average, step=steps, ids=ids, done=1)
+    return average
 
 
 def save(model, directory):
@@ -136,21 +264,25 @@ def main():
     p.add_argument('texts', nargs='+')
     p.add_argument('--gguf', required=True)
     p.add_argument('--minutes', type=float, required=True)
+    p.add_argument('--seed', type=int, default=1)
     p.add_argument('--from', dest='start')
+    p.add_argument('--rate', type=float, default=1)
+    p.add_argument('--flat', type=float, default=0.6)
+    p.add_argument('--sharp', type=float, default=SHARP)
     a = p.parse_args()
     torch.set_num_threads(1)
-    torch.manual_seed(1)
+    HeadLoss.lib = library(a.directory)
+    torch.manual_seed(a.seed)
     names, weights = zip(*(t.split('=') for t in a.texts))
     weights = np.array(weights, float) / np.sum(np.array(weights, float))
-    texts, model = [Text(a.directory / f'{n}.npz') for n in names], Llama(SHAPE)
+    texts, model = [Text(a.directory, n) for n in names], Llama(SHAPE)
     if a.start:
         model.load_state_dict(torch.load(a.start))
-    else:
-        start(model, texts, a.directory)
-    with open(a.directory / 'log.jsonl', 'a', buffering=1) as log:
-        train(a, model, texts, weights, log)
-    save(model, a.directory)
-    write_checkpoint(model, a.directory / 'draft', BEGIN_ID, END_ID)
+    elif a.minutes:
+        start(model, Source(a.gguf), a.directory)
+    average = train(a, model, texts, weights, Log(a, texts))
+    save(average, a.directory)
+    write_checkpoint(average, a.directory / 'draft', BEGIN_ID, END_ID)
     write_small(Source(a.gguf), a.directory / 'draft')
 
 

@@ -9,7 +9,8 @@ ALIGNMENT = 4096
 
 
 class Memory(c.Structure):
-    _fields_ = [('bytes', c.c_uint64), ('alignment', c.c_uint32), ('driver_bytes', c.c_uint64)]
+    _fields_ = [('size', c.c_uint32), ('alignment', c.c_uint32), ('bytes', c.c_uint64),
+                ('driver_bytes', c.c_uint64)]
 
 
 class ModelConfig(c.Structure):
@@ -22,7 +23,8 @@ class Config(c.Structure):
     _fields_ = [('size', c.c_uint32), ('model', c.c_void_p), ('context', c.c_uint32),
                 ('threads', c.c_uint32), ('chunk', c.c_uint32), ('prompt_bytes', c.c_uint32),
                 ('draft', c.c_void_p), ('draft_context', c.c_uint32), ('proposals', c.c_uint32),
-                ('lookup', c.c_int), ('overlap', c.c_int), ('costs', c.c_void_p)]
+                ('lookup', c.c_int), ('overlap', c.c_int), ('costs', c.c_void_p),
+                ('pool', c.c_void_p), ('state_key', c.c_void_p)]
 
 
 def aligned(size):
@@ -55,7 +57,7 @@ class Engine:
             raise RuntimeError(f'{name}: status {status}')
 
     def open(self, measure, name, config):
-        need, handle = Memory(), c.c_void_p()
+        need, handle = Memory(size=c.sizeof(Memory)), c.c_void_p()
         self.call(measure, c.byref(config), c.byref(need))
         memory, address = aligned(need.bytes)
         self.kept.append(memory)

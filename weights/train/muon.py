@@ -52,7 +52,8 @@ class Optimizer:
                                       lr=table_rate,
                                       betas=(0.9, 0.97),
                                       weight_decay=0.0,
-                                      eps=1e-10)
+                                      eps=1e-10,
+                                      fused=True)
         self.matrix_rate, self.table_rate = matrix_rate, table_rate
 
     def step(self, part):
