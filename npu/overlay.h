@@ -18,7 +18,7 @@ struct overlay {
 /* Parses a container completely; NULL, or what is wrong with it. */
 const char *overlay_read(struct overlay *o, const void *file, size_t bytes);
 
-/* The overlay of the device model in npu/sim: no program for a real array, and refused by the
+/* The overlay of the device model in tests/npu/sim: no program for a real array, and refused by the
  * backend wherever the device is not that model. */
 extern const uint8_t overlay_of_model[16];
 /* What the model's driver says of itself, where a real one says something else. */

@@ -27,7 +27,7 @@ struct npu_facts {
     uint32_t generation; /* enum npu_generation; 0: not known to Apus */
     uint32_t columns;    /* usable */
     uint32_t firmware[4];
-    uint32_t model;      /* 1: the device model of npu/sim */
+    uint32_t model;      /* 1: the device model of tests/npu/sim */
     const char *refusal; /* NULL, or why it cannot be used */
 };
 

@@ -5,13 +5,14 @@
  *     bench_npu_schedule [FRACTION]
  *
  * FRACTION: of each matrix's rows, 1 / N (default 1: all, two minutes), multiplied up again.
- * Nothing here is a measurement of hardware: assumptions are in npu/sim/time.c and docs/npu.md. */
+ * Nothing here is a measurement of hardware: assumptions are in tests/npu/sim/time.c and
+ * docs/npu.md. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "npu/gemv.h"
-#include "npu/sim/parts.h"
+#include "tests/npu/sim/sim_parts.h"
 
 enum { CODE_WORDS = 1 << 18, SUBMITS = 4, MATRICES = 7 };
 

@@ -10,8 +10,8 @@
 // both generations have, with 32 bits of sum and nothing that saturates. The tile is fed by memory,
 // not by its multipliers: a byte of weights a cycle is 2 steps in 64 cycles for 8 columns.
 //
-// Native builds compile this very file over emulation/aie_api/aie.hpp; that is what the device
-// model in npu/sim executes.
+// Native builds compile this very file over an emulation of aie_api/aie.hpp; that is what the
+// device model in tests/npu/sim executes.
 #include <cstdint>
 
 #include <aie_api/aie.hpp>

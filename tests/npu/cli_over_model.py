@@ -1,5 +1,5 @@
-"""The command line with --engine npu over the device model (npu/sim, set by APUS_NPU_MODEL): what
-is said where something is missing, and a pair split as AMD publishes it, the target on the NPU
+"""The command line with --engine npu over the device model (tests/npu/sim, set by APUS_NPU_MODEL):
+what is said where something is missing, and a pair split as AMD publishes it, the target on the NPU
 and its draft on the CPU.
 
 Needs APUS_BUILD, APUS_COMMAND (apus linked with the model) and tests/cli on Python's path."""

@@ -4,7 +4,7 @@ over stand-ins that write down what it asks for.
 
 MODEL (npu_write_model) says what the model runs with. Compared are routes and first values of
 locks; buffers have room beside each other; and a core's program, carried out step by step, takes
-and gives locks and calls the kernel as npu/sim/core.c does. What MLIR-AIE itself makes of the
+and gives locks and calls the kernel as tests/npu/sim/core.c does. What MLIR-AIE itself makes of the
 design this cannot say."""
 import contextlib
 import importlib.util

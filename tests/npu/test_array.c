@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "npu/gemv.h"
-#include "npu/sim/parts.h"
+#include "tests/npu/sim/sim_parts.h"
 #include "npu/txn.h"
 
 enum { CODE_WORDS = 1 << 16 };

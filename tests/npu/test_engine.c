@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "npu/sim/sim.h"
+#include "tests/npu/sim/sim.h"
 #include "npu/uapi.h"
 
 enum {

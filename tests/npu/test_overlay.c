@@ -11,7 +11,7 @@
 
 #include "npu/array.h"
 #include "npu/overlay.h"
-#include "npu/sim/sim.h"
+#include "tests/npu/sim/sim.h"
 
 /* The model's own, in as many bytes as it has, so that the sanitizers see what lies behind them. */
 static uint8_t *whole(uint32_t generation, size_t *bytes) {

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "npu/gemv.h"
-#include "npu/sim/parts.h"
+#include "tests/npu/sim/sim_parts.h"
 #include "npu/txn.h"
 
 /* The way of sums in column 0: a memory tile's channel 5 out, the shim's channel 0 in. */

@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "npu/sim/parts.h"
+#include "tests/npu/sim/sim_parts.h"
 
 enum { HEAP_BYTES = 64 << 20, PAGE = PAGE_BYTES, AS_IT_IS = 999 };
 

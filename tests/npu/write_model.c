@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "npu/sim/parts.h"
+#include "tests/npu/sim/sim_parts.h"
 
 int main(int argc, char **argv) {
     static struct sim_image m;

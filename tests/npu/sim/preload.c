@@ -20,8 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "npu/sim/sim.h"
-#include "npu/sim/tree.h"
+#include "tests/npu/sim/sim.h"
+#include "tests/npu/sim/tree.h"
 
 #define SEEN __attribute__((visibility("default")))
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "npu/overlay.h"
-#include "npu/sim/parts.h"
+#include "tests/npu/sim/sim_parts.h"
 
 static void route(struct sim_image *m, uint32_t column, uint32_t row, uint32_t channel,
                   uint32_t to_column, uint32_t to_row, uint32_t to_channel) {

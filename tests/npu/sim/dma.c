@@ -2,7 +2,7 @@
  * between memory and streams. */
 #include <string.h>
 
-#include "npu/sim/parts.h"
+#include "tests/npu/sim/sim_parts.h"
 
 static struct sim_tile *tile_of(struct sim_array *a, const struct sim_channel *c) {
     return &a->tile[c->column][c->row];

@@ -1,4 +1,4 @@
-/* The model's own parts; npu/sim/sim.h is what its users see. All of it runs under one mutex
+/* The model's own parts; tests/npu/sim/sim.h is what its users see. All of it runs under one mutex
  * (driver.c). */
 #ifndef NPU_SIM_PARTS_H
 #define NPU_SIM_PARTS_H
@@ -9,10 +9,10 @@
 #include "npu/aie/gemv.h"
 #include "npu/array.h"
 #include "npu/gemv.h"
-#include "npu/sim/sim.h"
+#include "tests/npu/sim/sim.h"
 #include "npu/uapi.h"
 
-/* npu/sim/state.c */
+/* tests/npu/sim/sim_state.c */
 struct sim_state {
     struct sim_config config;
     struct sim_figures figures;

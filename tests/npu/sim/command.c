@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "npu/sim/parts.h"
+#include "tests/npu/sim/sim_parts.h"
 
 enum { TDR_MS = 2000 };
 

@@ -2,7 +2,7 @@
  * stricter than the hardware, which takes any bits. */
 #include <string.h>
 
-#include "npu/sim/parts.h"
+#include "tests/npu/sim/sim_parts.h"
 
 static int32_t value_of(uint32_t field) { return (int32_t)((field & 0x7f) ^ 0x40) - 0x40; }
 

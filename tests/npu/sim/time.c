@@ -8,7 +8,7 @@
  * products of 16 x 8 bits, each cycle on each compute tile that the partition has; unpacking is
  * taken to hide behind it. Fill and drain of the pipe, locks, and the time that control code itself
  * takes are left out. */
-#include "npu/sim/parts.h"
+#include "tests/npu/sim/sim_parts.h"
 
 static double bytes_per_ns(uint32_t generation) { return generation == NPU_XDNA2 ? 70.0 : 47.0; }
 static double cycles_per_ns(uint32_t generation) { return generation == NPU_XDNA2 ? 1.5 : 1.25; }

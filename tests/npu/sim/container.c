@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "npu/overlay.h"
-#include "npu/sim/parts.h"
+#include "tests/npu/sim/sim_parts.h"
 
 enum { KERNEL_ID = 0x901, BUFFERS = 5, BANK_HOST = 0, BANK_SRAM = 1, BANKS = 2 };
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "npu/aie/gemv.h"
-#include "npu/sim/parts.h"
+#include "tests/npu/sim/sim_parts.h"
 
 static int check(const struct sim_core *c) {
     const uint32_t *p = c->parameter;

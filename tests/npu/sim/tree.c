@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "npu/overlay.h"
-#include "npu/sim/parts.h"
-#include "npu/sim/tree.h"
+#include "tests/npu/sim/sim_parts.h"
+#include "tests/npu/sim/tree.h"
 
 #define SLOT   "0000:c4:00.1"
 #define DEVICE "/sys/devices/pci0000:00/0000:00:08.2/" SLOT

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "npu/overlay.h"
-#include "npu/sim/parts.h"
+#include "tests/npu/sim/sim_parts.h"
 
 enum { CLIENTS = 16, DRM_TYPE = 0x64, SYNCOBJ_BASE = 100 };
 #define ORPHAN UINT32_MAX /* a timeline whose context is gone */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "npu/sim/parts.h"
+#include "tests/npu/sim/sim_parts.h"
 
 struct sim_state sim = {
     .config = {.generation = NPU_XDNA2}, .fail_first = UINT64_MAX, .sync_dropped = UINT64_MAX};

@@ -1,6 +1,6 @@
 /* The firmware: goes through control code, operation by operation, as npu/txn.h has them. The array
  * moves on after each, as far as it can. */
-#include "npu/sim/parts.h"
+#include "tests/npu/sim/sim_parts.h"
 #include "npu/txn.h"
 
 static int header(const struct sim_array *a, const uint32_t *w, uint32_t count) {

@@ -5,8 +5,8 @@
  * that was not synced, an address outside the buffers of a command, a descriptor that is changed
  * while it runs, a lock that is left behind) ends the command in an error and is named
  * (sim_complaint). Memory that nobody wrote is noise. Two ways to use it: linked into a test with
- * the linker's --wrap (npu/sim/wrap.c), or as a preload under any program (npu/sim/preload.c). One
- * model a process; calls may come from several threads. */
+ * the linker's --wrap (tests/npu/sim/wrap.c), or as a preload under any program
+ * (tests/npu/sim/preload.c). One model a process; calls may come from several threads. */
 #ifndef NPU_SIM_SIM_H
 #define NPU_SIM_SIM_H
 
@@ -49,7 +49,7 @@ struct sim_figures {
     /* What the cycle model counts. */
     uint64_t bytes_read, bytes_written; /* through the shims */
     uint64_t macs;                      /* of the kernel: panel rows x columns of its step */
-    uint64_t array_ns;                  /* the commands' time (npu/sim/time.c) */
+    uint64_t array_ns;                  /* the commands' time (tests/npu/sim/time.c) */
     uint64_t dispatch_ns;               /* the submissions' */
 };
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "npu/sim/parts.h"
+#include "tests/npu/sim/sim_parts.h"
 
 void sim_tile_start(struct sim_array *a, uint32_t column, uint32_t row) {
     struct sim_tile *t = &a->tile[column][row];

@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "npu/sim/parts.h"
+#include "tests/npu/sim/sim_parts.h"
 
 #define HEAP_ADDRESS  0x4000000ull /* as the driver gives it */
 #define SHARE_ADDRESS 0x100000000ull

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "npu/sim/sim.h"
+#include "tests/npu/sim/sim.h"
 
 int main(int argc, char **argv) {
     static uint8_t bytes[16384];
