@@ -120,6 +120,5 @@ extern const struct hal_engine hal_igpu_engine; /* igpu/engine.c, where the buil
                                                    (APUS_IGPU) */
 extern const struct hal_engine hal_npu_engine;  /* npu/npu_backend.c, where the build has it
                                                    (APUS_NPU) */
-extern const struct hal_engine hal_null_engine; /* hal/null.c */
 
 #endif

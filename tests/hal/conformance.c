@@ -17,6 +17,7 @@
 #include "hal/hal.h"
 #include "hal/pool.h"
 #include "runtime/graph.h"
+#include "tests/hal/null_engine.h"
 #include "tests/hal/random_model.h"
 
 enum { TOKENS = 34, SLOTS = 64, COLUMNS = 48 };
@@ -403,7 +404,7 @@ static void range_fails_the_pass(void **unused) {
 static void null_engine_runs(void **unused) {
     (void)unused;
     struct hal_model model = random_model(&shapes[1], 5);
-    struct rig *r = rig_open(&hal_null_engine, &model, APUS_CPU_BEST, 1);
+    struct rig *r = rig_open(&null_engine, &model, APUS_CPU_BEST, 1);
     struct hal_column c = linear(0, shapes[1].vocab);
     memset(r->slot[SLOT_LOGITS], 0xff, shapes[1].vocab * sizeof(float));
     assert_int_equal(run(r, &c, 1, 0), APUS_OK);

@@ -1,9 +1,9 @@
 /* The engine that computes nothing: every logit is 0. It shows the smallest engine there can be
  * (copy it to begin a new one), and measures what the runtime costs around a pass. Not in the list
  * of engines a user can ask for. */
-#include <string.h>
+#include "tests/hal/null_engine.h"
 
-#include "hal/hal.h"
+#include <string.h>
 
 struct null_program {
     struct hal_setup setup;
@@ -58,7 +58,7 @@ static apus_status null_wait(void *memory, uint64_t ticket) {
     return APUS_OK;
 }
 
-const struct hal_engine hal_null_engine = {
+const struct hal_engine null_engine = {
     .name = "null",
     .probe = null_probe,
     .model_measure = null_model_measure,
