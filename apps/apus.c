@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "command.h"
-#include "fail.h"
+#include "kit/fail.h"
 #include "help.h"
 #include "hints.h"
-#include "json.h"
+#include "kit/json.h"
 #include "kit/progress.h"
 #include "kit/start.h"
 #include "options.h"
@@ -72,6 +72,7 @@ int main(int argc, char **argv) {
     struct settings settings;
     int at = 1, json = 0;
     program_start();
+    fail_program("apus");
     signal(SIGPIPE, SIG_DFL); /* who reads no more of the text ends it, without a word */
     settings_defaults(&settings);
     if (asks_for_json(argc, argv)) fail_json();

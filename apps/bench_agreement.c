@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "bench_pair.h"
-#include "fail.h"
+#include "fail_status.h"
 #include "input.h"
-#include "json.h"
+#include "kit/json.h"
 #include "kit/progress.h"
 #include "load.h"
 

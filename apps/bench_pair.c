@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "apus/port.h"
-#include "fail.h"
+#include "fail_status.h"
 #include "input.h"
-#include "json.h"
+#include "kit/json.h"
 #include "kit/progress.h"
 #include "load.h"
 

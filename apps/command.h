@@ -1,4 +1,4 @@
-/* What the commands share: their table, the settings that options fill, and the exit statuses.
+/* What the commands share: their table, and the settings that options fill.
  *
  * A command is one file: its options, its help and what it does. `apus help` and docs/man/apus.1
  * are made from the same tables. */
@@ -9,14 +9,7 @@
 #include <stdint.h>
 
 #include "apus/apus.h"
-
-/* Exit statuses; others script them. */
-enum {
-    EXIT_OK = 0,
-    EXIT_FAULT = 1,      /* a file is at fault, or something failed */
-    EXIT_USAGE = 2,      /* the command line is wrong */
-    EXIT_UNAVAILABLE = 3 /* an instruction set or engine that is not here */
-};
+#include "kit/exit.h"
 
 struct option;
 /* An option as it was given, for whoever gives it again. */

@@ -15,10 +15,10 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "fail.h"
+#include "fail_status.h"
 #include "input.h"
 #include "interrupt.h"
-#include "json.h"
+#include "kit/json.h"
 #include "kit/progress.h"
 #include "load.h"
 

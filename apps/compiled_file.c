@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fail.h"
+#include "kit/fail.h"
 #include "kit/outfile.h"
 
 enum { COMPILED_MOST = 256 << 20 };

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "json.h"
+#include "kit/json.h"
 
 static void give_up(struct energy *e, int error) {
     if (error == ENODEV)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "apus/port.h"
-#include "fail.h"
+#include "kit/fail.h"
 #include "hints.h"
 
 static const char ENGINES[] = "cpu igpu npu";

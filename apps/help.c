@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fail.h"
+#include "kit/fail.h"
 #include "hints.h"
-#include "json.h"
+#include "kit/json.h"
 
 enum { WIDTH = 100, INDENT = 26 };
 

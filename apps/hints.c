@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fail.h"
+#include "kit/fail.h"
 #include "kit/closest.h"
 
 /* The same by other programs' names, llama.cpp's first of all. */

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "command.h"
-#include "fail.h"
-#include "json.h"
+#include "fail_status.h"
+#include "kit/json.h"
 #include "kit/progress.h"
 #include "kit/terminal.h"
 #include "load.h"

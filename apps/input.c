@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "escape.h"
-#include "fail.h"
+#include "kit/escape.h"
+#include "fail_status.h"
 
 /* Tokenizing takes a multiple of this in scratch; a text beyond it is a mistake. */
 static const size_t text_most = (size_t)256 << 20;

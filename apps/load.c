@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "compiled_file.h"
-#include "fail.h"
+#include "fail_status.h"
 #include "hints.h"
 #include "kit/kind.h"
 

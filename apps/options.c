@@ -8,7 +8,7 @@
 
 #include "apus/port.h"
 #include "engine_list.h"
-#include "fail.h"
+#include "kit/fail.h"
 #include "hints.h"
 
 #define AT(member) offsetof(struct settings, member)

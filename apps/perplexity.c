@@ -12,10 +12,10 @@
 #include <string.h>
 
 #include "command.h"
-#include "fail.h"
+#include "fail_status.h"
 #include "input.h"
 #include "interrupt.h"
-#include "json.h"
+#include "kit/json.h"
 #include "kit/progress.h"
 #include "load.h"
 

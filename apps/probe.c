@@ -4,7 +4,7 @@
 
 #include "apus/port.h"
 #include "command.h"
-#include "json.h"
+#include "kit/json.h"
 
 /* Engines with what was said of them, in the order it was said. */
 static void say_object(void *user, const char *engine, int available, const char *text) {

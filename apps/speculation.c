@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fail.h"
+#include "kit/fail.h"
 #include "hints.h"
-#include "json.h"
+#include "kit/json.h"
 
 static int overlap_setting(struct settings *settings) {
     const char *text = settings->overlap_text;

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "fail.h"
+#include "fail_status.h"
 #include "input.h"
-#include "json.h"
+#include "kit/json.h"
 #include "kit/terminal.h"
 #include "load.h"
 

@@ -3,12 +3,11 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "apps/kit/exit.h"
 #include "apps/kit/start.h"
 #include "apus/apus.h"
 #include "weights/pack/pack_options.h"
 #include "weights/pack/pack.h"
-
-enum { EXIT_FINE = 0, EXIT_FILE = 1, EXIT_USAGE = 2 };
 
 int main(int argc, char **argv) {
     struct options options;
@@ -25,12 +24,12 @@ int main(int argc, char **argv) {
         printf("apus-pack %d.%d.%d\n", APUS_VERSION_MAJOR, APUS_VERSION_MINOR, APUS_VERSION_PATCH);
     } else if (!pack(&options, &d)) {
         fprintf(stderr, "apus-pack: %s\n", d.text);
-        return EXIT_FILE;
+        return EXIT_FAULT;
     }
     errno = 0;
     if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE) {
         fputs("apus-pack: standard output cannot be written\n", stderr);
-        return EXIT_FILE;
+        return EXIT_FAULT;
     }
-    return EXIT_FINE;
+    return EXIT_OK;
 }

@@ -1,6 +1,6 @@
 /* The object behind --json. */
-#ifndef APPS_JSON_H
-#define APPS_JSON_H
+#ifndef KIT_JSON_H
+#define KIT_JSON_H
 
 #include <jansson.h>
 #include <stddef.h>

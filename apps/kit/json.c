@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "command.h"
+#include "character.h"
+#include "exit.h"
 #include "fail.h"
-#include "kit/character.h"
 
 json_t *json_bytes(const char *bytes, size_t count) {
     char *text = malloc(3 * count + 1);

@@ -1,6 +1,6 @@
 /* Characters that a shell makes hard to type. */
-#ifndef APPS_ESCAPE_H
-#define APPS_ESCAPE_H
+#ifndef KIT_ESCAPE_H
+#define KIT_ESCAPE_H
 
 #include <stddef.h>
 

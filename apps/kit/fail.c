@@ -5,23 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apus/port.h"
-#include "command.h"
+#include "exit.h"
 #include "json.h"
-#include "kit/progress.h"
-#include "kit/terminal.h"
+#include "progress.h"
+#include "terminal.h"
 
-static const char *command_name = "";
-static char logged[512], hint[1024];
+static const char *program_name = "", *command_name = "";
+static char hint[1024];
 static int as_json, is_quiet;
 
+void fail_program(const char *name) { program_name = name; }
 void fail_command(const char *name) { command_name = name; }
 void fail_json(void) { as_json = 1; }
 void fail_quiet(void) { is_quiet = 1; }
 
 static void print(const char *text) {
     progress_hide();
-    fprintf(stderr, "apus%s%s: %s%s%s\n", *command_name ? " " : "", command_name, text,
+    fprintf(stderr, "%s%s%s: %s%s%s\n", program_name, *command_name ? " " : "", command_name, text,
             *hint ? " " : "", hint);
 }
 
@@ -56,9 +56,7 @@ static int say(int status, const char *code, const char *format, va_list list) {
     return status;
 }
 
-static int fail_code(int status, const char *code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static int fail_code(int status, const char *code, const char *format, ...) {
+int fail_code(int status, const char *code, const char *format, ...) {
     va_list list;
     va_start(list, format);
     say(status, code, format, list);
@@ -86,27 +84,6 @@ void fail_hint(const char *format, ...) {
     terminal_line(hint, sizeof hint);
 }
 
-/* Words for scripts, one for each error of the library. */
-static const char *code_of(apus_status status) {
-    static const char *const codes[] = {
-        "argument", "space", "format",   "version", "unsupported", "unavailable", "context",
-        "token",    "text",  "mismatch", "order",   "numeric",     "engine",      "contract"};
-    return status <= APUS_E_ARGUMENT && status >= APUS_E_CONTRACT ? codes[-status - 1] : "fault";
-}
-
-int fail_status(apus_status status, const char *doing) {
-    int exit_status = EXIT_FAULT;
-    if (status == APUS_E_UNAVAILABLE) exit_status = EXIT_UNAVAILABLE;
-    if (status == APUS_E_ARGUMENT || status == APUS_E_TOKEN || status == APUS_E_CONTEXT ||
-        status == APUS_E_TEXT)
-        exit_status = EXIT_USAGE;
-    if (*logged)
-        return fail_code(exit_status, code_of(status), "%s failed: %s. (%s)", doing, logged,
-                         apus_status_text(status));
-    return fail_code(exit_status, code_of(status), "%s failed: %s.", doing,
-                     apus_status_text(status));
-}
-
 /* A sentence that is no error. */
 static void tell(const char *format, va_list list) {
     char text[1024];
@@ -131,12 +108,3 @@ void fail_note(const char *format, ...) {
     if (!is_quiet) tell(format, list);
     va_end(list);
 }
-
-void fail_log(void *user, int level, const char *text) {
-    (void)user;
-    if (level == APUS_LOG_ERROR) snprintf(logged, sizeof logged, "%s", text);
-    if (level == APUS_LOG_WARN) fail_warn("%s.", text);
-}
-
-const char *fail_logged(void) { return logged; }
-void fail_forget(void) { logged[0] = 0; }
