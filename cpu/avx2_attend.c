@@ -10,6 +10,7 @@
 /* Per query, over the slots seen so far. */
 struct found {
     __m256 max[ATTEND_QUERIES], vmax[ATTEND_QUERIES];
+    uint32_t seen[ATTEND_QUERIES]; /* of the panel in work, a bit for each slot */
 };
 
 /* ------------------------------------------------------------------------------------ scores -- */
@@ -60,7 +61,7 @@ INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint3
     }
 #define DO(i)                                                                                      \
     if (i < COUNT) {                                                                               \
-        uint32_t seen = attend_visible(&a->query[first + i], slot);                                \
+        uint32_t seen = f->seen[first + i];                                                        \
         score_half(a, first + i, slot, seen & 0xff, near##i, f);                                   \
         score_half(a, first + i, slot + 8, seen >> 8, far##i, f);                                  \
     }
@@ -81,6 +82,16 @@ static NOINLINE void score_1(const struct attend_args *a, uint32_t first, uint32
     score_panel(a, 1, first, slot, f);
 }
 
+INLINE void score_queries(const struct attend_args *a, uint32_t slot, struct found *f) {
+    uint32_t i = 0;
+    for (; i + 4 <= a->queries; i += 4) score_4(a, i, slot, f);
+    if (i + 2 <= a->queries) {
+        score_2(a, i, slot, f);
+        i += 2;
+    }
+    if (i < a->queries) score_1(a, i, slot, f);
+}
+
 INLINE float largest(__m256 v) {
     float lane[8], m;
     _mm256_storeu_ps(lane, v);
@@ -90,21 +101,20 @@ INLINE float largest(__m256 v) {
 }
 
 /* All scores; the largest score and the largest scale of V that each query sees. */
-static NOINLINE void score_all(const struct attend_args *a, uint32_t end, float max[],
-                               float vmax[]) {
+static NOINLINE void score_all(const struct attend_args *a, float max[], float vmax[]) {
     struct found f;
     for (uint32_t i = 0; i < a->queries; i++) {
         f.max[i] = _mm256_set1_ps(-__builtin_inff());
         f.vmax[i] = _mm256_setzero_ps();
     }
-    for (uint32_t slot = 0; slot < end; slot += 16) {
-        uint32_t i = 0;
-        for (; i + 4 <= a->queries; i += 4) score_4(a, i, slot, &f);
-        if (i + 2 <= a->queries) {
-            score_2(a, i, slot, &f);
-            i += 2;
+    struct attend_run run = attend_next(a, 0);
+    for (; run.begin < run.end; run = attend_next(a, run.end)) {
+        for (uint32_t i = 0; i < a->queries; i++) f.seen[i] = 0xffff;
+        for (uint32_t slot = run.begin; slot < run.end; slot += 16) {
+            for (uint32_t i = 0; i < a->queries && !run.whole; i++)
+                f.seen[i] = attend_visible(&a->query[i], slot);
+            score_queries(a, slot, &f);
         }
-        if (i < a->queries) score_1(a, i, slot, &f);
     }
     for (uint32_t i = 0; i < a->queries; i++) {
         max[i] = largest(f.max[i]);
@@ -222,23 +232,24 @@ static NOINLINE uint32_t finish(const struct attend_args *a, uint32_t i, float v
 }
 
 uint32_t avx2_attend(const struct attend_args *a) {
-    const uint32_t end = attend_end(a);
     float max[ATTEND_QUERIES], vmax[ATTEND_QUERIES], inv_vmax[ATTEND_QUERIES];
     int64_t sum[ATTEND_QUERIES] = {0};
     uint32_t bad = 0;
 
-    score_all(a, end, max, vmax);
+    score_all(a, max, vmax);
     for (uint32_t i = 0; i < a->queries; i++) {
         inv_vmax[i] = vmax[i] == 0.0f ? 0.0f : num_recip(vmax[i]);
         memset(attend_sums(a, i), 0, 3 * (size_t)a->head_dim * sizeof(int32_t));
     }
-    for (uint32_t begin = 0; begin < end; begin += ATTEND_BLOCK) {
-        const uint32_t slots = end - begin < ATTEND_BLOCK ? end - begin : ATTEND_BLOCK;
-        for (uint32_t i = 0; i < a->queries; i++) {
-            sum[i] += cut(a, i, begin, begin + slots, max[i], inv_vmax[i]);
-            gather(a, i, begin, slots);
+    struct attend_run run = attend_stretch(a, 0);
+    for (; run.begin < run.end; run = attend_stretch(a, run.end))
+        for (uint32_t begin = run.begin; begin < run.end; begin += ATTEND_BLOCK) {
+            const uint32_t slots = run.end - begin < ATTEND_BLOCK ? run.end - begin : ATTEND_BLOCK;
+            for (uint32_t i = 0; i < a->queries; i++) {
+                sum[i] += cut(a, i, begin, begin + slots, max[i], inv_vmax[i]);
+                gather(a, i, begin, slots);
+            }
         }
-    }
     for (uint32_t i = 0; i < a->queries; i++) bad |= finish(a, i, vmax[i], sum[i]);
     return bad;
 }

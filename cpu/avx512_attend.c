@@ -18,6 +18,7 @@ INLINE __m512i broadcast4(const void *x) {
 struct found {
     __m512 max[ATTEND_QUERIES], vmax[ATTEND_QUERIES];
     int32_t offset[ATTEND_QUERIES]; /* -128 * sum of q: K acts as 0..255 */
+    uint32_t seen[ATTEND_QUERIES];  /* of the panel in work, a bit for each slot */
 };
 
 /* ------------------------------------------------------------------------------------ scores -- */
@@ -61,7 +62,7 @@ INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint3
                  vscale = _mm512_loadu_ps(a->kv.vscale + slot);
 #define DO(i)                                                                                      \
     if (i < COUNT) {                                                                               \
-        __mmask16 seen = (__mmask16)attend_visible(&query[i], slot);                               \
+        __mmask16 seen = (__mmask16)f->seen[first + i];                                            \
         __m512 s = _mm512_cvtepi32_ps(split ? _mm512_add_epi32(acc##i, odd##i) : acc##i);          \
         s = _mm512_mul_ps(_mm512_mul_ps(s, _mm512_set1_ps(query[i].scale)), kscale);               \
         s = _mm512_mask_blend_ps(seen, _mm512_set1_ps(-__builtin_inff()), s);                      \
@@ -91,9 +92,22 @@ static NOINLINE void score_1(const struct attend_args *a, uint32_t first, uint32
     score_panel(a, 1, first, slot, f);
 }
 
+INLINE void score_queries(const struct attend_args *a, uint32_t slot, struct found *f) {
+    uint32_t i = 0;
+    if (a->queries == 8) {
+        score_8(a, 0, slot, f);
+        return;
+    }
+    for (; i + 4 <= a->queries; i += 4) score_4(a, i, slot, f);
+    if (i + 2 <= a->queries) {
+        score_2(a, i, slot, f);
+        i += 2;
+    }
+    if (i < a->queries) score_1(a, i, slot, f);
+}
+
 /* All scores; the largest score and the largest scale of V that each query sees. */
-static NOINLINE void score_all(const struct attend_args *a, uint32_t end, float max[],
-                               float vmax[]) {
+static NOINLINE void score_all(const struct attend_args *a, float max[], float vmax[]) {
     struct found f;
     for (uint32_t i = 0; i < a->queries; i++) {
         __m512i sum = _mm512_setzero_si512();
@@ -104,18 +118,14 @@ static NOINLINE void score_all(const struct attend_args *a, uint32_t end, float 
         f.max[i] = _mm512_set1_ps(-__builtin_inff());
         f.vmax[i] = _mm512_setzero_ps();
     }
-    for (uint32_t slot = 0; slot < end; slot += 16) {
-        uint32_t i = 0;
-        if (a->queries == 8) {
-            score_8(a, 0, slot, &f);
-            continue;
+    struct attend_run run = attend_next(a, 0);
+    for (; run.begin < run.end; run = attend_next(a, run.end)) {
+        for (uint32_t i = 0; i < a->queries; i++) f.seen[i] = 0xffff;
+        for (uint32_t slot = run.begin; slot < run.end; slot += 16) {
+            for (uint32_t i = 0; i < a->queries && !run.whole; i++)
+                f.seen[i] = attend_visible(&a->query[i], slot);
+            score_queries(a, slot, &f);
         }
-        for (; i + 4 <= a->queries; i += 4) score_4(a, i, slot, &f);
-        if (i + 2 <= a->queries) {
-            score_2(a, i, slot, &f);
-            i += 2;
-        }
-        if (i < a->queries) score_1(a, i, slot, &f);
     }
     for (uint32_t i = 0; i < a->queries; i++) {
         max[i] = _mm512_reduce_max_ps(f.max[i]);
@@ -261,29 +271,30 @@ static NOINLINE uint32_t finish(const struct attend_args *a, uint32_t i, float v
 }
 
 uint32_t avx512_attend(const struct attend_args *a) {
-    const uint32_t end = attend_end(a);
     float max[ATTEND_QUERIES], vmax[ATTEND_QUERIES], inv_vmax[ATTEND_QUERIES];
     int64_t sum[ATTEND_QUERIES] = {0};
     uint32_t bad = 0;
 
-    score_all(a, end, max, vmax);
+    score_all(a, max, vmax);
     for (uint32_t i = 0; i < a->queries; i++) {
         inv_vmax[i] = vmax[i] == 0.0f ? 0.0f : num_recip(vmax[i]);
         memset(attend_sums(a, i), 0, 3 * (size_t)a->head_dim * sizeof(int32_t));
     }
-    for (uint32_t begin = 0; begin < end; begin += ATTEND_BLOCK) {
-        const uint32_t slots = end - begin < ATTEND_BLOCK ? end - begin : ATTEND_BLOCK;
-        for (uint32_t i = 0; i < a->queries; i++)
-            sum[i] += cut(a, i, begin, begin + slots, max[i], inv_vmax[i]);
-        for (uint32_t i = 0; i < a->queries;) {
-            const uint32_t left = a->queries - i, n = left >= 8   ? 8
-                                                      : left >= 4 ? 4
-                                                      : left >= 2 ? 2
-                                                                  : 1;
-            gather_channels(a, n, i, begin, slots);
-            i += n;
+    struct attend_run run = attend_stretch(a, 0);
+    for (; run.begin < run.end; run = attend_stretch(a, run.end))
+        for (uint32_t begin = run.begin; begin < run.end; begin += ATTEND_BLOCK) {
+            const uint32_t slots = run.end - begin < ATTEND_BLOCK ? run.end - begin : ATTEND_BLOCK;
+            for (uint32_t i = 0; i < a->queries; i++)
+                sum[i] += cut(a, i, begin, begin + slots, max[i], inv_vmax[i]);
+            for (uint32_t i = 0; i < a->queries;) {
+                const uint32_t left = a->queries - i, n = left >= 8   ? 8
+                                                          : left >= 4 ? 4
+                                                          : left >= 2 ? 2
+                                                                      : 1;
+                gather_channels(a, n, i, begin, slots);
+                i += n;
+            }
         }
-    }
     for (uint32_t i = 0; i < a->queries; i++) bad |= finish(a, i, vmax[i], sum[i]);
     return bad;
 }

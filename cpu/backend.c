@@ -4,6 +4,7 @@
  * The thread that does the last unit of an operation opens the next. An operation of a single unit
  * (norm, heads, quant and act of one column) is not opened for all: that thread runs it on the way.
  * That halves the times at which threads meet in a decode pass. */
+#include <assert.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -128,6 +129,27 @@ static uint32_t attend_units(const struct cpu_program *p, const struct blob_laye
     return layer->kv_heads * ((queries + batch - 1) / batch);
 }
 
+/* Whether two columns see much the same of the cache: a batch computes with all that any of its
+ * queries sees. What a block of slots costs is not worth a batch of its own. */
+static int alike(const struct hal_pass *pass, const struct hal_column *a,
+                 const struct hal_column *b) {
+    enum { SLACK = 128 };
+    uint32_t of_a = 0, of_b = 0, both = 0;
+    for (uint32_t k = 0; k < b->ranges; k++)
+        of_b += pass->range[b->range + k].end - pass->range[b->range + k].begin;
+    for (uint32_t i = 0; i < a->ranges; i++) {
+        const struct kv_range r = pass->range[a->range + i];
+        of_a += r.end - r.begin;
+        for (uint32_t k = 0; k < b->ranges; k++) {
+            const struct kv_range s = pass->range[b->range + k];
+            const uint32_t begin = r.begin > s.begin ? r.begin : s.begin,
+                           end = r.end < s.end ? r.end : s.end;
+            if (begin < end) both += end - begin;
+        }
+    }
+    return 2 * both + SLACK >= (of_a > of_b ? of_a : of_b);
+}
+
 static uint32_t attend_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t unit,
                             uint32_t thread) {
     const struct blob_layer *layer = &p->setup.model->layers[op->layer];
@@ -139,21 +161,28 @@ static uint32_t attend_unit(const struct cpu_program *p, const struct hal_op *op
     struct attend_args a = {.kv = kv_head_of(&cache, kv_head),
                             .slots = cache.slots,
                             .head_dim = hd,
-                            .queries = queries - first < batch ? queries - first : batch,
                             .scratch = p->scratch + thread * p->scratch_floats};
-    for (uint32_t i = 0; i < a.queries; i++) {
-        uint32_t column = (first + i) / group, head = kv_head * group + (first + i) % group;
+    const struct hal_column *leader = NULL;
+    uint32_t bad = 0, end = queries - first < batch ? queries : first + batch;
+    for (uint32_t i = first; i < end; i++) {
+        uint32_t column = i / group, head = kv_head * group + i % group;
         const struct hal_column *col = &p->pass->column[column];
+        if (a.queries && leader != col && !alike(p->pass, leader, col)) {
+            bad |= p->kernels.attend[cache.type](&a);
+            a.queries = 0;
+        }
+        if (!a.queries) leader = col;
         const uint8_t *qi = slot_column(p, SLOT_QI, column);
         const float *scales = (const float *)(const void *)(qi + layer->heads * hal_qi_stride(hd));
-        a.query[i] = (struct attend_query){(const int8_t *)qi + head * hal_qi_stride(hd),
-                                           scales[head],
-                                           col->prefix,
-                                           col->tail,
-                                           col->mask,
-                                           float_column(p, SLOT_Q, column) + head * hd};
+        a.query[a.queries++] = (struct attend_query){(const int8_t *)qi + head * hal_qi_stride(hd),
+                                                     scales[head],
+                                                     p->pass->range + col->range,
+                                                     col->ranges,
+                                                     col->tail,
+                                                     col->mask,
+                                                     float_column(p, SLOT_Q, column) + head * hd};
     }
-    return p->kernels.attend[cache.type](&a);
+    return bad | p->kernels.attend[cache.type](&a);
 }
 
 static uint32_t gemv_panels(const struct cpu_program *p, const struct hal_op *op) {
@@ -346,6 +375,7 @@ static struct pool_ahead pass_ahead(void *arg, uint32_t item, uint32_t thread) {
 static apus_status cpu_submit(void *memory, const struct hal_pass *pass, uint64_t *ticket) {
     enum { FEW = 16 };
     struct cpu_program *p = memory;
+    assert(hal_pass_good(pass, p->setup.kv_slots));
     struct pace *pace = &p->pace[pass->columns > FEW];
     const apus_port *port = p->setup.port;
     const int timed = port && port->now_ns && pace->arms > 1;

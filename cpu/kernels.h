@@ -44,10 +44,13 @@ enum { ATTEND_QUERIES = 8 };
 struct attend_query {
     const int8_t *q; /* [head_dim], 64-aligned */
     float scale;
-    uint32_t prefix; /* slots 0 .. prefix - 1 are visible */
-    uint32_t tail;   /* first slot of the pass, >= prefix, meaningful where mask != 0 */
-    uint32_t mask;   /* bit i: slot tail + i is visible, i < 16 */
-    float *out;      /* [head_dim], 64-aligned */
+    /* What it sees, as struct hal_column has it (hal/program.h). Panels of slots that no query of
+     * the batch sees are not read. */
+    const struct kv_range *range; /* [ranges] */
+    uint32_t ranges;
+    uint32_t tail;
+    uint32_t mask; /* bit i: slot tail + i is visible, i < 16 */
+    float *out;    /* [head_dim], 64-aligned */
 };
 struct attend_args {
     struct kv_head kv;

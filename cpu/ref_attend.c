@@ -3,18 +3,18 @@
 #include "cpu/variants.h"
 #include "hal/scalar.h"
 
-static int visible(const struct attend_query *query, uint32_t slot) {
-    if (slot < query->prefix) return 1;
-    return slot >= query->tail && slot - query->tail < 16 &&
-           (query->mask >> (slot - query->tail) & 1);
-}
+enum { NO_SLOT = UINT32_MAX };
 
-/* One past the last slot that the query can see. */
-static uint32_t last_slot(const struct attend_query *query) {
-    uint32_t end = query->prefix;
-    for (uint32_t i = 0; i < 16; i++)
-        if (query->mask >> i & 1) end = query->tail + i + 1;
-    return end;
+/* The first slot from `slot` on that the query sees, or NO_SLOT. */
+static uint32_t seen_from(const struct attend_query *query, uint32_t slot) {
+    uint32_t found = NO_SLOT;
+    for (uint32_t i = 0; i < query->ranges && found == NO_SLOT; i++)
+        if (slot < query->range[i].end)
+            found = slot < query->range[i].begin ? query->range[i].begin : slot;
+    for (uint32_t i = 0; query->mask >> i; i++)
+        if (query->mask >> i & 1 && query->tail + i >= slot && query->tail + i < found)
+            found = query->tail + i;
+    return found;
 }
 
 static int32_t dot(const struct attend_args *a, const int8_t *q, uint32_t slot) {
@@ -33,10 +33,9 @@ static int64_t round_positive(float x) {
 
 static uint32_t attend_one(const struct attend_args *a, const struct attend_query *query) {
     float *score = a->scratch, max = 0.0f, vmax = 0.0f;
-    uint32_t bad = 0, first = 1, end = last_slot(query);
+    uint32_t bad = 0, first = 1;
 
-    for (uint32_t j = 0; j < end; j++) {
-        if (!visible(query, j)) continue;
+    for (uint32_t j = seen_from(query, 0); j != NO_SLOT; j = seen_from(query, j + 1)) {
         float t = (float)dot(a, query->q, j) * query->scale;
         score[j] = t * a->kv.kscale[j];
         if (first || score[j] > max) max = score[j];
@@ -50,8 +49,7 @@ static uint32_t attend_one(const struct attend_args *a, const struct attend_quer
 
     int64_t sum = 0, acc[BLOB_HEAD_DIM_MAX] = {0};
     float r = num_recip(vmax);
-    for (uint32_t j = 0; j < end; j++) {
-        if (!visible(query, j)) continue;
+    for (uint32_t j = seen_from(query, 0); j != NO_SLOT; j = seen_from(query, j + 1)) {
         float t = score[j] - max;
         float e = t < -30.0f ? 0.0f : num_exp2(t);
         sum += round_positive(e * 16777216.0f);

@@ -21,6 +21,11 @@ enum { KV_TYPES = KV_8 + 1, KV_PANEL = 16 /* slots */ };
 
 enum kv_part { KV_K, KV_V };
 
+/* Slots begin .. end - 1. */
+struct kv_range {
+    uint32_t begin, end;
+};
+
 /* A layer's cache. */
 struct kv_cache {
     uint8_t *data; /* kv_bytes, 64-aligned; not looked at by functions that only give sizes */

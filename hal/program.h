@@ -43,6 +43,9 @@ enum {
 
 enum { HAL_COLUMNS_MAX = 512, HAL_LOGITS_MAX = 16, HAL_TREE_MAX = 16, HAL_OP_MATRICES = 3 };
 
+/* Ranges of slots that a column sees, at most. */
+enum { HAL_RANGES_MAX = 8 };
+
 struct hal_op {
     uint8_t kind;  /* enum hal_op_kind */
     uint8_t count; /* of weights */
@@ -75,15 +78,26 @@ struct hal_model {
     const uint8_t *weights;
 };
 
-/* What varies from pass to pass. */
+/* What varies from pass to pass.
+ *
+ * A column sees the slots of its ranges, which ascend and do not meet, and by its mask any of 16
+ * slots from `tail` on, which lie outside its ranges: its ancestors in a tree that the pass
+ * evaluates. It sees its own slot. All rows of a pass are written before any are read. So:
+ *
+ *   a text in slots from 0 on       one range, [0, slot + 1)
+ *   a window of w positions         one range, [slot + 1 - w, slot + 1)
+ *   the same in a ring of slots     two ranges where it wraps; the ring has w + columns - 1 slots
+ *                                   at least, or a pass overwrites what its first columns see
+ *   several texts in one cache      each its own ranges, wherever they lie
+ *   a tree behind a text            the text's ranges, and the mask */
 struct hal_column {
     int32_t id;
     uint32_t position; /* for RoPE */
     uint32_t slot;     /* where its K and V rows go */
-    uint32_t prefix;   /* slots 0 .. prefix - 1 are visible */
-    uint32_t tail;     /* first slot of this pass */
-    uint32_t mask;     /* bit i: slot tail + i is visible; 0 in linear passes, where prefix = slot +
-                          1 */
+    uint32_t range;    /* the first of its ranges in the pass's */
+    uint32_t ranges;   /* 0 .. HAL_RANGES_MAX */
+    uint32_t tail;     /* of the mask */
+    uint32_t mask;     /* bit i, i < HAL_TREE_MAX: slot tail + i is visible */
 };
 /* What stops a pass between two operations, looked at every half layer or where an engine can: */
 struct hal_stop {
@@ -97,10 +111,25 @@ struct hal_pass {
     uint32_t logits_from; /* columns logits_from .. columns - 1 want logits; at most HAL_LOGITS_MAX
                              of them; = columns for none */
     const struct hal_column *column;
+    const struct kv_range *range; /* [ranges]; columns may share them */
+    uint32_t ranges;
     struct hal_stop stop;
     int resume; /* != 0: the program's last pass was stopped. Its first `columns` columns, which are
                    the same, go on where it came to */
 };
+
+/* Column i of a line of text, at position and slot `at`, with range i of the pass. */
+static inline void hal_line(struct hal_column *column, struct kv_range *range, uint32_t i,
+                            int32_t id, uint32_t at) {
+    range[i] = (struct kv_range){0, at + 1};
+    column[i] = (struct hal_column){id, at, at, i, 1, 0, 0};
+}
+
+/* hal/visible.c. Whether the column, of this pass, sees the slot. */
+int hal_sees(const struct hal_pass *pass, const struct hal_column *column, uint32_t slot);
+/* Whether a pass keeps to what is said above, in a cache of so many slots. Engines assert it; a
+ * release build does not look. */
+int hal_pass_good(const struct hal_pass *pass, uint32_t kv_slots);
 
 static inline size_t hal_qi_stride(uint32_t head_dim) {
     return (size_t)place_up(head_dim, PLACE_LINE);

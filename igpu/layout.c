@@ -82,7 +82,9 @@ static void place_host(struct program_layout *l, const struct hal_setup *s) {
     l->rope_at = ARGS_TABLE + (uint32_t)columns * COLUMN_WORDS;
     l->rows_at = l->rope_at + (uint32_t)columns * m->head_dim;
     l->row_words = padded_cols(m->dim) / 4;
-    add(l, PART_ARGS, &walk, l->rows_at + columns * l->row_words, 4);
+    l->ranges_at = l->rows_at + (uint32_t)columns * l->row_words;
+    l->splits_at = l->ranges_at + (uint32_t)columns * HAL_RANGES_MAX * 2;
+    add(l, PART_ARGS, &walk, l->splits_at + (s->kv_slots + SPLIT - 1) / SPLIT, 4);
     add(l, PART_GRIDS, &walk, l->steps, sizeof(VkDispatchIndirectCommand));
     add(l, PART_STATUS, &walk, 1, 4);
     add(l, PART_LOGITS, &walk, HAL_LOGITS_MAX, s->program->stride[SLOT_LOGITS]);

@@ -1,8 +1,11 @@
 /* One pass: arguments into mapped memory, one submission (a long prefill: several), one wait,
  * results out. Nothing is created, recorded or updated here. */
+#include <assert.h>
 #include <string.h>
 
 #include "igpu/program.h"
+
+_Static_assert(sizeof(struct kv_range) == 8, "two words to a shader");
 
 enum { WAIT_NS = 1000000000, WAITS_MAX = 60, SOFTWARE_WAITS_MAX = 1800, SLICE_NS = 100000000 };
 
@@ -21,24 +24,45 @@ static uint32_t bits_of(float x) {
     return b;
 }
 
-/* One past the last slot that the column sees. */
-static uint32_t column_end(const struct hal_column *c) {
-    uint32_t end = c->prefix;
-    for (uint32_t i = 0; i < HAL_TREE_MAX; i++)
-        if (c->mask >> i & 1) end = c->tail + i + 1;
-    return end;
+/* The first slot from `slot` on that the column sees, or UINT32_MAX. */
+static uint32_t seen_from(const struct hal_pass *pass, const struct hal_column *c, uint32_t slot) {
+    const struct kv_range *range = pass->range + c->range;
+    uint32_t found = UINT32_MAX;
+    for (uint32_t i = 0; i < c->ranges && found == UINT32_MAX; i++)
+        if (slot < range[i].end) found = slot < range[i].begin ? range[i].begin : slot;
+    for (uint32_t i = 0; c->mask >> i; i++)
+        if (c->mask >> i & 1 && c->tail + i >= slot && c->tail + i < found) found = c->tail + i;
+    return found;
+}
+
+/* The runs of SPLIT slots of which some column sees a slot; returns how many. */
+static uint32_t write_splits(uint32_t *split, const struct hal_pass *pass) {
+    uint32_t count = 0, slot = 0;
+    for (;;) {
+        uint32_t next = UINT32_MAX;
+        for (uint32_t i = 0; i < pass->columns && next >= slot + SPLIT; i++) {
+            const uint32_t seen = seen_from(pass, &pass->column[i], slot);
+            if (seen < next) next = seen;
+        }
+        if (next == UINT32_MAX) return count;
+        split[count] = next / SPLIT * SPLIT;
+        slot = split[count++] + SPLIT;
+    }
 }
 
 static void write_column(const struct igpu_program *p, uint32_t *args, uint32_t i,
-                         const struct hal_column *c) {
+                         const struct hal_pass *pass) {
+    const struct hal_column *c = &pass->column[i];
     const struct hal_model *m = p->setup.model;
     const struct blob_tensor *e = &m->tensors[m->model->embed];
     uint32_t *word = args + ARGS_TABLE + i * COLUMN_WORDS, hd = m->model->head_dim;
     word[COLUMN_SLOT] = c->slot;
-    word[COLUMN_PREFIX] = c->prefix;
+    word[COLUMN_RANGES] = c->ranges;
     word[COLUMN_TAIL] = c->tail;
     word[COLUMN_MASK] = c->mask;
     word[COLUMN_SCALE] = bits_of(m->rows[e->row_scales + (uint32_t)c->id]);
+    memcpy(args + p->at.ranges_at + (size_t)i * HAL_RANGES_MAX * 2, pass->range + c->range,
+           c->ranges * sizeof(struct kv_range));
     memcpy(args + p->at.rope_at + (size_t)i * hd, m->rope + (size_t)c->position * hd,
            hd * sizeof(float));
     memcpy(args + p->at.rows_at + (size_t)i * p->at.row_words,
@@ -46,11 +70,11 @@ static void write_column(const struct igpu_program *p, uint32_t *args, uint32_t 
            p->at.row_words * sizeof(uint32_t));
 }
 
-static void write_grids(const struct igpu_program *p, const struct hal_pass *pass, uint32_t end) {
+static void write_grids(const struct igpu_program *p, const struct hal_pass *pass,
+                        uint32_t splits) {
     VkDispatchIndirectCommand *out = (VkDispatchIndirectCommand *)(void *)host_words(p, PART_GRIDS);
-    uint32_t splits = (end + SPLIT - 1) / SPLIT,
-             run =
-                 p->bucket == PROMPT && p->model->device.facts.matrix ? MATRIX_TILES * TILE : TILE;
+    uint32_t run =
+        p->bucket == PROMPT && p->model->device.facts.matrix ? MATRIX_TILES * TILE : TILE;
     for (uint32_t i = 0; i < p->steps; i++) {
         const struct grid *g = &p->grids[i];
         uint32_t columns = g->tail ? pass->columns - pass->logits_from : pass->columns;
@@ -72,16 +96,14 @@ static void write_grids(const struct igpu_program *p, const struct hal_pass *pas
 }
 
 static void write_arguments(struct igpu_program *p, const struct hal_pass *pass) {
-    uint32_t *args = host_words(p, PART_ARGS), end = 0;
+    uint32_t *args = host_words(p, PART_ARGS);
     args[ARGS_COLUMNS] = pass->columns;
     args[ARGS_LOGITS_FROM] = pass->logits_from;
     for (uint32_t i = 0; i < pass->columns; i++) {
-        uint32_t e = column_end(&pass->column[i]);
-        if (e > end) end = e;
-        write_column(p, args, i, &pass->column[i]);
+        write_column(p, args, i, pass);
         p->slots[i] = pass->column[i].slot;
     }
-    write_grids(p, pass, end);
+    write_grids(p, pass, write_splits(args + p->at.splits_at, pass));
     if (!p->next_segment) *host_words(p, PART_STATUS) = 0;
 }
 
@@ -151,6 +173,7 @@ static apus_status lost(struct igpu_program *p, const char *call, VkResult r) {
 /* From segment next_segment on. A pass that goes on stays in its bucket, which has room for fewer
  * columns, too. */
 static apus_status start(struct igpu_program *p, const struct hal_pass *pass) {
+    assert(hal_pass_good(pass, p->setup.kv_slots));
     p->columns = pass->columns;
     p->logits_from = pass->logits_from;
     if (!p->next_segment) p->bucket = bucket_of(pass->columns);

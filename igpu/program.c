@@ -5,7 +5,8 @@
 apus_status igpu_prepare_measure(const struct hal_setup *setup, struct hal_need *need) {
     struct program_layout l = program_layout(setup);
     const struct igpu_model *model = setup->model_memory;
-    const char *why = program_fits(model, &l);
+    const char *why = setup->kv_type == KV_8 ? program_fits(model, &l)
+                                             : "the shaders know a cache of 8 bits only";
     if (why) {
         if (model->device.port.log)
             model->device.port.log(model->device.port.user, APUS_LOG_ERROR, why);
@@ -59,12 +60,19 @@ static int column_differs(const struct igpu_program *p, int keep) {
  * last column of 16 as it was without them. */
 static apus_status warm_up(struct igpu_program *p) {
     struct hal_column column[TILE + 1];
-    for (uint32_t i = 0; i <= TILE; i++) column[i] = (struct hal_column){0, 0, i, i + 1, i + 1, 0};
+    struct kv_range range[TILE + 1];
+    for (uint32_t i = 0; i <= TILE; i++) {
+        hal_line(column, range, i, 0, i);
+        column[i].position = 0;
+    }
     for (uint32_t b = 0; b < BUCKETS && (!b || bucket_cols(b - 1) < p->setup.columns_max); b++) {
         uint32_t columns = b == PROMPT ? TILE + 1 : bucket_cols(b);
         if (columns > p->setup.columns_max) columns = p->setup.columns_max;
-        struct hal_pass pass = {
-            columns, columns > TILE ? TILE - 1 : columns - 1, column, {NULL, 0}, 0};
+        struct hal_pass pass = {.columns = columns,
+                                .logits_from = columns > TILE ? TILE - 1 : columns - 1,
+                                .column = column,
+                                .range = range,
+                                .ranges = columns};
         apus_status s = program_run(p, &pass);
         if (s && s != APUS_E_NUMERIC) return s;
         if (columns < TILE || !column_differs(p, columns == TILE)) continue;

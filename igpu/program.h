@@ -36,7 +36,7 @@ enum rule {
     RULE_COLUMNS,   /* columns */
     RULE_X_COLUMNS, /* x, columns */
     RULE_TILES_X,   /* tiles of 16 columns, x */
-    RULE_ATTEND     /* runs of SPLIT slots, x, columns */
+    RULE_ATTEND     /* runs of SPLIT slots of which some column sees something, x, columns */
 };
 
 struct step {
@@ -60,6 +60,8 @@ struct program_layout {
     uint32_t steps, segments; /* at most */
     /* of the arguments, in words; of a column of queries */
     uint32_t rope_at, rows_at, row_words, qi_words;
+    uint32_t ranges_at; /* [columns_max][HAL_RANGES_MAX] of the slots that a column sees */
+    uint32_t splits_at; /* first slots of the runs of SPLIT that attention looks at */
     uint64_t kv, sets, grids, segment_end, commands, slots, memory; /* of the caller's memory */
 };
 

@@ -33,7 +33,7 @@ enum { GEMV_W8 = 1, GEMV_W4 = 2, GEMV_TYPES = 3 };
 /* The arguments' buffer: a few words, then COLUMN_WORDS a column, then what the program puts behind
  * them. */
 enum { ARGS_COLUMNS, ARGS_LOGITS_FROM, ARGS_TABLE = 16 };
-enum { COLUMN_SLOT, COLUMN_PREFIX, COLUMN_TAIL, COLUMN_MASK, COLUMN_SCALE, COLUMN_WORDS = 8 };
+enum { COLUMN_SLOT, COLUMN_RANGES, COLUMN_TAIL, COLUMN_MASK, COLUMN_SCALE, COLUMN_WORDS = 8 };
 
 enum { SPLIT = 256 };                       /* slots that one workgroup of attention takes */
 enum { STATE_WORDS = 4, STATE_DIGITS = 3 }; /* of a query's attention: 4 words, then 3 a channel */
@@ -56,7 +56,7 @@ struct push_heads {
     uint32_t bias[3], cos_sin, block;
 };
 struct push_query {
-    uint32_t head_dim, heads, group, slots, qi_stride, block_words;
+    uint32_t head_dim, heads, group, slots, qi_stride, block_words, ranges_at, splits_at;
 };
 struct push_attend_out {
     uint32_t head_dim, heads, stride;

@@ -102,7 +102,9 @@ static void attend_step(const struct igpu_program *p, const struct hal_op *op, u
                               l->heads / l->kv_heads,
                               p->setup.kv_slots,
                               p->at.qi_words,
-                              (uint32_t)(kv_head_bytes(&cache) / 4)};
+                              (uint32_t)(kv_head_bytes(&cache) / 4),
+                              p->at.ranges_at,
+                              p->at.splits_at};
     s->shader = part ? SHADER_ATTEND_SUM : SHADER_ATTEND_MAX, s->rule = RULE_ATTEND;
     s->in[0] = program_part(p, PART_QI), s->in[1] = layer_cache(p, op->layer),
     s->out[0] = program_part(p, PART_STATE);

@@ -70,6 +70,7 @@ apus_status track_measure(const struct track_config *c, struct track_layout *l) 
     uint32_t parts, engines = list_engines(c->model, engine, &parts);
     l->driver_bytes = 0;
     l->column = place_next(&walk, c->chunk, sizeof(struct hal_column));
+    l->range = place_next(&walk, c->chunk, sizeof(struct kv_range));
     l->ops = place_next(&walk, program.count, sizeof(struct hal_op));
     l->kv_table = place_next(&walk, m->model->layers, sizeof(uint8_t *));
     for (uint32_t i = 0; i < engines; i++) {
@@ -114,6 +115,7 @@ apus_status track_open(struct track *t, const struct track_config *c, const stru
     t->kv_slots = round_up(c->positions, KV_PANEL);
     t->logits_at = NO_LOGITS;
     t->column = place_at(memory, l->column);
+    t->range = place_at(memory, l->range);
     t->kv = place_at(memory, l->kv_table);
     t->engines = list_engines(c->model, t->engine, &t->parts);
     for (uint32_t i = 0; i < t->engines; i++) t->engine[i].memory = place_at(memory, l->engine[i]);
@@ -183,7 +185,13 @@ static apus_status wait(struct track *t) {
  * which goes on in its part. What becomes of it, track_end says. */
 static void begin(struct track *t, uint32_t line, uint32_t branches, uint32_t logits,
                   struct hal_stop stop, int resume) {
-    t->pass = (struct hal_pass){line + branches, line + branches - logits, t->column, stop, resume};
+    t->pass = (struct hal_pass){.columns = line + branches,
+                                .logits_from = line + branches - logits,
+                                .column = t->column,
+                                .range = t->range,
+                                .ranges = line + (branches ? 1 : 0),
+                                .stop = stop,
+                                .resume = resume};
     t->line = line;
     t->stopped = 0;
     if (!resume) t->part = 0;
@@ -220,10 +228,8 @@ int track_works(const struct track *t) {
 }
 
 static void line_up(struct track *t, const int32_t *ids, uint32_t columns) {
-    for (uint32_t i = 0; i < columns; i++) {
-        uint32_t at = t->evaluated + i;
-        t->column[i] = (struct hal_column){ids[i], at, at, at + 1, at + 1, 0};
-    }
+    for (uint32_t i = 0; i < columns; i++)
+        hal_line(t->column, t->range, i, ids[i], t->evaluated + i);
 }
 
 /* How many of these ids a stopped pass has in its first columns. One with branches was begun by
@@ -255,12 +261,18 @@ apus_status track_pass(struct track *t, const int32_t *ids, uint32_t columns, ui
 
 void track_begin(struct track *t, const int32_t *ids, uint32_t line,
                  const struct track_branch *branch, uint32_t branches, struct hal_stop stop) {
+    const uint32_t first = t->evaluated;
     line_up(t, ids, line);
+    if (branches) t->range[line] = (struct kv_range){0, first};
     for (uint32_t i = 0; i < branches; i++) {
-        uint32_t before = branch[i].beside + 1, first = t->evaluated, own = line + i;
-        t->column[own] =
-            (struct hal_column){branch[i].id, first + before, first + own,
-                                first,        first,          ((1u << before) - 1) | 1u << own};
+        uint32_t before = branch[i].beside + 1, own = line + i;
+        t->column[own] = (struct hal_column){.id = branch[i].id,
+                                             .position = first + before,
+                                             .slot = first + own,
+                                             .range = line,
+                                             .ranges = first ? 1 : 0,
+                                             .tail = first,
+                                             .mask = ((1u << before) - 1) | 1u << own};
     }
     begin(t, line, branches, line + branches, stop, 0);
 }

@@ -23,6 +23,7 @@ struct track {
     struct hal_model hal;
     struct hal_program program;
     struct hal_column *column; /* [chunk] */
+    struct kv_range *range;    /* [chunk] what they see of the cache */
     uint8_t **kv;              /* [layers] track_cache */
     enum kv_type kv_type;
     uint32_t kv_slots;   /* positions rounded up to 16 */
@@ -61,7 +62,7 @@ struct track_config {
 
 /* Where its parts lie in memory that begins 64-aligned. One walk for measuring and opening. */
 struct track_layout {
-    uint64_t column, ops, kv_table, engine[MODEL_ENGINES], slots, kv;
+    uint64_t column, range, ops, kv_table, engine[MODEL_ENGINES], slots, kv;
     uint64_t driver_bytes;
     uint64_t slot[HAL_SLOTS];
     uint64_t bytes;

@@ -10,8 +10,8 @@ shared uint most, vmost;
 
 void main() {
     uint head = gl_WorkGroupID.y, column = gl_WorkGroupID.z, t = gl_LocalInvocationID.x,
-         from = gl_WorkGroupID.x * SPLIT;
-    if (column >= args[ARGS_COLUMNS] || from >= query_end(column)) return;
+         from = query_split();
+    if (column >= args[ARGS_COLUMNS] || !query_near(column, from, from + SPLIT)) return;
     query_view v = query_open(head, column);
     if (t == 0) most = vmost = 0;
     barrier();

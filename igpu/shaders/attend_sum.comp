@@ -21,10 +21,8 @@ uint round_positive(float x) {
 
 void main() {
     uint head = gl_WorkGroupID.y, column = gl_WorkGroupID.z, t = gl_LocalInvocationID.x,
-         from = gl_WorkGroupID.x * SPLIT;
-    if (column >= args[ARGS_COLUMNS]) return;
-    uint end = query_end(column);
-    if (from >= end) return;
+         from = query_split();
+    if (column >= args[ARGS_COLUMNS] || !query_near(column, from, from + SPLIT)) return;
     query_view v = query_open(head, column);
     float vmax = uintBitsToFloat(state[v.state + STATE_VMAX]);
     if (vmax == 0.0) return;
@@ -32,7 +30,8 @@ void main() {
     if (t == 0) low = high = 0;
     ivec3 acc[4] = ivec3[4](ivec3(0), ivec3(0), ivec3(0), ivec3(0)); // of channels t, t + 64 ...
 
-    for (uint base = from; base < min(from + SPLIT, end); base += 64) {
+    for (uint base = from; base < min(from + SPLIT, slots); base += 64) {
+        if (!query_near(column, base, base + 64)) continue;
         uint slot = base + t, w = 0;
         barrier(); // low and high are 0; the digits before these are used up
         if (query_sees(v, slot)) {

@@ -12,7 +12,7 @@ layout(local_size_x = 64) in;
 
 // igpu/push.h has the same words.
 const uint ARGS_COLUMNS = 0, ARGS_LOGITS_FROM = 1, ARGS_END = 2, ARGS_TABLE = 16, COLUMN_WORDS = 8;
-const uint COLUMN_SLOT = 0, COLUMN_PREFIX = 1, COLUMN_TAIL = 2, COLUMN_MASK = 3, COLUMN_SCALE = 4;
+const uint COLUMN_SLOT = 0, COLUMN_RANGES = 1, COLUMN_TAIL = 2, COLUMN_MASK = 3, COLUMN_SCALE = 4;
 
 layout(set = 0, binding = 0, std430) readonly buffer Args { uint args[]; };
 layout(set = 0, binding = 1, std430) buffer Status { uint status_bad; };

@@ -1,17 +1,22 @@
 // A query against the cache: the scores of its slots. Include after attend.glsl,
 // kv.glsl and dot.glsl; grid (splits of SPLIT slots, heads, columns).
 // group: heads per kv head
-layout(push_constant) uniform Push { uint head_dim, heads, group, slots, qi_stride, block_words; };
+layout(push_constant) uniform Push {
+    uint head_dim, heads, group, slots, qi_stride, block_words;
+    uint ranges_at; // in args, [columns][RANGES_MAX] of first slots and those behind the last
+    uint splits_at; // in args, the first slot of every split
+};
+const uint RANGES_MAX = 8;
 layout(set = 0, binding = 4, std430) readonly buffer In { uint v[]; } inputs[2];
 layout(set = 0, binding = 5, std430) buffer State { uint state[]; };
 #define qi inputs[0].v // queries
 #define kv inputs[1].v // the layer's cache
 
-shared uint query[64];
+shared uint query[64], seen[2 * RANGES_MAX];
 
 struct query_view {
     uint block;               // of the kv head, in words
-    uint prefix, tail, mask;
+    uint ranges, tail, mask;  // what it sees (hal/program.h); the ranges are in `seen`
     float scale;
     uint state;
 };
@@ -19,26 +24,34 @@ struct query_view {
 query_view query_open(uint head, uint column) {
     query_view v;
     v.block = head / group * block_words;
-    v.prefix = column_word(column, COLUMN_PREFIX);
+    v.ranges = column_word(column, COLUMN_RANGES);
     v.tail = column_word(column, COLUMN_TAIL);
     v.mask = column_word(column, COLUMN_MASK);
     v.scale = uintBitsToFloat(qi[column * qi_stride + heads * (head_dim / 4) + head]);
     v.state = (column * heads + head) * state_words(head_dim);
     uint t = gl_LocalInvocationID.x;
     if (t < head_dim / 4) query[t] = qi[column * qi_stride + head * (head_dim / 4) + t];
+    if (t < 2 * v.ranges) seen[t] = args[ranges_at + column * 2 * RANGES_MAX + t];
     barrier();
     return v;
 }
 
-// One past the last visible slot.
-uint query_end(uint column) {
-    uint mask = column_word(column, COLUMN_MASK);
-    return mask != 0 ? column_word(column, COLUMN_TAIL) + uint(findMSB(mask)) + 1
-                     : column_word(column, COLUMN_PREFIX);
+// The first slot of the workgroup's split.
+uint query_split() { return args[splits_at + gl_WorkGroupID.x]; }
+
+// Whether the column may see any of the slots from .. to - 1: the same for all of a workgroup.
+bool query_near(uint column, uint from, uint to) {
+    uint mask = column_word(column, COLUMN_MASK), tail = column_word(column, COLUMN_TAIL);
+    if (mask != 0 && tail < to && tail + uint(findMSB(mask)) >= from) return true;
+    uint at = ranges_at + column * 2 * RANGES_MAX, ranges = column_word(column, COLUMN_RANGES);
+    for (uint i = 0; i < ranges; i++)
+        if (args[at + 2 * i] < to && args[at + 2 * i + 1] > from) return true;
+    return false;
 }
 
 bool query_sees(query_view v, uint slot) {
-    if (slot < v.prefix) return true;
+    for (uint i = 0; i < v.ranges; i++)
+        if (slot >= seen[2 * i] && slot < seen[2 * i + 1]) return true;
     return slot >= v.tail && slot - v.tail < 16 && (v.mask >> (slot - v.tail) & 1u) != 0;
 }
 

@@ -4,176 +4,15 @@
  *
  *   test_conformance [engine [device]] default cpu; exit status 77 where the engine is not to be
  *   had on this machine */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/hal/rig.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "hal/hal.h"
-#include "hal/pool.h"
-#include "runtime/graph.h"
 #include "tests/hal/null_engine.h"
-#include "tests/hal/random_model.h"
-
-enum { TOKENS = 34, SLOTS = 64, COLUMNS = 48 };
-
-static const struct random_shape shapes[] = {
-    {3,
-     64,
-     80,
-     16,
-     SLOTS,
-     {{.heads = 4, .kv_heads = 2, .ffn = 128},
-      {.heads = 2, .kv_heads = 2, .ffn = 64},
-      {.heads = 6, .kv_heads = 1, .ffn = 192}},
-     0,
-     0},
-    {3,
-     160,
-     100,
-     64,
-     SLOTS,
-     {{.heads = 3, .kv_heads = 1, .ffn = 320}, {.ffn = 64}, {.heads = 2, .kv_heads = 2}},
-     1,
-     1},
-    {1, 320, 48, 128, SLOTS, {{.heads = 4, .kv_heads = 4, .ffn = 704}}, 1, 0},
-};
-
-/* The engine under test, and how it may be asked to compute: instruction sets and threads are the
- * CPU's. */
-static const struct hal_engine *tested = &hal_cpu_engine;
-static const char *device, *options;
-static apus_map overlay; /* of an NPU */
-static int last_cpu(void) { return tested == &hal_cpu_engine ? APUS_CPU_AVX512 : APUS_CPU_REF; }
-static uint32_t last_threads(void) { return tested == &hal_cpu_engine ? 3 : 1; }
-
-/* An engine with a prepared program. */
-struct rig {
-    const struct hal_engine *engine;
-    apus_port port; /* the host's, or with a clock of the test's */
-    struct hal_program program;
-    struct hal_op *ops;
-    uint8_t *kv[8], *slot[HAL_SLOTS];
-    void *model_memory, *memory;
-    apus_pool *pool;
-    uint32_t cancel;
-};
-
-/* All threads compute all the time: without a clock the engine does not learn how many pay, and it
- * does not know the processors. */
-static const apus_port *tireless(void) {
-    static apus_port port;
-    port = *apus_port_host();
-    port.now_ns = NULL;
-    port.processors = NULL;
-    return &port;
-}
-
-static void *aligned(size_t bytes) {
-    void *p = aligned_alloc(64, (size_t)place_up(bytes, PLACE_LINE));
-    assert_non_null(p);
-    memset(p, 0, bytes);
-    return p;
-}
-
-static struct kv_cache cache_of(const struct rig *r, const struct hal_model *model,
-                                uint32_t layer) {
-    return (struct kv_cache){r->kv[layer], KV_8, SLOTS, model->layers[layer].kv_heads,
-                             model->model->head_dim};
-}
-
-/* NULL if this machine lacks the mask. */
-static struct rig *rig_open_on(const struct hal_engine *engine, const struct hal_model *model,
-                               apus_cpu cpu, uint32_t threads, const apus_port *port) {
-    struct rig *r = calloc(1, sizeof *r);
-    struct hal_need need;
-    r->port = *port;
-    struct hal_model_setup ms = {.model = model,
-                                 .port = &r->port,
-                                 .cpu = cpu,
-                                 .device = device,
-                                 .options = options,
-                                 .overlay = overlay.data,
-                                 .overlay_bytes = overlay.size,
-                                 .layers = {0, model->model->layers}};
-    r->engine = engine;
-    if (engine->model_measure(&ms, &need)) {
-        free(r);
-        return NULL;
-    }
-    r->model_memory = aligned(need.bytes);
-    assert_int_equal(engine->model_open(r->model_memory, &ms), APUS_OK);
-    graph_measure(model, &r->program);
-    r->ops = calloc(r->program.count, sizeof *r->ops);
-    graph_build(model, r->ops, &r->program);
-    for (uint32_t i = 0; i < model->model->layers; i++) {
-        struct kv_cache cache = cache_of(r, model, i);
-        r->kv[i] = cache.kv_heads ? aligned(kv_bytes(&cache)) : NULL;
-    }
-    for (uint32_t i = 0; i < HAL_SLOTS; i++)
-        r->slot[i] = aligned(COLUMNS * r->program.stride[i] + 64);
-    r->pool = hal_pool_open(aligned(hal_pool_bytes(threads)), &r->port, threads);
-    struct hal_setup setup = {.model = model,
-                              .program = &r->program,
-                              .layers = {0, model->model->layers},
-                              .port = &r->port,
-                              .model_memory = r->model_memory,
-                              .pool = r->pool,
-                              .kv = r->kv,
-                              .kv_slots = SLOTS,
-                              .columns_max = COLUMNS,
-                              .threads = threads};
-    memcpy(setup.slot, r->slot, sizeof setup.slot);
-    assert_int_equal(engine->prepare_measure(&setup, &need), APUS_OK);
-    r->memory = aligned(need.bytes);
-    assert_int_equal(engine->prepare(r->memory, &setup), APUS_OK);
-    return r;
-}
-
-static struct rig *rig_open(const struct hal_engine *engine, const struct hal_model *model,
-                            apus_cpu cpu, uint32_t threads) {
-    return rig_open_on(engine, model, cpu, threads, tireless());
-}
-
-static void rig_close(struct rig *r) {
-    r->engine->release(r->memory);
-    hal_pool_close(r->pool);
-    free(r->pool);
-    r->engine->model_close(r->model_memory);
-    for (int i = 0; i < 8; i++) free(r->kv[i]);
-    for (int i = 0; i < HAL_SLOTS; i++) free(r->slot[i]);
-    free(r->ops);
-    free(r->memory);
-    free(r->model_memory);
-    free(r);
-}
-
-static apus_status run(struct rig *r, const struct hal_column *columns, uint32_t count,
-                       uint32_t logits_from) {
-    struct hal_pass pass = {count, logits_from, columns, {&r->cancel, 0}, 0};
-    uint64_t ticket;
-    apus_status s = r->engine->submit(r->memory, &pass, &ticket);
-    return s ? s : r->engine->wait(r->memory, ticket);
-}
-
-/* As freshly opened: nothing in the cache that the caller sees. */
-static void rig_clear(struct rig *r, const struct hal_model *model) {
-    for (uint32_t i = 0; i < model->model->layers; i++) {
-        struct kv_cache cache = cache_of(r, model, i);
-        kv_zero(&cache, 0, SLOTS);
-    }
-}
-
-static int32_t id_at(uint32_t i, uint32_t vocab) { return (int32_t)(i * 7919u % vocab); }
-
-static struct hal_column linear(uint32_t at, uint32_t vocab) {
-    return (struct hal_column){id_at(at, vocab), at, at, at + 1, at + 1, 0};
-}
+#include "tests/hal/scenes.h"
 
 /* logits [TOKENS][vocab] of a linear text in passes of `columns`, at most HAL_LOGITS_MAX with
  * logits. */
@@ -182,7 +21,7 @@ static void run_linear(struct rig *r, uint32_t vocab, uint32_t columns, float *l
         struct hal_column c[COLUMNS];
         uint32_t n = TOKENS - at < columns ? TOKENS - at : columns,
                  from = n > HAL_LOGITS_MAX ? n - HAL_LOGITS_MAX : 0;
-        for (uint32_t i = 0; i < n; i++) c[i] = linear(at + i, vocab);
+        linear(r, c, at, n, vocab);
         assert_int_equal(run(r, c, n, from), APUS_OK);
         for (uint32_t i = from; i < n; i++)
             memcpy(logits + (at + i) * vocab,
@@ -259,18 +98,21 @@ static void tree_equals_branches(void **unused) {
                    *line = tree ? rig_open(tested, &model, (apus_cpu)cpu, 1) : NULL;
         if (!line) continue;
         struct hal_column start[20];
-        for (uint32_t i = 0; i < 20; i++) start[i] = linear(i, vocab);
+        linear(tree, start, 0, 20, vocab);
+        linear(line, start, 0, 20, vocab);
         assert_int_equal(run(tree, start, 20, 20), APUS_OK);
         assert_int_equal(run(line, start, 20, 20), APUS_OK);
+        tree->range[0] = (struct kv_range){0, 20};
         struct hal_column leaves[] = {/* 22 under 20, 23 under 21 */
-                                      {1, 20, 20, 20, 20, 1u},
-                                      {2, 20, 21, 20, 20, 2u},
-                                      {3, 21, 22, 20, 20, 5u},
-                                      {4, 21, 23, 20, 20, 10u}};
+                                      {1, 20, 20, 0, 1, 20, 1u},
+                                      {2, 20, 21, 0, 1, 20, 2u},
+                                      {3, 21, 22, 0, 1, 20, 5u},
+                                      {4, 21, 23, 0, 1, 20, 10u}};
         assert_int_equal(run(tree, leaves, 4, 0), APUS_OK);
         for (int32_t branch = 0; branch < 2; branch++) {
-            struct hal_column c[] = {{1 + branch, 20, 20, 21, 21, 0},
-                                     {3 + branch, 21, 21, 22, 22, 0}};
+            struct hal_column c[2];
+            hal_line(c, line->range, 0, 1 + branch, 20);
+            hal_line(c, line->range, 1, 3 + branch, 21);
             assert_int_equal(run(line, c, 2, 0), APUS_OK);
             for (int32_t depth = 0; depth < 2; depth++)
                 assert_memory_equal(tree->slot[SLOT_LOGITS] + (size_t)(depth * 2 + branch) *
@@ -280,7 +122,9 @@ static void tree_equals_branches(void **unused) {
                                     row);
         }
         keep_branch(tree, &model);
-        struct hal_column after = linear(22, vocab);
+        struct hal_column after;
+        linear(tree, &after, 22, 1, vocab);
+        linear(line, &after, 22, 1, vocab);
         assert_int_equal(run(tree, &after, 1, 0), APUS_OK);
         assert_int_equal(run(line, &after, 1, 0), APUS_OK);
         assert_memory_equal(tree->slot[SLOT_LOGITS], line->slot[SLOT_LOGITS], row);
@@ -294,7 +138,8 @@ static void cancel_stops(void **unused) {
     (void)unused;
     struct hal_model model = random_model(&shapes[0], 3);
     struct rig *r = rig_open(tested, &model, APUS_CPU_BEST, 2);
-    struct hal_column c = linear(0, shapes[0].vocab);
+    struct hal_column c;
+    linear(r, &c, 0, 1, shapes[0].vocab);
     r->cancel = 1;
     assert_int_equal(run(r, &c, 1, 0), APUS_PARTIAL);
     r->cancel = 0;
@@ -315,7 +160,7 @@ static uint64_t slow_clock(void *unused) {
  * it was stopped. Returns how often it was. */
 static uint32_t run_stopping(struct rig *r, const struct hal_column *columns, uint32_t count,
                              uint32_t narrower, uint32_t patience) {
-    struct hal_pass pass = {count, count - 1, columns, {&r->cancel, 0}, 0};
+    struct hal_pass pass = pass_of(r, columns, count, count - 1);
     apus_status s;
     uint64_t ticket;
     for (uint32_t stops = 0;; stops++) {
@@ -343,25 +188,29 @@ static void a_stopped_pass_goes_on(void **unused) {
                    *r = rig_open_on(tested, &model, APUS_CPU_BEST, 2, &port);
         struct hal_column c[COUNT];
         uint32_t stops = 0;
-        for (uint32_t i = 0; i < COUNT; i++) c[i] = linear(i, shapes[s].vocab);
         for (size_t n = 0; n < sizeof narrower / sizeof *narrower; n++) {
             const uint32_t columns = narrower[n];
             rig_clear(ref, &model);
+            linear(ref, c, 0, COUNT, shapes[s].vocab);
             assert_int_equal(run(ref, c, columns, columns - 1), APUS_OK);
             uint32_t patience = 1;
             for (; patience < ENOUGH; patience++) {
                 rig_clear(r, &model);
+                linear(r, c, 0, COUNT, shapes[s].vocab);
                 uint32_t stopped = run_stopping(r, c, COUNT, columns, patience);
                 stops += stopped;
                 if (!stopped) break;
                 assert_memory_equal(r->slot[SLOT_LOGITS], ref->slot[SLOT_LOGITS],
                                     shapes[s].vocab * sizeof(float));
-                struct hal_column next =
-                    linear(columns, shapes[s].vocab); /* reads the rows of all before it */
+                struct hal_column next;
                 struct rig *both[] = {ref, r};
-                for (int i = 0; i < 2; i++) assert_int_equal(run(both[i], &next, 1, 0), APUS_OK);
+                for (int i = 0; i < 2; i++) { /* reads the rows of all before it */
+                    linear(both[i], &next, columns, 1, shapes[s].vocab);
+                    assert_int_equal(run(both[i], &next, 1, 0), APUS_OK);
+                }
                 assert_memory_equal(r->slot[SLOT_LOGITS], ref->slot[SLOT_LOGITS],
                                     shapes[s].vocab * sizeof(float));
+                linear(ref, c, 0, COUNT, shapes[s].vocab);
                 assert_int_equal(run(ref, c, columns, columns - 1), APUS_OK);
             }
             assert_true(patience < ENOUGH);
@@ -383,14 +232,16 @@ static void range_fails_the_pass(void **unused) {
     float *embed =
         &rows[model.tensors[model.model->embed].row_scales + (uint32_t)id_at(1, shapes[0].vocab)];
     for (uint32_t threads = 1; threads <= 2; threads++) {
-        struct hal_column c[2] = {linear(0, shapes[0].vocab), linear(1, shapes[0].vocab)};
+        struct hal_column c[2];
         float was = *down;
         *down = 0x1p50f;
         struct rig *r = rig_open(tested, &model, APUS_CPU_BEST, threads);
+        linear(r, c, 0, 2, shapes[0].vocab);
         assert_int_equal(run(r, c, 2, 1), APUS_E_NUMERIC);
         rig_close(r);
         *down = was;
         r = rig_open(tested, &model, APUS_CPU_BEST, threads);
+        linear(r, c, 0, 2, shapes[0].vocab);
         was = *embed;
         *embed = 0x1p50f;
         assert_int_equal(run(r, c, 2, 1), APUS_E_NUMERIC);
@@ -405,7 +256,8 @@ static void null_engine_runs(void **unused) {
     (void)unused;
     struct hal_model model = random_model(&shapes[1], 5);
     struct rig *r = rig_open(&null_engine, &model, APUS_CPU_BEST, 1);
-    struct hal_column c = linear(0, shapes[1].vocab);
+    struct hal_column c;
+    linear(r, &c, 0, 1, shapes[1].vocab);
     memset(r->slot[SLOT_LOGITS], 0xff, shapes[1].vocab * sizeof(float));
     assert_int_equal(run(r, &c, 1, 0), APUS_OK);
     for (uint32_t i = 0; i < shapes[1].vocab; i++)
@@ -436,6 +288,7 @@ int main(int argc, char **argv) {
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits),
                                        cmocka_unit_test(tree_equals_branches),
+                                       cmocka_unit_test(ranges_and_masks),
                                        cmocka_unit_test(cancel_stops),
                                        cmocka_unit_test(a_stopped_pass_goes_on),
                                        cmocka_unit_test(range_fails_the_pass),

@@ -141,11 +141,11 @@ static void rig_close(struct rig *r) {
 /* A pass of `count` columns from position `first`, with logits behind the last. */
 static void run(struct rig *r, uint32_t first, uint32_t count) {
     struct hal_column c[COLUMNS];
+    struct kv_range range[COLUMNS];
     uint64_t ticket;
-    for (uint32_t i = 0; i < count; i++)
-        c[i] = (struct hal_column){(int32_t)(first + i), first + i,     first + i,
-                                   first + i + 1,        first + i + 1, 0};
-    struct hal_pass p = {count, count - 1, c, {NULL, 0}, 0};
+    for (uint32_t i = 0; i < count; i++) hal_line(c, range, i, (int32_t)(first + i), first + i);
+    struct hal_pass p = {
+        .columns = count, .logits_from = count - 1, .column = c, .range = range, .ranges = count};
     assert_int_equal(r->engine->submit(r->memory, &p, &ticket), APUS_OK);
     apus_status s = r->engine->wait(r->memory, ticket);
     assert_true(s == APUS_OK || (noop && s == APUS_E_NUMERIC));

@@ -1,5 +1,8 @@
 /* Attention against the reference. Slots that no query sees hold bytes that would show: their
  * scales are NaN. */
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "checker.h"
 
 enum content {
@@ -14,11 +17,20 @@ enum content {
     C_PATTERNS
 };
 
+enum { RANGES = 8 };
+
 struct scene {
     uint32_t slots, head_dim, queries;
     enum content content;
-    uint32_t prefix[ATTEND_QUERIES], tail[ATTEND_QUERIES], mask[ATTEND_QUERIES];
+    uint32_t ranges[ATTEND_QUERIES], tail[ATTEND_QUERIES], mask[ATTEND_QUERIES];
+    struct kv_range range[ATTEND_QUERIES][RANGES];
 };
+
+/* All slots below `end`, after which others follow. */
+static void see(struct scene *s, uint32_t query, uint32_t end) {
+    s->ranges[query] = end ? 1 : 0;
+    s->range[query][0] = (struct kv_range){0, end};
+}
 
 struct attend_data {
     struct attend_args args;
@@ -28,7 +40,8 @@ struct attend_data {
 
 static int seen(const struct scene *s, uint32_t slot) {
     for (uint32_t i = 0; i < s->queries; i++) {
-        if (slot < s->prefix[i]) return 1;
+        for (uint32_t k = 0; k < s->ranges[i]; k++)
+            if (slot >= s->range[i][k].begin && slot < s->range[i][k].end) return 1;
         if (slot >= s->tail[i] && slot < s->tail[i] + 16 && (s->mask[i] >> (slot - s->tail[i]) & 1))
             return 1;
     }
@@ -96,7 +109,8 @@ static struct attend_data attend_take(const struct scene *s, struct dice d, enum
                                              : (int8_t)((int)dice_below(&d, 255) - 127);
         a.args.query[i] = (struct attend_query){(const int8_t *)a.q[i].data,
                                                 i == 5 ? 0.0f : positive(dice_float(&d, -12, -6)),
-                                                s->prefix[i],
+                                                s->range[i],
+                                                s->ranges[i],
                                                 s->tail[i],
                                                 s->mask[i],
                                                 (float *)(void *)a.out[i].data};
@@ -131,10 +145,11 @@ static void check(const struct scene *s, struct dice *d) {
             struct attend_data got = attend_take(s, *d, side);
             got.table = &t;
             uint32_t bad = attend_call(&got) != 0;
-            snprintf(text, sizeof text,
-                     "%s head_dim %u queries %u content %d; first: prefix %u tail %u mask %x",
-                     apus_cpu_name(mask), s->head_dim, s->queries, s->content, s->prefix[0],
-                     s->tail[0], s->mask[0]);
+            snprintf(
+                text, sizeof text,
+                "%s head_dim %u queries %u content %d; first: %u ranges, %u .. %u, tail %u mask %x",
+                apus_cpu_name(mask), s->head_dim, s->queries, s->content, s->ranges[0],
+                s->range[0][0].begin, s->range[0][0].end, s->tail[0], s->mask[0]);
             if (bad != want_bad) fail_msg("bad is %u, not %u (%s)", bad, want_bad, text);
             for (uint32_t i = 0; i < s->queries && !bad; i++)
                 same_bytes("out", want.out[i].data, got.out[i].data, got.out[i].bytes, text);
@@ -154,7 +169,7 @@ static void every_head_dim(void **state) {
     for (uint32_t dim = 16; dim <= 256; dim += 16)
         for (uint32_t queries = 1; queries <= ATTEND_QUERIES; queries++) {
             struct scene s = {.slots = 64, .head_dim = dim, .queries = queries};
-            for (uint32_t i = 0; i < queries; i++) s.prefix[i] = 1 + dice_below(&d, 64);
+            for (uint32_t i = 0; i < queries; i++) see(&s, i, 1 + dice_below(&d, 64));
             check(&s, &d);
         }
 }
@@ -171,7 +186,7 @@ static void prefixes(void **state) {
                                   .queries = queries,
                                   .content = (enum content)content};
                 for (uint32_t q = 0; q < queries; q++)
-                    s.prefix[q] = q < 2 ? lengths[i] : 1 + dice_below(&d, lengths[i]);
+                    see(&s, q, q < 2 ? lengths[i] : 1 + dice_below(&d, lengths[i]));
                 check(&s, &d);
             }
 }
@@ -185,11 +200,84 @@ static void masks(void **state) {
         struct scene s = {.slots = 256, .head_dim = round & 1 ? 32 : 128, .queries = 1 + round % 8};
         uint32_t prefix = dice_below(&d, 100), tail = prefix + dice_below(&d, round % 3 ? 2 : 140);
         for (uint32_t q = 0; q < s.queries; q++) {
-            s.prefix[q] = prefix;
+            see(&s, q, prefix);
             s.tail[q] = tail;
             s.mask[q] = (dice_roll(&d) & 0xffff & (round % 5 ? 0xffff : 1u << q)) | 1u << q;
         }
         check(&s, &d);
+    }
+}
+
+/* Ranges anywhere, of any length, that touch or leave gaps; masks beside them. */
+static void scatter(struct scene *s, uint32_t q, struct dice *d) {
+    uint32_t at = dice_below(d, s->slots / 2);
+    s->ranges[q] = dice_below(d, RANGES + 1);
+    for (uint32_t k = 0; k < s->ranges[q]; k++) {
+        const uint32_t left = s->slots - at - (s->ranges[q] - k) * 2;
+        s->range[q][k].begin = at + dice_below(d, 4) * dice_below(d, left / 16 + 1) / 4;
+        s->range[q][k].end = s->range[q][k].begin + 1 + dice_below(d, left / 8 + 1);
+        at = s->range[q][k].end;
+    }
+    s->tail[q] = dice_below(d, s->slots - 16);
+    s->mask[q] = dice_below(d, 3) && s->ranges[q] ? 0 : (dice_roll(d) & 0xffff) | 1;
+    struct scene alone = {.queries = 1, .ranges = {s->ranges[q]}};
+    memcpy(alone.range[0], s->range[q], sizeof alone.range[0]);
+    for (uint32_t i = 0; i < 16; i++)
+        if (seen(&alone, s->tail[q] + i)) s->mask[q] &= ~(1u << i);
+    if (!s->ranges[q] && !s->mask[q]) see(s, q, 1);
+}
+
+static void ranges(void **state) {
+    (void)state;
+    struct dice d = {27};
+    for (uint32_t round = 0; round < 300; round++) {
+        struct scene s = {.slots = round % 3 ? 320 : 1024,
+                          .head_dim = round & 1 ? 32 : 80,
+                          .queries = 1 + round % 8,
+                          .content = (enum content)(round / 8 % C_PATTERNS)};
+        if (s.content == C_LARGE_SCALES) s.content = C_PLAIN; /* test of limits */
+        for (uint32_t q = 0; q < s.queries; q++) scatter(&s, q, &d);
+        check(&s, &d);
+    }
+}
+
+/* With head_dim 256 a panel of K, and one of V, is a page of 4096 bytes: those that nobody sees
+ * cannot be read. */
+static void what_nobody_sees_is_not_read(void **state) {
+    (void)state;
+    enum { SLOTS = 1024, DIM = 256, PANEL = 16 * DIM };
+    struct dice d = {28};
+    if (sysconf(_SC_PAGESIZE) != PANEL) skip();
+    for (uint32_t round = 0; round < 40; round++) {
+        struct scene s = {.slots = SLOTS, .head_dim = DIM, .queries = 1 + round % 8};
+        for (uint32_t q = 0; q < s.queries; q++) scatter(&s, q, &d);
+        struct attend_data a = attend_take(&s, d, FRONT);
+        struct kv_head real = a.args.kv;
+        uint8_t *pages =
+            mmap(NULL, 2 * SLOTS * DIM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        assert_true(pages != MAP_FAILED);
+        memcpy(pages, real.k, SLOTS * DIM);
+        memcpy(pages + SLOTS * DIM, real.v, SLOTS * DIM);
+        a.args.kv.k = pages;
+        a.args.kv.v = (int8_t *)pages + SLOTS * DIM;
+        uint32_t hidden = 0;
+        for (uint32_t panel = 0; panel < SLOTS / 16; panel++) {
+            int some = 0;
+            for (uint32_t slot = 0; slot < 16; slot++) some |= seen(&s, panel * 16 + slot);
+            if (some) continue;
+            assert_int_equal(mprotect(pages + panel * PANEL, PANEL, PROT_NONE), 0);
+            assert_int_equal(mprotect(pages + SLOTS * DIM + panel * PANEL, PANEL, PROT_NONE), 0);
+            hidden++;
+        }
+        assert_true(hidden > 0);
+        EACH_MASK(mask) {
+            struct cpu_kernels t = table_of(mask);
+            a.table = &t;
+            assert_int_equal(attend_call(&a), 0);
+        }
+        munmap(pages, 2 * SLOTS * DIM);
+        attend_give(&a);
+        dice_roll(&d);
     }
 }
 
@@ -198,11 +286,8 @@ static void limits(void **state) {
     struct dice d = {24};
     good = bad_cases = 0;
     for (uint32_t round = 0; round < 100; round++) {
-        struct scene s = {.slots = 32,
-                          .head_dim = 32,
-                          .queries = 1,
-                          .content = C_LARGE_SCALES,
-                          .prefix = {1 + dice_below(&d, 3)}};
+        struct scene s = {.slots = 32, .head_dim = 32, .queries = 1, .content = C_LARGE_SCALES};
+        see(&s, 0, 1 + dice_below(&d, 3));
         check(&s, &d);
     }
     assert_true(good > 10 && bad_cases > 10);
@@ -211,7 +296,8 @@ static void limits(void **state) {
 /* One visible slot: attention is that slot's V, whatever the score. */
 static void one_slot(void **state) {
     (void)state;
-    struct scene s = {.slots = 16, .head_dim = 16, .queries = 1, .content = C_PLAIN, .prefix = {1}};
+    struct scene s = {.slots = 16, .head_dim = 16, .queries = 1, .content = C_PLAIN};
+    see(&s, 0, 1);
     EACH_MASK(mask) {
         struct cpu_kernels t = table_of(mask);
         struct attend_data a = attend_take(&s, (struct dice){25}, FRONT);
@@ -227,28 +313,37 @@ static void one_slot(void **state) {
 }
 
 int attend_tests(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(one_slot), cmocka_unit_test(every_head_dim),
-                                       cmocka_unit_test(prefixes), cmocka_unit_test(masks),
-                                       cmocka_unit_test(limits)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_slot), cmocka_unit_test(every_head_dim),
+        cmocka_unit_test(prefixes), cmocka_unit_test(masks),
+        cmocka_unit_test(ranges),   cmocka_unit_test(what_nobody_sees_is_not_read),
+        cmocka_unit_test(limits)};
     return cmocka_run_group_tests_name("attend", tests, NULL, NULL);
 }
 
 static void bench_call(void *user) { attend_call(user); }
 
 void attend_bench(void) {
-    static const uint32_t shape[][3] = {{1024, 128, 1},  {1024, 128, 4},  {1024, 128, 8},
-                                        {16384, 128, 1}, {16384, 128, 8}, {1024, 64, 3}};
+    /* the last of so many slots only; 0: all */
+    static const uint32_t shape[][4] = {{1024, 128, 1},     {1024, 128, 4},      {1024, 128, 8},
+                                        {16384, 128, 1},    {16384, 128, 8},     {1024, 64, 3},
+                                        {128, 128, 8, 128}, {32768, 128, 8, 128}};
     for (unsigned i = 0; i < sizeof shape / sizeof *shape; i++) {
         struct scene s = {.slots = shape[i][0], .head_dim = shape[i][1], .queries = shape[i][2]};
-        for (uint32_t q = 0; q < s.queries; q++) s.prefix[q] = s.slots;
+        const uint32_t window = shape[i][3] ? shape[i][3] : s.slots;
+        for (uint32_t q = 0; q < s.queries; q++) {
+            see(&s, q, s.slots);
+            s.range[q][0].begin = s.slots - window;
+        }
         struct attend_data a = attend_take(&s, (struct dice){26}, FRONT);
         EACH_MASK(mask) {
             struct cpu_kernels t = table_of(mask);
             char what[80];
             a.table = &t;
-            snprintf(what, sizeof what, "attend %u slots x %u, %u queries", s.slots, s.head_dim,
-                     s.queries);
-            say_time(apus_cpu_name(mask), what, time_ns(bench_call, &a), (double)a.kv.bytes);
+            snprintf(what, sizeof what, "attend %u of %u slots x %u, %u queries", window, s.slots,
+                     s.head_dim, s.queries);
+            say_time(apus_cpu_name(mask), what, time_ns(bench_call, &a),
+                     (double)a.kv.bytes * window / s.slots);
         }
         attend_give(&a);
     }

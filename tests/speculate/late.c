@@ -12,6 +12,7 @@ struct late late;
 struct late_program {
     struct hal_pass pass;
     struct hal_column column[COLUMNS];
+    struct kv_range range[COLUMNS];
     uint32_t left, polls;
     int waits; /* a pass is there */
 };
@@ -35,10 +36,12 @@ static apus_status submit(void *memory, const struct hal_pass *pass, uint64_t *t
     static uint32_t rng = 1;
     struct late_program *p = memory;
     assert_false(p->waits);
-    assert_true(pass->columns <= COLUMNS);
+    assert_true(pass->columns <= COLUMNS && pass->ranges <= COLUMNS);
     p->pass = *pass;
     memcpy(p->column, pass->column, pass->columns * sizeof *pass->column);
+    memcpy(p->range, pass->range, pass->ranges * sizeof *pass->range);
     p->pass.column = p->column;
+    p->pass.range = p->range;
     rng = rng * 1664525u + 1013904223u;
     p->left = late.random ? (rng >> 16) % (late.busy + 1) : late.busy;
     p->polls = 0;

@@ -1,0 +1,46 @@
+/* What the columns of a pass see of the cache, slot by slot. */
+#include "hal/program.h"
+
+int hal_sees(const struct hal_pass *pass, const struct hal_column *c, uint32_t slot) {
+    const struct kv_range *range = pass->range + c->range;
+    for (uint32_t i = 0; i < c->ranges; i++)
+        if (slot >= range[i].begin && slot < range[i].end) return 1;
+    return slot >= c->tail && slot - c->tail < HAL_TREE_MAX && c->mask >> (slot - c->tail) & 1;
+}
+
+static int ranges_good(const struct hal_pass *pass, const struct hal_column *c, uint32_t kv_slots) {
+    uint32_t end = 0;
+    if (c->ranges > HAL_RANGES_MAX || c->range > pass->ranges ||
+        c->ranges > pass->ranges - c->range)
+        return 0;
+    for (uint32_t i = 0; i < c->ranges; i++) {
+        const struct kv_range *r = &pass->range[c->range + i];
+        if (r->begin < end || r->begin >= r->end || r->end > kv_slots) return 0;
+        end = r->end;
+    }
+    return 1;
+}
+
+/* The mask names slots of the cache that no range has. */
+static int mask_good(const struct hal_pass *pass, const struct hal_column *c, uint32_t kv_slots) {
+    struct hal_column without = *c;
+    without.mask = 0;
+    if (c->mask >> HAL_TREE_MAX) return 0;
+    for (uint32_t i = 0; i < HAL_TREE_MAX; i++)
+        if (c->mask >> i & 1 && (c->tail >= kv_slots || i >= kv_slots - c->tail ||
+                                 hal_sees(pass, &without, c->tail + i)))
+            return 0;
+    return 1;
+}
+
+int hal_pass_good(const struct hal_pass *pass, uint32_t kv_slots) {
+    for (uint32_t i = 0; i < pass->columns; i++) {
+        const struct hal_column *c = &pass->column[i];
+        if (c->slot >= kv_slots || !ranges_good(pass, c, kv_slots) ||
+            !mask_good(pass, c, kv_slots) || !hal_sees(pass, c, c->slot))
+            return 0;
+        for (uint32_t k = 0; k < i; k++) /* no row is written twice */
+            if (pass->column[k].slot == c->slot) return 0;
+    }
+    return 1;
+}

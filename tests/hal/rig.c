@@ -1,0 +1,155 @@
+#include "tests/hal/rig.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hal/pool.h"
+#include "runtime/graph.h"
+
+const struct random_shape shapes[SHAPES] = {
+    {3,
+     64,
+     80,
+     16,
+     POSITIONS,
+     {{.heads = 4, .kv_heads = 2, .ffn = 128},
+      {.heads = 2, .kv_heads = 2, .ffn = 64},
+      {.heads = 6, .kv_heads = 1, .ffn = 192}},
+     0,
+     0},
+    {3,
+     160,
+     100,
+     64,
+     POSITIONS,
+     {{.heads = 3, .kv_heads = 1, .ffn = 320}, {.ffn = 64}, {.heads = 2, .kv_heads = 2}},
+     1,
+     1},
+    {1, 320, 48, 128, POSITIONS, {{.heads = 4, .kv_heads = 4, .ffn = 704}}, 1, 0},
+};
+
+const struct hal_engine *tested = &hal_cpu_engine;
+const char *device, *options;
+apus_map overlay;
+int last_cpu(void) { return tested == &hal_cpu_engine ? APUS_CPU_AVX512 : APUS_CPU_REF; }
+uint32_t last_threads(void) { return tested == &hal_cpu_engine ? 3 : 1; }
+
+/* All threads compute all the time: without a clock the engine does not learn how many pay, and it
+ * does not know the processors. */
+static const apus_port *tireless(void) {
+    static apus_port port;
+    port = *apus_port_host();
+    port.now_ns = NULL;
+    port.processors = NULL;
+    return &port;
+}
+
+static void *aligned(size_t bytes) {
+    void *p = aligned_alloc(64, (size_t)place_up(bytes, PLACE_LINE));
+    assert_non_null(p);
+    memset(p, 0, bytes);
+    return p;
+}
+
+struct kv_cache cache_of(const struct rig *r, const struct hal_model *model, uint32_t layer) {
+    return (struct kv_cache){r->kv[layer], KV_8, SLOTS, model->layers[layer].kv_heads,
+                             model->model->head_dim};
+}
+
+struct rig *rig_open_on(const struct hal_engine *engine, const struct hal_model *model,
+                        apus_cpu cpu, uint32_t threads, const apus_port *port) {
+    struct rig *r = calloc(1, sizeof *r);
+    struct hal_need need;
+    r->port = *port;
+    struct hal_model_setup ms = {.model = model,
+                                 .port = &r->port,
+                                 .cpu = cpu,
+                                 .device = device,
+                                 .options = options,
+                                 .overlay = overlay.data,
+                                 .overlay_bytes = overlay.size,
+                                 .layers = {0, model->model->layers}};
+    r->engine = engine;
+    if (engine->model_measure(&ms, &need)) {
+        free(r);
+        return NULL;
+    }
+    r->model_memory = aligned(need.bytes);
+    assert_int_equal(engine->model_open(r->model_memory, &ms), APUS_OK);
+    graph_measure(model, &r->program);
+    r->ops = calloc(r->program.count, sizeof *r->ops);
+    graph_build(model, r->ops, &r->program);
+    for (uint32_t i = 0; i < model->model->layers; i++) {
+        struct kv_cache cache = cache_of(r, model, i);
+        r->kv[i] = cache.kv_heads ? aligned(kv_bytes(&cache)) : NULL;
+    }
+    for (uint32_t i = 0; i < HAL_SLOTS; i++)
+        r->slot[i] = aligned(COLUMNS * r->program.stride[i] + 64);
+    r->pool = hal_pool_open(aligned(hal_pool_bytes(threads)), &r->port, threads);
+    struct hal_setup setup = {.model = model,
+                              .program = &r->program,
+                              .layers = {0, model->model->layers},
+                              .port = &r->port,
+                              .model_memory = r->model_memory,
+                              .pool = r->pool,
+                              .kv = r->kv,
+                              .kv_slots = SLOTS,
+                              .columns_max = COLUMNS,
+                              .threads = threads};
+    memcpy(setup.slot, r->slot, sizeof setup.slot);
+    assert_int_equal(engine->prepare_measure(&setup, &need), APUS_OK);
+    r->memory = aligned(need.bytes);
+    assert_int_equal(engine->prepare(r->memory, &setup), APUS_OK);
+    return r;
+}
+
+struct rig *rig_open(const struct hal_engine *engine, const struct hal_model *model, apus_cpu cpu,
+                     uint32_t threads) {
+    return rig_open_on(engine, model, cpu, threads, tireless());
+}
+
+void rig_close(struct rig *r) {
+    r->engine->release(r->memory);
+    hal_pool_close(r->pool);
+    free(r->pool);
+    r->engine->model_close(r->model_memory);
+    for (int i = 0; i < 8; i++) free(r->kv[i]);
+    for (int i = 0; i < HAL_SLOTS; i++) free(r->slot[i]);
+    free(r->ops);
+    free(r->memory);
+    free(r->model_memory);
+    free(r);
+}
+
+struct hal_pass pass_of(struct rig *r, const struct hal_column *columns, uint32_t count,
+                        uint32_t logits_from) {
+    return (struct hal_pass){.columns = count,
+                             .logits_from = logits_from,
+                             .column = columns,
+                             .range = r->range,
+                             .ranges = COLUMNS * HAL_RANGES_MAX,
+                             .stop = {&r->cancel, 0}};
+}
+
+apus_status run(struct rig *r, const struct hal_column *columns, uint32_t count,
+                uint32_t logits_from) {
+    struct hal_pass pass = pass_of(r, columns, count, logits_from);
+    uint64_t ticket;
+    assert_true(hal_pass_good(&pass, SLOTS));
+    apus_status s = r->engine->submit(r->memory, &pass, &ticket);
+    return s ? s : r->engine->wait(r->memory, ticket);
+}
+
+void rig_clear(struct rig *r, const struct hal_model *model) {
+    for (uint32_t i = 0; i < model->model->layers; i++) {
+        struct kv_cache cache = cache_of(r, model, i);
+        kv_zero(&cache, 0, SLOTS);
+    }
+}
+
+int32_t id_at(uint32_t i, uint32_t vocab) { return (int32_t)(i * 7919u % vocab); }
+
+void linear(struct rig *r, struct hal_column *c, uint32_t first, uint32_t count, uint32_t vocab) {
+    for (uint32_t i = 0; i < count; i++)
+        hal_line(c, r->range, i, id_at(first + i, vocab), first + i);
+}
