@@ -38,7 +38,7 @@ struct options {
 
 struct set {
     const char *name;
-    cpu_gemv_fn *w8, *w4;
+    cpu_gemv_fn *of[WEIGHT_TYPES];
 };
 
 #ifdef GEMV_EVEX
@@ -88,7 +88,7 @@ static double median(double *v, unsigned n) {
 static struct job prepare(const struct bench *b, const struct set *set, const struct shape *s,
                           uint32_t columns) {
     const uint32_t kp = padded_cols(s->k), rows = padded_rows(s->rows);
-    struct job j = {.bench = b, .fn = s->type == WEIGHT_W4 ? set->w4 : set->w8};
+    struct job j = {.bench = b, .fn = set->of[s->type]};
     j.panels = rows / PANEL_ROWS;
     j.tensor_bytes = (size_t)weight_bytes(s->type, s->rows, s->k);
     j.tensors = (uint32_t)(b->options.bytes / j.tensor_bytes);
@@ -107,10 +107,10 @@ static void print_shape(const struct shape *s, const char *set, double rate[COUN
     /* per byte and column */
     const double macs =
         (double)s->rows * padded_cols(s->k) / (double)weight_bytes(s->type, s->rows, s->k);
-    printf("    {\"model\": \"%s\", \"cpu\": \"%s\", \"type\": \"w%c\", \"rows\": %u, \"cols\": "
+    printf("    {\"model\": \"%s\", \"cpu\": \"%s\", \"type\": \"%s\", \"rows\": %u, \"cols\": "
            "%u, \"read_gb_s\": %.2f, \"dot_gmac_s\": "
            "%.1f, \"columns\": {\n",
-           s->model, set, s->type == WEIGHT_W4 ? '4' : '8', s->rows, s->k, roof / 1e9, peak / 1e9);
+           s->model, set, weight_traits(s->type)->name, s->rows, s->k, roof / 1e9, peak / 1e9);
     for (unsigned i = 0; i < COUNTS; i++) {
         const double gb = median(rate[i], rounds), mac = gb * macs * column_counts[i];
         printf("      \"%u\": {\"gb_s\": %.2f, \"of_read\": %.3f, \"gmac_s\": %.1f, \"of_dot\": "
@@ -165,8 +165,10 @@ static int parse(int argc, char **argv, struct options *o) {
 
 static void add_set(struct bench *b, apus_cpu cpu) {
     struct cpu_kernels t;
-    if (cpu_kernels_fill(&t, cpu) == APUS_OK)
-        b->set[b->sets++] = (struct set){apus_cpu_name(t.cpu), t.gemv_w8, t.gemv_w4};
+    if (cpu_kernels_fill(&t, cpu) != APUS_OK) return;
+    struct set *set = &b->set[b->sets++];
+    set->name = apus_cpu_name(t.cpu);
+    memcpy(set->of, t.gemv, sizeof set->of);
 }
 
 static void find_sets(struct bench *b) {
@@ -177,7 +179,8 @@ static void find_sets(struct bench *b) {
         add_set(b, cpu);
 #ifdef GEMV_EVEX
     if (b->options.each && apus_cpu_has(APUS_CPU_AVX512))
-        b->set[b->sets++] = (struct set){"avxvnni as evex", evex_gemv_w8, evex_gemv_w4};
+        b->set[b->sets++] = (struct set){"avxvnni as evex",
+                                         {[WEIGHT_W8] = evex_gemv_w8, [WEIGHT_W4] = evex_gemv_w4}};
 #endif
 }
 

@@ -3,8 +3,8 @@
 
 void cpu_fill_avx512(struct cpu_kernels *table) {
     table->cpu = APUS_CPU_AVX512;
-    table->gemv_w8 = avx512_gemv_w8;
-    table->gemv_w4 = avx512_gemv_w4;
+    table->gemv[WEIGHT_W8] = avx512_gemv_w8;
+    table->gemv[WEIGHT_W4] = avx512_gemv_w4;
     table->norm = avx512_norm;
     table->quant = avx512_quant;
     table->act = avx512_act;

@@ -3,6 +3,6 @@
 
 void cpu_fill_avxvnni(struct cpu_kernels *table) {
     table->cpu = APUS_CPU_AVXVNNI;
-    table->gemv_w8 = avxvnni_gemv_w8;
-    table->gemv_w4 = avxvnni_gemv_w4;
+    table->gemv[WEIGHT_W8] = avxvnni_gemv_w8;
+    table->gemv[WEIGHT_W4] = avxvnni_gemv_w4;
 }

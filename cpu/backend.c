@@ -213,7 +213,7 @@ static uint32_t gemv_run(const struct cpu_program *p, const struct hal_op *op,
                                   .y_stride = p->setup.program->stride[op->out[i]] / sizeof(float),
                                   .add = op->flags & HAL_ADD ? 1 : 0,
                                   .ahead = p->ahead};
-            bad |= (t->type == WEIGHT_W4 ? p->kernels.gemv_w4 : p->kernels.gemv_w8)(&a, from, to);
+            bad |= p->kernels.gemv[t->type](&a, from, to);
         }
         base += count;
     }
@@ -244,9 +244,15 @@ static uint32_t op_units(const struct cpu_program *p, const struct hal_op *op) {
         return gemv_panels(p, op);
     case HAL_ATTEND:
         return attend_units(p, &p->setup.model->layers[op->layer]);
-    default:
+    case HAL_EMBED:
+    case HAL_NORM:
+    case HAL_HEADS:
+    case HAL_QUANT:
+    case HAL_ACT:
         return columns;
     }
+    assert(!"a kind of operation");
+    return 0;
 }
 
 static uint32_t run_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t unit,
@@ -265,10 +271,14 @@ static uint32_t run_unit(const struct cpu_program *p, const struct hal_op *op, u
     case HAL_QUANT:
         return p->kernels.quant(float_column(p, SLOT_Q, unit), op->width,
                                 act_column(p, op->width, unit));
-    default:
+    case HAL_ACT:
         return p->kernels.act(float_column(p, SLOT_G, unit), float_column(p, SLOT_U, unit),
                               op->width, act_column(p, op->width, unit));
+    case HAL_GEMV: /* gemv_run: its units go together */
+        break;
     }
+    assert(!"a kind of operation that runs by units");
+    return 1;
 }
 
 static uint32_t run_units(const struct cpu_program *p, const struct hal_op *op,
@@ -421,7 +431,8 @@ static void cpu_probe(const apus_port *port, hal_say *say, void *user) {
     case APUS_CPU_AVX2:
         say(user, "cpu", 1, "AVX2; AVX-512 with VNNI would be faster and is not on this processor");
         break;
-    default:
+    case APUS_CPU_BEST:
+    case APUS_CPU_REF:
         say(user, "cpu", 1, "plain C; AVX2 is not on this processor");
         break;
     }

@@ -2,6 +2,8 @@
  * over them. */
 #include "cpu/kernels.h"
 
+#include <string.h>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 
@@ -64,15 +66,17 @@ APUS_API const char *apus_cpu_name(apus_cpu cpu) {
         return "avxvnni";
     case APUS_CPU_AVX512:
         return "avx512";
-    default:
-        return NULL;
+    case APUS_CPU_BEST:
+        break;
     }
+    return NULL;
 }
 
 apus_status cpu_kernels_fill(struct cpu_kernels *table, apus_cpu mask) {
     const uint32_t sets = sets_here();
     if (mask == APUS_CPU_BEST) mask = strongest(sets);
     if (!apus_cpu_name(mask) || !(sets >> mask & 1)) return APUS_E_UNAVAILABLE;
+    memset(table->gemv, 0, sizeof table->gemv);
     cpu_fill_ref(table);
     if (mask >= APUS_CPU_AVX2) cpu_fill_avx2(table);
     if (mask == APUS_CPU_AVXVNNI) cpu_fill_avxvnni(table); /* what it has AVX-512 has too */

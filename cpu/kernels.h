@@ -71,7 +71,7 @@ static inline size_t attend_scratch_floats(uint32_t slots) {
 struct cpu_kernels {
     apus_cpu cpu; /* the strongest set in the table */
 
-    cpu_gemv_fn *gemv_w8, *gemv_w4;
+    cpu_gemv_fn *gemv[WEIGHT_TYPES]; /* by type; NULL: the CPU does not multiply it */
 
     /* RMSNorm without gains, quantized: x [dim] -> column of width dim. inv_dim: the float nearest
      * 1/dim. */

@@ -3,8 +3,8 @@
 
 void cpu_fill_ref(struct cpu_kernels *table) {
     table->cpu = APUS_CPU_REF;
-    table->gemv_w8 = ref_gemv_w8;
-    table->gemv_w4 = ref_gemv_w4;
+    table->gemv[WEIGHT_W8] = ref_gemv_w8;
+    table->gemv[WEIGHT_W4] = ref_gemv_w4;
     table->norm = ref_norm;
     table->quant = ref_quant;
     table->act = ref_act;

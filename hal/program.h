@@ -47,7 +47,7 @@ enum { HAL_COLUMNS_MAX = 512, HAL_LOGITS_MAX = 16, HAL_TREE_MAX = 16, HAL_OP_MAT
 enum { HAL_RANGES_MAX = 8 };
 
 struct hal_op {
-    uint8_t kind;  /* enum hal_op_kind */
+    enum hal_op_kind kind;
     uint8_t count; /* of weights */
     uint8_t flags;
     uint8_t out[HAL_OP_MATRICES]; /* enum hal_slot */

@@ -4,8 +4,7 @@
 
 static uint32_t set_of(const struct hal_model *model, const uint32_t *tensors, uint32_t count) {
     uint32_t types = 0;
-    for (uint32_t i = 0; i < count; i++)
-        types |= model->tensors[tensors[i]].type == WEIGHT_W4 ? GEMV_W4 : GEMV_W8;
+    for (uint32_t i = 0; i < count; i++) types |= gemv_type(model->tensors[tensors[i]].type);
     return 1u << types;
 }
 

@@ -33,7 +33,7 @@ static struct widest find_widest(const struct hal_model *model) {
     }
     for (uint32_t i = 0; i < model->model->tensors; i++) {
         const struct blob_tensor *t = &model->tensors[i];
-        if (t->type == WEIGHT_ROW8) continue;
+        if (weight_traits(t->type)->form == WEIGHT_ROWS) continue;
         uint32_t panels = padded_rows(t->rows) / PANEL_ROWS, each = piece_panels(t);
         w.pieces = larger(w.pieces, (panels + each - 1) / each);
     }

@@ -88,7 +88,7 @@ static void write_grids(const struct igpu_program *p, const struct hal_pass *pas
         case RULE_TILES_X:
             out[i] = (VkDispatchIndirectCommand){(columns + run - 1) / run, g->x, 1};
             break;
-        default:
+        case RULE_SPLITS:
             out[i] = (VkDispatchIndirectCommand){splits, g->x, columns};
             break;
         }

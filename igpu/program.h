@@ -36,13 +36,14 @@ enum rule {
     RULE_COLUMNS,   /* columns */
     RULE_X_COLUMNS, /* x, columns */
     RULE_TILES_X,   /* tiles of 16 columns, x */
-    RULE_ATTEND     /* runs of SPLIT slots of which some column sees something, x, columns */
+    RULE_SPLITS     /* runs of SPLIT slots of which some column sees something, x, columns */
 };
 
 struct step {
     enum shader shader;
     uint32_t types; /* of a GEMV */
-    uint32_t rule, x, tail;
+    enum rule rule;
+    uint32_t x, tail;
     uint32_t push_bytes;
     uint32_t push[PUSH_BYTES / 4];
     struct range act, in[BIND_ARRAY], out[BIND_ARRAY]; /* buffer NULL: not used */
@@ -50,8 +51,8 @@ struct step {
 
 /* What of a step is needed for each pass. */
 struct grid {
-    uint16_t rule, tail;
-    uint32_t x;
+    enum rule rule;
+    uint32_t x, tail;
 };
 
 struct program_layout {

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "weights/types.h"
+
 enum shader {
     SHADER_EMBED,
     SHADER_NORM,
@@ -28,7 +30,14 @@ static inline uint32_t bucket_cols(uint32_t bucket) {
     return bucket < PROMPT ? 1u << bucket : TILE;
 }
 
+/* Weight types as the GEMVs' constant TYPES has them: a bit each, GEMV_TYPES for all. */
 enum { GEMV_W8 = 1, GEMV_W4 = 2, GEMV_TYPES = 3 };
+
+/* 0: they do not multiply it. */
+static inline uint32_t gemv_type(uint32_t type) {
+    static const uint8_t bits[WEIGHT_TYPES] = {[WEIGHT_W8] = GEMV_W8, [WEIGHT_W4] = GEMV_W4};
+    return bits[type];
+}
 
 /* The arguments' buffer: a few words, then COLUMN_WORDS a column, then what the program puts behind
  * them. */

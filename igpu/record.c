@@ -48,7 +48,7 @@ static VkResult make_sets(struct igpu_program *p) {
                 vk->AllocateDescriptorSets(p->model->device.handle, &info, &p->sets[p->steps]);
             if (r) return r;
             write_set(p, p->sets[p->steps], &s);
-            p->grids[p->steps] = (struct grid){(uint16_t)s.rule, (uint16_t)s.tail, s.x};
+            p->grids[p->steps] = (struct grid){s.rule, s.x, s.tail};
         }
     }
     p->segment_end[p->segments++] = p->steps;

@@ -1,4 +1,5 @@
 /* Operations as dispatches: shader, grid, push constants and buffers of every step. */
+#include <assert.h>
 #include <string.h>
 
 #include "igpu/program.h"
@@ -105,7 +106,7 @@ static void attend_step(const struct igpu_program *p, const struct hal_op *op, u
                               (uint32_t)(kv_head_bytes(&cache) / 4),
                               p->at.ranges_at,
                               p->at.splits_at};
-    s->shader = part ? SHADER_ATTEND_SUM : SHADER_ATTEND_MAX, s->rule = RULE_ATTEND;
+    s->shader = part ? SHADER_ATTEND_SUM : SHADER_ATTEND_MAX, s->rule = RULE_SPLITS;
     s->in[0] = program_part(p, PART_QI), s->in[1] = layer_cache(p, op->layer),
     s->out[0] = program_part(p, PART_STATE);
     set_push(s, &push, sizeof push);
@@ -149,8 +150,8 @@ static void gemv_weight(const struct igpu_program *p, const struct hal_op *op, u
     push->row_scales[n] = t->row_scales + first;
     push->first_row[n] = first;
     push->stride[n] = floats(p, (enum hal_slot)op->out[i]);
-    push->w4 |= (uint32_t)(t->type == WEIGHT_W4) << n;
-    s->types |= t->type == WEIGHT_W4 ? GEMV_W4 : GEMV_W8;
+    push->w4 |= (uint32_t)(gemv_type(t->type) == GEMV_W4) << n;
+    s->types |= gemv_type(t->type);
     s->x += panels;
     if (n == 0) push->end0 = s->x;
     if (n == 1) push->end1 = s->x;
@@ -184,33 +185,33 @@ static int gemv_step(const struct igpu_program *p, const struct hal_op *op, uint
 
 int step_make(const struct igpu_program *p, const struct hal_op *op, uint32_t cols, uint32_t part,
               struct step *s) {
-    static const uint8_t parts[] = {[HAL_EMBED] = 1,  [HAL_NORM] = 1,  [HAL_HEADS] = 1,
-                                    [HAL_ATTEND] = 3, [HAL_QUANT] = 1, [HAL_ACT] = 2};
     memset(s, 0, sizeof *s);
     s->tail = op->flags & HAL_TAIL ? 1 : 0;
-    if (op->kind == HAL_GEMV) return gemv_step(p, op, part, s);
-    if (part >= parts[op->kind]) return 0;
     switch (op->kind) {
     case HAL_EMBED:
         embed_step(p, s);
-        break;
+        return part < 1;
     case HAL_NORM:
         norm_step(p, op, cols, s);
-        break;
+        return part < 1;
+    case HAL_GEMV:
+        return gemv_step(p, op, part, s);
     case HAL_HEADS:
         heads_step(p, op, s);
-        break;
+        return part < 1;
     case HAL_ATTEND:
         attend_step(p, op, part, s);
-        break;
+        return part < 3;
     case HAL_QUANT:
         quantize_step(p, op, SLOT_Q, cols, s);
-        break;
-    default:
+        return part < 1;
+    case HAL_ACT:
         if (part == 0)
             silu_step(p, op, s);
         else
             quantize_step(p, op, SLOT_G, cols, s);
+        return part < 2;
     }
-    return 1;
+    assert(!"a kind of operation");
+    return 0;
 }

@@ -33,7 +33,8 @@ static int walk_next(struct walk *w, uint64_t *begin, uint64_t *end) {
     for (; w->tensor < m->tensors; w->tensor++, w->piece = 0) {
         const struct blob_tensor *t = &w->model->tensors[w->tensor];
         uint32_t each = piece_panels(t), count = panels_of(t), from = w->piece * each;
-        if (t->type == WEIGHT_ROW8 || from >= count || !is_used(w, w->tensor)) continue;
+        if (weight_traits(t->type)->form == WEIGHT_ROWS || from >= count || !is_used(w, w->tensor))
+            continue;
         uint32_t to = count - from < each ? count : from + each;
         *begin = t->offset + (uint64_t)from * panel_bytes(t->type, t->cols);
         *end = t->offset + (uint64_t)to * panel_bytes(t->type, t->cols);

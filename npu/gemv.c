@@ -4,17 +4,13 @@
 
 /* ------------------------------------------------------------------------------------ shapes -- */
 
-static uint32_t w4_chunk(void) {
-    return (1 + 4 * 8) * 64;
-} /* a line of scales and four groups of 8
-                                                               lines */
-
 int gemv_shape_direct(struct gemv_shape *s, uint32_t type, uint32_t rows, uint32_t cols) {
+    const struct weight_traits *w = weight_traits(type);
     uint32_t groups = padded_cols(cols) / GROUP;
     s->type = type;
     s->panels = padded_rows(rows) / PANEL_ROWS;
-    s->groups = type == WEIGHT_W4 ? 4 : groups % 2 ? 1 : 2;
-    s->chunk_bytes = type == WEIGHT_W4 ? w4_chunk() : s->groups * GROUP * PANEL_ROWS;
+    s->groups = w->block_lines ? WEIGHT_BLOCK : groups % 2 ? 1 : 2; /* with scales: a block */
+    s->chunk_bytes = (w->block_lines + s->groups * w->group_lines) * WEIGHT_LINE;
     s->chunks = (groups + s->groups - 1) / s->groups;
     s->panel_bytes = s->chunks * s->chunk_bytes;
     return s->panels >= CORE_ROWS && groups % s->groups == 0;
@@ -29,7 +25,7 @@ void gemv_copy(const struct gemv_shape *s, uint32_t rows, uint32_t cols, const u
                uint8_t *out) {
     uint32_t have = padded_rows(rows) / PANEL_ROWS;
     size_t from = panel_bytes(s->type, cols);
-    memset(out, s->type == WEIGHT_W4 ? 0 : 128, gemv_weight_bytes(s)); /* scale 0, or weight 0 */
+    memset(out, weight_traits(s->type)->zero, gemv_weight_bytes(s));
     for (uint32_t p = 0; p < have; p++)
         memcpy(out + (size_t)p * s->panel_bytes, panels + p * from, from);
 }

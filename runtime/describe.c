@@ -91,10 +91,6 @@ APUS_API apus_status apus_describe_layer(const apus_blob *blob, uint32_t layer,
     return APUS_OK;
 }
 
-static const char *type_name(uint32_t type) {
-    return type == WEIGHT_W4 ? "w4" : type == WEIGHT_W8 ? "w8" : "row8";
-}
-
 APUS_API apus_status apus_describe_tensor(const apus_blob *blob, uint32_t index,
                                           apus_tensor_info *info) {
     const struct blob *b = blob_opened(blob);
@@ -106,7 +102,7 @@ APUS_API apus_status apus_describe_tensor(const apus_blob *blob, uint32_t index,
             refuse_outside(&port, "apus_describe_tensor", "index", index, 0, b->tensor_count - 1);
     if (status) return status;
     const struct blob_tensor *t = &b->tensors[index];
-    apus_tensor_info known = {sizeof known, t->name, type_name(t->type),
+    apus_tensor_info known = {sizeof known, t->name, weight_traits(t->type)->name,
                               t->rows,      t->cols, blob_tensor_bytes(t)};
     config_write(info, &known, sizeof known);
     return APUS_OK;

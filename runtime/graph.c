@@ -12,7 +12,8 @@ struct builder {
     uint32_t count;
 };
 
-static struct hal_op *add(struct builder *b, uint8_t kind, uint32_t layer, uint32_t width) {
+static struct hal_op *add(struct builder *b, enum hal_op_kind kind, uint32_t layer,
+                          uint32_t width) {
     struct hal_op *op = b->ops ? &b->ops[b->count] : &b->counted;
     b->count++;
     memset(op, 0, sizeof *op);

@@ -230,9 +230,10 @@ static int is_in(struct look l, enum set set) {
                c == '~' || c == '|';
     case EAST:
         return (c >= 0x800 && c <= 0x9FA5) || (c >= 0xAC00 && c <= 0xD7FF);
-    default: /* DIGITS */
+    case DIGITS:
         return in(l, NUMBERS);
     }
+    return 0;
 }
 
 /* The step "[set]" or "[set]+" between at and end: the match at `at`, else what lies before the
@@ -347,9 +348,12 @@ static size_t step_end(enum step step, const uint8_t *s, size_t at, size_t end) 
         return cut(s, at, end, DIGITS, 1);
     case STEP_THREES:
         return cut_threes(s, at, end);
-    default: /* STEP_GPT2 */
+    case STEP_GPT2:
         return gpt2(s, at, end);
+    case STEP_NONE:
+        break;
     }
+    return end;
 }
 
 static void nested(struct words *w) {

@@ -214,7 +214,7 @@ static bool tensors_hold(struct reader *r) {
         struct check *c = &r->c;
         if (!name_holds(r, i, t)) return false;
         check_at(c, "tensor", i, t->name);
-        if (!check_range(c, "type", t->type, WEIGHT_W8, WEIGHT_ROW8) ||
+        if (!check_range(c, "type", t->type, 1, WEIGHT_TYPES - 1) ||
             !check_range(c, "rows", t->rows, 1, BLOB_VOCAB_MAX) ||
             !check_range(c, "cols", t->cols, 1, BLOB_DIM_MAX) ||
             !check_equal(c, "zero", t->zero, 0) ||
@@ -233,6 +233,14 @@ static bool tensors_hold(struct reader *r) {
 
 /* ------------------------------------------------------------------------------------ layers -- */
 
+/* Rows for the embedding, panels for what is multiplied. */
+static bool form_holds(struct check *c, uint32_t type, enum weight_form form) {
+    static const char *const of[] = {[WEIGHT_PANELS] = "type is # (@), must be one of panels",
+                                     [WEIGHT_ROWS] = "type is # (@), must be one of plain rows"};
+    const struct weight_traits *t = weight_traits(type);
+    return t->form == form || check_fail(c, of[form], t->name, CHECK_NUMBERS(type));
+}
+
 /* Tensor `index` can serve as a matrix of rows x cols in a role. */
 static bool role_holds(struct reader *r, uint32_t index, uint32_t rows, uint32_t cols,
                        bool embedding, bool may_have_bias) {
@@ -240,8 +248,7 @@ static bool role_holds(struct reader *r, uint32_t index, uint32_t rows, uint32_t
     struct check *c = &r->c;
     check_at(c, "tensor", index, t->name);
     return check_equal(c, "rows", t->rows, rows) && check_equal(c, "cols", t->cols, cols) &&
-           (embedding ? check_equal(c, "type", t->type, WEIGHT_ROW8)
-                      : check_range(c, "type", t->type, WEIGHT_W8, WEIGHT_W4)) &&
+           form_holds(c, t->type, embedding ? WEIGHT_ROWS : WEIGHT_PANELS) &&
            (may_have_bias || check_equal(c, "bias", t->bias, BLOB_ABSENT));
 }
 

@@ -14,13 +14,11 @@
 #include <stdint.h>
 
 #include "weights/roles.h"
+#include "weights/types.h"
 
 enum {
     BLOB_VERSION = 2,
     BLOB_ALIGN = 4096,
-    PANEL_ROWS = 16,
-    GROUP = 64, /* columns that share an integer scale in W4; every input width is padded to a
-                   multiple of it */
     BLOB_LAYERS_MAX = 1024,
     BLOB_DIM_MAX = 65536, /* dim, ffn, heads * head_dim */
     BLOB_VOCAB_MAX = 1 << 20,
@@ -84,18 +82,11 @@ struct blob_layer {
     uint32_t zero2;
 };
 
-enum weight_type {
-    WEIGHT_W8 = 1,  /* panels of signed bytes, stored + 128 */
-    WEIGHT_W4 = 2,  /* panels of nibbles, stored + 8, with int8 scales per group */
-    WEIGHT_ROW8 = 3 /* plain rows of signed bytes, kp apart: the embedding and nothing else, read
-                       one row per token */
-};
-
 /* Tensors come in the order of their offsets. */
 struct blob_tensor {
     char name[48]; /* "embed", "head", "layer.3.ffn_down": 1 .. 47 characters from ! to ~, then
                       zeros to the end */
-    uint32_t type; /* enum weight_type */
+    uint32_t type; /* enum weight_type (weights/types.h) */
     uint32_t rows, cols;
     uint32_t row_scales; /* index of the first float in ROWS, a multiple of 16; round_up(rows, 16)
                             floats, +0 past rows */
@@ -126,10 +117,6 @@ static inline uint32_t layer_width(const struct blob_model *model, const struct 
     return model->dim;
 }
 
-static inline uint32_t round_up(uint32_t n, uint32_t to) { return (n + to - 1) / to * to; }
-static inline uint32_t padded_cols(uint32_t cols) { return round_up(cols, GROUP); }
-static inline uint32_t padded_rows(uint32_t rows) { return round_up(rows, PANEL_ROWS); }
-
 /* Engines put every head of q and k through an unscaled Hadamard transform in blocks of this many
  * (docs/numerics.md 5): the largest power of two that divides head_dim, at most 64. Q's weights
  * carry its inverse. */
@@ -146,15 +133,8 @@ static inline uint32_t head_block(uint32_t head_dim) {
  * 8) | (w[r][c + 4 + j] + 8) << 4.
  *
  * Columns past cols and rows past rows hold weight 0 (128, or nibble 8 with the scale of its group;
- * scale 0 in absent rows). */
-static inline size_t panel_bytes(uint32_t type, uint32_t cols) {
-    size_t kp = padded_cols(cols), groups = kp / GROUP;
-    return type == WEIGHT_W4 ? ((groups + 3) / 4 + groups * 8) * 64 : kp * PANEL_ROWS;
-}
-
-static inline uint64_t weight_bytes(uint32_t type, uint32_t rows, uint32_t cols) {
-    if (type == WEIGHT_ROW8) return (uint64_t)rows * padded_cols(cols);
-    return (uint64_t)(padded_rows(rows) / PANEL_ROWS) * panel_bytes(type, cols);
-}
+ * scale 0 in absent rows).
+ *
+ * How many bytes that is: panel_bytes and weight_bytes of weights/types.h. */
 
 #endif

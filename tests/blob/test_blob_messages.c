@@ -277,7 +277,7 @@ static void says_what_it_found(void **state) {
         "section 6 (TEXT): first byte is 120, must be 0",
         "section 6 (TEXT): last byte is 120, must be 0",
         "tensor 1 (layer.0.attn_q): rows is ",
-        "tensor 0 (embed): type is 3, must be 1 to 2",
+        "tensor 0 (embed): type is 3 (row8), must be one of panels",
         "model: head is 12, must be 0 to 11",
         "model: tensors is 1, must be 2 to 16",
         "model: rotated is 2, must be 0 to 1",

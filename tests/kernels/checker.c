@@ -67,8 +67,10 @@ struct cpu_kernels table_of(apus_cpu mask) {
     struct cpu_kernels *t = &table[mask];
     if (t->cpu == APUS_CPU_BEST) assert_int_equal(cpu_kernels_fill(t, mask), APUS_OK);
     assert_int_equal(t->cpu, mask);
-    assert_true(t->gemv_w8 && t->gemv_w4 && t->norm && t->quant && t->act && t->head && t->embed &&
-                t->attend);
+    for (uint32_t type = 1; type < WEIGHT_TYPES; type++)
+        assert_int_equal(t->gemv[type] != NULL,
+                         (weight_traits(type)->engines & WEIGHT_ON_CPU) != 0);
+    assert_true(t->norm && t->quant && t->act && t->head && t->embed && t->attend);
     return *t;
 }
 
@@ -79,9 +81,13 @@ uint32_t gemvs_here(struct gemvs all[APUS_CPU_AVX512 + 1]) {
     uint32_t count = 0;
     EACH_MASK(mask) {
         struct cpu_kernels t = table_of(mask);
-        all[count++] = (struct gemvs){apus_cpu_name(mask), t.gemv_w8, t.gemv_w4};
+        struct gemvs *g = &all[count++];
+        g->name = apus_cpu_name(mask);
+        memcpy(g->of, t.gemv, sizeof g->of);
     }
-    if (has_evex()) all[count++] = (struct gemvs){"avxvnni as evex", evex_gemv_w8, evex_gemv_w4};
+    if (has_evex())
+        all[count++] = (struct gemvs){"avxvnni as evex",
+                                      {[WEIGHT_W8] = evex_gemv_w8, [WEIGHT_W4] = evex_gemv_w4}};
     return count;
 }
 

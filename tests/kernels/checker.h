@@ -51,7 +51,7 @@ struct cpu_kernels table_of(apus_cpu mask); /* fails the test if the machine has
  * which machines have that lack AVX-VNNI's. */
 struct gemvs {
     const char *name;
-    cpu_gemv_fn *w8, *w4;
+    cpu_gemv_fn *of[WEIGHT_TYPES];
 };
 cpu_gemv_fn evex_gemv_w8, evex_gemv_w4;
 int has_evex(void);

@@ -123,9 +123,7 @@ static void gemv_give(struct gemv_data *g) {
 
 static uint32_t gemv_call(const struct gemv_data *g) { return g->fn(&g->args, g->begin, g->end); }
 
-static cpu_gemv_fn *function(const struct gemvs *set, uint32_t type) {
-    return type == WEIGHT_W4 ? set->w4 : set->w8;
-}
+static cpu_gemv_fn *function(const struct gemvs *set, uint32_t type) { return set->of[type]; }
 
 static struct gemvs sets[APUS_CPU_AVX512 + 1];
 static uint32_t sets_count;
@@ -149,8 +147,8 @@ static void check(const struct shape *s, struct dice *d) {
             got.fn = function(&sets[i], s->type);
             uint32_t bad = gemv_call(&got) != 0;
             snprintf(text, sizeof text,
-                     "%s w%c k %u rows %u columns %u panels %u..%u add %d data %d %d %d",
-                     sets[i].name, s->type == WEIGHT_W4 ? '4' : '8', s->k, s->rows, s->columns,
+                     "%s %s k %u rows %u columns %u panels %u..%u add %d data %d %d %d",
+                     sets[i].name, weight_traits(s->type)->name, s->k, s->rows, s->columns,
                      s->begin, s->end, s->add, s->weights, s->activations, s->scales);
             if (bad != want_bad) fail_msg("bad is %u, not %u (%s)", bad, want_bad, text);
             if (!bad) same_bytes("y", want.y.data, got.y.data, got.y.bytes, text);

@@ -11,6 +11,9 @@ add_compile_options(-ffp-contract=off -fno-fast-math -fno-trapping-math -fno-str
                     -Wextra -Wpedantic -Wshadow $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes>
                     $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes> -Wvla -Wundef -Wpointer-arith
                     -Wwrite-strings)
+# A switch over a kind of operation or of weights names them all: a new one is a compile error
+# wherever it is missing. tests/guards/kinds.py: none of them has a default.
+add_compile_options(-Werror=switch)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     add_compile_options(-Wlogical-op)
 endif()

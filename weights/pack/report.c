@@ -24,10 +24,6 @@ uint64_t report_peak_bytes(void) {
     return kilobytes * 1024;
 }
 
-static const char *type_name(uint32_t type) {
-    return type == WEIGHT_W8 ? "w8" : type == WEIGHT_W4 ? "w4" : "row8";
-}
-
 static json_t *notes(const char *at) {
     json_t *list = json_array();
     while (*at) {
@@ -45,13 +41,13 @@ static json_t *tensors(const struct report *report) {
         const struct blob_tensor *record = &report->plan->tensors[i].record;
         const struct fold_error *error = &report->error[i];
         json_array_append_new(
-            list,
-            json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f}", "name", record->name,
-                      "source", report->plan->tensors[i].from->name, "source_type",
-                      report->plan->tensors[i].from->type, "type", type_name(record->type), "rows",
-                      (json_int_t)record->rows, "cols", (json_int_t)record->cols, "bytes",
-                      (json_int_t)record->bytes, "relative_rms_error", error->relative_rms,
-                      "mean_squared_error", error->mean_square, "max_error", error->max));
+            list, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f}", "name",
+                            record->name, "source", report->plan->tensors[i].from->name,
+                            "source_type", report->plan->tensors[i].from->type, "type",
+                            weight_traits(record->type)->name, "rows", (json_int_t)record->rows,
+                            "cols", (json_int_t)record->cols, "bytes", (json_int_t)record->bytes,
+                            "relative_rms_error", error->relative_rms, "mean_squared_error",
+                            error->mean_square, "max_error", error->max));
         if (report->kl && i != report->plan->model.embed && i != report->plan->model.head)
             json_object_set_new(json_array_get(list, i), "kl_at_4_bits", json_real(report->kl[i]));
     }

@@ -210,7 +210,8 @@ static void choose(enum care care, const struct quantizer *quantizer, const floa
                      .quick = care == QUICK};
     k.targets = k.errors + (size_t)n * ACROSS, k.moved = k.targets + (size_t)GROUP * ACROSS;
     k.change = k.moved + (size_t)n * ACROSS, k.room = k.change + (size_t)n * ACROSS;
-    bool four = quantizer->type == WEIGHT_W4;
+    bool four = weight_traits(quantizer->type)->scale_bits != 0;
+    assert(four == (quantizer->type == WEIGHT_W4) && (four || quantizer->type == WEIGHT_W8));
     for (uint32_t c = 0; c < n; c++)
         for (uint32_t r = 0; r < ACROSS; r++)
             k.weights[(size_t)c * ACROSS + r] = r < rows ? w[(size_t)r * n + factor->order[c]] : 0;

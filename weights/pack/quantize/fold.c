@@ -210,8 +210,7 @@ static void quantize_rows(void *user, size_t item, unsigned worker) {
             fold->result[first + r] = measure(w + (size_t)r * kp, cols, &row[r]);
         if (fold->wants_values) put_values(&row[r], kp, w + (size_t)r * kp);
     }
-    size_t bytes = quantizer->type == WEIGHT_ROW8 ? (size_t)kp * PANEL_ROWS
-                                                  : panel_bytes(quantizer->type, cols);
+    size_t bytes = panel_bytes(quantizer->type, cols);
     for (uint32_t r = 0; r < count; r += PANEL_ROWS)
         layout_panel(quantizer->type, cols, row + r,
                      count - r < PANEL_ROWS ? count - r : PANEL_ROWS,
@@ -354,8 +353,7 @@ bool fold_tensor(struct fold *fold, const struct plan_tensor *tensor, float *row
         return false;
     if (tensor->bias && !fold_bias(fold, tensor, rows + record->bias, d)) return false;
     uint32_t per_block = rows_per_block(fold, tensor);
-    size_t panel = record->type == WEIGHT_ROW8 ? (size_t)fold->kp * PANEL_ROWS
-                                               : panel_bytes(record->type, record->cols);
+    size_t panel = panel_bytes(record->type, record->cols);
     fold->values =
         grown(fold->values, &fold->values_room, (size_t)per_block * fold->kp, sizeof(float));
     fold->bytes =

@@ -296,8 +296,9 @@ void plan_place(struct plan *plan) {
 }
 
 uint64_t plan_counted_bits(enum weight_type type, uint32_t rows, uint32_t cols) {
+    const struct weight_traits *t = weight_traits(type);
     uint64_t scales = padded_cols(cols) / GROUP;
-    return rows * (type == WEIGHT_W4 ? 4 * (uint64_t)cols + 8 * scales : 8 * (uint64_t)cols);
+    return rows * (t->bits * (uint64_t)cols + t->scale_bits * scales);
 }
 
 double plan_layer_bits(const struct plan *plan) {

@@ -188,9 +188,18 @@ static void row_w4(const float *w, uint32_t cols, struct quantized_row *out) {
 static void rounded_rows(const struct quantizer *quantizer, const float *w, uint32_t rows,
                          uint32_t cols, float *room, struct quantized_row *out) {
     (void)room;
-    for (uint32_t r = 0; r < rows; r++)
-        (quantizer->type == WEIGHT_W4 ? row_w4 : row_w8)(w + (size_t)r * padded_cols(cols), cols,
-                                                         &out[r]);
+    for (uint32_t r = 0; r < rows; r++) {
+        const float *row = w + (size_t)r * padded_cols(cols);
+        switch (quantizer->type) {
+        case WEIGHT_W8:
+        case WEIGHT_ROW8:
+            row_w8(row, cols, &out[r]);
+            break;
+        case WEIGHT_W4:
+            row_w4(row, cols, &out[r]);
+            break;
+        }
+    }
 }
 
 struct quantizer quantizer_rounding(enum weight_type type) {

@@ -1,0 +1,79 @@
+/* The types of weights: one row each, which is where all that is not a loop over weights learns
+ * what a type is.
+ *
+ * A type of panels is multiplied: 16 rows together, in groups of 64 columns. A group takes
+ * `group_lines` lines of 64 bytes, and every block of four groups (the last one may have fewer)
+ * begins with `block_lines` more, its scales; weights/format.h says what the bytes mean. A type of
+ * rows is plain rows of bytes, a padded width apart, and only read. */
+#ifndef WEIGHTS_TYPES_H
+#define WEIGHTS_TYPES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    PANEL_ROWS = 16,
+    GROUP = 64, /* columns that share an integer scale in W4; every input width is padded to a
+                   multiple of it */
+    WEIGHT_LINE = 64,
+    WEIGHT_BLOCK = 4 /* groups */
+};
+
+/* As blobs have them: a number never gets another meaning. */
+enum weight_type {
+    WEIGHT_W8 = 1,  /* panels of signed bytes, stored + 128 */
+    WEIGHT_W4 = 2,  /* panels of nibbles, stored + 8, with int8 scales per group */
+    WEIGHT_ROW8 = 3 /* plain rows of signed bytes, kp apart: the embedding and nothing else, read
+                       one row per token */
+};
+enum { WEIGHT_TYPES = WEIGHT_ROW8 + 1 }; /* for tables by type; no type is 0 */
+
+enum weight_form { WEIGHT_PANELS, WEIGHT_ROWS };
+
+/* Engines that multiply a type. */
+enum { WEIGHT_ON_CPU = 1, WEIGHT_ON_IGPU = 2, WEIGHT_ON_NPU = 4 };
+
+struct weight_traits {
+    const char *name; /* as apus_tensor_info and the packer's report have it */
+    enum weight_form form;
+    uint8_t bits; /* of a weight, and those of a scale that a row has for every group */
+    uint8_t scale_bits;
+    uint8_t group_lines, block_lines; /* of panels */
+    uint8_t zero;                     /* panels filled with this byte hold weights 0 */
+    uint8_t engines;                  /* WEIGHT_ON_..., that multiply it */
+};
+
+static inline int weight_type_known(uint32_t type) { return type >= 1 && type < WEIGHT_TYPES; }
+
+/* Of a number that is no type, which a file may have after it was checked: the row of nothing. */
+static inline const struct weight_traits *weight_traits(uint32_t type) {
+    enum { ALL = WEIGHT_ON_CPU | WEIGHT_ON_IGPU | WEIGHT_ON_NPU };
+    static const struct weight_traits traits[WEIGHT_TYPES] = {
+        {"unknown", WEIGHT_ROWS, 0, 0, 0, 0, 0, 0},
+        [WEIGHT_W8] = {"w8", WEIGHT_PANELS, 8, 0, 16, 0, 128, ALL},
+        [WEIGHT_W4] = {"w4", WEIGHT_PANELS, 4, 8, 8, 1, 0, ALL},
+        [WEIGHT_ROW8] = {"row8", WEIGHT_ROWS, 8, 0, 0, 0, 0, 0},
+    };
+    return &traits[weight_type_known(type) ? type : 0];
+}
+
+static inline uint32_t round_up(uint32_t n, uint32_t to) { return (n + to - 1) / to * to; }
+static inline uint32_t padded_cols(uint32_t cols) { return round_up(cols, GROUP); }
+static inline uint32_t padded_rows(uint32_t rows) { return round_up(rows, PANEL_ROWS); }
+
+/* Of 16 rows, one behind the other or as a panel. */
+static inline size_t panel_bytes(uint32_t type, uint32_t cols) {
+    const struct weight_traits *t = weight_traits(type);
+    size_t kp = padded_cols(cols), groups = kp / GROUP;
+    if (t->form == WEIGHT_ROWS) return kp * PANEL_ROWS;
+    return ((groups + WEIGHT_BLOCK - 1) / WEIGHT_BLOCK * t->block_lines + groups * t->group_lines) *
+           WEIGHT_LINE;
+}
+
+/* Of a tensor: panels are whole, rows are as many as there are. */
+static inline uint64_t weight_bytes(uint32_t type, uint32_t rows, uint32_t cols) {
+    if (weight_traits(type)->form == WEIGHT_ROWS) return (uint64_t)rows * padded_cols(cols);
+    return (uint64_t)(padded_rows(rows) / PANEL_ROWS) * panel_bytes(type, cols);
+}
+
+#endif
