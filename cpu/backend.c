@@ -25,7 +25,6 @@ struct cpu_program {
     struct cpu_kernels kernels;
     struct hal_setup setup;
     const struct hal_pass *pass;
-    float inv_dim;
     float *scratch; /* [threads] attention scratch, scratch_floats apart */
     size_t scratch_floats;
     size_t ahead;        /* gemv_args.ahead */
@@ -56,58 +55,57 @@ static float *float_column(const struct cpu_program *p, uint32_t slot, uint32_t 
     return (float *)(void *)slot_column(p, slot, column);
 }
 
-static uint8_t *act_column(const struct cpu_program *p, uint32_t width, uint32_t column) {
-    return p->setup.slot[SLOT_A] + (size_t)column * act_stride(padded_cols(width));
+/* Quantized columns, as the operation that writes or reads them has them in a slot. */
+static uint8_t *act_column(const struct cpu_program *p, uint32_t slot, uint32_t width,
+                           uint32_t column) {
+    return p->setup.slot[slot] + (size_t)column * act_stride(padded_cols(width));
 }
 
-static const struct blob_tensor *tensor(const struct cpu_program *p, uint32_t index) {
-    return &p->setup.model->tensors[index];
+/* The operation's weight i. */
+static const struct blob_tensor *tensor(const struct cpu_program *p, const struct hal_op *op,
+                                        uint32_t i) {
+    return &p->setup.model->tensors[hal_weight(p->setup.program, op, i)];
 }
 
-static const float *bias_of(const struct cpu_program *p, uint32_t index, uint32_t row) {
-    uint32_t at = tensor(p, index)->bias;
+static const float *bias_of(const struct cpu_program *p, const struct hal_op *op, uint32_t i,
+                            uint32_t row) {
+    uint32_t at = tensor(p, op, i)->bias;
     return at == BLOB_ABSENT ? NULL : p->setup.model->rows + at + row;
 }
 
-static uint32_t panels_of(const struct cpu_program *p, uint32_t index) {
-    return padded_rows(tensor(p, index)->rows) / PANEL_ROWS;
-}
+static uint32_t panels_of(const struct blob_tensor *t) { return padded_rows(t->rows) / PANEL_ROWS; }
 
 /* ---------------------------------------------------------------------------- the operations -- */
 
-static uint32_t embed_unit(const struct cpu_program *p, uint32_t column) {
+static uint32_t embed_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
     const struct hal_model *m = p->setup.model;
-    const struct blob_tensor *e = &m->tensors[m->model->embed];
+    const struct blob_tensor *e = tensor(p, op, 0);
     uint32_t id = (uint32_t)p->pass->column[column].id;
     const int8_t *row = (const int8_t *)m->weights + e->offset + (size_t)id * padded_cols(e->cols);
-    return p->kernels.embed(row, m->rows[e->row_scales + id], e->cols,
-                            float_column(p, SLOT_X, column));
+    return p->kernels.embed(row, m->rows[e->row_scales + id], op->width,
+                            float_column(p, op->out[0], column));
 }
 
 static uint32_t heads_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
-    const struct hal_model *m = p->setup.model;
-    const struct blob_layer *layer = &m->layers[op->layer];
     const struct hal_column *col = &p->pass->column[column];
-    uint32_t hd = m->model->head_dim, bad = 0;
-    const float *cos_sin = m->rope + (size_t)col->position * hd;
-    uint8_t *qi = slot_column(p, SLOT_QI, column);
-    float *scales = (float *)(void *)(qi + layer->heads * hal_qi_stride(hd));
-    float *q = float_column(p, SLOT_Q, column), *k = float_column(p, SLOT_K, column),
-          *v = float_column(p, SLOT_V, column);
-    for (uint32_t h = 0; h < layer->heads; h++) {
+    const uint32_t hd = op->shape.head_dim;
+    const float *cos_sin = p->setup.model->rope + (size_t)col->position * hd;
+    uint8_t *qi = slot_column(p, op->out[0], column);
+    float *scales = (float *)(void *)(qi + op->shape.heads * hal_qi_stride(hd));
+    float *q = float_column(p, op->in[0], column), *k = float_column(p, op->in[1], column),
+          *v = float_column(p, op->in[2], column);
+    uint32_t bad = 0;
+    for (uint32_t h = 0; h < op->shape.heads; h++) {
         int8_t *out = (int8_t *)qi + h * hal_qi_stride(hd);
-        bad |= p->kernels.head(q + h * hd, bias_of(p, layer->tensor[LT_Q], h * hd), cos_sin, hd,
-                               out, &scales[h]);
+        bad |= p->kernels.head(q + h * hd, bias_of(p, op, 0, h * hd), cos_sin, hd, out, &scales[h]);
     }
     const struct kv_cache cache = hal_cache(&p->setup, op->layer);
-    for (uint32_t h = 0; h < layer->kv_heads; h++) {
+    for (uint32_t h = 0; h < op->shape.kv_heads; h++) {
         _Alignas(64) int8_t row[BLOB_HEAD_DIM_MAX];
         float scale;
-        bad |= p->kernels.head(k + h * hd, bias_of(p, layer->tensor[LT_K], h * hd), cos_sin, hd,
-                               row, &scale);
+        bad |= p->kernels.head(k + h * hd, bias_of(p, op, 1, h * hd), cos_sin, hd, row, &scale);
         kv_store(&cache, h, col->slot, KV_K, row, scale);
-        bad |= p->kernels.head(v + h * hd, bias_of(p, layer->tensor[LT_V], h * hd), NULL, hd, row,
-                               &scale);
+        bad |= p->kernels.head(v + h * hd, bias_of(p, op, 2, h * hd), NULL, hd, row, &scale);
         kv_store(&cache, h, col->slot, KV_V, row, scale);
     }
     return bad;
@@ -115,18 +113,18 @@ static uint32_t heads_unit(const struct cpu_program *p, const struct hal_op *op,
 
 /* Queries of one kv head in a pass: columns x (heads / kv_heads), column by column; a unit is a run
  * of at most `batch`. */
-static uint32_t attend_batch(const struct cpu_program *p, const struct blob_layer *layer) {
-    uint32_t queries = p->pass->columns * (layer->heads / layer->kv_heads);
+static uint32_t attend_batch(const struct cpu_program *p, const struct hal_heads *shape) {
+    uint32_t queries = p->pass->columns * (shape->heads / shape->kv_heads);
     uint32_t wanted =
-        p->threads == 1 ? 1 : (2 * p->threads + layer->kv_heads - 1) / layer->kv_heads;
+        p->threads == 1 ? 1 : (2 * p->threads + shape->kv_heads - 1) / shape->kv_heads;
     uint32_t batch = (queries + wanted - 1) / wanted;
     return batch > ATTEND_QUERIES ? ATTEND_QUERIES : batch;
 }
 
-static uint32_t attend_units(const struct cpu_program *p, const struct blob_layer *layer) {
-    uint32_t queries = p->pass->columns * (layer->heads / layer->kv_heads),
-             batch = attend_batch(p, layer);
-    return layer->kv_heads * ((queries + batch - 1) / batch);
+static uint32_t attend_units(const struct cpu_program *p, const struct hal_heads *shape) {
+    uint32_t queries = p->pass->columns * (shape->heads / shape->kv_heads),
+             batch = attend_batch(p, shape);
+    return shape->kv_heads * ((queries + batch - 1) / batch);
 }
 
 /* Whether two columns see much the same of the cache: a batch computes with all that any of its
@@ -152,9 +150,8 @@ static int alike(const struct hal_pass *pass, const struct hal_column *a,
 
 static uint32_t attend_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t unit,
                             uint32_t thread) {
-    const struct blob_layer *layer = &p->setup.model->layers[op->layer];
-    uint32_t hd = p->setup.model->model->head_dim, group = layer->heads / layer->kv_heads;
-    uint32_t queries = p->pass->columns * group, batch = attend_batch(p, layer),
+    uint32_t hd = op->shape.head_dim, group = op->shape.heads / op->shape.kv_heads;
+    uint32_t queries = p->pass->columns * group, batch = attend_batch(p, &op->shape),
              per_head = (queries + batch - 1) / batch;
     uint32_t kv_head = unit / per_head, first = unit % per_head * batch;
     const struct kv_cache cache = hal_cache(&p->setup, op->layer);
@@ -172,22 +169,24 @@ static uint32_t attend_unit(const struct cpu_program *p, const struct hal_op *op
             a.queries = 0;
         }
         if (!a.queries) leader = col;
-        const uint8_t *qi = slot_column(p, SLOT_QI, column);
-        const float *scales = (const float *)(const void *)(qi + layer->heads * hal_qi_stride(hd));
-        a.query[a.queries++] = (struct attend_query){(const int8_t *)qi + head * hal_qi_stride(hd),
-                                                     scales[head],
-                                                     p->pass->range + col->range,
-                                                     col->ranges,
-                                                     col->tail,
-                                                     col->mask,
-                                                     float_column(p, SLOT_Q, column) + head * hd};
+        const uint8_t *qi = slot_column(p, op->in[0], column);
+        const float *scales =
+            (const float *)(const void *)(qi + op->shape.heads * hal_qi_stride(hd));
+        a.query[a.queries++] =
+            (struct attend_query){(const int8_t *)qi + head * hal_qi_stride(hd),
+                                  scales[head],
+                                  p->pass->range + col->range,
+                                  col->ranges,
+                                  col->tail,
+                                  col->mask,
+                                  float_column(p, op->out[0], column) + head * hd};
     }
     return bad | p->kernels.attend[cache.type](&a);
 }
 
 static uint32_t gemv_panels(const struct cpu_program *p, const struct hal_op *op) {
     uint32_t panels = 0;
-    for (uint32_t i = 0; i < op->count; i++) panels += panels_of(p, op->weight[i]);
+    for (uint32_t i = 0; i < op->weights.count; i++) panels += panels_of(tensor(p, op, i));
     return panels;
 }
 
@@ -195,9 +194,9 @@ static uint32_t gemv_run(const struct cpu_program *p, const struct hal_op *op,
                          struct share_run run) {
     const struct hal_model *m = p->setup.model;
     uint32_t bad = 0, base = 0;
-    for (uint32_t i = 0; i < op->count; i++) {
-        const struct blob_tensor *t = tensor(p, op->weight[i]);
-        uint32_t count = panels_of(p, op->weight[i]);
+    for (uint32_t i = 0; i < op->weights.count; i++) {
+        const struct blob_tensor *t = tensor(p, op, i);
+        uint32_t count = panels_of(t);
         uint32_t from = run.begin > base ? run.begin - base : 0,
                  to = run.end > base ? run.end - base : 0;
         if (to > count) to = count;
@@ -207,7 +206,7 @@ static uint32_t gemv_run(const struct cpu_program *p, const struct hal_op *op,
                                   .row_scale = m->rows + t->row_scales,
                                   .kp = kp,
                                   .columns = op_columns(op, p->pass),
-                                  .x = p->setup.slot[SLOT_A],
+                                  .x = p->setup.slot[op->in[0]],
                                   .x_stride = act_stride(kp),
                                   .y = float_column(p, op->out[i], 0),
                                   .y_stride = p->setup.program->stride[op->out[i]] / sizeof(float),
@@ -243,7 +242,7 @@ static uint32_t op_units(const struct cpu_program *p, const struct hal_op *op) {
     case HAL_GEMV:
         return gemv_panels(p, op);
     case HAL_ATTEND:
-        return attend_units(p, &p->setup.model->layers[op->layer]);
+        return attend_units(p, &op->shape);
     case HAL_EMBED:
     case HAL_NORM:
     case HAL_HEADS:
@@ -260,20 +259,21 @@ static uint32_t run_unit(const struct cpu_program *p, const struct hal_op *op, u
     uint32_t from = op->flags & HAL_TAIL ? p->pass->logits_from : 0;
     switch (op->kind) {
     case HAL_EMBED:
-        return embed_unit(p, unit);
+        return embed_unit(p, op, unit);
     case HAL_NORM:
-        return p->kernels.norm(float_column(p, SLOT_X, from + unit), op->width, p->inv_dim,
-                               p->setup.model->model->eps, act_column(p, op->width, unit));
+        return p->kernels.norm(float_column(p, op->in[0], from + unit), op->width,
+                               1.0f / (float)op->width, op->eps,
+                               act_column(p, op->out[0], op->width, unit));
     case HAL_HEADS:
         return heads_unit(p, op, unit);
     case HAL_ATTEND:
         return attend_unit(p, op, unit, thread);
     case HAL_QUANT:
-        return p->kernels.quant(float_column(p, SLOT_Q, unit), op->width,
-                                act_column(p, op->width, unit));
+        return p->kernels.quant(float_column(p, op->in[0], unit), op->width,
+                                act_column(p, op->out[0], op->width, unit));
     case HAL_ACT:
-        return p->kernels.act(float_column(p, SLOT_G, unit), float_column(p, SLOT_U, unit),
-                              op->width, act_column(p, op->width, unit));
+        return p->kernels.act(float_column(p, op->in[0], unit), float_column(p, op->in[1], unit),
+                              op->width, act_column(p, op->out[0], op->width, unit));
     case HAL_GEMV: /* gemv_run: its units go together */
         break;
     }
@@ -365,10 +365,10 @@ static struct pool_ahead pass_ahead(void *arg, uint32_t item, uint32_t thread) {
         if (op->kind != HAL_GEMV || !op_columns(op, p->pass)) continue;
         if (taken(p, op)) break;
         struct share_run run = share_stretch(gemv_panels(p, op), p->threads, thread);
-        for (uint32_t i = 0; i < op->count; i++) {
-            const struct blob_tensor *t = tensor(p, op->weight[i]);
-            const size_t bytes = panel_bytes(t->type, padded_cols(t->cols));
-            const uint32_t panels = panels_of(p, op->weight[i]);
+        for (uint32_t i = 0; i < op->weights.count; i++) {
+            const struct blob_tensor *t = tensor(p, op, i);
+            const size_t bytes = panel_bytes(t->type, t->cols);
+            const uint32_t panels = panels_of(t);
             if (run.begin < panels) {
                 uint32_t end = run.end < panels ? run.end : panels;
                 return (struct pool_ahead){p->setup.model->weights + t->offset + run.begin * bytes,
@@ -464,12 +464,11 @@ static size_t ahead_for(const struct cpu_program *p) {
     enum { CACHES = 8 };
     const struct hal_program *program = p->setup.program;
     uint64_t bytes = 0;
-    for (uint32_t i = 0; i < program->count; i++)
-        for (uint32_t k = 0; program->ops[i].kind == HAL_GEMV && k < program->ops[i].count; k++) {
-            const struct blob_tensor *t = tensor(p, program->ops[i].weight[k]);
-            bytes += panels_of(p, program->ops[i].weight[k]) *
-                     panel_bytes(t->type, padded_cols(t->cols));
-        }
+    for (uint32_t i = 0; i < program->count; i++) {
+        const struct hal_op *op = &program->ops[i];
+        for (uint32_t k = 0; op->kind == HAL_GEMV && k < op->weights.count; k++)
+            bytes += tensor(p, op, k)->bytes;
+    }
     return bytes <= CACHES * cpu_last_cache() ? 0 : GEMV_AHEAD;
 }
 
@@ -500,7 +499,6 @@ static apus_status cpu_prepare(void *memory, const struct hal_setup *setup) {
     p->setup = *setup;
     p->kernels = ((const struct cpu_model *)setup->model_memory)->kernels;
     p->ahead = ahead_for(p);
-    p->inv_dim = 1.0f / (float)setup->model->model->dim;
     p->scratch = place_at(memory, at.scratch);
     p->scratch_floats = attend_scratch_floats(setup->kv_slots);
     p->work = (struct pool_work){pass_next, pass_units, pass_ahead, p};

@@ -20,8 +20,9 @@ struct hal_need {
 
 struct hal_model_setup {
     const struct hal_model *model;
-    const apus_port *port;        /* may be NULL, as may its members */
-    apus_cpu cpu;                 /* mask; the CPU engine */
+    const struct hal_program *program; /* the whole model's; NULL while measuring */
+    const apus_port *port;             /* may be NULL, as may its members */
+    apus_cpu cpu;                      /* mask; the CPU engine */
     const char *device, *options; /* as in apus_engine_config, like the overlay, which stays as it
                                      is while the model is open */
     const void *overlay;

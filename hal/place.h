@@ -20,18 +20,18 @@
  *     +---------+-----+-------+----------+--------+------+--------+---|----+-------------------+
  *                                                                     v
  *   a track, which is a model with its cache (runtime/track.c)
- *     +---------+------------+-------+----------------------+-------+--------------------------+
- *     | columns | operations | table | a program per engine | slots | cache of layer 0, 1, ... |
- *     | of pass |            | of kv |                      |       | (hal/kv.h), to the end   |
- *     +---------+------------+-------+----------|-----------+-------+--------------------------+
- *                                               v
+ *     +---------+-------+----------------------+-------+--------------------------+
+ *     | columns | table | a program per engine | slots | cache of layer 0, 1, ... |
+ *     | of pass | of kv |                      |       | (hal/kv.h), to the end   |
+ *     +---------+-------+----------|-----------+-------+--------------------------+
+ *                                  v
  *   a program: cpu/backend.c [program, scratch per thread], igpu/layout.c [program, handles ...],
  *   npu/npu_program.c [program, which operations, the CPU's program]
  *
  *   a model's memory (runtime/model.c)
- *     +-------+--------------------+------------------------------+
- *     | model | the blob's records | an engine's model per engine |
- *     +-------+--------------------+------------------------------+
+ *     +-------+--------------------+-----------------------------+------------------------------+
+ *     | model | the blob's records | operations, their weights   | an engine's model per engine |
+ *     +-------+--------------------+-----------------------------+------------------------------+
  *
  * Offsets have 64 bits, also where addresses have 32, and they saturate: what cannot be counted is
  * PLACE_FULL, which is larger than any memory and refused with APUS_E_SPACE. */

@@ -1,7 +1,13 @@
-/* A model as a program: a list of operations over slots, built once by runtime/graph.c, prepared
- * once by an engine, replayed every pass. docs/numerics.md 5 is what each operation computes. A
- * program may be of some layers only: then X is taken from its slot unless the first layer is among
- * them, and left there unless the last one is, which the logits belong to. */
+/* A model as a program: a list of operations over slots, built once by runtime/graph.c, prepared by
+ * an engine, replayed every pass. docs/numerics.md 5 is what each operation computes.
+ *
+ * An operation says all that an engine needs to know of it: the slots that it reads and writes, the
+ * weights, the shape. What the operations before and after it are for is nobody's business but the
+ * graph's, and where slots may share memory follows from what is read and written
+ * (runtime/lives.h).
+ *
+ * A program may be of some layers only: then X is taken from its slot unless the first layer is
+ * among them, and left there unless the last one is, which the logits belong to. */
 #ifndef HAL_PROGRAM_H
 #define HAL_PROGRAM_H
 
@@ -12,19 +18,22 @@
 #include "hal/place.h"
 #include "weights/format.h"
 
+/* in -> out. "Quantized" is a quantized column of the operation's width. */
 enum hal_op_kind {
-    HAL_EMBED,  /* ids -> X */
-    HAL_NORM,   /* X -> A: RMSNorm and quantize */
-    HAL_GEMV,   /* A -> out[i] through weight[i], i < count; with HAL_ADD into X instead */
-    HAL_HEADS,  /* Q, K, V: bias, RoPE, Hadamard, quantize -> QI and the cache rows of the pass */
-    HAL_ATTEND, /* QI and the cache -> Q (as float again) */
-    HAL_QUANT,  /* Q -> A */
-    HAL_ACT     /* G, U -> A: SiLU, product, Hadamard, quantize */
+    HAL_EMBED,  /* -> float [width]: the row of the weight that the column's id names */
+    HAL_NORM,   /* float [width] -> quantized: RMSNorm with eps */
+    HAL_GEMV,   /* quantized -> float [rows of weight i] in out[i], through weight i; with HAL_ADD
+                   added to what is there */
+    HAL_HEADS,  /* q, k, v: the biases of the three weights, RoPE, Hadamard, quantize -> queries,
+                   and the pass's rows of the layer's cache. q, k and v are lost */
+    HAL_ATTEND, /* queries and the layer's cache -> float [heads * head_dim] */
+    HAL_QUANT,  /* float [width] -> quantized */
+    HAL_ACT     /* g, u: SiLU, product, Hadamard -> quantized. g and u are lost */
 };
 
 enum hal_slot {
     SLOT_X, /* float [dim]: the residual stream */
-    SLOT_A, /* quantized column of the operation's width (hal/act.h) */
+    SLOT_A, /* quantized (hal/act.h) */
     SLOT_Q, /* float [heads * head_dim], then the attention's output */
     SLOT_K, /* float [kv_heads * head_dim] */
     SLOT_V,
@@ -37,23 +46,36 @@ enum hal_slot {
 };
 
 enum {
-    HAL_ADD = 1u, /* the output is added to X */
+    HAL_ADD = 1u, /* the output is added to what its slots hold */
     HAL_TAIL = 2u /* runs for the columns that want logits only, and writes them from column 0 on */
 };
 
-enum { HAL_COLUMNS_MAX = 512, HAL_LOGITS_MAX = 16, HAL_TREE_MAX = 16, HAL_OP_MATRICES = 3 };
+enum { HAL_COLUMNS_MAX = 512, HAL_LOGITS_MAX = 16, HAL_TREE_MAX = 16, HAL_OP_SLOTS = 3 };
+
+/* Of program->weight. */
+struct hal_weights {
+    uint32_t first, count;
+};
+
+/* Of a layer's attention. */
+struct hal_heads {
+    uint32_t heads, kv_heads, head_dim;
+};
 
 /* Ranges of slots that a column sees, at most. */
 enum { HAL_RANGES_MAX = 8 };
 
 struct hal_op {
     enum hal_op_kind kind;
-    uint8_t count; /* of weights */
     uint8_t flags;
-    uint8_t out[HAL_OP_MATRICES]; /* enum hal_slot */
-    uint16_t layer;
-    uint32_t width;                   /* columns of the input vector */
-    uint32_t weight[HAL_OP_MATRICES]; /* tensor indices */
+    uint8_t ins, outs;                           /* how many slots it reads and writes */
+    uint8_t in[HAL_OP_SLOTS], out[HAL_OP_SLOTS]; /* enum hal_slot */
+    uint16_t layer;             /* where it belongs: whose cache it uses, where a pass is cut; the
+                                   embedding to the first, what gives logits to the last */
+    uint32_t width;             /* of the vectors that it reads; HAL_EMBED: that it writes */
+    struct hal_weights weights; /* HAL_EMBED, HAL_GEMV, HAL_HEADS */
+    struct hal_heads shape;     /* HAL_HEADS, HAL_ATTEND */
+    float eps;                  /* HAL_NORM */
 };
 
 /* Layers first .. end - 1. */
@@ -61,12 +83,18 @@ struct hal_range {
     uint32_t first, end;
 };
 
-/* Bytes from one column to the next in each slot, a multiple of 64. */
 struct hal_program {
-    const struct hal_op *ops;
-    uint32_t count;
-    size_t stride[HAL_SLOTS];
+    const struct hal_op *ops; /* [count], by layer; NULL while a model is measured */
+    const uint32_t *weight;   /* [weights] indices of tensors; likewise */
+    uint32_t count, weights;
+    size_t stride[HAL_SLOTS]; /* bytes from one column to the next in each slot, a multiple of 64 */
 };
+
+/* The tensor of an operation's weight i. */
+static inline uint32_t hal_weight(const struct hal_program *program, const struct hal_op *op,
+                                  uint32_t i) {
+    return program->weight[op->weights.first + i];
+}
 
 /* The model as engines see it: the blob's own tables (weights/format.h), checked. */
 struct hal_model {

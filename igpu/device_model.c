@@ -2,26 +2,21 @@
 
 #include <string.h>
 
-static uint32_t set_of(const struct hal_model *model, const uint32_t *tensors, uint32_t count) {
-    uint32_t types = 0;
-    for (uint32_t i = 0; i < count; i++) types |= gemv_type(model->tensors[tensors[i]].type);
-    return 1u << types;
-}
-
-/* The groups of runtime/graph.c, and every weight alone: a group with a tensor in pieces goes one
- * by one. */
-uint32_t model_gemv_types(const struct hal_model *model) {
-    uint32_t sets = set_of(model, &model->model->head, 1);
-    for (uint32_t i = 0; i < model->model->layers; i++) {
-        const struct blob_layer *l = &model->layers[i];
-        if (l->heads)
-            sets |= set_of(model, &l->tensor[LT_Q], 3) | set_of(model, &l->tensor[LT_O], 1);
-        if (l->ffn)
-            sets |= set_of(model, &l->tensor[LT_GATE], 2) | set_of(model, &l->tensor[LT_DOWN], 1);
-        for (uint32_t t = 0; t < LT_COUNT; t++)
-            if (l->tensor[t] != BLOB_ABSENT) sets |= set_of(model, &l->tensor[t], 1);
+/* Of every product that is one dispatch, and of every weight alone: where one of a product's is in
+ * pieces they go one by one. */
+uint32_t model_gemv_types(const struct hal_model *model, const struct hal_program *program) {
+    uint32_t sets = 0;
+    for (uint32_t i = 0; i < program->count; i++) {
+        const struct hal_op *op = &program->ops[i];
+        uint32_t types = 0;
+        for (uint32_t k = 0; op->kind == HAL_GEMV && k < op->weights.count; k++) {
+            uint32_t type = gemv_type(model->tensors[hal_weight(program, op, k)].type);
+            types |= type;
+            sets |= 1u << type;
+        }
+        sets |= 1u << types;
     }
-    return sets;
+    return sets & ~1u;
 }
 
 static size_t model_bytes(uint32_t regions) {
@@ -72,7 +67,7 @@ static apus_status open_parts(struct igpu_model *m, const struct hal_model_setup
     const char *call, *wrong = NULL;
     VkResult r = device_open(&m->device, &call);
     if (!r)
-        r = pipelines_open(m, model_gemv_types(setup->model), setup->compiled,
+        r = pipelines_open(m, model_gemv_types(setup->model, setup->program), setup->compiled,
                            setup->compiled_bytes, &call);
     if (!r) call = "vkAllocateMemory for row scales", r = open_rows(m, setup->model);
     if (!r) {

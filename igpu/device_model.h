@@ -25,8 +25,8 @@ struct igpu_model {
     struct region region[]; /* [regions] */
 };
 
-/* Bit t is set where some group of weights that share an input has the set of types t. */
-uint32_t model_gemv_types(const struct hal_model *model);
+/* Bit t is set where some dispatch of weights that share an input has the set of types t. */
+uint32_t model_gemv_types(const struct hal_model *model, const struct hal_program *program);
 
 /* igpu/pipelines.c. compiled: as in struct hal_model_setup. VK_SUCCESS, or what failed, with the
  * call in *call; pipelines_close takes back whatever there is. */

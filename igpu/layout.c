@@ -19,25 +19,33 @@ struct kv_cache program_cache(const struct hal_setup *s, uint32_t layer) {
 int program_takes_x(const struct hal_setup *s) { return s->layers.first > 0; }
 int program_gives_x(const struct hal_setup *s) { return s->layers.end < s->model->model->layers; }
 
-/* The widest vector that is quantized, and the most pieces of a tensor. */
+/* The widest vector that is quantized, the most and the widest heads, and the most pieces of a
+ * tensor. */
 struct widest {
-    uint32_t width, heads, pieces;
+    uint32_t width, heads, head_dim, pieces;
 };
 
-static struct widest find_widest(const struct hal_model *model) {
-    struct widest w = {model->model->dim, 0, 1};
-    for (uint32_t i = 0; i < model->model->layers; i++) {
-        const struct blob_layer *l = &model->layers[i];
-        w.heads = larger(w.heads, l->heads);
-        w.width = larger(w.width, larger(l->heads * model->model->head_dim, l->ffn));
-    }
-    for (uint32_t i = 0; i < model->model->tensors; i++) {
-        const struct blob_tensor *t = &model->tensors[i];
-        if (weight_traits(t->type)->form == WEIGHT_ROWS) continue;
-        uint32_t panels = padded_rows(t->rows) / PANEL_ROWS, each = piece_panels(t);
-        w.pieces = larger(w.pieces, (panels + each - 1) / each);
+static struct widest find_widest(const struct hal_setup *s) {
+    struct widest w = {GROUP, 0, 0, 1};
+    for (uint32_t i = 0; i < s->program->count; i++) {
+        const struct hal_op *op = &s->program->ops[i];
+        w.width = larger(w.width, op->width);
+        w.heads = larger(w.heads, op->shape.heads);
+        w.head_dim = larger(w.head_dim, op->shape.head_dim);
+        for (uint32_t k = 0; op->kind == HAL_GEMV && k < op->weights.count; k++) {
+            const struct blob_tensor *t = &s->model->tensors[hal_weight(s->program, op, k)];
+            uint32_t panels = padded_rows(t->rows) / PANEL_ROWS, each = piece_panels(t);
+            w.pieces = larger(w.pieces, (panels + each - 1) / each);
+        }
     }
     return w;
+}
+
+const struct blob_tensor *program_embed(const struct hal_setup *s) {
+    for (uint32_t i = 0; i < s->program->count; i++)
+        if (s->program->ops[i].kind == HAL_EMBED)
+            return &s->model->tensors[hal_weight(s->program, &s->program->ops[i], 0)];
+    return NULL;
 }
 
 /* count * bytes; a part that no layer needs is still bound. */
@@ -51,7 +59,7 @@ static void add(struct program_layout *l, enum part part, struct place *walk, ui
 static void place_work(struct program_layout *l, const struct hal_setup *s,
                        const struct widest *w) {
     const size_t *stride = s->program->stride;
-    uint32_t hd = s->model->model->head_dim;
+    uint32_t hd = w->head_dim;
     uint32_t columns = s->columns_max, kp = padded_cols(w->width);
     struct place walk = {0};
     add(l, PART_X, &walk, columns, stride[SLOT_X]);
@@ -77,11 +85,12 @@ static uint64_t fresh_bytes(const struct hal_setup *s, uint32_t layer) {
 
 static void place_host(struct program_layout *l, const struct hal_setup *s) {
     const struct blob_model *m = s->model->model;
+    const struct blob_tensor *embed = program_embed(s);
     uint64_t columns = s->columns_max;
     struct place walk = {0}, fresh = {0};
     l->rope_at = ARGS_TABLE + (uint32_t)columns * COLUMN_WORDS;
     l->rows_at = l->rope_at + (uint32_t)columns * m->head_dim;
-    l->row_words = padded_cols(m->dim) / 4;
+    l->row_words = embed ? padded_cols(embed->cols) / 4 : 0;
     l->ranges_at = l->rows_at + (uint32_t)columns * l->row_words;
     l->splits_at = l->ranges_at + (uint32_t)columns * HAL_RANGES_MAX * 2;
     add(l, PART_ARGS, &walk, l->splits_at + (s->kv_slots + SPLIT - 1) / SPLIT, 4);
@@ -97,7 +106,7 @@ static void place_host(struct program_layout *l, const struct hal_setup *s) {
 struct program_layout program_layout(const struct hal_setup *s) {
     struct program_layout l = {0};
     struct place walk = {0};
-    struct widest w = find_widest(s->model);
+    struct widest w = find_widest(s);
     const struct blob_model *m = s->model->model;
     l.steps = s->program->count * 3 * w.pieces; /* three steps an operation, or three weights'
                                                    pieces */

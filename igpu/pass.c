@@ -54,17 +54,18 @@ static void write_column(const struct igpu_program *p, uint32_t *args, uint32_t 
                          const struct hal_pass *pass) {
     const struct hal_column *c = &pass->column[i];
     const struct hal_model *m = p->setup.model;
-    const struct blob_tensor *e = &m->tensors[m->model->embed];
+    const struct blob_tensor *e = p->embed;
     uint32_t *word = args + ARGS_TABLE + i * COLUMN_WORDS, hd = m->model->head_dim;
     word[COLUMN_SLOT] = c->slot;
     word[COLUMN_RANGES] = c->ranges;
     word[COLUMN_TAIL] = c->tail;
     word[COLUMN_MASK] = c->mask;
-    word[COLUMN_SCALE] = bits_of(m->rows[e->row_scales + (uint32_t)c->id]);
     memcpy(args + p->at.ranges_at + (size_t)i * HAL_RANGES_MAX * 2, pass->range + c->range,
            c->ranges * sizeof(struct kv_range));
     memcpy(args + p->at.rope_at + (size_t)i * hd, m->rope + (size_t)c->position * hd,
            hd * sizeof(float));
+    if (!e) return;
+    word[COLUMN_SCALE] = bits_of(m->rows[e->row_scales + (uint32_t)c->id]);
     memcpy(args + p->at.rows_at + (size_t)i * p->at.row_words,
            m->weights + e->offset + (uint64_t)(uint32_t)c->id * padded_cols(e->cols),
            p->at.row_words * sizeof(uint32_t));

@@ -93,6 +93,7 @@ apus_status igpu_prepare(void *memory, const struct hal_setup *setup) {
     p->model = setup->model_memory;
     p->setup = *setup;
     p->at = l;
+    p->embed = program_embed(setup);
     place_memory(p, memory);
     const char *call = "vkAllocateMemory for a program";
     VkResult r = open_heaps(p);

@@ -70,6 +70,7 @@ struct igpu_program {
     struct igpu_model *model;
     struct hal_setup setup;
     struct program_layout at;
+    const struct blob_tensor *embed; /* program_embed */
     struct heap work, host;
     VkDescriptorPool sets_pool;
     VkCommandPool commands_pool;
@@ -100,6 +101,8 @@ uint32_t program_kv_heads(const struct hal_setup *setup, uint32_t layer);
 struct kv_cache program_cache(const struct hal_setup *setup, uint32_t layer);
 int program_takes_x(const struct hal_setup *setup);
 int program_gives_x(const struct hal_setup *setup);
+/* The tensor whose rows a pass's arguments carry, NULL without HAL_EMBED. */
+const struct blob_tensor *program_embed(const struct hal_setup *setup);
 struct program_layout program_layout(const struct hal_setup *setup);
 /* NULL, or why the device cannot hold a program of that size. */
 const char *program_fits(const struct igpu_model *model, const struct program_layout *layout);

@@ -18,16 +18,17 @@ static uint64_t fresh_layer(const struct igpu_program *p, uint32_t layer, uint64
     return at;
 }
 
-static uint32_t floats(const struct igpu_program *p, enum hal_slot slot) {
+static uint32_t floats(const struct igpu_program *p, uint32_t slot) {
     return (uint32_t)(p->setup.program->stride[slot] / 4);
 }
 
-static enum part slot_part(uint32_t slot) {
+/* Where the device has a slot. */
+static struct range slot_range(const struct igpu_program *p, uint32_t slot) {
     static const uint8_t parts[HAL_SLOTS] = {
         [SLOT_X] = PART_X, [SLOT_A] = PART_ACT, [SLOT_Q] = PART_Q,
         [SLOT_K] = PART_K, [SLOT_V] = PART_V,   [SLOT_QI] = PART_QI,
         [SLOT_G] = PART_G, [SLOT_U] = PART_U,   [SLOT_LOGITS] = PART_LOGITS};
-    return (enum part)parts[slot];
+    return program_part(p, (enum part)parts[slot]);
 }
 
 static void set_push(struct step *s, const void *push, size_t bytes) {
@@ -35,65 +36,64 @@ static void set_push(struct step *s, const void *push, size_t bytes) {
     s->push_bytes = (uint32_t)bytes;
 }
 
-static void embed_step(const struct igpu_program *p, struct step *s) {
-    struct push_embed push = {p->setup.model->model->dim, p->at.row_words, p->at.rows_at,
-                              floats(p, SLOT_X)};
+static void embed_step(const struct igpu_program *p, const struct hal_op *op, struct step *s) {
+    struct push_embed push = {op->width, p->at.row_words, p->at.rows_at, floats(p, op->out[0])};
     s->shader = SHADER_EMBED, s->rule = RULE_COLUMNS;
-    s->out[0] = program_part(p, PART_X);
+    s->out[0] = slot_range(p, op->out[0]);
     set_push(s, &push, sizeof push);
 }
 
 static void norm_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
                       struct step *s) {
-    struct push_norm push = {op->width,
-                             padded_cols(op->width),
-                             cols,
-                             floats(p, SLOT_X),
-                             s->tail,
-                             1.0f / (float)op->width,
-                             p->setup.model->model->eps};
+    struct push_norm push = {op->width, padded_cols(op->width),  cols,   floats(p, op->in[0]),
+                             s->tail,   1.0f / (float)op->width, op->eps};
     s->shader = SHADER_NORM, s->rule = RULE_COLUMNS;
-    s->act = program_part(p, PART_ACT), s->in[0] = program_part(p, PART_X),
+    s->act = slot_range(p, op->out[0]), s->in[0] = slot_range(p, op->in[0]),
     s->out[0] = program_part(p, PART_LARGEST);
     set_push(s, &push, sizeof push);
 }
 
+static const struct blob_tensor *weight_of(const struct igpu_program *p, const struct hal_op *op,
+                                           uint32_t i) {
+    return &p->setup.model->tensors[hal_weight(p->setup.program, op, i)];
+}
+
 static void heads_step(const struct igpu_program *p, const struct hal_op *op, struct step *s) {
-    const struct hal_model *m = p->setup.model;
-    const struct blob_layer *l = &m->layers[op->layer];
-    uint32_t hd = m->model->head_dim;
+    uint32_t hd = op->shape.head_dim;
     uint64_t bytes, at = fresh_layer(p, op->layer, &bytes);
     const struct kv_cache cache = program_cache(&p->setup, op->layer);
     struct push_heads push = {.head_dim = hd,
-                              .heads = l->heads,
-                              .kv_heads = l->kv_heads,
+                              .heads = op->shape.heads,
+                              .kv_heads = op->shape.kv_heads,
                               .slots = p->setup.kv_slots,
-                              .q_stride = floats(p, SLOT_Q),
-                              .kv_stride = floats(p, SLOT_K),
+                              .q_stride = floats(p, op->in[0]),
+                              .kv_stride = floats(p, op->in[1]),
                               .qi_stride = p->at.qi_words,
                               .block_words = (uint32_t)(kv_head_bytes(&cache) / 4),
                               .cos_sin = p->at.rope_at,
                               .block = head_block(hd)};
-    for (uint32_t i = 0; i < 3; i++) push.bias[i] = m->tensors[l->tensor[LT_Q + i]].bias;
-    s->shader = SHADER_HEADS, s->rule = RULE_X_COLUMNS, s->x = l->heads + 2 * l->kv_heads;
+    s->shader = SHADER_HEADS, s->rule = RULE_X_COLUMNS;
+    s->x = op->shape.heads + 2 * op->shape.kv_heads;
     s->act = program_part(p, PART_STATE);
-    s->in[0] = program_part(p, PART_Q), s->in[1] = program_part(p, PART_K),
-    s->in[2] = program_part(p, PART_V);
-    s->out[0] = program_part(p, PART_QI), s->out[1] = layer_cache(p, op->layer);
+    for (uint32_t i = 0; i < 3; i++) {
+        push.bias[i] = weight_of(p, op, i)->bias;
+        s->in[i] = slot_range(p, op->in[i]);
+    }
+    s->out[0] = slot_range(p, op->out[0]), s->out[1] = layer_cache(p, op->layer);
     s->out[2] = heap_range(&p->host, p->at.offset[PART_FRESH] + at, bytes);
     set_push(s, &push, sizeof push);
 }
 
 static void attend_step(const struct igpu_program *p, const struct hal_op *op, uint32_t part,
                         struct step *s) {
-    const struct blob_layer *l = &p->setup.model->layers[op->layer];
-    uint32_t hd = p->setup.model->model->head_dim;
+    const struct hal_heads *l = &op->shape;
+    uint32_t hd = l->head_dim;
     s->x = l->heads;
     if (part == 2) {
-        struct push_attend_out push = {hd, l->heads, floats(p, SLOT_Q)};
+        struct push_attend_out push = {hd, l->heads, floats(p, op->out[0])};
         s->shader = SHADER_ATTEND_OUT, s->rule = RULE_X_COLUMNS;
         s->act = program_part(p, PART_LARGEST), s->in[0] = program_part(p, PART_STATE),
-        s->out[0] = program_part(p, PART_Q);
+        s->out[0] = slot_range(p, op->out[0]);
         set_push(s, &push, sizeof push);
         return;
     }
@@ -107,32 +107,28 @@ static void attend_step(const struct igpu_program *p, const struct hal_op *op, u
                               p->at.ranges_at,
                               p->at.splits_at};
     s->shader = part ? SHADER_ATTEND_SUM : SHADER_ATTEND_MAX, s->rule = RULE_SPLITS;
-    s->in[0] = program_part(p, PART_QI), s->in[1] = layer_cache(p, op->layer),
+    s->in[0] = slot_range(p, op->in[0]), s->in[1] = layer_cache(p, op->layer),
     s->out[0] = program_part(p, PART_STATE);
     set_push(s, &push, sizeof push);
 }
 
-static void quantize_step(const struct igpu_program *p, const struct hal_op *op, enum hal_slot from,
-                          uint32_t cols, struct step *s) {
+static void quantize_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
+                          struct step *s) {
     uint32_t kp = padded_cols(op->width);
-    struct push_quantize push = {op->width, kp, cols, floats(p, from)};
+    struct push_quantize push = {op->width, kp, cols, floats(p, op->in[0])};
     s->shader = SHADER_QUANTIZE, s->rule = RULE_X_COLUMNS, s->x = (kp / GROUP + 63) / 64;
-    s->act = program_part(p, PART_ACT), s->in[0] = program_part(p, slot_part(from)),
+    s->act = slot_range(p, op->out[0]), s->in[0] = slot_range(p, op->in[0]),
     s->out[0] = program_part(p, PART_LARGEST);
     set_push(s, &push, sizeof push);
 }
 
+/* In place of in[0]; quantize_step follows. */
 static void silu_step(const struct igpu_program *p, const struct hal_op *op, struct step *s) {
-    struct push_silu push = {floats(p, SLOT_G)};
+    struct push_silu push = {floats(p, op->in[0])};
     s->shader = SHADER_SILU, s->rule = RULE_X_COLUMNS, s->x = op->width / 64;
-    s->act = program_part(p, PART_LARGEST), s->in[0] = program_part(p, PART_U),
-    s->out[0] = program_part(p, PART_G);
+    s->act = program_part(p, PART_LARGEST), s->in[0] = slot_range(p, op->in[1]),
+    s->out[0] = slot_range(p, op->in[0]);
     set_push(s, &push, sizeof push);
-}
-
-static const struct blob_tensor *weight_of(const struct igpu_program *p, const struct hal_op *op,
-                                           uint32_t i) {
-    return &p->setup.model->tensors[op->weight[i]];
 }
 
 static uint32_t pieces_of(const struct blob_tensor *t) {
@@ -146,10 +142,10 @@ static void gemv_weight(const struct igpu_program *p, const struct hal_op *op, u
     const struct blob_tensor *t = weight_of(p, op, i);
     uint32_t panels, first = piece * piece_panels(t) * PANEL_ROWS;
     s->in[n] = region_piece(p->model->region, t, piece, &panels);
-    s->out[n] = program_part(p, slot_part(op->out[i]));
+    s->out[n] = slot_range(p, op->out[i]);
     push->row_scales[n] = t->row_scales + first;
     push->first_row[n] = first;
-    push->stride[n] = floats(p, (enum hal_slot)op->out[i]);
+    push->stride[n] = floats(p, op->out[i]);
     push->w4 |= (uint32_t)(gemv_type(t->type) == GEMV_W4) << n;
     s->types |= gemv_type(t->type);
     s->x += panels;
@@ -167,16 +163,16 @@ static int gemv_step(const struct igpu_program *p, const struct hal_op *op, uint
                              .end0 = UINT32_MAX,
                              .end1 = UINT32_MAX};
     uint32_t whole = 1, i = 0;
-    for (uint32_t n = 0; n < op->count; n++) whole &= pieces_of(weight_of(p, op, n)) == 1;
+    for (uint32_t n = 0; n < op->weights.count; n++) whole &= pieces_of(weight_of(p, op, n)) == 1;
     s->shader = SHADER_GEMV, s->rule = RULE_TILES_X;
-    s->act = program_part(p, PART_ACT);
+    s->act = slot_range(p, op->in[0]);
     if (whole) {
         if (part) return 0;
-        for (; i < op->count; i++) gemv_weight(p, op, i, 0, i, &push, s);
+        for (; i < op->weights.count; i++) gemv_weight(p, op, i, 0, i, &push, s);
     } else {
-        while (i < op->count && part >= pieces_of(weight_of(p, op, i)))
+        while (i < op->weights.count && part >= pieces_of(weight_of(p, op, i)))
             part -= pieces_of(weight_of(p, op, i++));
-        if (i == op->count) return 0;
+        if (i == op->weights.count) return 0;
         gemv_weight(p, op, i, part, 0, &push, s);
     }
     set_push(s, &push, sizeof push);
@@ -189,7 +185,7 @@ int step_make(const struct igpu_program *p, const struct hal_op *op, uint32_t co
     s->tail = op->flags & HAL_TAIL ? 1 : 0;
     switch (op->kind) {
     case HAL_EMBED:
-        embed_step(p, s);
+        embed_step(p, op, s);
         return part < 1;
     case HAL_NORM:
         norm_step(p, op, cols, s);
@@ -203,13 +199,13 @@ int step_make(const struct igpu_program *p, const struct hal_op *op, uint32_t co
         attend_step(p, op, part, s);
         return part < 3;
     case HAL_QUANT:
-        quantize_step(p, op, SLOT_Q, cols, s);
+        quantize_step(p, op, cols, s);
         return part < 1;
     case HAL_ACT:
         if (part == 0)
             silu_step(p, op, s);
         else
-            quantize_step(p, op, SLOT_G, cols, s);
+            quantize_step(p, op, cols, s);
         return part < 2;
     }
     assert(!"a kind of operation");

@@ -75,7 +75,8 @@ const char *npu_model_detail(const void *memory);
 
 /* npu/npu_weights.c: which tensors go to the NPU and where they lie; control code for them. 0 or an
  * errno value, with the call's name in *call. */
-void weights_plan(struct npu_model *m, const struct hal_model *model);
+void weights_plan(struct npu_model *m, const struct hal_model *model,
+                  const struct hal_program *program);
 int weights_open(struct npu_model *m, const struct hal_model *model, const char **call);
 int code_open(struct npu_model *m, const char **call);
 

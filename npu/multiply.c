@@ -19,11 +19,11 @@ struct task {
     const struct hal_op *op;
     uint32_t first, count; /* columns */
     uint32_t columns, bucket, tokens, depth;
-    uint64_t sums_at[HAL_OP_MATRICES], sum_bytes;
+    uint64_t sums_at[HAL_OP_SLOTS], sum_bytes;
 };
 
 static const struct npu_tensor *tensor(const struct task *t, uint32_t i) {
-    return &t->program->model->tensor[t->op->weight[i]];
+    return &t->program->model->tensor[hal_weight(t->program->setup.program, t->op, i)];
 }
 
 static void begin(struct task *t) {
@@ -32,7 +32,7 @@ static void begin(struct task *t) {
     t->tokens = gemv_tokens(t->columns);
     t->depth = 0;
     t->sum_bytes = 0;
-    for (uint32_t i = 0; i < t->op->count; i++) {
+    for (uint32_t i = 0; i < t->op->weights.count; i++) {
         const struct gemv_shape *s = &tensor(t, i)->shape;
         if (gemv_depth(s) > t->depth) t->depth = gemv_depth(s);
         t->sums_at[i] = t->sum_bytes;
@@ -42,7 +42,7 @@ static void begin(struct task *t) {
 
 /* One of the operation's quantized columns, counted from the first of the task. */
 static const uint8_t *column_of(const struct task *t, uint32_t column) {
-    return t->program->setup.slot[SLOT_A] +
+    return t->program->setup.slot[t->op->in[0]] +
            (t->first + column) * act_stride(padded_cols(t->op->width));
 }
 
@@ -61,10 +61,10 @@ static void write_x(const struct task *t) {
 static enum npu_result run(const struct task *t, uint32_t *failed) {
     struct npu_program *p = t->program;
     struct npu_model *m = p->model;
-    struct npu_run runs[HAL_OP_MATRICES];
+    struct npu_run runs[HAL_OP_SLOTS];
     uint64_t ticket;
     *failed = 0;
-    for (uint32_t i = 0; i < t->op->count; i++) {
+    for (uint32_t i = 0; i < t->op->weights.count; i++) {
         const struct npu_tensor *n = tensor(t, i);
         const struct npu_code *code = &n->code[t->bucket];
         runs[i] = (struct npu_run){&m->code,
@@ -76,7 +76,8 @@ static enum npu_result run(const struct task *t, uint32_t *failed) {
     if (m->provider->buffer_sync(m->device, &p->x, 0, (uint64_t)t->depth * t->tokens,
                                  NPU_TO_DEVICE))
         return NPU_NO_DEVICE;
-    enum npu_result r = m->provider->commands_start(p->context, runs, t->op->count, &ticket);
+    enum npu_result r =
+        m->provider->commands_start(p->context, runs, t->op->weights.count, &ticket);
     if (!r) r = m->provider->commands_wait(p->context, ticket, WAIT_MS, failed);
     if (!r && m->provider->buffer_sync(m->device, &p->sums, 0, t->sum_bytes, NPU_FROM_DEVICE))
         r = NPU_NO_DEVICE;
@@ -108,7 +109,7 @@ static int recreate(struct npu_program *p) {
     if (p->recreated) return 0;
     p->recreated = 1;
     p->context_open = m->provider->context_open(p->context, p->model->device, &m->overlay,
-                                                m->facts.columns, HAL_OP_MATRICES) == 0;
+                                                m->facts.columns, HAL_OP_SLOTS) == 0;
     return p->context_open;
 }
 
@@ -130,7 +131,7 @@ static apus_status run_safely(const struct task *t) {
 /* docs/numerics.md 4, from the integer on. */
 static void write_out(const struct task *t, uint32_t i, uint32_t *bad) {
     const struct npu_program *p = t->program;
-    const struct blob_tensor *w = &p->setup.model->tensors[t->op->weight[i]];
+    const struct blob_tensor *w = &p->setup.model->tensors[hal_weight(p->setup.program, t->op, i)];
     const float *row_scale = p->setup.model->rows + w->row_scales;
     const int32_t *sums = (const int32_t *)(const void *)(p->sums.host + t->sums_at[i]);
     uint32_t rows = padded_rows(w->rows), slot = t->op->out[i], wrong = 0;
@@ -153,7 +154,7 @@ apus_status npu_multiply(void *program, const struct hal_op *op, uint32_t column
     struct task t = {.program = program, .op = op};
     uint32_t most = GEMV_COLUMNS_MAX;
     if (t.program->lost) return APUS_E_ENGINE;
-    for (uint32_t i = 0; i < op->count; i++)
+    for (uint32_t i = 0; i < op->weights.count; i++)
         if (tensor(&t, i)->columns_max < most) most = tensor(&t, i)->columns_max;
     for (t.first = 0; t.first < columns; t.first += most) {
         t.count = columns - t.first < most ? columns - t.first : most;
@@ -161,7 +162,7 @@ apus_status npu_multiply(void *program, const struct hal_op *op, uint32_t column
         write_x(&t);
         apus_status s = run_safely(&t);
         if (s) return s;
-        for (uint32_t i = 0; i < op->count; i++) write_out(&t, i, bad);
+        for (uint32_t i = 0; i < op->weights.count; i++) write_out(&t, i, bad);
     }
     return APUS_OK;
 }

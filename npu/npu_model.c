@@ -167,7 +167,7 @@ static apus_status open_parts(struct npu_model *m, const struct hal_model_setup 
     apus_status s = open_device(m);
     if (!s) s = open_overlay(m, setup);
     if (s) return s;
-    weights_plan(m, setup->model);
+    weights_plan(m, setup->model, setup->program);
     const char *call = "weights";
     int e = weights_open(m, setup->model, &call);
     if (!e) e = code_open(m, &call);

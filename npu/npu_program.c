@@ -12,24 +12,27 @@ struct parts {
 
 static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-static int takes(const struct npu_model *m, const struct hal_op *op) {
-    if (op->kind != HAL_GEMV) return 0;
-    for (uint32_t i = 0; i < op->count; i++)
-        if (!m->tensor[op->weight[i]].columns_max) return 0;
+/* Whether the operation goes to the array: weights_plan has looked at all its weights. */
+static int goes(const struct npu_model *m, const struct hal_program *program,
+                const struct hal_op *op) {
+    if (op->kind != HAL_GEMV || op->weights.count > HAL_OP_SLOTS) return 0;
+    for (uint32_t i = 0; i < op->weights.count; i++)
+        if (!m->tensor[hal_weight(program, op, i)].columns_max) return 0;
     return 1;
 }
 
-/* The program's operations may not be there yet while measuring: sizes hold for every grouping that
- * the tensors allow. */
-static void size_buffers(const struct npu_model *m, struct parts *at) {
-    uint64_t sums = 0;
-    for (uint32_t i = 0; i < m->tensors; i++) {
-        const struct npu_tensor *n = &m->tensor[i];
-        if (!n->columns_max) continue;
-        at->x_bytes = larger(at->x_bytes, gemv_x_bytes(&n->shape, n->columns_max));
-        sums = larger(sums, gemv_sum_bytes(&n->shape, n->columns_max));
+static void size_buffers(const struct npu_model *m, const struct hal_program *program,
+                         struct parts *at) {
+    for (uint32_t i = 0; i < program->count; i++) {
+        const struct hal_op *op = &program->ops[i];
+        uint64_t sums = 0;
+        for (uint32_t k = 0; goes(m, program, op) && k < op->weights.count; k++) {
+            const struct npu_tensor *n = &m->tensor[hal_weight(program, op, k)];
+            at->x_bytes = larger(at->x_bytes, gemv_x_bytes(&n->shape, n->columns_max));
+            sums += gemv_sum_bytes(&n->shape, n->columns_max);
+        }
+        at->sum_bytes = larger(at->sum_bytes, sums);
     }
-    at->sum_bytes = 3 * sums;
 }
 
 static struct hal_setup cpu_setup(const struct npu_model *m, const struct hal_setup *setup) {
@@ -50,7 +53,7 @@ static apus_status lay_out(const struct hal_setup *setup, struct parts *at) {
     at->takes = place_next(&walk, setup->program->count, sizeof(uint8_t));
     at->cpu = place_next(&walk, 1, need.bytes);
     at->bytes = walk.end;
-    size_buffers(m, at);
+    size_buffers(m, setup->program, at);
     return APUS_OK;
 }
 
@@ -68,7 +71,7 @@ static apus_status open_buffers(struct npu_program *p, const struct parts *at) {
     if (!e) e = m->provider->buffer_create(m->device, &p->sums, NPU_DATA, at->sum_bytes);
     if (!e)
         e = m->provider->context_open(p->context, m->device, &m->overlay, m->facts.columns,
-                                      HAL_OP_MATRICES);
+                                      HAL_OP_SLOTS);
     if (!e) {
         p->context_open = 1;
         return APUS_OK;
@@ -97,7 +100,7 @@ apus_status npu_prepare(void *memory, const struct hal_setup *setup) {
     p->takes = place_at(memory, at.takes);
     p->cpu = place_at(memory, at.cpu);
     for (uint32_t i = 0; i < setup->program->count; i++)
-        p->takes[i] = (uint8_t)takes(p->model, &setup->program->ops[i]);
+        p->takes[i] = (uint8_t)goes(p->model, setup->program, &setup->program->ops[i]);
     s = open_buffers(p, &at);
     if (!s) {
         struct hal_setup cpu = cpu_setup(p->model, setup);

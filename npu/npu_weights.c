@@ -2,11 +2,15 @@
 
 #include "npu/model.h"
 
-/* The matrices of one operation together, as runtime/graph.c groups them. 1: they go. */
-static int plan_group(struct npu_model *m, const struct hal_model *model, const uint32_t *tensor,
-                      uint32_t count) {
+/* The matrices of one operation together. 1: they go. */
+static int plan_matrices(struct npu_model *m, const struct hal_model *model, const uint32_t *tensor,
+                         uint32_t count) {
     uint64_t bytes = 0;
-    for (uint32_t i = 0; i < count; i++) bytes += model->tensors[tensor[i]].bytes;
+    if (count > HAL_OP_SLOTS) return 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bytes += model->tensors[tensor[i]].bytes;
+        if (!(weight_traits(model->tensors[tensor[i]].type)->engines & WEIGHT_ON_NPU)) return 0;
+    }
     if (bytes < WORTH_BYTES && !m->options.all) return 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct blob_tensor *t = &model->tensors[tensor[i]];
@@ -20,20 +24,17 @@ static int plan_group(struct npu_model *m, const struct hal_model *model, const 
 
 /* The head goes with layers only: alone it saves the CPU no time, since both read the same memory,
  * and costs a context. */
-void weights_plan(struct npu_model *m, const struct hal_model *model) {
+void weights_plan(struct npu_model *m, const struct hal_model *model,
+                  const struct hal_program *program) {
     int layers = 0;
-    for (uint32_t i = 0; i < model->model->layers; i++) {
-        const struct blob_layer *l = &model->layers[i];
-        if (l->heads) {
-            layers |= plan_group(m, model, &l->tensor[LT_Q], 3);
-            layers |= plan_group(m, model, &l->tensor[LT_O], 1);
+    for (uint32_t tail = 0; tail <= HAL_TAIL; tail += HAL_TAIL)
+        for (uint32_t i = 0; i < program->count; i++) {
+            const struct hal_op *op = &program->ops[i];
+            if (op->kind != HAL_GEMV || (op->flags & HAL_TAIL) != tail) continue;
+            if (!tail || layers)
+                layers |=
+                    plan_matrices(m, model, program->weight + op->weights.first, op->weights.count);
         }
-        if (l->ffn) {
-            layers |= plan_group(m, model, &l->tensor[LT_GATE], 2);
-            layers |= plan_group(m, model, &l->tensor[LT_DOWN], 1);
-        }
-    }
-    if (layers) plan_group(m, model, &model->model->head, 1);
 }
 
 static uint64_t pages(uint64_t bytes) { return (bytes + BLOB_ALIGN - 1) / BLOB_ALIGN * BLOB_ALIGN; }

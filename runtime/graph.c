@@ -1,21 +1,14 @@
 #include "runtime/graph.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "hal/act.h"
 
-/* The one walk over the layers; without ops it only counts. */
-struct builder {
-    const struct hal_model *model;
-    struct hal_op *ops;
-    struct hal_op counted; /* where operations go that are only counted */
-    uint32_t count;
-};
-
-static struct hal_op *add(struct builder *b, enum hal_op_kind kind, uint32_t layer,
+static struct hal_op *add(struct graph_layer *l, enum hal_op_kind kind, uint32_t layer,
                           uint32_t width) {
-    struct hal_op *op = b->ops ? &b->ops[b->count] : &b->counted;
-    b->count++;
+    assert(l->ops < GRAPH_LAYER_OPS);
+    struct hal_op *op = &l->op[l->ops++];
     memset(op, 0, sizeof *op);
     op->kind = kind;
     op->layer = (uint16_t)layer;
@@ -23,7 +16,33 @@ static struct hal_op *add(struct builder *b, enum hal_op_kind kind, uint32_t lay
     return op;
 }
 
-static uint8_t slot_of(enum role_output output) {
+static void reads(struct hal_op *op, enum hal_slot slot) {
+    assert(op->ins < HAL_OP_SLOTS);
+    op->in[op->ins++] = (uint8_t)slot;
+}
+
+static void writes(struct hal_op *op, enum hal_slot slot) {
+    assert(op->outs < HAL_OP_SLOTS);
+    op->out[op->outs++] = (uint8_t)slot;
+}
+
+/* The next of the operation's weights, which are added together. */
+static void uses(struct graph_layer *l, struct hal_op *op, uint32_t tensor) {
+    assert(l->weights < GRAPH_LAYER_WEIGHTS);
+    if (!op->weights.count) op->weights.first = l->weights;
+    op->weights.count++;
+    l->weight[l->weights++] = tensor;
+}
+
+static struct hal_op *add_norm(struct graph_layer *l, const struct blob_model *m, uint32_t layer) {
+    struct hal_op *op = add(l, HAL_NORM, layer, m->dim);
+    reads(op, SLOT_X);
+    writes(op, SLOT_A);
+    op->eps = m->eps;
+    return op;
+}
+
+static enum hal_slot slot_of(enum role_output output) {
     switch (output) {
     case TO_Q:
         return SLOT_Q;
@@ -42,87 +61,158 @@ static uint8_t slot_of(enum role_output output) {
 }
 
 /* The products of role `first` and of those behind it that share its input. */
-static void add_products(struct builder *b, uint32_t index, enum layer_tensor first) {
-    const struct blob_layer *l = &b->model->layers[index];
+static struct hal_op *add_products(struct graph_layer *l, const struct hal_model *model,
+                                   uint32_t layer, enum layer_tensor first) {
+    const struct blob_layer *of = &model->layers[layer];
     const struct layer_role *role = &layer_roles[first];
-    struct hal_op *op = add(b, HAL_GEMV, index, layer_width(b->model->model, l, role->cols));
+    struct hal_op *op = add(l, HAL_GEMV, layer, layer_width(model->model, of, role->cols));
     op->flags = role->output == TO_RESIDUAL ? HAL_ADD : 0;
+    reads(op, SLOT_A);
     for (uint32_t i = first; i < LT_COUNT && layer_roles[i].input == role->input; i++) {
-        op->weight[op->count] = l->tensor[i];
-        op->out[op->count++] = slot_of(layer_roles[i].output);
+        uses(l, op, of->tensor[i]);
+        writes(op, slot_of(layer_roles[i].output));
     }
+    return op;
 }
 
-static void add_attention(struct builder *b, uint32_t index) {
-    const struct blob_model *m = b->model->model;
-    uint32_t width = layer_width(m, &b->model->layers[index], WIDTH_Q);
-    add(b, HAL_NORM, index, m->dim);
-    add_products(b, index, LT_Q);
-    add(b, HAL_HEADS, index, width);
-    add(b, HAL_ATTEND, index, width);
-    add(b, HAL_QUANT, index, width);
-    add_products(b, index, LT_O);
+static void add_attention(struct graph_layer *l, const struct hal_model *model, uint32_t layer) {
+    const struct blob_model *m = model->model;
+    const struct blob_layer *of = &model->layers[layer];
+    const struct hal_heads shape = {of->heads, of->kv_heads, m->head_dim};
+    const uint32_t width = layer_width(m, of, WIDTH_Q);
+    add_norm(l, m, layer);
+    const struct hal_op *qkv = add_products(l, model, layer, LT_Q);
+    struct hal_op *op = add(l, HAL_HEADS, layer, width);
+    for (uint32_t i = 0; i < qkv->outs; i++) reads(op, (enum hal_slot)qkv->out[i]);
+    writes(op, SLOT_QI);
+    op->weights = qkv->weights; /* whose biases it adds */
+    op->shape = shape;
+    op = add(l, HAL_ATTEND, layer, width);
+    reads(op, SLOT_QI);
+    writes(op, SLOT_Q);
+    op->shape = shape;
+    op = add(l, HAL_QUANT, layer, width);
+    reads(op, SLOT_Q);
+    writes(op, SLOT_A);
+    add_products(l, model, layer, LT_O);
 }
 
-static void add_feed_forward(struct builder *b, uint32_t index) {
-    const struct blob_model *m = b->model->model;
-    add(b, HAL_NORM, index, m->dim);
-    add_products(b, index, LT_GATE);
-    add(b, HAL_ACT, index, b->model->layers[index].ffn);
-    add_products(b, index, LT_DOWN);
+static void add_feed_forward(struct graph_layer *l, const struct hal_model *model, uint32_t layer) {
+    add_norm(l, model->model, layer);
+    add_products(l, model, layer, LT_GATE);
+    struct hal_op *op = add(l, HAL_ACT, layer, model->layers[layer].ffn);
+    reads(op, SLOT_G);
+    reads(op, SLOT_U);
+    writes(op, SLOT_A);
+    add_products(l, model, layer, LT_DOWN);
 }
 
-static void add_head(struct builder *b) {
-    const struct blob_model *m = b->model->model;
-    add(b, HAL_NORM, 0, m->dim)->flags = HAL_TAIL;
-    struct hal_op *op = add(b, HAL_GEMV, 0, m->dim);
-    op->flags = HAL_TAIL, op->count = 1;
-    op->weight[0] = m->head, op->out[0] = SLOT_LOGITS;
+static void add_embedding(struct graph_layer *l, const struct blob_model *m) {
+    struct hal_op *op = add(l, HAL_EMBED, 0, m->dim);
+    uses(l, op, m->embed);
+    writes(op, SLOT_X);
 }
 
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+static void add_head(struct graph_layer *l, const struct blob_model *m, uint32_t layer) {
+    add_norm(l, m, layer)->flags = HAL_TAIL;
+    struct hal_op *op = add(l, HAL_GEMV, layer, m->dim);
+    op->flags = HAL_TAIL;
+    reads(op, SLOT_A);
+    uses(l, op, m->head);
+    writes(op, SLOT_LOGITS);
+}
+
+void graph_layer(const struct hal_model *model, uint32_t layer, struct graph_layer *of) {
+    const struct blob_model *m = model->model;
+    of->ops = of->weights = 0;
+    if (layer == 0) add_embedding(of, m);
+    if (model->layers[layer].heads) add_attention(of, model, layer);
+    if (model->layers[layer].ffn) add_feed_forward(of, model, layer);
+    if (layer + 1 == m->layers) add_head(of, m, layer);
+}
+
+/* ------------------------------------------------------------------------------------- sizes -- */
+
 static size_t float_bytes(uint32_t n) { return (size_t)padded_rows(n) * sizeof(float); }
 static size_t act_bytes(uint32_t width) { return act_stride(padded_cols(width)); }
-
-static void size_slots(const struct hal_model *model, size_t stride[HAL_SLOTS]) {
-    const struct blob_model *m = model->model;
-    memset(stride, 0, HAL_SLOTS * sizeof *stride);
-    stride[SLOT_X] = float_bytes(m->dim);
-    stride[SLOT_A] = act_bytes(m->dim);
-    stride[SLOT_LOGITS] = float_bytes(m->vocab);
-    for (uint32_t i = 0; i < m->layers; i++) {
-        const struct blob_layer *l = &model->layers[i];
-        uint32_t q = l->heads * m->head_dim, kv = l->kv_heads * m->head_dim;
-        stride[SLOT_A] = larger(stride[SLOT_A], larger(act_bytes(q), act_bytes(l->ffn)));
-        stride[SLOT_Q] = larger(stride[SLOT_Q], float_bytes(q));
-        stride[SLOT_K] = larger(stride[SLOT_K], float_bytes(kv));
-        stride[SLOT_QI] = larger(
-            stride[SLOT_QI],
-            (size_t)place_up(l->heads * (hal_qi_stride(m->head_dim) + sizeof(float)), PLACE_LINE));
-        stride[SLOT_G] = larger(stride[SLOT_G], float_bytes(l->ffn));
-    }
-    stride[SLOT_V] = stride[SLOT_K];
-    stride[SLOT_U] = stride[SLOT_G];
+static size_t queries_bytes(const struct hal_heads *s) {
+    return (size_t)place_up(s->heads * (hal_qi_stride(s->head_dim) + sizeof(float)), PLACE_LINE);
 }
 
-void graph_build_part(const struct hal_model *model, struct hal_range layers, struct hal_op *ops,
-                      struct hal_program *program) {
-    struct builder b = {.model = model, .ops = ops};
-    if (layers.first == 0) add(&b, HAL_EMBED, 0, model->model->dim);
-    for (uint32_t i = layers.first; i < layers.end; i++) {
-        if (model->layers[i].heads) add_attention(&b, i);
-        if (model->layers[i].ffn) add_feed_forward(&b, i);
+/* Of a column that the operation writes to out[i]. */
+static size_t column_bytes(const struct hal_model *model, const struct graph_layer *l,
+                           const struct hal_op *op, uint32_t i) {
+    switch (op->kind) {
+    case HAL_EMBED:
+    case HAL_ATTEND:
+        return float_bytes(op->width);
+    case HAL_NORM:
+    case HAL_QUANT:
+    case HAL_ACT:
+        return act_bytes(op->width);
+    case HAL_GEMV:
+        return float_bytes(model->tensors[l->weight[op->weights.first + i]].rows);
+    case HAL_HEADS:
+        return queries_bytes(&op->shape);
     }
-    if (layers.end == model->model->layers) add_head(&b);
+    assert(!"a kind of operation");
+    return 0;
+}
+
+static void widen(const struct hal_model *model, const struct graph_layer *l,
+                  size_t stride[HAL_SLOTS]) {
+    for (uint32_t i = 0; i < l->ops; i++)
+        for (uint32_t n = 0; n < l->op[i].outs; n++) {
+            size_t bytes = column_bytes(model, l, &l->op[i], n);
+            if (bytes > stride[l->op[i].out[n]]) stride[l->op[i].out[n]] = bytes;
+        }
+}
+
+/* ------------------------------------------------------------------------------------- whole -- */
+
+void graph_build(const struct hal_model *model, struct hal_op *ops, uint32_t *weight,
+                 struct hal_program *program) {
+    struct graph_layer l;
+    memset(program, 0, sizeof *program);
     program->ops = ops;
-    program->count = b.count;
-    size_slots(model, program->stride);
-}
-
-void graph_build(const struct hal_model *model, struct hal_op *ops, struct hal_program *program) {
-    graph_build_part(model, (struct hal_range){0, model->model->layers}, ops, program);
+    program->weight = weight;
+    for (uint32_t i = 0; i < model->model->layers; i++) {
+        graph_layer(model, i, &l);
+        widen(model, &l, program->stride);
+        for (uint32_t n = 0; ops && n < l.ops; n++) {
+            l.op[n].weights.first += program->weights;
+            ops[program->count + n] = l.op[n];
+        }
+        if (weight) memcpy(weight + program->weights, l.weight, l.weights * sizeof *weight);
+        program->count += l.ops;
+        program->weights += l.weights;
+    }
 }
 
 void graph_measure(const struct hal_model *model, struct hal_program *program) {
-    graph_build(model, NULL, program);
+    graph_build(model, NULL, NULL, program);
+}
+
+struct hal_program graph_part(const struct hal_model *model, const struct hal_program *program,
+                              struct hal_range layers) {
+    struct hal_program part = *program;
+    struct graph_layer l;
+    uint32_t before = 0;
+    part.count = 0;
+    for (uint32_t i = 0; i < layers.end; i++) {
+        graph_layer(model, i, &l);
+        *(i < layers.first ? &before : &part.count) += l.ops;
+    }
+    if (part.ops) part.ops += before;
+    return part;
+}
+
+void graph_lives(const struct hal_model *model, struct lives *lives) {
+    struct graph_layer l;
+    lives_begin(lives);
+    for (uint32_t i = 0; i < model->model->layers; i++) {
+        graph_layer(model, i, &l);
+        for (uint32_t n = 0; n < l.ops; n++) lives_add(lives, &l.op[n]);
+    }
+    lives_end(lives, 1u << SLOT_X | 1u << SLOT_LOGITS);
 }

@@ -6,6 +6,7 @@
 #include "hal/place.h"
 #include "runtime/compiled.h"
 #include "runtime/config.h"
+#include "runtime/graph.h"
 #include "runtime/refuse.h"
 #include "runtime/selftest.h"
 
@@ -26,7 +27,7 @@ struct request {
 
 /* Where the parts of an opened model lie behind struct apus_model. */
 struct places {
-    uint64_t records, engine[MODEL_ENGINES];
+    uint64_t records, ops, weight, engine[MODEL_ENGINES];
 };
 
 static const char where_engine[] = "apus_engine_config";
@@ -142,6 +143,9 @@ static apus_status measure(const struct request *r, apus_memory *memory, struct 
     struct place walk = {0};
     place_next(&walk, 1, sizeof(struct apus_model));
     at->records = place_next(&walk, 1, blob_records_bytes(blob_of(r->blob)));
+    const uint32_t layers = blob_of(r->blob)->layer_count;
+    at->ops = place_next(&walk, graph_ops_most(layers), sizeof(struct hal_op));
+    at->weight = place_next(&walk, graph_weights_most(layers), sizeof(uint32_t));
     for (uint32_t i = 0; i < r->engines; i++) {
         struct hal_need need = {0, 0};
         struct hal_model_setup setup = setup_of(r, i, &r->hal, &r->port);
@@ -164,6 +168,7 @@ static apus_status open_engines(struct apus_model *m, const struct request *r,
     for (m->engines = 0; m->engines < r->engines; m->engines++) {
         struct model_engine *e = &m->engine[m->engines];
         struct hal_model_setup setup = setup_of(r, m->engines, &m->hal, &m->port);
+        setup.program = &m->program;
         *e = (struct model_engine){r->engine[m->engines].engine,
                                    place_at(m, at->engine[m->engines]), setup.layers};
         apus_status s = e->engine->model_open(e->memory, &setup);
@@ -218,7 +223,10 @@ APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config
         memset(m, 0, sizeof *m);
         m->blob = *r.blob, m->hal = r.hal, m->port = r.port;
         s = copy_records(m, place_at(memory, at.records));
-        if (!s) s = open_engines(m, &r, &at);
+        if (!s) {
+            graph_build(&m->hal, place_at(m, at.ops), place_at(m, at.weight), &m->program);
+            s = open_engines(m, &r, &at);
+        }
         if (!s) *model = m;
     }
     fenv_leave(fenv);

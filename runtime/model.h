@@ -18,6 +18,7 @@ struct apus_model {
     apus_blob blob; /* its records are behind this struct: the file's may change
                        (blob_copy_records) */
     struct hal_model hal;
+    struct hal_program program; /* of all layers; its arrays are behind this struct */
     apus_port port;
     struct model_engine engine[MODEL_ENGINES]; /* those that compute a pass, one after the other;
                                                   then what goes on with all layers when one of them

@@ -6,24 +6,17 @@
 #include "runtime/config.h"
 #include "runtime/graph.h"
 
-/* Q, K, V and QI are dead when G and U live: both groups share their place. */
-static uint64_t place_slots(uint64_t columns, const struct hal_program *program,
-                            uint64_t slot[HAL_SLOTS]) {
-    static const uint8_t attention[] = {SLOT_Q, SLOT_K, SLOT_V, SLOT_QI},
-                         feed_forward[] = {SLOT_G, SLOT_U};
-    struct place walk = {0}, a, f;
-    slot[SLOT_X] = place_next(&walk, columns, program->stride[SLOT_X]);
-    slot[SLOT_A] = place_next(&walk, columns, program->stride[SLOT_A]);
-    slot[SLOT_LOGITS] = place_next(&walk, HAL_LOGITS_MAX, program->stride[SLOT_LOGITS]);
-    a = f = walk;
-    for (size_t i = 0; i < sizeof attention; i++)
-        slot[attention[i]] = place_next(&a, columns, program->stride[attention[i]]);
-    for (size_t i = 0; i < sizeof feed_forward; i++)
-        slot[feed_forward[i]] = place_next(&f, columns, program->stride[feed_forward[i]]);
-    return a.end > f.end ? a.end : f.end;
+static uint64_t place_slots(const apus_model *model, uint64_t columns, uint64_t slot[HAL_SLOTS]) {
+    struct lives lives;
+    uint64_t bytes[HAL_SLOTS];
+    graph_lives(&model->hal, &lives);
+    for (uint32_t i = 0; i < HAL_SLOTS; i++)
+        bytes[i] =
+            place_product(i == SLOT_LOGITS ? HAL_LOGITS_MAX : columns, model->program.stride[i]);
+    return lives_place(&lives, bytes, slot);
 }
 
-/* The model's engines; memory and operations of their programs are not placed yet. */
+/* The model's engines; the memory of their programs is not placed yet. */
 static uint32_t list_engines(const apus_model *m, struct track_engine engine[MODEL_ENGINES],
                              uint32_t *parts) {
     *parts = m->parts;
@@ -31,20 +24,9 @@ static uint32_t list_engines(const apus_model *m, struct track_engine engine[MOD
         const struct model_engine *e = &m->engine[i];
         engine[i] = (struct track_engine){
             .engine = e->engine, .model_memory = e->memory, .layers = e->layers};
-        graph_build_part(&m->hal, e->layers, NULL, &engine[i].program);
+        engine[i].program = graph_part(&m->hal, &m->program, e->layers);
     }
     return m->engines;
-}
-
-/* The operations of a part are those of its layers, which follow those of the part before. What
- * stands in for all parts has all. */
-static void give_operations(struct track *t, const struct hal_op *ops) {
-    uint32_t at = 0;
-    for (uint32_t i = 0; i < t->engines; i++) {
-        if (i >= t->parts) at = 0;
-        t->engine[i].program.ops = ops + at;
-        at += t->engine[i].program.count;
-    }
 }
 
 static struct hal_setup engine_setup(const struct track_config *c, const struct track_engine *of) {
@@ -62,16 +44,13 @@ static struct hal_setup engine_setup(const struct track_config *c, const struct 
 
 apus_status track_measure(const struct track_config *c, struct track_layout *l) {
     const struct hal_model *m = &c->model->hal;
-    struct hal_program program;
     struct hal_need need;
     struct place walk = {0};
-    graph_measure(m, &program);
     struct track_engine engine[MODEL_ENGINES];
     uint32_t parts, engines = list_engines(c->model, engine, &parts);
     l->driver_bytes = 0;
     l->column = place_next(&walk, c->chunk, sizeof(struct hal_column));
     l->range = place_next(&walk, c->chunk, sizeof(struct kv_range));
-    l->ops = place_next(&walk, program.count, sizeof(struct hal_op));
     l->kv_table = place_next(&walk, m->model->layers, sizeof(uint8_t *));
     for (uint32_t i = 0; i < engines; i++) {
         struct hal_setup setup = engine_setup(c, &engine[i]);
@@ -80,7 +59,7 @@ apus_status track_measure(const struct track_config *c, struct track_layout *l) 
         l->engine[i] = place_next(&walk, 1, need.bytes);
         l->driver_bytes += need.driver_bytes;
     }
-    l->slots = place_next(&walk, 1, place_slots(c->chunk, &program, l->slot));
+    l->slots = place_next(&walk, 1, place_slots(c->model, c->chunk, l->slot));
     l->kv = walk.end;
     for (uint32_t i = 0; i < m->model->layers; i++) {
         struct hal_setup setup = engine_setup(c, &engine[0]);
@@ -121,9 +100,7 @@ apus_status track_open(struct track *t, const struct track_config *c, const stru
     for (uint32_t i = 0; i < t->engines; i++) t->engine[i].memory = place_at(memory, l->engine[i]);
     for (uint32_t i = 0; i < HAL_SLOTS; i++) t->slot[i] = place_at(memory, l->slots + l->slot[i]);
     place_kv(t, place_at(memory, l->kv));
-    struct hal_op *ops = place_at(memory, l->ops);
-    graph_build(&t->hal, ops, &t->program);
-    give_operations(t, ops);
+    t->stride = t->model->program.stride;
     for (uint32_t i = 0; i < t->engines; i++) {
         struct hal_setup setup = engine_setup(c, &t->engine[i]);
         setup.model = &t->hal;
@@ -292,6 +269,5 @@ void track_keep(struct track *t, uint32_t branch) {
 }
 
 const float *track_logits(const struct track *t, uint32_t row) {
-    return (const float *)(const void *)(t->slot[SLOT_LOGITS] +
-                                         row * t->program.stride[SLOT_LOGITS]);
+    return (const float *)(const void *)(t->slot[SLOT_LOGITS] + row * t->stride[SLOT_LOGITS]);
 }

@@ -21,7 +21,7 @@ struct track_engine {
 struct track {
     const apus_model *model;
     struct hal_model hal;
-    struct hal_program program;
+    const size_t *stride;      /* [HAL_SLOTS] of the model's program */
     struct hal_column *column; /* [chunk] */
     struct kv_range *range;    /* [chunk] what they see of the cache */
     uint8_t **kv;              /* [layers] track_cache */
@@ -62,7 +62,7 @@ struct track_config {
 
 /* Where its parts lie in memory that begins 64-aligned. One walk for measuring and opening. */
 struct track_layout {
-    uint64_t column, range, ops, kv_table, engine[MODEL_ENGINES], slots, kv;
+    uint64_t column, range, kv_table, engine[MODEL_ENGINES], slots, kv;
     uint64_t driver_bytes;
     uint64_t slot[HAL_SLOTS];
     uint64_t bytes;

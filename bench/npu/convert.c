@@ -41,15 +41,18 @@ static const struct npu_provider nothing = {.size = sizeof nothing,
                                             .commands_wait = wait_nothing};
 
 /* Q, K, V; O; gate, up; down. */
+#define PRODUCT(of, first, count, adds, ...)                                                       \
+    {                                                                                              \
+        .kind = HAL_GEMV, .flags = adds, .ins = 1, .in = {SLOT_A}, .outs = count,                  \
+        .out = {__VA_ARGS__}, .width = of, .weights = {                                            \
+            first,                                                                                 \
+            count                                                                                  \
+        }                                                                                          \
+    }
 static const struct hal_op ops[OPS] = {
-    {.kind = HAL_GEMV,
-     .count = 3,
-     .width = DIM,
-     .weight = {0, 1, 2},
-     .out = {SLOT_Q, SLOT_K, SLOT_V}},
-    {.kind = HAL_GEMV, .count = 1, .width = DIM, .weight = {3}, .out = {SLOT_X}, .flags = HAL_ADD},
-    {.kind = HAL_GEMV, .count = 2, .width = DIM, .weight = {4, 5}, .out = {SLOT_G, SLOT_U}},
-    {.kind = HAL_GEMV, .count = 1, .width = FFN, .weight = {6}, .out = {SLOT_X}, .flags = HAL_ADD}};
+    PRODUCT(DIM, 0, 3, 0, SLOT_Q, SLOT_K, SLOT_V), PRODUCT(DIM, 3, 1, HAL_ADD, SLOT_X),
+    PRODUCT(DIM, 4, 2, 0, SLOT_G, SLOT_U), PRODUCT(FFN, 6, 1, HAL_ADD, SLOT_X)};
+static const uint32_t weight[TENSORS] = {0, 1, 2, 3, 4, 5, 6};
 static const uint32_t rows_of[TENSORS] = {DIM, DIM, DIM, DIM, FFN, FFN, DIM};
 static const uint32_t cols_of[TENSORS] = {DIM, DIM, DIM, DIM, DIM, DIM, FFN};
 
@@ -77,6 +80,7 @@ static void make(struct npu_program *p, struct npu_model *m, struct hal_model *m
         sum_bytes += gemv_sum_bytes(s, GEMV_COLUMNS_MAX);
     }
     model->tensors = tensors, model->rows = scales;
+    program->weight = weight, program->weights = TENSORS;
     p->model = m, p->setup.model = model, p->setup.program = program;
     p->x.host = room(x_bytes), p->sums.host = room(sum_bytes);
     for (uint64_t i = 0; i < sum_bytes / 4; i++)

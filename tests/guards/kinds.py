@@ -50,7 +50,8 @@ for header, enums in ENUMS.items():
     text = plain((source / header).read_text())
     for name in enums:
         body = block(text, text.index('enum %s {' % name))
-        found = re.findall(r'^\s*([A-Z][A-Z0-9_]*)', body.lstrip('{').replace(',', '\n'), flags=re.M)
+        lines = body.lstrip('{').replace(',', '\n')
+        found = re.findall(r'^\s*([A-Z][A-Z0-9_]*)', lines, flags=re.M)
         if len(found) < 2:
             fail('%s has no enum %s to read' % (header, name))
         kinds.update(dict.fromkeys(found, name))

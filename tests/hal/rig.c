@@ -62,6 +62,7 @@ struct rig *rig_open_on(const struct hal_engine *engine, const struct hal_model 
     struct hal_need need;
     r->port = *port;
     struct hal_model_setup ms = {.model = model,
+                                 .program = &r->program,
                                  .port = &r->port,
                                  .cpu = cpu,
                                  .device = device,
@@ -74,11 +75,12 @@ struct rig *rig_open_on(const struct hal_engine *engine, const struct hal_model 
         free(r);
         return NULL;
     }
-    r->model_memory = aligned(need.bytes);
-    assert_int_equal(engine->model_open(r->model_memory, &ms), APUS_OK);
     graph_measure(model, &r->program);
     r->ops = calloc(r->program.count, sizeof *r->ops);
-    graph_build(model, r->ops, &r->program);
+    r->weight = calloc(r->program.weights, sizeof *r->weight);
+    graph_build(model, r->ops, r->weight, &r->program);
+    r->model_memory = aligned(need.bytes);
+    assert_int_equal(engine->model_open(r->model_memory, &ms), APUS_OK);
     for (uint32_t i = 0; i < model->model->layers; i++) {
         struct kv_cache cache = cache_of(r, model, i);
         r->kv[i] = cache.kv_heads ? aligned(kv_bytes(&cache)) : NULL;
@@ -116,6 +118,7 @@ void rig_close(struct rig *r) {
     for (int i = 0; i < 8; i++) free(r->kv[i]);
     for (int i = 0; i < HAL_SLOTS; i++) free(r->slot[i]);
     free(r->ops);
+    free(r->weight);
     free(r->memory);
     free(r->model_memory);
     free(r);

@@ -30,6 +30,7 @@ struct rig {
     apus_port port; /* the host's, or with a clock of the test's */
     struct hal_program program;
     struct hal_op *ops;
+    uint32_t *weight;
     uint8_t *kv[8], *slot[HAL_SLOTS];
     void *model_memory, *memory;
     apus_pool *pool;

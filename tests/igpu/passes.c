@@ -67,6 +67,7 @@ struct rig {
     struct hal_model model;
     struct hal_program program;
     struct hal_op ops[64];
+    uint32_t weight[64];
     uint8_t *kv[LAYERS], *slot[HAL_SLOTS];
     void *model_memory, *memory;
 };
@@ -84,7 +85,9 @@ static void open_without_selftest(struct igpu_model *m, const struct hal_model_s
     assert_null(device_instance(&m->device, setup->port));
     assert_null(device_choose(&m->device, setup->device, NULL));
     assert_int_equal(device_open(&m->device, &call), VK_SUCCESS);
-    assert_int_equal(pipelines_open(m, model_gemv_types(setup->model), NULL, 0, &call), VK_SUCCESS);
+    assert_int_equal(
+        pipelines_open(m, model_gemv_types(setup->model, setup->program), NULL, 0, &call),
+        VK_SUCCESS);
     assert_int_equal(
         heap_open(&m->rows, &m->device, HEAP_DEVICE, rows_count(setup->model) * sizeof(float)),
         VK_SUCCESS);
@@ -98,15 +101,19 @@ static void rig_open(struct rig *r, const struct hal_engine *engine,
     struct hal_need need;
     r->engine = engine;
     r->model = random_model(of, 2);
-    struct hal_model_setup ms = {
-        .model = &r->model, .port = apus_port_host(), .device = device, .layers = {0, of->layers}};
+    graph_build(&r->model, r->ops, r->weight, &r->program);
+    assert_true(r->program.count <= 64 && r->program.weights <= 64);
+    struct hal_model_setup ms = {.model = &r->model,
+                                 .program = &r->program,
+                                 .port = apus_port_host(),
+                                 .device = device,
+                                 .layers = {0, of->layers}};
     assert_int_equal(engine->model_measure(&ms, &need), APUS_OK);
     r->model_memory = zeroed(need.bytes);
     if (noop)
         open_without_selftest(r->model_memory, &ms);
     else
         assert_int_equal(engine->model_open(r->model_memory, &ms), APUS_OK);
-    graph_build(&r->model, r->ops, &r->program);
     for (uint32_t i = 0; i < HAL_SLOTS; i++)
         r->slot[i] = zeroed(COLUMNS * r->program.stride[i] + 64);
     struct hal_setup setup = {.model = &r->model,

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "npu/model.h"
+#include "runtime/graph.h"
 
 struct shape {
     const char *name;
@@ -30,6 +31,9 @@ static const struct shape shapes[] = {
 
 struct planned {
     struct hal_model hal;
+    struct hal_program program;
+    struct hal_op *ops;
+    uint32_t *weight;
     struct blob_model model;
     struct blob_layer *layers;
     struct blob_tensor *tensors;
@@ -74,10 +78,18 @@ static void plan(struct planned *p, const struct shape *s, int all) {
     p->npu.tensors = p->model.tensors;
     p->npu.tensor = calloc(p->npu.tensors, sizeof *p->npu.tensor);
     assert_non_null(p->npu.tensor);
-    weights_plan(&p->npu, &p->hal);
+    graph_measure(&p->hal, &p->program);
+    p->ops = calloc(p->program.count, sizeof *p->ops);
+    p->weight = calloc(p->program.weights, sizeof *p->weight);
+    assert_true(p->ops && p->weight);
+    graph_build(&p->hal, p->ops, p->weight, &p->program);
+    weights_plan(&p->npu, &p->hal, &p->program);
 }
 
-static void drop(struct planned *p) { free(p->layers), free(p->tensors), free(p->npu.tensor); }
+static void drop(struct planned *p) {
+    free(p->layers), free(p->tensors), free(p->npu.tensor);
+    free(p->ops), free(p->weight);
+}
 
 /* How many of a layer's operations go; an operation goes whole or not at all. */
 static int operations(const struct planned *p, const struct blob_layer *l) {
