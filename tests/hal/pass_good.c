@@ -16,7 +16,7 @@ enum { SLOTS = 64 };
 static int good(const struct kv_range *range, uint32_t ranges, uint32_t tail, uint32_t mask) {
     struct hal_column c = {.slot = 30, .range = 1, .ranges = ranges, .tail = tail, .mask = mask};
     struct kv_range all[16] = {{0, 0}};
-    memcpy(all + 1, range, (ranges < 15 ? ranges : 15) * sizeof *range);
+    if (ranges) memcpy(all + 1, range, (ranges < 15 ? ranges : 15) * sizeof *range);
     struct hal_pass pass = {
         .columns = 1, .column = &c, .range = all, .ranges = ranges < 15 ? ranges + 1 : 16};
     return hal_pass_good(&pass, SLOTS);
