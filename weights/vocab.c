@@ -252,8 +252,12 @@ apus_status vocab_own_header(struct vocab *vocab, struct vocab_header *header, c
                              size_t size, const char **why) {
     struct checker c = {.data = data, .size = size};
     struct vocab v = *vocab;
-    memcpy(header, data, sizeof *header);
-    if (check_header(&c, header)) place(&c, &v, header);
+    if (size < sizeof *header) {
+        fail(&c, "tokenizer: the section is shorter than its header");
+    } else {
+        memcpy(header, data, sizeof *header);
+        if (check_header(&c, header)) place(&c, &v, header);
+    }
     if (c.why) {
         *why = c.why;
         return APUS_E_FORMAT;

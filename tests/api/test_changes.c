@@ -120,10 +120,32 @@ static void changed_records_are_refused(void **unused) {
     api_model_close(&m);
 }
 
+/* The tables of the tokenizer moved to the file's end, where not even their header has room. */
+static void vocabulary_at_the_end_is_refused(void **unused) {
+    (void)unused;
+    struct api_model m;
+    api_model_open(&m, 0, APUS_CPU_BEST);
+    struct blob_header *header = (struct blob_header *)(void *)m.bytes.at, good = *header;
+    const apus_port port = {.size = sizeof port, .log = hear};
+    const apus_model_config config = {.size = sizeof config, .blob = &m.blob, .port = &port};
+    apus_model *model = NULL;
+    struct guarded memory = guarded_take(m.memory.bytes, 64);
+    header->section[BLOB_ROPE].bytes = header->file_bytes - header->section[BLOB_ROPE].offset;
+    for (uint32_t k = BLOB_VOCAB; k < BLOB_SECTIONS; k++)
+        header->section[k].offset = header->file_bytes, header->section[k].bytes = 0;
+    said[0] = 0;
+    assert_int_equal(apus_model_open(&model, &config, memory.at, memory.bytes), APUS_E_FORMAT);
+    assert_non_null(strstr(said, "shorter than its header"));
+    *header = good;
+    guarded_free(&memory);
+    api_model_close(&m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_are_the_models_own),
         cmocka_unit_test(changed_records_are_refused),
+        cmocka_unit_test(vocabulary_at_the_end_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
