@@ -1,5 +1,6 @@
 #include "weights/blob.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "weights/check.h"
@@ -323,6 +324,7 @@ static bool blob_holds(struct reader *r) {
 }
 
 apus_status blob_open(struct blob *blob, const void *data, size_t size, char why[BLOB_WHY]) {
+    assert(blob && why);
     struct reader r = {.c = {.why = why, .why_bytes = BLOB_WHY}, .data = data, .size = size};
     check_at(&r.c, "blob", CHECK_NO_INDEX, NULL);
     if (!data || (uintptr_t)data % BLOB_ALIGN) {
@@ -355,6 +357,7 @@ apus_status blob_open(struct blob *blob, const void *data, size_t size, char why
 /* ----------------------------------------------------------------------------------- records -- */
 
 uint64_t blob_records_bytes(const struct blob *b) {
+    assert(blob_is_open(b));
     return sizeof(struct blob_header) + sizeof(struct blob_model) + sizeof(struct vocab_header) +
            (uint64_t)b->layer_count * sizeof(struct blob_layer) +
            (uint64_t)b->tensor_count * sizeof(struct blob_tensor);
@@ -400,6 +403,7 @@ static bool records_hold(struct reader *r, const struct blob *from, uint8_t *mem
 
 apus_status blob_copy_records(struct blob *to, const struct blob *from, void *memory,
                               char why[BLOB_WHY]) {
+    assert(to && blob_is_open(from) && memory && (uintptr_t)memory % 8 == 0 && why);
     struct reader r = {.c = {.why = why, .why_bytes = BLOB_WHY},
                        .data = (const uint8_t *)from->header,
                        .size = from->size,
@@ -413,6 +417,7 @@ apus_status blob_copy_records(struct blob *to, const struct blob *from, void *me
 /* -------------------------------------------------------------------------------- afterwards -- */
 
 uint32_t blob_verify(const struct blob *blob) {
+    assert(blob_is_open(blob));
     const struct blob_header *h = blob->header;
     uint32_t k = 0;
     while (k < BLOB_SECTIONS) {
@@ -438,6 +443,7 @@ static uint32_t pass_tensor(const struct blob *blob, uint32_t i) {
 }
 
 uint64_t blob_pass_bytes(const struct blob *blob) {
+    assert(blob_is_open(blob));
     uint64_t bytes = 0;
     for (uint32_t i = 0; i <= blob->layer_count * LT_COUNT; i++) {
         uint32_t index = pass_tensor(blob, i);
@@ -447,6 +453,7 @@ uint64_t blob_pass_bytes(const struct blob *blob) {
 }
 
 uint64_t blob_pass_weights(const struct blob *blob) {
+    assert(blob_is_open(blob));
     uint64_t weights = 0;
     for (uint32_t i = 0; i <= blob->layer_count * LT_COUNT; i++) {
         uint32_t index = pass_tensor(blob, i);

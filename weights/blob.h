@@ -46,21 +46,26 @@ static inline uint64_t blob_mark(const struct blob *b) {
     return (uint64_t)(uintptr_t)b->header ^ 0x9a55c0de4150b10bu;
 }
 
+/* Whether blob_open has filled it. */
+static inline int blob_is_open(const struct blob *b) { return b->mark == blob_mark(b); }
+
 /* NULL for no blob, and for one that was zeroed, or left as it was, and never opened. */
 static inline const struct blob *blob_opened(const apus_blob *b) {
-    return b && blob_of(b)->mark == blob_mark(blob_of(b)) ? blob_of(b) : NULL;
+    return b && blob_is_open(blob_of(b)) ? blob_of(b) : NULL;
 }
 
-/* Fills *blob or leaves it untouched. data: BLOB_ALIGN-aligned (else APUS_E_ARGUMENT), size:
+/* Fills *blob or leaves it untouched; only what it has filled may be given to the functions below.
+ * data: BLOB_ALIGN-aligned (else APUS_E_ARGUMENT), size:
  * exactly the blob's. why gets one sentence on failure: "tensor 12 (layer.1.q): cols is 575, must
  * be 576". APUS_E_FORMAT, APUS_E_VERSION. */
 enum { BLOB_WHY = 256 };
 apus_status blob_open(struct blob *blob, const void *data, size_t size, char why[BLOB_WHY]);
 
 /* The records that say where everything lies (header, MODEL, LAYERS, TENSORS, VOCAB's header)
- * copied to memory of blob_records_bytes, 8-aligned, and checked once more there: *to is a view
- * that indexes by them alone, whatever becomes of the file's. Tables, norms and weights stay where
- * they are. APUS_E_FORMAT with the sentence where the records have changed since blob_open. */
+ * copied to memory of blob_records_bytes, 8-aligned, and checked once more there: *to, which may be
+ * *from, is a view that indexes by them alone, whatever becomes of the file's. Tables, norms and
+ * weights stay where they are. APUS_E_FORMAT with the sentence where the records have changed since
+ * blob_open. */
 uint64_t blob_records_bytes(const struct blob *blob);
 apus_status blob_copy_records(struct blob *to, const struct blob *from, void *memory,
                               char why[BLOB_WHY]);

@@ -1,5 +1,7 @@
 #include "weights/check.h"
 
+#include <assert.h>
+
 struct sentence {
     char *at, *end; /* end: where the terminating zero must fit */
 };
@@ -57,12 +59,14 @@ static void put_float(struct sentence *s, uint32_t bits) {
 }
 
 void check_at(struct check *c, const char *where, uint32_t index, const char *name) {
+    assert(where);
     c->where = where;
     c->index = index;
     c->name = name;
 }
 
 bool check_fail(struct check *c, const char *text, const char *name, const uint64_t *numbers) {
+    assert(c->why && c->why_bytes && c->where);
     struct sentence s = {c->why, c->why + c->why_bytes - 1};
     put_text(&s, c->where);
     if (c->index != CHECK_NO_INDEX) {
@@ -86,6 +90,7 @@ bool check_fail(struct check *c, const char *text, const char *name, const uint6
         } else if (*text == '%') {
             put_float(&s, (uint32_t)*numbers++);
         } else if (*text == '@') {
+            assert(name);
             put_text(&s, name);
         } else {
             put(&s, *text);
@@ -106,11 +111,13 @@ bool check_hash(struct check *c, const char *field, uint64_t found, uint64_t exp
 }
 
 bool check_range(struct check *c, const char *field, uint64_t found, uint64_t low, uint64_t high) {
+    assert(low <= high);
     return (found >= low && found <= high) ||
            check_fail(c, "@ is #, must be # to #", field, CHECK_NUMBERS(found, low, high));
 }
 
 bool check_multiple(struct check *c, const char *field, uint64_t found, uint64_t of) {
+    assert(of);
     return found % of == 0 ||
            check_fail(c, "@ is #, must be a multiple of #", field, CHECK_NUMBERS(found, of));
 }

@@ -17,18 +17,20 @@ struct check {
 };
 #define CHECK_NO_INDEX UINT32_MAX
 
-/* Names what the next checks are about. */
+/* Names what the next checks are about; where is not NULL. */
 void check_at(struct check *c, const char *where, uint32_t index, const char *name);
 
 /* Each returns whether the check holds. */
 bool check_equal(struct check *c, const char *field, uint64_t found, uint64_t expected);
 bool check_hash(struct check *c, const char *field, uint64_t found, uint64_t expected);
+/* low <= high */
 bool check_range(struct check *c, const char *field, uint64_t found, uint64_t low, uint64_t high);
+/* of != 0 */
 bool check_multiple(struct check *c, const char *field, uint64_t found, uint64_t of);
 
 /* Writes the sentence and returns false. In text, # stands for the next of numbers in decimal, ~ in
  * decimal with a sign (it is an int64_t), $ in hexadecimal, % as a float (it is the float's bits),
- * @ for name. */
+ * @ for name. numbers and name may be NULL where the text asks for none. Behind check_at only. */
 bool check_fail(struct check *c, const char *text, const char *name, const uint64_t *numbers);
 #define CHECK_NUMBERS(...) ((const uint64_t[]){__VA_ARGS__})
 

@@ -1,5 +1,6 @@
 #include "weights/hash.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const uint64_t P1 = 0x9E3779B185EBCA87u, P2 = 0xC2B2AE3D27D4EB4Fu, P3 = 0x165667B19E3779F9u,
@@ -38,6 +39,7 @@ static void blocks(struct hash64 *h, const uint8_t *p, size_t count) {
 
 void hash64_add(struct hash64 *h, const void *data, size_t bytes) {
     const uint8_t *p = data;
+    assert(data || !bytes);
     size_t held = (size_t)(h->total & 31);
     h->total += bytes;
     if (held + bytes < 32) {

@@ -13,7 +13,7 @@ struct hash64 {
 };
 
 void hash64_begin(struct hash64 *h);
-void hash64_add(struct hash64 *h, const void *data, size_t bytes);
+void hash64_add(struct hash64 *h, const void *data, size_t bytes); /* NULL where bytes is 0 */
 uint64_t hash64_end(const struct hash64 *h); /* does not change h: more may be added */
 uint64_t hash64(const void *data, size_t bytes);
 

@@ -1,8 +1,10 @@
 #include "weights/vocab.h"
 
+#include <assert.h>
 #include <string.h>
 
 int vocab_compare(const uint8_t *a, size_t an, const uint8_t *b, size_t bn) {
+    assert((a || !an) && (b || !bn));
     size_t n = an < bn ? an : bn;
     int order = n ? memcmp(a, b, n) : 0; /* an empty text may be NULL */
     return order ? order : (an > bn) - (an < bn);
@@ -20,6 +22,7 @@ uint32_t vocab_hash(uint32_t seed, const uint8_t *bytes, size_t n) {
 uint32_t vocab_find_whole(const struct vocab *v, const uint8_t *bytes, size_t n) {
     if (v->header->slots_count == 0) return VOCAB_NONE;
     uint32_t mask = v->header->slots_count - 1;
+    assert((v->header->slots_count & mask) == 0);
     for (uint32_t at = vocab_hash(v->header->seed, bytes, n);; at++) {
         uint32_t id = v->slots[at & mask];
         if (id == VOCAB_NONE) return VOCAB_NONE;
@@ -31,6 +34,7 @@ uint32_t vocab_find_whole(const struct vocab *v, const uint8_t *bytes, size_t n)
  * between them in the order does. What is passed over here is no beginning of any later one, so for
  * a whole list the steps are as many as its tokens. */
 uint32_t vocab_added_inner(const struct vocab *v, uint32_t i) {
+    assert(i < v->header->added_count);
     const uint8_t *bytes = vocab_bytes(v, v->added[i].id);
     size_t length = vocab_length(v, v->added[i].id);
     uint32_t inner = i;
@@ -250,6 +254,7 @@ apus_status vocab_open(struct vocab *vocab, const void *data, size_t size, const
 
 apus_status vocab_own_header(struct vocab *vocab, struct vocab_header *header, const void *data,
                              size_t size, const char **why) {
+    assert((uintptr_t)data % 4 == 0 && (uintptr_t)header % 4 == 0);
     struct checker c = {.data = data, .size = size};
     struct vocab v = *vocab;
     if (size < sizeof *header) {

@@ -13,6 +13,7 @@
 #ifndef WEIGHTS_VOCAB_H
 #define WEIGHTS_VOCAB_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -152,12 +153,12 @@ struct vocab {
 /* Checks `size` bytes at data (4-aligned, must outlive the view) completely, in time linear in
  * size, and fills *vocab, so that tokenizing with it checks nothing: every offset and id is in
  * range, every look-up is bounded, every list is sorted. APUS_E_FORMAT with a sentence in *why and
- * *vocab untouched. The sentence is a constant. */
+ * *vocab untouched. The sentence is a constant; why may be NULL. */
 apus_status vocab_open(struct vocab *vocab, const void *data, size_t size, const char **why);
 
-/* The counts and flags of the section at data, copied to *header and checked once more there: the
- * view goes by them from here on, whatever becomes of the section's. APUS_E_FORMAT with a sentence
- * where the copy does not hold. */
+/* The counts and flags of the section at data (4-aligned, as vocab_open had it), copied to *header
+ * and checked once more there: the view goes by them from here on, whatever becomes of the
+ * section's. APUS_E_FORMAT with a sentence where the copy does not hold. */
 apus_status vocab_own_header(struct vocab *vocab, struct vocab_header *header, const void *data,
                              size_t size, const char **why);
 
@@ -167,19 +168,25 @@ uint32_t vocab_hash(uint32_t seed, const uint8_t *bytes, size_t n);
 /* The piece WHOLE with exactly these bytes, or VOCAB_NONE. Bounded by VOCAB_RUN_MAX comparisons. */
 uint32_t vocab_find_whole(const struct vocab *vocab, const uint8_t *bytes, size_t n);
 
-/* Order of added tokens: as memcmp, a beginning of the other before it. */
+/* Order of added tokens: as memcmp, a beginning of the other before it. NULL stands for an empty
+ * text. */
 int vocab_compare(const uint8_t *a, size_t an, const uint8_t *b, size_t bn);
 
-/* What flags >> VOCAB_ADDED_INNER has to be for added[i], where those before it have theirs. */
+/* What flags >> VOCAB_ADDED_INNER has to be for added[i], where those before it have theirs.
+ * i < added_count. */
 uint32_t vocab_added_inner(const struct vocab *vocab, uint32_t i);
 
+/* Of a piece: id < rows. */
 static inline size_t vocab_length(const struct vocab *v, uint32_t id) {
+    assert(id < v->header->rows);
     return v->offsets[id + 1] - v->offsets[id];
 }
 static inline const uint8_t *vocab_bytes(const struct vocab *v, uint32_t id) {
+    assert(id < v->header->rows);
     return v->bytes + v->offsets[id];
 }
 static inline enum vocab_type vocab_type(const struct vocab *v, uint32_t id) {
+    assert(id < v->header->rows);
     return (enum vocab_type)(v->types[id] & VOCAB_TYPE);
 }
 

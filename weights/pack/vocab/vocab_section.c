@@ -342,10 +342,13 @@ static int by_bytes(const void *a, const void *b) {
 static bool list_added(struct maker *m, const struct tables *t, struct vocab_added *list,
                        uint32_t *count) {
     struct builder *b = m->b;
-    const struct vocab view = {.offsets = t->offsets, .bytes = t->bytes, .added = list};
+    struct vocab_header header = {.rows = b->rows};
+    const struct vocab view = {
+        .header = &header, .offsets = t->offsets, .bytes = t->bytes, .added = list};
     for (uint32_t id = 0; id < b->rows; id++)
         if (b->pieces[id].added & BUILDER_ADDED)
             list[(*count)++] = (struct vocab_added){id, b->pieces[id].added & VOCAB_ADDED_FLAGS};
+    header.added_count = *count;
     sorting = b;
     qsort(list, *count, sizeof *list, by_bytes);
     for (uint32_t i = 1; i < *count; i++)
