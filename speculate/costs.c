@@ -1,11 +1,16 @@
 #include "speculate/costs.h"
 
+#include <assert.h>
+
 #include "runtime/config.h"
 
-/* A model of so many bytes stays in a processor's last cache, and a pass takes 0.1 to 0.5 ms. */
+/* A model of so many bytes stays in the last cache of most processors, and a pass takes a fraction
+ * of a millisecond. The least of TURNS turns counts, since the first brings pages in. All three are
+ * chosen, not measured: 4 ms is what opening a session may take for this. */
 enum { SMALL_BYTES = 16 << 20, BUDGET_NS = 4000000, TURNS = 3 };
 
 float costs_share(const struct track *target, const struct track *draft) {
+    assert(target->model && draft->model);
     if (track_engine(draft)->engine != track_engine(target)->engine) return 0.0f;
     return (float)blob_pass_bytes(model_blob(draft->model)) /
            (float)blob_pass_bytes(model_blob(target->model));
@@ -31,6 +36,7 @@ static int is_small(const struct track *t) {
 void costs_measure(struct costs *costs, struct track *target, struct track *draft,
                    const apus_port *port) {
     static const uint8_t columns[] = {1, 2, 4, 8};
+    assert(!target->evaluated && (!draft || !draft->evaluated));
     uint64_t until = port_now(port) + BUDGET_NS;
     float *cost[1 + sizeof columns] = {NULL};
     if (draft && is_small(draft) && costs->draft_ns == 0.0f) cost[0] = &costs->draft_ns;

@@ -13,7 +13,8 @@
 #include "speculate/pair.h"
 #include "speculate/round.h"
 
-/* DRAFT_PROBE: ids that it is shown where it is only asked whether it would pay by now. */
+/* DRAFT_POSITIONS_MIN: of any draft. DRAFT_PROBE: ids that it is shown where it is only asked
+ * whether it would pay by now. Both are chosen, not measured. */
 enum { DRAFT_POSITIONS_MIN = 64, DRAFT_PROBE = 32 };
 
 struct draft {
@@ -39,7 +40,8 @@ struct draft {
                                them */
 };
 
-/* suffix and middle are looked up in the target's vocabulary. */
+/* draft->track is open and empty; positions: DRAFT_POSITIONS_MIN at least. The markers suffix and
+ * middle are looked up in the target's vocabulary. */
 void draft_open(struct draft *draft, const struct blob *target, const struct pair_renamed *renamed,
                 int32_t *ids, uint32_t *place, uint32_t positions);
 
@@ -55,8 +57,8 @@ void draft_skip(struct draft *draft, const int32_t *context, uint32_t count, uin
 apus_status draft_follow(struct draft *draft, const int32_t *context, uint32_t count,
                          struct hal_stop stop);
 
-/* After draft_follow: the draft's guess at the id at index `place` of the context; APUS_E_ORDER
- * where it has none. scratch: sample_scratch_bytes(draft->vocab). */
+/* After a draft_follow that gave APUS_OK: the draft's guess at the id at index `place` of the
+ * context; APUS_E_ORDER where it has none. scratch: sample_scratch_bytes(draft->vocab). */
 apus_status draft_guess(const struct draft *draft, const struct sampler *sampler, uint32_t place,
                         void *scratch, struct guess *guess);
 

@@ -1,11 +1,16 @@
 #include "speculate/lookup.h"
 
+#include <assert.h>
+
 #include "speculate/policy.h"
 
+/* Chosen, not measured: how far a match of so many ids is believed is learned
+ * (policy_bin_match). */
 enum { SHORTEST = 3, LONGEST = 16 };
 
 uint32_t lookup_find(const int32_t *ids, uint32_t count, uint32_t shortest, uint32_t longest,
                      uint32_t *at) {
+    assert(shortest >= 1 && shortest <= longest);
     uint32_t best = 0;
     if (count < 2) return 0;
     for (uint32_t end = count - 1; end > 0; end--) { /* ids[.. end) ends like ids[.. count) */
@@ -18,9 +23,10 @@ uint32_t lookup_find(const int32_t *ids, uint32_t count, uint32_t shortest, uint
     return best >= shortest ? best : 0;
 }
 
-/* It may run into itself: a repetition goes on. */
+/* What followed may reach into the proposals themselves: a repetition then goes on. */
 void lookup_propose(const int32_t *ids, uint32_t count, uint32_t most,
                     struct draft_tokens *tokens) {
+    assert(most <= DRAFT_TOKENS_MAX);
     uint32_t at = 0, n = lookup_find(ids, count, SHORTEST, LONGEST, &at);
     if (!n) return;
     for (; tokens->count < most; tokens->count++, at++) {

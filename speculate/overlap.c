@@ -1,12 +1,13 @@
 #include "speculate/overlap.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "runtime/config.h"
 #include "speculate/speculate.h"
 
 /* With fewer than one chance in 16 of being used, an id is not worth its share of the memory's
- * bandwidth. */
+ * bandwidth: chosen, not measured, as the numbers below are. */
 #define CHANCE_LEAST 0x1p-4f
 #define NEWEST       0x1p-3f
 /* A trial is TRIAL rounds long; after it, and while overlapping pays, one round in PLAIN_EVERY goes
@@ -45,6 +46,7 @@ int overlap_start(struct speculation *sp, const struct speculation_input *in,
  * them. */
 static uint32_t room(const struct speculation *sp, const struct speculation_input *in,
                      const struct round *r) {
+    assert(r->proposed < in->context - in->count && r->proposed < in->left);
     uint32_t most = in->context - in->count - r->proposed, left = in->left - r->proposed,
              fixed = sp->policy.fixed;
     if (left < most) most = left;
@@ -53,12 +55,14 @@ static uint32_t room(const struct speculation *sp, const struct speculation_inpu
 }
 
 static void push(struct draft_tokens *t, int32_t id, int32_t second, uint8_t bin) {
+    assert(t->count < DRAFT_TOKENS_MAX);
     t->id[t->count] = id;
     t->second[t->count] = second;
     t->bin[t->count++] = bin;
 }
 
 void overlap_draft(struct speculation *sp, const struct speculation_input *in, struct round *r) {
+    assert(sp->draft.track.model);
     struct draft_tokens *a = &sp->overlap.ahead;
     const struct draft_tokens *made = &r->tokens[BY_DRAFT];
     uint32_t first = in->count + r->proposed, most = room(sp, in, r);
@@ -73,7 +77,7 @@ void overlap_draft(struct speculation *sp, const struct speculation_input *in, s
     while (a->count < most && chance > CHANCE_LEAST && track_works(in->target)) {
         struct guess guess;
         uint32_t at = first + a->count;
-        /* A cancel acts when the pass is done; other trouble comes again. */
+        /* A cancel acts when the pass is done; any other failure comes again in the next round. */
         if (draft_follow(&sp->draft, in->ids, at, in->stop)) break;
         if (draft_guess(&sp->draft, in->sampler, at, in->scratch, &guess)) break;
         in->ids[at] = guess.id;
@@ -87,13 +91,14 @@ void overlap_draft(struct speculation *sp, const struct speculation_input *in, s
 
 void overlap_settle(struct speculation *sp, const struct speculation_input *in, uint32_t end,
                     int right) {
+    assert(end <= in->count && in->count <= in->context);
     struct draft_tokens *a = &sp->overlap.ahead;
     if (right && a->count && in->count == end + 1 && in->ids[end] == a->id[0]) {
         a->count--;
         memmove(a->id, a->id + 1, a->count * sizeof *a->id);
         memmove(a->second, a->second + 1, a->count * sizeof *a->second);
         memmove(a->bin, a->bin + 1, a->count * sizeof *a->bin);
-        /* it may have been shown ids that found no room */
+        /* the draft may have been shown ids that found no room in `ahead` */
         draft_rewind(&sp->draft, in->ids, in->count + (a->count ? a->count - 1 : 0));
         return;
     }

@@ -1,9 +1,9 @@
-/* Drafting while the target verifies elsewhere: the next round's proposals, made as if this round's
- * were all accepted. Costs nothing in exactness, as no proposal does.
+/* Drafting while the target verifies on another engine: the next round's proposals are made as if
+ * this round's were all accepted. No proposal changes what is written, and neither do these.
  *
- * It pays where the steps it saves are longer than the verification gets: both share the machine's
- * memory. Unless the configuration says, rounds of both kinds are measured, and the better kind is
- * kept. */
+ * This pays where the draft steps that it saves take longer than what it adds to the verification,
+ * for both share the machine's memory. Unless the configuration says, rounds of both kinds are
+ * measured, and the better kind is kept. */
 #ifndef SPECULATE_OVERLAP_H
 #define SPECULATE_OVERLAP_H
 
@@ -32,11 +32,12 @@ void overlap_open(struct overlap *overlap, int mode);
 int overlap_start(struct speculation *sp, const struct speculation_input *in,
                   const struct round *round);
 
-/* Drafts for as long as the target works, if there is room. */
+/* Between track_begin and track_end of the target: drafts for as long as it works and there is
+ * room. */
 void overlap_draft(struct speculation *sp, const struct speculation_input *in, struct round *round);
 
-/* speculate_settle: keeps what was made ahead if `right` and the id that was chosen last is the one
- * guessed, else takes it back from the draft. */
+/* As speculate_settle says: keeps what was made ahead if `right` and the id that was chosen last
+ * is the one that was guessed, else takes it back from the draft. */
 void overlap_settle(struct speculation *sp, const struct speculation_input *in, uint32_t end,
                     int right);
 

@@ -1,5 +1,6 @@
 #include "speculate/pair.h"
 
+#include <assert.h>
 #include <string.h>
 
 static int same_piece(const struct vocab *a, const struct vocab *b, uint32_t id) {
@@ -19,6 +20,7 @@ static int is_ordinary(const struct vocab *v, uint32_t id) {
 
 apus_status pair_check(const struct blob *target, const struct blob *draft,
                        struct pair_renamed *renamed, const char **why) {
+    assert(blob_is_open(target) && blob_is_open(draft));
     const struct vocab *t = &target->vocab, *d = &draft->vocab;
     uint32_t common = pair_vocab(target, draft);
     renamed->count = 0;

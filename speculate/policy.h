@@ -1,5 +1,5 @@
-/* The draft policy: how many ids to propose, and which. Costs nothing in exactness: whatever it
- * says, the output is the target's own.
+/* The draft policy: how many ids to propose, and which. It changes no output: whatever it says, the
+ * target chooses every id.
  *
  * It weighs what one more proposal costs (a draft step, a wider verification) against what it
  * brings (the chance that it and all before it are accepted, times what a token costs now). Costs
@@ -73,8 +73,8 @@ void policy_open(struct draft_policy *policy, uint32_t fixed);
  * the draft reads, of those of the model's; 0 where that says nothing. */
 void policy_costs(struct draft_policy *policy, const struct costs *costs, float share);
 
-/* By the margin of a guess, and by the ids that an earlier place shares with the end of the
- * context. */
+/* The bin by the margin of a guess, 0 at least, and by the ids that an earlier place shares with
+ * the end of the context. */
 uint8_t policy_bin_margin(float margin);
 uint8_t policy_bin_match(uint32_t ids);
 
@@ -90,12 +90,13 @@ uint32_t policy_show_limit(const struct draft_policy *policy, uint32_t ids);
  * with this chance. */
 int policy_wants_another(const struct draft_policy *policy, uint32_t made, float chance);
 
-/* The chance of a drafted id to be accepted, those before it being so. */
+/* The chance of a drafted id of this bin, below POLICY_BINS, to be accepted, those before it being
+ * so. */
 float policy_chance(const struct draft_policy *policy, uint8_t bin);
 
-/* Choose among the ids made, at most `most`: fill in by, proposed, branches and branch.
- * policy_choose_lookup says whether drafting would do no better; if not, policy_choose_draft may
- * overrule it. */
+/* Choose among the ids made, at most `most` of PROPOSE_MAX: fill in by, proposed, branches and
+ * branch. policy_choose_lookup says whether drafting would do no better; if not,
+ * policy_choose_draft may overrule it. */
 int policy_choose_lookup(const struct draft_policy *policy, struct round *round, uint32_t most);
 void policy_choose_draft(const struct draft_policy *policy, struct round *round, uint32_t most);
 

@@ -21,11 +21,12 @@ static uint32_t room(const struct speculation_input *in) {
     return most < PROPOSE_MAX ? most : PROPOSE_MAX;
 }
 
-/* Ids that became several pieces are still ids of a round. */
+/* Whether what the draft was shown last are the ids that a round leaves over: an id that it reads
+ * as several pieces counts as one. */
 static int is_step(const struct draft *d) { return d->caught_up <= STEP_COLUMNS + d->split; }
 
 /* Shows the draft ids[.. count). What it evaluates after a prompt, a pause or a slide of its window
- * is no step; the prompt, which comes first, is counted by itself. */
+ * is counted as catching up and not as a step, and the prompt, which comes first, by itself. */
 static apus_status follow(struct speculation *sp, const struct speculation_input *in,
                           struct round *r, uint32_t count) {
     uint64_t began = now(in);
@@ -56,7 +57,8 @@ static void choose_shown(struct speculation *sp, const struct speculation_input 
     }
 }
 
-/* Draft steps, for as long as one more pays. The draft's trouble is not the target's. */
+/* Draft steps, for as long as one more pays. What the draft cannot evaluate ends its proposals and
+ * not the round. */
 static apus_status draft_ids(struct speculation *sp, const struct speculation_input *in,
                              struct round *r, uint32_t most) {
     struct draft_tokens *t = &r->tokens[BY_DRAFT];
@@ -80,7 +82,7 @@ static apus_status draft_ids(struct speculation *sp, const struct speculation_in
 
 static apus_status propose_draft(struct speculation *sp, const struct speculation_input *in,
                                  struct round *r, uint32_t most) {
-    uint32_t limit = most; /* what is ahead costs nothing more */
+    uint32_t limit = most; /* ids that were made ahead cost no draft steps any more */
     if (in->prompt_ns > 0.0f) sp->policy.prompt_ns = in->prompt_ns;
     if (!sp->overlap.ahead.count || sp->policy.fixed)
         limit = policy_start(&sp->policy, in->count - sp->draft.source);
@@ -129,11 +131,12 @@ static apus_status verify(struct speculation *sp, const struct speculation_input
 
 apus_status speculate_round(struct speculation *sp, const struct speculation_input *in,
                             struct round *r) {
-    assert(in->count && in->target->evaluated == in->count - 1 && in->left);
+    assert(in->count && in->count < in->context && in->left);
+    assert(in->target->evaluated == in->count - 1 && in->start <= in->count);
     memset(r, 0, sizeof *r);
     apus_status status = propose(sp, in, r, room(in));
     if (!status) status = verify(sp, in, r);
-    /* The draft has been shown proposals that nobody verified: something else may come in their
+    /* The draft has been shown proposals that nobody verified, and other ids may come in their
      * places. */
     if (status) speculate_drop(sp, in->ids, in->count);
     return status;
@@ -141,13 +144,15 @@ apus_status speculate_round(struct speculation *sp, const struct speculation_inp
 
 void speculate_settle(struct speculation *sp, const struct speculation_input *in, uint32_t end,
                       int right) {
+    assert(end <= in->count);
     if (sp->draft.track.model) overlap_settle(sp, in, end, right);
 }
 
 void speculate_learn(struct speculation *sp, struct round *r, const int32_t *chosen,
                      uint32_t count) {
+    assert(count <= 1 + PROPOSE_MAX);
     overlap_learn(sp, r);
-    /* says nothing of a pass that has the machine for itself */
+    /* it does not say what a pass takes that has the machine for itself */
     if (r->overlapped && !sp->overlap.mode) r->verify_ns = 0;
     policy_learn(&sp->policy, r, chosen, count);
 }

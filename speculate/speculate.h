@@ -24,11 +24,11 @@ struct speculation {
 struct speculation_input {
     struct track *target;
     const apus_port *port;
-    int32_t *ids; /* [context]: the context's ids, and room for proposals behind them */
-    uint32_t count, context;
-    uint32_t start;  /* where this generation begins in ids */
-    uint32_t left;   /* ids that it may still make, 1 at least; UINT32_MAX: no limit */
-    float prompt_ns; /* of the target's prompt, for one id; 0: not known */
+    int32_t *ids;            /* [context]: the context's ids, and room for proposals behind them */
+    uint32_t count, context; /* a round begins with 1 .. context - 1 of them */
+    uint32_t start;          /* where this generation begins in ids */
+    uint32_t left;           /* ids that it may still make, 1 at least; UINT32_MAX: no limit */
+    float prompt_ns;         /* of the target's prompt, for one id; 0: not known */
     const struct sampler *sampler;
     void *scratch;        /* the sampler's */
     struct hal_stop stop; /* of drafting; a verification is stopped by its cancel alone */

@@ -3,15 +3,18 @@
 #ifndef SPECULATE_TRIAL_H
 #define SPECULATE_TRIAL_H
 
+#include <assert.h>
 #include <stdint.h>
 
 struct trial {
     uint32_t pause;       /* rounds to wait before the next try, first .. most */
     uint32_t waited;      /* of them, since the last try */
-    uint32_t first, most; /* pauses: of a power of two times `first` each */
+    uint32_t first, most; /* the shortest pause, not 0, and the longest: `first` times a power of
+                             two */
 };
 
 static inline void trial_open(struct trial *t, uint32_t first, uint32_t most) {
+    assert(first && first <= most);
     *t = (struct trial){.pause = first, .first = first, .most = most};
 }
 
