@@ -12,9 +12,10 @@
 #include "kit/start.h"
 #include "options.h"
 
-const struct command *const commands[] = {
-    &command_run,        &command_info,    &command_tokenize, &command_detokenize, &command_logits,
-    &command_perplexity, &command_compare, &command_bench,    &command_probe,      &command_help};
+const struct command *const commands[] = {&command_run,        &command_info,   &command_tokenize,
+                                          &command_detokenize, &command_logits, &command_perplexity,
+                                          &command_compare,    &command_bench,  &command_trace,
+                                          &command_probe,      &command_help};
 const size_t commands_count = COUNT_OF(commands);
 
 const struct command *command_find(const char *name) {

@@ -42,6 +42,7 @@ struct settings {
     const char *ids;          /* --ids */
     const char *output;
     const char *topic; /* of help */
+    const char *trace_first, *trace_second;
 
     uint64_t tokens, context, top_k, seed, repeat_last, deadline_ms, seconds, at, proposals,
         draft_context;
@@ -80,7 +81,7 @@ struct operand {
     const char *name; /* "MODEL.apus" */
     size_t offset;    /* of a const char * in struct settings */
 };
-enum { OPERANDS_MAX = 2 };
+enum { OPERANDS_MAX = 3 };
 
 struct progress; /* kit/progress.h */
 
@@ -97,7 +98,8 @@ struct command {
 };
 
 extern const struct command command_run, command_info, command_tokenize, command_detokenize,
-    command_logits, command_perplexity, command_compare, command_bench, command_probe, command_help;
+    command_logits, command_perplexity, command_compare, command_bench, command_trace,
+    command_probe, command_help;
 extern const struct command *const commands[]; /* in the order of the help */
 extern const size_t commands_count;
 extern const struct option global_options[];

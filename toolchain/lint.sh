@@ -16,7 +16,7 @@ case ${1:-} in
 deep) analyzer= && shift ;;
 layout) only=layout && shift ;;
 esac
-folders="apps bench cpu hal igpu include npu port runtime speculate tests text weights"
+folders="apps bench cpu hal igpu include npu port runtime speculate tests text trace weights"
 files=${*:-$(find $folders -name '*.c' | sort)}
 layout=${*:-$(find $folders -name '*.[ch]' -o -name '*.cc' -o -name '*.cpp' -o -name '*.hpp')}
 mkdir -p build

@@ -377,7 +377,7 @@ class Rest(Case):
         ]
         self.assertEqual(names, [
             'run', 'info', 'tokenize', 'detokenize', 'logits', 'perplexity', 'compare', 'bench',
-            'probe', 'help'
+            'trace', 'probe', 'help'
         ])
         for name in names:
             self.assertIn(name, overview)

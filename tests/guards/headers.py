@@ -8,7 +8,7 @@ source, cc = sys.argv[1:3]
 cxx = sys.argv[3] if len(
     sys.argv) > 3 and sys.argv[3] else shutil.which('g++') or shutil.which('clang++')
 bad = 0
-for header in ('apus.h', 'port.h', 'easy.h'):
+for header in ('apus.h', 'port.h', 'easy.h', 'trace.h'):
     for compiler, language, standard in ((cc, 'c', 'c99'), (cc, 'c', 'c11'), (cxx, 'c++', 'c++98'),
                                          (cxx, 'c++', 'c++17')):
         if not compiler:

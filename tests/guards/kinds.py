@@ -17,7 +17,8 @@ ENUMS = {
     'weights/types.h': ['weight_type', 'weight_form'],
     'igpu/program.h': ['rule'],
 }
-LIBRARY = ('hal', 'cpu', 'igpu', 'npu', 'text', 'speculate', 'runtime', 'weights', 'apps', 'bench')
+LIBRARY = ('hal', 'cpu', 'igpu', 'npu', 'text', 'speculate', 'runtime', 'trace', 'weights', 'apps',
+           'bench')
 COMPARED = ('hal', 'cpu', 'igpu', 'npu', 'text', 'speculate', 'runtime', 'apps')
 failed = 0
 

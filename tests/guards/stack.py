@@ -25,7 +25,7 @@ def fail(text):
 
 
 frames, edges, indirect = {}, {}, {}
-LAYERS = ('weights', 'text', 'hal', 'cpu', 'igpu', 'npu', 'speculate', 'runtime')
+LAYERS = ('weights', 'text', 'hal', 'cpu', 'igpu', 'npu', 'speculate', 'runtime', 'trace')
 files = sorted(f for layer in LAYERS
                for f in (build / 'CMakeFiles' / ('apus_%s.dir' % layer)).rglob('*.ci'))
 for file in files:
