@@ -2,13 +2,13 @@
 """Trains SmolLM2's draft on what teacher_text.py and teacher_logits.py have written.
 
     distil.py DIRECTORY --gguf FILE --minutes N NAME=WEIGHT... [--seed N]
-              [--from STATE] [--rate X] [--flat X] [--sharp X]
+              [--from STATE [--mix]] [--rate X] [--flat X] [--sharp X]
 
 NAME=WEIGHT: DIRECTORY/NAME.npz and NAME.*.npz, and how often it is taken; what grows meanwhile is
 read again. Writes DIRECTORY/draft.pt, the running average of the weights, which is what is
 measured and packed, log.jsonl and the checkpoint DIRECTORY/draft. The schedule goes by time, and
 Ctrl-C or SIGTERM ends it early: the rate is `--rate` of the full one for `--flat` of the time, then
-falls to 0. --from goes on from a draft.pt.
+falls to 0. --from goes on from a draft.pt; --mix: what is kept is the mean of that and of the end.
 
 The draft starts as a model of pairs of ids: half of an id's embedding is what the teacher's last
 hidden values are behind it on average (teacher_text.py's hidden.*.npz), and the head is the
@@ -266,6 +266,7 @@ def main():
     p.add_argument('--minutes', type=float, required=True)
     p.add_argument('--seed', type=int, default=1)
     p.add_argument('--from', dest='start')
+    p.add_argument('--mix', action='store_true')
     p.add_argument('--rate', type=float, default=1)
     p.add_argument('--flat', type=float, default=0.6)
     p.add_argument('--sharp', type=float, default=SHARP)
@@ -281,6 +282,9 @@ def main():
     elif a.minutes:
         start(model, Source(a.gguf), a.directory)
     average = train(a, model, texts, weights, Log(a, texts))
+    if a.mix:
+        begun = torch.load(a.start)
+        average.load_state_dict({n: (w + begun[n]) / 2 for n, w in average.state_dict().items()})
     save(average, a.directory)
     write_checkpoint(average, a.directory / 'draft', BEGIN_ID, END_ID)
     write_small(Source(a.gguf), a.directory / 'draft')
