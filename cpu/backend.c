@@ -438,6 +438,24 @@ static void cpu_probe(const apus_port *port, hal_say *say, void *user) {
     }
 }
 
+static int cpu_takes(const struct hal_model *model, const struct hal_op *op,
+                     const uint32_t *weight) {
+    switch (op->kind) {
+    case HAL_EMBED:
+        return weight_traits(model->tensors[*weight].type)->form == WEIGHT_ROWS;
+    case HAL_GEMV:
+        return op->weights.count <= HAL_OP_SLOTS &&
+               hal_multiplies(WEIGHT_ON_CPU, model, op, weight);
+    case HAL_NORM:
+    case HAL_HEADS:
+    case HAL_ATTEND:
+    case HAL_QUANT:
+    case HAL_ACT:
+        return 1;
+    }
+    return 0;
+}
+
 static apus_status cpu_model_measure(const struct hal_model_setup *setup, struct hal_need *need) {
     struct cpu_kernels table;
     apus_status s = cpu_kernels_fill(&table, setup->cpu);
@@ -513,6 +531,7 @@ static void cpu_release(void *memory) { (void)memory; }
 const struct hal_engine hal_cpu_engine = {
     .name = "cpu",
     .probe = cpu_probe,
+    .takes = cpu_takes,
     .model_measure = cpu_model_measure,
     .model_open = cpu_model_open,
     .model_close = cpu_model_close,

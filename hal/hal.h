@@ -77,6 +77,11 @@ struct hal_engine {
      * machine through the port only, as everything of an engine does. */
     void (*probe)(const apus_port *port, hal_say *say, void *user);
 
+    /* Whether the engine computes this operation of the model as it is: its kind, the types of its
+     * weights (weight: their indices), its shape. Layers with something that it does not take are
+     * not given to it, but to the CPU. NULL where it takes whatever the CPU does. */
+    int (*takes)(const struct hal_model *model, const struct hal_op *op, const uint32_t *weight);
+
     /* A model on the engine: weights imported or uploaded, code chosen. Shared by any number of
      * programs on any threads. */
     apus_status (*model_measure)(const struct hal_model_setup *setup, struct hal_need *need);

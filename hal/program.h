@@ -106,6 +106,14 @@ struct hal_model {
     const uint8_t *weights;
 };
 
+/* Whether an engine multiplies all the operation's weights: of a mask as WEIGHT_ON_CPU. */
+static inline int hal_multiplies(uint32_t engine, const struct hal_model *model,
+                                 const struct hal_op *op, const uint32_t *weight) {
+    for (uint32_t i = 0; i < op->weights.count; i++)
+        if (!(weight_traits(model->tensors[weight[i]].type)->engines & engine)) return 0;
+    return 1;
+}
+
 /* What varies from pass to pass.
  *
  * A column sees the slots of its ranges, which ascend and do not meet, and by its mask any of 16

@@ -20,9 +20,27 @@ static void igpu_probe(const apus_port *port, hal_say *say, void *user) {
     device_close(&device);
 }
 
+static int igpu_takes(const struct hal_model *model, const struct hal_op *op,
+                      const uint32_t *weight) {
+    switch (op->kind) {
+    case HAL_EMBED:
+        return weight_traits(model->tensors[*weight].type)->form == WEIGHT_ROWS;
+    case HAL_GEMV:
+        return op->weights.count <= BIND_ARRAY && hal_multiplies(WEIGHT_ON_IGPU, model, op, weight);
+    case HAL_NORM:
+    case HAL_HEADS:
+    case HAL_ATTEND:
+    case HAL_QUANT:
+    case HAL_ACT:
+        return 1;
+    }
+    return 0;
+}
+
 const struct hal_engine hal_igpu_engine = {
     .name = "igpu",
     .probe = igpu_probe,
+    .takes = igpu_takes,
     .model_measure = igpu_model_measure,
     .model_open = igpu_model_open,
     .model_close = igpu_model_close,

@@ -36,9 +36,15 @@ APUS_API apus_status apus_model_compiled(const apus_model *m, uint32_t engine, v
     size_t content = 0;
     if (!m) return APUS_E_ARGUMENT;
     apus_status s = refuse_null(&m->port, where, "bytes", bytes);
-    if (!s) s = refuse_outside(&m->port, where, "engine", engine, 0, m->parts - 1);
+    uint32_t at = 0, last = 0;
+    for (uint32_t i = 0; m && i < m->parts; i++) {
+        if (m->engine[i].asked == MODEL_OWN) continue;
+        last = m->engine[i].asked;
+        if (last == engine) at = i;
+    }
+    if (!s) s = refuse_outside(&m->port, where, "engine", engine, 0, last);
     if (s) return s;
-    const struct model_engine *e = &m->engine[engine];
+    const struct model_engine *e = &m->engine[at];
     if (!e->engine->model_compiled) {
         *bytes = 0;
         return APUS_OK;

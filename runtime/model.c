@@ -4,6 +4,7 @@
 
 #include "hal/fenv.h"
 #include "hal/place.h"
+#include "runtime/assign.h"
 #include "runtime/compiled.h"
 #include "runtime/config.h"
 #include "runtime/graph.h"
@@ -14,6 +15,7 @@
 struct engine_request {
     const struct hal_engine *engine;
     struct hal_model_setup setup;
+    uint32_t asked; /* as in struct model_engine */
 };
 
 struct request {
@@ -96,13 +98,49 @@ static apus_status read_engines(struct request *r, const apus_model_config *c) {
     return s;
 }
 
+static struct engine_request own_cpu(const struct request *r, struct hal_range layers) {
+    return (struct engine_request){&hal_cpu_engine, {.cpu = r->cpu, .layers = layers}, MODEL_OWN};
+}
+
+/* An engine that was asked for, with the layers that it takes, and the CPU before and behind it. */
+static apus_status add_engine(struct request *r, const struct engine_request *e, uint32_t asked) {
+    const struct hal_range all = e->setup.layers,
+                           run = assign_run(e->engine, &r->hal, blob_of(r->blob), all);
+    if (run.first == run.end)
+        return refuse_at(&r->port, APUS_E_UNSUPPORTED, where_engine, asked,
+                         "the engine @ computes none of its layers: each has an operation or a "
+                         "type of weights that it does not take",
+                         e->engine->name, NULL);
+    if (all.first < run.first)
+        r->engine[r->parts++] = own_cpu(r, (struct hal_range){all.first, run.first});
+    r->engine[r->parts] = *e;
+    r->engine[r->parts].asked = asked;
+    r->engine[r->parts++].setup.layers = run;
+    if (run.end < all.end) r->engine[r->parts++] = own_cpu(r, (struct hal_range){run.end, all.end});
+    return APUS_OK;
+}
+
+/* Layers that an engine does not take go to the CPU. */
+static apus_status assign_layers(struct request *r) {
+    struct engine_request asked[APUS_ENGINES_MAX];
+    const uint32_t count = r->parts;
+    apus_status s = APUS_OK;
+    memcpy(asked, r->engine, count * sizeof *asked);
+    r->parts = 0;
+    for (uint32_t i = 0; !s && i < count; i++) s = add_engine(r, &asked[i], i);
+    r->engines = r->parts;
+    if (!s && r->parts > count)
+        port_log(&r->port, APUS_LOG_WARN,
+                 "an engine does not take all layers that it is asked for: the cpu computes the "
+                 "others");
+    return s;
+}
+
 /* What computes all layers when an engine has failed. */
 static void add_spare(struct request *r) {
     uint32_t others = 0;
     for (uint32_t i = 0; i < r->parts; i++) others += r->engine[i].engine != &hal_cpu_engine;
-    if (others)
-        r->engine[r->engines++] = (struct engine_request){
-            &hal_cpu_engine, {.cpu = r->cpu, .layers = {0, r->hal.model->layers}}};
+    if (others) r->engine[r->engines++] = own_cpu(r, (struct hal_range){0, r->hal.model->layers});
 }
 
 static apus_status read_request(struct request *r, const apus_model_config *config) {
@@ -125,6 +163,7 @@ static apus_status read_request(struct request *r, const apus_model_config *conf
     r->hal = hal_view(blob_of(c.blob));
     r->cpu = c.cpu;
     s = read_engines(r, &c);
+    if (!s) s = assign_layers(r);
     if (!s) add_spare(r);
     return s;
 }
@@ -163,14 +202,29 @@ static void close_engines(struct apus_model *m) {
         m->engine[m->engines].engine->model_close(m->engine[m->engines].memory);
 }
 
+/* By the records that were copied: the file's, by which layers were assigned, may be others now. */
+static apus_status check_assigned(const struct apus_model *m, const struct request *r) {
+    for (uint32_t i = 0; i < r->engines; i++) {
+        const struct hal_range all = r->engine[i].setup.layers;
+        for (uint32_t k = all.first; k < all.end; k++)
+            if (!assign_taken(r->engine[i].engine, &m->hal, k))
+                return refuse_at(&m->port, APUS_E_UNSUPPORTED, "apus_model_open", CHECK_NO_INDEX,
+                                 "layer # has an operation or a type of weights that the engine @ "
+                                 "does not take",
+                                 r->engine[i].engine->name, CHECK_NUMBERS(k));
+    }
+    return APUS_OK;
+}
+
 static apus_status open_engines(struct apus_model *m, const struct request *r,
                                 const struct places *at) {
     for (m->engines = 0; m->engines < r->engines; m->engines++) {
         struct model_engine *e = &m->engine[m->engines];
         struct hal_model_setup setup = setup_of(r, m->engines, &m->hal, &m->port);
         setup.program = &m->program;
-        *e = (struct model_engine){r->engine[m->engines].engine,
-                                   place_at(m, at->engine[m->engines]), setup.layers};
+        *e =
+            (struct model_engine){r->engine[m->engines].engine, place_at(m, at->engine[m->engines]),
+                                  setup.layers, r->engine[m->engines].asked};
         apus_status s = e->engine->model_open(e->memory, &setup);
         if (!s) continue;
         close_engines(m);
@@ -225,7 +279,8 @@ APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config
         s = copy_records(m, place_at(memory, at.records));
         if (!s) {
             graph_build(&m->hal, place_at(m, at.ops), place_at(m, at.weight), &m->program);
-            s = open_engines(m, &r, &at);
+            s = check_assigned(m, &r);
+            if (!s) s = open_engines(m, &r, &at);
         }
         if (!s) *model = m;
     }

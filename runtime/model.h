@@ -11,8 +11,11 @@ struct model_engine {
     const struct hal_engine *engine;
     void *memory; /* its own, behind struct apus_model */
     struct hal_range layers;
+    uint32_t asked; /* which of the engines that were asked for; MODEL_OWN: none of them, the CPU */
 };
-enum { MODEL_ENGINES = APUS_ENGINES_MAX + 1 };
+#define MODEL_OWN UINT32_MAX
+/* The CPU may come before and behind each that was asked for, and once more with all layers. */
+enum { MODEL_ENGINES = 3 * APUS_ENGINES_MAX + 1 };
 
 struct apus_model {
     apus_blob blob; /* its records are behind this struct: the file's may change

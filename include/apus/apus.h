@@ -279,8 +279,9 @@ typedef struct apus_model_config {
     apus_cpu cpu;                      /* mask of the CPU engine's instruction set */
     uint32_t engines_count;            /* 0: the CPU alone; up to APUS_ENGINES_MAX */
     const apus_engine_config *engines; /* in the order of the layers that they compute. Beside any
-                                          that is not the CPU the CPU is opened too, and computes
-                                          all layers when one has failed */
+                                          that is not the CPU the CPU is opened too. It computes
+                                          the layers with something that the engine does not take,
+                                          and all of them when one has failed */
 } apus_model_config;
 
 APUS_API apus_status apus_model_measure(const apus_model_config *config, apus_memory *memory);
@@ -545,7 +546,7 @@ typedef struct apus_session_stats {
     uint64_t overlap_ns;      /* of that, the time in which the draft went on meanwhile: */
     uint64_t ahead;           /* ids it made so, */
     uint64_t ahead_kept;      /* and proposals that were there when their round began */
-    uint32_t engines_count;   /* how many computed it, one after the other: */
+    uint32_t engines_count;   /* how many computed it, one after the other, or the first four: */
     uint32_t engines_from[APUS_ENGINES_MAX]; /* the first layer of each, */
     const char *engines[APUS_ENGINES_MAX];   /* and its name; NULL behind the last */
 } apus_session_stats;

@@ -68,10 +68,11 @@ static void make_half_faulty(struct api_model *m, const struct hal_engine *engin
                              uint32_t fail_at) {
     const uint32_t layers = m->model->hal.model->layers;
     void *memory = m->model->engine[0].memory;
-    m->model->engine[0] = (struct model_engine){second ? &hal_cpu_engine : engine, memory, {0, 1}};
+    m->model->engine[0] =
+        (struct model_engine){second ? &hal_cpu_engine : engine, memory, {0, 1}, 0};
     m->model->engine[1] =
-        (struct model_engine){second ? engine : &hal_cpu_engine, memory, {1, layers}};
-    m->model->engine[2] = (struct model_engine){&hal_cpu_engine, memory, {0, layers}};
+        (struct model_engine){second ? engine : &hal_cpu_engine, memory, {1, layers}, 1};
+    m->model->engine[2] = (struct model_engine){&hal_cpu_engine, memory, {0, layers}, MODEL_OWN};
     m->model->engines = 3, m->model->parts = 2;
     faulty.calls = 0, faulty.failed = 0, faulty.fail_at = fail_at;
 }
