@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "runtime/model.h"
-#include "runtime/refuse.h"
 #include "weights/hash.h"
+#include "weights/refuse.h"
 
 struct header {
     char magic[8];

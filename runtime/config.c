@@ -1,6 +1,6 @@
 #include "runtime/config.h"
 
-#include "runtime/refuse.h"
+#include "weights/refuse.h"
 
 static apus_status read_size(const void *in, size_t alignment, const char *type,
                              const apus_port *port, uint32_t *given) {

@@ -41,10 +41,6 @@ static inline apus_port blob_port(const struct blob *b) {
     return (apus_port){.size = sizeof(apus_port), .user = b->log_user, .log = b->log};
 }
 
-static inline void port_log(const apus_port *port, int level, const char *text) {
-    if (port->log) port->log(port->user, level, text);
-}
-
 static inline uint64_t port_now(const apus_port *port) {
     return port->now_ns ? port->now_ns(port->user) : 0;
 }

@@ -5,8 +5,8 @@
 
 #include "hal/fenv.h"
 #include "runtime/config.h"
-#include "runtime/refuse.h"
 #include "weights/blob.h"
+#include "weights/refuse.h"
 
 _Static_assert(sizeof(struct blob) <= sizeof(apus_blob), "apus_blob holds a struct blob");
 _Static_assert(_Alignof(apus_blob) % _Alignof(struct blob) == 0, "and is aligned for it");

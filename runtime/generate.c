@@ -1,6 +1,6 @@
 /* A generation: begin, and rounds of one id or more. */
-#include "runtime/refuse.h"
 #include "runtime/session.h"
+#include "weights/refuse.h"
 
 /* Of so many ids of a prompt one knows what each takes. */
 enum { PROMPT_MANY = 16 };

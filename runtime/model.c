@@ -8,8 +8,9 @@
 #include "runtime/compiled.h"
 #include "runtime/config.h"
 #include "runtime/graph.h"
-#include "runtime/refuse.h"
+#include "runtime/refuse_size.h"
 #include "runtime/selftest.h"
+#include "weights/refuse.h"
 
 /* An engine with what it is asked for; its model and port are filled in when it is asked. */
 struct engine_request {

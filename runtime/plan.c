@@ -4,11 +4,12 @@
 #include "hal/place.h"
 #include "hal/pool.h"
 #include "hal/words.h"
-#include "runtime/refuse.h"
+#include "runtime/refuse_size.h"
 #include "runtime/session.h"
 #include "runtime/stats.h"
 #include "text/tokenizer.h"
 #include "speculate/costs.h"
+#include "weights/refuse.h"
 
 struct request {
     apus_config config;                /* defaults filled in */

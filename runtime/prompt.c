@@ -1,7 +1,7 @@
 /* What is in the context: prompts, appended parts, evaluated ids, rewinding. */
-#include "runtime/parts.h"
-#include "runtime/refuse.h"
 #include "runtime/session.h"
+#include "text/parts.h"
+#include "weights/refuse.h"
 
 /* Tokenizes parts into s->fresh. room: how many ids the context still takes. Changes nothing
  * else. */

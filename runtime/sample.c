@@ -8,8 +8,8 @@
 #include "hal/scalar.h"
 #include "runtime/config.h"
 #include "runtime/noise.h"
-#include "runtime/refuse.h"
 #include "text/text_stream.h"
+#include "weights/refuse.h"
 
 static const float LOG2_E = 0x1.715476p+0f;
 

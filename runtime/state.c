@@ -6,8 +6,8 @@
  *   uint64_t XXH64 of everything before it; or, of a session with a key, its BLAKE2s by that key */
 #include "hal/scalar.h"
 #include "runtime/blake2s.h"
-#include "runtime/refuse.h"
 #include "runtime/session.h"
+#include "weights/refuse.h"
 
 struct state_header {
     char magic[4]; /* "APST" */

@@ -2,7 +2,7 @@
 #include "hal/pool.h"
 
 #include "runtime/config.h"
-#include "runtime/refuse.h"
+#include "weights/refuse.h"
 
 /* The configuration with its defaults filled in, and its port. */
 static apus_status read_pool(apus_pool_config *c, apus_port *port, const apus_pool_config *config) {

@@ -5,6 +5,7 @@
 #include "hal/place.h"
 #include "runtime/config.h"
 #include "runtime/graph.h"
+#include "weights/refuse.h"
 
 static uint64_t place_slots(const apus_model *model, uint64_t columns, uint64_t slot[HAL_SLOTS]) {
     struct lives lives;

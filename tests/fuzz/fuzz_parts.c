@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/parts.h"
+#include "text/parts.h"
 #include "weights/pack/vocab/vocab_build.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

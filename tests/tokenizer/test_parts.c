@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "runtime/parts.h"
+#include "text/parts.h"
 #include "tests/tokenizer/made.h"
 #include "weights/blob.h"
 

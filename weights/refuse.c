@@ -1,8 +1,6 @@
-#include "runtime/refuse.h"
+#include "weights/refuse.h"
 
-#include "hal/place.h"
-#include "runtime/config.h"
-#include "text/unicode.h"
+#include <string.h>
 
 enum { SENTENCE_BYTES = 320 };
 
@@ -55,34 +53,4 @@ apus_status refuse_memory(const apus_port *port, const char *where, const void *
         return refuse(port, APUS_E_SPACE, where, "the memory has # bytes, must have at least #",
                       CHECK_NUMBERS(bytes, need->bytes));
     return APUS_OK;
-}
-
-apus_status refuse_size(const apus_port *port, const char *where, uint64_t bytes) {
-    if (bytes >= PLACE_FULL)
-        return refuse(port, APUS_E_SPACE, where, "this takes more bytes than 64 bits count", NULL);
-    if (bytes <= SIZE_MAX) return APUS_OK;
-    return refuse(port, APUS_E_SPACE, where,
-                  "this takes # bytes, and addresses of this build end at #",
-                  CHECK_NUMBERS(bytes, SIZE_MAX));
-}
-
-const char *refuse_text(char to[REFUSE_TEXT], const void *text, size_t bytes) {
-    const uint8_t *from = text;
-    size_t count = 0, at = 0;
-    while (at < bytes) {
-        uint32_t code;
-        size_t length = utf8_read(from + at, bytes - at, &code);
-        int shown =
-            code >= ' ' && code != 0x7f && !(code >= 0x80 && code < 0xa0) && !(code & UNICODE_BAD);
-        size_t added = shown ? length : 1;
-        if (count + added + 4 > REFUSE_TEXT) break;
-        if (shown)
-            memcpy(to + count, from + at, length);
-        else
-            to[count] = '?';
-        count += added, at += length;
-    }
-    if (at < bytes) memcpy(to + count, "...", 3), count += 3;
-    to[count] = 0;
-    return to;
 }

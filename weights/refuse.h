@@ -1,11 +1,15 @@
 /* Why a call is refused, in one sentence through the port's log: "apus_config: context is 9000,
  * must be 0 to 8192". The status says what kind of fault it is; the sentence names the field, what
  * it holds and what it may hold. */
-#ifndef RUNTIME_REFUSE_H
-#define RUNTIME_REFUSE_H
+#ifndef WEIGHTS_REFUSE_H
+#define WEIGHTS_REFUSE_H
 
 #include "apus/apus.h"
 #include "weights/check.h"
+
+static inline void port_log(const apus_port *port, int level, const char *text) {
+    if (port->log) port->log(port->user, level, text);
+}
 
 /* Logs what check_fail (weights/check.h) makes of where, index, text, name and numbers, and returns
  * status. port: NULL for none. */
@@ -31,13 +35,5 @@ apus_status refuse_null(const apus_port *port, const char *where, const char *fi
 /* APUS_OK, or APUS_E_SPACE for memory that is NULL, not aligned, or smaller than needed. */
 apus_status refuse_memory(const apus_port *port, const char *where, const void *memory,
                           uint64_t bytes, const apus_memory *need);
-
-/* APUS_OK, or APUS_E_SPACE for memory that no pointer of this build reaches the end of. */
-apus_status refuse_size(const apus_port *port, const char *where, uint64_t bytes);
-
-/* A caller's text as a sentence can show it: what is no printable character becomes '?', what is
- * too long is cut. */
-enum { REFUSE_TEXT = 80 };
-const char *refuse_text(char to[REFUSE_TEXT], const void *text, size_t bytes);
 
 #endif

@@ -1,6 +1,6 @@
 /* Prompts as parts: the public functions' insides, over a vocabulary. */
-#ifndef RUNTIME_PARTS_H
-#define RUNTIME_PARTS_H
+#ifndef TEXT_PARTS_H
+#define TEXT_PARTS_H
 
 #include "apus/apus.h"
 #include "text/tokenizer.h"

@@ -1,9 +1,11 @@
-#include "runtime/parts.h"
+#include "text/parts.h"
 
 #include <string.h>
 
-#include "runtime/config.h"
-#include "runtime/refuse.h"
+#include "text/unicode.h"
+#include "weights/refuse.h"
+
+enum { SHOWN_BYTES = 80 };
 
 size_t parts_scratch(const struct vocab *v, size_t text_bytes) {
     size_t scratch = tokenizer_scratch(v, text_bytes);
@@ -30,12 +32,35 @@ apus_status ids_check(const struct vocab *v, const apus_port *port, const char *
     return APUS_OK;
 }
 
+/* A caller's text as a sentence can show it: what is no printable character becomes '?', what is
+ * too long is cut. */
+static const char *show(char to[SHOWN_BYTES], const void *text, size_t bytes) {
+    const uint8_t *from = text;
+    size_t count = 0, at = 0;
+    while (at < bytes) {
+        uint32_t code;
+        size_t length = utf8_read(from + at, bytes - at, &code);
+        int shown =
+            code >= ' ' && code != 0x7f && !(code >= 0x80 && code < 0xa0) && !(code & UNICODE_BAD);
+        size_t added = shown ? length : 1;
+        if (count + added + 4 > SHOWN_BYTES) break;
+        if (shown)
+            memcpy(to + count, from + at, length);
+        else
+            to[count] = '?';
+        count += added, at += length;
+    }
+    if (at < bytes) memcpy(to + count, "...", 3), count += 3;
+    to[count] = 0;
+    return to;
+}
+
 static apus_status check_special(const struct vocab *v, const apus_port *port, uint32_t index,
                                  const apus_part *p) {
-    char shown[REFUSE_TEXT];
+    char shown[SHOWN_BYTES];
     if (tokenizer_special(v, p->data, p->count) >= 0) return APUS_OK;
     return refuse_at(port, APUS_E_TOKEN, "part", index, "the vocabulary has no special token \"@\"",
-                     refuse_text(shown, p->data, p->count), NULL);
+                     show(shown, p->data, p->count), NULL);
 }
 
 static apus_status check_part(const struct vocab *v, const apus_port *port, uint32_t index,
@@ -115,45 +140,4 @@ apus_status parts_tokenize(const struct vocab *v, const apus_port *port, const a
                         CHECK_NUMBERS(TOKENIZER_TEXT_MAX));
     if (!status) parts_encode(v, parts, parts_count, ids, scratch);
     return status;
-}
-
-/* ------------------------------------------------------------------------------------ public -- */
-
-APUS_API size_t apus_tokenize_scratch(const apus_blob *blob, size_t text_bytes) {
-    return blob_opened(blob) ? parts_scratch(&blob_of(blob)->vocab, text_bytes) : 0;
-}
-
-APUS_API apus_status apus_tokenize(const apus_blob *blob, const apus_part *parts,
-                                   size_t parts_count, int32_t *ids, size_t capacity, size_t *count,
-                                   void *scratch, size_t scratch_bytes) {
-    static const char where[] = "apus_tokenize";
-    const struct blob *b = blob_opened(blob);
-    if (!b) return APUS_E_ARGUMENT;
-    apus_port port = blob_port(b);
-    struct ids out = {ids, capacity, 0};
-    apus_status status = refuse_null(&port, where, "count", count);
-    if (!status && capacity) status = refuse_null(&port, where, "ids", ids);
-    if (!status && parts_count) status = refuse_null(&port, where, "parts", parts);
-    if (!status)
-        status = parts_tokenize(&b->vocab, &port, parts, parts_count, &out, scratch, scratch_bytes);
-    if (status) return status;
-    *count = out.count;
-    return out.count > capacity ? APUS_E_SPACE : APUS_OK;
-}
-
-APUS_API apus_status apus_detokenize(const apus_blob *blob, const int32_t *ids, size_t ids_count,
-                                     int first, int specials, char *text, size_t capacity,
-                                     size_t *count) {
-    static const char where[] = "apus_detokenize";
-    const struct blob *b = blob_opened(blob);
-    if (!b) return APUS_E_ARGUMENT;
-    apus_port port = blob_port(b);
-    apus_status status = refuse_null(&port, where, "count", count);
-    if (!status && capacity) status = refuse_null(&port, where, "text", text);
-    if (!status && ids_count) status = refuse_null(&port, where, "ids", ids);
-    if (!status) status = ids_check(&b->vocab, &port, where, CHECK_NO_INDEX, ids, ids_count);
-    if (status) return status;
-    *count =
-        tokenizer_decode(&b->vocab, ids, ids_count, first, specials, (uint8_t *)text, capacity);
-    return *count > capacity ? APUS_E_SPACE : APUS_OK;
 }
