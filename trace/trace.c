@@ -11,8 +11,9 @@
 #include "hal/pool.h"
 #include "runtime/config.h"
 #include "runtime/graph.h"
-#include "runtime/refuse.h"
+#include "runtime/refuse_size.h"
 #include "runtime/track.h"
+#include "weights/refuse.h"
 
 static const char where[] = "apus_trace";
 
