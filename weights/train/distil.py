@@ -31,7 +31,7 @@ from export import write_checkpoint
 from many import at, library
 from model import Llama, Shape
 from muon import Optimizer
-from small_vocabulary import BEGIN_ID, END_ID, ROWS, Source, write_small
+from small_vocabulary import BEGIN_ID, END_ID, HELD, ROWS, Source, write_small
 
 SHAPE = Shape(dim=256,
               layers=3,
@@ -46,7 +46,6 @@ STEP_IDS, ROW, LONG = 4096, 256, 1024  # of a step, and of rows: a text each, cu
 RATES = (0.02, 0.002)
 SHARP = 0.7  # the teacher's temperature at first: its likeliest ids matter most
 AVERAGE, EVERY = 0.996, 4  # of the weights, every so many steps
-HELD = 20  # of so many texts one is kept for `held` in the log
 SLICE = 512  # rows of logits at a time
 LOG_SECONDS, SAVE_SECONDS = 180, 60
 

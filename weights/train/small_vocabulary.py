@@ -11,6 +11,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 ROWS, SPECIALS = 8192, 17
 BEGIN_ID, END_ID = 1, 2
+HELD = 20  # of so many texts of a file one, at its end, is never learned from
 
 
 class Source:

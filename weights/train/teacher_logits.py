@@ -6,7 +6,8 @@
 FILE: texts that the teacher wrote (.json), or ids of people's text (.ids). Writes
 DIRECTORY/NAME.npz, also on the way: the draft's ids, for each of them the row of what is said
 behind it or -1 (within an id that became several), and the TOP likeliest ids below ROWS with their
-log-probabilities. Of texts that the teacher wrote, where each begins, too. --seconds: of processor
+log-probabilities. Of texts that the teacher wrote, where each begins, too; the last ones of a file
+are left to distil.py, which measures on them. --seconds: of processor
 time."""
 import argparse
 import json
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 
 from engine import Engine
-from small_vocabulary import ROWS, Source
+from small_vocabulary import HELD, ROWS, Source
 
 TOP, CONTEXT = 24, 512
 SAVE_SECONDS = 20
@@ -31,7 +32,9 @@ def rows(files):
             for i in range(0, len(ids) - CONTEXT, CONTEXT - 1):
                 yield ids[i:i + CONTEXT - 1].tolist(), False
         else:
-            yield from ((w['ids'][:CONTEXT - 1], True) for w in json.loads(f.read_text()))
+            texts = json.loads(f.read_text())
+            for w in texts[:len(texts) - len(texts) // HELD]:
+                yield w['ids'][:CONTEXT - 1], True
 
 
 class Labels:
