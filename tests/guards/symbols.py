@@ -129,6 +129,9 @@ if __name__ == '__main__':
         shared(path)
     elif what == 'archive':
         visible(path, '-g')
+        # a linker that knows such a group already drops this one, and its local names with it
+        check('COMDAT group section' not in output('readelf', '-g', '-W', path),
+              '%s has groups of sections that a program may have, too' % path)
     else:
         parts(path, what == 'freestanding')
     sys.exit(1 if failures else 0)

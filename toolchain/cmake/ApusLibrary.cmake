@@ -22,8 +22,15 @@ add_library(apus_parts STATIC ${objects})
 target_include_directories(apus_parts INTERFACE ${PROJECT_SOURCE_DIR}/include)
 
 # The objects as one, in which only what the headers declare stays visible: a program may have an
-# `evaluate` of its own.
+# `evaluate` of its own. Groups of sections that a compiler lets a linker take once (thunks, in 32
+# bits and against Spectre) are dissolved: a program's linker would drop ours for its own, and leave
+# names that are local now without what they name.
 separate_arguments(link_flags UNIX_COMMAND "${CMAKE_C_FLAGS}")
+include(CheckLinkerFlag)
+check_linker_flag(C -Wl,--force-group-allocation APUS_LINKER_DISSOLVES)
+if(APUS_LINKER_DISSOLVES)
+    list(APPEND link_flags -Wl,--force-group-allocation)
+endif()
 set(whole ${PROJECT_BINARY_DIR}/apus.o)
 add_custom_command(
     OUTPUT ${whole}
