@@ -71,7 +71,7 @@ struct tensors {
     uint64_t offset, seed;
     int table; /* 1: entries, 0: data */
     float spoil;
-    int coarse;
+    int coarse, hollow;
 };
 
 static uint64_t padded(uint64_t bytes) { return (bytes + 31) / 32 * 32; }
@@ -95,6 +95,10 @@ static void tensor(struct tensors *t, const char *name, uint32_t rows, uint32_t 
         if (rows) put64(t->f, rows);
         put32(t->f, coarse ? 2 : 0), put64(t->f, t->offset);
         t->offset += padded(bytes);
+        return;
+    }
+    if (t->hollow) {
+        fseeko(t->f, (off_t)padded(bytes) - 1, SEEK_CUR), fputc(0, t->f);
         return;
     }
     if (coarse) put_coarse(t, values / 32);
@@ -162,7 +166,8 @@ int small_gguf_write(const struct small_gguf *spec, const char *path) {
     if (s.window) key_uint(f, "llama.attention.sliding_window", s.window);
     if (!s.no_tokenizer) write_tokenizer(f, s.vocab);
     if (s.chat_template) key_text(f, "tokenizer.chat_template", s.chat_template);
-    struct tensors t = {.f = f, .seed = 3, .table = 1, .spoil = s.spoil, .coarse = s.coarse};
+    struct tensors t = {
+        .f = f, .seed = 3, .table = 1, .spoil = s.spoil, .coarse = s.coarse, .hollow = s.hollow};
     all_tensors(&t, &s);
     static const char zero[32];
     long at = ftell(f);

@@ -21,6 +21,7 @@ struct small_gguf {
     int coarse;                /* ffn_gate and attn_k are Q4_0 */
     float spoil;               /* where not 0, a value of blk.0.attn_q.weight in row 2 */
     const char *chat_template; /* NULL: none */
+    int hollow;                /* all values are zero and take no room on the disk */
 };
 
 /* Nonzero on failure. */

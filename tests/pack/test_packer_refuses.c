@@ -202,6 +202,17 @@ static void models_outside_the_format(void **state) {
     assert_non_null(strstr(complained, "blk.0.attn_q.weight: row"));
 }
 
+/* 6 GiB at 8 bits, refused before any of the work. Where addresses have 64 bits it would begin. */
+static void a_blob_that_addresses_do_not_count(void **state) {
+    (void)state;
+    if (SIZE_MAX > UINT32_MAX) return;
+    write_source("hollow.gguf", (struct small_gguf){.dim = 16384, .ffn = 65536, .hollow = 1});
+    check_failed(RUN(in_folder("hollow.gguf"), "-o", in_folder("no.apus"), "--weights", "int8",
+                     "--no-calibrate"),
+                 1);
+    assert_non_null(strstr(complained, "and addresses of this build end at 4294967295"));
+}
+
 static void truncated_sources(void **state) {
     (void)state;
     struct file model = map(in_folder("model.gguf"));
@@ -222,6 +233,7 @@ int main(void) {
         cmocka_unit_test(wrong_usage),
         cmocka_unit_test(wrong_files),
         cmocka_unit_test(models_outside_the_format),
+        cmocka_unit_test(a_blob_that_addresses_do_not_count),
         cmocka_unit_test(truncated_sources),
     };
     return cmocka_run_group_tests_name("pack_refuses", tests, set_up, tear_down);

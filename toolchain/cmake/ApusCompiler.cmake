@@ -7,6 +7,8 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_C_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(CMAKE_C_FLAGS_DEBUG "-O1 -g")
 
+# Files have sizes of 64 bits, also where addresses have 32.
+add_compile_definitions(_FILE_OFFSET_BITS=64)
 add_compile_options(-ffp-contract=off -fno-fast-math -fno-trapping-math -fno-strict-aliasing -Wall
                     -Wextra -Wpedantic -Wshadow $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes>
                     $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes> -Wvla -Wundef -Wpointer-arith

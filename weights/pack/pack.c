@@ -294,12 +294,22 @@ static bool write_front(struct job *job) {
     return writer_put(&job->writer, 0, &job->header, sizeof job->header, job->d);
 }
 
+/* The blob is mapped once it is written: what addresses do not count is refused before the work. */
+static bool is_addressable(const struct job *job, uint64_t bytes) {
+    return bytes <= SIZE_MAX ||
+           diag_fail(job->d,
+                     "the blob takes %llu bytes, and addresses of this build end at %zu: pack it "
+                     "where addresses have 64 bits",
+                     (unsigned long long)bytes, SIZE_MAX);
+}
+
 /* What was written is a blob to its reader. The file has its full length since it was opened or by
  * its last section; the padding behind it is made here, as a mapping needs it. */
 static bool check_written(struct job *job) {
     size_t bytes = (size_t)job->header.file_bytes;
     char why[BLOB_WHY] = "";
     struct blob blob;
+    if (!is_addressable(job, job->header.file_bytes)) return false;
     if (!writer_extend(&job->writer, bytes, job->d)) return false;
     void *map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, job->writer.out.fd, 0);
     if (map == MAP_FAILED) return diag_fail(job->d, "%s cannot be read back", job->options->out);
@@ -498,7 +508,7 @@ static bool run(struct job *job) {
     double begun = progress_clock();
     if (!check_outputs(job)) return false;
     if (!open_source(job) || !make_vocab(job) || !make_text(job) || !make_plan(job) ||
-        !make_tables(job))
+        !is_addressable(job, job->plan.weight_bytes) || !make_tables(job))
         return false;
     job->fold = fold_new(job->source, &job->plan, job->threads, job->d);
     if (!job->fold || !make_calibrator(job) || !prepare_resume(job)) return false;

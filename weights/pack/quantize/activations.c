@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static float *floats(size_t a, size_t b) { return malloc(a * (b ? b : 1) * sizeof(float)); }
-
 static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 bool activations_make(struct activations *s, const struct plan *plan, size_t tokens) {

@@ -4,8 +4,18 @@
 #ifndef PACK_ACTIVATIONS_H
 #define PACK_ACTIVATIONS_H
 
+#include <stdint.h>
+#include <stdlib.h>
+
 #include "weights/pack/quantize/forward.h"
 #include "weights/pack/quantize/pack_plan.h"
+
+/* a * b floats, at least one for b = 0; NULL also where size_t, of 32 bits in some builds, does not
+ * count their bytes. */
+static inline float *floats(size_t a, size_t b) {
+    if (!b) b = 1;
+    return a > SIZE_MAX / sizeof(float) / b ? NULL : malloc(a * b * sizeof(float));
+}
 
 /* All [tokens][...]. */
 struct activations {

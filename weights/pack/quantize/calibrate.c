@@ -40,8 +40,6 @@ static void place(struct calibrator *c, uint32_t tensor) {
             if (c->plan->layers[layer].tensor[which] == tensor) c->layer = layer, c->which = which;
 }
 
-static float *floats(size_t a, size_t b) { return malloc(a * (b ? b : 1) * sizeof(float)); }
-
 uint32_t calibrate_windows(const struct calibrate_effort *effort, uint32_t widest) {
     uint64_t windows = 4 * (uint64_t)widest / effort->length;
     return windows < effort->windows_least  ? effort->windows_least

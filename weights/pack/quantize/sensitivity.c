@@ -37,8 +37,6 @@ struct sense {
     uint32_t head_count;
 };
 
-static float *floats(size_t a, size_t b) { return malloc(a * (b ? b : 1) * sizeof(float)); }
-
 static void layer_weights(const struct plan *plan, double *all) {
     *all = 0;
     for (uint32_t i = 0; i < plan->model.tensors; i++)
