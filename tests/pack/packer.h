@@ -11,7 +11,7 @@
 #include "tests/pack/small_gguf.h"
 
 extern char folder[];
-extern char said[8192], complained[8192]; /* by the last program */
+extern char said[8192], complained[8192]; /* by the last program, but for its progress */
 
 /* Group fixtures of cmocka: the folder, with model.gguf in it. */
 int set_up(void **state);
