@@ -52,12 +52,12 @@ if command -v apt-get >/dev/null 2>&1; then
         install $missing ||
             { tail -n 20 build/setup.log >&2; say "could not install$missing" >&2; exit 1; }
     fi
-    # gcc -m32, for guard_narrow; it cannot stand beside some cross compilers, and the test is
-    # skipped without it
+    # gcc -m32, for the preset `narrow`; it cannot stand beside some cross compilers, and its tests
+    # are skipped without it
     if [ "$want" = tests ] && [ "$(uname -m)" = x86_64 ] &&
         ! dpkg -s gcc-multilib >/dev/null 2>&1; then
         install gcc-multilib ||
-            say "no gcc-multilib: the test with addresses of 32 bits is skipped"
+            say "no gcc-multilib: the tests with addresses of 32 bits are skipped"
     fi
     # The sanitizer and libFuzzer runtimes are a package of their own in Debian, named after clang's
     # version.

@@ -31,7 +31,7 @@ tests "tests dev" build/dev -LE 'long|oracle|once'
 stage "build clang" build build/clang compiler_tests --preset clang
 tests "tests clang" build/clang -L compiler -LE 'long|oracle|once'
 
-# Addresses of 32 bits: short tests of what sizes and offsets decide.
+# Addresses of 32 bits: short tests of what sizes and offsets decide, and the release's bits.
 stage "packages i386" sh toolchain/i386.sh
 if [ "$stage_status" = 0 ]; then
     stage "build narrow" build build/narrow narrow_tests --preset narrow
