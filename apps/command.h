@@ -9,15 +9,10 @@
 #include <stdint.h>
 
 #include "apus/apus.h"
+#include "kit/command_line.h"
 #include "kit/exit.h"
 
-struct option;
-/* An option as it was given, for whoever gives it again. */
-struct given {
-    const struct option *option;
-    const char *value;
-};
-enum { GIVEN_MAX = 64, DEVICES_MAX = 4 }; /* more than there are options; --device given */
+enum { DEVICES_MAX = 4 }; /* --device given */
 
 /* Everything options can say. Zero means not given, except where settings_defaults says
  * otherwise. */
@@ -49,74 +44,41 @@ struct settings {
     double replay, temperature, top_p, min_p, repeat_penalty;
     const char *stops[APUS_STOPS_MAX];
     size_t stops_count;
-    struct given given[GIVEN_MAX];
-    size_t given_count;
     int pair, agreement, lookup, ignore_eos, bos, special, raw, verify, man, all, escape,
         random_seed;
-};
-
-enum option_kind {
-    OPTION_FLAG,   /* int, set to 1 */
-    OPTION_STRING, /* const char * */
-    OPTION_COUNT,  /* uint64_t in low .. high; a low of -1 is stored as 0: no limit */
-    OPTION_SEED,   /* settings.seed; -1: any, and random_seed is set */
-    OPTION_REAL,   /* double in low .. high */
-    OPTION_DEVICE, /* settings.devices, repeatable for different engines */
-    OPTION_STOP    /* settings.stops, repeatable */
-};
-
-struct option {
-    const char *letter; /* "-m", or NULL */
-    const char *name;   /* "--model" */
-    enum option_kind kind;
-    size_t offset;     /* in struct settings */
-    double low, high;  /* high 0: any */
-    const char *value; /* "FILE" in the help; NULL for a flag */
-    const char *help;  /* a phrase without a period */
-    const char *brief; /* the same in 54 characters, for the help of one screen; NULL: not in it */
-};
-
-/* An argument without a dash. The first ones go where no option has put something. */
-struct operand {
-    const char *name; /* "MODEL.apus" */
-    size_t offset;    /* of a const char * in struct settings */
-};
-enum { OPERANDS_MAX = 3 };
-
-struct progress; /* kit/progress.h */
-
-struct command {
-    const char *name;
-    const char *summary;     /* a phrase without a period, lower case */
-    const char *usage;       /* what follows the name */
-    const char *description; /* paragraphs, separated by empty lines */
-    const char *example;     /* lines of shell */
-    const struct option *options;
-    size_t options_count;
-    struct operand operands[OPERANDS_MAX];        /* up to the first without a name */
-    int (*main)(const struct settings *settings); /* gives the exit status */
 };
 
 extern const struct command command_run, command_info, command_tokenize, command_detokenize,
     command_logits, command_perplexity, command_compare, command_bench, command_trace,
     command_probe, command_help;
-extern const struct command *const commands[]; /* in the order of the help */
-extern const size_t commands_count;
-extern const struct option global_options[];
-extern const size_t global_options_count;
+
+extern const struct program apus;
+enum { GLOBAL_OPTIONS = 8 };
+extern const struct option global_options[GLOBAL_OPTIONS];
+extern const struct synonym apus_synonyms[];
+extern const struct strange apus_strange_commands[], apus_strange_options[];
+
+/* The defaults that are not zero. */
+void settings_defaults(struct settings *settings);
+
+/* What command_line.h asks of a program: options of its own kind are --seed, --device and --stop;
+ * names become values and are checked against this machine: threads, cpu, engine. */
+int settings_store(const struct option *option, struct settings *settings, const char *value);
+int settings_apart(const struct option *option, const char *before, const char *value);
+int settings_resolve(struct settings *settings);
+
+struct progress; /* kit/progress.h */
 
 /* The progress of a command's long work: an object a line with --json, nothing with --quiet. */
 void command_progress(struct progress *progress, const struct settings *settings, const char *name);
 
-/* NULL if there is none of that name. */
-const struct command *command_find(const char *name);
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+/* Of commands that take a text behind the model. */
+#define SURPLUS_TEXT "Text of several words goes into quotes."
 
 /* Options and operands that mean the same in several commands. */
 /* clang-format off */
-#define OPERAND_MODEL {"MODEL.apus", offsetof(struct settings, model)}
-#define OPERAND_TEXT {"TEXT", offsetof(struct settings, text)}
+#define OPERAND_MODEL {"MODEL.apus", offsetof(struct settings, model), 0}
+#define OPERAND_TEXT {"TEXT", offsetof(struct settings, text), offsetof(struct settings, file)}
 #define OPTION_MODEL \
     {"-m", "--model", OPTION_STRING, offsetof(struct settings, model), 0, 0, "FILE", \
      "the blob to use", NULL}

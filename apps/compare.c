@@ -330,6 +330,7 @@ const struct command command_compare = {
     .example = "apus compare int4.apus int8.apus -f text.txt",
     .options = options,
     .options_count = COUNT_OF(options),
-    .operands = {OPERAND_MODEL, {"REFERENCE", offsetof(struct settings, reference)}},
+    .surplus = SURPLUS_TEXT,
+    .operands = {OPERAND_MODEL, {"REFERENCE", offsetof(struct settings, reference), 0}},
     .main = compare_main,
 };

@@ -6,7 +6,7 @@
 
 #include "apus/port.h"
 #include "kit/fail.h"
-#include "hints.h"
+#include "kit/hints.h"
 
 static const char ENGINES[] = "cpu igpu npu";
 

@@ -12,7 +12,7 @@
 
 #include "compiled_file.h"
 #include "fail_status.h"
-#include "hints.h"
+#include "kit/hints.h"
 #include "kit/kind.h"
 
 static apus_port port;

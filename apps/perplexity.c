@@ -187,6 +187,7 @@ const struct command command_perplexity = {
     .example = "apus perplexity model.apus text.txt --ctx 512",
     .options = options,
     .options_count = COUNT_OF(options),
-    .operands = {OPERAND_MODEL, {"FILE", offsetof(struct settings, file)}},
+    .surplus = SURPLUS_TEXT,
+    .operands = {OPERAND_MODEL, {"FILE", offsetof(struct settings, file), 0}},
     .main = perplexity_main,
 };

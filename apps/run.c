@@ -56,11 +56,11 @@ static const struct option options[] = {
      "make recent tokens less likely, 0.1 to 10 (default: off)", NULL},
     {NULL, "--repeat-last", OPTION_COUNT, AT(repeat_last), 1, 1024, "N",
      "how many tokens back that looks (default 64)", NULL},
-    {NULL, "--seed", OPTION_SEED, AT(seed), 0, 0, "N",
+    {NULL, "--seed", OPTION_OWN, AT(seed), 0, 0, "N",
      "of the random numbers (default 0); the same seed gives the same text; -1: another one each "
      "time, told in the figures",
      "the same seed gives the same text; -1: any"},
-    {NULL, "--stop", OPTION_STOP, AT(stops), 0, 0, "TEXT",
+    {NULL, "--stop", OPTION_SEVERAL, AT(stops), 0, 0, "TEXT",
      "end before this text; can be given 8 times, 63 bytes each",
      "end before this text; several can be given"},
     {NULL, "--ignore-eos", OPTION_FLAG, AT(ignore_eos), 0, 0, NULL,
@@ -500,6 +500,7 @@ const struct command command_run = {
                "apus run model.apus <notes.txt --temp 0.8 --seed -1 --stop '###'",
     .options = options,
     .options_count = COUNT_OF(options),
-    .operands = {OPERAND_MODEL, {"PROMPT", AT(text)}},
+    .surplus = SURPLUS_TEXT,
+    .operands = {OPERAND_MODEL, {"PROMPT", AT(text), AT(file)}},
     .main = run_main,
 };

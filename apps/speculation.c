@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "kit/fail.h"
-#include "hints.h"
+#include "kit/hints.h"
 #include "kit/json.h"
 
 static int overlap_setting(struct settings *settings) {

@@ -113,6 +113,7 @@ const struct command command_tokenize = {
     .example = "apus tokenize model.apus 'def add(a, b):'",
     .options = tokenize_options,
     .options_count = COUNT_OF(tokenize_options),
+    .surplus = SURPLUS_TEXT,
     .operands = {OPERAND_MODEL, OPERAND_TEXT},
     .main = tokenize_main,
 };
@@ -134,6 +135,7 @@ const struct command command_detokenize = {
     .example = "apus detokenize model.apus 1604,803,24",
     .options = detokenize_options,
     .options_count = COUNT_OF(detokenize_options),
-    .operands = {OPERAND_MODEL, {"LIST", AT(ids)}},
+    .surplus = SURPLUS_TEXT,
+    .operands = {OPERAND_MODEL, {"LIST", AT(ids), 0}},
     .main = detokenize_main,
 };

@@ -280,6 +280,7 @@ const struct command command_trace = {
     .example = "apus trace model.apus ref avx2 --ids 1604,803,24",
     .options = options,
     .options_count = COUNT_OF(options),
-    .operands = {OPERAND_MODEL, {"A", AT(trace_first)}, {"B", AT(trace_second)}},
+    .surplus = SURPLUS_TEXT,
+    .operands = {OPERAND_MODEL, {"A", AT(trace_first), 0}, {"B", AT(trace_second), 0}},
     .main = trace_main,
 };

@@ -399,6 +399,9 @@ class Rest(Case):
         self.assertEqual(
             self.ok('help', '--man').stdout, (ROOT / 'docs/man/apus.1').read_bytes(),
             'make it again: apus help --man')
+        pack = subprocess.run([BUILD / 'apus-pack', '--man'], capture_output=True, check=True)
+        self.assertEqual(pack.stdout, (ROOT / 'docs/man/apus-pack.1').read_bytes(),
+                         'make it again: apus-pack --man')
 
     def test_version(self):
         self.assertRegex(self.ok('--version').stdout.decode(), r'^apus \d+\.\d+\.\d+\n$')

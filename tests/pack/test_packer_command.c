@@ -279,6 +279,37 @@ static void help_and_version(void **state) {
     assert_string_equal(complained, "");
 }
 
+/* The result and every sentence as objects, for scripts. */
+static void answers_in_json(void **state) {
+    (void)state;
+    char out[512];
+    snprintf(out, sizeof out, "%s", in_folder("j.apus"));
+    assert_int_equal(RUN(in_folder("model.gguf"), "-o", out, "--json", "--ctx", "4000"), 0);
+    json_t *object = json_loads(said, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(object, "output")), out);
+    assert_string_equal(json_string_value(json_object_get(object, "name")), "Small Model");
+    assert_int_equal(json_integer_value(json_object_get(object, "layer_bits")), 8);
+    assert_true(json_is_true(json_object_get(object, "calibrated")));
+    struct file file = map(out);
+    assert_int_equal(json_integer_value(json_object_get(object, "bytes")), file.bytes);
+    unmap(file);
+    json_decref(object);
+    assert_non_null(strstr(complained, "{\"warning\":{"));
+    assert_int_equal(RUN(in_folder("model.gguf"), "--json", "--ouptut", out), 2);
+    assert_string_equal(said, "");
+    object = json_loads(complained, 0, NULL);
+    const json_t *error = json_object_get(object, "error");
+    assert_string_equal(json_string_value(json_object_get(error, "code")), "usage");
+    assert_string_equal(json_string_value(json_object_get(error, "hint")),
+                        "Did you mean --output?");
+    json_decref(object);
+    assert_int_equal(RUN(in_folder("absent.gguf"), "-o", in_folder("k.apus"), "--json"), 1);
+    object = json_loads(complained, 0, NULL);
+    error = json_object_get(object, "error");
+    assert_string_equal(json_string_value(json_object_get(error, "code")), "fault");
+    json_decref(object);
+}
+
 static json_t *notes_of(const char *report) {
     json_t *all = json_load_file(in_folder(report), 0, NULL),
            *notes = json_object_get(all, "notes");
@@ -337,6 +368,7 @@ int main(void) {
         cmocka_unit_test(heads_are_filled_up),
         cmocka_unit_test(a_model_without_tokenizer),
         cmocka_unit_test(help_and_version),
+        cmocka_unit_test(answers_in_json),
     };
     return cmocka_run_group_tests_name("pack_command", tests, set_up, tear_down);
 }

@@ -37,7 +37,7 @@ static void steps_add_up(void **state) {
                                                  .first = from[resumed],
                                                  .measuring = {1e6, 1e5},
                                                  .threads = 1};
-            work_begin(&work, true);
+            work_begin(&work, PROGRESS_NONE);
             work_plan(&work, &request);
             for (uint64_t weights = 1; weights <= LAYERS * LT_COUNT; weights++)
                 work_measured(&work, weights * 64 * 128);

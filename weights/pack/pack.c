@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "apps/kit/terminal.h"
+#include "apps/kit/fail.h"
 #include "weights/blob.h"
 #include "weights/hash.h"
 #include "weights/pack/quantize/budget.h"
@@ -18,6 +18,7 @@
 #include "weights/pack/quantize/parallel.h"
 #include "weights/pack/quantize/pack_plan.h"
 #include "weights/pack/report.h"
+#include "weights/pack/result.h"
 #include "weights/pack/resume.h"
 #include "weights/pack/quantize/rope.h"
 #include "weights/pack/sections.h"
@@ -27,12 +28,11 @@
 #include "weights/pack/work.h"
 #include "weights/pack/writer.h"
 
-enum { FEW_TOKENS = 2048 };
 static const uint64_t LONG_WORK = 1000000000; /* parameters whose calibration takes an hour */
 
 /* Everything that lives while a blob is made. Zeroed, it can be freed. */
 struct job {
-    const struct options *options;
+    const struct settings *settings;
     struct diag *d;
     unsigned threads;
     char *origin_path; /* what basename made of a copy of the source's name points into it */
@@ -65,41 +65,41 @@ struct job {
 };
 
 static bool open_source(struct job *job) {
-    job->source = source_open(job->options->source, job->d);
+    job->source = source_open(job->settings->source, job->d);
     return job->source != NULL;
 }
 
 /* What somebody may not expect, before the work begins: a sentence a line. */
 static void say_notes(const struct job *job) {
-    for (const char *at = job->plan.notes; *at && !job->options->quiet;) {
+    for (const char *at = job->plan.notes; *at;) {
         const char *end = strstr(at, "; ");
         int length = end ? (int)(end - at) : (int)strlen(at);
-        fprintf(stderr, "apus-pack: note: %.*s.\n", length, at);
+        fail_note("note: %.*s.", length, at);
         at += length + (end ? 2 : 0);
     }
 }
 
 static const struct calibrate_effort *effort(const struct job *job) {
-    const char *name = job->options->effort;
+    const char *name = job->settings->effort;
     return name && strcmp(name, CALIBRATE_QUICK.name) == 0 ? &CALIBRATE_QUICK : &CALIBRATE_FULL;
 }
 
 static bool make_plan(struct job *job) {
-    const struct options *options = job->options;
+    const struct settings *settings = job->settings;
     char calibration[96] = "not calibrated";
     if (job->text.windows)
         snprintf(calibration, sizeof calibration,
                  "calibrated%s on %u windows of %u tokens of %s %016llx",
                  effort(job)->quick ? " quickly" : "", job->text.windows, job->text.length,
-                 options->calibrate ? "the text" : "the packer's text",
+                 settings->calibrate ? "the text" : "the packer's text",
                  (unsigned long long)job->text.hash);
-    job->origin_path = realpath(options->source, NULL);
-    if (!job->origin_path) return diag_fail(job->d, "%s cannot be found again", options->source);
-    struct plan_choice choice = {.layer_bits = options->layer_bits,
-                                 .bits = options->bits,
-                                 .positions = options->positions,
-                                 .rotate = options->rotate,
-                                 .name = options->name,
+    job->origin_path = realpath(settings->source, NULL);
+    if (!job->origin_path) return diag_fail(job->d, "%s cannot be found again", settings->source);
+    struct plan_choice choice = {.layer_bits = settings->layer_bits,
+                                 .bits = settings->bits,
+                                 .positions = (uint32_t)settings->positions,
+                                 .rotate = !settings->no_rotate,
+                                 .name = settings->name,
                                  .origin = basename(job->origin_path),
                                  .calibration = calibration,
                                  .dropped = job->text.dropped};
@@ -135,7 +135,7 @@ static bool make_vocab(struct job *job) {
                                     .bos = config->bos,
                                     .ends = config->end_tokens,
                                     .ends_count = config->end_tokens_count,
-                                    .pre = job->options->pre,
+                                    .pre = job->settings->pre,
                                     .notes = &notes};
     job->vocab = vocab_build(&request, &job->vocab_bytes, job->d);
     if (notes.text[0]) source_note(job->source, notes.text);
@@ -312,20 +312,10 @@ static bool check_written(struct job *job) {
     if (!is_addressable(job, job->header.file_bytes)) return false;
     if (!writer_extend(&job->writer, bytes, job->d)) return false;
     void *map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, job->writer.out.fd, 0);
-    if (map == MAP_FAILED) return diag_fail(job->d, "%s cannot be read back", job->options->out);
+    if (map == MAP_FAILED) return diag_fail(job->d, "%s cannot be read back", job->settings->out);
     bool good = blob_open(&blob, map, bytes, why) == APUS_OK;
     munmap(map, bytes);
-    return good || diag_fail(job->d, "%s was not written right: %s", job->options->out, why);
-}
-
-static const char *not_calibrated(const struct job *job) {
-    if (!job->options->no_calibrate)
-        return "Not calibrated: the tokenizer has no id for the calibration text.";
-    return job->plan.layer_bits == 4
-               ? "Not calibrated: each weight was rounded by itself. At 4 bits that changes every "
-                 "third or fourth token of a small model."
-               : "Not calibrated: each weight was rounded by itself. At 8 bits a small model is "
-                 "then 1.7 times as far from the original.";
+    return good || diag_fail(job->d, "%s was not written right: %s", job->settings->out, why);
 }
 
 static bool finish(struct job *job, double seconds) {
@@ -338,29 +328,16 @@ static bool finish(struct job *job, double seconds) {
                             .threads = job->threads,
                             .calibration_windows = job->text.windows,
                             .calibration_length = job->text.length};
-    if (job->options->report && !report_write(&report, job->options->report, job->d)) return false;
+    if (job->settings->report && !report_write(&report, job->settings->report, job->d))
+        return false;
     if (!writer_commit(&job->writer, job->d)) {
-        if (job->options->report) remove(job->options->report);
+        if (job->settings->report) remove(job->settings->report);
         return false;
     }
-    if (writer_forget(job->options->out))
-        resume_forget(job->options->out); /* an earlier run's, too */
+    if (writer_forget(job->settings->out))
+        resume_forget(job->settings->out); /* an earlier run's, too */
     work_end(&job->work);
-    if (!job->options->quiet)
-        printf("%s: %s, %.1f M parameters, int%u layers at %.2f bits, %.1f MB, packed in %.1f s\n",
-               terminal_shown(job->options->out),
-               terminal_shown(job->plan.text + job->plan.model.name),
-               (double)job->plan.model.parameters / 1e6, job->plan.layer_bits,
-               plan_layer_bits(&job->plan), (double)job->header.file_bytes / 1e6, seconds);
-    if (!job->options->quiet && job->resumed)
-        printf("Went on after %u of %u tensors, which an earlier run had finished.\n", job->resumed,
-               job->plan.model.tensors);
-    if (!job->options->quiet && !job->calibrator) printf("%s\n", not_calibrated(job));
-    if (!job->options->quiet && job->calibrator && job->options->calibrate &&
-        job->text.windows * job->text.length < FEW_TOKENS)
-        printf("Calibrated on %u tokens only: errors were kept from them at the cost of everything "
-               "else. Give more text.\n",
-               job->text.windows * job->text.length);
+    result_say(job->settings, &report, job->resumed, job->calibrator != NULL);
     return true;
 }
 
@@ -370,10 +347,10 @@ static bool make_text(struct job *job) {
     for (uint32_t i = 0; i < config->layers; i++)
         widest = config->layer[i].ffn > widest ? config->layer[i].ffn : widest;
     uint32_t length = positions < effort(job)->length ? positions : effort(job)->length;
-    if (job->options->positions && job->options->positions < length)
-        length = job->options->positions;
-    return job->options->no_calibrate ||
-           calibration_text_read(&job->text, job->options->calibrate, job->vocab, job->vocab_bytes,
+    if (job->settings->positions && job->settings->positions < length)
+        length = (uint32_t)job->settings->positions;
+    return job->settings->no_calibrate ||
+           calibration_text_read(&job->text, job->settings->calibrate, job->vocab, job->vocab_bytes,
                                  calibrate_windows(effort(job), widest), length, job->d);
 }
 
@@ -419,9 +396,9 @@ static bool make_key(struct job *job) {
 static bool prepare_resume(struct job *job) {
     const struct plan *plan = &job->plan;
     size_t bytes = 0, tensors = plan->model.tensors;
-    if (!job->options->resume && !(job->calibrator && plan->model.parameters >= LONG_WORK))
+    if (!job->settings->resume && !(job->calibrator && plan->model.parameters >= LONG_WORK))
         return true;
-    if (!resume_begin(&job->resume, job->options->out, job->d) || !make_key(job)) return false;
+    if (!resume_begin(&job->resume, job->settings->out, job->d) || !make_key(job)) return false;
     resume_add(&job->resume, &job->saved, sizeof job->saved);
     resume_add(&job->resume, job->error, tensors * sizeof *job->error);
     resume_add(&job->resume, job->rows, plan->row_floats * sizeof *job->rows);
@@ -494,14 +471,14 @@ static bool resume_or_begin(struct job *job) {
 
 /* Before any work: what is written must not be what is read, and must be free. */
 static bool check_outputs(struct job *job) {
-    const struct options *options = job->options;
-    if (outfile_same(options->out, options->source))
-        return diag_fail(job->d, "-o names the source itself, %s", options->source);
-    if (!writer_check(options->out, job->d)) return false;
-    if (!options->report) return true;
-    if (outfile_same(options->report, options->out))
-        return diag_fail(job->d, "-o and --report both name %s", options->out);
-    return report_check(options->report, job->d);
+    const struct settings *settings = job->settings;
+    if (outfile_same(settings->out, settings->source))
+        return diag_fail(job->d, "-o names the source itself, %s", settings->source);
+    if (!writer_check(settings->out, job->d)) return false;
+    if (!settings->report) return true;
+    if (outfile_same(settings->report, settings->out))
+        return diag_fail(job->d, "-o and --report both name %s", settings->out);
+    return report_check(settings->report, job->d);
 }
 
 static bool run(struct job *job) {
@@ -512,18 +489,20 @@ static bool run(struct job *job) {
         return false;
     job->fold = fold_new(job->source, &job->plan, job->threads, job->d);
     if (!job->fold || !make_calibrator(job) || !prepare_resume(job)) return false;
-    return writer_open(&job->writer, job->options->out, job->resume.path != NULL,
+    return writer_open(&job->writer, job->settings->out, job->resume.path != NULL,
                        job->plan.weight_bytes, job->d) &&
            resume_or_begin(job) && write_weights(job) && write_front(job) && check_written(job) &&
            finish(job, progress_clock() - begun);
 }
 
-bool pack(const struct options *options, struct diag *d) {
+bool pack(const struct settings *settings, struct diag *d) {
     struct job *job = calloc(1, sizeof *job);
     if (!job) return diag_fail(d, "out of memory");
-    job->options = options, job->d = d;
-    job->threads = options->threads ? options->threads : parallel_cores();
-    work_begin(&job->work, options->quiet);
+    job->settings = settings, job->d = d;
+    job->threads = settings->threads ? (unsigned)settings->threads : parallel_cores();
+    work_begin(&job->work, settings->quiet  ? PROGRESS_NONE
+                           : settings->json ? PROGRESS_OBJECTS
+                                            : PROGRESS_TEXT);
     bool good = run(job);
     work_end(&job->work);
     writer_abandon(&job->writer);

@@ -1,286 +1,157 @@
 #include "weights/pack/pack_options.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "apps/kit/closest.h"
+#include "apps/kit/exit.h"
+#include "apps/kit/fail.h"
+#include "apps/kit/hints.h"
 #include "weights/format.h"
 #include "weights/pack/quantize/parallel.h"
 #include "weights/pack/vocab/vocab_pre.h"
 
-const char OPTIONS_HELP[] =
-    "usage: apus-pack SOURCE -o OUT.apus [options]\n"
-    "\n"
-    "Packs a checkpoint into the blob that apus runs. SOURCE is a GGUF file, or a Hugging Face "
-    "directory with\n"
-    "config.json, safetensors and a tokenizer.\n"
-    "\n"
-    "  -o, --output FILE     the blob; written whole or not at all\n"
-    "      --weights TYPE    int8 or int4 for the layers; default: int8 below a billion "
-    "parameters, else int4\n"
-    "      --bits X          with int4: bits a weight that the layers may take, scales of groups "
-    "included, 4 to 9; tensors\n"
-    "                        that hurt most at 4 bits get 8. Default: 4.25, or what 8 bits for all "
-    "V take where that is more\n"
-    "      --ctx N           positions the blob holds at most; default: the model's, 32768 at "
-    "most\n"
-    "      --name NAME       the model's name; default: the source's\n"
-    "      --pre NAME        the pre-tokenizer, by llama.cpp's name for it (gpt-2, llama-bpe, "
-    "qwen2, "
-    "seed-coder ...), where\n"
-    "                        the source names none, a wrong one, or one that is not known\n"
-    "      --report FILE     figures as JSON: the error of every tensor, bits per weight, time, "
-    "memory\n"
-    "      --calibrate FILE[,FILE]  text whose tokens say which errors matter; default: a text of "
-    "the project's own\n"
-    "      --effort E        quick or full, the default: quick calibrates in about a fifth of the "
-    "time "
-    "for most of the gain\n"
-    "      --no-calibrate    rounds each weight by itself: quicker, and int4 ruins small models\n"
-    "      --no-rotate       keeps the model's own basis: larger errors, for comparison\n"
-    "      --resume          saves each finished layer beside the output; the same command goes on "
-    "from there. Default when\n"
-    "                        a model of a billion parameters or more is calibrated\n"
-    "  -t, --threads N       default: the machine's cores\n"
-    "  -q, --quiet           says nothing but errors\n"
-    "  -h, --help            this text\n"
-    "      --version         the version\n"
-    "\n"
-    "Exit status: 0 done, 1 a file is at fault, 2 wrong usage.\n";
+#define AT(member) offsetof(struct settings, member)
 
-static bool number(const char *option, const char *text, unsigned long most, unsigned long *out,
-                   struct diag *d) {
-    char *end;
-    unsigned long value = text[0] >= '0' && text[0] <= '9' ? strtoul(text, &end, 10) : 0;
-    if (value < 1 || value > most || *end)
-        return diag_fail(d, "%s is \"%s\" where a number from 1 to %lu is expected", option, text,
-                         most);
-    *out = value;
-    return true;
-}
-
-enum what {
-    NOTHING,
-    OUTPUT,
-    WEIGHTS,
-    BITS,
-    CTX,
-    NAME,
-    PRE,
-    REPORT,
-    CALIBRATE,
-    EFFORT,
-    NO_CALIBRATE,
-    NO_ROTATE,
-    RESUME,
-    THREADS,
-    QUIET,
-    HELP,
-    VERSION
+const struct option pack_options[] = {
+    {"-o", "--output", OPTION_STRING, AT(out), 0, 0, "FILE",
+     "The blob; written whole or not at all.", "the blob; written whole or not at all"},
+    {NULL, "--weights", OPTION_STRING, AT(weights), 0, 0, "TYPE",
+     "int8 or int4, for the layers' weights; embedding and output head always keep 8 bits. With "
+     "int4 the tensors that hurt most at 4 bits keep 8, within a budget: --bits. The default is "
+     "int8 for models below a billion parameters and int4 from there on.",
+     "int8 (default below 1e9 parameters) or int4"},
+    {NULL, "--bits", OPTION_REAL, AT(bits), 4, 9, "X",
+     "With int4, what the layers may take in bits a weight: 4 to 9. Counted are the integers and "
+     "the 8-bit scale of every group of 64, not the scale of a row nor what pads groups and rows "
+     "of narrow tensors. The default is 4.25, or what 8 bits for all V tensors take where that is "
+     "more, as it is in models whose heads do not share V. What each tensor costs at 4 bits is "
+     "measured as KL on calibration text; those that cost most for each bit saved get 8 bits. "
+     "Without calibration the kinds of tensors stand in a fixed order. Fewer bits than 4-bit "
+     "weights with their scales take are an error.",
+     "with int4: bits a weight, 4 to 9 (default: 4.25)"},
+    {NULL, "--ctx", OPTION_COUNT, AT(positions), 1, BLOB_POSITIONS_MAX, "N",
+     "Positions the blob holds at most, 1 to 131072. The default is what the model was made for, "
+     "at most 32768. Each position costs 4 bytes times the width of a head.",
+     "positions at most (default: the model's; 32768)"},
+    {NULL, "--pre", OPTION_STRING, AT(pre), 0, 0, "NAME",
+     "The pre-tokenizer, by the name that llama.cpp has for it, in the place of what the source "
+     "says: gpt-2, smollm, starcoder, llama-bpe, qwen2, tekken, deepseek-coder, deepseek-llm, "
+     "seed-coder, mellum, falcon3 and others. For sources that name none, a wrong one, or one that "
+     "is not known; a wrong name gives wrong ids.",
+     "the pre-tokenizer, by llama.cpp's name for it"},
+    {NULL, "--name", OPTION_STRING, AT(name), 0, 0, "NAME",
+     "The model's name in the blob, at most 127 bytes. The default is the source's own, or its "
+     "file name.",
+     "the model's name (default: the source's)"},
+    {NULL, "--report", OPTION_STRING, AT(report), 0, 0, "FILE",
+     "Writes figures as JSON, to a new file or in the place of an earlier report: for every tensor "
+     "its type, size, relative root mean square error, mean squared error and largest error "
+     "against the folded weights; bits per weight, bytes, seconds, peak memory, notes.",
+     "figures as JSON: errors, sizes, time, memory"},
+    {NULL, "--calibrate", OPTION_STRING, AT(calibrate), 0, 0, "FILES",
+     "Text to calibrate with, files with commas between them: 12 to 48 windows of 512 tokens, by "
+     "the model's width, evenly over "
+     "all of it, fewer where there is less. The default is a text of the project's own, inside the "
+     "program: code in a dozen programming languages and prose in twenty natural ones.",
+     "text that says which errors matter (has one)"},
+    {NULL, "--effort", OPTION_STRING, AT(effort), 0, 0, "E",
+     "quick or full: how much work calibration takes. quick needs about a fifth of the time of "
+     "full, the default, for more than four fifths of what it gains (docs/accuracy.md).",
+     "quick, or full (default): five times as long"},
+    {NULL, "--no-calibrate", OPTION_FLAG, AT(no_calibrate), 0, 0, NULL,
+     "Rounds each weight by itself. Quicker, and much worse: int4 then changes every third or "
+     "fourth token of a small model.",
+     "round each weight by itself: quicker, much worse"},
+    {NULL, "--no-rotate", OPTION_FLAG, AT(no_rotate), 0, 0, NULL,
+     "Leaves the residual stream and the values in the model's own basis. Errors are much larger; "
+     "it is there for comparison.",
+     "keep the model's own basis, for comparison"},
+    {NULL, "--resume", OPTION_FLAG, AT(resume), 0, 0, NULL,
+     "After every layer saves what is done, beside the output: the blob so far in OUT.part, in "
+     "OUT.state the activations that the next layer needs and the figures so far. Whatever ends "
+     "the work, the same command goes on after the last finished layer and writes the bytes that "
+     "it would have written at once; both files are gone at the end. Another source, other options "
+     "or another build of the program begin anew. The source counts by its content, so that all of "
+     "it is read once before the work. A file of one of these names that is not this user's own "
+     "unfinished work is in the way, and said to be; it is never followed, changed or removed. The "
+     "default when a model of a billion parameters or more is calibrated.",
+     "save each finished layer, and go on from there"},
+    {"-t", "--threads", OPTION_COUNT, AT(threads), 1, PARALLEL_MAX, "N",
+     "1 to 64; the default is the number of processors.", "threads (default: the processors)"},
+    {NULL, "--json", OPTION_FLAG, AT(json), 0, 0, NULL,
+     "Prints one JSON object about the result on standard output: output, name, parameters, "
+     "layer_bits, bits_per_weight, bytes, seconds, resumed_tensors, calibrated. What goes to "
+     "standard error is an object a line too.",
+     "one JSON object on standard output"},
+    {"-q", "--quiet", OPTION_FLAG, AT(quiet), 0, 0, NULL,
+     "Says nothing but errors, and with --json the result.", "say nothing but errors"},
+    {"-h", "--help", OPTION_FLAG, AT(help), 0, 0, NULL, "Shows the options.", "this text"},
+    {NULL, "--man", OPTION_FLAG, AT(man), 0, 0, NULL, "Prints this page, for man -l -.",
+     "print the manual page, for man -l -"},
+    {NULL, "--version", OPTION_FLAG, AT(version), 0, 0, NULL, "Shows the version.",
+     "which version this is"},
 };
-static const struct option {
-    const char *name, *letter;
-    enum what what;
-    bool takes_value;
-} OPTIONS[] = {{"--output", "-o", OUTPUT, true},
-               {"--weights", "", WEIGHTS, true},
-               {"--bits", "", BITS, true},
-               {"--ctx", "", CTX, true},
-               {"--name", "", NAME, true},
-               {"--pre", "", PRE, true},
-               {"--report", "", REPORT, true},
-               {"--threads", "-t", THREADS, true},
-               {"--calibrate", "", CALIBRATE, true},
-               {"--effort", "", EFFORT, true},
-               {"--no-calibrate", "", NO_CALIBRATE, false},
-               {"--no-rotate", "", NO_ROTATE, false},
-               {"--resume", "", RESUME, false},
-               {"--quiet", "-q", QUIET, false},
-               {"--help", "-h", HELP, false},
-               {"--version", "", VERSION, false}};
-
-/* With what was meant, where that is near. */
-static bool wrong_weights(const char *value, struct diag *d) {
-    struct closest closest = {.typed = value};
-    closest_offer(&closest, "int8");
-    closest_offer(&closest, "int4");
-    return diag_fail(d, "--weights is \"%s\" where int8 or int4 is expected%s%s%s", value,
-                     closest.best ? "; did you mean " : "", closest.best ? closest.best : "",
-                     closest.best ? "?" : "");
-}
-
-static bool unknown(const char *argument, struct diag *d) {
-    char name[64] = "";
-    strncat(name, argument,
-            strcspn(argument, "=") < sizeof name ? strcspn(argument, "=") : sizeof name - 1);
-    struct closest closest = {.typed = name};
-    for (size_t i = 0; i < sizeof OPTIONS / sizeof OPTIONS[0]; i++)
-        closest_offer(&closest, OPTIONS[i].name);
-    return diag_fail(d, "unknown option %s%s%s%s", argument, closest.best ? "; did you mean " : "",
-                     closest.best ? closest.best : "", closest.best ? "?" : "");
-}
-
-static bool set(struct options *options, const struct option *option, const char *value,
-                struct diag *d) {
-    unsigned long n = 0;
-    switch (option->what) {
-    case OUTPUT:
-        options->out = value;
-        break;
-    case NAME:
-        options->name = value;
-        break;
-    case PRE:
-        if (!vocab_pre_find(value, strlen(value)))
-            return diag_fail(d, "--pre is \"%s\", which is not one of " VOCAB_PRE_SOME, value);
-        options->pre = value;
-        break;
-    case REPORT:
-        options->report = value;
-        break;
-    case WEIGHTS:
-        if (strcmp(value, "int8") != 0 && strcmp(value, "int4") != 0)
-            return wrong_weights(value, d);
-        options->layer_bits = value[3] == '8' ? 8 : 4;
-        break;
-    case BITS: {
-        char *end;
-        options->bits = value[0] >= '0' && value[0] <= '9' ? strtod(value, &end) : 0;
-        if (!(options->bits >= 4 && options->bits <= 9) || *end)
-            return diag_fail(d, "--bits is \"%s\" where a number from 4 to 9 is expected", value);
-        break;
-    }
-    case CTX:
-        if (!number("--ctx", value, BLOB_POSITIONS_MAX, &n, d)) return false;
-        options->positions = (uint32_t)n;
-        break;
-    case THREADS:
-        if (!number("--threads", value, PARALLEL_MAX, &n, d)) return false;
-        options->threads = (unsigned)n;
-        break;
-    case CALIBRATE:
-        options->calibrate = value;
-        break;
-    case EFFORT:
-        if (strcmp(value, "quick") != 0 && strcmp(value, "full") != 0)
-            return diag_fail(d, "--effort is \"%s\" where quick or full is expected", value);
-        options->effort = value;
-        break;
-    case NO_CALIBRATE:
-        options->no_calibrate = true;
-        break;
-    case NO_ROTATE:
-        options->rotate = false;
-        break;
-    case RESUME:
-        options->resume = true;
-        break;
-    case QUIET:
-        options->quiet = true;
-        break;
-    case HELP:
-        options->help = true;
-        break;
-    case VERSION:
-        options->version = true;
-        break;
-    case NOTHING:
-        break;
-    }
-    return true;
-}
-
-/* The option that an argument names, and where its value is: after '=', or NULL for the next
- * argument. */
-static const struct option *find(const char *argument, const char **value) {
-    *value = NULL;
-    for (size_t i = 0; i < sizeof OPTIONS / sizeof OPTIONS[0]; i++) {
-        size_t length = strlen(OPTIONS[i].name);
-        if (strcmp(argument, OPTIONS[i].name) == 0 ||
-            (OPTIONS[i].letter[0] && strcmp(argument, OPTIONS[i].letter) == 0))
-            return &OPTIONS[i];
-        if (OPTIONS[i].takes_value && strncmp(argument, OPTIONS[i].name, length) == 0 &&
-            argument[length] == '=') {
-            *value = argument + length + 1;
-            return &OPTIONS[i];
-        }
-    }
-    return NULL;
-}
 
 /* What is written takes its name when it is complete, which standard output cannot. */
-static bool names_file(const char *option, const char *path, struct diag *d) {
-    return !path || strcmp(path, "-") != 0 ||
-           diag_fail(d,
-                     "%s is - (standard output) where a file is expected; one of that name is ./-",
-                     option);
+static int check_file(const char *option, const char *path) {
+    if (!path || strcmp(path, "-") != 0) return EXIT_OK;
+    return fail(EXIT_USAGE,
+                "%s is - (standard output) where a file is expected; one of that name is ./-.",
+                option);
 }
 
-static bool complete(const struct options *options, struct diag *d) {
-    if (!options->source) return diag_fail(d, "no SOURCE given");
-    if (!options->out) return diag_fail(d, "no output given: -o OUT.apus is missing");
-    if (!options->source[0] || !options->out[0]) return diag_fail(d, "an empty file name");
-    if (!names_file("-o", options->out, d) || !names_file("--report", options->report, d))
-        return false;
-    if (options->report && strcmp(options->report, options->out) == 0)
-        return diag_fail(d, "-o and --report both name %s", options->out);
-    if (options->bits > 0 && options->layer_bits == 8)
-        return diag_fail(d, "--bits is for int4, and --weights says int8");
-    if (options->effort && options->no_calibrate)
-        return diag_fail(
-            d,
-            "both --effort and --no-calibrate are given; --effort says how much calibration does");
-    if (options->calibrate && options->no_calibrate)
-        return diag_fail(d, "both --calibrate and --no-calibrate are given");
-    if (options->calibrate && !options->calibrate[0])
-        return diag_fail(d, "--calibrate names an empty file");
-    if (options->name && (!options->name[0] || strlen(options->name) > 127))
-        return diag_fail(d, "--name has %zu bytes where 1 to 127 are expected",
-                         strlen(options->name));
-    return true;
+static int check_names(const struct settings *s) {
+    if (!s->source || !s->out) fail_hint("See: apus-pack --help");
+    if (!s->source) return fail(EXIT_USAGE, "no SOURCE was given.");
+    if (!s->out) return fail(EXIT_USAGE, "no output was given: -o OUT.apus is missing.");
+    if (!s->source[0] || !s->out[0]) return fail(EXIT_USAGE, "a file name is empty.");
+    if (!strcmp(s->source, "-"))
+        return fail(EXIT_USAGE, "SOURCE is - (standard input) where a GGUF file or a directory is "
+                                "expected.");
+    int status = check_file("-o", s->out);
+    if (!status) status = check_file("--report", s->report);
+    if (status) return status;
+    if (s->report && strcmp(s->report, s->out) == 0)
+        return fail(EXIT_USAGE, "-o and --report both name %s.", s->out);
+    if (s->name && (!s->name[0] || strlen(s->name) > 127))
+        return fail(EXIT_USAGE, "--name has %zu bytes where 1 to 127 are expected.",
+                    strlen(s->name));
+    return EXIT_OK;
 }
 
-/* A value twice is a slip of somebody's, unless it is the same. */
-static bool given_once(const struct option *option, const char **given, const char *value,
-                       struct diag *d) {
-    const char **before = &given[option - OPTIONS];
-    if (!option->takes_value) return true;
-    if (*before && strcmp(*before, value) != 0)
-        return diag_fail(d, "%s is given twice, as %s and as %s: give it once", option->name,
-                         *before, value);
-    *before = value;
-    return true;
+/* A value out of a few, "int8 int4", separated by spaces. */
+static int check_word(const char *option, const char *value, const char *first,
+                      const char *second) {
+    char both[32];
+    if (!value || !strcmp(value, first) || !strcmp(value, second)) return EXIT_OK;
+    strcat(strcat(strcpy(both, first), " "), second);
+    hint_value(value, both);
+    return fail(EXIT_USAGE, "%s expects %s or %s, found '%s'.", option, first, second, value);
 }
 
-bool options_read(struct options *options, int argc, char **argv, struct diag *d) {
-    *options = (struct options){.rotate = true};
-    bool only_names = false;
-    const char *given[sizeof OPTIONS / sizeof OPTIONS[0]] = {NULL};
-    for (int i = 1; i < argc; i++) {
-        const char *argument = argv[i], *value;
-        if (!only_names && strcmp(argument, "--") == 0) {
-            only_names = true;
-            continue;
-        }
-        if (only_names || argument[0] != '-') {
-            if (options->source)
-                return diag_fail(d, "two sources given: %s and %s; the output stands behind -o",
-                                 options->source, argument);
-            options->source = argument;
-            continue;
-        }
-        const struct option *option = find(argument, &value);
-        if (!strcmp(argument, "-"))
-            return diag_fail(d, "SOURCE is - (standard input) where a GGUF file or a directory is "
-                                "expected");
-        if (!option) return unknown(argument, d);
-        if (option->takes_value && !value) value = i + 1 < argc ? argv[++i] : NULL;
-        if (option->takes_value && !value) return diag_fail(d, "%s needs a value", argument);
-        if (!given_once(option, given, value, d)) return false;
-        if (!set(options, option, value ? value : "", d)) return false;
-        if (options->help || options->version) return true;
-    }
-    if (!complete(options, d)) return false;
-    if (options->bits > 0) options->layer_bits = 4;
-    return true;
+static int check_together(const struct settings *s) {
+    if (s->bits > 0 && s->layer_bits == 8)
+        return fail(EXIT_USAGE, "--bits is for int4, and --weights says int8.");
+    if (s->effort && s->no_calibrate)
+        return fail(EXIT_USAGE, "both --effort and --no-calibrate are given; --effort says how "
+                                "much calibration does.");
+    if (s->calibrate && s->no_calibrate)
+        return fail(EXIT_USAGE, "both --calibrate and --no-calibrate are given.");
+    if (s->calibrate && !s->calibrate[0])
+        return fail(EXIT_USAGE, "--calibrate names an empty file.");
+    return EXIT_OK;
+}
+
+int pack_options_check(struct settings *s) {
+    if (s->version || s->man) return EXIT_OK;
+    int status = check_names(s);
+    if (!status) status = check_word("--weights", s->weights, "int8", "int4");
+    if (!status) status = check_word("--effort", s->effort, "quick", "full");
+    if (!status && s->pre && !vocab_pre_find(s->pre, strlen(s->pre)))
+        status =
+            fail(EXIT_USAGE, "--pre is \"%s\", which is not one of " VOCAB_PRE_SOME ".", s->pre);
+    if (status) return status;
+    if (s->weights) s->layer_bits = s->weights[3] == '8' ? 8 : 4;
+    status = check_together(s);
+    if (s->bits > 0) s->layer_bits = 4;
+    return status;
 }

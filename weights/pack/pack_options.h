@@ -1,29 +1,30 @@
-/* The command line of apus-pack. */
+/* The command line of apus-pack: its table, and what of it fits together. */
 #ifndef PACK_OPTIONS_H
 #define PACK_OPTIONS_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "apps/kit/command_line.h"
 
-#include "weights/pack/checkpoint/diag.h"
-
-struct options {
+/* Zero means not given. */
+struct settings {
+    int json, quiet, help, version, man;
     const char *source, *out;
-    const char *name, *report; /* NULL where not given */
-    const char *pre;           /* a name that vocab_pre_find knows; NULL where not given */
-    unsigned layer_bits;       /* 0, 4 or 8 */
-    double bits;               /* 0 where not given */
-    uint32_t positions;        /* 0 where not given */
-    unsigned threads;          /* 0 where not given */
-    const char *calibrate;     /* files with commas between them; NULL: the text that ships with the
-                                  packer */
-    const char *effort;        /* "quick", "full" or NULL, which is full */
-    bool rotate, no_calibrate, resume, quiet, help, version;
+    const char *name, *report;
+    const char *pre;     /* a name that vocab_pre_find knows */
+    const char *weights; /* "int4" or "int8" */
+    unsigned layer_bits; /* 4 or 8, by weights and bits */
+    double bits;
+    uint64_t positions, threads;
+    const char *calibrate; /* files with commas between them; NULL: the text that ships with the
+                              packer */
+    const char *effort;    /* "quick", "full" or NULL, which is full */
+    int no_calibrate, no_rotate, resume;
 };
 
-/* False with a sentence for what is wrong. With help or version nothing else counts. */
-bool options_read(struct options *options, int argc, char **argv, struct diag *d);
+enum { PACK_OPTIONS = 18 };
+extern const struct option pack_options[PACK_OPTIONS];
 
-extern const char OPTIONS_HELP[];
+/* EXIT_OK, or EXIT_USAGE after a sentence for what is missing, is no value of its option, or does
+ * not go together. Sets layer_bits. */
+int pack_options_check(struct settings *settings);
 
 #endif

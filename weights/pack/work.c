@@ -56,8 +56,8 @@ static double speed(void) {
     return 1;
 }
 
-void work_begin(struct work *work, bool quiet) {
-    progress_begin(&work->progress, quiet ? PROGRESS_NONE : PROGRESS_TEXT, "apus-pack", "pack");
+void work_begin(struct work *work, enum progress_form form) {
+    progress_begin(&work->progress, form, "apus-pack", "pack");
     static const char *const names[WORK_PHASES] = {"reading the source", "measuring what hurts",
                                                    "calibrating", "quantizing", "writing"};
     for (int i = 0; i < WORK_PHASES; i++) progress_phase(&work->progress, names[i], 0);

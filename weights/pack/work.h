@@ -39,7 +39,7 @@ struct work_request {
 };
 
 /* The source is being opened; nothing is known of its size. */
-void work_begin(struct work *work, bool quiet);
+void work_begin(struct work *work, enum progress_form form);
 
 /* Its bytes are being looked at: so many of all. */
 void work_looked(struct work *work, uint64_t bytes, uint64_t all);
