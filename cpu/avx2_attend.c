@@ -35,20 +35,12 @@ INLINE void score_half(const struct attend_args *a, uint32_t i, uint32_t slot, u
     _mm256_store_ps(attend_scores(a, i) + slot, s);
 }
 
-/* A panel of 16 slots for COUNT queries (a constant) from `first` on. */
-INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint32_t first,
-                        uint32_t slot, struct found *f) {
-    const __m256i sign = _mm256_set1_epi8((char)0x80), one = _mm256_set1_epi16(1);
-    const uint8_t *k = a->kv.k + (size_t)slot * a->head_dim;
-#define DO(i)                                                                                      \
+/* The steps of score_panel for query i. They use its variables, and EACH_OF_4 writes each of them 4
+ * times. */
+#define SCORE_BEGIN(i)                                                                             \
     __m256i near##i = _mm256_setzero_si256(), far##i = near##i;                                    \
     const int8_t *q##i = a->query[first + (i < COUNT ? i : 0)].q;
-    EACH_OF_4(DO)
-#undef DO
-    for (uint32_t c = 0; c < a->head_dim; c += 4, k += 64) {
-        __m256i v0 = _mm256_xor_si256(load8(k), sign), v1 = _mm256_xor_si256(load8(k + 32), sign);
-        __m256i m0 = _mm256_abs_epi8(v0), m1 = _mm256_abs_epi8(v1);
-#define DO(i)                                                                                      \
+#define SCORE_DOT(i)                                                                               \
     if (i < COUNT) {                                                                               \
         __m256i q = broadcast4(q##i + c);                                                          \
         near##i = _mm256_add_epi32(                                                                \
@@ -56,17 +48,25 @@ INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint3
         far##i = _mm256_add_epi32(                                                                 \
             far##i, _mm256_madd_epi16(_mm256_maddubs_epi16(m1, _mm256_sign_epi8(q, v1)), one));    \
     }
-        EACH_OF_4(DO)
-#undef DO
-    }
-#define DO(i)                                                                                      \
+#define SCORE_END(i)                                                                               \
     if (i < COUNT) {                                                                               \
         uint32_t seen = f->seen[first + i];                                                        \
         score_half(a, first + i, slot, seen & 0xff, near##i, f);                                   \
         score_half(a, first + i, slot + 8, seen >> 8, far##i, f);                                  \
     }
-    EACH_OF_4(DO)
-#undef DO
+
+/* A panel of 16 slots for COUNT queries (a constant) from `first` on. */
+INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint32_t first,
+                        uint32_t slot, struct found *f) {
+    const __m256i sign = _mm256_set1_epi8((char)0x80), one = _mm256_set1_epi16(1);
+    const uint8_t *k = a->kv.k + (size_t)slot * a->head_dim;
+    EACH_OF_4(SCORE_BEGIN)
+    for (uint32_t c = 0; c < a->head_dim; c += 4, k += 64) {
+        __m256i v0 = _mm256_xor_si256(load8(k), sign), v1 = _mm256_xor_si256(load8(k + 32), sign);
+        __m256i m0 = _mm256_abs_epi8(v0), m1 = _mm256_abs_epi8(v1);
+        EACH_OF_4(SCORE_DOT)
+    }
+    EACH_OF_4(SCORE_END)
 }
 
 static NOINLINE void score_4(const struct attend_args *a, uint32_t first, uint32_t slot,

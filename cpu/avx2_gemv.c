@@ -8,6 +8,25 @@
 #include "cpu/avx2_gemv_inl.h"
 #include "cpu/variants.h"
 
+/* The steps of compute_w4 for column c. They use its variables, and EACH_COLUMN writes each of them
+ * once for every column of a tile. */
+#define W4_BEGIN(c, none)                                                                          \
+    __m256i acc##c = _mm256_setzero_si256();                                                       \
+    if (c < COLUMNS)                                                                               \
+        acc##c = _mm256_sub_epi32(acc##c, _mm256_slli_epi32(broadcast4(sums + c * stride), 3));
+#define W4_BEGIN_PART(c, none) __m256i part##c = _mm256_setzero_si256();
+#define W4_DOT(c, none)                                                                            \
+    if (c < COLUMNS) {                                                                             \
+        part##c =                                                                                  \
+            _mm256_add_epi16(part##c, _mm256_maddubs_epi16(low, broadcast4(y + c * stride)));      \
+        part##c =                                                                                  \
+            _mm256_add_epi16(part##c, _mm256_maddubs_epi16(high, broadcast4(y + c * stride + 4))); \
+    }
+#define W4_ADD_PART(c, none) acc##c = _mm256_add_epi32(acc##c, _mm256_madd_epi16(part##c, one));
+#define W4_SCALE(c, none)                                                                          \
+    if (c < COLUMNS)                                                                               \
+        total[c * 2 + half] = _mm256_add_epi32(total[c * 2 + half], _mm256_mullo_epi32(acc##c, s));
+
 INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
     const struct gemv_args *a = t->args;
     const uint8_t *w = t->w, *scales = w, *x = a->x + t->column * a->x_stride;
@@ -22,61 +41,30 @@ INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
             w += 64;
         }
         for (uint32_t half = 0; half < 2; half++) {
-#define DO(c, none)                                                                                \
-    __m256i acc##c = _mm256_setzero_si256();                                                       \
-    if (c < COLUMNS)                                                                               \
-        acc##c = _mm256_sub_epi32(acc##c, _mm256_slli_epi32(broadcast4(sums + c * stride), 3));
-            EACH_COLUMN(DO, )
-#undef DO
+            EACH_COLUMN(W4_BEGIN, )
             for (uint32_t line = 0; line < 8; line += 4) {
                 const uint8_t *v = w + line * 64 + half * 32, *y = x + line * 8;
-#define DO(c, none) __m256i part##c = _mm256_setzero_si256();
-                EACH_COLUMN(DO, )
-#undef DO
+                EACH_COLUMN(W4_BEGIN_PART, )
 #pragma GCC unroll 4
                 for (uint32_t l = 0; l < 4; l++, v += 64, y += 8) {
                     __m256i b = load8(v), low = _mm256_and_si256(b, nibble),
                             high = _mm256_and_si256(_mm256_srli_epi16(b, 4), nibble);
                     if (half == 0) prefetch(v, 4 * COLUMNS, a->ahead);
-#define DO(c, none)                                                                                \
-    if (c < COLUMNS) {                                                                             \
-        part##c =                                                                                  \
-            _mm256_add_epi16(part##c, _mm256_maddubs_epi16(low, broadcast4(y + c * stride)));      \
-        part##c =                                                                                  \
-            _mm256_add_epi16(part##c, _mm256_maddubs_epi16(high, broadcast4(y + c * stride + 4))); \
-    }
-                    EACH_COLUMN(DO, )
-#undef DO
+                    EACH_COLUMN(W4_DOT, )
                 }
-#define DO(c, none) acc##c = _mm256_add_epi32(acc##c, _mm256_madd_epi16(part##c, one));
-                EACH_COLUMN(DO, )
-#undef DO
+                EACH_COLUMN(W4_ADD_PART, )
             }
             __m256i s = _mm256_cvtepi8_epi32(
                 _mm_loadl_epi64((const __m128i *)(const void *)(scales + g % 4 * 16 + half * 8)));
-#define DO(c, none)                                                                                \
-    if (c < COLUMNS)                                                                               \
-        total[c * 2 + half] = _mm256_add_epi32(total[c * 2 + half], _mm256_mullo_epi32(acc##c, s));
-            EACH_COLUMN(DO, )
-#undef DO
+            EACH_COLUMN(W4_SCALE, )
         }
     }
     return tile_finish(t, COLUMNS, total);
 }
 
-INLINE uint32_t compute_w8(const struct tile *t, const uint32_t COLUMNS) {
-    const struct gemv_args *a = t->args;
-    const uint8_t *w = t->w, *x = a->x + t->column * a->x_stride;
-    const size_t stride = a->x_stride;
-    const __m256i sign = _mm256_set1_epi8((char)0x80), one = _mm256_set1_epi16(1);
-#define DO(c, none) __m256i first##c = _mm256_setzero_si256(), second##c = first##c;
-    EACH_COLUMN(DO, )
-#undef DO
-    for (uint32_t k = 0; k < a->kp; k += 4, w += 64, x += 4) {
-        __m256i v0 = _mm256_xor_si256(load8(w), sign), v1 = _mm256_xor_si256(load8(w + 32), sign);
-        __m256i m0 = _mm256_abs_epi8(v0), m1 = _mm256_abs_epi8(v1);
-        prefetch(w, 2 * COLUMNS, a->ahead);
-#define DO(c, none)                                                                                \
+/* The steps of compute_w8, likewise. */
+#define W8_BEGIN(c, none) __m256i first##c = _mm256_setzero_si256(), second##c = first##c;
+#define W8_DOT(c, none)                                                                            \
     if (c < COLUMNS) {                                                                             \
         __m256i q = broadcast4(x + c * stride);                                                    \
         __m256i p0 = _mm256_maddubs_epi16(m0, _mm256_sign_epi8(q, v0)),                            \
@@ -84,8 +72,18 @@ INLINE uint32_t compute_w8(const struct tile *t, const uint32_t COLUMNS) {
         first##c = _mm256_add_epi32(first##c, _mm256_madd_epi16(p0, one));                         \
         second##c = _mm256_add_epi32(second##c, _mm256_madd_epi16(p1, one));                       \
     }
-        EACH_COLUMN(DO, )
-#undef DO
+
+INLINE uint32_t compute_w8(const struct tile *t, const uint32_t COLUMNS) {
+    const struct gemv_args *a = t->args;
+    const uint8_t *w = t->w, *x = a->x + t->column * a->x_stride;
+    const size_t stride = a->x_stride;
+    const __m256i sign = _mm256_set1_epi8((char)0x80), one = _mm256_set1_epi16(1);
+    EACH_COLUMN(W8_BEGIN, )
+    for (uint32_t k = 0; k < a->kp; k += 4, w += 64, x += 4) {
+        __m256i v0 = _mm256_xor_si256(load8(w), sign), v1 = _mm256_xor_si256(load8(w + 32), sign);
+        __m256i m0 = _mm256_abs_epi8(v0), m1 = _mm256_abs_epi8(v1);
+        prefetch(w, 2 * COLUMNS, a->ahead);
+        EACH_COLUMN(W8_DOT, )
     }
     const __m256i sum[TILE_COLUMNS * 2] = {first0, second0, first1, second1,
                                            first2, second2, first3, second3};

@@ -23,44 +23,24 @@ struct found {
 
 /* ------------------------------------------------------------------------------------ scores -- */
 
-/* score[j] = ((float) dot(q, K[j]) * qs) * ks[j] of COUNT queries from `first` on; -infinity where
- * a slot is not seen. */
-INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint32_t first,
-                        uint32_t slot, struct found *f) {
-    const int split = COUNT < 5; /* two accumulators a query: vpdpbusd takes 4 cycles to come
-                                    back */
-    const struct attend_query *query = a->query + first;
-    const uint8_t *k = a->kv.k + (size_t)slot * a->head_dim;
-#define DO(i)                                                                                      \
+/* The steps of score_panel for query i. They use its variables, and EACH_OF_8 writes each of them 8
+ * times. */
+#define SCORE_BEGIN(i)                                                                             \
     __m512i acc##i = _mm512_set1_epi32(f->offset[first + (i < COUNT ? i : 0)]),                    \
             odd##i = _mm512_setzero_si512();                                                       \
     const int8_t *q##i = query[i < COUNT ? i : 0].q;
-    EACH_OF_8(DO)
-#undef DO
-    for (uint32_t c = 0; c < a->head_dim; c += 16, k += 256) {
-#pragma GCC unroll 2
-        for (uint32_t j = 0; j < 16; j += 8) {
-            __m512i v = _mm512_load_si512(k + j * 16), w = _mm512_load_si512(k + j * 16 + 64);
-#define DO(i)                                                                                      \
+#define SCORE_DOT(i)                                                                               \
     if (i < COUNT) acc##i = dot4(acc##i, v, broadcast4(q##i + j));                                 \
     if (i < COUNT && split) odd##i = dot4(odd##i, w, broadcast4(q##i + j + 4));                    \
     if (i < COUNT && !split) acc##i = dot4(acc##i, w, broadcast4(q##i + j + 4));
-            EACH_OF_8(DO)
-#undef DO
-        }
 /* The asm keeps q##i in a register of its own, or the compiler makes base and index of it, which is
  * slower (avx512_gemv_inl.h). */
-#define DO(i)                                                                                      \
+#define SCORE_ADVANCE(i)                                                                           \
     if (i < COUNT) {                                                                               \
         q##i += 16;                                                                                \
         __asm__("" : "+r"(q##i));                                                                  \
     }
-        EACH_OF_8(DO)
-#undef DO
-    }
-    const __m512 kscale = _mm512_loadu_ps(a->kv.kscale + slot),
-                 vscale = _mm512_loadu_ps(a->kv.vscale + slot);
-#define DO(i)                                                                                      \
+#define SCORE_END(i)                                                                               \
     if (i < COUNT) {                                                                               \
         __mmask16 seen = (__mmask16)f->seen[first + i];                                            \
         __m512 s = _mm512_cvtepi32_ps(split ? _mm512_add_epi32(acc##i, odd##i) : acc##i);          \
@@ -71,8 +51,27 @@ INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint3
             _mm512_mask_max_ps(f->vmax[first + i], seen, f->vmax[first + i], vscale);              \
         _mm512_store_ps(attend_scores(a, first + i) + slot, s);                                    \
     }
-    EACH_OF_8(DO)
-#undef DO
+
+/* score[j] = ((float) dot(q, K[j]) * qs) * ks[j] of COUNT queries from `first` on; -infinity where
+ * a slot is not seen. */
+INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint32_t first,
+                        uint32_t slot, struct found *f) {
+    const int split = COUNT < 5; /* two accumulators a query: vpdpbusd takes 4 cycles to come
+                                    back */
+    const struct attend_query *query = a->query + first;
+    const uint8_t *k = a->kv.k + (size_t)slot * a->head_dim;
+    EACH_OF_8(SCORE_BEGIN)
+    for (uint32_t c = 0; c < a->head_dim; c += 16, k += 256) {
+#pragma GCC unroll 2
+        for (uint32_t j = 0; j < 16; j += 8) {
+            __m512i v = _mm512_load_si512(k + j * 16), w = _mm512_load_si512(k + j * 16 + 64);
+            EACH_OF_8(SCORE_DOT)
+        }
+        EACH_OF_8(SCORE_ADVANCE)
+    }
+    const __m512 kscale = _mm512_loadu_ps(a->kv.kscale + slot),
+                 vscale = _mm512_loadu_ps(a->kv.vscale + slot);
+    EACH_OF_8(SCORE_END)
 }
 
 static NOINLINE void score_8(const struct attend_args *a, uint32_t first, uint32_t slot,
@@ -172,6 +171,28 @@ static NOINLINE int64_t cut(const struct attend_args *a, uint32_t i, uint32_t be
 
 /* -------------------------------------------------------------------------------------- sums -- */
 
+/* The steps of gather for sum i, a query and a group of channels, likewise. */
+#define GATHER_BEGIN(i)                                                                            \
+    const uint32_t q##i = i < QUERIES * CELLS ? i / CELLS : 0,                                     \
+                   c##i = i < QUERIES * CELLS ? i % CELLS : 0;                                     \
+    int32_t *s##i = sums + q##i * 3 * dim + c##i * 16;                                             \
+    __m512i low##i = _mm512_setzero_si512(), mid##i = low##i, top##i = low##i;
+#define GATHER_DOT(i)                                                                              \
+    if (i < QUERIES * CELLS) {                                                                     \
+        const uint8_t *d = digits + q##i * 3 * ATTEND_BLOCK + j;                                   \
+        __m512i line = _mm512_load_si512(v + c##i * 64);                                           \
+        low##i = dot4(low##i, broadcast4(d), line);                                                \
+        mid##i = dot4(mid##i, broadcast4(d + ATTEND_BLOCK), line);                                 \
+        top##i = dot4(top##i, broadcast4(d + 2 * ATTEND_BLOCK), line);                             \
+    }
+#define GATHER_END(i)                                                                              \
+    if (i < QUERIES * CELLS) {                                                                     \
+        _mm512_store_si512(s##i, _mm512_add_epi32(_mm512_load_si512(s##i), low##i));               \
+        _mm512_storeu_si512(s##i + dim, _mm512_add_epi32(_mm512_loadu_si512(s##i + dim), mid##i)); \
+        _mm512_storeu_si512(s##i + 2 * dim,                                                        \
+                            _mm512_add_epi32(_mm512_loadu_si512(s##i + 2 * dim), top##i));         \
+    }
+
 /* Adds digit times V over `slots` slots for QUERIES queries and CELLS channel groups of 16 (QUERIES
  * * CELLS <= 8). */
 INLINE void gather(const struct attend_args *a, const uint32_t QUERIES, const uint32_t CELLS,
@@ -180,34 +201,9 @@ INLINE void gather(const struct attend_args *a, const uint32_t QUERIES, const ui
     const int8_t *v = a->kv.v + (size_t)begin * a->head_dim + (size_t)channel * 4;
     int32_t *sums = attend_sums(a, first) + channel;
     const size_t dim = a->head_dim;
-#define DO(i)                                                                                      \
-    const uint32_t q##i = i < QUERIES * CELLS ? i / CELLS : 0,                                     \
-                   c##i = i < QUERIES * CELLS ? i % CELLS : 0;                                     \
-    int32_t *s##i = sums + q##i * 3 * dim + c##i * 16;                                             \
-    __m512i low##i = _mm512_setzero_si512(), mid##i = low##i, top##i = low##i;
-    EACH_OF_8(DO)
-#undef DO
-    for (uint32_t j = 0; j < slots; j += 4, v += 4 * dim) {
-#define DO(i)                                                                                      \
-    if (i < QUERIES * CELLS) {                                                                     \
-        const uint8_t *d = digits + q##i * 3 * ATTEND_BLOCK + j;                                   \
-        __m512i line = _mm512_load_si512(v + c##i * 64);                                           \
-        low##i = dot4(low##i, broadcast4(d), line);                                                \
-        mid##i = dot4(mid##i, broadcast4(d + ATTEND_BLOCK), line);                                 \
-        top##i = dot4(top##i, broadcast4(d + 2 * ATTEND_BLOCK), line);                             \
-    }
-        EACH_OF_8(DO)
-#undef DO
-    }
-#define DO(i)                                                                                      \
-    if (i < QUERIES * CELLS) {                                                                     \
-        _mm512_store_si512(s##i, _mm512_add_epi32(_mm512_load_si512(s##i), low##i));               \
-        _mm512_storeu_si512(s##i + dim, _mm512_add_epi32(_mm512_loadu_si512(s##i + dim), mid##i)); \
-        _mm512_storeu_si512(s##i + 2 * dim,                                                        \
-                            _mm512_add_epi32(_mm512_loadu_si512(s##i + 2 * dim), top##i));         \
-    }
-    EACH_OF_8(DO)
-#undef DO
+    EACH_OF_8(GATHER_BEGIN)
+    for (uint32_t j = 0; j < slots; j += 4, v += 4 * dim) { EACH_OF_8(GATHER_DOT) }
+    EACH_OF_8(GATHER_END)
 }
 
 typedef void gather_fn(const struct attend_args *a, uint32_t first, uint32_t channel,

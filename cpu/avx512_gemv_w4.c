@@ -6,6 +6,12 @@
 #include "cpu/avx512_gemv_inl.h"
 #include "cpu/variants.h"
 
+/* Steps of compute for column c, as those of avx512_gemv_inl.h. */
+#define LESS(c, none)                                                                              \
+    if (c < COLUMNS) acc##c = _mm512_sub_epi32(zero, _mm512_slli_epi32(broadcast4(x##c + sums), 3));
+#define SCALE(c, none)                                                                             \
+    if (c < COLUMNS) total[c] = _mm512_add_epi32(total[c], _mm512_mullo_epi32(acc##c, s));
+
 INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS) {
     const int chains = chains_of(COLUMNS);
     const struct gemv_args *a = t->args;
@@ -23,8 +29,6 @@ INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS) {
             prefetch(w, 2 * COLUMNS, ahead);
         }
         EACH_COLUMN(CLEAR, zero)
-#define LESS(c, none)                                                                              \
-    if (c < COLUMNS) acc##c = _mm512_sub_epi32(zero, _mm512_slli_epi32(broadcast4(x##c + sums), 3));
         EACH_COLUMN(LESS, )
 #pragma GCC unroll 4
         for (uint32_t pair = 0; pair < 4; pair++) {
@@ -43,8 +47,6 @@ INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS) {
         const __m512i s = _mm512_cvtepi8_epi32(
             _mm_load_si128((const __m128i *)(const void *)(scales + g % 4 * 16)));
         EACH_COLUMN(JOIN, )
-#define SCALE(c, none)                                                                             \
-    if (c < COLUMNS) total[c] = _mm512_add_epi32(total[c], _mm512_mullo_epi32(acc##c, s));
         EACH_COLUMN(SCALE, )
         EACH_COLUMN(ADVANCE, GROUP)
         sums -= GROUP - sizeof(int32_t);

@@ -3,6 +3,10 @@
 #include "cpu/gemv_less_inl.h"
 #include "cpu/variants.h"
 
+/* A step of compute for column c, as those of avx512_gemv_inl.h. */
+#define LESS(c, none)                                                                              \
+    if (c < COLUMNS) acc##c = _mm512_set1_epi32(t->less[t->column + c]);
+
 INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS) {
     const int chains = chains_of(COLUMNS);
     const struct gemv_args *a = t->args;
@@ -10,8 +14,6 @@ INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS) {
     const uint8_t *w = t->w;
     EACH_COLUMN(POINT, a->x + t->column * a->x_stride, a->x_stride)
     EACH_COLUMN(CLEAR, _mm512_setzero_si512())
-#define LESS(c, none)                                                                              \
-    if (c < COLUMNS) acc##c = _mm512_set1_epi32(t->less[t->column + c]);
     EACH_COLUMN(LESS, )
 
     for (uint32_t g = 0; g < a->kp / GROUP; g++) {

@@ -60,6 +60,16 @@ INLINE int chains_of(const uint32_t columns) { return columns == 1 ? 4 : columns
         EACH_COLUMN(DOT, high_one, high_two, (k) + 4)                                              \
     } while (0)
 
+#define LESS_W4(c, none)                                                                           \
+    if (c < COLUMNS)                                                                               \
+        acc##c##n = acc##c##f =                                                                    \
+            _mm256_sub_epi32(zero, _mm256_slli_epi32(broadcast4(x##c + sums), 3));
+#define SCALE_W4(c, none)                                                                          \
+    if (c < COLUMNS) {                                                                             \
+        total[c * 2] = _mm256_add_epi32(total[c * 2], _mm256_mullo_epi32(acc##c##n, s));           \
+        total[c * 2 + 1] = _mm256_add_epi32(total[c * 2 + 1], _mm256_mullo_epi32(acc##c##f, r));   \
+    }
+
 INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
     const int chains = chains_of(COLUMNS);
     const struct gemv_args *a = t->args;
@@ -77,12 +87,7 @@ INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
             prefetch(w, 2 * COLUMNS, ahead);
         }
         EACH_COLUMN(CLEAR, )
-#define LESS(c, none)                                                                              \
-    if (c < COLUMNS)                                                                               \
-        acc##c##n = acc##c##f =                                                                    \
-            _mm256_sub_epi32(zero, _mm256_slli_epi32(broadcast4(x##c + sums), 3));
-        EACH_COLUMN(LESS, )
-#undef LESS
+        EACH_COLUMN(LESS_W4, )
 #pragma GCC unroll 4
         for (uint32_t k = 0; k < GROUP; k += 16) {
             LINE_W4(w + k * 8, acc, acc, odd, odd, k);
@@ -93,13 +98,7 @@ INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
             _mm_loadl_epi64((const __m128i *)(const void *)(scales + g % 4 * 16)));
         const __m256i r = _mm256_cvtepi8_epi32(
             _mm_loadl_epi64((const __m128i *)(const void *)(scales + g % 4 * 16 + 8)));
-#define SCALE(c, none)                                                                             \
-    if (c < COLUMNS) {                                                                             \
-        total[c * 2] = _mm256_add_epi32(total[c * 2], _mm256_mullo_epi32(acc##c##n, s));           \
-        total[c * 2 + 1] = _mm256_add_epi32(total[c * 2 + 1], _mm256_mullo_epi32(acc##c##f, r));   \
-    }
-        EACH_COLUMN(SCALE, )
-#undef SCALE
+        EACH_COLUMN(SCALE_W4, )
         EACH_COLUMN(ADVANCE, GROUP)
         sums -= GROUP - sizeof(int32_t);
         w += 8 * 64;
@@ -114,6 +113,9 @@ INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
         EACH_COLUMN(DOT, one, two, k)                                                              \
     } while (0)
 
+#define LESS_W8(c, none)                                                                           \
+    if (c < COLUMNS) acc##c##n = acc##c##f = _mm256_set1_epi32(t->less[t->column + c]);
+
 INLINE uint32_t compute_w8(const struct tile *t, const uint32_t COLUMNS) {
     const int chains = chains_of(COLUMNS);
     const struct gemv_args *a = t->args;
@@ -121,10 +123,7 @@ INLINE uint32_t compute_w8(const struct tile *t, const uint32_t COLUMNS) {
     const uint8_t *w = t->w;
     EACH_COLUMN(POINT, a->x + t->column * a->x_stride, a->x_stride)
     EACH_COLUMN(CLEAR, )
-#define LESS(c, none)                                                                              \
-    if (c < COLUMNS) acc##c##n = acc##c##f = _mm256_set1_epi32(t->less[t->column + c]);
-    EACH_COLUMN(LESS, )
-#undef LESS
+    EACH_COLUMN(LESS_W8, )
 
     for (uint32_t g = 0; g < a->kp / GROUP; g++) {
 #pragma GCC unroll 4

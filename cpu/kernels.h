@@ -68,31 +68,35 @@ static inline size_t attend_scratch_floats(uint32_t slots) {
     return (size_t)ATTEND_QUERIES * (slots + 64) + 8192;
 }
 
+/* RMSNorm without gains, quantized: x [dim] -> column of width dim. inv_dim: the float nearest
+ * 1/dim. */
+typedef uint32_t cpu_norm_fn(const float *x, uint32_t dim, float inv_dim, float eps, void *column);
+
+/* x [k] -> column of width k. */
+typedef uint32_t cpu_quant_fn(const float *x, uint32_t k, void *column);
+
+/* silu(g) * u, Hadamard in blocks of 64, quantized: g, u [ffn], ffn a multiple of 64 -> column. g
+ * is overwritten. */
+typedef uint32_t cpu_act_fn(float *g, const float *u, uint32_t ffn, void *column);
+
+/* One head in place: bias (NULL: none); then RoPE with cos_sin = cos [h], sin [h], h = head_dim
+ * / 2, and Hadamard in blocks of head_block(head_dim) (NULL: neither, as for V); then quantized: q
+ * [head_dim] int8, *scale. */
+typedef uint32_t cpu_head_fn(float *x, const float *bias, const float *cos_sin, uint32_t head_dim,
+                             int8_t *q, float *scale);
+
+/* x [dim] = row [dim] * scale. */
+typedef uint32_t cpu_embed_fn(const int8_t *row, float scale, uint32_t dim, float *x);
+
 struct cpu_kernels {
     apus_cpu cpu; /* the strongest set in the table */
 
     cpu_gemv_fn *gemv[WEIGHT_TYPES]; /* by type; NULL: the CPU does not multiply it */
-
-    /* RMSNorm without gains, quantized: x [dim] -> column of width dim. inv_dim: the float nearest
-     * 1/dim. */
-    uint32_t (*norm)(const float *x, uint32_t dim, float inv_dim, float eps, void *column);
-
-    /* x [k] -> column of width k. */
-    uint32_t (*quant)(const float *x, uint32_t k, void *column);
-
-    /* silu(g) * u, Hadamard in blocks of 64, quantized: g, u [ffn], ffn a multiple of 64 -> column.
-     * g is overwritten. */
-    uint32_t (*act)(float *g, const float *u, uint32_t ffn, void *column);
-
-    /* One head in place: bias (NULL: none); then RoPE with cos_sin = cos [h], sin [h], h = head_dim
-     * / 2, and Hadamard in blocks of head_block(head_dim) (NULL: neither, as for V); then
-     * quantized: q [head_dim] int8, *scale. */
-    uint32_t (*head)(float *x, const float *bias, const float *cos_sin, uint32_t head_dim,
-                     int8_t *q, float *scale);
-
-    /* x [dim] = row [dim] * scale. */
-    uint32_t (*embed)(const int8_t *row, float scale, uint32_t dim, float *x);
-
+    cpu_norm_fn *norm;
+    cpu_quant_fn *quant;
+    cpu_act_fn *act;
+    cpu_head_fn *head;
+    cpu_embed_fn *embed;
     cpu_attend_fn *attend[KV_TYPES];
 };
 
