@@ -56,6 +56,7 @@ static void finish(void *column, uint32_t k, float scale) {
 }
 
 uint32_t avx2_quant(const float *x, uint32_t k, void *column) {
+    assert(k && lines_good(column));
     uint32_t bad = 0;
     float s = quantize(x, k, column, &bad);
     finish(column, k, s);
@@ -82,6 +83,7 @@ static float sum_of_squares(const float *x, uint32_t n) {
 }
 
 uint32_t avx2_norm(const float *x, uint32_t dim, float inv_dim, float eps, void *column) {
+    assert(dim && lines_good(column));
     uint32_t bad = 0;
     float r = num_rsqrt(sum_of_squares(x, dim) * inv_dim + eps);
     float s = quantize(x, dim, column, &bad);
@@ -132,6 +134,7 @@ INLINE void hadamard_head(float *x, uint32_t head_dim) {
 }
 
 uint32_t avx2_act(float *g, const float *u, uint32_t ffn, void *column) {
+    assert(ffn && ffn % 64 == 0 && lines_good(column));
     __m256i bad = _mm256_setzero_si256();
     for (uint32_t b = 0; b < ffn; b += 64) {
         for (uint32_t i = b; i < b + 64; i += 8)
@@ -143,6 +146,7 @@ uint32_t avx2_act(float *g, const float *u, uint32_t ffn, void *column) {
 
 uint32_t avx2_head(float *x, const float *bias, const float *cos_sin, uint32_t head_dim, int8_t *q,
                    float *scale) {
+    assert(head_good(head_dim));
     const uint32_t h = head_dim / 2; /* a multiple of 8 */
     __m256i bad8 = _mm256_setzero_si256();
     uint32_t bad = 0;

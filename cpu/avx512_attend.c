@@ -267,6 +267,7 @@ static NOINLINE uint32_t finish(const struct attend_args *a, uint32_t i, float v
 }
 
 uint32_t avx512_attend(const struct attend_args *a) {
+    assert(attend_good(a));
     float max[ATTEND_QUERIES], vmax[ATTEND_QUERIES], inv_vmax[ATTEND_QUERIES];
     int64_t sum[ATTEND_QUERIES] = {0};
     uint32_t bad = 0;

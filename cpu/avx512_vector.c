@@ -55,6 +55,7 @@ static void finish(void *column, uint32_t k, float scale) {
 }
 
 uint32_t avx512_quant(const float *x, uint32_t k, void *column) {
+    assert(k && lines_good(column));
     uint32_t bad = 0;
     float s = quantize(x, k, column, &bad);
     finish(column, k, s);
@@ -92,6 +93,7 @@ static float sum_of_squares(const float *x, uint32_t n) {
 }
 
 uint32_t avx512_norm(const float *x, uint32_t dim, float inv_dim, float eps, void *column) {
+    assert(dim && lines_good(column));
     uint32_t bad = 0;
     float r = num_rsqrt(sum_of_squares(x, dim) * inv_dim + eps);
     float s = quantize(x, dim, column, &bad);
@@ -145,6 +147,7 @@ INLINE __m512i hadamard64(float *h, __m512 a, __m512 b, __m512 c, __m512 d, __m5
 }
 
 uint32_t avx512_act(float *g, const float *u, uint32_t ffn, void *column) {
+    assert(ffn && ffn % 64 == 0 && lines_good(column));
     __m512i top = _mm512_setzero_si512(), most = top;
     uint32_t bad = 0;
     for (uint32_t i = 0; i < ffn; i += 64)
@@ -159,6 +162,7 @@ uint32_t avx512_act(float *g, const float *u, uint32_t ffn, void *column) {
 /* Heads whose Hadamard blocks have 64 elements; others are AVX2's. */
 uint32_t avx512_head(float *x, const float *bias, const float *cos_sin, uint32_t head_dim,
                      int8_t *q, float *scale) {
+    assert(head_good(head_dim));
     if (head_dim % 64) return avx2_head(x, bias, cos_sin, head_dim, q, scale);
     const uint32_t h = head_dim / 2;
     __m512i top = _mm512_setzero_si512(), most = top;

@@ -385,7 +385,8 @@ static struct pool_ahead pass_ahead(void *arg, uint32_t item, uint32_t thread) {
 static apus_status cpu_submit(void *memory, const struct hal_pass *pass, uint64_t *ticket) {
     enum { FEW = 16 };
     struct cpu_program *p = memory;
-    assert(hal_pass_good(pass, p->setup.kv_slots));
+    assert(hal_pass_good(pass, p->setup.kv_slots) && pass->columns <= p->setup.columns_max);
+    assert(!pass->resume || p->stopped);
     struct pace *pace = &p->pace[pass->columns > FEW];
     const apus_port *port = p->setup.port;
     const int timed = port && port->now_ns && pace->arms > 1;
@@ -465,6 +466,7 @@ static apus_status cpu_model_measure(const struct hal_model_setup *setup, struct
 }
 
 static apus_status cpu_model_open(void *memory, const struct hal_model_setup *setup) {
+    assert((uintptr_t)memory % PLACE_LINE == 0);
     struct cpu_model *m = memory;
     return cpu_kernels_fill(&m->kernels, setup->cpu);
 }
@@ -511,6 +513,7 @@ static apus_status cpu_prepare_measure(const struct hal_setup *setup, struct hal
 }
 
 static apus_status cpu_prepare(void *memory, const struct hal_setup *setup) {
+    assert((uintptr_t)memory % PLACE_LINE == 0 && hal_setup_good(setup));
     struct cpu_program *p = memory;
     struct cpu_parts at = lay_out(setup);
     memset(p, 0, sizeof *p);

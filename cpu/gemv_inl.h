@@ -59,6 +59,7 @@ typedef uint32_t tile_fn(const struct tile *t);
 /* table[n - 1] computes n columns, n at most `widest`. */
 INLINE uint32_t walk(const struct gemv_args *a, uint32_t begin, uint32_t end, uint32_t type,
                      const int32_t *less, tile_fn *const table[], const uint32_t widest) {
+    assert(gemv_good(a, begin, end));
     const size_t bytes = panel_bytes(type, a->kp);
     const uint32_t tiles = (a->columns + widest - 1) / widest,
                    most = (a->columns + tiles - 1) / tiles;

@@ -10,6 +10,7 @@
 #ifndef CPU_KERNELS_H
 #define CPU_KERNELS_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -72,7 +73,7 @@ static inline size_t attend_scratch_floats(uint32_t slots) {
  * 1/dim. */
 typedef uint32_t cpu_norm_fn(const float *x, uint32_t dim, float inv_dim, float eps, void *column);
 
-/* x [k] -> column of width k. */
+/* x [k] -> column of width k, 64-aligned as every column. */
 typedef uint32_t cpu_quant_fn(const float *x, uint32_t k, void *column);
 
 /* silu(g) * u, Hadamard in blocks of 64, quantized: g, u [ffn], ffn a multiple of 64 -> column. g
@@ -81,12 +82,37 @@ typedef uint32_t cpu_act_fn(float *g, const float *u, uint32_t ffn, void *column
 
 /* One head in place: bias (NULL: none); then RoPE with cos_sin = cos [h], sin [h], h = head_dim
  * / 2, and Hadamard in blocks of head_block(head_dim) (NULL: neither, as for V); then quantized: q
- * [head_dim] int8, *scale. */
+ * [head_dim] int8, *scale. head_dim: a multiple of 16, 16 .. 256. */
 typedef uint32_t cpu_head_fn(float *x, const float *bias, const float *cos_sin, uint32_t head_dim,
                              int8_t *q, float *scale);
 
 /* x [dim] = row [dim] * scale. */
 typedef uint32_t cpu_embed_fn(const int8_t *row, float scale, uint32_t dim, float *x);
+
+/* Whether arguments keep to what is said above: every set's functions assert it. */
+static inline int lines_good(const void *at) { return at && (uintptr_t)at % 64 == 0; }
+static inline int gemv_good(const struct gemv_args *a, uint32_t panel_begin, uint32_t panel_end) {
+    return lines_good(a->panels) && a->row_scale && a->kp && a->kp % GROUP == 0 && a->columns &&
+           lines_good(a->x) && a->x_stride == act_stride(a->kp) && lines_good(a->y) &&
+           a->y_stride % 16 == 0 && panel_begin <= panel_end;
+}
+static inline int attend_good(const struct attend_args *a) {
+    int good = a->slots % KV_PANEL == 0 && a->head_dim >= 16 && a->head_dim <= BLOB_HEAD_DIM_MAX &&
+               a->head_dim % 16 == 0 && a->queries >= 1 && a->queries <= ATTEND_QUERIES &&
+               lines_good(a->scratch);
+    for (uint32_t i = 0; good && i < a->queries; i++) {
+        const struct attend_query *q = &a->query[i];
+        good =
+            lines_good(q->q) && lines_good(q->out) && (q->ranges || q->mask) && q->mask < 1u << 16;
+        for (uint32_t r = 0; r < q->ranges; r++)
+            good &= q->range[r].begin < q->range[r].end && q->range[r].end <= a->slots &&
+                    (!r || q->range[r - 1].end <= q->range[r].begin);
+    }
+    return good;
+}
+static inline int head_good(uint32_t head_dim) {
+    return head_dim >= 16 && head_dim <= BLOB_HEAD_DIM_MAX && head_dim % 16 == 0;
+}
 
 struct cpu_kernels {
     apus_cpu cpu; /* the strongest set in the table */

@@ -1,5 +1,6 @@
 #include "cpu/pace.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* A segment is long enough to hold several turns of a scheduler: 3 ms and less each where few
@@ -32,6 +33,7 @@
 #define RECORD 0.8f
 
 void pace_open(struct pace *p, uint32_t threads) {
+    assert(threads >= 1);
     memset(p, 0, sizeof *p);
     for (uint32_t n = threads; p->arms<PACE_ARMS; n = n> 4 ? n * 3 / 4 : n - 1) {
         p->threads[p->arms++] = n;
@@ -123,6 +125,7 @@ static void after_best(struct pace *p) {
 }
 
 void pace_learn(struct pace *p, uint32_t columns, uint64_t ns, uint64_t stalled_ns) {
+    assert(columns >= 1);
     const int trial = p->arm != p->best;
     if (!ns) return; /* a clock that stands still */
     const float least = least_of(p, columns, (float)ns), turns = ((float)ns - least) * TURNS;

@@ -1,5 +1,6 @@
 #include "cpu/pool.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "hal/place.h"
@@ -131,6 +132,7 @@ int pool_enter(struct apus_pool *pool) {
 }
 
 void pool_leave(struct apus_pool *pool) {
+    assert(atomic_load_explicit(&pool->taken, memory_order_relaxed));
     atomic_store_explicit(&pool->taken, 0, memory_order_release);
 }
 
@@ -140,6 +142,8 @@ static uint64_t now(const struct apus_pool *pool) {
 
 void pool_run(struct apus_pool *pool, uint32_t threads, const struct pool_work *what,
               struct pool_operation first, uint64_t *stalled_ns) {
+    assert(threads >= 2 && threads <= pool->threads && first.units);
+    assert(atomic_load_explicit(&pool->taken, memory_order_relaxed));
     struct pool_ahead ahead = {NULL, 0};
     *stalled_ns = 0;
     pool->work = *what;
@@ -171,9 +175,13 @@ static struct pool_parts lay_out(uint32_t threads) {
     return at;
 }
 
-size_t hal_pool_bytes(uint32_t threads) { return (size_t)lay_out(threads).bytes; }
+size_t hal_pool_bytes(uint32_t threads) {
+    assert(threads >= 1 && threads <= HAL_THREADS_MAX);
+    return (size_t)lay_out(threads).bytes;
+}
 
 apus_pool *hal_pool_open(void *memory, const apus_port *port, uint32_t threads) {
+    assert((uintptr_t)memory % PLACE_LINE == 0 && threads >= 1 && threads <= HAL_THREADS_MAX);
     struct apus_pool *pool = memory;
     const struct pool_parts at = lay_out(threads);
     memset(memory, 0, (size_t)at.bytes);

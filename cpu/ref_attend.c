@@ -70,6 +70,7 @@ static uint32_t attend_one(const struct attend_args *a, const struct attend_quer
 }
 
 uint32_t ref_attend(const struct attend_args *args) {
+    assert(attend_good(args));
     uint32_t bad = 0;
     for (uint32_t i = 0; i < args->queries; i++) bad |= attend_one(args, &args->query[i]);
     return bad;

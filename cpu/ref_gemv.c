@@ -39,6 +39,7 @@ typedef void panel_fn(const uint8_t *panel, uint32_t kp, const int8_t *q, uint32
 
 static uint32_t gemv(const struct gemv_args *a, uint32_t begin, uint32_t end, uint32_t type,
                      panel_fn *panel) {
+    assert(gemv_good(a, begin, end));
     size_t stride = panel_bytes(type, a->kp);
     uint32_t bad = 0;
     for (uint32_t p = begin; p < end; p++)

@@ -42,6 +42,7 @@ static void finish(void *column, uint32_t k, float scale) {
 }
 
 uint32_t ref_quant(const float *x, uint32_t k, void *column) {
+    assert(k && lines_good(column));
     uint32_t bad = 0;
     float s = quantize(x, k, column, &bad);
     finish(column, k, s);
@@ -49,6 +50,7 @@ uint32_t ref_quant(const float *x, uint32_t k, void *column) {
 }
 
 uint32_t ref_norm(const float *x, uint32_t dim, float inv_dim, float eps, void *column) {
+    assert(dim && lines_good(column));
     uint32_t bad = 0;
     float p[64] = {0};
     for (uint32_t i = 0; i < dim; i++) p[i % 64] = p[i % 64] + x[i] * x[i];
@@ -80,6 +82,7 @@ static void hadamard(float *h, uint32_t n) {
 }
 
 uint32_t ref_act(float *g, const float *u, uint32_t ffn, void *column) {
+    assert(ffn && ffn % 64 == 0 && lines_good(column));
     uint32_t bad = 0;
     for (uint32_t i = 0; i < ffn; i++) g[i] = silu(g[i], u[i], &bad);
     for (uint32_t i = 0; i < ffn; i += 64) hadamard(g + i, 64);
@@ -88,6 +91,7 @@ uint32_t ref_act(float *g, const float *u, uint32_t ffn, void *column) {
 
 uint32_t ref_head(float *x, const float *bias, const float *cos_sin, uint32_t head_dim, int8_t *q,
                   float *scale) {
+    assert(head_good(head_dim));
     uint32_t bad = 0, h = head_dim / 2, block = head_block(head_dim);
     if (bias)
         for (uint32_t i = 0; i < head_dim; i++) x[i] = num_snap(x[i] + bias[i], &bad);

@@ -16,10 +16,12 @@ static uint64_t pack(uint32_t operation, struct share_run r) {
 }
 
 struct share_run share_stretch(uint32_t units, uint32_t threads, uint32_t t) {
+    assert(t < threads);
     return (struct share_run){units * t / threads, units * (t + 1) / threads};
 }
 
 void share_init(struct share *share, struct share_stretch *stretch, uint32_t threads) {
+    assert(threads >= 1 && threads < 256);
     share->stretch = stretch;
     share->threads = threads;
     share->renewed = 0;
@@ -52,6 +54,7 @@ void share_close(struct share *share) {
 /* Numbers are compared by their difference, which must not wrap: stretches that nobody used for
  * long are given a newer one. */
 void share_renew(struct share *share) {
+    assert(!share_is_open(atomic_load_explicit(&share->open, memory_order_relaxed)));
     const uint32_t operation =
         operation_of(atomic_load_explicit(&share->open, memory_order_relaxed));
     if (operation - share->renewed < RENEW) return;

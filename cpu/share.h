@@ -38,7 +38,7 @@ struct share_run {
 /* Thread t's stretch of so many units. */
 struct share_run share_stretch(uint32_t units, uint32_t threads, uint32_t t);
 
-/* stretch: [threads], as many as ever will be. */
+/* stretch: [threads], as many as ever will be, below 256. */
 void share_init(struct share *share, struct share_stretch *stretch, uint32_t threads);
 
 /* Opens the next operation, of at least one unit, for `threads` threads in runs of about `most`

@@ -14,6 +14,7 @@
 #ifndef HAL_ACT_H
 #define HAL_ACT_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,7 +37,10 @@ static inline uint64_t act_tile_scale(uint32_t kp, uint32_t column, uint32_t col
 }
 
 /* Of a column in the caller's memory, which is 64-aligned: bytes from its first value. */
-static inline size_t act_gsum_at(uint32_t kp) { return kp; }
+static inline size_t act_gsum_at(uint32_t kp) {
+    assert(kp % GROUP == 0);
+    return kp;
+}
 static inline size_t act_scale_at(uint32_t kp) { return (size_t)kp + kp / GROUP * sizeof(int32_t); }
 static inline size_t act_stride(uint32_t kp) {
     return (size_t)place_up(act_scale_at(kp) + sizeof(float), PLACE_LINE);

@@ -56,15 +56,28 @@ struct hal_setup {
     uint8_t *const *kv;       /* [layers] the layer's cache (hal/kv.h), NULL without attention; may
                                  be NULL while measuring */
     enum kv_type kv_type;
-    uint32_t kv_slots; /* a multiple of KV_PANEL */
-    uint32_t columns_max;
-    uint32_t threads;             /* of the pool's, at most */
+    uint32_t kv_slots;            /* a multiple of KV_PANEL */
+    uint32_t columns_max;         /* 1 .. HAL_COLUMNS_MAX */
+    uint32_t threads;             /* of the pool's, at most; 1 at least */
     struct hal_matrices matrices; /* the CPU engine only */
 };
 
 static inline struct kv_cache hal_cache(const struct hal_setup *setup, uint32_t layer) {
     return (struct kv_cache){setup->kv ? setup->kv[layer] : NULL, setup->kv_type, setup->kv_slots,
                              setup->model->layers[layer].kv_heads, setup->model->model->head_dim};
+}
+
+/* Whether a setup that is not for measuring keeps to what is said above; prepare asserts it. */
+static inline int hal_setup_good(const struct hal_setup *setup) {
+    int good = setup->model && setup->program && setup->model_memory && setup->kv &&
+               setup->layers.first < setup->layers.end &&
+               setup->layers.end <= setup->model->model->layers &&
+               setup->kv_slots % KV_PANEL == 0 && setup->columns_max >= 1 &&
+               setup->columns_max <= HAL_COLUMNS_MAX && setup->threads >= 1;
+    for (uint32_t i = 0; good && i < HAL_SLOTS; i++)
+        good = (uintptr_t)setup->slot[i] % PLACE_LINE == 0 &&
+               setup->program->stride[i] % PLACE_LINE == 0;
+    return good;
 }
 
 /* As apus_probe has it. */

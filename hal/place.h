@@ -38,6 +38,7 @@
 #ifndef HAL_PLACE_H
 #define HAL_PLACE_H
 
+#include <assert.h>
 #include <stdint.h>
 
 enum { PLACE_LINE = 64 };
@@ -51,6 +52,7 @@ struct place {
 
 /* bytes up to a multiple of `to`, a power of two up to 4096. */
 static inline uint64_t place_up(uint64_t bytes, uint64_t to) {
+    assert(to && to <= 4096 && (to & (to - 1)) == 0);
     return bytes > PLACE_FULL - to ? PLACE_FULL : (bytes + to - 1) & ~(to - 1);
 }
 

@@ -11,6 +11,7 @@
 #ifndef HAL_PROGRAM_H
 #define HAL_PROGRAM_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -90,9 +91,10 @@ struct hal_program {
     size_t stride[HAL_SLOTS]; /* bytes from one column to the next in each slot, a multiple of 64 */
 };
 
-/* The tensor of an operation's weight i. */
+/* The tensor of an operation's weight i, i < op->weights.count. */
 static inline uint32_t hal_weight(const struct hal_program *program, const struct hal_op *op,
                                   uint32_t i) {
+    assert(i < op->weights.count);
     return program->weight[op->weights.first + i];
 }
 
@@ -116,7 +118,7 @@ static inline int hal_multiplies(uint32_t engine, const struct hal_model *model,
 
 /* What varies from pass to pass.
  *
- * A column sees the slots of its ranges, which ascend and do not meet, and by its mask any of 16
+ * A column sees the slots of its ranges, which ascend and do not overlap, and by its mask any of 16
  * slots from `tail` on, which lie outside its ranges: its ancestors in a tree that the pass
  * evaluates. It sees its own slot. All rows of a pass are written before any are read. So:
  *

@@ -1,5 +1,6 @@
 #include "igpu/heap.h"
 
+#include <assert.h>
 #include <string.h>
 
 static VkResult create_buffer(struct heap *heap, struct device *device, int import,
@@ -46,6 +47,7 @@ static VkResult allocate_any(struct heap *heap, struct device *device, VkMemoryP
 }
 
 VkResult heap_open(struct heap *heap, struct device *device, enum heap_use use, uint64_t bytes) {
+    assert(bytes);
     VkMemoryRequirements need;
     void *map = NULL;
     memset(heap, 0, sizeof *heap);
@@ -69,6 +71,7 @@ VkResult heap_open(struct heap *heap, struct device *device, enum heap_use use, 
 }
 
 VkResult heap_import(struct heap *heap, struct device *device, const void *data, uint64_t bytes) {
+    assert(data && bytes && device->facts.import);
     uint64_t align = device->import_alignment, shift = (uintptr_t)data & (align - 1),
              whole = (shift + bytes + align - 1) & ~(align - 1);
     void *page = (void *)((uintptr_t)data - shift);

@@ -3,6 +3,8 @@
 #ifndef IGPU_HEAP_H
 #define IGPU_HEAP_H
 
+#include <assert.h>
+
 #include "igpu/device.h"
 
 struct heap {
@@ -24,14 +26,17 @@ enum heap_use {
     HEAP_HOST    /* the host reads it back: cached if possible */
 };
 
-/* Zeroed. VK_SUCCESS, or what the driver says; then nothing is held. */
+/* bytes: not 0. Zeroed. VK_SUCCESS, or what the driver says; then nothing is held. */
 VkResult heap_open(struct heap *heap, struct device *device, enum heap_use use, uint64_t bytes);
-/* The same over the host's own pages (read only on the device). data: any address; whole pages
+/* The same over the host's own pages (read only on the device), where the device's facts say that
+ * it imports. data: any address; whole pages
  * around it must be readable. */
 VkResult heap_import(struct heap *heap, struct device *device, const void *data, uint64_t bytes);
 void heap_close(struct heap *heap, struct device *device);
 
+/* bytes from `offset` on, which the heap has. */
 static inline struct range heap_range(const struct heap *heap, uint64_t offset, uint64_t bytes) {
+    assert(heap->shift + offset <= heap->bytes && bytes <= heap->bytes - heap->shift - offset);
     return (struct range){heap->buffer, heap->shift + offset, bytes};
 }
 

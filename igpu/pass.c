@@ -7,6 +7,9 @@
 
 _Static_assert(sizeof(struct kv_range) == 8, "two words to a shader");
 
+/* All are chosen, not measured: a wait returns after WAIT_NS, so that a device that is lost is
+ * found out after a minute, or half an hour where a processor plays the device; SLICE_NS is how
+ * long a prompt may hold the device that also draws the screen. */
 enum { WAIT_NS = 1000000000, WAITS_MAX = 60, SOFTWARE_WAITS_MAX = 1800, SLICE_NS = 100000000 };
 
 static uint32_t *host_words(const struct igpu_program *p, enum part part) {
@@ -174,7 +177,7 @@ static apus_status lost(struct igpu_program *p, const char *call, VkResult r) {
 /* From segment next_segment on. A pass that goes on stays in its bucket, which has room for fewer
  * columns, too. */
 static apus_status start(struct igpu_program *p, const struct hal_pass *pass) {
-    assert(hal_pass_good(pass, p->setup.kv_slots));
+    assert(hal_pass_good(pass, p->setup.kv_slots) && pass->columns <= p->setup.columns_max);
     p->columns = pass->columns;
     p->logits_from = pass->logits_from;
     if (!p->next_segment) p->bucket = bucket_of(pass->columns);
@@ -280,6 +283,7 @@ int igpu_done(void *memory, uint64_t ticket) {
 
 /* Whole panels. */
 void igpu_cache_written(void *memory, uint32_t from, uint32_t to) {
+    assert(from <= to && to <= ((const struct igpu_program *)memory)->setup.kv_slots);
     struct igpu_program *p = memory;
     from -= from % KV_PANEL;
     to = round_up(to, KV_PANEL);

@@ -1,5 +1,6 @@
 #include "igpu/program.h"
 
+#include <assert.h>
 #include <string.h>
 
 apus_status igpu_prepare_measure(const struct hal_setup *setup, struct hal_need *need) {
@@ -87,6 +88,7 @@ static apus_status warm_up(struct igpu_program *p) {
 }
 
 apus_status igpu_prepare(void *memory, const struct hal_setup *setup) {
+    assert((uintptr_t)memory % PLACE_LINE == 0 && hal_setup_good(setup));
     struct igpu_program *p = memory;
     struct program_layout l = program_layout(setup);
     memset(memory, 0, (size_t)l.memory);

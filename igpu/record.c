@@ -1,5 +1,7 @@
 /* Recording: every step's descriptor set and grid once, then its commands for every bucket of
  * columns, a command buffer a segment. */
+#include <assert.h>
+
 #include "igpu/program.h"
 
 static int begins_segment(const struct igpu_program *p, uint32_t op) {
@@ -39,6 +41,7 @@ static VkResult make_sets(struct igpu_program *p) {
         if (begins_segment(p, op)) p->segment_end[p->segments++] = p->steps;
         for (uint32_t part = 0; step_make(p, &p->setup.program->ops[op], TILE, part, &s);
              part++, p->steps++) {
+            assert(p->steps < p->at.steps);
             VkDescriptorSetAllocateInfo info = {.sType =
                                                     VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
                                                 .descriptorPool = p->sets_pool,
@@ -51,6 +54,7 @@ static VkResult make_sets(struct igpu_program *p) {
             p->grids[p->steps] = (struct grid){s.rule, s.x, s.tail};
         }
     }
+    assert(p->segments < p->at.segments);
     p->segment_end[p->segments++] = p->steps;
     return VK_SUCCESS;
 }

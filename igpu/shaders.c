@@ -1,4 +1,6 @@
 /* The shaders' SPIR-V as the build made it from igpu/shaders. */
+#include <assert.h>
+
 #include "igpu/device_model.h"
 
 static const uint32_t embed[] = {
@@ -70,6 +72,7 @@ static const struct code codes[SHADERS][2] = {
 };
 
 const uint32_t *shader_code(enum shader shader, int dot, size_t *bytes) {
+    assert((uint32_t)shader < SHADERS);
     *bytes = codes[shader][dot != 0].bytes;
     return codes[shader][dot != 0].words;
 }

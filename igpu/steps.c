@@ -32,6 +32,7 @@ static struct range slot_range(const struct igpu_program *p, uint32_t slot) {
 }
 
 static void set_push(struct step *s, const void *push, size_t bytes) {
+    assert(bytes <= PUSH_BYTES && bytes % 4 == 0);
     memcpy(s->push, push, bytes);
     s->push_bytes = (uint32_t)bytes;
 }

@@ -1,5 +1,6 @@
 #include "igpu/weights.h"
 
+#include <assert.h>
 #include <string.h>
 
 static uint32_t panels_of(const struct blob_tensor *t) { return padded_rows(t->rows) / PANEL_ROWS; }
@@ -107,6 +108,7 @@ struct range region_piece(const struct region *regions, const struct blob_tensor
                           uint32_t *panels) {
     uint32_t each = piece_panels(t), count = panels_of(t), from = piece * each;
     uint64_t stride = panel_bytes(t->type, t->cols), begin = t->offset + from * stride;
+    assert(from < count);
     *panels = count - from < each ? count - from : each;
     while (begin >= regions->end) regions++;
     return heap_range(&regions->heap, begin - regions->begin, *panels * stride);

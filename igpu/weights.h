@@ -32,7 +32,7 @@ VkResult regions_open(struct region *regions, struct device *device, const struc
                       struct hal_range layers, uint64_t *imported);
 void regions_close(struct region *regions, uint32_t count, struct device *device);
 
-/* Piece `piece` of a tensor; *panels is its count of panels. */
+/* Piece `piece`, which there is, of a tensor in these regions; *panels is its count of panels. */
 struct range region_piece(const struct region *regions, const struct blob_tensor *tensor,
                           uint32_t piece, uint32_t *panels);
 

@@ -1,5 +1,6 @@
 #include "npu/array.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Steps are kept minus one; a step that does not matter is one. */
@@ -52,6 +53,7 @@ static void pack_core(const struct descriptor *d, uint32_t *w) {
 }
 
 uint32_t descriptor_pack(const struct descriptor *d, uint32_t row, uint32_t out[BD_WORDS_MAX]) {
+    assert(row < ARRAY_ROWS && d->words && d->base % 4 == 0);
     memset(out, 0, BD_WORDS_MAX * sizeof *out);
     if (row == ROW_SHIM)
         pack_shim(d, out);

@@ -8,6 +8,7 @@
 #ifndef NPU_ARRAY_H
 #define NPU_ARRAY_H
 
+#include <assert.h>
 #include <stdint.h>
 
 enum {
@@ -93,12 +94,15 @@ struct descriptor {
 
 enum { BD_WORDS_SHIM = 8, BD_WORDS_MEM = 8, BD_WORDS_CORE = 6, BD_WORDS_MAX = 8 };
 
-/* Packs a descriptor for a row's kind of tile; gives its words. Locks and base are the tile's own
+/* Packs a descriptor, of one word at least from a multiple of 4 on, for a row's kind of tile; gives
+ * its words. Locks and base are the tile's own
  * (0 ..). */
 uint32_t descriptor_pack(const struct descriptor *d, uint32_t row, uint32_t out[BD_WORDS_MAX]);
 
-/* A queue register's word: start at descriptor bd, run it `runs` times, token: say so when done. */
+/* A queue register's word: start at descriptor bd, run it `runs` times, 1 .. REPEAT_MAX; token: say
+ * so when done. */
 static inline uint32_t queue_word(uint32_t bd, uint32_t runs, int token) {
+    assert(runs >= 1 && runs <= REPEAT_MAX);
     return bd | (runs - 1) << 16 | (token ? 0x80000000u : 0);
 }
 

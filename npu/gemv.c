@@ -1,5 +1,6 @@
 #include "npu/gemv.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* ------------------------------------------------------------------------------------ shapes -- */
@@ -329,6 +330,8 @@ static void name_controllers(struct txn *t, uint32_t from, uint32_t columns) {
 
 size_t gemv_code(const struct gemv_shape *s, uint32_t generation, uint32_t columns, uint32_t *words,
                  size_t room, uint32_t *operations) {
+    assert(columns == gemv_bucket_columns(gemv_bucket(columns)) && gemv_fits(s, columns));
+    assert(s->panels >= CORE_ROWS && s->chunk_bytes % 4 == 0 && s->chunk_bytes <= CORE_BUFFER);
     struct txn t;
     const struct job j = {s,
                           &t,

@@ -9,7 +9,8 @@
 #include "npu/provider.h"
 
 /* A dispatch takes about as long as the array's memory path needs for this many bytes (50 us at 55
- * GB/s, docs/npu.md): matrices of one operation that are smaller together stay with the CPU. */
+ * GB/s, as others report them: docs/npu.md; not measured here): matrices of one operation that are
+ * smaller together stay with the CPU. */
 enum { WORTH_BYTES = 2750000 };
 
 /* hal_model_setup.device and .options for this engine. */

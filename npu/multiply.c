@@ -2,15 +2,17 @@
  * sums back, and their two scales.
  *
  * Nothing is created here unless a command fails: then the context is dropped and made again, once
- * in a program's life, and the operation runs again from what the host still has. Fails that too,
- * the engine is lost and the next one does the whole pass again. */
+ * in a program's life, and the operation runs again from what the host still has. If it fails
+ * again, the engine is lost, and the next one does the whole pass again. */
+#include <assert.h>
 #include <string.h>
 
 #include "hal/act.h"
 #include "hal/scalar.h"
 #include "npu/model.h"
 
-/* Far above any run, below the driver's patience twice: it gives a command up after two seconds. */
+/* Far longer than any run takes, and more than twice the two seconds after which the driver itself
+ * gives a command up. Chosen, not measured: no device was at hand. */
 enum { WAIT_MS = 5000 };
 
 /* Some columns of an operation. */
@@ -153,6 +155,8 @@ static void write_out(const struct task *t, uint32_t i, uint32_t *bad) {
 apus_status npu_multiply(void *program, const struct hal_op *op, uint32_t columns, uint32_t *bad) {
     struct task t = {.program = program, .op = op};
     uint32_t most = GEMV_COLUMNS_MAX;
+    assert(op->kind == HAL_GEMV && columns >= 1 && columns <= t.program->setup.columns_max);
+    assert(t.program->takes[op - t.program->setup.program->ops]);
     if (t.program->lost) return APUS_E_ENGINE;
     for (uint32_t i = 0; i < op->weights.count; i++)
         if (tensor(&t, i)->columns_max < most) most = tensor(&t, i)->columns_max;

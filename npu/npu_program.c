@@ -1,5 +1,6 @@
 /* A program on the NPU: the CPU engine runs the pass, and hands over the operations that are worth
  * a dispatch. */
+#include <assert.h>
 #include <string.h>
 
 #include "npu/model.h"
@@ -90,6 +91,7 @@ static void close_buffers(struct npu_program *p) {
 }
 
 apus_status npu_prepare(void *memory, const struct hal_setup *setup) {
+    assert((uintptr_t)memory % PLACE_LINE == 0 && hal_setup_good(setup));
     struct npu_program *p = memory;
     struct parts at;
     apus_status s = lay_out(setup, &at);

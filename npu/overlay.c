@@ -1,5 +1,6 @@
 #include "npu/overlay.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* The container's layout, as XRT's xclbin.h has it: a header with a table of sections; the section
@@ -50,6 +51,7 @@ static const uint8_t *find_partition(const uint8_t *file, size_t bytes, uint64_t
 }
 
 const char *overlay_read(struct overlay *o, const void *file, size_t bytes) {
+    assert(file || !bytes);
     const uint8_t *f = file;
     uint64_t size;
     if (bytes < FILE_SECTIONS || memcmp(f, "xclbin2", 8) != 0) return "it is no xclbin container";

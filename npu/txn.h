@@ -40,6 +40,7 @@ struct txn {
     uint32_t operations;
 };
 
+/* Addresses are multiples of 4 (npu/array.h), a block has one value at least. */
 void txn_begin(struct txn *t, uint32_t *words, size_t room);
 void txn_write(struct txn *t, uint32_t address, uint32_t value);
 void txn_block(struct txn *t, uint32_t address, const uint32_t *values, uint32_t count);

@@ -1,5 +1,6 @@
 #include "runtime/blake2s.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { BLOCK = 64, ROUNDS = 10 };
@@ -50,6 +51,7 @@ static void compress(uint32_t h[8], const uint8_t *block, uint64_t count, int la
 }
 
 void blake2s(uint8_t *hash, const uint8_t *key, const void *data, size_t bytes) {
+    assert(data || !bytes);
     const uint8_t *at = data;
     uint8_t block[BLOCK] = {0};
     uint32_t h[8];

@@ -359,6 +359,7 @@ apus_status sample_pick(const struct sampler *s, const float *logits, uint32_t v
                         const int32_t *context, size_t context_count, const int32_t *made,
                         size_t made_count, uint64_t position, void *scratch, int32_t *id,
                         float *log_prob) {
+    assert(vocab && (uintptr_t)scratch % 8 == 0);
     uint64_t *key = scratch;
     float *copy = (float *)(void *)(key + vocab);
     const float *work = logits;
@@ -389,6 +390,7 @@ apus_status sample_pick(const struct sampler *s, const float *logits, uint32_t v
 apus_status sample_guess(const struct sampler *s, const float *logits, uint32_t vocab,
                          const int32_t *context, size_t context_count, uint64_t position,
                          void *scratch, struct guess *guess) {
+    assert(vocab && (uintptr_t)scratch % 8 == 0);
     uint64_t *key = scratch;
     float *copy = (float *)(void *)(key + vocab);
     const float *work = logits;

@@ -1,5 +1,6 @@
 #include "runtime/track.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "hal/place.h"
@@ -72,6 +73,7 @@ apus_status track_measure(const struct track_config *c, struct track_layout *l) 
 }
 
 struct kv_cache track_cache(const struct track *t, uint32_t layer) {
+    assert(layer < t->hal.model->layers);
     return (struct kv_cache){t->kv[layer], t->kv_type, t->kv_slots, t->hal.layers[layer].kv_heads,
                              t->hal.model->head_dim};
 }
@@ -87,6 +89,7 @@ static void place_kv(struct track *t, uint8_t *at) {
 
 apus_status track_open(struct track *t, const struct track_config *c, const struct track_layout *l,
                        void *memory) {
+    assert((uintptr_t)memory % PLACE_LINE == 0);
     memset(t, 0, sizeof *t);
     t->model = c->model;
     t->hal = c->model->hal;
@@ -122,6 +125,7 @@ void track_close(struct track *t) {
 
 /* Panels of slots are zeroed before their first use (hal/kv.h). */
 void track_touch(struct track *t, uint32_t end) {
+    assert(end <= t->kv_slots);
     uint32_t to = round_up(end, KV_PANEL);
     if (to <= t->kv_touched) return;
     for (uint32_t i = 0; i < t->hal.model->layers; i++) {
@@ -132,6 +136,7 @@ void track_touch(struct track *t, uint32_t end) {
 }
 
 void track_written(struct track *t, uint32_t from, uint32_t to) {
+    assert(from <= to && to <= t->kv_slots);
     for (const struct track_engine *e = track_engine(t), *end = e + t->parts; e < end; e++)
         if (e->engine->cache_written) e->engine->cache_written(e->memory, from, to);
 }
@@ -227,6 +232,8 @@ uint32_t track_columns(const struct track *t, const int32_t *ids, uint32_t count
 
 apus_status track_pass(struct track *t, const int32_t *ids, uint32_t columns, uint32_t logits,
                        struct hal_stop stop) {
+    assert(columns >= 1 && columns <= t->chunk && logits <= columns && logits <= HAL_LOGITS_MAX);
+    assert(columns <= t->kv_slots - t->evaluated);
     int resume = stopped_columns(t, ids, columns) == columns;
     if (!resume) line_up(t, ids, columns);
     begin(t, columns, 0, logits, stop, resume);
@@ -239,6 +246,8 @@ apus_status track_pass(struct track *t, const int32_t *ids, uint32_t columns, ui
 
 void track_begin(struct track *t, const int32_t *ids, uint32_t line,
                  const struct track_branch *branch, uint32_t branches, struct hal_stop stop) {
+    assert(line >= 1 && line + branches <= t->chunk && line + branches <= HAL_LOGITS_MAX);
+    assert(line + branches <= t->kv_slots - t->evaluated);
     const uint32_t first = t->evaluated;
     line_up(t, ids, line);
     if (branches) t->range[line] = (struct kv_range){0, first};
@@ -256,6 +265,7 @@ void track_begin(struct track *t, const int32_t *ids, uint32_t line,
 }
 
 void track_keep(struct track *t, uint32_t branch) {
+    assert(branch < t->branches);
     uint32_t line = t->logits - t->branches, position = t->column[line + branch].position,
              slot = t->column[line + branch].slot;
     if (slot != position) {
@@ -270,5 +280,6 @@ void track_keep(struct track *t, uint32_t branch) {
 }
 
 const float *track_logits(const struct track *t, uint32_t row) {
+    assert(row < t->logits);
     return (const float *)(const void *)(t->slot[SLOT_LOGITS] + row * t->stride[SLOT_LOGITS]);
 }

@@ -3,6 +3,8 @@
  * scan and ten million symbols are six levels. */
 #include "text/merge.h"
 
+#include <assert.h>
+
 struct tree {
     uint32_t *level[MERGE_LEVELS];
     uint32_t size[MERGE_LEVELS];
@@ -76,6 +78,7 @@ static uint32_t pair_rank(const struct vocab *v, uint32_t left, uint32_t right, 
 }
 
 void merge_run(const struct vocab *v, const struct merge *m, uint32_t count) {
+    assert(count >= 1 && count < 1u << 31);
     struct tree tree;
     for (uint32_t i = 0; i < count; i++) {
         m->span[i] = 1;

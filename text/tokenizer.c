@@ -1,5 +1,6 @@
 #include "text/tokenizer.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "text/merge.h"
@@ -262,6 +263,7 @@ static void unit(struct encoder *e, const uint8_t *text, size_t bytes, int at_st
 
 void tokenizer_encode(const struct vocab *v, const uint8_t *text, size_t bytes, uint32_t flags,
                       struct ids *ids, void *scratch) {
+    assert((text || !bytes) && bytes <= TOKENIZER_TEXT_MAX && (uintptr_t)scratch % 8 == 0);
     struct encoder e = {.vocab = v, .ids = ids, .flags = flags};
     place(&e, bytes, scratch);
     struct match m;
@@ -303,6 +305,7 @@ int32_t tokenizer_special(const struct vocab *v, const uint8_t *text, size_t byt
 /* ------------------------------------------------------------------------------ back to text -- */
 
 size_t tokenizer_piece(const struct vocab *v, uint32_t id, int specials, const uint8_t **bytes) {
+    assert(id < v->header->rows);
     enum vocab_type type = vocab_type(v, id);
     *bytes = vocab_bytes(v, id);
     if (type == VOCAB_UNUSED || (!specials && (type == VOCAB_CONTROL || type == VOCAB_UNKNOWN)))

@@ -1,8 +1,10 @@
 #include "text/unicode.h"
 
+#include <assert.h>
 #include <string.h>
 
 size_t utf8_read(const uint8_t *p, size_t n, uint32_t *code) {
+    assert(n >= 1);
     uint32_t c = p[0];
     if (c < 0x80) {
         *code = c;
@@ -55,6 +57,7 @@ size_t utf8_write(uint32_t code, uint8_t out[4]) {
 }
 
 size_t utf8_before(const uint8_t *p, size_t at) {
+    assert(at >= 1);
     for (size_t back = 2; back <= 4 && back <= at; back++) {
         uint32_t code;
         if ((p[at - back] & 0xC0) == 0x80) continue;

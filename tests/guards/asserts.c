@@ -14,6 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cpu/kernels.h"
+#include "hal/place.h"
+#include "speculate/policy.h"
+#include "text/unicode.h"
 #include "weights/blob.h"
 #include "weights/check.h"
 
@@ -38,6 +42,32 @@ static void piece_out_of_range(void) {
     vocab_length(&vocab, 2);
 }
 
+static void product_of_unaligned_weights(void) {
+    static const _Alignas(64) uint8_t memory[64];
+    static const float row_scale[16];
+    struct cpu_kernels table;
+    const struct gemv_args args = {.panels = memory + 1,
+                                   .row_scale = row_scale,
+                                   .kp = 64,
+                                   .columns = 1,
+                                   .x = memory,
+                                   .x_stride = act_stride(64)};
+    if (cpu_kernels_fill(&table, APUS_CPU_REF)) return;
+    table.gemv[WEIGHT_W8](&args, 0, 1);
+}
+
+static void place_at_no_power_of_two(void) { place_up(1, 48); }
+
+static void policy_of_too_many(void) {
+    struct draft_policy policy;
+    policy_open(&policy, PROPOSE_MAX + 1);
+}
+
+static void character_of_no_bytes(void) {
+    uint32_t code;
+    utf8_read((const uint8_t *)"", 0, &code);
+}
+
 static const struct {
     const char *assertion; /* a part of what it says */
     void (*call)(void);
@@ -45,6 +75,10 @@ static const struct {
     {"blob_is_open", blob_never_opened},
     {"low <= high", check_of_an_empty_range},
     {"id < v->header->rows", piece_out_of_range},
+    {"gemv_good", product_of_unaligned_weights},
+    {"to & (to - 1)", place_at_no_power_of_two},
+    {"fixed <= PROPOSE_MAX", policy_of_too_many},
+    {"n >= 1", character_of_no_bytes},
 };
 
 static void breach_ends_the_process(void **unused) {

@@ -93,6 +93,7 @@ static struct product *make(uint32_t type, uint32_t rows, uint32_t cols, uint32_
             p->buffer[GEMV_X].host[gemv_x_index(k, c, tokens)] = (uint8_t)p->x[c * kp + k];
     for (uint32_t i = 0; i < GEMV_ARGUMENTS; i++)
         p->command.buffer[p->command.buffers++] = &p->buffer[i];
+    if (!gemv_fits(&p->shape, columns)) return p; /* there is no code for it */
     p->words = gemv_code(&p->shape, generation, columns, p->code, CODE_WORDS, &operations);
     assert_true(p->words <= CODE_WORDS);
     assert_int_equal(gemv_code(&p->shape, generation, columns, NULL, 0, &operations), p->words);
