@@ -289,9 +289,9 @@ static uint32_t run_units(const struct cpu_program *p, const struct hal_op *op,
     return bad;
 }
 
-/* Most units of one run: about 50 microseconds of reading or multiplying, so that no thread holds
- * more when it loses its processor. A unit of attention may be as much by itself; of the rest, a
- * column is little. */
+/* Most units of one run: as much as should take about 50 microseconds of reading or multiplying, so
+ * that no thread holds more when it loses its processor; the sizes are chosen, not measured. A unit
+ * of attention may be as much by itself; of the rest, a column is little. */
 static uint32_t run_units_most(const struct cpu_program *p, const struct hal_op *op) {
     enum { BYTES = 1 << 20, PRODUCTS = 10 << 20, COLUMNS = 8 };
     if (op->kind == HAL_ATTEND) return 1;
