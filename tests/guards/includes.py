@@ -3,9 +3,9 @@ nothing else.
 
   includes.py BUILD SOURCE COMPILER
 
-For every library folder and every room of the packer: each file is compiled with the folder's own
-view and no other of the tree's folders on its path, an include of every header it may see is
-found, and of every header it may not see is not."""
+For every library folder, every room of the packer and every folder of benchmarks: each file is
+compiled with the folder's own view and no other of the tree's folders on its path, an include of
+every header it may see is found, and of every header it may not see is not."""
 import json
 import pathlib
 import re
@@ -16,14 +16,16 @@ import sys
 build, source, compiler = pathlib.Path(sys.argv[1]), pathlib.Path(
     sys.argv[2]).resolve(), sys.argv[3]
 RULE = re.compile(
-    r'^ *apus_(?:layer|room)\(([\w/]+)\s+MAY_INCLUDE ([^)]*?)(?:\sEXCEPT [^)]*)?\)', re.M)
+    r'^ *apus_(?:layer|room|program)\(([\w/]+)\s+MAY_INCLUDE ([^)]*?)(?:\s(?:EXCEPT|TARGETS)'
+    r' [^)]*)?\)', re.M)
 rules = {
     folder: words.split()
-    for file in ('CMakeLists.txt', 'weights/pack/CMakeLists.txt')
+    for file in ('CMakeLists.txt', 'weights/pack/CMakeLists.txt', 'bench/CMakeLists.txt',
+                 'bench/npu/CMakeLists.txt')
     for folder, words in RULE.findall((source / file).read_text())
 }
 # Folders with rooms inside: who may include them sees their own headers alone.
-OPEN = {'weights', 'weights/pack'}
+OPEN = {'weights', 'weights/pack', 'bench'}
 failures = 0
 
 
@@ -49,7 +51,7 @@ def is_of(header, item):
 
 headers = sorted({
     str(p.relative_to(source))
-    for folder in {'apps', 'bench'} | set(rules)
+    for folder in {'apps', 'bench', 'tests/npu/sim'} | set(rules)
     for p in (source / folder).rglob('*.h')
 })
 headers += ['apus/' + p.name for p in sorted((source / 'include' / 'apus').glob('*.h'))]
@@ -70,7 +72,11 @@ FORBIDDEN = {
                               'weights/pack/vocab'],
     'weights/pack': ['runtime', 'hal', 'cpu', 'apps'],
     'runtime': ['cpu', 'igpu', 'npu', 'apps'],
-    'port': ['runtime', 'text', 'hal', 'weights']
+    'port': ['runtime', 'text', 'hal', 'weights'],
+    'bench': ['runtime', 'text', 'speculate', 'cpu', 'igpu', 'npu', 'weights', 'apps'],
+    'bench/context': ['cpu', 'igpu', 'npu', 'apps'],
+    'bench/threads': ['runtime', 'text', 'hal', 'cpu', 'igpu', 'npu', 'weights', 'apps'],
+    'bench/npu': ['runtime', 'text', 'cpu', 'igpu', 'weights', 'apps']
 }
 for folder, names in FORBIDDEN.items():
     for name in names:
@@ -98,7 +104,8 @@ for entry in json.loads((build / 'compile_commands.json').read_text()):
     folder = str(file.relative_to(source).parent)
     flat = folder.replace('/', '_')
     # tests compile some files once more, for themselves
-    if folder not in rules or not re.search(r'/apus_%s(_main)?\.dir/' % flat, entry['command']):
+    own = r'/(apus_%s(_main)?|roof|bench_\w+)\.dir/' % flat
+    if folder not in rules or not re.search(own, entry['command']):
         continue
     compiled += 1
     words = shlex.split(entry['command'])
@@ -107,6 +114,8 @@ for entry in json.loads((build / 'compile_commands.json').read_text()):
     seen = [pathlib.Path(s).resolve() for s in seen]
     # of this tree: engines and tools may see packages besides
     ours = [s for s in seen if s.is_relative_to(source) or s.is_relative_to(build.resolve())]
+    if 'apus' in rules[folder]:  # which is all that there is in it, and comes with libraries
+        ours = [s for s in ours if s != source / 'include']
     if ours != [(build / 'may_include' / flat).resolve()]:
         fail('%s is compiled with %s on its path' % (file.name, ' '.join(map(str, seen))))
     for w in re.findall(r'#include "([^"]*)"', file.read_text()):

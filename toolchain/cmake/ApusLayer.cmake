@@ -10,7 +10,7 @@ function(apus_view name)
         if(item STREQUAL "apus")
             set(items apus)
             set(apus_from ${PROJECT_SOURCE_DIR}/include)
-        elseif(item MATCHES "^weights(/pack)?$")
+        elseif(item MATCHES "^(weights(/pack)?|bench)$")
             set(apus_from ${PROJECT_SOURCE_DIR})
             file(GLOB items CONFIGURE_DEPENDS RELATIVE ${apus_from} ${apus_from}/${item}/*.h)
         else()
@@ -39,6 +39,17 @@ function(apus_room name)
     add_library(${target} OBJECT ${sources})
     target_include_directories(${target} PRIVATE ${PROJECT_BINARY_DIR}/may_include/${folder})
     target_compile_options(${target} PRIVATE -D_GNU_SOURCE)
+endfunction()
+
+# apus_program(FOLDER MAY_INCLUDE what... TARGETS target...): such a view for programs, which are
+# targets already, whose files are in a folder of their own, bench/npu.
+function(apus_program name)
+    cmake_parse_arguments(PARSE_ARGV 1 L "" "" "MAY_INCLUDE;TARGETS")
+    string(REPLACE "/" "_" folder ${name})
+    apus_view(${name} ${L_MAY_INCLUDE})
+    foreach(target ${L_TARGETS})
+        target_include_directories(${target} PRIVATE ${PROJECT_BINARY_DIR}/may_include/${folder})
+    endforeach()
 endfunction()
 
 # apus_layer(NAME MAY_INCLUDE what...): the same for a folder of the library, apus_NAME, with its
