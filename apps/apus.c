@@ -21,10 +21,6 @@ void command_progress(struct progress *progress, const struct settings *settings
                    program, name);
 }
 
-/* "0.1.0" */
-#define TEXT_OF(word)                #word
-#define VERSION(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
-
 static const char *const statuses[] = {
     "0",        "done",
     "1",        "a file is at fault, or something failed",
@@ -35,7 +31,7 @@ static const char *const statuses[] = {
 
 const struct program apus = {
     .name = "apus",
-    .version = VERSION(APUS_VERSION_MAJOR, APUS_VERSION_MINOR, APUS_VERSION_PATCH),
+    .version = PROGRAM_VERSION(APUS_VERSION_MAJOR, APUS_VERSION_MINOR, APUS_VERSION_PATCH),
     .summary = "text generation from a packed weight blob",
     .closing =
         "A blob is made with apus-pack. An example: apus run model.apus 'def add(a, b):' -n 32\n"

@@ -61,6 +61,11 @@ struct strange {
     const char *words, *sentence; /* words with spaces around each; what to say of them */
 };
 
+/* "0.1.0", of three numbers or macros that are numbers. */
+#define PROGRAM_TEXT(word) #word
+#define PROGRAM_VERSION(major, minor, patch)                                                       \
+    PROGRAM_TEXT(major) "." PROGRAM_TEXT(minor) "." PROGRAM_TEXT(patch)
+
 struct program {
     const char *name, *version;
     const char *summary;                   /* a phrase without a period, lower case */

@@ -8,8 +8,8 @@
 #include "command_line.h"
 
 void help_overview(FILE *to, const struct program *program);
-/* At most 24 lines of at most 80 columns where a command has options of every command beside it,
- * what most need; and everything. */
+/* What most need, in lines of at most 80 columns: the options that have a brief phrase; and
+ * everything. */
 void help_brief(FILE *to, const struct program *program, const struct command *command);
 void help_command(FILE *to, const struct program *program, const struct command *command);
 

@@ -38,7 +38,7 @@ json_t *json_number(double x) { return json_real(isfinite(x) ? x : 0); }
 
 json_t *json_hash(uint64_t hash) { return json_sprintf("%016" PRIx64, hash); }
 
-int json_print(json_t *object) {
+int json_put(json_t *object) {
     if (!object) return fail(EXIT_FAULT, "no memory left for the JSON object.");
     size_t plain =
         isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0; /* nothing in it that a terminal obeys */
@@ -47,7 +47,12 @@ int json_print(json_t *object) {
     if (!text) return fail(EXIT_FAULT, "no memory left for the JSON object.");
     puts(text);
     free(text);
-    return output_flush();
+    return EXIT_OK;
+}
+
+int json_print(json_t *object) {
+    int status = json_put(object);
+    return status ? status : output_flush();
 }
 
 int output_flush(void) {

@@ -18,6 +18,9 @@ json_t *json_hash(uint64_t hash);
  * EXIT_FAULT if standard output cannot take it. NULL (no memory) also fails. */
 int json_print(json_t *object);
 
+/* The same without looking whether standard output took it. */
+int json_put(json_t *object);
+
 /* The same check for text: flushes standard output. */
 int output_flush(void);
 

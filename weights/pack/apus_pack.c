@@ -62,10 +62,6 @@ static const struct command command_pack = {
 };
 static const struct command *const commands[] = {&command_pack};
 
-/* "0.1.0" */
-#define TEXT_OF(word)                #word
-#define VERSION(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
-
 static const char *const statuses[] = {
     "0", "The blob is there.",
     "1", "A file is at fault, or memory is short; standard error says what was expected and found.",
@@ -74,7 +70,7 @@ static const char *const statuses[] = {
 
 static const struct program apus_pack = {
     .name = "apus-pack",
-    .version = VERSION(APUS_VERSION_MAJOR, APUS_VERSION_MINOR, APUS_VERSION_PATCH),
+    .version = PROGRAM_VERSION(APUS_VERSION_MAJOR, APUS_VERSION_MINOR, APUS_VERSION_PATCH),
     .summary = "make the blob that apus runs from a checkpoint",
     .commands = commands,
     .commands_count = COUNT_OF(commands),
