@@ -139,7 +139,7 @@ static apus_status plan(struct bench *b, double budget) {
  * prompt's logits and is not counted. */
 static apus_status measure_decode(struct bench *b) {
     apus_session *session = b->loaded->session;
-    const apus_part part = {APUS_IDS, 0, b->ids, b->base};
+    const apus_part part = {APUS_PART_IDS, 0, b->ids, b->base};
     const apus_sampling sampling = {
         .size = sizeof sampling, .max_tokens = b->decode_tokens + 1, .ignore_end = 1};
     apus_piece piece = {.size = sizeof piece};
@@ -215,7 +215,7 @@ static double layer_macs(const struct loaded *loaded) {
     double macs = 0;
     apus_tensor_info t = {.size = sizeof t};
     for (uint32_t i = 0;
-         i < loaded->info.tensors && apus_describe_tensor(&loaded->blob, i, &t) == APUS_OK; i++)
+         i < loaded->info.tensors && apus_blob_tensor(&loaded->blob, i, &t) == APUS_OK; i++)
         if (!strncmp(t.name, "layer.", 6)) macs += (double)t.rows * t.cols;
     return macs;
 }
@@ -225,7 +225,7 @@ static double kv_bytes(const struct loaded *loaded, uint32_t position) {
     double bytes = 0;
     apus_layer_info layer = {.size = sizeof layer};
     for (uint32_t i = 0;
-         i < loaded->info.layers && apus_describe_layer(&loaded->blob, i, &layer) == APUS_OK; i++)
+         i < loaded->info.layers && apus_blob_layer(&loaded->blob, i, &layer) == APUS_OK; i++)
         if (layer.heads) bytes += 2.0 * layer.kv_heads * (layer.head_dim + sizeof(float));
     return bytes * position;
 }
@@ -272,8 +272,7 @@ static json_t *machine_object(void) {
     return machine;
 }
 
-static int print_object(const struct report *r, const struct bench *b,
-                        const apus_session_stats *stats) {
+static int print_object(const struct report *r, const struct bench *b, const apus_stats *stats) {
     const apus_info *info = &b->loaded->info;
     json_t *object = json_object(), *decode = json_object(), *verify = json_array(),
            *prefill = json_object();
@@ -319,8 +318,7 @@ static int print_object(const struct report *r, const struct bench *b,
     return json_print(object);
 }
 
-static int print_text(const struct report *r, const struct bench *b,
-                      const apus_session_stats *stats) {
+static int print_text(const struct report *r, const struct bench *b, const apus_stats *stats) {
     char name[128];
     processor_name(name, sizeof name);
     printf("%s, %.1f MB read for a token, %.2f bits a weight\n",
@@ -395,7 +393,7 @@ static void fill_ids(struct bench *b) {
 
 static int bench_loaded(struct bench *b, const struct settings *settings) {
     struct report report;
-    apus_session_stats stats = {.size = sizeof stats};
+    apus_stats stats = {.size = sizeof stats};
     uint32_t most = b->loaded->info.max_positions;
     if (most < 2 * VERIFY_MOST)
         return fail(EXIT_FAULT, "this model holds %u positions, too few to measure: it takes %d.",
@@ -421,7 +419,7 @@ static int bench_loaded(struct bench *b, const struct settings *settings) {
     command_progress(&progress, settings, "bench");
     apus_status done = measure(b, (double)settings->seconds, &progress);
     progress_end(&progress);
-    if (done >= 0) done = apus_stats(b->loaded->session, &stats);
+    if (done >= 0) done = apus_get_stats(b->loaded->session, &stats);
     if (done < 0) return fail_status(done, "measuring");
     make_report(&report, b);
     return settings->json ? print_object(&report, b, &stats) : print_text(&report, b, &stats);

@@ -47,7 +47,7 @@ static void look(void *user, float *logits, uint32_t vocab, const int32_t *ids, 
 
 static apus_status choose(struct side *s, const int32_t *ids, size_t count, uint64_t seed,
                           int32_t *id) {
-    const apus_part part = {APUS_IDS, 0, ids, count};
+    const apus_part part = {APUS_PART_IDS, 0, ids, count};
     const apus_sampling sampling = {.size = sizeof sampling,
                                     .temperature = (float)s->temperature,
                                     .max_tokens = 1,
@@ -136,8 +136,8 @@ static int compare_prompts(struct side *target, struct side *draft, struct sums 
                            struct progress *progress) {
     progress_phase(progress, "comparing", (double)BENCH_PROMPTS * TEMPERATURES);
     for (size_t i = 0; i < BENCH_PROMPTS; i++) {
-        const apus_part parts[] = {{APUS_BOS, 0, NULL, 0},
-                                   {APUS_TEXT, 0, bench_prompts[i], strlen(bench_prompts[i])}};
+        const apus_part parts[] = {{APUS_PART_BOS, 0, NULL, 0},
+                                   {APUS_PART_TEXT, 0, bench_prompts[i], strlen(bench_prompts[i])}};
         struct ids prompt = {NULL, 0, 0};
         int status = input_tokenize(&prompt, &target->loaded.blob, parts, 2);
         apus_status done = APUS_OK;

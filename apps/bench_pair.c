@@ -52,7 +52,7 @@ struct cell {
 
 static apus_status generate(struct loaded *loaded, const struct ids *prompt, double temperature,
                             struct cell *cell, size_t index) {
-    const apus_part part = {APUS_IDS, 0, prompt->ids, prompt->count};
+    const apus_part part = {APUS_PART_IDS, 0, prompt->ids, prompt->count};
     const apus_sampling sampling = {.size = sizeof sampling,
                                     .temperature = (float)temperature,
                                     .max_tokens = PAIR_TOKENS,
@@ -60,13 +60,13 @@ static apus_status generate(struct loaded *loaded, const struct ids *prompt, dou
                                     .want_hash = 1,
                                     .seed = index + 1};
     apus_piece piece = {.size = sizeof piece};
-    apus_session_stats s = {.size = sizeof s};
+    apus_stats s = {.size = sizeof s};
     apus_status status = apus_prompt(loaded->session, &part, 1, 0);
     if (status >= 0) status = apus_begin(loaded->session, &sampling);
     do
         if (status >= 0) status = apus_next(loaded->session, &piece);
     while (status >= 0 && !piece.stop);
-    if (status >= 0) status = apus_stats(loaded->session, &s);
+    if (status >= 0) status = apus_get_stats(loaded->session, &s);
     if (status < 0) return status;
     uint64_t passes_ns = s.draft_ns + s.draft_prompt_ns + s.verify_ns;
     cell->seconds[cell->count++] = (double)s.next_ns * 1e-9 / (double)s.new_tokens;
@@ -81,8 +81,9 @@ static apus_status generate(struct loaded *loaded, const struct ids *prompt, dou
 /* One prompt at one temperature with every length, one after the other. */
 static int sweep_prompt(const struct settings *given, size_t index,
                         struct cell cells[TEMPERATURES][LENGTHS], struct progress *progress) {
-    const apus_part parts[] = {{APUS_BOS, 0, NULL, 0},
-                               {APUS_TEXT, 0, bench_prompts[index], strlen(bench_prompts[index])}};
+    const apus_part parts[] = {
+        {APUS_PART_BOS, 0, NULL, 0},
+        {APUS_PART_TEXT, 0, bench_prompts[index], strlen(bench_prompts[index])}};
     for (size_t n = 0; n < LENGTHS; n++) {
         struct settings settings = *given;
         struct loaded loaded;

@@ -287,7 +287,8 @@ static int compare_main(const struct settings *settings) {
     side[1].name = settings->model;
     status = input_text(&text, settings, "text", "Give a file with -f, or use a pipe.");
     if (!status) {
-        const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, 0, text.bytes, text.count}};
+        const apus_part parts[] = {{APUS_PART_BOS, 0, NULL, 0},
+                                   {APUS_PART_TEXT, 0, text.bytes, text.count}};
         status = input_tokenize(&ids, &side[1].loaded.blob, parts, 2);
         free(text.bytes);
     }

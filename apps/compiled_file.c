@@ -11,7 +11,7 @@
 
 enum { COMPILED_MOST = 256 << 20 };
 
-/* What begins as apus_model_compiled has it. */
+/* What begins as apus_model_pipeline_cache has it. */
 static bool is_compiled(int fd) {
     char magic[8] = "";
     return pread(fd, magic, sizeof magic, 0) == sizeof magic &&
@@ -60,9 +60,9 @@ void compiled_store(struct compiled *c, const apus_model *model, uint32_t engine
     uint32_t from = 0;
     void *data = NULL;
     for (uint32_t i = 0; model && c->path && !bytes && i < engines; i++)
-        if (apus_model_compiled(model, from = i, NULL, 0, &bytes)) bytes = 0;
+        if (apus_model_pipeline_cache(model, from = i, NULL, 0, &bytes)) bytes = 0;
     if (bytes) data = malloc(bytes);
-    if (data && !apus_model_compiled(model, from, data, bytes, &bytes) &&
+    if (data && !apus_model_pipeline_cache(model, from, data, bytes, &bytes) &&
         (bytes != c->bytes || memcmp(data, c->data, bytes) != 0))
         replace(c->path, data, bytes);
     free(data);

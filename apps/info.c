@@ -22,7 +22,7 @@ static size_t sum_types(const struct loaded *loaded, struct type_sum *sums) {
     size_t count = 0;
     for (uint32_t i = 0; i < loaded->info.tensors; i++) {
         apus_tensor_info t = {.size = sizeof t};
-        if (apus_describe_tensor(&loaded->blob, i, &t) != APUS_OK) continue;
+        if (apus_blob_tensor(&loaded->blob, i, &t) != APUS_OK) continue;
         size_t k = 0;
         while (k < count && strcmp(sums[k].type, t.type) != 0) k++;
         if (k == TYPES_MAX) continue;
@@ -38,9 +38,8 @@ static void print_layers(const struct loaded *loaded) {
     apus_layer_info first = {.size = sizeof first}, next = {.size = sizeof next};
     for (uint32_t i = 0; i < loaded->info.layers;) {
         uint32_t end = i + 1;
-        if (apus_describe_layer(&loaded->blob, i, &first) != APUS_OK) return;
-        while (end < loaded->info.layers &&
-               apus_describe_layer(&loaded->blob, end, &next) == APUS_OK &&
+        if (apus_blob_layer(&loaded->blob, i, &first) != APUS_OK) return;
+        while (end < loaded->info.layers && apus_blob_layer(&loaded->blob, end, &next) == APUS_OK &&
                next.heads == first.heads && next.kv_heads == first.kv_heads &&
                next.head_dim == first.head_dim && next.ffn == first.ffn)
             end++;
@@ -87,7 +86,7 @@ static json_t *layers_array(const struct loaded *loaded) {
     json_t *array = json_array();
     apus_layer_info layer = {.size = sizeof layer};
     for (uint32_t i = 0;
-         i < loaded->info.layers && apus_describe_layer(&loaded->blob, i, &layer) == APUS_OK; i++)
+         i < loaded->info.layers && apus_blob_layer(&loaded->blob, i, &layer) == APUS_OK; i++)
         json_array_append_new(array, json_pack("{si si si si}", "heads", (int)layer.heads,
                                                "kv_heads", (int)layer.kv_heads, "head_dim",
                                                (int)layer.head_dim, "ffn", (int)layer.ffn));
@@ -98,7 +97,7 @@ static json_t *tensors_array(const struct loaded *loaded) {
     json_t *array = json_array();
     apus_tensor_info t = {.size = sizeof t};
     for (uint32_t i = 0;
-         i < loaded->info.tensors && apus_describe_tensor(&loaded->blob, i, &t) == APUS_OK; i++) {
+         i < loaded->info.tensors && apus_blob_tensor(&loaded->blob, i, &t) == APUS_OK; i++) {
         json_t *object = json_object();
         json_object_set_new(object, "name", json_bytes(t.name, strlen(t.name)));
         json_object_set_new(object, "type", json_string(t.type));
@@ -116,7 +115,7 @@ static int print_object(const struct loaded *loaded, const struct settings *sett
     json_t *ends = json_array();
     for (uint32_t i = 0; i < info->end_tokens; i++) {
         int32_t id = -1;
-        if (apus_describe_end_token(&loaded->blob, i, &id) == APUS_OK)
+        if (apus_blob_end_token(&loaded->blob, i, &id) == APUS_OK)
             json_array_append_new(ends, json_integer(id));
     }
     json_object_set_new(object, "name", json_bytes(info->name, strlen(info->name)));

@@ -174,7 +174,7 @@ int input_ids(struct ids *ids, const char *list, uint32_t vocab) {
 /* Whether a byte alone gives no token: a byte-level tokenizer without it drops it without a
  * word. */
 static int is_dropped(const apus_blob *blob, unsigned char byte, void *scratch, size_t bytes) {
-    const apus_part part = {APUS_TEXT, 0, &byte, 1};
+    const apus_part part = {APUS_PART_TEXT, 0, &byte, 1};
     int32_t ids[8];
     size_t count = 0;
     return apus_tokenize(blob, &part, 1, ids, 8, &count, scratch, bytes) == APUS_OK && count == 0;
@@ -184,7 +184,7 @@ static int is_dropped(const apus_blob *blob, unsigned char byte, void *scratch, 
 static size_t count_dropped(const apus_blob *blob, const apus_part *parts, size_t parts_count) {
     size_t times[256] = {0}, dropped = 0;
     for (size_t i = 0; i < parts_count; i++)
-        for (size_t k = 0; parts[i].kind == APUS_TEXT && k < parts[i].count; k++)
+        for (size_t k = 0; parts[i].kind == APUS_PART_TEXT && k < parts[i].count; k++)
             times[((const unsigned char *)parts[i].data)[k]]++;
     size_t bytes = apus_tokenize_scratch(blob, 1);
     void *scratch = malloc(bytes + 8);
@@ -205,7 +205,7 @@ int input_tokenize(struct ids *ids, const apus_blob *blob, const apus_part *part
                    size_t parts_count) {
     size_t text_bytes = 0, capacity = 16;
     for (size_t i = 0; i < parts_count; i++) {
-        if (parts[i].kind == APUS_TEXT) text_bytes += parts[i].count;
+        if (parts[i].kind == APUS_PART_TEXT) text_bytes += parts[i].count;
         capacity += parts[i].count + 1; /* a token is one byte of text at least; a second round
                                            corrects a prefix that adds more */
     }

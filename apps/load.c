@@ -145,7 +145,7 @@ int load_blob(struct loaded *loaded, const char *path) {
     apus_status status =
         apus_blob_open(&loaded->blob, loaded->map.data, loaded->map.size, load_port());
     loaded->info.size = sizeof loaded->info;
-    if (status == APUS_OK) status = apus_describe(&loaded->blob, &loaded->info);
+    if (status == APUS_OK) status = apus_blob_describe(&loaded->blob, &loaded->info);
     if (status == APUS_OK) return EXIT_OK;
     int exit_status = not_a_blob(loaded, status);
     unload(loaded);
@@ -179,8 +179,8 @@ static int open_with(struct loaded *loaded, const struct settings *settings,
     int failed = engines_read(engines, settings->engine, settings);
     if (failed) return failed;
     for (uint32_t i = 0; i < engines->count; i++)
-        engines->engine[i].compiled = compiled->data,
-        engines->engine[i].compiled_bytes = compiled->bytes;
+        engines->engine[i].pipeline_cache = compiled->data,
+        engines->engine[i].pipeline_cache_bytes = compiled->bytes;
     const apus_model_config config = {.size = sizeof config,
                                       .blob = &loaded->blob,
                                       .port = load_port(),

@@ -155,7 +155,8 @@ static int perplexity_main(const struct settings *settings) {
     status = input_text(&text, settings, "text",
                         "Give a file behind the model or with -f, or use a pipe.");
     if (!status) {
-        const apus_part parts[] = {{APUS_BOS, 0, NULL, 0}, {APUS_TEXT, 0, text.bytes, text.count}};
+        const apus_part parts[] = {{APUS_PART_BOS, 0, NULL, 0},
+                                   {APUS_PART_TEXT, 0, text.bytes, text.count}};
         status = input_tokenize(&ids, &loaded.blob, parts, 2);
         free(text.bytes);
     }

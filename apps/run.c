@@ -117,8 +117,8 @@ static int make_prompt(struct ids *ids, const struct loaded *loaded,
         "Give it behind the model in quotes, with -f FILE, --ids LIST, or through a pipe.");
     if (status) return status;
     const apus_part parts[] = {
-        {APUS_BOS, 0, NULL, 0},
-        {APUS_TEXT, settings->special ? APUS_PART_SPECIALS : 0, text.bytes, text.count}};
+        {APUS_PART_BOS, 0, NULL, 0},
+        {APUS_PART_TEXT, settings->special ? APUS_TEXT_SPECIALS : 0, text.bytes, text.count}};
     status = input_tokenize(ids, &loaded->blob, parts, 2);
     free(text.bytes);
     if (!status && !ids->count && ids->dropped)
@@ -251,7 +251,7 @@ static double attention_reach(const struct loaded *loaded) {
     double width = 1;
     apus_layer_info layer = {.size = sizeof layer};
     for (uint32_t i = 0; i < loaded->info.layers; i++)
-        if (apus_describe_layer(&loaded->blob, i, &layer) == APUS_OK)
+        if (apus_blob_layer(&loaded->blob, i, &layer) == APUS_OK)
             width += (double)layer.heads * layer.head_dim;
     return (double)loaded->info.parameters / (6 * width); /* two products, and what is between */
 }
@@ -271,7 +271,7 @@ static int evaluate_prompt(struct result *result, struct loaded *loaded, const s
     size_t stretch = prompt->count > SHORT ? PASS : prompt->count;
     for (size_t at = 0; at < prompt->count && status == APUS_OK;) {
         size_t left = prompt->count - at, now = left < stretch ? left : stretch;
-        const apus_part part = {APUS_IDS, 0, prompt->ids + at, now};
+        const apus_part part = {APUS_PART_IDS, 0, prompt->ids + at, now};
         uint64_t begin = now_ns();
         if (prompt->count > SHORT)
             progress_enter(&progress, 0, "token %zu of %zu", at, prompt->count);
@@ -317,15 +317,15 @@ static int generate(struct result *result, struct loaded *loaded, const struct i
 struct figures {
     double prefill_tps, decode_tps, weight_gb_per_s, first_token_ms;
     double joules, joules_tokens; /* of so many tokens after the first */
-    apus_session_stats stats;
+    apus_stats stats;
 };
 
 static void make_figures(struct figures *figures, const struct result *result,
                          const struct loaded *loaded) {
     memset(figures, 0, sizeof *figures);
-    apus_session_stats *s = &figures->stats;
+    apus_stats *s = &figures->stats;
     s->size = sizeof *s;
-    if (apus_stats(loaded->session, s) < 0) return;
+    if (apus_get_stats(loaded->session, s) < 0) return;
     if (!result->ids_count) s->passes = 0; /* those of a prompt that was cut short */
     if (s->prompt_ns) figures->prefill_tps = (double)s->prompt_tokens * 1e9 / (double)s->prompt_ns;
     if (s->next_ns)
@@ -340,7 +340,7 @@ static void make_figures(struct figures *figures, const struct result *result,
 }
 
 /* As --engine has it. */
-static const char *engine_text(const apus_session_stats *s) {
+static const char *engine_text(const apus_stats *s) {
     static char text[128];
     size_t n = 0;
     *text = 0;
@@ -354,7 +354,7 @@ static const char *engine_text(const apus_session_stats *s) {
 
 static int print_figures(const struct figures *f, const struct result *result, size_t prompt_tokens,
                          const struct settings *settings) {
-    const apus_session_stats *s = &f->stats;
+    const apus_stats *s = &f->stats;
     int on_terminal = isatty(STDOUT_FILENO);
     if (on_terminal) putchar('\n');
     int status = output_flush();
@@ -377,7 +377,7 @@ static int print_figures(const struct figures *f, const struct result *result, s
 
 static int print_object(const struct figures *f, const struct result *result,
                         const struct ids *prompt, const struct settings *settings) {
-    const apus_session_stats *s = &f->stats;
+    const apus_stats *s = &f->stats;
     json_t *object = json_object();
     if (settings->jsonl) {
         json_object_set_new(object, "done", json_true());

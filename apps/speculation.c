@@ -39,12 +39,12 @@ int speculation_settings(struct settings *settings) {
 static double share(uint64_t part, uint64_t of) { return of ? (double)part / (double)of : 0; }
 
 /* Time in apus_next that was neither the draft's nor the target's. */
-static double overhead_ms(const apus_session_stats *s) {
+static double overhead_ms(const apus_stats *s) {
     uint64_t passes = s->draft_ns + s->draft_prompt_ns + s->verify_ns;
     return s->next_ns > passes ? (double)(s->next_ns - passes) * 1e-6 : 0;
 }
 
-void speculation_print(const apus_session_stats *s) {
+void speculation_print(const apus_stats *s) {
     fprintf(stderr,
             "[proposed %llu, accepted %llu (%.0f %%), of %llu branches %llu, %.2f tokens a round; "
             "draft %.0f ms, verifying %.0f ms, the "
@@ -63,7 +63,7 @@ void speculation_print(const apus_session_stats *s) {
                 (unsigned long long)s->ahead_kept);
 }
 
-void speculation_json(json_t *object, const apus_session_stats *s) {
+void speculation_json(json_t *object, const apus_stats *s) {
     json_t *at = json_array();
     for (size_t i = 0; i < COUNT_OF(s->accepted_at) && s->proposed_at[i]; i++)
         json_array_append_new(at, json_number(share(s->accepted_at[i], s->proposed_at[i])));

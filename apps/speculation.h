@@ -12,9 +12,9 @@
 int speculation_settings(struct settings *settings);
 
 /* A second line of figures on standard error. */
-void speculation_print(const apus_session_stats *stats);
+void speculation_print(const apus_stats *stats);
 
 /* The keys of --json. */
-void speculation_json(json_t *object, const apus_session_stats *stats);
+void speculation_json(json_t *object, const apus_stats *stats);
 
 #endif

@@ -35,8 +35,8 @@ static int tokenize_main(const struct settings *settings) {
                         "Give it behind the model in quotes, with -f FILE, or through a pipe.");
     if (!status) {
         const apus_part parts[] = {
-            {APUS_BOS, 0, NULL, 0},
-            {APUS_TEXT, settings->special ? APUS_PART_SPECIALS : 0, text.bytes, text.count}};
+            {APUS_PART_BOS, 0, NULL, 0},
+            {APUS_PART_TEXT, settings->special ? APUS_TEXT_SPECIALS : 0, text.bytes, text.count}};
         status = input_tokenize(&ids, &loaded.blob, settings->bos ? parts : parts + 1,
                                 settings->bos ? 2 : 1);
         free(text.bytes);

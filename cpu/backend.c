@@ -191,7 +191,7 @@ static uint32_t gemv_panels(const struct cpu_program *p, const struct hal_op *op
 }
 
 static uint32_t gemv_run(const struct cpu_program *p, const struct hal_op *op,
-                         struct share_run run) {
+                         struct team_run run) {
     const struct hal_model *m = p->setup.model;
     uint32_t bad = 0, base = 0;
     for (uint32_t i = 0; i < op->weights.count; i++) {
@@ -281,8 +281,8 @@ static uint32_t run_unit(const struct cpu_program *p, const struct hal_op *op, u
     return 1;
 }
 
-static uint32_t run_units(const struct cpu_program *p, const struct hal_op *op,
-                          struct share_run run, uint32_t thread) {
+static uint32_t run_units(const struct cpu_program *p, const struct hal_op *op, struct team_run run,
+                          uint32_t thread) {
     uint32_t bad = 0;
     if (op->kind == HAL_GEMV) return gemv_run(p, op, run);
     for (uint32_t unit = run.begin; unit < run.end; unit++) bad |= run_unit(p, op, unit, thread);
@@ -342,14 +342,14 @@ static struct pool_operation pass_next(void *arg) {
             open = (struct pool_operation){p->cursor, units, run_units_most(p, op)};
             break;
         } else {
-            bad |= run_units(p, op, (struct share_run){0, units}, 0);
+            bad |= run_units(p, op, (struct team_run){0, units}, 0);
         }
     }
     if (bad) atomic_fetch_or(&p->bad, bad);
     return open;
 }
 
-static void pass_units(void *arg, uint32_t item, struct share_run run, uint32_t thread) {
+static void pass_units(void *arg, uint32_t item, struct team_run run, uint32_t thread) {
     struct cpu_program *p = arg;
     uint32_t bad = run_units(p, &p->setup.program->ops[item], run, thread);
     if (bad) atomic_fetch_or(&p->bad, bad);
@@ -364,7 +364,7 @@ static struct pool_ahead pass_ahead(void *arg, uint32_t item, uint32_t thread) {
         const struct hal_op *op = &program->ops[cursor];
         if (op->kind != HAL_GEMV || !op_columns(op, p->pass)) continue;
         if (taken(p, op)) break;
-        struct share_run run = share_stretch(gemv_panels(p, op), p->threads, thread);
+        struct team_run run = team_stretch(gemv_panels(p, op), p->threads, thread);
         for (uint32_t i = 0; i < op->weights.count; i++) {
             const struct blob_tensor *t = tensor(p, op, i);
             const size_t bytes = panel_bytes(t->type, t->cols);

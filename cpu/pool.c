@@ -41,8 +41,8 @@ static const uint32_t *word(const _Atomic uint32_t *atomic) {
 static void sleep_in(struct apus_pool *pool, uint32_t seat, uint64_t seen) {
     _Atomic uint32_t *asleep = &pool->seat[seat].asleep;
     atomic_store(asleep, 1);
-    const uint64_t now = share_seen(&pool->share);
-    if (now != seen && seat < share_threads(now)) {
+    const uint64_t now = team_seen(&pool->team);
+    if (now != seen && seat < team_threads(now)) {
         atomic_store(asleep, 0);
         return;
     }
@@ -58,7 +58,7 @@ static void rouse(struct apus_pool *pool, uint32_t threads) {
 }
 
 static void open_operation(struct apus_pool *pool, struct pool_operation op, uint32_t threads) {
-    share_open(&pool->share, op.item, threads, op.units, op.most);
+    team_open(&pool->team, op.item, threads, op.units, op.most);
     rouse(pool, threads);
 }
 
@@ -69,7 +69,7 @@ static void go_on(struct apus_pool *pool, uint32_t threads) {
     if (op.units) {
         open_operation(pool, op, threads);
     } else {
-        share_close(&pool->share);
+        team_close(&pool->team);
         rouse(pool, 1);
     }
 }
@@ -79,24 +79,24 @@ static void go_on(struct apus_pool *pool, uint32_t threads) {
 static int help(struct apus_pool *pool, uint64_t seen, uint32_t thread, struct pool_ahead *ahead) {
     const struct pool_work *work = &pool->work;
     uint32_t done = 0;
-    for (struct share_run run; share_take(&pool->share, seen, thread, &run);
+    for (struct team_run run; team_take(&pool->team, seen, thread, &run);
          done += run.end - run.begin) {
-        const uint32_t item = pool->share.item;
+        const uint32_t item = pool->team.item;
         if (!done) *ahead = work->ahead(work->arg, item, thread);
         work->units(work->arg, item, run, thread);
     }
-    if (!share_done(&pool->share, done)) return 0;
-    go_on(pool, share_threads(seen));
+    if (!team_done(&pool->team, done)) return 0;
+    go_on(pool, team_threads(seen));
     return 1;
 }
 
 /* Whether there was something new within *turns, which follows what comes of it. */
 static int spin(struct apus_pool *pool, uint64_t seen, const struct pool_ahead *ahead,
                 uint32_t *turns) {
-    const int inside = share_is_open(seen);
+    const int inside = team_is_open(seen);
     int more = 1;
     for (uint32_t i = 0; i < *turns; i++) {
-        if (atomic_load_explicit(&pool->share.open, memory_order_relaxed) != seen) {
+        if (atomic_load_explicit(&pool->team.open, memory_order_relaxed) != seen) {
             *turns += inside ? INSIDE_GAIN : *turns / 4;
             if (*turns > MOST) *turns = MOST;
             return 1;
@@ -116,12 +116,12 @@ static void work(void *arg) {
     uint32_t turns[2] = {MOST, MOST}; /* between passes, inside */
     fenv_enter();
     for (;;) {
-        const uint64_t seen = share_seen(&pool->share);
+        const uint64_t seen = team_seen(&pool->team);
         if (atomic_load_explicit(&pool->quit, memory_order_relaxed))
             return; /* written before what was seen */
-        if (self->index < share_threads(seen)) {
-            if (share_is_open(seen) && help(pool, seen, self->index, &ahead)) continue;
-            if (spin(pool, seen, &ahead, &turns[share_is_open(seen)])) continue;
+        if (self->index < team_threads(seen)) {
+            if (team_is_open(seen) && help(pool, seen, self->index, &ahead)) continue;
+            if (spin(pool, seen, &ahead, &turns[team_is_open(seen)])) continue;
         }
         sleep_in(pool, self->index, seen);
     }
@@ -147,11 +147,11 @@ void pool_run(struct apus_pool *pool, uint32_t threads, const struct pool_work *
     struct pool_ahead ahead = {NULL, 0};
     *stalled_ns = 0;
     pool->work = *what;
-    share_renew(&pool->share);
+    team_renew(&pool->team);
     open_operation(pool, first, threads);
     for (;;) {
-        const uint64_t seen = share_seen(&pool->share);
-        if (!share_is_open(seen)) return;
+        const uint64_t seen = team_seen(&pool->team);
+        if (!team_is_open(seen)) return;
         if (help(pool, seen, 0, &ahead) || spin(pool, seen, &ahead, &pool->caller_turns)) continue;
         const uint64_t began = now(pool);
         sleep_in(pool, 0, seen);
@@ -170,7 +170,7 @@ static struct pool_parts lay_out(uint32_t threads) {
     struct place walk = {0};
     place_next(&walk, 1, sizeof(struct apus_pool));
     at.seat = place_next(&walk, threads, sizeof(struct pool_seat));
-    at.stretch = place_next(&walk, threads, sizeof(struct share_stretch));
+    at.stretch = place_next(&walk, threads, sizeof(struct team_stretch));
     at.bytes = walk.end;
     return at;
 }
@@ -186,7 +186,7 @@ apus_pool *hal_pool_open(void *memory, const apus_port *port, uint32_t threads) 
     const struct pool_parts at = lay_out(threads);
     memset(memory, 0, (size_t)at.bytes);
     pool->seat = place_at(memory, at.seat);
-    share_init(&pool->share, place_at(memory, at.stretch), threads);
+    team_init(&pool->team, place_at(memory, at.stretch), threads);
     pool->asked = threads;
     pool->threads = 1;
     pool->caller_turns = MOST;
@@ -207,7 +207,7 @@ apus_pool *hal_pool_open(void *memory, const apus_port *port, uint32_t threads) 
 
 void hal_pool_close(apus_pool *pool) {
     atomic_store(&pool->quit, 1);
-    share_close(&pool->share);
+    team_close(&pool->team);
     rouse(pool, pool->threads);
     for (uint32_t i = 1; i < pool->threads; i++)
         pool->port.thread_join(pool->port.user, pool->seat[i].storage);

@@ -1,7 +1,7 @@
 /* Threads that compute passes together: the caller is thread 0, the others belong to the pool and
  * sleep while there is none.
  *
- * A pass is a chain of operations, one open at a time, whose units the threads take (cpu/share.h).
+ * A pass is a chain of operations, one open at a time, whose units the threads take (cpu/team.h).
  * Nobody waits for a thread that holds no unit: the one that does the last unit of an operation
  * goes on, runs what is serial behind it, and opens the next; threads that come late join whatever
  * is open; the pass is over when its last operation is done. So threads that are not scheduled, or
@@ -15,7 +15,7 @@
 #ifndef CPU_POOL_H
 #define CPU_POOL_H
 
-#include "cpu/share.h"
+#include "cpu/team.h"
 #include "hal/pool.h"
 
 /* Bytes that a thread will want soon: it fetches them while it waits. Never read, so they need not
@@ -33,7 +33,7 @@ struct pool_operation {
 /* What a pass does. next is called by one thread at a time, when nobody holds a unit. */
 struct pool_work {
     struct pool_operation (*next)(void *arg);
-    void (*units)(void *arg, uint32_t item, struct share_run run, uint32_t thread);
+    void (*units)(void *arg, uint32_t item, struct team_run run, uint32_t thread);
     /* What this thread will read for the operation behind this one. */
     struct pool_ahead (*ahead)(void *arg, uint32_t item, uint32_t thread);
     void *arg;
@@ -54,7 +54,7 @@ struct apus_pool {
     struct pool_seat *seat; /* [asked] */
     struct pool_work work;  /* of the pass; read by who holds a unit */
     _Atomic uint32_t quit;
-    struct share share;
+    struct team team;
     _Alignas(64) _Atomic uint32_t taken; /* by a caller */
     uint32_t caller_turns;               /* most that it waits before it parks */
 };

@@ -27,9 +27,9 @@ struct hal_model_setup {
                                      is while the model is open */
     const void *overlay;
     size_t overlay_bytes;
-    const void *compiled; /* what model_compiled gave, unchanged, or NULL; of any device; read while
-                             opening */
-    size_t compiled_bytes;
+    const void *pipeline_cache; /* what model_pipeline_cache gave, unchanged, or NULL; of any
+                                   device; read while opening */
+    size_t pipeline_cache_bytes;
     struct hal_range layers; /* whose weights are needed: the programs' layers */
 };
 
@@ -64,16 +64,16 @@ struct hal_setup {
 
 static inline struct kv_cache hal_cache(const struct hal_setup *setup, uint32_t layer) {
     return (struct kv_cache){setup->kv ? setup->kv[layer] : NULL, setup->kv_type, setup->kv_slots,
-                             setup->model->layers[layer].kv_heads, setup->model->model->head_dim};
+                             setup->model->layers[layer].kv_heads, setup->model->dims->head_dim};
 }
 
 /* Whether a setup that is not for measuring keeps to what is said above; prepare asserts it. */
 static inline int hal_setup_good(const struct hal_setup *setup) {
     int good = setup->model && setup->program && setup->model_memory && setup->kv &&
                setup->layers.first < setup->layers.end &&
-               setup->layers.end <= setup->model->model->layers &&
-               setup->kv_slots % KV_PANEL == 0 && setup->columns_max >= 1 &&
-               setup->columns_max <= HAL_COLUMNS_MAX && setup->threads >= 1;
+               setup->layers.end <= setup->model->dims->layers && setup->kv_slots % KV_PANEL == 0 &&
+               setup->columns_max >= 1 && setup->columns_max <= HAL_COLUMNS_MAX &&
+               setup->threads >= 1;
     for (uint32_t i = 0; good && i < HAL_SLOTS; i++)
         good = (uintptr_t)setup->slot[i] % PLACE_LINE == 0 &&
                setup->program->stride[i] % PLACE_LINE == 0;
@@ -100,8 +100,9 @@ struct hal_engine {
     apus_status (*model_measure)(const struct hal_model_setup *setup, struct hal_need *need);
     apus_status (*model_open)(void *memory, const struct hal_model_setup *setup);
     void (*model_close)(void *memory);
-    /* What was compiled for the device, as apus_model_compiled. NULL where nothing is. */
-    apus_status (*model_compiled)(const void *memory, void *data, size_t capacity, size_t *bytes);
+    /* What was compiled for the device, as apus_model_pipeline_cache. NULL where nothing is. */
+    apus_status (*model_pipeline_cache)(const void *memory, void *data, size_t capacity,
+                                        size_t *bytes);
     const char *(*model_detail)(const void *memory); /* the code in use: "avx512" */
 
     /* A program with its slots and cache. Slots and cache pointers are not read while measuring. */

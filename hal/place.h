@@ -16,10 +16,10 @@
  *   an arena (runtime/plan.c); those in () are there where the configuration asks for them
  *     +---------+-----+-------+----------+--------+------+--------+--------+-------------------+
  *     | session | ids | fresh | tokenize | sample | text | (pool) | target | (draft: its ids,  |
- *     |         |     |  ids  | scratch  | scratch| out  |        |        |  places, track)   |
+ *     |         |     |  ids  | scratch  | scratch| out  |        |        |  places, sequence)|
  *     +---------+-----+-------+----------+--------+------+--------+---|----+-------------------+
  *                                                                     v
- *   a track, which is a model with its cache (runtime/track.c)
+ *   a sequence, which is a model with its cache (runtime/sequence.c)
  *     +---------+-------+----------------------+-------+--------------------------+
  *     | columns | table | a program per engine | slots | cache of layer 0, 1, ... |
  *     | of pass | of kv |                      |       | (hal/kv.h), to the end   |

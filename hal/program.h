@@ -100,7 +100,7 @@ static inline uint32_t hal_weight(const struct hal_program *program, const struc
 
 /* The model as engines see it: the blob's own tables (weights/format.h), checked. */
 struct hal_model {
-    const struct blob_model *model;
+    const struct blob_model *dims;
     const struct blob_layer *layers;
     const struct blob_tensor *tensors;
     const float *rows;

@@ -67,8 +67,8 @@ static apus_status open_parts(struct igpu_model *m, const struct hal_model_setup
     const char *call, *wrong = NULL;
     VkResult r = device_open(&m->device, &call);
     if (!r)
-        r = pipelines_open(m, model_gemv_types(setup->model, setup->program), setup->compiled,
-                           setup->compiled_bytes, &call);
+        r = pipelines_open(m, model_gemv_types(setup->model, setup->program), setup->pipeline_cache,
+                           setup->pipeline_cache_bytes, &call);
     if (!r) call = "vkAllocateMemory for row scales", r = open_rows(m, setup->model);
     if (!r) {
         call = "vkAllocateMemory for weights";

@@ -31,7 +31,7 @@ uint32_t model_gemv_types(const struct hal_model *model, const struct hal_progra
 /* igpu/pipelines.c. compiled: as in struct hal_model_setup. VK_SUCCESS, or what failed, with the
  * call in *call; pipelines_close takes back whatever there is. */
 VkResult pipelines_open(struct igpu_model *model, uint32_t gemv_types, const void *compiled,
-                        size_t compiled_bytes, const char **call);
+                        size_t pipeline_cache_bytes, const char **call);
 void pipelines_close(struct igpu_model *model);
 
 /* igpu/shaders.c: SPIR-V of a shader, with integer dot products or without. */
@@ -48,7 +48,8 @@ apus_status igpu_model_measure(const struct hal_model_setup *setup, struct hal_n
 apus_status igpu_model_open(void *memory, const struct hal_model_setup *setup);
 void igpu_model_close(void *memory);
 /* igpu/pipelines.c */
-apus_status igpu_model_compiled(const void *memory, void *data, size_t capacity, size_t *bytes);
+apus_status igpu_model_pipeline_cache(const void *memory, void *data, size_t capacity,
+                                      size_t *bytes);
 const char *igpu_model_detail(const void *memory);
 
 #endif

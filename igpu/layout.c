@@ -17,7 +17,7 @@ struct kv_cache program_cache(const struct hal_setup *s, uint32_t layer) {
 }
 
 int program_takes_x(const struct hal_setup *s) { return s->layers.first > 0; }
-int program_gives_x(const struct hal_setup *s) { return s->layers.end < s->model->model->layers; }
+int program_gives_x(const struct hal_setup *s) { return s->layers.end < s->model->dims->layers; }
 
 /* The widest vector that is quantized, the most and the widest heads, and the most pieces of a
  * tensor. */
@@ -80,11 +80,11 @@ static void place_work(struct program_layout *l, const struct hal_setup *s,
 /* K and V words and two scales for every kv head. */
 static uint64_t fresh_bytes(const struct hal_setup *s, uint32_t layer) {
     return (uint64_t)s->columns_max * program_kv_heads(s, layer) *
-           (s->model->model->head_dim / 2 + 2) * 4;
+           (s->model->dims->head_dim / 2 + 2) * 4;
 }
 
 static void place_host(struct program_layout *l, const struct hal_setup *s) {
-    const struct blob_model *m = s->model->model;
+    const struct blob_model *m = s->model->dims;
     const struct blob_tensor *embed = program_embed(s);
     uint64_t columns = s->columns_max;
     struct place walk = {0}, fresh = {0};
@@ -107,7 +107,7 @@ struct program_layout program_layout(const struct hal_setup *s) {
     struct program_layout l = {0};
     struct place walk = {0};
     struct widest w = find_widest(s);
-    const struct blob_model *m = s->model->model;
+    const struct blob_model *m = s->model->dims;
     l.steps = s->program->count * 3 * w.pieces; /* three steps an operation, or three weights'
                                                    pieces */
     l.segments = m->layers + 1;

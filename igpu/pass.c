@@ -58,7 +58,7 @@ static void write_column(const struct igpu_program *p, uint32_t *args, uint32_t 
     const struct hal_column *c = &pass->column[i];
     const struct hal_model *m = p->setup.model;
     const struct blob_tensor *e = p->embed;
-    uint32_t *word = args + ARGS_TABLE + i * COLUMN_WORDS, hd = m->model->head_dim;
+    uint32_t *word = args + ARGS_TABLE + i * COLUMN_WORDS, hd = m->dims->head_dim;
     word[COLUMN_SLOT] = c->slot;
     word[COLUMN_RANGES] = c->ranges;
     word[COLUMN_TAIL] = c->tail;
@@ -225,9 +225,9 @@ static size_t x_bytes(const struct igpu_program *p, uint32_t columns) {
 /* K and V of the pass's columns into the caller's cache. */
 static void copy_rows(const struct igpu_program *p) {
     const struct hal_model *m = p->setup.model;
-    uint32_t hd = m->model->head_dim;
+    uint32_t hd = m->dims->head_dim;
     const uint8_t *layer = p->host.map + p->at.offset[PART_FRESH];
-    for (uint32_t i = 0; i < m->model->layers; i++) {
+    for (uint32_t i = 0; i < m->dims->layers; i++) {
         const uint8_t *row = layer;
         const struct kv_cache cache = program_cache(&p->setup, i);
         for (uint32_t c = 0; c < p->columns; c++)
@@ -287,7 +287,7 @@ void igpu_cache_written(void *memory, uint32_t from, uint32_t to) {
     struct igpu_program *p = memory;
     from -= from % KV_PANEL;
     to = round_up(to, KV_PANEL);
-    for (uint32_t i = 0; i < p->setup.model->model->layers; i++) {
+    for (uint32_t i = 0; i < p->setup.model->dims->layers; i++) {
         struct kv_cache host = program_cache(&p->setup, i), device = host;
         device.data = p->kv[i].map;
         kv_copy(&device, from, &host, from, to - from);

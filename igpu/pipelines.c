@@ -48,7 +48,8 @@ static VkResult create_cache(struct igpu_model *m, const void *compiled, size_t 
     return m->device.vk.CreatePipelineCache(m->device.handle, &info, NULL, &m->cache);
 }
 
-apus_status igpu_model_compiled(const void *memory, void *data, size_t capacity, size_t *bytes) {
+apus_status igpu_model_pipeline_cache(const void *memory, void *data, size_t capacity,
+                                      size_t *bytes) {
     const struct igpu_model *m = memory;
     size_t size = data ? capacity : 0;
     VkResult r = m->device.vk.GetPipelineCacheData(m->device.handle, m->cache, &size, data);
@@ -114,9 +115,9 @@ static VkResult create_of(struct igpu_model *m, enum shader s, VkShaderModule mo
 }
 
 VkResult pipelines_open(struct igpu_model *m, uint32_t gemv_types, const void *compiled,
-                        size_t compiled_bytes, const char **call) {
+                        size_t pipeline_cache_bytes, const char **call) {
     VkResult r = create_layouts(m, call);
-    if (!r) *call = "vkCreatePipelineCache", r = create_cache(m, compiled, compiled_bytes);
+    if (!r) *call = "vkCreatePipelineCache", r = create_cache(m, compiled, pipeline_cache_bytes);
     for (uint32_t s = 0; !r && s < SHADERS; s++) {
         VkShaderModule module;
         if (s == SHADER_GEMV_MATRIX && !m->device.facts.matrix) continue;

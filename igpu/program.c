@@ -31,7 +31,7 @@ static VkResult open_heaps(struct igpu_program *p) {
     struct device *d = &p->model->device;
     VkResult r = heap_open(&p->work, d, HEAP_DEVICE, p->at.work_bytes);
     if (!r) r = heap_open(&p->host, d, HEAP_HOST, p->at.host_bytes);
-    for (uint32_t i = 0; !r && i < m->model->layers; i++) {
+    for (uint32_t i = 0; !r && i < m->dims->layers; i++) {
         struct kv_cache cache = program_cache(&p->setup, i);
         if (cache.kv_heads) r = heap_open(&p->kv[i], d, HEAP_DEVICE, kv_bytes(&cache));
     }
@@ -115,7 +115,7 @@ void igpu_release(void *memory) {
     d->vk.DestroyCommandPool(d->handle, p->commands_pool, NULL);
     d->vk.DestroyDescriptorPool(d->handle, p->sets_pool, NULL);
     d->vk.DestroySemaphore(d->handle, p->timeline, NULL);
-    for (uint32_t i = 0; i < p->setup.model->model->layers; i++) heap_close(&p->kv[i], d);
+    for (uint32_t i = 0; i < p->setup.model->dims->layers; i++) heap_close(&p->kv[i], d);
     heap_close(&p->host, d);
     heap_close(&p->work, d);
 }

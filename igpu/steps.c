@@ -11,7 +11,7 @@ static struct range layer_cache(const struct igpu_program *p, uint32_t layer) {
 /* The rows of a layer inside PART_FRESH. */
 static uint64_t fresh_layer(const struct igpu_program *p, uint32_t layer, uint64_t *bytes) {
     uint64_t at = 0,
-             each = (uint64_t)p->setup.columns_max * (p->setup.model->model->head_dim / 2 + 2) * 4;
+             each = (uint64_t)p->setup.columns_max * (p->setup.model->dims->head_dim / 2 + 2) * 4;
     for (uint32_t i = 0; i < layer; i++)
         at += place_up(each * program_kv_heads(&p->setup, i), PART_ALIGN);
     *bytes = each * p->setup.model->layers[layer].kv_heads;

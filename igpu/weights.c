@@ -21,7 +21,7 @@ struct walk {
 };
 
 static int is_used(const struct walk *w, uint32_t tensor) {
-    const struct blob_model *m = w->model->model;
+    const struct blob_model *m = w->model->dims;
     if (tensor == m->head) return w->layers.end == m->layers;
     for (uint32_t i = w->layers.first; i < w->layers.end; i++)
         for (uint32_t t = 0; t < LT_COUNT; t++)
@@ -30,7 +30,7 @@ static int is_used(const struct walk *w, uint32_t tensor) {
 }
 
 static int walk_next(struct walk *w, uint64_t *begin, uint64_t *end) {
-    const struct blob_model *m = w->model->model;
+    const struct blob_model *m = w->model->dims;
     for (; w->tensor < m->tensors; w->tensor++, w->piece = 0) {
         const struct blob_tensor *t = &w->model->tensors[w->tensor];
         uint32_t each = piece_panels(t), count = panels_of(t), from = w->piece * each;
@@ -116,7 +116,7 @@ struct range region_piece(const struct region *regions, const struct blob_tensor
 
 uint64_t rows_count(const struct hal_model *model) {
     uint64_t most = 0;
-    for (uint32_t i = 0; i < model->model->tensors; i++) {
+    for (uint32_t i = 0; i < model->dims->tensors; i++) {
         const struct blob_tensor *t = &model->tensors[i];
         uint64_t end = (uint64_t)t->row_scales + padded_rows(t->rows);
         if (end > most) most = end;

@@ -139,7 +139,7 @@ static struct parts lay_out(const struct hal_model *model, uint64_t cpu_bytes) {
     struct parts at;
     struct place walk = {0};
     place_next(&walk, 1, sizeof(struct npu_model));
-    at.tensor = place_next(&walk, model->model->tensors, sizeof(struct npu_tensor));
+    at.tensor = place_next(&walk, model->dims->tensors, sizeof(struct npu_tensor));
     at.cpu = place_next(&walk, 1, cpu_bytes);
     at.bytes = walk.end;
     return at;
@@ -156,7 +156,7 @@ apus_status npu_model_measure(const struct hal_model_setup *setup, struct hal_ne
     if (!s) s = hal_cpu_engine.model_measure(setup, &cpu);
     if (s) return s;
     uint64_t weights = 0;
-    for (uint32_t i = 0; i < setup->model->model->tensors; i++)
+    for (uint32_t i = 0; i < setup->model->dims->tensors; i++)
         weights += setup->model->tensors[i].bytes;
     *need =
         (struct hal_need){lay_out(setup->model, cpu.bytes).bytes, weights + ((uint64_t)64 << 20)};
@@ -180,7 +180,7 @@ apus_status npu_model_open(void *memory, const struct hal_model_setup *setup) {
     apus_status s = read_setup(m, setup);
     if (s) return s;
     m->tensor = place_at(memory, at.tensor);
-    m->tensors = setup->model->model->tensors;
+    m->tensors = setup->model->dims->tensors;
     m->cpu = place_at(memory, at.cpu);
     memset(m->tensor, 0, m->tensors * sizeof *m->tensor);
     s = hal_cpu_engine.model_open(m->cpu, setup);

@@ -42,7 +42,7 @@ static const char *text_at(const struct blob *b, uint32_t offset) {
     return b->text + (offset < b->text_bytes ? offset : 0);
 }
 
-APUS_API apus_status apus_describe(const apus_blob *blob, apus_info *info) {
+APUS_API apus_status apus_blob_describe(const apus_blob *blob, apus_info *info) {
     const struct blob *b = blob_opened(blob);
     if (!b) return APUS_E_ARGUMENT;
     apus_port port = blob_port(b);
@@ -75,15 +75,13 @@ APUS_API apus_status apus_describe(const apus_blob *blob, apus_info *info) {
     return APUS_OK;
 }
 
-APUS_API apus_status apus_describe_layer(const apus_blob *blob, uint32_t layer,
-                                         apus_layer_info *info) {
+APUS_API apus_status apus_blob_layer(const apus_blob *blob, uint32_t layer, apus_layer_info *info) {
     const struct blob *b = blob_opened(blob);
     if (!b) return APUS_E_ARGUMENT;
     apus_port port = blob_port(b);
     apus_status status = config_check(info, STRUCT(apus_layer_info), &port);
     if (!status)
-        status =
-            refuse_outside(&port, "apus_describe_layer", "layer", layer, 0, b->layer_count - 1);
+        status = refuse_outside(&port, "apus_blob_layer", "layer", layer, 0, b->layer_count - 1);
     if (status) return status;
     const struct blob_layer *l = &b->layers[layer];
     apus_layer_info known = {sizeof known, l->heads, l->kv_heads, b->model->head_dim, l->ffn};
@@ -91,15 +89,14 @@ APUS_API apus_status apus_describe_layer(const apus_blob *blob, uint32_t layer,
     return APUS_OK;
 }
 
-APUS_API apus_status apus_describe_tensor(const apus_blob *blob, uint32_t index,
-                                          apus_tensor_info *info) {
+APUS_API apus_status apus_blob_tensor(const apus_blob *blob, uint32_t index,
+                                      apus_tensor_info *info) {
     const struct blob *b = blob_opened(blob);
     if (!b) return APUS_E_ARGUMENT;
     apus_port port = blob_port(b);
     apus_status status = config_check(info, STRUCT(apus_tensor_info), &port);
     if (!status)
-        status =
-            refuse_outside(&port, "apus_describe_tensor", "index", index, 0, b->tensor_count - 1);
+        status = refuse_outside(&port, "apus_blob_tensor", "index", index, 0, b->tensor_count - 1);
     if (status) return status;
     const struct blob_tensor *t = &b->tensors[index];
     apus_tensor_info known = {sizeof known, t->name, weight_traits(t->type)->name,
@@ -108,13 +105,13 @@ APUS_API apus_status apus_describe_tensor(const apus_blob *blob, uint32_t index,
     return APUS_OK;
 }
 
-APUS_API apus_status apus_describe_end_token(const apus_blob *blob, uint32_t index, int32_t *id) {
+APUS_API apus_status apus_blob_end_token(const apus_blob *blob, uint32_t index, int32_t *id) {
     const struct blob *b = blob_opened(blob);
     if (!b) return APUS_E_ARGUMENT;
     apus_port port = blob_port(b);
-    apus_status status = refuse_null(&port, "apus_describe_end_token", "id", id);
+    apus_status status = refuse_null(&port, "apus_blob_end_token", "id", id);
     if (!status && index >= b->vocab.header->ends_count)
-        status = refuse(&port, APUS_E_ARGUMENT, "apus_describe_end_token",
+        status = refuse(&port, APUS_E_ARGUMENT, "apus_blob_end_token",
                         "index is #, must be less than the # of apus_info.end_tokens",
                         CHECK_NUMBERS(index, b->vocab.header->ends_count));
     if (status) return status;

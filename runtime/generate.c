@@ -54,10 +54,10 @@ static apus_status choose(apus_session *s, const float *logits, apus_piece *piec
     int32_t id;
     float log_prob;
     apus_status status =
-        sample_pick(&g->sampler, logits, s->target.hal.model->vocab, s->ids, s->count,
+        sample_pick(&g->sampler, logits, s->target.hal.dims->vocab, s->ids, s->count,
                     s->ids + g->start, g->made, s->count, s->sample_scratch, &id, &log_prob);
     if (status) return status;
-    if (c->want_hash) hash64_add(&g->hash, logits, s->target.hal.model->vocab * sizeof(float));
+    if (c->want_hash) hash64_add(&g->hash, logits, s->target.hal.dims->vocab * sizeof(float));
     s->ids[s->count++] = id;
     s->piece_ids[piece->count] = id;
     s->piece_log_probs[piece->count++] = log_prob;
@@ -96,12 +96,12 @@ static struct speculation_input speculation_input(apus_session *s) {
  * prompt's last row is there already, and then the first id comes at once. After a failure that is
  * the target's the context is cut to what was good. */
 static apus_status verified_round(apus_session *s, struct round *r, uint64_t deadline_ns) {
-    struct track *t = &s->target;
+    struct sequence *t = &s->target;
     struct generation *g = &s->generation;
     memset(r, 0, sizeof *r);
     if (t->logits_at == s->count - 1) return evaluate(s, 1, deadline_ns);
     if (session_cancelled(s)) return APUS_PARTIAL;
-    track_rewind(t, s->count - 1);
+    sequence_rewind(t, s->count - 1);
     struct speculation_input in = speculation_input(s);
     apus_status status = speculate_round(&s->speculation, &in, r);
     g->draft_ns += r->draft_ns + r->catch_up_ns - r->prompt_ns;
@@ -125,14 +125,14 @@ static uint32_t find_branch(const struct round *r, uint32_t at, int32_t id) {
 /* The target's choice behind each position of the round, for as long as it is what was proposed
  * there; a branch is the last such place. */
 static apus_status accept(apus_session *s, struct round *r, apus_piece *piece) {
-    struct track *t = &s->target;
+    struct sequence *t = &s->target;
     uint32_t row = t->logits - 1 - r->proposed - r->branches; /* after a prompt the last row alone
                                                                  is wanted */
     uint32_t count = s->count, branch = r->branches;
     const int32_t *proposed = r->tokens[r->by].id;
     apus_status status;
     for (;;) {
-        status = choose(s, track_logits(t, row), piece);
+        status = choose(s, sequence_logits(t, row), piece);
         if (status || piece->stop || branch < r->branches) break;
         int32_t id = s->ids[s->count - 1];
         if (r->accepted < r->proposed && id == proposed[r->accepted]) {
@@ -149,9 +149,9 @@ static apus_status accept(apus_session *s, struct round *r, apus_piece *piece) {
     r->taken = branch < r->branches;
     /* Rows of proposals that were not accepted go; the last id chosen has no row yet. */
     if (r->taken)
-        track_keep(t, branch);
+        sequence_commit(t, branch);
     else if (r->proposed || r->branches)
-        track_rewind(t, count + r->accepted);
+        sequence_rewind(t, count + r->accepted);
     struct speculation_input in = speculation_input(s);
     speculate_settle(&s->speculation, &in, count + r->accepted,
                      r->accepted == r->proposed && !r->taken && !piece->stop);

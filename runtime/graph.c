@@ -65,7 +65,7 @@ static struct hal_op *add_products(struct graph_layer *l, const struct hal_model
                                    uint32_t layer, enum layer_tensor first) {
     const struct blob_layer *of = &model->layers[layer];
     const struct layer_role *role = &layer_roles[first];
-    struct hal_op *op = add(l, HAL_GEMV, layer, layer_width(model->model, of, role->cols));
+    struct hal_op *op = add(l, HAL_GEMV, layer, layer_width(model->dims, of, role->cols));
     op->flags = role->output == TO_RESIDUAL ? HAL_ADD : 0;
     reads(op, SLOT_A);
     for (uint32_t i = first; i < LT_COUNT && layer_roles[i].input == role->input; i++) {
@@ -76,7 +76,7 @@ static struct hal_op *add_products(struct graph_layer *l, const struct hal_model
 }
 
 static void add_attention(struct graph_layer *l, const struct hal_model *model, uint32_t layer) {
-    const struct blob_model *m = model->model;
+    const struct blob_model *m = model->dims;
     const struct blob_layer *of = &model->layers[layer];
     const struct hal_heads shape = {of->heads, of->kv_heads, m->head_dim};
     const uint32_t width = layer_width(m, of, WIDTH_Q);
@@ -98,7 +98,7 @@ static void add_attention(struct graph_layer *l, const struct hal_model *model, 
 }
 
 static void add_feed_forward(struct graph_layer *l, const struct hal_model *model, uint32_t layer) {
-    add_norm(l, model->model, layer);
+    add_norm(l, model->dims, layer);
     add_products(l, model, layer, LT_GATE);
     struct hal_op *op = add(l, HAL_ACT, layer, model->layers[layer].ffn);
     reads(op, SLOT_G);
@@ -123,7 +123,7 @@ static void add_head(struct graph_layer *l, const struct blob_model *m, uint32_t
 }
 
 void graph_layer(const struct hal_model *model, uint32_t layer, struct graph_layer *of) {
-    const struct blob_model *m = model->model;
+    const struct blob_model *m = model->dims;
     of->ops = of->weights = 0;
     if (layer == 0) add_embedding(of, m);
     if (model->layers[layer].heads) add_attention(of, model, layer);
@@ -176,7 +176,7 @@ void graph_build(const struct hal_model *model, struct hal_op *ops, uint32_t *we
     memset(program, 0, sizeof *program);
     program->ops = ops;
     program->weight = weight;
-    for (uint32_t i = 0; i < model->model->layers; i++) {
+    for (uint32_t i = 0; i < model->dims->layers; i++) {
         graph_layer(model, i, &l);
         widen(model, &l, program->stride);
         for (uint32_t n = 0; ops && n < l.ops; n++) {
@@ -210,7 +210,7 @@ struct hal_program graph_part(const struct hal_model *model, const struct hal_pr
 void graph_lives(const struct hal_model *model, struct lives *lives) {
     struct graph_layer l;
     lives_begin(lives);
-    for (uint32_t i = 0; i < model->model->layers; i++) {
+    for (uint32_t i = 0; i < model->dims->layers; i++) {
         graph_layer(model, i, &l);
         for (uint32_t n = 0; n < l.ops; n++) lives_add(lives, &l.op[n]);
     }

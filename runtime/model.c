@@ -5,7 +5,7 @@
 #include "hal/fenv.h"
 #include "hal/place.h"
 #include "runtime/assign.h"
-#include "runtime/compiled.h"
+#include "runtime/pipeline_cache.h"
 #include "runtime/config.h"
 #include "runtime/graph.h"
 #include "runtime/refuse_size.h"
@@ -52,7 +52,7 @@ static apus_status read_layers(struct request *r, uint32_t index, uint32_t count
     struct hal_range *range = &r->engine[index].setup.layers;
     const int last = index + 1 == count;
     range->first = index ? r->engine[index - 1].setup.layers.end : 0;
-    const uint32_t left = r->hal.model->layers - range->first, high = left - (count - 1 - index);
+    const uint32_t left = r->hal.dims->layers - range->first, high = left - (count - 1 - index);
     range->end = range->first + (layers ? layers : left);
     if (last ? !layers || layers == left : layers && layers <= high) return APUS_OK;
     return refuse_at(
@@ -64,24 +64,25 @@ static apus_status read_layers(struct request *r, uint32_t index, uint32_t count
 
 static apus_status read_engine(struct request *r, uint32_t index, uint32_t count,
                                const apus_engine_config *c) {
-    if ((uintptr_t)c->compiled % 8)
+    if ((uintptr_t)c->pipeline_cache % 8)
         return refuse_at(&r->port, APUS_E_ARGUMENT, where_engine, index,
                          "compiled is at $, must be at a multiple of 8", NULL,
-                         CHECK_NUMBERS((uintptr_t)c->compiled));
+                         CHECK_NUMBERS((uintptr_t)c->pipeline_cache));
     struct hal_model_setup *s = &r->engine[index].setup;
     *s = (struct hal_model_setup){.cpu = r->cpu,
                                   .device = c->device,
                                   .options = c->options,
                                   .overlay = c->overlay,
                                   .overlay_bytes = c->overlay_bytes};
-    s->compiled = compiled_read(c->compiled, c->compiled_bytes, &s->compiled_bytes);
+    s->pipeline_cache =
+        pipeline_cache_read(c->pipeline_cache, c->pipeline_cache_bytes, &s->pipeline_cache_bytes);
     apus_status status = find_engine(r, index, c->name);
     return status ? status : read_layers(r, index, count, c->layers);
 }
 
 static apus_status read_engines(struct request *r, const apus_model_config *c) {
     static const apus_engine_config cpu = {.size = sizeof cpu};
-    const uint32_t count = c->engines_count ? c->engines_count : 1, layers = r->hal.model->layers;
+    const uint32_t count = c->engines_count ? c->engines_count : 1, layers = r->hal.dims->layers;
     const uint8_t *at = (const uint8_t *)(c->engines_count ? c->engines : &cpu);
     apus_status s = refuse_outside(&r->port, "apus_model_config", "engines_count", c->engines_count,
                                    0, layers < APUS_ENGINES_MAX ? layers : APUS_ENGINES_MAX);
@@ -141,7 +142,7 @@ static apus_status assign_layers(struct request *r) {
 static void add_spare(struct request *r) {
     uint32_t others = 0;
     for (uint32_t i = 0; i < r->parts; i++) others += r->engine[i].engine != &hal_cpu_engine;
-    if (others) r->engine[r->engines++] = own_cpu(r, (struct hal_range){0, r->hal.model->layers});
+    if (others) r->engine[r->engines++] = own_cpu(r, (struct hal_range){0, r->hal.dims->layers});
 }
 
 static apus_status read_request(struct request *r, const apus_model_config *config) {

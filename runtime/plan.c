@@ -12,17 +12,17 @@
 #include "weights/refuse.h"
 
 struct request {
-    apus_config config;                /* defaults filled in */
-    struct costs costs;                /* what it says of them */
-    struct track_config target, draft; /* draft.model NULL: none */
-    struct pair_renamed renamed;       /* between the two */
+    apus_config config;                   /* defaults filled in */
+    struct costs costs;                   /* what it says of them */
+    struct sequence_config target, draft; /* draft.model NULL: none */
+    struct pair_renamed renamed;          /* between the two */
 };
 
 /* Offsets in the arena (hal/place.h has the drawing). */
 struct layout {
     uint64_t ids, fresh, tokenize, sample, text, pool, target, draft, draft_ids, draft_place;
     size_t tokenize_bytes, text_bytes;
-    struct track_layout target_parts, draft_parts;
+    struct sequence_layout target_parts, draft_parts;
     uint64_t bytes;
 };
 
@@ -32,7 +32,7 @@ static apus_status read_draft(struct request *r) {
     const apus_config *c = &r->config;
     const apus_port *port = &c->model->port;
     const char *why = "";
-    uint32_t most = c->draft->hal.model->max_positions, positions = c->draft_context;
+    uint32_t most = c->draft->hal.dims->max_positions, positions = c->draft_context;
     apus_status status = refuse_outside(port, where, "the draft's max_positions", most,
                                         DRAFT_POSITIONS_MIN, BLOB_POSITIONS_MAX);
     if (!status && positions)
@@ -44,7 +44,7 @@ static apus_status read_draft(struct request *r) {
                                                      : most;
     status = pair_check(model_blob(c->model), model_blob(c->draft), &r->renamed, &why);
     if (status) port_log(port, APUS_LOG_ERROR, why);
-    r->draft = (struct track_config){
+    r->draft = (struct sequence_config){
         c->draft, positions, c->chunk < positions ? c->chunk : positions, c->threads, KV_8, NULL};
     return status;
 }
@@ -54,7 +54,7 @@ static apus_status check_ranges(const apus_config *c) {
     const struct {
         const char *field;
         uint32_t found, high;
-    } range[] = {{"context", c->context, c->model->hal.model->max_positions},
+    } range[] = {{"context", c->context, c->model->hal.dims->max_positions},
                  {"threads", c->threads, HAL_THREADS_MAX},
                  {"chunk", c->chunk, HAL_COLUMNS_MAX},
                  {"prompt_bytes", c->prompt_bytes,
@@ -75,7 +75,7 @@ static apus_status read_request(struct request *r, const apus_config *config) {
     if (s || !c->model) return s ? s : APUS_E_ARGUMENT;
     s = check_ranges(c);
     if (s) return s;
-    uint32_t most = c->model->hal.model->max_positions;
+    uint32_t most = c->model->hal.dims->max_positions;
     if (!c->context) c->context = most < 4096 ? most : 4096;
     if (!c->threads) c->threads = c->pool ? hal_pool_threads(c->pool) : 1;
     if (!c->chunk) c->chunk = 128;
@@ -85,15 +85,15 @@ static apus_status read_request(struct request *r, const apus_config *config) {
     if (!c->overlap && !c->model->port.now_ns) c->overlap = 1;
     s = costs_read(&r->costs, c->costs, port);
     if (s) return s;
-    r->target = (struct track_config){c->model, c->context, c->chunk, c->threads, KV_8, NULL};
-    r->draft = (struct track_config){0};
+    r->target = (struct sequence_config){c->model, c->context, c->chunk, c->threads, KV_8, NULL};
+    r->draft = (struct sequence_config){0};
     return c->draft ? read_draft(r) : APUS_OK;
 }
 
 static apus_status lay_out(const struct request *r, struct layout *l) {
     const apus_model *model = r->config.model;
     struct place walk = {0};
-    apus_status s = track_measure(&r->target, &l->target_parts);
+    apus_status s = sequence_measure(&r->target, &l->target_parts);
     l->draft_parts.driver_bytes = 0;
     if (s) return s;
     place_next(&walk, 1, sizeof(apus_session));
@@ -101,13 +101,13 @@ static apus_status lay_out(const struct request *r, struct layout *l) {
     l->fresh = place_next(&walk, r->config.context, sizeof(int32_t));
     l->tokenize_bytes = apus_tokenize_scratch(&model->blob, r->config.prompt_bytes);
     l->tokenize = place_next(&walk, 1, l->tokenize_bytes);
-    l->sample = place_next(&walk, 1, sample_scratch_bytes(model->hal.model->vocab));
+    l->sample = place_next(&walk, 1, sample_scratch_bytes(model->hal.dims->vocab));
     l->text_bytes = text_stream_bytes(&model_blob(model)->vocab);
     l->text = place_next(&walk, 1, l->text_bytes);
     l->pool = place_next(&walk, 1, r->config.pool ? 0 : hal_pool_bytes(r->config.threads));
     l->target = place_next(&walk, 1, l->target_parts.bytes);
     if (r->draft.model) {
-        s = track_measure(&r->draft, &l->draft_parts);
+        s = sequence_measure(&r->draft, &l->draft_parts);
         if (s) return s;
         l->draft_ids = place_next(&walk, r->draft.positions, sizeof(int32_t));
         l->draft_place = place_next(&walk, r->draft.positions, sizeof(uint32_t));
@@ -180,17 +180,18 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
     if (!r.config.pool)
         s->pool = hal_pool_open(place_at(arena, l.pool), &s->model->port, s->threads);
     r.target.pool = r.draft.pool = s->pool ? s->pool : r.config.pool;
-    status = track_open(&s->target, &r.target, &l.target_parts, place_at(arena, l.target));
+    status = sequence_open(&s->target, &r.target, &l.target_parts, place_at(arena, l.target));
     if (!status && r.draft.model) {
-        status = track_open(&sp->draft.track, &r.draft, &l.draft_parts, place_at(arena, l.draft));
+        status =
+            sequence_open(&sp->draft.sequence, &r.draft, &l.draft_parts, place_at(arena, l.draft));
         if (!status)
             draft_open(&sp->draft, model_blob(s->model), &r.renamed, place_at(arena, l.draft_ids),
                        place_at(arena, l.draft_place), r.draft.positions);
         else
-            track_close(&s->target);
+            sequence_close(&s->target);
     }
     if (!status && !r.config.proposals && (r.config.draft || r.config.lookup)) {
-        struct track *draft = r.config.draft ? &sp->draft.track : NULL;
+        struct sequence *draft = r.config.draft ? &sp->draft.sequence : NULL;
         costs_measure(&r.costs, &s->target, draft, &s->model->port);
         policy_costs(&sp->policy, &r.costs, draft ? costs_share(&s->target, draft) : 0.0f);
     }
@@ -206,8 +207,9 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
 APUS_API void apus_close(apus_session *session) {
     if (session_enter(session)) return;
     uint64_t fenv = session->fenv;
-    if (session->speculation.draft.track.model) track_close(&session->speculation.draft.track);
-    track_close(&session->target);
+    if (session->speculation.draft.sequence.model)
+        sequence_close(&session->speculation.draft.sequence);
+    sequence_close(&session->target);
     if (session->pool) hal_pool_close(session->pool);
     for (size_t i = 0; i < sizeof session->state_key; i++)
         ((volatile uint8_t *)session->state_key)[i] = 0;

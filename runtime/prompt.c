@@ -22,7 +22,7 @@ static apus_status tokenize(apus_session *s, const apus_part *parts, size_t part
                         CHECK_NUMBERS(ids.count, s->context - room, s->context));
     for (size_t i = 0; !status && i < ids.count;
          i++) /* rows of the model: tables of a changed file may name others */
-        if ((uint32_t)s->fresh[i] >= s->target.hal.model->vocab)
+        if ((uint32_t)s->fresh[i] >= s->target.hal.dims->vocab)
             status = refuse(port, APUS_E_FORMAT, "prompt",
                             "the tokenizer gives the id ~: its tables have changed",
                             CHECK_NUMBERS((uint64_t)(int64_t)s->fresh[i]));
@@ -92,18 +92,19 @@ APUS_API apus_status apus_append(apus_session *s, const apus_part *parts, size_t
 
 /* Passes of at most HAL_LOGITS_MAX columns where logits are wanted, copied out row by row. */
 static apus_status evaluate_rows(apus_session *s, float *logits, uint32_t first) {
-    struct track *t = &s->target;
-    size_t vocab = t->hal.model->vocab;
+    struct sequence *t = &s->target;
+    size_t vocab = t->hal.dims->vocab;
     while (t->evaluated < s->count) {
         if (session_cancelled(s)) return APUS_PARTIAL;
         uint32_t at = t->evaluated, left = s->count - at;
         uint32_t columns =
-            track_columns(t, s->ids + at, left < HAL_LOGITS_MAX ? left : HAL_LOGITS_MAX);
-        apus_status status = track_pass(t, s->ids + at, columns, columns, session_stop(s, 0));
+            sequence_columns(t, s->ids + at, left < HAL_LOGITS_MAX ? left : HAL_LOGITS_MAX);
+        apus_status status = sequence_pass(t, s->ids + at, columns, columns, session_stop(s, 0));
         if (status == APUS_PARTIAL) session_cancelled(s);
         if (status) return status;
         for (uint32_t i = 0; i < columns; i++)
-            memcpy(logits + (at + i - first) * vocab, track_logits(t, i), vocab * sizeof *logits);
+            memcpy(logits + (at + i - first) * vocab, sequence_logits(t, i),
+                   vocab * sizeof *logits);
     }
     return APUS_OK;
 }

@@ -7,7 +7,7 @@
 #include "runtime/config.h"
 #include "runtime/sample.h"
 #include "text/text_stream.h"
-#include "runtime/track.h"
+#include "runtime/sequence.h"
 #include "speculate/speculate.h"
 #include "weights/hash.h"
 
@@ -27,7 +27,7 @@ struct generation {
 struct apus_session {
     const apus_model *model;
     apus_pool *pool; /* its own threads, or NULL */
-    struct track target;
+    struct sequence target;
     struct speculation speculation;
     uint32_t keyed; /* 0 or 1: states are made and taken by state_key alone */
     uint8_t state_key[BLAKE2S_KEY];
@@ -66,7 +66,7 @@ apus_status session_look(const apus_session *session);
 
 /* runtime/evaluate.c: evaluates ids[target.evaluated .. count) in chunks and leaves logits behind
  * the last position if want_logits. APUS_PARTIAL: a deadline (0: none) or cancel; target.evaluated
- * says how far it came, and the track keeps what the pass that was stopped has done. After
+ * says how far it came, and the sequence keeps what the pass that was stopped has done. After
  * APUS_E_NUMERIC and APUS_E_ENGINE the context is cut to what was good. */
 apus_status evaluate(apus_session *session, int want_logits, uint64_t deadline_ns);
 

@@ -21,8 +21,8 @@ enum { STATE_VERSION = 2 };
 
 static uint64_t kv_saved(const apus_session *s, uint32_t evaluated) {
     uint64_t bytes = 0;
-    for (uint32_t i = 0; i < s->target.hal.model->layers; i++) {
-        struct kv_cache cache = track_cache(&s->target, i);
+    for (uint32_t i = 0; i < s->target.hal.dims->layers; i++) {
+        struct kv_cache cache = sequence_cache(&s->target, i);
         bytes += kv_saved_bytes(&cache, evaluated);
     }
     return bytes;
@@ -71,8 +71,8 @@ APUS_API apus_status apus_save(const apus_session *s, void *data, size_t capacit
     memcpy(at, s->ids, ids);
     memset(at + ids, 0, ((ids + 7) & ~(size_t)7) - ids);
     at += (ids + 7) & ~(size_t)7;
-    for (uint32_t i = 0; i < s->target.hal.model->layers; i++) {
-        struct kv_cache cache = track_cache(&s->target, i);
+    for (uint32_t i = 0; i < s->target.hal.dims->layers; i++) {
+        struct kv_cache cache = sequence_cache(&s->target, i);
         kv_export(&cache, 0, s->target.evaluated, at);
         at += kv_saved_bytes(&cache, s->target.evaluated);
     }
@@ -135,7 +135,7 @@ static apus_status check(const apus_session *s, const uint8_t *data, size_t byte
     apus_status status = check_header(s, data, bytes, header);
     if (status) return status;
     const uint8_t *at = data + sizeof *header;
-    uint32_t vocab = s->target.hal.model->vocab;
+    uint32_t vocab = s->target.hal.dims->vocab;
     for (uint32_t i = 0; i < header->evaluated; i++) {
         int32_t id;
         memcpy(&id, at + i * 4, 4);
@@ -148,8 +148,8 @@ static apus_status check(const apus_session *s, const uint8_t *data, size_t byte
     if (padding)
         return refuse(port, APUS_E_FORMAT, where, "bytes behind the ids are not zero", NULL);
     at += ((uint64_t)header->evaluated * 4 + 7) & ~7ull;
-    for (uint32_t i = 0, heads = 0; i < s->target.hal.model->layers; i++) {
-        struct kv_cache cache = track_cache(&s->target, i);
+    for (uint32_t i = 0, heads = 0; i < s->target.hal.dims->layers; i++) {
+        struct kv_cache cache = sequence_cache(&s->target, i);
         uint32_t bad = kv_saved_bad(&cache, header->evaluated, at);
         if (bad < cache.kv_heads)
             return refuse(port, APUS_E_FORMAT, where, "a scale of head # is out of range",
@@ -168,15 +168,15 @@ static apus_status restore(apus_session *s, const void *data, size_t bytes) {
     const uint8_t *at = (const uint8_t *)data + sizeof header;
     size_t ids = header.evaluated * sizeof(int32_t);
     session_rewind(s, 0);
-    track_touch(&s->target, header.evaluated);
+    sequence_reserve(&s->target, header.evaluated);
     memcpy(s->ids, at, ids);
     at += (ids + 7) & ~(size_t)7;
-    for (uint32_t i = 0; i < s->target.hal.model->layers; i++) {
-        struct kv_cache cache = track_cache(&s->target, i);
+    for (uint32_t i = 0; i < s->target.hal.dims->layers; i++) {
+        struct kv_cache cache = sequence_cache(&s->target, i);
         kv_import(&cache, 0, header.evaluated, at);
         at += kv_saved_bytes(&cache, header.evaluated);
     }
-    track_written(&s->target, 0, header.evaluated);
+    sequence_cache_written(&s->target, 0, header.evaluated);
     s->count = s->target.evaluated = header.evaluated;
     s->generation.running = 0;
     return APUS_OK;

@@ -27,41 +27,41 @@ APUS_API apus_status apus_get_costs(const apus_session *s, apus_costs *costs) {
     return APUS_OK;
 }
 
-APUS_API apus_status apus_stats(const apus_session *s, apus_session_stats *stats) {
+APUS_API apus_status apus_get_stats(const apus_session *s, apus_stats *stats) {
     apus_status status = session_look(s);
-    if (!status) status = config_check(stats, STRUCT(apus_session_stats), &s->model->port);
+    if (!status) status = config_check(stats, STRUCT(apus_stats), &s->model->port);
     if (status) return status;
     const struct generation *g = &s->generation;
-    const struct track_engine *e = track_engine(&s->target);
-    apus_session_stats now = {
-        .size = sizeof now,
-        .positions = s->target.evaluated,
-        .reused = s->reused,
-        .prompt_tokens = s->prompt_tokens,
-        .prompt_ns = s->prompt_ns,
-        .new_tokens = g->made,
-        .next_ns = g->ns,
-        .passes = g->sampler.config.size ? s->target.passes - g->passes : 0,
-        .logits_hash = g->sampler.config.want_hash ? hash64_end(&g->hash) : 0,
-        .weight_bytes = blob_pass_bytes(model_blob(s->model)),
-        .arena_bytes = s->arena_bytes,
-        .engine = e->engine->name,
-        .cpu = e->engine->model_detail(e->model_memory),
-        .threads = s->threads,
-        .context = s->context,
-        .rounds = g->rounds,
-        .proposed = g->proposed,
-        .accepted = g->accepted,
-        .off_rounds = g->off_rounds,
-        .branches = g->branches,
-        .branches_taken = g->branches_taken,
-        .draft_ns = g->draft_ns,
-        .draft_prompt_ns = g->draft_prompt_ns,
-        .verify_ns = g->verify_ns,
-        .overlap_ns = g->overlap_ns,
-        .ahead = g->ahead,
-        .ahead_kept = g->kept,
-        .engines_count = s->target.parts < APUS_ENGINES_MAX ? s->target.parts : APUS_ENGINES_MAX};
+    const struct sequence_engine *e = sequence_engine(&s->target);
+    apus_stats now = {.size = sizeof now,
+                      .positions = s->target.evaluated,
+                      .reused = s->reused,
+                      .prompt_tokens = s->prompt_tokens,
+                      .prompt_ns = s->prompt_ns,
+                      .new_tokens = g->made,
+                      .next_ns = g->ns,
+                      .passes = g->sampler.config.size ? s->target.passes - g->passes : 0,
+                      .logits_hash = g->sampler.config.want_hash ? hash64_end(&g->hash) : 0,
+                      .weight_bytes = blob_pass_bytes(model_blob(s->model)),
+                      .arena_bytes = s->arena_bytes,
+                      .engine = e->engine->name,
+                      .cpu = e->engine->model_detail(e->model_memory),
+                      .threads = s->threads,
+                      .context = s->context,
+                      .rounds = g->rounds,
+                      .proposed = g->proposed,
+                      .accepted = g->accepted,
+                      .off_rounds = g->off_rounds,
+                      .branches = g->branches,
+                      .branches_taken = g->branches_taken,
+                      .draft_ns = g->draft_ns,
+                      .draft_prompt_ns = g->draft_prompt_ns,
+                      .verify_ns = g->verify_ns,
+                      .overlap_ns = g->overlap_ns,
+                      .ahead = g->ahead,
+                      .ahead_kept = g->kept,
+                      .engines_count =
+                          s->target.parts < APUS_ENGINES_MAX ? s->target.parts : APUS_ENGINES_MAX};
     for (uint32_t i = 0; i < now.engines_count; i++)
         now.engines[i] = e[i].engine->name, now.engines_from[i] = e[i].layers.first;
     memcpy(now.proposed_at, g->proposed_at, sizeof now.proposed_at);

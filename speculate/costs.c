@@ -9,31 +9,31 @@
  * chosen, not measured: 4 ms is what opening a session may take for this. */
 enum { SMALL_BYTES = 16 << 20, BUDGET_NS = 4000000, TURNS = 3 };
 
-float costs_share(const struct track *target, const struct track *draft) {
+float costs_share(const struct sequence *target, const struct sequence *draft) {
     assert(target->model && draft->model);
-    if (track_engine(draft)->engine != track_engine(target)->engine) return 0.0f;
+    if (sequence_engine(draft)->engine != sequence_engine(target)->engine) return 0.0f;
     return (float)blob_pass_bytes(model_blob(draft->model)) /
            (float)blob_pass_bytes(model_blob(target->model));
 }
 
 /* A pass from an empty context; 0 where it failed. */
-static uint64_t time_pass(struct track *t, const apus_port *port, uint32_t columns) {
+static uint64_t time_pass(struct sequence *t, const apus_port *port, uint32_t columns) {
     static const int32_t ids[POLICY_COLUMNS] = {0};
     uint64_t began = port_now(port);
-    apus_status status = track_pass(t, ids, columns, columns, (struct hal_stop){NULL, 0});
+    apus_status status = sequence_pass(t, ids, columns, columns, (struct hal_stop){NULL, 0});
     uint64_t ns = port_now(port) - began;
-    track_rewind(t, 0);
+    sequence_rewind(t, 0);
     return status ? 0 : ns;
 }
 
-static int is_small(const struct track *t) {
+static int is_small(const struct sequence *t) {
     return blob_pass_bytes(model_blob(t->model)) <= SMALL_BYTES;
 }
 
 /* The least of a few turns, the first of which brings pages in. In turns, because the clock of a
  * processor that was idle rises within these milliseconds: what is timed one after another seems to
  * get cheaper. */
-void costs_measure(struct costs *costs, struct track *target, struct track *draft,
+void costs_measure(struct costs *costs, struct sequence *target, struct sequence *draft,
                    const apus_port *port) {
     static const uint8_t columns[] = {1, 2, 4, 8};
     assert(!target->evaluated && (!draft || !draft->evaluated));

@@ -30,7 +30,7 @@ void draft_open(struct draft *d, const struct blob *target, const struct pair_re
                                          NULL};
     static const char *const middle[] = {"\xe2\x96\x81<MID>", "<|fim_middle|>", "<fim_middle>",
                                          NULL};
-    assert(d->track.model && ids && place && positions >= DRAFT_POSITIONS_MIN);
+    assert(d->sequence.model && ids && place && positions >= DRAFT_POSITIONS_MIN);
     d->target_vocab = &target->vocab;
     d->ids = ids;
     d->place = place;
@@ -38,7 +38,7 @@ void draft_open(struct draft *d, const struct blob *target, const struct pair_re
     d->count = d->source = 0;
     d->in_suffix = d->slid = d->broken = 0;
     d->whole = UINT32_MAX;
-    d->vocab = pair_vocab(target, model_blob(d->track.model));
+    d->vocab = pair_vocab(target, model_blob(d->sequence.model));
     d->renamed = *renamed;
     d->suffix = find_marker(&target->vocab, suffix);
     d->middle = find_marker(&target->vocab, middle);
@@ -63,7 +63,7 @@ void draft_rewind(struct draft *d, const int32_t *context, uint32_t position) {
      * from the start. A quarter is chosen, not measured. */
     if (d->slid && d->count < d->positions / 4) d->source = position = d->count = 0;
     d->slid = d->slid && d->count > 1;
-    track_rewind(&d->track, d->count);
+    sequence_rewind(&d->sequence, d->count);
     if (position <= d->whole) d->whole = UINT32_MAX;
     d->in_suffix = is_in_suffix(d, context, position);
 }
@@ -84,7 +84,7 @@ static void slide(struct draft *d) {
     memmove(d->place + 1, d->place + from, keep * sizeof *d->place);
     d->count = keep + 1;
     d->slid = 1;
-    track_rewind(&d->track, 1);
+    sequence_rewind(&d->sequence, 1);
 }
 
 static void put(struct draft *d, int32_t id, uint32_t place) {
@@ -108,7 +108,7 @@ static void show(struct draft *d, int32_t id, uint32_t place) {
         return;
     }
     size_t n = tokenizer_piece(d->target_vocab, (uint32_t)id, 0, &bytes);
-    if (n) tokenizer_encode_piece(&model_blob(d->track.model)->vocab, bytes, n, &pieces);
+    if (n) tokenizer_encode_piece(&model_blob(d->sequence.model)->vocab, bytes, n, &pieces);
     if (pieces.count > pieces.capacity) pieces.count = pieces.capacity;
     for (size_t i = 0; i < pieces.count; i++) put(d, piece[i], place);
     if (pieces.count) d->split += (uint32_t)pieces.count - 1;
@@ -116,16 +116,16 @@ static void show(struct draft *d, int32_t id, uint32_t place) {
 
 apus_status draft_follow(struct draft *d, const int32_t *context, uint32_t count,
                          struct hal_stop stop) {
-    struct track *t = &d->track;
+    struct sequence *t = &d->sequence;
     d->caught_up = d->split = 0;
     if (d->broken) return APUS_E_NUMERIC;
     for (; d->source < count; d->source++) show(d, context[d->source], d->source);
     if (d->count && t->evaluated == d->count && t->logits_at != d->count - 1)
-        track_rewind(t, d->count - 1);
+        sequence_rewind(t, d->count - 1);
     while (t->evaluated < d->count) {
         const int32_t *ids = d->ids + t->evaluated;
-        uint32_t left = d->count - t->evaluated, columns = track_columns(t, ids, left);
-        apus_status status = track_pass(t, ids, columns, columns == left, stop);
+        uint32_t left = d->count - t->evaluated, columns = sequence_columns(t, ids, left);
+        apus_status status = sequence_pass(t, ids, columns, columns == left, stop);
         d->broken = status == APUS_E_NUMERIC;
         if (status) return status;
         d->caught_up += columns;
@@ -136,9 +136,10 @@ apus_status draft_follow(struct draft *d, const int32_t *context, uint32_t count
 apus_status draft_guess(const struct draft *d, const struct sampler *sampler, uint32_t place,
                         void *scratch, struct guess *guess) {
     if (!d->count) return APUS_E_ORDER;
-    assert(d->track.evaluated == d->count && d->track.logits_at == d->count - 1);
-    apus_status status = sample_guess(sampler, track_logits(&d->track, d->track.logits - 1),
-                                      d->vocab, d->ids, d->count, place, scratch, guess);
+    assert(d->sequence.evaluated == d->count && d->sequence.logits_at == d->count - 1);
+    apus_status status =
+        sample_guess(sampler, sequence_logits(&d->sequence, d->sequence.logits - 1), d->vocab,
+                     d->ids, d->count, place, scratch, guess);
     if (status) return status;
     if (is_renamed(d, guess->other)) guess->other = -1;
     return is_renamed(d, guess->id) ? APUS_E_ORDER : APUS_OK;

@@ -9,7 +9,7 @@
 #define SPECULATE_DRAFT_H
 
 #include "runtime/sample.h"
-#include "runtime/track.h"
+#include "runtime/sequence.h"
 #include "speculate/pair.h"
 #include "speculate/round.h"
 
@@ -18,7 +18,7 @@
 enum { DRAFT_POSITIONS_MIN = 64, DRAFT_PROBE = 32 };
 
 struct draft {
-    struct track track; /* track.model NULL: no draft */
+    struct sequence sequence; /* sequence.model NULL: no draft */
     const struct vocab *target_vocab;
     int32_t *ids;       /* [positions] its sequence */
     uint32_t *place;    /* [positions] index in the context of each of them, ascending; the same
@@ -40,8 +40,8 @@ struct draft {
                                them */
 };
 
-/* draft->track is open and empty; positions: DRAFT_POSITIONS_MIN at least. The markers suffix and
- * middle are looked up in the target's vocabulary. */
+/* draft->sequence is open and empty; positions: DRAFT_POSITIONS_MIN at least. The markers suffix
+ * and middle are looked up in the target's vocabulary. */
 void draft_open(struct draft *draft, const struct blob *target, const struct pair_renamed *renamed,
                 int32_t *ids, uint32_t *place, uint32_t positions);
 
@@ -52,7 +52,7 @@ void draft_rewind(struct draft *draft, const int32_t *context, uint32_t position
  * it can be asked at little cost. What it has seen stays in front. */
 void draft_skip(struct draft *draft, const int32_t *context, uint32_t count, uint32_t keep);
 
-/* Shows the draft context[source .. count) and evaluates it. APUS_PARTIAL as track_pass says it.
+/* Shows the draft context[source .. count) and evaluates it. APUS_PARTIAL as sequence_pass says it.
  * After APUS_E_NUMERIC it says so again until some of that is taken back. */
 apus_status draft_follow(struct draft *draft, const int32_t *context, uint32_t count,
                          struct hal_stop stop);

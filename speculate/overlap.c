@@ -25,8 +25,9 @@ int overlap_start(struct speculation *sp, const struct speculation_input *in,
     struct overlap *o = &sp->overlap;
     if (o->mode < 0 || r->by != BY_DRAFT || !r->proposed) return 0;
     /* it would wait behind the pass */
-    if (track_engine(&sp->draft.track)->engine == track_engine(in->target)->engine) return 0;
-    if (!track_engine(in->target)->engine->done) return 0;
+    if (sequence_engine(&sp->draft.sequence)->engine == sequence_engine(in->target)->engine)
+        return 0;
+    if (!sequence_engine(in->target)->engine->done) return 0;
     if (o->mode > 0) return 1;
     /* what such a pass takes alone is not known yet */
     if (sp->policy.verify_ns[r->columns] == 0.0f) return 0;
@@ -62,7 +63,7 @@ static void push(struct draft_tokens *t, int32_t id, int32_t second, uint8_t bin
 }
 
 void overlap_draft(struct speculation *sp, const struct speculation_input *in, struct round *r) {
-    assert(sp->draft.track.model);
+    assert(sp->draft.sequence.model);
     struct draft_tokens *a = &sp->overlap.ahead;
     const struct draft_tokens *made = &r->tokens[BY_DRAFT];
     uint32_t first = in->count + r->proposed, most = room(sp, in, r);
@@ -74,7 +75,7 @@ void overlap_draft(struct speculation *sp, const struct speculation_input *in, s
         if (i >= r->proposed && a->count < most)
             push(a, made->id[i], made->second[i], made->bin[i]);
     }
-    while (a->count < most && chance > CHANCE_LEAST && track_works(in->target)) {
+    while (a->count < most && chance > CHANCE_LEAST && sequence_is_busy(in->target)) {
         struct guess guess;
         uint32_t at = first + a->count;
         /* A cancel acts when the pass is done; any other failure comes again in the next round. */

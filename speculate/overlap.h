@@ -32,8 +32,8 @@ void overlap_open(struct overlap *overlap, int mode);
 int overlap_start(struct speculation *sp, const struct speculation_input *in,
                   const struct round *round);
 
-/* Between track_begin and track_end of the target: drafts for as long as it works and there is
- * room. */
+/* Between sequence_begin and sequence_end of the target: drafts for as long as it works and there
+ * is room. */
 void overlap_draft(struct speculation *sp, const struct speculation_input *in, struct round *round);
 
 /* As speculate_settle says: keeps what was made ahead if `right` and the id that was chosen last

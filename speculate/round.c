@@ -106,25 +106,25 @@ static apus_status propose(struct speculation *sp, const struct speculation_inpu
         speculate_drop(sp, in->ids, in->count);
         return APUS_OK;
     }
-    return sp->draft.track.model ? propose_draft(sp, in, r, most) : APUS_OK;
+    return sp->draft.sequence.model ? propose_draft(sp, in, r, most) : APUS_OK;
 }
 
 /* One pass for the last id, the proposals and their branches. The draft may go on meanwhile. */
 static apus_status verify(struct speculation *sp, const struct speculation_input *in,
                           struct round *r) {
-    struct track *t = in->target;
-    struct track_branch branch[PROPOSE_MAX];
+    struct sequence *t = in->target;
+    struct sequence_branch branch[PROPOSE_MAX];
     const struct draft_tokens *tokens = &r->tokens[r->by];
     uint64_t began = now(in);
     memcpy(in->ids + in->count, tokens->id, r->proposed * sizeof *in->ids);
     for (uint32_t i = 0; i < r->branches; i++)
-        branch[i] = (struct track_branch){tokens->second[r->branch[i]], r->branch[i]};
+        branch[i] = (struct sequence_branch){tokens->second[r->branch[i]], r->branch[i]};
     r->columns = 1 + r->proposed + r->branches;
-    int overlap = sp->draft.track.model && overlap_start(sp, in, r);
-    track_begin(t, in->ids + t->evaluated, 1 + r->proposed, branch, r->branches,
-                (struct hal_stop){in->stop.cancel, 0});
+    int overlap = sp->draft.sequence.model && overlap_start(sp, in, r);
+    sequence_begin(t, in->ids + t->evaluated, 1 + r->proposed, branch, r->branches,
+                   (struct hal_stop){in->stop.cancel, 0});
     if (overlap) overlap_draft(sp, in, r);
-    apus_status status = track_end(t);
+    apus_status status = sequence_end(t);
     r->verify_ns = now(in) - began;
     return status;
 }
@@ -145,7 +145,7 @@ apus_status speculate_round(struct speculation *sp, const struct speculation_inp
 void speculate_settle(struct speculation *sp, const struct speculation_input *in, uint32_t end,
                       int right) {
     assert(end <= in->count);
-    if (sp->draft.track.model) overlap_settle(sp, in, end, right);
+    if (sp->draft.sequence.model) overlap_settle(sp, in, end, right);
 }
 
 void speculate_learn(struct speculation *sp, struct round *r, const int32_t *chosen,
@@ -159,7 +159,7 @@ void speculate_learn(struct speculation *sp, struct round *r, const int32_t *cho
 
 void speculate_drop(struct speculation *sp, const int32_t *ids, uint32_t count) {
     sp->overlap.ahead.count = 0;
-    if (sp->draft.track.model) draft_rewind(&sp->draft, ids, count);
+    if (sp->draft.sequence.model) draft_rewind(&sp->draft, ids, count);
 }
 
 void speculate_rewind(struct speculation *sp, const int32_t *ids, uint32_t position) {

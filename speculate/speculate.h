@@ -13,7 +13,7 @@
 #include "speculate/round.h"
 
 struct speculation {
-    struct draft draft; /* draft.track.model NULL: none */
+    struct draft draft; /* draft.sequence.model NULL: none */
     struct draft_policy policy;
     struct overlap overlap;
     int lookup; /* whether what followed the same ids earlier in the context is proposed */
@@ -22,7 +22,7 @@ struct speculation {
 
 /* What the session lends for a call. */
 struct speculation_input {
-    struct track *target;
+    struct sequence *target;
     const apus_port *port;
     int32_t *ids;            /* [context]: the context's ids, and room for proposals behind them */
     uint32_t count, context; /* a round begins with 1 .. context - 1 of them */
@@ -36,8 +36,8 @@ struct speculation_input {
 
 /* Proposes ids behind ids[count - 1] and has the target verify them: rows of logits behind
  * ids[count - 1], behind each of the proposals, and behind each of the branches, as *round says.
- * The target has evaluated ids[.. count - 1). APUS_PARTIAL: stopped; otherwise as track_end. On any
- * status but APUS_OK the draft has forgotten what it proposed. */
+ * The target has evaluated ids[.. count - 1). APUS_PARTIAL: stopped; otherwise as sequence_end. On
+ * any status but APUS_OK the draft has forgotten what it proposed. */
 apus_status speculate_round(struct speculation *sp, const struct speculation_input *in,
                             struct round *round);
 
@@ -61,7 +61,7 @@ static inline void speculate_begin(struct speculation *sp) { sp->shown = 0; }
 
 /* Whether anything could be proposed. */
 static inline int speculates(const struct speculation *sp) {
-    return sp->draft.track.model || sp->lookup;
+    return sp->draft.sequence.model || sp->lookup;
 }
 
 #endif

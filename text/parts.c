@@ -16,7 +16,7 @@ size_t parts_scratch(const struct vocab *v, size_t text_bytes) {
 size_t parts_text_bytes(const apus_part *parts, size_t count) {
     size_t total = 0;
     for (size_t i = 0; i < count; i++) {
-        if (parts[i].kind != APUS_TEXT) continue;
+        if (parts[i].kind != APUS_PART_TEXT) continue;
         if (parts[i].count > TOKENIZER_TEXT_MAX - total) return SIZE_MAX;
         total += parts[i].count;
     }
@@ -65,19 +65,20 @@ static apus_status check_special(const struct vocab *v, const apus_port *port, u
 
 static apus_status check_part(const struct vocab *v, const apus_port *port, uint32_t index,
                               const apus_part *p) {
-    const uint32_t flags = APUS_PART_NO_PREFIX | APUS_PART_SPECIALS;
-    if (p->kind == APUS_BOS) return APUS_OK;
-    if (p->kind != APUS_TEXT && p->kind != APUS_SPECIAL && p->kind != APUS_IDS)
+    const uint32_t flags = APUS_TEXT_NO_PREFIX | APUS_TEXT_SPECIALS;
+    if (p->kind == APUS_PART_BOS) return APUS_OK;
+    if (p->kind != APUS_PART_TEXT && p->kind != APUS_PART_SPECIAL && p->kind != APUS_PART_IDS)
         return refuse_at(port, APUS_E_ARGUMENT, "part", index, "kind is #, must be 0 to #", NULL,
-                         CHECK_NUMBERS((uint32_t)p->kind, APUS_BOS));
+                         CHECK_NUMBERS((uint32_t)p->kind, APUS_PART_BOS));
     if (p->count && !p->data)
         return refuse_at(port, APUS_E_ARGUMENT, "part", index, "data is NULL, and count is #", NULL,
                          CHECK_NUMBERS(p->count));
-    if (p->kind == APUS_TEXT && p->flags & ~flags)
+    if (p->kind == APUS_PART_TEXT && p->flags & ~flags)
         return refuse_at(port, APUS_E_ARGUMENT, "part", index, "flags is $, must be of $", NULL,
                          CHECK_NUMBERS(p->flags, flags));
-    if (p->kind == APUS_SPECIAL) return check_special(v, port, index, p);
-    return p->kind == APUS_IDS ? ids_check(v, port, "part", index, p->data, p->count) : APUS_OK;
+    if (p->kind == APUS_PART_SPECIAL) return check_special(v, port, index, p);
+    return p->kind == APUS_PART_IDS ? ids_check(v, port, "part", index, p->data, p->count)
+                                    : APUS_OK;
 }
 
 apus_status parts_check(const struct vocab *v, const apus_port *port, const apus_part *parts,
@@ -94,7 +95,7 @@ static size_t encode_text(const struct vocab *v, const apus_part *parts, size_t 
                           struct ids *ids, uint8_t *scratch) {
     size_t run = 1, bytes = parts[0].count, filled = parts[0].count != 0;
     const uint8_t *text = parts[0].data;
-    for (; run < count && parts[run].kind == APUS_TEXT && parts[run].flags == parts[0].flags;
+    for (; run < count && parts[run].kind == APUS_PART_TEXT && parts[run].flags == parts[0].flags;
          run++) {
         if (parts[run].count && filled++ == 0) text = parts[run].data;
         bytes += parts[run].count;
@@ -114,13 +115,13 @@ void parts_encode(const struct vocab *v, const apus_part *parts, size_t count, s
                   void *scratch) {
     for (size_t i = 0; i < count;) {
         const apus_part *p = &parts[i++];
-        if (p->kind == APUS_TEXT)
+        if (p->kind == APUS_PART_TEXT)
             i += encode_text(v, p, count - (i - 1), ids, scratch) - 1;
-        else if (p->kind == APUS_SPECIAL)
+        else if (p->kind == APUS_PART_SPECIAL)
             ids_put(ids, (uint32_t)tokenizer_special(v, p->data, p->count));
-        else if (p->kind == APUS_BOS && v->header->flags & VOCAB_ADD_BOS)
+        else if (p->kind == APUS_PART_BOS && v->header->flags & VOCAB_ADD_BOS)
             ids_put(ids, (uint32_t)v->header->bos);
-        else if (p->kind == APUS_IDS)
+        else if (p->kind == APUS_PART_IDS)
             for (size_t k = 0; k < p->count; k++)
                 ids_put(ids, (uint32_t)((const int32_t *)p->data)[k]);
     }

@@ -356,7 +356,7 @@ static size_t step_end(enum step step, const uint8_t *s, size_t at, size_t end) 
     return end;
 }
 
-static void nested(struct words *w) {
+static void nested(struct word_scan *w) {
     const uint8_t *steps = STEPS[w->pre];
     size_t end = w->bytes;
     for (size_t i = 0; i < WORDS_STEPS && steps[i]; i++) {
@@ -366,7 +366,7 @@ static void nested(struct words *w) {
     w->at = end;
 }
 
-int words_next(struct words *w, size_t *begin) {
+int word_scan_next(struct word_scan *w, size_t *begin) {
     *begin = w->at;
     if (w->at >= w->bytes) return 0;
     switch (w->pre) {

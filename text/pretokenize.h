@@ -30,7 +30,7 @@
 #include "weights/vocab.h"
 
 enum { WORDS_STEPS = 6 };
-struct words {
+struct word_scan {
     const uint8_t *text;
     size_t bytes;
     size_t at;                /* end of the word given last */
@@ -39,13 +39,14 @@ struct words {
     enum vocab_pre pre;
 };
 
-static inline struct words words_begin(enum vocab_pre pre, const uint8_t *text, size_t bytes) {
-    struct words w = {text, bytes, 0, {0}, pre};
+static inline struct word_scan word_scan_begin(enum vocab_pre pre, const uint8_t *text,
+                                               size_t bytes) {
+    struct word_scan w = {text, bytes, 0, {0}, pre};
     return w;
 }
 
 /* The next word is text[*begin .. w->at). Returns 0 at the end of the text; every byte belongs to
  * one word. */
-int words_next(struct words *w, size_t *begin);
+int word_scan_next(struct word_scan *w, size_t *begin);
 
 #endif

@@ -83,8 +83,8 @@ static void bpe_word(struct encoder *e, const uint8_t *word, size_t bytes) {
 }
 
 static void bpe_stretch(struct encoder *e, const uint8_t *text, size_t bytes) {
-    struct words words = words_begin((enum vocab_pre)e->vocab->header->pre, text, bytes);
-    for (size_t begin; words_next(&words, &begin);) bpe_word(e, text + begin, words.at - begin);
+    struct word_scan words = word_scan_begin((enum vocab_pre)e->vocab->header->pre, text, bytes);
+    for (size_t begin; word_scan_next(&words, &begin);) bpe_word(e, text + begin, words.at - begin);
 }
 
 /* SentencePiece's view of a character: a space and U+2581 are one, a byte that is no UTF-8 is

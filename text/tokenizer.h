@@ -21,7 +21,7 @@
 #include "weights/vocab.h"
 
 /* The flags of a TEXT part. */
-enum { TOKENIZER_NO_PREFIX = APUS_PART_NO_PREFIX, TOKENIZER_SPECIALS = APUS_PART_SPECIALS };
+enum { TOKENIZER_NO_PREFIX = APUS_TEXT_NO_PREFIX, TOKENIZER_SPECIALS = APUS_TEXT_SPECIALS };
 
 /* Bytes of one text: what its scratch takes must fit a size_t of 32 bits too. */
 #define TOKENIZER_TEXT_MAX ((size_t)1 << (sizeof(size_t) > 4 ? 29 : 24))

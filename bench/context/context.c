@@ -43,13 +43,13 @@ static double median(double *v, unsigned n) {
 
 /* Panels of 16 slots [BASE, to) from those below BASE. */
 static void repeat_rows(apus_session *s, uint32_t to) {
-    track_touch(&s->target, to);
-    for (uint32_t i = 0; i < s->target.hal.model->layers; i++) {
-        const struct kv_cache cache = track_cache(&s->target, i);
+    sequence_reserve(&s->target, to);
+    for (uint32_t i = 0; i < s->target.hal.dims->layers; i++) {
+        const struct kv_cache cache = sequence_cache(&s->target, i);
         for (uint32_t slot = BASE; slot < to; slot += KV_PANEL)
             kv_copy(&cache, slot, &cache, slot % BASE, KV_PANEL);
     }
-    track_written(&s->target, BASE, to);
+    sequence_cache_written(&s->target, BASE, to);
     for (uint32_t i = BASE; i < to; i++) s->ids[i] = s->ids[i % BASE];
 }
 
@@ -85,8 +85,8 @@ static int measure(struct bench *b, struct roof_team *team, const void *region, 
 /* Bytes of keys and values, with their scales, for a position. */
 static double position_bytes(const apus_session *s) {
     double bytes = 0;
-    for (uint32_t i = 0; i < s->target.hal.model->layers; i++) {
-        const struct kv_cache cache = track_cache(&s->target, i);
+    for (uint32_t i = 0; i < s->target.hal.dims->layers; i++) {
+        const struct kv_cache cache = sequence_cache(&s->target, i);
         bytes += (double)kv_bytes(&cache) / cache.slots;
     }
     return bytes;
@@ -152,7 +152,8 @@ int main(int argc, char **argv) {
         return 2;
     }
     if (apus_map_open(&map, argv[1])) return fail("cannot open the model");
-    if (apus_blob_open(&blob, map.data, map.size, apus_port_host()) || apus_describe(&blob, &info))
+    if (apus_blob_open(&blob, map.data, map.size, apus_port_host()) ||
+        apus_blob_describe(&blob, &info))
         return fail("this is not a blob");
     const uint32_t most = b.at[b.count - 1];
     if (most + 16 > info.max_positions) return fail("the model holds fewer positions");

@@ -36,7 +36,7 @@ static apus_status round_of(struct variant *v, const struct settings *c, uint32_
                             uint32_t vocab, int32_t *ids) {
     const apus_sampling greedy = {.size = sizeof greedy, .max_tokens = c->tokens, .ignore_end = 1};
     for (uint32_t i = 0; i < c->prompt; i++) ids[i] = (int32_t)((i * 7919 + round * 31) % vocab);
-    const apus_part part = {.kind = APUS_IDS, .data = ids, .count = c->prompt};
+    const apus_part part = {.kind = APUS_PART_IDS, .data = ids, .count = c->prompt};
     apus_piece piece = {.size = sizeof piece};
     const uint64_t begin = roof_now();
     apus_status status = apus_prompt(v->session, &part, 1, 0);
@@ -109,7 +109,8 @@ int main(int argc, char **argv) {
         return 2;
     }
     if (apus_map_open(&map, c.model)) return fail("cannot open the model");
-    if (apus_blob_open(&blob, map.data, map.size, apus_port_host()) || apus_describe(&blob, &info))
+    if (apus_blob_open(&blob, map.data, map.size, apus_port_host()) ||
+        apus_blob_describe(&blob, &info))
         return fail("this is not a blob");
     for (uint32_t i = 0; i < c.variants; i++)
         if (!open_variant(&variant[i], &c, c.variant[i], &blob))

@@ -128,11 +128,11 @@ typedef struct apus_blob {
 } apus_blob;
 
 /* The bytes must stay as they are: what is checked is checked once, here. If they are a file's and
- * somebody writes into it, then apus_describe gives wrong values, an opened model goes on by its
- * own copy of the records that say where everything lies, with weights, norms and tables as they
- * become: other logits, a NUMERIC failure. The tokenizer's tables are read in place, and changed
- * ones can lead to reads anywhere in the process, and so to its end. Replace a file by renaming
- * another one over it; do not write into it. */
+ * somebody writes into it, then apus_blob_describe gives wrong values, an opened model goes on by
+ * its own copy of the records that say where everything lies, with weights, norms and tables as
+ * they become: other logits, a NUMERIC failure. The tokenizer's tables are read in place, and
+ * changed ones can lead to reads anywhere in the process, and so to its end. Replace a file by
+ * renaming another one over it; do not write into it. */
 /* Checks the structure of `size` bytes at `data` (4096-aligned; must outlive the blob and
  * everything opened from it) and fills *blob. Everything but the weight bytes is checked here, in
  * time linear in that part; weight bytes are safe in every bit pattern. port may be NULL; its log
@@ -183,27 +183,26 @@ typedef struct apus_info {
     int32_t bos, eos;      /* -1 where the model has none */
 } apus_info;
 
-APUS_API apus_status apus_describe(const apus_blob *blob, apus_info *info);
-APUS_API apus_status apus_describe_layer(const apus_blob *blob, uint32_t layer,
-                                         apus_layer_info *info);
-APUS_API apus_status apus_describe_tensor(const apus_blob *blob, uint32_t index,
-                                          apus_tensor_info *info);
-APUS_API apus_status apus_describe_end_token(const apus_blob *blob, uint32_t index, int32_t *id);
+APUS_API apus_status apus_blob_describe(const apus_blob *blob, apus_info *info);
+APUS_API apus_status apus_blob_layer(const apus_blob *blob, uint32_t layer, apus_layer_info *info);
+APUS_API apus_status apus_blob_tensor(const apus_blob *blob, uint32_t index,
+                                      apus_tensor_info *info);
+APUS_API apus_status apus_blob_end_token(const apus_blob *blob, uint32_t index, int32_t *id);
 
 /* ----------------------------------------------------------------------------------- prompts -- */
 
 typedef enum apus_part_kind {
-    APUS_TEXT = 0,    /* data: bytes of text; never becomes a control token */
-    APUS_SPECIAL = 1, /* data: the exact text of one special token, such as "<|im_start|>" */
-    APUS_IDS = 2,     /* data: `count` int32_t ids */
-    APUS_BOS = 3      /* data: none; the token the model puts in front, or nothing where it puts
-                         none */
+    APUS_PART_TEXT = 0,    /* data: bytes of text; never becomes a control token */
+    APUS_PART_SPECIAL = 1, /* data: the exact text of one special token, such as "<|im_start|>" */
+    APUS_PART_IDS = 2,     /* data: `count` int32_t ids */
+    APUS_PART_BOS = 3      /* data: none; the token the model puts in front, or nothing where it
+                              puts none */
 } apus_part_kind;
 
 enum {
-    APUS_PART_NO_PREFIX = 1u, /* TEXT: no implicit leading space (SentencePiece); the suffix of a
+    APUS_TEXT_NO_PREFIX = 1u, /* TEXT: no implicit leading space (SentencePiece); the suffix of a
                                  fill-in-the-middle prompt */
-    APUS_PART_SPECIALS = 2u   /* TEXT: control tokens spelled out in the text are taken as such. For
+    APUS_TEXT_SPECIALS = 2u   /* TEXT: control tokens spelled out in the text are taken as such. For
                                  trusted text only */
 };
 
@@ -247,8 +246,8 @@ typedef struct apus_memory {
 typedef struct apus_model apus_model; /* a blob made ready on an engine; lives in the caller's
                                          memory; shared by sessions */
 
-/* An engine, and which layers of a model it computes. Strings and `compiled` are read while opening
- * and measuring. */
+/* An engine, and which layers of a model it computes. Strings and `pipeline_cache` are read while
+ * opening and measuring. */
 typedef struct apus_engine_config {
     uint32_t size;       /* the same in all of a list: also the distance from one to the next */
     uint32_t layers;     /* that it computes, behind those of the engine before it in the list; 0
@@ -264,11 +263,12 @@ typedef struct apus_engine_config {
     const void *overlay; /* npu: the program of its array, an xclbin container; stays as it is
                             until the model is closed */
     size_t overlay_bytes;
-    const void *compiled; /* what apus_model_compiled gave before, 8-aligned, or NULL: opening
-                             takes less time. What is changed, or comes from another device or
-                             driver, is ignored. It is code for the device, and the driver believes
-                             it: as trusted as a program, to be kept where nobody else writes */
-    size_t compiled_bytes;
+    const void *pipeline_cache; /* what apus_model_pipeline_cache gave before, 8-aligned, or NULL:
+                                   opening takes less time. What is changed, or comes from another
+                                   device or driver, is ignored. It is code for the device, and the
+                                   driver believes it: as trusted as a program, to be kept where
+                                   nobody else writes */
+    size_t pipeline_cache_bytes;
 } apus_engine_config;
 enum { APUS_ENGINES_MAX = 4 };
 
@@ -292,8 +292,8 @@ APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config
 /* What the driver of engines[engine] has compiled, for later openings of this or any model; *bytes
  * is 0 where nothing is (the CPU). data NULL gives the size alone; APUS_E_SPACE where capacity is
  * less. */
-APUS_API apus_status apus_model_compiled(const apus_model *model, uint32_t engine, void *data,
-                                         size_t capacity, size_t *bytes);
+APUS_API apus_status apus_model_pipeline_cache(const apus_model *model, uint32_t engine, void *data,
+                                               size_t capacity, size_t *bytes);
 /* Every session on it must be closed before. */
 APUS_API void apus_model_close(apus_model *model);
 
@@ -388,14 +388,14 @@ APUS_API apus_status apus_get_costs(const apus_session *session, apus_costs *cos
  * evaluates the rest in passes of up to `chunk` columns. deadline_ns: on the port's clock, 0 for
  * none. At least one position must result (APUS_E_ARGUMENT).
  *
- * APUS_PARTIAL when the deadline passed or a cancel came: the same call again goes on from there.
- * A pass stops between two operations: on the CPU and on an NPU within half a layer, on a GPU
- * between two submissions, of a tenth of a second or of one layer. Nothing of what it did is lost:
- * the next apus_prompt, apus_append or apus_eval goes on in the middle of the pass, with as many of
- * its ids as are still the same from its first on. So a prompt that changes at its end with every
- * key, each stopping the call before, is evaluated all the same. Every call makes progress, also
- * one whose deadline has passed already, and one that is cancelled while it runs; one that was
- * cancelled before it began does nothing. Positions count (apus_stats) when their pass is complete.
+ * APUS_PARTIAL when the deadline passed or a cancel came: the same call again goes on from there. A
+ * pass stops between two operations: on the CPU and on an NPU within half a layer, on a GPU between
+ * two submissions, of a tenth of a second or of one layer. Nothing of what it did is lost: the next
+ * apus_prompt, apus_append or apus_eval goes on in the middle of the pass, with as many of its ids
+ * as are still the same from its first on. So a prompt that changes at its end with every key, each
+ * stopping the call before, is evaluated all the same. Every call makes progress, also one whose
+ * deadline has passed already, and one that is cancelled while it runs; one that was cancelled
+ * before it began does nothing. Positions count (apus_get_stats) when their pass is complete.
  *
  * After APUS_PARTIAL the context (apus_ids) has all ids, of which some are not evaluated.
  * apus_begin is APUS_E_ORDER until apus_prompt or apus_append has gone on to the end, or
@@ -451,7 +451,7 @@ typedef struct apus_sampling {
     uint64_t seed;
     uint32_t max_tokens; /* 0: as many as the context holds */
     int ignore_end;      /* != 0: end tokens do not end the generation */
-    int want_hash;       /* != 0: apus_stats gives a hash over the logits behind each id */
+    int want_hash;       /* != 0: apus_get_stats gives a hash over the logits behind each id */
     const apus_stop *stops;
     uint32_t stops_count;  /* at most APUS_STOPS_MAX */
     apus_logits_fn logits; /* may be NULL */
@@ -506,7 +506,7 @@ APUS_API apus_status apus_eval(apus_session *session, const int32_t *ids, size_t
 /* Forgets all ids from `position` on (0 .. the count of apus_ids). */
 APUS_API apus_status apus_rewind(apus_session *session, size_t position);
 
-typedef struct apus_session_stats {
+typedef struct apus_stats {
     uint32_t size;
     uint64_t positions;     /* evaluated; the context (apus_ids) may hold one id more, the last
                                 one chosen, and after APUS_PARTIAL as many as are left */
@@ -549,11 +549,11 @@ typedef struct apus_session_stats {
     uint32_t engines_count;   /* how many computed it, one after the other, or the first four: */
     uint32_t engines_from[APUS_ENGINES_MAX]; /* the first layer of each, */
     const char *engines[APUS_ENGINES_MAX];   /* and its name; NULL behind the last */
-} apus_session_stats;
-APUS_API apus_status apus_stats(const apus_session *session, apus_session_stats *stats);
+} apus_stats;
+APUS_API apus_status apus_get_stats(const apus_session *session, apus_stats *stats);
 
 /* The context (ids and KV rows, not a running generation) as bytes bound to the model and the
- * format version: the evaluated positions (apus_session_stats.positions), so the last id chosen is
+ * format version: the evaluated positions (apus_stats.positions), so the last id chosen is
  * not in it and is appended by the caller if it is wanted. apus_save with data NULL gives the size
  * alone; APUS_E_SPACE where capacity is less. apus_restore checks everything before it changes
  * anything: APUS_E_FORMAT, with a sentence for a state that is damaged, made with another key, with

@@ -73,10 +73,10 @@ void api_ids(const struct api_model *m, uint32_t seed, int32_t *ids, size_t coun
 }
 
 apus_part api_ids_part(const int32_t *ids, size_t count) {
-    return (apus_part){.kind = APUS_IDS, .data = ids, .count = count};
+    return (apus_part){.kind = APUS_PART_IDS, .data = ids, .count = count};
 }
 apus_part api_text(const char *text) {
-    return (apus_part){.kind = APUS_TEXT, .data = text, .count = strlen(text)};
+    return (apus_part){.kind = APUS_PART_TEXT, .data = text, .count = strlen(text)};
 }
 
 uint64_t api_hash(uint64_t hash, const void *data, size_t bytes) {
@@ -88,9 +88,9 @@ uint64_t api_hash(uint64_t hash, const void *data, size_t bytes) {
 struct api_view api_look(const struct api_session *s) {
     const int32_t *ids;
     size_t count;
-    apus_session_stats stats = {.size = sizeof stats};
+    apus_stats stats = {.size = sizeof stats};
     assert_int_equal(apus_ids(s->session, &ids, &count), APUS_OK);
-    assert_int_equal(apus_stats(s->session, &stats), APUS_OK);
+    assert_int_equal(apus_get_stats(s->session, &stats), APUS_OK);
     assert_true(stats.positions <= count); /* the last id of a generation, and what a deadline left
                                               of a prompt, are not evaluated yet */
     return (struct api_view){stats.positions, count, api_hash(1, ids, count * sizeof *ids)};
@@ -116,8 +116,8 @@ uint64_t api_generate(const struct api_session *s, uint32_t tokens, int32_t *ids
     } while (!piece.stop);
     assert_int_equal(piece.stop, APUS_STOP_LENGTH);
     assert_int_equal(got, tokens);
-    apus_session_stats stats = {.size = sizeof stats};
-    assert_int_equal(apus_stats(s->session, &stats), APUS_OK);
+    apus_stats stats = {.size = sizeof stats};
+    assert_int_equal(apus_get_stats(s->session, &stats), APUS_OK);
     return stats.logits_hash;
 }
 
@@ -149,7 +149,7 @@ void api_model_open(struct api_model *m, int which, apus_cpu cpu) {
     free(blob);
     assert_int_equal(apus_blob_open(&m->blob, m->bytes.at, bytes, NULL), APUS_OK);
     m->info.size = sizeof m->info;
-    assert_int_equal(apus_describe(&m->blob, &m->info), APUS_OK);
+    assert_int_equal(apus_blob_describe(&m->blob, &m->info), APUS_OK);
 
     apus_model_config config = {
         .size = sizeof config, .blob = &m->blob, .port = api_port(), .cpu = cpu};

@@ -92,8 +92,8 @@ static void history_does_not_matter(void **state) {
 
         /* from another context with a common beginning, and back */
         assert_int_equal(API_PROMPT(&s, other, POSITIONS), APUS_OK);
-        apus_session_stats stats = {.size = sizeof stats};
-        assert_int_equal(apus_stats(s.session, &stats), APUS_OK);
+        apus_stats stats = {.size = sizeof stats};
+        assert_int_equal(apus_get_stats(s.session, &stats), APUS_OK);
         assert_in_range(stats.reused, 20, POSITIONS - 1);
         assert_int_equal(stats.prompt_tokens, POSITIONS - stats.reused);
         api_generate(&s, TOKENS, NULL);
@@ -102,7 +102,7 @@ static void history_does_not_matter(void **state) {
 
         /* the same prompt again: everything is in place but what the first choice needs */
         assert_int_equal(API_PROMPT(&s, ids, POSITIONS), APUS_OK);
-        assert_int_equal(apus_stats(s.session, &stats), APUS_OK);
+        assert_int_equal(apus_get_stats(s.session, &stats), APUS_OK);
         assert_in_range(stats.reused, POSITIONS - 1, POSITIONS);
         assert_true(api_generate(&s, TOKENS, NULL) == straight);
 

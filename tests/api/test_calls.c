@@ -27,7 +27,7 @@ static void call_everything(apus_session *s) {
     const apus_sampling sampling = {.size = sizeof sampling};
     struct {
         apus_piece piece;
-        apus_session_stats stats;
+        apus_stats stats;
         const int32_t *ids;
         size_t count, done, bytes;
         float logits[512];
@@ -42,7 +42,7 @@ static void call_everything(apus_session *s) {
     assert_int_equal(apus_next(s, &out.piece), APUS_E_ORDER);
     assert_int_equal(apus_eval(s, &id, 1, out.logits, &out.done), APUS_E_ORDER);
     assert_int_equal(apus_rewind(s, 0), APUS_E_ORDER);
-    assert_int_equal(apus_stats(s, &out.stats), APUS_E_ORDER);
+    assert_int_equal(apus_get_stats(s, &out.stats), APUS_E_ORDER);
     assert_int_equal(apus_ids(s, &out.ids, &out.count), APUS_E_ORDER);
     assert_int_equal(apus_save(s, NULL, 0, &out.bytes), APUS_E_ORDER);
     assert_int_equal(apus_save(s, state, sizeof state, &out.bytes), APUS_E_ORDER);
@@ -114,8 +114,8 @@ static uint64_t history(const struct api_model *m, int calls) {
         got += piece.count;
     } while (!piece.stop);
     assert_int_equal(got, 1);
-    apus_session_stats stats = {.size = sizeof stats};
-    assert_int_equal(apus_stats(s.session, &stats), APUS_OK);
+    apus_stats stats = {.size = sizeof stats};
+    assert_int_equal(apus_get_stats(s.session, &stats), APUS_OK);
     struct api_view view = api_look(&s);
     uint64_t hash = api_hash(stats.logits_hash, &view, sizeof view);
     assert_int_equal(apus_rewind(s.session, PROMPT - 1), APUS_OK);

@@ -18,7 +18,7 @@ static uint64_t use(const struct api_model *m) {
     api_open(&s, m, CONTEXT, 1, 8);
     assert_int_equal(API_PROMPT(&s, ids, PROMPT), APUS_OK);
     uint64_t hash = api_generate(&s, 6, NULL);
-    const apus_part text = {.kind = APUS_TEXT, .data = "a few words, and then", .count = 21};
+    const apus_part text = {.kind = APUS_PART_TEXT, .data = "a few words, and then", .count = 21};
     assert_int_equal(apus_append(s.session, &text, 1, 0), APUS_OK);
     assert_int_equal(apus_save(s.session, NULL, 0, &bytes), APUS_OK);
     unsigned char *state = malloc(bytes);
@@ -41,12 +41,11 @@ static void look(const apus_blob *blob, uint32_t layers, uint32_t tensors) {
     apus_info info = {.size = sizeof info};
     apus_layer_info layer = {.size = sizeof layer};
     apus_tensor_info tensor = {.size = sizeof tensor};
-    apus_describe(blob, &info);
+    apus_blob_describe(blob, &info);
     for (uint32_t i = 0; i < layers + 2; i++)
-        assert_int_equal(apus_describe_layer(blob, i, &layer),
-                         i < layers ? APUS_OK : APUS_E_ARGUMENT);
+        assert_int_equal(apus_blob_layer(blob, i, &layer), i < layers ? APUS_OK : APUS_E_ARGUMENT);
     for (uint32_t i = 0; i < tensors + 2; i++)
-        assert_int_equal(apus_describe_tensor(blob, i, &tensor),
+        assert_int_equal(apus_blob_tensor(blob, i, &tensor),
                          i < tensors ? APUS_OK : APUS_E_ARGUMENT);
 }
 

@@ -60,7 +60,7 @@ static void *cut(const void *whole, size_t known, uint32_t size) {
     }
 
 static void blobs(struct ready *r) {
-    const apus_part nothing = {.kind = APUS_SPECIAL};
+    const apus_part nothing = {.kind = APUS_PART_SPECIAL};
     const apus_part text = api_text("hello");
     apus_info info = {.size = sizeof info};
     apus_layer_info layer = {.size = sizeof layer};
@@ -77,10 +77,10 @@ static void blobs(struct ready *r) {
     for (int i = 0; i < 3; i++) {
         const apus_blob *b = r->blobs[i];
         ARGUMENT(apus_blob_verify(b, &section));
-        ARGUMENT(apus_describe(b, &info));
-        ARGUMENT(apus_describe_layer(b, 0, &layer));
-        ARGUMENT(apus_describe_tensor(b, 0, &tensor));
-        ARGUMENT(apus_describe_end_token(b, 0, &id));
+        ARGUMENT(apus_blob_describe(b, &info));
+        ARGUMENT(apus_blob_layer(b, 0, &layer));
+        ARGUMENT(apus_blob_tensor(b, 0, &tensor));
+        ARGUMENT(apus_blob_end_token(b, 0, &id));
         assert_int_equal(apus_tokenize_scratch(b, 9), 0);
         ARGUMENT(apus_tokenize(b, &text, 1, &id, 1, &count, r->bytes, ROOM));
         ARGUMENT(apus_detokenize(b, &id, 1, 1, 1, (char *)r->bytes, ROOM, &count));
@@ -92,13 +92,13 @@ static void blobs(struct ready *r) {
     }
     const apus_blob *b = &r->m.blob;
     assert_int_equal(apus_blob_verify(b, NULL), APUS_OK);
-    ARGUMENT(apus_describe(b, NULL));
-    ARGUMENT(apus_describe_layer(b, 0, NULL));
-    ARGUMENT(apus_describe_tensor(b, 0, NULL));
-    ARGUMENT(apus_describe_end_token(b, 0, NULL));
-    EVERY_SIZE(apus_info, info, given, apus_describe(b, given));
-    EVERY_SIZE(apus_layer_info, layer, given, apus_describe_layer(b, 0, given));
-    EVERY_SIZE(apus_tensor_info, tensor, given, apus_describe_tensor(b, 0, given));
+    ARGUMENT(apus_blob_describe(b, NULL));
+    ARGUMENT(apus_blob_layer(b, 0, NULL));
+    ARGUMENT(apus_blob_tensor(b, 0, NULL));
+    ARGUMENT(apus_blob_end_token(b, 0, NULL));
+    EVERY_SIZE(apus_info, info, given, apus_blob_describe(b, given));
+    EVERY_SIZE(apus_layer_info, layer, given, apus_blob_layer(b, 0, given));
+    EVERY_SIZE(apus_tensor_info, tensor, given, apus_blob_tensor(b, 0, given));
     ARGUMENT(apus_tokenize(b, NULL, 1, NULL, 0, &count, NULL, 0));
     ARGUMENT(apus_tokenize(b, &text, 1, NULL, 1, &count, NULL, 0));
     ARGUMENT(apus_tokenize(b, &text, 1, NULL, 0, NULL, NULL, 0));
@@ -107,9 +107,9 @@ static void blobs(struct ready *r) {
     assert_int_equal(apus_tokenize(b, &text, 1, NULL, 0, &count, NULL, 0), APUS_E_SPACE);
     assert_int_equal(apus_tokenize(b, &nothing, 1, NULL, 0, &count, NULL, 0),
                      APUS_E_TOKEN); /* NULL and 0: no memcmp of it */
-    for (int kind = APUS_TEXT; kind <= APUS_BOS; kind++) {
+    for (int kind = APUS_PART_TEXT; kind <= APUS_PART_BOS; kind++) {
         const apus_part empty = {.kind = (apus_part_kind)kind};
-        if (kind != APUS_SPECIAL)
+        if (kind != APUS_PART_SPECIAL)
             assert_true(apus_tokenize(b, &empty, 1, &id, 1, &count, NULL, 0) == APUS_OK);
     }
     ARGUMENT(apus_detokenize(b, NULL, 1, 0, 0, NULL, 0, &count));
@@ -142,9 +142,9 @@ static void models(struct ready *r) {
     ARGUMENT(apus_model_measure(&mc, &need));
     EVERY_SIZE(apus_engine_config, engine, given,
                (mc.engines = given, apus_model_measure(&mc, &need)));
-    ARGUMENT(apus_model_compiled(NULL, 0, NULL, 0, &bytes));
-    ARGUMENT(apus_model_compiled(r->m.model, 0, NULL, 0, NULL));
-    ARGUMENT(apus_model_compiled(r->m.model, 1, NULL, 0, &bytes));
+    ARGUMENT(apus_model_pipeline_cache(NULL, 0, NULL, 0, &bytes));
+    ARGUMENT(apus_model_pipeline_cache(r->m.model, 0, NULL, 0, NULL));
+    ARGUMENT(apus_model_pipeline_cache(r->m.model, 1, NULL, 0, &bytes));
     apus_model_close(NULL);
     ARGUMENT(apus_pool_measure(NULL, NULL));
     ARGUMENT(apus_pool_measure(&pc, NULL));
@@ -162,7 +162,7 @@ static void sessions(struct ready *r) {
     apus_costs costs = {.size = sizeof costs};
     apus_memory need = {.size = sizeof need};
     apus_sampling sampling = {.size = sizeof sampling};
-    apus_session_stats stats = {.size = sizeof stats};
+    apus_stats stats = {.size = sizeof stats};
     apus_piece piece = {.size = sizeof piece};
     apus_session *s = NULL;
     const int32_t *ids;
@@ -188,7 +188,7 @@ static void sessions(struct ready *r) {
     ARGUMENT(apus_next(NULL, &piece));
     ARGUMENT(apus_eval(NULL, &id, 1, NULL, NULL));
     ARGUMENT(apus_rewind(NULL, 0));
-    ARGUMENT(apus_stats(NULL, &stats));
+    ARGUMENT(apus_get_stats(NULL, &stats));
     ARGUMENT(apus_save(NULL, NULL, 0, &count));
     ARGUMENT(apus_restore(NULL, r->bytes, ROOM));
     ARGUMENT(apus_ids(NULL, &ids, &count));
@@ -206,7 +206,7 @@ static void sessions(struct ready *r) {
     ARGUMENT(apus_ids(s, NULL, NULL));
     ARGUMENT(apus_begin(s, NULL));
     ARGUMENT(apus_next(s, NULL));
-    ARGUMENT(apus_stats(s, NULL));
+    ARGUMENT(apus_get_stats(s, NULL));
     memset(r->bytes, 0, ROOM);
     for (size_t bytes = 0; bytes < 64; bytes++) { /* zeros are no state, however many */
         unsigned char *exact = calloc(1, bytes + 1);
@@ -215,7 +215,7 @@ static void sessions(struct ready *r) {
     }
     assert_int_equal(apus_eval(s, &id, 1, NULL, NULL), APUS_OK);
     EVERY_SIZE(apus_sampling, sampling, given, apus_begin(s, given));
-    EVERY_SIZE(apus_session_stats, stats, given, apus_stats(s, given));
+    EVERY_SIZE(apus_stats, stats, given, apus_get_stats(s, given));
     EVERY_SIZE(apus_costs, costs, given, apus_get_costs(s, given));
     EVERY_SIZE(apus_piece, piece, given, (apus_begin(s, &sampling), apus_next(s, given)));
 }

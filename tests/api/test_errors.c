@@ -120,18 +120,18 @@ static void blobs_are_checked(void **state) {
     apus_layer_info layer = {.size = sizeof layer};
     apus_tensor_info tensor = {.size = sizeof tensor};
     int32_t id;
-    assert_int_equal(apus_describe(NULL, &info), APUS_E_ARGUMENT);
-    assert_int_equal(apus_describe(&r->m.blob, NULL), APUS_E_ARGUMENT);
-    assert_int_equal(apus_describe(&r->m.blob, &info), APUS_OK);
-    assert_int_equal(apus_describe_layer(&r->m.blob, info.layers - 1, &layer), APUS_OK);
-    assert_int_equal(apus_describe_layer(&r->m.blob, info.layers, &layer), APUS_E_ARGUMENT);
-    assert_int_equal(apus_describe_layer(&r->m.blob, UINT32_MAX, &layer), APUS_E_ARGUMENT);
-    assert_int_equal(apus_describe_layer(&r->m.blob, 0, NULL), APUS_E_ARGUMENT);
-    assert_int_equal(apus_describe_tensor(&r->m.blob, info.tensors - 1, &tensor), APUS_OK);
-    assert_int_equal(apus_describe_tensor(&r->m.blob, info.tensors, &tensor), APUS_E_ARGUMENT);
-    assert_int_equal(apus_describe_end_token(&r->m.blob, info.end_tokens, &id), APUS_E_ARGUMENT);
+    assert_int_equal(apus_blob_describe(NULL, &info), APUS_E_ARGUMENT);
+    assert_int_equal(apus_blob_describe(&r->m.blob, NULL), APUS_E_ARGUMENT);
+    assert_int_equal(apus_blob_describe(&r->m.blob, &info), APUS_OK);
+    assert_int_equal(apus_blob_layer(&r->m.blob, info.layers - 1, &layer), APUS_OK);
+    assert_int_equal(apus_blob_layer(&r->m.blob, info.layers, &layer), APUS_E_ARGUMENT);
+    assert_int_equal(apus_blob_layer(&r->m.blob, UINT32_MAX, &layer), APUS_E_ARGUMENT);
+    assert_int_equal(apus_blob_layer(&r->m.blob, 0, NULL), APUS_E_ARGUMENT);
+    assert_int_equal(apus_blob_tensor(&r->m.blob, info.tensors - 1, &tensor), APUS_OK);
+    assert_int_equal(apus_blob_tensor(&r->m.blob, info.tensors, &tensor), APUS_E_ARGUMENT);
+    assert_int_equal(apus_blob_end_token(&r->m.blob, info.end_tokens, &id), APUS_E_ARGUMENT);
     for (uint32_t i = 0; i < info.end_tokens; i++) {
-        assert_int_equal(apus_describe_end_token(&r->m.blob, i, &id), APUS_OK);
+        assert_int_equal(apus_blob_end_token(&r->m.blob, i, &id), APUS_OK);
         assert_in_range(id, 0, info.vocab - 1);
     }
 }
@@ -195,10 +195,10 @@ static void tokenizing_is_checked(void **state) {
     bad = text, bad.data = NULL;
     assert_int_equal(apus_tokenize(blob, &bad, 1, to, 8, &count, scratch.at, scratch_bytes),
                      APUS_E_ARGUMENT);
-    bad = (apus_part){.kind = APUS_SPECIAL, .data = "<no such>", .count = 9};
+    bad = (apus_part){.kind = APUS_PART_SPECIAL, .data = "<no such>", .count = 9};
     assert_int_equal(apus_tokenize(blob, &bad, 1, to, 8, &count, scratch.at, scratch_bytes),
                      APUS_E_TOKEN);
-    bad = (apus_part){.kind = APUS_SPECIAL, .data = "", .count = 0};
+    bad = (apus_part){.kind = APUS_PART_SPECIAL, .data = "", .count = 0};
     assert_int_equal(apus_tokenize(blob, &bad, 1, to, 8, &count, scratch.at, scratch_bytes),
                      APUS_E_TOKEN);
     const int32_t negative = -1, large = (int32_t)r->m.info.vocab, huge = INT32_MAX;
@@ -379,7 +379,7 @@ static void prompts_are_checked(void **state) {
         {"an id too large", {api_ids_part(bad_ids, PROMPT)}, 1, APUS_E_TOKEN, APUS_E_TOKEN},
         {"a negative id", {good, api_ids_part(&negative, 1)}, 2, APUS_E_TOKEN, APUS_E_TOKEN},
         {"an unknown special",
-         {good, {.kind = APUS_SPECIAL, .data = "<x>", .count = 3}},
+         {good, {.kind = APUS_PART_SPECIAL, .data = "<x>", .count = 3}},
          2,
          APUS_E_TOKEN,
          APUS_E_TOKEN},
@@ -394,29 +394,37 @@ static void prompts_are_checked(void **state) {
          APUS_E_CONTEXT,
          APUS_E_CONTEXT},
         {"too much text",
-         {good, {.kind = APUS_TEXT, .data = long_text, .count = sizeof long_text - 1}},
+         {good, {.kind = APUS_PART_TEXT, .data = long_text, .count = sizeof long_text - 1}},
          2,
          APUS_E_TEXT,
          APUS_E_TEXT},
         {"a huge text",
-         {good, {.kind = APUS_TEXT, .data = long_text, .count = SIZE_MAX}},
+         {good, {.kind = APUS_PART_TEXT, .data = long_text, .count = SIZE_MAX}},
          2,
          APUS_E_TEXT,
          APUS_E_TEXT},
-        {"ids at NULL", {{.kind = APUS_IDS, .count = 1}}, 1, APUS_E_ARGUMENT, APUS_E_ARGUMENT},
-        {"text at NULL", {{.kind = APUS_TEXT, .count = 1}}, 1, APUS_E_ARGUMENT, APUS_E_ARGUMENT},
+        {"ids at NULL", {{.kind = APUS_PART_IDS, .count = 1}}, 1, APUS_E_ARGUMENT, APUS_E_ARGUMENT},
+        {"text at NULL",
+         {{.kind = APUS_PART_TEXT, .count = 1}},
+         1,
+         APUS_E_ARGUMENT,
+         APUS_E_ARGUMENT},
         {"an unknown kind",
          {{.kind = (apus_part_kind)4, .data = "x", .count = 1}},
          1,
          APUS_E_ARGUMENT,
          APUS_E_ARGUMENT},
         {"unknown flags",
-         {{.kind = APUS_TEXT, .flags = 4, .data = "x", .count = 1}},
+         {{.kind = APUS_PART_TEXT, .flags = 4, .data = "x", .count = 1}},
          1,
          APUS_E_ARGUMENT,
          APUS_E_ARGUMENT},
-        {"nothing at all", {{.kind = APUS_TEXT}}, 0, APUS_E_ARGUMENT, APUS_OK},
-        {"empty text", {{.kind = APUS_TEXT, .data = "", .count = 0}}, 1, APUS_E_ARGUMENT, APUS_OK},
+        {"nothing at all", {{.kind = APUS_PART_TEXT}}, 0, APUS_E_ARGUMENT, APUS_OK},
+        {"empty text",
+         {{.kind = APUS_PART_TEXT, .data = "", .count = 0}},
+         1,
+         APUS_E_ARGUMENT,
+         APUS_OK},
     };
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
         apus_status status = apus_prompt(s, tries[i].parts, tries[i].count, 0);
@@ -446,12 +454,12 @@ static void prompts_are_checked(void **state) {
 
     const int32_t *ids;
     size_t count;
-    apus_session_stats stats = {.size = sizeof stats};
+    apus_stats stats = {.size = sizeof stats};
     assert_int_equal(apus_ids(NULL, &ids, &count), APUS_E_ARGUMENT);
     assert_int_equal(apus_ids(s, NULL, &count), APUS_E_ARGUMENT);
     assert_int_equal(apus_ids(s, &ids, NULL), APUS_E_ARGUMENT);
-    assert_int_equal(apus_stats(NULL, &stats), APUS_E_ARGUMENT);
-    assert_int_equal(apus_stats(s, NULL), APUS_E_ARGUMENT);
+    assert_int_equal(apus_get_stats(NULL, &stats), APUS_E_ARGUMENT);
+    assert_int_equal(apus_get_stats(s, NULL), APUS_E_ARGUMENT);
     apus_cancel(NULL);
 
     /* and after all that, the next word is what it was */

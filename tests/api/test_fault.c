@@ -22,7 +22,7 @@ static void scribble(void) {
     const struct hal_setup *s = &faulty.setup;
     memset(s->slot[SLOT_LOGITS], 0xa5, s->program->stride[SLOT_LOGITS]);
     memset(s->slot[SLOT_X], 0xa5, s->program->stride[SLOT_X]);
-    for (uint32_t l = 0; l < s->model->model->layers; l++)
+    for (uint32_t l = 0; l < s->model->dims->layers; l++)
         for (uint32_t h = 0; h < s->model->layers[l].kv_heads; h++)
             for (uint32_t c = 0; c < faulty.columns; c++) {
                 static const int8_t q[BLOB_HEAD_DIM_MAX];
@@ -66,7 +66,7 @@ static struct hal_engine faulty_engine(void) {
 /* A model of the fixture's, the layer 0 or all others of it on the faulty engine. */
 static void make_half_faulty(struct api_model *m, const struct hal_engine *engine, int second,
                              uint32_t fail_at) {
-    const uint32_t layers = m->model->hal.model->layers;
+    const uint32_t layers = m->model->hal.dims->layers;
     void *memory = m->model->engine[0].memory;
     m->model->engine[0] =
         (struct model_engine){second ? &hal_cpu_engine : engine, memory, {0, 1}, 0};
@@ -90,18 +90,18 @@ static void make_faulty(struct api_model *m, const struct hal_engine *engine, in
 /* As the fixture opened it. */
 static void make_sound(struct api_model *m) {
     m->model->engine[0].engine = &hal_cpu_engine;
-    m->model->engine[0].layers = (struct hal_range){0, m->model->hal.model->layers};
+    m->model->engine[0].layers = (struct hal_range){0, m->model->hal.dims->layers};
     m->model->engines = m->model->parts = 1;
 }
 
 static uint64_t run(const struct api_model *m, const int32_t *ids, const char **engine) {
     struct api_session s;
-    apus_session_stats stats = {.size = sizeof stats};
+    apus_stats stats = {.size = sizeof stats};
     int32_t made[TOKENS];
     api_open(&s, m, CONTEXT, 1, CHUNK);
     assert_int_equal(API_PROMPT(&s, ids, POSITIONS), APUS_OK);
     uint64_t hash = api_generate(&s, TOKENS, made);
-    assert_int_equal(apus_stats(s.session, &stats), APUS_OK);
+    assert_int_equal(apus_get_stats(s.session, &stats), APUS_OK);
     size_t bytes;
     assert_int_equal(apus_save(s.session, NULL, 0, &bytes), APUS_OK);
     unsigned char *saved = malloc(bytes);

@@ -47,8 +47,8 @@ static void a_session_fits_exactly(void **state) {
             assert_int_equal(apus_open(&session, &config, arena.at, need.bytes), APUS_OK);
 
             /* used to its limits: the whole context in one prompt, and what fits after it */
-            apus_session_stats stats = {.size = sizeof stats};
-            assert_int_equal(apus_stats(session, &stats), APUS_OK);
+            apus_stats stats = {.size = sizeof stats};
+            assert_int_equal(apus_get_stats(session, &stats), APUS_OK);
             assert_int_equal(stats.arena_bytes, need.bytes);
             int32_t ids[512];
             assert_true(stats.context >= 1 && stats.context <= 512);
@@ -177,8 +177,8 @@ static void float_environment_is_left_alone(void **state) {
                     hash[odd] =
                         api_hash(hash[odd], piece.log_probs, piece.count * sizeof *piece.log_probs);
                 } while (!piece.stop);
-                apus_session_stats stats = {.size = sizeof stats};
-                KEEPS(apus_stats(session, &stats));
+                apus_stats stats = {.size = sizeof stats};
+                KEEPS(apus_get_stats(session, &stats));
                 hash[odd] = api_hash(hash[odd], &stats.logits_hash, sizeof stats.logits_hash);
                 unsigned char state_bytes[1 << 17];
                 size_t bytes;

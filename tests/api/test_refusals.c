@@ -114,12 +114,12 @@ static void models_say_why(void **state) {
     assert_int_equal(apus_model_measure(&c, &need), APUS_E_ARGUMENT);
     assert_non_null(strstr(said, "apus_engine_config 1: size is 8, must be "));
     times = 0;
-    c.engines_count = 1, e[0].layers = 0, e[0].compiled = r->memory.at + 20;
+    c.engines_count = 1, e[0].layers = 0, e[0].pipeline_cache = r->memory.at + 20;
     assert_int_equal(apus_model_measure(&c, &need), APUS_E_ARGUMENT);
     assert_int_equal(times, 1);
     assert_non_null(strstr(said, "must be at a multiple of 8"));
     times = 0;
-    e[0].compiled = NULL, e[0].name = "abacus";
+    e[0].pipeline_cache = NULL, e[0].name = "abacus";
     assert_int_equal(apus_model_measure(&c, &need), APUS_E_UNAVAILABLE);
     assert_int_equal(times, 1);
     times = 0;
@@ -139,7 +139,8 @@ static void models_say_why(void **state) {
     assert_int_equal(apus_model_open(&model, &good, r->memory.at, 5), APUS_E_SPACE);
     assert_non_null(strstr(said, "apus_model_open: the memory has 5 bytes, must have at least "));
     times = 0;
-    ARGUMENT(apus_model_compiled(r->model, 0, NULL, 0, NULL), "apus_model_compiled: bytes is NULL");
+    ARGUMENT(apus_model_pipeline_cache(r->model, 0, NULL, 0, NULL),
+             "apus_model_pipeline_cache: bytes is NULL");
     assert_null(model);
 }
 
@@ -244,7 +245,7 @@ static void prompts_say_why(void **state) {
     char outside[80], text[4096];
     snprintf(outside, sizeof outside, "part 1: id 2 is %u, must be 0 to %u", r->m.info.vocab,
              r->m.info.vocab - 1);
-    apus_part parts[2] = {api_text("a"), {.kind = APUS_TEXT}};
+    apus_part parts[2] = {api_text("a"), {.kind = APUS_PART_TEXT}};
     size_t count = 0;
 
     for (int blob = 0; blob < 2; blob++) { /* over the session's log and the blob's */
@@ -253,19 +254,19 @@ static void prompts_say_why(void **state) {
           : apus_prompt(s, parts, 2, 0))
         parts[1] = (apus_part){.kind = (apus_part_kind)7};
         ARGUMENT(PARTS(), "part 1: kind is 7, must be 0 to 3");
-        parts[1] = (apus_part){.kind = APUS_TEXT, .flags = 0x12};
+        parts[1] = (apus_part){.kind = APUS_PART_TEXT, .flags = 0x12};
         ARGUMENT(PARTS(), "part 1: flags is 0x12, must be of 0x3");
-        parts[1] = (apus_part){.kind = APUS_TEXT, .count = 3};
+        parts[1] = (apus_part){.kind = APUS_PART_TEXT, .count = 3};
         ARGUMENT(PARTS(), "part 1: data is NULL, and count is 3");
         parts[1] = (apus_part){
-            .kind = APUS_SPECIAL, .data = "<|no\x1b\xff such\xe2\x96\x81|>", .count = 16};
+            .kind = APUS_PART_SPECIAL, .data = "<|no\x1b\xff such\xe2\x96\x81|>", .count = 16};
         REFUSED(PARTS(), APUS_E_TOKEN,
                 "part 1: the vocabulary has no special token \"<|no?? such\xe2\x96\x81|>\"");
         parts[1] = api_ids_part(high, 3);
         REFUSED(PARTS(), APUS_E_TOKEN, outside);
     }
     memset(text, 'x', sizeof text);
-    parts[1] = (apus_part){.kind = APUS_SPECIAL, .data = text, .count = sizeof text};
+    parts[1] = (apus_part){.kind = APUS_PART_SPECIAL, .data = text, .count = sizeof text};
     assert_int_equal(apus_prompt(s, parts, 2, 0), APUS_E_TOKEN);
     assert_true(times == 1 && strlen(said) < 160 && strstr(said, "xxx...\""));
     times = 0;
@@ -279,7 +280,7 @@ static void prompts_say_why(void **state) {
     parts[0] = api_ids_part(many, CONTEXT + 1);
     REFUSED(apus_prompt(s, parts, 1, 0), APUS_E_CONTEXT,
             "prompt: 49 ids behind 0 are more than the context of 48 positions");
-    parts[0] = (apus_part){.kind = APUS_TEXT, .data = text, .count = sizeof text};
+    parts[0] = (apus_part){.kind = APUS_PART_TEXT, .data = text, .count = sizeof text};
     parts[1] = parts[0];
     REFUSED(apus_prompt(s, parts, 2, 0), APUS_E_TEXT,
             "prompt: more bytes of TEXT than the 4864 of apus_config.prompt_bytes");
@@ -307,19 +308,17 @@ static void blobs_say_why(void **state) {
     char sentence[120], text[8];
     ARGUMENT(apus_blob_open(NULL, r->m.bytes.at, r->m.bytes.bytes, &port),
              "apus_blob_open: blob is NULL");
-    ARGUMENT(apus_describe(&r->blob, &info),
+    ARGUMENT(apus_blob_describe(&r->blob, &info),
              "apus_info: size is 4100, must be sizeof the struct: a multiple of " ALIGNMENT
              " up to 4096");
-    ARGUMENT(apus_describe_layer(&r->blob, 3, &layer),
-             "apus_describe_layer: layer is 3, must be 0 to 2");
-    snprintf(sentence, sizeof sentence, "apus_describe_tensor: index is %u, must be 0 to %u",
+    ARGUMENT(apus_blob_layer(&r->blob, 3, &layer), "apus_blob_layer: layer is 3, must be 0 to 2");
+    snprintf(sentence, sizeof sentence, "apus_blob_tensor: index is %u, must be 0 to %u",
              r->m.info.tensors, r->m.info.tensors - 1);
-    ARGUMENT(apus_describe_tensor(&r->blob, r->m.info.tensors, &tensor), sentence);
-    snprintf(
-        sentence, sizeof sentence,
-        "apus_describe_end_token: index is 70, must be less than the %u of apus_info.end_tokens",
-        r->m.info.end_tokens);
-    ARGUMENT(apus_describe_end_token(&r->blob, 70, &id), sentence);
+    ARGUMENT(apus_blob_tensor(&r->blob, r->m.info.tensors, &tensor), sentence);
+    snprintf(sentence, sizeof sentence,
+             "apus_blob_end_token: index is 70, must be less than the %u of apus_info.end_tokens",
+             r->m.info.end_tokens);
+    ARGUMENT(apus_blob_end_token(&r->blob, 70, &id), sentence);
     ARGUMENT(apus_detokenize(&r->blob, NULL, 1, 1, 0, text, sizeof text, &count),
              "apus_detokenize: ids is NULL");
     id = -1;
@@ -480,14 +479,14 @@ static void filled_as_far_as_it_reaches(struct ready *r, fill *call, size_t know
     }
 }
 
-static apus_status fill_info(struct ready *r, void *to) { return apus_describe(&r->blob, to); }
+static apus_status fill_info(struct ready *r, void *to) { return apus_blob_describe(&r->blob, to); }
 static apus_status fill_layer(struct ready *r, void *to) {
-    return apus_describe_layer(&r->blob, 1, to);
+    return apus_blob_layer(&r->blob, 1, to);
 }
 static apus_status fill_tensor(struct ready *r, void *to) {
-    return apus_describe_tensor(&r->blob, 1, to);
+    return apus_blob_tensor(&r->blob, 1, to);
 }
-static apus_status fill_stats(struct ready *r, void *to) { return apus_stats(r->session, to); }
+static apus_status fill_stats(struct ready *r, void *to) { return apus_get_stats(r->session, to); }
 static apus_status fill_costs(struct ready *r, void *to) { return apus_get_costs(r->session, to); }
 static apus_status fill_model_memory(struct ready *r, void *to) {
     return apus_model_measure(
@@ -512,7 +511,7 @@ static void outputs_are_filled_as_far_as_they_reach(void **state) {
     FILLED(fill_info, apus_info);
     FILLED(fill_layer, apus_layer_info);
     FILLED(fill_tensor, apus_tensor_info);
-    FILLED(fill_stats, apus_session_stats);
+    FILLED(fill_stats, apus_stats);
     FILLED(fill_costs, apus_costs);
     FILLED(fill_model_memory, apus_memory);
     FILLED(fill_memory, apus_memory);

@@ -134,7 +134,7 @@ static void states_with_right_hashes_are_checked(void **state) {
     save(&t, 0);
     go_elsewhere(&t);
     apus_layer_info layer = {.size = sizeof layer};
-    assert_int_equal(apus_describe_layer(&t.m.blob, 0, &layer), APUS_OK);
+    assert_int_equal(apus_blob_layer(&t.m.blob, 0, &layer), APUS_OK);
     /* the first kv head's scales: behind the ids, its K and its V of 16 slots */
     const size_t scales = AT_IDS + POSITIONS * 4 + 2 * 16 * layer.head_dim;
     const struct {
@@ -205,7 +205,7 @@ static void any_rows_give_the_same_bits(void **state) {
         apus_layer_info layer = {.size = sizeof layer};
         size_t at = AT_IDS + POSITIONS * 4;
         for (uint32_t i = 0; i < t.m.info.layers; i++) {
-            assert_int_equal(apus_describe_layer(&t.m.blob, i, &layer), APUS_OK);
+            assert_int_equal(apus_blob_layer(&t.m.blob, i, &layer), APUS_OK);
             for (uint32_t h = 0; h < layer.kv_heads; h++, at += 16 * (2 * layer.head_dim + 8)) {
                 /* K is stored + 128 */
                 memset(t.data + at, 0, 16 * layer.head_dim);

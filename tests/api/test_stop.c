@@ -219,7 +219,8 @@ static void after_partial(void **state) {
         assert_int_equal(apus_next(s, &piece), APUS_E_ORDER);
         assert_int_equal(apus_rewind(s, COUNT), APUS_OK); /* takes nothing away */
         assert_int_equal(apus_begin(s, &greedy), APUS_E_ORDER);
-        const apus_part bad = {APUS_SPECIAL, 0, "<no such>", 9}; /* nor does a call that fails */
+        /* nor does a call that fails */
+        const apus_part bad = {APUS_PART_SPECIAL, 0, "<no such>", 9};
         assert_int_equal(apus_append(s, &bad, 1, 0), APUS_E_TOKEN);
         assert_int_equal(apus_begin(s, &greedy), APUS_E_ORDER);
         if (way == 0) assert_int_equal(apus_append(s, NULL, 0, 0), APUS_OK);

@@ -82,7 +82,7 @@ static void hear(void *user, int level, const char *text) {
 /* The model on one engine, or on `first` layers of the CPU and that; what it gives, by
  * api_generate. */
 static apus_status compute(const char *engine, uint32_t cpu_layers, uint64_t *hash,
-                           apus_session_stats *stats) {
+                           apus_stats *stats) {
     const struct tiny_spec spec = {.layers = LAYERS, .weights = WEIGHT_W4, .seed = 5};
     const apus_engine_config engines[] = {
         {.size = sizeof *engines, .name = "cpu", .layers = cpu_layers},
@@ -97,7 +97,7 @@ static apus_status compute(const char *engine, uint32_t cpu_layers, uint64_t *ha
     memset(&m, 0, sizeof m);
     m.info.size = sizeof m.info;
     assert_int_equal(apus_blob_open(&m.blob, data, bytes, NULL), APUS_OK);
-    assert_int_equal(apus_describe(&m.blob, &m.info), APUS_OK);
+    assert_int_equal(apus_blob_describe(&m.blob, &m.info), APUS_OK);
     apus_model_config config = {.size = sizeof config,
                                 .blob = &m.blob,
                                 .port = &port,
@@ -110,15 +110,15 @@ static apus_status compute(const char *engine, uint32_t cpu_layers, uint64_t *ha
         memcpy(opening, said, sizeof opening);
         int32_t ids[POSITIONS], made[TOKENS];
         size_t compiled;
-        assert_int_equal(apus_model_compiled(m.model, cpu_layers ? 1 : 0, NULL, 0, &compiled),
+        assert_int_equal(apus_model_pipeline_cache(m.model, cpu_layers ? 1 : 0, NULL, 0, &compiled),
                          APUS_OK);
-        assert_int_equal(apus_model_compiled(m.model, cpu_layers ? 2 : 1, NULL, 0, &compiled),
+        assert_int_equal(apus_model_pipeline_cache(m.model, cpu_layers ? 2 : 1, NULL, 0, &compiled),
                          APUS_E_ARGUMENT);
         api_ids(&m, 5, ids, POSITIONS);
         api_open(&s, &m, CONTEXT, 2, CHUNK);
         assert_int_equal(API_PROMPT(&s, ids, POSITIONS), APUS_OK);
         *hash = api_hash(api_generate(&s, TOKENS, made), made, sizeof made);
-        assert_int_equal(apus_stats(s.session, stats), APUS_OK);
+        assert_int_equal(apus_get_stats(s.session, stats), APUS_OK);
         api_close(&s);
         apus_model_close(m.model);
         guarded_free(&m.memory);
@@ -129,7 +129,7 @@ static apus_status compute(const char *engine, uint32_t cpu_layers, uint64_t *ha
 
 /* The engines of the session are the CPU, the engine with its layers, and the CPU, as they are
  * needed. */
-static void check_parts(const apus_session_stats *stats, struct hal_range run, uint32_t first) {
+static void check_parts(const apus_stats *stats, struct hal_range run, uint32_t first) {
     uint32_t i = first != 0;
     if (run.first > first) {
         assert_string_equal(stats->engines[i], "cpu");
@@ -147,7 +147,7 @@ static void check_parts(const apus_session_stats *stats, struct hal_range run, u
 static void what_it_refuses_the_cpu_computes(void **unused) {
     (void)unused;
     uint64_t want, got;
-    apus_session_stats stats = {.size = sizeof stats};
+    apus_stats stats = {.size = sizeof stats};
     assert_int_equal(compute("cpu", 0, &want, &stats), APUS_OK);
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         refusal = &refusals[i];
@@ -171,7 +171,7 @@ static void what_it_refuses_the_cpu_computes(void **unused) {
 static void behind_layers_of_another(void **unused) {
     (void)unused;
     uint64_t want, got;
-    apus_session_stats stats = {.size = sizeof stats};
+    apus_stats stats = {.size = sizeof stats};
     assert_int_equal(compute("cpu", 0, &want, &stats), APUS_OK);
     for (uint32_t first = 1; first < LAYERS - 1; first++) {
         const struct refusal last = {"SiLU", HAL_ACT, ANY, 1u << (LAYERS - 1), {0, 0}};

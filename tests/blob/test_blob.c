@@ -16,7 +16,7 @@ static void opens_and_describes(void **state) {
     char why[BLOB_WHY];
     assert_int_equal(opens(size, &blob, why), APUS_OK);
     apus_info info = {.size = sizeof info};
-    assert_int_equal(apus_describe(&blob, &info), APUS_OK);
+    assert_int_equal(apus_blob_describe(&blob, &info), APUS_OK);
     assert_string_equal(info.name, "tiny");
     assert_string_equal(info.architecture, "random");
     assert_string_equal(info.provenance, "random integers");
@@ -33,32 +33,32 @@ static void opens_and_describes(void **state) {
     assert_int_equal(info.eos, EOS);
     assert_int_equal(info.end_tokens, 1);
     apus_layer_info layer = {.size = sizeof layer};
-    assert_int_equal(apus_describe_layer(&blob, 0, &layer), APUS_OK);
+    assert_int_equal(apus_blob_layer(&blob, 0, &layer), APUS_OK);
     assert_int_equal(layer.heads, HEADS);
     assert_int_equal(layer.kv_heads, KV_HEADS);
     assert_int_equal(layer.head_dim, HEAD_DIM);
     assert_int_equal(layer.ffn, FFN);
-    assert_int_equal(apus_describe_layer(&blob, 1, &layer), APUS_OK);
+    assert_int_equal(apus_blob_layer(&blob, 1, &layer), APUS_OK);
     assert_int_equal(layer.heads, 0);
-    assert_int_equal(apus_describe_layer(&blob, LAYERS, &layer), APUS_E_ARGUMENT);
+    assert_int_equal(apus_blob_layer(&blob, LAYERS, &layer), APUS_E_ARGUMENT);
     apus_tensor_info tensor = {.size = sizeof tensor};
     uint64_t pass = 0, weights = 0;
     for (uint32_t i = 0; i < TENSORS; i++) {
-        assert_int_equal(apus_describe_tensor(&blob, i, &tensor), APUS_OK);
+        assert_int_equal(apus_blob_tensor(&blob, i, &tensor), APUS_OK);
         if (i) pass += tensor.bytes, weights += (uint64_t)tensor.rows * tensor.cols;
     }
     assert_int_equal(info.weight_bytes, pass);
     assert_true(info.bits_per_weight == 8.0 * (double)pass / (double)weights);
-    assert_int_equal(apus_describe_tensor(&blob, TENSORS, &tensor), APUS_E_ARGUMENT);
-    assert_int_equal(apus_describe_tensor(&blob, 2, &tensor), APUS_OK);
+    assert_int_equal(apus_blob_tensor(&blob, TENSORS, &tensor), APUS_E_ARGUMENT);
+    assert_int_equal(apus_blob_tensor(&blob, 2, &tensor), APUS_OK);
     assert_string_equal(tensor.name, "layer.0.attn_k");
     assert_string_equal(tensor.type, "w4");
     /* 32 rows of 48 columns: 2 panels of a line of scales and 8 lines; row scales and biases */
     assert_int_equal(tensor.bytes, 2 * 9 * 64 + 32 * 4 * 2);
     int32_t id = 77;
-    assert_int_equal(apus_describe_end_token(&blob, 1, &id), APUS_E_ARGUMENT);
+    assert_int_equal(apus_blob_end_token(&blob, 1, &id), APUS_E_ARGUMENT);
     assert_int_equal(id, 77);
-    assert_int_equal(apus_describe_end_token(&blob, 0, &id), APUS_OK);
+    assert_int_equal(apus_blob_end_token(&blob, 0, &id), APUS_OK);
     assert_int_equal(id, EOS);
     touch_blob(&blob);
 }
@@ -69,7 +69,7 @@ static void says_which_argument(void **state) {
     apus_info info = {.size = sizeof info};
     const char *where;
     apus_port port = {.size = sizeof port};
-    assert_int_equal(apus_describe(&blob, &info), APUS_E_ARGUMENT);
+    assert_int_equal(apus_blob_describe(&blob, &info), APUS_E_ARGUMENT);
     assert_int_equal(apus_blob_verify(&blob, &where), APUS_E_ARGUMENT);
     assert_int_equal(apus_blob_open(&blob, NULL, size, NULL), APUS_E_ARGUMENT);
     assert_int_equal(apus_blob_open(NULL, good, size, NULL), APUS_E_ARGUMENT);
@@ -84,8 +84,8 @@ static void says_which_argument(void **state) {
     port.size = offsetof(apus_port, log); /* no log in this one: nothing is called */
     assert_int_equal(apus_blob_open(&blob, good, 5, &port), APUS_E_FORMAT);
     assert_int_equal(apus_blob_open(&blob, good, size, NULL), APUS_OK);
-    assert_int_equal(apus_describe(&blob, NULL), APUS_E_ARGUMENT);
-    assert_int_equal(apus_describe(NULL, &info), APUS_E_ARGUMENT);
+    assert_int_equal(apus_blob_describe(&blob, NULL), APUS_E_ARGUMENT);
+    assert_int_equal(apus_blob_describe(NULL, &info), APUS_E_ARGUMENT);
 }
 
 static void finds_every_changed_byte(void **state) {

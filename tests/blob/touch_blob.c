@@ -27,7 +27,7 @@ static uint64_t touch_tensor(const struct blob *b, const struct blob_tensor *t) 
 
 static void touch_layer(const struct blob *b, uint32_t layer) {
     apus_layer_info l = {.size = sizeof l};
-    MUST(apus_describe_layer((const apus_blob *)b, layer, &l) == APUS_OK);
+    MUST(apus_blob_layer((const apus_blob *)b, layer, &l) == APUS_OK);
     MUST(l.heads == 0 || l.heads % l.kv_heads == 0);
     uint32_t q = l.heads * l.head_dim, kv = l.kv_heads * l.head_dim, d = b->model->dim;
     const uint32_t rows[LT_COUNT] = {q, kv, kv, d, l.ffn, l.ffn, d},
@@ -46,12 +46,12 @@ static void touch_layer(const struct blob *b, uint32_t layer) {
 uint64_t touch_blob(const apus_blob *blob) {
     const struct blob *b = blob_of(blob);
     apus_info info = {.size = sizeof info};
-    MUST(apus_describe(blob, &info) == APUS_OK);
+    MUST(apus_blob_describe(blob, &info) == APUS_OK);
     uint64_t sum =
         strlen(info.name) + strlen(info.architecture) + strlen(info.provenance) + info.weight_bytes;
     for (uint32_t i = 0; i < info.tensors; i++) {
         apus_tensor_info t = {.size = sizeof t};
-        MUST(apus_describe_tensor(blob, i, &t) == APUS_OK && strlen(t.name) <= 63);
+        MUST(apus_blob_tensor(blob, i, &t) == APUS_OK && strlen(t.name) <= 63);
         sum += touch_tensor(b, &b->tensors[i]);
     }
     for (uint32_t i = 0; i < info.layers; i++) touch_layer(b, i);
@@ -59,8 +59,7 @@ uint64_t touch_blob(const apus_blob *blob) {
         MUST(b->rope[i] >= -1 && b->rope[i] <= 1);
     for (uint32_t i = 0; i < info.end_tokens; i++) {
         int32_t id;
-        MUST(apus_describe_end_token(blob, i, &id) == APUS_OK && id >= 0 &&
-             (uint32_t)id < info.vocab);
+        MUST(apus_blob_end_token(blob, i, &id) == APUS_OK && id >= 0 && (uint32_t)id < info.vocab);
     }
     for (uint32_t id = 0; id < info.vocab; id++)
         sum += vocab_find_whole(&b->vocab, vocab_bytes(&b->vocab, id), vocab_length(&b->vocab, id));

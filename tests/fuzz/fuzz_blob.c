@@ -20,12 +20,14 @@ static uint8_t *aligned_to_blob(size_t size) {
 static void tokenize(const apus_blob *blob) {
     static const char text[] = "abba <s>abc</s> \xc3\xa9\xff 12 ab";
     static const int32_t some[] = {'a', 'b'};
-    const apus_part parts[] = {
-        {.kind = APUS_BOS},
-        {.kind = APUS_TEXT, .data = text, .count = sizeof text - 1},
-        {.kind = APUS_SPECIAL, .data = "</s>", .count = 4},
-        {.kind = APUS_TEXT, .flags = APUS_PART_SPECIALS, .data = text, .count = sizeof text - 1},
-        {.kind = APUS_IDS, .data = some, .count = 2}};
+    const apus_part parts[] = {{.kind = APUS_PART_BOS},
+                               {.kind = APUS_PART_TEXT, .data = text, .count = sizeof text - 1},
+                               {.kind = APUS_PART_SPECIAL, .data = "</s>", .count = 4},
+                               {.kind = APUS_PART_TEXT,
+                                .flags = APUS_TEXT_SPECIALS,
+                                .data = text,
+                                .count = sizeof text - 1},
+                               {.kind = APUS_PART_IDS, .data = some, .count = 2}};
     size_t scratch_bytes = apus_tokenize_scratch(blob, 2 * sizeof text), count;
     void *scratch = malloc(scratch_bytes);
     int32_t ids[512];

@@ -66,13 +66,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         data += 2;
         size -= 2;
         parts[count] = (apus_part){(apus_part_kind)(kind & 7), kind >> 3 & 7, NULL, n};
-        if (parts[count].kind == APUS_IDS) parts[count].count = n / 4;
+        if (parts[count].kind == APUS_PART_IDS) parts[count].count = n / 4;
         parts[count].data = held[count] = malloc(n + 1);
         assert(held[count]);
         memcpy(held[count], data, n);
         data += n;
         size -= n;
-        if (parts[count].kind == APUS_TEXT && !(parts[count].flags & APUS_PART_SPECIALS))
+        if (parts[count].kind == APUS_PART_TEXT && !(parts[count].flags & APUS_TEXT_SPECIALS))
             plain += n;
         else
             other++;

@@ -63,7 +63,7 @@ static uint32_t read_parts(struct reader *r, apus_part part[PARTS], int32_t ids[
     for (uint32_t i = 0; i < count; i++) {
         uint8_t kind = byte(r);
         part[i] = (apus_part){(apus_part_kind)(kind % 5), kind / 5u % 5u, NULL, byte(r) % 90u};
-        if (part[i].kind == APUS_IDS) {
+        if (part[i].kind == APUS_PART_IDS) {
             part[i].count %= 8;
             for (size_t k = 0; k < part[i].count; k++)
                 ids[i][k] = byte(r) - 3 + (byte(r) == 77 ? 100000 : 0);
@@ -141,8 +141,8 @@ static int32_t next_id(apus_session *s) {
     apus_sampling sampling = {.size = sizeof sampling, .want_hash = 1};
     apus_piece piece = {.size = sizeof piece};
     if (apus_begin(s, &sampling) || apus_next(s, &piece) || piece.count != 1) abort();
-    apus_session_stats stats = {.size = sizeof stats};
-    if (apus_stats(s, &stats)) abort();
+    apus_stats stats = {.size = sizeof stats};
+    if (apus_get_stats(s, &stats)) abort();
     return (int32_t)(stats.logits_hash ^ (uint64_t)(uint32_t)piece.ids[0] << 32);
 }
 
@@ -153,14 +153,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes) {
     if (!model) open_all();
     for (int i = 0; i < STEPS && r.left; i++) step(session, &r);
     apus_rewind(session, 0);
-    apus_part bos = {APUS_BOS, 0, NULL, 0}; /* takes a cancel that is still pending */
+    apus_part bos = {APUS_PART_BOS, 0, NULL, 0}; /* takes a cancel that is still pending */
     apus_prompt(session, &bos, 1, 0);
     r = (struct reader){input, bytes};
     for (int i = 0; i < STEPS && r.left; i++) step(session, &r);
     if (apus_append(session, NULL, 0, 0) == APUS_PARTIAL) apus_append(session, NULL, 0, 0);
     if (apus_ids(session, &ids, &count)) abort();
     if (count && count < CONTEXT) {
-        apus_part same = {APUS_IDS, 0, ids, count};
+        apus_part same = {APUS_PART_IDS, 0, ids, count};
         if (apus_rewind(other, 0) || apus_prompt(other, &same, 1, 0)) abort();
         if (next_id(session) != next_id(other)) abort();
     }

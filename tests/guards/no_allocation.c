@@ -103,7 +103,7 @@ static void run(int which, uint32_t threads, int with_draft) {
     const char *section;
     QUIET(apus_blob_open(&blob, m.bytes.at, m.bytes.bytes, apus_port_host()));
     QUIET(apus_blob_verify(&blob, &section));
-    QUIET(apus_describe(&blob, &info));
+    QUIET(apus_blob_describe(&blob, &info));
     apus_model_config mc = {.size = sizeof mc, .blob = &blob, .port = apus_port_host()};
     QUIET(apus_model_measure(&mc, &need));
     struct guarded memory = guarded_take(need.bytes, need.alignment);
@@ -121,7 +121,8 @@ static void run(int which, uint32_t threads, int with_draft) {
 
     int32_t ids[24];
     api_ids(&m, 3, ids, 24);
-    apus_part parts[] = {{.kind = APUS_BOS}, api_text("def add(a, b):\n"), api_ids_part(ids, 24)};
+    apus_part parts[] = {
+        {.kind = APUS_PART_BOS}, api_text("def add(a, b):\n"), api_ids_part(ids, 24)};
     QUIET(apus_prompt(session, parts, 3, 0));
     const apus_stop stops[] = {{"zq", 2}, {"\xc3\xa9", 2}};
     const apus_sampling greedy = {
@@ -142,13 +143,13 @@ static void run(int which, uint32_t threads, int with_draft) {
 
     unsigned char saved[1 << 17];
     size_t bytes = 0;
-    apus_session_stats stats = {.size = sizeof stats};
+    apus_stats stats = {.size = sizeof stats};
     const int32_t *context;
     QUIET(apus_save(session, saved, sizeof saved, &bytes));
     QUIET(apus_rewind(session, 5));
     QUIET(apus_eval(session, ids, 9, NULL, NULL));
     QUIET(apus_restore(session, saved, bytes));
-    QUIET(apus_stats(session, &stats));
+    QUIET(apus_get_stats(session, &stats));
     if (config.proposals) assert_true(stats.proposed > 0);
     QUIET(apus_ids(session, &context, &bytes));
     assert_int_equal(threads_started, started);

@@ -78,7 +78,7 @@ static void same_bits(void **unused) {
 /* The caller moves the second branch's rows, in slots 21 and 23, to their positions 20 and 21, and
  * tells the engine. */
 static void keep_branch(struct rig *r, const struct hal_model *model) {
-    for (uint32_t i = 0; i < model->model->layers; i++) {
+    for (uint32_t i = 0; i < model->dims->layers; i++) {
         struct kv_cache cache = cache_of(r, model, i);
         kv_move(&cache, 21, 20);
         kv_move(&cache, 23, 21);
@@ -230,7 +230,7 @@ static void range_fails_the_pass(void **unused) {
     float *rows = (float *)(uintptr_t)model.rows;
     float *down = &rows[model.tensors[model.layers[1].tensor[LT_DOWN]].row_scales + 5];
     float *embed =
-        &rows[model.tensors[model.model->embed].row_scales + (uint32_t)id_at(1, shapes[0].vocab)];
+        &rows[model.tensors[model.dims->embed].row_scales + (uint32_t)id_at(1, shapes[0].vocab)];
     for (uint32_t threads = 1; threads <= 2; threads++) {
         struct hal_column c[2];
         float was = *down;

@@ -96,7 +96,7 @@ struct hal_model random_model(const struct random_shape *s, uint32_t seed) {
 }
 
 void random_model_free(struct hal_model *m) {
-    free((void *)(uintptr_t)m->model);
+    free((void *)(uintptr_t)m->dims);
     free((void *)(uintptr_t)m->layers);
     free((void *)(uintptr_t)m->tensors);
     free((void *)(uintptr_t)m->rows);

@@ -53,7 +53,7 @@ static void *aligned(size_t bytes) {
 
 struct kv_cache cache_of(const struct rig *r, const struct hal_model *model, uint32_t layer) {
     return (struct kv_cache){r->kv[layer], KV_8, SLOTS, model->layers[layer].kv_heads,
-                             model->model->head_dim};
+                             model->dims->head_dim};
 }
 
 struct rig *rig_open_on(const struct hal_engine *engine, const struct hal_model *model,
@@ -69,7 +69,7 @@ struct rig *rig_open_on(const struct hal_engine *engine, const struct hal_model 
                                  .options = options,
                                  .overlay = overlay.data,
                                  .overlay_bytes = overlay.size,
-                                 .layers = {0, model->model->layers}};
+                                 .layers = {0, model->dims->layers}};
     r->engine = engine;
     if (engine->model_measure(&ms, &need)) {
         free(r);
@@ -81,7 +81,7 @@ struct rig *rig_open_on(const struct hal_engine *engine, const struct hal_model 
     graph_build(model, r->ops, r->weight, &r->program);
     r->model_memory = aligned(need.bytes);
     assert_int_equal(engine->model_open(r->model_memory, &ms), APUS_OK);
-    for (uint32_t i = 0; i < model->model->layers; i++) {
+    for (uint32_t i = 0; i < model->dims->layers; i++) {
         struct kv_cache cache = cache_of(r, model, i);
         r->kv[i] = cache.kv_heads ? aligned(kv_bytes(&cache)) : NULL;
     }
@@ -90,7 +90,7 @@ struct rig *rig_open_on(const struct hal_engine *engine, const struct hal_model 
     r->pool = hal_pool_open(aligned(hal_pool_bytes(threads)), &r->port, threads);
     struct hal_setup setup = {.model = model,
                               .program = &r->program,
-                              .layers = {0, model->model->layers},
+                              .layers = {0, model->dims->layers},
                               .port = &r->port,
                               .model_memory = r->model_memory,
                               .pool = r->pool,
@@ -144,7 +144,7 @@ apus_status run(struct rig *r, const struct hal_column *columns, uint32_t count,
 }
 
 void rig_clear(struct rig *r, const struct hal_model *model) {
-    for (uint32_t i = 0; i < model->model->layers; i++) {
+    for (uint32_t i = 0; i < model->dims->layers; i++) {
         struct kv_cache cache = cache_of(r, model, i);
         kv_zero(&cache, 0, SLOTS);
     }

@@ -28,7 +28,7 @@ enum { STORE = SLOTS / 2 }; /* where the reference keeps the rows of all tokens 
 static void poison(struct rig *r, const struct hal_model *model) {
     static int8_t q[BLOB_HEAD_DIM_MAX];
     memset(q, 127, sizeof q);
-    for (uint32_t i = 0; i < model->model->layers; i++) {
+    for (uint32_t i = 0; i < model->dims->layers; i++) {
         struct kv_cache cache = cache_of(r, model, i);
         for (uint32_t h = 0; h < cache.kv_heads; h++)
             for (uint32_t slot = 0; slot < SLOTS; slot++) {
@@ -40,7 +40,7 @@ static void poison(struct rig *r, const struct hal_model *model) {
 }
 
 static void move_rows(struct rig *r, const struct hal_model *model, uint32_t from, uint32_t to) {
-    for (uint32_t i = 0; i < model->model->layers; i++) {
+    for (uint32_t i = 0; i < model->dims->layers; i++) {
         struct kv_cache cache = cache_of(r, model, i);
         kv_move(&cache, from, to);
     }
@@ -49,7 +49,7 @@ static void move_rows(struct rig *r, const struct hal_model *model, uint32_t fro
 /* Logits of every token, float [count][vocab]. */
 static void one_by_one(struct rig *ref, const struct hal_model *model, const struct scene *s,
                        float *logits) {
-    const uint32_t vocab = model->model->vocab;
+    const uint32_t vocab = model->dims->vocab;
     for (uint32_t i = 0; i < s->count; i++) {
         uint32_t at = 0;
         for (uint32_t k = 0; k < i; k++)

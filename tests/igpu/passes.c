@@ -138,7 +138,7 @@ static void rig_open(struct rig *r, const struct hal_engine *engine,
 static void rig_close(struct rig *r) {
     r->engine->release(r->memory);
     r->engine->model_close(r->model_memory);
-    for (uint32_t i = 0; i < r->model.model->layers; i++) free(r->kv[i]);
+    for (uint32_t i = 0; i < r->model.dims->layers; i++) free(r->kv[i]);
     for (uint32_t i = 0; i < HAL_SLOTS; i++) free(r->slot[i]);
     free(r->memory);
     free(r->model_memory);

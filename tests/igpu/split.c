@@ -68,7 +68,7 @@ static void run(const apus_model *model, const apus_model *other, const apus_mod
     config.model = other;
     s = open_session(config);
     assert_int_equal(apus_restore(s, state, bytes), APUS_OK);
-    const apus_part more = {APUS_TEXT, 0, "and so on", 9};
+    const apus_part more = {APUS_PART_TEXT, 0, "and so on", 9};
     assert_int_equal(apus_append(s, &more, 1, 0), APUS_OK);
     generate(s, &sampling, 0, rest);
     close_session(s);
@@ -107,7 +107,7 @@ static void the_same_bits(void **unused) {
             run(to_cpu ? model : cpu, to_cpu ? cpu : model, kind / 2 % 2 ? draft : NULL, kind,
                 got[0], got[1]);
             for (int i = 0; i < 2; i++) assert_same(got[i], want[i][kind]);
-            const apus_session_stats *stats = &got[!to_cpu]->stats;
+            const apus_stats *stats = &got[!to_cpu]->stats;
             assert_int_equal(stats->engines_count, count);
             assert_string_equal(stats->engine, stats->engines[0]);
             for (uint32_t i = 0, from = 0; i < count; from += engines[e].layers[i++]) {

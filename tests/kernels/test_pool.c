@@ -35,7 +35,7 @@ static struct pool_operation next(void *arg) {
     return op;
 }
 
-static void units(void *arg, uint32_t item, struct share_run run, uint32_t thread) {
+static void units(void *arg, uint32_t item, struct team_run run, uint32_t thread) {
     struct pass *p = arg;
     assert_int_equal(item, p->at - 1);
     assert_true(run.begin < run.end && run.end <= units_of(item) && thread < THREADS);

@@ -8,7 +8,7 @@
 #include "weights/hash.h"
 
 static int generate(apus_session *session) {
-    const apus_part parts[] = {{.kind = APUS_TEXT, .data = "def add(a, b):", .count = 14}};
+    const apus_part parts[] = {{.kind = APUS_PART_TEXT, .data = "def add(a, b):", .count = 14}};
     const apus_sampling sampling = {.size = sizeof sampling,
                                     .max_tokens = 16,
                                     .temperature = 0.7f,
@@ -26,9 +26,9 @@ static int generate(apus_session *session) {
 }
 
 static int show(apus_session *session) {
-    apus_session_stats stats = {.size = sizeof stats};
+    apus_stats stats = {.size = sizeof stats};
     size_t bytes;
-    if (apus_stats(session, &stats) || apus_save(session, NULL, 0, &bytes)) return 3;
+    if (apus_get_stats(session, &stats) || apus_save(session, NULL, 0, &bytes)) return 3;
     void *state = malloc(bytes);
     if (!state || apus_save(session, state, bytes, &bytes)) return 4;
     printf("logits %016llx, state of %lu bytes %016llx\n", (unsigned long long)stats.logits_hash,

@@ -106,7 +106,7 @@ static int open_npu(struct on_npu *n, int which, const apus_engine_config *engin
 static uint64_t text(const struct api_model *m, uint32_t positions, uint32_t tokens,
                      const char **engine) {
     struct api_session s;
-    apus_session_stats stats = {.size = sizeof stats};
+    apus_stats stats = {.size = sizeof stats};
     int32_t ids[POSITIONS];
     const int32_t *made;
     size_t bytes, count;
@@ -127,7 +127,7 @@ static uint64_t text(const struct api_model *m, uint32_t positions, uint32_t tok
     apus_piece piece = {.size = sizeof piece};
     if (!status) status = apus_begin(s.session, &greedy);
     while (!status && !piece.stop) status = apus_next(s.session, &piece);
-    assert_int_equal(apus_stats(s.session, &stats), APUS_OK);
+    assert_int_equal(apus_get_stats(s.session, &stats), APUS_OK);
     *engine = stats.engine;
     if (!status) {
         assert_int_equal(apus_ids(s.session, &made, &count), APUS_OK);
@@ -297,7 +297,7 @@ static void a_second_failure_is_the_last(void **state) {
         struct api_model cpu;
         struct on_npu n;
         struct api_session on_cpu, on_npu;
-        apus_session_stats stats = {.size = sizeof stats};
+        apus_stats stats = {.size = sizeof stats};
         int32_t ids[POSITIONS], want[8], got[8];
         machine(1);
         api_model_open(&cpu, 0, APUS_CPU_REF);
@@ -314,7 +314,7 @@ static void a_second_failure_is_the_last(void **state) {
             uint64_t hash = api_generate(&on_cpu, 4, want);
             assert_int_equal(api_generate(&on_npu, 4, got), hash);
             assert_memory_equal(got, want, 4 * sizeof *got);
-            assert_int_equal(apus_stats(on_npu.session, &stats), APUS_OK);
+            assert_int_equal(apus_get_stats(on_npu.session, &stats), APUS_OK);
             assert_string_equal(stats.engine, engine[round]);
         }
         assert_non_null(strstr(log_text, "giving the NPU up"));
@@ -369,13 +369,13 @@ static void the_draft_stays_on_the_cpu(void **state) {
                               .proposals = 3};
         apus_memory need = {.size = sizeof need};
         struct api_session s;
-        apus_session_stats stats = {.size = sizeof stats};
+        apus_stats stats = {.size = sizeof stats};
         assert_int_equal(apus_measure(&config, &need), APUS_OK);
         s.arena = guarded_take(need.bytes, need.alignment);
         assert_int_equal(apus_open(&s.session, &config, s.arena.at, need.bytes), APUS_OK);
         assert_int_equal(API_PROMPT(&s, ids, POSITIONS), APUS_OK);
         hash[npu] = api_generate(&s, 24, npu ? got : want);
-        assert_int_equal(apus_stats(s.session, &stats), APUS_OK);
+        assert_int_equal(apus_get_stats(s.session, &stats), APUS_OK);
         assert_string_equal(stats.engine, npu ? "npu" : "cpu");
         api_close(&s);
     }

@@ -73,7 +73,7 @@ static void plan(struct planned *p, const struct shape *s, int all) {
         l->tensor[LT_DOWN] = add(p, s->type, s->dim, s->ffn);
     }
     p->model.head = add(p, WEIGHT_W8, s->vocab, s->dim);
-    p->hal.model = &p->model, p->hal.layers = p->layers, p->hal.tensors = p->tensors;
+    p->hal.dims = &p->model, p->hal.layers = p->layers, p->hal.tensors = p->tensors;
     p->npu.options.all = all;
     p->npu.tensors = p->model.tensors;
     p->npu.tensor = calloc(p->npu.tensors, sizeof *p->npu.tensor);

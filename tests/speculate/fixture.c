@@ -83,7 +83,7 @@ void generate(apus_session *s, const apus_sampling *sampling, uint32_t cancel_ev
     } while (!piece.stop);
     r->stop = piece.stop;
     r->stats.size = sizeof r->stats;
-    assert_int_equal(apus_stats(s, &r->stats), APUS_OK);
+    assert_int_equal(apus_get_stats(s, &r->stats), APUS_OK);
 }
 
 void assert_same(const struct result *a, const struct result *b) {
@@ -97,7 +97,7 @@ void assert_same(const struct result *a, const struct result *b) {
 }
 
 void prompt(apus_session *s, const char *text) {
-    apus_part part = {APUS_TEXT, 0, text, strlen(text)};
+    apus_part part = {APUS_PART_TEXT, 0, text, strlen(text)};
     assert_int_equal(apus_prompt(s, &part, 1, 0), APUS_OK);
 }
 

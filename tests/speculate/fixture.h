@@ -36,7 +36,7 @@ struct result {
     size_t count, bytes;
     char text[TEXT_BYTES];
     apus_stop_reason stop;
-    apus_session_stats stats;
+    apus_stats stats;
 };
 
 /* Begins and runs a generation to its end. cancel_every: 0, or cancels before every so manieth

@@ -20,7 +20,7 @@ static const apus_model *open_file(const char *path, uint32_t rows, uint32_t pos
     apus_model *model;
     assert_int_equal(apus_map_open(&map, path), 0);
     assert_int_equal(apus_blob_open(&blob, map.data, map.size, NULL), APUS_OK);
-    assert_int_equal(apus_describe(&blob, &info), APUS_OK);
+    assert_int_equal(apus_blob_describe(&blob, &info), APUS_OK);
     assert_int_equal(info.vocab, rows);
     assert_int_equal(info.max_positions, positions);
     const apus_model_config config = {
@@ -67,8 +67,8 @@ static apus_session *open_pair(uint32_t proposals, uint32_t context) {
                                       .prompt_bytes = 4096});
 }
 
-static const apus_part code[] = {{APUS_BOS, 0, NULL, 0},
-                                 {APUS_TEXT, 0, "def fibonacci(n):\n    if n < 2:\n", 33}};
+static const apus_part code[] = {{APUS_PART_BOS, 0, NULL, 0},
+                                 {APUS_PART_TEXT, 0, "def fibonacci(n):\n    if n < 2:\n", 33}};
 
 /* Ids above the draft's rows come again and again, single ones and a run. */
 static void above_the_draft(void *unused, float *logits, uint32_t vocab, const int32_t *ids,
@@ -109,12 +109,12 @@ static void fills_in_the_middle(void **unused) {
     apus_session *plain = open_pair(0, 256), *fast = open_pair(4, 256);
     for (int order = 0; order < 2; order++)
         for (int edit = 0; edit < 3; edit++) {
-            const apus_part bos = {APUS_BOS, 0, NULL, 0},
-                            p = {APUS_SPECIAL, 0, pre, sizeof pre - 1},
-                            s = {APUS_SPECIAL, 0, suf, sizeof suf - 1},
-                            m = {APUS_SPECIAL, 0, mid, sizeof mid - 1},
-                            prefix = {APUS_TEXT, 0, prefixes[edit], strlen(prefixes[edit])},
-                            suffix = {APUS_TEXT, APUS_PART_NO_PREFIX, suffixes[edit],
+            const apus_part bos = {APUS_PART_BOS, 0, NULL, 0},
+                            p = {APUS_PART_SPECIAL, 0, pre, sizeof pre - 1},
+                            s = {APUS_PART_SPECIAL, 0, suf, sizeof suf - 1},
+                            m = {APUS_PART_SPECIAL, 0, mid, sizeof mid - 1},
+                            prefix = {APUS_PART_TEXT, 0, prefixes[edit], strlen(prefixes[edit])},
+                            suffix = {APUS_PART_TEXT, APUS_TEXT_NO_PREFIX, suffixes[edit],
                                       strlen(suffixes[edit])};
             const apus_part psm[] = {bos, p, prefix, s, suffix, m},
                             spm[] = {bos, p, s, suffix, m, prefix};
@@ -129,7 +129,7 @@ static void fills_in_the_middle(void **unused) {
 static void goes_past_the_draft(void **unused) {
     (void)unused;
     static int32_t ids[2030];
-    const apus_part part = {APUS_IDS, 0, ids, 2030};
+    const apus_part part = {APUS_PART_IDS, 0, ids, 2030};
     for (int i = 0; i < 2030; i++) ids[i] = 300 + i * i % 7919;
     apus_session *plain = open_pair(0, REAL_CONTEXT), *fast = open_pair(5, REAL_CONTEXT);
     apus_sampling sampling = settings(1);

@@ -55,7 +55,7 @@ static void grow(apus_session *s, const apus_sampling *sampling, uint32_t cancel
     } while (!piece.stop);
     r->stop = piece.stop;
     r->stats.size = sizeof r->stats;
-    assert_int_equal(apus_stats(s, &r->stats), APUS_OK);
+    assert_int_equal(apus_get_stats(s, &r->stats), APUS_OK);
 }
 
 /* The cache as bytes; *size of them. */
@@ -84,7 +84,7 @@ struct tally {
 };
 
 static void count(const struct result *r, struct tally *t) {
-    const apus_session_stats *s = &r->stats;
+    const apus_stats *s = &r->stats;
     assert_int_equal(s->new_tokens, s->rounds + s->accepted + s->branches_taken);
     assert_true(s->branches_taken <= s->branches && s->branches_taken <= s->rounds &&
                 s->proposed + s->branches <= 15 * s->rounds);

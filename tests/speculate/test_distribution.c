@@ -171,9 +171,9 @@ static void draw(struct draws *d, const struct draft_tokens *c, apus_config conf
     empty(d);
     while (d->total < most) {
         int32_t last = (int32_t)(d->total % VOCAB);
-        const apus_part part = {APUS_IDS, 0, &last, 1};
+        const apus_part part = {APUS_PART_IDS, 0, &last, 1};
         apus_piece piece = {.size = sizeof piece};
-        apus_session_stats stats = {.size = sizeof stats};
+        apus_stats stats = {.size = sizeof stats};
         assert_int_equal(apus_prompt(s, &part, 1, 0), APUS_OK);
         assert_int_equal(apus_begin(s, &sampling), APUS_OK);
         do {
@@ -181,7 +181,7 @@ static void draw(struct draws *d, const struct draft_tokens *c, apus_config conf
             for (size_t i = 0; i < piece.count; last = piece.ids[i++])
                 count_draw(d, c, last, piece.ids[i], i);
         } while (!piece.stop);
-        assert_int_equal(apus_stats(s, &stats), APUS_OK);
+        assert_int_equal(apus_get_stats(s, &stats), APUS_OK);
         d->proposed += stats.proposed, d->accepted += stats.accepted;
         sampling.seed += 0x9E3779B97F4A7C15u;
     }

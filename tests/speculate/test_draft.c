@@ -39,22 +39,22 @@ static const apus_model *model;
 static const struct pair_renamed none = {.count = 0};
 
 static void open_seen(struct seen *s) {
-    struct track_config config = {
+    struct sequence_config config = {
         .model = model, .positions = POSITIONS, .chunk = 16, .threads = 1};
-    struct track_layout layout;
+    struct sequence_layout layout;
     memset(s, 0, sizeof *s);
-    assert_int_equal(track_measure(&config, &layout), APUS_OK);
+    assert_int_equal(sequence_measure(&config, &layout), APUS_OK);
     s->memory = aligned_alloc(64, layout.bytes);
     s->ids = calloc(POSITIONS, sizeof *s->ids), s->place = calloc(POSITIONS, sizeof *s->place);
     assert_true(s->memory && s->ids && s->place);
-    assert_int_equal(track_open(&s->draft.track, &config, &layout, s->memory), APUS_OK);
+    assert_int_equal(sequence_open(&s->draft.sequence, &config, &layout, s->memory), APUS_OK);
     draft_open(&s->draft, model_blob(model), &none, s->ids, s->place, POSITIONS);
     /* as of a target with markers and more rows */
     s->draft.suffix = SUFFIX, s->draft.middle = MIDDLE, s->draft.vocab = DRAFT_VOCAB;
 }
 
 static void close_seen(struct seen *s) {
-    track_close(&s->draft.track);
+    sequence_close(&s->draft.sequence);
     free(s->memory), free(s->ids), free(s->place);
 }
 

@@ -90,13 +90,13 @@ struct trial {
 static void same_context(const struct trial *t) {
     const int32_t *a, *b;
     size_t na, nb;
-    apus_session_stats sa = {.size = sizeof sa}, sb = {.size = sizeof sb};
+    apus_stats sa = {.size = sizeof sa}, sb = {.size = sizeof sb};
     apus_ids(t->plain, &a, &na);
     apus_ids(t->fast, &b, &nb);
     assert_int_equal(na, nb);
     assert_memory_equal(a, b, na * sizeof *a);
-    apus_stats(t->plain, &sa);
-    apus_stats(t->fast, &sb);
+    apus_get_stats(t->plain, &sa);
+    apus_get_stats(t->fast, &sb);
     assert_int_equal(sa.positions, sb.positions);
 }
 
@@ -126,7 +126,7 @@ static void make_text(struct trial *t) {
 
 static void prompt_both(struct trial *t) {
     make_text(t);
-    const apus_part part = {APUS_TEXT, 0, t->text, t->bytes};
+    const apus_part part = {APUS_PART_TEXT, 0, t->text, t->bytes};
     assert_int_equal(apus_prompt(t->plain, &part, 1, 0), APUS_OK);
     apus_status status;
     while ((status = apus_prompt(t->fast, &part, 1, interrupt(t))) == APUS_PARTIAL)
@@ -136,7 +136,7 @@ static void prompt_both(struct trial *t) {
 }
 
 static void append_both(struct trial *t, const char *text) {
-    apus_part part = {APUS_TEXT, 0, text, strlen(text)};
+    apus_part part = {APUS_PART_TEXT, 0, text, strlen(text)};
     apus_status want = apus_append(t->plain, &part, text[0] != 0, 0),
                 status = apus_append(t->fast, &part, text[0] != 0, interrupt(t));
     for (; status == APUS_PARTIAL; status = apus_append(t->fast, NULL, 0, interrupt(t)))

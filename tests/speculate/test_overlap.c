@@ -56,7 +56,7 @@ static void the_output_stays(void **unused) {
                         prompt(s, text);
                         generate(s, &sampling, 0, got);
                         assert_same(got, want);
-                        const apus_session_stats *stats = &got->stats;
+                        const apus_stats *stats = &got->stats;
                         /* shared noise: the twin is always right */
                         if (d == 0 && n && kind < 3)
                             assert_int_equal(stats->accepted, stats->proposed);
@@ -168,7 +168,7 @@ static void cancelled_between(void **unused) {
             const int32_t *restored;
             assert_int_equal(apus_ids(other, &restored, &evaluated), APUS_OK);
             if (evaluated < count) {
-                const apus_part last = {APUS_IDS, 0, ids + evaluated, count - evaluated};
+                const apus_part last = {APUS_PART_IDS, 0, ids + evaluated, count - evaluated};
                 assert_int_equal(apus_append(other, &last, 1, 0), APUS_OK);
             }
             apus_session *swap = s;
@@ -191,7 +191,7 @@ static uint64_t read_clock(void *unused) {
 
 /* Rounds and overlapped ones where a pass takes `beside` instead of 1000 while the draft, of 100 a
  * step, goes on. */
-static void timed(uint64_t beside, apus_session_stats *stats) {
+static void timed(uint64_t beside, apus_stats *stats) {
     apus_port port = *apus_port_host();
     port.now_ns = read_clock;
     size_t bytes;
@@ -216,7 +216,7 @@ static void timed(uint64_t beside, apus_session_stats *stats) {
 
 static void kept_where_it_wins(void **unused) {
     (void)unused;
-    apus_session_stats wins = {.size = sizeof wins}, loses = {.size = sizeof loses};
+    apus_stats wins = {.size = sizeof wins}, loses = {.size = sizeof loses};
     timed(650, &wins); /* with the 300 to 400 of the draft that make up the rest */
     timed(1500, &loses);
     printf("wins: %llu rounds, %llu ids ahead, %llu kept; loses: %llu rounds, %llu ahead\n",

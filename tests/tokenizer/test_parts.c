@@ -21,11 +21,11 @@ static apus_blob blob_with(const struct vocab *v) {
 }
 
 #define TEXT(s)                                                                                    \
-    { APUS_TEXT, 0, s, sizeof(s) - 1 }
+    { APUS_PART_TEXT, 0, s, sizeof(s) - 1 }
 #define TEXT_AS(s, f)                                                                              \
-    { APUS_TEXT, f, s, sizeof(s) - 1 }
+    { APUS_PART_TEXT, f, s, sizeof(s) - 1 }
 #define SPECIAL(s)                                                                                 \
-    { APUS_SPECIAL, 0, s, sizeof(s) - 1 }
+    { APUS_PART_SPECIAL, 0, s, sizeof(s) - 1 }
 
 struct fixture {
     void *section;
@@ -73,12 +73,12 @@ static void parts_become_ids(void **state) {
     struct fixture f = open_spm();
     const int32_t own[] = {5, 2};
     const apus_part joined[] = {
-        {APUS_BOS, 0, NULL, 0}, TEXT("a"), TEXT(""), TEXT("b a"), SPECIAL("</s>"),
-        {APUS_IDS, 0, own, 2}};
+        {APUS_PART_BOS, 0, NULL, 0}, TEXT("a"), TEXT(""), TEXT("b a"), SPECIAL("</s>"),
+        {APUS_PART_IDS, 0, own, 2}};
     EXPECT(f, joined, 1, 264, 262, 2, 5, 2); /* the first two texts are one word */
-    const apus_part suffix[] = {TEXT("a"), TEXT_AS("b", APUS_PART_NO_PREFIX)};
+    const apus_part suffix[] = {TEXT("a"), TEXT_AS("b", APUS_TEXT_NO_PREFIX)};
     EXPECT(f, suffix, 262, 261); /* other flags: another text, here without its space */
-    const apus_part trusted[] = {TEXT_AS("a</s>a", APUS_PART_SPECIALS)};
+    const apus_part trusted[] = {TEXT_AS("a</s>a", APUS_TEXT_SPECIALS)};
     EXPECT(f, trusted, 262, 2, 262);
     const apus_part plain[] = {TEXT("</s>")};
     EXPECT(f, plain, 259, 3 + '<', 3 + '/', 3 + 's', 3 + '>');
@@ -101,16 +101,16 @@ static void wrong_parts_change_nothing(void **state) {
     const apus_part parts[] = {SPECIAL("<pad>"),
                                SPECIAL(""),
                                SPECIAL("a"),
-                               {APUS_IDS, 0, &past, 1},
-                               {APUS_IDS, 0, &negative, 1},
-                               {APUS_IDS, 0, &lowest, 1}};
+                               {APUS_PART_IDS, 0, &past, 1},
+                               {APUS_PART_IDS, 0, &negative, 1},
+                               {APUS_PART_IDS, 0, &lowest, 1}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) refuses(&f, &parts[i], APUS_E_TOKEN);
     const apus_part bad[] = {{(apus_part_kind)4, 0, "a", 1}, {(apus_part_kind)-1, 0, "a", 1},
-                             {APUS_TEXT, 4, "a", 1},         {APUS_TEXT, 0, NULL, 1},
-                             {APUS_IDS, 0, NULL, 1},         {APUS_SPECIAL, 0, NULL, 3}};
+                             {APUS_PART_TEXT, 4, "a", 1},    {APUS_PART_TEXT, 0, NULL, 1},
+                             {APUS_PART_IDS, 0, NULL, 1},    {APUS_PART_SPECIAL, 0, NULL, 3}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) refuses(&f, &bad[i], APUS_E_ARGUMENT);
-    const apus_part huge[] = {{APUS_TEXT, 0, "a", TOKENIZER_TEXT_MAX + 1},
-                              {APUS_TEXT, 0, "a", SIZE_MAX}};
+    const apus_part huge[] = {{APUS_PART_TEXT, 0, "a", TOKENIZER_TEXT_MAX + 1},
+                              {APUS_PART_TEXT, 0, "a", SIZE_MAX}};
     for (size_t i = 0; i < 2; i++) refuses(&f, &huge[i], APUS_E_SPACE); /* nothing of it is read */
     assert_int_equal(apus_tokenize_scratch(&f.blob, SIZE_MAX), SIZE_MAX);
 

@@ -187,9 +187,9 @@ static void decoding_drops_what_is_implicit(void **state) {
 
 static const char *words_of(enum vocab_pre pre, const char *text) {
     static char out[1024];
-    struct words w = words_begin(pre, (const uint8_t *)text, strlen(text));
+    struct word_scan w = word_scan_begin(pre, (const uint8_t *)text, strlen(text));
     size_t at = 0;
-    for (size_t begin; words_next(&w, &begin);) {
+    for (size_t begin; word_scan_next(&w, &begin);) {
         if (at) out[at++] = '|';
         for (size_t i = begin; i < w.at; i++)
             out[at++] = text[i] == ' ' ? '_' : text[i] == '\n' ? '$' : text[i];

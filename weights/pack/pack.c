@@ -14,7 +14,7 @@
 #include "weights/pack/quantize/budget.h"
 #include "weights/pack/quantize/calibrate.h"
 #include "weights/pack/calibration_text.h"
-#include "weights/pack/quantize/fold.h"
+#include "weights/pack/quantize/conversion.h"
 #include "weights/pack/quantize/parallel.h"
 #include "weights/pack/quantize/pack_plan.h"
 #include "weights/pack/report.h"
@@ -38,10 +38,10 @@ struct job {
     char *origin_path; /* what basename made of a copy of the source's name points into it */
     struct source *source;
     struct plan plan;
-    struct fold *fold;
+    struct conversion *fold;
     struct calibration_text text;
     struct calibrator *calibrator; /* NULL where weights are only rounded */
-    struct fold_error *error;
+    struct convert_error *error;
     double *kl; /* of each tensor at 4 bits; NULL where not measured */
     float *rows, *rope;
     struct blob_tensor *records;
@@ -239,17 +239,17 @@ static bool put_values(void *user, uint32_t first, uint32_t rows, const float *v
 
 /* Without calibrator a tensor goes through as the plan has it. */
 static bool write_tensor(struct job *job, struct plan_tensor tensor) {
-    const struct fold_target target = {.sink = put_weights,
-                                       .values = job->calibrator ? put_values : NULL,
-                                       .progress = show,
-                                       .user = job};
+    const struct convert_target target = {.sink = put_weights,
+                                          .values = job->calibrator ? put_values : NULL,
+                                          .progress = show,
+                                          .user = job};
     work_tensor(&job->work, job->stream.tensor);
     if (job->calibrator &&
         !calibrate_before(job->calibrator, job->stream.tensor, &tensor.quantizer, job->d))
         return false;
     work_calibrated(&job->work);
-    return fold_tensor(job->fold, &tensor, job->rows, &target, &job->error[job->stream.tensor],
-                       job->d) &&
+    return convert_tensor(job->fold, &tensor, job->rows, &target, &job->error[job->stream.tensor],
+                          job->d) &&
            (!job->calibrator || calibrate_after(job->calibrator, job->d));
 }
 
@@ -424,7 +424,7 @@ static bool makes_sense(const struct job *job) {
         !ends_layer(plan, saved->tensors - 1))
         return false;
     for (uint32_t i = 0; i < plan->model.tensors; i++) {
-        const struct fold_error *error = &job->error[i];
+        const struct convert_error *error = &job->error[i];
         if (!isfinite(error->relative_rms) || !isfinite(error->mean_square) ||
             !isfinite(error->max))
             return false;
@@ -487,7 +487,7 @@ static bool run(struct job *job) {
     if (!open_source(job) || !make_vocab(job) || !make_text(job) || !make_plan(job) ||
         !is_addressable(job, job->plan.weight_bytes) || !make_tables(job))
         return false;
-    job->fold = fold_new(job->source, &job->plan, job->threads, job->d);
+    job->fold = convert_new(job->source, &job->plan, job->threads, job->d);
     if (!job->fold || !make_calibrator(job) || !prepare_resume(job)) return false;
     return writer_open(&job->writer, job->settings->out, job->resume.path != NULL,
                        job->plan.weight_bytes, job->d) &&
@@ -506,7 +506,7 @@ bool pack(const struct settings *settings, struct diag *d) {
     bool good = run(job);
     work_end(&job->work);
     writer_abandon(&job->writer);
-    fold_free(job->fold);
+    convert_free(job->fold);
     calibrate_free(job->calibrator);
     calibration_text_free(&job->text);
     plan_free(&job->plan);

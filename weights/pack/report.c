@@ -39,7 +39,7 @@ static json_t *tensors(const struct report *report) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < report->plan->model.tensors; i++) {
         const struct blob_tensor *record = &report->plan->tensors[i].record;
-        const struct fold_error *error = &report->error[i];
+        const struct convert_error *error = &report->error[i];
         json_array_append_new(
             list, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f}", "name",
                             record->name, "source", report->plan->tensors[i].from->name,

@@ -2,12 +2,12 @@
 #ifndef PACK_REPORT_H
 #define PACK_REPORT_H
 
-#include "weights/pack/quantize/fold.h"
+#include "weights/pack/quantize/conversion.h"
 
 struct report {
     const struct plan *plan;
-    const struct fold_error *error; /* [plan->model.tensors] */
-    const double *kl;               /* likewise, what 4 bits cost; NULL where not measured */
+    const struct convert_error *error; /* [plan->model.tensors] */
+    const double *kl;                  /* likewise, what 4 bits cost; NULL where not measured */
     uint64_t file_bytes, model_hash;
     double seconds;
     uint32_t calibration_windows, calibration_length; /* 0: none */

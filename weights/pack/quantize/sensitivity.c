@@ -124,8 +124,8 @@ static bool take_rows(void *user, uint32_t first, uint32_t rows, const float *va
 static bool run_tensor(struct sense *s, uint32_t layer, enum layer_tensor which, struct diag *d) {
     const struct sensitivity_request *r = s->request;
     struct plan_tensor tensor = r->plan->tensors[r->plan->layers[layer].tensor[which]];
-    struct fold_error error;
-    const struct fold_target target = {.sink = nowhere, .values = take_rows, .user = s};
+    struct convert_error error;
+    const struct convert_target target = {.sink = nowhere, .values = take_rows, .user = s};
     activations_before(&s->activations, &s->forward, r->plan, layer, which);
     s->n = padded_cols(tensor.record.cols), s->in = activations_input(&s->activations, which);
     s->out = activations_output(&s->activations, which), s->out_row = tensor.record.rows;
@@ -133,7 +133,7 @@ static bool run_tensor(struct sense *s, uint32_t layer, enum layer_tensor which,
     for (int four = 0; four < 2; four++) {
         tensor.record.type = four ? WEIGHT_W4 : WEIGHT_W8;
         tensor.quantizer = quantizer_rounding((enum weight_type)tensor.record.type), s->four = four;
-        if (!fold_tensor(r->fold, &tensor, r->rows, &target, &error, d)) return false;
+        if (!convert_tensor(r->fold, &tensor, r->rows, &target, &error, d)) return false;
     }
     return true;
 }
@@ -209,8 +209,8 @@ static bool take_head(void *user, uint32_t first, uint32_t rows, const float *va
 
 static bool run_head(struct sense *s, struct diag *d) {
     const struct sensitivity_request *r = s->request;
-    struct fold_error error;
-    const struct fold_target target = {.sink = nowhere, .values = take_head, .user = s};
+    struct convert_error error;
+    const struct convert_target target = {.sink = nowhere, .values = take_head, .user = s};
     float *a = s->activations.a;
     s->n = padded_cols(r->plan->model.dim);
     forward_norm(&s->forward, s->activations.x, a);
@@ -221,8 +221,8 @@ static bool run_head(struct sense *s, struct diag *d) {
     for (size_t i = 0; i < (size_t)s->copies * s->positions; i++)
         memmove(a + i * s->n, a + (i * EVERY + EVERY - 1) * s->n, s->n * sizeof *a);
     for (uint32_t p = 0; p < s->positions; p++) s->shift[p] = -1e30;
-    return fold_tensor(r->fold, &r->plan->tensors[r->plan->model.head], r->rows, &target, &error,
-                       d);
+    return convert_tensor(r->fold, &r->plan->tensors[r->plan->model.head], r->rows, &target, &error,
+                          d);
 }
 
 static void share_out(const struct sense *s, double *kl) {
@@ -283,12 +283,12 @@ bool sensitivity_measure(const struct sensitivity_request *request, double *kl, 
                                  .head_dim = model->head_dim,
                                  .eps = model->eps,
                                  .rope = request->rope};
-    struct fold_error error;
-    const struct fold_target embedding = {.sink = nowhere, .values = take_embedding, .user = &s};
+    struct convert_error error;
+    const struct convert_target embedding = {.sink = nowhere, .values = take_embedding, .user = &s};
     uint64_t done = 0;
     bool good = make_room(&s) || diag_fail(d, "out of memory for the bits budget");
-    good = good && fold_tensor(request->fold, &request->plan->tensors[model->embed], request->rows,
-                               &embedding, &error, d);
+    good = good && convert_tensor(request->fold, &request->plan->tensors[model->embed],
+                                  request->rows, &embedding, &error, d);
     for (uint32_t i = 0; good && i < model->layers; i++) good = run_layer(&s, i, &done, d);
     good = good && run_head(&s, d);
     if (good) share_out(&s, kl);

@@ -9,17 +9,17 @@
 #ifndef PACK_SENSITIVITY_H
 #define PACK_SENSITIVITY_H
 
-#include "weights/pack/quantize/fold.h"
+#include "weights/pack/quantize/conversion.h"
 
 struct sensitivity_request {
     const struct plan *plan;
-    struct fold *fold;
+    struct conversion *fold;
     const float *rope;
     float *rows;        /* the ROWS section; written to */
     const int32_t *ids; /* [windows][length], below the vocabulary's rows */
     uint32_t windows, length;
     unsigned threads;
-    fold_progress *progress; /* told how many weights have passed; may be NULL */
+    convert_progress *progress; /* told how many weights have passed; may be NULL */
     void *user;
 };
 

@@ -15,7 +15,7 @@
 #include "tests/pack/matrix.h"
 #include "tests/pack/random.h"
 #include "tests/pack/unpack.h"
-#include "weights/pack/quantize/fold.h"
+#include "weights/pack/quantize/conversion.h"
 #include "weights/pack/checkpoint/source_inside.h"
 
 enum {
@@ -280,18 +280,18 @@ static bool take_bytes(void *user, const void *data, size_t bytes, struct diag *
     return true;
 }
 
-static void check_tensor(struct fold *fold, const struct plan *plan, uint32_t index,
+static void check_tensor(struct conversion *fold, const struct plan *plan, uint32_t index,
                          const struct matrix *expected, float *rows) {
     static struct capture capture;
     static struct bytes bytes;
     struct plan_tensor tensor = plan->tensors[index];
-    struct fold_error error;
+    struct convert_error error;
     struct diag d = {0};
     capture.rows = 0;
     tensor.quantizer.rows = capture_rows, tensor.quantizer.context = &capture;
     bytes.used = 0;
-    const struct fold_target target = {.sink = take_bytes, .user = &bytes};
-    if (!fold_tensor(fold, &tensor, rows, &target, &error, &d)) fail_msg("%s", d.text);
+    const struct convert_target target = {.sink = take_bytes, .user = &bytes};
+    if (!convert_tensor(fold, &tensor, rows, &target, &error, &d)) fail_msg("%s", d.text);
     const struct blob_tensor *record = &tensor.record;
     assert_true(record->rows == expected->rows && record->cols == expected->cols &&
                 capture.rows == record->rows);
@@ -346,7 +346,7 @@ static void check_model(bool tied, unsigned layer_bits) {
     choice.layer_bits = layer_bits;
     assert_true(plan_make(&plan, c->source, &choice, &d));
     assert_int_equal(plan.model.tensors, 2 + LAYERS * LT_COUNT);
-    struct fold *fold = fold_new(c->source, &plan, 1, &d);
+    struct conversion *fold = convert_new(c->source, &plan, 1, &d);
     float *rows = calloc(plan.row_floats, sizeof *rows);
     assert_true(fold && rows);
     load(c->source, source_tensor(c->source, SOURCE_EMBED, 0), &expected);
@@ -367,7 +367,7 @@ static void check_model(bool tied, unsigned layer_bits) {
         check_biases(c->source, &plan, layer, rows);
     }
     free(rows);
-    fold_free(fold);
+    convert_free(fold);
     plan_free(&plan);
     checkpoint_free(c);
 }
@@ -410,16 +410,16 @@ static void weights_too_large_are_refused(void **state) {
     struct plan plan;
     struct diag d = {0};
     static struct bytes bytes;
-    struct fold_error error;
+    struct convert_error error;
     assert_true(plan_make(&plan, c->source, &CHOICE, &d));
-    struct fold *fold = fold_new(c->source, &plan, 2, &d);
+    struct conversion *fold = convert_new(c->source, &plan, 2, &d);
     float *rows = calloc(plan.row_floats, sizeof *rows);
     assert_true(fold && rows);
-    const struct fold_target target = {.sink = take_bytes, .user = &bytes};
-    assert_false(fold_tensor(fold, &plan.tensors[plan.model.embed], rows, &target, &error, &d));
+    const struct convert_target target = {.sink = take_bytes, .user = &bytes};
+    assert_false(convert_tensor(fold, &plan.tensors[plan.model.embed], rows, &target, &error, &d));
     assert_non_null(strstr(d.text, "model.embed_tokens.weight: row 0"));
     free(rows);
-    fold_free(fold);
+    convert_free(fold);
     plan_free(&plan);
     checkpoint_free(c);
 }

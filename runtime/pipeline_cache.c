@@ -1,4 +1,4 @@
-#include "runtime/compiled.h"
+#include "runtime/pipeline_cache.h"
 
 #include <string.h>
 
@@ -14,7 +14,7 @@ struct header {
 
 static const char magic[8] = {'a', 'p', 'u', 's', 'c', 'o', 'd', '1'};
 
-const void *compiled_read(const void *data, size_t bytes, size_t *content) {
+const void *pipeline_cache_read(const void *data, size_t bytes, size_t *content) {
     struct header h;
     *content = 0;
     if (!data || bytes <= sizeof h) return NULL;
@@ -27,11 +27,11 @@ const void *compiled_read(const void *data, size_t bytes, size_t *content) {
     return behind;
 }
 
-static const char where[] = "apus_model_compiled";
+static const char where[] = "apus_model_pipeline_cache";
 static const char short_text[] = "capacity is #, less than with data NULL it says in *bytes";
 
-APUS_API apus_status apus_model_compiled(const apus_model *m, uint32_t engine, void *data,
-                                         size_t capacity, size_t *bytes) {
+APUS_API apus_status apus_model_pipeline_cache(const apus_model *m, uint32_t engine, void *data,
+                                               size_t capacity, size_t *bytes) {
     struct header h = {{0}, 0, 0, 0};
     size_t content = 0;
     if (!m) return APUS_E_ARGUMENT;
@@ -45,14 +45,15 @@ APUS_API apus_status apus_model_compiled(const apus_model *m, uint32_t engine, v
     if (!s) s = refuse_outside(&m->port, where, "engine", engine, 0, last);
     if (s) return s;
     const struct model_engine *e = &m->engine[at];
-    if (!e->engine->model_compiled) {
+    if (!e->engine->model_pipeline_cache) {
         *bytes = 0;
         return APUS_OK;
     }
     if (data && capacity < sizeof h)
         return refuse(&m->port, APUS_E_SPACE, where, short_text, CHECK_NUMBERS(capacity));
     uint8_t *behind = data ? (uint8_t *)data + sizeof h : NULL;
-    s = e->engine->model_compiled(e->memory, behind, data ? capacity - sizeof h : 0, &content);
+    s = e->engine->model_pipeline_cache(e->memory, behind, data ? capacity - sizeof h : 0,
+                                        &content);
     if (s == APUS_E_SPACE) return refuse(&m->port, s, where, short_text, CHECK_NUMBERS(capacity));
     if (s) return s;
     if (data) {

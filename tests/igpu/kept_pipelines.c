@@ -22,8 +22,10 @@ static void *open_and_run(const void *compiled, size_t bytes, struct result *res
     apus_memory need = {.size = sizeof need};
     apus_model *model;
     apus_sampling sampling = sampling_of(1);
-    const apus_engine_config engine = {
-        .size = sizeof engine, .name = "igpu", .compiled = compiled, .compiled_bytes = bytes};
+    const apus_engine_config engine = {.size = sizeof engine,
+                                       .name = "igpu",
+                                       .pipeline_cache = compiled,
+                                       .pipeline_cache_bytes = bytes};
     apus_model_config config = {.size = sizeof config,
                                 .blob = &blob,
                                 .port = apus_port_host(),
@@ -34,11 +36,11 @@ static void *open_and_run(const void *compiled, size_t bytes, struct result *res
     assert_int_equal(apus_model_open(&model, &config, memory, need.bytes), APUS_OK);
     if (keep_bytes) {
         size_t all, given;
-        assert_int_equal(apus_model_compiled(model, 0, NULL, 0, &all), APUS_OK);
+        assert_int_equal(apus_model_pipeline_cache(model, 0, NULL, 0, &all), APUS_OK);
         data = malloc(all);
-        assert_int_equal(apus_model_compiled(model, 0, data, all - 1, &given), APUS_E_SPACE);
-        assert_int_equal(apus_model_compiled(model, 0, data, 8, &given), APUS_E_SPACE);
-        assert_int_equal(apus_model_compiled(model, 0, data, all, keep_bytes), APUS_OK);
+        assert_int_equal(apus_model_pipeline_cache(model, 0, data, all - 1, &given), APUS_E_SPACE);
+        assert_int_equal(apus_model_pipeline_cache(model, 0, data, 8, &given), APUS_E_SPACE);
+        assert_int_equal(apus_model_pipeline_cache(model, 0, data, all, keep_bytes), APUS_OK);
         assert_true(*keep_bytes <= all);
     }
     apus_session *s = open_session((apus_config){.model = model});
@@ -86,13 +88,14 @@ static void what_callers_get_wrong(void **unused) {
     (void)unused;
     const apus_model *cpu = open_model(&spec);
     size_t bytes = 99;
-    assert_int_equal(apus_model_compiled(cpu, 0, NULL, 0, &bytes), APUS_OK);
+    assert_int_equal(apus_model_pipeline_cache(cpu, 0, NULL, 0, &bytes), APUS_OK);
     assert_int_equal(bytes, 0);
-    assert_int_equal(apus_model_compiled(NULL, 0, NULL, 0, &bytes), APUS_E_ARGUMENT);
-    assert_int_equal(apus_model_compiled(cpu, 0, NULL, 0, NULL), APUS_E_ARGUMENT);
+    assert_int_equal(apus_model_pipeline_cache(NULL, 0, NULL, 0, &bytes), APUS_E_ARGUMENT);
+    assert_int_equal(apus_model_pipeline_cache(cpu, 0, NULL, 0, NULL), APUS_E_ARGUMENT);
     apus_memory need = {.size = sizeof need};
-    const apus_engine_config engine = {
-        .size = sizeof engine, .compiled = (const char *)&blob + 1, .compiled_bytes = 100};
+    const apus_engine_config engine = {.size = sizeof engine,
+                                       .pipeline_cache = (const char *)&blob + 1,
+                                       .pipeline_cache_bytes = 100};
     apus_model_config config = {
         .size = sizeof config, .blob = &blob, .engines_count = 1, .engines = &engine};
     assert_int_equal(apus_model_measure(&config, &need), APUS_E_ARGUMENT);
@@ -101,7 +104,7 @@ static void what_callers_get_wrong(void **unused) {
 static const char *device;
 
 /* Milliseconds that all pipelines take; what was compiled in *data. */
-static double make_pipelines(const void *compiled, size_t compiled_bytes, void **data,
+static double make_pipelines(const void *compiled, size_t pipeline_cache_bytes, void **data,
                              size_t *bytes) {
     static struct igpu_model m;
     const char *call;
@@ -111,11 +114,11 @@ static double make_pipelines(const void *compiled, size_t compiled_bytes, void *
     assert_null(device_choose(&m.device, device, NULL));
     assert_int_equal(device_open(&m.device, &call), VK_SUCCESS);
     uint64_t began = port->now_ns(port->user);
-    assert_int_equal(pipelines_open(&m, 0xe, compiled, compiled_bytes, &call), VK_SUCCESS);
+    assert_int_equal(pipelines_open(&m, 0xe, compiled, pipeline_cache_bytes, &call), VK_SUCCESS);
     double ms = (double)(port->now_ns(port->user) - began) * 1e-6;
-    assert_int_equal(igpu_model_compiled(&m, NULL, 0, bytes), APUS_OK);
+    assert_int_equal(igpu_model_pipeline_cache(&m, NULL, 0, bytes), APUS_OK);
     *data = malloc(*bytes);
-    assert_int_equal(igpu_model_compiled(&m, *data, *bytes, bytes), APUS_OK);
+    assert_int_equal(igpu_model_pipeline_cache(&m, *data, *bytes, bytes), APUS_OK);
     pipelines_close(&m);
     device_close(&m.device);
     return ms;

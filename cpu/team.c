@@ -1,4 +1,4 @@
-#include "cpu/share.h"
+#include "cpu/team.h"
 
 #include <assert.h>
 
@@ -8,19 +8,19 @@ enum { STEPS_MAX = 0xffff, RENEW = 1 << 30 };
 
 static uint32_t operation_of(uint64_t word) { return (uint32_t)(word >> 32); }
 static uint32_t steps_of(uint64_t seen) { return (uint32_t)seen >> 16; }
-int share_is_open(uint64_t seen) { return steps_of(seen) > 0; }
-uint32_t share_threads(uint64_t seen) { return (uint32_t)seen >> 8 & 0xff; }
+int team_is_open(uint64_t seen) { return steps_of(seen) > 0; }
+uint32_t team_threads(uint64_t seen) { return (uint32_t)seen >> 8 & 0xff; }
 
-static uint64_t pack(uint32_t operation, struct share_run r) {
+static uint64_t pack(uint32_t operation, struct team_run r) {
     return (uint64_t)operation << 32 | r.begin << 16 | r.end;
 }
 
-struct share_run share_stretch(uint32_t units, uint32_t threads, uint32_t t) {
+struct team_run team_stretch(uint32_t units, uint32_t threads, uint32_t t) {
     assert(t < threads);
-    return (struct share_run){units * t / threads, units * (t + 1) / threads};
+    return (struct team_run){units * t / threads, units * (t + 1) / threads};
 }
 
-void share_init(struct share *share, struct share_stretch *stretch, uint32_t threads) {
+void team_init(struct team *share, struct team_stretch *stretch, uint32_t threads) {
     assert(threads >= 1 && threads < 256);
     share->stretch = stretch;
     share->threads = threads;
@@ -30,8 +30,7 @@ void share_init(struct share *share, struct share_stretch *stretch, uint32_t thr
     for (uint32_t t = 0; t < threads; t++) atomic_init(&stretch[t].left, 0);
 }
 
-void share_open(struct share *share, uint32_t item, uint32_t threads, uint32_t units,
-                uint32_t most) {
+void team_open(struct team *share, uint32_t item, uint32_t threads, uint32_t units, uint32_t most) {
     const uint32_t operation =
         operation_of(atomic_load_explicit(&share->open, memory_order_relaxed)) + 1;
     const uint32_t grain = (units + STEPS_MAX - 1) / STEPS_MAX;
@@ -46,15 +45,15 @@ void share_open(struct share *share, uint32_t item, uint32_t threads, uint32_t u
                                    threads << 8 | shift);
 }
 
-void share_close(struct share *share) {
+void team_close(struct team *share) {
     const uint64_t open = atomic_load_explicit(&share->open, memory_order_relaxed);
     atomic_store(&share->open, (uint64_t)(operation_of(open) + 1) << 32 | (open & 0xff00));
 }
 
 /* Numbers are compared by their difference, which must not wrap: stretches that nobody used for
  * long are given a newer one. */
-void share_renew(struct share *share) {
-    assert(!share_is_open(atomic_load_explicit(&share->open, memory_order_relaxed)));
+void team_renew(struct team *share) {
+    assert(!team_is_open(atomic_load_explicit(&share->open, memory_order_relaxed)));
     const uint32_t operation =
         operation_of(atomic_load_explicit(&share->open, memory_order_relaxed));
     if (operation - share->renewed < RENEW) return;
@@ -67,16 +66,16 @@ void share_renew(struct share *share) {
  * steps at most, so that a thread that is not scheduled while it holds a run leaves the rest to the
  * others. A stretch that has something in an operation carries its number, or a later one, when
  * that is over: an earlier number says that nobody has begun it. */
-static int take_from(struct share *share, uint64_t seen, uint32_t t, int back,
-                     struct share_run *run) {
+static int take_from(struct team *share, uint64_t seen, uint32_t t, int back,
+                     struct team_run *run) {
     _Atomic uint64_t *word = &share->stretch[t].left;
     const uint32_t operation = operation_of(seen), most = 1u << (seen & 0xff);
     uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
     for (;;) {
         const int32_t later = (int32_t)(operation_of(old) - operation);
         if (later > 0) return 0;
-        struct share_run left = {(uint32_t)old >> 16 & 0xffff, (uint32_t)old & 0xffff};
-        if (later < 0) left = share_stretch(steps_of(seen), share_threads(seen), t);
+        struct team_run left = {(uint32_t)old >> 16 & 0xffff, (uint32_t)old & 0xffff};
+        if (later < 0) left = team_stretch(steps_of(seen), team_threads(seen), t);
         uint32_t count = (left.end - left.begin + 1) / 2;
         if (!count) return 0;
         if (count > most) count = most;
@@ -91,8 +90,8 @@ static int take_from(struct share *share, uint64_t seen, uint32_t t, int back,
     }
 }
 
-int share_take(struct share *share, uint64_t seen, uint32_t t, struct share_run *run) {
-    const uint32_t threads = share_threads(seen);
+int team_take(struct team *share, uint64_t seen, uint32_t t, struct team_run *run) {
+    const uint32_t threads = team_threads(seen);
     if (t >= threads) return 0;
     for (uint32_t i = 0, at = t; i < threads; i++, at = at + 1 < threads ? at + 1 : 0)
         if (take_from(share, seen, at, i > 0, run)) {
@@ -104,6 +103,6 @@ int share_take(struct share *share, uint64_t seen, uint32_t t, struct share_run 
     return 0;
 }
 
-int share_done(struct share *share, uint32_t units) {
+int team_done(struct team *share, uint32_t units) {
     return units && atomic_fetch_sub_explicit(&share->undone, units, memory_order_acq_rel) == units;
 }

@@ -1,4 +1,4 @@
-#include "weights/pack/quantize/fold.h"
+#include "weights/pack/quantize/conversion.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ struct row_result {
     enum { ROW_FINE, ROW_VALUE, ROW_REACH } state;
 };
 
-struct fold {
+struct conversion {
     struct source *source;
     const struct plan *plan;
     unsigned threads;
@@ -57,9 +57,9 @@ static void *grown(void *old, size_t *room, size_t count, size_t size) {
     return room_for_all;
 }
 
-struct fold *fold_new(struct source *source, const struct plan *plan, unsigned threads,
-                      struct diag *d) {
-    struct fold *fold = calloc(1, sizeof *fold);
+struct conversion *convert_new(struct source *source, const struct plan *plan, unsigned threads,
+                               struct diag *d) {
+    struct conversion *fold = calloc(1, sizeof *fold);
     if (!fold || !(fold->scratch = calloc(threads, sizeof *fold->scratch))) goto memory;
     fold->source = source, fold->plan = plan, fold->threads = threads;
     fold->widest = padded_cols(plan->model.dim);
@@ -85,12 +85,12 @@ struct fold *fold_new(struct source *source, const struct plan *plan, unsigned t
     }
     return fold;
 memory:
-    fold_free(fold);
+    convert_free(fold);
     diag_fail(d, "out of memory");
     return NULL;
 }
 
-void fold_free(struct fold *fold) {
+void convert_free(struct conversion *fold) {
     if (!fold) return;
     for (unsigned i = 0; fold->scratch && i < fold->threads; i++) {
         free(fold->scratch[i].strip);
@@ -113,7 +113,7 @@ void fold_free(struct fold *fold) {
 
 /* NULL where nothing is to be mixed. Without rotation only the online transform before DOWN
  * remains, since every engine runs it. */
-static const struct rotation *mixing(const struct fold *fold, enum plan_mix mix) {
+static const struct rotation *mixing(const struct conversion *fold, enum plan_mix mix) {
     if (mix == MIX_FFN) return &fold->ffn;
     if (!fold->plan->model.rotated || mix == MIX_NONE) return NULL;
     return mix == MIX_HEAD ? &fold->head : &fold->residual;
@@ -121,7 +121,7 @@ static const struct rotation *mixing(const struct fold *fold, enum plan_mix mix)
 
 /* Gain, factor and mixing along 16 rows. */
 static void mix_rows(void *user, size_t item, unsigned worker) {
-    struct fold *fold = user;
+    struct conversion *fold = user;
     struct scratch *s = &fold->scratch[worker];
     uint32_t kp = fold->kp, cols = fold->tensor->record.cols, first = (uint32_t)item * STRIP;
     uint32_t count = fold->block_rows - first < STRIP ? fold->block_rows - first : STRIP;
@@ -149,7 +149,7 @@ static void mix_rows(void *user, size_t item, unsigned worker) {
 
 /* Mixing along 16 columns, block of rows by block of rows. */
 static void mix_columns(void *user, size_t item, unsigned worker) {
-    struct fold *fold = user;
+    struct conversion *fold = user;
     struct scratch *s = &fold->scratch[worker];
     const struct rotation *rotation = mixing(fold, fold->tensor->columns);
     for (uint32_t first = 0; first < fold->block_rows; first += rotation->n) {
@@ -187,7 +187,7 @@ static void put_values(const struct quantized_row *row, uint32_t kp, float *w) {
 
 /* A few panels: rows to integers, to bytes, and where the values are asked for back to floats. */
 static void quantize_rows(void *user, size_t item, unsigned worker) {
-    struct fold *fold = user;
+    struct conversion *fold = user;
     struct scratch *s = &fold->scratch[worker];
     const struct quantizer *quantizer = &fold->tensor->quantizer;
     uint32_t kp = fold->kp, cols = fold->tensor->record.cols,
@@ -233,7 +233,7 @@ static void widen(const struct plan *plan, float *x, uint32_t count) {
 }
 
 /* Rows of wide heads: those that the source has, one by one. */
-static bool read_wide_rows(struct fold *fold, uint64_t first, uint32_t rows, struct diag *d) {
+static bool read_wide_rows(struct conversion *fold, uint64_t first, uint32_t rows, struct diag *d) {
     const struct source_tensor *from = fold->tensor->from;
     memset(fold->values, 0, (size_t)rows * fold->kp * sizeof(float));
     for (uint32_t r = 0; r < rows; r++) {
@@ -247,7 +247,7 @@ static bool read_wide_rows(struct fold *fold, uint64_t first, uint32_t rows, str
 
 /* Rows first .. first + rows - 1 into values, [rows][kp]; rows and columns past the source's own
  * are zero. */
-static bool read_block(struct fold *fold, uint64_t first, uint32_t rows, struct diag *d) {
+static bool read_block(struct conversion *fold, uint64_t first, uint32_t rows, struct diag *d) {
     if (fold->tensor->heads == HEADS_ROWS) return read_wide_rows(fold, first, rows, d);
     const struct source_tensor *from = fold->tensor->from;
     uint64_t there = first >= from->rows         ? 0
@@ -266,8 +266,8 @@ static bool read_block(struct fold *fold, uint64_t first, uint32_t rows, struct 
     return true;
 }
 
-static bool sum_up(const struct fold *fold, uint64_t first, double *squares,
-                   struct fold_error *error, struct diag *d) {
+static bool sum_up(const struct conversion *fold, uint64_t first, double *squares,
+                   struct convert_error *error, struct diag *d) {
     const char *name = fold->tensor->from->name;
     for (uint32_t r = 0; r < fold->block_rows; r++) {
         const struct row_result *result = &fold->result[r];
@@ -288,8 +288,8 @@ static bool sum_up(const struct fold *fold, uint64_t first, double *squares,
     return true;
 }
 
-static bool fold_bias(struct fold *fold, const struct plan_tensor *tensor, float *bias,
-                      struct diag *d) {
+static bool convert_bias(struct conversion *fold, const struct plan_tensor *tensor, float *bias,
+                         struct diag *d) {
     uint32_t rows = tensor->record.rows;
     if (!source_read_rows(fold->source, tensor->bias, 0, 1, bias, d)) return false;
     if (tensor->heads == HEADS_ROWS) widen(fold->plan, bias, rows);
@@ -312,7 +312,7 @@ static bool fold_bias(struct fold *fold, const struct plan_tensor *tensor, float
 
 /* Rows that go through together: all where columns mix over all, else what a block holds, whole
  * heads at least. */
-static uint32_t rows_per_block(const struct fold *fold, const struct plan_tensor *tensor) {
+static uint32_t rows_per_block(const struct conversion *fold, const struct plan_tensor *tensor) {
     const struct rotation *columns = mixing(fold, tensor->columns);
     uint32_t unit = columns ? columns->n : PANEL_ROWS;
     if (unit % PANEL_ROWS) return tensor->record.rows; /* the residual width: all rows */
@@ -321,7 +321,7 @@ static uint32_t rows_per_block(const struct fold *fold, const struct plan_tensor
     return rows < tensor->record.rows ? rows : tensor->record.rows;
 }
 
-static bool one_block(struct fold *fold, uint64_t first, uint32_t rows, struct diag *d) {
+static bool one_block(struct conversion *fold, uint64_t first, uint32_t rows, struct diag *d) {
     fold->block_first = (uint32_t)first, fold->block_rows = rows;
     if (!read_block(fold, first, rows, d)) return false;
     size_t strips = (rows + STRIP - 1) / STRIP;
@@ -332,7 +332,7 @@ static bool one_block(struct fold *fold, uint64_t first, uint32_t rows, struct d
     return true;
 }
 
-static bool quantizer_rooms(struct fold *fold, size_t floats) {
+static bool quantizer_rooms(struct conversion *fold, size_t floats) {
     bool good = true;
     for (unsigned i = 0; i < fold->threads; i++) {
         struct scratch *s = &fold->scratch[i];
@@ -342,8 +342,9 @@ static bool quantizer_rooms(struct fold *fold, size_t floats) {
     return good;
 }
 
-bool fold_tensor(struct fold *fold, const struct plan_tensor *tensor, float *rows,
-                 const struct fold_target *target, struct fold_error *error, struct diag *d) {
+bool convert_tensor(struct conversion *fold, const struct plan_tensor *tensor, float *rows,
+                    const struct convert_target *target, struct convert_error *error,
+                    struct diag *d) {
     const struct blob_tensor *record = &tensor->record;
     double squares = 0;
     memset(error, 0, sizeof *error);
@@ -351,7 +352,7 @@ bool fold_tensor(struct fold *fold, const struct plan_tensor *tensor, float *row
     fold->wants_values = target->values != NULL;
     if (tensor->gain && !source_read_rows(fold->source, tensor->gain, 0, 1, fold->gain, d))
         return false;
-    if (tensor->bias && !fold_bias(fold, tensor, rows + record->bias, d)) return false;
+    if (tensor->bias && !convert_bias(fold, tensor, rows + record->bias, d)) return false;
     uint32_t per_block = rows_per_block(fold, tensor);
     size_t panel = panel_bytes(record->type, record->cols);
     fold->values =

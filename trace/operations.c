@@ -12,22 +12,22 @@
 #include "runtime/config.h"
 #include "runtime/graph.h"
 #include "runtime/refuse_size.h"
-#include "runtime/track.h"
+#include "runtime/sequence.h"
 #include "weights/refuse.h"
 
 static const char where[] = "apus_trace";
 
 struct trace {
     apus_trace_config config;
-    struct track_config sequence;
-    struct track track;
-    struct track_engine whole; /* the engine with the model's program, as it was prepared */
-    void *memory;              /* of a part of the program */
+    struct sequence_config opening;
+    struct sequence sequence;
+    struct sequence_engine whole; /* the engine with the model's program, as it was prepared */
+    void *memory;                 /* of a part of the program */
 };
 
 struct trace_layout {
-    struct track_layout track;
-    uint64_t pool, sequence, program, bytes;
+    struct sequence_layout sequence;
+    uint64_t pool, opening, program, bytes;
 };
 
 static apus_status read_config(apus_trace_config *c, const apus_trace_config *config) {
@@ -52,21 +52,21 @@ static apus_status read_config(apus_trace_config *c, const apus_trace_config *co
     return s;
 }
 
-static struct track_config sequence_of(const apus_trace_config *c) {
-    return (struct track_config){
+static struct sequence_config config_of(const apus_trace_config *c) {
+    return (struct sequence_config){
         .model = c->model, .positions = c->count, .chunk = c->count, .threads = c->threads};
 }
 
-/* A program of some layers or operations, with the memory of the sequence. */
+/* A program of some layers or operations, with the memory of the opening. */
 static struct hal_setup setup_of(const struct trace *t, const struct hal_program *program,
                                  struct hal_range layers) {
-    const struct track *s = &t->track;
+    const struct sequence *s = &t->sequence;
     struct hal_setup setup = {.model = &s->hal,
                               .program = program,
                               .layers = layers,
                               .port = &s->model->port,
                               .model_memory = t->whole.model_memory,
-                              .pool = t->sequence.pool,
+                              .pool = t->opening.pool,
                               .kv = s->kv,
                               .kv_type = s->kv_type,
                               .kv_slots = s->kv_slots,
@@ -78,7 +78,7 @@ static struct hal_setup setup_of(const struct trace *t, const struct hal_program
 
 static apus_status lay_out(const apus_trace_config *c, struct trace_layout *l,
                            uint64_t *driver_bytes) {
-    struct track_config sequence = sequence_of(c);
+    struct sequence_config opening = config_of(c);
     const struct model_engine *e = &c->model->engine[0];
     struct hal_setup setup = {.model = &c->model->hal,
                               .program = &c->model->program,
@@ -90,15 +90,15 @@ static apus_status lay_out(const apus_trace_config *c, struct trace_layout *l,
                               .threads = c->threads};
     struct hal_need need;
     struct place walk = {0};
-    apus_status s = track_measure(&sequence, &l->track);
+    apus_status s = sequence_measure(&opening, &l->sequence);
     if (!s) s = e->engine->prepare_measure(&setup, &need);
     if (s) return s;
     place_next(&walk, 1, sizeof(struct trace));
     l->pool = place_next(&walk, 1, hal_pool_bytes(c->threads));
-    l->sequence = place_next(&walk, 1, l->track.bytes);
+    l->opening = place_next(&walk, 1, l->sequence.bytes);
     l->program = place_next(&walk, 1, need.bytes);
     l->bytes = walk.end;
-    *driver_bytes = l->track.driver_bytes + need.driver_bytes;
+    *driver_bytes = l->sequence.driver_bytes + need.driver_bytes;
     return refuse_size(&c->model->port, where, l->bytes);
 }
 
@@ -174,8 +174,8 @@ static void show(const struct trace *t, uint32_t index) {
                                 .slot = slots[op->out[i]],
                                 .columns = t->config.count,
                                 .stride = program->stride[op->out[i]],
-                                .data = t->track.slot[op->out[i]]};
-        step.bytes = written_bytes(&t->track.hal, program, op, i, &step.floats);
+                                .data = t->sequence.slot[op->out[i]]};
+        step.bytes = written_bytes(&t->sequence.hal, program, op, i, &step.floats);
         if (!step.floats && op->kind != HAL_HEADS) step.stride = act_stride(padded_cols(op->width));
         t->config.step(t->config.user, &step);
     }
@@ -184,14 +184,14 @@ static void show(const struct trace *t, uint32_t index) {
 /* One pass of a part of the program, from the beginning. */
 static apus_status run_part(struct trace *t, const struct hal_program *program,
                             struct hal_range layers) {
-    struct track *s = &t->track;
+    struct sequence *s = &t->sequence;
     struct hal_setup setup = setup_of(t, program, layers);
     apus_status status = t->whole.engine->prepare(t->memory, &setup);
     if (status) return status;
     s->engine[0].memory = t->memory;
-    track_rewind(s, 0);
-    status =
-        track_pass(s, t->config.ids, t->config.count, t->config.count, (struct hal_stop){NULL, 0});
+    sequence_rewind(s, 0);
+    status = sequence_pass(s, t->config.ids, t->config.count, t->config.count,
+                           (struct hal_stop){NULL, 0});
     if (!status && s->at) status = APUS_E_ENGINE; /* another engine stood in */
     t->whole.engine->release(t->memory);
     s->engine[0].memory = t->whole.memory;
@@ -233,16 +233,16 @@ APUS_API apus_status apus_trace(const apus_trace_config *config, void *memory, s
     struct trace *t = memory;
     memset(t, 0, sizeof *t);
     t->config = c;
-    t->sequence = sequence_of(&c);
+    t->opening = config_of(&c);
     t->memory = place_at(memory, l.program);
-    t->sequence.pool = hal_pool_open(place_at(memory, l.pool), &c.model->port, c.threads);
-    status = track_open(&t->track, &t->sequence, &l.track, place_at(memory, l.sequence));
+    t->opening.pool = hal_pool_open(place_at(memory, l.pool), &c.model->port, c.threads);
+    status = sequence_open(&t->sequence, &t->opening, &l.sequence, place_at(memory, l.opening));
     if (!status) {
-        t->whole = t->track.engine[0];
+        t->whole = t->sequence.engine[0];
         status = run(t);
-        track_close(&t->track);
+        sequence_close(&t->sequence);
     }
-    hal_pool_close(t->sequence.pool);
+    hal_pool_close(t->opening.pool);
     fenv_leave(fenv);
     return status;
 }

@@ -1,4 +1,4 @@
-#include "runtime/track.h"
+#include "runtime/sequence.h"
 
 #include <assert.h>
 #include <string.h>
@@ -19,19 +19,20 @@ static uint64_t place_slots(const apus_model *model, uint64_t columns, uint64_t 
 }
 
 /* The model's engines; the memory of their programs is not placed yet. */
-static uint32_t list_engines(const apus_model *m, struct track_engine engine[MODEL_ENGINES],
+static uint32_t list_engines(const apus_model *m, struct sequence_engine engine[MODEL_ENGINES],
                              uint32_t *parts) {
     *parts = m->parts;
     for (uint32_t i = 0; i < m->engines; i++) {
         const struct model_engine *e = &m->engine[i];
-        engine[i] = (struct track_engine){
+        engine[i] = (struct sequence_engine){
             .engine = e->engine, .model_memory = e->memory, .layers = e->layers};
         engine[i].program = graph_part(&m->hal, &m->program, e->layers);
     }
     return m->engines;
 }
 
-static struct hal_setup engine_setup(const struct track_config *c, const struct track_engine *of) {
+static struct hal_setup engine_setup(const struct sequence_config *c,
+                                     const struct sequence_engine *of) {
     return (struct hal_setup){.model = &c->model->hal,
                               .program = &of->program,
                               .layers = of->layers,
@@ -44,16 +45,16 @@ static struct hal_setup engine_setup(const struct track_config *c, const struct 
                               .threads = c->threads};
 }
 
-apus_status track_measure(const struct track_config *c, struct track_layout *l) {
+apus_status sequence_measure(const struct sequence_config *c, struct sequence_layout *l) {
     const struct hal_model *m = &c->model->hal;
     struct hal_need need;
     struct place walk = {0};
-    struct track_engine engine[MODEL_ENGINES];
+    struct sequence_engine engine[MODEL_ENGINES];
     uint32_t parts, engines = list_engines(c->model, engine, &parts);
     l->driver_bytes = 0;
     l->column = place_next(&walk, c->chunk, sizeof(struct hal_column));
     l->range = place_next(&walk, c->chunk, sizeof(struct kv_range));
-    l->kv_table = place_next(&walk, m->model->layers, sizeof(uint8_t *));
+    l->kv_table = place_next(&walk, m->dims->layers, sizeof(uint8_t *));
     for (uint32_t i = 0; i < engines; i++) {
         struct hal_setup setup = engine_setup(c, &engine[i]);
         apus_status status = engine[i].engine->prepare_measure(&setup, &need);
@@ -63,7 +64,7 @@ apus_status track_measure(const struct track_config *c, struct track_layout *l) 
     }
     l->slots = place_next(&walk, 1, place_slots(c->model, c->chunk, l->slot));
     l->kv = walk.end;
-    for (uint32_t i = 0; i < m->model->layers; i++) {
+    for (uint32_t i = 0; i < m->dims->layers; i++) {
         struct hal_setup setup = engine_setup(c, &engine[0]);
         struct kv_cache cache = hal_cache(&setup, i);
         place_next(&walk, 1, kv_bytes(&cache));
@@ -72,23 +73,23 @@ apus_status track_measure(const struct track_config *c, struct track_layout *l) 
     return APUS_OK;
 }
 
-struct kv_cache track_cache(const struct track *t, uint32_t layer) {
+struct kv_cache sequence_cache(const struct sequence *t, uint32_t layer) {
     assert(layer < t->hal.model->layers);
     return (struct kv_cache){t->kv[layer], t->kv_type, t->kv_slots, t->hal.layers[layer].kv_heads,
-                             t->hal.model->head_dim};
+                             t->hal.dims->head_dim};
 }
 
-static void place_kv(struct track *t, uint8_t *at) {
-    for (uint32_t i = 0; i < t->hal.model->layers; i++) {
-        struct kv_cache cache = track_cache(t, i);
+static void place_kv(struct sequence *t, uint8_t *at) {
+    for (uint32_t i = 0; i < t->hal.dims->layers; i++) {
+        struct kv_cache cache = sequence_cache(t, i);
         size_t bytes = (size_t)kv_bytes(&cache);
         t->kv[i] = bytes ? at : NULL;
         at += bytes;
     }
 }
 
-apus_status track_open(struct track *t, const struct track_config *c, const struct track_layout *l,
-                       void *memory) {
+apus_status sequence_open(struct sequence *t, const struct sequence_config *c,
+                          const struct sequence_layout *l, void *memory) {
     assert((uintptr_t)memory % PLACE_LINE == 0);
     memset(t, 0, sizeof *t);
     t->model = c->model;
@@ -113,49 +114,49 @@ apus_status track_open(struct track *t, const struct track_config *c, const stru
         apus_status status = t->engine[i].engine->prepare(t->engine[i].memory, &setup);
         if (!status) continue;
         t->engines = i;
-        track_close(t);
+        sequence_close(t);
         return status;
     }
     return APUS_OK;
 }
 
-void track_close(struct track *t) {
+void sequence_close(struct sequence *t) {
     for (uint32_t i = t->engines; i-- > 0;) t->engine[i].engine->release(t->engine[i].memory);
 }
 
 /* Panels of slots are zeroed before their first use (hal/kv.h). */
-void track_touch(struct track *t, uint32_t end) {
+void sequence_reserve(struct sequence *t, uint32_t end) {
     assert(end <= t->kv_slots);
     uint32_t to = round_up(end, KV_PANEL);
-    if (to <= t->kv_touched) return;
-    for (uint32_t i = 0; i < t->hal.model->layers; i++) {
-        struct kv_cache cache = track_cache(t, i);
-        kv_zero(&cache, t->kv_touched, to);
+    if (to <= t->kv_reserved) return;
+    for (uint32_t i = 0; i < t->hal.dims->layers; i++) {
+        struct kv_cache cache = sequence_cache(t, i);
+        kv_zero(&cache, t->kv_reserved, to);
     }
-    t->kv_touched = to;
+    t->kv_reserved = to;
 }
 
-void track_written(struct track *t, uint32_t from, uint32_t to) {
+void sequence_cache_written(struct sequence *t, uint32_t from, uint32_t to) {
     assert(from <= to && to <= t->kv_slots);
-    for (const struct track_engine *e = track_engine(t), *end = e + t->parts; e < end; e++)
+    for (const struct sequence_engine *e = sequence_engine(t), *end = e + t->parts; e < end; e++)
         if (e->engine->cache_written) e->engine->cache_written(e->memory, from, to);
 }
 
-void track_rewind(struct track *t, uint32_t position) {
+void sequence_rewind(struct sequence *t, uint32_t position) {
     if (t->evaluated > position) t->evaluated = position, t->stopped = 0;
     if (t->logits_at != NO_LOGITS && t->logits_at >= position) t->logits_at = NO_LOGITS;
 }
 
-static void submit(struct track *t) {
-    const struct track_engine *e = track_engine(t) + t->part;
-    t->begun = e->engine->submit(e->memory, &t->pass, &t->ticket);
+static void submit(struct sequence *t) {
+    const struct sequence_engine *e = sequence_engine(t) + t->part;
+    t->submit_status = e->engine->submit(e->memory, &t->pass, &t->ticket);
 }
 
 /* The part that was submitted, then what follows it. */
-static apus_status wait(struct track *t) {
+static apus_status wait(struct sequence *t) {
     for (;;) {
-        const struct track_engine *e = track_engine(t) + t->part;
-        apus_status status = t->begun;
+        const struct sequence_engine *e = sequence_engine(t) + t->part;
+        apus_status status = t->submit_status;
         if (!status) status = e->engine->wait(e->memory, t->ticket);
         if (status || t->part + 1 == t->parts) return status;
         t->part++;
@@ -165,8 +166,8 @@ static apus_status wait(struct track *t) {
 }
 
 /* The pass of the columns that are filled in, `line` of them in a row, the rest branches; `resume`:
- * which goes on in its part. What becomes of it, track_end says. */
-static void begin(struct track *t, uint32_t line, uint32_t branches, uint32_t logits,
+ * which goes on in its part. What becomes of it, sequence_end says. */
+static void begin(struct sequence *t, uint32_t line, uint32_t branches, uint32_t logits,
                   struct hal_stop stop, int resume) {
     t->pass = (struct hal_pass){.columns = line + branches,
                                 .logits_from = line + branches - logits,
@@ -178,12 +179,12 @@ static void begin(struct track *t, uint32_t line, uint32_t branches, uint32_t lo
     t->line = line;
     t->stopped = 0;
     if (!resume) t->part = 0;
-    track_touch(t, t->evaluated + line + branches);
+    sequence_reserve(t, t->evaluated + line + branches);
     t->logits_at = NO_LOGITS; /* the slot is about to be overwritten */
     submit(t);
 }
 
-apus_status track_end(struct track *t) {
+apus_status sequence_end(struct sequence *t) {
     apus_status status = wait(t);
     while (status == APUS_E_ENGINE && t->at + t->parts < t->engines) {
         port_log(&t->model->port, APUS_LOG_WARN,
@@ -205,19 +206,19 @@ apus_status track_end(struct track *t) {
     return APUS_OK;
 }
 
-int track_works(const struct track *t) {
-    const struct track_engine *e = track_engine(t);
-    return e->engine->done && !t->begun && !e->engine->done(e->memory, t->ticket);
+int sequence_is_busy(const struct sequence *t) {
+    const struct sequence_engine *e = sequence_engine(t);
+    return e->engine->done && !t->submit_status && !e->engine->done(e->memory, t->ticket);
 }
 
-static void line_up(struct track *t, const int32_t *ids, uint32_t columns) {
+static void line_up(struct sequence *t, const int32_t *ids, uint32_t columns) {
     for (uint32_t i = 0; i < columns; i++)
         hal_line(t->column, t->range, i, ids[i], t->evaluated + i);
 }
 
-/* How many of these ids a stopped pass has in its first columns. One with branches was begun by
- * track_begin, and nobody goes on with such a round. */
-static uint32_t stopped_columns(const struct track *t, const int32_t *ids, uint32_t count) {
+/* How many of these ids a stopped pass has in its first columns. One with branches was
+ * submit_status by sequence_begin, and nobody goes on with such a round. */
+static uint32_t stopped_columns(const struct sequence *t, const int32_t *ids, uint32_t count) {
     uint32_t n = 0;
     if (!t->stopped || t->pass.columns != t->line || t->column[0].position != t->evaluated)
         return 0;
@@ -225,27 +226,27 @@ static uint32_t stopped_columns(const struct track *t, const int32_t *ids, uint3
     return n;
 }
 
-uint32_t track_columns(const struct track *t, const int32_t *ids, uint32_t count) {
+uint32_t sequence_columns(const struct sequence *t, const int32_t *ids, uint32_t count) {
     uint32_t same = stopped_columns(t, ids, count);
     return same ? same : count < t->chunk ? count : t->chunk;
 }
 
-apus_status track_pass(struct track *t, const int32_t *ids, uint32_t columns, uint32_t logits,
-                       struct hal_stop stop) {
+apus_status sequence_pass(struct sequence *t, const int32_t *ids, uint32_t columns, uint32_t logits,
+                          struct hal_stop stop) {
     assert(columns >= 1 && columns <= t->chunk && logits <= columns && logits <= HAL_LOGITS_MAX);
     assert(columns <= t->kv_slots - t->evaluated);
     int resume = stopped_columns(t, ids, columns) == columns;
     if (!resume) line_up(t, ids, columns);
     begin(t, columns, 0, logits, stop, resume);
-    apus_status status = track_end(t);
+    apus_status status = sequence_end(t);
     if (status != APUS_E_NUMERIC || !resume) return status;
     /* The value may be of a column that is no longer there. */
     begin(t, columns, 0, logits, stop, 0);
-    return track_end(t);
+    return sequence_end(t);
 }
 
-void track_begin(struct track *t, const int32_t *ids, uint32_t line,
-                 const struct track_branch *branch, uint32_t branches, struct hal_stop stop) {
+void sequence_begin(struct sequence *t, const int32_t *ids, uint32_t line,
+                    const struct sequence_branch *branch, uint32_t branches, struct hal_stop stop) {
     assert(line >= 1 && line + branches <= t->chunk && line + branches <= HAL_LOGITS_MAX);
     assert(line + branches <= t->kv_slots - t->evaluated);
     const uint32_t first = t->evaluated;
@@ -264,22 +265,22 @@ void track_begin(struct track *t, const int32_t *ids, uint32_t line,
     begin(t, line, branches, line + branches, stop, 0);
 }
 
-void track_keep(struct track *t, uint32_t branch) {
+void sequence_commit(struct sequence *t, uint32_t branch) {
     assert(branch < t->branches);
     uint32_t line = t->logits - t->branches, position = t->column[line + branch].position,
              slot = t->column[line + branch].slot;
     if (slot != position) {
-        for (uint32_t i = 0; i < t->hal.model->layers; i++) {
-            struct kv_cache cache = track_cache(t, i);
+        for (uint32_t i = 0; i < t->hal.dims->layers; i++) {
+            struct kv_cache cache = sequence_cache(t, i);
             kv_move(&cache, slot, position);
         }
-        track_written(t, position, position + 1);
+        sequence_cache_written(t, position, position + 1);
     }
     t->evaluated = position + 1;
     t->logits_at = NO_LOGITS;
 }
 
-const float *track_logits(const struct track *t, uint32_t row) {
+const float *sequence_logits(const struct sequence *t, uint32_t row) {
     assert(row < t->logits);
     return (const float *)(const void *)(t->slot[SLOT_LOGITS] + row * t->stride[SLOT_LOGITS]);
 }
