@@ -74,7 +74,7 @@ apus_status sequence_measure(const struct sequence_config *c, struct sequence_la
 }
 
 struct kv_cache sequence_cache(const struct sequence *t, uint32_t layer) {
-    assert(layer < t->hal.model->layers);
+    assert(layer < t->hal.dims->layers);
     return (struct kv_cache){t->kv[layer], t->kv_type, t->kv_slots, t->hal.layers[layer].kv_heads,
                              t->hal.dims->head_dim};
 }

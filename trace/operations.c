@@ -38,12 +38,12 @@ static apus_status read_config(apus_trace_config *c, const apus_trace_config *co
     if (!s) s = refuse_null(port, where, "ids", c->ids);
     if (!s) s = refuse_null(port, where, "step", (const void *)(uintptr_t)c->step);
     if (!s) s = refuse_outside(port, where, "threads", c->threads, 0, HAL_THREADS_MAX);
-    uint32_t most = s ? 0 : c->model->hal.model->max_positions;
+    uint32_t most = s ? 0 : c->model->hal.dims->max_positions;
     if (most > APUS_TRACE_IDS_MAX) most = APUS_TRACE_IDS_MAX;
     if (!s) s = refuse_outside(port, where, "count", c->count, 1, most);
     for (uint32_t i = 0; !s && i < c->count; i++)
         s = refuse_outside(port, where, "an id", (uint32_t)c->ids[i], 0,
-                           c->model->hal.model->vocab - 1);
+                           c->model->hal.dims->vocab - 1);
     if (!s && c->model->parts > 1)
         s = refuse(port, APUS_E_UNSUPPORTED, where,
                    "the model's layers are on # engines, must be 1",
@@ -203,7 +203,7 @@ static apus_status run(struct trace *t) {
     const struct hal_program *whole = &t->whole.program;
     for (uint32_t i = 0; i < whole->count; i++) {
         struct hal_program part = *whole;
-        struct hal_range layers = {0, model->hal.model->layers};
+        struct hal_range layers = {0, model->hal.dims->layers};
         part.count = i + 1;
         if (t->whole.engine->done) { /* its slots are its own but for what a layer leaves */
             if (i + 1 < whole->count && whole->ops[i + 1].layer == whole->ops[i].layer) continue;
