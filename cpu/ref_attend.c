@@ -3,7 +3,7 @@
 #include "cpu/variants.h"
 #include "hal/scalar.h"
 
-enum { NO_SLOT = UINT32_MAX };
+#define NO_SLOT UINT32_MAX
 
 /* The first slot from `slot` on that the query sees, or NO_SLOT. */
 static uint32_t seen_from(const struct attend_query *query, uint32_t slot) {

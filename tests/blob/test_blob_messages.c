@@ -256,8 +256,8 @@ static void says_what_it_found(void **state) {
         "tensor 2 (layer.0.attn_k): rows is 0, must be 1 to 1048576",
         "tensor 2 (layer.0.attn_k): offset is 24640, must be a multiple of 4096",
         "tensor 2 (layer.0.attn_k): 1152 bytes at 20480 of WEIGHTS, must lie between ",
-        "tensor 2 (layer.0.attn_k): 1152 bytes at 18446744073709547520 of WEIGHTS, must lie "
-        "between ",
+        ("tensor 2 (layer.0.attn_k): 1152 bytes at 18446744073709547520 of WEIGHTS, must lie "
+         "between "),
         "tensor 2 (layer.0.attn_k): bytes is 1216, must be 1152",
         "tensor 2 (layer.0.attn_k): row_scales is 4294967280, and 32 floats from there pass the ",
         "tensor 2 (layer.0.attn_k): row_scales is 401, must be a multiple of 16",

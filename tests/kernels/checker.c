@@ -70,7 +70,8 @@ struct cpu_kernels table_of(apus_cpu mask) {
     for (uint32_t type = 1; type < WEIGHT_TYPES; type++)
         assert_int_equal(t->gemv[type] != NULL,
                          (weight_traits(type)->engines & WEIGHT_ON_CPU) != 0);
-    assert_true(t->norm && t->quant && t->act && t->head && t->embed && t->attend);
+    assert_true(t->norm && t->quant && t->act && t->head && t->embed);
+    for (uint32_t type = 0; type < KV_TYPES; type++) assert_non_null(t->attend[type]);
     return *t;
 }
 
