@@ -6,6 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Called from Python by name. */
+void attend(const uint16_t *y, uint16_t *k, uint16_t *v, const int32_t *at, const float *cosines,
+            const float *sines, int n, int length, uint16_t *out);
+void choose(const uint16_t *logits, int n, int vocab, int rows, const float *temperature,
+            const float *random, float smallest, int32_t *choice, uint16_t *top, float *log);
+void cross(uint16_t *logits, int n, int vocab, int some, const uint16_t *ids, const float *share,
+           double *loss, int32_t *agreed);
+
 enum { HEADS = 9, KV = 3, SHARED = HEADS / KV, HEAD = 64, WIDTH = (HEADS + 2 * KV) * HEAD };
 enum { LANES = 16, PARTS = HEAD / LANES, LONGEST = 1024 };
 enum { BLOCK = 64, TOP = 16, CANDIDATES = 1024 };
