@@ -154,7 +154,7 @@ static struct numbered *in_order(struct adding *adding, json_t *object, bool swa
 static bool put_decoder(struct adding *adding, json_t *decoder) {
     struct numbered *list = in_order(adding, decoder, false);
     bool good = list || json_object_size(decoder) == 0;
-    for (size_t i = 0; good && i < json_object_size(decoder); i++)
+    for (size_t i = 0; good && list && i < json_object_size(decoder); i++)
         good = put_json(adding, list[i].value, false, list[i].id);
     free(list);
     return good;
@@ -213,10 +213,10 @@ static bool put_map(struct adding *adding, json_t *map, json_t *config, json_t *
         calloc(1, VOCAB_ROWS_MAX / 8); /* ids that tokenizer.json gives, to whatever token */
     bool good = list || json_object_size(map) == 0;
     if (!listed) good = diag_fail(adding->d, "out of memory for added tokens");
-    for (size_t i = 0; good && i < adding->to->count; i++)
+    for (size_t i = 0; good && listed && i < adding->to->count; i++)
         if (adding->to->list[i].said < VOCAB_ROWS_MAX)
             listed[adding->to->list[i].said / 8] |= (uint8_t)(1 << adding->to->list[i].said % 8);
-    for (size_t i = 0; good && i < json_object_size(map); i++) {
+    for (size_t i = 0; good && list && listed && i < json_object_size(map); i++) {
         struct added_token t = {.text = (char *)(uintptr_t)list[i].key,
                                 .length = strlen(list[i].key)};
         t.special = is_special(config, specials, t.text);
