@@ -26,6 +26,8 @@
  *  - A call that computes with floats sets round-to-nearest without flush-to-zero for its duration
  *    and restores the caller's float environment, on x86-64 and AArch64. Elsewhere the caller keeps
  *    the default one.
+ *  - A function names its object (apus_blob_, apus_model_, apus_pool_), or works on a session, a
+ *    text or the machine.
  *  - Text is UTF-8 with an explicit byte count; it need not be valid UTF-8 nor end in a zero byte.
  *
  * From text to text:
