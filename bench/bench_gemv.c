@@ -168,7 +168,7 @@ static void add_set(struct bench *b, apus_cpu cpu) {
     if (cpu_kernels_fill(&t, cpu) != APUS_OK) return;
     struct set *set = &b->set[b->sets++];
     set->name = apus_cpu_name(t.cpu);
-    memcpy(set->of, t.gemv, sizeof set->of);
+    for (int type = 0; type < WEIGHT_TYPES; type++) set->of[type] = t.gemv[type];
 }
 
 static void find_sets(struct bench *b) {

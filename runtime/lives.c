@@ -1,5 +1,6 @@
 #include "runtime/lives.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "hal/place.h"
@@ -40,11 +41,14 @@ static uint64_t end_of(uint64_t at, uint64_t bytes) {
 static uint64_t free_place(const struct lives *l, uint32_t slot, const uint64_t *bytes,
                            const uint64_t *at) {
     uint64_t place = 0;
-    for (uint32_t t = 0; t < slot; t++) {
-        if (!(l->beside[slot] >> t & 1) || !bytes[t]) continue;
-        if (place >= end_of(at[t], bytes[t]) || end_of(place, bytes[slot]) <= at[t]) continue;
-        place = end_of(at[t], bytes[t]);
-        t = UINT32_MAX; /* from the first again: `place` only grows */
+    for (bool moved = true; moved;) { /* `place` only grows */
+        moved = false;
+        for (uint32_t t = 0; t < slot; t++) {
+            if (!(l->beside[slot] >> t & 1) || !bytes[t]) continue;
+            if (place >= end_of(at[t], bytes[t]) || end_of(place, bytes[slot]) <= at[t]) continue;
+            place = end_of(at[t], bytes[t]);
+            moved = true;
+        }
     }
     return place;
 }

@@ -133,7 +133,7 @@ static int collect(const uint16_t *logits, const float *best, int blocks, float 
 
 static void choose_one(const uint16_t *logits, int vocab, int rows, float temperature, float random,
                        float smallest, int32_t *choice, uint16_t *top, float *log) {
-    float best[65536 / BLOCK], sorted[65536 / BLOCK], most = -INFINITY;
+    float best[65536 / BLOCK] = {0}, sorted[65536 / BLOCK], most = -INFINITY;
     struct found found[CANDIDATES];
     for (int b = 0; b < vocab / BLOCK; b++) {
         lanes m = load(logits + b * BLOCK);
@@ -146,8 +146,8 @@ static void choose_one(const uint16_t *logits, int vocab, int rows, float temper
         for (int i = 1; i < LANES; i++) best[b] = m[i] > best[b] ? m[i] : best[b];
         most = best[b] > most ? best[b] : most;
     }
-    float every = 0;
-    for (int i = 0; i < vocab; i++) every += expf(widen(logits[i]) - most);
+    float every = expf(widen(logits[0]) - most);
+    for (int i = 1; i < vocab; i++) every += expf(widen(logits[i]) - most);
     /* The TOP blocks with the greatest have at least TOP such ids. */
     memcpy(sorted, best, sizeof *best * (size_t)(rows / BLOCK));
     qsort(sorted, (size_t)(rows / BLOCK), sizeof *sorted, falling);

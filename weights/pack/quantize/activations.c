@@ -53,7 +53,8 @@ float *activations_output(const struct activations *s, enum layer_tensor role) {
 }
 
 bool activations_share_input(enum layer_tensor role) {
-    return role > 0 && layer_roles[role].input == layer_roles[role - 1].input;
+    const struct layer_role *row = &layer_roles[role];
+    return row != layer_roles && row->input == row[-1].input;
 }
 
 void activations_before(const struct activations *s, const struct forward *f,
