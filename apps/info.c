@@ -109,6 +109,21 @@ static json_t *tensors_array(const struct loaded *loaded) {
     return array;
 }
 
+static json_t *specials_array(const struct loaded *loaded) {
+    json_t *array = json_array();
+    apus_special s = {.size = sizeof s};
+    for (uint32_t i = 0;
+         i < loaded->info.specials && apus_blob_special(&loaded->blob, i, &s) == APUS_OK; i++) {
+        json_t *object = json_object();
+        json_object_set_new(object, "id", json_integer(s.id));
+        json_object_set_new(object, "text", json_bytes(s.text, s.bytes));
+        json_object_set_new(object, "control", json_boolean(s.control));
+        json_object_set_new(object, "ends", json_boolean(s.ends));
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
 static int print_object(const struct loaded *loaded, const struct settings *settings) {
     const apus_info *info = &loaded->info;
     json_t *object = json_object();
@@ -136,6 +151,7 @@ static int print_object(const struct loaded *loaded, const struct settings *sett
     json_object_set_new(object, "bos", json_integer(info->bos));
     json_object_set_new(object, "eos", json_integer(info->eos));
     json_object_set_new(object, "end_tokens", ends);
+    json_object_set_new(object, "specials", specials_array(loaded));
     json_object_set_new(object, "layers", layers_array(loaded));
     json_object_set_new(object, "tensors", tensors_array(loaded));
     if (settings->verify) json_object_set_new(object, "verified", json_true());
@@ -199,13 +215,15 @@ const struct command command_info = {
     .name = "info",
     .summary = "say what a blob holds",
     .usage = "MODEL.apus [--verify]",
-    .description = "Prints the architecture, the shapes of the layers, the types of the weights, "
-                   "the tokenizer and the hash of a blob.\n\n"
-                   "With --json: name, architecture, provenance, bytes, parameters, weight_bytes, "
-                   "bits_per_weight, hash, dim, vocab, max_positions, "
-                   "tokenizer, add_bos, bos, eos, end_tokens, layers (heads, kv_heads, head_dim, "
-                   "ffn of each), tensors (name, type, rows, cols, "
-                   "bytes of each), and verified after --verify.",
+    .description =
+        "Prints the architecture, the shapes of the layers, the types of the weights, "
+        "the tokenizer and the hash of a blob.\n\n"
+        "With --json: name, architecture, provenance, bytes, parameters, weight_bytes, "
+        "bits_per_weight, hash, dim, vocab, max_positions, "
+        "tokenizer, add_bos, bos, eos, end_tokens, specials (of each token that a prompt "
+        "can name: id, text, control, which text never makes, and ends, which ends a "
+        "text), layers (heads, kv_heads, head_dim, ffn of each), tensors (name, type, rows, cols, "
+        "bytes of each), and verified after --verify.",
     .example = "apus info model.apus --verify",
     .options = options,
     .options_count = COUNT_OF(options),

@@ -99,7 +99,7 @@ static const struct option tokenize_options[] = {
      "put in front what the model puts in front of a prompt",
      "with what the model puts in front of a prompt"},
     {NULL, "--special", OPTION_FLAG, AT(special), 0, 0, NULL,
-     "take control tokens spelled out in the text as such",
+     "take control tokens spelled out in the text as such; apus info --json lists them",
      "control tokens spelled out are taken as such"},
 };
 

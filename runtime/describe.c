@@ -69,6 +69,7 @@ APUS_API apus_status apus_blob_describe(const apus_blob *blob, apus_info *info) 
         .bos = b->vocab.header->bos,
         .eos = b->vocab.header->eos,
         .end_tokens = b->vocab.header->ends_count,
+        .specials = b->vocab.header->added_count,
     };
     fenv_leave(fenv);
     config_write(info, &known, sizeof known);
@@ -116,5 +117,32 @@ APUS_API apus_status apus_blob_end_token(const apus_blob *blob, uint32_t index, 
                         CHECK_NUMBERS(index, b->vocab.header->ends_count));
     if (status) return status;
     *id = (int32_t)b->vocab.ends[index];
+    return APUS_OK;
+}
+
+APUS_API apus_status apus_blob_special(const apus_blob *blob, uint32_t index,
+                                       apus_special *special) {
+    const struct blob *b = blob_opened(blob);
+    if (!b) return APUS_E_ARGUMENT;
+    const struct vocab *v = &b->vocab;
+    apus_port port = blob_port(b);
+    apus_status status = config_check(special, STRUCT(apus_special), &port);
+    if (!status && index >= v->header->added_count)
+        status = refuse(&port, APUS_E_ARGUMENT, "apus_blob_special",
+                        "index is #, must be less than the # of apus_info.specials",
+                        CHECK_NUMBERS(index, v->header->added_count));
+    if (status) return status;
+    uint32_t id = v->added[index].id;
+    if (id >= v->header->rows)
+        return refuse(&port, APUS_E_FORMAT, "apus_blob_special",
+                      "the special token # has the id #: the tokenizer's tables have changed",
+                      CHECK_NUMBERS(index, id));
+    apus_special known = {.size = sizeof known,
+                          .id = (int32_t)id,
+                          .text = (const char *)vocab_bytes(v, id),
+                          .bytes = vocab_length(v, id),
+                          .control = vocab_type(v, id) == VOCAB_CONTROL,
+                          .ends = vocab_is_end(v, id)};
+    config_write(special, &known, sizeof known);
     return APUS_OK;
 }

@@ -39,12 +39,6 @@ APUS_API apus_status apus_begin(apus_session *s, const apus_sampling *sampling) 
     return status ? status : session_leave(s, begin(s, sampling));
 }
 
-static int is_end(const struct vocab *vocab, int32_t id) {
-    for (uint32_t i = 0; i < vocab->header->ends_count; i++)
-        if (vocab->ends[i] == (uint32_t)id) return 1;
-    return 0;
-}
-
 /* Chooses the id behind the last position from its logits, adds it to the context and its text to
  * what is shown. */
 static apus_status choose(apus_session *s, const float *logits, apus_piece *piece) {
@@ -62,7 +56,7 @@ static apus_status choose(apus_session *s, const float *logits, apus_piece *piec
     s->piece_ids[piece->count] = id;
     s->piece_log_probs[piece->count++] = log_prob;
     g->made++;
-    if (!c->ignore_end && is_end(vocab, id))
+    if (!c->ignore_end && vocab_is_end(vocab, (uint32_t)id))
         piece->stop = APUS_STOP_EOS;
     else if (text_stream_add(&s->text, id))
         piece->stop = APUS_STOP_TEXT;

@@ -189,5 +189,11 @@ static inline enum vocab_type vocab_type(const struct vocab *v, uint32_t id) {
     assert(id < v->header->rows);
     return (enum vocab_type)(v->types[id] & VOCAB_TYPE);
 }
+/* Whether it ends a generation. */
+static inline int vocab_is_end(const struct vocab *v, uint32_t id) {
+    for (uint32_t i = 0; i < v->header->ends_count; i++)
+        if (v->ends[i] == id) return 1;
+    return 0;
+}
 
 #endif

@@ -183,13 +183,28 @@ typedef struct apus_info {
     const char *tokenizer; /* "spm" or "bpe" */
     int add_bos;           /* a prompt begins with bos */
     int32_t bos, eos;      /* -1 where the model has none */
+    uint32_t specials;     /* count of tokens that apus_blob_special tells */
 } apus_info;
+
+/* A token that stands outside of the merges: the name of a SPECIAL part. */
+typedef struct apus_special {
+    uint32_t size;
+    int32_t id;
+    const char *text; /* as it is spelled, not zero-terminated; belongs to the blob's data */
+    size_t bytes;     /* 1 .. 255 */
+    int control;      /* != 0: it is no text: shown by nothing, and never made of a TEXT part
+                         without APUS_TEXT_SPECIALS. 0: text, found in any TEXT part */
+    int ends;         /* != 0: it ends a generation */
+} apus_special;
 
 APUS_API apus_status apus_blob_describe(const apus_blob *blob, apus_info *info);
 APUS_API apus_status apus_blob_layer(const apus_blob *blob, uint32_t layer, apus_layer_info *info);
 APUS_API apus_status apus_blob_tensor(const apus_blob *blob, uint32_t index,
                                       apus_tensor_info *info);
 APUS_API apus_status apus_blob_end_token(const apus_blob *blob, uint32_t index, int32_t *id);
+/* index: below apus_info.specials; in the order of the tokens' bytes. */
+APUS_API apus_status apus_blob_special(const apus_blob *blob, uint32_t index,
+                                       apus_special *special);
 
 /* ----------------------------------------------------------------------------------- prompts -- */
 

@@ -109,6 +109,24 @@ static void blobs_are_checked(void **state) {
         assert_int_equal(apus_blob_end_token(&r->m.blob, i, &id), APUS_OK);
         assert_in_range(id, 0, info.vocab - 1);
     }
+    const struct {
+        int32_t id;
+        const char *text;
+        int ends;
+    } special[] = {{info.bos, "<bos>", 0}, {info.eos, "<eos>", 1}};
+    apus_special s = {.size = sizeof s};
+    assert_int_equal(info.specials, 2);
+    for (uint32_t i = 0; i < info.specials; i++) {
+        assert_int_equal(apus_blob_special(&r->m.blob, i, &s), APUS_OK);
+        assert_int_equal(s.id, special[i].id);
+        assert_int_equal(s.bytes, 5);
+        assert_memory_equal(s.text, special[i].text, 5);
+        assert_int_equal(s.control, 1);
+        assert_int_equal(s.ends, special[i].ends);
+    }
+    assert_int_equal(apus_blob_special(&r->m.blob, info.specials, &s), APUS_E_ARGUMENT);
+    assert_int_equal(apus_blob_special(&r->m.blob, 0, NULL), APUS_E_ARGUMENT);
+    assert_int_equal(apus_blob_special(NULL, 0, &s), APUS_E_ARGUMENT);
 }
 
 static void damaged_weights_are_found_by_verify_alone(void **state) {

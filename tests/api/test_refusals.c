@@ -319,6 +319,9 @@ static void blobs_say_why(void **state) {
              "apus_blob_end_token: index is 70, must be less than the %u of apus_info.end_tokens",
              r->m.info.end_tokens);
     ARGUMENT(apus_blob_end_token(&r->blob, 70, &id), sentence);
+    apus_special special = {.size = sizeof special};
+    ARGUMENT(apus_blob_special(&r->blob, 2, &special),
+             "apus_blob_special: index is 2, must be less than the 2 of apus_info.specials");
     ARGUMENT(apus_detokenize(&r->blob, NULL, 1, 1, 0, text, sizeof text, &count),
              "apus_detokenize: ids is NULL");
     id = -1;
@@ -486,6 +489,9 @@ static apus_status fill_layer(struct ready *r, void *to) {
 static apus_status fill_tensor(struct ready *r, void *to) {
     return apus_blob_tensor(&r->blob, 1, to);
 }
+static apus_status fill_special(struct ready *r, void *to) {
+    return apus_blob_special(&r->blob, 1, to);
+}
 static apus_status fill_stats(struct ready *r, void *to) { return apus_get_stats(r->session, to); }
 static apus_status fill_costs(struct ready *r, void *to) { return apus_get_costs(r->session, to); }
 static apus_status fill_model_memory(struct ready *r, void *to) {
@@ -511,6 +517,7 @@ static void outputs_are_filled_as_far_as_they_reach(void **state) {
     FILLED(fill_info, apus_info);
     FILLED(fill_layer, apus_layer_info);
     FILLED(fill_tensor, apus_tensor_info);
+    FILLED(fill_special, apus_special);
     FILLED(fill_stats, apus_stats);
     FILLED(fill_costs, apus_costs);
     FILLED(fill_model_memory, apus_memory);

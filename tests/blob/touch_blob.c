@@ -61,6 +61,12 @@ uint64_t touch_blob(const apus_blob *blob) {
         int32_t id;
         MUST(apus_blob_end_token(blob, i, &id) == APUS_OK && id >= 0 && (uint32_t)id < info.vocab);
     }
+    for (uint32_t i = 0; i < info.specials; i++) {
+        apus_special s = {.size = sizeof s};
+        MUST(apus_blob_special(blob, i, &s) == APUS_OK && s.bytes >= 1 && s.bytes <= 255);
+        MUST(s.id >= 0 && (uint32_t)s.id < info.vocab);
+        for (size_t k = 0; k < s.bytes; k++) sum += (uint8_t)s.text[k];
+    }
     for (uint32_t id = 0; id < info.vocab; id++)
         sum += vocab_find_whole(&b->vocab, vocab_bytes(&b->vocab, id), vocab_length(&b->vocab, id));
     const char *section;

@@ -213,7 +213,8 @@ class Info(Case):
                                   layers=list,
                                   tensors=list,
                                   add_bos=bool,
-                                  end_tokens=list))
+                                  end_tokens=list,
+                                  specials=list))
         self.assertEqual(o['bytes'], os.path.getsize(Fixture.model))
         self.assertEqual(
             (o['dim'], o['vocab'], o['max_positions'], o['tokenizer'], o['bos'], o['eos']),
@@ -222,6 +223,14 @@ class Info(Case):
         self.assertEqual(o['layers'],
                          [dict(heads=2, kv_heads=1, head_dim=32, ffn=128)] * tiny_gguf.LAYERS)
         self.assertIn(tiny_gguf.EOS, o['end_tokens'])
+        ends = [s['id'] for s in o['specials'] if s['ends']]
+        self.assertEqual(ends, o['end_tokens'])
+        for s in o['specials']:
+            self.assertEqual(set(s), {'id', 'text', 'control', 'ends'})
+            ids = self.object('tokenize', Fixture.model, s['text'], '--special')['ids']
+            self.assertIn(s['id'], ids)
+            if s['control']:
+                self.assertNotIn(s['id'], self.object('tokenize', Fixture.model, s['text'])['ids'])
         self.assertIn(b'layers 0 to 1: 2 heads', self.ok('info', Fixture.model).stdout)
         self.assertEqual(self.object('info', '-m', Fixture.model), o)
 
