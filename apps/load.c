@@ -155,7 +155,7 @@ int load_blob(struct loaded *loaded, const char *path) {
 /* ---------------------------------------------------------------------------- model, session -- */
 
 /* Huge pages where the system has them: the arena is walked with large strides. */
-static void *allocate(const apus_memory *need, const char *what) {
+void *load_allocate(const apus_memory *need, const char *what) {
     const uint64_t huge = (uint64_t)2 << 20;
     uint64_t alignment = need->bytes >= huge ? huge : 64;
     if (alignment < need->alignment) alignment = need->alignment;
@@ -189,7 +189,7 @@ static int open_with(struct loaded *loaded, const struct settings *settings,
                                       .engines = engines->engine};
     apus_status status = apus_model_measure(&config, &need);
     if (status != APUS_OK) return fail_status(status, "opening the model");
-    loaded->model_memory = allocate(&need, "the model");
+    loaded->model_memory = load_allocate(&need, "the model");
     if (!loaded->model_memory) return EXIT_FAULT;
     status = apus_model_open(&loaded->model, &config, loaded->model_memory, (size_t)need.bytes);
     if (status != APUS_OK) loaded->model = NULL;
@@ -212,6 +212,19 @@ int load_model(struct loaded *loaded, const struct settings *settings) {
     return status;
 }
 
+int load_measure(const struct loaded *loaded, const apus_config *config, apus_memory *need) {
+    if (config->draft_context && !loaded->draft)
+        return fail(EXIT_USAGE, "--draft-ctx needs a draft (-d FILE).");
+    if (config->draft_context && config->draft_context > loaded->draft->info.max_positions)
+        return fail(EXIT_USAGE, "--draft-ctx %u is more than the %u positions of the draft.",
+                    config->draft_context, loaded->draft->info.max_positions);
+    apus_status status = apus_measure(config, need);
+    if (status == APUS_E_MISMATCH && loaded->draft)
+        return fail(EXIT_FAULT, "'%s' cannot draft for '%s': %s.", loaded->draft->path,
+                    loaded->path, fail_logged());
+    return status == APUS_OK ? EXIT_OK : fail_status(status, "opening the session");
+}
+
 static int open_session(struct loaded *loaded, const struct settings *settings, uint32_t context) {
     /* Prompts come as ids, tokenized before: no room for text is needed. */
     const apus_config config = {.size = sizeof config,
@@ -225,25 +238,17 @@ static int open_session(struct loaded *loaded, const struct settings *settings, 
                                 .lookup = settings->lookup,
                                 .overlap = settings->overlap};
     apus_memory need = {.size = sizeof need};
-    if (settings->draft_context && !loaded->draft)
-        return fail(EXIT_USAGE, "--draft-ctx needs a draft (-d FILE).");
-    if (settings->draft_context && settings->draft_context > loaded->draft->info.max_positions)
-        return fail(EXIT_USAGE,
-                    "--draft-ctx %" PRIu64 " is more than the %u positions of the draft.",
-                    settings->draft_context, loaded->draft->info.max_positions);
-    apus_status status = apus_measure(&config, &need);
-    if (status == APUS_E_MISMATCH && loaded->draft)
-        return fail(EXIT_FAULT, "'%s' cannot draft for '%s': %s.", loaded->draft->path,
-                    loaded->path, fail_logged());
-    if (status != APUS_OK) return fail_status(status, "opening the session");
-    loaded->arena = allocate(&need, "the session");
+    int failed = load_measure(loaded, &config, &need);
+    if (failed) return failed;
+    loaded->arena = load_allocate(&need, "the session");
     if (!loaded->arena) return EXIT_FAULT;
-    status = apus_open(&loaded->session, &config, loaded->arena, (size_t)need.bytes);
+    apus_status status = apus_open(&loaded->session, &config, loaded->arena, (size_t)need.bytes);
     if (status != APUS_OK) loaded->session = NULL;
     return status == APUS_OK ? EXIT_OK : fail_status(status, "opening the session");
 }
 
-static int load_draft(struct loaded *loaded, const struct settings *settings) {
+int load_draft(struct loaded *loaded, const struct settings *settings) {
+    if (!settings->draft) return EXIT_OK;
     struct settings of_draft = *settings;
     of_draft.model = settings->draft;
     of_draft.engine = settings->draft_engine;
@@ -254,7 +259,7 @@ static int load_draft(struct loaded *loaded, const struct settings *settings) {
 
 int load_session(struct loaded *loaded, const struct settings *settings, uint32_t context) {
     int status = loaded->model ? EXIT_OK : open_model(loaded, settings);
-    if (!status && settings->draft) status = load_draft(loaded, settings);
+    if (!status) status = load_draft(loaded, settings);
     if (!status) status = open_session(loaded, settings, context);
     if (status) unload(loaded);
     return status;

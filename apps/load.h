@@ -26,6 +26,14 @@ int load_blob(struct loaded *loaded, const char *path);
 int load_model(struct loaded *loaded, const struct settings *settings);
 int load_session(struct loaded *loaded, const struct settings *settings, uint32_t context);
 
+/* What load_session is made of, for programs with several sessions: the draft, if there is one, and
+ * what a session of this config takes, with a sentence where the two do not fit. */
+int load_draft(struct loaded *loaded, const struct settings *settings);
+int load_measure(const struct loaded *loaded, const apus_config *config, apus_memory *need);
+
+/* Memory of a measured size, to be freed; NULL after a sentence that names what it was for. */
+void *load_allocate(const apus_memory *need, const char *what);
+
 /* Closes what is open. */
 void unload(struct loaded *loaded);
 
