@@ -54,6 +54,7 @@ static apus_status choose(apus_session *s, const float *logits, apus_piece *piec
     if (c->want_hash) hash64_add(&g->hash, logits, s->target.hal.dims->vocab * sizeof(float));
     s->ids[s->count++] = id;
     s->piece_ids[piece->count] = id;
+    s->piece_offsets[piece->count] = s->text.total;
     s->piece_log_probs[piece->count++] = log_prob;
     g->made++;
     if (!c->ignore_end && vocab_is_end(vocab, (uint32_t)id))
@@ -201,8 +202,11 @@ static apus_status next(apus_session *s, apus_piece *piece) {
         status = refuse(port, APUS_E_ORDER, "apus_next",
                         "no generation runs: apus_begin starts one", NULL);
     if (status) return status;
-    apus_piece out = {
-        .size = sizeof out, .text = "", .ids = s->piece_ids, .log_probs = s->piece_log_probs};
+    apus_piece out = {.size = sizeof out,
+                      .text = "",
+                      .ids = s->piece_ids,
+                      .log_probs = s->piece_log_probs,
+                      .offsets = s->piece_offsets};
     uint64_t began = port_now(&s->model->port);
     status = next_round(s, &out);
     if (status || out.stop) {

@@ -50,6 +50,7 @@ struct apus_session {
     struct text_stream text; /* what the user will see of it */
     int32_t piece_ids[PROPOSE_MAX + 1];
     float piece_log_probs[PROPOSE_MAX + 1];
+    uint64_t piece_offsets[PROPOSE_MAX + 1];
 
     uint64_t reused, prompt_tokens, prompt_ns;
     uint64_t arena_bytes;

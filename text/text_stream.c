@@ -21,6 +21,7 @@ void text_stream_open(struct text_stream *out, const struct vocab *vocab, void *
 void text_stream_begin(struct text_stream *out, const apus_stop *stops, uint32_t count) {
     assert(count <= APUS_STOPS_MAX);
     out->given = out->ready = out->count = 0;
+    out->total = 0;
     out->stopped = false;
     out->stops = count;
     for (uint32_t i = 0; i < count; i++) {
@@ -66,6 +67,7 @@ bool text_stream_add_bytes(struct text_stream *out, const uint8_t *bytes, size_t
     forget_given(out);
     if (n > out->capacity - out->count)
         n = out->capacity - out->count; /* no piece is so long, unless the file has changed */
+    out->total += n;
     if (n) memcpy(out->text + out->count, bytes, n);
     for (size_t end = out->count + 1; end <= out->count + n; end++) {
         size_t stop = stop_ending_at(out, end);

@@ -20,10 +20,11 @@ struct text_stream {
     const struct vocab *vocab;
     uint8_t *text; /* [capacity] */
     size_t capacity;
-    size_t given; /* text[0 .. given): handed out by the last text_stream_take */
-    size_t ready; /* text[given .. ready): may be shown */
-    size_t count; /* text[ready .. count): held back */
-    bool stopped; /* a stop text was complete: nothing is added any more */
+    size_t given;   /* text[0 .. given): handed out by the last text_stream_take */
+    size_t ready;   /* text[given .. ready): may be shown */
+    size_t count;   /* text[ready .. count): held back */
+    uint64_t total; /* bytes added since text_stream_begin, those of a stop text included */
+    bool stopped;   /* a stop text was complete: nothing is added any more */
     uint32_t stops;
     struct {
         uint8_t bytes;

@@ -506,6 +506,11 @@ typedef struct apus_piece {
                                temperature 1 */
     size_t count;           /* of ids, 0 .. 16; 0 only when the round stopped before an id */
     apus_stop_reason stop;
+    const uint64_t *offsets; /* [count] where the bytes of each id begin in the text of this
+                                generation, all its pieces together; they end where those of the
+                                next id begin. Ids count with all their bytes, shown or not: the
+                                text of an id may come with a later piece, and what lies behind the
+                                end of the whole text was not shown, because a stop text took it */
 } apus_piece;
 
 /* One round. APUS_OK also for the round that stops; after it APUS_E_ORDER until apus_begin. On

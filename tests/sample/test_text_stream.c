@@ -91,6 +91,7 @@ static void feed(const uint8_t *text, size_t n, const apus_stop *stops, uint32_t
         while (next < n && !border[next - 1]) next++;
         stopped = text_stream_add_bytes(&out, text + at, next - at);
         at = next;
+        assert_int_equal(out.total, at);
         if (random32() % 4 == 0) continue; /* two rounds taken together */
         text_stream_take(&out, &piece, &bytes);
         assert_true(shown_count + bytes <= end);

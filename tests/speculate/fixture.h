@@ -33,6 +33,8 @@ void close_session(apus_session *session);
 struct result {
     int32_t ids[IDS];
     float log_probs[IDS];
+    uint64_t offsets[IDS];
+    size_t shown[IDS]; /* bytes of text before the piece of each id; not compared */
     size_t count, bytes;
     char text[TEXT_BYTES];
     apus_stop_reason stop;

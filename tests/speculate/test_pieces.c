@@ -1,0 +1,101 @@
+/* What a piece tells of its ids: where their bytes begin in the text. The same with proposals and
+ * without, by every instruction set. */
+#include "tests/speculate/fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Pieces of one byte, of any value, and of five. */
+static const struct tiny_spec target_spec = {.seed = 3, .words = 1};
+
+static struct {
+    apus_blob blob;
+    apus_info info;
+    apus_session *session[8]; /* the first without proposals, in plain C */
+    uint32_t count;
+    struct result *want, *got;
+} here;
+
+static const apus_model *open_target(apus_cpu cpu) {
+    size_t bytes;
+    void *data = tiny_blob(&target_spec, &bytes);
+    assert_int_equal(apus_blob_open(&here.blob, data, bytes, NULL), APUS_OK);
+    return open_bytes(data, bytes, apus_port_host(), cpu);
+}
+
+static int open_all(void **unused) {
+    (void)unused;
+    const apus_model *target = open_target(APUS_CPU_BEST),
+                     *relative = open_relative(&target_spec, 0x3f);
+    for (apus_cpu cpu = APUS_CPU_REF; cpu <= apus_cpu_best(); cpu++)
+        if (apus_cpu_has(cpu))
+            here.session[here.count++] = open_session((apus_config){.model = open_target(cpu)});
+    here.session[here.count++] =
+        open_session((apus_config){.model = target, .draft = target, .proposals = 5});
+    here.session[here.count++] = open_session(
+        (apus_config){.model = target, .draft = relative, .proposals = 3, .lookup = 1});
+    here.session[here.count++] = open_session((apus_config){.model = target, .lookup = 1});
+    here.info.size = sizeof here.info;
+    assert_int_equal(apus_blob_describe(&here.blob, &here.info), APUS_OK);
+    here.want = malloc(sizeof *here.want);
+    here.got = malloc(sizeof *here.got);
+    assert_true(here.want && here.got);
+    return 0;
+}
+
+static int close_all(void **unused) {
+    (void)unused;
+    for (uint32_t i = 0; i < here.count; i++) close_session(here.session[i]);
+    free(here.want), free(here.got);
+    return 0;
+}
+
+/* The same generation by every session; here.want is the first's. */
+static void generate_by_all(const apus_sampling *sampling) {
+    for (uint32_t i = 0; i < here.count; i++) {
+        prompt(here.session[i], "aab aab \n");
+        generate(here.session[i], sampling, 0, i ? here.got : here.want);
+        if (i) assert_same(here.got, here.want);
+    }
+}
+
+/* Bytes of an id, by the public function alone. */
+static size_t spell(int32_t id, char *to) {
+    size_t bytes = 0;
+    assert_int_equal(apus_detokenize(&here.blob, &id, 1, 0, 0, to, 16, &bytes), APUS_OK);
+    return bytes;
+}
+
+static void offsets_are_where_ids_begin(void **unused) {
+    (void)unused;
+    /* texts that one id completes, or two, and that a held back character stands before */
+    const apus_stop stops[] = {{"\x41", 1}, {"zz", 2}, {"8><", 3}, {"9>", 2}, {"\x85<2", 3}};
+    int cut = 0, behind = 0, held = 0;
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        apus_sampling sampling = sampling_of((int)(seed % SAMPLINGS));
+        char text[IDS * 8];
+        size_t bytes = 0;
+        sampling.seed = seed;
+        if (seed % 2) sampling.stops = stops, sampling.stops_count = 5;
+        generate_by_all(&sampling);
+        const struct result *r = here.want;
+        for (size_t i = 0; i < r->count; i++) {
+            assert_int_equal(r->offsets[i], bytes);
+            behind += bytes >= r->bytes && r->stop == APUS_STOP_TEXT;
+            held += bytes > r->shown[i];
+            bytes += spell(r->ids[i], text + bytes);
+        }
+        assert_true(r->bytes <= bytes);
+        assert_memory_equal(r->text, text, r->bytes);
+        cut += r->stop == APUS_STOP_TEXT && r->bytes < bytes;
+        if (r->stop != APUS_STOP_TEXT) assert_int_equal(r->bytes, bytes);
+    }
+    assert_true(cut > 5 && behind > 0 && held > 0); /* it met what it is for */
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(offsets_are_where_ids_begin),
+    };
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}
