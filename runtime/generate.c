@@ -1,4 +1,6 @@
 /* A generation: begin, and rounds of one id or more. */
+#include <assert.h>
+
 #include "runtime/session.h"
 #include "weights/refuse.h"
 
@@ -39,23 +41,34 @@ APUS_API apus_status apus_begin(apus_session *s, const apus_sampling *sampling) 
     return status ? status : session_leave(s, begin(s, sampling));
 }
 
+/* One id more in the piece. */
+static void put_choice(apus_session *s, const struct choice *choice, apus_piece *piece) {
+    const size_t at = piece->count++, many = piece->alternatives;
+    assert(at <= PROPOSE_MAX);
+    s->piece_ids[at] = choice->id;
+    s->piece_log_probs[at] = choice->log_prob;
+    s->piece_offsets[at] = s->text.total;
+    if (!many) return;
+    memcpy(s->piece_likely + at * many, choice->likely, many * sizeof *choice->likely);
+    memcpy(s->piece_likely_log_probs + at * many, choice->likely_log_prob,
+           many * sizeof *choice->likely_log_prob);
+}
+
 /* Chooses the id behind the last position from its logits, adds it to the context and its text to
  * what is shown. */
 static apus_status choose(apus_session *s, const float *logits, apus_piece *piece) {
     struct generation *g = &s->generation;
     const apus_sampling *c = &g->sampler.config;
     const struct vocab *vocab = &model_blob(s->model)->vocab;
-    int32_t id;
-    float log_prob;
-    apus_status status =
-        sample_pick(&g->sampler, logits, s->target.hal.dims->vocab, s->ids, s->count,
-                    s->ids + g->start, g->made, s->count, s->sample_scratch, &id, &log_prob);
+    const uint32_t rows = s->target.hal.dims->vocab;
+    struct choice choice;
+    apus_status status = sample_pick(&g->sampler, logits, rows, s->ids, s->count, s->ids + g->start,
+                                     g->made, s->count, s->sample_scratch, &choice);
     if (status) return status;
-    if (c->want_hash) hash64_add(&g->hash, logits, s->target.hal.dims->vocab * sizeof(float));
+    const int32_t id = choice.id;
+    if (c->want_hash) hash64_add(&g->hash, logits, rows * sizeof(float));
     s->ids[s->count++] = id;
-    s->piece_ids[piece->count] = id;
-    s->piece_offsets[piece->count] = s->text.total;
-    s->piece_log_probs[piece->count++] = log_prob;
+    put_choice(s, &choice, piece);
     g->made++;
     if (!c->ignore_end && vocab_is_end(vocab, (uint32_t)id))
         piece->stop = APUS_STOP_EOS;
@@ -206,7 +219,10 @@ static apus_status next(apus_session *s, apus_piece *piece) {
                       .text = "",
                       .ids = s->piece_ids,
                       .log_probs = s->piece_log_probs,
-                      .offsets = s->piece_offsets};
+                      .offsets = s->piece_offsets,
+                      .alternatives = sample_alternatives(&g->sampler, s->target.hal.dims->vocab),
+                      .alternative_ids = s->piece_likely,
+                      .alternative_log_probs = s->piece_likely_log_probs};
     uint64_t began = port_now(&s->model->port);
     status = next_round(s, &out);
     if (status || out.stop) {

@@ -53,6 +53,9 @@ static apus_status read_settings(struct sampler *sampler, const apus_sampling *s
         status = refuse_float(port, where, "repeat_penalty", c->repeat_penalty, 0.1f, 10.0f);
     if (!status)
         status = refuse_outside(port, where, "repeat_last", c->repeat_last, 0, REPEAT_LAST_MAX);
+    if (!status)
+        status =
+            refuse_outside(port, where, "alternatives", c->alternatives, 0, APUS_ALTERNATIVES_MAX);
     if (!status) status = check_stops(c, port);
     if (status) return status;
     if (c->temperature != 0.0f) s.inverse_temperature = 1.0f / c->temperature;
@@ -128,9 +131,26 @@ static uint64_t mass_sum(const float *l, size_t n, float max) {
     return sum;
 }
 
-/* Of the probability of `chosen` under raw logits. */
-static float log_probability(const float *logits, uint32_t vocab, float max, float chosen) {
-    return (chosen - max) - natural_log((float)mass_sum(logits, vocab, max) * 0x1p-24f);
+/* The first `count` ranks, vocab of them at most; equal ones by ascending id. */
+static void find_likeliest(const float *l, uint32_t vocab, int32_t *id, uint32_t count) {
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < vocab; i++) {
+        if (found == count && l[i] <= l[id[count - 1]]) continue;
+        uint32_t at = found < count ? found++ : count - 1;
+        for (; at && l[id[at - 1]] < l[i]; at--) id[at] = id[at - 1];
+        id[at] = (int32_t)i;
+    }
+}
+
+/* Log-probabilities of what was chosen, and the alternatives, under raw logits. */
+static void tell_probabilities(const struct sampler *s, const float *logits, uint32_t vocab,
+                               float max, struct choice *c) {
+    const float log_sum = natural_log((float)mass_sum(logits, vocab, max) * 0x1p-24f);
+    const uint32_t count = sample_alternatives(s, vocab);
+    c->log_prob = (logits[c->id] - max) - log_sum;
+    if (count) find_likeliest(logits, vocab, c->likely, count);
+    for (uint32_t i = 0; i < count; i++)
+        c->likely_log_prob[i] = (logits[c->likely[i]] - max) - log_sum;
 }
 
 /* ------------------------------------------------------------------------- penalty, callback -- */
@@ -357,13 +377,13 @@ size_t sample_scratch_bytes(uint32_t vocab) {
 
 apus_status sample_pick(const struct sampler *s, const float *logits, uint32_t vocab,
                         const int32_t *context, size_t context_count, const int32_t *made,
-                        size_t made_count, uint64_t position, void *scratch, int32_t *id,
-                        float *log_prob) {
+                        size_t made_count, uint64_t position, void *scratch,
+                        struct choice *choice) {
     assert(vocab && (uintptr_t)scratch % 8 == 0);
     uint64_t *key = scratch;
     float *copy = (float *)(void *)(key + vocab);
     const float *work = logits;
-    uint32_t choice;
+    uint32_t chosen;
     if (s->inverse_penalty != 0.0f || s->config.logits) {
         memcpy(copy, logits, vocab * sizeof(float));
         if (s->inverse_penalty != 0.0f) penalize(s, logits, copy, context, context_count);
@@ -373,17 +393,17 @@ apus_status sample_pick(const struct sampler *s, const float *logits, uint32_t v
         }
         work = copy;
     }
-    apus_status status = first_rank(work, vocab, &choice);
+    apus_status status = first_rank(work, vocab, &chosen);
     if (status) return status;
-    float max = work == logits ? work[choice] : max_of(logits, vocab);
+    float max = work == logits ? work[chosen] : max_of(logits, vocab);
     if (s->inverse_temperature != 0.0f) {
         struct draw d = {.sampler = s, .key = noise_key(s->config.seed, position)};
-        draw_from(&d, work, vocab, choice, key, (uint32_t *)(void *)(copy + vocab));
-        choice = d.id;
+        draw_from(&d, work, vocab, chosen, key, (uint32_t *)(void *)(copy + vocab));
+        chosen = d.id;
     }
-    assert(choice < vocab);
-    *log_prob = log_probability(logits, vocab, max, logits[choice]);
-    *id = (int32_t)choice;
+    assert(chosen < vocab);
+    choice->id = (int32_t)chosen;
+    tell_probabilities(s, logits, vocab, max, choice);
     return APUS_OK;
 }
 

@@ -27,16 +27,28 @@ apus_status sampler_open(struct sampler *sampler, const apus_sampling *sampling,
 /* Bytes of scratch that sample_pick takes; the scratch is 8-aligned. */
 size_t sample_scratch_bytes(uint32_t vocab);
 
+/* A chosen id, and the likeliest in its place. Log-probabilities are natural logarithms of
+ * probabilities under the raw logits at temperature 1. */
+struct choice {
+    int32_t id;
+    float log_prob;
+    int32_t likely[APUS_ALTERNATIVES_MAX]; /* [sample_alternatives], the likeliest first */
+    float likely_log_prob[APUS_ALTERNATIVES_MAX];
+};
+
+/* How many alternatives a choice has: as the settings say, vocab at most. */
+static inline uint32_t sample_alternatives(const struct sampler *sampler, uint32_t vocab) {
+    return sampler->config.alternatives < vocab ? sampler->config.alternatives : vocab;
+}
+
 /* Chooses. logits [vocab]: raw, at most 2^50 in magnitude, not changed. context [context_count]:
  * every id before this choice, prompt and generation, all in 0 .. vocab - 1. made [made_count]:
  * those of this generation, for the callback. position: the index the chosen id will have.
- * *log_prob: the natural logarithm of the id's probability under the raw logits at temperature 1.
- * Time is linear in vocab. APUS_E_NUMERIC, outputs untouched, where the callback left nothing, a
+ * Time is linear in vocab. APUS_E_NUMERIC, *choice untouched, where the callback left nothing, a
  * NaN, or a value above 2^50. */
 apus_status sample_pick(const struct sampler *sampler, const float *logits, uint32_t vocab,
                         const int32_t *context, size_t context_count, const int32_t *made,
-                        size_t made_count, uint64_t position, void *scratch, int32_t *id,
-                        float *log_prob);
+                        size_t made_count, uint64_t position, void *scratch, struct choice *choice);
 
 /* What a draft makes of its own logits: the choice that sample_pick would make without the
  * callback, the id that came second (-1: the rules left no other), and by how much, in units of

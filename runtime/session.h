@@ -51,6 +51,9 @@ struct apus_session {
     int32_t piece_ids[PROPOSE_MAX + 1];
     float piece_log_probs[PROPOSE_MAX + 1];
     uint64_t piece_offsets[PROPOSE_MAX + 1];
+    /* [piece.count][piece.alternatives]; as much as any request may ask for is 2.5 KB */
+    int32_t piece_likely[(PROPOSE_MAX + 1) * APUS_ALTERNATIVES_MAX];
+    float piece_likely_log_probs[(PROPOSE_MAX + 1) * APUS_ALTERNATIVES_MAX];
 
     uint64_t reused, prompt_tokens, prompt_ns;
     uint64_t arena_bytes;

@@ -454,7 +454,7 @@ typedef struct apus_stop {
     const char *text; /* 1 .. 63 bytes, copied */
     size_t bytes;
 } apus_stop;
-enum { APUS_STOPS_MAX = 8 };
+enum { APUS_STOPS_MAX = 8, APUS_ALTERNATIVES_MAX = 20 };
 
 typedef struct apus_sampling {
     uint32_t size;
@@ -473,9 +473,11 @@ typedef struct apus_sampling {
     uint32_t stops_count;  /* at most APUS_STOPS_MAX */
     apus_logits_fn logits; /* may be NULL */
     void *logits_user;
-    uint64_t deadline_ns; /* 0: none. The draft, which may have a prompt to catch up with, stops at
+    uint64_t deadline_ns;  /* 0: none. The draft, which may have a prompt to catch up with, stops at
                               it and goes on with the next generation, as apus_prompt does; a
                               verifying pass that has begun is finished */
+    uint32_t alternatives; /* 0 .. APUS_ALTERNATIVES_MAX: so many of the likeliest ids are told
+                              beside each id; 0 costs nothing */
 } apus_sampling;
 
 /* Begins a generation after the current context; APUS_E_ORDER where that is empty or, after
@@ -511,6 +513,12 @@ typedef struct apus_piece {
                                 next id begin. Ids count with all their bytes, shown or not: the
                                 text of an id may come with a later piece, and what lies behind the
                                 end of the whole text was not shown, because a stop text took it */
+    size_t alternatives;     /* as apus_sampling has it, or all there are in a smaller vocabulary */
+    const int32_t *alternative_ids;     /* [count][alternatives] the likeliest in the place of each
+                                           id under the raw logits, the likeliest first, ties to
+                                           the lower id. Whatever rules, seed and callback made of
+                                           the choice: the id itself need not be among them */
+    const float *alternative_log_probs; /* [count][alternatives] as log_probs has it of them */
 } apus_piece;
 
 /* One round. APUS_OK also for the round that stops; after it APUS_E_ORDER until apus_begin. On

@@ -222,6 +222,8 @@ static void samplings_say_why(void **state) {
          "apus_sampling: repeat_penalty is 10.0625, must be 0, or 0.1 to 10"},
         {{.size = sizeof good, .repeat_last = 1025},
          "apus_sampling: repeat_last is 1025, must be 0 to 1024"},
+        {{.size = sizeof good, .alternatives = 21},
+         "apus_sampling: alternatives is 21, must be 0 to 20"},
         {{.size = sizeof good, .stops = stops, .stops_count = 9},
          "apus_sampling: stops_count is 9, must be 0 to 8"},
         {{.size = sizeof good, .stops_count = 2}, "apus_sampling: stops is NULL"},

@@ -30,12 +30,36 @@ static uint32_t bits(float x) {
     return b;
 }
 
+/* The alternatives one after the other: each the first of the largest that were not told yet, with
+ * the log-probability that it has when it is chosen itself. */
+static void likely_as_written(const struct sampler *s, const float *logits, uint32_t vocab,
+                              const struct choice *choice) {
+    uint32_t count = sample_alternatives(s, vocab);
+    assert_true(count <= s->config.alternatives && (count == vocab || count <= 20));
+    for (uint32_t k = 0; k < count; k++) {
+        int32_t best = -1;
+        for (uint32_t i = 0; i < vocab; i++) {
+            int told = 0;
+            for (uint32_t j = 0; j < k; j++) told |= choice->likely[j] == (int32_t)i;
+            if (!told && (best < 0 || logits[i] > logits[best])) best = (int32_t)i;
+        }
+        assert_int_equal(choice->likely[k], best);
+        if (best == choice->id)
+            assert_int_equal(bits(choice->likely_log_prob[k]), bits(choice->log_prob));
+        float log_prob = choice->log_prob + (logits[best] - logits[choice->id]);
+        assert_true(fabsf(choice->likely_log_prob[k] - log_prob) <=
+                    1e-5f + 1e-5f * fabsf(log_prob) + 2e-7f * fabsf(logits[best]) +
+                        2e-7f * fabsf(logits[choice->id]));
+    }
+}
+
 /* sample_pick in memory of exactly the size it asks for; a sanitizer sees one byte more. Checks
  * that logits stay. */
 static apus_status pick(const apus_sampling *c, const float *logits, uint32_t vocab,
                         const int32_t *context, size_t context_count, size_t made,
                         uint64_t position, int32_t *id, float *log_prob) {
     struct sampler s;
+    struct choice choice;
     assert_int_equal(sampler_open(&s, c, NULL), APUS_OK);
     void *scratch = malloc(sample_scratch_bytes(vocab));
     float *copy = malloc(vocab * sizeof *copy);
@@ -43,7 +67,9 @@ static apus_status pick(const apus_sampling *c, const float *logits, uint32_t vo
     memset(scratch, 0xee, sample_scratch_bytes(vocab));
     apus_status status = sample_pick(&s, copy, vocab, context, context_count,
                                      context ? context + context_count - made : NULL, made,
-                                     position, scratch, id, log_prob);
+                                     position, scratch, &choice);
+    if (!status) *id = choice.id, *log_prob = choice.log_prob;
+    if (!status) likely_as_written(&s, logits, vocab, &choice);
     assert_memory_equal(copy, logits, vocab * sizeof *copy);
     free(copy);
     free(scratch);
@@ -137,6 +163,7 @@ static void equals_the_contract_as_written(void **state) {
                            .repeat_penalty = one_of(penalties, 7),
                            .repeat_last = lasts[random32() % 5],
                            .seed = rng,
+                           .alternatives = random32() % (APUS_ALTERNATIVES_MAX + 1),
                            .logits = random32() % 3 ? NULL : mask,
                            .logits_user = &keep};
         uint64_t position = random32() % 3 ? random32() : rng;

@@ -78,6 +78,12 @@ void generate(apus_session *s, const apus_sampling *sampling, uint32_t cancel_ev
         memcpy(r->ids + r->count, piece.ids, piece.count * sizeof *r->ids);
         memcpy(r->log_probs + r->count, piece.log_probs, piece.count * sizeof *r->log_probs);
         memcpy(r->offsets + r->count, piece.offsets, piece.count * sizeof *r->offsets);
+        size_t n = piece.alternatives;
+        r->alternatives = n;
+        memcpy(r->likely + r->count * n, piece.alternative_ids,
+               piece.count * n * sizeof *r->likely);
+        memcpy(r->likely_log_probs + r->count * n, piece.alternative_log_probs,
+               piece.count * n * sizeof *r->likely_log_probs);
         for (size_t i = 0; i < piece.count; i++) r->shown[r->count + i] = r->bytes;
         memcpy(r->text + r->bytes, piece.text, piece.bytes);
         r->count += piece.count;
@@ -93,6 +99,10 @@ void assert_same(const struct result *a, const struct result *b) {
     assert_memory_equal(a->ids, b->ids, a->count * sizeof *a->ids);
     assert_memory_equal(a->log_probs, b->log_probs, a->count * sizeof *a->log_probs);
     assert_memory_equal(a->offsets, b->offsets, a->count * sizeof *a->offsets);
+    assert_int_equal(a->alternatives, b->alternatives);
+    assert_memory_equal(a->likely, b->likely, a->count * a->alternatives * sizeof *a->likely);
+    assert_memory_equal(a->likely_log_probs, b->likely_log_probs,
+                        a->count * a->alternatives * sizeof *a->likely_log_probs);
     assert_int_equal(a->stats.logits_hash, b->stats.logits_hash);
     assert_int_equal(a->bytes, b->bytes);
     assert_memory_equal(a->text, b->text, a->bytes);

@@ -34,6 +34,9 @@ struct result {
     int32_t ids[IDS];
     float log_probs[IDS];
     uint64_t offsets[IDS];
+    int32_t likely[IDS * APUS_ALTERNATIVES_MAX]; /* [count][alternatives] */
+    float likely_log_probs[IDS * APUS_ALTERNATIVES_MAX];
+    size_t alternatives;
     size_t shown[IDS]; /* bytes of text before the piece of each id; not compared */
     size_t count, bytes;
     char text[TEXT_BYTES];

@@ -1,5 +1,5 @@
-/* What a piece tells of its ids: where their bytes begin in the text. The same with proposals and
- * without, by every instruction set. */
+/* What a piece tells of its ids: where their bytes begin in the text, and what else was likely. The
+ * same with proposals and without, by every instruction set. */
 #include "tests/speculate/fixture.h"
 
 #include <stdlib.h>
@@ -93,9 +93,45 @@ static void offsets_are_where_ids_begin(void **unused) {
     assert_true(cut > 5 && behind > 0 && held > 0); /* it met what it is for */
 }
 
+/* The ids and logits of a greedy generation are evaluated again, and ranked here. */
+static void alternatives_are_the_likeliest(void **unused) {
+    (void)unused;
+    float *logits = malloc(here.info.vocab * sizeof *logits);
+    assert_non_null(logits);
+    for (uint32_t n = 0; n <= APUS_ALTERNATIVES_MAX; n += n ? 19 : 1) {
+        for (int kind = 0; kind < SAMPLINGS; kind++) {
+            apus_sampling sampling = sampling_of(kind);
+            sampling.alternatives = n;
+            generate_by_all(&sampling);
+            const struct result *r = here.want;
+            assert_int_equal(r->alternatives, n);
+            prompt(here.session[0], "aab aab ");
+            const int32_t newline = '\n';
+            for (size_t i = 0; n && i < r->count; i++) {
+                const int32_t *likely = r->likely + i * n;
+                const float *log_probs = r->likely_log_probs + i * n;
+                assert_int_equal(
+                    apus_eval(here.session[0], i ? &r->ids[i - 1] : &newline, 1, logits, NULL),
+                    APUS_OK);
+                if (kind == 0) assert_int_equal(likely[0], r->ids[i]);
+                for (uint32_t k = 0, rank; k < n; k++) {
+                    for (uint32_t id = rank = 0; id < here.info.vocab; id++)
+                        rank += logits[id] > logits[likely[k]] ||
+                                (logits[id] == logits[likely[k]] && (int32_t)id < likely[k]);
+                    assert_int_equal(rank, k);
+                    if (likely[k] == r->ids[i]) assert_true(log_probs[k] == r->log_probs[i]);
+                    if (k) assert_true(log_probs[k] <= log_probs[k - 1]);
+                }
+            }
+        }
+    }
+    free(logits);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(offsets_are_where_ids_begin),
+        cmocka_unit_test(alternatives_are_the_likeliest),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
