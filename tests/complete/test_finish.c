@@ -144,8 +144,9 @@ static void other_rules(void **state) {
 }
 
 /* For any document, rules and text: what is shown is a front of the text without an empty line at
- * its end, and by rules that do not look behind the cursor all of it is shown again; and once finish_enough has said so, no matter what follows, finish_length
- * says the same, of the front as of the whole, ended or not. */
+ * its end, and by rules that do not look behind the cursor all of it is shown again; and once
+ * finish_enough has said so, no matter what follows, finish_length says the same, of the front as
+ * of the whole, ended or not. */
 static void coming_text_is_decided_the_same(void **state) {
     static const char *const words[] = {"\n", "\n",   "\n    ", "\n        ", "\n\t", "\n\n",
                                         "a",  "b",    "else",   "end",        "}",    "{",
