@@ -57,6 +57,19 @@ static void print_layers(const struct loaded *loaded) {
     }
 }
 
+static apus_templates templates_of(const struct loaded *loaded) {
+    apus_templates templates = {.size = sizeof templates};
+    if (apus_blob_templates(&loaded->blob, &templates) != APUS_OK)
+        templates = (apus_templates){.chat = "", .fim = ""};
+    return templates;
+}
+
+static void print_templates(const struct loaded *loaded) {
+    const apus_templates t = templates_of(loaded);
+    printf("templates     chat: %s; fill in the middle: %s\n", *t.chat ? t.chat : "none known",
+           *t.fim ? t.fim : "none known");
+}
+
 static int print_text(const struct loaded *loaded, const struct settings *settings) {
     const apus_info *info = &loaded->info;
     struct type_sum sums[TYPES_MAX];
@@ -75,6 +88,7 @@ static int print_text(const struct loaded *loaded, const struct settings *settin
     printf("tokenizer     %s, %s; bos %d, eos %d, %u tokens end a text\n", info->tokenizer,
            info->add_bos ? "bos in front" : "nothing in front", (int)info->bos, (int)info->eos,
            info->end_tokens);
+    print_templates(loaded);
     printf("bytes         %" PRIu64 "\n", info->bytes);
     printf("hash          %016" PRIx64 "%s\n", info->model_hash,
            settings->verify ? ", every section verified" : "");
@@ -124,6 +138,19 @@ static json_t *specials_array(const struct loaded *loaded) {
     return array;
 }
 
+/* Null for what is not known. */
+static void put_templates(json_t *object, const struct loaded *loaded) {
+    static const char *const names[APUS_MARKERS] = {"prefix", "suffix",     "middle", "end",
+                                                    "pad",    "repository", "file"};
+    const apus_templates t = templates_of(loaded);
+    json_t *markers = *t.fim ? json_object() : json_null();
+    for (int m = 0; *t.fim && m < APUS_MARKERS; m++)
+        if (t.markers[m] >= 0) json_object_set_new(markers, names[m], json_integer(t.markers[m]));
+    json_object_set_new(object, "chat_template", *t.chat ? json_string(t.chat) : json_null());
+    json_object_set_new(object, "fim", *t.fim ? json_string(t.fim) : json_null());
+    json_object_set_new(object, "fim_markers", markers);
+}
+
 static int print_object(const struct loaded *loaded, const struct settings *settings) {
     const apus_info *info = &loaded->info;
     json_t *object = json_object();
@@ -152,6 +179,7 @@ static int print_object(const struct loaded *loaded, const struct settings *sett
     json_object_set_new(object, "eos", json_integer(info->eos));
     json_object_set_new(object, "end_tokens", ends);
     json_object_set_new(object, "specials", specials_array(loaded));
+    put_templates(object, loaded);
     json_object_set_new(object, "layers", layers_array(loaded));
     json_object_set_new(object, "tensors", tensors_array(loaded));
     if (settings->verify) json_object_set_new(object, "verified", json_true());
@@ -217,12 +245,14 @@ const struct command command_info = {
     .usage = "MODEL.apus [--verify]",
     .description =
         "Prints the architecture, the shapes of the layers, the types of the weights, "
-        "the tokenizer and the hash of a blob.\n\n"
+        "the tokenizer, the names of its templates and the hash of a blob.\n\n"
         "With --json: name, architecture, provenance, bytes, parameters, weight_bytes, "
         "bits_per_weight, hash, dim, vocab, max_positions, "
         "tokenizer, add_bos, bos, eos, end_tokens, specials (of each token that a prompt "
         "can name: id, text, control, which text never makes, and ends, which ends a "
-        "text), layers (heads, kv_heads, head_dim, ffn of each), tensors (name, type, rows, cols, "
+        "text), chat_template and fim (names of how prompts are written, null where not known), "
+        "fim_markers (ids of its tokens), layers (heads, kv_heads, head_dim, ffn of each), "
+        "tensors (name, type, rows, cols, "
         "bytes of each), and verified after --verify.",
     .example = "apus info model.apus --verify",
     .options = options,

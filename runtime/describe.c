@@ -146,3 +146,23 @@ APUS_API apus_status apus_blob_special(const apus_blob *blob, uint32_t index,
     config_write(special, &known, sizeof known);
     return APUS_OK;
 }
+
+/* A name may have lost its end since it was checked, if the file has changed. */
+static const char *template_name(const char name[VOCAB_TEMPLATE_NAME]) {
+    return name[VOCAB_TEMPLATE_NAME - 1] ? "" : name;
+}
+
+APUS_API apus_status apus_blob_templates(const apus_blob *blob, apus_templates *templates) {
+    const struct blob *b = blob_opened(blob);
+    if (!b) return APUS_E_ARGUMENT;
+    apus_port port = blob_port(b);
+    apus_status status = config_check(templates, STRUCT(apus_templates), &port);
+    if (status) return status;
+    const struct vocab_templates *t = b->vocab.templates;
+    apus_templates known = {.size = sizeof known, .chat = "", .fim = ""};
+    if (t) known.chat = template_name(t->chat), known.fim = template_name(t->fim);
+    for (int m = 0; m < APUS_MARKERS; m++)
+        known.markers[m] = t && t->markers[m] < b->vocab.header->rows ? (int32_t)t->markers[m] : -1;
+    config_write(templates, &known, sizeof known);
+    return APUS_OK;
+}

@@ -98,9 +98,8 @@ static int check_header(struct checker *c, const struct vocab_header *h) {
     if (h->chars_count > 0x110000) return fail(c, "tokenizer: too many characters");
     if (h->slots_count & (h->slots_count - 1) || h->slots_count > 1u << 24)
         return fail(c, "tokenizer: size of the hash table");
-    return h->zero[0] == 0 && h->zero[1] == 0 && h->zero[2] == 0
-               ? 1
-               : fail(c, "tokenizer: reserved words are not zero");
+    return h->zero[0] == 0 && h->zero[1] == 0 ? 1
+                                              : fail(c, "tokenizer: reserved words are not zero");
 }
 
 static int check_pieces(struct checker *c, const struct vocab *v) {
@@ -210,6 +209,32 @@ static int check_added(struct checker *c, const struct vocab *v) {
     return 1;
 }
 
+static int name_holds(const char name[VOCAB_TEMPLATE_NAME]) {
+    int end = 0;
+    for (; end < VOCAB_TEMPLATE_NAME && name[end]; end++) {
+        char c = name[end];
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.')) return 0;
+    }
+    if (end == VOCAB_TEMPLATE_NAME) return 0;
+    while (end < VOCAB_TEMPLATE_NAME && !name[end]) end++;
+    return end == VOCAB_TEMPLATE_NAME;
+}
+
+static int check_templates(struct checker *c, const struct vocab *v) {
+    const struct vocab_templates *t = v->templates;
+    if (!t) return 1;
+    if (!name_holds(t->chat) || !name_holds(t->fim))
+        return fail(c, "tokenizer: the name of a template is none");
+    for (int m = 0; m < APUS_MARKERS; m++) {
+        uint32_t id = t->markers[m];
+        if (id == VOCAB_NONE) continue;
+        if (!t->fim[0]) return fail(c, "tokenizer: markers of no template");
+        if (id >= v->header->rows || vocab_type(v, id) != VOCAB_CONTROL)
+            return fail(c, "tokenizer: a template's marker is no control token");
+    }
+    return 1;
+}
+
 static void place(struct checker *c, struct vocab *v, const struct vocab_header *h) {
     int spm = h->kind == VOCAB_SPM;
     v->header = h;
@@ -225,6 +250,7 @@ static void place(struct checker *c, struct vocab *v, const struct vocab_header 
     v->slots = array_at(c, h->slots, h->slots_count, 4);
     v->added = array_at(c, h->added, h->added_count, sizeof(struct vocab_added));
     v->ends = array_at(c, h->ends, h->ends_count, 4);
+    v->templates = h->templates ? array_at(c, h->templates, sizeof *v->templates, 1) : NULL;
 }
 
 apus_status vocab_open(struct vocab *vocab, const void *data, size_t size, const char **why) {
@@ -239,7 +265,7 @@ apus_status vocab_open(struct vocab *vocab, const void *data, size_t size, const
         good = check_header(&c, data);
     if (good) place(&c, &v, data);
     good = good && !c.why && check_pieces(&c, &v) && check_symbols(&c, &v) && check_pairs(&c, &v) &&
-           check_slots(&c, &v) && check_added(&c, &v);
+           check_slots(&c, &v) && check_added(&c, &v) && check_templates(&c, &v);
     if (!good) {
         if (why) *why = c.why;
         return APUS_E_FORMAT;

@@ -25,7 +25,8 @@ enum {
     VOCAB_PIECE_MAX = 4096, /* bytes of a piece */
     VOCAB_ADDED_BYTES_MAX = 255,
     VOCAB_RUN_MAX = 256, /* slots in a row without an empty one: bounds a look-up */
-    VOCAB_ENDS_MAX = 64
+    VOCAB_ENDS_MAX = 64,
+    VOCAB_TEMPLATE_NAME = 24 /* bytes, the zero at the end included */
 };
 #define VOCAB_NONE UINT32_MAX
 
@@ -101,6 +102,16 @@ enum {
     VOCAB_ADDED_INNER = 8
 };
 
+/* How prompts are written, where the packer knew. Names are of a-z, 0-9, '-' and '.', then zeros to
+ * the end, at least one; all zeros: not known. */
+struct vocab_templates {
+    char chat[VOCAB_TEMPLATE_NAME];
+    char fim[VOCAB_TEMPLATE_NAME];
+    uint32_t markers[APUS_MARKERS]; /* ids of CONTROL pieces by enum apus_marker; VOCAB_NONE: none,
+                                       as are all where fim is not known */
+};
+_Static_assert(sizeof(struct vocab_templates) == 76, "templates' layout");
+
 /* Offsets count from the section's first byte. */
 struct vocab_header {
     uint32_t magic, kind, pre, flags;
@@ -128,7 +139,8 @@ struct vocab_header {
     uint32_t added;      /* struct vocab_added [added_count], ascending by their pieces' bytes
                             (memcmp, then length), all different */
     uint32_t ends;       /* uint32_t [ends_count]: ids that end a generation */
-    uint32_t zero[3];
+    uint32_t templates;  /* struct vocab_templates; 0: none, as in sections of older packers */
+    uint32_t zero[2];
 };
 _Static_assert(sizeof(struct vocab_header) == 128, "vocabulary layout");
 
@@ -147,7 +159,8 @@ struct vocab {
     const uint32_t *slots;
     const struct vocab_added *added;
     const uint32_t *ends;
-    uint32_t added_first[8]; /* bit b: some added token begins with byte b */
+    const struct vocab_templates *templates; /* NULL: none */
+    uint32_t added_first[8];                 /* bit b: some added token begins with byte b */
 };
 
 /* Checks `size` bytes at data (4-aligned, must outlive the view) completely, in time linear in

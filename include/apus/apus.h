@@ -206,6 +206,30 @@ APUS_API apus_status apus_blob_end_token(const apus_blob *blob, uint32_t index, 
 APUS_API apus_status apus_blob_special(const apus_blob *blob, uint32_t index,
                                        apus_special *special);
 
+/* What a control token marks in a prompt that asks for what belongs between two texts. */
+typedef enum apus_marker {
+    APUS_MARKER_PREFIX = 0, /* the text before the gap */
+    APUS_MARKER_SUFFIX,     /* the text behind it */
+    APUS_MARKER_MIDDLE,     /* the gap, which the model fills from here on */
+    APUS_MARKER_END,        /* the end of what it filled in; also an end token */
+    APUS_MARKER_PAD,        /* padding in training */
+    APUS_MARKER_REPOSITORY, /* the name of a repository */
+    APUS_MARKER_FILE        /* the name of a file, or the border between two */
+} apus_marker;
+enum { APUS_MARKERS = 7 };
+
+/* How prompts for a model are written, as far as its packer knew: names of conventions, which
+ * apps/template of the sources knows, and the ids of their tokens. */
+typedef struct apus_templates {
+    uint32_t size;
+    const char *chat; /* "chatml", "llama3" ...; "" where it is not known. Both belong to the blob's
+                         data and are zero-terminated, at most 23 bytes */
+    const char *fim;  /* for a gap in a file: "qwen", "codellama" ...; likewise */
+    int32_t markers[APUS_MARKERS]; /* ids by enum apus_marker; -1 where there is none */
+} apus_templates;
+
+APUS_API apus_status apus_blob_templates(const apus_blob *blob, apus_templates *templates);
+
 /* ----------------------------------------------------------------------------------- prompts -- */
 
 typedef enum apus_part_kind {

@@ -66,6 +66,7 @@ static void blobs(struct ready *r) {
     apus_layer_info layer = {.size = sizeof layer};
     apus_tensor_info tensor = {.size = sizeof tensor};
     apus_special special = {.size = sizeof special};
+    apus_templates templates = {.size = sizeof templates};
     apus_port port = *apus_port_host();
     apus_blob blob;
     const char *section;
@@ -83,6 +84,7 @@ static void blobs(struct ready *r) {
         ARGUMENT(apus_blob_tensor(b, 0, &tensor));
         ARGUMENT(apus_blob_end_token(b, 0, &id));
         ARGUMENT(apus_blob_special(b, 0, &special));
+        ARGUMENT(apus_blob_templates(b, &templates));
         assert_int_equal(apus_tokenize_scratch(b, 9), 0);
         ARGUMENT(apus_tokenize(b, &text, 1, &id, 1, &count, r->bytes, ROOM));
         ARGUMENT(apus_detokenize(b, &id, 1, 1, 1, (char *)r->bytes, ROOM, &count));
@@ -99,10 +101,12 @@ static void blobs(struct ready *r) {
     ARGUMENT(apus_blob_tensor(b, 0, NULL));
     ARGUMENT(apus_blob_end_token(b, 0, NULL));
     ARGUMENT(apus_blob_special(b, 0, NULL));
+    ARGUMENT(apus_blob_templates(b, NULL));
     EVERY_SIZE(apus_info, info, given, apus_blob_describe(b, given));
     EVERY_SIZE(apus_layer_info, layer, given, apus_blob_layer(b, 0, given));
     EVERY_SIZE(apus_tensor_info, tensor, given, apus_blob_tensor(b, 0, given));
     EVERY_SIZE(apus_special, special, given, apus_blob_special(b, 0, given));
+    EVERY_SIZE(apus_templates, templates, given, apus_blob_templates(b, given));
     ARGUMENT(apus_tokenize(b, NULL, 1, NULL, 0, &count, NULL, 0));
     ARGUMENT(apus_tokenize(b, &text, 1, NULL, 1, &count, NULL, 0));
     ARGUMENT(apus_tokenize(b, &text, 1, NULL, 0, NULL, NULL, 0));

@@ -61,6 +61,11 @@ uint64_t touch_blob(const apus_blob *blob) {
         int32_t id;
         MUST(apus_blob_end_token(blob, i, &id) == APUS_OK && id >= 0 && (uint32_t)id < info.vocab);
     }
+    apus_templates templates = {.size = sizeof templates};
+    MUST(apus_blob_templates(blob, &templates) == APUS_OK);
+    MUST(strlen(templates.chat) <= 23 && strlen(templates.fim) <= 23);
+    for (int m = 0; m < APUS_MARKERS; m++)
+        MUST(templates.markers[m] >= -1 && templates.markers[m] < (int64_t)info.vocab);
     for (uint32_t i = 0; i < info.specials; i++) {
         apus_special s = {.size = sizeof s};
         MUST(apus_blob_special(blob, i, &s) == APUS_OK && s.bytes >= 1 && s.bytes <= 255);

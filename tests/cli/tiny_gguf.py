@@ -105,12 +105,13 @@ def tensors(rng, tokens):
     yield 'output.weight', (DIM, vocab), weights(rng, vocab, DIM, readable)
 
 
-def write(path, seed=1, swapped=False, tokenizer=True):
-    """swapped: two pieces change places, so that the model means other texts by their ids."""
-    tokens = vocabulary()
+def write(path, seed=1, swapped=False, tokenizer=True, controls=(), extra=()):
+    """swapped: two pieces change places, so that the model means other texts by their ids.
+    controls: control tokens besides, behind all others. extra: entries of the metadata besides."""
+    tokens = vocabulary() + [(text, 0.0, CONTROL) for text in controls]
     if swapped:
         tokens[-2:] = [tokens[-1], tokens[-2]]
-    entries = metadata(tokens, tokenizer)
+    entries = metadata(tokens, tokenizer) + list(extra)
     heads, data = [], b''
     for name, dimensions, values in tensors(random.Random(seed), tokens):
         heads.append(

@@ -221,7 +221,8 @@ static void calibrates(void **state) {
     assert_non_null(strstr(said, "Not calibrated"));
 }
 
-/* Templates are programs out of a file: nothing of them is run, kept or even looked at. */
+/* Templates are programs out of a file: nothing of them is run or kept but the name of one that is
+ * known. */
 static void chat_templates_are_left_behind(void **state) {
     (void)state;
     static char huge[300000]; /* and not unrolled: the loop would run for years */
@@ -229,8 +230,9 @@ static void chat_templates_are_left_behind(void **state) {
              "{%% for i in range(10**18) %%}{%% include '/etc/passwd' %%}{{ "
              "cycler.__init__.__globals__.os.popen('id') }}");
     memset(huge + strlen(huge), '{', sizeof huge - 1 - strlen(huge));
-    write_source("chat.gguf", (struct small_gguf){0});
+    write_source("chat.gguf", (struct small_gguf){.chat_template = "{{ messages }}"});
     assert_int_equal(RUN(in_folder("chat.gguf"), "-o", in_folder("1.apus")), 0);
+    assert_non_null(strstr(complained, "the chat template is none that is known by name"));
     write_source("chat.gguf", (struct small_gguf){.chat_template = huge});
     assert_int_equal(RUN(in_folder("chat.gguf"), "-o", in_folder("2.apus")), 0);
     assert_true(same(in_folder("1.apus"), in_folder("2.apus")));

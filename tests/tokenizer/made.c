@@ -47,6 +47,9 @@ void *made_bpe(enum vocab_pre pre, uint32_t flags, const char *merges, size_t *b
                r = plain(space + 1, strlen(space + 1), right);
         assert_true(builder_merge(&b, left, l, right, r, &d));
     }
+    b.templates = (struct vocab_templates){"chatml", "qwen", {0}};
+    for (int m = 0; m < APUS_MARKERS; m++)
+        b.templates.markers[m] = m == APUS_MARKER_FILE ? VOCAB_NONE : id - 4;
     void *section = builder_finish(&b, bytes, &d);
     assert_string_equal(d.text, "");
     assert_non_null(section);

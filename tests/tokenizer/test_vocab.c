@@ -115,6 +115,35 @@ static void refused(uint8_t *copy, size_t bytes, const char *part) {
     if (!strstr(why, part)) fail_msg("\"%s\" does not say \"%s\"", why, part);
 }
 
+/* Names are names, markers control tokens; a section without templates has none. */
+static void templates_bent(void **state) {
+    (void)state;
+    size_t bytes;
+    uint8_t *copy = made(0, &bytes);
+    struct vocab_header *h = (struct vocab_header *)(void *)copy;
+    struct vocab_templates *t = (struct vocab_templates *)(void *)(copy + h->templates);
+    struct vocab v = made_open(copy, bytes);
+    assert_ptr_equal(v.templates, t);
+    assert_string_equal(t->fim, "qwen");
+    static const char *const name = "tokenizer: the name of a template is none";
+    t->fim[0] = 'Q', refused(copy, bytes, name), t->fim[0] = 'q';
+    t->chat[7] = 'x', refused(copy, bytes, name), t->chat[7] = 0;
+    memset(t->chat, 'x', sizeof t->chat), refused(copy, bytes, name);
+    memset(t->chat, 0, sizeof t->chat), made_open(copy, bytes);
+    static const char *const marker = "tokenizer: a template's marker is no control token";
+    uint32_t id = t->markers[0];
+    t->markers[0] = 'a', refused(copy, bytes, marker);
+    t->markers[0] = h->rows, refused(copy, bytes, marker);
+    t->markers[0] = id + 2, refused(copy, bytes, marker); /* user-defined: text becomes it */
+    t->markers[0] = id;
+    memset(t->fim, 0, sizeof t->fim);
+    refused(copy, bytes, "tokenizer: markers of no template");
+    h->templates = 0;
+    v = made_open(copy, bytes);
+    assert_null(v.templates);
+    free(copy);
+}
+
 static void says_what_is_wrong(void **state) {
     (void)state;
     size_t bytes;
@@ -167,9 +196,8 @@ static void says_what_is_wrong(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(truncated),
-        cmocka_unit_test(every_word_bent),
-        cmocka_unit_test(every_bit_flipped),
+        cmocka_unit_test(truncated),          cmocka_unit_test(templates_bent),
+        cmocka_unit_test(every_word_bent),    cmocka_unit_test(every_bit_flipped),
         cmocka_unit_test(says_what_is_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

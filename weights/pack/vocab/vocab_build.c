@@ -326,7 +326,7 @@ static void *finish(struct builder *b, const struct vocab_request *r, size_t *by
     if (b->eos < 0 && r->ends_count) b->eos = r->ends[0];
     bool good = builder_end(b, b->eos, d);
     for (size_t i = 0; good && i < r->ends_count; i++) good = builder_end(b, r->ends[i], d);
-    good = good && builder_known_names(b, d);
+    good = good && builder_known_names(b, d) && builder_recognise_templates(b, r, d);
     if (b->add_bos == 1 || (b->add_bos == 2 && b->bos >= 0)) {
         b->flags |= VOCAB_ADD_BOS;
         if (good && b->bos < 0)

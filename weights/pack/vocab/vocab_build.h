@@ -92,6 +92,7 @@ struct builder {
     int64_t bos, eos, unk;
     uint32_t ends[64];
     uint32_t ends_count;
+    struct vocab_templates templates; /* zeroed names: nothing is known */
     int add_bos; /* -1: not said; 2: the kind of tokenizer does, where it has a bos */
 };
 
@@ -143,6 +144,9 @@ bool vocab_is_name(const char *text, size_t length);
 /* Tokens known by their names become control tokens and end a generation. When all merges are in.
  */
 bool builder_known_names(struct builder *b, struct diag *d);
+/* The templates of prompts, recognised by the names of tokens and by the text of the chat template.
+ * When all tokens have their kinds. */
+bool builder_recognise_templates(struct builder *b, const struct vocab_request *r, struct diag *d);
 void *builder_finish(struct builder *b, size_t *bytes, struct diag *d);
 
 /* The readers: each fills a builder. */

@@ -377,6 +377,8 @@ static void write_all(struct writer *w, struct maker *m, const struct tables *t,
     h->slots = put(w, m->slots, (size_t)m->slots_count * 4);
     h->added = put(w, t->added, (size_t)t->added_count * sizeof *t->added);
     h->ends = put(w, b->ends, (size_t)b->ends_count * 4);
+    if (b->templates.chat[0] || b->templates.fim[0])
+        h->templates = put(w, &b->templates, sizeof b->templates);
     if (w->data) memcpy(w->data, h, sizeof *h);
 }
 
