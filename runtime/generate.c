@@ -24,6 +24,12 @@ static apus_status begin(apus_session *s, const apus_sampling *sampling) {
         status =
             refuse(port, APUS_E_ORDER, "apus_begin",
                    "the prompt was stopped: go on with apus_prompt or apus_append first", NULL);
+    const struct vocab *vocab = &model_blob(s->model)->vocab;
+    const apus_sampling *c = &g.sampler.config;
+    const uint8_t *bind = (const uint8_t *)c->bind;
+    if (!status && !bind_can_spell(vocab, bind, c->bind_bytes))
+        status = refuse(port, APUS_E_TOKEN, "apus_sampling",
+                        "bind holds a byte that no token of the vocabulary stands for", NULL);
     if (status) return status;
     /* what is ahead was drawn by other rules */
     speculate_drop(&s->speculation, s->ids, s->count);
@@ -32,7 +38,9 @@ static apus_status begin(apus_session *s, const apus_sampling *sampling) {
     g.passes = s->target.passes;
     hash64_begin(&g.hash);
     s->generation = g;
-    text_stream_begin(&s->text, g.sampler.config.stops, g.sampler.config.stops_count);
+    bind_begin(&s->bind, vocab, bind, c->bind_bytes);
+    if (c->bind_bytes) s->generation.sampler.bind = &s->bind;
+    text_stream_begin(&s->text, c->stops, c->stops_count, c->bind_bytes);
     return APUS_OK;
 }
 
@@ -69,6 +77,7 @@ static apus_status choose(apus_session *s, const float *logits, apus_piece *piec
     if (c->want_hash) hash64_add(&g->hash, logits, rows * sizeof(float));
     s->ids[s->count++] = id;
     put_choice(s, &choice, piece);
+    bind_take(&s->bind, (uint32_t)id);
     g->made++;
     if (!c->ignore_end && vocab_is_end(vocab, (uint32_t)id))
         piece->stop = APUS_STOP_EOS;

@@ -57,6 +57,9 @@ static apus_status read_settings(struct sampler *sampler, const apus_sampling *s
         status =
             refuse_outside(port, where, "alternatives", c->alternatives, 0, APUS_ALTERNATIVES_MAX);
     if (!status) status = check_stops(c, port);
+    if (!status)
+        status = refuse_outside(port, where, "bind_bytes", c->bind_bytes, 0, APUS_BIND_MAX);
+    if (!status && c->bind_bytes) status = refuse_null(port, where, "bind", c->bind);
     if (status) return status;
     if (c->temperature != 0.0f) s.inverse_temperature = 1.0f / c->temperature;
     if (c->repeat_penalty != 0.0f && c->repeat_penalty != 1.0f)
@@ -384,13 +387,15 @@ apus_status sample_pick(const struct sampler *s, const float *logits, uint32_t v
     float *copy = (float *)(void *)(key + vocab);
     const float *work = logits;
     uint32_t chosen;
-    if (s->inverse_penalty != 0.0f || s->config.logits) {
+    const bool bound = s->bind && bind_left(s->bind);
+    if (s->inverse_penalty != 0.0f || s->config.logits || bound) {
         memcpy(copy, logits, vocab * sizeof(float));
         if (s->inverse_penalty != 0.0f) penalize(s, logits, copy, context, context_count);
         if (s->config.logits) {
             s->config.logits(s->config.logits_user, copy, vocab, made, made_count);
             if (!callback_holds(copy, vocab)) return APUS_E_NUMERIC;
         }
+        if (bound) bind_mask(s->bind, copy, vocab);
         work = copy;
     }
     apus_status status = first_rank(work, vocab, &chosen);

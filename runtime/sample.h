@@ -7,15 +7,18 @@
 #include <stdint.h>
 
 #include "apus/apus.h"
+#include "text/bind.h"
 
 struct sampler {
-    apus_sampling config;      /* as given, what was left out filled with zeros; stops point into
+    apus_sampling config;         /* as given, what was left out filled with zeros; stops point into
                                   the caller's memory */
-    float inverse_temperature; /* 0: greedy */
-    float inverse_penalty;     /* 0: no repetition penalty */
-    uint32_t repeat_last;      /* 1 .. 1024 */
-    uint32_t top_p;            /* rint(top_p * 2^20), or 0: off */
-    uint32_t min_p;            /* rint(min_p * 2^24), or 0: off */
+    float inverse_temperature;    /* 0: greedy */
+    float inverse_penalty;        /* 0: no repetition penalty */
+    uint32_t repeat_last;         /* 1 .. 1024 */
+    uint32_t top_p;               /* rint(top_p * 2^20), or 0: off */
+    uint32_t min_p;               /* rint(min_p * 2^24), or 0: off */
+    const struct text_bind *bind; /* which ids may come next, as far as the text has come; NULL:
+                                     all */
 };
 
 /* Checks the settings, stop texts included, against the ranges of apus.h (NaN is outside of all)
@@ -44,14 +47,14 @@ static inline uint32_t sample_alternatives(const struct sampler *sampler, uint32
 /* Chooses. logits [vocab]: raw, at most 2^50 in magnitude, not changed. context [context_count]:
  * every id before this choice, prompt and generation, all in 0 .. vocab - 1. made [made_count]:
  * those of this generation, for the callback. position: the index the chosen id will have.
- * Time is linear in vocab. APUS_E_NUMERIC, *choice untouched, where the callback left nothing, a
- * NaN, or a value above 2^50. */
+ * Time is linear in vocab. APUS_E_NUMERIC, *choice untouched, where callback and bind left nothing,
+ * or the callback a NaN or a value above 2^50. */
 apus_status sample_pick(const struct sampler *sampler, const float *logits, uint32_t vocab,
                         const int32_t *context, size_t context_count, const int32_t *made,
                         size_t made_count, uint64_t position, void *scratch, struct choice *choice);
 
-/* What a draft makes of its own logits: the choice that sample_pick would make without the
- * callback, the id that came second (-1: the rules left no other), and by how much, in units of
+/* What a draft makes of its own logits: the choice that sample_pick would make without callback
+ * and bind, the id that came second (-1: the rules left no other), and by how much, in units of
  * logits over temperature and with the noise (greedy: of logits). */
 struct guess {
     int32_t id, other;

@@ -48,6 +48,7 @@ struct apus_session {
     uint32_t cancel; /* atomic: the request's ticket and the bits HAL_CANCEL, runtime/calls.c */
     struct generation generation;
     struct text_stream text; /* what the user will see of it */
+    struct text_bind bind;   /* what it must begin with */
     int32_t piece_ids[PROPOSE_MAX + 1];
     float piece_log_probs[PROPOSE_MAX + 1];
     uint64_t piece_offsets[PROPOSE_MAX + 1];

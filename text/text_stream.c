@@ -18,10 +18,12 @@ void text_stream_open(struct text_stream *out, const struct vocab *vocab, void *
     *out = (struct text_stream){.vocab = vocab, .text = memory, .capacity = bytes};
 }
 
-void text_stream_begin(struct text_stream *out, const apus_stop *stops, uint32_t count) {
+void text_stream_begin(struct text_stream *out, const apus_stop *stops, uint32_t count,
+                       size_t skip) {
     assert(count <= APUS_STOPS_MAX);
     out->given = out->ready = out->count = 0;
     out->total = 0;
+    out->skip = skip;
     out->stopped = false;
     out->stops = count;
     for (uint32_t i = 0; i < count; i++) {
@@ -65,6 +67,8 @@ static void forget_given(struct text_stream *out) {
 bool text_stream_add_bytes(struct text_stream *out, const uint8_t *bytes, size_t n) {
     if (out->stopped) return true;
     forget_given(out);
+    size_t skipped = n < out->skip ? n : out->skip;
+    out->skip -= skipped, bytes += skipped, n -= skipped;
     if (n > out->capacity - out->count)
         n = out->capacity - out->count; /* no piece is so long, unless the file has changed */
     out->total += n;

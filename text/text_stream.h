@@ -23,6 +23,7 @@ struct text_stream {
     size_t given;   /* text[0 .. given): handed out by the last text_stream_take */
     size_t ready;   /* text[given .. ready): may be shown */
     size_t count;   /* text[ready .. count): held back */
+    size_t skip;    /* bytes to come that are not part of the text */
     uint64_t total; /* bytes added since text_stream_begin, those of a stop text included */
     bool stopped;   /* a stop text was complete: nothing is added any more */
     uint32_t stops;
@@ -37,9 +38,10 @@ size_t text_stream_bytes(const struct vocab *vocab);
 void text_stream_open(struct text_stream *out, const struct vocab *vocab, void *memory,
                       size_t bytes);
 
-/* A new text. stops [count]: checked (at most APUS_STOPS_MAX of 1 .. STOP_BYTES_MAX bytes) and
- * copied. */
-void text_stream_begin(struct text_stream *out, const apus_stop *stops, uint32_t count);
+/* A new text, which begins behind the first `skip` bytes that are added. stops [count]: checked (at
+ * most APUS_STOPS_MAX of 1 .. STOP_BYTES_MAX bytes) and copied. */
+void text_stream_begin(struct text_stream *out, const apus_stop *stops, uint32_t count,
+                       size_t skip);
 
 /* Adds an id's bytes; control tokens have none. true: a stop text is complete. The text to show
  * then ends before it: before the one that begins first, where several end at the same byte. */

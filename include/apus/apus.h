@@ -478,7 +478,7 @@ typedef struct apus_stop {
     const char *text; /* 1 .. 63 bytes, copied */
     size_t bytes;
 } apus_stop;
-enum { APUS_STOPS_MAX = 8, APUS_ALTERNATIVES_MAX = 20 };
+enum { APUS_STOPS_MAX = 8, APUS_ALTERNATIVES_MAX = 20, APUS_BIND_MAX = 4096 };
 
 typedef struct apus_sampling {
     uint32_t size;
@@ -502,11 +502,19 @@ typedef struct apus_sampling {
                               verifying pass that has begun is finished */
     uint32_t alternatives; /* 0 .. APUS_ALTERNATIVES_MAX: so many of the likeliest ids are told
                               beside each id; 0 costs nothing */
+    uint32_t bind_bytes;   /* 0 .. APUS_BIND_MAX */
+    const char *bind;      /* [bind_bytes], copied: what the ids must spell first, for a cursor
+                              inside a word, the beginning of which was taken back from the
+                              prompt. Until it is spelled only ids come whose bytes begin with
+                              what is left of it, or that it begins with, chosen by the same rules
+                              among those alone, and no control token. The text begins behind it,
+                              and so do stop texts and offsets; max_tokens counts its ids, too. A
+                              byte that the vocabulary has no piece for is APUS_E_TOKEN */
 } apus_sampling;
 
 /* Begins a generation after the current context; APUS_E_ORDER where that is empty or, after
- * APUS_PARTIAL, not evaluated. Order of the rules: repetition penalty, logits callback, top-k,
- * top-p, min-p, temperature. The same seed and context give the same ids. */
+ * APUS_PARTIAL, not evaluated. Order of the rules: repetition penalty, logits callback, bind,
+ * top-k, top-p, min-p, temperature. The same seed and context give the same ids. */
 APUS_API apus_status apus_begin(apus_session *session, const apus_sampling *sampling);
 
 typedef enum apus_stop_reason {

@@ -84,7 +84,7 @@ static void feed(const uint8_t *text, size_t n, const apus_stop *stops, uint32_t
     size_t end = stops_at(text, n, stops, count), shown_count = 0, at = 0, bytes;
     const char *piece;
     text_stream_open(&out, NULL, memory, sizeof memory);
-    text_stream_begin(&out, stops, count);
+    text_stream_begin(&out, stops, count, 0);
     int stopped = 0;
     while (at < n && !stopped) {
         size_t next = at + 1;
@@ -220,7 +220,7 @@ static void ids_become_their_bytes(void **state) {
     const apus_stop stop = {"abba", 4};
     text_stream_open(&out, &blob.vocab, memory, need);
     for (int run = 0; run < 2; run++) { /* the second begins anew */
-        text_stream_begin(&out, &stop, 1);
+        text_stream_begin(&out, &stop, 1, 0);
         assert_false(text_stream_add(&out, 256)); /* a control token shows nothing */
         assert_false(text_stream_add(&out, 'c'));
         text_stream_take(&out, &text, &bytes);
@@ -265,7 +265,7 @@ static void the_memory_is_enough(void **state) {
     memset(piece, 'y', longest);
     struct text_stream out;
     text_stream_open(&out, &blob.vocab, memory, need);
-    text_stream_begin(&out, &(apus_stop){held, sizeof held}, 1);
+    text_stream_begin(&out, &(apus_stop){held, sizeof held}, 1, 0);
     for (size_t i = 0; i < held_bytes; i++) text_stream_add(&out, 'x');
     text_stream_take(&out, &text, &bytes);
     assert_int_equal(bytes, 0);

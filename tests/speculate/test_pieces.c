@@ -1,7 +1,8 @@
-/* What a piece tells of its ids: where their bytes begin in the text, and what else was likely. The
- * same with proposals and without, by every instruction set. */
+/* What a piece tells of its ids: where their bytes begin in the text, what else was likely, and
+ * what it is bound to begin with. The same with proposals and without, by every instruction set. */
 #include "tests/speculate/fixture.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,10 +129,110 @@ static void alternatives_are_the_likeliest(void **unused) {
     free(logits);
 }
 
+/* What bind says, as a callback that looks at the bytes of all ids so far. */
+struct bound {
+    const char *bytes;
+    size_t count;
+};
+static void only_what_agrees(void *user, float *logits, uint32_t vocab, const int32_t *ids,
+                             size_t count) {
+    const struct bound *bound = user;
+    char piece[16];
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) at += spell(ids[i], piece);
+    if (at >= bound->count) return;
+    for (uint32_t id = 0; id < vocab; id++) {
+        size_t n = spell((int32_t)id, piece), left = bound->count - at;
+        if (!n || memcmp(piece, bound->bytes + at, n < left ? n : left) != 0)
+            logits[id] = -INFINITY;
+    }
+}
+
+static void bound_bytes_are_spelled_first(void **unused) {
+    (void)unused;
+    static const struct bound bounds[] = {{"<", 1},        {"<2", 2},    {"<25", 3},
+                                          {"<264", 4},     {"<264>", 5}, {"a<26", 4},
+                                          {"<259><26", 8}, {"<2x", 3},   {"\xe2\x82", 2},
+                                          {"\0\0b", 3},    {"no <b", 5}, {"<258><258><2", 12},
+                                          {" aab aab", 8}, {"\n", 1}};
+    struct result *masked = malloc(sizeof *masked);
+    int whole = 0, parts = 0;
+    assert_non_null(masked);
+    for (size_t b = 0; b < sizeof bounds / sizeof *bounds; b++) {
+        for (int kind = 0; kind < SAMPLINGS; kind++) {
+            char text[IDS * 8];
+            size_t bytes = 0, bound = bounds[b].count;
+            apus_sampling sampling = sampling_of(kind);
+            sampling.seed = b + 1;
+            sampling.max_tokens = 30;
+            sampling.ignore_end = kind % 2;
+            sampling.alternatives = 3;
+            sampling.bind = bounds[b].bytes;
+            sampling.bind_bytes = (uint32_t)bound;
+            generate_by_all(&sampling);
+            const struct result *r = here.want;
+            for (size_t i = 0; i < r->count; i++) {
+                assert_int_equal(r->offsets[i], bytes > bound ? bytes - bound : 0);
+                size_t n = spell(r->ids[i], text + bytes);
+                if (bytes < bound) assert_true(n > 0);
+                whole += bytes < bound && n > 1, parts += bytes + n < bound;
+                bytes += n;
+            }
+            assert_true(bytes >= bound + r->bytes);
+            assert_memory_equal(text, bounds[b].bytes, bound);
+            assert_memory_equal(text + bound, r->text, r->bytes);
+
+            /* stop texts would be found in the bound bytes, too */
+            if (sampling.stops_count) continue;
+            sampling.bind_bytes = 0;
+            sampling.logits = only_what_agrees;
+            sampling.logits_user = (void *)(uintptr_t)&bounds[b];
+            prompt(here.session[0], "aab aab \n");
+            generate(here.session[0], &sampling, 0, masked);
+            assert_int_equal(masked->count, r->count);
+            assert_memory_equal(masked->ids, r->ids, r->count * sizeof *r->ids);
+            assert_memory_equal(masked->log_probs, r->log_probs, r->count * sizeof *r->log_probs);
+            assert_memory_equal(masked->likely, r->likely, 3 * r->count * sizeof *r->likely);
+        }
+    }
+    free(masked);
+    assert_true(whole > 20 && parts > 20); /* by pieces of both kinds */
+}
+
+/* A stop text ends the text that is shown, and what was bound is none of it. */
+static void stops_begin_behind_what_is_bound(void **unused) {
+    (void)unused;
+    const apus_stop stop = {"b", 1};
+    const apus_sampling sampling = {.size = sizeof sampling,
+                                    .max_tokens = 20,
+                                    .stops = &stop,
+                                    .stops_count = 1,
+                                    .bind = "bbb",
+                                    .bind_bytes = 3};
+    generate_by_all(&sampling);
+    assert_true(here.want->count > 3 || here.want->stop != APUS_STOP_TEXT);
+    assert_memory_equal(here.want->ids, ((const int32_t[]){'b', 'b', 'b'}), 3 * sizeof(int32_t));
+
+    /* a generation that ends before all is spelled shows nothing */
+    apus_sampling two = sampling;
+    two.max_tokens = 2;
+    generate_by_all(&two);
+    assert_int_equal(here.want->count, 2);
+    assert_int_equal(here.want->bytes, 0);
+    assert_int_equal(here.want->stop, APUS_STOP_LENGTH);
+
+    /* and the next one is bound to nothing */
+    two.bind_bytes = 0, two.max_tokens = 20, two.stops_count = 0;
+    generate_by_all(&two);
+    assert_int_equal(here.want->offsets[1], 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(offsets_are_where_ids_begin),
         cmocka_unit_test(alternatives_are_the_likeliest),
+        cmocka_unit_test(bound_bytes_are_spelled_first),
+        cmocka_unit_test(stops_begin_behind_what_is_bound),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
