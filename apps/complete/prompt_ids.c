@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fail_status.h"
+#include "middle_prompt.h"
 
 apus_status prompt_tokenize(const apus_blob *blob, const apus_part *parts, size_t parts_count,
                             int32_t **ids, size_t *count) {
@@ -32,21 +33,6 @@ apus_status prompt_tokenize(const apus_blob *blob, const apus_part *parts, size_
     return status;
 }
 
-/* Parts as they stand; of a middle without a model's markers the prefix alone. */
-static size_t list_parts(const struct request *request, apus_part *parts) {
-    size_t count = 0;
-    for (size_t i = 0; i < request->texts_count; i++) {
-        const struct request_text *text = &request->texts[i];
-        if (text->role == REQUEST_PART || text->role == REQUEST_PREFIX)
-            parts[count] = (apus_part){.kind = text->kind,
-                                       .flags = text->flags,
-                                       .data = request_data(request, text),
-                                       .count = text->count},
-            count++;
-    }
-    return count;
-}
-
 static enum request_status refuse(char why[REQUEST_WHY], apus_status status) {
     snprintf(why, REQUEST_WHY, "%s: %s", apus_status_text(status),
              *fail_logged() ? fail_logged() : "the prompt cannot be tokenized");
@@ -54,25 +40,38 @@ static enum request_status refuse(char why[REQUEST_WHY], apus_status status) {
     return status == APUS_E_SPACE ? REQUEST_FAILED : REQUEST_REFUSED;
 }
 
-enum request_status prompt_make(struct prompt_ids *prompt, const apus_blob *blob,
-                                const struct request *request, uint32_t context,
-                                char why[REQUEST_WHY]) {
-    memset(prompt, 0, sizeof *prompt);
-    apus_part *parts = malloc((request->texts_count + 1) * sizeof *parts);
-    if (!parts) return refuse(why, APUS_E_SPACE);
-    apus_status status =
-        prompt_tokenize(blob, parts, list_parts(request, parts), &prompt->ids, &prompt->count);
-    free(parts);
+enum request_status prompt_of_parts(struct prompt_ids *prompt, const apus_blob *blob,
+                                    const apus_part *parts, size_t parts_count, uint32_t context,
+                                    char why[REQUEST_WHY]) {
+    apus_status status = prompt_tokenize(blob, parts, parts_count, &prompt->ids, &prompt->count);
     if (status < 0) return refuse(why, status);
     if (prompt->count && prompt->count < context) return REQUEST_DONE;
     if (prompt->count)
         snprintf(why, REQUEST_WHY,
                  "the prompt has %zu tokens, but the context holds %u and the text needs one: send "
-                 "less, or start the server with a larger --ctx",
+                 "less, or start with a larger --ctx",
                  prompt->count, context);
     else
         snprintf(why, REQUEST_WHY, "the prompt is empty: expected at least one token");
     free(prompt->ids);
     memset(prompt, 0, sizeof *prompt);
     return REQUEST_REFUSED;
+}
+
+enum request_status prompt_make(struct prompt_ids *prompt, const apus_blob *blob,
+                                const struct fim *fim, const struct request *request,
+                                uint32_t context, char why[REQUEST_WHY]) {
+    memset(prompt, 0, sizeof *prompt);
+    if (middle_wanted(request)) return middle_make(prompt, blob, fim, request, context, why);
+    apus_part *parts = malloc((request->texts_count + 1) * sizeof *parts);
+    if (!parts) return refuse(why, APUS_E_SPACE);
+    for (size_t i = 0; i < request->texts_count; i++)
+        parts[i] = (apus_part){.kind = request->texts[i].kind,
+                               .flags = request->texts[i].flags,
+                               .data = request_data(request, &request->texts[i]),
+                               .count = request->texts[i].count};
+    enum request_status status =
+        prompt_of_parts(prompt, blob, parts, request->texts_count, context, why);
+    free(parts);
+    return status;
 }

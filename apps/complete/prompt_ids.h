@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "apps/template/fim.h"
 #include "request.h"
 
 struct prompt_ids {
@@ -16,8 +17,13 @@ struct prompt_ids {
 /* What a request's prompt becomes, cut to a context of so many positions where the request says
  * what may be cut (middle_prompt.h). REQUEST_DONE, or a status with a sentence in why. */
 enum request_status prompt_make(struct prompt_ids *prompt, const apus_blob *blob,
-                                const struct request *request, uint32_t context,
-                                char why[REQUEST_WHY]);
+                                const struct fim *fim, const struct request *request,
+                                uint32_t context, char why[REQUEST_WHY]);
+
+/* Parts as they stand. */
+enum request_status prompt_of_parts(struct prompt_ids *prompt, const apus_blob *blob,
+                                    const apus_part *parts, size_t parts_count, uint32_t context,
+                                    char why[REQUEST_WHY]);
 
 /* Parts to ids. A status of the library, APUS_E_SPACE where no memory is left; *ids is to be
  * freed. */

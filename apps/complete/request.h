@@ -88,8 +88,10 @@ struct request {
     int ignore_end;
     apus_stop stops[APUS_STOPS_MAX]; /* text: inside bytes, set by request_stop */
     uint32_t stops_count;
-    int32_t slot;                   /* that it must go to; -1: any */
-    int drop_context;               /* != 0: nothing of what the slot holds is reused */
+    int32_t slot;          /* that it must go to; -1: any */
+    uint32_t alternatives; /* that a piece tells of each id, as apus_sampling */
+    int enough;            /* set in piece(): this text needs no more; taken back before the next */
+    int drop_context;      /* != 0: nothing of what the slot holds is reused */
     uint64_t prompt_ms, predict_ms; /* deadlines, from the beginning of each; 0: none */
     uint64_t subject; /* of the buffer: a newer request of the same one cancels this; 0: none */
     void (*piece)(struct request *request, const struct request_piece *piece);

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kit/fail.h"
 #include "load.h"
+#include "middle_prompt.h"
 #include "slots.h"
 #include "task.h"
 
@@ -30,6 +32,8 @@ struct room {
     struct task task[SLOTS_MAX]; /* by slot */
     struct room_model model;
     char name[256];
+    int32_t ends[APUS_MARKERS]; /* ids that end a middle */
+    size_t ends_count;
 };
 
 /* --------------------------------------------------------------------------------- the queue -- */
@@ -167,6 +171,8 @@ static void start_in(struct room *room, struct request *request, struct prompt_i
     apus_session *session = room->slots.slot[slot].session;
     pthread_mutex_lock(&room->lock);
     task_begin(&room->task[slot], request, prompt, session, slot, room->slots.context);
+    if (middle_wanted(request))
+        room->task[slot].ends = room->ends, room->task[slot].ends_count = room->ends_count;
     request->ticket = apus_request(session);
     request->is_active = 1;
     room->starting = NULL;
@@ -205,7 +211,8 @@ static void start_one(struct room *room, struct request *request, int is_closing
                                  : request->cancelled ? REQUEST_CANCELLED
                                                       : REQUEST_DONE;
     if (!status)
-        status = prompt_make(&prompt, &room->loaded.blob, request, room->slots.context, why);
+        status = prompt_make(&prompt, &room->loaded.blob, &room->model.fim, request,
+                             room->slots.context, why);
     if (status) {
         end_waiting(room, request, status, why);
         return;
@@ -265,13 +272,39 @@ static void name_model(struct room *room) {
     snprintf(room->name, sizeof room->name, "%s", *name ? name : slash ? slash + 1 : path);
     char *dot = strrchr(room->name, '.');
     if (!*name && dot && !strcmp(dot, ".apus")) *dot = 0;
-    room->model = (struct room_model){.blob = &room->loaded.blob,
-                                      .info = room->loaded.info,
-                                      .path = path,
-                                      .name = room->name,
-                                      .draft = room->config.settings->draft,
-                                      .slots = room->slots.count,
-                                      .context = room->slots.context};
+    room->model.blob = &room->loaded.blob;
+    room->model.info = room->loaded.info;
+    room->model.path = path;
+    room->model.name = room->name;
+    room->model.draft = room->config.settings->draft;
+    room->model.slots = room->slots.count;
+    room->model.context = room->slots.context;
+}
+
+/* What the model is asked with. A model of text that has no markers completes from the prefix. */
+static int open_templates(struct room *room) {
+    const char *what = "", *fim = room->config.fim, *chat = room->config.chat;
+    enum fim_status of_fim = fim_open(&room->model.fim, &room->loaded.blob, fim, &what);
+    if (of_fim == FIM_UNKNOWN && fim)
+        return fail(EXIT_USAGE, "--fim expects the name of a family of markers, found '%s'.", fim);
+    if (of_fim != FIM_OK)
+        fail_warn("the model has no token '%s', so it completes from what stands before the cursor "
+                  "alone.",
+                  what);
+    else if (!fim_takes_suffix(&room->model.fim))
+        fail_note(
+            "the model has no markers for filling in, so it completes from what stands before "
+            "the cursor alone.");
+    room->ends_count = fim_ends(&room->model.fim, room->ends);
+    enum chat_status of_chat = chat_open(&room->model.chat, &room->loaded.blob, chat, &what);
+    if (of_chat == CHAT_UNKNOWN && chat)
+        return fail(EXIT_USAGE, "--chat-template expects the name of a template, found '%s'.",
+                    chat);
+    if (of_chat == CHAT_MISSING)
+        fail_warn("the model has no token '%s' of its chat template, so it is talked to in plain "
+                  "text.",
+                  what);
+    return EXIT_OK;
 }
 
 static int load(struct room *room) {
@@ -282,7 +315,8 @@ static int load(struct room *room) {
     int failed = load_model(&room->loaded, settings);
     if (failed) return failed;
     if (!with.context) with.context = room->config.context;
-    failed = choose_context(&room->loaded, &with, CONTEXT_USUAL, &context);
+    failed = open_templates(room);
+    if (!failed) failed = choose_context(&room->loaded, &with, CONTEXT_USUAL, &context);
     if (!failed && settings->draft) tell(room, "opening the draft");
     if (!failed) failed = load_draft(&room->loaded, settings);
     if (!failed) tell(room, "taking memory for the slots");

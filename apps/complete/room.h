@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "apps/template/chat.h"
+#include "apps/template/fim.h"
 #include "apus/apus.h"
 #include "command.h"
 #include "figures.h"
@@ -24,6 +26,7 @@ struct room_config {
     uint32_t slots;                  /* 1 .. SLOTS_MAX; 0: 1 */
     uint32_t context;                /* positions of each; 0: the smaller of the model's and 8192 */
     uint32_t queue;                  /* requests that may wait; 0: 64 */
+    const char *fim, *chat;          /* names of templates; NULL: what the blob says */
     /* On the room's thread, while it loads: what it does, such as "opening the model"; and once, at
      * the end: EXIT_OK, or an exit status after sentences on standard error. Each may be NULL. */
     void (*progress)(void *user, const char *what);
@@ -38,6 +41,8 @@ struct room_model {
     const char *path, *name; /* name: the blob's own, or the file's without its ending */
     const char *draft;       /* its path, or NULL */
     uint32_t slots, context;
+    struct fim fim;
+    struct chat chat;
 };
 
 /* Starts the thread, which loads. 0, or an errno value. */

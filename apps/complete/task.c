@@ -75,7 +75,10 @@ static void begin_text(struct task *task) {
                                     .ignore_end = request->ignore_end,
                                     .stops = request->stops,
                                     .stops_count = request->stops_count,
-                                    .deadline_ns = task->predict_deadline};
+                                    .deadline_ns = task->predict_deadline,
+                                    .alternatives = request->alternatives};
+    task->text_bytes = 0;
+    task->request->enough = 0;
     apus_status status = apus_begin(task->session, &sampling);
     if (status < 0)
         fail_task(task, status);
@@ -114,11 +117,27 @@ static void turn_prompt(struct task *task, uint64_t slice_ns) {
     }
 }
 
+/* A piece up to the first id that ends a middle; it says EOS then. */
+static void cut_at_end(const struct task *task, apus_piece *piece) {
+    for (size_t i = 0; i < piece->count; i++)
+        for (size_t k = 0; k < task->ends_count; k++) {
+            if (piece->ids[i] != task->ends[k]) continue;
+            size_t before = piece->offsets[i] > task->text_bytes
+                                ? (size_t)(piece->offsets[i] - task->text_bytes)
+                                : 0;
+            if (before < piece->bytes) piece->bytes = before;
+            piece->count = i + 1;
+            piece->stop = APUS_STOP_EOS;
+            return;
+        }
+}
+
 static void show(struct task *task, const apus_piece *piece) {
     const struct request_piece shown = {
         .index = task->result.index, .text = piece->text, .bytes = piece->bytes, .piece = piece};
     for (size_t i = 0; i < piece->count; i++) task->result.log_prob += (double)piece->log_probs[i];
     task->result.new_tokens += (uint32_t)piece->count;
+    task->text_bytes += piece->bytes;
     if (task->request->piece && (piece->count || piece->bytes))
         task->request->piece(task->request, &shown);
 }
@@ -148,11 +167,12 @@ static void turn_text(struct task *task) {
         fail_task(task, status);
         return;
     }
+    if (task->ends_count) cut_at_end(task, &piece);
     task->result.stop = piece.stop;
     show(task, &piece);
     if (piece.stop == APUS_STOP_CANCELLED)
         over(task, REQUEST_CANCELLED);
-    else if (piece.stop)
+    else if (piece.stop || task->request->enough)
         end_text(task);
 }
 

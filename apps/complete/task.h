@@ -10,6 +10,9 @@ struct task {
     struct request *request; /* NULL: none */
     apus_session *session;
     struct prompt_ids prompt;
+    const int32_t *ends; /* [ends_count] ids that end the text beside the model's own */
+    size_t ends_count;
+    uint64_t text_bytes; /* of the text so far */
     enum { TASK_BEGIN, TASK_PROMPT, TASK_TEXT, TASK_OVER } state;
     uint64_t prompt_deadline, predict_deadline; /* 0: none */
     uint64_t library_ns, own_ns;                /* spent in the library, and in here */

@@ -1,0 +1,164 @@
+#include "middle_prompt.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MARKERS = 16, TOKEN_BYTES = 64 }; /* ids around the texts; more bytes than most ids have */
+
+/* What is being put together. */
+struct middle {
+    const apus_blob *blob;
+    struct fim_request parts;
+    struct fim_file *files;
+    int truncated, failed;
+};
+
+int middle_wanted(const struct request *request) {
+    for (size_t i = 0; i < request->texts_count; i++)
+        if (request->texts[i].role != REQUEST_PART) return 1;
+    return 0;
+}
+
+/* All texts of a role one behind another; the text's bytes are to be freed. */
+static struct fim_text join(struct middle *middle, const struct request *request,
+                            enum request_role role) {
+    size_t bytes = 0, at = 0;
+    for (size_t i = 0; i < request->texts_count; i++)
+        if (request->texts[i].role == role) bytes += request->texts[i].count;
+    char *all = malloc(bytes + 1);
+    if (!all) {
+        middle->failed = 1;
+        return (struct fim_text){NULL, 0};
+    }
+    for (size_t i = 0; i < request->texts_count; i++) {
+        const struct request_text *text = &request->texts[i];
+        if (text->role != role || !text->count) continue;
+        memcpy(all + at, request_data(request, text), text->count);
+        at += text->count;
+    }
+    return (struct fim_text){all, bytes};
+}
+
+static void list_files(struct middle *middle, const struct request *request) {
+    struct fim_text name = {NULL, 0};
+    middle->files = malloc((request->texts_count + 1) * sizeof *middle->files);
+    if (!middle->files) middle->failed = 1;
+    middle->parts.files = middle->files;
+    for (size_t i = 0; !middle->failed && i < request->texts_count; i++) {
+        const struct request_text *text = &request->texts[i];
+        const struct fim_text data = {request_data(request, text), text->count};
+        if (text->role == REQUEST_FILE) name = data;
+        if (text->role != REQUEST_EXTRA) continue;
+        middle->files[middle->parts.files_count++] = (struct fim_file){name, data};
+        name = (struct fim_text){NULL, 0};
+    }
+}
+
+/* Ids that a text takes by itself, or the estimate that it is too long to count. */
+static size_t count_ids(struct middle *middle, struct fim_text text) {
+    const apus_part part = {.kind = APUS_PART_TEXT, .data = text.bytes, .count = text.count};
+    int32_t *ids;
+    size_t count;
+    if (!text.count) return 0;
+    if (prompt_tokenize(middle->blob, &part, 1, &ids, &count) < 0) {
+        middle->failed = 1;
+        return 0;
+    }
+    free(ids);
+    return count;
+}
+
+/* Up to so many bytes off the front, and on to the end of that line. */
+static struct fim_text drop_front(struct fim_text text, size_t bytes) {
+    if (bytes > text.count) bytes = text.count;
+    const char *end = bytes ? memchr(text.bytes + bytes - 1, '\n', text.count - bytes + 1) : NULL;
+    if (end) bytes = (size_t)(end - text.bytes) + 1;
+    return (struct fim_text){text.bytes + bytes, text.count - bytes};
+}
+
+/* So many bytes from the front, and back to the end of a line. */
+static struct fim_text keep_front(struct fim_text text, size_t bytes) {
+    if (bytes >= text.count) return text;
+    size_t end = bytes;
+    while (end && text.bytes[end - 1] != '\n') end--;
+    return (struct fim_text){text.bytes, end ? end : bytes};
+}
+
+static void cut_prefix(struct middle *middle, size_t most) {
+    struct fim_text all = middle->parts.prefix, *prefix = &middle->parts.prefix;
+    if (all.count > most * TOKEN_BYTES) *prefix = drop_front(all, all.count - most * TOKEN_BYTES);
+    size_t ids = count_ids(middle, *prefix);
+    if (ids <= most && prefix->count == all.count) return;
+    middle->truncated = 1;
+    while (ids > most && prefix->count) {
+        size_t bytes_each = prefix->count / ids + 1, step = most / 8 * bytes_each + 1;
+        size_t gone = all.count - prefix->count + (ids - most) * bytes_each;
+        *prefix = drop_front(all, (gone + step - 1) / step * step);
+        ids = count_ids(middle, *prefix);
+    }
+}
+
+static void cut_suffix(struct middle *middle, size_t most) {
+    struct fim_text all = middle->parts.suffix, *suffix = &middle->parts.suffix;
+    *suffix = keep_front(all, most * TOKEN_BYTES);
+    for (size_t ids = count_ids(middle, *suffix); ids > most && suffix->count;
+         ids = count_ids(middle, *suffix))
+        *suffix = keep_front(*suffix, suffix->count * most / (ids + 1));
+    if (suffix->count < all.count) middle->truncated = 1;
+}
+
+/* The last files that fit into so many ids. */
+static void cut_files(struct middle *middle, size_t most) {
+    size_t first = middle->parts.files_count;
+    while (first) {
+        const struct fim_file *file = &middle->files[first - 1];
+        size_t ids = 2; /* markers */
+        if (file->text.count > most * TOKEN_BYTES) break;
+        ids += count_ids(middle, file->text) + count_ids(middle, file->name);
+        if (ids > most) break;
+        most -= ids;
+        first--;
+    }
+    if (first) middle->truncated = 1;
+    middle->parts.files += first;
+    middle->parts.files_count -= first;
+}
+
+static void cut(struct middle *middle, const struct fim *fim, const struct request *request,
+                uint32_t context) {
+    size_t room = context / 4, most;
+    if (request->max_tokens >= 0 && (uint64_t)request->max_tokens < room)
+        room = (size_t)request->max_tokens;
+    most = context - room > 2 * MARKERS ? context - room - MARKERS : context / 2;
+    if (fim_takes_suffix(fim))
+        cut_suffix(middle, most / 4);
+    else
+        middle->parts.suffix.count = 0;
+    size_t suffix = count_ids(middle, middle->parts.suffix);
+    cut_prefix(middle, most - most / 4);
+    size_t prefix = count_ids(middle, middle->parts.prefix);
+    cut_files(middle, most > prefix + suffix ? most - prefix - suffix : 0);
+}
+
+enum request_status middle_make(struct prompt_ids *prompt, const apus_blob *blob,
+                                const struct fim *fim, const struct request *request,
+                                uint32_t context, char why[REQUEST_WHY]) {
+    struct middle middle = {.blob = blob};
+    struct part_list list = {0};
+    enum request_status status = REQUEST_FAILED;
+    struct fim_text prefix = middle.parts.prefix = join(&middle, request, REQUEST_PREFIX);
+    struct fim_text suffix = middle.parts.suffix = join(&middle, request, REQUEST_SUFFIX);
+    list_files(&middle, request);
+    if (!middle.failed) cut(&middle, fim, request, context);
+    if (!middle.failed && fim_prompt(&list, fim, &middle.parts)) {
+        status = prompt_of_parts(prompt, blob, list.parts, list.count, context, why);
+        prompt->truncated = middle.truncated;
+    } else {
+        strcpy(why, "no memory is left for the prompt");
+    }
+    part_list_free(&list);
+    free((char *)prefix.bytes);
+    free((char *)suffix.bytes);
+    free(middle.files);
+    return status;
+}
