@@ -76,7 +76,6 @@ apus_status cpu_kernels_fill(struct cpu_kernels *table, apus_cpu mask) {
     const uint32_t sets = sets_here();
     if (mask == APUS_CPU_BEST) mask = strongest(sets);
     if (!apus_cpu_name(mask) || !(sets >> mask & 1)) return APUS_E_UNAVAILABLE;
-    *table = (struct cpu_kernels){0};
     cpu_fill_ref(table);
     if (mask >= APUS_CPU_AVX2) cpu_fill_avx2(table);
     if (mask == APUS_CPU_AVXVNNI) cpu_fill_avxvnni(table); /* what it has AVX-512 has too */

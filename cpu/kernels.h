@@ -116,15 +116,27 @@ static inline int head_good(uint32_t head_dim) {
     return head_dim >= 16 && head_dim <= BLOB_HEAD_DIM_MAX && head_dim % 16 == 0;
 }
 
+/* The kernels that are one function a set: a row each, member of the table and type. The reference
+ * set has all of them; a new one is in use once its function stands there. */
+#define CPU_KERNELS(KERNEL)                                                                        \
+    KERNEL(norm, cpu_norm_fn)                                                                      \
+    KERNEL(quant, cpu_quant_fn)                                                                    \
+    KERNEL(act, cpu_act_fn)                                                                        \
+    KERNEL(head, cpu_head_fn)                                                                      \
+    KERNEL(embed, cpu_embed_fn)
+
+/* Those that are one a type. */
+#define CPU_GEMV_KERNELS(GEMV)                                                                     \
+    GEMV(WEIGHT_W8, gemv_w8)                                                                       \
+    GEMV(WEIGHT_W4, gemv_w4)
+#define CPU_ATTEND_KERNELS(ATTEND) ATTEND(KV_8, attend)
+
 struct cpu_kernels {
     apus_cpu cpu; /* the strongest set in the table */
-
-    cpu_gemv_fn *gemv[WEIGHT_TYPES]; /* by type; NULL: the CPU does not multiply it */
-    cpu_norm_fn *norm;
-    cpu_quant_fn *quant;
-    cpu_act_fn *act;
-    cpu_head_fn *head;
-    cpu_embed_fn *embed;
+#define KERNEL(name, type) type *name;
+    CPU_KERNELS(KERNEL)
+#undef KERNEL
+    cpu_gemv_fn *gemv[WEIGHT_TYPES]; /* NULL: the CPU does not multiply the type */
     cpu_attend_fn *attend[KV_TYPES];
 };
 

@@ -1,14 +1,15 @@
-/* The reference set: plain C, the definition of right. */
+/* The reference set: plain C, the definition of right. It has every kernel. */
 #include "cpu/variants.h"
 
 void cpu_fill_ref(struct cpu_kernels *table) {
-    table->cpu = APUS_CPU_REF;
-    table->gemv[WEIGHT_W8] = ref_gemv_w8;
-    table->gemv[WEIGHT_W4] = ref_gemv_w4;
-    table->norm = ref_norm;
-    table->quant = ref_quant;
-    table->act = ref_act;
-    table->head = ref_head;
-    table->embed = ref_embed;
-    table->attend[KV_8] = ref_attend;
+    *table = (struct cpu_kernels){.cpu = APUS_CPU_REF};
+#define KERNEL(name, type)  table->name = ref_##name;
+#define GEMV(weights, name) table->gemv[weights] = ref_##name;
+#define ATTEND(cache, name) table->attend[cache] = ref_##name;
+    CPU_KERNELS(KERNEL)
+    CPU_GEMV_KERNELS(GEMV)
+    CPU_ATTEND_KERNELS(ATTEND)
+#undef KERNEL
+#undef GEMV
+#undef ATTEND
 }

@@ -5,18 +5,14 @@
 
 #include "cpu/kernels.h"
 
-#define DECLARE_KERNELS(set)                                                                       \
-    cpu_gemv_fn set##_gemv_w8, set##_gemv_w4;                                                      \
-    cpu_norm_fn set##_norm;                                                                        \
-    cpu_quant_fn set##_quant;                                                                      \
-    cpu_act_fn set##_act;                                                                          \
-    cpu_head_fn set##_head;                                                                        \
-    cpu_embed_fn set##_embed;                                                                      \
-    cpu_attend_fn set##_attend;
-
-DECLARE_KERNELS(ref)
-DECLARE_KERNELS(avx2)
-DECLARE_KERNELS(avxvnni)
-DECLARE_KERNELS(avx512)
+#define KERNEL(name, type)  type ref_##name, avx2_##name, avxvnni_##name, avx512_##name;
+#define GEMV(weight, name)  KERNEL(name, cpu_gemv_fn)
+#define ATTEND(cache, name) KERNEL(name, cpu_attend_fn)
+CPU_KERNELS(KERNEL)
+CPU_GEMV_KERNELS(GEMV)
+CPU_ATTEND_KERNELS(ATTEND)
+#undef ATTEND
+#undef GEMV
+#undef KERNEL
 
 #endif

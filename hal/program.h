@@ -19,18 +19,55 @@
 #include "hal/place.h"
 #include "weights/format.h"
 
-/* in -> out. "Quantized" is a quantized column of the operation's width. */
-enum hal_op_kind {
-    HAL_EMBED,  /* -> float [width]: the row of the weight that the column's id names */
-    HAL_NORM,   /* float [width] -> quantized: RMSNorm with eps */
-    HAL_GEMV,   /* quantized -> float [rows of weight i] in out[i], through weight i; with HAL_ADD
-                   added to what is there */
-    HAL_HEADS,  /* q, k, v: the biases of the three weights, RoPE, Hadamard, quantize -> queries,
-                   and the pass's rows of the layer's cache. q, k and v are lost */
-    HAL_ATTEND, /* queries and the layer's cache -> float [heads * head_dim] */
-    HAL_QUANT,  /* float [width] -> quantized */
-    HAL_ACT     /* g, u: SiLU, product, Hadamard -> quantized. g and u are lost */
+/* What an operation writes into a slot, a column: */
+enum hal_form {
+    FORM_FLOATS,    /* [width] */
+    FORM_ROWS,      /* floats [rows of weight i] into out[i] */
+    FORM_QUANTIZED, /* of the operation's width (hal/act.h) */
+    FORM_QUERIES    /* of its heads, as SLOT_QI has them */
 };
+
+/* One row each: kind, its name, what it writes. An engine has a table or a switch of its own by
+ * kind, and takes what is in it.
+ *
+ * EMBED   -> the row of the weight that the column's id names
+ * NORM    float [width] -> RMSNorm with eps
+ * GEMV    quantized -> the products with weight i in out[i]; with HAL_ADD added to what is there
+ * HEADS   q, k, v: the biases of the three weights, RoPE, Hadamard, quantize -> queries, and the
+ *         pass's rows of the layer's cache. q, k and v are lost
+ * ATTEND  queries and the layer's cache -> [heads * head_dim]
+ * QUANT   float [width] -> the same rounded
+ * ACT     g, u: SiLU, product, Hadamard -> the same rounded. g and u are lost */
+#define HAL_OPERATIONS(OP)                                                                         \
+    OP(EMBED, "embed", FORM_FLOATS)                                                                \
+    OP(NORM, "norm", FORM_QUANTIZED)                                                               \
+    OP(GEMV, "gemv", FORM_ROWS)                                                                    \
+    OP(HEADS, "heads", FORM_QUERIES)                                                               \
+    OP(ATTEND, "attend", FORM_FLOATS)                                                              \
+    OP(QUANT, "quant", FORM_QUANTIZED)                                                             \
+    OP(ACT, "act", FORM_QUANTIZED)
+
+enum hal_op_kind {
+#define OP(kind, ...) HAL_##kind,
+    HAL_OPERATIONS(OP)
+#undef OP
+};
+enum { HAL_OP_KINDS = HAL_ACT + 1 }; /* for tables by kind */
+
+struct hal_op_traits {
+    const char *name;
+    enum hal_form form;
+};
+
+static inline const struct hal_op_traits *hal_op_traits(enum hal_op_kind kind) {
+    static const struct hal_op_traits traits[HAL_OP_KINDS] = {
+#define OP(kind, name, form) [HAL_##kind] = {name, form},
+        HAL_OPERATIONS(OP)
+#undef OP
+    };
+    assert(kind < HAL_OP_KINDS);
+    return &traits[kind];
+}
 
 enum hal_slot {
     SLOT_X, /* float [dim]: the residual stream */

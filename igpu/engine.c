@@ -22,19 +22,11 @@ static void igpu_probe(const apus_port *port, hal_say *say, void *user) {
 
 static int igpu_takes(const struct hal_model *model, const struct hal_op *op,
                       const uint32_t *weight) {
-    switch (op->kind) {
-    case HAL_EMBED:
+    if (!step_is_known(op->kind)) return 0;
+    if (op->kind == HAL_EMBED)
         return weight_traits(model->tensors[*weight].type)->form == WEIGHT_ROWS;
-    case HAL_GEMV:
-        return op->weights.count <= BIND_ARRAY && hal_multiplies(WEIGHT_ON_IGPU, model, op, weight);
-    case HAL_NORM:
-    case HAL_HEADS:
-    case HAL_ATTEND:
-    case HAL_QUANT:
-    case HAL_ACT:
-        return 1;
-    }
-    return 0;
+    return op->kind != HAL_GEMV ||
+           (op->weights.count <= BIND_ARRAY && hal_multiplies(WEIGHT_ON_IGPU, model, op, weight));
 }
 
 const struct hal_engine hal_igpu_engine = {

@@ -108,7 +108,9 @@ struct program_layout program_layout(const struct hal_setup *setup);
 const char *program_fits(const struct igpu_model *model, const struct program_layout *layout);
 struct range program_part(const struct igpu_program *program, enum part part);
 
-/* igpu/steps.c: step `part` (0 ..) of an operation in passes of `cols` columns; 0 where it has no
+/* igpu/steps.c. Whether there are steps for the kind. */
+int step_is_known(enum hal_op_kind kind);
+/* Step `part` (0 ..) of an operation in passes of `cols` columns; 0 where it has no
  * such step. */
 int step_make(const struct igpu_program *program, const struct hal_op *op, uint32_t cols,
               uint32_t part, struct step *step);

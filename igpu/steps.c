@@ -37,21 +37,25 @@ static void set_push(struct step *s, const void *push, size_t bytes) {
     s->push_bytes = (uint32_t)bytes;
 }
 
-static void embed_step(const struct igpu_program *p, const struct hal_op *op, struct step *s) {
+static int embed_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
+                      uint32_t part, struct step *s) {
+    (void)cols;
     struct push_embed push = {op->width, p->at.row_words, p->at.rows_at, floats(p, op->out[0])};
     s->shader = SHADER_EMBED, s->rule = RULE_COLUMNS;
     s->out[0] = slot_range(p, op->out[0]);
     set_push(s, &push, sizeof push);
+    return part < 1;
 }
 
-static void norm_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
-                      struct step *s) {
+static int norm_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
+                     uint32_t part, struct step *s) {
     struct push_norm push = {op->width, padded_cols(op->width),  cols,   floats(p, op->in[0]),
                              s->tail,   1.0f / (float)op->width, op->eps};
     s->shader = SHADER_NORM, s->rule = RULE_COLUMNS;
     s->act = slot_range(p, op->out[0]), s->in[0] = slot_range(p, op->in[0]),
     s->out[0] = program_part(p, PART_LARGEST);
     set_push(s, &push, sizeof push);
+    return part < 1;
 }
 
 static const struct blob_tensor *weight_of(const struct igpu_program *p, const struct hal_op *op,
@@ -59,7 +63,9 @@ static const struct blob_tensor *weight_of(const struct igpu_program *p, const s
     return &p->setup.model->tensors[hal_weight(p->setup.program, op, i)];
 }
 
-static void heads_step(const struct igpu_program *p, const struct hal_op *op, struct step *s) {
+static int heads_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
+                      uint32_t part, struct step *s) {
+    (void)cols;
     uint32_t hd = op->shape.head_dim;
     uint64_t bytes, at = fresh_layer(p, op->layer, &bytes);
     const struct kv_cache cache = program_cache(&p->setup, op->layer);
@@ -83,10 +89,12 @@ static void heads_step(const struct igpu_program *p, const struct hal_op *op, st
     s->out[0] = slot_range(p, op->out[0]), s->out[1] = layer_cache(p, op->layer);
     s->out[2] = heap_range(&p->host, p->at.offset[PART_FRESH] + at, bytes);
     set_push(s, &push, sizeof push);
+    return part < 1;
 }
 
-static void attend_step(const struct igpu_program *p, const struct hal_op *op, uint32_t part,
-                        struct step *s) {
+static int attend_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
+                       uint32_t part, struct step *s) {
+    (void)cols;
     const struct hal_heads *l = &op->shape;
     uint32_t hd = l->head_dim;
     s->x = l->heads;
@@ -96,7 +104,7 @@ static void attend_step(const struct igpu_program *p, const struct hal_op *op, u
         s->act = program_part(p, PART_LARGEST), s->in[0] = program_part(p, PART_STATE),
         s->out[0] = slot_range(p, op->out[0]);
         set_push(s, &push, sizeof push);
-        return;
+        return 1;
     }
     const struct kv_cache cache = program_cache(&p->setup, op->layer);
     struct push_query push = {hd,
@@ -111,25 +119,30 @@ static void attend_step(const struct igpu_program *p, const struct hal_op *op, u
     s->in[0] = slot_range(p, op->in[0]), s->in[1] = layer_cache(p, op->layer),
     s->out[0] = program_part(p, PART_STATE);
     set_push(s, &push, sizeof push);
+    return part < 3;
 }
 
-static void quantize_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
-                          struct step *s) {
+static int quantize_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
+                         uint32_t part, struct step *s) {
     uint32_t kp = padded_cols(op->width);
     struct push_quantize push = {op->width, kp, cols, floats(p, op->in[0])};
     s->shader = SHADER_QUANTIZE, s->rule = RULE_X_COLUMNS, s->x = (kp / GROUP + 63) / 64;
     s->act = slot_range(p, op->out[0]), s->in[0] = slot_range(p, op->in[0]),
     s->out[0] = program_part(p, PART_LARGEST);
     set_push(s, &push, sizeof push);
+    return part < 1;
 }
 
-/* In place of in[0]; quantize_step follows. */
-static void silu_step(const struct igpu_program *p, const struct hal_op *op, struct step *s) {
+/* In place of in[0], then quantized from there. */
+static int activation_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
+                           uint32_t part, struct step *s) {
+    if (part) return quantize_step(p, op, cols, part - 1, s);
     struct push_silu push = {floats(p, op->in[0])};
     s->shader = SHADER_SILU, s->rule = RULE_X_COLUMNS, s->x = op->width / 64;
     s->act = program_part(p, PART_LARGEST), s->in[0] = slot_range(p, op->in[1]),
     s->out[0] = slot_range(p, op->in[0]);
     set_push(s, &push, sizeof push);
+    return 1;
 }
 
 static uint32_t pieces_of(const struct blob_tensor *t) {
@@ -156,8 +169,9 @@ static void gemv_weight(const struct igpu_program *p, const struct hal_op *op, u
 
 /* All weights in one dispatch, or, where one of them is in pieces, every piece of each in its
  * own. */
-static int gemv_step(const struct igpu_program *p, const struct hal_op *op, uint32_t part,
-                     struct step *s) {
+static int gemv_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
+                     uint32_t part, struct step *s) {
+    (void)cols;
     struct push_gemv push = {.kp = padded_cols(op->width),
                              .tail = s->tail,
                              .add = op->flags & HAL_ADD ? 1 : 0,
@@ -180,35 +194,22 @@ static int gemv_step(const struct igpu_program *p, const struct hal_op *op, uint
     return 1;
 }
 
+/* By kind of operation: what makes step `part` of it, and whether there is one; NULL: the engine
+ * does not take it. */
+typedef int make_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
+                      uint32_t part, struct step *s);
+
+static make_step *const makers[HAL_OP_KINDS] = {
+    [HAL_EMBED] = embed_step,   [HAL_NORM] = norm_step,     [HAL_GEMV] = gemv_step,
+    [HAL_HEADS] = heads_step,   [HAL_ATTEND] = attend_step, [HAL_QUANT] = quantize_step,
+    [HAL_ACT] = activation_step};
+
+int step_is_known(enum hal_op_kind kind) { return makers[kind] != NULL; }
+
 int step_make(const struct igpu_program *p, const struct hal_op *op, uint32_t cols, uint32_t part,
               struct step *s) {
+    assert(step_is_known(op->kind));
     memset(s, 0, sizeof *s);
     s->tail = op->flags & HAL_TAIL ? 1 : 0;
-    switch (op->kind) {
-    case HAL_EMBED:
-        embed_step(p, op, s);
-        return part < 1;
-    case HAL_NORM:
-        norm_step(p, op, cols, s);
-        return part < 1;
-    case HAL_GEMV:
-        return gemv_step(p, op, part, s);
-    case HAL_HEADS:
-        heads_step(p, op, s);
-        return part < 1;
-    case HAL_ATTEND:
-        attend_step(p, op, part, s);
-        return part < 3;
-    case HAL_QUANT:
-        quantize_step(p, op, cols, s);
-        return part < 1;
-    case HAL_ACT:
-        if (part == 0)
-            silu_step(p, op, s);
-        else
-            quantize_step(p, op, cols, s);
-        return part < 2;
-    }
-    assert(!"a kind of operation");
-    return 0;
+    return makers[op->kind](p, op, cols, part, s);
 }

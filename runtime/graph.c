@@ -142,20 +142,17 @@ static size_t queries_bytes(const struct hal_heads *s) {
 /* Of a column that the operation writes to out[i]. */
 static size_t column_bytes(const struct hal_model *model, const struct graph_layer *l,
                            const struct hal_op *op, uint32_t i) {
-    switch (op->kind) {
-    case HAL_EMBED:
-    case HAL_ATTEND:
+    switch (hal_op_traits(op->kind)->form) {
+    case FORM_FLOATS:
         return float_bytes(op->width);
-    case HAL_NORM:
-    case HAL_QUANT:
-    case HAL_ACT:
-        return act_bytes(op->width);
-    case HAL_GEMV:
+    case FORM_ROWS:
         return float_bytes(model->tensors[l->weight[op->weights.first + i]].rows);
-    case HAL_HEADS:
+    case FORM_QUANTIZED:
+        return act_bytes(op->width);
+    case FORM_QUERIES:
         return queries_bytes(&op->shape);
     }
-    assert(!"a kind of operation");
+    assert(!"a form");
     return 0;
 }
 

@@ -115,44 +115,20 @@ APUS_API apus_status apus_trace_measure(const apus_trace_config *config, apus_me
     return APUS_OK;
 }
 
-static const char *kind_name(enum hal_op_kind kind) {
-    switch (kind) {
-    case HAL_EMBED:
-        return "embed";
-    case HAL_NORM:
-        return "norm";
-    case HAL_GEMV:
-        return "gemv";
-    case HAL_HEADS:
-        return "heads";
-    case HAL_ATTEND:
-        return "attend";
-    case HAL_QUANT:
-        return "quant";
-    case HAL_ACT:
-        return "act";
-    }
-    return "";
-}
-
 /* Bytes of a column of what an operation writes into its slot i; *floats as apus_trace_step. */
 static size_t written_bytes(const struct hal_model *model, const struct hal_program *program,
                             const struct hal_op *op, uint32_t i, int *floats) {
     const struct hal_heads *h = &op->shape;
     *floats = 1;
-    switch (op->kind) {
-    case HAL_EMBED:
+    switch (hal_op_traits(op->kind)->form) {
+    case FORM_FLOATS:
         return op->width * sizeof(float);
-    case HAL_GEMV:
+    case FORM_ROWS:
         return model->tensors[hal_weight(program, op, i)].rows * sizeof(float);
-    case HAL_ATTEND:
-        return (size_t)h->heads * h->head_dim * sizeof(float);
-    case HAL_HEADS:
+    case FORM_QUERIES:
         *floats = 0;
         return h->heads * (hal_qi_stride(h->head_dim) + sizeof(float));
-    case HAL_NORM:
-    case HAL_QUANT:
-    case HAL_ACT:
+    case FORM_QUANTIZED:
         break;
     }
     *floats = 0;
@@ -166,17 +142,18 @@ static void show(const struct trace *t, uint32_t index) {
         [SLOT_QI] = "queries", [SLOT_U] = "u", [SLOT_LOGITS] = "logits"};
     const struct hal_program *program = &t->whole.program;
     const struct hal_op *op = &program->ops[index];
+    const struct hal_op_traits *traits = hal_op_traits(op->kind);
     for (uint32_t i = 0; i < op->outs; i++) {
         apus_trace_step step = {.size = sizeof step,
                                 .index = index,
                                 .layer = op->layer,
-                                .operation = kind_name(op->kind),
+                                .operation = traits->name,
                                 .slot = slots[op->out[i]],
                                 .columns = t->config.count,
                                 .stride = program->stride[op->out[i]],
                                 .data = t->sequence.slot[op->out[i]]};
         step.bytes = written_bytes(&t->sequence.hal, program, op, i, &step.floats);
-        if (!step.floats && op->kind != HAL_HEADS) step.stride = act_stride(padded_cols(op->width));
+        if (traits->form == FORM_QUANTIZED) step.stride = act_stride(padded_cols(op->width));
         t->config.step(t->config.user, &step);
     }
 }

@@ -13,10 +13,12 @@ import sys
 
 source = pathlib.Path(sys.argv[1])
 ENUMS = {
-    'hal/program.h': ['hal_op_kind'],
+    'hal/program.h': ['hal_form'],
     'weights/types.h': ['weight_type', 'weight_form'],
     'igpu/program.h': ['rule'],
 }
+# Enumerators made of rows, MACRO(ROW) in a header: their enum, and what is put before the row's word.
+ROWS = {'hal/program.h': ('HAL_OPERATIONS', 'OP', 'hal_op_kind', 'HAL_')}
 LIBRARY = ('hal', 'cpu', 'igpu', 'npu', 'text', 'speculate', 'runtime', 'trace', 'weights', 'apps',
            'bench')
 COMPARED = ('hal', 'cpu', 'igpu', 'npu', 'text', 'speculate', 'runtime', 'apps')
@@ -56,6 +58,14 @@ for header, enums in ENUMS.items():
         if len(found) < 2:
             fail('%s has no enum %s to read' % (header, name))
         kinds.update(dict.fromkeys(found, name))
+
+for header, (macro, row, name, prefix) in ROWS.items():
+    text = plain((source / header).read_text())
+    rows = re.search(r'#define %s\(%s\)((?:.*\\\n)*.*)' % (macro, row), text).group(1)
+    found = re.findall(r'\b%s\((\w+),' % row, rows)
+    if len(found) < 2:
+        fail('%s has no rows of %s to read' % (header, macro))
+    kinds.update(dict.fromkeys([prefix + word for word in found], name))
 
 listed = subprocess.run(['git', '-C', source, 'ls-files', '*.c', '*.h', '*.cpp'],
                         capture_output=True, text=True).stdout.split()
