@@ -227,7 +227,10 @@ static bool tensors_hold(struct reader *r) {
                               CHECK_NUMBERS(t->bytes, t->offset, next, weights));
         next = t->offset + t->bytes;
         if (!run_holds(r, "row_scales", t->row_scales, t->rows)) return false;
-        if (t->bias != BLOB_ABSENT && !run_holds(r, "bias", t->bias, t->rows)) return false;
+        for (uint32_t k = 0; k < ROW_RUNS; k++) {
+            uint32_t at = tensor_run(t, (enum row_run)k);
+            if (at != BLOB_ABSENT && !run_holds(r, row_run_names[k], at, t->rows)) return false;
+        }
     }
     return true;
 }
@@ -242,15 +245,20 @@ static bool form_holds(struct check *c, uint32_t type, enum weight_form form) {
     return t->form == form || check_fail(c, of[form], t->name, CHECK_NUMBERS(type));
 }
 
-/* Tensor `index` can serve as a matrix of rows x cols in a role. */
+/* Tensor `index` can serve as a matrix of rows x cols in a role that may have these runs. */
 static bool role_holds(struct reader *r, uint32_t index, uint32_t rows, uint32_t cols,
-                       bool embedding, bool may_have_bias) {
+                       bool embedding, unsigned runs) {
     const struct blob_tensor *t = &r->blob.tensors[index];
     struct check *c = &r->c;
     check_at(c, "tensor", index, t->name);
-    return check_equal(c, "rows", t->rows, rows) && check_equal(c, "cols", t->cols, cols) &&
-           form_holds(c, t->type, embedding ? WEIGHT_ROWS : WEIGHT_PANELS) &&
-           (may_have_bias || check_equal(c, "bias", t->bias, BLOB_ABSENT));
+    if (!check_equal(c, "rows", t->rows, rows) || !check_equal(c, "cols", t->cols, cols) ||
+        !form_holds(c, t->type, embedding ? WEIGHT_ROWS : WEIGHT_PANELS))
+        return false;
+    for (uint32_t k = 0; k < ROW_RUNS; k++)
+        if (!(runs >> k & 1) &&
+            !check_equal(c, row_run_names[k], tensor_run(t, (enum row_run)k), BLOB_ABSENT))
+            return false;
+    return true;
 }
 
 /* Matrices of the shapes that roles.h gives. */
@@ -277,7 +285,7 @@ static bool layer_holds(struct reader *r, uint32_t index) {
             continue;
         }
         if (!check_range(c, role->field, l->tensor[k], 0, m->tensors - 1) ||
-            !role_holds(r, l->tensor[k], rows, cols, false, role->may_have_bias))
+            !role_holds(r, l->tensor[k], rows, cols, false, role->runs))
             return false;
     }
     return true;
@@ -287,8 +295,8 @@ static bool layers_hold(struct reader *r) {
     const struct blob_model *m = r->blob.model;
     for (uint32_t i = 0; i < m->layers; i++)
         if (!layer_holds(r, i)) return false;
-    return role_holds(r, m->embed, m->vocab, m->dim, true, false) &&
-           role_holds(r, m->head, m->vocab, m->dim, false, false);
+    return role_holds(r, m->embed, m->vocab, m->dim, true, HAS_NONE) &&
+           role_holds(r, m->head, m->vocab, m->dim, false, HAS_NONE);
 }
 
 /* -------------------------------------------------------------------------------------- open -- */
@@ -430,7 +438,10 @@ uint32_t blob_verify(const struct blob *blob) {
 
 uint64_t blob_tensor_bytes(const struct blob_tensor *t) {
     uint64_t run = (uint64_t)padded_rows(t->rows) * sizeof(float);
-    return t->bytes + run + (t->bias == BLOB_ABSENT ? 0 : run);
+    uint64_t bytes = t->bytes + run;
+    for (uint32_t k = 0; k < ROW_RUNS; k++)
+        if (tensor_run(t, (enum row_run)k) != BLOB_ABSENT) bytes += run;
+    return bytes;
 }
 
 /* The tensors of a pass one after another, the head last: i counts roles over all layers.

@@ -102,6 +102,22 @@ _Static_assert(sizeof(struct blob_model) == 64, "model layout");
 _Static_assert(sizeof(struct blob_layer) == 48, "layer layout");
 _Static_assert(sizeof(struct blob_tensor) == 88, "tensor layout");
 
+/* Where a tensor's run begins in ROWS, as `bias` has it. */
+static inline uint32_t tensor_run(const struct blob_tensor *tensor, enum row_run run) {
+    switch (run) {
+    case RUN_BIAS:
+        return tensor->bias;
+    }
+    return BLOB_ABSENT;
+}
+static inline void tensor_set_run(struct blob_tensor *tensor, enum row_run run, uint32_t at) {
+    switch (run) {
+    case RUN_BIAS:
+        tensor->bias = at;
+        return;
+    }
+}
+
 static inline uint32_t layer_width(const struct blob_model *model, const struct blob_layer *layer,
                                    enum layer_width width) {
     switch (width) {

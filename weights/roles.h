@@ -6,8 +6,6 @@
 #ifndef WEIGHTS_ROLES_H
 #define WEIGHTS_ROLES_H
 
-#include <stdbool.h>
-
 /* Widths of a layer; format.h has layer_width. A matrix of which one width is 0 is absent: that is
  * how a layer is without attention or feed-forward part. */
 enum layer_width {
@@ -35,16 +33,31 @@ enum role_output {
     TO_RESIDUAL /* added */
 };
 
-/* role, its name in sentences, its name in a blob behind "layer.3.", rows, columns, whether it may
- * have a bias, input, output */
+/* Floats that a matrix may have beside its scale, one for each row, in ROWS: what each is called in
+ * sentences. format.h says where a tensor has them. */
+#define ROW_RUN_ROWS(ROW_RUN) ROW_RUN(BIAS, "bias")
+
+enum row_run {
+#define ROW_RUN(run, name) RUN_##run,
+    ROW_RUN_ROWS(ROW_RUN)
+#undef ROW_RUN
+};
+enum {
+    ROW_RUNS = RUN_BIAS + 1,
+    HAS_NONE = 0, /* a bit for each */
+    HAS_BIAS = 1 << RUN_BIAS
+};
+
+/* role, its name in sentences, its name in a blob behind "layer.3.", rows, columns, the runs that
+ * it may have, input, output */
 #define LAYER_ROLES(ROLE)                                                                          \
-    ROLE(Q, "q", "attn_q", WIDTH_Q, WIDTH_DIM, true, FROM_ATTN_NORM, TO_Q)                         \
-    ROLE(K, "k", "attn_k", WIDTH_KV, WIDTH_DIM, true, FROM_ATTN_NORM, TO_K)                        \
-    ROLE(V, "v", "attn_v", WIDTH_KV, WIDTH_DIM, true, FROM_ATTN_NORM, TO_V)                        \
-    ROLE(O, "o", "attn_o", WIDTH_DIM, WIDTH_Q, false, FROM_ATTENTION, TO_RESIDUAL)                 \
-    ROLE(GATE, "gate", "ffn_gate", WIDTH_FFN, WIDTH_DIM, false, FROM_FFN_NORM, TO_GATE)            \
-    ROLE(UP, "up", "ffn_up", WIDTH_FFN, WIDTH_DIM, false, FROM_FFN_NORM, TO_UP)                    \
-    ROLE(DOWN, "down", "ffn_down", WIDTH_DIM, WIDTH_FFN, false, FROM_ACT, TO_RESIDUAL)
+    ROLE(Q, "q", "attn_q", WIDTH_Q, WIDTH_DIM, HAS_BIAS, FROM_ATTN_NORM, TO_Q)                     \
+    ROLE(K, "k", "attn_k", WIDTH_KV, WIDTH_DIM, HAS_BIAS, FROM_ATTN_NORM, TO_K)                    \
+    ROLE(V, "v", "attn_v", WIDTH_KV, WIDTH_DIM, HAS_BIAS, FROM_ATTN_NORM, TO_V)                    \
+    ROLE(O, "o", "attn_o", WIDTH_DIM, WIDTH_Q, HAS_NONE, FROM_ATTENTION, TO_RESIDUAL)              \
+    ROLE(GATE, "gate", "ffn_gate", WIDTH_FFN, WIDTH_DIM, HAS_NONE, FROM_FFN_NORM, TO_GATE)         \
+    ROLE(UP, "up", "ffn_up", WIDTH_FFN, WIDTH_DIM, HAS_NONE, FROM_FFN_NORM, TO_UP)                 \
+    ROLE(DOWN, "down", "ffn_down", WIDTH_DIM, WIDTH_FFN, HAS_NONE, FROM_ACT, TO_RESIDUAL)
 
 enum layer_tensor {
 #define ROLE(role, ...) LT_##role,
@@ -57,11 +70,12 @@ struct layer_role {
     const char *field; /* "tensor q" */
     const char *name;  /* "attn_q" */
     enum layer_width rows, cols;
-    bool may_have_bias;
+    unsigned runs; /* HAS_... */
     enum role_input input;
     enum role_output output;
 };
 
 extern const struct layer_role layer_roles[LT_COUNT];
+extern const char *const row_run_names[ROW_RUNS];
 
 #endif

@@ -17,7 +17,8 @@ ENUMS = {
     'weights/types.h': ['weight_type', 'weight_form'],
     'igpu/program.h': ['rule'],
 }
-# Enumerators made of rows, MACRO(ROW) in a header: their enum, and what is put before the row's word.
+# Enumerators made of rows, MACRO(ROW) in a header: their enum, and what stands before the row's
+# word.
 ROWS = {'hal/program.h': ('HAL_OPERATIONS', 'OP', 'hal_op_kind', 'HAL_')}
 LIBRARY = ('hal', 'cpu', 'igpu', 'npu', 'text', 'speculate', 'runtime', 'trace', 'weights', 'apps',
            'bench')

@@ -135,7 +135,7 @@ static void add_layer(struct building *b, uint32_t i) {
         char name[48];
         snprintf(name, sizeof name, "layer.%u.%s", i, role->name);
         layer->tensor[k] = rows && cols ? add_tensor(b, name, k == LT_V ? WEIGHT_W8 : s->weights,
-                                                     rows, cols, s->bias && role->may_have_bias)
+                                                     rows, cols, s->bias && role->runs & HAS_BIAS)
                                         : BLOB_ABSENT;
     }
 }

@@ -17,7 +17,7 @@ static void print_config(const struct model_config *c) {
            "%d,\"bos\":%lld,\"ends\":[",
            c->architecture, c->layers, c->dim, c->vocab, c->max_positions, c->eps, c->rope.theta,
            (int)c->rope.scaling, c->rope.factor, c->rope.low_freq_factor, c->rope.high_freq_factor,
-           c->rope.original_positions, c->tied, c->qkv_bias, (long long)c->bos);
+           c->rope.original_positions, c->tied, c->features >> WHEN_BIASED & 1, (long long)c->bos);
     for (uint32_t i = 0; i < c->end_tokens_count; i++)
         printf("%s%d", i ? "," : "", c->end_tokens[i]);
     printf("],\"layer\":[");

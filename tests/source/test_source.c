@@ -224,7 +224,7 @@ static void check_tiny(struct source *source, bool interleaved) {
     struct diag d = {{0}};
     const struct model_config *c = source_config(source);
     assert_true(c->layers == 2 && c->dim == 8 && c->vocab == 10 && c->max_positions == 64 &&
-                !c->tied && !c->qkv_bias);
+                !c->tied && !c->features);
     assert_true(fabs(c->eps - 1e-5) < 1e-11 && c->rope.theta == 10000 &&
                 c->rope.scaling == ROPE_NONE && c->rope.factor == 1);
     assert_true(c->bos == 1 && c->end_tokens_count == 1 && c->end_tokens[0] == 2);

@@ -179,7 +179,7 @@ static bool assign(struct source *source, const struct naming *naming,
         return check_zeros(source, stored, d);
     for (int role = 0; role < SOURCE_ROLES; role++) {
         const char *name = source_roles[role].name[naming->names];
-        if (!name || (source_roles[role].per == PER_LAYER) != (rest != NULL) ||
+        if (!name || (source_roles[role].per != PER_MODEL) != (rest != NULL) ||
             strcmp(name, rest ? rest : stored->name) != 0)
             continue;
         if (rest && layer >= source->config.layers)
@@ -207,43 +207,25 @@ static uint32_t widest_head(const struct model_config *c) {
 }
 
 static bool is_wanted(const struct model_config *c, const struct layer_config *l,
-                      enum source_when when) {
-    switch (when) {
-    case WHEN_ALWAYS:
-        break;
-    case WHEN_UNTIED:
-        return !c->tied;
-    case WHEN_DIVISORS:
-        return c->rope.scaling == ROPE_DIVISORS;
-    case WHEN_ATTENTION:
-        return l->heads != 0;
-    case WHEN_BIASED:
-        return l->heads != 0 && c->qkv_bias;
-    case WHEN_FFN:
-        return l->ffn != 0;
-    }
-    return true;
+                      const struct source_role_row *row) {
+    uint32_t holds = c->features | 1u << WHEN_ALWAYS;
+    if (!c->tied) holds |= 1u << WHEN_UNTIED;
+    if (c->rope.scaling == ROPE_DIVISORS) holds |= 1u << WHEN_DIVISORS;
+    if (row->per == PER_ATTENTION && l->heads == 0) return false;
+    if (row->per == PER_FFN && l->ffn == 0) return false;
+    return holds >> row->when & 1;
 }
 
 static uint64_t size_of(const struct model_config *c, const struct layer_config *l,
-                        enum source_width width) {
-    switch (width) {
-    case SIZE_ONE:
-        break;
-    case SIZE_VOCAB:
-        return c->vocab;
-    case SIZE_DIM:
-        return c->dim;
-    case SIZE_Q:
-        return (uint64_t)l->heads * l->head_dim;
-    case SIZE_KV:
-        return (uint64_t)l->kv_heads * l->head_dim;
-    case SIZE_FREQS:
-        return widest_head(c) / 2;
-    case SIZE_FFN:
-        return l->ffn;
+                        enum source_size size) {
+    switch (size) {
+#define SIZE(size, of)                                                                             \
+    case SIZE_##size:                                                                              \
+        return of;
+        SOURCE_SIZES(SIZE)
+#undef SIZE
     }
-    return 1;
+    return 0;
 }
 
 static bool check_tensor(const struct source *source, const struct naming *naming, const char *file,
@@ -252,7 +234,7 @@ static bool check_tensor(const struct source *source, const struct naming *namin
     const struct source_role_row *row = &source_roles[role];
     const struct layer_config *l = &source->config.layer[layer];
     const char *name = row->name[naming->names];
-    if (!is_wanted(&source->config, l, row->when))
+    if (!is_wanted(&source->config, l, row))
         return !tensor->name ||
                diag_fail(d, "%s: tensor %s is there, but the configuration has no place for it",
                          file, tensor->name);
@@ -320,8 +302,8 @@ static bool assign_all(struct source *source, const struct naming *naming, const
     return true;
 }
 
-/* GGUF files of these architectures have the rows of each Q and K head interleaved: row 2 i + j of
- * the file is row j * head_dim / 2 + i of the head. */
+/* Rows of each Q and K head are interleaved: row 2 i + j of the file is row j * head_dim / 2 + i of
+ * the head. */
 static void mark_interleaved(struct source *source) {
     for (uint32_t layer = 0; layer < source->config.layers; layer++)
         for (int role = SOURCE_LAYER_ROLES; role < SOURCE_ROLES; role++)
@@ -367,7 +349,7 @@ static bool open_gguf(struct source *source, struct diag *d) {
         !store_gguf(source, d))
         return false;
     if (!assign_all(source, &GGUF_NAMING, gguf_file(source->gguf)->name, d)) return false;
-    if (strcmp(source->config.architecture, "qwen2") != 0) mark_interleaved(source);
+    if (source->config.family->interleaved) mark_interleaved(source);
     return true;
 }
 

@@ -51,7 +51,10 @@ struct rope_config {
 
 enum { SOURCE_MAX_LAYERS = 4096, SOURCE_MAX_END_TOKENS = 16 };
 
+struct source_family;
+
 struct model_config {
+    const struct source_family *family;
     char architecture[64]; /* as the source names it: "LlamaForCausalLM", "llama" */
     char name[128];        /* of the model: general.name, or the directory's last part; may be
                               empty */
@@ -65,8 +68,8 @@ struct model_config {
     double eps;                 /* of every RMSNorm, > 0 */
     struct rope_config rope;
     bool tied;                                 /* the head is the embedding */
-    bool qkv_bias;                             /* every layer with attention has Q, K and V
-                                                  biases */
+    uint32_t features;                         /* SOURCE_FEATURE(WHEN_...) of what every layer
+                                                  has */
     int64_t bos;                               /* as the configuration names it, -1 where it does
                                                   not; < vocab */
     int32_t end_tokens[SOURCE_MAX_END_TOKENS]; /* ids that end a generation, the configuration's eos

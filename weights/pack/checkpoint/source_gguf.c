@@ -1,5 +1,4 @@
-/* Hyper-parameters out of a GGUF file's keys: architectures llama (Mistral's too), deci and
- * qwen2. */
+/* Hyper-parameters out of a GGUF file's keys. */
 #include <stdio.h>
 #include <string.h>
 
@@ -269,10 +268,9 @@ static bool read_general(struct reader *r, struct model_config *c) {
     enum gguf_found found = gguf_get_text(r->gguf, "general.architecture", &text, r->d);
     if (found != GGUF_FOUND)
         return diag_fail(r->d, "%s: key general.architecture is missing", r->file);
-    if (!text_is(text, "llama") && !text_is(text, "deci") && !text_is(text, "qwen2"))
-        return diag_fail(r->d, "%s: architecture %.*s is not supported, only llama, deci and qwen2",
-                         r->file, (int)(text.bytes < 60 ? text.bytes : 60), text.data);
-    snprintf(r->arch, sizeof r->arch, "%.*s", (int)text.bytes, text.data);
+    snprintf(r->arch, sizeof r->arch, "%.*s", (int)(text.bytes < 60 ? text.bytes : 60), text.data);
+    c->family = source_family(NAMES_GGUF, r->arch, r->file, r->d);
+    if (!c->family) return false;
     snprintf(c->architecture, sizeof c->architecture, "%s", r->arch);
     found = gguf_get_text(r->gguf, "general.type", &text, r->d);
     if (found == GGUF_BAD) return false;
@@ -306,6 +304,18 @@ static bool some_layer_has(const struct gguf *gguf, const char *of_layer) {
     return false;
 }
 
+/* The first tensor of a feature says whether the model has it. */
+static uint32_t features_of(const struct gguf *gguf) {
+    uint32_t seen = 0, found = 0;
+    for (int role = SOURCE_LAYER_ROLES; role < SOURCE_ROLES; role++) {
+        const struct source_role_row *row = &source_roles[role];
+        if ((int)row->when < (int)WHEN_FEATURES || seen & SOURCE_FEATURE(row->when)) continue;
+        seen |= SOURCE_FEATURE(row->when);
+        if (some_layer_has(gguf, row->name[NAMES_GGUF])) found |= SOURCE_FEATURE(row->when);
+    }
+    return found;
+}
+
 bool config_of_gguf(const struct gguf *gguf, struct model_config *c, struct diag *d) {
     struct reader r = {.gguf = gguf, .file = gguf_file(gguf)->name, .d = d};
     uint64_t layers, dim, positions, window = 0;
@@ -333,6 +343,6 @@ bool config_of_gguf(const struct gguf *gguf, struct model_config *c, struct diag
         return false;
     config_cap_window(c, window);
     c->tied = !gguf_find_tensor(gguf, name_of(SOURCE_HEAD));
-    c->qkv_bias = some_layer_has(gguf, name_of(SOURCE_Q_BIAS));
+    c->features = features_of(gguf);
     return config_check(c, r.file, d);
 }

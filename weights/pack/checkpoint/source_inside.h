@@ -6,6 +6,7 @@
 #include "weights/pack/checkpoint/json_fields.h"
 #include "weights/pack/checkpoint/safetensors.h"
 #include "weights/pack/checkpoint/source.h"
+#include "weights/pack/checkpoint/source_families.h"
 #include "weights/pack/checkpoint/source_file.h"
 
 /* Far above every model in sight, and small enough that no product of two overflows what the packer

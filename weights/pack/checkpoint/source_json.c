@@ -1,4 +1,4 @@
-/* Hyper-parameters out of a Hugging Face config.json: Llama, Mistral, Qwen2 and DeciLM. */
+/* Hyper-parameters out of a Hugging Face config.json. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,25 +18,14 @@ static bool need_uint(const struct reader *r, const char *key, uint64_t max, uin
                                  : found == FIELD_FOUND;
 }
 
-enum family { LLAMA, MISTRAL, QWEN2, DECI };
-
-static bool read_family(const struct reader *r, struct model_config *c, enum family *family) {
-    static const char *const names[] = {"LlamaForCausalLM", "MistralForCausalLM",
-                                        "Qwen2ForCausalLM", "DeciLMForCausalLM"};
+static bool read_family(const struct reader *r, struct model_config *c) {
     const json_t *list = json_object_get(r->root, "architectures");
     const char *name =
         json_array_size(list) == 1 ? json_string_value(json_array_get(list, 0)) : NULL;
     if (!name) return diag_fail(r->d, "%s: architectures does not name one architecture", r->file);
-    for (int i = 0; i < 4; i++) {
-        if (strcmp(name, names[i]) != 0) continue;
-        *family = (enum family)i;
-        snprintf(c->architecture, sizeof c->architecture, "%s", name);
-        return true;
-    }
-    return diag_fail(r->d,
-                     "%s: architecture %s is not supported, only LlamaForCausalLM, "
-                     "MistralForCausalLM, Qwen2ForCausalLM and DeciLMForCausalLM",
-                     r->file, name);
+    snprintf(c->architecture, sizeof c->architecture, "%s", name);
+    c->family = source_family(NAMES_HUGGING_FACE, name, r->file, r->d);
+    return c->family != NULL;
 }
 
 /* ------------------------------------------------------------------------------------ layers -- */
@@ -135,7 +124,7 @@ static bool read_block(const struct reader *r, struct model_config *c, const jso
     return true;
 }
 
-static bool read_layers(const struct reader *r, struct model_config *c, enum family family) {
+static bool read_layers(const struct reader *r, struct model_config *c) {
     uint64_t heads = 0, kv_heads, head_dim = 0, ffn = 0;
     const json_t *list = json_object_get(r->root, "num_key_value_heads_per_layer"),
                  *blocks = json_object_get(r->root, "block_configs");
@@ -143,7 +132,7 @@ static bool read_layers(const struct reader *r, struct model_config *c, enum fam
     if (!need_uint(r, "num_attention_heads", SOURCE_MAX_HEADS, &heads)) return false;
     if (heads == 0) return diag_fail(r->d, "%s: num_attention_heads is 0", r->file);
     if (!has_blocks && !need_uint(r, "intermediate_size", SOURCE_MAX_FFN, &ffn)) return false;
-    if ((has_list || has_blocks) && family != DECI)
+    if ((has_list || has_blocks) && !c->family->varied)
         return diag_fail(r->d, "%s: %s is not understood for %s", r->file,
                          has_list ? "num_key_value_heads_per_layer" : "block_configs",
                          c->architecture);
@@ -156,7 +145,7 @@ static bool read_layers(const struct reader *r, struct model_config *c, enum fam
     enum field found =
         field_uint(r->root, r->file, "num_key_value_heads", INT32_MAX, &kv_heads, r->d);
     if (found == FIELD_BAD) return false;
-    if (found == FIELD_ABSENT && family != LLAMA && !has_list && !has_blocks)
+    if (found == FIELD_ABSENT && !c->family->kv_optional && !has_list && !has_blocks)
         return diag_fail(r->d, "%s: num_key_value_heads is missing", r->file);
     found = field_uint(r->root, r->file, "head_dim", INT32_MAX, &head_dim, r->d);
     if (found == FIELD_BAD) return false;
@@ -274,9 +263,9 @@ static bool read_rope(const struct reader *r, struct model_config *c) {
 
 /* A window smaller than the positions changes the function only behind it: positions end there.
  * Qwen2 has one written down but unused. */
-static bool read_window(const struct reader *r, struct model_config *c, enum family family) {
+static bool read_window(const struct reader *r, struct model_config *c) {
     uint64_t window = 0;
-    bool used = family == MISTRAL;
+    bool used = c->family->windowed;
     if (field_uint(r->root, r->file, "sliding_window", INT32_MAX, &window, r->d) == FIELD_BAD)
         return false;
     if (field_bool(r->root, r->file, "use_sliding_window", &used, r->d) == FIELD_BAD) return false;
@@ -296,7 +285,7 @@ static bool read_window(const struct reader *r, struct model_config *c, enum fam
     return true;
 }
 
-static bool read_biases(const struct reader *r, struct model_config *c, enum family family) {
+static bool read_biases(const struct reader *r, struct model_config *c) {
     bool attention = false, qkv = false,
          mlp =
              false; /* behind the other projections they must be zeros, which their tensors show */
@@ -304,7 +293,8 @@ static bool read_biases(const struct reader *r, struct model_config *c, enum fam
         field_bool(r->root, r->file, "qkv_bias", &qkv, r->d) == FIELD_BAD ||
         field_bool(r->root, r->file, "mlp_bias", &mlp, r->d) == FIELD_BAD)
         return false;
-    c->qkv_bias = family == QWEN2 || attention || qkv;
+    c->features = c->family->features;
+    if (attention || qkv) c->features |= SOURCE_FEATURE(WHEN_BIASED);
     return true;
 }
 
@@ -355,9 +345,8 @@ bool config_add_generation(const json_t *root, const char *file, struct model_co
 
 bool config_of_json(const json_t *root, const char *file, struct model_config *c, struct diag *d) {
     struct reader r = {root, file, d};
-    enum family family = LLAMA;
     uint64_t layers, dim, vocab, positions;
-    if (!read_family(&r, c, &family) || !config_check_keys(root, file, c, d) ||
+    if (!read_family(&r, c) || !config_check_keys(root, file, c, d) ||
         !need_uint(&r, "num_hidden_layers", SOURCE_MAX_LAYERS, &layers) ||
         !need_uint(&r, "hidden_size", SOURCE_MAX_DIM, &dim) ||
         !need_uint(&r, "vocab_size", SOURCE_MAX_VOCAB, &vocab) ||
@@ -370,8 +359,8 @@ bool config_of_json(const json_t *root, const char *file, struct model_config *c
     enum field found = field_float(root, file, "rms_norm_eps", &c->eps, d);
     if (found != FIELD_FOUND) return diag_fail(d, "%s: rms_norm_eps is missing", file);
     if (field_bool(root, file, "tie_word_embeddings", &c->tied, d) == FIELD_BAD) return false;
-    if (!read_layers(&r, c, family) || !read_rope(&r, c) || !read_window(&r, c, family) ||
-        !read_biases(&r, c, family) || !read_tokens(&r, c))
+    if (!read_layers(&r, c) || !read_rope(&r, c) || !read_window(&r, c) || !read_biases(&r, c) ||
+        !read_tokens(&r, c))
         return false;
     return config_check(c, file, d);
 }

@@ -11,6 +11,6 @@ const struct source_role_row source_roles[SOURCE_ROLES] = {
 
 /* source.c finds a role's tensors by its place in this order. */
 #define ROLE(role, per, ...)                                                                       \
-    _Static_assert((per == PER_LAYER) == (SOURCE_##role >= SOURCE_LAYER_ROLES), #role);
+    _Static_assert((per != PER_MODEL) == (SOURCE_##role >= SOURCE_LAYER_ROLES), #role);
 SOURCE_ROLE_ROWS(ROLE)
 #undef ROLE

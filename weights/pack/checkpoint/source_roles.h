@@ -5,32 +5,40 @@
 
 #include <stdbool.h>
 
-enum source_per { PER_MODEL, PER_LAYER };
+/* What the tensor belongs to; a layer may be without attention, or without a feed-forward part. */
+enum source_per { PER_MODEL, PER_ATTENTION, PER_FFN };
 
-/* When the tensor has to be there; it must not be otherwise. */
+/* When the tensor has to be there, where its part is; it must not be otherwise. */
 enum source_when {
     WHEN_ALWAYS,
     WHEN_UNTIED,   /* the head is not the embedding */
     WHEN_DIVISORS, /* RoPE's frequencies are divided */
-    WHEN_ATTENTION,
-    WHEN_BIASED, /* attention with qkv_bias */
-    WHEN_FFN
+    /* What models may have, by their architecture, their configuration or their tensors: */
+    WHEN_BIASED, /* Q, K and V have biases */
 };
+enum { WHEN_FEATURES = WHEN_BIASED }; /* these and those behind them */
+#define SOURCE_FEATURE(when) (1u << (when))
 
-enum source_width {
-    SIZE_ONE, /* rows of a vector: it has one dimension in the file */
-    SIZE_VOCAB,
-    SIZE_DIM,
-    SIZE_Q,     /* heads * head_dim */
-    SIZE_KV,    /* kv_heads * head_dim */
-    SIZE_FREQS, /* half the widest head_dim */
-    SIZE_FFN
+/* Rows and columns, out of the configuration c and the layer l of it. */
+#define SOURCE_SIZES(SIZE)                                                                         \
+    SIZE(ONE, 1) /* rows of a vector: it has one dimension in the file */                          \
+    SIZE(VOCAB, c->vocab)                                                                          \
+    SIZE(DIM, c->dim)                                                                              \
+    SIZE(Q, (uint64_t)l->heads * l->head_dim)                                                      \
+    SIZE(KV, (uint64_t)l->kv_heads * l->head_dim)                                                  \
+    SIZE(FREQS, widest_head(c) / 2)                                                                \
+    SIZE(FFN, l->ffn)
+
+enum source_size {
+#define SIZE(size, of) SIZE_##size,
+    SOURCE_SIZES(SIZE)
+#undef SIZE
 };
 
 /* Whether rows of a head (columns of a bias) turn in pairs, which files have in two orders. */
 enum source_order { ORDER_PLAIN, ORDER_ROTARY };
 
-/* role, per model or layer, when, rows, columns, order, name in a GGUF file, name in a Hugging Face
+/* role, what it is of, when, rows, columns, order, name in a GGUF file, name in a Hugging Face
  * directory (NULL: it has none), both behind the layer's number where there is one per layer. Those
  * of the model come first. */
 #define SOURCE_ROLE_ROWS(ROLE)                                                                     \
@@ -42,29 +50,29 @@ enum source_order { ORDER_PLAIN, ORDER_ROTARY };
          "output_norm.weight", "model.norm.weight")                                                \
     ROLE(ROPE_FREQS, PER_MODEL, WHEN_DIVISORS, SIZE_ONE, SIZE_FREQS, ORDER_PLAIN,                  \
          "rope_freqs.weight", NULL)                                                                \
-    ROLE(ATTN_NORM, PER_LAYER, WHEN_ATTENTION, SIZE_ONE, SIZE_DIM, ORDER_PLAIN,                    \
+    ROLE(ATTN_NORM, PER_ATTENTION, WHEN_ALWAYS, SIZE_ONE, SIZE_DIM, ORDER_PLAIN,                   \
          "attn_norm.weight", "input_layernorm.weight")                                             \
-    ROLE(Q, PER_LAYER, WHEN_ATTENTION, SIZE_Q, SIZE_DIM, ORDER_ROTARY, "attn_q.weight",            \
+    ROLE(Q, PER_ATTENTION, WHEN_ALWAYS, SIZE_Q, SIZE_DIM, ORDER_ROTARY, "attn_q.weight",           \
          "self_attn.q_proj.weight")                                                                \
-    ROLE(K, PER_LAYER, WHEN_ATTENTION, SIZE_KV, SIZE_DIM, ORDER_ROTARY, "attn_k.weight",           \
+    ROLE(K, PER_ATTENTION, WHEN_ALWAYS, SIZE_KV, SIZE_DIM, ORDER_ROTARY, "attn_k.weight",          \
          "self_attn.k_proj.weight")                                                                \
-    ROLE(V, PER_LAYER, WHEN_ATTENTION, SIZE_KV, SIZE_DIM, ORDER_PLAIN, "attn_v.weight",            \
+    ROLE(V, PER_ATTENTION, WHEN_ALWAYS, SIZE_KV, SIZE_DIM, ORDER_PLAIN, "attn_v.weight",           \
          "self_attn.v_proj.weight")                                                                \
-    ROLE(O, PER_LAYER, WHEN_ATTENTION, SIZE_DIM, SIZE_Q, ORDER_PLAIN, "attn_output.weight",        \
+    ROLE(O, PER_ATTENTION, WHEN_ALWAYS, SIZE_DIM, SIZE_Q, ORDER_PLAIN, "attn_output.weight",       \
          "self_attn.o_proj.weight")                                                                \
-    ROLE(Q_BIAS, PER_LAYER, WHEN_BIASED, SIZE_ONE, SIZE_Q, ORDER_ROTARY, "attn_q.bias",            \
+    ROLE(Q_BIAS, PER_ATTENTION, WHEN_BIASED, SIZE_ONE, SIZE_Q, ORDER_ROTARY, "attn_q.bias",        \
          "self_attn.q_proj.bias")                                                                  \
-    ROLE(K_BIAS, PER_LAYER, WHEN_BIASED, SIZE_ONE, SIZE_KV, ORDER_ROTARY, "attn_k.bias",           \
+    ROLE(K_BIAS, PER_ATTENTION, WHEN_BIASED, SIZE_ONE, SIZE_KV, ORDER_ROTARY, "attn_k.bias",       \
          "self_attn.k_proj.bias")                                                                  \
-    ROLE(V_BIAS, PER_LAYER, WHEN_BIASED, SIZE_ONE, SIZE_KV, ORDER_PLAIN, "attn_v.bias",            \
+    ROLE(V_BIAS, PER_ATTENTION, WHEN_BIASED, SIZE_ONE, SIZE_KV, ORDER_PLAIN, "attn_v.bias",        \
          "self_attn.v_proj.bias")                                                                  \
-    ROLE(FFN_NORM, PER_LAYER, WHEN_FFN, SIZE_ONE, SIZE_DIM, ORDER_PLAIN, "ffn_norm.weight",        \
+    ROLE(FFN_NORM, PER_FFN, WHEN_ALWAYS, SIZE_ONE, SIZE_DIM, ORDER_PLAIN, "ffn_norm.weight",       \
          "post_attention_layernorm.weight")                                                        \
-    ROLE(GATE, PER_LAYER, WHEN_FFN, SIZE_FFN, SIZE_DIM, ORDER_PLAIN, "ffn_gate.weight",            \
+    ROLE(GATE, PER_FFN, WHEN_ALWAYS, SIZE_FFN, SIZE_DIM, ORDER_PLAIN, "ffn_gate.weight",           \
          "mlp.gate_proj.weight")                                                                   \
-    ROLE(UP, PER_LAYER, WHEN_FFN, SIZE_FFN, SIZE_DIM, ORDER_PLAIN, "ffn_up.weight",                \
+    ROLE(UP, PER_FFN, WHEN_ALWAYS, SIZE_FFN, SIZE_DIM, ORDER_PLAIN, "ffn_up.weight",               \
          "mlp.up_proj.weight")                                                                     \
-    ROLE(DOWN, PER_LAYER, WHEN_FFN, SIZE_DIM, SIZE_FFN, ORDER_PLAIN, "ffn_down.weight",            \
+    ROLE(DOWN, PER_FFN, WHEN_ALWAYS, SIZE_DIM, SIZE_FFN, ORDER_PLAIN, "ffn_down.weight",           \
          "mlp.down_proj.weight")
 
 enum source_role {
@@ -82,7 +90,7 @@ enum source_naming { NAMES_GGUF, NAMES_HUGGING_FACE, NAMINGS };
 struct source_role_row {
     enum source_per per;
     enum source_when when;
-    enum source_width rows, cols;
+    enum source_size rows, cols;
     enum source_order order;
     const char *name[NAMINGS];
 };

@@ -70,12 +70,14 @@ void activations_before(const struct activations *s, const struct forward *f,
 
 static void attend(const struct activations *s, const struct forward *f, const struct plan *plan,
                    const float *rows, const struct blob_layer *layer) {
-    const float *bias[3];
-    for (int which = LT_Q; which <= LT_V; which++) {
-        uint32_t at = plan->tensors[layer->tensor[which]].record.bias;
-        bias[which] = at == BLOB_ABSENT ? NULL : rows + at;
-    }
-    forward_attention(f, layer->heads, layer->kv_heads, s->first, s->second, s->third, bias, s->a);
+    struct forward_runs runs[3];
+    for (int which = LT_Q; which <= LT_V; which++)
+        for (int run = 0; run < ROW_RUNS; run++) {
+            uint32_t at =
+                tensor_run(&plan->tensors[layer->tensor[which]].record, (enum row_run)run);
+            runs[which].of[run] = at == BLOB_ABSENT ? NULL : rows + at;
+        }
+    forward_attention(f, layer->heads, layer->kv_heads, s->first, s->second, s->third, runs, s->a);
 }
 
 void activations_after(const struct activations *s, const struct forward *f,

@@ -39,7 +39,7 @@ bool activations_share_input(enum layer_tensor role);
  * stream. */
 void activations_before(const struct activations *s, const struct forward *f,
                         const struct plan *plan, uint32_t layer, enum layer_tensor role);
-/* After them. rows: the blob's section, for biases. */
+/* After them. rows: the blob's section, for runs. */
 void activations_after(const struct activations *s, const struct forward *f,
                        const struct plan *plan, const float *rows, uint32_t layer,
                        enum layer_tensor role);

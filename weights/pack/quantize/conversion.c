@@ -288,24 +288,25 @@ static bool sum_up(const struct conversion *fold, uint64_t first, double *square
     return true;
 }
 
-static bool convert_bias(struct conversion *fold, const struct plan_tensor *tensor, float *bias,
-                         struct diag *d) {
+/* A run of row floats, mixed as the tensor's columns are. */
+static bool convert_run(struct conversion *fold, const struct plan_tensor *tensor,
+                        const struct source_tensor *from, float *run, struct diag *d) {
     uint32_t rows = tensor->record.rows;
-    if (!source_read_rows(fold->source, tensor->bias, 0, 1, bias, d)) return false;
-    if (tensor->heads == HEADS_ROWS) widen(fold->plan, bias, rows);
+    if (!source_read_rows(fold->source, from, 0, 1, run, d)) return false;
+    if (tensor->heads == HEADS_ROWS) widen(fold->plan, run, rows);
     const struct rotation *rotation = mixing(fold, tensor->columns);
     float *strip = fold->scratch[0].strip;
     for (uint32_t first = 0; rotation && first < rows; first += rotation->n) {
         for (uint32_t i = 0; i < rotation->n * STRIP; i++)
-            strip[i] = i % STRIP ? 0 : bias[first + i / STRIP];
+            strip[i] = i % STRIP ? 0 : run[first + i / STRIP];
         rotation_apply(rotation, strip, fold->scratch[0].mix);
-        for (uint32_t i = 0; i < rotation->n; i++) bias[first + i] = strip[(size_t)i * STRIP];
+        for (uint32_t i = 0; i < rotation->n; i++) run[first + i] = strip[(size_t)i * STRIP];
     }
     for (uint32_t i = 0; i < rows; i++) {
-        bias[i] *= tensor->factor;
-        if (!(fabsf(bias[i]) <= MOST))
-            return diag_fail(d, "tensor %s: value %u is beyond 2^49", tensor->bias->name, i);
-        if (fabsf(bias[i]) < LEAST) bias[i] = 0;
+        run[i] *= tensor->factor;
+        if (!(fabsf(run[i]) <= MOST))
+            return diag_fail(d, "tensor %s: value %u is beyond 2^49", from->name, i);
+        if (fabsf(run[i]) < LEAST) run[i] = 0;
     }
     return true;
 }
@@ -352,7 +353,10 @@ bool convert_tensor(struct conversion *fold, const struct plan_tensor *tensor, f
     fold->wants_values = target->values != NULL;
     if (tensor->gain && !source_read_rows(fold->source, tensor->gain, 0, 1, fold->gain, d))
         return false;
-    if (tensor->bias && !convert_bias(fold, tensor, rows + record->bias, d)) return false;
+    for (int run = 0; run < ROW_RUNS; run++)
+        if (tensor->run[run] && !convert_run(fold, tensor, tensor->run[run],
+                                             rows + tensor_run(record, (enum row_run)run), d))
+            return false;
     uint32_t per_block = rows_per_block(fold, tensor);
     size_t panel = panel_bytes(record->type, record->cols);
     fold->values =

@@ -126,7 +126,7 @@ struct attention {
     const struct forward *f;
     uint32_t heads, kv_heads;
     float *q, *k, *v, *o;
-    const float *const *bias;
+    const struct forward_runs *runs;
 };
 
 static void add_bias(float *x, const float *bias, uint32_t n) {
@@ -153,7 +153,7 @@ static void turn_token(void *user, size_t token, unsigned worker) {
                             t->v + token * t->kv_heads * head_dim};
     for (int which = 0; which < 3; which++) {
         uint32_t heads = which ? t->kv_heads : t->heads;
-        add_bias(part[which], t->bias[which], heads * head_dim);
+        add_bias(part[which], t->runs[which].of[RUN_BIAS], heads * head_dim);
         for (uint32_t h = 0; h < heads; h++) {
             if (which < 2) turn(part[which] + (size_t)h * head_dim, head_dim, rope);
             round_to_bytes(part[which] + (size_t)h * head_dim, head_dim, 1);
@@ -205,9 +205,9 @@ static void one_head(void *user, size_t item, unsigned worker) {
 }
 
 void forward_attention(const struct forward *f, uint32_t heads, uint32_t kv_heads, float *q,
-                       float *k, float *v, const float *const bias[3], float *o) {
+                       float *k, float *v, const struct forward_runs runs[3], float *o) {
     struct attention t = {
-        .f = f, .heads = heads, .kv_heads = kv_heads, .q = q, .k = k, .v = v, .o = o, .bias = bias};
+        .f = f, .heads = heads, .kv_heads = kv_heads, .q = q, .k = k, .v = v, .o = o, .runs = runs};
     uint32_t width = padded_cols(heads * f->head_dim);
     parallel_for(f->threads, tokens_of(f), turn_token, &t);
     memset(o, 0, tokens_of(f) * width * sizeof *o);

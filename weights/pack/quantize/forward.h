@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "weights/roles.h"
+
 struct forward {
     unsigned threads;
     uint32_t windows, length; /* tokens are windows * length, each window on its own from position
@@ -29,10 +31,15 @@ void forward_norm(const struct forward *f, const float *x, float *a);
 /* x [tokens][width], each token rounded to 8 bits. */
 void forward_quantize(const struct forward *f, float *x, uint32_t width);
 
-/* q [tokens][heads * head_dim], k and v [tokens][kv_heads * head_dim] without biases (NULL: none)
+/* Of a matrix; NULL: it has none. */
+struct forward_runs {
+    const float *of[ROW_RUNS];
+};
+
+/* q [tokens][heads * head_dim], k and v [tokens][kv_heads * head_dim], without what their runs add,
  * become o [tokens][padded heads * head_dim], rounded to 8 bits. Changes q, k and v. */
 void forward_attention(const struct forward *f, uint32_t heads, uint32_t kv_heads, float *q,
-                       float *k, float *v, const float *const bias[3], float *o);
+                       float *k, float *v, const struct forward_runs runs[3], float *o);
 
 /* g = the transform of silu(g) u in blocks of 64, rounded to 8 bits; [tokens][ffn]. */
 void forward_gate(const struct forward *f, uint32_t ffn, float *g, const float *u);

@@ -53,7 +53,7 @@ static uint64_t parameters(const struct source *source) {
     const struct model_config *config = source_config(source);
     uint64_t sum = 0;
     for (int role = 0; role < SOURCE_ROLES; role++) {
-        uint32_t layers = source_roles[role].per == PER_LAYER ? config->layers : 1;
+        uint32_t layers = source_roles[role].per == PER_MODEL ? 1 : config->layers;
         for (uint32_t i = 0; i < layers; i++) {
             const struct source_tensor *tensor =
                 role == SOURCE_ROPE_FREQS ? NULL : source_tensor(source, (enum source_role)role, i);
@@ -161,22 +161,12 @@ static void add_tensor(struct plan *plan, struct plan_tensor tensor, enum weight
     tensor.record.type = type, tensor.record.rows = rows, tensor.record.cols = cols;
     tensor.record.row_scales = (uint32_t)plan->row_floats;
     plan->row_floats += padded_rows(rows);
-    tensor.record.bias = tensor.bias ? (uint32_t)plan->row_floats : BLOB_ABSENT;
-    plan->row_floats += tensor.bias ? padded_rows(rows) : 0;
-    plan->tensors[plan->model.tensors++] = tensor;
-}
-
-static float factor_of(const struct plan *plan, enum plan_factor factor) {
-    switch (factor) {
-    case FACTOR_ONE:
-        break;
-    case FACTOR_SCORES:
-        return (float)(1.4426950408889634 / sqrt((double)plan->head_size) /
-                       head_block(plan->model.head_dim));
-    case FACTOR_EIGHTH:
-        return 0.125f;
+    for (int run = 0; run < ROW_RUNS; run++) {
+        tensor_set_run(&tensor.record, (enum row_run)run,
+                       tensor.run[run] ? (uint32_t)plan->row_floats : BLOB_ABSENT);
+        plan->row_floats += tensor.run[run] ? padded_rows(rows) : 0;
     }
-    return 1;
+    plan->tensors[plan->model.tensors++] = tensor;
 }
 
 static void add_layer(struct plan *plan, const struct source *source, uint32_t i) {
@@ -187,24 +177,14 @@ static void add_layer(struct plan *plan, const struct source *source, uint32_t i
                                   .ffn = round_up(layer->ffn, GROUP)};
     for (int which = 0; which < LT_COUNT; which++) {
         const struct layer_role *role = &layer_roles[which];
-        const struct packed_role *packed = &packed_roles[which];
         uint32_t rows = layer_width(&plan->model, record, role->rows),
                  cols = layer_width(&plan->model, record, role->cols);
         record->tensor[which] = BLOB_ABSENT;
         if (rows == 0 || cols == 0) continue;
-        bool wider = plan->head_size != plan->model.head_dim;
-        struct plan_tensor tensor = {.from = source_tensor(source, packed->from, i),
-                                     .gain = source_tensor(source, packed->gain, i),
-                                     .bias = source_tensor(source, packed->bias, i),
-                                     .rows = packed->rows,
-                                     .columns = packed->columns,
-                                     .factor = factor_of(plan, packed->factor),
-                                     .heads = wider ? packed->heads : HEADS_NONE,
-                                     .balance = packed->balance,
-                                     .layer = i};
         enum weight_type type = plan->layer_bits == 4 ? WEIGHT_W4 : WEIGHT_W8;
         record->tensor[which] = plan->model.tensors;
-        add_tensor(plan, tensor, type, rows, cols, "layer.%u.%s", i, role->name);
+        add_tensor(plan, packed_tensor(plan, source, i, (enum layer_tensor)which), type, rows, cols,
+                   "layer.%u.%s", i, role->name);
     }
 }
 

@@ -22,9 +22,9 @@ struct plan_choice {
 
 struct plan_tensor {
     struct blob_tensor record;
-    const struct source_tensor *from, *gain, *bias; /* gain and bias may be NULL */
+    const struct source_tensor *from, *gain, *run[ROW_RUNS]; /* gain and runs may be NULL */
     enum plan_mix rows, columns;
-    float factor; /* on all weights and the bias */
+    float factor; /* on all weights and runs */
     enum plan_heads heads;
     enum plan_balance balance;
     uint32_t layer;

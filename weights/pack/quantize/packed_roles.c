@@ -1,20 +1,24 @@
 #include "weights/pack/quantize/packed_roles.h"
 
-/* role, tensor, gain, bias, mixing of rows, of columns, heads, balance, factor, KL */
+#include <math.h>
+
+#include "weights/pack/quantize/pack_plan.h"
+
+/* role, tensor, gain, runs, mixing of rows, of columns, heads, balance, factor, KL */
 #define PACKED_ROLES(ROLE)                                                                         \
-    ROLE(Q, SOURCE_Q, SOURCE_ATTN_NORM, SOURCE_Q_BIAS, MIX_RESIDUAL, MIX_NONE, HEADS_ROWS,         \
+    ROLE(Q, SOURCE_Q, SOURCE_ATTN_NORM, {SOURCE_Q_BIAS}, MIX_RESIDUAL, MIX_NONE, HEADS_ROWS,       \
          BALANCE_NONE, FACTOR_SCORES, 1.8)                                                         \
-    ROLE(K, SOURCE_K, SOURCE_ATTN_NORM, SOURCE_K_BIAS, MIX_RESIDUAL, MIX_NONE, HEADS_ROWS,         \
+    ROLE(K, SOURCE_K, SOURCE_ATTN_NORM, {SOURCE_K_BIAS}, MIX_RESIDUAL, MIX_NONE, HEADS_ROWS,       \
          BALANCE_NONE, FACTOR_ONE, 5.5)                                                            \
-    ROLE(V, SOURCE_V, SOURCE_ATTN_NORM, SOURCE_V_BIAS, MIX_RESIDUAL, MIX_HEAD, HEADS_ROWS,         \
+    ROLE(V, SOURCE_V, SOURCE_ATTN_NORM, {SOURCE_V_BIAS}, MIX_RESIDUAL, MIX_HEAD, HEADS_ROWS,       \
          BALANCE_NONE, FACTOR_ONE, 20)                                                             \
-    ROLE(O, SOURCE_O, SOURCE_NONE, SOURCE_NONE, MIX_HEAD, MIX_RESIDUAL, HEADS_COLUMNS,             \
+    ROLE(O, SOURCE_O, SOURCE_NONE, {SOURCE_NONE}, MIX_HEAD, MIX_RESIDUAL, HEADS_COLUMNS,           \
          BALANCE_NONE, FACTOR_ONE, 2)                                                              \
-    ROLE(GATE, SOURCE_GATE, SOURCE_FFN_NORM, SOURCE_NONE, MIX_RESIDUAL, MIX_NONE, HEADS_NONE,      \
+    ROLE(GATE, SOURCE_GATE, SOURCE_FFN_NORM, {SOURCE_NONE}, MIX_RESIDUAL, MIX_NONE, HEADS_NONE,    \
          BALANCE_NONE, FACTOR_ONE, 1)                                                              \
-    ROLE(UP, SOURCE_UP, SOURCE_FFN_NORM, SOURCE_NONE, MIX_RESIDUAL, MIX_NONE, HEADS_NONE,          \
+    ROLE(UP, SOURCE_UP, SOURCE_FFN_NORM, {SOURCE_NONE}, MIX_RESIDUAL, MIX_NONE, HEADS_NONE,        \
          BALANCE_ROWS, FACTOR_ONE, 1.3)                                                            \
-    ROLE(DOWN, SOURCE_DOWN, SOURCE_NONE, SOURCE_NONE, MIX_FFN, MIX_RESIDUAL, HEADS_NONE,           \
+    ROLE(DOWN, SOURCE_DOWN, SOURCE_NONE, {SOURCE_NONE}, MIX_FFN, MIX_RESIDUAL, HEADS_NONE,         \
          BALANCE_COLUMNS, FACTOR_EIGHTH, 1)
 
 const struct packed_role packed_roles[LT_COUNT] = {
@@ -34,3 +38,33 @@ enum {
 LAYER_ROLES(ROLE)
 #undef ROLE
 _Static_assert((int)PACKED_COUNT == (int)LT_COUNT, "as many rows");
+
+static float factor_of(const struct plan *plan, enum plan_factor factor) {
+    switch (factor) {
+    case FACTOR_ONE:
+        break;
+    case FACTOR_SCORES:
+        return (float)(1.4426950408889634 / sqrt((double)plan->head_size) /
+                       head_block(plan->model.head_dim));
+    case FACTOR_EIGHTH:
+        return 0.125f;
+    }
+    return 1;
+}
+
+struct plan_tensor packed_tensor(const struct plan *plan, const struct source *source,
+                                 uint32_t layer, enum layer_tensor which) {
+    const struct packed_role *role = &packed_roles[which];
+    const bool wider = plan->head_size != plan->model.head_dim;
+    struct plan_tensor tensor = {.from = source_tensor(source, role->from, layer),
+                                 .gain = source_tensor(source, role->gain, layer),
+                                 .rows = role->rows,
+                                 .columns = role->columns,
+                                 .factor = factor_of(plan, role->factor),
+                                 .heads = wider ? role->heads : HEADS_NONE,
+                                 .balance = role->balance,
+                                 .layer = layer};
+    for (int run = 0; run < ROW_RUNS; run++)
+        tensor.run[run] = source_tensor(source, role->run[run], layer);
+    return tensor;
+}

@@ -3,6 +3,8 @@
 #ifndef PACK_PACKED_ROLES_H
 #define PACK_PACKED_ROLES_H
 
+#include <stdint.h>
+
 #include "weights/pack/checkpoint/source_roles.h"
 #include "weights/roles.h"
 
@@ -30,7 +32,7 @@ enum plan_factor {
 };
 
 struct packed_role {
-    enum source_role from, gain, bias; /* gain and bias may be SOURCE_NONE */
+    enum source_role from, gain, run[ROW_RUNS]; /* gain and runs may be SOURCE_NONE */
     enum plan_mix rows, columns;
     enum plan_heads heads;
     enum plan_balance balance;
@@ -40,5 +42,12 @@ struct packed_role {
 };
 
 extern const struct packed_role packed_roles[LT_COUNT];
+
+struct plan;
+struct source;
+struct plan_tensor;
+/* What the plan says of a layer's matrix, but for its record and its quantizer. */
+struct plan_tensor packed_tensor(const struct plan *plan, const struct source *source,
+                                 uint32_t layer, enum layer_tensor which);
 
 #endif
