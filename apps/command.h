@@ -35,10 +35,13 @@ struct settings {
     const char *text;         /* -p */
     const char *file;         /* -f */
     const char *ids;          /* --ids */
+    const char *system;       /* --system of chat */
+    const char *chat_template;
     const char *output;
     const char *topic; /* of help */
     const char *trace_first, *trace_second;
 
+    uint64_t answer_tokens; /* -n of chat; 0: to the end */
     uint64_t tokens, context, top_k, seed, repeat_last, deadline_ms, seconds, at, proposals,
         draft_context;
     double replay, temperature, top_p, min_p, repeat_penalty;
@@ -48,9 +51,9 @@ struct settings {
         random_seed;
 };
 
-extern const struct command command_run, command_info, command_tokenize, command_detokenize,
-    command_logits, command_perplexity, command_compare, command_bench, command_trace,
-    command_probe, command_help;
+extern const struct command command_run, command_chat, command_info, command_tokenize,
+    command_detokenize, command_logits, command_perplexity, command_compare, command_bench,
+    command_trace, command_probe, command_help;
 
 extern const struct program apus;
 enum { GLOBAL_OPTIONS = 8 };

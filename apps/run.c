@@ -3,12 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "energy.h"
-#include "kit/escape.h"
 #include "fail_status.h"
 #include "input.h"
 #include "interrupt.h"
@@ -16,6 +14,7 @@
 #include "kit/progress.h"
 #include "kit/terminal.h"
 #include "load.h"
+#include "sampling.h"
 #include "speculation.h"
 
 #define AT(member) offsetof(struct settings, member)
@@ -42,45 +41,8 @@ static const struct option options[] = {
      "than the prompt with -n 0, as far as the "
      "model goes)",
      "positions of the context (default: as many as needed)"},
-    {NULL, "--temp", OPTION_REAL, AT(temperature), 0, 100, "T",
-     "temperature: 0 (default) takes the likeliest token, else 0.01 to 100",
-     "0 (default) takes the likeliest token, 0.8 varies"},
-    {NULL, "--top-k", OPTION_COUNT, AT(top_k), 0, 4294967295.0, "K",
-     "sample among the K likeliest tokens (default 0: off)", NULL},
-    {NULL, "--top-p", OPTION_REAL, AT(top_p), 0, 1, "P",
-     "sample among the likeliest tokens that hold P of the probability (default: off)",
-     "sample among the likeliest that hold P, such as 0.95"},
-    {NULL, "--min-p", OPTION_REAL, AT(min_p), 0, 1, "P",
-     "drop tokens less likely than P times the likeliest (default: off)", NULL},
-    {NULL, "--repeat-penalty", OPTION_REAL, AT(repeat_penalty), 0, 10, "R",
-     "make recent tokens less likely, 0.1 to 10 (default: off)", NULL},
-    {NULL, "--repeat-last", OPTION_COUNT, AT(repeat_last), 1, 1024, "N",
-     "how many tokens back that looks (default 64)", NULL},
-    {NULL, "--seed", OPTION_OWN, AT(seed), 0, 0, "N",
-     "of the random numbers (default 0); the same seed gives the same text; -1: another one each "
-     "time, told in the figures",
-     "the same seed gives the same text; -1: any"},
-    {NULL, "--stop", OPTION_SEVERAL, AT(stops), 0, 0, "TEXT",
-     "end before this text; can be given 8 times, 63 bytes each",
-     "end before this text; several can be given"},
-    {NULL, "--ignore-eos", OPTION_FLAG, AT(ignore_eos), 0, 0, NULL,
-     "go on after tokens that end a text", NULL},
-    {"-d", "--draft", OPTION_STRING, AT(draft), 0, 0, "FILE",
-     "a smaller model's blob that proposes tokens; the text stays the same, it comes faster",
-     "a smaller model's blob, for speed"},
-    OPTION_DRAFT_ENGINE,
-    {NULL, "--draft-tokens", OPTION_STRING, AT(draft_tokens), 0, 0, "N",
-     "tokens to propose a round, 1 to 15, or auto (default): as many as pay", NULL},
-    {NULL, "--overlap", OPTION_STRING, AT(overlap_text), 0, 0, "WHEN",
-     "let the draft go on while the model verifies on another engine: auto (default: where it is "
-     "faster), on or off",
-     NULL},
-    {NULL, "--draft-ctx", OPTION_COUNT, AT(draft_context), 64, 4294967295.0, "N",
-     "positions the draft holds; of a longer text it sees the last part (default: as many as the "
-     "context, as far as the draft goes)",
-     NULL},
-    {NULL, "--lookup", OPTION_FLAG, AT(lookup), 0, 0, NULL,
-     "also propose what followed the same tokens earlier in the context", NULL},
+    OPTIONS_SAMPLING,
+    OPTIONS_DRAFT,
     {NULL, "--deadline", OPTION_COUNT, AT(deadline_ms), 1, 1e12, "MS",
      "stop after this many milliseconds, the prompt's time included", NULL},
     {NULL, "--special", OPTION_FLAG, AT(special), 0, 0, NULL,
@@ -144,47 +106,6 @@ static int check_room(const struct loaded *loaded, const struct settings *settin
                 "the prompt has %zu tokens, but the context holds %u: give a --ctx up to %u, or a "
                 "shorter prompt (asked for: --ctx %" PRIu64 ").",
                 prompt, context, most, settings->context);
-}
-
-/* A number that JSON's readers keep whole. */
-static int choose_seed(struct settings *settings) {
-    uint32_t seed;
-    if (!settings->random_seed) return EXIT_OK;
-    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
-        return fail(EXIT_FAULT, "the system gives no random seed: give --seed N.");
-    settings->seed = seed;
-    return EXIT_OK;
-}
-
-/* Sampling of the settings, checked where a range has a hole. */
-static int make_sampling(apus_sampling *sampling, apus_stop *stops,
-                         const struct settings *settings) {
-    if (settings->temperature > 0 && settings->temperature < 0.01)
-        return fail(EXIT_USAGE, "--temp expects 0 or a number from 0.01 to 100, found %g.",
-                    settings->temperature);
-    if (settings->repeat_penalty > 0 && settings->repeat_penalty < 0.1)
-        return fail(EXIT_USAGE, "--repeat-penalty expects a number from 0.1 to 10, found %g.",
-                    settings->repeat_penalty);
-    static char escaped[APUS_STOPS_MAX][64];
-    for (size_t i = 0; i < settings->stops_count; i++) {
-        const char *text = settings->stops[i];
-        stops[i] = (apus_stop){text, strlen(text)};
-        if (settings->escape) stops[i] = (apus_stop){escaped[i], escape_text(escaped[i], text)};
-    }
-    *sampling = (apus_sampling){.size = sizeof *sampling,
-                                .temperature = (float)settings->temperature,
-                                .top_k = (uint32_t)settings->top_k,
-                                .top_p = (float)settings->top_p,
-                                .min_p = (float)settings->min_p,
-                                .repeat_penalty = (float)settings->repeat_penalty,
-                                .repeat_last = (uint32_t)settings->repeat_last,
-                                .seed = settings->seed,
-                                .max_tokens = (uint32_t)settings->tokens,
-                                .ignore_end = settings->ignore_eos,
-                                .want_hash = settings->json,
-                                .stops = stops,
-                                .stops_count = (uint32_t)settings->stops_count};
-    return EXIT_OK;
 }
 
 static int grow(void **memory, size_t *capacity, size_t need) {
@@ -294,7 +215,7 @@ static int generate(struct result *result, struct loaded *loaded, const struct i
                     const struct settings *settings) {
     apus_stop stops[APUS_STOPS_MAX];
     apus_sampling sampling;
-    int status = make_sampling(&sampling, stops, settings);
+    int status = sampling_make(&sampling, stops, settings);
     if (status) return status;
     if (settings->deadline_ms)
         sampling.deadline_ns = result->begin_ns + settings->deadline_ms * 1000000u;
@@ -453,9 +374,9 @@ static int run_main(const struct settings *given) {
     apus_sampling sampling;
     struct loaded loaded;
     settings->json |= settings->jsonl;
-    int status = choose_seed(settings);
+    int status = sampling_seed(settings);
     if (!status)
-        status = make_sampling(&sampling, stops,
+        status = sampling_make(&sampling, stops,
                                settings); /* a wrong option is told before a model is opened */
     if (!status) status = speculation_settings(settings);
     if (!status) status = load_blob(&loaded, settings->model);

@@ -19,9 +19,7 @@ const struct synonym apus_synonyms[] = {
     {NULL, NULL},
 };
 
-#define NO_CHAT                                                                                    \
-    "Chat is not there yet: apus run takes the whole conversation as text in the model's own "     \
-    "template, with --special."
+#define CHAT "A conversation is held by: apus chat MODEL.apus"
 #define NO_DOWNLOAD                                                                                \
     "apus fetches nothing: get a GGUF file or a Hugging Face directory, then apus-pack makes a "   \
     "blob of it."
@@ -30,7 +28,7 @@ const struct synonym apus_synonyms[] = {
 
 /* Words of other programs without such a name here. */
 const struct strange apus_strange_commands[] = {
-    {" chat conversation interactive repl ", NO_CHAT},
+    {" conversation interactive repl ", CHAT},
     {" serve server ", "There is no server: a script reads apus run --jsonl, a program links the "
                        "library (include/apus/apus.h)."},
     {" pack convert quantize quantise create import build ", PACK},
@@ -46,7 +44,7 @@ const struct strange apus_strange_options[] = {
      "A GPU computes with --engine igpu; --engine igpu:20,cpu has the first 20 layers there."},
     {" -cnv --conversation -i --interactive --interactive-first -sys --system-prompt "
      "--chat-template --jinja ",
-     NO_CHAT},
+     CHAT},
     {" -hf --hf-repo -hff --hf-file -mu --model-url ", NO_DOWNLOAD},
     {" --mmap --no-mmap --mlock --numa ",
      "The blob is mapped and used in place; there is nothing to set."},

@@ -385,8 +385,8 @@ class Rest(Case):
             for c in self.object('help', want=dict(commands=list, options=list))['commands']
         ]
         self.assertEqual(names, [
-            'run', 'info', 'tokenize', 'detokenize', 'logits', 'perplexity', 'compare', 'bench',
-            'trace', 'probe', 'help'
+            'run', 'chat', 'info', 'tokenize', 'detokenize', 'logits', 'perplexity', 'compare',
+            'bench', 'trace', 'probe', 'help'
         ])
         for name in names:
             self.assertIn(name, overview)

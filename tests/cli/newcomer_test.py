@@ -213,13 +213,13 @@ class Hints(Case):
         m = Fixture.model
         for expect, args in {
                 '--engine igpu': ['-ngl', '99'],
-                'Chat is not there yet': ['-cnv'],
+                'apus chat MODEL.apus': ['-cnv'],
                 'fetches nothing': ['-hf', 'x/y'],
                 'logits callback': ['--grammar', 'x']
         }.items():
             self.hint(expect, 'run', m, 'x', *args)
         for expect, word in {
-                '--special': 'chat',
+                'apus chat': 'conversation',
                 '--jsonl': 'serve',
                 'apus-pack': 'convert',
                 'apus run': 'generate',
