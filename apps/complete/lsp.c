@@ -1,0 +1,41 @@
+/* apus lsp: completion for editors, over standard input and output. */
+#include <signal.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "lsp_server.h"
+
+#define AT(member) offsetof(struct settings, member)
+
+static int lsp_main(const struct settings *settings) {
+    signal(SIGPIPE, SIG_IGN); /* a client that is gone ends the server, in its order */
+    struct settings with = *settings;
+    with.lookup = 1; /* costs nothing, and edited text repeats itself */
+    return lsp_serve(&with, STDIN_FILENO, STDOUT_FILENO);
+}
+
+static const struct option lsp_options[] = {
+    OPTION_MODEL,
+    {"-d", "--draft", OPTION_STRING, AT(draft), 0, 0, "FILE",
+     "a smaller model with the same tokens, which proposes; the text stays the same",
+     "a smaller model that proposes"},
+    OPTION_DRAFT_ENGINE,
+    {"-c", "--ctx", OPTION_COUNT, AT(context), 16, 1 << 20, "N",
+     "positions of the context (default: the model's, at most 8192)", "positions of the context"},
+};
+
+const struct command command_lsp = {
+    .name = "lsp",
+    .summary = "complete code in an editor, by the language server protocol",
+    .usage = "[MODEL.apus] [-d DRAFT.apus] [options]",
+    .description =
+        "A language server on standard input and output for textDocument/inlineCompletion, which "
+        "an editor starts: docs/editors.md has the configurations. The model may also come from "
+        "the editor's setting apus.model. Open documents stay in memory and are never written "
+        "anywhere.",
+    .example = "apus lsp model.apus -d draft.apus",
+    .options = lsp_options,
+    .options_count = COUNT_OF(lsp_options),
+    .operands = {OPERAND_MODEL},
+    .main = lsp_main,
+};
