@@ -218,7 +218,7 @@ static bool tensors_hold(struct reader *r) {
         if (!check_range(c, "type", t->type, 1, WEIGHT_TYPES - 1) ||
             !check_range(c, "rows", t->rows, 1, BLOB_VOCAB_MAX) ||
             !check_range(c, "cols", t->cols, 1, BLOB_DIM_MAX) ||
-            !check_equal(c, "zero", t->zero, 0) ||
+            !check_equal(c, "zero", tensor_zero(t), 0) ||
             !check_equal(c, "bytes", t->bytes, weight_bytes(t->type, t->rows, t->cols)) ||
             !check_multiple(c, "offset", t->offset, BLOB_ALIGN))
             return false;

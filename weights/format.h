@@ -102,6 +102,9 @@ _Static_assert(sizeof(struct blob_model) == 64, "model layout");
 _Static_assert(sizeof(struct blob_layer) == 48, "layer layout");
 _Static_assert(sizeof(struct blob_tensor) == 88, "tensor layout");
 
+/* What has to be 0 in a tensor's record. */
+static inline uint32_t tensor_zero(const struct blob_tensor *tensor) { return tensor->zero; }
+
 /* Where a tensor's run begins in ROWS, as `bias` has it. */
 static inline uint32_t tensor_run(const struct blob_tensor *tensor, enum row_run run) {
     switch (run) {
