@@ -65,7 +65,7 @@ static inline const struct hal_op_traits *hal_op_traits(enum hal_op_kind kind) {
         HAL_OPERATIONS(OP)
 #undef OP
     };
-    assert(kind < HAL_OP_KINDS);
+    assert((int)kind < (int)HAL_OP_KINDS);
     return &traits[kind];
 }
 
