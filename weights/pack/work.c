@@ -11,8 +11,8 @@
 static const double A_SECOND = 33e9, READ = 350, WRITE = 20;
 static const struct rounding {
     double alone, feedback, column;
-} EIGHT = {180, 1460, 1.8}, FOUR = {590, 2200, 2.9}, EIGHT_QUICK = {180, 900, 0.6},
-  FOUR_QUICK = {590, 1200, 0.6};
+} ROW = {180, 1460, 1.8}, GROUPED = {590, 2200, 2.9}, ROW_QUICK = {180, 900, 0.6},
+  GROUPED_QUICK = {590, 1200, 0.6};
 
 /* Whether the tensor's inputs are those of the one before it. */
 static bool shares_input(const struct plan *plan, uint32_t tensor) {
@@ -37,8 +37,10 @@ static double calibrating(const struct work *work, uint32_t tensor) {
 static double quantizing(const struct work *work, uint32_t tensor) {
     const struct blob_tensor *record = &work->plan->tensors[tensor].record;
     const double n = padded_cols(record->cols), weights = record->rows * n;
-    const bool head = tensor == work->plan->model.head, four = record->type == WEIGHT_W4;
-    const struct rounding *full = four ? &FOUR : &EIGHT, *quick = four ? &FOUR_QUICK : &EIGHT_QUICK,
+    const bool head = tensor == work->plan->model.head,
+               grouped = weight_traits(record->type)->scale_bits != 0;
+    const struct rounding *full = grouped ? &GROUPED : &ROW,
+                          *quick = grouped ? &GROUPED_QUICK : &ROW_QUICK,
                           *rounding = work->quick ? quick : full;
     if (!work->tokens || tensor == work->plan->model.embed || (head && work->quick))
         return weights * (READ + rounding->alone);
@@ -83,7 +85,7 @@ void work_plan(struct work *work, const struct work_request *request) {
     work->plan = request->plan, work->tokens = request->tokens;
     work->measuring = *measuring, work->quick = request->quick;
     if (measuring->layers > 0)
-        of[WORK_MEASURING] = layer_weights(work->plan) * (2 * READ + FOUR.alone + EIGHT.alone) +
+        of[WORK_MEASURING] = layer_weights(work->plan) * (2 * READ + GROUPED.alone + ROW.alone) +
                              measuring->layers + measuring->head;
     for (uint32_t i = request->first; i < work->plan->model.tensors; i++) {
         of[WORK_CALIBRATING] += calibrating(work, i);
@@ -106,7 +108,7 @@ void work_measured(struct work *work, uint64_t weights) {
     progress_enter(&work->progress, WORK_MEASURING, "%.0f of %.0f M weights", 1e-6 * now,
                    1e-6 * all);
     progress_step(&work->progress, WORK_MEASURING,
-                  (now - before) * (2 * READ + FOUR.alone + EIGHT.alone) +
+                  (now - before) * (2 * READ + GROUPED.alone + ROW.alone) +
                       work->measuring.layers * (now * now - before * before) / (all * all));
     work->weights = weights;
 }

@@ -4,7 +4,7 @@
 
 struct candidate {
     uint32_t tensor;
-    uint64_t more; /* bits that 8 take over 4 */
+    uint64_t more; /* bits that PLAN_MORE takes over PLAN_LESS */
     double worth;  /* KL for each of these */
 };
 
@@ -25,11 +25,11 @@ bool budget_spend(struct plan *plan, const double *kl, struct diag *d) {
             if (index == BLOB_ABSENT) continue;
             struct blob_tensor *record = &plan->tensors[index].record;
             double own = (double)record->rows * record->cols;
-            uint64_t four = plan_counted_bits(WEIGHT_W4, record->rows, record->cols);
-            uint64_t more = plan_counted_bits(WEIGHT_W8, record->rows, record->cols) - four;
+            uint64_t less = plan_counted_bits(PLAN_LESS, record->rows, record->cols);
+            uint64_t more = plan_counted_bits(PLAN_MORE, record->rows, record->cols) - less;
             list[count++] = (struct candidate){
                 index, more, (kl ? kl[index] : packed_roles[which].kl * own) / (double)more};
-            record->type = WEIGHT_W4, bits += four;
+            record->type = PLAN_LESS, bits += less;
             weights += own;
         }
     uint64_t budget = (uint64_t)(plan->bits * weights + 0.5);
@@ -44,7 +44,7 @@ bool budget_spend(struct plan *plan, const double *kl, struct diag *d) {
     for (uint32_t i = 0; i < count; i++) {
         if (bits + list[i].more > budget) continue;
         bits += list[i].more;
-        plan->tensors[list[i].tensor].record.type = WEIGHT_W8;
+        plan->tensors[list[i].tensor].record.type = PLAN_MORE;
     }
     free(list);
     plan_place(plan);

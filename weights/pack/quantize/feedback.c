@@ -24,6 +24,8 @@ struct work {
                        error */
     float *change;  /* [n][ACROSS] */
     float *room;    /* of matmul */
+    struct levels to;
+    bool grouped; /* integer scales of groups are chosen, too */
     bool quick;
     float row_scale[ACROSS];
     struct trial_result result;
@@ -54,13 +56,13 @@ static void reach(const float *targets, float most[ACROSS]) {
 }
 
 /* The integer scales of one group that cost least. */
-static void choose_scales(struct trial *t, bool quick, const float row_scale[ACROSS],
+static void choose_scales(struct trial *t, float high, bool quick, const float row_scale[ACROSS],
                           float best[ACROSS], struct trial_result *result) {
     float most[ACROSS], least[ACROSS], integer[ACROSS];
     reach(t->targets, most);
     for (uint32_t j = 0; j < ACROSS; j++) least[j] = INFINITY, best[j] = 0;
     for (int step = -STEPS; step <= STEPS; step++) {
-        float part = 5 + 0.5f * (float)(step < 0 ? -step : step);
+        float part = high - 2 + 0.5f * (float)(step < 0 ? -step : step);
         for (uint32_t j = 0; j < ACROSS; j++) {
             float ideal = row_scale[j] > 0 ? most[j] / (part * row_scale[j]) : 0;
             integer[j] = step == 0 ? 0 : level(step < 0 ? -ideal : ideal, -127, 127);
@@ -75,9 +77,8 @@ static void choose_scales(struct trial *t, bool quick, const float row_scale[ACR
     }
 }
 
-/* Integers of one group, with scales chosen or, for W8, given. */
-static void one_group(struct work *k, uint32_t first, bool four, struct quantized_row *out,
-                      uint32_t rows) {
+/* Integers of one group, with its scales chosen where it has some. */
+static void one_group(struct work *k, uint32_t first, struct quantized_row *out, uint32_t rows) {
     size_t n = k->factor->n;
     const uint32_t *order = k->factor->order + first;
     struct trial t = {.unit = k->factor->unit + first * n + first,
@@ -85,11 +86,11 @@ static void one_group(struct work *k, uint32_t first, bool four, struct quantize
                       .n = n,
                       .weights = k->weights + (size_t)first * ACROSS,
                       .targets = k->targets,
-                      .low = four ? -8 : -127,
-                      .high = four ? 7 : 127};
+                      .low = k->to.low,
+                      .high = k->to.high};
     float integer[ACROSS];
     for (uint32_t j = 0; j < ACROSS; j++) integer[j] = 1;
-    if (four) choose_scales(&t, k->quick, k->row_scale, integer, &k->result);
+    if (k->grouped) choose_scales(&t, k->to.high, k->quick, k->row_scale, integer, &k->result);
     for (uint32_t j = 0; j < ACROSS; j++) t.scale[j] = integer[j] * k->row_scale[j];
     kernels_best()->round_group(&t, &k->result);
     memcpy(k->errors + (size_t)first * ACROSS, k->result.error, sizeof k->result.error);
@@ -99,15 +100,16 @@ static void one_group(struct work *k, uint32_t first, bool four, struct quantize
     }
 }
 
-/* The scale of a W8 row: the one of several that leaves the least error of rounding, columns by
- * their weight. */
-static float scale_w8(const float *w, const struct hessian_factor *factor, float most) {
+/* The scale of a row without others: the one of several that leaves the least error of rounding,
+ * columns by their weight. */
+static float only_scale(const float *w, const struct hessian_factor *factor, float most,
+                        struct levels to) {
     float best = 0, least = INFINITY;
     for (int step = 0; step <= 12; step++) {
-        float scale = most * (1 - (float)step / 64) / 127, inverse = 1 / scale, cost = 0;
+        float scale = most * (1 - (float)step / 64) / to.high, inverse = 1 / scale, cost = 0;
         for (uint32_t c = 0; c < factor->n; c++) {
-            float rest =
-                w[(size_t)c * ACROSS] - scale * level(w[(size_t)c * ACROSS] * inverse, -127, 127);
+            float rest = w[(size_t)c * ACROSS] -
+                         scale * level(w[(size_t)c * ACROSS] * inverse, to.low, to.high);
             cost += factor->weight[c] * (rest * rest);
         }
         if (cost < least) least = cost, best = scale;
@@ -115,14 +117,14 @@ static float scale_w8(const float *w, const struct hessian_factor *factor, float
     return best;
 }
 
-static void row_scales(struct work *k, bool four, uint32_t rows) {
+static void row_scales(struct work *k, uint32_t rows) {
     for (uint32_t r = 0; r < ACROSS; r++) {
         float most = 0;
         for (uint32_t c = 0; r < rows && c < k->factor->n; c++)
             most = fmaxf(most, fabsf(k->weights[(size_t)c * ACROSS + r]));
         float scale = most < LEAST * 127 ? 0
-                      : four             ? most / (6 * SPAN)
-                                         : scale_w8(k->weights + r, k->factor, most);
+                      : k->grouped       ? most / ((k->to.high - 1) * SPAN)
+                                         : only_scale(k->weights + r, k->factor, most, k->to);
         k->row_scale[r] = scale >= LEAST ? scale : 0;
     }
 }
@@ -207,24 +209,24 @@ static void choose(enum care care, const struct quantizer *quantizer, const floa
     struct work k = {.factor = factor,
                      .weights = room,
                      .errors = room + (size_t)n * ACROSS,
+                     .to = levels_of(quantizer->type),
+                     .grouped = weight_traits(quantizer->type)->scale_bits != 0,
                      .quick = care == QUICK};
     k.targets = k.errors + (size_t)n * ACROSS, k.moved = k.targets + (size_t)GROUP * ACROSS;
     k.change = k.moved + (size_t)n * ACROSS, k.room = k.change + (size_t)n * ACROSS;
-    bool four = weight_traits(quantizer->type)->scale_bits != 0;
-    assert(four == (quantizer->type == WEIGHT_W4) && (four || quantizer->type == WEIGHT_W8));
     for (uint32_t c = 0; c < n; c++)
         for (uint32_t r = 0; r < ACROSS; r++)
             k.weights[(size_t)c * ACROSS + r] = r < rows ? w[(size_t)r * n + factor->order[c]] : 0;
-    row_scales(&k, four, rows);
+    row_scales(&k, rows);
     for (uint32_t first = 0; first < n; first += GROUP) {
         aim(&k, first);
-        one_group(&k, first, four, out, rows);
+        one_group(&k, first, out, rows);
     }
     if (care == FITTED) {
         memset(k.moved, 0, (size_t)n * ACROSS * sizeof(float));
         for (uint32_t first = 0; first < n; first += GROUP)
             move(&k, first, k.errors + (size_t)first * ACROSS, k.moved);
-        if (four) fit_group_scales(&k, out, rows);
+        if (k.grouped) fit_group_scales(&k, out, rows);
         fit_row_scales(&k, rows);
     }
     for (uint32_t r = 0; r < rows; r++) out[r].row_scale = k.row_scale[r];

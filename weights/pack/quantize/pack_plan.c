@@ -181,7 +181,7 @@ static void add_layer(struct plan *plan, const struct source *source, uint32_t i
                  cols = layer_width(&plan->model, record, role->cols);
         record->tensor[which] = BLOB_ABSENT;
         if (rows == 0 || cols == 0) continue;
-        enum weight_type type = plan->layer_bits == 4 ? WEIGHT_W4 : WEIGHT_W8;
+        enum weight_type type = plan->layer_bits == 4 ? PLAN_LESS : PLAN_MORE;
         record->tensor[which] = plan->model.tensors;
         add_tensor(plan, packed_tensor(plan, source, i, (enum layer_tensor)which), type, rows, cols,
                    "layer.%u.%s", i, role->name);
@@ -213,7 +213,7 @@ static double default_bits(const struct plan *plan) {
             uint32_t index = plan->layers[i].tensor[which];
             if (index == BLOB_ABSENT) continue;
             const struct blob_tensor *record = &plan->tensors[index].record;
-            bits += (double)plan_counted_bits(which == LT_V ? WEIGHT_W8 : WEIGHT_W4, record->rows,
+            bits += (double)plan_counted_bits(which == LT_V ? PLAN_MORE : PLAN_LESS, record->rows,
                                               record->cols);
             weights += (double)record->rows * record->cols;
         }

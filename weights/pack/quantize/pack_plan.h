@@ -9,6 +9,10 @@
 
 #define PLAN_BITS 4.25 /* or what 8 bits for all V take, where that is more */
 
+/* The types that layers' matrices get: 4 bits, and 8 for those that --bits spends more on. */
+#define PLAN_LESS WEIGHT_W4
+#define PLAN_MORE WEIGHT_W8
+
 struct plan_choice {
     unsigned layer_bits; /* 8, 4, or 0: 8 below a billion parameters, 4 from there on */
     double bits;         /* with 4: what budget.h may spend, by plan_layer_bits; 0: PLAN_BITS */

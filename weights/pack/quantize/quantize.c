@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum {
@@ -11,7 +12,7 @@ enum {
 static const float NEAREST = 12582912.0f; /* 1.5 * 2^23: x + NEAREST - NEAREST is x rounded to even,
                                              |x| <= 2^22 */
 static const float LEAST = 0x1p-50f;      /* smallest scale a blob may hold */
-static const int W8_STEPS = 12, W4_STEPS = 8;
+static const int ROW_STEPS = 12, GROUP_STEPS = 8;
 
 static float lanes_sum(const float lane[LANES]) {
     float half[LANES];
@@ -93,33 +94,35 @@ static void refit(const float *w, uint32_t padded, struct quantized_row *out) {
         zero_row(padded, out);
 }
 
-static void row_w8(const float *w, uint32_t cols, struct quantized_row *out) {
+/* One scale for the row. */
+static void round_row(const float *w, uint32_t cols, struct levels to, struct quantized_row *out) {
     uint32_t padded = padded_cols(cols);
     float max = largest(w, padded), best_gain = -1, best = 0;
-    if (max < LEAST * 127) {
+    if (max < LEAST * to.high) {
         zero_row(padded, out);
         return;
     }
     /* Least squares over the steps: with its own best scale a set of integers leaves ww - wq^2 /
      * qq. */
-    for (int step = 0; step <= W8_STEPS; step++) {
-        float inverse = 127 / (max * (1 - (float)step / 64));
-        struct fit fit = fit_of(w, padded, inverse, -127, 127);
+    for (int step = 0; step <= ROW_STEPS; step++) {
+        float inverse = to.high / (max * (1 - (float)step / 64));
+        struct fit fit = fit_of(w, padded, inverse, to.low, to.high);
         float gain = fit.wq / fit.qq * fit.wq;
         if (gain > best_gain) best_gain = gain, best = inverse;
     }
-    take(w, padded, best, -127, 127, out->q);
+    take(w, padded, best, to.low, to.high, out->q);
     memset(out->scale, 1, padded / GROUP);
     refit(w, padded, out);
 }
 
-/* The signed scale that leaves the least error in one group; -8 makes a sign worth having. */
-static float group_scale(const float *w, float max) {
+/* The signed scale that leaves the least error in one group; the lowest level, which has no
+ * counterpart, makes a sign worth having. */
+static float group_scale(const float *w, float max, struct levels to) {
     float best_gain = -1, best = 0;
     for (int sign = -1; sign <= 1; sign += 2) {
-        for (int step = 0; step <= W4_STEPS; step++) {
-            float inverse = (float)sign * (5.5f + 0.5f * (float)step) / max;
-            struct fit fit = fit_of(w, GROUP, inverse, -8, 7);
+        for (int step = 0; step <= GROUP_STEPS; step++) {
+            float inverse = (float)sign * (to.high - 1.5f + 0.5f * (float)step) / max;
+            struct fit fit = fit_of(w, GROUP, inverse, to.low, to.high);
             if (fit.qq == 0) continue;
             float gain = fit.wq / fit.qq * fit.wq;
             if (gain > best_gain) best_gain = gain, best = fit.wq / fit.qq;
@@ -128,31 +131,32 @@ static float group_scale(const float *w, float max) {
     return best;
 }
 
-/* The integer scale near `ideal` (or of plain rounding to 7 levels) that leaves the least error. */
-static int8_t integer_scale(const float *w, float ideal, float max, float row_scale) {
+/* The integer scale near `ideal` (or of plain rounding) that leaves the least error. */
+static int8_t integer_scale(const float *w, float ideal, float max, float row_scale,
+                            struct levels to) {
     float near = level(ideal / row_scale, -127, 127),
-          plain = level(max / (7 * row_scale), -127, 127), least = 0;
+          plain = level(max / (to.high * row_scale), -127, 127), least = 0;
     const float tries[4] = {near, near - 1, near + 1, plain};
     int8_t best = 0;
     for (int i = -1; i < 4; i++) {
         float scale = i < 0 ? 0 : tries[i];
         if (scale > 127 || scale < -127) continue;
         float value = scale * row_scale,
-              error = error_of(w, GROUP, value, scale == 0 ? 0 : 1 / value, -8, 7);
+              error = error_of(w, GROUP, value, scale == 0 ? 0 : 1 / value, to.low, to.high);
         if (i < 0 || error < least) least = error, best = (int8_t)scale;
     }
     return best;
 }
 
 /* With group scales up to `span`. */
-static void row_w4_span(const float *w, uint32_t padded, float max, float span,
-                        struct quantized_row *out) {
+static void round_groups_within(const float *w, uint32_t padded, float max, float span,
+                                struct levels to, struct quantized_row *out) {
     float ideal[BLOB_DIM_MAX / GROUP], most = 0;
     uint32_t groups = padded / GROUP;
     for (uint32_t g = 0; g < groups; g++) {
         float group_max = largest(w + g * GROUP, GROUP);
         /* so far below the rest its scale rounds to 0 */
-        ideal[g] = group_max < max * 0x1p-20f ? 0 : group_scale(w + g * GROUP, group_max);
+        ideal[g] = group_max < max * 0x1p-20f ? 0 : group_scale(w + g * GROUP, group_max, to);
         most = fabsf(ideal[g]) > most ? fabsf(ideal[g]) : most;
     }
     float row_scale = most / span;
@@ -162,14 +166,18 @@ static void row_w4_span(const float *w, uint32_t padded, float max, float span,
     }
     for (uint32_t g = 0; g < groups; g++) {
         const float *x = w + g * GROUP;
-        int8_t scale = ideal[g] == 0 ? 0 : integer_scale(x, ideal[g], largest(x, GROUP), row_scale);
+        int8_t scale =
+            ideal[g] == 0 ? 0 : integer_scale(x, ideal[g], largest(x, GROUP), row_scale, to);
         out->scale[g] = scale;
-        take(x, GROUP, scale ? 1 / ((float)scale * row_scale) : 0, -8, 7, out->q + g * GROUP);
+        take(x, GROUP, scale ? 1 / ((float)scale * row_scale) : 0, to.low, to.high,
+             out->q + g * GROUP);
     }
     refit(w, padded, out);
 }
 
-static void row_w4(const float *w, uint32_t cols, struct quantized_row *out) {
+/* A scale for the row, and an integer one for each group. */
+static void round_groups(const float *w, uint32_t cols, struct levels to,
+                         struct quantized_row *out) {
     uint32_t padded = padded_cols(cols);
     assert(padded <= BLOB_DIM_MAX);
     float max = largest(w, padded);
@@ -180,7 +188,7 @@ static void row_w4(const float *w, uint32_t cols, struct quantized_row *out) {
     /* Rows beyond 16 384 columns could leave the 32-bit sums: their scales get a coarser grid until
      * they fit. */
     for (int span = 127; span >= 15; span /= 2) {
-        row_w4_span(w, padded, max, (float)span, out);
+        round_groups_within(w, padded, max, (float)span, to, out);
         if (quantized_reach(out, cols) < (uint64_t)1 << 31) return;
     }
 }
@@ -188,18 +196,10 @@ static void row_w4(const float *w, uint32_t cols, struct quantized_row *out) {
 static void rounded_rows(const struct quantizer *quantizer, const float *w, uint32_t rows,
                          uint32_t cols, float *room, struct quantized_row *out) {
     (void)room;
-    for (uint32_t r = 0; r < rows; r++) {
-        const float *row = w + (size_t)r * padded_cols(cols);
-        switch (quantizer->type) {
-        case WEIGHT_W8:
-        case WEIGHT_ROW8:
-            row_w8(row, cols, &out[r]);
-            break;
-        case WEIGHT_W4:
-            row_w4(row, cols, &out[r]);
-            break;
-        }
-    }
+    const struct levels to = levels_of(quantizer->type);
+    const bool grouped = weight_traits(quantizer->type)->scale_bits != 0;
+    for (uint32_t r = 0; r < rows; r++)
+        (grouped ? round_groups : round_row)(w + (size_t)r * padded_cols(cols), cols, to, &out[r]);
 }
 
 struct quantizer quantizer_rounding(enum weight_type type) {

@@ -37,6 +37,17 @@ struct quantizer {
 /* Rounding with the scales that leave the least squared error among those tried. */
 struct quantizer quantizer_rounding(enum weight_type type);
 
+/* The integers of a type: as many as its bits hold, less the least where no scale of a group has a
+ * sign to make use of it. */
+struct levels {
+    float low, high;
+};
+static inline struct levels levels_of(enum weight_type type) {
+    const struct weight_traits *t = weight_traits(type);
+    const float high = (float)((1 << (t->bits - 1)) - 1);
+    return (struct levels){t->scale_bits ? -high - 1 : -high, high};
+}
+
 /* 127 * sum |scale * q| of a row: an engine's 32-bit sum is exact where this is below 2^31. */
 uint64_t quantized_reach(const struct quantized_row *row, uint32_t cols);
 

@@ -29,7 +29,7 @@ struct sense {
     float *out;
     size_t n, out_row;
     uint32_t unit;
-    bool four;
+    bool less;
     /* of the head: [copies * positions][...] */
     float *logits;
     double *moments; /* [positions][copies][2] */
@@ -112,7 +112,7 @@ static bool take_rows(void *user, uint32_t first, uint32_t rows, const float *va
                       struct diag *d) {
     (void)d;
     struct sense *s = user;
-    if (s->four) {
+    if (s->less) {
         product(s, s->unit, s->unit + 1, first, rows, values);
     } else {
         product(s, 0, s->unit, first, rows, values);
@@ -130,9 +130,9 @@ static bool run_tensor(struct sense *s, uint32_t layer, enum layer_tensor which,
     s->n = padded_cols(tensor.record.cols), s->in = activations_input(&s->activations, which);
     s->out = activations_output(&s->activations, which), s->out_row = tensor.record.rows;
     s->unit = 1 + layer / s->layers_at_once * LT_COUNT + (uint32_t)which;
-    for (int four = 0; four < 2; four++) {
-        tensor.record.type = four ? WEIGHT_W4 : WEIGHT_W8;
-        tensor.quantizer = quantizer_rounding((enum weight_type)tensor.record.type), s->four = four;
+    for (int less = 0; less < 2; less++) {
+        tensor.record.type = less ? PLAN_LESS : PLAN_MORE;
+        tensor.quantizer = quantizer_rounding((enum weight_type)tensor.record.type), s->less = less;
         if (!convert_tensor(r->fold, &tensor, r->rows, &target, &error, d)) return false;
     }
     return true;
