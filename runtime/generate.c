@@ -112,12 +112,12 @@ static struct speculation_input speculation_input(apus_session *s) {
 /* A round whose logits are there: rows behind ids[count - 1], its proposals and its branches. A
  * prompt's last row is there already, and then the first id comes at once. After a failure that is
  * the target's the context is cut to what was good. */
-static apus_status verified_round(apus_session *s, struct round *r, uint64_t deadline_ns) {
+static apus_status verified_round(apus_session *s, struct round *r) {
     struct sequence *t = &s->target;
     struct generation *g = &s->generation;
     memset(r, 0, sizeof *r);
-    if (t->logits_at == s->count - 1) return evaluate(s, 1, deadline_ns);
     if (session_cancelled(s)) return APUS_PARTIAL;
+    if (t->logits_at == s->count - 1) return APUS_OK;
     sequence_rewind(t, s->count - 1);
     struct speculation_input in = speculation_input(s);
     apus_status status = speculate_round(&s->speculation, &in, r);
@@ -203,7 +203,7 @@ static apus_status next_round(apus_session *s, apus_piece *piece) {
         piece->stop = APUS_STOP_DEADLINE;
         return APUS_OK;
     }
-    apus_status status = verified_round(s, &round, deadline);
+    apus_status status = verified_round(s, &round);
     if (status == APUS_PARTIAL) {
         piece->stop = deadline && port_now(&s->model->port) >= deadline ? APUS_STOP_DEADLINE
                                                                         : APUS_STOP_CANCELLED;

@@ -69,14 +69,8 @@ apus_status session_enter(apus_session *session);
 apus_status session_leave(apus_session *session, apus_status status);
 apus_status session_look(const apus_session *session);
 
-/* runtime/evaluate.c: evaluates ids[target.evaluated .. count) in chunks and leaves logits behind
- * the last position if want_logits. APUS_PARTIAL: a deadline (0: none) or cancel; target.evaluated
- * says how far it came, and the sequence keeps what the pass that was stopped has done. After
- * APUS_E_NUMERIC and APUS_E_ENGINE the context is cut to what was good. */
-apus_status evaluate(apus_session *session, int want_logits, uint64_t deadline_ns);
-
-/* The context's ids from `position` on have changed or go: every model forgets them. What is left
- * may be evaluated by that. */
+/* runtime/prompt.c. The context's ids from `position` on have changed or go: every model forgets
+ * them. What is left may be evaluated by that. */
 void session_rewind(apus_session *session, uint32_t position);
 
 /* What stops a pass of this session: a cancel, and the deadline if it is not 0. */
