@@ -38,7 +38,7 @@ static apus_status begin(apus_session *s, const apus_sampling *sampling) {
     g.passes = s->target.passes;
     hash64_begin(&g.hash);
     s->generation = g;
-    bind_begin(&s->bind, vocab, bind, c->bind_bytes);
+    bind_begin(&s->bind, vocab, bind, c->bind_bytes, s->tokenize_scratch);
     if (c->bind_bytes) s->generation.sampler.bind = &s->bind;
     text_stream_begin(&s->text, c->stops, c->stops_count, c->bind_bytes);
     return APUS_OK;

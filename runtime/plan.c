@@ -7,6 +7,7 @@
 #include "runtime/refuse_size.h"
 #include "runtime/session.h"
 #include "runtime/stats.h"
+#include "text/heal.h"
 #include "text/tokenizer.h"
 #include "speculate/costs.h"
 #include "weights/refuse.h"
@@ -100,6 +101,9 @@ static apus_status lay_out(const struct request *r, struct layout *l) {
     l->ids = place_next(&walk, r->config.context, sizeof(int32_t));
     l->fresh = place_next(&walk, r->config.context, sizeof(int32_t));
     l->tokenize_bytes = apus_tokenize_scratch(&model->blob, r->config.prompt_bytes);
+    const size_t heal_bytes =
+        heal_scratch(&model_blob(model)->vocab); /* bound bytes take it, too */
+    if (l->tokenize_bytes < heal_bytes) l->tokenize_bytes = heal_bytes;
     l->tokenize = place_next(&walk, 1, l->tokenize_bytes);
     l->sample = place_next(&walk, 1, sample_scratch_bytes(model->hal.dims->vocab));
     l->text_bytes = text_stream_bytes(&model_blob(model)->vocab);

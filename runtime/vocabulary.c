@@ -1,5 +1,6 @@
 /* The vocabulary of a blob for callers: text into ids and back. */
 #include "runtime/config.h"
+#include "text/heal.h"
 #include "text/parts.h"
 #include "weights/refuse.h"
 
@@ -40,4 +41,20 @@ APUS_API apus_status apus_detokenize(const apus_blob *blob, const int32_t *ids, 
     *count =
         tokenizer_decode(&b->vocab, ids, ids_count, first, specials, (uint8_t *)text, capacity);
     return *count > capacity ? APUS_E_SPACE : APUS_OK;
+}
+
+APUS_API apus_status apus_heal(const apus_blob *blob, const char *text, size_t bytes,
+                               uint32_t flags, size_t *keep, void *scratch, size_t scratch_bytes) {
+    static const char where[] = "apus_heal";
+    const struct blob *b = blob_opened(blob);
+    if (!b) return APUS_E_ARGUMENT;
+    apus_port port = blob_port(b);
+    const apus_part part = {APUS_PART_TEXT, flags, text, bytes};
+    apus_status status = refuse_null(&port, where, "keep", keep);
+    if (!status) status = parts_check(&b->vocab, &port, &part, 1);
+    if (!status) status = refuse_outside(&port, where, "bytes", bytes, 0, TOKENIZER_TEXT_MAX);
+    apus_memory need = {.bytes = heal_scratch(&b->vocab), .alignment = 8};
+    if (!status) status = refuse_memory(&port, where, scratch, scratch_bytes, &need);
+    if (!status) *keep = heal_keep(&b->vocab, (const uint8_t *)text, bytes, flags, scratch);
+    return status;
 }

@@ -288,6 +288,50 @@ void tokenizer_encode_piece(const struct vocab *v, const uint8_t *bytes, size_t 
         bpe_word(&e, bytes, count);
 }
 
+int tokenizer_is_space(const uint8_t *text, size_t bytes) {
+    for (size_t at = 0; at < bytes;) {
+        uint32_t code;
+        at += utf8_read(text + at, bytes - at, &code);
+        if (unicode_class(code) != UNICODE_SPACE) return 0;
+    }
+    return 1;
+}
+
+static size_t bpe_last_word(const struct vocab *v, const uint8_t *text, size_t bytes) {
+    struct word_scan words = word_scan_begin((enum vocab_pre)v->header->pre, text, bytes);
+    size_t last = 0, space = 0;
+    for (size_t begin; word_scan_next(&words, &begin);) {
+        if (!tokenizer_is_space(text + begin, words.at - begin)) space = words.at;
+        last = begin;
+    }
+    return space < last ? space : last;
+}
+
+static size_t spm_last_word(const uint8_t *text, size_t bytes) {
+    size_t last = 0;
+    uint32_t code, before = ' ';
+    for (size_t at = 0; at < bytes; before = code) {
+        size_t length = spm_read(text + at, bytes - at, &code);
+        if (code == ' ' && before != ' ') last = at;
+        at += length;
+    }
+    return last;
+}
+
+int tokenizer_last_word(const struct vocab *v, const uint8_t *text, size_t bytes, uint32_t flags,
+                        size_t *begin) {
+    const struct encoder e = {.vocab = v, .flags = flags};
+    struct match m;
+    size_t unit_at = 0, at;
+    while (next_added(&e, text, unit_at, bytes, 0, &m)) unit_at = m.end;
+    for (at = unit_at; next_added(&e, text, at, bytes, VOCAB_ADDED_SECOND, &m);) at = m.end;
+    *begin = at;
+    if (at == bytes) return 0;
+    *begin += v->header->kind == VOCAB_SPM ? spm_last_word(text + at, bytes - at)
+                                           : bpe_last_word(v, text + at, bytes - at);
+    return *begin == unit_at && has_prefix(&e, text + at, bytes - at, unit_at == 0);
+}
+
 int32_t tokenizer_special(const struct vocab *v, const uint8_t *text, size_t bytes) {
     uint32_t lo = 0, hi = v->header->added_count;
     while (lo < hi) {

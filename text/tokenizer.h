@@ -51,6 +51,16 @@ enum { TOKENIZER_PIECE_MAX = 64 };
 void tokenizer_encode_piece(const struct vocab *vocab, const uint8_t *bytes, size_t count,
                             struct ids *ids);
 
+/* *begin: where the last word of a text begins, from where on ids depend on nothing before it,
+ * whatever comes behind the text; `bytes` where an added token ends the text, or it is empty. White
+ * space at the end counts as one word. Returns whether SentencePiece's implicit space stands before
+ * it. Linear in the text. */
+int tokenizer_last_word(const struct vocab *vocab, const uint8_t *text, size_t bytes,
+                        uint32_t flags, size_t *begin);
+
+/* Whether all of it is white space, which rules for words divide by what follows. */
+int tokenizer_is_space(const uint8_t *text, size_t bytes);
+
 /* The control or user-defined token with exactly this text, or -1. */
 int32_t tokenizer_special(const struct vocab *vocab, const uint8_t *text, size_t bytes);
 

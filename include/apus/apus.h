@@ -273,6 +273,18 @@ APUS_API apus_status apus_detokenize(const apus_blob *blob, const int32_t *ids, 
                                      int first, int specials, char *text, size_t capacity,
                                      size_t *count);
 
+/* Token healing. The prompt of a completion mostly ends inside a word, and its last ids are not
+ * those that the whole word would have. *keep: how many bytes of the text, which is all of a TEXT
+ * part (or of adjacent ones, joined), have the same ids however the word goes on. The prompt is
+ * made of those, and the others, *keep .. bytes - 1, are handed to apus_sampling.bind, wherever
+ * the generation begins: directly behind them, or behind the markers of a fill-in-the-middle
+ * prompt. flags: of the part. *keep is `bytes` where a special token ends the text, where its end
+ * is normalized before it becomes ids, and where SentencePiece's implicit space, which nobody can
+ * bind, would have to be taken back. Of words of more than 256 bytes that many are looked at.
+ * scratch: apus_tokenize_scratch(blob, 256), whatever the text. */
+APUS_API apus_status apus_heal(const apus_blob *blob, const char *text, size_t bytes,
+                               uint32_t flags, size_t *keep, void *scratch, size_t scratch_bytes);
+
 /* ------------------------------------------------------------------------------------ memory -- */
 
 typedef struct apus_memory {
@@ -505,11 +517,13 @@ typedef struct apus_sampling {
     uint32_t bind_bytes;   /* 0 .. APUS_BIND_MAX */
     const char *bind;      /* [bind_bytes], copied: what the ids must spell first, for a cursor
                               inside a word, the beginning of which was taken back from the
-                              prompt. Until it is spelled only ids come whose bytes begin with
-                              what is left of it, or that it begins with, chosen by the same rules
-                              among those alone, and no control token. The text begins behind it,
-                              and so do stop texts and offsets; max_tokens counts its ids, too. A
-                              byte that the vocabulary has no piece for is APUS_E_TOKEN */
+                              prompt (apus_heal). Until all is spelled only ids come whose
+                              bytes begin with what is left of it and, where no id is just that,
+                              ids with which the tokenizer begins what is left, whatever follows;
+                              chosen by the same rules among those alone, and no control token. The
+                              text begins behind it, and so do stop texts and offsets; max_tokens
+                              counts its ids, too. A byte that the vocabulary has no piece for is
+                              APUS_E_TOKEN */
 } apus_sampling;
 
 /* Begins a generation after the current context; APUS_E_ORDER where that is empty or, after

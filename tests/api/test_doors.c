@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROOM = 8192 };
+enum { ROOM = 32768 };
 
 struct ready {
     struct api_model m;
@@ -88,6 +88,7 @@ static void blobs(struct ready *r) {
         assert_int_equal(apus_tokenize_scratch(b, 9), 0);
         ARGUMENT(apus_tokenize(b, &text, 1, &id, 1, &count, r->bytes, ROOM));
         ARGUMENT(apus_detokenize(b, &id, 1, 1, 1, (char *)r->bytes, ROOM, &count));
+        ARGUMENT(apus_heal(b, "hello", 5, 0, &count, r->bytes, ROOM));
         apus_model_config mc = {.size = sizeof mc, .blob = b};
         apus_memory need = {.size = sizeof need};
         apus_model *model;
@@ -120,6 +121,11 @@ static void blobs(struct ready *r) {
         if (kind != APUS_PART_SPECIAL)
             assert_true(apus_tokenize(b, &empty, 1, &id, 1, &count, NULL, 0) == APUS_OK);
     }
+    ARGUMENT(apus_heal(b, NULL, 1, 0, &count, r->bytes, ROOM));
+    ARGUMENT(apus_heal(b, "hello", 5, 0, NULL, r->bytes, ROOM));
+    ARGUMENT(apus_heal(b, "hello", 5, 4, &count, r->bytes, ROOM));
+    ARGUMENT(apus_heal(b, "hello", SIZE_MAX, 0, &count, r->bytes, ROOM));
+    assert_int_equal(apus_heal(b, "hello", 5, 0, &count, NULL, 0), APUS_E_SPACE);
     ARGUMENT(apus_detokenize(b, NULL, 1, 0, 0, NULL, 0, &count));
     ARGUMENT(apus_detokenize(b, &id, 1, 0, 0, NULL, 1, &count));
     ARGUMENT(apus_detokenize(b, &id, 1, 0, 0, NULL, 0, NULL));

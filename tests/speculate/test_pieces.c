@@ -129,6 +129,24 @@ static void alternatives_are_the_likeliest(void **unused) {
     free(logits);
 }
 
+/* Whether what the id stands for is longer than bytes[.. count) and begins so. */
+static int goes_on(int32_t id, const char *bytes, size_t count, int or_equal) {
+    char piece[16];
+    size_t n = spell(id, piece);
+    return n + (or_equal != 0) > count && memcmp(piece, bytes, count) == 0;
+}
+
+/* The first id that the tokenizer makes of a text. */
+static int32_t first_id(const char *text, size_t bytes) {
+    static uint64_t scratch[1 << 13];
+    int32_t ids[32];
+    size_t count;
+    const apus_part part = {APUS_PART_TEXT, APUS_TEXT_NO_PREFIX, text, bytes};
+    assert_int_equal(apus_tokenize(&here.blob, &part, 1, ids, 32, &count, scratch, sizeof scratch),
+                     APUS_OK);
+    return ids[0];
+}
+
 /* What bind says, as a callback that looks at the bytes of all ids so far. */
 struct bound {
     const char *bytes;
@@ -138,14 +156,25 @@ static void only_what_agrees(void *user, float *logits, uint32_t vocab, const in
                              size_t count) {
     const struct bound *bound = user;
     char piece[16];
+    int may[512] = {0}, whole = 0;
     size_t at = 0;
     for (size_t i = 0; i < count; i++) at += spell(ids[i], piece);
     if (at >= bound->count) return;
+    const char *rest = bound->bytes + at;
+    const size_t left = bound->count - at;
+    assert_true(vocab <= 512);
     for (uint32_t id = 0; id < vocab; id++) {
-        size_t n = spell((int32_t)id, piece), left = bound->count - at;
-        if (!n || memcmp(piece, bound->bytes + at, n < left ? n : left) != 0)
-            logits[id] = -INFINITY;
+        may[id] = goes_on((int32_t)id, rest, left, 1);
+        whole |= may[id] && spell((int32_t)id, piece) == left;
     }
+    for (size_t end = 1; end <= left && !whole; end++) {
+        int reached = end == left;
+        for (uint32_t id = 0; id < vocab; id++)
+            reached |= goes_on((int32_t)id, rest + end, left - end, 0);
+        if (reached) may[first_id(rest, end)] = 1;
+    }
+    for (uint32_t id = 0; id < vocab; id++)
+        if (!may[id]) logits[id] = -INFINITY;
 }
 
 static void bound_bytes_are_spelled_first(void **unused) {

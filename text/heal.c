@@ -1,0 +1,126 @@
+/* What a tokenizer makes of a word does not change at a border of its pieces: those before it come
+ * from what stands before it, whatever follows. A piece that reaches across the text's end begins
+ * at a place from where the text is the beginning of that piece. So the ids up to a place stay if
+ * it is a border of what each text up to such a place, and the text itself, is made of. */
+#include "text/heal.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "text/tokenizer.h"
+#include "text/unicode.h"
+#include "text/utf8.h"
+
+struct word {
+    const struct vocab *vocab;
+    const uint8_t *text; /* [bytes] from the word's begin to the end of the text */
+    size_t bytes;        /* at most HEAL_BYTES */
+    uint32_t flags;
+    size_t implicit; /* 1: its ids begin with a space that is not in the text */
+    void *scratch;
+    uint8_t reached[HEAL_BYTES]; /* pieces that reach across the end may begin here */
+};
+
+size_t heal_scratch(const struct vocab *v) { return tokenizer_scratch(v, HEAL_BYTES); }
+
+void heal_reached(const struct vocab *v, const uint8_t *text, size_t bytes, uint8_t *reached) {
+    assert(bytes <= HEAL_BYTES);
+    uint8_t has[256] = {0}; /* most pieces begin with a byte that the text does not have */
+    memset(reached, 0, bytes);
+    for (size_t i = 0; i < bytes; i++) has[text[i]] = 1;
+    for (uint32_t id = 0; id < v->header->rows; id++) {
+        const uint8_t *piece = vocab_bytes(v, id);
+        if (vocab_length(v, id) < 2 || !has[*piece]) continue;
+        size_t n = tokenizer_piece(v, id, 0, &piece);
+        for (size_t k = 1; k < n && k <= bytes; k++) {
+            const uint8_t *at = text + bytes - k;
+            if (*at == *piece && memcmp(at, piece, k) == 0) reached[bytes - k] = 1;
+        }
+    }
+}
+
+/* The first place from where the text, to its end, begins a user-defined token, or `bytes`. */
+static size_t user_begun(const struct vocab *v, const uint8_t *text, size_t bytes) {
+    size_t longest = 0;
+    for (uint32_t i = 0; i < v->header->added_count; i++) {
+        uint32_t id = v->added[i].id;
+        if (vocab_type(v, id) != VOCAB_USER) continue;
+        for (size_t k = longest + 1; k < vocab_length(v, id) && k <= bytes; k++)
+            if (memcmp(text + bytes - k, vocab_bytes(v, id), k) == 0) longest = k;
+    }
+    return bytes - longest;
+}
+
+/* The last border at or before `at` in what the word's first `end` bytes are made of; 0, where
+ * every word begins, if its pieces are not those bytes. */
+static size_t border_before(const struct word *w, size_t end, size_t at) {
+    int32_t id[HEAL_BYTES + 1];
+    struct ids ids = {id, HEAL_BYTES + 1, 0};
+    size_t sum = 0, border = 0;
+    tokenizer_encode(w->vocab, w->text, end, w->flags, &ids, w->scratch);
+    if (ids.count > ids.capacity) return 0;
+    for (size_t i = 0; i < ids.count; i++) {
+        const uint8_t *piece;
+        sum += tokenizer_piece(w->vocab, (uint32_t)id[i], 0, &piece);
+        if (sum >= w->implicit && sum - w->implicit <= at) border = sum - w->implicit;
+    }
+    return sum == end + w->implicit ? border : 0;
+}
+
+/* Whether the word's first `at` bytes are made of the same by themselves: rules for words look at
+ * what stands behind white space. */
+static int stays_alone(const struct word *w, size_t at) {
+    int32_t whole[HEAL_BYTES + 1], alone[HEAL_BYTES + 1];
+    struct ids a = {whole, HEAL_BYTES + 1, 0}, b = {alone, HEAL_BYTES + 1, 0};
+    tokenizer_encode(w->vocab, w->text, w->bytes, w->flags, &a, w->scratch);
+    tokenizer_encode(w->vocab, w->text, at, w->flags, &b, w->scratch);
+    if (tokenizer_is_space(w->text, at)) return 0; /* with what may stand before it, too */
+    return b.count <= a.count && a.count <= a.capacity &&
+           memcmp(whole, alone, b.count * sizeof *whole) == 0;
+}
+
+/* Goes back until the place is a border of all. */
+static size_t stable(const struct word *w) {
+    size_t at = w->bytes, before;
+    for (size_t i = 0; i < w->bytes; i++)
+        if (w->reached[i] && i < at) at = i;
+    do {
+        before = at;
+        at = border_before(w, w->bytes, at);
+        for (size_t end = 1; end < w->bytes; end++)
+            if (w->reached[end] && end > at) at = border_before(w, end, at);
+        if (at && !stays_alone(w, at)) at--;
+    } while (at < before);
+    return at;
+}
+
+size_t heal_keep(const struct vocab *v, const uint8_t *text, size_t bytes, uint32_t flags,
+                 void *scratch) {
+    assert((text || !bytes) && (uintptr_t)scratch % 8 == 0);
+    size_t whole = bytes - utf8_unfinished(text, bytes), user = user_begun(v, text, bytes), begin;
+    int implicit = tokenizer_last_word(v, text, whole, flags, &begin);
+    if (user < bytes) { /* the words end before it, if it comes */
+        size_t before;
+        int space = tokenizer_last_word(v, text, user, flags, &before);
+        if (before < begin) begin = before, implicit = space;
+    }
+    if (begin == bytes) return bytes;
+    if (bytes - begin > HEAL_BYTES) {
+        begin = bytes - HEAL_BYTES, implicit = 0;
+        while (begin < whole && (text[begin] & 0xC0) == 0x80) begin++;
+    }
+    /* the bytes of its ids are others than its own */
+    if (v->header->flags & VOCAB_NFC && !nfc_is_plain(text + begin, bytes - begin)) return bytes;
+    struct word w = {.vocab = v,
+                     .text = text + begin,
+                     .bytes = bytes - begin,
+                     .flags = implicit ? flags : flags | TOKENIZER_NO_PREFIX,
+                     .implicit = implicit != 0,
+                     .scratch = scratch};
+    size_t at = 0;
+    if (whole == bytes) {
+        heal_reached(v, w.text, w.bytes, w.reached);
+        at = stable(&w);
+    }
+    return implicit && !at ? bytes : begin + at;
+}
