@@ -47,7 +47,7 @@ struct settings {
     double replay, temperature, top_p, min_p, repeat_penalty;
     const char *stops[APUS_STOPS_MAX];
     size_t stops_count;
-    int pair, agreement, lookup, ignore_eos, bos, special, raw, verify, man, all, escape,
+    int pair, agreement, lookup, ignore_eos, bos, special, heal, raw, verify, man, all, escape,
         random_seed;
 };
 

@@ -47,11 +47,22 @@ static const struct option options[] = {
      "stop after this many milliseconds, the prompt's time included", NULL},
     {NULL, "--special", OPTION_FLAG, AT(special), 0, 0, NULL,
      "take control tokens spelled out in the prompt as such (trusted text only)", NULL},
+    {NULL, "--heal", OPTION_FLAG, AT(heal), 0, 0, NULL,
+     "where the prompt ends inside a word, choose the tokens of the whole word; only what follows "
+     "the prompt is printed",
+     NULL},
     OPTION_RAW,
     {NULL, "--jsonl", OPTION_FLAG, AT(jsonl), 0, 0, NULL,
      "print an object a line on standard output as the text comes: text and ids of each piece, at "
      "last done and the figures",
      "the text as it comes, one JSON object a piece"},
+};
+
+/* What is evaluated, and what of the text is bound instead: --heal. */
+struct prompt {
+    struct ids ids;
+    char bind[APUS_BIND_MAX];
+    size_t bind_bytes;
 };
 
 /* What a generation gave, kept for --json. */
@@ -67,8 +78,26 @@ struct result {
     double first_joules, end_joules;
 };
 
-static int make_prompt(struct ids *ids, const struct loaded *loaded,
+/* Takes from the text's end what its word may have other tokens for, but not all of a prompt. */
+static int heal(struct prompt *prompt, const apus_blob *blob, struct text *text, uint32_t flags,
+                int all) {
+    size_t keep = text->count, scratch_bytes = apus_tokenize_scratch(blob, 256);
+    void *scratch = malloc(scratch_bytes);
+    if (!scratch) return fail(EXIT_FAULT, "no memory left to look for the prompt's last word.");
+    apus_status status =
+        apus_heal(blob, text->bytes, text->count, flags, &keep, scratch, scratch_bytes);
+    free(scratch);
+    if (status) return fail_status(status, "looking for the prompt's last word");
+    if ((!keep && !all) || text->count - keep > sizeof prompt->bind) return EXIT_OK;
+    prompt->bind_bytes = text->count - keep;
+    if (prompt->bind_bytes) memcpy(prompt->bind, text->bytes + keep, prompt->bind_bytes);
+    text->count = keep;
+    return EXIT_OK;
+}
+
+static int make_prompt(struct prompt *prompt, const struct loaded *loaded,
                        const struct settings *settings) {
+    struct ids *ids = &prompt->ids;
     if (!!settings->text + !!settings->file + !!settings->ids > 1)
         return fail(EXIT_USAGE, "more than one prompt was given: use one of -p TEXT, -f FILE (- is "
                                 "standard input) or --ids LIST.");
@@ -77,10 +106,12 @@ static int make_prompt(struct ids *ids, const struct loaded *loaded,
     int status = input_text(
         &text, settings, "prompt",
         "Give it behind the model in quotes, with -f FILE, --ids LIST, or through a pipe.");
+    const uint32_t flags = settings->special ? APUS_TEXT_SPECIALS : 0;
+    if (!status && settings->heal)
+        status = heal(prompt, &loaded->blob, &text, flags, loaded->info.add_bos);
     if (status) return status;
-    const apus_part parts[] = {
-        {APUS_PART_BOS, 0, NULL, 0},
-        {APUS_PART_TEXT, settings->special ? APUS_TEXT_SPECIALS : 0, text.bytes, text.count}};
+    const apus_part parts[] = {{APUS_PART_BOS, 0, NULL, 0},
+                               {APUS_PART_TEXT, flags, text.bytes, text.count}};
     status = input_tokenize(ids, &loaded->blob, parts, 2);
     free(text.bytes);
     if (!status && !ids->count && ids->dropped)
@@ -211,15 +242,17 @@ static int evaluate_prompt(struct result *result, struct loaded *loaded, const s
     return EXIT_OK;
 }
 
-static int generate(struct result *result, struct loaded *loaded, const struct ids *prompt,
+static int generate(struct result *result, struct loaded *loaded, const struct prompt *prompt,
                     const struct settings *settings) {
     apus_stop stops[APUS_STOPS_MAX];
     apus_sampling sampling;
     int status = sampling_make(&sampling, stops, settings);
     if (status) return status;
+    sampling.bind = prompt->bind;
+    sampling.bind_bytes = (uint32_t)prompt->bind_bytes;
     if (settings->deadline_ms)
         sampling.deadline_ns = result->begin_ns + settings->deadline_ms * 1000000u;
-    status = evaluate_prompt(result, loaded, prompt, sampling.deadline_ns, settings);
+    status = evaluate_prompt(result, loaded, &prompt->ids, sampling.deadline_ns, settings);
     if (status || result->stop) return status;
     apus_status done = apus_begin(loaded->session, &sampling);
     if (done < 0) return fail_status(done, "beginning the text");
@@ -297,7 +330,7 @@ static int print_figures(const struct figures *f, const struct result *result, s
 }
 
 static int print_object(const struct figures *f, const struct result *result,
-                        const struct ids *prompt, const struct settings *settings) {
+                        const struct prompt *prompt, const struct settings *settings) {
     const apus_stats *s = &f->stats;
     json_t *object = json_object();
     if (settings->jsonl) {
@@ -306,8 +339,10 @@ static int print_object(const struct figures *f, const struct result *result,
         json_object_set_new(object, "text", json_bytes(result->text, result->text_bytes));
         json_object_set_new(object, "ids", json_ids(result->ids, result->ids_count));
     }
-    json_object_set_new(object, "prompt_tokens", json_integer((json_int_t)prompt->count));
-    json_object_set_new(object, "dropped_bytes", json_integer((json_int_t)prompt->dropped));
+    json_object_set_new(object, "prompt_tokens", json_integer((json_int_t)prompt->ids.count));
+    json_object_set_new(object, "dropped_bytes", json_integer((json_int_t)prompt->ids.dropped));
+    if (settings->heal)
+        json_object_set_new(object, "healed_bytes", json_integer((json_int_t)prompt->bind_bytes));
     json_object_set_new(object, "new_tokens", json_integer((json_int_t)result->ids_count));
     json_object_set_new(object, "stop_reason", json_string(apus_stop_reason_text(result->stop)));
     json_object_set_new(object, "seed",
@@ -332,18 +367,19 @@ static int print_object(const struct figures *f, const struct result *result,
 }
 
 static int run_loaded(struct loaded *loaded, const struct settings *settings) {
-    struct ids prompt = {NULL, 0, 0};
+    struct prompt prompt;
     struct result result;
     uint32_t context = 0;
     memset(&result, 0, sizeof result);
+    memset(&prompt, 0, sizeof prompt);
     result.begin_ns = now_ns();
     int status = make_prompt(&prompt, loaded, settings);
     uint64_t tokenize_ns = now_ns() - result.begin_ns;
     if (!status)
-        status = choose_context(loaded, settings,
-                                prompt.count + (settings->tokens ? settings->tokens : UNLIMITED),
-                                &context);
-    if (!status) status = check_room(loaded, settings, prompt.count, context);
+        status = choose_context(
+            loaded, settings, prompt.ids.count + (settings->tokens ? settings->tokens : UNLIMITED),
+            &context);
+    if (!status) status = check_room(loaded, settings, prompt.ids.count, context);
     if (!status) status = load_session(loaded, settings, context);
     if (!status) {
         energy_open(&result.energy);
@@ -359,10 +395,10 @@ static int run_loaded(struct loaded *loaded, const struct settings *settings) {
         struct figures figures;
         make_figures(&figures, &result, loaded);
         status = settings->json ? print_object(&figures, &result, &prompt, settings)
-                                : print_figures(&figures, &result, prompt.count, settings);
+                                : print_figures(&figures, &result, prompt.ids.count, settings);
         if (!status) status = interrupt_status();
     }
-    free(prompt.ids);
+    free(prompt.ids.ids);
     free(result.text);
     free(result.ids);
     return status;
@@ -401,6 +437,7 @@ const struct command command_run = {
         "The first interrupt (Ctrl-C) ends the text and prints the figures, the second ends the "
         "program.\n\n"
         "With --json: text, ids, prompt_tokens, dropped_bytes (of the prompt: no token has them), "
+        "healed_bytes (with --heal alone: of the prompt, spelled anew by the first of ids), "
         "new_tokens, stop_reason (eos, length, stop, "
         "cancelled, deadline, context), seed, prefill_tps, "
         "decode_tps, weight_gb_per_s, first_token_ms, joules_per_token (after the first; null "

@@ -32,6 +32,27 @@ class Run(Case):
             self.ok('detokenize', '-m', Fixture.model, '--ids',
                     ','.join(map(str, o['ids']))).stdout.decode().lstrip(), o['text'].lstrip())
 
+    def test_heal_spells_the_cut_word_anew(self):
+        for cut in range(1, len(PROMPT) + 1):
+            text = PROMPT[:cut]
+            o = self.object('run', Fixture.model, text, '--heal', '-n', 24, '--ignore-eos')
+            back = o['healed_bytes']
+            self.assertLessEqual(back, cut)
+            spelled = self.object('detokenize', Fixture.model,
+                                  ','.join(map(str, o['ids'])))['text']
+            if back and '\ufffd' not in spelled + o['text']:
+                self.assertEqual(spelled.lstrip(), (text[cut - back:] + o['text']).lstrip())
+            kept = self.object('tokenize', Fixture.model, text[:cut - back], '--bos')['ids']
+            self.assertEqual(kept, self.object('tokenize', Fixture.model, PROMPT,
+                                               '--bos')['ids'][:len(kept)] if back else kept)
+            self.assertEqual(o['prompt_tokens'], len(kept))
+            self.assertEqual(
+                self.ok('run', Fixture.model, text, '--heal', '-n', 24, '--ignore-eos',
+                        '--lookup').stdout.decode(errors='replace'),
+                self.ok('run', Fixture.model, text, '--heal', '-n', 24,
+                        '--ignore-eos').stdout.decode(errors='replace'))
+        self.assertNotIn('healed_bytes', self.object('run', Fixture.model, PROMPT, '-n', 1))
+
     def test_the_same_prompt_in_four_ways(self):
         ids = self.object('tokenize', '-m', Fixture.model, '-p', PROMPT, '--bos')['ids']
         self.assertEqual(ids[0], tiny_gguf.BOS)
