@@ -434,7 +434,9 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
 /* Not from a callback: it does nothing while a call is in progress, and the session stays open. */
 APUS_API void apus_close(apus_session *session);
 
-/* What the session reckons with by now. */
+/* What the session reckons with by now; between its calls, while it stays open. A program with
+ * several sessions on one model, draft and pool hands what one of them has learned to the next that
+ * it opens (apus_config.costs), which then begins with the right number of proposals. */
 APUS_API apus_status apus_get_costs(const apus_session *session, apus_costs *costs);
 
 /* Makes the parts the whole context: keeps the longest common prefix with what is there and

@@ -96,6 +96,50 @@ static void supplied_costs_decide_at_first(void **unused) {
     free(plain), free(got);
 }
 
+/* A server's slots share a model, a draft and a pool: what the first has learned is handed to the
+ * next while both are open, and the first goes on as it was. */
+static void costs_go_from_a_session_to_the_next(void **unused) {
+    (void)unused;
+    const apus_model *model = open_model(&spec);
+    apus_pool_config pc = {.size = sizeof pc, .threads = 2, .port = apus_port_host()};
+    apus_memory need = {.size = sizeof need};
+    apus_pool *pool;
+    assert_int_equal(apus_pool_measure(&pc, &need), APUS_OK);
+    void *memory = aligned_alloc(64, (need.bytes + 63) / 64 * 64);
+    assert_non_null(memory);
+    assert_int_equal(apus_pool_open(&pool, &pc, memory, need.bytes), APUS_OK);
+    apus_config config = {.model = model, .draft = model, .lookup = 1, .pool = pool};
+    apus_sampling sampling = sampling_of(1);
+    struct result *want = calloc(1, sizeof *want), *got = calloc(1, sizeof *got);
+    assert_true(want && got);
+
+    apus_session *first = open_session(config);
+    prompt(first, "abcabc");
+    generate(first, &sampling, 0, want);
+    apus_costs learned = costs_of(first);
+    assert_true(learned.verify_ns[0] && learned.draft_ns);
+    config.costs = &learned;
+    apus_session *next = open_session(config);
+    apus_costs given = costs_of(next);
+    assert_int_equal(given.draft_ns, learned.draft_ns);
+    for (int n = 0; n < 16; n++)
+        if (learned.verify_ns[n]) assert_int_equal(given.verify_ns[n], learned.verify_ns[n]);
+    prompt(next, "abcabc");
+    generate(next, &sampling, 0, got);
+    assert_same(got, want);
+    prompt(first, "abcabc");
+    generate(first, &sampling, 0, got);
+    assert_same(got, want);
+
+    close_session(first);
+    prompt(next, "abcabc");
+    generate(next, &sampling, 0, got);
+    assert_same(got, want);
+    close_session(next);
+    apus_pool_close(pool);
+    free(memory), free(want), free(got);
+}
+
 static void wrong_costs_are_refused(void **unused) {
     (void)unused;
     const apus_model *model = open_model(&spec);
@@ -112,6 +156,7 @@ int main(void) {
         cmocka_unit_test(small_models_are_timed_at_open),
         cmocka_unit_test(the_budget_ends_it),
         cmocka_unit_test(supplied_costs_decide_at_first),
+        cmocka_unit_test(costs_go_from_a_session_to_the_next),
         cmocka_unit_test(wrong_costs_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
