@@ -82,8 +82,8 @@ static int stays_alone(const struct word *w, size_t at) {
 /* Goes back until the place is a border of all. */
 static size_t stable(const struct word *w) {
     size_t at = w->bytes, before;
-    for (size_t i = 0; i < w->bytes; i++)
-        if (w->reached[i] && i < at) at = i;
+    for (size_t i = w->bytes; i-- > 0;)
+        if (w->reached[i]) at = i;
     do {
         before = at;
         at = border_before(w, w->bytes, at);

@@ -70,7 +70,7 @@ static void what_stays_has_the_same_ids(void **unused) {
         size_t bytes;
         void *section = made_bpe((enum vocab_pre)pre, 0, merges, &bytes);
         struct vocab v = made_open(section, bytes);
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "rule %d", pre);
         struct sums s = heal_texts(&v, name);
         assert_true(s.healed > TEXTS / 4 && s.kept > s.bytes / 2); /* some, and not all */
