@@ -59,6 +59,14 @@ static const struct fim_form deepseek_coder = {
 
 /* The suffix comes first, so that a key at the end of the prefix leaves it in place. The families
  * that know both orders by the same tokens are recognised as those above. */
+static const struct fim_form qwen_spm = {
+    .name = "qwen-spm",
+    .sequence = "RfPSsMnp",
+    .marker = {MARKERS("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
+               [APUS_MARKER_PAD] = "<|fim_pad|>", [APUS_MARKER_REPOSITORY] = "<|repo_name|>",
+               [APUS_MARKER_FILE] = "<|file_sep|>"},
+    .needed = P | S | M,
+    .repository_line = true};
 static const struct fim_form starcoder2_spm = {
     .name = "starcoder2-spm",
     .sequence = "RfPSsMnp",
@@ -102,9 +110,9 @@ static const struct fim_form smollm = {
 static const struct fim_form custom = {.name = "custom", .sequence = "RfnPpSsM"};
 
 static const struct fim_form *const forms[] = {
-    &none,           &qwen,          &starcoder2, &starcoder, &granite, &codellama,
-    &deepseek_coder, &codestral,     &seed_coder, &smollm,    &mellum,  &starcoder2_spm,
-    &starcoder_spm,  &codellama_spm, &custom,     NULL};
+    &none,           &qwen,          &starcoder2,    &starcoder, &granite, &codellama,
+    &deepseek_coder, &codestral,     &seed_coder,    &smollm,    &mellum,  &qwen_spm,
+    &starcoder2_spm, &starcoder_spm, &codellama_spm, &custom,    NULL};
 
 const struct fim_form *const *fim_forms(void) { return forms; }
 
@@ -126,6 +134,11 @@ static unsigned fit(const struct fim_form *form, int32_t (*id_of)(void *user, co
             return 0;
     }
     return form->needed ? found : 0;
+}
+
+bool fim_form_ids(const struct fim_form *form, int32_t (*id_of)(void *user, const char *text),
+                  void *user, int32_t ids[APUS_MARKERS]) {
+    return fit(form, id_of, user, ids) > 0;
 }
 
 const struct fim_form *fim_recognise(int32_t (*id_of)(void *user, const char *text), void *user,

@@ -33,6 +33,11 @@ const struct fim_form *const *fim_forms(void);
 /* NULL where no family has this name. */
 const struct fim_form *fim_form_named(const char *name);
 
+/* The ids of a family's markers, -1 where the vocabulary has none; id_of as below. False where one
+ * that is needed is missing, or the family is known by nothing but a blob ("custom"). */
+bool fim_form_ids(const struct fim_form *form, int32_t (*id_of)(void *user, const char *text),
+                  void *user, int32_t ids[APUS_MARKERS]);
+
 /* The family of a vocabulary. id_of(user, text) gives the id of the control token that is spelled
  * like this, or -1. hint: words of the model's name, for families that share their tokens; may be
  * NULL. ids[APUS_MARKERS] gets what was found, -1 else. NULL where it is none. */

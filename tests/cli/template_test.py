@@ -11,11 +11,11 @@ CHATML = "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im
 
 
 class Template(Case):
-    def packed(self, name, controls=(), extra=()):
+    def packed(self, name, controls=(), extra=(), options=()):
         """What apus info --json says, the id of the first of the controls, and the blob."""
         rows = tiny_gguf.write(path(name + '.gguf'), controls=controls, extra=extra)
         blob = path(name + '.apus')
-        pack(path(name + '.gguf'), blob)
+        pack(path(name + '.gguf'), blob, *options)
         return self.object('info', blob), rows - len(controls), blob
 
     def test_markers_are_recognised_by_their_names(self):
@@ -28,6 +28,16 @@ class Template(Case):
         self.assertIsNone(o['chat_template'])
         self.assertIn(b'templates     chat: none known; fill in the middle: qwen\n',
                       self.ok('info', blob).stdout)
+
+    def test_the_family_can_be_said(self):
+        o, first, _ = self.packed('said', QWEN, options=('--fim', 'qwen-spm'))
+        self.assertEqual((o['fim'], o['fim_markers']['suffix']), ('qwen-spm', first + 2))
+        self.assertIsNone(self.packed('unsaid', QWEN, options=('--fim', 'none'))[0]['fim'])
+        for name, sentence in (('quen', '--fim is "quen"'),
+                               ('starcoder', 'has not all markers of "starcoder"'),
+                               ('custom', 'has not all markers of "custom"')):
+            with self.assertRaisesRegex(RuntimeError, sentence):
+                self.packed('wrong', QWEN, options=('--fim', name))
 
     def test_ids_of_the_file_count_where_names_say_nothing(self):
         first = len(tiny_gguf.vocabulary())

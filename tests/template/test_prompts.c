@@ -78,6 +78,8 @@ static void families(void **state) {
                "{bos}# a.py\nA = 1\n# b.py\nB\n{0}pre{1}suf{2}");
     expect_fim("codellama-spm", "{bos}{0}{1}suf{2}pre",
                "{bos}# a.py\nA = 1\n# b.py\nB\n{0}{1}suf{2}pre");
+    expect_fim("qwen-spm", "{bos}{0}{1}suf{2}pre",
+               "{bos}{5}repo\n{6}a.py\nA = 1\n{6}b.py\nB\n{6}{0}{1}suf{2}c\npre");
     expect_fim("starcoder2-spm", "{bos}{0}{1}suf{2}pre",
                "{bos}{5}repo{6}a.py\nA = 1\n{6}b.py\nB\n{6}{0}{1}suf{2}c\npre");
     expect_fim("starcoder-spm", "{bos}{0}{1}suf{2}pre",

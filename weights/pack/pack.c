@@ -136,6 +136,7 @@ static bool make_vocab(struct job *job) {
                                     .ends = config->end_tokens,
                                     .ends_count = config->end_tokens_count,
                                     .pre = job->settings->pre,
+                                    .fim = job->settings->fim,
                                     .notes = &notes};
     job->vocab = vocab_build(&request, &job->vocab_bytes, job->d);
     if (notes.text[0]) source_note(job->source, notes.text);

@@ -5,6 +5,7 @@
 #include "apps/kit/exit.h"
 #include "apps/kit/fail.h"
 #include "apps/kit/hints.h"
+#include "apps/template/fim_forms.h"
 #include "weights/format.h"
 #include "weights/pack/quantize/parallel.h"
 #include "weights/pack/vocab/vocab_pre.h"
@@ -38,6 +39,11 @@ const struct option pack_options[] = {
      "seed-coder, mellum, falcon3 and others. For sources that name none, a wrong one, or one that "
      "is not known; a wrong name gives wrong ids.",
      "the pre-tokenizer, by llama.cpp's name for it"},
+    {NULL, "--fim", OPTION_STRING, AT(fim), 0, 0, "NAME",
+     "How a middle is asked for, in the place of what the names of the source's markers say: "
+     "qwen-spm, starcoder-spm, codellama-spm and others. For models that were trained with the "
+     "suffix first, which no name tells.",
+     "how a middle is asked for, by a family's name"},
     {NULL, "--name", OPTION_STRING, AT(name), 0, 0, "NAME",
      "The model's name in the blob, at most 127 bytes. The default is the source's own, or its "
      "file name.",
@@ -149,6 +155,11 @@ int pack_options_check(struct settings *s) {
     if (!status && s->pre && !vocab_pre_find(s->pre, strlen(s->pre)))
         status =
             fail(EXIT_USAGE, "--pre is \"%s\", which is not one of " VOCAB_PRE_SOME ".", s->pre);
+    if (!status && s->fim && !fim_form_named(s->fim))
+        status = fail(EXIT_USAGE,
+                      "--fim is \"%s\", which is not one of qwen, qwen-spm, codellama, "
+                      "codellama-spm, starcoder, starcoder2, deepseek-coder and so on.",
+                      s->fim);
     if (status) return status;
     if (s->weights) s->layer_bits = s->weights[3] == '8' ? 8 : 4;
     status = check_together(s);

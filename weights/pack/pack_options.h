@@ -10,6 +10,7 @@ struct settings {
     const char *source, *out;
     const char *name, *report;
     const char *pre;     /* a name that vocab_pre_find knows */
+    const char *fim;     /* a name that fim_form_named knows */
     const char *weights; /* "int4" or "int8" */
     unsigned layer_bits; /* 4 or 8, by weights and bits */
     double bits;
@@ -20,7 +21,7 @@ struct settings {
     int no_calibrate, no_rotate, resume;
 };
 
-enum { PACK_OPTIONS = 18 };
+enum { PACK_OPTIONS = 19 };
 extern const struct option pack_options[PACK_OPTIONS];
 
 /* EXIT_OK, or EXIT_USAGE after a sentence for what is missing, is no value of its option, or does

@@ -28,6 +28,8 @@ struct vocab_request {
     size_t ends_count;
     const char *pre; /* the pre-tokenizer's name (vocab_pre_find) in the place of what the files
                         say; NULL: theirs */
+    const char *fim; /* the family (fim_form_named) that a middle is asked for by, in the place of
+                        what the markers' names say; NULL: theirs */
     struct vocab_notes *notes; /* added to; NULL: nobody wants to know */
 };
 

@@ -70,20 +70,33 @@ static void model_words(char words[512], const struct vocab_request *r, struct d
         if (words[i] >= 'A' && words[i] <= 'Z') words[i] = (char)(words[i] + 'a' - 'A');
 }
 
+/* form: NULL where a middle cannot be asked for. */
+static void mark(struct builder *b, const struct fim_form *form, const int32_t ids[APUS_MARKERS]) {
+    if (form) name_it(b->templates.fim, form->name);
+    for (int m = 0; m < APUS_MARKERS; m++) {
+        b->templates.markers[m] = form && ids[m] >= 0 ? (uint32_t)ids[m] : VOCAB_NONE;
+        if (form && ids[m] >= 0) builder_hide(b, (uint32_t)ids[m]);
+    }
+}
+
 static bool recognise_fim(struct builder *b, const struct vocab_request *r, struct diag *d) {
     char words[512];
     int32_t ids[APUS_MARKERS];
+    if (r->fim) {
+        const struct fim_form *said = fim_form_named(r->fim);
+        const bool all = said && fim_form_ids(said, marker_named, b, ids);
+        if (!all && strcmp(r->fim, "none") != 0)
+            return diag_fail(d, "the vocabulary has not all markers of \"%s\" (--fim)", r->fim);
+        mark(b, all ? said : NULL, ids);
+        return true;
+    }
     model_words(words, r, d);
     const struct fim_form *form = fim_recognise(marker_named, b, words, ids);
     if (r->gguf && !markers_of_gguf(b, r->gguf, ids, d)) return false;
     if (!form && ids[APUS_MARKER_PREFIX] >= 0 && ids[APUS_MARKER_SUFFIX] >= 0 &&
         ids[APUS_MARKER_MIDDLE] >= 0)
         form = fim_form_named("custom");
-    if (form) name_it(b->templates.fim, form->name);
-    for (int m = 0; m < APUS_MARKERS; m++) {
-        b->templates.markers[m] = form && ids[m] >= 0 ? (uint32_t)ids[m] : VOCAB_NONE;
-        if (form && ids[m] >= 0) builder_hide(b, (uint32_t)ids[m]);
-    }
+    mark(b, form, ids);
     return true;
 }
 
