@@ -7,7 +7,9 @@
 #                                  a shader compiler
 #   sh toolchain/setup.sh tests    and a software Vulkan device with the validation layers, clang,
 #                                  clang-format, clang-tidy, cppcheck and the Python oracles in
-#                                  build/oracle-venv
+#                                  build/oracle-venv; Node.js where Debian's is 20 or newer
+#   sh toolchain/setup.sh browser  Chromium alone, for the test in VS Code's own window; exit
+#                                  status 77 where it cannot be had
 #
 # The oracles come from the Python package index. Without it the tests that compare with them skip
 # and say so.
@@ -32,6 +34,13 @@ install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" \
         </dev/null >>build/setup.log 2>&1
 }
+
+if [ "$want" = browser ]; then
+    command -v chromium >/dev/null 2>&1 && exit 0
+    command -v apt-get >/dev/null 2>&1 && install chromium fonts-dejavu-core && exit 0
+    echo "skipped: Chromium could not be installed"
+    exit 77
+fi
 
 if command -v apt-get >/dev/null 2>&1; then
     missing=
@@ -58,6 +67,15 @@ if command -v apt-get >/dev/null 2>&1; then
         ! dpkg -s gcc-multilib >/dev/null 2>&1; then
         install gcc-multilib ||
             say "no gcc-multilib: the tests with addresses of 32 bits are skipped"
+    fi
+    # For the plug-in of VS Code; its tests skip without it. Some packages of it bring npm along.
+    if [ "$want" = tests ] && ! command -v npm >/dev/null 2>&1; then
+        case $(apt-cache policy nodejs 2>/dev/null | sed -n 's/^ *Candidate: //p') in
+        2[0-9].* | [3-9][0-9].*)
+            install nodejs && { command -v npm >/dev/null 2>&1 || install npm; } ||
+                say "no Node.js: the tests of the plug-in for VS Code are skipped"
+            ;;
+        esac
     fi
     # The sanitizer and libFuzzer runtimes are a package of their own in Debian, named after clang's
     # version.

@@ -4,7 +4,8 @@
 #
 #   threads   the tests that use threads under the thread sanitizer (label threads)
 #   long      the tests labelled long: 7B- and 6B-shaped checkpoints packed, mapped and run;
-#             tokenizers against their oracles on 10 MB; accuracy tables on held-out text
+#             tokenizers against their oracles on 10 MB; accuracy tables on held-out text; the
+#             plug-in for VS Code in a window of its own (Chromium; toolchain/vscode.sh)
 #   vulkan    the engine for integrated GPUs in a Debian unstable of its own (toolchain/unstable.sh;
 #             root and debootstrap): on its software device under its validation layers, and through
 #             AMD's driver over a device that is not there: pipelines read, everything opened and
@@ -31,6 +32,7 @@ fi
 if has long; then
     stage "build release" build build/release all --preset release
     stage model sh toolchain/model.sh
+    stage browser sh toolchain/setup.sh browser
     jobs=1 # they take the whole machine, and some measure time
     tests "tests long" build/release -L long --timeout 14400
 fi

@@ -25,7 +25,7 @@ OTHER_PROGRAMS = {'-ngl', '-cnv'}
 ELSEWHERE = ('weights/calibration/', 'weights/tools/calibration_text.py', 'weights/models/',
              'npu/uapi.h', 'toolchain/lint.sh', 'tests/fuzz/seeds/', 'tests/guards/width.py',
              'tests/guards/mentions.py')
-NO_TEXT = ('.apus', '.spv', '.svg')
+NO_TEXT = ('.apus', '.png', '.spv', '.svg')
 failures = checked = 0
 
 

@@ -18,6 +18,8 @@ EXEMPT = {
     'docs/*.json': 'measured figures',
     'weights/*.json': 'what packers and training wrote',
     '*.apus': 'binary',
+    '*.png': 'binary',
+    'editors/*/package-lock.json': 'written by npm',
     '*.spv': 'binary',
     'text/unicode_tables.c': 'generated',
     'weights/calibration/text': 'code and prose of others, as they wrote it',
