@@ -24,15 +24,19 @@
 enum { ACT_GROUP_WORDS = GROUP / 4 };
 
 static inline uint64_t act_tile_words(uint32_t kp, uint32_t cols) {
+    assert(kp % GROUP == 0 && cols);
     return (uint64_t)cols * (kp / GROUP * (ACT_GROUP_WORDS + 1) + 1);
 }
 static inline uint64_t act_tile_values(uint32_t group, uint32_t column, uint32_t cols) {
+    assert(column < cols);
     return ((uint64_t)group * cols + column) * ACT_GROUP_WORDS;
 }
 static inline uint64_t act_tile_gsum(uint32_t kp, uint32_t group, uint32_t column, uint32_t cols) {
+    assert(group < kp / GROUP && column < cols);
     return (uint64_t)kp / GROUP * ACT_GROUP_WORDS * cols + (uint64_t)group * cols + column;
 }
 static inline uint64_t act_tile_scale(uint32_t kp, uint32_t column, uint32_t cols) {
+    assert(column < cols);
     return (uint64_t)kp / GROUP * (ACT_GROUP_WORDS + 1) * cols + column;
 }
 
@@ -41,7 +45,10 @@ static inline size_t act_gsum_at(uint32_t kp) {
     assert(kp % GROUP == 0);
     return kp;
 }
-static inline size_t act_scale_at(uint32_t kp) { return (size_t)kp + kp / GROUP * sizeof(int32_t); }
+static inline size_t act_scale_at(uint32_t kp) {
+    assert(kp % GROUP == 0);
+    return (size_t)kp + kp / GROUP * sizeof(int32_t);
+}
 static inline size_t act_stride(uint32_t kp) {
     return (size_t)place_up(act_scale_at(kp) + sizeof(float), PLACE_LINE);
 }

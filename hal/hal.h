@@ -63,6 +63,7 @@ struct hal_setup {
 };
 
 static inline struct kv_cache hal_cache(const struct hal_setup *setup, uint32_t layer) {
+    assert(layer < setup->model->dims->layers);
     return (struct kv_cache){setup->kv ? setup->kv[layer] : NULL, setup->kv_type, setup->kv_slots,
                              setup->model->layers[layer].kv_heads, setup->model->dims->head_dim};
 }

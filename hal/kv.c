@@ -34,7 +34,7 @@ uint64_t kv_head_bytes(const struct kv_cache *c) {
 uint64_t kv_bytes(const struct kv_cache *c) { return place_product(c->kv_heads, kv_head_bytes(c)); }
 
 struct kv_head kv_head_of(const struct kv_cache *c, uint32_t head) {
-    assert(head < c->kv_heads);
+    assert(head < c->kv_heads && (uintptr_t)c->data % PLACE_LINE == 0);
     return (struct kv_head){panel_of(c, head, K, 0), (int8_t *)panel_of(c, head, V, 0),
                             (float *)(void *)panel_of(c, head, KSCALE, 0),
                             (float *)(void *)panel_of(c, head, VSCALE, 0)};
@@ -68,7 +68,8 @@ static void move_row8(uint8_t *k, uint8_t *v, uint32_t to, const uint8_t *from_k
 
 void kv_store(const struct kv_cache *c, uint32_t head, uint32_t slot, enum kv_part part,
               const int8_t *q, float scale) {
-    assert(head < c->kv_heads && slot < c->slots);
+    assert(head < c->kv_heads && slot < c->slots && (uintptr_t)c->data % PLACE_LINE == 0);
+    assert(c->slots % KV_PANEL == 0 && c->head_dim % 16 == 0 && q);
     uint8_t *panel = panel_of(c, head, part, slot);
     uint32_t at = slot % KV_PANEL;
     switch (c->type) {
@@ -149,6 +150,7 @@ uint64_t kv_saved_bytes(const struct kv_cache *c, uint32_t count) {
 
 void kv_export(const struct kv_cache *c, uint32_t from, uint32_t count, void *data) {
     struct kv_cache s = saved(c, count, data);
+    assert(data || !kv_bytes(&s));
     kv_copy(&s, 0, c, from, s.slots);
     kv_zero(&s, count, s.slots);
 }
@@ -168,5 +170,6 @@ uint32_t kv_saved_bad(const struct kv_cache *c, uint32_t count, const void *data
 
 void kv_import(const struct kv_cache *c, uint32_t to, uint32_t count, const void *data) {
     struct kv_cache s = saved(c, count, data);
+    assert(kv_saved_bad(c, count, data) == c->kv_heads);
     kv_copy(c, to, &s, 0, s.slots);
 }

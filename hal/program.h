@@ -196,6 +196,7 @@ struct hal_pass {
 /* Column i of a line of text, at position and slot `at`, with range i of the pass. */
 static inline void hal_line(struct hal_column *column, struct kv_range *range, uint32_t i,
                             int32_t id, uint32_t at) {
+    assert(i < HAL_COLUMNS_MAX);
     range[i] = (struct kv_range){0, at + 1};
     column[i] = (struct hal_column){id, at, at, i, 1, 0, 0};
 }

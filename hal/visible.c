@@ -3,6 +3,7 @@
 
 int hal_sees(const struct hal_pass *pass, const struct hal_column *c, uint32_t slot) {
     const struct kv_range *range = pass->range + c->range;
+    assert(c->range <= pass->ranges && c->ranges <= pass->ranges - c->range);
     for (uint32_t i = 0; i < c->ranges; i++)
         if (slot >= range[i].begin && slot < range[i].end) return 1;
     return slot >= c->tail && slot - c->tail < HAL_TREE_MAX && c->mask >> (slot - c->tail) & 1;

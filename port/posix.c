@@ -6,6 +6,7 @@
 #define _FILE_OFFSET_BITS 64 /* files of any size where a long has 32 bits */
 #define _GNU_SOURCE       1  /* sched_getaffinity, syscall */
 
+#include <assert.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -55,6 +56,7 @@ static void *posix_thread_main(void *storage) {
 static int posix_thread_start(void *user, void *storage, void (*entry)(void *arg), void *arg) {
     (void)user;
     struct posix_thread *t = storage;
+    assert(storage && (uintptr_t)storage % 16 == 0 && entry);
     t->entry = entry;
     t->arg = arg;
     t->process = getpid();
@@ -76,37 +78,44 @@ static int posix_thread_start(void *user, void *storage, void (*entry)(void *arg
 static void posix_thread_join(void *user, void *storage) {
     (void)user;
     const struct posix_thread *t = storage;
+    assert(storage);
     if (t->process == getpid()) pthread_join(t->thread, NULL); /* a forked child does not have it */
 }
 
 /* EAGAIN (the word differs) and EINTR are both "early for no reason", which callers expect. */
 static void posix_thread_park(void *user, const uint32_t *word, uint32_t expected) {
     (void)user;
+    assert(word);
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
 }
 
 static void posix_thread_wake(void *user, const uint32_t *word) {
     (void)user;
+    assert(word);
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 static void *posix_library_open(void *user, const char *name) {
     (void)user;
+    assert(name);
     return dlopen(name, RTLD_NOW | RTLD_LOCAL);
 }
 
 static void *posix_library_symbol(void *user, void *library, const char *name) {
     (void)user;
+    assert(library && name);
     return dlsym(library, name);
 }
 
 static void posix_library_close(void *user, void *library) {
     (void)user;
+    assert(library);
     dlclose(library);
 }
 
 static intptr_t posix_device_open(void *user, const char *path) {
     (void)user;
+    assert(path);
     int fd = open(path, O_RDWR | O_CLOEXEC);
     return fd >= 0 ? fd : -errno;
 }
@@ -114,6 +123,7 @@ static intptr_t posix_device_open(void *user, const char *path) {
 static int posix_device_request(void *user, intptr_t device, unsigned long request,
                                 void *argument) {
     (void)user;
+    assert(device >= 0);
     int r;
     do r = ioctl((int)device, request, argument);
     while (r < 0 && errno == EINTR);
@@ -125,6 +135,8 @@ static int posix_device_request(void *user, intptr_t device, unsigned long reque
 static void *posix_device_map(void *user, intptr_t device, uint64_t offset, size_t bytes,
                               size_t alignment) {
     (void)user;
+    assert(device >= 0 && bytes && alignment && (alignment & (alignment - 1)) == 0);
+    assert(alignment % (size_t)sysconf(_SC_PAGESIZE) == 0);
     uint8_t *range = mmap(NULL, bytes + alignment, PROT_NONE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (range == MAP_FAILED) return NULL;
@@ -142,11 +154,13 @@ static void *posix_device_map(void *user, intptr_t device, uint64_t offset, size
 
 static void posix_device_unmap(void *user, void *address, size_t bytes) {
     (void)user;
+    assert(address && bytes);
     munmap(address, bytes);
 }
 
 static void posix_device_close(void *user, intptr_t device) {
     (void)user;
+    assert(device >= 0);
     close((int)device);
 }
 

@@ -2,6 +2,7 @@
 
 #include "port/posix_energy.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -71,6 +72,7 @@ static int read_counter(const char *root, uint32_t zone, uint64_t range, uint64_
 
 int posix_energy_start(const char *root, void *storage) {
     struct energy e = {0};
+    assert(root && storage && (uintptr_t)storage % 16 == 0);
     for (uint32_t zone = 0; zone < ZONES; zone++) {
         char name[TEXT] = {0};
         int error = read_text(root, zone, "name", name);
@@ -93,7 +95,9 @@ int posix_energy_start(const char *root, void *storage) {
 
 int posix_energy_read(const char *root, void *storage, uint64_t *microjoules) {
     struct energy e; /* a copy: what fails leaves the count as it was */
+    assert(root && storage && microjoules);
     memcpy(&e, storage, sizeof e);
+    assert(e.packages && e.packages <= PACKAGES); /* posix_energy_start has filled it */
     for (uint32_t i = 0; i < e.packages; i++) {
         uint64_t counter = 0, last = e.package[i].last;
         int error = read_counter(root, e.package[i].zone, e.package[i].range, &counter);

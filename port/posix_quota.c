@@ -2,6 +2,7 @@
 
 #include "port/posix_quota.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
@@ -154,6 +155,7 @@ uint32_t posix_quota_processors(const char *root) {
     char path[PATH] = {0}, line[LINE];
     struct lines l;
     uint32_t least = NONE;
+    assert(root);
     if (!append(path, root) || !append(path, "/proc/self/cgroup") || !lines_open(&l, path))
         return NONE;
     while (lines_next(&l, line)) {

@@ -1,5 +1,7 @@
 #include "runtime/assign.h"
 
+#include <assert.h>
+
 #include "runtime/graph.h"
 
 int assign_taken(const struct hal_engine *engine, const struct hal_model *model, uint32_t layer) {
@@ -22,6 +24,7 @@ static int inside(const struct hal_model *model, const struct blob *blob, uint32
 struct hal_range assign_run(const struct hal_engine *engine, const struct hal_model *model,
                             const struct blob *blob, struct hal_range asked) {
     struct hal_range best = {asked.first, asked.first}, run = best;
+    assert(asked.first < asked.end);
     if (engine == &hal_cpu_engine || asked.end > blob->layer_count) return asked;
     for (uint32_t i = asked.first; i < asked.end; i++) {
         if (!inside(model, blob, i) || !assign_taken(engine, model, i)) {

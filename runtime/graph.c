@@ -195,6 +195,7 @@ struct hal_program graph_part(const struct hal_model *model, const struct hal_pr
     struct hal_program part = *program;
     struct graph_layer l;
     uint32_t before = 0;
+    assert(layers.first <= layers.end && layers.end <= model->dims->layers);
     part.count = 0;
     for (uint32_t i = 0; i < layers.end; i++) {
         graph_layer(model, i, &l);

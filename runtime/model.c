@@ -1,5 +1,6 @@
 #include "runtime/model.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "hal/fenv.h"
@@ -106,6 +107,7 @@ static struct engine_request own_cpu(const struct request *r, struct hal_range l
 
 /* An engine that was asked for, with the layers that it takes, and the CPU before and behind it. */
 static apus_status add_engine(struct request *r, const struct engine_request *e, uint32_t asked) {
+    assert(r->parts + 3 <= MODEL_ENGINES && e->setup.layers.first < e->setup.layers.end);
     const struct hal_range all = e->setup.layers,
                            run = assign_run(e->engine, &r->hal, blob_of(r->blob), all);
     if (run.first == run.end)
@@ -142,6 +144,7 @@ static apus_status assign_layers(struct request *r) {
 static void add_spare(struct request *r) {
     uint32_t others = 0;
     for (uint32_t i = 0; i < r->parts; i++) others += r->engine[i].engine != &hal_cpu_engine;
+    assert(r->engines < MODEL_ENGINES);
     if (others) r->engine[r->engines++] = own_cpu(r, (struct hal_range){0, r->hal.dims->layers});
 }
 
@@ -280,7 +283,10 @@ APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config
         m->blob = *r.blob, m->hal = r.hal, m->port = r.port;
         s = copy_records(m, place_at(memory, at.records));
         if (!s) {
+            assert(m->hal.dims->layers == blob_of(r.blob)->layer_count);
             graph_build(&m->hal, place_at(m, at.ops), place_at(m, at.weight), &m->program);
+            assert(m->program.count <= graph_ops_most(m->hal.dims->layers) &&
+                   m->program.weights <= graph_weights_most(m->hal.dims->layers));
             s = check_assigned(m, &r);
             if (!s) s = open_engines(m, &r, &at);
         }
@@ -291,5 +297,6 @@ APUS_API apus_status apus_model_open(apus_model **model, const apus_model_config
 }
 
 APUS_API void apus_model_close(apus_model *model) {
+    assert(!model || model->engines <= MODEL_ENGINES);
     if (model) close_engines(model);
 }

@@ -1,5 +1,6 @@
 #include "runtime/pipeline_cache.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "runtime/model.h"
@@ -16,6 +17,7 @@ static const char magic[8] = {'a', 'p', 'u', 's', 'c', 'o', 'd', '1'};
 
 const void *pipeline_cache_read(const void *data, size_t bytes, size_t *content) {
     struct header h;
+    assert((uintptr_t)data % 8 == 0 && content);
     *content = 0;
     if (!data || bytes <= sizeof h) return NULL;
     memcpy(&h, data, sizeof h);

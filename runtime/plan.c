@@ -1,5 +1,7 @@
 /* The arena: one walk says where everything lies; apus_measure takes its end, apus_open its
  * offsets. docs/memory.md. */
+#include <assert.h>
+
 #include "hal/fenv.h"
 #include "hal/place.h"
 #include "hal/pool.h"
@@ -33,6 +35,7 @@ static apus_status read_draft(struct request *r) {
     const apus_config *c = &r->config;
     const apus_port *port = &c->model->port;
     const char *why = "";
+    assert(c->draft && c->chunk && c->threads);
     uint32_t most = c->draft->hal.dims->max_positions, positions = c->draft_context;
     apus_status status = refuse_outside(port, where, "the draft's max_positions", most,
                                         DRAFT_POSITIONS_MIN, BLOB_POSITIONS_MAX);
@@ -93,6 +96,7 @@ static apus_status read_request(struct request *r, const apus_config *config) {
 
 static apus_status lay_out(const struct request *r, struct layout *l) {
     const apus_model *model = r->config.model;
+    assert(r->target.chunk >= 1 && r->target.chunk <= r->target.positions);
     struct place walk = {0};
     apus_status s = sequence_measure(&r->target, &l->target_parts);
     l->draft_parts.driver_bytes = 0;

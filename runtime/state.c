@@ -4,6 +4,8 @@
  *   int32_t ids [evaluated], then zero up to a multiple of 8 bytes
  *   for every layer: its rows, as kv_export gives them
  *   uint64_t XXH64 of everything before it; or, of a session with a key, its BLAKE2s by that key */
+#include <assert.h>
+
 #include "hal/scalar.h"
 #include "runtime/blake2s.h"
 #include "runtime/session.h"
@@ -77,6 +79,7 @@ APUS_API apus_status apus_save(const apus_session *s, void *data, size_t capacit
         at += kv_saved_bytes(&cache, s->target.evaluated);
     }
     uint8_t end[BLAKE2S_BYTES];
+    assert(at + end_bytes(s) == (uint8_t *)data + need);
     make_end(s, data, (size_t)(need - end_bytes(s)), end);
     memcpy(at, end, (size_t)end_bytes(s));
     return APUS_OK;
@@ -165,6 +168,7 @@ static apus_status restore(apus_session *s, const void *data, size_t bytes) {
     apus_status status = refuse_null(&s->model->port, "apus_restore", "data", data);
     if (!status) status = check(s, data, bytes, &header);
     if (status) return status;
+    assert(header.evaluated <= s->context);
     const uint8_t *at = (const uint8_t *)data + sizeof header;
     size_t ids = header.evaluated * sizeof(int32_t);
     session_rewind(s, 0);

@@ -1,5 +1,6 @@
 #include "text/parts.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "text/unicode.h"
@@ -8,6 +9,7 @@
 enum { SHOWN_BYTES = 80 };
 
 size_t parts_scratch(const struct vocab *v, size_t text_bytes) {
+    assert(v);
     size_t scratch = tokenizer_scratch(v, text_bytes);
     /* where adjacent parts are joined */
     return scratch == SIZE_MAX ? SIZE_MAX : scratch + (text_bytes + 7) / 8 * 8;
@@ -15,6 +17,7 @@ size_t parts_scratch(const struct vocab *v, size_t text_bytes) {
 
 size_t parts_text_bytes(const apus_part *parts, size_t count) {
     size_t total = 0;
+    assert(parts || !count);
     for (size_t i = 0; i < count; i++) {
         if (parts[i].kind != APUS_PART_TEXT) continue;
         if (parts[i].count > TOKENIZER_TEXT_MAX - total) return SIZE_MAX;
@@ -25,6 +28,7 @@ size_t parts_text_bytes(const apus_part *parts, size_t count) {
 
 apus_status ids_check(const struct vocab *v, const apus_port *port, const char *where,
                       uint32_t index, const int32_t *ids, size_t count) {
+    assert(v && where && (ids || !count));
     for (size_t i = 0; i < count; i++)
         if (ids[i] < 0 || (uint32_t)ids[i] >= v->header->rows)
             return refuse_at(port, APUS_E_TOKEN, where, index, "id # is ~, must be 0 to #", NULL,
@@ -84,6 +88,7 @@ static apus_status check_part(const struct vocab *v, const apus_port *port, uint
 apus_status parts_check(const struct vocab *v, const apus_port *port, const apus_part *parts,
                         size_t count) {
     apus_status status = APUS_OK;
+    assert(v && (parts || !count));
     for (size_t i = 0; !status && i < count; i++)
         status = check_part(v, port, (uint32_t)i, &parts[i]);
     return status;
@@ -113,6 +118,9 @@ static size_t encode_text(const struct vocab *v, const apus_part *parts, size_t 
 
 void parts_encode(const struct vocab *v, const apus_part *parts, size_t count, struct ids *ids,
                   void *scratch) {
+    assert(v && ids && parts_check(v, NULL, parts, count) == APUS_OK);
+    assert(parts_text_bytes(parts, count) != SIZE_MAX);
+    assert(scratch ? (uintptr_t)scratch % 8 == 0 : !parts_text_bytes(parts, count));
     for (size_t i = 0; i < count;) {
         const apus_part *p = &parts[i++];
         if (p->kind == APUS_PART_TEXT)
@@ -130,6 +138,7 @@ void parts_encode(const struct vocab *v, const apus_part *parts, size_t count, s
 apus_status parts_tokenize(const struct vocab *v, const apus_port *port, const apus_part *parts,
                            size_t parts_count, struct ids *ids, void *scratch,
                            size_t scratch_bytes) {
+    assert(ids && (ids->to || !ids->capacity));
     apus_status status = parts_check(v, port, parts, parts_count);
     if (status) return status;
     size_t text = parts_text_bytes(parts, parts_count);
