@@ -13,6 +13,8 @@
 #   npu       in the same Debian unstable: the NPU's control code against AMD's assembler and
 #             disassembler; the driver's structures against its header; AMD's runtime, as it is
 #             there, over the device model: its tools, conformance and texts on both arrays
+#   editors   in the same Debian unstable: the Neovim plug-in in the Neovim there, whose own inline
+#             completion it uses
 #   fuzz      every libFuzzer target for FUZZ_SECONDS (120 unless set)
 #   lint      the analyzer with many more paths (toolchain/lint.sh deep)
 #
@@ -21,7 +23,7 @@
 set -u
 cd "$(dirname "$0")/.."
 . toolchain/stages.sh
-parts=${*:-threads long vulkan npu fuzz lint}
+parts=${*:-threads long vulkan npu editors fuzz lint}
 has() { case " $parts " in *" $1 "*) return 0 ;; esac; return 1; }
 
 stage setup sh toolchain/setup.sh tests
@@ -67,6 +69,12 @@ if has npu; then
         cmake --build $built --target apus apus_xrt npu_model_preload npu_model_overlays \
             test_conformance test_npu_header"
     stage "npu runtime" sh toolchain/unstable.sh run "python3 tests/npu/xrt.py $built"
+fi
+if has editors; then
+    stage "editors build" build build/release all --preset release
+    stage unstable sh toolchain/unstable.sh make
+    stage "neovim" sh toolchain/unstable.sh run "
+        APUS_NVIM=nvim APUS_BUILD=build/release python3 tests/complete/nvim_test.py"
 fi
 if has fuzz; then
     fuzz "${FUZZ_SECONDS:-120}"

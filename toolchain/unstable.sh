@@ -18,6 +18,7 @@ packages="gcc libc6-dev cmake ninja-build pkg-config python3 libcmocka-dev libja
 packages="$packages libvulkan-dev libvulkan1 glslang-tools spirv-tools"
 packages="$packages mesa-vulkan-drivers mesa-drm-shim vulkan-validationlayers"
 packages="$packages libxrt-utils libxrt-utils-npu" # xclbinutil; aiebu-asm, aiebu-dump, xrt-smi
+packages="$packages neovim python3-msgpack" # an editor, and what its protocol is written in
 packages="$packages g++ libxrt2 libxrt-npu2 libxrt-dev uuid-dev"
 
 skip() { echo "skipped: $*"; exit 77; }
