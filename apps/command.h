@@ -12,7 +12,8 @@
 #include "kit/command_line.h"
 #include "kit/exit.h"
 
-enum { DEVICES_MAX = 4 }; /* --device given */
+enum { DEVICES_MAX = 4 };      /* --device given */
+enum { SERVE_NAMES_MAX = 16 }; /* --allow-origin, --allow-host */
 
 /* Everything options can say. Zero means not given, except where settings_defaults says
  * otherwise. */
@@ -47,13 +48,18 @@ struct settings {
     double replay, temperature, top_p, min_p, repeat_penalty;
     const char *stops[APUS_STOPS_MAX];
     size_t stops_count;
+    const char *host, *fim, *key, *key_file; /* of serve */
+    uint64_t port, slots, queue, connections, body;
+    const char *origins[SERVE_NAMES_MAX], *hosts[SERVE_NAMES_MAX];
+    size_t origins_count, hosts_count;
+    int no_lookup, log_requests;
     int pair, agreement, lookup, ignore_eos, bos, special, heal, raw, verify, man, all, escape,
         random_seed;
 };
 
 extern const struct command command_run, command_chat, command_info, command_tokenize,
     command_detokenize, command_logits, command_perplexity, command_compare, command_bench,
-    command_trace, command_probe, command_lsp, command_help;
+    command_trace, command_probe, command_lsp, command_serve, command_help;
 
 extern const struct program apus;
 enum { GLOBAL_OPTIONS = 8 };

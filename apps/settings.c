@@ -53,6 +53,7 @@ void settings_defaults(struct settings *settings) {
     settings->tokens = 256;
     settings->engine = settings->draft_engine = "cpu";
     settings->seconds = 30;
+    settings->port = 8012;
 }
 
 static int store_seed(const struct option *o, struct settings *settings, const char *value) {
@@ -77,7 +78,19 @@ static int store_stop(const struct option *o, struct settings *settings, const c
     return EXIT_OK;
 }
 
+static int store_name(const struct option *o, const char **names, size_t *count,
+                      const char *value) {
+    if (*count == SERVE_NAMES_MAX)
+        return fail(EXIT_USAGE, "%s can be given %d times at most.", o->name, SERVE_NAMES_MAX);
+    names[(*count)++] = value;
+    return EXIT_OK;
+}
+
 int settings_store(const struct option *o, struct settings *settings, const char *value) {
+    if (o->offset == AT(origins))
+        return store_name(o, settings->origins, &settings->origins_count, value);
+    if (o->offset == AT(hosts))
+        return store_name(o, settings->hosts, &settings->hosts_count, value);
     if (o->offset == AT(devices)) return store_device(o, settings, value);
     return o->offset == AT(stops) ? store_stop(o, settings, value) : store_seed(o, settings, value);
 }

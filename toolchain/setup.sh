@@ -25,8 +25,8 @@ as_root() {
 }
 
 # ---- system packages
-packages="gcc libc6-dev cmake ninja-build pkg-config libcmocka-dev libjansson-dev python3 \
-    python3-venv libvulkan-dev glslang-tools"
+packages="gcc libc6-dev cmake ninja-build pkg-config libcmocka-dev libjansson-dev libevent-dev \
+    python3 python3-venv libvulkan-dev glslang-tools"
 [ "$want" = tests ] && packages="$packages g++ binutils clang clang-tidy clang-format cppcheck \
     llvm libvulkan1 mesa-vulkan-drivers vulkan-validationlayers spirv-tools"
 

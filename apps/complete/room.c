@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kit/fail.h"
+#include "fail_status.h"
 #include "load.h"
 #include "middle_prompt.h"
 #include "slots.h"
@@ -31,6 +31,7 @@ struct room {
     struct slots slots;
     struct task task[SLOTS_MAX]; /* by slot */
     struct room_model model;
+    apus_blob quiet; /* without a log: for other threads */
     char name[256];
     int32_t ends[APUS_MARKERS]; /* ids that end a middle */
     size_t ends_count;
@@ -272,7 +273,7 @@ static void name_model(struct room *room) {
     snprintf(room->name, sizeof room->name, "%s", *name ? name : slash ? slash + 1 : path);
     char *dot = strrchr(room->name, '.');
     if (!*name && dot && !strcmp(dot, ".apus")) *dot = 0;
-    room->model.blob = &room->loaded.blob;
+    room->model.blob = &room->quiet;
     room->model.info = room->loaded.info;
     room->model.path = path;
     room->model.name = room->name;
@@ -315,7 +316,9 @@ static int load(struct room *room) {
     int failed = load_model(&room->loaded, settings);
     if (failed) return failed;
     if (!with.context) with.context = room->config.context;
-    failed = open_templates(room);
+    apus_status status =
+        apus_blob_open(&room->quiet, room->loaded.map.data, room->loaded.map.size, NULL);
+    failed = status < 0 ? fail_status(status, "opening the model") : open_templates(room);
     if (!failed) failed = choose_context(&room->loaded, &with, CONTEXT_USUAL, &context);
     if (!failed && settings->draft) tell(room, "opening the draft");
     if (!failed) failed = load_draft(&room->loaded, settings);

@@ -36,7 +36,7 @@ struct room_config {
 
 /* What a door may know of the model; stays until room_close. Not before the room is loaded. */
 struct room_model {
-    const apus_blob *blob;
+    const apus_blob *blob; /* has no log */
     apus_info info;
     const char *path, *name; /* name: the blob's own, or the file's without its ending */
     const char *draft;       /* its path, or NULL */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fail_status.h"
+#include "kit/fail.h"
 
 static apus_config config_of(const struct slots *slots, const apus_costs *costs) {
     const struct settings *settings = slots->settings;
@@ -51,6 +52,10 @@ int slots_open(struct slots *slots, const struct loaded *loaded, const struct se
         slots->slot[i].arena = load_allocate(&need, "a slot");
         if (!slots->slot[i].arena) failed = EXIT_FAULT;
     }
+    if (!failed && slots_take(slots, 0) < 0) /* the first request shall not wait for it */
+        failed = fail(EXIT_FAULT, "the session could not be opened: %s.", fail_logged());
+    slots_give(slots, 0);
+    slots->slot[0].used = 0;
     if (failed) slots_close(slots);
     return failed;
 }

@@ -1,0 +1,660 @@
+#include "http_door.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+#include <event2/thread.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kit/exit.h"
+#include "kit/fail.h"
+#include "kit/json.h"
+#include "load.h"
+
+enum {
+    HANGUP_US = 2000,        /* how often hang-ups are looked for while requests are open */
+    SWEEP_US = 500000,       /* and connections that take too long */
+    UNSENT_MAX = 1 << 20,    /* bytes that a stream's client may leave unread */
+    CLOSING_US = 2000000,    /* for the last answers */
+    ROOT_NUMBER = 0x2545F491 /* of ids of exchanges */
+};
+
+struct door {
+    struct door_config config;
+    struct event_base *base;
+    struct evhttp *http;
+    struct gate *gate;
+    struct evhttp_bound_socket *bound;
+    struct event *wake, *hangups, *sweep, *interrupt, *terminate, *closing;
+    struct exchange *exchanges;
+    struct door_figures figures;
+    uint64_t number;
+    uint16_t port;
+    int is_loopback, signal;
+    pthread_mutex_t lock; /* of the news */
+    struct news *first, **last;
+};
+
+/* -------------------------------------------------------------------------------------- news -- */
+
+void door_post(struct door *door, struct news *news) {
+    news->next = NULL;
+    pthread_mutex_lock(&door->lock);
+    int is_first = !door->first;
+    *door->last = news;
+    door->last = &news->next;
+    pthread_mutex_unlock(&door->lock);
+    if (is_first) event_active(door->wake, EV_READ, 0);
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg) {
+    struct door *door = arg;
+    (void)fd, (void)what;
+    pthread_mutex_lock(&door->lock);
+    struct news *news = door->first;
+    door->first = NULL;
+    door->last = &door->first;
+    pthread_mutex_unlock(&door->lock);
+    while (news) {
+        struct news *next = news->next;
+        news->tell(news);
+        news = next;
+    }
+}
+
+/* --------------------------------------------------------------------------------- exchanges -- */
+
+const struct door_config *exchange_config(const struct exchange *exchange) {
+    return &exchange->door->config;
+}
+struct room *exchange_room(const struct exchange *exchange) {
+    return exchange->door->config.room;
+}
+const struct room_model *exchange_model(const struct exchange *exchange) {
+    return room_model(exchange->door->config.room);
+}
+struct door *exchange_door(const struct exchange *exchange) {
+    return exchange->door;
+}
+
+static void set_polling(struct door *door) {
+    const struct timeval every = {0, HANGUP_US};
+    if (!door->exchanges)
+        event_del(door->hangups);
+    else if (!evtimer_pending(door->hangups, NULL))
+        event_add(door->hangups, &every);
+}
+
+static void add_exchange(struct door *door, struct exchange *exchange) {
+    exchange->next = door->exchanges;
+    exchange->link = &door->exchanges;
+    if (exchange->next) exchange->next->link = &exchange->next;
+    door->exchanges = exchange;
+    door->figures.open++;
+    set_polling(door);
+}
+
+static void free_exchange(struct exchange *exchange) {
+    struct door *door = exchange->door;
+    *exchange->link = exchange->next;
+    if (exchange->next) exchange->next->link = exchange->link;
+    free(exchange);
+    door->figures.open--;
+    set_polling(door);
+}
+
+/* The answer is on its way, or nobody is there to read it. */
+static void let_go(struct exchange *exchange) {
+    evhttp_connection_set_closecb(exchange->connection, NULL, NULL);
+    exchange->http = NULL;
+    exchange->connection = NULL;
+    if (!exchange->work) free_exchange(exchange);
+}
+
+void exchange_end(struct exchange *exchange) {
+    exchange->work = NULL;
+    exchange->gone = NULL;
+    if (!exchange->http) free_exchange(exchange);
+}
+
+/* evhttp closes the connection. A request that it took off before is ours to free. */
+static void on_close(struct evhttp_connection *connection, void *arg) {
+    struct exchange *exchange = arg;
+    struct evhttp_request *http = exchange->http;
+    (void)connection;
+    exchange->http = NULL;
+    exchange->connection = NULL;
+    if (http && !evhttp_request_get_connection(http)) evhttp_request_free(http);
+    if (exchange->gone)
+        exchange->gone(exchange);
+    else if (!exchange->work)
+        free_exchange(exchange);
+}
+
+/* While evhttp waits for an answer it does not read, and so does not see that the client is gone;
+ * and reading behind its back would end the process (EVCON_WRITING in its http.c). */
+static void on_hangups(evutil_socket_t unused, short what, void *arg) {
+    struct door *door = arg;
+    struct exchange *next;
+    (void)unused, (void)what;
+    for (struct exchange *exchange = door->exchanges; exchange; exchange = next) {
+        next = exchange->next;
+        if (!exchange->connection) continue;
+        struct bufferevent *bev = evhttp_connection_get_bufferevent(exchange->connection);
+        struct pollfd client = {.fd = bufferevent_getfd(bev), .events = POLLRDHUP};
+        if (client.fd >= 0 && poll(&client, 1, 0) > 0 &&
+            (client.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL))) {
+            evhttp_connection_free(exchange->connection); /* on_close follows inside */
+            next = door->exchanges; /* what that changed, nobody knows: from the first again */
+        }
+    }
+}
+
+static void on_complete(struct evhttp_request *http, void *arg) {
+    struct door *door = arg;
+    struct evhttp_connection *connection = evhttp_request_get_connection(http);
+    const struct timeval idle = {(time_t)door->config.limits.idle_s, 0};
+    if (!connection) return;
+    struct bufferevent *bev = evhttp_connection_get_bufferevent(connection);
+    bufferevent_set_timeouts(bev, &idle, &idle);
+    gate_idle(door->gate, bev);
+}
+
+static void count_answer(struct door *door, int code) {
+    if (code >= 100 && code < 600) door->figures.by_class[code / 100]++;
+}
+
+static const char *reason_of(int code) {
+    switch (code) {
+    case 200:
+        return "OK";
+    case 204:
+        return "No Content";
+    case 400:
+        return "Bad Request";
+    case 401:
+        return "Unauthorized";
+    case 403:
+        return "Forbidden";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 413:
+        return "Payload Too Large";
+    case 421:
+        return "Misdirected Request";
+    case 499:
+        return "Cancelled";
+    case 500:
+        return "Internal Server Error";
+    case 501:
+        return "Not Implemented";
+    case 503:
+        return "Service Unavailable";
+    default:
+        return "Error";
+    }
+}
+
+static void set_header(struct exchange *exchange, const char *name, const char *value) {
+    evhttp_add_header(evhttp_request_get_output_headers(exchange->http), name, value);
+}
+
+static void send_bytes(struct exchange *exchange, int code, const char *type, const char *bytes,
+                       size_t count) {
+    struct evhttp_request *http = exchange->http;
+    count_answer(exchange->door, code);
+    if (!http) {
+        if (!exchange->work) free_exchange(exchange);
+        return;
+    }
+    if (type) set_header(exchange, "Content-Type", type);
+    if (code == 405) set_header(exchange, "Allow", "GET, POST, OPTIONS");
+    if (code == 503) set_header(exchange, "Retry-After", "1");
+    evbuffer_add(evhttp_request_get_output_buffer(http), bytes, count);
+    let_go(exchange);
+    evhttp_send_reply(http, code, reason_of(code), NULL);
+}
+
+void exchange_text(struct exchange *exchange, int code, const char *type, const char *text) {
+    send_bytes(exchange, code, type, text, strlen(text));
+}
+
+void exchange_json(struct exchange *exchange, int code, json_t *body) {
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    json_decref(body);
+    if (text)
+        send_bytes(exchange, code, "application/json; charset=utf-8", text, strlen(text));
+    else
+        exchange_text(exchange, 500, "text/plain", "no memory is left for the answer\n");
+    free(text);
+}
+
+static const char *error_type(int code) {
+    switch (code) {
+    case 401:
+        return "authentication_error";
+    case 403:
+    case 421:
+        return "permission_error";
+    case 404:
+        return "not_found_error";
+    case 500:
+        return "server_error";
+    case 501:
+        return "not_supported_error";
+    case 503:
+        return "unavailable_error";
+    default:
+        return "invalid_request_error";
+    }
+}
+
+void exchange_fail(struct exchange *exchange, int code, const char *format, ...) {
+    char message[1024];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(message, sizeof message, format, list);
+    va_end(list);
+    json_t *error = json_object(), *body = json_object();
+    json_object_set_new(error, "code", json_integer(code));
+    json_object_set_new(error, "message", json_bytes(message, strlen(message)));
+    json_object_set_new(error, "type", json_string(error_type(code)));
+    json_object_set_new(body, "error", error);
+    if (exchange->is_stream && exchange_event(exchange, body))
+        exchange_finish(exchange, 0);
+    else if (!exchange->is_stream)
+        exchange_json(exchange, code, body);
+}
+
+/* A stream is silent for as long as its text takes: it has no time limit but for writing. */
+static void begin_stream(struct exchange *exchange) {
+    const struct timeval writing = {(time_t)exchange->door->config.limits.idle_s, 0};
+    set_header(exchange, "Content-Type", "text/event-stream; charset=utf-8");
+    set_header(exchange, "Cache-Control", "no-cache");
+    exchange->is_stream = 1;
+    count_answer(exchange->door, 200);
+    evhttp_send_reply_start(exchange->http, 200, "OK");
+    bufferevent_set_timeouts(evhttp_connection_get_bufferevent(exchange->connection), NULL,
+                             &writing);
+}
+
+int exchange_event(struct exchange *exchange, json_t *event) {
+    char *text = exchange->http && event ? json_dumps(event, JSON_COMPACT) : NULL;
+    json_decref(event);
+    if (!text) return exchange->http != NULL;
+    if (!exchange->is_stream) begin_stream(exchange);
+    struct evbuffer *buffer = evbuffer_new();
+    if (buffer) {
+        evbuffer_add_printf(buffer, "data: %s\n\n", text);
+        evhttp_send_reply_chunk(exchange->http, buffer);
+        evbuffer_free(buffer);
+    }
+    free(text);
+    struct bufferevent *bev = evhttp_connection_get_bufferevent(exchange->connection);
+    if (evbuffer_get_length(bufferevent_get_output(bev)) < UNSENT_MAX) return 1;
+    evhttp_connection_free(exchange->connection);
+    return 0;
+}
+
+void exchange_finish(struct exchange *exchange, int done) {
+    struct evhttp_request *http = exchange->http;
+    if (!http) return;
+    struct evbuffer *buffer = done ? evbuffer_new() : NULL;
+    if (buffer) {
+        evbuffer_add_printf(buffer, "data: [DONE]\n\n");
+        evhttp_send_reply_chunk(http, buffer);
+        evbuffer_free(buffer);
+    }
+    let_go(exchange);
+    evhttp_send_reply_end(http);
+}
+
+/* ------------------------------------------------------------------------------ who may come in */
+
+static const char *header(const struct exchange *exchange, const char *name) {
+    return evhttp_find_header(evhttp_request_get_input_headers(exchange->http), name);
+}
+
+/* The same time whatever the bytes are; lengths are no secret. */
+static int same_secret(const char *a, size_t a_bytes, const char *b) {
+    size_t b_bytes = strlen(b);
+    volatile unsigned char differ = a_bytes != b_bytes;
+    for (size_t i = 0; i < b_bytes; i++)
+        differ |= (unsigned char)(b[i] ^ (a_bytes ? a[i % a_bytes] : 1));
+    return !differ;
+}
+
+static int has_key(const struct exchange *exchange) {
+    const char *bearer = header(exchange, "Authorization"), *plain = header(exchange, "X-Api-Key");
+    const char *key = exchange->door->config.key;
+    if (!key) return 1;
+    if (bearer && !strncasecmp(bearer, "Bearer ", 7))
+        return same_secret(bearer + 7, strlen(bearer + 7), key);
+    return plain && same_secret(plain, strlen(plain), key);
+}
+
+static int is_origin(const struct door *door, const char *origin) {
+    for (size_t i = 0; i < door->config.origins_count; i++)
+        if (!strcmp(door->config.origins[i], "*") || !strcmp(door->config.origins[i], origin))
+            return 1;
+    return 0;
+}
+
+static int same_name(const char *name, size_t bytes, const char *other) {
+    return strlen(other) == bytes && !strncasecmp(name, other, bytes);
+}
+
+/* The name in front of a port. Where only this machine is listened to, a page of the web could have
+ * its own name lead here; so names that are not this machine's are refused. */
+static int is_host(const struct door *door, const char *host) {
+    size_t bytes = strcspn(host, *host == '[' ? "]" : ":");
+    if (*host == '[' && host[bytes] == ']') bytes++;
+    static const char *const here[] = {"localhost", "127.0.0.1", "[::1]"};
+    for (size_t i = 0; i < COUNT_OF(here); i++)
+        if (same_name(host, bytes, here[i])) return 1;
+    for (size_t i = 0; i < door->config.hosts_count; i++)
+        if (same_name(host, bytes, door->config.hosts[i])) return 1;
+    return same_name(host, bytes, door->config.host);
+}
+
+/* Whether the request may come in; else it is answered. */
+static int is_admitted(struct exchange *exchange, const struct route *route) {
+    const struct door *door = exchange->door;
+    const char *host = header(exchange, "Host"), *origin = header(exchange, "Origin");
+    if (door->is_loopback && host && !is_host(door, host)) {
+        exchange_fail(exchange, 421,
+                      "the request is for the host '%.100s', which this server is not: use "
+                      "localhost, or start it with --allow-host",
+                      host);
+        return 0;
+    }
+    if (origin && !is_origin(door, origin)) {
+        exchange_fail(exchange, 403,
+                      "pages of '%.100s' may not use this server: start it with --allow-origin if "
+                      "they are to",
+                      origin);
+        return 0;
+    }
+    if (origin) {
+        set_header(exchange, "Access-Control-Allow-Origin", origin);
+        set_header(exchange, "Vary", "Origin");
+    }
+    if (route && !route->is_open && !has_key(exchange)) {
+        set_header(exchange, "WWW-Authenticate", "Bearer");
+        exchange_fail(exchange, 401,
+                      "the server expects its key in the header 'Authorization: Bearer KEY'");
+        return 0;
+    }
+    return 1;
+}
+
+/* ------------------------------------------------------------------------------------ requests */
+
+static const struct route *find_route(const char *path, enum evhttp_cmd_type method, int *is_path) {
+    static const struct route *const tables[] = {plain_routes, infill_routes, openai_routes};
+    *is_path = 0;
+    for (size_t t = 0; t < COUNT_OF(tables); t++)
+        for (const struct route *route = tables[t]; route->path; route++) {
+            if (strcmp(route->path, path) != 0) continue;
+            *is_path = 1;
+            if (route->method == method) return route;
+        }
+    return NULL;
+}
+
+static json_t *parse_body(struct exchange *exchange) {
+    struct evbuffer *input = evhttp_request_get_input_buffer(exchange->http);
+    size_t bytes = evbuffer_get_length(input);
+    const char *text = bytes ? (const char *)evbuffer_pullup(input, -1) : "";
+    json_error_t error;
+    if (exchange->door->config.log_requests && bytes)
+        fprintf(stderr, "apus serve: %s %.*s\n", exchange->id, (int)(bytes < 65536 ? bytes : 65536),
+                text);
+    json_t *body = json_loadb(text, bytes, 0, &error);
+    evbuffer_drain(input, bytes);
+    if (json_is_object(body)) return body;
+    if (body)
+        exchange_fail(exchange, 400, "the body expects a JSON object, found another value");
+    else
+        exchange_fail(exchange, 400, "the body expects a JSON object: %s, line %d, column %d",
+                      error.text, error.line, error.column);
+    json_decref(body);
+    return NULL;
+}
+
+static void dispatch(struct exchange *exchange, const struct route *route) {
+    if (route->method != EVHTTP_REQ_POST) {
+        route->begin(exchange, NULL);
+        return;
+    }
+    json_t *body = parse_body(exchange);
+    if (!body) return;
+    route->begin(exchange, body);
+    json_decref(body);
+}
+
+/* The browser's question before a request of a page that may come in. */
+static void answer_preflight(struct exchange *exchange) {
+    set_header(exchange, "Access-Control-Allow-Methods", "GET, POST");
+    set_header(exchange, "Access-Control-Allow-Headers", "Authorization, Content-Type, X-Api-Key");
+    set_header(exchange, "Access-Control-Max-Age", "600");
+    send_bytes(exchange, 204, NULL, "", 0);
+}
+
+static void handle(struct exchange *exchange) {
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(exchange->http);
+    const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
+    enum evhttp_cmd_type method = evhttp_request_get_command(exchange->http);
+    if (!path || !*path) path = "/";
+    if (method == EVHTTP_REQ_HEAD) method = EVHTTP_REQ_GET;
+    int is_path;
+    const struct route *route = find_route(path, method, &is_path);
+    if (!is_admitted(exchange, route)) return;
+    if (method == EVHTTP_REQ_OPTIONS)
+        answer_preflight(exchange);
+    else if (route)
+        dispatch(exchange, route);
+    else if (is_path)
+        exchange_fail(exchange, 405, "'%.100s' takes another method", path);
+    else
+        exchange_fail(exchange, 404, "there is nothing at '%.100s'", path);
+}
+
+static void on_request(struct evhttp_request *http, void *arg) {
+    struct door *door = arg;
+    struct exchange *exchange = calloc(1, sizeof *exchange);
+    door->figures.requests++;
+    if (!exchange) {
+        evhttp_send_error(http, 503, NULL);
+        return;
+    }
+    exchange->door = door;
+    exchange->http = http;
+    exchange->connection = evhttp_request_get_connection(http);
+    exchange->created = (int64_t)time(NULL);
+    exchange->begun_ns = now_ns();
+    snprintf(exchange->id, sizeof exchange->id, "%08x-%llu", (unsigned)(getpid() ^ ROOT_NUMBER),
+             (unsigned long long)++door->number);
+    add_exchange(door, exchange);
+    gate_work(door->gate, evhttp_connection_get_bufferevent(exchange->connection));
+    evhttp_request_set_on_complete_cb(http, on_complete, door);
+    evhttp_connection_set_closecb(exchange->connection, on_close, exchange);
+    handle(exchange);
+}
+
+void door_figures(struct door *door, struct door_figures *figures) {
+    *figures = door->figures;
+    figures->connections = gate_count(door->gate);
+}
+
+/* ---------------------------------------------------------------------------- opening, closing */
+
+static void on_sweep(evutil_socket_t fd, short what, void *arg) {
+    struct door *door = arg;
+    (void)fd, (void)what;
+    gate_sweep(door->gate);
+}
+
+static void on_closing(evutil_socket_t fd, short what, void *arg) {
+    struct door *door = arg;
+    static int waited;
+    (void)fd, (void)what;
+    waited += 20000;
+    if (!door->exchanges || waited > CLOSING_US) event_base_loopbreak(door->base);
+}
+
+/* The first signal ends the work: requests that are open are cancelled and get their answer. */
+static void on_signal(evutil_socket_t number, short what, void *arg) {
+    struct door *door = arg;
+    const struct timeval every = {0, 20000};
+    struct exchange *next;
+    (void)what;
+    if (door->signal) event_base_loopbreak(door->base);
+    door->signal = number;
+    evhttp_del_accept_socket(door->http, door->bound);
+    door->bound = NULL;
+    for (struct exchange *exchange = door->exchanges; exchange; exchange = next) {
+        next = exchange->next;
+        if (exchange->gone) exchange->gone(exchange);
+    }
+    event_add(door->closing, &every);
+}
+
+static int resolve(const struct door_config *config, struct addrinfo **addresses) {
+    char port[8];
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                                   .ai_socktype = SOCK_STREAM,
+                                   .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    snprintf(port, sizeof port, "%u", config->port);
+    int error = getaddrinfo(config->host, port, &hints, addresses);
+    if (!error) return EXIT_OK;
+    return fail(EXIT_USAGE, "--host expects a name or an address of this machine, found '%s': %s.",
+                config->host, gai_strerror(error));
+}
+
+static int is_loopback(const struct sockaddr *address) {
+    static const unsigned char one[16] = {[15] = 1};
+    if (address->sa_family == AF_INET)
+        return (ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24) == 127;
+    return address->sa_family == AF_INET6 &&
+           !memcmp(&((const struct sockaddr_in6 *)address)->sin6_addr, one, sizeof one);
+}
+
+static void learn_port(struct door *door) {
+    struct sockaddr_storage name;
+    socklen_t bytes = sizeof name;
+    evutil_socket_t fd = evhttp_bound_socket_get_fd(door->bound);
+    const int one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* accepted ones inherit it */
+    if (getsockname(fd, (struct sockaddr *)&name, &bytes)) return;
+    door->port = ntohs(name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port
+                                                  : ((struct sockaddr_in *)&name)->sin_port);
+}
+
+static int bind_door(struct door *door) {
+    struct addrinfo *addresses = NULL;
+    int failed = resolve(&door->config, &addresses);
+    if (failed) return failed;
+    door->is_loopback = is_loopback(addresses->ai_addr);
+    struct evconnlistener *listener = evconnlistener_new_bind(
+        door->base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE,
+        256, addresses->ai_addr, (int)addresses->ai_addrlen);
+    int error = errno;
+    freeaddrinfo(addresses);
+    door->bound = listener ? evhttp_bind_listener(door->http, listener) : NULL;
+    if (!door->bound)
+        return fail(EXIT_FAULT, "cannot listen on %s, port %u: %s.", door->config.host,
+                    door->config.port, strerror(error));
+    learn_port(door);
+    return EXIT_OK;
+}
+
+static int make_events(struct door *door) {
+    const struct timeval sweep = {0, SWEEP_US};
+    door->wake = event_new(door->base, -1, EV_PERSIST, on_wake, door);
+    door->hangups = event_new(door->base, -1, EV_PERSIST, on_hangups, door);
+    door->sweep = event_new(door->base, -1, EV_PERSIST, on_sweep, door);
+    door->closing = event_new(door->base, -1, EV_PERSIST, on_closing, door);
+    door->interrupt = evsignal_new(door->base, SIGINT, on_signal, door);
+    door->terminate = evsignal_new(door->base, SIGTERM, on_signal, door);
+    return door->wake && door->hangups && door->sweep && door->closing && door->interrupt &&
+           door->terminate && !event_add(door->sweep, &sweep) &&
+           !event_add(door->interrupt, NULL) && !event_add(door->terminate, NULL);
+}
+
+static void quiet(int severity, const char *message) {
+    if (severity >= EVENT_LOG_ERR) fail_warn("libevent: %s.", message);
+}
+
+int door_open(struct door **out, const struct door_config *config) {
+    struct door *door = calloc(1, sizeof *door);
+    event_set_log_callback(quiet);
+    signal(SIGPIPE, SIG_IGN);
+    if (!door || evthread_use_pthreads()) {
+        free(door);
+        return fail(EXIT_FAULT, "no memory left for the server.");
+    }
+    door->config = *config;
+    door->last = &door->first;
+    pthread_mutex_init(&door->lock, NULL);
+    door->base = event_base_new();
+    door->http = door->base ? evhttp_new(door->base) : NULL;
+    door->gate = door->http ? gate_open(door->http, &config->limits) : NULL;
+    int status = door->gate && make_events(door)
+                     ? bind_door(door)
+                     : fail(EXIT_FAULT, "no memory left for the server.");
+    if (status) {
+        door_close(door);
+        return status;
+    }
+    evhttp_set_allowed_methods(door->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
+                                               EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PUT |
+                                               EVHTTP_REQ_DELETE);
+    evhttp_set_gencb(door->http, on_request, door);
+    *out = door;
+    return EXIT_OK;
+}
+
+uint16_t door_port(const struct door *door) { return door->port; }
+
+int door_run(struct door *door) {
+    event_base_dispatch(door->base);
+    return door->signal;
+}
+
+static void free_event(struct event *event) {
+    if (event) event_free(event);
+}
+
+void door_close(struct door *door) {
+    if (!door) return;
+    on_wake(-1, 0, door); /* the last news */
+    if (door->http) evhttp_free(door->http);
+    while (door->exchanges) free_exchange(door->exchanges);
+    gate_close(door->gate);
+    free_event(door->wake);
+    free_event(door->hangups);
+    free_event(door->sweep);
+    free_event(door->closing);
+    free_event(door->interrupt);
+    free_event(door->terminate);
+    if (door->base) event_base_free(door->base);
+    pthread_mutex_destroy(&door->lock);
+    free(door);
+    libevent_global_shutdown();
+}
