@@ -6,9 +6,9 @@
 #include "kit/progress.h"
 
 static const struct command *const commands[] = {
-    &command_run,    &command_chat,       &command_info,    &command_tokenize, &command_detokenize,
-    &command_logits, &command_perplexity, &command_compare, &command_bench,    &command_trace,
-    &command_probe,  &command_lsp,
+    &command_run,        &command_chat,   &command_info,       &command_tokenize,
+    &command_detokenize, &command_logits, &command_perplexity, &command_compare,
+    &command_bench,      &command_trace,  &command_probe,      &command_lsp,
 #ifdef APUS_SERVE
     &command_serve,
 #endif

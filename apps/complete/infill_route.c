@@ -299,6 +299,10 @@ static int add_texts(struct request *request, struct fields *fields) {
     if (!error) error = request_add(request, REQUEST_PREFIX, prefix, prefix_bytes);
     if (!error) error = request_add(request, REQUEST_PREFIX, prompt, bytes);
     if (!error) error = request_add(request, REQUEST_SUFFIX, suffix, suffix_bytes);
+    /* one reserve for all: what warms and what asks cut their prompts alike */
+    request->reserve = request->max_tokens < 0     ? UINT32_MAX
+                       : request->max_tokens < 256 ? 256
+                                                   : (uint32_t)request->max_tokens;
     request->subject = subject_of(request, fields, prefix, prefix_bytes);
     return error;
 }

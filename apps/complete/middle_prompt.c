@@ -84,18 +84,23 @@ static struct fim_text keep_front(struct fim_text text, size_t bytes) {
     return (struct fim_text){text.bytes, end ? end : bytes};
 }
 
+/* Drops the smallest number of steps that leaves at most so many ids: the same number for a text
+ * that has grown a little. */
 static void cut_prefix(struct middle *middle, size_t most) {
-    struct fim_text all = middle->parts.prefix, *prefix = &middle->parts.prefix;
-    if (all.count > most * TOKEN_BYTES) *prefix = drop_front(all, all.count - most * TOKEN_BYTES);
-    size_t ids = count_ids(middle, *prefix);
-    if (ids <= most && prefix->count == all.count) return;
-    middle->truncated = 1;
-    while (ids > most && prefix->count) {
-        size_t bytes_each = prefix->count / ids + 1, step = most / 8 * bytes_each + 1;
-        size_t gone = all.count - prefix->count + (ids - most) * bytes_each;
-        *prefix = drop_front(all, (gone + step - 1) / step * step);
-        ids = count_ids(middle, *prefix);
+    const struct fim_text all = middle->parts.prefix;
+    const size_t step = most / 8 * 4 + 1; /* about four bytes an id */
+    size_t steps =
+        all.count > most * TOKEN_BYTES ? (all.count - most * TOKEN_BYTES + step - 1) / step : 0;
+    struct fim_text kept = drop_front(all, steps * step);
+    size_t ids = count_ids(middle, kept), least = steps;
+    if (ids > most) { /* a guess, and then one by one */
+        steps += (kept.count - kept.count / ids * most) / step;
+        while (steps > least && count_ids(middle, drop_front(all, steps * step)) <= most) steps--;
+        while (kept.count && count_ids(middle, kept = drop_front(all, steps * step)) > most)
+            steps++;
     }
+    middle->parts.prefix = kept;
+    if (steps) middle->truncated = 1;
 }
 
 static void cut_suffix(struct middle *middle, size_t most) {

@@ -90,7 +90,8 @@ struct request {
     int ignore_end;
     apus_stop stops[APUS_STOPS_MAX]; /* text: inside bytes, set by request_stop */
     uint32_t stops_count;
-    int32_t slot;          /* that it must go to; -1: any */
+    int32_t slot;          /* that it would like: taken where no other one holds more of the
+                              prompt; -1: none */
     uint32_t alternatives; /* that a piece tells of each id, as apus_sampling */
     int enough;            /* set in piece(): this text needs no more; taken back before the next */
     int drop_context;      /* != 0: nothing of what the slot holds is reused */

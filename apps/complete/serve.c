@@ -38,7 +38,7 @@ static const struct option options[] = {
      "do not propose what followed the same tokens earlier in the context", NULL},
     {NULL, "--fim", OPTION_STRING, AT(fim), 0, 0, "NAME",
      "family of the markers for filling in (default: what the blob says)", NULL},
-    {NULL, "--chat-template", OPTION_STRING, AT(chat), 0, 0, "NAME",
+    {NULL, "--chat-template", OPTION_STRING, AT(chat_template), 0, 0, "NAME",
      "template of conversations (default: what the blob says)", NULL},
     {NULL, "--special", OPTION_FLAG, AT(special), 0, 0, NULL,
      "take control tokens spelled out in raw prompts as such (trusted clients only)", NULL},
@@ -150,7 +150,7 @@ static int serve_main(const struct settings *given) {
                                             settings.slots ? (uint32_t)settings.slots : SLOTS_USUAL,
                                         .queue = (uint32_t)settings.queue,
                                         .fim = settings.fim,
-                                        .chat = settings.chat};
+                                        .chat = settings.chat_template};
     if (room_open(&room, &of_room))
         return fail(EXIT_FAULT, "no thread could be started for the model.");
     status = room_wait(room);
