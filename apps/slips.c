@@ -29,8 +29,9 @@ const struct synonym apus_synonyms[] = {
 /* Words of other programs without such a name here. */
 const struct strange apus_strange_commands[] = {
     {" conversation interactive repl ", CHAT},
-    {" serve server ", "There is no server: a script reads apus run --jsonl, a program links the "
-                       "library (include/apus/apus.h)."},
+    {" serve server http ",
+     "Completion over HTTP is apus serve, which this build leaves out where it "
+     "found no libevent."},
     {" pack convert quantize quantise create import build ", PACK},
     {" pull download get fetch ", NO_DOWNLOAD},
     {" generate complete completion prompt infer main cli ", RUN},

@@ -35,7 +35,7 @@ struct job_news {
     char *text;
 };
 
-/* -------------------------------------------------------------------------------------- texts -- */
+/* ------------------------------------------------------------------------------------- texts -- */
 
 static int grow(void **memory, size_t *capacity, size_t need, size_t each) {
     if (need <= *capacity && *memory) return 1;
@@ -375,7 +375,7 @@ void completion_begin(struct completion *completion, struct request **requests, 
     if (!--completion->left) free_completion(completion);
 }
 
-/* ----------------------------------------------------------------------------------- settings -- */
+/* ---------------------------------------------------------------------------------- settings -- */
 
 static uint64_t random_seed(void) {
     uint32_t seed = 0;
@@ -482,7 +482,7 @@ struct request *completion_copy(const struct request *request) {
     return copy;
 }
 
-/* ------------------------------------------------------------------------------- for dialects -- */
+/* ------------------------------------------------------------------------------ for dialects -- */
 
 size_t completion_shown(const struct text *text) {
     size_t shown = text->tokens_count;

@@ -1,12 +1,12 @@
 /* One request for text, whichever dialect it is spoken in: what is asked of the room, what came of
- * it, and the order in which a dialect is told. A dialect reads its fields, adds prompts, and writes
- * answers; the rest is here. */
+ * it, and the order in which a dialect is told. A dialect reads its fields, adds prompts, and
+ * writes answers; the rest is here. */
 #ifndef COMPLETE_COMPLETION_H
 #define COMPLETE_COMPLETION_H
 
 #include "finish.h"
 #include "http_door.h"
-#include "json_fields.h"
+#include "request_fields.h"
 
 enum { COMPLETION_PROMPTS_MAX = 16, COMPLETION_TEXTS_MAX = 16 };
 
@@ -78,8 +78,8 @@ struct request *completion_request(struct completion *completion, struct fields 
 /* Another request with the same settings, for the next prompt. NULL: no memory. */
 struct request *completion_copy(const struct request *request);
 
-/* Takes the requests [count], each with its prompt, and hands them to the room; or answers that this
- * cannot be. Answers and ends by itself from here on. */
+/* Takes the requests [count], each with its prompt, and hands them to the room; or answers that
+ * this cannot be. Answers and ends by itself from here on. */
 void completion_begin(struct completion *completion, struct request **requests, uint32_t count);
 
 /* Answers 400 with the sentence, or another code, and ends. */

@@ -4,8 +4,8 @@
 
 #include "completion.h"
 
-/* Makes a request of each prompt, with the settings of completion->first, which it takes, and begins;
- * or answers. suffix: NULL, or what follows the middle that each prompt asks for. */
+/* Makes a request of each prompt, with the settings of completion->first, which it takes, and
+ * begins; or answers. suffix: NULL, or what follows the middle that each prompt asks for. */
 void completion_prompts(struct completion *completion, struct fields *fields, const char *suffix,
                         size_t suffix_bytes);
 

@@ -97,7 +97,7 @@ void door_figures(struct door *door, struct door_figures *figures);
 int door_open(struct door **door, const struct door_config *config);
 /* The port that it listens on. */
 uint16_t door_port(const struct door *door);
-/* Serves until a SIGINT or SIGTERM, then lets answers go for up to two seconds; gives the signal. */
+/* Serves until a SIGINT or SIGTERM, then lets answers go for up to two seconds. The signal. */
 int door_run(struct door *door);
 /* After room_close: nothing is posted any more. */
 void door_close(struct door *door);

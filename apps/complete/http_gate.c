@@ -37,7 +37,6 @@ struct link {
 struct gate {
     struct gate_limits limits;
     uint32_t links_count;
-    struct link overflow; /* of connections for which there is no link; they are all refused */
     struct link links[];
 };
 
@@ -162,6 +161,14 @@ static void on_input(struct evbuffer *buffer, const struct evbuffer_cb_info *inf
     if (link->phase == GATE_REFUSED) evbuffer_drain(buffer, evbuffer_get_length(buffer));
 }
 
+/* A connection for which there is no link: far beyond the limit. */
+static void on_overflow(struct evbuffer *buffer, const struct evbuffer_cb_info *info, void *arg) {
+    struct link link = {.gate = NULL, .fd = bufferevent_getfd(arg)};
+    if (!info->n_added) return;
+    refuse(&link, 503, "Service Unavailable", "there are too many connections already");
+    evbuffer_drain(buffer, evbuffer_get_length(buffer));
+}
+
 static struct link *free_link(struct gate *gate) {
     for (uint32_t i = 0; i < gate->links_count; i++)
         if (gate->links[i].phase == GATE_FREE) return &gate->links[i];
@@ -174,7 +181,10 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg) {
     if (!bev) return NULL;
     uint32_t count = gate_count(gate);
     struct link *link = free_link(gate);
-    if (!link) link = &gate->overflow;
+    if (!link) {
+        evbuffer_add_cb(bufferevent_get_input(bev), on_overflow, bev);
+        return bev;
+    }
     *link = (struct link){.gate = gate,
                           .bev = bev,
                           .fd = -1,

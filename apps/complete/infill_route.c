@@ -251,7 +251,7 @@ static void begin_completion(struct exchange *exchange, const json_t *body) {
         completion_prompts(completion, &fields, NULL, 0);
 }
 
-/* ---------------------------------------------------------------------------------------- infill */
+/* --------------------------------------------------------------------------------------- infill */
 
 static int add_extra(struct request *request, struct fields *fields) {
     const json_t *list = fields_list(fields, "input_extra");

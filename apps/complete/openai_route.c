@@ -1,5 +1,5 @@
-/* /v1/completions (with a suffix for filling in) and /v1/chat/completions, as OpenAI's clients speak
- * them. */
+/* /v1/completions (with a suffix for filling in) and /v1/chat/completions, as OpenAI's clients
+ * speak them. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +51,7 @@ static json_t *reason_of(const struct request_result *result) {
     return json_string(!strcmp(completion_stop_type(result), "limit") ? "length" : "stop");
 }
 
-/* --------------------------------------------------------------------------- log-probabilities -- */
+/* ------------------------------------------------------------------------- log-probabilities -- */
 
 static json_t *spelled(const struct completion *completion, int32_t id) {
     char bytes[256];
@@ -116,7 +116,7 @@ static json_t *chat_log_probs(const struct completion *completion, const struct 
     return object;
 }
 
-/* ------------------------------------------------------------------------------------------ text */
+/* ----------------------------------------------------------------------------------------- text */
 
 static json_t *text_choice(const struct completion *completion, uint32_t index, size_t from,
                            size_t token_from, json_t *reason) {
@@ -189,7 +189,7 @@ static const struct dialect text_dialect = {.answer = text_answer,
                                             .over = text_usage,
                                             .done_line = 1};
 
-/* ------------------------------------------------------------------------------------------ chat */
+/* ----------------------------------------------------------------------------------------- chat */
 
 static json_t *chat_answer(struct completion *completion) {
     json_t *answer = frame(completion, "chatcmpl", "chat.completion"), *choices = json_array();

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "http_door.h"
-#include "json_fields.h"
+#include "request_fields.h"
 #include "kit/json.h"
 #include "prompt_ids.h"
 

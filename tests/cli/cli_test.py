@@ -405,7 +405,7 @@ class Rest(Case):
             c['name']
             for c in self.object('help', want=dict(commands=list, options=list))['commands']
         ]
-        self.assertEqual(names, [
+        self.assertEqual([name for name in names if name != 'serve'], [  # where libevent is
             'run', 'chat', 'info', 'tokenize', 'detokenize', 'logits', 'perplexity', 'compare',
             'bench', 'trace', 'probe', 'lsp', 'help'
         ])

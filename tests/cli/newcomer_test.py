@@ -220,7 +220,7 @@ class Hints(Case):
             self.hint(expect, 'run', m, 'x', *args)
         for expect, word in {
                 'apus chat': 'conversation',
-                '--jsonl': 'serve',
+                'apus serve': 'server',
                 'apus-pack': 'convert',
                 'apus run': 'generate',
                 '--version': 'version'

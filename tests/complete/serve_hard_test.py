@@ -59,8 +59,8 @@ class Hard(unittest.TestCase):
         self.assertIn(b"body is longer than the 20000 bytes", answer)
         chunked = b'POST /completion HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n' + \
             b'1000\r\n' + b'a' * 4096 + b'\r\n'
-        self.assertEqual(code_of(self.server.raw(chunked + (b'1000\r\n' + b'a' * 4096 + b'\r\n') * 8)),
-                         413)
+        chunked += (b'1000\r\n' + b'a' * 4096 + b'\r\n') * 8
+        self.assertEqual(code_of(self.server.raw(chunked)), 413)
         data = json.dumps({'prompt': CODE, 'n_predict': 12, 'temperature': 0}).encode()
         small = b''.join(b'5\r\n%s\r\n' % data[i:i + 5] if len(data[i:i + 5]) == 5 else
                          b'%x\r\n%s\r\n' % (len(data[i:]), data[i:])
@@ -71,14 +71,17 @@ class Hard(unittest.TestCase):
         self.right_text()
 
     def test_queue_is_bounded(self):
-        slow = {'prompt': CODE, 'n_predict': 800, 'ignore_eos': True}
+        slow = {'prompt': CODE, 'n_predict': 800, 'ignore_eos': True, 'n_cmpl': 16}
         socks = []
-        for _ in range(6):  # two work, four wait
-            sock = self.server.socket()
-            sock.sendall(post(slow))
-            socks.append(sock)
-        while self.server.metric('requests_active') + self.server.metric('requests_waiting') < 6:
-            time.sleep(0.002)
+        for name, count in (('active', 2), ('waiting', 4)):
+            for _ in range(count):
+                sock = self.server.socket()
+                sock.sendall(post(slow))
+                socks.append(sock)
+            end = time.monotonic() + 20
+            while self.server.metric('requests_' + name) < count:
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.002)
         error = self.server.post('/completion', slow, expected=503)['error']
         self.assertEqual(error['type'], 'unavailable_error')
         for sock in socks:
@@ -104,7 +107,8 @@ class Hard(unittest.TestCase):
         self.right_text()
 
     def test_bytes_one_by_one(self):
-        request = post({'prompt': CODE, 'n_predict': 12, 'temperature': 0}, more='Connection: close\r\n')
+        request = post({'prompt': CODE, 'n_predict': 12, 'temperature': 0},
+                       more='Connection: close\r\n')
         with self.server.socket() as sock:
             for i in range(len(request)):
                 sock.sendall(request[i:i + 1])

@@ -11,7 +11,8 @@ from serve_client import DRAFT, Server, run_text
 
 CODE = 'def add(a, b):\n    return a + b\n\n\ndef sub(a, b):\n    return '
 FIM = {  # what llama.vim sends for a key
-    'id_slot': 0, 'input_prefix': 'import os\n\n\ndef read(path):\n', 'input_suffix': '\n\nprint(1)\n',
+    'id_slot': 0, 'input_prefix': 'import os\n\n\ndef read(path):\n',
+    'input_suffix': '\n\nprint(1)\n',
     'input_extra': [{'text': CODE, 'time': [1, 2], 'filename': 'sums.py'}],
     'prompt': '    with open(', 'n_predict': 16, 'stop': ['\n\n\n'], 'n_indent': 4, 'top_k': 40,
     'top_p': 0.9, 'samplers': ['top_k', 'top_p', 'infill'], 'stream': False, 'cache_prompt': True,
@@ -286,7 +287,8 @@ class Serve(unittest.TestCase):
             self.assertEqual(server.request('GET', '/health')[0], 200)
 
     def test_hang_up_cancels(self):
-        body = json.dumps({'prompt': CODE, 'n_predict': 900, 'ignore_eos': True}).encode()
+        body = json.dumps({'prompt': CODE, 'n_predict': 900, 'ignore_eos': True,
+                           'n_cmpl': 16}).encode()
         head = b'POST /completion HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n'
         before = self.server.metric('requests_cancelled_total')
         sock = self.server.socket()
@@ -299,22 +301,22 @@ class Serve(unittest.TestCase):
 
     def test_newer_of_the_same_buffer(self):
         body = dict(FIM, n_predict=900, n_indent=0, stop=[], ignore_eos=True,
-                    t_max_predict_ms=0, input_extra=[])
+                    t_max_predict_ms=0, input_extra=[], n_cmpl=16)
         body.pop('response_fields')
-        first = {}
-        thread = threading.Thread(target=lambda: first.update(self.server.post('/infill', body)))
+        first = []
+        thread = threading.Thread(target=lambda: first.extend(self.server.post('/infill', body)))
         thread.start()
         while not self.server.metric('requests_active'):
             time.sleep(0.002)
-        got = self.server.post('/infill', dict(body, n_predict=2, prompt='    with open(x'))
+        got = self.server.post('/infill', dict(body, n_predict=2, n_cmpl=1, prompt='    with open(x'))
         thread.join()
         self.assertEqual(got['tokens_predicted'], 2)
-        self.assertEqual(first['stop_reason'], 'superseded')
+        self.assertEqual(first[-1]['stop_reason'], 'superseded')
 
     def test_deadlines(self):
         begin = time.monotonic()
-        got = self.server.post('/completion', {'prompt': CODE, 'n_predict': 900, 'ignore_eos': True,
-                                               't_max_predict_ms': 40})
+        got = self.server.post('/completion', {
+            'prompt': CODE, 'n_predict': 900, 'ignore_eos': True, 't_max_predict_ms': 40})
         self.assertLess(time.monotonic() - begin, 2)
         self.assertEqual((got['stop_type'], got['stop_reason']), ('limit', 'deadline'))
         prompt, evaluated = 'x = 12\n' * 150, 0
@@ -330,7 +332,8 @@ class Serve(unittest.TestCase):
         with Server() as server:
             answers = []
             thread = threading.Thread(target=lambda: answers.append(server.request(
-                'POST', '/completion', {'prompt': CODE, 'n_predict': 900, 'ignore_eos': True})))
+                'POST', '/completion', {'prompt': CODE, 'n_predict': 900, 'ignore_eos': True,
+                                        'n_cmpl': 16})))
             thread.start()
             while not server.metric('requests_active'):
                 time.sleep(0.002)

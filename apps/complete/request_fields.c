@@ -1,4 +1,4 @@
-#include "json_fields.h"
+#include "request_fields.h"
 
 #include <math.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* Fields of a JSON object, each read as the type that it must have. The first one that has another
  * leaves a sentence that names it; from then on all give their default. Fields that nobody asks for
  * are ignored; null is as if the field were not there. */
-#ifndef COMPLETE_JSON_FIELDS_H
-#define COMPLETE_JSON_FIELDS_H
+#ifndef COMPLETE_REQUEST_FIELDS_H
+#define COMPLETE_REQUEST_FIELDS_H
 
 #include <jansson.h>
 #include <stdint.h>
