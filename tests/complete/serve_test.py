@@ -308,7 +308,8 @@ class Serve(unittest.TestCase):
         thread.start()
         while not self.server.metric('requests_active'):
             time.sleep(0.002)
-        got = self.server.post('/infill', dict(body, n_predict=2, n_cmpl=1, prompt='    with open(x'))
+        newer = dict(body, n_predict=2, n_cmpl=1, prompt='    with open(x')
+        got = self.server.post('/infill', newer)
         thread.join()
         self.assertEqual(got['tokens_predicted'], 2)
         self.assertEqual(first[-1]['stop_reason'], 'superseded')
