@@ -33,16 +33,19 @@ static void print_folded(FILE *to, const char *text, int indent, int at) {
     fputc('\n', to);
 }
 
-/* "  -m, --model FILE" */
-static int option_text(char *left, size_t capacity, const struct option *o) {
-    return snprintf(left, capacity, "  %s%s%s%s%s", o->letter ? o->letter : "   ",
-                    o->letter ? ", " : " ", o->name, o->value ? " " : "", o->value ? o->value : "");
+/* "  -m, --model FILE", and blanks up to INDENT, two at least; how long that is. */
+static int print_left(FILE *to, const struct option *o) {
+    char left[64];
+    int length = snprintf(left, sizeof left, "  %s%s%s%s%s", o->letter ? o->letter : "   ",
+                          o->letter ? ", " : " ", o->name, o->value ? " " : "",
+                          o->value ? o->value : "");
+    int at = length + 2 > INDENT ? length + 2 : INDENT;
+    fprintf(to, "%-*s", at, left);
+    return at;
 }
 
 static void print_option(FILE *to, const struct option *o) {
-    char left[64];
-    int length = option_text(left, sizeof left, o), at = length + 2 > INDENT ? length + 2 : INDENT;
-    fprintf(to, "%-*s", at, left);
+    int at = print_left(to, o);
     print_folded(to, o->help, INDENT, at);
 }
 
@@ -60,11 +63,10 @@ static void print_example(FILE *to, const char *example) {
 }
 
 static void print_brief(FILE *to, const struct option *options, size_t count) {
-    char left[64];
     for (size_t i = 0; i < count; i++) {
         if (!options[i].brief) continue;
-        option_text(left, sizeof left, &options[i]);
-        fprintf(to, "%-*s%s\n", INDENT, left, options[i].brief);
+        print_left(to, &options[i]);
+        fprintf(to, "%s\n", options[i].brief);
     }
 }
 

@@ -413,6 +413,10 @@ class Rest(Case):
             self.assertIn(name, overview)
             text = self.ok('help', name).stdout.decode()
             self.assertEqual(self.ok(name, '--help').stdout.decode(), text)
+            for line in text.splitlines():
+                if line.lstrip().startswith('-'):
+                    self.assertRegex(line, r'^  (-\w, |    )?-[^ ]+( [^ ]+)?  +[^ ]',
+                                     'two blanks between an option and its words')
             self.assertTrue(all(len(line) <= 80 for line in text.splitlines()), text)
             self.assertLess(len(text.splitlines()), 24,
                             'a screen, with a line for what is typed next')
