@@ -36,9 +36,9 @@ static void print_folded(FILE *to, const char *text, int indent, int at) {
 /* "  -m, --model FILE", and blanks up to INDENT, two at least; how long that is. */
 static int print_left(FILE *to, const struct option *o) {
     char left[64];
-    int length = snprintf(left, sizeof left, "  %s%s%s%s%s", o->letter ? o->letter : "   ",
-                          o->letter ? ", " : " ", o->name, o->value ? " " : "",
-                          o->value ? o->value : "");
+    int length =
+        snprintf(left, sizeof left, "  %s%s%s%s%s", o->letter ? o->letter : "   ",
+                 o->letter ? ", " : " ", o->name, o->value ? " " : "", o->value ? o->value : "");
     int at = length + 2 > INDENT ? length + 2 : INDENT;
     fprintf(to, "%-*s", at, left);
     return at;
