@@ -4,7 +4,11 @@
 
 /* share.open: operation << 32 | steps << 16 | threads << 8 | binary logarithm of the most steps of
  * a run. */
-enum { STEPS_MAX = 0xffff, RENEW = 1 << 30 };
+enum {
+    STEPS_MAX = 0xffff,
+    RENEW = 1 << 30
+}; /* what 16 bits hold; half of what a difference of
+                                                 numbers may be */
 
 static uint32_t operation_of(uint64_t word) { return (uint32_t)(word >> 32); }
 static uint32_t steps_of(uint64_t seen) { return (uint32_t)seen >> 16; }

@@ -114,11 +114,12 @@ struct hal_engine {
     /* Starts a pass; tickets complete in order. The pass and its columns may go when submit
      * returns. */
     apus_status (*submit)(void *memory, const struct hal_pass *pass, uint64_t *ticket);
-    /* APUS_OK: results and cache rows are in the caller's memory. APUS_PARTIAL: stopped, the pass's
-     * rows and results are undefined until it is resumed; a pass that was begun or resumed has come
+    /* APUS_OK: results and cache rows are in the caller's memory. APUS_PARTIAL: the pass
+     * was stopped, and its rows and results are undefined until it is resumed. Each call takes it
      * further, unless it was cancelled before. What it needs to go on is in the slots and the
      * program's memory: another pass takes it away. APUS_E_NUMERIC: a value left the range of
-     * snap(), likewise undefined. APUS_E_ENGINE: the engine is lost. */
+     * snap(), and rows and results are undefined. APUS_E_ENGINE: the engine is lost, and so is
+     * what it had of the pass. */
     apus_status (*wait)(void *memory, uint64_t ticket);
 
     /* Whether wait would return at once. NULL where the caller's thread computes in submit and

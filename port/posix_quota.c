@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Bytes of a line and of a path, chosen. A line that is longer is cut, and a quota whose path is
+ * longer is not seen. */
 enum { LINE = 512, PATH = 768 };
 #define NONE UINT32_MAX
 

@@ -11,9 +11,9 @@
 int assign_taken(const struct hal_engine *engine, const struct hal_model *model, uint32_t layer);
 
 /* The longest run of layers that it takes of those asked for, the first of several; first = end
- * where there is none. The records may be of a file that has changed since the blob was opened:
- * what they say does not lead outside of it, and has to be asked again of a copy. The CPU is not
- * asked here: nobody else would take what it does not. */
+ * where it takes none. The records may be of a file that has changed since the blob was opened:
+ * whatever they say, nothing outside of the file is read, and the caller asks again once it has a
+ * copy. The CPU gets all that it is asked for: nobody else would take what it does not. */
 struct hal_range assign_run(const struct hal_engine *engine, const struct hal_model *model,
                             const struct blob *blob, struct hal_range asked);
 

@@ -31,9 +31,9 @@ void config_write(void *out, const void *made, size_t known);
 /* NULL reads as a port without services. What is wrong with a port is said to its own log. */
 apus_status port_read(apus_port *out, const apus_port *in);
 
-/* What can be had of a struct that config_read may refuse: whole members up to the size given, and
- * none where no version has that size. So a port is found there, and what is wrong with the rest is
- * said to it. */
+/* Copies what can be read of a struct that config_read may refuse: whole members up to the size
+ * given, and none where no version has that size. So its port is known when the rest is checked,
+ * and is told what is wrong. */
 void config_ahead(void *out, const void *in, size_t known, size_t alignment);
 
 /* What a blob keeps of the port that it was opened with: the log. */

@@ -4,7 +4,7 @@
 #include "runtime/session.h"
 #include "weights/refuse.h"
 
-/* Of so many ids of a prompt one knows what each takes. */
+/* A prompt of at least so many ids tells what an id of a prompt takes. Chosen. */
 enum { PROMPT_MANY = 16 };
 
 APUS_API const char *apus_stop_reason_text(apus_stop_reason reason) {
@@ -31,7 +31,7 @@ static apus_status begin(apus_session *s, const apus_sampling *sampling) {
         status = refuse(port, APUS_E_TOKEN, "apus_sampling",
                         "bind holds a byte that no token of the vocabulary stands for", NULL);
     if (status) return status;
-    /* what is ahead was drawn by other rules */
+    /* Ids that the draft made ahead were drawn by other rules. */
     speculate_drop(&s->speculation, s->ids, s->count);
     speculate_begin(&s->speculation);
     g.start = s->count;
@@ -161,8 +161,7 @@ static apus_status accept(apus_session *s, struct round *r, apus_piece *piece) {
         }
     }
     if (status && piece->count)
-        status = APUS_OK; /* what was chosen before it is given first; the
-                                                     next round begins with the failure */
+        status = APUS_OK; /* what was chosen is given first, and the next round fails */
     r->taken = branch < r->branches;
     /* Rows of proposals that were not accepted go; the last id chosen has no row yet. */
     if (r->taken)

@@ -67,7 +67,7 @@ static apus_status read_engine(struct request *r, uint32_t index, uint32_t count
                                const apus_engine_config *c) {
     if ((uintptr_t)c->pipeline_cache % 8)
         return refuse_at(&r->port, APUS_E_ARGUMENT, where_engine, index,
-                         "compiled is at $, must be at a multiple of 8", NULL,
+                         "pipeline_cache is at $, must be at a multiple of 8", NULL,
                          CHECK_NUMBERS((uintptr_t)c->pipeline_cache));
     struct hal_model_setup *s = &r->engine[index].setup;
     *s = (struct hal_model_setup){.cpu = r->cpu,

@@ -165,8 +165,9 @@ static apus_status wait(struct sequence *t) {
     }
 }
 
-/* The pass of the columns that are filled in, `line` of them in a row, the rest branches; `resume`:
- * which goes on in its part. What becomes of it, sequence_end says. */
+/* Starts the pass of the columns that are filled in: `line` of them in a row, the rest are
+ * branches. With `resume` it goes on in the part that was stopped. sequence_end gives its
+ * status. */
 static void begin(struct sequence *t, uint32_t line, uint32_t branches, uint32_t logits,
                   struct hal_stop stop, int resume) {
     t->pass = (struct hal_pass){.columns = line + branches,
@@ -216,8 +217,8 @@ static void line_up(struct sequence *t, const int32_t *ids, uint32_t columns) {
         hal_line(t->column, t->range, i, ids[i], t->evaluated + i);
 }
 
-/* How many of these ids a stopped pass has in its first columns. One with branches was
- * submit_status by sequence_begin, and nobody goes on with such a round. */
+/* How many of these ids a stopped pass has in its first columns. Nobody goes on with a pass that
+ * has branches. */
 static uint32_t stopped_columns(const struct sequence *t, const int32_t *ids, uint32_t count) {
     uint32_t n = 0;
     if (!t->stopped || t->pass.columns != t->line || t->column[0].position != t->evaluated)

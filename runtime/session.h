@@ -36,15 +36,14 @@ struct apus_session {
     int32_t *ids;   /* [context] */
     int32_t *fresh; /* [context] a prompt while it is tokenized */
     uint32_t count; /* ids in the context */
-    int unfinished; /* apus_prompt or apus_append was stopped, and what it had to evaluate is still
-                       there */
+    int unfinished; /* apus_prompt or apus_append was stopped before all ids were evaluated */
 
     void *tokenize_scratch;
     size_t tokenize_bytes;
     void *sample_scratch;
 
-    uint32_t busy;   /* atomic: a call is in progress; */
-    uint64_t fenv;   /* the caller's float environment meanwhile */
+    uint32_t busy;   /* atomic: a call is in progress */
+    uint64_t fenv;   /* during a call: the float environment of the caller */
     uint32_t cancel; /* atomic: the request's ticket and the bits HAL_CANCEL, runtime/calls.c */
     struct generation generation;
     struct text_stream text; /* what the user will see of it */
@@ -61,8 +60,8 @@ struct apus_session {
 };
 
 /* runtime/calls.c. Every public call that takes a session begins with one of these and goes on
- * where it gives APUS_OK: a call from a callback of another one gets APUS_E_ORDER, and
- * APUS_E_ARGUMENT is for no session. session_enter sets the float environment too; session_leave
+ * only where it gives APUS_OK. A call from a callback of another call gets APUS_E_ORDER, and one
+ * without a session APUS_E_ARGUMENT. session_enter sets the float environment too; session_leave
  * gives both back and returns `status`. session_look is for calls that change nothing and call
  * nothing. */
 apus_status session_enter(apus_session *session);
@@ -70,7 +69,7 @@ apus_status session_leave(apus_session *session, apus_status status);
 apus_status session_look(const apus_session *session);
 
 /* runtime/prompt.c. The context's ids from `position` on have changed or go: every model forgets
- * them. What is left may be evaluated by that. */
+ * them. Where all that is left is evaluated, the prompt counts as finished. */
 void session_rewind(apus_session *session, uint32_t position);
 
 /* What stops a pass of this session: a cancel, and the deadline if it is not 0. */

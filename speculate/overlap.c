@@ -24,16 +24,16 @@ int overlap_start(struct speculation *sp, const struct speculation_input *in,
                   const struct round *r) {
     struct overlap *o = &sp->overlap;
     if (o->mode < 0 || r->by != BY_DRAFT || !r->proposed) return 0;
-    /* it would wait behind the pass */
+    /* On the target's engine the draft would wait behind the pass. */
     if (sequence_engine(&sp->draft.sequence)->engine == sequence_engine(in->target)->engine)
         return 0;
     if (!sequence_engine(in->target)->engine->done) return 0;
     if (o->mode > 0) return 1;
-    /* what such a pass takes alone is not known yet */
+    /* Without the cost of the pass alone, nothing can be compared. */
     if (sp->policy.verify_ns[r->columns] == 0.0f) return 0;
     if (o->paused) {
         if (!trial_is_due(&o->trial)) return 0;
-        trial_failed(&o->trial); /* the next pause is longer, unless it pays by now */
+        trial_failed(&o->trial); /* the next pause is longer, unless this trial pays */
         o->paused = 0;
         o->rounds = 0;
         o->gain_ns = o->cost_ns = 0.0f;
@@ -99,7 +99,7 @@ void overlap_settle(struct speculation *sp, const struct speculation_input *in, 
         memmove(a->id, a->id + 1, a->count * sizeof *a->id);
         memmove(a->second, a->second + 1, a->count * sizeof *a->second);
         memmove(a->bin, a->bin + 1, a->count * sizeof *a->bin);
-        /* the draft may have been shown ids that found no room in `ahead` */
+        /* The draft may have been shown ids that found no room in `ahead`. */
         draft_rewind(&sp->draft, in->ids, in->count + (a->count ? a->count - 1 : 0));
         return;
     }

@@ -152,7 +152,7 @@ void speculate_learn(struct speculation *sp, struct round *r, const int32_t *cho
                      uint32_t count) {
     assert(count <= 1 + PROPOSE_MAX);
     overlap_learn(sp, r);
-    /* it does not say what a pass takes that has the machine for itself */
+    /* A pass that shared the machine does not tell what one alone takes. */
     if (r->overlapped && !sp->overlap.mode) r->verify_ns = 0;
     policy_learn(&sp->policy, r, chosen, count);
 }
