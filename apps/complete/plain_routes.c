@@ -178,9 +178,8 @@ static void tokenize(struct exchange *exchange, const json_t *body) {
     }
     json_t *answer = json_object(), *list = json_array();
     for (size_t i = 0; i < count; i++) {
-        json_t *token = json_integer(ids[i]);
+        json_t *token = with_pieces ? json_object() : json_integer(ids[i]);
         if (with_pieces) {
-            token = json_object();
             put(token, "id", json_integer(ids[i]));
             put(token, "piece", piece_of(blob, ids[i]));
         }
