@@ -21,6 +21,7 @@ command -v npm >/dev/null || skip "npm is not installed (Node.js 20 or newer bri
 node=$(node -p 'process.versions.node.split(".")[0]')
 [ "$node" -ge 20 ] || skip "expected Node.js 20 or newer, found $node"
 export npm_config_update_notifier=false npm_config_fund=false npm_config_audit=false
+export npm_config_fetch_retries=1 npm_config_fetch_retry_mintimeout=2000
 
 # npm_packages WHAT COMMAND...: npm, or a skip where the registry gives nothing. Packages' own
 # install scripts are not run: they fetch from elsewhere.
