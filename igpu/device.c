@@ -334,6 +334,21 @@ VkResult device_timeline(struct device *device, VkSemaphore *semaphore) {
     return device->vk.CreateSemaphore(device->handle, &info, NULL, semaphore);
 }
 
+VkResult device_submit(struct device *device, const VkCommandBuffer *commands, uint32_t count,
+                       VkSemaphore timeline, uint64_t value) {
+    VkTimelineSemaphoreSubmitInfo values = {.sType =
+                                                VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
+                                            .signalSemaphoreValueCount = 1,
+                                            .pSignalSemaphoreValues = &value};
+    VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                         .pNext = &values,
+                         .commandBufferCount = count,
+                         .pCommandBuffers = commands,
+                         .signalSemaphoreCount = 1,
+                         .pSignalSemaphores = &timeline};
+    return device->vk.QueueSubmit(device->queue, 1, &info, VK_NULL_HANDLE);
+}
+
 void device_close(struct device *device) {
     if (device->handle) device->vk.DestroyDevice(device->handle, NULL);
     if (device->instance && device->vk.DestroyInstance)

@@ -63,6 +63,11 @@ void device_words(const struct device_facts *facts, struct words *words);
 /* A timeline semaphore at 0. */
 VkResult device_timeline(struct device *device, VkSemaphore *semaphore);
 
+/* Submits `count` command buffers, after which the timeline has `value`. The caller has the lock,
+ * or the device to itself. */
+VkResult device_submit(struct device *device, const VkCommandBuffer *commands, uint32_t count,
+                       VkSemaphore timeline, uint64_t value);
+
 void device_lock(struct device *device);
 void device_unlock(struct device *device);
 

@@ -115,21 +115,11 @@ static VkResult submit(struct igpu_model *m, struct rig *r, VkCommandBuffer c) {
     uint64_t value = 1;
     VkResult result = device_timeline(d, &r->done);
     if (result) return result;
-    VkTimelineSemaphoreSubmitInfo timeline = {.sType =
-                                                  VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
-                                              .signalSemaphoreValueCount = 1,
-                                              .pSignalSemaphoreValues = &value};
-    VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-                         .pNext = &timeline,
-                         .commandBufferCount = 1,
-                         .pCommandBuffers = &c,
-                         .signalSemaphoreCount = 1,
-                         .pSignalSemaphores = &r->done};
     VkSemaphoreWaitInfo wait = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
                                 .semaphoreCount = 1,
                                 .pSemaphores = &r->done,
                                 .pValues = &value};
-    result = d->vk.QueueSubmit(d->queue, 1, &info, VK_NULL_HANDLE);
+    result = device_submit(d, &c, 1, r->done, value);
     return result ? result : d->vk.WaitSemaphores(d->handle, &wait, (uint64_t)30 * 1000000000);
 }
 

@@ -130,21 +130,12 @@ static uint32_t slice(const struct igpu_program *p) {
 static VkResult submit_slice(struct igpu_program *p) {
     struct device *d = &p->model->device;
     uint64_t value = p->submitted + 1;
-    VkTimelineSemaphoreSubmitInfo timeline = {.sType =
-                                                  VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
-                                              .signalSemaphoreValueCount = 1,
-                                              .pSignalSemaphoreValues = &value};
-    VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-                         .pNext = &timeline,
-                         .commandBufferCount = slice(p),
-                         .pCommandBuffers =
-                             p->commands + (size_t)p->bucket * p->at.segments + p->next_segment,
-                         .signalSemaphoreCount = 1,
-                         .pSignalSemaphores = &p->timeline};
+    const VkCommandBuffer *commands =
+        p->commands + (size_t)p->bucket * p->at.segments + p->next_segment;
+    p->in_flight = slice(p);
     p->began_ns = now(p);
-    p->in_flight = info.commandBufferCount;
     device_lock(d);
-    VkResult r = d->vk.QueueSubmit(d->queue, 1, &info, VK_NULL_HANDLE);
+    VkResult r = device_submit(d, commands, p->in_flight, p->timeline, value);
     device_unlock(d);
     if (r) return r;
     p->submitted = value;
