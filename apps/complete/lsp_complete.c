@@ -169,6 +169,7 @@ static int ask_again(struct asked *asked) {
     request->max_tokens = old->max_tokens;
     request->predict_ms = old->predict_ms;
     request->reserve = old->reserve;
+    request->heal = old->heal;
     asked->bytes = 0;
     asked->has_enough = 0;
     struct request *was = asked->request;
@@ -276,6 +277,7 @@ static int begin(struct lsp_door *door, struct asked *asked, const struct docume
         request->max_tokens = asked->id ? asked->effort.tokens : 0;
         request->predict_ms = (uint64_t)asked->effort.predict_ms;
         request->reserve = most_tokens(&door->settings);
+        request->heal = 1;
         asked->next = door->asked;
         door->asked = asked;
         door->asked_count++;

@@ -145,6 +145,22 @@ static void cut(struct middle *middle, const struct fim *fim, const struct reque
     cut_files(middle, most > prefix + suffix ? most - prefix - suffix : 0);
 }
 
+/* Takes from the prefix what its last word may have other ids for; all of it stays where nothing
+ * would be left. */
+static void heal(struct middle *middle, struct prompt_ids *prompt) {
+    struct fim_text *prefix = &middle->parts.prefix;
+    size_t keep = prefix->count, scratch_bytes = apus_tokenize_scratch(middle->blob, 256);
+    void *scratch = malloc(scratch_bytes);
+    if (!scratch ||
+        apus_heal(middle->blob, prefix->bytes, prefix->count, 0, &keep, scratch, scratch_bytes) < 0)
+        middle->failed = 1;
+    free(scratch);
+    if (middle->failed || !keep || prefix->count - keep > sizeof prompt->bind) return;
+    prompt->bind_bytes = (uint32_t)(prefix->count - keep);
+    memcpy(prompt->bind, prefix->bytes + keep, prompt->bind_bytes);
+    prefix->count = keep;
+}
+
 enum request_status middle_make(struct prompt_ids *prompt, const apus_blob *blob,
                                 const struct fim *fim, const struct request *request,
                                 uint32_t context, char why[REQUEST_WHY]) {
@@ -155,6 +171,7 @@ enum request_status middle_make(struct prompt_ids *prompt, const apus_blob *blob
     struct fim_text suffix = middle.parts.suffix = join(&middle, request, REQUEST_SUFFIX);
     list_files(&middle, request);
     if (!middle.failed) cut(&middle, fim, request, context);
+    if (!middle.failed && request->heal) heal(&middle, prompt);
     if (!middle.failed && fim_prompt(&list, fim, &middle.parts)) {
         status = prompt_of_parts(prompt, blob, list.parts, list.count, context, why);
         prompt->truncated = middle.truncated;

@@ -11,7 +11,9 @@
 struct prompt_ids {
     int32_t *ids; /* free */
     size_t count;
-    int truncated; /* != 0: something was left out to fit the context */
+    int truncated;            /* != 0: something was left out to fit the context */
+    char bind[APUS_BIND_MAX]; /* [bind_bytes] of the prefix, which the first ids of a text spell */
+    uint32_t bind_bytes;
 };
 
 /* What a request's prompt becomes, cut to a context of so many positions where the request says

@@ -88,6 +88,8 @@ struct request {
     uint32_t top_k, repeat_last;
     uint64_t seed;
     int ignore_end;
+    int heal; /* != 0: a word that a middle's prefix ends inside gets the ids of the whole word
+                 (apus_heal) */
     apus_stop stops[APUS_STOPS_MAX]; /* text: inside bytes, set by request_stop */
     uint32_t stops_count;
     int32_t slot;          /* that it would like: taken where no other one holds more of the

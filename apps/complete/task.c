@@ -76,7 +76,9 @@ static void begin_text(struct task *task) {
                                     .stops = request->stops,
                                     .stops_count = request->stops_count,
                                     .deadline_ns = task->predict_deadline,
-                                    .alternatives = request->alternatives};
+                                    .alternatives = request->alternatives,
+                                    .bind = task->prompt.bind,
+                                    .bind_bytes = task->prompt.bind_bytes};
     task->text_bytes = 0;
     task->request->enough = 0;
     apus_status status = apus_begin(task->session, &sampling);

@@ -5,11 +5,11 @@ The texts of a small model are no test; that they are the same whatever way a do
 text, and in whatever unit columns are counted, is."""
 import json
 import random
-import re
+import subprocess
 import sys
 import unittest
 
-from lsp_client import PAIR, Client, frame
+from lsp_client import BUILD, PAIR, Client, frame
 
 try:
     import lsprotocol
@@ -186,6 +186,27 @@ class Completes(LspCase):
                           [i['insertText'] for i in client.complete(URI, line, column)]))
         self.assertEqual(found[0], found[1])
         self.assertTrue(found[0][0] or found[0][1])
+
+    def test_a_word_that_is_begun_is_healed(self):
+        """The text is that of `apus run --heal` with the same prompt, at every byte of some lines,
+        and so with a draft."""
+        info = json.loads(subprocess.run([BUILD / 'apus', 'info', TARGET, '--json'],
+                                         capture_output=True, check=True).stdout)
+        if info.get('fim'):
+            self.skipTest('the pair completes the middle: run has no such prompt')
+        client, healed = self.ready(), 0
+        text = CODE[:CODE.index('count(names)')]
+        for cut in range(len(text) - 60, len(text), 4):
+            client.open(URI, text[:cut])
+            lines = text[:cut].split('\n')
+            items = client.complete(URI, len(lines) - 1, 999)
+            ran = json.loads(subprocess.run(
+                [BUILD / 'apus', 'run', TARGET, '-p', text[:cut], '--heal', '-n', '128', '--json',
+                 '-t', '1'], capture_output=True, check=True).stdout)
+            healed += ran['healed_bytes'] > 0
+            if items:
+                self.assertTrue(ran['text'].startswith(items[0]['insertText']), (items, ran))
+        self.assertGreater(healed, 3)
 
     def test_crlf_is_no_difference(self):
         found = []
