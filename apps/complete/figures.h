@@ -17,7 +17,7 @@ struct figures {
     uint64_t new_tokens;                    /* of texts */
     uint64_t proposed, accepted;            /* by draft and lookup */
     uint64_t waited_ns, prompt_ns, next_ns; /* sums over requests */
-    uint64_t own_ns;                        /* of the thread, outside the library */
+    uint64_t own_ns;                        /* processor time of the thread, outside the library */
     uint32_t waiting, active;               /* now */
     uint32_t slots;                         /* there are */
     struct figures_slot {

@@ -303,6 +303,7 @@ static int add_texts(struct request *request, struct fields *fields) {
     request->reserve = request->max_tokens < 0     ? UINT32_MAX
                        : request->max_tokens < 256 ? 256
                                                    : (uint32_t)request->max_tokens;
+    request->heal = 1;
     request->subject = subject_of(request, fields, prefix, prefix_bytes);
     return error;
 }

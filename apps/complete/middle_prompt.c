@@ -129,12 +129,29 @@ static void cut_files(struct middle *middle, size_t most) {
     middle->parts.files_count -= first;
 }
 
-static void cut(struct middle *middle, const struct fim *fim, const struct request *request,
-                uint32_t context) {
-    size_t room = context / 4, most;
+/* Ids that the prompt may have. */
+static size_t most_ids(const struct request *request, uint32_t context) {
+    size_t room = context / 4;
     int64_t wanted = request->reserve ? (int64_t)request->reserve : request->max_tokens;
     if (wanted >= 0 && (uint64_t)wanted < room) room = (size_t)wanted;
-    most = context - room > 2 * MARKERS ? context - room - MARKERS : context / 2;
+    return context - room > 2 * MARKERS ? context - room - MARKERS : context / 2;
+}
+
+/* All of it, if that fits: most prompts do, and are made into ids only once. */
+static int take_whole(struct middle *middle, struct prompt_ids *prompt, const struct fim *fim,
+                      struct part_list *list, size_t most) {
+    size_t bytes = middle->parts.prefix.count + middle->parts.suffix.count;
+    for (size_t i = 0; i < middle->parts.files_count; i++) bytes += middle->files[i].text.count;
+    if (bytes > most * TOKEN_BYTES || !fim_prompt(list, fim, &middle->parts)) return 0;
+    if (prompt_tokenize(middle->blob, list->parts, list->count, &prompt->ids, &prompt->count) < 0)
+        return 0;
+    if (prompt->count && prompt->count <= most) return 1;
+    free(prompt->ids);
+    prompt->ids = NULL, prompt->count = 0;
+    return 0;
+}
+
+static void cut(struct middle *middle, const struct fim *fim, size_t most) {
     if (fim_takes_suffix(fim))
         cut_suffix(middle, most / 4);
     else
@@ -170,9 +187,14 @@ enum request_status middle_make(struct prompt_ids *prompt, const apus_blob *blob
     struct fim_text prefix = middle.parts.prefix = join(&middle, request, REQUEST_PREFIX);
     struct fim_text suffix = middle.parts.suffix = join(&middle, request, REQUEST_SUFFIX);
     list_files(&middle, request);
-    if (!middle.failed) cut(&middle, fim, request, context);
     if (!middle.failed && request->heal) heal(&middle, prompt);
-    if (!middle.failed && fim_prompt(&list, fim, &middle.parts)) {
+    size_t most = most_ids(request, context);
+    int is_whole = !middle.failed && take_whole(&middle, prompt, fim, &list, most);
+    part_list_clear(&list);
+    if (!middle.failed && !is_whole) cut(&middle, fim, most);
+    if (is_whole) {
+        status = REQUEST_DONE;
+    } else if (!middle.failed && fim_prompt(&list, fim, &middle.parts)) {
         status = prompt_of_parts(prompt, blob, list.parts, list.count, context, why);
         prompt->truncated = middle.truncated;
     } else {

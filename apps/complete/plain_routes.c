@@ -139,7 +139,7 @@ static void metrics(struct exchange *exchange, const json_t *body) {
     line(&at, end, "text_seconds_total", "counter", "Time that texts took.",
          (double)f.next_ns * 1e-9);
     line(&at, end, "own_seconds_total", "counter",
-         "Time of the engine's thread outside the library.", (double)f.own_ns * 1e-9);
+         "Processor time of the engine's thread outside the library.", (double)f.own_ns * 1e-9);
     exchange_text(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", text);
 }
 

@@ -15,7 +15,7 @@ struct task {
     uint64_t text_bytes; /* of the text so far */
     enum { TASK_BEGIN, TASK_PROMPT, TASK_TEXT, TASK_OVER } state;
     uint64_t prompt_deadline, predict_deadline; /* 0: none */
-    uint64_t library_ns, own_ns;                /* spent in the library, and in here */
+    uint64_t library_ns, own_ns;                /* processor time in the library, and in here */
     struct request_result result;               /* of the text at hand */
 };
 

@@ -256,7 +256,8 @@ class Serve(unittest.TestCase):
         self.assertEqual(self.server.request('GET', '/infill')[0], 405)
 
     def test_long_middle_is_cut(self):
-        body = dict(FIM, input_prefix='value = 12345\n' * 900, input_suffix='other = 1\n' * 500)
+        body = dict(FIM, t_max_prompt_ms=0, input_prefix='value = 12345\n' * 900,
+                    input_suffix='other = 1\n' * 500)
         got = self.server.post('/infill', body)
         self.assertIs(got['truncated'], True)
         typed = self.server.post('/infill', dict(body, prompt=body['prompt'] + 'pa'))
