@@ -64,6 +64,23 @@ void close_session(apus_session *s) {
     free(s); /* a session begins its arena */
 }
 
+void take_piece(struct result *r, const apus_piece *piece) {
+    assert_true(piece->count <= 16 && r->count + piece->count <= IDS &&
+                r->bytes + piece->bytes <= sizeof r->text);
+    memcpy(r->ids + r->count, piece->ids, piece->count * sizeof *r->ids);
+    memcpy(r->log_probs + r->count, piece->log_probs, piece->count * sizeof *r->log_probs);
+    memcpy(r->offsets + r->count, piece->offsets, piece->count * sizeof *r->offsets);
+    size_t n = piece->alternatives;
+    r->alternatives = n;
+    memcpy(r->likely + r->count * n, piece->alternative_ids, piece->count * n * sizeof *r->likely);
+    memcpy(r->likely_log_probs + r->count * n, piece->alternative_log_probs,
+           piece->count * n * sizeof *r->likely_log_probs);
+    for (size_t i = 0; i < piece->count; i++) r->shown[r->count + i] = r->bytes;
+    memcpy(r->text + r->bytes, piece->text, piece->bytes);
+    r->count += piece->count;
+    r->bytes += piece->bytes;
+}
+
 void generate(apus_session *s, const apus_sampling *sampling, uint32_t cancel_every,
               struct result *r) {
     apus_piece piece = {.size = sizeof piece};
@@ -73,21 +90,7 @@ void generate(apus_session *s, const apus_sampling *sampling, uint32_t cancel_ev
     do {
         if (cancel_every && ++rounds % cancel_every == 0) apus_cancel(s);
         assert_int_equal(apus_next(s, &piece), APUS_OK);
-        assert_true(piece.count <= 16 && r->count + piece.count <= IDS &&
-                    r->bytes + piece.bytes <= sizeof r->text);
-        memcpy(r->ids + r->count, piece.ids, piece.count * sizeof *r->ids);
-        memcpy(r->log_probs + r->count, piece.log_probs, piece.count * sizeof *r->log_probs);
-        memcpy(r->offsets + r->count, piece.offsets, piece.count * sizeof *r->offsets);
-        size_t n = piece.alternatives;
-        r->alternatives = n;
-        memcpy(r->likely + r->count * n, piece.alternative_ids,
-               piece.count * n * sizeof *r->likely);
-        memcpy(r->likely_log_probs + r->count * n, piece.alternative_log_probs,
-               piece.count * n * sizeof *r->likely_log_probs);
-        for (size_t i = 0; i < piece.count; i++) r->shown[r->count + i] = r->bytes;
-        memcpy(r->text + r->bytes, piece.text, piece.bytes);
-        r->count += piece.count;
-        r->bytes += piece.bytes;
+        take_piece(r, &piece);
     } while (!piece.stop);
     r->stop = piece.stop;
     r->stats.size = sizeof r->stats;

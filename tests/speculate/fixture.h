@@ -44,6 +44,9 @@ struct result {
     apus_stats stats;
 };
 
+/* Adds what a piece holds. */
+void take_piece(struct result *r, const apus_piece *piece);
+
 /* Begins and runs a generation to its end. cancel_every: 0, or cancels before every so manieth
  * round, which ends it. */
 void generate(apus_session *session, const apus_sampling *sampling, uint32_t cancel_every,

@@ -45,13 +45,7 @@ static void grow(apus_session *s, const apus_sampling *sampling, uint32_t cancel
         shake(&s->speculation.policy);
         if (cancel_every && ++rounds % cancel_every == 0) apus_cancel(s);
         assert_int_equal(apus_next(s, &piece), APUS_OK);
-        assert_true(piece.count <= 16 && r->count + piece.count <= IDS &&
-                    r->bytes + piece.bytes <= sizeof r->text);
-        memcpy(r->ids + r->count, piece.ids, piece.count * sizeof *r->ids);
-        memcpy(r->log_probs + r->count, piece.log_probs, piece.count * sizeof *r->log_probs);
-        memcpy(r->text + r->bytes, piece.text, piece.bytes);
-        r->count += piece.count;
-        r->bytes += piece.bytes;
+        take_piece(r, &piece);
     } while (!piece.stop);
     r->stop = piece.stop;
     r->stats.size = sizeof r->stats;
