@@ -202,8 +202,6 @@ static void free_completion(struct completion *completion) {
     json_decref(completion->response_fields);
     free(completion->model);
     free(completion->prompt);
-    free((char *)completion->rules.before);
-    free((char *)completion->rules.after);
     free(completion);
     exchange_end(exchange);
 }
@@ -266,7 +264,8 @@ static void end_text(struct completion *completion, uint32_t index,
     if (completion->has_rules) {
         double mean = text->tokens_count ? result->log_prob / (double)text->tokens_count : 0;
         /* Said to have ended: clients get half lines, as from llama.cpp's server. */
-        size_t shown = finish_length(&completion->rules, text->bytes, text->count, 1, mean);
+        size_t shown =
+            finish_length(&completion->rules, text->count ? text->bytes : "", text->count, 1, mean);
         if (shown < text->count) text->count = shown;
     }
     tell_stream(completion, index);
@@ -354,6 +353,11 @@ void completion_begin(struct completion *completion, struct request **requests, 
         requests[i]->done = on_done;
         requests[i]->door = job;
         made++;
+    }
+    for (uint32_t i = 0; i < count * completion->per_prompt; i++) { /* bytes are never NULL */
+        struct text *text = &completion->texts[i];
+        text->bytes = malloc(text->capacity = 64);
+        if (!text->bytes) made = UINT32_MAX;
     }
     completion->exchange->gone = on_gone;
     completion->left = 1; /* until all are handed over */

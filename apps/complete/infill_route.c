@@ -232,6 +232,7 @@ static struct request *read_common(struct completion *completion, struct fields 
         probs > APUS_ALTERNATIVES_MAX ? APUS_ALTERNATIVES_MAX : (uint32_t)probs;
     completion->want_tokens = fields_flag(fields, "return_tokens", 0);
     completion->rules.indent = (uint32_t)fields_integer(fields, "n_indent", 0, 1024, 0);
+    completion->rules.before = completion->rules.after = "";
     completion->rules.repeats = 1;
     completion->rules.tab = 1;
     completion->has_rules = completion->rules.indent != 0;
