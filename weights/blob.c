@@ -51,9 +51,9 @@ static bool header_holds(struct reader *r) {
                        CHECK_NUMBERS(sizeof *h - sizeof h->zero + dirty, h->zero[dirty])));
 }
 
-/* Every section at the next multiple of BLOB_ALIGN after the one before, the last one up to the
- * end: nothing overlaps, nothing hides between. size is a multiple of BLOB_ALIGN, so no rounding up
- * passes it. */
+/* Each section begins at the next multiple of BLOB_ALIGN after the one before, and the file ends at
+ * the next multiple after the last. So no sections overlap, and no bytes lie between them. size is
+ * a multiple of BLOB_ALIGN, so rounding up never goes beyond it. */
 static bool sections_hold(struct reader *r) {
     const struct blob_header *h = r->blob.header;
     uint64_t next = sizeof *h;
@@ -153,8 +153,8 @@ static bool text_holds(struct reader *r) {
            check_range(&r->c, "provenance", m->provenance, 0, bytes - 1);
 }
 
-/* Every float is +0 or a magnitude from 2^-50 to high (as bits). The first loop has no exit, so
- * that it runs at memory speed. */
+/* Every float is +0 or its magnitude is from 2^-50 to high (as bits). The first loop never exits
+ * early, so that it runs at memory speed. */
 static bool floats_hold(struct reader *r, uint32_t kind, const float *x, uint32_t high) {
     size_t count = (size_t)(section_bytes(r, kind) / sizeof(float));
     uint32_t bad = 0;
@@ -176,7 +176,8 @@ static bool floats_hold(struct reader *r, uint32_t kind, const float *x, uint32_
 
 /* ----------------------------------------------------------------------------------- tensors -- */
 
-/* Printable, so that it can go into messages; ended, and nothing behind the end. */
+/* The name is printable, so that messages can quote it. It has a zero at its end and only zeros
+ * after that. */
 static bool name_holds(struct reader *r, uint32_t index, const struct blob_tensor *t) {
     size_t length = 0;
     while (length < sizeof t->name && t->name[length] > ' ' && t->name[length] < 127) length++;
@@ -191,7 +192,8 @@ static bool name_holds(struct reader *r, uint32_t index, const struct blob_tenso
            check_fail(&r->c, "name has bytes after its end", NULL, NULL);
 }
 
-/* A run of row floats at index `first`: inside ROWS, +0 past the tensor's rows. */
+/* A tensor's run of row floats at index `first` lies inside ROWS and is +0 past the tensor's
+ * rows. */
 static bool run_holds(struct reader *r, const char *field, uint32_t first, uint32_t rows) {
     uint64_t count = section_bytes(r, BLOB_ROWS) / sizeof(float), padded = padded_rows(rows);
     if (!check_multiple(&r->c, field, first, PANEL_ROWS)) return false;
@@ -207,7 +209,7 @@ static bool run_holds(struct reader *r, const char *field, uint32_t first, uint3
     return true;
 }
 
-/* Each tensor after the one before it, so that one pass shows that none overlap. */
+/* Each tensor lies after the one before it, so one pass shows that none overlap. */
 static bool tensors_hold(struct reader *r) {
     uint64_t next = 0, weights = section_bytes(r, BLOB_WEIGHTS);
     for (uint32_t i = 0; i < r->blob.model->tensors; i++) {
@@ -237,7 +239,7 @@ static bool tensors_hold(struct reader *r) {
 
 /* ------------------------------------------------------------------------------------ layers -- */
 
-/* Rows for the embedding, panels for what is multiplied. */
+/* The embedding is stored as rows, every matrix that is multiplied as panels. */
 static bool form_holds(struct check *c, uint32_t type, enum weight_form form) {
     static const char *const of[] = {[WEIGHT_PANELS] = "type is # (@), must be one of panels",
                                      [WEIGHT_ROWS] = "type is # (@), must be one of plain rows"};
@@ -245,7 +247,8 @@ static bool form_holds(struct check *c, uint32_t type, enum weight_form form) {
     return t->form == form || check_fail(c, of[form], t->name, CHECK_NUMBERS(type));
 }
 
-/* Tensor `index` can serve as a matrix of rows x cols in a role that may have these runs. */
+/* Whether tensor `index` can serve as a matrix of rows x cols in a role that may have these
+ * runs. */
 static bool role_holds(struct reader *r, uint32_t index, uint32_t rows, uint32_t cols,
                        bool embedding, unsigned runs) {
     const struct blob_tensor *t = &r->blob.tensors[index];
@@ -261,7 +264,7 @@ static bool role_holds(struct reader *r, uint32_t index, uint32_t rows, uint32_t
     return true;
 }
 
-/* Matrices of the shapes that roles.h gives. */
+/* The layer's matrices have the shapes that roles.h gives. */
 static bool layer_holds(struct reader *r, uint32_t index) {
     const struct blob_model *m = r->blob.model;
     const struct blob_layer *l = &r->blob.layers[index];
@@ -379,7 +382,7 @@ static bool own_vocab(struct reader *r, struct vocab_header *header) {
            check_fail(&r->c, "@", why, NULL);
 }
 
-/* Each record is read once, into the copy, and only the copy is believed. */
+/* Each record is read once, into the copy, and from then on only the copy is used. */
 static bool records_hold(struct reader *r, const struct blob *from, uint8_t *memory) {
     struct blob *b = &r->blob;
     b->header = (const struct blob_header *)(const void *)memcpy(memory, r->data,
@@ -444,8 +447,8 @@ uint64_t blob_tensor_bytes(const struct blob_tensor *t) {
     return bytes;
 }
 
-/* The tensors of a pass one after another, the head last: i counts roles over all layers.
- * BLOB_ABSENT where a layer has none. */
+/* The tensors of a pass in their order, with the head last: i counts roles over all layers. Returns
+ * BLOB_ABSENT where a layer does not have the role. */
 static uint32_t pass_tensor(const struct blob *blob, uint32_t i) {
     uint32_t layer = i / LT_COUNT;
     uint32_t index =

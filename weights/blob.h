@@ -1,15 +1,21 @@
-/* The blob reader: checks a blob once and gives a view of it. docs/blob.md; weights/format.h is the
- * byte layout.
+/* The blob reader checks a blob once and gives a view of it. docs/blob.md describes the blob;
+ * weights/format.h is the byte layout.
  *
- * blob_open checks, in 64-bit arithmetic and without allocating: header, section table (order,
- * alignment, bounds, hashes of every section but WEIGHTS, the model hash, zero padding), model
- * record, every layer (widths, head counts, tensor indices and that each tensor's type, rows and
- * columns are what the layer needs), every tensor (type, size, bounds in WEIGHTS, alignment, order
- * without overlap, row floats inside ROWS, padding +0), every float of ROWS and ROPE (+0 or
- * magnitude in [2^-50, 2^50]; |cos|, |sin| <= 1), eps in [2^-40, 1], the tokenizer's tables, and
- * that it has as many pieces as the vocabulary has rows. After that nothing needs to be checked
- * again, as long as the bytes stay as they are (blob_copy_records: what holds even where they do
- * not). Time is linear in everything but WEIGHTS, which is not touched. */
+ * blob_open checks, in 64-bit arithmetic and without allocating:
+ * - the header: section table (order, alignment, bounds, hashes of every section but WEIGHTS),
+ *   model hash, zero padding;
+ * - the model record;
+ * - every layer: widths, head counts, tensor indices, and that each tensor has the type, rows and
+ *   columns that the layer needs;
+ * - every tensor: type, size, bounds in WEIGHTS, alignment, order without overlap, row floats
+ *   inside ROWS, padding +0;
+ * - every float of ROWS and ROPE (+0 or magnitude in [2^-50, 2^50]; |cos|, |sin| <= 1), and eps in
+ *   [2^-40, 1];
+ * - the tokenizer's tables, and that they have as many pieces as the vocabulary has rows.
+ *
+ * After that nothing needs to be checked again, as long as the bytes do not change.
+ * blob_copy_records says what still holds when they do. The time is linear in the size of
+ * everything but WEIGHTS, which is not read. */
 #ifndef WEIGHTS_BLOB_H
 #define WEIGHTS_BLOB_H
 
@@ -19,7 +25,7 @@
 
 /* What apus_blob holds; all pointers lead into the caller's data. */
 struct blob {
-    uint64_t mark; /* blob_mark: a view that blob_open has filled */
+    uint64_t mark; /* blob_mark shows that blob_open has filled this view */
     const struct blob_header *header;
     const struct blob_model *model;
     const struct blob_layer *layers;   /* [model->layers] */
@@ -29,11 +35,10 @@ struct blob {
     const char *text;
     const uint8_t *weights;
     struct vocab vocab;
-    uint64_t size, text_bytes;          /* of the data and of TEXT, */
-    uint32_t layer_count, tensor_count; /* as they were checked: who maps a file that others change
-                                           reads other numbers there later */
-    void (*log)(void *user, int level, const char *text); /* of the port that the blob was opened
-                                                             with */
+    uint64_t size, text_bytes;          /* size of the data and of TEXT */
+    uint32_t layer_count, tensor_count; /* the counts as they were checked: if others change the
+                                           mapped file, its own counts may differ later */
+    void (*log)(void *user, int level, const char *text); /* of the port given to blob_open */
     void *log_user;
 };
 
@@ -46,40 +51,40 @@ static inline uint64_t blob_mark(const struct blob *b) {
     return (uint64_t)(uintptr_t)b->header ^ 0x9a55c0de4150b10bu;
 }
 
-/* Whether blob_open has filled it. */
+/* Whether blob_open has filled the view. */
 static inline int blob_is_open(const struct blob *b) { return b->mark == blob_mark(b); }
 
-/* NULL for no blob, and for one that was zeroed, or left as it was, and never opened. */
+/* Returns NULL where blob is NULL or blob_open has not filled it. */
 static inline const struct blob *blob_opened(const apus_blob *b) {
     return b && blob_is_open(blob_of(b)) ? blob_of(b) : NULL;
 }
 
-/* Fills *blob or leaves it untouched; only what it has filled may be given to the functions below.
- * data: BLOB_ALIGN-aligned (else APUS_E_ARGUMENT), size:
- * exactly the blob's. why gets one sentence on failure: "tensor 12 (layer.1.q): cols is 575, must
- * be 576". APUS_E_FORMAT, APUS_E_VERSION. */
+/* Fills *blob, or leaves it untouched on failure. The functions below accept only a view that this
+ * has filled. data must be BLOB_ALIGN-aligned (else APUS_E_ARGUMENT), and size exactly the blob's.
+ * On failure why gets one sentence: "tensor 12 (layer.1.q): cols is 575, must be 576".
+ * APUS_E_FORMAT, APUS_E_VERSION. */
 enum { BLOB_WHY = 256 };
 apus_status blob_open(struct blob *blob, const void *data, size_t size, char why[BLOB_WHY]);
 
-/* The records that say where everything lies (header, MODEL, LAYERS, TENSORS, VOCAB's header)
- * copied to memory of blob_records_bytes, 8-aligned, and checked once more there: *to, which may be
- * *from, is a view that indexes by them alone, whatever becomes of the file's. Tables, norms and
- * weights stay where they are. APUS_E_FORMAT with the sentence where the records have changed since
- * blob_open. */
+/* Copies the records that say where everything lies (header, MODEL, LAYERS, TENSORS, VOCAB's
+ * header) to memory of blob_records_bytes, 8-aligned, and checks the copy again. *to, which may be
+ * *from, becomes a view that finds everything through the copy alone, even if the file's own
+ * records change later. Tables, norms and weights are not copied. APUS_E_FORMAT with a sentence
+ * where the records have changed since blob_open. */
 uint64_t blob_records_bytes(const struct blob *blob);
 apus_status blob_copy_records(struct blob *to, const struct blob *from, void *memory,
                               char why[BLOB_WHY]);
 
-/* Hash of every section, WEIGHTS included. Returns the first kind that differs, or
+/* Compares the hash of every section, WEIGHTS included. Returns the first kind that differs, or
  * BLOB_SECTIONS. */
 uint32_t blob_verify(const struct blob *blob);
 const char *blob_section_name(uint32_t kind);
 
-/* Of one tensor: weights, scales and row floats, padding included. */
+/* Hash of one tensor: weights, scales and row floats, padding included. */
 uint64_t blob_tensor_bytes(const struct blob_tensor *tensor);
 
-/* Bytes one pass over the model reads: the layers' tensors and the head, not the embedding. And the
- * weights in them, without padding. */
+/* Bytes that one pass over the model reads: the layers' tensors and the head, but not the
+ * embedding. The second function counts the weights in them, without padding. */
 uint64_t blob_pass_bytes(const struct blob *blob);
 uint64_t blob_pass_weights(const struct blob *blob);
 

@@ -48,7 +48,7 @@ static void put_float(struct sentence *s, uint32_t bits) {
     for (int i = 5; i >= 0; i--, n /= 10) digit[i] = (char)('0' + n % 10);
     while (count > 1 && digit[count - 1] == '0') count--;
     int plain = exponent >= -5 && exponent <= 8,
-        point = plain ? exponent : 0; /* it stands behind this digit */
+        point = plain ? exponent : 0; /* the point stands behind this digit */
     for (int i = point < 0 ? point : 0; i < count || i <= point; i++) {
         put(s, i >= 0 && i < count ? digit[i] : '0');
         if (i == point && i + 1 < count) put(s, '.');

@@ -1,12 +1,12 @@
 /* The blob as bytes. docs/blob.md says the same in words; docs/numerics.md says what the numbers
  * mean.
  *
- * Little-endian. Offsets only, no pointers. A header of 4096 bytes, then eight sections in the
- * order of enum blob_kind, the first right behind the header, each other at the next multiple of
- * 4096 after the one before it; the file ends at the next multiple of 4096 after the last. All
- * padding is zero. So no two sections overlap, no byte lies between them, and every byte of the
- * file is under a hash or has one allowed value. Every struct here is the byte layout: no padding
- * inside, checked below. */
+ * Numbers are little-endian, and places are offsets. A header of 4096 bytes comes first, then eight
+ * sections in the order of enum blob_kind. The first section follows the header directly; each
+ * other one begins at the next multiple of 4096 after the one before it. The file ends at the next
+ * multiple of 4096 after the last. All padding is zero. So no two sections overlap, no byte lies
+ * between them, and every byte of the file is either under a hash or has one allowed value. Every
+ * struct here is the byte layout and has no padding inside, which is checked below. */
 #ifndef WEIGHTS_FORMAT_H
 #define WEIGHTS_FORMAT_H
 
@@ -71,13 +71,13 @@ struct blob_model {
     uint32_t zero;
 };
 
-/* A layer's shape. heads 0: no attention, kv_heads 0, Q..O absent. ffn 0: no feed-forward part,
- * GATE..DOWN absent. All that is not absent is there. Two roles may name one tensor (layers that
- * share weights). */
+/* A layer's shape. If heads is 0, the layer has no attention: kv_heads is 0 and Q..O are absent. If
+ * ffn is 0, it has no feed-forward part: GATE..DOWN are absent. All other tensors are present. Two
+ * roles may name one tensor (layers that share weights). */
 struct blob_layer {
     uint32_t heads, kv_heads;  /* kv_heads divides heads */
     uint32_t ffn;              /* a multiple of 64 */
-    uint32_t zero;             /* so named: 0 */
+    uint32_t zero;             /* must be 0 */
     uint32_t tensor[LT_COUNT]; /* indices, or BLOB_ABSENT; roles.h has their shapes */
     uint32_t zero2;
 };
@@ -92,8 +92,8 @@ struct blob_tensor {
                             floats, +0 past rows */
     uint32_t bias;       /* likewise, or BLOB_ABSENT; Q, K and V only */
     uint32_t zero;
-    uint64_t offset; /* in WEIGHTS, a multiple of BLOB_ALIGN, not before the end of the tensor
-                        before */
+    uint64_t offset; /* in WEIGHTS, a multiple of BLOB_ALIGN, not before the previous tensor's
+                        end */
     uint64_t bytes;  /* weight_bytes(type, rows, cols) */
 };
 
@@ -102,10 +102,10 @@ _Static_assert(sizeof(struct blob_model) == 64, "model layout");
 _Static_assert(sizeof(struct blob_layer) == 48, "layer layout");
 _Static_assert(sizeof(struct blob_tensor) == 88, "tensor layout");
 
-/* What has to be 0 in a tensor's record. */
+/* The fields of a tensor's record that must be 0. */
 static inline uint32_t tensor_zero(const struct blob_tensor *tensor) { return tensor->zero; }
 
-/* Where a tensor's run begins in ROWS, as `bias` has it. */
+/* Where a tensor's run begins in ROWS, in the form of `bias`. */
 static inline uint32_t tensor_run(const struct blob_tensor *tensor, enum row_run run) {
     switch (run) {
     case RUN_BIAS:
@@ -137,8 +137,8 @@ static inline uint32_t layer_width(const struct blob_model *model, const struct 
 }
 
 /* Engines put every head of q and k through an unscaled Hadamard transform in blocks of this many
- * (docs/numerics.md 5): the largest power of two that divides head_dim, at most 64. Q's weights
- * carry its inverse. */
+ * elements (docs/numerics.md 5): the largest power of two that divides head_dim, at most 64. Q's
+ * weights contain the inverse of the transform. */
 static inline uint32_t head_block(uint32_t head_dim) {
     return head_dim % 64 == 0 ? 64 : head_dim % 32 == 0 ? 32 : 16;
 }

@@ -8,8 +8,8 @@ static const uint64_t P1 = 0x9E3779B185EBCA87u, P2 = 0xC2B2AE3D27D4EB4Fu, P3 = 0
 
 static uint64_t rotl(uint64_t x, int n) { return x << n | x >> (64 - n); }
 
-/* The builtin: in a freestanding build memcpy by its name is a real call, here one for every 8
- * bytes. */
+/* The builtin avoids a call: in a freestanding build memcpy by its name would be a real call for
+ * every 8 bytes. */
 static uint64_t load64(const uint8_t *p) {
     uint64_t v;
     __builtin_memcpy(&v, p, 8);

@@ -11,8 +11,8 @@ static inline void port_log(const apus_port *port, int level, const char *text) 
     if (port->log) port->log(port->user, level, text);
 }
 
-/* Logs what check_fail (weights/check.h) makes of where, index, text, name and numbers, and returns
- * status. port: NULL for none. */
+/* Logs the sentence that check_fail (weights/check.h) makes of where, index, text, name and
+ * numbers, and returns status. port may be NULL: then nothing is logged. */
 apus_status refuse_at(const apus_port *port, apus_status status, const char *where, uint32_t index,
                       const char *text, const char *name, const uint64_t *numbers);
 static inline apus_status refuse(const apus_port *port, apus_status status, const char *where,
@@ -20,11 +20,12 @@ static inline apus_status refuse(const apus_port *port, apus_status status, cons
     return refuse_at(port, status, where, CHECK_NO_INDEX, text, NULL, numbers);
 }
 
-/* APUS_OK, or APUS_E_ARGUMENT and the sentence: a field that is not in low .. high. */
+/* Returns APUS_OK, or logs the sentence and returns APUS_E_ARGUMENT where a field is not in low ..
+ * high. */
 apus_status refuse_outside(const apus_port *port, const char *where, const char *field,
                            uint64_t found, uint64_t low, uint64_t high);
 
-/* The same for a float that is 0 or in low .. high; NaN is not. */
+/* The same for a float that must be 0 or in low .. high. NaN is refused. */
 apus_status refuse_float(const apus_port *port, const char *where, const char *field, float found,
                          float low, float high);
 

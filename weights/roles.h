@@ -1,13 +1,14 @@
-/* The matrices of a layer, one row each, in the order of struct blob_layer and of the file. Who
- * goes over a layer's tensors (reader, graph, packer) reads here what they are; a new one is a row
- * here, one in weights/pack/quantize/packed_roles.c, which says what it is made of, and its use.
+/* The matrices of a layer, one row each, in the order of struct blob_layer and of the file. All
+ * code that goes over a layer's tensors (reader, graph, packer) uses this table. A new matrix needs
+ * a row here, a row in weights/pack/quantize/packed_roles.c, which says how the packer makes it,
+ * and the code that uses it.
  *
- * Engines see the roles alone: they get matrices by index, in operations. */
+ * Engines do not see the roles: they get matrices by index, in operations. */
 #ifndef WEIGHTS_ROLES_H
 #define WEIGHTS_ROLES_H
 
-/* Widths of a layer; format.h has layer_width. A matrix of which one width is 0 is absent: that is
- * how a layer is without attention or feed-forward part. */
+/* Widths of a layer; format.h has layer_width. A matrix is absent where one of its widths is 0:
+ * that is how a layer has no attention or no feed-forward part. */
 enum layer_width {
     WIDTH_DIM, /* of the residual stream */
     WIDTH_Q,   /* heads * head_dim */
@@ -33,8 +34,8 @@ enum role_output {
     TO_RESIDUAL /* added */
 };
 
-/* Floats that a matrix may have beside its scale, one for each row, in ROWS: what each is called in
- * sentences. format.h says where a tensor has them. */
+/* Runs of floats in ROWS, one float for each row, that a matrix may have beside its scale, and
+ * their names in messages. format.h says where a tensor has them. */
 #define ROW_RUN_ROWS(ROW_RUN) ROW_RUN(BIAS, "bias")
 
 enum row_run {
@@ -48,8 +49,8 @@ enum {
     HAS_BIAS = 1 << RUN_BIAS
 };
 
-/* role, its name in sentences, its name in a blob behind "layer.3.", rows, columns, the runs that
- * it may have, input, output */
+/* role, its name in sentences, its name in a blob after "layer.3.", rows, columns, the runs that it
+ * may have, input, output */
 #define LAYER_ROLES(ROLE)                                                                          \
     ROLE(Q, "q", "attn_q", WIDTH_Q, WIDTH_DIM, HAS_BIAS, FROM_ATTN_NORM, TO_Q)                     \
     ROLE(K, "k", "attn_k", WIDTH_KV, WIDTH_DIM, HAS_BIAS, FROM_ATTN_NORM, TO_K)                    \

@@ -1,10 +1,10 @@
-/* The types of weights: one row each, which is where all that is not a loop over weights learns
- * what a type is.
+/* The types of weights, one row each. All code but the loops over weights learns here what a type
+ * is.
  *
- * A type of panels is multiplied: 16 rows together, in groups of 64 columns. A group takes
- * `group_lines` lines of 64 bytes, and every block of four groups (the last one may have fewer)
- * begins with `block_lines` more, its scales; weights/format.h says what the bytes mean. A type of
- * rows is plain rows of bytes, a padded width apart, and only read. */
+ * A type of panels is for multiplication: 16 rows together, in groups of 64 columns. A group takes
+ * `group_lines` lines of 64 bytes. Every block of four groups (the last one may have fewer) begins
+ * with `block_lines` more lines, its scales; weights/format.h says what the bytes mean. A type of
+ * rows is plain rows of bytes, each a padded width after the one before, and is only read. */
 #ifndef WEIGHTS_TYPES_H
 #define WEIGHTS_TYPES_H
 
@@ -19,12 +19,12 @@ enum {
     WEIGHT_BLOCK = 4 /* groups */
 };
 
-/* As blobs have them: a number never gets another meaning. */
+/* The numbers stand in blobs: a number never gets another meaning. */
 enum weight_type {
     WEIGHT_W8 = 1,  /* panels of signed bytes, stored + 128 */
     WEIGHT_W4 = 2,  /* panels of nibbles, stored + 8, with int8 scales per group */
-    WEIGHT_ROW8 = 3 /* plain rows of signed bytes, kp apart: the embedding and nothing else, read
-                       one row per token */
+    WEIGHT_ROW8 = 3 /* plain rows of signed bytes, kp apart: only the embedding, of which one row is
+                       read per token */
 };
 enum { WEIGHT_TYPES = WEIGHT_ROW8 + 1 }; /* for tables by type; no type is 0 */
 
@@ -36,16 +36,17 @@ enum { WEIGHT_ON_CPU = 1, WEIGHT_ON_IGPU = 2, WEIGHT_ON_NPU = 4 };
 struct weight_traits {
     const char *name; /* as apus_tensor_info and the packer's report have it */
     enum weight_form form;
-    uint8_t bits; /* of a weight, and those of a scale that a row has for every group */
+    uint8_t bits; /* bits of a weight, and of the scale that a row has for every group */
     uint8_t scale_bits;
     uint8_t group_lines, block_lines; /* of panels */
-    uint8_t zero;                     /* panels filled with this byte hold weights 0 */
-    uint8_t engines;                  /* WEIGHT_ON_..., that multiply it */
+    uint8_t zero;                     /* panels filled with this byte hold only weights 0 */
+    uint8_t engines;                  /* WEIGHT_ON_...: the engines that multiply it */
 };
 
 static inline int weight_type_known(uint32_t type) { return type >= 1 && type < WEIGHT_TYPES; }
 
-/* Of a number that is no type, which a file may have after it was checked: the row of nothing. */
+/* A file may change after it was checked and then hold a number that is no type. Such a number gets
+ * the row of zeros. */
 static inline const struct weight_traits *weight_traits(uint32_t type) {
     enum { ALL = WEIGHT_ON_CPU | WEIGHT_ON_IGPU | WEIGHT_ON_NPU };
     static const struct weight_traits traits[WEIGHT_TYPES] = {
@@ -61,7 +62,7 @@ static inline uint32_t round_up(uint32_t n, uint32_t to) { return (n + to - 1) /
 static inline uint32_t padded_cols(uint32_t cols) { return round_up(cols, GROUP); }
 static inline uint32_t padded_rows(uint32_t rows) { return round_up(rows, PANEL_ROWS); }
 
-/* Of 16 rows, one behind the other or as a panel. */
+/* Bytes of 16 rows, one behind the other or as a panel. */
 static inline size_t panel_bytes(uint32_t type, uint32_t cols) {
     const struct weight_traits *t = weight_traits(type);
     size_t kp = padded_cols(cols), groups = kp / GROUP;
@@ -70,7 +71,7 @@ static inline size_t panel_bytes(uint32_t type, uint32_t cols) {
            WEIGHT_LINE;
 }
 
-/* Of a tensor: panels are whole, rows are as many as there are. */
+/* Bytes of a tensor. Panels are counted as whole ones, rows as they are. */
 static inline uint64_t weight_bytes(uint32_t type, uint32_t rows, uint32_t cols) {
     if (weight_traits(type)->form == WEIGHT_ROWS) return (uint64_t)rows * padded_cols(cols);
     return (uint64_t)(padded_rows(rows) / PANEL_ROWS) * panel_bytes(type, cols);

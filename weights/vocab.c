@@ -30,9 +30,11 @@ uint32_t vocab_find_whole(const struct vocab *v, const uint8_t *bytes, size_t n)
     }
 }
 
-/* One that begins with the token before begins with it or what it begins with itself: all that lies
- * between them in the order does. What is passed over here is no beginning of any later one, so for
- * a whole list the steps are as many as its tokens. */
+/* The tokens are sorted. So if this token begins with the token before it, that one is the answer.
+ * If not, the answer can only be among the shorter tokens that the one before begins with, because
+ * a shared beginning is shared by all tokens between. A token that is passed over here is not a
+ * beginning of any later one, so for a whole list the number of steps is the number of its
+ * tokens. */
 uint32_t vocab_added_inner(const struct vocab *v, uint32_t i) {
     assert(i < v->header->added_count);
     const uint8_t *bytes = vocab_bytes(v, v->added[i].id);
@@ -169,7 +171,7 @@ static int check_pairs(struct checker *c, const struct vocab *v) {
 static int check_slots(struct checker *c, const struct vocab *v) {
     uint32_t count = v->header->slots_count, run = 0;
     if (count == 0) return 1;
-    /* Once around and on to the first gap, so that a run over the end counts whole. */
+    /* Go around once and on to the first gap, so that a run across the end is counted whole. */
     for (uint64_t i = 0; i < (uint64_t)count + VOCAB_RUN_MAX; i++) {
         uint32_t id = v->slots[i & (count - 1)];
         if (id == VOCAB_NONE) {
