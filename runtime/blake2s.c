@@ -32,10 +32,10 @@ static void mix(uint32_t v[16], int a, int b, int c, int d, uint32_t x, uint32_t
     v[b] = rotr(v[b] ^ v[c], 7);
 }
 
-/* One block; count: bytes up to its end, the key's block included. */
+/* Compresses one block. count: bytes up to its end, the key's block included. */
 static void compress(uint32_t h[8], const uint8_t *block, uint64_t count, int last) {
     uint32_t v[16], m[16];
-    memcpy(m, block, sizeof m); /* little-endian, as everything here */
+    memcpy(m, block, sizeof m); /* little-endian, like the host */
     for (int i = 0; i < 8; i++) v[i] = h[i], v[i + 8] = start[i];
     v[12] ^= (uint32_t)count;
     v[13] ^= (uint32_t)(count >> 32);

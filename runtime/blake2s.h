@@ -1,5 +1,5 @@
-/* BLAKE2s with a key, as RFC 7693 gives it: what only the owner of the key can make. 32 bytes of
- * key, 32 of hash. */
+/* BLAKE2s with a key, as RFC 7693 gives it: only the owner of the key can make such a hash. The key
+ * has 32 bytes, the hash 32. */
 #ifndef RUNTIME_BLAKE2S_H
 #define RUNTIME_BLAKE2S_H
 
@@ -8,10 +8,11 @@
 
 enum { BLAKE2S_BYTES = 32, BLAKE2S_KEY = 32 };
 
-/* hash [BLAKE2S_BYTES] of `bytes` bytes at data. key [BLAKE2S_KEY], or NULL: without one. */
+/* Writes the hash [BLAKE2S_BYTES] of `bytes` bytes at data. key is [BLAKE2S_KEY], or NULL for
+ * none. */
 void blake2s(uint8_t *hash, const uint8_t *key, const void *data, size_t bytes);
 
-/* Whether two hashes are equal, in a time that does not tell where they differ. */
+/* Whether two hashes are equal. The time that it takes does not tell where they differ. */
 int blake2s_equal(const uint8_t *a, const uint8_t *b);
 
 #endif

@@ -1,5 +1,5 @@
-/* Whose turn a session is: one call at a time, a request of calls at a time, and how others stop
- * them. */
+/* A session takes one call at a time and one request of calls at a time. This file keeps that rule
+ * and lets others stop a request. */
 #include "hal/fenv.h"
 #include "runtime/session.h"
 
@@ -21,9 +21,9 @@ apus_status session_look(const apus_session *s) {
     return __atomic_load_n(&s->busy, __ATOMIC_ACQUIRE) ? APUS_E_ORDER : APUS_OK;
 }
 
-/* session->cancel: the ticket of the request (0: none was begun yet), and why to stop. One word, so
- * that a cancel cannot meet another request than the one it names: it is a compare and exchange of
- * 32 bits, which any thread and any signal handler may do. */
+/* session->cancel holds the ticket of the request (0: none was begun yet) and the reason to stop.
+ * It is one word, so that a cancel can only meet the request that it names: cancelling is a compare
+ * and exchange of 32 bits, which any thread and any signal handler may do. */
 enum { ONCE = 1u, REQUEST = 2u, TICKET_SHIFT = 2, TICKET_LAST = (1 << 30) - 1 };
 _Static_assert((ONCE | REQUEST) == HAL_CANCEL, "the bits that engines look at");
 
@@ -38,7 +38,7 @@ APUS_API uint32_t apus_request(apus_session *s) {
 APUS_API void apus_cancel_request(apus_session *s, uint32_t ticket) {
     if (!s || !ticket || ticket > TICKET_LAST) return;
     uint32_t found = ticket << TICKET_SHIFT;
-    /* A second turn only where apus_cancel has set ONCE in between, or the session has taken it
+    /* The loop repeats only where apus_cancel has set ONCE in between, or the session has taken it
      * back. */
     while (found >> TICKET_SHIFT == ticket &&
            !__atomic_compare_exchange_n(&s->cancel, &found, found | REQUEST, 0, __ATOMIC_ACQ_REL,

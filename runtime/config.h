@@ -7,36 +7,38 @@
 #include "apus/apus.h"
 #include "weights/blob.h"
 
-/* No struct of any version is longer, so that a size which was never set is not taken for one. */
+/* No struct of any version is longer than this, so a size that was never set is not taken for a
+ * real one. */
 enum { STRUCT_BYTES_MAX = 4096 };
 
 /* What this library knows of a struct. */
 #define STRUCT(type) sizeof(type), _Alignof(type), #type
 
-/* Copies the caller's struct into one of `known` bytes; what the caller's lacks reads as zero.
- * APUS_E_ARGUMENT, said to port (NULL: to nobody), for NULL, a size that no version has, and bytes
- * that this version does not know and that are not zero. */
+/* Copies the caller's struct into one of `known` bytes. Members that the caller's struct lacks read
+ * as zero. APUS_E_ARGUMENT, said to port (NULL: to nobody), for NULL, for a size that no version
+ * has, and for bytes that this version does not know and that are not zero. */
 apus_status config_read(void *out, const void *in, size_t known, size_t alignment, const char *type,
                         const apus_port *port);
 
-/* Whether config_write can fill the caller's struct: as config_read, but nothing of it is read
- * except the size. */
+/* Whether config_write can fill the caller's struct. It checks as config_read does, but reads only
+ * the struct's size. */
 apus_status config_check(const void *out, size_t known, size_t alignment, const char *type,
                          const apus_port *port);
 
-/* Fills as much of the caller's struct as it has, and zeroes what this version does not know of
- * it. */
+/* Fills as much of the caller's struct as it has, and zeroes the members that this version does not
+ * know. */
 void config_write(void *out, const void *made, size_t known);
 
-/* NULL reads as a port without services. What is wrong with a port is said to its own log. */
+/* Reads a port. NULL reads as a port without services. What is wrong with a port is said to its own
+ * log. */
 apus_status port_read(apus_port *out, const apus_port *in);
 
 /* Copies what can be read of a struct that config_read may refuse: whole members up to the size
- * given, and none where no version has that size. So its port is known when the rest is checked,
- * and is told what is wrong. */
+ * given, and none where no version has that size. So the struct's port is known before the rest is
+ * checked, and can be told what is wrong. */
 void config_ahead(void *out, const void *in, size_t known, size_t alignment);
 
-/* What a blob keeps of the port that it was opened with: the log. */
+/* The part of a port that a blob keeps after it was opened: the log. */
 static inline apus_port blob_port(const struct blob *b) {
     return (apus_port){.size = sizeof(apus_port), .user = b->log_user, .log = b->log};
 }

@@ -1,4 +1,4 @@
-/* A blob through the public API: opened, verified, described. weights/blob.c does the checking. */
+/* Opens, verifies and describes a blob through the public API. weights/blob.c does the checking. */
 #include "apus/apus.h"
 
 #include <stddef.h>
@@ -37,7 +37,7 @@ APUS_API apus_status apus_blob_verify(const apus_blob *blob, const char **sectio
     return differs == BLOB_SECTIONS ? APUS_OK : APUS_E_FORMAT;
 }
 
-/* Offsets are checked where they are used, too: the file may have changed. */
+/* Offsets are also checked where they are used, because the file may have changed. */
 static const char *text_at(const struct blob *b, uint32_t offset) {
     return b->text + (offset < b->text_bytes ? offset : 0);
 }
@@ -147,7 +147,7 @@ APUS_API apus_status apus_blob_special(const apus_blob *blob, uint32_t index,
     return APUS_OK;
 }
 
-/* A name may have lost its end since it was checked, if the file has changed. */
+/* If the file has changed, a name may have lost its end since it was checked. */
 static const char *template_name(const char name[VOCAB_TEMPLATE_NAME]) {
     return name[VOCAB_TEMPLATE_NAME - 1] ? "" : name;
 }

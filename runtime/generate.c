@@ -1,10 +1,11 @@
-/* A generation: begin, and rounds of one id or more. */
+/* A generation: its beginning, and its rounds of one id or more. */
 #include <assert.h>
 
 #include "runtime/session.h"
 #include "weights/refuse.h"
 
-/* A prompt of at least so many ids tells what an id of a prompt takes. Chosen. */
+/* A prompt of at least this many ids is used to measure what one id of a prompt costs. The number
+ * was chosen, not measured. */
 enum { PROMPT_MANY = 16 };
 
 APUS_API const char *apus_stop_reason_text(apus_stop_reason reason) {
@@ -31,7 +32,7 @@ static apus_status begin(apus_session *s, const apus_sampling *sampling) {
         status = refuse(port, APUS_E_TOKEN, "apus_sampling",
                         "bind holds a byte that no token of the vocabulary stands for", NULL);
     if (status) return status;
-    /* Ids that the draft made ahead were drawn by other rules. */
+    /* The ids that the draft made ahead were drawn by other rules. */
     speculate_drop(&s->speculation, s->ids, s->count);
     speculate_begin(&s->speculation);
     g.start = s->count;
@@ -49,7 +50,7 @@ APUS_API apus_status apus_begin(apus_session *s, const apus_sampling *sampling) 
     return status ? status : session_leave(s, begin(s, sampling));
 }
 
-/* One id more in the piece. */
+/* Adds one id to the piece. */
 static void put_choice(apus_session *s, const struct choice *choice, apus_piece *piece) {
     const size_t at = piece->count++, many = piece->alternatives;
     assert(at <= PROPOSE_MAX);
@@ -62,8 +63,8 @@ static void put_choice(apus_session *s, const struct choice *choice, apus_piece 
            many * sizeof *choice->likely_log_prob);
 }
 
-/* Chooses the id behind the last position from its logits, adds it to the context and its text to
- * what is shown. */
+/* Chooses the id after the last position from its logits, and adds the id to the context and its
+ * text to what is shown. */
 static apus_status choose(apus_session *s, const float *logits, apus_piece *piece) {
     struct generation *g = &s->generation;
     const apus_sampling *c = &g->sampler.config;
@@ -109,9 +110,9 @@ static struct speculation_input speculation_input(apus_session *s) {
         .stop = session_stop(s, c->deadline_ns)};
 }
 
-/* A round whose logits are there: rows behind ids[count - 1], its proposals and its branches. A
- * prompt's last row is there already, and then the first id comes at once. After a failure that is
- * the target's the context is cut to what was good. */
+/* The logits of the round are there: rows after ids[count - 1], after its proposals and its
+ * branches. A prompt has left its last row already, so the first id comes at once. After a failure
+ * of the target the context is cut to what was good. */
 static apus_status verified_round(apus_session *s, struct round *r) {
     struct sequence *t = &s->target;
     struct generation *g = &s->generation;
@@ -132,19 +133,19 @@ static apus_status verified_round(apus_session *s, struct round *r) {
     return status;
 }
 
-/* The branch beside place `at` that is this id, or none: round->branches. */
+/* The branch beside place `at` that has this id, or none (round->branches). */
 static uint32_t find_branch(const struct round *r, uint32_t at, int32_t id) {
     uint32_t b = 0;
     while (b < r->branches && (r->branch[b] != at || r->tokens[BY_DRAFT].second[at] != id)) b++;
     return b;
 }
 
-/* The target's choice behind each position of the round, for as long as it is what was proposed
- * there; a branch is the last such place. */
+/* Makes the target's choice after each position of the round, as long as each choice is the id that
+ * was proposed there. A branch can only be the last such place. */
 static apus_status accept(apus_session *s, struct round *r, apus_piece *piece) {
     struct sequence *t = &s->target;
-    uint32_t row = t->logits - 1 - r->proposed - r->branches; /* after a prompt the last row alone
-                                                                 is wanted */
+    uint32_t row = t->logits - 1 - r->proposed - r->branches; /* a prompt leaves only its last
+                                                                 row */
     uint32_t count = s->count, branch = r->branches;
     const int32_t *proposed = r->tokens[r->by].id;
     apus_status status;
@@ -161,9 +162,9 @@ static apus_status accept(apus_session *s, struct round *r, apus_piece *piece) {
         }
     }
     if (status && piece->count)
-        status = APUS_OK; /* what was chosen is given first, and the next round fails */
+        status = APUS_OK; /* the ids chosen so far are given first, and the next round fails */
     r->taken = branch < r->branches;
-    /* Rows of proposals that were not accepted go; the last id chosen has no row yet. */
+    /* Rows of proposals that were not accepted are dropped. The last chosen id has no row yet. */
     if (r->taken)
         sequence_commit(t, branch);
     else if (r->proposed || r->branches)

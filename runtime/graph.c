@@ -26,7 +26,7 @@ static void writes(struct hal_op *op, enum hal_slot slot) {
     op->out[op->outs++] = (uint8_t)slot;
 }
 
-/* The next of the operation's weights, which are added together. */
+/* Adds the next weight of the operation. */
 static void uses(struct graph_layer *l, struct hal_op *op, uint32_t tensor) {
     assert(l->weights < GRAPH_LAYER_WEIGHTS);
     if (!op->weights.count) op->weights.first = l->weights;
@@ -60,7 +60,7 @@ static enum hal_slot slot_of(enum role_output output) {
     return SLOT_X;
 }
 
-/* The products of role `first` and of those behind it that share its input. */
+/* The products of role `first` and of the roles after it that share its input. */
 static struct hal_op *add_products(struct graph_layer *l, const struct hal_model *model,
                                    uint32_t layer, enum layer_tensor first) {
     const struct blob_layer *of = &model->layers[layer];
@@ -85,7 +85,7 @@ static void add_attention(struct graph_layer *l, const struct hal_model *model, 
     struct hal_op *op = add(l, HAL_HEADS, layer, width);
     for (uint32_t i = 0; i < qkv->outs; i++) reads(op, (enum hal_slot)qkv->out[i]);
     writes(op, SLOT_QI);
-    op->weights = qkv->weights; /* whose biases it adds */
+    op->weights = qkv->weights; /* the operation adds the biases of these weights */
     op->shape = shape;
     op = add(l, HAL_ATTEND, layer, width);
     reads(op, SLOT_QI);
@@ -139,7 +139,7 @@ static size_t queries_bytes(const struct hal_heads *s) {
     return (size_t)place_up(s->heads * (hal_qi_stride(s->head_dim) + sizeof(float)), PLACE_LINE);
 }
 
-/* Of a column that the operation writes to out[i]. */
+/* The size of a column that the operation writes to out[i]. */
 static size_t column_bytes(const struct hal_model *model, const struct graph_layer *l,
                            const struct hal_op *op, uint32_t i) {
     switch (hal_op_traits(op->kind)->form) {

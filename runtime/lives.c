@@ -7,8 +7,9 @@
 
 void lives_begin(struct lives *l) { memset(l, 0, sizeof *l); }
 
-/* The slot holds what it was given at `written` and is in use now: whatever was touched since then
- * lived meanwhile. What was given something before and is read later finds this slot then. */
+/* The slot is in use now and holds what was written at `written`. So it lived together with every
+ * slot that was touched since then. A slot that was written earlier and is read later finds this
+ * slot when it is read. */
 static void use(struct lives *l, uint32_t slot) {
     l->touched[slot] = l->now;
     for (uint32_t t = 0; t < HAL_SLOTS; t++)
@@ -37,7 +38,8 @@ static uint64_t end_of(uint64_t at, uint64_t bytes) {
     return walk.end;
 }
 
-/* The first place at or behind `at` that is free of slots beside it, of those below `slot`. */
+/* The first place at or after `at` where the slot overlaps none of the slots below it that live
+ * beside it. */
 static uint64_t free_place(const struct lives *l, uint32_t slot, const uint64_t *bytes,
                            const uint64_t *at) {
     uint64_t place = 0;

@@ -13,7 +13,7 @@
 #include "runtime/selftest.h"
 #include "weights/refuse.h"
 
-/* An engine with what it is asked for; its model and port are filled in when it is asked. */
+/* An engine and what it is asked for. Its model and port are filled in when it is asked. */
 struct engine_request {
     const struct hal_engine *engine;
     struct hal_model_setup setup;
@@ -29,7 +29,7 @@ struct request {
     uint32_t engines, parts; /* as in struct apus_model */
 };
 
-/* Where the parts of an opened model lie behind struct apus_model. */
+/* Where the parts of an opened model lie after struct apus_model. */
 struct places {
     uint64_t records, ops, weight, engine[MODEL_ENGINES];
 };
@@ -48,7 +48,7 @@ static apus_status find_engine(struct request *r, uint32_t index, const char *na
     return APUS_E_UNAVAILABLE;
 }
 
-/* The layers of one engine of `count`, behind those of the one before. */
+/* The layers of engine `index` of `count` begin where those of the engine before it end. */
 static apus_status read_layers(struct request *r, uint32_t index, uint32_t count, uint32_t layers) {
     struct hal_range *range = &r->engine[index].setup.layers;
     const int last = index + 1 == count;
@@ -105,7 +105,8 @@ static struct engine_request own_cpu(const struct request *r, struct hal_range l
     return (struct engine_request){&hal_cpu_engine, {.cpu = r->cpu, .layers = layers}, MODEL_OWN};
 }
 
-/* An engine that was asked for, with the layers that it takes, and the CPU before and behind it. */
+/* Adds an engine that was asked for, with the layers that it takes, and the CPU before and after
+ * it. */
 static apus_status add_engine(struct request *r, const struct engine_request *e, uint32_t asked) {
     assert(r->parts + 3 <= MODEL_ENGINES && e->setup.layers.first < e->setup.layers.end);
     const struct hal_range all = e->setup.layers,
@@ -140,7 +141,7 @@ static apus_status assign_layers(struct request *r) {
     return s;
 }
 
-/* What computes all layers when an engine has failed. */
+/* Adds the engine that computes all layers when another engine has failed. */
 static void add_spare(struct request *r) {
     uint32_t others = 0;
     for (uint32_t i = 0; i < r->parts; i++) others += r->engine[i].engine != &hal_cpu_engine;
@@ -173,7 +174,7 @@ static apus_status read_request(struct request *r, const apus_model_config *conf
     return s;
 }
 
-/* For an engine of the list, with the model and the port of whoever asks. */
+/* The setup for an engine of the list, with the given model and port. */
 static struct hal_model_setup setup_of(const struct request *r, uint32_t index,
                                        const struct hal_model *model, const apus_port *port) {
     struct hal_model_setup setup = r->engine[index].setup;
@@ -207,7 +208,8 @@ static void close_engines(struct apus_model *m) {
         m->engine[m->engines].engine->model_close(m->engine[m->engines].memory);
 }
 
-/* By the records that were copied: the file's, by which layers were assigned, may be others now. */
+/* This uses the records that were copied. Layers were assigned by the file's records, which may
+ * have changed since. */
 static apus_status check_assigned(const struct apus_model *m, const struct request *r) {
     for (uint32_t i = 0; i < r->engines; i++) {
         const struct hal_range all = r->engine[i].setup.layers;

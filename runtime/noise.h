@@ -1,6 +1,6 @@
-/* Gumbel noise of a choice by seed, position and id (docs/numerics.md, section 7): a function, not
- * a state, so that a draft draws with the target's numbers, and a token taken back and made again
- * is the same one. */
+/* Gumbel noise of a choice by seed, position and id (docs/numerics.md, section 7). It is a function
+ * and has no state. So a draft draws with the target's numbers, and a token that is taken back and
+ * made again is the same one. */
 #ifndef RUNTIME_NOISE_H
 #define RUNTIME_NOISE_H
 
@@ -8,7 +8,7 @@
 
 #include "hal/scalar.h"
 
-/* What seed and position come to; the ids of one choice share it. */
+/* The part of the hash that depends on seed and position. All ids of one choice share it. */
 struct noise_key {
     uint32_t first, second;
 };
@@ -23,7 +23,7 @@ static inline struct noise_key noise_key(uint64_t seed, uint64_t position) {
     return (struct noise_key){(uint32_t)h, (uint32_t)(h >> 32)};
 }
 
-/* 32 bits wide, so that vectors of ids can go through it on any processor. */
+/* The hash is 32 bits wide, so that vectors of ids can go through it on any processor. */
 static inline uint32_t noise_hash(struct noise_key key, uint32_t id) {
     uint32_t h = id * 0x9E3779B1u ^ key.first;
     h ^= h >> 16;
@@ -35,7 +35,7 @@ static inline uint32_t noise_hash(struct noise_key key, uint32_t id) {
     return h;
 }
 
-/* Of x > 0. */
+/* The logarithm of x > 0. */
 static inline float natural_log(float x) { return num_log2(x) * 0x1.62e430p-1f; }
 
 static inline float noise_of(uint32_t hash) {
@@ -43,10 +43,10 @@ static inline float noise_of(uint32_t hash) {
     return -natural_log(-natural_log(u));
 }
 
-/* Never less than noise_of(hash), and hardly more where that is large, without a logarithm: -ln u
- * >= 1 - u, and log2 of a float is at least what its bits say when they are read as a fixed-point
- * number, since log2(1 + f) >= f. 1 - u is d 2^-23 with d = (~hash >> 9) + 1/2.
- * tests/sample/test_noise.c goes through all 2^23 values. */
+/* A bound without a logarithm: never less than noise_of(hash), and hardly more where that is large.
+ * -ln u >= 1 - u. And log2 of a float is at least its bits read as a fixed-point number, since
+ * log2(1 + f) >= f. 1 - u is d 2^-23 with d = (~hash >> 9) + 1/2. tests/sample/test_noise.c goes
+ * through all 2^23 values. */
 static inline float noise_bound(uint32_t hash) {
     float d = (float)(int32_t)(~hash >> 9) + 0.5f;
     return (150.0f - (float)(int32_t)float_bits(d) * 0x1p-23f) * 0.694f + 0.001f;

@@ -1,11 +1,13 @@
-/* What a driver has compiled, in the caller's keeping: a header of ours in front, so that what was
- * cut or changed never reaches a driver. A hash is no signature: who can write it can make one. */
+/* What a driver has compiled, kept by the caller. Our header in front makes sure that bytes that
+ * were cut or changed never reach a driver. The hash in it is no signature: whoever can write the
+ * bytes can make one. */
 #ifndef RUNTIME_PIPELINE_CACHE_H
 #define RUNTIME_PIPELINE_CACHE_H
 
 #include <stddef.h>
 
-/* What is behind the header, or NULL (*content 0) if that is not sound. data: 8-aligned or NULL. */
+/* The content after the header, or NULL (and *content 0) if it is not sound. data: 8-aligned or
+ * NULL. */
 const void *pipeline_cache_read(const void *data, size_t bytes, size_t *content);
 
 #endif

@@ -1,5 +1,5 @@
-/* The arena: one walk says where everything lies; apus_measure takes its end, apus_open its
- * offsets. docs/memory.md. */
+/* The arena. One walk says where everything lies: apus_measure takes its end, apus_open its
+ * offsets. See docs/memory.md. */
 #include <assert.h>
 
 #include "hal/fenv.h"
@@ -16,9 +16,9 @@
 
 struct request {
     apus_config config;                   /* defaults filled in */
-    struct costs costs;                   /* what it says of them */
+    struct costs costs;                   /* the costs that the configuration gives */
     struct sequence_config target, draft; /* draft.model NULL: none */
-    struct pair_renamed renamed;          /* between the two */
+    struct pair_renamed renamed;          /* which ids differ between target and draft */
 };
 
 /* Offsets in the arena (hal/place.h has the drawing). */
@@ -53,7 +53,7 @@ static apus_status read_draft(struct request *r) {
     return status;
 }
 
-/* 0 is in every range, and means the default. */
+/* 0 is allowed for every field and means the default. */
 static apus_status check_ranges(const apus_config *c) {
     const struct {
         const char *field;
@@ -62,7 +62,8 @@ static apus_status check_ranges(const apus_config *c) {
                  {"threads", c->threads, HAL_THREADS_MAX},
                  {"chunk", c->chunk, HAL_COLUMNS_MAX},
                  {"prompt_bytes", c->prompt_bytes,
-                  TOKENIZER_TEXT_MAX}, /* the scratch for more has no size */
+                  TOKENIZER_TEXT_MAX}, /* a longer prompt's scratch would have no size that can be
+                                          counted */
                  {"proposals", c->proposals, PROPOSE_MAX}};
     apus_status s = APUS_OK;
     for (size_t i = 0; !s && i < sizeof range / sizeof *range; i++)
@@ -106,7 +107,8 @@ static apus_status lay_out(const struct request *r, struct layout *l) {
     l->fresh = place_next(&walk, r->config.context, sizeof(int32_t));
     l->tokenize_bytes = apus_tokenize_scratch(&model->blob, r->config.prompt_bytes);
     const size_t heal_bytes =
-        heal_scratch(&model_blob(model)->vocab); /* bound bytes take it, too */
+        heal_scratch(&model_blob(model)->vocab); /* text that generation is bound to (bytes) is
+                                                    tokenized here, too */
     if (l->tokenize_bytes < heal_bytes) l->tokenize_bytes = heal_bytes;
     l->tokenize = place_next(&walk, 1, l->tokenize_bytes);
     l->sample = place_next(&walk, 1, sample_scratch_bytes(model->hal.dims->vocab));
@@ -210,8 +212,8 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
     return status;
 }
 
-/* It stays busy: what its port calls while threads and devices are let go, and what is called after
- * it, finds no session. */
+/* The session stays busy. So what its port calls while threads and devices are released, and any
+ * call after this one, finds no session. */
 APUS_API void apus_close(apus_session *session) {
     if (session_enter(session)) return;
     uint64_t fenv = session->fenv;

@@ -1,10 +1,10 @@
-/* What is in the context: prompts, appended parts, evaluated ids, rewinding. */
+/* What is in the context: prompts, appended parts, evaluated ids, and going back. */
 #include "runtime/session.h"
 #include "text/parts.h"
 #include "weights/refuse.h"
 
-/* Tokenizes parts into s->fresh. room: how many ids the context still takes. Changes nothing
- * else. */
+/* Tokenizes parts into s->fresh and changes nothing else. room: how many ids the context can still
+ * take. */
 static apus_status tokenize(apus_session *s, const apus_part *parts, size_t parts_count,
                             uint32_t room, uint32_t *count) {
     const apus_port *port = &s->model->port;
@@ -21,7 +21,7 @@ static apus_status tokenize(apus_session *s, const apus_part *parts, size_t part
                         "# ids behind # are more than the context of # positions",
                         CHECK_NUMBERS(ids.count, s->context - room, s->context));
     for (size_t i = 0; !status && i < ids.count;
-         i++) /* rows of the model: tables of a changed file may name others */
+         i++) /* only rows of the model: the tables of a changed file may name others */
         if ((uint32_t)s->fresh[i] >= s->target.hal.dims->vocab)
             status = refuse(port, APUS_E_FORMAT, "prompt",
                             "the tokenizer gives the id ~: its tables have changed",
@@ -36,9 +36,9 @@ void session_rewind(apus_session *s, uint32_t position) {
     speculate_rewind(&s->speculation, s->ids, position);
 }
 
-/* Evaluates ids[target.evaluated .. count) in chunks and leaves logits behind the last position if
- * want_logits. APUS_PARTIAL: a deadline (0: none) or cancel; target.evaluated says how far it came,
- * and the sequence keeps what the pass that was stopped has done. After APUS_E_NUMERIC and
+/* Evaluates ids[target.evaluated .. count) in chunks, and makes logits after the last position if
+ * want_logits. APUS_PARTIAL: a deadline (0: none) or a cancel stopped it; target.evaluated says how
+ * far it came, and the sequence keeps the work of the stopped pass. After APUS_E_NUMERIC and
  * APUS_E_ENGINE the context is cut to what was good. */
 static apus_status evaluate(apus_session *s, int want_logits, uint64_t deadline_ns) {
     struct sequence *t = &s->target;
@@ -119,7 +119,8 @@ APUS_API apus_status apus_append(apus_session *s, const apus_part *parts, size_t
     return status ? status : session_leave(s, append(s, parts, count, deadline_ns));
 }
 
-/* Passes of at most HAL_LOGITS_MAX columns where logits are wanted, copied out row by row. */
+/* Where logits are wanted, passes have at most HAL_LOGITS_MAX columns, and their rows are copied
+ * out one by one. */
 static apus_status evaluate_rows(apus_session *s, float *logits, uint32_t first) {
     struct sequence *t = &s->target;
     size_t vocab = t->hal.dims->vocab;
@@ -153,7 +154,7 @@ static apus_status eval(apus_session *s, const int32_t *ids, size_t count, float
     if (status) return status;
     uint32_t first = s->count;
     speculate_drop(&s->speculation, s->ids, s->count);
-    status = evaluate(s, 0, 0); /* what a generation or a stopped call left */
+    status = evaluate(s, 0, 0); /* evaluate what a generation or a stopped call has left */
     if (status == APUS_PARTIAL && done) *done = 0;
     if (status != APUS_PARTIAL) s->unfinished = 0;
     if (!status) {

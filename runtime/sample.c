@@ -13,12 +13,13 @@
 
 static const float LOG2_E = 0x1.715476p+0f;
 
-/* What the callback takes out. Compared by value. */
+/* The value of an id that the callback has removed. It is compared by value. */
 #define EXCLUDED (-__builtin_inff())
 
 /* ---------------------------------------------------------------------------------- settings -- */
 
-/* In [0, 2^24], ties to even. num_rint holds to 2^22; from 2^23 on every float is an integer. */
+/* Rounds a value in [0, 2^24], ties to even. num_rint is right up to 2^22; from 2^23 on every float
+ * is an integer. */
 static uint32_t round_mass(float x) {
     return (uint32_t)(x < 8388608.0f ? (x + 8388608.0f) - 8388608.0f : x);
 }
@@ -68,7 +69,7 @@ static apus_status read_settings(struct sampler *sampler, const apus_sampling *s
     s.min_p = round_mass(c->min_p * 0x1p24f);
     if (c->top_p > 0.0f && c->top_p < 1.0f) {
         s.top_p = round_mass(c->top_p * 0x1p20f);
-        if (s.top_p == 0) s.top_p = 1; /* either asks for the first rank alone */
+        if (s.top_p == 0) s.top_p = 1; /* either setting asks for the first rank alone */
     }
     *sampler = s;
     return APUS_OK;
@@ -86,8 +87,7 @@ apus_status sampler_open(struct sampler *sampler, const apus_sampling *sampling,
 
 enum {
     LANES = 16
-}; /* inner loops of a fixed length, which compilers turn into vector code at
-                        -O2 */
+}; /* inner loops have this fixed length, so that compilers make vector code of them at -O2 */
 
 /* The largest of n >= 1 values, none NaN. */
 static float max_of(const float *l, size_t n) {
@@ -102,7 +102,7 @@ static float max_of(const float *l, size_t n) {
     return best;
 }
 
-/* E of docs/numerics.md 7.5: 2^24 times the probability relative to the best. */
+/* E of docs/numerics.md 7.5: 2^24 times the probability relative to that of the best id. */
 static uint32_t mass_of(float l, float max) {
     float t = (l - max) * LOG2_E;
     return t < -30.0f ? 0 : round_mass(num_exp2(t) * 0x1p24f);
@@ -119,7 +119,7 @@ static inline void mass_block(const float l[LANES], float max, int32_t mass[LANE
     }
 }
 
-/* Sum of E; a block's, at most 2^24 each, fits 32 bits. */
+/* Sum of E. The sum of one block fits 32 bits, since each E is at most 2^24. */
 static uint64_t mass_sum(const float *l, size_t n, float max) {
     uint64_t sum = 0;
     size_t blocks = n / LANES;
@@ -134,7 +134,7 @@ static uint64_t mass_sum(const float *l, size_t n, float max) {
     return sum;
 }
 
-/* The first `count` ranks, vocab of them at most; equal ones by ascending id. */
+/* The first `count` ranks, at most vocab of them. Equal logits are ordered by ascending id. */
 static void find_likeliest(const float *l, uint32_t vocab, int32_t *id, uint32_t count) {
     uint32_t found = 0;
     for (uint32_t i = 0; i < vocab; i++) {
@@ -145,7 +145,7 @@ static void find_likeliest(const float *l, uint32_t vocab, int32_t *id, uint32_t
     }
 }
 
-/* Log-probabilities of what was chosen, and the alternatives, under raw logits. */
+/* Log-probabilities of the chosen id and of the alternatives, from the raw logits. */
 static void tell_probabilities(const struct sampler *s, const float *logits, uint32_t vocab,
                                float max, struct choice *c) {
     const float log_sum = natural_log((float)mass_sum(logits, vocab, max) * 0x1p-24f);
@@ -158,7 +158,8 @@ static void tell_probabilities(const struct sampler *s, const float *logits, uin
 
 /* ------------------------------------------------------------------------- penalty, callback -- */
 
-/* From the raw value each time, so that an id that occurs twice is not punished twice. */
+/* The penalty starts from the raw value each time, so that an id that occurs twice is not punished
+ * twice. */
 static void penalize(const struct sampler *s, const float *logits, float *work,
                      const int32_t *context, size_t count) {
     size_t first = count > s->repeat_last ? count - s->repeat_last : 0;
@@ -168,7 +169,8 @@ static void penalize(const struct sampler *s, const float *logits, float *work,
     }
 }
 
-/* What the callback left: below -2^50 becomes -infinity; false for NaN or above 2^50. */
+/* Reads what the callback left: values below -2^50 become -infinity. Returns false for NaN or a
+ * value above 2^50. */
 static bool callback_holds(float *work, uint32_t vocab) {
     bool good = true;
     for (uint32_t i = 0; i < vocab; i++) {
@@ -180,9 +182,10 @@ static bool callback_holds(float *work, uint32_t vocab) {
 
 /* ------------------------------------------------------------------------------------- ranks -- */
 
-/* A candidate as a key: ascending keys are descending logits, equal ones by ascending id. */
+/* A candidate as a key. Ascending keys are descending logits; equal logits are ordered by ascending
+ * id. */
 static uint64_t key_of(float l, uint32_t id) {
-    uint32_t b = float_bits(l + 0.0f); /* -0 becomes +0: they are equal */
+    uint32_t b = float_bits(l + 0.0f); /* -0 becomes +0, because the two are equal */
     b = b & 0x80000000u ? b : ~b & 0x7fffffffu;
     return (uint64_t)b << 32 | id;
 }
@@ -194,12 +197,12 @@ static float key_logit(uint64_t key) {
 
 static uint32_t key_id(uint64_t key) { return (uint32_t)key; }
 
-/* The largest key whose upper bits, down to `shift`, are `prefix`. */
+/* The largest key whose upper bits, from the top down to `shift`, are `prefix`. */
 static uint64_t last_with(uint64_t prefix, int shift) {
     return shift == 64 ? UINT64_MAX : (prefix << shift) + (((uint64_t)1 << shift) - 1);
 }
 
-/* Moves the keys with these upper bits to the front. Returns how many. */
+/* Moves the keys with these upper bits to the front and returns their number. */
 static size_t gather(uint64_t *key, uint32_t *weight, size_t n, uint64_t prefix, int shift) {
     size_t count = 0;
     for (size_t i = 0; i < n; i++) {
@@ -215,10 +218,11 @@ static size_t gather(uint64_t *key, uint32_t *weight, size_t n, uint64_t prefix,
     return count;
 }
 
-/* A key between (inclusively) the one at which the weights, added in the order of keys, reach
- * `need` (1 .. their sum) and the next one. Digit by digit from the top: eight looks at n keys at
- * worst, whatever the values are; about two on real logits. Changes the order of the keys, each
- * with its weight. weight NULL: every key weighs 1. */
+/* Weights are added in the order of the keys until the sum reaches `need` (1 .. the sum of all).
+ * The result is that key, or a value between it and the next key. The search goes digit by digit
+ * from the top: at worst it reads n keys eight times, whatever the values are, and about two times
+ * on real logits. It changes the order of the keys; each keeps its weight. weight NULL: every key
+ * weighs 1. */
 static uint64_t key_reaching(uint64_t *key, uint32_t *weight, size_t n, uint64_t need) {
     uint64_t prefix = 0;
     for (int shift = 56; shift >= 0; shift -= 8) {
@@ -234,7 +238,7 @@ static uint64_t key_reaching(uint64_t *key, uint32_t *weight, size_t n, uint64_t
     return prefix;
 }
 
-/* Keeps the keys up to `last`, in any order. Returns how many. */
+/* Keeps the keys up to `last`, in any order, and returns their number. */
 static size_t keep_up_to(uint64_t *key, size_t n, uint64_t last) {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++)
@@ -261,15 +265,15 @@ static uint64_t weigh(const uint64_t *key, uint32_t *weight, size_t n, float max
     return total;
 }
 
-/* cum * 2^20 >= total * top_p, without leaving 64 bits (total <= 2^44): cum >= the product's upper
- * 44 bits, rounded up. */
+/* Whether cum * 2^20 >= total * top_p, in 64 bits (total <= 2^44): cum is compared with the upper
+ * 44 bits of the product, rounded up. */
 static size_t keep_top_p(uint64_t *key, uint32_t *weight, size_t n, float max, uint32_t top_p) {
     uint64_t total = weigh(key, weight, n, max);
     uint64_t need = top_p >> 20 ? total : (total * top_p + 0xfffff) >> 20;
     return keep_up_to(key, n, key_reaching(key, weight, n, need));
 }
 
-/* The first of the largest values; APUS_E_NUMERIC where nothing is left. */
+/* The first of the largest values. APUS_E_NUMERIC where no id is left. */
 static apus_status first_rank(const float *work, uint32_t vocab, uint32_t *first) {
     float max = max_of(work, vocab);
     uint32_t i = 0;
@@ -279,7 +283,7 @@ static apus_status first_rank(const float *work, uint32_t vocab, uint32_t *first
     return APUS_OK;
 }
 
-/* The first rank among the others than `first`; UINT32_MAX where there is none. */
+/* The first rank among the ids other than `first`. UINT32_MAX where there is none. */
 static uint32_t second_rank(const float *work, uint32_t vocab, uint32_t first) {
     uint32_t before = UINT32_MAX, after = UINT32_MAX;
     if (first && first_rank(work, first, &before)) before = UINT32_MAX;
@@ -291,7 +295,7 @@ static uint32_t second_rank(const float *work, uint32_t vocab, uint32_t first) {
 
 /* ------------------------------------------------------------------------------------ gumbel -- */
 
-/* The largest value so far, and the one after it where two are wanted. */
+/* The largest value so far, and the second largest where two are wanted. */
 struct draw {
     const struct sampler *sampler;
     struct noise_key key;
@@ -301,17 +305,17 @@ struct draw {
     uint32_t id, next_id;
 };
 
-/* What a value must reach to matter. */
+/* A smaller value than this changes nothing. */
 static float least(const struct draw *d) { return d->two ? d->next : d->best; }
 
-/* Most lose by a bound on their noise and are spared the logarithms. Rounding keeps order, so
- * scaled + noise <= scaled + bound holds after rounding, too. */
+/* Most ids lose already by the bound on their noise, which saves the logarithms. Rounding keeps
+ * order, so scaled + noise <= scaled + bound also holds after rounding. */
 static void consider(struct draw *d, float l, uint32_t id, uint32_t hash) {
     float scaled = l * d->sampler->inverse_temperature;
     if (scaled + noise_bound(hash) < least(d)) return;
     if (d->sampler->min_p && mass_of(l, d->max) < d->sampler->min_p) return;
     float value = scaled + noise_of(hash);
-    if (id == d->id) return; /* the first rank, a second time */
+    if (id == d->id) return; /* the first rank is considered twice */
     if (value > d->best || (value == d->best && id < d->id)) {
         d->next = d->best, d->next_id = d->id;
         d->best = value, d->id = id;
@@ -324,7 +328,7 @@ static void consider_one(struct draw *d, float l, uint32_t id) {
     consider(d, l, id, noise_hash(d->key, id));
 }
 
-/* Whether any of a block may matter, and its hashes. */
+/* Whether any id of a block may matter. Fills in the hashes of the block. */
 static inline uint32_t block_may_matter(const struct draw *d, const float l[LANES], uint32_t from,
                                         uint32_t hash[LANES]) {
     const float inverse_temperature = d->sampler->inverse_temperature, enough = least(d);
@@ -337,7 +341,7 @@ static inline uint32_t block_may_matter(const struct draw *d, const float l[LANE
     return any;
 }
 
-/* Every id that the callback left; most blocks go at a glance. */
+/* Considers every id that the callback left. Most blocks are skipped as a whole. */
 static void consider_all(struct draw *d, const float *work, uint32_t vocab) {
     uint32_t hash[LANES], from = 0;
     for (; from + LANES <= vocab; from += LANES) {
@@ -349,14 +353,14 @@ static void consider_all(struct draw *d, const float *work, uint32_t vocab) {
         if (work[from] != EXCLUDED) consider_one(d, work[from], from);
 }
 
-/* first: the first rank, which every rule keeps. Fills in the draw's results. */
+/* first: the first rank, which every rule keeps. Fills in the results of the draw. */
 static void draw_from(struct draw *d, const float *work, uint32_t vocab, uint32_t first,
                       uint64_t *key, uint32_t *weight) {
     const struct sampler *s = d->sampler;
     d->max = work[first];
     d->best = d->next = EXCLUDED;
     d->id = d->next_id = UINT32_MAX;
-    consider_one(d, d->max, first); /* likely to win, so that the rest is soon decided */
+    consider_one(d, d->max, first); /* this id is likely to win, so most others are skipped */
     if (s->config.top_k == 0 && s->top_p == 0) {
         uint32_t second = d->two ? second_rank(work, vocab, first) : UINT32_MAX;
         if (second != UINT32_MAX) consider_one(d, work[second], second);
@@ -373,7 +377,7 @@ static void draw_from(struct draw *d, const float *work, uint32_t vocab, uint32_
 
 /* ------------------------------------------------------------------------------------ choice -- */
 
-/* Scratch: keys, then logits to work on, then weights. */
+/* The scratch holds keys, then logits to work on, then weights. */
 size_t sample_scratch_bytes(uint32_t vocab) {
     return (size_t)vocab * (sizeof(uint64_t) + sizeof(float) + sizeof(uint32_t));
 }

@@ -2,14 +2,14 @@
 
 #include "hal/scalar.h"
 
-/* Values come through volatile, so that nothing is computed by the compiler. */
+/* The values are volatile, so that the compiler cannot compute the results itself. */
 static float at_run_time(float x) {
     volatile float v = x;
     return v;
 }
 
 const char *selftest_rounding(void) {
-    /* (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24: rounding the product drops the last term, a fused
+    /* (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24. Rounding the product drops the last term; a fused
      * multiply-add keeps it. */
     float a = at_run_time(0x1.001p0f), c = at_run_time(-0x1.002p0f);
     if (a * a + c != 0.0f)

@@ -1,8 +1,8 @@
-/* Whether this build, run here, rounds as docs/numerics.md needs. */
+/* Whether this build rounds on this machine as docs/numerics.md needs. */
 #ifndef RUNTIME_SELFTEST_H
 #define RUNTIME_SELFTEST_H
 
-/* NULL, or what is wrong in a sentence. */
+/* Returns NULL, or a sentence that says what is wrong. */
 const char *selftest_rounding(void);
 
 #endif

@@ -18,7 +18,7 @@ static uint64_t place_slots(const apus_model *model, uint64_t columns, uint64_t 
     return lives_place(&lives, bytes, slot);
 }
 
-/* The model's engines; the memory of their programs is not placed yet. */
+/* Fills in the model's engines. The memory of their programs is not placed yet. */
 static uint32_t list_engines(const apus_model *m, struct sequence_engine engine[MODEL_ENGINES],
                              uint32_t *parts) {
     *parts = m->parts;
@@ -152,7 +152,7 @@ static void submit(struct sequence *t) {
     t->submit_status = e->engine->submit(e->memory, &t->pass, &t->ticket);
 }
 
-/* The part that was submitted, then what follows it. */
+/* Completes the part that was submitted, then computes the parts that follow it. */
 static apus_status wait(struct sequence *t) {
     for (;;) {
         const struct sequence_engine *e = sequence_engine(t) + t->part;
@@ -165,9 +165,9 @@ static apus_status wait(struct sequence *t) {
     }
 }
 
-/* Starts the pass of the columns that are filled in: `line` of them in a row, the rest are
- * branches. With `resume` it goes on in the part that was stopped. sequence_end gives its
- * status. */
+/* Starts the pass of the columns that are filled in: the first `line` of them are one line, the
+ * rest are branches. With `resume` it continues in the part that was stopped. sequence_end returns
+ * its status. */
 static void begin(struct sequence *t, uint32_t line, uint32_t branches, uint32_t logits,
                   struct hal_stop stop, int resume) {
     t->pass = (struct hal_pass){.columns = line + branches,
@@ -217,8 +217,8 @@ static void line_up(struct sequence *t, const int32_t *ids, uint32_t columns) {
         hal_line(t->column, t->range, i, ids[i], t->evaluated + i);
 }
 
-/* How many of these ids a stopped pass has in its first columns. Nobody goes on with a pass that
- * has branches. */
+/* How many of these ids are the first columns of the stopped pass. A pass with branches is never
+ * continued. */
 static uint32_t stopped_columns(const struct sequence *t, const int32_t *ids, uint32_t count) {
     uint32_t n = 0;
     if (!t->stopped || t->pass.columns != t->line || t->column[0].position != t->evaluated)
@@ -241,7 +241,7 @@ apus_status sequence_pass(struct sequence *t, const int32_t *ids, uint32_t colum
     begin(t, columns, 0, logits, stop, resume);
     apus_status status = sequence_end(t);
     if (status != APUS_E_NUMERIC || !resume) return status;
-    /* The value may be of a column that is no longer there. */
+    /* The value may have come from a column that is dropped now. */
     begin(t, columns, 0, logits, stop, 0);
     return sequence_end(t);
 }

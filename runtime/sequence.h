@@ -1,9 +1,8 @@
-/* A model with its cache and how far it has come: the target of a session is one, its draft
- * another. Slot = position.
+/* A model with its cache and the positions that it has evaluated. The target of a session is one
+ * sequence, its draft another. Slot = position.
  *
- * A sequence does not know text: it is given ids and evaluates them. Rows of positions 0 ..
- * evaluated
- * - 1 are in the cache; going back is lowering that number. */
+ * A sequence does not know text: it is given ids and evaluates them. The cache has the rows of
+ * positions 0 .. evaluated - 1. Going back only lowers `evaluated`. */
 #ifndef RUNTIME_SEQUENCE_H
 #define RUNTIME_SEQUENCE_H
 
@@ -11,7 +10,7 @@
 
 #define NO_LOGITS UINT32_MAX
 
-/* An engine with the sequence's program, or with the part of it that is of some layers. */
+/* An engine with the sequence's program, or with the part of it that computes some layers. */
 struct sequence_engine {
     const struct hal_engine *engine;
     void *model_memory, *memory;
@@ -24,33 +23,33 @@ struct sequence {
     struct hal_model hal;
     const size_t *stride;      /* [HAL_SLOTS] of the model's program */
     struct hal_column *column; /* [chunk] */
-    struct kv_range *range;    /* [chunk] what they see of the cache */
+    struct kv_range *range;    /* [chunk] the slots of the cache that the columns see */
     uint8_t **kv;              /* [layers] sequence_cache */
     enum kv_type kv_type;
     uint32_t kv_slots;    /* positions rounded up to 16 */
     uint32_t kv_reserved; /* slots that have been zeroed, a multiple of 16 */
     uint32_t chunk;       /* most columns of a pass */
     uint8_t *slot[HAL_SLOTS];
-    struct sequence_engine engine[MODEL_ENGINES]; /* as the model has them, the one that goes on
-                                                     when another fails prepared and paid for too */
-    uint32_t engines, at; /* how many, and the first that computes: failed ones
-                                                  are not asked again */
-    uint32_t parts;       /* how many from there compute one pass */
+    struct sequence_engine engine[MODEL_ENGINES]; /* as in the model; the engine that continues when
+                                                     another one fails is prepared, and its memory
+                                                     measured, too */
+    uint32_t engines, at; /* how many, and the first that computes: engines that failed are not used
+                             again */
+    uint32_t parts;       /* how many engines from `at` on compute one pass */
 
     uint32_t evaluated; /* positions with rows in the cache */
-    uint32_t logits_at; /* the position behind which sequence_logits(.., 0) from the end stands, or
-                           NO_LOGITS */
-    uint32_t branches;  /* of the last pass, in the slots behind its line */
-    uint32_t logits;    /* rows of logits of the last pass; the last of them is behind logits_at */
+    uint32_t logits_at; /* the position whose logits are the last row, or NO_LOGITS */
+    uint32_t branches;  /* of the last pass, in the slots after its line */
+    uint32_t logits;    /* rows of logits of the last pass; the last row is that of logits_at */
     uint64_t passes;
 
-    /* Of the pass in progress, or of the last one. */
+    /* About the pass in progress, or the last one. */
     struct hal_pass pass;
     uint32_t line;
-    uint32_t part;   /* of the pass, counted from `at`, that it is in */
+    uint32_t part;   /* the part that the pass is in, counted from `at` */
     uint64_t ticket; /* of that part */
     apus_status submit_status;
-    int stopped; /* it came to somewhere, and can go on */
+    int stopped; /* the pass was stopped after a part of its work and can be continued */
 };
 
 /* What a sequence is opened for. */
@@ -61,7 +60,8 @@ struct sequence_config {
     apus_pool *pool; /* the CPU's threads; not read while measuring */
 };
 
-/* Where its parts lie in memory that begins 64-aligned. One walk for measuring and opening. */
+/* Where a sequence's parts lie in memory that begins 64-aligned. One walk serves measuring and
+ * opening. */
 struct sequence_layout {
     uint64_t column, range, kv_table, engine[MODEL_ENGINES], slots, kv;
     uint64_t driver_bytes;
@@ -73,7 +73,7 @@ apus_status sequence_open(struct sequence *sequence, const struct sequence_confi
                           const struct sequence_layout *layout, void *memory);
 void sequence_close(struct sequence *sequence);
 
-/* The engine that computes (the first part), and the code or device in use. */
+/* The engine that computes the first part. It also knows the code or device in use. */
 static inline const struct sequence_engine *sequence_engine(const struct sequence *sequence) {
     return &sequence->engine[sequence->at];
 }
@@ -81,39 +81,40 @@ static inline const struct sequence_engine *sequence_engine(const struct sequenc
 /* A layer's cache. */
 struct kv_cache sequence_cache(const struct sequence *sequence, uint32_t layer);
 
-/* How many of ids[0 .. count), which come next, the next pass should take: of a pass that was
- * stopped, those that are still the same, so that its work is not lost; else as many as fit. */
+/* How many of ids[0 .. count), the ids that come next, the next pass should take. After a stopped
+ * pass these are the ids that it has in common, so that its work is not lost; otherwise as many as
+ * fit. */
 uint32_t sequence_columns(const struct sequence *sequence, const int32_t *ids, uint32_t count);
 
-/* Evaluates ids[0 .. columns) at positions evaluated .. evaluated + columns - 1, with logits behind
+/* Evaluates ids[0 .. columns) at positions evaluated .. evaluated + columns - 1, with logits after
  * the last `logits` of them (at most HAL_LOGITS_MAX). On failure the sequence is as before, without
- * logits. APUS_PARTIAL: `stop` stopped it; a call with the same ids or the first of them goes on
- * where it came to, if no other pass and no rewinding below `evaluated` comes between. When an
- * engine is lost the CPU does the pass again from the rows of the cache, which all are in the
- * arena: the same bits. */
+ * logits. APUS_PARTIAL: `stop` stopped the pass; a call with the same ids, or with the first of
+ * them, continues it, if there was no other pass and no rewinding below `evaluated` in between.
+ * When an engine is lost, the CPU does the pass again from the rows of the cache, which are all in
+ * the arena. The result has the same bits. */
 apus_status sequence_pass(struct sequence *sequence, const int32_t *ids, uint32_t columns,
                           uint32_t logits, struct hal_stop stop);
 
 /* An id that takes the place of one in the line. */
 struct sequence_branch {
     int32_t id;
-    uint32_t beside; /* it follows ids[beside] as ids[beside + 1] does */
+    uint32_t beside; /* the id follows ids[beside], in the place of ids[beside + 1] */
 };
 
-/* The same in two parts for a line of ids, with logits behind each, and branches that end after one
- * id each; at most HAL_LOGITS_MAX in all. Logits: a row for each of the line, then one for each
- * branch. Only the line counts as evaluated; sequence_commit makes a branch's id part of it.
- * Between the two, if sequence_is_busy says so, the engine computes by itself and the caller may
- * compute elsewhere. */
+/* The same in two parts, for a line of ids with logits after each, and for branches that end after
+ * one id each; at most HAL_LOGITS_MAX in all. The logits have a row for each id of the line, then
+ * one for each branch. Only the line counts as evaluated; sequence_commit makes a branch's id part
+ * of it. Between the two calls the engine computes by itself if sequence_is_busy says so, and the
+ * caller may compute elsewhere. */
 void sequence_begin(struct sequence *sequence, const int32_t *ids, uint32_t line,
                     const struct sequence_branch *branch, uint32_t branches, struct hal_stop stop);
 apus_status sequence_end(struct sequence *sequence);
-/* After sequence_begin: whether sequence_end would have to wait. Never for an engine that computes
- * on the caller's thread. */
+/* After sequence_begin: whether sequence_end would have to wait. Always 0 for an engine that
+ * computes on the caller's thread. */
 int sequence_is_busy(const struct sequence *sequence);
 
-/* After sequence_end and before anything else: what follows ids[beside] is this branch's id (0 for
- * the first branch), and nothing behind it. */
+/* Call this right after sequence_end. The line then continues after ids[beside] (0 for the first
+ * branch) with this branch's id and ends there. */
 void sequence_commit(struct sequence *sequence, uint32_t branch);
 
 /* Row `row` (0 .. sequence->logits - 1) of the last pass's logits, float [vocab]. */
@@ -122,10 +123,10 @@ const float *sequence_logits(const struct sequence *sequence, uint32_t row);
 /* Forgets positions from `position` on. */
 void sequence_rewind(struct sequence *sequence, uint32_t position);
 
-/* Slots below `end` are about to be written from outside a pass (a restored state): zeroes what has
- * not been touched. */
+/* Call this before slots below `end` are written from outside a pass (a restored state). It zeroes
+ * those that were never used. */
 void sequence_reserve(struct sequence *sequence, uint32_t end);
-/* Slots from .. to - 1 have been: the engine may keep a copy of them. */
+/* Call this after slots from .. to - 1 were written: the engine may keep a copy of them. */
 void sequence_cache_written(struct sequence *sequence, uint32_t from, uint32_t to);
 
 #endif

@@ -21,20 +21,20 @@ struct generation {
     uint64_t rounds, proposed, accepted, branches, branches_taken, off_rounds, draft_ns,
         draft_prompt_ns, verify_ns, overlap_ns, ahead, kept;
     uint64_t proposed_at[PROPOSE_MAX], accepted_at[PROPOSE_MAX];
-    uint64_t passes; /* of the target before it began */
+    uint64_t passes; /* passes of the target before this generation began */
 };
 
 struct apus_session {
     const apus_model *model;
-    apus_pool *pool; /* its own threads, or NULL */
+    apus_pool *pool; /* the session's own threads, or NULL */
     struct sequence target;
     struct speculation speculation;
-    uint32_t keyed; /* 0 or 1: states are made and taken by state_key alone */
+    uint32_t keyed; /* 0 or 1: with 1, states are saved and restored only with state_key */
     uint8_t state_key[BLAKE2S_KEY];
     uint32_t context, threads, prompt_bytes; /* of the configuration, defaults filled in */
 
     int32_t *ids;   /* [context] */
-    int32_t *fresh; /* [context] a prompt while it is tokenized */
+    int32_t *fresh; /* [context] the ids of a prompt while it is tokenized */
     uint32_t count; /* ids in the context */
     int unfinished; /* apus_prompt or apus_append was stopped before all ids were evaluated */
 
@@ -43,15 +43,15 @@ struct apus_session {
     void *sample_scratch;
 
     uint32_t busy;   /* atomic: a call is in progress */
-    uint64_t fenv;   /* during a call: the float environment of the caller */
+    uint64_t fenv;   /* during a call: the caller's float environment */
     uint32_t cancel; /* atomic: the request's ticket and the bits HAL_CANCEL, runtime/calls.c */
     struct generation generation;
-    struct text_stream text; /* what the user will see of it */
-    struct text_bind bind;   /* what it must begin with */
+    struct text_stream text; /* the text that the user will see */
+    struct text_bind bind;   /* what that text must begin with */
     int32_t piece_ids[PROPOSE_MAX + 1];
     float piece_log_probs[PROPOSE_MAX + 1];
     uint64_t piece_offsets[PROPOSE_MAX + 1];
-    /* [piece.count][piece.alternatives]; as much as any request may ask for is 2.5 KB */
+    /* [piece.count][piece.alternatives]. The most that any request may ask for takes 2.5 KB. */
     int32_t piece_likely[(PROPOSE_MAX + 1) * APUS_ALTERNATIVES_MAX];
     float piece_likely_log_probs[(PROPOSE_MAX + 1) * APUS_ALTERNATIVES_MAX];
 
@@ -59,26 +59,26 @@ struct apus_session {
     uint64_t arena_bytes;
 };
 
-/* runtime/calls.c. Every public call that takes a session begins with one of these and goes on
- * only where it gives APUS_OK. A call from a callback of another call gets APUS_E_ORDER, and one
- * without a session APUS_E_ARGUMENT. session_enter sets the float environment too; session_leave
- * gives both back and returns `status`. session_look is for calls that change nothing and call
- * nothing. */
+/* runtime/calls.c. Every public call that takes a session begins with one of these and continues
+ * only where it returns APUS_OK. A call from a callback of another call gets APUS_E_ORDER, and one
+ * without a session APUS_E_ARGUMENT. session_enter also sets the float environment. session_leave
+ * restores it, ends the call and returns `status`. session_look is for calls that change nothing
+ * and call nothing. */
 apus_status session_enter(apus_session *session);
 apus_status session_leave(apus_session *session, apus_status status);
 apus_status session_look(const apus_session *session);
 
-/* runtime/prompt.c. The context's ids from `position` on have changed or go: every model forgets
- * them. Where all that is left is evaluated, the prompt counts as finished. */
+/* runtime/prompt.c. The context's ids from `position` on have changed or are removed: every model
+ * forgets them. If all ids that are left are evaluated, the prompt counts as finished. */
 void session_rewind(apus_session *session, uint32_t position);
 
-/* What stops a pass of this session: a cancel, and the deadline if it is not 0. */
+/* What can stop a pass of this session: a cancel, and the deadline if it is not 0. */
 static inline struct hal_stop session_stop(const apus_session *session, uint64_t deadline_ns) {
     return (struct hal_stop){&session->cancel, deadline_ns};
 }
 
-/* Whether this call is to stop. Takes back what apus_cancel asked for; a cancelled request stays
- * cancelled. */
+/* Whether this call must stop. This also resets what apus_cancel asked for; a cancelled request
+ * stays cancelled. */
 int session_cancelled(apus_session *session);
 
 #endif

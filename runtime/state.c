@@ -1,9 +1,10 @@
 /* Saved contexts: ids and KV rows as bytes, bound to the model.
  *
- *   struct state_header
- *   int32_t ids [evaluated], then zero up to a multiple of 8 bytes
- *   for every layer: its rows, as kv_export gives them
- *   uint64_t XXH64 of everything before it; or, of a session with a key, its BLAKE2s by that key */
+ * - struct state_header
+ * - int32_t ids [evaluated], then zero up to a multiple of 8 bytes
+ * - for every layer: its rows, as kv_export gives them
+ * - uint64_t XXH64 of everything before it; in a session with a key, BLAKE2s with that key
+ * instead */
 #include <assert.h>
 
 #include "hal/scalar.h"
@@ -34,7 +35,7 @@ static uint64_t end_bytes(const apus_session *s) {
     return s->keyed ? BLAKE2S_BYTES : sizeof(uint64_t);
 }
 
-/* What stands behind a state of so many bytes before it. */
+/* The hash that follows these bytes of a state. */
 static void make_end(const apus_session *s, const void *data, size_t bytes,
                      uint8_t end[BLAKE2S_BYTES]) {
     uint64_t hash;
@@ -85,7 +86,7 @@ APUS_API apus_status apus_save(const apus_session *s, void *data, size_t capacit
     return APUS_OK;
 }
 
-/* Everything that can be wrong with a saved state. */
+/* Checks everything that can be wrong with a saved state. */
 static const char where[] = "saved state";
 
 static apus_status check_header(const apus_session *s, const uint8_t *data, size_t bytes,

@@ -1,4 +1,4 @@
-/* Figures: what a generation took, and what passes cost. */
+/* Figures: the costs of a generation and of passes. */
 #include <string.h>
 
 #include "runtime/session.h"

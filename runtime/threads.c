@@ -1,4 +1,4 @@
-/* The public face of hal/pool.h. */
+/* The public functions for hal/pool.h. */
 #include "hal/pool.h"
 
 #include "runtime/config.h"
