@@ -40,7 +40,7 @@ static inline uint64_t act_tile_scale(uint32_t kp, uint32_t column, uint32_t col
     return (uint64_t)kp / GROUP * (ACT_GROUP_WORDS + 1) * cols + column;
 }
 
-/* Of a column in the caller's memory, which is 64-aligned: bytes from its first value. */
+/* Bytes of a column in the caller's memory, which is 64-aligned, counted from its first value. */
 static inline size_t act_gsum_at(uint32_t kp) {
     assert(kp % GROUP == 0);
     return kp;

@@ -1,6 +1,6 @@
-/* The float environment of the contract: round to nearest, denormals kept (no operation meets one;
- * keeping them is what the self-test checks), no traps. Every entry point and every worker thread
- * enters it and restores what it found. */
+/* The float environment of the contract: round to nearest, denormals kept (no operation meets one,
+ * but the self-test checks that they are kept), no traps. Every entry point and every worker thread
+ * sets it and later restores what it found. */
 #ifndef HAL_FENV_H
 #define HAL_FENV_H
 

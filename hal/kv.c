@@ -6,8 +6,8 @@
 #include "hal/place.h"
 #include "hal/scalar.h"
 
-/* A kv head is four strips one after another, each of panels of 16 slots: K, V, their scales. So a
- * type is how many bits a value has, and how a row lies within its panels. */
+/* A kv head is four strips, one after another, each made of panels of 16 slots: K, V, their scales.
+ * So a type says only how many bits a value has and how a row lies within its panels. */
 enum strip { K, V, KSCALE, VSCALE, STRIPS };
 
 static const uint8_t value_bits[KV_TYPES] = {[KV_8] = 8};
@@ -18,7 +18,7 @@ static size_t strip_panel(const struct kv_cache *c, uint32_t strip) {
                           : KV_PANEL * sizeof(float);
 }
 
-/* Where the panel of a slot begins. The cache may be a saved one, of any alignment. */
+/* Where the panel of a slot begins. The cache may be a saved one, which may have any alignment. */
 static uint8_t *panel_of(const struct kv_cache *c, uint32_t head, uint32_t strip, uint32_t slot) {
     size_t at = head * (size_t)kv_head_bytes(c);
     for (uint32_t s = 0; s < strip; s++) at += c->slots / KV_PANEL * strip_panel(c, s);
@@ -54,8 +54,8 @@ static void store_v8(uint8_t *panel, uint32_t slot, uint32_t head_dim, const int
     for (uint32_t c = 0; c < head_dim; c++) at[(size_t)c * 4] = (uint8_t)q[c];
 }
 
-/* The bytes of K and V of a slot, from another slot; from none: zero. Slots are counted from their
- * panels on. */
+/* Copies the bytes of K and V from one slot to another, or zeroes them where there is no source.
+ * Slots are counted from the beginning of their panels. */
 static void move_row8(uint8_t *k, uint8_t *v, uint32_t to, const uint8_t *from_k,
                       const uint8_t *from_v, uint32_t from, uint32_t head_dim) {
     for (uint32_t c = 0; c < head_dim; c++) {
@@ -84,7 +84,7 @@ void kv_store(const struct kv_cache *c, uint32_t head, uint32_t slot, enum kv_pa
     scales[at] = scale;
 }
 
-/* Of one kv head; from NULL: zero. */
+/* Copies the slots of one kv head, or zeroes them where the source is NULL. */
 static void move_row(const struct kv_cache *c, uint32_t head, uint32_t to, const uint32_t *from) {
     static const uint8_t zero[sizeof(float)];
     uint8_t *strip[STRIPS];
@@ -135,7 +135,8 @@ void kv_copy(const struct kv_cache *target, uint32_t to, const struct kv_cache *
 
 /* ------------------------------------------------------------------------------ saved states -- */
 
-/* The saved rows as a cache. Functions that read it do not write: data may be constant. */
+/* The saved rows as a cache. The functions that read it do not write to it, so data may be
+ * constant. */
 static struct kv_cache saved(const struct kv_cache *like, uint32_t count, const void *data) {
     struct kv_cache s = *like;
     s.data = (uint8_t *)(uintptr_t)data;
@@ -159,7 +160,7 @@ uint32_t kv_saved_bad(const struct kv_cache *c, uint32_t count, const void *data
     struct kv_cache s = saved(c, count, data);
     for (uint32_t h = 0; h < s.kv_heads; h++) {
         const uint8_t *scales = panel_of(&s, h, KSCALE, 0);
-        for (uint32_t i = 0; i < 2 * s.slots; i++) { /* those of V follow */
+        for (uint32_t i = 0; i < 2 * s.slots; i++) { /* the scales of V follow those of K */
             uint32_t b;
             memcpy(&b, scales + i * sizeof b, sizeof b);
             if (b && (b < SNAP_LOW || b > SNAP_HIGH)) return h;

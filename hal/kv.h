@@ -1,13 +1,14 @@
-/* The KV cache in memory, the same for every engine; its arena copy is the one that counts.
+/* The KV cache in memory. It is the same for every engine, and the copy in the arena is the one
+ * that counts.
  *
- * How its bytes lie is the business of this file, hal/kv.c, the attention kernels of the CPU and
- * igpu/shaders/kv.glsl; everybody else goes by the functions below.
+ * Only this file, hal/kv.c, the attention kernels of the CPU and igpu/shaders/kv.glsl know how its
+ * bytes lie. All other code uses the functions below.
  *
  * A cache holds rows. A row is what one position has in a layer: int8 values and a float scale for
- * K and V of every kv head (docs/numerics.md 3). It lies in a slot. Which one is arbitrary:
- * attention does not depend on the order of slots (docs/numerics.md 6). Whoever lends a cache
- * zeroes panels of 16 slots before their first use, so that reading a whole panel reads defined
- * values, and memory that no position has needed is never touched. */
+ * K and V of every kv head (docs/numerics.md 3). It lies in a slot, and any slot will do: attention
+ * does not depend on the order of slots (docs/numerics.md 6). The owner of a cache zeroes panels of
+ * 16 slots before their first use. So reading a whole panel reads defined values, and memory that
+ * no position has needed is never touched. */
 #ifndef HAL_KV_H
 #define HAL_KV_H
 
@@ -28,45 +29,46 @@ struct kv_range {
 
 /* A layer's cache. */
 struct kv_cache {
-    uint8_t *data; /* kv_bytes, 64-aligned; not looked at by functions that only give sizes */
+    uint8_t *data; /* kv_bytes, 64-aligned; functions that only give sizes do not read it */
     enum kv_type type;
     uint32_t slots;    /* a multiple of KV_PANEL */
-    uint32_t kv_heads; /* 0: a layer without attention, for which no function does anything */
+    uint32_t kv_heads; /* 0: a layer without attention, for which every function does nothing */
     uint32_t head_dim; /* a multiple of 16 */
 };
 
-/* Bytes of the cache, and of one kv head in it: the heads lie one after another. Multiples of
- * 64. */
+/* Bytes of the cache, and of one kv head in it. The heads lie one after another. Both are multiples
+ * of 64. */
 uint64_t kv_bytes(const struct kv_cache *cache);
 uint64_t kv_head_bytes(const struct kv_cache *cache);
 
-/* Slots from .. to - 1 become bytes of zero. */
+/* Sets all bytes of slots from .. to - 1 to zero. */
 void kv_zero(const struct kv_cache *cache, uint32_t from, uint32_t to);
 
 /* Writes K or V of one kv head into a slot: q [head_dim] as quantized. */
 void kv_store(const struct kv_cache *cache, uint32_t head, uint32_t slot, enum kv_part part,
               const int8_t *q, float scale);
 
-/* The row in slot `from`, into slot `to` as well. */
+/* Copies the row in slot `from` to slot `to`. */
 void kv_move(const struct kv_cache *cache, uint32_t from, uint32_t to);
 
-/* Slots from .. from + count - 1 of a cache into slots to .. of another one, which may differ in
- * slots only, or into others of the same. All three are multiples of KV_PANEL. */
+/* Copies slots from .. from + count - 1 of a cache to slots `to` and following of another cache,
+ * which may differ only in its number of slots, or of the same cache to others. All three are
+ * multiples of KV_PANEL. */
 void kv_copy(const struct kv_cache *target, uint32_t to, const struct kv_cache *source,
              uint32_t from, uint32_t count);
 
-/* Rows as bytes, for saved states: `count` of them from slot `from` on, a multiple of KV_PANEL.
- * They take kv_saved_bytes, at any alignment, and are a cache of just enough slots whose unused
- * rows are bytes of zero, so that equal rows give equal bytes. */
+/* Rows as bytes, for saved states: `count` rows from slot `from` on, which is a multiple of
+ * KV_PANEL. They take kv_saved_bytes, at any alignment. They are a cache of just enough slots whose
+ * unused rows are zero, so that equal rows give equal bytes. */
 uint64_t kv_saved_bytes(const struct kv_cache *cache, uint32_t count);
 void kv_export(const struct kv_cache *cache, uint32_t from, uint32_t count, void *data);
-/* The first kv head that has a scale which is neither +0 nor in [2^-50, 2^50]; kv_heads: none, and
- * only then the bytes may be imported. They come from outside. */
+/* The first kv head with a scale that is neither +0 nor in [2^-50, 2^50]; kv_heads if there is
+ * none. The bytes come from outside and may be imported only if there is none. */
 uint32_t kv_saved_bad(const struct kv_cache *cache, uint32_t count, const void *data);
 void kv_import(const struct kv_cache *cache, uint32_t to, uint32_t count, const void *data);
 
-/* What attention kernels read of one kv head: how the bytes lie under these pointers is the
- * type's. */
+/* What attention kernels read of one kv head. The type says how the bytes lie under these
+ * pointers. */
 struct kv_head {
     uint8_t *k;
     int8_t *v;

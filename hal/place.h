@@ -50,7 +50,7 @@ struct place {
     uint64_t end; /* bytes so far */
 };
 
-/* bytes up to a multiple of `to`, a power of two up to 4096. */
+/* Rounds bytes up to a multiple of `to`, a power of two up to 4096. */
 static inline uint64_t place_up(uint64_t bytes, uint64_t to) {
     assert(to && to <= 4096 && (to & (to - 1)) == 0);
     return bytes > PLACE_FULL - to ? PLACE_FULL : (bytes + to - 1) & ~(to - 1);
@@ -60,7 +60,8 @@ static inline uint64_t place_product(uint64_t count, uint64_t bytes) {
     return bytes && count > PLACE_FULL / bytes ? PLACE_FULL : count * bytes;
 }
 
-/* The offset of a part of count * bytes, and the walk behind it at a multiple of `to`. */
+/* Returns the offset of a part of count * bytes. The walk is then after that part, at a multiple of
+ * `to`. */
 static inline uint64_t place_next_to(struct place *walk, uint64_t count, uint64_t bytes,
                                      uint64_t to) {
     const uint64_t here = walk->end, more = place_product(count, bytes);
@@ -72,7 +73,7 @@ static inline uint64_t place_next(struct place *walk, uint64_t count, uint64_t b
     return place_next_to(walk, count, bytes, PLACE_LINE);
 }
 
-/* The part at `offset` of memory, which is as large as was measured. */
+/* The part at `offset` of memory, which is as large as the walk has measured. */
 static inline void *place_at(void *memory, uint64_t offset) {
     return (uint8_t *)memory + (uintptr_t)offset;
 }

@@ -14,13 +14,13 @@ enum { HAL_THREADS_MAX = 64 };
  */
 size_t hal_pool_bytes(uint32_t threads);
 
-/* Never fails: without threads in the port, or where they do not start, callers compute alone. port
- * may be NULL; copied. */
+/* Never fails: if the port has no threads, or if they do not start, callers compute alone. port may
+ * be NULL; it is copied. */
 apus_pool *hal_pool_open(void *memory, const apus_port *port, uint32_t threads);
-/* After every program that has it. */
+/* Call this after every program that uses the pool is closed. */
 void hal_pool_close(apus_pool *pool);
 
-/* As it was opened for. */
+/* As given when it was opened. */
 uint32_t hal_pool_threads(const apus_pool *pool);
 
 #endif

@@ -1,13 +1,12 @@
-/* A model as a program: a list of operations over slots, built once by runtime/graph.c, prepared by
- * an engine, replayed every pass. docs/numerics.md 5 is what each operation computes.
+/* A model as a program: a list of operations over slots. runtime/graph.c builds it once, an engine
+ * prepares it, and every pass replays it. docs/numerics.md 5 says what each operation computes.
  *
- * An operation says all that an engine needs to know of it: the slots that it reads and writes, the
- * weights, the shape. What the operations before and after it are for is nobody's business but the
- * graph's, and where slots may share memory follows from what is read and written
- * (runtime/lives.h).
+ * An operation says everything that an engine needs to know about it: the slots that it reads and
+ * writes, the weights, the shape. Only the graph knows what the operations before and after it are
+ * for. Which slots may share memory follows from what is read and written (runtime/lives.h).
  *
- * A program may be of some layers only: then X is taken from its slot unless the first layer is
- * among them, and left there unless the last one is, which the logits belong to. */
+ * A program may have some layers only. If the first layer is not among them, X is taken from its
+ * slot. If the last one is not among them, X is left there; the logits belong to the last layer. */
 #ifndef HAL_PROGRAM_H
 #define HAL_PROGRAM_H
 
@@ -19,7 +18,7 @@
 #include "hal/place.h"
 #include "weights/format.h"
 
-/* What an operation writes into a slot, a column: */
+/* What an operation writes into one column of a slot: */
 enum hal_form {
     FORM_FLOATS,    /* [width] */
     FORM_ROWS,      /* floats [rows of weight i] into out[i] */
@@ -27,17 +26,17 @@ enum hal_form {
     FORM_QUERIES    /* of its heads, as SLOT_QI has them */
 };
 
-/* One row each: kind, its name, what it writes. An engine has a table or a switch of its own by
- * kind, and takes what is in it.
+/* One row for each kind: its name and what it writes. Each engine has its own table or switch by
+ * kind and takes the kinds that are in it.
  *
  * EMBED   -> the row of the weight that the column's id names
  * NORM    float [width] -> RMSNorm with eps
  * GEMV    quantized -> the products with weight i in out[i]; with HAL_ADD added to what is there
  * HEADS   q, k, v: the biases of the three weights, RoPE, Hadamard, quantize -> queries, and the
- *         pass's rows of the layer's cache. q, k and v are lost
+ *         pass's rows of the layer's cache. q, k, v overwritten
  * ATTEND  queries and the layer's cache -> [heads * head_dim]
  * QUANT   float [width] -> the same rounded
- * ACT     g, u: SiLU, product, Hadamard -> the same rounded. g and u are lost */
+ * ACT     g, u: SiLU, product, Hadamard -> the same rounded. g, u overwritten */
 #define HAL_OPERATIONS(OP)                                                                         \
     OP(EMBED, "embed", FORM_FLOATS)                                                                \
     OP(NORM, "norm", FORM_QUANTIZED)                                                               \
@@ -79,28 +78,28 @@ enum hal_slot {
                     [heads] */
     SLOT_G,  /* float [ffn] */
     SLOT_U,
-    SLOT_LOGITS, /* float [vocab], of the columns that want them only */
+    SLOT_LOGITS, /* float [vocab], only of the columns that want them */
     HAL_SLOTS
 };
 
 enum {
     HAL_ADD = 1u, /* the output is added to what its slots hold */
-    HAL_TAIL = 2u /* runs for the columns that want logits only, and writes them from column 0 on */
+    HAL_TAIL = 2u /* runs only for the columns that want logits, and writes them from column 0 on */
 };
 
 enum { HAL_COLUMNS_MAX = 512, HAL_LOGITS_MAX = 16, HAL_TREE_MAX = 16, HAL_OP_SLOTS = 3 };
 
-/* Of program->weight. */
+/* A run of program->weight. */
 struct hal_weights {
     uint32_t first, count;
 };
 
-/* Of a layer's attention. */
+/* The shape of a layer's attention. */
 struct hal_heads {
     uint32_t heads, kv_heads, head_dim;
 };
 
-/* Ranges of slots that a column sees, at most. */
+/* The most ranges of slots that a column sees. */
 enum { HAL_RANGES_MAX = 8 };
 
 struct hal_op {
@@ -108,9 +107,11 @@ struct hal_op {
     uint8_t flags;
     uint8_t ins, outs;                           /* how many slots it reads and writes */
     uint8_t in[HAL_OP_SLOTS], out[HAL_OP_SLOTS]; /* enum hal_slot */
-    uint16_t layer;             /* where it belongs: whose cache it uses, where a pass is cut; the
-                                   embedding to the first, what gives logits to the last */
-    uint32_t width;             /* of the vectors that it reads; HAL_EMBED: that it writes */
+    uint16_t layer;             /* the layer that it belongs to: its cache is used, and passes are
+                                   cut between layers; the embedding belongs to the first layer,
+                                   what gives logits to the last */
+    uint32_t width;             /* of the vectors that it reads; for HAL_EMBED, of those that it
+                                   writes */
     struct hal_weights weights; /* HAL_EMBED, HAL_GEMV, HAL_HEADS */
     struct hal_heads shape;     /* HAL_HEADS, HAL_ATTEND */
     float eps;                  /* HAL_NORM */
@@ -135,7 +136,7 @@ static inline uint32_t hal_weight(const struct hal_program *program, const struc
     return program->weight[op->weights.first + i];
 }
 
-/* The model as engines see it: the blob's own tables (weights/format.h), checked. */
+/* The model as engines see it: the checked tables of the blob (weights/format.h). */
 struct hal_model {
     const struct blob_model *dims;
     const struct blob_layer *layers;
@@ -145,7 +146,7 @@ struct hal_model {
     const uint8_t *weights;
 };
 
-/* Whether an engine multiplies all the operation's weights: of a mask as WEIGHT_ON_CPU. */
+/* Whether an engine multiplies all weights of the operation. The mask is one like WEIGHT_ON_CPU. */
 static inline int hal_multiplies(uint32_t engine, const struct hal_model *model,
                                  const struct hal_op *op, const uint32_t *weight) {
     for (uint32_t i = 0; i < op->weights.count; i++)
@@ -174,10 +175,11 @@ struct hal_column {
     uint32_t tail;     /* of the mask */
     uint32_t mask;     /* bit i, i < HAL_TREE_MAX: slot tail + i is visible */
 };
-/* What stops a pass between two operations, looked at every half layer or where an engine can: */
+/* What stops a pass between two operations. Engines look at it every half layer, or where they
+ * can: */
 struct hal_stop {
     const uint32_t *cancel; /* NULL, or read as an atomic: any of the bits HAL_CANCEL */
-    uint64_t deadline_ns;   /* 0, or passed on the port's clock */
+    uint64_t deadline_ns;   /* 0, or the pass stops when the port's clock has passed it */
 };
 enum { HAL_CANCEL = 3u };
 
@@ -190,10 +192,10 @@ struct hal_pass {
     uint32_t ranges;
     struct hal_stop stop;
     int resume; /* != 0: the program's last pass was stopped. Its first `columns` columns, which are
-                   the same, go on where it came to */
+                   the same as then, continue where they were stopped */
 };
 
-/* Column i of a line of text, at position and slot `at`, with range i of the pass. */
+/* Column i of a line of text, at position and slot `at`. It uses range i of the pass. */
 static inline void hal_line(struct hal_column *column, struct kv_range *range, uint32_t i,
                             int32_t id, uint32_t at) {
     assert(i < HAL_COLUMNS_MAX);
@@ -201,10 +203,10 @@ static inline void hal_line(struct hal_column *column, struct kv_range *range, u
     column[i] = (struct hal_column){id, at, at, i, 1, 0, 0};
 }
 
-/* hal/visible.c. Whether the column, of this pass, sees the slot. */
+/* hal/visible.c. Whether this column of the pass sees the slot. */
 int hal_sees(const struct hal_pass *pass, const struct hal_column *column, uint32_t slot);
-/* Whether a pass keeps to what is said above, in a cache of so many slots. Engines assert it; a
- * release build does not look. */
+/* Whether a pass obeys the rules above in a cache of so many slots. Engines assert it; a release
+ * build does not check. */
 int hal_pass_good(const struct hal_pass *pass, uint32_t kv_slots);
 
 static inline size_t hal_qi_stride(uint32_t head_dim) {

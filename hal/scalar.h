@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Through a union: in a freestanding build memcpy is a real call, and these sit in the innermost
- * loops. */
+/* Goes through a union: in a freestanding build memcpy is a real call, and these functions are in
+ * the innermost loops. */
 union float_word {
     float x;
     uint32_t b;
@@ -25,7 +25,7 @@ static inline float bits_float(uint32_t b) {
 
 enum { SNAP_LOW = 0x26800000, SNAP_HIGH = 0x58800000 }; /* 2^-50, 2^50 */
 
-/* |= 1 into *bad where the contract is broken. */
+/* Sets *bad |= 1 where the contract is broken. */
 static inline float num_snap(float x, uint32_t *bad) {
     uint32_t m = float_bits(x) & 0x7fffffffu;
     *bad |= m > SNAP_HIGH;

@@ -22,7 +22,7 @@ static int ranges_good(const struct hal_pass *pass, const struct hal_column *c, 
     return 1;
 }
 
-/* The mask names slots of the cache that no range has. */
+/* The mask names slots of the cache that are in no range. */
 static int mask_good(const struct hal_pass *pass, const struct hal_column *c, uint32_t kv_slots) {
     struct hal_column without = *c;
     without.mask = 0;

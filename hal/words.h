@@ -1,4 +1,4 @@
-/* Sentences put together in a fixed buffer: what does not fit is left out. */
+/* Sentences put together in a fixed buffer. What does not fit is left out. */
 #ifndef HAL_WORDS_H
 #define HAL_WORDS_H
 

@@ -3,8 +3,7 @@
  * - struct state_header
  * - int32_t ids [evaluated], then zero up to a multiple of 8 bytes
  * - for every layer: its rows, as kv_export gives them
- * - uint64_t XXH64 of everything before it; in a session with a key, BLAKE2s with that key
- * instead */
+ * - uint64_t XXH64 of everything before it; with a session's key, its BLAKE2s */
 #include <assert.h>
 
 #include "hal/scalar.h"
