@@ -84,7 +84,7 @@ void kv_store(const struct kv_cache *c, uint32_t head, uint32_t slot, enum kv_pa
     scales[at] = scale;
 }
 
-/* Copies the slots of one kv head, or zeroes them where the source is NULL. */
+/* Copies the row of one kv head to slot `to`, or zeroes the row there where `from` is NULL. */
 static void move_row(const struct kv_cache *c, uint32_t head, uint32_t to, const uint32_t *from) {
     static const uint8_t zero[sizeof(float)];
     uint8_t *strip[STRIPS];

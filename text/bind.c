@@ -15,15 +15,15 @@ int bind_can_spell(const struct vocab *v, const uint8_t *bytes, size_t count) {
     return 1;
 }
 
-/* Whether these bytes are what is left or begin with it, or what is left begins with them. */
+/* Whether these bytes are what is left, or one of the two begins with the other. */
 static int agrees(const struct text_bind *b, const uint8_t *piece, size_t n) {
     const uint8_t *rest = b->bytes + b->at;
     size_t left = bind_left(b);
     return n && memcmp(piece, rest, n < left ? n : left) == 0;
 }
 
-/* The first id of what is left up to `end` may come next. Returns whether it stands for the first
- * of these bytes. */
+/* Lets the first id of what is left, up to `end`, come next. Returns whether that id stands for the
+ * first of these bytes. */
 static int let_first(struct text_bind *b, size_t end) {
     const uint8_t *piece;
     int32_t id = -1;
@@ -46,16 +46,17 @@ static int is_piece(const struct text_bind *b) {
     return 0;
 }
 
-/* Which shorter ids may come next: the first of what is left, however it goes on. */
+/* Finds the shorter ids that may come next: those that are first in what is left, however it
+ * continues. */
 static void find_shorter(struct text_bind *b) {
     uint8_t reached[HEAL_BYTES];
     const uint8_t *rest = b->bytes + b->at;
     size_t left = bind_left(b), seen = left < HEAL_BYTES ? left : HEAL_BYTES;
     memset(b->shorter, 0xff, sizeof b->shorter);
     if (!left || is_piece(b)) return;
-    /* bytes that are normalized first, or are no character yet */
+    /* these bytes are normalized first, or are not a character yet */
     if (!let_first(b, seen)) b->shorter[1] = (int32_t)b->vocab->fallback[rest[0]];
-    if (seen < left) return; /* its end is far away */
+    if (seen < left) return; /* the end is far away */
     heal_reached(b->vocab, rest, left, reached);
     for (size_t end = 1; end < left; end++)
         if (reached[end]) let_first(b, end);
@@ -77,7 +78,7 @@ int bind_may(const struct text_bind *b, uint32_t id) {
     size_t left = bind_left(b), n = vocab_length(b->vocab, id);
     if (!left) return 1;
     if (n < left) return n <= HEAL_BYTES && b->shorter[n] == (int32_t)id;
-    /* the first byte decides nearly always */
+    /* nearly always the first byte decides */
     if (*piece != b->bytes[b->at]) return 0;
     n = tokenizer_piece(b->vocab, id, 0, &piece);
     return agrees(b, piece, n);

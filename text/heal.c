@@ -1,7 +1,7 @@
-/* What a tokenizer makes of a word does not change at a border of its pieces: those before it come
- * from what stands before it, whatever follows. A piece that reaches across the text's end begins
- * at a place from where the text is the beginning of that piece. So the ids up to a place stay if
- * it is a border of what each text up to such a place, and the text itself, is made of. */
+/* The pieces before a border inside a word come from the bytes before the border. So they do not
+ * change, whatever follows the border. A piece that reaches across the text's end begins at a place
+ * from where the text is the beginning of that piece. So the ids up to a place stay the same if the
+ * place is a border in the pieces of the text itself and of each text that ends at such a place. */
 #include "text/heal.h"
 
 #include <assert.h>
@@ -13,10 +13,10 @@
 
 struct word {
     const struct vocab *vocab;
-    const uint8_t *text; /* [bytes] from the word's begin to the end of the text */
+    const uint8_t *text; /* [bytes] from the word's beginning to the end of the text */
     size_t bytes;        /* at most HEAL_BYTES */
     uint32_t flags;
-    size_t implicit; /* 1: its ids begin with a space that is not in the text */
+    size_t implicit; /* 1: the word's ids begin with a space that is not in the text */
     void *scratch;
     uint8_t reached[HEAL_BYTES]; /* pieces that reach across the end may begin here */
 };
@@ -25,7 +25,7 @@ size_t heal_scratch(const struct vocab *v) { return tokenizer_scratch(v, HEAL_BY
 
 void heal_reached(const struct vocab *v, const uint8_t *text, size_t bytes, uint8_t *reached) {
     assert(bytes <= HEAL_BYTES);
-    uint8_t has[256] = {0}; /* most pieces begin with a byte that the text does not have */
+    uint8_t has[256] = {0}; /* most pieces begin with a byte that is not in the text */
     memset(reached, 0, bytes);
     for (size_t i = 0; i < bytes; i++) has[text[i]] = 1;
     for (uint32_t id = 0; id < v->header->rows; id++) {
@@ -39,7 +39,8 @@ void heal_reached(const struct vocab *v, const uint8_t *text, size_t bytes, uint
     }
 }
 
-/* The first place from where the text, to its end, begins a user-defined token, or `bytes`. */
+/* The first place where the rest of the text is the beginning of a user-defined token, or
+ * `bytes`. */
 static size_t user_begun(const struct vocab *v, const uint8_t *text, size_t bytes) {
     size_t longest = 0;
     for (uint32_t i = 0; i < v->header->added_count; i++) {
@@ -51,8 +52,8 @@ static size_t user_begun(const struct vocab *v, const uint8_t *text, size_t byte
     return bytes - longest;
 }
 
-/* The last border at or before `at` in what the word's first `end` bytes are made of; 0, where
- * every word begins, if its pieces are not those bytes. */
+/* The last border at or before `at` in the pieces of the word's first `end` bytes. If those pieces
+ * are not these bytes, it is 0, where every word begins. */
 static size_t border_before(const struct word *w, size_t end, size_t at) {
     int32_t id[HEAL_BYTES + 1];
     struct ids ids = {id, HEAL_BYTES + 1, 0};
@@ -67,19 +68,19 @@ static size_t border_before(const struct word *w, size_t end, size_t at) {
     return sum == end + w->implicit ? border : 0;
 }
 
-/* Whether the word's first `at` bytes are made of the same by themselves: rules for words look at
- * what stands behind white space. */
+/* Whether the word's first `at` bytes have the same pieces by themselves. They may not, because the
+ * rules for words look at what follows white space. */
 static int stays_alone(const struct word *w, size_t at) {
     int32_t whole[HEAL_BYTES + 1], alone[HEAL_BYTES + 1];
     struct ids a = {whole, HEAL_BYTES + 1, 0}, b = {alone, HEAL_BYTES + 1, 0};
     tokenizer_encode(w->vocab, w->text, w->bytes, w->flags, &a, w->scratch);
     tokenizer_encode(w->vocab, w->text, at, w->flags, &b, w->scratch);
-    if (tokenizer_is_space(w->text, at)) return 0; /* with what may stand before it, too */
+    if (tokenizer_is_space(w->text, at)) return 0; /* also with what may stand before the text */
     return b.count <= a.count && a.count <= a.capacity &&
            memcmp(whole, alone, b.count * sizeof *whole) == 0;
 }
 
-/* Goes back until the place is a border of all. */
+/* Goes back until the place is a border in all of them. */
 static size_t stable(const struct word *w) {
     size_t at = w->bytes, before;
     for (size_t i = w->bytes; i-- > 0;)
@@ -99,7 +100,7 @@ size_t heal_keep(const struct vocab *v, const uint8_t *text, size_t bytes, uint3
     assert((text || !bytes) && (uintptr_t)scratch % 8 == 0);
     size_t whole = bytes - utf8_unfinished(text, bytes), user = user_begun(v, text, bytes), begin;
     int implicit = tokenizer_last_word(v, text, whole, flags, &begin);
-    if (user < bytes) { /* the words end before it, if it comes */
+    if (user < bytes) { /* if the user-defined token comes, the words end before it */
         size_t before;
         int space = tokenizer_last_word(v, text, user, flags, &before);
         if (before < begin) begin = before, implicit = space;
@@ -109,7 +110,7 @@ size_t heal_keep(const struct vocab *v, const uint8_t *text, size_t bytes, uint3
         begin = bytes - HEAL_BYTES, implicit = 0;
         while (begin < whole && (text[begin] & 0xC0) == 0x80) begin++;
     }
-    /* the bytes of its ids are others than its own */
+    /* the bytes of the word's ids differ from the word's own */
     if (v->header->flags & VOCAB_NFC && !nfc_is_plain(text + begin, bytes - begin)) return bytes;
     struct word w = {.vocab = v,
                      .text = text + begin,

@@ -1,6 +1,6 @@
-/* The next pair to merge is the leftmost of least rank. A tree of minima over the places finds it
- * and is mended in a few steps a merge: 16 children a node, so that an ordinary word is one short
- * scan and ten million symbols are six levels. */
+/* The next pair to merge is the leftmost of least rank. A tree of minima over the places finds it,
+ * and each merge updates the tree in a few steps. A node has 16 children, so an ordinary word is
+ * one short scan, and ten million symbols are six levels. */
 #include "text/merge.h"
 
 #include <assert.h>

@@ -11,7 +11,7 @@ enum { SHOWN_BYTES = 80 };
 size_t parts_scratch(const struct vocab *v, size_t text_bytes) {
     assert(v);
     size_t scratch = tokenizer_scratch(v, text_bytes);
-    /* where adjacent parts are joined */
+    /* the place where adjacent parts are joined */
     return scratch == SIZE_MAX ? SIZE_MAX : scratch + (text_bytes + 7) / 8 * 8;
 }
 
@@ -36,8 +36,8 @@ apus_status ids_check(const struct vocab *v, const apus_port *port, const char *
     return APUS_OK;
 }
 
-/* A caller's text as a sentence can show it: what is no printable character becomes '?', what is
- * too long is cut. */
+/* A caller's text in a form for messages: characters that are not printable become '?', and a long
+ * text is cut. */
 static const char *show(char to[SHOWN_BYTES], const void *text, size_t bytes) {
     const uint8_t *from = text;
     size_t count = 0, at = 0;
@@ -94,8 +94,8 @@ apus_status parts_check(const struct vocab *v, const apus_port *port, const apus
     return status;
 }
 
-/* Adjacent TEXT parts with equal flags are one text: words and merges cross their seams. Returns
- * the parts taken. */
+/* Adjacent TEXT parts with equal flags are one text: words and merges may cross from one to the
+ * next. Returns the number of parts taken. */
 static size_t encode_text(const struct vocab *v, const apus_part *parts, size_t count,
                           struct ids *ids, uint8_t *scratch) {
     size_t run = 1, bytes = parts[0].count, filled = parts[0].count != 0;

@@ -1,4 +1,4 @@
-/* Prompts as parts: the public functions' insides, over a vocabulary. */
+/* Prompts as parts: what the public functions do, over a vocabulary. */
 #ifndef TEXT_PARTS_H
 #define TEXT_PARTS_H
 
@@ -9,11 +9,11 @@
  * than TOKENIZER_TEXT_MAX. */
 size_t parts_scratch(const struct vocab *vocab, size_t text_bytes);
 
-/* Bytes of TEXT in the parts, together; SIZE_MAX if that is more than TOKENIZER_TEXT_MAX. */
+/* Bytes of TEXT in all parts together; SIZE_MAX if that is more than TOKENIZER_TEXT_MAX. */
 size_t parts_text_bytes(const apus_part *parts, size_t count);
 
-/* APUS_E_ARGUMENT for an unknown kind or flag, or data that is NULL where bytes are promised;
- * APUS_E_TOKEN for a special the vocabulary does not have or an id out of range. port (NULL:
+/* APUS_E_ARGUMENT for an unknown kind or flag, or for data that is NULL where the size is not 0.
+ * APUS_E_TOKEN for a special that the vocabulary does not have or an id out of range. port (NULL:
  * nobody) is told which. */
 apus_status parts_check(const struct vocab *vocab, const apus_port *port, const apus_part *parts,
                         size_t count);

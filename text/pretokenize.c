@@ -2,7 +2,7 @@
 
 #include "text/unicode.h"
 
-/* One character ahead. Past the end: class END, code 0. */
+/* The next character. Past the end it has class END and code 0. */
 enum { END = 8 };
 struct look {
     uint32_t code;
@@ -32,14 +32,14 @@ enum {
 };
 static int in(struct look l, unsigned classes) { return (int)(classes >> l.class & 1); }
 
-/* The end of a run of classes from `at`. */
+/* The end of the run of these classes that begins at `at`. */
 static size_t run(const uint8_t *s, size_t at, size_t end, unsigned classes) {
     for (struct look l = look(s, at, end); in(l, classes); l = look(s, at, end)) at = l.next;
     return at;
 }
 
-/* \s+(?!\S)|\s+ at white space: all of it at the end of the text, else all but the last, which goes
- * with the next word. */
+/* \s+(?!\S)|\s+ at white space: at the end of the text all of it, otherwise all but the last
+ * character, which belongs to the next word. */
 static size_t spaces(const uint8_t *s, size_t at, size_t end) {
     size_t last = at, next = at;
     for (struct look l = look(s, at, end); in(l, SPACES); l = look(s, next, end)) {
@@ -49,7 +49,8 @@ static size_t spaces(const uint8_t *s, size_t at, size_t end) {
     return next == end || last == at ? next : last;
 }
 
-/* \s*[\r\n]+ : to behind the last line break of the white space at `at`; `at` if it has none. */
+/* \s*[\r\n]+ : ends after the last line break of the white space at `at`; returns `at` if it has
+ * none. */
 static size_t line_breaks(const uint8_t *s, size_t at, size_t end) {
     size_t found = at;
     for (struct look l = look(s, at, end); in(l, SPACES); l = look(s, l.next, end))
@@ -57,8 +58,8 @@ static size_t line_breaks(const uint8_t *s, size_t at, size_t end) {
     return found;
 }
 
-/* 's 't 're 've 'm 'll 'd: its end, or `at`. In either case of letters, 's has a third form: U+017F
- * folds to s. */
+/* 's 't 're 've 'm 'll 'd: its end, or `at`. If both cases of letters count, 's has a third form:
+ * U+017F folds to s. */
 static size_t contraction(const uint8_t *s, size_t at, size_t end, int fold) {
     if (s[at] != '\'' || end - at < 2) return at;
     uint8_t a = s[at + 1], b = end - at > 2 ? s[at + 2] : 0;
@@ -87,8 +88,8 @@ static size_t gpt2(const uint8_t *s, size_t at, size_t end) {
     return spaces(s, at, end);
 }
 
-/* What Llama-3, Qwen2, Tekken and Seed-Coder share behind their letters and digits. What symbols
- * take along behind them: nothing, line breaks, or line breaks and slashes. */
+/* The part after letters and digits that Llama-3, Qwen2, Tekken and Seed-Coder share. They differ
+ * in what symbols take with them: nothing, line breaks, or line breaks and slashes. */
 enum tail { NOTHING, BREAKS, BREAKS_AND_SLASHES };
 static size_t symbols_and_spaces(const uint8_t *s, size_t at, size_t end, enum tail tail) {
     struct look l = look(s, at, end);
@@ -125,8 +126,8 @@ static size_t llama3(const uint8_t *s, size_t at, size_t end, int digits, enum t
 
 /* The two letter patterns of Tekken from `at`, without the character before: U*W+ or else U+W*,
  * with U upper case, W lower case, and uncased letters and marks in both. Where no lower case
- * follows the run of U, the first pattern gives U back up to the last uncased letter. `at` if
- * neither matches; `*second` if the second did. */
+ * follows the run of U, the first pattern goes back to the last uncased letter of U. Returns `at`
+ * if neither matches; sets *second if the second did. */
 static size_t tekken_letters(const uint8_t *s, size_t at, size_t end, int *second) {
     size_t next = at, uncased = at;
     struct look l = look(s, at, end);
@@ -146,8 +147,8 @@ static size_t tekken(const uint8_t *s, size_t at, size_t end) {
     int second;
     if (!in(l, LETTERS | NUMBERS) && l.code != '\r' && l.code != '\n') {
         size_t found = tekken_letters(s, l.next, end, &second);
-        /* A mark may be the character before, or a letter itself: the first pattern without it
-         * comes before the second with it. */
+        /* A mark may be the character before, or a letter itself. The first pattern without that
+         * character is tried before the second pattern with it. */
         if (found != l.next && second && in(l, MARKS)) return l.next;
         if (found != l.next) return found;
         if (in(l, MARKS)) return l.next;
@@ -236,8 +237,8 @@ static int is_in(struct look l, enum set set) {
     return 0;
 }
 
-/* The step "[set]" or "[set]+" between at and end: the match at `at`, else what lies before the
- * next one. */
+/* The step "[set]" or "[set]+" between at and end: the match at `at`, otherwise what lies before
+ * the next match. */
 static size_t cut(const uint8_t *s, size_t at, size_t end, enum set set, int one) {
     struct look l = look(s, at, end);
     int found = is_in(l, set);
@@ -249,8 +250,8 @@ static size_t cut(const uint8_t *s, size_t at, size_t end, enum set set, int one
     return end;
 }
 
-/* A match of \s?[set]+ at `at`: its end, or `at`. White space of the set itself may be the first
- * character, or all there is. */
+/* A match of \s?[set]+ at `at`: its end, or `at`. White space that is in the set may be the first
+ * character or the whole match. */
 static size_t spaced_match(const uint8_t *s, size_t at, size_t end, enum set set) {
     struct look l = look(s, at, end);
     struct look after = in(l, SPACES) ? look(s, l.next, end) : l;
@@ -296,7 +297,7 @@ static size_t cut_threes(const uint8_t *s, size_t at, size_t end) {
     return end;
 }
 
-/* The steps of a rule: each within the pieces of the one before. */
+/* The steps of a rule. Each works within the pieces of the step before. */
 enum step {
     STEP_NONE,
     STEP_BREAK,

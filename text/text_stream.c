@@ -44,7 +44,8 @@ static size_t stop_ending_at(const struct text_stream *out, size_t end) {
     return longest;
 }
 
-/* Length of the longest end of the text that a stop text begins with. None is complete. */
+/* Length of the longest end of the text that is the beginning of a stop text. No stop text is
+ * complete there. */
 static size_t stop_begun(const struct text_stream *out) {
     size_t longest = 0;
     for (uint32_t i = 0; i < out->stops; i++) {
@@ -55,8 +56,8 @@ static size_t stop_begun(const struct text_stream *out) {
     return longest;
 }
 
-/* Bytes handed out are forgotten; a match cannot begin in them, or they would have been held
- * back. */
+/* Bytes that were handed out are removed. A match cannot begin in them, or they would have been
+ * held back. */
 static void forget_given(struct text_stream *out) {
     memmove(out->text, out->text + out->given, out->count - out->given);
     out->ready -= out->given;

@@ -7,7 +7,8 @@
 #include "text/pretokenize.h"
 #include "text/unicode.h"
 
-/* A character without a symbol: it joins with nothing and becomes its bytes. Above every symbol. */
+/* Stands for a character without a symbol: it merges with nothing and becomes its bytes. The number
+ * is above every symbol. */
 #define LONE 0x80000000u
 
 struct encoder {
@@ -20,16 +21,16 @@ struct encoder {
 
 /* ----------------------------------------------------------------------------------- scratch -- */
 
-/* Bytes a text may have once it is normalized. */
+/* Bytes that a text may have after it is normalized. */
 static size_t grown(const struct vocab *v, size_t bytes) {
     return v->header->flags & VOCAB_NFC ? 3 * bytes : bytes;
 }
 
 size_t tokenizer_scratch(const struct vocab *v, size_t bytes) {
     if (bytes > TOKENIZER_TEXT_MAX) return SIZE_MAX;
-    size_t n = grown(v, bytes), symbols = n + 1; /* and the implicit space */
+    size_t n = grown(v, bytes), symbols = n + 1; /* one more for the implicit space */
     size_t words = 3 * symbols + merge_ranks(symbols);
-    /* shared: first one, then the other */
+    /* one after the other, these two use the same memory */
     if (v->header->flags & VOCAB_NFC && words < 2 * nfc_work(bytes)) words = 2 * nfc_work(bytes);
     words += words & 1;
     return words * sizeof(uint32_t) + (v->header->flags & VOCAB_NFC ? (n + 7) / 8 * 8 : 0);
@@ -87,8 +88,8 @@ static void bpe_stretch(struct encoder *e, const uint8_t *text, size_t bytes) {
     for (size_t begin; word_scan_next(&words, &begin);) bpe_word(e, text + begin, words.at - begin);
 }
 
-/* SentencePiece's view of a character: a space and U+2581 are one, a byte that is no UTF-8 is
- * U+FFFD. */
+/* A character as SentencePiece sees it: a space and U+2581 are the same, and a byte that is not
+ * UTF-8 is U+FFFD. */
 static size_t spm_read(const uint8_t *p, size_t n, uint32_t *code) {
     size_t length = utf8_read(p, n, code);
     if (*code & UNICODE_BAD)
@@ -148,7 +149,7 @@ struct match {
     uint32_t id, flags;
 };
 
-/* How many bytes a and b have in common, n at most. */
+/* How many of their first bytes a and b have in common, at most n. */
 static size_t common(const uint8_t *a, const uint8_t *b, size_t n) {
     size_t i = 0;
     for (; n - i >= 8; i += 8) {
@@ -161,9 +162,9 @@ static size_t common(const uint8_t *a, const uint8_t *b, size_t n) {
     return i;
 }
 
-/* The longest added token of this pass that text[0 .. bytes) begins with: its length, or 0. It is
- * the last one not behind the text in their order, or begins that one: so tokens with long
- * beginnings in common cost a search no more than their logarithm. */
+/* The length of the longest added token of this pass that text[0 .. bytes) begins with, or 0. It is
+ * the last token that is not after the text in their order, or that token begins with it. So tokens
+ * with long common beginnings cost a search only their logarithm. */
 static size_t added_at(const struct vocab *v, const uint8_t *text, size_t bytes, uint32_t pass,
                        struct match *m) {
     uint32_t lo = 0, hi = v->header->added_count;
@@ -191,8 +192,8 @@ static size_t added_at(const struct vocab *v, const uint8_t *text, size_t bytes,
     return 0;
 }
 
-/* The next added token of this pass from text[at] on. A control token where they are not let
- * through is passed over as a whole. */
+/* The next added token of this pass from text[at] on. Where control tokens are not allowed, they
+ * are skipped as a whole. */
 static int next_added(const struct encoder *e, const uint8_t *text, size_t at, size_t bytes,
                       uint32_t pass, struct match *m) {
     const struct vocab *v = e->vocab;
@@ -241,8 +242,8 @@ static void stretch(struct encoder *e, const uint8_t *text, size_t bytes, int pr
         bpe_stretch(e, text, bytes);
 }
 
-/* Text between added tokens of the first pass: normalized as a whole, then searched for those of
- * the second. */
+/* Text between added tokens of the first pass: it is normalized as a whole and then searched for
+ * those of the second pass. */
 static void unit(struct encoder *e, const uint8_t *text, size_t bytes, int at_start) {
     if (bytes == 0) return;
     if (e->vocab->header->flags & VOCAB_NFC && !nfc_is_plain(text, bytes)) {

@@ -23,10 +23,10 @@
 /* The flags of a TEXT part. */
 enum { TOKENIZER_NO_PREFIX = APUS_TEXT_NO_PREFIX, TOKENIZER_SPECIALS = APUS_TEXT_SPECIALS };
 
-/* Bytes of one text: what its scratch takes must fit a size_t of 32 bits too. */
+/* The most bytes of one text: the size of its scratch must also fit a size_t of 32 bits. */
 #define TOKENIZER_TEXT_MAX ((size_t)1 << (sizeof(size_t) > 4 ? 29 : 24))
 
-/* Where ids go: those past capacity are counted, not written. */
+/* Where ids are written. Ids past capacity are only counted. */
 struct ids {
     int32_t *to;
     size_t capacity;
@@ -45,31 +45,33 @@ size_t tokenizer_scratch(const struct vocab *vocab, size_t bytes);
 void tokenizer_encode(const struct vocab *vocab, const uint8_t *text, size_t bytes, uint32_t flags,
                       struct ids *ids, void *scratch);
 
-/* Appends this vocabulary's ids for the bytes of another's piece, which are at most
- * TOKENIZER_PIECE_MAX, else none: one word, without added tokens. Needs no scratch. */
+/* Appends this vocabulary's ids for the bytes of another vocabulary's piece: one word, without
+ * added tokens. If there are more than TOKENIZER_PIECE_MAX bytes, it appends nothing. Needs no
+ * scratch. */
 enum { TOKENIZER_PIECE_MAX = 64 };
 void tokenizer_encode_piece(const struct vocab *vocab, const uint8_t *bytes, size_t count,
                             struct ids *ids);
 
-/* *begin: where the last word of a text begins, from where on ids depend on nothing before it,
- * whatever comes behind the text; `bytes` where an added token ends the text, or it is empty. White
- * space at the end counts as one word. Returns whether SentencePiece's implicit space stands before
- * it. Linear in the text. */
+/* Sets *begin to the beginning of the last word of a text: ids from there on do not depend on
+ * anything before it, whatever comes after the text. It is `bytes` where an added token ends the
+ * text or the text is empty. White space at the end counts as one word. Returns whether
+ * SentencePiece's implicit space stands before the word. Linear in the text. */
 int tokenizer_last_word(const struct vocab *vocab, const uint8_t *text, size_t bytes,
                         uint32_t flags, size_t *begin);
 
-/* Whether all of it is white space, which rules for words divide by what follows. */
+/* Whether the text is only white space, which the rules for words divide depending on what
+ * follows. */
 int tokenizer_is_space(const uint8_t *text, size_t bytes);
 
 /* The control or user-defined token with exactly this text, or -1. */
 int32_t tokenizer_special(const struct vocab *vocab, const uint8_t *text, size_t bytes);
 
-/* The bytes an id stands for; control and unknown tokens have none unless specials != 0. id must be
- * below the vocabulary's rows. */
+/* The bytes that an id stands for. Control and unknown tokens have none unless specials != 0. id
+ * must be below the vocabulary's rows. */
 size_t tokenizer_piece(const struct vocab *vocab, uint32_t id, int specials, const uint8_t **bytes);
 
-/* Ids (all below the vocabulary's rows) to text; writes up to capacity bytes and returns the number
- * needed. first != 0: they begin a text, so SPM's implicit space is dropped. */
+/* Turns ids (all below the vocabulary's rows) into text. Writes up to capacity bytes and returns
+ * the number needed. first != 0: the ids begin a text, so SPM's implicit space is dropped. */
 size_t tokenizer_decode(const struct vocab *vocab, const int32_t *ids, size_t count, int first,
                         int specials, uint8_t *text, size_t capacity);
 

@@ -161,7 +161,8 @@ static void sift(uint64_t *a, size_t root, size_t n) {
     }
 }
 
-/* Heap sort: in place and n log n, since a prompt may be one letter with a million accents. */
+/* Heap sort, because it works in place and takes n log n: a prompt may be one letter with a million
+ * accents. */
 static void sort(uint64_t *a, size_t n) {
     for (size_t i = n / 2; i-- > 0;) sift(a, i, n);
     for (size_t end = n; end > 1; end--) {
@@ -187,7 +188,7 @@ static void order(uint64_t *a, size_t n) {
 }
 
 /* Canonical composition of a decomposed, ordered run, in place. A character joins the last starter
- * unless one of its own class or a starter stands between. */
+ * unless another starter or a character of its own class stands between. */
 static size_t join(uint64_t *a, size_t n) {
     size_t out = 0, starter = SIZE_MAX;
     for (size_t i = 0; i < n; i++) {

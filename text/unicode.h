@@ -1,8 +1,9 @@
 /* What the tokenizers need of Unicode: reading and writing UTF-8, classes of characters,
  * normalization form C.
  *
- * Classes are Unicode 16's, those the `tokenizers` library splits words by. Normalization knows
- * what its NFC knows, Unicode 9's characters, so that the same text gives the same ids. */
+ * Classes are those of Unicode 16, by which the `tokenizers` library splits words. Normalization
+ * knows only the characters of Unicode 9, as that library's NFC does, so that the same text gives
+ * the same ids. */
 #ifndef TEXT_UNICODE_H
 #define TEXT_UNICODE_H
 
@@ -23,11 +24,12 @@ enum unicode_class {
     UNICODE_ACTIVE = 8 /* a bit: NFC may change the character or join it to the one before */
 };
 
-/* A byte that begins no well-formed character: UNICODE_BAD | byte. */
+/* A byte that does not begin a well-formed character: UNICODE_BAD | byte. */
 #define UNICODE_BAD 0x40000000u
 
-/* The character at p (n >= 1 bytes): its length, 1..4. Overlong forms, surrogates and values past
- * U+10FFFF are not well-formed, and each of their bytes is a character by itself. */
+/* Reads the character at p (n >= 1 bytes) and returns its length, 1..4. Overlong forms, surrogates
+ * and values past U+10FFFF are not well-formed, and each of their bytes is a character by
+ * itself. */
 size_t utf8_read(const uint8_t *p, size_t n, uint32_t *code);
 /* Writes a code point (or the byte of a bad one); returns 1..4. */
 size_t utf8_write(uint32_t code, uint8_t out[4]);
@@ -42,13 +44,13 @@ static inline enum unicode_class unicode_class(uint32_t code) {
     return (enum unicode_class)(unicode_nibble(code) & 7);
 }
 
-/* Nonzero if `n` bytes at text are in NFC for sure; a character that may join to the one before
- * counts as unsure. */
+/* Nonzero if the `n` bytes at text are certainly in NFC. A character that may join the one before
+ * counts as uncertain. */
 int nfc_is_plain(const uint8_t *text, size_t n);
 
-/* Writes text in NFC to out; returns its bytes, at most 3 * n. Bytes that are not UTF-8 stay as
+/* Writes text in NFC to out and returns its bytes, at most 3 * n. Bytes that are not UTF-8 stay as
  * they are and join with nothing. work: room for nfc_work(n) sequence entries, the longest possible
- * run of joining characters, decomposed. n log n at worst. */
+ * run of joining characters, decomposed. It takes n log n steps at worst. */
 static inline size_t nfc_work(size_t n) { return 2 * n + 4; }
 size_t nfc(const uint8_t *text, size_t n, uint8_t *out, uint64_t *work);
 

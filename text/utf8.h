@@ -17,7 +17,8 @@ static inline size_t utf8_length(uint8_t lead) {
                          : 0;
 }
 
-/* Whether `next` may follow `lead`: no overlong forms, no surrogates, nothing past U+10FFFF. */
+/* Whether `next` may follow `lead`, without overlong forms, surrogates, or anything past
+ * U+10FFFF. */
 static inline int utf8_second(uint8_t lead, uint8_t next) {
     uint8_t low = lead == 0xE0   ? 0xA0
                   : lead == 0xF0 ? 0x90
@@ -28,7 +29,8 @@ static inline int utf8_second(uint8_t lead, uint8_t next) {
     return next >= low && next <= high;
 }
 
-/* Bytes at the end of text[0 .. n) that begin a character whose rest has not come: 0 .. 3. */
+/* The number of bytes at the end of text[0 .. n) that begin a character whose other bytes have not
+ * come yet: 0 .. 3. */
 static inline size_t utf8_unfinished(const uint8_t *text, size_t n) {
     for (size_t back = 1; back < UTF8_MAX && back <= n; back++) {
         uint8_t b = text[n - back];
