@@ -1,8 +1,8 @@
-/* What the vector attentions share: which slots a query sees, which of them a batch has to read,
- * and the layout of the scratch memory.
+/* What the vector attentions share: which slots a query sees, which of them a batch must read, and
+ * the layout of the scratch memory.
  *
- * scratch: scores, float [ATTEND_QUERIES][slots + 64], so that a power of two of slots does not
- * bring all queries' scores to the same places of a cache; then sums, int32 [queries][3
+ * scratch holds scores, float [ATTEND_QUERIES][slots + 64] (the 64 keep the scores of all queries
+ * from the same places of a cache when slots is a power of two); then sums, int32 [queries][3
  * digits][head_dim], of digit times V; then digits, uint8 [queries][3][ATTEND_BLOCK], of the slots
  * in work. */
 #ifndef CPU_ATTEND_INL_H
@@ -12,7 +12,7 @@
 
 enum {
     ATTEND_BLOCK = 128, /* slots whose digits are made before their V is read: with head_dim 128
-                           that V takes half of L1 */
+                           their V takes half of L1 */
     ATTEND_SUMS = ATTEND_QUERIES * 3 * BLOB_HEAD_DIM_MAX,
     DIGIT_TOP = 2097151 /* 2^21 - 1 */
 };
@@ -47,7 +47,7 @@ static inline uint32_t attend_visible(const struct attend_query *q, uint32_t slo
     return bits & 0xffff;
 }
 
-/* A run of panels of 16 slots that some query of the batch sees something of. */
+/* A run of panels of 16 slots, in each of which some query of the batch sees a slot. */
 struct attend_run {
     uint32_t begin, end;
     int whole; /* all queries see all of it */
@@ -55,8 +55,8 @@ struct attend_run {
 
 enum attend_sight { SEES_NOTHING, SEES_SOME, SEES_ALL };
 
-/* What the query sees of the panel at `slot`, and in *until the panel up to which that holds,
- * UINT32_MAX if it holds to the end. */
+/* The slots of the panel at `slot` that the query sees. *until is the panel up to which the answer
+ * stays the same, UINT32_MAX if it does to the end. */
 static inline enum attend_sight attend_sight(const struct attend_query *q, uint32_t slot,
                                              uint32_t *until) {
     *until = UINT32_MAX;
@@ -82,7 +82,7 @@ static inline enum attend_sight attend_sight(const struct attend_query *q, uint3
     return SEES_NOTHING;
 }
 
-/* The first run from `slot`, a multiple of 16, on; an empty one behind the last. */
+/* The first run at or after `slot`, a multiple of 16. After the last run the result is empty. */
 static inline struct attend_run attend_next(const struct attend_args *a, uint32_t slot) {
     for (;;) {
         uint32_t until = UINT32_MAX, some = 0, all = 1;
@@ -99,7 +99,7 @@ static inline struct attend_run attend_next(const struct attend_args *a, uint32_
     }
 }
 
-/* The same, with the runs that follow without a gap. */
+/* The same, joined with the runs that follow without a gap. */
 static inline struct attend_run attend_stretch(const struct attend_args *a, uint32_t slot) {
     struct attend_run run = attend_next(a, slot);
     for (;;) {

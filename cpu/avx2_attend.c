@@ -1,6 +1,6 @@
-/* Attention with vpmaddubsw (docs/numerics.md 6): scores of 16 slots at a time, then, by blocks of
- * slots, three 7-bit digits of every weight against V, 16 channels at a time. No pair of products
- * leaves int16: 2 * 128 * 127 at most. */
+/* Attention with vpmaddubsw (docs/numerics.md 6): first scores of 16 slots at a time; then, by
+ * blocks of slots, three 7-bit digits of every weight against V, 16 channels at a time. No sum of a
+ * pair of products leaves int16: it is at most 2 * 128 * 127. */
 #include "cpu/attend_inl.h"
 #include "cpu/avx2_inl.h"
 #include "cpu/variants.h"
@@ -10,12 +10,12 @@
 /* Per query, over the slots seen so far. */
 struct found {
     __m256 max[ATTEND_QUERIES], vmax[ATTEND_QUERIES];
-    uint32_t seen[ATTEND_QUERIES]; /* of the panel in work, a bit for each slot */
+    uint32_t seen[ATTEND_QUERIES]; /* of the panel in work: a bit for each slot */
 };
 
 /* ------------------------------------------------------------------------------------ scores -- */
 
-/* Lanes whose bit is set. */
+/* A mask of the lanes whose bit is set. */
 INLINE __m256 lanes8(uint32_t bits) {
     const __m256i each = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
     return _mm256_castsi256_ps(
@@ -35,7 +35,7 @@ INLINE void score_half(const struct attend_args *a, uint32_t i, uint32_t slot, u
     _mm256_store_ps(attend_scores(a, i) + slot, s);
 }
 
-/* The steps of score_panel for query i. They use its variables, and EACH_OF_4 writes each of them 4
+/* The steps of score_panel for query i. They use its variables. EACH_OF_4 writes each of them 4
  * times. */
 #define SCORE_BEGIN(i)                                                                             \
     __m256i near##i = _mm256_setzero_si256(), far##i = near##i;                                    \
@@ -55,7 +55,7 @@ INLINE void score_half(const struct attend_args *a, uint32_t i, uint32_t slot, u
         score_half(a, first + i, slot + 8, seen >> 8, far##i, f);                                  \
     }
 
-/* A panel of 16 slots for COUNT queries (a constant) from `first` on. */
+/* A panel of 16 slots for COUNT queries (a constant), beginning with query `first`. */
 INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint32_t first,
                         uint32_t slot, struct found *f) {
     const __m256i sign = _mm256_set1_epi8((char)0x80), one = _mm256_set1_epi16(1);
@@ -129,12 +129,12 @@ INLINE __m256i weights8(const struct attend_args *a, const float *score, uint32_
                         float inv_vmax, __m256i *sum) {
     const __m256 least = _mm256_set1_ps(-30.0f),
                  t = _mm256_sub_ps(_mm256_load_ps(score + slot), _mm256_set1_ps(max));
-    const __m256 e = exp2_8(_mm256_max_ps(t, least)); /* exp2(-30) gives the integers 0, as slots
-                                                         below it and those not seen must */
+    const __m256 e = exp2_8(_mm256_max_ps(t, least)); /* exp2(-30) gives the integers 0: slots below
+                                                         it, and those not seen, must give 0 */
     __m256i bad = _mm256_setzero_si256();
     __m256 b =
         snap8(_mm256_mul_ps(_mm256_loadu_ps(a->kv.vscale + slot), _mm256_set1_ps(inv_vmax)), &bad);
-    b = _mm256_min_ps(b, _mm256_set1_ps(2.0f)); /* about 1 at most where a slot is seen; elsewhere
+    b = _mm256_min_ps(b, _mm256_set1_ps(2.0f)); /* at most about 1 where a slot is seen; elsewhere
                                                    it may be anything */
     __m256i w = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_mul_ps(e, b), _mm256_set1_ps(2097151.0f)));
     *sum =
@@ -151,7 +151,7 @@ INLINE void store_digits(uint8_t *to, __m256i near, __m256i far) {
                     _mm_packs_epi16(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1)));
 }
 
-/* Weights of slots begin .. end - 1 (a block) cut into digits; sum of E. */
+/* Cuts the weights of slots begin .. end - 1 (a block) into digits and returns the sum of E. */
 static NOINLINE int64_t cut(const struct attend_args *a, uint32_t i, uint32_t begin, uint32_t end,
                             float max, float inv_vmax) {
     const float *score = attend_scores(a, i);
@@ -166,7 +166,7 @@ static NOINLINE int64_t cut(const struct attend_args *a, uint32_t i, uint32_t be
                      _mm256_srli_epi32(far, 14));
     }
     int32_t lane[8];
-    int64_t all = 0; /* all lanes together may pass 2^31 */
+    int64_t all = 0; /* the sum of all lanes may exceed 2^31 */
     _mm256_storeu_si256((__m256i *)(void *)lane, sum);
     for (uint32_t j = 0; j < 8; j++) all += lane[j];
     return all;
@@ -213,7 +213,7 @@ static NOINLINE void gather(const struct attend_args *a, uint32_t i, uint32_t be
     }
 }
 
-/* AVX2 has no conversion from int64, so the last step goes one by one. */
+/* AVX2 cannot convert from int64, so the last step handles one value at a time. */
 static NOINLINE uint32_t finish(const struct attend_args *a, uint32_t i, float vmax, int64_t sum) {
     const int32_t *s = attend_sums(a, i);
     float *out = a->query[i].out;

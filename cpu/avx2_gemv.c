@@ -1,14 +1,14 @@
-/* GEMV with vpmaddubsw, in tiles of one panel and up to 4 columns; more columns take the panel
- * again from the cache.
+/* GEMV with vpmaddubsw, in tiles of one panel and up to 4 columns. For more columns the panel is
+ * read again, from the cache.
  *
- * vpmaddubsw saturates at int16, so no pair of products may leave it. W4: nibbles act as 0..15, a
- * pair is at most 2 * 15 * 127, and eight such pairs still fit: half a group is summed in int16.
- * W8: |w| is the unsigned operand and x takes the sign of w, a pair is at most 2 * 128 * 127.
- * Activations are -127..127 (docs/numerics.md 3). */
+ * vpmaddubsw saturates at int16, so the sum of a pair of products must not leave it. W4: nibbles
+ * act as 0..15 and a pair is at most 2 * 15 * 127. Eight such pairs still fit, so half a group is
+ * summed in int16. W8: |w| is the unsigned operand, x takes the sign of w, and a pair is at most 2
+ * * 128 * 127. Activations are -127..127 (docs/numerics.md 3). */
 #include "cpu/avx2_gemv_inl.h"
 #include "cpu/variants.h"
 
-/* The steps of compute_w4 for column c. They use its variables, and EACH_COLUMN writes each of them
+/* The steps of compute_w4 for column c. They use its variables. EACH_COLUMN writes each of them
  * once for every column of a tile. */
 #define W4_BEGIN(c, none)                                                                          \
     __m256i acc##c = _mm256_setzero_si256();                                                       \
@@ -62,7 +62,7 @@ INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
     return tile_finish(t, COLUMNS, total);
 }
 
-/* The steps of compute_w8, likewise. */
+/* The steps of compute_w8, in the same way. */
 #define W8_BEGIN(c, none) __m256i first##c = _mm256_setzero_si256(), second##c = first##c;
 #define W8_DOT(c, none)                                                                            \
     if (c < COLUMNS) {                                                                             \

@@ -1,5 +1,5 @@
-/* What the GEMVs with 256-bit registers share (AVX2, AVX-VNNI): tiles of 1..4 columns and how they
- * end. */
+/* What the GEMVs with 256-bit registers (AVX2, AVX-VNNI) share: tiles of 1..4 columns, and their
+ * last step. */
 #ifndef CPU_AVX2_GEMV_INL_H
 #define CPU_AVX2_GEMV_INL_H
 
@@ -8,13 +8,13 @@
 
 enum { TILE_COLUMNS = 4 };
 
-/* Columns of a tile are named variables: gcc 12 keeps arrays of registers in memory. What lies past
- * COLUMNS, a constant, vanishes. */
+/* Columns of a tile are named variables, because gcc 12 keeps arrays of registers in memory.
+ * COLUMNS is a constant, and the code for columns past it is removed. */
 #define EACH_COLUMN(DO, ...)                                                                       \
     DO(0, __VA_ARGS__) DO(1, __VA_ARGS__) DO(2, __VA_ARGS__) DO(3, __VA_ARGS__)
 
-/* The 16 rows of the panel in `columns` columns: y = snap((float) sum * row_scale * scale), added
- * to what is there where `add`. sum: [columns][2 halves of 8 rows]. */
+/* Writes the 16 rows of the panel in `columns` columns: y = snap((float) sum * row_scale * scale),
+ * added to the old y if `add`. sum: [columns][2 halves of 8 rows]. */
 static NOINLINE uint32_t tile_finish(const struct tile *t, uint32_t columns, const __m256i *sum) {
     const struct gemv_args *a = t->args;
     const size_t row = (size_t)t->panel * PANEL_ROWS;
@@ -32,7 +32,7 @@ static NOINLINE uint32_t tile_finish(const struct tile *t, uint32_t columns, con
     return any8(bad);
 }
 
-/* From compute_w4 and compute_w8 with a constant number of columns. */
+/* Called by compute_w4 and compute_w8 with a constant number of columns. */
 #define TILE(type, c)                                                                              \
     static uint32_t type##_##c(const struct tile *t) { return compute_##type(t, c); }
 #define TILES                                                                                      \

@@ -1,5 +1,5 @@
-/* docs/numerics.md 1 and 2 on 8 lanes. The operations and their order are those of hal/scalar.h;
- * FMA is never used: it rounds once. */
+/* docs/numerics.md 1 and 2 on 8 lanes. The operations and their order are those of hal/scalar.h.
+ * FMA is never used, because it rounds once instead of twice. */
 #ifndef CPU_AVX2_INL_H
 #define CPU_AVX2_INL_H
 
@@ -9,7 +9,7 @@
 #include "hal/scalar.h"
 
 #define INLINE   static inline __attribute__((always_inline))
-#define NOINLINE __attribute__((noinline)) /* keeps one frame from holding the room of all */
+#define NOINLINE __attribute__((noinline)) /* so that no frame needs the room of all functions */
 
 /* 4 bytes in every lane */
 INLINE __m256i broadcast4(const void *x) {
@@ -25,7 +25,7 @@ INLINE __m256i magnitude8(__m256 x) {
 }
 
 /* Lanes out of range are or-ed into *bad as all ones. Magnitudes have no sign bit, so signed
- * comparisons order them. */
+ * comparisons order them correctly. */
 INLINE __m256 snap8(__m256 x, __m256i *bad) {
     __m256i m = magnitude8(x);
     __m256i high = _mm256_cmpgt_epi32(m, _mm256_set1_epi32(SNAP_HIGH)),

@@ -1,5 +1,6 @@
 /* What happens to one column between GEMVs, 8 lanes at a time (docs/numerics.md 3 and 5). Widths
- * are multiples of 16 in real models; what is left of others is done one by one. */
+ * are multiples of 16 in real models. For other widths the last elements are computed one by
+ * one. */
 #include "cpu/avx2_inl.h"
 #include "cpu/variants.h"
 
@@ -15,8 +16,8 @@ static float magnitude(const float *x, uint32_t n) {
     return bits_float(m);
 }
 
-/* quant of docs/numerics.md 3: fills q[0..n), gives s. The conversion rounds to nearest even, as
- * rint does; |x * v| is below 127.5. */
+/* quant of docs/numerics.md 3: fills q[0..n) and returns s. The conversion rounds to nearest even,
+ * as rint does. |x * v| is below 127.5. */
 static float quantize(const float *x, uint32_t n, int8_t *q, uint32_t *bad) {
     float a = num_snap(magnitude(x, n), bad);
     if (a == 0.0f) {
@@ -38,7 +39,7 @@ static float quantize(const float *x, uint32_t n, int8_t *q, uint32_t *bad) {
     return num_snap(a * 0x1.020408p-7f, bad);
 }
 
-/* A column's padding and group sums, its q being filled to k; then its scale. */
+/* Fills in a column's padding and group sums, where its q is filled up to k, and then its scale. */
 static void finish(void *column, uint32_t k, float scale) {
     const uint32_t kp = padded_cols(k);
     const __m256i one8 = _mm256_set1_epi8(1), one16 = _mm256_set1_epi16(1);
@@ -98,8 +99,8 @@ INLINE __m256 silu8(__m256 g, __m256 u, __m256i *bad) {
     return snap8(_mm256_mul_ps(h, u), bad);
 }
 
-/* (a, b) = (a + b, a - b) for pairs whose second is marked by odd (a constant); other is h with
- * partners exchanged. */
+/* (a, b) = (a + b, a - b) for pairs whose second element is marked by odd (a constant). other is h
+ * with the partners exchanged. */
 #define BUTTERFLY8(h, other, odd)                                                                  \
     _mm256_blend_ps(_mm256_add_ps(h, other), _mm256_sub_ps(other, h), odd)
 
@@ -121,7 +122,7 @@ INLINE void hadamard(float *h, uint32_t n) {
         }
 }
 
-/* Each length with loops of its own. */
+/* Each length has its own loops. */
 INLINE void hadamard_head(float *x, uint32_t head_dim) {
     const uint32_t block = head_block(head_dim);
     for (uint32_t i = 0; i < head_dim; i += block)

@@ -1,7 +1,7 @@
-/* Attention with vpdpbusd (docs/numerics.md 6): scores of 16 slots at a time, then, by blocks of
- * slots, three 7-bit digits of every weight against V, 16 channels at a time. Queries of a batch
- * share every line of K and V that is loaded. As in the GEMVs, accumulators are named variables,
- * and what lies past a constant count vanishes. */
+/* Attention with vpdpbusd (docs/numerics.md 6): first scores of 16 slots at a time; then, by blocks
+ * of slots, three 7-bit digits of every weight against V, 16 channels at a time. The queries of a
+ * batch share every line of K and V that is loaded. As in the GEMVs, accumulators are named
+ * variables, and the code past a constant count is removed. */
 #include "cpu/attend_inl.h"
 #include "cpu/avx512_inl.h"
 #include "cpu/variants.h"
@@ -17,13 +17,13 @@ INLINE __m512i broadcast4(const void *x) {
 /* Per query, over the slots seen so far, lane by lane. */
 struct found {
     __m512 max[ATTEND_QUERIES], vmax[ATTEND_QUERIES];
-    int32_t offset[ATTEND_QUERIES]; /* -128 * sum of q: K acts as 0..255 */
-    uint32_t seen[ATTEND_QUERIES];  /* of the panel in work, a bit for each slot */
+    int32_t offset[ATTEND_QUERIES]; /* -128 * sum of q, because K acts as 0..255 */
+    uint32_t seen[ATTEND_QUERIES];  /* of the panel in work: a bit for each slot */
 };
 
 /* ------------------------------------------------------------------------------------ scores -- */
 
-/* The steps of score_panel for query i. They use its variables, and EACH_OF_8 writes each of them 8
+/* The steps of score_panel for query i. They use its variables. EACH_OF_8 writes each of them 8
  * times. */
 #define SCORE_BEGIN(i)                                                                             \
     __m512i acc##i = _mm512_set1_epi32(f->offset[first + (i < COUNT ? i : 0)]),                    \
@@ -33,8 +33,8 @@ struct found {
     if (i < COUNT) acc##i = dot4(acc##i, v, broadcast4(q##i + j));                                 \
     if (i < COUNT && split) odd##i = dot4(odd##i, w, broadcast4(q##i + j + 4));                    \
     if (i < COUNT && !split) acc##i = dot4(acc##i, w, broadcast4(q##i + j + 4));
-/* The asm keeps q##i in a register of its own, or the compiler makes base and index of it, which is
- * slower (avx512_gemv_inl.h). */
+/* The asm keeps q##i in its own register. Otherwise the compiler makes it a base and an index,
+ * which is slower (avx512_gemv_inl.h). */
 #define SCORE_ADVANCE(i)                                                                           \
     if (i < COUNT) {                                                                               \
         q##i += 16;                                                                                \
@@ -52,12 +52,12 @@ struct found {
         _mm512_store_ps(attend_scores(a, first + i) + slot, s);                                    \
     }
 
-/* score[j] = ((float) dot(q, K[j]) * qs) * ks[j] of COUNT queries from `first` on; -infinity where
- * a slot is not seen. */
+/* score[j] = ((float) dot(q, K[j]) * qs) * ks[j] for COUNT queries from `first` on. It is -infinity
+ * where a slot is not seen. */
 INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint32_t first,
                         uint32_t slot, struct found *f) {
-    const int split = COUNT < 5; /* two accumulators a query: vpdpbusd takes 4 cycles to come
-                                    back */
+    const int split = COUNT < 5; /* two accumulators a query, because vpdpbusd has a latency of 4
+                                    cycles */
     const struct attend_query *query = a->query + first;
     const uint8_t *k = a->kv.k + (size_t)slot * a->head_dim;
     EACH_OF_8(SCORE_BEGIN)
@@ -134,7 +134,7 @@ static NOINLINE void score_all(const struct attend_args *a, float max[], float v
 
 /* ------------------------------------------------------------------------------------ digits -- */
 
-/* Weights of slots begin .. end - 1 (a block) cut into digits; sum of E. */
+/* Cuts the weights of slots begin .. end - 1 (a block) into digits and returns the sum of E. */
 static NOINLINE int64_t cut(const struct attend_args *a, uint32_t i, uint32_t begin, uint32_t end,
                             float max, float inv_vmax) {
     const float *score = attend_scores(a, i);
@@ -144,13 +144,13 @@ static NOINLINE int64_t cut(const struct attend_args *a, uint32_t i, uint32_t be
     for (uint32_t slot = begin; slot < end; slot += 16, digit += 16) {
         __m512 t = _mm512_sub_ps(_mm512_load_ps(score + slot), _mm512_set1_ps(max)),
                least = _mm512_set1_ps(-30.0f);
-        __m512 e = exp2_16(_mm512_max_ps(t, least)); /* exp2(-30) gives the integers 0, as slots
-                                                        below it and those not seen must */
-        __m512i top = _mm512_setzero_si512(); /* not looked at: scales are in range where a slot is
+        __m512 e = exp2_16(_mm512_max_ps(t, least)); /* exp2(-30) gives the integers 0: slots below
+                                                        it, and those not seen, must give 0 */
+        __m512i top = _mm512_setzero_si512(); /* not checked: scales are in range where a slot is
                                                  seen */
         __m512 b = snap16(
             _mm512_mul_ps(_mm512_loadu_ps(a->kv.vscale + slot), _mm512_set1_ps(inv_vmax)), &top);
-        b = _mm512_min_ps(b, _mm512_set1_ps(2.0f)); /* about 1 at most where a slot is seen;
+        b = _mm512_min_ps(b, _mm512_set1_ps(2.0f)); /* at most about 1 where a slot is seen;
                                                        elsewhere it may be anything */
         __m512i w =
             _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_mul_ps(e, b), _mm512_set1_ps(2097151.0f)));
@@ -163,7 +163,7 @@ static NOINLINE int64_t cut(const struct attend_args *a, uint32_t i, uint32_t be
         _mm_store_si128((__m128i *)(void *)(digit + ATTEND_BLOCK), _mm512_cvtepi32_epi8(middle));
         _mm_store_si128((__m128i *)(void *)(digit + 2 * ATTEND_BLOCK), _mm512_cvtepi32_epi8(high));
     }
-    /* all lanes together may pass 2^31 */
+    /* the sum of all lanes may exceed 2^31 */
     __m512i half = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(sum));
     return _mm512_reduce_add_epi64(
         _mm512_add_epi64(half, _mm512_cvtepi32_epi64(_mm512_extracti32x8_epi32(sum, 1))));
@@ -171,7 +171,7 @@ static NOINLINE int64_t cut(const struct attend_args *a, uint32_t i, uint32_t be
 
 /* -------------------------------------------------------------------------------------- sums -- */
 
-/* The steps of gather for sum i, a query and a group of channels, likewise. */
+/* The steps of gather for sum i, which belongs to a query and a group of channels. */
 #define GATHER_BEGIN(i)                                                                            \
     const uint32_t q##i = i < QUERIES * CELLS ? i / CELLS : 0,                                     \
                    c##i = i < QUERIES * CELLS ? i % CELLS : 0;                                     \

@@ -1,8 +1,8 @@
-/* What the AVX-512 GEMVs share: tiles of 1..8 columns and how they end.
+/* What the AVX-512 GEMVs share: tiles of 1..8 columns, and their last step.
  *
- * Eight, because each column has its own pointer: an address with an index register costs Zen 4 a
- * tenth of its vpdpbusd (measured in registers and L1: 236 G multiply-adds a second with pointers,
- * 204 with base and index). */
+ * The limit is 8 because each column has its own pointer: an address with an index register costs
+ * Zen 4 a tenth of its vpdpbusd (measured in registers and L1: 236 G multiply-adds a second with
+ * pointers, 204 with base and index). */
 #ifndef CPU_AVX512_GEMV_INL_H
 #define CPU_AVX512_GEMV_INL_H
 
@@ -12,16 +12,16 @@
 enum { TILE_COLUMNS = 8 };
 
 /* An array of registers spills (gcc 12 splits arrays before it unrolls loops), so the columns of a
- * tile are 8 sets of named variables. COLUMNS is a constant wherever DO is used and what lies past
- * it vanishes. */
+ * tile are 8 sets of named variables. COLUMNS is a constant wherever DO is used, and the code for
+ * columns past it is removed. */
 #define EACH_COLUMN(DO, ...)                                                                       \
     DO(0, __VA_ARGS__)                                                                             \
     DO(1, __VA_ARGS__)                                                                             \
     DO(2, __VA_ARGS__)                                                                             \
     DO(3, __VA_ARGS__) DO(4, __VA_ARGS__) DO(5, __VA_ARGS__) DO(6, __VA_ARGS__) DO(7, __VA_ARGS__)
 
-/* vpdpbusd takes 4 cycles to come back: one column has 4 accumulators (acc, odd, third, fourth),
- * two to four columns have 2. */
+/* vpdpbusd has a latency of 4 cycles. So one column has 4 accumulators (acc, odd, third, fourth),
+ * and two to four columns have 2 each. */
 INLINE int chains_of(const uint32_t columns) { return columns == 1 ? 4 : columns < 5 ? 2 : 1; }
 #define CLEAR(c, first)                                                                            \
     __m512i acc##c = first, odd##c = _mm512_setzero_si512(), third##c = odd##c, fourth##c = odd##c;
@@ -42,8 +42,8 @@ INLINE __m512i broadcast4(const uint8_t *x) {
     return _mm512_set1_epi32(v);
 }
 
-/* The 16 rows of the panel in `columns` columns: y = snap((float) sum * row_scale * scale), added
- * to what is there where `add`. */
+/* Writes the 16 rows of the panel in `columns` columns: y = snap((float) sum * row_scale * scale),
+ * added to the old y if `add`. */
 static NOINLINE uint32_t tile_finish(const struct tile *t, uint32_t columns, const __m512i *sum) {
     const struct gemv_args *a = t->args;
     const size_t row = (size_t)t->panel * PANEL_ROWS;

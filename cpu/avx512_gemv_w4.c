@@ -1,12 +1,12 @@
-/* W4 GEMV with vpdpbusd: one 64-byte line is 8 columns of 16 rows, low nibbles k..k+3, high nibbles
- * k+4..k+7.
+/* W4 GEMV with vpdpbusd: one 64-byte line is 8 columns of 16 rows, with columns k..k+3 in the low
+ * nibbles and k+4..k+7 in the high nibbles.
  *
- * Nibbles act as 0..15, so a column's accumulator starts each group of 64 at -8 * gsum; it ends the
- * group with one multiplication by the 16 rows' scales, added to the column's total. */
+ * Nibbles act as 0..15, so a column's accumulator starts each group of 64 at -8 * gsum. At the end
+ * of the group it is multiplied once by the 16 rows' scales and added to the column's total. */
 #include "cpu/avx512_gemv_inl.h"
 #include "cpu/variants.h"
 
-/* Steps of compute for column c, as those of avx512_gemv_inl.h. */
+/* Steps of compute for column c, like those of avx512_gemv_inl.h. */
 #define LESS(c, none)                                                                              \
     if (c < COLUMNS) acc##c = _mm512_sub_epi32(zero, _mm512_slli_epi32(broadcast4(x##c + sums), 3));
 #define SCALE(c, none)                                                                             \

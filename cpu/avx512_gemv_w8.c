@@ -3,7 +3,7 @@
 #include "cpu/gemv_less_inl.h"
 #include "cpu/variants.h"
 
-/* A step of compute for column c, as those of avx512_gemv_inl.h. */
+/* A step of compute for column c, like those of avx512_gemv_inl.h. */
 #define LESS(c, none)                                                                              \
     if (c < COLUMNS) acc##c = _mm512_set1_epi32(t->less[t->column + c]);
 

@@ -9,18 +9,18 @@
 #include "hal/scalar.h"
 
 #define INLINE   static inline __attribute__((always_inline))
-#define NOINLINE __attribute__((noinline)) /* keeps one frame from holding the room of all */
+#define NOINLINE __attribute__((noinline)) /* so that no frame needs the room of all functions */
 
-/* acc += in every lane the dot of 4 unsigned bytes of u and 4 signed ones of v. By hand: gcc 12
- * gives the intrinsic's result another register than its accumulator, and a full set of
- * accumulators then spills. */
+/* acc += in every lane the dot product of 4 unsigned bytes of u and 4 signed bytes of v. It is
+ * written in asm because gcc 12 gives the intrinsic's result another register than its accumulator,
+ * and a full set of accumulators then spills. */
 INLINE __m512i dot4(__m512i acc, __m512i u, __m512i v) {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(u), "v"(v));
     return acc;
 }
 
-/* *top becomes the greatest magnitude, as bits, that was snapped; beyond(top) then says whether one
- * left the range. */
+/* *top becomes the greatest magnitude, as bits, that was snapped. beyond(top) then says whether any
+ * value left the range. */
 INLINE __m512 snap16(__m512 x, __m512i *top) {
     __m512i m = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff));
     *top = _mm512_max_epu32(*top, m);

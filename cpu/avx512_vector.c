@@ -1,6 +1,6 @@
 /* What happens to one column between GEMVs, 16 lanes at a time (docs/numerics.md 3 and 5). An
- * embedding row is too short to gain over AVX2's. Widths are multiples of 16 in real models; what
- * is left of others is done one by one. */
+ * embedding row is too short to be faster than with AVX2. Widths are multiples of 16 in real
+ * models. For other widths the last elements are computed one by one. */
 #include "cpu/avx512_inl.h"
 #include "cpu/variants.h"
 
@@ -18,8 +18,8 @@ static float magnitude(const float *x, uint32_t n) {
     return bits_float(m);
 }
 
-/* quant of docs/numerics.md 3, `largest` being the greatest magnitude: fills q[0..n), gives s. The
- * conversion rounds to nearest even, as rint does; |x * v| is below 127.5. */
+/* quant of docs/numerics.md 3, where `largest` is the greatest magnitude: fills q[0..n) and returns
+ * s. The conversion rounds to nearest even, as rint does. |x * v| is below 127.5. */
 static float quantize_by(float largest, const float *x, uint32_t n, int8_t *q, uint32_t *bad) {
     float a = num_snap(largest, bad);
     if (a == 0.0f) {
@@ -40,7 +40,7 @@ static float quantize(const float *x, uint32_t n, int8_t *q, uint32_t *bad) {
     return quantize_by(magnitude(x, n), x, n, q, bad);
 }
 
-/* A column's padding and group sums, its q being filled to k; then its scale. */
+/* Fills in a column's padding and group sums, where its q is filled up to k, and then its scale. */
 static void finish(void *column, uint32_t k, float scale) {
     const uint32_t kp = padded_cols(k);
     int8_t *q = column;
@@ -109,8 +109,8 @@ INLINE __m512 silu16(const float *g, const float *u, __m512i *top) {
     return snap16(_mm512_mul_ps(h, _mm512_loadu_ps(u)), top);
 }
 
-/* (a, b) = (a + b, a - b) for pairs whose second has -1 in sign, the first 1; other is h with
- * partners exchanged. The product with +-1 is exact, so the one rounding is the sum's. */
+/* (a, b) = (a + b, a - b) for pairs whose second element has -1 in sign and whose first has 1.
+ * other is h with the partners exchanged. The product with +-1 is exact, so only the sum rounds. */
 INLINE __m512 butterfly16(__m512 h, __m512 other, __m512 sign) {
     return _mm512_fmadd_ps(h, sign, other);
 }
@@ -131,8 +131,8 @@ INLINE __m512i magnitude16(__m512i most, __m512 x) {
         most, _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff)));
 }
 
-/* Hadamard of h[0..63], given as four quarters, stored; the greatest magnitudes of all so far, as
- * bits. */
+/* Hadamard of h[0..63], given as four quarters, and stored. Returns the greatest magnitudes so far,
+ * as bits. */
 INLINE __m512i hadamard64(float *h, __m512 a, __m512 b, __m512 c, __m512 d, __m512i most) {
     a = hadamard16(a), b = hadamard16(b), c = hadamard16(c), d = hadamard16(d);
     __m512 ab = _mm512_add_ps(a, b), ba = _mm512_sub_ps(a, b), cd = _mm512_add_ps(c, d),
@@ -159,7 +159,7 @@ uint32_t avx512_act(float *g, const float *u, uint32_t ffn, void *column) {
     return bad | beyond(top);
 }
 
-/* Heads whose Hadamard blocks have 64 elements; others are AVX2's. */
+/* For heads whose Hadamard blocks have 64 elements. AVX2 computes the others. */
 uint32_t avx512_head(float *x, const float *bias, const float *cos_sin, uint32_t head_dim,
                      int8_t *q, float *scale) {
     assert(head_good(head_dim));

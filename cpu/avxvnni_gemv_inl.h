@@ -1,9 +1,9 @@
-/* GEMVs with a 256-bit vpdpbusd. Only the instruction's encoding is left to the file that includes
- * this: DOT_PREFIX, "%{vex%} " (AVX-VNNI) or "%{evex%} " (AVX-512 VL), so that a processor that has
- * the other one alone can try the body.
+/* GEMVs with a 256-bit vpdpbusd. The file that includes this only chooses the instruction's
+ * encoding: DOT_PREFIX is "%{vex%} " (AVX-VNNI) or "%{evex%} " (AVX-512 VL). So the code can also
+ * be tried on a processor that has only the other encoding.
  *
- * A 64-byte line of weights is two vectors of 8 rows. vpdpbusd takes unsigned bytes: W4's nibbles
- * act as 0..15, and a column's sums start each group of 64 at -8 * gsum; W8's weights act as 0..255
+ * A 64-byte line of weights is two vectors of 8 rows. vpdpbusd takes unsigned bytes. W4's nibbles
+ * act as 0..15, so a column's sums start each group of 64 at -8 * gsum. W8's weights act as 0..255
  * (gemv_less_inl.h). */
 #ifndef CPU_AVXVNNI_GEMV_INL_H
 #define CPU_AVXVNNI_GEMV_INL_H
@@ -11,16 +11,17 @@
 #include "cpu/avx2_gemv_inl.h"
 #include "cpu/gemv_less_inl.h"
 
-/* acc += in every lane the dot of 4 unsigned bytes of u and 4 signed ones of v. By hand for the
- * same reason as in avx512_inl.h. */
+/* acc += in every lane the dot product of 4 unsigned bytes of u and 4 signed bytes of v. It is
+ * written in asm for the same reason as in avx512_inl.h. */
 INLINE __m256i dot4(__m256i acc, __m256i u, __m256i v) {
     __asm__(DOT_PREFIX "vpdpbusd %2, %1, %0" : "+x"(acc) : "x"(u), "x"(v));
     return acc;
 }
 
-/* vpdpbusd takes 4 or 5 cycles to come back and two start in a cycle. A column has two sums, of the
- * rows near and far in a line, of which one column keeps four each (acc, odd, third, fourth), two
- * columns two, more columns one: 8 at most, so that the weights fit beside them in 16 registers. */
+/* vpdpbusd has a latency of 4 or 5 cycles, and two start in a cycle. A column has two sums, one for
+ * the first 8 rows of a line and one for the others. One column keeps four accumulators for each
+ * sum (acc, odd, third, fourth), two columns keep two, more columns one. That is at most 8, so that
+ * the weights also fit into the 16 registers. */
 INLINE int chains_of(const uint32_t columns) { return columns == 1 ? 4 : columns == 2 ? 2 : 1; }
 #define CLEAR(c, none)                                                                             \
     __m256i acc##c##n = _mm256_setzero_si256(), odd##c##n = acc##c##n, third##c##n = acc##c##n,    \

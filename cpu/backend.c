@@ -1,9 +1,10 @@
-/* The CPU engine: one loop over a program's operations, each cut into units that the pool's threads
- * share.
+/* The CPU engine: one loop over a program's operations. Each operation is cut into units that the
+ * pool's threads share.
  *
- * The thread that does the last unit of an operation opens the next. An operation of a single unit
- * (norm, heads, quant and act of one column) is not opened for all: that thread runs it on the way.
- * That halves the times at which threads meet in a decode pass. */
+ * The thread that completes the last unit of an operation opens the next operation. An operation of
+ * a single unit (norm, heads, quant and act of one column) is not opened for all threads: that
+ * thread runs it itself on the way. That halves the number of times that threads meet in a decode
+ * pass. */
 #include <assert.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -21,23 +22,25 @@ struct cpu_model {
 };
 
 struct cpu_program {
-    struct pool_work work; /* a pass, as the pool asks for it */
+    struct pool_work work; /* a pass, in the form that the pool asks for */
     struct cpu_kernels kernels;
     struct hal_setup setup;
     const struct hal_pass *pass;
-    float *scratch; /* [threads] attention scratch, scratch_floats apart */
+    float *scratch; /* [threads] attention scratch; each begins scratch_floats after the one
+                       before */
     size_t scratch_floats;
     size_t ahead;        /* gemv_args.ahead */
-    struct pace pace[2]; /* of passes of few columns, of many */
+    struct pace pace[2]; /* for passes of few columns and of many */
     uint32_t threads;    /* of the pass */
-    /* Written while nobody holds units; in a line of its own, as what is above is always read. */
+    /* Written only while no thread holds units. It has its own cache line, because the fields above
+     * are always being read. */
     _Alignas(64) uint32_t cursor; /* the operation in progress */
-    int entered;                  /* the pool is this pass's */
+    int entered;                  /* the pool belongs to this pass */
     int alone;                    /* an operation found the pool taken by another pass */
-    uint32_t first;               /* where the pass began or goes on */
-    uint32_t stopped;             /* cancelled or out of time, */
-    uint32_t reached;             /* before this operation */
-    uint32_t failed;              /* the engine that has the matrices did */
+    uint32_t first;               /* the operation where the pass began or continues */
+    uint32_t stopped;             /* the pass was cancelled or out of time */
+    uint32_t reached;             /* the operation before which it stopped */
+    uint32_t failed;              /* the engine that computes the matrices failed */
     _Atomic uint32_t bad;         /* a value left the range of snap() */
 };
 
@@ -55,7 +58,7 @@ static float *float_column(const struct cpu_program *p, uint32_t slot, uint32_t 
     return (float *)(void *)slot_column(p, slot, column);
 }
 
-/* Quantized columns, as the operation that writes or reads them has them in a slot. */
+/* Quantized columns as they are in a slot of the operation. */
 static uint8_t *act_column(const struct cpu_program *p, uint32_t slot, uint32_t width,
                            uint32_t column) {
     return p->setup.slot[slot] + (size_t)column * act_stride(padded_cols(width));
@@ -111,8 +114,8 @@ static uint32_t heads_unit(const struct cpu_program *p, const struct hal_op *op,
     return bad;
 }
 
-/* Queries of one kv head in a pass: columns x (heads / kv_heads), column by column; a unit is a run
- * of at most `batch`. */
+/* The queries of one kv head in a pass are columns x (heads / kv_heads), column by column. A unit
+ * is a run of at most `batch` of them. */
 static uint32_t attend_batch(const struct cpu_program *p, const struct hal_heads *shape) {
     uint32_t queries = p->pass->columns * (shape->heads / shape->kv_heads);
     uint32_t wanted =
@@ -127,8 +130,9 @@ static uint32_t attend_units(const struct cpu_program *p, const struct hal_heads
     return shape->kv_heads * ((queries + batch - 1) / batch);
 }
 
-/* Whether two columns see much the same of the cache: a batch computes with all that any of its
- * queries sees. What a block of slots costs is not worth a batch of its own. */
+/* Whether two columns see nearly the same part of the cache. A batch computes with every slot that
+ * any of its queries sees; a difference that costs as much as one block of slots is not worth a
+ * separate batch. */
 static int alike(const struct hal_pass *pass, const struct hal_column *a,
                  const struct hal_column *b) {
     enum { SLACK = 128 };
@@ -219,7 +223,8 @@ static uint32_t gemv_run(const struct cpu_program *p, const struct hal_op *op,
     return bad;
 }
 
-/* Whether another engine computes the operation under the cursor: a single unit then. */
+/* Whether another engine computes the operation under the cursor. The operation is then a single
+ * unit. */
 static int taken(const struct cpu_program *p, const struct hal_op *op) {
     const uint8_t *takes = p->setup.matrices.takes;
     return op->kind == HAL_GEMV && takes && takes[op - p->setup.program->ops];
@@ -274,7 +279,7 @@ static uint32_t run_unit(const struct cpu_program *p, const struct hal_op *op, u
     case HAL_ACT:
         return p->kernels.act(float_column(p, op->in[0], unit), float_column(p, op->in[1], unit),
                               op->width, act_column(p, op->out[0], op->width, unit));
-    case HAL_GEMV: /* gemv_run: its units go together */
+    case HAL_GEMV: /* gemv_run: its units are computed together */
         break;
     }
     assert(!"a kind of operation that runs by units");
@@ -289,11 +294,11 @@ static uint32_t run_units(const struct cpu_program *p, const struct hal_op *op, 
     return bad;
 }
 
-/* Most units of one run: as much as should take about 50 microseconds of reading or multiplying, so
- * that no thread holds more when it loses its processor. The sizes are chosen: with a quarter of
- * them and with four times as much, two busy processors of Zen 4 (SmolLM2-135M at 8 bits) were
- * within 3 % of this, which is noise; a quiet machine was not asked. A unit of attention may be as
- * much by itself; of the rest, a column is little. */
+/* The most units of one run: as much as should take about 50 microseconds of reading or
+ * multiplying, so that no thread holds more when it loses its processor. The sizes are chosen: with
+ * a quarter of them and with four times as much, two busy processors of Zen 4 (SmolLM2-135M at 8
+ * bits) were within 3 % of this, which is noise. It was not measured on a quiet machine. One unit
+ * of attention may take as long by itself; in other operations a column takes little time. */
 static uint32_t run_units_most(const struct cpu_program *p, const struct hal_op *op) {
     enum { BYTES = 1 << 20, PRODUCTS = 10 << 20, COLUMNS = 8 };
     if (op->kind == HAL_ATTEND) return 1;
@@ -304,8 +309,8 @@ static uint32_t run_units_most(const struct cpu_program *p, const struct hal_op 
     return most ? (uint32_t)most : 1;
 }
 
-/* Whether an operation is for the pass's threads: where there are some, and another pass does not
- * have them. */
+/* Whether an operation is for the pass's threads: there must be some, and no other pass may have
+ * them. */
 static int shared(struct cpu_program *p, uint32_t units) {
     if (units < 2 || p->threads < 2) return 0;
     if (!p->entered) p->entered = pool_enter(p->setup.pool);
@@ -313,7 +318,8 @@ static int shared(struct cpu_program *p, uint32_t units) {
     return p->entered;
 }
 
-/* Whether the pass ends before this operation. Every pass comes further than where it began. */
+/* Whether the pass ends before this operation. Every pass does at least one operation more than
+ * where it began. */
 static int is_stopped(const struct cpu_program *p, const struct hal_op *op) {
     const struct hal_stop *stop = &p->pass->stop;
     const apus_port *port = p->setup.port;
@@ -323,7 +329,8 @@ static int is_stopped(const struct cpu_program *p, const struct hal_op *op) {
            port->now_ns(port->user) >= stop->deadline_ns;
 }
 
-/* Moves the cursor to the next operation that is worth all threads, running others on the way. */
+/* Moves the cursor to the next operation that is worth all threads, and runs the others on the
+ * way. */
 static struct pool_operation pass_next(void *arg) {
     struct cpu_program *p = arg;
     const struct hal_program *program = p->setup.program;
@@ -357,8 +364,8 @@ static void pass_units(void *arg, uint32_t item, struct team_run run, uint32_t t
     if (bad) atomic_fetch_or(&p->bad, bad);
 }
 
-/* The weights that a thread will multiply with first in the next product: it fetches them while it
- * waits for the others. */
+/* The weights that a thread will multiply first in the next product. It fetches them while it waits
+ * for the other threads. */
 static struct pool_ahead pass_ahead(void *arg, uint32_t item, uint32_t thread) {
     const struct cpu_program *p = arg;
     const struct hal_program *program = p->setup.program;
@@ -410,7 +417,7 @@ static apus_status cpu_submit(void *memory, const struct hal_pass *pass, uint64_
     return APUS_OK;
 }
 
-/* The pass ran inside submit. */
+/* The pass was computed inside submit. */
 static apus_status cpu_wait(void *memory, uint64_t ticket) {
     struct cpu_program *p = memory;
     (void)ticket;
@@ -479,9 +486,10 @@ static const char *cpu_model_detail(const void *memory) {
     return apus_cpu_name(((const struct cpu_model *)memory)->kernels.cpu);
 }
 
-/* Near prefetches help where memory is the source and hinder where the last-level cache is, in
- * part. Zen 4, two threads, 32 MiB of it, without against with: models of 72 and 110 MB -4 to -18 %
- * of a decode pass, 385 MB -1 to -3 %, 498 MB 0, 3.7 GB +3 to +9 %. */
+/* Near prefetches help where the weights come from memory and hinder where a part of them comes
+ * from the last-level cache. Zen 4, two threads, 32 MiB of that cache, without against with
+ * prefetches: models of 72 and 110 MB -4 to -18 % of a decode pass, 385 MB -1 to -3 %, 498 MB 0,
+ * 3.7 GB +3 to +9 %. */
 static size_t ahead_for(const struct cpu_program *p) {
     enum { CACHES = 8 };
     const struct hal_program *program = p->setup.program;
@@ -494,7 +502,7 @@ static size_t ahead_for(const struct cpu_program *p) {
     return bytes <= CACHES * cpu_last_cache() ? 0 : GEMV_AHEAD;
 }
 
-/* Where the parts of a program's memory lie. One walk for measuring and preparing. */
+/* Where the parts of a program's memory lie. One walk serves measuring and preparing. */
 struct cpu_parts {
     uint64_t scratch, bytes;
 };

@@ -3,7 +3,8 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-/* A leaf with one cache in each subleaf, in the same form on AMD (8000001Dh) and Intel (4). */
+/* Reads a CPUID leaf that describes one cache in each subleaf, in the same form on AMD (8000001Dh)
+ * and Intel (4). */
 static uint64_t largest(uint32_t leaf) {
     enum { CACHES = 8, KIND = 31, INSTRUCTIONS = 2 };
     uint64_t most = 0;

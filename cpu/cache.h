@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* Bytes of the largest data cache that the processor reports; 0 where it reports none. */
+/* Bytes of the largest data cache that the processor reports, or 0 if it reports none. */
 uint64_t cpu_last_cache(void);
 
 #endif

@@ -1,8 +1,8 @@
 /* What the GEMVs of every vector length share: tiles of one panel and a few columns, the walk over
- * panels and columns, prefetches. Included after the vectors' own header.
+ * panels and columns, and prefetches. Include it after the vectors' own header.
  *
- * One panel at a time reads memory as one stream; more columns than a tile holds take the panel
- * again from the cache. */
+ * Taking one panel at a time reads memory as one stream. For more columns than a tile holds, the
+ * panel is read again from the cache. */
 #ifndef CPU_GEMV_INL_H
 #define CPU_GEMV_INL_H
 
@@ -10,19 +10,19 @@
 
 #include "cpu/kernels.h"
 
-/* Prefetches for the line of weights at w. Where the arithmetic (dots of a line: instructions that
- * take a cycle each) is slower than memory a second one, far ahead into L2, lets memory work
- * meanwhile. Measured on Zen 4 with two threads, W4: with the near one alone 4 columns read 33 GB/s
- * where the arithmetic allows 46 and memory 55; with both, 46. With fewer columns the near one
- * alone is better, as far ahead as the caller says (gemv_args.ahead). */
+/* Prefetches for the line of weights at w. `dots` is the number of one-cycle instructions for a
+ * line. Where this arithmetic is slower than memory, a second prefetch, far ahead into L2, lets
+ * memory work meanwhile. Measured on Zen 4 with two threads, W4: with only the near prefetch 4
+ * columns read 33 GB/s where the arithmetic allows 46 and memory 55; with both prefetches, 46. With
+ * fewer columns the near one alone is better, as far ahead as the caller says (gemv_args.ahead). */
 INLINE void prefetch(const uint8_t *w, const uint32_t dots, size_t ahead) {
     if (dots >= 5) _mm_prefetch((const char *)w + 24576, _MM_HINT_T1);
     _mm_prefetch((const char *)w + (dots >= 5 ? 5120 : ahead), _MM_HINT_T0);
 }
 
-/* The same in its place between the load of a vector of that line and what is computed of it, where
- * a compiler would gather prefetches at the beginning of the loop. Only of W8, and only of more
- * than one column, is it known to be faster. */
+/* The same prefetch, kept between the load of a vector of that line and the computation with it. A
+ * compiler would gather the prefetches at the beginning of the loop. This is known to be faster
+ * only for W8 with more than one column. */
 #define PREFETCH(line, w, dots, ahead)                                                             \
     do {                                                                                           \
         if (COLUMNS == 1) {                                                                        \
@@ -46,7 +46,8 @@ struct tile {
 /* Computes columns column .. column + (its own constant) - 1 of the panel. */
 typedef uint32_t tile_fn(const struct tile *t);
 
-/* Column c's activations at x##c. Opaque: the compiler would make it a base and an index again. */
+/* Column c's activations at x##c. The asm hides the pointer from the compiler, which would make it
+ * a base and an index again. */
 #define POINT(c, first, stride)                                                                    \
     const uint8_t *x##c = (first) + (c < COLUMNS ? c : 0) * (stride);                              \
     if (c < COLUMNS) __asm__("" : "+r"(x##c));

@@ -19,7 +19,7 @@ INLINE int32_t start_of(const uint8_t *gsum, uint32_t groups) {
     return (int32_t)(sum * -128u);
 }
 
-/* walk() by parts of as many columns as the stack has room for starts. */
+/* walk() in parts: each has as many columns as the stack has room for their start values. */
 INLINE uint32_t walk_w8(const struct gemv_args *args, uint32_t begin, uint32_t end,
                         tile_fn *const table[], const uint32_t widest) {
     int32_t less[COLUMNS_AT_ONCE];

@@ -1,5 +1,5 @@
-/* Which instruction sets the machine has, and the kernel table: weaker sets first, stronger ones
- * over them. */
+/* Finds the machine's instruction sets and fills the kernel table: weaker sets first, then stronger
+ * ones over them. */
 #include "cpu/kernels.h"
 
 #include <string.h>
@@ -27,8 +27,8 @@ static uint32_t sets_here(void) {
     const uint32_t avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
     uint32_t a, b, c, d, sets = 1u << APUS_CPU_REF;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & OSXSAVE) || !(c & AVX)) return sets;
-    uint64_t state = enabled_state(); /* what the system saves for a thread: a set that it does not
-                                         save must not be used */
+    uint64_t state = enabled_state(); /* what the system saves for a thread; a set whose registers
+                                         it does not save must not be used */
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & AVX2) || (state & YMM_STATE) != YMM_STATE)
         return sets;
     sets |= 1u << APUS_CPU_AVX2;
@@ -78,7 +78,9 @@ apus_status cpu_kernels_fill(struct cpu_kernels *table, apus_cpu mask) {
     if (!apus_cpu_name(mask) || !(sets >> mask & 1)) return APUS_E_UNAVAILABLE;
     cpu_fill_ref(table);
     if (mask >= APUS_CPU_AVX2) cpu_fill_avx2(table);
-    if (mask == APUS_CPU_AVXVNNI) cpu_fill_avxvnni(table); /* what it has AVX-512 has too */
+    if (mask == APUS_CPU_AVXVNNI)
+        cpu_fill_avxvnni(table); /* AVX-512 also has everything that this
+                                                              set has */
     if (mask >= APUS_CPU_AVX512) cpu_fill_avx512(table);
     return APUS_OK;
 }

@@ -1,11 +1,11 @@
-/* The CPU's kernel table: every function by instruction set, all with the same bits
+/* The CPU's kernel table: every function by instruction set. All sets give the same bits
  * (docs/numerics.md).
  *
  * cpu_kernels_fill writes the reference functions and then overwrites them with each stronger set
- * that the machine and the mask have. All pointers are to readable memory of the stated extent;
- * nothing is read or written outside it, not even masked-off over-reads. Functions that make floats
- * return `bad`: nonzero if a value left the range of snap() (the pass then fails; outputs are
- * unspecified but written inside bounds). None keeps state, allocates or spins. The float
+ * that the machine and the mask have. All pointers are to readable memory of the stated size.
+ * Nothing is read or written outside it, not even by masked-off reads. Functions that make floats
+ * return `bad`: nonzero if a value left the range of snap(). The pass then fails, and outputs are
+ * unspecified but written inside bounds. No function keeps state, allocates or spins. The float
  * environment is round-to-nearest, no flush-to-zero. */
 #ifndef CPU_KERNELS_H
 #define CPU_KERNELS_H
@@ -19,8 +19,8 @@
 #include "hal/kv.h"
 #include "weights/format.h"
 
-/* y = W x for `columns` columns (any number >= 1; 1..16 cost nearly one pass over the weights, more
- * are prefill). */
+/* y = W x for `columns` columns. Any number >= 1 is allowed; 1..16 cost nearly one pass over the
+ * weights, more are prefill. */
 struct gemv_args {
     const uint8_t *panels;  /* of the tensor, 64-aligned; weights/format.h */
     const float *row_scale; /* [padded rows] */
@@ -34,8 +34,8 @@ struct gemv_args {
     size_t ahead;    /* bytes from a weight in use to the one to prefetch: GEMV_AHEAD, or 0
                                where a cache holds much of the model */
 };
-/* Chosen; what prefetching so far brings, and where it hinders, was measured: ahead_for in
- * cpu/backend.c. */
+/* GEMV_AHEAD is chosen. What prefetching that far ahead gains, and where it hinders, was measured:
+ * ahead_for in cpu/backend.c. */
 enum { GEMV_AHEAD = 4096 };
 
 /* Rows 16 * panel_begin .. 16 * panel_end - 1 of every column. */
@@ -47,8 +47,8 @@ enum { ATTEND_QUERIES = 8 };
 struct attend_query {
     const int8_t *q; /* [head_dim], 64-aligned */
     float scale;
-    /* What it sees, as struct hal_column has it (hal/program.h). Panels of slots that no query of
-     * the batch sees are not read. */
+    /* What the query sees, in the form of struct hal_column (hal/program.h). Panels of slots that
+     * no query of the batch sees are not read. */
     const struct kv_range *range; /* [ranges] */
     uint32_t ranges;
     uint32_t tail;
@@ -63,10 +63,10 @@ struct attend_args {
     struct attend_query query[ATTEND_QUERIES]; /* each sees at least one slot */
     float *scratch;                            /* attend_scratch_floats(slots), 64-aligned */
 };
-/* Of a cache of the type that its place in the table says. */
+/* Attention over a cache of the type under which the function stands in the table. */
 typedef uint32_t cpu_attend_fn(const struct attend_args *args);
 
-/* Scores of every query, and room for the digits of a block of slots. */
+/* Room for the scores of every query and for the digits of a block of slots. */
 static inline size_t attend_scratch_floats(uint32_t slots) {
     return (size_t)ATTEND_QUERIES * (slots + 64) + 8192;
 }
@@ -75,7 +75,7 @@ static inline size_t attend_scratch_floats(uint32_t slots) {
  * 1/dim. */
 typedef uint32_t cpu_norm_fn(const float *x, uint32_t dim, float inv_dim, float eps, void *column);
 
-/* x [k] -> column of width k, 64-aligned as every column. */
+/* x [k] -> column of width k, 64-aligned like every column. */
 typedef uint32_t cpu_quant_fn(const float *x, uint32_t k, void *column);
 
 /* silu(g) * u, Hadamard in blocks of 64, quantized: g, u [ffn], ffn a multiple of 64 -> column. g
@@ -91,7 +91,7 @@ typedef uint32_t cpu_head_fn(float *x, const float *bias, const float *cos_sin, 
 /* x [dim] = row [dim] * scale. */
 typedef uint32_t cpu_embed_fn(const int8_t *row, float scale, uint32_t dim, float *x);
 
-/* Whether arguments keep to what is said above: every set's functions assert it. */
+/* Whether arguments obey the rules above. The functions of every set assert it. */
 static inline int lines_good(const void *at) { return at && (uintptr_t)at % 64 == 0; }
 static inline int gemv_good(const struct gemv_args *a, uint32_t panel_begin, uint32_t panel_end) {
     return lines_good(a->panels) && a->row_scale && a->kp && a->kp % GROUP == 0 && a->columns &&
@@ -116,8 +116,8 @@ static inline int head_good(uint32_t head_dim) {
     return head_dim >= 16 && head_dim <= BLOB_HEAD_DIM_MAX && head_dim % 16 == 0;
 }
 
-/* The kernels that are one function a set: a row each, member of the table and type. The reference
- * set has all of them; a new one is in use once its function stands there. */
+/* The kernels that have one function for each set. Each row has the member of the table and its
+ * type. The reference set has all of them. A new function is used as soon as it stands there. */
 #define CPU_KERNELS(KERNEL)                                                                        \
     KERNEL(norm, cpu_norm_fn)                                                                      \
     KERNEL(quant, cpu_quant_fn)                                                                    \
@@ -125,7 +125,7 @@ static inline int head_good(uint32_t head_dim) {
     KERNEL(head, cpu_head_fn)                                                                      \
     KERNEL(embed, cpu_embed_fn)
 
-/* Those that are one a type. */
+/* The kernels that have one function for each type. */
 #define CPU_GEMV_KERNELS(GEMV)                                                                     \
     GEMV(WEIGHT_W8, gemv_w8)                                                                       \
     GEMV(WEIGHT_W4, gemv_w4)
@@ -140,12 +140,12 @@ struct cpu_kernels {
     cpu_attend_fn *attend[KV_TYPES];
 };
 
-/* Fills the table up to `mask` (APUS_CPU_BEST: everything the machine has). APUS_E_UNAVAILABLE,
- * table untouched, if the machine lacks it. */
+/* Fills the table up to `mask` (APUS_CPU_BEST: everything the machine has). APUS_E_UNAVAILABLE, and
+ * the table untouched, if the machine lacks that set. */
 apus_status cpu_kernels_fill(struct cpu_kernels *table, apus_cpu mask);
 
-/* What each instruction set puts into the table; the machine is known to have it. Defined in
- * cpu/<set>_table.c. */
+/* What each instruction set puts into the table. Call it only if the machine has the set. Defined
+ * in cpu/<set>_table.c. */
 void cpu_fill_ref(struct cpu_kernels *table);
 void cpu_fill_avx2(struct cpu_kernels *table);
 void cpu_fill_avxvnni(struct cpu_kernels *table);

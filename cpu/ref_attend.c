@@ -24,7 +24,8 @@ static int32_t dot(const struct attend_args *a, const int8_t *q, uint32_t slot) 
     return sum;
 }
 
-/* x >= 0, ties to even. num_rint holds to 2^22 only; from 2^23 on every float is an integer. */
+/* x >= 0, ties to even. num_rint is right only up to 2^22; from 2^23 on every float is an
+ * integer. */
 static int64_t round_positive(float x) {
     if (x >= 8388608.0f) return (int64_t)x;
     float t = x + 8388608.0f;

@@ -1,4 +1,4 @@
-/* The reference set: plain C, the definition of right. It has every kernel. */
+/* The reference set: plain C, which defines the right results. It has every kernel. */
 #include "cpu/variants.h"
 
 void cpu_fill_ref(struct cpu_kernels *table) {

@@ -2,7 +2,7 @@
 #include "cpu/variants.h"
 #include "hal/scalar.h"
 
-/* The maximum of magnitudes, compared as bits: exact in any order, and a NaN counts as the
+/* The maximum of magnitudes, compared as bits. So it is exact in any order, and a NaN counts as the
  * largest. */
 static float magnitude(const float *x, uint32_t n) {
     uint32_t a = 0;
@@ -28,7 +28,7 @@ static float quantize(const float *x, uint32_t n, int8_t *q, uint32_t *bad) {
     return num_snap(a * 0x1.020408p-7f, bad);
 }
 
-/* A column's padding and group sums, its q being filled to k; then its scale. */
+/* Fills in a column's padding and group sums, where its q is filled up to k, and then its scale. */
 static void finish(void *column, uint32_t k, float scale) {
     uint32_t kp = padded_cols(k);
     int8_t *q = column;

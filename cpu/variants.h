@@ -1,5 +1,5 @@
-/* Every instruction set's functions by name: <set>_<function>, of the type that the table's member
- * has (cpu/kernels.h), which is their contract. A set may lack some. */
+/* The functions of every instruction set by name: <set>_<function>. Each has the type of its member
+ * in the table (cpu/kernels.h), which is also its contract. A set may lack some. */
 #ifndef CPU_VARIANTS_H
 #define CPU_VARIANTS_H
 
