@@ -4,6 +4,7 @@ the schedule, and that ids are apus's."""
 import json
 import os
 import pathlib
+import random
 import subprocess
 import sys
 import tempfile
@@ -21,8 +22,11 @@ except ImportError as e:
     print(f'skipped: {sys.executable} has no {e.name}')
     sys.exit(77)
 import corpus  # noqa: E402
+import data  # noqa: E402
+import measure_middle  # noqa: E402
+import middle  # noqa: E402
 import vocabulary  # noqa: E402
-from data import BEGIN_ID, Windows  # noqa: E402
+from data import BEGIN_ID, END_ID, IN_MIDDLE, Windows  # noqa: E402
 from engine import Engine  # noqa: E402
 from schedule import SCHEDULES  # noqa: E402
 
@@ -70,7 +74,8 @@ class Order(unittest.TestCase):
     def test_windows(self):
         w = Windows(np.arange(100, 1160, dtype=np.uint16), 64)
         self.assertEqual(w.count, 16)
-        inputs, targets = w.batch(0, 16)
+        inputs, targets, counts = w.batch(0, 16)
+        self.assertTrue((counts == 1).all())
         self.assertEqual(sorted(targets.flatten().tolist()), list(range(100, 100 + 1024)))
         self.assertTrue((inputs[:, 0] == BEGIN_ID).all()
                         and (inputs[:, 1:] == targets[:, :-1]).all())
@@ -94,6 +99,80 @@ class Order(unittest.TestCase):
             self.assertGreater(schedule.draft_rate(schedule.target_end), 0)
 
 
+CODE = '''def total(numbers, first=0):
+    """The sum – of numbers."""
+    for n in numbers:
+        first += int(n, base=10)
+    return print(first, end="")
+'''
+
+
+class Middles(unittest.TestCase):
+    def test_spans_are_what_they_are_called(self):
+        source, rng = middle.Source(CODE), random.Random(1)
+
+        def texts(kind):
+            spans = [source.span(kind, rng) for _ in range(200)]
+            return {source.bytes[b:e].decode() for b, e in filter(None, spans)}
+
+        self.assertEqual(texts('arguments'), {'n, base=10', 'first, end=""'})
+        self.assertEqual(
+            texts('expressions'), {
+                '"""The sum – of numbers."""', 'numbers', 'int(n, base=10)', 'int', 'first',
+                'print', 'print(first, end="")'
+            })
+        self.assertIn('for n in numbers:', texts('lines'))
+        for text in texts('lines'):
+            self.assertIn(f'{text}\n', CODE)
+        self.assertGreater(len(texts('characters')), 100)
+        self.assertIsNone(middle.Source('def broken(:\n').span('arguments', rng))
+
+    def test_a_row_is_the_text_in_another_order(self):
+        t = vocabulary.with_markers(tokenizers.Tokenizer.from_file(str(PAIR / 'tokenizer.json')))
+
+        def ids_of(text):
+            return t.encode(text, add_special_tokens=False).ids
+
+        source = middle.Source(CODE)
+        span = CODE.encode().index(b'n, base'), CODE.encode().index(b')\n    return')
+        parts = middle.around(source, span, ids_of, 200)
+        for suffix_first in (False, True):
+            row = np.array(middle.row_of(parts, 200, 200, suffix_first, 0.5))
+            text = t.decode((row & ~IN_MIDDLE).tolist(), skip_special_tokens=False)
+            before, after = CODE.split('n, base=10')
+            p, s, m, pad = data.MARKERS
+            want = (f'{p}{s}{after}{m}{before}n, base=10<|end|>'
+                    if suffix_first else f'{p}{before}{s}{after}{m}n, base=10<|end|>')
+            self.assertEqual(text.removesuffix(pad * text.count(pad)), want)
+            flagged = row[row & IN_MIDDLE > 0] & ~IN_MIDDLE
+            self.assertEqual(flagged.tolist(), [*ids_of('n, base=10'), END_ID])
+            inputs, targets, counts = Windows(row.astype(np.uint16), 200).batch(0, 1)
+            self.assertLess(max(inputs.max(), targets.max()), 3076)
+            self.assertEqual((counts == data.MIDDLE_WEIGHT).sum(), len(flagged))
+            self.assertTrue((counts[targets >= data.PREFIX_ID] == 0).all())
+        short = np.array(middle.row_of(parts, 40, 30, False, 0.5)) & ~IN_MIDDLE
+        self.assertEqual(len(short), 40)
+        self.assertEqual((short == data.PAD_ID).sum(), 10)
+        self.assertIsNone(middle.around(source, (0, len(source.bytes)), ids_of, 100))
+
+    def test_middles_end_at_many_places(self):
+        """Else a model learns to stop by the position alone."""
+        t = vocabulary.with_markers(tokenizers.Tokenizer.from_file(str(PAIR / 'tokenizer.json')))
+        rng, text = random.Random(2), (ROOT / 'tests' / 'pair' / 'pair_test.py').read_text()
+
+        def ids_of(piece):
+            return t.encode(piece, add_special_tokens=False).ids
+
+        rows = [row for _ in range(40) for _, row in middle.rows_of(text, ids_of, rng)]
+        ends = {row.index(END_ID | IN_MIDDLE) for row in rows}
+        self.assertGreater(len(ends), 30)
+
+    def test_likeness(self):
+        for a, b, edits in (('kitten', 'sitting', 3), ('', 'ab', 2), ('same', 'same', 0),
+                            ('flaw', 'lawn', 2), ('abc', 'xyz', 3)):
+            self.assertAlmostEqual(measure_middle.likeness(a, b), 1 - edits / max(len(a), len(b)))
+
+
 class Vocabulary(unittest.TestCase):
     TEXTS = [LINES, 'x = [1, 22, 333]\n\n\n\nif x:\n\treturn  "é – 中"  # don\'t\n        pass   \n']
 
@@ -109,9 +188,22 @@ class Vocabulary(unittest.TestCase):
         self.assertEqual(t.encode('a').ids[0], BEGIN_ID)
         self.assertEqual(len(t.encode('20260', add_special_tokens=False).ids), 5)
 
+    def test_markers(self):
+        """Behind the pieces, and never what a text becomes."""
+        shipped = vocabulary.with_markers(
+            tokenizers.Tokenizer.from_file(str(PAIR / 'tokenizer.json')))
+        self.assertEqual([shipped.token_to_id(m) for m in data.MARKERS],
+                         [data.PREFIX_ID, data.SUFFIX_ID, data.MIDDLE_ID, data.PAD_ID])
+        t = vocabulary.with_markers(self.trained())
+        self.assertEqual(t.get_vocab_size(), 304)
+        for marker in data.MARKERS:
+            ids = t.encode(marker, add_special_tokens=False).ids
+            self.assertLess(max(ids), 300)
+            self.assertEqual(t.decode(ids), marker)
+
     def test_ids_are_those_of_apus(self):
         """The vocabulary that ships, in both blobs, on text of its kind and on text that is not."""
-        t = tokenizers.Tokenizer.from_file(str(PAIR / 'tokenizer.json'))
+        t = vocabulary.with_markers(tokenizers.Tokenizer.from_file(str(PAIR / 'tokenizer.json')))
         texts = [
             *self.TEXTS, *((ROOT / p).read_text(encoding='utf-8')
                            for p in ('tests/pair/train_test.py', 'runtime/generate.c', 'README.md'))

@@ -22,6 +22,7 @@ sys.path.insert(0, str(HERE.parents[1] / 'tests' / 'oracle'))
 from export import new_models  # noqa: E402
 from muon import Optimizer  # noqa: E402
 from numerics import Blob, hadamard  # noqa: E402
+from schedule import SCHEDULES  # noqa: E402
 from train import BEGIN, RATES, save_state  # noqa: E402
 
 NAMES = ('self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj', 'self_attn.o_proj',
@@ -50,8 +51,20 @@ def weights(blob, shape):
     return {n: torch.from_numpy(np.ascontiguousarray(w)) for n, w in out.items()}
 
 
+def with_new_rows(found, vocab):
+    """Embeddings of new ids start as any other's would, their logits as the mean of all."""
+    generator = torch.Generator().manual_seed(3)
+    embed, head = found['embed_tokens.weight'], found['lm_head.weight']
+    new = vocab - len(embed)
+    fresh = torch.randn(new, embed.shape[1], generator=generator) * embed.std()
+    return {
+        **found, 'embed_tokens.weight': torch.cat((embed, fresh)),
+        'lm_head.weight': torch.cat((head, head.mean(0).repeat(new, 1)))
+    }
+
+
 def load(model, path):
-    found = weights(Blob(path), model.shape)
+    found = with_new_rows(weights(Blob(path), model.shape), model.shape.vocab)
     missing, unknown = model.load_state_dict(found, strict=False)
     if unknown or any(not n.endswith('norm.weight') for n in missing):
         raise SystemExit(f'{path} has another shape than pair.json: {missing + unknown}')
@@ -66,6 +79,7 @@ def main():
                    type=pathlib.Path,
                    default=HERE.parents[1] / 'weights' / 'models' / 'pair')
     p.add_argument('--window', type=int, default=0, help='of the text, where to go on')
+    p.add_argument('--schedule', choices=SCHEDULES, default='further')
     a = p.parse_args()
     if (a.directory / 'state.pt').exists():
         raise SystemExit(
@@ -75,7 +89,7 @@ def main():
         n: Optimizer(m, *RATES[n])
         for n, m in models.items()
     }, {
-        **BEGIN, 'schedule': 'further',
+        **BEGIN, 'schedule': a.schedule,
         'window': a.window
     })
 

@@ -54,4 +54,12 @@ SCHEDULES = {
              large_start=0.5,
              target_flat=0.2,
              target_peak=0.5),
+    # As 'further', for a short run that brings something new (middles): most of it is the target's.
+    'middle':
+    Schedule(target_end=0.86,
+             draft_start=0.45,
+             long_start=0.0,
+             large_start=1.0,
+             target_flat=0.4,
+             target_peak=0.35),
 }

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Trains the shipped pair: a target on text, and a draft on the target's logits.
 
-    train.py DIRECTORY --minutes N [--state FILE] reads DIRECTORY/{train,held}.ids; writes state.pt,
-    log.jsonl, target/, draft/
+    train.py DIRECTORY --minutes N reads DIRECTORY/{train,held}.ids; writes state.pt, log.jsonl,
+    target/, draft/
 
 May be stopped at any time (Ctrl-C, SIGTERM) and started again with the same command: it goes on
 with the same data, optimizer state and share of its time. Where there is samples.ids (samples.py),
-every other step of the draft alone is on text the target wrote. The schedule (schedule.py) goes by
+every other step of the draft alone is on text the target wrote. Where there are middles to complete
+(middle.py), three quarters of what is trained on are these. The schedule (schedule.py) goes by
 time spent, so it ends after N minutes of running, however fast the machine is."""
 import argparse
 import json
@@ -23,31 +24,35 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from data import BEGIN_ID, Windows
+from data import MIDDLE_WEIGHT, Windows
 from export import new_models, write_checkpoints
+from middle import ROWS
 from muon import Optimizer
 from schedule import SCHEDULES
 
 MICRO = 4096  # ids evaluated at once
 HELD_WINDOWS = 24
-SAVE_SECONDS, HELD_SECONDS = 180, 300
+SAVE_SECONDS, HELD_SECONDS = 180, 600
 # weight of the target's distribution in the draft's loss; the rest is the text itself
 DISTILL = 0.9
 RATES = {'target': (0.02, 0.006), 'draft': (0.02, 0.006)}
 
 
-def text_loss(logits, targets):
-    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+def text_loss(logits, targets, counts):
+    """counts: what each target weighs, data.weights."""
+    losses = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction='none')
+    return (losses * counts.flatten()).sum() / counts.sum()
 
 
-def distill_loss(logits, teacher, targets):
+def distill_loss(logits, teacher, targets, counts):
     """KL from the target's distribution (up to its entropy, a constant here), and a little of the
     text."""
     mine = F.log_softmax(logits.flatten(0, 1).float(), -1)
     theirs = F.softmax(teacher.flatten(0, 1).float(), -1)
-    return -(DISTILL * (theirs * mine).sum(-1).mean() +
-             (1 - DISTILL) * mine.gather(1,
-                                         targets.flatten()[:, None]).mean())
+    gains = (DISTILL * (theirs * mine).sum(-1) + (1 - DISTILL) *
+             mine.gather(1,
+                         targets.flatten()[:, None])[:, 0])
+    return -(gains * counts.flatten()).sum() / counts.sum()
 
 
 class Pair:
@@ -66,44 +71,51 @@ class Pair:
         with torch.autocast('cpu', torch.bfloat16):
             return self.models[name](ids)
 
-    def step(self, rows, target_rate, draft_rate):
-        """One step of whichever is trained; the losses."""
-        sums, inputs, targets = {}, *map(torch.from_numpy, rows)
-        size = max(1, MICRO // inputs.shape[1])
-        share = size / len(inputs)
-        for i in range(0, len(inputs), size):
-            x, y = inputs[i:i + size], targets[i:i + size]
-            with torch.set_grad_enabled(target_rate > 0):
-                teacher = self.logits('target', x)
-            if target_rate > 0:
-                loss = self.text_loss(teacher, y)
-                (loss * share).backward()
-                sums['target'] = sums.get('target', 0) + loss.item() * share
-            if draft_rate > 0:
-                loss = self.distill_loss(self.logits('draft', x), teacher.detach(), y)
-                (loss * share).backward()
-                sums['draft'] = sums.get('draft', 0) + loss.item() * share
+    def step(self, groups, target_rate, draft_rate):
+        """One step of whichever is trained, on groups of rows (Windows.batch), each of its own
+        length; the losses."""
+        sums, whole = {}, sum(g[0].size for g in groups)
+        for inputs, targets, counts in (map(torch.from_numpy, g) for g in groups):
+            size = max(1, MICRO // inputs.shape[1])
+            for i in range(0, len(inputs), size):
+                x, y, w = (t[i:i + size] for t in (inputs, targets, counts))
+                for name, loss in self.losses(x, y, w, target_rate > 0, draft_rate > 0):
+                    loss = loss * (x.numel() / whole)
+                    loss.backward()
+                    sums[name] = sums.get(name, 0) + loss.item()
         for name, rate in (('target', target_rate), ('draft', draft_rate)):
             if rate > 0:
                 self.optimizers[name].step(rate)
         return sums
 
+    def losses(self, x, y, w, of_target, of_draft):
+        with torch.set_grad_enabled(of_target):
+            teacher = self.logits('target', x)
+        if of_target:
+            yield 'target', self.text_loss(teacher, y, w)
+        if of_draft:
+            yield 'draft', self.distill_loss(self.logits('draft', x), teacher.detach(), y, w)
+
     @torch.no_grad()
-    def held(self, rows):
-        """Nats an id of both on held-out text, and how often the draft's best id is the
-        target's."""
-        inputs, targets = map(torch.from_numpy, rows)
-        total = np.zeros(3)
-        for x, y in zip(inputs.split(4), targets.split(4)):
+    def held(self, rows, kind, counted):
+        """Nats an id of both on held-out rows, and how often the draft's best id is the target's;
+        over the targets that count `counted`."""
+        inputs, targets, counts = map(torch.from_numpy, rows)
+        here, total = (counts == counted).float(), np.zeros(3)
+        for x, y, w in zip(*(t.split(MICRO // inputs.shape[1]) for t in (inputs, targets, here))):
             logits = {n: self.logits(n, x) for n in self.models}
+            same = logits['target'].argmax(-1) == logits['draft'].argmax(-1)
             total += [
-                text_loss(logits['target'], y).item() * len(x),
-                text_loss(logits['draft'], y).item() * len(x),
-                (logits['target'].argmax(-1) == logits['draft'].argmax(-1)).float().mean().item() *
-                len(x)
+                text_loss(logits['target'], y, w).item() * w.sum().item(),
+                text_loss(logits['draft'], y, w).item() * w.sum().item(), (same * w).sum().item()
             ]
         return dict(
-            zip(('held_target', 'held_draft', 'agree'), (total / len(inputs)).round(4).tolist()))
+            zip((f'{kind}_target', f'{kind}_draft', f'{kind}_agree'),
+                (total / here.sum().item()).round(4).tolist()))
+
+    def held_all(self, text, middles):
+        out = self.held(text, 'held', 1)
+        return {**out, **self.held(middles, 'middle', MIDDLE_WEIGHT)} if middles else out
 
 
 BEGIN = {'schedule': 'fresh', 'step': 0, 'window': 0, 'ids': 0, 'seconds': 0.0, 'cpu': 0.0}
@@ -133,13 +145,42 @@ def load(path, pair):
     return state['counters']
 
 
+class Text:
+    """What there is to train and to measure on."""
+
+    def __init__(self, directory, context):
+        self.directory, self.context = directory, context
+        self.train, self.samples = self.windows('train', context), self.windows('samples', context)
+        self.middles = {n: self.windows(f'middle.{n}', n) for n in ROWS}
+        self.held = [
+            self.windows('held', context).batch(0, HELD_WINDOWS),
+            self.middles[ROWS[1]] and self.windows(f'held_middle.{ROWS[1]}',
+                                                   ROWS[1]).batch(0, 2 * HELD_WINDOWS)
+        ]
+
+    def windows(self, name, length):
+        file = self.directory / f'{name}.ids'
+        return Windows(np.fromfile(file, np.uint16), length) if file.exists() else None
+
+    def step(self, number, first, n, pieces):
+        """Windows first .. first + n - 1 of the context's length in all, in groups. With middles a
+        quarter is text, in every other step, and an eighth long rows, in the others."""
+        if not self.middles[ROWS[0]]:
+            return [self.train.batch(first, n, pieces)]
+        short, long = (self.middles[size] for size in ROWS)
+        per = self.context // short.length, self.context // long.length
+        if number % 2:
+            groups = [long.batch(first // n * per[1], per[1])]
+        else:
+            groups = [self.train.batch(first // n * (n // 2), n // 2)]
+        count = n - sum(g[0].size for g in groups) // self.context
+        return groups + [short.batch((first + i) * per[0], per[0]) for i in range(count)]
+
+
 def run(a):
     pair = Pair(not a.plain)
     context = pair.models['target'].shape.context
-    train, held, samples = (Windows(np.fromfile(f, np.uint16), context) if f.exists() else None
-                            for f in (a.directory / f'{s}.ids'
-                                      for s in ('train', 'held', 'samples')))
-    held = held.batch(0, HELD_WINDOWS)
+    text = Text(a.directory, context)
     state, log, stop = a.directory / 'state.pt', open(a.directory / 'log.jsonl', 'a',
                                                       buffering=1), []
     c = load(state, pair) if state.exists() else dict(BEGIN)
@@ -151,8 +192,11 @@ def run(a):
         begin, cpu, done = time.monotonic(), time.process_time(), c['seconds'] / (60 * a.minutes)
         rates = schedule.target_rate(done), schedule.draft_rate(done)
         n = schedule.windows(done)
-        text = samples if rates[0] == 0 and samples and c['step'] % 2 else train
-        losses = pair.step(text.batch(c['window'], n, schedule.pieces(done)), *rates)
+        if rates[0] == 0 and text.samples and c['step'] % 2:
+            groups = [text.samples.batch(c['window'], n)]
+        else:
+            groups = text.step(c['step'], c['window'], n, schedule.pieces(done))
+        losses = pair.step(groups, *rates)
         c['step'], c['window'], c['ids'] = c['step'] + 1, c['window'] + n, c['ids'] + n * context
         row = {
             'step': c['step'],
@@ -164,7 +208,7 @@ def run(a):
             }
         }
         if c['seconds'] - since['held'] > HELD_SECONDS:
-            row.update(pair.held(held))
+            row.update(pair.held_all(*text.held))
             since['held'] = c['seconds']
         if c['seconds'] - since['save'] > SAVE_SECONDS:
             save_state(state, pair.models, pair.optimizers, c)
@@ -179,7 +223,7 @@ def run(a):
             }) + '\n')
     save_state(state, pair.models, pair.optimizers, c)
     write_checkpoints(a.directory, pair.models)
-    log.write(json.dumps({**c, **pair.held(held)}) + '\n')
+    log.write(json.dumps({**c, **pair.held_all(*text.held)}) + '\n')
 
 
 def main():

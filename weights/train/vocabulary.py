@@ -5,7 +5,9 @@
     tokenizer.json, train.ids and held.ids (uint16)
 
 Words are cut as Qwen2 does: digits one by one, a sign together with the letters behind it, runs of
-spaces and of line ends by themselves, which suits code. In the ids every file ends with <|end|>."""
+spaces and of line ends by themselves, which suits code. In the ids every file ends with <|end|>.
+Behind the pieces come the markers of fill-in-the-middle, under the names that Qwen2.5-Coder gave
+them; a tokenizer without them gets them."""
 import argparse
 import json
 import pathlib
@@ -14,7 +16,7 @@ import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from corpus import SEPARATOR
-from data import BEGIN_ID, END_ID
+from data import BEGIN_ID, END_ID, MARKERS
 
 PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| "
@@ -43,6 +45,13 @@ def train(texts, size):
     return t
 
 
+def with_markers(tokenizer):
+    """Adds what is missing; in the text of a file they are text."""
+    tokenizer.add_special_tokens(list(MARKERS))
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
 def ids_of(tokenizer, texts):
     rows = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
     return np.concatenate([np.array(r.ids + [END_ID], np.uint16) for r in rows])
@@ -52,15 +61,16 @@ def main():
     p = argparse.ArgumentParser(description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('directory', type=pathlib.Path)
-    p.add_argument('--size', type=int, default=3072)
+    p.add_argument('--size', type=int, default=3072, help='without the markers')
     p.add_argument('--tokenizer', help='one that is there already')
     a = p.parse_args()
     texts = {
         s: (a.directory / f'{s}.txt').read_text(encoding='utf-8').split(SEPARATOR)
         for s in ('train', 'held')
     }
-    tokenizer = Tokenizer.from_file(a.tokenizer) if a.tokenizer else train(
-        texts['train'][::SAMPLE], a.size)
+    tokenizer = with_markers(
+        Tokenizer.from_file(a.tokenizer) if a.tokenizer else train(texts['train'][::SAMPLE],
+                                                                   a.size))
     tokenizer.save(str(a.directory / 'tokenizer.json'), pretty=False)
     (a.directory / 'tokenizer_config.json').write_text(
         json.dumps(
