@@ -160,6 +160,16 @@ static struct scene tree(const char *name, uint32_t slot, uint32_t text, uint32_
     return s;
 }
 
+static void play_all_ways(struct rig *r, const struct hal_model *model, const struct scene *s,
+                          const float *want) {
+    static const uint32_t columns[] = {1, 5, 16};
+    for (size_t k = 0; k < sizeof columns / sizeof *columns; k++)
+        for (int masked = 0; masked < 2; masked++) {
+            poison(r, model);
+            play(r, s, columns[k], masked, want, model->dims->vocab);
+        }
+}
+
 void ranges_and_masks(void **unused) {
     (void)unused;
     const struct scene scenes[] = {
@@ -167,28 +177,25 @@ void ranges_and_masks(void **unused) {
         window("a ring", 243, 9, 24),       histories("interleaved", 235, 5, 0),
         histories("far apart", 5, 210, 0),  histories("behind one beginning", 100, 80, 21),
         tree("a tree", 227, 30, 30),        tree("a tree behind a window", 243, 30, 13)};
-    static const uint32_t columns[] = {1, 5, 16};
+    enum { SCENES = sizeof scenes / sizeof *scenes };
     for (size_t m = 0; m < 2; m++) {
-        const struct random_shape *shape = &shapes[m];
-        struct hal_model model = random_model(shape, 6);
-        float *want = calloc((size_t)POSITIONS * shape->vocab, sizeof *want);
+        struct hal_model model = random_model(&shapes[m], 6);
+        float *want[SCENES];
         struct rig *ref = rig_open(&hal_cpu_engine, &model, APUS_CPU_REF, 1);
-        for (size_t n = 0; n < sizeof scenes / sizeof *scenes; n++) {
+        for (size_t n = 0; n < SCENES; n++) {
+            want[n] = calloc((size_t)POSITIONS * shapes[m].vocab, sizeof *want[n]);
             poison(ref, &model);
-            one_by_one(ref, &model, &scenes[n], want);
-            for (int cpu = APUS_CPU_REF; cpu <= last_cpu(); cpu++)
-                for (uint32_t threads = 1; threads <= last_threads(); threads += 2) {
-                    struct rig *r = rig_open(tested, &model, (apus_cpu)cpu, threads);
-                    for (size_t k = 0; r && k < sizeof columns / sizeof *columns; k++)
-                        for (int masked = 0; masked < 2; masked++) {
-                            poison(r, &model);
-                            play(r, &scenes[n], columns[k], masked, want, shape->vocab);
-                        }
-                    if (r) rig_close(r);
-                }
+            one_by_one(ref, &model, &scenes[n], want[n]);
         }
         rig_close(ref);
-        free(want);
+        for (int cpu = APUS_CPU_REF; cpu <= last_cpu(); cpu++)
+            for (uint32_t threads = 1; threads <= last_threads(); threads += 2) {
+                struct rig *r = rig_open(tested, &model, (apus_cpu)cpu, threads);
+                for (size_t n = 0; r && n < SCENES; n++)
+                    play_all_ways(r, &model, &scenes[n], want[n]);
+                if (r) rig_close(r);
+            }
+        for (size_t n = 0; n < SCENES; n++) free(want[n]);
         random_model_free(&model);
     }
 }

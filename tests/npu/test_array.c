@@ -34,28 +34,38 @@ static uint8_t byte(void) {
     return (uint8_t)(noise >> 24);
 }
 
-static int32_t weight(const struct product *p, uint32_t r, uint32_t k, int32_t *scale) {
+/* Row r of the weights as they multiply: W8's numbers, W4's times the scale of their group. */
+static void weight_row(const struct product *p, uint32_t r, int32_t *row) {
     const uint8_t *panel = p->weights + r / 16 * panel_bytes(p->shape.type, p->cols);
-    *scale = 1;
-    if (p->shape.type == WEIGHT_W8) return panel[k / 4 * 64 + r % 16 * 4 + k % 4] - 128;
-    uint32_t g = k / GROUP;
-    const uint8_t *at = panel + (size_t)(g / 4) * (1 + 4 * 8) * 64;
-    *scale = (at[g % 4 * 16 + r % 16] ^ 128) - 128;
-    uint8_t two = at[64 + (g % 4 * 8 + k % GROUP / 8) * 64 + r % 16 * 4 + k % 4];
-    return (k % 8 < 4 ? two & 15 : two >> 4) - 8;
+    for (uint32_t k = 0, kp = padded_cols(p->cols); k < kp; k++) {
+        if (p->shape.type == WEIGHT_W8) {
+            row[k] = panel[k / 4 * 64 + r % 16 * 4 + k % 4] - 128;
+            continue;
+        }
+        uint32_t g = k / GROUP;
+        const uint8_t *at = panel + (size_t)(g / 4) * (1 + 4 * 8) * 64;
+        int32_t scale = (at[g % 4 * 16 + r % 16] ^ 128) - 128;
+        uint8_t two = at[64 + (g % 4 * 8 + k % GROUP / 8) * 64 + r % 16 * 4 + k % 4];
+        row[k] = ((k % 8 < 4 ? two & 15 : two >> 4) - 8) * scale;
+    }
+}
+
+static int32_t dot(const int32_t *w, const int8_t *x, uint32_t count) {
+    uint32_t sum = 0;
+    for (uint32_t k = 0; k < count; k++) sum += (uint32_t)(w[k] * x[k]);
+    return (int32_t)sum;
 }
 
 static void reference(struct product *p) {
     uint32_t kp = padded_cols(p->cols), rp = padded_rows(p->rows);
-    for (uint32_t c = 0; c < p->columns; c++)
-        for (uint32_t r = 0; r < rp; r++) {
-            uint32_t sum = 0;
-            for (uint32_t k = 0; k < kp; k++) {
-                int32_t scale, w = weight(p, r, k, &scale);
-                sum += (uint32_t)(w * scale * p->x[c * kp + k]);
-            }
-            p->want[c * rp + r] = (int32_t)sum;
-        }
+    int32_t *row = malloc(kp * sizeof *row);
+    assert_non_null(row);
+    for (uint32_t r = 0; r < rp; r++) {
+        weight_row(p, r, row);
+        for (uint32_t c = 0; c < p->columns; c++)
+            p->want[c * rp + r] = dot(row, p->x + (size_t)c * kp, kp);
+    }
+    free(row);
 }
 
 static void make_buffer(struct sim_buffer *b, uint64_t bytes, uint64_t address) {

@@ -101,19 +101,26 @@ static uint32_t room(const struct sim_channel *c) {
     return c->outs ? least : 0;
 }
 
+/* Words in a row from a place in a stream's ring to its end. */
+static uint32_t to_the_end(uint32_t at, uint32_t words) {
+    return STREAM_WORDS - at < words ? STREAM_WORDS - at : words;
+}
+
 static void send(struct sim_channel *c, const uint8_t *from, uint32_t words) {
     for (uint32_t i = 0; i < c->outs; i++) {
         struct sim_stream *s = &c->out[i]->in;
-        for (uint32_t w = 0; w < words; w++)
-            memcpy(&s->word[(s->from + s->count + w) % STREAM_WORDS], from + (size_t)w * 4, 4);
+        uint32_t at = (s->from + s->count) % STREAM_WORDS, first = to_the_end(at, words);
+        memcpy(&s->word[at], from, (size_t)first * 4);
+        memcpy(s->word, from + (size_t)first * 4, (size_t)(words - first) * 4);
         s->count += words;
     }
 }
 
 static void receive(struct sim_channel *c, uint8_t *to, uint32_t words) {
     struct sim_stream *s = &c->in;
-    for (uint32_t w = 0; w < words; w++)
-        memcpy(to + (size_t)w * 4, &s->word[(s->from + w) % STREAM_WORDS], 4);
+    uint32_t first = to_the_end(s->from, words);
+    memcpy(to, &s->word[s->from], (size_t)first * 4);
+    memcpy(to + (size_t)first * 4, s->word, (size_t)(words - first) * 4);
     s->from = (s->from + words) % STREAM_WORDS;
     s->count -= words;
 }

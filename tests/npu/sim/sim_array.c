@@ -186,8 +186,9 @@ int sim_array_run(struct sim_array *a) {
             for (uint32_t r = 0; r < ARRAY_ROWS; r++) {
                 struct sim_tile *t = &a->tile[c][r];
                 for (uint32_t i = 0; i < 2 * sim_channels(r); i++) {
-                    int m =
-                        sim_channel_step(a, i % 2 ? &t->to_memory[i / 2] : &t->to_stream[i / 2]);
+                    struct sim_channel *h = i % 2 ? &t->to_memory[i / 2] : &t->to_stream[i / 2];
+                    if (!h->busy && !h->queued) continue;
+                    int m = sim_channel_step(a, h);
                     if (m < 0) return -1;
                     moved |= m;
                 }
