@@ -1,9 +1,11 @@
 """The conformance suite under the Khronos validation layer with synchronization validation: not one
-message.
+message. Its results count like those of the suite without the layer, which no other test of the
+same build runs.
 
   validation.py test_conformance
 
-Skips (77) where there is no Vulkan device or the layer is not installed."""
+Skips (77) where there is no Vulkan device, or where the suite passed but the layer is not
+installed."""
 import os
 import re
 import subprocess
@@ -31,6 +33,9 @@ def main(program):
         print(text.strip().splitlines()[-1])
         return 77
     if not re.search('Inserted device layer "%s"' % LAYER, text):
+        if status:
+            print(text[-2000:])
+            return 1
         print(
             'skipped: the layer %s is not installed (Debian and Ubuntu: vulkan-validationlayers)' %
             LAYER)

@@ -15,12 +15,13 @@ build = pathlib.Path(sys.argv[1]).resolve()
 left_before = set(glob.glob('/tmp/apus-npu-model.*'))
 
 
-def preloaded(command, model):
+def preloaded(command, model, **more):
     with tempfile.TemporaryDirectory() as folder:
         report = pathlib.Path(folder) / 'r'
         env = dict(os.environ,
                    LD_PRELOAD=str(build / 'libapus-npu-model.so'),
-                   APUS_NPU_MODEL=model + ',report=' + str(report))
+                   APUS_NPU_MODEL=model + ',report=' + str(report),
+                   **more)
         done = subprocess.run(command, env=env, text=True, capture_output=True)
         if done.returncode:
             sys.exit('FAIL %s %s: exit status %d\n%s%s' %
@@ -46,7 +47,8 @@ assert 'linux-firmware' in out, out
 
 out, report = preloaded(
     [build / 'tests/hal/test_conformance', 'npu', '0', 'all', build / 'npu-model-xdna2.xclbin'],
-    'xdna2,lockable=4096')
+    'xdna2,lockable=4096',
+    APUS_CASE='same_bits')  # the others: conformance_npu_*, without a preload
 assert report['complaint'] == '' and int(report['commands']) > 1000, report
 left = set(glob.glob('/tmp/apus-npu-model.*')) - left_before
 assert not left, left
