@@ -6,6 +6,7 @@
 passed=0 failed=0 skipped=0
 times=
 mkdir -p build/log
+rm -f build/log/costs
 python=$PWD/build/oracle-venv/bin/python
 jobs=$(nproc)
 
@@ -68,10 +69,16 @@ tests() {
     shift 2
     tests_report=$PWD/build/log/$(echo "$stage_name" | tr -s ' /,' '-')
     begin
-    rm -f "$tests_report.xml"
-    ctest --test-dir "$tests_folder" -j "$jobs" --timeout 900 --no-tests=error \
+    rm -f "$tests_report.xml" "$tests_report.costs"
+    ctest --test-dir "$tests_folder" --show-only=json-v1 "$@" 2>"$tests_report.log" |
+        python3 toolchain/costed.py "$tests_folder/costed" "$tests_report.costs" \
+            2>>"$tests_report.log" || true
+    ctest --test-dir "$tests_folder/costed" -j "$jobs" --timeout 900 --no-tests=error \
         --output-on-failure --output-junit "$tests_report.xml" "$@" \
-        >"$tests_report.log" 2>&1 </dev/null || true
+        >>"$tests_report.log" 2>&1 </dev/null || true
+    if [ -e "$tests_report.costs" ]; then
+        sed "s|\$| ($stage_name)|" "$tests_report.costs" >>build/log/costs
+    fi
     end
     if counts=$(python3 toolchain/ctest_counts.py "$tests_report.xml"); then
         echo "$counts" | sed '$d'
@@ -102,10 +109,17 @@ fuzz() {
     tests "fuzz $1 s" build/fuzz -L fuzz --timeout $(($1 + 600))
 }
 
+# finish [MINUTES]: the sums. More minutes of processor time than that are no failure, since
+# machines differ, but said, with the tests that took most.
 finish() {
     processor
     printf '\n== Times, in seconds\n   wall     processor   stage\n%s' "$times"
     printf '%7s %13d   in all, %d minutes of processor time\n' '' "$used" $(((used + 30) / 60))
+    if [ $# -gt 0 ] && [ $used -gt $(($1 * 60)) ]; then
+        printf '\nOVER the %d minutes of processor time that are allowed. Tests that took most:\n' \
+            "$1"
+        sort -rn build/log/costs 2>/dev/null | head | sed 's/^/  /'
+    fi
     printf '\n%d passed, %d failed, %d skipped\n' $passed $failed $skipped
     [ $failed = 0 ]
 }
