@@ -52,18 +52,21 @@ static const struct option options[] = {
 
 static apus_session *volatile answering; /* NULL: at the prompt */
 static volatile uint32_t ticket;
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted, waiting; /* waiting: for a line */
 
-/* One in an answer ends the answer. At the prompt reading fails with EINTR. */
+/* One in an answer ends the answer. One at the prompt ends the program from here: a flag would be
+ * seen too late by a read that begins just after it was looked at. */
 static void on_signal(int number) {
     interrupted = number;
     if (answering) apus_cancel_request(answering, ticket);
+    if (waiting) _exit(128 + number);
 }
 
 static void watch_signals(void) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_handler = on_signal; /* without SA_RESTART */
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
 }
@@ -329,14 +332,23 @@ static bool obey(struct talk *talk, const char *line) {
 
 /* ------------------------------------------------------------------------------------- loop -- */
 
+/* As getline; -1 also where a signal came before. Nothing is unwritten while it waits. */
+static ssize_t read_line(struct talk *talk, char **line, size_t *room) {
+    if (talk->people) fputs("> ", stdout);
+    fflush(stdout);
+    waiting = 1;
+    ssize_t got = interrupted ? -1 : getline(line, room, stdin);
+    waiting = 0;
+    return got;
+}
+
 static int converse(struct talk *talk) {
     char *line = NULL;
     size_t room = 0;
     int status = EXIT_OK;
     watch_signals();
     while (!status && !interrupted) {
-        if (talk->people) fputs("> ", stdout), fflush(stdout);
-        ssize_t got = getline(&line, &room, stdin);
+        ssize_t got = read_line(talk, &line, &room);
         if (got < 0) break;
         while (got && (line[got - 1] == '\n' || line[got - 1] == '\r')) line[--got] = 0;
         const size_t skipped = got > 1 && line[0] == '/' && line[1] == '/';

@@ -156,6 +156,14 @@ class Terminal(unittest.TestCase):
         self.process.send_signal(signal.SIGINT)
         self.assertEqual(self.process.wait(SECONDS), 130)
 
+    def test_a_signal_is_never_lost_at_the_prompt(self):
+        for i in range(30):  # some meet the program between its prompt and its reading
+            if i:
+                self.setUp()
+            self.until(b'> ')
+            self.process.send_signal(signal.SIGINT)
+            self.assertEqual(self.process.wait(SECONDS), 130)
+
     def test_the_end_of_the_input_ends_it(self):
         self.until(b'> ')
         self.type(b'/help\n')
