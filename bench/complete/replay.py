@@ -2,9 +2,13 @@
 
   replay.py MODEL.apus [--apus build/release/apus] [--draft FILE] [--peer URL] [--keys N]
             [--threads N] [--package click --old 8.0.4 --new 8.1.7] [--work build/complete]
+            [--front] [--requests N]
 
 --peer: a server that speaks llama.cpp's /infill and /completion, with the same model, started
-beforehand. Each request goes to one server and then to the other."""
+beforehand. Each request goes to one server and then to the other. --front: what stands before the
+cursor goes to /completion, for models without markers, which llama.cpp's /infill refuses.
+--requests: so many short requests in the end, and what memory the process has of its own before
+and after them."""
 import argparse
 import http.client
 import json
@@ -65,12 +69,20 @@ def request_of(before, behind, lines_before=256, lines_behind=64):
             'cache_prompt': True, 'temperature': 0, 't_max_predict_ms': 0}
 
 
-def replay(clients, steps, extra):
+def front_of(body):
+    """The same without what is behind the cursor."""
+    text = ''.join(e['text'] for e in body['input_extra']) + body['input_prefix'] + body['prompt']
+    return dict({k: v for k, v in body.items() if not k.startswith('input_')},
+                samplers=['top_k', 'top_p'], prompt=text)
+
+
+def replay(clients, steps, extra, front):
     rows = {name: [] for name in clients}
     for _, before, behind in steps:
         body = dict(request_of(before, behind), input_extra=extra)
+        path, sent = ('/completion', front_of(body)) if front else ('/infill', body)
         for name, client in clients.items():
-            first, whole, last, _ = client.ask('/infill', body)
+            first, whole, last, _ = client.ask(path, sent)
             timings = last.get('timings', {})
             rows[name].append({
                 'first': first, 'whole': whole, 'prompt_n': timings.get('prompt_n', 0),
@@ -137,20 +149,48 @@ def is_idle(client):
     return not any(s['is_processing'] for s in slots)
 
 
+def until(condition, seconds=20):
+    """Waits for it; False where it has not come by then."""
+    end = time.perf_counter() + seconds
+    while not condition():
+        if time.perf_counter() > end:
+            return False
+    return True
+
+
 def hang_up(client, body):
-    """Milliseconds from closing the connection to an idle engine."""
+    """Milliseconds from closing the connection to an idle engine; None where the server was never
+    seen at work, or not idle within 20 seconds."""
     data = json.dumps(body).encode()
     sock = socket.create_connection((client.host, client.port))
     sock.sendall(b'POST /completion HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n'
                  % len(data) + data)
-    while is_idle(client):
-        pass
+    seen = until(lambda: not is_idle(client))
     time.sleep(0.15)
     begin = time.perf_counter()
     sock.close()
-    while not is_idle(client):
-        pass
-    return 1e3 * (time.perf_counter() - begin)
+    return 1e3 * (time.perf_counter() - begin) if until(lambda: is_idle(client)) and seen else None
+
+
+def middle_of(values):
+    values = [v for v in values if v is not None]
+    return statistics.median(values) if values else None
+
+
+def own_memory(process):
+    """MB that are no file's."""
+    status = pathlib.Path('/proc/%d/status' % process.pid).read_text()
+    return int(status.split('RssAnon:')[1].split()[0]) / 1e3
+
+
+def grown(process, client, ids, requests):
+    """Memory before and after so many requests, each a little further in the text."""
+    before = own_memory(process)
+    for i in range(requests):
+        begin = i * 7 % (len(ids) - 64)
+        client.ask('/completion', {'prompt': ids[begin:begin + 16 + i % 48],
+                                   'n_predict': 1 + i % 4})
+    return {'requests': requests, 'before': before, 'after': own_memory(process)}
 
 
 def main():
@@ -165,6 +205,8 @@ def main():
     parser.add_argument('--old', default='8.0.4')
     parser.add_argument('--new', default='8.1.7')
     parser.add_argument('--work', default='build/complete')
+    parser.add_argument('--front', action='store_true')
+    parser.add_argument('--requests', type=int, default=0)
     a = parser.parse_args()
     old, new = (editing.fetch(a.package, v, a.work) for v in (a.old, a.new))
     steps = list(editing.session(old, new, a.keys))
@@ -181,7 +223,7 @@ def main():
     if a.peer:
         clients['peer'] = Client(a.peer)
     try:
-        rows = replay(clients, steps, extra)
+        rows = replay(clients, steps, extra, a.front)
         report = {'model': os.path.basename(a.model), 'threads': int(a.threads),
                   'session': '%s %s to %s, %d keys' % (a.package, a.old, a.new, len(steps))}
         for name, client in clients.items():
@@ -193,12 +235,14 @@ def main():
             report[name]['deadline_100_ms'] = statistics.median(
                 deadline(client, ids) for _ in range(5))
             report[name]['hang_up_ms'] = {
-                'prompt': statistics.median(hang_up(client, {
+                'prompt': middle_of(hang_up(client, {
                     'prompt': ids[:4000], 'n_predict': 1, 'cache_prompt': False})
                     for _ in range(5)),
-                'text': statistics.median(hang_up(client, {
+                'text': middle_of(hang_up(client, {
                     'prompt': ids[:40], 'n_predict': 4000, 'ignore_eos': True})
                     for _ in range(5))}
+        if a.requests:
+            report['apus']['memory_mb'] = grown(server, clients['apus'], ids, a.requests)
         print(json.dumps(report, indent=1))
     finally:
         server.terminate()
