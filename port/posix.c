@@ -55,8 +55,9 @@ static void *posix_thread_main(void *storage) {
 
 static int posix_thread_start(void *user, void *storage, void (*entry)(void *arg), void *arg) {
     (void)user;
+    assert((uintptr_t)storage % 16 == 0 && entry);
     struct posix_thread *t = storage;
-    assert(storage && (uintptr_t)storage % 16 == 0 && entry);
+    assert(t);
     t->entry = entry;
     t->arg = arg;
     t->process = getpid();
