@@ -93,12 +93,16 @@ static struct job_news *new_news(struct job *job, size_t bytes, size_t count, si
     if (!news) return NULL;
     news->job = job;
     news->bytes = bytes, news->count = count, news->alternatives = alternatives;
-    news->offsets = (uint64_t *)(news + 1);
-    news->log_probs = (float *)(news->offsets + count);
+    void *at = news + 1; /* the arrays, those of wider elements first */
+    news->offsets = at;
+    at = news->offsets + count;
+    news->log_probs = at;
     news->alternative_log_probs = news->log_probs + count;
-    news->ids = (int32_t *)(news->alternative_log_probs + count * alternatives);
+    at = news->alternative_log_probs + count * alternatives;
+    news->ids = at;
     news->alternative_ids = news->ids + count;
-    news->text = (char *)(news->alternative_ids + count * alternatives);
+    at = news->alternative_ids + count * alternatives;
+    news->text = at;
     return news;
 }
 
