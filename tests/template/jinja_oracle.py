@@ -80,7 +80,7 @@ def main():
     cases = []
     for name, keys in KNOWN.items():
         for key in keys:
-            # unsloth's placeholder for the usual system message, which it has beside
+            # unsloth keeps the usual system message apart, where its template says {system_message}
             usual = templates.get(key.replace('_template', '_default_system_message'), '')
             if key in templates:
                 cases.append((name, key, templates[key].replace('{system_message}', usual)))
