@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "http_admission.h"
 #include "kit/exit.h"
 #include "kit/fail.h"
 #include "kit/json.h"
@@ -330,60 +331,18 @@ static const char *header(const struct exchange *exchange, const char *name) {
     return evhttp_find_header(evhttp_request_get_input_headers(exchange->http), name);
 }
 
-/* The same time whatever the bytes are; lengths are no secret. */
-static int same_secret(const char *a, size_t a_bytes, const char *b) {
-    size_t b_bytes = strlen(b);
-    volatile unsigned char differ = a_bytes != b_bytes;
-    for (size_t i = 0; i < b_bytes; i++)
-        differ |= (unsigned char)(b[i] ^ (a_bytes ? a[i % a_bytes] : 1));
-    return !differ;
-}
-
-static int has_key(const struct exchange *exchange) {
-    const char *bearer = header(exchange, "Authorization"), *plain = header(exchange, "X-Api-Key");
-    const char *key = exchange->door->config.key;
-    if (!key) return 1;
-    if (bearer && !strncasecmp(bearer, "Bearer ", 7))
-        return same_secret(bearer + 7, strlen(bearer + 7), key);
-    return plain && same_secret(plain, strlen(plain), key);
-}
-
-static int is_origin(const struct door *door, const char *origin) {
-    for (size_t i = 0; i < door->config.origins_count; i++)
-        if (!strcmp(door->config.origins[i], "*") || !strcmp(door->config.origins[i], origin))
-            return 1;
-    return 0;
-}
-
-static int same_name(const char *name, size_t bytes, const char *other) {
-    return strlen(other) == bytes && !strncasecmp(name, other, bytes);
-}
-
-/* The name in front of a port. Where only this machine is listened to, a page of the web could have
- * its own name lead here; so names that are not this machine's are refused. */
-static int is_host(const struct door *door, const char *host) {
-    size_t bytes = strcspn(host, *host == '[' ? "]" : ":");
-    if (*host == '[' && host[bytes] == ']') bytes++;
-    static const char *const here[] = {"localhost", "127.0.0.1", "[::1]"};
-    for (size_t i = 0; i < COUNT_OF(here); i++)
-        if (same_name(host, bytes, here[i])) return 1;
-    for (size_t i = 0; i < door->config.hosts_count; i++)
-        if (same_name(host, bytes, door->config.hosts[i])) return 1;
-    return same_name(host, bytes, door->config.host);
-}
-
 /* Whether the request may come in; else it is answered. */
 static int is_admitted(struct exchange *exchange, const struct route *route) {
     const struct door *door = exchange->door;
     const char *host = header(exchange, "Host"), *origin = header(exchange, "Origin");
-    if (door->is_loopback && host && !is_host(door, host)) {
+    if (door->is_loopback && host && !admits_host(&door->config, host)) {
         exchange_fail(exchange, 421,
                       "the request is for the host '%.100s', which this server is not: use "
                       "localhost, or start it with --allow-host",
                       host);
         return 0;
     }
-    if (origin && !is_origin(door, origin)) {
+    if (origin && !admits_origin(&door->config, origin)) {
         exchange_fail(exchange, 403,
                       "pages of '%.100s' may not use this server: start it with --allow-origin if "
                       "they are to",
@@ -394,7 +353,9 @@ static int is_admitted(struct exchange *exchange, const struct route *route) {
         set_header(exchange, "Access-Control-Allow-Origin", origin);
         set_header(exchange, "Vary", "Origin");
     }
-    if (route && !route->is_open && !has_key(exchange)) {
+    if (route && !route->is_open &&
+        !admits_key(&door->config, header(exchange, "Authorization"),
+                    header(exchange, "X-Api-Key"))) {
         set_header(exchange, "WWW-Authenticate", "Bearer");
         exchange_fail(exchange, 401,
                       "the server expects its key in the header 'Authorization: Bearer KEY'");
