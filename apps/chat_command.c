@@ -34,17 +34,16 @@ static const struct option options[] = {
      "tokens of an answer at most"},
     {"-c", "--ctx", OPTION_COUNT, AT(context), 1, 4294967295.0, "N",
      "positions of the context; the oldest turns give way where it is full (default 4096, as far "
-     "as "
-     "the model goes)",
+     "as the model goes)",
      "positions of the context (default 4096)"},
     OPTIONS_SAMPLING,
     OPTIONS_DRAFT,
+    OPTION_LOOKUP,
     OPTION_ESCAPE,
     OPTION_RAW,
     {NULL, "--jsonl", OPTION_FLAG, AT(jsonl), 0, 0, NULL,
      "print an object a line on standard output as answers come: text and ids of each piece, at "
-     "the "
-     "end of each answer done and its figures",
+     "the end of each answer done and its figures",
      "answers as they come, one JSON object a piece"},
 };
 

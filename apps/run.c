@@ -43,6 +43,7 @@ static const struct option options[] = {
      "positions of the context (default: as many as needed)"},
     OPTIONS_SAMPLING,
     OPTIONS_DRAFT,
+    OPTION_LOOKUP,
     {NULL, "--deadline", OPTION_COUNT, AT(deadline_ms), 1, 1e12, "MS",
      "stop after this many milliseconds, the prompt's time included", NULL},
     {NULL, "--special", OPTION_FLAG, AT(special), 0, 0, NULL,

@@ -46,7 +46,8 @@
     {NULL, "--draft-ctx", OPTION_COUNT, SETTING(draft_context), 64, 4294967295.0, "N", \
      "positions the draft holds; of a longer text it sees the last part (default: as many as the " \
      "context, as far as the draft goes)", \
-     NULL}, \
+     NULL}
+#define OPTION_LOOKUP \
     {NULL, "--lookup", OPTION_FLAG, SETTING(lookup), 0, 0, NULL, \
      "also propose what followed the same tokens earlier in the context", NULL}
 /* clang-format on */

@@ -8,6 +8,7 @@
 #include "kit/fail.h"
 #include "kit/options.h"
 #include "room.h"
+#include "sampling.h"
 #include "speculation.h"
 
 #define AT(member) offsetof(struct settings, member)
@@ -26,14 +27,7 @@ static const struct option options[] = {
     {"-c", "--ctx", OPTION_COUNT, AT(context), 1, 4294967295.0, "N",
      "positions of each context (default: 8192, as far as the model goes)",
      "positions of a context (default 8192)"},
-    {"-d", "--draft", OPTION_STRING, AT(draft), 0, 0, "FILE",
-     "a smaller model's blob that proposes tokens; the text stays the same, it comes faster",
-     "a smaller model's blob, for speed"},
-    OPTION_DRAFT_ENGINE,
-    {NULL, "--draft-tokens", OPTION_STRING, AT(draft_tokens), 0, 0, "N",
-     "tokens to propose a round, 1 to 15, or auto (default): as many as pay", NULL},
-    {NULL, "--draft-ctx", OPTION_COUNT, AT(draft_context), 64, 4294967295.0, "N",
-     "positions the draft holds (default: as many as the context, as far as the draft goes)", NULL},
+    OPTIONS_DRAFT,
     {NULL, "--no-lookup", OPTION_FLAG, AT(no_lookup), 0, 0, NULL,
      "do not propose what followed the same tokens earlier in the context", NULL},
     {NULL, "--fim", OPTION_STRING, AT(fim), 0, 0, "NAME",
