@@ -308,6 +308,17 @@ def json_cases(folder):
                  "content": "▁"
              }]
          })
+    # A lone step once made the reader look at a second one that was not there.
+    case("Prepend alone", "normalizer Prepend", normalizer={"type": "Prepend", "prepend": "▁"})
+    case("Prepend alone in a sequence",
+         "normalizer Prepend",
+         normalizer={
+             "type": "Sequence",
+             "normalizers": [{
+                 "type": "Prepend",
+                 "prepend": "▁"
+             }]
+         })
     case("no pre-tokenizer", "pre-tokenizer", pre_tokenizer=None)
     case("unknown pattern", "pre-tokenizer", pre_tokenizer=split(r"\w+"))
     case("known pattern, other behaviour",

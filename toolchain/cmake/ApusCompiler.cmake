@@ -1,5 +1,6 @@
 # Flags for everything. The numeric contract needs plain IEEE arithmetic: no contraction, no
 # fast-math.
+include(CheckCCompilerFlag)
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS OFF)
@@ -26,4 +27,10 @@ if(APUS_SANITIZE)
     add_compile_options(-fsanitize=${APUS_SANITIZE} -fno-sanitize-recover=all
                         -fno-omit-frame-pointer -g)
     add_link_options(-fsanitize=${APUS_SANITIZE})
+    # These sanitizers do not see that a variable was never written. Filled with a pattern that is
+    # no address, such a variable fails at once, and always in the same way.
+    check_c_compiler_flag(-ftrivial-auto-var-init=pattern APUS_HAS_AUTO_VAR_INIT)
+    if(APUS_HAS_AUTO_VAR_INIT)
+        add_compile_options(-ftrivial-auto-var-init=pattern)
+    endif()
 endif()

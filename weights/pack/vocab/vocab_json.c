@@ -69,10 +69,11 @@ static bool read_normalizer(struct builder *b, json_t *root, bool *llama, struct
         b->flags |= VOCAB_NFC;
         return true;
     }
-    size_t prepends =
-               s.count == 2 && (type_is(s.step[0], "Prepend") || type_is(s.step[1], "Prepend")),
-           at = type_is(s.step[0], "Prepend");
-    if (s.count != 1 + prepends || !type_is(s.step[at], "Replace"))
+    /* Prepend alone is no pair: there is no second step to look at. */
+    bool prepends =
+        s.count == 2 && (type_is(s.step[0], "Prepend") || type_is(s.step[1], "Prepend"));
+    size_t at = prepends && type_is(s.step[0], "Prepend");
+    if (s.count != (prepends ? 2 : 1) || !type_is(s.step[at], "Replace"))
         return diag_fail(d,
                          "tokenizer.json: the normalizer %s is not supported (none, NFC and "
                          "Llama's Prepend and Replace are)",
