@@ -34,3 +34,7 @@ if(APUS_SANITIZE)
         add_compile_options(-ftrivial-auto-var-init=pattern)
     endif()
 endif()
+# For images without an operating system. What distributions switch on asks for functions that no
+# image has; nothing there unwinds a stack.
+set(APUS_IMAGE_FLAGS -ffreestanding -fno-stack-protector -U_FORTIFY_SOURCE
+                     -fno-asynchronous-unwind-tables -fno-unwind-tables)

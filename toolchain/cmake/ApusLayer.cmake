@@ -87,9 +87,8 @@ function(apus_layer name)
             target_compile_options(apus_${name} PRIVATE -fcallgraph-info=su) # tests/guards/stack.py
         endif()
     endif()
-    # what distributions switch on asks for functions that no image has
     if(APUS_PORT STREQUAL "none")
-        target_compile_options(apus_${name} PRIVATE -fno-stack-protector -U_FORTIFY_SOURCE)
+        target_compile_options(apus_${name} PRIVATE ${APUS_IMAGE_FLAGS})
     endif()
     set(APUS_LAYERS ${APUS_LAYERS} apus_${name} CACHE INTERNAL "")
 endfunction()

@@ -39,7 +39,15 @@ add_custom_command(
     DEPENDS ${objects}
     COMMENT "One object for libapus.a"
     COMMAND_EXPAND_LISTS VERBATIM)
-add_library(apus_static STATIC ${whole})
+# An image has no libc: the five functions, in an object that a linker takes where they are missing.
+if(APUS_PORT STREQUAL "none")
+    add_library(apus_memory OBJECT ${PROJECT_SOURCE_DIR}/port/memory.c)
+    target_compile_options(apus_memory PRIVATE ${APUS_IMAGE_FLAGS} -fno-builtin
+                           $<$<C_COMPILER_ID:GNU>:-fno-tree-loop-distribute-patterns>)
+    set_target_properties(apus_memory PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    set(memory $<TARGET_OBJECTS:apus_memory>)
+endif()
+add_library(apus_static STATIC ${whole} ${memory})
 set_source_files_properties(${whole} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
 set_target_properties(apus_static PROPERTIES OUTPUT_NAME apus LINKER_LANGUAGE C)
 target_include_directories(apus_static INTERFACE ${PROJECT_SOURCE_DIR}/include)
