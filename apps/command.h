@@ -39,7 +39,7 @@ struct settings {
     const char *system;       /* --system of chat */
     const char *chat_template;
     const char *output;
-    const char *topic; /* of help */
+    const char *topic, *completion; /* of help */
     const char *trace_first, *trace_second;
 
     uint64_t answer_tokens; /* -n of chat; 0: to the end */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "command.h"
+#include "kit/shell_complete.h"
 #include "kit/exit.h"
 #include "kit/fail.h"
 #include "kit/help.h"
@@ -16,6 +17,7 @@ static int help_main(const struct settings *settings) {
     }
     if (settings->json) return help_json(&apus, topic);
     if (settings->man) return help_man(&apus);
+    if (settings->completion) return shell_complete(&apus, settings->completion);
     if (topic && settings->all)
         help_command(stdout, &apus, topic);
     else if (topic)
@@ -30,12 +32,15 @@ static const struct option options[] = {
      "print the manual page, for man -l -", "print the manual page, for man -l -"},
     {NULL, "--all", OPTION_FLAG, offsetof(struct settings, all), 0, 0, NULL,
      "everything that the command takes and gives", "everything that the command takes and gives"},
+    {NULL, "--completion", OPTION_STRING, offsetof(struct settings, completion), 0, 0, "SHELL",
+     "print what bash, zsh or fish needs to complete command lines of apus",
+     "what bash, zsh or fish needs to complete lines"},
 };
 
 const struct command command_help = {
     .name = "help",
     .summary = "explain a command",
-    .usage = "[COMMAND] [--all] [--man]",
+    .usage = "[COMMAND] [--all] [--man] [--completion SHELL]",
     .description =
         "Prints what the commands are, or what one command takes: on one screen, or with --all "
         "everything.\n\nWith --json: commands (name, summary, usage, description, options), "

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "apps/kit/shell_complete.h"
 #include "apps/kit/exit.h"
 #include "apps/kit/fail.h"
 #include "apps/kit/help.h"
@@ -15,6 +16,7 @@ static const struct program apus_pack;
 static int pack_main(const struct settings *settings) {
     struct diag d = {0};
     if (settings->man) return help_man(&apus_pack);
+    if (settings->completion) return shell_complete(&apus_pack, settings->completion);
     if (settings->version)
         printf("%s %s\n", apus_pack.name, apus_pack.version);
     else if (!pack(settings, &d))

@@ -93,6 +93,9 @@ const struct option pack_options[] = {
     {"-h", "--help", OPTION_FLAG, AT(help), 0, 0, NULL, "Shows the options.", "this text"},
     {NULL, "--man", OPTION_FLAG, AT(man), 0, 0, NULL, "Prints this page, for man -l -.",
      "print the manual page, for man -l -"},
+    {NULL, "--completion", OPTION_STRING, AT(completion), 0, 0, "SHELL",
+     "Prints what bash, zsh or fish needs to complete command lines of apus-pack.",
+     "what bash, zsh or fish needs to complete lines"},
     {NULL, "--version", OPTION_FLAG, AT(version), 0, 0, NULL, "Shows the version.",
      "which version this is"},
 };
@@ -148,7 +151,7 @@ static int check_together(const struct settings *s) {
 }
 
 int pack_options_check(struct settings *s) {
-    if (s->version || s->man) return EXIT_OK;
+    if (s->version || s->man || s->completion) return EXIT_OK;
     int status = check_names(s);
     if (!status) status = check_word("--weights", s->weights, "int8", "int4");
     if (!status) status = check_word("--effort", s->effort, "quick", "full");

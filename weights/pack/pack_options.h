@@ -7,6 +7,7 @@
 /* Zero means not given. */
 struct settings {
     int json, quiet, help, version, man;
+    const char *completion;
     const char *source, *out;
     const char *name, *report;
     const char *pre;     /* a name that vocab_pre_find knows */
@@ -21,7 +22,7 @@ struct settings {
     int no_calibrate, no_rotate, resume;
 };
 
-enum { PACK_OPTIONS = 19 };
+enum { PACK_OPTIONS = 20 };
 extern const struct option pack_options[PACK_OPTIONS];
 
 /* EXIT_OK, or EXIT_USAGE after a sentence for what is missing, is no value of its option, or does
