@@ -19,6 +19,7 @@ EXEMPT = {
     'weights/*.json': 'what packers and training wrote',
     '*.apus': 'binary',
     '*.png': 'binary',
+    'abi/*.abi': 'written by abidw',
     'editors/*/package-lock.json': 'written by npm',
     '*.spv': 'binary',
     'text/unicode_tables.c': 'generated',
