@@ -6,8 +6,9 @@
 #   sh toolchain/setup.sh          compiler, CMake, Ninja, cmocka, jansson, Python, Vulkan headers,
 #                                  a shader compiler
 #   sh toolchain/setup.sh tests    and a software Vulkan device with the validation layers, clang,
-#                                  clang-format, clang-tidy, cppcheck and the Python oracles in
-#                                  build/oracle-venv; Node.js where Debian's is 20 or newer
+#                                  clang-format, clang-tidy, cppcheck, libabigail, zsh, fish
+#                                  and the Python oracles in build/oracle-venv; Node.js where
+#                                  Debian's is 20 or newer
 #   sh toolchain/setup.sh browser  Chromium alone, for the test in VS Code's own window; exit
 #                                  status 77 where it cannot be had
 #
@@ -28,7 +29,8 @@ as_root() {
 packages="gcc libc6-dev cmake ninja-build pkg-config libcmocka-dev libjansson-dev libevent-dev \
     python3 python3-venv libvulkan-dev glslang-tools"
 [ "$want" = tests ] && packages="$packages g++ binutils clang clang-tidy clang-format cppcheck \
-    llvm libvulkan1 mesa-vulkan-drivers vulkan-validationlayers spirv-tools"
+    llvm libvulkan1 mesa-vulkan-drivers vulkan-validationlayers spirv-tools \
+    abigail-tools zsh fish"
 
 install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" \

@@ -8,7 +8,7 @@ nm and readelf.
   services either
   symbols.py archive LIBAPUS.A              what a program that links it sees begins with apus_
   symbols.py shared LIBAPUS.SO the same, nothing but the functions of the public headers, all of
-  them; soname
+  them, each with the version of the soname
 """
 import pathlib
 import re
@@ -91,7 +91,9 @@ def parts(path, freestanding):
 def visible(path, *options):
     """The names that a program linked with the library shares with it."""
     lines = output('nm', '--defined-only', *options, path).splitlines()
-    names = {line.split()[-1] for line in lines if len(line.split()) == 3}
+    # A stands before the names of versions
+    names = {line.split()[-1].split('@')[0] for line in lines
+             if len(line.split()) == 3 and ' A ' not in line}
     # of images: weak ones, in an object of their own (port/memory.c)
     names -= {line.split()[-1] for line in lines if line.split()[1:2] == ['W']} & MEMORY
     for name in sorted(names):
@@ -109,6 +111,11 @@ def shared(path):
     check(soname and soname.group(1) == 'libapus.so.' + major,
           'soname is %s, not libapus.so.%s' % (soname and soname.group(1), major))
     check('TEXTREL' not in dynamic, 'text relocations')
+    version = 'APUS_' + major
+    for line in output('nm', '-D', '--defined-only', '--with-symbol-versions', path).splitlines():
+        name = line.split()[-1]
+        check(name.split('@@') in ([version], [name.split('@')[0], version]),
+              '%s does not have the version %s' % (name, version))
 
     declared, traced = set(), set()
     for header, found in (('apus.h', declared), ('port.h', declared), ('trace.h', traced)):

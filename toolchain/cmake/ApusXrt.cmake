@@ -21,7 +21,6 @@ if(TARGET apus_npu AND NOT APUS_XRT STREQUAL "OFF")
         target_link_libraries(apus_xrt PRIVATE ${APUS_XRT_LIBRARY})
         # the runtime has threads, and objects of its own that end with the process
         target_link_options(apus_xrt PRIVATE -Wl,-z,nodelete)
-        install(TARGETS apus_xrt LIBRARY DESTINATION lib)
     elseif(APUS_XRT STREQUAL "ON")
         message(FATAL_ERROR "APUS_XRT is ON, but XRT's headers (libxrt-dev, uuid-dev) or a C++ "
                             "compiler are missing")
