@@ -4,9 +4,10 @@
 
 #include "runtime/config.h"
 
-/* A model of so many bytes stays in the last cache of most processors, and a pass takes a fraction
- * of a millisecond. The least of TURNS turns counts, since the first brings pages in. All three are
- * chosen, not measured: 4 ms is what opening a session may take for this. */
+/* A model of at most SMALL_BYTES stays in the last-level cache of most processors, and its pass
+ * takes a fraction of a millisecond. BUDGET_NS is what opening a session may take for this. Each
+ * cost is timed in TURNS turns; the first brings pages in, and the least of the others counts. All
+ * three are chosen, not measured. */
 enum { SMALL_BYTES = 16 << 20, BUDGET_NS = 4000000, TURNS = 3 };
 
 float costs_share(const struct sequence *target, const struct sequence *draft) {
@@ -16,7 +17,7 @@ float costs_share(const struct sequence *target, const struct sequence *draft) {
            (float)blob_pass_bytes(model_blob(target->model));
 }
 
-/* A pass from an empty context; 0 where it failed. */
+/* The nanoseconds of a pass from an empty context; 0 if it failed. */
 static uint64_t time_pass(struct sequence *t, const apus_port *port, uint32_t columns) {
     static const int32_t ids[POLICY_COLUMNS] = {0};
     uint64_t began = port_now(port);
@@ -30,9 +31,8 @@ static int is_small(const struct sequence *t) {
     return blob_pass_bytes(model_blob(t->model)) <= SMALL_BYTES;
 }
 
-/* The least of a few turns, the first of which brings pages in. In turns, because the clock of a
- * processor that was idle rises within these milliseconds: what is timed one after another seems to
- * get cheaper. */
+/* Different passes are timed in turns, because the clock of a processor that was idle rises within
+ * these milliseconds: otherwise those that are timed later would seem cheaper. */
 void costs_measure(struct costs *costs, struct sequence *target, struct sequence *draft,
                    const apus_port *port) {
     static const uint8_t columns[] = {1, 2, 4, 8};

@@ -5,7 +5,8 @@
 
 #include "text/tokenizer.h"
 
-/* The markers of families that are trained for it. */
+/* The first of these markers that the vocabulary has, or -1. The names are those of model families
+ * that are trained to fill in the middle. */
 static int32_t find_marker(const struct vocab *v, const char *const *names) {
     for (; *names; names++) {
         int32_t id = tokenizer_special(v, (const uint8_t *)*names, strlen(*names));
@@ -43,7 +44,8 @@ void draft_open(struct draft *d, const struct blob *target, const struct pair_re
     d->suffix = find_marker(&target->vocab, suffix);
     d->middle = find_marker(&target->vocab, middle);
     if (knows(d, d->suffix) || knows(d, d->middle))
-        d->suffix = d->middle = -1; /* the draft sees them itself */
+        d->suffix = d->middle = -1; /* the draft knows at least one of them and is shown the
+                                       suffix */
 }
 
 /* Whether the id at this position is in a suffix that the draft is not to see. */
@@ -59,8 +61,8 @@ void draft_rewind(struct draft *d, const int32_t *context, uint32_t position) {
     d->source = position;
     while (d->count && d->place[d->count - 1] >= position) d->count--;
     d->broken = 0;
-    /* Little is left of its window, and what was before it is gone: it is shown the context again
-     * from the start. A quarter is chosen, not measured. */
+    /* The ids before the draft's window are gone, so when little of the window is left, the draft
+     * is shown the context again from the start. The quarter is chosen, not measured. */
     if (d->slid && d->count < d->positions / 4) d->source = position = d->count = 0;
     d->slid = d->slid && d->count > 1;
     sequence_rewind(&d->sequence, d->count);
@@ -75,7 +77,7 @@ void draft_skip(struct draft *d, const int32_t *context, uint32_t count, uint32_
     d->in_suffix = is_in_suffix(d, context, d->source);
 }
 
-/* Makes room: the first id (the beginning-of-text token where there is one) and the later half
+/* Makes room. The first id (the beginning-of-text token where there is one) and the later half
  * stay. bench/speculation/window.py says why half, measured with SmolLM2-135M at 4 bits as the
  * draft of its 8 bits (docs/speculation.md). */
 static void slide(struct draft *d) {
@@ -94,8 +96,8 @@ static void put(struct draft *d, int32_t id, uint32_t place) {
     d->place[d->count++] = place;
 }
 
-/* Shows the draft one id of the context, as it is or as pieces. Where nothing is shown for an id,
- * the draft is likely to guess that id again. */
+/* Shows the draft one id of the context, as it is or as pieces. Where nothing can be shown for an
+ * id, the draft does not learn that the id was chosen, and is likely to guess it again. */
 static void show(struct draft *d, int32_t id, uint32_t place) {
     int32_t piece[TOKENIZER_PIECE_MAX];
     struct ids pieces = {piece, TOKENIZER_PIECE_MAX, 0};

@@ -4,8 +4,8 @@
 
 #include "speculate/policy.h"
 
-/* Chosen, not measured: how far a match of so many ids is believed is learned
- * (policy_bin_match). */
+/* The shortest and the longest match that is looked for. Both are chosen, not measured; how far a
+ * match of some length can be trusted is learned (policy_bin_match). */
 enum { SHORTEST = 3, LONGEST = 16 };
 
 uint32_t lookup_find(const int32_t *ids, uint32_t count, uint32_t shortest, uint32_t longest,
@@ -23,7 +23,7 @@ uint32_t lookup_find(const int32_t *ids, uint32_t count, uint32_t shortest, uint
     return best >= shortest ? best : 0;
 }
 
-/* What followed may reach into the proposals themselves: a repetition then goes on. */
+/* The ids that followed may reach into the proposals themselves; then a repetition goes on. */
 void lookup_propose(const int32_t *ids, uint32_t count, uint32_t most,
                     struct draft_tokens *tokens) {
     assert(most <= DRAFT_TOKENS_MAX);

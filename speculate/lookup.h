@@ -1,4 +1,4 @@
-/* Proposals without a model: what followed the same ids earlier in the context. */
+/* Proposals without a model: the ids that followed the same ids earlier in the context. */
 #ifndef SPECULATE_LOOKUP_H
 #define SPECULATE_LOOKUP_H
 
@@ -6,14 +6,15 @@
 
 #include "speculate/round.h"
 
-/* The longest run of at most `longest` last ids that occurs earlier in ids[0 .. count); its latest
- * occurrence. Returns the run's length (0: below `shortest`, which is 1 .. longest), *at the index
- * of what followed. Time: count * longest comparisons at worst. */
+/* Finds the longest run of at most `longest` ids at the end of ids[0 .. count) that also occurs
+ * earlier there, and the latest such place. Returns the run's length, or 0 if it is below
+ * `shortest` (1 .. longest); *at becomes the index of the id that followed. At worst it makes count
+ * * longest comparisons. */
 uint32_t lookup_find(const int32_t *ids, uint32_t count, uint32_t shortest, uint32_t longest,
                      uint32_t *at);
 
-/* Fills *tokens up to `most` ids, DRAFT_TOKENS_MAX at most: those that followed the longest earlier
- * occurrence. */
+/* Fills *tokens up to `most` ids (at most DRAFT_TOKENS_MAX) with those that followed the longest
+ * earlier occurrence. Adds none where there is no such occurrence. */
 void lookup_propose(const int32_t *ids, uint32_t count, uint32_t most, struct draft_tokens *tokens);
 
 #endif

@@ -6,12 +6,14 @@
 #include "runtime/config.h"
 #include "speculate/speculate.h"
 
-/* With fewer than one chance in 16 of being used, an id is not worth its share of the memory's
- * bandwidth: chosen, not measured, as the numbers below are. */
+/* An id with less than one chance in 16 of being used is not worth its share of the memory's
+ * bandwidth. NEWEST is the weight of the newest round in the averages. Both are chosen, not
+ * measured, as the numbers below are. */
 #define CHANCE_LEAST 0x1p-4f
 #define NEWEST       0x1p-3f
-/* A trial is TRIAL rounds long; after it, and while overlapping pays, one round in PLAIN_EVERY goes
- * without, so that its cost stays known. */
+/* A trial is TRIAL rounds long. After it, while overlapping pays, one round in PLAIN_EVERY does not
+ * overlap, so that the cost of plain rounds stays known. A pause is PAUSE_FIRST to PAUSE_MOST
+ * rounds long. */
 enum { TRIAL = 8, PLAIN_EVERY = 16, PAUSE_FIRST = 32, PAUSE_MOST = 512 };
 
 void overlap_open(struct overlap *o, int mode) {
@@ -24,7 +26,7 @@ int overlap_start(struct speculation *sp, const struct speculation_input *in,
                   const struct round *r) {
     struct overlap *o = &sp->overlap;
     if (o->mode < 0 || r->by != BY_DRAFT || !r->proposed) return 0;
-    /* On the target's engine the draft would wait behind the pass. */
+    /* On the target's engine the draft would have to wait for the pass to end. */
     if (sequence_engine(&sp->draft.sequence)->engine == sequence_engine(in->target)->engine)
         return 0;
     if (!sequence_engine(in->target)->engine->done) return 0;
@@ -43,8 +45,8 @@ int overlap_start(struct speculation *sp, const struct speculation_input *in,
     return 0;
 }
 
-/* Most ids ahead of the round's proposals: what the context and the generation still hold behind
- * them. */
+/* The most ids that can be made ahead: as many as the context and the generation can still hold
+ * after the round's proposals. */
 static uint32_t room(const struct speculation *sp, const struct speculation_input *in,
                      const struct round *r) {
     assert(r->proposed < in->context - in->count && r->proposed < in->left);
@@ -78,7 +80,8 @@ void overlap_draft(struct speculation *sp, const struct speculation_input *in, s
     while (a->count < most && chance > CHANCE_LEAST && sequence_is_busy(in->target)) {
         struct guess guess;
         uint32_t at = first + a->count;
-        /* A cancel acts when the pass is done; any other failure comes again in the next round. */
+        /* Every failure ends the drafting here. A cancel takes effect when the pass is done; any
+         * other failure occurs again in the next round. */
         if (draft_follow(&sp->draft, in->ids, at, in->stop)) break;
         if (draft_guess(&sp->draft, in->sampler, at, in->scratch, &guess)) break;
         in->ids[at] = guess.id;

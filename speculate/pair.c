@@ -8,7 +8,7 @@ static int same_piece(const struct vocab *a, const struct vocab *b, uint32_t id)
     return n == vocab_length(b, id) && !memcmp(vocab_bytes(a, id), vocab_bytes(b, id), n);
 }
 
-/* Rows behind a tokenizer's last piece are padding: what they are called means nothing. */
+/* Rows after a tokenizer's last piece are padding, so their names mean nothing. */
 static int is_padding(const struct vocab *v, uint32_t id) {
     return vocab_type(v, id) == VOCAB_UNUSED;
 }

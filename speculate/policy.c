@@ -3,40 +3,45 @@
 #include <assert.h>
 #include <string.h>
 
-/* Where nothing else is said, a number here was chosen and not measured by itself. What all of them
- * come to is measured: tests/speculate/test_policy.c runs the policy over made-up costs and chances
- * (at most 1.027 of the plain time over 64 tokens in 9600 worlds, 1.010 of the best fixed number's
- * cost in 120 others), bench/speculation/hopeless.py over SmolLM2-135M with drafts that are never
- * right (docs/speculation.md). */
+/* Where nothing else is said, a number here was chosen and not measured by itself. What is measured
+ * is how all of them work together: tests/speculate/test_policy.c runs the policy over made-up
+ * costs and chances (at most 1.027 of the plain time over 64 tokens in 9600 worlds, 1.010 of the
+ * best fixed number's cost in 120 others), bench/speculation/hopeless.py over SmolLM2-135M with
+ * drafts that are never right (docs/speculation.md). */
 
-/* Weight of the newest: about the last 16 costs, 32 rounds and 32 ids of a kind count. */
+/* NEWEST_*: the weight of the newest value in a running average, so that about the last 16 costs
+ * and the last 32 rounds count. *_FIRST: the chances that are believed at first. */
 #define NEWEST_COST  0x1p-4f
 #define NEWEST_ROUND 0x1p-5f
 #define REACH_FIRST  0.7f
 #define FOUND_FIRST  0.7f
-/* FORGOTTEN: so many passes after a number of columns was last seen, its cost is forgotten. A
- * single column, with which all others are compared, is seen again instead: FEW times after
- * PLAIN_SOON rounds, or later where proposals clearly pay, and then every PLAIN_LATER rounds. */
+/* FORGOTTEN: the cost of a number of columns is forgotten when no pass had that number for this
+ * many passes. The cost of one column, with which all others are compared, is measured again
+ * instead: FEW times after PLAIN_SOON rounds each (later where proposals clearly pay), and then
+ * every PLAIN_LATER rounds. */
 enum { FORGOTTEN = 64, PLAIN_SOON = 12, PLAIN_LATER = 384, FEW = 4 };
 
-/* The credit, in plain passes: at first, what every token adds, and its bounds. They are chosen so
- * that 64 tokens take at most 3 % longer than without proposals, what cannot be foreseen
- * included. */
+/* The credit, counted in plain passes: its first value, what every token adds, and its bounds. They
+ * are chosen so that 64 tokens take at most 3 % longer than without proposals, including the costs
+ * that cannot be foreseen. */
 #define CREDIT_FIRST 0.8f
 #define CREDIT_TOKEN 0.015f
 #define CREDIT_LEAST (-2.0f)
 #define CREDIT_MOST  8.0f
-/* The part of the credit that showing the draft old ids may take, and the part of a draft step that
- * one of those ids is thought to take where the model's prompt does not say it. */
+/* SHOW_PART: the part of the credit that showing old ids to the draft may take. SHOW_STEP: the part
+ * of a draft step that one of those ids is thought to take where the target's prompt has not been
+ * timed. SHOW_LEAST: how many ids are shown at least. */
 #define SHOW_PART 0.5f
 #define SHOW_STEP 0.25f
 enum { SHOW_LEAST = 16 };
 
-/* LAST_IDS: that count. BELIEF: what is believed at first counts as much as so many of them. */
+/* LAST_IDS: how many of the last ids of a kind count in a chance. BELIEF: what is believed at first
+ * counts as much as this many ids. */
 enum { LAST_IDS = 32, BELIEF = 3 };
 
-/* Probes take one part in PROBE_SHARE of the time at most. FIRST_STEPS: draft steps of which the
- * least says what one takes, since the first ones bring the draft's pages in. */
+/* PAUSE_*: rounds of the first and of the longest pause. PROBE_SHARE: probes take at most one part
+ * in this many of the time. FIRST_STEPS: the cost of a draft step is first taken to be the least of
+ * this many steps, because the very first ones bring the draft's pages in. */
 enum { PAUSE_FIRST = 16, PAUSE_MOST = 128, PROBE_SHARE = 100, FIRST_STEPS = 3 };
 
 static void move(float *average, float seen, float weight) {
@@ -48,9 +53,9 @@ static void learn(struct chance *c, int yes) {
     move(&c->is, yes ? 1.0f : 0.0f, 1.0f / (float)(BELIEF + c->seen));
 }
 
-/* Times are disturbed upwards only, by other processes, by pages that come from disk: averages go
- * down faster than up. The first replaces what was known before: that may be of another time or,
- * timed in a loop, of another state of the caches. */
+/* Disturbances (other processes, pages that come from disk) only make times longer, so averages go
+ * down faster than up. The first time replaces what was known before, which may come from another
+ * moment or, if it was timed in a loop, from another state of the caches. */
 static void learn_ns(float *average, float ns, uint32_t seen) {
     const float most = *average * 2.0f;
     if (*average == 0.0f || ns < *average * 0.5f)
@@ -71,8 +76,8 @@ static void learn_step(struct draft_policy *p, float ns) {
         p->draft_ns = ns;
 }
 
-/* A cost that was seen once, in a bad moment, would keep its number of columns from being tried
- * again: those not seen for a while are forgotten. */
+/* A cost that was measured only once, at a bad moment, would keep its number of columns from being
+ * tried again. So costs that were not measured for a while are forgotten. */
 static void learn_pass(struct draft_policy *p, uint32_t columns, float ns) {
     p->rounds++;
     learn_ns(&p->verify_ns[columns], ns, p->seen[columns]);
@@ -82,8 +87,10 @@ static void learn_pass(struct draft_policy *p, uint32_t columns, float ns) {
         if (p->rounds - p->seen_at[n] > FORGOTTEN) p->verify_ns[n] = 0.0f;
 }
 
-/* A pass of n columns costs no more than one of more columns was seen to. Between those seen: a
- * straight line; beyond them as steep as the last stretch, at least 5 % a column. */
+/* Computes cost_ns from the costs that were seen. A pass of n columns costs no more than a pass of
+ * more columns was seen to cost. Between two numbers of columns that were seen, the curve is a
+ * straight line; beyond the last it is as steep as before it, and rises by at least 5 % of the
+ * lowest cost a column. */
 static void draw_curve(struct draft_policy *p) {
     const float *seen = p->verify_ns;
     float *cost = p->cost_ns, least = 0.0f;
@@ -109,13 +116,13 @@ static float plain_ns(const struct draft_policy *p) {
     return p->verify_ns[1] == 0.0f ? 0.0f : p->cost_ns[1];
 }
 
-/* A draft step, as far as one can know. */
+/* The best estimate of what a draft step costs. */
 static float step_ns(const struct draft_policy *p) {
     return p->steps ? p->draft_ns : p->share * plain_ns(p);
 }
 
-/* Most columns of a pass: twice those of the widest that was seen, since what more of them cost is
- * a guess. */
+/* The most columns that a pass may have: twice as many as the widest pass that was seen, because
+ * what more columns cost is a guess. */
 static uint32_t widest(const struct draft_policy *p) {
     uint32_t n = POLICY_COLUMNS;
     while (n > 1 && p->verify_ns[n] == 0.0f) n--;
@@ -126,9 +133,9 @@ static int can_lose(const struct draft_policy *p, float ns) {
     return plain_ns(p) == 0.0f || ns <= p->credit * plain_ns(p);
 }
 
-/* What a token costs now: never more than without proposals. By the same costs that proposals are
- * weighed with, not by the clock: on a busy machine rounds take longer than those say, and
- * proposals would seem to save what they do not. */
+/* What a token costs now, which is never more than without proposals. It is computed from the costs
+ * that proposals are weighed with, not from the clock: on a busy machine rounds take longer than
+ * those costs say, and proposals would seem to save more than they do. */
 static float token_ns(const struct draft_policy *p) {
     float plain = plain_ns(p),
           now = p->round_tokens == 0.0f ? plain : p->round_cost / p->round_tokens;
@@ -137,8 +144,9 @@ static float token_ns(const struct draft_policy *p) {
 
 void policy_open(struct draft_policy *p, uint32_t fixed) {
     assert(fixed <= PROPOSE_MAX);
-    /* By bin. The draft's and its seconds' were measured with SmolLM2-135M at 8 bits as the draft
-     * of itself at 4 bits, 16 texts (docs/speculation.md); nothing says that the lookup's were. */
+    /* First chances by bin. Those of the draft and of its second ids were measured with
+     * SmolLM2-135M at 8 bits as the draft of itself at 4 bits, on 16 texts (docs/speculation.md).
+     * For those of the lookup no measurement is on record. */
     static const float draft[POLICY_BINS] = {0.40f, 0.43f, 0.67f, 0.77f,
                                              0.86f, 0.90f, 0.97f, 0.98f};
     static const float lookup[POLICY_BINS] = {0.20f, 0.45f, 0.70f, 0.75f,
@@ -182,9 +190,9 @@ uint8_t policy_bin_match(uint32_t ids) {
     return (uint8_t)(ids / 2 < POLICY_BINS ? ids / 2 : POLICY_BINS - 1);
 }
 
-/* Whether this round should say what a token costs without proposals. What was timed at open does
- * not: too much depends on it. What one round said is seen again, which can wait where proposals
- * clearly pay. */
+/* Whether this round should go without proposals, to measure what a token costs then. Too much
+ * depends on this cost to take it from the timing at open or from a single round. Where proposals
+ * clearly pay, measuring it again can wait. */
 static int plain_is_due(const struct draft_policy *p) {
     uint32_t since = p->rounds - p->seen_at[1], seen = p->seen[1];
     if (!seen || since >= PLAIN_LATER) return 1;
@@ -192,7 +200,9 @@ static int plain_is_due(const struct draft_policy *p) {
     return since >= (uint32_t)PLAIN_SOON << (token_ns(p) > 0.6f * p->cost_ns[1] ? 0 : 2 * seen - 1);
 }
 
-/* An id of many takes the draft as much of a step as it took the model of a pass. */
+/* What one of many ids costs when the draft is shown them. Until that was measured, the id is
+ * thought to take the same part of a draft step as an id of the prompt took of a pass of the
+ * target. */
 static float shown_ns(const struct draft_policy *p) {
     float part =
         p->prompt_ns == 0.0f || plain_ns(p) == 0.0f ? SHOW_STEP : p->prompt_ns / plain_ns(p);
@@ -227,8 +237,8 @@ int policy_wants_another(const struct draft_policy *p, uint32_t made, float chan
     float step = step_ns(p), token = token_ns(p);
     if (!can_lose(p, (float)(made + 1) * step + p->cost_ns[made + 2] - p->cost_ns[1])) return 0;
     if (p->steps && p->steps < FIRST_STEPS)
-        return 1; /* the least of the first steps says what one costs: the very first bring pages
-                     in */
+        return 1; /* only the least of the first steps says what a step costs, because the very
+                     first ones bring pages in */
     return chance * p->reach[made].is * token > step + p->cost_ns[made + 2] - p->cost_ns[made + 1];
 }
 
@@ -240,8 +250,8 @@ uint32_t policy_show_limit(const struct draft_policy *p, uint32_t ids) {
     return n < ids ? n : ids;
 }
 
-/* What is believed of ids that are sure to some degree, as far as few of them have been seen, is
- * worth what ids have been worth at all. */
+/* The chance that is believed for one bin. While few ids of the bin have been seen, the first guess
+ * for it is scaled by how often ids of this proposer have been right at all. */
 static float believed(const struct draft_policy *p, enum proposer by, const struct chance *c) {
     float known = (float)c->seen / (LAST_IDS - BELIEF);
     float general =
@@ -275,7 +285,7 @@ int policy_choose_lookup(const struct draft_policy *p, struct round *r, uint32_t
     return r->proposed && (p->fixed || p->cost_ns[r->proposed + 1] <= token * tokens);
 }
 
-/* The likeliest of the seconds that are not used yet, and its chance. */
+/* The place of the likeliest second id that is not used yet, or PROPOSE_MAX. */
 static uint32_t best_second(const struct round *r, const float second[PROPOSE_MAX], uint32_t used) {
     uint32_t best = PROPOSE_MAX;
     for (uint32_t i = 0; i < r->tokens[BY_DRAFT].count; i++)
@@ -285,8 +295,8 @@ static uint32_t best_second(const struct round *r, const float second[PROPOSE_MA
     return best;
 }
 
-/* From the likeliest id to the least likely one; an id is never likelier than the one it follows.
- * The best beginning of that order goes. */
+/* Goes from the likeliest id to the least likely one, and proposes the beginning of that order that
+ * gains the most. An id is never likelier than the one it follows. */
 void policy_choose_draft(const struct draft_policy *p, struct round *r, uint32_t most) {
     assert(most <= PROPOSE_MAX && r->tokens[BY_DRAFT].count <= PROPOSE_MAX);
     const struct draft_tokens *c = &r->tokens[BY_DRAFT];
@@ -322,9 +332,9 @@ void policy_choose_draft(const struct draft_policy *p, struct round *r, uint32_t
     }
 }
 
-/* What is known of a chain's ids: those up to the first that the target did not choose. Places
- * behind it slowly follow the last one, so that none keeps out of reach because it once looked
- * bad. */
+/* Learns from the proposer's ids up to the first one that the target did not choose. The chances of
+ * the places after it slowly follow the last one that was learned, so that no place stays out of
+ * reach because it once looked bad. */
 static void learn_chain(struct draft_policy *p, const struct round *r, enum proposer by,
                         const int32_t *chosen, uint32_t count) {
     const struct draft_tokens *c = &r->tokens[by];
@@ -346,12 +356,13 @@ static void learn_chain(struct draft_policy *p, const struct round *r, enum prop
         move(&p->reach[j].is, p->reach[i - 1].is, NEWEST_ROUND);
 }
 
-/* Whether a draft that were always right would be worth its steps. */
+/* Whether a draft that was always right would be worth its steps. */
 static int could_pay(const struct draft_policy *p) {
     return token_ns(p) > step_ns(p) + p->cost_ns[2] - p->cost_ns[1];
 }
 
-/* What showing the draft old ids took, but for what other work on the machine added to it. */
+/* The time that showing old ids to the draft took. It is limited to twice the usual time, because
+ * other work on the machine may have added to it. */
 static float learn_shown(struct draft_policy *p, const struct round *r) {
     float ns = (float)r->catch_up_ns, usual = 2.0f * p->shown_ns * (float)r->caught_up;
     if (p->probing && r->catch_up_ns) learn_ns(&p->probe_ns, ns, FEW);
@@ -359,7 +370,8 @@ static float learn_shown(struct draft_policy *p, const struct round *r) {
     return usual > 0.0f && usual < ns ? usual : ns;
 }
 
-/* By the costs that are believed, not by the clock: see token_ns. */
+/* Adds to the credit what a round saved, or takes from it what the round lost, by the costs that
+ * are believed and not by the clock (see token_ns). */
 static void settle(struct draft_policy *p, const struct round *r, uint32_t count, float shown_ns) {
     float plain = plain_ns(p);
     if (plain == 0.0f) return;

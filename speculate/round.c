@@ -6,13 +6,13 @@
 #include "runtime/config.h"
 #include "speculate/lookup.h"
 
-/* STEP_COLUMNS: a round whose ids were all accepted leaves two for the next step; more is catching
- * up. */
+/* STEP_COLUMNS: most ids that a draft step evaluates. A round whose ids were all accepted leaves
+ * two for the next step; more than two means that the draft is catching up. */
 enum { STEP_COLUMNS = 2 };
 
 static uint64_t now(const struct speculation_input *in) { return port_now(in->port); }
 
-/* Most proposals that there is room for: the context, the target's widest pass, and what the
+/* The most proposals that fit into the context, into the target's widest pass, and into what the
  * generation may still make. */
 static uint32_t room(const struct speculation_input *in) {
     uint32_t most = in->context - in->count - 1, left = in->left - 1;
@@ -21,12 +21,13 @@ static uint32_t room(const struct speculation_input *in) {
     return most < PROPOSE_MAX ? most : PROPOSE_MAX;
 }
 
-/* Whether what the draft was shown last are the ids that a round leaves over: an id that it reads
- * as several pieces counts as one. */
+/* Whether the draft was last shown only the ids that a round leaves over. An id that it reads as
+ * several pieces counts as one. */
 static int is_step(const struct draft *d) { return d->caught_up <= STEP_COLUMNS + d->split; }
 
-/* Shows the draft ids[.. count). What it evaluates after a prompt, a pause or a slide of its window
- * is counted as catching up and not as a step, and the prompt, which comes first, by itself. */
+/* Shows the draft ids[.. count). What the draft evaluates after a prompt, a pause or a slide of its
+ * window counts as catching up and not as a step. The prompt, which comes first, is also counted by
+ * itself. */
 static apus_status follow(struct speculation *sp, const struct speculation_input *in,
                           struct round *r, uint32_t count) {
     uint64_t began = now(in);
@@ -41,8 +42,8 @@ static apus_status follow(struct speculation *sp, const struct speculation_input
     return status;
 }
 
-/* How much of the context the draft will see: what may be lost on it at first, and the rest once it
- * has earned that. */
+/* Chooses how much of the context the draft will see: at first as much as may be lost on it, and
+ * the rest once its proposals have saved that much time. */
 static void choose_shown(struct speculation *sp, const struct speculation_input *in) {
     struct draft *d = &sp->draft;
     uint32_t left_out = d->whole < in->count ? in->count - d->whole : 0;
@@ -57,8 +58,8 @@ static void choose_shown(struct speculation *sp, const struct speculation_input 
     }
 }
 
-/* Draft steps, for as long as one more pays. What the draft cannot evaluate ends its proposals and
- * not the round. */
+/* Makes draft steps for as long as one more pays. Where the draft cannot evaluate an id, its
+ * proposals end, but the round goes on. */
 static apus_status draft_ids(struct speculation *sp, const struct speculation_input *in,
                              struct round *r, uint32_t most) {
     struct draft_tokens *t = &r->tokens[BY_DRAFT];
@@ -82,7 +83,7 @@ static apus_status draft_ids(struct speculation *sp, const struct speculation_in
 
 static apus_status propose_draft(struct speculation *sp, const struct speculation_input *in,
                                  struct round *r, uint32_t most) {
-    uint32_t limit = most; /* ids that were made ahead cost no draft steps any more */
+    uint32_t limit = most; /* ids that were made ahead have already been paid for */
     if (in->prompt_ns > 0.0f) sp->policy.prompt_ns = in->prompt_ns;
     if (!sp->overlap.ahead.count || sp->policy.fixed)
         limit = policy_start(&sp->policy, in->count - sp->draft.source);
@@ -109,7 +110,8 @@ static apus_status propose(struct speculation *sp, const struct speculation_inpu
     return sp->draft.sequence.model ? propose_draft(sp, in, r, most) : APUS_OK;
 }
 
-/* One pass for the last id, the proposals and their branches. The draft may go on meanwhile. */
+/* Runs one pass for the last id, the proposals and their branches. The draft may go on
+ * meanwhile. */
 static apus_status verify(struct speculation *sp, const struct speculation_input *in,
                           struct round *r) {
     struct sequence *t = in->target;
@@ -136,7 +138,7 @@ apus_status speculate_round(struct speculation *sp, const struct speculation_inp
     memset(r, 0, sizeof *r);
     apus_status status = propose(sp, in, r, room(in));
     if (!status) status = verify(sp, in, r);
-    /* The draft has been shown proposals that nobody verified, and other ids may come in their
+    /* The draft has been shown proposals that were not verified, and other ids may take their
      * places. */
     if (status) speculate_drop(sp, in->ids, in->count);
     return status;
@@ -152,7 +154,7 @@ void speculate_learn(struct speculation *sp, struct round *r, const int32_t *cho
                      uint32_t count) {
     assert(count <= 1 + PROPOSE_MAX);
     overlap_learn(sp, r);
-    /* A pass that shared the machine does not tell what one alone takes. */
+    /* A pass that ran beside the draft does not tell what a pass alone takes. */
     if (r->overlapped && !sp->overlap.mode) r->verify_ns = 0;
     policy_learn(&sp->policy, r, chosen, count);
 }

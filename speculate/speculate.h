@@ -13,7 +13,7 @@
 #include "speculate/round.h"
 
 struct speculation {
-    struct draft draft; /* draft.sequence.model NULL: none */
+    struct draft draft; /* draft.sequence.model is NULL where there is no draft */
     struct draft_policy policy;
     struct overlap overlap;
     int lookup; /* whether what followed the same ids earlier in the context is proposed */
@@ -24,39 +24,41 @@ struct speculation {
 struct speculation_input {
     struct sequence *target;
     const apus_port *port;
-    int32_t *ids;            /* [context]: the context's ids, and room for proposals behind them */
-    uint32_t count, context; /* a round begins with 1 .. context - 1 of them */
+    int32_t *ids;            /* [context]: the context's ids, and after them room for proposals */
+    uint32_t count, context; /* ids now, 1 .. context - 1 when a round begins, and at most */
     uint32_t start;          /* where this generation begins in ids */
-    uint32_t left;           /* ids that it may still make, 1 at least; UINT32_MAX: no limit */
-    float prompt_ns;         /* of the target's prompt, for one id; 0: not known */
+    uint32_t left;           /* ids that the generation may still make, at least 1; UINT32_MAX: no
+                                limit */
+    float prompt_ns;         /* what the target took for one id of its prompt; 0: not known */
     const struct sampler *sampler;
-    void *scratch;        /* the sampler's */
-    struct hal_stop stop; /* of drafting; a verification is stopped by its cancel alone */
+    void *scratch;        /* memory for the sampler */
+    struct hal_stop stop; /* stops drafting; a verification is stopped by its cancel alone */
 };
 
-/* Proposes ids behind ids[count - 1] and has the target verify them: rows of logits behind
- * ids[count - 1], behind each of the proposals, and behind each of the branches, as *round says.
- * The target has evaluated ids[.. count - 1). APUS_PARTIAL: stopped; otherwise as sequence_end. On
- * any status but APUS_OK the draft has forgotten what it proposed. */
+/* Proposes ids that may follow ids[count - 1] and lets the target verify them. The target then has
+ * a row of logits after ids[count - 1], one after each proposal and one after each branch of
+ * *round. Before the call it has evaluated ids[.. count - 1). APUS_PARTIAL: it was stopped;
+ * otherwise the statuses are those of sequence_end. On any status but APUS_OK the draft has
+ * forgotten what it proposed. */
 apus_status speculate_round(struct speculation *sp, const struct speculation_input *in,
                             struct round *round);
 
 /* After the target has chosen: the round's accepted proposals end before ids[end], and the last id
- * chosen follows. right: everything proposed was accepted, and the generation goes on. */
+ * chosen follows. right: everything that was proposed was accepted, and the generation goes on. */
 void speculate_settle(struct speculation *sp, const struct speculation_input *in, uint32_t end,
                       int right);
 
-/* Learns from a round and from what the target chose behind the context, chosen [count]. */
+/* Learns from a round and from chosen [count], the ids that the target chose after the context. */
 void speculate_learn(struct speculation *sp, struct round *round, const int32_t *chosen,
                      uint32_t count);
 
-/* The context goes another way behind ids[.. count): forgets what was drafted ahead. */
+/* Forgets what was drafted ahead: the context goes on in another way after ids[.. count). */
 void speculate_drop(struct speculation *sp, const int32_t *ids, uint32_t count);
 
 /* The context's ids from `position` on have changed. ids [position]: those that stay. */
 void speculate_rewind(struct speculation *sp, const int32_t *ids, uint32_t position);
 
-/* A generation begins. */
+/* Call this when a generation begins. */
 static inline void speculate_begin(struct speculation *sp) { sp->shown = 0; }
 
 /* Whether anything could be proposed. */

@@ -1,5 +1,5 @@
-/* When to try again what did not pay: after a pause of rounds, twice as long after every try that
- * failed. */
+/* Says when to try again what did not pay: after a pause, counted in rounds, which doubles with
+ * every try that fails. */
 #ifndef SPECULATE_TRIAL_H
 #define SPECULATE_TRIAL_H
 
@@ -8,9 +8,9 @@
 
 struct trial {
     uint32_t pause;       /* rounds to wait before the next try, first .. most */
-    uint32_t waited;      /* of them, since the last try */
-    uint32_t first, most; /* the shortest pause, not 0, and the longest: `first` times a power of
-                             two */
+    uint32_t waited;      /* rounds waited since the last try */
+    uint32_t first, most; /* the shortest pause, at least 1, and the longest, `first` times a power
+                             of two */
 };
 
 static inline void trial_open(struct trial *t, uint32_t first, uint32_t most) {
@@ -18,10 +18,10 @@ static inline void trial_open(struct trial *t, uint32_t first, uint32_t most) {
     *t = (struct trial){.pause = first, .first = first, .most = most};
 }
 
-/* Counts a round that waits, and says whether enough of them have. */
+/* Counts a round of waiting, and says whether the pause is over. */
 static inline int trial_is_due(struct trial *t) { return ++t->waited > t->pause; }
 
-/* Waiting begins anew: behind a try, and while what was tried pays. */
+/* Lets the waiting begin anew: after a try, and while what was tried pays. */
 static inline void trial_wait_anew(struct trial *t) { t->waited = 0; }
 
 static inline void trial_failed(struct trial *t) {
