@@ -34,7 +34,7 @@ struct posix_thread {
     pthread_t thread;
     void (*entry)(void *arg);
     void *arg;
-    pid_t process; /* that has it */
+    pid_t process; /* the process that started the thread */
 };
 _Static_assert(sizeof(struct posix_thread) <= APUS_THREAD_BYTES,
                "a thread fits the storage that port.h promises");
@@ -80,10 +80,10 @@ static void posix_thread_join(void *user, void *storage) {
     (void)user;
     const struct posix_thread *t = storage;
     assert(storage);
-    if (t->process == getpid()) pthread_join(t->thread, NULL); /* a forked child does not have it */
+    if (t->process == getpid()) pthread_join(t->thread, NULL); /* a forked child has none */
 }
 
-/* EAGAIN (the word differs) and EINTR are both "early for no reason", which callers expect. */
+/* EAGAIN (the word differs) and EINTR both make this return early, which callers expect. */
 static void posix_thread_park(void *user, const uint32_t *word, uint32_t expected) {
     (void)user;
     assert(word);
@@ -131,8 +131,8 @@ static int posix_device_request(void *user, intptr_t device, unsigned long reque
     return r < 0 ? errno : 0;
 }
 
-/* For an alignment above a page: a larger range is reserved, and what is not needed of it given
- * back. */
+/* To get an alignment above a page, this reserves a larger range and gives back what is not needed
+ * of it. */
 static void *posix_device_map(void *user, intptr_t device, uint64_t offset, size_t bytes,
                               size_t alignment) {
     (void)user;
@@ -251,7 +251,7 @@ APUS_API int apus_map_open(apus_map *map, const char *path) {
     }
     /* Huge pages where the file system has them. Not MADV_SEQUENTIAL: it marks pages as not worth
      * keeping, and weights are read again for every token. Not MADV_WILLNEED: reading gigabytes
-     * ahead is not for someone who only asks what a blob is. Failing is fine. */
+     * ahead is not for someone who only asks what a blob is. If it fails, nothing is lost. */
     madvise(data, (size_t)st.st_size, MADV_HUGEPAGE);
     *map = (apus_map){.data = data, .size = (size_t)st.st_size, .handle = fd};
     return 0;

@@ -48,7 +48,7 @@ static int read_text(const char *root, uint32_t zone, const char *name, char tex
     return error;
 }
 
-/* A decimal number and a newline, and nothing else. 0 or an errno value. */
+/* Reads a file that holds a decimal number, a newline and nothing else. 0 or an errno value. */
 static int read_number(const char *root, uint32_t zone, const char *name, uint64_t *number) {
     char text[TEXT];
     int error = read_text(root, zone, name, text);
@@ -94,7 +94,7 @@ int posix_energy_start(const char *root, void *storage) {
 }
 
 int posix_energy_read(const char *root, void *storage, uint64_t *microjoules) {
-    struct energy e; /* a copy: what fails leaves the count as it was */
+    struct energy e; /* a copy, so that a failure leaves the count as it was */
     assert(root && storage && microjoules);
     memcpy(&e, storage, sizeof e);
     assert(e.packages && e.packages <= PACKAGES); /* posix_energy_start has filled it */

@@ -4,8 +4,8 @@
  * memory's), "psys" (the whole board, the packages among it) and the second way to the same
  * counters (intel-rapl-mmio:N).
  *
- * root is POSIX_ENERGY_ROOT but in tests. The two functions are apus_port's energy_start and
- * energy_read. */
+ * root is POSIX_ENERGY_ROOT, except in tests. The two functions are apus_port's energy_start and
+ * energy_read: they return 0 or an errno value; storage is APUS_ENERGY_BYTES, 16-aligned. */
 #ifndef PORT_POSIX_ENERGY_H
 #define PORT_POSIX_ENERGY_H
 

@@ -8,12 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Bytes of a line and of a path, chosen. A line that is longer is cut, and a quota whose path is
- * longer is not seen. */
+/* The most bytes of a line and of a path. Both are chosen. A line that is longer is cut, and a
+ * quota whose path is longer is not seen. */
 enum { LINE = 512, PATH = 768 };
 #define NONE UINT32_MAX
 
-/* A text file by lines. */
+/* A text file that is read line by line. */
 struct lines {
     int fd;
     size_t at, end;
@@ -25,7 +25,8 @@ static int lines_open(struct lines *l, const char *path) {
     return (l->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) >= 0;
 }
 
-/* The next line without its end, cut where it is longer. 0: no more. */
+/* Reads the next line, without its newline, and cuts it if it is longer than LINE - 1 bytes. 0:
+ * there is none. */
 static int lines_next(struct lines *l, char line[LINE]) {
     size_t bytes = 0;
     for (int any = 0;; any = 1) {
@@ -46,8 +47,8 @@ static int lines_next(struct lines *l, char line[LINE]) {
     }
 }
 
-/* Cuts the text at the next `end` and returns what is behind it; an empty text where there is none.
- */
+/* Cuts the text at the next `end` and returns the text after it, which is empty where there is
+ * none. */
 static char *cut(char *text, char end) {
     while (*text && *text != end) text++;
     if (*text) *text++ = 0;
@@ -59,7 +60,7 @@ static int equal(const char *a, const char *b) {
     return bytes == strlen(b) && memcmp(a, b, bytes) == 0;
 }
 
-/* Whether a list with commas has the name. */
+/* Whether a list separated by commas has the name. */
 static int lists(const char *list, const char *name) {
     const size_t bytes = strlen(name);
     for (; *list; list += *list == ',') {
@@ -78,7 +79,8 @@ static int append(char path[PATH], const char *text) {
     return 1;
 }
 
-/* The numbers at the beginning of a file of a group: how many there were, `count` at most. */
+/* Reads the numbers at the beginning of a group's file. Returns how many there were, at most
+ * `count`. */
 static uint32_t numbers(const char *group, const char *file, uint64_t *number, uint32_t count) {
     char path[PATH] = {0}, line[LINE];
     struct lines l;
@@ -95,7 +97,7 @@ static uint32_t numbers(const char *group, const char *file, uint64_t *number, u
     return got;
 }
 
-/* A group's own quota. "max" and -1, which mean none, are no numbers. */
+/* A group's own quota. "max" and -1, which mean that there is none, do not read as numbers. */
 static uint32_t quota_of(const char *group, int version) {
     uint64_t n[2] = {0, 0};
     if (version == 2 ? numbers(group, "/cpu.max", n, 2) != 2
@@ -107,15 +109,15 @@ static uint32_t quota_of(const char *group, int version) {
     return processors < NONE ? (uint32_t)processors : NONE;
 }
 
-/* The least quota of the group and those around it, up to the one that is mounted at `mount`, which
- * is `top` to the system. */
+/* The least quota of the group and of those around it, up to the group that is mounted at `mount`.
+ * `top` is that group's path in the whole hierarchy. */
 static uint32_t quota_at(const char *root, const char *mount, const char *top, const char *group,
                          int version) {
     char path[PATH] = {0};
     if (!append(path, root) || !append(path, mount)) return NONE;
     const size_t base = strlen(path), above = equal(top, "/") ? 0 : strlen(top);
-    /* A group outside of what is mounted (a container that is shown the host's names): what is
-     * mounted is all that is known. */
+    /* If the group is outside of what is mounted (in a container that sees the host's names), only
+     * the mounted group is known. */
     if (strlen(group) >= above && memcmp(group, top, above) == 0 && !append(path, group + above))
         return NONE;
     uint32_t least = NONE;
@@ -129,7 +131,8 @@ static uint32_t quota_at(const char *root, const char *mount, const char *top, c
     }
 }
 
-/* Where mounted: "36 35 98:0 TOP MOUNT options [optional fields] - type source super-options". */
+/* A line of mountinfo: "36 35 98:0 TOP MOUNT options [optional fields] - type source
+ * super-options". */
 static uint32_t quota_in_mounts(const char *root, const char *group, int version) {
     char path[PATH] = {0}, line[LINE];
     struct lines l;
@@ -152,7 +155,7 @@ static uint32_t quota_in_mounts(const char *root, const char *group, int version
     return least;
 }
 
-/* "0::GROUP" is version 2's, "4:cpu,cpuacct:GROUP" one of version 1's. */
+/* A line "0::GROUP" is of version 2, a line such as "4:cpu,cpuacct:GROUP" of version 1. */
 uint32_t posix_quota_processors(const char *root) {
     char path[PATH] = {0}, line[LINE];
     struct lines l;
