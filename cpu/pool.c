@@ -6,13 +6,14 @@
 #include "hal/place.h"
 #include "hal/fenv.h"
 
-/* Turns of waiting before a thread parks. MOST are about 150 microseconds on the machines at hand:
- * longer than the choice of a token between two passes of a small model, whose threads would sleep
- * and be woken for every token otherwise (Zen 4, a model of 9 million parameters: 3050 tokens a
- * second sampled with 500 turns, 4260 with 6000), shorter than anything a battery notices. Waiting
- * that did not pay is halved, down to LEAST; what paid gives some back: between passes a quarter,
- * inside of them, where a wait is a few microseconds unless a thread that holds units is not
- * scheduled, next to nothing. */
+/* How many turns a thread spins before it parks. MOST turns are about 150 microseconds on the
+ * machines at hand. That is longer than choosing a token takes between two passes of a small model,
+ * whose threads would otherwise sleep and be woken for every token (Zen 4, a model of 9 million
+ * parameters: 3050 tokens a second sampled with 500 turns, 4260 with 6000), and too short to matter
+ * for a battery. When spinning did not pay, the turns are halved, down to LEAST or, inside a pass,
+ * LEAST_INSIDE. When it paid, they grow: between passes by a quarter; inside of them by INSIDE_GAIN
+ * only, because a wait there takes a few microseconds unless a thread that holds units is not
+ * scheduled. */
 enum { MOST = 6000, LEAST = 200, LEAST_INSIDE = 1000, INSIDE_GAIN = 2 };
 
 static void relax(void) {
@@ -23,11 +24,12 @@ static void relax(void) {
 #endif
 }
 
-/* While a thread waits it fetches what it will multiply first: a few lines a turn, and no more than
- * a quarter of a second-level cache of 1 MiB. Both are chosen. On two processors of Zen 4 under
- * other load (SmolLM2-135M at 8 bits, 14 turns in random order) 4 and 16 lines, and 1, 64 and
- * 1024 KiB, wrote within 5 % of this either way, which is that machine's noise; what they bring on
- * a quiet one is not measured. */
+/* Prefetches, while a thread waits, the weights that it will multiply first: LINES cache lines a
+ * turn, and no more than a quarter of a second-level cache of 1 MiB. Both are chosen. On two
+ * processors of Zen 4 under other load (SmolLM2-135M at 8 bits, 14 runs in random order) the speed
+ * of writing with 4 and 16 lines, and with 1, 64 and 1024 KiB, was within 5 % of the speed with
+ * these, which is that machine's noise. What they bring on a quiet machine is not measured. Returns
+ * whether there is more to fetch. */
 static int fetch(const struct pool_ahead *ahead, uint32_t turn) {
     enum { LINES = 8, L2_SHARE = 256 * 1024 };
     const size_t at = (size_t)turn * LINES * 64;
@@ -40,9 +42,9 @@ static const uint32_t *word(const _Atomic uint32_t *atomic) {
     return (const uint32_t *)(const void *)atomic;
 }
 
-/* Sleeps until it is woken, unless there is something new for this seat. The flag goes up before
- * `open` is read again, and `open` is written before the flag is read: one of the two sees the
- * other. */
+/* Parks this thread until it is woken, unless there is a new operation for it. This thread sets its
+ * flag and then reads `open` again; a thread that opens an operation writes `open` and then reads
+ * the flag. So at least one of the two sees what the other wrote. */
 static void sleep_in(struct apus_pool *pool, uint32_t seat, uint64_t seen) {
     _Atomic uint32_t *asleep = &pool->seat[seat].asleep;
     atomic_store(asleep, 1);
@@ -67,8 +69,8 @@ static void open_operation(struct apus_pool *pool, struct pool_operation op, uin
     rouse(pool, threads);
 }
 
-/* After the last unit of an operation. Once the pass is over its memory may be gone; the pool's
- * stays while it has threads. */
+/* Called after the last unit of an operation. Once the pass is over, the memory of its caller may
+ * be gone; the pool's own memory stays for as long as it has threads. */
 static void go_on(struct apus_pool *pool, uint32_t threads) {
     struct pool_operation op = pool->work.next(pool->work.arg);
     if (op.units) {
@@ -79,8 +81,8 @@ static void go_on(struct apus_pool *pool, uint32_t threads) {
     }
 }
 
-/* Computes what there is to take of the operation seen. Whether that ended it: then there is
- * something new. */
+/* Computes the units that this thread can take of the operation seen. Returns whether that ended
+ * the operation; then another one is open, or the pass is over. */
 static int help(struct apus_pool *pool, uint64_t seen, uint32_t thread, struct pool_ahead *ahead) {
     const struct pool_work *work = &pool->work;
     uint32_t done = 0;
@@ -95,7 +97,8 @@ static int help(struct apus_pool *pool, uint64_t seen, uint32_t thread, struct p
     return 1;
 }
 
-/* Whether there was something new within *turns, which follows what comes of it. */
+/* Spins for *turns turns at most. Returns whether there was something new, and changes *turns by
+ * that. */
 static int spin(struct apus_pool *pool, uint64_t seen, const struct pool_ahead *ahead,
                 uint32_t *turns) {
     const int inside = team_is_open(seen);
@@ -118,12 +121,12 @@ static void work(void *arg) {
     const struct pool_seat *self = arg;
     struct apus_pool *pool = self->pool;
     struct pool_ahead ahead = {NULL, 0};
-    uint32_t turns[2] = {MOST, MOST}; /* between passes, inside */
+    uint32_t turns[2] = {MOST, MOST}; /* between passes; inside a pass */
     fenv_enter();
     for (;;) {
         const uint64_t seen = team_seen(&pool->team);
         if (atomic_load_explicit(&pool->quit, memory_order_relaxed))
-            return; /* written before what was seen */
+            return; /* quit is set before that word changes */
         if (self->index < team_threads(seen)) {
             if (team_is_open(seen) && help(pool, seen, self->index, &ahead)) continue;
             if (spin(pool, seen, &ahead, &turns[team_is_open(seen)])) continue;

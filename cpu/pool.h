@@ -1,40 +1,42 @@
-/* Threads that compute passes together: the caller is thread 0, the others belong to the pool and
- * sleep while there is none.
+/* Threads that compute passes together. The caller is thread 0; the others belong to the pool and
+ * sleep while there is no pass.
  *
- * A pass is a chain of operations, one open at a time, whose units the threads take (cpu/team.h).
- * Nobody waits for a thread that holds no unit: the one that does the last unit of an operation
- * goes on, runs what is serial behind it, and opens the next; threads that come late join whatever
- * is open; the pass is over when its last operation is done. So threads that are not scheduled, or
- * do not exist (in a forked child), cost nothing but their help.
+ * A pass is a list of operations. One of them is open at a time, and the threads take units of it
+ * (cpu/team.h). No thread waits for one that holds no unit: the thread that does the last unit of
+ * an operation also runs the serial work that follows, and opens the next operation. A thread that
+ * comes late joins whatever operation is open. The pass is over when its last operation is done. So
+ * a thread that is not scheduled, or that does not exist (in a forked child), only fails to help.
  *
- * Several callers may have one pool. It serves one pass at a time; who finds it taken computes on
- * its own thread alone, so that nobody ever waits for another's pass.
+ * Several callers may share one pool. It serves one pass at a time; a caller that finds it taken
+ * computes on its own thread alone, so that no caller ever waits for another caller's pass.
  *
- * Waiting spins for some microseconds, less where that has not paid, then parks through the port.
- * Without a port's threads the pool is the caller alone. */
+ * A waiting thread first spins, at most for about 150 microseconds and less where spinning has not
+ * paid; then it parks through the port. Without a port's threads the pool is the caller alone. */
 #ifndef CPU_POOL_H
 #define CPU_POOL_H
 
 #include "cpu/team.h"
 #include "hal/pool.h"
 
-/* Bytes that a thread will want soon: it fetches them while it waits. Never read, so they need not
- * be there any more. */
+/* Bytes that a thread will need soon. It prefetches them while it waits. A prefetch of an address
+ * that is not mapped does nothing, so the bytes may be gone by then. */
 struct pool_ahead {
     const uint8_t *at;
     size_t bytes;
 };
 
 struct pool_operation {
-    uint32_t item;        /* which, to who gave it */
-    uint32_t units, most; /* units 0: the pass is over. most: units of one run */
+    uint32_t item;        /* which operation this is; the number has a meaning only for pool_work's
+                             functions */
+    uint32_t units, most; /* units 0: the pass is over. most: about the most units of one run */
 };
 
-/* What a pass does. next is called by one thread at a time, when nobody holds a unit. */
+/* What a pass does. next gives the next operation; it is called by one thread at a time, while no
+ * thread holds a unit. units computes a run of units. */
 struct pool_work {
     struct pool_operation (*next)(void *arg);
     void (*units)(void *arg, uint32_t item, struct team_run run, uint32_t thread);
-    /* What this thread will read for the operation behind this one. */
+    /* What this thread will read for the operation after this one. */
     struct pool_ahead (*ahead)(void *arg, uint32_t item, uint32_t thread);
     void *arg;
 };
@@ -49,23 +51,25 @@ struct pool_seat {
 
 struct apus_pool {
     apus_port port;
-    uint32_t asked;         /* threads it has room for */
-    uint32_t threads;       /* and has: no more than processors, and fewer may have started */
+    uint32_t asked;         /* how many threads it has room for */
+    uint32_t threads;       /* how many it has: no more than there are processors, and fewer if some
+                               did not start */
     struct pool_seat *seat; /* [asked] */
-    struct pool_work work;  /* of the pass; read by who holds a unit */
+    struct pool_work work;  /* the pass in progress; read by threads that hold a unit */
     _Atomic uint32_t quit;
     struct team team;
-    _Alignas(64) _Atomic uint32_t taken; /* by a caller */
-    uint32_t caller_turns;               /* most that it waits before it parks */
+    _Alignas(64) _Atomic uint32_t taken; /* 1 while a caller has the pool */
+    uint32_t caller_turns;               /* how many turns the caller spins at most before it
+                                            parks */
 };
 
-/* Whether the pool is free: then the caller has it until pool_leave. */
+/* Takes the pool if it is free. Returns whether it was: then the caller has it until pool_leave. */
 int pool_enter(struct apus_pool *pool);
 void pool_leave(struct apus_pool *pool);
 
-/* Between the two: the pass from its first operation (of at least one unit) on, with so many
- * threads, 2 .. pool->threads. Returns when next says that it is over. *stalled_ns, by the port's
- * clock: how long this thread was parked meanwhile. */
+/* Call this between the two. Computes the pass from its first operation (of at least one unit) on,
+ * with `threads` threads, 2 .. pool->threads. Returns when work->next says that the pass is over.
+ * *stalled_ns: for how many nanoseconds of the port's clock this thread was parked meanwhile. */
 void pool_run(struct apus_pool *pool, uint32_t threads, const struct pool_work *work,
               struct pool_operation first, uint64_t *stalled_ns);
 

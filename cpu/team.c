@@ -2,13 +2,9 @@
 
 #include <assert.h>
 
-/* share.open: operation << 32 | steps << 16 | threads << 8 | binary logarithm of the most steps of
- * a run. */
-enum {
-    STEPS_MAX = 0xffff,
-    RENEW = 1 << 30
-}; /* what 16 bits hold; half of what a difference of
-                                                 numbers may be */
+/* team.open: operation << 32 | steps << 16 | threads << 8 | binary logarithm of the most steps of a
+ * run. STEPS_MAX: what 16 bits hold. RENEW: half of what a difference of two numbers may be. */
+enum { STEPS_MAX = 0xffff, RENEW = 1 << 30 };
 
 static uint32_t operation_of(uint64_t word) { return (uint32_t)(word >> 32); }
 static uint32_t steps_of(uint64_t seen) { return (uint32_t)seen >> 16; }
@@ -54,8 +50,8 @@ void team_close(struct team *share) {
     atomic_store(&share->open, (uint64_t)(operation_of(open) + 1) << 32 | (open & 0xff00));
 }
 
-/* Numbers are compared by their difference, which must not wrap: stretches that nobody used for
- * long are given a newer one. */
+/* Numbers are compared by their difference, which must not wrap. So all stretches, some of which
+ * may have not been used for long, are given a newer number. */
 void team_renew(struct team *share) {
     assert(!team_is_open(atomic_load_explicit(&share->open, memory_order_relaxed)));
     const uint32_t operation =
@@ -66,10 +62,10 @@ void team_renew(struct team *share) {
         atomic_store(&share->stretch[t].left, (uint64_t)operation << 32);
 }
 
-/* Half of what is left, so that runs get shorter and all threads end at about the same time; `most`
- * steps at most, so that a thread that is not scheduled while it holds a run leaves the rest to the
- * others. A stretch that has something in an operation carries its number, or a later one, when
- * that is over: an earlier number says that nobody has begun it. */
+/* Takes half of what is left, so that runs get shorter and all threads end at about the same time,
+ * but at most `most` steps, so that a thread that is not scheduled while it holds a run leaves the
+ * rest to the others. When an operation is over, every stretch that has units in it carries its
+ * number or a later one. So an earlier number says that no thread has begun the stretch. */
 static int take_from(struct team *share, uint64_t seen, uint32_t t, int back,
                      struct team_run *run) {
     _Atomic uint64_t *word = &share->stretch[t].left;
