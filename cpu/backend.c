@@ -130,9 +130,10 @@ static uint32_t attend_units(const struct cpu_program *p, const struct hal_heads
     return shape->kv_heads * ((queries + batch - 1) / batch);
 }
 
-/* Whether two columns see nearly the same part of the cache. A batch computes with every slot that
- * any of its queries sees; a difference that costs as much as one block of slots is not worth a
- * separate batch. */
+/* Whether two columns see so much of the same part of the cache that their queries go into one
+ * batch: apart from SLACK slots, at least half of what the wider one sees. A batch computes with
+ * every slot that any of its queries sees. SLACK is one block of attention's slots: a difference of
+ * that size is not worth a separate batch. Both bounds are chosen, not measured. */
 static int alike(const struct hal_pass *pass, const struct hal_column *a,
                  const struct hal_column *b) {
     enum { SLACK = 128 };

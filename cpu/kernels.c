@@ -78,9 +78,8 @@ apus_status cpu_kernels_fill(struct cpu_kernels *table, apus_cpu mask) {
     if (!apus_cpu_name(mask) || !(sets >> mask & 1)) return APUS_E_UNAVAILABLE;
     cpu_fill_ref(table);
     if (mask >= APUS_CPU_AVX2) cpu_fill_avx2(table);
-    if (mask == APUS_CPU_AVXVNNI)
-        cpu_fill_avxvnni(table); /* AVX-512 also has everything that this
-                                                              set has */
+    /* AVX-512 has all that AVX-VNNI has. */
+    if (mask == APUS_CPU_AVXVNNI) cpu_fill_avxvnni(table);
     if (mask >= APUS_CPU_AVX512) cpu_fill_avx512(table);
     return APUS_OK;
 }
