@@ -1,4 +1,4 @@
-/* One sentence saying what is wrong with an input, for the person who gave it. */
+/* One sentence that says what is wrong with an input, for the person who gave it. */
 #ifndef PACK_DIAG_H
 #define PACK_DIAG_H
 
@@ -9,10 +9,10 @@ struct diag {
                        failed */
 };
 
-/* Sets the sentence and returns false, so that a check reads `return diag_fail(d, ...)`. Names out
- * of hostile files may be passed with %s: what a terminal must not get is spelled out
- * (apps/kit/terminal.h), and a sentence too long is cut. A sentence already there stays: the first
- * failure is the cause. d may be NULL. */
+/* Sets the sentence and returns false, so that a check reads `return diag_fail(d, ...)`. Names from
+ * hostile files may be passed with %s: characters that a terminal must not get are spelled out
+ * (apps/kit/terminal.h), and a sentence that is too long is cut. A sentence that is already there
+ * stays, because the first failure is the cause. d may be NULL. */
 bool diag_fail(struct diag *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Forgets the sentence. */

@@ -16,15 +16,14 @@ enum {
     MAX_NAME_BYTES = 63,
     MAX_ALIGNMENT = 1 << 20
 };
-#define MAX_STRING_BYTES   ((uint64_t)1 << 20) /* of a string by itself: chat templates */
-#define MAX_ELEMENT_BYTES  ((uint64_t)65535)   /* of a string in an array: vocabulary */
+#define MAX_STRING_BYTES   ((uint64_t)1 << 20) /* of a string by itself: chat templates are longest */
+#define MAX_ELEMENT_BYTES  ((uint64_t)65535)   /* of a string in an array, such as a vocabulary's */
 #define MAX_METADATA_BYTES ((uint64_t)512 << 20)
 
 struct pair {
     char *key;
     enum gguf_kind kind;
-    const uint8_t *data;     /* of the value; of an array: of its elements; of a string: of its
-                                length */
+    const uint8_t *data;     /* the value; of an array its elements, of a string its length */
     struct gguf_array array; /* GGUF_ARRAY */
     uint32_t *positions;     /* array.positions, owned */
 };
@@ -47,8 +46,9 @@ static const char *const KIND_NAMES[13] = {"uint8",  "int8",    "uint16",  "int1
 
 /* -------------------------------------------------------------------------------- the cursor -- */
 
-/* Walks the metadata. `have` bytes of the file's `total` are in memory; running past them is no
- * fault of the file's: `more` is set, and the walk starts again with more bytes. */
+/* Walks the metadata. `have` bytes of the file's `total` are in memory. If the walk needs bytes
+ * after those, the file is not at fault: `more` is set, and the walk starts again with more bytes
+ * in memory. */
 struct cursor {
     const uint8_t *data;
     uint64_t at, have, total;
@@ -83,8 +83,8 @@ static bool take_u64(struct cursor *c, uint64_t *out, const char *what) {
     return p != NULL;
 }
 
-/* A length and that many bytes, none of them zero: a C reader and a counting reader must see the
- * same text. */
+/* Takes a length and that many bytes. None may be zero, because a reader of C strings and a reader
+ * that counts must see the same text. */
 static bool take_text(struct cursor *c, struct gguf_text *out, uint64_t max, const char *what) {
     uint64_t bytes;
     if (!take_u64(c, &bytes, what)) return false;
@@ -99,8 +99,8 @@ static bool take_text(struct cursor *c, struct gguf_text *out, uint64_t max, con
     return true;
 }
 
-/* The list with room for one more element of `size` bytes, new ones zeroed; NULL where there is no
- * memory, and the list stays. */
+/* Returns the list with room for one more element of `size` bytes; new elements are zeroed. NULL if
+ * there is no memory; the list then stays as it was. */
 static void *grow(void *list, size_t count, size_t *room, size_t size, struct diag *d) {
     if (count < *room) return list;
     size_t more = *room ? *room * 2 : 64;
@@ -180,7 +180,7 @@ static bool parse_pair(struct cursor *c, struct pair *pair) {
 
 /* ----------------------------------------------------------------------------------- tensors -- */
 
-/* One entry of the table; tensor->offset is still relative to the data. */
+/* Reads one entry of the table. tensor->offset is still relative to the data. */
 static bool parse_tensor(struct cursor *c, struct gguf_tensor *tensor) {
     struct gguf_text name;
     uint32_t type;
@@ -222,9 +222,9 @@ static bool parse_tensor(struct cursor *c, struct gguf_tensor *tensor) {
     return true;
 }
 
-/* Tensors lie in the table's order, each at the next multiple of the alignment, and end where the
- * file does: so none can overlap, wrap or leave a hole. ggml's own reader asks for the same. Makes
- * the offsets absolute. */
+/* Checks that the tensors lie in the table's order, each at the next multiple of the alignment, and
+ * that the last one ends where the file does. So no two can overlap, none can wrap, and there is no
+ * hole. ggml's own reader asks for the same. Makes the offsets absolute. */
 static bool place_tensors(struct gguf *gguf, struct cursor *c) {
     uint64_t alignment = 32;
     if (gguf_get_uint(gguf, "general.alignment", UINT32_MAX, &alignment, c->d) == GGUF_BAD)
@@ -270,7 +270,7 @@ static int by_name(const void *a, const void *b) {
                   (*(const struct gguf_tensor *const *)b)->name);
 }
 
-/* Sorted views for look-up; neighbours that are equal are duplicates. */
+/* These two make sorted lists for look-up. Neighbours that are equal are duplicates. */
 static bool index_keys(struct gguf *gguf, struct diag *d) {
     size_t n = gguf->pairs_count;
     gguf->by_key = calloc(n + 1, sizeof *gguf->by_key);
@@ -360,8 +360,8 @@ static void forget(struct gguf *gguf) {
     *gguf = (struct gguf){.file = gguf->file};
 }
 
-/* Where the metadata ends is only known after walking it: start with 1 MiB and take four times as
- * much until it fits. */
+/* The end of the metadata is only known after walking it. So this begins with 1 MiB and takes four
+ * times as much until the metadata fits. */
 static bool load(struct gguf *gguf, struct diag *d) {
     uint64_t total = gguf->file.bytes;
     for (uint64_t have = 1 << 20;; have *= 4) {

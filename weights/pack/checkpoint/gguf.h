@@ -30,8 +30,8 @@ enum gguf_kind {
     GGUF_F64 = 12
 };
 
-/* Text by length; not zero-terminated, but free of zero bytes. Any other byte may occur: UTF-8 is
- * the user's to check. */
+/* Text with its length. It is not zero-terminated and holds no zero byte. Any other byte may occur:
+ * who uses the text has to check whether it is UTF-8. */
 struct gguf_text {
     const char *data;
     size_t bytes;
@@ -40,16 +40,18 @@ struct gguf_text {
 struct gguf_array {
     enum gguf_kind element; /* any but GGUF_ARRAY */
     uint64_t count;
-    const uint8_t *data;       /* of the elements */
-    const uint32_t *positions; /* GGUF_STRING: of each element's length field, from data on */
+    const uint8_t *data;       /* the elements */
+    const uint32_t *positions; /* GGUF_STRING: where each element's length field is, counted from
+                                  data */
 };
 
 struct gguf_tensor {
     const char *name; /* zero-terminated, 1..63 bytes */
     enum gguf_type type;
     uint32_t dims;     /* 1..4 */
-    uint64_t shape[4]; /* fastest first, as GGUF has it; 1 from dims on */
-    uint64_t offset;   /* of its first byte in the file */
+    uint64_t shape[4]; /* the dimension that varies fastest comes first, as in GGUF; 1 from dims
+                          on */
+    uint64_t offset;   /* of the tensor's first byte in the file */
     uint64_t bytes;
 };
 
@@ -58,17 +60,17 @@ struct source_file;
 
 /* NULL on failure */
 struct gguf *gguf_open(const char *path, struct diag *d);
-/* data must outlive it */
+/* data must outlive the reader */
 struct gguf *gguf_open_memory(const char *name, const void *data, size_t bytes, struct diag *d);
 /* also NULL */
 void gguf_close(struct gguf *gguf);
 
-/* How a look-up went. A key that is there with another type, or out of range, is GGUF_BAD with the
- * sentence set. */
+/* The result of a look-up. GGUF_BAD: the key is there, but has another type or is out of range; the
+ * sentence is set. *out changes only with GGUF_FOUND. */
 enum gguf_found { GGUF_BAD = -1, GGUF_ABSENT = 0, GGUF_FOUND = 1 };
 
+/* any integer type, 0..max */
 enum gguf_found gguf_get_uint(const struct gguf *gguf, const char *key, uint64_t max, uint64_t *out,
-                              /* any integer type, 0..max */
                               struct diag *d);
 /* F32 or F64, finite */
 enum gguf_found gguf_get_float(const struct gguf *gguf, const char *key, double *out,
@@ -78,8 +80,7 @@ enum gguf_found gguf_get_text(const struct gguf *gguf, const char *key, struct g
                               struct diag *d);
 enum gguf_found gguf_get_array(const struct gguf *gguf, const char *key, struct gguf_array *out,
                                struct diag *d);
-/* An integer of any type, or an array of them: what came as one number counts as an array of one.
- */
+/* An integer of any type, or an array of integers. A single number counts as an array of one. */
 enum gguf_found gguf_get_ints(const struct gguf *gguf, const char *key, struct gguf_array *out,
                               struct diag *d);
 bool gguf_has(const struct gguf *gguf, const char *key);
@@ -92,8 +93,8 @@ size_t gguf_key_count(const struct gguf *gguf);
 const char *gguf_key(const struct gguf *gguf, size_t index);
 enum gguf_kind gguf_key_kind(const struct gguf *gguf, size_t index);
 
-/* Element `index` < count, in constant time. Asserted: the element kind fits the call (is any
- * integer or bool; is F32 or F64; is a string). */
+/* Element `index` < count, in constant time. It is asserted that the elements' kind fits the call
+ * (any integer or bool; F32 or F64; a string). */
 /* U64 above INT64_MAX gives INT64_MAX */
 int64_t gguf_array_int(const struct gguf_array *array, uint64_t index);
 /* may be infinite or NaN */
@@ -106,7 +107,8 @@ const struct gguf_tensor *gguf_tensor(const struct gguf *gguf, size_t index);
 /* NULL where there is none */
 const struct gguf_tensor *gguf_find_tensor(const struct gguf *gguf, const char *name);
 
-/* Bytes of a tensor as stored; [offset, offset + bytes) inside the tensor. */
+/* Reads bytes of a tensor as they are stored. [offset, offset + bytes) must be inside the
+ * tensor. */
 bool gguf_read(const struct gguf *gguf, const struct gguf_tensor *tensor, uint64_t offset,
                void *out, size_t bytes, struct diag *d);
 

@@ -1,4 +1,4 @@
-/* Little-endian numbers out of a file's bytes. */
+/* Reads little-endian numbers from a file's bytes. */
 #ifndef PACK_GGUF_BYTES_H
 #define PACK_GGUF_BYTES_H
 

@@ -3,18 +3,18 @@
 #include "weights/pack/checkpoint/gguf_bytes.h"
 #include "weights/pack/checkpoint/gguf_grids.h"
 
-static const float IQ2_VALUE[4] = {8, 25, 43, 0}; /* no grid holds a fourth code */
+static const float IQ2_VALUE[4] = {8, 25, 43, 0}; /* no grid uses the fourth code */
 static const float IQ3_XXS_VALUE[8] = {4, 12, 20, 28, 36, 44, 52, 62};
 static const float IQ3_S_VALUE[8] = {1, 3, 5, 7, 9, 11, 13, 15};
 
-/* Seven stored signs are eight: the number of minuses is even. */
+/* Makes eight signs of the seven that are stored: the number of minus signs is even. */
 static uint8_t eight_signs(uint32_t seven) {
     uint32_t odd = seven & 127;
     odd ^= odd >> 4, odd ^= odd >> 2, odd ^= odd >> 1;
     return (uint8_t)((seven & 127) | (odd & 1) << 7);
 }
 
-/* Eight values: scale times a point of the lattice, with signs. */
+/* Writes eight values: scale times a point of the lattice, with signs. */
 static void put_iq2(float scale, uint16_t point, uint8_t signs, float *out) {
     for (int j = 0; j < 8; j++) {
         float value = scale * IQ2_VALUE[point >> 2 * j & 3];
@@ -22,7 +22,7 @@ static void put_iq2(float scale, uint16_t point, uint8_t signs, float *out) {
     }
 }
 
-/* Eight values of two points. */
+/* Writes eight values, which come from two points. */
 static void put_iq3(float scale, const float *values, const uint16_t point[2], uint8_t signs,
                     float *out) {
     for (int j = 0; j < 8; j++) {

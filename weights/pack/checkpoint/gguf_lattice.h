@@ -1,8 +1,8 @@
-/* One block of each of ggml's IQ1, IQ2 and IQ3 types: a scale per 16 or 32 values, points of a
- * lattice, and signs.
+/* Dequantizes one block of ggml's IQ1, IQ2 and IQ3 types, which consist of a scale per 16 or 32
+ * values, points of a lattice, and signs.
  *
- * in: the block, gguf_type_info's bytes of it; out: its 256 values. Every index that bytes can make
- * is inside its grid. */
+ * in: the block, as many bytes as gguf_type_info says; out: its 256 values. Every index that the
+ * bytes can form is inside its grid. */
 #ifndef PACK_GGUF_LATTICE_H
 #define PACK_GGUF_LATTICE_H
 

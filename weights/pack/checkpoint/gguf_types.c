@@ -38,7 +38,7 @@ static const struct {
     {GGUF_TYPE_NVFP4, {"NVFP4", 64, 36}},
 };
 
-/* By id, for refusals; NULL where no type was ever given the id. */
+/* Names by id, for messages that refuse a type. */
 static const char *const NAMES[] = {
     "F32",
     "F16",
@@ -112,12 +112,12 @@ float float_from_f16(uint16_t bits) {
     return float_of_bits(sign | (exponent + 112) << 23 | mantissa << 13);
 }
 
-/* The 32-value types: value i < 16 is the low nibble of byte i, value i >= 16 the high nibble of
- * byte i - 16. */
+/* In the types with 32 values, value i < 16 is the low nibble of byte i, and value i >= 16 is the
+ * high nibble of byte i - 16. */
 static int nibble(const uint8_t *q, int i) { return i < 16 ? q[i] & 15 : q[i - 16] >> 4; }
 
-/* The 6-bit scales and minima of Q4_K and Q5_K: eight of each in 12 bytes, the upper four with
- * their top bits in the first eight bytes. */
+/* The 6-bit scales and minima of Q4_K and Q5_K: eight of each in 12 bytes; the upper four of each
+ * have their top bits in the first eight bytes. */
 static void scale_min(const uint8_t *s, int i, float *scale, float *min) {
     int sc = i < 4 ? s[i] & 63 : (s[i + 4] & 15) | (s[i - 4] >> 2 & 0x30);
     int mn = i < 4 ? s[i + 4] & 63 : s[i + 4] >> 4 | (s[i] >> 2 & 0x30);
@@ -209,7 +209,7 @@ static void dequantize_q8_0(const uint8_t *in, float *out) {
     for (int i = 0; i < 32; i++) out[i] = d * (float)(int8_t)in[2 + i];
 }
 
-/* Sixteen values that are not evenly spaced. */
+/* The sixteen values of the IQ4 types, which are not evenly spaced. */
 static const float IQ4_VALUE[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                     1,    13,   25,  38,  53,  69,  89,  113};
 
@@ -230,17 +230,20 @@ static void dequantize_iq4_xs(const uint8_t *in, float *out) {
     }
 }
 
-/* Floats of 4 bits (sign, 2 of exponent, 1 of mantissa), doubled; their scales below are halved. */
+/* Floats of 4 bits (a sign, 2 bits of exponent, 1 of mantissa), doubled; the scales below are
+ * halved for that. */
 static const float FP4_VALUE[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
-/* A scale of 8 bits of exponent, 2^(e - 127), halved; 255, NaN in the standard, too. */
+/* The scale is 8 bits of exponent, 2^(e - 127), halved here. So is e = 255, which is NaN in the
+ * standard. */
 static void dequantize_mxfp4(const uint8_t *in, float *out) {
     uint32_t bits = in[0] < 2 ? (uint32_t)0x00200000 << in[0] : (uint32_t)(in[0] - 1) << 23;
     float d = float_of_bits(bits);
     for (int i = 0; i < 32; i++) out[i] = d * FP4_VALUE[nibble(in + 1, i)];
 }
 
-/* 4 bits of exponent, 3 of mantissa, halved. The sign is not read; 127, NaN elsewhere, is 0. */
+/* Half of a float with 4 bits of exponent and 3 of mantissa. The sign is not read. 127, which is
+ * NaN elsewhere, gives 0. */
 static float ue4m3_half(uint8_t bits) {
     uint32_t exponent = bits >> 3 & 15, mantissa = bits & 7;
     if (bits == 0x7f) return 0;
@@ -248,8 +251,8 @@ static float ue4m3_half(uint8_t bits) {
     return float_of_bits((exponent + 119) << 23 | mantissa << 20);
 }
 
-/* Four scales, then 16 values for each: value i < 8 the low nibble of byte i, i >= 8 the high
- * nibble of byte i - 8. */
+/* Four scales, then 16 values for each: value i < 8 is the low nibble of byte i, and value i >= 8
+ * is the high nibble of byte i - 8. */
 static void dequantize_nvfp4(const uint8_t *in, float *out) {
     for (int i = 0; i < 64; i++) {
         uint8_t byte = in[4 + i / 16 * 8 + i % 8];
@@ -257,15 +260,15 @@ static void dequantize_nvfp4(const uint8_t *in, float *out) {
     }
 }
 
-/* A byte is a fraction of 256 to the base 3. Times 3^n modulo 256 its digit n is the first, which
- * is the integer part of three times that. */
+/* A byte / 256 is a fraction to the base 3. Multiplied by 3^n modulo 256, its digit n becomes the
+ * first digit, which is the integer part of three times the fraction. */
 static float ternary(uint8_t byte, int n) {
     static const uint8_t power[5] = {1, 3, 9, 27, 81};
     return (float)((int)((uint8_t)(byte * power[n]) * 3 >> 8) - 1);
 }
 
-/* 32 and 16 bytes of five digits each, 4 bytes of four: digit n of all bytes of a part, then digit
- * n + 1. d comes last. */
+/* 32 and 16 bytes of five digits each, then 4 bytes of four. The values of a part are digit n of
+ * all its bytes, then digit n + 1. d comes last. */
 static void dequantize_tq1_0(const uint8_t *in, float *out) {
     float d = f16_at(in + 52);
     for (int i = 0; i < 160; i++) out[i] = d * ternary(in[i % 32], i / 32);
@@ -291,7 +294,7 @@ static void dequantize_f64(const uint8_t *in, float *out) {
 static void dequantize_f16(const uint8_t *in, float *out) { *out = f16_at(in); }
 static void dequantize_bf16(const uint8_t *in, float *out) { *out = float_from_bf16(u16_at(in)); }
 
-/* The loop over blocks, once per type so that the compiler sees the body. */
+/* The loop over blocks. It is written for each type, so that the compiler sees the body. */
 #define BLOCKS(function, values, size)                                                             \
     for (size_t i = 0; i < blocks; i++) function(in + i * (size), out + i * (values))
 

@@ -1,7 +1,7 @@
-/* Tensor types of GGUF and the way from their bytes to float32.
+/* The tensor types of GGUF, and how their bytes become float32.
  *
  * A row is a sequence of blocks of `block` values in `bytes` bytes, little-endian. Layouts and
- * formulas follow ggml's definition of each type; every value is the one its reference
+ * formulas follow ggml's definition of each type; every value is the one that ggml's reference
  * dequantization gives in float32. */
 #ifndef PACK_GGUF_TYPES_H
 #define PACK_GGUF_TYPES_H
@@ -46,12 +46,12 @@ struct gguf_type_info {
     uint32_t bytes;   /* of a block */
 };
 
-/* NULL for a type that cannot be read; gguf_type_name then still knows the name of most. */
+/* NULL for a type that cannot be read. gguf_type_name knows the names of most of those too. */
 const struct gguf_type_info *gguf_type_info(uint32_t type);
 const char *gguf_type_name(uint32_t type); /* "unknown" for an id never given */
 
-/* `blocks` blocks at `in` to block * blocks floats. Any bytes are safe; NaN and infinity come out
- * as they are stored. */
+/* Dequantizes `blocks` blocks at `in` to block * blocks floats. All bytes are safe; NaN and
+ * infinity come out as they are stored. */
 void gguf_dequantize(enum gguf_type type, const uint8_t *in, size_t blocks, float *out);
 
 float float_from_f16(uint16_t bits);

@@ -53,7 +53,8 @@ static const char *mark_of(const json_t *value) {
                                                                        : NULL;
 }
 
-/* The first mark in a value and the innermost key before it; jansson bounds the depth. */
+/* Finds the first mark in a value, and sets *key to the innermost key before it. jansson bounds the
+ * depth of the recursion. */
 static const char *find_mark(const json_t *value, const char **key) {
     const char *name, *found = mark_of(value);
     json_t *inner;
@@ -79,7 +80,7 @@ bool json_sound(const json_t *object, const char *file, const char *key, struct 
                         : diag_fail(d, "%s: %s: %s %s", file, key, inner, mark);
 }
 
-/* The value, or NULL where there is none or null. */
+/* The key's value, or NULL if it is null or there is none. */
 static const json_t *value_of(const json_t *object, const char *key) {
     const json_t *value = json_object_get(object, key);
     return value && !json_is_null(value) ? value : NULL;

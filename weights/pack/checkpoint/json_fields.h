@@ -1,5 +1,5 @@
-/* Typed look-ups in JSON objects, over jansson: a wrong type or a number out of range is a sentence
- * with file and key. */
+/* Typed look-ups in JSON objects, built on jansson. A wrong type or a number out of range gives a
+ * sentence with the file and the key. */
 #ifndef PACK_JSON_FIELDS_H
 #define PACK_JSON_FIELDS_H
 
@@ -10,27 +10,28 @@
 
 #include "weights/pack/checkpoint/diag.h"
 
-/* A whole JSON text whose top is an object. Lone surrogates, zero characters in keys, nesting
- * beyond jansson's limit of 2048 and bytes behind the end are refused. NULL on failure; else the
- * caller's reference. */
+/* Reads a whole JSON text whose top is an object. Lone surrogates, zero characters in keys, nesting
+ * deeper than jansson's limit of 2048 and bytes after the end are refused. NULL on failure;
+ * otherwise a reference that the caller owns. */
 enum json_rules {
     RULES_STRICT, /* duplicate keys, NaN, infinity and numbers beyond int64 or double are refused,
                      wherever they are */
-    RULES_PYTHON  /* they are allowed where nobody looks: json_text.h; call json_sound for what is
-                     read */
+    RULES_PYTHON  /* they are allowed in values that are not read (json_text.h); call json_sound for
+                     each value that is read */
 };
 json_t *json_object_of_bytes(const char *name, const char *data, size_t bytes,
                              enum json_rules rules, struct diag *d);
 /* The same from a regular file of at most max_bytes, by RULES_PYTHON. */
 json_t *json_object_of_file(const char *path, size_t max_bytes, struct diag *d);
 
-/* Refuses by name what RULES_PYTHON let pass in the value of a key of `object`, at any depth. */
+/* Checks the value of a key of `object`, at any depth: what only RULES_PYTHON allows is refused,
+ * and the sentence names it. */
 bool json_sound(const json_t *object, const char *file, const char *key, struct diag *d);
 
 /* null counts as absent. */
 enum field { FIELD_BAD = -1, FIELD_ABSENT = 0, FIELD_FOUND = 1 };
 
-/* `file` is for sentences. *out changes only with FIELD_FOUND. */
+/* `file` is the name for sentences. *out changes only with FIELD_FOUND. */
 /* 0..max */
 enum field field_uint(const json_t *object, const char *file, const char *key, uint64_t max,
                       uint64_t *out, struct diag *d);

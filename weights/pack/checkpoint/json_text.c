@@ -6,20 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A member of an object that is not closed yet: its key without the quotes, and its value; offsets
- * in the text. */
+/* A member of an object that is not closed yet: its key without the quotes, and its value. All are
+ * offsets in the text. */
 struct member {
     size_t key, key_end, value, value_end;
 };
 
 /* An open array or object. */
 struct level {
-    size_t members;     /* the stack of members when it was opened */
+    size_t members;     /* how many members were on the stack when it was opened */
     bool object, named; /* named: a key and its colon have been read, so that the next token begins
                            its value */
 };
 
-/* text[begin .. end) gives way to a marked array, or, with sentence NULL, gets "e0" behind it. */
+/* text[begin .. end) is replaced by a marked array; or, if sentence is NULL, "e0" is added after
+ * it. */
 struct edit {
     size_t begin, end;
     const char *sentence;
@@ -34,7 +35,7 @@ struct scan {
     const char *text;
     size_t bytes, at;
     struct stack members, levels, edits;
-    bool failed; /* memory */
+    bool failed; /* there was not enough memory */
 };
 
 static void *push(struct scan *s, struct stack *stack, size_t size) {
@@ -78,8 +79,8 @@ static bool same(const struct scan *s, size_t a, size_t a_end, size_t b, size_t 
     return a_end - a == b_end - b && memcmp(s->text + a, s->text + b, a_end - a) == 0;
 }
 
-/* Members from `first` on are all there are of an object: marks the values of those that disagree.
- * Keys are compared as they are spelled. */
+/* The members from `first` on are all the members of an object. Marks the values of those that have
+ * the same key and different values. Keys are compared as they are spelled. */
 static void compare_members(struct scan *s, size_t first) {
     size_t count = s->members.count - first, next;
     if (count == 0) return;
@@ -111,14 +112,14 @@ static void value_ends(struct scan *s) {
     level->named = false;
 }
 
-/* To behind the closing quote. */
+/* Goes on to the place after the closing quote. */
 static void skip_string(struct scan *s) {
     for (s->at++; s->at < s->bytes && s->text[s->at] != '"'; s->at++)
         if (s->text[s->at] == '\\') s->at++;
     s->at = s->at < s->bytes ? s->at + 1 : s->bytes;
 }
 
-/* A string that is a key, or a value. False where neither may be. */
+/* Reads a string that is a key or a value. False if neither may stand here. */
 static bool read_string(struct scan *s) {
     struct level *level = level_top(s);
     if (!level || !level->object || level->named) {
@@ -144,7 +145,7 @@ static bool is_word(char c) {
            c == '-' || c == '.';
 }
 
-/* The text has no end of its own: nothing behind n is looked at. */
+/* Only the first n bytes are looked at, because the text has no terminator. */
 static bool all_digits(const char *word, size_t n) {
     while (n > 0 && word[n - 1] >= '0' && word[n - 1] <= '9') n--;
     return n == 0;
@@ -154,7 +155,7 @@ static bool word_is(const char *word, size_t n, const char *text) {
     return n == strlen(text) && memcmp(word, text, n) == 0;
 }
 
-/* A number or a literal: what a strict reader would refuse is marked. */
+/* Reads a number or a literal, and marks what a strict reader would refuse. */
 static void read_word(struct scan *s) {
     size_t begin = s->at;
     const char *word = s->text + begin;
@@ -171,7 +172,8 @@ static void read_word(struct scan *s) {
         memcpy(copy, word, n);
         copy[n] = 0;
     }
-    /* What does not fit the copy is a number of hundreds of digits, or is refused anyway. */
+    /* A word that does not fit into the copy is a number of hundreds of digits, or is refused
+     * anyway. */
     double value = n < sizeof copy ? strtod(copy, NULL) : HUGE_VAL;
     errno = 0;
     if (!isfinite(value))
@@ -198,7 +200,7 @@ static bool close_level(struct scan *s, bool object) {
     return true;
 }
 
-/* Until the end, or to where it is no JSON any more. */
+/* Scans to the end, or to the place where the text is not JSON any more. */
 static void scan(struct scan *s) {
     bool good = true;
     while (good && !s->failed && s->at < s->bytes) {
@@ -234,7 +236,7 @@ static char *rewrite(const struct scan *s, size_t *bytes) {
     if (!out) return NULL;
     for (size_t i = 0; i < s->edits.count; i++) {
         const struct edit *e = &edits[i];
-        if (e->begin < at) continue; /* inside of one that is replaced whole */
+        if (e->begin < at) continue; /* it lies inside one that is replaced as a whole */
         size_t kept = (e->sentence ? e->begin : e->end) - at;
         memcpy(to, s->text + at, kept), to += kept;
         if (e->sentence) {

@@ -8,8 +8,8 @@
 #include "weights/pack/checkpoint/json_fields.h"
 #include "weights/pack/checkpoint/wanted.h"
 
-/* The format's own bound on the header, and ours on the rest. Real models have tens of shards and a
- * few thousand tensors. */
+/* MAX_HEADER_BYTES is the format's own bound, the others are ours. Real models have tens of shards
+ * and a few thousand tensors. */
 enum {
     MAX_HEADER_BYTES = 100000000,
     MAX_INDEX_BYTES = 100000000,
@@ -18,7 +18,7 @@ enum {
 };
 
 struct safetensors {
-    struct source_file *files; /* [files_count], never moved: tensors point at them */
+    struct source_file *files; /* [files_count]; they never move, because tensors point at them */
     size_t files_count;
     struct safetensors_tensor *tensors; /* sorted by name once open */
     size_t tensors_count, tensors_room;
@@ -42,7 +42,8 @@ static bool parse_type(const char *text, enum gguf_type *type) {
     return false;
 }
 
-/* Weights that were quantized for other engines, with scales in tensors of their own. */
+/* What to give instead of weights that were quantized for other engines, with scales in tensors of
+ * their own. */
 static const char *instead_of(const char *dtype) {
     if (strncmp(dtype, "F8", 2) == 0 || strncmp(dtype, "F6", 2) == 0 ||
         strncmp(dtype, "F4", 2) == 0)
@@ -77,7 +78,7 @@ static bool parse_shape(const json_t *shape, struct safetensors_tensor *tensor, 
     return true;
 }
 
-/* One entry of the header; `base` is where the data begins in the file. */
+/* Reads one entry of the header. `base` is where the data begins in the file. */
 static bool parse_tensor(const json_t *entry, struct safetensors_tensor *tensor, uint64_t base,
                          struct diag *d) {
     const char *file = tensor->file->name, *dtype = NULL, *key;
@@ -149,8 +150,8 @@ static int by_offset(const void *a, const void *b) {
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* Sorted by offset, each tensor must begin where the one before ends, the first at the data's begin
- * and the last at the file's end. */
+/* Sorted by offset, the first tensor must begin where the data begins, each other one where the one
+ * before ends, and the last must end where the file ends. */
 static bool check_cover(struct safetensors_tensor *tensors, size_t count,
                         const struct source_file *file, uint64_t base, struct diag *d) {
     qsort(tensors, count, sizeof *tensors, by_offset);
@@ -215,8 +216,8 @@ static int by_name(const void *a, const void *b) {
                   ((const struct safetensors_tensor *)b)->name);
 }
 
-/* Names are unique within a file (the JSON reader refuses duplicates); across shards this is where
- * it shows. */
+/* Names are unique within a file, because the JSON reader refuses duplicates. A name that is in two
+ * shards is found here. */
 static bool sort_names(struct safetensors *st, struct diag *d) {
     if (st->tensors_count == 0) return true; /* qsort may not be given NULL */
     qsort(st->tensors, st->tensors_count, sizeof *st->tensors, by_name);
@@ -263,7 +264,8 @@ static bool open_shards(struct safetensors *st, const char *directory, const cha
                         json_t *map, struct diag *d) {
     const char *name;
     json_t *value;
-    json_t *opened = json_object(); /* their names: a million tensors name them */
+    json_t *opened = json_object(); /* the names of the shards opened; up to a million tensors name
+                                       them */
     bool good = opened || diag_fail(d, "out of memory");
     json_object_foreach(map, name, value) {
         if (good && !json_is_string(value))
@@ -277,7 +279,7 @@ static bool open_shards(struct safetensors *st, const char *directory, const cha
     return good;
 }
 
-/* The map and the shards' headers name the same tensors in the same places. */
+/* Checks that the map and the shards' headers name the same tensors in the same shards. */
 static bool check_map(const struct safetensors *st, const char *directory, const char *index,
                       json_t *map, struct diag *d) {
     const char *name;

@@ -1,8 +1,8 @@
 /* Reader of safetensors: one file, or the shards of a directory. Types F32, F16 and BF16.
  *
  * Opening checks the whole header: its length, the JSON, that every tensor's shape, type and bytes
- * agree, and that the tensors cover the data without overlap or hole; of shards also that the index
- * and the headers name the same tensors. Values are read on request. */
+ * agree, and that the tensors cover the data without overlap or hole. Of shards it also checks that
+ * the index and the headers name the same tensors. Values are read on request. */
 #ifndef PACK_SAFETENSORS_H
 #define PACK_SAFETENSORS_H
 
@@ -17,7 +17,7 @@ struct safetensors_tensor {
     char *name;
     enum gguf_type type; /* F32, F16 or BF16 */
     uint32_t dims;       /* 1..4 */
-    uint64_t shape[4];   /* slowest first; 1 from dims on */
+    uint64_t shape[4];   /* the dimension that varies slowest comes first; 1 from dims on */
     const struct source_file *file;
     uint64_t offset; /* in the file */
     uint64_t bytes;
@@ -25,8 +25,8 @@ struct safetensors_tensor {
 
 struct safetensors;
 
-/* model.safetensors of the directory, else the shards that model.safetensors.index.json lists. NULL
- * on failure. */
+/* Opens model.safetensors in the directory or, if there is none, the shards that
+ * model.safetensors.index.json lists. NULL on failure. */
 struct safetensors *safetensors_open(const char *directory, struct diag *d);
 struct safetensors *safetensors_open_memory(const char *name, const void *data, size_t bytes,
                                             struct diag *d); /* one file; data must outlive it */
@@ -36,7 +36,7 @@ size_t safetensors_count(const struct safetensors *st);
 /* sorted by name */
 const struct safetensors_tensor *safetensors_at(const struct safetensors *st, size_t index);
 
-/* The files as they were opened, each once. */
+/* The files that were opened, each once. */
 const struct source_file *safetensors_files(const struct safetensors *st, size_t *count);
 
 #endif

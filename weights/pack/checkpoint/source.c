@@ -72,7 +72,7 @@ static bool check_finite(const struct stored_tensor *stored, uint64_t first, uin
     return true;
 }
 
-/* Consecutive rows as the file has them, through the buffer. */
+/* Reads consecutive rows in the file's order, through the buffer. */
 static bool read_stored(struct source *source, const struct stored_tensor *stored, uint64_t first,
                         uint64_t rows, float *out, struct diag *d) {
     const struct gguf_type_info *type = gguf_type_info(stored->type);
@@ -95,7 +95,8 @@ static bool read_stored(struct source *source, const struct stored_tensor *store
     return check_finite(stored, first, rows, out, d);
 }
 
-/* Goes over a tensor's rows, or two tensors' of one shape, piece by piece, while `good` says so. */
+/* Goes over the rows of a tensor, or of two tensors of one shape, piece by piece, as long as `good`
+ * returns true. */
 typedef bool visit(const float *values, const float *others, size_t count, struct diag *d);
 
 static bool visit_rows(struct source *source, const struct stored_tensor *a,
@@ -136,8 +137,8 @@ static struct source_tensor *slot(const struct source *source, int role, uint32_
     return &source->tensors[before + (size_t)role];
 }
 
-/* "<prefix>12.<rest>": the number, at most the last layer allowed anywhere, without leading zeros.
- * NULL where the name is not like this. */
+/* Splits "<prefix>12.<rest>" and returns the rest. The number has no leading zeros and is below
+ * SOURCE_MAX_LAYERS. NULL if the name is not of this form. */
 static const char *split_layer(const char *name, const char *prefix, uint32_t *layer) {
     size_t n = strlen(prefix);
     if (strncmp(name, prefix, n) != 0) return NULL;
@@ -154,8 +155,8 @@ static const char *split_layer(const char *name, const char *prefix, uint32_t *l
     return p + 1;
 }
 
-/* A bias that the function has no place for may be there when it is zero, as writers of
- * attention_bias and mlp_bias leave it. */
+/* A bias that the model's function has no place for may be there if it is zero; writers of
+ * attention_bias and mlp_bias leave such tensors. */
 static bool check_zeros(struct source *source, const struct stored_tensor *stored, struct diag *d) {
     struct diag value = {{0}};
     if (visit_rows(source, stored, NULL, all_zero, &value)) {
@@ -167,8 +168,8 @@ static bool check_zeros(struct source *source, const struct stored_tensor *store
                      stored->name, value.text);
 }
 
-/* Files a stored tensor under its role; a name that has none is refused unless known not to
- * matter. */
+/* Files a stored tensor under its role. A name that has no role is refused, unless it is known not
+ * to matter. */
 static bool assign(struct source *source, const struct naming *naming,
                    const struct stored_tensor *stored, struct diag *d) {
     uint32_t layer = 0;
@@ -257,8 +258,8 @@ static bool check_tensor(const struct source *source, const struct naming *namin
     return true;
 }
 
-/* A configuration that ties the head to the embedding, and a file with a head: they are tied where
- * they are equal; a head of other values is what the model computes with, as in transformers. A
+/* For a configuration that ties the head to the embedding and a file that has a head. If the two
+ * tensors are equal, they are tied; if not, the model computes with the head, as in transformers. A
  * file may also hold the head alone. */
 static bool untie(struct source *source, const struct naming *naming, const char *file,
                   struct diag *d) {
@@ -302,8 +303,8 @@ static bool assign_all(struct source *source, const struct naming *naming, const
     return true;
 }
 
-/* Rows of each Q and K head are interleaved: row 2 i + j of the file is row j * head_dim / 2 + i of
- * the head. */
+/* Marks the tensors whose rows are interleaved, in each Q and K head: row 2 i + j of the file is
+ * row j * head_dim / 2 + i of the head. */
 static void mark_interleaved(struct source *source) {
     for (uint32_t layer = 0; layer < source->config.layers; layer++)
         for (int role = SOURCE_LAYER_ROLES; role < SOURCE_ROLES; role++)
@@ -353,7 +354,7 @@ static bool open_gguf(struct source *source, struct diag *d) {
     return true;
 }
 
-/* The directory's own name, also of "." and with links followed. */
+/* The directory's own name, also for ".", and with links followed. */
 static void name_of_path(const char *path, char *out, size_t size) {
     char *real = realpath(path, NULL);
     const char *slash = real ? strrchr(real, '/') : NULL;
@@ -470,7 +471,7 @@ static uint64_t interleaved(uint64_t r, uint32_t head_dim) {
     return head * head_dim + (at < half ? 2 * at : 2 * (at - half) + 1);
 }
 
-/* A bias is one row: its columns are put in order. */
+/* A bias is one row. This puts its columns in order. */
 static bool read_interleaved_bias(struct source *source, const struct source_tensor *tensor,
                                   float *out, struct diag *d) {
     size_t bytes = (size_t)tensor->cols * sizeof(float);

@@ -1,11 +1,11 @@
 /* A checkpoint as the packer sees it: hyper-parameters and tensors by role, the same for GGUF files
  * and Hugging Face directories.
  *
- * Opening reads configuration and tensor tables only and checks that they agree: every tensor the
- * configuration asks for is there with the right shape, and no tensor is left over that would
- * change the function. Tensor values are read row by row on request; memory stays at the tables and
- * one buffer of a few MiB, whatever the size of the model. Anything not understood is refused by
- * name. */
+ * Opening reads only the configuration and the tables of tensors, and checks that they agree: every
+ * tensor that the configuration asks for is there with the right shape, and no tensor is left over
+ * that would change the function. Values are read row by row on request, so memory holds the tables
+ * and one buffer of a few MiB, whatever the size of the model. What is not understood is refused,
+ * with its name. */
 #ifndef PACK_SOURCE_H
 #define PACK_SOURCE_H
 
@@ -22,16 +22,15 @@ struct source;
 /* -------------------------------------------------------------------------- hyper-parameters -- */
 
 struct layer_config {
-    uint32_t heads;    /* query heads; 0 where the layer has no attention (then kv_heads is 0
-                          too) */
+    uint32_t heads;    /* query heads; 0 if the layer has no attention (then kv_heads is 0 too) */
     uint32_t kv_heads; /* divides heads */
     uint32_t head_dim; /* even; the same in all layers of today's models */
-    uint32_t ffn;      /* 0 where the layer has no feed-forward part */
+    uint32_t ffn;      /* 0 if the layer has no feed-forward part */
 };
 
 enum rope_scaling {
-    ROPE_NONE,    /* also dynamic NTK: max_positions is capped at the original positions, where it
-                     changes nothing */
+    ROPE_NONE,    /* also for dynamic NTK: max_positions is capped at the original positions, and up
+                     to there NTK changes nothing */
     ROPE_LINEAR,  /* positions / factor */
     ROPE_LLAMA3,  /* factor, low_freq_factor, high_freq_factor, original_positions */
     ROPE_DIVISORS /* each frequency is divided by its entry of the tensor SOURCE_ROPE_FREQS [1,
@@ -42,10 +41,10 @@ struct rope_config {
     double theta; /* frequency i of head_dim / 2 is theta^(-2 i / head_dim) before scaling; pairs
                      are (i, i + head_dim / 2) */
     enum rope_scaling scaling;
-    double factor;               /* >= 1; LINEAR, LLAMA3; with DIVISORS 1 unless the file scales
-                                    linearly besides */
+    double factor;               /* >= 1; for LINEAR and LLAMA3; with DIVISORS 1, unless the file
+                                    also scales linearly */
     double low_freq_factor;      /* LLAMA3 */
-    double high_freq_factor;     /* LLAMA3; > low_freq_factor */
+    double high_freq_factor;     /* for LLAMA3; > low_freq_factor */
     uint32_t original_positions; /* LLAMA3 */
 };
 
@@ -56,9 +55,9 @@ struct source_family;
 struct model_config {
     const struct source_family *family;
     char architecture[64]; /* as the source names it: "LlamaForCausalLM", "llama" */
-    char name[128];        /* of the model: general.name, or the directory's last part; may be
+    char name[128];        /* the model's: general.name, or the directory's last part; may be
                               empty */
-    char notes[1024]; /* what was decided on the way, in sentences ("positions capped at ..."); may
+    char notes[1024]; /* what was decided while reading, in sentences ("positions end at ..."); may
                          be empty */
     uint32_t layers;  /* 1 .. SOURCE_MAX_LAYERS */
     uint32_t dim;
@@ -68,12 +67,12 @@ struct model_config {
     double eps;                 /* of every RMSNorm, > 0 */
     struct rope_config rope;
     bool tied;                                 /* the head is the embedding */
-    uint32_t features;                         /* SOURCE_FEATURE(WHEN_...) of what every layer
-                                                  has */
-    int64_t bos;                               /* as the configuration names it, -1 where it does
-                                                  not; < vocab */
+    uint32_t features;                         /* SOURCE_FEATURE(WHEN_...) of each feature that the
+                                                  layers have */
+    int64_t bos;                               /* the configuration's; < vocab; -1 if it names
+                                                  none */
     int32_t end_tokens[SOURCE_MAX_END_TOKENS]; /* ids that end a generation, the configuration's eos
-                                                  first; < vocab, no duplicates */
+                                                  first; each < vocab, no duplicates */
     uint32_t end_tokens_count;
 };
 
@@ -82,17 +81,18 @@ struct model_config {
 struct source_tensor {
     const char *name; /* in the file */
     const char *type; /* "BF16", "Q4_K" ... */
-    double bits;      /* a weight, in the file */
-    uint64_t rows,
-        cols; /* as source_roles.h has them; rows of Q and K in rotate-half order, whatever
-                            the file's own order */
-    /* the reader's own */
+    double bits;      /* bits per weight in the file */
+    /* As source_roles.h has them. source_read_rows gives the rows of Q and K in rotate-half order,
+     * whatever the file's own order. */
+    uint64_t rows, cols;
+    /* These two are for source.c alone. */
     const void *stored;
-    uint32_t rotary; /* head_dim where rows of a head (columns of a bias) come interleaved, else
-                        0 */
+    uint32_t rotary; /* head_dim if the file has the rows of a head (columns of a bias) interleaved,
+                        otherwise 0 */
 };
 
-/* A GGUF file, or a directory with config.json and safetensors. NULL with a sentence on failure. */
+/* Opens a GGUF file, or a directory with config.json and safetensors. NULL with a sentence on
+ * failure. */
 struct source *source_open(const char *path, struct diag *d);
 void source_close(struct source *source); /* also NULL */
 
@@ -100,14 +100,14 @@ const struct model_config *source_config(const struct source *source);
 void source_note(struct source *source,
                  const char *sentences); /* adds to the configuration's notes */
 
-/* The tensor of a role; layer counts from 0 and is ignored for roles without one. NULL where the
- * model has none. Valid until close. */
+/* The tensor of a role; layer counts from 0 and is ignored for roles without one. NULL if the model
+ * has none. Valid until close. */
 const struct source_tensor *source_tensor(const struct source *source, enum source_role role,
                                           uint32_t layer);
 
-/* Rows first .. first + rows - 1 as float32 to out [rows][cols]. A value that is not finite (of a
- * block scale, too) fails with the tensor's name and row. Not for two threads at once on one
- * source. */
+/* Reads rows first .. first + rows - 1 as float32 to out [rows][cols]. Fails, with the tensor's
+ * name and row, if a value is not finite (which a block's scale may cause). Two threads must not
+ * call it on one source at once. */
 bool source_read_rows(struct source *source, const struct source_tensor *tensor, uint64_t first,
                       uint64_t rows, float *out, struct diag *d);
 
@@ -116,7 +116,7 @@ bool source_read_rows(struct source *source, const struct source_tensor *tensor,
 struct hash64;
 bool source_add_bytes(const struct source *source, struct hash64 *hash,
                       void (*progress)(void *user, uint64_t bytes), void *user, struct diag *d);
-uint64_t source_bytes(const struct source *source); /* how many that are */
+uint64_t source_bytes(const struct source *source); /* how many bytes that are */
 
 /* Where the tokenizer is: exactly one of the two is not NULL. */
 const struct gguf *source_gguf(const struct source *source);

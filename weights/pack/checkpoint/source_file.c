@@ -9,7 +9,8 @@
 
 bool source_file_open(struct source_file *file, const char *path, struct diag *d) {
     *file = (struct source_file){.fd = -1};
-    /* Not blocking: opening a pipe must fail in words below rather than wait for a writer. */
+    /* O_NONBLOCK, so that opening a pipe fails with the sentence below and does not wait for a
+     * writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return diag_fail(d, "%s: %s", path, strerror(errno));
     struct stat st;

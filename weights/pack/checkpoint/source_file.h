@@ -1,5 +1,5 @@
-/* A checkpoint's file, read in pieces: never mapped, so that a file that shrinks while it is read
- * is a sentence and not a signal, and so that memory stays bounded by the piece. */
+/* A checkpoint's file, which is read in pieces. It is never mapped, so that a file that shrinks
+ * while it is read gives a sentence and not a signal, and so that the piece bounds the memory. */
 #ifndef PACK_SOURCE_FILE_H
 #define PACK_SOURCE_FILE_H
 
@@ -16,15 +16,15 @@ struct source_file {
     char *name;            /* for sentences; owned */
 };
 
-/* Only regular files. */
+/* Opens a regular file; others are refused. */
 bool source_file_open(struct source_file *file, const char *path, struct diag *d);
-/* Bytes in memory under a name; they must outlive the file. */
+/* Opens bytes in memory as a file of this name. They must outlive it. */
 bool source_file_memory(struct source_file *file, const char *name, const void *data, size_t bytes,
                         struct diag *d);
-/* Exactly `bytes` bytes from `offset` on; fails where the file does not have them (any more). */
+/* Reads exactly `bytes` bytes from `offset` on. Fails if the file does not have them (any more). */
 bool source_file_read(const struct source_file *file, uint64_t offset, void *out, size_t bytes,
                       struct diag *d);
-/* Also on one that failed to open, or zeroed. */
+/* May be called on a file that failed to open, and on one of zeros. */
 void source_file_close(struct source_file *file);
 
 #endif

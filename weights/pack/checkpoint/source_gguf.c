@@ -1,11 +1,11 @@
-/* Hyper-parameters out of a GGUF file's keys. */
+/* Reads the hyper-parameters from a GGUF file's keys. */
 #include <stdio.h>
 #include <string.h>
 
 #include "weights/pack/checkpoint/source_inside.h"
 
-/* Keys behind "<architecture>." that are read below or say nothing that the tensors do not. Any
- * other could change the function. */
+/* Keys after "<architecture>." that are read below, or that only repeat what the tensors say. Any
+ * other key could change the function and is refused. */
 static const char *const KNOWN[] = {
     "vocab_size",
     "context_length",
@@ -95,8 +95,8 @@ static bool check_keys(struct reader *r) {
     return true;
 }
 
-/* Member `at` of every layer: one integer for all, or an array with one per layer. A key that is
- * absent leaves what is there, if `optional`. */
+/* Sets the member at offset `at` of every layer, from one integer for all or an array with one for
+ * each. If the key is absent and `optional`, the members stay. */
 static bool per_layer(struct reader *r, const char *name, struct model_config *c, size_t at,
                       bool optional) {
     const char *key = key_of(r, name);
@@ -121,7 +121,8 @@ static bool per_layer(struct reader *r, const char *name, struct model_config *c
     return true;
 }
 
-/* The size of a head: said, or the width shared by the heads. RoPE must turn all of it. */
+/* Reads the size of a head; if no key says it, it is the width divided by the number of heads. RoPE
+ * must rotate all of it. */
 static bool read_head_dim(struct reader *r, const struct model_config *c, uint64_t *head_dim) {
     uint64_t most = 0, value_dim, rotary;
     for (uint32_t i = 0; i < c->layers; i++)
@@ -187,7 +188,7 @@ static bool read_rope(struct reader *r, struct model_config *c) {
     double factor = 1, old = 1;
     if (gguf_get_float(r->gguf, key_of(r, "rope.scaling.factor"), &factor, r->d) == GGUF_BAD)
         return false;
-    /* what files had before scaling.type */
+    /* the key that files had before scaling.type */
     enum gguf_found legacy = gguf_get_float(r->gguf, key_of(r, "rope.scale_linear"), &old, r->d);
     if (legacy == GGUF_BAD) return false;
     if (!text_is(kind, "none") && !text_is(kind, "linear"))
@@ -195,7 +196,7 @@ static bool read_rope(struct reader *r, struct model_config *c) {
                          (int)(kind.bytes < 40 ? kind.bytes : 40), kind.data);
     if (text_is(kind, "none") && gguf_has(r->gguf, key_of(r, "rope.scaling.type"))) factor = 1;
     if (legacy == GGUF_FOUND && !gguf_has(r->gguf, key_of(r, "rope.scaling.factor"))) factor = old;
-    if (factor == 0) factor = 1; /* writers that mean "no scaling" */
+    if (factor == 0) factor = 1; /* some writers mean "no scaling" by 0 */
     rope->factor = factor;
     rope->scaling = gguf_find_tensor(r->gguf, name_of(SOURCE_ROPE_FREQS)) ? ROPE_DIVISORS
                     : factor != 1                                         ? ROPE_LINEAR
@@ -225,8 +226,8 @@ static bool read_tokens(struct reader *r, struct model_config *c) {
     return true;
 }
 
-/* The vocabulary is what the embedding has rows for; a key or a list of tokens of another length is
- * a disagreement. */
+/* The vocabulary has as many tokens as the embedding has rows. A key or a list of tokens that says
+ * another number is refused. */
 static bool read_vocabulary(struct reader *r, struct model_config *c) {
     const char *name = name_of(SOURCE_EMBED);
     const struct gguf_tensor *embed = gguf_find_tensor(r->gguf, name);
@@ -250,7 +251,8 @@ static bool read_vocabulary(struct reader *r, struct model_config *c) {
     return true;
 }
 
-/* The parts behind the first have keys of this kind alone. */
+/* Refuses a part of a file that was split. The parts after the first have only keys such as
+ * split.count. */
 static bool is_whole(struct reader *r) {
     uint64_t parts = 1;
     if (gguf_get_uint(r->gguf, "split.count", UINT32_MAX, &parts, r->d) == GGUF_BAD) return false;
@@ -292,7 +294,7 @@ static bool read_general(struct reader *r, struct model_config *c) {
                            r->file, (unsigned long long)version);
 }
 
-/* Whether a name ends with that of a layer's tensor. */
+/* Whether some tensor's name ends with "." and this name of a layer's tensor. */
 static bool some_layer_has(const struct gguf *gguf, const char *of_layer) {
     size_t n = strlen(of_layer);
     for (size_t i = 0; i < gguf_tensor_count(gguf); i++) {
@@ -304,7 +306,7 @@ static bool some_layer_has(const struct gguf *gguf, const char *of_layer) {
     return false;
 }
 
-/* The first tensor of a feature says whether the model has it. */
+/* The features that the model has: the first tensor of each feature shows it. */
 static uint32_t features_of(const struct gguf *gguf) {
     uint32_t seen = 0, found = 0;
     for (int role = SOURCE_LAYER_ROLES; role < SOURCE_ROLES; role++) {

@@ -1,4 +1,4 @@
-/* What the files source*.c share. Others include source.h. */
+/* What the files source*.c share. Other files include source.h. */
 #ifndef PACK_SOURCE_INSIDE_H
 #define PACK_SOURCE_INSIDE_H
 
@@ -9,8 +9,8 @@
 #include "weights/pack/checkpoint/source_families.h"
 #include "weights/pack/checkpoint/source_file.h"
 
-/* Far above every model in sight, and small enough that no product of two overflows what the packer
- * computes in 64 bits. */
+/* Bounds far above every known model, and small enough that no product of two overflows 64 bits in
+ * the packer. */
 enum {
     SOURCE_MAX_DIM = 1 << 20,
     SOURCE_MAX_FFN = 1 << 22,
@@ -20,13 +20,13 @@ enum {
     SOURCE_MAX_POSITIONS = 1 << 24
 };
 
-/* A tensor as it lies in a file, whichever kind. */
+/* A tensor as it lies in a file of either kind. */
 struct stored_tensor {
     const char *name;
     enum gguf_type type;
     uint32_t dims;       /* 1..4 */
-    uint64_t rows, cols; /* of one dimension: 1 row; of more than two: the outer ones folded into
-                            rows */
+    uint64_t rows, cols; /* a tensor of one dimension has 1 row; of more than two, the outer ones
+                            are multiplied into rows */
     const struct source_file *file;
     uint64_t offset;
 };
@@ -38,10 +38,10 @@ struct naming {
     const char *layer_prefix;
     const char *const *skipped;       /* global names that do not change the function,
                                          NULL-terminated */
-    const char *const *layer_skipped; /* likewise behind the layer's number */
+    const char *const *layer_skipped; /* likewise after the layer's number */
     const char *const
         *zeros; /* global biases that the function has no place for: they must be zeros */
-    const char *const *layer_zeros; /* likewise behind the layer's number */
+    const char *const *layer_zeros; /* likewise after the layer's number */
 };
 
 struct source {
@@ -51,12 +51,13 @@ struct source {
     char *directory;
     struct stored_tensor *stored;
     size_t stored_count;
-    struct source_tensor *tensors; /* roles of the model, then of each layer; name NULL: none */
-    uint8_t *raw;                  /* read buffer of raw_bytes */
+    struct source_tensor *tensors; /* the roles of the model, then those of each layer; name NULL:
+                                      there is none */
+    uint8_t *raw;                  /* [raw_bytes] buffer for reading */
     size_t raw_bytes;
 };
 
-/* Fill *config from the file's words. config->layer is allocated and stays the source's. */
+/* Fill *config from the file's keys. config->layer is allocated and belongs to the source. */
 bool config_of_gguf(const struct gguf *gguf, struct model_config *config, struct diag *d);
 bool config_of_json(const json_t *root, const char *file, struct model_config *config,
                     struct diag *d);
@@ -67,24 +68,26 @@ bool config_check_keys(const json_t *root, const char *file, struct model_config
 bool config_add_generation(const json_t *root, const char *file, struct model_config *config,
                            struct diag *d);
 
-/* Shared by both: ranges and relations that hold for every model; `file` for sentences. */
+/* For both kinds of files: checks ranges and relations that hold for every model. `file` is the
+ * name for sentences. */
 bool config_check(const struct model_config *config, const char *file, struct diag *d);
 bool config_allocate_layers(struct model_config *config, uint64_t layers, const char *file,
                             struct diag *d);
-/* Whether an id is a token's. One that no token has is how writers say none (-1, 2^32 - 1, the
- * number of tokens), which is noted. */
+/* Whether an id is a token's. Writers say "none" by an id that no token has (-1, 2^32 - 1, the
+ * number of tokens); such an id is noted. */
 bool config_is_token(struct model_config *config, const char *key, double id);
 bool config_add_end_token(struct model_config *config, uint64_t id, const char *file,
                           struct diag *d); /* id < vocab */
 void config_note(struct model_config *config, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* Attention that sees only the last `window` positions is the same function up to that many. */
+/* Attention that sees only the last `window` positions computes the same up to that many positions,
+ * so positions end there. */
 void config_cap_window(struct model_config *config, uint64_t window);
 
 /* Whether a NULL-terminated list holds the name. */
 bool name_is_listed(const char *const *list, const char *name);
 
-/* Sources from memory, for tests and fuzzers; the bytes must outlive the source. */
+/* Open sources from memory, for tests and fuzzers. The bytes must outlive the source. */
 struct source *source_open_gguf_memory(const void *data, size_t bytes, struct diag *d);
 struct source *source_open_json_memory(const char *config, size_t config_bytes, const void *weights,
                                        size_t weights_bytes, struct diag *d);

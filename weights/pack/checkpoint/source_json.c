@@ -1,4 +1,4 @@
-/* Hyper-parameters out of a Hugging Face config.json. */
+/* Reads the hyper-parameters from a Hugging Face config.json. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,8 +30,8 @@ static bool read_family(const struct reader *r, struct model_config *c) {
 
 /* ------------------------------------------------------------------------------------ layers -- */
 
-/* DeciLM: one number of key/value heads per layer. Where the scalar is there too, it does not
- * count. */
+/* Reads DeciLM's list, with a number of key/value heads for each layer. If num_key_value_heads is
+ * there too, it does not count. */
 static bool read_kv_list(const struct reader *r, struct model_config *c, const json_t *list) {
     if (!json_is_array(list) || json_array_size(list) != c->layers)
         return diag_fail(r->d, "%s: num_key_value_heads_per_layer is not an array of %u numbers",
@@ -48,8 +48,8 @@ static bool read_kv_list(const struct reader *r, struct model_config *c, const j
     return true;
 }
 
-/* A part of a block_configs entry may be switched off; one replaced by a linear layer is another
- * function. */
+/* A part of a block_configs entry may be switched off. A part that is replaced by a linear layer is
+ * another function and is refused. */
 static bool read_switches(const struct reader *r, const json_t *part, const char *what,
                           uint32_t layer, bool *off) {
     bool linear = false;
@@ -79,9 +79,9 @@ static bool known_keys(const struct reader *r, const json_t *object, const char 
     return true;
 }
 
-/* Pruned DeciLM descendants: attention {n_heads_in_group, no_op, ...} and ffn {ffn_mult, no_op,
- * ...} per layer. The feed-forward width is 2/3 * ffn_mult * dim, up to the next multiple of
- * 256. */
+/* Reads a layer of a pruned descendant of DeciLM: attention {n_heads_in_group, no_op, ...} and ffn
+ * {ffn_mult, no_op, ...}. The feed-forward width is 2/3 * ffn_mult * dim, rounded up to a multiple
+ * of 256. */
 static bool read_block(const struct reader *r, struct model_config *c, const json_t *block,
                        uint32_t index) {
     static const char *const parts[] = {"attention", "ffn", NULL}, *const switches[] = {
@@ -140,8 +140,8 @@ static bool read_layers(const struct reader *r, struct model_config *c) {
         return diag_fail(r->d, "%s: has both num_key_value_heads_per_layer and block_configs",
                          r->file);
 
-    kv_heads = heads; /* what Llama takes where the key is absent; the others have defaults nobody
-                         should rely on */
+    kv_heads = heads; /* Llama takes this if the key is absent; the other architectures' defaults
+                         cannot be relied on */
     enum field found =
         field_uint(r->root, r->file, "num_key_value_heads", INT32_MAX, &kv_heads, r->d);
     if (found == FIELD_BAD) return false;
@@ -188,7 +188,7 @@ static bool read_llama3(const struct reader *r, const json_t *scaling, struct ro
     return true;
 }
 
-/* rope_scaling, or rope_parameters of newer writers, which holds theta as well. */
+/* Reads rope_scaling, or what newer writers call rope_parameters, which also holds theta. */
 static bool read_scaling(const struct reader *r, struct model_config *c, const json_t *scaling,
                          const char *where) {
     static const char *const known[] = {"type",
@@ -219,8 +219,8 @@ static bool read_scaling(const struct reader *r, struct model_config *c, const j
     if (found != FIELD_FOUND) return diag_fail(r->d, "%s: %s: factor is missing", r->file, where);
     if (!(factor >= 1 && factor <= 1e6))
         return diag_fail(r->d, "%s: %s: factor %g is not 1 to 1e6", r->file, where, factor);
-    if (dynamic) { /* keys must not depend on the final length; up to these positions dynamic NTK
-                      changes nothing */
+    if (dynamic) { /* Keys in the cache must not depend on the final length. Up to these positions
+                      dynamic NTK changes nothing. */
         uint64_t original = c->max_positions;
         if (field_uint(scaling, r->file, "original_max_position_embeddings", INT32_MAX, &original,
                        r->d) == FIELD_BAD)
@@ -261,8 +261,8 @@ static bool read_rope(const struct reader *r, struct model_config *c) {
 
 /* ---------------------------------------------------------------------------------- the rest -- */
 
-/* A window smaller than the positions changes the function only behind it: positions end there.
- * Qwen2 has one written down but unused. */
+/* A window smaller than the positions changes the function only for positions after it, so
+ * positions end there. Qwen2's configuration has a window that it does not use. */
 static bool read_window(const struct reader *r, struct model_config *c) {
     uint64_t window = 0;
     bool used = c->family->windowed;
@@ -309,7 +309,7 @@ static bool read_id(const json_t *value, const char *file, const char *key, stru
     return true;
 }
 
-/* One id, a list, or nothing. */
+/* The key has one id, a list of ids, or nothing. */
 static bool read_end_tokens(const json_t *root, const char *file, struct model_config *c,
                             struct diag *d) {
     static const char *const keys[] = {"eos_token_id", "eos_token_ids"};

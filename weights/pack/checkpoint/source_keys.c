@@ -1,5 +1,5 @@
-/* What the keys of a Hugging Face config.json do to the function of the weights: the one place
- * where that is decided. */
+/* What each key of a Hugging Face config.json does to the function of the weights. It is decided
+ * here alone. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,8 +37,8 @@ static const char *const READ[] = {
     NULL,
 };
 
-/* Keys that say nothing about the function of the weights: training, generation defaults, file
- * keeping, and what old writers dumped. */
+/* Keys that say nothing about the function of the weights. They are about training, defaults of
+ * generation, or files, or old writers left them. */
 static const char *const HARMLESS[] = {
     "_name_or_path",
     "_attn_implementation",
@@ -124,9 +124,9 @@ static const char *const HARMLESS[] = {
  * copied from one model to the next. */
 static const struct {
     const char *key;
-    const char *words; /* strings that are allowed, with a space between ... */
-    double number;     /* ... or without words a number, true as 1 and false as 0, an empty list or
-                          object as 0 */
+    const char *words; /* strings that are allowed, separated by spaces; or NULL, then: */
+    double number;     /* the number that is allowed; true counts as 1, false and an empty list or
+                          object count as 0 */
 } NEUTRAL[] = {
     {"hidden_act", "silu swish", 0},
     {"hidden_activation", "silu swish", 0},
@@ -215,7 +215,8 @@ static bool not_neutral(const char *file, const char *key, const json_t *value, 
                              found, number);
 }
 
-/* Weights of GPTQ, AWQ, FP8, bitsandbytes and others, named as the file names them. */
+/* Refuses weights of GPTQ, AWQ, FP8, bitsandbytes and others, with the name that the file has for
+ * them. */
 static bool quantized(const char *file, const char *key, const json_t *value, struct diag *d) {
     const char *method = json_string_value(json_object_get(value, "quant_method"));
     return diag_fail(d,
@@ -224,8 +225,8 @@ static bool quantized(const char *file, const char *key, const json_t *value, st
                      file, key, method ? method : "without a name");
 }
 
-/* What a key does: false with a sentence where it changes the function, *known false where nobody
- * knows it. */
+/* Looks up what a key does. False, with a sentence, if it changes the function. *known is false if
+ * the key is in none of the lists. */
 static bool check_key(const char *file, const json_t *root, const char *key, const json_t *value,
                       bool *known, struct diag *d) {
     *known = true;

@@ -9,7 +9,7 @@ const struct source_role_row source_roles[SOURCE_ROLES] = {
 #undef ROLE
 };
 
-/* source.c finds a role's tensors by its place in this order. */
+/* source.c finds a role's tensors by the role's place in this order. */
 #define ROLE(role, per, ...)                                                                       \
     _Static_assert((per != PER_MODEL) == (SOURCE_##role >= SOURCE_LAYER_ROLES), #role);
 SOURCE_ROLE_ROWS(ROLE)

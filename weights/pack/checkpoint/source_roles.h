@@ -1,5 +1,5 @@
-/* The tensors of a checkpoint, one row each: what both kinds of files call them, and which shape
- * the configuration asks for. source.c goes over them; nothing else knows a tensor's name. */
+/* The tensors of a checkpoint, one row each: their names in both kinds of files, and the shape that
+ * the configuration asks for. source.c goes over the rows; no other file knows a tensor's name. */
 #ifndef PACK_SOURCE_ROLES_H
 #define PACK_SOURCE_ROLES_H
 
@@ -8,18 +8,20 @@
 /* What the tensor belongs to; a layer may be without attention, or without a feed-forward part. */
 enum source_per { PER_MODEL, PER_ATTENTION, PER_FFN };
 
-/* When the tensor has to be there, where its part is; it must not be otherwise. */
+/* When the tensor has to be there, if the part of the layer is there that it belongs to. In other
+ * cases it must not be there. */
 enum source_when {
     WHEN_ALWAYS,
     WHEN_UNTIED,   /* the head is not the embedding */
     WHEN_DIVISORS, /* RoPE's frequencies are divided */
-    /* What models may have, by their architecture, their configuration or their tensors: */
+    /* From here on: features that a model may have, by its architecture, its configuration or its
+     * tensors. */
     WHEN_BIASED, /* Q, K and V have biases */
 };
-enum { WHEN_FEATURES = WHEN_BIASED }; /* these and those behind them */
+enum { WHEN_FEATURES = WHEN_BIASED }; /* the first of them */
 #define SOURCE_FEATURE(when) (1u << (when))
 
-/* Rows and columns, out of the configuration c and the layer l of it. */
+/* Rows and columns, computed from the configuration c and its layer l. */
 #define SOURCE_SIZES(SIZE)                                                                         \
     SIZE(ONE, 1) /* rows of a vector: it has one dimension in the file */                          \
     SIZE(VOCAB, c->vocab)                                                                          \
@@ -35,12 +37,13 @@ enum source_size {
 #undef SIZE
 };
 
-/* Whether rows of a head (columns of a bias) turn in pairs, which files have in two orders. */
+/* ORDER_ROTARY: RoPE rotates the rows of a head (columns of a bias) in pairs, which files store in
+ * two different orders. */
 enum source_order { ORDER_PLAIN, ORDER_ROTARY };
 
-/* role, what it is of, when, rows, columns, order, name in a GGUF file, name in a Hugging Face
- * directory (NULL: it has none), both behind the layer's number where there is one per layer. Those
- * of the model come first. */
+/* Each row has: role, what the tensor belongs to, when it is there, rows, columns, order, name in a
+ * GGUF file, name in a Hugging Face directory (NULL: it has none). Of a layer's tensor both are the
+ * names after the layer's number. The tensors of the model come first. */
 #define SOURCE_ROLE_ROWS(ROLE)                                                                     \
     ROLE(EMBED, PER_MODEL, WHEN_ALWAYS, SIZE_VOCAB, SIZE_DIM, ORDER_PLAIN, "token_embd.weight",    \
          "model.embed_tokens.weight")                                                              \

@@ -18,7 +18,7 @@ static bool is_there(const char *directory, const char *name) {
            stat(path, &status) == 0;
 }
 
-/* The directory that a file lies in, where it is a whole checkpoint. */
+/* Whether the file lies in a directory that is a checkpoint; gives that directory. */
 static bool lies_in_checkpoint(const char *path, char *directory, size_t room) {
     const char *slash = strrchr(path, '/');
     int n = slash == path ? 1 : slash ? (int)(slash - path) : 1;
@@ -26,7 +26,8 @@ static bool lies_in_checkpoint(const char *path, char *directory, size_t room) {
            is_there(directory, "config.json");
 }
 
-/* What is known of a file's kind; NULL also where it cannot be read, which its reader will say. */
+/* What is known of a file's kind. NULL if it is not known, or if the file cannot be read; its
+ * reader will then say so. */
 static const struct kind *look(const char *path) {
     struct source_file file;
     struct diag ignored = {{0}};
@@ -57,7 +58,7 @@ bool wanted_shard(const char *path, struct diag *d) {
     return diag_fail(d, "%s is %s: %s", path, kind->what, kind->then);
 }
 
-/* The first name by the alphabet that ends like this. */
+/* Finds the first name, in alphabetical order, that ends with `ending`. */
 static bool find_ending(const char *directory, const char *ending, char *out, size_t room) {
     DIR *d = opendir(directory);
     out[0] = 0;
@@ -72,7 +73,8 @@ static bool find_ending(const char *directory, const char *ending, char *out, si
     return out[0] != 0;
 }
 
-/* How the cache of Hugging Face keeps a repository. */
+/* Finds the checkpoint in a directory that is laid out as the cache of Hugging Face keeps a
+ * repository. */
 static bool find_snapshot(const char *directory, char *out, size_t room) {
     char snapshots[4096], name[256];
     if (snprintf(snapshots, sizeof snapshots, "%s/snapshots", directory) >= (int)sizeof snapshots)

@@ -1,18 +1,20 @@
-/* Sources that are none, by what they are, with what to give instead. */
+/* Recognizes what people give as a source that is none, and says what it is and what to give
+ * instead. */
 #ifndef PACK_WANTED_H
 #define PACK_WANTED_H
 
 #include "weights/pack/checkpoint/diag.h"
 
-/* Whether a file may be a GGUF file: false with a sentence for one of another kind, by its first
- * bytes or its name. What is not known, or cannot be read, is left to its reader. */
+/* Whether a file may be a GGUF file. False, with a sentence, if its first bytes or its name show
+ * that it is of another kind. A file that is not recognized or cannot be read is left to its
+ * reader. */
 bool wanted_file(const char *path, struct diag *d);
-/* The same of one that is to be a safetensors file. */
+/* The same for a file that has to be a safetensors file. */
 bool wanted_shard(const char *path, struct diag *d);
 
-/* For a directory without config.json: false, with a sentence about what lies in it. */
+/* Call this for a directory without config.json. False, with a sentence about what lies in it. */
 bool wanted_config(const char *directory, struct diag *d);
-/* For one without safetensors. */
+/* The same for a directory without safetensors. */
 bool wanted_weights(const char *directory, struct diag *d);
 
 #endif
