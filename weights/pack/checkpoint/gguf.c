@@ -16,7 +16,7 @@ enum {
     MAX_NAME_BYTES = 63,
     MAX_ALIGNMENT = 1 << 20
 };
-#define MAX_STRING_BYTES   ((uint64_t)1 << 20) /* of a string by itself: chat templates are longest */
+#define MAX_STRING_BYTES   ((uint64_t)1 << 20) /* of a string by itself; chat templates */
 #define MAX_ELEMENT_BYTES  ((uint64_t)65535)   /* of a string in an array, such as a vocabulary's */
 #define MAX_METADATA_BYTES ((uint64_t)512 << 20)
 
