@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double LEAST = 0x1p-8, MOST = 0x1p+8; /* of c: enough for any trained model, and no
-                                                      weight leaves its range */
+static const double LEAST = 0x1p-8, MOST = 0x1p+8; /* bounds of c, chosen: far enough for any
+                                                      trained model, and no weight leaves its
+                                                      range */
 
 /* Adds the squares of a tensor's weights, gain included, to squares[row] or squares[column]. */
 static bool add_squares(struct source *source, const struct source_tensor *tensor,
@@ -51,7 +52,7 @@ bool balance_layer(struct source *source, const struct plan *plan, uint32_t laye
     for (uint32_t i = 0; good && i < ffn; i++) {
         double in = sqrt(squares[ffn + i]) * silu_size(sqrt(squares[i])),
                out = sqrt(squares[2 * (size_t)ffn + i]);
-        /* false for NaN: the tensor itself is then refused by name */
+        /* false for NaN; then the tensor itself is refused, with its name */
         double balance = in > 0 && out > 0 ? sqrt(out / in) : 1;
         c[i] = (float)(balance < LEAST ? LEAST : balance > MOST ? MOST : balance);
     }

@@ -4,8 +4,8 @@
 
 struct candidate {
     uint32_t tensor;
-    uint64_t more; /* bits that PLAN_MORE takes over PLAN_LESS */
-    double worth;  /* KL for each of these */
+    uint64_t more; /* how many more bits PLAN_MORE takes than PLAN_LESS */
+    double worth;  /* KL that each of these bits saves */
 };
 
 static int by_worth(const void *a, const void *b) {

@@ -9,16 +9,17 @@
 #include "weights/pack/quantize/parallel.h"
 #include "weights/pack/quantize/rotate.h"
 
-static const size_t BLOCK_FLOATS = 8u << 20;          /* of tensors that need not be whole */
-static const float LEAST = 0x1p-50f, MOST = 0x1p+49f; /* of a folded weight; its row scale then
-                                                         stays inside a blob's range */
+static const size_t BLOCK_FLOATS = 8u << 20;          /* about the most floats of a block, for
+                                                         tensors that are not held as a whole */
+static const float LEAST = 0x1p-50f, MOST = 0x1p+49f; /* range of a folded weight, so that its row
+                                                         scale stays inside a blob's range */
 
-/* What one thread needs. */
+/* The scratch memory of one thread. */
 struct scratch {
     float *strip;      /* [widest][STRIP] */
     float *mix;        /* [m][STRIP] */
     int8_t *q, *scale; /* [QUANTIZE_ROWS][widest], [QUANTIZE_ROWS][widest / 64] */
-    float *room;       /* the quantizer's */
+    float *room;       /* for the quantizer */
     size_t room_floats;
 };
 
@@ -32,20 +33,20 @@ struct conversion {
     const struct plan *plan;
     unsigned threads;
     struct rotation residual, head, ffn;
-    uint32_t widest; /* of any padded width or the residual stream */
+    uint32_t widest; /* the widest of all padded widths, the residual stream's included */
     struct scratch *scratch;
     float *gain;    /* [dim] */
-    float *balance; /* [widest] of balanced_layer; balance.h */
+    float *balance; /* [widest] c of balance.h for the layer balanced_layer */
     uint32_t balanced_layer;
     float *values;  /* [block rows][padded columns] */
-    uint8_t *bytes; /* of the block's panels */
+    uint8_t *bytes; /* the block's panels */
     size_t values_room, bytes_room;
     struct row_result *result;
     size_t result_room;
     /* the block in work */
     const struct plan_tensor *tensor;
     uint32_t kp, block_first, block_rows;
-    float *row_scale; /* of the block's first row */
+    float *row_scale; /* the scale of the block's first row */
     bool wants_values;
 };
 
@@ -111,15 +112,15 @@ void convert_free(struct conversion *fold) {
     free(fold);
 }
 
-/* NULL where nothing is to be mixed. Without rotation only the online transform before DOWN
- * remains, since every engine runs it. */
+/* The rotation of this kind, or NULL for none. If the model is not rotated, only the transform
+ * before DOWN remains, because every engine computes that one. */
 static const struct rotation *mixing(const struct conversion *fold, enum plan_mix mix) {
     if (mix == MIX_FFN) return &fold->ffn;
     if (!fold->plan->model.rotated || mix == MIX_NONE) return NULL;
     return mix == MIX_HEAD ? &fold->head : &fold->residual;
 }
 
-/* Gain, factor and mixing along 16 rows. */
+/* Multiplies 16 rows by gain and factor, and mixes along them. */
 static void mix_rows(void *user, size_t item, unsigned worker) {
     struct conversion *fold = user;
     struct scratch *s = &fold->scratch[worker];
@@ -147,7 +148,7 @@ static void mix_rows(void *user, size_t item, unsigned worker) {
         for (uint32_t c = 0; c < kp; c++) w[(size_t)r * kp + c] = s->strip[(size_t)c * STRIP + r];
 }
 
-/* Mixing along 16 columns, block of rows by block of rows. */
+/* Mixes along 16 columns, block of rows by block of rows. */
 static void mix_columns(void *user, size_t item, unsigned worker) {
     struct conversion *fold = user;
     struct scratch *s = &fold->scratch[worker];
@@ -162,7 +163,8 @@ static void mix_columns(void *user, size_t item, unsigned worker) {
     }
 }
 
-/* Finite and small enough for the squares below and for a row scale. */
+/* Whether the row's values are finite, and small enough for the squares below and for a row
+ * scale. */
 static bool row_is_fine(const float *w, uint32_t kp) {
     bool fine = true;
     for (uint32_t c = 0; c < kp; c++) fine &= fabsf(w[c]) <= MOST;
@@ -185,7 +187,8 @@ static void put_values(const struct quantized_row *row, uint32_t kp, float *w) {
     for (uint32_t c = 0; c < kp; c++) w[c] = quantized_value(row, c);
 }
 
-/* A few panels: rows to integers, to bytes, and where the values are asked for back to floats. */
+/* Makes integers of the rows of a few panels, then bytes, and then floats again if the values are
+ * asked for. */
 static void quantize_rows(void *user, size_t item, unsigned worker) {
     struct conversion *fold = user;
     struct scratch *s = &fold->scratch[worker];
@@ -217,22 +220,24 @@ static void quantize_rows(void *user, size_t item, unsigned worker) {
                      fold->bytes + (first + r) / PANEL_ROWS * bytes);
 }
 
-/* The source's place of element `at` of heads that were made wider, or UINT32_MAX for one of the
- * zeros behind each half of a head. */
+/* The place in the source of element `at` of heads that were made wider; UINT32_MAX for one of the
+ * zeros that were added after each half of a head. */
 static uint32_t narrow(const struct plan *plan, uint32_t at) {
     uint32_t wide = plan->model.head_dim / 2, half = plan->head_size / 2;
     return at % wide < half ? at / wide * half + at % wide : UINT32_MAX;
 }
 
-/* `count` elements, the first in place, from their narrow order to the wide one. */
+/* Moves the elements at x from their narrow places to the wide ones, in place. count: in the wide
+ * order. */
 static void widen(const struct plan *plan, float *x, uint32_t count) {
     for (uint32_t at = count; at-- > 0;) {
         uint32_t from = narrow(plan, at);
-        x[at] = from == UINT32_MAX ? 0 : x[from]; /* from <= at, and what is behind is done */
+        x[at] = from == UINT32_MAX ? 0 : x[from]; /* from <= at, and the elements after at have been
+                                                     moved already */
     }
 }
 
-/* Rows of wide heads: those that the source has, one by one. */
+/* Reads rows of heads that are made wider: one by one, those that the source has. */
 static bool read_wide_rows(struct conversion *fold, uint64_t first, uint32_t rows, struct diag *d) {
     const struct source_tensor *from = fold->tensor->from;
     memset(fold->values, 0, (size_t)rows * fold->kp * sizeof(float));
@@ -245,8 +250,8 @@ static bool read_wide_rows(struct conversion *fold, uint64_t first, uint32_t row
     return true;
 }
 
-/* Rows first .. first + rows - 1 into values, [rows][kp]; rows and columns past the source's own
- * are zero. */
+/* Reads rows first .. first + rows - 1 into values, [rows][kp]. Rows and columns after the source's
+ * own are zero. */
 static bool read_block(struct conversion *fold, uint64_t first, uint32_t rows, struct diag *d) {
     if (fold->tensor->heads == HEADS_ROWS) return read_wide_rows(fold, first, rows, d);
     const struct source_tensor *from = fold->tensor->from;
@@ -288,7 +293,7 @@ static bool sum_up(const struct conversion *fold, uint64_t first, double *square
     return true;
 }
 
-/* A run of row floats, mixed as the tensor's columns are. */
+/* Reads a run of row floats and mixes it as the tensor's columns are mixed. */
 static bool convert_run(struct conversion *fold, const struct plan_tensor *tensor,
                         const struct source_tensor *from, float *run, struct diag *d) {
     uint32_t rows = tensor->record.rows;
@@ -311,12 +316,13 @@ static bool convert_run(struct conversion *fold, const struct plan_tensor *tenso
     return true;
 }
 
-/* Rows that go through together: all where columns mix over all, else what a block holds, whole
- * heads at least. */
+/* How many rows are converted together: all if columns are mixed over all rows; otherwise as many
+ * as a block holds, but whole heads. */
 static uint32_t rows_per_block(const struct conversion *fold, const struct plan_tensor *tensor) {
     const struct rotation *columns = mixing(fold, tensor->columns);
     uint32_t unit = columns ? columns->n : PANEL_ROWS;
-    if (unit % PANEL_ROWS) return tensor->record.rows; /* the residual width: all rows */
+    /* Columns are mixed over the residual width, which is all rows. */
+    if (unit % PANEL_ROWS) return tensor->record.rows;
     uint32_t rows = (uint32_t)(BLOCK_FLOATS / fold->kp) / unit * unit;
     if (rows < unit) rows = unit;
     return rows < tensor->record.rows ? rows : tensor->record.rows;

@@ -1,8 +1,9 @@
-/* One tensor after another from a source: read, folded, rotated, quantized, laid out.
- * docs/numerics.md section 8.
+/* Converts one tensor of a source after another: it is read, norms are folded in, it is rotated,
+ * quantized and laid out (docs/numerics.md section 8).
  *
- * Tensors that are mixed along their rows only go through in blocks of rows; O and DOWN, which R
- * mixes across all rows, are held as floats whole: the most memory the packer needs. */
+ * Tensors that are mixed only along their rows are converted in blocks of rows. O and DOWN, which R
+ * mixes across all rows, are held as floats as a whole; this is the most memory that the packer
+ * needs. */
 #ifndef CONVERT_H
 #define CONVERT_H
 
@@ -10,10 +11,11 @@
 
 struct conversion;
 
-/* How far the stored weights are from the folded ones. */
+/* How far the stored weights are from the weights before quantizing. */
 struct convert_error {
-    double mean_square;  /* of the differences */
-    double relative_rms; /* root of their squares' sum by the weights' */
+    double mean_square;  /* the mean of the differences' squares */
+    double relative_rms; /* the root of: the sum of the differences' squares divided by the sum of
+                            the weights' squares */
     double max;
 };
 
@@ -23,10 +25,10 @@ typedef bool convert_sink(void *user, const void *data, size_t bytes, struct dia
  * columns]. */
 typedef bool convert_values(void *user, uint32_t first, uint32_t rows, const float *values,
                             struct diag *d);
-/* Told after every block how many weights are done since the start of the tensor. */
+/* Is told after every block how many weights of the tensor are done. */
 typedef void convert_progress(void *user, uint64_t weights);
 
-/* Where a tensor goes. values and progress may be NULL. */
+/* Who takes a tensor's bytes and values. values and progress may be NULL. */
 struct convert_target {
     convert_sink *sink;
     convert_values *values;
@@ -38,7 +40,7 @@ struct conversion *convert_new(struct source *source, const struct plan *plan, u
                                struct diag *d);
 void convert_free(struct conversion *fold); /* also NULL */
 
-/* rows: the whole ROWS section, of which this writes the tensor's runs. */
+/* rows: the whole ROWS section; the tensor's row scales and runs are written to it. */
 bool convert_tensor(struct conversion *fold, const struct plan_tensor *tensor, float *rows,
                     const struct convert_target *target, struct convert_error *error,
                     struct diag *d);

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* the high part has 32 bits: n times it is exact */
+/* the high part has 32 bits, so that n times it is exact */
 static const double LN2_HIGH = 0x1.62e42fee00000p-1, LN2_LOW = 0x1.a39ef35793c76p-33;
 
 /* Nearest integer, ties to even, for |x| < 2^51. */
@@ -36,7 +36,7 @@ double exact_exp(double x) {
 }
 
 void exact_sincos(double x, double *sine, double *cosine) {
-    /* pi / 2 in two parts of 33 bits and the rest: the first two products are exact. */
+    /* pi / 2 in two parts of 33 bits and the rest, so that the first two products are exact. */
     const double p1 = 0x1.921fb54400000p+0, p2 = 0x1.0b4611a600000p-34, p3 = 0x1.3198a2e037073p-69;
     assert(x >= -1e6 && x <= 1e6);
     double n = nearest(x * 0.6366197723675814);

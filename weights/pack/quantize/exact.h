@@ -1,6 +1,6 @@
-/* Elementary functions in double from additions, multiplications and divisions alone, so that the
- * same source makes the same blob whatever C library packs it. Errors stay below 4e-16 relative
- * (absolute for sine and cosine). */
+/* Elementary functions in double, computed only by additions, multiplications and divisions, so
+ * that the same source gives the same blob with every C library. Relative errors stay below 4e-16
+ * (absolute errors for sine and cosine). */
 #ifndef PACK_EXACT_H
 #define PACK_EXACT_H
 

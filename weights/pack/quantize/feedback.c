@@ -11,21 +11,21 @@ enum { ACROSS = TRIAL_ROWS, STEPS = 9 };
 _Static_assert((int)TRIAL_ROWS == (int)QUANTIZE_ROWS, "rows side by side");
 static const float NEAREST = 12582912.0f; /* as in quantize.c */
 static const float LEAST = 0x1p-50f;
-static const float SPAN = 115; /* of the integer scales of a group before feedback: room to grow by
-                                  a tenth */
+static const float SPAN = 115; /* the largest integer scale of a group before feedback, so that
+                                  scales can grow by a tenth */
 
-/* Rows of a tensor side by side: element (column, row) at column * ACROSS + row. */
+/* Rows of a tensor lie side by side: element (column, row) is at column * ACROSS + row. */
 struct work {
     const struct hessian_factor *factor;
     float *weights; /* [n][ACROSS] */
     float *errors;  /* [n][ACROSS] */
     float *targets; /* [GROUP][ACROSS] */
-    float *moved;   /* [n][ACROSS]: unit times errors; weight times its squares is the whole
-                       error */
+    float *moved;   /* [n][ACROSS]: unit times errors; the sum of weight times their squares is the
+                       whole error */
     float *change;  /* [n][ACROSS] */
-    float *room;    /* of matmul */
+    float *room;    /* for matmul */
     struct levels to;
-    bool grouped; /* integer scales of groups are chosen, too */
+    bool grouped; /* integer scales of groups are chosen too */
     bool quick;
     float row_scale[ACROSS];
     struct trial_result result;
@@ -37,7 +37,7 @@ static float level(float x, float low, float high) {
     return q > high ? high : q;
 }
 
-/* targets: the group's weights and what the errors of the groups before add to them. */
+/* Sets targets: the group's weights, plus what the errors of the groups before add to them. */
 static void aim(struct work *k, uint32_t first) {
     memcpy(k->targets, k->weights + (size_t)first * ACROSS, (size_t)GROUP * ACROSS * sizeof(float));
     matmul(GROUP, ACROSS, first,
@@ -55,7 +55,7 @@ static void reach(const float *targets, float most[ACROSS]) {
         }
 }
 
-/* The integer scales of one group that cost least. */
+/* Chooses the integer scale of one group, in each row, that costs least. */
 static void choose_scales(struct trial *t, float high, bool quick, const float row_scale[ACROSS],
                           float best[ACROSS], struct trial_result *result) {
     float most[ACROSS], least[ACROSS], integer[ACROSS];
@@ -77,7 +77,7 @@ static void choose_scales(struct trial *t, float high, bool quick, const float r
     }
 }
 
-/* Integers of one group, with its scales chosen where it has some. */
+/* Chooses the integers of one group, and its scales if the type has them. */
 static void one_group(struct work *k, uint32_t first, struct quantized_row *out, uint32_t rows) {
     size_t n = k->factor->n;
     const uint32_t *order = k->factor->order + first;
@@ -100,8 +100,8 @@ static void one_group(struct work *k, uint32_t first, struct quantized_row *out,
     }
 }
 
-/* The scale of a row without others: the one of several that leaves the least error of rounding,
- * columns by their weight. */
+/* The scale of a row whose groups have none: of several scales the one that leaves the least error
+ * of rounding, with columns weighted. */
 static float only_scale(const float *w, const struct hessian_factor *factor, float most,
                         struct levels to) {
     float best = 0, least = INFINITY;
@@ -129,8 +129,8 @@ static void row_scales(struct work *k, uint32_t rows) {
     }
 }
 
-/* out [n][ACROSS] from row `first` on += what errors `x` [GROUP][ACROSS] of the group at `first`
- * move. */
+/* Adds to out [n][ACROSS], from row `first` on, what the errors x [GROUP][ACROSS] of the group at
+ * `first` move. */
 static void move(const struct work *k, uint32_t first, const float *x, float *out) {
     const struct hessian_factor *f = k->factor;
     size_t n = f->n, after = first + GROUP;
@@ -146,7 +146,7 @@ static void move(const struct work *k, uint32_t first, const float *x, float *ou
            out + after * ACROSS, ACROSS, false, k->room);
 }
 
-/* Sums over columns from `first` on of weight a b and weight a a, row by row. */
+/* For each row, sums weight a b and weight a a over the columns from `first` on. */
 static void project(const struct work *k, uint32_t first, const float *a, const float *b,
                     float ab[ACROSS], float aa[ACROSS]) {
     memset(ab, 0, ACROSS * sizeof *ab), memset(aa, 0, ACROSS * sizeof *aa);
@@ -157,8 +157,8 @@ static void project(const struct work *k, uint32_t first, const float *a, const 
         }
 }
 
-/* The scale of one group after another to where the whole error is least, integers and other scales
- * as they are. */
+/* Moves the scale of one group after another to where the whole error is least. The integers and
+ * the other scales stay as they are. */
 static void fit_group_scales(struct work *k, struct quantized_row *out, uint32_t rows) {
     for (uint32_t first = 0; first < k->factor->n; first += GROUP) {
         const uint32_t *order = k->factor->order + first;
@@ -188,7 +188,7 @@ static void fit_group_scales(struct work *k, struct quantized_row *out, uint32_t
 static void fit_row_scales(struct work *k, uint32_t rows) {
     float along[ACROSS], size[ACROSS];
     size_t count = (size_t)k->factor->n * ACROSS;
-    memset(k->change, 0, count * sizeof(float)); /* to be what the values would move */
+    memset(k->change, 0, count * sizeof(float)); /* it becomes what the values would move */
     for (uint32_t first = 0; first < k->factor->n; first += GROUP)
         move(k, first, k->weights + (size_t)first * ACROSS, k->change);
     for (size_t i = 0; i < count; i++) k->change[i] -= k->moved[i];

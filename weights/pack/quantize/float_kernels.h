@@ -1,5 +1,6 @@
-/* The innermost loops of matmul.c and feedback.c, compiled once per instruction set:
- * float_kernels_plain.c, float_kernels_avx2.c, float_kernels_avx512.c. All give the same bits. */
+/* The innermost loops of matmul.c and feedback.c, compiled for each instruction set in
+ * float_kernels_plain.c, float_kernels_avx2.c and float_kernels_avx512.c. All give the same
+ * bits. */
 #ifndef PACK_FLOAT_KERNELS_H
 #define PACK_FLOAT_KERNELS_H
 
@@ -12,7 +13,7 @@ enum { TRIAL_ROWS = 64 };
 
 /* One group of columns, TRIAL_ROWS rows of a tensor, and the scales to try. */
 struct trial {
-    const float *unit;   /* [GROUP][n]: of the factor, at the group's square (hessian.h) */
+    const float *unit;   /* [GROUP][n]: the factor's unit, from the group's square on (hessian.h) */
     const float *weight; /* [GROUP] */
     size_t n;
     const float *weights, *targets; /* [GROUP][TRIAL_ROWS] */
@@ -20,7 +21,7 @@ struct trial {
     float scale[TRIAL_ROWS];
 };
 
-/* What rounding the columns in turn leaves. */
+/* The result of rounding the columns one after another. */
 struct trial_result {
     float error[GROUP][TRIAL_ROWS]; /* weight - scale * integer */
     float q[GROUP][TRIAL_ROWS];
@@ -34,11 +35,11 @@ struct kernels {
     void (*add)(size_t depth, const float *a, const float *b, float *c, size_t c_row);
     void (*subtract)(size_t depth, const float *a, const float *b, float *c, size_t c_row);
     void (*round_group)(const struct trial *trial, struct trial_result *result);
-    /* the costs alone, each column rounded as if those before it had left no error */
+    /* Gives only the costs, with each column rounded as if those before it had left no error. */
     void (*round_apart)(const struct trial *trial, float cost[TRIAL_ROWS]);
 };
 
-const struct kernels *kernels_best(void); /* of this machine */
+const struct kernels *kernels_best(void); /* the best that this machine can run */
 
 extern const struct kernels KERNELS_PLAIN;
 #if defined(__x86_64__)

@@ -1,6 +1,7 @@
-/* The bodies of the kernels. Before it is included: `lanes`, a vector of LANES floats; load(from),
- * spread(x), fused(a, b, c) = a b + c and fused_negative(a, b, c) = c - a b, each rounded once;
- * TILE_ROWS rows, TILE_VECTORS vectors of columns; KERNELS, the name. */
+/* The bodies of the kernels. A file that includes this defines before: `lanes`, a vector of LANES
+ * floats; load(from), spread(x), fused(a, b, c) = a b + c and fused_negative(a, b, c) = c - a b,
+ * each rounded once; the size of a tile, TILE_ROWS rows and TILE_VECTORS vectors of columns; and
+ * KERNELS, the table's name. */
 #include <string.h>
 
 #include "weights/pack/quantize/float_kernels.h"

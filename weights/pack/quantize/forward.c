@@ -12,7 +12,7 @@ static const float NEAREST = 12582912.0f; /* as in quantize.c */
 
 static size_t tokens_of(const struct forward *f) { return (size_t)f->windows * f->length; }
 
-/* 2^t for t in [-30, 30], as docs/numerics.md section 2 has it. */
+/* 2^t for t in [-30, 30], computed as docs/numerics.md section 2 says. */
 static inline float power_of_two(float t) {
     float n = (t + NEAREST) - NEAREST, x = t - n;
     float p = 0x1.41fbbcp-13f;
@@ -26,7 +26,7 @@ static inline float power_of_two(float t) {
     return p;
 }
 
-/* In place to 127 levels each way, times `gain`. */
+/* Rounds in place to 127 levels of each sign, then multiplies by `gain`. */
 static void round_to_bytes(float *x, uint32_t n, float gain) {
     float most = 0;
     for (uint32_t i = 0; i < n; i++) most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
@@ -161,7 +161,7 @@ static void turn_token(void *user, size_t token, unsigned worker) {
     }
 }
 
-/* Scores of a query become shares: [0 .. position] of the row, 0 behind. */
+/* Applies softmax to the scores [0 .. position] of a query; the rest of the row becomes 0. */
 static void shares(float *score, uint32_t position, uint32_t length) {
     float most = score[0], lane[LANES] = {0}, sum = 0;
     for (uint32_t j = 1; j <= position; j++) most = score[j] > most ? score[j] : most;
@@ -179,7 +179,7 @@ size_t forward_room(uint32_t length, uint32_t head_dim) {
     return (size_t)length * (length + head_dim) + MATMUL_ROOM;
 }
 
-/* One query head of one window. */
+/* Computes one query head of one window. */
 static void one_head(void *user, size_t item, unsigned worker) {
     const struct attention *t = user;
     uint32_t length = t->f->length, head_dim = t->f->head_dim, head = (uint32_t)(item % t->heads),

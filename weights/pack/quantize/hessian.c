@@ -14,16 +14,16 @@ void hessian_add(unsigned threads, const float *x, size_t tokens, uint32_t n, fl
                    (struct matrix){x, n, 1}, h, n, false, room);
 }
 
-/* Rows first .. end - 1 of the factor, once everything after them has been taken off: row j holds
- * column j of R. */
+/* Rows first .. end - 1 of the factor, after the part of all later rows has been subtracted. Row j
+ * holds column j of R. */
 struct strip {
     float *h;
     size_t n;
     uint32_t first, end;
 };
 
-/* Columns of the strip before its square: each row is what it is less its share of the rows after
- * it. */
+/* Computes the columns of the strip before its square: from each row its part of the rows after it
+ * is subtracted. */
 static void strip_columns(void *user, size_t item, unsigned worker) {
     (void)worker;
     const struct strip *s = user;
@@ -38,7 +38,7 @@ static void strip_columns(void *user, size_t item, unsigned worker) {
     }
 }
 
-/* The square on the diagonal. */
+/* Computes the strip's square on the diagonal. False if it is not positive definite. */
 static bool strip_square(const struct strip *s) {
     for (uint32_t j = s->end; j-- > s->first;) {
         float *row = s->h + j * s->n;
@@ -54,7 +54,7 @@ static bool strip_square(const struct strip *s) {
     return true;
 }
 
-/* From the last column of R to the first. */
+/* Decomposes from the last column of R to the first. */
 static bool decompose(unsigned threads, float *h, uint32_t n, float *room) {
     for (uint32_t end = n; end > 0;) {
         uint32_t first = end > BLOCK ? end - BLOCK : 0;
@@ -76,8 +76,9 @@ static float mean_of_diagonal(const float *h, uint32_t n) {
     return (float)(sum / n);
 }
 
-/* Whole groups by the sum of their columns' sizes, then columns inside each: large ones first,
- * equal ones as they were. Insertion sort is enough beside the rest. */
+/* Sorts whole groups by the sum of their columns' sizes, or columns inside a group by their sizes:
+ * large ones first, equal ones in the order in which they were. Insertion sort takes little time
+ * compared with the rest. */
 static void sort_down(uint32_t *list, uint32_t count, const float *key) {
     for (uint32_t i = 1; i < count; i++)
         for (uint32_t j = i; j > 0 && key[list[j - 1]] < key[list[j]]; j--) {
@@ -90,9 +91,9 @@ _Static_assert(2 * BLOB_DIM_MAX <= MATMUL_ROOM, "room for the sizes of columns a
 
 static void choose_order(const float *h, uint32_t n, uint32_t *order, float *room) {
     float *size = room, *sum = room + n;
-    uint32_t groups = (n + GROUP - 1) / GROUP, *first = order; /* the front of order holds groups
-                                                                  till they are spread out, last to
-                                                                  first */
+    uint32_t groups = (n + GROUP - 1) / GROUP, *first = order; /* the beginning of order holds the
+                                                                  groups until they are spread out,
+                                                                  from the last to the first */
     for (uint32_t g = 0; g < groups; g++) sum[g] = 0, first[g] = g;
     for (uint32_t i = 0; i < n; i++) size[i] = h[(size_t)i * n + i], sum[i / GROUP] += size[i];
     if (n % GROUP == 0) sort_down(first, groups, sum);
@@ -117,8 +118,8 @@ static void exchange(float *h, size_t n, size_t a, size_t b) {
     swap(h + a * n + a, h + b * n + b);
 }
 
-/* Column order[i] of the lower triangle becomes column i. Where that place is behind i already, its
- * column has moved to where the exchange there sent it, which is order of it again. */
+/* Column order[i] of the lower triangle becomes column i. If order[i] < i, that column has been
+ * moved already, to where the exchange at order[i] sent it, which is found in order again. */
 static void permute(float *h, uint32_t n, const uint32_t *order) {
     for (uint32_t i = 0; i < n; i++) {
         uint32_t at = order[i];

@@ -1,9 +1,10 @@
-/* What a tensor's inputs look like, and its factor: with X the inputs of calibration, token by
- * token, H = X^T X. Changing a row's weights by d changes its outputs by d H d^T in squares.
+/* The Hessian of a tensor's inputs, and its factor. With X the inputs of calibration, token by
+ * token, H = X^T X. If a row's weights change by d, the squares of the changes of its outputs add
+ * up to d H d^T.
  *
- * The factor is H + damping = R R^T with R upper triangular: |d R|^2 is the same number, and
- * element j of d R holds the columns up to j alone. That is what lets column after column be
- * rounded, each seeing the errors before it (feedback.h). */
+ * The factor is H + damping = R R^T with R upper triangular. |d R|^2 is the same number, and
+ * element j of d R depends only on the columns up to j. So columns can be rounded one after
+ * another, each with the errors of those before it taken into account (feedback.h). */
 #ifndef PACK_HESSIAN_H
 #define PACK_HESSIAN_H
 
@@ -11,14 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* h [n][n] += X^T X, the lower triangle (j <= i); of x [tokens][n]. room: threads * MATMUL_ROOM
- * floats. */
+/* Adds X^T X of x [tokens][n] to the lower triangle (j <= i) of h [n][n]. room: threads *
+ * MATMUL_ROOM floats. */
 void hessian_add(unsigned threads, const float *x, size_t tokens, uint32_t n, float *h,
                  float *room);
 
-/* Columns stand in the order in which they are rounded: groups of 64 stay whole, the group with the
- * largest inputs first, and inside each the column with the largest first. A width that is no
- * multiple of 64 keeps its groups in place. */
+/* The columns are in the order in which they are rounded: groups of 64 stay whole, the group with
+ * the largest inputs comes first, and inside each group the column with the largest inputs comes
+ * first. If the width is no multiple of 64, the groups stay in place. */
 struct hessian_factor {
     uint32_t n;
     const float *unit;     /* [n][n], row j: R[i][j] / R[j][j] for i < j; the rest is undefined */
@@ -26,15 +27,15 @@ struct hessian_factor {
     const uint32_t *order; /* [n]: the tensor's column at each place */
 };
 
-/* Storage of a factor beside h. */
+/* The memory that a factor needs beside h. */
 struct hessian_room {
     float *weight;   /* [n] */
     uint32_t *order; /* [n] */
 };
 
-/* h's lower triangle becomes the factor, `damping` times the mean of its diagonal added first.
- * False, and h undefined, where h is zero or not finite or rounding made it singular all the same.
- * scratch: threads * MATMUL_ROOM floats. */
+/* Adds `damping` times the mean of h's diagonal to the diagonal, and replaces h's lower triangle by
+ * the factor. False, and h is undefined, if h is zero or not finite, or if rounding made it
+ * singular in spite of the damping. scratch: threads * MATMUL_ROOM floats. */
 bool hessian_factor(unsigned threads, float *h, uint32_t n, float damping,
                     const struct hessian_room *room, struct hessian_factor *factor, float *scratch);
 

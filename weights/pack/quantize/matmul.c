@@ -5,14 +5,14 @@
 #include "weights/pack/quantize/float_kernels.h"
 #include "weights/pack/quantize/parallel.h"
 
-/* blocks are whole tiles of every kernel */
+/* chosen so that blocks are whole tiles of every kernel */
 enum { BLOCK_ROWS = 240, BLOCK_COLUMNS = 512, BLOCK_DEPTH = 256, TILE_MAX = 12 * 32 };
 _Static_assert(MATMUL_ROOM >= (BLOCK_ROWS + 12) * BLOCK_DEPTH + BLOCK_DEPTH * BLOCK_COLUMNS,
                "room for both packed blocks");
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-/* A block as strips of `unit` rows, k by k; rows past the end are zero. */
+/* Copies a block as strips of `unit` rows, k by k. Rows after the end are zero. */
 static void pack_block(struct matrix from, size_t rows, size_t depth, size_t unit, float *out) {
     for (size_t first = 0; first < rows; first += unit) {
         size_t there = least(unit, rows - first);
@@ -27,7 +27,7 @@ static void pack_block(struct matrix from, size_t rows, size_t depth, size_t uni
     }
 }
 
-/* A tile that reaches past the end of c goes through a whole one. */
+/* A tile that reaches past the end of c is computed in a whole tile of its own. */
 static void edge(const struct kernels *use, size_t depth, const float *a, const float *b,
                  size_t rows, size_t columns, float *c, size_t c_row, bool negative) {
     float tile[TILE_MAX] = {0};

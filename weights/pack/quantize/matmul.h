@@ -1,9 +1,9 @@
-/* Products of float matrices, the same bits on every machine: each element is one chain of fused
- * multiply-adds in the order of k. Tiles, vectors and threads change who computes an element, never
- * how.
+/* Products of float matrices with the same bits on every machine: each element is a sequence of
+ * fused multiply-adds in the order of k. Tiles, vectors and threads change where an element is
+ * computed, never how.
  *
- * That is why no BLAS is used here: its kernels add in an order of their own on every kind of
- * processor. docs/decisions.md has what it costs. */
+ * For this reason no BLAS is used here: its kernels add in a different order on every kind of
+ * processor. docs/decisions.md says what that costs. */
 #ifndef PACK_MATMUL_H
 #define PACK_MATMUL_H
 
@@ -19,15 +19,15 @@ struct matrix {
 
 enum matmul_part {
     MATMUL_ALL,
-    MATMUL_LOWER /* only the tiles that hold elements with j <= i; what else of them is computed is
-                    right, too */
+    MATMUL_LOWER /* only the tiles that hold elements with j <= i; the other elements of these tiles
+                    are right too */
 };
 
-/* One thread's room for packed tiles. */
+/* The floats that one thread needs for packed tiles. */
 #define MATMUL_ROOM (288u * 256u + 256u * 512u + 64u)
 
-/* c[i * c_row + j] += sum of a(i, k) * b(k, j), or -= it where negative. On this thread alone.
- * room: MATMUL_ROOM floats. */
+/* Adds the sum of a(i, k) * b(k, j) to c[i * c_row + j], or subtracts it if `negative`. Uses only
+ * the calling thread. room: MATMUL_ROOM floats. */
 void matmul(size_t rows, size_t columns, size_t depth, struct matrix a, struct matrix b, float *c,
             size_t c_row, bool negative, float *room);
 

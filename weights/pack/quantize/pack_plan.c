@@ -11,8 +11,8 @@
 enum { POSITIONS_DEFAULT = 32768 };
 static const uint64_t INT4_FROM = 1000000000;
 
-/* What the format can hold; the source has checked that its numbers agree with each other and with
- * the tensors. */
+/* Checks that the format can hold the model. The source has checked that the numbers agree with
+ * each other and with the tensors. */
 static bool check(const struct model_config *config, uint32_t *head_size, struct diag *d) {
     if (config->layers > BLOB_LAYERS_MAX)
         return diag_fail(d, "%u layers where at most %d are supported", config->layers,
@@ -48,7 +48,7 @@ static bool check(const struct model_config *config, uint32_t *head_size, struct
     return *head_size || diag_fail(d, "no layer has attention");
 }
 
-/* Of the source's tensors, a tied head counted once. */
+/* The number of parameters in the source's tensors. A tied head counts once. */
 static uint64_t parameters(const struct source *source) {
     const struct model_config *config = source_config(source);
     uint64_t sum = 0;
@@ -73,7 +73,7 @@ static uint32_t add_text(struct plan *plan, const char *text) {
     return at;
 }
 
-/* Names come from files: what a terminal or JSON cannot take is spelled out. */
+/* Spells out characters that a terminal or JSON cannot take, because names come from files. */
 static struct diag cleaned(const char *text) {
     struct diag clean = {0};
     diag_fail(&clean, "%s", text);
@@ -90,7 +90,8 @@ static void note(struct plan *plan, const char *format, ...) {
     va_end(args);
 }
 
-/* Layer tensors of less than 6 bits a weight in the source, which 4 bits would round again. */
+/* Notes tensors of layers that have less than 6 bits a weight in the source and would be rounded a
+ * second time to 4 bits. */
 static void note_rounded_twice(struct plan *plan) {
     uint32_t coarse = 0, all = 0;
     const char *type = NULL;
@@ -204,8 +205,9 @@ static void add_all(struct plan *plan, const struct source *source) {
                WEIGHT_W8, model->vocab, model->dim, "head");
 }
 
-/* V at 8 bits is what a small model wants first, and it is the budget of a model whose heads share
- * none. */
+/* In a small model V gains most from 8 bits (packed_roles.c). If 8 bits for all V take more than
+ * PLAN_BITS, as in models whose query heads do not share keys and values, the budget is that
+ * much. */
 static double default_bits(const struct plan *plan) {
     double bits = 0, weights = 0;
     for (uint32_t i = 0; i < plan->model.layers; i++)

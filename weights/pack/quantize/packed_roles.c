@@ -4,7 +4,8 @@
 
 #include "weights/pack/quantize/pack_plan.h"
 
-/* role, tensor, gain, runs, mixing of rows, of columns, heads, balance, factor, KL */
+/* Each row has: role, tensor, gain, runs, mixing of rows, mixing of columns, heads, balance,
+ * factor, KL. */
 #define PACKED_ROLES(ROLE)                                                                         \
     ROLE(Q, SOURCE_Q, SOURCE_ATTN_NORM, {SOURCE_Q_BIAS}, MIX_RESIDUAL, MIX_NONE, HEADS_ROWS,       \
          BALANCE_NONE, FACTOR_SCORES, 1.8)                                                         \
@@ -27,7 +28,7 @@ const struct packed_role packed_roles[LT_COUNT] = {
 #undef ROLE
 };
 
-/* A row for each of weights/roles.h, in its order. */
+/* There is a row for each role of weights/roles.h, in the same order. */
 enum {
 #define ROLE(role, ...) PACKED_##role,
     PACKED_ROLES(ROLE)

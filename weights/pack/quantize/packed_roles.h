@@ -1,5 +1,5 @@
-/* How the matrices of a layer are made from a checkpoint's tensors, one row each, in the order of
- * weights/roles.h; docs/numerics.md section 8 says why. */
+/* How each matrix of a layer is made from a checkpoint's tensors: one row for each, in the order of
+ * weights/roles.h. docs/numerics.md section 8 says why. */
 #ifndef PACK_PACKED_ROLES_H
 #define PACK_PACKED_ROLES_H
 
@@ -8,7 +8,8 @@
 #include "weights/pack/checkpoint/source_roles.h"
 #include "weights/roles.h"
 
-/* What happens to a tensor's rows (from the right) and columns (from the left). */
+/* The rotation that a tensor's rows (from the right) or its columns (from the left) are multiplied
+ * by. */
 enum plan_mix {
     MIX_NONE,
     MIX_RESIDUAL, /* R over dim */
@@ -16,19 +17,20 @@ enum plan_mix {
     MIX_FFN       /* normalised Hadamard over every 64 */
 };
 
-/* Where a tensor has heads whose size is no multiple of 16: they get zeros behind each half, so
- * that RoPE pairs what it did. */
+/* Along which dimension a tensor has heads. If their size is no multiple of 16, zeros are added
+ * after each half of a head, so that RoPE still pairs the same elements. */
 enum plan_heads { HEADS_NONE, HEADS_ROWS, HEADS_COLUMNS };
 
-/* What balance.h does to it. */
+/* What balance.h does to the tensor. */
 enum plan_balance { BALANCE_NONE, BALANCE_ROWS, BALANCE_COLUMNS };
 
-/* What all weights and the bias are multiplied by. */
+/* The factor for all weights and runs. */
 enum plan_factor {
     FACTOR_ONE,
-    FACTOR_SCORES, /* exp becomes exp2, and q and k meet after an unscaled Hadamard transform of
-                      both */
-    FACTOR_EIGHTH  /* H / 64 is the normalised H / 8 */
+    FACTOR_SCORES, /* exp is computed as exp2, and both q and k have had an unscaled Hadamard
+                      transform */
+    FACTOR_EIGHTH  /* the engine's transform H is not normalised; its inverse H / 64 is the
+                      normalised H / 8 times this factor */
 };
 
 struct packed_role {
@@ -37,8 +39,9 @@ struct packed_role {
     enum plan_heads heads;
     enum plan_balance balance;
     enum plan_factor factor;
-    double kl; /* per weight at 4 bits, least first 1, as measured on SmolLM2-135M: for budgets
-                  where nothing is measured */
+    double kl; /* the KL per weight that 4 bits cost in this role, relative to the role with the
+                  least; measured on SmolLM2-135M, and used if a budget is spent without a
+                  measurement */
 };
 
 extern const struct packed_role packed_roles[LT_COUNT];
@@ -46,7 +49,7 @@ extern const struct packed_role packed_roles[LT_COUNT];
 struct plan;
 struct source;
 struct plan_tensor;
-/* What the plan says of a layer's matrix, but for its record and its quantizer. */
+/* The plan of a layer's matrix, without its record and its quantizer. */
 struct plan_tensor packed_tensor(const struct plan *plan, const struct source *source,
                                  uint32_t layer, enum layer_tensor which);
 

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* w[r][c], 0 in absent rows. */
+/* w[r][c]; 0 in absent rows. */
 static int weight(const struct quantized_row *row, uint32_t rows, uint32_t r, uint32_t c) {
     return r < rows ? row[r].q[c] : 0;
 }

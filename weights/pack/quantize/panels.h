@@ -4,8 +4,8 @@
 
 #include "weights/pack/quantize/quantize.h"
 
-/* One panel: 16 rows, panel_bytes(type, cols) bytes to out. Rows past `rows` (1 .. 16) are written
- * as absent. */
+/* Writes one panel of 16 rows, panel_bytes(type, cols) bytes, to out. rows: 1 .. 16; the rows after
+ * them are written as absent. */
 void layout_panel(enum weight_type type, uint32_t cols, const struct quantized_row *row,
                   uint32_t rows, uint8_t *out);
 

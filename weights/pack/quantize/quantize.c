@@ -5,13 +5,13 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum {
-    LANES = 16
-};                                        /* sums run in 16 lanes, so that every build adds in the
-                                             same order */
-static const float NEAREST = 12582912.0f; /* 1.5 * 2^23: x + NEAREST - NEAREST is x rounded to even,
-                                             |x| <= 2^22 */
-static const float LEAST = 0x1p-50f;      /* smallest scale a blob may hold */
+/* Sums run in LANES lanes, so that every build adds in the same order. */
+enum { LANES = 16 };
+/* NEAREST is 1.5 * 2^23: x + NEAREST - NEAREST is x rounded to an integer, ties to even, for |x| <=
+ * 2^22. */
+static const float NEAREST = 12582912.0f;
+static const float LEAST = 0x1p-50f; /* the smallest scale that a blob may hold */
+/* How many scales are tried beside the first one. No measurement of them is on record. */
 static const int ROW_STEPS = 12, GROUP_STEPS = 8;
 
 static float lanes_sum(const float lane[LANES]) {
@@ -37,7 +37,7 @@ static float level(float x, float low, float high) {
     return q > high ? high : q;
 }
 
-/* With q = clamp(rint(w * inverse), low, high): the sums of w q and q q. */
+/* The sums of w q and of q q, for q = clamp(rint(w * inverse), low, high). */
 struct fit {
     float wq, qq;
 };
@@ -56,7 +56,7 @@ static void take(const float *w, uint32_t n, float inverse, float low, float hig
     for (uint32_t i = 0; i < n; i++) q[i] = (int8_t)level(w[i] * inverse, low, high);
 }
 
-/* sum (w - scale q)^2 for q = clamp(rint(w * inverse)). */
+/* The sum of (w - scale q)^2 for q = clamp(rint(w * inverse)). */
 static float error_of(const float *w, uint32_t n, float scale, float inverse, float low,
                       float high) {
     float lane[LANES] = {0};
@@ -75,7 +75,8 @@ static void zero_row(uint32_t padded, struct quantized_row *out) {
     out->row_scale = 0;
 }
 
-/* The scale that fits integers already chosen best, and never one outside what a blob holds. */
+/* Sets the row scale that fits the chosen integers best. If a blob cannot hold it, the row becomes
+ * zero. */
 static void refit(const float *w, uint32_t padded, struct quantized_row *out) {
     double wv = 0, vv = 0;
     for (uint32_t g = 0; g < padded / GROUP; g++) {
@@ -94,7 +95,7 @@ static void refit(const float *w, uint32_t padded, struct quantized_row *out) {
         zero_row(padded, out);
 }
 
-/* One scale for the row. */
+/* Rounds with one scale for the row. */
 static void round_row(const float *w, uint32_t cols, struct levels to, struct quantized_row *out) {
     uint32_t padded = padded_cols(cols);
     float max = largest(w, padded), best_gain = -1, best = 0;
@@ -102,8 +103,8 @@ static void round_row(const float *w, uint32_t cols, struct levels to, struct qu
         zero_row(padded, out);
         return;
     }
-    /* Least squares over the steps: with its own best scale a set of integers leaves ww - wq^2 /
-     * qq. */
+    /* Of all steps the one with the least squared error counts: with its best scale a set of
+     * integers leaves ww - wq^2 / qq. */
     for (int step = 0; step <= ROW_STEPS; step++) {
         float inverse = to.high / (max * (1 - (float)step / 64));
         struct fit fit = fit_of(w, padded, inverse, to.low, to.high);
@@ -115,8 +116,8 @@ static void round_row(const float *w, uint32_t cols, struct levels to, struct qu
     refit(w, padded, out);
 }
 
-/* The signed scale that leaves the least error in one group; the lowest level, which has no
- * counterpart, makes a sign worth having. */
+/* The signed scale that leaves the least error in one group. The sign matters because the lowest
+ * level has no positive counterpart. */
 static float group_scale(const float *w, float max, struct levels to) {
     float best_gain = -1, best = 0;
     for (int sign = -1; sign <= 1; sign += 2) {
@@ -131,7 +132,8 @@ static float group_scale(const float *w, float max, struct levels to) {
     return best;
 }
 
-/* The integer scale near `ideal` (or of plain rounding) that leaves the least error. */
+/* The integer scale that leaves the least error, of those near `ideal` and that of plain
+ * rounding. */
 static int8_t integer_scale(const float *w, float ideal, float max, float row_scale,
                             struct levels to) {
     float near = level(ideal / row_scale, -127, 127),
@@ -148,14 +150,14 @@ static int8_t integer_scale(const float *w, float ideal, float max, float row_sc
     return best;
 }
 
-/* With group scales up to `span`. */
+/* Rounds a row with group scales up to `span`. */
 static void round_groups_within(const float *w, uint32_t padded, float max, float span,
                                 struct levels to, struct quantized_row *out) {
     float ideal[BLOB_DIM_MAX / GROUP], most = 0;
     uint32_t groups = padded / GROUP;
     for (uint32_t g = 0; g < groups; g++) {
         float group_max = largest(w + g * GROUP, GROUP);
-        /* so far below the rest its scale rounds to 0 */
+        /* a group so far below the others has a scale that rounds to 0 */
         ideal[g] = group_max < max * 0x1p-20f ? 0 : group_scale(w + g * GROUP, group_max, to);
         most = fabsf(ideal[g]) > most ? fabsf(ideal[g]) : most;
     }
@@ -175,7 +177,7 @@ static void round_groups_within(const float *w, uint32_t padded, float max, floa
     refit(w, padded, out);
 }
 
-/* A scale for the row, and an integer one for each group. */
+/* Rounds with a scale for the row and an integer scale for each group. */
 static void round_groups(const float *w, uint32_t cols, struct levels to,
                          struct quantized_row *out) {
     uint32_t padded = padded_cols(cols);
@@ -185,8 +187,8 @@ static void round_groups(const float *w, uint32_t cols, struct levels to,
         zero_row(padded, out);
         return;
     }
-    /* Rows beyond 16 384 columns could leave the 32-bit sums: their scales get a coarser grid until
-     * they fit. */
+    /* Rows of more than 16 384 columns could exceed the 32-bit sums. Their scales get a coarser
+     * grid until they fit. */
     for (int span = 127; span >= 15; span /= 2) {
         round_groups_within(w, padded, max, (float)span, to, out);
         if (quantized_reach(out, cols) < (uint64_t)1 << 31) return;

@@ -1,9 +1,9 @@
-/* From rows of floats to the integers of a blob.
+/* Makes the integers of a blob from rows of floats.
  *
  * A row becomes integers q, one signed integer scale per group of 64 columns (WEIGHT_W4) and one
  * float: w = row_scale * scale[g] * q. A tensor's plan names its type and the function that chooses
- * the integers: plain search here; feedback.h feeds a column's error forward into the columns after
- * it and takes its statistics through `context`. */
+ * the integers. The function here searches plainly; that of feedback.h feeds a column's error
+ * forward into the columns after it and takes its statistics from `context`. */
 #ifndef PACK_QUANTIZE_H
 #define PACK_QUANTIZE_H
 
@@ -16,14 +16,14 @@
 struct quantized_row {
     int8_t *q;
     int8_t *scale;   /* all 1 for W8 and ROW8 */
-    float row_scale; /* +0 with q all 0, or in [2^-50, 2^50] */
+    float row_scale; /* in [2^-50, 2^50], or +0 with q all 0 */
 };
 
-enum { QUANTIZE_ROWS = 64 }; /* at most that many at once, whole panels */
+enum { QUANTIZE_ROWS = 64 }; /* the most rows at once; whole panels */
 
 struct quantizer;
-/* w [rows][padded columns of cols], finite, 0 past cols. Depends on its arguments alone. room:
- * room_floats that hold nothing. */
+/* w [rows][padded columns of cols]: finite, 0 after cols. The result depends only on the arguments.
+ * room: room_floats floats of scratch memory. */
 typedef void quantize_rows_fn(const struct quantizer *quantizer, const float *w, uint32_t rows,
                               uint32_t cols, float *room, struct quantized_row *out);
 
@@ -34,11 +34,11 @@ struct quantizer {
     size_t room_floats;
 };
 
-/* Rounding with the scales that leave the least squared error among those tried. */
+/* Rounds with the scales that, of those tried, leave the least squared error. */
 struct quantizer quantizer_rounding(enum weight_type type);
 
-/* The integers of a type: as many as its bits hold, less the least where no scale of a group has a
- * sign to make use of it. */
+/* The range of a type's integers: all that its bits can hold. Without scales of groups, whose sign
+ * makes use of the least integer, that one is left out. */
 struct levels {
     float low, high;
 };
@@ -48,7 +48,7 @@ static inline struct levels levels_of(enum weight_type type) {
     return (struct levels){t->scale_bits ? -high - 1 : -high, high};
 }
 
-/* 127 * sum |scale * q| of a row: an engine's 32-bit sum is exact where this is below 2^31. */
+/* 127 * sum |scale * q| of a row. If it is below 2^31, an engine's 32-bit sum is exact. */
 uint64_t quantized_reach(const struct quantized_row *row, uint32_t cols);
 
 /* The value that the engine's integers stand for. */

@@ -22,7 +22,8 @@ bool rotation_init(struct rotation *rotation, uint32_t n, bool signs, bool trans
     if (!rotation->table) return false;
     for (uint32_t i = 0; i < m; i++) {
         for (uint32_t k = 0; k < m; k++) {
-            /* the angle is taken modulo a turn in integers, so that it stays small and exact */
+            /* the angle is reduced modulo a full turn in integers, so that it stays small and
+             * exact */
             uint64_t quarter_turns = (uint64_t)(2 * k + 1) * i % (4 * (uint64_t)m);
             double sine, cosine;
             exact_sincos(3.141592653589793 * (double)quarter_turns / (2.0 * m), &sine, &cosine);
@@ -53,7 +54,7 @@ static void hadamard(const struct rotation *rotation, float *x) {
             butterfly(x + at * block, x + (at + length) * block, length * block);
 }
 
-/* One run of m elements times the table; sums in double. */
+/* Multiplies one run of m elements by the table. Sums are in double. */
 static void cosine_block(const float *table, uint32_t m, float *x, float *scratch) {
     for (uint32_t k = 0; k < m; k++) {
         double sum[STRIP] = {0};

@@ -9,28 +9,24 @@
 #include "weights/pack/quantize/matmul.h"
 #include "weights/pack/quantize/parallel.h"
 
-enum {
-    WINDOWS = 4,
-    LENGTH = 32,
-    EVERY = 2,
-    HEAD_ROWS = 512
-};                                          /* the head sees every second
-                                                                  position */
-static const double MULTIPLICATIONS = 8e11; /* what a measurement may cost,
-                                                                   about: minutes on two cores */
+/* How much text is measured on: WINDOWS windows of LENGTH tokens, of which the head sees every
+ * second position (EVERY). HEAD_ROWS: rows of the head that are computed at once. */
+enum { WINDOWS = 4, LENGTH = 32, EVERY = 2, HEAD_ROWS = 512 };
+/* About the most multiply-adds that a measurement may cost: minutes on two cores. */
+static const double MULTIPLICATIONS = 8e11;
 
 struct sense {
     const struct sensitivity_request *request;
-    struct forward forward; /* its windows are those of all copies in use */
+    struct forward forward; /* its windows are those of all copies used */
     uint32_t windows, tokens, copies, used, layers_at_once, positions;
-    struct activations activations; /* copy after copy; copy 0 has no unit */
-    /* the tensor in work: where its outputs go, and which copies take part */
+    struct activations activations; /* copy after copy; in copy 0 no unit is rounded to 4 bits */
+    /* The tensor in work: its inputs and outputs, and the copy that belongs to its unit. */
     const float *in;
     float *out;
     size_t n, out_row;
     uint32_t unit;
     bool less;
-    /* of the head: [copies * positions][...] */
+    /* For the head: [copies * positions][HEAD_ROWS] */
     float *logits;
     double *moments; /* [positions][copies][2] */
     double *mass, *shift;
@@ -44,7 +40,8 @@ static void layer_weights(const struct plan *plan, double *all) {
             *all += (double)plan->tensors[i].record.rows * plan->tensors[i].record.cols;
 }
 
-/* Units are the tensors of one kind in as many neighbouring layers as the cost asks for. */
+/* Units are the tensors of one role in neighbouring layers: in as many layers as keep the cost
+ * below MULTIPLICATIONS. */
 static void choose_units(struct sense *s) {
     const struct plan *plan = s->request->plan;
     double weights, blocks;
@@ -99,7 +96,7 @@ static bool take_embedding(void *user, uint32_t first, uint32_t rows, const floa
     return true;
 }
 
-/* Outputs of copies from .. to - 1 for a block of rows. */
+/* Computes the outputs of copies from .. to - 1 for a block of rows. */
 static void product(struct sense *s, uint32_t from, uint32_t to, uint32_t first, uint32_t rows,
                     const float *values) {
     size_t at = (size_t)from * s->tokens, count = (size_t)(to - from) * s->tokens;
@@ -161,8 +158,8 @@ static bool run_layer(struct sense *s, uint32_t i, uint64_t *done, struct diag *
     return true;
 }
 
-/* Moments of the changes at one position under the distribution of copy 0, unnormalised: shift is
- * the largest logit so far. */
+/* Adds the moments of the changes at one position under the distribution of copy 0. They are not
+ * normalised; shift is the largest logit so far. */
 static void add_moments(void *user, size_t position, unsigned worker) {
     (void)worker;
     struct sense *s = user;
@@ -217,7 +214,7 @@ static bool run_head(struct sense *s, struct diag *d) {
     if (!forward_is_finite(&s->forward, a, (uint32_t)s->n))
         return diag_fail(d, "the bits budget: activations on the calibration text are not finite; "
                             "--no-calibrate packs without looking");
-    /* copies have whole multiples of EVERY tokens */
+    /* each copy has a multiple of EVERY tokens */
     for (size_t i = 0; i < (size_t)s->copies * s->positions; i++)
         memmove(a + i * s->n, a + (i * EVERY + EVERY - 1) * s->n, s->n * sizeof *a);
     for (uint32_t p = 0; p < s->positions; p++) s->shift[p] = -1e30;
@@ -249,7 +246,7 @@ static void share_out(const struct sense *s, double *kl) {
     }
 }
 
-/* False where there is nothing to measure on. */
+/* False if there is no text to measure on. */
 static bool choose_windows(struct sense *s) {
     const struct sensitivity_request *request = s->request;
     uint32_t length = (request->length < LENGTH ? request->length : LENGTH) / EVERY * EVERY;
