@@ -23,7 +23,7 @@ static struct added_token *find(const struct added_tokens *a, const char *text) 
     return at ? &a->list[json_integer_value(at)] : NULL;
 }
 
-/* What adding goes by: pieces, and the next id that is free. */
+/* The state of adding tokens: the pieces, and the next free id. */
 struct adding {
     struct added_tokens *to;
     json_t *vocab;
@@ -37,7 +37,7 @@ struct adding {
 static bool put(struct adding *adding, struct added_token token, int64_t said) {
     struct added_tokens *a = adding->to;
     struct added_token *old = find(a, token.text);
-    if (token.length == 0) return true; /* as the library does */
+    if (token.length == 0) return true; /* empty tokens are left out, as the library does */
     if (old) {
         old->special |= token.special;
         old->lstrip = token.lstrip, old->rstrip = token.rstrip, old->normalized = token.normalized;
@@ -78,7 +78,7 @@ static bool flag(const json_t *token, const char *key) {
     return json_is_true(json_object_get(token, key));
 }
 
-/* {"content": "<s>", "lstrip": false ...} or "<s>", which is special. */
+/* Adds a token given as {"content": "<s>", "lstrip": false ...}, or as "<s>", which is special. */
 static bool put_json(struct adding *adding, const json_t *token, bool special, int64_t said) {
     const json_t *content = json_is_object(token) ? json_object_get(token, "content") : token;
     if (!json_is_string(content))
@@ -127,8 +127,8 @@ static int by_id(const void *a, const void *b) {
     return (x->id > y->id) - (x->id < y->id);
 }
 
-/* Members of {"603": {...}} or, with swapped, {"<x>": 603}, in the order of their ids. NULL with a
- * sentence; an empty object is NULL without. */
+/* The members of {"603": {...}}, or with `swapped` of {"<x>": 603}, in the order of their ids. NULL
+ * with a sentence on failure; NULL without a sentence for an empty object. */
 static struct numbered *in_order(struct adding *adding, json_t *object, bool swapped) {
     size_t count = 0;
     const char *key;
@@ -172,7 +172,7 @@ static const char *const NAMED[] = {"bos_token",
                                     "additional_special_tokens"};
 enum { NAMED_COUNT = sizeof NAMED / sizeof *NAMED };
 
-/* Token i of a value, and its text: NULL behind the last one, and for what is none. */
+/* Token i of a value, and its text. NULL after the last token, and for a value that is no token. */
 static json_t *named_at(json_t *value, size_t i, json_t **text) {
     json_t *one = json_is_array(value) ? json_array_get(value, i) : i == 0 ? value : NULL;
     *text = json_is_object(one) ? json_object_get(one, "content") : one;
@@ -187,7 +187,8 @@ static bool is_special(json_t *config, json_t *map, const char *token) {
     return false;
 }
 
-/* Those that no other list has; of one named twice the last flags count. */
+/* Adds those special tokens that no other list has. If a token is named twice, the last flags
+ * count. */
 static bool put_named(struct adding *adding, json_t *config, json_t *map) {
     json_t *one, *text;
     size_t before = adding->to->count;
@@ -206,11 +207,12 @@ static bool put_named(struct adding *adding, json_t *config, json_t *map) {
     return true;
 }
 
-/* Of older exports: {"<x>": 603}. Whether one is special, the other files say. */
+/* Adds the tokens of added_tokens.json, {"<x>": 603}, which older exports have. The other files say
+ * whether such a token is special. */
 static bool put_map(struct adding *adding, json_t *map, json_t *config, json_t *specials) {
     struct numbered *list = in_order(adding, map, true);
-    uint8_t *listed =
-        calloc(1, VOCAB_ROWS_MAX / 8); /* ids that tokenizer.json gives, to whatever token */
+    /* a bit for each id that tokenizer.json gives to some token */
+    uint8_t *listed = calloc(1, VOCAB_ROWS_MAX / 8);
     bool good = list || json_object_size(map) == 0;
     if (!listed) good = diag_fail(adding->d, "out of memory for added tokens");
     for (size_t i = 0; good && listed && i < adding->to->count; i++)
@@ -239,7 +241,7 @@ static bool put_beside(struct adding *adding) {
     adding->file = "tokenizer_config.json";
     good = good && json_sound(config, adding->file, "added_tokens_decoder", adding->d);
     if (good && decoder) good = put_decoder(adding, decoder);
-    adding->file = "added_tokens.json"; /* what it replaced */
+    adding->file = "added_tokens.json"; /* the file that added_tokens_decoder has replaced */
     good = good && (decoder || put_map(adding, older, config, map));
     adding->file = "tokenizer_config.json";
     good = good && put_named(adding, config, map);

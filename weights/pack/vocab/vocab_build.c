@@ -1,5 +1,5 @@
-/* The builder: pieces named by the readers, and the common rules about them. vocab_section.c makes
- * the section out of it. */
+/* The builder: the pieces that the readers name, and the rules that hold for all of them.
+ * vocab_section.c makes the section from it. */
 #include "weights/pack/vocab/vocab_build.h"
 
 #include <stdarg.h>
@@ -32,8 +32,8 @@ bool builder_init(struct builder *b, uint32_t rows, struct diag *d) {
     b->rows = rows;
     b->pieces = calloc(rows, sizeof *b->pieces);
     b->pool_room = POOL_FIRST;
-    b->pool =
-        malloc(b->pool_room); /* from the beginning, so that pieces without bytes lie somewhere */
+    /* allocated at once, so that pieces without bytes have an address too */
+    b->pool = malloc(b->pool_room);
     return b->pieces && b->pool ? true : diag_fail(d, "out of memory for %u pieces", rows);
 }
 
@@ -45,7 +45,7 @@ void builder_free(struct builder *b) {
     memset(b, 0, sizeof *b);
 }
 
-/* Text out of a file for a sentence: short, the rest cut. */
+/* Copies the beginning of a text of a file, to be shown in a sentence. */
 static const char *shown(const void *bytes, size_t length, char out[48]) {
     size_t n = length < 44 ? length : 44;
     memcpy(out, bytes, n);
@@ -136,7 +136,7 @@ bool builder_spm_piece(struct builder *b, uint64_t id, const char *text, size_t 
             d, "user-defined token %llu (\"%s\") has a space in it, which is not supported",
             (unsigned long long)id, shown(text, length, show));
     if (type != VOCAB_NORMAL) return builder_piece(b, id, text, length, type, score, added, d);
-    /* which refuses it */
+    /* builder_piece refuses it */
     if (length > VOCAB_PIECE_MAX) return builder_piece(b, id, text, length, type, score, added, d);
     if (memchr(text, ' ', length))
         return diag_fail(d, "token %llu (\"%s\") has a plain space where U+2581 is expected",
@@ -153,8 +153,8 @@ bool builder_spm_piece(struct builder *b, uint64_t id, const char *text, size_t 
     return builder_piece(b, id, out, n, type, score, added, d);
 }
 
-/* GPT-2 shows the bytes that print as themselves and gives the others the code points from U+0100
- * on, in their order. */
+/* GPT-2 writes printable bytes as themselves, and the others as the code points from U+0100 on, in
+ * the order of the bytes. */
 size_t builder_unprintable(const char *text, size_t length, uint8_t *out) {
     size_t n = 0;
     for (size_t i = 0; i < length;) {
@@ -187,8 +187,8 @@ bool builder_bpe_piece(struct builder *b, uint64_t id, const char *text, size_t 
     return builder_piece(b, id, out, n, type, 0, added, d);
 }
 
-/* The place of bytes beside an entry: by hash, then length, then bytes. Whatever collides, a
- * look-up takes the logarithm of the pieces. */
+/* Compares bytes with an entry: by hash, then by length, then by bytes. So even if hashes collide,
+ * a look-up takes a number of steps that grows with the logarithm of the number of pieces. */
 static int order(const struct builder *b, uint32_t hash, const uint8_t *bytes, size_t length,
                  const struct builder_entry *entry) {
     const struct builder_piece *p = &b->pieces[entry->id];
@@ -215,8 +215,8 @@ bool builder_index(struct builder *b, struct diag *d) {
                 (struct builder_entry){vocab_hash(0x5EED, b->pool + p->offset, p->length), id};
     }
     qsort_r(b->index, b->index_count, sizeof *b->index, by_content, b);
-    for (uint32_t i = 0, top = 0; top <= BUILDER_TOPS;
-         top++) { /* one more than there are: where the last ones end */
+    /* one more than there are, for the end of the last ones */
+    for (uint32_t i = 0, top = 0; top <= BUILDER_TOPS; top++) {
         while (i < b->index_count && b->index[i].hash >> BUILDER_SHIFT < top) i++;
         b->first[top] = i;
     }

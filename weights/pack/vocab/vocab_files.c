@@ -78,8 +78,8 @@ uint32_t vocab_files_added(const struct vocab_request *r) {
     return n < VOCAB_ROWS_MAX / 2 ? (uint32_t)n : VOCAB_ROWS_MAX / 2;
 }
 
-/* A piece that is there already keeps what the model says of its kind, unless it is one to be found
- * in text. */
+/* An added token whose id is a piece already. Makes a NORMAL piece a token that is found in text;
+ * other pieces keep their type. False if the piece is spelled in another way. */
 static bool retag(struct builder *b, struct builder_piece *p, const char *text, size_t length,
                   bool special, uint8_t flags) {
     if (p->type == VOCAB_BYTE || p->type == VOCAB_UNKNOWN) return true;
@@ -138,7 +138,8 @@ bool vocab_files_added_tokens(struct builder *b, const struct vocab_request *r, 
     return good;
 }
 
-/* "<s>" or {"content": "<s>", ...}. One that is no token has no row in the model, and is none. */
+/* Reads "<s>" or {"content": "<s>", ...}. A text that no token has, has no row in the model and
+ * counts as none. */
 static bool named(const struct builder *b, const struct vocab_request *r, json_t *config,
                   json_t *map, const char *key, int64_t *id, struct diag *d) {
     json_t *value = vocab_named(config, map, key);

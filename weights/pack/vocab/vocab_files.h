@@ -1,38 +1,40 @@
-/* The small JSON files beside a tokenizer, and reading files whole. */
+/* The small JSON files beside a tokenizer, and a function that reads whole files. */
 #ifndef PACK_VOCAB_FILES_H
 #define PACK_VOCAB_FILES_H
 
 #include "weights/pack/checkpoint/json_fields.h"
 #include "weights/pack/vocab/vocab_build.h"
 
-/* A regular file's bytes (at most 256 MiB), to be freed; NULL with a sentence. */
+/* Reads a regular file of at most 256 MiB. The caller frees the bytes. NULL with a sentence on
+ * failure. */
 uint8_t *vocab_read_file(const char *path, size_t *bytes, struct diag *d);
 
 /* Writes directory/name to path; false if it is too long or no file is there. */
 bool vocab_file_path(const char *directory, const char *name, char *path, size_t room);
 
-/* The JSON object in such a file beside the tokenizer; NULL without a sentence where there is none.
- * The caller's reference. */
+/* The JSON object in a file of this name beside the tokenizer; the caller owns the reference. NULL
+ * without a sentence if there is no such file. */
 json_t *vocab_file_beside(const struct vocab_request *r, const char *name, struct diag *d);
 
-/* tokenizer_config.json, and special_tokens_map.json where it counts: beside a configuration
- * without added_tokens_decoder, whose special tokens it replaces, as in transformers. NULL where
- * there is none; the caller's references. */
+/* Reads tokenizer_config.json, and special_tokens_map.json if that counts: beside a configuration
+ * without added_tokens_decoder it replaces the special tokens, as in transformers. NULL for a file
+ * that is missing or does not count; the caller owns the references. */
 bool vocab_special_files(const struct vocab_request *r, json_t **config, json_t **map,
                          struct diag *d);
 json_t *vocab_named(json_t *config, json_t *map, const char *key);
 
-/* "12" as a key; -1 if it is no number. */
+/* The id that a key such as "12" stands for; -1 if the key is no number. */
 int64_t vocab_key_id(const char *key);
 
-/* For tokenizer.model, whose tokens are known by their ids. Tokens that the files beside it name,
- * at most; 0 without a directory. */
+/* For tokenizer.model, whose tokens are identified by their ids. The most tokens that the files
+ * beside it can add; 0 without a directory. */
 uint32_t vocab_files_added(const struct vocab_request *r);
-/* Adds those of tokenizer_config.json's added_tokens_decoder with their flags, else of
- * added_tokens.json as user-defined. One in a piece's place gives it its text and kind. */
+/* Adds the tokens of added_tokens_decoder in tokenizer_config.json, with their flags; if there is
+ * none, those of added_tokens.json as user-defined tokens. A token with a piece's id gives the
+ * piece its text and type. */
 bool vocab_files_added_tokens(struct builder *b, const struct vocab_request *r, struct diag *d);
 
-/* bos, eos and add_bos from tokenizer_config.json and special_tokens_map.json. */
+/* Sets bos, eos and add_bos from tokenizer_config.json and special_tokens_map.json. */
 bool vocab_files_config(struct builder *b, const struct vocab_request *r, struct diag *d);
 
 #endif

@@ -1,4 +1,4 @@
-/* The tokenizer in a GGUF file's metadata (tokenizer.ggml.*). */
+/* Reads the tokenizer in a GGUF file's metadata (tokenizer.ggml.*). */
 #include <string.h>
 
 #include "weights/pack/vocab/vocab_build.h"
@@ -31,8 +31,8 @@ static bool read_rule(struct builder *b, const struct vocab_request *r, struct d
     return true;
 }
 
-/* An optional id among `count` tokens: -1 where the key is absent, or names no token, which is how
- * files say none. */
+/* Reads an optional id among `count` tokens. -1 if the key is absent or names no token, by which
+ * files say "none". */
 static bool read_id(const struct gguf *g, const char *key, uint64_t count, int64_t *id,
                     struct diag *d) {
     struct gguf_array ids;
@@ -44,7 +44,8 @@ static bool read_id(const struct gguf *g, const char *key, uint64_t count, int64
     return true;
 }
 
-/* The tokens of a key, one or several, are control tokens, and perhaps end a generation. */
+/* Makes the tokens that a key names, one or several, control tokens. ends: they also end a
+ * generation. */
 static bool read_controls(struct builder *b, const struct gguf *g, const char *key, bool ends,
                           struct diag *d) {
     struct gguf_array ids;
@@ -152,7 +153,7 @@ static bool read_spm_rules(struct builder *b, const struct gguf *g, struct diag 
     return true;
 }
 
-/* No id has a text then, and the blob takes ids alone. */
+/* For a file without tokenizer. No id has a text, and the blob only takes ids. */
 static bool read_no_tokenizer(struct builder *b, const struct vocab_request *r, struct diag *d) {
     if (!builder_init(b, r->rows, d)) return false;
     b->kind = VOCAB_BPE, b->pre = VOCAB_PRE_GPT2, b->order = BUILDER_MERGES;

@@ -1,6 +1,7 @@
-/* tokenizer.json of the `tokenizers` library: BPE models whose normalizer and pre-tokenizer are
- * among those known here, compared as they are published, never interpreted. Two families:
- * byte-level (GPT-2 and its descendants) and SentencePiece's as converted for Llama. */
+/* Reads the tokenizer.json of the `tokenizers` library: BPE models whose normalizer and
+ * pre-tokenizer are among those known here. These are compared with what is published, and never
+ * interpreted. There are two families: byte-level models (GPT-2 and its descendants) and
+ * SentencePiece models as they were converted for Llama. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +30,8 @@ struct steps {
     size_t count;
 };
 
-/* A component or a Sequence of them, one level deep as all published ones are. */
+/* Lists the steps of a component: itself, or the members of a Sequence. A Sequence is one level
+ * deep, as all published ones are. */
 static bool flatten(json_t *component, const char *list, const char *what, struct steps *s,
                     struct diag *d) {
     s->count = 0;
@@ -49,7 +51,8 @@ static bool flatten(json_t *component, const char *list, const char *what, struc
     return true;
 }
 
-/* SentencePiece's as converted: each space becomes U+2581, and one is put in front, or not. */
+/* The two steps of converted SentencePiece models: each space becomes U+2581, and in some models a
+ * space is put in front. */
 static bool replaces_spaces(json_t *step) {
     return type_is(step, "Replace") &&
            is(json_object_get(json_object_get(step, "pattern"), "String"), " ") &&
@@ -86,7 +89,7 @@ static bool read_normalizer(struct builder *b, json_t *root, bool *llama, struct
     return true;
 }
 
-/* What a step is, in a word that can be compared. */
+/* The name of a step of the pre-tokenizer, for vocab_pre_of_steps. */
 static const char *step_name(json_t *step) {
     if (type_is(step, "ByteLevel")) {
         json_t *use = json_object_get(step, "use_regex");
@@ -105,15 +108,15 @@ static const char *step_name(json_t *step) {
         const char *name =
             json_is_string(regex) ? vocab_pre_pattern(json_string_value(regex), &covers) : NULL;
         if (!name) return json_is_string(regex) ? json_string_value(regex) : "Split";
-        /* Where a pattern matches all of a text, keeping the matches is the same as isolating them.
-         */
+        /* If a pattern covers every text, keeping the matches is the same as isolating them. */
         bool kept = covers && is(behavior, "Removed") && invert;
         return kept || (is(behavior, "Isolated") && !invert) ? name : "Split that is not isolated";
     }
     return type_of(step);
 }
 
-/* The library's defaults where a key is absent: split, and always prepend. */
+/* Reads a Metaspace step. If a key is absent, the library's defaults hold: split, and always
+ * prepend. */
 static bool read_metaspace(struct builder *b, json_t *step, struct diag *d) {
     json_t *scheme = json_object_get(step, "prepend_scheme");
     if (!is(json_object_get(step, "replacement"), "\xE2\x96\x81"))
@@ -129,7 +132,8 @@ static bool read_metaspace(struct builder *b, json_t *step, struct diag *d) {
     return true;
 }
 
-/* Gemma's: behind a Replace of all spaces there is none to split at. */
+/* Gemma's pre-tokenizer splits at spaces. It has no effect, because the normalizer has replaced all
+ * spaces. */
 static bool splits_at_spaces(json_t *step) {
     return type_is(step, "Split") &&
            is(json_object_get(json_object_get(step, "pattern"), "String"), " ");
@@ -182,8 +186,8 @@ static bool add_plain(struct builder *b, uint64_t id, const char *text, size_t n
                              0, d);
 }
 
-/* A token in a row that the model does not have cannot be used: one that only a file beside
- * tokenizer.json names is left out. */
+/* Adds an added token. If the model does not have the token's row, the token cannot be used: it is
+ * left out if only a file beside tokenizer.json names it. */
 static bool add_added(struct builder *b, const struct added_token *token,
                       const struct vocab_request *r, struct diag *d) {
     const char *text = token->text;
@@ -215,7 +219,7 @@ static bool add_added(struct builder *b, const struct added_token *token,
     return true;
 }
 
-/* A token both in the model's vocabulary and among the added ones is an added one. */
+/* A token that is both in the model's vocabulary and among the added ones counts as added. */
 static bool read_pieces(struct builder *b, const struct added_tokens *added, json_t *vocab,
                         const struct vocab_request *r, struct diag *d) {
     json_t *value;
@@ -320,7 +324,7 @@ static bool check_model(json_t *model, bool llama, struct diag *d) {
                : diag_fail(d, "tokenizer.json: the model has no vocabulary");
 }
 
-/* What must have a row. */
+/* The highest id that must have a row. */
 static uint64_t highest_id(const struct added_tokens *added, json_t *vocab) {
     json_t *value;
     const char *text;
@@ -332,15 +336,15 @@ static uint64_t highest_id(const struct added_tokens *added, json_t *vocab) {
     return (uint64_t)most;
 }
 
-/* Rows for everything that has an id, where the model does not say how many there are. */
+/* How many rows there are if the model does not say it: enough for everything that has an id. */
 static uint32_t all_rows(const struct added_tokens *added, uint64_t most) {
     for (size_t i = 0; i < added->count; i++)
         if (added->list[i].id > most) most = added->list[i].id;
     return (uint32_t)most + 1;
 }
 
-/* The unknown token. A byte vocabulary has no use for one unless bytes are missing, and then no
- * model is known that has one. */
+/* Reads the unknown token. A byte-level vocabulary only needs one if bytes are missing, and no such
+ * model is known, so that is refused. */
 static bool read_unk(struct builder *b, json_t *model, struct diag *d) {
     json_t *unk = json_object_get(model, "unk_token");
     if (absent(unk)) return true;
@@ -359,7 +363,8 @@ static bool read_unk(struct builder *b, json_t *model, struct diag *d) {
     return true;
 }
 
-/* A TemplateProcessing whose "single" begins with a special token puts that token in front. */
+/* Reads whether a TemplateProcessing puts a special token in front: whether its "single" begins
+ * with one. */
 static bool read_template(struct builder *b, json_t *root, struct diag *d) {
     struct steps s;
     if (!flatten(json_object_get(root, "post_processor"), "processors", "post-processor", &s, d))

@@ -1,6 +1,7 @@
-/* Tokens that are known by their names: what ends a generation, and what fills in the middle. Files
- * leave both out, or call these tokens ordinary. The names are those of llama.cpp, and their twins
- * without bars, which StarCoder's family has. */
+/* Tokens that are recognized by their names: those that end a generation, and those that mark the
+ * parts of a fill-in-the-middle prompt. Some files do not say what these tokens are for, or call
+ * them ordinary. The names are those that llama.cpp knows, and the same without bars, as
+ * StarCoder's family has them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +38,8 @@ static const struct {
      "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>",
      true},
     {"[e~[", true},
-    /* Padding and the next file: behind them comes nothing that belongs to a completion. */
+    /* Padding, and tokens that begin another file or repository. Nothing after them belongs to a
+     * completion. */
     {"<|fim_pad|>", true},
     {"<fim-pad>", true},
     {"<fim_pad>", true},
@@ -100,8 +102,8 @@ static uint8_t *made_by_merges(const struct builder *b) {
     return made;
 }
 
-/* Whether ordinary text may become this piece: it is what a merge makes, or a single character, or,
- * where all ways to cut a piece are merges, looks like a word. */
+/* Whether ordinary text may become this piece: because a merge makes it, because it is a single
+ * character, or, if all ways to cut a piece are merges, because it looks like a word. */
 static bool text_makes(const struct builder *b, uint32_t id, const uint8_t *made) {
     const struct builder_piece *p = &b->pieces[id];
     const char *text = (const char *)b->pool + p->offset;
@@ -153,8 +155,8 @@ static int name_of(const struct builder *b, const struct builder_piece *p) {
 bool builder_known_names(struct builder *b, struct diag *d) {
     uint8_t *made = made_by_merges(b);
     bool good = made || diag_fail(d, "out of memory for the vocabulary's names");
-    bool harmony = builder_named(b, "<|call|>", 8) >= 0 &&
-                   builder_named(b, "<|return|>", 10) >= 0; /* <|end|> ends a part there */
+    /* In the format "harmony", <|end|> only ends a part of the answer. */
+    bool harmony = builder_named(b, "<|call|>", 8) >= 0 && builder_named(b, "<|return|>", 10) >= 0;
     for (uint32_t id = 0; good && id < b->rows; id++) {
         struct builder_piece *p = &b->pieces[id];
         int name = p->type == VOCAB_CONTROL || p->type == VOCAB_USER || p->type == VOCAB_NORMAL
@@ -167,7 +169,7 @@ bool builder_known_names(struct builder *b, struct diag *d) {
             good = builder_end(b, id, d);
     }
     free(made);
-    /* What ends a text is no part of it. */
+    /* A token that ends a text is not part of the text. */
     for (uint32_t i = 0; good && i < b->ends_count; i++) builder_hide(b, b->ends[i]);
     return good;
 }

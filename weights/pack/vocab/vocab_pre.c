@@ -100,8 +100,8 @@ uint32_t vocab_pre_of_steps(const char *steps) {
     "\U00010CC0-\U00010CF2\U000118A0-\U000118DF\U0001E900-\U0001E943"                              \
     "]+"
 
-/* As they are published, with escapes for what a file may hold as the character itself, and without
- * "{1}". */
+/* The patterns as they are published, but with escapes for characters that a file may hold as
+ * themselves, and without "{1}". */
 static const struct {
     const char *pattern, *name;
     bool covers;
@@ -112,7 +112,7 @@ static const struct {
     {TEKKEN_PATTERN, "tekken", true},
     {GPT2_PATTERN "|\\s+", "gpt2-split", true},
     {GPT2_PATTERN, "gpt2-split",
-     false}, /* what is left between is its last alternative all the same */
+     false}, /* what is left between the matches is the other pattern's last alternative */
     {"[\\r\\n]", "breaks", false},
     {"\\s?\\p{L}+", "letters", false},
     {"\\s?\\p{P}+", "punctuation", false},
@@ -126,7 +126,7 @@ static const struct {
     {"[0-9][0-9][0-9]", "threes", false},
 };
 
-/* The one way to write a pattern. False if it is too long to be known. */
+/* Writes a pattern in the form of PATTERNS. False if it is too long to be one of them. */
 static bool canonical(const char *pattern, char *out, size_t room) {
     size_t n = 0;
     for (const char *c = pattern; *c; c++) {

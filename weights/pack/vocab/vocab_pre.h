@@ -1,5 +1,5 @@
-/* Pre-tokenizers by the names that llama.cpp and its converter give them, and by the patterns that
- * models publish. */
+/* Finds pre-tokenizers by the names that llama.cpp and its converter have for them, and by the
+ * patterns that models publish. */
 #ifndef PACK_VOCAB_PRE_H
 #define PACK_VOCAB_PRE_H
 
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A rule, and what comes with it in a GGUF file that does not say otherwise. */
+/* A rule, and what it implies in a GGUF file that does not say otherwise. */
 struct vocab_pre_rule {
     const char *name;
     uint32_t pre;   /* enum vocab_pre */
@@ -16,7 +16,7 @@ struct vocab_pre_rule {
     bool add_bos;
 };
 
-/* NULL where nobody knows the name. */
+/* NULL if the name is not known. */
 const struct vocab_pre_rule *vocab_pre_find(const char *name, size_t length);
 
 /* A few of the names, for sentences. */
@@ -25,12 +25,12 @@ const struct vocab_pre_rule *vocab_pre_find(const char *name, size_t length);
     "seed-coder, mellum, falcon3 "                                                                 \
     "and others of llama.cpp"
 
-/* Steps of a tokenizer.json's pre-tokenizer by their names, with spaces between: the rule that they
- * make, or 0. */
+/* The rule that the steps of a tokenizer.json's pre-tokenizer make, or 0. steps: their names,
+ * separated by spaces. */
 uint32_t vocab_pre_of_steps(const char *steps);
 
-/* The name of a step that splits by a pattern, or NULL. *covers: the pattern matches any text from
- * end to end. */
+/* The name of a step that splits by a pattern, or NULL. *covers: whether the matches of the pattern
+ * cover every text completely. */
 const char *vocab_pre_pattern(const char *pattern, bool *covers);
 
 #endif

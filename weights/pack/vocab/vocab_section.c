@@ -1,5 +1,5 @@
-/* From the builder's pieces to the section: symbols, pairs with their ranks, words, added tokens,
- * layout. */
+/* Makes the section from the builder's pieces: symbols, pairs with their ranks, words, added
+ * tokens, layout. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@ struct pair {
 
 enum { VIRTUALS_MOST = 4096, UNICODE_CODES = 0x110000 };
 
-/* Everything that is allocated on the way. */
+/* Everything that is allocated while the section is made. */
 struct maker {
     struct builder *b;
     struct diag *d;
@@ -25,7 +25,7 @@ struct maker {
     uint32_t *virtuals;
     uint32_t virtuals_count;
     uint16_t *virtual_of; /* [UNICODE_CODES]: 1 + a character's place in virtuals, or 0 */
-    uint32_t *rank;       /* of each piece: position of its score among the scores */
+    uint32_t *rank;       /* [rows] the position of each piece's score among all scores */
     uint32_t *slots;
     uint32_t slots_count, seed;
     uint8_t *whole;
@@ -96,7 +96,7 @@ static bool make_symbols(struct maker *m) {
     return true;
 }
 
-/* The symbol of a character that is no piece, made on first use. */
+/* The symbol of a character that is no piece. It is made when it is first used. */
 static uint32_t virtual_symbol(struct maker *m, uint32_t code) {
     if (!m->virtuals) {
         m->virtuals = malloc(VIRTUALS_MOST * sizeof *m->virtuals);
@@ -146,8 +146,8 @@ static bool rank_by_score(struct maker *m) {
     return true;
 }
 
-/* One half of a piece as a symbol: a piece, or in SentencePiece vocabularies a character that is
- * none; else VOCAB_NONE. */
+/* Finds one half of a piece as a symbol: a piece or, in SentencePiece vocabularies, a character
+ * that is no piece; VOCAB_NONE if it is neither. False on failure. */
 static bool half(struct maker *m, const uint8_t *s, size_t n, uint32_t *symbol) {
     uint32_t code;
     *symbol = builder_find(m->b, s, n);
@@ -189,8 +189,8 @@ static int by_symbols(const void *a, const void *b) {
     const struct pair *x = a, *y = b;
     if (x->left != y->left) return x->left < y->left ? -1 : 1;
     if (x->right != y->right) return x->right < y->right ? -1 : 1;
-    return (x->rank < y->rank) - (x->rank > y->rank); /* of two merges of one pair the later counts,
-                                                         as in `tokenizers` */
+    return (x->rank < y->rank) - (x->rank > y->rank); /* of two merges of one pair the later one
+                                                         counts, as in `tokenizers` */
 }
 
 static bool make_pairs(struct maker *m) {
@@ -202,7 +202,7 @@ static bool make_pairs(struct maker *m) {
                 return false;
     } else if (!cut_pieces(m))
         return false;
-    if (m->virtuals_count) { /* characters that are no pieces get their place among the others */
+    if (m->virtuals_count) { /* put the characters that are no pieces among the others */
         void *grown =
             realloc(m->chars, ((size_t)m->chars_count + m->virtuals_count) * sizeof *m->chars);
         if (!grown) return out_of_memory(m);
@@ -230,8 +230,8 @@ static bool make_pairs(struct maker *m) {
 
 /* ------------------------------------------------------------------------------------- words -- */
 
-/* No piece has a space behind another character: then no merge crosses from one word into the
- * next. */
+/* Whether no piece has a space after another character. Then no merge crosses from one word into
+ * the next. */
 static bool keeps_words(const struct maker *m) {
     for (uint32_t id = 0; id < m->b->rows; id++) {
         const struct builder_piece *p = &m->b->pieces[id];
@@ -249,8 +249,8 @@ static uint32_t char_symbol(const struct maker *m, uint32_t code) {
     return found ? found[1] : VOCAB_NONE;
 }
 
-/* Marks the pieces that their own bytes, merged, come back to: a word that is one of them need not
- * be merged at run time. */
+/* Marks the pieces that the merges of their own bytes give again. A word that is one of them need
+ * not be merged at run time. */
 static bool mark_whole(struct maker *m, const struct vocab *v) {
     struct builder *b = m->b;
     uint32_t symbol[VOCAB_PIECE_MAX], span[VOCAB_PIECE_MAX], result[VOCAB_PIECE_MAX],
@@ -308,7 +308,7 @@ static bool fill_slots(struct maker *m) {
 
 /* ------------------------------------------------------------------------------------ layout -- */
 
-/* The section under construction; grows in one allocation whose size was summed first. */
+/* The section that is being written. While data is NULL, only the size is counted. */
 struct writer {
     uint8_t *data;
     size_t at;
@@ -321,8 +321,8 @@ static uint32_t put(struct writer *w, const void *from, size_t bytes) {
     return offset;
 }
 
-/* Tables of fixed order made from the builder, then everything in a row. Called twice: once to
- * count, once to write. */
+/* Tables in the section's order, made from the builder. write_all then puts everything in a row; it
+ * is called once to count and once to write. */
 struct tables {
     uint32_t *offsets, *pair_index;
     uint8_t *types, *bytes;
@@ -478,7 +478,7 @@ void *builder_finish(struct builder *b, size_t *bytes, struct diag *d) {
         out_of_memory(&m);
     else if (check_ids(&m) && make_symbols(&m) && make_pairs(&m)) {
         if (b->kind == VOCAB_SPM && keeps_words(&m)) b->flags |= VOCAB_WORDS;
-        /* A first section without words is what the words are found with. */
+        /* The words are found with a first section that has none. */
         first = make_section(&m, bytes);
         if (checked(&m, first, *bytes, &v) && mark_whole(&m, &v) && fill_slots(&m))
             section = make_section(&m, bytes);

@@ -1,11 +1,12 @@
-/* SentencePiece's tokenizer.model: a protobuf message, read by hand. Fields, from
- * sentencepiece_model.proto:
+/* Reads SentencePiece's tokenizer.model, a protobuf message, without a library. The fields that
+ * count, from sentencepiece_model.proto:
  *   ModelProto      1 pieces*  2 trainer_spec  3 normalizer_spec
  *   SentencePiece   1 piece  2 score  3 type (1 if absent)
- *   TrainerSpec 3 model_type (2: BPE) 24 treat_whitespace_as_suffix 35 byte_fallback 40 unk_id 41
- *   bos_id 42 eos_id NormalizerSpec 2 precompiled_charsmap 3 add_dummy_prefix (true) 4
- *   remove_extra_whitespaces (true) 5 escape_whitespaces (true)
- * Beside it may lie added_tokens.json and tokenizer_config.json. */
+ *   TrainerSpec     3 model_type (2: BPE)  24 treat_whitespace_as_suffix  35 byte_fallback
+ *                   40 unk_id  41 bos_id  42 eos_id
+ *   NormalizerSpec  2 precompiled_charsmap  3 add_dummy_prefix (true)
+ *                   4 remove_extra_whitespaces (true)  5 escape_whitespaces (true)
+ * added_tokens.json and tokenizer_config.json may lie beside it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@ struct message {
 };
 struct proto {
     uint32_t number, wire;
-    uint64_t value;      /* varint, or the bits of a fixed one */
+    uint64_t value;      /* a varint's value, or the bits of a fixed-size field */
     struct message body; /* wire type 2 */
 };
 
@@ -30,7 +31,7 @@ static bool varint(struct message *m, uint64_t *value) {
     return false;
 }
 
-/* 1: a field, 0: the end, -1: damaged. */
+/* Reads the next field. 1: there was one; 0: the message ends; -1: it is damaged. */
 static int next_field(struct message *m, struct proto *f) {
     uint64_t key, length;
     if (m->at == m->end) return 0;
@@ -52,7 +53,7 @@ static int next_field(struct message *m, struct proto *f) {
     return 1;
 }
 
-/* A string field as the reader sees it: no zero bytes inside. */
+/* A message SentencePiece, as it was read. */
 struct piece {
     struct message text;
     float score;

@@ -34,7 +34,8 @@ static int digit64(char c) {
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* Padded base64 of up to VOCAB_PIECE_MAX bytes; SIZE_MAX if it is none. */
+/* Decodes padded base64 of up to VOCAB_PIECE_MAX bytes. Returns how many bytes there are; SIZE_MAX
+ * if the text is not such base64. */
 static size_t decode64(const char *text, size_t n, uint8_t *out) {
     size_t bytes = 0;
     if (n % 4 != 0 || n / 4 * 3 > VOCAB_PIECE_MAX) return SIZE_MAX;
@@ -52,8 +53,8 @@ static size_t decode64(const char *text, size_t n, uint8_t *out) {
     return bytes;
 }
 
-/* None of them is found in text by the original, printable ones included: to us they are all
- * control tokens. */
+/* Adds special token i. The original finds none of them in text, not even those that can be
+ * printed, so here all of them are control tokens. */
 static bool add_special(struct builder *b, json_t *list, size_t i, struct diag *d) {
     char filler[32];
     const char *text = filler;

@@ -1,4 +1,4 @@
-/* Mistral's tekken.json: tiktoken ranks behind a block of special tokens. */
+/* Reads Mistral's tekken.json: a block of special tokens, and after it tiktoken's ranks. */
 #ifndef PACK_VOCAB_TEKKEN_H
 #define PACK_VOCAB_TEKKEN_H
 

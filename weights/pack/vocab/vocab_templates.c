@@ -1,5 +1,5 @@
-/* How prompts of the model are written: the family of its fill-in-the-middle tokens, and the chat
- * template, of which no more than its name goes into the blob. */
+/* How prompts of the model are written: the family of its fill-in-the-middle tokens, and its chat
+ * template, of which only the name goes into the blob. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@ static void name_it(char name[VOCAB_TEMPLATE_NAME], const char *text) {
 
 /* ------------------------------------------------------------------------ fill in the middle -- */
 
-/* A token that can be kept out of ordinary text. */
+/* Whether the token can be kept out of ordinary text. */
 static bool may_mark(const struct builder *b, int64_t id) {
     if (id < 0 || id >= b->rows || b->pieces[id].added & BUILDER_PIECE) return false;
     return b->pieces[id].type == VOCAB_CONTROL || b->pieces[id].type == VOCAB_USER;
@@ -26,7 +26,7 @@ static int32_t marker_named(void *builder, const char *text) {
     return may_mark(b, id) ? (int32_t)id : -1;
 }
 
-/* Ids that a GGUF file gives, under today's key or the older one. */
+/* Reads the ids that a GGUF file gives, under the present key or the older one. */
 static bool markers_of_gguf(const struct builder *b, const struct gguf *g,
                             int32_t ids[APUS_MARKERS], struct diag *d) {
     static const char *const keys[APUS_MARKERS][2] = {
@@ -52,7 +52,7 @@ static bool markers_of_gguf(const struct builder *b, const struct gguf *g,
     return true;
 }
 
-/* What the model is called, in small letters, where its tokens alone do not tell. */
+/* Writes the model's names in small letters. They tell the family if the tokens alone do not. */
 static void model_words(char words[512], const struct vocab_request *r, struct diag *d) {
     struct gguf_text name = {"", 0}, pre = {"", 0};
     if (r->gguf) {
@@ -70,7 +70,7 @@ static void model_words(char words[512], const struct vocab_request *r, struct d
         if (words[i] >= 'A' && words[i] <= 'Z') words[i] = (char)(words[i] + 'a' - 'A');
 }
 
-/* form: NULL where a middle cannot be asked for. */
+/* form: NULL if the model cannot fill in the middle. */
 static void mark(struct builder *b, const struct fim_form *form, const int32_t ids[APUS_MARKERS]) {
     if (form) name_it(b->templates.fim, form->name);
     for (int m = 0; m < APUS_MARKERS; m++) {
@@ -111,7 +111,7 @@ static void recognise_chat(struct builder *b, const struct vocab_request *r, con
         vocab_note(r, "the chat template is none that is known by name, and is left out");
 }
 
-/* The template called "default" of a list, or the first. */
+/* The template called "default" in a list, or the first one. */
 static json_t *usual_of(json_t *list) {
     size_t i;
     json_t *entry;
@@ -122,7 +122,8 @@ static json_t *usual_of(json_t *list) {
     return json_object_get(json_array_get(list, 0), "template");
 }
 
-/* In files beside the tokenizer, the newer way first: a file of its own. */
+/* Looks for the chat template in files beside the tokenizer: first in a file of its own, which is
+ * the newer way. */
 static bool chat_of_directory(struct builder *b, const struct vocab_request *r, struct diag *d) {
     static const char *const names[] = {"tokenizer_config.json", "chat_template.json"};
     char path[4096];
