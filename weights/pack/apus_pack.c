@@ -96,6 +96,6 @@ static const struct program apus_pack = {
 
 int main(int argc, char **argv) {
     struct settings settings = {0};
-    signal(SIGPIPE, SIG_IGN); /* nobody listens any more: the blob is wanted all the same */
+    signal(SIGPIPE, SIG_IGN); /* the blob is wanted even if nobody reads standard output any more */
     return command_line_run(&apus_pack, &settings, argc, argv);
 }

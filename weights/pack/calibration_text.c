@@ -7,10 +7,10 @@
 #include "weights/hash.h"
 #include "weights/pack/checkpoint/source_file.h"
 
-static const uint64_t FILE_MOST = 64u << 20; /* bytes of one file: far more than any number of
-                                                windows needs */
+static const uint64_t FILE_MOST = 64u << 20; /* the most bytes of one file, chosen: far more than
+                                                all windows need */
 
-/* The project's own text, put into the program as it is. */
+/* The project's own text, which is put into the program as it is. */
 extern const uint8_t calibration_text_begin[], calibration_text_end[];
 __asm__(".pushsection .rodata\n"
         ".global calibration_text_begin\n.hidden calibration_text_begin\ncalibration_text_begin:\n"
@@ -23,10 +23,10 @@ struct gathered {
     int32_t *ids;
     size_t count;
     struct hash64 hash;
-    uint64_t dropped; /* bytes that no token has */
+    uint64_t dropped; /* bytes that no token stands for */
 };
 
-/* A byte-level tokenizer leaves out what it has no token for. */
+/* The bytes that the tokenizer leaves out: a byte-level one has no token for them. */
 static uint64_t count_dropped(const struct vocab *v, const uint8_t *text, size_t bytes) {
     uint64_t dropped = 0;
     for (size_t i = 0; v->header->kind == VOCAB_BPE && i < bytes; i++)
@@ -86,7 +86,7 @@ static bool add_files(struct gathered *g, const char *files, struct diag *d) {
     }
 }
 
-/* Windows that begin at even distances, the last one where the text ends. */
+/* Cuts windows that begin at even distances; the last one ends where the text ends. */
 static bool cut(struct calibration_text *text, const struct gathered *g, uint32_t windows,
                 uint32_t length, struct diag *d) {
     text->length = g->count < length ? (uint32_t)g->count : length;

@@ -28,21 +28,23 @@
 #include "weights/pack/work.h"
 #include "weights/pack/writer.h"
 
-static const uint64_t LONG_WORK = 1000000000; /* parameters whose calibration takes an hour */
+static const uint64_t LONG_WORK = 1000000000; /* with this many parameters calibration takes about
+                                                 an hour */
 
-/* Everything that lives while a blob is made. Zeroed, it can be freed. */
+/* Everything that is needed while a blob is made. A job of zeros can be freed. */
 struct job {
     const struct settings *settings;
     struct diag *d;
     unsigned threads;
-    char *origin_path; /* what basename made of a copy of the source's name points into it */
+    char *origin_path; /* a copy of the source's name, because the result of basename points into
+                          it */
     struct source *source;
     struct plan plan;
     struct conversion *fold;
     struct calibration_text text;
-    struct calibrator *calibrator; /* NULL where weights are only rounded */
+    struct calibrator *calibrator; /* NULL if weights are only rounded */
     struct convert_error *error;
-    double *kl; /* of each tensor at 4 bits; NULL where not measured */
+    double *kl; /* the KL that each tensor costs at 4 bits; NULL if not measured */
     float *rows, *rope;
     struct blob_tensor *records;
     void *vocab;
@@ -55,10 +57,10 @@ struct job {
         uint64_t written; /* bytes of WEIGHTS so far */
         uint32_t tensor;
     } stream;
-    struct resume resume; /* without a path: work is not kept */
+    struct resume resume; /* without a path, work is not saved */
     struct saved {
-        uint64_t hash;    /* of what was written */
-        uint32_t tensors; /* that are finished */
+        uint64_t hash;    /* hash of what was written */
+        uint32_t tensors; /* tensors that are finished */
         uint32_t zero;
     } saved;
     uint32_t resumed; /* the tensor that this run began with */
@@ -69,7 +71,7 @@ static bool open_source(struct job *job) {
     return job->source != NULL;
 }
 
-/* What somebody may not expect, before the work begins: a sentence a line. */
+/* Says before the work begins what a user may not expect, a sentence on each line. */
 static void say_notes(const struct job *job) {
     for (const char *at = job->plan.notes; *at;) {
         const char *end = strstr(at, "; ");
@@ -111,7 +113,8 @@ static bool make_plan(struct job *job) {
 static bool make_rope(struct job *job) {
     const struct model_config *config = source_config(job->source);
     uint32_t head_dim = job->plan.model.head_dim, positions = job->plan.model.max_positions;
-    double frequency[BLOB_HEAD_DIM_MAX / 2] = {0}; /* 0: what fills a head up is not turned */
+    double frequency[BLOB_HEAD_DIM_MAX / 2] = {0}; /* 0: elements that fill up a head are not
+                                                      rotated */
     float divisor[BLOB_HEAD_DIM_MAX / 2];
     if (config->rope.scaling == ROPE_DIVISORS &&
         !source_read_rows(job->source, source_tensor(job->source, SOURCE_ROPE_FREQS, 0), 0, 1,
@@ -145,7 +148,8 @@ static bool make_vocab(struct job *job) {
 
 static bool make_tables(struct job *job) {
     const struct plan *plan = &job->plan;
-    assert(plan->row_floats > 0 && plan->model.tensors >= 2); /* embedding and head at least */
+    assert(plan->row_floats > 0 && plan->model.tensors >= 2); /* at least the embedding and the
+                                                                 head */
     job->rows = calloc(plan->row_floats, sizeof(float));
     job->error = calloc(plan->model.tensors, sizeof *job->error);
     bool measures = plan->layer_bits == 4 && job->text.windows && !effort(job)->quick;
@@ -190,7 +194,7 @@ static bool measure_kl(struct job *job) {
     return true;
 }
 
-/* Which tensors keep 8 bits. */
+/* Chooses which tensors keep 8 bits. */
 static bool budget_of_kl(struct job *job) {
     if (job->plan.layer_bits == 4 && !budget_spend(&job->plan, job->kl, job->d)) return false;
     plan_work(job, job->work.measuring);
@@ -216,7 +220,7 @@ static bool make_sections(struct job *job) {
     return true;
 }
 
-/* The next bytes of WEIGHTS. */
+/* Writes the next bytes of WEIGHTS. */
 static bool put_weights(void *user, const void *data, size_t bytes, struct diag *d) {
     struct job *job = user;
     if (!writer_put(&job->writer, job->header.section[BLOB_WEIGHTS].offset + job->stream.written,
@@ -238,7 +242,7 @@ static bool put_values(void *user, uint32_t first, uint32_t rows, const float *v
     return calibrate_rows(job->calibrator, first, rows, values, d);
 }
 
-/* Without calibrator a tensor goes through as the plan has it. */
+/* Converts and writes a tensor. Without a calibrator its quantizer is the plan's. */
 static bool write_tensor(struct job *job, struct plan_tensor tensor) {
     const struct convert_target target = {.sink = put_weights,
                                           .values = job->calibrator ? put_values : NULL,
@@ -295,7 +299,8 @@ static bool write_front(struct job *job) {
     return writer_put(&job->writer, 0, &job->header, sizeof job->header, job->d);
 }
 
-/* The blob is mapped once it is written: what addresses do not count is refused before the work. */
+/* The blob is mapped when it is written, so a blob larger than the address space is refused before
+ * any work is done. */
 static bool is_addressable(const struct job *job, uint64_t bytes) {
     return bytes <= SIZE_MAX ||
            diag_fail(job->d,
@@ -304,8 +309,8 @@ static bool is_addressable(const struct job *job, uint64_t bytes) {
                      (unsigned long long)bytes, SIZE_MAX);
 }
 
-/* What was written is a blob to its reader. The file has its full length since it was opened or by
- * its last section; the padding behind it is made here, as a mapping needs it. */
+/* Checks that the reader accepts what was written. The padding after the last section is made here,
+ * because the mapping needs it. */
 static bool check_written(struct job *job) {
     size_t bytes = (size_t)job->header.file_bytes;
     char why[BLOB_WHY] = "";
@@ -336,7 +341,7 @@ static bool finish(struct job *job, double seconds) {
         return false;
     }
     if (writer_forget(job->settings->out))
-        resume_forget(job->settings->out); /* an earlier run's, too */
+        resume_forget(job->settings->out); /* also one that an earlier run left */
     work_end(&job->work);
     result_say(job->settings, &report, job->resumed, job->calibrator != NULL);
     return true;
@@ -374,8 +379,8 @@ static void show_looking(void *user, uint64_t bytes) {
     work_looked(&job->work, bytes, source_bytes(job->source));
 }
 
-/* Everything that the bytes of the blob follow from. The source counts by its content: files of one
- * size and time are not the same. */
+/* Makes the key from everything that decides the bytes of the blob. The source's content is a part
+ * of it, because files of the same size and time may differ. */
 static bool make_key(struct job *job) {
     const struct plan *plan = &job->plan;
     struct hash64 hash;
@@ -393,7 +398,7 @@ static bool make_key(struct job *job) {
     return true;
 }
 
-/* The key and the pieces of the work. */
+/* Prepares to save work, if that is wanted: the key, and the pieces of memory to be saved. */
 static bool prepare_resume(struct job *job) {
     const struct plan *plan = &job->plan;
     size_t bytes = 0, tensors = plan->model.tensors;
@@ -415,8 +420,8 @@ static bool is_finite(const float *x, size_t count) {
     return true;
 }
 
-/* Whether what was loaded can be this work at all: its hash is right, but so is that of a state
- * that somebody made. */
+/* Whether the loaded state can belong to this work. Its hash is right, but anybody can make a state
+ * with a right hash. */
 static bool makes_sense(const struct job *job) {
     const struct plan *plan = &job->plan;
     const struct saved *saved = &job->saved;
@@ -435,8 +440,8 @@ static bool makes_sense(const struct job *job) {
     return is_finite(job->rows, plan->row_floats) && is_finite(stream, bytes / sizeof *stream);
 }
 
-/* Goes through the bytes that are there; false where they are not what the state was saved
- * behind. */
+/* Reads the part of the blob that is there. False if it is not the part that was written when the
+ * state was saved. */
 static bool take_over(struct job *job) {
     uint8_t buffer[1 << 14];
     const struct plan_tensor *last = &job->plan.tensors[job->saved.tensors - 1];
@@ -452,12 +457,12 @@ static bool take_over(struct job *job) {
     }
     if (hash64_end(&stream.hash) != job->saved.hash) return false;
     job->stream = stream, job->resumed = stream.tensor;
-    plan_work(job, (struct sensitivity_cost){0, 0}); /* what is left */
+    plan_work(job, (struct sensitivity_cost){0, 0}); /* only what is left */
     return true;
 }
 
-/* Goes on with an earlier run's work where there is any. The budget is spent on the figures that
- * were saved, and says where the tensors lie. */
+/* Goes on with an earlier run's work if there is any. The budget is spent by the figures that were
+ * saved, which decides where the tensors lie. */
 static bool resume_or_begin(struct job *job) {
     bool loaded = job->resume.path && resume_load(&job->resume) && makes_sense(job);
     if (loaded && budget_of_kl(job) && make_sections(job) && take_over(job)) return true;
@@ -470,7 +475,7 @@ static bool resume_or_begin(struct job *job) {
     return measure_kl(job) && budget_of_kl(job) && make_sections(job);
 }
 
-/* Before any work: what is written must not be what is read, and must be free. */
+/* Checks before any work that the outputs are not the source, and that nothing is in their way. */
 static bool check_outputs(struct job *job) {
     const struct settings *settings = job->settings;
     if (outfile_same(settings->out, settings->source))

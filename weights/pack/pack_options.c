@@ -100,7 +100,8 @@ const struct option pack_options[] = {
      "which version this is"},
 };
 
-/* What is written takes its name when it is complete, which standard output cannot. */
+/* Refuses "-": an output gets its name when it is complete, which is not possible for standard
+ * output. */
 static int check_file(const char *option, const char *path) {
     if (!path || strcmp(path, "-") != 0) return EXIT_OK;
     return fail(EXIT_USAGE,
@@ -127,7 +128,7 @@ static int check_names(const struct settings *s) {
     return EXIT_OK;
 }
 
-/* A value out of a few, "int8 int4", separated by spaces. */
+/* Checks that a value is one of two words. */
 static int check_word(const char *option, const char *value, const char *first,
                       const char *second) {
     char both[32];

@@ -1,4 +1,4 @@
-/* The command line of apus-pack: its table, and what of it fits together. */
+/* The command line of apus-pack: the table of options, and the check of which go together. */
 #ifndef PACK_OPTIONS_H
 #define PACK_OPTIONS_H
 
@@ -13,11 +13,11 @@ struct settings {
     const char *pre;     /* a name that vocab_pre_find knows */
     const char *fim;     /* a name that fim_form_named knows */
     const char *weights; /* "int4" or "int8" */
-    unsigned layer_bits; /* 4 or 8, by weights and bits */
+    unsigned layer_bits; /* 4 or 8; follows from weights and bits */
     double bits;
     uint64_t positions, threads;
-    const char *calibrate; /* files with commas between them; NULL: the text that ships with the
-                              packer */
+    const char *calibrate; /* names of files, separated by commas; NULL: the text that is part of
+                              the packer */
     const char *effort;    /* "quick", "full" or NULL, which is full */
     int no_calibrate, no_rotate, resume;
 };
@@ -25,8 +25,8 @@ struct settings {
 enum { PACK_OPTIONS = 20 };
 extern const struct option pack_options[PACK_OPTIONS];
 
-/* EXIT_OK, or EXIT_USAGE after a sentence for what is missing, is no value of its option, or does
- * not go together. Sets layer_bits. */
+/* Checks the settings and sets layer_bits. EXIT_OK; or EXIT_USAGE, after a sentence, if something
+ * is missing, if a value is not one that its option takes, or if options do not go together. */
 int pack_options_check(struct settings *settings);
 
 #endif

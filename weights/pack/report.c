@@ -9,8 +9,8 @@
 
 #include "apps/kit/outfile.h"
 
-/* Of /proc, because what getrusage gives begins with the size of the program that started this
- * one. */
+/* Read from /proc, because the value of getrusage begins with the size of the program that started
+ * this one. */
 uint64_t report_peak_bytes(void) {
     unsigned long long kilobytes = 0;
     char line[256];
@@ -54,9 +54,9 @@ static json_t *tensors(const struct report *report) {
     return list;
 }
 
-enum { REPORT_MOST = 256 << 20 }; /* bytes; a tensor takes three hundred */
+enum { REPORT_MOST = 256 << 20 }; /* bytes; a tensor takes about three hundred */
 
-/* An object with the keys that only reports have. */
+/* Whether the file is a JSON object with the keys that only reports have. */
 static bool is_report(int fd) {
     struct stat st;
     json_t *all =

@@ -1,4 +1,4 @@
-/* The figures of a packing as JSON. */
+/* Writes the figures of a packing as JSON. */
 #ifndef PACK_REPORT_H
 #define PACK_REPORT_H
 
@@ -7,15 +7,15 @@
 struct report {
     const struct plan *plan;
     const struct convert_error *error; /* [plan->model.tensors] */
-    const double *kl;                  /* likewise, what 4 bits cost; NULL where not measured */
+    const double *kl;                  /* likewise, the KL that 4 bits cost; NULL if not measured */
     uint64_t file_bytes, model_hash;
     double seconds;
     uint32_t calibration_windows, calibration_length; /* 0: none */
     unsigned threads;
 };
 
-/* Whether path may be written: nothing is there, or an empty file, or an earlier report. False with
- * a sentence. */
+/* Whether path may be written: there must be nothing, an empty file or an earlier report. False
+ * with a sentence. */
 bool report_check(const char *path, struct diag *d);
 /* The file appears whole or not at all. */
 bool report_write(const struct report *report, const char *path, struct diag *d);

@@ -32,7 +32,7 @@ static void print_object(const struct settings *settings, const struct report *r
     json_object_set_new(object, "seconds", json_number(report->seconds));
     json_object_set_new(object, "resumed_tensors", json_integer(resumed));
     json_object_set_new(object, "calibrated", json_boolean(calibrated));
-    json_put(object); /* main looks whether standard output took it */
+    json_put(object); /* main checks whether standard output took it */
 }
 
 void result_say(const struct settings *settings, const struct report *report, uint32_t resumed,

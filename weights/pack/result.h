@@ -1,12 +1,12 @@
-/* What is said of a blob that was made. */
+/* Says what blob was made. */
 #ifndef PACK_RESULT_H
 #define PACK_RESULT_H
 
 #include "weights/pack/pack_options.h"
 #include "weights/pack/report.h"
 
-/* On standard output, as lines or with --json as an object. resumed: the tensors that an earlier
- * run had finished; calibrated: whether a text said which errors matter. */
+/* Writes to standard output, as lines or with --json as an object. resumed: how many tensors an
+ * earlier run had finished; calibrated: whether the weights were calibrated. */
 void result_say(const struct settings *settings, const struct report *report, uint32_t resumed,
                 bool calibrated);
 

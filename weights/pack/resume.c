@@ -13,14 +13,14 @@
 
 struct head {
     char magic[8];
-    uint64_t key, bytes, hash; /* of the pieces */
+    uint64_t key, bytes, hash; /* bytes and hash are those of the pieces */
 };
 static const char MAGIC[8] = "APUSPRT2";
 
 static bool is_state(int fd) {
     char magic[sizeof MAGIC];
     return pread(fd, magic, sizeof magic, 0) == sizeof magic &&
-           memcmp(magic, MAGIC, sizeof magic - 1) == 0; /* any version's */
+           memcmp(magic, MAGIC, sizeof magic - 1) == 0; /* of any version */
 }
 
 static const struct outfile_kind STATE = {"saved work of apus-pack", is_state};
@@ -30,7 +30,8 @@ static char *path_of(const char *output) {
     return path ? strcat(strcpy(path, output), ".state") : NULL;
 }
 
-/* Also where it is another user's: it would be in the way after the first layer. */
+/* Whether a state can be saved at path. Another user's file would be in the way after the first
+ * layer, so it is refused now. */
 static bool is_free(const char *path, struct diag *d) {
     char why[OUTFILE_WHY];
     int fd = outfile_check(path, &STATE, why) ? outfile_own(path, O_RDONLY, why) : -1;

@@ -1,4 +1,4 @@
-/* Where a blob's sections lie, and its header. */
+/* Places a blob's sections and fills its header. */
 #ifndef PACK_SECTIONS_H
 #define PACK_SECTIONS_H
 

@@ -4,17 +4,17 @@
 #include "weights/pack/quantize/float_kernels.h"
 #include "weights/pack/quantize/parallel.h"
 
-/* Measured on one thread of Zen 4 with AVX-512, whose products do 33e9 multiply-adds a second, and
- * counted in them: what a weight takes to be read and rotated, and to be rounded by itself; what it
- * takes with feedback, alone and for each of the n columns of its row; what a byte takes to be
- * written and read back. */
+/* What the work costs, counted in multiply-adds of a matrix product and measured on one thread of
+ * Zen 4 with AVX-512, which does 33e9 of them a second (A_SECOND). READ: reading and rotating a
+ * weight. WRITE: writing a byte and reading it back. alone: rounding a weight by itself. feedback
+ * and column: rounding it with feedback, plus `column` for each of the n columns of its row. */
 static const double A_SECOND = 33e9, READ = 350, WRITE = 20;
 static const struct rounding {
     double alone, feedback, column;
 } ROW = {180, 1460, 1.8}, GROUPED = {590, 2200, 2.9}, ROW_QUICK = {180, 900, 0.6},
   GROUPED_QUICK = {590, 1200, 0.6};
 
-/* Whether the tensor's inputs are those of the one before it. */
+/* Whether the tensor has the same inputs as the tensor before it. */
 static bool shares_input(const struct plan *plan, uint32_t tensor) {
     for (uint32_t i = 0; i < plan->model.layers; i++) {
         for (int which = 0; which < LT_COUNT; which++)
@@ -25,7 +25,7 @@ static bool shares_input(const struct plan *plan, uint32_t tensor) {
     return false;
 }
 
-/* Products of inputs with themselves, and their factor. */
+/* The cost of the inputs' Hessian and its factor. */
 static double calibrating(const struct work *work, uint32_t tensor) {
     const double n = padded_cols(work->plan->tensors[tensor].record.cols);
     if (!work->tokens || tensor == work->plan->model.embed || shares_input(work->plan, tensor))
@@ -33,7 +33,8 @@ static double calibrating(const struct work *work, uint32_t tensor) {
     return n * n * work->tokens / 2 + n * n * n / 3;
 }
 
-/* Reading, and with calibration integers with feedback and what the layer makes of the inputs. */
+/* The cost of reading and rounding a tensor and, with calibration, of rounding with feedback and of
+ * the tensor's products with its inputs. */
 static double quantizing(const struct work *work, uint32_t tensor) {
     const struct blob_tensor *record = &work->plan->tensors[tensor].record;
     const double n = padded_cols(record->cols), weights = record->rows * n;
@@ -48,7 +49,7 @@ static double quantizing(const struct work *work, uint32_t tensor) {
     return head ? cost : cost + weights * work->tokens;
 }
 
-/* Of this machine's instructions, beside AVX-512. */
+/* The speed of this machine's instructions relative to AVX-512. */
 static double speed(void) {
     const struct kernels *best = kernels_best();
     if (best == &KERNELS_PLAIN) return 0.1;
@@ -102,7 +103,8 @@ void work_plan(struct work *work, const struct work_request *request) {
     progress_step(&work->progress, WORK_READING, 0);
 }
 
-/* Each weight is read for 4 bits and for 8; copies of the activations grow with the layers. */
+/* Each weight is read twice, for 4 bits and for 8. The number of copies of the activations grows
+ * with the layers. */
 void work_measured(struct work *work, uint64_t weights) {
     double all = layer_weights(work->plan), before = (double)work->weights, now = (double)weights;
     progress_enter(&work->progress, WORK_MEASURING, "%.0f of %.0f M weights", 1e-6 * now,

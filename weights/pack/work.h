@@ -1,6 +1,6 @@
-/* The work of packing in phases, each with what it costs by the shapes of the tensors, for one
- * estimate of the time left (apps/kit/progress.h). Costs are multiply-adds as matrix products do
- * them. */
+/* The phases of packing, each with its cost, which follows from the shapes of the tensors. They
+ * give one estimate of the time left (apps/kit/progress.h). Costs are counted in multiply-adds of a
+ * matrix product. */
 #ifndef PACK_WORK_H
 #define PACK_WORK_H
 
@@ -24,39 +24,42 @@ struct work {
     const struct plan *plan;
     uint32_t tokens, tensor;
     bool quick;
-    uint64_t weights; /* of the tensor in work, or of those measured, that are done */
-    double blocks;    /* what quantizing the tensor in work costs */
+    uint64_t weights; /* weights that are done, of the tensor in work or of all that are measured */
+    double blocks;    /* the cost of quantizing the tensor in work */
     struct sensitivity_cost measuring;
 };
 
 struct work_request {
     const struct plan *plan;
-    uint32_t tokens;                   /* of the calibration text; 0: weights are only rounded */
-    uint32_t first;                    /* tensor to begin with */
+    uint32_t tokens;                   /* tokens of the calibration text; 0: weights are only
+                                          rounded */
+    uint32_t first;                    /* the tensor to begin with */
     struct sensitivity_cost measuring; /* zeros: nothing is measured */
-    bool quick;                        /* calibrate.h */
+    bool quick;                        /* as in calibrate.h */
     unsigned threads;
 };
 
-/* The source is being opened; nothing is known of its size. */
+/* Call this when the source is being opened and its size is not known. */
 void work_begin(struct work *work, enum progress_form form);
 
-/* Its bytes are being looked at: so many of all. */
+/* Call this while the source's bytes are read for the key: `bytes` of `all` are done. */
 void work_looked(struct work *work, uint64_t bytes, uint64_t all);
 
-/* Now it is. Again after the types of tensors have changed. */
+/* Call this when the plan is made, and again after the types of tensors have changed. */
 void work_plan(struct work *work, const struct work_request *request);
 
-/* Which tensors hurt is being measured; so many weights have passed. */
+/* Call this while sensitivity is measured: `weights` weights are done. */
 void work_measured(struct work *work, uint64_t weights);
-void work_measured_all(struct work *work); /* the head, too */
+void work_measured_all(struct work *work); /* the head is done too */
 
-/* A tensor begins; what calibration does before its rows is done; so many of its weights are. */
+/* Call these when a tensor begins, when the calibration before its rows is done, and when `weights`
+ * of its weights are quantized. */
 void work_tensor(struct work *work, uint32_t tensor);
 void work_calibrated(struct work *work);
 void work_quantized(struct work *work, uint64_t weights);
 
-/* All tensors are there: the front, reading back, waiting for the disk. */
+/* Call this when all tensors are written. What is left is the front of the file, reading back, and
+ * waiting for the disk. */
 void work_write(struct work *work);
 
 void work_end(struct work *work);

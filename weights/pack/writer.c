@@ -8,7 +8,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* What an unfinished blob begins with; the blob's own header takes its place at the end. */
+/* An unfinished blob begins with this. The blob's own header replaces it at the end. */
 static const char UNFINISHED[OUTFILE_MARK] = "APUSPART";
 
 static bool begins_with(int fd, const char *magic, size_t bytes) {
@@ -27,7 +27,7 @@ bool writer_check(const char *path, struct diag *d) {
     return outfile_check(path, &BLOB, why) || diag_fail(d, "%s", why);
 }
 
-/* On the disk, where the file system can. */
+/* Reserves the bytes on the disk, if the file system can do that. */
 static bool reserve(struct writer *writer, uint64_t bytes, struct diag *d) {
     if (fallocate(writer->out.fd, 0, 0, (off_t)bytes) == 0 ||
         (errno != ENOSPC && errno != EFBIG && errno != EDQUOT))
