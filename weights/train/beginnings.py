@@ -1,4 +1,5 @@
-"""Beginnings for the teacher to write on from: questions in its chat format, sentences, code."""
+"""Beginnings of texts, which the teacher then continues: questions in its chat format, sentences,
+code."""
 
 SYSTEM = ('<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face'
           '<|im_end|>\n')
@@ -44,7 +45,7 @@ Who should I ask about {}?|Is it true that {} is hard to understand?|
 Write a news headline and a short article about {}.|Create a quiz with three questions about {}.|
 What would happen without {}?'''.replace('\n', '').split('|')
 
-# A backslash and an n stand for a line end.
+# In this list a backslash and an n stand for a line end.
 OPENERS = '''
 The history of {} begins|{} is|One of the most interesting things about {} is that|
 In this lesson, we will learn about {}.|When people think of {}, they|Many people believe that {}|
@@ -127,7 +128,7 @@ NAMES = [
 ]
 
 
-# How a question begins that the model then asks itself.
+# How the questions begin that the model then writes itself.
 ASKING = '''
 ||||||What|What is|What are the|What's the best way to|How|How do|How can I|How does|How many|Why|
 Why do|Why is|When|Where|Who|Which|Is it|Can you|Can you explain|Could you|Do|Does|Should I|
@@ -180,9 +181,9 @@ def question(rng):
 
 
 def beginning(rng):
-    """(kind, text, free). 'ask' goes on with a question of the model's own, then its answer;
-    'people' with a stretch of the training text. Behind the others the first `free` ids are
-    sampled."""
+    """Returns (kind, text, free). After 'ask' the model writes a question of its own and then
+    answers it; 'people' continues a part of the training text. For the other kinds the first `free`
+    ids are sampled."""
     x, free = rng.random(), rng.choice([0, 0, 3, 6, 12, 24])
     system = SYSTEM if rng.random() < 0.85 else ''
     if x < 0.40:

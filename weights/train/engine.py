@@ -1,5 +1,5 @@
-"""The engine's logits in Python, through libapus.so: the teacher that is packed is the one that is
-learned from."""
+"""Computes logits with the engine, through libapus.so, so that what is learned is what the packed
+teacher says."""
 import ctypes as c
 import mmap
 
@@ -28,14 +28,14 @@ class Config(c.Structure):
 
 
 def aligned(size):
-    """Memory of at least so many bytes, and the address in it that is aligned."""
+    """Returns memory of at least `size` bytes, and the first aligned address in it."""
     memory = c.create_string_buffer(size + ALIGNMENT)
     address = c.addressof(memory)
     return memory, address + -address % ALIGNMENT
 
 
 class Engine:
-    """A packed model that evaluates rows of ids, on one thread."""
+    """A packed model that evaluates rows of ids on one thread."""
 
     def __init__(self, library, blob, vocab, context):
         self.lib, self.vocab, self.kept = c.CDLL(str(library)), vocab, []
@@ -66,7 +66,7 @@ class Engine:
         return handle.value
 
     def logits(self, ids):
-        """[len(ids)][vocab], valid until the next call."""
+        """Returns logits [len(ids)][vocab], which are valid until the next call."""
         ids = np.ascontiguousarray(ids, np.int32)
         self.call('apus_rewind', c.c_void_p(self.session), c.c_size_t(0))
         self.call('apus_eval', c.c_void_p(self.session), c.c_void_p(ids.ctypes.data),

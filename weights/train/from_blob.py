@@ -4,11 +4,11 @@ FOLDER/{target,draft}.apus.
 
     from_blob.py DIRECTORY [--pair FOLDER] [--window N]     FOLDER is the shipped pair unless given
 
-A packed model is a Llama model, too: gains are folded in, the residual stream and the heads of V
-are rotated, which no function of it sees. Only what the engine does besides has to be undone
-(docs/numerics.md, section 8): DOWN expects a Hadamard transform of its input, and Q has the softmax
-scale and that of the transforms of q and k in it. What is lost is what rounding to 8 bits lost, and
-the optimizer's state."""
+A packed model is a Llama model too. Its gains are folded into the weights, and the residual stream
+and the heads of V are rotated, which does not change the function. Only what the engine adds has to
+be undone (docs/numerics.md, section 8): DOWN expects a Hadamard transform of its input, and Q
+contains the scale of the softmax and that of the transforms of q and k. What cannot be restored is
+what rounding to 8 bits lost, and the optimizer's state."""
 import argparse
 import math
 import pathlib
@@ -34,7 +34,7 @@ def matrix(tensor, cols):
 
 
 def weights(blob, shape):
-    """Names as in model.py."""
+    """Returns the weights by their names in model.py."""
     softmax = math.gcd(shape.head_dim, 64) * math.sqrt(shape.head_dim) / math.log2(math.e)
     widths = {'o_proj': shape.heads * shape.head_dim, 'down_proj': shape.ffn}
     out = {'embed_tokens.weight': matrix(blob.tensor(blob.model['embed']), shape.dim),
@@ -52,7 +52,8 @@ def weights(blob, shape):
 
 
 def with_new_rows(found, vocab):
-    """Embeddings of new ids start as any other's would, their logits as the mean of all."""
+    """Embeddings of new ids start like those of any other id, and their rows of the head as the
+    mean of all rows."""
     generator = torch.Generator().manual_seed(3)
     embed, head = found['embed_tokens.weight'], found['lm_head.weight']
     new = vocab - len(embed)

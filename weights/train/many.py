@@ -1,4 +1,4 @@
-"""many.c, compiled for this machine."""
+"""Compiles many.c for this machine and loads it."""
 import ctypes as c
 import pathlib
 import subprocess

@@ -4,10 +4,10 @@ draft. Prints the model card's tables.
 
     measure.py DIRECTORY [--pair FOLDER] [--prompts N] [--skip-float]
 
-DIRECTORY is the one trained in; FOLDER has target.apus and draft.apus (default: DIRECTORY). Speeds
-are medians over prompts of the ratio of a run with the draft to one without, right after each
-other, because other things may run beside; on a busy machine APUS_THREADS=1 helps, as threads that
-wait for each other lose their turns."""
+DIRECTORY is the one of the training; FOLDER has target.apus and draft.apus (default: DIRECTORY). A
+speed-up is the median over prompts of the speed with the draft divided by the speed without. The
+two runs follow each other directly, because other programs may be running. On a busy machine
+APUS_THREADS=1 helps, because threads that wait for each other lose their time slices."""
 import argparse
 import json
 import math
@@ -25,7 +25,7 @@ from data import BEGIN_ID
 HERE = pathlib.Path(__file__).resolve().parent
 APUS = pathlib.Path(os.environ.get('APUS_BUILD', HERE.parents[1] / 'build' / 'release')) / 'apus'
 WINDOW, TOKENS = 512, 128
-TEXT_MAX = 120_000  # bytes of each kind of held-out text
+TEXT_MAX = 120_000  # the most bytes of each kind of held-out text
 LENGTHS = ['auto', '1', '2', '3', '4', '6']
 
 
@@ -37,7 +37,8 @@ def apus(*args):
 
 
 def held_texts(directory):
-    """Files of packages that were never seen, and single files of those that were."""
+    """Held-out texts by kind: 'packages' are files of packages of which nothing was trained on,
+    'files' are single files of the others."""
     names = json.loads((directory / 'held.json').read_text())
     texts = (directory / 'held.txt').read_text(encoding='utf-8').split(SEPARATOR)
     kinds = {'packages': [], 'files': []}
@@ -55,8 +56,8 @@ def up_to(texts, most):
 
 
 def float_nll(directory, name, ids):
-    """What apus perplexity measures, by the float32 checkpoint: the second half of each window,
-    nats an id."""
+    """Measures what apus perplexity does, but with the float32 checkpoint: nats per id over the
+    second half of each window."""
     import torch
     from safetensors.torch import load_file
     from export import new_models
@@ -99,7 +100,7 @@ def perplexities(a, pair):
 
 
 def prompts(a, pair):
-    """Held-out files up to some line within them."""
+    """Yields the beginnings of held-out files up to some line."""
     rng = np.random.default_rng(7)
     texts = [t for kind in held_texts(a.directory).values() for t in kind]
     for i in rng.permutation(len(texts))[:a.prompts]:

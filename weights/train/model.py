@@ -37,9 +37,10 @@ def rotate(x, cos, sin):
     return x * cos + torch.cat((-b, a), -1) * sin
 
 
-@torch.compiler.disable  # its gradients are not numbers when compiled for a CPU (PyTorch 2.15)
+@torch.compiler.disable  # compiled for a CPU its gradients become NaN (PyTorch 2.15)
 def attend(q, k, v):
-    """Causal. On short rows written out: PyTorch's own is slow backwards in bfloat16 on a CPU."""
+    """Causal attention. On short rows it is written out, because PyTorch's own is slow backwards
+    in bfloat16 on a CPU."""
     t = q.shape[2]
     if t > WRITTEN_OUT:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -138,7 +139,7 @@ class Llama(nn.Module):
         return self.lm_head(self.norm(self.hidden(ids, kind)))
 
     def behind(self, ids, wanted):
-        """The logits at the wanted ones of all positions."""
+        """The logits at those positions that `wanted` marks."""
         return self.lm_head(self.norm(self.hidden(ids).flatten(0, 1)[wanted]))
 
     def parameters_count(self):

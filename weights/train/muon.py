@@ -1,16 +1,16 @@
 """Muon: momentum whose matrices are made nearly orthogonal before they are applied (Jordan and
 others, 2024), with AdamW for the rest.
 
-Matrices of one shape go through the iteration together. The polynomial is the published quintic;
-five rounds of it bring all singular values near 1, which is enough. The update of an r x c matrix
-is scaled by sqrt(max(1, r / c)), so that one rate fits all shapes."""
+Matrices of one shape are iterated together. The polynomial is the published quintic; five rounds of
+it bring all singular values near 1, which is enough. The update of an r x c matrix is scaled by
+sqrt(max(1, r / c)), so that one rate fits all shapes."""
 import torch
 
 A, B, C = 3.4445, -4.7750, 2.0315
 
 
 def orthogonal(g, rounds=5):
-    """g: (n, r, c). Nearly U V^T of each."""
+    """Returns nearly U V^T of each of the n matrices g (n, r, c)."""
     x = g.bfloat16()
     tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x
@@ -41,8 +41,8 @@ class Muon:
 
 
 class Optimizer:
-    """Muon for the layers' matrices, AdamW for embedding, head and gains. Rates are those at full
-    speed; step(part) scales them."""
+    """Muon for the layers' matrices, AdamW for embedding, head and gains. The rates are the full
+    ones; step(part) multiplies them by part."""
 
     def __init__(self, model, matrix_rate, table_rate):
         named = list(model.named_parameters())

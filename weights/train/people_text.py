@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""People's text as SmolLM2's ids, from what corpus.py has gathered.
+"""Turns text that people wrote, which corpus.py has gathered, into SmolLM2's ids.
 
     people_text.py DIRECTORY --gguf FILE     writes DIRECTORY/code.ids and english.ids
 
 Code: the training files in a random order. English: the calibration text of the packer, which has
-other languages too, and of the packages that are trained on their descriptions and pages of
-documentation."""
+other languages too, and the descriptions and pages of documentation of the packages that are
+trained on."""
 import argparse
 import pathlib
 import random

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Lets the packed target write text for the draft to learn on: what a draft meets when it proposes
-is the target's own text, not people's.
+"""Lets the packed target write text for the draft to learn from, because the draft proposes for the
+target's own text, not for text that people wrote.
 
-    samples.py DIRECTORY --apus PROGRAM --model TARGET.apus [--minutes N] writes
-    DIRECTORY/samples.ids
+    samples.py DIRECTORY --apus PROGRAM --model TARGET.apus [--minutes N]
+        writes DIRECTORY/samples.ids
 
-Begins with some ids of the training text and fills the context: one text greedily, the next
-sampled."""
+Each text begins with some ids of the training text and fills the context. Every other text is
+sampled, the others are greedy."""
 import argparse
 import json
 import pathlib
@@ -22,7 +22,8 @@ PROMPT = (16, 192)  # ids, at least and at most
 
 
 def write_on(a, prompt, seed):
-    """The prompt and what the model writes behind it: CONTEXT ids, the last of them the end's."""
+    """Returns the prompt and what the model writes after it, filled up with END_ID to CONTEXT
+    ids."""
     ids = ','.join(map(str, [BEGIN_ID, *prompt]))
     done = subprocess.run([
         a.apus, 'run', '-m', a.model, '--ids', ids, '-n',

@@ -1,8 +1,7 @@
-"""SmolLM2's files as training needs them, and its vocabulary cut off behind the first ROWS ids.
+"""SmolLM2's file as training needs it, and its vocabulary cut off after the first ROWS ids.
 
-Ids are in the order of the merges, so a beginning of them is a tokenizer of its own. An id
-behind it is seen as the pieces that were merged into it, as speculate/draft.c shows it to a
-draft."""
+Ids are in the order of the merges, so the first ROWS of them make a tokenizer of their own. A later
+id is replaced by the pieces that were merged into it, as speculate/draft.c shows it to a draft."""
 import json
 
 import numpy as np
@@ -11,7 +10,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 ROWS, SPECIALS = 8192, 17
 BEGIN_ID, END_ID = 1, 2
-HELD = 20  # of so many texts of a file one, at its end, is never learned from
+HELD = 20  # one text in this many, at the end of a file, is never learned from
 
 
 class Source:
@@ -23,7 +22,7 @@ class Source:
         self.merges = [tuple(m.split(' ')) for m in merges]
 
     def weights(self):
-        """float32 arrays by their names in the file."""
+        """Returns float32 arrays by their names in the file."""
         return {
             t.name: np.array(dequantize(t.data, t.tensor_type),
                              np.float32).reshape(tuple(reversed(t.shape.tolist())))
@@ -45,9 +44,9 @@ class Source:
         return t
 
     def pieces(self, rows=ROWS):
-        """For each id the ids below `rows` that stand for it."""
+        """Returns for each id the ids below `rows` that stand for it."""
         ids, parts = {t: i for i, t in enumerate(self.tokens)}, {i: [i] for i in range(rows)}
-        for a, b in self.merges:  # in order, so that both halves are there
+        for a, b in self.merges:  # in this order both halves are known
             whole = ids[a + b]
             if whole not in parts:
                 parts[whole] = parts.get(ids[a], []) + parts.get(ids[b], [])
@@ -55,7 +54,7 @@ class Source:
 
 
 def write_small(source, directory):
-    """tokenizer.json and tokenizer_config.json of the first ROWS ids."""
+    """Writes tokenizer.json and tokenizer_config.json of the first ROWS ids."""
     source.tokenizer(ROWS).save(str(directory / 'tokenizer.json'))
     (directory / 'tokenizer_config.json').write_text(
         json.dumps(

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""What SmolLM2 says behind each id of a text, by the engine: what its draft learns.
+"""Writes what SmolLM2 predicts after each id of a text, computed by the engine. Its draft learns
+from that.
 
     teacher_logits.py DIRECTORY NAME FILE... --gguf FILE --apus LIBRARY --model BLOB [--seconds N]
 
-FILE: texts that the teacher wrote (.json), or ids of people's text (.ids). Writes
-DIRECTORY/NAME.npz, also on the way: the draft's ids, for each of them the row of what is said
-behind it or -1 (within an id that became several), and the TOP likeliest ids below ROWS with their
-log-probabilities. Of texts that the teacher wrote, where each begins, too; the last ones of a file
-are left to distil.py, which measures on them. --seconds: of processor
-time."""
+FILE: texts that the teacher wrote (.json), or ids of text that people wrote (.ids). Writes
+DIRECTORY/NAME.npz, and updates it while it works. It has the draft's ids; for each of them the row
+of the prediction after it, or -1 (inside an id that became several); and the TOP likeliest ids
+below ROWS with their log-probabilities. For texts that the teacher wrote it also says where each
+begins; the last ones of each file are left out, because distil.py measures on them. --seconds: of
+processor time."""
 import argparse
 import json
 import os

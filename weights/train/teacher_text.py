@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
-"""Lets SmolLM2 write text for its draft to learn on: what a draft meets is the model's own text.
+"""Lets SmolLM2 write text for its draft to learn from, because the draft proposes for the model's
+own text.
 
     teacher_text.py DIRECTORY --gguf FILE [--minutes N] [--seed N]
         adds text.SEED.N.json and own.SEED.N.npz there, and hidden.SEED.npz
 
-Many texts at once in PyTorch, bfloat16, each at a position of its own; a slot whose text has ended
-takes the next one. many.c has what PyTorch is slow at. Half of the texts are greedy, the others
-sampled. A text ends with its end token, where it repeats itself, or at LENGTH. Texts that have a
-prompt of bench/speculation/prompts.json in them are thrown away.
+Many texts are written at once in PyTorch with bfloat16, each at a position of its own; a slot whose
+text has ended takes the next one. many.c has what PyTorch is slow at. Half of the texts are greedy,
+the others sampled. A text ends with its end token, when it repeats itself, or at LENGTH. Texts that
+contain a prompt of bench/speculation/prompts.json are thrown away.
 
-own.*.npz has what teacher_logits.py writes, for the ids that the teacher chose, from the same
-logits: bfloat16's, so nearly those of the packed teacher, and without the time that it takes to
-evaluate all again. text.*.json are for teacher_logits.py."""
+own.*.npz has what teacher_logits.py writes, for the ids that the teacher chose, from the logits
+that were computed here. They are bfloat16's, so nearly those of the packed teacher, and nothing has
+to be evaluated again. text.*.json are for teacher_logits.py."""
 import argparse
 import ctypes as c
 import json
@@ -40,12 +41,13 @@ TEMPERATURES = [0, 0, 0, 0, 0, 0.3, 0.5, 0.7, 0.8, 1.0]
 
 
 def half_split(w, heads):
-    """GGUF has the pairs of RoPE side by side; here they are halves apart."""
+    """Reorders rows: GGUF has the two elements of a RoPE pair side by side; here they are half a
+    head apart."""
     return w.view(heads, HEAD // 2, 2, -1).transpose(1, 2).reshape(w.shape)
 
 
 def room(*shape):
-    """bfloat16 zeros on large pages."""
+    """Allocates bfloat16 zeros on large pages."""
     count = int(np.prod(shape))
     memory = mmap.mmap(-1, 2 * count)
     if hasattr(mmap, 'MADV_HUGEPAGE'):
@@ -82,7 +84,8 @@ class Teacher:
         ]
 
     def step(self, ids, place):
-        """What the head sees behind these ids of all slots, which stand at `place`."""
+        """Evaluates an id of every slot at the positions `place`, and returns the head's input
+        after it."""
         x, n = self.embed[ids], len(ids)
         for (qkv, out, up, down), k, v in zip(self.layers, self.keys, self.values):
             y = F.linear(F.rms_norm(x, (DIM, ), None, EPS).bfloat16(), qkv)
@@ -94,7 +97,8 @@ class Teacher:
         return F.rms_norm(x, (DIM, ), None, EPS).bfloat16()
 
     def choose(self, x, temperatures):
-        """Choices, the TOP likeliest ids below ROWS and their log-probabilities."""
+        """Returns the choices, and the TOP likeliest ids below ROWS with their
+        log-probabilities."""
         n = len(x)
         torch.mm(x, self.head.t(), out=self.logits[:n])
         choice, top = torch.empty(n, dtype=torch.int32), torch.empty(n, TOP, dtype=torch.uint16)
@@ -125,8 +129,8 @@ class Text:
         self.asking, self.ended, self.useful = self.kind == 'ask', False, True
 
     def now(self):
-        """The temperature of the next choice: a question of its own and the first `free` ids are
-        as the model would have them, so that texts differ."""
+        """The temperature of the next choice. It is 1 for the model's own questions and for the
+        first `free` ids, so that texts differ."""
         free = self.asking or len(self.ids) - self.begun < self.free
         return 1.0 if free else self.temperature
 
@@ -161,7 +165,7 @@ class Writer:
         self.slots = [self.next(i) for i in range(SLOTS)]
 
     def read_prefix(self):
-        """The beginning that most texts have is evaluated once."""
+        """Evaluates the beginning that most texts have, once for all of them."""
         for t, i in enumerate(self.prefix):
             self.teacher.step(torch.tensor([i]), torch.tensor([t], dtype=torch.int32))
         self.begin = [x[:, 0].clone() for x in (self.teacher.keys, self.teacher.values)]
@@ -206,8 +210,8 @@ class Writer:
                 self.finish(i)
 
     def rows(self):
-        """What is done so far as arrays for distil.py: the draft's ids, the row of what is said
-        behind each or -1, and where texts begin."""
+        """Returns the finished texts as arrays for distil.py: the draft's ids, for each the row of
+        the prediction after it or -1, and where texts begin."""
         ids, behind, starts, tops, logs, count = [], [], [], [], [], 0
         for text, known, top, log in self.done:
             starts.append(len(ids))
@@ -236,7 +240,7 @@ class Writer:
 
 
 def write(path, put):
-    """A reader sees all of the file or nothing."""
+    """Writes a file so that a reader sees all of it or nothing."""
     new = path.with_name('new.' + path.name)
     put(new)
     os.replace(new, path)

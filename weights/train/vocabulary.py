@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Trains the byte-level BPE of the shipped pair and turns the text into ids.
 
-    vocabulary.py DIRECTORY [--size N | --tokenizer FILE] reads DIRECTORY/{train,held}.txt, writes
-    tokenizer.json, train.ids and held.ids (uint16)
+    vocabulary.py DIRECTORY [--size N | --tokenizer FILE]
+        reads DIRECTORY/{train,held}.txt; writes tokenizer.json, train.ids and held.ids (uint16)
 
-Words are cut as Qwen2 does: digits one by one, a sign together with the letters behind it, runs of
-spaces and of line ends by themselves, which suits code. In the ids every file ends with <|end|>.
-Behind the pieces come the markers of fill-in-the-middle, under the names that Qwen2.5-Coder gave
-them; a tokenizer without them gets them."""
+Words are cut as in Qwen2, which suits code: digits one by one, a sign together with the letters
+after it, runs of spaces and of line ends by themselves. In the ids every file ends with <|end|>.
+The ids after the pieces are the markers of fill-in-the-middle, under the names that Qwen2.5-Coder
+gave them; they are added to a tokenizer that lacks them."""
 import argparse
 import json
 import pathlib
@@ -46,7 +46,8 @@ def train(texts, size):
 
 
 def with_markers(tokenizer):
-    """Adds what is missing; in the text of a file they are text."""
+    """Adds the markers that are missing. A marker in the text of a file is read as ordinary
+    text."""
     tokenizer.add_special_tokens(list(MARKERS))
     tokenizer.encode_special_tokens = True
     return tokenizer
