@@ -52,9 +52,9 @@ class Corpus(unittest.TestCase):
 
     def test_repeats(self):
         seen = set()
-        self.assertEqual(corpus.team_seen(LINES, seen), 0)
-        self.assertEqual(corpus.team_seen(LINES.upper(), seen, add=False), 0)
-        self.assertEqual(corpus.team_seen(LINES, seen), 1)
+        self.assertEqual(corpus.seen_share(LINES, seen), 0)
+        self.assertEqual(corpus.seen_share(LINES.upper(), seen, add=False), 0)
+        self.assertEqual(corpus.seen_share(LINES, seen), 1)
 
     def test_foreign_code_is_left_out(self):
         self.assertTrue(corpus.wanted('pip/_internal/main.py'))

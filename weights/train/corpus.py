@@ -63,7 +63,7 @@ def clean(data):
     return text
 
 
-def team_seen(text, seen, add=True):
+def seen_share(text, seen, add=True):
     """The share of the longer lines of a text that were seen before."""
     keys = [hash(line.strip()) for line in text.splitlines() if len(line.strip()) > 24]
     known = sum(k in seen for k in keys)
@@ -118,7 +118,7 @@ def take(files, package, seen):
     total = 0
     for path, data in sorted(files, key=lambda f: order(package, f[0])):
         text, held = clean(data), is_held(package, path)
-        if text is None or (total > PACKAGE_MAX and not held) or team_seen(text, seen) > 0.6:
+        if text is None or (total > PACKAGE_MAX and not held) or seen_share(text, seen) > 0.6:
             continue
         total += len(text)
         yield path, text, held
@@ -144,7 +144,7 @@ def gather(out):
     for name, *_, files in everything:  # first, so that held-out lines count as seen
         for path, data in files:
             text = clean(data) if is_held(name, path) else None
-            if text and team_seen(text, seen) <= 0.6:
+            if text and seen_share(text, seen) <= 0.6:
                 texts['held'].append((f'{name}/{path}', text))
     for name, version, licence, file, digest, files in everything:
         kept = [(f'{name}/{p}', t)
