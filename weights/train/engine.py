@@ -14,9 +14,8 @@ class Memory(c.Structure):
 
 
 class ModelConfig(c.Structure):
-    _fields_ = [('size', c.c_uint32), ('blob', c.c_void_p), ('engine', c.c_char_p),
-                ('port', c.c_void_p), ('cpu', c.c_int), ('device', c.c_char_p),
-                ('compiled', c.c_void_p), ('pipeline_cache_bytes', c.c_size_t)]
+    _fields_ = [('size', c.c_uint32), ('blob', c.c_void_p), ('port', c.c_void_p), ('cpu', c.c_int),
+                ('engines_count', c.c_uint32), ('engines', c.c_void_p)]
 
 
 class Config(c.Structure):
