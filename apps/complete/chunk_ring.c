@@ -15,7 +15,8 @@ static int in_word(char c) {
            (uint8_t)c >= 0x80;
 }
 
-/* The hashes (FNV-1a) of the words of text [bytes], sorted: words [CHUNK_WORDS_MAX]. How many. */
+/* Fills words [CHUNK_WORDS_MAX] with the hashes (FNV-1a) of the words of text [bytes], sorted.
+ * Returns how many there are. */
 static size_t words_of(const char *text, size_t bytes, uint32_t *words) {
     size_t count = 0;
     for (size_t at = 0; at < bytes && count < CHUNK_WORDS_MAX; at++) {
@@ -57,7 +58,8 @@ static void drop_like(struct chunk *chunks, size_t *count, const uint32_t *words
             drop(chunks, count, i);
 }
 
-/* The lines of text [bytes] around `at`: from *front up to the end that is returned. */
+/* The lines of text [bytes] around `at`: they begin at *front and end at the place that is
+ * returned. */
 static size_t lines_around(const char *text, size_t bytes, size_t at, size_t *front) {
     *front = lines_back(text, at, CHUNK_LINES / 2);
     size_t end = lines_forward(text, bytes, *front, CHUNK_LINES);

@@ -1,12 +1,13 @@
-/* Pieces of the files that somebody works on, as context for completing in another place: taken
- * where they were last edited, opened, saved or left. The way of llama.vim: what is picked waits in
- * a queue and moves to the ring while nobody types, since a change of the ring, which stands in
- * front of the prompt, costs evaluating it anew; a piece that says nearly the same as a new one
- * gives way to it; and of what looks like the place of the cursor nothing is shown to the model,
- * which would repeat it.
+/* Pieces of the files that the user works on, as context for completing in another place. They are
+ * taken where the files were last edited, opened, saved or left, as llama.vim does it. A piece that
+ * was picked waits in a queue and moves to the ring when the user does not type, because the ring
+ * stands at the beginning of the prompt, and a change there means that the whole prompt is
+ * evaluated again. A piece that is nearly the same as a new one is replaced by it. Pieces that look
+ * like the lines around the cursor are not shown to the model, which would repeat them.
  *
- * Likeness is llama.vim's: of all words of both pieces, those of the second that the first has too,
- * twice. 1 for the same words, 0 for none. */
+ * Likeness is computed as in llama.vim: twice the number of words of the second piece that the
+ * first one has too, divided by the number of words of both. It is 1 for the same words and 0 for
+ * no common word. */
 #ifndef COMPLETE_CHUNK_RING_H
 #define COMPLETE_CHUNK_RING_H
 
@@ -14,44 +15,47 @@
 #include <stdint.h>
 
 enum {
-    CHUNK_LINES = 32,    /* around a place */
-    CHUNK_LINES_MIN = 3, /* fewer say nothing */
+    CHUNK_LINES = 32,    /* lines of a piece */
+    CHUNK_LINES_MIN = 3, /* a piece with fewer lines is not taken */
     CHUNK_BYTES_MAX = 8 << 10,
-    CHUNK_WORDS_MAX = 1024, /* of a piece that likeness looks at */
-    RING_CHUNKS = 16,       /* most in use */
-    RING_WAITING = 16       /* and in the queue; the oldest one gives way */
+    CHUNK_WORDS_MAX = 1024, /* the first words of a piece, which likeness compares */
+    RING_CHUNKS = 16,       /* the most pieces in use */
+    RING_WAITING = 16       /* the most in the queue; one more takes the place of the oldest */
 };
-#define LIKE_OTHER  0.9 /* above it a piece gives way to a new one */
-#define LIKE_CURSOR 0.5 /* above it a piece is dropped for what is around the cursor */
+/* A piece with a greater likeness to a new one is replaced by it. */
+#define LIKE_OTHER 0.9
+/* A piece with a greater likeness to the lines around the cursor is dropped. */
+#define LIKE_CURSOR 0.5
 
 struct chunk {
-    char *name; /* of its file; own memory, as are the others */
-    char *text; /* [bytes] whole lines, but where one is longer than a piece may be */
+    char *name; /* its file's name; this, text and words are allocated */
+    char *text; /* [bytes] whole lines, except where one line is longer than a piece may be */
     size_t bytes;
     uint32_t *words; /* [count] hashes, sorted */
     size_t count;
 };
 
-/* Zero is empty. The oldest first. */
+/* A ring of zeros is empty. The oldest piece comes first. */
 struct chunk_ring {
     struct chunk ring[RING_CHUNKS], waiting[RING_WAITING];
     size_t count, waiting_count;
-    size_t most; /* in the ring: 1 .. RING_CHUNKS; 0: RING_CHUNKS */
+    size_t most; /* the most in the ring: 1 .. RING_CHUNKS; 0: RING_CHUNKS */
 };
 
-/* Queues the lines of text [bytes] around byte `at`. 1: it was taken; 0: too few lines, known
- * already, or no memory. */
+/* Queues the lines of text [bytes] around byte `at`. 1: the piece was taken; 0: it has too few
+ * lines or is there already, or memory is short. */
 int ring_pick(struct chunk_ring *ring, const char *name, const char *text, size_t bytes, size_t at);
 
-/* Moves the one that waits longest into the ring. 0: none waits. */
+/* Moves the piece that has waited longest into the ring. 0: none waits. */
 int ring_move(struct chunk_ring *ring);
 
-/* Drops what is like the lines of text [bytes] around byte `at`, the cursor. */
+/* Drops from the ring the pieces that are like the lines of text [bytes] around byte `at`, the
+ * cursor. */
 void ring_avoid(struct chunk_ring *ring, const char *text, size_t bytes, size_t at);
 
 void ring_free(struct chunk_ring *ring);
 
-/* Of two texts, 0 .. 1. */
+/* The likeness of two texts, 0 .. 1. */
 double text_likeness(const char *a, size_t a_bytes, const char *b, size_t b_bytes);
 
 #endif

@@ -10,18 +10,19 @@
 #include "kit/json.h"
 #include "load.h"
 
-/* A prompt at work. Its request is the room's until `done`. */
+/* A prompt that is being worked on. Its request belongs to the room until `done`. */
 struct job {
     struct completion *completion;
     struct request *request;
-    uint32_t first; /* its first text */
+    uint32_t first; /* the index of its first text */
     int is_done;
-    /* on the room's thread alone: the text so far, where rules look at it */
+    /* used only on the room's thread: the text so far, if rules have to look at it */
     char *so_far;
     size_t so_far_bytes, so_far_capacity;
 };
 
-/* What the room's thread says: a piece, the end of a text, the end of all. The lists lie behind. */
+/* A message of the room's thread: a piece, the end of a text, or the end of all texts. The arrays
+ * lie after it. */
 struct job_news {
     struct news news;
     struct job *job;
@@ -113,7 +114,7 @@ static void post(struct job *job, struct job_news *news) {
     door_post(exchange_door(job->completion->exchange), &news->news);
 }
 
-/* Whether the rules want no more of the text. */
+/* Applies the rules, and says to the room if they need no more of the text. */
 static void apply_rules(struct job *job, const struct request_piece *piece) {
     void *all = job->so_far;
     if (!job->completion->has_rules ||
@@ -156,14 +157,14 @@ static void on_text_end(struct request *request, const struct request_result *re
     struct job *job = request->door;
     struct job_news *news = new_news(job, 0, 0, 0);
     job->so_far_bytes = 0;
-    if (!news) return; /* the end of all tells as much */
+    if (!news) return; /* the message about the end of all texts says this too */
     news->kind = JOB_TEXT;
     news->result = *result;
     news->index = result->index;
     post(job, news);
 }
 
-/* The news of the end have their memory from the beginning: they must come. */
+/* The memory of this message was allocated with the job, because the message must always come. */
 static void on_done(struct request *request, const struct request_result *result) {
     struct job *job = request->door;
     struct job_news *news = (struct job_news *)(job + 1);
@@ -224,7 +225,7 @@ static void cancel_all(struct completion *completion) {
 
 static void on_gone(struct exchange *exchange) { cancel_all(exchange->work); }
 
-/* What a failed request is in HTTP. */
+/* The HTTP status for a failed request. */
 static int code_of(const struct request_result *result) {
     switch (result->status) {
     case REQUEST_REFUSED:
@@ -246,7 +247,8 @@ static void fail_with(struct completion *completion, const struct request_result
     cancel_all(completion);
 }
 
-/* A stream is told what came; under rules nothing before the end, when they have been applied. */
+/* Sends to a stream what has come. If there are rules, nothing is sent before the end of the text,
+ * when they have been applied. */
 static void tell_stream(struct completion *completion, uint32_t index) {
     struct text *text = &completion->texts[index];
     if (!completion->stream || !completion->exchange->http || completion->has_failed) return;
@@ -267,7 +269,8 @@ static void end_text(struct completion *completion, uint32_t index,
     text->is_over = 1;
     if (completion->has_rules) {
         double mean = text->tokens_count ? result->log_prob / (double)text->tokens_count : 0;
-        /* Said to have ended: clients get half lines, as from llama.cpp's server. */
+        /* The text is said to have ended by itself, so that clients get half lines, as from
+         * llama.cpp's server. */
         size_t shown =
             finish_length(&completion->rules, text->count ? text->bytes : "", text->count, 1, mean);
         if (shown < text->count) text->count = shown;
@@ -286,8 +289,8 @@ static void answer_all(struct completion *completion) {
     exchange_finish(completion->exchange, completion->dialect->done_line);
 }
 
-/* Cancelled requests of a client that is there have been superseded or gave way: that is an answer,
- * empty or as far as the text came. */
+/* If a request was cancelled and its client is still there, a newer request has replaced it, or it
+ * gave way. That is no failure: the answer has the text as far as it came. */
 static void end_job(struct completion *completion, struct job *job,
                     const struct request_result *result) {
     job->is_done = 1;
@@ -309,7 +312,7 @@ static void tell(struct news *news) {
     if (of->kind == JOB_DONE) {
         const struct request_result result = of->result;
         end_job(completion, job, &result);
-        return; /* its memory is the job's */
+        return; /* its memory belongs to the job */
     }
     if (of->kind == JOB_PIECE) {
         if (!completion->first_ns) completion->first_ns = now_ns();
@@ -358,13 +361,14 @@ void completion_begin(struct completion *completion, struct request **requests, 
         requests[i]->door = job;
         made++;
     }
-    for (uint32_t i = 0; i < count * completion->per_prompt; i++) { /* bytes are never NULL */
+    /* memory is taken here, so that bytes are never NULL */
+    for (uint32_t i = 0; i < count * completion->per_prompt; i++) {
         struct text *text = &completion->texts[i];
         text->bytes = malloc(text->capacity = 64);
         if (!text->bytes) made = UINT32_MAX;
     }
     completion->exchange->gone = on_gone;
-    completion->left = 1; /* until all are handed over */
+    completion->left = 1; /* counts as one until all are handed over */
     int error = made == count ? 0 : ENOMEM;
     for (uint32_t i = 0; i < count && !error; i++) {
         completion->jobs[i]->is_done = 0;
@@ -390,7 +394,7 @@ static uint64_t random_seed(void) {
     return getrandom(&seed, sizeof seed, 0) == sizeof seed ? seed : (uint32_t)now_ns();
 }
 
-/* A string, or a list of them; empty ones are left out. */
+/* Reads "stop": a string or a list of strings. Empty ones are left out. */
 static void read_stops(struct request *request, struct fields *fields) {
     const json_t *stop = fields_get(fields, "stop"), *value = stop;
     size_t count = json_is_array(stop) ? json_array_size(stop) : stop ? 1 : 0;
@@ -410,14 +414,15 @@ static void read_stops(struct request *request, struct fields *fields) {
     }
 }
 
-/* llama.cpp's names. What is not named is off; the order is ours in any case. */
+/* Reads "samplers", with llama.cpp's names. Samplers that are not named are switched off. Their
+ * order cannot be changed. */
 static void read_samplers(struct request *request, struct fields *fields) {
     static const char *const known[] = {"penalties", "dry",       "top_n_sigma", "top_k",
                                         "typ_p",     "typical_p", "top_p",       "min_p",
                                         "xtc",       "infill",    "temperature", "adaptive_p"};
     const json_t *list = fields_get(fields, "samplers");
     int has_k = 0, has_p = 0, has_min = 0, has_temperature = 0, has_penalties = 0;
-    if (json_is_string(list)) return; /* the short form: letters, all of them optional */
+    if (json_is_string(list)) return; /* the short form, a string of letters, is not read */
     list = fields_list(fields, "samplers");
     if (!json_array_size(list)) return;
     for (size_t i = 0; i < json_array_size(list); i++) {
@@ -550,7 +555,8 @@ const char *completion_stop_type(const struct request_result *result) {
     case APUS_STOP_CONTEXT:
         return "limit";
     case APUS_RUNNING:
-        return result->status ? "none" : "limit"; /* rules, or a warmed slot */
+        /* limit: the rules ended the text, or the request only warmed a slot */
+        return result->status ? "none" : "limit";
     default:
         return "none";
     }

@@ -11,7 +11,7 @@ uint32_t completion_specials(struct completion *completion, struct fields *field
     return fields_flag(fields, "parse_special", usual) ? APUS_TEXT_SPECIALS : 0;
 }
 
-/* Several prompts are an array of strings alone, or one with an array in it. */
+/* Whether this is several prompts: an array of strings only, or an array that contains an array. */
 static int is_several(const json_t *prompt) {
     size_t strings = 0, arrays = 0, count = json_array_size(prompt);
     for (size_t i = 0; i < count; i++) {
@@ -33,7 +33,7 @@ static int add_id(struct request *request, struct fields *fields, const json_t *
     return request_add_part(request, APUS_PART_IDS, 0, &one, 1);
 }
 
-/* Runs of ids go in as one part. */
+/* Adds a list of ids and texts. Consecutive ids become one part. */
 static int add_list(struct request *request, struct fields *fields, const json_t *list,
                     uint32_t flags, uint32_t vocab) {
     size_t count = json_array_size(list), run = 0;

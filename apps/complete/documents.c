@@ -5,7 +5,7 @@
 
 /* ---- lines and columns */
 
-/* The first line end in text [bytes] from `at`, or bytes; *next: behind it. */
+/* The first line end in text [bytes] from `at` on, or bytes. *next: the place after it. */
 static size_t line_end(const char *text, size_t bytes, size_t at, size_t *next) {
     for (; at < bytes; at++)
         if (text[at] == '\n' || text[at] == '\r') break;
@@ -14,8 +14,8 @@ static size_t line_end(const char *text, size_t bytes, size_t at, size_t *next) 
     return at;
 }
 
-/* Bytes of the character at `at`, which may be no UTF-8: what a lead byte promises, as far as there
- * are bytes that continue it. */
+/* How many bytes the character at `at` has. The text may not be UTF-8: as many bytes count as the
+ * lead byte announces and as continue it. */
 static size_t character_bytes(const char *text, size_t bytes, size_t at) {
     uint8_t lead = (uint8_t)text[at];
     size_t want = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf8 ? 4 : 1, n = 1;
@@ -146,7 +146,7 @@ struct document *documents_open(struct documents *documents, const char *uri, co
     return document;
 }
 
-/* Room for `bytes`, half as much again, so that typing seldom moves the text. */
+/* Makes room for `bytes` and half as many more, so that typing seldom moves the text. */
 static int reserve(struct document *document, size_t bytes) {
     if (document->text && bytes <= document->capacity) return 0;
     size_t capacity = bytes + bytes / 2 + 64;

@@ -3,12 +3,13 @@
 #include <string.h>
 
 struct line {
-    const char *text; /* [bytes] without its line end and without blanks in front of that */
+    const char *text; /* [bytes] without its line end and without the blanks before that */
     size_t bytes;
-    size_t blanks;  /* in front */
-    size_t columns; /* of these, as indentation; what stands in front of the cursor counts */
+    size_t blanks;  /* the blanks at its beginning */
+    size_t columns; /* the indentation: the columns of these blanks, and of what is before the
+                       cursor */
     size_t next;    /* where the next line begins */
-    int ends;       /* with a line end, rather than where the text does */
+    int ends;       /* whether it has a line end and does not just end with the text */
 };
 
 static int blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
@@ -29,7 +30,7 @@ static struct line line_at(const char *text, size_t bytes, size_t at, size_t col
     return line;
 }
 
-/* The columns of the blanks that text [bytes], the front of a line, consists of; -1 where it has
+/* The columns of text [bytes], the beginning of a line, if it consists of blanks; -1 if it has
  * anything else. */
 static long blank_columns(const char *text, size_t bytes, uint32_t tab) {
     long columns = 0;
@@ -50,7 +51,7 @@ static int begins_with(const struct line *line, const char *word) {
              (after >= 'a' && after <= 'z'));
 }
 
-/* Whether a line at the block's own indentation goes on with it. */
+/* Whether a line at the block's own indentation continues the block. */
 static int goes_on(const struct line *line) {
     static const char *const words[] = {"else",  "elif",    "elsif",  "elseif", "except", "finally",
                                         "catch", "rescue",  "ensure", "when",   "case",   "default",
@@ -69,13 +70,13 @@ static int closes(const struct line *line) {
     return 0;
 }
 
-/* Whether a closing line opens again: "} else {", ") -> int:", "}, [". */
+/* Whether a closing line also opens something: "} else {", ") -> int:", "}, [". */
 static int opens_again(const struct line *line) {
     char last = line->bytes ? line->text[line->bytes - 1] : ' ';
     return last == '{' || last == '(' || last == '[' || last == ':';
 }
 
-/* Brackets that text [bytes] opens and does not close, on top of `open`. */
+/* How many brackets are open after text [bytes], if `open` were open before it. */
 static size_t brackets(const char *text, size_t bytes, size_t open) {
     for (size_t i = 0; i < bytes; i++) {
         char c = text[i];
@@ -85,9 +86,10 @@ static size_t brackets(const char *text, size_t bytes, size_t open) {
     return open;
 }
 
-/* Where the first line of the text begins to say what stands behind the cursor on its line: the
- * earliest such place; its whole length where there is none. What it says in its middle has to be
- * the whole rest, and more than brackets. */
+/* The earliest place where the first line of the text begins to repeat what is after the cursor on
+ * its line; the line's whole length if there is none. If the repetition is in the middle of the
+ * line, it only counts if it is the whole rest of the cursor's line and has at least MIDDLE_LEAST
+ * bytes. */
 static size_t first_repeat(const struct line *rest, const struct line *first) {
     enum { MIDDLE_LEAST = 4 };
     static const char marks[] = "\"'`";
@@ -105,7 +107,7 @@ static size_t first_repeat(const struct line *rest, const struct line *first) {
     return first->bytes;
 }
 
-/* The document's next line behind the cursor's that is not blank; 0 where there is none. */
+/* Finds the document's next line after the cursor's that is not blank. 0: there is none. */
 static int next_line(const struct finish *rules, struct line *next) {
     struct line line = line_at(rules->after, rules->after_bytes, 0, 0, rules->tab);
     while (line.ends) {
@@ -121,16 +123,17 @@ static int next_line(const struct finish *rules, struct line *next) {
 /* The state of a walk over the text's lines. */
 struct walk {
     const struct finish *rules;
-    const char *head; /* [head_bytes] of the cursor's line, in front of it */
+    const char *head; /* [head_bytes] the cursor's line up to the cursor */
     size_t head_bytes;
-    struct line rest, next; /* of the document: behind the cursor, and the next that is not blank */
+    struct line rest, next; /* of the document: what is after the cursor on its line, and the next
+                               line that is not blank */
     int has_next, opened;
-    long front;     /* columns of the head where that is blank, or -1 */
+    long front;     /* columns of the head if that is blank, otherwise -1 */
     long block;     /* indentation of the block; -1: not known yet */
-    size_t open;    /* brackets of the text in front of a line */
-    uint32_t lines; /* so far */
-    int content;    /* a line that was not blank has been */
-    int blanks;     /* empty lines since */
+    size_t open;    /* brackets that are open before the line */
+    uint32_t lines; /* lines so far */
+    int content;    /* whether a line that is not blank has come */
+    int blanks;     /* blank lines since then */
 };
 
 static struct walk walk_begin(const struct finish *rules) {
@@ -151,7 +154,7 @@ static int same(const char *a, size_t a_bytes, const char *b, size_t b_bytes) {
     return a_bytes == b_bytes && memcmp(a, b, a_bytes) == 0;
 }
 
-/* Where the first line, which is whole, has to end because of what stands behind the cursor. */
+/* Where the first line, which is complete, has to end because of what is after the cursor. */
 static size_t first_end(const struct walk *walk, const struct line *first) {
     if (walk->rules->repeats || !first->bytes) return first->bytes;
     if (walk->has_next && walk->next.bytes >= walk->head_bytes &&
@@ -162,7 +165,7 @@ static size_t first_end(const struct walk *walk, const struct line *first) {
     return first_repeat(&walk->rest, first);
 }
 
-/* Whether a later line, which is whole, stands behind the cursor too. */
+/* Whether a later line, which is complete, is also in the document after the cursor. */
 static int repeats(const struct walk *walk, const struct line *line) {
     if (walk->rules->repeats) return 0;
     if (walk->has_next && same(line->text, line->bytes, walk->next.text, walk->next.bytes))
@@ -174,11 +177,11 @@ static int repeats(const struct walk *walk, const struct line *line) {
 
 enum verdict { GOES_ON, ENDS_BEFORE, ENDS_BEHIND };
 
-/* What a later line that is not blank means for the block. A line that is not whole is judged by
- * its indentation alone. */
+/* Whether the block goes on with a later line that is not blank. A line that is not complete is
+ * judged only by its indentation. */
 static enum verdict block_verdict(struct walk *walk, const struct line *line, int is_whole) {
     long columns = (long)line->columns;
-    int apart = walk->content && walk->blanks; /* behind an empty line */
+    int apart = walk->content && walk->blanks; /* after a blank line */
     if (columns < (long)walk->rules->indent) return ENDS_BEFORE;
     if (!walk->rules->block) return GOES_ON;
     if (walk->block < 0) walk->block = columns;
@@ -190,9 +193,9 @@ static enum verdict block_verdict(struct walk *walk, const struct line *line, in
     return opens_again(line) ? GOES_ON : ENDS_BEHIND;
 }
 
-/* The end of what is shown of text [bytes], blanks at its end included; *enough: a rule ended it,
- * and nothing that follows changes that. With `ended` the last line is whole. *last: where the last
- * line with its line end ends. */
+/* The end of what is shown of text [bytes], blanks at its end included. *enough: a rule ended the
+ * text, and nothing that follows changes that. ended: the last line is complete. *last: where the
+ * last line that has a line end ends. */
 static size_t walk_lines(const struct finish *rules, const char *text, size_t bytes, int ended,
                          int *enough, size_t *last) {
     struct walk walk = walk_begin(rules);
@@ -235,14 +238,15 @@ int finish_enough(const struct finish *rules, const char *text, size_t bytes) {
     return enough;
 }
 
-/* Without the last word, which may be half of one; all of it where there is one word only. */
+/* The length without the last word, which may be half a word; the whole length if there is only one
+ * word. */
 static size_t whole_words(const char *text, size_t bytes) {
     size_t at = bytes;
     while (at && !blank(text[at - 1])) at--;
     return blank_columns(text, at, 1) < 0 ? at : bytes;
 }
 
-/* Without the front of a character whose rest is missing. */
+/* The length without the beginning of a character whose rest is missing. */
 static size_t whole_characters(const char *text, size_t bytes) {
     size_t back = 0;
     while (back < 3 && back < bytes && ((uint8_t)text[bytes - 1 - back] & 0xc0) == 0x80) back++;

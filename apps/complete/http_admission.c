@@ -26,7 +26,7 @@ int admits_origin(const struct door_config *config, const char *origin) {
     return 0;
 }
 
-/* The same time whatever the bytes are; lengths are no secret. */
+/* Takes the same time for all bytes. Lengths are no secret. */
 static int same_secret(const char *given, const char *key) {
     size_t given_bytes = strlen(given), key_bytes = strlen(key);
     volatile unsigned char differ = given_bytes != key_bytes;

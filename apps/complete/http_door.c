@@ -26,11 +26,12 @@
 #include "load.h"
 
 enum {
-    HANGUP_US = 2000,        /* how often hang-ups are looked for while requests are open */
-    SWEEP_US = 500000,       /* and connections that take too long */
+    HANGUP_US = 2000,        /* how often the server looks for clients that hung up, while requests
+                                are open */
+    SWEEP_US = 500000,       /* how often it looks for connections that take too long */
     UNSENT_MAX = 1 << 20,    /* bytes that a stream's client may leave unread */
-    CLOSING_US = 2000000,    /* for the last answers */
-    ROOT_NUMBER = 0x2545F491 /* of ids of exchanges */
+    CLOSING_US = 2000000,    /* how long the last answers may take */
+    ROOT_NUMBER = 0x2545F491 /* mixed into the ids of exchanges */
 };
 
 struct door {
@@ -45,7 +46,7 @@ struct door {
     uint64_t number;
     uint16_t port;
     int is_loopback, signal;
-    pthread_mutex_t lock; /* of the news */
+    pthread_mutex_t lock; /* for first and last */
     struct news *first, **last;
 };
 
@@ -117,7 +118,7 @@ static void free_exchange(struct exchange *exchange) {
     set_polling(door);
 }
 
-/* The answer is on its way, or nobody is there to read it. */
+/* Call this when the answer is on its way, or when the client is gone. */
 static void let_go(struct exchange *exchange) {
     evhttp_connection_set_closecb(exchange->connection, NULL, NULL);
     exchange->http = NULL;
@@ -131,7 +132,8 @@ void exchange_end(struct exchange *exchange) {
     if (!exchange->http) free_exchange(exchange);
 }
 
-/* evhttp closes the connection. A request that it took off before is ours to free. */
+/* Called when evhttp closes the connection. If evhttp has detached the request before, it has to be
+ * freed here. */
 static void on_close(struct evhttp_connection *connection, void *arg) {
     struct exchange *exchange = arg;
     struct evhttp_request *http = exchange->http;
@@ -145,8 +147,8 @@ static void on_close(struct evhttp_connection *connection, void *arg) {
         free_exchange(exchange);
 }
 
-/* While evhttp waits for an answer it does not read, and so does not see that the client is gone;
- * and reading behind its back would end the process (EVCON_WRITING in its http.c). */
+/* While evhttp waits for an answer it does not read, so it does not notice that the client is gone.
+ * Reading without its knowledge would end the process (EVCON_WRITING in its http.c). */
 static void on_hangups(evutil_socket_t unused, short what, void *arg) {
     struct door *door = arg;
     struct exchange *next;
@@ -158,8 +160,8 @@ static void on_hangups(evutil_socket_t unused, short what, void *arg) {
         struct pollfd client = {.fd = bufferevent_getfd(bev), .events = POLLRDHUP};
         if (client.fd >= 0 && poll(&client, 1, 0) > 0 &&
             (client.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL))) {
-            evhttp_connection_free(exchange->connection); /* on_close follows inside */
-            next = door->exchanges; /* what that changed, nobody knows: from the first again */
+            evhttp_connection_free(exchange->connection); /* this calls on_close */
+            next = door->exchanges; /* begins again: on_close may have changed all of the list */
         }
     }
 }
@@ -282,7 +284,7 @@ void exchange_fail(struct exchange *exchange, int code, const char *format, ...)
         exchange_json(exchange, code, body);
 }
 
-/* A stream is silent for as long as its text takes: it has no time limit but for writing. */
+/* A stream may be silent for as long as its text takes, so only writing has a time limit. */
 static void begin_stream(struct exchange *exchange) {
     const struct timeval writing = {(time_t)exchange->door->config.limits.idle_s, 0};
     set_header(exchange, "Content-Type", "text/event-stream; charset=utf-8");
@@ -331,7 +333,7 @@ static const char *header(const struct exchange *exchange, const char *name) {
     return evhttp_find_header(evhttp_request_get_input_headers(exchange->http), name);
 }
 
-/* Whether the request may come in; else it is answered. */
+/* Whether the request is admitted; if not, it has been answered. */
 static int is_admitted(struct exchange *exchange, const struct route *route) {
     const struct door *door = exchange->door;
     const char *host = header(exchange, "Host"), *origin = header(exchange, "Origin");
@@ -409,7 +411,7 @@ static void dispatch(struct exchange *exchange, const struct route *route) {
     json_decref(body);
 }
 
-/* The browser's question before a request of a page that may come in. */
+/* Answers the question that a browser asks before a request of an admitted page. */
 static void answer_preflight(struct exchange *exchange) {
     set_header(exchange, "Access-Control-Allow-Methods", "GET, POST");
     set_header(exchange, "Access-Control-Allow-Headers", "Authorization, Content-Type, X-Api-Key");
@@ -479,7 +481,8 @@ static void on_closing(evutil_socket_t fd, short what, void *arg) {
     if (!door->exchanges || waited > CLOSING_US) event_base_loopbreak(door->base);
 }
 
-/* The first signal ends the work: requests that are open are cancelled and get their answer. */
+/* The first signal ends the work: open requests are cancelled and get their answers. A second one
+ * ends the server at once. */
 static void on_signal(evutil_socket_t number, short what, void *arg) {
     struct door *door = arg;
     const struct timeval every = {0, 20000};
@@ -521,7 +524,8 @@ static void learn_port(struct door *door) {
     socklen_t bytes = sizeof name;
     evutil_socket_t fd = evhttp_bound_socket_get_fd(door->bound);
     const int one = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* accepted ones inherit it */
+    /* accepted connections inherit this */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (getsockname(fd, (struct sockaddr *)&name, &bytes)) return;
     door->port = ntohs(name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port
                                                   : ((struct sockaddr_in *)&name)->sin_port);
@@ -604,7 +608,7 @@ static void free_event(struct event *event) {
 
 void door_close(struct door *door) {
     if (!door) return;
-    on_wake(-1, 0, door); /* the last news */
+    on_wake(-1, 0, door); /* the last messages */
     if (door->http) evhttp_free(door->http);
     while (door->exchanges) free_exchange(door->exchanges);
     gate_close(door->gate);

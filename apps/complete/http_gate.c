@@ -14,7 +14,7 @@ enum { SPARE = 32, LINGER_S = 2 };
 
 enum phase {
     GATE_FREE,
-    GATE_FRESH, /* accepted; nothing has come */
+    GATE_FRESH, /* accepted, but no byte has come */
     GATE_HEAD,
     GATE_BODY,
     GATE_WORK,
@@ -26,12 +26,12 @@ struct link {
     struct gate *gate;
     struct bufferevent *bev;
     int fd;      /* -1 while FRESH */
-    ino_t inode; /* of the socket: tells whether fd is still this connection */
+    ino_t inode; /* the socket's inode, which tells whether fd is still this connection */
     enum phase phase;
-    int is_over;    /* beyond the limit: it gets 503 */
-    uint64_t since; /* the phase, or the request, began */
+    int is_over;    /* there are more connections than allowed, so it gets 503 */
+    uint64_t since; /* when the phase or the request began */
     size_t head, body, extra;
-    int is_line_start; /* the last byte but \r was \n */
+    int is_line_start; /* the last byte other than \r was \n */
 };
 
 struct gate {
@@ -62,7 +62,7 @@ uint32_t gate_count(struct gate *gate) {
     return count;
 }
 
-/* Answers by itself, and lets nothing through any more. */
+/* Answers without evhttp, and from then on passes nothing on to it. */
 static void refuse(struct link *link, int code, const char *reason, const char *message) {
     char body[512], answer[1024];
     const char *type = code == 503 ? "unavailable_error" : "invalid_request_error";
@@ -73,7 +73,8 @@ static void refuse(struct link *link, int code, const char *reason, const char *
                          "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: "
                          "%d\r\nConnection: close\r\n\r\n%s",
                          code, reason, n, body);
-    /* nothing else was written on this connection, so its buffer takes these bytes */
+    /* nothing else was written to this connection, so the socket's buffer has room for these
+     * bytes */
     ssize_t ignored = send(link->fd, answer, (size_t)bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)ignored;
     shutdown(link->fd, SHUT_WR);
@@ -88,7 +89,8 @@ static void begin_request(struct link *link) {
     link->is_line_start = 0;
 }
 
-/* Bytes of a head up to the empty line that ends it; gives how many those are. */
+/* Counts the bytes of a head up to the empty line that ends it. Returns how many of these bytes
+ * belong to the head. */
 static size_t take_head(struct link *link, const unsigned char *bytes, size_t count) {
     for (size_t i = 0; i < count; i++) {
         link->head++;
@@ -130,11 +132,13 @@ static void judge(struct link *link) {
                  limits->body_bytes);
         refuse(link, 413, "Payload Too Large", message);
     } else if (link->extra > limits->head_bytes) {
-        shutdown(link->fd, SHUT_RDWR); /* floods while its request is worked on */
+        /* the client sends too much while its request is worked on */
+        shutdown(link->fd, SHUT_RDWR);
     }
 }
 
-/* Called by evbuffer_add and drain; here the bytes that came are at the end of the buffer. */
+/* Called when bytes are added to the buffer or drained from it. Bytes that were added are at its
+ * end. */
 static void on_input(struct evbuffer *buffer, const struct evbuffer_cb_info *info, void *arg) {
     struct link *link = arg;
     struct evbuffer_iovec piece[8];
@@ -161,7 +165,7 @@ static void on_input(struct evbuffer *buffer, const struct evbuffer_cb_info *inf
     if (link->phase == GATE_REFUSED) evbuffer_drain(buffer, evbuffer_get_length(buffer));
 }
 
-/* A connection for which there is no link: far beyond the limit. */
+/* Refuses a connection for which there is no link, because there are far too many. */
 static void on_overflow(struct evbuffer *buffer, const struct evbuffer_cb_info *info, void *arg) {
     struct link link = {.gate = NULL, .fd = bufferevent_getfd(arg)};
     if (!info->n_added) return;
@@ -205,7 +209,7 @@ struct gate *gate_open(struct evhttp *http, const struct gate_limits *limits) {
     gate->links_count = count;
     evhttp_set_bevcb(http, on_accept, gate);
     evhttp_set_timeout(http, (int)limits->idle_s);
-    /* a second fence; the first one is here */
+    /* a second limit inside evhttp, in case the first one, which is here, fails */
     evhttp_set_max_headers_size(http, (ev_ssize_t)(2 * limits->head_bytes));
     return gate;
 }
@@ -230,7 +234,7 @@ void gate_idle(struct gate *gate, struct bufferevent *connection) {
     link->phase = GATE_IDLE;
     link->since = now_ns();
     if (!evbuffer_get_length(bufferevent_get_input(connection))) return;
-    begin_request(link); /* the next one is here already; its head was counted as extra */
+    begin_request(link); /* the next request is here already; its head was counted as extra */
     link->phase = GATE_BODY;
 }
 

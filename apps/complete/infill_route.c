@@ -1,5 +1,5 @@
-/* /infill and /completion, as llama.cpp's server speaks them: what llama.vim, llama.vscode and
- * others send and read. */
+/* /infill and /completion as in llama.cpp's server, which llama.vim, llama.vscode and others
+ * use. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,7 +72,7 @@ static json_t *timings_of(const struct request_result *result) {
     return timings;
 }
 
-/* What stands behind a text that has ended. */
+/* Adds what comes after a text that has ended. */
 static void put_end(json_t *answer, const struct completion *completion, uint32_t index) {
     const struct text *text = &completion->texts[index];
     const struct request_result *result = &text->result;
@@ -98,7 +98,7 @@ static void put_end(json_t *answer, const struct completion *completion, uint32_
     put(answer, "timings", timings_of(result));
 }
 
-/* The fields that were asked for; one inside another comes out under the whole name. */
+/* Picks the fields that were asked for. A field inside another one is put under its whole name. */
 static json_t *pick(const struct completion *completion, json_t *answer) {
     if (!completion->response_fields || !answer) return answer;
     json_t *picked = json_object();
@@ -212,7 +212,7 @@ static void refuse_unknown_ways(struct fields *fields) {
     }
 }
 
-/* What both paths have in common. NULL after an answer. */
+/* Reads the fields that both paths have. NULL: the request has been answered. */
 static struct request *read_common(struct completion *completion, struct fields *fields,
                                    double temperature) {
     struct request *request = completion_request(completion, fields, temperature, 0.95, 40, 0.05);
@@ -223,7 +223,8 @@ static struct request *read_common(struct completion *completion, struct fields 
     request->predict_ms = (uint64_t)fields_integer(fields, "t_max_predict_ms", -1, INT32_MAX, 0);
     if ((int64_t)request->prompt_ms < 0) request->prompt_ms = 0;
     if ((int64_t)request->predict_ms < 0) request->predict_ms = 0;
-    /* llama.vim warms with 1 ms and means the whole prompt: its server does not know this limit */
+    /* llama.vim warms a slot with a limit of 1 ms but wants the whole prompt, because llama.cpp's
+     * server ignores this limit */
     if (!request->max_tokens) request->prompt_ms = 0;
     completion->per_prompt = (uint32_t)fields_integer(
         fields, fields_get(fields, "n_cmpl") ? "n_cmpl" : "n", 1, COMPLETION_TEXTS_MAX, 1);
@@ -276,9 +277,10 @@ static int add_extra(struct request *request, struct fields *fields) {
     return 0;
 }
 
-/* One number for a buffer: the slot that the client wishes for, and the file's name, or where there
- * is none the front of the text, by which two editors on one server are kept apart. 0 where the
- * client wishes for no slot: then nothing says that two requests are of one buffer. */
+/* A number that stands for one buffer of an editor: a hash of the slot that the client wishes for
+ * and of the file's name or, if there is none, of the beginning of the text, so that two editors on
+ * one server are kept apart. 0 if the client gives neither a slot nor a name, because then nothing
+ * shows that two requests come from one buffer. */
 static uint64_t subject_of(const struct request *request, struct fields *fields, const char *prefix,
                            size_t prefix_bytes) {
     size_t bytes;
@@ -300,7 +302,8 @@ static int add_texts(struct request *request, struct fields *fields) {
     if (!error) error = request_add(request, REQUEST_PREFIX, prefix, prefix_bytes);
     if (!error) error = request_add(request, REQUEST_PREFIX, prompt, bytes);
     if (!error) error = request_add(request, REQUEST_SUFFIX, suffix, suffix_bytes);
-    /* one reserve for all: what warms and what asks cut their prompts alike */
+    /* one reserve for all requests, so that those that warm a slot and those that ask cut their
+     * prompts in the same way */
     request->reserve = request->max_tokens < 0     ? UINT32_MAX
                        : request->max_tokens < 256 ? 256
                                                    : (uint32_t)request->max_tokens;
@@ -313,7 +316,7 @@ static void begin_infill(struct exchange *exchange, const json_t *body) {
     struct fields fields = {.object = body};
     struct completion *completion = completion_new(exchange, &dialect);
     if (!completion) return;
-    /* the likeliest middle, unless the client asks for variety */
+    /* temperature 0, unless the client asks for another */
     struct request *request = read_common(completion, &fields, 0);
     if (!request) return;
     int error = *fields.why ? 0 : add_texts(request, &fields);

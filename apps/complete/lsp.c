@@ -8,9 +8,9 @@
 #define AT(member) offsetof(struct settings, member)
 
 static int lsp_main(const struct settings *settings) {
-    signal(SIGPIPE, SIG_IGN); /* a client that is gone ends the server, in its order */
+    signal(SIGPIPE, SIG_IGN); /* a client that is gone ends the server in the usual way */
     struct settings with = *settings;
-    with.lookup = 1; /* costs nothing, and edited text repeats itself */
+    with.lookup = 1; /* the lookup costs nothing, and edited text often repeats itself */
     return lsp_serve(&with, STDIN_FILENO, STDOUT_FILENO);
 }
 

@@ -45,7 +45,7 @@ static struct document *by_key(const struct lsp_door *door, uint64_t key) {
     return NULL;
 }
 
-/* The cursor is far from where it was: what is just outside of the lines that a request has, on
+/* For a cursor that has moved far: picks what is just outside of the lines that a request has, on
  * both sides. */
 static void pick_outside(struct lsp_door *door, const struct document *document) {
     size_t at = document->cursor, bytes = document->bytes;

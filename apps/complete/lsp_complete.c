@@ -1,4 +1,4 @@
-/* Completions: what is asked of the room, and what is answered of what it gives. */
+/* Completions: what is asked of the room, and how its results become answers. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static void take_off(struct lsp_door *door, struct asked *asked) {
         }
 }
 
-/* Answers with an error and stops the work; what the room still gives is dropped. */
+/* Answers with an error and stops the work. What the room still sends is dropped. */
 static void give_up(struct lsp_door *door, struct asked *asked, int code, const char *why) {
     if (asked->is_over) return;
     asked->is_over = 1;
@@ -55,7 +55,7 @@ void complete_changed(struct lsp_door *door, const struct document *document) {
 
 /* ---- the prompt */
 
-/* Adds text [bytes] with \n alone at its lines' ends. */
+/* Adds text [bytes] with only \n as line ends. */
 static int add_text(struct request *request, enum request_role role, const char *text,
                     size_t bytes) {
     char *plain = malloc(bytes + 1);
@@ -72,8 +72,8 @@ static int add_text(struct request *request, enum request_role role, const char 
     return error;
 }
 
-/* The part in front of the cursor begins at the same line while the cursor moves a little: what is
- * evaluated of it stays. */
+/* Where the part before the cursor begins. It is the same line while the cursor moves a little, so
+ * that what has been evaluated stays useful. */
 static size_t window_front(const struct lsp_door *door, const struct document *document,
                            size_t at) {
     uint32_t line = offset_position(document->text, document->bytes, at, COLUMN_UTF8).line;
@@ -81,8 +81,8 @@ static size_t window_front(const struct lsp_door *door, const struct document *d
     return lines_back(document->text, at, back);
 }
 
-/* Pieces of other places, what is in front of [from, to), which `middle` replaces, and what is
- * behind. */
+/* Adds pieces of other places, the text before [from, to), `middle`, which replaces that, and the
+ * text after it. */
 static int add_prompt(struct lsp_door *door, struct request *request,
                       const struct document *document, size_t from, size_t to, const char *middle) {
     size_t front = window_front(door, document, from),
@@ -115,7 +115,7 @@ static void on_piece(struct request *request, const struct request_piece *piece)
     }
 }
 
-/* Adds what is to be shown of the text to the items, if there is anything new. */
+/* Adds to the items what is shown of the text, unless an item has it already. */
 static void take_text(struct asked *asked, const struct request_result *result) {
     int ended = asked->has_enough || result->stop == APUS_STOP_EOS;
     double mean = result->new_tokens ? result->log_prob / (double)result->new_tokens : 0;
@@ -125,7 +125,7 @@ static void take_text(struct asked *asked, const struct request_result *result) 
     if (!whole) return;
     memcpy(whole, asked->lead, lead);
     memcpy(whole + lead, asked->text, n);
-    json_t *text = json_stringn(whole, lead + n); /* NULL where the model wrote no UTF-8 */
+    json_t *text = json_stringn(whole, lead + n); /* NULL if the model's text is not UTF-8 */
     free(whole);
     for (size_t i = 0; text && i < json_array_size(asked->items); i++)
         if (json_equal(text, json_object_get(json_array_get(asked->items, i), "insertText"))) {
@@ -151,7 +151,7 @@ static void trace(struct lsp_door *door, const struct request_result *r, size_t 
 
 static int submit(struct asked *asked, struct request *request);
 
-/* The same prompt again, for the next alternative. 0, or an errno value. */
+/* Asks with the same prompt again, for the next alternative. 0, or an errno value. */
 static int ask_again(struct asked *asked) {
     const struct request *old = asked->request;
     struct request *request = request_new();
@@ -226,11 +226,11 @@ static int submit(struct asked *asked, struct request *request) {
 
 /* ---- asking */
 
-/* The texts that the rules look at: the cursor's line in front of it, with the lead; what is behind
- * it, to the next line that is not blank. */
+/* Makes the rules and the texts that they look at: the cursor's line up to the cursor, with the
+ * lead, and what is after the cursor up to the next line that is not blank. */
 static int add_rules(struct asked *asked, const struct document *document, size_t from, size_t to) {
     size_t front = line_front(document->text, from), lead = strlen(asked->lead), end = to;
-    int full = 0; /* lines that are not blank, behind the cursor's */
+    int full = 0; /* whether a line after the cursor's is not blank */
     for (int first = 1; end < document->bytes && !full; first = 0) {
         size_t next = lines_forward(document->text, document->bytes, end, 1);
         for (size_t i = end; i < next && !first; i++) full |= !strchr(" \t\r\n", document->text[i]);
@@ -255,13 +255,13 @@ static int add_rules(struct asked *asked, const struct document *document, size_
     return 0;
 }
 
-/* Whatever kind a request is of, its prompt is the same. */
+/* The most new tokens of any kind of request, so that the prompt is the same for all of them. */
 static uint32_t most_tokens(const struct lsp_settings *settings) {
     int64_t a = settings->typed.tokens, b = settings->invoked.tokens;
     return (uint32_t)(a > b ? a : b);
 }
 
-/* Submits what was prepared; frees it where that fails. 0, or an errno value. */
+/* Prepares and submits the request; frees `asked` if that fails. 0, or an errno value. */
 static int begin(struct lsp_door *door, struct asked *asked, const struct document *document,
                  size_t from, size_t to) {
     struct request *request = request_new();
@@ -323,8 +323,8 @@ static json_t *position_json(const struct document *document, size_t at, enum co
     return json_pack("{s:I,s:I}", "line", (json_int_t)p.line, "character", (json_int_t)p.column);
 }
 
-/* What is selected in the completion menu stands in the text already, as far as the range goes. 0,
- * or -1 where it cannot be read. */
+/* Reads what is selected in the completion menu, and the range of the text that it replaces. 0, or
+ * -1 if it cannot be read. */
 static int read_selected(const struct lsp_door *door, const struct document *document,
                          const json_t *selected, size_t *from, size_t *to, const char **lead) {
     struct position start, end;
@@ -338,7 +338,7 @@ static int read_selected(const struct lsp_door *door, const struct document *doc
     return 0;
 }
 
-/* Says so and gives 1 where there is nothing to complete with, or nothing is to be. */
+/* If nothing can be or is to be completed, answers that and returns 1. */
 static int cannot(struct lsp_door *door, const json_t *id, const struct document *document,
                   int is_typed) {
     if (door->has_failed)

@@ -10,7 +10,7 @@ static void drop(struct frames *frames, size_t at, size_t bytes) {
     frames->count -= bytes;
 }
 
-/* Gives out what is at `at`, up to `end`. */
+/* Gives out the bytes from `at` up to `end`. */
 static char *give(struct frames *frames, size_t at, size_t end) {
     frames->given = end;
     frames->behind = frames->bytes[end];
@@ -27,7 +27,7 @@ static void drop_given(struct frames *frames) {
 
 char *frames_space(struct frames *frames, size_t *room) {
     drop_given(frames);
-    /* one byte more, for the NUL behind a body */
+    /* one more byte, for the zero after a body */
     if (frames->capacity < frames->count + READ_BYTES + 1) {
         size_t capacity = frames->count + frames->count / 2 + READ_BYTES + 1;
         char *grown = realloc(frames->bytes, capacity);
@@ -48,8 +48,8 @@ static enum frame_kind broken(struct frames *frames, const char *why) {
 
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
 
-/* Whether the line [bytes] is the header `name`, in any case; *value: behind its colon and blanks.
- */
+/* Whether the line [bytes] is the header `name`, in upper or lower case. *value: what follows its
+ * colon and blanks. */
 static int is_header(const char *line, size_t bytes, const char *name, const char **value) {
     size_t n = strlen(name), at = n + 1;
     if (bytes <= n || line[n] != ':') return 0;
@@ -67,7 +67,7 @@ static int has_name(const char *line, size_t bytes) {
     return n && n < bytes && line[n] == ':';
 }
 
-/* The number in [value, end): digits alone, at most 18 of them; -1 where it is none. */
+/* The number in [value, end), which must be at most 18 digits and nothing else; -1 if it is not. */
 static int64_t length_of(const char *value, const char *end) {
     int64_t n = 0;
     while (end > value && (end[-1] == ' ' || end[-1] == '\t')) end--;
@@ -79,8 +79,8 @@ static int64_t length_of(const char *value, const char *end) {
     return n;
 }
 
-/* Reads the headers at the front. *header: their bytes with the empty line, 0 if that has not come;
- * *length: of the body. */
+/* Reads the headers at the beginning. *header: how many bytes they have, with the empty line; 0 if
+ * that has not come. *length: the bytes of the body. */
 static enum frame_kind read_header(struct frames *frames, size_t *header, int64_t *length) {
     size_t at = 0, limit = frames->count < FRAME_HEADER_MAX ? frames->count : FRAME_HEADER_MAX;
     *header = 0;
@@ -108,7 +108,7 @@ static enum frame_kind read_header(struct frames *frames, size_t *header, int64_
     return FRAME_BODY;
 }
 
-/* Drops what has come of a body that is too large, all but its front. */
+/* Drops what has come of a body that is too large, except its beginning. */
 static enum frame_kind skip(struct frames *frames, char **body, size_t *bytes) {
     size_t behind = frames->count > FRAME_SKIPPED_FRONT ? frames->count - FRAME_SKIPPED_FRONT : 0;
     size_t now = behind < frames->to_skip ? behind : (size_t)frames->to_skip;
@@ -140,7 +140,7 @@ enum frame_kind frames_next(struct frames *frames, char **body, size_t *bytes) {
     return FRAME_BODY;
 }
 
-/* Bytes of the UTF-8 character at text [bytes]; 0: it is none. */
+/* How many bytes the UTF-8 character at text [bytes] has; 0: it is not UTF-8. */
 static size_t utf8_bytes(const uint8_t *text, size_t bytes) {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     uint8_t lead = text[0];
@@ -155,7 +155,7 @@ static size_t utf8_bytes(const uint8_t *text, size_t bytes) {
     return code < least[n] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : n;
 }
 
-/* The unit of an escape "\\uXXXX" at text [bytes]; -1: there is none. */
+/* The UTF-16 unit of an escape "\\uXXXX" at text [bytes]; -1: there is no such escape. */
 static long escaped_unit(const char *text, size_t bytes) {
     long unit = 0;
     if (bytes < 6 || text[0] != '\\' || text[1] != 'u') return -1;
@@ -167,7 +167,7 @@ static long escaped_unit(const char *text, size_t bytes) {
     return unit;
 }
 
-/* Repairs the escape at text [bytes], a backslash, and says how long it is. */
+/* Repairs the escape at text [bytes], which begins with a backslash, and returns its length. */
 static size_t repair_escape(char *text, size_t bytes) {
     long unit = escaped_unit(text, bytes);
     if (unit < 0) return bytes < 2 || (uint8_t)text[1] >= 0x80 ? 1 : 2;

@@ -1,6 +1,6 @@
 /* The protocol's framing: "Content-Length: N\r\n", perhaps other headers, "\r\n", N bytes of JSON.
- * Bytes come in as they are read, bodies go out. Whatever comes, no more is held than half as much
- * again as FRAME_HEADER_MAX and FRAME_BODY_MAX bytes. */
+ * The caller adds bytes as they are read and takes bodies. In any case at most one and a half times
+ * FRAME_HEADER_MAX and FRAME_BODY_MAX bytes are held. */
 #ifndef COMPLETE_LSP_FRAMES_H
 #define COMPLETE_LSP_FRAMES_H
 
@@ -14,34 +14,35 @@ enum {
 };
 
 enum frame_kind {
-    FRAME_MORE,    /* no whole frame: give more bytes */
+    FRAME_MORE,    /* there is no whole frame yet: more bytes are needed */
     FRAME_BODY,    /* a body */
-    FRAME_SKIPPED, /* one that was larger than FRAME_BODY_MAX, of which its front is left */
-    FRAME_BROKEN   /* headers that cannot be read; nothing behind them can be either */
+    FRAME_SKIPPED, /* a body that was larger than FRAME_BODY_MAX, of which only the beginning is
+                      left */
+    FRAME_BROKEN   /* headers that cannot be read, so that nothing after them can be read either */
 };
 
 struct frames {
-    char *bytes; /* [count] that have come and were not given out; own memory */
+    char *bytes; /* [count] bytes that have come; allocated */
     size_t count, capacity;
-    size_t given;      /* in front of bytes: given out by the last frames_next, if not 0 */
-    char behind;       /* what bytes[given] was, where a NUL is now */
-    uint64_t to_skip;  /* of a body that is too large */
-    const char *wrong; /* of FRAME_BROKEN: a sentence */
+    size_t given;      /* how many of bytes, from the first, the last frames_next has given out */
+    char behind;       /* the value of bytes[given], where a zero is now */
+    uint64_t to_skip;  /* bytes still to skip of a body that is too large */
+    const char *wrong; /* a sentence after FRAME_BROKEN */
 };
 
-/* Where to read the next bytes to, and how many at most; NULL: no memory. */
+/* Where the next bytes are to be read to, and how many at most. NULL: memory is short. */
 char *frames_space(struct frames *frames, size_t *room);
-/* That `bytes` have been put there. */
+/* Says that `bytes` bytes have been put there. */
 void frames_add(struct frames *frames, size_t bytes);
 
-/* The next frame. *body [*bytes] is a C string besides, the caller's to change, and valid until the
- * next call. */
+/* The next frame. *body [*bytes] is zero-terminated. The caller may change it; it is valid until
+ * the next call. */
 enum frame_kind frames_next(struct frames *frames, char **body, size_t *bytes);
 
 void frames_free(struct frames *frames);
 
-/* Makes JSON of what editors send that is not quite: bytes that are no UTF-8 become '?', an escaped
- * half of a surrogate pair U+FFFD. Every column stays what it was. */
+/* Repairs what some editors send and JSON does not allow: bytes that are not UTF-8 become '?', and
+ * an escaped half of a surrogate pair becomes U+FFFD. No column changes. */
 void frame_repair(char *body, size_t bytes);
 
 #endif

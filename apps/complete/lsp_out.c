@@ -14,7 +14,7 @@ struct out_message {
     char text[];
 };
 
-/* Writes all of it; -1 where the client is gone. */
+/* Writes all bytes. -1: the client is gone. */
 static int write_all(int file, const char *text, size_t bytes) {
     while (bytes) {
         ssize_t n = write(file, text, bytes);
@@ -26,7 +26,7 @@ static int write_all(int file, const char *text, size_t bytes) {
     return 0;
 }
 
-/* Waits for a message until the next tick; under the lock. */
+/* Waits for a message until the next tick. Called under the lock. */
 static void wait_for_message(struct out *out) {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
@@ -88,7 +88,8 @@ void out_send(struct out *out, json_t *message) {
     struct out_message *made = framed(message);
     json_decref(message);
     pthread_mutex_lock(&out->lock);
-    /* a message less would leave the client waiting for an answer: better to end */
+    /* if a message were left out, the client might wait for its answer for ever, so the connection
+     * is given up */
     if (!made || out->bytes + made->bytes > OUT_BYTES_MAX) out->broken = 1;
     if (out->broken) {
         free(made);
@@ -135,7 +136,7 @@ json_t *message_error(const json_t *id, int code, const char *format, ...) {
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    json_t *message = json_string(text); /* NULL where it was cut inside a character */
+    json_t *message = json_string(text); /* NULL if it was cut inside a character */
     return json_pack("{s:O?,s:{s:i,s:o}}", "id", id, "error", "code", code, "message",
                      message ? message : json_string("what was sent cannot be done"));
 }

@@ -1,6 +1,6 @@
-/* What goes to the client: messages from any thread, written by one thread of their own, so that a
- * client that reads slowly stops nobody. At most OUT_BYTES_MAX wait; a client that reads none of
- * them is given up. */
+/* Messages to the client. Any thread may send them; a thread of its own writes them, so that a
+ * client that reads slowly stops no other thread. At most OUT_BYTES_MAX bytes wait; a client that
+ * does not read them is given up. */
 #ifndef COMPLETE_LSP_OUT_H
 #define COMPLETE_LSP_OUT_H
 
@@ -17,7 +17,7 @@ struct out {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct out_message *first, *last;
-    size_t bytes; /* that wait */
+    size_t bytes; /* bytes that wait */
     int closing, broken;
     void (*tick)(void *user); /* about every OUT_TICK_MS, on the thread that writes; may be NULL */
     void *user;
@@ -26,22 +26,24 @@ struct out {
 /* 0, or an errno value. */
 int out_open(struct out *out, int file, void (*tick)(void *user), void *user);
 
-/* Takes the message, which gets "jsonrpc". Nothing happens where the client is given up. */
+/* Takes the reference of the message and adds "jsonrpc" to it. The message is dropped if the client
+ * was given up. */
 void out_send(struct out *out, json_t *message);
 
 /* Whether the client is gone, or was given up. */
 int out_broken(struct out *out);
 
-/* Writes what waits and ends the thread. */
+/* Writes the messages that wait, and ends the thread. */
 void out_close(struct out *out);
 
-/* {"method": ..., "params": ...}; and answers to a request. They take params, result and error. */
+/* Make {"method": ..., "params": ...} and the answers to a request. They take the references of
+ * params and result. */
 json_t *message_notification(const char *method, json_t *params);
 json_t *message_result(const json_t *id, json_t *result);
 json_t *message_error(const json_t *id, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Codes of errors, by JSON-RPC and the protocol. */
+/* Error codes of JSON-RPC and of the protocol. */
 enum {
     ERROR_PARSE = -32700,
     ERROR_INVALID_REQUEST = -32600,

@@ -1,4 +1,4 @@
-/* Messages: what each method does, and the life of the server. */
+/* The server: its messages, what each method does, and its beginning and end. */
 #include "lsp_server.h"
 
 #include <errno.h>
@@ -45,7 +45,7 @@ static void progress(struct lsp_door *door, const char *kind, const char *title,
                                   json_pack("{s:s,s:o}", "token", "apus/load", "value", value)));
 }
 
-/* On the room's thread. */
+/* Called on the room's thread. */
 static void on_progress(void *user, const char *what) {
     struct lsp_door *door = user;
     pthread_mutex_lock(&door->lock);
@@ -72,7 +72,7 @@ static void on_opened(void *user, int exit_status) {
     pthread_mutex_unlock(&door->lock);
 }
 
-/* Once it is known which model is wanted. */
+/* Call this when it is known which model is wanted. */
 static void open_room(struct lsp_door *door) {
     if (door->room || door->has_failed) return;
     if (!door->command.model && *door->settings.model) door->command.model = door->settings.model;
@@ -126,7 +126,7 @@ static int capability(const json_t *capabilities, const char *area, const char *
     return json_is_true(json_object_get(json_object_get(capabilities, area), name));
 }
 
-/* The unit that spares work, of those that the client offers. */
+/* The unit that takes the least work, of those that the client offers. */
 static enum column_unit choose_unit(const json_t *capabilities) {
     const json_t *offered =
         json_object_get(json_object_get(capabilities, "general"), "positionEncodings");
@@ -314,7 +314,8 @@ static void on_body(struct lsp_door *door, char *body, size_t bytes) {
     json_decref(message);
 }
 
-/* What was in it is not known: a text that it may have changed is not completed any more. */
+/* It is not known what the skipped message contained, so texts that it may have changed are not
+ * completed any more. */
 static void on_skipped(struct lsp_door *door, const char *front) {
     pthread_mutex_lock(&door->lock);
     if (!strstr(front, "\"textDocument/didOpen\""))
@@ -326,7 +327,7 @@ static void on_skipped(struct lsp_door *door, const char *front) {
     pthread_mutex_unlock(&door->lock);
 }
 
-/* All frames that have come. 0: those that follow cannot be read. */
+/* Handles all frames that have come. 0: the frames that follow cannot be read. */
 static int on_frames(struct lsp_door *door, struct frames *frames) {
     char *body;
     size_t bytes;

@@ -1,4 +1,4 @@
-/* The language server: the protocol's 3.18 over two descriptors. */
+/* The language server: version 3.18 of the protocol, over two descriptors. */
 #ifndef COMPLETE_LSP_SERVER_H
 #define COMPLETE_LSP_SERVER_H
 
@@ -6,9 +6,8 @@
 
 struct settings;
 
-/* Serves one client until it says "exit" or closes. The exit status: EXIT_OK where it had said
- * "shutdown" before, EXIT_FAULT otherwise. A model that `command` does not name is the client's to
- * name. */
+/* Serves one client until it says "exit" or closes. Returns EXIT_OK if it had said "shutdown"
+ * before, otherwise EXIT_FAULT. If `command` names no model, the client has to name it. */
 int lsp_serve(const struct settings *command, int in, int out);
 
 #endif

@@ -68,7 +68,7 @@ static int read_words(struct lsp_settings *settings, const json_t *value) {
     return 0;
 }
 
-/* 0, or -1 where it is of another type or out of range. */
+/* 0, or -1 if the value is of another type or out of range. */
 static int read_field(struct lsp_settings *settings, const struct field *field,
                       const json_t *value) {
     char *to = (char *)settings + field->offset;

@@ -56,7 +56,7 @@ struct document *sync_named(const struct documents *documents, json_t *params, c
     return document;
 }
 
-/* One change. 0, or -1 where it cannot be read or done. */
+/* Makes one change. 0, or -1 if it cannot be read or made. */
 static int change(struct documents *documents, struct document *document, const json_t *json,
                   enum column_unit unit) {
     struct position start, end;
@@ -82,7 +82,7 @@ struct document *sync_change(struct documents *documents, json_t *params, enum c
     if (json_is_integer(version)) document->version = json_integer_value(version);
     for (size_t i = 0; i < json_array_size(changes); i++)
         if (change(documents, document, json_array_get(changes, i), unit)) wrong = 1;
-    if (!wrong || (was_lost && document->lost)) return document; /* lost: told of before */
+    if (!wrong || (was_lost && document->lost)) return document; /* the loss was reported before */
     if (!document->lost) document_lose(documents, document);
     snprintf(why, WHY_BYTES,
              "a change of a document cannot be done, or makes it too large: it is not completed "

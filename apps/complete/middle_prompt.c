@@ -3,9 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MARKERS = 16, TOKEN_BYTES = 64 }; /* ids around the texts; more bytes than most ids have */
+enum {
+    MARKERS = 16,    /* the most ids around the texts */
+    TOKEN_BYTES = 64 /* more bytes than most ids have */
+};
 
-/* What is being put together. */
+/* The prompt that is being made. */
 struct middle {
     const apus_blob *blob;
     struct fim_request parts;
@@ -19,7 +22,7 @@ int middle_wanted(const struct request *request) {
     return 0;
 }
 
-/* All texts of a role one behind another; the text's bytes are to be freed. */
+/* Joins all texts of a role. The caller frees the text's bytes. */
 static struct fim_text join(struct middle *middle, const struct request *request,
                             enum request_role role) {
     size_t bytes = 0, at = 0;
@@ -54,7 +57,7 @@ static void list_files(struct middle *middle, const struct request *request) {
     }
 }
 
-/* Ids that a text takes by itself, or the estimate that it is too long to count. */
+/* How many ids a text takes by itself. */
 static size_t count_ids(struct middle *middle, struct fim_text text) {
     const apus_part part = {.kind = APUS_PART_TEXT, .data = text.bytes, .count = text.count};
     int32_t *ids;
@@ -68,7 +71,7 @@ static size_t count_ids(struct middle *middle, struct fim_text text) {
     return count;
 }
 
-/* Up to so many bytes off the front, and on to the end of that line. */
+/* The text without its first `bytes` bytes and the rest of the line where these end. */
 static struct fim_text drop_front(struct fim_text text, size_t bytes) {
     if (bytes > text.count) bytes = text.count;
     const char *end = bytes ? memchr(text.bytes + bytes - 1, '\n', text.count - bytes + 1) : NULL;
@@ -76,7 +79,7 @@ static struct fim_text drop_front(struct fim_text text, size_t bytes) {
     return (struct fim_text){text.bytes + bytes, text.count - bytes};
 }
 
-/* So many bytes from the front, and back to the end of a line. */
+/* The first `bytes` bytes of the text, without a last line that is not whole. */
 static struct fim_text keep_front(struct fim_text text, size_t bytes) {
     if (bytes >= text.count) return text;
     size_t end = bytes;
@@ -84,16 +87,16 @@ static struct fim_text keep_front(struct fim_text text, size_t bytes) {
     return (struct fim_text){text.bytes, end ? end : bytes};
 }
 
-/* Drops the smallest number of steps that leaves at most so many ids: the same number for a text
- * that has grown a little. */
+/* Cuts the prefix to `most` ids, by the smallest number of steps that is enough. For a text that
+ * has grown a little, this is mostly the same number of steps. */
 static void cut_prefix(struct middle *middle, size_t most) {
     const struct fim_text all = middle->parts.prefix;
-    const size_t step = most / 8 * 4 + 1; /* about four bytes an id */
+    const size_t step = most / 8 * 4 + 1; /* an eighth of `most`, with about four bytes an id */
     size_t steps =
         all.count > most * TOKEN_BYTES ? (all.count - most * TOKEN_BYTES + step - 1) / step : 0;
     struct fim_text kept = drop_front(all, steps * step);
     size_t ids = count_ids(middle, kept), least = steps;
-    if (ids > most) { /* a guess, and then one by one */
+    if (ids > most) { /* guess the number of steps, then correct it one by one */
         steps += (kept.count - kept.count / ids * most) / step;
         while (steps > least && count_ids(middle, drop_front(all, steps * step)) <= most) steps--;
         while (kept.count && count_ids(middle, kept = drop_front(all, steps * step)) > most)
@@ -112,7 +115,7 @@ static void cut_suffix(struct middle *middle, size_t most) {
     if (suffix->count < all.count) middle->truncated = 1;
 }
 
-/* The last files that fit into so many ids. */
+/* Keeps the last files that fit into `most` ids. */
 static void cut_files(struct middle *middle, size_t most) {
     size_t first = middle->parts.files_count;
     while (first) {
@@ -129,7 +132,7 @@ static void cut_files(struct middle *middle, size_t most) {
     middle->parts.files_count -= first;
 }
 
-/* Ids that the prompt may have. */
+/* How many ids the prompt may have. */
 static size_t most_ids(const struct request *request, uint32_t context) {
     size_t room = context / 4;
     int64_t wanted = request->reserve ? (int64_t)request->reserve : request->max_tokens;
@@ -137,7 +140,7 @@ static size_t most_ids(const struct request *request, uint32_t context) {
     return context - room > 2 * MARKERS ? context - room - MARKERS : context / 2;
 }
 
-/* All of it, if that fits: most prompts do, and are made into ids only once. */
+/* Makes ids of the whole prompt, if it fits. Most prompts fit, so that ids are made only once. */
 static int take_whole(struct middle *middle, struct prompt_ids *prompt, const struct fim *fim,
                       struct part_list *list, size_t most) {
     size_t bytes = middle->parts.prefix.count + middle->parts.suffix.count;
@@ -162,8 +165,8 @@ static void cut(struct middle *middle, const struct fim *fim, size_t most) {
     cut_files(middle, most > prefix + suffix ? most - prefix - suffix : 0);
 }
 
-/* Takes from the prefix what its last word may have other ids for; all of it stays where nothing
- * would be left. */
+/* Takes from the end of the prefix the bytes that may get other ids when the last word is whole.
+ * Nothing is taken if nothing would be left. */
 static void heal(struct middle *middle, struct prompt_ids *prompt) {
     struct fim_text *prefix = &middle->parts.prefix;
     size_t keep = prefix->count, scratch_bytes = apus_tokenize_scratch(middle->blob, 256);

@@ -1,5 +1,4 @@
-/* /v1/completions (with a suffix for filling in) and /v1/chat/completions, as OpenAI's clients
- * speak them. */
+/* /v1/completions (with a suffix for filling in) and /v1/chat/completions, for OpenAI's clients. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +16,7 @@ static json_t *text_of(const char *bytes, size_t count) {
     return json_bytes(count ? bytes : "", count);
 }
 
-/* What the client calls the model, or our own name. */
+/* The name that the client uses for the model, or our own name. */
 static json_t *model_of(const struct completion *completion) {
     const char *name =
         completion->model ? completion->model : exchange_model(completion->exchange)->name;
@@ -59,7 +58,7 @@ static json_t *spelled(const struct completion *completion, int32_t id) {
     return json_bytes(bytes, count);
 }
 
-/* Of /v1/completions: lists beside each other. */
+/* For /v1/completions: lists side by side. */
 static json_t *text_log_probs(const struct completion *completion, const struct text *text,
                               size_t from, size_t to) {
     json_t *lists = json_object(), *tokens = json_array(), *values = json_array(),
@@ -97,7 +96,7 @@ static json_t *chat_token(const struct completion *completion, int32_t id, float
     return token;
 }
 
-/* Of /v1/chat/completions: an object for each id. */
+/* For /v1/chat/completions: an object for each id. */
 static json_t *chat_log_probs(const struct completion *completion, const struct text *text,
                               size_t from, size_t to) {
     json_t *object = json_object(), *list = json_array();
@@ -222,7 +221,7 @@ static json_t *chat_chunk(const struct completion *completion, uint32_t index, j
     return with_choice(frame(completion, "chatcmpl", "chat.completion.chunk"), choice);
 }
 
-/* The first one of a text names the role. */
+/* The first event of a text names the role. */
 static json_t *chat_event(struct completion *completion, uint32_t index) {
     const struct text *text = &completion->texts[index];
     size_t shown = completion_shown(text);
@@ -259,7 +258,7 @@ static const struct dialect chat_dialect = {.answer = chat_answer,
 
 /* ------------------------------------------------------------------------------------ requests */
 
-/* Fields that would change the text, and are not here. */
+/* Refuses fields that would change the text and are not supported. */
 static void refuse_unknown_ways(struct fields *fields) {
     static const char *const lists[] = {"tools", "functions", "logit_bias", "grammar",
                                         "json_schema"};
@@ -331,8 +330,9 @@ static void begin_text(struct exchange *exchange, const json_t *body) {
         completion_prompts(completion, &fields, suffix, suffix_bytes);
 }
 
-/* A message's text: a string, or an array of objects of the type text, one behind another; to be
- * freed. NULL with a sentence, or without one where no memory is left. */
+/* The text of a message, which is a string or an array of objects of the type text, which are
+ * joined. The caller frees it. NULL: memory is short. If the content is wrong, fields has a
+ * sentence. */
 static char *content_of(struct fields *fields, const json_t *content, size_t index) {
     size_t bytes = 0;
     if (!content || json_is_null(content)) return strdup("");
@@ -378,7 +378,7 @@ static int add_parts(struct request *request, const struct part_list *list) {
     return error;
 }
 
-/* Messages into the parts of a prompt. */
+/* Turns messages into the parts of a prompt. */
 static int add_messages(struct request *request, struct fields *fields, const struct chat *chat,
                         const json_t *list) {
     size_t count = json_array_size(list);

@@ -1,4 +1,5 @@
-/* Endpoints that are answered at once: what there is, how it goes, texts to ids and back. */
+/* Endpoints that are answered at once: what the server has, its figures, and texts to ids and
+ * back. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>

@@ -12,7 +12,7 @@ apus_status prompt_tokenize(const apus_blob *blob, const apus_part *parts, size_
     size_t text_bytes = 0, capacity = 16;
     for (size_t i = 0; i < parts_count; i++) {
         if (parts[i].kind == APUS_PART_TEXT) text_bytes += parts[i].count;
-        capacity += parts[i].count + 1; /* a token is one byte of text at least */
+        capacity += parts[i].count + 1; /* a token has at least one byte of text */
     }
     size_t scratch_bytes = apus_tokenize_scratch(blob, text_bytes);
     void *scratch = malloc(scratch_bytes + 8);
@@ -24,7 +24,7 @@ apus_status prompt_tokenize(const apus_blob *blob, const apus_part *parts, size_
         *ids = more;
         status =
             apus_tokenize(blob, parts, parts_count, *ids, capacity, count, scratch, scratch_bytes);
-        if (status == APUS_E_SPACE) capacity = *count + 1; /* a prefix that adds more */
+        if (status == APUS_E_SPACE) capacity = *count + 1; /* the tokenizer may add ids in front */
     }
     free(scratch);
     if (status == APUS_OK) return APUS_OK;

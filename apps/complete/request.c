@@ -17,7 +17,8 @@ void request_free(struct request *request) {
     free(request);
 }
 
-/* Room for more bytes, so that the next text begins at a multiple of 8: ids are read in place. */
+/* Makes room for more bytes. 8 more are counted, because texts begin at a multiple of 8: ids are
+ * read in place. */
 static int reserve(struct request *request, size_t more) {
     size_t need = request->bytes_count + more + 8;
     if (more > REQUEST_BYTES_MAX || need > REQUEST_BYTES_MAX) return E2BIG;
@@ -33,7 +34,7 @@ static int reserve(struct request *request, size_t more) {
     return 0;
 }
 
-/* Copies bytes behind the others; *at gets their place. */
+/* Copies bytes to the end of the others; *at gets their place. */
 static int put(struct request *request, const void *data, size_t bytes, size_t *at) {
     int error = reserve(request, bytes);
     if (error) return error;

@@ -13,25 +13,27 @@
 #include "task.h"
 
 enum { CONTEXT_USUAL = 8192, QUEUE_USUAL = 64 };
-static const uint64_t slice_ns = 20000000; /* of a prompt, while others may wait */
+/* The time of one slice of a prompt: short, because other requests may wait. It is chosen, not
+ * measured. */
+static const uint64_t slice_ns = 20000000;
 
 struct room {
     struct room_config config;
     pthread_t thread;
-    pthread_mutex_t lock; /* of what follows; never held while something is computed */
+    pthread_mutex_t lock; /* guards what follows; never held while something is computed */
     pthread_cond_t changed;
-    struct request *first, *last; /* that wait */
-    struct request *starting;     /* that is neither in the queue nor in a slot */
+    struct request *first, *last; /* the requests that wait */
+    struct request *starting;     /* a request that is neither in the queue nor in a slot */
     uint32_t waiting;
     int is_loaded, is_closing, exit_status;
     struct figures figures;
 
-    /* of the thread alone, once it is loaded */
+    /* Used only by the thread, when the model is loaded. */
     struct loaded loaded;
     struct slots slots;
-    struct task task[SLOTS_MAX]; /* by slot */
+    struct task task[SLOTS_MAX]; /* the task of each slot */
     struct room_model model;
-    apus_blob quiet; /* without a log: for other threads */
+    apus_blob quiet; /* a blob without a log, for other threads */
     char name[256];
     int32_t ends[APUS_MARKERS]; /* ids that end a middle */
     size_t ends_count;
@@ -50,9 +52,9 @@ static void take_out(struct room *room, struct request *before, struct request *
     room->waiting--;
 }
 
-/* What follows: under the lock. */
+/* The functions that follow are called under the lock. */
 
-/* Stops what the slot of an active request does. */
+/* Stops the work in the slot of an active request. */
 static void stop_slot(struct room *room, const struct request *request) {
     for (uint32_t i = 0; request->is_active && i < room->config.slots; i++)
         if (room->task[i].request == request)
@@ -74,7 +76,7 @@ static void supersede(struct room *room, uint64_t subject) {
     }
 }
 
-/* Tasks that only warm look at the queue at once. */
+/* Lets tasks that only warm a slot look at the queue at once. */
 static void nudge(struct room *room) {
     for (uint32_t i = 0; i < room->config.slots; i++) {
         struct request *r = room->task[i].request;
@@ -124,7 +126,7 @@ static void count_end(struct room *room, const struct request_result *result, ui
     pthread_mutex_unlock(&room->lock);
 }
 
-/* A request that never had a slot. */
+/* Ends a request that never had a slot. */
 static void end_waiting(struct room *room, struct request *request, enum request_status status,
                         const char *why) {
     struct request_result result = {.status = status,
@@ -139,7 +141,7 @@ static void end_waiting(struct room *room, struct request *request, enum request
     request->done(request, &result);
 }
 
-/* Ends the task of a slot, which is over. */
+/* Ends a slot's task that is over. */
 static void end_task(struct room *room, uint32_t slot) {
     struct task *task = &room->task[slot];
     struct task ended = *task;
@@ -155,7 +157,7 @@ static void end_task(struct room *room, uint32_t slot) {
     task_end(&ended);
 }
 
-/* Puts a request with its prompt to work in a slot. */
+/* Begins the work for a request and its prompt in a slot. */
 static void start_in(struct room *room, struct request *request, struct prompt_ids *prompt,
                      uint32_t slot) {
     if (room->task[slot].request) {
@@ -183,7 +185,7 @@ static void start_in(struct room *room, struct request *request, struct prompt_i
     pthread_mutex_unlock(&room->lock);
 }
 
-/* Whether a request could begin now: it may write a text, or nobody who does waits or works. */
+/* Whether a slot is free for the request, or has a task that gives way to it. */
 static int has_room(const struct room *room, const struct request *request) {
     for (uint32_t i = 0; i < room->slots.count; i++)
         if (!room->slots.slot[i].is_taken || (request->max_tokens && room->slots.slot[i].gives_way))
@@ -191,7 +193,8 @@ static int has_room(const struct room *room, const struct request *request) {
     return 0;
 }
 
-/* The next one that is cancelled or can begin; those that write before those that warm. */
+/* The next request that is cancelled or can begin. Those that write come before those that only
+ * warm. */
 static struct request *next_request(struct room *room) {
     struct request *before = NULL, *warm = NULL, *warm_before = NULL;
     for (struct request *r = room->first; r; before = r, r = r->next) {
@@ -238,7 +241,8 @@ static int start_all(struct room *room) {
     }
 }
 
-/* A warming task whose slice was cut short to look at the queue goes on with a new ticket. */
+/* Lets a warming task whose slice was stopped, so that the queue is looked at, go on with a new
+ * ticket. */
 static void renew(struct room *room, struct task *task) {
     pthread_mutex_lock(&room->lock);
     if (task->request->is_nudged && !task->request->cancelled) {
@@ -282,7 +286,8 @@ static void name_model(struct room *room) {
     room->model.context = room->slots.context;
 }
 
-/* What the model is asked with. A model of text that has no markers completes from the prefix. */
+/* Opens the templates that prompts are made with. A model without markers completes from the
+ * prefix. */
 static int open_templates(struct room *room) {
     const char *what = "", *fim = room->config.fim, *chat = room->config.chat;
     enum fim_status of_fim = fim_open(&room->model.fim, &room->loaded.blob, fim, &what);
@@ -332,7 +337,7 @@ static int load(struct room *room) {
     return failed;
 }
 
-/* Gives back every request that waits, when nothing was loaded. */
+/* Ends every request that waits, because no model was loaded. */
 static void refuse_all(struct room *room) {
     for (;;) {
         pthread_mutex_lock(&room->lock);

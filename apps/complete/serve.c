@@ -62,7 +62,8 @@ static const struct option options[] = {
 enum { PORT_USUAL = 8012, SLOTS_USUAL = 3, CONNECTIONS_USUAL = 128, BODY_USUAL = 4 << 20 };
 enum { HEAD_BYTES = 16384, IDLE_S = 15, REQUEST_S = 30, KEY_BYTES = 256 };
 
-/* From a file, so that no list of processes shows it. */
+/* Reads the key. It may come from a file or the environment, so that no list of processes shows
+ * it. */
 static int read_key(const struct settings *settings, char key[KEY_BYTES]) {
     const char *of_environment = getenv("APUS_API_KEY");
     if (settings->key && settings->key_file)
@@ -103,7 +104,7 @@ static void make_config(struct door_config *config, const struct settings *setti
     memcpy(config->hosts, settings->hosts, sizeof config->hosts);
 }
 
-/* Programs wait for this line: it says that requests are taken, and where. */
+/* Prints the address. Programs wait for this line, because it says that requests are now taken. */
 static int announce(const struct door *door, const struct door_config *config,
                     const struct settings *settings, struct room *room) {
     const struct room_model *model = room_model(room);

@@ -13,7 +13,7 @@ static apus_config config_of(const struct slots *slots, const apus_costs *costs)
                                 .model = slots->loaded->model,
                                 .context = slots->context,
                                 .threads = (uint32_t)settings->threads,
-                                .prompt_bytes = 64, /* prompts come as ids */
+                                .prompt_bytes = 64, /* prompts come as ids, so no more is needed */
                                 .draft = slots->loaded->draft ? slots->loaded->draft->model : NULL,
                                 .draft_context = (uint32_t)settings->draft_context,
                                 .proposals = (uint32_t)settings->proposals,
@@ -52,7 +52,8 @@ int slots_open(struct slots *slots, const struct loaded *loaded, const struct se
         slots->slot[i].arena = load_allocate(&need, "a slot");
         if (!slots->slot[i].arena) failed = EXIT_FAULT;
     }
-    if (!failed && slots_take(slots, 0) < 0) /* the first request shall not wait for it */
+    /* the first session is opened here, so that the first request does not wait for that */
+    if (!failed && slots_take(slots, 0) < 0)
         failed = fail(EXIT_FAULT, "the session could not be opened: %s.", fail_logged());
     slots_give(slots, 0);
     slots->slot[0].used = 0;
@@ -78,8 +79,8 @@ size_t slots_common(const struct slots *slots, uint32_t slot, const int32_t *ids
     return common;
 }
 
-/* Whether slot i is a better choice than the one before, by age alone: the free before those that
- * give way, the wish before others, the least recently used before the rest. */
+/* Whether slot i is a better choice than slot `before`, without regard for what they hold: free
+ * slots come before those that give way, then the wish, then the least recently used. */
 static int is_older(const struct slots *slots, int i, int before, int32_t wish) {
     if (before < 0) return 1;
     const struct slot *a = &slots->slot[i], *b = &slots->slot[before];
@@ -100,7 +101,7 @@ int slots_choose(const struct slots *slots, const int32_t *ids, size_t count, in
     return most && (most >= SLOTS_WORTH || most >= count / 10) ? best : oldest;
 }
 
-/* The costs that the last session used has learned; NULL: there is none. */
+/* The costs that the session used last has learned; NULL: there is none. */
 static const apus_costs *learned(const struct slots *slots, apus_costs *costs) {
     const struct slot *last = NULL;
     for (uint32_t i = 0; i < slots->count; i++)

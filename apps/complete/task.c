@@ -22,7 +22,8 @@ void task_begin(struct task *task, struct request *request, struct prompt_ids *p
     memset(prompt, 0, sizeof *prompt);
 }
 
-/* Processor time of this thread: what others do on a busy machine is not ours. */
+/* The processor time of this thread. Wall time would include what other programs do on a busy
+ * machine. */
 static uint64_t processor_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
@@ -44,7 +45,8 @@ static void fail_task(struct task *task, apus_status status) {
          status == APUS_E_NUMERIC || status == APUS_E_ENGINE ? REQUEST_FAILED : REQUEST_REFUSED);
 }
 
-/* What the session says of the prompt; of the first text alone, the others find all in place. */
+/* Takes the session's figures of the prompt; for the first text only, because the others find the
+ * prompt evaluated. */
 static void prompt_figures(struct task *task, int is_first) {
     apus_stats stats = {.size = sizeof stats};
     if (apus_get_stats(task->session, &stats) < 0) return;
@@ -96,7 +98,7 @@ static void begin_text(struct task *task) {
         task->state = TASK_TEXT;
 }
 
-/* The prompt again from its first id: what is in place stays. */
+/* Evaluates the prompt, or goes on with it. What the session already holds of it stays. */
 static apus_status evaluate(struct task *task, uint64_t deadline) {
     const apus_part part = {
         .kind = APUS_PART_IDS, .data = task->prompt.ids, .count = task->prompt.count};
@@ -127,7 +129,7 @@ static void turn_prompt(struct task *task, uint64_t slice_ns) {
     }
 }
 
-/* A piece up to the first id that ends a middle; it says EOS then. */
+/* Cuts a piece after the first id that ends a middle, and sets its stop to EOS. */
 static void cut_at_end(const struct task *task, apus_piece *piece) {
     for (size_t i = 0; i < piece->count; i++)
         for (size_t k = 0; k < task->ends_count; k++) {
@@ -152,7 +154,7 @@ static void show(struct task *task, const apus_piece *piece) {
         task->request->piece(task->request, &shown);
 }
 
-/* The next text of the same prompt, if there is to be one. */
+/* Ends a text, and goes on to the next text of the same prompt if there is one. */
 static void end_text(struct task *task) {
     struct request_result *result = &task->result;
     if (task->request->text_end) task->request->text_end(task->request, result);
