@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* Whether some control token is spelled so. */
+/* Whether a control token has this spelling. */
 static bool has_token(const apus_blob *blob, const char *text, size_t count) {
     const apus_part part = {APUS_PART_SPECIAL, 0, text, count};
     int32_t id;
@@ -10,7 +10,7 @@ static bool has_token(const apus_blob *blob, const char *text, size_t count) {
     return apus_tokenize(blob, &part, 1, &id, 1, &ids, NULL, 0) == APUS_OK && ids == 1;
 }
 
-/* The next piece of a form's string: text, or the name in braces. */
+/* A piece of a form's string: text, or a name in braces. */
 struct piece {
     const char *text;
     size_t count;
@@ -37,7 +37,7 @@ static bool piece_is(const struct piece *piece, const char *name) {
            memcmp(piece->text, name, piece->count) == 0;
 }
 
-/* The first control token of a string that the model does not have. */
+/* Finds the first control token of a string that the model does not have. False: it has all. */
 static bool lacks_token(const apus_blob *blob, const char *string, struct piece *missing) {
     while (next_piece(&string, missing))
         if (missing->braced && !piece_is(missing, "bos") && !piece_is(missing, "eos") &&
@@ -87,7 +87,7 @@ enum chat_status chat_open(struct chat *chat, const apus_blob *blob, const char 
 struct prompt {
     struct part_list *list;
     const struct chat *chat;
-    uint32_t flags; /* of TEXT */
+    uint32_t flags; /* flags of TEXT parts */
 };
 
 static void put_string(const struct prompt *p, const char *string) {
@@ -114,7 +114,7 @@ static void trim_back(struct chat_message *m) {
     while (m->bytes && is_space(m->text[m->bytes - 1])) m->bytes--;
 }
 
-/* What follows the last `mark`, if there is one. */
+/* Keeps only what follows the last `mark`, if there is one. */
 static void keep_behind(struct chat_message *m, const char *mark) {
     size_t length = strlen(mark);
     for (size_t at = m->bytes; at >= length; at--) {
@@ -130,7 +130,7 @@ static void put_system(const struct prompt *p, const struct chat_message *system
     put_string(p, p->chat->form->turn[CHAT_SYSTEM].after);
 }
 
-/* A turn; system: the message inside it, or NULL. */
+/* Adds a turn. system: the system message that stands inside it, or NULL. */
 static void put_turn(const struct prompt *p, struct chat_message m,
                      const struct chat_message *system) {
     const struct chat_form *form = p->chat->form;
@@ -149,7 +149,7 @@ static void put_turn(const struct prompt *p, struct chat_message m,
     put_string(p, form->turn[m.role].after);
 }
 
-/* The turn of the user that a system message goes into; `count` where there is none. */
+/* The index of the user's turn that a system message goes into; `count` if there is none. */
 static size_t host_of(enum chat_system_place place, const struct chat_message *messages,
                       size_t count) {
     size_t host = count;

@@ -1,5 +1,5 @@
-/* The forms are those of the templates that the models' makers publish; how their texts are told
- * apart follows what llama.cpp looks for. */
+/* The forms are those of the templates that the makers of the models publish. Their texts are told
+ * apart by what llama.cpp looks for. */
 #include "apps/template/chat_forms.h"
 
 #include <string.h>
@@ -78,7 +78,8 @@ static const struct chat_form llama2 = {
     .trim = true,
     .own_bos = true,
     .has = {"bos_token + '[INST] ' + content.strip()", "<<SYS>>"}};
-/* Also the templates from before there was a version, which Mistral's own tokenizer reads so. */
+/* Also for the templates from before there were versions, which Mistral's own tokenizer reads in
+ * this way. */
 static const struct chat_form mistral_v1 = {
     .name = "mistral-v1",
     .turn = {{"", "\n\n"}, {" [INST] ", " [/INST]"}, {" ", "{eos}"}},
@@ -210,7 +211,8 @@ const struct chat_form *chat_form_named(const char *name) {
     return NULL;
 }
 
-/* How many bytes of a text match all of `what` at its beginning; 0: it does not. */
+/* How many bytes at the beginning of a text match all of `what`, in which a line end also matches
+ * the two characters \n; 0: no match. */
 static size_t match(const char *text, size_t bytes, const char *what) {
     size_t at = 0;
     for (; *what; what++) {

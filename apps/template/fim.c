@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* The id of a control token, through the tokenizer: the only part needs no scratch. */
+/* The id of a control token, or -1. The tokenizer finds it; a single part of this kind needs no
+ * scratch memory. */
 static int32_t id_of(const apus_blob *blob, const char *text) {
     const apus_part part = {APUS_PART_SPECIAL, 0, text, strlen(text)};
     int32_t id = -1;
@@ -21,7 +22,8 @@ static enum fim_status open_named(struct fim *fim, const apus_blob *blob, const 
     const struct fim_form *form = fim_form_named(name);
     *what = name;
     if (!form) return FIM_UNKNOWN;
-    if (!form->needed && strcmp(name, "none") != 0) return FIM_MISSING; /* only a blob has it */
+    /* a form that needs no marker, other than "none", can only be named by a blob */
+    if (!form->needed && strcmp(name, "none") != 0) return FIM_MISSING;
     struct fim found = {.form = form};
     for (unsigned m = 0; m < APUS_MARKERS; m++) {
         found.markers[m] = form->marker[m] ? id_of(blob, form->marker[m]) : -1;
@@ -44,7 +46,7 @@ enum fim_status fim_open(struct fim *fim, const apus_blob *blob, const char *nam
     if (!*known.fim) return FIM_OK;
     *what = known.fim;
     const struct fim_form *form = fim_form_named(known.fim);
-    if (!form) return FIM_UNKNOWN; /* a later packer's */
+    if (!form) return FIM_UNKNOWN; /* a later packer made this blob */
     fim->form = form;
     memcpy(fim->markers, known.markers, sizeof fim->markers);
     return FIM_OK;
@@ -66,7 +68,8 @@ static void put_text(struct part_list *list, struct fim_text text) {
     part_list_text(list, text.bytes, text.count, 0);
 }
 
-/* Behind a file's marker; where the model has none, a line that looks like a heading. */
+/* Adds a name after a file's marker; if the model has no such marker, a line that looks like a
+ * heading. */
 static void put_name(struct part_list *list, const struct fim *fim, struct fim_text name) {
     if (!name.count) return;
     if (fim->markers[APUS_MARKER_FILE] < 0)
@@ -109,7 +112,7 @@ static void put_piece(struct part_list *list, const struct fim *fim,
     case 'p':
         put_text(list, request->prefix);
         break;
-    case 's': /* goes on in the middle of a text: no space of SentencePiece in front */
+    case 's': /* begins in the middle of a text, so SentencePiece adds no space before it */
         part_list_text(list, request->suffix.bytes, request->suffix.count, APUS_TEXT_NO_PREFIX);
         break;
     case 'R':

@@ -1,5 +1,5 @@
-/* Where each form comes from: Qwen2.5-Coder's report (2409.12186) and README; Code Llama's
- * inference code and 2308.12950; StarCoder's 2305.06161 and StarCoder2's 2402.19173, section 5.1;
+/* The sources of the forms: Qwen2.5-Coder's report (2409.12186) and README; Code Llama's inference
+ * code and 2308.12950; StarCoder's 2305.06161 and StarCoder2's 2402.19173, section 5.1;
  * DeepSeek-Coder's README; mistral-common's encode_fim, and the headings of several files as
  * Continue has them for Codestral; Mellum's model card; Seed-Coder's 2506.03524; Granite's model
  * cards. */
@@ -20,7 +20,8 @@ enum { P = 1u << APUS_MARKER_PREFIX, S = 1u << APUS_MARKER_SUFFIX, M = 1u << APU
 
 static const struct fim_form none = {.name = "none", .sequence = "Rnp"};
 
-/* The middle is asked for behind the prefix and the suffix. */
+/* In these forms the prefix comes first, then the suffix, and the middle is asked for at the
+ * end. */
 static const struct fim_form qwen = {
     .name = "qwen",
     .sequence = "RfnPpSsM",
@@ -57,8 +58,9 @@ static const struct fim_form deepseek_coder = {
                        "<" BAR "fim" LOW "end" BAR ">")},
     .needed = P | S | M};
 
-/* The suffix comes first, so that a key at the end of the prefix leaves it in place. The families
- * that know both orders by the same tokens are recognised as those above. */
+/* In these forms the suffix comes first, so that typing at the end of the prefix leaves the suffix
+ * unchanged. A family that knows both orders with the same tokens is recognised as one of the forms
+ * above. */
 static const struct fim_form qwen_spm = {
     .name = "qwen-spm",
     .sequence = "RfPSsMnp",
@@ -98,15 +100,15 @@ static const struct fim_form seed_coder = {
     .marker = {MARKERS("<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>")},
     .needed = P | S | M};
 
-/* No middle, but other files before the prefix. */
+/* There is no middle here, but there can be other files before the prefix. */
 static const struct fim_form smollm = {
     .name = "smollm",
     .sequence = "Rfnp",
     .marker = {[APUS_MARKER_REPOSITORY] = "<repo_name>", [APUS_MARKER_FILE] = "<file_sep>"},
     .needed = 1u << APUS_MARKER_REPOSITORY | 1u << APUS_MARKER_FILE};
 
-/* Tokens that a GGUF file names by their ids (tokenizer.ggml.fim_pre_token_id ...) and that are of
- * none of the above. */
+/* For tokens that a GGUF file names by their ids (tokenizer.ggml.fim_pre_token_id ...) and that
+ * belong to no form above. */
 static const struct fim_form custom = {.name = "custom", .sequence = "RfnPpSsM"};
 
 static const struct fim_form *const forms[] = {
@@ -122,7 +124,7 @@ const struct fim_form *fim_form_named(const char *name) {
     return NULL;
 }
 
-/* Markers found, or 0 where one that is needed is not. */
+/* How many markers were found; 0: one that is needed is missing. */
 static unsigned fit(const struct fim_form *form, int32_t (*id_of)(void *user, const char *text),
                     void *user, int32_t ids[APUS_MARKERS]) {
     unsigned found = 0;
