@@ -1,7 +1,7 @@
-"""costed.py FOLDER COSTS, on standard input what `ctest --show-only=json-v1` says of a build:
-writes FOLDER/CTestTestfile.cmake, the same tests, each run by costed.sh, which adds its processor
-time to the file COSTS. ctest itself knows wall time only, which other work on the machine changes.
-"""
+"""costed.py FOLDER COSTS: reads from standard input what `ctest --show-only=json-v1` prints for a
+build, and writes FOLDER/CTestTestfile.cmake with the same tests. Each of them is run by costed.sh,
+which adds the test's processor time to the file COSTS. ctest itself measures only wall time, which
+other work on the machine changes. """
 import json
 import os
 import sys
@@ -12,7 +12,7 @@ wrapper = ['sh', os.path.join(os.path.dirname(os.path.abspath(__file__)), 'coste
 
 
 def quoted(text):
-    """An argument as CMake reads it back, whatever it holds."""
+    """An argument in CMake's quotes, which CMake reads back unchanged."""
     return '[==[%s]==]' % text
 
 
@@ -29,7 +29,7 @@ for test in json.load(sys.stdin)['tests']:
     if 'command' in test:
         command = wrapper + [test['name']] + test['command']
     else:
-        command = [test['name'] + ' is not built']  # which ctest does not find, and says so
+        command = [test['name'] + ' is not built']  # ctest says that it finds no such program
     lines.append('add_test(%s)' % ' '.join(map(quoted, [test['name']] + command)))
     for each in test['properties']:
         lines.append('set_tests_properties(%s PROPERTIES %s %s)' %

@@ -1,5 +1,5 @@
-"""Reads a ctest JUnit report. Prints a line for every test that failed or skipped, and last "PASSED
-FAILED SKIPPED"."""
+"""Reads a ctest JUnit report. Prints a line for every test that failed or was skipped, and as the
+last line three numbers: how many passed, failed and were skipped."""
 import sys
 import xml.etree.ElementTree as xml
 

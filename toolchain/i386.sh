@@ -1,9 +1,9 @@
 #!/bin/sh
-# cmocka and jansson for i386, for the build with addresses of 32 bits (preset `narrow`), in
-# build/i386: Debian's packages, unpacked there; nothing of the system is changed, its list of
-# architectures neither. Does nothing where they are there.
+# Puts cmocka and jansson for i386 into build/i386, for the build with addresses of 32 bits (preset
+# `narrow`). They are Debian's packages, which are unpacked there: nothing on the system is changed,
+# not even its list of architectures. Does nothing if they are there already.
 #
-# Exit status 77, with the reason as the last line, where they or `gcc -m32` cannot be had.
+# Exit status 77, with the reason as the last line, if they or `gcc -m32` cannot be had.
 set -eu
 cd "$(dirname "$0")/.."
 at=$PWD/build/i386
@@ -20,7 +20,7 @@ gcc -m32 "$at/empty.c" -o "$at/empty" 2>/dev/null && "$at/empty" ||
 command -v apt-get >/dev/null || skip "no apt-get here, for cmocka and jansson of i386"
 apt="apt-get -qq -o APT::Architecture=i386 -o APT::Architectures=i386 -o Dir::Cache=$at
     -o Dir::State::Lists=$at/lists -o APT::Sandbox::User= -o Debug::NoLocking=1"
-# an archive that cannot be reached is not always one that is needed
+# go on after an error: an archive that cannot be reached may not be needed
 $apt update >"$at/log" 2>&1 </dev/null || true
 (cd "$at/archives" && $apt download $packages) >>"$at/log" 2>&1 </dev/null ||
     skip "this system's archives did not give $packages for i386 (build/i386/log)"

@@ -1,12 +1,12 @@
 #!/bin/sh
-# clang-format (.clang-format, version 14 alone: others lay out otherwise), clang-tidy (.clang-tidy
-# says which checks) and cppcheck over every C file of the tree, or over the files named. Silent
-# when clean.
+# Runs clang-format (.clang-format; only version 14, because other versions give another layout),
+# clang-tidy (.clang-tidy lists the checks) and cppcheck over every C file of the tree, or over the
+# files named. Prints nothing if they find nothing.
 #
 #   sh toolchain/lint.sh [layout | deep] [FILE ...]
 #
-# layout: clang-format alone; exit status 77, with the reason, where it has another version. deep:
-# the analyzer follows many more paths, which takes ten times as long.
+# layout: only clang-format; exit status 77, with the reason, if there is no version 14. deep: the
+# analyzer follows many more paths, which takes ten times as long.
 set -eu
 cd "$(dirname "$0")/.."
 analyzer='--extra-arg=-Xclang --extra-arg=-analyzer-config
@@ -40,8 +40,8 @@ else
 fi
 [ "$only" != layout ] || exit $bad
 
-# As a debug build, so that assertions are seen, and by clang, whose flags clang-tidy understands.
-# Only configured, not built, but for the shaders, which C includes as words.
+# Configures a debug build, so that assertions are seen, with clang, whose flags clang-tidy
+# understands. Only the shaders are built, because C includes their words.
 cmake --preset fuzz -B build/lint -DAPUS_SANITIZE= >build/lint-configure.log ||
     { cat build/lint-configure.log; exit 1; }
 if grep -q '^build apus_shader_words:' build/lint/build.ninja; then
@@ -52,9 +52,9 @@ echo "$files" | tr ' ' '\n' |
     xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/lint $analyzer 2>build/lint-tidy.log ||
     { grep -v 'warnings\? generated' build/lint-tidy.log; bad=1; }
 
-# Without the tests, which pass null pointers on purpose, and the kernels in intrinsics, which take
-# it minutes each. memleak: does not follow memory that is handed on through memcpy; the leak
-# sanitizer runs in the dev tests.
+# cppcheck does not see the tests, which pass null pointers on purpose, or the kernels in
+# intrinsics, which take it minutes each. Its check memleak is off, because it does not follow
+# memory that is handed on through memcpy; the leak sanitizer runs in the dev tests.
 echo "$files" | tr ' ' '\n' | grep -v -e '^tests/' -e '^cpu/avx' |
     xargs -r cppcheck -q -j "$(nproc)" --std=c11 --enable=warning,portability,performance \
         --inline-suppr --error-exitcode=1 --suppress=missingIncludeSystem --suppress=memleak \

@@ -1,9 +1,9 @@
 #!/bin/sh
-# igpu/shaders/gemv_matrix.spv, which compilers of Debian 12 cannot make: with Debian unstable's
-# (toolchain/unstable.sh), and the hashes of what it was made of.
+# Makes or compares igpu/shaders/gemv_matrix.spv, which the compilers of Debian 12 cannot make, with
+# the compiler of Debian unstable (toolchain/unstable.sh), and the hashes of its sources.
 #
 #   sh toolchain/matrix_shader.sh make       after a change of its sources
-#   sh toolchain/matrix_shader.sh compare    exit status 1 where the sources give another file
+#   sh toolchain/matrix_shader.sh compare    exit status 1 if the sources give another file
 set -eu
 cd "$(dirname "$0")/.."
 folder=igpu/shaders

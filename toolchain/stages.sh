@@ -1,7 +1,7 @@
-# Sourced by test.sh and test-long.sh, in the repository's root: runs stages, keeps their logs in
-# build/log, counts and times them. The counts are tests where a stage runs ctest, and 1 for any
-# other stage. Processor time, which other work on the machine changes little, is what a stage
-# costs; CONTRIBUTING.md has the budget.
+# Sourced by test.sh and test-long.sh in the repository's root: runs stages, keeps their logs in
+# build/log, counts and times them. A stage that runs ctest counts each of its tests, and any other
+# stage counts as 1. The cost of a stage is its processor time, which other work on the machine
+# changes little; CONTRIBUTING.md has the budget.
 
 passed=0 failed=0 skipped=0
 times=
@@ -10,8 +10,9 @@ rm -f build/log/costs
 python=$PWD/build/oracle-venv/bin/python
 jobs=$(nproc)
 
-# Sets `used` to the seconds of processor time of all stages so far. The shell's own `times` knows
-# them, in its second line; called in $(...) it would tell of that subshell's.
+# Sets `used` to the seconds of processor time of all stages so far. They are in the second line
+# that the shell's own `times` prints. In $(...) it would print the times of that subshell, so its
+# output goes through a file.
 processor() {
     times >build/log/processor
     used=$(awk 'NR == 2 { for (i = 1; i <= 2; i++) { split($i, t, /[ms]/)
@@ -26,7 +27,8 @@ begin() {
     stage_used=$used
 }
 
-# Sets `took`, for what is said of the stage, and remembers it for the end.
+# Sets `took`, which is printed with the stage's result, and adds the times to the table that is
+# printed at the end.
 end() {
     stage_seconds=$(($(date +%s) - stage_begin))
     processor
@@ -35,15 +37,15 @@ end() {
 "
 }
 
-# stage NAME command...: quiet unless it fails. Exit status 77 is a skip; the last line of its
-# output says why.
+# stage NAME command...: runs the command and shows its output only if it fails. Exit status 77
+# means that it was skipped; the last line of its output says why.
 stage() {
     stage_name=$1
     shift
     stage_log=build/log/$(echo "$stage_name" | tr -s ' /,' '-').log
     begin
     stage_status=0
-    if [ "${stage_name%% *}" = demo ]; then # whose output is the point
+    if [ "${stage_name%% *}" = demo ]; then # its output is always shown
         { "$@" </dev/null 2>&1; echo $? >build/log/status; } | tee "$stage_log"
         stage_status=$(cat build/log/status)
     else
@@ -62,8 +64,8 @@ stage() {
     return 0
 }
 
-# tests NAME build-folder ctest-arguments...: counts every test, names the ones that failed or
-# skipped and why.
+# tests NAME build-folder ctest-arguments...: runs tests and counts each of them. Prints which ones
+# failed or were skipped, and why.
 tests() {
     stage_name=$1 tests_folder=$2
     shift 2
@@ -92,8 +94,8 @@ tests() {
     fi
 }
 
-# build FOLDER TARGET cmake-arguments...: configures, then builds the target. Used as a stage's
-# command.
+# build FOLDER TARGET cmake-arguments...: configures, then builds the target. A stage can have this
+# as its command.
 build() {
     build_folder=$1 build_target=$2
     shift 2
@@ -101,16 +103,16 @@ build() {
         cmake --build "$build_folder" --target "$build_target"
 }
 
-# fuzz SECONDS: builds the libFuzzer targets and runs each from its seeds. Findings stay in
-# build/fuzz/tests/fuzz.
+# fuzz SECONDS: builds the libFuzzer targets and runs each of them that long, starting from its
+# seeds. What they find stays in build/fuzz/tests/fuzz.
 fuzz() {
     stage "build fuzz" sh -c 'cmake --preset fuzz -DAPUS_FUZZ_SECONDS="$1" &&
         cmake --build --preset fuzz --target fuzzers' fuzz "$1"
     tests "fuzz $1 s" build/fuzz -L fuzz --timeout $(($1 + 600))
 }
 
-# finish [MINUTES]: the sums. More minutes of processor time than that are no failure, since
-# machines differ, but said, with the tests that took most.
+# finish [MINUTES]: prints the sums. If the stages took more minutes of processor time than MINUTES,
+# that is no failure, since machines differ; it is printed, with the tests that took most.
 finish() {
     processor
     printf '\n== Times, in seconds\n   wall     processor   stage\n%s' "$times"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What takes too long for every change; run before a release and after work on the parts it covers.
-# Exit status 1 if something failed.
+# Runs what takes too long for every change. Run it before a release, and after work on the parts
+# that it covers. Exit status 1 if something failed.
 #
 #   threads   the tests that use threads under the thread sanitizer (label threads)
 #   long      the tests labelled long: 7B- and 6B-shaped checkpoints packed, mapped and run;
@@ -35,7 +35,7 @@ if has long; then
     stage "build release" build build/release all --preset release
     stage model sh toolchain/model.sh
     stage browser sh toolchain/setup.sh browser
-    jobs=1 # they take the whole machine, and some measure time
+    jobs=1 # each uses the whole machine, and some measure time
     tests "tests long" build/release -L long --timeout 14400
 fi
 if has vulkan; then

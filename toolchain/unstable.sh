@@ -1,16 +1,16 @@
 #!/bin/sh
-# Debian unstable beside this system, for its newer Vulkan drivers, validation layers, shader
-# compiler and C compiler, for AMD's driver without the hardware (mesa-drm-shim), and for AMD's
-# tools for NPUs. As root, with debootstrap; the mounts are gone when the command ends.
+# Makes and enters a Debian unstable in a folder, for its newer Vulkan drivers, validation layers,
+# shader compiler and C compiler, for AMD's driver without the hardware (mesa-drm-shim), and for
+# AMD's tools for NPUs. It needs root and debootstrap; the mounts are gone when the command ends.
 #
-#   sh toolchain/unstable.sh make          makes the folder, or leaves it as it is if it is
+#   sh toolchain/unstable.sh make          makes the folder, and does nothing if it is
 #                                          complete; about 1.3 GB, some minutes
 #   sh toolchain/unstable.sh run CMD...    runs a shell command line there, in this repository,
 #                                          which is /apus there
 #
-# The folder is build/unstable, or $APUS_UNSTABLE. Packages come from where this system has its own
-# Debian packages from, or from $APUS_DEBIAN_MIRROR. Exit status 77, with the reason as the last
-# line, where it cannot be had.
+# The folder is build/unstable, or $APUS_UNSTABLE. The packages come from the archive that this
+# system's own Debian packages come from, or from $APUS_DEBIAN_MIRROR. Exit status 77, with the
+# reason as the last line, if Debian unstable cannot be had.
 set -eu
 cd "$(dirname "$0")/.."
 root=${APUS_UNSTABLE:-$PWD/build/unstable}
@@ -18,20 +18,20 @@ packages="gcc libc6-dev cmake ninja-build pkg-config python3 libcmocka-dev libja
 packages="$packages libvulkan-dev libvulkan1 glslang-tools spirv-tools"
 packages="$packages mesa-vulkan-drivers mesa-drm-shim vulkan-validationlayers"
 packages="$packages libxrt-utils libxrt-utils-npu" # xclbinutil; aiebu-asm, aiebu-dump, xrt-smi
-packages="$packages neovim python3-msgpack" # an editor, and what its protocol is written in
+packages="$packages neovim python3-msgpack" # an editor, and the encoding of its protocol
 packages="$packages g++ libxrt2 libxrt-npu2 libxrt-dev uuid-dev"
 
 skip() { echo "skipped: $*"; exit 77; }
 
-# The archive that this system's own packages come from, as apt has it configured; nothing where
-# that is no Debian.
+# Prints the archive that this system's own packages come from, as apt is configured; nothing if the
+# system is not Debian.
 mirror() {
     [ -n "${APUS_DEBIAN_MIRROR:-}" ] && echo "$APUS_DEBIAN_MIRROR" && return
     apt-get indextargets --format '$(LABEL) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' \
         2>/dev/null | sed -n 's/^Debian main //p' | head -n 1
 }
 
-# A mirror that is a snapshot of some day will do: its lists may be old.
+# The lists may be old, so that a mirror that keeps the state of some day can be used.
 make() {
     [ "$(cat "$root/.apus-installed" 2>/dev/null)" = "$packages" ] && return
     [ "$(id -u)" = 0 ] || skip "Debian unstable is made and entered by root"

@@ -1,17 +1,17 @@
 #!/bin/sh
-# The plug-in for VS Code (editors/vscode): built in build/vscode, from a copy, with packages from
-# npm's registry as its lock file pins them.
+# Builds the plug-in for VS Code (editors/vscode) from a copy in build/vscode, with the packages
+# from npm's registry that its lock file names.
 #
-#   sh toolchain/vscode.sh                 types and style checked (tsc, eslint), its own tests
-#                                          run, and build/vscode/apus.vsix made and its content
-#                                          checked
-#   sh toolchain/vscode.sh browser APUS    and then tried in VS Code's own code, as code-server
-#                                          serves it, in headless Chromium, with this program
+#   sh toolchain/vscode.sh                 checks types and style (tsc, eslint), runs the
+#                                          plug-in's own tests, makes build/vscode/apus.vsix and
+#                                          checks what is in it
+#   sh toolchain/vscode.sh browser APUS    then also tests it in VS Code itself, as code-server
+#                                          serves it, in headless Chromium, with the program APUS
 #                                          (tests/editors/vscode_browser.mjs): about 500 MB of
 #                                          disk in build/vscode-browser, two minutes; pictures
 #                                          are in build/vscode-pictures
 #
-# Exit status 77, with the reason as the last line, where there is no Node.js 20, no registry or no
+# Exit status 77, with the reason as the last line, if there is no Node.js 20, no registry or no
 # Chromium.
 set -eu
 cd "$(dirname "$0")/.."
@@ -23,8 +23,8 @@ node=$(node -p 'process.versions.node.split(".")[0]')
 export npm_config_update_notifier=false npm_config_fund=false npm_config_audit=false
 export npm_config_fetch_retries=1 npm_config_fetch_retry_mintimeout=2000
 
-# npm_packages WHAT COMMAND...: npm, or a skip where the registry gives nothing. Packages' own
-# install scripts are not run: they fetch from elsewhere.
+# npm_packages COMMAND...: runs npm; the script is skipped if the registry cannot be reached. The
+# packages' own install scripts are not run, because they fetch from other places.
 npm_packages() {
     "$@" --ignore-scripts >npm.log 2>&1 </dev/null && return
     tail -n 20 npm.log
@@ -55,8 +55,9 @@ package() (
     echo build/vscode/apus.vsix
 )
 
-# code-server's newest version for Node.js 20, with VS Code 1.100. The native parts of three of its
-# packages are compiled here; what the others are for (searching files, Kerberos) is not used.
+# Installs the newest version of code-server for Node.js 20, which contains VS Code 1.100. The
+# native parts of three of its packages are compiled here. The other native packages (for searching
+# files and Kerberos) are not used.
 code_server() (
     want="code-server@4.100.3 playwright-core@1.65.1"
     mkdir -p build/vscode-browser

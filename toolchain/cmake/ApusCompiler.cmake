@@ -1,4 +1,4 @@
-# Flags for everything. The numeric contract needs plain IEEE arithmetic: no contraction, no
+# Compiler flags for all files. The numeric contract needs plain IEEE arithmetic: no contraction, no
 # fast-math.
 include(CheckCCompilerFlag)
 set(CMAKE_C_STANDARD 11)
@@ -8,14 +8,15 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_C_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(CMAKE_C_FLAGS_DEBUG "-O1 -g")
 
-# Files have sizes of 64 bits, also where addresses have 32.
+# Sizes of files have 64 bits, even if addresses have 32.
 add_compile_definitions(_FILE_OFFSET_BITS=64)
 add_compile_options(-ffp-contract=off -fno-fast-math -fno-trapping-math -fno-strict-aliasing -Wall
                     -Wextra -Wpedantic -Wshadow $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes>
                     $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes> -Wvla -Wundef -Wpointer-arith
                     -Wwrite-strings)
-# A switch over a kind of operation or of weights names them all: a new one is a compile error
-# wherever it is missing. tests/guards/kinds.py: none of them has a default.
+# A switch over the kinds of operations or of weights names all kinds, so that a new kind is a
+# compile error wherever it is missing. tests/guards/kinds.py checks that no such switch has a
+# default.
 add_compile_options(-Werror=switch)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     add_compile_options(-Wlogical-op)

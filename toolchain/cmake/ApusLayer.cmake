@@ -1,7 +1,7 @@
-# apus_view(NAME what...): a tree of links for the include path of folder NAME, made of just what it
-# may include: its own folder, the listed folders, single headers (weights/format.h) or `apus`
-# (include/apus). A forbidden #include is a compile error. Of a folder that has rooms inside its own
-# headers alone are linked.
+# apus_view(NAME what...): makes a tree of links for the include path of folder NAME, with only what
+# the folder may include: itself, the listed folders, single headers (weights/format.h) or `apus`
+# (include/apus). A forbidden #include is a compile error. If a listed folder contains rooms, only
+# its own headers are linked.
 function(apus_view name)
     string(REPLACE "/" "_" folder ${name})
     set(view ${PROJECT_BINARY_DIR}/may_include/${folder})
@@ -25,8 +25,9 @@ function(apus_view name)
     endforeach()
 endfunction()
 
-# apus_room(NAME MAY_INCLUDE what... [EXCEPT files...]): an object library of the .c files of folder
-# NAME of a tool, weights/pack/vocab as apus_weights_pack_vocab, with such a view.
+# apus_room(NAME MAY_INCLUDE what... [EXCEPT files...]): makes an object library, with such a view,
+# from the .c files of folder NAME of a tool (a "room"). For weights/pack/vocab it is named
+# apus_weights_pack_vocab.
 function(apus_room name)
     cmake_parse_arguments(PARSE_ARGV 1 L "" "" "MAY_INCLUDE;EXCEPT")
     string(REPLACE "/" "_" folder ${name})
@@ -41,8 +42,8 @@ function(apus_room name)
     target_compile_options(${target} PRIVATE -D_GNU_SOURCE)
 endfunction()
 
-# apus_program(FOLDER MAY_INCLUDE what... TARGETS target...): such a view for programs, which are
-# targets already, whose files are in a folder of their own, bench/npu.
+# apus_program(FOLDER MAY_INCLUDE what... TARGETS target...): makes such a view for programs whose
+# files are in a folder of their own, such as bench/npu. Their targets must exist already.
 function(apus_program name)
     cmake_parse_arguments(PARSE_ARGV 1 L "" "" "MAY_INCLUDE;TARGETS")
     string(REPLACE "/" "_" folder ${name})
@@ -52,8 +53,8 @@ function(apus_program name)
     endforeach()
 endfunction()
 
-# apus_layer(NAME MAY_INCLUDE what...): the same for a folder of the library, apus_NAME, with its
-# rules.
+# apus_layer(NAME MAY_INCLUDE what...): makes the object library apus_NAME from a folder of the
+# library, with such a view and with the rules of the library.
 set(APUS_LAYERS "" CACHE INTERNAL "")
 function(apus_layer name)
     cmake_parse_arguments(PARSE_ARGV 1 L "" "" "MAY_INCLUDE")
@@ -62,7 +63,7 @@ function(apus_layer name)
         file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/port/${APUS_PORT}.c
              ${PROJECT_SOURCE_DIR}/port/${APUS_PORT}_*.c)
     endif()
-    if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64") # whose intrinsics they are
+    if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64") # these files use its intrinsics
         list(FILTER sources EXCLUDE REGEX "/cpu/avx[^/]*$")
     endif()
     foreach(s ${sources})
@@ -80,11 +81,12 @@ function(apus_layer name)
                           C_VISIBILITY_PRESET hidden)
     if(NOT name STREQUAL "port")
         target_compile_options(apus_${name} PRIVATE -ffreestanding -fstack-usage)
-        if(NOT APUS_SANITIZE) # whose red zones and spills are no part of what is shipped
+        # sanitizers make frames larger, which is not in what is shipped
+        if(NOT APUS_SANITIZE)
             target_compile_options(apus_${name} PRIVATE -Wframe-larger-than=4096)
         endif()
         if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
-            target_compile_options(apus_${name} PRIVATE -fcallgraph-info=su) # tests/guards/stack.py
+            target_compile_options(apus_${name} PRIVATE -fcallgraph-info=su) # for guards/stack.py
         endif()
     endif()
     if(APUS_PORT STREQUAL "none")

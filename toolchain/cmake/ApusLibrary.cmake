@@ -1,5 +1,5 @@
-# libapus.a and libapus.so from the layers, and libapus_parts.a for tests and tools that look
-# inside. One file per instruction set, compiled with its own flags.
+# Makes libapus.a and libapus.so from the layers, and libapus_parts.a for tests and tools that use
+# inner functions. The files for each instruction set are compiled with its own flags.
 set(APUS_FLAGS_avx2 -mavx2)
 set(APUS_FLAGS_avxvnni -mavx2) # vpdpbusd is written by hand
 set(APUS_FLAGS_avx512 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni)
@@ -17,14 +17,15 @@ foreach(layer ${APUS_LAYERS})
 endforeach()
 find_package(Threads)
 
-# Every object by itself, with the names that one file lends to another. Never installed.
+# Every object by itself, so that the names that files share inside the library can be used. Never
+# installed.
 add_library(apus_parts STATIC ${objects})
 target_include_directories(apus_parts INTERFACE ${PROJECT_SOURCE_DIR}/include)
 
-# The objects as one, in which only what the headers declare stays visible: a program may have an
-# `evaluate` of its own. Groups of sections that a compiler lets a linker take once (thunks, in 32
-# bits and against Spectre) are dissolved: a program's linker would drop ours for its own, and leave
-# names that are local now without what they name.
+# All objects as one, in which only what the headers declare stays visible, because a program may
+# have an `evaluate` of its own. Some sections are in groups, of which a linker keeps one copy
+# (thunks in 32 bits and against Spectre). These groups are dissolved: otherwise a program's linker
+# could keep the program's copy and drop ours, to which names that are local now refer.
 separate_arguments(link_flags UNIX_COMMAND "${CMAKE_C_FLAGS}")
 include(CheckLinkerFlag)
 check_linker_flag(C -Wl,--force-group-allocation APUS_LINKER_DISSOLVES)

@@ -1,5 +1,5 @@
-# The overlays for NPUs, where AMD's tools are: `cmake --build build/release --target npu_overlays`
-# makes npu-xdna1.xclbin and npu-xdna2.xclbin in the build folder. Found are
+# The overlays for NPUs, if AMD's tools are installed: `cmake --build build/release --target
+# npu_overlays` makes npu-xdna1.xclbin and npu-xdna2.xclbin in the build folder. It uses
 #   MLIR-AIE: aiecc (or aiecc.py) and a Python with its package `aie`: on the PATH, as its
 #     environment script leaves them, or APUS_AIECC and APUS_AIE_PYTHON
 #   Peano, the tiles' compiler: PEANO_INSTALL_DIR, from the environment or the cache
@@ -8,7 +8,7 @@
 set(PEANO_INSTALL_DIR "$ENV{PEANO_INSTALL_DIR}" CACHE PATH
     "Peano, the compiler of an NPU's tiles (llvm-aie)")
 if(NOT PEANO_INSTALL_DIR)
-    return() # another clang++ would be found
+    return() # otherwise another clang++ would be found
 endif()
 find_program(APUS_AIECC NAMES aiecc aiecc.py)
 find_program(APUS_AIE_PYTHON NAMES python3 DOC "Python with mlir-aie's package aie")

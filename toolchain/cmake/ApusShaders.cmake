@@ -1,7 +1,7 @@
-# Whether the igpu engine is built (APUS_IGPU_BUILT), and its shaders: GLSL to SPIR-V to words that
-# a C array includes. Needs the Vulkan headers (1.3.204 or newer: VK_KHR_shader_integer_dot_product
-# in its core form) and glslc or glslangValidator. Nothing is linked: the library opens the Vulkan
-# loader by name when the engine is asked for.
+# Decides whether the igpu engine is built (APUS_IGPU_BUILT), and compiles its shaders from GLSL to
+# SPIR-V, whose words a C array includes. Needs the Vulkan headers (1.3.204 or newer:
+# VK_KHR_shader_integer_dot_product in its core form) and glslc or glslangValidator. Nothing is
+# linked: the library opens the Vulkan loader by name when the engine is asked for.
 set(APUS_IGPU_BUILT OFF)
 if(APUS_PORT STREQUAL "none")
     set(wanted OFF)
@@ -31,7 +31,7 @@ if(wanted)
     endif()
 endif()
 
-# One shader to build/spirv/OUT.spv and OUT.inc.
+# Compiles one shader to build/spirv/OUT.spv and OUT.inc.
 function(apus_shader name out)
     set(source ${PROJECT_SOURCE_DIR}/igpu/shaders/${name}.comp)
     set(to ${PROJECT_BINARY_DIR}/spirv/${out})
@@ -68,21 +68,22 @@ function(apus_checked_in_shader name)
     set(APUS_SHADER_WORDS ${APUS_SHADER_WORDS} ${to}.inc PARENT_SCOPE)
 endfunction()
 
-# All of them, for layer `layer`, which sees them as spirv/NAME.inc.
+# Compiles all shaders for layer `layer`, which includes them as spirv/NAME.inc.
 function(apus_shaders layer)
     set(APUS_SHADER_WORDS "")
     file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/spirv)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/igpu/shaders/*.comp)
     foreach(source ${sources})
         get_filename_component(name ${source} NAME_WE)
-        # compiled already: common compilers do not know its extensions
+        # this one is in the repository as compiled, because common compilers do not know its
+        # extensions
         if(EXISTS ${PROJECT_SOURCE_DIR}/igpu/shaders/${name}.spv)
             apus_checked_in_shader(${name})
             continue()
         endif()
         apus_shader(${name} ${name})
         file(READ ${source} text)
-        if(text MATCHES "dot\\.glsl") # with integer dot products too
+        if(text MATCHES "dot\\.glsl") # a second time, with integer dot products
             apus_shader(${name} ${name}_dot -DDOT)
         endif()
     endforeach()

@@ -1,6 +1,6 @@
-# For the preset `narrow`: programs whose addresses have 32 bits, on x86-64. Floats in SSE2
-# registers, because x87 rounds twice; kernels in plain C. toolchain/i386.sh puts the libraries of
-# the tests into build/i386.
+# For the preset `narrow`: programs whose addresses have 32 bits, on x86-64. Floats are in SSE2
+# registers, because x87 rounds twice, and the kernels are those in plain C. toolchain/i386.sh puts
+# the libraries of the tests into build/i386.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR i686)
 set(CMAKE_C_COMPILER gcc)
