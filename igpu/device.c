@@ -26,7 +26,8 @@ const char *device_instance(struct device *device, const apus_port *port) {
     return why;
 }
 
-/* A compute queue without graphics if there is one: it leaves the desktop its own. */
+/* Finds a queue family that computes, without graphics if there is one, so that the desktop keeps
+ * its own queue. */
 static int find_family(const struct device *device, VkPhysicalDevice physical, uint32_t *family) {
     VkQueueFamilyProperties families[FAMILIES_MAX];
     uint32_t count = FAMILIES_MAX;
@@ -41,9 +42,9 @@ static int find_family(const struct device *device, VkPhysicalDevice physical, u
     return found;
 }
 
-/* Only where the device reads the host's memory as its own. A discrete one would read weights
- * through its bus in every pass, and NVIDIA's driver allocates nothing any more after it has
- * refused the pages of a mapped file. */
+/* Host memory is imported only by devices that read the host's memory as their own. A discrete GPU
+ * would read the weights through its bus in every pass, and NVIDIA's driver makes no allocation any
+ * more after it has refused the pages of a mapped file. */
 static int can_import(const struct device *device, VkPhysicalDevice physical,
                       VkPhysicalDeviceType type) {
     if (type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU) return 0;
@@ -67,8 +68,8 @@ static int has_coherent_memory(const struct device *device, VkPhysicalDevice phy
     return 0;
 }
 
-/* The size of its square matrices of signed bytes, the largest of 8 and 16; 0 where it has
- * neither. */
+/* The size of the device's square matrices of signed bytes: 16 or 8, the larger one that it has, or
+ * 0 if it has neither. */
 static uint32_t matrix_size(const struct device *device, VkPhysicalDevice physical) {
     struct vk_matrix_kind kinds[MATRIX_KINDS_MAX];
     uint32_t count = MATRIX_KINDS_MAX, best = 0;
@@ -123,7 +124,8 @@ static void read_facts(const struct device *device, VkPhysicalDevice physical,
         f->refusal = "its driver is older than Vulkan 1.2";
         return;
     }
-    if (f->api >= VK_API_VERSION_1_3) { /* older ones know these structures by an extension only */
+    if (f->api >= VK_API_VERSION_1_3) { /* older versions know these structures through extensions
+                                           only */
         core.pNext = &waves;
         dot.pNext = &control;
         if (device->vk.GetPhysicalDeviceCooperativeMatrixPropertiesKHR) control.pNext = &matrix;
@@ -179,7 +181,7 @@ static uint32_t rank(VkPhysicalDeviceType type) {
 
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c; }
 
-/* Whether `name` has the first `bytes` bytes of `part` in it, letters of either case. */
+/* Whether `name` contains the first `bytes` bytes of `part`. Letters of either case match. */
 static int has_part(const char *name, const char *part, size_t bytes) {
     for (; *name; name++) {
         size_t i = 0;
@@ -189,7 +191,7 @@ static int has_part(const char *name, const char *part, size_t bytes) {
     return bytes == 0;
 }
 
-/* A decimal number that is an index, or -1. */
+/* The text as a decimal number, or -1 if it is not one or is too large for an index. */
 static int64_t index_of(const char *wanted, size_t bytes) {
     int64_t n = 0;
     for (size_t i = 0; i < bytes; i++) {
@@ -199,7 +201,8 @@ static int64_t index_of(const char *wanted, size_t bytes) {
     return bytes ? n : -1;
 }
 
-/* "-dot,-import": what the engine shall not use. 0 where it says something else. */
+/* Reads options such as "-dot,-import", which name what the engine must not use. Returns 0 if the
+ * text says anything else. */
 static int read_off(const char *text, struct device_facts *f) {
     int matrix = 1;
     const struct {
@@ -216,7 +219,7 @@ static int read_off(const char *text, struct device_facts *f) {
         if (i == sizeof known / sizeof *known) return 0;
         *known[i].feature = 0;
         text += bytes;
-        if (*text && !*++text) return 0; /* a comma, and nothing behind it */
+        if (*text && !*++text) return 0; /* a comma with nothing behind it */
     }
     if (!matrix) f->matrix = 0;
     return 1;
@@ -249,7 +252,7 @@ const char *device_choose(struct device *device, const char *wanted, const char 
     return found ? NULL : refusal;
 }
 
-/* With what the facts say. */
+/* Creates the Vulkan device with the features that its facts name. */
 static VkResult create(struct device *device) {
     const struct device_facts *f = &device->facts;
     const char *extensions[3];
@@ -306,8 +309,8 @@ VkResult device_open(struct device *device, const char **call) {
     struct device_facts *f = &device->facts;
     *call = "vkCreateDevice";
     VkResult r = create(device);
-    if (r == VK_ERROR_EXTENSION_NOT_PRESENT) { /* features may be told of without the extension's
-                                                  name: go on with less */
+    if (r == VK_ERROR_EXTENSION_NOT_PRESENT) { /* a driver may report features but not the names of
+                                                  their extensions: try again with fewer features */
         if (f->api < VK_API_VERSION_1_3) f->dot = 0;
         f->import = 0;
         f->matrix = 0;
@@ -381,7 +384,7 @@ void device_words(const struct device_facts *f, struct words *w) {
                            : ", no import of host memory (weights are copied)");
 }
 
-/* Held for the time of one queue submission. */
+/* The lock is held for the time of one submission to the queue. */
 void device_lock(struct device *device) {
     uint32_t free = 0;
     if (atomic_compare_exchange_strong(&device->locked, &free, 1)) return;

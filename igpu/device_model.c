@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* Of every product that is one dispatch, and of every weight alone: where one of a product's is in
- * pieces they go one by one. */
+/* Collects the set of types of every product, which is one dispatch, and the type of every weight
+ * alone: if one weight of a product is in pieces, its weights are dispatched one by one. */
 uint32_t model_gemv_types(const struct hal_model *model, const struct hal_program *program) {
     uint32_t sets = 0;
     for (uint32_t i = 0; i < program->count; i++) {

@@ -1,5 +1,5 @@
-/* A model on a device: the device, the weights, the pipelines. Shared by programs on any threads;
- * only the queue is locked. */
+/* A model on a device: the device, the weights and the pipelines. Programs on any threads share it,
+ * and only the queue needs a lock. */
 #ifndef IGPU_DEVICE_MODEL_H
 #define IGPU_DEVICE_MODEL_H
 
@@ -7,7 +7,8 @@
 #include "igpu/push.h"
 #include "igpu/weights.h"
 
-/* Bindings of every shader. The first four are one buffer each, the last two arrays of three. */
+/* Bindings of every shader. The first four are one buffer each, the last two are arrays of three
+ * buffers. */
 enum { BIND_ARGS, BIND_STATUS, BIND_ROWS, BIND_ACT, BIND_IN, BIND_OUT, BINDINGS };
 enum { BIND_ARRAY = 3, PUSH_BYTES = 96 };
 
@@ -17,19 +18,23 @@ struct igpu_model {
     VkPipelineLayout layout;
     VkPipelineCache cache;
     VkPipeline pipeline[SHADER_GEMV];
-    VkPipeline gemv[BUCKETS][GEMV_TYPES + 1]; /* [columns][set of GEMV_W8, GEMV_W4]; those the model
-                                                 needs, prompts without matrices as 16 */
+    VkPipeline gemv[BUCKETS][GEMV_TYPES + 1]; /* [bucket of columns][set of GEMV_W8, GEMV_W4], of
+                                                 those sets that the model needs. Without
+                                                 cooperative matrices prompts use the pipeline of 16
+                                                 columns */
     struct heap rows;
     uint64_t imported;
     uint32_t regions;
     struct region region[]; /* [regions] */
 };
 
-/* Bit t is set where some dispatch of weights that share an input has the set of types t. */
+/* Bit t of the result is set if some dispatch has weights of exactly the set of types t (GEMV_W8,
+ * GEMV_W4). A dispatch takes the weights that share an input. */
 uint32_t model_gemv_types(const struct hal_model *model, const struct hal_program *program);
 
-/* igpu/pipelines.c. compiled: as in struct hal_model_setup. VK_SUCCESS, or what failed, with the
- * call in *call; pipelines_close takes back whatever there is. */
+/* igpu/pipelines.c. compiled: as pipeline_cache in struct hal_model_setup. Returns VK_SUCCESS, or
+ * the error, with the name of the call that failed in *call. pipelines_close destroys whatever was
+ * made. */
 VkResult pipelines_open(struct igpu_model *model, uint32_t gemv_types, const void *compiled,
                         size_t pipeline_cache_bytes, const char **call);
 void pipelines_close(struct igpu_model *model);
@@ -37,11 +42,11 @@ void pipelines_close(struct igpu_model *model);
 /* igpu/shaders.c: SPIR-V of a shader, with integer dot products or without. */
 const uint32_t *shader_code(enum shader shader, int dot, size_t *bytes);
 
-/* igpu/device_selftest.c: *wrong is NULL, or which of the contract's operations the device does
- * otherwise. VK_SUCCESS, or what failed. */
+/* igpu/device_selftest.c. *wrong is NULL, or says which operation of the numeric contract the
+ * device computes differently. Returns VK_SUCCESS, or the error of a call that failed. */
 VkResult selftest_device(struct igpu_model *model, const char **wrong);
 
-/* Logs "device: call gave VK_ERROR_...". */
+/* Logs "DEVICE: CALL gave VK_ERROR_..." and returns APUS_E_ENGINE. */
 apus_status igpu_failed(const struct igpu_model *model, const char *call, VkResult result);
 
 apus_status igpu_model_measure(const struct hal_model_setup *setup, struct hal_need *need);

@@ -1,6 +1,6 @@
-/* Whether the device computes as docs/numerics.md says: the shaders' operations on operands that
- * tell, against the host's own. It finds a driver that contracts or rounds otherwise before a text
- * is made with it. */
+/* Tests whether the device computes as docs/numerics.md says. It runs the shaders' operations on
+ * operands that show a difference, and compares the results with the host's. So a driver that
+ * contracts operations or rounds in another way is found before it computes any text. */
 #include <string.h>
 
 #include "hal/scalar.h"
@@ -15,7 +15,7 @@ struct rig {
     VkSemaphore done;
 };
 
-/* Operands in [1, 16), all bits of the mantissa in use. */
+/* Operand i: a pseudo-random float in [1, 16), as bits, with all bits of the mantissa in use. */
 static uint32_t operand(uint32_t i) {
     uint32_t h = (i + 1) * 2654435761u;
     h ^= h >> 15, h *= 2246822519u, h ^= h >> 13;
@@ -152,7 +152,7 @@ VkResult selftest_device(struct igpu_model *m, const char **wrong) {
     if (!result) result = record(m, &r, set, &commands);
     if (!result) result = submit(m, &r, commands);
     if (!result) *wrong = compare(in, (const uint32_t *)(const void *)(r.heap.map + OUT_AT));
-    if (result) d->vk.DeviceWaitIdle(d->handle); /* it may be at work nevertheless */
+    if (result) d->vk.DeviceWaitIdle(d->handle); /* the device may still be at work */
     d->vk.DestroySemaphore(d->handle, r.done, NULL);
     d->vk.DestroyCommandPool(d->handle, r.commands, NULL);
     d->vk.DestroyDescriptorPool(d->handle, r.sets, NULL);

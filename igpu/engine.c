@@ -1,4 +1,4 @@
-/* The igpu engine: its table, and what it says of this machine. */
+/* The igpu engine: its table of functions, and what it reports of this machine. */
 #include "igpu/program.h"
 
 static void igpu_probe(const apus_port *port, hal_say *say, void *user) {

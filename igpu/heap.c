@@ -26,7 +26,7 @@ static VkResult allocate(struct heap *heap, struct device *device, const void *n
     return device->vk.AllocateMemory(device->handle, &info, NULL, &heap->memory);
 }
 
-/* Every type the host sees, those with `liked` first. */
+/* Tries every memory type that the host can access, those with the property `liked` first. */
 static VkResult allocate_any(struct heap *heap, struct device *device, VkMemoryPropertyFlags liked,
                              const VkMemoryRequirements *need) {
     VkMemoryPropertyFlags visible =
@@ -100,7 +100,7 @@ VkResult heap_import(struct heap *heap, struct device *device, const void *data,
     return r;
 }
 
-/* A mapping ends with its memory. */
+/* Freeing the memory also ends its mapping. */
 void heap_close(struct heap *heap, struct device *device) {
     if (heap->buffer) device->vk.DestroyBuffer(device->handle, heap->buffer, NULL);
     if (heap->memory) device->vk.FreeMemory(device->handle, heap->memory, NULL);

@@ -1,4 +1,4 @@
-/* How large everything of a program is. One walk for measuring and preparing; it needs no
+/* The sizes of all parts of a program. Measuring and preparing use the same walk, which needs no
  * device. */
 #include "igpu/program.h"
 
@@ -48,7 +48,8 @@ const struct blob_tensor *program_embed(const struct hal_setup *s) {
     return NULL;
 }
 
-/* count * bytes; a part that no layer needs is still bound. */
+/* Adds a part of count * bytes bytes. A part that no layer needs has 4 bytes, because it is bound
+ * all the same. */
 static void add(struct program_layout *l, enum part part, struct place *walk, uint64_t count,
                 uint64_t bytes) {
     uint64_t all = place_product(count, bytes);
@@ -77,7 +78,8 @@ static void place_work(struct program_layout *l, const struct hal_setup *s,
     l->work_bytes = walk.end;
 }
 
-/* K and V words and two scales for every kv head. */
+/* Bytes of the rows that a pass writes for a layer: words of K and V and two scales for every kv
+ * head of every column. */
 static uint64_t fresh_bytes(const struct hal_setup *s, uint32_t layer) {
     return (uint64_t)s->columns_max * program_kv_heads(s, layer) *
            (s->model->dims->head_dim / 2 + 2) * 4;
@@ -108,8 +110,8 @@ struct program_layout program_layout(const struct hal_setup *s) {
     struct place walk = {0};
     struct widest w = find_widest(s);
     const struct blob_model *m = s->model->dims;
-    l.steps = s->program->count * 3 * w.pieces; /* three steps an operation, or three weights'
-                                                   pieces */
+    l.steps = s->program->count * 3 * w.pieces; /* three steps for each operation, or the pieces of
+                                                   three weights */
     l.segments = m->layers + 1;
     place_work(&l, s, &w);
     place_host(&l, s);

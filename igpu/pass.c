@@ -1,5 +1,5 @@
-/* One pass: arguments into mapped memory, one submission (a long prefill: several), one wait,
- * results out. Nothing is created, recorded or updated here. */
+/* One pass: writes the arguments into mapped memory, submits once (a long prompt several times),
+ * waits, and copies the results out. Nothing is created, recorded or updated here. */
 #include <assert.h>
 #include <string.h>
 
@@ -7,9 +7,10 @@
 
 _Static_assert(sizeof(struct kv_range) == 8, "two words to a shader");
 
-/* All are chosen, not measured: a wait returns after WAIT_NS, so that a device that is lost is
- * found out after a minute, or half an hour where a processor plays the device; SLICE_NS is how
- * long a prompt may hold the device that also draws the screen. */
+/* All of these are chosen, not measured. A wait returns after WAIT_NS nanoseconds, and after
+ * WAITS_MAX waits (a minute), or SOFTWARE_WAITS_MAX (half an hour) on a software device, the device
+ * counts as lost. SLICE_NS is for how many nanoseconds a prompt may hold a device that also draws
+ * the screen. */
 enum { WAIT_NS = 1000000000, WAITS_MAX = 60, SOFTWARE_WAITS_MAX = 1800, SLICE_NS = 100000000 };
 
 static uint32_t *host_words(const struct igpu_program *p, enum part part) {
@@ -27,7 +28,7 @@ static uint32_t bits_of(float x) {
     return b;
 }
 
-/* The first slot from `slot` on that the column sees, or UINT32_MAX. */
+/* The first slot at or after `slot` that the column sees, or UINT32_MAX if there is none. */
 static uint32_t seen_from(const struct hal_pass *pass, const struct hal_column *c, uint32_t slot) {
     const struct kv_range *range = pass->range + c->range;
     uint32_t found = UINT32_MAX;
@@ -38,7 +39,8 @@ static uint32_t seen_from(const struct hal_pass *pass, const struct hal_column *
     return found;
 }
 
-/* The runs of SPLIT slots of which some column sees a slot; returns how many. */
+/* Writes the first slots of the runs of SPLIT slots in which some column sees a slot. Returns how
+ * many runs there are. */
 static uint32_t write_splits(uint32_t *split, const struct hal_pass *pass) {
     uint32_t count = 0, slot = 0;
     for (;;) {
@@ -117,8 +119,8 @@ static uint32_t bucket_of(uint32_t columns) {
     return b;
 }
 
-/* Segments that the next submission takes: all of them, but of a long prefill as many as should
- * take a tenth of a second. */
+/* How many segments the next submission takes: all that are left, but of a long prompt only as many
+ * as should take SLICE_NS. */
 static uint32_t slice(const struct igpu_program *p) {
     uint32_t left = p->segments - p->next_segment;
     if (p->columns <= TILE) return left;
@@ -165,8 +167,8 @@ static apus_status lost(struct igpu_program *p, const char *call, VkResult r) {
     return igpu_failed(p->model, call, r);
 }
 
-/* From segment next_segment on. A pass that goes on stays in its bucket, which has room for fewer
- * columns, too. */
+/* Starts the pass at segment next_segment. A pass that continues stays in its bucket, which also
+ * takes fewer columns. */
 static apus_status start(struct igpu_program *p, const struct hal_pass *pass) {
     assert(hal_pass_good(pass, p->setup.kv_slots) && pass->columns <= p->setup.columns_max);
     p->columns = pass->columns;
@@ -185,7 +187,7 @@ static int late(const struct igpu_program *p) {
     return p->stop.deadline_ns && now(p) >= p->stop.deadline_ns;
 }
 
-/* Waits for the pass, submitting what is left of it. */
+/* Waits for the pass, and submits the segments that are left of it. */
 static apus_status finish(struct igpu_program *p) {
     for (;;) {
         VkResult r = wait_slice(p);
@@ -205,7 +207,7 @@ apus_status program_run(struct igpu_program *p, const struct hal_pass *pass) {
     return s ? s : finish(p);
 }
 
-/* The columns' residual stream between the host's slot and the device's. */
+/* The columns' residual stream in the device's memory. */
 static uint8_t *device_x(const struct igpu_program *p) {
     return (uint8_t *)p->work.map + p->at.offset[PART_X];
 }
@@ -213,7 +215,7 @@ static size_t x_bytes(const struct igpu_program *p, uint32_t columns) {
     return columns * p->setup.program->stride[SLOT_X];
 }
 
-/* K and V of the pass's columns into the caller's cache. */
+/* Copies K and V of the pass's columns into the caller's cache. */
 static void copy_rows(const struct igpu_program *p) {
     const struct hal_model *m = p->setup.model;
     uint32_t hd = m->dims->head_dim;
@@ -248,7 +250,7 @@ apus_status igpu_submit(void *memory, const struct hal_pass *pass, uint64_t *tic
 
 apus_status igpu_wait(void *memory, uint64_t ticket) {
     struct igpu_program *p = memory;
-    (void)ticket; /* one pass at a time */
+    (void)ticket; /* only one pass is in progress at a time */
     if (p->stopped) return APUS_PARTIAL;
     apus_status s = finish(p);
     if (s) return s;
@@ -262,7 +264,8 @@ apus_status igpu_wait(void *memory, uint64_t ticket) {
     return APUS_OK;
 }
 
-/* Of a long prompt's pass: whether the next submission can go. */
+/* Whether the submission in progress has ended. A long prompt's pass may have further ones, which
+ * igpu_wait submits. */
 int igpu_done(void *memory, uint64_t ticket) {
     struct igpu_program *p = memory;
     struct device *d = &p->model->device;
@@ -272,7 +275,8 @@ int igpu_done(void *memory, uint64_t ticket) {
            value >= p->submitted;
 }
 
-/* Whole panels. */
+/* Copies the panels that have any of the slots [from, to) from the caller's cache to the
+ * device's. */
 void igpu_cache_written(void *memory, uint32_t from, uint32_t to) {
     assert(from <= to && to <= ((const struct igpu_program *)memory)->setup.kv_slots);
     struct igpu_program *p = memory;

@@ -1,6 +1,6 @@
-/* Layouts and pipelines. All shaders share one layout: what a shader does not name costs it
- * nothing. Where the device lets one choose, waves are of 64: a workgroup is then one wave, and no
- * shader comes out better with two of 32 (docs/igpu.md). */
+/* Layouts and pipelines. All shaders share one layout, since a binding that a shader does not name
+ * costs it nothing. Waves have 64 invocations if the device lets the engine choose: then a
+ * workgroup is one wave. No shader gets better with two waves of 32 (docs/igpu.md). */
 #include <string.h>
 
 #include "igpu/device_model.h"
@@ -31,7 +31,7 @@ static VkResult create_layouts(struct igpu_model *m, const char **call) {
     return m->device.vk.CreatePipelineLayout(m->device.handle, &layout, NULL, &m->layout);
 }
 
-/* Whether it begins as what this device's driver gives, which is the driver's to check too. */
+/* Whether the cache begins like one that this device's driver gave. The driver checks that, too. */
 static int is_own(const struct device_facts *f, const void *compiled, size_t bytes) {
     VkPipelineCacheHeaderVersionOne h;
     if (!compiled || bytes < sizeof h) return 0;

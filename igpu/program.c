@@ -38,8 +38,9 @@ static VkResult open_heaps(struct igpu_program *p) {
     return r;
 }
 
-/* Column TILE - 1 of the last pass: the residual stream and, where the program has them, the
- * logits, into the caller's slots or compared with what is there. */
+/* Takes column TILE - 1 of the last pass: its residual stream and, if the program has them, its
+ * logits. With `keep` they are copied into the caller's slots, and the result is 0. Else the result
+ * says whether they differ from what was kept there. */
 static int column_differs(const struct igpu_program *p, int keep) {
     const size_t *stride = p->setup.program->stride;
     const uint8_t *x =
@@ -55,10 +56,11 @@ static int column_differs(const struct igpu_program *p, int keep) {
            memcmp(p->setup.slot[SLOT_LOGITS], logits, logits_bytes);
 }
 
-/* Drivers allocate on the first submission of a kind: one pass of every bucket before anyone
- * counts. Its rows go to slots that nothing sees before a real pass has written them, and nothing
- * of it reaches the caller. And a test: cooperative matrices, which only prompts use, must give the
- * last column of 16 as it was without them. */
+/* Runs one pass of every bucket while the program is prepared, because drivers allocate memory on
+ * the first submission of a kind, and passes must not. Its rows go to slots that no column sees
+ * before a real pass has written them, and none of its results reaches the caller. It is also a
+ * test: cooperative matrices, which only prompts use, must give column TILE - 1 the same bits as
+ * the pass of TILE columns did without them. */
 static apus_status warm_up(struct igpu_program *p) {
     struct hal_column column[TILE + 1];
     struct kv_range range[TILE + 1];

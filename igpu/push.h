@@ -1,5 +1,5 @@
-/* What the shaders are told: the words of their push constants and of a pass's arguments, as
- * igpu/shaders declares them. */
+/* What the host tells the shaders: their push constants, and the layout of a pass's arguments.
+ * igpu/shaders declares the same words. */
 #ifndef IGPU_PUSH_H
 #define IGPU_PUSH_H
 
@@ -17,37 +17,40 @@ enum shader {
     SHADER_QUANTIZE,
     SHADER_SILU,
     SHADER_SELFTEST,
-    SHADER_GEMV,        /* a pipeline for every bucket of columns and set of weight types */
-    SHADER_GEMV_MATRIX, /* a pipeline for every set of weight types; where the device has
-                           cooperative matrices */
+    SHADER_GEMV,        /* one pipeline for every bucket of columns and set of weight types */
+    SHADER_GEMV_MATRIX, /* one pipeline for every set of weight types, if the device has cooperative
+                           matrices */
     SHADERS
 };
 
-/* Columns that a recorded pass serves: 1, 2, 4, 8, 16, and any number in tiles of 16, of which a
- * matrix's workgroup takes MATRIX_TILES, so that each weight that it
- * reads serves 64 columns. Their number is chosen, not measured on a GPU. */
+/* Passes are recorded in BUCKETS by the columns that they serve: 1, 2, 4, 8, 16, and for prompts
+ * any number, in tiles of 16. A workgroup that multiplies by cooperative matrices takes
+ * MATRIX_TILES tiles, so that each weight that it reads serves 64 columns. BUCKETS and MATRIX_TILES
+ * are chosen, not measured on a GPU. */
 enum { BUCKETS = 6, PROMPT = BUCKETS - 1, TILE = 16, MATRIX_TILES = 4 };
 static inline uint32_t bucket_cols(uint32_t bucket) {
     return bucket < PROMPT ? 1u << bucket : TILE;
 }
 
-/* Weight types as the GEMVs' constant TYPES has them: a bit each, GEMV_TYPES for all. */
+/* Weight types as the constant TYPES of the GEMV shaders has them: one bit for each type;
+ * GEMV_TYPES is all of them. */
 enum { GEMV_W8 = 1, GEMV_W4 = 2, GEMV_TYPES = 3 };
 
-/* 0: they do not multiply it. */
+/* The bit of a weight type; 0 if the shaders do not multiply it. */
 static inline uint32_t gemv_type(uint32_t type) {
     static const uint8_t bits[WEIGHT_TYPES] = {[WEIGHT_W8] = GEMV_W8, [WEIGHT_W4] = GEMV_W4};
     return bits[type];
 }
 
-/* The arguments' buffer: a few words, then COLUMN_WORDS a column, then what the program puts behind
- * them. */
+/* The arguments' buffer: ARGS_TABLE words, then COLUMN_WORDS for each column, then what the program
+ * puts behind them (struct program_layout). */
 enum { ARGS_COLUMNS, ARGS_LOGITS_FROM, ARGS_TABLE = 16 };
 enum { COLUMN_SLOT, COLUMN_RANGES, COLUMN_TAIL, COLUMN_MASK, COLUMN_SCALE, COLUMN_WORDS = 8 };
 
-/* Slots that one workgroup of attention takes: chosen, not measured on a GPU. */
+/* Slots that one workgroup of attention takes. The number is chosen, not measured on a GPU. */
 enum { SPLIT = 256 };
-enum { STATE_WORDS = 4, STATE_DIGITS = 3 }; /* of a query's attention: 4 words, then 3 a channel */
+/* A query's state of attention: 4 words, then 3 for each channel. */
+enum { STATE_WORDS = 4, STATE_DIGITS = 3 };
 
 struct push_embed {
     uint32_t dim, row_words, rows_at, stride;

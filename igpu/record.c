@@ -1,5 +1,5 @@
-/* Recording: every step's descriptor set and grid once, then its commands for every bucket of
- * columns, a command buffer a segment. */
+/* Recording: first every step's descriptor set and grid, once; then the commands of all steps for
+ * every bucket of columns, one command buffer for each segment. */
 #include <assert.h>
 
 #include "igpu/program.h"
@@ -9,7 +9,8 @@ static int begins_segment(const struct igpu_program *p, uint32_t op) {
     return op > 0 && (o->layer != o[-1].layer || (o->flags & HAL_TAIL) != (o[-1].flags & HAL_TAIL));
 }
 
-/* What the arrays of inputs and outputs do not use is bound to something harmless. */
+/* Elements of the arrays of inputs and outputs that the step does not use are bound to the
+ * arguments or the status, which are always there. */
 static void write_set(const struct igpu_program *p, VkDescriptorSet set, const struct step *s) {
     VkDescriptorBufferInfo infos[BIND_IN + 2 * BIND_ARRAY];
     VkWriteDescriptorSet writes[BINDINGS];
@@ -88,7 +89,8 @@ static VkResult begin(const struct igpu_program *p, VkCommandBuffer c) {
     return p->model->device.vk.BeginCommandBuffer(c, &info);
 }
 
-/* What the device wrote becomes visible to the host, which the semaphore alone does not do. */
+/* Ends the recording with a barrier that makes what the device wrote visible to the host. Waiting
+ * for the semaphore alone does not do that. */
 static VkResult end(const struct igpu_program *p, VkCommandBuffer c) {
     VkMemoryBarrier barrier = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
                                .srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT,

@@ -1,4 +1,4 @@
-/* The shaders' SPIR-V as the build made it from igpu/shaders. */
+/* The shaders' SPIR-V, as the build compiled it from igpu/shaders. */
 #include <assert.h>
 
 #include "igpu/device_model.h"

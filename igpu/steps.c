@@ -1,4 +1,4 @@
-/* Operations as dispatches: shader, grid, push constants and buffers of every step. */
+/* Operations as dispatches: the shader, grid, push constants and buffers of every step. */
 #include <assert.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@ static struct range layer_cache(const struct igpu_program *p, uint32_t layer) {
     return heap_range(&p->kv[layer], 0, p->kv[layer].bytes);
 }
 
-/* The rows of a layer inside PART_FRESH. */
+/* Where the rows of a layer begin inside PART_FRESH, and their bytes. */
 static uint64_t fresh_layer(const struct igpu_program *p, uint32_t layer, uint64_t *bytes) {
     uint64_t at = 0,
              each = (uint64_t)p->setup.columns_max * (p->setup.model->dims->head_dim / 2 + 2) * 4;
@@ -22,7 +22,7 @@ static uint32_t floats(const struct igpu_program *p, uint32_t slot) {
     return (uint32_t)(p->setup.program->stride[slot] / 4);
 }
 
-/* Where the device has a slot. */
+/* The part of the program's buffers that holds a slot. */
 static struct range slot_range(const struct igpu_program *p, uint32_t slot) {
     static const uint8_t parts[HAL_SLOTS] = {
         [SLOT_X] = PART_X, [SLOT_A] = PART_ACT, [SLOT_Q] = PART_Q,
@@ -133,7 +133,7 @@ static int quantize_step(const struct igpu_program *p, const struct hal_op *op, 
     return part < 1;
 }
 
-/* In place of in[0], then quantized from there. */
+/* The result replaces in[0], and the second step quantizes it from there. */
 static int activation_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
                            uint32_t part, struct step *s) {
     if (part) return quantize_step(p, op, cols, part - 1, s);
@@ -150,7 +150,7 @@ static uint32_t pieces_of(const struct blob_tensor *t) {
     return (panels + each - 1) / each;
 }
 
-/* Adds piece `piece` of weight i as the step's weight n. */
+/* Adds piece `piece` of the operation's weight i as the step's weight n. */
 static void gemv_weight(const struct igpu_program *p, const struct hal_op *op, uint32_t i,
                         uint32_t piece, uint32_t n, struct push_gemv *push, struct step *s) {
     const struct blob_tensor *t = weight_of(p, op, i);
@@ -167,8 +167,8 @@ static void gemv_weight(const struct igpu_program *p, const struct hal_op *op, u
     if (n == 1) push->end1 = s->x;
 }
 
-/* All weights in one dispatch, or, where one of them is in pieces, every piece of each in its
- * own. */
+/* Takes all weights in one dispatch. If one of them is in pieces, every piece of every weight gets
+ * a dispatch of its own. */
 static int gemv_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
                      uint32_t part, struct step *s) {
     (void)cols;
@@ -194,8 +194,8 @@ static int gemv_step(const struct igpu_program *p, const struct hal_op *op, uint
     return 1;
 }
 
-/* By kind of operation: what makes step `part` of it, and whether there is one; NULL: the engine
- * does not take it. */
+/* The function that makes step `part` of an operation, by kind, and returns whether there is such a
+ * step. NULL: the engine does not take the kind. */
 typedef int make_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
                       uint32_t part, struct step *s);
 

@@ -12,13 +12,14 @@ static const struct entry of_loader[] = {VK_GLOBAL(VK_ENTRY)},
                           of_device[] = {VK_DEVICE(VK_ENTRY)};
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* A pointer to a function is made by copying its bits, which C allows where a cast is none. */
+/* Copies the bits of a symbol's address into a pointer to a function. C does not define a cast from
+ * a pointer to an object to a pointer to a function. */
 static void set_pointer(struct vk *vk, size_t offset, const void *symbol) {
     memcpy((uint8_t *)vk + offset, symbol, sizeof(void *));
 }
 
-/* Of the device where there is one, else of the instance or, with neither, of the loader. The name
- * of what is missing, or NULL. */
+/* Loads the functions of the device if there is one, else of the instance, and without both of the
+ * loader. Returns the name of a function that is missing, or NULL. */
 static const char *load(struct vk *vk, VkInstance instance, VkDevice device,
                         const struct entry *entries, size_t count) {
     const char *missing = NULL;

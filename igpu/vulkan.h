@@ -1,6 +1,6 @@
-/* Vulkan by name: the loader is opened at run time, so that the same library runs where there is
- * none. Every function the engine calls is listed here once. Headers come from the system at build
- * time; nothing is linked. */
+/* Vulkan's functions, found by name: the loader is opened at run time, so that the same library
+ * also runs on machines that have no Vulkan. Every function that the engine calls is listed here
+ * once. The headers come from the system at build time, and nothing is linked. */
 #ifndef IGPU_VULKAN_H
 #define IGPU_VULKAN_H
 
@@ -9,7 +9,7 @@
 
 #include "apus/apus.h"
 
-/* VK_KHR_cooperative_matrix, which headers before 2024 lack. */
+/* VK_KHR_cooperative_matrix, which Vulkan's headers from before 2024 lack. */
 enum {
     VK_MATRIX_FEATURES = 1000506000,
     VK_MATRIX_KIND = 1000506001,
@@ -32,8 +32,9 @@ struct vk_matrix_kind {
 typedef VkResult(VKAPI_PTR *vk_get_matrix_kinds)(VkPhysicalDevice device, uint32_t *count,
                                                  struct vk_matrix_kind *kinds);
 
-/* Found without an instance, through it, and through the device. Laid out by hand: clang-format
- * would indent every line of a list more than the one before. */
+/* The functions that are found without an instance, through the instance, and through the device.
+ * The lists are laid out by hand, because clang-format would indent every line more than the one
+ * before. */
 /* clang-format off */
 #define VK_GLOBAL(X)                                                                               \
     X(CreateInstance) X(EnumerateInstanceVersion)
@@ -62,23 +63,24 @@ struct vk {
     VK_GLOBAL(VK_MEMBER)
     VK_INSTANCE(VK_MEMBER)
     VK_DEVICE(VK_MEMBER)
-    /* NULL where no device has it */
+    /* NULL if no device has the extension */
     vk_get_matrix_kinds GetPhysicalDeviceCooperativeMatrixPropertiesKHR;
-    /* NULL without the extension */
+    /* NULL if the device has not the extension */
     PFN_vkGetMemoryHostPointerPropertiesEXT GetMemoryHostPointerPropertiesEXT;
     apus_port port;
     void *library;
 };
 #undef VK_MEMBER
 
-/* Each fills its part of the table. NULL, or what is missing: a sentence of vk_open (which then
- * holds nothing), a function's name of the others. */
+/* Each fills its part of the table and returns NULL, or what is missing: vk_open returns a
+ * sentence, and then nothing is open; the others return the name of a function. */
 const char *vk_open(struct vk *vk, const apus_port *port);
 const char *vk_load_instance(struct vk *vk, VkInstance instance);
 const char *vk_load_device(struct vk *vk, VkDevice device);
 void vk_close(struct vk *vk);
 
-/* "VK_ERROR_DEVICE_LOST" and the like; "an unknown error" for others. */
+/* The name of the result, such as "VK_ERROR_DEVICE_LOST"; "an unknown error" if it has none
+ * here. */
 const char *vk_result_text(VkResult result);
 
 #endif

@@ -5,15 +5,16 @@
 
 static uint32_t panels_of(const struct blob_tensor *t) { return padded_rows(t->rows) / PANEL_ROWS; }
 
-/* A multiple of 4 panels: a piece then begins at a multiple of 256 bytes, which any driver takes as
- * an offset. */
+/* The result is a multiple of 4 panels, so that a piece begins at a multiple of 256 bytes, which
+ * every driver accepts as an offset. */
 uint32_t piece_panels(const struct blob_tensor *t) {
     uint64_t most = PIECE_BYTES / panel_bytes(t->type, t->cols);
     if (most > PIECE_PANELS_MAX) most = PIECE_PANELS_MAX;
     return (uint32_t)most & ~3u;
 }
 
-/* The next piece of the model in the order of the section, as bytes; 0 after the last. */
+/* A walk over the pieces of all tensors that the layers use, in the order of the section of
+ * weights. */
 struct walk {
     const struct hal_model *model;
     struct hal_range layers;
@@ -45,8 +46,8 @@ static int walk_next(struct walk *w, uint64_t *begin, uint64_t *end) {
     return 0;
 }
 
-/* Regions in order: a region grows while it stays below REGION_BYTES. Without `regions` it only
- * counts. */
+/* Lays out the regions in order. A region takes further pieces while its bytes do not exceed
+ * REGION_BYTES. If `regions` is NULL the regions are only counted. */
 static uint32_t lay_regions(const struct hal_model *model, struct hal_range layers,
                             struct region *regions, uint64_t *bytes) {
     struct walk w = {model, layers, 0, 0};

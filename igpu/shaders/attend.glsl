@@ -1,12 +1,12 @@
-// What the shaders of attention share (docs/numerics.md 6). A query is a head of a column. What is
-// known of it lies in `state`:
+// What the shaders of attention share (docs/numerics.md 6). A query is one head of one column.
+// `state` has for every query:
 //   [0] largest score, as a key that orders like the float   [1] largest value scale, bits
-//   [2], [3] sums of the low 12 and of the other bits of E [4 ..] for every channel the sums of the
-//   three digits times V
+//   [2], [3] sums of the low 12 bits and of the other bits of E
+//   [4 ..] for every channel the sums of the three digits times V
 // All sums are of 32 bits and exact: E is at most 2^24 + 1, a digit at most 127, and there are at
 // most 131 072 slots.
 const uint STATE_MAX = 0, STATE_VMAX = 1, STATE_LOW = 2, STATE_HIGH = 3, STATE_ACC = 4;
-const uint SPLIT = 256; // slots of a workgroup
+const uint SPLIT = 256; // slots that a workgroup takes
 
 uint state_words(uint head_dim) { return STATE_ACC + 3 * head_dim; }
 

@@ -19,7 +19,7 @@ void main() {
     for (uint slot = from + t; slot < from + SPLIT; slot += 64) {
         if (!query_sees(v, slot)) continue;
         key = max(key, float_key(query_score(v, slot)));
-        // scales are not negative: their bits order like them
+        // scales are not negative, so their bits have the same order as they
         vbits = max(vbits, floatBitsToUint(query_vscale(v, slot)));
     }
     atomicMax(most, key);

@@ -2,8 +2,8 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 #include "attend.glsl"
-// Attention, last pass: the sums to floats in Q's place, and the column's largest magnitude: grid
-// (heads, columns).
+// Attention, last pass: converts the sums to floats, which replace Q, and finds the column's
+// largest magnitude. Grid (heads, columns).
 layout(push_constant) uniform Push { uint head_dim, heads, stride; };
 layout(set = 0, binding = 4, std430) readonly buffer State { uint state[]; };
 layout(set = 0, binding = 5, std430) writeonly buffer Q { float q[]; };
@@ -17,12 +17,12 @@ uvec2 add64(uvec2 a, uvec2 b) {
     uint carry, low = uaddCarry(a.y, b.y, carry);
     return uvec2(a.x + b.x + carry, low);
 }
-// sign-extended, by < 32
+// x sign-extended to 64 bits, shifted left by `by` bits, 0 .. 31
 uvec2 shifted(int x, uint by) {
     return uvec2(uint(by == 0 ? x >> 31 : x >> (32 - by)), uint(x) << by);
 }
 
-// Nearest float, ties to even, of a signed value below 2^62.
+// The nearest float, ties to even, of a signed value whose magnitude is below 2^62.
 float float64(uvec2 v) {
     bool negative = (v.x & 0x80000000u) != 0;
     if (negative) v = add64(~v, uvec2(0, 1));
@@ -31,9 +31,8 @@ float float64(uvec2 v) {
         float f = float(v.y);
         return negative ? -f : f;
     }
-    // 1 .. 39
-    uint shift = uint(top) - 23;
-    // 24 bits
+    uint shift = uint(top) - 23; // 1 .. 39
+    // the upper 24 bits
     uint kept = shift < 32 ? v.x << (32 - shift) | v.y >> shift : v.x >> (shift - 32);
     bool half_bit = (shift <= 32 ? v.y >> (shift - 1) & 1u : v.x >> (shift - 33) & 1u) != 0;
     bool rest = shift <= 32 ? (v.y & ((1u << (shift - 1)) - 1)) != 0

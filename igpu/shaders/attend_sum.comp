@@ -5,13 +5,13 @@
 #include "kv.glsl"
 #include "dot.glsl"
 #include "query.glsl"
-// Attention, second pass: the scores again (cheaper than keeping them), weights as three digits of
-// 7 bits, and their dot products with V.
-shared uint weight[64];    // of 64 slots
-shared uint digits[3][16]; // packed for 4 slots
+// Attention, second pass: computes the scores again, so that they need not be stored, makes weights
+// of them as three digits of 7 bits, and adds the digits' dot products with V.
+shared uint weight[64];    // one for each of 64 slots
+shared uint digits[3][16]; // a word has the digits of 4 slots
 shared uint low, high;
 
-// x >= 0, ties to even; from 2^23 on every float is an integer.
+// Rounds x >= 0 to an integer, ties to even. From 2^23 on every float is an integer.
 uint round_positive(float x) {
     if (x >= 8388608.0) return uint(x);
     precise float t = x + 8388608.0;
@@ -33,7 +33,8 @@ void main() {
     for (uint base = from; base < min(from + SPLIT, slots); base += 64) {
         if (!query_near(column, base, base + 64)) continue;
         uint slot = base + t, w = 0;
-        barrier(); // low and high are 0; the digits before these are used up
+        // low and high are 0, and no invocation still reads the digits of the slots before
+        barrier();
         if (query_sees(v, slot)) {
             precise float x = query_score(v, slot) - largest;
             precise float e = x < -30.0 ? 0.0 : num_exp2(x);

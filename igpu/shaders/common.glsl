@@ -1,9 +1,10 @@
 // What every shader begins with: bindings, the pass's arguments, and the scalar functions of
 // docs/numerics.md 1 to 3.
 //
-// Floats live in buffers as their bits, so that one buffer may hold both and nothing aliases. Every
-// float that is computed is `precise`: glslang then decorates the operation with NoContraction, in
-// helpers too, which tests/igpu/spirv.py asserts for every one of them.
+// Buffers that hold floats and integers have floats as their bits, so that no memory is declared
+// with two types. Every float that is computed is `precise`: then glslang decorates the operation
+// with NoContraction, also in helper functions. tests/igpu/spirv.py checks that every float
+// operation has it.
 #extension GL_EXT_spirv_intrinsics : require
 #extension GL_EXT_control_flow_attributes : require
 spirv_execution_mode(capabilities = [4467], 4462, 32); // RoundingModeRTE for 32 bits
@@ -18,7 +19,8 @@ layout(set = 0, binding = 0, std430) readonly buffer Args { uint args[]; };
 layout(set = 0, binding = 1, std430) buffer Status { uint status_bad; };
 layout(set = 0, binding = 2, std430) readonly buffer Rows { float rows[]; };
 
-// Columns of an operation: all, or those that want logits.
+// How many columns an operation has (all of the pass, or with tail != 0 those that want logits),
+// and the first of them.
 uint op_columns(uint tail) {
     return tail != 0 ? args[ARGS_COLUMNS] - args[ARGS_LOGITS_FROM] : args[ARGS_COLUMNS];
 }
@@ -88,7 +90,7 @@ float num_exp2(float t) {
     return uintBitsToFloat(floatBitsToUint(p) + (uint(int(n)) << 23));
 }
 
-// The largest magnitude of a vector, as bits, to the factor that quantizes it; 0 where everything
+// The factor that quantizes a vector whose largest magnitude has these bits; 0 if everything
 // becomes 0.
 float quant_factor(uint largest) {
     float a = num_snap(uintBitsToFloat(largest));

@@ -1,6 +1,6 @@
-// Four signed bytes times four signed bytes, summed: one instruction where the device has integer
-// dot products (the plain form, never the saturating one), else shifts and multiplications. The
-// same integers.
+// The dot product of four signed bytes with four signed bytes: one instruction if the device has
+// integer dot products (the plain form, never the saturating one), else shifts and multiplications.
+// Both give the same integers.
 #ifdef DOT
 spirv_instruction(extensions = ["SPV_KHR_integer_dot_product"], capabilities = [6019, 6018],
                   id = 4450)

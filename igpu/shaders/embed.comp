@@ -1,8 +1,8 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
-// X of one column from its embedding row, which the host has put into the arguments: grid
-// (columns).
+// Makes X of a column from its row of the embedding, which the host has put into the arguments.
+// Grid (columns).
 layout(push_constant) uniform Push { uint dim, row_words, rows_at, stride; };
 layout(set = 0, binding = 5, std430) writeonly buffer X { float x[]; };
 

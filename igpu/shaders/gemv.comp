@@ -4,13 +4,13 @@
 #include "act.glsl"
 #include "dot.glsl"
 #include "gemv.glsl"
-// y = W x for a tile of COLS columns (docs/numerics.md 4) through up to three weights: grid (tiles,
-// panels of all of them): tiles of a panel run one after another, so that a prompt finds its
-// weights in the caches.
+// y = W x for a tile of COLS columns (docs/numerics.md 4) and up to three weights. Grid (tiles,
+// panels of all weights): the tiles of one panel are neighbours in the grid, so that a prompt's
+// tiles find the panel's weights in the caches.
 //
 // A workgroup takes a panel of 16 rows. An invocation takes 4 rows (one 16-byte load of weights
-// serves all columns) and every 16th line (W8) or group (W4) of the panel; the 16 shares are added
-// as integers, in any order.
+// serves all columns) and every 16th line (W8) or group (W4) of the panel. The 16 partial sums are
+// added as integers, so their order does not matter.
 layout(constant_id = 0) const uint COLS = 1;
 // Lines of W8 that an invocation loads before it uses the first.
 const uint AHEAD = 4;
@@ -22,10 +22,10 @@ const uint AHEAD = 4;
             ivec4(dot4(packed[0], x), dot4(packed[1], x), dot4(packed[2], x), dot4(packed[3], x)); \
     }
 
-// Columns whose shares are added at a time: an invocation a sum, and little shared memory, so that
-// more workgroups fit.
+// How many columns' partial sums are added at a time: each invocation then adds one sum, and little
+// shared memory is used, so that more workgroups fit.
 const uint SUMMED = COLS < 4 ? COLS : 4;
-shared int share[SUMMED * 256]; // [column][share][row]
+shared int share[SUMMED * 256]; // [column][partial sum][row]
 
 void main() {
     uint t = gl_LocalInvocationID.x, quad = t % 4, first = t / 4;

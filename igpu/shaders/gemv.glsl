@@ -1,10 +1,10 @@
-// What the GEMVs share: what they are told, and what becomes of a sum.
-layout(constant_id = 1) const uint TYPES = 3; // bit 0: some weight is W8, bit 1: W4
+// What the GEMV shaders share: their parameters, and how a sum becomes an element of y.
+layout(constant_id = 1) const uint TYPES = 3; // bit 0: some weight is W8; bit 1: some weight is W4
 layout(push_constant) uniform Push {
-    uint kp, tail, add, w4; // w4: bit i where weight i is W4
+    uint kp, tail, add, w4; // w4: bit i is set if weight i is W4
     uint end0, end1;        // panels before weight 1, 2
     uint row_scales[3];     // index of the first row's scale
-    uint first_row[3];      // of the first panel in y
+    uint first_row[3];      // the row of y that row 0 of panel 0 gives
     uint stride[3];         // floats from column to column of y
 };
 layout(set = 0, binding = 3, std430) readonly buffer Act { uint act[]; };
@@ -16,7 +16,8 @@ uint which_weight(uint panel) { return panel < end0 ? 0 : panel < end1 ? 1 : 2; 
 uint first_panel(uint which) { return which == 0 ? 0 : which == 1 ? end0 : end1; }
 bool is_w4(uint which) { return TYPES == 2 || (TYPES == 3 && (w4 >> which & 1u) != 0); }
 
-// Row r of the weight's panel times column c of the tile that begins at word `tile` of act.
+// Stores the sum of row r of the weight's panel times column c of the tile that begins at word
+// `tile` of act: scales it, and adds it to y if `add` says so. column: its index in y.
 void put(int sum, uint which, uint panel, uint r, uint tile, uint c, uint cols, uint column) {
     precise float v = float(sum) * rows[row_scales[which] + panel * 16 + r];
     v = v * uintBitsToFloat(act[tile + act_scale(kp, c, cols)]);

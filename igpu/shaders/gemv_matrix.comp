@@ -7,15 +7,15 @@
 #include "common.glsl"
 #include "act.glsl"
 #include "gemv.glsl"
-// y = W x as gemv.comp, for prompts, by cooperative matrices of 8 bits: grid (runs of TILES tiles
-// of 16 columns, panels of all weights).
+// y = W x like gemv.comp, but for prompts and by cooperative matrices of 8 bits. Grid (runs of
+// TILES tiles of 16 columns, panels of all weights).
 //
-// A workgroup takes a panel of 16 rows; each of its subgroups takes every WAVES-th group of 64 and
-// lays it out for the matrices in memory of its own as [row][k], once for all tiles. Their sums are
-// integers and are added in any order.
+// A workgroup takes a panel of 16 rows. Each of its subgroups takes every WAVES-th group of 64 and
+// lays it out for the matrices in shared memory of its own as [row][k], once for all tiles. The
+// subgroups' sums are integers, so the order of adding them does not matter.
 //
-// Compilers before 2024 do not know the extension: gemv_matrix.spv is checked in
-// (toolchain/test-long.sh vulkan makes it anew and compares).
+// Compilers from before 2024 do not know the extension, so gemv_matrix.spv is checked in
+// (toolchain/test-long.sh vulkan compiles it again and compares).
 layout(constant_id = 0) const uint SIZE = 16;  // of the device's matrices: 8 or 16
 layout(constant_id = 2) const uint WAVES = 1;  // subgroups of the workgroup
 const uint COLS = 16, TILES = 4, BLOCKS = 16 / SIZE;
@@ -26,7 +26,7 @@ shared int sums[WAVES * 256];    // [subgroup][row][column]
 
 #define MATRIX(type, use) coopmat<type, gl_ScopeSubgroup, SIZE, SIZE, use>
 
-// Unsigned nibbles, 8 more than meant, to signed bytes.
+// Converts four unsigned nibbles in bytes, which are stored as the weight + 8, to signed bytes.
 uint signed4(uint n) { return ((n | 0x80808080u) - 0x08080808u) ^ 0x80808080u; }
 
 void stage_w8(uint which, uint panel, uint group, uint at) {
@@ -64,7 +64,8 @@ void main() {
     MATRIX(int, gl_MatrixUseAccumulator) total[TILES * BLOCKS * BLOCKS];
     [[unroll]] for (uint i = 0; i < TILES * BLOCKS * BLOCKS; i++)
         total[i] = MATRIX(int, gl_MatrixUseAccumulator)(0);
-    // as often for every subgroup: some drivers' barrier of one waits for all
+    // Every subgroup runs the loop equally often, because the barrier of a subgroup waits for all
+    // subgroups of the workgroup with some drivers.
     for (uint from = 0; from < groups; from += WAVES) {
         uint group = from + wave;
         bool takes = group < groups;

@@ -3,9 +3,9 @@
 #include "common.glsl"
 #include "attend.glsl"
 #include "kv.glsl"
-// Bias, RoPE and Hadamard (Q and K), quantize for one head of Q, K or V: grid (heads + 2 *
-// kv_heads, columns). A query goes to QI and its state of attention is cleared; K and V rows go to
-// the cache (hal/kv.h) and to the rows that the host copies into the arena.
+// Adds the bias, applies RoPE and Hadamard (Q and K only) and quantizes one head of Q, K or V. Grid
+// (heads + 2 * kv_heads, columns). A query goes to QI, and its state of attention is cleared. K and
+// V rows go to the cache (hal/kv.h) and to the rows that the host copies into the arena.
 layout(push_constant) uniform Push {
     uint head_dim, heads, kv_heads, slots;
     uint q_stride, kv_stride, qi_stride, block_words; // of Q; K and V; QI; a kv head's block

@@ -1,14 +1,17 @@
-// The layout of the cache of 8 bits (hal/kv.h) in words of four bytes: the shaders' way to it.
-// block: where a kv head begins; slots: of the cache.
+// Where the shaders find what is in the cache of 8 bits (hal/kv.h), as indices of words of four
+// bytes. block: the first word of a kv head; slots: how many the cache has.
 
-// Four channels of K in a slot, signed, and from them to the next four.
+// The word with the first four channels of K in a slot. The next four are KV_K_STEP words behind
+// it.
 const uint KV_K_STEP = 16;
 uint kv_k_at(uint block, uint head_dim, uint slot) {
     return block + slot / 16 * 4 * head_dim + slot % 16;
 }
-uint kv_k_word(uint word) { return word ^ 0x80808080u; } // stored + 128; either way
+// K is stored as value + 128. The conversion is the same in both directions.
+uint kv_k_word(uint word) { return word ^ 0x80808080u; }
 
-// V of four slots, the first a multiple of 4: word c is channel c of all four, signed.
+// V of four slots, of which the first is a multiple of 4: word c behind the result is channel c of
+// all four, signed.
 uint kv_v_at(uint block, uint head_dim, uint slots, uint slot) {
     return block + slots * head_dim / 4 + slot / 4 * head_dim;
 }

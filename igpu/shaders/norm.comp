@@ -3,9 +3,9 @@
 #include "common.glsl"
 #include "act.glsl"
 #include "quant.glsl"
-// RMSNorm and quantize (docs/numerics.md 5): X -> A, grid (columns). Invocation j makes partial sum
-// j of the contract's 64. Also clears the column's largest magnitude for the quantizing that
-// follows in this part of the layer.
+// RMSNorm and quantize (docs/numerics.md 5): X -> A. Grid (columns). Invocation j computes partial
+// sum j of the contract's 64. It also clears the column's largest magnitude for the quantize
+// operation that follows in this part of the layer.
 layout(push_constant) uniform Push { uint dim, kp, cols, stride, tail; float inv_dim, eps; };
 layout(set = 0, binding = 3, std430) buffer Act { uint act[]; };
 layout(set = 0, binding = 4, std430) readonly buffer X { float x[]; };

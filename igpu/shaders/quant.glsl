@@ -1,5 +1,6 @@
-// `cols` is a power of two: no division, which GPUs make of floats. Quantizing groups of 64 floats
-// into the activation buffer; needs `source(i)`, element i of the column, as a macro.
+// Quantizes groups of 64 floats into the activation buffer. The includer defines the macro
+// `source(i)`, element i of the column. `cols` is a power of two, so that no division is needed,
+// which GPUs compute with floats.
 #define QUANT_GROUPS(from, step, width, kp, cols, column, factor)                                  \
     for (uint g = (from); g < (kp) / 64; g += (step)) {                                            \
         uint tile = ((column) >> findLSB(cols)) * act_tile_words(kp, cols),                        \

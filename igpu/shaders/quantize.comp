@@ -3,7 +3,7 @@
 #include "common.glsl"
 #include "act.glsl"
 #include "quant.glsl"
-// Floats -> A, given the largest magnitude: grid (runs of 64 groups, columns).
+// Floats -> A, where the largest magnitude is known. Grid (runs of 64 groups, columns).
 layout(push_constant) uniform Push { uint width, kp, cols, stride; };
 layout(set = 0, binding = 3, std430) buffer Act { uint act[]; };
 layout(set = 0, binding = 4, std430) readonly buffer X { float x[]; };

@@ -1,10 +1,10 @@
-// A query against the cache: the scores of its slots. Include after attend.glsl,
-// kv.glsl and dot.glsl; grid (splits of SPLIT slots, heads, columns).
-// group: heads per kv head
+// A query and the cache: the scores of its slots. Include this after attend.glsl, kv.glsl and
+// dot.glsl. Grid (splits of SPLIT slots, heads, columns). group: heads per kv head.
 layout(push_constant) uniform Push {
     uint head_dim, heads, group, slots, qi_stride, block_words;
-    uint ranges_at; // in args, [columns][RANGES_MAX] of first slots and those behind the last
-    uint splits_at; // in args, the first slot of every split
+    // in args: [columns][RANGES_MAX] pairs of a first slot and the slot after the last
+    uint ranges_at;
+    uint splits_at; // in args: the first slot of every split
 };
 const uint RANGES_MAX = 8;
 layout(set = 0, binding = 4, std430) readonly buffer In { uint v[]; } inputs[2];
@@ -39,7 +39,8 @@ query_view query_open(uint head, uint column) {
 // The first slot of the workgroup's split.
 uint query_split() { return args[splits_at + gl_WorkGroupID.x]; }
 
-// Whether the column may see any of the slots from .. to - 1: the same for all of a workgroup.
+// Whether the column may see any of the slots from .. to - 1. The result is the same for all
+// invocations of a workgroup.
 bool query_near(uint column, uint from, uint to) {
     uint mask = column_word(column, COLUMN_MASK), tail = column_word(column, COLUMN_TAIL);
     if (mask != 0 && tail < to && tail + uint(findMSB(mask)) >= from) return true;

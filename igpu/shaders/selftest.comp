@@ -2,11 +2,11 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 #include "dot.glsl"
-// The contract's operations on operands from memory, for the host to compare
-// (igpu/device_selftest.c): one workgroup, an invocation each.
+// The contract's operations on operands from memory. The host compares the results
+// (igpu/device_selftest.c). One workgroup; each invocation takes one case.
 layout(set = 0, binding = 5, std430) writeonly buffer Out { uint words[]; };
 
-// a product and a sum that a device without care contracts into one rounding
+// A product and a sum, which a careless compiler contracts into an operation that rounds once.
 float helper(float a, float b, float c) {
     precise float p = a * b;
     precise float s = p + c;

@@ -1,8 +1,8 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
-// hadamard64(silu(g) * u) in place of g, and the column's largest magnitude: grid (blocks of 64,
-// columns).
+// hadamard64(silu(g) * u) replaces g, and the column's largest magnitude is found. Grid (blocks of
+// 64, columns).
 layout(push_constant) uniform Push { uint stride; };
 layout(set = 0, binding = 4, std430) readonly buffer U { float u[]; };
 layout(set = 0, binding = 5, std430) buffer G { float g[]; };
