@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* Steps are kept minus one; a step that does not matter is one. */
+/* Registers hold steps minus one. A step of 0, which does not matter, counts as one. */
 static uint32_t step_field(uint32_t step) { return step ? step - 1 : 0; }
 
 static uint32_t iteration_fields(const struct descriptor *d, uint32_t step_bits) {
@@ -19,7 +19,7 @@ static void pack_shim(const struct descriptor *d, uint32_t *w) {
     w[2] = (uint32_t)(d->base >> 32) & 0xffff;
     w[3] = d->wrap[0] << 20 | step_field(d->step[0]);
     w[4] = 2u << 30 | d->wrap[1] << 20 | step_field(d->step[1]); /* bursts of 256 bytes */
-    /* modifiable, as the driver's own examples have it */
+    /* memory attribute "modifiable", as in the driver's own examples */
     w[5] = 2u << 24 | step_field(d->step[2]);
     w[6] = iteration_fields(d, 20);
     w[7] = (d->next >= 0 ? (uint32_t)d->next << 27 | 1u << 26 : 0) | 1u << 25;

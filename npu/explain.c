@@ -1,4 +1,4 @@
-/* What is missing and how to mend it, in words. */
+/* Sentences that say what an NPU needs and does not have, and what to do about it. */
 #include "npu/model.h"
 
 enum {
@@ -21,8 +21,8 @@ static void add_error(struct words *w, int error) {
     words_add(w, ")");
 }
 
-/* A folder that the kernel shows for a driver that is loaded. It is never opened: a folder is
- * refused with another error than what is not there. */
+/* Whether the driver is loaded: then the kernel shows a folder for it. The folder cannot be opened,
+ * but the error differs from that of a path that does not exist. */
 static int driver_is_loaded(const apus_port *port) {
     return port->device_open &&
            port->device_open(port->user, "/sys/bus/pci/drivers/amdxdna") == -E_ISDIR;

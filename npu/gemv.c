@@ -10,7 +10,8 @@ int gemv_shape_direct(struct gemv_shape *s, uint32_t type, uint32_t rows, uint32
     uint32_t groups = padded_cols(cols) / GROUP;
     s->type = type;
     s->panels = padded_rows(rows) / PANEL_ROWS;
-    s->groups = w->block_lines ? WEIGHT_BLOCK : groups % 2 ? 1 : 2; /* with scales: a block */
+    /* the groups of a block, if the type has blocks with scales */
+    s->groups = w->block_lines ? WEIGHT_BLOCK : groups % 2 ? 1 : 2;
     s->chunk_bytes = (w->block_lines + s->groups * w->group_lines) * WEIGHT_LINE;
     s->chunks = (groups + s->groups - 1) / s->groups;
     s->panel_bytes = s->chunks * s->chunk_bytes;
@@ -33,12 +34,13 @@ void gemv_copy(const struct gemv_shape *s, uint32_t rows, uint32_t cols, const u
 
 /* ------------------------------------------------------------------------------ control code -- */
 
-/* Which descriptor does what. A memory tile's even channels take the first half, its odd ones the
- * second.
+/* What each descriptor is for. A memory tile's even channels can use the first half of its
+ * descriptors, its odd channels the second half.
  *
- * Weights come through both of a shim's channels, two tiles' panels each, but in the first column:
- * there x takes one, and the other has four panels. A memory tile has six channels in, for two of
- * weights, x, and the sums of three tiles: the fourth's go to the shim by themselves. */
+ * Weights come through both channels of a shim, the panels of two tiles through each. In the first
+ * column x takes one channel, so all four panels come through the other. A memory tile has six
+ * channels in: two for weights, one for x, and three for the sums of three tiles. The sums of the
+ * fourth tile go directly to the shim. */
 enum { SHIM_BD_W = 0, SHIM_BD_X = 1, SHIM_BD_Y = 2, SHIM_BD_W2 = 3, SHIM_BD_LAST = 4 };
 enum { SHIM_MM2S_W = 0, SHIM_MM2S_X = 1, SHIM_MM2S_W2 = 1, SHIM_S2MM_Y = 0, SHIM_S2MM_LAST = 1 };
 enum {
@@ -61,14 +63,15 @@ enum {
 };
 enum { CORE_BD_W = 0, CORE_BD_X = 1, CORE_BD_Y = 2 };
 enum { CORE_S2MM_W = 0, CORE_S2MM_X = 1, CORE_MM2S_Y = 0 };
-enum { LAST = CORE_ROWS - 1, HALF = CORE_ROWS / 2 }; /* tiles */
+enum { LAST = CORE_ROWS - 1, HALF = CORE_ROWS / 2 }; /* the last tile; half of the tiles */
 
 static uint32_t mem_bd_w_out(uint32_t t) { return t % 2 ? 24 + t / 2 : 4 + t / 2; }
 static uint32_t mem_bd_y_in(uint32_t t) { return t % 2 ? 32 : 7 + t / 2; }
-/* Tiles whose weights come through a column's first channel. */
+/* How many tiles get their weights through a column's first channel. */
 static uint32_t first_tiles(uint32_t column) { return column ? HALF : CORE_ROWS; }
 
-/* A part of the product that runs at once: `quads` of panels from `panel` on in one column. */
+/* A part of the product that one column computes in one go: `quads` quads of panels, beginning with
+ * panel `panel`. */
 struct part {
     uint32_t column, panel, quads;
 };
@@ -78,7 +81,7 @@ struct job {
     struct txn *txn;
     uint32_t columns; /* of x */
     uint32_t tokens;
-    uint32_t x_words, sum_words; /* x; the sums of a panel */
+    uint32_t x_words, sum_words; /* words of x, and of the sums of a panel */
 };
 
 static struct descriptor buffer(uint32_t base, uint32_t words) {
@@ -86,8 +89,8 @@ static struct descriptor buffer(uint32_t base, uint32_t words) {
         .base = base, .words = words, .next = -1, .acquire = -1, .acquire_value = -1};
 }
 
-/* Two buffers in turn, `apart` bytes from each other: takes from one lock and gives to the
- * other. */
+/* A descriptor that uses two buffers in turn, which lie `apart` bytes from each other. Each run
+ * acquires one lock and releases the other. */
 static struct descriptor two_buffers(uint32_t base, uint32_t words, uint32_t apart, int32_t acquire,
                                      int32_t release) {
     struct descriptor d = buffer(base, words);
@@ -103,12 +106,13 @@ static void put(const struct descriptor *d, uint32_t row, uint32_t *half, uint32
     descriptor_pack(d, row, half + (size_t)(bd % MEM_BD_ODD) * BD_WORDS_MEM);
 }
 
-/* The next of `count` descriptors in a row that begin at `from`, or -1. */
+/* The descriptor that follows the `at`-th of `count` descriptors from `from` on, or -1 after the
+ * last. */
 static int32_t chained(uint32_t from, uint32_t at, uint32_t count) {
     return at + 1 < count ? (int32_t)(from + at + 1) : -1;
 }
 
-/* A tile's weights in and out of its memory tile. */
+/* The memory tile's descriptors for the weights of tile t, in and out. */
 static void mem_weights(const struct job *j, const struct part *p, uint32_t t, uint32_t *even,
                         uint32_t *odd) {
     uint32_t first = first_tiles(p->column), chunk = j->shape->chunk_bytes / 4,
@@ -125,8 +129,8 @@ static void mem_weights(const struct job *j, const struct part *p, uint32_t t, u
     put(&d, ROW_MEM, t % 2 ? odd : even, mem_bd_w_out(t));
 }
 
-/* All of a memory tile's descriptors in two blocks. A column without work takes x, which all
- * columns get, and drops it. */
+/* Writes all of a memory tile's descriptors, in two blocks. A column without work gets x like all
+ * columns, and does not use it. */
 static void mem_descriptors(const struct job *j, const struct part *p) {
     uint32_t even[MEM_BDS_HALF * BD_WORDS_MEM] = {0}, odd[MEM_BDS_HALF * BD_WORDS_MEM] = {0};
     struct descriptor d;
@@ -176,7 +180,7 @@ static void core_descriptors(const struct job *j, const struct part *p) {
     struct descriptor in_x = two_buffers(CORE_X, x, CORE_BUFFER, LOCK_X_EMPTY, LOCK_X_FULL);
     struct descriptor out =
         two_buffers(CORE_Y, j->sum_words, CORE_Y_BUFFER, LOCK_Y_FULL, LOCK_Y_EMPTY);
-    if (j->columns < 8) { /* the first columns of each row's 8 */
+    if (j->columns < 8) { /* only the first columns of the 8 of each row */
         out.wrap[0] = j->columns;
         out.step[1] = 8;
         out.wrap[1] = PANEL_ROWS;
@@ -197,8 +201,8 @@ static void shim_descriptor(const struct job *j, uint32_t column, uint32_t bd,
               offset);
 }
 
-/* Weights of `panels` panels of each quad, from the panel `from` of the quad on: a chunk of each,
- * then the next chunks, then the next quad. */
+/* Reads the weights of `panels` panels of each quad, beginning with panel `from` of the quad: a
+ * chunk of each panel, then the next chunk of each, then the next quad. */
 static void shim_weights(const struct job *j, const struct part *p, uint32_t bd, uint32_t from,
                          uint32_t panels) {
     const struct gemv_shape *s = j->shape;
@@ -214,7 +218,7 @@ static void shim_weights(const struct job *j, const struct part *p, uint32_t bd,
                     (uint64_t)(p->panel + from) * s->panel_bytes);
 }
 
-/* Sums of `panels` panels of each quad, likewise. */
+/* Writes the sums of `panels` panels of each quad, beginning with panel `from` of the quad. */
 static void shim_sums(const struct job *j, const struct part *p, uint32_t bd, uint32_t from,
                       uint32_t panels) {
     struct descriptor d = buffer(0, p->quads * panels * j->sum_words);
@@ -245,7 +249,8 @@ static void push(struct txn *t, uint32_t queue, uint32_t channel, uint32_t bd, u
                   queue_word(bd, runs < REPEAT_MAX ? runs : REPEAT_MAX, token));
 }
 
-/* From where the sums arrive back to where the weights set out. */
+/* Starts the channels, in the order from where the sums arrive back to where the weights are
+ * read. */
 static void start(const struct job *j, const struct part *p) {
     struct txn *t = j->txn;
     uint32_t mem = tile_address(p->column, ROW_MEM, 0), shim = tile_address(p->column, ROW_SHIM, 0);
@@ -270,13 +275,15 @@ static void start(const struct job *j, const struct part *p) {
     if (p->column) push(t, shim + SHIM_MM2S_QUEUE, SHIM_MM2S_W2, SHIM_BD_W2, quads, 0);
 }
 
-/* Quads that a column can take at once: a lock counts to 63, a queue takes 4 tasks of 256 runs. */
+/* How many quads a column can take in one go: a lock counts to 63, and a queue takes 4 tasks of 256
+ * runs. */
 static uint32_t quads_of_column(const struct gemv_shape *s) {
     uint32_t most = QUEUE_DEPTH * REPEAT_MAX / s->chunks;
     return most > LOCK_MAX ? LOCK_MAX : most ? most : 1;
 }
 
-/* Each quad to the column that is done with it first; the first column's take twice as long. */
+/* Gives each quad to the column that will have computed it first. A quad takes twice as long in the
+ * first column. */
 static void share_out(struct part *part, uint32_t array, uint32_t count) {
     for (; count; count--) {
         uint32_t best = 0;
@@ -286,22 +293,23 @@ static void share_out(struct part *part, uint32_t array, uint32_t count) {
     }
 }
 
-/* The columns that get some of `count` quads, next to each other: the first one is the last to. */
+/* The columns that get some of `count` quads lie next to each other. Column 0 is the last one to
+ * get any. */
 static uint32_t busy_from(uint32_t array, uint32_t count) { return count < array ? 1 : 0; }
 static uint32_t busy_columns(uint32_t array, uint32_t count) {
     return count < array ? count : array;
 }
 
-/* Quads first .. first + count - 1 over the array's columns; x starts last, from the first
- * column. */
+/* Computes quads first .. first + count - 1 on the array's columns. The channel of x, in the first
+ * column, starts last. */
 static void run_together(const struct job *j, uint32_t array, uint32_t first, uint32_t count) {
     struct part part[ARRAY_COLUMNS_MAX] = {{0, 0, 0}};
     share_out(part, array, count);
     for (uint32_t c = 0; c < array; c++) {
         part[c].column = c;
         if (!part[c].quads) continue;
-        /* the last quad of a tensor ends with its last panel, and repeats up to 3 of the one
-         * before */
+        /* The last quad of a tensor ends with its last panel, and so may compute up to 3 panels of
+         * the quad before again. */
         uint32_t end = (first + part[c].quads) * CORE_ROWS,
                  past = end > j->shape->panels ? end - j->shape->panels : 0;
         part[c].panel = first * CORE_ROWS - past;
@@ -319,8 +327,8 @@ static void run_together(const struct job *j, uint32_t array, uint32_t first, ui
               SHIM_S2MM_LAST);
 }
 
-/* So that tokens of sums find their way. Holds until the context ends, and is written with every
- * command: it may be the first. */
+/* Sets the number that the tokens of sums carry, so that they arrive. It stays until the context
+ * ends, and is written with every command, because each may be the first one. */
 static void name_controllers(struct txn *t, uint32_t from, uint32_t columns) {
     for (uint32_t c = from; c < from + columns; c++)
         for (uint32_t channel = 0; channel < SHIM_CHANNELS; channel++)

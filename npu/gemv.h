@@ -1,15 +1,17 @@
-/* A matrix product on the array: how it is cut, and the control code that runs it.
+/* A matrix product on the array: how it is cut into parts, and the control code that runs it.
  *
- *   acc[c][r] = sum over g of scale[r][g] * sum over k in g of w[r][k] * x[c][k] int32, modulo
- *   2^32; W8: scale 1
+ *   acc[c][r] = sum over g of scale[r][g] * sum over k in g of w[r][k] * x[c][k]
  *
- * A panel of 16 rows (weights/format.h) is the work of one compute tile: the shim of a column reads
- * 4 panels at a time, a chunk of each in turn, two panels through each of its channels; the memory
- * tile hands each tile its panel's chunks (double-buffered at both), and passes x, which it keeps
- * whole, to all four; x comes from the first column's shim to all memory tiles, in place of that
- * column's second channel. Sums go back through the memory tile, those of the last tile by
- * themselves. A column has its own run of quads of panels. Weights are read as they lie in the
- * blob.
+ * in int32, modulo 2^32, where g are the groups of 64 columns; for W8 the scales are 1.
+ *
+ * One compute tile works on a panel of 16 rows (weights/format.h). The shim of a column reads 4
+ * panels at a time (a "quad"), a chunk of each in turn, and two panels go through each of its
+ * channels. The memory tile passes each compute tile the chunks of its panel, which are
+ * double-buffered in both tiles. It holds the whole x and passes it to all four compute tiles. The
+ * first column's shim sends x to all memory tiles, through its second channel, so that in this
+ * column the first channel carries all four panels. The sums of three compute tiles go back through
+ * the memory tile, those of the last one directly to the shim. Each column has its own run of
+ * quads. Weights are read as they lie in the blob.
  *
  * Arguments of the control code: 0 weights, 1 x, 2 sums. */
 #ifndef NPU_GEMV_H
@@ -24,15 +26,14 @@
 
 enum { GEMV_WEIGHTS = 0, GEMV_X = 1, GEMV_SUMS = 2, GEMV_ARGUMENTS = 3 };
 
-/* Columns (tokens) that code is made for. */
+/* Code is made for these numbers of columns (tokens): 1, 4, 8 and 16. */
 enum { GEMV_BUCKETS = 4, GEMV_COLUMNS_MAX = 16 };
-/* 1, 4, 8, 16 */
 static inline uint32_t gemv_bucket_columns(uint32_t bucket) { return bucket ? 2u << bucket : 1; }
 static inline uint32_t gemv_bucket(uint32_t columns) {
     return columns <= 1 ? 0 : columns <= 4 ? 1 : columns <= 8 ? 2 : 3;
 }
 
-/* A compute tile's memory, from its start: the first 2 KiB are its stack. */
+/* Addresses in a compute tile's memory, in bytes. Its first 2 KiB are the stack. */
 enum {
     CORE_PARAMETERS = 0x0800, /* struct gemv_parameters */
     CORE_AT = 0x0840,         /* the core's own progress (npu/aie/gemv.h) */
@@ -42,19 +43,22 @@ enum {
     CORE_BUFFER = 0x1000,
     CORE_Y_BUFFER = 0x400
 };
-/* Its locks: how many buffers are empty (2 at first), how many are full. */
+/* A compute tile's locks. They count how many buffers are empty (2 at first) and how many are
+ * full. */
 enum { LOCK_W_EMPTY, LOCK_W_FULL, LOCK_X_EMPTY, LOCK_X_FULL, LOCK_Y_EMPTY, LOCK_Y_FULL };
 
-/* A memory tile's: for each compute tile 2 chunks of weights and 2 panels of sums, then x. */
+/* Addresses in a memory tile's memory: for each compute tile 2 chunks of weights and 2 panels of
+ * sums, then x. */
 enum {
-    MEM_W = 0x0000, /* tile t, buffer b at (2 t + b) * MEM_BUFFER */
-    MEM_Y = 0x8000, /* at (2 t + b) * MEM_Y_BUFFER */
+    MEM_W = 0x0000, /* tile t, buffer b at MEM_W + (2 t + b) * MEM_BUFFER */
+    MEM_Y = 0x8000, /* tile t, buffer b at MEM_Y + (2 t + b) * MEM_Y_BUFFER */
     MEM_X = 0xa000,
     MEM_BUFFER = 0x1000,
     MEM_Y_BUFFER = 0x400,
     MEM_X_BYTES = MEM_BYTES - MEM_X
 };
-/* Its locks, + t, and the one that counts the passes over x that are left. */
+/* A memory tile's locks: four for each compute tile t, at the number given here + t, and one that
+ * counts the passes over x that are left. */
 enum {
     MEM_LOCK_W_EMPTY = 0,
     MEM_LOCK_W_FULL = 4,
@@ -63,13 +67,13 @@ enum {
     MEM_LOCK_X = 16
 };
 
-/* What a compute tile reads at the beginning of its work. */
+/* What a compute tile reads when its work begins. */
 struct gemv_parameters {
     uint32_t type;   /* enum weight_type */
-    uint32_t groups; /* of 64 columns, a chunk */
+    uint32_t groups; /* groups of 64 columns in a chunk */
     uint32_t tokens; /* 8 or 16 columns of x */
-    uint32_t chunks; /* a panel */
-    uint32_t panels; /* of this tile */
+    uint32_t chunks; /* in a panel */
+    uint32_t panels; /* that this tile computes */
 };
 enum { GEMV_PARAMETERS = sizeof(struct gemv_parameters) / sizeof(uint32_t) };
 
@@ -77,18 +81,19 @@ enum { GEMV_PARAMETERS = sizeof(struct gemv_parameters) / sizeof(uint32_t) };
 struct gemv_shape {
     uint32_t type;
     uint32_t panels;      /* at least 4 */
-    uint32_t groups;      /* a chunk: 1, 2 (W8) or 4 (W4) */
+    uint32_t groups;      /* in a chunk: 1 or 2 for W8, 4 for W4 */
     uint32_t chunk_bytes; /* a multiple of 4, at most CORE_BUFFER */
-    uint32_t chunks;      /* a panel */
-    uint32_t panel_bytes; /* chunks * chunk_bytes, or more */
+    uint32_t chunks;      /* in a panel */
+    uint32_t panel_bytes; /* from one panel to the next: chunks * chunk_bytes, or more */
 };
 
-/* The shape of a tensor as it lies in the blob; 0 where it cannot be read so (an odd end of a
- * panel, fewer than 4 panels) and has to be copied into the shape that gemv_shape_copied gives. */
+/* The shape of a tensor as it lies in the blob. Returns 0 if the array cannot read it as it lies:
+ * if a panel does not end with a whole chunk, or if there are fewer than 4 panels. Then it has to
+ * be copied, in the shape that gemv_shape_copied gives. */
 int gemv_shape_direct(struct gemv_shape *s, uint32_t type, uint32_t rows, uint32_t cols);
 void gemv_shape_copied(struct gemv_shape *s, uint32_t type, uint32_t rows, uint32_t cols);
-/* Writes such a copy (gemv_weight_bytes): panels of weights/format.h, what is missing filled with
- * weight 0. */
+/* Writes such a copy, gemv_weight_bytes bytes, from the panels of weights/format.h. Weights that
+ * the tensor does not have are 0. */
 void gemv_copy(const struct gemv_shape *s, uint32_t rows, uint32_t cols, const uint8_t *panels,
                uint8_t *out);
 
@@ -96,7 +101,7 @@ static inline uint64_t gemv_weight_bytes(const struct gemv_shape *s) {
     return (uint64_t)s->panels * s->panel_bytes;
 }
 static inline uint32_t gemv_tokens(uint32_t columns) { return columns > 8 ? 16 : 8; }
-/* Rows of x (a k each), and bytes of x and of the sums. */
+/* Rows of x (one for each k), and the bytes of x and of the sums. */
 static inline uint32_t gemv_depth(const struct gemv_shape *s) {
     return s->chunks * s->groups * GROUP;
 }
@@ -106,13 +111,13 @@ static inline uint64_t gemv_x_bytes(const struct gemv_shape *s, uint32_t columns
 static inline uint64_t gemv_sum_bytes(const struct gemv_shape *s, uint32_t columns) {
     return (uint64_t)s->panels * PANEL_ROWS * columns * 4;
 }
-/* Whether x of that many columns fits a memory tile. */
+/* Whether x of that many columns fits into a memory tile. */
 static inline int gemv_fits(const struct gemv_shape *s, uint32_t columns) {
     return gemv_x_bytes(s, columns) <= MEM_X_BYTES;
 }
 
-/* Where x of column c lies for row k, and the sum of panel row r, column c (in sums of a panel): as
- * the tile's matrix steps have them. */
+/* The index in x of row k and column c, and the index in the sums of a panel of row r and column c,
+ * in the order in which the matrix instructions of the compute tile take and give them. */
 static inline size_t gemv_x_index(uint32_t k, uint32_t c, uint32_t tokens) {
     return tokens == 8 ? (size_t)k * 8 + c
                        : (size_t)(k / 4) * 64 + (c / 8) * 32 + k % 4 * 8 + c % 8;
@@ -121,8 +126,9 @@ static inline size_t gemv_sum_index(uint32_t r, uint32_t c, uint32_t columns) {
     return columns == 16 ? (size_t)(c / 8) * 128 + r * 8 + c % 8 : (size_t)r * columns + c;
 }
 
-/* Writes the control code for `columns` (1, 4, 8 or 16; fitting) into words [room]; gives the words
- * it takes. operations: how many there are. */
+/* Writes the control code for `columns` (1, 4, 8 or 16; gemv_fits) into words [room], as far as
+ * there is room, and returns how many words it takes. *operations gets the number of its
+ * operations. */
 size_t gemv_code(const struct gemv_shape *s, uint32_t generation, uint32_t columns, uint32_t *words,
                  size_t room, uint32_t *operations);
 

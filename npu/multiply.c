@@ -1,9 +1,10 @@
-/* One operation: x to the array's memory, one submission for all matrices that share it, one wait,
- * sums back, and their two scales.
+/* One operation: copies x into a buffer that the array reads, submits all matrices that share x at
+ * once, waits, and multiplies the sums that come back by their two scales.
  *
- * Nothing is created here unless a command fails: then the context is dropped and made again, once
- * in a program's life, and the operation runs again from what the host still has. If it fails
- * again, the engine is lost, and the next one does the whole pass again. */
+ * Nothing is created here unless a command fails. Then the context is closed and opened again, once
+ * in the life of a program, and the operation runs again from the x that the host still has. If it
+ * fails again, the program is lost: it computes nothing any more, and the engine that replaces it
+ * computes the whole pass again. */
 #include <assert.h>
 #include <string.h>
 
@@ -11,11 +12,12 @@
 #include "hal/scalar.h"
 #include "npu/model.h"
 
-/* Far longer than any run takes, and more than twice the two seconds after which the driver itself
- * gives a command up. Chosen, not measured: no device was at hand. */
+/* How long a command may take. It is far longer than any command should take, and more than twice
+ * the two seconds after which the driver itself gives a command up. Chosen, not measured, because
+ * no device was at hand. */
 enum { WAIT_MS = 5000 };
 
-/* Some columns of an operation. */
+/* Some columns of an operation, which one submission computes. */
 struct task {
     struct npu_program *program;
     const struct hal_op *op;
@@ -48,7 +50,8 @@ static const uint8_t *column_of(const struct task *t, uint32_t column) {
            (t->first + column) * act_stride(padded_cols(t->op->width));
 }
 
-/* x as the tiles take it; what is missing is 0. */
+/* Writes x in the order in which the tiles take it. Columns and rows past those of the operation
+ * are 0. */
 static void write_x(const struct task *t) {
     const struct npu_program *p = t->program;
     uint32_t width = padded_cols(t->op->width);
@@ -103,7 +106,8 @@ static void complain(const struct task *t, enum npu_result result, uint32_t fail
     words_log(&w, &m->port, APUS_LOG_WARN);
 }
 
-/* A fresh context, if this program has not had one yet. */
+/* Closes the context, and opens a new one if this program has not done so before. Returns whether
+ * there is one. */
 static int recreate(struct npu_program *p) {
     const struct npu_model *m = p->model;
     m->provider->context_close(p->context);
@@ -130,7 +134,7 @@ static apus_status run_safely(const struct task *t) {
     return APUS_E_ENGINE;
 }
 
-/* docs/numerics.md 4, from the integer on. */
+/* docs/numerics.md 4, from the integer sum to the float result. */
 static void write_out(const struct task *t, uint32_t i, uint32_t *bad) {
     const struct npu_program *p = t->program;
     const struct blob_tensor *w = &p->setup.model->tensors[hal_weight(p->setup.program, t->op, i)];

@@ -1,4 +1,4 @@
-/* The npu engine: its table, and what it says of this machine. */
+/* The npu engine: its table of functions, and what it reports of this machine. */
 #include "npu/model.h"
 
 static void npu_probe(const apus_port *port, hal_say *say, void *user) {

@@ -55,7 +55,7 @@ int npu_has_devices(const apus_port *p) {
            p->device_close;
 }
 
-/* The provider that the options name; NULL, or why there is none. */
+/* Finds the provider that the options name. Returns NULL, or why there is none. */
 static const char *find_provider(struct npu_model *m) {
     const apus_port *p = &m->port;
     m->provider = &npu_provider_uapi;
@@ -72,9 +72,9 @@ static const char *find_provider(struct npu_model *m) {
                " is another version's";
 }
 
-enum { E_NOENT = 2 }; /* of Linux, as providers give it */
+enum { E_NOENT = 2 }; /* of Linux, as providers return it */
 
-/* Whether it is only the number of the NPU that is wrong. */
+/* Whether there is an NPU, so that only the number that was asked for is wrong. */
 static int another_is_there(struct npu_model *m) {
     if (!m->options.index || m->provider->attach(m->device, &m->port, 0, &m->facts)) return 0;
     m->provider->detach(m->device);
@@ -97,8 +97,8 @@ static apus_status open_device(struct npu_model *m) {
     return m->facts.refusal ? refuse(&m->port, m->facts.refusal) : APUS_OK;
 }
 
-/* The model's overlay means nothing to an array, and an array's nothing to the model: neither gets
- * the other's. */
+/* The overlay of the device model means nothing to a real array, and the other way round, so each
+ * is refused for the other. */
 static apus_status open_overlay(struct npu_model *m, const struct hal_model_setup *setup) {
     const char *why = overlay_read(&m->overlay, setup->overlay, setup->overlay_bytes);
     if (why) return refuse(&m->port, why);

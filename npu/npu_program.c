@@ -1,11 +1,11 @@
-/* A program on the NPU: the CPU engine runs the pass, and hands over the operations that are worth
- * a dispatch. */
+/* A program on the NPU: the CPU engine runs the pass, and hands the operations that are worth a
+ * dispatch to the NPU. */
 #include <assert.h>
 #include <string.h>
 
 #include "npu/model.h"
 
-/* Where the parts of a program's memory lie, and how large its buffers are. */
+/* Where the parts of a program's memory lie, and how many bytes its buffers have. */
 struct parts {
     uint64_t takes, cpu, bytes;
     uint64_t x_bytes, sum_bytes;
@@ -13,7 +13,7 @@ struct parts {
 
 static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-/* Whether the operation goes to the array: weights_plan has looked at all its weights. */
+/* Whether the array computes the operation: weights_plan has chosen all its weights. */
 static int goes(const struct npu_model *m, const struct hal_program *program,
                 const struct hal_op *op) {
     if (op->kind != HAL_GEMV || op->weights.count > HAL_OP_SLOTS) return 0;
@@ -67,7 +67,7 @@ apus_status npu_prepare_measure(const struct hal_setup *setup, struct hal_need *
 
 static apus_status open_buffers(struct npu_program *p, const struct parts *at) {
     struct npu_model *m = p->model;
-    if (!at->x_bytes) return APUS_OK; /* nothing is worth a dispatch */
+    if (!at->x_bytes) return APUS_OK; /* no operation is worth a dispatch */
     int e = m->provider->buffer_create(m->device, &p->x, NPU_DATA, at->x_bytes);
     if (!e) e = m->provider->buffer_create(m->device, &p->sums, NPU_DATA, at->sum_bytes);
     if (!e)

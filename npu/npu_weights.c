@@ -2,7 +2,7 @@
 
 #include "npu/model.h"
 
-/* The matrices of one operation together. 1: they go. */
+/* Decides about the matrices of one operation together. Returns 1 if they go to the NPU. */
 static int plan_matrices(struct npu_model *m, const struct hal_model *model, const uint32_t *tensor,
                          uint32_t count) {
     uint64_t bytes = 0;
@@ -22,8 +22,8 @@ static int plan_matrices(struct npu_model *m, const struct hal_model *model, con
     return 1;
 }
 
-/* The head goes with layers only: alone it saves the CPU no time, since both read the same memory,
- * and costs a context. */
+/* The head goes to the NPU only if matrices of layers do. Alone it would save the CPU no time,
+ * since both read the same memory, and would need a context. */
 void weights_plan(struct npu_model *m, const struct hal_model *model,
                   const struct hal_program *program) {
     int layers = 0;
@@ -39,7 +39,8 @@ void weights_plan(struct npu_model *m, const struct hal_model *model,
 
 static uint64_t pages(uint64_t bytes) { return (bytes + BLOB_ALIGN - 1) / BLOB_ALIGN * BLOB_ALIGN; }
 
-/* The section from its first page to the end of its last wanted tensor's last page. */
+/* Bytes of the section of weights from its beginning to the end of the last page of the last tensor
+ * that the NPU computes. */
 static uint64_t section_bytes(const struct npu_model *m, const struct hal_model *model) {
     uint64_t end = 0;
     for (uint32_t i = 0; i < m->tensors; i++)
@@ -67,7 +68,8 @@ static void write_copy(struct npu_model *m, const struct hal_model *model, uint3
               m->copies.host + m->tensor[i].offset);
 }
 
-/* Where import is refused, everything is copied; odd tensors are anyway. */
+/* If the driver refuses to import the section, all tensors are copied. Tensors that cannot be read
+ * as they lie are always copied. */
 int weights_open(struct npu_model *m, const struct hal_model *model, const char **call) {
     int copy_all = import(m, model);
     uint64_t bytes = 0;
@@ -87,7 +89,8 @@ int weights_open(struct npu_model *m, const struct hal_model *model, const char 
     return m->provider->buffer_sync(m->device, &m->copies, 0, bytes, NPU_TO_DEVICE);
 }
 
-/* Tensors of one shape share their code. Once counting, once writing. */
+/* Places the code of all tensors; those of one shape share it. Called with `to` NULL it only counts
+ * the bytes. */
 static uint64_t place_code(struct npu_model *m, uint8_t *to, uint64_t room) {
     struct place walk = {0};
     for (uint32_t i = 0; i < m->tensors; i++) {

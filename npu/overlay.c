@@ -3,9 +3,9 @@
 #include <assert.h>
 #include <string.h>
 
-/* The container's layout, as XRT's xclbin.h has it: a header with a table of sections; the section
- * of kind 32 describes a partition, its columns and its images, by offsets from the section's
- * start. Little-endian, packed. */
+/* The container's layout, as XRT's xclbin.h has it: a header with a table of sections. The section
+ * of kind 32 describes a partition, its columns and its images, by offsets from the beginning of
+ * the section. Everything is little-endian and packed. */
 enum {
     FILE_LENGTH = 304,
     FILE_ID = 416,
@@ -36,7 +36,8 @@ static int inside(uint64_t offset, uint64_t bytes, uint64_t whole) {
     return offset <= whole && bytes <= whole - offset;
 }
 
-/* The partition's section, or NULL. */
+/* Finds the section that describes the partition, and its bytes. NULL: there is none that is
+ * whole. */
 static const uint8_t *find_partition(const uint8_t *file, size_t bytes, uint64_t *size) {
     uint64_t count = number(file + FILE_SECTIONS_COUNT, 4);
     if (count > SECTIONS_MAX || !inside(FILE_SECTIONS, count * SECTION_BYTES, bytes)) return NULL;

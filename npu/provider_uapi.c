@@ -1,16 +1,16 @@
-/* The provider over the kernel interface alone (npu/uapi.h): requests through the port, no other
- * library, nothing allocated by us.
+/* The provider that uses the kernel interface alone (npu/uapi.h): it sends requests through the
+ * port, needs no other library, and allocates nothing.
  *
- * A process has one heap of device memory, which must exist before a context does; control code and
- * overlay images are cut from it. Commands lie in command buffers that the driver reads through its
- * own mapping, so they need no sync. */
+ * A process has one heap of device memory, which must exist before a context does. Control code and
+ * overlay images are parts of it. Commands lie in command buffers, which the driver reads through
+ * its own mapping, so they need no sync. */
 #include <string.h>
 
 #include "npu/array.h"
 #include "npu/provider.h"
 #include "npu/uapi.h"
 
-/* errno values of Linux, which a freestanding file does not get by name */
+/* errno values of Linux; a freestanding file has no header with their names */
 enum { E_NOENT = 2, E_NOMEM = 12, E_NODEV = 19, E_INVAL = 22, E_NOTTY = 25, E_TIME = 62 };
 
 enum { PAGE = 4096, HEAP_BYTES = 64 << 20, NODES = 8 };
@@ -27,9 +27,9 @@ struct packet {
 
 struct uapi_context {
     struct uapi_device *device;
-    uint32_t handle, timeline, runs, count; /* count: of the last submission */
-    uint32_t without_wait;                  /* the driver has no request to wait: a point of the
-                                               timeline then */
+    uint32_t handle, timeline, runs, count; /* count: commands of the last submission */
+    uint32_t without_wait;                  /* the driver has no request to wait; wait for a point
+                                               of the timeline instead */
     struct npu_buffer image;
     struct packet chain, run[NPU_RUNS_MAX];
 };
@@ -83,12 +83,12 @@ static int create_mapped(const struct uapi_device *d, struct npu_buffer *b, uint
         drop(d, b->handle);
         return E_NOMEM;
     }
-    /* with shared addresses the device's is the process's own */
+    /* the device uses the addresses of the process */
     if (b->address == UAPI_NO_ADDRESS) b->address = (uintptr_t)b->host;
     return 0;
 }
 
-/* A piece of the heap: no mapping of its own. */
+/* Creates a buffer that is a piece of the heap, so it needs no mapping of its own. */
 static int create_code(const struct uapi_device *d, struct npu_buffer *b, uint64_t bytes) {
     struct uapi_buffer_info info;
     int e = create(d, b, UAPI_BUFFER_DEVICE, bytes, NULL, &info);
@@ -147,7 +147,7 @@ static int same(const char *a, const char *b, size_t bytes) {
     return strlen(b) == bytes && memcmp(a, b, bytes) == 0;
 }
 
-/* Whether the node is of the amdxdna driver. */
+/* Checks that the node belongs to the amdxdna driver. Returns 0 or an errno value. */
 static int identify(const struct uapi_device *d, struct npu_facts *facts) {
     char name[32], description[64];
     struct uapi_version v = {.name = (uintptr_t)name,
@@ -197,8 +197,8 @@ static void uapi_detach(void *device) {
     memset(d, 0, sizeof *d);
 }
 
-/* Nodes of other drivers are passed over. The first node that is there but cannot be opened says
- * why. */
+/* Nodes of other drivers are skipped. If no NPU is found, the result is the error of the first node
+ * that exists but cannot be opened. */
 static int uapi_attach(void *device, const apus_port *port, uint32_t index,
                        struct npu_facts *facts) {
     struct uapi_device *d = device;
@@ -303,7 +303,8 @@ static void put64(uint32_t *at, uint64_t value) {
     at[1] = (uint32_t)(value >> 32);
 }
 
-/* The state word last: a packet is whole before it is new. */
+/* Fills in a packet. The word with the state is written last, so that a packet is complete when its
+ * state says that it is new. */
 static void fill_run(const struct packet *p, const struct npu_run *r) {
     uint32_t *w = words_of(p), *payload = w + 1;
     payload[START_MASK] = 1;
@@ -324,7 +325,8 @@ static void fill_chain(const struct uapi_context *c, uint32_t count) {
     w[0] = uapi_header(UAPI_OP_CHAIN, CHAIN_HANDLES + 2 * count);
 }
 
-/* What the commands touch, so that the driver keeps it in place. */
+/* Lists the handles of the buffers that the commands use, each once, so that the driver keeps them
+ * in place. Returns how many there are. */
 static uint32_t list_buffers(const struct npu_run *run, uint32_t count,
                              uint32_t list[NPU_RUNS_MAX * (NPU_ARGUMENTS + 1)]) {
     uint32_t n = 0;
@@ -360,8 +362,8 @@ static enum npu_result uapi_commands_start(void *context, const struct npu_run *
     return NPU_DONE;
 }
 
-/* The point of the context's timeline that the submission's number names. Without a clock the
- * driver's own patience has to do. */
+/* Waits for the point of the context's timeline with the submission's number. Without a clock only
+ * the driver's own time limit applies. */
 static int wait_timeline(const struct uapi_context *c, uint64_t ticket, uint32_t timeout_ms) {
     const apus_port *port = &c->device->port;
     uint32_t handle = c->timeline;
@@ -375,8 +377,8 @@ static int wait_timeline(const struct uapi_context *c, uint64_t ticket, uint32_t
     return ASK(c->device, UAPI_TIMELINE_WAIT, &w);
 }
 
-/* The driver that is built apart from the kernel has a request of its own, the kernel's does
- * not. */
+/* The driver that is built outside the kernel has a request to wait for a submission. The kernel's
+ * own driver has none, so the timeline is used. */
 static int wait_for(struct uapi_context *c, uint64_t ticket, uint32_t timeout_ms) {
     struct uapi_wait w = {c->handle, timeout_ms, ticket};
     int e = c->without_wait ? E_NOTTY : ask(c->device, UAPI_REQUEST(UAPI_WRITE, UAPI_WAIT, w), &w);

@@ -1,11 +1,11 @@
-/* The provider over AMD's runtime (XRT 2.18 or newer), in libapus-xrt.so: the runtime's C++ classes
- * behind npu/provider.h, since its C calls cannot start work on an NPU. Its objects are made in the
- * caller's memory; what they allocate is the runtime's affair, and none of it ours.
+/* The provider over AMD's runtime (XRT 2.18 or newer), in libapus-xrt.so. It uses the runtime's C++
+ * classes, because the runtime's C functions cannot start work on an NPU. The objects are made in
+ * the caller's memory; the runtime itself allocates what it needs inside them.
  *
- * Buffers exist before an overlay is known, so the memories that the kernel's arguments live in are
- * taken as mlir-aie numbers them, and compared when the context is made: with another number the
- * runtime would copy buffers in silence. A run's buffers are bound once; after that only their
- * offsets are written. */
+ * Buffers are created before an overlay is known. So they are created in the memories that mlir-aie
+ * numbers for the kernel's arguments, and the numbers are compared when the context is opened: with
+ * another number the runtime would copy buffers without saying so. A run's buffers are bound once.
+ * After that only their addresses are written. */
 #include "npu/provider.h"
 #include "npu/uapi.h"
 
@@ -40,12 +40,12 @@ struct bound_run {
     const struct npu_buffer *bound[NPU_ARGUMENTS + 1];
 };
 
-/* Runs that are submitted together are a list's for good: n runs have the list of n. One alone
- * needs none. */
+/* Runs that are submitted together belong to one list for ever: n runs have a list of their own. A
+ * single run needs no list. */
 struct context {
     device *of;
     uint32_t runs, count;
-    bool unanswered; /* something was started, and nobody has seen its end */
+    bool unanswered; /* commands were started, and nothing has seen their end */
     xrt::hw_context xrt;
     xrt::kernel kernel;
     bound_run run[NPU_RUNS_MAX * (NPU_RUNS_MAX + 1) / 2];
@@ -60,7 +60,8 @@ static_assert(sizeof(context) <= NPU_CONTEXT_BYTES && alignof(context) <= 16, "a
 static_assert(sizeof(xrt::bo) <= sizeof(npu_buffer::own) && alignof(xrt::bo) <= alignof(uint64_t),
               "and a buffer");
 
-/* The errno value of what the runtime throws, which has both signs there. */
+/* Calls `call` and returns its result, or the errno value of what the runtime throws, which may
+ * have either sign there. */
 template <typename Call> int guarded(Call call) {
     try {
         return call();
@@ -74,7 +75,8 @@ template <typename Call> int guarded(Call call) {
 
 /* ------------------------------------------------------------------------------------ device -- */
 
-/* The columns of an NPU's array, from what the runtime says of its platform; 0: no NPU. */
+/* The columns of an NPU's array, from what the runtime says of its platform; 0: the device is no
+ * NPU. */
 uint32_t columns_of(const xrt::device &d) {
     static const char key[] = "\"total_columns\": \"";
     std::string text = d.get_info<xrt::info::device::platform>();
@@ -165,9 +167,9 @@ int buffer_sync(void *, const struct npu_buffer *b, uint64_t offset, uint64_t by
 
 /* ----------------------------------------------------------------------------------- context -- */
 
-/* Whether the overlay places its arguments where buffers were made. */
+/* Whether the overlay has its arguments in the memories in which buffers are created. */
 bool placed_as_expected(const xrt::kernel &kernel) {
-    const int bank = 0xffff; /* above it the context's own number */
+    const int bank = 0xffff; /* the bits above it are the context's number */
     bool good = (uint32_t)(kernel.group_id(argument_code) & bank) == bank_code;
     for (int i = 0; i < NPU_ARGUMENTS; i++)
         good = good && (uint32_t)(kernel.group_id(argument_buffers + i) & bank) == bank_host;
@@ -199,8 +201,8 @@ int context_open(void *memory, void *of, const struct overlay *overlay, uint32_t
     return e;
 }
 
-/* The runtime ends the process where a run is destroyed whose end it has not seen: such a context
- * is left to it, columns and all. */
+/* The runtime ends the process if a run is destroyed whose end it has not seen. Such a context is
+ * not closed: it keeps its columns until the process ends. */
 void context_close(void *memory) {
     context *c = static_cast<context *>(memory);
     if (c->unanswered) return;
@@ -212,8 +214,8 @@ void context_close(void *memory) {
 
 /* ---------------------------------------------------------------------------------- commands -- */
 
-/* The runtime binds a whole buffer and writes its address; an address inside it is written over
- * that. Says whether a binding is new. */
+/* Fills in a run. The runtime binds a whole buffer and writes its address; then an address inside
+ * the buffer replaces that one. Returns whether any binding is new. */
 bool fill(bound_run *to, const struct npu_run *from) {
     bool changed = false;
     for (int i = 0; i <= NPU_ARGUMENTS; i++) {
@@ -230,7 +232,7 @@ bool fill(bound_run *to, const struct npu_run *from) {
     return changed;
 }
 
-/* A list takes its runs' bindings when they are added. */
+/* Adds the runs to the list again, because a list reads the bindings of a run when it is added. */
 void renew(context *c, uint32_t count) {
     c->list[count].reset();
     for (uint32_t i = 0; i < count; i++) c->list[count].add(c->first(count)[i].run);

@@ -8,13 +8,13 @@
  *   BLOCK  op, 0, register, bytes, values ...
  *          sets registers or tile memory in a row
  *   PATCH  op, bytes, 0 0 0 0, register, 0, argument, 0, low, high
- *          puts the 48-bit address of a buffer argument, plus an offset, into words 1 and 2 of the
- *          shim descriptor whose word 1 `register` is
+ *          puts the 48-bit address of a buffer argument plus an offset into words 1 and 2 of a
+ *          shim's descriptor; `register` is the address of its word 1
  *   TOKEN  op, bytes, direction | row << 8 | column << 16,
  *          rows << 8 | columns << 16 | channel << 24
- *          waits until a channel has finished a task that says so, in one row of `columns` columns
+ *          waits until a channel has reported a finished task, in one row of `columns` columns
  *
- * A writer without room counts on, so that the same walk measures and writes. */
+ * A writer that has no more room still counts words, so that the same code measures and writes. */
 #ifndef NPU_TXN_H
 #define NPU_TXN_H
 
@@ -40,19 +40,20 @@ struct txn {
     uint32_t operations;
 };
 
-/* Addresses are multiples of 4 (npu/array.h), a block has one value at least. */
+/* Addresses are multiples of 4 (npu/array.h), and a block has at least one value. */
 void txn_begin(struct txn *t, uint32_t *words, size_t room);
 void txn_write(struct txn *t, uint32_t address, uint32_t value);
 void txn_block(struct txn *t, uint32_t address, const uint32_t *values, uint32_t count);
 void txn_patch(struct txn *t, uint32_t address, uint32_t argument, uint64_t offset);
-/* Waits for a token of a shim channel in each of `columns` columns from `column` on. */
+/* Waits for a token of a shim's channel in each of `columns` columns, beginning with `column`. */
 void txn_token(struct txn *t, uint32_t column, uint32_t columns, uint32_t direction,
                uint32_t channel);
-/* Writes the header; gives the stream's words (complete only if they are no more than the room). */
+/* Writes the header and returns how many words the stream has. The stream is complete only if they
+ * are not more than the room. */
 size_t txn_end(struct txn *t, uint32_t generation, uint32_t columns);
 
-/* The operation at `at` (words) of a stream of `count` words: its length in words, or 0 if it is
- * cut short or unknown. */
+/* The length in words of the operation at word `at` of a stream of `count` words, or 0 if it is cut
+ * short or not one of those above. */
 size_t txn_length(const uint32_t *words, size_t count, size_t at);
 
 #endif

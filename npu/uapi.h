@@ -1,10 +1,10 @@
-/* The kernel interface of the amdxdna driver, as far as Apus uses it: requests, structures and
+/* The part of the amdxdna driver's kernel interface that Apus uses: requests, structures and
  * command packets.
  *
  * Written from what the driver documents (include/uapi/drm/amdxdna_accel.h of Linux 6.14 and newer,
- * drivers/accel/amdxdna); layouts are those of a 64-bit machine, and tests/npu compares them with
- * the system's own header where there is one. Requests are told apart by their number alone: sizes
- * grew between versions, and the kernel takes any. */
+ * drivers/accel/amdxdna); layouts are those of a 64-bit machine. tests/npu compares them with the
+ * system's own header if there is one. The kernel distinguishes requests by their numbers alone:
+ * structures grew between versions, and it accepts any size. */
 #ifndef NPU_UAPI_H
 #define NPU_UAPI_H
 
@@ -29,12 +29,12 @@ enum {
     UAPI_GET_INFO = 0x47,
     UAPI_SET_STATE = 0x48,
     UAPI_WAIT = 0x49,            /* not in the kernel's own driver */
-    UAPI_SYNCOBJ_DESTROY = 0xc0, /* of every DRM driver, as the next */
+    UAPI_SYNCOBJ_DESTROY = 0xc0, /* this and the next one belong to every DRM driver */
     UAPI_TIMELINE_WAIT = 0xca
 };
 
-/* Which driver is it: lengths say how much room there is, then how long the texts are (no zero at
- * their ends). */
+/* Asks which driver it is. The lengths say how much room there is, and afterwards how long the
+ * texts are, which do not end in a zero byte. */
 struct uapi_version {
     int32_t major, minor, patch;
     uint32_t pad;
@@ -67,7 +67,7 @@ struct uapi_destroy_context {
     uint32_t handle, pad;
 };
 
-struct uapi_unit {   /* a compute unit: an overlay's program */
+struct uapi_unit {   /* a compute unit, which is the program of an overlay */
     uint32_t buffer; /* a device buffer with the overlay's image */
     uint8_t function;
     uint8_t pad[3];
@@ -91,7 +91,8 @@ struct uapi_config_context {
 
 enum uapi_buffer_kind {
     UAPI_BUFFER_SHARE = 1,  /* pages that the host maps or lends */
-    UAPI_BUFFER_HEAP = 2,   /* the process's window of device memory: one, before any context */
+    UAPI_BUFFER_HEAP = 2,   /* the process's window of device memory; a process makes one, before
+                               any context */
     UAPI_BUFFER_DEVICE = 3, /* a piece of the heap: control code, overlay images */
     UAPI_BUFFER_COMMAND = 4
 };
@@ -119,8 +120,9 @@ struct uapi_buffer_info {
     uint64_t ext, ext_flags;
     uint32_t handle, pad;
     uint64_t map_offset; /* out: for mmap */
-    uint64_t host;       /* out: the process's own address, if the driver knows one */
-    uint64_t address;    /* out: the device's; UAPI_NO_ADDRESS: the same as the process's */
+    uint64_t host;       /* out: the address in the process, if the driver knows one */
+    uint64_t address;    /* out: the device's address; UAPI_NO_ADDRESS: the same as in the
+                            process */
 };
 
 enum { UAPI_TO_DEVICE = 0, UAPI_FROM_DEVICE = 1 };
@@ -133,8 +135,9 @@ struct uapi_execute {
     uint64_t ext, ext_flags;
     uint32_t context;
     uint32_t type;     /* 0 */
-    uint64_t commands; /* the one command buffer's handle itself */
-    uint64_t buffers;  /* address of uint32_t [buffers_count]: what the commands touch */
+    uint64_t commands; /* the handle of the only command buffer, not an address */
+    uint64_t buffers;  /* address of uint32_t [buffers_count]: handles of the buffers that the
+                          commands use */
     uint32_t commands_count, buffers_count;
     uint64_t sequence; /* out */
 };
@@ -145,12 +148,12 @@ struct uapi_wait {
     uint64_t sequence;
 };
 
-/* A context leaves its timeline behind. */
+/* The timeline of a context outlives the context, and needs this request to be destroyed. */
 struct uapi_syncobj_destroy {
     uint32_t handle, pad;
 };
 
-/* Waits until a point of a context's timeline (its syncobj) is reached: point n is submission n. */
+/* Waits until a context's timeline (its syncobj) reaches a point. Submission n reaches point n. */
 struct uapi_timeline_wait {
     uint64_t handles, points; /* addresses of uint32_t [count], uint64_t [count] */
     int64_t until_ns;         /* of the monotonic clock */
@@ -195,8 +198,8 @@ _Static_assert(sizeof(struct uapi_metadata) == 64 && sizeof(struct uapi_get_info
 _Static_assert(sizeof(struct uapi_timeline_wait) == 40, "layout");
 #endif
 
-/* Command packets, in command buffers. A header word: state (4 bits), extra unit masks (bits
- * 10-11), words behind the header (12-22), opcode (23-27). */
+/* Command packets, in command buffers. A packet begins with a header word: state (bits 0-3), extra
+ * unit masks (10-11), words behind the header (12-22), opcode (23-27). */
 enum uapi_state {
     UAPI_STATE_NEW = 1,
     UAPI_STATE_COMPLETED = 4,
@@ -213,9 +216,10 @@ static inline uint32_t uapi_state(uint32_t header) { return header & 15; }
 static inline uint32_t uapi_words(uint32_t header) { return header >> 12 & 0x7ff; }
 static inline uint32_t uapi_opcode(uint32_t header) { return header >> 23 & 31; }
 
-/* UAPI_OP_START: the unit mask, then the kernel's arguments as its metadata places them, in words:
- * what every overlay made with mlir-aie has: 64 bits opcode, 64 bits control code address, 32 bits
- * its words, then 64 bits a buffer. */
+/* UAPI_OP_START: the unit mask, then the kernel's arguments where its metadata places them. In
+ * every overlay that is made with mlir-aie they are: 64 bits of opcode, 64 bits of the control
+ * code's address, 32 bits of how many words that has, then 64 bits for each buffer. The numbers
+ * here are indices of words. */
 enum {
     START_MASK,
     START_OPCODE,   /* low, high */
@@ -226,14 +230,14 @@ enum {
 };
 enum { START_TRANSACTION = 3 }; /* the opcode for control code of npu/txn.h */
 
-/* UAPI_OP_CHAIN: count, the index that was submitted last, the index that failed, 3 reserved words,
- * then 64 bits a command handle. */
+/* UAPI_OP_CHAIN: how many commands, the index of the one that was submitted last, the index of the
+ * one that failed, 3 reserved words, then 64 bits for the handle of each command. */
 enum { CHAIN_COUNT, CHAIN_SUBMITTED, CHAIN_ERROR, CHAIN_HANDLES = 6 };
 
-/* What a packet of state TIMEOUT carries behind its header. */
+/* What a packet with the state TIMEOUT has behind its header. */
 struct uapi_health {
     uint32_t version, generation;
-    uint32_t operation; /* of the control code, the last one begun */
+    uint32_t operation; /* of the control code: the last operation that began */
     uint32_t pc, fatal_type, exception_type, exception_pc, module;
 };
 

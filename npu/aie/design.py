@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""design.py xdna1|xdna2 FILE: the overlay as MLIR-AIE's Python writes it: where the tiles' memory
-and locks lie, how streams run, and what each core does.
+"""design.py xdna1|xdna2 FILE: writes the overlay as an MLIR module, with MLIR-AIE's Python package:
+where the tiles' buffers and locks lie, which way the streams take, and what each core does.
 
-It has no transfers: control code (npu/gemv.c) writes descriptors and starts channels. So this is
-all that the two have to agree about, and its numbers come out of npu/gemv.h and npu/array.h.
-tests/npu/design.py holds routes, locks and the cores' steps against the device model. Needs
-Python's package `aie` (mlir-aie) and numpy; written against its sources and NOT YET RUN through its
-tools.
+It has no transfers: control code (npu/gemv.c) writes descriptors and starts channels. The overlay
+and the control code must agree only about what is in this file, and its numbers are read from
+npu/gemv.h and npu/array.h. tests/npu/design.py compares routes, locks and the cores' steps with the
+device model. It needs Python's package `aie` (mlir-aie) and numpy. It was written from the sources
+of `aie` and has NOT YET BEEN RUN through the tools of that package.
 
-Each core goes round for ever: it waits for a first chunk, reads the parameters that the control
-code has written before, and then takes a chunk of weights and of x at a time, a panel's sums when
-they are done (npu/aie/gemv.cc)."""
+Each core runs an endless loop: it waits for a first chunk, reads the parameters that the control
+code has written before, and then takes one chunk of weights and one of x at a time. When a panel is
+done it hands out the panel's sums (npu/aie/gemv.cc)."""
 import re
 import sys
 from pathlib import Path
@@ -23,14 +23,14 @@ from aie.extras.context import mlir_mod_ctx
 from aie.iron.controlflow import range_
 
 FOLDER = Path(__file__).resolve().parents[1]
-ARRAYS = {'xdna1': ('npu1', 4), 'xdna2': ('npu2', 8)}  # 4 and 8 columns
-STACK = 0x800  # below a core's parameters
+ARRAYS = {'xdna1': ('npu1', 4), 'xdna2': ('npu2', 8)}  # the device's name in `aie`, columns
+STACK = 0x800  # bytes; the parameters of a core lie behind its stack
 DMA = WireBundle.DMA
 
 
 def enumerators(header):
-    """The names in a C header's enums, with their values where those are numbers or one more than
-    the last."""
+    """The names in a C header's enums and their values, for those whose value is a number or one
+    more than the name before."""
     text = re.sub(r'/\*.*?\*/', '', header.read_text(), flags=re.DOTALL)
     values = {}
     for body in re.findall(r'enum(?:\s+\w+)?\s*\{([^}]*)\}', text):
@@ -53,7 +53,7 @@ PROGRESS = np.ndarray[(C['APUS_NPU_AT'],), np.dtype[np.int32]]
 
 
 def locks_of(where, name, first):
-    """A tile's locks, number and first value of each as given."""
+    """A tile's locks. first: the number of each lock and its first value."""
     return {
         number: lock(where, lock_id=number, init=value, sym_name=f'{name}_lock{number}')
         for number, value in sorted(first.items())
@@ -61,8 +61,8 @@ def locks_of(where, name, first):
 
 
 def memory_tile_locks():
-    """Two buffers are empty for each tile's weights and sums, none is full; no pass over x is
-    left."""
+    """At first two buffers are empty and none is full, for the weights and for the sums of each
+    tile, and no pass over x is left."""
     first = {C['MEM_LOCK_X']: 0}
     for t in range(C['CORE_ROWS']):
         first |= {
@@ -99,7 +99,7 @@ def core_program(where, name, begin, step):
     @core(where, stack_size=STACK)
     def program():
         for _ in range_(sys.maxsize):
-            # only a look: then the parameters are there
+            # Takes nothing: when a first chunk has come, the parameters have been written, too.
             for full in ('LOCK_W_FULL', 'LOCK_X_FULL'):
                 take(full)
                 give(full)
@@ -138,10 +138,11 @@ def design(array):
                     flow(where, DMA, 0, memory, DMA, 2 + t)  # its sums
                 core_program(where, f'core{column}_{t}', begin, step)
             flow(memory, DMA, 5, shim, DMA, 0)  # three tiles' sums
-            # the last one's, by themselves: a memory tile has six channels in
+            # the last tile's sums go directly: a memory tile has only six channels in
             flow(cores[-1], DMA, 0, shim, DMA, 1)
 
-        # So that the container's kernel takes three buffers; the control code is npu/gemv.c's.
+        # An empty sequence, so that the container's kernel takes three buffers. npu/gemv.c makes
+        # the control code.
         anything = np.ndarray[(1,), np.dtype[np.int32]]
 
         @runtime_sequence(anything, anything, anything)

@@ -1,17 +1,19 @@
-// The compute tile's kernel: one chunk of a panel's product, for both generations of the array, in
-// AMD's AIE API.
+// The compute tile's kernel: it multiplies one chunk of a panel. It uses AMD's AIE API and serves
+// both generations of the array.
 //
-//   y[r][c] += sum over k of w[r][k] * x[k][c] 16 rows, groups * 64 k, 8 or 16 columns; int32,
-//   modulo 2^32
+//   y[r][c] += sum over k of w[r][k] * x[k][c]
+//
+// in int32, modulo 2^32, for 16 rows r, groups * 64 values of k, and 8 or 16 columns c.
 //
 // w is a chunk of a panel as weights/format.h has it: lines of 64 bytes, [row][4 k], which are four
-// 4 x 4 matrices one below the other. W8 weights become 16 bits by taking 128 off; W4 nibbles times
-// their group's scale are 12 bits wide. Either way the matrix step is 16 x 8 bits, 4 x 4 x 8, which
-// both generations have, with 32 bits of sum and nothing that saturates. The tile is fed by memory,
-// not by its multipliers: a byte of weights a cycle is 2 steps in 64 cycles for 8 columns.
+// 4 x 4 matrices one below the other. W8 weights are stored as value + 128 and become 16 bits wide;
+// W4 nibbles times their group's scale are 12 bits wide. In both cases the matrix instruction
+// multiplies 16 by 8 bits in the shape 4 x 4 x 8, which both generations have, with 32-bit sums
+// that do not saturate. Memory is the bottleneck of a tile, not its multipliers: with one byte of
+// weights in a cycle, 8 columns need 2 matrix instructions in 64 cycles.
 //
-// Native builds compile this very file over an emulation of aie_api/aie.hpp; that is what the
-// device model in tests/npu/sim executes.
+// Native builds compile this same file with an emulation of aie_api/aie.hpp. The device model in
+// tests/npu/sim executes the result.
 #include <cstdint>
 
 #include <aie_api/aie.hpp>
@@ -24,7 +26,8 @@ using step = aie::mmul<4, 4, 8, int16, int8>;
 constexpr unsigned line = 64;     // bytes
 constexpr unsigned row_tiles = 4; // of 4 rows
 
-// 4 k of all 16 rows in int16: a matrix step for each tile of 4 rows and each 8 columns.
+// Multiplies 4 values of k of all 16 rows, as int16: one matrix instruction for each tile of 4 rows
+// and each 8 columns.
 template <unsigned column_tiles>
 inline void multiply(step *sums, const aie::vector<int16, 64> &w, const int8 *__restrict x) {
     for (unsigned g = 0; g < column_tiles; g++) {
@@ -48,7 +51,7 @@ inline void chunk_w8(step *sums, const uint8 *__restrict w, const int8 *__restri
     }
 }
 
-// The scales of a group, each four times: as wide as 4 k of 16 rows.
+// The scales of a group, each four times, so that they fit the layout of 4 values of k of 16 rows.
 inline aie::vector<int16, 64> spread(const int8 *__restrict scales) {
     const aie::vector<int16, 16> s = aie::load_v<16>(scales).unpack();
     const auto [a, b] = aie::interleave_zip(s, s, 1);
