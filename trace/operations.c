@@ -1,6 +1,6 @@
 /* A pass, operation by operation (apus/trace.h). The first n operations of a program are a program
- * too: each is run from the beginning, and what its last operation wrote is the step. So engines
- * need to know nothing of it. */
+ * too. For each n that program runs from the beginning, and what its last operation wrote is the
+ * step. So engines need to know nothing of tracing. */
 #include "apus/trace.h"
 
 #include <string.h>
@@ -21,8 +21,9 @@ struct trace {
     apus_trace_config config;
     struct sequence_config opening;
     struct sequence sequence;
-    struct sequence_engine whole; /* the engine with the model's program, as it was prepared */
-    void *memory;                 /* of a part of the program */
+    struct sequence_engine whole; /* the engine as it was prepared, with the whole program of the
+                                     model */
+    void *memory;                 /* in which parts of the program are prepared */
 };
 
 struct trace_layout {
@@ -57,7 +58,8 @@ static struct sequence_config config_of(const apus_trace_config *c) {
         .model = c->model, .positions = c->count, .chunk = c->count, .threads = c->threads};
 }
 
-/* A program of some layers or operations, with the memory of the opening. */
+/* The setup for a program of some layers or operations, in the memory of the sequence that was
+ * opened. */
 static struct hal_setup setup_of(const struct trace *t, const struct hal_program *program,
                                  struct hal_range layers) {
     const struct sequence *s = &t->sequence;
@@ -115,7 +117,8 @@ APUS_API apus_status apus_trace_measure(const apus_trace_config *config, apus_me
     return APUS_OK;
 }
 
-/* Bytes of a column of what an operation writes into its slot i; *floats as apus_trace_step. */
+/* How many bytes of a column an operation writes into its output slot i. *floats: as in
+ * apus_trace_step. */
 static size_t written_bytes(const struct hal_model *model, const struct hal_program *program,
                             const struct hal_op *op, uint32_t i, int *floats) {
     const struct hal_heads *h = &op->shape;
@@ -158,7 +161,7 @@ static void show(const struct trace *t, uint32_t index) {
     }
 }
 
-/* One pass of a part of the program, from the beginning. */
+/* Runs one pass of a part of the program, from the beginning. */
 static apus_status run_part(struct trace *t, const struct hal_program *program,
                             struct hal_range layers) {
     struct sequence *s = &t->sequence;
@@ -169,7 +172,7 @@ static apus_status run_part(struct trace *t, const struct hal_program *program,
     sequence_rewind(s, 0);
     status = sequence_pass(s, t->config.ids, t->config.count, t->config.count,
                            (struct hal_stop){NULL, 0});
-    if (!status && s->at) status = APUS_E_ENGINE; /* another engine stood in */
+    if (!status && s->at) status = APUS_E_ENGINE; /* another engine took over */
     t->whole.engine->release(t->memory);
     s->engine[0].memory = t->whole.memory;
     return status;
@@ -182,7 +185,8 @@ static apus_status run(struct trace *t) {
         struct hal_program part = *whole;
         struct hal_range layers = {0, model->hal.dims->layers};
         part.count = i + 1;
-        if (t->whole.engine->done) { /* its slots are its own but for what a layer leaves */
+        if (t->whole.engine->done) { /* the engine has slots of its own; the caller's get only what
+                                        a layer leaves behind */
             if (i + 1 < whole->count && whole->ops[i + 1].layer == whole->ops[i].layer) continue;
             layers.end = whole->ops[i].layer + 1u;
             part = graph_part(&model->hal, whole, layers);
