@@ -1,6 +1,6 @@
-/* From a path to a session in one call: for programs on a system with files and malloc. Not part of
- * the library: everything here is compiled into the program that includes it, and it is the one
- * header of Apus that allocates.
+/* From a path to a session in one call, for programs on a system with files and malloc. It is not
+ * part of the library: everything here is compiled into the program that includes it. It is the
+ * only header of Apus that allocates.
  *
  *     apus_easy easy;
  *     if (apus_easy_open(&easy, "model.apus", NULL, NULL)) ...     no draft, no options
@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-/* One model's part; internal. */
+/* What belongs to one model; internal. */
 typedef struct apus_easy_model {
     apus_map map;
     apus_blob blob;
@@ -34,7 +34,8 @@ typedef struct apus_easy {
     void *arena;
 } apus_easy;
 
-/* `need` bytes at an aligned address inside *memory, which is to be freed; NULL: there are none. */
+/* Allocates *memory, which the caller frees, and returns an address inside it that has the
+ * alignment and the bytes of *need. NULL: malloc has no memory. */
 static inline void *apus_easy_room(const apus_memory *need, void **memory) {
     *memory = need->bytes > SIZE_MAX - need->alignment
                   ? NULL
@@ -86,10 +87,10 @@ static inline void apus_easy_close(apus_easy *easy) {
     memset(easy, 0, sizeof *easy);
 }
 
-/* path: a blob; draft: that of a model that proposes, or NULL. options: NULL, or a config whose
- * model and draft are filled in here; threads 0 means all processors. As apus_open; also
- * APUS_E_FORMAT where a file cannot be mapped and APUS_E_SPACE where malloc has no memory. On
- * failure nothing is open, and *easy may be closed all the same. */
+/* path: a blob; draft: the blob of a model that proposes, or NULL. options: NULL, or a config whose
+ * model and draft are filled in here; threads 0 means all processors. Returns what apus_open may
+ * return, and also APUS_E_FORMAT if a file cannot be mapped and APUS_E_SPACE if malloc has no
+ * memory. On failure nothing is open, and *easy may be closed or not. */
 static inline apus_status apus_easy_open(apus_easy *easy, const char *path, const char *draft,
                                          const apus_config *options) {
     const apus_port *port = apus_port_host();
