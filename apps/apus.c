@@ -70,7 +70,8 @@ const struct program apus = {
 
 int main(int argc, char **argv) {
     struct settings settings;
-    signal(SIGPIPE, SIG_DFL); /* who reads no more of the text ends it, without a word */
+    signal(SIGPIPE, SIG_DFL); /* if the reader of the text closes the pipe, the program ends without
+                                 a message */
     settings_defaults(&settings);
     return command_line_run(&apus, &settings, argc, argv);
 }

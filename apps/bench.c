@@ -1,8 +1,8 @@
-/* apus bench: how fast a model runs here, beside what the machine can do at most, measured in the
- * same run.
+/* apus bench: how fast a model runs on this machine, compared with what the machine can do at most,
+ * measured in the same run.
  *
- * Everything is repeated in turns (roof of reading, decode, verify, roof of multiply-adds, prefill)
- * and the medians are compared, so that a machine that slows down for a while slows all of them. */
+ * All measurements take turns (roof of reading, decode, verify, roof of multiply-adds, prefill),
+ * and their medians are compared. So a machine that slows down for a while slows all of them. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -31,7 +31,8 @@ enum {
     VERIFY_MOST = 16,
     ROOM = 32
 };
-enum { ENERGY_SECONDS_MOST = 300 }; /* in more the counters may have gone round more than once */
+/* In a longer time the counters of energy may have overflowed more than once. */
+enum { ENERGY_SECONDS_MOST = 300 };
 static const uint32_t verify_columns[] = {1, 2, 4, 8, 16};
 enum { VERIFIES = COUNT_OF(verify_columns) };
 
@@ -43,20 +44,20 @@ struct samples {
 struct bench {
     struct loaded *loaded;
     struct roof_team *team;
-    void *region; /* what the read roof reads */
+    void *region; /* the memory that the roof of reading reads */
     size_t region_bytes;
-    unsigned repeats; /* times it is read in a turn */
+    unsigned repeats; /* how often it is read in a turn */
     unsigned prefetch;
     int32_t *ids; /* [context] */
     float *logits;
     uint32_t context, base, prefill_tokens, decode_tokens;
-    /* --at was given: the cache is filled once, by a prefill of base tokens */
+    /* --at was given: the cache is filled once, by a prefill of `base` tokens */
     int deep;
-    /* bytes/s, multiply-adds/s, then seconds */
+    /* read in bytes/s, dot in multiply-adds/s, the others in seconds */
     struct samples read, dot, decode, verify[VERIFIES], prefill;
     struct energy energy;
     struct spent {
-        double joules, tokens; /* of all turns together: the counters are coarse */
+        double joules, tokens; /* of all turns together, because the counters are coarse */
     } decode_spent, prefill_spent;
 };
 
@@ -78,7 +79,7 @@ static double median(const struct samples *samples) {
 
 static double seconds_since(uint64_t begin) { return (double)(now_ns() - begin) * 1e-9; }
 
-/* Evaluates ids [at, at + count) at their own positions and gives the time. */
+/* Evaluates ids [at, at + count) at their own positions, and measures the time. */
 static apus_status evaluate(struct bench *b, uint32_t at, uint32_t count, float *logits,
                             double *seconds) {
     apus_status status = apus_rewind(b->loaded->session, at);
@@ -88,8 +89,8 @@ static apus_status evaluate(struct bench *b, uint32_t at, uint32_t count, float 
     return status;
 }
 
-/* The largest power of two of at most `most` that takes no more than `budget` seconds, at least
- * 16. */
+/* The largest power of two, at least 16, that is at most `most` and takes at most `budget`
+ * seconds. */
 static uint32_t affordable(uint32_t most, double seconds_each, double budget) {
     uint32_t count = 16;
     while (2 * count <= most && 2 * count * seconds_each <= budget) count *= 2;
@@ -110,7 +111,7 @@ static apus_status measure_prefill(struct bench *b, uint32_t tokens) {
     return status;
 }
 
-/* The cache filled up to the position that was asked for; the only prefill of such a run. */
+/* Fills the cache up to the position of --at, which is the only prefill of such a run. */
 static apus_status plan_deep(struct bench *b) {
     double seconds = 0;
     apus_status status = evaluate(b, 0, 16, b->logits, &seconds);
@@ -119,7 +120,7 @@ static apus_status plan_deep(struct bench *b) {
     return status >= 0 ? measure_prefill(b, b->base) : status;
 }
 
-/* Sizes that fit the budget, from the time of 16 columns after a warm-up. */
+/* Chooses sizes that fit into the budget, by the time of 16 columns after a warm-up. */
 static apus_status plan(struct bench *b, double budget) {
     double seconds = 0;
     if (b->deep) return plan_deep(b);
@@ -135,7 +136,7 @@ static apus_status plan(struct bench *b, double budget) {
     return status;
 }
 
-/* Decode as a user meets it: tokens chosen and turned into text. The first one only needs the
+/* Decodes as for a user: tokens are chosen and turned into text. The first one only needs the
  * prompt's logits and is not counted. */
 static apus_status measure_decode(struct bench *b) {
     apus_session *session = b->loaded->session;
@@ -162,7 +163,8 @@ static apus_status measure_decode(struct bench *b) {
 
 static apus_status measure_once(struct bench *b) {
     double seconds = 0, rate;
-    /* The roofs by the time that passes, like everything beside them. */
+    /* The roofs are measured by the time that passes, like everything that is compared with
+     * them. */
     rate = roof_read(b->team, b->region, b->region_bytes, b->repeats, b->prefetch);
     add_sample(&b->read, rate * roof_share(b->team));
     apus_status status = measure_decode(b);
@@ -181,8 +183,8 @@ static double planned_turns(double each, double budget) {
     return turns < 1 ? 1 : turns > SAMPLES_MAX ? SAMPLES_MAX : turns;
 }
 
-/* Turns until the budget is used: three at least, if they can be had for twice the budget, and one
- * in any case. */
+/* Takes turns until the budget is used up: at least three if they take no more than twice the
+ * budget, and one in any case. */
 static apus_status measure(struct bench *b, double budget, struct progress *progress) {
     int phase = progress_phase(progress, "measuring", 1);
     progress_expect(progress, budget);
@@ -194,7 +196,7 @@ static apus_status measure(struct bench *b, double budget, struct progress *prog
         if (turn >= 1 && used + each > (turn < 3 ? 2 * budget : budget)) break;
         if (turn) progress_resize(progress, phase, planned_turns(each, budget));
         progress_enter(progress, phase, "turn %zu", turn + 1);
-        if (!turn) progress_step(progress, phase, 0); /* the plan's time is no turn's */
+        if (!turn) progress_step(progress, phase, 0); /* the time of planning belongs to no turn */
         status = measure_once(b);
         progress_step(progress, phase, 1);
     }
@@ -209,8 +211,8 @@ struct report {
     double verify_ms[VERIFIES];
 };
 
-/* Multiply-adds of one token in the layers' weights; prefill evaluates the head for the last token
- * alone. */
+/* Multiply-adds of one token in the layers' weights. Prefill evaluates the head only for the last
+ * token. */
 static double layer_macs(const struct loaded *loaded) {
     double macs = 0;
     apus_tensor_info t = {.size = sizeof t};
@@ -245,7 +247,7 @@ static void make_report(struct report *r, const struct bench *b) {
 
 static double ratio(double a, double b) { return b > 0 ? a / b : 0; }
 
-/* "model name" of the first processor; "unknown" where the system does not say. */
+/* The "model name" of the first processor; "unknown" if the system does not say. */
 static void processor_name(char *name, size_t capacity) {
     char line[512];
     snprintf(name, capacity, "unknown");
@@ -349,8 +351,8 @@ static int print_text(const struct report *r, const struct bench *b, const apus_
 
 /* -------------------------------------------------------------------------------------- main -- */
 
-/* As many bytes as a pass reads, so that the roof is that of the cache for a model that fits one;
- * at most what is enough to leave every cache, and a quarter of the memory that is free. */
+/* As many bytes as a pass reads, so that for a model that fits into a cache the roof is that of the
+ * cache. At most 1 GiB, which no cache holds, and at most a quarter of the free memory. */
 static size_t choose_region(uint64_t weight_bytes) {
     double available = (double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     size_t bytes = (size_t)1 << 30, least = (size_t)1 << 20;
@@ -382,7 +384,8 @@ static void close_roofs(struct bench *b) {
     free(b->ids);
 }
 
-/* Ids in no order that a cache could learn; which ones does not change the work. */
+/* Fills in pseudo-random ids, so that no cache can predict them. The work does not depend on which
+ * ids they are. */
 static void fill_ids(struct bench *b) {
     uint64_t state = 1;
     for (size_t i = 0; i < b->context; i++) {

@@ -1,7 +1,8 @@
-/* How often a draft says what its target says, by the way both draw: along the target's own text,
- * the draft's choice with the target's random numbers, as Apus proposes; and from both
- * distributions what other schemes get: independent draws, which agree with chance sum p q, and
- * rejection sampling, which accepts a draft's draw with chance sum min(p, q). */
+/* How often a draft chooses the same token as its target, for several ways of drawing. The target
+ * writes a text. At each of its tokens the draft chooses with the same random numbers, as Apus
+ * proposes. From both distributions it is computed what other ways would reach: independent draws,
+ * which agree with probability sum p q, and rejection sampling, which accepts what the draft draws
+ * with probability sum min(p, q). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ enum { TEMPERATURES = COUNT_OF(temperatures) };
 
 struct side {
     struct loaded loaded;
-    double *p; /* of the last choice */
+    double *p; /* [vocab] probabilities at the last choice */
     uint32_t vocab;
     double temperature;
 };
@@ -29,7 +30,8 @@ struct sums {
     double tokens, shared, rejection, independent;
 };
 
-/* Softmax at the temperature of the raw logits; all on the best where it is 0. Changes nothing. */
+/* The logits callback: keeps the softmax of the raw logits at the temperature. At temperature 0 the
+ * best id has probability 1. It changes no logits. */
 static void look(void *user, float *logits, uint32_t vocab, const int32_t *ids, size_t count) {
     struct side *s = user;
     (void)ids, (void)count;
@@ -120,7 +122,7 @@ static int open_side(struct side *s, const struct settings *settings, const char
     return load_session(&s->loaded, &alone, AGREEMENT_CONTEXT);
 }
 
-/* Whether the same ids mean the same. */
+/* Checks that the same ids mean the same text for both models. */
 static int check_pair(const struct side *target, const struct side *draft) {
     const apus_config config = {
         .size = sizeof config, .model = target->loaded.model, .draft = draft->loaded.model};

@@ -37,17 +37,17 @@ const char *const bench_prompts[] = {
 enum { PROMPTS = COUNT_OF(bench_prompts) };
 _Static_assert((int)PROMPTS == BENCH_PROMPTS, "as the header says");
 
-/* 0: none; 16: chosen by the session. */
+/* Numbers of proposals. 0: none; AUTO: the session chooses. */
 static const uint32_t lengths[] = {0, 16, 1, 2, 3, 4, 5, 7, 10, 15};
 enum { LENGTHS = COUNT_OF(lengths), AUTO = 16 };
 static const double temperatures[] = {0, 0.8};
 enum { TEMPERATURES = COUNT_OF(temperatures) };
 
 struct cell {
-    double seconds[PAIR_TURNS * PROMPTS]; /* a token */
+    double seconds[PAIR_TURNS * PROMPTS]; /* for a token */
     size_t count;
     uint64_t tokens, rounds, proposed, accepted, hash;
-    double ms, rest_ms; /* in apus_next; of that, outside of model passes */
+    double ms, rest_ms; /* time in apus_next, and of that the time outside of model passes */
 };
 
 static apus_status generate(struct loaded *loaded, const struct ids *prompt, double temperature,
@@ -78,7 +78,7 @@ static apus_status generate(struct loaded *loaded, const struct ids *prompt, dou
     return APUS_OK;
 }
 
-/* One prompt at one temperature with every length, one after the other. */
+/* Completes one prompt at all temperatures with every number of proposals, one after the other. */
 static int sweep_prompt(const struct settings *given, size_t index,
                         struct cell cells[TEMPERATURES][LENGTHS], struct progress *progress) {
     const apus_part parts[] = {
@@ -111,8 +111,8 @@ static int sweep_prompt(const struct settings *given, size_t index,
 
 static double share(double part, double of) { return of > 0 ? part / of : 0; }
 
-/* Median of the speed-ups over the plain run of the same prompt in the same turn: a machine that
- * slows down for a while slows both. */
+/* The median of the speed-ups over the plain run of the same prompt in the same turn, since a
+ * machine that slows down for a while slows both. */
 static double speedup_of(const struct cell *plain, const struct cell *c) {
     double ratios[PAIR_TURNS * PROMPTS] = {0};
     for (size_t i = 0; i < c->count; i++) ratios[i] = share(plain->seconds[i], c->seconds[i]);
@@ -125,7 +125,8 @@ static int report_pair(const struct settings *settings, struct cell cells[TEMPER
         printf(
             "temperature  proposals  tokens/s  speed-up  accepted  tokens/round  outside passes\n");
     for (size_t t = 0; t < TEMPERATURES; t++) {
-        const struct cell plain = cells[t][0]; /* its own are sorted below */
+        const struct cell plain = cells[t][0]; /* a copy, because the cell's own values are sorted
+                                                  below */
         for (size_t n = 0; n < LENGTHS; n++) {
             struct cell *c = &cells[t][n];
             if (c->hash != cells[t][0].hash)
@@ -159,7 +160,7 @@ static int report_pair(const struct settings *settings, struct cell cells[TEMPER
                                 (int)(cells[0][0].count / PROMPTS)));
 }
 
-/* Turns as long as they fit the time, one in any case. */
+/* Takes turns as long as they fit into the time, and one in any case. */
 static int measure_pair(const struct settings *settings, struct cell cells[TEMPERATURES][LENGTHS],
                         struct progress *progress) {
     const double budget = (double)settings->seconds, a_turn = PROMPTS * LENGTHS;
@@ -197,8 +198,8 @@ enum { TRACE = 4096, REPLAY_ROUNDS = 8, BASE = 64, CALIBRATED_AT = 5 };
 static const uint32_t replayed[] = {1, 3, 5, 7, 9, 12, 15};
 enum { REPLAYED = COUNT_OF(replayed) };
 
-/* Whether the draft would be right about each next token. Real acceptance comes in bursts: in a
- * good stretch nearly every proposal holds, in a bad one few do. */
+/* Makes a trace: for each next token whether the draft would be right about it. Real acceptance
+ * comes in bursts: in a good stretch nearly every proposal is accepted, in a bad one few are. */
 static void make_trace(uint8_t good[TRACE], double to_good) {
     uint64_t state = 11;
     int in_good = 1;
@@ -226,7 +227,8 @@ static uint32_t accepted_from(const uint8_t good[TRACE], size_t at, uint32_t k) 
     return n;
 }
 
-/* Tokens a round and share of accepted proposals over the whole trace. */
+/* Replays the whole trace with k proposals in a round. *tokens_a_round gets the tokens of a round;
+ * returns the share of accepted proposals. */
 static double walk(const uint8_t good[TRACE], uint32_t k, double *tokens_a_round) {
     size_t at = 0, rounds = 0, accepted = 0;
     for (; at < TRACE; rounds++) {
@@ -268,7 +270,7 @@ static apus_status evaluate(struct loaded *loaded, uint32_t at, uint32_t count, 
     return status;
 }
 
-/* Rounds as they would run: k draft steps, one verification, both go back. */
+/* Runs rounds as they would run: k draft steps and one verification; then both models go back. */
 static apus_status replay_rounds(struct replay *r, uint32_t k, double *seconds) {
     apus_status status = APUS_OK;
     for (int i = 0; i < REPLAY_ROUNDS && status >= 0; i++) {

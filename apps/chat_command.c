@@ -1,4 +1,4 @@
-/* apus chat: a conversation, a line a turn. */
+/* apus chat: a conversation in which each line is a turn. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 
 #define AT(member) offsetof(struct settings, member)
 
-enum { CONTEXT = 4096 }; /* positions where --ctx says nothing */
+enum { CONTEXT = 4096 }; /* positions if --ctx is not given */
 
 static const struct option options[] = {
     OPTION_MODEL,
@@ -49,12 +49,13 @@ static const struct option options[] = {
 
 /* ------------------------------------------------------------------------------ interruption -- */
 
-static apus_session *volatile answering; /* NULL: at the prompt */
+static apus_session *volatile answering; /* NULL: no answer is being generated */
 static volatile uint32_t ticket;
-static volatile sig_atomic_t interrupted, waiting; /* waiting: for a line */
+static volatile sig_atomic_t interrupted, waiting; /* waiting: a line is being read */
 
-/* One in an answer ends the answer. One at the prompt ends the program from here: a flag would be
- * seen too late by a read that begins just after it was looked at. */
+/* A signal during an answer ends the answer. A signal while a line is read ends the program from
+ * here: if it only set a flag, a read that begins just after the flag was checked would not see
+ * it. */
 static void on_signal(int number) {
     interrupted = number;
     if (answering) apus_cancel_request(answering, ticket);
@@ -72,12 +73,12 @@ static void watch_signals(void) {
 
 /* -------------------------------------------------------------------------------- the talk -- */
 
-/* A turn owns its bytes. */
+/* A turn of the conversation. It owns its text and ids. */
 struct turn {
     enum chat_role role;
     char *text;
     size_t bytes;
-    int32_t *ids; /* of an answer, as the context has it; NULL: the text is what there is */
+    int32_t *ids; /* of an answer, as the context has them; NULL: there is only the text */
     size_t ids_count;
 };
 
@@ -88,11 +89,12 @@ struct talk {
     apus_sampling sampling;
     apus_stop stops[APUS_STOPS_MAX];
     uint32_t context;
-    struct turn *turns; /* [count]; user and assistant in turns, an unanswered question last */
+    struct turn *turns; /* [count] user and assistant alternate; the last may be a question without
+                           an answer */
     size_t count, room;
-    size_t forgotten; /* from the beginning on, for the context's sake */
-    int told;         /* that turns are forgotten */
-    int people;       /* both ends are a terminal */
+    size_t forgotten; /* how many of the first turns are left out, because the context is full */
+    int told;         /* the user was told that turns are forgotten */
+    int people;       /* standard input and output are both a terminal */
 };
 
 static void free_turn(struct turn *turn) {
@@ -120,7 +122,7 @@ static int add_turn(struct talk *talk, enum chat_role role, const char *text, si
     return EXIT_OK;
 }
 
-/* Text and ids behind those of the last turn. */
+/* Adds the text and ids of a piece to the last turn. */
 static int add_piece(struct talk *talk, const apus_piece *piece) {
     struct turn *turn = &talk->turns[talk->count - 1];
     char *text = realloc(turn->text, turn->bytes + piece->bytes + 1);
@@ -156,8 +158,9 @@ static int make_ids(struct talk *talk, struct ids *ids) {
     return status;
 }
 
-/* The whole conversation as ids, with room for an answer behind it: the oldest questions give way
- * with their answers. ids->count 0: not even the last one fits. */
+/* Makes the ids of the whole conversation, with room for an answer behind them: the oldest
+ * questions are left out, with their answers. ids->count is 0 if not even the last question
+ * fits. */
 static int make_prompt(struct talk *talk, struct ids *ids) {
     const uint64_t most = talk->context, asked = talk->settings->answer_tokens;
     const uint64_t answer = asked && asked < most / 4 ? asked : most / 4;
@@ -174,7 +177,7 @@ static int make_prompt(struct talk *talk, struct ids *ids) {
                       talk->context);
         talk->told = 1;
     }
-    if (ids->count < most) return EXIT_OK; /* a short answer, then */
+    if (ids->count < most) return EXIT_OK; /* there is room for a short answer */
     fail_note("the turn has more than the %u positions of the context, and is left out.",
               talk->context);
     free(ids->ids);
@@ -221,7 +224,7 @@ static int show_end(const struct talk *talk, apus_stop_reason stop, size_t promp
     return json_print(object);
 }
 
-/* What the next prompt has of an answer: its ids, but for the token that ended it. */
+/* Keeps of an answer what the next prompt takes: its ids without the token that ended it. */
 static void settle(struct turn *turn, apus_stop_reason stop) {
     if (stop == APUS_STOP_EOS && turn->ids_count) turn->ids_count--;
     if (stop != APUS_STOP_TEXT && turn->ids_count) return;
@@ -235,7 +238,7 @@ static int generate(struct talk *talk, const struct ids *prompt) {
     apus_status done = apus_prompt(session, &part, 1, 0);
     if (done < 0) return fail_status(done, "evaluating the prompt");
     if (done == APUS_PARTIAL) {
-        drop_turns(talk, talk->count - 1); /* stopped before there was an answer */
+        drop_turns(talk, talk->count - 1); /* it was stopped before an answer began */
         return EXIT_OK;
     }
     done = apus_begin(session, &talk->sampling);
@@ -265,7 +268,7 @@ static int answer(struct talk *talk, const char *question, size_t bytes) {
         status = generate(talk, &prompt);
         answering = NULL;
         if (interrupted && talk->people && !status) putchar('\n'), fflush(stdout);
-        if (interrupted == SIGINT) interrupted = 0; /* it was the answer's */
+        if (interrupted == SIGINT) interrupted = 0; /* it ended the answer, not the program */
     }
     free(prompt.ids);
     return status;
@@ -315,7 +318,7 @@ static void save(const struct talk *talk, const char *path) {
     free(text);
 }
 
-/* A line that begins with one slash. True where it ends the program. */
+/* Obeys a line that begins with one slash. Returns true if it ends the program. */
 static bool obey(struct talk *talk, const char *line) {
     if (!strcmp(line, "/quit") || !strcmp(line, "/exit")) return true;
     if (!strcmp(line, "/reset"))
@@ -331,7 +334,7 @@ static bool obey(struct talk *talk, const char *line) {
 
 /* ------------------------------------------------------------------------------------- loop -- */
 
-/* As getline; -1 also where a signal came before. Nothing is unwritten while it waits. */
+/* Like getline; also -1 if a signal came before. All output is flushed before it waits. */
 static ssize_t read_line(struct talk *talk, char **line, size_t *room) {
     if (talk->people) fputs("> ", stdout);
     fflush(stdout);
@@ -400,7 +403,8 @@ static int choose_template(struct talk *talk) {
     return EXIT_OK;
 }
 
-/* With -e its escapes are the characters they stand for. The copy is the caller's to free. */
+/* With -e: a copy of the system text in which escapes are the characters they stand for. The caller
+ * frees it. Else NULL. */
 static char *system_text(const struct settings *settings) {
     if (!settings->system || !settings->escape) return NULL;
     char *text = strdup(settings->system);

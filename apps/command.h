@@ -1,7 +1,7 @@
-/* What the commands share: their table, and the settings that options fill.
+/* What the commands share: their table, and the settings that options fill in.
  *
- * A command is one file: its options, its help and what it does. `apus help` and docs/man/apus.1
- * are made from the same tables. */
+ * Each command is one file with its options, its help and its function. `apus help` and
+ * docs/man/apus.1 are made from the same tables. */
 #ifndef APPS_COMMAND_H
 #define APPS_COMMAND_H
 
@@ -12,14 +12,14 @@
 #include "kit/command_line.h"
 #include "kit/exit.h"
 
-enum { DEVICES_MAX = 4 };      /* --device given */
-enum { SERVE_NAMES_MAX = 16 }; /* --allow-origin, --allow-host */
+/* How often --device can be given, and each of --allow-origin and --allow-host. */
+enum { DEVICES_MAX = 4, SERVE_NAMES_MAX = 16 };
 
-/* Everything options can say. Zero means not given, except where settings_defaults says
- * otherwise. */
+/* Everything that options can set. Zero means that the option was not given, except for those with
+ * a default in settings_defaults. */
 struct settings {
     int json, jsonl, quiet;
-    uint64_t threads; /* resolved to a number before a command runs */
+    uint64_t threads; /* settings_resolve replaces 0 by a number before a command runs */
     const char *cpu_name;
     apus_cpu cpu;
     const char *engine, *draft_engine, *compiled;
@@ -67,21 +67,23 @@ extern const struct option global_options[GLOBAL_OPTIONS];
 extern const struct synonym apus_synonyms[];
 extern const struct strange apus_strange_commands[], apus_strange_options[];
 
-/* The defaults that are not zero. */
+/* Fills in the defaults; all others are zero. */
 void settings_defaults(struct settings *settings);
 
-/* What command_line.h asks of a program: options of its own kind are --seed, --device and --stop;
- * names become values and are checked against this machine: threads, cpu, engine. */
+/* The functions that command_line.h needs from a program. settings_store takes the options whose
+ * values apus reads itself (--seed, --device, --stop ...). settings_resolve turns the names of
+ * threads, cpu and engine into values and checks that this machine has them. */
 int settings_store(const struct option *option, struct settings *settings, const char *value);
 int settings_apart(const struct option *option, const char *before, const char *value);
 int settings_resolve(struct settings *settings);
 
 struct progress; /* kit/progress.h */
 
-/* The progress of a command's long work: an object a line with --json, nothing with --quiet. */
+/* Begins to show the progress of a command's long work: with --json as one object on each line, and
+ * not at all with --quiet. */
 void command_progress(struct progress *progress, const struct settings *settings, const char *name);
 
-/* Of commands that take a text behind the model. */
+/* For commands that take a text behind the model: the hint if more arguments come. */
 #define SURPLUS_TEXT "Text of several words goes into quotes."
 
 /* Options and operands that mean the same in several commands. */

@@ -1,5 +1,5 @@
-/* apus compare: how far a model is from a reference on a text. The reference is another blob of the
- * same vocabulary, or logits in a file.
+/* apus compare: how far a model's predictions of a text are from those of a reference. The
+ * reference is another blob with the same vocabulary, or a file of logits.
  *
  * The text is tokenized and cut into windows as by `apus perplexity`. KL(reference || model) in
  * nats and agreement of the likeliest token are over all positions, the perplexities over the
@@ -22,35 +22,36 @@
 #include "kit/progress.h"
 #include "load.h"
 
-/* One of the two sides: a model, or a file of float32 [positions][vocabulary]. */
+/* One of the two that are compared: a model, or a file of float32 [positions][vocabulary]. */
 struct side {
     struct loaded loaded;
     FILE *file;
     const char *name;
-    float *logits; /* of a run of positions */
+    float *logits; /* of the positions that are evaluated at a time */
 };
 
 struct comparison {
     double *kl; /* [positions] */
     uint64_t positions, same, scored;
-    double surprise[2]; /* sums of -ln p: reference, model */
+    double surprise[2]; /* sums of -ln p, of the reference and of the model */
     size_t windows, length, run;
 };
 
 /* ------------------------------------------------------------------------------ one position -- */
 
-/* ln of the sum of exp, and the index of the largest (ties to the lower). */
+/* The natural logarithm of the sum of exp, and the index of the largest logit (of equal ones the
+ * lower). */
 static double log_sum(const float *logits, uint32_t vocab, uint32_t *best) {
     *best = 0;
     for (uint32_t i = 1; i < vocab; i++)
         if (logits[i] > logits[*best]) *best = i;
-    double max = logits[*best], sum = 1; /* its own share */
+    double max = logits[*best], sum = 1; /* exp(0), of the largest itself */
     for (uint32_t i = 0; i < vocab; i++)
         if (i != *best) sum += exp((double)logits[i] - max);
     return max + log(sum);
 }
 
-/* next: the token that follows, or -1 where none is to be scored. */
+/* next: the token that follows, or -1 if the position is not scored. */
 static void compare_position(struct comparison *c, const float *reference, const float *model,
                              uint32_t vocab, int32_t next) {
     uint32_t best[2];
@@ -60,7 +61,7 @@ static void compare_position(struct comparison *c, const float *reference, const
         double p = (double)reference[i] - total[0], q = (double)model[i] - total[1];
         kl += exp(p) * (p - q);
     }
-    c->kl[c->positions++] = kl > 0 ? kl : 0; /* rounding alone goes below */
+    c->kl[c->positions++] = kl > 0 ? kl : 0; /* it is negative only by rounding */
     c->same += best[0] == best[1];
     if (next < 0) return;
     c->surprise[0] += total[0] - (double)reference[next];
@@ -70,7 +71,8 @@ static void compare_position(struct comparison *c, const float *reference, const
 
 /* ----------------------------------------------------------------------------------- windows -- */
 
-/* APUS_PARTIAL where an interrupt came; a failure has been told. */
+/* Evaluates ids, or reads their logits from the file. Returns APUS_PARTIAL if an interrupt came;
+ * for a failure a sentence was printed. */
 static apus_status side_evaluate(struct side *side, const int32_t *ids, size_t count,
                                  size_t vocab) {
     if (!side->file) {
@@ -90,7 +92,8 @@ static apus_status side_evaluate(struct side *side, const int32_t *ids, size_t c
     return APUS_OK;
 }
 
-enum { REFERENCE, MODEL, COMPARING }; /* phases, the first two also sides */
+/* Phases of the progress. The first two are also the indices of the sides. */
+enum { REFERENCE, MODEL, COMPARING };
 
 static apus_status compare_window(struct comparison *c, struct side side[2], const int32_t *ids,
                                   uint32_t vocab, struct progress *progress) {
@@ -119,7 +122,7 @@ static apus_status compare_window(struct comparison *c, struct side side[2], con
     return APUS_OK;
 }
 
-/* Whole windows, all or until an interrupt. */
+/* Compares whole windows: all of them, or until an interrupt. */
 static int compare_all(struct comparison *c, struct side side[2], struct ids *ids,
                        const struct settings *settings) {
     const apus_info *info = &side[1].loaded.info;
@@ -190,7 +193,8 @@ static int print_result(const struct comparison *c, double seconds,
 
 /* ------------------------------------------------------------------------------------- sides -- */
 
-/* It is read from its begin more than once: a pipe would only be waited for. */
+/* Opens a regular file. It is read from its beginning more than once, which a pipe does not
+ * allow. */
 static FILE *open_regular(const char *path) {
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

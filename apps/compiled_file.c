@@ -11,7 +11,7 @@
 
 enum { COMPILED_MOST = 256 << 20 };
 
-/* What begins as apus_model_pipeline_cache has it. */
+/* Whether the file begins like what apus_model_pipeline_cache gives. */
 static bool is_compiled(int fd) {
     char magic[8] = "";
     return pread(fd, magic, sizeof magic, 0) == sizeof magic &&
@@ -20,8 +20,8 @@ static bool is_compiled(int fd) {
 
 static const struct outfile_kind compiled_kind = {"file of what drivers compile", is_compiled};
 
-/* It is believed like a program, so nobody else may have written it: neither its owner nor somebody
- * with the right to. */
+/* Drivers trust the file as they trust a program. So its owner must be this user or root, and
+ * nobody else may have the right to write it. */
 static bool is_trusted(const struct stat *st) {
     return S_ISREG(st->st_mode) && (st->st_uid == geteuid() || st->st_uid == 0) &&
            !(st->st_mode & (S_IWGRP | S_IWOTH));
@@ -41,11 +41,11 @@ void compiled_load(struct compiled *c, const char *path) {
         c->data = malloc((size_t)st.st_size);
     }
     ssize_t bytes = c->data ? pread(fd, c->data, (size_t)st.st_size, 0) : 0;
-    c->bytes = bytes > 0 ? (size_t)bytes : 0; /* what is cut is not sound, and not used */
+    c->bytes = bytes > 0 ? (size_t)bytes : 0; /* the library does not use data that was cut short */
     close(fd);
 }
 
-/* A new file in the other's place: a reader sees the one or the other whole. */
+/* Replaces the file by a new one, so that a reader sees the whole old file or the whole new one. */
 static void replace(const char *path, const void *data, size_t bytes) {
     struct outfile out;
     if (outfile_open(&out, path, &compiled_kind) && outfile_put(&out, 0, data, bytes) &&

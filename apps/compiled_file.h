@@ -1,21 +1,21 @@
-/* --compiled FILE: what drivers have compiled, kept from run to run. */
+/* --compiled FILE: a file that keeps what drivers have compiled from one run to the next. */
 #ifndef APPS_COMPILED_FILE_H
 #define APPS_COMPILED_FILE_H
 
 #include "apus/apus.h"
 
 struct compiled {
-    const char *path; /* NULL: not asked for */
+    const char *path; /* NULL: the option was not given */
     void *data;
     size_t bytes;
 };
 
-/* What the file holds; nothing where there is none yet or it cannot be read, which costs time
- * only. */
+/* Reads the file. *compiled has no data if there is no file yet or it cannot be read; then opening
+ * only takes longer. */
 void compiled_load(struct compiled *compiled, const char *path);
-/* Writes the file anew if a driver of the model's `engines` engines gives something else than it
- * held, the first that gives anything; a warning where that fails. Frees what was read. model NULL:
- * it did not open. */
+/* Writes the file again if the first of the model's `engines` engines whose driver has compiled
+ * anything gives other bytes than were read. Prints a warning if that fails. Frees what was read.
+ * model NULL: the model could not be opened, and nothing is written. */
 void compiled_store(struct compiled *compiled, const apus_model *model, uint32_t engines);
 
 #endif

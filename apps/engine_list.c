@@ -12,7 +12,7 @@ static const char ENGINES[] = "cpu igpu npu";
 
 /* --------------------------------------------------------------------------------- the names -- */
 
-/* What apus_probe says of one engine. */
+/* What apus_probe says about one engine. */
 struct engine_search {
     const char *name;
     int known, available;
@@ -29,7 +29,7 @@ static void look_at_engine(void *user, const char *engine, int available, const 
 
 static int check_one(const char *name) {
     struct engine_search search = {.name = name};
-    if (!strcmp(name, "cpu")) return EXIT_OK; /* nobody's driver is loaded for it */
+    if (!strcmp(name, "cpu")) return EXIT_OK; /* it needs no driver, so none is loaded */
     apus_probe(apus_port_host(), look_at_engine, &search);
     if (!search.known) hint_value(name, ENGINES);
     if (!search.known)
@@ -39,7 +39,8 @@ static int check_one(const char *name) {
                : fail(EXIT_UNAVAILABLE, "the engine '%s' cannot run here: %s.", name, search.why);
 }
 
-/* Takes the next "NAME" or "NAME:LAYERS" off the front of *names; 0 where it is neither. */
+/* Takes the next "NAME" or "NAME:LAYERS" from the front of *names. Returns 0 if there is neither, 1
+ * if it was the last, 2 if more follow. */
 static int next_name(const char **names, char name[32], uint32_t *layers) {
     const char *at = *names;
     const size_t bytes = strcspn(at, ":,");
@@ -55,7 +56,7 @@ static int next_name(const char **names, char name[32], uint32_t *layers) {
     }
     if (*at && *at != ',') return 0;
     const int more = *at == ',';
-    if (more && !*layers) return 0; /* only the last one takes what is left */
+    if (more && !*layers) return 0; /* only the last engine takes all layers that are left */
     *names = at + more;
     return more ? 2 : 1;
 }
@@ -91,7 +92,8 @@ size_t engines_prefix(const char *device) {
     return 0;
 }
 
-/* What is said of the device of an engine: for that one, or else for all. NULL: nothing. */
+/* The --device of an engine: the one that names it, or else the one for all engines. NULL: there is
+ * none. */
 static const char *device_of(const struct settings *settings, const char *name) {
     const char *for_all = NULL;
     for (size_t i = 0; i < settings->devices_count; i++) {
@@ -104,7 +106,7 @@ static const char *device_of(const struct settings *settings, const char *name) 
     return for_all;
 }
 
-/* A copy of `bytes` bytes that lives as long as the list; NULL where there is no room. */
+/* Copies `bytes` bytes into a string that lives as long as the list; NULL if there is no room. */
 static char *keep(struct engines *e, const char *text, size_t bytes) {
     if (bytes >= sizeof e->text - e->used) return NULL;
     char *to = e->text + e->used;
@@ -118,7 +120,7 @@ static int too_long(const char *device) {
     return fail(EXIT_USAGE, "--device expects a shorter text, found '%s'.", device);
 }
 
-/* "DEVICE", "DEVICE,OPTION,..." */
+/* Reads "DEVICE" or "DEVICE,OPTION,...". */
 static int read_device(struct engines *e, apus_engine_config *c, const char *device) {
     const size_t bytes = strcspn(device, ",");
     c->device = keep(e, device, bytes);
@@ -139,7 +141,8 @@ static int map_overlay(struct engines *e, uint32_t index, const char *path) {
     return EXIT_OK;
 }
 
-/* For an NPU: "overlay=FILE", "npu=N" or the number alone, and options, in any order. */
+/* Reads the device of an NPU: "overlay=FILE", "npu=N" or the number alone, and options, in any
+ * order. */
 static int read_npu(struct engines *e, uint32_t index, const char *device) {
     apus_engine_config *c = &e->engine[index];
     char options[256] = "";
@@ -163,7 +166,7 @@ static int read_npu(struct engines *e, uint32_t index, const char *device) {
     return EXIT_OK;
 }
 
-/* A device for an engine that computes nothing is a slip of somebody's. */
+/* A device for an engine that computes no layers is a mistake of the user. */
 static int check_prefixes(const struct settings *settings) {
     for (size_t i = 0; i < settings->devices_count; i++) {
         char name[40];

@@ -1,4 +1,4 @@
-/* apus info: what a blob says of itself. */
+/* apus info: what a blob says about itself. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "kit/terminal.h"
 #include "load.h"
 
-/* Tensors of one weight type together. */
+/* The sums over all tensors of one weight type. */
 struct type_sum {
     const char *type;
     uint32_t tensors;
@@ -138,7 +138,7 @@ static json_t *specials_array(const struct loaded *loaded) {
     return array;
 }
 
-/* Null for what is not known. */
+/* Adds the templates' keys; they are null if they are not known. */
 static void put_templates(json_t *object, const struct loaded *loaded) {
     static const char *const names[APUS_MARKERS] = {"prefix", "suffix",     "middle", "end",
                                                     "pad",    "repository", "file"};
@@ -186,8 +186,8 @@ static int print_object(const struct loaded *loaded, const struct settings *sett
     return json_print(object);
 }
 
-/* Brings the file into memory, a disk's work, which says how far it is; then hashing it is
- * quick. */
+/* Reads the file into memory and shows the progress. This is the slow part if the file is on a
+ * disk; hashing it afterwards is quick. */
 static void read_ahead(const struct loaded *loaded, struct progress *progress) {
     enum { PIECE = 16 << 20, PAGE = 4096 };
     const volatile char *at = loaded->map.data;
@@ -201,7 +201,7 @@ static void read_ahead(const struct loaded *loaded, struct progress *progress) {
 }
 
 static int verify(const struct loaded *loaded, const struct settings *settings) {
-    enum { HASHED = 4 }; /* times as fast as it is read from a quick disk */
+    enum { HASHED = 4 }; /* hashing is taken to be so many times as fast as reading a fast disk */
     const char *section = NULL;
     const double bytes = (double)loaded->map.size;
     struct progress progress;

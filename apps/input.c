@@ -11,7 +11,8 @@
 #include "kit/escape.h"
 #include "fail_status.h"
 
-/* Tokenizing takes a multiple of this in scratch; a text beyond it is a mistake. */
+/* The most bytes of text. Tokenizing takes a multiple of them as scratch memory, and a longer text
+ * is a mistake. */
 static const size_t text_most = (size_t)256 << 20;
 
 static int read_stream(struct text *text, FILE *stream, const char *path) {
@@ -50,14 +51,15 @@ int input_file(struct text *text, const char *path) {
     return status;
 }
 
-/* Whether somebody else than a terminal is at standard input: a pipe or a file. */
+/* Whether standard input is a pipe, a file or a socket, and not a terminal. */
 static int is_piped(void) {
     struct stat st;
     return fstat(STDIN_FILENO, &st) == 0 &&
            (S_ISFIFO(st.st_mode) || S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode));
 }
 
-/* What was not asked for with -f - may also never come. */
+/* Reads standard input when nobody asked for it with -f -. So nothing may ever come, and after
+ * PATIENCE_MS without any input a note says what it waits for. */
 static int read_pipe(struct text *text, const char *what) {
     enum { PATIENCE_MS = 3000 };
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
@@ -108,7 +110,7 @@ static int bad_ids(const char *at, const char *end) {
                 at);
 }
 
-/* Between two commas, or before the first or behind the last. */
+/* A number is missing between two commas, before the first one or behind the last one. */
 static int missing_id(size_t index) {
     return fail(EXIT_USAGE,
                 "--ids expects whole numbers separated by commas, found a comma with no number "
@@ -116,7 +118,7 @@ static int missing_id(size_t index) {
                 index ? "behind" : "in front of", index + 1);
 }
 
-/* One id from [*at, end). Digits, and then white space, a comma or the end. */
+/* Reads one id from [*at, end): digits, and then white space, a comma or the end. */
 static int parse_id(const char **at, const char *end, uint32_t vocab, int32_t *id) {
     const char *p = *at;
     uint64_t value = 0;
@@ -131,9 +133,9 @@ static int parse_id(const char **at, const char *end, uint32_t vocab, int32_t *i
     return EXIT_OK;
 }
 
-/* Numbers with a comma or white space between, as programs and people write them. */
+/* Reads numbers with commas or white space between them, as programs and people write them. */
 static int parse_ids(struct ids *ids, const char *at, const char *end, uint32_t vocab) {
-    /* an id and its separator take two characters at least */
+    /* an id and its separator take at least two characters */
     ids->ids = malloc(((size_t)(end - at) / 2 + 1) * sizeof *ids->ids);
     if (!ids->ids) return fail(EXIT_FAULT, "no memory left for the list of ids.");
     at = skip_space(at, end);
@@ -171,8 +173,7 @@ int input_ids(struct ids *ids, const char *list, uint32_t vocab) {
     return status;
 }
 
-/* Whether a byte alone gives no token: a byte-level tokenizer without it drops it without a
- * word. */
+/* Whether a byte alone gives no token: a byte-level tokenizer that lacks it drops it silently. */
 static int is_dropped(const apus_blob *blob, unsigned char byte, void *scratch, size_t bytes) {
     const apus_part part = {APUS_PART_TEXT, 0, &byte, 1};
     int32_t ids[8];
@@ -180,7 +181,8 @@ static int is_dropped(const apus_blob *blob, unsigned char byte, void *scratch, 
     return apus_tokenize(blob, &part, 1, ids, 8, &count, scratch, bytes) == APUS_OK && count == 0;
 }
 
-/* Bytes of the texts that no token has. A whole word that is a token counts as well, if at all. */
+/* How many bytes of the texts no token can spell. Bytes count by themselves, even if they are part
+ * of a word that is a token. */
 static size_t count_dropped(const apus_blob *blob, const apus_part *parts, size_t parts_count) {
     size_t times[256] = {0}, dropped = 0;
     for (size_t i = 0; i < parts_count; i++)
@@ -206,8 +208,8 @@ int input_tokenize(struct ids *ids, const apus_blob *blob, const apus_part *part
     size_t text_bytes = 0, capacity = 16;
     for (size_t i = 0; i < parts_count; i++) {
         if (parts[i].kind == APUS_PART_TEXT) text_bytes += parts[i].count;
-        capacity += parts[i].count + 1; /* a token is one byte of text at least; a second round
-                                           corrects a prefix that adds more */
+        capacity += parts[i].count + 1; /* a token stands for at least one byte of text; if a prefix
+                                           adds more, a second round corrects the capacity */
     }
     size_t scratch_bytes = apus_tokenize_scratch(blob, text_bytes);
     void *scratch = malloc(scratch_bytes + 8);

@@ -30,8 +30,8 @@ uint64_t now_ns(void) { return apus_port_host()->now_ns(apus_port_host()->user);
 enum { MAPS = 2 }; /* a model and its draft */
 static const char *volatile mapped_begin[MAPS], *volatile mapped_end[MAPS];
 
-/* A page of a model's file could not be read: someone cut the file, or its disk failed. Only
- * async-signal-safe calls here. */
+/* The handler of SIGBUS: a page of a model's file could not be read, because somebody cut the file
+ * short or its disk failed. It may only make async-signal-safe calls. */
 static void on_bus_error(int number, siginfo_t *info, void *context) {
     (void)context;
     const char *at = info->si_addr;
@@ -43,8 +43,8 @@ static void on_bus_error(int number, siginfo_t *info, void *context) {
         (void)ignored;
         _exit(EXIT_FAULT);
     }
-    signal(number, SIG_DFL); /* not ours: the instruction runs again and the process dies as it
-                                should */
+    signal(number, SIG_DFL); /* it was no model's page: the instruction runs again, and the process
+                                ends as it would have */
 }
 
 static void watch_map(const apus_map *map) {
@@ -60,7 +60,7 @@ static void watch_map(const apus_map *map) {
 
 /* -------------------------------------------------------------------------------------- blob -- */
 
-/* The line that makes a blob of the checkpoint, to be copied. */
+/* Hints at the command line that makes a blob of the checkpoint, so that it can be copied. */
 static void hint_pack(const char *path) {
     char from[512], to[512], copy[512], name[560];
     snprintf(copy, sizeof copy, "%s", path);
@@ -100,7 +100,7 @@ static int cannot_map(const char *path, int error) {
     return fail(EXIT_FAULT, "cannot open the model '%s': %s.", path, strerror(error));
 }
 
-/* As a sentence. */
+/* Makes a sentence of what to do with such a file. */
 static void hint_kind(const struct kind *kind) {
     if (!strncmp(kind->then, "give the directory", 18))
         fail_hint("Pack the directory that it lies in, with config.json and the tokenizer.");
@@ -154,7 +154,7 @@ int load_blob(struct loaded *loaded, const char *path) {
 
 /* ---------------------------------------------------------------------------- model, session -- */
 
-/* Huge pages where the system has them: the arena is walked with large strides. */
+/* Asks for huge pages, because the arena is read with large strides. */
 void *load_allocate(const apus_memory *need, const char *what) {
     const uint64_t huge = (uint64_t)2 << 20;
     uint64_t alignment = need->bytes >= huge ? huge : 64;
@@ -226,7 +226,7 @@ int load_measure(const struct loaded *loaded, const apus_config *config, apus_me
 }
 
 static int open_session(struct loaded *loaded, const struct settings *settings, uint32_t context) {
-    /* Prompts come as ids, tokenized before: no room for text is needed. */
+    /* Prompts come as ids that are tokenized before, so the session needs no room for text. */
     const apus_config config = {.size = sizeof config,
                                 .model = loaded->model,
                                 .context = context,

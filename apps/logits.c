@@ -1,4 +1,4 @@
-/* apus logits: the raw logits behind given ids, as a file. */
+/* apus logits: writes the raw logits behind given ids to a file. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,8 @@
 #include "kit/progress.h"
 #include "load.h"
 
-/* Logits have no mark of their own; what has one is not theirs to replace. */
+/* A file of logits has no mark by which to recognise it, but a file with the mark of a model is
+ * none and is not replaced. */
 static bool is_no_model(int fd) {
     char magic[4] = "";
     return pread(fd, magic, sizeof magic, 0) != sizeof magic ||
@@ -22,7 +23,7 @@ static bool is_no_model(int fd) {
 
 static const struct outfile_kind logits_kind = {"file of logits", is_no_model};
 
-/* In runs of positions, so that memory stays bounded for large vocabularies. */
+/* Evaluates some positions at a time, so that memory stays bounded for large vocabularies. */
 static int write_logits(struct outfile *output, struct loaded *loaded, const struct ids *ids,
                         struct progress *progress) {
     size_t vocab = loaded->info.vocab;

@@ -1,10 +1,11 @@
-/* apus perplexity: how well the model foretells a text, by the definition of llama.cpp's tool so
+/* apus perplexity: how well the model predicts a text, by the definition of llama.cpp's tool, so
  * that figures can be compared.
  *
- * The text is tokenized whole, BOS in front where the model wants one, and cut into windows of N
- * tokens; what is left over is dropped. Each window is a context of its own, its first token
- * replaced by BOS (where the model wants one). Positions N/2 .. N-2 are scored, each on the token
- * after it: N - 1 - N/2 scores a window. Perplexity is exp of the mean of -ln p. */
+ * The whole text is tokenized, with BOS in front if the model wants one, and cut into windows of N
+ * tokens; tokens that do not fill a window are dropped. Each window is a context of its own, in
+ * which BOS replaces the first token (if the model wants BOS). Positions N/2 .. N-2 are scored,
+ * each by the probability of the token after it, which gives N - 1 - N/2 scores for each window.
+ * Perplexity is exp of the mean of -ln p. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -35,17 +36,18 @@ static double surprise(const float *logits, uint32_t vocab, int32_t id) {
     return log(sum) - ((double)logits[id] - max);
 }
 
-/* The logits of so many positions are held at once; their memory is bounded. */
+/* The logits of how many positions are held at once, so that their memory is bounded. */
 static size_t choose_run(size_t vocab) {
     size_t most = ((size_t)64 << 20) / (vocab * sizeof(float));
     return most < 1 ? 1 : most > 128 ? 128 : most;
 }
 
-enum { READING, SCORING }; /* phases: the halves of windows, of which one has no logits */
-enum { STRETCH = 1024 };   /* positions between two words on how far it is */
+/* Phases of the progress: the first halves of windows, which give no logits, and the second. */
+enum { READING, SCORING };
+enum { STRETCH = 1024 }; /* positions between two reports of progress */
 
-/* One window: the first half as context only, the second in runs of `run` positions, whose logits
- * fit the buffer. */
+/* Scores one window. The first half is only context. The second half is evaluated in runs of `run`
+ * positions, whose logits fit into the buffer. */
 static apus_status score_window(struct scores *scores, struct loaded *loaded, const int32_t *ids,
                                 size_t n, float *logits, struct progress *progress) {
     uint32_t vocab = loaded->info.vocab;
@@ -70,7 +72,7 @@ static apus_status score_window(struct scores *scores, struct loaded *loaded, co
     return done;
 }
 
-/* Whole windows, all or until an interrupt. */
+/* Scores whole windows: all of them, or until an interrupt. */
 static int score(struct scores *scores, struct loaded *loaded, const struct ids *ids, size_t n,
                  const struct settings *settings) {
     size_t vocab = loaded->info.vocab, windows = ids->count / n;

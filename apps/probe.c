@@ -1,4 +1,4 @@
-/* apus probe: what each engine would need here, in words. */
+/* apus probe: says in words whether each engine can be used here, or what it needs. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,7 +6,7 @@
 #include "command.h"
 #include "kit/json.h"
 
-/* Engines with what was said of them, in the order it was said. */
+/* Collects what is said about each engine, in the order in which it is said. */
 static void say_object(void *user, const char *engine, int available, const char *text) {
     json_t *engines = user, *last = NULL;
     size_t count = json_array_size(engines);

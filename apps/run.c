@@ -1,4 +1,4 @@
-/* apus run: a prompt, and the text that follows it as it comes. */
+/* apus run: completes a prompt, and prints the text that follows it as it comes. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +19,8 @@
 
 #define AT(member) offsetof(struct settings, member)
 
-enum {
-    UNLIMITED = 4096
-}; /* positions behind the prompt where neither -n nor --ctx says how
-                              many */
+/* Positions behind the prompt if neither -n nor --ctx says how many. */
+enum { UNLIMITED = 4096 };
 
 static const struct option options[] = {
     OPTION_MODEL,
@@ -59,14 +57,14 @@ static const struct option options[] = {
      "the text as it comes, one JSON object a piece"},
 };
 
-/* What is evaluated, and what of the text is bound instead: --heal. */
+/* The ids that are evaluated, and with --heal the bytes of the text that are bound instead. */
 struct prompt {
     struct ids ids;
     char bind[APUS_BIND_MAX];
     size_t bind_bytes;
 };
 
-/* What a generation gave, kept for --json. */
+/* What a generation gave. Text and ids are kept for --json only. */
 struct result {
     char *text;
     size_t text_bytes, text_capacity;
@@ -75,11 +73,12 @@ struct result {
     apus_stop_reason stop;
     uint64_t begin_ns, first_ns, end_ns; /* first_ns: 0 until there is a token */
     struct energy energy;
-    uint64_t energy_ns; /* when it was read */
+    uint64_t energy_ns; /* when it was read last */
     double first_joules, end_joules;
 };
 
-/* Takes from the text's end what its word may have other tokens for, but not all of a prompt. */
+/* Takes the bytes from the end of the text whose tokens depend on how its last word continues, but
+ * not the whole text unless `all`. */
 static int heal(struct prompt *prompt, const apus_blob *blob, struct text *text, uint32_t flags,
                 int all) {
     size_t keep = text->count, scratch_bytes = apus_tokenize_scratch(blob, 256);
@@ -153,8 +152,8 @@ static int grow(void **memory, size_t *capacity, size_t need) {
     return EXIT_OK;
 }
 
-/* The counters are read where figures begin and end, and now and then between, before they can have
- * gone round. */
+/* Reads the counters when the figures begin and end, and every EVERY_S seconds between, before the
+ * counters can overflow. */
 static void read_energy(struct result *result, int first) {
     enum { EVERY_S = 10 };
     uint64_t now = now_ns();
@@ -171,7 +170,7 @@ static int print_piece(const apus_piece *piece) {
     return json_print(object);
 }
 
-/* A piece goes to the terminal, or is kept for --json. */
+/* Prints a piece, or keeps it for --json. */
 static int take_piece(struct result *result, const apus_piece *piece,
                       const struct settings *settings) {
     const int first = piece->count && !result->first_ns;
@@ -199,18 +198,20 @@ static int take_piece(struct result *result, const apus_piece *piece,
     return EXIT_OK;
 }
 
-/* Positions at whose distance attention costs about what the weights do. */
+/* After how many positions attention costs about as much as the weights do. */
 static double attention_reach(const struct loaded *loaded) {
     double width = 1;
     apus_layer_info layer = {.size = sizeof layer};
     for (uint32_t i = 0; i < loaded->info.layers; i++)
         if (apus_blob_layer(&loaded->blob, i, &layer) == APUS_OK)
             width += (double)layer.heads * layer.head_dim;
-    return (double)loaded->info.parameters / (6 * width); /* two products, and what is between */
+    return (double)loaded->info.parameters / (6 * width); /* two products, and what is between
+                                                             them */
 }
 
-/* The prompt's part, in stretches of about half a second where it is long, so that something can be
- * said meanwhile. A deadline or an interrupt in it is a stop before the first token. */
+/* Evaluates the prompt. A long one is evaluated in stretches of about half a second, so that the
+ * progress can be shown. After a deadline or an interrupt the generation stops before the first
+ * token. */
 static int evaluate_prompt(struct result *result, struct loaded *loaded, const struct ids *prompt,
                            uint64_t deadline_ns, const struct settings *settings) {
     enum { SHORT = 512, PASS = 128, MOST = 4096 };
@@ -267,11 +268,13 @@ static int generate(struct result *result, struct loaded *loaded, const struct p
     return status;
 }
 
-/* Rates of a generation. Tokens per second count what came after the first token, whose time is
- * mostly the prompt's, and not the time in which the draft read the prompt. */
+/* Rates of a generation. Tokens per second count what came after the first token, because the time
+ * of the first one is mostly that of the prompt, and without the time in which the draft read the
+ * prompt. */
 struct figures {
     double prefill_tps, decode_tps, weight_gb_per_s, first_token_ms;
-    double joules, joules_tokens; /* of so many tokens after the first */
+    double joules, joules_tokens; /* joules, and the tokens after the first that they were counted
+                                     of */
     apus_stats stats;
 };
 
@@ -281,7 +284,7 @@ static void make_figures(struct figures *figures, const struct result *result,
     apus_stats *s = &figures->stats;
     s->size = sizeof *s;
     if (apus_get_stats(loaded->session, s) < 0) return;
-    if (!result->ids_count) s->passes = 0; /* those of a prompt that was cut short */
+    if (!result->ids_count) s->passes = 0; /* they belong to a prompt that was cut short */
     if (s->prompt_ns) figures->prefill_tps = (double)s->prompt_tokens * 1e9 / (double)s->prompt_ns;
     if (s->next_ns)
         figures->weight_gb_per_s = (double)s->passes * (double)s->weight_bytes / (double)s->next_ns;
@@ -294,7 +297,7 @@ static void make_figures(struct figures *figures, const struct result *result,
         figures->decode_tps = (double)(result->ids_count - 1) * 1e9 / (double)decode_ns;
 }
 
-/* As --engine has it. */
+/* The engines, written as --engine takes them. */
 static const char *engine_text(const apus_stats *s) {
     static char text[128];
     size_t n = 0;
@@ -384,8 +387,8 @@ static int run_loaded(struct loaded *loaded, const struct settings *settings) {
     if (!status) status = load_session(loaded, settings, context);
     if (!status) {
         energy_open(&result.energy);
-        result.begin_ns = now_ns() - tokenize_ns; /* opening the session is no part of the prompt's
-                                                     time */
+        result.begin_ns = now_ns() - tokenize_ns; /* the time of opening the session does not
+                                                     count */
         interrupt_watch(loaded->session, NULL);
         status = generate(&result, loaded, &prompt, settings);
         interrupt_watch(NULL, NULL);
@@ -414,7 +417,7 @@ static int run_main(const struct settings *given) {
     int status = sampling_seed(settings);
     if (!status)
         status = sampling_make(&sampling, stops,
-                               settings); /* a wrong option is told before a model is opened */
+                               settings); /* a wrong option is reported before a model is opened */
     if (!status) status = speculation_settings(settings);
     if (!status) status = load_blob(&loaded, settings->model);
     if (status) return status;

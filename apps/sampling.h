@@ -1,5 +1,5 @@
-/* How the next token is chosen, and what proposes it: options of run and chat, and what they
- * mean. */
+/* How the next token is chosen, and what proposes tokens: options of run and chat, and how they
+ * become an apus_sampling. */
 #ifndef APPS_SAMPLING_H
 #define APPS_SAMPLING_H
 
@@ -52,12 +52,13 @@
      "also propose what followed the same tokens earlier in the context", NULL}
 /* clang-format on */
 
-/* --seed -1: a number that JSON's readers keep whole. EXIT_FAULT where the system gives none. */
+/* For --seed -1: sets a random seed of 32 bits, which JSON readers do not round. Returns EXIT_FAULT
+ * after a sentence if the system gives no random number. */
 int sampling_seed(struct settings *settings);
 
-/* Of the settings, checked where a range has a hole; max_tokens is settings->tokens. stops gets
- * what sampling->stops points to, of which the texts stay the settings' or this function's.
- * EXIT_USAGE after a sentence. */
+/* Makes *sampling from the settings, and checks the values whose range has a gap. max_tokens is
+ * settings->tokens. sampling->stops points to `stops`, whose texts belong to the settings or to
+ * this function. Returns EXIT_OK, or EXIT_USAGE after a sentence. */
 int sampling_make(apus_sampling *sampling, apus_stop stops[APUS_STOPS_MAX],
                   const struct settings *settings);
 

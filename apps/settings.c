@@ -1,4 +1,4 @@
-/* The options that every command takes, and what apus reads its own way. */
+/* The options that every command takes, and those whose values apus reads itself. */
 #include <string.h>
 
 #include "apus/port.h"
@@ -95,7 +95,7 @@ int settings_store(const struct option *o, struct settings *settings, const char
     return o->offset == AT(stops) ? store_stop(o, settings, value) : store_seed(o, settings, value);
 }
 
-/* --device can be for another engine; --stop is always one more. */
+/* Each --device may be for another engine, and each --stop adds a text. */
 int settings_apart(const struct option *o, const char *before, const char *value) {
     const size_t bytes = engines_prefix(before);
     if (o->offset != AT(devices)) return 1;

@@ -1,7 +1,7 @@
-/* Words of other programs, and what they are here. */
+/* Names of commands and options of other programs, and what they are called here. */
 #include "command.h"
 
-/* The same by other programs' names, llama.cpp's first of all. */
+/* Options that other programs, above all llama.cpp, have under another name. */
 const struct synonym apus_synonyms[] = {
     {"--temperature", "--temp"},
     {"--ctx-size", "--ctx"},
@@ -26,7 +26,7 @@ const struct synonym apus_synonyms[] = {
 #define PACK "Another program makes blobs: apus-pack MODEL.gguf -o MODEL.apus"
 #define RUN  "A prompt is completed by: apus run MODEL.apus 'PROMPT'"
 
-/* Words of other programs without such a name here. */
+/* Commands and options of other programs that have no counterpart here. */
 const struct strange apus_strange_commands[] = {
     {" conversation interactive repl ", CHAT},
     {" serve server http ",

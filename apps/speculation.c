@@ -38,7 +38,7 @@ int speculation_settings(struct settings *settings) {
 
 static double share(uint64_t part, uint64_t of) { return of ? (double)part / (double)of : 0; }
 
-/* Time in apus_next that was neither the draft's nor the target's. */
+/* Time in apus_next that neither the draft nor the target took. */
 static double overhead_ms(const apus_stats *s) {
     uint64_t passes = s->draft_ns + s->draft_prompt_ns + s->verify_ns;
     return s->next_ns > passes ? (double)(s->next_ns - passes) * 1e-6 : 0;

@@ -1,4 +1,4 @@
-/* What run and bench say of speculation. */
+/* What commands print about speculation. */
 #ifndef APPS_SPECULATION_H
 #define APPS_SPECULATION_H
 
@@ -7,14 +7,14 @@
 #include "apus/apus.h"
 #include "command.h"
 
-/* --draft-tokens into settings->proposals, --overlap into settings->overlap. EXIT_USAGE after a
- * sentence. */
+/* Reads --draft-tokens into settings->proposals and --overlap into settings->overlap. Returns
+ * EXIT_OK, or EXIT_USAGE after a sentence. */
 int speculation_settings(struct settings *settings);
 
-/* A second line of figures on standard error. */
+/* Prints a second line of figures on standard error. */
 void speculation_print(const apus_stats *stats);
 
-/* The keys of --json. */
+/* Adds the keys of --json to an object. */
 void speculation_json(json_t *object, const apus_stats *stats);
 
 #endif

@@ -1,4 +1,5 @@
-/* apus trace: a pass operation by operation, of one engine, or of two beside each other. */
+/* apus trace: reads a pass operation by operation, of one engine, or compares those of two
+ * engines. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ static int trace_main(const struct settings *settings) {
 
 #else
 
-/* A step that is kept, to be compared. */
+/* A step that is kept to be compared later. */
 struct kept {
     apus_trace_step step;
     unsigned char *data; /* [columns][bytes] */
@@ -49,7 +50,7 @@ struct reading {
     int differs, faulty;
 };
 
-/* An instruction set's name means the CPU with it. */
+/* The name of an instruction set means the CPU engine with that set. */
 static struct settings choose(const struct settings *settings, const char *name) {
     struct settings chosen = *settings;
     chosen.engine = name;
@@ -127,7 +128,7 @@ static int is_same_step(const apus_trace_step *a, const apus_trace_step *b) {
     return a->index == b->index && !strcmp(a->slot, b->slot);
 }
 
-/* Says where a column differs first. */
+/* Prints where a column differs first. */
 static void print_difference(const struct reading *r, const apus_trace_step *a,
                              const apus_trace_step *b, uint32_t column) {
     const unsigned char *p = column_of(a, column), *q = column_of(b, column);
@@ -167,7 +168,8 @@ static void take_step(void *user, const apus_trace_step *s) {
         return;
     }
     if (r->differs) return;
-    /* The reference has every operation; an engine that is read by layers has some of them. */
+    /* The reference has every operation. An engine that is read layer by layer has only some of
+     * them. */
     size_t i = r->compared;
     while (i < r->reference->count && !is_same_step(&r->reference->kept[i].step, s)) i++;
     if (i == r->reference->count) return;
@@ -181,7 +183,7 @@ static void take_step(void *user, const apus_trace_step *s) {
     r->count++;
 }
 
-/* The steps of a model on an engine. */
+/* Reads the steps of a model on an engine. */
 static int read_steps(struct reading *r, const struct ids *ids) {
     struct settings chosen = choose(r->settings, r->name);
     struct loaded loaded;
@@ -217,7 +219,7 @@ static int trace_engines(const struct settings *settings, const struct ids *ids)
         for (size_t i = 0; i < one.count; i++) print_step(&one.kept[i].step, settings->json);
         status = output_flush();
     } else if (!status) {
-        /* What an engine leaves out is compared with one that does not. */
+        /* The second engine may leave out steps, so it is compared with all those of the first. */
         struct reading two = {.name = settings->trace_second,
                               .model = settings->reference ? settings->reference : settings->model,
                               .settings = settings,

@@ -5,8 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of the well-formed character at s (Unicode's table 3-7), of which `left` >= 1 bytes are
- * there, and its code point; 0 where there is none, and *code is undefined. */
+/* Reads the well-formed character (Unicode's table 3-7) at s, where `left` >= 1 bytes are. Returns
+ * how many bytes it has, and *code gets its code point. Returns 0 if there is none, and then *code
+ * is undefined. */
 size_t character_read(const char *s, size_t left, uint32_t *code);
 
 #endif

@@ -3,9 +3,10 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { LONGEST = 40, NEAR = 3 /* letters for every slip */ };
+enum { LONGEST = 40, NEAR = 3 /* a name may have one slip for so many letters */ };
 
-/* The letters that count; 0 where there are too many to be a name. */
+/* Copies the letters that count to `out`. Returns how many there are, or 0 if there are too many
+ * for a name. */
 static size_t letters(const char *text, char out[LONGEST]) {
     size_t n = 0;
     while (*text == '-') text++;
@@ -20,8 +21,8 @@ static size_t letters(const char *text, char out[LONGEST]) {
 
 static int least(int a, int b) { return a < b ? a : b; }
 
-/* Insertions, deletions, replacements and swaps of neighbours that make one of the other (optimal
- * string alignment). */
+/* How many insertions, deletions, replacements and swaps of neighbours turn one name into the other
+ * (optimal string alignment). */
 static int slips(const char *a, size_t a_length, const char *b, size_t b_length) {
     int rows[3][LONGEST + 1];
     int *before = rows[0], *above = rows[1], *row = rows[2];
@@ -44,7 +45,7 @@ void closest_offer(struct closest *closest, const char *name) {
     size_t n = letters(closest->typed, typed), m = letters(name, other);
     if (!n || !m) return;
     int distance = 2 * slips(typed, n, other, m), most = 2 * (int)((n > m ? n : m) / NEAR);
-    if (n >= NEAR && strstr(other, typed)) distance = 1; /* between a name itself and one slip */
+    if (n >= NEAR && strstr(other, typed)) distance = 1; /* nearer than a name with one slip */
     if (m > NEAR && !strncmp(typed, other, m)) distance = least(distance, 1);
     if (distance > 1 && distance > most) return;
     if (closest->best && distance >= closest->distance) return;

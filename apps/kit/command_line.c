@@ -48,14 +48,14 @@ static int print_version(const struct program *program, int json) {
     return json_print(object);
 }
 
-/* Whether sentences are to be objects; before anything can be wrong. */
+/* Whether sentences must be JSON objects. This is known before any sentence is printed. */
 static int asks_for_json(int argc, char **argv) {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (!strcmp(argv[i], "--json") || !strcmp(argv[i], "--jsonl")) return 1;
     return 0;
 }
 
-/* `apus --version` with nothing else but --json. */
+/* Whether the command line is `apus --version`, with nothing else but --json. */
 static int asks_for_version(int argc, char **argv, int *json) {
     int version = 0;
     *json = 0;
@@ -79,7 +79,7 @@ static int help(const struct program *program, const struct command *command, in
     return output_flush();
 }
 
-/* The command, or NULL with the exit status where there is none to run. */
+/* Chooses the command. Returns NULL, with the exit status in *status, if there is none to run. */
 static const struct command *choose(const struct program *program, struct settings *settings,
                                     int argc, char **argv, int *at, int *status) {
     if (program_is_plain(program)) return program->commands[0];

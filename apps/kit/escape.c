@@ -8,7 +8,8 @@ static int hex_digit(char c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The character behind a backslash, or -1. *used: characters of it. */
+/* The character that is escaped behind a backslash, or -1. *used gets how many characters the
+ * escape has. */
 static int character(const char *at, size_t *used) {
     static const char letters[] = "nrt\\'\"", meant[] = "\n\r\t\\'\"";
     const char *found = *at ? strchr(letters, *at) : NULL;

@@ -2,12 +2,13 @@
 #ifndef KIT_EXIT_H
 #define KIT_EXIT_H
 
-/* Others script them. */
+/* Scripts of others depend on them, so they do not change. */
 enum {
     EXIT_OK = 0,
     EXIT_FAULT = 1,      /* a file is at fault, or something failed */
     EXIT_USAGE = 2,      /* the command line is wrong */
-    EXIT_UNAVAILABLE = 3 /* an instruction set or engine that is not here */
+    EXIT_UNAVAILABLE = 3 /* an instruction set or engine was asked for that this machine or build
+                            does not have */
 };
 
 #endif

@@ -25,7 +25,7 @@ static void print(const char *text) {
             *hint ? " " : "", hint);
 }
 
-/* One line, whatever the text holds. */
+/* Prints one object on one line, whatever the text contains. */
 static void print_object(const char *kind, const char *code, int status, const char *text) {
     json_t *object = json_object(), *inside = json_object();
     if (code) json_object_set_new(inside, "code", json_string(code));
@@ -84,7 +84,7 @@ void fail_hint(const char *format, ...) {
     terminal_line(hint, sizeof hint);
 }
 
-/* A sentence that is no error. */
+/* Prints a sentence that is no error. */
 static void tell(const char *format, va_list list) {
     char text[1024];
     vsnprintf(text, sizeof text, format, list);

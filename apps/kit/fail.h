@@ -1,33 +1,35 @@
-/* Sentences on standard error, or with --json an object a line. */
+/* Sentences on standard error; with --json each one is an object on a line. */
 #ifndef KIT_FAIL_H
 #define KIT_FAIL_H
 
-/* The program and the command that runs, for the front of every sentence ("apus run: ..."). Set
- * once by main; strings that stay. */
+/* Set the names of the program and of the command that runs, which stand in front of every sentence
+ * ("apus run: ..."). main sets them once; the strings must stay. */
 void fail_program(const char *name);
 void fail_command(const char *name);
 
-/* As objects from now on, {"error": {...}} and {"warning": {...}}; and without notes. */
+/* fail_json: from now on sentences are objects, {"error": {...}} and {"warning": {...}}.
+ * fail_quiet: from now on notes are not printed. */
 void fail_json(void);
 void fail_quiet(void);
 
 /* Prints "PROGRAM COMMAND: sentence" and returns `status`, so that a check reads `return
- * fail(EXIT_USAGE, ...)`. The format brings its own periods. What a terminal must not get (of
- * names, of hostile files) is spelled out. */
+ * fail(EXIT_USAGE, ...)`. The format has its own periods. Characters that a terminal must not get
+ * (from names or hostile files) are spelled out. */
 int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* What to do about it: one or two sentences that the next fail puts behind its own. */
+/* Sets what to do about a failure: one or two sentences, which the next fail prints behind its
+ * own. */
 void fail_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* As fail, with a word for scripts of its own. */
+/* Like fail, with its own `code`, a word for scripts. */
 int fail_code(int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* A sentence for somebody who may have meant something else; nothing failed. Not printed after
- * fail_quiet. */
+/* Prints a sentence for a user who may have meant something else, while nothing has failed. It is
+ * not printed after fail_quiet. */
 void fail_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* A sentence about something that went wrong and can be done without. */
+/* Prints a sentence about something that failed, but that the program can do without. */
 void fail_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -8,8 +8,8 @@
 
 enum { WIDTH = 100, INDENT = 26 };
 
-/* Prints text folded at WIDTH, every line after the first indented. `at`: the column where it
- * begins. */
+/* Prints text wrapped at WIDTH columns. Every line after the first is indented. `at`: the column
+ * where the text begins. */
 static void print_folded(FILE *to, const char *text, int indent, int at) {
     int begins = 1; /* at the beginning of a line */
     while (*text) {
@@ -33,7 +33,7 @@ static void print_folded(FILE *to, const char *text, int indent, int at) {
     fputc('\n', to);
 }
 
-/* "  -m, --model FILE", and blanks up to INDENT, two at least; how long that is. */
+/* Prints "  -m, --model FILE" and blanks up to column INDENT, at least two. Returns the column. */
 static int print_left(FILE *to, const struct option *o) {
     char left[64];
     int length =
@@ -70,7 +70,7 @@ static void print_brief(FILE *to, const struct option *options, size_t count) {
     }
 }
 
-/* The name, what it is for, and how it is called. */
+/* Prints the name, what the command is for, and how it is called. */
 static void print_head(FILE *to, const struct program *program, const struct command *command) {
     fprintf(to, "%s: %s\n\n", program_words(program, command), command->summary);
     fprintf(to, "usage: %s %s\n\n", program_words(program, command), command->usage);
@@ -122,7 +122,7 @@ enum { ROFF_WIDTH = 100 };
 static const char *roff_character(char c) {
     switch (c) {
     case '-':
-        return "\\-"; /* a dash that stays one */
+        return "\\-"; /* a minus, which stays an ASCII dash */
     case '\\':
         return "\\e";
     case '\'':
@@ -132,7 +132,7 @@ static const char *roff_character(char c) {
     }
 }
 
-/* Columns that `text` takes up to its next blank. */
+/* How many columns `text` takes up to its next blank. */
 static size_t roff_word(const char *text) {
     size_t columns = 0;
     for (; *text && *text != ' ' && *text != '\n'; text++) {
@@ -142,8 +142,8 @@ static size_t roff_word(const char *text) {
     return columns;
 }
 
-/* Text for roff: no line that begins a request, none longer than sources may be. Empty lines
- * become paragraphs. */
+/* Prints text for roff, so that no line begins a request and none is longer than ROFF_WIDTH. Empty
+ * lines separate paragraphs. */
 static void roff_words(const char *text) {
     size_t column = 0;
     for (; *text; text++) {
@@ -182,7 +182,7 @@ static void roff_options(const struct option *options, size_t count) {
     }
 }
 
-/* How it is called, what it does, what it takes, and lines of shell. */
+/* Prints how a command is called, what it does, its options, and examples. */
 static void roff_command(const struct program *program, const struct command *c) {
     if (program_is_plain(program))
         fputs(".SH DESCRIPTION\n", stdout);

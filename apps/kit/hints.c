@@ -36,7 +36,7 @@ char *shell_quote(char *out, size_t capacity, const char *text) {
     return out;
 }
 
-/* "Did you mean: apus run ..." with what was typed behind it. */
+/* Sets the hint "Did you mean: apus run ..." with the arguments that were typed. */
 static void hint_usual(const struct program *program, int argc, char **argv) {
     char line[512] = "", word[256];
     size_t at = 0;
@@ -49,7 +49,7 @@ static void hint_usual(const struct program *program, int argc, char **argv) {
     fail_hint("Did you mean: %s%s", program_words(program, program->usual), line);
 }
 
-/* Whether the word is another program's, and there was something to say of it. */
+/* Whether the word is known from another program. Then the hint is set. */
 static int is_strange(const struct strange *strange, const char *word) {
     for (; strange && strange->words; strange++)
         if (is_among(strange->words, word)) {
@@ -85,7 +85,8 @@ static int has_option(const struct program *program, const struct command *comma
     return 0;
 }
 
-/* "-n32": letters take their value apart. */
+/* Whether the option is like "-n32": a letter, whose value must stand apart from it. Then the hint
+ * is set. */
 static int is_attached(const struct program *program, const struct command *command,
                        const char *option) {
     const char letter[] = {option[0], option[0] ? option[1] : 0, 0};

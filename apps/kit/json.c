@@ -41,7 +41,8 @@ json_t *json_hash(uint64_t hash) { return json_sprintf("%016" PRIx64, hash); }
 int json_put(json_t *object) {
     if (!object) return fail(EXIT_FAULT, "no memory left for the JSON object.");
     size_t plain =
-        isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0; /* nothing in it that a terminal obeys */
+        isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0; /* so that it contains nothing that a
+                                                          terminal obeys */
     char *text = json_dumps(object, JSON_REAL_PRECISION(10) | plain);
     json_decref(object);
     if (!text) return fail(EXIT_FAULT, "no memory left for the JSON object.");

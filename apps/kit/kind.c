@@ -23,7 +23,7 @@ static const struct kind ONNX = {"an ONNX graph",
 static const struct kind TOKENIZER = {"a tokenizer", DIRECTORY};
 static const struct kind ARCHIVE = {"an archive", UNPACK};
 
-/* Beginnings that say it all. */
+/* Beginnings of files that are enough to recognise them. */
 static const struct {
     const char *magic;
     size_t bytes, at;
@@ -62,7 +62,7 @@ static int begins(const char *text, size_t bytes, const char *with) {
     return bytes >= n && strncasecmp(text, with, n) == 0;
 }
 
-/* Behind white space and a byte order mark. */
+/* The text behind white space and a byte order mark. */
 static const char *first_word(const char *text, size_t *bytes) {
     if (*bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3, *bytes -= 3;
     while (*bytes && strchr(" \t\r\n", *text) && *text) text++, --*bytes;
@@ -74,7 +74,8 @@ static int is_torch(const char *name) {
            ends_with(name, ".ckpt");
 }
 
-/* A header of JSON behind its length in 8 bytes, at most 100 million. */
+/* Whether there is a header of JSON behind its length, which has 8 bytes and is at most about 100
+ * million. */
 static int is_safetensors(const unsigned char *head, size_t bytes) {
     return bytes > 9 && head[8] == '{' && !(head[4] | head[5] | head[6] | head[7]) && head[3] < 6;
 }
@@ -84,7 +85,8 @@ const struct kind *kind_of(const void *head, size_t bytes, const char *name) {
     size_t left = bytes;
     if (bytes == 0) return &EMPTY;
     if (bytes >= 4 && (!memcmp(head, "GGUF", 4) || !memcmp(head, "APUS", 4))) return NULL;
-    if (is_safetensors(raw, bytes)) return &TENSORS; /* whose length may look like anything below */
+    /* this comes first, because the length may look like anything below */
+    if (is_safetensors(raw, bytes)) return &TENSORS;
     for (size_t i = 0; i < sizeof MAGIC / sizeof MAGIC[0]; i++)
         if (bytes >= MAGIC[i].at + MAGIC[i].bytes &&
             !memcmp(raw + MAGIC[i].at, MAGIC[i].magic, MAGIC[i].bytes))

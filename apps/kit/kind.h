@@ -1,4 +1,4 @@
-/* What a file is that somebody took for a model. */
+/* What kind of file was given in place of a model. */
 #ifndef KIT_KIND_H
 #define KIT_KIND_H
 
@@ -6,13 +6,14 @@
 
 struct kind {
     const char *what; /* "a web page" */
-    const char *then; /* what to do, a clause without a period */
+    const char *then; /* what to do: a clause without a period */
 };
 
-enum { KIND_HEAD = 512 }; /* the bytes of a file's beginning that are worth reading */
+enum { KIND_HEAD = 512 }; /* how many bytes of a file's beginning are needed */
 
-/* By the first `bytes` bytes of a file, fewer than KIND_HEAD only where the file has no more, else
- * by its name. NULL for what is not known; a GGUF file and a blob are not among the kinds. */
+/* The kind of a file by its first `bytes` bytes (fewer than KIND_HEAD only if the file has no
+ * more), or else by its name. NULL if it is not known; GGUF files and blobs are not among the
+ * kinds. */
 const struct kind *kind_of(const void *head, size_t bytes, const char *name);
 
 #endif

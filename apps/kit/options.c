@@ -10,7 +10,7 @@
 #include "fail.h"
 #include "hints.h"
 
-/* The options that came, for whoever gives one again. */
+/* The options that were given, to notice one that is given again. */
 enum { GIVEN_MAX = 64 }; /* more than there are options */
 static struct given {
     const struct option *option;
@@ -28,7 +28,7 @@ static const struct option *find_in(const struct option *options, size_t count, 
     return NULL;
 }
 
-/* As it can be typed: "-n (--tokens)". */
+/* The option as it can be typed: "-n (--tokens)". */
 const char *option_named(const struct option *o) {
     static char text[64];
     if (!o->letter) return o->name;
@@ -65,7 +65,8 @@ static int store_real(const struct option *o, double *to, const char *value) {
     return EXIT_OK;
 }
 
-/* A value twice is a slip of somebody's, unless it is the same, or the option takes several. */
+/* An option that is given twice is a mistake, unless the value is the same or the option takes
+ * several. */
 static int note_given(const struct program *program, const struct option *o, const char *value) {
     if (o->kind == OPTION_FLAG) return EXIT_OK;
     for (size_t i = 0; i < given_count; i++) {
@@ -118,7 +119,8 @@ static const struct option *option_of(const struct command *command,
     return NULL;
 }
 
-/* One too many: given twice, or a prompt that the shell has taken apart. */
+/* There is one argument too many: something was given twice, or the shell has split a prompt into
+ * words. */
 static int unexpected(const struct program *program, const struct command *command,
                       struct settings *settings, const char *const *words, size_t count) {
     const char *argument = words[count - 1];
@@ -139,8 +141,8 @@ static int unexpected(const struct program *program, const struct command *comma
     return fail(EXIT_USAGE, "unexpected argument '%s'.", argument);
 }
 
-/* Arguments without a dash, in the order they came, to what no option has given. "-" for a text is
- * standard input. */
+/* Stores the arguments without a dash, in their order, in the operands that no option has set. "-"
+ * in place of a text means standard input. */
 static int place(const struct program *program, const struct command *command,
                  struct settings *settings, const char *const *words, size_t count) {
     size_t placed = 0;

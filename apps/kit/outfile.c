@@ -28,13 +28,13 @@ static bool say(char why[OUTFILE_WHY], const char *format, ...) {
 
 static const int DEADLY[] = {SIGINT, SIGTERM, SIGHUP};
 enum { DEADLY_COUNT = sizeof DEADLY / sizeof DEADLY[0], DOOMED = 4 };
-static char *volatile doomed[DOOMED]; /* what the handler removes */
+static char *volatile doomed[DOOMED]; /* the files that the handler removes */
 static struct sigaction before[DEADLY_COUNT];
 
 static void on_signal(int number) {
     for (int i = 0; i < DOOMED; i++)
         if (doomed[i]) unlink(doomed[i]);
-    raise(number); /* SA_RESETHAND: now with its usual end */
+    raise(number); /* because of SA_RESETHAND it now ends the program as usual */
 }
 
 static int doomed_count(void) {
@@ -67,7 +67,7 @@ static void unguard(const char *temporary) {
 
 /* ------------------------------------------------------------------------------------ paths -- */
 
-/* What the path is, if it may be written; st_mode 0: nothing. */
+/* Whether the path may be written, and its state in *st; st_mode 0: nothing is there. */
 static bool look(const char *path, const struct outfile_kind *kind, struct stat *st,
                  char why[OUTFILE_WHY]) {
     if (lstat(path, st)) {
@@ -123,7 +123,8 @@ int outfile_own(const char *path, int flags, char why[OUTFILE_WHY]) {
     return -1;
 }
 
-/* Gives the folder of a path and, behind it, the name in it; both live in *copy, to be freed. */
+/* Returns the folder of a path, and the name in it in *name. Both lie in *copy, which the caller
+ * frees. */
 static const char *folder_of(const char *path, char **copy, const char **name) {
     size_t length = strlen(path) + 1;
     *copy = malloc(2 * length);
@@ -148,7 +149,7 @@ bool outfile_same(const char *a, const char *b) {
 
 /* -------------------------------------------------------------------------------- leftovers -- */
 
-/* The process that a temporary name is of, "NAME.tmp-PID-XXXXXX"; 0: it is no such name. */
+/* The process in the temporary name "NAME.tmp-PID-XXXXXX"; 0: the entry is no such name. */
 static long maker_of(const char *entry, const char *name) {
     size_t length = strlen(name);
     char *end;
@@ -161,8 +162,8 @@ static long maker_of(const char *entry, const char *name) {
     return pid;
 }
 
-/* What a killed program left of this file. Its process is gone, on this machine, and so is its
- * lock, which a process on another machine would hold. */
+/* Removes what killed programs left of this file. Such a program's process is gone from this
+ * machine, and so is its lock; a process on another machine would still hold the lock. */
 static void remove_leftovers(const char *path) {
     char *copy, why[OUTFILE_WHY];
     const char *name, *folder = folder_of(path, &copy, &name);
@@ -185,9 +186,8 @@ static void remove_leftovers(const char *path) {
 
 /* ---------------------------------------------------------------------------------- opening -- */
 
-/* The temporary file exists from one moment on; signals wait until it is known to the handler. The
- * lock says that somebody is at it; where there are no locks, the process's number in the name
- * does. */
+/* Creates the temporary file. Signals are blocked until the handler knows it. The lock shows that a
+ * program is writing it; without locks the process's number in the name shows that. */
 static bool create(struct outfile *out) {
     sigset_t deadly, old;
     sigemptyset(&deadly);
@@ -226,7 +226,7 @@ bool outfile_open(struct outfile *out, const char *path, const struct outfile_ki
     return opened(out, begin(out, path, kind, "%s.tmp-%ld-XXXXXX") && create(out));
 }
 
-/* False where another program is at the file, or has just renamed or removed it. */
+/* Returns false if another program is writing the file, or has just renamed or removed it. */
 static bool lock_part(struct outfile *out) {
     struct stat st;
     out->open = out->kept = true;
@@ -256,7 +256,8 @@ bool outfile_resume(struct outfile *out, const char *path, const struct outfile_
     ssize_t bytes = pread(out->fd, found, sizeof found, 0);
     if (bytes == 0)
         return opened(out,
-                      outfile_put(out, 0, mark, OUTFILE_MARK)); /* ended before its first byte */
+                      outfile_put(out, 0, mark, OUTFILE_MARK)); /* the earlier program ended before
+                                                                   it wrote the first byte */
     if (bytes == OUTFILE_MARK && memcmp(found, mark, OUTFILE_MARK) == 0) return true;
     return opened(out, say(out->why, "%s exists and is no unfinished %s: it is not overwritten",
                            out->temporary, kind->what));
@@ -285,8 +286,8 @@ bool outfile_put(struct outfile *out, uint64_t offset, const void *data, size_t 
 
 /* ----------------------------------------------------------------------------------- ending -- */
 
-/* The new name is durable once the folder is. Not every file system can: then the name is as
- * durable as it gets. */
+/* Makes the new name durable, which it is once the folder is. Not every file system can do that,
+ * and then no more is possible. */
 static void sync_folder(const char *path) {
     char *copy;
     const char *name, *folder = folder_of(path, &copy, &name);
@@ -298,7 +299,8 @@ static void sync_folder(const char *path) {
     free(copy);
 }
 
-/* As the file that it replaces, whose group may read no more than before. */
+/* Sets the mode of the file that it replaces. If the group cannot be set as well, the group gets no
+ * rights, so that it can read no more than before. */
 static void set_mode(int fd, const struct stat *replaced) {
     mode_t mask = umask(0), mode = 0666 & ~mask;
     struct stat st;
@@ -322,12 +324,12 @@ bool outfile_commit(struct outfile *out) {
         return say(out->why, "%s cannot be replaced: %s", out->path, strerror(errno));
     unguard(out->temporary);
     sync_folder(out->path);
-    out->kept = true; /* under its name */
+    out->kept = true; /* under its final name */
     outfile_abandon(out);
     return true;
 }
 
-/* The sentence stays. */
+/* The sentence in `why` stays. */
 void outfile_abandon(struct outfile *out) {
     if (out->open && !out->kept) unlink(out->temporary);
     if (out->open) close(out->fd);

@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 static const double LOG_SECONDS = 10, DRAW_SECONDS = 0.25;
-static const double DOUBT = 0.02; /* of a phase, or of all: so much of it outweighs expectations */
-static volatile int shown;        /* a line is on the terminal */
+static const double DOUBT = 0.02; /* once this share of a phase, or of all work, is done, what was
+                                     measured counts as much as what was expected */
+static volatile int shown;        /* whether a line is on the terminal */
 
 double progress_clock(void) {
     struct timespec now;
@@ -21,11 +22,11 @@ double progress_clock(void) {
 
 /* ------------------------------------------------------------------------------- estimate -- */
 
-/* Seconds a unit of work takes, over all phases; 0 where nothing is known. */
+/* How many seconds a unit of work takes, over all phases; 0 if nothing is known. */
 static double seconds_a_unit(const struct progress *p) {
     double work = 0, done = 0, seconds = 0;
     for (int i = 0; i < p->phases; i++) {
-        if (!(p->phase[i].work > 0)) continue; /* took time before anything was known */
+        if (!(p->phase[i].work > 0)) continue; /* its work is not known: its time says nothing */
         work += p->phase[i].work;
         done += p->phase[i].done;
         seconds += p->phase[i].seconds;
@@ -45,8 +46,8 @@ double progress_left(const struct progress *p, int *known) {
     return left;
 }
 
-/* Of that, with what has passed in a step that has not ended; one longer than all that was expected
- * goes on for a while. */
+/* The seconds that are left, less the time that has passed in the present step. If that step takes
+ * longer than was expected of all the rest, a tenth of its time counts as left. */
 static double left_now(const struct progress *p, double now, int *known) {
     double left = progress_left(p, known), since = now - p->stepped, least = 0.1 * since;
     return left - since > least ? left - since : least;
@@ -101,7 +102,7 @@ static void write_line(struct progress *p, double now) {
     shown = p->on_terminal;
 }
 
-/* Waits for `seconds`, or less where the work ends. With the lock. */
+/* Waits for `seconds`, or less if the work ends. The caller holds the lock. */
 static void wait_for(struct progress *p, double seconds) {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -138,7 +139,7 @@ void progress_begin(struct progress *p, enum progress_form form, const char *pro
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    sigset_t all, before; /* signals are for the thread that works */
+    sigset_t all, before; /* only the thread that does the work handles signals */
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
     if (pthread_create(&p->thread, NULL, write_lines, p)) p->form = PROGRESS_NONE;

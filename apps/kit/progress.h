@@ -1,10 +1,11 @@
-/* How far long work is and what is left of all of it: one estimate over every phase, on standard
- * error. On a terminal a line that is drawn again, elsewhere a line every ten seconds, for logs.
+/* Shows on standard error how far long work has come and how much time is left, as one estimate
+ * over all phases: on a terminal as one line that is redrawn, elsewhere as a new line every ten
+ * seconds, for logs.
  *
- * Phases count their work in one unit, whose size does not matter: what each was expected to take,
- * in proportion to the others. How long a unit takes is learned, for each phase from its own steps,
- * for one that has not begun from those that have. A thread of its own writes, so that a step of
- * minutes does not stop the lines. */
+ * All phases count their work in the same unit, whose size does not matter: the work of a phase
+ * says how long it is expected to take in proportion to the others. How long a unit takes is
+ * measured: for each phase by its own steps, and for a phase that has not begun by those of the
+ * others. A separate thread writes the lines, so that they continue during a step of minutes. */
 #ifndef KIT_PROGRESS_H
 #define KIT_PROGRESS_H
 
@@ -15,12 +16,12 @@ enum { PROGRESS_PHASES = 6, PROGRESS_DETAIL = 64 };
 enum progress_form {
     PROGRESS_NONE,
     PROGRESS_TEXT,
-    PROGRESS_OBJECTS /* a JSON object a line; as text on a terminal */
+    PROGRESS_OBJECTS /* one JSON object on each line; on a terminal like PROGRESS_TEXT */
 };
 
 struct progress {
-    const char *program; /* "apus-pack", "apus perplexity": in front of each line */
-    const char *command; /* of objects */
+    const char *program; /* such as "apus perplexity": in front of each line */
+    const char *command; /* in objects */
     enum progress_form form;
     int on_terminal;
     struct progress_phase {
@@ -29,15 +30,15 @@ struct progress {
     } phase[PROGRESS_PHASES];
     int phases, current;
     char detail[PROGRESS_DETAIL];
-    double expected;              /* seconds for all work, where the caller knows; 0: not known */
-    double begun, stepped, wrote; /* by the clock */
+    double expected;              /* seconds for all work, if the caller knows; 0: not known */
+    double begun, stepped, wrote; /* times by progress_clock */
     int ended;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
 };
 
-/* Seconds, monotonic. */
+/* Seconds of a monotonic clock. */
 double progress_clock(void);
 
 /* Begins to count. The strings outlive the progress, of which there is one at a time, and which
@@ -45,28 +46,30 @@ double progress_clock(void);
 void progress_begin(struct progress *p, enum progress_form form, const char *program,
                     const char *command);
 
-/* One more phase, of so much work; gives its number. progress_expect: what all of them will take,
- * in seconds, by what is known before. */
+/* progress_phase adds a phase with so much work and returns its number. progress_expect sets how
+ * many seconds all phases will take, as far as it is known before. */
 int progress_phase(struct progress *p, const char *name, double work);
 void progress_expect(struct progress *p, double seconds);
 
-/* What is being done from now on, without a word on how far it is. */
+/* Says what is being done from now on. It does not say how far the work has come. */
 void progress_enter(struct progress *p, int phase, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Work of a phase is done: what has passed since the last step was its time. */
+/* Adds work of a phase that is done. The time since the last step counts as its time. */
 void progress_step(struct progress *p, int phase, double work);
 
-/* A phase turned out to have another amount of work. */
+/* Sets a new amount of work for a phase. */
 void progress_resize(struct progress *p, int phase, double work);
 
-/* Seconds that all the rest will take, and whether anything is known of them. */
+/* How many seconds all the rest will take. *known: whether anything is known about it. */
 double progress_left(const struct progress *p, int *known);
 
-/* Takes the line off the terminal. Also for one that never began but is zeroed, and twice. */
+/* Ends the progress and removes its line from the terminal. It may also be called for one that is
+ * zeroed and never began, and twice. */
 void progress_end(struct progress *p);
 
-/* Takes it off for a sentence on standard error, until it is drawn the next time. */
+/* Removes the line before a sentence is printed on standard error; it comes back when it is drawn
+ * the next time. */
 void progress_hide(void);
 
 #endif

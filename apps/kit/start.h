@@ -2,10 +2,10 @@
 #ifndef KIT_START_H
 #define KIT_START_H
 
-/* A descriptor of 0 to 2 that is closed would be given to the next file that is opened: a model
- * would be read as the prompt, or a sentence be written into it. Such a one is taken by a
- * descriptor that can be neither read nor written in its direction, so that its use fails in words.
- * A file that becomes too large (SIGXFSZ) is a failed write, as a full disk is. */
+/* If one of the descriptors 0 to 2 is closed, the next file that is opened would get its number: a
+ * model would be read as the prompt, or a sentence be written into it. So each of them that is
+ * closed is opened on /dev/null in the wrong direction, and its use fails with a message. SIGXFSZ
+ * is ignored, so that a file that becomes too large is a failed write, like a full disk. */
 void program_start(void);
 
 #endif

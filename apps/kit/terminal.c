@@ -10,7 +10,7 @@
 static bool is_safe(uint32_t code) {
     if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return false;
     if (code == 0x61c || code == 0x200e || code == 0x200f)
-        return false; /* Bidi_Control, with the two rows below */
+        return false; /* Bidi_Control, with the ranges below */
     return !(code >= 0x2028 && code <= 0x202e) && !(code >= 0x2066 && code <= 0x2069);
 }
 
@@ -19,7 +19,7 @@ static bool is_line(const char *bytes, size_t left) {
            (bytes[0] == '\r' && left > 1 && bytes[1] == '\n');
 }
 
-/* The character at bytes as it is shown, to word [8]; gives how many bytes it was. */
+/* Writes the character at `bytes` to word [8] as it is shown. Returns how many bytes it had. */
 static size_t spell(const char *bytes, size_t left, enum terminal_lines lines, char word[8]) {
     uint32_t code = 0;
     size_t length = character_read(bytes, left, &code);
@@ -69,7 +69,7 @@ bool terminal_print(const char *bytes, size_t count, bool raw) {
     if (raw || !isatty(STDOUT_FILENO)) return fwrite(bytes, 1, count, stdout) == count;
     for (size_t at = 0; at < count;) {
         size_t now = count - at < 256 ? count - at : 256;
-        /* No character and no line end is cut in two. */
+        /* Do not cut a character or a line end in two. */
         while (at + now < count && now > 250 &&
                (((unsigned char)bytes[at + now] & 0xc0) == 0x80 || bytes[at + now] == '\n'))
             now--;
