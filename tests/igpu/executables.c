@@ -1,11 +1,12 @@
-/* What a driver makes of the engine's pipelines: opens a device as the engine does, has all its
- * pipelines made by the engine's own code, and prints for each its statistics and machine code
- * (VK_KHR_pipeline_executable_properties). radv.py reads that.
+/* What a driver makes of the engine's pipelines: opens a device as the engine does, lets the
+ * engine's own code make all pipelines, and prints the statistics and the machine code of each
+ * (VK_KHR_pipeline_executable_properties). radv.py reads the output.
  *
  *   test_igpu_executables [device]
  *
- * Exit status 77 where there is no such device, or its driver does not tell. The extension is
- * switched on, and the pipelines are asked about, in the engine's table of Vulkan functions. */
+ * Exit status 77 if there is no such device, or its driver lacks the extension. Functions that this
+ * test puts into the engine's table of Vulkan functions switch the extension on and ask about the
+ * pipelines. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
-/* A Vulkan driver that fails a call, and one that cannot do what is needed, through the libraries
- * that a port lends: opening is refused with a sentence, a session that is open goes on with the
- * CPU and the same bits.
+/* A Vulkan driver that fails a call, and one that lacks what is needed. The port's functions for
+ * libraries put it in front of the real driver. Opening must be refused with a sentence, and a
+ * session that is open must go on with the CPU and the same bits.
  *
- *   test_igpu_failing      exit status 77 where there is no device */
+ *   test_igpu_failing      exit status 77 if there is no device */
 #define VK_NO_PROTOTYPES
 #include <vulkan/vulkan_core.h>
 
@@ -20,8 +20,8 @@ static apus_port port; /* the host's with this driver in front */
 
 /* -------------------------------------------------------------------------------- the driver -- */
 
-/* Every function whose failure the engine can see. Of each: calls so far, and which one fails, from
- * 1; 0: none. */
+/* Every function whose failure the engine can see. For each: how many calls there were, and which
+ * of them fails, counted from 1; 0: none fails. */
 #define FUNCTIONS(X)                                                                               \
     X(CreateInstance,                                                                              \
       (const VkInstanceCreateInfo *a, const VkAllocationCallbacks *b, VkInstance *c), (a, b, c))   \
@@ -94,7 +94,7 @@ static PFN_vkGetDeviceProcAddr real_device;
 static PFN_vkGetPhysicalDeviceFeatures2 real_features;
 static PFN_vkGetPhysicalDeviceProperties2 real_properties;
 
-/* A driver leaves nothing usable behind when it fails, and a device that was lost stays so. */
+/* A call that fails leaves nothing usable in its results, and a device that was lost stays lost. */
 #define WRAP(name, parameters, arguments)                                                          \
     static VkResult VKAPI_CALL wrap_##name parameters {                                            \
         if (++calls[F_##name] == fails[F_##name])                                                  \
@@ -189,7 +189,8 @@ static void note_sentence(void *user, int level, const char *text) {
 
 /* ------------------------------------------------------------------------------------- tests -- */
 
-/* Opens a model and a session and generates; the first status that is not APUS_OK. */
+/* Opens a model and a session and generates. Returns the first status that is not APUS_OK, or
+ * APUS_OK. */
 static apus_status run(struct result *result) {
     apus_memory need = {.size = sizeof need}, arena_need = {.size = sizeof arena_need};
     apus_model *model;
@@ -280,7 +281,7 @@ static void a_driver_without(void **unused) {
     free(got);
 }
 
-/* Whatever its driver offers to import. */
+/* A discrete device copies the weights, even if its driver offers to import memory. */
 static void a_discrete_device_copies(void **unused) {
     (void)unused;
     struct device device;
@@ -302,8 +303,8 @@ static void note(void *user, const char *engine, int available, const char *word
 }
 
 int main(void) {
-    static struct device held; /* to the end: NVIDIA's driver can be loaded some 30 times in a
-                                  process */
+    static struct device held; /* held to the end, because NVIDIA's driver can be loaded only some
+                                  30 times in a process */
     size_t bytes;
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_call_fails),
                                        cmocka_unit_test(a_driver_without),

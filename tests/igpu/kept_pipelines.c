@@ -1,9 +1,9 @@
-/* What a driver has compiled, kept by the caller: a model opened with it computes the same, and
- * what is damaged or foreign is left alone.
+/* A pipeline cache that the caller keeps: a model that is opened with it computes the same bits,
+ * and a cache that is damaged or belongs to another device is ignored.
  *
- *   test_igpu_compiled                exit status 77 where there is no device
- *   test_igpu_compiled DEVICE noop on one whose results mean nothing (Mesa's no-op shim): only that
- *   pipelines come from what was kept */
+ *   test_igpu_kept_pipelines                exit status 77 if there is no device
+ *   test_igpu_kept_pipelines DEVICE noop    for a device whose results mean nothing (Mesa's no-op
+ *                                           shim): tests only that pipelines come from the cache */
 #include "tests/speculate/fixture.h"
 
 #include <stdio.h>
@@ -16,7 +16,8 @@
 static const struct tiny_spec spec = {.layers = 2, .seed = 1};
 static apus_blob blob;
 
-/* A model on the device, closed again after some ids; gives what was compiled if `keep_bytes`. */
+/* Opens a model on the device, generates some ids and closes it. Returns its pipeline cache if
+ * `keep_bytes` is not NULL. */
 static void *open_and_run(const void *compiled, size_t bytes, struct result *result,
                           size_t *keep_bytes) {
     apus_memory need = {.size = sizeof need};
@@ -63,7 +64,8 @@ static void changes_nothing(void **unused) {
     assert_true(again >= bytes);
     free(second);
 
-    /* Cut, changed, from another device (with our header made anew), all zero. */
+    /* The cache cut short, changed, from another device (with a header of ours that fits it), and
+     * all zero. */
     for (size_t n = 0; n < bytes; n += bytes / 3 + 1) {
         open_and_run(data, n, got, NULL);
         assert_same(got, want);
@@ -73,7 +75,7 @@ static void changes_nothing(void **unused) {
         data[n] ^= 0x40;
     }
     uint64_t hash;
-    data[32 + 16] ^= 1; /* of the driver's identity */
+    data[32 + 16] ^= 1; /* a byte of the driver's identity */
     hash = hash64(data + 32, bytes - 32);
     memcpy(data + 16, &hash, sizeof hash);
     open_and_run(data, bytes, got, NULL);
@@ -103,7 +105,7 @@ static void what_callers_get_wrong(void **unused) {
 
 static const char *device;
 
-/* Milliseconds that all pipelines take; what was compiled in *data. */
+/* How many milliseconds all pipelines take. *data gets what was compiled. */
 static double make_pipelines(const void *compiled, size_t pipeline_cache_bytes, void **data,
                              size_t *bytes) {
     static struct igpu_model m;
@@ -148,8 +150,8 @@ int main(int argc, char **argv) {
         device = argv[1];
         return cmocka_run_group_tests(noop_tests, NULL, NULL);
     }
-    static struct device held; /* to the end: NVIDIA's driver can be loaded some 30 times in a
-                                  process */
+    static struct device held; /* held to the end, because NVIDIA's driver can be loaded only some
+                                  30 times in a process */
     const struct CMUnitTest tests[] = {cmocka_unit_test(changes_nothing),
                                        cmocka_unit_test(what_callers_get_wrong)};
     apus_probe(apus_port_host(), note, NULL);

@@ -1,12 +1,12 @@
-/* What a pass costs the driver: one submission, and no memory that stays. And the CPU's bits for
- * layers as wide as a 7B model's.
+/* What a pass costs the driver: one submission, and no memory that stays allocated. Also: layers as
+ * wide as a 7B model's have the CPU's bits.
  *
  *   test_igpu_passes [device]           on a device that computes
- *   test_igpu_passes DEVICE noop on one whose results mean nothing (Mesa's no-op shim): opens
- *   everything without the self-test,
- *                                       submits passes of every bucket and a prompt's, and looks at
- *                                       statuses only
- * Exit status 77 where there is no such device. */
+ *   test_igpu_passes DEVICE noop        on a device whose results mean nothing (Mesa's no-op shim):
+ *                                       opens everything without the self-test, submits passes of
+ *                                       every bucket and of a prompt, and checks statuses only
+ *
+ * Exit status 77 if there is no such device. */
 #include <errno.h>
 #include <malloc.h>
 #include <setjmp.h>
@@ -30,7 +30,7 @@ static const struct random_shape shape = {
     100,    64,
     SLOTS,  {{.heads = 3, .kv_heads = 1, .ffn = 320}, {.ffn = 64}, {.heads = 2, .kv_heads = 2}},
     1,      1};
-/* As in Llama-2-7B and in Mistral-7B; the head is cut. */
+/* Layers as in Llama-2-7B and in Mistral-7B, with fewer rows in the head. */
 static const struct random_shape wide = {
     2,
     4096,
@@ -43,7 +43,7 @@ static const struct random_shape wide = {
 static const char *device;
 static int noop;
 
-/* Every allocation of the process, the driver's threads included. */
+/* Counts every allocation of the process, also those of the driver's threads. */
 static _Atomic uint64_t allocations;
 extern void *__libc_malloc(size_t bytes), *__libc_calloc(size_t count, size_t bytes),
     *__libc_realloc(void *old, size_t bytes), *__libc_memalign(size_t alignment, size_t bytes);
@@ -78,7 +78,7 @@ static void *zeroed(size_t bytes) {
     return memset(p, 0, bytes);
 }
 
-/* igpu_model_open without its last step. */
+/* Does what igpu_model_open does, without its last step, the self-test. */
 static void open_without_selftest(struct igpu_model *m, const struct hal_model_setup *setup) {
     const char *call;
     memset(m, 0, sizeof *m + regions_count(setup->model, setup->layers) * sizeof(struct region));
@@ -188,7 +188,7 @@ static void nothing_stays_allocated(void **unused) {
     rig_close(&r);
 }
 
-/* What a submission allocates and gives back again: as much for the last as for the first. */
+/* A submission may allocate memory and free it again, but the last one as often as the first. */
 static void allocations_are_flat(void **unused) {
     (void)unused;
     static const uint32_t columns[] = {1, 4, 16};

@@ -3,13 +3,14 @@ test_igpu_executables printed, and prints the table of docs/igpu.md.
 
   radv.py DUMP [DUMP...]     of one device each; the table is of the first
 
-Mesa's no-op DRM shim makes RADV believe in a GPU (Debian unstable: mesa-drm-shim);
-toolchain/test-long.sh vulkan does all of it:
+Mesa's no-op DRM shim pretends to RADV that there is a GPU (Debian unstable: mesa-drm-shim).
+toolchain/test-long.sh vulkan does all of this:
 
   LD_PRELOAD=libamdgpu_noop_drm_shim.so AMDGPU_GPU_ID=phoenix test_igpu_executables RADV > DUMP
 
-Checked: every pipeline is there, waves of 64, no spills, no scratch, packed dot products where they
-belong, and no instruction that contracts or approximates floats."""
+It checks that every pipeline is there, with waves of 64, without spills and scratch memory, with
+packed dot products where they belong, and without instructions that contract or approximate
+floats."""
 import re
 import sys
 
@@ -27,7 +28,7 @@ CONTRACTED = re.compile(
     r'div|dot2|sin|cos)[a-z0-9_]*'
 )
 RECIPROCAL = re.compile(r'\bv_(?:dual_)?rcp[a-z0-9_]*')
-# a head's kv head: an integer division, which the driver makes exactly of floats
+# They find a head's kv head by an integer division, which the driver computes exactly with floats.
 INTEGER_DIVISION = ('attend_max', 'attend_sum')
 
 

@@ -1,12 +1,13 @@
-"""The shaders' arithmetic keeps the contract: read from the SPIR-V, because a missing `precise`
-cannot be seen on a device that contracts nothing.
+"""Checks that the shaders' arithmetic keeps the numeric contract. It reads the SPIR-V, because a
+missing `precise` has no effect on a device that contracts nothing.
 
-  spirv.py FOLDER      of the .spv files
+  spirv.py FOLDER      the folder of the .spv files
 
-Every float add, subtract and multiply carries NoContraction; no division, no matrices but of signed
-integers, no elementary function of the driver's, no float arithmetic of subgroups, no saturating
-dot product; every entry point asks for rounding to nearest. spirv-val too, where it is installed.
-The shader that is checked in as SPIR-V was made of the sources beside it."""
+Every float addition, subtraction and multiplication must have NoContraction. There must be no
+division, no matrices but of signed integers, no elementary function of the driver, no float
+arithmetic of subgroups and no saturating dot product, and every entry point must ask for rounding
+to nearest. spirv-val also checks the files, if it is installed. The shader that is checked in as
+SPIR-V must have been made from the sources beside it."""
 import hashlib
 import pathlib
 import shutil
@@ -40,7 +41,7 @@ FORBIDDEN = {
     4454: 'UDotAccSat',
     4455: 'SUDotAccSat'
 }
-# Of GLSL.std.450, what is integer only: all the rest has no stated rounding.
+# The functions of GLSL.std.450 that have integers only: all others have no stated rounding.
 INTEGER = {
     5: 'SAbs',
     38: 'UMin',
@@ -66,7 +67,7 @@ def instructions(words):
 
 
 def faults(words):
-    """What is wrong with a module, and how many float operations were looked at."""
+    """What is wrong with a module, and how many float operations were checked."""
     if words[0] != MAGIC:
         return ['no SPIR-V'], 0
     exact, found, wrong, entries, rounding = set(), [], [], set(), set()
@@ -95,8 +96,8 @@ def faults(words):
 
 
 def without_one_decoration(words):
-    """The same module with the last NoContraction of a float operation taken out: the check must
-    see that."""
+    """The same module without the last NoContraction of a float operation, which the check must
+    notice."""
     results = {args[1] for op, args in instructions(words) if op in ARITHMETIC}
     spans, at = [], 5
     while at < len(words):
@@ -113,8 +114,7 @@ def without_one_decoration(words):
 
 
 def stale():
-    """Names of files that the shader that is checked in was not made of, or that are not as they
-    were then."""
+    """Names of the files that have changed since the checked-in shader was made from them."""
     shaders = pathlib.Path(__file__).resolve().parents[2] / 'igpu' / 'shaders'
     lines = [line.split() for line in (shaders / 'gemv_matrix.sha256').read_text().splitlines()]
     return [

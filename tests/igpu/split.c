@@ -1,6 +1,6 @@
-/* A model whose first layers are on one engine and the others on another: the bits of the CPU
- * alone, states that go from one to the other, and no more of a driver's memory than its layers
- * need. */
+/* A model whose first layers are on one engine and the others on another. It must have the bits of
+ * the CPU alone, its saved states must work on models that are split in another way, and each
+ * engine must take no more of its driver's memory than its layers need. */
 #include "tests/speculate/fixture.h"
 
 #include <stdio.h>
@@ -13,9 +13,9 @@ static const struct tiny_spec spec = {.layers = LAYERS, .seed = 1},
                                   .layers = 1, .dim = 128, .heads = 2, .kv_heads = 1, .seed = 77};
 static const char text[] = "a prompt of several passes, then abcabcabd";
 static apus_blob blob;
-static int igpu; /* there is one */
+static int igpu; /* whether the engine can run here */
 
-/* Engines in the order of their layers; a count of layers for each but the last. */
+/* Engines in the order of their layers, with the number of layers for each but the last. */
 struct list {
     const char *name[APUS_ENGINES_MAX + 1];
     uint32_t layers[APUS_ENGINES_MAX + 1];
@@ -49,8 +49,8 @@ static apus_model *open_on(const struct list *list) {
     return model;
 }
 
-/* A generation of every kind, the second half of it after its state was restored in a session on
- * another model. */
+/* Runs a generation of the given kind. Its second half runs after the state was restored in a
+ * session on another model. */
 static void run(const apus_model *model, const apus_model *other, const apus_model *draft, int kind,
                 struct result *first, struct result *rest) {
     apus_sampling sampling = sampling_of(kind);

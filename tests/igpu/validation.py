@@ -1,10 +1,10 @@
-"""The conformance suite under the Khronos validation layer with synchronization validation: not one
-message. Its results count like those of the suite without the layer, which no other test of the
-same build runs.
+"""Runs the conformance suite under the Khronos validation layer with synchronization validation,
+which must print no message. The suite's results count as well, because no other test of the same
+build runs it without the layer.
 
   validation.py test_conformance
 
-Skips (77) where there is no Vulkan device, or where the suite passed but the layer is not
+Skips (exit status 77) if there is no Vulkan device, or if the suite passed but the layer is not
 installed."""
 import os
 import re

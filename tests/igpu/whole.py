@@ -1,9 +1,9 @@
-"""A whole model on the GPU engine: prompt and generation have the CPU's ids and logits, with all
-optional features and with none, and shared with the CPU.
+"""A whole model on the GPU engine: prompt and generation must have the CPU's ids and logits, with
+all optional features, with none, and with some layers on the CPU.
 
   whole.py BUILD MODEL.gguf|DIRECTORY|MODEL.apus
 
-Exit status 77 where there is no device or no model."""
+Exit status 77 if there is no device or no model."""
 import json
 import os
 import pathlib

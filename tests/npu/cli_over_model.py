@@ -1,6 +1,6 @@
-"""The command line with --engine npu over the device model (tests/npu/sim, set by APUS_NPU_MODEL):
-what is said where something is missing, and a pair split as AMD publishes it, the target on the NPU
-and its draft on the CPU.
+"""The command line with --engine npu and the device model (tests/npu/sim, set by APUS_NPU_MODEL):
+what it says if something is missing, and a pair that is split as AMD has published it, the target
+on the NPU and its draft on the CPU.
 
 Needs APUS_BUILD, APUS_COMMAND (apus linked with the model) and tests/cli on Python's path."""
 import errno

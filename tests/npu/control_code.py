@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""control_code.py WRITER FOLDER: control code of npu/gemv.c against AMD's own assembler and
+"""control_code.py WRITER FOLDER: checks control code of npu/gemv.c with AMD's own assembler and
 disassembler.
 
-WRITER (npu_write_code) writes every stream to FOLDER twice: as bytes, and as text from what its
-operations mean here. Then
+WRITER (npu_write_code) writes every stream to FOLDER twice: as bytes, and as text that is written
+from what its operations mean here. Then
   - aiebu-asm takes the bytes apart (every address patch has its descriptor, no operation is
     unknown) and keeps them as they are,
   - the buffers' addresses that it finds to patch are the ones meant: argument, offset, and the
@@ -11,7 +11,7 @@ operations mean here. Then
   - aiebu-dump's text of them is the writer's text,
   - aiebu-asm makes the same bytes from the writer's text, but for the header's generation, which it
     knows one of,
-and streams with a word changed are told from the right ones. Exit status 77 without the tools
+and streams with a changed word must be recognised as wrong. Exit status 77 without the tools
 (Debian unstable: libxrt-utils-npu)."""
 import shutil
 import struct

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""design.py MODEL: npu/aie/design.py against the device model, without mlir-aie: its Python runs
-over stand-ins that write down what it asks for.
+"""design.py MODEL: compares npu/aie/design.py with the device model, without mlir-aie: it runs with
+stand-ins for mlir-aie's functions, which record their calls.
 
-MODEL (npu_write_model) says what the model runs with. Compared are routes and first values of
-locks; buffers have room beside each other; and a core's program, carried out step by step, takes
-and gives locks and calls the kernel as tests/npu/sim/core.c does. What MLIR-AIE itself makes of the
-design this cannot say."""
+MODEL (npu_write_model) says what overlay the model has. The test compares routes and first values
+of locks, checks that buffers do not overlap, and runs a core's program step by step: it must use
+locks and call the kernel like tests/npu/sim/core.c. What MLIR-AIE itself makes of the design this
+test cannot say."""
 import contextlib
 import importlib.util
 import subprocess
@@ -19,11 +19,11 @@ TYPE_BYTES = {'uint8': 1, 'int8': 1, 'int32': 4}
 
 
 class Finished(Exception):
-    """A core has gone round often enough."""
+    """A core has run its loop often enough."""
 
 
 class Record:
-    """What the design asks for, and the run of one core's program."""
+    """Records what the design asks for, and the run of one core's program."""
 
     def __init__(self):
         self.device = None

@@ -1,5 +1,5 @@
-"""The NPU's device model as a library to preload: any program finds a device in /sys and /dev, the
-engine computes on it, and nothing stays behind.
+"""The NPU's device model as a library to preload: any program must find a device in /sys and /dev,
+the engine must compute on it, and no files may stay behind.
 
   preload.py BUILD
 """

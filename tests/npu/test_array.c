@@ -1,5 +1,5 @@
-/* Control code run by the device model: exact products for every shape, array and bucket of
- * columns; and nothing in the code is there for nothing. */
+/* Control code that the device model runs: the products must be exact for every shape, array and
+ * bucket of columns, and every word of the code must be needed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +34,8 @@ static uint8_t byte(void) {
     return (uint8_t)(noise >> 24);
 }
 
-/* Row r of the weights as they multiply: W8's numbers, W4's times the scale of their group. */
+/* Row r of the weights by which x is multiplied: for W8 the numbers, for W4 the numbers times the
+ * scale of their group. */
 static void weight_row(const struct product *p, uint32_t r, int32_t *row) {
     const uint8_t *panel = p->weights + r / 16 * panel_bytes(p->shape.type, p->cols);
     for (uint32_t k = 0, kp = padded_cols(p->cols); k < kp; k++) {
@@ -115,8 +116,8 @@ static void drop(struct product *p) {
     free(p->weights), free(p->x), free(p->want), free(p);
 }
 
-/* Loads the overlay afresh and runs the code; 1 if every sum is right and the model has nothing to
- * say. */
+/* Loads the overlay again and runs the code. Returns 1 if every sum is right and the model does not
+ * complain. */
 static int runs_right(struct product *p, struct sim_array *a, const uint32_t *code, size_t words) {
     const uint64_t argument[GEMV_ARGUMENTS] = {p->buffer[0].address, p->buffer[1].address,
                                                p->buffer[2].address};
@@ -170,8 +171,8 @@ static size_t without(const struct product *p, size_t at, size_t n, uint32_t *ou
     return p->words - n;
 }
 
-/* Whether a block of a memory or compute tile has been written before, word for word: what runs
- * later writes its own again. */
+/* Whether the same block of a memory or compute tile has been written before, word for word: each
+ * part of the product writes its own again. */
 static int written_before(const struct product *p, size_t at, size_t n) {
     if (p->code[at] != TXN_BLOCK || address_row(p->code[at + 2]) == ROW_SHIM) return 0;
     for (size_t before = TXN_HEADER_WORDS; before < at;
@@ -204,7 +205,7 @@ static void nothing_can_be_left_out(void **state) {
                 kinds[p->code[at]]++;
                 if (runs_right(p, &array, code, without(p, at, n, code)))
                     fail_msg("the operation at word %zu (%#x) is of no use", at, p->code[at]);
-                /* and every descriptor and parameter of a block: what is emptied is missed */
+                /* every descriptor and parameter of a block is needed, too */
                 uint32_t row = p->code[at] == TXN_BLOCK ? address_row(p->code[at + 2]) : 99,
                          offset = address_offset(p->code[at + 2]);
                 size_t step = row == ROW_MEM                                 ? BD_WORDS_MEM
@@ -230,9 +231,10 @@ static void nothing_can_be_left_out(void **state) {
                 kinds[TXN_TOKEN] == 16 && descriptors > 200);
 }
 
-/* What the cycle model counts: every weight and x once from memory, a step for each 8 columns, and
- * the busiest channel. Of 16 quads of panels XDNA's columns have 2, 5, 5, 4, the first all its
- * panels through one channel, the others half of each quad; XDNA2's have 1 and 3 or 2. */
+/* What the cycle model counts: every weight and x are read once from memory, the kernel needs an
+ * instruction for each 8 columns, and one channel is the busiest. Of 16 quads of panels XDNA's
+ * columns get 2, 5, 5 and 4; the first reads all its panels through one channel, the others half of
+ * each quad. XDNA2's columns get 1 and 3 or 2. */
 static void time_is_counted(void **state) {
     (void)state;
     const double cycles[] = {1.25, 1.5}, bytes_per_ns[] = {47, 70},

@@ -1,6 +1,6 @@
-/* The engine as a caller of the library sees it, over the device model: the CPU's bits on both
- * arrays, in every way of failing; what a token costs in requests; and that no sync is there for
- * nothing. */
+/* The engine as a caller of the library sees it, with the device model: it must give the CPU's bits
+ * on both arrays and after every kind of failure, send as many requests for a token as expected,
+ * and make no sync that is not needed. */
 #include "tests/api/fixture.h"
 
 #include <errno.h>
@@ -33,7 +33,8 @@ static void keep(void *user, int level, const char *text) {
     snprintf(log_text + n, sizeof log_text - n, "%s\n", text);
 }
 
-/* What a machine has besides its device: a loaded driver, and one that does not know a request. */
+/* What else a machine may have: a driver that is loaded and serves no device, and a driver that
+ * does not know a request. */
 static int driver_loaded, unknown_request;
 static intptr_t open_device(void *user, const char *path) {
     if (!strncmp(path, "/sys/", 5)) return driver_loaded ? -EISDIR : -ENOENT;
@@ -74,7 +75,8 @@ static const apus_engine_config *device(uint32_t generation, const char *options
     return &engine;
 }
 
-/* The fixture's model, on the engine; the CPU's is closed. NULL: refused with a status. */
+/* Opens the fixture's model on the engine, and closes the one on the CPU. A model of NULL: it was
+ * refused with a status. */
 struct on_npu {
     struct api_model m;
     apus_port port;
@@ -102,7 +104,8 @@ static int open_npu(struct on_npu *n, int which, const apus_engine_config *engin
     return !n->refused;
 }
 
-/* Everything that a text leaves: logits, ids, cache; 0 where it could not be finished. */
+/* A hash of everything that a text leaves: logits, ids and cache; 0 if the text could not be
+ * finished. */
 static uint64_t text(const struct api_model *m, uint32_t positions, uint32_t tokens,
                      const char **engine) {
     struct api_session s;
@@ -183,8 +186,8 @@ static void the_bits_are_the_cpus(void **state) {
     }
 }
 
-/* Small matrices are not worth a dispatch: without being told, all of a tiny model stays with the
- * CPU. */
+/* Small matrices are not worth a dispatch: without the option "all", everything of a tiny model
+ * stays with the CPU. */
 static void small_matrices_stay(void **state) {
     (void)state;
     struct on_npu n;
@@ -196,8 +199,8 @@ static void small_matrices_stay(void **state) {
     api_model_close(&n.m);
 }
 
-/* What goes on per token: four requests an operation, and nothing is made; where the driver has no
- * request to wait, the timeline's takes its place. */
+/* What a token costs: four requests for each operation, and nothing is created. If the driver has
+ * no request to wait, the request for the timeline takes its place. */
 static void requests_of_a_token(void **state) {
     (void)state;
     for (uint32_t generation = 1; generation <= 2; generation++)
@@ -230,15 +233,16 @@ static void requests_of_a_token(void **state) {
         }
 }
 
-/* How a machine is set up for failures: XDNA with the request to wait, XDNA2 without and with the
- * process's own addresses. */
+/* The machines for tests of failures: XDNA with the request to wait, and XDNA2 without it and with
+ * the process's own addresses. */
 static struct sim_config failing_machine(uint32_t generation) {
     return (struct sim_config){.generation = generation,
                                .without_wait = generation == 2,
                                .shared_addresses = generation == 2};
 }
 
-/* The matrix that is blamed: in a chain of n the model has another one fail each time. */
+/* The matrix that the message names: in a chain of n commands the model lets another one fail each
+ * time. */
 static uint32_t blamed(enum sim_end end, uint64_t at) {
     static const uint32_t matrices[] = {3, 1, 2, 1};
     uint64_t of_pass = at % (3 * 4 + 1);
@@ -269,8 +273,8 @@ static void fail_once_or_for_ever(uint32_t generation, uint64_t want, enum sim_e
     api_model_close(&n.m);
 }
 
-/* Every way to fail, at every submission: once, and a new context goes on; for ever, and the CPU
- * does. */
+/* Every kind of failure, at every submission. If it fails once, the engine goes on with a new
+ * context; if it fails for ever, the CPU goes on. */
 static void failures_leave_the_text(void **state) {
     (void)state;
     uint64_t want = by_cpu(0, short_text);
@@ -290,7 +294,8 @@ static void failures_leave_the_text(void **state) {
     }
 }
 
-/* A new context is made once: the failure after it, whenever it comes, is the last. */
+/* A new context is made only once: after the next failure, whenever it comes, the NPU is not used
+ * any more. */
 static void a_second_failure_is_the_last(void **state) {
     (void)state;
     for (int end = SIM_RIGHT + 1; end < SIM_ENDS; end++) {
@@ -323,8 +328,8 @@ static void a_second_failure_is_the_last(void **state) {
     }
 }
 
-/* Without any one of them, a model does not open, the device model complains, or the text is
- * another. */
+/* Every sync is needed: without any one of them the model does not open, the device model
+ * complains, or the text differs. */
 static void every_sync_is_missed(void **state) {
     (void)state;
     uint64_t want = by_cpu(1, short_text);
@@ -348,8 +353,8 @@ static void every_sync_is_missed(void **state) {
     }
 }
 
-/* The published split: the target on the NPU, its draft on the CPU. Speculation and the engine
- * leave the target's own text. */
+/* The split that AMD has published: the target on the NPU and its draft on the CPU. Neither
+ * speculation nor the engine changes the target's text. */
 static void the_draft_stays_on_the_cpu(void **state) {
     (void)state;
     struct api_model cpu;
@@ -386,7 +391,7 @@ static void the_draft_stays_on_the_cpu(void **state) {
     api_model_close(&cpu);
 }
 
-/* What is missing is said with its remedy. */
+/* Messages say what is missing and what to do about it. */
 static void missing_things_are_explained(void **state) {
     (void)state;
     static const char no_overlay[] = "", bad_overlay[] = "not what xclbinutil makes";
@@ -448,8 +453,8 @@ static void missing_things_are_explained(void **state) {
     driver_loaded = unknown_request = 0;
 }
 
-/* Firmware that is too old shows when a context is made: the session is refused, or would be the
- * CPU's under another name. */
+/* Firmware that is too old is noticed when a context is made. Then the session is refused; else the
+ * CPU would compute it under the name of the NPU. */
 static void contexts_are_explained(void **state) {
     (void)state;
     struct on_npu n;
@@ -466,7 +471,7 @@ static void contexts_are_explained(void **state) {
     api_model_close(&n.m);
 }
 
-/* Weights that may not be pinned are copied, and the same bits come out. */
+/* Weights that may not be locked in memory are copied, and the bits are the same. */
 static void a_low_limit_copies(void **state) {
     (void)state;
     struct on_npu n;

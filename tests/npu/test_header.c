@@ -1,4 +1,4 @@
-/* npu/uapi.h against the driver's own header, where the system has one (Debian unstable's
+/* Compares npu/uapi.h with the driver's own header, if the system has one (Debian unstable's
  * linux-libc-dev does): every size, offset and number, at compile time. */
 #include <stddef.h>
 #include <stdio.h>

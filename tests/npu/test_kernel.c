@@ -1,5 +1,6 @@
-/* The tile kernel by itself: sums of every kind of chunk against plain ones. Its buffers end where
- * the chunk does, so that the sanitizers see what reaches past it; in a tile others lie there. */
+/* The tile kernel by itself: compares the sums of every kind of chunk with plain ones. The buffers
+ * end with the chunk, so that the sanitizers notice accesses past it; in a tile other buffers lie
+ * there. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

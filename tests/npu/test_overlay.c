@@ -1,5 +1,5 @@
-/* Overlays come from anywhere: what is wrong with one is said, and nothing is read that lies
- * outside the file. */
+/* Overlays are files from anywhere. What is wrong with one must be said, and nothing outside the
+ * file may be read. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,8 @@
 #include "npu/overlay.h"
 #include "tests/npu/sim/sim.h"
 
-/* The model's own, in as many bytes as it has, so that the sanitizers see what lies behind them. */
+/* The model's overlay, in memory of exactly its size, so that the sanitizers notice accesses behind
+ * it. */
 static uint8_t *whole(uint32_t generation, size_t *bytes) {
     *bytes = (size_t)sim_overlay(generation, NULL, 0);
     uint8_t *file = malloc(*bytes);
@@ -50,7 +51,7 @@ static void an_overlay_is_read(void **state) {
     }
 }
 
-/* Cut at every length, as it is and with a header that says so too. */
+/* A file that is cut at every length, once as it is and once with that length in its header. */
 static void a_cut_overlay_is_refused(void **state) {
     (void)state;
     size_t bytes;
@@ -67,8 +68,8 @@ static void a_cut_overlay_is_refused(void **state) {
     free(file);
 }
 
-/* Every byte of it in turn has every bit turned, and every four bytes are the largest number:
- * refused, or read soundly. */
+/* In each byte in turn every bit is flipped, and each four bytes in turn become the largest number.
+ * The file must be refused or read soundly. */
 static void a_damaged_overlay_is_read_soundly(void **state) {
     (void)state;
     static const uint8_t all[] = {255, 255, 255, 255};

@@ -1,4 +1,4 @@
-/* Which matrices of real models go to an NPU: shapes only, no weights behind them. */
+/* Which matrices of real models go to an NPU. The models have shapes only, without weights. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,8 +14,8 @@
 struct shape {
     const char *name;
     uint32_t layers, dim, ffn, heads, kv_heads, head_dim, vocab, type;
-    int layer_operations, head; /* how many of a layer's four operations go, and whether the head
-                                   does */
+    int layer_operations, head; /* how many of a layer's four operations go to the NPU, and whether
+                                   the head does */
 };
 
 static const struct shape shapes[] = {
@@ -91,7 +91,8 @@ static void drop(struct planned *p) {
     free(p->ops), free(p->weight);
 }
 
-/* How many of a layer's operations go; an operation goes whole or not at all. */
+/* How many of a layer's operations go to the NPU. An operation goes with all its matrices or not at
+ * all. */
 static int operations(const struct planned *p, const struct blob_layer *l) {
     static const enum layer_tensor first[] = {LT_Q, LT_O, LT_GATE, LT_DOWN, LT_COUNT};
     int go = 0;
@@ -125,7 +126,8 @@ static void the_dispatch_is_weighed(void **state) {
     }
 }
 
-/* What goes of a 7B takes a verification of 16 columns at once, and is read where it lies. */
+/* The matrices of a 7B model that go to the NPU take a verification of 16 columns at once, and are
+ * read where they lie. */
 static void a_target_verifies_in_place(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {

@@ -1,5 +1,5 @@
-/* The device model's array holds control code to its rules: for each, a small stream that breaks
- * it, and what the model says of that. */
+/* The rules for control code that the device model's array checks: for each rule a small stream
+ * that breaks it, and what the model says then. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

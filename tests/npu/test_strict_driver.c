@@ -263,7 +263,7 @@ static void submissions_have_limits(void **state) {
     close_session(&s);
 }
 
-/* What is closed out of turn, or not at all. */
+/* Things that are closed in the wrong order, or not at all. */
 static void closing_has_an_order(void **state) {
     (void)state;
     struct session s;
@@ -290,7 +290,7 @@ static void closing_has_an_order(void **state) {
     assert_string_equal(sim_complaint(), "a context's timeline is left behind");
 }
 
-/* Each way of failing that can be asked for, as a program sees it. */
+/* Each kind of failure that can be chosen, as a program sees it. */
 static void failures_on_demand(void **state) {
     (void)state;
     static const struct {
@@ -329,7 +329,7 @@ static void failures_on_demand(void **state) {
     }
 }
 
-/* What was open before a reset is of no use, and what is opened after it is. */
+/* What was open before a reset cannot be used any more, and what is opened after it can. */
 static void a_reset_ends_what_was_open(void **state) {
     (void)state;
     struct session s, later;

@@ -1,6 +1,6 @@
-/* npu_write_code FOLDER: control code of both arrays for matrices of real and of odd shapes, each
- * as a file of its bytes (.bin) and as the text that AMD's assembler takes (.asm), written from
- * what the operations mean here. tests/npu/control_code.py compares the two by AMD's tools. */
+/* npu_write_code FOLDER: writes control code of both arrays for matrices of real and of odd shapes,
+ * each as a file of its bytes (.bin) and as text for AMD's assembler (.asm), which is written from
+ * what the operations mean here. tests/npu/control_code.py compares the two with AMD's tools. */
 #include <stdio.h>
 #include <stdlib.h>
 

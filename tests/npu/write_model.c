@@ -1,6 +1,6 @@
-/* npu_write_model 1|2: the device model's overlay of an array in words, for tests/npu/design.py:
- * "columns N", "route COLUMN ROW CHANNEL COLUMN ROW CHANNEL", "lock ROW NUMBER VALUE" (the first
- * values that are not 0). */
+/* npu_write_model 1|2: prints the device model's overlay of an array in words, for
+ * tests/npu/design.py: "columns N", "route COLUMN ROW CHANNEL COLUMN ROW CHANNEL", "lock ROW NUMBER
+ * VALUE" (the first values that are not 0). */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,13 +1,12 @@
-"""AMD's runtime, as Debian has it, over the NPU's device model: its tools read the overlay and find
-the device, the engine computes with it what the CPU does, on both arrays and in every way of
-failing.
+"""AMD's runtime, as Debian has it, with the NPU's device model: its tools must read the overlay and
+find the device, and the engine must compute through it what the CPU computes, on both arrays and
+after every kind of failure.
 
   xrt.py BUILD
 
-Run by toolchain/test-long.sh npu in a Debian unstable. The runtime's sync flushes caches in user
-space, where nobody sees it; a setting of its own lets the driver do it instead
-(Debug.force_driver_sync), and with that the model stays strict. Without the setting the model has
-to be told to see through caches.
+toolchain/test-long.sh npu runs it in a Debian unstable. The runtime's sync flushes caches in user
+space, which the model cannot see. With the runtime's setting Debug.force_driver_sync the driver
+does that, and then the model stays strict. Without the setting the model has to be coherent.
 """
 import json
 import os
@@ -25,7 +24,7 @@ ends = 'refused', 'error', 'timeout', 'silent', 'abort', 'gone'
 
 
 def settle(driver_syncs):
-    # a root's program reads no other settings than those that lie beside it
+    # for root the runtime reads only settings that lie beside the program
     for program in programs:
         file = program.parent / 'xrt.ini'
         if driver_syncs:

@@ -1,5 +1,5 @@
-/* Commands: packets in command buffers, alone or in chains, run when somebody waits for them.
- * Nothing that a program reads before it has waited is right. */
+/* Commands: packets in command buffers, alone or in chains. They run when a program waits for them,
+ * so nothing that a program reads before is right. */
 #include <errno.h>
 #include <string.h>
 
@@ -60,7 +60,7 @@ static void count_time(const struct sim_array *a) {
     sim.figures.array_ns += sim_time_ns(a);
 }
 
-/* The state that the command ends in. */
+/* Runs a command. Returns the state that it ends in. */
 static uint32_t start(struct sim_context *x, const uint32_t *packet) {
     const uint32_t *p = packet + 1;
     uint32_t words = uapi_words(packet[0]);
@@ -83,8 +83,8 @@ static uint32_t start(struct sim_context *x, const uint32_t *packet) {
     return !e ? UAPI_STATE_COMPLETED : e > 0 ? UAPI_STATE_TIMEOUT : UAPI_STATE_ERROR;
 }
 
-/* What a device that fails leaves behind: noise in what it was to write, and a context that is of
- * no use. */
+/* What a device that fails leaves behind: noise in the buffers that it should have written, and a
+ * context that cannot be used any more. */
 static void spoil(struct sim_context *x, const uint32_t *packet) {
     uint64_t sums = get64(packet + 1 + START_BUFFERS + 2 * GEMV_SUMS);
     for (uint32_t i = 0; uapi_words(packet[0]) >= START_BUFFERS + 2 * GEMV_ARGUMENTS &&
@@ -116,7 +116,7 @@ static uint32_t start_or_fail(struct sim_context *x, uint32_t *packet, enum sim_
     return s;
 }
 
-/* Which of a chain's commands fails goes round with the submissions. */
+/* Which command of a chain fails changes from one submission to the next. */
 static void chain(struct sim_client *c, struct sim_context *x, uint32_t *packet, enum sim_end end) {
     uint32_t *p = packet + 1, count = p[CHAIN_COUNT], s = UAPI_STATE_COMPLETED;
     if (!count || count > UAPI_CHAIN_MAX || uapi_words(packet[0]) < CHAIN_HANDLES + 2 * count) {

@@ -1,7 +1,7 @@
-/* The model's overlay in a container of the real kind, with all that AMD's runtime reads of one:
- * the partition with its image, the kernel's arguments and where they are placed, and the memories
- * that these live in. As mlir-aie writes it with xclbinutil: kernel MLIR_AIE, arguments opcode,
- * instr, ninstr, bo0 .. bo4. */
+/* The model's overlay in a container of the real kind, with everything that AMD's runtime reads in
+ * one: the partition with its image, the kernel's arguments, and the memories in which they lie. It
+ * is as mlir-aie writes it with xclbinutil: kernel MLIR_AIE, arguments opcode, instr, ninstr, bo0
+ * .. bo4. */
 #include <stdio.h>
 #include <string.h>
 
@@ -114,7 +114,8 @@ static void layout(struct writer *w) {
     field(w, "MLIR_AIE:MLIRAIE", 64);
 }
 
-/* An array of the section: how many, and where from its start. */
+/* An array in the section: how many elements it has, and its offset from the start of the
+ * section. */
 static void array(struct writer *w, uint32_t count, uint64_t at) {
     number(w, count, 4);
     number(w, at, 4);
@@ -192,7 +193,8 @@ static void header(struct writer *w, const struct sim_image *image, uint64_t who
     number(w, SECTIONS, 8);
 }
 
-/* Twice: once counting, since the header and the table say where all ends. */
+/* Writes everything twice, first only counting, because the header and the table say where
+ * everything ends. */
 uint64_t sim_overlay(uint32_t generation, uint8_t *out, uint64_t room) {
     static const uint32_t kinds[SECTIONS] = {
         TOPOLOGY, PARTITION, METADATA, LAYOUT, CONNECTIVITY, GROUP_CONNECTIVITY, GROUP_TOPOLOGY};

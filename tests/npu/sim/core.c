@@ -20,8 +20,8 @@ static int check(const struct sim_core *c) {
 _Static_assert((int)APUS_NPU_BUFFER == (int)CORE_BUFFER && (int)APUS_NPU_SUMS == (int)CORE_Y_BUFFER,
                "buffers lie where the kernel looks for them");
 
-/* One chunk, once its inputs are there and, at a panel's beginning, room for its sums: the locks of
- * npu/aie/design.py. */
+/* Computes one chunk, if its inputs are there and, at the beginning of a panel, there is room for
+ * its sums. It uses the locks like npu/aie/design.py. */
 int sim_core_step(struct sim_array *a, struct sim_tile *t) {
     struct sim_core *c = &t->core;
     uint8_t *m = t->memory;

@@ -1,5 +1,5 @@
-/* A channel: takes tasks from its queue, walks descriptors, takes and gives locks, and moves words
- * between memory and streams. */
+/* A channel: takes tasks from its queue, runs their descriptors, acquires and releases locks, and
+ * moves words between memory and streams. */
 #include <string.h>
 
 #include "tests/npu/sim/sim_parts.h"
@@ -32,7 +32,7 @@ static int begin_task(struct sim_array *a, struct sim_channel *c) {
     return begin_descriptor(a, c, c->now.bd);
 }
 
-/* 1: got it. */
+/* Acquires the lock of the present descriptor. Returns 1 if that is possible. */
 static int acquire(struct sim_array *a, struct sim_channel *c) {
     int32_t *lock = c->d.acquire >= 0 ? &tile_of(a, c)->lock[c->d.acquire] : NULL;
     if (lock && *lock < -c->d.acquire_value) return 0;
@@ -58,12 +58,13 @@ static int end_descriptor(struct sim_array *a, struct sim_channel *c) {
                    : sim_complain("a descriptor goes on to one that is not there");
     }
     if (--c->now.runs) return begin_descriptor(a, c, c->now.bd);
-    if (c->now.token && c->controller == SHIM_CONTROLLER) c->tokens++; /* else it gets lost */
+    if (c->now.token && c->controller == SHIM_CONTROLLER)
+        c->tokens++; /* else the token gets lost */
     c->busy = 0;
     return 0;
 }
 
-/* Where the present word lies (bytes), and how many follow it in a row. */
+/* Where the present word lies, in bytes. *run gets how many words lie there in a row. */
 static uint64_t place(const struct sim_array *a, const struct sim_channel *c, uint32_t *run) {
     const struct descriptor *d = &c->d;
     uint32_t inner = d->wrap[0] ? d->wrap[0] : d->words, i = c->at % inner, rest = c->at / inner;
@@ -125,7 +126,7 @@ static void receive(struct sim_channel *c, uint8_t *to, uint32_t words) {
     s->count -= words;
 }
 
-/* As much as goes now. */
+/* Moves as many words as can be moved now. */
 static int move(struct sim_array *a, struct sim_channel *c) {
     uint32_t can = c->to_memory ? c->in.count : room(c), run, moved = 0;
     while (can && c->at < c->d.words) {

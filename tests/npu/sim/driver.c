@@ -1,4 +1,4 @@
-/* The driver: an open file's requests, told apart by their numbers. */
+/* The driver: the requests of an open file, distinguished by their numbers. */
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <pthread.h>
@@ -11,7 +11,7 @@
 #include "tests/npu/sim/sim_parts.h"
 
 enum { CLIENTS = 16, DRM_TYPE = 0x64, SYNCOBJ_BASE = 100 };
-#define ORPHAN UINT32_MAX /* a timeline whose context is gone */
+#define ORPHAN UINT32_MAX /* a timeline whose context was destroyed */
 
 static struct sim_client *clients[CLIENTS];
 /* Recursive: the calls that the model itself makes come back here when they are wrapped. */
@@ -216,7 +216,7 @@ static int answer(struct sim_client *c, uint32_t number, union request *r) {
     case UAPI_EXECUTE:
         return (x = context_of(c, r->execute.context)) ? sim_execute(c, x, &r->execute) : EINVAL;
     case UAPI_WAIT:
-        if (sim.config.without_wait) return EINVAL; /* as a number that DRM does not know ends */
+        if (sim.config.without_wait) return EINVAL; /* like a number that DRM does not know */
         return (x = context_of(c, r->wait.context))
                    ? sim_finish(c, x, r->wait.sequence, r->wait.timeout_ms)
                    : EINVAL;
@@ -230,7 +230,8 @@ static int answer(struct sim_client *c, uint32_t number, union request *r) {
     }
 }
 
-/* As DRM does it: what the caller has beyond our struct is kept, what it lacks is 0. */
+/* Like DRM: bytes of the caller's struct beyond ours are kept, and those that it lacks count as
+ * 0. */
 int sim_ioctl(int fd, unsigned long request, void *argument) {
     uint32_t number = request & 0xff, type = request >> 8 & 0xff, bytes = request >> 16 & 0x3fff;
     union request r;

@@ -1,12 +1,12 @@
-/* A model of a Ryzen AI NPU behind the driver's own requests: what /dev/accel/accel0 does on a
- * machine that has one.
+/* A model of a Ryzen AI NPU that answers the driver's own requests, like /dev/accel/accel0 on a
+ * machine that has an NPU.
  *
- * It is no emulator of timing. It is strict: what hardware would do wrongly in silence (a buffer
- * that was not synced, an address outside the buffers of a command, a descriptor that is changed
- * while it runs, a lock that is left behind) ends the command in an error and is named
- * (sim_complaint). Memory that nobody wrote is noise. Two ways to use it: linked into a test with
- * the linker's --wrap (tests/npu/sim/wrap.c), or as a preload under any program
- * (tests/npu/sim/preload.c). One model a process; calls may come from several threads. */
+ * It does not emulate timing. It is strict: mistakes that make hardware compute wrongly without an
+ * error (a buffer that was not synced, an address outside the buffers of a command, a descriptor
+ * that is changed while it runs, a lock that keeps a value) end the command with an error and are
+ * named (sim_complaint). Memory that was not written contains noise. There are two ways to use it:
+ * linked into a test with the linker's --wrap (tests/npu/sim/wrap.c), or preloaded into any program
+ * (tests/npu/sim/preload.c). A process has one model; several threads may call it. */
 #ifndef NPU_SIM_SIM_H
 #define NPU_SIM_SIM_H
 
@@ -15,16 +15,18 @@
 struct sim_config {
     uint32_t generation;       /* enum npu_generation */
     uint32_t coherent;         /* the device sees the host's caches: for software that flushes them
-                                  by itself, unseen */
+                                  itself, which the model cannot see */
     uint32_t shared_addresses; /* the device uses the process's own addresses, as it does with a
                                   PASID */
-    uint32_t without_wait;     /* the kernel's own driver: no request to wait, a timeline instead */
-    uint32_t poses;            /* as a real device: the driver does not say that it is a model's */
+    uint32_t without_wait;     /* like the kernel's own driver: there is no request to wait, only a
+                                  timeline */
+    uint32_t poses;            /* like a real device: the driver does not say that it is a model */
     uint64_t lockable;         /* bytes that a process may pin; 0: RLIMIT_MEMLOCK */
     int open_error;            /* an errno value for every open of the device: EACCES, ENODEV ... */
-    int context_error;         /* likewise for a context: EINVAL is what old firmware ends in */
-    char report[256];          /* a file for figures and the first complaint, when the program ends;
-                                  "": none */
+    int context_error;         /* an errno value for every creation of a context: old firmware gives
+                                  EINVAL */
+    char report[256];          /* a file that gets the figures and the first complaint when the
+                                  program ends; "": none */
 };
 
 /* How a submission ends. */
@@ -33,7 +35,7 @@ enum sim_end {
     SIM_REFUSED, /* the request fails */
     SIM_ERROR,   /* the command ends in an error */
     SIM_TIMEOUT, /* the driver gives it up after its two seconds */
-    SIM_SILENT,  /* nothing is heard for longer than anyone waits */
+    SIM_SILENT,  /* no answer comes for longer than any program waits */
     SIM_ABORT,   /* somebody else's command failed */
     SIM_GONE,    /* the device is gone, and with it every later request */
     SIM_ENDS
@@ -41,42 +43,43 @@ enum sim_end {
 
 struct sim_figures {
     uint64_t requests[256];                                /* by number */
-    uint64_t all_requests, submissions, commands, buffers; /* buffers: made */
+    uint64_t all_requests, submissions, commands, buffers; /* buffers: how many were made */
     uint64_t unknown;                                      /* requests that the model does not
                                                               know */
-    uint64_t waited_ms;                                    /* of the model's time, in waits that
-                                                              ended without an answer */
+    uint64_t waited_ms;                                    /* time of the model, in waits that ended
+                                                              without an answer */
     /* What the cycle model counts. */
     uint64_t bytes_read, bytes_written; /* through the shims */
-    uint64_t macs;                      /* of the kernel: panel rows x columns of its step */
+    uint64_t macs;                      /* multiply-adds of the kernel: panel rows x columns of its
+                                           instruction */
     uint64_t array_ns;                  /* the commands' time (tests/npu/sim/time.c) */
-    uint64_t dispatch_ns;               /* the submissions' */
+    uint64_t dispatch_ns;               /* the submissions' time */
 };
 
-/* A fresh machine. Files that are open stay open and see ENODEV. */
+/* Makes a fresh machine. Files that are open stay open and get ENODEV. */
 void sim_reset(const struct sim_config *config);
-/* The submissions number first .. first + times - 1 (from 0, since the reset) end so. */
+/* Submissions first .. first + times - 1, counted from 0 since the reset, will end like this. */
 void sim_fail(uint64_t first, uint64_t times, enum sim_end end);
-/* The n-th sync (from 0) does nothing. UINT64_MAX: none. */
+/* The n-th sync, counted from 0, will do nothing. UINT64_MAX: no such sync. */
 void sim_drop_sync(uint64_t n);
 struct sim_figures sim_figures(void);
-/* What the model found wrong first, or "". */
+/* The first mistake that the model found, or "". */
 const char *sim_complaint(void);
 
-/* Settings from words with commas between: xdna1, xdna2, coherent, shared, nowait, poses,
- * lockable=BYTES, open=ERRNO, context=ERRNO, fail=N:END, drop=N (a sync), report=FILE. 0: not
- * understood. */
+/* Reads settings from words with commas between: xdna1, xdna2, coherent, shared, nowait, poses,
+ * lockable=BYTES, open=ERRNO, context=ERRNO, fail=N:END, drop=N (a sync), report=FILE. Returns 0 if
+ * it does not understand them. */
 int sim_settings(const char *text);
 
 /* Writes the report that the settings ask for. */
 void sim_report(void);
 
-/* The overlay that the model takes, as a container (npu/overlay.h). Bytes, also where room is too
- * small. */
+/* Writes the overlay that the model takes, as a container (npu/overlay.h). Returns its bytes, also
+ * if there is not enough room. */
 uint64_t sim_overlay(uint32_t generation, uint8_t *out, uint64_t room);
 
-/* ---- behind the system's calls: what a wrap or a preload asks. */
-/* -2: not the model's path; -1: refused, errno is set; else a file. */
+/* ---- The functions that a wrap or a preload calls in place of the system's. */
+/* Returns -2 if it is not the model's path, -1 if it is refused (errno is set), else a file. */
 int sim_open(const char *path);
 int sim_owns(int fd);
 int sim_ioctl(int fd, unsigned long request, void *argument); /* 0, or -1 with errno */

@@ -1,4 +1,4 @@
-/* The model's own parts; tests/npu/sim/sim.h is what its users see. All of it runs under one mutex
+/* The inside of the model; its users see only tests/npu/sim/sim.h. All of it runs under one mutex
  * (driver.c). */
 #ifndef NPU_SIM_PARTS_H
 #define NPU_SIM_PARTS_H
@@ -24,12 +24,12 @@ struct sim_state {
 };
 extern struct sim_state sim;
 extern const struct uapi_firmware sim_firmware_version;
-/* Keeps the first complaint; always -1. */
+/* Keeps the first complaint. Always returns -1. */
 int sim_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- descriptors: decode.c */
-/* 0 where the words are no valid descriptor: the valid bit clear, reserved bits, something this
- * project does not use. */
+/* Returns 0 if the words are no valid descriptor: the valid bit is clear, reserved bits are set, or
+ * they use something that this project does not use. */
 int sim_decode(struct descriptor *d, uint32_t row, const uint32_t words[BD_WORDS_MAX]);
 
 /* ---- memory: memory.c */
@@ -38,8 +38,8 @@ enum { CLIENT_BUFFERS = 256, CLIENT_CONTEXTS = 6, CLIENT_SYNCOBJS = 64, PAGE_BYT
 struct sim_buffer {
     uint32_t kind; /* enum uapi_buffer_kind; 0: no buffer */
     uint32_t imported;
-    uint64_t bytes, offset; /* offset: in the file, or of a device buffer in the heap */
-    uint64_t address;       /* the device's */
+    uint64_t bytes, offset; /* offset: in the file; for a device buffer in the heap */
+    uint64_t address;       /* at which the device sees it */
     uint8_t *host;          /* the process's pages, as the model maps them */
     uint8_t *device;        /* what the device sees of them; NULL: the same */
     uint8_t *synced;        /* [pages] imported ones */
@@ -50,8 +50,8 @@ struct sim_buffer *sim_buffer(struct sim_client *c, uint64_t handle);
 int sim_buffer_create(struct sim_client *c, struct uapi_create_buffer *request);
 int sim_buffer_close(struct sim_client *c, uint32_t handle);
 int sim_buffer_sync(struct sim_client *c, const struct uapi_sync_buffer *s);
-/* What the device reads or writes at offset .. of a buffer; NULL with a complaint where it may
- * not. */
+/* Where the device reads or writes `bytes` bytes of a buffer from `offset` on; NULL with a
+ * complaint if it may not. */
 uint8_t *sim_access(struct sim_buffer *b, uint64_t offset, uint64_t bytes, int write);
 
 /* ---- the array: array.c, dma.c, core.c */
@@ -75,15 +75,16 @@ struct sim_channel {
     uint32_t column, row, index;
     int to_memory; /* S2MM */
     struct sim_task queue[QUEUE_DEPTH];
-    uint32_t queued, tokens, controller; /* controller: the one that its tokens are for */
-    int busy, started;                   /* a task is at work; its present descriptor has its
-                                            lock */
+    uint32_t queued, tokens, controller; /* controller: the number of the controller that its tokens
+                                            go to */
+    int busy, started;                   /* a task is in progress; its present descriptor has
+                                            acquired its lock */
     struct sim_task now;
-    uint32_t bd, at; /* the present descriptor, and words of it that are done */
+    uint32_t bd, at; /* the present descriptor, and how many of its words are done */
     uint64_t moved;  /* words of the present command */
     struct descriptor d;
     struct sim_stream in;                 /* S2MM */
-    struct sim_channel *out[STREAMS_OUT]; /* MM2S: where its words go, all of them */
+    struct sim_channel *out[STREAMS_OUT]; /* MM2S: the channels that all get its words */
     uint32_t outs;
 };
 
@@ -94,7 +95,7 @@ struct sim_core {
 };
 
 struct sim_tile {
-    uint8_t *memory; /* NULL: the shim */
+    uint8_t *memory; /* NULL: the tile is a shim */
     uint32_t bytes;
     int32_t lock[MEM_LOCKS];
     struct sim_bd bd[MEM_BDS];
@@ -118,24 +119,24 @@ struct sim_array {
 
 void sim_array_open(struct sim_array *a, uint32_t generation);
 void sim_array_close(struct sim_array *a);
-/* Loads an overlay's image. 0, or -1 with a complaint. */
+/* Loads an overlay's image. Returns 0, or -1 with a complaint. */
 int sim_array_load(struct sim_array *a, const uint8_t *file, uint64_t bytes);
-/* Registers and tile memory. */
+/* Write registers and tile memory. Return 0, or -1 with a complaint. */
 int sim_array_write(struct sim_array *a, uint32_t address, uint32_t value);
 int sim_array_block(struct sim_array *a, uint32_t address, const uint32_t *values, uint32_t count);
 int sim_array_patch(struct sim_array *a, uint32_t address, uint64_t value);
 /* Runs until nothing moves. */
 int sim_array_run(struct sim_array *a);
-/* Takes a token of every column; 1: all were there. */
+/* Takes a token of every column. Returns 1 if all were there. */
 int sim_array_token(struct sim_array *a, uint32_t column, uint32_t columns, uint32_t direction,
                     uint32_t channel);
-/* 0 where everything is as after the load: queues empty, tokens taken, locks at their first
- * values. */
+/* Returns 0 if everything is as after the load: queues are empty, tokens are taken, and locks have
+ * their first values. */
 int sim_array_quiet(const struct sim_array *a);
 
-/* locks and memory as the overlay leaves them */
+/* Sets locks and memory to what they are after an overlay was loaded. */
 void sim_tile_start(struct sim_array *a, uint32_t column, uint32_t row);
-/* 1: moved; -1: complaint */
+/* Each returns 1 if something moved, 0 if nothing can, -1 with a complaint. */
 int sim_channel_step(struct sim_array *a, struct sim_channel *c);
 int sim_core_step(struct sim_array *a, struct sim_tile *t);
 
@@ -147,20 +148,20 @@ static inline uint32_t sim_locks(uint32_t row) {
     return row == ROW_MEM ? MEM_LOCKS : row >= ROW_CORE ? CORE_LOCKS : 0;
 }
 
-/* ---- the cycle model: time.c. What bounds a command that has run, each as if nothing else did
- * (docs/npu.md has the assumptions). */
+/* ---- the cycle model: time.c. How long a command that has run would take if only one thing
+ * bounded it, for each of these (docs/npu.md has the assumptions). */
 struct sim_time {
-    double memory_ns;  /* bytes through all shims over their bandwidth together */
+    double memory_ns;  /* bytes through all shims over the bandwidth of all shims together */
     double channel_ns; /* words of the busiest channel, one a cycle */
-    double work_ns;    /* MACs of the kernel over the array's peak */
+    double work_ns;    /* multiply-adds of the kernel over the array's peak */
 };
-enum { SIM_DISPATCH_NS = 50000 }; /* a submission, on the way to the array and back */
+enum { SIM_DISPATCH_NS = 50000 }; /* of a submission, to the array and back; assumed */
 struct sim_time sim_time(const struct sim_array *a);
-uint64_t sim_time_ns(const struct sim_array *a); /* the largest */
+uint64_t sim_time_ns(const struct sim_array *a); /* the largest of them */
 void sim_time_begin(struct sim_array *a);
 
-/* ---- the firmware: firmware.c. Interprets control code with its buffers' addresses: 0; -1 with a
- * complaint; 1: it hangs (likewise). */
+/* ---- the firmware: firmware.c. Interprets control code with the addresses of its buffers. Returns
+ * 0, or with a complaint -1, or 1 if the control code hangs. */
 int sim_firmware(struct sim_array *a, const uint32_t *words, uint32_t count,
                  const uint64_t *argument, uint32_t arguments);
 
@@ -176,7 +177,7 @@ struct sim_context {
 };
 
 int sim_execute(struct sim_client *c, struct sim_context *x, struct uapi_execute *request);
-/* Runs what was submitted up to a sequence number. 0 or an errno value. */
+/* Runs what was submitted up to a sequence number. Returns 0 or an errno value. */
 int sim_finish(struct sim_client *c, struct sim_context *x, uint64_t sequence, uint64_t timeout_ms);
 
 struct sim_client {
@@ -185,11 +186,12 @@ struct sim_client {
     uint64_t file_bytes, next_address, pinned;
     struct sim_buffer buffer[CLIENT_BUFFERS]; /* by handle, from 1 */
     struct sim_context context[CLIENT_CONTEXTS];
-    uint32_t syncobj[CLIENT_SYNCOBJS]; /* timelines, by handle - SYNCOBJ_BASE: the context's handle;
-                                          it stays when the context goes */
+    uint32_t syncobj[CLIENT_SYNCOBJS]; /* timelines, by handle - SYNCOBJ_BASE: the handle of the
+                                          context; it stays after the context is destroyed */
 };
 
-/* The overlay's image, and how locks begin and streams run with it: overlay.c. */
+/* The overlay's image, which says the first values of locks and the ways of streams:
+ * sim_overlay.c. */
 struct sim_route {
     uint8_t column, row, channel, to_column, to_row, to_channel;
 };

@@ -1,13 +1,13 @@
-/* The cycle model: what a command has moved and computed, over what the hardware is told to do in a
+/* The cycle model: what a command has moved and computed, over what the hardware is said to do in a
  * second. Nothing here was measured.
  *
- * Memory: 47 GB/s for XDNA, 70 GB/s for XDNA2, the ends of what is reported for reads through the
- * shims; reads and writes go at once. Channels: streams are 32 bits wide, one word a cycle (AM020,
- * "AIE-ML memory tile"). Cycles: 1.25 GHz, between what 10 TOPS of int8 (Phoenix, 1.0 GHz) and 16
- * (Hawk Point, 1.6 GHz) come from, and 1.5 GHz, from XDNA2's 50. Work: the kernel's step, 128
- * products of 16 x 8 bits, each cycle on each compute tile that the partition has; unpacking is
- * taken to hide behind it. Fill and drain of the pipe, locks, and the time that control code itself
- * takes are left out. */
+ * Memory: 47 GB/s for XDNA, 70 GB/s for XDNA2, which are the ends of the range that is reported for
+ * reads through the shims; reads and writes run at the same time. Channels: streams are 32 bits
+ * wide, one word a cycle (AM020, "AIE-ML memory tile"). Cycles: 1.25 GHz for XDNA, between 1.0 GHz
+ * (10 TOPS of int8, Phoenix) and 1.6 GHz (16 TOPS, Hawk Point), and 1.5 GHz for XDNA2 (50 TOPS).
+ * Work: one matrix instruction of the kernel, 128 products of 16 x 8 bits, in each cycle on each
+ * compute tile of the partition; unpacking is assumed to cost no further time. Filling and draining
+ * the pipeline, locks, and the time of control code itself are left out. */
 #include "tests/npu/sim/sim_parts.h"
 
 static double bytes_per_ns(uint32_t generation) { return generation == NPU_XDNA2 ? 70.0 : 47.0; }

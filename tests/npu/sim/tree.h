@@ -1,6 +1,6 @@
 /* The files by which programs find an NPU: the driver's and the device's folders in /sys, as the
- * kernel lays them out, and a name in /dev/accel. They are made in a folder of this process's own
- * when somebody asks for the first of them, and removed when it ends. */
+ * kernel lays them out, and a name in /dev/accel. They are made in a folder of this process when
+ * the first of them is asked for, and removed when the process ends. */
 #ifndef NPU_SIM_TREE_H
 #define NPU_SIM_TREE_H
 
@@ -8,10 +8,10 @@
 
 enum { TREE_PATH = 512 };
 
-/* Whether the model has the path: then out[TREE_PATH] is where it lies. Relative paths are none of
- * the model's. */
+/* Whether the model has the path: then out[TREE_PATH] gets the file's real path. Relative paths do
+ * not belong to the model. */
 int tree_find(const char *path, char *out);
-/* A path inside the folder, as the program is to see it: without the folder in front. */
+/* A path inside the folder, as the program must see it: without the folder in front. */
 const char *tree_seen(const char *path);
 void tree_remove(void);
 
