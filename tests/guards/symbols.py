@@ -94,7 +94,7 @@ def visible(path, *options):
     # A stands before the names of versions
     names = {line.split()[-1].split('@')[0] for line in lines
              if len(line.split()) == 3 and ' A ' not in line}
-    # of images: weak ones, in an object of their own (port/memory.c)
+    # of images: weak ones, in an object of their own (port/image_memory.c)
     names -= {line.split()[-1] for line in lines if line.split()[1:2] == ['W']} & MEMORY
     for name in sorted(names):
         check(name.startswith('apus_'), '%s is visible to programs: it may be theirs' % name)

@@ -42,7 +42,7 @@ add_custom_command(
     COMMAND_EXPAND_LISTS VERBATIM)
 # An image has no libc: the five functions, in an object that a linker takes where they are missing.
 if(APUS_PORT STREQUAL "none")
-    add_library(apus_memory OBJECT ${PROJECT_SOURCE_DIR}/port/memory.c)
+    add_library(apus_memory OBJECT ${PROJECT_SOURCE_DIR}/port/image_memory.c)
     target_compile_options(apus_memory PRIVATE ${APUS_IMAGE_FLAGS} -fno-builtin
                            $<$<C_COMPILER_ID:GNU>:-fno-tree-loop-distribute-patterns>)
     set_target_properties(apus_memory PROPERTIES POSITION_INDEPENDENT_CODE ON)
