@@ -99,7 +99,7 @@ static bool check_rope(const struct rope_config *rope, const char *file, struct 
                     "original position count of the RoPE scaling", file, d);
 }
 
-bool config_check(const struct model_config *config, const char *file, struct diag *d) {
+bool source_config_check(const struct model_config *config, const char *file, struct diag *d) {
     if (!in_range(config->dim, SOURCE_MAX_DIM, "model width", file, d) ||
         !in_range(config->vocab, SOURCE_MAX_VOCAB, "vocabulary", file, d) ||
         !in_range(config->max_positions, SOURCE_MAX_POSITIONS, "position count", file, d))

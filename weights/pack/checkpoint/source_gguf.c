@@ -346,5 +346,5 @@ bool config_of_gguf(const struct gguf *gguf, struct model_config *c, struct diag
     config_cap_window(c, window);
     c->tied = !gguf_find_tensor(gguf, name_of(SOURCE_HEAD));
     c->features = features_of(gguf);
-    return config_check(c, r.file, d);
+    return source_config_check(c, r.file, d);
 }

@@ -70,7 +70,7 @@ bool config_add_generation(const json_t *root, const char *file, struct model_co
 
 /* For both kinds of files: checks ranges and relations that hold for every model. `file` is the
  * name for sentences. */
-bool config_check(const struct model_config *config, const char *file, struct diag *d);
+bool source_config_check(const struct model_config *config, const char *file, struct diag *d);
 bool config_allocate_layers(struct model_config *config, uint64_t layers, const char *file,
                             struct diag *d);
 /* Whether an id is a token's. Writers say "none" by an id that no token has (-1, 2^32 - 1, the

@@ -362,5 +362,5 @@ bool config_of_json(const json_t *root, const char *file, struct model_config *c
     if (!read_layers(&r, c) || !read_rope(&r, c) || !read_window(&r, c) || !read_biases(&r, c) ||
         !read_tokens(&r, c))
         return false;
-    return config_check(c, file, d);
+    return source_config_check(c, file, d);
 }
