@@ -8,6 +8,7 @@
 #include "apps/kit/fail.h"
 #include "apps/kit/help.h"
 #include "apus/apus.h"
+#include "weights/pack/header.h"
 #include "weights/pack/pack.h"
 #include "weights/pack/pack_options.h"
 
@@ -19,7 +20,7 @@ static int pack_main(const struct settings *settings) {
     if (settings->completion) return shell_complete(&apus_pack, settings->completion);
     if (settings->version)
         printf("%s %s\n", apus_pack.name, apus_pack.version);
-    else if (!pack(settings, &d))
+    else if (!(settings->header ? header_write : pack)(settings, &d))
         return fail(EXIT_FAULT, "%s.", d.text);
     errno = 0;
     if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE)
@@ -30,7 +31,7 @@ static int pack_main(const struct settings *settings) {
 static const struct command command_pack = {
     .name = "",
     .summary = "make the blob that apus runs from a checkpoint",
-    .usage = "SOURCE -o OUT.apus [options]",
+    .usage = "SOURCE -o OUT.apus [options], or BLOB --header OUT.h [options]",
     .description =
         "apus-pack reads a language model and writes it as one file in the layout the kernels "
         "want, with the tokenizer and the RoPE tables inside. SOURCE is a GGUF file, or a Hugging "
@@ -55,7 +56,8 @@ static const struct command command_pack = {
         "for --report as well. What a killed run left beside the output (OUT.tmp-PID-XXXXXX) is "
         "removed by the next one that writes the same output.",
     .example = "apus-pack SmolLM2-135M-Instruct.Q4_1.gguf -o smollm2.apus\n"
-               "apus-pack CodeLlama-7b-hf/ -o codellama.apus --ctx 8192 --report codellama.json",
+               "apus-pack CodeLlama-7b-hf/ -o codellama.apus --ctx 8192 --report codellama.json\n"
+               "apus-pack target.apus --draft draft.apus --header pair.h --ctx 512 --threads 2",
     .surplus = "The output stands behind -o.",
     .options = pack_options,
     .options_count = PACK_OPTIONS,

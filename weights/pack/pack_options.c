@@ -81,6 +81,19 @@ const struct option pack_options[] = {
      "unfinished work is in the way, and said to be; it is never followed, changed or removed. The "
      "default when a model of a billion parameters or more is calibrated.",
      "save each finished layer, and go on from there"},
+    {NULL, "--header", OPTION_STRING, AT(header), 0, 0, "FILE",
+     "Writes a C header for images whose memory is static: SOURCE is a blob that was packed "
+     "before, and FILE gets its bytes, by an .incbin of the assembler, with the sizes and the "
+     "alignment of the memory that a model and a session of --ctx positions (the default is that "
+     "of apus_config.context) on --threads threads (1) of the CPU take. Names in it begin with the "
+     "file's.",
+     "of the blob SOURCE, a C header for static images"},
+    {NULL, "--draft", OPTION_STRING, AT(draft), 0, 0, "BLOB",
+     "With --header: the blob of a draft, which comes into the header too.",
+     "with --header: the blob of a draft"},
+    {NULL, "--array", OPTION_FLAG, AT(array), 0, 0, NULL,
+     "With --header: the bytes as a C array, for compilers without .incbin; four times as large.",
+     "with --header: bytes as an array, not by .incbin"},
     {"-t", "--threads", OPTION_COUNT, AT(threads), 1, PARALLEL_MAX, "N",
      "1 to 64; the default is the number of processors.", "threads (default: the processors)"},
     {NULL, "--json", OPTION_FLAG, AT(json), 0, 0, NULL,
@@ -109,9 +122,26 @@ static int check_file(const char *option, const char *path) {
                 option);
 }
 
+/* What has nothing to do with a header is a slip. */
+static int check_header(const struct settings *s) {
+    if (s->out)
+        return fail(EXIT_USAGE, "both -o and --header are given; a header is made of a blob that "
+                                "was packed before.");
+    if (s->report || s->weights || s->bits > 0 || s->calibrate || s->effort || s->no_calibrate ||
+        s->no_rotate || s->resume || s->pre || s->fim || s->name)
+        return fail(EXIT_USAGE, "--header takes --draft, --array, --ctx, --threads, --json and "
+                                "--quiet alone; other options are for packing.");
+    if (!s->source[0] || !s->header[0] || (s->draft && !s->draft[0]))
+        return fail(EXIT_USAGE, "a file name is empty.");
+    return check_file("--header", s->header);
+}
+
 static int check_names(const struct settings *s) {
-    if (!s->source || !s->out) fail_hint("See: apus-pack --help");
+    if (!s->source || (!s->out && !s->header)) fail_hint("See: apus-pack --help");
     if (!s->source) return fail(EXIT_USAGE, "no SOURCE was given.");
+    if (s->header) return check_header(s);
+    if (s->draft || s->array)
+        return fail(EXIT_USAGE, "%s is for --header.", s->draft ? "--draft" : "--array");
     if (!s->out) return fail(EXIT_USAGE, "no output was given: -o OUT.apus is missing.");
     if (!s->source[0] || !s->out[0]) return fail(EXIT_USAGE, "a file name is empty.");
     if (!strcmp(s->source, "-"))

@@ -20,9 +20,13 @@ struct settings {
                               the packer */
     const char *effort;    /* "quick", "full" or NULL, which is full */
     int no_calibrate, no_rotate, resume;
+    const char *header; /* NULL: a checkpoint is packed. Otherwise source is a blob, and no out is
+                           given */
+    const char *draft;
+    int array;
 };
 
-enum { PACK_OPTIONS = 20 };
+enum { PACK_OPTIONS = 23 };
 extern const struct option pack_options[PACK_OPTIONS];
 
 /* Checks the settings and sets layer_bits. EXIT_OK; or EXIT_USAGE, after a sentence, if something
