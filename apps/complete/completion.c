@@ -207,6 +207,7 @@ static void free_completion(struct completion *completion) {
     json_decref(completion->response_fields);
     free(completion->model);
     free(completion->prompt);
+    free(completion->before);
     free(completion);
     exchange_end(exchange);
 }
@@ -247,12 +248,18 @@ static void fail_with(struct completion *completion, const struct request_result
     cancel_all(completion);
 }
 
-/* Sends to a stream what has come. If there are rules, nothing is sent before the end of the text,
- * when they have been applied. */
+/* Whether nothing is sent to a stream before the end of the text, when the rules have been applied.
+ * This is so for n_indent, as from llama.cpp's server. The other rule only ends a text: what was
+ * sent of it cannot be taken back. */
+static int holds_back(const struct completion *completion) {
+    return completion->has_rules && completion->rules.indent;
+}
+
+/* Sends to a stream what has come. */
 static void tell_stream(struct completion *completion, uint32_t index) {
     struct text *text = &completion->texts[index];
     if (!completion->stream || !completion->exchange->http || completion->has_failed) return;
-    if (completion->has_rules && !text->is_over) return;
+    if (holds_back(completion) && !text->is_over) return;
     json_t *event = completion->dialect->event(completion, index);
     text->sent_bytes = text->count;
     text->sent_tokens = completion_shown(text);
@@ -261,20 +268,25 @@ static void tell_stream(struct completion *completion, uint32_t index) {
         exchange_event(completion->exchange, completion->dialect->text_over(completion, index));
 }
 
+/* Without n_indent a text that no rule has ended stays as it is, blanks at its end included. */
+static void apply_rules_at_end(const struct completion *completion, struct text *text) {
+    const struct finish *rules = &completion->rules;
+    if (!holds_back(completion) &&
+        (completion->stream || !finish_enough(rules, text->bytes, text->count)))
+        return;
+    /* The text is said to have ended by itself, so that clients get half lines, as from llama.cpp's
+     * server. */
+    size_t shown = finish_length(rules, text->bytes, text->count, 1, 0);
+    if (shown < text->count) text->count = shown;
+}
+
 static void end_text(struct completion *completion, uint32_t index,
                      const struct request_result *result) {
     struct text *text = &completion->texts[index];
     if (text->is_over) return;
     text->result = *result;
     text->is_over = 1;
-    if (completion->has_rules) {
-        double mean = text->tokens_count ? result->log_prob / (double)text->tokens_count : 0;
-        /* The text is said to have ended by itself, so that clients get half lines, as from
-         * llama.cpp's server. */
-        size_t shown =
-            finish_length(&completion->rules, text->count ? text->bytes : "", text->count, 1, mean);
-        if (shown < text->count) text->count = shown;
-    }
+    if (completion->has_rules) apply_rules_at_end(completion, text);
     tell_stream(completion, index);
 }
 

@@ -66,6 +66,7 @@ struct completion {
     size_t prompt_bytes;
     struct finish rules; /* they apply if has_rules */
     int has_rules;
+    char *before; /* of the rules */
 };
 
 /* NULL: memory was short and 503 has been answered. */

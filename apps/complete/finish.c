@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "loop.h"
+
 struct line {
     const char *text; /* [bytes] without its line end and without the blanks before that */
     size_t bytes;
@@ -134,7 +136,47 @@ struct walk {
     uint32_t lines; /* lines so far */
     int content;    /* whether a line that is not blank has come */
     int blanks;     /* blank lines since then */
+    struct loop loop;
 };
+
+/* A line as loop.h compares it. Closing lines and #endif are rightly repeated, so their letters do
+ * not count. */
+static struct loop_line said(const struct line *line) {
+    struct loop_line said =
+        loop_line(line->columns, line->text + line->blanks, line->bytes - line->blanks, "", 0);
+    if (closes(line) || begins_with(line, "#endif")) said.letters = 0;
+    return said;
+}
+
+/* Adds the lines before the cursor's line, which begins at `end`. */
+static void say_before(struct walk *walk, size_t end) {
+    size_t at = end, lines = 0, cut;
+    while (at && lines <= FINISH_BEFORE) lines += walk->rules->before[--at] == '\n';
+    if (lines > FINISH_BEFORE) at++;
+    while (at < end) {
+        struct line line = line_at(walk->rules->before, end, at, 0, walk->rules->tab);
+        if (line.bytes > line.blanks) loop_add(&walk->loop, said(&line), &cut);
+        at = line.next;
+    }
+}
+
+/* Adds the cursor's line together with the text's first line, which is complete. Returns whether it
+ * completes a loop. */
+static int first_loops(struct walk *walk, const struct line *first) {
+    struct line head = line_at(walk->head, walk->head_bytes, 0, 0, walk->rules->tab);
+    size_t cut;
+    if (first->bytes == first->blanks) {
+        if (head.bytes > head.blanks) loop_add(&walk->loop, said(&head), &cut);
+        return 0;
+    }
+    struct loop_line line =
+        head.bytes == head.blanks
+            ? said(first)
+            : loop_line(head.columns, head.text + head.blanks, walk->head_bytes - head.blanks,
+                        first->text, first->bytes);
+    line.counts = 1;
+    return loop_add(&walk->loop, line, &cut);
+}
 
 static struct walk walk_begin(const struct finish *rules) {
     struct walk walk = {.rules = rules, .block = -1};
@@ -147,6 +189,7 @@ static struct walk walk_begin(const struct finish *rules) {
         walk.block = (long)line_at(walk.head, walk.head_bytes, 0, 0, rules->tab).columns;
     walk.rest = line_at(rules->after, rules->after_bytes, 0, 0, rules->tab);
     walk.has_next = next_line(rules, &walk.next);
+    if (rules->loops) say_before(&walk, at);
     return walk;
 }
 
@@ -175,6 +218,15 @@ static int repeats(const struct walk *walk, const struct line *line) {
                 walk->rest.text + walk->rest.blanks, walk->rest.bytes - walk->rest.blanks);
 }
 
+/* Adds a later line, which is complete; the line before it ends at `end`. Returns whether it
+ * completes a loop; *cut is then where the text ends. */
+static int later_loops(struct walk *walk, const struct line *line, size_t end, size_t *cut) {
+    struct loop_line later = said(line);
+    later.counts = 1;
+    later.cut = end;
+    return loop_add(&walk->loop, later, cut);
+}
+
 enum verdict { GOES_ON, ENDS_BEFORE, ENDS_BEHIND };
 
 /* Whether the block goes on with a later line that is not blank. A line that is not complete is
@@ -200,12 +252,17 @@ static size_t walk_lines(const struct finish *rules, const char *text, size_t by
                          int *enough, size_t *last) {
     struct walk walk = walk_begin(rules);
     struct line line = line_at(text, bytes, 0, walk.front > 0 ? (size_t)walk.front : 0, rules->tab);
+    size_t cut;
     *enough = 1;
     *last = 0;
     if (line.ends || ended) {
         size_t end = first_end(&walk, &line);
         if (end < line.bytes) return end;
     }
+    /* What is after the cursor decides first, and needs the complete line for that. */
+    int is_decided = line.ends || ended || walk.rest.bytes == walk.rest.blanks;
+    if (rules->loops && is_decided && loop_inside(line.text, line.bytes)) return 0;
+    if (rules->loops && (line.ends || ended) && first_loops(&walk, &line)) return 0;
     walk.content = line.bytes > line.blanks;
     if (walk.block < 0 && walk.content) walk.block = (long)line.columns;
     for (size_t at = 0; line.ends;) {
@@ -223,6 +280,8 @@ static size_t walk_lines(const struct finish *rules, const char *text, size_t by
         }
         enum verdict verdict = block_verdict(&walk, &line, is_whole);
         if (verdict == ENDS_BEFORE || (is_whole && repeats(&walk, &line))) return end;
+        if (rules->loops && loop_inside(line.text, line.bytes)) return end;
+        if (rules->loops && is_whole && later_loops(&walk, &line, end, &cut)) return cut;
         if (verdict == ENDS_BEHIND) return at + line.bytes;
         walk.content = 1;
         walk.blanks = 0;

@@ -14,6 +14,9 @@
  *   repeat the rest of the cursor's line, unless that would cut a pair of brackets or quotes that
  *   the text itself opens. A later line that is the next line of the document ends the text. If the
  *   first line would make the cursor's line the same as the next one, nothing is shown.
+ * - Loops, as loop.h defines them. A text ends before the first line that it repeats, whether the
+ *   line was said by the text itself or by the lines before the cursor, and before a line that says
+ *   one piece again and again. The cursor's line counts as the text's if the text says some of it.
  * - Lines. If a limit cut the text off, its last line is dropped or, if there is only one line, the
  *   last word, which may be half a word. Blanks at the end are dropped.
  * - Noise. A text whose mean log-probability is below `least`, or that is blank, is not shown. */
@@ -23,8 +26,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { FINISH_BEFORE = 32 }; /* lines before the cursor that a loop can repeat */
+
 struct finish {
-    const char *before; /* [before_bytes] text before the cursor; the cursor's line is enough */
+    const char
+        *before; /* [before_bytes] text before the cursor: the cursor's line and, if `loops` is
+                           set, FINISH_BEFORE lines before it */
     size_t before_bytes;
     const char *after; /* [after_bytes] text after the cursor: the rest of its line, and the next
                           line that is not blank */
@@ -35,6 +42,7 @@ struct finish {
                         does (this is llama.cpp's n_indent, with a tab of 1) */
     int block;       /* cut at the end of the block */
     int repeats;     /* 1: what is after the cursor may be repeated */
+    int loops;       /* 1: a text that loops ends */
     double least;    /* the smallest mean log-probability (natural) of an id; 0: any */
 };
 

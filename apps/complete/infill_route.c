@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "completion_prompt.h"
+#include "documents.h"
 #include "kit/json.h"
 
 static void put(json_t *object, const char *name, json_t *value) {
@@ -293,7 +294,23 @@ static uint64_t subject_of(const struct request *request, struct fields *fields,
     return hash ? hash : 1;
 }
 
-static int add_texts(struct request *request, struct fields *fields) {
+/* An editor must not show loops: keeps the last lines before the cursor for the rule. */
+static int add_rules(struct completion *completion, const char *prefix, size_t prefix_bytes,
+                     const char *prompt, size_t prompt_bytes) {
+    size_t from = lines_back(prefix, prefix_bytes, FINISH_BEFORE), bytes = prefix_bytes - from;
+    completion->before = malloc(bytes + prompt_bytes + 1);
+    if (!completion->before) return ENOMEM;
+    memcpy(completion->before, prefix + from, bytes);
+    memcpy(completion->before + bytes, prompt, prompt_bytes);
+    completion->rules.before = completion->before;
+    completion->rules.before_bytes = bytes + prompt_bytes;
+    completion->rules.loops = 1;
+    completion->has_rules = 1;
+    return 0;
+}
+
+static int add_texts(struct completion *completion, struct request *request,
+                     struct fields *fields) {
     size_t prefix_bytes, suffix_bytes, bytes;
     const char *prefix = fields_text(fields, "input_prefix", "", &prefix_bytes);
     const char *suffix = fields_text(fields, "input_suffix", "", &suffix_bytes);
@@ -309,7 +326,7 @@ static int add_texts(struct request *request, struct fields *fields) {
                                                    : (uint32_t)request->max_tokens;
     request->heal = 1;
     request->subject = subject_of(request, fields, prefix, prefix_bytes);
-    return error;
+    return error ? error : add_rules(completion, prefix, prefix_bytes, prompt, bytes);
 }
 
 static void begin_infill(struct exchange *exchange, const json_t *body) {
@@ -319,7 +336,7 @@ static void begin_infill(struct exchange *exchange, const json_t *body) {
     /* temperature 0, unless the client asks for another */
     struct request *request = read_common(completion, &fields, 0);
     if (!request) return;
-    int error = *fields.why ? 0 : add_texts(request, &fields);
+    int error = *fields.why ? 0 : add_texts(completion, request, &fields);
     if (!error && !*fields.why)
         completion_begin(completion, &request, 1);
     else

@@ -205,8 +205,8 @@ static void on_done(struct request *request, const struct request_result *result
     if (!asked->is_over && asked->id) {
         if (result->status == REQUEST_DONE) take_text(asked, result);
         trace(door, result, asked->bytes);
-        again = ++asked->made < asked->wanted && json_array_size(asked->items) &&
-                result->status == REQUEST_DONE && !ask_again(asked);
+        again =
+            ++asked->made < asked->wanted && result->status == REQUEST_DONE && !ask_again(asked);
         if (!again) answer(door, asked, result);
     }
     if (!again) {
@@ -226,10 +226,11 @@ static int submit(struct asked *asked, struct request *request) {
 
 /* ---- asking */
 
-/* Makes the rules and the texts that they look at: the cursor's line up to the cursor, with the
- * lead, and what is after the cursor up to the next line that is not blank. */
+/* Makes the rules and the texts that they look at: the lines up to the cursor, with the lead, and
+ * what is after the cursor up to the next line that is not blank. */
 static int add_rules(struct asked *asked, const struct document *document, size_t from, size_t to) {
-    size_t front = line_front(document->text, from), lead = strlen(asked->lead), end = to;
+    size_t front = lines_back(document->text, from, FINISH_BEFORE), lead = strlen(asked->lead),
+           end = to;
     int full = 0; /* whether a line after the cursor's is not blank */
     for (int first = 1; end < document->bytes && !full; first = 0) {
         size_t next = lines_forward(document->text, document->bytes, end, 1);
@@ -250,6 +251,7 @@ static int add_rules(struct asked *asked, const struct document *document, size_
                                    .after = asked->after,
                                    .after_bytes = end - to,
                                    .lines = rest ? 1 : (uint32_t)asked->effort.lines,
+                                   .loops = 1,
                                    .block = 1,
                                    .least = asked->effort.least};
     return 0;

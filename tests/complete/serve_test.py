@@ -255,6 +255,28 @@ class Serve(unittest.TestCase):
         self.assertEqual(self.server.request('GET', '/nothing')[0], 404)
         self.assertEqual(self.server.request('GET', '/infill')[0], 405)
 
+    def test_loops_are_cut_for_editors_alone(self):
+        """A small model that takes the likeliest id of each loops soon: /infill does not show it,
+        /completion gives the model's own text."""
+        def loops(text):
+            lines = [line for line in text.split('\n')[1:] if line.strip()]
+            return any(a == b and sum(map(str.isalpha, a)) > 4 for a, b in zip(lines, lines[1:]))
+
+        raw = streamed = 0
+        for front in ('def add(a, b):\n    total = 0\n    ', 'import os\nimport ', CODE,
+                      'class A:\n    def __init__(self, a):\n        self.a = a\n        '):
+            wish = {'n_predict': 300, 'temperature': 0, 'ignore_eos': True}
+            text = self.server.post('/completion', dict(wish, prompt=front))['content']
+            raw += loops(text)
+            got = self.server.post('/infill', dict(wish, input_prefix=front))
+            self.assertFalse(loops(front.rsplit('\n', 1)[1] + got['content']), got)
+            events, _ = self.server.events('/infill', dict(wish, input_prefix=front))
+            told = ''.join(e['content'] for e in events)
+            self.assertTrue(told.startswith(got['content']))
+            streamed += events[-1]['tokens_predicted'] < 300
+        self.assertGreater(raw, 0)
+        self.assertGreater(streamed, 0)
+
     def test_long_middle_is_cut(self):
         body = dict(FIM, t_max_prompt_ms=0, input_prefix='value = 12345\n' * 900,
                     input_suffix='other = 1\n' * 500)

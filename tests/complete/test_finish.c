@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ static struct finish rules_of(const char *document) {
                            .before_bytes = (size_t)(cursor - document),
                            .after = cursor + 1,
                            .after_bytes = strlen(cursor + 1),
+                           .loops = 1,
                            .block = 1};
 }
 
@@ -143,21 +145,116 @@ static void other_rules(void **state) {
     assert_int_equal(finish_length(&rules, text, strlen(text), 1, 0), 15);
 }
 
+static void loops_are_cut(void **state) {
+    static const struct example examples[] = {
+        /* the text's own lines */
+        {"|\n", "total += 1\ntotal += 1\ntotal += 1\n", "total += 1", 0, 0},
+        {"f():\n    |\n", "first()\n    other()\n    first()\n    other()\n    fir",
+         "first()\n    other()", 0, 1},
+        {"|\n", "one()\n\ntwo()\n\none()\n\ntwo()\n", "one()", 0, 0}, /* the block */
+        {"def f():|\n", "\n    one()\n\n    two()\n\n    one()\n    two()\n",
+         "\n    one()\n\n    two()", 0, 0},
+        /* lines in front of the cursor */
+        {"self.left = 1\n|\n", "self.left = 1\n", "", 0, 0},
+        {"self.left = 1\nself.|\n", "left = 1\n", "", 0, 0},
+        {"first()\nother()\n|\n", "first()\nother()\nfirst()\n", "", 0, 0},
+        {"first()\nother()|\n", "\nthird()\nfirst()\n", "\nthird()\nfirst()", 0, 0},
+        {"first()\nother()|\n", "\nfirst()\nother()\n", "", 0, 0},
+        {"last()\n|\n", "first()\nother()\nfirst()\nother()\n", "first()\nother()", 0, 0},
+        /* one piece in a line */
+        {"x = |\n", "name.parent.name.parent.name.parent.name.parent.na", "", 0, 1},
+        {"x = |\n", "1\ny = max(value, max(value, max(value, max(value, max(value, ", "1", 0, 1},
+        {"f(|)\n", "argument, argument, argument, argument, argument, ", "", 0, 1},
+    };
+    (void)state;
+    COMPARE(examples);
+    struct finish rules = rules_of("|\n");
+    const char *text = "total += 1\ntotal += 1\n";
+    assert_true(finish_enough(&rules, text, strlen(text)));
+    rules.loops = 0;
+    assert_false(finish_enough(&rules, text, strlen(text)));
+    assert_int_equal(finish_length(&rules, text, strlen(text), 1, 0), strlen(text) - 1);
+}
+
+static void honest_repeats_stay(void **state) {
+    static const struct example examples[] = {
+        /* tables */
+        {"    {0, 1},\n    |\n", "{0, 2},\n    {0, 3},\n    {0, 4},\n",
+         "{0, 2},\n    {0, 3},\n"
+         "    {0, 4},",
+         0, 0},
+        {"    0, 0, 0, 0,\n    |\n", "0, 0, 0, 0,\n    0, 0, 0, 0,\n    0, 0, 0, 0,\n",
+         "0, 0, 0, 0,\n    0, 0, 0, 0,\n    0, 0, 0, 0,", 0, 0},
+        {"x = [|\n", "None, None, None, None, None, None, None, None, None]",
+         "None, None, None, None, None, None, None, None, None]", 0, 0},
+        {"    NULL,\n    |\n", "NULL,\n    NULL,\n", "NULL,\n    NULL,", 0, 0},
+        {"    [|\n", "0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00],",
+         "0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00],", 0, 0},
+        {"|\n", "a.push(1)\na.push(2)\na.push(3)\n", "a.push(1)\na.push(2)\na.push(3)", 0, 0},
+        /* what closes, what is checked each time, what stands at another depth */
+        {"f() {|\n", "\n    if (a) {\n        if (b) {\n            c();\n        }\n    }\n}\n",
+         "\n    if (a) {\n        if (b) {\n            c();\n        }\n    }\n}", 0, 0},
+        {"f() {|\n", "\n    a = x();\n    if (!a) return;\n    b = y();\n    if (!a) return;\n}\n",
+         "\n    a = x();\n    if (!a) return;\n    b = y();\n    if (!a) return;\n}", 0, 0},
+        {"f():|\n", "\n    if a:\n        return None\n    return None\n",
+         "\n    if a:\n        return None\n    return None", 0, 0},
+        {"/* |\n", "-------------------------------------------------- */",
+         "-------------------------------------------------- */", 0, 0},
+    };
+    (void)state;
+    COMPARE(examples);
+}
+
+/* Code that people wrote: of twelve lines in a row of the project's own sources the rule against
+ * loops may touch one in 500. */
+static void real_code_stays(void **state) {
+    static const char *const patterns[] = {"apps/*/*.c", "runtime/*.c", "tests/*/*.c",
+                                           "tests/*/*.py"};
+    enum { LINES = 12, STEP = 4, BYTES_MAX = 1 << 20 };
+    char *text = malloc(BYTES_MAX);
+    size_t lines = 0, texts = 0, cut = 0;
+    glob_t files = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
+        glob(patterns[i], i ? GLOB_APPEND : 0, NULL, &files);
+    assert_true(files.gl_pathc > 100); /* it runs in the project's folder */
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        FILE *file = fopen(files.gl_pathv[i], "r");
+        size_t bytes = fread(text, 1, BYTES_MAX, file), end = 0;
+        fclose(file);
+        for (size_t at = 0; at < bytes; at++) {
+            if ((at && text[at - 1] != '\n') || lines++ % STEP) continue;
+            for (int line = 0; line < LINES && end < bytes; line++)
+                for (end = line ? end + 1 : at; end < bytes && text[end] != '\n';) end++;
+            struct finish rules = {.before = text, .before_bytes = at, .after = ""};
+            size_t whole = finish_length(&rules, text + at, end - at, 1, 0);
+            rules.loops = 1;
+            texts++;
+            cut += finish_length(&rules, text + at, end - at, 1, 0) != whole;
+        }
+    }
+    globfree(&files);
+    free(text);
+    assert_true(texts > 5000);
+    if (cut * 500 > texts) fail_msg("of %zu texts the rule against loops cut %zu", texts, cut);
+}
+
 /* For any document, rules and text: what is shown is a front of the text without an empty line at
  * its end, and by rules that do not look behind the cursor all of it is shown again; and once
  * finish_enough has said so, no matter what follows, finish_length says the same, of the front as
  * of the whole, ended or not. */
 static void coming_text_is_decided_the_same(void **state) {
-    static const char *const words[] = {"\n", "\n",   "\n    ", "\n        ", "\n\t", "\n\n",
-                                        "a",  "b",    "else",   "end",        "}",    "{",
-                                        "(",  ")",    "\"",     " ",          "  ",   "\xc3\xa4",
-                                        ":",  "\r\n", "x = 1",  "b\n}",       "\n}"};
+    static const char *const words[] = {
+        "\n",   "\n",   "\n    ",   "\n        ", "\n\t",     "\n\n",    "a",
+        "b",    "else", "end",      "}",          "{",        "(",       ")",
+        "\"",   " ",    "  ",       "\xc3\xa4",   ":",        "\r\n",    "x = 1",
+        "b\n}", "\n}",  "call()\n", "\nother",    "name.of.", "name.of."};
     enum { WORDS = sizeof words / sizeof *words, TEXTS = 60000 };
     uint64_t random = 7;
     size_t decided = 0, shown_some = 0;
     (void)state;
     for (int i = 0; i < TEXTS; i++) {
-        char parts[3][128] = {"", "", ""};
+        char parts[3][160] = {"", "", ""};
         for (int part = 0; part < 3; part++) {
             random = random * 6364136223846793005u + 1442695040888963407u;
             for (int n = (int)(random >> 60); n >= 0 && strlen(parts[part]) < 100; n--) {
@@ -174,6 +271,7 @@ static void coming_text_is_decided_the_same(void **state) {
                                .lines = (uint32_t)(random >> 40) % 4,
                                .indent = (uint32_t)(random >> 45) % 3 * 2,
                                .block = (random >> 50) % 4 > 0,
+                               .loops = (random >> 53) % 4 > 0,
                                .repeats = (random >> 55) % 4 == 0};
         const char *text = parts[2];
         size_t bytes = strlen(text), shown = finish_length(&rules, text, bytes, 1, 0);
@@ -200,11 +298,10 @@ static void coming_text_is_decided_the_same(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ends_with_the_block),
-        cmocka_unit_test(never_repeats_what_follows),
-        cmocka_unit_test(lines_are_whole),
-        cmocka_unit_test(other_rules),
-        cmocka_unit_test(coming_text_is_decided_the_same),
+        cmocka_unit_test(ends_with_the_block), cmocka_unit_test(never_repeats_what_follows),
+        cmocka_unit_test(lines_are_whole),     cmocka_unit_test(other_rules),
+        cmocka_unit_test(loops_are_cut),       cmocka_unit_test(honest_repeats_stay),
+        cmocka_unit_test(real_code_stays),     cmocka_unit_test(coming_text_is_decided_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
