@@ -22,6 +22,7 @@ struct figures {
     uint64_t own_ns;                        /* processor time of the thread, outside the library */
     uint32_t waiting, active;               /* requests that wait or have a slot now */
     uint32_t slots;                         /* how many slots there are */
+    uint64_t slot_bytes;                    /* memory of each slot, taken at the start */
     struct figures_slot {
         int is_active;
         uint64_t number;    /* number of the request that has the slot or had it last, from 1; 0:

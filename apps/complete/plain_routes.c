@@ -125,6 +125,11 @@ static void metrics(struct exchange *exchange, const json_t *body) {
          (double)f.full);
     line(&at, end, "requests_waiting", "gauge", "Requests that wait for a slot.", f.waiting);
     line(&at, end, "requests_active", "gauge", "Requests that have a slot.", f.active);
+    line(&at, end, "slots", "gauge", "Contexts that are kept.", f.slots);
+    line(&at, end, "context", "gauge", "Positions of each of them.",
+         exchange_model(exchange)->context);
+    line(&at, end, "slot_bytes", "gauge", "Memory of each of them, taken at the start.",
+         (double)f.slot_bytes);
     line(&at, end, "prompt_tokens_total", "counter", "Tokens of prompts, evaluated.",
          (double)f.prompt_tokens);
     line(&at, end, "prompt_tokens_reused_total", "counter", "Tokens of prompts, found in place.",

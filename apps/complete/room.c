@@ -356,6 +356,7 @@ static void *run(void *arg) {
     room->is_loaded = 1;
     room->exit_status = failed;
     room->figures.slots = room->slots.count;
+    room->figures.slot_bytes = room->slots.arena_bytes;
     pthread_cond_broadcast(&room->changed);
     pthread_mutex_unlock(&room->lock);
     if (room->config.opened) room->config.opened(room->config.user, failed);

@@ -2,13 +2,11 @@
 
   replay.py MODEL.apus [--apus build/release/apus] [--draft FILE] [--peer URL] [--keys N]
             [--threads N] [--package click --old 8.0.4 --new 8.1.7] [--work build/complete]
-            [--front] [--requests N]
+            [--front]
 
 --peer: a server that speaks llama.cpp's /infill and /completion, with the same model, started
 beforehand. Each request goes to one server and then to the other. --front: what stands before the
-cursor goes to /completion, for models without markers, which llama.cpp's /infill refuses.
---requests: so many short requests in the end, and what memory the process has of its own before
-and after them."""
+cursor goes to /completion, for models without markers, which llama.cpp's /infill refuses."""
 import argparse
 import http.client
 import json
@@ -131,14 +129,19 @@ def deadline(client, ids):
     return 1e3 * (time.perf_counter() - begin)
 
 
-def thread_own(client):
-    """Milliseconds that the engine's thread spent outside the library for a request; Apus alone."""
+def metric(client, name):
+    """A figure of Apus's own."""
     connection = http.client.HTTPConnection(client.host, client.port, timeout=60)
     connection.request('GET', '/metrics')
     values = dict(line.split() for line in connection.getresponse().read().decode().splitlines()
                   if not line.startswith('#'))
     connection.close()
-    return 1e3 * float(values['apus_own_seconds_total']) / float(values['apus_requests_total'])
+    return float(values['apus_' + name])
+
+
+def thread_own(client):
+    """Milliseconds that the engine's thread spent outside the library for a request; Apus alone."""
+    return 1e3 * metric(client, 'own_seconds_total') / metric(client, 'requests_total')
 
 
 def is_idle(client):
@@ -177,22 +180,6 @@ def middle_of(values):
     return statistics.median(values) if values else None
 
 
-def own_memory(process):
-    """MB that are no file's."""
-    status = pathlib.Path('/proc/%d/status' % process.pid).read_text()
-    return int(status.split('RssAnon:')[1].split()[0]) / 1e3
-
-
-def grown(process, client, ids, requests):
-    """Memory before and after so many requests, each a little further in the text."""
-    before = own_memory(process)
-    for i in range(requests):
-        begin = i * 7 % (len(ids) - 64)
-        client.ask('/completion', {'prompt': ids[begin:begin + 16 + i % 48],
-                                   'n_predict': 1 + i % 4})
-    return {'requests': requests, 'before': before, 'after': own_memory(process)}
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('model')
@@ -206,7 +193,6 @@ def main():
     parser.add_argument('--new', default='8.1.7')
     parser.add_argument('--work', default='build/complete')
     parser.add_argument('--front', action='store_true')
-    parser.add_argument('--requests', type=int, default=0)
     a = parser.parse_args()
     old, new = (editing.fetch(a.package, v, a.work) for v in (a.old, a.new))
     steps = list(editing.session(old, new, a.keys))
@@ -241,8 +227,6 @@ def main():
                 'text': middle_of(hang_up(client, {
                     'prompt': ids[:40], 'n_predict': 4000, 'ignore_eos': True})
                     for _ in range(5))}
-        if a.requests:
-            report['apus']['memory_mb'] = grown(server, clients['apus'], ids, a.requests)
         print(json.dumps(report, indent=1))
     finally:
         server.terminate()
