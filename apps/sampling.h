@@ -50,6 +50,9 @@
 #define OPTION_LOOKUP \
     {NULL, "--lookup", OPTION_FLAG, SETTING(lookup), 0, 0, NULL, \
      "also propose what followed the same tokens earlier in the context", NULL}
+#define OPTION_NO_LOOKUP \
+    {NULL, "--no-lookup", OPTION_FLAG, SETTING(no_lookup), 0, 0, NULL, \
+     "do not propose what followed the same tokens earlier in the context", NULL}
 /* clang-format on */
 
 /* For --seed -1: sets a random seed of 32 bits, which JSON readers do not round. Returns EXIT_FAULT

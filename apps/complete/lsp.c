@@ -4,22 +4,27 @@
 
 #include "command.h"
 #include "lsp_server.h"
+#include "sampling.h"
+#include "speculation.h"
 
 #define AT(member) offsetof(struct settings, member)
 
 static int lsp_main(const struct settings *settings) {
     signal(SIGPIPE, SIG_IGN); /* a client that is gone ends the server in the usual way */
     struct settings with = *settings;
-    with.lookup = 1; /* the lookup costs nothing, and edited text often repeats itself */
+    /* the lookup costs nothing, and edited text often repeats itself */
+    with.lookup = !with.no_lookup;
+    int status = speculation_settings(&with);
+    if (status) return status;
     return lsp_serve(&with, STDIN_FILENO, STDOUT_FILENO);
 }
 
 static const struct option lsp_options[] = {
     OPTION_MODEL,
-    {"-d", "--draft", OPTION_STRING, AT(draft), 0, 0, "FILE",
-     "a smaller model with the same tokens, which proposes; the text stays the same",
-     "a smaller model that proposes"},
-    OPTION_DRAFT_ENGINE,
+    OPTIONS_DRAFT,
+    OPTION_NO_LOOKUP,
+    {NULL, "--fim", OPTION_STRING, AT(fim), 0, 0, "NAME",
+     "family of the markers for filling in (default: what the blob says)", NULL},
     {"-c", "--ctx", OPTION_COUNT, AT(context), 16, 1 << 20, "N",
      "positions of the context (default: the model's, at most 8192)", "positions of the context"},
 };

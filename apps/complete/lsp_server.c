@@ -62,7 +62,12 @@ static void on_opened(void *user, int exit_status) {
         progress(door, "end", NULL, model ? model->name : "the model could not be loaded");
     door->progress_shown = 0;
     if (model) {
-        door_log(door, 3, "the model is %s, with a context of %u ids", model->name, model->context);
+        door_log(door, 3, "the model is %s, with a context of %u ids%s", model->name,
+                 model->context,
+                 fim_takes_suffix(&model->fim)
+                     ? ""
+                     : "; it has no markers for filling in, so it completes from what stands "
+                       "before the cursor alone");
     } else {
         door->has_failed = 1;
         door_log(door, 1, "the model %s could not be loaded; standard error has the reason",
@@ -379,6 +384,7 @@ int lsp_serve(const struct settings *command, int in, int out) {
     struct lsp_door door = {.command = *command, .unit = COLUMN_UTF16};
     door.config = (struct room_config){.settings = &door.command,
                                        .queue = ASKED_MAX,
+                                       .fim = command->fim,
                                        .progress = on_progress,
                                        .opened = on_opened,
                                        .user = &door};

@@ -132,6 +132,39 @@ class Life(LspCase):
         client.wait(lambda m: m.get('method') == 'workspace/configuration')
         self.assertEqual(client.complete(URI, 4, 15), [])
 
+    def test_draft_options_change_no_text(self):
+        found = []
+        for options in ([], ['-d', DRAFT], ['-d', DRAFT, '--draft-tokens', 4, '--draft-ctx', 256],
+                        ['--no-lookup']):
+            client = self.client(TARGET, '-t', 1, *options)
+            client.start(options=LOOSE)
+            client.loaded()
+            client.open(URI, CODE)
+            found.append(client.complete(URI, 4, 15))
+        self.assertTrue(found[0])
+        self.assertEqual(found, [found[0]] * len(found))
+        got = subprocess.run([BUILD / 'apus', 'lsp', TARGET, '--draft-tokens', '16'],
+                             stdin=subprocess.DEVNULL, capture_output=True)
+        self.assertEqual(got.returncode, 2)
+        self.assertIn(b'--draft-tokens expects auto or a number from 1 to 15', got.stderr)
+
+    def test_a_model_without_markers(self):
+        """It completes from the prefix alone, and the log says so once."""
+        found, about = [], 'completes from what stands before the cursor alone'
+        for behind in ('', '\n\n\nprint(1)\n'):
+            client = self.client(TARGET, '-t', 1, '--fim', 'none')
+            client.start(options=LOOSE)
+            client.loaded()
+            head = CODE[:CODE.index('(argv)')]
+            client.open(URI, head + behind)
+            for _ in range(2):
+                found.append([i['insertText'] for i in client.complete(URI, 4, 99)])
+            said = [m['params']['message'] for m in client.seen
+                    if m.get('method') == 'window/logMessage']
+            self.assertEqual(sum(about in message for message in said), 1, said)
+        self.assertTrue(found[0])
+        self.assertEqual(found, [found[0]] * 4)
+
     def test_no_model(self):
         client = self.client('-t', 1)
         client.start()

@@ -255,6 +255,20 @@ class Serve(unittest.TestCase):
         self.assertEqual(self.server.request('GET', '/nothing')[0], 404)
         self.assertEqual(self.server.request('GET', '/infill')[0], 405)
 
+    def test_a_model_without_markers(self):
+        """/infill then completes from the prefix alone, which is said once."""
+        with Server('--fim', 'none') as server:
+            self.assertEqual(server.get('/props')['fim_template'], 'none')
+            wish = {'n_predict': 4, 'temperature': 0}
+            front = CODE.rstrip(' ')
+            alone = server.post('/completion', dict(wish, prompt=front))['content']
+            for more in ({}, {'input_suffix': '\n\nprint(sub(1, 2))\n'}):
+                got = server.post('/infill', dict(wish, input_prefix=front, **more))
+                # of its ids some write the healed word again
+                self.assertTrue(got['content'] and alone.startswith(got['content']), got)
+            _, errors = server.close()
+            self.assertEqual(errors.count('completes from what stands before the cursor alone'), 1)
+
     def test_loops_are_cut_for_editors_alone(self):
         """A small model that takes the likeliest id of each loops soon: /infill does not show it,
         /completion gives the model's own text."""
