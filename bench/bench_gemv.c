@@ -1,13 +1,14 @@
-/* GEMV kernels against the machine's roofs: weights from memory, both roofs measured between the
- * kernels' runs, medians, JSON to stdout.
+/* Compares GEMV kernels with the machine's roofs: the kernels read weights from memory, both roofs
+ * are measured between their runs, and medians go to stdout as JSON.
  *
  *     bench_gemv [--threads N] [--mib N] [--rounds N] [--cpu ref|avx2|avxvnni|avx512|each]
  *
- * each: all of this machine but ref in turns, and AVX-VNNI's kernels in AVX-512's encoding where
- * the machine has that.
+ * each: all instruction sets of this machine but ref, in turns, and also AVX-VNNI's kernels in
+ * AVX-512's encoding if the machine has that.
  *
- * Threads share every tensor by panels and do not wait for one another: this is the kernel alone,
- * not the engine. Seconds are processor time of the thread that took longest (bench/roof.h). */
+ * Threads share the panels of every tensor and do not wait for one another: this measures the
+ * kernel alone, not the engine. Seconds are processor time of the thread that took longest
+ * (bench/roof.h). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,7 @@ struct bench {
     struct set set[SETS_MAX];
     unsigned sets;
     struct roof_team *team;
-    uint8_t *weights; /* options.bytes of random bytes: every bit pattern is a tensor */
+    uint8_t *weights; /* options.bytes random bytes: every bit pattern is a valid tensor */
     uint8_t *x;       /* COLUMNS_MAX columns of the widest shape */
     float *row_scale, *y;
     unsigned prefetch;
@@ -101,10 +102,10 @@ static struct job prepare(const struct bench *b, const struct set *set, const st
     return j;
 }
 
-/* rate: bytes a second, by number of columns and round */
+/* Prints one shape. rate: bytes per second, by number of columns and round. */
 static void print_shape(const struct shape *s, const char *set, double rate[COUNTS][ROUNDS_MAX],
                         unsigned rounds, double roof, double peak, int last) {
-    /* per byte and column */
+    /* for each byte of weights and column */
     const double macs =
         (double)s->rows * padded_cols(s->k) / (double)weight_bytes(s->type, s->rows, s->k);
     printf("    {\"model\": \"%s\", \"cpu\": \"%s\", \"type\": \"%s\", \"rows\": %u, \"cols\": "
@@ -213,7 +214,7 @@ int main(int argc, char **argv) {
         state ^= state << 13, state ^= state >> 7, state ^= state << 17;
         memcpy(b.weights + i, &state, 8);
     }
-    /* any bytes serve: time does not depend on them */
+    /* any bytes will do, because the time does not depend on them */
     for (size_t i = 0; i < x_bytes; i++) b.x[i] = (uint8_t)(b.weights[i] | 1);
     for (size_t i = 0; i < rows; i++) b.row_scale[i] = 1e-3f;
     b.prefetch = roof_read_prefetch(b.team, b.weights, b.options.bytes);

@@ -21,7 +21,7 @@ struct roof_member {
 struct roof_team {
     double share;              /* roof_share */
     pthread_barrier_t barrier; /* before and after every job */
-    roof_fn *fn;               /* NULL: leave */
+    roof_fn *fn;               /* NULL: the threads end */
     void *user;
     unsigned threads;
     struct roof_member member[64];
@@ -66,7 +66,7 @@ struct roof_team *roof_open(unsigned threads) {
     for (unsigned i = 1; i < threads; i++) {
         t->member[i].team = t;
         t->member[i].index = i;
-        /* a benchmark: what was started stays */
+        /* this is a benchmark, so the threads that were started are left alone */
         if (pthread_create(&t->member[i].thread, NULL, serve, &t->member[i])) return NULL;
     }
     return t;
@@ -107,7 +107,7 @@ struct read_job {
     unsigned repeats, prefetch;
 };
 
-static volatile uint64_t sink; /* keeps the loops alive */
+static volatile uint64_t sink; /* so that the compiler does not remove the loops */
 
 #if defined(__x86_64__)
 __attribute__((target("avx512f"))) static uint64_t read_avx512(const uint8_t *p, size_t bytes,
@@ -174,7 +174,7 @@ unsigned roof_read_prefetch(struct roof_team *team, const void *data, size_t byt
 enum { DOT_ROUNDS = 1 << 21 };
 
 #if defined(__x86_64__)
-/* 16 chains hide the latency of the instruction. */
+/* 16 independent sums hide the latency of the instruction. */
 __attribute__((target("avx512f,avx512vnni"))) static void dot_avx512(void) {
     __m512i a[16], x = _mm512_set1_epi32(0x01020304), y = _mm512_set1_epi32(0x7f818283);
 #pragma GCC unroll 16
@@ -203,7 +203,8 @@ __attribute__((target("avx2"))) static void dot_avx2(void) {
     }
 }
 
-/* Two start in a cycle and take 5 on some: 12 chains. */
+/* Two instructions start in a cycle and take 5 cycles on some processors, so there are 12
+ * independent sums. */
 __attribute__((target("avx2"))) static void dot_avxvnni(void) {
     __m256i a[12], x = _mm256_set1_epi32(0x01020304), y = _mm256_set1_epi32(0x7f818283);
 #pragma GCC unroll 12
@@ -215,7 +216,7 @@ __attribute__((target("avx2"))) static void dot_avxvnni(void) {
     }
 }
 
-static int has_avxvnni(void) { /* clang 14 does not know its name */
+static int has_avxvnni(void) { /* clang 14 does not know the name of this feature */
     uint32_t a, b, c, d;
     return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 0, &a, &b, &c, &d) && a >= 1 &&
            __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & 1 << 4;
@@ -258,7 +259,7 @@ void *roof_alloc(size_t bytes) {
     uint8_t *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) return NULL;
     madvise(p, bytes, MADV_HUGEPAGE);
-    /* real pages: untouched ones all read one zero page */
+    /* makes real pages: untouched pages would all read the same zero page */
     for (size_t i = 0; i < bytes; i += 4096) ((volatile uint8_t *)p)[i] = 0;
     return p;
 }

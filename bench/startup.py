@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Times a whole process up to its first token, beside one verify pass for every 16 tokens of the
-prompt, and prints one JSON object.
+"""Times a whole process up to its first token, compares it with one verify pass for every 16 tokens
+of the prompt, and prints one JSON object.
 
     startup.py MODEL.apus [--apus build/release/apus] [--prompt 20] [--rounds 7] [--threads 2]
 
 The file is read once before, so that it is in the page cache. Each round runs `apus run` for one
-token (from the process's start to its end: opening, prefill, one token) and `apus bench` for the
-pass of 16 columns, one after the other. Medians."""
+token (from the start of the process to its end: opening, prefill, one token) and `apus bench` for
+the pass of 16 columns, one after the other. It prints medians."""
 import argparse
 import json
 import pathlib

@@ -1,7 +1,7 @@
 #!/bin/sh
-# The accuracy table of docs/numerics.md: fetches SmolLM2, builds llama.cpp's binding, measures,
-# prints. About half an hour on two free cores. APUS_BUILD names the build folder. Exit 77, with a
-# reason, where something cannot be fetched.
+# The accuracy table of docs/accuracy.md: fetches SmolLM2, builds llama.cpp's binding, measures, and
+# prints the table. It takes about half an hour on two free cores. APUS_BUILD names the build
+# folder. Exit status 77, with a reason, if something cannot be fetched.
 set -eu
 cd "$(dirname "$0")/../.."
 gguf=$(sh toolchain/model.sh gguf) || exit $?

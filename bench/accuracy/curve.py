@@ -7,12 +7,13 @@ saw.
 All formats are made from one F32 file (off_grid.py). llama.cpp's are quantized by its
 llama-quantize, without and with an importance matrix that its llama-imatrix made from the packer's
 calibration text (build/peers, bench/peers/peers.sh), and run by its Python binding; Apus runs its
-own blobs. Windows of 512 tokens, `windows` of code and as many of English (table.py has the texts),
-evenly over each text, every one evaluated from nothing; the reference is
-tests/oracle/float_reference.py. Bits a weight are those that the layers' tensors take in the file,
-scales of rows and all padding included. What is measured stays in WORK/curve.jsonl and is not
-measured again. With --docs writes accuracy/curve.json and accuracy/curve.svg there, and prints the
-table. APUS_BUILD names the build folder. Exit 77, with a reason, where something is missing."""
+own blobs. Each text gives `windows` windows of 512 tokens, evenly over the text (table.py has the
+texts, code and English), and each window is evaluated without context before it. The reference is
+tests/oracle/float_reference.py. Bits per weight count what the layers' tensors take in the file,
+scales of rows and all padding included. What has been measured stays in WORK/curve.jsonl and is not
+measured again. It prints the table. With --docs it writes accuracy/curve.json and
+accuracy/curve.svg into that folder. APUS_BUILD names the build folder. Exit status 77, with a
+reason, if something is missing."""
 import argparse
 import itertools
 import json
@@ -35,8 +36,8 @@ import table  # noqa: E402
 
 PEERS = ROOT / 'build' / 'peers'
 WINDOW = 512
-# the importance matrix sees every seventh piece of the calibration text: twice the packer's
-# tokens
+# The importance matrix sees every seventh piece of the calibration text, which is twice as many
+# tokens as the packer uses.
 PIECE, MATRIX_SHARE = 4096, 7
 TYPES = ['Q4_0', 'IQ4_XS', 'Q4_K_M', 'Q5_K_M', 'Q6_K', 'Q8_0']
 BUDGETS = ['4.13', '4.25', '4.5', '5', '6']
@@ -50,7 +51,8 @@ LOOK = {
 
 
 def made(path, make):
-    """path, made whole by make(part) where it is not there yet."""
+    """Returns path. If there is no such file, make(part) writes a part file first, which then gets
+    the name."""
     if not path.exists():
         part = path.with_suffix('.part' + path.suffix)
         make(part)
@@ -124,7 +126,7 @@ def windows(work, blob, count):
 
 
 def measure(formats, source, work, count, log, most=None):
-    """{(family, name, kind, window): {kl, same, top}} of all formats over all windows."""
+    """{(family, name, kind, window): {kl, same}} of all formats over all windows."""
     done = {}
     if log.exists():
         done = {tuple(k): v for k, v in map(json.loads, log.read_text().splitlines())}

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The curve of docs/accuracy.md: fetches SmolLM2, builds llama.cpp's binding, installs its tools,
-# measures, and writes docs/accuracy. Over an hour on two free cores the first time. APUS_BUILD
-# names the build folder. Exit 77, with a reason, where something cannot be fetched.
+# measures, and writes docs/accuracy. The first time it takes more than an hour on two free cores.
+# APUS_BUILD names the build folder. Exit status 77, with a reason, if something cannot be fetched.
 set -eu
 cd "$(dirname "$0")/../.."
 gguf=$(sh toolchain/model.sh gguf) || exit $?

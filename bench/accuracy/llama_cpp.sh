@@ -1,9 +1,9 @@
 #!/bin/sh
-# Builds the Python binding of llama.cpp for the accuracy table, into build/llama-venv. About six
-# minutes on two cores. The instruction sets are named rather than found, and AMX is left out: its
-# code path crashed on a machine that reports it without offering it.
+# Builds the Python binding of llama.cpp for the accuracy table, into build/llama-venv, which takes
+# about six minutes on two cores. The instruction sets are named, not detected, and AMX is left out,
+# because its code crashed on a machine that reports AMX and does not offer it.
 #
-# Exit 77, with a reason, if the package index cannot be reached.
+# Exit status 77, with a reason, if the package index cannot be reached.
 set -eu
 cd "$(dirname "$0")/../.."
 venv=build/llama-venv

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""The same function on other numbers: a GGUF in F32 whose weights have left the grid they were once
-rounded to.
+"""Makes a model that computes the same function with other numbers: a GGUF file in F32 whose
+weights are no longer on the grid that they were rounded to.
 
     off_grid.py IN.gguf OUT.gguf [--seed N]
 
-The only SmolLM2 at hand is a Q4_1 file. Rounding its weights again would flatter every format that
-can name the 16 levels of a group (Q4_1's relatives, and Q8_0 for the embedding). So each channel
-between two matrices gets a random factor in [2^-1/2, 2^1/2] on one side and its inverse on the
-other: norm gains against the columns of the matrices behind them (a tied head gets its own copy),
-V's rows against O's columns, UP's rows against DOWN's columns. In exact arithmetic nothing changes;
-in float32 the logits move by 1e-5."""
+The only SmolLM2 at hand is a Q4_1 file. If its weights were rounded again, every format that can
+represent the 16 levels of a group (Q4_1's relatives, and Q8_0 for the embedding) would look too
+good. So each channel between two matrices is multiplied by a random factor in [2^-1/2, 2^1/2] on
+one side and divided by it on the other: norm gains and the columns of the matrices behind them (a
+tied head gets its own copy), V's rows and O's columns, UP's rows and DOWN's columns. In exact
+arithmetic nothing changes; in float32 the logits change by 1e-5."""
 import argparse
 
 import numpy as np
@@ -22,7 +22,7 @@ def read(path):
 
 
 def shift(w, r, layers, heads, kv_heads):
-    """w in place: name -> [rows][columns]."""
+    """Changes w in place. w: name -> [rows][columns]."""
     factor = lambda n: (2 ** r.uniform(-0.5, 0.5, n)).astype(np.float32)  # noqa: E731
     w.setdefault('output.weight', w['token_embd.weight'].copy())
     pairs = [('output_norm', ['output'])]

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The code of the calibration text alone, or its prose: parts.py code|prose prints it.
+"""parts.py code|prose: prints only the code of the calibration text, or only its prose.
 
-The text is excerpts in the order of SOURCES.md, each of whole lines, as long as
-weights/tools/calibration_text.py makes them, an empty line between."""
+The text consists of excerpts in the order of SOURCES.md, each of whole lines, as long as
+weights/tools/calibration_text.py makes them, with an empty line between them."""
 import pathlib
 import sys
 

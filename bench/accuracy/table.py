@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""The accuracy table: SmolLM2 in several formats against the float32 model, on code and on English.
+"""The accuracy table: compares SmolLM2 in several formats with the float32 model, on code and on
+English.
 
     table.py SmolLM2.gguf --work FOLDER [--bytes 100000] [--window 512]
 
-Every text is cut into windows of `window` tokens, evaluated from nothing. KL(float32 || format) in
-nats, its 99th percentile and agreement of the likeliest token are over all positions, perplexity
-over the second half of each window. Apus is calibrated by the text that ships, by its code and its
-prose alone (parts.py), and not at all. All formats are made from one F32 file (off_grid.py). Apus
-runs its own blobs, llama.cpp its own files; the reference is tests/oracle/float_reference.py.
-Finished windows are kept in FOLDER/windows.jsonl and not computed again. APUS_BUILD names the build
-folder. Exit 77 without the packages."""
+Every text is cut into windows of `window` tokens, which are evaluated without context before them.
+KL(float32 || format) in nats, its 99th percentile and agreement of the likeliest token are over all
+positions, perplexity is over the second half of each window. Apus is calibrated with the text that
+ships, with only its code, with only its prose (parts.py), and not at all. All formats are made from
+one F32 file (off_grid.py). Apus runs its own blobs, llama.cpp its own files; the reference is
+tests/oracle/float_reference.py. Finished windows are kept in FOLDER/windows.jsonl and not computed
+again. APUS_BUILD names the build folder. Exit status 77 without the packages."""
 import argparse
 import hashlib
 import itertools
@@ -39,7 +40,7 @@ PROSE = ['Artistic', 'Apache-2.0', 'GPL-1', 'MPL-2.0', 'GFDL-1.3', 'MPL-1.1', 'L
 
 
 def texts(size):
-    """[(kind, text)]: whole lines until `size` bytes are there, an equal share of every file."""
+    """[(kind, text)]: `size` characters of each kind, in equal parts from every file."""
     lib, licenses = pathlib.Path(
         sysconfig.get_paths()['stdlib']), pathlib.Path('/usr/share/common-licenses')
     out = []
@@ -76,7 +77,7 @@ class Llama:
 
 
 def llama_files(source, work):
-    """Quantized by llama.cpp itself. None where its binding is missing."""
+    """Files that llama.cpp itself quantizes. Empty if its binding is missing."""
     try:
         import llama_cpp
     except ImportError as e:
@@ -126,7 +127,7 @@ def formats(gguf, work, window, threads):
 
 
 def windows(work, size, window):
-    """(kind, key, ids), the kinds in turn so that a part of the table is already fair."""
+    """(kind, key, ids). The kinds alternate, so that a table of the first windows has both."""
     lists = [list(kind_windows(work, kind, text, window)) for kind, text in texts(size)]
     return [w for pair in itertools.zip_longest(*lists) for w in pair if w]
 
@@ -141,8 +142,8 @@ def kind_windows(work, kind, text, window):
 
 
 def evaluate(every, ids):
-    """name -> of the window: KL of every position, agreements; tokens and negative log-likelihood
-    of the second half."""
+    """name -> for the window: KL of every position, number of agreements; number of tokens and
+    negative log-likelihood of the second half."""
     out, half = {}, len(ids) // 2
     want = every['float32'][1](ids)
     for name, (_, logits) in every.items():
@@ -158,7 +159,7 @@ def evaluate(every, ids):
 
 
 def table(rows):
-    """rows: {(kind, name): as evaluate gives, over all windows}"""
+    """rows: {(kind, name): what evaluate gives, summed over all windows}"""
     kinds, names = ['code', 'English'], list(dict.fromkeys(n for _, n in rows))
     lines = [
         '| | ' + ' | '.join(f'{k}: KL | 99 % | top-1 | perplexity' for k in kinds) + ' |',
@@ -177,8 +178,8 @@ def table(rows):
 
 
 def check(rows):
-    """What would be a regression: the figures of docs/accuracy.md, with room for texts that differ
-    between systems."""
+    """Sentences about regressions. The limits are the figures of docs/accuracy.md, with some room
+    for texts that differ between systems."""
     bad = []
     for (kind, name), (kl, *_) in rows.items():
         most = {'Apus int8': 0.008, 'Apus int4': 0.2}.get(name, np.inf)

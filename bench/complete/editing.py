@@ -1,5 +1,5 @@
-"""An editing session made of two versions of a public package: which lines change from one to the
-other is typed, key by key, in three files, jumping between them.
+"""An editing session made from two versions of a public package: the lines that change from one
+version to the other are typed, key by key, in three files, with jumps between the files.
 
   session(folder_old, folder_new, keys) yields (file name, text before the cursor, text behind it)
 """
@@ -11,7 +11,7 @@ import zipfile
 
 
 def fetch(package, version, into):
-    """The package's files, from the Python package index; a folder."""
+    """Downloads a package from the Python package index. Returns the folder of its files."""
     folder = pathlib.Path(into) / ('%s-%s' % (package, version))
     if not folder.exists():
         folder.mkdir(parents=True)
@@ -23,7 +23,8 @@ def fetch(package, version, into):
 
 
 def changed_files(old, new):
-    """Files of 200 to 2,000 lines that both have and that differ, most changed first: three."""
+    """The three files with the most changes, of those with 200 to 2,000 lines that both versions
+    have."""
     found = []
     for path in sorted(new.rglob('*.py')):
         before = old / path.relative_to(new)
@@ -38,7 +39,7 @@ def changed_files(old, new):
 
 
 def session(old, new, keys):
-    """Hunk by hunk in turns between the files; every third key of a new line asks."""
+    """Types one hunk in each file in turn; at every third key of a new line there is a request."""
     files = changed_files(old, new)
     turns = max(len(f[4]) for f in files)
     count = 0
@@ -47,7 +48,7 @@ def session(old, new, keys):
             if turn >= len(steps):
                 continue
             _, i1, i2, j1, j2 = steps[turn]
-            # what stands above is new already, below is old; the old lines are deleted
+            # above the cursor the file is new, below it old; the old lines are already deleted
             above, below = ''.join(b[:j1]), ''.join(a[i2:])
             for line in b[j1:j2] or ['\n']:
                 for at in range(0, len(line), 3):

@@ -1,12 +1,13 @@
-"""Replays an editing session against completion servers, in turns, and prints JSON.
+"""Replays an editing session with completion servers in turns, and prints JSON.
 
   replay.py MODEL.apus [--apus build/release/apus] [--draft FILE] [--peer URL] [--keys N]
             [--threads N] [--package click --old 8.0.4 --new 8.1.7] [--work build/complete]
             [--front]
 
---peer: a server that speaks llama.cpp's /infill and /completion, with the same model, started
-beforehand. Each request goes to one server and then to the other. --front: what stands before the
-cursor goes to /completion, for models without markers, which llama.cpp's /infill refuses."""
+--peer: a server with the same model that understands llama.cpp's /infill and /completion and was
+started before. Each request goes to one server and then to the other. --front: sends only the text
+before the cursor, to /completion, for models without markers, which llama.cpp's /infill
+refuses."""
 import argparse
 import http.client
 import json
@@ -28,7 +29,8 @@ class Client:
         self.port = int(port)
 
     def ask(self, path, body):
-        """(seconds to the first text, seconds to the end, last object, text)."""
+        """Sends a request. Returns (seconds to the first text, seconds to the end, last object,
+        text)."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=600)
         begin = time.perf_counter()
         connection.request('POST', path, json.dumps(dict(body, stream=True)),
@@ -58,7 +60,7 @@ def share(values, part):
 
 
 def request_of(before, behind, lines_before=256, lines_behind=64):
-    """As llama.vim cuts it."""
+    """The request that llama.vim would make."""
     above, _, line = before.rpartition('\n')
     above = above.splitlines(True)[-lines_before:]
     return {'id_slot': 0, 'input_prefix': ''.join(above) + '\n' * bool(above), 'prompt': line,
@@ -68,7 +70,7 @@ def request_of(before, behind, lines_before=256, lines_behind=64):
 
 
 def front_of(body):
-    """The same without what is behind the cursor."""
+    """The same request without the text behind the cursor."""
     text = ''.join(e['text'] for e in body['input_extra']) + body['input_prefix'] + body['prompt']
     return dict({k: v for k, v in body.items() if not k.startswith('input_')},
                 samplers=['top_k', 'top_p'], prompt=text)
@@ -90,7 +92,7 @@ def replay(clients, steps, extra, front):
 
 
 def figures(rows):
-    rows = rows[1:]  # the first one is cold
+    rows = rows[1:]  # without the first one, which finds nothing in the cache
     first = [r['first'] for r in rows if r['first'] is not None]
     return {
         'requests': len(rows), 'with_text': len(first),
@@ -103,7 +105,7 @@ def figures(rows):
 
 
 def long_prompt(client, text, tokens):
-    """So many ids of the text."""
+    """The first `tokens` ids of the text, which is repeated if it is too short."""
     connection = http.client.HTTPConnection(client.host, client.port, timeout=60)
     connection.request('POST', '/tokenize', json.dumps({'content': text}))
     ids = json.loads(connection.getresponse().read())['tokens']
@@ -114,7 +116,8 @@ def long_prompt(client, text, tokens):
 
 
 def rates(client, ids):
-    """Tokens a second of a cold prompt, and of a text behind it."""
+    """Tokens per second of a prompt that is not in the cache, and of the text that is generated
+    behind it."""
     _, _, last, _ = client.ask('/completion', {'prompt': ids, 'n_predict': 48, 'temperature': 0,
                                                'cache_prompt': False, 'ignore_eos': True})
     timings = last['timings']
@@ -130,7 +133,7 @@ def deadline(client, ids):
 
 
 def metric(client, name):
-    """A figure of Apus's own."""
+    """A figure that only Apus has."""
     connection = http.client.HTTPConnection(client.host, client.port, timeout=60)
     connection.request('GET', '/metrics')
     values = dict(line.split() for line in connection.getresponse().read().decode().splitlines()
@@ -153,7 +156,7 @@ def is_idle(client):
 
 
 def until(condition, seconds=20):
-    """Waits for it; False where it has not come by then."""
+    """Waits until condition() is true. Returns False if it is not after so many seconds."""
     end = time.perf_counter() + seconds
     while not condition():
         if time.perf_counter() > end:
@@ -162,8 +165,8 @@ def until(condition, seconds=20):
 
 
 def hang_up(client, body):
-    """Milliseconds from closing the connection to an idle engine; None where the server was never
-    seen at work, or not idle within 20 seconds."""
+    """Milliseconds from closing the connection until the engine is idle; None if the server was
+    never seen at work, or did not become idle within 20 seconds."""
     data = json.dumps(body).encode()
     sock = socket.create_connection((client.host, client.port))
     sock.sendall(b'POST /completion HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n'

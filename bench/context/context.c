@@ -1,13 +1,15 @@
-/* Decoding behind long contexts, beside the time that reading weights, keys and values takes at the
- * read roof of the same run; JSON to stdout.
+/* Measures decoding behind long contexts, and compares it with the time that reading weights, keys
+ * and values takes at the read roof of the same run. Prints JSON to stdout.
  *
- *     bench_context MODEL.apus [--threads N] [--turns N] [--at N,N,...] default: 2 threads, 5
- *     turns, 512,2048,8192
+ *     bench_context MODEL.apus [--threads N] [--turns N] [--at N,N,...]
  *
- * Evaluating thousands of tokens of a 7B model takes minutes, and its speed is not what is asked
- * here: the first 256 positions are evaluated, and their rows of the cache repeated up to the
- * longest context. Time does not depend on what the rows hold. The roof and every context are taken
- * in turns; by the time that passes, medians. It looks inside the runtime, as tests do. */
+ * Default: 2 threads, 5 turns, at 512,2048,8192.
+ *
+ * Evaluating thousands of tokens of a 7B model takes minutes, and its speed is not measured here.
+ * So only the first 256 positions are evaluated, and their rows of the cache are repeated up to the
+ * longest context. The time does not depend on the values in the rows. The roof and every context
+ * are measured in turns, by the time that passes; medians are printed. The program uses the inside
+ * of the runtime, as tests do. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +43,7 @@ static double median(double *v, unsigned n) {
     return 0.5 * (v[(n - 1) / 2] + v[n / 2]);
 }
 
-/* Panels of 16 slots [BASE, to) from those below BASE. */
+/* Fills the panels of slots [BASE, to) with copies of the panels below BASE. */
 static void repeat_rows(apus_session *s, uint32_t to) {
     sequence_reserve(&s->target, to);
     for (uint32_t i = 0; i < s->target.hal.dims->layers; i++) {

@@ -1,17 +1,22 @@
-"""What bytes, instructions and latencies let a GPU reach, from the machine code that AMD's driver
-makes. A model, not a measurement: no GPU has run it.
+"""What speed bytes, instructions and latencies allow on a GPU, computed from the machine code that
+AMD's driver makes. This is a model, not a measurement: no GPU has run it.
 
-  bounds.py DUMP as test_igpu_executables prints it for AMD devices (toolchain/test-long.sh vulkan)
+  bounds.py DUMP
 
-Time of a pass of n columns = steps x what a dispatch and its barrier cost + the larger of
-  bytes of the weights (and of the cache) over the bandwidth that reads reach, and issue cycles of
-  GEMV's inner loop over all SIMDs: a vector instruction of a wave of 64 takes 2, a product of 16 x
-  16 x 16 matrices 32 (512 operations a compute unit and cycle, as for dot products), any other 1;
-  none overlap; and its loads through the first cache of each compute unit (two SIMDs), 64 bytes a
-  cycle for the lanes together.
+DUMP is what test_igpu_executables prints for AMD devices (toolchain/test-long.sh vulkan).
+
+The time of a pass of n columns is the number of steps times what a dispatch with its barrier costs,
+plus the largest of these times:
+  - reading: the bytes of the weights over the bandwidth that reads reach;
+  - issue: the cycles of GEMV's inner loop on all SIMDs. A vector instruction of a wave of 64 takes
+    2 cycles, a product of 16 x 16 x 16 matrices 32 (512 operations in a cycle of a compute unit, as
+    for dot products), any other instruction 1, and none overlap;
+  - loads: those of the loop go through the first cache of each compute unit (two SIMDs), 64 bytes
+    in a cycle for all lanes together.
+
 The bandwidth that reads reach is 0.83 of the peak, which is what rocm_bandwidth_test gives on Strix
-Halo (212 of 256 GB/s, llm-tracker.info). A dispatch with its barrier is taken for 4 us, a
-submission with the wake-up for 50 us: guesses, which matter little at 7B."""
+Halo (212 of 256 GB/s, llm-tracker.info). A dispatch with its barrier is assumed to take 4 us, a
+submission with the wake-up 50 us. These are guesses, which matter little at 7B."""
 import pathlib
 import re
 import sys
@@ -26,16 +31,17 @@ DEVICES = {
     '890M, LPDDR5X-7500': (120.0, 16, 2.9),
     '8060S, LPDDR5X-8000': (256.0, 40, 2.9)
 }
-# A 7B shape in int4 as packed here (README): bytes of the weights of a pass, layers
+# A 7B shape in int4 as packed here (README): bytes of weights that a pass reads, layers, steps of a
+# layer
 MODEL = dict(bytes=3.72e9, layers=32, steps=13)
-# Bytes of weights behind a packed dot product of a wave of 64: 4 of 8 bits a lane; 4 of 4 bits with
-# a byte of scale to 64.
+# Bytes of weights for one packed dot product of a wave of 64: each lane takes 4 weights of 8 bits,
+# or 4 weights of 4 bits with one byte of scale for 64 weights.
 BYTES_A_DOT = {'W8': 64 * 4, 'W4': 64 * (2 + 4 / 64)}
 
 
 def loop_cycles(code, what='v_dot4'):
-    """Issue cycles, cycles of loads and how many of `what` has the innermost loop with the most of
-    them: from the target of a backward branch to the branch."""
+    """The issue cycles, the cycles of loads and the number of `what` in the innermost loop with the
+    most of them. A loop goes from the target of a backward branch to the branch."""
     lines, labels, best = [], {}, None
     for line in code.splitlines():
         text = line.split(';')[0].strip()
@@ -67,7 +73,7 @@ def main(path):
     device, pipelines = radv.read(path)
     rates, matrix = {}, None
     for p in pipelines:
-        if p.name == 'gemv_matrix W4':  # a turn is 16 rows x 64 for 64 columns
+        if p.name == 'gemv_matrix W4':  # a turn of its loop: 16 rows x 64 weights, 64 columns
             cycles, loads, _ = loop_cycles(p.code, 'v_wmma')
             matrix = 16 * (32 + 1) * 4 / max(cycles / 2, loads)  # bytes for 16 columns
         m = re.fullmatch(r'gemv (W8|W4), (\d+) columns', p.name)

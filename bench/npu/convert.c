@@ -1,9 +1,9 @@
-/* bench_npu_convert: what the host does of an NPU's products, on the one thread that asks for them:
- * x into the order that the tiles take, sums into floats with their scales (npu/multiply.c), for
- * all layers of a 7B model. The NPU itself is left out: a provider that answers at once. JSON to
- * stdout, processor time.
+/* bench_npu_convert: the host's part of an NPU's products, on the one thread that asks for them. It
+ * puts x into the order that the tiles take, and turns sums into floats with their scales
+ * (npu/multiply.c), for all layers of a 7B model. A provider that answers at once takes the place
+ * of the NPU. Prints processor time as JSON to stdout.
  *
- *     bench_npu_convert [ROUNDS]        default 9; the median of them */
+ *     bench_npu_convert [ROUNDS]        default 9; prints their median */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,13 @@
-/* bench_npu_schedule: what a pass of a 7B or 8B model takes on an NPU by the device model's cycle
- * model, for both arrays, numbers of columns and two ways to submit. Every kind of matrix runs once
- * through the model, its own control code with it; a pass adds them up. JSON to stdout.
+/* bench_npu_schedule: how long a pass of a 7B or 8B model takes on an NPU by the cycle model of the
+ * device model, for both arrays, several numbers of columns and two ways to submit. Every kind of
+ * matrix runs once through the device model, with its own control code, and a pass is the sum over
+ * all matrices. Prints JSON to stdout.
  *
  *     bench_npu_schedule [FRACTION]
  *
- * FRACTION: of each matrix's rows, 1 / N (default 1: all, two minutes), multiplied up again.
- * Nothing here is a measurement of hardware: assumptions are in tests/npu/sim/time.c and
- * docs/npu.md. */
+ * FRACTION: N, to run only 1 / N of each matrix's rows and multiply the time by N (default 1: all
+ * rows, two minutes). Nothing here is a measurement of hardware: the assumptions are in
+ * tests/npu/sim/time.c and docs/npu.md. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,10 +24,10 @@ static const struct shape {
               {"Llama 3.1 8B", 32, 4096, 14336, 1024, 128256}};
 
 struct matrix {
-    uint32_t type, rows, cols, times; /* times: in a pass */
+    uint32_t type, rows, cols, times; /* times: how often in a pass */
 };
 
-/* W4 but V and the head, as the packer has it. */
+/* All matrices are W4 except V and the head, which are W8, as the packer makes them. */
 static void matrices_of(const struct shape *s, struct matrix out[MATRICES + 1]) {
     const struct matrix m[MATRICES + 1] = {
         {WEIGHT_W4, s->dim, s->dim, s->layers}, {WEIGHT_W4, s->kv, s->dim, s->layers},
@@ -48,8 +49,8 @@ static struct sim_buffer buffer(uint64_t bytes, uint64_t address) {
     return b;
 }
 
-/* What bounds a pass, the sum of each matrix's tightest bound, and the size of control code: of the
- * layers' shortest and longest product, and of the head's. */
+/* What bounds a pass, the sum of the times that bound each matrix, and the size of control code: of
+ * the layers' shortest and longest product, and of the head's. */
 struct sums {
     struct sim_time time;
     double array_ns, bytes;
@@ -64,7 +65,7 @@ static void note_code(struct sums *sum, size_t words, uint32_t operations) {
     if (operations > sum->operations[1]) sum->operations[1] = operations;
 }
 
-/* Runs a matrix and adds it, `times` times. */
+/* Runs a matrix and adds its time to the sums as often as it occurs in a pass. */
 static void run(uint32_t generation, const struct matrix *m, uint32_t columns, uint32_t fraction,
                 struct sums *sum) {
     static uint32_t code[CODE_WORDS];

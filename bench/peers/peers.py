@@ -5,15 +5,16 @@
     NAME=COMMAND ...]
              [--peers FILE] [--rounds 5] [--prompt 128] [--tokens 16] [--threads 2] [-o OUT.json]
 
-Each COMMAND is llama.cpp's llama-bench, or a program with its options and its JSON, such as
-'build/peers/llama-bench' (bench/peers/peers.sh) or ik_llama.cpp's with '-rtr 1'. Without any, the
-llama-bench on the path. The two files hold one model (bench/peers/random_gguf.py, then apus-pack
---no-calibrate): the GGUF's 4-bit type for them, 4 bits for Apus.
+Each COMMAND is llama.cpp's llama-bench, or a program with the same options and JSON, such as
+'build/peers/llama-bench' (bench/peers/peers.sh) or ik_llama.cpp's with '-rtr 1'. Without any
+COMMAND the llama-bench on the path is used. The two files contain the same model
+(bench/peers/random_gguf.py, then apus-pack --no-calibrate): the peers run the GGUF's 4-bit type,
+Apus its own 4 bits.
 
-Every round runs each program once, one after the other, so that a machine that slows down slows
-all; the figures are medians over the rounds, and the ratios medians of each round's ratio. decode:
-tokens a second after an empty context; pass_ms: of n tokens in one pass; verify: the same over the
-time of one; prefill: tokens a second of the prompt."""
+Every round runs each program once, one after the other, so that a machine that slows down slows all
+of them. The figures are medians over the rounds, and the ratios are medians of the rounds' ratios.
+decode: tokens per second after an empty context; pass_ms: time of n tokens in one pass; verify:
+that time over the time of one token; prefill: tokens per second of the prompt."""
 import argparse
 import json
 import pathlib
@@ -41,7 +42,7 @@ def run(command):
 
 
 def apus(a):
-    """One short run. Its verify is timed at the position of its decode."""
+    """One short run of Apus. It times verify at the position of decode."""
     o = json.loads(
         run([
             a.apus, 'bench', '-m', a.blob, '--seconds', a.seconds, '--threads', a.threads, '--json'
@@ -96,7 +97,7 @@ def medians(samples):
 
 
 def ratios(ours, theirs):
-    """How many times as fast Apus is: of a pass of n tokens, its time over theirs."""
+    """How many times as fast Apus is, for decode, prefill and passes of n tokens."""
     each = [{'decode': o['decode'] / t['decode'], 'prefill': o['prefill'] / t['prefill'],
              **{f'verify_{n}': t[f'pass_ms_{n}'] / o[f'pass_ms_{n}'] for n in COLUMNS}}
             for o, t in zip(ours, theirs)]
@@ -127,8 +128,8 @@ def main():
         peers = {'llama.cpp': 'llama-bench'}
     if not peers:
         sys.exit(
-            'peers: nobody to compare with: name a llama-bench with --peer, put one on the path, '
-            'or run bench/peers/peers.sh'
+            'peers: no program to compare with: name a llama-bench with --peer, put one on the '
+            'path, or run bench/peers/peers.sh'
         )
     samples = {'apus': [], **{name: [] for name in peers}}
     for turn in range(a.rounds):

@@ -1,18 +1,18 @@
 #!/bin/sh
-# Sets up the programs that bench/peers/peers.py times beside Apus (and llama.cpp's tools for
-# bench/accuracy, in build/peers), and prints a line NAME=COMMAND for each one there is to time:
+# Sets up the programs that bench/peers/peers.py compares with Apus (and llama.cpp's tools for
+# bench/accuracy, in build/peers), and prints a line NAME=COMMAND for each program:
 #
-#   sh bench/peers/peers.sh llama.cpp of Debian unstable (in the folder of toolchain/unstable.sh)
-#   with its Zen 4 code, and ik_llama.cpp with
-#                                      run-time repacking, built with this system's compiler from
-#                                      the source that its Python binding's package carries
-#   sh bench/peers/peers.sh llama.cpp  the first of them alone
-#   sh bench/peers/peers.sh variants llama.cpp alone, once for every instruction set that Debian
-#   builds and this processor has
+#   sh bench/peers/peers.sh            llama.cpp of Debian unstable (in the folder of
+#                                      toolchain/unstable.sh) with its Zen 4 code, and ik_llama.cpp
+#                                      with run-time repacking, built with this system's compiler
+#                                      from the source in its Python binding's package
+#   sh bench/peers/peers.sh llama.cpp  only llama.cpp
+#   sh bench/peers/peers.sh variants   only llama.cpp, once for every instruction set that Debian
+#                                      builds it for and this processor has
 #
-# Reasons why one cannot be had go to standard error. Exit status 77 if none can. Root for Debian
-# unstable; ten minutes of compiling for the other; nothing outside build/ changes. Logs:
-# build/peers/*.log.
+# If one cannot be set up, the reason goes to standard error; if none can, the exit status is 77.
+# Debian unstable needs root, and compiling the other takes ten minutes. Nothing outside build/
+# changes. Logs: build/peers/*.log.
 set -u
 cd "$(dirname "$0")/../.."
 mkdir -p build/peers
@@ -20,8 +20,8 @@ want=${1:-default}
 root=${APUS_UNSTABLE:-$PWD/build/unstable}
 say() { echo "peers: $*" >&2; }
 
-# ---- llama.cpp: VARIANT chooses among its CPU libraries, which llama-bench would else choose by
-# itself (AMX where the processor has it)
+# ---- llama.cpp: VARIANT chooses one of its CPU libraries. Without it llama-bench chooses by itself
+# (AMX if the processor has it).
 llama_cpp() {
     if ! [ -e "$root/usr/bin/llama-imatrix" ]; then
         log=build/peers/llama.cpp.log
@@ -69,8 +69,8 @@ SCRIPT
         { say "no ik_llama.cpp: it does not build ($log)"; return 1; }
 }
 
-# Whether the processor has what Debian's builds for newer processors take; the others run on any
-# with AVX2 or are slower than those.
+# Whether the processor has the instructions that Debian's builds for newer processors need. The
+# other builds run on any processor with AVX2, or are slower than these.
 has() { for flag; do grep -qw "$flag" /proc/cpuinfo || return 1; done; }
 
 found=77

@@ -5,8 +5,8 @@ Apus and its peers time the same weights.
     random_gguf.py SHAPE OUT.gguf [--type q4_0|q8_0] [--seed N]
 
 Shapes, sizes of weights and the tokenizer are those of weights/tools/random_checkpoint.py (Llama
-family, SentencePiece). Memory stays at a few MB: blocks are written as they are drawn. Every weight
-is uniform over the levels of its block; values do not change what a pass costs."""
+family, SentencePiece). Blocks are written as they are drawn, so that a few MB of memory are enough.
+Every weight is uniform over the levels of its block; the values do not change what a pass costs."""
 import argparse
 import math
 import pathlib
@@ -20,7 +20,7 @@ sys.path.insert(0, str(TOOLS))
 import random_checkpoint  # noqa: E402
 
 BLOCK = 32  # weights that share a scale
-# GGUF's number, bytes a block, deviation of the levels
+# GGUF's number of the type, bytes of a block, standard deviation of the levels
 TYPES = {'q4_0': (2, 18, 15 / math.sqrt(12)), 'q8_0': (8, 34, 255 / math.sqrt(12))}
 F32, ALIGNMENT, DRAW = 0, 32, 1 << 17
 NAMES = {

@@ -1,15 +1,15 @@
 #!/bin/sh
-# Measures what docs/performance.md shows, into JSON files, and writes that document: under 12
-# minutes on two cores that have nothing else to do, once the models and the peers are there (the
-# first run makes them).
+# Measures what docs/performance.md shows, writes it to JSON files, and writes that document from
+# them. It takes less than 12 minutes on two cores that do nothing else, after the first run, which
+# also makes the models and sets up the peers.
 #
 #     sh bench/performance/perf.sh [OUT [NAME=COMMAND ...]]
 #
-# OUT: folder for the JSON, default docs/performance. NAME=COMMAND: more peers, as in
-# bench/peers/peers.py; those of bench/peers/peers.sh are taken by themselves, and what cannot be
-# had says why. ONLY="gemv engine context startup peers roofline report" picks steps; the rest keeps
-# its files. Needs the release build, numpy and the packages of `toolchain/setup.sh tests`; the
-# report installs matplotlib beside them.
+# OUT: folder for the JSON files, default docs/performance. NAME=COMMAND: more peers, as in
+# bench/peers/peers.py; those of bench/peers/peers.sh are always used, and if one cannot be set up
+# the reason is printed. ONLY="gemv engine context startup peers roofline report" chooses steps; the
+# others keep their files. It needs the release build, numpy and the packages of
+# `toolchain/setup.sh tests`; the report also installs matplotlib.
 set -eu
 cd "$(dirname "$0")/../.."
 out=${1:-docs/performance}
@@ -44,7 +44,7 @@ if wanted engine; then
             say "$m, $cpu"
             $apus bench -m $models/$m.apus --cpu $cpu --seconds $seconds --json \
                 >"$out/$m.$cpu.json" ||
-                rm "$out/$m.$cpu.json" # not on this processor
+                rm "$out/$m.$cpu.json" # the processor lacks this set
         done
     done
 fi

@@ -4,8 +4,8 @@
     report.py DIRECTORY [--docs docs] [--check]
 
 Needs matplotlib. Nothing is measured here: every number comes from the files, or is computed from
-them as the text says. The section about busy machines is not made here, it stays as it is.
---check writes nothing: exit status 1 where the document is not what the files give."""
+them as the text says. The section about busy machines is not made here and stays as it is. --check
+writes nothing; its exit status is 1 if the document is not what the files give."""
 
 import argparse
 import json
@@ -33,7 +33,7 @@ def table(head, rows):
 
 
 def section(head, text):
-    """Its lines end where the source's do, until all is wrapped."""
+    """A section whose lines end where they end in this source; `wrapped` joins them later."""
     return f'\n## {head}\n\n{text.strip()}\n\n'
 
 
@@ -43,7 +43,7 @@ def joules(o, part):
 
 
 def engine_table(runs):
-    """With columns for joules where a run has some."""
+    """The table, with columns for joules if a run has some."""
     head = [
         'model',
         'kernels',
@@ -116,8 +116,8 @@ def peer_rows(peers):
 
 
 def machine_rows(roofline, big):
-    """Tokens a second of the 7B shape on the machines of roofline.json. A prompt takes 8 columns at
-    a time from the cache."""
+    """Tokens per second of the 7B shape on the machines of roofline.json. A prompt is computed 8
+    columns at a time, with weights from the cache."""
     gb = big['weight_bytes'] / 1e9
     return [
         [
@@ -144,9 +144,9 @@ def kernel_rows(roofline):
 
 
 def bound(big):
-    """The least that n columns can cost, times one: the layers' multiply-adds alone, at the peak in
-    registers, over the time of a pass of one column."""
-    macs = big['prefill']['gmac_per_s'] / big['prefill']['tps']  # G for a token
+    """The least that n columns can cost, as a multiple of one column: the time of the layers'
+    multiply-adds alone, at the peak in registers, over the time of a pass of one column."""
+    macs = big['prefill']['gmac_per_s'] / big['prefill']['tps']  # in units of 10^9, for a token
     one = {v['columns']: v['ms'] for v in big['verify']}[1] / 1e3
     least = {n: n * macs / big['vpdpbusd_gmac_per_s'] / one for n in (8, 16)}
     memory = big['weight_bytes'] / 1e9 / (8 * macs / big['vpdpbusd_gmac_per_s'])
@@ -373,7 +373,7 @@ wrong put right (the script says what):
 
 
 def wrapped(text):
-    """Paragraphs as lines of at most 100 columns; tables, headings and pictures as they are."""
+    """Wraps paragraphs at 100 columns; tables, headings and pictures stay as they are."""
     fill = lambda p: (
         p
         if re.match(r'\||#|!\[', p)
@@ -385,7 +385,7 @@ def wrapped(text):
 
 
 def with_section(text, before):
-    """The section that is written by hand, in the place that it had: before the same heading."""
+    """Adds the section that is written by hand in its old place, before the same heading."""
     found = re.search(r'^%s\n.*?(?=^(## .*)\n|\Z)' % re.escape(BY_HAND), before, flags=re.M | re.S)
     if not found:
         return text

@@ -1,23 +1,23 @@
 #!/usr/bin/env python3
-"""What the AVX-512 kernel of 4-bit weights should reach on machines that are not here, from its own
-machine code; prints one JSON object.
+"""What the AVX-512 kernel for 4-bit weights should reach on machines that are not at hand, computed
+from its own machine code. Prints one JSON object.
 
     roofline.py [--build build/release] [--mca 'llvm-mca']
 
-Time of a pass of n columns = the larger of bytes over the bandwidth that reads reach, and cycles
-over the clocks of all cores. The cycles are llvm-mca's for the loops of the function that computes
-n columns (objdump), a group of 64 weights of 16 rows at a time, with everything in the first cache.
-Without an llvm-mca that knows Zen 4 (16 or newer; also looked for in toolchain/unstable.sh's
-folder) it exits with 77 and says so.
+The time of a pass of n columns is the larger of two times: the bytes over the bandwidth that reads
+reach, and the cycles over the sum of all cores' clocks. The cycles are those that llvm-mca gives
+for the loops of the function that computes n columns (objdump), for a group of 64 weights of 16
+rows at a time, with everything in the first cache. Without an llvm-mca that knows Zen 4 (16 or
+newer; also searched in toolchain/unstable.sh's folder) it exits with status 77 and says so.
 
 llvm-mca's table for Zen 4 is wrong for instructions that matter here, as measured on an EPYC of
-that kind (ns of each over ns of vpdpbusd in turns): a 512-bit vpdpbusd takes a cycle, not two; a
-4-byte broadcast from memory goes through the load unit alone, two a cycle; vpmulld goes through the
-pipes of vpdpbusd. So the table is asked about others that it has right: vfmadd231ps for vpdpbusd,
-vmulps for vpmulld, a 16-byte load for the broadcast. LLVM 23 takes the same table for Zen 5. Where
-a Zen 5 has 256-bit pipes (Strix Point) that is its throughput for 512 bits; where it has 512-bit
-ones (Strix Halo) the same code is asked about with 256-bit registers, which those of Zen 4 take as
-they take 512 bits."""
+that kind (ns of each over ns of vpdpbusd, in turns): a 512-bit vpdpbusd takes one cycle, not two; a
+4-byte broadcast from memory uses only the load unit, and two start in a cycle; vpmulld uses the
+pipes of vpdpbusd. So this script replaces them by instructions for which the table is right:
+vfmadd231ps for vpdpbusd, vmulps for vpmulld, a 16-byte load for the broadcast. LLVM 23 uses the
+same table for Zen 5. For a Zen 5 with 256-bit pipes (Strix Point) the table gives the throughput of
+512-bit instructions. For one with 512-bit pipes (Strix Halo) the script gives llvm-mca the same
+code with 256-bit registers, because Zen 4's pipes take those as the wider pipes take 512 bits."""
 import argparse
 import json
 import pathlib
@@ -28,11 +28,11 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COLUMNS = [1, 2, 4, 8, 16]
-# of a group: vpdpbusd a column, bytes of weights with their scales
+# for a group: vpdpbusd for each column, and bytes of weights with their scales
 GROUP_DOTS, GROUP_BYTES = 16, 16 * 64 // 2 + 16
 ITERATIONS = 50
-# name: peak GB/s; share of it that reads reach; clocks of all cores at work (assumed), GHz; width
-# of the vector pipes
+# name: peak GB/s; the share of it that reads reach; the sum of the clocks of all cores at work
+# (assumed), in GHz; the width of the vector pipes in bits
 MACHINES = {
     'Ryzen AI 9 HX 370 (Strix Point: 4 Zen 5, 8 Zen 5c)': (120.0, 0.83, 4 * 4.0 + 8 * 3.3, 256),
     'Ryzen AI Max+ 395 (Strix Halo: 16 Zen 5)': (256.0, 0.83, 16 * 4.0, 512),
@@ -87,8 +87,8 @@ def dots(body):
 
 
 def groups(lines, columns):
-    """The instructions of whole groups, and how many groups: the outermost loop with vpdpbusd,
-    inner loops as often as makes whole groups of it."""
+    """The instructions of the outermost loop that has vpdpbusd, with its inner loop repeated until
+    the loop has whole groups, and how many groups these are."""
     spans = [s for s in loops(lines) if dots(lines[s[0]:s[1] + 1])]
     outer = max(spans, key=lambda s: s[1] - s[0])
     inner = [
@@ -111,7 +111,7 @@ def groups(lines, columns):
 
 
 def as_known(i, width):
-    """The instruction as the table has it right; '' for a jump."""
+    """The instruction, or one in its place for which the table is right; '' for a jump."""
     if re.match(r'j\w+\s', i):
         return ''
     i = i.replace('vpdpbusd', 'vfmadd231ps').replace('vpmulld', 'vmulps')
@@ -156,7 +156,7 @@ def main():
     tile = max(int(n) for n in re.findall(r'<tile_(\d+)>:', code))
     for n in COLUMNS:
         body, count = groups(function(code, f'tile_{min(n, tile)}'), min(n, tile))
-        passes = -(-n // tile)  # a panel again for the columns that one tile does not hold
+        passes = -(-n // tile)  # a panel is read again for the columns that one tile does not take
         row = {'columns': n, 'instructions': passes * len(body) / count}
         for width in (256, 512):
             c = passes * cycles(mca, body, width) / count

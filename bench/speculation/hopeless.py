@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""What a draft costs where it never agrees: plain and speculative decoding in turns, number of
-proposals chosen by the session.
+"""What a draft costs if it never agrees: plain and speculative decoding in turns, where the session
+chooses the number of proposals.
 
     hopeless.py TARGET.apus DRAFT.apus [--tokens 256] [--turns 7] [--threads 2] [--temp 0]
 
-Prints JSON: the medians over the turns of both tokens per second and of their ratio within a turn
-(above 1: the draft costs), and the same from processor time, where other work on the machine shows
-less. Everything but the prompt's first token counts, the draft's own prompt included."""
+Prints JSON: the medians over the turns of both speeds in tokens per second and of their ratio
+within a turn (above 1: the draft makes it slower), and the same by processor time, which other work
+on the machine influences less. Everything after the first token counts, including the draft's own
+reading of the prompt."""
 import argparse
 import json
 import os

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""How much faster a draft makes a model on the prompts of prompts.json, code and English: plainly
-and with the draft in turns.
+"""How much faster a draft makes a model on the prompts of prompts.json, code and English, by
+running it plainly and with the draft in turns.
 
     prompts.py MODEL DRAFT [--threads N] [--cpu SET] [--temp T] [--turns N] [--tokens N]
                [--ways draft,lookup,both] [--kinds code,english]
 
-The prompts were never trained on. Questions are asked in ChatML. Times are of everything after
-the first token, the draft's reading of the prompt included (decode_tps). The speed-up of a
-prompt is the median over the turns of runs right after each other, that of a kind the median
-over its prompts. The text must be the same in every run. One JSON object a kind of prompt and
-way on standard output."""
+No model was trained on the prompts. Questions are asked in ChatML. Times are of everything after
+the first token, including the draft's reading of the prompt (decode_tps). The speed-up of a prompt
+is the median over the turns, in which both runs follow each other; the speed-up of a kind is the
+median over its prompts. The text must be the same in every run. Prints one JSON object for each
+kind of prompt and way on standard output."""
 import argparse
 import json
 import os
@@ -43,8 +43,8 @@ def run(a, prompt, *more):
 
 
 def measure(a, prompt):
-    """Of each way: the speed-up, and the figures, which are the same in every turn but for the
-    number of proposals."""
+    """For each way the speed-up and the figures, of which only the number of proposals differs
+    between turns."""
     ratios, last = {w: [] for w in a.ways}, {}
     for _ in range(a.turns):
         for way in a.ways:

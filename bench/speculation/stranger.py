@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A draft that never agrees: random weights under another model's tokenizer, as a Hugging Face
+"""Makes a draft that never agrees: random weights with another model's tokenizer, as a Hugging Face
 directory.
 
     stranger.py MODEL.gguf OUT [--dim 576] [--ffn 1536] [--layers 30] [--heads 9] [--kv-heads 3]

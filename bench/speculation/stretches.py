@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""How much faster a draft makes a target on stretches of text: plain and with every number of
-proposals in turns, medians.
+"""How much faster a draft makes a target on stretches of text: runs plainly and with every number
+of proposals in turns, and prints medians.
 
     stretches.py TARGET DRAFT TEXT [--threads N] [--temp T] [--stretches N] [--turns N] [--tokens N]
     [--proposals auto,1,2,3]
 
-TEXT is any file; NUL bytes end a part, so that weights/train's held.txt serves. A stretch of up to
-900 characters from a place chosen by a fixed seed is the prompt. Times are of decoding after the
-first token, without the draft's reading of the prompt (decode_tps). The text must be the same in
-every run. One JSON object a number of proposals on standard output."""
+TEXT is any file; NUL bytes end a part, so that held.txt of weights/train can be used. The prompt is
+a stretch of up to 900 characters from a place that a fixed seed chooses. Times are of decoding
+after the first token, without the draft's reading of the prompt (decode_tps). The text must be the
+same in every run. Prints one JSON object for each number of proposals on standard output."""
 import argparse
 import json
 import os

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""What a draft loses when its window slides: acceptance by the positions it sees, and the time that
-seeing them anew takes.
+"""What a draft loses when its window slides: how many proposals are accepted, by the number of
+positions that the draft sees, and the time that it takes to read these positions again.
 
     window.py TARGET.apus DRAFT.apus TEXT... [--ids 1400] [--tokens 64] [--windows 128 256 512 1024
     2048] [--temp 0.8]
 
-Every text is continued after its first --ids ids, 4 proposals a round, with every window. A window
-of W that is full keeps the first id and the last W / 2, and grows again: what the draft saw at the
-beginning of the continuation follows from the numbers. Prints JSON. APUS_BUILD names the build
-folder."""
+Every text is continued after its first --ids ids, with 4 proposals in a round, and with every
+window. A window of W positions that is full keeps the first id and the last W / 2, and grows again.
+So the numbers say how many positions the draft saw at the beginning of the continuation. Prints
+JSON. APUS_BUILD names the build folder."""
 import argparse
 import json
 import os

@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""The default number of threads beside fixed ones, without busy loops, with some on every
-processor, and under a quota; one JSON object.
+"""Compares the default number of threads with fixed numbers: without busy loops, with some on every
+processor, and with a quota. Prints one JSON object.
 
     busy.py MODEL.apus... [--loops 0,1,3] [--quota 0.5] [--threads 1,2] [--many 64] [--rounds 20]
             [--tokens 64] [--before BENCH_THREADS]
 
-A condition is so many busy loops for each processor, started and stopped here, or a control group
-with a quota of so many processors (root). bench_threads (measure.c) takes the variants in turns, in
-one process: "default", each number of --threads as "fixed:N" (the engine cannot learn or know:
-always all of them), and "asked:N" (--many, learning). With --before the default of another build is
-measured before and after. Medians, and the medians of the rounds' ratios over the best fixed
-number; the first rounds, in which the engine learns, count as all others."""
+A condition is so many busy loops for each processor, which this script starts and stops, or a
+control group with a quota of so many processors (needs root). bench_threads (measure.c) takes the
+variants in turns, in one process: "default", each number of --threads as "fixed:N" (all N threads
+always compute, because the engine can neither measure nor count processors), and "asked:N" (--many;
+the engine measures how many pay). With --before the default of another build is measured before and
+after. The figures are medians, and the medians of the rounds' ratios over the best fixed number;
+the first rounds, in which the engine measures, count like all others."""
 import argparse
 import json
 import os
@@ -26,7 +27,7 @@ PERIOD = 100000
 
 
 class Group:
-    """A control group of our own with a quota, in version 1 or 2."""
+    """A control group with a quota that this script makes, in version 1 or 2 of control groups."""
 
     def __init__(self, processors):
         marks = ('cpu.shares', 'cgroup.controllers')
@@ -135,7 +136,7 @@ def arguments():
 
 def main():
     a = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)) # loops and groups go
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)) # so that loops and groups are removed
     report = {'machine': {'processor': platform.processor() or platform.machine(),
                           'kernel': platform.release(), 'processors': len(processors())},
               'load': os.getloadavg()[0], 'rounds': a.rounds, 'tokens': a.tokens, 'models': {}}

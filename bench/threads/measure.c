@@ -1,11 +1,12 @@
-/* What a model reaches with numbers of threads, in turns, for busy.py; JSON to stdout.
+/* How fast a model is with several numbers of threads, in turns, for busy.py. Prints JSON to
+ * stdout.
  *
  *     bench_threads MODEL.apus [--rounds N] [--prompt N] [--tokens N] VARIANT...
  *
  * VARIANT is "default" (a thread for each processor), "asked:N" or "fixed:N". A round evaluates a
- * prompt (128 ids) and generates behind it (64 tokens) with each of them, whose sessions stay open
- * for all rounds. fixed: always all N threads, as the port has no clock and does not count
- * processors, so that the engine can neither learn nor know; the time is taken here. */
+ * prompt (128 ids) and generates behind it (64 tokens) with each variant, whose session stays open
+ * for all rounds. With fixed all N threads always compute: its port has no clock and does not count
+ * processors, so that the engine can neither measure nor choose. The time is measured here. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,7 @@ static int fail(const char *what) {
     return 1;
 }
 
-/* One prompt, whose first id is new, and what follows it. */
+/* Evaluates one prompt, whose first id is new in each round, and generates behind it. */
 static apus_status round_of(struct variant *v, const struct settings *c, uint32_t round,
                             uint32_t vocab, int32_t *ids) {
     const apus_sampling greedy = {.size = sizeof greedy, .max_tokens = c->tokens, .ignore_end = 1};
@@ -98,7 +99,7 @@ static void print(const char *what, const double *value, uint32_t count) {
 
 int main(int argc, char **argv) {
     static struct variant variant[VARIANTS];
-    static int32_t ids[ROUNDS_MAX]; /* a prompt has at most so many, too */
+    static int32_t ids[ROUNDS_MAX]; /* a prompt also has at most so many ids */
     struct settings c;
     apus_map map;
     apus_blob blob;
