@@ -44,7 +44,8 @@ if has vulkan; then
     built=build/apu-unstable
     stage "unstable build" $unstable "cmake --preset apu -B $built &&
         cmake --build $built --target apus apus-pack test_conformance test_overlap test_api_fault \
-            test_split test_igpu_passes test_igpu_compiled test_igpu_failing test_igpu_executables"
+            test_split test_igpu_passes test_igpu_kept_pipelines test_igpu_failing \
+            test_igpu_executables"
     stage "unstable shader" sh toolchain/matrix_shader.sh compare
     stage "unstable lavapipe" $unstable "ctest --test-dir $built --no-tests=error \
         -R '^(conformance_igpu|igpu_|overlap_igpu|api_fault|split)' --output-on-failure"
@@ -54,7 +55,7 @@ if has vulkan; then
         stage "radv $apu" $unstable "
             RADV_PERFTEST=cswave32 $amd ${with}_executables RADV >$built/$apu.txt &&
             $amd ${with}_passes RADV noop &&
-            MESA_SHADER_CACHE_DISABLE=1 $amd ${with}_compiled RADV noop &&
+            MESA_SHADER_CACHE_DISABLE=1 $amd ${with}_kept_pipelines RADV noop &&
             python3 tests/igpu/radv.py $built/$apu.txt"
     done
 fi
