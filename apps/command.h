@@ -22,7 +22,7 @@ struct settings {
     uint64_t threads; /* settings_resolve replaces 0 by a number before a command runs */
     const char *cpu_name;
     apus_cpu cpu;
-    const char *engine, *draft_engine, *compiled;
+    const char *engine, *draft_engine, *pipeline_cache; /* --compiled */
     const char *devices[DEVICES_MAX]; /* --device, for all engines or for one each */
     size_t devices_count;
     int want_help;

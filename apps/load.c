@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "compiled_file.h"
+#include "pipeline_cache_file.h"
 #include "fail_status.h"
 #include "kit/hints.h"
 #include "kit/kind.h"
@@ -173,14 +173,14 @@ void *load_allocate(const apus_memory *need, const char *what) {
 }
 
 static int open_with(struct loaded *loaded, const struct settings *settings,
-                     const struct compiled *compiled) {
+                     const struct pipeline_cache_file *cache) {
     apus_memory need = {.size = sizeof need};
     struct engines *engines = &loaded->engines;
     int failed = engines_read(engines, settings->engine, settings);
     if (failed) return failed;
     for (uint32_t i = 0; i < engines->count; i++)
-        engines->engine[i].pipeline_cache = compiled->data,
-        engines->engine[i].pipeline_cache_bytes = compiled->bytes;
+        engines->engine[i].pipeline_cache = cache->data,
+        engines->engine[i].pipeline_cache_bytes = cache->bytes;
     const apus_model_config config = {.size = sizeof config,
                                       .blob = &loaded->blob,
                                       .port = load_port(),
@@ -197,10 +197,10 @@ static int open_with(struct loaded *loaded, const struct settings *settings,
 }
 
 static int open_model(struct loaded *loaded, const struct settings *settings) {
-    struct compiled compiled;
-    compiled_load(&compiled, settings->compiled);
-    int status = open_with(loaded, settings, &compiled);
-    compiled_store(&compiled, status ? NULL : loaded->model, loaded->engines.count);
+    struct pipeline_cache_file cache;
+    pipeline_cache_load(&cache, settings->pipeline_cache);
+    int status = open_with(loaded, settings, &cache);
+    pipeline_cache_store(&cache, status ? NULL : loaded->model, loaded->engines.count);
     return status;
 }
 

@@ -42,7 +42,7 @@ const struct option global_options[] = {
      "can "
      "be given for each",
      NULL},
-    {NULL, "--compiled", OPTION_STRING, AT(compiled), 0, 0, "FILE",
+    {NULL, "--compiled", OPTION_STRING, AT(pipeline_cache), 0, 0, "FILE",
      "keep what the device's driver compiles in this file, so that the next start takes less time; "
      "it is believed like a program",
      NULL},

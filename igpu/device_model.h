@@ -32,10 +32,9 @@ struct igpu_model {
  * GEMV_W4). A dispatch takes the weights that share an input. */
 uint32_t model_gemv_types(const struct hal_model *model, const struct hal_program *program);
 
-/* igpu/pipelines.c. compiled: as pipeline_cache in struct hal_model_setup. Returns VK_SUCCESS, or
- * the error, with the name of the call that failed in *call. pipelines_close destroys whatever was
- * made. */
-VkResult pipelines_open(struct igpu_model *model, uint32_t gemv_types, const void *compiled,
+/* igpu/pipelines.c. pipeline_cache: as in struct hal_model_setup. Returns VK_SUCCESS, or the error,
+ * with the name of the call that failed in *call. pipelines_close destroys whatever was made. */
+VkResult pipelines_open(struct igpu_model *model, uint32_t gemv_types, const void *pipeline_cache,
                         size_t pipeline_cache_bytes, const char **call);
 void pipelines_close(struct igpu_model *model);
 

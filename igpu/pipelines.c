@@ -32,19 +32,19 @@ static VkResult create_layouts(struct igpu_model *m, const char **call) {
 }
 
 /* Whether the cache begins like one that this device's driver gave. The driver checks that, too. */
-static int is_own(const struct device_facts *f, const void *compiled, size_t bytes) {
+static int is_own(const struct device_facts *f, const void *pipeline_cache, size_t bytes) {
     VkPipelineCacheHeaderVersionOne h;
-    if (!compiled || bytes < sizeof h) return 0;
-    memcpy(&h, compiled, sizeof h);
+    if (!pipeline_cache || bytes < sizeof h) return 0;
+    memcpy(&h, pipeline_cache, sizeof h);
     return h.headerVersion == VK_PIPELINE_CACHE_HEADER_VERSION_ONE && h.vendorID == f->vendor &&
            h.deviceID == f->device && !memcmp(h.pipelineCacheUUID, f->cache_id, sizeof f->cache_id);
 }
 
-static VkResult create_cache(struct igpu_model *m, const void *compiled, size_t bytes) {
-    int own = is_own(&m->device.facts, compiled, bytes);
+static VkResult create_cache(struct igpu_model *m, const void *pipeline_cache, size_t bytes) {
+    int own = is_own(&m->device.facts, pipeline_cache, bytes);
     VkPipelineCacheCreateInfo info = {.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
                                       .initialDataSize = own ? bytes : 0,
-                                      .pInitialData = own ? compiled : NULL};
+                                      .pInitialData = own ? pipeline_cache : NULL};
     return m->device.vk.CreatePipelineCache(m->device.handle, &info, NULL, &m->cache);
 }
 
@@ -114,10 +114,11 @@ static VkResult create_of(struct igpu_model *m, enum shader s, VkShaderModule mo
                                    : create_pipeline(m, module, NULL, &m->pipeline[s]);
 }
 
-VkResult pipelines_open(struct igpu_model *m, uint32_t gemv_types, const void *compiled,
+VkResult pipelines_open(struct igpu_model *m, uint32_t gemv_types, const void *pipeline_cache,
                         size_t pipeline_cache_bytes, const char **call) {
     VkResult r = create_layouts(m, call);
-    if (!r) *call = "vkCreatePipelineCache", r = create_cache(m, compiled, pipeline_cache_bytes);
+    if (!r)
+        *call = "vkCreatePipelineCache", r = create_cache(m, pipeline_cache, pipeline_cache_bytes);
     for (uint32_t s = 0; !r && s < SHADERS; s++) {
         VkShaderModule module;
         if (s == SHADER_GEMV_MATRIX && !m->device.facts.matrix) continue;

@@ -18,14 +18,14 @@ static apus_blob blob;
 
 /* Opens a model on the device, generates some ids and closes it. Returns its pipeline cache if
  * `keep_bytes` is not NULL. */
-static void *open_and_run(const void *compiled, size_t bytes, struct result *result,
+static void *open_and_run(const void *pipeline_cache, size_t bytes, struct result *result,
                           size_t *keep_bytes) {
     apus_memory need = {.size = sizeof need};
     apus_model *model;
     apus_sampling sampling = sampling_of(1);
     const apus_engine_config engine = {.size = sizeof engine,
                                        .name = "igpu",
-                                       .pipeline_cache = compiled,
+                                       .pipeline_cache = pipeline_cache,
                                        .pipeline_cache_bytes = bytes};
     apus_model_config config = {.size = sizeof config,
                                 .blob = &blob,
@@ -105,8 +105,8 @@ static void what_callers_get_wrong(void **unused) {
 
 static const char *device;
 
-/* How many milliseconds all pipelines take. *data gets what was compiled. */
-static double make_pipelines(const void *compiled, size_t pipeline_cache_bytes, void **data,
+/* How many milliseconds all pipelines take. *data gets the pipeline cache. */
+static double make_pipelines(const void *pipeline_cache, size_t pipeline_cache_bytes, void **data,
                              size_t *bytes) {
     static struct igpu_model m;
     const char *call;
@@ -116,7 +116,8 @@ static double make_pipelines(const void *compiled, size_t pipeline_cache_bytes, 
     assert_null(device_choose(&m.device, device, NULL));
     assert_int_equal(device_open(&m.device, &call), VK_SUCCESS);
     uint64_t began = port->now_ns(port->user);
-    assert_int_equal(pipelines_open(&m, 0xe, compiled, pipeline_cache_bytes, &call), VK_SUCCESS);
+    assert_int_equal(pipelines_open(&m, 0xe, pipeline_cache, pipeline_cache_bytes, &call),
+                     VK_SUCCESS);
     double ms = (double)(port->now_ns(port->user) - began) * 1e-6;
     assert_int_equal(igpu_model_pipeline_cache(&m, NULL, 0, bytes), APUS_OK);
     *data = malloc(*bytes);

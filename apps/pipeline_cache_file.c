@@ -1,4 +1,4 @@
-#include "compiled_file.h"
+#include "pipeline_cache_file.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,16 +9,16 @@
 #include "kit/fail.h"
 #include "kit/outfile.h"
 
-enum { COMPILED_MOST = 256 << 20 };
+enum { CACHE_BYTES_MAX = 256 << 20 };
 
 /* Whether the file begins like what apus_model_pipeline_cache gives. */
-static bool is_compiled(int fd) {
+static bool is_pipeline_cache(int fd) {
     char magic[8] = "";
     return pread(fd, magic, sizeof magic, 0) == sizeof magic &&
            !memcmp(magic, "apuscod1", sizeof magic);
 }
 
-static const struct outfile_kind compiled_kind = {"file of what drivers compile", is_compiled};
+static const struct outfile_kind cache_kind = {"file of what drivers compile", is_pipeline_cache};
 
 /* Drivers trust the file as they trust a program. So its owner must be this user or root, and
  * nobody else may have the right to write it. */
@@ -27,7 +27,7 @@ static bool is_trusted(const struct stat *st) {
            !(st->st_mode & (S_IWGRP | S_IWOTH));
 }
 
-void compiled_load(struct compiled *c, const char *path) {
+void pipeline_cache_load(struct pipeline_cache_file *c, const char *path) {
     struct stat st;
     memset(c, 0, sizeof *c);
     c->path = path;
@@ -37,7 +37,7 @@ void compiled_load(struct compiled *c, const char *path) {
         fail_warn("'%s' is not used: others than you can write it, or it is no regular file.",
                   path);
         c->path = NULL;
-    } else if (st.st_size > 0 && st.st_size <= COMPILED_MOST && is_compiled(fd)) {
+    } else if (st.st_size > 0 && st.st_size <= CACHE_BYTES_MAX && is_pipeline_cache(fd)) {
         c->data = malloc((size_t)st.st_size);
     }
     ssize_t bytes = c->data ? pread(fd, c->data, (size_t)st.st_size, 0) : 0;
@@ -48,14 +48,15 @@ void compiled_load(struct compiled *c, const char *path) {
 /* Replaces the file by a new one, so that a reader sees the whole old file or the whole new one. */
 static void replace(const char *path, const void *data, size_t bytes) {
     struct outfile out;
-    if (outfile_open(&out, path, &compiled_kind) && outfile_put(&out, 0, data, bytes) &&
+    if (outfile_open(&out, path, &cache_kind) && outfile_put(&out, 0, data, bytes) &&
         outfile_commit(&out))
         return;
     outfile_abandon(&out);
     fail_warn("%s.", out.why);
 }
 
-void compiled_store(struct compiled *c, const apus_model *model, uint32_t engines) {
+void pipeline_cache_store(struct pipeline_cache_file *c, const apus_model *model,
+                          uint32_t engines) {
     size_t bytes = 0;
     uint32_t from = 0;
     void *data = NULL;
