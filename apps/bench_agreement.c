@@ -32,7 +32,8 @@ struct sums {
 
 /* The logits callback: keeps the softmax of the raw logits at the temperature. At temperature 0 the
  * best id has probability 1. It changes no logits. */
-static void look(void *user, float *logits, uint32_t vocab, const int32_t *ids, size_t count) {
+static void save_probabilities(void *user, float *logits, uint32_t vocab, const int32_t *ids,
+                               size_t count) {
     struct side *s = user;
     (void)ids, (void)count;
     uint32_t best = 0;
@@ -55,7 +56,7 @@ static apus_status choose(struct side *s, const int32_t *ids, size_t count, uint
                                     .max_tokens = 1,
                                     .ignore_end = 1,
                                     .seed = seed,
-                                    .logits = look,
+                                    .logits = save_probabilities,
                                     .logits_user = s};
     apus_piece piece = {.size = sizeof piece};
     apus_status status = apus_prompt(s->loaded.session, &part, 1, 0);

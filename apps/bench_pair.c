@@ -38,8 +38,8 @@ enum { PROMPTS = COUNT_OF(bench_prompts) };
 _Static_assert((int)PROMPTS == BENCH_PROMPTS, "as the header says");
 
 /* Numbers of proposals. 0: none; AUTO: the session chooses. */
-static const uint32_t lengths[] = {0, 16, 1, 2, 3, 4, 5, 7, 10, 15};
-enum { LENGTHS = COUNT_OF(lengths), AUTO = 16 };
+static const uint32_t proposals[] = {0, 16, 1, 2, 3, 4, 5, 7, 10, 15};
+enum { PROPOSAL_COUNTS = COUNT_OF(proposals), AUTO = 16 };
 static const double temperatures[] = {0, 0.8};
 enum { TEMPERATURES = COUNT_OF(temperatures) };
 
@@ -80,16 +80,17 @@ static apus_status generate(struct loaded *loaded, const struct ids *prompt, dou
 
 /* Completes one prompt at all temperatures with every number of proposals, one after the other. */
 static int sweep_prompt(const struct settings *given, size_t index,
-                        struct cell cells[TEMPERATURES][LENGTHS], struct progress *progress) {
+                        struct cell cells[TEMPERATURES][PROPOSAL_COUNTS],
+                        struct progress *progress) {
     const apus_part parts[] = {
         {APUS_PART_BOS, 0, NULL, 0},
         {APUS_PART_TEXT, 0, bench_prompts[index], strlen(bench_prompts[index])}};
-    for (size_t n = 0; n < LENGTHS; n++) {
+    for (size_t n = 0; n < PROPOSAL_COUNTS; n++) {
         struct settings settings = *given;
         struct loaded loaded;
         struct ids ids = {NULL, 0, 0};
-        settings.proposals = lengths[n] == AUTO ? 0 : lengths[n];
-        if (!lengths[n]) settings.draft = NULL;
+        settings.proposals = proposals[n] == AUTO ? 0 : proposals[n];
+        if (!proposals[n]) settings.draft = NULL;
         int status = load_blob(&loaded, settings.model);
         if (status) return status;
         status = load_session(&loaded, &settings,
@@ -119,7 +120,8 @@ static double speedup_of(const struct cell *plain, const struct cell *c) {
     return median(ratios, c->count);
 }
 
-static int report_pair(const struct settings *settings, struct cell cells[TEMPERATURES][LENGTHS]) {
+static int report_pair(const struct settings *settings,
+                       struct cell cells[TEMPERATURES][PROPOSAL_COUNTS]) {
     json_t *rows = json_array();
     if (!settings->json)
         printf(
@@ -127,20 +129,20 @@ static int report_pair(const struct settings *settings, struct cell cells[TEMPER
     for (size_t t = 0; t < TEMPERATURES; t++) {
         const struct cell plain = cells[t][0]; /* a copy, because the cell's own values are sorted
                                                   below */
-        for (size_t n = 0; n < LENGTHS; n++) {
+        for (size_t n = 0; n < PROPOSAL_COUNTS; n++) {
             struct cell *c = &cells[t][n];
             if (c->hash != cells[t][0].hash)
                 return fail(
                     EXIT_FAULT,
                     "the text with %u proposals differs from the plain one: please report this.",
-                    lengths[n]);
+                    proposals[n]);
             double speedup = speedup_of(&plain, c), each = median(c->seconds, c->count),
                    accepted = share((double)c->accepted, (double)c->proposed),
                    a_round = share((double)c->tokens, (double)c->rounds),
                    rest = share(c->rest_ms, c->ms);
             char name[16];
-            snprintf(name, sizeof name, "%u", lengths[n]);
-            if (lengths[n] == AUTO) snprintf(name, sizeof name, "auto");
+            snprintf(name, sizeof name, "%u", proposals[n]);
+            if (proposals[n] == AUTO) snprintf(name, sizeof name, "auto");
             if (!settings->json)
                 printf("%11.1f  %9s  %8.2f  %7.2fx  %7.0f%%  %12.2f  %13.1f%%\n", temperatures[t],
                        name, share(1, each), speedup, 100 * accepted, a_round, 100 * rest);
@@ -161,9 +163,10 @@ static int report_pair(const struct settings *settings, struct cell cells[TEMPER
 }
 
 /* Takes turns as long as they fit into the time, and one in any case. */
-static int measure_pair(const struct settings *settings, struct cell cells[TEMPERATURES][LENGTHS],
+static int measure_pair(const struct settings *settings,
+                        struct cell cells[TEMPERATURES][PROPOSAL_COUNTS],
                         struct progress *progress) {
-    const double budget = (double)settings->seconds, a_turn = PROMPTS * LENGTHS;
+    const double budget = (double)settings->seconds, a_turn = PROMPTS * PROPOSAL_COUNTS;
     uint64_t begin = now_ns();
     progress_phase(progress, "measuring", a_turn);
     progress_expect(progress, budget);
@@ -184,7 +187,7 @@ static int measure_pair(const struct settings *settings, struct cell cells[TEMPE
 }
 
 int bench_pair(const struct settings *settings) {
-    static struct cell cells[TEMPERATURES][LENGTHS];
+    static struct cell cells[TEMPERATURES][PROPOSAL_COUNTS];
     struct progress progress;
     command_progress(&progress, settings, "bench");
     int status = measure_pair(settings, cells, &progress);

@@ -92,9 +92,9 @@ struct talk {
     struct turn *turns; /* [count] user and assistant alternate; the last may be a question without
                            an answer */
     size_t count, room;
-    size_t forgotten; /* how many of the first turns are left out, because the context is full */
-    int told;         /* the user was told that turns are forgotten */
-    int people;       /* standard input and output are both a terminal */
+    size_t forgotten;   /* how many of the first turns are left out, because the context is full */
+    int told_forgotten; /* the user was told that turns are forgotten */
+    int interactive;    /* standard input and output are both a terminal */
 };
 
 static void free_turn(struct turn *turn) {
@@ -171,11 +171,11 @@ static int make_prompt(struct talk *talk, struct ids *ids) {
         free(ids->ids);
         memset(ids, 0, sizeof *ids);
         talk->forgotten += 2;
-        if (!talk->told)
+        if (!talk->told_forgotten)
             fail_note("the context of %u positions is full: the oldest turns are no longer seen by "
                       "the model (--ctx N makes it larger).",
                       talk->context);
-        talk->told = 1;
+        talk->told_forgotten = 1;
     }
     if (ids->count < most) return EXIT_OK; /* there is room for a short answer */
     fail_note("the turn has more than the %u positions of the context, and is left out.",
@@ -267,7 +267,7 @@ static int answer(struct talk *talk, const char *question, size_t bytes) {
         answering = talk->loaded.session;
         status = generate(talk, &prompt);
         answering = NULL;
-        if (interrupted && talk->people && !status) putchar('\n'), fflush(stdout);
+        if (interrupted && talk->interactive && !status) putchar('\n'), fflush(stdout);
         if (interrupted == SIGINT) interrupted = 0; /* it ended the answer, not the program */
     }
     free(prompt.ids);
@@ -319,10 +319,10 @@ static void save(const struct talk *talk, const char *path) {
 }
 
 /* Obeys a line that begins with one slash. Returns true if it ends the program. */
-static bool obey(struct talk *talk, const char *line) {
+static bool run_command(struct talk *talk, const char *line) {
     if (!strcmp(line, "/quit") || !strcmp(line, "/exit")) return true;
     if (!strcmp(line, "/reset"))
-        drop_turns(talk, 0), talk->told = 0;
+        drop_turns(talk, 0), talk->told_forgotten = 0;
     else if (!strncmp(line, "/save", 5) && (!line[5] || line[5] == ' '))
         save(talk, line + 5 + (line[5] == ' '));
     else if (!strcmp(line, "/help"))
@@ -336,7 +336,7 @@ static bool obey(struct talk *talk, const char *line) {
 
 /* Like getline; also -1 if a signal came before. All output is flushed before it waits. */
 static ssize_t read_line(struct talk *talk, char **line, size_t *room) {
-    if (talk->people) fputs("> ", stdout);
+    if (talk->interactive) fputs("> ", stdout);
     fflush(stdout);
     waiting = 1;
     ssize_t got = interrupted ? -1 : getline(line, room, stdin);
@@ -356,12 +356,12 @@ static int converse(struct talk *talk) {
         const size_t skipped = got > 1 && line[0] == '/' && line[1] == '/';
         if (!got) continue;
         if (line[0] == '/' && !skipped) {
-            if (obey(talk, line)) break;
+            if (run_command(talk, line)) break;
         } else {
             status = answer(talk, line + skipped, (size_t)got - skipped);
         }
     }
-    if (talk->people) putchar('\n'), fflush(stdout);
+    if (talk->interactive) putchar('\n'), fflush(stdout);
     free(line);
     return !status && interrupted ? 128 + (int)interrupted : status;
 }
@@ -419,7 +419,7 @@ static int chat_main(const struct settings *given) {
     own.json |= own.jsonl;
     own.tokens = own.answer_tokens;
     if (system) own.system = system;
-    talk.people = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !own.json;
+    talk.interactive = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !own.json;
     int status = sampling_seed(&own);
     if (!status) status = sampling_make(&talk.sampling, talk.stops, &own);
     if (!status) status = speculation_settings(&own);
@@ -427,7 +427,7 @@ static int chat_main(const struct settings *given) {
     if (!status) status = choose_template(&talk);
     if (!status) status = choose_context(&talk.loaded, &own, CONTEXT, &talk.context);
     if (!status) status = load_session(&talk.loaded, &own, talk.context);
-    if (!status && talk.people && !own.quiet) fail_note("%s", HELP);
+    if (!status && talk.interactive && !own.quiet) fail_note("%s", HELP);
     if (!status) status = converse(&talk);
     drop_turns(&talk, 0);
     free(talk.turns);

@@ -19,7 +19,7 @@ struct engine_search {
     char why[320];
 };
 
-static void look_at_engine(void *user, const char *engine, int available, const char *text) {
+static void note_engine(void *user, const char *engine, int available, const char *text) {
     struct engine_search *search = user;
     if (strcmp(engine, search->name) != 0) return;
     search->known = 1;
@@ -30,7 +30,7 @@ static void look_at_engine(void *user, const char *engine, int available, const 
 static int check_one(const char *name) {
     struct engine_search search = {.name = name};
     if (!strcmp(name, "cpu")) return EXIT_OK; /* it needs no driver, so none is loaded */
-    apus_probe(apus_port_host(), look_at_engine, &search);
+    apus_probe(apus_port_host(), note_engine, &search);
     if (!search.known) hint_value(name, ENGINES);
     if (!search.known)
         return fail(EXIT_UNAVAILABLE, "this build has no engine '%s'. See: apus probe.", name);
@@ -107,7 +107,7 @@ static const char *device_of(const struct settings *settings, const char *name) 
 }
 
 /* Copies `bytes` bytes into a string that lives as long as the list; NULL if there is no room. */
-static char *keep(struct engines *e, const char *text, size_t bytes) {
+static char *copy_text(struct engines *e, const char *text, size_t bytes) {
     if (bytes >= sizeof e->text - e->used) return NULL;
     char *to = e->text + e->used;
     memcpy(to, text, bytes);
@@ -123,8 +123,8 @@ static int too_long(const char *device) {
 /* Reads "DEVICE" or "DEVICE,OPTION,...". */
 static int read_device(struct engines *e, apus_engine_config *c, const char *device) {
     const size_t bytes = strcspn(device, ",");
-    c->device = keep(e, device, bytes);
-    if (device[bytes]) c->options = keep(e, device + bytes + 1, strlen(device + bytes + 1));
+    c->device = copy_text(e, device, bytes);
+    if (device[bytes]) c->options = copy_text(e, device + bytes + 1, strlen(device + bytes + 1));
     return c->device && (c->options || !device[bytes]) ? EXIT_OK : too_long(device);
 }
 
@@ -156,13 +156,13 @@ static int read_npu(struct engines *e, uint32_t index, const char *device) {
         if (!strncmp(part, "overlay=", 8))
             status = map_overlay(e, index, part + 8);
         else if (!strncmp(part, "npu=", 4) || (*part >= '0' && *part <= '9'))
-            c->device = keep(e, strchr(part, '=') ? part + 4 : part, bytes);
+            c->device = copy_text(e, strchr(part, '=') ? part + 4 : part, bytes);
         else
             strcat(strcat(options, *options ? "," : ""), part);
         if (status) return status;
         at += bytes + (at[bytes] == ',');
     }
-    if (*options) c->options = keep(e, options, strlen(options));
+    if (*options) c->options = copy_text(e, options, strlen(options));
     return EXIT_OK;
 }
 
@@ -199,7 +199,7 @@ int engines_read(struct engines *e, const char *names, const struct settings *se
         if (!more) return not_a_list(names);
         apus_engine_config *c = &e->engine[e->count];
         *c = (apus_engine_config){.size = sizeof *c, .layers = layers};
-        c->name = keep(e, name, strlen(name));
+        c->name = copy_text(e, name, strlen(name));
         const char *device = strcmp(name, "cpu") ? device_of(settings, name) : NULL;
         if (device)
             status =

@@ -105,7 +105,7 @@ static void print_step(const apus_trace_step *s, int json) {
     putchar('\n');
 }
 
-static int keep(struct reading *r, const apus_trace_step *s) {
+static int keep_step(struct reading *r, const apus_trace_step *s) {
     if (r->count == r->room) {
         size_t room = r->room ? 2 * r->room : 256;
         struct kept *more = realloc(r->kept, room * sizeof *more);
@@ -164,7 +164,7 @@ static void print_difference(const struct reading *r, const apus_trace_step *a,
 static void take_step(void *user, const apus_trace_step *s) {
     struct reading *r = user;
     if (!r->reference) {
-        if (!keep(r, s)) r->faulty = 1;
+        if (!keep_step(r, s)) r->faulty = 1;
         return;
     }
     if (r->differs) return;

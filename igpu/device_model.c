@@ -45,7 +45,7 @@ apus_status igpu_model_measure(const struct hal_model_setup *setup, struct hal_n
     return APUS_OK;
 }
 
-apus_status igpu_failed(const struct igpu_model *m, const char *call, VkResult result) {
+apus_status igpu_fail(const struct igpu_model *m, const char *call, VkResult result) {
     struct words w;
     words_begin(&w, m->device.facts.name);
     words_add(&w, ": ");
@@ -76,7 +76,7 @@ static apus_status open_parts(struct igpu_model *m, const struct hal_model_setup
         if (!r) m->regions = regions_count(setup->model, setup->layers);
     }
     if (!r) call = "the self-test", r = selftest_device(m, &wrong);
-    if (r) return igpu_failed(m, call, r);
+    if (r) return igpu_fail(m, call, r);
     if (!wrong) return APUS_OK;
     struct words w;
     words_begin(&w, m->device.facts.name);

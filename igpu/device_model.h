@@ -46,7 +46,7 @@ const uint32_t *shader_code(enum shader shader, int dot, size_t *bytes);
 VkResult selftest_device(struct igpu_model *model, const char **wrong);
 
 /* Logs "DEVICE: CALL gave VK_ERROR_..." and returns APUS_E_ENGINE. */
-apus_status igpu_failed(const struct igpu_model *model, const char *call, VkResult result);
+apus_status igpu_fail(const struct igpu_model *model, const char *call, VkResult result);
 
 apus_status igpu_model_measure(const struct hal_model_setup *setup, struct hal_need *need);
 apus_status igpu_model_open(void *memory, const struct hal_model_setup *setup);

@@ -26,9 +26,9 @@ static VkResult allocate(struct heap *heap, struct device *device, const void *n
     return device->vk.AllocateMemory(device->handle, &info, NULL, &heap->memory);
 }
 
-/* Tries every memory type that the host can access, those with the property `liked` first. */
-static VkResult allocate_any(struct heap *heap, struct device *device, VkMemoryPropertyFlags liked,
-                             const VkMemoryRequirements *need) {
+/* Tries every memory type that the host can access, those with the property `preferred` first. */
+static VkResult allocate_any(struct heap *heap, struct device *device,
+                             VkMemoryPropertyFlags preferred, const VkMemoryRequirements *need) {
     VkMemoryPropertyFlags visible =
         VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
     VkResult r = VK_ERROR_OUT_OF_DEVICE_MEMORY;
@@ -36,7 +36,7 @@ static VkResult allocate_any(struct heap *heap, struct device *device, VkMemoryP
         for (uint32_t i = 0; i < device->memory.memoryTypeCount; i++) {
             VkMemoryPropertyFlags flags = device->memory.memoryTypes[i].propertyFlags;
             if (!(need->memoryTypeBits >> i & 1) || (flags & visible) != visible) continue;
-            if (pass == ((flags & liked) == liked)) continue;
+            if (pass == ((flags & preferred) == preferred)) continue;
             if (need->size >
                 device->memory.memoryHeaps[device->memory.memoryTypes[i].heapIndex].size)
                 continue;

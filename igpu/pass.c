@@ -162,9 +162,9 @@ static VkResult wait_slice(struct igpu_program *p) {
     return VK_SUCCESS;
 }
 
-static apus_status lost(struct igpu_program *p, const char *call, VkResult r) {
+static apus_status give_up(struct igpu_program *p, const char *call, VkResult r) {
     p->lost = 1;
-    return igpu_failed(p->model, call, r);
+    return igpu_fail(p->model, call, r);
 }
 
 /* Starts the pass at segment next_segment. A pass that continues stays in its bucket, which also
@@ -176,7 +176,7 @@ static apus_status start(struct igpu_program *p, const struct hal_pass *pass) {
     if (!p->next_segment) p->bucket = bucket_of(pass->columns);
     write_arguments(p, pass);
     VkResult r = submit_slice(p);
-    return r ? lost(p, "vkQueueSubmit", r) : APUS_OK;
+    return r ? give_up(p, "vkQueueSubmit", r) : APUS_OK;
 }
 
 static int cancelled(const struct igpu_program *p) {
@@ -191,11 +191,11 @@ static int late(const struct igpu_program *p) {
 static apus_status finish(struct igpu_program *p) {
     for (;;) {
         VkResult r = wait_slice(p);
-        if (r) return lost(p, "vkWaitSemaphores", r);
+        if (r) return give_up(p, "vkWaitSemaphores", r);
         if (p->next_segment == p->segments) break;
         if (cancelled(p) || late(p)) return APUS_PARTIAL;
         r = submit_slice(p);
-        if (r) return lost(p, "vkQueueSubmit", r);
+        if (r) return give_up(p, "vkQueueSubmit", r);
     }
     return *host_words(p, PART_STATUS) ? APUS_E_NUMERIC : APUS_OK;
 }

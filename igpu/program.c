@@ -103,7 +103,7 @@ apus_status igpu_prepare(void *memory, const struct hal_setup *setup) {
     VkResult r = open_heaps(p);
     if (!r) call = "vkCreateSemaphore", r = device_timeline(&p->model->device, &p->timeline);
     if (!r) r = program_record(p, &call);
-    apus_status status = r ? igpu_failed(p->model, call, r) : warm_up(p);
+    apus_status status = r ? igpu_fail(p->model, call, r) : warm_up(p);
     if (status) igpu_release(p);
     return status;
 }

@@ -284,7 +284,7 @@ static uint32_t quads_of_column(const struct gemv_shape *s) {
 
 /* Gives each quad to the column that will have computed it first. A quad takes twice as long in the
  * first column. */
-static void share_out(struct part *part, uint32_t array, uint32_t count) {
+static void assign_quads(struct part *part, uint32_t array, uint32_t count) {
     for (; count; count--) {
         uint32_t best = 0;
         for (uint32_t c = 1; c < array; c++)
@@ -304,7 +304,7 @@ static uint32_t busy_columns(uint32_t array, uint32_t count) {
  * column, starts last. */
 static void run_together(const struct job *j, uint32_t array, uint32_t first, uint32_t count) {
     struct part part[ARRAY_COLUMNS_MAX] = {{0, 0, 0}};
-    share_out(part, array, count);
+    assign_quads(part, array, count);
     for (uint32_t c = 0; c < array; c++) {
         part[c].column = c;
         if (!part[c].quads) continue;

@@ -89,8 +89,8 @@ static enum npu_result run(const struct task *t, uint32_t *failed) {
     return r;
 }
 
-static void complain(const struct task *t, enum npu_result result, uint32_t failed,
-                     const char *then) {
+static void log_failure(const struct task *t, enum npu_result result, uint32_t failed,
+                        const char *then) {
     static const char *const how[] = {"", "the driver refused a call",
                                       "the device reports an error", "it did not answer in time",
                                       "the command was aborted"};
@@ -124,10 +124,10 @@ static apus_status run_safely(const struct task *t) {
     enum npu_result r = run(t, &failed);
     if (!r) return APUS_OK;
     int again = recreate(t->program);
-    complain(t, r, failed, again ? "trying again with a new context" : "giving the NPU up");
+    log_failure(t, r, failed, again ? "trying again with a new context" : "giving the NPU up");
     if (again && !(r = run(t, &failed))) return APUS_OK;
     if (again) {
-        complain(t, r, failed, "giving the NPU up");
+        log_failure(t, r, failed, "giving the NPU up");
         recreate(t->program);
     }
     t->program->lost = 1;

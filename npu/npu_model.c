@@ -39,7 +39,7 @@ static apus_status refuse(const apus_port *port, const char *why) {
     return APUS_E_UNAVAILABLE;
 }
 
-static apus_status failed(const struct npu_model *m, const char *call, int error) {
+static apus_status fail(const struct npu_model *m, const char *call, int error) {
     struct words w;
     words_begin(&w, "the NPU's driver refuses ");
     words_add(&w, call);
@@ -171,7 +171,7 @@ static apus_status open_parts(struct npu_model *m, const struct hal_model_setup 
     const char *call = "weights";
     int e = weights_open(m, setup->model, &call);
     if (!e) e = code_open(m, &call);
-    return e ? failed(m, call, e) : APUS_OK;
+    return e ? fail(m, call, e) : APUS_OK;
 }
 
 apus_status npu_model_open(void *memory, const struct hal_model_setup *setup) {

@@ -112,7 +112,7 @@ xrt::bo &bo_of(const struct npu_buffer *b) {
     return *std::launder(static_cast<xrt::bo *>(at));
 }
 
-void keep(struct npu_buffer *b, xrt::bo &&bo, void *host, uint64_t bytes, uint32_t kind) {
+void store_bo(struct npu_buffer *b, xrt::bo &&bo, void *host, uint64_t bytes, uint32_t kind) {
     std::memset(b, 0, sizeof *b);
     b->host = static_cast<uint8_t *>(host);
     b->bytes = bytes;
@@ -129,7 +129,7 @@ int buffer_create(void *memory, struct npu_buffer *b, enum npu_buffer_kind kind,
         xrt::bo bo = kind == NPU_CODE ? xrt::bo(d, whole, xrt::bo::flags::cacheable, bank_code)
                                       : xrt::bo(d, whole, xrt::bo::flags::host_only, bank_host);
         void *host = bo.map();
-        keep(b, std::move(bo), host, whole, kind);
+        store_bo(b, std::move(bo), host, whole, kind);
         return 0;
     });
 }
@@ -140,7 +140,7 @@ int buffer_import(void *memory, struct npu_buffer *b, const void *pages, uint64_
         void *host = const_cast<void *>(pages);
         xrt::bo bo(static_cast<device *>(memory)->xrt, host, bytes, xrt::bo::flags::host_only,
                    bank_host);
-        keep(b, std::move(bo), host, bytes, NPU_DATA);
+        store_bo(b, std::move(bo), host, bytes, NPU_DATA);
         b->imported = 1;
         return 0;
     });

@@ -26,50 +26,50 @@ static bool say(char why[OUTFILE_WHY], const char *format, ...) {
 
 /* ---------------------------------------------------------------------------------- signals -- */
 
-static const int DEADLY[] = {SIGINT, SIGTERM, SIGHUP};
-enum { DEADLY_COUNT = sizeof DEADLY / sizeof DEADLY[0], DOOMED = 4 };
-static char *volatile doomed[DOOMED]; /* the files that the handler removes */
-static struct sigaction before[DEADLY_COUNT];
+static const int FATAL[] = {SIGINT, SIGTERM, SIGHUP};
+enum { FATAL_COUNT = sizeof FATAL / sizeof FATAL[0], GUARDED_MAX = 4 };
+static char *volatile guarded[GUARDED_MAX]; /* the files that the handler removes */
+static struct sigaction before[FATAL_COUNT];
 
 static void on_signal(int number) {
-    for (int i = 0; i < DOOMED; i++)
-        if (doomed[i]) unlink(doomed[i]);
+    for (int i = 0; i < GUARDED_MAX; i++)
+        if (guarded[i]) unlink(guarded[i]);
     raise(number); /* because of SA_RESETHAND it now ends the program as usual */
 }
 
-static int doomed_count(void) {
+static int guarded_count(void) {
     int count = 0;
-    for (int i = 0; i < DOOMED; i++) count += doomed[i] != NULL;
+    for (int i = 0; i < GUARDED_MAX; i++) count += guarded[i] != NULL;
     return count;
 }
 
 static void guard(char *temporary) {
     struct sigaction action = {.sa_flags = (int)SA_RESETHAND};
     action.sa_handler = on_signal;
-    bool first = doomed_count() == 0;
-    for (int i = 0; i < DOOMED; i++)
-        if (!doomed[i]) {
-            doomed[i] = temporary;
+    bool first = guarded_count() == 0;
+    for (int i = 0; i < GUARDED_MAX; i++)
+        if (!guarded[i]) {
+            guarded[i] = temporary;
             break;
         }
-    for (int i = 0; first && i < DEADLY_COUNT; i++)
-        if (sigaction(DEADLY[i], NULL, &before[i]) == 0 && before[i].sa_handler != SIG_IGN)
-            sigaction(DEADLY[i], &action, NULL);
+    for (int i = 0; first && i < FATAL_COUNT; i++)
+        if (sigaction(FATAL[i], NULL, &before[i]) == 0 && before[i].sa_handler != SIG_IGN)
+            sigaction(FATAL[i], &action, NULL);
 }
 
 static void unguard(const char *temporary) {
     bool was = false;
-    for (int i = 0; i < DOOMED; i++)
-        if (temporary && doomed[i] == temporary) doomed[i] = NULL, was = true;
-    for (int i = 0; was && doomed_count() == 0 && i < DEADLY_COUNT; i++)
-        if (before[i].sa_handler != SIG_IGN) sigaction(DEADLY[i], &before[i], NULL);
+    for (int i = 0; i < GUARDED_MAX; i++)
+        if (temporary && guarded[i] == temporary) guarded[i] = NULL, was = true;
+    for (int i = 0; was && guarded_count() == 0 && i < FATAL_COUNT; i++)
+        if (before[i].sa_handler != SIG_IGN) sigaction(FATAL[i], &before[i], NULL);
 }
 
 /* ------------------------------------------------------------------------------------ paths -- */
 
 /* Whether the path may be written, and its state in *st; st_mode 0: nothing is there. */
-static bool look(const char *path, const struct outfile_kind *kind, struct stat *st,
-                 char why[OUTFILE_WHY]) {
+static bool path_state(const char *path, const struct outfile_kind *kind, struct stat *st,
+                       char why[OUTFILE_WHY]) {
     if (lstat(path, st)) {
         st->st_mode = 0;
         return errno == ENOENT || say(why, "%s: %s", path, strerror(errno));
@@ -99,7 +99,7 @@ static bool look(const char *path, const struct outfile_kind *kind, struct stat 
 
 bool outfile_check(const char *path, const struct outfile_kind *kind, char why[OUTFILE_WHY]) {
     struct stat st;
-    return look(path, kind, &st, why);
+    return path_state(path, kind, &st, why);
 }
 
 int outfile_own(const char *path, int flags, char why[OUTFILE_WHY]) {
@@ -189,10 +189,10 @@ static void remove_leftovers(const char *path) {
 /* Creates the temporary file. Signals are blocked until the handler knows it. The lock shows that a
  * program is writing it; without locks the process's number in the name shows that. */
 static bool create(struct outfile *out) {
-    sigset_t deadly, old;
-    sigemptyset(&deadly);
-    for (int i = 0; i < DEADLY_COUNT; i++) sigaddset(&deadly, DEADLY[i]);
-    sigprocmask(SIG_BLOCK, &deadly, &old);
+    sigset_t fatal, old;
+    sigemptyset(&fatal);
+    for (int i = 0; i < FATAL_COUNT; i++) sigaddset(&fatal, FATAL[i]);
+    sigprocmask(SIG_BLOCK, &fatal, &old);
     out->fd = mkostemp(out->temporary, O_CLOEXEC);
     int error = errno;
     if (out->fd >= 0) {
@@ -316,7 +316,7 @@ static void set_mode(int fd, const struct stat *replaced) {
 
 bool outfile_commit(struct outfile *out) {
     struct stat replaced;
-    if (!look(out->path, out->kind, &replaced, out->why)) return false;
+    if (!path_state(out->path, out->kind, &replaced, out->why)) return false;
     set_mode(out->fd, &replaced);
     if (fsync(out->fd))
         return say(out->why, "%s cannot be written: %s", out->path, strerror(errno));

@@ -79,7 +79,7 @@ static void write_object(const struct progress *p, double done, double left, int
 
 static void write_line(struct progress *p, double now) {
     int known;
-    double left = left_now(p, now, &known), passed = now - p->begun,
+    double left = left_now(p, now, &known), passed = now - p->began,
            done = known && passed > 0 ? passed / (passed + left) : 0;
     char took[32], rest[32], text[200];
     const char *name = p->phases ? p->phase[p->current].name : "";
@@ -131,7 +131,7 @@ void progress_begin(struct progress *p, enum progress_form form, const char *pro
                     const char *command) {
     *p = (struct progress){
         .program = program, .command = command, .form = form, .on_terminal = isatty(STDERR_FILENO)};
-    p->begun = p->stepped = p->wrote = progress_clock();
+    p->began = p->stepped = p->wrote = progress_clock();
     if (form == PROGRESS_NONE) return;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);

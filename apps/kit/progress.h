@@ -4,7 +4,7 @@
  *
  * All phases count their work in the same unit, whose size does not matter: the work of a phase
  * says how long it is expected to take in proportion to the others. How long a unit takes is
- * measured: for each phase by its own steps, and for a phase that has not begun by those of the
+ * measured: for each phase by its own steps, and for a phase that has not began by those of the
  * others. A separate thread writes the lines, so that they continue during a step of minutes. */
 #ifndef KIT_PROGRESS_H
 #define KIT_PROGRESS_H
@@ -31,7 +31,7 @@ struct progress {
     int phases, current;
     char detail[PROGRESS_DETAIL];
     double expected;              /* seconds for all work, if the caller knows; 0: not known */
-    double begun, stepped, wrote; /* times by progress_clock */
+    double began, stepped, wrote; /* times by progress_clock */
     int ended;
     pthread_t thread;
     pthread_mutex_t lock;

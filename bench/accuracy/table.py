@@ -50,9 +50,9 @@ def texts(size):
         for i, path in enumerate(paths):
             if not path.exists():
                 runner.skip(f'{path} is missing')
-            share = path.read_text(encoding='utf-8')[:-(-left // (len(paths) - i))]
-            text += share
-            left -= len(share)
+            excerpt = path.read_text(encoding='utf-8')[:-(-left // (len(paths) - i))]
+            text += excerpt
+            left -= len(excerpt)
         if left > 0:
             runner.skip(f'only {size - left} bytes of {kind} are here')
         out.append((kind, text))

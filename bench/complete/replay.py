@@ -54,7 +54,7 @@ class Client:
         return got
 
 
-def share(values, part):
+def quantile(values, part):
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))] if ordered else None
 
@@ -96,12 +96,12 @@ def figures(rows):
     first = [r['first'] for r in rows if r['first'] is not None]
     return {
         'requests': len(rows), 'with_text': len(first),
-        'first_text_ms': {'p50': 1e3 * share(first, .5), 'p95': 1e3 * share(first, .95)},
+        'first_text_ms': {'p50': 1e3 * quantile(first, .5), 'p95': 1e3 * quantile(first, .95)},
         'evaluated_beyond_line': {
-            'p50': share([max(0, r['prompt_n'] - r['line']) for r in rows], .5),
-            'p95': share([max(0, r['prompt_n'] - r['line']) for r in rows], .95)},
-        'own_ms': {'p50': 1e3 * share([r['whole'] - r['library'] for r in rows], .5),
-                   'p95': 1e3 * share([r['whole'] - r['library'] for r in rows], .95)}}
+            'p50': quantile([max(0, r['prompt_n'] - r['line']) for r in rows], .5),
+            'p95': quantile([max(0, r['prompt_n'] - r['line']) for r in rows], .95)},
+        'own_ms': {'p50': 1e3 * quantile([r['whole'] - r['library'] for r in rows], .5),
+                   'p95': 1e3 * quantile([r['whole'] - r['library'] for r in rows], .95)}}
 
 
 def long_prompt(client, text, tokens):

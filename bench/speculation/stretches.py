@@ -57,14 +57,14 @@ def main():
     p.add_argument('--tokens', type=int, default=256)
     p.add_argument('--proposals', default='auto,1,2,3')
     a = p.parse_args()
-    lengths = a.proposals.split(',')
-    speed_up, sums = {n: [] for n in lengths}, {n: [0, 0, 0, 0] for n in lengths}
+    counts = a.proposals.split(',')
+    speed_up, sums = {n: [] for n in counts}, {n: [0, 0, 0, 0] for n in counts}
     for prompt in stretches(a.text.read_text(encoding='utf-8'), a.stretches):
-        rates = {n: [] for n in ['plain', *lengths]}
+        rates = {n: [] for n in ['plain', *counts]}
         for _ in range(a.turns):
             plain = run(a, prompt)
             rates['plain'].append(plain['decode_tps'])
-            for n in lengths:
+            for n in counts:
                 fast = run(a, prompt, '-d', a.draft, '--draft-tokens', n)
                 if fast['ids'] != plain['ids']:
                     raise SystemExit('the text with the draft differs')
@@ -73,9 +73,9 @@ def main():
                     s + fast[k]
                     for s, k in zip(sums[n], ('proposed', 'accepted', 'rounds', 'new_tokens'))
                 ]
-        for n in lengths:
+        for n in counts:
             speed_up[n].append(statistics.median(rates[n]) / statistics.median(rates['plain']))
-    for n in lengths:
+    for n in counts:
         proposed, accepted, rounds, tokens = sums[n]
         print(
             json.dumps(

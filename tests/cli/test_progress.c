@@ -83,7 +83,7 @@ static size_t line_of(enum progress_form form, char *line, size_t capacity) {
     progress_phase(&p, "working", 4);
     progress_enter(&p, 0, "part %d of %d", 2, 4);
     if (form != PROGRESS_NONE) pthread_mutex_lock(&p.lock);
-    p.phase[0].done = 1, p.phase[0].seconds = 20, p.begun -= 20, p.wrote -= 11;
+    p.phase[0].done = 1, p.phase[0].seconds = 20, p.began -= 20, p.wrote -= 11;
     if (form != PROGRESS_NONE) {
         pthread_cond_signal(&p.changed);
         pthread_mutex_unlock(&p.lock);
