@@ -225,7 +225,8 @@ class Hard(unittest.TestCase):
         try:
             end = time.monotonic() + (120 if LONG else 4)
             count = 0
-            while time.monotonic() < end:
+            # A busy machine takes longer to get as many answers.
+            while time.monotonic() < end or (count <= 10 and time.monotonic() < end + 60):
                 status, _, text = self.server.request('POST', '/completion', {
                     'prompt': CODE, 'n_predict': 12, 'temperature': 0})
                 self.assertIn(status, (200, 503), text)
