@@ -30,7 +30,7 @@ packages="gcc libc6-dev cmake ninja-build pkg-config libcmocka-dev libjansson-de
     python3 python3-venv libvulkan-dev glslang-tools"
 [ "$want" = tests ] && packages="$packages g++ binutils clang clang-tidy clang-format cppcheck \
     llvm libvulkan1 mesa-vulkan-drivers vulkan-validationlayers spirv-tools \
-    abigail-tools zsh fish"
+    abigail-tools zsh fish dpkg-dev file lintian debootstrap"
 
 install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" \

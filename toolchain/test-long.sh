@@ -15,6 +15,8 @@
 #             there, over the device model: its tools, conformance and texts on both arrays
 #   editors   in the same Debian unstable: the Neovim plug-in in the Neovim there, whose own inline
 #             completion it uses
+#   packages  Debian packages built as Debian builds them, read by lintian, and installed in new
+#             chroots of bookworm and trixie, where the programs of tests/install/outside are built
 #   fuzz      every libFuzzer target for FUZZ_SECONDS (120 unless set)
 #   lint      the analyzer with many more paths (toolchain/lint.sh deep)
 #
@@ -23,7 +25,7 @@
 set -u
 cd "$(dirname "$0")/.."
 . toolchain/stages.sh
-parts=${*:-threads long vulkan npu editors fuzz lint}
+parts=${*:-threads long vulkan npu editors packages fuzz lint}
 has() { case " $parts " in *" $1 "*) return 0 ;; esac; return 1; }
 
 stage setup sh toolchain/setup.sh tests
@@ -76,6 +78,12 @@ if has editors; then
     stage unstable sh toolchain/unstable.sh make
     stage "neovim" sh toolchain/unstable.sh run "
         APUS_NVIM=nvim APUS_BUILD=build/release python3 tests/complete/nvim_test.py"
+fi
+if has packages; then
+    stage "packages make" sh toolchain/packages.sh make
+    stage "packages lint" sh toolchain/packages.sh lint
+    stage "packages bookworm" sh toolchain/packages.sh clean bookworm
+    stage "packages trixie" sh toolchain/packages.sh clean trixie
 fi
 if has fuzz; then
     fuzz "${FUZZ_SECONDS:-120}"

@@ -7,6 +7,7 @@
 #                                          complete; about 1.3 GB, some minutes
 #   sh toolchain/unstable.sh run CMD...    runs a shell command line there, in this repository,
 #                                          which is /apus there
+#   sh toolchain/unstable.sh mirror        says where Debian's packages come from here
 #
 # The folder is build/unstable, or $APUS_UNSTABLE. The packages come from the archive that this
 # system's own Debian packages come from, or from $APUS_DEBIAN_MIRROR. Exit status 77, with the
@@ -57,11 +58,12 @@ run() {
 
 case ${1:-} in
 make) make ;;
+mirror) mirror ;;
 run)
     shift
     [ -e "$root/.apus-installed" ] ||
         skip "there is no Debian unstable here: sh toolchain/unstable.sh make"
     run "$@"
     ;;
-*) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2 ;;
+*) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
