@@ -152,7 +152,7 @@ static void read_facts(const struct device *device, VkPhysicalDevice physical,
     else if (p.properties.limits.maxPerStageDescriptorStorageBuffers < STORAGE_BUFFERS)
         f->refusal = "a shader may use fewer than 10 storage buffers";
     else if (!has_coherent_memory(device, physical))
-        f->refusal = "it has no memory that the host sees";
+        f->refusal = "the host can access none of its memory";
 }
 
 int device_at(const struct device *device, uint32_t index, struct device_facts *facts) {

@@ -136,11 +136,11 @@ const char *program_fits(const struct igpu_model *model, const struct program_la
     uint64_t range = model->device.facts.storage_range;
     for (uint32_t i = 0; i < PARTS; i++)
         if (l->bytes[i] > range)
-            return "a pass of so many columns is more than this device lets a shader see of a "
-                   "buffer; a smaller chunk fits";
+            return "a pass of so many columns needs a larger buffer than this device lets a shader "
+                   "access; a smaller chunk fits";
     if (l->kv_largest > range)
-        return "a layer's cache is more than this device lets a shader see of a buffer; a shorter "
-               "context fits";
+        return "a layer's cache needs a larger buffer than this device lets a shader access; a "
+               "shorter context fits";
     if (l->work_bytes > REGION_BYTES || l->host_bytes > REGION_BYTES)
         return "a pass of so many columns needs more than 1 GiB on the device; a smaller chunk "
                "fits";

@@ -81,8 +81,8 @@ static apus_status warm_up(struct igpu_program *p) {
         if (columns < TILE || !column_differs(p, columns == TILE)) continue;
         struct words w;
         words_begin(&w, p->model->device.facts.name);
-        words_add(&w, " does not compute as the numeric contract needs: cooperative matrices; "
-                      "the option -matrix does without");
+        words_add(&w, " does not compute cooperative matrices as the numeric contract needs; the "
+                      "option -matrix switches them off");
         words_log(&w, &p->model->device.port, APUS_LOG_ERROR);
         return APUS_E_CONTRACT;
     }

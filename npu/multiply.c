@@ -124,10 +124,11 @@ static apus_status run_safely(const struct task *t) {
     enum npu_result r = run(t, &failed);
     if (!r) return APUS_OK;
     int again = recreate(t->program);
-    log_failure(t, r, failed, again ? "trying again with a new context" : "giving the NPU up");
+    log_failure(t, r, failed,
+                again ? "trying again with a new context" : "the NPU is not used any more");
     if (again && !(r = run(t, &failed))) return APUS_OK;
     if (again) {
-        log_failure(t, r, failed, "giving the NPU up");
+        log_failure(t, r, failed, "the NPU is not used any more");
         recreate(t->program);
     }
     t->program->lost = 1;

@@ -64,12 +64,13 @@ static const char *find_provider(struct npu_model *m) {
         return "the port lends no libraries";
     m->library = p->library_open(p->user, NPU_XRT_LIBRARY);
     if (!m->library)
-        return NPU_XRT_LIBRARY " is not found, or the runtime that it needs (AMD's XRT; Apus is to "
-                               "be built with its headers); provider=kernel needs neither";
+        return NPU_XRT_LIBRARY " is not found, or AMD's runtime (XRT), which it needs: build Apus "
+                               "where XRT is installed, or take provider=kernel, which needs "
+                               "neither";
     m->provider = p->library_symbol(p->user, m->library, NPU_XRT_SYMBOL);
     return m->provider && m->provider->size == sizeof *m->provider ? NULL
                                                                    : NPU_XRT_LIBRARY
-               " is another version's";
+               " belongs to another version of Apus";
 }
 
 enum { E_NOENT = 2 }; /* of Linux, as providers return it */
@@ -87,7 +88,7 @@ static apus_status open_device(struct npu_model *m) {
     if (why) return refuse(&m->port, why);
     int e = m->provider->attach(m->device, &m->port, m->options.index, &m->facts);
     if (e == E_NOENT && another_is_there(m))
-        return refuse(&m->port, "there are not so many NPUs: they are counted from 0");
+        return refuse(&m->port, "there is no NPU with this number: they are counted from 0");
     if (e) {
         struct words w;
         explain_open(&w, e, &m->port);

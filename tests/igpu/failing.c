@@ -265,12 +265,13 @@ static void a_driver_without(void **unused) {
     static const struct {
         apus_status status;
         const char *words;
-    } want[LIES] = {[OLD] = {APUS_E_UNAVAILABLE, "older than Vulkan 1.2"},
-                    [NO_TIMELINE] = {APUS_E_UNAVAILABLE, "timeline semaphores"},
-                    [NO_ROUNDING] = {APUS_E_UNAVAILABLE, "rounding to nearest"},
-                    [NO_INDEXING] = {APUS_E_UNAVAILABLE, "index arrays"},
-                    [FEW_BUFFERS] = {APUS_E_UNAVAILABLE, "fewer than 10"},
-                    [SMALL_BUFFERS] = {APUS_E_UNSUPPORTED, "lets a shader see of a buffer"}};
+    } want[LIES] = {
+        [OLD] = {APUS_E_UNAVAILABLE, "older than Vulkan 1.2"},
+        [NO_TIMELINE] = {APUS_E_UNAVAILABLE, "timeline semaphores"},
+        [NO_ROUNDING] = {APUS_E_UNAVAILABLE, "rounding to nearest"},
+        [NO_INDEXING] = {APUS_E_UNAVAILABLE, "index arrays"},
+        [FEW_BUFFERS] = {APUS_E_UNAVAILABLE, "fewer than 10"},
+        [SMALL_BUFFERS] = {APUS_E_UNSUPPORTED, "larger buffer than this device lets a shader"}};
     struct result *got = calloc(1, sizeof *got);
     for (lie = OLD; lie < LIES; lie++) {
         assert_int_equal(run(got), want[lie].status);

@@ -140,7 +140,7 @@ class Pair(Case):
         common = ['run', '-m', Fixture.model, '-p', PROMPT, '-n', 4, '--ignore-eos']
         plain = self.object(*common)
         for fault, says, engine in (('fail=5:timeout', 'trying again with a new context', 'npu'),
-                                    ('fail=5:gone', 'giving the NPU up', 'cpu')):
+                                    ('fail=5:gone', 'the NPU is not used any more', 'cpu')):
             r = self.ok(*common, *overlay('xdna1', ',all'), **machine('xdna1,' + fault))
             self.assertIn(says, r.stderr.decode())
             o = self.object(*common, *overlay('xdna1', ',all'), **machine('xdna1,' + fault))

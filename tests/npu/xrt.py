@@ -193,7 +193,7 @@ def texts(model):
             lost = end == 'gone'
             good = (got['logits_hash'], got['ids'],
                     got['engine']) == (short['logits_hash'], short['ids'], 'cpu' if lost else 'npu')
-            if not good or ('giving the NPU up'
+            if not good or ('the NPU is not used any more'
                             if lost else 'trying again with a new context') not in said:
                 check('%s: submission %d ends in %s' % (model, at, end), False, got, said)
     check(
