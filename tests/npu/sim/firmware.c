@@ -1,5 +1,5 @@
-/* The firmware: goes through control code, operation by operation, as npu/txn.h has them. The array
- * moves on after each, as far as it can. */
+/* The firmware: runs control code operation by operation (npu/txn.h). After each operation the
+ * array runs as far as it can. */
 #include "tests/npu/sim/sim_parts.h"
 #include "npu/txn.h"
 

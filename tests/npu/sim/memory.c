@@ -1,7 +1,7 @@
-/* Buffers: the host's pages, what the device sees of them, and where.
+/* Buffers: the host's pages, what the device sees of them, and at which address.
  *
- * The device's view is a copy of its own that only a sync brings up to date, in the direction that
- * it names. Pages that the process lends (imports) are read where they lie, page by page as far as
+ * The device sees a copy of the pages, which only a sync updates, in the direction that the sync
+ * names. Pages that the process lends (imports) are read where they lie, page by page as far as
  * they were synced. Buffers lie apart at the device, with holes between. */
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 #include "tests/npu/sim/sim_parts.h"
 
-#define HEAP_ADDRESS  0x4000000ull /* as the driver gives it */
+#define HEAP_ADDRESS  0x4000000ull /* the address that the driver gives */
 #define SHARE_ADDRESS 0x100000000ull
 enum { HEAP_MOST = 64 << 20 };
 
@@ -34,7 +34,8 @@ static uint64_t lockable(void) {
                                                                                 : limit.rlim_cur;
 }
 
-/* The driver pins pages of private mappings of files for writing, which fails. */
+/* Whether the driver can pin these pages. It pins for writing, which fails for private mappings of
+ * files. */
 static int may_be_pinned(uint64_t from, uint64_t to) {
     char line[512], mode[8];
     unsigned long begin, end, inode;
@@ -68,7 +69,7 @@ static int create_import(struct sim_client *c, struct sim_buffer *b,
     return b->synced ? 0 : ENOMEM;
 }
 
-/* First fit, so that a freed piece is used again. */
+/* Finds room in the heap by first fit, so that a freed piece is used again. */
 static int create_in_heap(struct sim_client *c, struct sim_buffer *b, uint64_t bytes) {
     const struct sim_buffer *heap = heap_of(c);
     uint64_t at = 0;
@@ -81,7 +82,7 @@ static int create_in_heap(struct sim_client *c, struct sim_buffer *b, uint64_t b
         at = (o->offset + o->bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
         i = 0;
     }
-    if (at + bytes > heap->bytes) return EAGAIN; /* a second heap would be the answer */
+    if (at + bytes > heap->bytes) return EAGAIN; /* the heap is full */
     b->offset = at;
     b->host = heap->host + at;
     b->address = heap->address + at;

@@ -1,5 +1,5 @@
-/* The model under any program, as a library to preload: it has /dev/accel/accel0 and what /sys says
- * of it, and leaves all other calls alone.
+/* The model as a library that can be preloaded into any program: it provides /dev/accel/accel0 and
+ * what /sys says about it, and passes all other calls on.
  *
  *   LD_PRELOAD=build/release/libapus-npu-model.so APUS_NPU_MODEL=xdna2,report=FILE program ...
  *
@@ -25,7 +25,7 @@
 
 #define SEEN __attribute__((visibility("default")))
 
-/* The next library's function of that name; its address is kept. */
+/* Finds the next library's function of that name, and keeps its address. */
 #define NEXT(name)                                                                                 \
     static __typeof__(&name) next;                                                                 \
     if (!__atomic_load_n(&next, __ATOMIC_RELAXED))                                                 \
@@ -50,7 +50,7 @@ __attribute__((destructor)) static void end(void) {
     tree_remove();
 }
 
-/* Where a path really is. */
+/* The real path of a file: the model's files lie in its folder. */
 static const char *real(const char *path, char *room) {
     return tree_find(path, room) ? room : path;
 }
@@ -117,7 +117,7 @@ SEEN int openat64(int folder, const char *path, int flags, ...) {
     MODE(flags)
     return open_at(folder, path, flags | O_LARGEFILE, mode);
 }
-/* What programs that are built with checks call. */
+/* The functions that programs call which are built with checks (_FORTIFY_SOURCE). */
 int __open_2(const char *path, int flags);
 int __open64_2(const char *path, int flags);
 SEEN int __open_2(const char *path, int flags) { return open_at(AT_FDCWD, path, flags, 0); }
@@ -181,7 +181,7 @@ SEEN ssize_t readlink(const char *path, char *to, size_t bytes) {
     return next(real(path, room), to, bytes);
 }
 
-/* The folder in front of the answer is taken off again. */
+/* Removes the model's folder from the front of the answer. */
 SEEN char *realpath(const char *path, char *to) {
     NEXT(realpath);
     char room[TREE_PATH];

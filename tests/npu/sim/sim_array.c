@@ -82,7 +82,7 @@ static struct sim_channel *queue_at(struct sim_tile *t, uint32_t row, uint32_t o
     return NULL;
 }
 
-/* Of the channels' control registers the model has those that tokens need. */
+/* Writes a channel's control register. The model has only those that tokens need. */
 static int write_control(struct sim_tile *t, uint32_t row, uint32_t offset, uint32_t value) {
     uint32_t channel = (offset - SHIM_S2MM_CONTROL) / QUEUE_STRIDE;
     if (row != ROW_SHIM || offset < SHIM_S2MM_CONTROL ||
@@ -105,8 +105,8 @@ static int bd_in_use(const struct sim_tile *t, uint32_t row, uint32_t bd) {
     return 0;
 }
 
-/* A memory tile's even channels reach the first half of its descriptors, its odd ones the
- * second. */
+/* Whether a channel can use a descriptor: a memory tile's even channels can use the first half of
+ * its descriptors, its odd channels the second half. */
 static int bd_reachable(const struct sim_channel *c, uint32_t bd) {
     return bd < sim_bds(c->row) && (c->row != ROW_MEM || (bd >= MEM_BDS / 2) == (c->index % 2));
 }

@@ -26,7 +26,7 @@ void sim_image(struct sim_image *m, uint32_t generation) {
             route(m, c, ROW_MEM, 4, c, ROW_CORE + t, 1);
             if (t < CORE_ROWS - 1) route(m, c, ROW_CORE + t, 0, c, ROW_MEM, 2 + t);
         }
-        /* the last one's sums go by themselves */
+        /* the last tile's sums go directly to the shim */
         route(m, c, ROW_CORE + CORE_ROWS - 1, 0, c, ROW_SHIM, 1);
         route(m, c, ROW_MEM, 5, c, ROW_SHIM, 0); /* sums */
     }

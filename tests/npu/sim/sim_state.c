@@ -1,4 +1,4 @@
-/* What the model is set to, and what it has seen. */
+/* The settings of the model, and what it has counted. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

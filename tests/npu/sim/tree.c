@@ -42,7 +42,7 @@ static void file(const char *path, const char *text) {
     fclose(f);
 }
 
-/* Up to the top and down again, as the kernel writes them. */
+/* Makes a relative link that goes up to the top and down again, as the kernel's links do. */
 static void link_to(const char *path, const char *target) {
     char at[TREE_PATH], text[TREE_PATH] = "";
     make_folders(path);
@@ -63,7 +63,7 @@ static void make_tree(void) {
     file(DEVICE "/class", "0x118000\n");
     file(DEVICE "/subsystem_vendor", "0x1022\n");
     file(DEVICE "/subsystem_device", xdna2 ? "0x17f0\n" : "0x1502\n");
-    file(DEVICE "/device_type", "0\n"); /* commands through the kernel's queue */
+    file(DEVICE "/device_type", "0\n"); /* commands go through the kernel's queue */
     file(DEVICE "/vbnv", !sim.config.poses ? OVERLAY_MODEL_DESCRIPTION "\n"
                          : xdna2           ? "RyzenAI-npu4\n"
                                            : "RyzenAI-npu1\n");
@@ -88,7 +88,8 @@ static void make_once(void) {
     }
 }
 
-/* Prefixes end at a slash or with the path. */
+/* Whether the path has one of the model's prefixes, which must end at a slash or at the end of the
+ * path. */
 int tree_find(const char *path, char *out) {
     static const char *const prefixes[] = {DRIVER, DEVICE, BUS, "/sys/class/accel", "/dev/accel"};
     static pthread_once_t once = PTHREAD_ONCE_INIT;

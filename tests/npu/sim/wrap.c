@@ -1,5 +1,5 @@
-/* The model linked into a program: with the linker's --wrap=open,ioctl,mmap,close, and open64 and
- * mmap64, which code with large files calls, the library's own calls come here. */
+/* The model linked into a program. With the linker's --wrap=open,ioctl,mmap,close, and open64 and
+ * mmap64, which code for large files calls, the library's calls come here. */
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>

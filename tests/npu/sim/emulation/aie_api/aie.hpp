@@ -1,9 +1,9 @@
-// The part of AMD's AIE API that npu/aie uses, in plain C++: the same names and meanings, one lane
-// after another. For native builds only.
+// The part of AMD's AIE API that npu/aie uses, in plain C++: it has the same names and meanings,
+// and computes one lane after another. It is for native builds only.
 //
-// Stricter than the hardware's compiler: loads and stores must be aligned to the vector (up to 32
-// bytes), and what would be rounded or saturated on the way to a narrower type ends the program,
-// since the kernel must never depend on it.
+// It is stricter than the hardware's compiler: loads and stores must be aligned to the vector (up
+// to 32 bytes), and a value that would be rounded or saturated when it becomes a narrower type ends
+// the program, since the kernel must never depend on that.
 #ifndef APUS_NPU_EMULATION_AIE_HPP
 #define APUS_NPU_EMULATION_AIE_HPP
 
