@@ -13,7 +13,8 @@
 #include "tests/npu/sim/sim_parts.h"
 #include "npu/txn.h"
 
-/* The way of sums in column 0: a memory tile's channel 5 out, the shim's channel 0 in. */
+/* The channels that sums go through in column 0: out of the memory tile's channel 5, into the
+ * shim's channel 0. */
 enum {
     WORDS = 16,
     MEM_OUT = 5,
@@ -188,7 +189,7 @@ static void seventh_word(struct txn *t) {
     txn_write(t, tile_address(0, ROW_CORE, CORE_BD + BD_WORDS_CORE * 4), 0);
 }
 
-/* A core is given weights and x before its parameters, which are noise. */
+/* A core gets weights and x before its parameters, which are still noise. */
 static void core_without_parameters(struct txn *t) {
     for (uint32_t i = 0; i < 2; i++) {
         uint32_t words[BD_WORDS_MAX], count, out = i ? 4 : 0; /* the memory tile's channels */
@@ -203,7 +204,7 @@ static void core_without_parameters(struct txn *t) {
     }
 }
 
-/* And with parameters that mean two chunks it is given one. */
+/* A core whose parameters say two chunks gets only one. */
 static void core_without_its_end(struct txn *t) {
     const uint32_t parameters[GEMV_PARAMETERS] = {WEIGHT_W8, 1, 8, 2, 1};
     txn_block(t, tile_address(0, ROW_CORE, CORE_PARAMETERS), parameters, GEMV_PARAMETERS);
@@ -226,7 +227,7 @@ static const struct rule {
     void (*write)(struct txn *t);
     const char *says; /* NULL: nothing */
     enum buffer buffer;
-    uint32_t word, flip; /* bits of the finished stream that are turned */
+    uint32_t word, flip; /* bits of the finished stream that are flipped */
 } rules[] = {
     {right, NULL, OWN, 0, 0},
     {to_no_buffer, "in no buffer of the command", OWN, 0, 0},
@@ -273,7 +274,7 @@ static const struct rule {
     {right, "a block with a column", OWN, TXN_HEADER_WORDS + TXN_WRITE_WORDS + 1, 1},
 };
 
-/* What the model says of a stream, on a fresh array. */
+/* Runs a stream on a fresh array, and keeps what the model says about it. */
 static void say(struct sim_array *a, const struct rule *r, const uint32_t *code, uint32_t words) {
     static uint8_t host[BUFFER_BYTES], synced[BUFFER_BYTES / PAGE_BYTES];
     struct sim_buffer buffer = {

@@ -210,12 +210,12 @@ static void open_ready(struct session *s) {
     assert_int_equal(configure(s), 0);
 }
 
-/* A packet ends in the state that it should, and the model says why; its context is of no use from
- * then on. */
+/* A packet must end in the right state, and the model must say why. Its context cannot be used
+ * after that. */
 static void packets_are_checked(void **state) {
     (void)state;
     static const struct {
-        uint32_t word, value, chained; /* what is changed */
+        uint32_t word, value, chained; /* the word of the packet that is changed */
         const char *says;
     } cases[] = {{AS_IT_IS, 0, 0, "the control code is in no device buffer"},
                  {1 + START_MASK, 2, 0, "for another unit or of another opcode"},
@@ -241,7 +241,7 @@ static void packets_are_checked(void **state) {
         assert_int_equal(wait_for(&s, sequence), 0);
         assert_int_equal(uapi_state(packet[0]), UAPI_STATE_ERROR);
         if (!strstr(sim_complaint(), cases[i].says)) fail_msg("packet %zu: %s", i, sim_complaint());
-        /* it is new no more */
+        /* its state is no longer "new" */
         assert_int_equal(execute(&s, s.command[cases[i].chained], &sequence), EINVAL);
         close_session(&s);
     }
@@ -319,7 +319,7 @@ static void failures_on_demand(void **state) {
             assert_true(health->version == 1 && health->generation == NPU_XDNA2);
         if (cases[i].end == SIM_GONE) assert_int_equal(sync_image(&s), ENODEV);
         assert_string_equal(sim_complaint(), "");
-        if (cases[i].state > UAPI_STATE_COMPLETED) { /* and what comes after it in the context is
+        if (cases[i].state > UAPI_STATE_COMPLETED) { /* what comes after it in the context is
                                                         aborted */
             assert_int_equal(execute(&s, s.command[1], &sequence), 0);
             assert_int_equal(wait_for(&s, sequence), 0);
