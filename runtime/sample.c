@@ -85,9 +85,8 @@ apus_status sampler_open(struct sampler *sampler, const apus_sampling *sampling,
 
 /* --------------------------------------------------------------------------- over all logits -- */
 
-enum {
-    LANES = 16
-}; /* inner loops have this fixed length, so that compilers make vector code of them at -O2 */
+/* Inner loops have this fixed length, so that compilers make vector code of them at -O2. */
+enum { LANES = 16 };
 
 /* The largest of n >= 1 values, none NaN. */
 static float max_of(const float *l, size_t n) {
@@ -273,7 +272,7 @@ static size_t keep_top_p(uint64_t *key, uint32_t *weight, size_t n, float max, u
     return keep_up_to(key, n, key_reaching(key, weight, n, need));
 }
 
-/* The first of the largest values. APUS_E_NUMERIC where no id is left. */
+/* The first of the largest values. APUS_E_NUMERIC: no id is left. */
 static apus_status first_rank(const float *work, uint32_t vocab, uint32_t *first) {
     float max = max_of(work, vocab);
     uint32_t i = 0;
@@ -283,7 +282,7 @@ static apus_status first_rank(const float *work, uint32_t vocab, uint32_t *first
     return APUS_OK;
 }
 
-/* The first rank among the ids other than `first`. UINT32_MAX where there is none. */
+/* The first rank among the ids other than `first`. UINT32_MAX: there is none. */
 static uint32_t second_rank(const float *work, uint32_t vocab, uint32_t first) {
     uint32_t before = UINT32_MAX, after = UINT32_MAX;
     if (first && first_rank(work, first, &before)) before = UINT32_MAX;
@@ -295,7 +294,7 @@ static uint32_t second_rank(const float *work, uint32_t vocab, uint32_t first) {
 
 /* ------------------------------------------------------------------------------------ gumbel -- */
 
-/* The largest value so far, and the second largest where two are wanted. */
+/* The largest value so far, and the second largest if two are wanted. */
 struct draw {
     const struct sampler *sampler;
     struct noise_key key;

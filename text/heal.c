@@ -1,7 +1,9 @@
-/* The pieces before a border inside a word come from the bytes before the border. So they do not
- * change, whatever follows the border. A piece that reaches across the text's end begins at a place
- * from where the text is the beginning of that piece. So the ids up to a place stay the same if the
- * place is a border in the pieces of the text itself and of each text that ends at such a place. */
+/* A border is a place between two pieces of a word. The pieces before a border are made from the
+ * bytes before the border alone, so they stay the same, whatever follows it. When the text goes on,
+ * a piece may reach across its present end. Such a piece can only begin where the rest of the text
+ * is the beginning of that piece; these places are marked in `reached`. So the ids up to a place
+ * stay the same if this place is a border in two ways: in the pieces of the text itself, and in
+ * those of the text up to each place that is reached. */
 #include "text/heal.h"
 
 #include <assert.h>
@@ -80,7 +82,8 @@ static int stays_alone(const struct word *w, size_t at) {
            memcmp(whole, alone, b.count * sizeof *whole) == 0;
 }
 
-/* Goes back until the place is a border in all of them. */
+/* The last place up to which the ids stay the same, however the word goes on. It goes back until the
+ * place is a border in the pieces of all these texts. */
 static size_t stable(const struct word *w) {
     size_t at = w->bytes, before;
     for (size_t i = w->bytes; i-- > 0;)

@@ -30,11 +30,11 @@ uint32_t vocab_find_whole(const struct vocab *v, const uint8_t *bytes, size_t n)
     }
 }
 
-/* The tokens are sorted. So if this token begins with the token before it, that one is the answer.
- * If not, the answer can only be among the shorter tokens that the one before begins with, because
- * a shared beginning is shared by all tokens between. A token that is passed over here is not a
- * beginning of any later one, so for a whole list the number of steps is the number of its
- * tokens. */
+/* The answer is the longest other token that this token begins with. The tokens are sorted: if a
+ * token is the beginning of this one, it is also the beginning of all tokens between the two. So
+ * the answer is the token before this one, or one that the token before begins with, or none. A
+ * token that is passed over here is not the beginning of any later one, so for a whole list the
+ * steps grow only with the number of its tokens. */
 uint32_t vocab_added_inner(const struct vocab *v, uint32_t i) {
     assert(i < v->header->added_count);
     const uint8_t *bytes = vocab_bytes(v, v->added[i].id);

@@ -92,10 +92,10 @@ struct vocab_added {
     uint32_t flags;
 };
 enum {
-    VOCAB_ADDED_SECOND =
-        1, /* looked for in the normalized text between the matches of the first pass */
+    /* looked for in the normalized text between the matches of the first pass */
+    VOCAB_ADDED_SECOND = 1,
     VOCAB_ADDED_LSTRIP = 2, /* takes the white space before it */
-    VOCAB_ADDED_RSTRIP = 4, /* and behind it */
+    VOCAB_ADDED_RSTRIP = 4, /* takes the white space after it */
     VOCAB_ADDED_FLAGS = 7,
     /* flags >> this gives 1 + the place in added[] of the longest other token that this one begins
      * with, or 0. So the longest token that a text begins with is found from the text's place in
@@ -187,11 +187,11 @@ uint32_t vocab_find_whole(const struct vocab *vocab, const uint8_t *bytes, size_
  * NULL stands for an empty text. */
 int vocab_compare(const uint8_t *a, size_t an, const uint8_t *b, size_t bn);
 
-/* The value that flags >> VOCAB_ADDED_INNER must have for added[i], where those before it are
- * already correct. i < added_count. */
+/* The value that flags >> VOCAB_ADDED_INNER must have for added[i]; i < added_count. Those of the
+ * tokens before it must be correct already. */
 uint32_t vocab_added_inner(const struct vocab *vocab, uint32_t i);
 
-/* Of the piece id; id < rows. */
+/* The bytes of the piece id, how many there are, and its type; id < rows. */
 static inline size_t vocab_length(const struct vocab *v, uint32_t id) {
     assert(id < v->header->rows);
     return v->offsets[id + 1] - v->offsets[id];
