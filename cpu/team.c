@@ -20,55 +20,54 @@ struct team_run team_stretch(uint32_t units, uint32_t threads, uint32_t t) {
     return (struct team_run){units * t / threads, units * (t + 1) / threads};
 }
 
-void team_init(struct team *share, struct team_stretch *stretch, uint32_t threads) {
+void team_init(struct team *team, struct team_stretch *stretch, uint32_t threads) {
     assert(threads >= 1 && threads < 256);
-    share->stretch = stretch;
-    share->threads = threads;
-    share->renewed = 0;
-    atomic_init(&share->open, 0);
-    atomic_init(&share->undone, 0);
+    team->stretch = stretch;
+    team->threads = threads;
+    team->renewed = 0;
+    atomic_init(&team->open, 0);
+    atomic_init(&team->undone, 0);
     for (uint32_t t = 0; t < threads; t++) atomic_init(&stretch[t].left, 0);
 }
 
-void team_open(struct team *share, uint32_t item, uint32_t threads, uint32_t units, uint32_t most) {
+void team_open(struct team *team, uint32_t item, uint32_t threads, uint32_t units, uint32_t most) {
     const uint32_t operation =
-        operation_of(atomic_load_explicit(&share->open, memory_order_relaxed)) + 1;
+        operation_of(atomic_load_explicit(&team->open, memory_order_relaxed)) + 1;
     const uint32_t grain = (units + STEPS_MAX - 1) / STEPS_MAX;
     uint32_t shift = 0;
-    assert(units && threads && threads <= share->threads);
-    share->item = item;
-    share->units = units;
-    share->grain = grain;
+    assert(units && threads && threads <= team->threads);
+    team->item = item;
+    team->units = units;
+    team->grain = grain;
     while (shift < 15 && (uint64_t)grain << (shift + 1) <= most) shift++;
-    atomic_store_explicit(&share->undone, units, memory_order_relaxed);
-    atomic_store(&share->open, (uint64_t)operation << 32 | (units + grain - 1) / grain << 16 |
-                                   threads << 8 | shift);
+    atomic_store_explicit(&team->undone, units, memory_order_relaxed);
+    atomic_store(&team->open, (uint64_t)operation << 32 | (units + grain - 1) / grain << 16 |
+                                  threads << 8 | shift);
 }
 
-void team_close(struct team *share) {
-    const uint64_t open = atomic_load_explicit(&share->open, memory_order_relaxed);
-    atomic_store(&share->open, (uint64_t)(operation_of(open) + 1) << 32 | (open & 0xff00));
+void team_close(struct team *team) {
+    const uint64_t open = atomic_load_explicit(&team->open, memory_order_relaxed);
+    atomic_store(&team->open, (uint64_t)(operation_of(open) + 1) << 32 | (open & 0xff00));
 }
 
 /* Numbers are compared by their difference, which must not wrap. So all stretches, some of which
  * may have not been used for long, are given a newer number. */
-void team_renew(struct team *share) {
-    assert(!team_is_open(atomic_load_explicit(&share->open, memory_order_relaxed)));
+void team_renew(struct team *team) {
+    assert(!team_is_open(atomic_load_explicit(&team->open, memory_order_relaxed)));
     const uint32_t operation =
-        operation_of(atomic_load_explicit(&share->open, memory_order_relaxed));
-    if (operation - share->renewed < RENEW) return;
-    share->renewed = operation;
-    for (uint32_t t = 0; t < share->threads; t++)
-        atomic_store(&share->stretch[t].left, (uint64_t)operation << 32);
+        operation_of(atomic_load_explicit(&team->open, memory_order_relaxed));
+    if (operation - team->renewed < RENEW) return;
+    team->renewed = operation;
+    for (uint32_t t = 0; t < team->threads; t++)
+        atomic_store(&team->stretch[t].left, (uint64_t)operation << 32);
 }
 
 /* Takes half of what is left, so that runs get shorter and all threads end at about the same time,
  * but at most `most` steps, so that a thread that is not scheduled while it holds a run leaves the
  * rest to the others. When an operation is over, every stretch that has units in it carries its
  * number or a later one. So an earlier number says that no thread has begun the stretch. */
-static int take_from(struct team *share, uint64_t seen, uint32_t t, int back,
-                     struct team_run *run) {
-    _Atomic uint64_t *word = &share->stretch[t].left;
+static int take_from(struct team *team, uint64_t seen, uint32_t t, int back, struct team_run *run) {
+    _Atomic uint64_t *word = &team->stretch[t].left;
     const uint32_t operation = operation_of(seen), most = 1u << (seen & 0xff);
     uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
     for (;;) {
@@ -90,19 +89,19 @@ static int take_from(struct team *share, uint64_t seen, uint32_t t, int back,
     }
 }
 
-int team_take(struct team *share, uint64_t seen, uint32_t t, struct team_run *run) {
+int team_take(struct team *team, uint64_t seen, uint32_t t, struct team_run *run) {
     const uint32_t threads = team_threads(seen);
     if (t >= threads) return 0;
     for (uint32_t i = 0, at = t; i < threads; i++, at = at + 1 < threads ? at + 1 : 0)
-        if (take_from(share, seen, at, i > 0, run)) {
-            run->begin *= share->grain;
-            run->end *= share->grain;
-            if (run->end > share->units) run->end = share->units;
+        if (take_from(team, seen, at, i > 0, run)) {
+            run->begin *= team->grain;
+            run->end *= team->grain;
+            if (run->end > team->units) run->end = team->units;
             return 1;
         }
     return 0;
 }
 
-int team_done(struct team *share, uint32_t units) {
-    return units && atomic_fetch_sub_explicit(&share->undone, units, memory_order_acq_rel) == units;
+int team_done(struct team *team, uint32_t units) {
+    return units && atomic_fetch_sub_explicit(&team->undone, units, memory_order_acq_rel) == units;
 }

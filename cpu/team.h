@@ -44,32 +44,32 @@ struct team_run {
 struct team_run team_stretch(uint32_t units, uint32_t threads, uint32_t t);
 
 /* stretch: [threads]. threads: the most that an operation will have, 1 .. 255. */
-void team_init(struct team *share, struct team_stretch *stretch, uint32_t threads);
+void team_init(struct team *team, struct team_stretch *stretch, uint32_t threads);
 
 /* Opens the next operation, of at least one unit, for `threads` threads in runs of about `most`
  * units at most. item: the caller's number for it. Only the thread that ended the operation before
  * may call this, or any thread while none is open. team_close says that no operation follows; a
  * thread that comes late then takes nothing. */
-void team_open(struct team *share, uint32_t item, uint32_t threads, uint32_t units, uint32_t most);
-void team_close(struct team *share);
+void team_open(struct team *team, uint32_t item, uint32_t threads, uint32_t units, uint32_t most);
+void team_close(struct team *team);
 
 /* Call this before each pass, while no operation is open. It keeps the numbers in old stretches
  * from becoming so old that they seem new. */
-void team_renew(struct team *share);
+void team_renew(struct team *team);
 
 /* The word that says what is open, for the calls below. It changes whenever an operation opens, and
  * when team_close is called. */
-static inline uint64_t team_seen(struct team *share) { return atomic_load(&share->open); }
+static inline uint64_t team_seen(struct team *team) { return atomic_load(&team->open); }
 int team_is_open(uint64_t seen);      /* whether an operation is open */
 uint32_t team_threads(uint64_t seen); /* how many threads share the operation, or shared the last
                                          one; other threads take nothing */
 
 /* Takes another run for thread t from the operation seen. Returns whether there was one. Every unit
  * is in exactly one run. */
-int team_take(struct team *share, uint64_t seen, uint32_t t, struct team_run *run);
+int team_take(struct team *team, uint64_t seen, uint32_t t, struct team_run *run);
 
 /* Says that `units` units that were taken are done. Returns whether they were the last; then this
  * thread goes on to what follows the operation. */
-int team_done(struct team *share, uint32_t units);
+int team_done(struct team *team, uint32_t units);
 
 #endif
