@@ -304,7 +304,7 @@ void policy_choose_draft(const struct draft_policy *p, struct round *r, uint32_t
                                                     best = 0.0f;
     float spent = p->steps < FIRST_STEPS ? (float)(r->draft_ns + r->catch_up_ns)
                                          : (float)r->steps * p->draft_ns;
-    uint32_t used = 0, chain = 0, branches = 0;
+    uint32_t used = 0, drafted = 0, branches = 0;
     r->by = BY_DRAFT;
     r->branches = 0;
     r->proposed = c->count < most ? c->count : most;
@@ -318,8 +318,8 @@ void policy_choose_draft(const struct draft_policy *p, struct round *r, uint32_t
     for (uint32_t n = 1; n <= most; n++) {
         uint32_t s = best_second(r, second, used);
         if (!can_lose(p, spent + p->cost_ns[n + 1] - p->cost_ns[1])) break;
-        if (chain < c->count && (s == PROPOSE_MAX || chance[chain] >= second[s])) {
-            gain += chance[chain++] * token;
+        if (drafted < c->count && (s == PROPOSE_MAX || chance[drafted] >= second[s])) {
+            gain += chance[drafted++] * token;
         } else if (s != PROPOSE_MAX) {
             gain += second[s] * token;
             used |= 1u << s;
@@ -328,15 +328,15 @@ void policy_choose_draft(const struct draft_policy *p, struct round *r, uint32_t
             break;
         }
         float profit = gain - (p->cost_ns[n + 1] - p->cost_ns[1]);
-        if (profit > best) best = profit, r->proposed = chain, r->branches = branches;
+        if (profit > best) best = profit, r->proposed = drafted, r->branches = branches;
     }
 }
 
 /* Learns from the proposer's ids up to the first one that the target did not choose. The chances of
  * the places after it slowly follow the last one that was learned, so that no place stays out of
  * reach because it once looked bad. */
-static void learn_chain(struct draft_policy *p, const struct round *r, enum proposer by,
-                        const int32_t *chosen, uint32_t count) {
+static void learn_tokens(struct draft_policy *p, const struct round *r, enum proposer by,
+                         const int32_t *chosen, uint32_t count) {
     const struct draft_tokens *c = &r->tokens[by];
     uint32_t i = 0;
     for (int got = 1; got && i < c->count && i < count; i++) {
@@ -398,5 +398,6 @@ void policy_learn(struct draft_policy *p, const struct round *r, const int32_t *
         move(&p->round_cost, p->cost_ns[r->columns] + (float)r->steps * p->draft_ns, weight);
         move(&p->round_tokens, (float)count, weight);
     }
-    for (uint32_t by = 0; by < PROPOSERS; by++) learn_chain(p, r, (enum proposer)by, chosen, count);
+    for (uint32_t by = 0; by < PROPOSERS; by++)
+        learn_tokens(p, r, (enum proposer)by, chosen, count);
 }
