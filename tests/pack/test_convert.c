@@ -280,7 +280,7 @@ static bool take_bytes(void *user, const void *data, size_t bytes, struct diag *
     return true;
 }
 
-static void check_tensor(struct conversion *fold, const struct plan *plan, uint32_t index,
+static void check_tensor(struct conversion *conversion, const struct plan *plan, uint32_t index,
                          const struct matrix *expected, float *rows) {
     static struct capture capture;
     static struct bytes bytes;
@@ -291,7 +291,7 @@ static void check_tensor(struct conversion *fold, const struct plan *plan, uint3
     tensor.quantizer.rows = capture_rows, tensor.quantizer.context = &capture;
     bytes.used = 0;
     const struct convert_target target = {.sink = take_bytes, .user = &bytes};
-    if (!convert_tensor(fold, &tensor, rows, &target, &error, &d)) fail_msg("%s", d.text);
+    if (!convert_tensor(conversion, &tensor, rows, &target, &error, &d)) fail_msg("%s", d.text);
     const struct blob_tensor *record = &tensor.record;
     assert_true(record->rows == expected->rows && record->cols == expected->cols &&
                 capture.rows == record->rows);
@@ -346,28 +346,28 @@ static void check_model(bool tied, unsigned layer_bits) {
     choice.layer_bits = layer_bits;
     assert_true(plan_make(&plan, c->source, &choice, &d));
     assert_int_equal(plan.model.tensors, 2 + LAYERS * LT_COUNT);
-    struct conversion *fold = convert_new(c->source, &plan, 1, &d);
+    struct conversion *conversion = convert_new(c->source, &plan, 1, &d);
     float *rows = calloc(plan.row_floats, sizeof *rows);
-    assert_true(fold && rows);
+    assert_true(conversion && rows);
     load(c->source, source_tensor(c->source, SOURCE_EMBED, 0), &expected);
     from_right(&expected, DIM, true, false);
-    check_tensor(fold, &plan, plan.model.embed, &expected, rows);
+    check_tensor(conversion, &plan, plan.model.embed, &expected, rows);
     load(c->source, source_tensor(c->source, tied ? SOURCE_EMBED : SOURCE_HEAD, 0), &expected);
     gains(c->source, SOURCE_FINAL_NORM, 0, &expected);
     from_right(&expected, DIM, true, false);
-    check_tensor(fold, &plan, plan.model.head, &expected, rows);
+    check_tensor(conversion, &plan, plan.model.head, &expected, rows);
     for (uint32_t layer = 0; layer < LAYERS; layer++) {
         for (int which = 0; which < LT_COUNT; which++) {
             uint32_t index = plan.layers[layer].tensor[which];
             by_formula(c->source, which, layer, &expected);
             assert_int_equal(plan.tensors[index].record.type,
                              layer_bits == 4 ? WEIGHT_W4 : WEIGHT_W8);
-            check_tensor(fold, &plan, index, &expected, rows);
+            check_tensor(conversion, &plan, index, &expected, rows);
         }
         check_biases(c->source, &plan, layer, rows);
     }
     free(rows);
-    convert_free(fold);
+    convert_free(conversion);
     plan_free(&plan);
     checkpoint_free(c);
 }
@@ -412,14 +412,15 @@ static void weights_too_large_are_refused(void **state) {
     static struct bytes bytes;
     struct convert_error error;
     assert_true(plan_make(&plan, c->source, &CHOICE, &d));
-    struct conversion *fold = convert_new(c->source, &plan, 2, &d);
+    struct conversion *conversion = convert_new(c->source, &plan, 2, &d);
     float *rows = calloc(plan.row_floats, sizeof *rows);
-    assert_true(fold && rows);
+    assert_true(conversion && rows);
     const struct convert_target target = {.sink = take_bytes, .user = &bytes};
-    assert_false(convert_tensor(fold, &plan.tensors[plan.model.embed], rows, &target, &error, &d));
+    assert_false(
+        convert_tensor(conversion, &plan.tensors[plan.model.embed], rows, &target, &error, &d));
     assert_non_null(strstr(d.text, "model.embed_tokens.weight: row 0"));
     free(rows);
-    convert_free(fold);
+    convert_free(conversion);
     plan_free(&plan);
     checkpoint_free(c);
 }

@@ -40,7 +40,7 @@ struct job {
                           it */
     struct source *source;
     struct plan plan;
-    struct conversion *fold;
+    struct conversion *conversion;
     struct calibration_text text;
     struct calibrator *calibrator; /* NULL if weights are only rounded */
     struct convert_error *error;
@@ -177,7 +177,7 @@ static void plan_work(struct job *job, struct sensitivity_cost measuring) {
 
 static bool measure_kl(struct job *job) {
     const struct sensitivity_request request = {.plan = &job->plan,
-                                                .fold = job->fold,
+                                                .conversion = job->conversion,
                                                 .rope = job->rope,
                                                 .rows = job->rows,
                                                 .ids = job->text.ids,
@@ -253,8 +253,8 @@ static bool write_tensor(struct job *job, struct plan_tensor tensor) {
         !calibrate_before(job->calibrator, job->stream.tensor, &tensor.quantizer, job->d))
         return false;
     work_calibrated(&job->work);
-    return convert_tensor(job->fold, &tensor, job->rows, &target, &job->error[job->stream.tensor],
-                          job->d) &&
+    return convert_tensor(job->conversion, &tensor, job->rows, &target,
+                          &job->error[job->stream.tensor], job->d) &&
            (!job->calibrator || calibrate_after(job->calibrator, job->d));
 }
 
@@ -493,8 +493,8 @@ static bool run(struct job *job) {
     if (!open_source(job) || !make_vocab(job) || !make_text(job) || !make_plan(job) ||
         !is_addressable(job, job->plan.weight_bytes) || !make_tables(job))
         return false;
-    job->fold = convert_new(job->source, &job->plan, job->threads, job->d);
-    if (!job->fold || !make_calibrator(job) || !prepare_resume(job)) return false;
+    job->conversion = convert_new(job->source, &job->plan, job->threads, job->d);
+    if (!job->conversion || !make_calibrator(job) || !prepare_resume(job)) return false;
     return writer_open(&job->writer, job->settings->out, job->resume.path != NULL,
                        job->plan.weight_bytes, job->d) &&
            resume_or_begin(job) && write_weights(job) && write_front(job) && check_written(job) &&
@@ -512,7 +512,7 @@ bool pack(const struct settings *settings, struct diag *d) {
     bool good = run(job);
     work_end(&job->work);
     writer_abandon(&job->writer);
-    convert_free(job->fold);
+    convert_free(job->conversion);
     calibrate_free(job->calibrator);
     calibration_text_free(&job->text);
     plan_free(&job->plan);

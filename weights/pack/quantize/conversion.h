@@ -38,10 +38,10 @@ struct convert_target {
 
 struct conversion *convert_new(struct source *source, const struct plan *plan, unsigned threads,
                                struct diag *d);
-void convert_free(struct conversion *fold); /* also NULL */
+void convert_free(struct conversion *conversion); /* also NULL */
 
 /* rows: the whole ROWS section; the tensor's row scales and runs are written to it. */
-bool convert_tensor(struct conversion *fold, const struct plan_tensor *tensor, float *rows,
+bool convert_tensor(struct conversion *conversion, const struct plan_tensor *tensor, float *rows,
                     const struct convert_target *target, struct convert_error *error,
                     struct diag *d);
 

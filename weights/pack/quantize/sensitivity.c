@@ -130,7 +130,7 @@ static bool run_tensor(struct sense *s, uint32_t layer, enum layer_tensor which,
     for (int less = 0; less < 2; less++) {
         tensor.record.type = less ? PLAN_LESS : PLAN_MORE;
         tensor.quantizer = quantizer_rounding((enum weight_type)tensor.record.type), s->less = less;
-        if (!convert_tensor(r->fold, &tensor, r->rows, &target, &error, d)) return false;
+        if (!convert_tensor(r->conversion, &tensor, r->rows, &target, &error, d)) return false;
     }
     return true;
 }
@@ -218,8 +218,8 @@ static bool run_head(struct sense *s, struct diag *d) {
     for (size_t i = 0; i < (size_t)s->copies * s->positions; i++)
         memmove(a + i * s->n, a + (i * EVERY + EVERY - 1) * s->n, s->n * sizeof *a);
     for (uint32_t p = 0; p < s->positions; p++) s->shift[p] = -1e30;
-    return convert_tensor(r->fold, &r->plan->tensors[r->plan->model.head], r->rows, &target, &error,
-                          d);
+    return convert_tensor(r->conversion, &r->plan->tensors[r->plan->model.head], r->rows, &target,
+                          &error, d);
 }
 
 static void share_out(const struct sense *s, double *kl) {
@@ -284,7 +284,7 @@ bool sensitivity_measure(const struct sensitivity_request *request, double *kl, 
     const struct convert_target embedding = {.sink = nowhere, .values = take_embedding, .user = &s};
     uint64_t done = 0;
     bool good = make_room(&s) || diag_fail(d, "out of memory for the bits budget");
-    good = good && convert_tensor(request->fold, &request->plan->tensors[model->embed],
+    good = good && convert_tensor(request->conversion, &request->plan->tensors[model->embed],
                                   request->rows, &embedding, &error, d);
     for (uint32_t i = 0; good && i < model->layers; i++) good = run_layer(&s, i, &done, d);
     good = good && run_head(&s, d);

@@ -13,7 +13,7 @@
 
 struct sensitivity_request {
     const struct plan *plan;
-    struct conversion *fold;
+    struct conversion *conversion;
     const float *rope;
     float *rows;        /* the ROWS section; written to */
     const int32_t *ids; /* [windows][length], below the vocabulary's rows */
