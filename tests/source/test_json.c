@@ -113,12 +113,12 @@ static void wrong_text_stays_wrong(void **state) {
         if (strchr(wrong[i], '\n')) assert_non_null(strstr(d.text, "line 2"));
     }
     size_t bytes;
-    char *deep = malloc(300000), *tamed;
+    char *deep = malloc(300000), *strict;
     assert_non_null(deep);
     memset(deep, '[', 300000);
-    assert_non_null(tamed = json_text_tamed(deep, 300000, &bytes));
+    assert_non_null(strict = json_text_strict(deep, 300000, &bytes));
     assert_int_equal(bytes, 300000);
-    free(tamed);
+    free(strict);
     free(deep);
 }
 

@@ -10,15 +10,15 @@
 json_t *json_object_of_bytes(const char *name, const char *data, size_t bytes,
                              enum json_rules rules, struct diag *d) {
     json_error_t error;
-    size_t tamed_bytes = bytes;
-    char *tamed = rules == RULES_PYTHON ? json_text_tamed(data, bytes, &tamed_bytes) : NULL;
-    if (rules == RULES_PYTHON && !tamed) {
+    size_t strict_bytes = bytes;
+    char *strict = rules == RULES_PYTHON ? json_text_strict(data, bytes, &strict_bytes) : NULL;
+    if (rules == RULES_PYTHON && !strict) {
         diag_fail(d, "out of memory");
         return NULL;
     }
-    json_t *root = json_loadb(tamed ? tamed : data, tamed_bytes,
-                              tamed ? JSON_ALLOW_NUL : JSON_REJECT_DUPLICATES, &error);
-    free(tamed);
+    json_t *root = json_loadb(strict ? strict : data, strict_bytes,
+                              strict ? JSON_ALLOW_NUL : JSON_REJECT_DUPLICATES, &error);
+    free(strict);
     if (!root) {
         diag_fail(d, "%s: line %d: %s", name, error.line, error.text);
         return NULL;

@@ -254,13 +254,13 @@ static char *rewrite(const struct scan *s, size_t *bytes) {
     return out;
 }
 
-char *json_text_tamed(const char *data, size_t bytes, size_t *tamed_bytes) {
+char *json_text_strict(const char *data, size_t bytes, size_t *strict_bytes) {
     struct scan s = {.text = data, .bytes = bytes};
     char *out = NULL;
     scan(&s);
     if (!s.failed) {
         if (s.edits.count > 1) qsort(s.edits.items, s.edits.count, sizeof(struct edit), by_place);
-        out = rewrite(&s, tamed_bytes);
+        out = rewrite(&s, strict_bytes);
     }
     free(s.members.items);
     free(s.levels.items);

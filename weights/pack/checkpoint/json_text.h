@@ -23,6 +23,6 @@
 #define JSON_MARK "\x7f"
 
 /* Returns the rewritten text, which the caller frees, or NULL if there is not enough memory. */
-char *json_text_tamed(const char *data, size_t bytes, size_t *tamed_bytes);
+char *json_text_strict(const char *data, size_t bytes, size_t *strict_bytes);
 
 #endif
