@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "evaluation.h"
 #include "fail_status.h"
-#include "input.h"
 #include "interrupt.h"
 #include "kit/json.h"
 #include "kit/progress.h"
@@ -248,22 +248,11 @@ static int open_reference(struct side *side, const struct side *model, const str
 
 static int evaluate(struct side side[2], struct ids *ids, const struct settings *settings) {
     struct comparison c = {0};
-    uint32_t most = side[1].loaded.info.max_positions, vocab = side[1].loaded.info.vocab;
-    c.length = settings->context ? (size_t)settings->context : most < 512 ? most : 512;
-    if (c.length > most)
-        return fail(EXIT_USAGE, "--ctx %zu is more than the %u positions of this model.", c.length,
-                    most);
-    if (c.length < 4)
-        return fail(EXIT_USAGE, "windows of %zu tokens are too short to score; this takes 4.",
-                    c.length);
-    if (ids->count < c.length)
-        return fail(EXIT_FAULT,
-                    "the text has %zu tokens, fewer than one window of %zu: give a longer text or "
-                    "a smaller --ctx.",
-                    ids->count, c.length);
-    size_t fits = ((size_t)64 << 20) / (vocab * sizeof(float));
-    c.windows = ids->count / c.length, c.run = fits < 1 ? 1 : fits > 128 ? 128 : fits;
-    int status = open_reference(&side[0], &side[1], &c, settings);
+    const uint32_t vocab = side[1].loaded.info.vocab;
+    int status = evaluation_window(&c.length, ids, side[1].loaded.info.max_positions, settings);
+    if (status) return status;
+    c.windows = ids->count / c.length, c.run = evaluation_run(vocab);
+    status = open_reference(&side[0], &side[1], &c, settings);
     if (!status) status = load_session(&side[1].loaded, settings, (uint32_t)c.length);
     if (status) return status;
     c.kl = malloc(c.windows * c.length * sizeof *c.kl);
@@ -279,7 +268,6 @@ static int evaluate(struct side side[2], struct ids *ids, const struct settings 
 
 static int compare_main(const struct settings *settings) {
     struct side side[2] = {0};
-    struct text text;
     struct ids ids = {NULL, 0, 0};
     if (!settings->reference && settings->model) {
         fail_hint("Give it behind the model or with --reference: a blob of the same vocabulary, or "
@@ -289,13 +277,8 @@ static int compare_main(const struct settings *settings) {
     int status = load_blob(&side[1].loaded, settings->model);
     if (status) return status;
     side[1].name = settings->model;
-    status = input_text(&text, settings, "text", "Give a file with -f, or use a pipe.");
-    if (!status) {
-        const apus_part parts[] = {{APUS_PART_BOS, 0, NULL, 0},
-                                   {APUS_PART_TEXT, 0, text.bytes, text.count}};
-        status = input_tokenize(&ids, &side[1].loaded.blob, parts, 2);
-        free(text.bytes);
-    }
+    status = input_text_ids(&ids, &side[1].loaded.blob, settings, true, 0,
+                            "Give a file with -f, or use a pipe.");
     if (!status) status = evaluate(side, &ids, settings);
     for (int s = 0; s < 2; s++) {
         free(side[s].logits);
@@ -313,9 +296,7 @@ static const struct option options[] = {
      "a blob of the same vocabulary, or float32 logits [positions][vocabulary] of the same windows "
      "one after the other",
      "a blob of the same vocabulary, or float32 logits"},
-    {"-c", "--ctx", OPTION_COUNT, offsetof(struct settings, context), 4, 4294967295.0, "N",
-     "tokens of a window (default: 512, or what the model holds if that is less)",
-     "tokens of a window (default 512)"},
+    OPTION_WINDOW,
 };
 
 const struct command command_compare = {

@@ -233,3 +233,15 @@ int input_tokenize(struct ids *ids, const apus_blob *blob, const apus_part *part
         return fail(EXIT_FAULT, "no memory left to tokenize %zu bytes.", text_bytes);
     return fail_status(status, "tokenizing");
 }
+
+int input_text_ids(struct ids *ids, const apus_blob *blob, const struct settings *settings,
+                   bool bos, uint32_t flags, const char *hint) {
+    struct text text;
+    int status = input_text(&text, settings, "text", hint);
+    if (status) return status;
+    const apus_part parts[] = {{APUS_PART_BOS, 0, NULL, 0},
+                               {APUS_PART_TEXT, flags, text.bytes, text.count}};
+    status = input_tokenize(ids, blob, bos ? parts : parts + 1, bos ? 2 : 1);
+    free(text.bytes);
+    return status;
+}

@@ -3,6 +3,8 @@
 #ifndef APPS_INPUT_H
 #define APPS_INPUT_H
 
+#include <stdbool.h>
+
 #include "command.h"
 
 struct text {
@@ -33,5 +35,10 @@ int input_ids(struct ids *ids, const char *list, uint32_t vocab);
 /* Converts parts to ids of a blob. Prints a note if no token can spell some bytes of the text. */
 int input_tokenize(struct ids *ids, const apus_blob *blob, const apus_part *parts,
                    size_t parts_count);
+
+/* The ids of the text that input_text gives. bos: begins with the model's beginning-of-text token,
+ * if it uses one. flags: as in apus_part. */
+int input_text_ids(struct ids *ids, const apus_blob *blob, const struct settings *settings,
+                   bool bos, uint32_t flags, const char *hint);
 
 #endif

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "evaluation.h"
 #include "fail_status.h"
-#include "input.h"
 #include "kit/json.h"
 #include "kit/outfile.h"
 #include "kit/progress.h"
@@ -26,9 +26,7 @@ static const struct outfile_kind logits_kind = {"file of logits", is_no_model};
 /* Evaluates some positions at a time, so that memory stays bounded for large vocabularies. */
 static int write_logits(struct outfile *output, struct loaded *loaded, const struct ids *ids,
                         struct progress *progress) {
-    size_t vocab = loaded->info.vocab;
-    size_t most = ((size_t)64 << 20) / (vocab * sizeof(float));
-    size_t run = most < 1 ? 1 : most > 128 ? 128 : most;
+    const size_t vocab = loaded->info.vocab, run = evaluation_run(loaded->info.vocab);
     float *logits = malloc(run * vocab * sizeof *logits);
     if (!logits) return fail(EXIT_FAULT, "no memory left for %zu positions of logits.", run);
     int status = EXIT_OK;

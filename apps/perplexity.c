@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "command.h"
+#include "evaluation.h"
 #include "fail_status.h"
-#include "input.h"
 #include "interrupt.h"
 #include "kit/json.h"
 #include "kit/progress.h"
@@ -36,12 +36,6 @@ static double surprise(const float *logits, uint32_t vocab, int32_t id) {
     return log(sum) - ((double)logits[id] - max);
 }
 
-/* The logits of how many positions are held at once, so that their memory is bounded. */
-static size_t choose_run(size_t vocab) {
-    size_t most = ((size_t)64 << 20) / (vocab * sizeof(float));
-    return most < 1 ? 1 : most > 128 ? 128 : most;
-}
-
 /* Phases of the progress: the first halves of windows, which give no logits, and the second. */
 enum { READING, SCORING };
 enum { STRETCH = 1024 }; /* positions between two reports of progress */
@@ -51,7 +45,7 @@ enum { STRETCH = 1024 }; /* positions between two reports of progress */
 static apus_status score_window(struct scores *scores, struct loaded *loaded, const int32_t *ids,
                                 size_t n, float *logits, struct progress *progress) {
     uint32_t vocab = loaded->info.vocab;
-    const size_t run = choose_run(vocab), half = n / 2;
+    const size_t run = evaluation_run(vocab), half = n / 2;
     apus_status done = apus_rewind(loaded->session, 0);
     for (size_t at = 0; at < half && done == APUS_OK; at += STRETCH) {
         size_t count = half - at < STRETCH ? half - at : STRETCH;
@@ -75,10 +69,10 @@ static apus_status score_window(struct scores *scores, struct loaded *loaded, co
 /* Scores whole windows: all of them, or until an interrupt. */
 static int score(struct scores *scores, struct loaded *loaded, const struct ids *ids, size_t n,
                  const struct settings *settings) {
-    size_t vocab = loaded->info.vocab, windows = ids->count / n;
-    float *logits = malloc(choose_run(vocab) * vocab * sizeof *logits);
-    if (!logits)
-        return fail(EXIT_FAULT, "no memory left for %zu positions of logits.", choose_run(vocab));
+    const uint32_t vocab = loaded->info.vocab;
+    const size_t windows = ids->count / n, run = evaluation_run(vocab);
+    float *logits = malloc(run * vocab * sizeof *logits);
+    if (!logits) return fail(EXIT_FAULT, "no memory left for %zu positions of logits.", run);
     struct progress progress;
     command_progress(&progress, settings, "perplexity");
     progress_phase(&progress, "evaluating", (double)(windows * (n / 2)));
@@ -129,19 +123,10 @@ static int print_result(const struct scores *scores, size_t n, double seconds,
 }
 
 static int evaluate(struct loaded *loaded, const struct ids *ids, const struct settings *settings) {
-    uint32_t most = loaded->info.max_positions;
-    size_t n = settings->context ? (size_t)settings->context : most < 512 ? most : 512;
     struct scores scores = {0, 0, 0, 0};
-    if (n > most)
-        return fail(EXIT_USAGE, "--ctx %zu is more than the %u positions of this model.", n, most);
-    if (n < 4)
-        return fail(EXIT_USAGE, "windows of %zu tokens are too short to score; this takes 4.", n);
-    if (ids->count < n)
-        return fail(EXIT_FAULT,
-                    "the text has %zu tokens, fewer than one window of %zu: give a longer text or "
-                    "a smaller --ctx.",
-                    ids->count, n);
-    int status = load_session(loaded, settings, (uint32_t)n);
+    size_t n;
+    int status = evaluation_window(&n, ids, loaded->info.max_positions, settings);
+    if (!status) status = load_session(loaded, settings, (uint32_t)n);
     uint64_t begin = now_ns();
     if (!status) status = score(&scores, loaded, ids, n, settings);
     if (!status) status = print_result(&scores, n, (double)(now_ns() - begin) * 1e-9, settings);
@@ -150,18 +135,11 @@ static int evaluate(struct loaded *loaded, const struct ids *ids, const struct s
 
 static int perplexity_main(const struct settings *settings) {
     struct loaded loaded;
-    struct text text;
     struct ids ids = {NULL, 0, 0};
     int status = load_blob(&loaded, settings->model);
     if (status) return status;
-    status = input_text(&text, settings, "text",
-                        "Give a file behind the model or with -f, or use a pipe.");
-    if (!status) {
-        const apus_part parts[] = {{APUS_PART_BOS, 0, NULL, 0},
-                                   {APUS_PART_TEXT, 0, text.bytes, text.count}};
-        status = input_tokenize(&ids, &loaded.blob, parts, 2);
-        free(text.bytes);
-    }
+    status = input_text_ids(&ids, &loaded.blob, settings, true, 0,
+                            "Give a file behind the model or with -f, or use a pipe.");
     if (!status) status = evaluate(&loaded, &ids, settings);
     free(ids.ids);
     unload(&loaded);
@@ -171,9 +149,7 @@ static int perplexity_main(const struct settings *settings) {
 static const struct option options[] = {
     OPTION_MODEL,
     OPTION_FILE,
-    {"-c", "--ctx", OPTION_COUNT, offsetof(struct settings, context), 4, 4294967295.0, "N",
-     "tokens of a window (default: 512, or what the model holds if that is less)",
-     "tokens of a window (default 512)"},
+    OPTION_WINDOW,
 };
 
 const struct command command_perplexity = {

@@ -27,20 +27,12 @@ static int print_ids(const struct ids *ids, const struct settings *settings) {
 
 static int tokenize_main(const struct settings *settings) {
     struct loaded loaded;
-    struct text text;
     struct ids ids = {NULL, 0, 0};
     int status = load_blob(&loaded, settings->model);
     if (status) return status;
-    status = input_text(&text, settings, "text",
-                        "Give it behind the model in quotes, with -f FILE, or through a pipe.");
-    if (!status) {
-        const apus_part parts[] = {
-            {APUS_PART_BOS, 0, NULL, 0},
-            {APUS_PART_TEXT, settings->special ? APUS_TEXT_SPECIALS : 0, text.bytes, text.count}};
-        status = input_tokenize(&ids, &loaded.blob, settings->bos ? parts : parts + 1,
-                                settings->bos ? 2 : 1);
-        free(text.bytes);
-    }
+    status = input_text_ids(&ids, &loaded.blob, settings, settings->bos != 0,
+                            settings->special ? APUS_TEXT_SPECIALS : 0,
+                            "Give it behind the model in quotes, with -f FILE, or through a pipe.");
     if (!status) status = print_ids(&ids, settings);
     free(ids.ids);
     unload(&loaded);
