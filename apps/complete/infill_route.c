@@ -204,13 +204,7 @@ static void read_response_fields(struct completion *completion, struct fields *f
 
 static void refuse_unknown_ways(struct fields *fields) {
     static const char *const not_here[] = {"grammar", "json_schema", "logit_bias"};
-    for (size_t i = 0; i < COUNT_OF(not_here); i++) {
-        const json_t *value = fields_get(fields, not_here[i]);
-        int is_empty = json_is_string(value) ? !json_string_length(value)
-                                             : !json_array_size(value) && !json_object_size(value);
-        if (value && !is_empty)
-            fields_say(fields, "'%s' is not supported: leave it out", not_here[i]);
-    }
+    for (size_t i = 0; i < COUNT_OF(not_here); i++) fields_refuse(fields, not_here[i]);
 }
 
 /* Reads the fields that both paths have. NULL: the request has been answered. */

@@ -263,12 +263,7 @@ static void refuse_unknown_ways(struct fields *fields) {
     static const char *const lists[] = {"tools", "functions", "logit_bias", "grammar",
                                         "json_schema"};
     static const char *const numbers[] = {"presence_penalty", "frequency_penalty"};
-    for (size_t i = 0; i < COUNT_OF(lists); i++) {
-        const json_t *value = fields_get(fields, lists[i]);
-        int is_empty = json_is_string(value) ? !json_string_length(value)
-                                             : !json_array_size(value) && !json_object_size(value);
-        if (value && !is_empty) fields_say(fields, "'%s' is not supported: leave it out", lists[i]);
-    }
+    for (size_t i = 0; i < COUNT_OF(lists); i++) fields_refuse(fields, lists[i]);
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
         if (fields_number(fields, numbers[i], -2, 2, 0) != 0)
             fields_say(fields, "'%s' is not supported: leave it out, or use repeat_penalty",

@@ -114,3 +114,9 @@ const json_t *fields_list(struct fields *fields, const char *name) {
     fields_wrong(fields, name, "an array", value);
     return NULL;
 }
+
+void fields_refuse(struct fields *fields, const char *name) {
+    const json_t *value = fields_get(fields, name);
+    if (json_string_length(value) || json_array_size(value) || json_object_size(value))
+        fields_say(fields, "'%s' is not supported: leave it out", name);
+}

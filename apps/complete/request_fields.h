@@ -33,6 +33,9 @@ const json_t *fields_list(struct fields *fields, const char *name); /* NULL: not
  * array". */
 void fields_wrong(struct fields *fields, const char *name, const char *expected,
                   const json_t *found);
+/* Sets a sentence for a field that is not supported, if it is there with any content: text, or an
+ * array or object with something in it. */
+void fields_refuse(struct fields *fields, const char *name);
 /* Sets any sentence, if there is none yet. */
 void fields_say(struct fields *fields, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
