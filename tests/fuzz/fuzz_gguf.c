@@ -1,8 +1,8 @@
 /* libFuzzer: any bytes as a GGUF file. Opened or refused with a sentence; what opens can be read to
  * its last value. */
 #include <assert.h>
-#include <stdlib.h>
 
+#include "tests/fuzz/read_tensors.h"
 #include "weights/pack/checkpoint/source_inside.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -50,17 +50,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     diag_clear(&d);
     struct source *source = source_open_gguf_memory(data, size, &d);
     assert(source || d.text[0]);
-    for (int role = 0; source && role < SOURCE_ROLES; role++)
-        for (uint32_t layer = 0;
-             layer < (role < SOURCE_ATTN_NORM ? 1 : source_config(source)->layers); layer++) {
-            const struct source_tensor *t = source_tensor(source, (enum source_role)role, layer);
-            if (!t) continue;
-            /* the input holds them, so they are few */
-            float *values = malloc(t->rows * t->cols * sizeof *values);
-            diag_clear(&d);
-            if (values && !source_read_rows(source, t, 0, t->rows, values, &d)) assert(d.text[0]);
-            free(values);
-        }
-    source_close(source);
+    read_tensors(source, &d);
     return 0;
 }
