@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "apus/apus.h"
+#include "tests/api/saved_state.h"
 
 /* Bytes at an address of the given alignment and no more than that, filled with noise, with
  * canaries on both sides. */

@@ -116,12 +116,8 @@ static void history_does_not_matter(void **state) {
 
         /* saved, and restored into a session of another size */
         assert_int_equal(API_PROMPT(&s, ids, POSITIONS), APUS_OK);
-        size_t bytes = 0, again = 0;
-        assert_int_equal(apus_save(s.session, NULL, 0, &bytes), APUS_OK);
-        void *data = malloc(bytes);
-        assert_non_null(data);
-        assert_int_equal(apus_save(s.session, data, bytes, &again), APUS_OK);
-        assert_int_equal(bytes, again);
+        size_t bytes;
+        void *data = saved_state(s.session, &bytes);
         struct api_session t;
         api_open(&t, &m, CONTEXT - 16, 1, 5);
         assert_int_equal(apus_restore(t.session, data, bytes), APUS_OK);

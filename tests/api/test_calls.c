@@ -121,10 +121,7 @@ static uint64_t history(const struct api_model *m, int calls) {
     assert_int_equal(apus_rewind(s.session, PROMPT - 1), APUS_OK);
     assert_int_equal(apus_eval(s.session, ids, 2, logits, NULL), APUS_OK);
     hash = api_hash(hash, logits, 2 * m->info.vocab * sizeof *logits);
-    assert_int_equal(apus_save(s.session, NULL, 0, &bytes), APUS_OK);
-    unsigned char *state = malloc(bytes);
-    assert_non_null(state);
-    assert_int_equal(apus_save(s.session, state, bytes, &bytes), APUS_OK);
+    unsigned char *state = saved_state(s.session, &bytes);
     assert_int_equal(apus_restore(s.session, state, bytes), APUS_OK);
     hash = api_hash(hash, state, bytes);
     free(state);

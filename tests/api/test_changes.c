@@ -20,9 +20,7 @@ static uint64_t use(const struct api_model *m) {
     uint64_t hash = api_generate(&s, 6, NULL);
     const apus_part text = {.kind = APUS_PART_TEXT, .data = "a few words, and then", .count = 21};
     assert_int_equal(apus_append(s.session, &text, 1, 0), APUS_OK);
-    assert_int_equal(apus_save(s.session, NULL, 0, &bytes), APUS_OK);
-    unsigned char *state = malloc(bytes);
-    assert_int_equal(apus_save(s.session, state, bytes, &bytes), APUS_OK);
+    unsigned char *state = saved_state(s.session, &bytes);
     assert_int_equal(apus_restore(s.session, state, bytes), APUS_OK);
     hash = api_hash(hash, state, bytes);
     free(state);

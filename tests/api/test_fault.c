@@ -103,10 +103,7 @@ static uint64_t run(const struct api_model *m, const int32_t *ids, const char **
     uint64_t hash = api_generate(&s, TOKENS, made);
     assert_int_equal(apus_get_stats(s.session, &stats), APUS_OK);
     size_t bytes;
-    assert_int_equal(apus_save(s.session, NULL, 0, &bytes), APUS_OK);
-    unsigned char *saved = malloc(bytes);
-    assert_non_null(saved);
-    assert_int_equal(apus_save(s.session, saved, bytes, &bytes), APUS_OK);
+    unsigned char *saved = saved_state(s.session, &bytes);
     hash = api_hash(api_hash(hash, saved, bytes), made, sizeof made);
     free(saved);
     *engine = stats.engine;

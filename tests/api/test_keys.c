@@ -72,9 +72,7 @@ static void states_are_taken_by_their_key_alone(void **unused) {
     for (int i = 0; i < 3; i++) {
         s[i] = open_keyed(&m, &arena[i], keys[i]);
         assert_int_equal(apus_eval(s[i], ids, 9, NULL, NULL), APUS_OK);
-        assert_int_equal(apus_save(s[i], NULL, 0, &bytes[i]), APUS_OK);
-        state[i] = malloc(bytes[i]);
-        assert_int_equal(apus_save(s[i], state[i], bytes[i], &bytes[i]), APUS_OK);
+        state[i] = saved_state(s[i], &bytes[i]);
     }
     for (int by = 0; by < 3; by++)
         for (int of = 0; of < 3; of++)

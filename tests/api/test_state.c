@@ -23,11 +23,8 @@ static void save(struct saved *t, int which) {
     api_open(&t->s, &t->m, CONTEXT, 1, 16);
     api_ids(&t->m, 5, t->ids, POSITIONS);
     assert_int_equal(API_PROMPT(&t->s, t->ids, POSITIONS), APUS_OK);
-    assert_int_equal(apus_save(t->s.session, NULL, 0, &t->bytes), APUS_OK);
+    t->data = saved_state(t->s.session, &t->bytes);
     assert_in_range(t->bytes, POSITIONS * sizeof(int32_t), 1 << 20);
-    t->data = malloc(t->bytes);
-    assert_non_null(t->data);
-    assert_int_equal(apus_save(t->s.session, t->data, t->bytes, &t->bytes), APUS_OK);
     t->after = api_generate(&t->s, 6, NULL);
 }
 
@@ -198,10 +195,7 @@ static void any_rows_give_the_same_bits(void **state) {
         api_open(&t.s, &t.m, CONTEXT, 1, 16);
         api_ids(&t.m, 5, t.ids, POSITIONS);
         assert_int_equal(API_PROMPT(&t.s, t.ids, POSITIONS), APUS_OK);
-        assert_int_equal(apus_save(t.s.session, NULL, 0, &t.bytes), APUS_OK);
-        t.data = malloc(t.bytes);
-        assert_non_null(t.data);
-        assert_int_equal(apus_save(t.s.session, t.data, t.bytes, &t.bytes), APUS_OK);
+        t.data = saved_state(t.s.session, &t.bytes);
         apus_layer_info layer = {.size = sizeof layer};
         size_t at = AT_IDS + POSITIONS * 4;
         for (uint32_t i = 0; i < t.m.info.layers; i++) {

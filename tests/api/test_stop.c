@@ -234,10 +234,7 @@ static void after_partial(void **state) {
             assert_int_equal(apus_append(s, &more, 1, 0), APUS_OK);
         }
         if (way == 6) {
-            assert_int_equal(apus_save(s, NULL, 0, &bytes), APUS_OK);
-            unsigned char *saved = malloc(bytes);
-            assert_non_null(saved);
-            assert_int_equal(apus_save(s, saved, bytes, &bytes), APUS_OK);
+            unsigned char *saved = saved_state(s, &bytes);
             assert_int_equal(apus_restore(s, saved, bytes), APUS_OK);
             free(saved);
             assert_int_equal(api_look(&t->s).ids, 128);

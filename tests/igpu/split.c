@@ -1,6 +1,7 @@
 /* A model whose first layers are on one engine and the others on another. It must have the bits of
  * the CPU alone, its saved states must work on models that are split in another way, and each
  * engine must take no more of its driver's memory than its layers need. */
+#include "tests/api/saved_state.h"
 #include "tests/speculate/fixture.h"
 
 #include <stdio.h>
@@ -61,9 +62,7 @@ static void run(const apus_model *model, const apus_model *other, const apus_mod
     prompt(s, text);
     generate(s, &sampling, 0, first);
     size_t bytes;
-    assert_int_equal(apus_save(s, NULL, 0, &bytes), APUS_OK);
-    void *state = malloc(bytes);
-    assert_int_equal(apus_save(s, state, bytes, &bytes), APUS_OK);
+    void *state = saved_state(s, &bytes);
     close_session(s);
     config.model = other;
     s = open_session(config);

@@ -134,10 +134,7 @@ static uint64_t text(const struct api_model *m, uint32_t positions, uint32_t tok
     *engine = stats.engine;
     if (!status) {
         assert_int_equal(apus_ids(s.session, &made, &count), APUS_OK);
-        assert_int_equal(apus_save(s.session, NULL, 0, &bytes), APUS_OK);
-        unsigned char *saved = malloc(bytes);
-        assert_non_null(saved);
-        assert_int_equal(apus_save(s.session, saved, bytes, &bytes), APUS_OK);
+        unsigned char *saved = saved_state(s.session, &bytes);
         hash = api_hash(api_hash(stats.logits_hash, saved, bytes), made, count * sizeof *made);
         free(saved);
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/session.h"
+#include "tests/api/saved_state.h"
 #include "tests/speculate/fixture.h"
 
 /* ------------------------------------------------------------------------------------- trees -- */
@@ -52,18 +53,9 @@ static void grow(apus_session *s, const apus_sampling *sampling, uint32_t cancel
     assert_int_equal(apus_get_stats(s, &r->stats), APUS_OK);
 }
 
-/* The cache as bytes; *size of them. */
-static uint8_t *saved(const apus_session *s, size_t *size) {
-    assert_int_equal(apus_save(s, NULL, 0, size), APUS_OK);
-    uint8_t *state = malloc(*size);
-    assert_non_null(state);
-    assert_int_equal(apus_save(s, state, *size, size), APUS_OK);
-    return state;
-}
-
 static void assert_same_state(const apus_session *a, const apus_session *b) {
     size_t bytes, more;
-    uint8_t *x = saved(a, &bytes), *y = saved(b, &more);
+    unsigned char *x = saved_state(a, &bytes), *y = saved_state(b, &more);
     assert_int_equal(bytes, more);
     assert_memory_equal(x, y, bytes);
     free(x), free(y);
@@ -178,7 +170,7 @@ static void interrupted_trees(void **unused) {
                 assert_int_equal(apus_rewind(s, there - random_of(4)), APUS_OK);
             if (random_of(4) == 0) {
                 size_t bytes;
-                uint8_t *state = saved(s, &bytes);
+                uint8_t *state = saved_state(s, &bytes);
                 assert_int_equal(apus_restore(other, state, bytes), APUS_OK);
                 free(state);
                 apus_session *swap = s;
