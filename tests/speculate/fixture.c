@@ -83,11 +83,17 @@ void take_piece(struct result *r, const apus_piece *piece) {
 
 void generate(apus_session *s, const apus_sampling *sampling, uint32_t cancel_every,
               struct result *r) {
+    generate_with(s, sampling, cancel_every, NULL, r);
+}
+
+void generate_with(apus_session *s, const apus_sampling *sampling, uint32_t cancel_every,
+                   void (*before_round)(apus_session *session), struct result *r) {
     apus_piece piece = {.size = sizeof piece};
     uint32_t rounds = 0;
     memset(r, 0, sizeof *r);
     assert_int_equal(apus_begin(s, sampling), APUS_OK);
     do {
+        if (before_round) before_round(s);
         if (cancel_every && ++rounds % cancel_every == 0) apus_cancel(s);
         assert_int_equal(apus_next(s, &piece), APUS_OK);
         take_piece(r, &piece);

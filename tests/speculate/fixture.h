@@ -47,10 +47,13 @@ struct result {
 /* Adds what a piece holds. */
 void take_piece(struct result *r, const apus_piece *piece);
 
-/* Begins and runs a generation to its end. cancel_every: 0, or cancels before every so manieth
- * round, which ends it. */
+/* Begins and runs a generation to its end. cancel_every: 0, or n to cancel before every n-th
+ * round. */
 void generate(apus_session *session, const apus_sampling *sampling, uint32_t cancel_every,
               struct result *result);
+/* The same, and calls before_round before every round. */
+void generate_with(apus_session *session, const apus_sampling *sampling, uint32_t cancel_every,
+                   void (*before_round)(apus_session *session), struct result *result);
 void assert_same(const struct result *a, const struct result *b);
 void prompt(apus_session *session, const char *text);
 

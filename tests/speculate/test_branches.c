@@ -35,23 +35,7 @@ static void shake(struct draft_policy *l) {
     l->credit = 1e9f, l->seen[1] = 9; /* its clock is the real one */
 }
 
-/* generate(), shaken. */
-static void grow(apus_session *s, const apus_sampling *sampling, uint32_t cancel_every,
-                 struct result *r) {
-    apus_piece piece = {.size = sizeof piece};
-    uint32_t rounds = 0;
-    memset(r, 0, sizeof *r);
-    assert_int_equal(apus_begin(s, sampling), APUS_OK);
-    do {
-        shake(&s->speculation.policy);
-        if (cancel_every && ++rounds % cancel_every == 0) apus_cancel(s);
-        assert_int_equal(apus_next(s, &piece), APUS_OK);
-        take_piece(r, &piece);
-    } while (!piece.stop);
-    r->stop = piece.stop;
-    r->stats.size = sizeof r->stats;
-    assert_int_equal(apus_get_stats(s, &r->stats), APUS_OK);
-}
+static void shake_session(apus_session *s) { shake(&s->speculation.policy); }
 
 static void assert_same_state(const apus_session *a, const apus_session *b) {
     size_t bytes, more;
@@ -121,7 +105,7 @@ static void trees_never_change_the_output(void **unused) {
                 for (uint32_t i = 0; i < 4; i++) {
                     rng = (uint64_t)(kind * 10 + t) * 4 + i;
                     prompt(trees[i], texts[t]);
-                    grow(trees[i], &sampling, 0, got);
+                    generate_with(trees[i], &sampling, 0, shake_session, got);
                     assert_same(got, want);
                     assert_same_state(trees[i], plain);
                     count(got, &tally);
@@ -162,7 +146,7 @@ static void interrupted_trees(void **unused) {
             assert_memory_equal(now, ids, there * sizeof *ids);
             if (there == all) break;
             sampling.max_tokens = (uint32_t)(all - there);
-            grow(s, &sampling, 1 + random_of(4), got);
+            generate_with(s, &sampling, 1 + random_of(4), shake_session, got);
             count(got, &tally);
             apus_ids(s, &now, &there);
             assert_memory_equal(now, ids, there * sizeof *ids);
