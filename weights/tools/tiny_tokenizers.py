@@ -116,28 +116,22 @@ PRE = {
 }
 
 
-def bpe_json(pre, specials):
-    """tokenizer.json with 256 bytes, 50 merges and the specials behind them. Returns (text,
-    tokens)."""
-    vocab = {c: i for i, c in enumerate(byte_letters().values())}
-    for merge in MERGES:
-        vocab.setdefault(merge.replace(' ', ''), len(vocab))
-    added = [{
-        'id': len(vocab) + i,
-        'content': s,
+def added_token(i, content, special):
+    """An entry of added_tokens in tokenizer.json."""
+    return {
+        'id': i,
+        'content': content,
         'single_word': False,
         'lstrip': False,
         'rstrip': False,
         'normalized': False,
-        'special': True
-    } for i, s in enumerate(specials)]
-    byte_level = {
-        'type': 'ByteLevel',
-        'add_prefix_space': False,
-        'trim_offsets': True,
-        'use_regex': True
+        'special': special
     }
-    doc = {
+
+
+def bpe_document(pre, vocab, merges, added):
+    """tokenizer.json of a byte-level BPE with a pre-tokenizer of PRE."""
+    return {
         'version': '1.0',
         'truncation': None,
         'padding': None,
@@ -147,7 +141,12 @@ def bpe_json(pre, specials):
         } if pre == 'qwen2' else None,
         'pre_tokenizer': PRE[pre],
         'post_processor': None,
-        'decoder': byte_level,
+        'decoder': {
+            'type': 'ByteLevel',
+            'add_prefix_space': False,
+            'trim_offsets': True,
+            'use_regex': True
+        },
         'model': {
             'type': 'BPE',
             'dropout': None,
@@ -158,7 +157,17 @@ def bpe_json(pre, specials):
             'byte_fallback': False,
             'ignore_merges': pre == 'llama3',
             'vocab': vocab,
-            'merges': list(MERGES)
+            'merges': merges
         }
     }
+
+
+def bpe_json(pre, specials):
+    """tokenizer.json with 256 bytes, 50 merges and then the special tokens. Returns its text and
+    the number of tokens."""
+    vocab = {c: i for i, c in enumerate(byte_letters().values())}
+    for merge in MERGES:
+        vocab.setdefault(merge.replace(' ', ''), len(vocab))
+    added = [added_token(len(vocab) + i, content, True) for i, content in enumerate(specials)]
+    doc = bpe_document(pre, vocab, list(MERGES), added)
     return json.dumps(doc, ensure_ascii=False), len(vocab) + len(specials)

@@ -235,50 +235,13 @@ class Gguf:
                 f'here (gpt2 with {", ".join(PRE)} is)'
             )
         tokens, types, kind = g('tokens'), g('token_type'), PRE[pre]
-        added = [{
-            'id': i,
-            'content': t,
-            'single_word': False,
-            'lstrip': False,
-            'rstrip': False,
-            'normalized': False,
-            'special': types[i] == control
-        } for i, t in enumerate(tokens) if types[i] in (control, user)]
-        bytes_ = {
-            'type': 'ByteLevel',
-            'add_prefix_space': False,
-            'trim_offsets': True,
-            'use_regex': True
-        }
-        model = {
-            'type': 'BPE',
-            'dropout': None,
-            'unk_token': None,
-            'continuing_subword_prefix': None,
-            'end_of_word_suffix': None,
-            'fuse_unk': False,
-            'byte_fallback': False,
-            'ignore_merges': kind == 'llama3',
-            'vocab': {
-                t: i
-                for i, t in enumerate(tokens) if types[i] in (normal, control, user)
-            },
-            'merges': g('merges')
-        }
-        write_json(
-            out / 'tokenizer.json', {
-                'version': '1.0',
-                'truncation': None,
-                'padding': None,
-                'added_tokens': added,
-                'normalizer': {
-                    'type': 'NFC'
-                } if kind == 'qwen2' else None,
-                'pre_tokenizer': tiny_tokenizers.PRE[kind],
-                'post_processor': None,
-                'decoder': bytes_,
-                'model': model
-            })
+        added = [
+            tiny_tokenizers.added_token(i, t, types[i] == control) for i, t in enumerate(tokens)
+            if types[i] in (control, user)
+        ]
+        vocab = {t: i for i, t in enumerate(tokens) if types[i] in (normal, control, user)}
+        write_json(out / 'tokenizer.json',
+                   tiny_tokenizers.bpe_document(kind, vocab, g('merges'), added))
         bos, eos = g('bos_token_id'), g('eos_token_id')
         ends = list(
             dict.fromkeys(i for i in (eos, g('eot_token_id'), g('eom_token_id')) if i is not None))
