@@ -9,6 +9,7 @@ import random
 import sys
 import tempfile
 
+from tokenizer_json import document
 from tool import SPECIALS, Tool, compare, need
 
 need("tokenizers")
@@ -18,12 +19,6 @@ from tokenizers import AddedToken
 CASES = 150
 NAMED = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"]
 FLAGS = ["lstrip", "rstrip", "normalized", "special"]
-BYTE_LEVEL = {
-    "type": "ByteLevel",
-    "add_prefix_space": False,
-    "trim_offsets": True,
-    "use_regex": True,
-}
 CONTENTS = [
     "<a>",
     "<b>",
@@ -69,26 +64,7 @@ def described(rng, vocab):
             {"id": right if rng.random() < 0.8 else rng.randrange(2 * len(vocab))}
             | entry(rng, content)
         )
-    return {
-        "version": "1.0",
-        "added_tokens": listed,
-        "normalizer": None,
-        "pre_tokenizer": BYTE_LEVEL,
-        "post_processor": None,
-        "decoder": BYTE_LEVEL,
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": False,
-            "vocab": vocab,
-            "merges": ["a b", "ab c"],
-        },
-    }
+    return document(vocab, ["a b", "ab c"], listed)
 
 
 def beside(rng, n):

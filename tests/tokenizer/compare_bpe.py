@@ -7,6 +7,7 @@ import sys
 import sysconfig
 import tempfile
 
+from tokenizer_json import added_token, byte_level, document
 from tool import SPECIALS, Tool, compare, gguf, need, read_gguf
 
 need("tokenizers", "mistral_common", "tiktoken")
@@ -51,15 +52,6 @@ CASED = (
 
 def split(regex):
     return {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": False}
-
-
-def byte_level(use_regex):
-    return {
-        "type": "ByteLevel",
-        "add_prefix_space": False,
-        "trim_offsets": True,
-        "use_regex": use_regex
-    }
 
 
 DIGITS = {"type": "Digits", "individual_digits": True}
@@ -114,43 +106,8 @@ NAMED = ("seed-coder", "deepseek-llm", "default")  # their names in GGUF, on a f
 
 def described(rule, vocab, merges, added):
     steps, nfc, ignore, _ = RULES[rule]
-    return {
-        "version": "1.0",
-        "added_tokens": added,
-        "normalizer": {
-            "type": "NFC"
-        } if nfc else None,
-        "pre_tokenizer": steps[0] if len(steps) == 1 else {
-            "type": "Sequence",
-            "pretokenizers": steps
-        },
-        "post_processor": None,
-        "decoder": byte_level(True),
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": ignore,
-            "vocab": vocab,
-            "merges": merges
-        }
-    }
-
-
-def added_token(i, content, special=True, normalized=False, lstrip=False, rstrip=False):
-    return {
-        "id": i,
-        "content": content,
-        "single_word": False,
-        "lstrip": lstrip,
-        "rstrip": rstrip,
-        "normalized": normalized,
-        "special": special
-    }
+    pre = steps[0] if len(steps) == 1 else {"type": "Sequence", "pretokenizers": steps}
+    return document(vocab, merges, added, pre, nfc, ignore)
 
 
 def alphabet():

@@ -7,6 +7,7 @@ import struct
 import sys
 import tempfile
 
+from tokenizer_json import added_token, byte_level, document
 from tool import Tool, gguf
 
 P = "tokenizer.ggml."
@@ -161,46 +162,7 @@ def gguf_cases(folder):
 
 # --------------------------------------------------------------------------------------------------
 # JSON
-def added(i, content, **more):
-    return {
-        "id": i,
-        "content": content,
-        "single_word": False,
-        "lstrip": False,
-        "rstrip": False,
-        "normalized": False,
-        "special": True
-    } | more
-
-
-BYTE_LEVEL = {
-    "type": "ByteLevel",
-    "add_prefix_space": False,
-    "trim_offsets": True,
-    "use_regex": True
-}
-JSON = {
-    "version": "1.0",
-    "truncation": None,
-    "padding": None,
-    "added_tokens": [added(0, "<|end|>")],
-    "normalizer": None,
-    "pre_tokenizer": BYTE_LEVEL,
-    "post_processor": None,
-    "decoder": BYTE_LEVEL,
-    "model": {
-        "type": "BPE",
-        "dropout": None,
-        "unk_token": None,
-        "vocab": {
-            "<|end|>": 0,
-            "a": 1,
-            "b": 2,
-            "ab": 3
-        },
-        "merges": ["a b"]
-    }
-}
+JSON = document({"<|end|>": 0, "a": 1, "b": 2, "ab": 3}, ["a b"], [added_token(0, "<|end|>")])
 
 
 def json_cases(folder):
@@ -257,21 +219,23 @@ def json_cases(folder):
     case("added token without id", "is no integer", added_tokens=[{"content": "x"}])
     case("added token that is a word",
          "single_word",
-         added_tokens=[added(4, "x", single_word=True)])
-    case("added token empty", None, added_tokens=[added(4, "")])
-    case("added token long", "300 bytes", added_tokens=[added(4, "x" * 300)])
-    case("added token in another's place gets the next one", None, added_tokens=[added(1, "x")])
+         added_tokens=[added_token(4, "x", single_word=True)])
+    case("added token empty", None, added_tokens=[added_token(4, "")])
+    case("added token long", "300 bytes", added_tokens=[added_token(4, "x" * 300)])
+    case("added token in another's place gets the next one",
+         None,
+         added_tokens=[added_token(1, "x")])
     case("added token in a place that a piece has",
          "given twice",
-         added_tokens=[added(4, "x")],
+         added_tokens=[added_token(4, "x")],
          model__vocab={
              "a": 1,
              "b": 2,
              "c": 3
          },
          model__merges=[])
-    case("added tokens alike", None, added_tokens=[added(4, "x"), added(5, "x")])
-    case("added token with a zero byte", "zero byte", added_tokens=[added(4, "x\0y")])
+    case("added tokens alike", None, added_tokens=[added_token(4, "x"), added_token(5, "x")])
+    case("added token with a zero byte", "zero byte", added_tokens=[added_token(4, "x\0y")])
     case("pattern replaced",
          "replaces something else",
          normalizer={
@@ -324,7 +288,7 @@ def json_cases(folder):
     case("known pattern, other behaviour",
          "not isolated",
          pre_tokenizer=split(r"\s?\p{L}+", behavior="Removed", invert=True))
-    case("prefix space", "add_prefix_space", pre_tokenizer=BYTE_LEVEL | {"add_prefix_space": True})
+    case("prefix space", "add_prefix_space", pre_tokenizer=byte_level() | {"add_prefix_space": True})
     case("Metaspace of another sign",
          "U+2581",
          pre_tokenizer={
@@ -344,7 +308,7 @@ def json_cases(folder):
          "9 steps",
          pre_tokenizer={
              "type": "Sequence",
-             "pretokenizers": [BYTE_LEVEL] * 9
+             "pretokenizers": [byte_level()] * 9
          })
     case("template of an unknown token",
          "template",
