@@ -141,21 +141,13 @@ class Resume(Folder):
         super().setUp()
         self.part, self.state = self.at / 'out.apus.part', self.at / 'out.apus.state'
 
+    def resumable(self, source):
+        packed = [str(source or self.source), '-o', str(self.out)]
+        return [PACK, *packed, '--weights', 'int8', '--resume']
+
     def stop_after_a_layer(self, source=None):
         child = subprocess.Popen(
-            [
-                PACK,
-                str(source or self.source),
-                '-o',
-                str(self.out),
-                '--weights',
-                'int8',
-                '--resume',
-                '-q',
-                '--threads',
-                '1',
-            ],
-            stderr=subprocess.DEVNULL,
+            self.resumable(source) + ['-q', '--threads', '1'], stderr=subprocess.DEVNULL
         )
         while child.poll() is None and not self.state.exists():
             time.sleep(0.0001)
@@ -165,18 +157,7 @@ class Resume(Folder):
 
     def go_on(self, source=None):
         r = subprocess.run(
-            [
-                PACK,
-                str(source or self.source),
-                '-o',
-                str(self.out),
-                '--weights',
-                'int8',
-                '--resume',
-            ],
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
+            self.resumable(source), capture_output=True, text=True, timeout=SECONDS
         )
         self.assertEqual((r.returncode, r.stderr), (0, ''))
         self.assertEqual(self.beside(), [])
