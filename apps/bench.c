@@ -65,16 +65,9 @@ static void add_sample(struct samples *s, double value) {
     if (s->count < SAMPLES_MAX) s->values[s->count++] = value;
 }
 
-static int compare_doubles(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double median(const struct samples *samples) {
     struct samples s = *samples;
-    if (!s.count) return 0;
-    qsort(s.values, s.count, sizeof s.values[0], compare_doubles);
-    return 0.5 * (s.values[(s.count - 1) / 2] + s.values[s.count / 2]);
+    return s.count ? roof_median(s.values, s.count) : 0;
 }
 
 static double seconds_since(uint64_t begin) { return (double)(now_ns() - begin) * 1e-9; }

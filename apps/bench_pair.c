@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apus/port.h"
+#include "bench/roof.h"
 #include "fail_status.h"
 #include "input.h"
 #include "kit/json.h"
@@ -14,17 +15,6 @@
 enum { TURNS = 5, PAIR_CONTEXT = 512, PAIR_TOKENS = 96, PAIR_TURNS = 25 };
 
 static double seconds_since(uint64_t begin) { return (double)(now_ns() - begin) * 1e-9; }
-
-static int compare_doubles(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Sorts values. */
-static double median(double *values, size_t count) {
-    qsort(values, count, sizeof *values, compare_doubles);
-    return 0.5 * (values[(count - 1) / 2] + values[count / 2]);
-}
 
 /* -------------------------------------------------------------------------------------- pair -- */
 
@@ -117,7 +107,7 @@ static double share(double part, double of) { return of > 0 ? part / of : 0; }
 static double speedup_of(const struct cell *plain, const struct cell *c) {
     double ratios[PAIR_TURNS * PROMPTS] = {0};
     for (size_t i = 0; i < c->count; i++) ratios[i] = share(plain->seconds[i], c->seconds[i]);
-    return median(ratios, c->count);
+    return roof_median(ratios, c->count);
 }
 
 static int report_pair(const struct settings *settings,
@@ -136,7 +126,7 @@ static int report_pair(const struct settings *settings,
                     EXIT_FAULT,
                     "the text with %u proposals differs from the plain one: please report this.",
                     proposals[n]);
-            double speedup = speedup_of(&plain, c), each = median(c->seconds, c->count),
+            double speedup = speedup_of(&plain, c), each = roof_median(c->seconds, c->count),
                    accepted = share((double)c->accepted, (double)c->proposed),
                    a_round = share((double)c->tokens, (double)c->rounds),
                    rest = share(c->rest_ms, c->ms);
@@ -301,7 +291,8 @@ static apus_status measure_turn(struct replay *r, size_t turn) {
 
 static int report_replay(const struct settings *settings, struct replay *r) {
     static uint8_t bursts[TRACE], independent[TRACE];
-    double alpha = settings->replay, plain = median(r->plain, TURNS), step = median(r->step, TURNS);
+    double alpha = settings->replay, plain = roof_median(r->plain, TURNS),
+           step = roof_median(r->step, TURNS);
     json_t *rows = json_array();
     calibrated_trace(bursts, alpha);
     independent_trace(independent, alpha);
@@ -313,8 +304,8 @@ static int report_replay(const struct settings *settings, struct replay *r) {
     for (size_t n = 0; n < REPLAYED; n++) {
         uint32_t k = replayed[n];
         double tokens, tokens_alone, accepted = walk(bursts, k, &tokens),
-                                     round = median(r->round[n], TURNS),
-                                     verify = median(r->verify[n], TURNS);
+                                     round = roof_median(r->round[n], TURNS),
+                                     verify = roof_median(r->verify[n], TURNS);
         walk(independent, k, &tokens_alone);
         double ideal = verify + k * step;
         if (!settings->json)

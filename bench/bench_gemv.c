@@ -76,16 +76,6 @@ static void run_part(void *user, unsigned thread, unsigned threads) {
     }
 }
 
-static int compare_doubles(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *v, unsigned n) {
-    qsort(v, n, sizeof *v, compare_doubles);
-    return v[n / 2];
-}
-
 static struct job prepare(const struct bench *b, const struct set *set, const struct shape *s,
                           uint32_t columns) {
     const uint32_t kp = padded_cols(s->k), rows = padded_rows(s->rows);
@@ -113,7 +103,7 @@ static void print_shape(const struct shape *s, const char *set, double rate[COUN
            "%.1f, \"columns\": {\n",
            s->model, set, weight_traits(s->type)->name, s->rows, s->k, roof / 1e9, peak / 1e9);
     for (unsigned i = 0; i < COUNTS; i++) {
-        const double gb = median(rate[i], rounds), mac = gb * macs * column_counts[i];
+        const double gb = roof_median(rate[i], rounds), mac = gb * macs * column_counts[i];
         printf("      \"%u\": {\"gb_s\": %.2f, \"of_read\": %.3f, \"gmac_s\": %.1f, \"of_dot\": "
                "%.3f}%s\n",
                column_counts[i], gb / 1e9, gb / roof, mac / 1e9, mac / peak,
@@ -135,7 +125,7 @@ static void bench_shape(const struct bench *b, const struct shape *s, int last) 
                 (double)j.tensor_bytes * j.tensors / roof_run(b->team, run_part, &j);
         }
     }
-    const double roof = median(read, rounds), peak = median(dot, rounds);
+    const double roof = roof_median(read, rounds), peak = roof_median(dot, rounds);
     for (unsigned set = 0; set < b->sets; set++)
         print_shape(s, b->set[set].name, rate[set], rounds, roof, peak, last && set + 1 == b->sets);
 }

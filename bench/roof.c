@@ -27,6 +27,16 @@ struct roof_team {
     struct roof_member member[64];
 };
 
+static int by_size(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double roof_median(double *values, size_t count) {
+    qsort(values, count, sizeof *values, by_size);
+    return 0.5 * (values[(count - 1) / 2] + values[count / 2]);
+}
+
 uint64_t roof_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);

@@ -46,6 +46,10 @@ double roof_dot(struct roof_team *team);
  * system does not say. */
 void roof_machine(char *name, size_t room);
 
+/* The median of values [count], which it sorts; the mean of the middle two if count is even. count
+ * is at least 1. */
+double roof_median(double *values, size_t count);
+
 /* Nanoseconds of a monotonic clock. */
 uint64_t roof_now(void);
 

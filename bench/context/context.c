@@ -33,16 +33,6 @@ static int fail(const char *what) {
     return 1;
 }
 
-static int compare_doubles(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *v, unsigned n) {
-    qsort(v, n, sizeof *v, compare_doubles);
-    return 0.5 * (v[(n - 1) / 2] + v[n / 2]);
-}
-
 /* Fills the panels of slots [BASE, to) with copies of the panels below BASE. */
 static void repeat_rows(apus_session *s, uint32_t to) {
     sequence_reserve(&s->target, to);
@@ -97,7 +87,7 @@ static double position_bytes(const apus_session *s) {
 static void report(struct bench *b, const apus_info *info) {
     struct utsname u;
     char machine[256];
-    const double roof = median(b->roof, b->turns), each = position_bytes(b->session);
+    const double roof = roof_median(b->roof, b->turns), each = position_bytes(b->session);
     if (uname(&u)) memset(&u, 0, sizeof u);
     roof_machine(machine, sizeof machine);
     printf("{\"machine\": {\"processor\": \"%s\", \"kernel\": \"%s\"}, \"model\": \"%s\", "
@@ -106,7 +96,7 @@ static void report(struct bench *b, const apus_info *info) {
            machine, u.release, info->name, b->threads, b->turns,
            (unsigned long long)info->weight_bytes, roof * 1e-9);
     for (unsigned i = 0; i < b->count; i++) {
-        const double seconds = median(b->seconds[i], b->turns),
+        const double seconds = roof_median(b->seconds[i], b->turns),
                      bytes = (double)info->weight_bytes + each * (b->at[i] + 1 + DECODED / 2);
         printf("%s\n {\"position\": %u, \"tps\": %.3f, \"gb_per_s\": %.3f, \"kv_bytes\": %.0f, "
                "\"over_roof\": %.4f}",
