@@ -56,7 +56,7 @@ static void sleep_in(struct apus_pool *pool, uint32_t seat, uint64_t seen) {
     while (atomic_load(asleep)) pool->port.thread_park(pool->port.user, word(asleep), 1);
 }
 
-static void rouse(struct apus_pool *pool, uint32_t threads) {
+static void wake_threads(struct apus_pool *pool, uint32_t threads) {
     for (uint32_t t = 0; t < threads; t++) {
         _Atomic uint32_t *asleep = &pool->seat[t].asleep;
         if (atomic_load(asleep) && atomic_exchange(asleep, 0))
@@ -66,7 +66,7 @@ static void rouse(struct apus_pool *pool, uint32_t threads) {
 
 static void open_operation(struct apus_pool *pool, struct pool_operation op, uint32_t threads) {
     team_open(&pool->team, op.item, threads, op.units, op.most);
-    rouse(pool, threads);
+    wake_threads(pool, threads);
 }
 
 /* Called after the last unit of an operation. Once the pass is over, the memory of its caller may
@@ -77,7 +77,7 @@ static void go_on(struct apus_pool *pool, uint32_t threads) {
         open_operation(pool, op, threads);
     } else {
         team_close(&pool->team);
-        rouse(pool, 1);
+        wake_threads(pool, 1);
     }
 }
 
@@ -216,7 +216,7 @@ apus_pool *hal_pool_open(void *memory, const apus_port *port, uint32_t threads) 
 void hal_pool_close(apus_pool *pool) {
     atomic_store(&pool->quit, 1);
     team_close(&pool->team);
-    rouse(pool, pool->threads);
+    wake_threads(pool, pool->threads);
     for (uint32_t i = 1; i < pool->threads; i++)
         pool->port.thread_join(pool->port.user, pool->seat[i].storage);
 }
