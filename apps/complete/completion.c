@@ -446,7 +446,7 @@ static void read_samplers(struct request *request, struct fields *fields) {
         }
         while (k < COUNT_OF(known) && strcmp(known[k], name) != 0) k++;
         if (k == COUNT_OF(known)) {
-            fields_say(fields, "'samplers' has the name '%.40s', which is no sampler", name);
+            fields_say(fields, "'samplers' has '%.40s', which is not the name of a sampler", name);
             return;
         }
         has_k |= !strcmp(name, "top_k"), has_p |= !strcmp(name, "top_p");

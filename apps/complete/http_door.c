@@ -433,7 +433,8 @@ static void handle(struct exchange *exchange) {
     else if (route)
         dispatch(exchange, route);
     else if (is_path)
-        exchange_fail(exchange, 405, "'%.100s' takes another method", path);
+        exchange_fail(exchange, 405, "'%.100s' expects another method than that of this request",
+                      path);
     else
         exchange_fail(exchange, 404, "there is nothing at '%.100s'", path);
 }

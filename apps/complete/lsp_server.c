@@ -66,8 +66,8 @@ static void on_opened(void *user, int exit_status) {
                  model->context,
                  fim_takes_suffix(&model->fim)
                      ? ""
-                     : "; it has no markers for filling in, so it completes from what stands "
-                       "before the cursor alone");
+                     : "; it has no markers for filling in, so it completes from the text "
+                       "before the cursor only");
     } else {
         door->has_failed = 1;
         door_log(door, 1, "the model %s could not be loaded; standard error has the reason",

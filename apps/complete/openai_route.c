@@ -309,7 +309,7 @@ static void begin_text(struct exchange *exchange, const json_t *body) {
     request->max_tokens = fields_integer(&fields, "max_tokens", -1, INT32_MAX, 16);
     int64_t best = fields_integer(&fields, "best_of", 1, INT32_MAX, completion->per_prompt);
     if (best != completion->per_prompt)
-        fields_say(&fields, "'best_of' expects the value of 'n': nothing else is here");
+        fields_say(&fields, "'best_of' expects the same value as 'n': no other is supported");
     completion->want_log_probs = fields_get(&fields, "logprobs") != NULL;
     if (json_is_false(fields_get(&fields, "logprobs")))
         completion->want_log_probs = 0;
@@ -390,7 +390,7 @@ static int add_messages(struct request *request, struct fields *fields, const st
     if (!error && !*fields->why) {
         enum chat_status status = chat_prompt(&parts, chat, messages, count, true);
         if (status == CHAT_MISPLACED)
-            fields_say(fields, "'messages' expects a system message at the beginning alone");
+            fields_say(fields, "'messages' expects a system message only at the beginning");
         else if (status != CHAT_OK)
             fields_say(fields, "'messages' cannot be written in the model's chat template");
         else

@@ -294,21 +294,21 @@ static int open_templates(struct room *room) {
     if (of_fim == FIM_UNKNOWN && fim)
         return fail(EXIT_USAGE, "--fim expects the name of a family of markers, found '%s'.", fim);
     if (of_fim != FIM_OK)
-        fail_warn("the model has no token '%s', so it completes from what stands before the cursor "
-                  "alone.",
-                  what);
+        fail_warn(
+            "the model has no token '%s', so it completes from the text before the cursor only.",
+            what);
     else if (!fim_takes_suffix(&room->model.fim))
         fail_note(
-            "the model has no markers for filling in, so it completes from what stands before "
-            "the cursor alone.");
+            "the model has no markers for filling in, so it completes from the text before the "
+            "cursor only.");
     room->ends_count = fim_ends(&room->model.fim, room->ends);
     enum chat_status of_chat = chat_open(&room->model.chat, &room->loaded.blob, chat, &what);
     if (of_chat == CHAT_UNKNOWN && chat)
         return fail(EXIT_USAGE, "--chat-template expects the name of a template, found '%s'.",
                     chat);
     if (of_chat == CHAT_MISSING)
-        fail_warn("the model has no token '%s' of its chat template, so it is talked to in plain "
-                  "text.",
+        fail_warn("the model has no token '%s' of its chat template, so its conversations are "
+                  "written as plain text.",
                   what);
     return EXIT_OK;
 }

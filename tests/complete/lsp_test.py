@@ -150,7 +150,7 @@ class Life(LspCase):
 
     def test_a_model_without_markers(self):
         """It completes from the prefix alone, and the log says so once."""
-        found, about = [], 'completes from what stands before the cursor alone'
+        found, about = [], 'completes from the text before the cursor only'
         for behind in ('', '\n\n\nprint(1)\n'):
             client = self.client(TARGET, '-t', 1, '--fim', 'none')
             client.start(options=LOOSE)

@@ -267,7 +267,7 @@ class Serve(unittest.TestCase):
                 # of its ids some write the healed word again
                 self.assertTrue(got['content'] and alone.startswith(got['content']), got)
             _, errors = server.close()
-            self.assertEqual(errors.count('completes from what stands before the cursor alone'), 1)
+            self.assertEqual(errors.count('completes from the text before the cursor only'), 1)
 
     def test_loops_are_cut_for_editors_alone(self):
         """A small model that takes the likeliest id of each loops soon: /infill does not show it,

@@ -184,8 +184,8 @@ static bool assign(struct source *source, const struct naming *naming,
             strcmp(name, rest ? rest : stored->name) != 0)
             continue;
         if (rest && layer >= source->config.layers)
-            return diag_fail(d, "%s: tensor %s is behind the last of %u layers", stored->file->name,
-                             stored->name, source->config.layers);
+            return diag_fail(d, "%s: tensor %s is of a layer after the last of %u layers",
+                             stored->file->name, stored->name, source->config.layers);
         const struct gguf_type_info *type = gguf_type_info(stored->type);
         *slot(source, role, layer) = (struct source_tensor){.name = stored->name,
                                                             .type = type->name,

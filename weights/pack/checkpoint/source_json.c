@@ -226,7 +226,7 @@ static bool read_scaling(const struct reader *r, struct model_config *c, const j
                        r->d) == FIELD_BAD)
             return false;
         if (original && original < c->max_positions) c->max_positions = (uint32_t)original;
-        config_note(c, "dynamic NTK scaling begins behind position %u, where positions end",
+        config_note(c, "dynamic NTK scaling would begin after position %u, where positions end",
                     c->max_positions);
         return true;
     }
