@@ -82,8 +82,8 @@ static int stays_alone(const struct word *w, size_t at) {
            memcmp(whole, alone, b.count * sizeof *whole) == 0;
 }
 
-/* The last place up to which the ids stay the same, however the word goes on. It goes back until the
- * place is a border in the pieces of all these texts. */
+/* The last place up to which the ids stay the same, however the word goes on. The search goes back
+ * until the place is a border in the pieces of all these texts. */
 static size_t stable(const struct word *w) {
     size_t at = w->bytes, before;
     for (size_t i = w->bytes; i-- > 0;)

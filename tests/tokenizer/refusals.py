@@ -288,7 +288,9 @@ def json_cases(folder):
     case("known pattern, other behaviour",
          "not isolated",
          pre_tokenizer=split(r"\s?\p{L}+", behavior="Removed", invert=True))
-    case("prefix space", "add_prefix_space", pre_tokenizer=byte_level() | {"add_prefix_space": True})
+    case("prefix space",
+         "add_prefix_space",
+         pre_tokenizer=byte_level() | {"add_prefix_space": True})
     case("Metaspace of another sign",
          "U+2581",
          pre_tokenizer={
