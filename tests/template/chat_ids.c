@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "apps/template/chat.h"
+#include "tests/tokenizer/vocab_of_file.h"
 #include "text/parts.h"
-#include "weights/pack/vocab/vocab_build.h"
 
 enum { MESSAGES = 16 };
 
@@ -56,18 +56,11 @@ static json_t *answer(const struct vocab *vocab, const struct chat *chat, json_t
 }
 
 int main(int argc, char **argv) {
-    struct diag diag = {{0}};
     struct vocab vocab;
-    size_t bytes = 0, room = 0;
+    size_t room = 0;
     char *line = NULL;
     if (argc != 3) return 2;
-    const struct vocab_request request = {.bos = -1};
-    void *section = vocab_build_file(argv[1], &request, &bytes, &diag);
-    if (!section) {
-        fprintf(stderr, "%s\n", diag.text);
-        return 1;
-    }
-    if (vocab_open(&vocab, section, bytes, NULL) != APUS_OK) return 1;
+    void *section = vocab_of_file(&vocab, argv[1]);
     const struct chat chat = {.form = chat_form_named(argv[2]), .eos = vocab.header->eos};
     if (!chat.form) return 2;
     while (getline(&line, &room, stdin) > 0) {

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/tokenizer/vocab_of_file.h"
 #include "text/bind.h"
 #include "text/heal.h"
 #include "text/tokenizer.h"
-#include "weights/pack/vocab/vocab_build.h"
 
 static struct ids encode(const struct vocab *v, const char *text, size_t bytes) {
     void *scratch = malloc(tokenizer_scratch(v, bytes) + 8);
@@ -54,18 +54,11 @@ static json_t *answer(const struct vocab *v, const char *cut, size_t bytes, cons
 }
 
 int main(int argc, char **argv) {
-    struct diag diag = {{0}};
     struct vocab vocab;
-    size_t bytes = 0, room = 0;
+    size_t room = 0;
     char *line = NULL;
     if (argc != 2) return 2;
-    const struct vocab_request request = {.bos = -1};
-    void *section = vocab_build_file(argv[1], &request, &bytes, &diag);
-    if (!section) {
-        fprintf(stderr, "%s\n", diag.text);
-        return 1;
-    }
-    if (vocab_open(&vocab, section, bytes, NULL) != APUS_OK) return 1;
+    void *section = vocab_of_file(&vocab, argv[1]);
     while (getline(&line, &room, stdin) > 0) {
         json_t *asked = json_loads(line, JSON_ALLOW_NUL, NULL);
         const json_t *cut = json_object_get(asked, "cut");
