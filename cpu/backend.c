@@ -325,7 +325,9 @@ static int is_stopped(const struct cpu_program *p, const struct hal_op *op) {
     const struct hal_stop *stop = &p->pass->stop;
     const apus_port *port = p->setup.port;
     if ((op->kind != HAL_NORM && op->kind != HAL_ACT) || p->cursor == p->first) return 0;
+    if (port && port->watchdog) port->watchdog(port->user);
     if (stop->cancel && __atomic_load_n(stop->cancel, __ATOMIC_RELAXED) & HAL_CANCEL) return 1;
+    if (hal_stop_step(stop)) return 1;
     return stop->deadline_ns && port && port->now_ns &&
            port->now_ns(port->user) >= stop->deadline_ns;
 }

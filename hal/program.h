@@ -180,8 +180,18 @@ struct hal_column {
 struct hal_stop {
     const uint32_t *cancel; /* NULL, or read as an atomic: any of the bits HAL_CANCEL */
     uint64_t deadline_ns;   /* 0, or the pass stops when the port's clock has passed it */
+    uint32_t *steps;        /* NULL, or how many of these places are left before the pass stops,
+                               which counts down; by one thread at a time */
 };
 enum { HAL_CANCEL = 3u };
+
+/* At a place where a pass may stop, or at its end: whether no steps are left. */
+static inline int hal_stop_step(const struct hal_stop *stop) {
+    return stop->steps && (!*stop->steps || !--*stop->steps);
+}
+static inline int hal_stop_no_step(const struct hal_stop *stop) {
+    return stop->steps && !*stop->steps;
+}
 
 struct hal_pass {
     uint32_t columns;     /* 1 .. columns_max */

@@ -193,7 +193,9 @@ static apus_status finish(struct igpu_program *p) {
         VkResult r = wait_slice(p);
         if (r) return give_up(p, "vkWaitSemaphores", r);
         if (p->next_segment == p->segments) break;
-        if (cancelled(p) || late(p)) return APUS_PARTIAL;
+        const apus_port *port = p->setup.port;
+        if (port && port->watchdog) port->watchdog(port->user);
+        if (cancelled(p) || late(p) || hal_stop_step(&p->stop)) return APUS_PARTIAL;
         r = submit_slice(p);
         if (r) return give_up(p, "vkQueueSubmit", r);
     }

@@ -7,6 +7,7 @@ apus_status session_enter(apus_session *s) {
     if (!s) return APUS_E_ARGUMENT;
     if (__atomic_exchange_n(&s->busy, 1, __ATOMIC_ACQUIRE)) return APUS_E_ORDER;
     s->fenv = fenv_enter();
+    s->steps = s->steps_most;
     return APUS_OK;
 }
 

@@ -116,21 +116,35 @@ static struct speculation_input speculation_input(apus_session *s) {
 static apus_status verified_round(apus_session *s, struct round *r) {
     struct sequence *t = &s->target;
     struct generation *g = &s->generation;
-    memset(r, 0, sizeof *r);
-    if (session_cancelled(s)) return APUS_PARTIAL;
-    if (t->logits_at == s->count - 1) return APUS_OK;
-    sequence_rewind(t, s->count - 1);
+    if (r->stage == ROUND_NEW) {
+        memset(r, 0, sizeof *r);
+        if (t->logits_at == s->count - 1) return APUS_OK;
+        sequence_rewind(t, s->count - 1);
+    }
     struct speculation_input in = speculation_input(s);
     apus_status status = speculate_round(&s->speculation, &in, r);
+    if (r->stage != ROUND_NEW) return status; /* the next call goes on with it */
     g->draft_ns += r->draft_ns + r->catch_up_ns - r->prompt_ns;
     g->draft_prompt_ns += r->prompt_ns;
-    if (status == APUS_PARTIAL) {
-        session_cancelled(s);
-    } else if (status && r->columns) {
+    if (status && status != APUS_PARTIAL && r->columns) {
         s->count = t->evaluated;
         speculate_drop(&s->speculation, s->ids, s->count);
     }
     return status;
+}
+
+/* A cancel or the deadline, if there is one, ends the generation, and with it a round that other
+ * calls have begun. */
+static apus_stop_reason stopped(apus_session *s) {
+    const uint64_t deadline = s->generation.sampler.config.deadline_ns;
+    apus_stop_reason reason = APUS_RUNNING;
+    if (session_cancelled(s)) reason = APUS_STOP_CANCELLED;
+    if (deadline && port_now(&s->model->port) >= deadline) reason = APUS_STOP_DEADLINE;
+    if (reason && s->generation.round.stage != ROUND_NEW) {
+        s->generation.round.stage = ROUND_NEW;
+        speculate_drop(&s->speculation, s->ids, s->count);
+    }
+    return reason;
 }
 
 /* The branch beside place `at` that has this id, or none (round->branches). */
@@ -192,27 +206,23 @@ static void count_round(apus_session *s, const struct round *r) {
 }
 
 static apus_status next_round(apus_session *s, apus_piece *piece) {
-    struct generation *g = &s->generation;
-    uint64_t deadline = g->sampler.config.deadline_ns;
-    struct round round;
+    struct round *round = &s->generation.round;
     if (s->count == s->context) {
         piece->stop = APUS_STOP_CONTEXT;
         return APUS_OK;
     }
-    if (deadline && port_now(&s->model->port) >= deadline) {
-        piece->stop = APUS_STOP_DEADLINE;
-        return APUS_OK;
-    }
-    apus_status status = verified_round(s, &round);
+    piece->stop = stopped(s);
+    if (piece->stop) return APUS_OK;
+    apus_status status = verified_round(s, round);
     if (status == APUS_PARTIAL) {
-        piece->stop = deadline && port_now(&s->model->port) >= deadline ? APUS_STOP_DEADLINE
-                                                                        : APUS_STOP_CANCELLED;
-        return APUS_OK;
+        piece->stop = stopped(s);
+        if (!piece->stop && round->stage == ROUND_NEW) piece->stop = APUS_STOP_CANCELLED;
+        return piece->stop ? APUS_OK : APUS_PARTIAL;
     }
-    if (!status) status = accept(s, &round, piece);
+    if (!status) status = accept(s, round, piece);
     if (status) return status;
-    count_round(s, &round);
-    speculate_learn(&s->speculation, &round, piece->ids, (uint32_t)piece->count);
+    count_round(s, round);
+    speculate_learn(&s->speculation, round, piece->ids, (uint32_t)piece->count);
     return APUS_OK;
 }
 
@@ -234,7 +244,7 @@ static apus_status next(apus_session *s, apus_piece *piece) {
                       .alternative_log_probs = s->piece_likely_log_probs};
     uint64_t began = port_now(&s->model->port);
     status = next_round(s, &out);
-    if (status || out.stop) {
+    if ((status && status != APUS_PARTIAL) || out.stop) {
         g->running = 0;
         if (out.stop != APUS_STOP_TEXT) text_stream_end(&s->text);
     }

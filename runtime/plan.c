@@ -168,6 +168,7 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
     apus_session *s = arena;
     memset(s, 0, sizeof *s);
     s->model = r.config.model;
+    s->steps_most = r.config.steps;
     s->context = r.config.context, s->threads = r.config.threads,
     s->prompt_bytes = r.config.prompt_bytes;
     s->arena_bytes = l.bytes;

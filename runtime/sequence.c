@@ -204,6 +204,7 @@ apus_status sequence_end(struct sequence *t) {
     t->logits = t->pass.columns - t->pass.logits_from;
     if (t->logits && !t->branches) t->logits_at = t->evaluated - 1;
     t->passes++;
+    hal_stop_step(&t->pass.stop);
     return APUS_OK;
 }
 
@@ -236,6 +237,7 @@ apus_status sequence_pass(struct sequence *t, const int32_t *ids, uint32_t colum
                           struct hal_stop stop) {
     assert(columns >= 1 && columns <= t->chunk && logits <= columns && logits <= HAL_LOGITS_MAX);
     assert(columns <= t->kv_slots - t->evaluated);
+    if (hal_stop_no_step(&stop)) return APUS_PARTIAL;
     int resume = stopped_columns(t, ids, columns) == columns;
     if (!resume) line_up(t, ids, columns);
     begin(t, columns, 0, logits, stop, resume);
@@ -264,6 +266,11 @@ void sequence_begin(struct sequence *t, const int32_t *ids, uint32_t line,
                                              .mask = ((1u << before) - 1) | 1u << own};
     }
     begin(t, line, branches, line + branches, stop, 0);
+}
+
+void sequence_resume(struct sequence *t, struct hal_stop stop) {
+    assert(t->stopped);
+    begin(t, t->line, t->pass.columns - t->line, t->pass.columns, stop, 1);
 }
 
 void sequence_commit(struct sequence *t, uint32_t branch) {

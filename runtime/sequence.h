@@ -109,6 +109,9 @@ struct sequence_branch {
 void sequence_begin(struct sequence *sequence, const int32_t *ids, uint32_t line,
                     const struct sequence_branch *branch, uint32_t branches, struct hal_stop stop);
 apus_status sequence_end(struct sequence *sequence);
+/* Instead of sequence_begin, right after a sequence_end that gave APUS_PARTIAL or after calls that
+ * change nothing: the pass goes on where it stopped. */
+void sequence_resume(struct sequence *sequence, struct hal_stop stop);
 /* After sequence_begin: whether sequence_end would have to wait. Always 0 for an engine that
  * computes on the caller's thread. */
 int sequence_is_busy(const struct sequence *sequence);

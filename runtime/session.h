@@ -21,7 +21,8 @@ struct generation {
     uint64_t rounds, proposed, accepted, branches, branches_taken, off_rounds, draft_ns,
         draft_prompt_ns, verify_ns, overlap_ns, ahead, kept;
     uint64_t proposed_at[PROPOSE_MAX], accepted_at[PROPOSE_MAX];
-    uint64_t passes; /* passes of the target before this generation began */
+    uint64_t passes;    /* passes of the target before this generation began */
+    struct round round; /* its stage is not ROUND_NEW while apus_next is to go on with it */
 };
 
 struct apus_session {
@@ -45,6 +46,7 @@ struct apus_session {
     uint32_t busy;   /* atomic: a call is in progress */
     uint64_t fenv;   /* during a call: the caller's float environment */
     uint32_t cancel; /* atomic: the request's ticket and the bits HAL_CANCEL, runtime/calls.c */
+    uint32_t steps_most, steps; /* that a call may do, 0: any number; and those that are left */
     struct generation generation;
     struct text_stream text; /* the text that the user will see */
     struct text_bind bind;   /* what that text must begin with */
@@ -72,9 +74,11 @@ apus_status session_look(const apus_session *session);
  * forgets them. If all ids that are left are evaluated, the prompt counts as finished. */
 void session_rewind(apus_session *session, uint32_t position);
 
-/* What can stop a pass of this session: a cancel, and the deadline if it is not 0. */
-static inline struct hal_stop session_stop(const apus_session *session, uint64_t deadline_ns) {
-    return (struct hal_stop){&session->cancel, deadline_ns};
+/* What can stop a pass of this session: a cancel, the deadline if it is not 0, the steps of a
+ * call. */
+static inline struct hal_stop session_stop(apus_session *session, uint64_t deadline_ns) {
+    return (struct hal_stop){&session->cancel, deadline_ns,
+                             session->steps_most ? &session->steps : NULL};
 }
 
 /* Whether this call must stop. This also resets what apus_cancel asked for; a cancelled request

@@ -21,7 +21,7 @@ float costs_share(const struct sequence *target, const struct sequence *draft) {
 static uint64_t time_pass(struct sequence *t, const apus_port *port, uint32_t columns) {
     static const int32_t ids[POLICY_COLUMNS] = {0};
     uint64_t began = port_now(port);
-    apus_status status = sequence_pass(t, ids, columns, columns, (struct hal_stop){NULL, 0});
+    apus_status status = sequence_pass(t, ids, columns, columns, (struct hal_stop){NULL, 0, NULL});
     uint64_t ns = port_now(port) - began;
     sequence_rewind(t, 0);
     return status ? 0 : ns;

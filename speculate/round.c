@@ -38,7 +38,7 @@ static apus_status follow(struct speculation *sp, const struct speculation_input
         r->caught_up += sp->draft.caught_up;
         if (!sp->shown) r->prompt_ns += ns;
     }
-    sp->shown = 1;
+    if (status != APUS_PARTIAL) sp->shown = 1;
     return status;
 }
 
@@ -81,20 +81,28 @@ static apus_status draft_ids(struct speculation *sp, const struct speculation_in
     return APUS_OK;
 }
 
-static apus_status propose_draft(struct speculation *sp, const struct speculation_input *in,
-                                 struct round *r, uint32_t most) {
+/* Begins with what the draft is shown and with what it made ahead; 0: it is not to propose. */
+static uint32_t begin_draft(struct speculation *sp, const struct speculation_input *in,
+                            struct round *r, uint32_t most) {
     uint32_t limit = most; /* ids that were made ahead have already been paid for */
     if (in->prompt_ns > 0.0f) sp->policy.prompt_ns = in->prompt_ns;
     if (!sp->overlap.ahead.count || sp->policy.fixed)
         limit = policy_start(&sp->policy, in->count - sp->draft.source);
     if (limit < most) most = limit;
-    if (!most) return APUS_OK;
-    uint64_t began = now(in);
+    if (!most) return 0;
     if (!sp->overlap.ahead.count) choose_shown(sp, in);
     overlap_take(sp, in, r);
-    apus_status status = draft_ids(sp, in, r, most);
-    r->draft_ns = now(in) - began - r->catch_up_ns;
-    if (!status && r->tokens[BY_DRAFT].count) policy_choose_draft(&sp->policy, r, most);
+    r->stage = ROUND_DRAFTS;
+    return r->most = most;
+}
+
+static apus_status propose_draft(struct speculation *sp, const struct speculation_input *in,
+                                 struct round *r, uint32_t most) {
+    const uint64_t began = now(in), caught_up_ns = r->catch_up_ns;
+    if (r->stage == ROUND_NEW && !begin_draft(sp, in, r, most)) return APUS_OK;
+    apus_status status = draft_ids(sp, in, r, r->most);
+    r->draft_ns += now(in) - began - (r->catch_up_ns - caught_up_ns);
+    if (!status && r->tokens[BY_DRAFT].count) policy_choose_draft(&sp->policy, r, r->most);
     return status;
 }
 
@@ -102,6 +110,7 @@ static apus_status propose_draft(struct speculation *sp, const struct speculatio
 static apus_status propose(struct speculation *sp, const struct speculation_input *in,
                            struct round *r, uint32_t most) {
     struct draft_tokens *found = &r->tokens[BY_LOOKUP];
+    if (r->stage == ROUND_DRAFTS) return propose_draft(sp, in, r, most);
     if (sp->lookup && most) lookup_propose(in->ids, in->count, most, found);
     if (!most || (found->count && policy_choose_lookup(&sp->policy, r, most))) {
         speculate_drop(sp, in->ids, in->count);
@@ -110,24 +119,34 @@ static apus_status propose(struct speculation *sp, const struct speculation_inpu
     return sp->draft.sequence.model ? propose_draft(sp, in, r, most) : APUS_OK;
 }
 
-/* Runs one pass for the last id, the proposals and their branches. The draft may go on
- * meanwhile. */
-static apus_status verify(struct speculation *sp, const struct speculation_input *in,
-                          struct round *r) {
+/* Begins one pass for the last id, the proposals and their branches. The draft may go on meanwhile,
+ * but not where steps are counted. */
+static void begin_pass(struct speculation *sp, const struct speculation_input *in, struct round *r,
+                       struct hal_stop stop) {
     struct sequence *t = in->target;
     struct sequence_branch branch[PROPOSE_MAX];
     const struct draft_tokens *tokens = &r->tokens[r->by];
-    uint64_t began = now(in);
     memcpy(in->ids + in->count, tokens->id, r->proposed * sizeof *in->ids);
     for (uint32_t i = 0; i < r->branches; i++)
         branch[i] = (struct sequence_branch){tokens->second[r->branch[i]], r->branch[i]};
     r->columns = 1 + r->proposed + r->branches;
-    int overlap = sp->draft.sequence.model && overlap_start(sp, in, r);
-    sequence_begin(t, in->ids + t->evaluated, 1 + r->proposed, branch, r->branches,
-                   (struct hal_stop){in->stop.cancel, 0});
+    int overlap = sp->draft.sequence.model && !stop.steps && overlap_start(sp, in, r);
+    sequence_begin(t, in->ids + t->evaluated, 1 + r->proposed, branch, r->branches, stop);
     if (overlap) overlap_draft(sp, in, r);
-    apus_status status = sequence_end(t);
-    r->verify_ns = now(in) - began;
+}
+
+static apus_status verify(struct speculation *sp, const struct speculation_input *in,
+                          struct round *r) {
+    const struct hal_stop stop = {in->stop.cancel, 0, in->stop.steps};
+    if (hal_stop_no_step(&stop)) return APUS_PARTIAL;
+    const uint64_t began = now(in);
+    if (r->stage == ROUND_VERIFIES)
+        sequence_resume(in->target, stop);
+    else
+        begin_pass(sp, in, r, stop);
+    r->stage = ROUND_VERIFIES;
+    apus_status status = sequence_end(in->target);
+    r->verify_ns += now(in) - began;
     return status;
 }
 
@@ -135,9 +154,14 @@ apus_status speculate_round(struct speculation *sp, const struct speculation_inp
                             struct round *r) {
     assert(in->count && in->count < in->context && in->left);
     assert(in->target->evaluated == in->count - 1 && in->start <= in->count);
-    memset(r, 0, sizeof *r);
-    apus_status status = propose(sp, in, r, room(in));
+    apus_status status = APUS_OK;
+    if (r->stage < ROUND_PROPOSED) {
+        status = propose(sp, in, r, room(in));
+        if (!status) r->stage = ROUND_PROPOSED;
+    }
     if (!status) status = verify(sp, in, r);
+    if (status == APUS_PARTIAL && hal_stop_no_step(&in->stop)) return status;
+    r->stage = ROUND_NEW;
     /* The draft has been shown proposals that were not verified, and other ids may take their
      * places. */
     if (status) speculate_drop(sp, in->ids, in->count);

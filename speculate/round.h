@@ -18,8 +18,18 @@ struct draft_tokens {
                                          policy_bin_* */
 };
 
+/* How far a round is that stopped because its call had no steps left. */
+enum round_stage {
+    ROUND_NEW,
+    ROUND_DRAFTS,   /* the draft has proposed some ids, and goes on */
+    ROUND_PROPOSED, /* everything is proposed */
+    ROUND_VERIFIES  /* the target's pass has begun */
+};
+
 /* What has happened so far in a round. Times are in nanoseconds. */
 struct round {
+    enum round_stage stage;
+    uint32_t most; /* from ROUND_DRAFTS on: ids that the draft may propose */
     struct draft_tokens tokens[PROPOSERS];
     enum proposer by;            /* whose ids go to the target */
     uint32_t proposed;           /* how many of them go: the first ones */

@@ -39,7 +39,8 @@ struct speculation_input {
  * a row of logits after ids[count - 1], one after each proposal and one after each branch of
  * *round. Before the call it has evaluated ids[.. count - 1). APUS_PARTIAL: it was stopped;
  * otherwise the statuses are those of sequence_end. On any status but APUS_OK the draft has
- * forgotten what it proposed. */
+ * forgotten what it proposed, unless round->stage is not ROUND_NEW: then no steps were left, and a
+ * call with the same input and round goes on. */
 apus_status speculate_round(struct speculation *sp, const struct speculation_input *in,
                             struct round *round);
 

@@ -171,7 +171,7 @@ static apus_status run_part(struct trace *t, const struct hal_program *program,
     s->engine[0].memory = t->memory;
     sequence_rewind(s, 0);
     status = sequence_pass(s, t->config.ids, t->config.count, t->config.count,
-                           (struct hal_stop){NULL, 0});
+                           (struct hal_stop){NULL, 0, NULL});
     if (!status && s->at) status = APUS_E_ENGINE; /* another engine took over */
     t->whole.engine->release(t->memory);
     s->engine[0].memory = t->whole.memory;

@@ -69,8 +69,8 @@ extern "C" {
 typedef int32_t apus_status;
 enum {
     APUS_OK = 0,
-    APUS_PARTIAL = 1, /* a deadline or cancel stopped the work. What was done is kept; call again to
-                         go on */
+    APUS_PARTIAL = 1, /* a deadline, a cancel or the end of its steps (apus_config.steps) stopped
+                         the work. What was done is kept; call again to go on */
 
     APUS_E_ARGUMENT = -1,    /* a parameter is outside its documented range */
     APUS_E_SPACE = -2,       /* the memory given is smaller than measured, or not aligned */
@@ -444,6 +444,14 @@ typedef struct apus_config {
     const uint8_t *state_key; /* 32 bytes, copied. apus_save signs states with it (BLAKE2s), and
                                  apus_restore accepts no others. NULL: states are protected only
                                  from damage */
+    uint32_t steps; /* bounds the work of one call of apus_prompt, apus_append, apus_eval or
+                       apus_next, for programs that share a processor without threads: so many
+                       steps, each at most half a layer of a pass of the model or of the draft; 0:
+                       any number. A call that uses its steps up gives APUS_PARTIAL, and the same
+                       call again goes on, to the same ids. The longest piece of a step is a product
+                       for `chunk` columns; on a GPU a step is a submission. Besides, a call reads
+                       the text of its parts, or chooses ids from at most 16 rows of logits. With
+                       steps a draft does not go on beside the model (overlap) */
 } apus_config;
 
 /* Counts the memory by the same code as apus_open places it: apus_open does not fail for lack of
@@ -605,9 +613,10 @@ typedef struct apus_piece {
 } apus_piece;
 
 /* Runs one round. Returns APUS_OK also for the round in which the generation stops; after that
- * APUS_E_ORDER, until apus_begin. On failure (APUS_E_NUMERIC, APUS_E_ENGINE) the generation is
- * over, too, *piece is unchanged, and the context keeps the ids that were given before, as far as
- * they could be evaluated. */
+ * APUS_E_ORDER, until apus_begin. Returns APUS_PARTIAL, and *piece is unchanged, where the call has
+ * used its steps up (apus_config.steps): the next call goes on with the round. On failure
+ * (APUS_E_NUMERIC, APUS_E_ENGINE) the generation is over, too, *piece is unchanged, and the context
+ * keeps the ids that were given before, as far as they could be evaluated. */
 APUS_API apus_status apus_next(apus_session *session, apus_piece *piece);
 
 /* Adds ids to the current context, evaluates them, and writes logits [count][vocab] (vocab of

@@ -85,6 +85,11 @@ typedef struct apus_port {
     /* How many processors this process may keep busy, at least 1. No more threads than that
      * compute, the caller's included. It is called when threads start. */
     uint32_t (*processors)(void *user);
+
+    /* Says that work goes on, to a watchdog that restarts what hangs: about every half layer of a
+     * pass on the CPU, between two submissions to a GPU. From any of the threads that compute, one
+     * at a time. */
+    void (*watchdog)(void *user);
 } apus_port;
 
 /* The port of the system that this library was built for. All members are set for which the system

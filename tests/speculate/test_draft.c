@@ -26,7 +26,7 @@ static uint32_t random_of(uint32_t n) {
     return (uint32_t)((rng >> 33) % n);
 }
 
-static const struct hal_stop no_stop = {NULL, 0};
+static const struct hal_stop no_stop = {NULL, 0, NULL};
 
 struct seen {
     struct draft draft;
@@ -133,7 +133,7 @@ static void sees_what_it_should(void **unused) {
             if (random_of(6) == 0) { /* a cancelled pass loses nothing */
                 uint32_t cancel = 1;
                 apus_status status =
-                    draft_follow(&s.draft, context, count, (struct hal_stop){&cancel, 0});
+                    draft_follow(&s.draft, context, count, (struct hal_stop){&cancel, 0, NULL});
                 assert_true(status == APUS_PARTIAL || status == APUS_OK);
             }
             assert_int_equal(draft_follow(&s.draft, context, count, no_stop), APUS_OK);
