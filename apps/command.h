@@ -54,7 +54,7 @@ struct settings {
     size_t origins_count, hosts_count;
     int no_lookup, log_requests;
     int pair, agreement, lookup, ignore_eos, bos, special, heal, raw, verify, man, all, escape,
-        random_seed;
+        random_seed, next_edit;
 };
 
 extern const struct command command_run, command_chat, command_info, command_tokenize,

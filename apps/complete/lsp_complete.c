@@ -13,6 +13,8 @@ static void asked_free(struct asked *asked) {
     json_decref(asked->id);
     json_decref(asked->range);
     json_decref(asked->items);
+    json_decref(asked->versioned);
+    next_edit_free(&asked->edit);
     request_free(asked->request);
     free(asked->before);
     free(asked->after);
@@ -109,7 +111,9 @@ static void on_piece(struct request *request, const struct request_piece *piece)
     if (asked->has_enough) return;
     memcpy(asked->text + asked->bytes, piece->text, n);
     asked->bytes += n;
-    if (n < piece->bytes || finish_enough(&asked->rules, asked->text, asked->bytes)) {
+    int enough = asked->is_edit ? next_edit_enough(&asked->edit, asked->text, asked->bytes)
+                                : finish_enough(&asked->rules, asked->text, asked->bytes);
+    if (n < piece->bytes || enough) {
         asked->has_enough = 1;
         request->enough = 1;
     }
@@ -184,7 +188,9 @@ static int ask_again(struct asked *asked) {
 static void answer(struct lsp_door *door, struct asked *asked, const struct request_result *r) {
     json_t *message;
     int usable = r->status == REQUEST_DONE || json_array_size(asked->items);
-    if (usable)
+    if (usable && asked->is_edit)
+        message = message_result(asked->id, next_edit_result(asked, r->stop == APUS_STOP_EOS));
+    else if (usable)
         message = message_result(asked->id, json_pack("{s:O}", "items", asked->items));
     else if (r->status == REQUEST_CANCELLED || r->status == REQUEST_GAVE_WAY)
         message = message_error(asked->id, ERROR_CANCELLED, "a newer request came");
@@ -203,7 +209,7 @@ static void on_done(struct request *request, const struct request_result *result
     pthread_mutex_lock(&door->lock);
     int again = 0;
     if (!asked->is_over && asked->id) {
-        if (result->status == REQUEST_DONE) take_text(asked, result);
+        if (result->status == REQUEST_DONE && !asked->is_edit) take_text(asked, result);
         trace(door, result, asked->bytes);
         again =
             ++asked->made < asked->wanted && result->status == REQUEST_DONE && !ask_again(asked);
@@ -303,6 +309,32 @@ static struct asked *asked_new(struct lsp_door *door, const struct document *doc
     asked->lead = strdup(lead);
     return asked;
 }
+
+struct asked *complete_new(struct lsp_door *door, const struct document *document,
+                           const json_t *id) {
+    give_up_all(door, document->key, ERROR_CANCELLED, "a newer request came");
+    struct asked *asked = asked_new(door, document, "");
+    if (asked) asked->text = malloc(TEXT_BYTES_MAX);
+    if (asked) asked->id = json_deep_copy(id);
+    if (asked && asked->text && asked->id) return asked;
+    if (asked) asked_free(asked);
+    out_send(&door->out, message_error(id, ERROR_FAILED, "no memory is left"));
+    return NULL;
+}
+
+void complete_begin(struct lsp_door *door, struct asked *asked, struct request *request) {
+    asked->next = door->asked;
+    door->asked = asked;
+    door->asked_count++;
+    int error = submit(asked, request);
+    if (!error) return;
+    out_send(&door->out, message_error(asked->id, ERROR_FAILED,
+                                       "it cannot be asked of the model: %s", strerror(error)));
+    take_off(door, asked);
+    asked_free(asked);
+}
+
+void complete_drop(struct asked *asked) { asked_free(asked); }
 
 void complete_warm(struct lsp_door *door, const struct document *document) {
     if (!door->settings.warm || document->lost || !door->room || !room_model(door->room) ||

@@ -13,6 +13,7 @@
 #include "finish.h"
 #include "lsp_out.h"
 #include "lsp_settings.h"
+#include "next_edit.h"
 #include "room.h"
 
 enum {
@@ -49,6 +50,10 @@ struct asked {
     uint32_t wanted, made; /* how many alternatives are wanted, and how many are made */
     double temperature;
     json_t *items;
+
+    int is_edit; /* it asks for the next edit */
+    struct next_edit edit;
+    json_t *versioned; /* the document's URI and version, for the answer */
 };
 
 struct lsp_door {
@@ -71,6 +76,7 @@ struct lsp_door {
     uint64_t active_ns; /* when the user last typed or asked for a completion */
     struct asked *asked;
     size_t asked_count;
+    struct history history; /* of changes, if next edits are foretold */
 };
 
 /* ---- lsp_complete.c: all under the lock */
@@ -87,6 +93,28 @@ void complete_changed(struct lsp_door *door, const struct document *document);
 
 /* Evaluates ahead what a request at the document's cursor would need. */
 void complete_warm(struct lsp_door *door, const struct document *document);
+
+/* A request that asks for something else, with the document's older ones given up; NULL after an
+ * answer. It is handed over with complete_begin, which answers if that fails, or dropped. */
+struct asked *complete_new(struct lsp_door *door, const struct document *document,
+                           const json_t *id);
+void complete_begin(struct lsp_door *door, struct asked *asked, struct request *request);
+void complete_drop(struct asked *asked);
+
+/* ---- lsp_next_edit.c: all under the lock */
+
+/* Whether next edits are foretold. */
+int next_edit_is_on(const struct lsp_door *door);
+
+/* textDocument/copilotInlineEdit: answers now or later. */
+void next_edit_ask(struct lsp_door *door, const json_t *id, json_t *params);
+
+/* The answer to a request; ended: the model ended its text. */
+json_t *next_edit_result(const struct asked *asked, int ended);
+
+/* Remembers what was changed in the document, whose text was `old`; NULL: that is not known. */
+void next_edit_note(struct lsp_door *door, const struct document *document, const char *old,
+                    size_t old_bytes);
 
 /* ---- lsp_around.c: pieces of other places, as context; all under the lock */
 

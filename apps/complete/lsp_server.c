@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -90,6 +91,8 @@ static void open_room(struct lsp_door *door) {
         return;
     }
     door->is_loading = 1;
+    /* edits have prompts of their own, and shall not take the place of the other ones */
+    door->config.slots = next_edit_is_on(door) ? 2 : 1;
     if (door->can_progress)
         ask_client(door, "apus/progress", "window/workDoneProgress/create",
                    json_pack("{s:s}", "token", "apus/load"));
@@ -205,6 +208,8 @@ static void on_request(struct lsp_door *door, const char *method, const json_t *
                                            "expected initialize first, found %.100s", method));
     } else if (!strcmp(method, "textDocument/inlineCompletion")) {
         complete_ask(door, id, params);
+    } else if (!strcmp(method, "textDocument/copilotInlineEdit") && next_edit_is_on(door)) {
+        next_edit_ask(door, id, params);
     } else if (!strcmp(method, "shutdown")) {
         for (size_t i = 0; i < door->documents.count; i++)
             complete_changed(door, door->documents.list[i]);
@@ -232,9 +237,17 @@ static void on_answer(struct lsp_door *door, const char *id, const json_t *messa
 /* ---- notifications */
 
 static void on_close(struct lsp_door *door, struct document *document) {
+    history_end(&door->history, document->key);
     complete_changed(door, document);
     around_pick(door, document);
     documents_close(&door->documents, document);
+}
+
+/* NULL if memory is short. */
+static char *copy_text(const struct document *document) {
+    char *copy = malloc(document->bytes + 1);
+    if (copy) memcpy(copy, document->text, document->bytes);
+    return copy;
 }
 
 static void on_document(struct lsp_door *door, const char *what, json_t *params) {
@@ -251,7 +264,11 @@ static void on_document(struct lsp_door *door, const char *what, json_t *params)
     } else if (!strcmp(what, "didChange")) {
         struct document *before = sync_named(&door->documents, params, why);
         if (before) complete_changed(door, before);
+        char *old = before && !before->lost && next_edit_is_on(door) ? copy_text(before) : NULL;
+        size_t old_bytes = old ? before->bytes : 0;
         document = sync_change(&door->documents, params, door->unit, why);
+        if (before && next_edit_is_on(door)) next_edit_note(door, before, old, old_bytes);
+        free(old);
         if (document) around_work(door, document);
         if (document) complete_warm(door, document);
     } else if (!strcmp(what, "didClose") || !strcmp(what, "didSave")) {
@@ -396,6 +413,7 @@ int lsp_serve(const struct settings *command, int in, int out) {
     out_close(&door.out);
     documents_free(&door.documents);
     ring_free(&door.ring);
+    history_free(&door.history);
     lsp_settings_free(&door.settings);
     pthread_mutex_destroy(&door.lock);
     return door.lifecycle == SHUT_DOWN && door.is_ending ? EXIT_OK : EXIT_FAULT;

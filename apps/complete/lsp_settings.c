@@ -48,6 +48,7 @@ static const struct field fields[] = {
     {"prefixLines", COUNT, AT(prefix_lines), 1, 100000},
     {"suffixLines", COUNT, AT(suffix_lines), 0, 100000},
     {"chunks", COUNT, AT(chunks), 0, RING_CHUNKS},
+    {"nextEdit", FLAG, AT(next_edit), 0, 0},
     {"languagesOff", WORDS, AT(languages_off), 0, 0},
 };
 

@@ -73,5 +73,7 @@ enum request_status prompt_make(struct prompt_ids *prompt, const apus_blob *blob
     enum request_status status =
         prompt_of_parts(prompt, blob, parts, request->texts_count, context, why);
     free(parts);
+    prompt->bind_bytes = request->bind_bytes;
+    memcpy(prompt->bind, request->bind, request->bind_bytes);
     return status;
 }

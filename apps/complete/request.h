@@ -97,8 +97,12 @@ struct request {
     uint32_t top_k, repeat_last;
     uint64_t seed;
     int ignore_end;
-    int heal; /* != 0: a word that a middle's prefix ends inside gets the ids of the whole word
+    int heal;     /* != 0: a word that a middle's prefix ends inside gets the ids of the whole word
                  (apus_heal) */
+    char bind[8]; /* [bind_bytes] what the ids of a text have to spell first (apus_sampling); not of
+                     a middle, which has its own */
+    uint32_t bind_bytes;
+    int ends_at_markers; /* != 0: a marker for filling in ends a text, as it ends a middle */
     apus_stop stops[APUS_STOPS_MAX]; /* text: inside bytes, set by request_stop */
     uint32_t stops_count;
     int32_t slot;          /* the slot that the client wishes for, taken if no other one holds more

@@ -174,7 +174,7 @@ static void start_in(struct room *room, struct request *request, struct prompt_i
     apus_session *session = room->slots.slot[slot].session;
     pthread_mutex_lock(&room->lock);
     task_begin(&room->task[slot], request, prompt, session, slot, room->slots.context);
-    if (middle_wanted(request))
+    if (middle_wanted(request) || request->ends_at_markers)
         room->task[slot].ends = room->ends, room->task[slot].ends_count = room->ends_count;
     request->ticket = apus_request(session);
     request->is_active = 1;
