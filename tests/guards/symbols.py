@@ -47,7 +47,7 @@ def objects(archive):
     found, name = {}, None
     for line in output('nm', archive).splitlines():
         if line.endswith(':') and ' ' not in line:
-            name = line[:-1]
+            name = re.sub(r'\.obj$', '.o', line[:-1])  # as cross builds call them
             check(name not in found, 'two objects are called %s' % name)
             found[name] = (set(), set(), {})
         elif line.strip():
@@ -57,7 +57,7 @@ def objects(archive):
     for line in output('readelf', '-S', '-W', archive).splitlines():
         member = re.match(r'File: .*\((.*)\)', line)
         if member:
-            name = member.group(1)
+            name = re.sub(r'\.obj$', '.o', member.group(1))
         section = re.match(r'\s*\[\s*\d+\]\s+(\.\S+)\s+\S+\s+\S+\s+\S+\s+([0-9a-f]+)\s+\S+\s+(\S*)',
                            line)
         if section and name:

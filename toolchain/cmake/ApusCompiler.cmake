@@ -38,4 +38,5 @@ endif()
 # For images without an operating system. What distributions switch on asks for functions that no
 # image has; nothing there unwinds a stack.
 set(APUS_IMAGE_FLAGS -ffreestanding -fno-stack-protector -U_FORTIFY_SOURCE
-                     -fno-asynchronous-unwind-tables -fno-unwind-tables)
+                     -fno-asynchronous-unwind-tables -fno-unwind-tables
+                     -isystem ${PROJECT_SOURCE_DIR}/port/bare)
