@@ -6,7 +6,8 @@
 #   sh toolchain/setup.sh          compiler, CMake, Ninja, cmocka, jansson, Python, Vulkan headers,
 #                                  a shader compiler
 #   sh toolchain/setup.sh tests    and a software Vulkan device with the validation layers, clang,
-#                                  clang-format, clang-tidy, cppcheck, libabigail, zsh, fish
+#                                  clang-format, clang-tidy, cppcheck, libabigail, zsh, fish,
+#                                  lld, QEMU for two processors with firmware for UEFI,
 #                                  and the Python oracles in build/oracle-venv; Node.js where
 #                                  Debian's is 20 or newer
 #   sh toolchain/setup.sh browser  Chromium alone, for the test in VS Code's own window; exit
@@ -30,7 +31,8 @@ packages="gcc libc6-dev cmake ninja-build pkg-config libcmocka-dev libjansson-de
     python3 python3-venv libvulkan-dev glslang-tools"
 [ "$want" = tests ] && packages="$packages g++ binutils clang clang-tidy clang-format cppcheck \
     llvm libvulkan1 mesa-vulkan-drivers vulkan-validationlayers spirv-tools \
-    abigail-tools zsh fish dpkg-dev file lintian debootstrap"
+    abigail-tools zsh fish dpkg-dev file lintian debootstrap \
+    lld qemu-system-x86 qemu-system-arm ovmf"
 
 install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" \

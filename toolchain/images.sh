@@ -1,0 +1,27 @@
+#!/bin/sh
+# Boots the images that toolchain/firmware.sh has built in QEMU, without a display, and compares
+# what they write with build/release's. Both together within 90 seconds. Exit status 77, with the
+# reason, where an emulator or a cross compiler is not installed.
+set -u
+cd "$(dirname "$0")/.."
+mkdir -p build/log
+skipped=
+for machine in aarch64 x86_64; do
+    case $machine in
+    aarch64) image=build/aarch64/apus-image.elf ;;
+    *) image=build/firmware/apus-image.efi ;;
+    esac
+    if ! [ -e $image ]; then
+        skipped="skipped: $image was not built"
+        continue
+    fi
+    python3 tests/firmware/boot.py $machine $image build/release/apus . 45 >build/log/boot 2>&1
+    status=$?
+    cat build/log/boot
+    case $status in
+    0) ;;
+    77) skipped=$(tail -n 1 build/log/boot) ;;
+    *) exit $status ;;
+    esac
+done
+[ -z "$skipped" ] || { echo "$skipped" && exit 77; }
