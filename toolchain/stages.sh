@@ -1,12 +1,12 @@
 # Sourced by test.sh and test-long.sh in the repository's root: runs stages, keeps their logs in
 # build/log, counts and times them. A stage that runs ctest counts each of its tests, and any other
 # stage counts as 1. The cost of a stage is its processor time, which other work on the machine
-# changes little; CONTRIBUTING.md has the budget.
+# changes little; CONTRIBUTING.md has the budget. What became of each stage is in build/log/results.
 
 passed=0 failed=0 skipped=0
 times=
 mkdir -p build/log
-rm -f build/log/costs
+rm -f build/log/costs build/log/results build/log/*.xml
 python=$PWD/build/oracle-venv/bin/python
 jobs=$(nproc)
 
@@ -53,15 +53,15 @@ stage() {
     fi
     end
     case $stage_status in
-    0) passed=$((passed + 1)) && echo "ok, $took" ;;
-    77) skipped=$((skipped + 1)) && echo "skipped: $(tail -n 1 "$stage_log")" ;;
+    0) result=passed passed=$((passed + 1)) && echo "ok, $took" ;;
+    77) result=skipped skipped=$((skipped + 1)) && echo "skipped: $(tail -n 1 "$stage_log")" ;;
     *)
-        failed=$((failed + 1))
+        result=failed failed=$((failed + 1))
         tail -n 40 "$stage_log"
         echo "FAILED (exit status $stage_status), $took, $stage_log"
         ;;
     esac
-    return 0
+    echo "$result $stage_name" >>build/log/results
 }
 
 # tests NAME build-folder ctest-arguments...: runs tests and counts each of them. Prints which ones
@@ -87,11 +87,14 @@ tests() {
         set -- $(echo "$counts" | tail -n 1)
         passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
         echo "$1 ok, $2 failed, $3 skipped, $took"
+        if [ "$2" = 0 ]; then result=passed; else result=failed; fi
     else
         failed=$((failed + 1))
         tail -n 40 "$tests_report.log"
         echo "FAILED: ctest gave no report, $tests_report.log"
+        result=failed
     fi
+    echo "$result $stage_name" >>build/log/results
 }
 
 # build FOLDER TARGET cmake-arguments...: configures, then builds the target. A stage can have this

@@ -51,4 +51,7 @@ stage lint sh toolchain/lint.sh
 
 fuzz 10
 
+# README.md says where Apus runs by what these stages did.
+stage supported python3 toolchain/supported.py ran build/log
+
 finish 30
