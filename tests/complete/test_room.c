@@ -169,6 +169,30 @@ static void test_same_text(void **state) {
     room_close(room);
 }
 
+/* A text whose first bytes are bound is the library's. */
+static void test_bound(void **state) {
+    (void)state;
+    struct room *room = open_room(1, 8);
+    struct asked *a = ask("def add(a, b):\n    return a + b", 24), *b = ask(python, 24);
+    char text[TEXT_ROOM];
+    a->request->bind[0] = '\n';
+    a->request->bind_bytes = 1;
+    assert_int_equal(room_submit(room, a->request), 0);
+    wait_done(a);
+    const apus_sampling bound = {
+        .size = sizeof bound, .max_tokens = 24, .bind = "\n", .bind_bytes = 1};
+    library_text("def add(a, b):\n    return a + b", &bound, text, sizeof text);
+    assert_string_equal(a->text[0], text);
+    assert_int_equal(room_submit(room, b->request), 0); /* the next one is free again */
+    wait_done(b);
+    const apus_sampling greedy = {.size = sizeof greedy, .max_tokens = 24};
+    library_text(python, &greedy, text, sizeof text);
+    assert_string_equal(b->text[0], text);
+    forget(a);
+    forget(b);
+    room_close(room);
+}
+
 /* What warming evaluated is found in place. */
 static void test_warm(void **state) {
     (void)state;
@@ -359,6 +383,7 @@ int main(void) {
         cmocka_unit_test(test_same_text), cmocka_unit_test(test_warm),
         cmocka_unit_test(test_supersede), cmocka_unit_test(test_queue),
         cmocka_unit_test(test_gives_way), cmocka_unit_test(test_deadline),
-        cmocka_unit_test(test_refuses),   cmocka_unit_test(test_close)};
+        cmocka_unit_test(test_refuses),   cmocka_unit_test(test_close),
+        cmocka_unit_test(test_bound)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

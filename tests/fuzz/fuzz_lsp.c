@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "apps/complete/chunk_ring.h"
+#include "apps/complete/edit_history.h"
 #include "apps/complete/finish.h"
 #include "apps/complete/lsp_frames.h"
 #include "apps/complete/lsp_settings.h"
@@ -35,12 +36,37 @@ static void look_at(const struct document *document, struct chunk_ring *ring) {
                            .before_bytes = document->cursor,
                            .after = document->text + document->cursor,
                            .after_bytes = document->bytes - document->cursor,
+                           .loops = 1,
                            .block = 1};
     size_t n = finish_length(&rules, document->text, document->bytes, 1, 0);
     assert(n <= document->bytes);
 }
 
-static void handle(struct documents *documents, struct chunk_ring *ring,
+/* Makes the change and notes it; the last change's lines are the document's then. */
+static struct document *change(struct documents *documents, struct history *history, json_t *params,
+                               enum column_unit unit) {
+    char why[WHY_BYTES], *old = NULL;
+    struct document *document = sync_named(documents, params, why);
+    size_t old_bytes = document && !document->lost ? document->bytes : 0;
+    if (document && !document->lost) {
+        old = malloc(old_bytes + 1);
+        memcpy(old, document->text, old_bytes);
+    }
+    document = sync_change(documents, params, unit, why);
+    if (document && old && !document->lost) {
+        history_note(history, document->key, document->uri, old, old_bytes, document->text,
+                     document->bytes);
+        const struct history_change *last = history_last(history, document->key);
+        assert(!last || last->after.bytes <= HISTORY_BYTES_MAX);
+        assert(!last || last->after.bytes <= document->bytes);
+    } else if (document) {
+        history_end(history, document->key);
+    }
+    free(old);
+    return document;
+}
+
+static void handle(struct documents *documents, struct chunk_ring *ring, struct history *history,
                    struct lsp_settings *settings, char *body, size_t bytes) {
     char why[WHY_BYTES];
     json_error_t error;
@@ -54,9 +80,8 @@ static void handle(struct documents *documents, struct chunk_ring *ring,
     const char *method = json_string_value(json_object_get(message, "method"));
     struct document *document = NULL;
     if (method && !strcmp(method, "o")) document = sync_open(documents, params, why);
-    if (method && !strcmp(method, "c"))
-        document = sync_change(documents, params, COLUMN_UTF16, why);
-    if (method && !strcmp(method, "8")) document = sync_change(documents, params, COLUMN_UTF8, why);
+    if (method && !strcmp(method, "c")) document = change(documents, history, params, COLUMN_UTF16);
+    if (method && !strcmp(method, "8")) document = change(documents, history, params, COLUMN_UTF8);
     if (document) look_at(document, ring);
     if (method && !strcmp(method, "s")) lsp_settings_read(settings, params, complain, NULL);
     json_decref(message);
@@ -65,6 +90,7 @@ static void handle(struct documents *documents, struct chunk_ring *ring,
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct documents documents;
     static struct chunk_ring ring;
+    struct history history = {.count = 0};
     struct frames frames = {0};
     struct lsp_settings settings;
     if (!size) return 0;
@@ -80,13 +106,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         frames_add(&frames, n);
         enum frame_kind kind;
         while ((kind = frames_next(&frames, &body, &bytes)) == FRAME_BODY)
-            handle(&documents, &ring, &settings, body, bytes);
+            handle(&documents, &ring, &history, &settings, body, bytes);
         if (kind == FRAME_BROKEN) break;
     }
     for (size_t i = 0; i < documents.count; i++) sum += documents.list[i]->bytes;
     assert(sum == documents.bytes && sum <= DOCUMENTS_BYTES_MAX);
     documents_free(&documents);
     ring_free(&ring);
+    history_free(&history);
     lsp_settings_free(&settings);
     frames_free(&frames);
     return 0;
