@@ -1,5 +1,5 @@
 /* The last changes that were made to the open documents, each as the lines before and after it.
- * From them a model foretells the next change (next_edit.h). What is typed one key at a time is one
+ * From them a model predicts the next change (next_edit.h). What is typed one key at a time is one
  * change: a change that touches the lines of the last one becomes a part of it.
  *
  * Lines end with \n here. A change of more than HISTORY_BYTES_MAX bytes or HISTORY_LINES_MAX lines

@@ -26,7 +26,7 @@ static const struct option lsp_options[] = {
     {NULL, "--fim", OPTION_STRING, AT(fim), 0, 0, "NAME",
      "family of the markers for filling in (default: what the blob says)", NULL},
     {NULL, "--next-edit", OPTION_FLAG, AT(next_edit), 0, 0, NULL,
-     "answer textDocument/copilotInlineEdit too, for a model that was trained to foretell edits",
+     "answer textDocument/copilotInlineEdit too, for a model that was trained to predict edits",
      NULL},
     {"-c", "--ctx", OPTION_COUNT, AT(context), 16, 1 << 20, "N",
      "positions of the context (default: the model's, at most 8192)", "positions of the context"},

@@ -76,7 +76,7 @@ struct lsp_door {
     uint64_t active_ns; /* when the user last typed or asked for a completion */
     struct asked *asked;
     size_t asked_count;
-    struct history history; /* of changes, if next edits are foretold */
+    struct history history; /* of changes, if next edits are predicted */
 };
 
 /* ---- lsp_complete.c: all under the lock */
@@ -94,8 +94,9 @@ void complete_changed(struct lsp_door *door, const struct document *document);
 /* Evaluates ahead what a request at the document's cursor would need. */
 void complete_warm(struct lsp_door *door, const struct document *document);
 
-/* A request that asks for something else, with the document's older ones given up; NULL after an
- * answer. It is handed over with complete_begin, which answers if that fails, or dropped. */
+/* For requests of other kinds. complete_new gives up what is asked of the document already, and
+ * makes a new request; NULL if memory is short, which it has answered then. The request is given to
+ * the room by complete_begin, which answers if that fails, or freed by complete_drop. */
 struct asked *complete_new(struct lsp_door *door, const struct document *document,
                            const json_t *id);
 void complete_begin(struct lsp_door *door, struct asked *asked, struct request *request);
@@ -103,7 +104,7 @@ void complete_drop(struct asked *asked);
 
 /* ---- lsp_next_edit.c: all under the lock */
 
-/* Whether next edits are foretold. */
+/* Whether next edits are predicted. */
 int next_edit_is_on(const struct lsp_door *door);
 
 /* textDocument/copilotInlineEdit: answers now or later. */

@@ -49,7 +49,8 @@ static int add_part(struct request *request, const struct part_list *list) {
     return error;
 }
 
-/* The pieces of other places, the newest ones, as many as leave most of the context to the rest. */
+/* Chooses the newest pieces of other places, as many as fit into the context beside the rest. Each
+ * byte is counted as one id, which leaves room. */
 static size_t choose_files(const struct lsp_door *door, const struct asked *asked,
                            struct fim_file files[RING_CHUNKS]) {
     size_t room = room_model(door->room)->context, count = 0, first = door->ring.count;
@@ -93,7 +94,7 @@ static void answer_none(struct lsp_door *door, const json_t *id) {
     out_send(&door->out, message_result(id, json_pack("{s:[]}", "edits")));
 }
 
-/* Answers if there is nothing to ask, or no model to ask. */
+/* Answers and returns 1 if there is nothing to ask about, or no model to ask. */
 static int cannot(struct lsp_door *door, const json_t *id, const struct document *document) {
     if (door->has_failed)
         out_send(&door->out,
@@ -112,7 +113,8 @@ static int cannot(struct lsp_door *door, const json_t *id, const struct document
     return 1;
 }
 
-/* The document that a request is about, as it is now; or NULL after an answer. */
+/* The document that a request is about; or NULL, after an answer, if the request cannot be read or
+ * is about another version. */
 static struct document *asked_document(struct lsp_door *door, const json_t *id, json_t *params,
                                        struct position *position) {
     char why[WHY_BYTES] = "expected position to have line and character, from 0";

@@ -26,7 +26,7 @@ struct lsp_settings {
     double temperature;                 /* of all alternatives but the first */
     int64_t prefix_lines, suffix_lines; /* around the cursor */
     int64_t chunks;                     /* how many pieces of other places, 0 .. RING_CHUNKS */
-    int next_edit;                      /* != 0: next edits are foretold */
+    int next_edit;                      /* != 0: next edits are predicted */
     char *languages_off[LANGUAGES_MAX]; /* ids of languages that are not completed; allocated */
     size_t languages_off_count;
 };

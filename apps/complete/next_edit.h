@@ -1,4 +1,4 @@
-/* The next change of a document, foretold by a model that was trained for it: Sweep's models
+/* The next change of a document, predicted by a model that was trained for it: Sweep's models
  * (sweep-next-edit, made from Qwen2.5-Coder), whose format is that of the script that is published
  * with them. The model sees other files, the last changes, the lines around the cursor before the
  * last change and now, and writes these lines as they will be:

@@ -391,7 +391,7 @@ class GivesWay(LspCase):
 
 
 class NextEdit(LspCase):
-    """With a tiny random model, which has the marker: what it foretells means nothing, but a client
+    """With a tiny random model, which has the marker: what it predicts means nothing, but a client
     can do with it what it does with the edits of another server."""
 
     @classmethod
