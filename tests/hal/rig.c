@@ -131,7 +131,7 @@ struct hal_pass pass_of(struct rig *r, const struct hal_column *columns, uint32_
                              .column = columns,
                              .range = r->range,
                              .ranges = COLUMNS * HAL_RANGES_MAX,
-                             .stop = {&r->cancel, 0}};
+                             .stop = {.cancel = &r->cancel}};
 }
 
 apus_status run(struct rig *r, const struct hal_column *columns, uint32_t count,
