@@ -3,6 +3,8 @@
  *     cc -O2 -shared -fPIC count_allocations.c -o count.so; LD_PRELOAD=./count.so PROGRAM ...
  *
  * The last line on standard error is their number and their bytes. glibc alone. */
+#define _POSIX_C_SOURCE 200112L /* posix_memalign */
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
