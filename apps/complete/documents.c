@@ -88,6 +88,17 @@ size_t lines_forward(const char *text, size_t bytes, size_t offset, size_t n) {
     return offset;
 }
 
+size_t lines_plain(char *to, const char *text, size_t bytes) {
+    size_t count = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        if (text[i] != '\r')
+            to[count++] = text[i];
+        else if (i + 1 == bytes || text[i + 1] != '\n')
+            to[count++] = '\n';
+    }
+    return count;
+}
+
 /* ---- the list */
 
 struct document *documents_find(const struct documents *documents, const char *uri) {

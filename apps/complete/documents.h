@@ -80,4 +80,7 @@ size_t line_front(const char *text, size_t offset);
 size_t lines_back(const char *text, size_t offset, size_t n);
 size_t lines_forward(const char *text, size_t bytes, size_t offset, size_t n);
 
+/* Copies text [bytes] to `to` [bytes] with \n as the only line end. Returns the copy's bytes. */
+size_t lines_plain(char *to, const char *text, size_t bytes);
+
 #endif

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "documents.h"
+
 /* What one step changed: the lines [first, first + before) became [first, first + after). */
 struct step {
     size_t first, before, after;
@@ -147,8 +149,9 @@ static void begin(struct history *history, uint64_t document, const char *name,
         drop_last(history);
 }
 
-void history_note(struct history *history, uint64_t document, const char *name, const char *old,
-                  size_t old_bytes, const char *text, size_t bytes) {
+/* Of texts with \n alone. */
+static void note(struct history *history, uint64_t document, const char *name, const char *old,
+                 size_t old_bytes, const char *text, size_t bytes) {
     struct step step;
     if (!find_step(old, old_bytes, text, bytes, &step)) return;
     const struct history_change *last = history_last(history, document);
@@ -158,6 +161,24 @@ void history_note(struct history *history, uint64_t document, const char *name, 
     }
     finish(history);
     begin(history, document, name, &step, old, old_bytes, text, bytes);
+}
+
+void history_note(struct history *history, uint64_t document, const char *name, const char *old,
+                  size_t old_bytes, const char *text, size_t bytes) {
+    if (!memchr(old, '\r', old_bytes) && !memchr(text, '\r', bytes)) {
+        note(history, document, name, old, old_bytes, text, bytes);
+        return;
+    }
+    char *plain_old = malloc(old_bytes + 1), *plain = malloc(bytes + 1);
+    if (plain_old && plain) {
+        old_bytes = lines_plain(plain_old, old, old_bytes);
+        bytes = lines_plain(plain, text, bytes);
+        note(history, document, name, plain_old, old_bytes, plain, bytes);
+    } else {
+        history_end(history, document);
+    }
+    free(plain_old);
+    free(plain);
 }
 
 void history_end(struct history *history, uint64_t document) {

@@ -61,15 +61,8 @@ void complete_changed(struct lsp_door *door, const struct document *document) {
 static int add_text(struct request *request, enum request_role role, const char *text,
                     size_t bytes) {
     char *plain = malloc(bytes + 1);
-    size_t count = 0;
     if (!plain) return ENOMEM;
-    for (size_t i = 0; i < bytes; i++) {
-        if (text[i] != '\r')
-            plain[count++] = text[i];
-        else if (i + 1 == bytes || text[i + 1] != '\n')
-            plain[count++] = '\n';
-    }
-    int error = request_add(request, role, plain, count);
+    int error = request_add(request, role, plain, lines_plain(plain, text, bytes));
     free(plain);
     return error;
 }

@@ -41,11 +41,18 @@ json_t *next_edit_result(const struct asked *asked, int ended) {
 
 /* ---- asking */
 
+/* With \n as the only line end of texts: those of other places are as they are in the editor. */
 static int add_part(struct request *request, const struct part_list *list) {
     int error = list->failed ? ENOMEM : 0;
-    for (size_t i = 0; i < list->count && !error; i++)
-        error = request_add_part(request, list->parts[i].kind, list->parts[i].flags,
-                                 list->parts[i].data, list->parts[i].count);
+    for (size_t i = 0; i < list->count && !error; i++) {
+        apus_part part = list->parts[i];
+        char *plain = part.kind == APUS_PART_TEXT ? malloc(part.count + 1) : NULL;
+        if (part.kind == APUS_PART_TEXT && !plain) return ENOMEM;
+        if (plain) part.count = part.count ? lines_plain(plain, part.data, part.count) : 0;
+        error =
+            request_add_part(request, part.kind, part.flags, plain ? plain : part.data, part.count);
+        free(plain);
+    }
     return error;
 }
 

@@ -43,13 +43,7 @@ static int blank(const struct line *line) {
 /* The lines of the document from `from` to `end`, without the end of the last one. */
 static char *copy_window(const struct document *document, size_t from, size_t end, size_t *bytes) {
     char *copy = malloc(end - from + 1);
-    size_t n = 0;
-    for (size_t i = from; copy && i < end; i++) {
-        char c = document->text[i];
-        if (c == '\r' && i + 1 < document->bytes && document->text[i + 1] == '\n') continue;
-        copy[n++] = c == '\r' ? '\n' : c;
-    }
-    *bytes = n;
+    *bytes = copy && end > from ? lines_plain(copy, document->text + from, end - from) : 0;
     return copy;
 }
 
@@ -138,6 +132,7 @@ bool next_edit_prompt(struct part_list *list, const struct next_edit *edit,
     for (size_t i = 0; i < files_count; i++) {
         size_t n = files[i].text.count;
         if (n && files[i].text.bytes[n - 1] == '\n') n--;
+        if (n && files[i].text.bytes[n - 1] == '\r') n--;
         put_block(list, separator, "", files[i].name.bytes, files[i].name.count);
         put(list, "\n");
         put_lines(list, files[i].text.bytes, n);

@@ -68,6 +68,32 @@ static void typing_is_one_change(void **state) {
     assert_int_equal(history.count, 0);
 }
 
+/* The model sees \n alone, and an answer that undoes the last change is known by that. */
+static void line_ends_are_one_kind(void **state) {
+    static const char *const ends[] = {"\n", "\r\n", "\r"};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        char text[3][60];
+        const char *second[3] = {"x = gree", "x = greet", "x = greet()"};
+        struct history history = {.count = 0};
+        struct next_edit edit;
+        struct next_edit_change change;
+        for (int n = 0; n < 3; n++)
+            sprintf(text[n], "a%s%s%sc%sd%s", ends[i], second[n], ends[i], ends[i], ends[i]);
+        struct document document = document_of(text[0]);
+        become(&history, &document, text[1]);
+        become(&history, &document, text[2]);
+        assert_int_equal(history.count, 1);
+        expect_change(&history, 0, "x = gree", "x = greet()");
+        assert_int_equal(next_edit_open(&edit, &document, 3, &history), 0);
+        assert_int_equal(edit.original_bytes, 14);
+        assert_memory_equal(edit.original, "a\nx = gree\nc\nd", 14);
+        assert_int_equal(next_edit_read(&edit, "a\nx = gree\nc\nd\n", 15, 1, &change), 0);
+        next_edit_free(&edit);
+        history_free(&history);
+    }
+}
+
 static void long_changes_are_not_remembered(void **state) {
     struct history history = {.count = 0};
     struct document document = document_of("a\n");
@@ -410,6 +436,7 @@ static void edits_have_their_place(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(typing_is_one_change),
+        cmocka_unit_test(line_ends_are_one_kind),
         cmocka_unit_test(long_changes_are_not_remembered),
         cmocka_unit_test(prompt_is_the_published_one),
         cmocka_unit_test(window_is_21_lines),
