@@ -245,9 +245,10 @@ static int compare(const struct lines *window, const struct lines *made,
                    struct next_edit_change *change) {
     size_t a = window->count, b = made->count, from = 0, back = 0, least = a < b ? a : b, bytes = 0;
     while (from < least && same(&window->line[from], &made->line[from])) from++;
-    if (from == b) return 0;
+    if (from == a && from == b) return 0;
     while (back < least - from && same(&window->line[a - 1 - back], &made->line[b - 1 - back]))
         back++;
+    if (!back && b < a) return 0; /* it never came to the window's last lines */
     for (size_t i = from; i < b - back; i++) bytes += made->line[i].bytes + 1;
     *change = (struct next_edit_change){from, a - back, b - back - from, malloc(bytes + 1), 0};
     if (!change->text) return 0;

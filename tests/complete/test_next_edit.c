@@ -281,6 +281,8 @@ static void answers_become_changes(void **state) {
         {"a\nb\nc", "a\nB\nc", "a\nB\nc\n", NULL, 0},                /* the last change undone */
         {"a\nb\nc\nd\ne", "a\nB\nc\nd\ne", "a\nB\nc\nd\n", NULL, 0}, /* and the rest unsaid */
         {"a\nb\nc", "x", "a\nb\n", NULL, 0},                         /* it stops */
+        {"a\nb\nc\nd", "x", "a\nB\n", NULL, 0},                      /* it stops behind a change */
+        {"a\nb\nc\nd", "x", "A", NULL, 0},
         {"a\nb\nc", "x", "", NULL, 0},
         {"a\nb\nc", "x", "\n \n", NULL, 0}, /* nothing in it */
         {"a\nb\nc", "x", "a\nB", NULL, 1},  /* cut off */
