@@ -8,7 +8,9 @@
 #include "hints.h"
 #include "json.h"
 
-static int takes_file(const struct option *o) { return o->value && !strncmp(o->value, "FILE", 4); }
+static int takes_file(const struct option *o) {
+    return o->value && (!strncmp(o->value, "FILE", 4) || !strcmp(o->value, "BLOB"));
+}
 
 /* Whether an argument without a dash may be a file: all may but texts, lists and names. */
 static int operand_is_file(const struct operand *operand) {
@@ -33,21 +35,30 @@ static int phrase_ends(const char *text) {
 }
 
 /* What stands beside an option in a list, between single quotes: its help up to the first pause
- * behind 20 characters, or whole words of it. Brackets and colons mean something to zsh. */
-static void put_phrase(const char *text) {
+ * behind 20 characters, or whole words of it, without a bracket that would stay open. A backslash
+ * comes before the characters that mean something to the shell there. */
+static void put_phrase(const char *text, const char *special) {
     size_t end = 0, word = 0;
     for (; end < 70 && (end < 20 ? text[end] && text[end] != ';' : !phrase_ends(text + end)); end++)
         if (text[end] == ' ') word = end;
     if (end == 70) end = word;
-    while (end && strchr(" .", text[end - 1])) end--;
+    size_t open = end;
     for (size_t i = 0; i < end; i++)
+        if (text[i] == '(' || text[i] == ')') open = text[i] == '(' ? i : end;
+    if (open) end = open;
+    while (end && strchr(" .", text[end - 1])) end--;
+    for (size_t i = 0; i < end; i++) {
+        if (strchr(special, text[i])) putchar('\\');
         if (text[i] == '\'')
             fputs("'\\''", stdout); /* closed, one, opened: in all three shells */
-        else if (!strchr("[]:\\", text[i]))
+        else
             putchar(text[i]);
+    }
 }
 
-static void put_option_phrase(const struct option *o) { put_phrase(o->brief ? o->brief : o->help); }
+static void put_option_phrase(const struct option *o, const char *special) {
+    put_phrase(o->brief ? o->brief : o->help, special);
+}
 
 /* `call` for the options of the command, then for those of every command. */
 static void each_option(const struct program *program, const struct command *c,
@@ -154,7 +165,7 @@ static void zsh_option(const struct option *o) {
     const char *sign = o->kind == OPTION_SEVERAL ? "*" : "";
     for (int i = o->letter ? 0 : 1; i < 2; i++) {
         printf(" \\\n        '%s%s[", sign, i ? o->name : o->letter);
-        put_option_phrase(o);
+        put_option_phrase(o, "[]:\\");
         putchar(']');
         if (o->value) printf(":%s:%s", o->value, takes_file(o) ? "_files" : "");
         putchar('\'');
@@ -186,7 +197,7 @@ static void zsh(const struct program *program) {
               stdout);
         for (size_t i = 0; i < program->commands_count; i++) {
             printf("        '%s:", program->commands[i]->name);
-            put_phrase(program->commands[i]->summary);
+            put_phrase(program->commands[i]->summary, ":\\");
             fputs("'\n", stdout);
         }
         fputs("    )\n"
@@ -224,7 +235,7 @@ static void fish_options(const struct program *program, const struct command *c,
         printf(" -l %s", options[i].name + 2);
         if (options[i].value) fputs(takes_file(&options[i]) ? " -r -F" : " -x", stdout);
         fputs(" -d '", stdout);
-        put_option_phrase(&options[i]);
+        put_option_phrase(&options[i], "\\");
         fputs("'\n", stdout);
     }
 }
@@ -235,7 +246,7 @@ static void fish(const struct program *program) {
         const struct command *c = program->commands[i];
         if (!program_is_plain(program)) {
             printf("complete -c %s -n __fish_use_subcommand -a %s -d '", program->name, c->name);
-            put_phrase(c->summary);
+            put_phrase(c->summary, "\\");
             fputs("'\n", stdout);
         }
         fish_options(program, c, c->options, c->options_count);

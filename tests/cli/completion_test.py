@@ -1,6 +1,7 @@
 """Completion in bash, zsh and fish: the scripts offer every option that the programs tell of, files
 where a value is a file, and nothing where it is not. zsh and fish only where they are installed."""
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -25,11 +26,16 @@ def bash(program, *words):
     return set(done.stdout.split('\n')[:-1]) - {''}
 
 
-def fish(program, line):
+def phrases(program, line):
+    """What fish offers, and what it says of it."""
     text = script(program, 'fish') + "\ncomplete -C '%s'" % line
     done = subprocess.run(['fish', '--no-config', '-c', text], capture_output=True, text=True,
                           cwd=COMPLETE.name, check=True)
-    return {offer.split('\t')[0] for offer in done.stdout.split('\n')} - {''}
+    return {o.split('\t')[0]: o.partition('\t')[2] for o in done.stdout.split('\n') if o}
+
+
+def fish(program, line):
+    return set(phrases(program, line))
 
 
 ZSH = '''
@@ -58,6 +64,14 @@ COMPLETE = tempfile.TemporaryDirectory()
 for name in ('model one.apus', 'note.txt'):
     open('%s/%s' % (COMPLETE.name, name), 'w').close()
 FILES = {'model one.apus', 'note.txt'}
+# Each has what means something to a shell, or a bracket that would stay open.
+PHRASES = {
+    'apus run': {'--escape': r'\n, \t, \\, \xHH in the text are characters',
+                 '--cpu': 'strongest instruction set to use: ref',
+                 '--engine': 'cpu (default), igpu or npu'},
+    'apus-pack': {'--ctx': 'positions at most', '--bits': 'with int4: bits a weight',
+                  '--name': "the model's name (default: the source's)"},
+}
 TOLD = json.loads(apus('help', '--json').stdout)
 
 
@@ -82,6 +96,7 @@ class Completion(unittest.TestCase):
         self.assertEqual(bash('apus-pack', '--w'), {'--weights'})
         self.assertEqual(bash('apus-pack', ''), FILES)
         self.assertEqual(bash('apus-pack', '-t', ''), set())
+        self.assertEqual(bash('apus-pack', 'SOURCE', '--draft', ''), FILES)
 
     @unittest.skipUnless(shutil.which('fish'), 'fish is not installed')
     def test_fish(self):
@@ -92,6 +107,10 @@ class Completion(unittest.TestCase):
         self.assertLessEqual(FILES, fish('apus', 'apus run -m '))
         self.assertFalse(FILES & fish('apus', 'apus run -n '))
         self.assertIn('--weights', fish('apus-pack', 'apus-pack --w'))
+        self.assertLessEqual(FILES, fish('apus-pack', 'apus-pack SOURCE --draft '))
+        for words, expected in PHRASES.items():
+            found = phrases(words.split()[0], words + ' --')
+            self.assertEqual({name: found[name] for name in expected}, expected)
 
     @unittest.skipUnless(shutil.which('zsh'), 'zsh is not installed')
     def test_zsh(self):
@@ -105,6 +124,11 @@ class Completion(unittest.TestCase):
             self.assertIn(option, shown)
         self.assertIn('note.txt', zsh('apus', 'apus run -m '))
         self.assertIn('--no-rotate', zsh('apus-pack', 'apus-pack --no'))
+        self.assertIn('note.txt', zsh('apus-pack', 'apus-pack SOURCE --draft '))
+        for words, expected in PHRASES.items():
+            shown = zsh(words.split()[0], words + ' --')
+            for name, phrase in expected.items():
+                self.assertRegex(shown, r'%s +-- %s[\s\x1b]' % (name, re.escape(phrase)))
 
     def test_another_shell(self):
         done = apus('help', '--completion', 'bahs')
