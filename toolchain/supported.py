@@ -7,7 +7,8 @@
 
 A row of supported.json: the platform; the engine; what it was tested `on`, and on what it has
 `never` run; the `tests` of ctest or stages of test.sh that show it; `long`, parts of test-long.sh;
-`needs`, a flag of /proc/cpuinfo without which the tests say nothing of the row."""
+`needs`, a flag of /proc/cpuinfo without which the tests say nothing of the row; `behind`, a stage
+of test.sh that prepares the tests: if it was skipped, that they did not run is no failure."""
 import json
 import pathlib
 import re
@@ -49,7 +50,7 @@ def unknown():
               for name in re.findall(r'^ *(?:stage|tests) ("[^"\n]+"|\w+)', script, re.M)}
     parts = set(re.findall(r'has (\w+)', (HERE / 'test-long.sh').read_text()))
     for row in rows():
-        for test in row['tests']:
+        for test in row['tests'] + [row[key] for key in ('behind',) if key in row]:
             # a name may be made of a function's argument and the name of its folder
             pieces = test.split('_')
             named = any('_'.join(pieces[i:]) in words for i in range(len(pieces)))
@@ -76,19 +77,25 @@ def results(folder):
     return found
 
 
-def ran(folder):
-    found, flags = results(folder), set()
+def flags():
     cpuinfo = pathlib.Path('/proc/cpuinfo')
-    if cpuinfo.exists():
-        flags = set(re.search(r'^flags\s*:(.*)$', cpuinfo.read_text(), re.M).group(1).split())
-    bad = 0
+    text = cpuinfo.read_text() if cpuinfo.exists() else ''
+    found = re.search(r'^(?:flags|Features)\s*:(.*)$', text, re.M)  # the latter on ARM
+    return set(found.group(1).split()) if found else set()
+
+
+def ran(folder):
+    found, here, bad = results(folder), flags(), 0
     for row in rows():
-        said = {test: found.get(test, 'not run') for test in row['tests']}
-        if row.get('needs') and row['needs'] not in flags:
-            said = {'not tested here': 'this processor has no ' + row['needs']}
-        print('%s, %s: %s' % (row['platform'], row['engine'],
-                              ', '.join('%s %s' % item for item in said.items())))
-        bad += sum(s in ('failed', 'not run') for s in said.values())
+        tests = {test: found.get(test, 'not run') for test in row['tests']}
+        said = ', '.join('%s %s' % item for item in tests.items())
+        if row.get('needs') and row['needs'] not in here:
+            tests, said = {}, 'not tested here: this processor has no ' + row['needs']
+        if row.get('behind') and found.get(row['behind']) == 'skipped':
+            tests = {test: status for test, status in tests.items() if status != 'not run'}
+            said = 'not tested here: %s was skipped' % row['behind']
+        print('%s, %s: %s' % (row['platform'], row['engine'], said))
+        bad += sum(s in ('failed', 'not run') for s in tests.values())
     return bad
 
 
