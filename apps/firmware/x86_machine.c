@@ -90,14 +90,17 @@ _Noreturn void machine_off(void) {
     for (;;) __asm__ volatile("cli; hlt");
 }
 
+static void put_text(const char *text) {
+    for (; *text; text++) machine_put((uint8_t)*text);
+}
+
 static void put_hex(uint64_t n) {
     for (int shift = 60; shift >= 0; shift -= 4)
         machine_put((uint8_t) "0123456789abcdef"[n >> shift & 15]);
 }
 
 _Noreturn void machine_exception(uint64_t number, uint64_t code, uint64_t at) {
-    static const char text[] = "\nfailed: exception, its code, where: ";
-    for (const char *c = text; *c; c++) machine_put((uint8_t)*c);
+    put_text("\nfailed: exception, its code, where: ");
     put_hex(number), machine_put(' '), put_hex(code), machine_put(' '), put_hex(at);
     machine_put('\n');
     machine_off();
@@ -162,14 +165,16 @@ static _Noreturn void second_core_start(void) {
     for (;;) __asm__ volatile("hlt");
 }
 
-/* The second core gets the first one's control registers. OSXSAVE comes when it is in C. */
-static void write_trampoline(void) {
+/* The second core gets the first one's control registers. OSXSAVE comes when it is in C. 0: the
+ * firmware's page tables lie where real mode cannot name them. */
+static int write_trampoline(void) {
     static _Alignas(64) uint8_t stack[STACK];
     uint8_t *page = (uint8_t *)(uintptr_t)machine.page;
     uint64_t cr0, cr3, cr4;
     __asm__("mov %%cr0, %0" : "=r"(cr0));
     __asm__("mov %%cr3, %0" : "=r"(cr3));
     __asm__("mov %%cr4, %0" : "=r"(cr4));
+    if (cr3 > UINT32_MAX) return 0;
     const uintptr_t begin = (uintptr_t)trampoline;
     memcpy(page, trampoline, (uintptr_t)trampoline_end - begin);
     struct trampoline_words *w = (void *)(page + ((uintptr_t)trampoline_words - begin));
@@ -181,16 +186,17 @@ static void write_trampoline(void) {
     w->entry = (uintptr_t)second_core_start;
     w->far += (uint32_t)machine.page;
     w->segments = (uint32_t)(uintptr_t)segments;
+    return 1;
 }
 
 int machine_wake_second(void) {
     enum { WAIT_MS = 500 };
     if (machine.second == NO_PROCESSOR || !machine.page) return 0;
     if ((uintptr_t)segments > UINT32_MAX) return 0; /* real mode cannot name them */
-    write_trampoline();
+    if (!write_trampoline()) return 0;
     send(APIC_INIT);
     wait_us(10000);
-    for (int i = 0; i < 2 && !machine.here; i++) {
+    for (int i = 0; i < 2 && !__atomic_load_n(&machine.here, __ATOMIC_ACQUIRE); i++) {
         send(APIC_STARTUP | (uint32_t)(machine.page >> 12));
         wait_us(200);
     }
@@ -276,6 +282,9 @@ _Noreturn void machine_start(void *image, struct efi_table *table) {
     read_leaves(&leaves);
     machine.vector = vector_state(&leaves);
     switch_vectors_on();
-    if (!left) machine_exception(0, 0, 0);
+    if (!left) {
+        put_text("\nfailed: the firmware did not end its boot services\n");
+        machine_off();
+    }
     image_main();
 }
