@@ -11,7 +11,7 @@
 
 #define AT(member) offsetof(struct settings, member)
 
-static const char SETS[] = "ref avx2 avxvnni avx512";
+static const char SETS[] = "ref avx2 avxvnni avx512 neon";
 
 const struct option global_options[] = {
     {NULL, "--json", OPTION_FLAG, AT(json), 0, 0, NULL,
@@ -25,7 +25,8 @@ const struct option global_options[] = {
      "that this process may use)",
      "threads (default: the processors there are)"},
     {NULL, "--cpu", OPTION_STRING, AT(cpu_name), 0, 0, "SET",
-     "strongest instruction set to use: ref, avx2, avxvnni or avx512 (default: the best here)",
+     "strongest instruction set to use: ref, avx2, avxvnni, avx512 or neon (default: the best "
+     "here)",
      NULL},
     {NULL, "--engine", OPTION_STRING, AT(engine), 0, 0, "NAME",
      "engine to compute on: cpu (default), igpu, a GPU through Vulkan, or npu, a Ryzen AI NPU; "
@@ -111,12 +112,12 @@ int settings_resolve(struct settings *settings) {
     if (!status) status = engines_check(settings->draft_engine);
     if (status) return status;
     if (!settings->cpu_name) return EXIT_OK;
-    for (int cpu = APUS_CPU_REF; cpu <= APUS_CPU_AVX512; cpu++)
+    for (int cpu = APUS_CPU_REF; cpu <= APUS_CPU_NEON; cpu++)
         if (!strcmp(settings->cpu_name, apus_cpu_name((apus_cpu)cpu)))
             settings->cpu = (apus_cpu)cpu;
     if (settings->cpu == APUS_CPU_BEST) hint_value(settings->cpu_name, SETS);
     if (settings->cpu == APUS_CPU_BEST)
-        return fail(EXIT_USAGE, "--cpu expects ref, avx2, avxvnni or avx512, found '%s'.",
+        return fail(EXIT_USAGE, "--cpu expects ref, avx2, avxvnni, avx512 or neon, found '%s'.",
                     settings->cpu_name);
     if (!apus_cpu_has(settings->cpu))
         return fail(

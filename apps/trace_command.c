@@ -274,7 +274,8 @@ const struct command command_trace = {
     .usage = "MODEL.apus A [B] --ids LIST [--other FILE]",
     .description =
         "For developers, in builds that have it (the preset dev). A and B are instruction sets "
-        "(ref, avx2, avxvnni, avx512) or engines (cpu, igpu, npu). With A alone prints what each "
+        "(ref, avx2, avxvnni, avx512, neon) or engines (cpu, igpu, npu). With A alone prints what "
+        "each "
         "operation of a pass over the ids wrote; with B, the first operation whose result differs, "
         "and exit status 1. igpu is read layer by layer.\n\nWith --json: an object a step (index, "
         "layer, operation, slot, hash, largest, mean), or one object (same, compared, or index, "

@@ -444,9 +444,16 @@ static void cpu_probe(const apus_port *port, hal_say *say, void *user) {
     case APUS_CPU_AVX2:
         say(user, "cpu", 1, "AVX2; AVX-512 with VNNI would be faster and is not on this processor");
         break;
+    case APUS_CPU_NEON:
+        say(user, "cpu", 1, "NEON with dot products");
+        break;
     case APUS_CPU_BEST:
     case APUS_CPU_REF:
+#if defined(__aarch64__)
+        say(user, "cpu", 1, "plain C; NEON with dot products is not on this processor");
+#else
         say(user, "cpu", 1, "plain C; AVX2 is not on this processor");
+#endif
         break;
     }
 }

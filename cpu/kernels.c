@@ -39,12 +39,43 @@ static uint32_t sets_here(void) {
         sets |= 1u << APUS_CPU_AVXVNNI;
     return sets;
 }
+
+static void fill(struct cpu_kernels *table, apus_cpu mask) {
+    if (mask >= APUS_CPU_AVX2) cpu_fill_avx2(table);
+    /* AVX-512 has all that AVX-VNNI has. */
+    if (mask == APUS_CPU_AVXVNNI) cpu_fill_avxvnni(table);
+    if (mask >= APUS_CPU_AVX512) cpu_fill_avx512(table);
+}
+#elif defined(__aarch64__)
+/* Whether the processor has dot products. Where the compiler does not know, its own register says
+ * so: Linux lets programs read it, and in an image nobody forbids it. Other systems trap. */
+static int has_dot(void) {
+#if defined(__ARM_FEATURE_DOTPROD)
+    return 1;
+#elif defined(__APPLE__) || defined(_WIN32)
+    return 0;
+#else
+    enum { DOT_SHIFT = 44, DOT_MASK = 15 };
+    uint64_t features;
+    __asm__("mrs %0, id_aa64isar0_el1" : "=r"(features));
+    return (features >> DOT_SHIFT & DOT_MASK) != 0;
+#endif
+}
+
+static uint32_t sets_here(void) {
+    return 1u << APUS_CPU_REF | (has_dot() ? 1u << APUS_CPU_NEON : 0);
+}
+
+static void fill(struct cpu_kernels *table, apus_cpu mask) {
+    if (mask == APUS_CPU_NEON) cpu_fill_neon(table);
+}
 #else
 static uint32_t sets_here(void) { return 1u << APUS_CPU_REF; }
+static void fill(struct cpu_kernels *table, apus_cpu mask) { (void)table, (void)mask; }
 #endif
 
 static apus_cpu strongest(uint32_t sets) {
-    apus_cpu cpu = APUS_CPU_AVX512;
+    apus_cpu cpu = APUS_CPU_NEON;
     while (!(sets >> cpu & 1)) cpu = (apus_cpu)(cpu - 1);
     return cpu;
 }
@@ -53,7 +84,7 @@ APUS_API apus_cpu apus_cpu_best(void) { return strongest(sets_here()); }
 
 APUS_API int apus_cpu_has(apus_cpu cpu) {
     return cpu == APUS_CPU_BEST ||
-           (cpu >= APUS_CPU_REF && cpu <= APUS_CPU_AVX512 && sets_here() >> cpu & 1);
+           (cpu >= APUS_CPU_REF && cpu <= APUS_CPU_NEON && sets_here() >> cpu & 1);
 }
 
 APUS_API const char *apus_cpu_name(apus_cpu cpu) {
@@ -66,6 +97,8 @@ APUS_API const char *apus_cpu_name(apus_cpu cpu) {
         return "avxvnni";
     case APUS_CPU_AVX512:
         return "avx512";
+    case APUS_CPU_NEON:
+        return "neon";
     case APUS_CPU_BEST:
         break;
     }
@@ -77,9 +110,6 @@ apus_status cpu_kernels_fill(struct cpu_kernels *table, apus_cpu mask) {
     if (mask == APUS_CPU_BEST) mask = strongest(sets);
     if (!apus_cpu_name(mask) || !(sets >> mask & 1)) return APUS_E_UNAVAILABLE;
     cpu_fill_ref(table);
-    if (mask >= APUS_CPU_AVX2) cpu_fill_avx2(table);
-    /* AVX-512 has all that AVX-VNNI has. */
-    if (mask == APUS_CPU_AVXVNNI) cpu_fill_avxvnni(table);
-    if (mask >= APUS_CPU_AVX512) cpu_fill_avx512(table);
+    fill(table, mask);
     return APUS_OK;
 }

@@ -150,5 +150,6 @@ void cpu_fill_ref(struct cpu_kernels *table);
 void cpu_fill_avx2(struct cpu_kernels *table);
 void cpu_fill_avxvnni(struct cpu_kernels *table);
 void cpu_fill_avx512(struct cpu_kernels *table);
+void cpu_fill_neon(struct cpu_kernels *table);
 
 #endif

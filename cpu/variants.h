@@ -5,7 +5,7 @@
 
 #include "cpu/kernels.h"
 
-#define KERNEL(name, type)  type ref_##name, avx2_##name, avxvnni_##name, avx512_##name;
+#define KERNEL(name, fn)    fn ref_##name, avx2_##name, avxvnni_##name, avx512_##name, neon_##name;
 #define GEMV(weight, name)  KERNEL(name, cpu_gemv_fn)
 #define ATTEND(cache, name) KERNEL(name, cpu_attend_fn)
 CPU_KERNELS(KERNEL)

@@ -160,7 +160,7 @@ static apus_status read_request(struct request *r, const apus_model_config *conf
     if (!blob_opened(c.blob))
         return refuse(&r->port, APUS_E_ARGUMENT, where,
                       "blob is not one that apus_blob_open has filled", NULL);
-    s = refuse_outside(&r->port, where, "cpu", (uint32_t)c.cpu, 0, APUS_CPU_AVX512);
+    s = refuse_outside(&r->port, where, "cpu", (uint32_t)c.cpu, 0, APUS_CPU_NEON);
     if (s) return s;
     if (!apus_cpu_has(c.cpu))
         return refuse_at(&r->port, APUS_E_UNAVAILABLE, where, CHECK_NO_INDEX,

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Boots the images that toolchain/firmware.sh has built in QEMU, without a display, and compares
-# what they write with build/release's. Both together within 90 seconds. Exit status 77, with the
-# reason, where an emulator or a cross compiler is not installed.
+# what they write with build/release's; then the kernels for AArch64 with plain C. All within 90
+# seconds. Exit status 77, with the reason, where an emulator or a cross compiler is not installed.
 set -u
 cd "$(dirname "$0")/.."
 mkdir -p build/log
@@ -24,4 +24,12 @@ for machine in aarch64 x86_64; do
     *) exit $status ;;
     esac
 done
+if ! [ -e build/aarch64/neon_check ] || ! command -v qemu-aarch64 >/dev/null 2>&1; then
+    skipped="skipped: qemu-aarch64 or a cross compiler is not installed"
+elif qemu-aarch64 -cpu max build/aarch64/neon_check; then
+    echo "kernels of NEON give the bits of plain C"
+else
+    echo "FAIL neon_check: exit status $?; tests/firmware/neon_check.c says what it means"
+    exit 1
+fi
 [ -z "$skipped" ] || { echo "$skipped" && exit 77; }

@@ -32,7 +32,7 @@ packages="gcc libc6-dev cmake ninja-build pkg-config libcmocka-dev libjansson-de
 [ "$want" = tests ] && packages="$packages g++ binutils clang clang-tidy clang-format cppcheck \
     llvm libvulkan1 mesa-vulkan-drivers vulkan-validationlayers spirv-tools \
     abigail-tools zsh fish dpkg-dev file lintian debootstrap \
-    lld qemu-system-x86 qemu-system-arm ovmf"
+    lld qemu-system-x86 qemu-system-arm qemu-user ovmf"
 
 install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" \

@@ -105,15 +105,16 @@ APUS_API uint32_t apus_version(void);
 
 /* ----------------------------------------------------------------------------------- machine -- */
 
-/* Instruction sets of the CPU engine, the weakest first. A mask is the strongest set that may be
- * used. A machine may lack a set and have a stronger one: some have AVX512 (with VNNI) and not
- * AVXVNNI. */
+/* Instruction sets of the CPU engine, the weakest first: plain C, those of x86-64, that of AArch64.
+ * A mask is the strongest set that may be used. A machine may lack a set and have a stronger one:
+ * some have AVX512 (with VNNI) and not AVXVNNI. */
 typedef enum apus_cpu {
     APUS_CPU_BEST = 0,
     APUS_CPU_REF = 1,
     APUS_CPU_AVX2 = 2,
     APUS_CPU_AVXVNNI = 3,
-    APUS_CPU_AVX512 = 4
+    APUS_CPU_AVX512 = 4,
+    APUS_CPU_NEON = 5 /* with dot products (FEAT_DotProd) */
 } apus_cpu;
 
 /* Says in words whether each engine can be used here, or what it needs. Calls say(user, engine,
@@ -125,8 +126,8 @@ APUS_API void apus_probe(const apus_port *port,
                          void *user);
 
 /* The strongest instruction set of this machine; whether the machine has `cpu` (1 for BEST, 0 for a
- * value out of range); and the name of an instruction set ("ref", "avx2", "avxvnni", "avx512"; NULL
- * for a value out of range). */
+ * value out of range); and the name of an instruction set ("ref", "avx2", "avxvnni", "avx512",
+ * "neon"; NULL for a value out of range). */
 APUS_API apus_cpu apus_cpu_best(void);
 APUS_API int apus_cpu_has(apus_cpu cpu);
 APUS_API const char *apus_cpu_name(apus_cpu cpu);

@@ -20,12 +20,12 @@ static void statuses_have_sentences(void **state) {
     assert_string_equal(apus_cpu_name(APUS_CPU_AVX2), "avx2");
     assert_string_equal(apus_cpu_name(APUS_CPU_AVXVNNI), "avxvnni");
     assert_string_equal(apus_cpu_name(APUS_CPU_AVX512), "avx512");
-    assert_null(apus_cpu_name((apus_cpu)(APUS_CPU_AVX512 + 1)));
+    assert_null(apus_cpu_name((apus_cpu)(APUS_CPU_NEON + 1)));
     assert_null(apus_cpu_name((apus_cpu)-1));
-    assert_in_range(apus_cpu_best(), APUS_CPU_REF, APUS_CPU_AVX512);
+    assert_in_range(apus_cpu_best(), APUS_CPU_REF, APUS_CPU_NEON);
     assert_true(apus_cpu_has(APUS_CPU_BEST) && apus_cpu_has(APUS_CPU_REF) &&
                 apus_cpu_has(apus_cpu_best()));
-    for (int cpu = apus_cpu_best() + 1; cpu <= APUS_CPU_AVX512 + 1; cpu++)
+    for (int cpu = apus_cpu_best() + 1; cpu <= APUS_CPU_NEON + 1; cpu++)
         assert_false(apus_cpu_has((apus_cpu)cpu));
     assert_false(apus_cpu_has((apus_cpu)-1));
     for (int r = APUS_STOP_EOS; r <= APUS_STOP_CONTEXT; r++)
@@ -244,12 +244,12 @@ static void model_configs_are_checked(void **state) {
     const apus_engine_config abacus = {.size = sizeof abacus, .name = "abacus"};
     config = good, config.engines = &abacus, config.engines_count = 1;
     assert_int_equal(apus_model_measure(&config, &need), APUS_E_UNAVAILABLE);
-    config = good, config.cpu = (apus_cpu)(APUS_CPU_AVX512 + 1);
+    config = good, config.cpu = (apus_cpu)(APUS_CPU_NEON + 1);
     assert_int_equal(apus_model_measure(&config, &need), APUS_E_ARGUMENT);
     /* past its size nothing is read */
     config = good, config.cpu = (apus_cpu)9, config.size = offsetof(apus_model_config, cpu);
     assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
-    for (int cpu = APUS_CPU_REF; cpu <= APUS_CPU_AVX512; cpu++) {
+    for (int cpu = APUS_CPU_REF; cpu <= APUS_CPU_NEON; cpu++) {
         config = good, config.cpu = (apus_cpu)cpu;
         assert_int_equal(apus_model_measure(&config, &need),
                          apus_cpu_has(config.cpu) ? APUS_OK : APUS_E_UNAVAILABLE);

@@ -23,7 +23,7 @@ FIRMWARE = '/usr/share/ovmf/OVMF.fd'
 # No acceleration: what a test may not depend on. All that the emulator has of the processor.
 COMMON = ['-accel', 'tcg', '-cpu', 'max', '-smp', '2', '-m', '256', '-net', 'none', '-display',
           'none', '-serial', 'stdio', '-monitor', 'none', '-no-reboot']
-CPU = {'x86_64': 'avx2', 'aarch64': 'ref'}[machine]
+CPU = {'x86_64': 'avx2', 'aarch64': 'neon'}[machine]
 
 qemu = shutil.which('qemu-system-' + machine)
 if not qemu or (machine == 'x86_64' and not os.path.exists(FIRMWARE)):

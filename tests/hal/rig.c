@@ -31,7 +31,7 @@ const struct random_shape shapes[SHAPES] = {
 const struct hal_engine *tested = &hal_cpu_engine;
 const char *device, *options;
 apus_map overlay;
-int last_cpu(void) { return tested == &hal_cpu_engine ? APUS_CPU_AVX512 : APUS_CPU_REF; }
+int last_cpu(void) { return tested == &hal_cpu_engine ? APUS_CPU_NEON : APUS_CPU_REF; }
 uint32_t last_threads(void) { return tested == &hal_cpu_engine ? 3 : 1; }
 
 /* All threads compute all the time: without a clock the engine does not learn how many pay, and it

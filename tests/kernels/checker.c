@@ -63,7 +63,7 @@ int has_mask(apus_cpu mask) {
 }
 
 struct cpu_kernels table_of(apus_cpu mask) {
-    static struct cpu_kernels table[APUS_CPU_AVX512 + 1];
+    static struct cpu_kernels table[APUS_CPU_NEON + 1];
     struct cpu_kernels *t = &table[mask];
     if (t->cpu == APUS_CPU_BEST) assert_int_equal(cpu_kernels_fill(t, mask), APUS_OK);
     assert_int_equal(t->cpu, mask);
@@ -78,7 +78,7 @@ struct cpu_kernels table_of(apus_cpu mask) {
 /* Where the machine has AVX-512 it has the 256-bit vpdpbusd (VL and VNNI). */
 int has_evex(void) { return has_mask(APUS_CPU_AVX512); }
 
-uint32_t gemvs_here(struct gemvs all[APUS_CPU_AVX512 + 1]) {
+uint32_t gemvs_here(struct gemvs all[APUS_CPU_NEON + 1]) {
     uint32_t count = 0;
     EACH_MASK(mask) {
         struct cpu_kernels t = table_of(mask);

@@ -42,7 +42,7 @@ void dice_fill(struct dice *d, void *data, size_t bytes);
  * too). Asked once: under a hypervisor every cpuid is a trap. */
 int has_mask(apus_cpu mask);
 #define EACH_MASK(mask)                                                                            \
-    for (apus_cpu mask = APUS_CPU_REF; mask <= APUS_CPU_AVX512; mask = (apus_cpu)(mask + 1))       \
+    for (apus_cpu mask = APUS_CPU_REF; mask <= APUS_CPU_NEON; mask = (apus_cpu)(mask + 1))         \
         if (has_mask(mask))
 struct cpu_kernels table_of(apus_cpu mask); /* fails the test if the machine has the mask and the
                                                table is not full */
@@ -55,7 +55,7 @@ struct gemvs {
 };
 cpu_gemv_fn evex_gemv_w8, evex_gemv_w4;
 int has_evex(void);
-uint32_t gemvs_here(struct gemvs all[APUS_CPU_AVX512 + 1]); /* how many; the reference is the
+uint32_t gemvs_here(struct gemvs all[APUS_CPU_NEON + 1]); /* how many; the reference is the
                                                                first */
 
 /* Compares two buffers byte by byte and names the first difference. */

@@ -125,7 +125,7 @@ static uint32_t gemv_call(const struct gemv_data *g) { return g->fn(&g->args, g-
 
 static cpu_gemv_fn *function(const struct gemvs *set, uint32_t type) { return set->of[type]; }
 
-static struct gemvs sets[APUS_CPU_AVX512 + 1];
+static struct gemvs sets[APUS_CPU_NEON + 1];
 static uint32_t sets_count;
 
 static int find_sets(void **state) {

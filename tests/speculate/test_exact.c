@@ -46,7 +46,7 @@ static const apus_port *counting_port(void) {
 static const struct tiny_spec target_spec = {.layers = 2, .seed = 1, .positions = 160};
 
 enum draft_kind { NONE, TWIN, RELATIVE, STRANGER, SHORT_TWIN, NARROW, DRAFTS };
-static const apus_model *targets[APUS_CPU_AVX512], *late_targets[APUS_CPU_AVX512], *drafts[DRAFTS];
+static const apus_model *targets[APUS_CPU_NEON], *late_targets[APUS_CPU_NEON], *drafts[DRAFTS];
 static uint32_t targets_count; /* one for each instruction set that is here: plain C first, the best
                                   last */
 

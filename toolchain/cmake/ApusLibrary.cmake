@@ -10,6 +10,11 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
                                     "${APUS_FLAGS_${isa}}")
     endforeach()
 endif()
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
+    file(GLOB isa_sources ${PROJECT_SOURCE_DIR}/cpu/neon_*.c)
+    set_source_files_properties(${isa_sources} PROPERTIES COMPILE_OPTIONS
+                                -march=armv8.2-a+dotprod)
+endif()
 
 set(objects "")
 foreach(layer ${APUS_LAYERS})

@@ -1,0 +1,160 @@
+/* GEMV with sdot (FEAT_DotProd), in tiles of one panel and up to 4 columns. Its sums of 4 products
+ * are added to 32 bits without saturation. 16 activations of a column are in one register, and each
+ * sdot takes 4 of them by its lane.
+ *
+ * Taking one panel at a time reads memory as one stream. For more columns than a tile holds, the
+ * panel is read again from the cache. */
+#include "cpu/neon_inl.h"
+#include "cpu/variants.h"
+
+enum { TILE_COLUMNS = 4, QUARTERS = 4 /* of 4 rows, in a panel */ };
+
+struct tile {
+    const struct gemv_args *args;
+    const uint8_t *w; /* the panel */
+    uint32_t panel, column;
+};
+typedef uint32_t tile_fn(const struct tile *t);
+
+/* Writes the 16 rows of the panel in COLUMNS columns: y = snap((float) sum * row_scale * scale),
+ * added to the old y if `add`. */
+INLINE uint32_t finish(const struct tile *t, const uint32_t COLUMNS,
+                       int32x4_t sum[TILE_COLUMNS][QUARTERS]) {
+    const struct gemv_args *a = t->args;
+    uint32x4_t bad = vdupq_n_u32(0);
+    for (uint32_t c = 0; c < COLUMNS; c++) {
+        const size_t row = (size_t)t->panel * PANEL_ROWS;
+        float *y = a->y + (t->column + c) * a->y_stride + row;
+        float scale;
+        __builtin_memcpy(&scale, a->x + (t->column + c) * a->x_stride + act_scale_at(a->kp),
+                         sizeof scale);
+        for (uint32_t i = 0; i < QUARTERS; i++) {
+            float32x4_t v =
+                vmulq_f32(vcvtq_f32_s32(sum[c][i]), vld1q_f32(a->row_scale + row + i * 4));
+            v = snap4(vmulq_f32(v, vdupq_n_f32(scale)), &bad);
+            if (a->add) v = snap4(vaddq_f32(vld1q_f32(y + i * 4), v), &bad);
+            vst1q_f32(y + i * 4, v);
+        }
+    }
+    return any4(bad);
+}
+
+/* sum[c][i] += w[i] times activations 4 * LANE .. of column c; LANE is a constant. */
+#define DOT(sum, w, x, LANE)                                                                       \
+    for (uint32_t c = 0; c < COLUMNS; c++)                                                         \
+        for (uint32_t i = 0; i < QUARTERS; i++)                                                    \
+            (sum)[c][i] = vdotq_laneq_s32((sum)[c][i], (w)[i], (x)[c], LANE);
+
+/* A line of 64 bytes: 4 columns of 16 rows, as 0 .. 255. */
+INLINE void load_w8(const uint8_t *w, int8x16_t out[QUARTERS]) {
+    for (uint32_t i = 0; i < QUARTERS; i++)
+        out[i] = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(w + i * 16), vdupq_n_u8(128)));
+}
+
+INLINE void load_x(const struct tile *t, const uint32_t COLUMNS, uint32_t k,
+                   int8x16_t x[TILE_COLUMNS]) {
+    const struct gemv_args *a = t->args;
+    for (uint32_t c = 0; c < COLUMNS; c++)
+        x[c] = vreinterpretq_s8_u8(vld1q_u8(a->x + (t->column + c) * a->x_stride + k));
+}
+
+INLINE uint32_t compute_w8(const struct tile *t, const uint32_t COLUMNS) {
+    int32x4_t sum[TILE_COLUMNS][QUARTERS];
+    int8x16_t w[QUARTERS], x[TILE_COLUMNS];
+    const uint8_t *line = t->w;
+    for (uint32_t c = 0; c < COLUMNS; c++)
+        for (uint32_t i = 0; i < QUARTERS; i++) sum[c][i] = vdupq_n_s32(0);
+    for (uint32_t k = 0; k < t->args->kp; k += 16, line += 4 * 64) {
+        load_x(t, COLUMNS, k, x);
+        load_w8(line, w);
+        DOT(sum, w, x, 0)
+        load_w8(line + 64, w);
+        DOT(sum, w, x, 1)
+        load_w8(line + 128, w);
+        DOT(sum, w, x, 2)
+        load_w8(line + 192, w);
+        DOT(sum, w, x, 3)
+    }
+    return finish(t, COLUMNS, sum);
+}
+
+/* A line of 64 bytes: 8 columns of 16 rows, the first 4 in the low halves, as 0 .. 15 less 8. */
+INLINE void load_w4(const uint8_t *w, int8x16_t low[QUARTERS], int8x16_t high[QUARTERS]) {
+    const int8x16_t eight = vdupq_n_s8(8);
+    for (uint32_t i = 0; i < QUARTERS; i++) {
+        const uint8x16_t b = vld1q_u8(w + i * 16);
+        low[i] = vsubq_s8(vreinterpretq_s8_u8(vandq_u8(b, vdupq_n_u8(15))), eight);
+        high[i] = vsubq_s8(vreinterpretq_s8_u8(vshrq_n_u8(b, 4)), eight);
+    }
+}
+
+/* total += sum * scales of a group, 16 rows. */
+INLINE void scale_group(const int8_t *scales, const uint32_t COLUMNS,
+                        int32x4_t sum[TILE_COLUMNS][QUARTERS],
+                        int32x4_t total[TILE_COLUMNS][QUARTERS]) {
+    const int8x16_t s = vld1q_s8(scales);
+    const int16x8_t near = vmovl_s8(vget_low_s8(s)), far = vmovl_s8(vget_high_s8(s));
+    const int32x4_t by[QUARTERS] = {vmovl_s16(vget_low_s16(near)), vmovl_s16(vget_high_s16(near)),
+                                    vmovl_s16(vget_low_s16(far)), vmovl_s16(vget_high_s16(far))};
+    for (uint32_t c = 0; c < COLUMNS; c++)
+        for (uint32_t i = 0; i < QUARTERS; i++)
+            total[c][i] = vmlaq_s32(total[c][i], sum[c][i], by[i]);
+}
+
+INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
+    int32x4_t total[TILE_COLUMNS][QUARTERS], sum[TILE_COLUMNS][QUARTERS];
+    int8x16_t low[QUARTERS], high[QUARTERS], x[TILE_COLUMNS];
+    const uint8_t *line = t->w, *scales = line;
+    for (uint32_t c = 0; c < COLUMNS; c++)
+        for (uint32_t i = 0; i < QUARTERS; i++) total[c][i] = vdupq_n_s32(0);
+    for (uint32_t g = 0; g < t->args->kp / GROUP; g++) {
+        if (g % 4 == 0) {
+            scales = line;
+            line += 64;
+        }
+        for (uint32_t c = 0; c < COLUMNS; c++)
+            for (uint32_t i = 0; i < QUARTERS; i++) sum[c][i] = vdupq_n_s32(0);
+        for (uint32_t k = 0; k < GROUP; k += 16, line += 2 * 64) {
+            load_x(t, COLUMNS, g * GROUP + k, x);
+            load_w4(line, low, high);
+            DOT(sum, low, x, 0)
+            DOT(sum, high, x, 1)
+            load_w4(line + 64, low, high);
+            DOT(sum, low, x, 2)
+            DOT(sum, high, x, 3)
+        }
+        scale_group((const int8_t *)scales + g % 4 * 16, COLUMNS, sum, total);
+    }
+    return finish(t, COLUMNS, total);
+}
+
+#define TILE(type, c)                                                                              \
+    static uint32_t type##_##c(const struct tile *t) { return compute_##type(t, c); }
+#define TILES                                                                                      \
+    TILE(w8, 1) TILE(w8, 2) TILE(w8, 3) TILE(w8, 4) TILE(w4, 1) TILE(w4, 2) TILE(w4, 3) TILE(w4, 4)
+TILES
+
+/* table[n - 1] computes n columns. */
+static uint32_t walk(const struct gemv_args *a, uint32_t begin, uint32_t end, uint32_t type,
+                     tile_fn *const table[TILE_COLUMNS]) {
+    assert(gemv_good(a, begin, end));
+    const size_t bytes = panel_bytes(type, a->kp);
+    struct tile t = {a, a->panels + begin * bytes, begin, 0};
+    uint32_t bad = 0;
+    for (; t.panel < end; t.panel++, t.w += bytes)
+        for (t.column = 0; t.column < a->columns; t.column += TILE_COLUMNS) {
+            const uint32_t left = a->columns - t.column;
+            bad |= table[(left < TILE_COLUMNS ? left : TILE_COLUMNS) - 1](&t);
+        }
+    return bad;
+}
+
+uint32_t neon_gemv_w8(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    static tile_fn *const table[TILE_COLUMNS] = {w8_1, w8_2, w8_3, w8_4};
+    return walk(args, panel_begin, panel_end, WEIGHT_W8, table);
+}
+
+uint32_t neon_gemv_w4(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    static tile_fn *const table[TILE_COLUMNS] = {w4_1, w4_2, w4_3, w4_4};
+    return walk(args, panel_begin, panel_end, WEIGHT_W4, table);
+}

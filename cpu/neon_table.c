@@ -1,0 +1,8 @@
+/* What AArch64's dot products add to the table; the rest stays plain C. */
+#include "cpu/variants.h"
+
+void cpu_fill_neon(struct cpu_kernels *table) {
+    table->cpu = APUS_CPU_NEON;
+    table->gemv[WEIGHT_W8] = neon_gemv_w8;
+    table->gemv[WEIGHT_W4] = neon_gemv_w4;
+}
