@@ -262,7 +262,11 @@ TARGET_END = '''#if defined(__clang__)
 #else
 #pragma GCC pop_options
 #endif
-#endif
+%s#endif
+'''
+# Elsewhere nobody calls it, which a compiler that does not optimize cannot see.
+NO_TABLE = '''#else
+static void cpu_fill_%s(struct cpu_kernels *table) { (void)table; }
 '''
 
 
@@ -330,7 +334,8 @@ def main():
         set_name = pathlib.Path(file).name.split('_')[0] if file.startswith('cpu/') else ''
         if set_name in SETS:
             when, gcc, clang = SETS[set_name][0], SETS[set_name][1], SETS[set_name][2]
-            parts += [TARGET_BEGIN % (when, clang, gcc), section(file), TARGET_END]
+            parts += [TARGET_BEGIN % (when, clang, gcc), section(file),
+                      TARGET_END % (NO_TABLE % set_name if file.endswith('_table.c') else '')]
         else:
             parts.append(section(file))
     parts.append('\n#if defined(APUS_PORT_NONE)\n')

@@ -79,6 +79,11 @@ check(done.returncode == 0, 'APUS_PORT_NONE: ' + done.stderr[:2000])
 needed = {line.split()[-1] for line in need('nm', '-u', WORK / 'none.o').splitlines()}
 needed -= {'memcpy', 'memset', 'memmove', 'memcmp', 'strlen', '_GLOBAL_OFFSET_TABLE_'}
 check(not needed, 'without a system it needs %s' % ' '.join(sorted(needed)))
+# another kind of machine, without optimizing: nothing may rest on what a compiler finds unused
+narrow = ('-O0', '-m32', '-msse2', '-mfpmath=sse')
+(WORK / 'narrow.c').write_text('#include <stdio.h>\nint main(void) { return !puts(""); }\n')
+if run(CC, *narrow, WORK / 'narrow.c', '-o', WORK / 'narrow').returncode == 0:
+    same_logits(CC, *narrow)
 clang = shutil.which('clang')
 if clang and 'clang' not in CC:
     same_logits(clang, '-O3', '-march=native', '-fno-strict-aliasing')
