@@ -47,7 +47,7 @@ def unknown():
     words = set(re.findall(r'[\w-]+', '\n'.join(lists)))
     script = (HERE / 'test.sh').read_text()
     stages = {name.strip('"')
-              for name in re.findall(r'^ *(?:stage|tests) ("[^"\n]+"|\w+)', script, re.M)}
+              for name in re.findall(r'(?:^|then) *(?:stage|tests) ("[^"\n]+"|\w+)', script, re.M)}
     parts = set(re.findall(r'has (\w+)', (HERE / 'test-long.sh').read_text()))
     for row in rows():
         for test in row['tests'] + [row[key] for key in ('behind',) if key in row]:
