@@ -20,7 +20,9 @@ TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*
                    r'\d[\w.]*(?:[pPeE][-+]\w+)?|->|##|\s+|.', re.S)
 # Files named cpu/<set>_*: when they are there, and for what they are compiled.
 X86 = 'defined(__x86_64__)'
-ARM = 'defined(__aarch64__)'
+# clang has the dot products' intrinsics for single functions since version 16
+ARM = ('defined(__aarch64__) && (!defined(__clang__) || __clang_major__ >= 16 || '
+       'defined(__ARM_FEATURE_DOTPROD))')
 SETS = {
     'avx2': (X86, 'avx2', 'avx2'),
     'avxvnni': (X86, 'avx2', 'avx2'),  # vpdpbusd is written by hand
@@ -187,9 +189,14 @@ def made_static(text):
     return '\n'.join(out)
 
 
-def variants_static(text):
-    return text.replace('#define KERNEL(name, type)  type ref_', '#define KERNEL(name, type)  '
-                        'static type ref_')
+def variants_static(name, text):
+    """The kernels' prototypes are made by a macro."""
+    if name != 'cpu/variants.h':
+        return text
+    text, found = re.subn(r'(#define KERNEL\(name, (\w+)\) +)(\2 ref_)', r'\1static \3', text)
+    if not found:
+        sys.exit('%s has no macro KERNEL(name, type) as this script knows it' % name)
+    return text
 
 
 def macros_of(text):
@@ -264,7 +271,7 @@ TARGET_END = '''#if defined(__clang__)
 #endif
 %s#endif
 '''
-# Elsewhere nobody calls it, which a compiler that does not optimize cannot see.
+# Where the kernels are left out, plain C stays in the table.
 NO_TABLE = '''#else
 static void cpu_fill_%s(struct cpu_kernels *table) { (void)table; }
 '''
@@ -313,7 +320,7 @@ def main():
 
     for header in shared:
         text = INCLUDE.sub('', without_guard(read(header)))
-        text = variants_static(made_static(text))
+        text = variants_static(header, made_static(text))
         parts.append(title(header) + renamed(text, tables).strip('\n') + '\n')
 
     def section(file):

@@ -85,6 +85,13 @@ narrow = ('-O0', '-m32', '-msse2', '-mfpmath=sse')
 if run(CC, *narrow, WORK / 'narrow.c', '-o', WORK / 'narrow').returncode == 0:
     same_logits(CC, *narrow)
 clang = shutil.which('clang')
+if clang:
+    # AArch64, as far as it can be looked at here: compiled, without a system and its headers
+    for march in ((), ('-march=armv8.2-a+dotprod',)):
+        done = run(clang, '--target=aarch64-none-elf', *march, '-O1', '-ffreestanding', '-isystem',
+                   SOURCE / 'port/bare', '-DAPUS_PORT_NONE', '-c', WORK / 'apus.c', '-o',
+                   WORK / 'aarch64.o')
+        check(done.returncode == 0, 'AArch64 %s: %s' % (march, done.stderr[:2000]))
 if clang and 'clang' not in CC:
     same_logits(clang, '-O3', '-march=native', '-fno-strict-aliasing')
 
