@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-WRITTEN_OUT = 256
+BLOCK = 256  # queries
 
 
 @dataclasses.dataclass
@@ -38,14 +38,22 @@ def rotate(x, cos, sin):
 
 
 @torch.compiler.disable  # compiled for a CPU its gradients become NaN (PyTorch 2.15)
+@torch.autocast('cpu', enabled=False)  # which would take the softmax in float32
 def attend(q, k, v):
-    """Causal attention. On short rows it is written out, because PyTorch's own is slow backwards
-    in bfloat16 on a CPU."""
-    t = q.shape[2]
-    if t > WRITTEN_OUT:
-        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
-    later = torch.full((t, t), -1e9, dtype=q.dtype).triu(1)
-    return torch.softmax(q @ k.mT * q.shape[3]**-0.5 + later, -1).to(v.dtype) @ v
+    """Causal attention. Heads of q that share one of k and v are rows of one product. It is written
+    out, because PyTorch's own is slow backwards in bfloat16 on a CPU, and in blocks of queries, as
+    each of them meets only the keys up to its end."""
+    (b, heads, t, d), kv = q.shape, k.shape[1]
+    q, k, v = (q * d**-0.5).view(b, kv, heads // kv, t, d), k.flatten(0, 1), v.flatten(0, 1)
+    later = torch.full((min(t, BLOCK), ) * 2, -1e9, dtype=q.dtype).triu(1)
+    out = []
+    for begin in range(0, t, BLOCK):
+        end = min(t, begin + BLOCK)
+        mask = F.pad(later[:end - begin, :end - begin], (begin, 0)).repeat(heads // kv, 1)
+        block = q[:, :, :, begin:end].reshape(b * kv, -1, d)
+        part = torch.softmax(torch.baddbmm(mask, block, k[:, :end].mT), -1) @ v[:, :end]
+        out.append(part.view(b, heads, end - begin, d))
+    return torch.cat(out, 2)
 
 
 class RMSNorm(nn.Module):
@@ -70,10 +78,7 @@ class Attention(nn.Module):
         s, (b, t, _) = self.s, x.shape
         q, k, v = (p(x).view(b, t, -1, s.head_dim).transpose(1, 2)
                    for p in (self.q_proj, self.k_proj, self.v_proj))
-        q, k, shared = rotate(q, cos, sin), rotate(k, cos, sin), s.heads // s.kv_heads
-        if shared > 1:
-            k, v = k.repeat_interleave(shared, 1), v.repeat_interleave(shared, 1)
-        y = attend(q, k, v)
+        y = attend(rotate(q, cos, sin), rotate(k, cos, sin), v)
         return self.o_proj(y.transpose(1, 2).reshape(b, t, -1))
 
 
