@@ -127,45 +127,54 @@ class Middles(unittest.TestCase):
         self.assertGreater(len(texts('characters')), 100)
         self.assertIsNone(middle.Source('def broken(:\n').span('arguments', rng))
 
-    def test_a_row_is_the_text_in_another_order(self):
+    def setUp(self):
         t = vocabulary.with_markers(tokenizers.Tokenizer.from_file(str(PAIR / 'tokenizer.json')))
+        self.tokenizer, self.encode = t, lambda text: t.encode(text, add_special_tokens=False)
 
-        def ids_of(text):
-            return t.encode(text, add_special_tokens=False).ids
-
-        source = middle.Source(CODE)
+    def test_a_middle_is_the_text_in_another_order(self):
+        source, size = middle.Source(CODE), 200
         span = CODE.encode().index(b'n, base'), CODE.encode().index(b')\n    return')
-        parts = middle.around(source, span, ids_of, 200)
-        for suffix_first in (False, True):
-            row = np.array(middle.row_of(parts, 200, 200, suffix_first, 0.5))
-            text = t.decode((row & ~IN_MIDDLE).tolist(), skip_special_tokens=False)
-            before, after = CODE.split('n, base=10')
-            p, s, m, pad = data.MARKERS
+        before, after = CODE.split('n, base=10')
+        p, s, m, _ = data.MARKERS
+        for suffix_first, joined in ((False, False), (True, False), (True, True)):
+            parts = middle.around(source, span, self.encode, size, joined)
+            row = np.array(middle.written(parts, size, suffix_first, 0.5))
+            text = self.tokenizer.decode((row & ~IN_MIDDLE).tolist(), skip_special_tokens=False)
             want = (f'{p}{s}{after}{m}{before}n, base=10<|end|>'
                     if suffix_first else f'{p}{before}{s}{after}{m}n, base=10<|end|>')
-            self.assertEqual(text.removesuffix(pad * text.count(pad)), want)
+            self.assertEqual(text, want)
             flagged = row[row & IN_MIDDLE > 0] & ~IN_MIDDLE
-            self.assertEqual(flagged.tolist(), [*ids_of('n, base=10'), END_ID])
-            inputs, targets, counts = Windows(row.astype(np.uint16), 200).batch(0, 1)
+            whole = self.encode(before + 'n, base=10').ids
+            ids = whole[len(parts[0]):] if joined else self.encode('n, base=10').ids
+            self.assertEqual(flagged.tolist(), [*ids, END_ID])
+            inputs, targets, counts = Windows(row.astype(np.uint16), len(row)).batch(0, 1)
             self.assertLess(max(inputs.max(), targets.max()), 3076)
             self.assertEqual((counts == data.MIDDLE_WEIGHT).sum(), len(flagged))
             self.assertTrue((counts[targets >= data.PREFIX_ID] == 0).all())
-        short = np.array(middle.row_of(parts, 40, 30, False, 0.5)) & ~IN_MIDDLE
-        self.assertEqual(len(short), 40)
-        self.assertEqual((short == data.PAD_ID).sum(), 10)
-        self.assertIsNone(middle.around(source, (0, len(source.bytes)), ids_of, 100))
+        self.assertEqual(len(middle.written(parts, 30, False, 0.5)), 30)
+        self.assertIsNone(
+            middle.around(source, (0, len(source.bytes)), self.encode, 100))
+
+    def test_a_joined_middle_begins_within_a_word(self):
+        """With the id that has its first character, as a program asks that takes a word back."""
+        source, place = middle.Source(CODE), CODE.encode().index(b'rn print')
+        prefix, ids, _ = middle.around(source, (place, place + 8), self.encode, 200, True)
+        text = CODE.encode()[:place + 8].decode()
+        self.assertEqual([*prefix, *ids], self.encode(text).ids)
+        self.assertLessEqual(len(self.tokenizer.decode(prefix)), len(text) - 8)
+        self.assertGreater(len(self.tokenizer.decode([*prefix, ids[0]])), len(text) - 8)
 
     def test_middles_end_at_many_places(self):
-        """Else a model learns to stop by the position alone."""
-        t = vocabulary.with_markers(tokenizers.Tokenizer.from_file(str(PAIR / 'tokenizer.json')))
+        """Otherwise a model learns to stop by the position alone. Rows are full, and have all
+        middles."""
         rng, text = random.Random(2), (ROOT / 'tests' / 'pair' / 'pair_test.py').read_text()
-
-        def ids_of(piece):
-            return t.encode(piece, add_special_tokens=False).ids
-
-        rows = [row for _ in range(40) for _, row in middle.rows_of(text, ids_of, rng)]
-        ends = {row.index(END_ID | IN_MIDDLE) for row in rows}
-        self.assertGreater(len(ends), 30)
+        middles = [m for _ in range(30) for m in middle.middles_of(text, self.encode, rng)]
+        rows = [*middle.rows_of(middles, [text], self.encode, rng)]
+        self.assertEqual({len(row) for row in rows}, {middle.ROW})
+        ends = [i for row in rows for i, x in enumerate(row) if x == END_ID | IN_MIDDLE]
+        self.assertEqual(len(ends), len(middles))
+        self.assertGreater(len(ends), 60)
+        self.assertGreater(len(set(ends)), 0.7 * len(ends))
 
     def test_likeness(self):
         for a, b, edits in (('kitten', 'sitting', 3), ('', 'ab', 2), ('same', 'same', 0),

@@ -57,10 +57,10 @@ SCHEDULES = {
     # As 'further', but for a short run that adds something new (middles): most of the time is the
     # target's.
     'middle':
-    Schedule(target_end=0.86,
-             draft_start=0.45,
+    Schedule(target_end=0.85,
+             draft_start=0.4,
              long_start=0.0,
-             large_start=1.0,
-             target_flat=0.4,
-             target_peak=0.35),
+             large_start=0.5,
+             target_flat=0.3,
+             target_peak=0.5),
 }
