@@ -3,14 +3,17 @@
 table.
 
     measure_middle.py DIRECTORY [--pair FOLDER] [--before FOLDER] [--each N]
+        [--around BEFORE BEHIND] [--orders [PSM] [SPM]]
 
 DIRECTORY has held.txt and held.json (corpus.py); FOLDER has target.apus and draft.apus (default:
 DIRECTORY). N spans of each kind, the same ones every time, greedily: prefix and suffix around the
 markers, and beside it the prefix alone, also by the pair before (--before).
 
 With both, the text is what the model writes until it stops by itself. A model with the prefix alone
-does not know where to stop, so its text is cut to the length of what stood there: better than
-anything it could do by itself. Every text is made with the draft, too, and has to be the same."""
+does not know where to stop, so its text is cut to the length of what stood there, better than
+anything it could do by itself, and in a second table row to the end of its first line, as a program
+could. The last word before the middle is spelled anew (--heal), as apus serve and apus lsp ask.
+Every text is made with the draft, too, and has to be the same."""
 import argparse
 import pathlib
 import random
@@ -23,13 +26,13 @@ from corpus import SEPARATOR
 from measure import apus
 from middle import KINDS, Source
 
-BEFORE, BEHIND = 1200, 500  # bytes around a middle, and on to the ends of lines
 LONGEST = 240  # bytes of a middle
 CONTEXT, TOKENS = 1024, 128
 ORDERS = {
     'PSM': '<|fim_prefix|>{0}<|fim_suffix|>{1}<|fim_middle|>',
     'SPM': '<|fim_prefix|><|fim_suffix|>{1}<|fim_middle|>{0}'
 }
+PREFIX = '{0}'
 
 
 def likeness(a, b):
@@ -41,16 +44,17 @@ def likeness(a, b):
     return 1 - row[-1] / max(len(a), len(b), 1)
 
 
-def cut(source, span):
-    """(prefix, middle, suffix) of a span, with whole lines at the outer ends."""
+def cut(source, span, before, behind):
+    """(prefix, middle, suffix) of a span, with so many bytes around it and on to the outer ends of
+    lines."""
     begin, end = span
-    first = source.bytes.rfind(b'\n', 0, max(0, begin - BEFORE)) + 1
-    last = source.bytes.find(b'\n', end + BEHIND) + 1 or len(source.bytes)
+    first = source.bytes.rfind(b'\n', 0, max(0, begin - before)) + 1
+    last = source.bytes.find(b'\n', end + behind) + 1 or len(source.bytes)
     return tuple(source.bytes[a:b].decode()
                  for a, b in ((first, begin), (begin, end), (end, last)))
 
 
-def spans(directory, each):
+def spans(directory, each, before, behind):
     """(kind, prefix, middle, suffix) of `each` spans a kind; what is too dense for the context is
     passed over."""
     tokenizer = Tokenizer.from_file(str(directory / 'tokenizer.json'))
@@ -63,7 +67,7 @@ def spans(directory, each):
             span = source.span(kind, rng)
             if not span or span[1] - span[0] > LONGEST or not source.bytes[slice(*span)].strip():
                 continue
-            parts = cut(source, span)
+            parts = cut(source, span, before, behind)
             if sum(len(tokenizer.encode(p).ids) for p in parts) < CONTEXT - TOKENS - 8:
                 found += 1
                 yield kind, *parts
@@ -73,7 +77,8 @@ def complete(pair, prompt):
     """Greedily, once plainly and once with the draft: (text, whether it ended by itself, proposals,
     accepted)."""
     base = [
-        'run', '-m', pair / 'target.apus', '-p', prompt, '--special', '-n', TOKENS, '--ctx', CONTEXT
+        'run', '-m', pair / 'target.apus', '-p', prompt, '--special', '--heal', '-n', TOKENS,
+        '--ctx', CONTEXT
     ]
     plain, fast = apus(*base), apus(*base, '-d', pair / 'draft.apus', '--draft-tokens', 3)
     if (plain['ids'], plain['logits_hash']) != (fast['ids'], fast['logits_hash']):
@@ -81,32 +86,32 @@ def complete(pair, prompt):
     return plain['text'], plain['stop_reason'] == 'eos', fast['proposed'], fast['accepted']
 
 
-def from_prefix(pair, prefix, middle):
-    """The prefix alone. Spaces at its end are left to the model, which knows them as the beginnings
-    of words, and taken off what it writes."""
-    bare = prefix.rstrip(' \t')
-    text, *rest = complete(pair, bare)
-    return text.removeprefix(prefix[len(bare):])[:len(middle)], *rest
+def first_line(text):
+    """What a program shows of a text without an end: as much as has letters, and to the end of that
+    line."""
+    begin = len(text) - len(text.lstrip())
+    return text[:begin] + text[begin:].partition('\n')[0]
 
 
-def measure(pair, rows, how):
-    """A line of the table for each kind, and one for all."""
+def measure(pair, rows, how, name):
+    """Lines of the table for each kind, and for all."""
     results = {}
     for kind, prefix, middle, suffix in rows:
-        if how in ORDERS:
-            got = complete(pair, ORDERS[how].format(prefix, suffix))
-        else:
-            got = from_prefix(pair, prefix, middle)
-        results.setdefault(kind, []).append((got[0].startswith(middle), got[0] == middle,
-                                             likeness(got[0], middle), *got[1:]))
-    results['all'] = [r for rows in results.values() for r in rows]
-    for kind, r in results.items():
+        text, *more = complete(pair, how.format(prefix, suffix))
+        texts = {name: text}
+        if how == PREFIX:
+            texts = {f'{name}, cut to its length': text[:len(middle)],
+                     f'{name}, one line': first_line(text)}
+        for cut_how, got in texts.items():
+            row = got.startswith(middle), got == middle, likeness(got, middle), *more
+            for key in (kind, 'all'):
+                results.setdefault((cut_how, key), []).append(row)
+    for (cut_how, kind), r in sorted(results.items(), key=lambda x: x[0][0]):
         begun, exact, like, stopped = (statistics.mean(x[i] for x in r) for i in range(4))
         accepted = sum(x[5] for x in r) / max(1, sum(x[4] for x in r))
-        print(
-            f'| {how} | {kind} | {begun:.1%} | {exact:.1%} | {like:.3f} | '
-            f'{f"{stopped:.0%}" if how in ORDERS else "-"} | {accepted:.0%} |',
-            flush=True)
+        print(f'| {cut_how} | {kind} | {begun:.1%} | {exact:.1%} | {like:.3f} | '
+              f'{f"{stopped:.0%}" if how != PREFIX else "-"} | {accepted:.0%} |',
+              flush=True)
 
 
 def main():
@@ -116,16 +121,18 @@ def main():
     p.add_argument('--pair', type=pathlib.Path)
     p.add_argument('--before', type=pathlib.Path)
     p.add_argument('--each', type=int, default=100)
+    p.add_argument('--around', type=int, nargs=2, default=(1200, 500), help='bytes of each side')
+    p.add_argument('--orders', nargs='*', choices=ORDERS, default=[*ORDERS])
     a = p.parse_args()
-    rows, pair = list(spans(a.directory, a.each)), a.pair or a.directory
+    rows, pair = list(spans(a.directory, a.each, *a.around)), a.pair or a.directory
     print(f'{a.each} spans of each kind, {statistics.mean(len(r[2]) for r in rows):.0f} bytes\n\n'
           '| prompt | middles | begins with it | exact | edit similarity | stopped | accepted |\n'
           '|---|---|---|---|---|---|---|')
-    for how in ORDERS:
-        measure(pair, rows, how)
-    measure(pair, rows, 'prefix')
+    for name in a.orders:
+        measure(pair, rows, ORDERS[name], name)
+    measure(pair, rows, PREFIX, 'prefix')
     if a.before:
-        measure(a.before, rows, 'prefix, before')
+        measure(a.before, rows, PREFIX, 'pair before, prefix')
 
 
 if __name__ == '__main__':
