@@ -50,7 +50,8 @@ fi
 
 # Images and kernels for AArch64 are compiled with other targets and headers: toolchain/firmware.sh
 # shows the warnings of their compilers.
-echo "$files" | tr ' ' '\n' | grep -v -e '^apps/firmware/' -e '^cpu/neon' |
+echo "$files" | tr ' ' '\n' |
+    grep -v -e '^apps/firmware/' -e '^cpu/neon' -e '^tests/firmware/neon' |
     xargs -r -P "$(nproc)" -n 4 clang-tidy --quiet -p build/lint $analyzer 2>build/lint-tidy.log ||
     { grep -v 'warnings\? generated' build/lint-tidy.log; bad=1; }
 
