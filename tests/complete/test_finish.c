@@ -198,6 +198,8 @@ static void honest_repeats_stay(void **state) {
          "\n    a = x();\n    if (!a) return;\n    b = y();\n    if (!a) return;\n}", 0, 0},
         {"f():|\n", "\n    if a:\n        return None\n    return None\n",
          "\n    if a:\n        return None\n    return None", 0, 0},
+        /* the user has begun to repeat */
+        {"first()\nother()\nfirst()\n|\n", "other()\nthird()\n", "other()\nthird()", 0, 0},
         {"/* |\n", "-------------------------------------------------- */",
          "-------------------------------------------------- */", 0, 0},
     };

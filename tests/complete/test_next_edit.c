@@ -182,6 +182,49 @@ static void prompt_is_the_published_one(void **state) {
     history_free(&history);
 }
 
+/* The oldest changes are left out, and files have the line ends of their editor. */
+static void prompt_has_three_changes(void **state) {
+    static const char *const texts[] = {"0\n", "1\n", "2\n", "3\n", "4\n"};
+    struct history history = {.count = 0};
+    struct document document = document_of(texts[0]);
+    const struct fim_file file = {{"b.py", 4}, {"x\r\n", 3}};
+    const int32_t separator = 3;
+    struct next_edit edit;
+    struct part_list list = {0};
+    (void)state;
+    for (int i = 1; i < 5; i++) {
+        become(&history, &document, texts[i]);
+        history_end(&history, 7);
+    }
+    assert_int_equal(next_edit_open(&edit, &document, 0, &history), 0);
+    assert_true(next_edit_prompt(&list, &edit, &separator, "a.py", &file, 1, &history, 7));
+    const char *text = spelled(&list);
+    assert_memory_equal(text, "<|file_sep|>b.py\nx\n<|file_sep|>a.py.diff\noriginal:\n1\n", 53);
+    part_list_free(&list);
+    next_edit_free(&edit);
+    history_free(&history);
+}
+
+/* The window before a change that began above it has the change's lines first. */
+static void a_change_reaches_into_the_window(void **state) {
+    char text[2][400] = {"", ""};
+    struct history history = {.count = 0};
+    struct next_edit edit;
+    (void)state;
+    for (int i = 0; i < 40; i++)
+        for (int n = 0; n < 2; n++)
+            sprintf(text[n] + strlen(text[n]), "%s%d\n", n && i >= 8 && i < 12 ? "new " : "", i);
+    struct document document = document_of(text[0]);
+    become(&history, &document, text[1]);
+    size_t at = (size_t)(strstr(text[1], "\n20\n") - text[1]) + 1;
+    assert_int_equal(next_edit_open(&edit, &document, at, &history), 0);
+    assert_int_equal(edit.first, 10);
+    assert_memory_equal(edit.window, "new 10\nnew 11\n12\n", 17);
+    assert_memory_equal(edit.original, "8\n9\n10\n11\n12\n13\n", 16);
+    next_edit_free(&edit);
+    history_free(&history);
+}
+
 static void window_is_21_lines(void **state) {
     char text[4000] = "";
     struct history history = {.count = 0};
@@ -285,7 +328,8 @@ static void answers_become_changes(void **state) {
         {"a\nb\nc\nd", "x", "A", NULL, 0},
         {"a\nb\nc", "x", "", NULL, 0},
         {"a\nb\nc", "x", "\n \n", NULL, 0}, /* nothing in it */
-        {"a\nb\nc", "x", "a\nB", NULL, 1},  /* cut off */
+        {"a\nb", "x", "\n \n", NULL, 0},
+        {"a\nb\nc", "x", "a\nB", NULL, 1}, /* cut off */
         {"a\nb\nc", "x", "a\nB\nB\n", NULL, 1},
         {"a\nb", "x", "a\ncalled()\ncalled()\ncalled()\n", NULL, 0}, /* it loops */
         {"a\nb", "x", "a\nname.of.name.of.name.of.name.of.name.of.name.of.\n", NULL, 0},
@@ -357,6 +401,9 @@ static void hostile_answers(void **state) {
     assert_true(next_edit_enough(&edit, many, 60000));
     assert_int_equal(next_edit_read(&edit, many, 60000, 1, &change), 0);
     assert_int_equal(next_edit_read(&edit, "a\nB\0", 4, 1, &change), 0); /* a zero byte */
+    many[0] = 0;                                                         /* no loop, and too long */
+    for (int i = 0; i < NEXT_EDIT_ADDED + 3; i++) sprintf(many + strlen(many), "line %d\n", i);
+    assert_int_equal(next_edit_read(&edit, many, strlen(many), 1, &change), 0);
     free(many);
     next_edit_free(&edit);
 }
@@ -441,6 +488,8 @@ int main(void) {
         cmocka_unit_test(line_ends_are_one_kind),
         cmocka_unit_test(long_changes_are_not_remembered),
         cmocka_unit_test(prompt_is_the_published_one),
+        cmocka_unit_test(prompt_has_three_changes),
+        cmocka_unit_test(a_change_reaches_into_the_window),
         cmocka_unit_test(window_is_21_lines),
         cmocka_unit_test(answers_become_changes),
         cmocka_unit_test(hostile_answers),
