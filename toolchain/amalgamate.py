@@ -208,7 +208,8 @@ def macros_of(text):
 # ----------------------------------------------------------------------------------------- output
 HEAD = '''/* Apus %s: the CPU runtime in one file. Made by toolchain/amalgamate.py; do not edit it.
  *
- *     cc -O2 -c apus.c          gcc or clang, C11 or newer; nothing else is needed
+ *     gcc -O2 -c apus.c                                 C11 or newer
+ *     clang -O2 -fno-strict-aliasing -c apus.c          which has no pragma for this
  *
  * APUS_PORT_NONE leaves the services of Linux out, for images without an operating system. The
  * numeric contract needs plain IEEE arithmetic: what -ffast-math makes of this is refused when a
