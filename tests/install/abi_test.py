@@ -17,13 +17,15 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BASELINE, RULES = ROOT / 'abi/libapus.abi', ROOT / 'abi/rules.suppr'
 HEADERS = ROOT / 'include/apus'
 
-# A library as small as can be, of one function and two structs, and what is done to it.
+# A small library of one function, an enumeration and two structs, and what is done to it.
 SMALL = '''#include <stdint.h>
 struct apus_figures { uint32_t size; uint32_t first; uint32_t second; %s };
 struct apus_part { uint32_t kind; %s };
-int apus_count(const struct apus_figures *figures, %s const struct apus_part *part);
-int apus_count(const struct apus_figures *figures, %s const struct apus_part *part) {
-    return (int)(figures->first + part->kind);
+typedef enum apus_kind { APUS_PLAIN = 1, APUS_LAST = 2 } apus_kind;
+int apus_count(const struct apus_figures *figures, %s const struct apus_part *part, apus_kind kind);
+int apus_count(const struct apus_figures *figures, %s const struct apus_part *part,
+               apus_kind kind) {
+    return (int)(figures->first + part->kind + (unsigned)kind);
 }
 int %s(void);
 int %s(void) { return 1; }
@@ -64,6 +66,9 @@ def small(work, name, words):
     if 'middle' in name:
         text = text.replace('uint32_t first; uint32_t second;',
                             'uint32_t first; uint64_t new; uint32_t second;')
+    if 'a_value' in name:
+        text = text.replace('APUS_LAST = 2', 'APUS_LAST = 2, APUS_NEW = 3' if 'more' in name else
+                            'APUS_LAST = 3')
     source.write_text(text)
     library = source.with_suffix('.so')
     done = run('cc', '-g', '-shared', '-fPIC', '-Wl,-soname,libsmall.so.0', source, '-o', library)
@@ -87,7 +92,9 @@ def main():
 
     # the rules let pass what may pass, and nothing else
     before = small(work, 'before', BEFORE)
-    changes = dict(CHANGES, **{'a member in the middle': (False, BEFORE)})
+    changes = dict(CHANGES, **{'a member in the middle': (False, BEFORE),
+                               'a value more of an enumeration': (True, BEFORE),
+                               'a value renumbered': (False, BEFORE)})
     for change, (good, words) in changes.items():
         done = compare(before, small(work, re.sub(r'\W+', '_', change), words), work)
         if (done.returncode == 0) != good:
