@@ -124,9 +124,11 @@ class Model:
     def __init__(self, path: Path) -> None:
         self._log = _Log()
         self._model: Any = None
+        self._sessions = 0  # that are open
         self._map = _ffi.new('apus_map *')
-        if _lib.apus_map_open(self._map, os.fsencode(path)):
-            raise FileNotFoundError(os.fspath(path))
+        error = _lib.apus_map_open(self._map, os.fsencode(path))
+        if error:
+            raise OSError(error, os.strerror(error), os.fspath(path))
         try:
             self._open()
         except BaseException:
@@ -154,13 +156,25 @@ class Model:
                 proposals: int = 0, lookup: bool = False) -> Session:
         return Session(self, context, threads, draft, proposals, lookup)
 
+    def _open_model(self) -> Any:
+        if not self._model:
+            raise ValueError('the model is closed')
+        return self._model
+
     def close(self) -> None:
-        """Its sessions have to be closed before."""
+        """Its sessions, and those that it is a draft of, have to be closed before."""
+        if self._sessions:
+            raise ValueError('close the sessions on the model first: %d are open' % self._sessions)
         if self._model:
             _lib.apus_model_close(self._model)
             self._model = None
             self._memory.close()
             _lib.apus_map_close(self._map)
+
+    def __del__(self) -> None:
+        # sessions keep their models, unless all end together with the program
+        if getattr(self, '_model', None) and not self._sessions:
+            self.close()
 
     def __enter__(self) -> Model:
         return self
@@ -176,10 +190,11 @@ class Session:
     def __init__(self, model: Model, context: int, threads: int, draft: Optional[Model],
                  proposals: int, lookup: bool) -> None:
         self._session: Any = None
-        self._model, self._draft, self._log = model, draft, model._log  # which have to stay
-        config = _new('config', model=model._model, context=context,
+        self._log = model._log
+        self._models = [model, draft] if draft else [model]  # which have to stay
+        config = _new('config', model=model._open_model(), context=context,
                       threads=threads or _lib.apus_port_processors(),
-                      draft=draft._model if draft else _ffi.NULL, proposals=proposals,
+                      draft=draft._open_model() if draft else _ffi.NULL, proposals=proposals,
                       lookup=lookup)
         need = _new('memory')
         self._log.check(_lib.apus_measure(config, need))
@@ -187,6 +202,8 @@ class Session:
         session = _ffi.new('apus_session **')
         self._log.check(_lib.apus_open(session, config, self._memory.data, need.bytes))
         self._session = session[0]
+        for used in self._models:
+            used._sessions += 1
 
     def _open(self) -> Any:
         if not self._session:
@@ -276,7 +293,14 @@ class Session:
         if self._session:
             _lib.apus_close(self._session)
             self._session = None
+            for used in self._models:
+                used._sessions -= 1
             self._memory.close()
+
+    def __del__(self) -> None:
+        # its threads must not outlive its memory
+        if getattr(self, '_session', None):
+            self.close()
 
     def __enter__(self) -> Session:
         return self

@@ -1,5 +1,6 @@
 """The package on the pair of models that ships. APUS_PAIR is its folder; APUS_TEXT and APUS_HASH
 are what `apus run` gives for 24 tokens behind PROMPT."""
+import gc
 import os
 import pathlib
 import threading
@@ -45,6 +46,10 @@ class Apus(unittest.TestCase):
     def test_what_is_refused_says_why(self) -> None:
         with self.assertRaises(FileNotFoundError):
             apus.Model(PAIR / 'no such file')
+        with self.assertRaises(OSError) as folder:
+            apus.Model(PAIR)
+        self.assertNotIsInstance(folder.exception, FileNotFoundError)
+        self.assertEqual(folder.exception.filename, str(PAIR))
         with self.assertRaises(apus.Error) as refused:
             apus.Model(PAIR / 'README.md')
         self.assertEqual(refused.exception.status, -3)
@@ -87,6 +92,30 @@ class Apus(unittest.TestCase):
         thread.start()
         thread.join()
         self.assertEqual([p.stop for p in pieces][-1], 'cancelled')
+
+    def test_models_are_closed_behind_their_sessions(self) -> None:
+        draft = apus.Model(PAIR / 'draft.apus')
+        session = self.model.session(threads=1, draft=draft)
+        for model, count in ((draft, 1), (self.model, 2)):
+            with self.assertRaisesRegex(ValueError, '%d are open' % count):
+                model.close()
+        self.assertEqual(''.join(p.text for p in session.generate(PROMPT, max_tokens=24)),
+                         os.environ['APUS_TEXT'])
+        session.close()
+        draft.close()
+        with self.assertRaisesRegex(ValueError, 'closed'):
+            self.model.session(draft=draft)
+
+    def test_sessions_that_nobody_closes(self) -> None:
+        """Threads of a session end with it, before its memory is somebody else's."""
+        before = len(os.listdir('/proc/self/task'))
+        for _ in range(20):
+            session = apus.Model(PAIR / 'target.apus').session(threads=2)
+            text = ''.join(p.text for p in session.generate(PROMPT, max_tokens=4))
+            self.assertTrue(os.environ['APUS_TEXT'].startswith(text))
+            del session
+        gc.collect()
+        self.assertEqual(len(os.listdir('/proc/self/task')), before)
 
     def test_version(self) -> None:
         self.assertEqual(apus.version(), (0, 1, 0))
