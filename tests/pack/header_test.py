@@ -123,6 +123,16 @@ with tempfile.TemporaryDirectory() as work:
     compare(work, [tiny], True, [tiny])
     compare(work, [TARGET, '--draft', DRAFT], False, [TARGET, '-d', DRAFT])
 
+    # a path that means something to the assembler, to C, and to its oldest dialect
+    odd = work / 'a "b\\c ??' / 'm.apus'
+    odd.parent.mkdir()
+    odd.write_bytes(tiny.read_bytes())
+    check(run(packer, odd, '--header', work / 'odd.h').returncode == 0, 'a path is refused')
+    (work / 'odd.c').write_text('#define ODD_DATA\n#include <stddef.h>\n#include "odd.h"\n')
+    built = run(compiler, '-std=c11', '-c', work / 'odd.c', '-o', work / 'odd.o')
+    check(built.returncode == 0 and tiny.read_bytes() in (work / 'odd.o').read_bytes(),
+          'a path with signs is not found:\n' + built.stderr)
+
     kept = header.read_text()
     small = work / 'small.apus'
     small.write_bytes(b'no blob')
@@ -134,6 +144,9 @@ with tempfile.TemporaryDirectory() as work:
         ([TARGET, '-o', work / 'x', '--draft', DRAFT], 2, '--draft is for --header'),
         ([TARGET, '--header', '-'], 2, 'standard output'),
         ([TARGET, '--header', work / '1.h'], 1, 'begin with a letter'),
+        ([TARGET, '--header', work / '_a.h'], 1, 'begin with a letter'),
+        ([TARGET, '--header', work / 'apus.h'], 1, "names of Apus' own headers begin with apus"),
+        ([TARGET, '--header', work / 'Apus_port.h'], 1, "Apus' own"),
         ([TARGET, '--header', other], 1, 'no header of apus-pack'),
         ([small, '--header', header], 1, 'small.apus'),
         ([work / 'none', '--header', header], 1, 'cannot be read'),

@@ -79,7 +79,7 @@ static bool make_names(struct image *image, const char *path, struct diag *d) {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     const char *dot = strrchr(name, '.');
     const size_t count = dot ? (size_t)(dot - name) : strlen(name);
-    if (!count || count > PREFIX || isdigit((unsigned char)name[0]))
+    if (!count || count > PREFIX || (unsigned char)name[0] >= 128 || !isalpha((unsigned char)*name))
         return diag_fail(d,
                          "--header %s: the names in it begin with the file's, which is expected to "
                          "have 1 to %d characters and to begin with a letter",
@@ -89,6 +89,11 @@ static bool make_names(struct image *image, const char *path, struct diag *d) {
         image->name[i] = (char)(c < 128 && isalnum(c) ? tolower(c) : '_');
         image->upper[i] = (char)toupper((unsigned char)image->name[i]);
     }
+    if (!strncmp(image->name, "apus", 4) && (!image->name[4] || image->name[4] == '_'))
+        return diag_fail(d,
+                         "--header %s: the names of Apus' own headers begin with apus, and one of "
+                         "them would hide the other; call the file otherwise",
+                         path);
     return true;
 }
 
@@ -147,10 +152,11 @@ static void put_array(FILE *f, const struct image_model *m, const char *name) {
     fputs("\n};\n", f);
 }
 
-/* As a string of the assembler inside a string of C. */
+/* As a string of the assembler inside a string of C, which has no trigraphs then. */
 static void put_path(FILE *f, const char *path) {
     for (; *path; path++) {
         if (*path == '"' || *path == '\\') fputs("\\\\\\", f);
+        if (*path == '?') fputc('\\', f);
         fputc(*path, f);
     }
 }
