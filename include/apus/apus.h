@@ -551,7 +551,8 @@ typedef struct apus_sampling {
     void *logits_user;
     uint64_t deadline_ns;  /* 0: none. At the deadline the draft stops, which may still have the
                               prompt to read, and it goes on with the next generation, as
-                              apus_prompt does. A verifying pass that has begun is finished */
+                              apus_prompt does. A verifying pass that has begun is finished, unless
+                              the steps of a call ended in it */
     uint32_t alternatives; /* 0 .. APUS_ALTERNATIVES_MAX: how many of the likeliest ids apus_next
                               gives beside each id; 0 costs nothing */
     uint32_t bind_bytes;   /* 0 .. APUS_BIND_MAX */
