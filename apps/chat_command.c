@@ -57,9 +57,12 @@ static volatile sig_atomic_t interrupted, waiting; /* waiting: a line is being r
  * here: if it only set a flag, a read that begins just after the flag was checked would not see
  * it. */
 static void on_signal(int number) {
+    apus_session *session = answering; /* on Windows the answer goes on beside this */
     interrupted = number;
-    if (answering) apus_cancel_request(answering, ticket);
-    if (waiting) _exit(128 + number);
+    if (session)
+        apus_cancel_request(session, ticket);
+    else if (waiting)
+        _exit(128 + number);
 }
 
 static void watch_signals(void) {

@@ -526,7 +526,7 @@ static void learn_port(struct door *door) {
     evutil_socket_t fd = evhttp_bound_socket_get_fd(door->bound);
     const int one = 1;
     /* accepted connections inherit this */
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, (const char *)&one, sizeof one);
     if (getsockname(fd, (struct sockaddr *)&name, &bytes)) return;
     door->port = ntohs(name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port
                                                   : ((struct sockaddr_in *)&name)->sin_port);

@@ -10,13 +10,14 @@
 static const uint64_t FILE_MOST = 64u << 20; /* the most bytes of one file, chosen: far more than
                                                 all windows need */
 
-/* The project's own text, which is put into the program as it is. */
+/* The project's own text, which is put into the program as it is; by words that assemblers of ELF
+ * and of Windows's objects both know. */
 extern const uint8_t calibration_text_begin[], calibration_text_end[];
-__asm__(".pushsection .rodata\n"
-        ".global calibration_text_begin\n.hidden calibration_text_begin\ncalibration_text_begin:\n"
+__asm__(".section .rodata\n"
+        ".global calibration_text_begin\ncalibration_text_begin:\n"
         ".incbin \"" CALIBRATION_TEXT "\"\n"
-        ".global calibration_text_end\n.hidden calibration_text_end\ncalibration_text_end:\n"
-        ".popsection\n");
+        ".global calibration_text_end\ncalibration_text_end:\n"
+        ".text\n");
 
 struct gathered {
     const struct vocab *vocab;

@@ -1,8 +1,9 @@
 #include "weights/pack/quantize/parallel.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
+
+#include "apus/port.h"
 
 struct loop {
     atomic_size_t next;
@@ -45,8 +46,6 @@ void parallel_for(unsigned threads, size_t items,
 }
 
 unsigned parallel_cores(void) {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set)) return 1;
-    int cores = CPU_COUNT(&set);
-    return cores < 1 ? 1 : cores > PARALLEL_MAX ? PARALLEL_MAX : (unsigned)cores;
+    unsigned cores = apus_port_processors();
+    return cores > PARALLEL_MAX ? PARALLEL_MAX : cores;
 }
