@@ -29,3 +29,17 @@ function(apus_version_script file)
     file(CONFIGURE OUTPUT ${file} CONTENT
          "APUS_${PROJECT_VERSION_MAJOR} {\n    @APUS_EXPORTS@\n};\n" @ONLY)
 endfunction()
+
+# apus_definition_file(DEF NAMES): for linkers of Windows, which export what a definition file
+# lists. NAMES gets the same names alone, one on each line, for objcopy.
+function(apus_definition_file definition names_file)
+    set(headers apus.h port.h)
+    if(APUS_TRACE)
+        list(APPEND headers trace.h)
+    endif()
+    apus_public_names(names ${headers})
+    list(JOIN names "\n    " lines)
+    file(CONFIGURE OUTPUT ${definition} CONTENT "LIBRARY apus.dll\nEXPORTS\n    ${lines}\n")
+    list(JOIN names "\n" lines)
+    file(CONFIGURE OUTPUT ${names_file} CONTENT "${lines}\n")
+endfunction()

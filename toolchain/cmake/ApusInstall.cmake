@@ -42,7 +42,9 @@ install(FILES ${PROJECT_BINARY_DIR}/apusConfig.cmake ${PROJECT_BINARY_DIR}/apusC
 # What the static library asks of the system, which the shared one has asked already: threads, and
 # dlopen. Both are in glibc's libc since 2.34, where the names are those of empty archives.
 set(APUS_PC_PRIVATE "")
-if(TARGET apus_shared)
+if(WIN32)
+    set(APUS_PC_PRIVATE "-lsynchronization")
+elseif(TARGET apus_shared)
     set(APUS_PC_PRIVATE "-lpthread")
     if(CMAKE_DL_LIBS)
         string(APPEND APUS_PC_PRIVATE " -l${CMAKE_DL_LIBS}")

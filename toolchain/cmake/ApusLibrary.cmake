@@ -38,10 +38,16 @@ if(APUS_LINKER_DISSOLVES)
     list(APPEND link_flags -Wl,--force-group-allocation)
 endif()
 set(whole ${PROJECT_BINARY_DIR}/apus.o)
+set(hide --localize-hidden)
+if(WIN32) # whose objects know no hidden names
+    include(ApusExports)
+    apus_definition_file(${PROJECT_BINARY_DIR}/apus.def ${PROJECT_BINARY_DIR}/apus.names)
+    set(hide --keep-global-symbols=${PROJECT_BINARY_DIR}/apus.names)
+endif()
 add_custom_command(
     OUTPUT ${whole}
     COMMAND ${CMAKE_C_COMPILER} ${link_flags} -r -nostdlib -o ${whole} ${objects}
-    COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${whole}
+    COMMAND ${CMAKE_OBJCOPY} ${hide} ${whole}
     DEPENDS ${objects}
     COMMENT "One object for libapus.a"
     COMMAND_EXPAND_LISTS VERBATIM)
@@ -74,5 +80,16 @@ if(APUS_PORT STREQUAL "posix")
                             -Wl,--version-script,${PROJECT_BINARY_DIR}/libapus.map)
         set_target_properties(apus_shared PROPERTIES LINK_DEPENDS ${PROJECT_BINARY_DIR}/libapus.map)
     endif()
+    add_library(apus::apus ALIAS apus_shared)
+endif()
+if(APUS_PORT STREQUAL "windows")
+    # WaitOnAddress, which kernel32 has not
+    target_link_libraries(apus_parts INTERFACE synchronization)
+    target_link_libraries(apus_static INTERFACE synchronization)
+    add_library(apus_shared SHARED ${objects} ${PROJECT_BINARY_DIR}/apus.def)
+    set_target_properties(apus_shared PROPERTIES OUTPUT_NAME apus PREFIX "")
+    target_include_directories(apus_shared INTERFACE
+                               $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
+    target_link_libraries(apus_shared PRIVATE synchronization)
     add_library(apus::apus ALIAS apus_shared)
 endif()
