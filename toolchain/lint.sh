@@ -19,6 +19,7 @@ esac
 folders="apps bench cpu hal igpu include npu port runtime speculate tests text trace weights"
 files=${*:-$(find $folders -name '*.c' | sort)}
 layout=${*:-$(find $folders -name '*.[ch]' -o -name '*.cc' -o -name '*.cpp' -o -name '*.hpp')}
+windows='/windows[a-z_]*\.c$\|/test_windows\.c$'
 mkdir -p build
 bad=0
 
@@ -51,9 +52,19 @@ fi
 # Images and kernels for AArch64 are compiled with other targets and headers: toolchain/firmware.sh
 # shows the warnings of their compilers.
 echo "$files" | tr ' ' '\n' |
-    grep -v -e '^apps/firmware/' -e '^cpu/neon' -e '^tests/firmware/neon' |
+    grep -v -e '^apps/firmware/' -e '^cpu/neon' -e '^tests/firmware/neon' -e "$windows" |
     xargs -r -P "$(nproc)" -n 4 clang-tidy --quiet -p build/lint $analyzer 2>build/lint-tidy.log ||
     { grep -v 'warnings\? generated' build/lint-tidy.log; bad=1; }
+
+# The files for Windows need MinGW's headers, which toolchain/windows.sh installs. clang does not
+# know MinGW's word for formats.
+if command -v x86_64-w64-mingw32-gcc >/dev/null; then
+    echo "$files" | tr ' ' '\n' | grep -e "$windows" | xargs -r -I FILE \
+        clang-tidy --quiet $analyzer FILE -- --target=x86_64-w64-mingw32 -std=c11 -I. -Iinclude \
+        -isystem build/windows-parts/root/include -D_FILE_OFFSET_BITS=64 \
+        -Wno-ignored-attributes 2>build/lint-tidy.log ||
+        { grep -v 'warnings\? generated' build/lint-tidy.log; bad=1; }
+fi
 
 # cppcheck does not see the tests, which pass null pointers on purpose, or the kernels in
 # intrinsics, which take it minutes each. Its check memleak is off, because it does not follow

@@ -17,6 +17,8 @@
 #             completion it uses
 #   packages  Debian packages built as Debian builds them, read by lintian, and installed in new
 #             chroots of bookworm and trixie, where the programs of tests/install/outside are built
+#   windows   every test that makes sense for Windows, under Wine (toolchain/windows.sh); SmolLM2
+#             packed there, compared byte for byte; the tests of the editors' server
 #   fuzz      every libFuzzer target for FUZZ_SECONDS (120 unless set)
 #   lint      the analyzer with many more paths (toolchain/lint.sh deep)
 #
@@ -25,7 +27,7 @@
 set -u
 cd "$(dirname "$0")/.."
 . toolchain/stages.sh
-parts=${*:-threads long vulkan npu editors packages fuzz lint}
+parts=${*:-threads long vulkan npu editors packages windows fuzz lint}
 has() { case " $parts " in *" $1 "*) return 0 ;; esac; return 1; }
 
 stage setup sh toolchain/setup.sh tests
@@ -84,6 +86,20 @@ if has packages; then
     stage "packages lint" sh toolchain/packages.sh lint
     stage "packages bookworm" sh toolchain/packages.sh clean bookworm
     stage "packages trixie" sh toolchain/packages.sh clean trixie
+fi
+if has windows; then
+    stage "windows parts" sh toolchain/windows.sh
+    stage "windows release" build build/release all --preset release
+    stage model sh toolchain/model.sh
+    stage "windows build" build build/windows windows_tests --preset windows
+    tests "windows tests" build/windows -L windows
+    stage "windows editors" env APUS_BUILD=build/windows PYTHONDONTWRITEBYTECODE=1 \
+        python3 tests/complete/lsp_test.py
+    stage "windows packer" sh -c 'model=build/models/SmolLM2-135M-Instruct.Q4_1.gguf &&
+        for build in release windows; do
+            build/$build/apus-pack $model -o build/$build/smollm2.apus --no-calibrate -q || exit
+        done
+        cmp build/release/smollm2.apus build/windows/smollm2.apus'
 fi
 if has fuzz; then
     fuzz "${FUZZ_SECONDS:-120}"

@@ -43,6 +43,14 @@ if [ "$stage_status" = 0 ]; then
     tests "tests narrow" build/narrow -L narrow
 fi
 
+# Programs for Windows under Wine: the port's tests, short ones of the library, and the release's
+# bits, bytes and answers.
+stage "windows parts" sh toolchain/windows.sh
+if [ "$stage_status" = 0 ]; then
+    stage "build windows" build build/windows windows_short --preset windows
+    tests "tests windows" build/windows -L windows -LE long
+fi
+
 # The library without libc for two processors, and images of it that boot: 90 seconds at most.
 stage "build firmware" sh toolchain/firmware.sh
 if [ "$stage_status" = 0 ]; then stage "boot images" sh toolchain/images.sh; fi
