@@ -8,14 +8,15 @@ mkdir -p build/log
 skipped=
 for machine in aarch64 x86_64; do
     case $machine in
-    aarch64) image=build/aarch64/apus-image.elf ;;
-    *) image=build/firmware/apus-image.efi ;;
+    aarch64) image=build/aarch64/apus-image.elf seconds=25 ;;
+    *) image=build/firmware/apus-image.efi seconds=65 ;; # its firmware takes the most
     esac
     if ! [ -e $image ]; then
         skipped="skipped: $image was not built"
         continue
     fi
-    python3 tests/firmware/boot.py $machine $image build/release/apus . 45 >build/log/boot 2>&1
+    python3 tests/firmware/boot.py $machine $image build/release/apus . $seconds \
+        >build/log/boot 2>&1
     status=$?
     cat build/log/boot
     case $status in
