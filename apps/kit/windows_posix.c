@@ -313,7 +313,7 @@ FILE *open_memstream(char **text, size_t *bytes) {
 
 #undef fclose
 int posix_fclose(FILE *file) {
-    if (!file || file != memstream.file) return fclose(file);
+    if (!memstream.file || file != memstream.file) return fclose(file);
     int64_t bytes = _ftelli64(file);
     char *text = bytes >= 0 && !ferror(file) ? malloc((size_t)bytes + 1) : NULL;
     rewind(file);
