@@ -92,7 +92,7 @@ static void models_say_why(void **state) {
     ARGUMENT(apus_model_measure(&c, &need),
              "apus_model_config: blob is not one that apus_blob_open has filled");
     c = good, c.cpu = (apus_cpu)9;
-    ARGUMENT(apus_model_measure(&c, &need), "apus_model_config: cpu is 9, must be 0 to 4");
+    ARGUMENT(apus_model_measure(&c, &need), "apus_model_config: cpu is 9, must be 0 to 5");
     apus_engine_config e[5];
     memset(e, 0, sizeof e);
     for (int i = 0; i < 5; i++) e[i].size = sizeof *e;

@@ -193,7 +193,7 @@ static const struct {
     {unknown_tensor, "blk.0.ffn_gate_inp.weight is not understood"},
     {unknown_global, "per_layer_model_proj.weight is not understood"},
     {output_bias, "where only zeros are supported"},
-    {layer_beyond, "behind the last"},
+    {layer_beyond, "after the last"},
     {layer_huge, "not understood"},
     {layer_leading_zero, "not understood"},
     {half_biases, "bias is missing"},
