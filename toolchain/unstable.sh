@@ -16,6 +16,7 @@ set -eu
 cd "$(dirname "$0")/.."
 root=${APUS_UNSTABLE:-$PWD/build/unstable}
 packages="gcc libc6-dev cmake ninja-build pkg-config python3 libcmocka-dev libjansson-dev"
+packages="$packages libevent-dev" # apus serve
 packages="$packages libvulkan-dev libvulkan1 glslang-tools spirv-tools"
 packages="$packages mesa-vulkan-drivers mesa-drm-shim vulkan-validationlayers"
 packages="$packages libxrt-utils libxrt-utils-npu" # xclbinutil; aiebu-asm, aiebu-dump, xrt-smi
