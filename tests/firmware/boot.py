@@ -99,6 +99,7 @@ check('cores', field('cores'), '2')
 check('threads', field('threads'), '2')
 check('cpu', field('cpu'), CPU)
 check('whether ids were proposed', int(field('proposed') or 0) > 0, True)
+check('whether it came to its end', bool(re.search('^done$', written, re.M)), True)
 check('whether it switched itself off', off, True)
 if failures:
     print('the machine wrote:\n' + written[-3000:])
