@@ -59,8 +59,8 @@ echo "$files" | tr ' ' '\n' |
 # The files for Windows need MinGW's headers, which toolchain/windows.sh installs. clang does not
 # know MinGW's word for formats.
 if command -v x86_64-w64-mingw32-gcc >/dev/null; then
-    echo "$files" | tr ' ' '\n' | grep -e "$windows" | xargs -r -I FILE \
-        clang-tidy --quiet $analyzer FILE -- --target=x86_64-w64-mingw32 -std=c11 -I. -Iinclude \
+    echo "$files" | tr ' ' '\n' | grep -e "$windows" | xargs -r -I {} \
+        clang-tidy --quiet $analyzer {} -- --target=x86_64-w64-mingw32 -std=c11 -I. -Iinclude \
         -isystem build/windows-parts/root/include -D_FILE_OFFSET_BITS=64 \
         -Wno-ignored-attributes 2>build/lint-tidy.log ||
         { grep -v 'warnings\? generated' build/lint-tidy.log; bad=1; }
