@@ -62,4 +62,4 @@ fuzz 10
 # README.md says where Apus runs by what these stages did.
 stage supported python3 toolchain/supported.py ran build/log
 
-finish 30
+finish 35
