@@ -148,9 +148,9 @@ static void cancel_stops(void **unused) {
     random_model_free(&model);
 }
 
-/* A clock by which everything takes long: a second passes at every look at it. */
+/* A clock by which everything takes long: a second passes at every look at it, on any thread. */
 enum { SECOND = 1000000000 };
-static uint64_t looks;
+static _Atomic uint64_t looks;
 static uint64_t slow_clock(void *unused) {
     (void)unused;
     return ++looks * SECOND;
