@@ -93,8 +93,10 @@ if has windows; then
     stage model sh toolchain/model.sh
     stage "windows build" build build/windows windows_tests --preset windows
     tests "windows tests" build/windows -L windows
-    stage "windows editors" env APUS_BUILD=build/windows PYTHONDONTWRITEBYTECODE=1 \
-        python3 tests/complete/lsp_test.py
+    for name in lsp lsp_next_edit; do
+        stage "windows $name" env APUS_BUILD=build/windows PYTHONDONTWRITEBYTECODE=1 \
+            python3 tests/complete/${name}_test.py
+    done
     stage "windows packer" sh -c 'model=build/models/SmolLM2-135M-Instruct.Q4_1.gguf &&
         for build in release windows; do
             build/$build/apus-pack $model -o build/$build/smollm2.apus --no-calibrate -q || exit

@@ -4,14 +4,13 @@ them (APUS_ORACLE_PYTHON runs this), lsprotocol judges every message and pygls e
 The texts of a small model are no test; that they are the same whatever way a document came to its
 text, and in whatever unit columns are counted, is."""
 import json
-import pathlib
 import random
 import subprocess
 import sys
-import tempfile
 import unittest
 
-from lsp_client import BUILD, PAIR, ROOT, Client, frame
+from lsp_case import CODE, DRAFT, LOOSE, TARGET, URI, LspCase
+from lsp_client import BUILD, frame
 
 try:
     import lsprotocol
@@ -20,47 +19,6 @@ try:
 except ImportError as error:
     lsprotocol = None
     MISSING = str(error)
-
-TARGET, DRAFT = PAIR / 'target.apus', PAIR / 'draft.apus'
-URI = 'file:///project/a.py'
-CODE = '''import os
-import sys
-
-
-def main(argv):
-    """Print the names of all files."""
-    for name in sorted(os.listdir(argv[1])):
-        if name.startswith('.'):
-            continue
-        print(name)
-
-
-def count(names):
-    total = 0
-    for name in names:
-'''
-LOOSE = {'automaticLogProb': 0, 'automaticMs': 0, 'invokedMs': 0}  # no answer by the clock
-
-
-class LspCase(unittest.TestCase):
-
-    def client(self, *arguments, **settings):
-        client = Client(*(arguments or [TARGET, '-t', 1]), **settings)
-        self.addCleanup(client.kill)
-        return client
-
-    def ready(self, options=LOOSE, **settings):
-        client = self.client()
-        client.start(options=options, **settings)
-        client.loaded()
-        return client
-
-    def error_of(self, message, code):
-        self.assertNotIn('result', message)
-        self.assertEqual(message['error']['code'], code, message)
-        self.assertGreater(len(message['error']['message']), 10)
-        return message['error']['message']
-
 
 class Life(LspCase):
 
@@ -388,85 +346,6 @@ class GivesWay(LspCase):
         self.assertIn(asked, [m.get('id') for m in client.seen])
         client.send('exit')
         self.assertEqual(client.status(), 0)
-
-
-class NextEdit(LspCase):
-    """With a tiny random model, which has the marker: what it predicts means nothing, but a client
-    can do with it what it does with the edits of another server."""
-
-    @classmethod
-    def setUpClass(cls):
-        sys.path.insert(0, str(ROOT / 'tests' / 'cli'))
-        import tiny_gguf
-        cls.folder = tempfile.TemporaryDirectory()
-        gguf, cls.model = (pathlib.Path(cls.folder.name) / name for name in ('t.gguf', 't.apus'))
-        tiny_gguf.write(str(gguf), controls=(
-            '<|fim_prefix|>', '<|fim_middle|>', '<|fim_suffix|>', '<|fim_pad|>', '<|repo_name|>',
-            '<|file_sep|>'))
-        subprocess.run([BUILD / 'apus-pack', gguf, '-o', cls.model, '-q', '--no-calibrate'],
-                       check=True)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.folder.cleanup()
-
-    def asking(self, *options, model=None, settings=None):
-        client = self.client(model or self.model, '-t', 1, *options)
-        client.start(options=dict(LOOSE, **(settings or {})))
-        client.loaded()
-        client.open(URI, CODE)
-        return client
-
-    def ask(self, client, line, column, **document):
-        return client.call('textDocument/copilotInlineEdit', {
-            'textDocument': {'uri': URI, **document},
-            'position': {'line': line, 'character': column}, 'context': {'triggerKind': 2}})
-
-    def test_only_where_it_is_on(self):
-        self.error_of(self.ask(self.asking(), 4, 3), -32601)
-        for client in (self.asking('--next-edit'), self.asking(settings={'nextEdit': True})):
-            self.assertIn('edits', self.ask(client, 4, 3)['result'])
-
-    def test_a_model_without_the_marker(self):
-        client = self.asking('--next-edit', '--fim', 'none', model=TARGET)
-        if client.seen and 'no markers' in json.dumps(client.seen):
-            self.assertIn('no marker between files', self.error_of(self.ask(client, 4, 3), -32803))
-            self.assertTrue(client.complete(URI, 4, 15))
-
-    def test_edits_are_of_the_document(self):
-        client, got = self.asking('--next-edit'), []
-        for turn in range(12):
-            client.change(URI, (turn, 0, turn, 0, 'the dog\n'))
-            result = self.ask(client, turn, 2, version=client.version[URI])['result']
-            self.assertEqual(list(result), ['edits'])
-            self.assertLessEqual(len(result['edits']), 1)
-            for edit in result['edits']:
-                got.append(edit)
-                self.assertEqual(sorted(edit), ['range', 'text', 'textDocument'])
-                self.assertEqual(edit['textDocument'],
-                                 {'uri': URI, 'version': client.version[URI]})
-                start, end = edit['range']['start'], edit['range']['end']
-                self.assertLessEqual((start['line'], start['character']),
-                                     (end['line'], end['character']))
-                self.assertLessEqual(end['line'], turn + 11)
-        self.assertTrue(client.complete(URI, 4, 15) is not None)  # the other mode is there too
-
-    def test_it_gives_way(self):
-        client = self.asking('--next-edit')
-        self.error_of(self.ask(client, 4, 3, version=99), -32801)
-        self.error_of(client.call('textDocument/copilotInlineEdit', {'textDocument': 5}), -32602)
-        params = {'textDocument': {'uri': URI}, 'position': {'line': 4, 'character': 3}}
-        asked = client.ask('textDocument/copilotInlineEdit', params)
-        client.change(URI, (0, 0, 0, 0, '# \n'))
-        answer = client.answer(asked)
-        if 'error' in answer:
-            self.error_of(answer, -32801)
-        asked = client.ask('textDocument/copilotInlineEdit', params)
-        client.send('$/cancelRequest', {'id': asked})
-        answer = client.answer(asked)
-        if 'error' in answer:
-            self.error_of(answer, -32800)
-        self.assertEqual(client.end(), 0)
 
 
 class Hostile(LspCase):
