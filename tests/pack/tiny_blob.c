@@ -202,13 +202,12 @@ static void fill_weights(const struct building *b, float *rows, uint8_t *weights
 }
 
 static void fill_rope(const struct building *b, float *rope) {
-    struct rope_config config = {.theta = 10000, .scaling = ROPE_NONE, .factor = 1};
-    double frequency[BLOB_HEAD_DIM_MAX / 2];
-    if (b->model.head_dim > BLOB_HEAD_DIM_MAX ||
-        !rope_frequencies(&config, b->model.head_dim, NULL, frequency, NULL))
-        return;
+    struct rope_config config = {
+        .theta = 10000, .rotary = b->model.head_dim, .scaling = ROPE_NONE, .factor = 1};
+    struct rope_table table;
+    if (!rope_table_make(&config, b->model.max_positions, NULL, &table, NULL)) return;
     for (uint32_t p = 0; p < b->model.max_positions; p++)
-        rope_position(frequency, b->model.head_dim, p, rope + (size_t)p * b->model.head_dim);
+        rope_position(&table, b->model.head_dim, p, rope + (size_t)p * b->model.head_dim);
 }
 
 /* -------------------------------------------------------------------------------------- blob -- */

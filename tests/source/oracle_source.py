@@ -69,6 +69,7 @@ def dump(path, values=True):
     tensors, at = {}, 0
     for line in lines[1:]:
         role, layer, rows, cols, kind = line.split()
+        role = role.lower()
         rows, cols = int(rows), int(cols)
         tensors[role,
                 int(layer)] = (kind,
@@ -238,7 +239,7 @@ def check_gguf(folder):
                    qkv_bias=True,
                    divisors=True,
                    tied=True), "llama, biases")
-    assert config["qkv_bias"] and config["tied"] and config["scaling"] == 3
+    assert config["qkv_bias"] and config["tied"] and config["scaling"] == "divisors"
     os.remove(path)
     config, _ = check(
         path, write_gguf(path, "qwen2", [(4, 1, 64, 256)] * 2, ["F16", "BF16"], qkv_bias=True),
@@ -327,7 +328,7 @@ def check_directories(folder):
         path,
         write_directory(path, llama_config(rope_scaling=scaling, rope_theta=500000),
                         [(4, 2, 12, 80)] * 2, 3), "llama shards")
-    assert config["scaling"] == 2 and config["factor"] == 8 and config[
+    assert config["scaling"] == "llama3" and config["factor"] == 8 and config[
         "original"] == 1024 and config["ends"] == [2, 3]
     path = os.path.join(folder, "mistral")
     config, _ = check(
@@ -355,7 +356,7 @@ def check_directories(folder):
                         rope_scaling=dict(type="dynamic", factor=2.0))
     config, _ = check(path, write_directory(path, deci, [(4, 4, 12, 80), (4, 1, 12, 80)], 1),
                       "deci")
-    assert config["scaling"] == 0 and config["max_positions"] == 2048
+    assert config["scaling"] == "dynamic" and config["max_positions"] == 2048
     path = os.path.join(folder, "pruned")
     off, on = dict(no_op=True), dict(no_op=False, replace_with_linear=False)
     blocks = [

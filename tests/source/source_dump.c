@@ -7,17 +7,22 @@
 #include "weights/pack/checkpoint/source.h"
 
 static const char *const ROLES[SOURCE_ROLES] = {
-    "embed", "head",   "final_norm", "rope_freqs", "attn_norm", "q",    "k",  "v",
-    "o",     "q_bias", "k_bias",     "v_bias",     "ffn_norm",  "gate", "up", "down"};
+#define ROLE(role, ...) #role,
+    SOURCE_ROLE_ROWS(ROLE)
+#undef ROLE
+};
+static const char *const SCALINGS[] = {"none",    "linear", "llama3",  "yarn",
+                                       "dynamic", "long",   "divisors"};
 
 static void print_config(const struct model_config *c) {
     printf("{\"architecture\":\"%s\",\"layers\":%u,\"dim\":%u,\"vocab\":%u,\"max_positions\":%u,"
-           "\"eps\":%.17g,\"theta\":%.17g,\"scaling\":%d,"
+           "\"eps\":%.17g,\"theta\":%.17g,\"scaling\":\"%s\",\"rotary\":%u,"
            "\"factor\":%.17g,\"low\":%.17g,\"high\":%.17g,\"original\":%u,\"tied\":%d,\"qkv_bias\":"
            "%d,\"bos\":%lld,\"ends\":[",
            c->architecture, c->layers, c->dim, c->vocab, c->max_positions, c->eps, c->rope.theta,
-           (int)c->rope.scaling, c->rope.factor, c->rope.low_freq_factor, c->rope.high_freq_factor,
-           c->rope.original_positions, c->tied, c->features >> WHEN_BIASED & 1, (long long)c->bos);
+           SCALINGS[c->rope.scaling], c->rope.rotary, c->rope.factor, c->rope.low_freq_factor,
+           c->rope.high_freq_factor, c->rope.original_positions, c->tied,
+           c->features >> WHEN_BIASED & 1, (long long)c->bos);
     for (uint32_t i = 0; i < c->end_tokens_count; i++)
         printf("%s%d", i ? "," : "", c->end_tokens[i]);
     printf("],\"layer\":[");
@@ -51,7 +56,8 @@ int main(int argc, char **argv) {
     if (ok) print_config(source_config(source));
     for (int role = 0; ok && role < SOURCE_ROLES; role++)
         for (uint32_t layer = 0;
-             ok && layer < (role < SOURCE_ATTN_NORM ? 1 : source_config(source)->layers); layer++) {
+             ok && layer < (role < SOURCE_LAYER_ROLES ? 1 : source_config(source)->layers);
+             layer++) {
             const struct source_tensor *t = source_tensor(source, (enum source_role)role, layer);
             if (!t) continue;
             printf("%s %u %llu %llu %s\n", ROLES[role], layer, (unsigned long long)t->rows,

@@ -90,7 +90,8 @@ static void head_dim_odd(desc *g) {
     number(g, "llama.rope.dimension_count", 3);
 }
 static void value_dim_other(desc *g) { int_key(g, "llama.attention.value_length", 8); }
-static void rope_partial(desc *g) { number(g, "llama.rope.dimension_count", 2); }
+static void rope_odd(desc *g) { number(g, "llama.rope.dimension_count", 3); }
+static void rope_wide(desc *g) { number(g, "llama.rope.dimension_count", 6); }
 static void positions_0(desc *g) { number(g, "llama.context_length", 0); }
 static void eps_nan(desc *g) { real(g, "llama.attention.layer_norm_rms_epsilon", (double)NAN); }
 static void eps_0(desc *g) { real(g, "llama.attention.layer_norm_rms_epsilon", 0); }
@@ -99,7 +100,20 @@ static void eps_missing(desc *g) { drop_key(g, "llama.attention.layer_norm_rms_e
 static void theta_infinite(desc *g) { real(g, "llama.rope.freq_base", (double)INFINITY); }
 static void theta_0(desc *g) { real(g, "llama.rope.freq_base", 0); }
 static void theta_negative(desc *g) { real(g, "llama.rope.freq_base", -1); }
-static void yarn(desc *g) { text_key(g, "llama.rope.scaling.type", "yarn"); }
+static void other_scaling(desc *g) { text_key(g, "llama.rope.scaling.type", "ntk"); }
+static void yarn_betas(desc *g) {
+    text_key(g, "llama.rope.scaling.type", "yarn");
+    real_key(g, "llama.rope.scaling.yarn_beta_slow", 33);
+}
+static void yarn_attention(desc *g) {
+    text_key(g, "llama.rope.scaling.type", "yarn");
+    real_key(g, "llama.rope.scaling.yarn_attn_factor", -1);
+}
+static void attention_alone(desc *g) { real_key(g, "llama.rope.scaling.attn_factor", 2); }
+static void divisors_alone(desc *g) { tensor(g, "rope_factors_short.weight", 2, 0); }
+static void divisors_few(desc *g) {
+    tensor(g, "rope_factors_short.weight", 2, 0), tensor(g, "rope_factors_long.weight", 1, 0);
+}
 static void factor_nan(desc *g) { real_key(g, "llama.rope.scaling.factor", (double)NAN); }
 static void factor_small(desc *g) { real_key(g, "llama.rope.scaling.factor", 0.25); }
 static void vocab_key(desc *g) { number(g, "llama.vocab_size", 11); }
@@ -167,10 +181,11 @@ static const struct {
     {list_short, "1 entries for 2 layers"},
     {list_long, "3 entries for 2 layers"},
     {list_floats, "not an array of integers"},
-    {head_dim_other, "rope.dimension_count"},
+    {head_dim_other, "attn_q.weight is 8 x 8"},
     {head_dim_odd, "even"},
     {value_dim_other, "value_length"},
-    {rope_partial, "rope.dimension_count"},
+    {rope_odd, "rope.dimension_count"},
+    {rope_wide, "rope.dimension_count"},
     {positions_0, "position"},
     {eps_nan, "not finite"},
     {eps_0, "epsilon"},
@@ -179,7 +194,12 @@ static const struct {
     {theta_infinite, "not finite"},
     {theta_0, "theta"},
     {theta_negative, "theta"},
-    {yarn, "yarn"},
+    {other_scaling, "type ntk"},
+    {yarn_betas, "beta_fast 32 and beta_slow 33"},
+    {yarn_attention, "attention factor -1"},
+    {attention_alone, "attn_factor"},
+    {divisors_alone, "rope_factors_short.weight is there"},
+    {divisors_few, "rope_factors_long.weight is 1 x 1"},
     {factor_nan, "not finite"},
     {factor_small, "factor"},
     {vocab_key, "vocab_size"},
@@ -335,8 +355,9 @@ static void configurations_decide(void **state) {
                                       "\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2.0}",
                                       NULL, NULL, &file, &d);
     assert_non_null(source);
-    assert_true(source_config(source)->rope.scaling == ROPE_NONE &&
-                source_config(source)->max_positions == 64);
+    assert_true(source_config(source)->rope.scaling == ROPE_DYNAMIC &&
+                source_config(source)->max_positions == 64 &&
+                source_config(source)->rope.reach == 128);
     assert_non_null(strstr(source_config(source)->notes, "dynamic NTK"));
     source_close(source), bytes_free(&file);
 

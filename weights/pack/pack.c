@@ -111,21 +111,17 @@ static bool make_plan(struct job *job) {
 }
 
 static bool make_rope(struct job *job) {
-    const struct model_config *config = source_config(job->source);
+    const struct rope_config *rope = &source_config(job->source)->rope;
     uint32_t head_dim = job->plan.model.head_dim, positions = job->plan.model.max_positions;
-    double frequency[BLOB_HEAD_DIM_MAX / 2] = {0}; /* 0: elements that fill up a head are not
-                                                      rotated */
     float divisor[BLOB_HEAD_DIM_MAX / 2];
-    if (config->rope.scaling == ROPE_DIVISORS &&
-        !source_read_rows(job->source, source_tensor(job->source, SOURCE_ROPE_FREQS, 0), 0, 1,
-                          divisor, job->d))
+    struct rope_table table;
+    if (!source_rope_divisors(job->source, positions, divisor, job->d) ||
+        !rope_table_make(rope, positions, divisor, &table, job->d))
         return false;
-    uint32_t turned = job->plan.head_size;
-    if (!rope_frequencies(&config->rope, turned, divisor, frequency, job->d)) return false;
     job->rope = malloc((size_t)positions * head_dim * sizeof(float));
     if (!job->rope) return diag_fail(job->d, "out of memory");
     for (uint32_t p = 0; p < positions; p++)
-        rope_position(frequency, head_dim, p, job->rope + (size_t)p * head_dim);
+        rope_position(&table, head_dim, p, job->rope + (size_t)p * head_dim);
     return true;
 }
 

@@ -9,50 +9,8 @@
 #include "weights/pack/checkpoint/source_inside.h"
 #include "weights/pack/checkpoint/wanted.h"
 
-enum { READ_BYTES = 1 << 20, ROLES_PER_LAYER = SOURCE_ROLES - SOURCE_LAYER_ROLES };
+enum { READ_BYTES = 1 << 20 };
 enum { CONFIG_BYTES = 16 << 20 };
-
-static const char *const NO_NAMES[] = {NULL};
-
-/* inverse frequencies of old files */
-static const char *const GGUF_LAYER_SKIPPED[] = {"attn_rot_embd", "attn_rot_embd.weight", NULL};
-static const char *const GGUF_ZEROS[] = {"output.bias", "output_norm.bias", NULL};
-static const char *const GGUF_LAYER_ZEROS[] = {"attn_output.bias",
-                                               "attn_norm.bias",
-                                               "ffn_norm.bias",
-                                               "ffn_gate.bias",
-                                               "ffn_up.bias",
-                                               "ffn_down.bias",
-                                               NULL};
-static const struct naming GGUF_NAMING = {
-    .names = NAMES_GGUF,
-    .layer_prefix = "blk.",
-    .skipped = NO_NAMES,
-    .layer_skipped = GGUF_LAYER_SKIPPED,
-    .zeros = GGUF_ZEROS,
-    .layer_zeros = GGUF_LAYER_ZEROS,
-};
-
-static const char *const JSON_SKIPPED[] = {"model.rotary_emb.inv_freq", NULL};
-static const char *const JSON_LAYER_SKIPPED[] = {"self_attn.rotary_emb.inv_freq",
-                                                 "self_attn.rotary_emb.cos_cached",
-                                                 "self_attn.rotary_emb.sin_cached", NULL};
-static const char *const JSON_ZEROS[] = {"lm_head.bias", "model.norm.bias", NULL};
-static const char *const JSON_LAYER_ZEROS[] = {"self_attn.o_proj.bias",
-                                               "input_layernorm.bias",
-                                               "post_attention_layernorm.bias",
-                                               "mlp.gate_proj.bias",
-                                               "mlp.up_proj.bias",
-                                               "mlp.down_proj.bias",
-                                               NULL};
-static const struct naming JSON_NAMING = {
-    .names = NAMES_HUGGING_FACE,
-    .layer_prefix = "model.layers.",
-    .skipped = JSON_SKIPPED,
-    .layer_skipped = JSON_LAYER_SKIPPED,
-    .zeros = JSON_ZEROS,
-    .layer_zeros = JSON_LAYER_ZEROS,
-};
 
 /* -------------------------------------------------------------------------- reading a tensor -- */
 
@@ -95,12 +53,8 @@ static bool read_stored(struct source *source, const struct stored_tensor *store
     return check_finite(stored, first, rows, out, d);
 }
 
-/* Goes over the rows of a tensor, or of two tensors of one shape, piece by piece, as long as `good`
- * returns true. */
-typedef bool visit(const float *values, const float *others, size_t count, struct diag *d);
-
-static bool visit_rows(struct source *source, const struct stored_tensor *a,
-                       const struct stored_tensor *b, visit *good, struct diag *d) {
+bool source_visit_rows(struct source *source, const struct stored_tensor *a,
+                       const struct stored_tensor *b, source_visit *good, struct diag *d) {
     uint64_t rows = READ_BYTES / sizeof(float) / a->cols + 1;
     if (rows > a->rows) rows = a->rows;
     float *values = malloc(2 * (size_t)(rows * a->cols) * sizeof *values),
@@ -114,202 +68,6 @@ static bool visit_rows(struct source *source, const struct stored_tensor *a,
     }
     free(values);
     return ok;
-}
-
-static bool all_zero(const float *values, const float *others, size_t count, struct diag *d) {
-    (void)others;
-    for (size_t i = 0; i < count; i++)
-        if (values[i] != 0) return diag_fail(d, "%g", (double)values[i]);
-    return true;
-}
-
-static bool all_equal(const float *values, const float *others, size_t count, struct diag *d) {
-    (void)d;
-    for (size_t i = 0; i < count; i++)
-        if (values[i] != others[i]) return false;
-    return true;
-}
-
-/* ---------------------------------------------------------------------------- names to roles -- */
-
-static struct source_tensor *slot(const struct source *source, int role, uint32_t layer) {
-    size_t before = source_roles[role].per == PER_MODEL ? 0 : (size_t)layer * ROLES_PER_LAYER;
-    return &source->tensors[before + (size_t)role];
-}
-
-/* Splits "<prefix>12.<rest>" and returns the rest. The number has no leading zeros and is below
- * SOURCE_MAX_LAYERS. NULL if the name is not of this form. */
-static const char *split_layer(const char *name, const char *prefix, uint32_t *layer) {
-    size_t n = strlen(prefix);
-    if (strncmp(name, prefix, n) != 0) return NULL;
-    const char *p = name + n;
-    if (p[0] == '0' && p[1] != '.') return NULL;
-    uint32_t value = 0;
-    const char *begin = p;
-    for (; *p >= '0' && *p <= '9'; p++) {
-        value = value * 10 + (uint32_t)(*p - '0');
-        if (value >= SOURCE_MAX_LAYERS) return NULL;
-    }
-    if (p == begin || *p != '.') return NULL;
-    *layer = value;
-    return p + 1;
-}
-
-/* A bias that the model's function has no place for may be there if it is zero; writers of
- * attention_bias and mlp_bias leave such tensors. */
-static bool check_zeros(struct source *source, const struct stored_tensor *stored, struct diag *d) {
-    struct diag value = {{0}};
-    if (visit_rows(source, stored, NULL, all_zero, &value)) {
-        if (!strstr(source->config.notes, "biases of zeros"))
-            config_note(&source->config, "biases of zeros are left out");
-        return true;
-    }
-    return diag_fail(d, "%s: tensor %s is %s where only zeros are supported", stored->file->name,
-                     stored->name, value.text);
-}
-
-/* Files a stored tensor under its role. A name that has no role is refused, unless it is known not
- * to matter. */
-static bool assign(struct source *source, const struct naming *naming,
-                   const struct stored_tensor *stored, struct diag *d) {
-    uint32_t layer = 0;
-    const char *rest = split_layer(stored->name, naming->layer_prefix, &layer);
-    if (name_is_listed(rest ? naming->layer_skipped : naming->skipped, rest ? rest : stored->name))
-        return true;
-    if (name_is_listed(rest ? naming->layer_zeros : naming->zeros, rest ? rest : stored->name))
-        return check_zeros(source, stored, d);
-    for (int role = 0; role < SOURCE_ROLES; role++) {
-        const char *name = source_roles[role].name[naming->names];
-        if (!name || (source_roles[role].per != PER_MODEL) != (rest != NULL) ||
-            strcmp(name, rest ? rest : stored->name) != 0)
-            continue;
-        if (rest && layer >= source->config.layers)
-            return diag_fail(d, "%s: tensor %s is of a layer after the last of %u layers",
-                             stored->file->name, stored->name, source->config.layers);
-        const struct gguf_type_info *type = gguf_type_info(stored->type);
-        *slot(source, role, layer) = (struct source_tensor){.name = stored->name,
-                                                            .type = type->name,
-                                                            .bits = 8.0 * type->bytes / type->block,
-                                                            .rows = stored->rows,
-                                                            .cols = stored->cols,
-                                                            .stored = stored};
-        return true;
-    }
-    return diag_fail(d, "%s: tensor %s is not understood", stored->file->name, stored->name);
-}
-
-/* ------------------------------------------------------------------------------------ shapes -- */
-
-static uint32_t widest_head(const struct model_config *c) {
-    uint32_t widest = 0;
-    for (uint32_t i = 0; i < c->layers; i++)
-        if (c->layer[i].head_dim > widest) widest = c->layer[i].head_dim;
-    return widest;
-}
-
-static bool is_wanted(const struct model_config *c, const struct layer_config *l,
-                      const struct source_role_row *row) {
-    uint32_t holds = c->features | 1u << WHEN_ALWAYS;
-    if (!c->tied) holds |= 1u << WHEN_UNTIED;
-    if (c->rope.scaling == ROPE_DIVISORS) holds |= 1u << WHEN_DIVISORS;
-    if (row->per == PER_ATTENTION && l->heads == 0) return false;
-    if (row->per == PER_FFN && l->ffn == 0) return false;
-    return holds >> row->when & 1;
-}
-
-static uint64_t size_of(const struct model_config *c, const struct layer_config *l,
-                        enum source_size size) {
-    switch (size) {
-#define SIZE(size, of)                                                                             \
-    case SIZE_##size:                                                                              \
-        return of;
-        SOURCE_SIZES(SIZE)
-#undef SIZE
-    }
-    return 0;
-}
-
-static bool check_tensor(const struct source *source, const struct naming *naming, const char *file,
-                         int role, uint32_t layer, struct diag *d) {
-    const struct source_tensor *tensor = slot(source, role, layer);
-    const struct source_role_row *row = &source_roles[role];
-    const struct layer_config *l = &source->config.layer[layer];
-    const char *name = row->name[naming->names];
-    if (!is_wanted(&source->config, l, row))
-        return !tensor->name ||
-               diag_fail(d, "%s: tensor %s is there, but the configuration has no place for it",
-                         file, tensor->name);
-    if (!tensor->name && row->per == PER_MODEL)
-        return diag_fail(d, "%s: tensor %s is missing", file, name);
-    if (!tensor->name)
-        return diag_fail(d, "%s: tensor %s%u.%s is missing", file, naming->layer_prefix, layer,
-                         name);
-    uint64_t rows = size_of(&source->config, l, row->rows),
-             cols = size_of(&source->config, l, row->cols);
-    const struct stored_tensor *stored = tensor->stored;
-    if (stored->dims != (row->rows == SIZE_ONE ? 1 : 2) || tensor->rows != rows ||
-        tensor->cols != cols)
-        return diag_fail(d,
-                         "%s: tensor %s is %llu x %llu in %u dimensions where the configuration "
-                         "asks for %llu x %llu",
-                         file, tensor->name, (unsigned long long)tensor->rows,
-                         (unsigned long long)tensor->cols, stored->dims, (unsigned long long)rows,
-                         (unsigned long long)cols);
-    return true;
-}
-
-/* For a configuration that ties the head to the embedding and a file that has a head. If the two
- * tensors are equal, they are tied; if not, the model computes with the head, as in transformers. A
- * file may also hold the head alone. */
-static bool untie(struct source *source, const struct naming *naming, const char *file,
-                  struct diag *d) {
-    struct model_config *c = &source->config;
-    struct source_tensor *embed = slot(source, SOURCE_EMBED, 0),
-                         *head = slot(source, SOURCE_HEAD, 0);
-    if (!c->tied || !head->name) return true;
-    if (!embed->name) *embed = *head;
-    c->tied = false;
-    if (!check_tensor(source, naming, file, SOURCE_EMBED, 0, d) ||
-        !check_tensor(source, naming, file, SOURCE_HEAD, 0, d))
-        return false;
-    struct diag failure = {{0}};
-    c->tied = embed->stored == head->stored ||
-              visit_rows(source, embed->stored, head->stored, all_equal, &failure);
-    if (failure.text[0]) return diag_fail(d, "%s", failure.text);
-    if (c->tied)
-        *head = (struct source_tensor){0};
-    else
-        config_note(c,
-                    "%s differs from the embedding and is kept, though tie_word_embeddings is true",
-                    head->name);
-    return true;
-}
-
-/* Assigns every stored tensor and checks that they are what the configuration asks for. */
-static bool assign_all(struct source *source, const struct naming *naming, const char *file,
-                       struct diag *d) {
-    const struct model_config *c = &source->config;
-    source->tensors =
-        calloc(SOURCE_LAYER_ROLES + (size_t)c->layers * ROLES_PER_LAYER, sizeof *source->tensors);
-    if (!source->tensors) return diag_fail(d, "out of memory");
-    for (size_t i = 0; i < source->stored_count; i++)
-        if (!assign(source, naming, &source->stored[i], d)) return false;
-    if (!untie(source, naming, file, d)) return false;
-    for (int role = 0; role < SOURCE_LAYER_ROLES; role++)
-        if (!check_tensor(source, naming, file, role, 0, d)) return false;
-    for (uint32_t layer = 0; layer < c->layers; layer++)
-        for (int role = SOURCE_LAYER_ROLES; role < SOURCE_ROLES; role++)
-            if (!check_tensor(source, naming, file, role, layer, d)) return false;
-    return true;
-}
-
-/* Marks the tensors whose rows are interleaved, in each Q and K head: row 2 i + j of the file is
- * row j * head_dim / 2 + i of the head. */
-static void mark_interleaved(struct source *source) {
-    for (uint32_t layer = 0; layer < source->config.layers; layer++)
-        for (int role = SOURCE_LAYER_ROLES; role < SOURCE_ROLES; role++)
-            if (source_roles[role].order == ORDER_ROTARY)
-                slot(source, role, layer)->rotary = source->config.layer[layer].head_dim;
 }
 
 /* ----------------------------------------------------------------------------------- opening -- */
@@ -349,9 +107,7 @@ static bool open_gguf(struct source *source, struct diag *d) {
     if (!source->gguf || !config_of_gguf(source->gguf, &source->config, d) ||
         !store_gguf(source, d))
         return false;
-    if (!assign_all(source, &GGUF_NAMING, gguf_file(source->gguf)->name, d)) return false;
-    if (source->config.family->interleaved) mark_interleaved(source);
-    return true;
+    return source_assign(source, &source_gguf_naming, gguf_file(source->gguf)->name, d);
 }
 
 /* The directory's own name, also for ".", and with links followed. */
@@ -383,7 +139,7 @@ static bool open_directory(struct source *source, const char *path, struct diag 
     source->directory = strdup(path);
     source->safetensors = source->directory ? safetensors_open(path, d) : NULL;
     return source->safetensors && store_safetensors(source, d) &&
-           assign_all(source, &JSON_NAMING, path, d);
+           source_assign(source, &source_json_naming, path, d);
 }
 
 static struct source *create(struct diag *d) {
@@ -433,7 +189,7 @@ struct source *source_open_json_memory(const char *config, size_t config_bytes, 
         source->safetensors =
             safetensors_open_memory("model.safetensors", weights, weights_bytes, d);
     return keep_if(source, ok && source->safetensors && store_safetensors(source, d) &&
-                               assign_all(source, &JSON_NAMING, "memory", d));
+                               source_assign(source, &source_json_naming, "memory", d));
 }
 
 void source_close(struct source *source) {
@@ -441,6 +197,8 @@ void source_close(struct source *source) {
     gguf_close(source->gguf);
     safetensors_close(source->safetensors);
     free(source->config.layer);
+    free(source->config.rope.short_divisor);
+    free(source->config.rope.long_divisor);
     free(source->directory);
     free(source->stored);
     free(source->tensors);
@@ -461,24 +219,29 @@ const struct source_tensor *source_tensor(const struct source *source, enum sour
                                           uint32_t layer) {
     if (role == SOURCE_NONE || (role >= SOURCE_LAYER_ROLES && layer >= source->config.layers))
         return NULL;
-    const struct source_tensor *tensor = slot(source, (int)role, layer);
+    const struct source_tensor *tensor = source_slot(source, (int)role, layer);
     return tensor->name ? tensor : NULL;
 }
 
-/* The file's row that holds row r of a head-wise interleaved tensor. */
-static uint64_t interleaved(uint64_t r, uint32_t head_dim) {
-    uint64_t head = r / head_dim, at = r % head_dim, half = head_dim / 2;
-    return head * head_dim + (at < half ? 2 * at : 2 * (at - half) + 1);
+/* The file's row that holds row r of a tensor whose heads have to be put in order. */
+static uint64_t stored_row(const struct source_tensor *tensor, uint64_t r) {
+    uint64_t head = r / tensor->head_dim, at = r % tensor->head_dim, half = tensor->head_dim / 2,
+             pairs = tensor->rotary / 2, side = at >= half, i = at - side * half, there;
+    if (i >= pairs)
+        there = 2 * pairs + side * (half - pairs) + (i - pairs);
+    else
+        there = tensor->interleaved ? 2 * i + side : i + side * pairs;
+    return head * tensor->head_dim + there;
 }
 
 /* A bias is one row. This puts its columns in order. */
-static bool read_interleaved_bias(struct source *source, const struct source_tensor *tensor,
-                                  float *out, struct diag *d) {
+static bool read_ordered_bias(struct source *source, const struct source_tensor *tensor, float *out,
+                              struct diag *d) {
     size_t bytes = (size_t)tensor->cols * sizeof(float);
     float *copy = malloc(bytes);
     if (!copy) return diag_fail(d, "out of memory");
     bool ok = read_stored(source, tensor->stored, 0, 1, copy, d);
-    for (uint64_t i = 0; ok && i < tensor->cols; i++) out[i] = copy[interleaved(i, tensor->rotary)];
+    for (uint64_t i = 0; ok && i < tensor->cols; i++) out[i] = copy[stored_row(tensor, i)];
     free(copy);
     return ok;
 }
@@ -488,14 +251,29 @@ bool source_read_rows(struct source *source, const struct source_tensor *tensor,
     if (first > tensor->rows || rows > tensor->rows - first)
         return diag_fail(d, "%llu rows from row %llu on are not inside tensor %s",
                          (unsigned long long)rows, (unsigned long long)first, tensor->name);
-    if (!tensor->rotary) return read_stored(source, tensor->stored, first, rows, out, d);
     const struct stored_tensor *stored = tensor->stored;
-    if (stored->dims == 1) return rows == 0 || read_interleaved_bias(source, tensor, out, d);
+    if (!tensor->head_dim) return read_stored(source, stored, tensor->first + first, rows, out, d);
+    if (stored->dims == 1) return rows == 0 || read_ordered_bias(source, tensor, out, d);
     for (uint64_t r = 0; r < rows; r++)
-        if (!read_stored(source, stored, interleaved(first + r, tensor->rotary), 1,
+        if (!read_stored(source, stored, tensor->first + stored_row(tensor, first + r), 1,
                          out + r * tensor->cols, d))
             return false;
     return true;
+}
+
+bool source_rope_divisors(struct source *source, uint32_t positions, float *out, struct diag *d) {
+    const struct rope_config *rope = &source->config.rope;
+    bool is_long = positions > rope->original_positions;
+    const float *list = is_long ? rope->long_divisor : rope->short_divisor;
+    if (rope->scaling != ROPE_DIVISORS && rope->scaling != ROPE_LONG) return true;
+    if (list) {
+        memcpy(out, list, rope->rotary / 2 * sizeof *out);
+        return true;
+    }
+    const enum source_role role = rope->scaling == ROPE_DIVISORS ? SOURCE_ROPE_FREQS
+                                  : is_long                      ? SOURCE_ROPE_LONG
+                                                                 : SOURCE_ROPE_SHORT;
+    return source_read_rows(source, source_tensor(source, role, 0), 0, 1, out, d);
 }
 
 /* -------------------------------------------------------------------------------- its bytes -- */

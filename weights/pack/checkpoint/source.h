@@ -26,26 +26,49 @@ struct layer_config {
     uint32_t kv_heads; /* divides heads */
     uint32_t head_dim; /* even; the same in all layers of today's models */
     uint32_t ffn;      /* 0 if the layer has no feed-forward part */
+    bool unrotated;    /* its attention is without RoPE */
+    uint32_t window;   /* a position sees this many positions, itself among them; 0: all */
 };
 
 enum rope_scaling {
-    ROPE_NONE,    /* also for dynamic NTK: max_positions is capped at the original positions, and up
-                     to there NTK changes nothing */
-    ROPE_LINEAR,  /* positions / factor */
-    ROPE_LLAMA3,  /* factor, low_freq_factor, high_freq_factor, original_positions */
-    ROPE_DIVISORS /* each frequency is divided by its entry of the tensor SOURCE_ROPE_FREQS [1,
-                     head_dim / 2] */
+    ROPE_NONE,
+    ROPE_LINEAR,   /* positions / factor */
+    ROPE_LLAMA3,   /* factor, low_freq_factor, high_freq_factor, original_positions */
+    ROPE_YARN,     /* factor, beta_fast, beta_slow, exact_range, original_positions */
+    ROPE_DYNAMIC,  /* theta grows with the positions from original_positions on; factor */
+    ROPE_LONG,     /* each frequency is divided by its entry of one of two lists (LongRoPE) */
+    ROPE_DIVISORS, /* each frequency is divided by its entry of one list, and by factor */
 };
 
 struct rope_config {
-    double theta; /* frequency i of head_dim / 2 is theta^(-2 i / head_dim) before scaling; pairs
-                     are (i, i + head_dim / 2) */
+    double theta;    /* frequency i of rotary / 2 is theta^(-2 i / rotary) before scaling; pairs are
+                     (i, i + head_dim / 2) */
+    uint32_t rotary; /* elements of a head that are rotated: even, 2 .. head_dim. The others have
+                        frequency 0 */
     enum rope_scaling scaling;
-    double factor;               /* >= 1; for LINEAR and LLAMA3; with DIVISORS 1, unless the file
-                                    also scales linearly */
+    double factor;               /* >= 1; with DIVISORS 1 unless the file also scales linearly */
     double low_freq_factor;      /* LLAMA3 */
     double high_freq_factor;     /* for LLAMA3; > low_freq_factor */
-    uint32_t original_positions; /* LLAMA3 */
+    double beta_fast, beta_slow; /* YARN: turns in the original positions; fast >= slow > 0 */
+    bool exact_range;            /* YARN: the ends of the ramp are not rounded to whole
+                                    frequencies */
+    double attention_factor;     /* sines and cosines of what is rotated are multiplied by it; 0:
+                                    by what follows from factor (rope.h) */
+    double mscale, mscale_all;   /* YARN: of that formula; 0: not given */
+    uint32_t original_positions; /* LLAMA3, YARN, DYNAMIC, LONG */
+    uint32_t reach;              /* DYNAMIC: positions that may be asked for beyond the model's own,
+                                    max_positions */
+    /* The lists of LONG, [rotary / 2] each, malloc'ed; NULL where the file has them as tensors
+     * (source_rope_divisors gives them in both cases). */
+    float *short_divisor, *long_divisor;
+};
+
+/* Factors that are 1 for most models. */
+struct scale_config {
+    double embedding; /* of the embedding's rows */
+    double scores;    /* of the products of q and k; 0: 1 / sqrt(head_dim) */
+    double residual;  /* of what a sublayer adds */
+    double logits;    /* of the logits */
 };
 
 enum { SOURCE_MAX_LAYERS = 4096, SOURCE_MAX_END_TOKENS = 16 };
@@ -66,6 +89,7 @@ struct model_config {
     struct layer_config *layer; /* [layers] */
     double eps;                 /* of every RMSNorm, > 0 */
     struct rope_config rope;
+    struct scale_config scale;
     bool tied;                                 /* the head is the embedding */
     uint32_t features;                         /* SOURCE_FEATURE(WHEN_...) of each feature that the
                                                   layers have */
@@ -82,13 +106,17 @@ struct source_tensor {
     const char *name; /* in the file */
     const char *type; /* "BF16", "Q4_K" ... */
     double bits;      /* bits per weight in the file */
-    /* As source_roles.h has them. source_read_rows gives the rows of Q and K in rotate-half order,
-     * whatever the file's own order. */
+    /* As source_roles.h has them. source_read_rows gives the rows of Q and K in the order in which
+     * a head's element i is rotated with i + head_dim / 2, whatever the file's own order. */
     uint64_t rows, cols;
-    /* These two are for source.c alone. */
+    /* These are for the files source*.c alone. */
     const void *stored;
-    uint32_t rotary; /* head_dim if the file has the rows of a head (columns of a bias) interleaved,
-                        otherwise 0 */
+    uint64_t first; /* the tensor begins at this row of what is stored */
+    uint32_t
+        head_dim;     /* not 0: the rows of each head (columns of a bias) have to be put in order */
+    uint32_t rotary;  /* how many of them are rotated */
+    bool interleaved; /* whether the file has the two of a pair beside each other; otherwise they
+                          are rotary / 2 apart. Those that are not rotated come last. */
 };
 
 /* Opens a GGUF file, or a directory with config.json and safetensors. NULL with a sentence on
@@ -110,6 +138,10 @@ const struct source_tensor *source_tensor(const struct source *source, enum sour
  * call it on one source at once. */
 bool source_read_rows(struct source *source, const struct source_tensor *tensor, uint64_t first,
                       uint64_t rows, float *out, struct diag *d);
+
+/* Fills out [rotary / 2] with the divisors of RoPE's frequencies for a blob of this many positions,
+ * if the scaling is ROPE_DIVISORS or ROPE_LONG. */
+bool source_rope_divisors(struct source *source, uint32_t positions, float *out, struct diag *d);
 
 /* Adds every byte of the files that hold the weights, as they were opened, to the hash. progress
  * may be NULL. */

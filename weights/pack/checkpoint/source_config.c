@@ -25,11 +25,26 @@ void config_note(struct model_config *config, const char *format, ...) {
     va_end(args);
 }
 
-void config_cap_window(struct model_config *config, uint64_t window) {
-    if (window == 0 || window >= config->max_positions) return;
-    config_note(config, "positions end at the attention window of %llu instead of %u",
-                (unsigned long long)window, config->max_positions);
-    config->max_positions = (uint32_t)window;
+void config_cap_positions(struct model_config *config, uint64_t positions, const char *why) {
+    if (positions == 0 || positions >= config->max_positions) return;
+    config_note(config, "positions end at %s of %llu instead of %u", why,
+                (unsigned long long)positions, config->max_positions);
+    config->max_positions = (uint32_t)positions;
+}
+
+void config_cap_windows(struct model_config *config) {
+    uint32_t least = 0;
+    for (uint32_t i = 0; i < config->layers; i++) {
+        uint32_t window = config->layer[i].window;
+        if (window && (!least || window < least)) least = window;
+    }
+    config_cap_positions(config, least, "the attention window");
+}
+
+void config_begin(struct model_config *config) {
+    config->bos = -1;
+    config->scale = (struct scale_config){.embedding = 1, .scores = 0, .residual = 1, .logits = 1};
+    config->rope = (struct rope_config){.theta = 10000, .factor = 1};
 }
 
 bool config_allocate_layers(struct model_config *config, uint64_t layers, const char *file,
@@ -90,13 +105,43 @@ static bool check_rope(const struct rope_config *rope, const char *file, struct 
         return diag_fail(d, "%s: RoPE theta %g is not above 1 and up to 1e15", file, rope->theta);
     if (!(rope->factor >= 1 && rope->factor <= 1e6))
         return diag_fail(d, "%s: RoPE scaling factor %g is not 1 to 1e6", file, rope->factor);
-    if (rope->scaling != ROPE_LLAMA3) return true;
-    if (!(rope->low_freq_factor > 0 && rope->low_freq_factor < rope->high_freq_factor &&
+    if (rope->attention_factor != 0 &&
+        !(rope->attention_factor >= 0x1p-10 && rope->attention_factor <= 0x1p10))
+        return diag_fail(d, "%s: RoPE attention factor %g is not 2^-10 to 2^10", file,
+                         rope->attention_factor);
+    if (rope->scaling == ROPE_LLAMA3 &&
+        !(rope->low_freq_factor > 0 && rope->low_freq_factor < rope->high_freq_factor &&
           rope->high_freq_factor <= 1e6))
         return diag_fail(d, "%s: RoPE frequency factors %g and %g are not positive and ascending",
                          file, rope->low_freq_factor, rope->high_freq_factor);
-    return in_range(rope->original_positions, SOURCE_MAX_POSITIONS,
+    if (!(rope->mscale >= 0 && rope->mscale <= 0x1p10 && rope->mscale_all >= 0 &&
+          rope->mscale_all <= 0x1p10))
+        return diag_fail(d, "%s: RoPE mscale %g and mscale_all_dim %g are not 0 to 2^10", file,
+                         rope->mscale, rope->mscale_all);
+    if (rope->scaling == ROPE_YARN &&
+        !(rope->beta_slow > 0 && rope->beta_slow <= rope->beta_fast && rope->beta_fast <= 1e6))
+        return diag_fail(d,
+                         "%s: RoPE beta_fast %g and beta_slow %g are not positive and descending",
+                         file, rope->beta_fast, rope->beta_slow);
+    return rope->scaling == ROPE_NONE || rope->scaling == ROPE_LINEAR ||
+           rope->scaling == ROPE_DIVISORS ||
+           in_range(rope->original_positions, SOURCE_MAX_POSITIONS,
                     "original position count of the RoPE scaling", file, d);
+}
+
+static bool check_scales(const struct scale_config *scale, const char *file, struct diag *d) {
+    const struct {
+        const char *what;
+        double value;
+    } all[] = {{"embedding", scale->embedding},
+               {"scores", scale->scores ? scale->scores : 1},
+               {"sublayers", scale->residual},
+               {"logits", scale->logits}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (!(all[i].value >= 0x1p-20 && all[i].value <= 0x1p20))
+            return diag_fail(d, "%s: the factor of the %s, %g, is not 2^-20 to 2^20", file,
+                             all[i].what, all[i].value);
+    return true;
 }
 
 bool source_config_check(const struct model_config *config, const char *file, struct diag *d) {
@@ -108,5 +153,5 @@ bool source_config_check(const struct model_config *config, const char *file, st
         if (!check_layer(&config->layer[i], i, file, d)) return false;
     if (!(config->eps > 0 && config->eps < 1))
         return diag_fail(d, "%s: RMSNorm epsilon %g is not between 0 and 1", file, config->eps);
-    return check_rope(&config->rope, file, d);
+    return check_scales(&config->scale, file, d) && check_rope(&config->rope, file, d);
 }

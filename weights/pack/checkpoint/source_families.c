@@ -4,13 +4,69 @@
 #include <stdio.h>
 #include <string.h>
 
+#define BIASED SOURCE_FEATURE(WHEN_BIASED)
+
 static const struct source_family families[] = {
-    {.name = {"llama", "LlamaForCausalLM"}, .interleaved = true, .kv_optional = true},
-    {.name = {NULL, "MistralForCausalLM"}, .windowed = true},
-    {.name = {"deci", "DeciLMForCausalLM"}, .interleaved = true, .varied = true},
-    {.name = {"qwen2", "Qwen2ForCausalLM"}, .features = SOURCE_FEATURE(WHEN_BIASED)},
+    {{"llama", "LlamaForCausalLM"}, 0, FAMILY_INTERLEAVED | FAMILY_KV_OPTIONAL, NULL},
+    {{NULL, "MistralForCausalLM"}, 0, FAMILY_WINDOWED, NULL},
+    {{NULL, "MinistralForCausalLM"}, 0, FAMILY_WINDOWED, NULL},
+    {{"mistral3", "Ministral3ForCausalLM"},
+     0,
+     FAMILY_INTERLEAVED | FAMILY_WINDOWED | FAMILY_TEMPERED,
+     NULL},
+    {{"deci", "DeciLMForCausalLM"}, 0, FAMILY_INTERLEAVED | FAMILY_VARIED, NULL},
+    {{"qwen2", "Qwen2ForCausalLM"}, BIASED, 0, NULL},
+    {{"smollm3", "SmolLM3ForCausalLM"},
+     0,
+     FAMILY_INTERLEAVED | FAMILY_KV_OPTIONAL | FAMILY_FOURTH_UNROTATED,
+     NULL},
+    {{"phi3", "Phi3ForCausalLM"},
+     0,
+     FAMILY_KV_OPTIONAL | FAMILY_WINDOWED | FAMILY_FUSED | FAMILY_PARTIAL,
+     NULL},
+    {{NULL, "GraniteForCausalLM"}, 0, FAMILY_KV_OPTIONAL | FAMILY_SCALED, NULL},
+    {{NULL, "GraniteMoeHybridForCausalLM"},
+     0,
+     FAMILY_KV_OPTIONAL | FAMILY_SCALED | FAMILY_ROPE_OPTIONAL | FAMILY_SHARED_MLP,
+     NULL},
+    {{"granite", NULL},
+     0,
+     FAMILY_INTERLEAVED | FAMILY_KV_OPTIONAL | FAMILY_SCALED | FAMILY_ROPE_OPTIONAL,
+     NULL},
 };
 enum { FAMILIES = sizeof families / sizeof families[0] };
+
+/* Architectures that are refused, and what is missing for them. */
+static const struct source_family refused[] = {
+    {{"qwen3", "Qwen3ForCausalLM"}, 0, 0, "norms with gains on the heads of q and k"},
+    {{"starcoder2", "Starcoder2ForCausalLM"},
+     0,
+     0,
+     "layer norms with biases, and a feed-forward part without gate"},
+    {{"olmo2", "Olmo2ForCausalLM"}, 0, 0, "norms behind the sublayers, and over all heads at once"},
+    {{NULL, "Olmo3ForCausalLM"}, 0, 0, "norms behind the sublayers, and over all heads at once"},
+    {{"gemma", "GemmaForCausalLM"}, 0, 0, "a feed-forward part gated by GELU"},
+    {{"gemma2", "Gemma2ForCausalLM"}, 0, 0, "norms behind the sublayers, and soft caps"},
+    {{"gemma3", "Gemma3ForCausalLM"}, 0, 0, "norms behind the sublayers"},
+    {{NULL, "Gemma3ForConditionalGeneration"}, 0, 0, "norms behind the sublayers"},
+    {{"gemma3n", "Gemma3nForCausalLM"}, 0, 0, "norms behind the sublayers, and shared caches"},
+    {{"gemma4", "Gemma4ForCausalLM"},
+     0,
+     0,
+     "norms behind the sublayers, embeddings of each layer, and shared caches"},
+    {{"cohere2", "Cohere2ForCausalLM"}, 0, 0, "parallel sublayers behind one layer norm"},
+    {{"qwen3moe", "Qwen3MoeForCausalLM"}, 0, 0, "experts"},
+    {{NULL, "MixtralForCausalLM"}, 0, 0, "experts"},
+    {{"gpt-oss", "GptOssForCausalLM"}, 0, 0, "experts, and attention sinks"},
+    {{"mellum", "MellumForCausalLM"}, 0, 0, "experts"},
+    {{"granitemoe", "GraniteMoeForCausalLM"}, 0, 0, "experts"},
+    {{"granitehybrid", NULL}, 0, 0, "layers with a recurrent state"},
+    {{"qwen3next", "Qwen3NextForCausalLM"}, 0, 0, "layers with a recurrent state, and experts"},
+    {{"qwen35", "Qwen3_5ForCausalLM"}, 0, 0, "layers with a recurrent state"},
+    {{"qwen35moe", "Qwen3_5MoeForCausalLM"}, 0, 0, "layers with a recurrent state, and experts"},
+    {{"deepseek2", "DeepseekV3ForCausalLM"}, 0, 0, "compressed keys and values, and experts"},
+};
+enum { REFUSED = sizeof refused / sizeof refused[0] };
 
 /* "a, b and c" of at most `room` bytes. */
 static void list_names(enum source_naming naming, char *out, size_t room) {
@@ -27,13 +83,24 @@ static void list_names(enum source_naming naming, char *out, size_t room) {
     }
 }
 
+static const struct source_family *find(const struct source_family *rows, size_t count,
+                                        enum source_naming naming, const char *name) {
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].name[naming] && strcmp(name, rows[i].name[naming]) == 0) return &rows[i];
+    return NULL;
+}
+
 const struct source_family *source_family(enum source_naming naming, const char *name,
                                           const char *file, struct diag *d) {
-    char all[256] = "";
-    for (size_t i = 0; i < FAMILIES; i++)
-        if (families[i].name[naming] && strcmp(name, families[i].name[naming]) == 0)
-            return &families[i];
+    char all[512] = "";
+    const struct source_family *family = find(families, FAMILIES, naming, name);
+    if (family) return family;
+    family = find(refused, REFUSED, naming, name);
     list_names(naming, all, sizeof all);
-    diag_fail(d, "%s: architecture %.60s is not supported, only %s", file, name, all);
+    if (family)
+        diag_fail(d, "%s: architecture %.60s is not supported; what is missing: %s", file, name,
+                  family->missing);
+    else
+        diag_fail(d, "%s: architecture %.60s is not supported, only %s", file, name, all);
     return NULL;
 }

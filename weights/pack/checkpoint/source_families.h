@@ -1,5 +1,7 @@
 /* The architectures that are understood, one row each: their names in both kinds of files, and how
- * they differ from Llama. */
+ * they differ from Llama. A new family is a row here; if its tensors have other names, rows of
+ * SOURCE_ALIAS_ROWS (source_roles.h); if its configuration has other keys, rows of source_keys.c.
+ * Architectures that are refused have a row too, which says what is missing. */
 #ifndef PACK_SOURCE_FAMILIES_H
 #define PACK_SOURCE_FAMILIES_H
 
@@ -8,18 +10,33 @@
 #include "weights/pack/checkpoint/diag.h"
 #include "weights/pack/checkpoint/source_roles.h"
 
+/* What is special about an architecture: a bit for each. */
+enum family_trait {
+    FAMILY_INTERLEAVED = 1 << 0, /* GGUF files have the rows of ORDER_ROTARY tensors interleaved */
+    FAMILY_WINDOWED = 1 << 1,    /* sliding_window counts if use_sliding_window is missing */
+    FAMILY_VARIED = 1 << 2,      /* the shapes of layers may differ, by DeciLM's lists */
+    FAMILY_KV_OPTIONAL = 1 << 3, /* num_key_value_heads may be missing; then there are as many as
+                                    heads */
+    FAMILY_SCALED = 1 << 4,      /* Granite's four factors */
+    FAMILY_FOURTH_UNROTATED = 1 << 5, /* SmolLM3: a list says which layers are without RoPE; without
+                                         it every fourth is */
+    FAMILY_FUSED = 1 << 6,            /* Phi-3: Q, K, V in one tensor, GATE and UP in one tensor */
+    FAMILY_PARTIAL = 1 << 7,          /* partial_rotary_factor counts */
+    FAMILY_ROPE_OPTIONAL = 1 << 8,    /* Granite 4: the configuration says whether there is RoPE */
+    FAMILY_SHARED_MLP = 1 << 9, /* Granite 4: the feed-forward part is the "shared expert" of a
+                                         mixture without experts */
+    FAMILY_TEMPERED = 1 << 10   /* Ministral 3: queries grow with the position */
+};
+
 struct source_family {
     const char *name[NAMINGS]; /* NULL: files of this kind use another row's name */
     uint32_t features;         /* SOURCE_FEATURE of what all models of the architecture have */
-    bool interleaved;          /* GGUF files have the rows of ORDER_ROTARY tensors interleaved */
-    bool windowed;             /* sliding_window counts if use_sliding_window is missing */
-    bool varied;               /* the shapes of layers may differ, by DeciLM's lists */
-    bool kv_optional;          /* num_key_value_heads may be missing; then there are as many as
-                                  heads */
+    uint32_t traits;           /* enum family_trait */
+    const char *missing;       /* not NULL: it is refused, and this is why: "experts" */
 };
 
-/* NULL, with a sentence that lists all names that are understood. `file` is the name for that
- * sentence. */
+/* NULL, with a sentence that lists all names that are understood, or says what is missing. `file`
+ * is the name for that sentence. */
 const struct source_family *source_family(enum source_naming naming, const char *name,
                                           const char *file, struct diag *d);
 

@@ -4,41 +4,6 @@
 
 #include "weights/pack/checkpoint/source_inside.h"
 
-/* Keys after "<architecture>." that are read below, or that only repeat what the tensors say. Any
- * other key could change the function and is refused. */
-static const char *const KNOWN[] = {
-    "vocab_size",
-    "context_length",
-    "embedding_length",
-    "block_count",
-    "feed_forward_length",
-    "attention.head_count",
-    "attention.head_count_kv",
-    "attention.key_length",
-    "attention.value_length",
-    "attention.layer_norm_rms_epsilon",
-    "attention.sliding_window",
-    "rope.dimension_count",
-    "rope.freq_base",
-    "rope.scaling.type",
-    "rope.scaling.factor",
-    "rope.scaling.original_context_length",
-    "rope.scaling.finetuned",
-    "rope.scale_linear",
-    "tensor_data_layout",
-    NULL,
-};
-
-/* Keys that must have the value at which they do nothing. */
-static const struct {
-    const char *key;
-    double value;
-} NEUTRAL[] = {
-    {"expert_count", 0},     {"expert_used_count", 0},     {"expert_shared_count", 0},
-    {"attention.causal", 1}, {"use_parallel_residual", 0}, {"rope.scaling.attn_factor", 1},
-    {"pooling_type", 0},
-};
-
 struct reader {
     const struct gguf *gguf;
     const char *file; /* its name, for sentences */
@@ -58,41 +23,6 @@ static bool need_uint(struct reader *r, const char *name, uint64_t *out) {
     enum gguf_found found = gguf_get_uint(r->gguf, key_of(r, name), UINT32_MAX, out, r->d);
     return found == GGUF_ABSENT ? diag_fail(r->d, "%s: key %s is missing", r->file, r->key)
                                 : found == GGUF_FOUND;
-}
-
-static bool neutral(struct reader *r, const char *key, double value) {
-    uint64_t integer;
-    double real;
-    bool flag;
-    struct diag ignored = {{0}};
-    double is = gguf_get_uint(r->gguf, key, UINT32_MAX, &integer, &ignored) == GGUF_FOUND
-                    ? (double)integer
-                : gguf_get_float(r->gguf, key, &real, &ignored) == GGUF_FOUND ? real
-                : gguf_get_bool(r->gguf, key, &flag, &ignored) == GGUF_FOUND  ? (double)flag
-                                                                              : -1;
-    return is == value ? true
-           : is == -1
-               ? diag_fail(r->d, "%s: key %s is not a number from 0 on where only %g is supported",
-                           r->file, key, value)
-               : diag_fail(r->d, "%s: key %s is %g where only %g is supported", r->file, key, is,
-                           value);
-}
-
-static bool check_keys(struct reader *r) {
-    size_t prefix = strlen(r->arch);
-    for (size_t i = 0; i < gguf_key_count(r->gguf); i++) {
-        const char *key = gguf_key(r->gguf, i);
-        if (strncmp(key, r->arch, prefix) != 0 || key[prefix] != '.') continue;
-        const char *name = key + prefix + 1;
-        bool known = name_is_listed(KNOWN, name);
-        for (size_t k = 0; k < sizeof NEUTRAL / sizeof NEUTRAL[0] && !known; k++) {
-            if (strcmp(name, NEUTRAL[k].key) != 0) continue;
-            if (!neutral(r, key, NEUTRAL[k].value)) return false;
-            known = true;
-        }
-        if (!known) return diag_fail(r->d, "%s: key %s is not understood", r->file, key);
-    }
-    return true;
 }
 
 /* Sets the member at offset `at` of every layer, from one integer for all or an array with one for
@@ -121,10 +51,9 @@ static bool per_layer(struct reader *r, const char *name, struct model_config *c
     return true;
 }
 
-/* Reads the size of a head; if no key says it, it is the width divided by the number of heads. RoPE
- * must rotate all of it. */
+/* Reads the size of a head; if no key says it, it is the width divided by the number of heads. */
 static bool read_head_dim(struct reader *r, const struct model_config *c, uint64_t *head_dim) {
-    uint64_t most = 0, value_dim, rotary;
+    uint64_t most = 0, value_dim;
     for (uint32_t i = 0; i < c->layers; i++)
         if (c->layer[i].heads > most) most = c->layer[i].heads;
     *head_dim = 0;
@@ -137,19 +66,13 @@ static bool read_head_dim(struct reader *r, const struct model_config *c, uint64
                              r->file, (unsigned long long)most, c->dim, r->key);
         *head_dim = c->dim / most;
     }
-    value_dim = rotary = *head_dim;
+    value_dim = *head_dim;
     if (gguf_get_uint(r->gguf, key_of(r, "attention.value_length"), UINT32_MAX, &value_dim, r->d) ==
         GGUF_BAD)
         return false;
     if (value_dim != *head_dim)
         return diag_fail(r->d, "%s: %s is %llu, not the keys' %llu", r->file, r->key,
                          (unsigned long long)value_dim, (unsigned long long)*head_dim);
-    if (gguf_get_uint(r->gguf, key_of(r, "rope.dimension_count"), UINT32_MAX, &rotary, r->d) ==
-        GGUF_BAD)
-        return false;
-    if (rotary != *head_dim && most)
-        return diag_fail(r->d, "%s: %s is %llu, not the head's %llu", r->file, r->key,
-                         (unsigned long long)rotary, (unsigned long long)*head_dim);
     return true;
 }
 
@@ -177,30 +100,32 @@ static bool text_is(struct gguf_text text, const char *word) {
     return text.bytes == strlen(word) && memcmp(text.data, word, text.bytes) == 0;
 }
 
-static bool read_rope(struct reader *r, struct model_config *c) {
-    struct rope_config *rope = &c->rope;
-    struct gguf_text kind = {"none", 4};
-    *rope = (struct rope_config){.theta = 10000, .factor = 1};
-    if (gguf_get_float(r->gguf, key_of(r, "rope.freq_base"), &rope->theta, r->d) == GGUF_BAD)
+static bool read_scales(struct reader *r, struct model_config *c) {
+    struct scale_config *scale = &c->scale;
+    double divisor = 1;
+    if (!(c->family->traits & FAMILY_SCALED)) return true;
+    if (gguf_get_float(r->gguf, key_of(r, "embedding_scale"), &scale->embedding, r->d) ==
+            GGUF_BAD ||
+        gguf_get_float(r->gguf, key_of(r, "attention.scale"), &scale->scores, r->d) == GGUF_BAD ||
+        gguf_get_float(r->gguf, key_of(r, "residual_scale"), &scale->residual, r->d) == GGUF_BAD ||
+        gguf_get_float(r->gguf, key_of(r, "logit_scale"), &divisor, r->d) == GGUF_BAD)
         return false;
-    if (gguf_get_text(r->gguf, key_of(r, "rope.scaling.type"), &kind, r->d) == GGUF_BAD)
+    /* writers mean "none" by 0 */
+    if (scale->embedding == 0) scale->embedding = 1;
+    if (scale->residual == 0) scale->residual = 1;
+    scale->logits = divisor == 0 ? 1 : 1 / divisor;
+    return true;
+}
+
+/* Which layers are without RoPE. No key says it of SmolLM3: it is every fourth, as in its own
+ * configuration. Granite says by `finetuned` whether all have it. */
+static bool read_unrotated(struct reader *r, struct model_config *c) {
+    bool rope = true, fourth = c->family->traits & FAMILY_FOURTH_UNROTATED;
+    if (c->family->traits & FAMILY_ROPE_OPTIONAL &&
+        gguf_get_bool(r->gguf, key_of(r, "rope.scaling.finetuned"), &rope, r->d) == GGUF_BAD)
         return false;
-    double factor = 1, old = 1;
-    if (gguf_get_float(r->gguf, key_of(r, "rope.scaling.factor"), &factor, r->d) == GGUF_BAD)
-        return false;
-    /* the key that files had before scaling.type */
-    enum gguf_found legacy = gguf_get_float(r->gguf, key_of(r, "rope.scale_linear"), &old, r->d);
-    if (legacy == GGUF_BAD) return false;
-    if (!text_is(kind, "none") && !text_is(kind, "linear"))
-        return diag_fail(r->d, "%s: RoPE scaling of type %.*s is not supported", r->file,
-                         (int)(kind.bytes < 40 ? kind.bytes : 40), kind.data);
-    if (text_is(kind, "none") && gguf_has(r->gguf, key_of(r, "rope.scaling.type"))) factor = 1;
-    if (legacy == GGUF_FOUND && !gguf_has(r->gguf, key_of(r, "rope.scaling.factor"))) factor = old;
-    if (factor == 0) factor = 1; /* some writers mean "no scaling" by 0 */
-    rope->factor = factor;
-    rope->scaling = gguf_find_tensor(r->gguf, name_of(SOURCE_ROPE_FREQS)) ? ROPE_DIVISORS
-                    : factor != 1                                         ? ROPE_LINEAR
-                                                                          : ROPE_NONE;
+    for (uint32_t i = 0; i < c->layers; i++)
+        c->layer[i].unrotated = !rope || (fourth && (i + 1) % 4 == 0);
     return true;
 }
 
@@ -322,9 +247,10 @@ bool config_of_gguf(const struct gguf *gguf, struct model_config *c, struct diag
     struct reader r = {.gguf = gguf, .file = gguf_file(gguf)->name, .d = d};
     uint64_t layers, dim, positions, window = 0;
     struct gguf_text layout;
-    if (!read_general(&r, c) || !check_keys(&r) || !need_uint(&r, "block_count", &layers) ||
-        !config_allocate_layers(c, layers, r.file, d) || !need_uint(&r, "embedding_length", &dim) ||
-        !need_uint(&r, "context_length", &positions))
+    config_begin(c);
+    if (!read_general(&r, c) || !config_check_gguf_keys(gguf, c, d) ||
+        !need_uint(&r, "block_count", &layers) || !config_allocate_layers(c, layers, r.file, d) ||
+        !need_uint(&r, "embedding_length", &dim) || !need_uint(&r, "context_length", &positions))
         return false;
     if (dim < 1 || dim > SOURCE_MAX_DIM)
         return diag_fail(d, "%s: model width of %llu is not 1 to %d", r.file,
@@ -338,12 +264,14 @@ bool config_of_gguf(const struct gguf *gguf, struct model_config *c, struct diag
                          r.key, (int)(layout.bytes < 40 ? layout.bytes : 40), layout.data);
     found = gguf_get_float(gguf, key_of(&r, "attention.layer_norm_rms_epsilon"), &c->eps, d);
     if (found != GGUF_FOUND) return diag_fail(d, "%s: key %s is missing", r.file, r.key);
-    if (!read_vocabulary(&r, c) || !read_layers(&r, c) || !read_rope(&r, c) || !read_tokens(&r, c))
+    if (!read_vocabulary(&r, c) || !read_layers(&r, c) || !config_rope_of_gguf(gguf, c, d) ||
+        !read_unrotated(&r, c) || !read_scales(&r, c) || !read_tokens(&r, c))
         return false;
     if (gguf_get_uint(gguf, key_of(&r, "attention.sliding_window"), UINT32_MAX, &window, d) ==
         GGUF_BAD)
         return false;
-    config_cap_window(c, window);
+    for (uint32_t i = 0; i < c->layers; i++) c->layer[i].window = (uint32_t)window;
+    config_cap_windows(c);
     c->tied = !gguf_find_tensor(gguf, name_of(SOURCE_HEAD));
     c->features = features_of(gguf);
     return source_config_check(c, r.file, d);

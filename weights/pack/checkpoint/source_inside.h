@@ -44,6 +44,8 @@ struct naming {
     const char *const *layer_zeros; /* likewise after the layer's number */
 };
 
+extern const struct naming source_gguf_naming, source_json_naming;
+
 struct source {
     struct model_config config;
     struct gguf *gguf; /* one of these two */
@@ -61,9 +63,15 @@ struct source {
 bool config_of_gguf(const struct gguf *gguf, struct model_config *config, struct diag *d);
 bool config_of_json(const json_t *root, const char *file, struct model_config *config,
                     struct diag *d);
-/* Refuses keys of config.json that change the function, and notes those that are not known. */
+/* Refuse keys that change the function. Keys of config.json that are not known are noted. */
 bool config_check_keys(const json_t *root, const char *file, struct model_config *config,
                        struct diag *d);
+bool config_check_gguf_keys(const struct gguf *gguf, const struct model_config *config,
+                            struct diag *d);
+/* Read RoPE (source_rope.c). The layers and the positions are read. */
+bool config_rope_of_json(const json_t *root, const char *file, struct model_config *config,
+                         struct diag *d);
+bool config_rope_of_gguf(const struct gguf *gguf, struct model_config *config, struct diag *d);
 /* Adds the end tokens of generation_config.json. */
 bool config_add_generation(const json_t *root, const char *file, struct model_config *config,
                            struct diag *d);
@@ -80,9 +88,25 @@ bool config_add_end_token(struct model_config *config, uint64_t id, const char *
                           struct diag *d); /* id < vocab */
 void config_note(struct model_config *config, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Ends the positions at this number, if there are more, and notes why: "positions end at N of M,
+ * <why>". */
+void config_cap_positions(struct model_config *config, uint64_t positions, const char *why);
 /* Attention that sees only the last `window` positions computes the same up to that many positions,
- * so positions end there. */
-void config_cap_window(struct model_config *config, uint64_t window);
+ * so positions end at the smallest window of all layers. */
+void config_cap_windows(struct model_config *config);
+/* What is read of every model where nothing else is said. */
+void config_begin(struct model_config *config);
+
+/* Finds the role of every stored tensor and checks that they are what the configuration asks for.
+ * `file` is the name for sentences. */
+bool source_assign(struct source *source, const struct naming *naming, const char *file,
+                   struct diag *d);
+/* Goes over the rows of a stored tensor, or of two of one shape, piece by piece, as long as `good`
+ * returns true. b may be NULL. */
+typedef bool source_visit(const float *values, const float *others, size_t count, struct diag *d);
+bool source_visit_rows(struct source *source, const struct stored_tensor *a,
+                       const struct stored_tensor *b, source_visit *good, struct diag *d);
+struct source_tensor *source_slot(const struct source *source, int role, uint32_t layer);
 
 /* Whether a NULL-terminated list holds the name. */
 bool name_is_listed(const char *const *list, const char *name);

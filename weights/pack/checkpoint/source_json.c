@@ -131,8 +131,10 @@ static bool read_layers(const struct reader *r, struct model_config *c) {
     bool has_list = list && !json_is_null(list), has_blocks = blocks && !json_is_null(blocks);
     if (!need_uint(r, "num_attention_heads", SOURCE_MAX_HEADS, &heads)) return false;
     if (heads == 0) return diag_fail(r->d, "%s: num_attention_heads is 0", r->file);
-    if (!has_blocks && !need_uint(r, "intermediate_size", SOURCE_MAX_FFN, &ffn)) return false;
-    if ((has_list || has_blocks) && !c->family->varied)
+    const char *width =
+        c->family->traits & FAMILY_SHARED_MLP ? "shared_intermediate_size" : "intermediate_size";
+    if (!has_blocks && !need_uint(r, width, SOURCE_MAX_FFN, &ffn)) return false;
+    if ((has_list || has_blocks) && !(c->family->traits & FAMILY_VARIED))
         return diag_fail(r->d, "%s: %s is not understood for %s", r->file,
                          has_list ? "num_key_value_heads_per_layer" : "block_configs",
                          c->architecture);
@@ -145,7 +147,8 @@ static bool read_layers(const struct reader *r, struct model_config *c) {
     enum field found =
         field_uint(r->root, r->file, "num_key_value_heads", INT32_MAX, &kv_heads, r->d);
     if (found == FIELD_BAD) return false;
-    if (found == FIELD_ABSENT && !c->family->kv_optional && !has_list && !has_blocks)
+    if (found == FIELD_ABSENT && !(c->family->traits & FAMILY_KV_OPTIONAL) && !has_list &&
+        !has_blocks)
         return diag_fail(r->d, "%s: num_key_value_heads is missing", r->file);
     found = field_uint(r->root, r->file, "head_dim", INT32_MAX, &head_dim, r->d);
     if (found == FIELD_BAD) return false;
@@ -157,8 +160,10 @@ static bool read_layers(const struct reader *r, struct model_config *c) {
         head_dim = c->dim / heads;
     }
     for (uint32_t i = 0; i < c->layers; i++)
-        c->layer[i] = (struct layer_config){(uint32_t)heads, (uint32_t)kv_heads, (uint32_t)head_dim,
-                                            (uint32_t)ffn};
+        c->layer[i] = (struct layer_config){.heads = (uint32_t)heads,
+                                            .kv_heads = (uint32_t)kv_heads,
+                                            .head_dim = (uint32_t)head_dim,
+                                            .ffn = (uint32_t)ffn};
     if (has_list && !read_kv_list(r, c, list)) return false;
     if (!has_blocks) return true;
     if (!json_is_array(blocks) || json_array_size(blocks) != c->layers)
@@ -169,121 +174,92 @@ static bool read_layers(const struct reader *r, struct model_config *c) {
     return true;
 }
 
-/* -------------------------------------------------------------------------------------- RoPE -- */
+/* --------------------------------------------------------------- windows, and what is scaled -- */
 
-static bool read_llama3(const struct reader *r, const json_t *scaling, struct rope_config *rope) {
-    uint64_t original = 0;
-    if (field_float(scaling, r->file, "low_freq_factor", &rope->low_freq_factor, r->d) !=
-            FIELD_FOUND ||
-        field_float(scaling, r->file, "high_freq_factor", &rope->high_freq_factor, r->d) !=
-            FIELD_FOUND ||
-        field_uint(scaling, r->file, "original_max_position_embeddings", INT32_MAX, &original,
-                   r->d) != FIELD_FOUND)
-        return diag_fail(r->d,
-                         "%s: the llama3 RoPE scaling lacks low_freq_factor, high_freq_factor or "
-                         "original_max_position_embeddings",
-                         r->file);
-    rope->original_positions = (uint32_t)original;
-    rope->scaling = ROPE_LLAMA3;
-    return true;
+static const json_t *list_of(const struct reader *r, const char *key) {
+    const json_t *list = json_object_get(r->root, key);
+    return json_is_null(list) ? NULL : list;
 }
 
-/* Reads rope_scaling, or what newer writers call rope_parameters, which also holds theta. */
-static bool read_scaling(const struct reader *r, struct model_config *c, const json_t *scaling,
-                         const char *where) {
-    static const char *const known[] = {"type",
-                                        "rope_type",
-                                        "factor",
-                                        "low_freq_factor",
-                                        "high_freq_factor",
-                                        "original_max_position_embeddings",
-                                        "rope_theta",
-                                        NULL};
-    struct rope_config *rope = &c->rope;
-    const char *type = "default", *old = NULL;
-    if (!json_is_object(scaling)) return diag_fail(r->d, "%s: %s is not an object", r->file, where);
-    if (!known_keys(r, scaling, known, where) ||
-        field_text(scaling, r->file, "type", &old, r->d) == FIELD_BAD)
-        return false;
-    if (old) type = old;
-    if (field_text(scaling, r->file, "rope_type", &type, r->d) == FIELD_BAD) return false;
-    if (old && strcmp(old, type) != 0)
-        return diag_fail(r->d, "%s: %s: type is %s and rope_type is %s", r->file, where, old, type);
-
-    bool dynamic = strcmp(type, "dynamic") == 0;
-    if (strcmp(type, "default") == 0) return true;
-    if (!dynamic && strcmp(type, "linear") != 0 && strcmp(type, "llama3") != 0)
-        return diag_fail(r->d, "%s: RoPE scaling of type %s is not supported", r->file, type);
-    double factor;
-    enum field found = field_float(scaling, r->file, "factor", &factor, r->d);
-    if (found != FIELD_FOUND) return diag_fail(r->d, "%s: %s: factor is missing", r->file, where);
-    if (!(factor >= 1 && factor <= 1e6))
-        return diag_fail(r->d, "%s: %s: factor %g is not 1 to 1e6", r->file, where, factor);
-    if (dynamic) { /* Keys in the cache must not depend on the final length. Up to these positions
-                      dynamic NTK changes nothing. */
-        uint64_t original = c->max_positions;
-        if (field_uint(scaling, r->file, "original_max_position_embeddings", INT32_MAX, &original,
-                       r->d) == FIELD_BAD)
-            return false;
-        if (original && original < c->max_positions) c->max_positions = (uint32_t)original;
-        config_note(c, "dynamic NTK scaling would begin after position %u, where positions end",
-                    c->max_positions);
-        return true;
-    }
-    rope->factor = factor;
-    if (strcmp(type, "llama3") == 0) return read_llama3(r, scaling, rope);
-    rope->scaling = factor != 1 ? ROPE_LINEAR : ROPE_NONE;
-    return true;
-}
-
-static bool read_rope(const struct reader *r, struct model_config *c) {
-    const json_t *scaling = json_object_get(r->root, "rope_scaling"),
-                 *parameters = json_object_get(r->root, "rope_parameters");
-    if (json_is_null(scaling)) scaling = NULL;
-    if (json_is_null(parameters)) parameters = NULL;
-    c->rope = (struct rope_config){.theta = 10000, .factor = 1};
-    double theta = 0;
-    enum field found = field_float(r->root, r->file, "rope_theta", &c->rope.theta, r->d);
-    if (found == FIELD_BAD) return false;
-    if (scaling && parameters && !json_equal(scaling, parameters))
-        return diag_fail(r->d, "%s: has both rope_scaling and rope_parameters", r->file);
-    if (parameters) scaling = parameters;
-    if (!scaling) return true;
-    const char *where = parameters ? "rope_parameters" : "rope_scaling";
-    enum field inner = field_float(scaling, r->file, "rope_theta", &theta, r->d);
-    if (inner == FIELD_BAD) return false;
-    if (inner == FIELD_FOUND && found == FIELD_FOUND && theta != c->rope.theta)
-        return diag_fail(r->d, "%s: rope_theta is %g, but %g in %s", r->file, c->rope.theta, theta,
-                         where);
-    if (inner == FIELD_FOUND) c->rope.theta = theta;
-    return read_scaling(r, c, scaling, where);
-}
-
-/* ---------------------------------------------------------------------------------- the rest -- */
-
-/* A window smaller than the positions changes the function only for positions after it, so
- * positions end there. Qwen2's configuration has a window that it does not use. */
-static bool read_window(const struct reader *r, struct model_config *c) {
-    uint64_t window = 0;
-    bool used = c->family->windowed;
-    if (field_uint(r->root, r->file, "sliding_window", INT32_MAX, &window, r->d) == FIELD_BAD)
-        return false;
-    if (field_bool(r->root, r->file, "use_sliding_window", &used, r->d) == FIELD_BAD) return false;
-    const json_t *types = json_object_get(r->root, "layer_types");
+/* Reads layer_types, which say of each layer whether it sees a window alone. */
+static bool read_types(const struct reader *r, struct model_config *c, uint32_t window) {
+    const json_t *types = list_of(r, "layer_types");
     for (size_t i = 0; i < json_array_size(types); i++) {
         const char *type = json_string_value(json_array_get(types, i));
         bool sliding = type && strcmp(type, "sliding_attention") == 0;
-        if (!sliding && !(type && strcmp(type, "full_attention") == 0))
-            return diag_fail(r->d, "%s: layer_types: entry %zu is not supported", r->file, i);
+        if (!sliding &&
+            !(type && (strcmp(type, "full_attention") == 0 || strcmp(type, "attention") == 0)))
+            return diag_fail(r->d, "%s: layer_types: entry %zu is %.40s, which is not supported",
+                             r->file, i, type ? type : "no string");
         if (sliding && window == 0)
             return diag_fail(r->d,
                              "%s: layer_types: entry %zu is sliding, but sliding_window is missing",
                              r->file, i);
-        used = used || sliding;
+        if (i < c->layers) c->layer[i].window = sliding ? window : 0;
     }
-    if (used) config_cap_window(c, window);
     return true;
 }
+
+/* Qwen2's configuration has a window that it does not use. */
+static bool read_window(const struct reader *r, struct model_config *c) {
+    uint64_t window = 0;
+    bool used = c->family->traits & FAMILY_WINDOWED;
+    if (field_uint(r->root, r->file, "sliding_window", INT32_MAX, &window, r->d) == FIELD_BAD)
+        return false;
+    if (field_bool(r->root, r->file, "use_sliding_window", &used, r->d) == FIELD_BAD) return false;
+    for (uint32_t i = 0; i < c->layers; i++) c->layer[i].window = used ? (uint32_t)window : 0;
+    if (!read_types(r, c, (uint32_t)window)) return false;
+    config_cap_windows(c);
+    return true;
+}
+
+/* Which layers are without RoPE: a list of 1 (with) and 0 (without), or every n-th layer. */
+static bool read_unrotated(const struct reader *r, struct model_config *c) {
+    const json_t *list = list_of(r, "no_rope_layers"), *kind;
+    uint64_t every = 4;
+    if (c->family->traits & FAMILY_ROPE_OPTIONAL) {
+        kind = list_of(r, "position_embedding_type");
+        const char *name = json_string_value(kind);
+        bool rope = name && strcmp(name, "rope") == 0;
+        if (name && !rope && strcmp(name, "nope") != 0)
+            return diag_fail(r->d, "%s: position_embedding_type is %.40s, not rope or nope",
+                             r->file, name);
+        for (uint32_t i = 0; i < c->layers; i++) c->layer[i].unrotated = !rope;
+    }
+    if (!(c->family->traits & FAMILY_FOURTH_UNROTATED)) return true;
+    if (field_uint(r->root, r->file, "no_rope_layer_interval", INT32_MAX, &every, r->d) ==
+        FIELD_BAD)
+        return false;
+    if (list && (!json_is_array(list) || json_array_size(list) < c->layers))
+        return diag_fail(r->d, "%s: no_rope_layers is not an array of %u numbers", r->file,
+                         c->layers);
+    for (uint32_t i = 0; i < c->layers; i++) {
+        const json_t *entry = json_array_get(list, i);
+        if (list && !json_is_integer(entry))
+            return diag_fail(r->d, "%s: no_rope_layers: entry %u is not 0 or 1", r->file, i);
+        c->layer[i].unrotated =
+            list ? json_integer_value(entry) == 0 : every != 0 && (i + 1) % every == 0;
+    }
+    return true;
+}
+
+static bool read_scales(const struct reader *r, struct model_config *c) {
+    struct scale_config *scale = &c->scale;
+    double divisor = 1;
+    if (!(c->family->traits & FAMILY_SCALED)) return true;
+    scale->scores = 1; /* Granite's own default */
+    if (field_float(r->root, r->file, "embedding_multiplier", &scale->embedding, r->d) ==
+            FIELD_BAD ||
+        field_float(r->root, r->file, "attention_multiplier", &scale->scores, r->d) == FIELD_BAD ||
+        field_float(r->root, r->file, "residual_multiplier", &scale->residual, r->d) == FIELD_BAD ||
+        field_float(r->root, r->file, "logits_scaling", &divisor, r->d) == FIELD_BAD)
+        return false;
+    scale->logits = 1 / divisor;
+    return scale->scores > 0 ||
+           diag_fail(r->d, "%s: attention_multiplier is %g", r->file, scale->scores);
+}
+
+/* ---------------------------------------------------------------------------------- the rest -- */
 
 static bool read_biases(const struct reader *r, struct model_config *c) {
     bool attention = false, qkv = false,
@@ -346,6 +322,7 @@ bool config_add_generation(const json_t *root, const char *file, struct model_co
 bool config_of_json(const json_t *root, const char *file, struct model_config *c, struct diag *d) {
     struct reader r = {root, file, d};
     uint64_t layers, dim, vocab, positions;
+    config_begin(c);
     if (!read_family(&r, c) || !config_check_keys(root, file, c, d) ||
         !need_uint(&r, "num_hidden_layers", SOURCE_MAX_LAYERS, &layers) ||
         !need_uint(&r, "hidden_size", SOURCE_MAX_DIM, &dim) ||
@@ -359,8 +336,8 @@ bool config_of_json(const json_t *root, const char *file, struct model_config *c
     enum field found = field_float(root, file, "rms_norm_eps", &c->eps, d);
     if (found != FIELD_FOUND) return diag_fail(d, "%s: rms_norm_eps is missing", file);
     if (field_bool(root, file, "tie_word_embeddings", &c->tied, d) == FIELD_BAD) return false;
-    if (!read_layers(&r, c) || !read_rope(&r, c) || !read_window(&r, c) || !read_biases(&r, c) ||
-        !read_tokens(&r, c))
+    if (!read_layers(&r, c) || !config_rope_of_json(root, file, c, d) || !read_window(&r, c) ||
+        !read_unrotated(&r, c) || !read_scales(&r, c) || !read_biases(&r, c) || !read_tokens(&r, c))
         return false;
     return source_config_check(c, file, d);
 }

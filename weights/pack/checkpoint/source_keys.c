@@ -1,5 +1,6 @@
-/* What each key of a Hugging Face config.json does to the function of the weights. It is decided
- * here alone. */
+/* What each key of a configuration does to the function of the weights: of a Hugging Face
+ * config.json, and of a GGUF file. It is decided here alone, but for the keys inside
+ * rope_parameters (source_rope.c). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ static const char *const READ[] = {
     "intermediate_size",
     "vocab_size",
     "max_position_embeddings",
+    "original_max_position_embeddings",
     "rms_norm_eps",
     "rope_theta",
     "rope_scaling",
@@ -75,6 +77,15 @@ static const char *const HARMLESS[] = {
     "is_llama_config",
     "label2id",
     "length_penalty",
+    "mamba_chunk_size", /* of layers that are there if layer_types names them */
+    "mamba_conv_bias",
+    "mamba_d_conv",
+    "mamba_d_head",
+    "mamba_d_state",
+    "mamba_expand",
+    "mamba_n_groups",
+    "mamba_n_heads",
+    "mamba_proj_bias",
     "max_length",
     "min_length",
     "model_type",
@@ -87,6 +98,7 @@ static const char *const HARMLESS[] = {
     "num_return_sequences",
     "output_attentions",
     "output_hidden_states",
+    "output_router_logits",
     "output_scores",
     "pad_token_id",
     "prefix",
@@ -97,12 +109,14 @@ static const char *const HARMLESS[] = {
     "repetition_penalty",
     "return_dict",
     "return_dict_in_generate",
+    "router_aux_loss_coef",
     "sep_token_id",
     "suppress_tokens",
     "task_specific_params",
     "temperature",
     "tf_legacy_loss",
     "tie_encoder_decoder",
+    "time_step_limit",
     "tokenizer_class",
     "top_k",
     "top_p",
@@ -119,75 +133,183 @@ static const char *const HARMLESS[] = {
     NULL,
 };
 
-/* Keys that change the function: each must have a value at which it changes nothing, or be null.
- * Those of architectures that are refused by their name are here too, because configurations are
- * copied from one model to the next. */
+/* Keys that change the function. Families with one of the traits read the key (source_json.c); with
+ * others it must have the value at which it changes nothing, or be null. Those of architectures
+ * that are refused by their name are here too, because configurations are copied from one model to
+ * the next. */
 static const struct {
     const char *key;
-    const char *words; /* strings that are allowed, separated by spaces; or NULL, then: */
-    double number;     /* the number that is allowed; true counts as 1, false and an empty list or
+    const char *words;   /* strings that are allowed, separated by spaces; or NULL, then: */
+    double number;       /* the number that is allowed; true counts as 1, false and an empty list or
                           object count as 0 */
+    const char *missing; /* what another value would need */
+    uint32_t traits;     /* enum family_trait */
 } NEUTRAL[] = {
-    {"hidden_act", "silu swish", 0},
-    {"hidden_activation", "silu swish", 0},
-    {"activation_function", "silu swish", 0},
-    {"norm_type", "rmsnorm rms_norm RMSNorm", 0},
-    {"normalization_type", "rmsnorm rms_norm RMSNorm", 0},
-    {"position_embedding_type", "rope rotary", 0},
-    {"partial_rotary_factor", NULL, 1},
-    {"rotary_pct", NULL, 1},
-    {"residual_multiplier", NULL, 1},
-    {"attention_multiplier", NULL, 1},
-    {"embedding_multiplier", NULL, 1},
-    {"logits_scaling", NULL, 1},
-    {"logit_scale", NULL, 1},
-    {"scale_emb", NULL, 1},
-    {"scale_depth", NULL, 0},
-    {"dim_model_base", NULL, 0},
-    {"query_pre_attn_scalar", NULL, 0},
-    {"attn_logit_softcapping", NULL, 0},
-    {"final_logit_softcapping", NULL, 0},
-    {"clip_qkv", NULL, 0},
-    {"use_qk_norm", NULL, 0},
-    {"qk_norm", NULL, 0},
-    {"qk_layernorm", NULL, 0},
-    {"sandwich_norm", NULL, 0},
-    {"use_post_norm", NULL, 0},
-    {"use_parallel_residual", NULL, 0},
-    {"parallel_residual", NULL, 0},
-    {"parallel_attn", NULL, 0},
-    {"alibi", NULL, 0},
-    {"use_alibi", NULL, 0},
-    {"rope_interleaved", NULL, 0},
-    {"rope_local_base_freq", NULL, 0},
-    {"use_mrope", NULL, 0},
-    {"mrope_section", NULL, 0},
-    {"no_rope_layers", NULL, 0},
-    {"no_rope_layer_interval", NULL, 0},
-    {"use_dynamic_ntk", NULL, 0},
-    {"use_logn_attn", NULL, 0},
-    {"attention_sink", NULL, 0},
-    {"attention_sinks", NULL, 0},
-    {"attention_chunk_size", NULL, 0},
-    {"sliding_window_pattern", NULL, 0},
-    {"num_kv_shared_layers", NULL, 0},
-    {"kv_lora_rank", NULL, 0},
-    {"q_lora_rank", NULL, 0},
-    {"bias", NULL, 0},
-    {"use_bias", NULL, 0},
-    {"add_bias_linear", NULL, 0},
-    {"lm_head_bias", NULL, 0},
-    {"swiglu_limit", NULL, 0},
-    {"num_local_experts", NULL, 0},
-    {"num_experts", NULL, 0},
-    {"num_experts_per_tok", NULL, 0},
-    {"n_routed_experts", NULL, 0},
-    {"n_shared_experts", NULL, 0},
-    {"moe_intermediate_size", NULL, 0},
-    {"vision_config", NULL, 0},
-    {"audio_config", NULL, 0},
-    {"text_config", NULL, 0},
+    {"hidden_act", "silu swish", 0, "another activation", 0},
+    {"hidden_activation", "silu swish", 0, "another activation", 0},
+    {"activation_function", "silu swish", 0, "another activation", 0},
+    {"norm_type", "rmsnorm rms_norm RMSNorm", 0, "another norm", 0},
+    {"normalization_type", "rmsnorm rms_norm RMSNorm", 0, "another norm", 0},
+    {"normalization_function", "rmsnorm rms_norm RMSNorm", 0, "another norm", 0},
+    {"position_embedding_type", "rope rotary", 0, "another way to see positions",
+     FAMILY_ROPE_OPTIONAL},
+    {"partial_rotary_factor", NULL, 1, "RoPE on a part of each head", FAMILY_PARTIAL},
+    {"rotary_pct", NULL, 1, "RoPE on a part of each head", 0},
+    {"residual_multiplier", NULL, 1, "a factor of what sublayers add", FAMILY_SCALED},
+    {"attention_multiplier", NULL, 1, "a factor of the scores", FAMILY_SCALED},
+    {"embedding_multiplier", NULL, 1, "a factor of the embedding", FAMILY_SCALED},
+    {"logits_scaling", NULL, 1, "a divisor of the logits", FAMILY_SCALED},
+    {"logit_scale", NULL, 1, "a factor of the logits", 0},
+    {"scale_emb", NULL, 1, "a factor of the embedding", 0},
+    {"scale_depth", NULL, 0, "a factor of what sublayers add", 0},
+    {"dim_model_base", NULL, 0, "a divisor of the logits", 0},
+    {"query_pre_attn_scalar", NULL, 0, "a factor of the scores", 0},
+    {"attn_logit_softcapping", NULL, 0, "a soft cap of the scores", 0},
+    {"final_logit_softcapping", NULL, 0, "a soft cap of the logits", 0},
+    {"clip_qkv", NULL, 0, "clipped queries, keys and values", 0},
+    {"use_qk_norm", NULL, 0, "norms on queries and keys", 0},
+    {"qk_norm", NULL, 0, "norms on queries and keys", 0},
+    {"qk_layernorm", NULL, 0, "norms on queries and keys", 0},
+    {"sandwich_norm", NULL, 0, "norms behind the sublayers", 0},
+    {"use_post_norm", NULL, 0, "norms behind the sublayers", 0},
+    {"use_parallel_residual", NULL, 0, "parallel sublayers", 0},
+    {"parallel_residual", NULL, 0, "parallel sublayers", 0},
+    {"parallel_attn", NULL, 0, "parallel sublayers", 0},
+    {"alibi", NULL, 0, "ALiBi", 0},
+    {"use_alibi", NULL, 0, "ALiBi", 0},
+    {"rope_interleaved", NULL, 0, "RoPE of interleaved pairs", 0},
+    {"rope_local_base_freq", NULL, 0, "another theta in some layers", 0},
+    {"use_mrope", NULL, 0, "RoPE of several axes", 0},
+    {"mrope_section", NULL, 0, "RoPE of several axes", 0},
+    {"no_rope_layers", NULL, 0, "layers without RoPE", FAMILY_FOURTH_UNROTATED},
+    {"no_rope_layer_interval", NULL, 0, "layers without RoPE", FAMILY_FOURTH_UNROTATED},
+    {"use_dynamic_ntk", NULL, 0, "another RoPE scaling", 0},
+    {"use_logn_attn", NULL, 0, "queries that grow with the position", 0},
+    {"llama_4_scaling", NULL, 0, "queries that grow with the position", 0},
+    {"attention_sink", NULL, 0, "attention sinks", 0},
+    {"attention_sinks", NULL, 0, "attention sinks", 0},
+    {"attention_chunk_size", NULL, 0, "attention in chunks", 0},
+    {"sliding_window_pattern", NULL, 0, "windows in some layers", 0},
+    {"num_kv_shared_layers", NULL, 0, "layers that share a cache", 0},
+    {"kv_lora_rank", NULL, 0, "compressed keys and values", 0},
+    {"q_lora_rank", NULL, 0, "compressed queries", 0},
+    {"bias", NULL, 0, "biases everywhere", 0},
+    {"use_bias", NULL, 0, "biases everywhere", 0},
+    {"add_bias_linear", NULL, 0, "biases everywhere", 0},
+    {"lm_head_bias", NULL, 0, "a bias of the logits", 0},
+    {"swiglu_limit", NULL, 0, "clamped activations", 0},
+    {"num_local_experts", NULL, 0, "experts", 0},
+    {"num_experts", NULL, 0, "experts", 0},
+    {"num_experts_per_tok", NULL, 0, "experts", 0},
+    {"n_routed_experts", NULL, 0, "experts", 0},
+    {"n_shared_experts", NULL, 0, "experts", 0},
+    {"moe_intermediate_size", NULL, 0, "experts", 0},
+    {"shared_intermediate_size", NULL, 0, "experts", FAMILY_SHARED_MLP},
+    {"vision_config", NULL, 0, "pictures", 0},
+    {"audio_config", NULL, 0, "sound", 0},
+    {"text_config", NULL, 0, "a model inside another", 0},
 };
+
+/* ------------------------------------------------------------------------ keys of GGUF files -- */
+
+/* Keys after "<architecture>." that source_gguf.c reads, or that only repeat what the tensors say.
+ * Any other key could change the function and is refused. */
+static const char *const GGUF_READ[] = {
+    "vocab_size",
+    "context_length",
+    "embedding_length",
+    "block_count",
+    "feed_forward_length",
+    "attention.head_count",
+    "attention.head_count_kv",
+    "attention.key_length",
+    "attention.value_length",
+    "attention.layer_norm_rms_epsilon",
+    "attention.sliding_window",
+    "rope.dimension_count",
+    "rope.freq_base",
+    "rope.scaling.type",
+    "rope.scaling.factor",
+    "rope.scaling.original_context_length",
+    "rope.scaling.finetuned",
+    "rope.scaling.attn_factor",
+    "rope.scaling.yarn_attn_factor",
+    "rope.scaling.yarn_beta_fast",
+    "rope.scaling.yarn_beta_slow",
+    "rope.scaling.yarn_log_multiplier",
+    "rope.scale_linear",
+    "tensor_data_layout",
+    NULL,
+};
+
+/* As NEUTRAL above. */
+static const struct {
+    const char *key;
+    double number;
+    const char *missing;
+    uint32_t traits;
+} GGUF_NEUTRAL[] = {
+    {"expert_count", 0, "experts", 0},
+    {"expert_used_count", 0, "experts", 0},
+    {"expert_shared_count", 0, "experts", 0},
+    {"expert_shared_feed_forward_length", 0, "experts", FAMILY_ROPE_OPTIONAL},
+    {"attention.causal", 1, "attention to what follows", 0},
+    {"attention.scale", 0, "a factor of the scores", FAMILY_SCALED},
+    {"attention.temperature_scale", 0, "queries that grow with the position", FAMILY_TEMPERED},
+    {"attention.temperature_length", 0, "queries that grow with the position", FAMILY_TEMPERED},
+    {"residual_scale", 1, "a factor of what sublayers add", FAMILY_SCALED},
+    {"embedding_scale", 1, "a factor of the embedding", FAMILY_SCALED},
+    {"logit_scale", 1, "a divisor of the logits", FAMILY_SCALED},
+    {"attn_logit_softcapping", 0, "a soft cap of the scores", 0},
+    {"final_logit_softcapping", 0, "a soft cap of the logits", 0},
+    {"use_parallel_residual", 0, "parallel sublayers", 0},
+    {"rope.scaling.yarn_ext_factor", 1, "a mixture of two RoPE scalings", 0},
+    {"pooling_type", 0, "one vector for a text", 0},
+};
+
+static bool gguf_neutral(const struct gguf *gguf, const char *file, const char *key, double value,
+                         const char *missing, struct diag *d) {
+    uint64_t integer;
+    double real;
+    bool flag;
+    struct diag ignored = {{0}};
+    double is = gguf_get_uint(gguf, key, UINT32_MAX, &integer, &ignored) == GGUF_FOUND
+                    ? (double)integer
+                : gguf_get_float(gguf, key, &real, &ignored) == GGUF_FOUND ? real
+                : gguf_get_bool(gguf, key, &flag, &ignored) == GGUF_FOUND  ? (double)flag
+                                                                           : -1;
+    if (is == value) return true;
+    if (is == -1)
+        return diag_fail(d,
+                         "%s: key %s is not a number from 0 on where only %g is supported; what "
+                         "is missing: %s",
+                         file, key, value, missing);
+    return diag_fail(d, "%s: key %s is %g where only %g is supported; what is missing: %s", file,
+                     key, is, value, missing);
+}
+
+bool config_check_gguf_keys(const struct gguf *gguf, const struct model_config *config,
+                            struct diag *d) {
+    const char *file = gguf_file(gguf)->name;
+    size_t prefix = strlen(config->architecture);
+    for (size_t i = 0; i < gguf_key_count(gguf); i++) {
+        const char *key = gguf_key(gguf, i);
+        if (strncmp(key, config->architecture, prefix) != 0 || key[prefix] != '.') continue;
+        const char *name = key + prefix + 1;
+        bool known = name_is_listed(GGUF_READ, name);
+        for (size_t k = 0; k < sizeof GGUF_NEUTRAL / sizeof GGUF_NEUTRAL[0] && !known; k++) {
+            if (strcmp(name, GGUF_NEUTRAL[k].key) != 0) continue;
+            known = true;
+            if (!(config->family->traits & GGUF_NEUTRAL[k].traits) &&
+                !gguf_neutral(gguf, file, key, GGUF_NEUTRAL[k].number, GGUF_NEUTRAL[k].missing, d))
+                return false;
+        }
+        if (!known) return diag_fail(d, "%s: key %s is not understood", file, key);
+    }
+    return true;
+}
+
+/* ----------------------------------------------------------------------- keys of config.json -- */
 
 static bool is_word_of(const char *words, const char *word) {
     size_t n = strlen(word);
@@ -204,15 +326,18 @@ static bool is_neutral(const json_t *value, const char *words, double number) {
     return json_is_number(value) && json_number_value(value) == number;
 }
 
-static bool not_neutral(const char *file, const char *key, const json_t *value, const char *words,
-                        double number, struct diag *d) {
+static bool not_neutral(const char *file, const char *key, const json_t *value, size_t row,
+                        struct diag *d) {
+    const char *words = NEUTRAL[row].words, *missing = NEUTRAL[row].missing;
     char found[64] = "something", *all = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
     if (all) snprintf(found, sizeof found, "%s", all);
     free(all);
-    return words ? diag_fail(d, "%s: %s is %s where only \"%s\" is supported", file, key, found,
-                             words)
-                 : diag_fail(d, "%s: %s is %s where only %g (or none) is supported", file, key,
-                             found, number);
+    return words ? diag_fail(d, "%s: %s is %s where only \"%s\" is supported; what is missing: %s",
+                             file, key, found, words, missing)
+                 : diag_fail(d,
+                             "%s: %s is %s where only %g (or none) is supported; what is missing: "
+                             "%s",
+                             file, key, found, NEUTRAL[row].number, missing);
 }
 
 /* Refuses weights of GPTQ, AWQ, FP8, bitsandbytes and others, with the name that the file has for
@@ -228,7 +353,7 @@ static bool quantized(const char *file, const char *key, const json_t *value, st
 /* Looks up what a key does. False, with a sentence, if it changes the function. *known is false if
  * the key is in none of the lists. */
 static bool check_key(const char *file, const json_t *root, const char *key, const json_t *value,
-                      bool *known, struct diag *d) {
+                      uint32_t traits, bool *known, struct diag *d) {
     *known = true;
     if (name_is_listed(HARMLESS, key)) return true;
     if (name_is_listed(READ, key)) return json_sound(root, file, key, d);
@@ -237,8 +362,9 @@ static bool check_key(const char *file, const json_t *root, const char *key, con
     for (size_t i = 0; i < sizeof NEUTRAL / sizeof NEUTRAL[0]; i++) {
         if (strcmp(key, NEUTRAL[i].key) != 0) continue;
         return json_sound(root, file, key, d) &&
-               (is_neutral(value, NEUTRAL[i].words, NEUTRAL[i].number) ||
-                not_neutral(file, key, value, NEUTRAL[i].words, NEUTRAL[i].number, d));
+               (traits & NEUTRAL[i].traits ||
+                is_neutral(value, NEUTRAL[i].words, NEUTRAL[i].number) ||
+                not_neutral(file, key, value, i, d));
     }
     *known = false;
     return true;
@@ -253,7 +379,7 @@ bool config_check_keys(const json_t *root, const char *file, struct model_config
     json_object_foreach((json_t *)(uintptr_t)root, key, value) {
         bool known;
         if (json_is_null(value)) continue;
-        if (!check_key(file, root, key, value, &known, d)) return false;
+        if (!check_key(file, root, key, value, config->family->traits, &known, d)) return false;
         if (known || used >= sizeof unknown) continue;
         int n = snprintf(unknown + used, sizeof unknown - used, "%s%s", used ? ", " : "", key);
         used += n > 0 ? (size_t)n : 0;

@@ -1,9 +1,11 @@
 /* The tensors of a checkpoint, one row each: their names in both kinds of files, and the shape that
- * the configuration asks for. source.c goes over the rows; no other file knows a tensor's name. */
+ * the configuration asks for. source_assign.c goes over the rows; no other file knows a tensor's
+ * name. */
 #ifndef PACK_SOURCE_ROLES_H
 #define PACK_SOURCE_ROLES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* What the tensor belongs to; a layer may be without attention, or without a feed-forward part. */
 enum source_per { PER_MODEL, PER_ATTENTION, PER_FFN };
@@ -14,6 +16,7 @@ enum source_when {
     WHEN_ALWAYS,
     WHEN_UNTIED,   /* the head is not the embedding */
     WHEN_DIVISORS, /* RoPE's frequencies are divided */
+    WHEN_LONG,     /* by one of two lists (LongRoPE) */
     /* From here on: features that a model may have, by its architecture, its configuration or its
      * tensors. */
     WHEN_BIASED, /* Q, K and V have biases */
@@ -28,7 +31,7 @@ enum { WHEN_FEATURES = WHEN_BIASED }; /* the first of them */
     SIZE(DIM, c->dim)                                                                              \
     SIZE(Q, (uint64_t)l->heads * l->head_dim)                                                      \
     SIZE(KV, (uint64_t)l->kv_heads * l->head_dim)                                                  \
-    SIZE(FREQS, widest_head(c) / 2)                                                                \
+    SIZE(FREQS, c->rope.rotary / 2)                                                                \
     SIZE(FFN, l->ffn)
 
 enum source_size {
@@ -53,6 +56,10 @@ enum source_order { ORDER_PLAIN, ORDER_ROTARY };
          "output_norm.weight", "model.norm.weight")                                                \
     ROLE(ROPE_FREQS, PER_MODEL, WHEN_DIVISORS, SIZE_ONE, SIZE_FREQS, ORDER_PLAIN,                  \
          "rope_freqs.weight", NULL)                                                                \
+    ROLE(ROPE_SHORT, PER_MODEL, WHEN_LONG, SIZE_ONE, SIZE_FREQS, ORDER_PLAIN,                      \
+         "rope_factors_short.weight", NULL)                                                        \
+    ROLE(ROPE_LONG, PER_MODEL, WHEN_LONG, SIZE_ONE, SIZE_FREQS, ORDER_PLAIN,                       \
+         "rope_factors_long.weight", NULL)                                                         \
     ROLE(ATTN_NORM, PER_ATTENTION, WHEN_ALWAYS, SIZE_ONE, SIZE_DIM, ORDER_PLAIN,                   \
          "attn_norm.weight", "input_layernorm.weight")                                             \
     ROLE(Q, PER_ATTENTION, WHEN_ALWAYS, SIZE_Q, SIZE_DIM, ORDER_ROTARY, "attn_q.weight",           \
@@ -89,6 +96,26 @@ enum source_role {
 
 /* How a kind of checkpoint writes names. */
 enum source_naming { NAMES_GGUF, NAMES_HUGGING_FACE, NAMINGS };
+
+/* Other names of layers' tensors in families with one of the traits (source_families.h); they come
+ * before those above. Where several roles follow, the tensor holds their rows one after another.
+ * Each row has: traits, name in a GGUF file, name in a Hugging Face directory, roles. */
+#define SOURCE_ALIAS_ROWS(ALIAS)                                                                   \
+    ALIAS(FAMILY_FUSED, "attn_qkv.weight", "self_attn.qkv_proj.weight", SOURCE_Q, SOURCE_K,        \
+          SOURCE_V)                                                                                \
+    ALIAS(FAMILY_FUSED, "ffn_up.weight", "mlp.gate_up_proj.weight", SOURCE_GATE, SOURCE_UP,        \
+          SOURCE_NONE)                                                                             \
+    ALIAS(FAMILY_SHARED_MLP, NULL, "shared_mlp.input_linear.weight", SOURCE_GATE, SOURCE_UP,       \
+          SOURCE_NONE)                                                                             \
+    ALIAS(FAMILY_SHARED_MLP, NULL, "shared_mlp.output_linear.weight", SOURCE_DOWN, SOURCE_NONE,    \
+          SOURCE_NONE)
+
+enum { SOURCE_FUSED_MAX = 3 };
+struct source_alias {
+    uint32_t traits;
+    const char *name[NAMINGS];
+    enum source_role role[SOURCE_FUSED_MAX]; /* SOURCE_NONE from the end on */
+};
 
 struct source_role_row {
     enum source_per per;

@@ -31,6 +31,8 @@ static bool check(const struct model_config *config, uint32_t *head_size, struct
             return diag_fail(d, "layer %u: feed-forward width %u where at most %d is supported", i,
                              layer->ffn, BLOB_DIM_MAX);
         if (layer->heads == 0) continue;
+        if (layer->unrotated)
+            return diag_fail(d, "layer %u is without RoPE, which is not supported", i);
         if (layer->head_dim > BLOB_HEAD_DIM_MAX)
             return diag_fail(d, "layer %u: head_dim is %u where at most %d is supported", i,
                              layer->head_dim, BLOB_HEAD_DIM_MAX);
@@ -56,7 +58,9 @@ static uint64_t parameters(const struct source *source) {
         uint32_t layers = source_roles[role].per == PER_MODEL ? 1 : config->layers;
         for (uint32_t i = 0; i < layers; i++) {
             const struct source_tensor *tensor =
-                role == SOURCE_ROPE_FREQS ? NULL : source_tensor(source, (enum source_role)role, i);
+                source_roles[role].cols == SIZE_FREQS
+                    ? NULL
+                    : source_tensor(source, (enum source_role)role, i);
             if (tensor && !(role == SOURCE_HEAD && config->tied))
                 sum += tensor->rows * tensor->cols;
         }
@@ -108,6 +112,19 @@ static void note_rounded_twice(struct plan *plan) {
              coarse, all, type);
 }
 
+/* LongRoPE has one list of divisors up to the original positions and another beyond. A blob has
+ * one. */
+static void note_long(struct plan *plan, const struct rope_config *rope) {
+    uint32_t positions = plan->model.max_positions, original = rope->original_positions;
+    if (positions > original)
+        note(plan,
+             "RoPE is scaled for long texts, because there are more than %u positions: --ctx %u "
+             "packs the scaling for short ones",
+             original, original);
+    else
+        note(plan, "RoPE is scaled for texts of up to %u positions", original);
+}
+
 static void write_notes(struct plan *plan, const struct model_config *config,
                         const struct plan_choice *choice) {
     uint32_t positions = plan->model.max_positions, asked = choice->positions;
@@ -117,6 +134,9 @@ static void write_notes(struct plan *plan, const struct model_config *config,
              asked ? "" : ", which --ctx N changes");
     if (asked > positions)
         note(plan, "--ctx %u was not reached: the model has %u positions", asked, positions);
+    if (config->rope.scaling == ROPE_DYNAMIC && positions > config->max_positions)
+        note(plan, "RoPE is scaled as dynamic NTK does for a text of %u positions", positions);
+    if (config->rope.scaling == ROPE_LONG) note_long(plan, &config->rope);
     if (plan->head_size != plan->model.head_dim)
         note(plan, "heads of %u are filled up to %u", plan->head_size, plan->model.head_dim);
     if (choice->dropped)
@@ -200,9 +220,11 @@ static void add_all(struct plan *plan, const struct source *source) {
     for (uint32_t i = 0; i < model->layers; i++) add_layer(plan, source, i);
     const struct source_tensor *head = config->tied ? embed : source_tensor(source, SOURCE_HEAD, 0);
     model->head = model->tensors;
-    add_tensor(plan,
-               (struct plan_tensor){.from = head, .gain = norm, .rows = MIX_RESIDUAL, .factor = 1},
-               WEIGHT_W8, model->vocab, model->dim, "head");
+    add_tensor(
+        plan,
+        (struct plan_tensor){
+            .from = head, .gain = norm, .rows = MIX_RESIDUAL, .factor = (float)plan->scale.logits},
+        WEIGHT_W8, model->vocab, model->dim, "head");
 }
 
 /* In a small model V gains most from 8 bits (packed_roles.c). If 8 bits for all V take more than
@@ -229,16 +251,19 @@ bool plan_make(struct plan *plan, const struct source *source, const struct plan
     uint32_t head_size = 0, cap = choice->positions ? choice->positions : POSITIONS_DEFAULT;
     if (!check(config, &head_size, d)) return false;
     if (cap > BLOB_POSITIONS_MAX) cap = BLOB_POSITIONS_MAX;
+    uint32_t there = config->max_positions;
+    if (config->rope.scaling == ROPE_DYNAMIC && choice->positions > there)
+        there = config->rope.reach; /* only for those who ask */
     plan->model = (struct blob_model){.layers = config->layers,
                                       .dim = config->dim,
                                       .vocab = config->vocab,
-                                      .max_positions =
-                                          config->max_positions > cap ? cap : config->max_positions,
+                                      .max_positions = there > cap ? cap : there,
                                       .head_dim = round_up(head_size, PANEL_ROWS),
                                       .eps = (float)config->eps,
                                       .rotated = choice->rotate,
                                       .parameters = parameters(source)};
     plan->head_size = head_size;
+    plan->scale = config->scale;
     plan->layer_bits = choice->layer_bits                   ? choice->layer_bits
                        : plan->model.parameters < INT4_FROM ? 8
                                                             : 4;

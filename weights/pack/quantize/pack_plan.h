@@ -38,9 +38,10 @@ struct plan_tensor {
 };
 
 struct plan {
-    struct blob_model model; /* text offsets included */
-    uint32_t head_size;      /* the source's; model.head_dim is this rounded up to a multiple of
+    struct blob_model model;   /* text offsets included */
+    uint32_t head_size;        /* the source's; model.head_dim is this rounded up to a multiple of
                                 16 */
+    struct scale_config scale; /* the source's */
     struct blob_layer *layers;
     struct plan_tensor *tensors; /* in file order: embedding, layers, head */
     char *text;

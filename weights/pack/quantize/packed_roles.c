@@ -45,10 +45,14 @@ static float factor_of(const struct plan *plan, enum plan_factor factor) {
     case FACTOR_ONE:
         break;
     case FACTOR_SCORES:
-        return (float)(1.4426950408889634 / sqrt((double)plan->head_size) /
+        return (float)(1.4426950408889634 *
+                       (plan->scale.scores != 0 ? plan->scale.scores
+                                                : 1 / sqrt((double)plan->head_size)) /
                        head_block(plan->model.head_dim));
+    case FACTOR_RESIDUAL:
+        return (float)plan->scale.residual;
     case FACTOR_EIGHTH:
-        return 0.125f;
+        return (float)(plan->scale.residual / 8);
     }
     return 1;
 }

@@ -27,10 +27,11 @@ enum plan_balance { BALANCE_NONE, BALANCE_ROWS, BALANCE_COLUMNS };
 /* The factor for all weights and runs. */
 enum plan_factor {
     FACTOR_ONE,
-    FACTOR_SCORES, /* exp is computed as exp2, and both q and k have had an unscaled Hadamard
-                      transform */
-    FACTOR_EIGHTH  /* the engine's transform H is not normalised; its inverse H / 64 is the
-                      normalised H / 8 times this factor */
+    FACTOR_SCORES,   /* exp is computed as exp2, and both q and k have had an unscaled Hadamard
+                        transform; and the model's factor of the scores */
+    FACTOR_RESIDUAL, /* the model's factor of what a sublayer adds */
+    FACTOR_EIGHTH    /* the same; and the engine's transform H is not normalised: its inverse H / 64
+                        is the normalised H / 8 times an eighth */
 };
 
 struct packed_role {

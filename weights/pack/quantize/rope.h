@@ -3,21 +3,42 @@
 #ifndef PACK_ROPE_H
 #define PACK_ROPE_H
 
+#include "weights/format.h"
 #include "weights/pack/checkpoint/source.h"
 
-/* Fills frequency [head_dim / 2], in radians per position. f = theta^(-2 i / head_dim) becomes
+struct rope_table {
+    uint32_t pairs;                          /* of a head that are rotated */
+    double frequency[BLOB_HEAD_DIM_MAX / 2]; /* [pairs], radians per position */
+    double attention;                        /* sines and cosines are multiplied by it */
+};
+
+/* Fills the table for a blob of this many positions. With d = rope->rotary and i < d / 2,
+ * f = theta^(-2 i / d) becomes
  *   linear     f / factor
  *   llama3     with turns = original_positions f / 2 pi:
  *              f if turns > high_freq_factor,
  *              f / factor if turns < low_freq_factor,
  *              otherwise f s + f / factor (1 - s), s = (turns - low) / (high - low)
- *   divisors   f / divisor[i] / factor (divisor [head_dim / 2]; NULL for the others)
- * False, with a sentence, for values that no model has. */
-bool rope_frequencies(const struct rope_config *rope, uint32_t head_dim, const float *divisor,
-                      double *frequency, struct diag *d);
+ *   yarn       f (1 - s) + f / factor s, s = (i - low) / (high - low) between 0 and 1, where low
+ *              and high are the frequencies that turn beta_fast and beta_slow times in the original
+ *              positions, d ln(original_positions / (2 pi beta)) / (2 ln theta), rounded down and
+ *              up unless exact_range, and between 0 and d - 1; where they are equal, high is 0.001
+ *              more
+ *   dynamic    f with theta ((factor positions / original_positions) - (factor - 1))^(d / (d - 2)),
+ *              if there are more positions than the original ones
+ *   long       f / divisor[i]
+ *   divisors   f / divisor[i] / factor
+ * (divisor [d / 2]; NULL for the others.) attention is attention_factor or, where that is 0,
+ *   yarn       m(mscale) / m(mscale_all) with m(x) = 0.1 x ln(factor) + 1; m(1) if one is 0
+ *   long       sqrt(1 + ln(factor) / ln(original_positions))
+ * and 1 for factors up to 1 and for the others. These are the formulas of transformers'
+ * modeling_rope_utils.py. False, with a sentence, for values that no model has. */
+bool rope_table_make(const struct rope_config *rope, uint32_t positions, const float *divisor,
+                     struct rope_table *table, struct diag *d);
 
-/* Fills out [2][head_dim / 2] for one position: cosines, then sines. Magnitudes below 2^-50 become
- * +0. */
-void rope_position(const double *frequency, uint32_t head_dim, uint32_t position, float *out);
+/* Fills out [2][head_dim / 2] for one position: cosines, then sines, of the pairs that are rotated;
+ * 1 and 0 of the others. Magnitudes below 2^-50 become +0. */
+void rope_position(const struct rope_table *table, uint32_t head_dim, uint32_t position,
+                   float *out);
 
 #endif
