@@ -89,10 +89,19 @@ static uint32_t embed_unit(const struct cpu_program *p, const struct hal_op *op,
                             float_column(p, op->out[0], column));
 }
 
+/* A row of the table as it would be without rotation. */
+static const float *no_rotation(uint32_t head_dim, float *cos_sin) {
+    for (uint32_t i = 0; i < head_dim; i++) cos_sin[i] = i < head_dim / 2 ? 1 : 0;
+    return cos_sin;
+}
+
 static uint32_t heads_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
     const struct hal_column *col = &p->pass->column[column];
     const uint32_t hd = op->shape.head_dim;
-    const float *cos_sin = p->setup.model->rope + (size_t)col->position * hd;
+    _Alignas(64) float unrotated[BLOB_HEAD_DIM_MAX];
+    const float *cos_sin = op->flags & HAL_UNROTATED
+                               ? no_rotation(hd, unrotated)
+                               : p->setup.model->rope + (size_t)col->position * hd;
     uint8_t *qi = slot_column(p, op->out[0], column);
     float *scales = (float *)(void *)(qi + op->shape.heads * hal_qi_stride(hd));
     float *q = float_column(p, op->in[0], column), *k = float_column(p, op->in[1], column),

@@ -84,7 +84,9 @@ enum hal_slot {
 
 enum {
     HAL_ADD = 1u, /* the output is added to what its slots hold */
-    HAL_TAIL = 2u /* runs only for the columns that want logits, and writes them from column 0 on */
+    HAL_TAIL =
+        2u, /* runs only for the columns that want logits, and writes them from column 0 on */
+    HAL_UNROTATED = 4u /* HAL_HEADS: q and k as if every cos were 1 and every sin 0 */
 };
 
 enum { HAL_COLUMNS_MAX = 512, HAL_LOGITS_MAX = 16, HAL_TREE_MAX = 16, HAL_OP_SLOTS = 3 };
@@ -144,6 +146,7 @@ struct hal_model {
     const float *rows;
     const float *rope;
     const uint8_t *weights;
+    const struct blob_variant *variants;
 };
 
 /* Whether an engine multiplies all weights of the operation. The mask is one like WEIGHT_ON_CPU. */

@@ -77,7 +77,7 @@ static int heads_step(const struct igpu_program *p, const struct hal_op *op, uin
                               .kv_stride = floats(p, op->in[1]),
                               .qi_stride = p->at.qi_words,
                               .block_words = (uint32_t)(kv_head_bytes(&cache) / 4),
-                              .cos_sin = p->at.rope_at,
+                              .cos_sin = op->flags & HAL_UNROTATED ? UINT32_MAX : p->at.rope_at,
                               .block = head_block(hd)};
     s->shader = SHADER_HEADS, s->rule = RULE_X_COLUMNS;
     s->x = op->shape.heads + 2 * op->shape.kv_heads;

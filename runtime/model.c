@@ -37,7 +37,8 @@ struct places {
 static const char where_engine[] = "apus_engine_config";
 
 static struct hal_model hal_view(const struct blob *b) {
-    return (struct hal_model){b->model, b->layers, b->tensors, b->rows, b->rope, b->weights};
+    return (struct hal_model){b->model, b->layers,  b->tensors,      b->rows,
+                              b->rope,  b->weights, blob_variants(b)};
 }
 
 static apus_status find_engine(struct request *r, uint32_t index, const char *name) {

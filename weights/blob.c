@@ -122,14 +122,28 @@ static bool model_holds(struct reader *r) {
            check_range(c, "head", m->head, 0, m->tensors - 1);
 }
 
+/* The variants behind the layers: whole records, at most one for each layer. */
+static bool layers_fit(struct reader *r) {
+    const uint64_t layers = r->blob.model->layers, first = layers * sizeof(struct blob_layer),
+                   bytes = section_bytes(r, BLOB_LAYERS), one = sizeof(struct blob_variant);
+    check_at(&r->c, "section", BLOB_LAYERS, section_names[BLOB_LAYERS]);
+    if (!check_range(&r->c, "bytes", bytes, first, first + layers * one)) return false;
+    if ((bytes - first) % one)
+        return check_fail(&r->c, "bytes is #, must be # and a multiple of # more", NULL,
+                          CHECK_NUMBERS(bytes, first, one));
+    r->blob.layer_count = (uint16_t)layers;
+    r->blob.variant_count = (uint16_t)((bytes - first) / one);
+    return true;
+}
+
 /* The sections whose size follows from the model record. */
 static bool sizes_hold(struct reader *r) {
     const struct blob_model *m = r->blob.model;
-    const uint64_t expected[] = {[BLOB_LAYERS] = m->layers * sizeof(struct blob_layer),
-                                 [BLOB_TENSORS] = m->tensors * sizeof(struct blob_tensor),
+    const uint64_t expected[] = {[BLOB_TENSORS] = m->tensors * sizeof(struct blob_tensor),
                                  [BLOB_ROPE] =
                                      (uint64_t)m->max_positions * m->head_dim * sizeof(float)};
-    for (uint32_t k = BLOB_LAYERS; k <= BLOB_ROPE; k++) {
+    if (!layers_fit(r)) return false;
+    for (uint32_t k = BLOB_TENSORS; k <= BLOB_ROPE; k++) {
         check_at(&r->c, "section", k, section_names[k]);
         if (k == BLOB_ROWS
                 ? !check_multiple(&r->c, "bytes", section_bytes(r, k), PANEL_ROWS * sizeof(float))
@@ -264,6 +278,25 @@ static bool role_holds(struct reader *r, uint32_t index, uint32_t rows, uint32_t
     return true;
 }
 
+static bool variant_holds(struct reader *r, uint32_t index) {
+    const struct blob_variant *v = &blob_variants(&r->blob)[index];
+    struct check *c = &r->c;
+    check_at(c, "variant", index, NULL);
+    if (!check_range(c, "rotation", v->rotation, 0, BLOB_ROTATIONS - 1) ||
+        !check_equal(c, "window", v->window, 0) ||
+        !check_equal(c, "q_gain", v->q_gain, BLOB_ABSENT) ||
+        !check_equal(c, "k_gain", v->k_gain, BLOB_ABSENT) ||
+        !check_equal(c, "sinks", v->sinks, BLOB_ABSENT) ||
+        !check_equal(c, "activation", v->activation, 0) ||
+        !check_equal(c, "router", v->router, BLOB_ABSENT) ||
+        !check_equal(c, "experts", v->experts, 0) || !check_equal(c, "active", v->active, 0) ||
+        !check_equal(c, "mixing", v->mixing, 0))
+        return false;
+    for (size_t i = 0; i < sizeof v->zero / sizeof v->zero[0]; i++)
+        if (!check_equal(c, "zero", v->zero[i], 0)) return false;
+    return true;
+}
+
 /* The layer's matrices have the shapes that roles.h gives. */
 static bool layer_holds(struct reader *r, uint32_t index) {
     const struct blob_model *m = r->blob.model;
@@ -273,8 +306,9 @@ static bool layer_holds(struct reader *r, uint32_t index) {
     if (!check_range(c, "heads", l->heads, 0, BLOB_DIM_MAX / m->head_dim) ||
         !check_range(c, "kv_heads", l->kv_heads, l->heads ? 1 : 0, l->heads) ||
         !check_range(c, "ffn", l->ffn, 0, BLOB_DIM_MAX) ||
-        !check_multiple(c, "ffn", l->ffn, GROUP) || !check_equal(c, "zero", l->zero, 0) ||
-        !check_equal(c, "zero2", l->zero2, 0))
+        !check_multiple(c, "ffn", l->ffn, GROUP) ||
+        !check_range(c, "variant", l->variant, 0, r->blob.variant_count) ||
+        !check_equal(c, "zero", l->zero, 0))
         return false;
     if (l->heads && l->heads % l->kv_heads)
         return check_fail(c, "kv_heads is #, must divide # heads", NULL,
@@ -296,6 +330,8 @@ static bool layer_holds(struct reader *r, uint32_t index) {
 
 static bool layers_hold(struct reader *r) {
     const struct blob_model *m = r->blob.model;
+    for (uint32_t i = 0; i < r->blob.variant_count; i++)
+        if (!variant_holds(r, i)) return false;
     for (uint32_t i = 0; i < m->layers; i++)
         if (!layer_holds(r, i)) return false;
     return role_holds(r, m->embed, m->vocab, m->dim, true, HAS_NONE) &&
@@ -359,7 +395,6 @@ apus_status blob_open(struct blob *blob, const void *data, size_t size, char why
     r.blob.mark = blob_mark(&r.blob);
     r.blob.size = size;
     r.blob.text_bytes = section_bytes(&r, BLOB_TEXT);
-    r.blob.layer_count = r.blob.model->layers;
     r.blob.tensor_count = r.blob.model->tensors;
     *blob = r.blob;
     return APUS_OK;
@@ -371,6 +406,7 @@ uint64_t blob_records_bytes(const struct blob *b) {
     assert(blob_is_open(b));
     return sizeof(struct blob_header) + sizeof(struct blob_model) + sizeof(struct vocab_header) +
            (uint64_t)b->layer_count * sizeof(struct blob_layer) +
+           (uint64_t)b->variant_count * sizeof(struct blob_variant) +
            (uint64_t)b->tensor_count * sizeof(struct blob_tensor);
 }
 
@@ -396,7 +432,8 @@ static bool records_hold(struct reader *r, const struct blob *from, uint8_t *mem
     memory += sizeof(struct vocab_header);
     if (!model_holds(r) || !check_equal(&r->c, "layers", b->model->layers, from->layer_count) ||
         !check_equal(&r->c, "tensors", b->model->tensors, from->tensor_count) ||
-        !check_equal(&r->c, "vocab", b->model->vocab, b->vocab.header->rows) || !sizes_hold(r))
+        !check_equal(&r->c, "vocab", b->model->vocab, b->vocab.header->rows) || !sizes_hold(r) ||
+        !check_equal(&r->c, "variants", b->variant_count, from->variant_count))
         return false;
     size_t layers = (size_t)section_bytes(r, BLOB_LAYERS),
            tensors = (size_t)section_bytes(r, BLOB_TENSORS);

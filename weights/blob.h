@@ -5,8 +5,8 @@
  * - the header: section table (order, alignment, bounds, hashes of every section but WEIGHTS),
  *   model hash, zero padding;
  * - the model record;
- * - every layer: widths, head counts, tensor indices, and that each tensor has the type, rows and
- *   columns that the layer needs;
+ * - every layer and variant: widths, head counts, tensor indices, and that each tensor has the
+ *   type, rows and columns that the layer needs;
  * - every tensor: type, size, bounds in WEIGHTS, alignment, order without overlap, row floats
  *   inside ROWS, padding +0;
  * - every float of ROWS and ROPE (+0 or magnitude in [2^-50, 2^50]; |cos|, |sin| <= 1), and eps in
@@ -28,16 +28,18 @@ struct blob {
     uint64_t mark; /* blob_mark shows that blob_open has filled this view */
     const struct blob_header *header;
     const struct blob_model *model;
-    const struct blob_layer *layers;   /* [model->layers] */
+    const struct blob_layer *layers;   /* [model->layers], then the variants */
     const struct blob_tensor *tensors; /* [model->tensors] */
     const float *rows;
     const float *rope; /* [max_positions][2][head_dim / 2] */
     const char *text;
     const uint8_t *weights;
     struct vocab vocab;
-    uint64_t size, text_bytes;          /* size of the data and of TEXT */
-    uint32_t layer_count, tensor_count; /* the counts as they were checked: if others change the
-                                           mapped file, its own counts may differ later */
+    uint64_t size, text_bytes; /* size of the data and of TEXT */
+    /* The counts as they were checked: if others change the mapped file, its own counts may differ
+     * later. */
+    uint16_t layer_count, variant_count;
+    uint32_t tensor_count;
     void (*log)(void *user, int level, const char *text); /* of the port given to blob_open */
     void *log_user;
 };
@@ -57,6 +59,11 @@ static inline int blob_is_open(const struct blob *b) { return b->mark == blob_ma
 /* Returns NULL where blob is NULL or blob_open has not filled it. */
 static inline const struct blob *blob_opened(const apus_blob *b) {
     return b && blob_is_open(blob_of(b)) ? blob_of(b) : NULL;
+}
+
+/* [variant_count] */
+static inline const struct blob_variant *blob_variants(const struct blob *b) {
+    return (const struct blob_variant *)(const void *)(b->layers + b->layer_count);
 }
 
 /* Fills *blob, or leaves it untouched on failure. The functions below accept only a view that this

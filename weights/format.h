@@ -29,7 +29,8 @@ enum {
 
 enum blob_kind {
     BLOB_MODEL = 0,   /* struct blob_model */
-    BLOB_LAYERS = 1,  /* struct blob_layer [layers] */
+    BLOB_LAYERS = 1,  /* struct blob_layer [layers], then struct blob_variant [], at most one for
+                         each layer */
     BLOB_TENSORS = 2, /* struct blob_tensor [tensors] */
     BLOB_ROWS = 3,    /* float []: row scales and biases; each run 16-padded with +0 */
     BLOB_ROPE = 4,    /* float [max_positions][2][head_dim / 2]: cos, then sin */
@@ -77,9 +78,28 @@ struct blob_model {
 struct blob_layer {
     uint32_t heads, kv_heads;  /* kv_heads divides heads */
     uint32_t ffn;              /* a multiple of 64 */
-    uint32_t zero;             /* must be 0 */
+    uint32_t variant;          /* 0: plain; else 1 + the index of a struct blob_variant */
     uint32_t tensor[LT_COUNT]; /* indices, or BLOB_ABSENT; roles.h has their shapes */
-    uint32_t zero2;
+    uint32_t zero;             /* must be 0 */
+};
+
+/* What few models' layers have beside the shape. Layers may share one. A field that this version
+ * does not compute must have the value of a plain layer, which is 0, or BLOB_ABSENT for a place. */
+enum blob_rotation {
+    ROTATION_TABLE = 0, /* q and k by the section ROPE */
+    ROTATION_NONE = 1   /* not at all: cos 1 and sin 0 at every position */
+};
+enum { BLOB_ROTATIONS = ROTATION_NONE + 1 };
+
+struct blob_variant {
+    uint32_t rotation;                /* enum blob_rotation */
+    uint32_t window;                  /* 0 */
+    uint32_t q_gain, k_gain;          /* BLOB_ABSENT */
+    uint32_t sinks;                   /* BLOB_ABSENT */
+    uint32_t activation;              /* 0 */
+    uint32_t router;                  /* BLOB_ABSENT */
+    uint32_t experts, active, mixing; /* 0 */
+    uint32_t zero[6];
 };
 
 /* Tensors come in the order of their offsets. */
@@ -100,7 +120,19 @@ struct blob_tensor {
 _Static_assert(sizeof(struct blob_header) == 4096, "header layout");
 _Static_assert(sizeof(struct blob_model) == 64, "model layout");
 _Static_assert(sizeof(struct blob_layer) == 48, "layer layout");
+_Static_assert(sizeof(struct blob_variant) == 64, "variant layout");
 _Static_assert(sizeof(struct blob_tensor) == 88, "tensor layout");
+
+/* A layer without a variant has this one. */
+static inline const struct blob_variant *plain_variant(void) {
+    static const struct blob_variant plain = {
+        .q_gain = BLOB_ABSENT, .k_gain = BLOB_ABSENT, .sinks = BLOB_ABSENT, .router = BLOB_ABSENT};
+    return &plain;
+}
+static inline const struct blob_variant *layer_variant(const struct blob_layer *layer,
+                                                       const struct blob_variant *variants) {
+    return layer->variant ? &variants[layer->variant - 1] : plain_variant();
+}
 
 /* The fields of a tensor's record that must be 0. */
 static inline uint32_t tensor_zero(const struct blob_tensor *tensor) { return tensor->zero; }

@@ -10,10 +10,10 @@ layout(push_constant) uniform Push {
     uint head_dim, heads, kv_heads, slots;
     uint q_stride, kv_stride, qi_stride, block_words; // of Q; K and V; QI; a kv head's block
     uint bias[3];                                     // index in rows, or NO_BIAS
-    uint cos_sin;                                     // in args, [columns][head_dim]
+    uint cos_sin;                                     // in args, [columns][head_dim], or UNROTATED
     uint block;                                       // of the Hadamard transform: 16, 32 or 64
 };
-const uint NO_BIAS = 0xffffffffu;
+const uint NO_BIAS = 0xffffffffu, UNROTATED = 0xffffffffu;
 layout(set = 0, binding = 3, std430) writeonly buffer State { uint state[]; };
 layout(set = 0, binding = 4, std430) readonly buffer In { float x[]; } inputs[3];
 layout(set = 0, binding = 5, std430) buffer Out { uint v[]; } outputs[3];
@@ -80,8 +80,11 @@ void main() {
     if (kind != 2)
         for (uint i = t; i < half_dim; i += 64) {
             float a = h[i], b = h[i + half_dim];
-            float c = uintBitsToFloat(args[cos_sin + column * head_dim + i]),
-                  s = uintBitsToFloat(args[cos_sin + column * head_dim + half_dim + i]);
+            float c = 1, s = 0;
+            if (cos_sin != UNROTATED) {
+                c = uintBitsToFloat(args[cos_sin + column * head_dim + i]);
+                s = uintBitsToFloat(args[cos_sin + column * head_dim + half_dim + i]);
+            }
             precise float ac = a * c, bs = b * s, as = a * s, bc = b * c;
             precise float first = ac - bs, second = as + bc;
             h[i] = num_snap(first);

@@ -28,7 +28,8 @@ static const struct tiny_spec spec = {.layers = LAYERS,
                                       .weights = WEIGHT_W4,
                                       .bias = 1,
                                       .add_bos = 1,
-                                      .without_attention = 2};
+                                      .without_attention = 2,
+                                      .unrotated = 1};
 
 int make(void **state) {
     (void)state;

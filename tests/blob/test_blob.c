@@ -164,9 +164,19 @@ struct field {
     { BLOB_LAYERS, i, offsetof(struct blob_layer, f), sizeof(((struct blob_layer *)0)->f), #f }
 #define LAYER_FIELDS(i)                                                                            \
     LAYER_FIELD(i, heads), LAYER_FIELD(i, kv_heads), LAYER_FIELD(i, ffn), LAYER_FIELD(i, zero),    \
-        LAYER_FIELD(i, zero2), LAYER_FIELD(i, tensor[0]), LAYER_FIELD(i, tensor[1]),               \
+        LAYER_FIELD(i, variant), LAYER_FIELD(i, tensor[0]), LAYER_FIELD(i, tensor[1]),             \
         LAYER_FIELD(i, tensor[2]), LAYER_FIELD(i, tensor[3]), LAYER_FIELD(i, tensor[4]),           \
         LAYER_FIELD(i, tensor[5]), LAYER_FIELD(i, tensor[6])
+#define VARIANT_FIELD(f)                                                                           \
+    {                                                                                              \
+        BLOB_LAYERS, 0, LAYERS * sizeof(struct blob_layer) + offsetof(struct blob_variant, f),     \
+            sizeof(((struct blob_variant *)0)->f), #f                                              \
+    }
+#define VARIANT_FIELDS                                                                             \
+    VARIANT_FIELD(rotation), VARIANT_FIELD(window), VARIANT_FIELD(q_gain), VARIANT_FIELD(k_gain),  \
+        VARIANT_FIELD(sinks), VARIANT_FIELD(activation), VARIANT_FIELD(router),                    \
+        VARIANT_FIELD(experts), VARIANT_FIELD(active), VARIANT_FIELD(mixing),                      \
+        VARIANT_FIELD(zero[0]), VARIANT_FIELD(zero[5])
 #define TENSOR_FIELD(i, f)                                                                         \
     { BLOB_TENSORS, i, offsetof(struct blob_tensor, f), sizeof(((struct blob_tensor *)0)->f), #f }
 #define TENSOR_FIELDS(i)                                                                           \
@@ -174,18 +184,39 @@ struct field {
         TENSOR_FIELD(i, row_scales), TENSOR_FIELD(i, bias), TENSOR_FIELD(i, zero),                 \
         TENSOR_FIELD(i, offset), TENSOR_FIELD(i, bytes)
 
-static const struct field fields[] = {
-    HEADER_FIELD(header_bytes), HEADER_FIELD(sections), HEADER_FIELD(file_bytes),
-    SECTION_FIELDS(0),          SECTION_FIELDS(1),      SECTION_FIELDS(2),
-    SECTION_FIELDS(3),          SECTION_FIELDS(4),      SECTION_FIELDS(5),
-    SECTION_FIELDS(6),          SECTION_FIELDS(7),      MODEL_FIELD(layers),
-    MODEL_FIELD(dim),           MODEL_FIELD(vocab),     MODEL_FIELD(max_positions),
-    MODEL_FIELD(head_dim),      MODEL_FIELD(tensors),   MODEL_FIELD(eps),
-    MODEL_FIELD(rotated),       MODEL_FIELD(name),      MODEL_FIELD(architecture),
-    MODEL_FIELD(provenance),    MODEL_FIELD(embed),     MODEL_FIELD(head),
-    MODEL_FIELD(zero),          LAYER_FIELDS(0),        LAYER_FIELDS(1),
-    TENSOR_FIELDS(0),           TENSOR_FIELDS(1),       TENSOR_FIELDS(3),
-    TENSOR_FIELDS(10),          TENSOR_FIELDS(11)};
+static const struct field fields[] = {HEADER_FIELD(header_bytes),
+                                      HEADER_FIELD(sections),
+                                      HEADER_FIELD(file_bytes),
+                                      SECTION_FIELDS(0),
+                                      SECTION_FIELDS(1),
+                                      SECTION_FIELDS(2),
+                                      SECTION_FIELDS(3),
+                                      SECTION_FIELDS(4),
+                                      SECTION_FIELDS(5),
+                                      SECTION_FIELDS(6),
+                                      SECTION_FIELDS(7),
+                                      MODEL_FIELD(layers),
+                                      MODEL_FIELD(dim),
+                                      MODEL_FIELD(vocab),
+                                      MODEL_FIELD(max_positions),
+                                      MODEL_FIELD(head_dim),
+                                      MODEL_FIELD(tensors),
+                                      MODEL_FIELD(eps),
+                                      MODEL_FIELD(rotated),
+                                      MODEL_FIELD(name),
+                                      MODEL_FIELD(architecture),
+                                      MODEL_FIELD(provenance),
+                                      MODEL_FIELD(embed),
+                                      MODEL_FIELD(head),
+                                      MODEL_FIELD(zero),
+                                      LAYER_FIELDS(0),
+                                      LAYER_FIELDS(1),
+                                      VARIANT_FIELDS,
+                                      TENSOR_FIELDS(0),
+                                      TENSOR_FIELDS(1),
+                                      TENSOR_FIELDS(3),
+                                      TENSOR_FIELDS(10),
+                                      TENSOR_FIELDS(11)};
 
 static uint8_t *field_at(const struct field *f) {
     static const size_t record[] = {[BLOB_VOCAB] = 0,

@@ -213,7 +213,7 @@ static void damage(int which) {
         layer(1)->zero = 1;
         break;
     case 60:
-        layer(0)->zero2 = 1u << 31;
+        layer(0)->variant = 1u << 31;
         break;
     case 61:
         model()->zero = 1;
@@ -233,7 +233,7 @@ static void says_what_it_found(void **state) {
         "section 7 (WEIGHTS): bytes is ",
         "header: file_bytes is ",
         "model: layers is 0, must be 1 to 1024",
-        "section 1 (LAYERS): bytes is 96, must be 144",
+        "section 1 (LAYERS): bytes is 160, must be 144 and a multiple of 64 more",
         "tensor 1 (layer.0.attn_q): cols is 48, must be 47",
         ": rows is ",
         "model: head_dim is 24, must be a multiple of 16",
@@ -287,7 +287,7 @@ static void says_what_it_found(void **state) {
         "section 5 (VOCAB): rows is 258, must be 257",
         "tensor 2 (layer.0.attn_k): zero is 1, must be 0",
         "layer 1: zero is 1, must be 0",
-        "layer 0: zero2 is 2147483648, must be 0",
+        "layer 0: variant is 2147483648, must be 0 to 1",
         "model: zero is 1, must be 0"};
     apus_blob blob;
     char why[BLOB_WHY];

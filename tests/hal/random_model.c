@@ -65,6 +65,8 @@ struct hal_model random_model(const struct random_shape *s, uint32_t seed) {
     struct blob_layer *layers = calloc(s->layers, sizeof *layers);
     struct maker m = {calloc(2 + 7 * s->layers, sizeof(struct blob_tensor)), 0,
                       calloc(1 << 20, sizeof(float)), 0, 0};
+    struct blob_variant *variants = malloc(sizeof s->variant);
+    memcpy(variants, s->variant, sizeof s->variant);
     state = seed * 2654435761u + 1;
     *model = (struct blob_model){.layers = s->layers,
                                  .dim = s->dim,
@@ -92,12 +94,13 @@ struct hal_model random_model(const struct random_shape *s, uint32_t seed) {
             rope[(size_t)p * 2 * h + i] = a;
             rope[(size_t)p * 2 * h + h + i] = 1.0f - a;
         }
-    return (struct hal_model){model, layers, m.tensors, m.rows, rope, weights};
+    return (struct hal_model){model, layers, m.tensors, m.rows, rope, weights, variants};
 }
 
 void random_model_free(struct hal_model *m) {
     free((void *)(uintptr_t)m->dims);
     free((void *)(uintptr_t)m->layers);
+    free((void *)(uintptr_t)m->variants);
     free((void *)(uintptr_t)m->tensors);
     free((void *)(uintptr_t)m->rows);
     free((void *)(uintptr_t)m->rope);

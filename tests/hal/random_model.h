@@ -6,9 +6,10 @@
 
 struct random_shape {
     uint32_t layers, dim, vocab, head_dim, positions;
-    struct blob_layer layer[8]; /* heads, kv_heads, ffn; tensors are filled in */
-    uint32_t w4;                /* layers' weights but V in W4 */
-    uint32_t bias;              /* on Q, K and V */
+    struct blob_layer layer[8];     /* heads, kv_heads, ffn; tensors are filled in */
+    uint32_t w4;                    /* layers' weights but V in W4 */
+    uint32_t bias;                  /* on Q, K and V */
+    struct blob_variant variant[8]; /* those that layers name */
 };
 
 /* Everything malloc'ed; random_model_free gives it back. The same seed gives the same model. */

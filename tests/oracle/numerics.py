@@ -28,8 +28,13 @@ MODEL = np.dtype([(n, '<u4')
                  [('eps', '<f4'), ('rotated', '<u4'), ('parameters', '<u8')] +
                  [(n, '<u4')
                   for n in ('name', 'architecture', 'provenance', 'embed', 'head', 'zero')])
-LAYER = np.dtype([(n, '<u4') for n in ('heads', 'kv_heads', 'ffn', 'zero')] +
-                 [('tensor', '<u4', 7), ('zero2', '<u4')])
+LAYER = np.dtype([(n, '<u4') for n in ('heads', 'kv_heads', 'ffn', 'variant')] +
+                 [('tensor', '<u4', 7), ('zero', '<u4')])
+VARIANT = np.dtype([(n, '<u4') for n in ('rotation', 'window', 'q_gain', 'k_gain', 'sinks',
+                                         'activation', 'router', 'experts', 'active', 'mixing')] +
+                   [('zero', '<u4', 6)])
+PLAIN = np.array([(0, 0, ABSENT, ABSENT, ABSENT, 0, ABSENT, 0, 0, 0, (0, ) * 6)], VARIANT)
+ROTATION_NONE = 1
 TENSOR = np.dtype([('name', 'S48')] +
                   [(n, '<u4') for n in ('type', 'rows', 'cols', 'row_scales', 'bias', 'zero')] +
                   [('offset', '<u8'), ('bytes', '<u8')])
@@ -99,7 +104,10 @@ class Blob:
         spans = data[32:32 + 8 * 24].view('<u8').reshape(8, 3)
         part = [data[int(o):int(o + n)] for o, n, _ in spans]
         self.model = part[0].view(MODEL)[0]
-        self.layers = part[1].view(LAYER)
+        layers = int(self.model['layers']) * LAYER.itemsize
+        self.layers = part[1][:layers].view(LAYER)
+        # variants[0] is that of a plain layer
+        self.variants = np.concatenate((PLAIN, part[1][layers:].view(VARIANT)))
         self.tensors = part[2].view(TENSOR)
         self.rows = part[3].view('<f4')
         h = int(self.model['head_dim']) // 2
@@ -279,6 +287,8 @@ def attention(blob, layer, x, a):
     n, d = len(x), int(blob.model['head_dim'])
     q, k, v = (gemv(blob.tensor(layer['tensor'][i]), a).reshape(n, -1, d) for i in range(3))
     table = blob.rope[:n]
+    if blob.variants[layer['variant']]['rotation'] == ROTATION_NONE:
+        table = np.stack((np.ones_like(table[:, 0]), np.zeros_like(table[:, 1])), axis=1)
     (q, qs), (k, ks), (v, vs) = quant(mixed(q, table)), quant(mixed(k, table)), quant(v)
     group = int(layer['heads']) // int(layer['kv_heads'])
     o = [

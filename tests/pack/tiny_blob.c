@@ -18,6 +18,8 @@ struct building {
     struct tiny_spec spec;
     struct blob_model model;
     struct blob_layer layers[TINY_LAYERS_MAX];
+    struct blob_variant variants[TINY_LAYERS_MAX];
+    uint32_t variants_count;
     struct blob_tensor tensors[2 + TINY_LAYERS_MAX * LT_COUNT];
     uint64_t row_floats, weight_bytes;
     size_t vocab_bytes;
@@ -127,6 +129,12 @@ static void add_layer(struct building *b, uint32_t i) {
              ffn = s->without_ffn >> i & 1 ? 0 : s->ffn;
     uint32_t kv_heads = heads ? or_default(s->layer_kv_heads[i], s->kv_heads) : 0;
     layer->heads = heads, layer->kv_heads = kv_heads, layer->ffn = ffn;
+    if (s->unrotated >> i & 1) {
+        struct blob_variant *variant = &b->variants[b->variants_count++];
+        *variant = *plain_variant();
+        variant->rotation = ROTATION_NONE;
+        layer->variant = b->variants_count;
+    }
     const struct blob_model shape = {.dim = s->dim, .head_dim = s->head_dim};
     for (int k = 0; k < LT_COUNT; k++) {
         const struct layer_role *role = &layer_roles[k];
@@ -227,15 +235,16 @@ void *tiny_blob(const struct tiny_spec *spec, size_t *bytes) {
     if (!b) return NULL;
     b->spec = completed(*spec);
     describe(b);
-    const uint64_t sizes[BLOB_SECTIONS] = {[BLOB_MODEL] = sizeof b->model,
-                                           [BLOB_LAYERS] = b->model.layers * sizeof b->layers[0],
-                                           [BLOB_TENSORS] = b->model.tensors * sizeof b->tensors[0],
-                                           [BLOB_ROWS] = b->row_floats * sizeof(float),
-                                           [BLOB_ROPE] = (uint64_t)b->model.max_positions *
-                                                         b->model.head_dim * sizeof(float),
-                                           [BLOB_VOCAB] = b->vocab_bytes,
-                                           [BLOB_TEXT] = sizeof TEXT,
-                                           [BLOB_WEIGHTS] = b->weight_bytes};
+    const size_t layers = b->model.layers * sizeof b->layers[0];
+    const uint64_t sizes[BLOB_SECTIONS] = {
+        [BLOB_MODEL] = sizeof b->model,
+        [BLOB_LAYERS] = layers + b->variants_count * sizeof b->variants[0],
+        [BLOB_TENSORS] = b->model.tensors * sizeof b->tensors[0],
+        [BLOB_ROWS] = b->row_floats * sizeof(float),
+        [BLOB_ROPE] = (uint64_t)b->model.max_positions * b->model.head_dim * sizeof(float),
+        [BLOB_VOCAB] = b->vocab_bytes,
+        [BLOB_TEXT] = sizeof TEXT,
+        [BLOB_WEIGHTS] = b->weight_bytes};
     struct blob_header header = {0};
     for (int kind = 0; kind < BLOB_SECTIONS; kind++) header.section[kind].bytes = sizes[kind];
     sections_place(&header);
@@ -248,7 +257,8 @@ void *tiny_blob(const struct tiny_spec *spec, size_t *bytes) {
         for (int kind = 0; kind < BLOB_SECTIONS; kind++)
             at[kind] = blob + header.section[kind].offset;
         memcpy(at[BLOB_MODEL], &b->model, sizeof b->model);
-        memcpy(at[BLOB_LAYERS], b->layers, (size_t)sizes[BLOB_LAYERS]);
+        memcpy(at[BLOB_LAYERS], b->layers, layers);
+        memcpy(at[BLOB_LAYERS] + layers, b->variants, (size_t)sizes[BLOB_LAYERS] - layers);
         memcpy(at[BLOB_TENSORS], b->tensors, (size_t)sizes[BLOB_TENSORS]);
         memcpy(at[BLOB_TEXT], TEXT, sizeof TEXT);
         write_vocab(&b->spec, at[BLOB_VOCAB]);

@@ -32,6 +32,7 @@ struct tiny_spec {
     uint32_t without_attention, without_ffn;
     /* Where not 0, instead of kv_heads. */
     uint32_t layer_kv_heads[TINY_LAYERS_MAX];
+    uint32_t unrotated; /* layers without RoPE, a bit for each */
 };
 
 /* The blob at a 4096-aligned address, *bytes long; release it with free(). NULL where memory is

@@ -204,7 +204,8 @@ static bool make_sections(struct job *job) {
     for (uint32_t i = 0; i < plan->model.tensors; i++) job->records[i] = plan->tensors[i].record;
     const uint64_t bytes[BLOB_SECTIONS] = {
         [BLOB_MODEL] = sizeof plan->model,
-        [BLOB_LAYERS] = plan->model.layers * sizeof *plan->layers,
+        [BLOB_LAYERS] = plan->model.layers * sizeof *plan->layers +
+                        plan->variant_count * sizeof *plan->variants,
         [BLOB_TENSORS] = plan->model.tensors * sizeof *job->records,
         [BLOB_ROWS] = plan->row_floats * sizeof(float),
         [BLOB_ROPE] = (uint64_t)plan->model.max_positions * plan->model.head_dim * sizeof(float),
@@ -384,7 +385,7 @@ static bool make_key(struct job *job) {
     snprintf(words, sizeof words, "%.17g %u", plan->bits, plan->layer_bits);
     if (!resume_key(&hash, words, job->d)) return false;
     hash64_add(&hash, &plan->model, sizeof plan->model);
-    hash64_add(&hash, plan->layers, plan->model.layers * sizeof *plan->layers);
+    hash64_add(&hash, plan->layers, (size_t)job->header.section[BLOB_LAYERS].bytes);
     hash64_add(&hash, plan->text, (size_t)plan->text_bytes);
     hash64_add(&hash, job->vocab, job->vocab_bytes);
     hash64_add(&hash, job->rope,

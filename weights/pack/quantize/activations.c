@@ -77,7 +77,10 @@ static void attend(const struct activations *s, const struct forward *f, const s
                 tensor_run(&plan->tensors[layer->tensor[which]].record, (enum row_run)run);
             runs[which].of[run] = at == BLOB_ABSENT ? NULL : rows + at;
         }
-    forward_attention(f, layer->heads, layer->kv_heads, s->first, s->second, s->third, runs, s->a);
+    struct forward of_layer = *f;
+    if (layer_variant(layer, plan->variants)->rotation == ROTATION_NONE) of_layer.rope = NULL;
+    forward_attention(&of_layer, layer->heads, layer->kv_heads, s->first, s->second, s->third, runs,
+                      s->a);
 }
 
 void activations_after(const struct activations *s, const struct forward *f,

@@ -147,7 +147,7 @@ static void turn_token(void *user, size_t token, unsigned worker) {
     (void)worker;
     const struct attention *t = user;
     uint32_t head_dim = t->f->head_dim;
-    const float *rope = t->f->rope + token % t->f->length * head_dim;
+    const float *rope = t->f->rope ? t->f->rope + token % t->f->length * head_dim : NULL;
     float *const part[3] = {t->q + token * t->heads * head_dim,
                             t->k + token * t->kv_heads * head_dim,
                             t->v + token * t->kv_heads * head_dim};
@@ -155,7 +155,7 @@ static void turn_token(void *user, size_t token, unsigned worker) {
         uint32_t heads = which ? t->kv_heads : t->heads;
         add_bias(part[which], t->runs[which].of[RUN_BIAS], heads * head_dim);
         for (uint32_t h = 0; h < heads; h++) {
-            if (which < 2) turn(part[which] + (size_t)h * head_dim, head_dim, rope);
+            if (rope && which < 2) turn(part[which] + (size_t)h * head_dim, head_dim, rope);
             round_to_bytes(part[which] + (size_t)h * head_dim, head_dim, 1);
         }
     }

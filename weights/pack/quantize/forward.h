@@ -19,7 +19,7 @@ struct forward {
                                  and sees no other */
     uint32_t dim, head_dim;
     float eps;
-    const float *rope; /* [positions][2][head_dim / 2] */
+    const float *rope; /* [positions][2][head_dim / 2]; NULL: without RoPE */
     float *room;       /* threads * forward_room(...) floats */
 };
 

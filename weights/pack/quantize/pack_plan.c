@@ -31,8 +31,6 @@ static bool check(const struct model_config *config, uint32_t *head_size, struct
             return diag_fail(d, "layer %u: feed-forward width %u where at most %d is supported", i,
                              layer->ffn, BLOB_DIM_MAX);
         if (layer->heads == 0) continue;
-        if (layer->unrotated)
-            return diag_fail(d, "layer %u is without RoPE, which is not supported", i);
         if (layer->head_dim > BLOB_HEAD_DIM_MAX)
             return diag_fail(d, "layer %u: head_dim is %u where at most %d is supported", i,
                              layer->head_dim, BLOB_HEAD_DIM_MAX);
@@ -190,12 +188,25 @@ static void add_tensor(struct plan *plan, struct plan_tensor tensor, enum weight
     plan->tensors[plan->model.tensors++] = tensor;
 }
 
+/* What the layer has beside its shape, as struct blob_layer names it: layers with the same share
+ * one record. */
+static uint32_t variant_of(struct plan *plan, const struct layer_config *layer) {
+    struct blob_variant v = *plain_variant();
+    v.rotation = layer->unrotated ? ROTATION_NONE : ROTATION_TABLE;
+    if (!memcmp(&v, plain_variant(), sizeof v)) return 0;
+    uint32_t i = 0;
+    while (i < plan->variant_count && memcmp(&v, &plan->variants[i], sizeof v)) i++;
+    if (i == plan->variant_count) plan->variants[plan->variant_count++] = v;
+    return 1 + i;
+}
+
 static void add_layer(struct plan *plan, const struct source *source, uint32_t i) {
     const struct layer_config *layer = &source_config(source)->layer[i];
     struct blob_layer *record = &plan->layers[i];
     *record = (struct blob_layer){.heads = layer->heads,
                                   .kv_heads = layer->heads ? layer->kv_heads : 0,
-                                  .ffn = round_up(layer->ffn, GROUP)};
+                                  .ffn = round_up(layer->ffn, GROUP),
+                                  .variant = variant_of(plan, layer)};
     for (int which = 0; which < LT_COUNT; which++) {
         const struct layer_role *role = &layer_roles[which];
         uint32_t rows = layer_width(&plan->model, record, role->rows),
@@ -267,12 +278,13 @@ bool plan_make(struct plan *plan, const struct source *source, const struct plan
     plan->layer_bits = choice->layer_bits                   ? choice->layer_bits
                        : plan->model.parameters < INT4_FROM ? 8
                                                             : 4;
-    plan->layers = calloc(config->layers, sizeof *plan->layers);
+    plan->layers = calloc(config->layers, sizeof *plan->layers + sizeof *plan->variants);
     plan->tensors = calloc(2 + (size_t)config->layers * LT_COUNT, sizeof *plan->tensors);
     if (!plan->layers || !plan->tensors) {
         plan_free(plan);
         return diag_fail(d, "out of memory");
     }
+    plan->variants = (struct blob_variant *)(void *)(plan->layers + config->layers);
     add_all(plan, source);
     plan_place(plan);
     plan->bits = plan->layer_bits == 8 ? 0 : choice->bits > 0 ? choice->bits : default_bits(plan);

@@ -43,6 +43,8 @@ struct plan {
                                 16 */
     struct scale_config scale; /* the source's */
     struct blob_layer *layers;
+    struct blob_variant *variants; /* [variant_count], directly behind the layers, as in a blob */
+    uint32_t variant_count;
     struct plan_tensor *tensors; /* in file order: embedding, layers, head */
     char *text;
     uint64_t text_bytes, row_floats, weight_bytes;
