@@ -265,6 +265,12 @@ static const struct {
     {"use_parallel_residual", 0, "parallel sublayers", 0},
     {"rope.scaling.yarn_ext_factor", 1, "a mixture of two RoPE scalings", 0},
     {"pooling_type", 0, "one vector for a text", 0},
+    /* which are there too if a model of Granite 4 has no such layer */
+    {"ssm.conv_kernel", 0, "layers with a recurrent state", FAMILY_ROPE_OPTIONAL},
+    {"ssm.state_size", 0, "layers with a recurrent state", FAMILY_ROPE_OPTIONAL},
+    {"ssm.group_count", 0, "layers with a recurrent state", FAMILY_ROPE_OPTIONAL},
+    {"ssm.inner_size", 0, "layers with a recurrent state", FAMILY_ROPE_OPTIONAL},
+    {"ssm.time_step_rank", 0, "layers with a recurrent state", FAMILY_ROPE_OPTIONAL},
 };
 
 static bool gguf_neutral(const struct gguf *gguf, const char *file, const char *key, double value,

@@ -122,6 +122,13 @@ static const struct rotation *mixing(const struct conversion *conversion, enum p
     return mix == MIX_HEAD ? &conversion->head : &conversion->residual;
 }
 
+/* The factor of a row of Q, or of its bias, that RoPE rotates; 1 of other rows. */
+static float rotated_factor(const struct conversion *conversion, const struct plan_tensor *tensor,
+                            uint32_t row) {
+    uint32_t half = conversion->plan->model.head_dim / 2;
+    return row % half < conversion->plan->pairs ? tensor->rotated_factor : 1;
+}
+
 /* Multiplies 16 rows by gain and factor, and mixes along them. */
 static void mix_rows(void *user, size_t item, unsigned worker) {
     struct conversion *conversion = user;
@@ -132,10 +139,13 @@ static void mix_rows(void *user, size_t item, unsigned worker) {
         conversion->block_rows - first < STRIP ? conversion->block_rows - first : STRIP;
     const struct rotation *rotation = mixing(conversion, conversion->tensor->rows);
     float *w = conversion->values + (size_t)first * kp, row_factor[STRIP];
-    for (uint32_t r = 0; r < STRIP; r++)
+    for (uint32_t r = 0; r < STRIP; r++) {
         row_factor[r] = r < count && conversion->tensor->balance == BALANCE_ROWS
                             ? conversion->balance[conversion->block_first + first + r]
                             : 1;
+        row_factor[r] *=
+            rotated_factor(conversion, conversion->tensor, conversion->block_first + first + r);
+    }
     for (uint32_t c = 0; c < kp; c++) {
         float factor = (conversion->tensor->gain && c < cols ? conversion->gain[c] : 1) *
                        conversion->tensor->factor;
@@ -322,7 +332,7 @@ static bool convert_run(struct conversion *conversion, const struct plan_tensor 
         for (uint32_t i = 0; i < rotation->n; i++) run[first + i] = strip[(size_t)i * STRIP];
     }
     for (uint32_t i = 0; i < rows; i++) {
-        run[i] *= tensor->factor;
+        run[i] *= tensor->factor * rotated_factor(conversion, tensor, i);
         if (!(fabsf(run[i]) <= MOST))
             return diag_fail(d, "tensor %s: value %u is beyond 2^49", from->name, i);
         if (fabsf(run[i]) < LEAST) run[i] = 0;

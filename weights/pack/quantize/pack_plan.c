@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apus/apus.h"
+#include "weights/pack/quantize/rope.h"
 
 enum { POSITIONS_DEFAULT = 32768 };
 static const uint64_t INT4_FROM = 1000000000;
@@ -226,16 +227,22 @@ static void add_all(struct plan *plan, const struct source *source) {
                                *norm = source_tensor(source, SOURCE_FINAL_NORM, 0);
     struct blob_model *model = &plan->model;
     model->embed = model->tensors;
-    add_tensor(plan, (struct plan_tensor){.from = embed, .rows = MIX_RESIDUAL, .factor = 1},
+    add_tensor(plan,
+               (struct plan_tensor){.from = embed,
+                                    .rows = MIX_RESIDUAL,
+                                    .factor = (float)plan->scale.embedding,
+                                    .rotated_factor = 1},
                WEIGHT_ROW8, model->vocab, model->dim, "embed");
     for (uint32_t i = 0; i < model->layers; i++) add_layer(plan, source, i);
     const struct source_tensor *head = config->tied ? embed : source_tensor(source, SOURCE_HEAD, 0);
     model->head = model->tensors;
-    add_tensor(
-        plan,
-        (struct plan_tensor){
-            .from = head, .gain = norm, .rows = MIX_RESIDUAL, .factor = (float)plan->scale.logits},
-        WEIGHT_W8, model->vocab, model->dim, "head");
+    add_tensor(plan,
+               (struct plan_tensor){.from = head,
+                                    .gain = norm,
+                                    .rows = MIX_RESIDUAL,
+                                    .factor = (float)plan->scale.logits,
+                                    .rotated_factor = 1},
+               WEIGHT_W8, model->vocab, model->dim, "head");
 }
 
 /* In a small model V gains most from 8 bits (packed_roles.c). If 8 bits for all V take more than
@@ -275,6 +282,8 @@ bool plan_make(struct plan *plan, const struct source *source, const struct plan
                                       .parameters = parameters(source)};
     plan->head_size = head_size;
     plan->scale = config->scale;
+    plan->pairs = config->rope.rotary / 2;
+    plan->attention = (float)rope_attention(&config->rope);
     plan->layer_bits = choice->layer_bits                   ? choice->layer_bits
                        : plan->model.parameters < INT4_FROM ? 8
                                                             : 4;

@@ -30,7 +30,8 @@ struct plan_tensor {
     struct blob_tensor record;
     const struct source_tensor *from, *gain, *run[ROW_RUNS]; /* gain and runs may be NULL */
     enum plan_mix rows, columns;
-    float factor; /* all weights and runs are multiplied by it */
+    float factor;         /* all weights and runs are multiplied by it */
+    float rotated_factor; /* and the rows of heads that RoPE rotates by this; 1 for all but Q */
     enum plan_heads heads;
     enum plan_balance balance;
     uint32_t layer;
@@ -42,6 +43,8 @@ struct plan {
     uint32_t head_size;        /* the source's; model.head_dim is this rounded up to a multiple of
                                 16 */
     struct scale_config scale; /* the source's */
+    uint32_t pairs;            /* of a head's elements that RoPE rotates */
+    float attention;           /* rope_attention of the source's */
     struct blob_layer *layers;
     struct blob_variant *variants; /* [variant_count], directly behind the layers, as in a blob */
     uint32_t variant_count;

@@ -14,7 +14,7 @@
     ROLE(V, SOURCE_V, SOURCE_ATTN_NORM, {SOURCE_V_BIAS}, MIX_RESIDUAL, MIX_HEAD, HEADS_ROWS,       \
          BALANCE_NONE, FACTOR_ONE, 20)                                                             \
     ROLE(O, SOURCE_O, SOURCE_NONE, {SOURCE_NONE}, MIX_HEAD, MIX_RESIDUAL, HEADS_COLUMNS,           \
-         BALANCE_NONE, FACTOR_ONE, 2)                                                              \
+         BALANCE_NONE, FACTOR_RESIDUAL, 2)                                                         \
     ROLE(GATE, SOURCE_GATE, SOURCE_FFN_NORM, {SOURCE_NONE}, MIX_RESIDUAL, MIX_NONE, HEADS_NONE,    \
          BALANCE_NONE, FACTOR_ONE, 1)                                                              \
     ROLE(UP, SOURCE_UP, SOURCE_FFN_NORM, {SOURCE_NONE}, MIX_RESIDUAL, MIX_NONE, HEADS_NONE,        \
@@ -61,11 +61,14 @@ struct plan_tensor packed_tensor(const struct plan *plan, const struct source *s
                                  uint32_t layer, enum layer_tensor which) {
     const struct packed_role *role = &packed_roles[which];
     const bool wider = plan->head_size != plan->model.head_dim;
+    const bool rotated =
+        role->factor == FACTOR_SCORES && !source_config(source)->layer[layer].unrotated;
     struct plan_tensor tensor = {.from = source_tensor(source, role->from, layer),
                                  .gain = source_tensor(source, role->gain, layer),
                                  .rows = role->rows,
                                  .columns = role->columns,
                                  .factor = factor_of(plan, role->factor),
+                                 .rotated_factor = rotated ? plan->attention * plan->attention : 1,
                                  .heads = wider ? role->heads : HEADS_NONE,
                                  .balance = role->balance,
                                  .layer = layer};

@@ -44,7 +44,7 @@ static double mscale(double factor, double m) {
     return factor <= 1 ? 1 : 0.1 * m * exact_log(factor) + 1;
 }
 
-static double attention_of(const struct rope_config *rope) {
+double rope_attention(const struct rope_config *rope) {
     if (rope->attention_factor != 0) return rope->attention_factor;
     if (rope->scaling == ROPE_YARN && rope->mscale != 0 && rope->mscale_all != 0)
         return mscale(rope->factor, rope->mscale) / mscale(rope->factor, rope->mscale_all);
@@ -95,7 +95,6 @@ bool rope_table_make(const struct rope_config *rope, uint32_t positions, const f
     struct ramp ramp = {0, 1};
     if (rope->scaling == ROPE_YARN) ramp = ramp_of(rope, log_theta);
     table->pairs = rope->rotary / 2;
-    table->attention = attention_of(rope);
     for (uint32_t i = 0; i < table->pairs; i++) {
         double f = exact_exp(-(2.0 * i / rope->rotary) * log_theta);
         switch (rope->scaling) {
@@ -134,10 +133,7 @@ void rope_position(const struct rope_table *table, uint32_t head_dim, uint32_t p
     uint32_t half = head_dim / 2;
     for (uint32_t i = 0; i < half; i++) {
         double sine = 0, cosine = 1;
-        if (i < table->pairs) {
-            exact_sincos(table->frequency[i] * position, &sine, &cosine);
-            sine *= table->attention, cosine *= table->attention;
-        }
+        if (i < table->pairs) exact_sincos(table->frequency[i] * position, &sine, &cosine);
         out[i] = snapped(cosine), out[half + i] = snapped(sine);
     }
 }

@@ -9,7 +9,6 @@
 struct rope_table {
     uint32_t pairs;                          /* of a head that are rotated */
     double frequency[BLOB_HEAD_DIM_MAX / 2]; /* [pairs], radians per position */
-    double attention;                        /* sines and cosines are multiplied by it */
 };
 
 /* Fills the table for a blob of this many positions. With d = rope->rotary and i < d / 2,
@@ -28,13 +27,18 @@ struct rope_table {
  *              if there are more positions than the original ones
  *   long       f / divisor[i]
  *   divisors   f / divisor[i] / factor
- * (divisor [d / 2]; NULL for the others.) attention is attention_factor or, where that is 0,
- *   yarn       m(mscale) / m(mscale_all) with m(x) = 0.1 x ln(factor) + 1; m(1) if one is 0
- *   long       sqrt(1 + ln(factor) / ln(original_positions))
- * and 1 for factors up to 1 and for the others. These are the formulas of transformers'
+ * (divisor [d / 2]; NULL for the others.) These are the formulas of transformers'
  * modeling_rope_utils.py. False, with a sentence, for values that no model has. */
 bool rope_table_make(const struct rope_config *rope, uint32_t positions, const float *divisor,
                      struct rope_table *table, struct diag *d);
+
+/* What transformers multiplies sines and cosines by, for q and for k: attention_factor or, where that
+ * is 0,
+ *   yarn       m(mscale) / m(mscale_all) with m(x) = 0.1 x ln(factor) + 1; m(1) if one is 0
+ *   long       sqrt(1 + ln(factor) / ln(original_positions))
+ * and 1 for factors up to 1 and for the others. Tables are without it: the rows of Q that are
+ * rotated are multiplied by its square instead. */
+double rope_attention(const struct rope_config *rope);
 
 /* Fills out [2][head_dim / 2] for one position: cosines, then sines, of the pairs that are rotated;
  * 1 and 0 of the others. Magnitudes below 2^-50 become +0. */

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Every family against transformers itself: a small random model of its class, saved by it, packed
+to int8 and compared with its own float forward pass.
+
+    families_test.py [ROW ...]      rows of rows.py; without one all
+
+Of each row: KL to the float model at most 1.5 times that of the Llama row of the same size; the
+same bits as docs/numerics.md in numpy (tests/oracle/numerics.py); the id that the float model
+writes, of 32 that it continues the text with, wherever its margin over the next is beyond what
+int8 can move (MARGIN times the root mean square of the logits' differences, of which at least a quarter
+of the 32 have to be); the same blob from the RoPE keys that transformers wrote before its version
+5; and the same matrices, and the same table of RoPE to the last digits of its float32 keys, from a
+GGUF file as llama.cpp's converter writes it."""
+import json
+import pathlib
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+for folder in ('tests/oracle', 'weights/tools'):
+    sys.path.insert(0, str(HERE.parent.parent / folder))
+import runner  # noqa: E402
+
+runner.need('numpy', 'torch', 'transformers', 'gguf')
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+import transformers  # noqa: E402
+import as_gguf  # noqa: E402
+import compare  # noqa: E402
+import numerics  # noqa: E402
+import rows  # noqa: E402
+import tiny_tokenizers  # noqa: E402
+
+WRITES = 32  # ids
+WORSE, MARGIN = 1.5, 5
+SECTIONS = {'LAYERS': 1, 'TENSORS': 2, 'ROWS': 3, 'ROPE': 4, 'WEIGHTS': 7}
+
+
+# --------------------------------------------------------------------------------------------------
+# the model
+def size_of(name, p, tied):
+    """The standard deviation of a matrix's weights: activations like a real model's, attention
+    neither flat nor one-hot, logits a few units wide."""
+    if 'embed_tokens' in name:
+        return 3 / p.shape[1]**0.5 if tied else 1
+    part = 3 if 'lm_head' in name else 1.5 if any(n in name for n in ('q_proj', 'k_proj', 'qkv')) else 1
+    return part / p.shape[-1]**0.5
+
+
+def fill(model, row):
+    torch.manual_seed(1)
+    tied = model.config.tie_word_embeddings
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if name.endswith('bias'):
+                p.normal_(0, 0.3)
+            elif p.ndim == 1:
+                p.uniform_(0.5, 1.5)
+            else:
+                p.normal_(0, size_of(name, p, tied))
+            for part, gain in row.gain.items():
+                if part in name:
+                    p.mul_(gain)
+
+
+def make(row):
+    config = getattr(transformers, row.family + 'Config')(**{**rows.SMALL, **row.config})
+    config._attn_implementation = 'eager'
+    model = getattr(transformers, row.family + 'ForCausalLM')(config).float().eval()
+    fill(model, row)
+    return model
+
+
+def float_text(model, row):
+    """ids, and the float model's logits for them [positions][vocab]."""
+    ids = torch.randint(3, rows.SMALL['vocab_size'], (1, row.positions),
+                        generator=torch.Generator().manual_seed(7))
+    with torch.no_grad():
+        for at in range(row.positions - WRITES, row.positions if row.greedy else 0):
+            ids[0, at] = model(ids[:, :at], use_cache=False).logits[0, -1].argmax()
+        return ids[0].tolist(), model(ids, use_cache=False).logits[0].numpy()
+
+
+# --------------------------------------------------------------------------------------------------
+# its files
+def save(model, folder):
+    model.save_pretrained(folder)
+    text, _ = tiny_tokenizers.bpe_json('smollm', ['<s>', '</s>'])
+    (folder / 'tokenizer.json').write_text(text, encoding='utf-8')
+
+
+def save_old(new, folder):
+    """The same with the keys of transformers 4. Whether something is old is seen by the name of the
+    type of weights."""
+    folder.mkdir()
+    for path in new.iterdir():
+        (folder / path.name).symlink_to(path)
+    c = json.loads((new / 'config.json').read_text())
+    r = c.pop('rope_parameters')
+    c['rope_theta'] = r.pop('rope_theta')
+    if 'partial_rotary_factor' in r:
+        c['partial_rotary_factor'] = r.pop('partial_rotary_factor')
+    r['type'] = r['rope_type']
+    c['rope_scaling'] = r if r['rope_type'] != 'default' else None
+    c['torch_dtype'] = c.pop('dtype', 'float32')
+    (folder / 'config.json').unlink()
+    (folder / 'config.json').write_text(json.dumps(c))
+
+
+def hashes(blob):
+    head = np.fromfile(blob, '<u8', 4 + 3 * 8)[4:].reshape(8, 3)
+    return {name: int(head[i, 2]) for name, i in SECTIONS.items()}
+
+
+def different(one, other):
+    a, b = hashes(one), hashes(other)
+    return [name for name in SECTIONS if a[name] != b[name]]
+
+
+# --------------------------------------------------------------------------------------------------
+# what is checked
+def bits_differ(blob, ids, got):
+    want = numerics.logits(numerics.Blob(blob), ids)
+    count = int((want.view(np.uint32) != got.view(np.uint32)).sum())
+    return [f'{count} of {got.size} logits are not those of docs/numerics.md'] if count else []
+
+
+def text_differs(want, got, ids, figures):
+    """The last ids, where the float model's margin allows to tell."""
+    off = got - want
+    off -= off.mean(axis=1, keepdims=True)
+    bound = MARGIN * float(np.sqrt(np.mean(off * off)))
+    bad, judged = [], 0
+    for at in range(len(ids) - WRITES, len(ids)):
+        best = np.sort(want[at - 1])[-2:]
+        if best[1] - best[0] <= bound:
+            continue
+        judged += 1
+        if int(got[at - 1].argmax()) != ids[at]:
+            bad.append(f'id {at}: {int(got[at - 1].argmax())} where the float model has {ids[at]}')
+    figures['ids'] = f'{judged}/{WRITES}'
+    if judged < WRITES // 4:
+        bad.append(f'only {judged} of {WRITES} ids have a margin beyond {bound:.3f}')
+    return bad
+
+
+def other_files(row, model, new, blob, folder):
+    """The same blob from old keys and from GGUF."""
+    bad = []
+    old = folder / 'old'
+    save_old(new, old)
+    changed = different(
+        blob, runner.pack(old, folder / 'old.apus', 'int8', '--no-calibrate', *row.pack))
+    if changed:
+        bad.append(f'old keys give other sections: {changed}')
+    if not row.gguf:
+        return bad
+    weights = {n: p.detach().numpy() for n, p in model.state_dict().items()}
+    if model.config.tie_word_embeddings:
+        weights.pop('lm_head.weight', None)
+    as_gguf.write(folder / 'm.gguf', row.gguf, model.config, weights)
+    made = runner.pack(folder / 'm.gguf', folder / 'gguf.apus', 'int8', '--no-calibrate', *row.pack)
+    changed = different(blob, made)
+    if 'ROPE' in changed:
+        a, b = numerics.Blob(blob).rope, numerics.Blob(made).rope
+        if a.shape == b.shape and np.abs(a - b).max() < 2e-5:
+            changed.remove('ROPE')
+    return bad + ([f'GGUF gives other sections: {changed}'] if changed else [])
+
+
+def check(row, folder, known):
+    """Sentences of what is wrong; known: the KL of rows before."""
+    model = make(row)
+    new, figures = folder / 'new', {}
+    save(model, new)
+    blob = runner.pack(new, folder / 'new.apus', 'int8', '--no-calibrate', *row.pack)
+    ids, want = float_text(model, row)
+    got = runner.logits(blob, ids, folder / 'l.f32')
+    known[row.name] = kl = compare.compare(want, got)['kl']
+    bad = bits_differ(blob, ids, got)
+    if row.greedy:
+        bad += text_differs(want, got, ids, figures)
+    if kl > WORSE * known[row.like]:
+        bad.append(f'KL {kl:.4f}, at most {WORSE} times {known[row.like]:.4f} is expected')
+    bad += other_files(row, model, new, blob, folder)
+    print(f'{"FAIL" if bad else "ok  "} {row.name}: KL {kl:.4f} ({kl / known[row.like]:.2f} of '
+          f'{row.like}), ids judged {figures.get("ids", "none")}' + ''.join(f'\n     {b}' for b in bad),
+          flush=True)
+    return bad
+
+
+def main():
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    torch.set_num_threads(1)
+    wanted = sys.argv[1:]
+    known, bad = {}, 0
+    needed = {r.like for r in rows.ROWS if r.name in wanted} | set(wanted)
+    for row in rows.ROWS:
+        if wanted and row.name not in needed:
+            continue
+        with tempfile.TemporaryDirectory() as tmp:
+            bad += bool(check(row, pathlib.Path(tmp), known))
+    sys.exit(bad > 0)
+
+
+main()

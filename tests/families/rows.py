@@ -1,0 +1,157 @@
+"""The families that families_test.py goes over, one row each. A new family is a row here; if its
+GGUF files have keys or tensors of their own, a few lines in as_gguf.py."""
+import dataclasses
+import math
+
+
+@dataclasses.dataclass
+class Row:
+    name: str
+    family: str  # of transformers: <family>Config, <family>ForCausalLM
+    config: dict = dataclasses.field(default_factory=dict)  # beside SMALL
+    gguf: str = None  # the architecture as llama.cpp's converter names it; None: no GGUF file
+    like: str = 'llama'  # the row whose KL this one is compared with
+    gain: dict = dataclasses.field(default_factory=dict)  # factors of random weights, by what their
+    # names contain, which undo the model's own factors (of scores, residuals, logits ...), so that
+    # the row is as hard as the one that it is compared with
+    pack: tuple = ()  # options of apus-pack
+    positions: int = 128  # how many are evaluated; the last 32 ids are the model's own greedy text
+    greedy: bool = True  # False: all ids are random
+
+
+SMALL = dict(vocab_size=384,
+             hidden_size=128,
+             intermediate_size=256,
+             num_hidden_layers=4,
+             num_attention_heads=4,
+             num_key_value_heads=2,
+             max_position_embeddings=256,
+             rms_norm_eps=1e-5,
+             bos_token_id=1,
+             eos_token_id=2,
+             pad_token_id=0,
+             tie_word_embeddings=False)
+
+
+def rope(kind, theta=10000.0, **more):
+    return dict(rope_parameters=dict(rope_type=kind, rope_theta=theta, **more))
+
+
+GRANITE = dict(embedding_multiplier=12.0,
+               attention_multiplier=0.0078125,
+               residual_multiplier=0.22,
+               logits_scaling=8.0)
+# a head of 32 has scores divided by its square root; here they are multiplied by 1 / 128
+GRANITE_GAIN = {
+    'embed_tokens': 1 / 12,
+    'q_proj': 128 / 32**0.5,
+    'o_proj': 1 / 0.22,
+    'down_proj': 1 / 0.22,
+    'output_linear': 1 / 0.22,
+    'lm_head': 8
+}
+GRANITE4 = dict(GRANITE,
+                num_local_experts=0,
+                num_experts_per_tok=0,
+                shared_intermediate_size=256,
+                layer_types=['full_attention'] * 4)
+PHI4 = dict(original_max_position_embeddings=64)
+PHI4_GAIN = {'qkv_proj': (1 + math.log(4) / math.log(64))**-0.5}
+
+
+def phi4_rope():
+    """12 of 16 frequencies: three quarters of a head of 32."""
+    return rope('longrope',
+                partial_rotary_factor=0.75,
+                short_factor=[1 + i / 16 for i in range(12)],
+                long_factor=[1 + i / 2 for i in range(12)])
+
+
+ROWS = [
+    # what the others are compared with
+    Row('llama', 'Llama', gguf='llama'),
+    Row('llama-tied', 'Llama', dict(tie_word_embeddings=True), gguf='llama', like='llama-tied'),
+    # every scaling of RoPE
+    Row('llama-3.1',
+        'Llama',
+        rope('llama3',
+             theta=500000.0,
+             factor=8.0,
+             low_freq_factor=1.0,
+             high_freq_factor=4.0,
+             original_max_position_embeddings=32),
+        gguf='llama'),
+    Row('llama-linear', 'Llama', rope('linear', factor=4.0), gguf='llama'),
+    Row('llama-dynamic',
+        'Llama',
+        dict(rope('dynamic', factor=4.0), max_position_embeddings=64),
+        pack=('--ctx', '128'),
+        greedy=False),
+    Row('llama-yarn',
+        'Llama',
+        rope('yarn', factor=4.0, original_max_position_embeddings=64),
+        gguf='llama',
+        gain={'q_proj': (0.1 * math.log(4) + 1)**-2}),
+    Row('qwen2-yarn',
+        'Qwen2',
+        rope('yarn',
+             theta=1000000.0,
+             factor=4.0,
+             original_max_position_embeddings=64,
+             attention_factor=1.25,
+             beta_fast=16.0,
+             beta_slow=2.0),
+        gguf='qwen2',
+        gain={'q_proj': 1.25**-2}),
+    Row('llama-yarn-exact',
+        'Llama',
+        rope('yarn',
+             factor=32.0,
+             original_max_position_embeddings=64,
+             mscale=0.5,
+             mscale_all_dim=1.0,
+             truncate=False),
+        gain={'q_proj': ((0.1 * math.log(32) + 1) / (0.05 * math.log(32) + 1))**2}),
+    # families
+    Row('mistral', 'Mistral', dict(head_dim=48, sliding_window=None), gguf='llama'),
+    Row('mistral-window', 'Mistral', dict(sliding_window=48), positions=48),
+    Row('ministral',
+        'Ministral',
+        dict(head_dim=32, sliding_window=48, layer_types=['full_attention', 'sliding_attention'] * 2),
+        positions=48),
+    Row('ministral-3',
+        'Ministral3',
+        dict(
+            rope('yarn',
+                 theta=1000000.0,
+                 factor=4.0,
+                 original_max_position_embeddings=128,
+                 mscale=1.0,
+                 mscale_all_dim=1.0,
+                 beta_fast=32.0,
+                 beta_slow=1.0,
+                 llama_4_scaling_beta=0.1),
+            head_dim=32,
+            max_position_embeddings=512),
+        gguf='mistral3'),
+    Row('phi-4-mini-short',
+        'Phi3',
+        dict(PHI4, **phi4_rope(), tie_word_embeddings=True),
+        gguf='phi3',
+        like='llama-tied',
+        gain=PHI4_GAIN,
+        pack=('--ctx', '64'),
+        positions=64),
+    Row('phi-4-mini-long',
+        'Phi3',
+        dict(PHI4, **phi4_rope(), tie_word_embeddings=True),
+        gguf='phi3',
+        like='llama-tied',
+        gain=PHI4_GAIN),
+    Row('granite-3', 'Granite', dict(GRANITE), gguf='granite', gain=GRANITE_GAIN),
+    Row('granite-4',
+        'GraniteMoeHybrid',
+        dict(GRANITE4, position_embedding_type='rope'),
+        gguf='granite',
+        gain=GRANITE_GAIN),
+]
