@@ -93,7 +93,7 @@ def write_own(w, c, arch):
         w.add_ssm_group_count(c.mamba_n_groups)
         w.add_ssm_inner_size(c.mamba_expand * c.hidden_size)
         w.add_ssm_time_step_rank(c.mamba_n_heads)
-        w.add_rope_scaling_finetuned(True)
+        w.add_rope_scaling_finetuned(c.position_embedding_type == 'rope')
 
 
 def split(name, x):

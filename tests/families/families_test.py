@@ -6,10 +6,10 @@ to int8 and compared with its own float forward pass.
 
 Of each row: KL to the float model at most 1.5 times that of the Llama row of the same size; the
 same bits as docs/numerics.md in numpy (tests/oracle/numerics.py); the id that the float model
-writes, of 32 that it continues the text with, wherever its margin over the next is beyond what
-int8 can move (MARGIN times the root mean square of the logits' differences, of which at least a quarter
-of the 32 have to be); the same blob from the RoPE keys that transformers wrote before its version
-5; and the same matrices, and the same table of RoPE to the last digits of its float32 keys, from a
+writes, of 32 that it continues the text with, wherever its margin over the next is beyond what int8
+can move (MARGIN times the root mean square of the logits' differences; at least a quarter of the 32
+have such a margin); the same blob from the RoPE keys that transformers wrote before its version 5;
+and the same matrices, and the same table of RoPE to the last digits of its float32 keys, from a
 GGUF file as llama.cpp's converter writes it."""
 import json
 import pathlib
@@ -43,8 +43,8 @@ def size_of(name, p, tied):
     neither flat nor one-hot, logits a few units wide."""
     if 'embed_tokens' in name:
         return 3 / p.shape[1]**0.5 if tied else 1
-    part = 3 if 'lm_head' in name else 1.5 if any(n in name for n in ('q_proj', 'k_proj', 'qkv')) else 1
-    return part / p.shape[-1]**0.5
+    scores = any(part in name for part in ('q_proj', 'k_proj', 'qkv'))
+    return (3 if 'lm_head' in name else 1.5 if scores else 1) / p.shape[-1]**0.5
 
 
 def fill(model, row):
@@ -184,7 +184,8 @@ def check(row, folder, known):
         bad.append(f'KL {kl:.4f}, at most {WORSE} times {known[row.like]:.4f} is expected')
     bad += other_files(row, model, new, blob, folder)
     print(f'{"FAIL" if bad else "ok  "} {row.name}: KL {kl:.4f} ({kl / known[row.like]:.2f} of '
-          f'{row.like}), ids judged {figures.get("ids", "none")}' + ''.join(f'\n     {b}' for b in bad),
+          f'{row.like}), ids judged {figures.get("ids", "none")}' +
+          ''.join(f'\n     {b}' for b in bad),
           flush=True)
     return bad
 

@@ -32,8 +32,8 @@ struct rope_table {
 bool rope_table_make(const struct rope_config *rope, uint32_t positions, const float *divisor,
                      struct rope_table *table, struct diag *d);
 
-/* What transformers multiplies sines and cosines by, for q and for k: attention_factor or, where that
- * is 0,
+/* What transformers multiplies sines and cosines by, for q and for k: attention_factor or, where
+ * that is 0,
  *   yarn       m(mscale) / m(mscale_all) with m(x) = 0.1 x ln(factor) + 1; m(1) if one is 0
  *   long       sqrt(1 + ln(factor) / ln(original_positions))
  * and 1 for factors up to 1 and for the others. Tables are without it: the rows of Q that are
