@@ -61,7 +61,7 @@ static size_t line_breaks(const uint8_t *s, size_t at, size_t end) {
 /* 's 't 're 've 'm 'll 'd: its end, or `at`. If both cases of letters count, 's has a third form:
  * U+017F folds to s. */
 static size_t contraction(const uint8_t *s, size_t at, size_t end, int fold) {
-    if (s[at] != '\'' || end - at < 2) return at;
+    if (end - at < 2 || s[at] != '\'') return at;
     uint8_t a = s[at + 1], b = end - at > 2 ? s[at + 2] : 0;
     if (fold) {
         if (a == 0xC5 && b == 0xBF) return at + 3;
@@ -88,14 +88,31 @@ static size_t gpt2(const uint8_t *s, size_t at, size_t end) {
     return spaces(s, at, end);
 }
 
-/* The part after letters and digits that Llama-3, Qwen2, Tekken and Seed-Coder share. They differ
- * in what symbols take with them: nothing, line breaks, or line breaks and slashes. */
+/* What Llama-3, Qwen2, Qwen3.5, Seed-Coder, Tekken and o200k differ in: how many digits stay
+ * together, what symbols take with them (nothing, line breaks, or line breaks and slashes), whether
+ * marks are letters, and whether a contraction belongs to the word before it. */
 enum tail { NOTHING, BREAKS, BREAKS_AND_SLASHES };
-static size_t symbols_and_spaces(const uint8_t *s, size_t at, size_t end, enum tail tail) {
+struct style {
+    int digits;
+    enum tail tail;
+    int marks, contractions;
+};
+
+/* The part after letters that they share: \p{N}{1,digits}, symbols, white space. */
+static size_t numbers(const uint8_t *s, size_t at, size_t end, int digits) {
+    for (struct look l = look(s, at, end); in(l, NUMBERS) && digits > 0; l = look(s, at, end)) {
+        at = l.next;
+        digits--;
+    }
+    return at;
+}
+
+static size_t symbols_and_spaces(const uint8_t *s, size_t at, size_t end, enum tail tail,
+                                 unsigned symbols) {
     struct look l = look(s, at, end);
     if (l.code == ' ') l = look(s, l.next, end);
-    if (in(l, SYMBOLS)) {
-        size_t next = run(s, l.next, end, SYMBOLS);
+    if (in(l, symbols)) {
+        size_t next = run(s, l.next, end, symbols);
         while (next < end && ((tail && (s[next] == '\r' || s[next] == '\n')) ||
                               (tail == BREAKS_AND_SLASHES && s[next] == '/')))
             next++;
@@ -105,23 +122,18 @@ static size_t symbols_and_spaces(const uint8_t *s, size_t at, size_t end, enum t
     return found != at ? found : spaces(s, at, end);
 }
 
-static size_t llama3(const uint8_t *s, size_t at, size_t end, int digits, enum tail tail) {
+static size_t llama3(const uint8_t *s, size_t at, size_t end, struct style style) {
+    const unsigned letters = style.marks ? LETTERS | MARKS : LETTERS;
     size_t found = contraction(s, at, end, 1);
     if (found != at) return found;
     struct look l = look(s, at, end);
-    if (in(l, LETTERS)) return run(s, l.next, end, LETTERS);
-    if (in(l, NUMBERS)) {
-        for (at = l.next; --digits > 0; at = l.next) {
-            l = look(s, at, end);
-            if (!in(l, NUMBERS)) break;
-        }
-        return at;
-    }
+    if (in(l, letters)) return run(s, l.next, end, letters);
+    if (in(l, NUMBERS)) return numbers(s, at, end, style.digits);
     if (l.code != '\r' && l.code != '\n') {
         struct look after = look(s, l.next, end);
-        if (in(after, LETTERS)) return run(s, after.next, end, LETTERS);
+        if (in(after, letters)) return run(s, after.next, end, letters);
     }
-    return symbols_and_spaces(s, at, end, tail);
+    return symbols_and_spaces(s, at, end, style.tail, SYMBOLS & ~letters);
 }
 
 /* The two letter patterns of Tekken from `at`, without the character before: U*W+ or else U+W*,
@@ -142,7 +154,8 @@ static size_t tekken_letters(const uint8_t *s, size_t at, size_t end, int *secon
     return next;
 }
 
-static size_t tekken(const uint8_t *s, size_t at, size_t end) {
+/* A word of letters from `at`, or `at`. */
+static size_t cased_word(const uint8_t *s, size_t at, size_t end) {
     struct look l = look(s, at, end);
     int second;
     if (!in(l, LETTERS | NUMBERS) && l.code != '\r' && l.code != '\n') {
@@ -153,9 +166,14 @@ static size_t tekken(const uint8_t *s, size_t at, size_t end) {
         if (found != l.next) return found;
         if (in(l, MARKS)) return l.next;
     }
-    if (in(l, LETTERS)) return tekken_letters(s, at, end, &second);
-    if (in(l, NUMBERS)) return l.next;
-    return symbols_and_spaces(s, at, end, BREAKS_AND_SLASHES);
+    return in(l, LETTERS) ? tekken_letters(s, at, end, &second) : at;
+}
+
+static size_t tekken(const uint8_t *s, size_t at, size_t end, struct style style) {
+    size_t found = cased_word(s, at, end);
+    if (found != at) return style.contractions ? contraction(s, found, end, 1) : found;
+    found = numbers(s, at, end, style.digits);
+    return found != at ? found : symbols_and_spaces(s, at, end, style.tail, SYMBOLS);
 }
 
 /* ------------------------------------------------------------------------------ nested rules -- */
@@ -367,6 +385,15 @@ static void nested(struct word_scan *w) {
     w->at = end;
 }
 
+static const struct style STYLES[VOCAB_PRE_COUNT] = {
+    [VOCAB_PRE_LLAMA3] = {3, BREAKS, 0, 0},
+    [VOCAB_PRE_QWEN2] = {1, BREAKS, 0, 0},
+    [VOCAB_PRE_QWEN35] = {1, BREAKS, 1, 0},
+    [VOCAB_PRE_SEED_CODER] = {1, NOTHING, 0, 0},
+    [VOCAB_PRE_TEKKEN] = {1, BREAKS_AND_SLASHES, 0, 0},
+    [VOCAB_PRE_O200K] = {3, BREAKS_AND_SLASHES, 0, 1},
+};
+
 int word_scan_next(struct word_scan *w, size_t *begin) {
     *begin = w->at;
     if (w->at >= w->bytes) return 0;
@@ -375,16 +402,14 @@ int word_scan_next(struct word_scan *w, size_t *begin) {
         w->at = gpt2(w->text, w->at, w->bytes);
         return 1;
     case VOCAB_PRE_LLAMA3:
-        w->at = llama3(w->text, w->at, w->bytes, 3, BREAKS);
-        return 1;
     case VOCAB_PRE_QWEN2:
-        w->at = llama3(w->text, w->at, w->bytes, 1, BREAKS);
-        return 1;
+    case VOCAB_PRE_QWEN35:
     case VOCAB_PRE_SEED_CODER:
-        w->at = llama3(w->text, w->at, w->bytes, 1, NOTHING);
+        w->at = llama3(w->text, w->at, w->bytes, STYLES[w->pre]);
         return 1;
     case VOCAB_PRE_TEKKEN:
-        w->at = tekken(w->text, w->at, w->bytes);
+    case VOCAB_PRE_O200K:
+        w->at = tekken(w->text, w->at, w->bytes, STYLES[w->pre]);
         return 1;
     default:
         nested(w);

@@ -15,11 +15,16 @@
  *     [^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+
  *     |[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*
  *     |\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+
+ *   O200K
+ *     As TEKKEN with \p{N}{1,3}, and behind either pattern of letters
+ *     (?i:'s|'t|'re|'ve|'m|'ll|'d)?
  *   DEEPSEEK_CODER
  *     Nested: each step splits the pieces of the step before. [\r\n], \s?\p{L}+, \s?\p{P}+,
  *     [\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+, every \p{N} by itself.
  *   SEED_CODER
  *     As QWEN2, but symbols do not take the line breaks after them.
+ *   QWEN35
+ *     As QWEN2, but \p{M} counts as a letter: [\p{L}\p{M}]+ and [^\s\p{L}\p{M}\p{N}]+
  *   DEEPSEEK_LLM
  *     Nested: [\r\n], \s? and cased letters as its pattern lists them,
  *     \s?[!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002]+, \s+$, the characters of

@@ -192,8 +192,21 @@ static size_t added_at(const struct vocab *v, const uint8_t *text, size_t bytes,
     return 0;
 }
 
+/* Whether the text from begin to end has no word character beside it. */
+static int stands_alone(const uint8_t *text, size_t begin, size_t end, size_t bytes) {
+    uint32_t code;
+    if (begin > 0) {
+        size_t before = utf8_before(text, begin);
+        utf8_read(text + before, begin - before, &code);
+        if (unicode_is_word(code)) return 0;
+    }
+    if (end == bytes) return 1;
+    utf8_read(text + end, bytes - end, &code);
+    return !unicode_is_word(code);
+}
+
 /* The next added token of this pass from text[at] on. Where control tokens are not allowed, they
- * are skipped as a whole. */
+ * are skipped as a whole, and so are tokens that have to be words and are not. */
 static int next_added(const struct encoder *e, const uint8_t *text, size_t at, size_t bytes,
                       uint32_t pass, struct match *m) {
     const struct vocab *v = e->vocab;
@@ -202,7 +215,8 @@ static int next_added(const struct encoder *e, const uint8_t *text, size_t at, s
         if (!(v->added_first[text[i] >> 5] >> (text[i] & 31) & 1)) continue;
         size_t length = added_at(v, text + i, bytes - i, pass, m);
         if (length == 0) continue;
-        if (vocab_type(v, m->id) == VOCAB_CONTROL && !(e->flags & TOKENIZER_SPECIALS)) {
+        if ((vocab_type(v, m->id) == VOCAB_CONTROL && !(e->flags & TOKENIZER_SPECIALS)) ||
+            (m->flags & VOCAB_ADDED_SINGLE_WORD && !stands_alone(text, i, i + length, bytes))) {
             i += length - 1;
             continue;
         }

@@ -69,6 +69,20 @@ size_t utf8_before(const uint8_t *p, size_t at) {
 
 /* ------------------------------------------------------------------------------------ tables -- */
 
+int unicode_is_word(uint32_t code) {
+    const unsigned class = unicode_class(code);
+    uint32_t lo = 0, hi = unicode_word_count;
+    while (lo < hi) {
+        uint32_t mid = (lo + hi) / 2;
+        if (unicode_word_exceptions[mid][1] < code)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return (class >= UNICODE_UPPER && class <= UNICODE_NUMBER) !=
+           (lo < unicode_word_count && unicode_word_exceptions[lo][0] <= code);
+}
+
 enum {
     L_BASE = 0x1100,
     V_BASE = 0x1161,

@@ -44,6 +44,9 @@ static inline enum unicode_class unicode_class(uint32_t code) {
     return (enum unicode_class)(unicode_nibble(code) & 7);
 }
 
+/* Nonzero for what \w matches: letters, marks, digits, connectors such as '_'. */
+int unicode_is_word(uint32_t code);
+
 /* Nonzero if the `n` bytes at text are certainly in NFC. A character that may join the one before
  * counts as uncertain. */
 int nfc_is_plain(const uint8_t *text, size_t n);

@@ -21,6 +21,9 @@ extern const uint8_t unicode_block[4352];
 extern const uint8_t unicode_nibbles[][128];
 extern const uint32_t unicode_combining_count;
 extern const struct unicode_range unicode_combining_ranges[]; /* ascending */
+/* Ranges of characters for which \w is not what their class says (unicode.h), ascending. */
+extern const uint32_t unicode_word_count;
+extern const uint32_t unicode_word_exceptions[][2];
 extern const uint32_t unicode_full_count;
 /* ascending by code; full canonical decompositions, Hangul left out */
 extern const struct unicode_full unicode_full[];

@@ -38,6 +38,7 @@ fi
 if has long; then
     stage "build release" build build/release all --preset release
     stage model sh toolchain/model.sh
+    stage tokenizers sh toolchain/tokenizers.sh
     stage browser sh toolchain/setup.sh browser
     jobs=1 # each uses the whole machine, and some measure time
     tests "tests long" build/release -L long --timeout 14400

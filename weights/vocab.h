@@ -50,6 +50,8 @@ enum vocab_pre {
     VOCAB_PRE_DEEPSEEK_LLM = 8,
     VOCAB_PRE_DEEPSEEK_LLM_DIGITS = 9,
     VOCAB_PRE_DEFAULT = 10,
+    VOCAB_PRE_O200K = 11,  /* gpt-oss, Phi-4-mini */
+    VOCAB_PRE_QWEN35 = 12, /* Qwen3.5 */
     VOCAB_PRE_COUNT
 };
 
@@ -94,9 +96,10 @@ struct vocab_added {
 enum {
     /* looked for in the normalized text between the matches of the first pass */
     VOCAB_ADDED_SECOND = 1,
-    VOCAB_ADDED_LSTRIP = 2, /* takes the white space before it */
-    VOCAB_ADDED_RSTRIP = 4, /* takes the white space after it */
-    VOCAB_ADDED_FLAGS = 7,
+    VOCAB_ADDED_LSTRIP = 2,      /* takes the white space before it */
+    VOCAB_ADDED_RSTRIP = 4,      /* takes the white space after it */
+    VOCAB_ADDED_SINGLE_WORD = 8, /* counts only where no word character (\w) is beside it */
+    VOCAB_ADDED_FLAGS = 15,
     /* flags >> this gives 1 + the place in added[] of the longest other token that this one begins
      * with, or 0. So the longest token that a text begins with is found from the text's place in
      * the order, however much the tokens have in common. */

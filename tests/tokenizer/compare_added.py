@@ -9,7 +9,7 @@ import random
 import sys
 import tempfile
 
-from tokenizer_json import document
+from tokenizer_json import added_token, document
 from tool import SPECIALS, Tool, compare, need
 
 need("tokenizers")
@@ -18,7 +18,7 @@ from tokenizers import AddedToken
 
 CASES = 150
 NAMED = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"]
-FLAGS = ["lstrip", "rstrip", "normalized", "special"]
+FLAGS = ["lstrip", "rstrip", "normalized", "special", "single_word"]
 CONTENTS = [
     "<a>",
     "<b>",
@@ -52,7 +52,7 @@ def base(rng):
 
 
 def entry(rng, content):
-    return {"content": content, "single_word": False} | {f: rng.random() < 0.3 for f in FLAGS}
+    return {"content": content} | {f: rng.random() < 0.3 for f in FLAGS}
 
 
 def described(rng, vocab):
@@ -129,8 +129,9 @@ def as_transformers(reference, doc, config, specials, older):
 
 
 def text(rng):
+    others = ["a", "b", "c", " ", "  ", "abc", "x", "\n", "<", "z", "_", "é", "²"]
     return "".join(
-        rng.choice(CONTENTS + ["a", "b", "c", " ", "  ", "abc", "x", "\n", "<", "z"])
+        rng.choice(CONTENTS + others)
         for _ in range(rng.randrange(12))
     )
 
@@ -160,6 +161,20 @@ def case(seed, folder):
     )
 
 
+def every_character(folder):
+    """A token that has to be a word, beside every character: what counts as one."""
+    vocab = {w: i for i, w in enumerate(sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet()))}
+    added = [added_token(len(vocab), "<a>", single_word=True, special=False)]
+    for name in os.listdir(folder):
+        os.remove(f"{folder}/{name}")
+    json.dump(document(vocab, [], added), open(folder + "/tokenizer.json", "w"))
+    reference = tokenizers.Tokenizer.from_file(folder + "/tokenizer.json")
+    texts = ["".join(f"{c}<a> <a>{c} " for c in map(chr, range(first, first + 512))
+                     if not "\ud800" <= c < "\ue000") for first in range(0, 0x20000, 512)]
+    expected = [e.ids for e in reference.encode_batch(texts, add_special_tokens=False)]
+    compare("a word beside every character", texts, Tool(folder)(texts)[0], expected)
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         ours, theirs, given = [], [], []
@@ -169,4 +184,5 @@ if __name__ == "__main__":
             ours += a
             theirs += b
         compare(f"{CASES} tokenizers with added tokens", given, ours, theirs)
+        every_character(folder)
     sys.exit(0)

@@ -1,5 +1,5 @@
-"""Byte-level vocabularies: ids against `tokenizers` for every pre-tokenizer, and Tekken against
-`mistral-common`."""
+"""Byte-level vocabularies: ids against `tokenizers` for every pre-tokenizer, and Tekken's files of
+several versions against `mistral-common`."""
 import glob
 import json
 import os
@@ -30,6 +30,11 @@ TEKKEN = (
     r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}|"
     r" ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 
+CONTRACTION = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+O200K = TEKKEN.replace("]+|[^", "]+" + CONTRACTION + "?|[^").replace(
+    r"]*|\p{N}", "]*" + CONTRACTION + r"?|\p{N}{1,3}")
+QWEN35 = (CONTRACTION + r"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|"
+          r"\s*[\r\n]+|\s+(?!\S)|\s+")
 SEED_CODER = LLAMA3.replace("{1,3}",
                             "{1}").replace(r"[^\s\p{L}\p{N}]+[\r\n]*",
                                            r"[^\s\p{L}\p{N}\r\n]+").replace(r"\r\n", "\r\n")
@@ -66,6 +71,8 @@ RULES = {
         "behavior": "Removed",
         "invert": True
     }, byte_level(False)], False, True, "tekken"),
+    "o200k": ([split(O200K), byte_level(False)], False, True, "gpt-4o"),
+    "qwen35": ([split(QWEN35), byte_level(False)], True, False, "qwen35"),
     "seed-coder": ([split(SEED_CODER), byte_level(False)], False, False, "seed-coder"),
     "deepseek-llm": ([
         split("[\r\n]"),
@@ -190,6 +197,46 @@ def smollm2(folder):
                     tool.flags & 1) == (49152, 1, 2, [2, 0, 3, 4, 5], 0), vars(tool)
 
 
+def tekken_versions(path, folder, expected):
+    """Files of later versions list their special tokens, and may have keys of their own."""
+    from mistral_common.tokens.tokenizers.tekken import Tekkenizer
+    document = json.load(open(path))
+    specials = [dict(t) for t in Tekkenizer.DEPRECATED_SPECIAL_TOKENS] + [{
+        "rank": 20 + k,
+        "token_str": name,
+        "is_control": control
+    } for k, (name, control) in enumerate([("[ARGS]", True), ("[CALL_ID]", True),
+                                         ("[THINK]", False), ("[/THINK]", False)])]
+    image = document.pop("image")
+    for version, more in (("v7", {
+            "multimodal": image
+    }), ("v11", {
+            "image": image
+    }), ("v13", {
+            "image": image,
+            "special_tokens": specials
+    }), ("v15", {
+            "special_tokens": specials,
+            "model_settings_builder": None
+    })):
+        name = f"{folder}/tekken_{version}.json"
+        told = more if version in ("v7", "v13", "v15") else more | {"special_tokens": specials}
+        json.dump(document | told | {"config": document["config"] | {"version": version}},
+                  open(name, "w"))
+        reference, tool = Tekkenizer.from_file(name), Tool(name)
+        some = texts[:12]
+        compare(f"Tekken {version}", some, tool(some)[0], expected[:12])
+        assert [reference.encode(t, bos=False, eos=False) for t in some] == expected[:12]
+        names = [t["token_str"] for t in reference._all_special_tokens[:30]]
+        marked = [f"a{n}b " for n in names if len(n) > 3]
+        compare(f"Tekken {version}, special tokens", marked,
+                tool(marked, SPECIALS)[0],
+                [reference.encode("a", bos=False, eos=False) + [reference.get_special_token(n)] +
+                 reference.encode("b ", bos=False, eos=False) for n in names if len(n) > 3])
+        compare(f"Tekken {version}, special tokens are no text", marked, tool(marked)[0],
+                [reference.encode(t, bos=False, eos=False) for t in marked])
+
+
 with tempfile.TemporaryDirectory() as folder:
     smollm2(folder)
 
@@ -233,7 +280,7 @@ with tempfile.TemporaryDirectory() as folder:
         if rule == "starcoder":
             continue
         tool, _ = check(rule, vocab, merges, added, folder, "trained vocabulary")
-        if rule != "qwen2":
+        if not RULES[rule][1]:
             compare(f"bytes come back, {rule}", raw, tool(raw)[1], raw)
 
     tekken = os.path.join(DATA, "tekken_240911.json")
@@ -241,9 +288,11 @@ with tempfile.TemporaryDirectory() as folder:
     reference = Tekkenizer.from_file(tekken)
     tool = Tool(tekken)
     ids, back = tool(texts)
-    compare("Tekken", texts, ids, [reference.encode(t, bos=False, eos=False) for t in texts])
+    expected = [reference.encode(t, bos=False, eos=False) for t in texts]
+    compare("Tekken", texts, ids, expected)
     compare("Tekken back", texts, back, [t.encode() for t in texts])
     compare("Tekken bytes", raw, tool(raw)[1], raw)
     print("Tekken's section:", tool.bytes, "bytes")
     assert (tool.rows, tool.bos, tool.eos, tool.ends) == (131072, 1, 2, [2]) and tool.flags & 1
+    tekken_versions(tekken, folder, expected)
 sys.exit(0)

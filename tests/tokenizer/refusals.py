@@ -217,9 +217,7 @@ def json_cases(folder):
     case("merge into nothing", 'makes "ba"', model__merges=["b a"])
     case("added token without text", "no content", added_tokens=[{"id": 0}])
     case("added token without id", "is no integer", added_tokens=[{"content": "x"}])
-    case("added token that is a word",
-         "single_word",
-         added_tokens=[added_token(4, "x", single_word=True)])
+    case("added token that is a word", None, added_tokens=[added_token(4, "x", single_word=True)])
     case("added token empty", None, added_tokens=[added_token(4, "")])
     case("added token long", "300 bytes", added_tokens=[added_token(4, "x" * 300)])
     case("added token in another's place gets the next one",
@@ -373,7 +371,7 @@ def side_files(folder):
         ("added without a text", "tokenizer_config.json", '{"added_tokens_decoder": {"4": {}}}',
          "no content"),
         ("added as a word", "tokenizer_config.json",
-         '{"added_tokens_decoder": {"4": {"content": "<x>", "single_word": true}}}', "single_word"),
+         '{"added_tokens_decoder": {"4": {"content": "<x>", "single_word": true}}}', None),
         ("added twice", "tokenizer_config.json",
          '{"added_tokens_decoder": {"4": {"content": "<x>"}, "4": {"content": "<y>"}}}',
          "4 is there several times"),
@@ -534,6 +532,9 @@ def tekken_cases(folder):
             "rank": 5000,
             "token_str": "x"
         }], "past the model's"),
+        ("later version without specials", {
+            "version": "v11"
+        }, vocab, None, "v11, and no special_tokens"),
         ("special without a name", {}, vocab, [{
             "rank": 0
         }], "no name"),

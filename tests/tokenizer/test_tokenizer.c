@@ -219,6 +219,12 @@ static void words_by_rule(void **state) {
          "A\xCA\xB0"
          "BC",
          "A\xCA\xB0|BC"}, /* an uncased letter ends the first pattern */
+        {VOCAB_PRE_O200K, "HTML's iPHONE'Ll 12345's a/b'S//\n/",
+         "HTML's|_i|PHONE'Ll|_|123|45|'s|_a|/b'S|//$/"},
+        {VOCAB_PRE_O200K, "x' \xCC\x81's", "x|'|_\xCC\x81's"}, /* a mark is a letter */
+        {VOCAB_PRE_O200K, "ab'", "ab|'"},
+        {VOCAB_PRE_QWEN2, "q\xCC\x81z", "q|\xCC\x81z"},
+        {VOCAB_PRE_QWEN35, "q\xCC\x81z \xCC\x81 1", "q\xCC\x81z|_\xCC\x81|_|1"},
         {VOCAB_PRE_DEEPSEEK_CODER, "ab12, \n\nc.. \xE4\xBD\xA0 d  ",
          "ab|1|2|,|_|$|$|c|..|_|\xE4\xBD\xA0|_d|__"},
     };

@@ -180,6 +180,7 @@ static void says_what_is_wrong(void **state) {
     BENT(h->ends_count = 65, "end tokens");
     BENT(added[0].id = 'a', "another type");
     BENT(added[1] = added[0], "not ascending");
+    BENT(added[0].flags |= 16, "no piece");
     BENT(copy[h->types + 'a'] = 7, "type");
     BENT(copy[h->types + 'a'] = 0, "type");
     BENT(for (uint32_t i = 0; i < good.slots_count; i++) slots[i] =

@@ -35,8 +35,8 @@ const struct option pack_options[] = {
      "positions at most (default: the model's; 32768)"},
     {NULL, "--pre", OPTION_STRING, AT(pre), 0, 0, "NAME",
      "The pre-tokenizer, by the name that llama.cpp has for it, in the place of what the source "
-     "says: gpt-2, smollm, starcoder, llama-bpe, qwen2, tekken, deepseek-coder, deepseek-llm, "
-     "seed-coder, mellum, falcon3 and others. For sources that name none, a wrong one, or one that "
+     "says: gpt-2, smollm, starcoder, llama-bpe, qwen2, gpt-4o, tekken, deepseek-coder, "
+     "seed-coder and others. For sources that name none, a wrong one, or one that "
      "is not known; a wrong name gives wrong ids.",
      "the pre-tokenizer, by llama.cpp's name for it"},
     {NULL, "--fim", OPTION_STRING, AT(fim), 0, 0, "NAME",

@@ -58,6 +58,20 @@ def category_class(c):
     }.get(k[0], OTHER)
 
 
+# Symbols that Unicode calls alphabetic: circled and squared letters.
+ALPHABETIC_SYMBOLS = {
+    *range(0x24B6, 0x24EA), *range(0x1F130, 0x1F14A), *range(0x1F150, 0x1F16A),
+    *range(0x1F170, 0x1F18A)
+}
+
+
+def is_word(c):
+    """What \\w matches: Alphabetic, M, Nd, Pc, Join_Control."""
+    k = ucd.category(chr(c))
+    return (k[0] in "LM" or k in ("Nd", "Nl", "Pc") or c in (0x200C, 0x200D)
+            or c in ALPHABETIC_SYMBOLS)
+
+
 def combining(c):
     return 0 if c in NEWER else ucd.combining(chr(c))
 
@@ -110,6 +124,13 @@ for c in everything:
         ranges[-1][1] = c
     elif k:
         ranges.append([c, c, k])
+exceptions = []
+for c in everything:
+    if is_word(c) != (category_class(c) in (UPPER, LOWER, LETTER, MARK, NUMBER)):
+        if exceptions and exceptions[-1][1] == c - 1:
+            exceptions[-1][1] = c
+        else:
+            exceptions.append([c, c])
 pool, entries = [], []
 for c in sorted(full):
     entries.append((c, len(pool), len(full[c])))
@@ -133,7 +154,9 @@ out = [
           "[128]", 1), f"const uint32_t unicode_combining_count = {len(ranges)};",
     array("unicode_combining_ranges",
           "struct unicode_range", [f"{{{a},{b},{k}}}" for a, b, k in ranges],
-          per_line=8), f"const uint32_t unicode_full_count = {len(entries)};",
+          per_line=8), f"const uint32_t unicode_word_count = {len(exceptions)};",
+    array("unicode_word_exceptions", "uint32_t", [f"{{{a},{b}}}" for a, b in exceptions], "[2]", 8),
+    f"const uint32_t unicode_full_count = {len(entries)};",
     array("unicode_full",
           "struct unicode_full", [f"{{{c},{o},{n}}}" for c, o, n in entries],
           per_line=8),

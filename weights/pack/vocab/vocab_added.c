@@ -41,6 +41,7 @@ static bool put(struct adding *adding, struct added_token token, int64_t said) {
     if (old) {
         old->special |= token.special;
         old->lstrip = token.lstrip, old->rstrip = token.rstrip, old->normalized = token.normalized;
+        old->single_word = token.single_word;
         return true;
     }
     if (a->count == ADDED_MAX)
@@ -87,15 +88,12 @@ static bool put_json(struct adding *adding, const json_t *token, bool special, i
                             .length = json_string_length(content),
                             .special = special || flag(token, "special"),
                             .lstrip = flag(token, "lstrip"),
-                            .rstrip = flag(token, "rstrip")};
+                            .rstrip = flag(token, "rstrip"),
+                            .single_word = flag(token, "single_word")};
     t.normalized = json_object_get(token, "normalized") ? flag(token, "normalized") : !t.special;
     if (strlen(t.text) != t.length)
         return diag_fail(adding->d, "%s: added token \"%s\" has a zero byte in it", adding->file,
                          t.text);
-    if (flag(token, "single_word"))
-        return diag_fail(adding->d,
-                         "%s: added token \"%s\" is a single_word, which is not supported",
-                         adding->file, t.text);
     return put(adding, t, said);
 }
 

@@ -13,7 +13,7 @@ struct added_token {
     char *text;
     size_t length;
     uint32_t id, said; /* said: the id that a file gives, or VOCAB_NONE */
-    bool special, lstrip, rstrip, normalized;
+    bool special, lstrip, rstrip, normalized, single_word;
     bool piece;  /* the token is also in the model's vocabulary */
     bool beside; /* only a file beside tokenizer.json names it */
 };

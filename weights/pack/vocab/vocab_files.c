@@ -112,16 +112,17 @@ bool vocab_files_added_tokens(struct builder *b, const struct vocab_request *r, 
         !failed(d) && json_sound(config, "tokenizer_config.json", "added_tokens_decoder", d);
     json_object_foreach(decoder, key, value) {
         json_t *content = json_object_get(value, "content");
-        uint8_t flags =
-            (uint8_t)((json_is_true(json_object_get(value, "lstrip")) ? VOCAB_ADDED_LSTRIP : 0) |
-                      (json_is_true(json_object_get(value, "rstrip")) ? VOCAB_ADDED_RSTRIP : 0));
+        static const struct {
+            const char *key;
+            uint8_t flag;
+        } known[] = {{"lstrip", VOCAB_ADDED_LSTRIP},
+                     {"rstrip", VOCAB_ADDED_RSTRIP},
+                     {"single_word", VOCAB_ADDED_SINGLE_WORD}};
+        uint8_t flags = 0;
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+            if (json_is_true(json_object_get(value, known[i].key))) flags |= known[i].flag;
         if (good && !json_is_string(content))
             good = diag_fail(d, "tokenizer_config.json: added token %s has no content", key);
-        if (good && json_is_true(json_object_get(value, "single_word")))
-            good = diag_fail(d,
-                             "tokenizer_config.json: added token \"%s\" is a single_word, which is "
-                             "not supported",
-                             json_string_value(content));
         if (good)
             good = add(b, r, vocab_key_id(key), json_string_value(content),
                        json_string_length(content), json_is_true(json_object_get(value, "special")),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/unicode.h"
 #include "weights/pack/vocab/vocab_added.h"
 #include "weights/pack/vocab/vocab_files.h"
 #include "weights/pack/vocab/vocab_pre.h"
@@ -142,7 +143,7 @@ static bool splits_at_spaces(json_t *step) {
 static bool read_pre_tokenizer(struct builder *b, json_t *root, const struct vocab_request *r,
                                bool *llama, struct diag *d) {
     struct steps s;
-    char all[400] = "";
+    char all[1024] = "";
     if (!flatten(json_object_get(root, "pre_tokenizer"), "pretokenizers", "pre-tokenizer", &s, d))
         return false;
     if (*llama && (s.count == 0 || (s.count == 1 && splits_at_spaces(s.step[0])))) return true;
@@ -160,9 +161,8 @@ static bool read_pre_tokenizer(struct builder *b, json_t *root, const struct voc
              : r->pre ? vocab_pre_find(r->pre, strlen(r->pre))->pre
                       : vocab_pre_of_steps(all);
     return b->pre || diag_fail(d,
-                               "tokenizer.json: the pre-tokenizer \"%s\" is not supported; if you "
-                               "know which one it is like, --pre NAME "
-                               "says so (" VOCAB_PRE_SOME ")",
+                               "tokenizer.json: this pre-tokenizer is not supported; if you know "
+                               "which one it is like, --pre NAME says so (" VOCAB_PRE_SOME "): %s",
                                all);
 }
 
@@ -186,6 +186,16 @@ static bool add_plain(struct builder *b, uint64_t id, const char *text, size_t n
                              0, d);
 }
 
+/* Whether normalizing leaves the text as it is. A normalized added token is looked for in its
+ * normalized form, but shown as it is spelled, and a piece has one spelling. */
+static bool is_normal(const char *text, size_t length) {
+    uint64_t work[2 * VOCAB_ADDED_BYTES_MAX + 4];
+    uint8_t out[3 * VOCAB_ADDED_BYTES_MAX];
+    if (length > VOCAB_ADDED_BYTES_MAX) return true; /* which is refused elsewhere */
+    size_t n = nfc((const uint8_t *)text, length, out, work);
+    return n == length && memcmp(out, text, n) == 0;
+}
+
 /* Adds an added token. If the model does not have the token's row, the token cannot be used: it is
  * left out if only a file beside tokenizer.json names it. */
 static bool add_added(struct builder *b, const struct added_token *token,
@@ -198,14 +208,13 @@ static bool add_added(struct builder *b, const struct added_token *token,
     uint8_t flags = BUILDER_ADDED;
     if (token->lstrip) flags |= VOCAB_ADDED_LSTRIP;
     if (token->rstrip) flags |= VOCAB_ADDED_RSTRIP;
+    if (token->single_word) flags |= VOCAB_ADDED_SINGLE_WORD;
     if (token->normalized && b->kind == VOCAB_BPE) flags |= VOCAB_ADDED_SECOND;
-    if (token->normalized && b->flags & VOCAB_NFC)
-        for (const char *c = text; *c; c++)
-            if (*c & 0x80)
-                return diag_fail(d,
-                                 "tokenizer.json: added token \"%s\" is normalized and not ASCII, "
-                                 "which is not supported",
-                                 text);
+    if (token->normalized && b->flags & VOCAB_NFC && !is_normal(text, token->length))
+        return diag_fail(d,
+                         "tokenizer.json: added token \"%s\" is normalized and not spelled in "
+                         "NFC, which is not supported",
+                         text);
     if (token->normalized && !token->special && b->kind == VOCAB_SPM &&
         !(b->flags & VOCAB_PREFIX_UNLESS_SPACE))
         return diag_fail(d,

@@ -15,6 +15,7 @@ static const struct vocab_pre_rule RULES[] = {
     {"mellum", VOCAB_PRE_GPT2, 0, false, false},
     {"gigachat", VOCAB_PRE_GPT2, 0, false, false},
     {"a.x-4.0", VOCAB_PRE_GPT2, 0, false, false},
+    {"granite-docling", VOCAB_PRE_GPT2, 0, false, false}, /* Granite 4 */
     {"trillion", VOCAB_PRE_GPT2, 0, false, false},
     {"exaone4", VOCAB_PRE_GPT2, 0, false, false},
     {"smollm", VOCAB_PRE_DIGITS_GPT2, 0, false, false},
@@ -45,7 +46,11 @@ static const struct vocab_pre_rule RULES[] = {
     {"solar-open", VOCAB_PRE_QWEN2, 0, false, false},
     {"grok-2", VOCAB_PRE_QWEN2, 0, false, false},
     {"seed-coder", VOCAB_PRE_SEED_CODER, 0, false, false},
+    {"qwen35", VOCAB_PRE_QWEN35, VOCAB_NFC, false, false},
     {"tekken", VOCAB_PRE_TEKKEN, 0, true, true},
+    {"gpt-4o", VOCAB_PRE_O200K, 0, true, false},
+    {"llama4", VOCAB_PRE_O200K, 0, true, false},
+    {"kanana2", VOCAB_PRE_O200K, 0, false, false},
     {"deepseek-coder", VOCAB_PRE_DEEPSEEK_CODER, 0, false, false},
     {"deepseek-llm", VOCAB_PRE_DEEPSEEK_LLM, 0, false, false},
 };
@@ -69,6 +74,8 @@ uint32_t vocab_pre_of_steps(const char *steps) {
                  {"qwen2 bytes", VOCAB_PRE_QWEN2},
                  {"seed-coder bytes", VOCAB_PRE_SEED_CODER},
                  {"tekken bytes", VOCAB_PRE_TEKKEN},
+                 {"o200k bytes", VOCAB_PRE_O200K},
+                 {"qwen35 bytes", VOCAB_PRE_QWEN35},
                  {"breaks letters punctuation east digits bytes", VOCAB_PRE_DEEPSEEK_CODER},
                  {"breaks cased wide last-spaces east digits bytes", VOCAB_PRE_DEEPSEEK_LLM_DIGITS},
                  {"breaks cased wide last-spaces east numbers bytes", VOCAB_PRE_DEEPSEEK_LLM},
@@ -78,8 +85,14 @@ uint32_t vocab_pre_of_steps(const char *steps) {
     return 0;
 }
 
-#define LETTERS_BEFORE "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|"
+#define CONTRACTIONS   "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+#define LETTERS_BEFORE CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|"
 #define BREAKS_BEHIND  "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define O200K_PATTERN                                                                              \
+    TEKKEN_LETTERS CONTRACTIONS "?|" TEKKEN_CAPITALS CONTRACTIONS "?|\\p{N}{1,3}" TEKKEN_SYMBOLS
+#define QWEN35_PATTERN                                                                             \
+    CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}"                                   \
+                 "| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*" BREAKS_BEHIND
 #define GPT2_PATTERN                                                                               \
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+|"                                                 \
     " ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)"
@@ -110,6 +123,8 @@ static const struct {
     {LETTERS_BEFORE "\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*" BREAKS_BEHIND, "qwen2", true},
     {LETTERS_BEFORE "\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+" BREAKS_BEHIND, "seed-coder", true},
     {TEKKEN_PATTERN, "tekken", true},
+    {O200K_PATTERN, "o200k", true},
+    {QWEN35_PATTERN, "qwen35", true},
     {GPT2_PATTERN "|\\s+", "gpt2-split", true},
     {GPT2_PATTERN, "gpt2-split",
      false}, /* what is left between the matches is the other pattern's last alternative */

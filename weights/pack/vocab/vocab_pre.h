@@ -21,9 +21,8 @@ const struct vocab_pre_rule *vocab_pre_find(const char *name, size_t length);
 
 /* A few of the names, for sentences. */
 #define VOCAB_PRE_SOME                                                                             \
-    "gpt-2, smollm, starcoder, llama-bpe, qwen2, tekken, deepseek-coder, deepseek-llm, "           \
-    "seed-coder, mellum, falcon3 "                                                                 \
-    "and others of llama.cpp"
+    "gpt-2, smollm, starcoder, llama-bpe, qwen2, gpt-4o, tekken, deepseek-coder, seed-coder and "  \
+    "others of llama.cpp"
 
 /* The rule that the steps of a tokenizer.json's pre-tokenizer make, or 0. steps: their names,
  * separated by spaces. */

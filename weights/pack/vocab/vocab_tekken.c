@@ -93,6 +93,16 @@ static bool add_ranks(struct builder *b, json_t *vocab, uint32_t specials, uint3
     return builder_index(b, d);
 }
 
+/* Versions up to 7 have the special tokens of NAMES if they list none; later ones list theirs. */
+static bool names_are_known(json_t *config, json_t *list) {
+    static const char *const old[] = {"v1", "v2", "v3", "v7"};
+    const char *version = json_string_value(json_object_get(config, "version"));
+    if (json_array_size(list) || !version) return true;
+    for (size_t i = 0; i < sizeof old / sizeof *old; i++)
+        if (strcmp(version, old[i]) == 0) return true;
+    return false;
+}
+
 bool vocab_read_tekken(struct builder *b, json_t *root, const struct vocab_request *r,
                        struct diag *d) {
     json_t *config = json_object_get(root, "config"), *vocab = json_object_get(root, "vocab"),
@@ -113,6 +123,9 @@ bool vocab_read_tekken(struct builder *b, json_t *root, const struct vocab_reque
     if (r->rows && size > r->rows)
         return diag_fail(d, "tekken.json has %lld tokens, the model has %u rows", (long long)size,
                          r->rows);
+    if (!names_are_known(config, list))
+        return diag_fail(d, "tekken.json: version %s, and no special_tokens",
+                         json_string_value(json_object_get(config, "version")));
     if (!builder_init(b, r->rows ? r->rows : (uint32_t)size, d)) return false;
     b->kind = VOCAB_BPE;
     b->pre = VOCAB_PRE_TEKKEN;
