@@ -43,7 +43,7 @@ struct set {
 };
 
 #ifdef GEMV_EVEX
-cpu_gemv_fn evex_gemv_w8, evex_gemv_w4; /* tests/kernels/gemv_evex.c */
+cpu_gemv_fn evex_gemv_w8, evex_gemv_w4, evex_gemv_w5, evex_gemv_w6; /* tests/kernels/gemv_evex.c */
 #endif
 
 struct bench {
@@ -171,7 +171,10 @@ static void find_sets(struct bench *b) {
 #ifdef GEMV_EVEX
     if (b->options.each && apus_cpu_has(APUS_CPU_AVX512))
         b->set[b->sets++] = (struct set){"avxvnni as evex",
-                                         {[WEIGHT_W8] = evex_gemv_w8, [WEIGHT_W4] = evex_gemv_w4}};
+                                         {[WEIGHT_W8] = evex_gemv_w8,
+                                          [WEIGHT_W4] = evex_gemv_w4,
+                                          [WEIGHT_W5] = evex_gemv_w5,
+                                          [WEIGHT_W6] = evex_gemv_w6}};
 #endif
 }
 

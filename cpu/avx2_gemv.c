@@ -2,64 +2,104 @@
  * read again, from the cache.
  *
  * vpmaddubsw saturates at int16, so the sum of a pair of products must not leave it. W4: nibbles
- * act as 0..15 and a pair is at most 2 * 15 * 127. Eight such pairs still fit, so half a group is
- * summed in int16. W8: |w| is the unsigned operand, x takes the sign of w, and a pair is at most 2
- * * 128 * 127. Activations are -127..127 (docs/numerics.md 3). */
+ * act as 0..15 and a pair is at most 2 * 15 * 127. Eight such pairs still fit, four of W5 and two
+ * of W6. So they are summed in int16 over 4, 2 or 1 lines. W8: |w| is the unsigned operand, x takes
+ * the sign of w, and a pair is at most 2 * 128 * 127. Activations are -127..127 (docs/numerics.md
+ * 3). */
 #include "cpu/avx2_gemv_inl.h"
+#include "cpu/gemv_high_inl.h"
 #include "cpu/variants.h"
 
-/* The steps of compute_w4 for column c. They use its variables. EACH_COLUMN writes each of them
- * once for every column of a tile. */
-#define W4_BEGIN(c, none)                                                                          \
-    __m256i acc##c = _mm256_setzero_si256();                                                       \
+/* The steps of compute_grouped for column c. They use its variables. EACH_COLUMN writes each of
+ * them once for every column of a tile. */
+#define BEGIN(c, none)                                                                             \
+    __m256i acc##c = _mm256_setzero_si256(), part##c = acc##c;                                     \
     if (c < COLUMNS)                                                                               \
-        acc##c = _mm256_sub_epi32(acc##c, _mm256_slli_epi32(broadcast4(sums + c * stride), 3));
-#define W4_BEGIN_PART(c, none) __m256i part##c = _mm256_setzero_si256();
-#define W4_DOT(c, none)                                                                            \
+        acc##c =                                                                                   \
+            _mm256_sub_epi32(acc##c, _mm256_sll_epi32(broadcast4(sums + c * stride), half_range));
+#define DOT(c, n)                                                                                  \
     if (c < COLUMNS) {                                                                             \
-        part##c =                                                                                  \
-            _mm256_add_epi16(part##c, _mm256_maddubs_epi16(low, broadcast4(y + c * stride)));      \
-        part##c =                                                                                  \
-            _mm256_add_epi16(part##c, _mm256_maddubs_epi16(high, broadcast4(y + c * stride + 4))); \
+        const __m256i p = _mm256_maddubs_epi16(low, broadcast4(x + c * stride + (n)*8)),           \
+                      q = _mm256_maddubs_epi16(up, broadcast4(x + c * stride + (n)*8 + 4));        \
+        part##c = (n) % lines == 0 ? _mm256_add_epi16(p, q)                                        \
+                                   : _mm256_add_epi16(part##c, _mm256_add_epi16(p, q));            \
     }
-#define W4_ADD_PART(c, none) acc##c = _mm256_add_epi32(acc##c, _mm256_madd_epi16(part##c, one));
-#define W4_SCALE(c, none)                                                                          \
+#define ADD_PART(c, none) acc##c = _mm256_add_epi32(acc##c, _mm256_madd_epi16(part##c, one));
+#define SCALE(c, none)                                                                             \
     if (c < COLUMNS)                                                                               \
         total[c * 2 + half] = _mm256_add_epi32(total[c * 2 + half], _mm256_mullo_epi32(acc##c, s));
 
-INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
+#define UP(n)   _mm256_slli_epi16(high, n)
+#define DOWN(n) _mm256_srli_epi16(high, n)
+
+/* The weights of a run of four columns, whose nibbles are the low ones of x. w5 and w6 are the
+ * number of the run under its line of high bits. */
+#define WEIGHTS(x, w5, w6)                                                                         \
+    (more == 0   ? _mm256_and_si256(x, nibble)                                                     \
+     : more == 1 ? above(_mm256_and_si256(x, nibble), _mm256_and_si256(W5_HIGH_##w5, mask))        \
+                 : above(_mm256_and_si256(x, nibble), _mm256_and_si256(W6_HIGH_##w6, mask)))
+
+INLINE __m256i above(__m256i x, __m256i high) { return _mm256_or_si256(x, high); }
+
+/* 8 columns from 8 * n of the group on. i and j, f and g: the numbers of their two runs under a
+ * line of high bits of W5 and W6. */
+#define LINE(n, i, j, f, g)                                                                        \
+    do {                                                                                           \
+        const uint8_t *at = w + nibble_line(n, more) * 64 + half * 32;                             \
+        if (high_before(n, more)) {                                                                \
+            high = load8(at - 64);                                                                 \
+            if (half == 0) prefetch(at - 64, 4 * COLUMNS, a->ahead);                               \
+        }                                                                                          \
+        const __m256i b = load8(at), b4 = _mm256_srli_epi16(b, 4);                                 \
+        const __m256i low = WEIGHTS(b, i, f), up = WEIGHTS(b4, j, g);                              \
+        if (half == 0) prefetch(at, 4 * COLUMNS, a->ahead);                                        \
+        EACH_COLUMN(DOT, n)                                                                        \
+        if ((n) % lines == lines - 1) { EACH_COLUMN(ADD_PART, ) }                                  \
+    } while (0)
+
+/* more: the bits that a weight has above its nibble */
+INLINE uint32_t compute_grouped(const struct tile *t, const uint32_t COLUMNS, const uint32_t more) {
     const struct gemv_args *a = t->args;
     const uint8_t *w = t->w, *scales = w, *x = a->x + t->column * a->x_stride;
     const uint8_t *sums = x + act_gsum_at(a->kp); /* gsum */
     const size_t stride = a->x_stride;
-    const __m256i nibble = _mm256_set1_epi8(15), one = _mm256_set1_epi16(1);
-    __m256i total[TILE_COLUMNS * 2] = {_mm256_setzero_si256()};
+    const uint32_t lines = 4 >> more; /* whose sums fit int16 */
+    const __m256i nibble = _mm256_set1_epi8(15), one = _mm256_set1_epi16(1),
+                  mask = _mm256_set1_epi8((char)high_mask(more));
+    const __m128i half_range = _mm_cvtsi32_si128(3 + (int)more);
+    __m256i total[TILE_COLUMNS * 2] = {_mm256_setzero_si256()}, high = total[0];
 
-    for (uint32_t g = 0; g < a->kp / GROUP; g++, w += 8 * 64, x += GROUP, sums += 4) {
+    for (uint32_t g = 0; g < a->kp / GROUP; g++, w += group_bytes(more), x += GROUP, sums += 4) {
         if (g % 4 == 0) {
             scales = w;
             w += 64;
         }
         for (uint32_t half = 0; half < 2; half++) {
-            EACH_COLUMN(W4_BEGIN, )
-            for (uint32_t line = 0; line < 8; line += 4) {
-                const uint8_t *v = w + line * 64 + half * 32, *y = x + line * 8;
-                EACH_COLUMN(W4_BEGIN_PART, )
-#pragma GCC unroll 4
-                for (uint32_t l = 0; l < 4; l++, v += 64, y += 8) {
-                    __m256i b = load8(v), low = _mm256_and_si256(b, nibble),
-                            high = _mm256_and_si256(_mm256_srli_epi16(b, 4), nibble);
-                    if (half == 0) prefetch(v, 4 * COLUMNS, a->ahead);
-                    EACH_COLUMN(W4_DOT, )
-                }
-                EACH_COLUMN(W4_ADD_PART, )
-            }
+            EACH_COLUMN(BEGIN, )
+            LINE(0, 0, 1, 0, 1);
+            LINE(1, 2, 3, 2, 3);
+            LINE(2, 4, 5, 0, 1);
+            LINE(3, 6, 7, 2, 3);
+            LINE(4, 0, 1, 0, 1);
+            LINE(5, 2, 3, 2, 3);
+            LINE(6, 4, 5, 0, 1);
+            LINE(7, 6, 7, 2, 3);
             __m256i s = _mm256_cvtepi8_epi32(
                 _mm_loadl_epi64((const __m128i *)(const void *)(scales + g % 4 * 16 + half * 8)));
-            EACH_COLUMN(W4_SCALE, )
+            EACH_COLUMN(SCALE, )
         }
     }
     return tile_finish(t, COLUMNS, total);
+}
+
+INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
+    return compute_grouped(t, COLUMNS, 0);
+}
+INLINE uint32_t compute_w5(const struct tile *t, const uint32_t COLUMNS) {
+    return compute_grouped(t, COLUMNS, 1);
+}
+INLINE uint32_t compute_w6(const struct tile *t, const uint32_t COLUMNS) {
+    return compute_grouped(t, COLUMNS, 2);
 }
 
 /* The steps of compute_w8, in the same way. */
@@ -100,4 +140,14 @@ uint32_t avx2_gemv_w4(const struct gemv_args *args, uint32_t panel_begin, uint32
 uint32_t avx2_gemv_w8(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     static tile_fn *const table[] = TILE_TABLE(w8);
     return walk(args, panel_begin, panel_end, WEIGHT_W8, NULL, table, TILE_COLUMNS);
+}
+
+uint32_t avx2_gemv_w5(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    static tile_fn *const table[] = TILE_TABLE(w5);
+    return walk(args, panel_begin, panel_end, WEIGHT_W5, NULL, table, TILE_COLUMNS);
+}
+
+uint32_t avx2_gemv_w6(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    static tile_fn *const table[] = TILE_TABLE(w6);
+    return walk(args, panel_begin, panel_end, WEIGHT_W6, NULL, table, TILE_COLUMNS);
 }

@@ -32,11 +32,11 @@ static NOINLINE uint32_t tile_finish(const struct tile *t, uint32_t columns, con
     return any8(bad);
 }
 
-/* Called by compute_w4 and compute_w8 with a constant number of columns. */
+/* Called by compute_<type> with a constant number of columns. */
 #define TILE(type, c)                                                                              \
     static uint32_t type##_##c(const struct tile *t) { return compute_##type(t, c); }
-#define TILES                                                                                      \
-    TILE(w4, 1) TILE(w4, 2) TILE(w4, 3) TILE(w4, 4) TILE(w8, 1) TILE(w8, 2) TILE(w8, 3) TILE(w8, 4)
+#define TILES_OF(type) TILE(type, 1) TILE(type, 2) TILE(type, 3) TILE(type, 4)
+#define TILES          TILES_OF(w4) TILES_OF(w5) TILES_OF(w6) TILES_OF(w8)
 #define TILE_TABLE(type)                                                                           \
     { type##_1, type##_2, type##_3, type##_4 }
 

@@ -61,10 +61,14 @@ static NOINLINE uint32_t tile_finish(const struct tile *t, uint32_t columns, con
     return beyond(top);
 }
 
-#define TILE(c)                                                                                    \
-    static uint32_t tile_##c(const struct tile *t) { return compute(t, c); }
-#define TILES TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8)
-#define TILE_TABLE                                                                                 \
-    { tile_1, tile_2, tile_3, tile_4, tile_5, tile_6, tile_7, tile_8 }
+/* Called by compute_<type> with a constant number of columns. */
+#define TILE(type, c)                                                                              \
+    static uint32_t type##_##c(const struct tile *t) { return compute_##type(t, c); }
+#define TILES(type)                                                                                \
+    TILE(type, 1)                                                                                  \
+    TILE(type, 2)                                                                                  \
+    TILE(type, 3) TILE(type, 4) TILE(type, 5) TILE(type, 6) TILE(type, 7) TILE(type, 8)
+#define TILE_TABLE(type)                                                                           \
+    { type##_1, type##_2, type##_3, type##_4, type##_5, type##_6, type##_7, type##_8 }
 
 #endif

@@ -7,7 +7,7 @@
 #define LESS(c, none)                                                                              \
     if (c < COLUMNS) acc##c = _mm512_set1_epi32(t->less[t->column + c]);
 
-INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS) {
+INLINE uint32_t compute_w8(const struct tile *t, const uint32_t COLUMNS) {
     const int chains = chains_of(COLUMNS);
     const struct gemv_args *a = t->args;
     const size_t ahead = a->ahead;
@@ -40,9 +40,9 @@ INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS) {
     return tile_finish(t, COLUMNS, sum);
 }
 
-TILES
+TILES(w8)
 
 uint32_t avx512_gemv_w8(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
-    static tile_fn *const table[] = TILE_TABLE;
+    static tile_fn *const table[] = TILE_TABLE(w8);
     return walk_w8(args, panel_begin, panel_end, table, TILE_COLUMNS);
 }

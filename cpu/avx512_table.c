@@ -5,6 +5,8 @@ void cpu_fill_avx512(struct cpu_kernels *table) {
     table->cpu = APUS_CPU_AVX512;
     table->gemv[WEIGHT_W8] = avx512_gemv_w8;
     table->gemv[WEIGHT_W4] = avx512_gemv_w4;
+    table->gemv[WEIGHT_W5] = avx512_gemv_w5;
+    table->gemv[WEIGHT_W6] = avx512_gemv_w6;
     table->norm = avx512_norm;
     table->quant = avx512_quant;
     table->act = avx512_act;

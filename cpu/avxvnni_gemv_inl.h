@@ -2,13 +2,14 @@
  * encoding: DOT_PREFIX is "%{vex%} " (AVX-VNNI) or "%{evex%} " (AVX-512 VL). So the code can also
  * be tried on a processor that has only the other encoding.
  *
- * A 64-byte line of weights is two vectors of 8 rows. vpdpbusd takes unsigned bytes. W4's nibbles
- * act as 0..15, so a column's sums start each group of 64 at -8 * gsum. W8's weights act as 0..255
- * (gemv_less_inl.h). */
+ * A 64-byte line of weights is two vectors of 8 rows. vpdpbusd takes unsigned bytes. Weights
+ * of types with scales of groups act as 0..15, 31 or 63, so a column's sums start each group of 64
+ * at -8, -16 or -32 times gsum. W8's weights act as 0..255 (gemv_less_inl.h). */
 #ifndef CPU_AVXVNNI_GEMV_INL_H
 #define CPU_AVXVNNI_GEMV_INL_H
 
 #include "cpu/avx2_gemv_inl.h"
+#include "cpu/gemv_high_inl.h"
 #include "cpu/gemv_less_inl.h"
 
 /* acc += in every lane the dot product of 4 unsigned bytes of u and 4 signed bytes of v. It is
@@ -49,34 +50,61 @@ INLINE int chains_of(const uint32_t columns) { return columns == 1 ? 4 : columns
         JOIN_HALF(c##f)                                                                            \
     }
 
-/* Low nibbles of a line: activations k..k+3 of the rows; high: k+4..k+7. */
-#define LINE_W4(w, low_one, low_two, high_one, high_two, k)                                        \
+#define UP(n)   _mm256_slli_epi16(high, n)
+#define DOWN(n) _mm256_srli_epi16(high, n)
+
+/* x keeps its low nibbles and, from the line of high bits at `from`, gets those above them of run
+ * w5 or w6 under that line. */
+#define WEIGHTS(x, from, w5, w6)                                                                   \
     do {                                                                                           \
-        const __m256i first = load8(w), second = load8((w) + 32);                                  \
-        __m256i near = _mm256_and_si256(first, nibble), far = _mm256_and_si256(second, nibble);    \
-        prefetch(w, 2 * COLUMNS, ahead);                                                           \
-        EACH_COLUMN(DOT, low_one, low_two, k)                                                      \
-        near = _mm256_and_si256(_mm256_srli_epi16(first, 4), nibble),                              \
-        far = _mm256_and_si256(_mm256_srli_epi16(second, 4), nibble);                              \
-        EACH_COLUMN(DOT, high_one, high_two, (k) + 4)                                              \
+        x = _mm256_and_si256(x, nibble);                                                           \
+        if (more) {                                                                                \
+            const __m256i high = load8(from);                                                      \
+            x = _mm256_or_si256(x,                                                                 \
+                                _mm256_and_si256(more == 1 ? W5_HIGH_##w5 : W6_HIGH_##w6, mask));  \
+        }                                                                                          \
     } while (0)
 
-#define LESS_W4(c, none)                                                                           \
+/* 8 columns from 8 * n of the group on: those of the low nibbles, then those of the high ones. i
+ * and j, f and g: the numbers of their runs under a line of high bits of W5 and W6. */
+#define LINE(n, i, j, f, g, low_one, low_two, high_one, high_two)                                  \
+    do {                                                                                           \
+        const uint8_t *at = w + nibble_line(n, more) * 64;                                         \
+        if (high_before(n, more)) {                                                                \
+            above = at - 64;                                                                       \
+            prefetch(above, 2 * COLUMNS, ahead);                                                   \
+        }                                                                                          \
+        const __m256i first = load8(at), second = load8(at + 32);                                  \
+        __m256i near = first, far = second;                                                        \
+        WEIGHTS(near, above, i, f);                                                                \
+        WEIGHTS(far, above + 32, i, f);                                                            \
+        prefetch(at, 2 * COLUMNS, ahead);                                                          \
+        EACH_COLUMN(DOT, low_one, low_two, (n)*8)                                                  \
+        near = _mm256_srli_epi16(first, 4), far = _mm256_srli_epi16(second, 4);                    \
+        WEIGHTS(near, above, j, g);                                                                \
+        WEIGHTS(far, above + 32, j, g);                                                            \
+        EACH_COLUMN(DOT, high_one, high_two, (n)*8 + 4)                                            \
+    } while (0)
+
+#define LESS(c, none)                                                                              \
     if (c < COLUMNS)                                                                               \
         acc##c##n = acc##c##f =                                                                    \
-            _mm256_sub_epi32(zero, _mm256_slli_epi32(broadcast4(x##c + sums), 3));
-#define SCALE_W4(c, none)                                                                          \
+            _mm256_sub_epi32(zero, _mm256_sll_epi32(broadcast4(x##c + sums), half_range));
+#define SCALE(c, none)                                                                             \
     if (c < COLUMNS) {                                                                             \
         total[c * 2] = _mm256_add_epi32(total[c * 2], _mm256_mullo_epi32(acc##c##n, s));           \
         total[c * 2 + 1] = _mm256_add_epi32(total[c * 2 + 1], _mm256_mullo_epi32(acc##c##f, r));   \
     }
 
-INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
+/* more: the bits that a weight has above its nibble */
+INLINE uint32_t compute_grouped(const struct tile *t, const uint32_t COLUMNS, const uint32_t more) {
     const int chains = chains_of(COLUMNS);
     const struct gemv_args *a = t->args;
     const size_t ahead = a->ahead;
-    const uint8_t *w = t->w, *scales = w;
-    const __m256i nibble = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
+    const uint8_t *w = t->w, *scales = w, *above = w;
+    const __m256i nibble = _mm256_set1_epi8(15), zero = _mm256_setzero_si256(),
+                  mask = _mm256_set1_epi8((char)high_mask(more));
+    const __m128i half_range = _mm_cvtsi32_si128(3 + (int)more);
     size_t sums = act_gsum_at(a->kp); /* from a column's activations to its gsum of the group */
     __m256i total[TILE_COLUMNS * 2] = {zero, zero, zero, zero, zero, zero, zero, zero};
     EACH_COLUMN(POINT, a->x + t->column * a->x_stride, a->x_stride)
@@ -88,23 +116,36 @@ INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
             prefetch(w, 2 * COLUMNS, ahead);
         }
         EACH_COLUMN(CLEAR, )
-        EACH_COLUMN(LESS_W4, )
-#pragma GCC unroll 4
-        for (uint32_t k = 0; k < GROUP; k += 16) {
-            LINE_W4(w + k * 8, acc, acc, odd, odd, k);
-            LINE_W4(w + k * 8 + 64, third, acc, fourth, odd, k + 8);
-        }
+        EACH_COLUMN(LESS, )
+        LINE(0, 0, 1, 0, 1, acc, acc, odd, odd);
+        LINE(1, 2, 3, 2, 3, third, acc, fourth, odd);
+        LINE(2, 4, 5, 0, 1, acc, acc, odd, odd);
+        LINE(3, 6, 7, 2, 3, third, acc, fourth, odd);
+        LINE(4, 0, 1, 0, 1, acc, acc, odd, odd);
+        LINE(5, 2, 3, 2, 3, third, acc, fourth, odd);
+        LINE(6, 4, 5, 0, 1, acc, acc, odd, odd);
+        LINE(7, 6, 7, 2, 3, third, acc, fourth, odd);
         EACH_COLUMN(JOIN, )
         const __m256i s = _mm256_cvtepi8_epi32(
             _mm_loadl_epi64((const __m128i *)(const void *)(scales + g % 4 * 16)));
         const __m256i r = _mm256_cvtepi8_epi32(
             _mm_loadl_epi64((const __m128i *)(const void *)(scales + g % 4 * 16 + 8)));
-        EACH_COLUMN(SCALE_W4, )
+        EACH_COLUMN(SCALE, )
         EACH_COLUMN(ADVANCE, GROUP)
         sums -= GROUP - sizeof(int32_t);
-        w += 8 * 64;
+        w += group_bytes(more);
     }
     return tile_finish(t, COLUMNS, total);
+}
+
+INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
+    return compute_grouped(t, COLUMNS, 0);
+}
+INLINE uint32_t compute_w5(const struct tile *t, const uint32_t COLUMNS) {
+    return compute_grouped(t, COLUMNS, 1);
+}
+INLINE uint32_t compute_w6(const struct tile *t, const uint32_t COLUMNS) {
+    return compute_grouped(t, COLUMNS, 2);
 }
 
 #define LINE_W8(w, one, two, k)                                                                    \
@@ -147,6 +188,16 @@ TILES
 INLINE uint32_t gemv_w4(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     static tile_fn *const table[] = TILE_TABLE(w4);
     return walk(args, panel_begin, panel_end, WEIGHT_W4, NULL, table, TILE_COLUMNS);
+}
+
+INLINE uint32_t gemv_w5(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    static tile_fn *const table[] = TILE_TABLE(w5);
+    return walk(args, panel_begin, panel_end, WEIGHT_W5, NULL, table, TILE_COLUMNS);
+}
+
+INLINE uint32_t gemv_w6(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    static tile_fn *const table[] = TILE_TABLE(w6);
+    return walk(args, panel_begin, panel_end, WEIGHT_W6, NULL, table, TILE_COLUMNS);
 }
 
 INLINE uint32_t gemv_w8(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {

@@ -128,7 +128,9 @@ static inline int head_good(uint32_t head_dim) {
 /* The kernels that have one function for each type. */
 #define CPU_GEMV_KERNELS(GEMV)                                                                     \
     GEMV(WEIGHT_W8, gemv_w8)                                                                       \
-    GEMV(WEIGHT_W4, gemv_w4)
+    GEMV(WEIGHT_W4, gemv_w4)                                                                       \
+    GEMV(WEIGHT_W5, gemv_w5)                                                                       \
+    GEMV(WEIGHT_W6, gemv_w6)
 #define CPU_ATTEND_KERNELS(ATTEND) ATTEND(KV_8, attend)
 
 struct cpu_kernels {

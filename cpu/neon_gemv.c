@@ -5,6 +5,7 @@
  * Taking one panel at a time reads memory as one stream. For more columns than a tile holds, the
  * panel is read again from the cache. */
 #include "cpu/neon_inl.h"
+#include "cpu/gemv_high_inl.h"
 #include "cpu/variants.h"
 
 enum { TILE_COLUMNS = 4, QUARTERS = 4 /* of 4 rows, in a panel */ };
@@ -78,15 +79,36 @@ INLINE uint32_t compute_w8(const struct tile *t, const uint32_t COLUMNS) {
     return finish(t, COLUMNS, sum);
 }
 
-/* A line of 64 bytes: 8 columns of 16 rows, the first 4 in the low halves, as 0 .. 15 less 8. */
-INLINE void load_w4(const uint8_t *w, int8x16_t low[QUARTERS], int8x16_t high[QUARTERS]) {
-    const int8x16_t eight = vdupq_n_s8(8);
-    for (uint32_t i = 0; i < QUARTERS; i++) {
-        const uint8x16_t b = vld1q_u8(w + i * 16);
-        low[i] = vsubq_s8(vreinterpretq_s8_u8(vandq_u8(b, vdupq_n_u8(15))), eight);
-        high[i] = vsubq_s8(vreinterpretq_s8_u8(vshrq_n_u8(b, 4)), eight);
-    }
-}
+#define UP(n)   vshlq_n_u8(high, n)
+#define DOWN(n) vshrq_n_u8(high, n)
+
+/* w becomes the weights of a run of four columns: the low nibbles of b and, from the line at
+ * `above`, the high bits of run w5 or w6 under it, less half their range. */
+#define WEIGHTS(w, b, w5, w6)                                                                      \
+    do {                                                                                           \
+        uint8x16_t v = vandq_u8(b, vdupq_n_u8(15));                                                \
+        if (more) {                                                                                \
+            const uint8x16_t high = vld1q_u8(above + i * 16);                                      \
+            v = vorrq_u8(v, vandq_u8(more == 1 ? W5_HIGH_##w5 : W6_HIGH_##w6, mask));              \
+        }                                                                                          \
+        (w)[i] = vsubq_s8(vreinterpretq_s8_u8(v), half);                                           \
+    } while (0)
+
+/* Columns 8 * n .. 8 * n + 7 of the group; each four of them are a lane of x. c and d, f and g: the
+ * numbers of their runs under a line of high bits of W5 and W6. */
+#define LINE(n, lane, next, c, d, f, g)                                                            \
+    do {                                                                                           \
+        const uint8_t *at = line + nibble_line(n, more) * 64;                                      \
+        if (high_before(n, more)) above = at - 64;                                                 \
+        for (uint32_t i = 0; i < QUARTERS; i++) {                                                  \
+            const uint8x16_t b = vld1q_u8(at + i * 16);                                            \
+            WEIGHTS(low, b, c, f);                                                                 \
+            WEIGHTS(up, vshrq_n_u8(b, 4), d, g);                                                   \
+        }                                                                                          \
+        if ((lane) == 0) load_x(t, COLUMNS, group *GROUP + (n)*8, x);                              \
+        DOT(sum, low, x, lane)                                                                     \
+        DOT(sum, up, x, next)                                                                      \
+    } while (0)
 
 /* total += sum * scales of a group, 16 rows. */
 INLINE void scale_group(const int8_t *scales, const uint32_t COLUMNS,
@@ -101,37 +123,50 @@ INLINE void scale_group(const int8_t *scales, const uint32_t COLUMNS,
             total[c][i] = vmlaq_s32(total[c][i], sum[c][i], by[i]);
 }
 
-INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
+/* more: the bits that a weight has above its nibble */
+INLINE uint32_t compute_grouped(const struct tile *t, const uint32_t COLUMNS, const uint32_t more) {
     int32x4_t total[TILE_COLUMNS][QUARTERS], sum[TILE_COLUMNS][QUARTERS];
-    int8x16_t low[QUARTERS], high[QUARTERS], x[TILE_COLUMNS];
-    const uint8_t *line = t->w, *scales = line;
+    int8x16_t low[QUARTERS], up[QUARTERS], x[TILE_COLUMNS];
+    const int8x16_t half = vdupq_n_s8((int8_t)(8 << more));
+    const uint8x16_t mask = vdupq_n_u8((uint8_t)high_mask(more));
+    const uint8_t *line = t->w, *scales = line, *above = line;
     for (uint32_t c = 0; c < COLUMNS; c++)
         for (uint32_t i = 0; i < QUARTERS; i++) total[c][i] = vdupq_n_s32(0);
-    for (uint32_t g = 0; g < t->args->kp / GROUP; g++) {
-        if (g % 4 == 0) {
+    for (uint32_t group = 0; group < t->args->kp / GROUP; group++) {
+        if (group % 4 == 0) {
             scales = line;
             line += 64;
         }
         for (uint32_t c = 0; c < COLUMNS; c++)
             for (uint32_t i = 0; i < QUARTERS; i++) sum[c][i] = vdupq_n_s32(0);
-        for (uint32_t k = 0; k < GROUP; k += 16, line += 2 * 64) {
-            load_x(t, COLUMNS, g * GROUP + k, x);
-            load_w4(line, low, high);
-            DOT(sum, low, x, 0)
-            DOT(sum, high, x, 1)
-            load_w4(line + 64, low, high);
-            DOT(sum, low, x, 2)
-            DOT(sum, high, x, 3)
-        }
-        scale_group((const int8_t *)scales + g % 4 * 16, COLUMNS, sum, total);
+        LINE(0, 0, 1, 0, 1, 0, 1);
+        LINE(1, 2, 3, 2, 3, 2, 3);
+        LINE(2, 0, 1, 4, 5, 0, 1);
+        LINE(3, 2, 3, 6, 7, 2, 3);
+        LINE(4, 0, 1, 0, 1, 0, 1);
+        LINE(5, 2, 3, 2, 3, 2, 3);
+        LINE(6, 0, 1, 4, 5, 0, 1);
+        LINE(7, 2, 3, 6, 7, 2, 3);
+        scale_group((const int8_t *)scales + group % 4 * 16, COLUMNS, sum, total);
+        line += group_bytes(more);
     }
     return finish(t, COLUMNS, total);
 }
 
+INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
+    return compute_grouped(t, COLUMNS, 0);
+}
+INLINE uint32_t compute_w5(const struct tile *t, const uint32_t COLUMNS) {
+    return compute_grouped(t, COLUMNS, 1);
+}
+INLINE uint32_t compute_w6(const struct tile *t, const uint32_t COLUMNS) {
+    return compute_grouped(t, COLUMNS, 2);
+}
+
 #define TILE(type, c)                                                                              \
     static uint32_t type##_##c(const struct tile *t) { return compute_##type(t, c); }
-#define TILES                                                                                      \
-    TILE(w8, 1) TILE(w8, 2) TILE(w8, 3) TILE(w8, 4) TILE(w4, 1) TILE(w4, 2) TILE(w4, 3) TILE(w4, 4)
+#define TILES_OF(type) TILE(type, 1) TILE(type, 2) TILE(type, 3) TILE(type, 4)
+#define TILES          TILES_OF(w4) TILES_OF(w5) TILES_OF(w6) TILES_OF(w8)
 TILES
 
 /* table[n - 1] computes n columns. */
@@ -157,4 +192,14 @@ uint32_t neon_gemv_w8(const struct gemv_args *args, uint32_t panel_begin, uint32
 uint32_t neon_gemv_w4(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     static tile_fn *const table[TILE_COLUMNS] = {w4_1, w4_2, w4_3, w4_4};
     return walk(args, panel_begin, panel_end, WEIGHT_W4, table);
+}
+
+uint32_t neon_gemv_w5(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    static tile_fn *const table[TILE_COLUMNS] = {w5_1, w5_2, w5_3, w5_4};
+    return walk(args, panel_begin, panel_end, WEIGHT_W5, table);
+}
+
+uint32_t neon_gemv_w6(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    static tile_fn *const table[TILE_COLUMNS] = {w6_1, w6_2, w6_3, w6_4};
+    return walk(args, panel_begin, panel_end, WEIGHT_W6, table);
 }

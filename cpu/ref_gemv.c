@@ -13,26 +13,45 @@ static void panel_w8(const uint8_t *panel, uint32_t kp, const int8_t *q, uint32_
             for (uint32_t j = 0; j < 4; j++) acc[r] += product(panel[r * 4 + j] - 128, q[c + j]);
 }
 
-/* acc[r] = sum over groups g of scale[r][g] * sum over c in g of w[r][c] * q[c] */
-static void panel_w4(const uint8_t *panel, uint32_t kp, const int8_t *q, uint32_t acc[PANEL_ROWS]) {
-    const uint8_t *scales = NULL;
+/* acc[r] = sum over groups g of scale[r][g] * sum over c in g of w[r][c] * q[c]. A weight has a
+ * nibble and `more` high bits, and is stored with half its range added. */
+static void panel_grouped(const uint8_t *panel, uint32_t kp, const int8_t *q, const uint32_t more,
+                          uint32_t acc[PANEL_ROWS]) {
+    const int32_t offset = 8 << more, mask = (1 << more) - 1;
+    const uint8_t *scales = NULL, *high = NULL;
     memset(acc, 0, PANEL_ROWS * sizeof *acc);
     for (uint32_t g = 0; g < kp / GROUP; g++) {
-        uint32_t sum[PANEL_ROWS] = {0};
+        uint32_t sum[PANEL_ROWS] = {0}, at = 8; /* at: bits of a high byte that are used */
         if (g % 4 == 0) {
             scales = panel;
             panel += 64;
         }
-        for (uint32_t c = g * GROUP; c < (g + 1) * GROUP; c += 8, panel += 64)
+        for (uint32_t c = g * GROUP; c < (g + 1) * GROUP; c += 8, panel += 64, at += 2 * more) {
+            if (more && at == 8) {
+                high = panel;
+                panel += 64;
+                at = 0;
+            }
             for (uint32_t r = 0; r < PANEL_ROWS; r++)
                 for (uint32_t j = 0; j < 4; j++) {
-                    uint8_t b = panel[r * 4 + j];
-                    sum[r] += product((b & 15) - 8, q[c + j]);
-                    sum[r] += product((b >> 4) - 8, q[c + 4 + j]);
+                    const int32_t b = panel[r * 4 + j], h = more ? high[r * 4 + j] >> at : 0;
+                    sum[r] += product((b & 15) + ((h & mask) << 4) - offset, q[c + j]);
+                    sum[r] += product((b >> 4) + ((h >> more & mask) << 4) - offset, q[c + 4 + j]);
                 }
+        }
         for (uint32_t r = 0; r < PANEL_ROWS; r++)
             acc[r] += (uint32_t)(int8_t)scales[g % 4 * 16 + r] * sum[r];
     }
+}
+
+static void panel_w4(const uint8_t *panel, uint32_t kp, const int8_t *q, uint32_t acc[PANEL_ROWS]) {
+    panel_grouped(panel, kp, q, 0, acc);
+}
+static void panel_w5(const uint8_t *panel, uint32_t kp, const int8_t *q, uint32_t acc[PANEL_ROWS]) {
+    panel_grouped(panel, kp, q, 1, acc);
+}
+static void panel_w6(const uint8_t *panel, uint32_t kp, const int8_t *q, uint32_t acc[PANEL_ROWS]) {
+    panel_grouped(panel, kp, q, 2, acc);
 }
 
 typedef void panel_fn(const uint8_t *panel, uint32_t kp, const int8_t *q, uint32_t acc[PANEL_ROWS]);
@@ -66,4 +85,12 @@ uint32_t ref_gemv_w8(const struct gemv_args *args, uint32_t panel_begin, uint32_
 
 uint32_t ref_gemv_w4(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     return gemv(args, panel_begin, panel_end, WEIGHT_W4, panel_w4);
+}
+
+uint32_t ref_gemv_w5(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    return gemv(args, panel_begin, panel_end, WEIGHT_W5, panel_w5);
+}
+
+uint32_t ref_gemv_w6(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    return gemv(args, panel_begin, panel_end, WEIGHT_W6, panel_w6);
 }

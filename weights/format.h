@@ -183,8 +183,13 @@ static inline uint32_t head_block(uint32_t head_dim) {
  * block has no such group), then 8 lines a group, each 8 columns: byte [r * 4 + j] = (w[r][c + j] +
  * 8) | (w[r][c + 4 + j] + 8) << 4.
  *
- * Columns past cols and rows past rows hold weight 0 (128, or nibble 8 with the scale of its group;
- * scale 0 in absent rows).
+ * W5 and W6 panel: the same blocks, and the same lines for the low four bits of w + 16 or w + 32.
+ * Before every 4 (W5) or 2 (W6) of them stands a line of the high bits of their 8 or 4 runs of four
+ * columns: byte [r * 4 + j] = the sum over runs i of (w[r][c + 4 i + j] + 16 >> 4) << i, or (w[r][c
+ * + 4 i + j] + 32 >> 4) << 2 i. A group has 10 or 12 lines.
+ *
+ * Columns past cols and rows past rows hold weight 0 (128, or 8, 16 or 32 with the scale of its
+ * group; scale 0 in absent rows).
  *
  * How many bytes that is: panel_bytes and weight_bytes of weights/types.h. */
 

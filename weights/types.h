@@ -13,20 +13,22 @@
 
 enum {
     PANEL_ROWS = 16,
-    GROUP = 64, /* columns that share an integer scale in W4; every input width is padded to a
-                   multiple of it */
+    GROUP = 64, /* columns that share an integer scale, in the types that have those; every input
+                   width is padded to a multiple of it */
     WEIGHT_LINE = 64,
     WEIGHT_BLOCK = 4 /* groups */
 };
 
 /* The numbers stand in blobs: a number never gets another meaning. */
 enum weight_type {
-    WEIGHT_W8 = 1,  /* panels of signed bytes, stored + 128 */
-    WEIGHT_W4 = 2,  /* panels of nibbles, stored + 8, with int8 scales per group */
-    WEIGHT_ROW8 = 3 /* plain rows of signed bytes, kp apart: only the embedding, of which one row is
-                       read per token */
+    WEIGHT_W8 = 1,   /* panels of signed bytes, stored + 128 */
+    WEIGHT_W4 = 2,   /* panels of nibbles, stored + 8, with int8 scales per group */
+    WEIGHT_ROW8 = 3, /* plain rows of signed bytes, kp apart: only the embedding, of which one row
+                        is read per token */
+    WEIGHT_W5 = 4,   /* as W4, and beside the nibbles one or two high bits: stored + 16 */
+    WEIGHT_W6 = 5    /* stored + 32 */
 };
-enum { WEIGHT_TYPES = WEIGHT_ROW8 + 1 }; /* for tables by type; no type is 0 */
+enum { WEIGHT_TYPES = WEIGHT_W6 + 1 }; /* for tables by type; no type is 0 */
 
 enum weight_form { WEIGHT_PANELS, WEIGHT_ROWS };
 
@@ -54,6 +56,8 @@ static inline const struct weight_traits *weight_traits(uint32_t type) {
         [WEIGHT_W8] = {"w8", WEIGHT_PANELS, 8, 0, 16, 0, 128, ALL},
         [WEIGHT_W4] = {"w4", WEIGHT_PANELS, 4, 8, 8, 1, 0, ALL},
         [WEIGHT_ROW8] = {"row8", WEIGHT_ROWS, 8, 0, 0, 0, 0, 0},
+        [WEIGHT_W5] = {"w5", WEIGHT_PANELS, 5, 8, 10, 1, 0, WEIGHT_ON_CPU},
+        [WEIGHT_W6] = {"w6", WEIGHT_PANELS, 6, 8, 12, 1, 0, WEIGHT_ON_CPU},
     };
     return &traits[weight_type_known(type) ? type : 0];
 }

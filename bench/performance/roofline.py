@@ -143,9 +143,9 @@ def main():
     p.add_argument('--build', type=pathlib.Path, default=ROOT / 'build' / 'release')
     p.add_argument('--mca', default='llvm-mca')
     a = p.parse_args()
-    objects = sorted(a.build.rglob('avx512_gemv_w4.c.o'))
+    objects = sorted(a.build.rglob('avx512_gemv_grouped.c.o'))
     if not objects:
-        skip(f'{a.build} has no avx512_gemv_w4.c.o: build the release preset')
+        skip(f'{a.build} has no avx512_gemv_grouped.c.o: build the release preset')
     mca = find_mca(a.mca)
     code = subprocess.run(['objdump', '-d', '--no-show-raw-insn',
                            str(objects[0])],
@@ -153,9 +153,9 @@ def main():
                           capture_output=True,
                           text=True).stdout
     kernel, rate = [], {}
-    tile = max(int(n) for n in re.findall(r'<tile_(\d+)>:', code))
+    tile = max(int(n) for n in re.findall(r'<w4_(\d+)>:', code))
     for n in COLUMNS:
-        body, count = groups(function(code, f'tile_{min(n, tile)}'), min(n, tile))
+        body, count = groups(function(code, f'w4_{min(n, tile)}'), min(n, tile))
         passes = -(-n // tile)  # a panel is read again for the columns that one tile does not take
         row = {'columns': n, 'instructions': passes * len(body) / count}
         for width in (256, 512):

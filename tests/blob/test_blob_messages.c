@@ -108,7 +108,7 @@ static void damage(int which) {
         tensor(2)->type = 0;
         break;
     case 25:
-        tensor(2)->type = 4;
+        tensor(2)->type = WEIGHT_TYPES;
         break;
     case 26:
         tensor(2)->cols = 0;
@@ -250,8 +250,8 @@ static void says_what_it_found(void **state) {
         "tensor 1 (layer.0.attn_q): rows is 64, must be 48",
         "tensor 0 (embed): rows is ",
         "layer 0: ffn is 96, must be a multiple of 64",
-        "tensor 2 (layer.0.attn_k): type is 0, must be 1 to 3",
-        "tensor 2 (layer.0.attn_k): type is 4, must be 1 to 3",
+        "tensor 2 (layer.0.attn_k): type is 0, must be 1 to 5",
+        "tensor 2 (layer.0.attn_k): type is 6, must be 1 to 5",
         "tensor 2 (layer.0.attn_k): cols is 0, must be 1 to 65536",
         "tensor 2 (layer.0.attn_k): rows is 0, must be 1 to 1048576",
         "tensor 2 (layer.0.attn_k): offset is 24640, must be a multiple of 4096",

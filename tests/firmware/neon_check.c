@@ -1,5 +1,5 @@
 /* The NEON kernels beside plain C, in a program for Linux on AArch64 without libc, which
- * qemu-aarch64 runs on any machine: every number of columns around a tile's, both types of weights,
+ * qemu-aarch64 runs on any machine: every number of columns around a tile's, all types of weights,
  * widths with one group and many, sums added and not, extreme bytes, values that leave the range.
  * Exit status 0: all bits agree. 1: some do not. 2: nothing was compared. */
 #include <stddef.h>
@@ -70,17 +70,17 @@ static int agree(const struct cpu_kernels *plain, const struct cpu_kernels *neon
 
 static int check(void) {
     static const uint32_t kps[] = {64, 128, 192, 256, 320, 576, KP_MOST};
+    static const uint32_t types[] = {WEIGHT_W8, WEIGHT_W4, WEIGHT_W5, WEIGHT_W6};
     struct cpu_kernels plain, neon;
     if (cpu_kernels_fill(&plain, APUS_CPU_REF) || cpu_kernels_fill(&neon, APUS_CPU_NEON)) return 2;
-    if (neon.gemv[WEIGHT_W8] == plain.gemv[WEIGHT_W8] ||
-        neon.gemv[WEIGHT_W4] == plain.gemv[WEIGHT_W4])
-        return 2;
+    for (uint32_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (neon.gemv[types[i]] == plain.gemv[types[i]]) return 2;
     for (uint32_t k = 0; k < sizeof kps / sizeof *kps; k++)
         for (uint32_t columns = 1; columns <= COLUMNS_MOST; columns++)
-            for (uint32_t turn = 0; turn < 8; turn++) {
-                const uint32_t type = turn & 1 ? WEIGHT_W4 : WEIGHT_W8;
-                const float largest = turn < 6 ? 1.0f : 0x1p60f;
-                if (!agree(&plain, &neon, type, kps[k], columns, turn >> 1 & 1, largest)) return 1;
+            for (uint32_t turn = 0; turn < 16; turn++) {
+                const uint32_t type = types[turn & 3];
+                const float largest = turn < 12 ? 1.0f : 0x1p60f;
+                if (!agree(&plain, &neon, type, kps[k], columns, turn >> 2 & 1, largest)) return 1;
             }
     return 0;
 }

@@ -88,7 +88,10 @@ uint32_t gemvs_here(struct gemvs all[APUS_CPU_NEON + 1]) {
     }
     if (has_evex())
         all[count++] = (struct gemvs){"avxvnni as evex",
-                                      {[WEIGHT_W8] = evex_gemv_w8, [WEIGHT_W4] = evex_gemv_w4}};
+                                      {[WEIGHT_W8] = evex_gemv_w8,
+                                       [WEIGHT_W4] = evex_gemv_w4,
+                                       [WEIGHT_W5] = evex_gemv_w5,
+                                       [WEIGHT_W6] = evex_gemv_w6}};
     return count;
 }
 

@@ -14,6 +14,11 @@ struct shape {
     enum scales scales;
 };
 
+/* The types that CPUs multiply. */
+#define EACH_TYPE(type)                                                                            \
+    for (uint32_t type = 1; type < WEIGHT_TYPES; type++)                                           \
+        if (weight_traits(type)->engines & WEIGHT_ON_CPU)
+
 struct gemv_data {
     struct gemv_args args;
     uint32_t begin, end;
@@ -22,6 +27,8 @@ struct gemv_data {
 };
 
 static void fill_weights(struct dice *d, const struct shape *s, uint8_t *p, size_t bytes) {
+    const struct weight_traits *t = weight_traits(s->type);
+    const size_t block_lines = t->block_lines + 4 * (size_t)t->group_lines;
     dice_fill(d, p, bytes);
     switch (s->weights) {
     case W_ZERO:
@@ -35,7 +42,7 @@ static void fill_weights(struct dice *d, const struct shape *s, uint8_t *p, size
         break; /* 0 in W8; nibbles 0 and 8, scale -128 */
     case W_EXTREME_SCALES:
         for (size_t i = 0; i < bytes; i++)
-            if (i / 64 % 33 == 0) p[i] = p[i] & 1 ? 0x7f : 0x80;
+            if (i / 64 % block_lines == 0) p[i] = p[i] & 1 ? 0x7f : 0x80;
         break;
     default:
         break;
@@ -166,29 +173,28 @@ static void check(const struct shape *s, struct dice *d) {
 static void shapes(void **state) {
     (void)state;
     static const uint32_t widths[] = {64, 128, 192, 256, 320, 576, 63, 1, 4096};
-    static const uint32_t types[] = {WEIGHT_W4, WEIGHT_W8};
     struct dice d = {1};
-    for (unsigned t = 0; t < 2; t++)
-        for (unsigned w = 0; w < sizeof widths / sizeof *widths; w++)
-            for (uint32_t columns = 1; columns <= 17; columns++) {
-                uint32_t rows = widths[w] > 1000 ? 16
-                                : columns % 3    ? 48
-                                                 : 33,
-                         panels = padded_rows(rows) / PANEL_ROWS;
-                struct shape s = {.type = types[t],
-                                  .k = widths[w],
-                                  .rows = rows,
-                                  .columns = columns,
-                                  .end = panels,
-                                  .add = (int)columns & 1};
-                check(&s, &d);
-            }
+    EACH_TYPE(type)
+    for (unsigned w = 0; w < sizeof widths / sizeof *widths; w++)
+        for (uint32_t columns = 1; columns <= 17; columns++) {
+            uint32_t rows = widths[w] > 1000 ? 16
+                            : columns % 3    ? 48
+                                             : 33,
+                     panels = padded_rows(rows) / PANEL_ROWS;
+            struct shape s = {.type = type,
+                              .k = widths[w],
+                              .rows = rows,
+                              .columns = columns,
+                              .end = panels,
+                              .add = (int)columns & 1};
+            check(&s, &d);
+        }
 }
 
 static void rows_and_ranges(void **state) {
     (void)state;
     struct dice d = {2};
-    for (uint32_t type = WEIGHT_W8; type <= WEIGHT_W4; type++) {
+    EACH_TYPE(type) {
         for (uint32_t rows = 1; rows <= 17; rows++) {
             struct shape s = {.type = type,
                               .k = 192,
@@ -215,49 +221,49 @@ static void many_columns(void **state) {
     (void)state;
     static const uint32_t counts[] = {24, 31, 32, 33, 48, 64, 100, 128};
     struct dice d = {3};
-    for (uint32_t type = WEIGHT_W8; type <= WEIGHT_W4; type++)
-        for (unsigned c = 0; c < sizeof counts / sizeof *counts; c++) {
-            struct shape s = {.type = type,
-                              .k = c & 1 ? 576 : 320,
-                              .rows = 40,
-                              .columns = counts[c],
-                              .end = 3,
-                              .add = (int)c & 1};
-            check(&s, &d);
-        }
+    EACH_TYPE(type)
+    for (unsigned c = 0; c < sizeof counts / sizeof *counts; c++) {
+        struct shape s = {.type = type,
+                          .k = c & 1 ? 576 : 320,
+                          .rows = 40,
+                          .columns = counts[c],
+                          .end = 3,
+                          .add = (int)c & 1};
+        check(&s, &d);
+    }
 }
 
 static void long_rows(void **state) {
     (void)state;
     struct dice d = {4};
-    for (uint32_t type = WEIGHT_W8; type <= WEIGHT_W4; type++)
-        for (uint32_t columns = 1; columns <= 17; columns += 4) {
-            struct shape s = {.type = type, .k = 11008, .rows = 16, .columns = columns, .end = 1};
-            check(&s, &d);
-            s.weights = columns & 4 ? W_ZERO : W_ONES;
-            s.activations = X_HIGH; /* the largest sums there are */
-            check(&s, &d);
-        }
+    EACH_TYPE(type)
+    for (uint32_t columns = 1; columns <= 17; columns += 4) {
+        struct shape s = {.type = type, .k = 11008, .rows = 16, .columns = columns, .end = 1};
+        check(&s, &d);
+        s.weights = columns & 4 ? W_ZERO : W_ONES;
+        s.activations = X_HIGH; /* the largest sums there are */
+        check(&s, &d);
+    }
 }
 
 static void saturating_data(void **state) {
     (void)state;
     static const uint32_t counts[] = {1, 2, 3, 4, 5, 8, 11, 16, 18};
     struct dice d = {5};
-    for (uint32_t type = WEIGHT_W8; type <= WEIGHT_W4; type++)
-        for (int w = 0; w < W_PATTERNS; w++)
-            for (int x = 0; x < X_PATTERNS; x++)
-                for (unsigned c = 0; c < sizeof counts / sizeof *counts; c++) {
-                    struct shape s = {.type = type,
-                                      .k = 576,
-                                      .rows = 16,
-                                      .columns = counts[c],
-                                      .end = 1,
-                                      .add = (int)c & 1,
-                                      .weights = (enum weights)w,
-                                      .activations = (enum activations)x};
-                    check(&s, &d);
-                }
+    EACH_TYPE(type)
+    for (int w = 0; w < W_PATTERNS; w++)
+        for (int x = 0; x < X_PATTERNS; x++)
+            for (unsigned c = 0; c < sizeof counts / sizeof *counts; c++) {
+                struct shape s = {.type = type,
+                                  .k = 576,
+                                  .rows = 16,
+                                  .columns = counts[c],
+                                  .end = 1,
+                                  .add = (int)c & 1,
+                                  .weights = (enum weights)w,
+                                  .activations = (enum activations)x};
+                check(&s, &d);
+            }
 }
 
 /* Around the limits of snap() both answers must occur, or the test says nothing. */
@@ -267,12 +273,13 @@ static void snap_limits(void **state) {
     good = bad_cases = 0;
     for (int pattern = S_WIDE; pattern < S_PATTERNS; pattern++)
         for (int round = 0; round < 60; round++) {
-            struct shape s = {.type = round & 1 ? WEIGHT_W4 : WEIGHT_W8,
+            static const uint32_t types[] = {WEIGHT_W8, WEIGHT_W4, WEIGHT_W5, WEIGHT_W6};
+            struct shape s = {.type = types[round % 4],
                               .k = 64,
                               .rows = 1 + (uint32_t)round % 16,
                               .columns = 1 + (uint32_t)round / 8,
                               .end = 1,
-                              .add = round >> 1 & 1,
+                              .add = round >> 2 & 1,
                               .scales = (enum scales)pattern};
             if (pattern == S_HIGH_EDGE) s.columns = s.rows = 1;
             check(&s, &d);
@@ -284,7 +291,7 @@ static void snap_limits(void **state) {
 static void every_weight_byte(void **state) {
     (void)state;
     struct dice d = {7};
-    for (uint32_t type = WEIGHT_W8; type <= WEIGHT_W4; type++) {
+    EACH_TYPE(type) {
         struct shape s = {.type = type, .k = 256, .rows = 16, .columns = 2, .end = 1};
         struct gemv_data want = gemv_take(&s, d, FRONT), got = gemv_take(&s, d, BACK);
         want.fn = function(&sets[0], type);
@@ -320,18 +327,17 @@ static void bench_call(void *user) { gemv_call(user); }
 void gemv_bench(void) {
     static const uint32_t counts[] = {1, 2, 4, 8, 16, 128};
     find_sets(NULL);
-    for (uint32_t type = WEIGHT_W8; type <= WEIGHT_W4; type++)
-        for (unsigned c = 0; c < sizeof counts / sizeof *counts; c++) {
-            struct shape s = {
-                .type = type, .k = 4096, .rows = 256, .columns = counts[c], .end = 16};
-            struct gemv_data g = gemv_take(&s, (struct dice){8}, FRONT);
-            for (uint32_t i = 0; i < sets_count; i++) {
-                char what[80];
-                g.fn = function(&sets[i], type);
-                snprintf(what, sizeof what, "gemv w%c 256x4096, %u columns",
-                         type == WEIGHT_W4 ? '4' : '8', counts[c]);
-                say_time(sets[i].name, what, time_ns(bench_call, &g), (double)g.panels.bytes);
-            }
-            gemv_give(&g);
+    EACH_TYPE(type)
+    for (unsigned c = 0; c < sizeof counts / sizeof *counts; c++) {
+        struct shape s = {.type = type, .k = 4096, .rows = 256, .columns = counts[c], .end = 16};
+        struct gemv_data g = gemv_take(&s, (struct dice){8}, FRONT);
+        for (uint32_t i = 0; i < sets_count; i++) {
+            char what[80];
+            g.fn = function(&sets[i], type);
+            snprintf(what, sizeof what, "gemv %s 256x4096, %u columns", weight_traits(type)->name,
+                     counts[c]);
+            say_time(sets[i].name, what, time_ns(bench_call, &g), (double)g.panels.bytes);
         }
+        gemv_give(&g);
+    }
 }

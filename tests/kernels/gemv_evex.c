@@ -3,7 +3,7 @@
 #define DOT_PREFIX "%{evex%} "
 #include "cpu/avxvnni_gemv_inl.h"
 
-cpu_gemv_fn evex_gemv_w8, evex_gemv_w4;
+cpu_gemv_fn evex_gemv_w8, evex_gemv_w4, evex_gemv_w5, evex_gemv_w6;
 
 uint32_t evex_gemv_w4(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     return gemv_w4(args, panel_begin, panel_end);
@@ -11,4 +11,12 @@ uint32_t evex_gemv_w4(const struct gemv_args *args, uint32_t panel_begin, uint32
 
 uint32_t evex_gemv_w8(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     return gemv_w8(args, panel_begin, panel_end);
+}
+
+uint32_t evex_gemv_w5(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    return gemv_w5(args, panel_begin, panel_end);
+}
+
+uint32_t evex_gemv_w6(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    return gemv_w6(args, panel_begin, panel_end);
 }

@@ -18,7 +18,7 @@ import numpy as np
 
 f32, u32, i64 = np.float32, np.uint32, np.int64
 GROUP, ABSENT = 64, 0xffffffff
-W8, W4, ROW8 = 1, 2, 3
+W8, W4, ROW8, W5, W6 = 1, 2, 3, 4, 5
 
 
 # --------------------------------------------------------------------------------------------------
@@ -61,6 +61,8 @@ class Tensor:
         self.w = {
             W8: self.w8,
             W4: self.w4,
+            W5: self.w5,
+            W6: self.w6,
             ROW8: self.row8
         }[int(t['type'])](raw, padded(n, 16), n, kp)[:n]
         at, bias = int(t['row_scales']), int(t['bias'])
@@ -77,22 +79,46 @@ class Tensor:
         return lines.transpose(0, 2, 1, 3).reshape(np_, kp).astype(np.float64) - 128
 
     @staticmethod
-    def w4(raw, np_, n, kp):
-        groups, panel = kp // GROUP, []
+    def grouped(raw, np_, kp, more):
+        """Nibbles, `more` high bits for each of them, and a scale for every group. What stands
+        under one line of high bits, 8 columns a line of nibbles, is a unit of a group."""
+        groups, panel, units = kp // GROUP, [], max(1, 2 * more)
+        lines = 8 // units
         at, raw = 0, raw.reshape(np_ // 16, -1)
+        size = (units * (lines + (more > 0))) * 64
         for first in range(0, groups, 4):
             count = min(4, groups - first)
             # [panel][group][row]
             scale = raw[:, at:at + 64].view(np.int8).reshape(-1, 4, 16)[:, :count].astype(i64)
-            # [panel][group][line][row][j]
-            code = raw[:, at + 64:at + 64 + count * 512].reshape(-1, count, 8, 16, 4).astype(i64)
-            # [panel][group][line][row][half][j]
-            both = np.stack((code & 15, code >> 4), axis=4) - 8
+            # [panel][group][unit][line][row][j]
+            line = raw[:, at + 64:at + 64 + count * size].reshape(-1, count, units,
+                                                                 lines + (more > 0), 16,
+                                                                 4).astype(i64)
+            code = line[:, :, :, more > 0:]
+            # [panel][group][unit][line][row][half][j]
+            both = np.stack((code & 15, code >> 4), axis=5)
+            if more:
+                run = np.arange(2 * lines).reshape(1, 1, 1, lines, 1, 2, 1)
+                high = line[:, :, :, :1, :, None] >> (more * run)
+                both = both + 16 * (high & ((1 << more) - 1))
+            both = both - (8 << more)
             # [panel][row][group][column]
-            w = both.transpose(0, 3, 1, 2, 4, 5).reshape(-1, 16, count, GROUP)
+            w = both.transpose(0, 4, 1, 2, 3, 5, 6).reshape(-1, 16, count, GROUP)
             panel.append((w * scale.transpose(0, 2, 1)[..., None]).reshape(-1, 16, count * GROUP))
-            at += 64 + count * 512
+            at += 64 + count * size
         return np.concatenate(panel, axis=2).reshape(np_, kp).astype(np.float64)
+
+    @classmethod
+    def w4(cls, raw, np_, n, kp):
+        return cls.grouped(raw, np_, kp, 0)
+
+    @classmethod
+    def w5(cls, raw, np_, n, kp):
+        return cls.grouped(raw, np_, kp, 1)
+
+    @classmethod
+    def w6(cls, raw, np_, n, kp):
+        return cls.grouped(raw, np_, kp, 2)
 
 
 class Blob:

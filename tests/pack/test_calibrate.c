@@ -243,11 +243,11 @@ static double loss(struct quantizer quantizer, const float *x, const float *w, u
                                             .scale = scale + (size_t)r * n / GROUP};
         quantizer.rows(&quantizer, w + (size_t)first * n, rows, cols, room, row);
         for (uint32_t r = 0; r < rows; r++) {
-            int low = quantizer.type == WEIGHT_W4 ? -8 : -127,
-                high = quantizer.type == WEIGHT_W4 ? 7 : 127;
+            const struct levels to = levels_of(quantizer.type);
             for (uint32_t c = 0; c < n; c++) {
-                assert_in_range(row[r].q[c] + 128, low + 128, high + 128);
-                if (quantizer.type != WEIGHT_W4) assert_int_equal(row[r].scale[c / GROUP], 1);
+                assert_in_range(row[r].q[c] + 128, (int)to.low + 128, (int)to.high + 128);
+                if (!weight_traits(quantizer.type)->scale_bits)
+                    assert_int_equal(row[r].scale[c / GROUP], 1);
                 if (c >= cols) assert_int_equal(row[r].q[c], 0);
                 d[c] = w[(size_t)(first + r) * n + c] - quantized_value(&row[r], c);
             }
@@ -277,8 +277,9 @@ static void feedback_beats_rounding(void **state) {
             for (uint32_t c = cols; c < n; c++) w[r * n + c] = 0;
         struct hessian_factor f;
         assert_true(factor_of(x, n, 2, h, &with, &f));
-        for (int four = 0; four <= 1; four++) {
-            enum weight_type type = four ? WEIGHT_W4 : WEIGHT_W8;
+        static const enum weight_type types[] = {WEIGHT_W8, WEIGHT_W4, WEIGHT_W5, WEIGHT_W6};
+        for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+            const enum weight_type type = types[t];
             double fed = loss(quantizer_feedback(type, &f), x, w, cols),
                    rounded = loss(quantizer_rounding(type), x, w, cols);
             if (!(fed < 0.5 * rounded))

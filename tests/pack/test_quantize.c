@@ -82,7 +82,8 @@ static struct quantized_row quantize(enum weight_type type, uint32_t cols) {
 }
 
 static void check_promises(enum weight_type type, uint32_t cols, const struct quantized_row *row) {
-    int low = type == WEIGHT_W4 ? -8 : -127, high = type == WEIGHT_W4 ? 7 : 127;
+    const struct levels to = levels_of(type);
+    const int low = (int)to.low, high = (int)to.high;
     uint64_t sum = 0;
     for (uint32_t c = 0; c < padded_cols(cols); c++) {
         assert_in_range(row->q[c] + 128, low + 128, high + 128);
@@ -95,6 +96,7 @@ static void check_promises(enum weight_type type, uint32_t cols, const struct qu
                                     : row->row_scale >= 0x1p-50f && row->row_scale <= 0x1p50f);
 }
 
+static const enum weight_type GROUPED[] = {WEIGHT_W4, WEIGHT_W5, WEIGHT_W6};
 static const uint32_t COLS[] = {1, 15, 16, 63, 64, 65, 100, 576, 1000, 1536, 4096};
 
 static void never_worse_than_plain_rounding(void **state) {
@@ -110,14 +112,15 @@ static void never_worse_than_plain_rounding(void **state) {
                 for (uint32_t c = 0; c < cols; c++) norm += (double)w[c] * (double)w[c];
                 assert_true(squared_error(&row, cols) <=
                             plain_error(cols, cols, 127) * 1.00001 + 1e-12 * norm);
-                row = quantize(WEIGHT_W4, cols);
-                check_promises(WEIGHT_W4, cols, &row);
-                assert_true(squared_error(&row, cols) <=
-                            plain_error(cols, cols, 7) * 1.00001 + 1e-12 * norm);
-                /* one scale per 64 in floating point, though ours are integers: the price of those
-                 * is the last term */
-                assert_true(squared_error(&row, cols) <=
-                            plain_error(cols, GROUP, 7) * 1.02 + 1e-4 * norm);
+                for (size_t t = 0; t < sizeof GROUPED / sizeof GROUPED[0]; t++) {
+                    const double most = (double)levels_of(GROUPED[t]).high;
+                    row = quantize(GROUPED[t], cols);
+                    check_promises(GROUPED[t], cols, &row);
+                    /* one scale per 64 in floating point, though ours are integers: the price of
+                     * those is the last term */
+                    assert_true(squared_error(&row, cols) <=
+                                plain_error(cols, GROUP, most) * 1.02 + 1e-4 * norm);
+                }
             }
         }
     }
@@ -143,7 +146,7 @@ static void rows_of_nothing(void **state) {
     (void)state;
     static const float values[] = {0, 0x1p-60f, 1e-40f, -1e-44f};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
-        for (int type = WEIGHT_W8; type <= WEIGHT_W4; type++) {
+        for (int type = WEIGHT_W8; type < WEIGHT_TYPES; type++) {
             memset(w, 0, sizeof w);
             for (uint32_t c = 0; c < 100; c++) w[c] = values[i];
             struct quantized_row row = quantize((enum weight_type)type, 100);
@@ -165,13 +168,16 @@ static void rows_of_nothing(void **state) {
 static void widest_rows_fit(void **state) {
     (void)state;
     for (uint32_t cols = 16384; cols <= WIDEST; cols *= 2) {
-        fill(cols, 5, 9);
-        struct quantized_row row = quantize(WEIGHT_W4, cols);
-        check_promises(WEIGHT_W4, cols, &row);
-        assert_true(squared_error(&row, cols) < 0.02 * cols);
-        fill(cols, 0, 9);
-        row = quantize(WEIGHT_W4, cols);
-        check_promises(WEIGHT_W4, cols, &row);
+        struct quantized_row row;
+        for (size_t t = 0; t < sizeof GROUPED / sizeof GROUPED[0]; t++) {
+            fill(cols, 5, 9);
+            row = quantize(GROUPED[t], cols);
+            check_promises(GROUPED[t], cols, &row);
+            assert_true(squared_error(&row, cols) < 0.02 * cols);
+            fill(cols, 0, 9);
+            row = quantize(GROUPED[t], cols);
+            check_promises(GROUPED[t], cols, &row);
+        }
         fill(cols < 65536 ? cols : 65536, 5, 9);
         row = quantize(WEIGHT_W8, cols);
         check_promises(WEIGHT_W8, cols, &row);
@@ -182,7 +188,8 @@ static void layouts_round_trip(void **state) {
     (void)state;
     static const uint32_t cols_list[] = {1, 8, 63, 64, 128, 192, 256, 257, 320, 576, 1000};
     uint64_t seed = 5;
-    for (int type = WEIGHT_W8; type <= WEIGHT_ROW8; type++) {
+    for (int type = WEIGHT_W8; type < WEIGHT_TYPES; type++) {
+        const struct levels to = levels_of((enum weight_type)type);
         for (size_t n = 0; n < sizeof cols_list / sizeof cols_list[0]; n++) {
             uint32_t cols = cols_list[n], kp = padded_cols(cols),
                      rows = 1 + random_below(&seed, 16);
@@ -199,8 +206,9 @@ static void layouts_round_trip(void **state) {
                                                 .scale = scales + (size_t)r * kp,
                                                 .row_scale = 1};
                 for (uint32_t c = 0; c < cols; c++)
-                    row[r].q[c] = (int8_t)((int)random_below(&seed, type == WEIGHT_W4 ? 16 : 255) -
-                                           (type == WEIGHT_W4 ? 8 : 127));
+                    row[r].q[c] =
+                        (int8_t)((int)random_below(&seed, (uint32_t)(to.high - to.low) + 1) +
+                                 (int)to.low);
                 for (uint32_t g = 0; g < kp / GROUP; g++)
                     row[r].scale[g] = (int8_t)((int)random_below(&seed, 256) - 128);
             }
@@ -209,7 +217,7 @@ static void layouts_round_trip(void **state) {
                 for (uint32_t c = 0; c < kp; c++) {
                     assert_int_equal(unpack_weight((uint32_t)type, cols, out, r, c),
                                      r < rows ? row[r].q[c] : 0);
-                    if (type == WEIGHT_W4)
+                    if (weight_traits((uint32_t)type)->scale_bits)
                         assert_int_equal(unpack_scale((uint32_t)type, cols, out, r, c),
                                          r < rows ? row[r].scale[c / GROUP] : 0);
                 }

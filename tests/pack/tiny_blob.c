@@ -169,7 +169,10 @@ static void fill_tensor(const struct building *b, const struct blob_tensor *t, f
     uint32_t kp = padded_cols(t->cols);
     int8_t *q = calloc(PANEL_ROWS, kp), *scale = calloc(PANEL_ROWS, kp / GROUP);
     uint8_t *panel = malloc((size_t)PANEL_ROWS * kp);
-    double spread = t->type == WEIGHT_W4 ? 4.6 * 64 : 73.3; /* deviation of scale * weight */
+    const struct levels to = levels_of((enum weight_type)t->type);
+    const uint32_t count_of_levels = (uint32_t)(to.high - to.low) + 1;
+    const bool grouped = weight_traits(t->type)->scale_bits != 0;
+    double spread = count_of_levels * 0.2875 * (grouped ? 64 : 1); /* deviation of scale * weight */
     (void)b;
     for (uint32_t first = 0; q && scale && panel && first < t->rows; first += PANEL_ROWS) {
         uint32_t count = t->rows - first < PANEL_ROWS ? t->rows - first : PANEL_ROWS;
@@ -178,8 +181,7 @@ static void fill_tensor(const struct building *b, const struct blob_tensor *t, f
             row[r] = (struct quantized_row){.q = q + (size_t)r * kp,
                                             .scale = scale + (size_t)r * (kp / GROUP)};
             for (uint32_t c = 0; c < t->cols; c++)
-                row[r].q[c] = (int8_t)(t->type == WEIGHT_W4 ? (int)random_below(seed, 16) - 8
-                                                            : (int)random_below(seed, 255) - 127);
+                row[r].q[c] = (int8_t)((int)random_below(seed, count_of_levels) + (int)to.low);
             for (uint32_t g = 0; g < kp / GROUP; g++)
                 row[r].scale[g] =
                     (int8_t)((1 + (int)random_below(seed, 127)) * (random_below(seed, 2) ? 1 : -1));

@@ -23,7 +23,7 @@ struct tiny_spec {
                                  at least 258 */
     int words;                /* those are text, such as "<258>" */
     uint32_t positions;       /* 256 */
-    enum weight_type weights; /* of the layers but V: W8; or W4 */
+    enum weight_type weights; /* of the layers but V: W8; or another of panels */
     int bias;                 /* Q, K and V have biases */
     int add_bos;
     uint64_t seed;

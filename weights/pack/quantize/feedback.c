@@ -11,8 +11,9 @@ enum { ACROSS = TRIAL_ROWS, STEPS = 9 };
 _Static_assert((int)TRIAL_ROWS == (int)QUANTIZE_ROWS, "rows side by side");
 static const float NEAREST = 12582912.0f; /* as in quantize.c */
 static const float LEAST = 0x1p-50f;
-static const float SPAN = 115; /* the largest integer scale of a group before feedback, so that
+static const float SPAN = 115;      /* the largest integer scale of a group before feedback, so that
                                   scales can grow by a tenth */
+static const float SPAN_LEAST = 14; /* rows as wide as a blob may have them fit with this */
 
 /* Rows of a tensor lie side by side: element (column, row) is at column * ACROSS + row. */
 struct work {
@@ -27,6 +28,7 @@ struct work {
     struct levels to;
     bool grouped; /* integer scales of groups are chosen too */
     bool quick;
+    float span[ACROSS]; /* the largest integer scale of a group, as SPAN */
     float row_scale[ACROSS];
     struct trial_result result;
 };
@@ -123,7 +125,7 @@ static void row_scales(struct work *k, uint32_t rows) {
         for (uint32_t c = 0; r < rows && c < k->factor->n; c++)
             most = fmaxf(most, fabsf(k->weights[(size_t)c * ACROSS + r]));
         float scale = most < LEAST * 127 ? 0
-                      : k->grouped       ? most / ((k->to.high - 1) * SPAN)
+                      : k->grouped       ? most / ((k->to.high - 1) * k->span[r])
                                          : only_scale(k->weights + r, k->factor, most, k->to);
         k->row_scale[r] = scale >= LEAST ? scale : 0;
     }
@@ -201,6 +203,35 @@ static void fit_row_scales(struct work *k, uint32_t rows) {
 
 enum care { QUICK, UNFITTED, FITTED };
 
+/* Chooses all integers and scales of the rows, with row scales that fit k->span. */
+static void choose_all(struct work *k, enum care care, uint32_t rows, struct quantized_row *out) {
+    uint32_t n = (uint32_t)k->factor->n;
+    row_scales(k, rows);
+    for (uint32_t first = 0; first < n; first += GROUP) {
+        aim(k, first);
+        one_group(k, first, out, rows);
+    }
+    if (care == FITTED) {
+        memset(k->moved, 0, (size_t)n * ACROSS * sizeof(float));
+        for (uint32_t first = 0; first < n; first += GROUP)
+            move(k, first, k->errors + (size_t)first * ACROSS, k->moved);
+        if (k->grouped) fit_group_scales(k, out, rows);
+        fit_row_scales(k, rows);
+    }
+    for (uint32_t r = 0; r < rows; r++) out[r].row_scale = k->row_scale[r];
+}
+
+/* Halves the span of rows whose sums could leave 32 bits, which wide rows of 6 bits can, and says
+ * whether there are any. The other rows come out as before. */
+static bool narrowed(struct work *k, uint32_t rows, uint32_t cols,
+                     const struct quantized_row *out) {
+    bool any = false;
+    for (uint32_t r = 0; r < rows && k->grouped; r++)
+        if (quantized_reach(&out[r], cols) >= (uint64_t)1 << 31 && k->span[r] > SPAN_LEAST)
+            k->span[r] /= 2, any = true;
+    return any;
+}
+
 static void choose(enum care care, const struct quantizer *quantizer, const float *w, uint32_t rows,
                    uint32_t cols, float *room, struct quantized_row *out) {
     const struct hessian_factor *factor = quantizer->context;
@@ -217,19 +248,9 @@ static void choose(enum care care, const struct quantizer *quantizer, const floa
     for (uint32_t c = 0; c < n; c++)
         for (uint32_t r = 0; r < ACROSS; r++)
             k.weights[(size_t)c * ACROSS + r] = r < rows ? w[(size_t)r * n + factor->order[c]] : 0;
-    row_scales(&k, rows);
-    for (uint32_t first = 0; first < n; first += GROUP) {
-        aim(&k, first);
-        one_group(&k, first, out, rows);
-    }
-    if (care == FITTED) {
-        memset(k.moved, 0, (size_t)n * ACROSS * sizeof(float));
-        for (uint32_t first = 0; first < n; first += GROUP)
-            move(&k, first, k.errors + (size_t)first * ACROSS, k.moved);
-        if (k.grouped) fit_group_scales(&k, out, rows);
-        fit_row_scales(&k, rows);
-    }
-    for (uint32_t r = 0; r < rows; r++) out[r].row_scale = k.row_scale[r];
+    for (uint32_t r = 0; r < ACROSS; r++) k.span[r] = SPAN;
+    do choose_all(&k, care, rows, out);
+    while (narrowed(&k, rows, cols, out));
 }
 
 static void rows_with_feedback(const struct quantizer *quantizer, const float *w, uint32_t rows,

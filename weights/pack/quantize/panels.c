@@ -14,22 +14,40 @@ static void panel_w8(uint32_t kp, const struct quantized_row *row, uint32_t rows
             for (uint32_t j = 0; j < 4; j++) *out++ = (uint8_t)(weight(row, rows, r, c + j) + 128);
 }
 
-static void panel_w4(uint32_t kp, const struct quantized_row *row, uint32_t rows, uint8_t *out) {
-    for (uint32_t block = 0; block < kp; block += 4 * GROUP) {
-        uint32_t end = block + 4 * GROUP < kp ? block + 4 * GROUP : kp;
-        memset(out, 0, 64);
-        for (uint32_t g = block / GROUP; g < end / GROUP; g++)
-            for (uint32_t r = 0; r < rows; r++)
-                out[(g - block / GROUP) * PANEL_ROWS + r] = (uint8_t)row[r].scale[g];
-        out += 64;
-        for (uint32_t c = block; c < end; c += 8) {
-            for (uint32_t r = 0; r < PANEL_ROWS; r++) {
-                for (uint32_t j = 0; j < 4; j++) {
-                    int low = weight(row, rows, r, c + j) + 8,
-                        high = weight(row, rows, r, c + 4 + j) + 8;
-                    *out++ = (uint8_t)(low | high << 4);
-                }
+/* The nibbles of 8 columns from c on, and in `high` the bits above them from bit `at` on. */
+static void line_of_nibbles(const struct quantized_row *row, uint32_t rows, uint32_t c,
+                            uint32_t more, uint32_t at, uint8_t *high, uint8_t *out) {
+    const int offset = 8 << more;
+    for (uint32_t r = 0; r < PANEL_ROWS; r++)
+        for (uint32_t j = 0; j < 4; j++) {
+            int low = weight(row, rows, r, c + j) + offset,
+                far = weight(row, rows, r, c + 4 + j) + offset;
+            out[r * 4 + j] = (uint8_t)((low & 15) | (far & 15) << 4);
+            if (more) high[r * 4 + j] |= (uint8_t)((low >> 4 | far >> 4 << more) << at);
+        }
+}
+
+/* A weight has a nibble and `more` high bits. */
+static void panel_grouped(uint32_t kp, uint32_t more, const struct quantized_row *row,
+                          uint32_t rows, uint8_t *out) {
+    uint8_t *high = NULL;
+    for (uint32_t g = 0; g < kp / GROUP; g++) {
+        uint32_t at = 8;
+        if (g % WEIGHT_BLOCK == 0) {
+            memset(out, 0, WEIGHT_LINE);
+            for (uint32_t i = 0; i < WEIGHT_BLOCK && g + i < kp / GROUP; i++)
+                for (uint32_t r = 0; r < rows; r++)
+                    out[i * PANEL_ROWS + r] = (uint8_t)row[r].scale[g + i];
+            out += WEIGHT_LINE;
+        }
+        for (uint32_t c = g * GROUP; c < (g + 1) * GROUP; c += 8, at += 2 * more) {
+            if (more && at == 8) {
+                high = memset(out, 0, WEIGHT_LINE);
+                out += WEIGHT_LINE;
+                at = 0;
             }
+            line_of_nibbles(row, rows, c, more, at, high, out);
+            out += WEIGHT_LINE;
         }
     }
 }
@@ -43,7 +61,13 @@ void layout_panel(enum weight_type type, uint32_t cols, const struct quantized_r
         panel_w8(kp, row, rows, out);
         break;
     case WEIGHT_W4:
-        panel_w4(kp, row, rows, out);
+        panel_grouped(kp, 0, row, rows, out);
+        break;
+    case WEIGHT_W5:
+        panel_grouped(kp, 1, row, rows, out);
+        break;
+    case WEIGHT_W6:
+        panel_grouped(kp, 2, row, rows, out);
         break;
     case WEIGHT_ROW8:
         memset(out, 0, (size_t)kp * PANEL_ROWS);

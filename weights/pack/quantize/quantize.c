@@ -187,9 +187,9 @@ static void round_groups(const float *w, uint32_t cols, struct levels to,
         zero_row(padded, out);
         return;
     }
-    /* Rows of more than 16 384 columns could exceed the 32-bit sums. Their scales get a coarser
-     * grid until they fit. */
-    for (int span = 127; span >= 15; span /= 2) {
+    /* Wide rows (from 16 384 columns on at 4 bits, from 4096 at 6) could exceed the 32-bit sums.
+     * Their scales get a coarser grid until they fit. */
+    for (int span = 127; span >= 7; span /= 2) {
         round_groups_within(w, padded, max, (float)span, to, out);
         if (quantized_reach(out, cols) < (uint64_t)1 << 31) return;
     }

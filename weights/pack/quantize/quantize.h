@@ -1,7 +1,7 @@
 /* Makes the integers of a blob from rows of floats.
  *
- * A row becomes integers q, one signed integer scale per group of 64 columns (WEIGHT_W4) and one
- * float: w = row_scale * scale[g] * q. A tensor's plan names its type and the function that chooses
+ * A row becomes integers q, one signed integer scale per group of 64 columns (types that have
+ * them) and one float: w = row_scale * scale[g] * q. A tensor's plan names its type and the function that chooses
  * the integers. The function here searches plainly; that of feedback.h feeds a column's error
  * forward into the columns after it and takes its statistics from `context`. */
 #ifndef PACK_QUANTIZE_H
@@ -15,7 +15,7 @@
 /* One row. q [padded columns], scale [padded columns / 64]; padding columns are 0. */
 struct quantized_row {
     int8_t *q;
-    int8_t *scale;   /* all 1 for W8 and ROW8 */
+    int8_t *scale;   /* all 1 for types without scales of groups */
     float row_scale; /* in [2^-50, 2^50], or +0 with q all 0 */
 };
 
