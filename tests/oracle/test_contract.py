@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""apus against docs/numerics.md in numpy: the same bits, for every tiny model, int8 and int4, every
-instruction set and thread count; and for SmolLM2 where it is at hand, on fewer positions.
+"""apus against docs/numerics.md in numpy: the same bits, for every tiny model, int8, int4 and a
+budget in which all types of layers take part, every instruction set and thread count; and for
+SmolLM2 where it is at hand, on fewer positions.
 
     test_contract.py [SHAPE ...]"""
 import sys
@@ -16,6 +17,8 @@ import numpy as np  # noqa: E402
 import numerics  # noqa: E402
 import random_checkpoint  # noqa: E402
 
+MIXED = 'int4 --bits 5.5'
+types_seen = set()
 POSITIONS = 75  # more than four passes of 16 columns, no multiple of 16
 MASKS = [('--cpu', cpu, '--threads', threads) for cpu in ('ref', 'avx2', 'avxvnni', 'avx512')
          for threads in (1, 2)]
@@ -30,8 +33,9 @@ def first_difference(a, b):
 
 def check(source, weights, folder, positions=POSITIONS):
     shape, blob = source.stem, folder / 'm.apus'
-    runner.pack(source, blob, weights, '--no-calibrate')
+    runner.pack(source, blob, *weights.split(), '--no-calibrate')
     parsed = numerics.Blob(blob)
+    types_seen.update(int(t['type']) for t in parsed.tensors)
     ids = np.random.default_rng(zlib.crc32(shape.encode())).integers(0, int(parsed.model['vocab']),
                                                                      positions).tolist()
     want, missing = numerics.logits(parsed, ids), set()
@@ -61,11 +65,14 @@ def main():
     with tempfile.TemporaryDirectory() as tmp:
         for shape in shapes:
             random_checkpoint.write_checkpoint(shape, Path(tmp) / shape)
-            for weights in ('int8', 'int4'):
+            for weights in ('int8', 'int4', MIXED):
                 bad += failed(check(Path(tmp) / shape, weights, Path(tmp)), shape, weights)
         real = None if sys.argv[1:] else runner.smollm2(required=False)
         for weights in ('int8', 'int4') if real else ():
             bad += failed(check(real, weights, Path(tmp), 20), real.stem, weights)
+    if not sys.argv[1:] and types_seen != {1, 2, 3, 4, 5}:
+        print(f'FAIL: of all types of weights only {types_seen} were seen')
+        bad += 1
     sys.exit(bad > 0)
 
 

@@ -53,7 +53,7 @@ static void options_take_effect(void **state) {
     assert_non_null(strstr(blob.text + blob.model->provenance, "capped at 40 of 128"));
     for (int which = 0; which < LT_COUNT; which++)
         assert_int_equal(blob.tensors[blob.layers[1].tensor[which]].type,
-                         which == LT_V ? WEIGHT_W8 : WEIGHT_W4);
+                         which == LT_V ? WEIGHT_W6 : WEIGHT_W4);
     assert_int_equal(blob.tensors[blob.model->head].type, WEIGHT_W8);
     unmap(file);
     /* more positions than the model has are not made up, and that is said */
@@ -128,7 +128,11 @@ static void reports(void **state) {
                                         "mean_squared_error", &mean),
                          0);
         assert_true(rows > 0 && cols > 0 && size > 0 && largest > 0 && sqrt(mean) <= largest);
-        assert_true(relative > 0 && relative < (strcmp(type, "w4") ? 0.01 : 0.11));
+        const double limit = !strcmp(type, "w4")   ? 0.11
+                             : !strcmp(type, "w5") ? 0.055
+                             : !strcmp(type, "w6") ? 0.028
+                                                   : 0.01;
+        assert_true(relative > 0 && relative < limit);
     }
     json_decref(all);
 }
@@ -137,13 +141,14 @@ static void reports(void **state) {
 static void check_budget(double bits, bool measured) {
     json_error_t error;
     json_t *all = json_load_file(in_folder("bits.json"), JSON_REJECT_DUPLICATES, &error), *tensors;
-    double layer_bits, worst_eight = INFINITY, best_four = 0;
-    int eight = 0, four = 0;
+    double layer_bits, least[9], most[9]; /* KL of K and V by bits */
+    int seen[9] = {0};
     if (!all) fail_msg("%s", error.text);
     assert_int_equal(json_unpack_ex(all, &error, 0, "{s:F, s:o}", "layer_bits_per_weight",
                                     &layer_bits, "tensors", &tensors),
                      0);
     assert_true(layer_bits <= bits && layer_bits > bits - 0.5);
+    for (int b = 0; b < 9; b++) least[b] = INFINITY, most[b] = 0;
     for (size_t i = 0; i < json_array_size(tensors); i++) {
         const char *name, *type;
         double kl = -1;
@@ -155,15 +160,18 @@ static void check_budget(double bits, bool measured) {
         bool layer = strncmp(name, "layer.", 6) == 0;
         assert_true((kl > 0 && kl < 10) == (layer && measured));
         if (!layer) continue;
-        eight += !strcmp(type, "w8"), four += !strcmp(type, "w4");
+        const int has = type[1] - '0';
+        assert_true(type[0] == 'w' && has >= 4 && has <= 8);
+        seen[has]++;
         if (rows != 32 || cols != 96)
             continue; /* K and V: of one size, so that the dearer ones
                                                    come first */
-        if (!strcmp(type, "w8")) worst_eight = fmin(worst_eight, kl);
-        if (!strcmp(type, "w4")) best_four = fmax(best_four, kl);
+        least[has] = fmin(least[has], kl), most[has] = fmax(most[has], kl);
     }
-    assert_true(eight > 0 && four > 0 && eight + four == 2 * LT_COUNT);
-    if (measured) assert_true(worst_eight >= best_four);
+    assert_true(seen[5] > 0 && seen[6] > 0);
+    assert_int_equal(seen[4] + seen[5] + seen[6] + seen[8], 2 * LT_COUNT);
+    for (int b = 4; measured && b < 8; b++)
+        for (int more = b + 1; more <= 8; more++) assert_true(least[more] >= most[b]);
     json_decref(all);
 }
 
@@ -173,14 +181,14 @@ static void spends_a_budget(void **state) {
     snprintf(model, sizeof model, "%s", in_folder("model.gguf"));
     snprintf(out, sizeof out, "%s", in_folder("bits.apus")),
         snprintf(report, sizeof report, "%s", in_folder("bits.json"));
-    assert_int_equal(RUN(model, "-o", out, "--report", report, "--bits", "6.5"), 0);
-    check_budget(6.5, true);
-    assert_int_equal(RUN(model, "-o", in_folder("1.apus"), "--bits", "6.5", "--weights", "int4",
+    assert_int_equal(RUN(model, "-o", out, "--report", report, "--bits", "5.5"), 0);
+    check_budget(5.5, true);
+    assert_int_equal(RUN(model, "-o", in_folder("1.apus"), "--bits", "5.5", "--weights", "int4",
                          "--threads", "3"),
                      0);
     assert_true(same(out, in_folder("1.apus")));
-    assert_int_equal(RUN(model, "-o", out, "--report", report, "--bits=7", "--no-calibrate"), 0);
-    check_budget(7, false);
+    assert_int_equal(RUN(model, "-o", out, "--report", report, "--bits=5.3", "--no-calibrate"), 0);
+    check_budget(5.3, false);
     check_failed(RUN(model, "-o", in_folder("no.apus"), "--bits", "4"), 1);
     assert_non_null(strstr(complained, "with 4 bits everywhere"));
 }

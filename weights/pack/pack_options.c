@@ -17,18 +17,18 @@ const struct option pack_options[] = {
      "The blob; written whole or not at all.", "the blob; written whole or not at all"},
     {NULL, "--weights", OPTION_STRING, AT(weights), 0, 0, "TYPE",
      "int8 or int4, for the layers' weights; embedding and output head always keep 8 bits. With "
-     "int4 the tensors that hurt most at 4 bits keep 8, within a budget: --bits. The default is "
-     "int8 for models below a billion parameters and int4 from there on.",
+     "int4 the tensors that hurt most at 4 bits get 5, 6 or 8, within a budget: --bits. The "
+     "default is int8 for models below a billion parameters and int4 from there on.",
      "int8 (default below 1e9 parameters) or int4"},
-    {NULL, "--bits", OPTION_REAL, AT(bits), 4, 9, "X",
-     "With int4, what the layers may take in bits a weight: 4 to 9. Counted are the integers and "
-     "the 8-bit scale of every group of 64, not the scale of a row nor what pads groups and rows "
-     "of narrow tensors. The default is 4.25, or what 8 bits for all V tensors take where that is "
-     "more, as it is in models whose heads do not share V. What each tensor costs at 4 bits is "
-     "measured as KL on calibration text; those that cost most for each bit saved get 8 bits. "
-     "Without calibration the kinds of tensors stand in a fixed order. Fewer bits than 4-bit "
+    {NULL, "--bits", OPTION_REAL, AT(bits), 4, 8, "X",
+     "With int4, what the layers may take in bits a weight: 4.125 to 8. Counted are the integers "
+     "and the 8-bit scale of every group of 64, not the scale of a row nor what pads groups and "
+     "rows of narrow tensors. The default is 4.25, or what 6 bits for all V tensors take where "
+     "that is more, as it is in models whose heads do not share V. What each tensor costs at 4 "
+     "bits is measured as KL on calibration text; bits go where they save most: tensors get 5, 6 "
+     "or 8. Without calibration the kinds of tensors stand in a fixed order. Fewer bits than 4-bit "
      "weights with their scales take are an error.",
-     "with int4: bits a weight, 4 to 9 (default: 4.25)"},
+     "with int4: bits a weight, 4.125 to 8 (default: 4.25)"},
     {NULL, "--ctx", OPTION_COUNT, AT(positions), 1, BLOB_POSITIONS_MAX, "N",
      "Positions the blob holds at most, 1 to 131072. The default is what the model was made for, "
      "at most 32768. Each position costs 4 bytes times the width of a head.",

@@ -2,22 +2,45 @@
 
 #include <stdlib.h>
 
+/* The types a tensor may get, and the KL that each leaves of what it costs at 4 bits: an error goes
+ * with the square of the distance between levels. At 8 bits groups have no scales, which costs a
+ * bit. A tensor's steps save less for each bit, one after the other. */
+static const struct {
+    enum weight_type type;
+    double kl;
+} levels[] = {{WEIGHT_W4, 1}, {WEIGHT_W5, 1.0 / 4}, {WEIGHT_W6, 1.0 / 16}, {WEIGHT_W8, 1.0 / 64}};
+enum { STEPS = sizeof levels / sizeof *levels - 1 };
+
+/* From levels[step] to the next one. */
 struct candidate {
-    uint32_t tensor;
-    uint64_t more; /* how many more bits PLAN_MORE takes than PLAN_LESS */
+    uint32_t tensor, step;
+    uint64_t more; /* how many more bits that takes */
     double worth;  /* KL that each of these bits saves */
 };
 
 static int by_worth(const void *a, const void *b) {
     const struct candidate *x = a, *y = b;
-    return x->worth > y->worth ? -1 : x->worth < y->worth ? 1 : x->tensor < y->tensor ? -1 : 1;
+    if (x->worth != y->worth) return x->worth > y->worth ? -1 : 1;
+    if (x->tensor != y->tensor) return x->tensor < y->tensor ? -1 : 1;
+    return x->step < y->step ? -1 : 1;
+}
+
+/* Adds a tensor's steps at list. kl: what 4 bits cost it. */
+static void add_steps(struct candidate *list, uint32_t tensor, const struct blob_tensor *record,
+                      double kl) {
+    for (uint32_t step = 0; step < STEPS; step++) {
+        uint64_t more = plan_counted_bits(levels[step + 1].type, record->rows, record->cols) -
+                        plan_counted_bits(levels[step].type, record->rows, record->cols);
+        list[step] = (struct candidate){
+            tensor, step, more, kl * (levels[step].kl - levels[step + 1].kl) / (double)more};
+    }
 }
 
 bool budget_spend(struct plan *plan, const double *kl, struct diag *d) {
-    uint32_t count = 0;
+    size_t count = 0;
     uint64_t bits = 0;
     double weights = 0;
-    struct candidate *list = malloc((plan->model.tensors + 1) * sizeof *list);
+    struct candidate *list = malloc((plan->model.tensors + 1) * STEPS * sizeof *list);
     if (!list) return diag_fail(d, "out of memory");
     for (uint32_t i = 0; i < plan->model.layers; i++)
         for (int which = 0; which < LT_COUNT; which++) {
@@ -25,11 +48,10 @@ bool budget_spend(struct plan *plan, const double *kl, struct diag *d) {
             if (index == BLOB_ABSENT) continue;
             struct blob_tensor *record = &plan->tensors[index].record;
             double own = (double)record->rows * record->cols;
-            uint64_t less = plan_counted_bits(PLAN_LESS, record->rows, record->cols);
-            uint64_t more = plan_counted_bits(PLAN_MORE, record->rows, record->cols) - less;
-            list[count++] = (struct candidate){
-                index, more, (kl ? kl[index] : packed_roles[which].kl * own) / (double)more};
-            record->type = PLAN_LESS, bits += less;
+            add_steps(list + count, index, record, kl ? kl[index] : packed_roles[which].kl * own);
+            count += STEPS;
+            record->type = levels[0].type;
+            bits += plan_counted_bits(levels[0].type, record->rows, record->cols);
             weights += own;
         }
     uint64_t budget = (uint64_t)(plan->bits * weights + 0.5);
@@ -41,10 +63,12 @@ bool budget_spend(struct plan *plan, const double *kl, struct diag *d) {
                          plan->bits, (double)bits / weights);
     }
     qsort(list, count, sizeof *list, by_worth);
-    for (uint32_t i = 0; i < count; i++) {
-        if (bits + list[i].more > budget) continue;
+    for (size_t i = 0; i < count; i++) {
+        struct blob_tensor *record = &plan->tensors[list[i].tensor].record;
+        if (record->type != (uint32_t)levels[list[i].step].type || bits + list[i].more > budget)
+            continue;
         bits += list[i].more;
-        plan->tensors[list[i].tensor].record.type = PLAN_MORE;
+        record->type = levels[list[i].step + 1].type;
     }
     free(list);
     plan_place(plan);

@@ -245,7 +245,7 @@ static void add_all(struct plan *plan, const struct source *source) {
                WEIGHT_W8, model->vocab, model->dim, "head");
 }
 
-/* In a small model V gains most from 8 bits (packed_roles.c). If 8 bits for all V take more than
+/* In a small model V gains most from more bits (packed_roles.c). If 6 bits for all V take more than
  * PLAN_BITS, as in models whose query heads do not share keys and values, the budget is that
  * much. */
 static double default_bits(const struct plan *plan) {
@@ -255,7 +255,7 @@ static double default_bits(const struct plan *plan) {
             uint32_t index = plan->layers[i].tensor[which];
             if (index == BLOB_ABSENT) continue;
             const struct blob_tensor *record = &plan->tensors[index].record;
-            bits += (double)plan_counted_bits(which == LT_V ? PLAN_MORE : PLAN_LESS, record->rows,
+            bits += (double)plan_counted_bits(which == LT_V ? WEIGHT_W6 : PLAN_LESS, record->rows,
                                               record->cols);
             weights += (double)record->rows * record->cols;
         }

@@ -7,9 +7,10 @@
 #include "weights/pack/quantize/quantize.h"
 #include "weights/pack/checkpoint/source.h"
 
-#define PLAN_BITS 4.25 /* the default budget; what 8 bits for all V take, if that is more */
+#define PLAN_BITS 4.25 /* the default budget; what 6 bits for all V take, if that is more */
 
-/* The types of the layers' matrices: 4 bits, and 8 bits for those that --bits spends more on. */
+/* The types between which the cost of 4 bits is measured (sensitivity.h); also what all matrices of
+ * layers have before a budget is spent (budget.h), and without one. */
 #define PLAN_LESS WEIGHT_W4
 #define PLAN_MORE WEIGHT_W8
 
@@ -65,9 +66,9 @@ void plan_free(struct plan *plan); /* also one all zero */
 /* Computes offsets, sizes and quantizers again after the types of tensors have changed. */
 void plan_place(struct plan *plan);
 
-/* The bits of `rows` x `cols` weights as a budget counts them: integers of 4 bits and a scale of 8
- * bits for every group of 64, or integers of 8 bits. The scale of a row and the padding of groups
- * and panels do not count. */
+/* The bits of `rows` x `cols` weights as a budget counts them: integers of 4 to 6 bits and a scale
+ * of 8 bits for every group of 64, or integers of 8 bits. The scale of a row and the padding of
+ * groups and panels do not count. */
 uint64_t plan_counted_bits(enum weight_type type, uint32_t rows, uint32_t cols);
 /* The sum of these over all tensors of the layers, divided by the number of their weights. */
 double plan_layer_bits(const struct plan *plan);

@@ -1,9 +1,9 @@
 /* Makes the integers of a blob from rows of floats.
  *
- * A row becomes integers q, one signed integer scale per group of 64 columns (types that have
- * them) and one float: w = row_scale * scale[g] * q. A tensor's plan names its type and the function that chooses
- * the integers. The function here searches plainly; that of feedback.h feeds a column's error
- * forward into the columns after it and takes its statistics from `context`. */
+ * A row becomes integers q, one signed integer scale per group of 64 columns (in types that have
+ * them) and one float: w = row_scale * scale[g] * q. A tensor's plan names its type and the
+ * function that chooses the integers. The function here searches plainly; that of feedback.h feeds
+ * a column's error forward into the columns after it and takes its statistics from `context`. */
 #ifndef PACK_QUANTIZE_H
 #define PACK_QUANTIZE_H
 
