@@ -7,7 +7,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 to=build/tokenizers
-mkdir -p $to/tiktoken
+mkdir -p $to
 command -v npm >/dev/null || { echo "tokenizers: npm is not installed" >&2; exit 77; }
 
 # fetch PACKAGE FILE SHA256 TO: one file of a package
@@ -42,20 +42,4 @@ fetch js-tiktoken@1.0.21 dist/ranks/o200k_base.js \
     a9e8a0c1f332c58f1a9cef2f8d7be59b31bb4b42531a3a0a64d9ad3b3d19033b \
     $to/o200k_base.js
 
-# tiktoken reads its files from a cache, by the hash of their address, and checks their content.
-python3 - $to <<'PYTHON'
-import base64, hashlib, json, os, re, sys
-
-to = sys.argv[1]
-address = "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
-cached = f"{to}/tiktoken/{hashlib.sha1(address.encode()).hexdigest()}"
-if not os.path.exists(cached):
-    text = open(f"{to}/o200k_base.js").read()
-    body = re.search(r"export default (\{.*\})", text, re.S).group(1)
-    lines = []
-    for line in filter(None, json.loads(body)["bpe_ranks"].split("\n")):
-        _, first, *tokens = line.split(" ")
-        lines += [f"{token} {int(first) + i}\n" for i, token in enumerate(tokens)]
-    open(cached, "w").write("".join(sorted(lines, key=lambda one: int(one.split(" ")[1]))))
-PYTHON
 echo $to

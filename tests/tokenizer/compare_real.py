@@ -1,8 +1,11 @@
 """Published vocabularies (toolchain/tokenizers.sh): ids of gpt-oss, Qwen3 and Llama 3 against
 `tokenizers`, from tokenizer.json and from GGUF under llama.cpp's names for their pre-tokenizers;
 those of gpt-oss against `tiktoken` too, as o200k_base and o200k_harmony."""
+import hashlib
+import inspect
 import json
 import os
+import re
 import sys
 import tempfile
 
@@ -14,10 +17,8 @@ import tokenizers
 from texts import documents
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../build/tokenizers")
-if not os.path.exists(ROOT + "/tiktoken"):
+if not os.path.exists(ROOT + "/o200k_base.js"):
     skip("no build/tokenizers: sh toolchain/tokenizers.sh fetches published vocabularies")
-os.environ["TIKTOKEN_CACHE_DIR"] = ROOT + "/tiktoken"
-import tiktoken
 
 texts = list(documents(1_000_000 if os.environ.get("APUS_LONG") else 100_000))
 
@@ -67,17 +68,36 @@ def check(name, pre, folder):
     compare(f"{name} in GGUF, {pre}", texts, Tool(folder + "/real.gguf")(texts)[0], expected)
 
 
+def encodings(folder):
+    """tiktoken's own o200k_base and o200k_harmony. It takes the ranks from a folder of files, by
+    the hash of their address, and checks their content."""
+    os.environ["TIKTOKEN_CACHE_DIR"] = folder
+    import tiktoken
+    from tiktoken_ext import openai_public
+    address = re.search(r'"(\w+://[^"]+)"', inspect.getsource(openai_public.o200k_base)).group(1)
+    script = open(ROOT + "/o200k_base.js").read()
+    ranks = json.loads(script[script.index("{"):script.rindex("}") + 1])["bpe_ranks"]
+    lines = []
+    for line in filter(None, ranks.split("\n")):
+        _, first, *tokens = line.split(" ")
+        lines += [(int(first) + i, token) for i, token in enumerate(tokens)]
+    with open(f"{folder}/{hashlib.sha1(address.encode()).hexdigest()}", "w") as out:
+        out.writelines(f"{token} {rank}\n" for rank, token in sorted(lines))
+    return [tiktoken.get_encoding(name) for name in ("o200k_base", "o200k_harmony")]
+
+
 with tempfile.TemporaryDirectory() as folder:
     check("gpt-oss", "gpt-4o", folder)
     check("qwen3", "qwen2", folder)
     check("llama3", "llama-bpe", folder)
+    base, harmony = encodings(folder)
 
 tool = Tool(ROOT + "/gpt-oss")
 ids = tool(texts)[0]
-for name in ("o200k_base", "o200k_harmony"):
-    encoding = tiktoken.get_encoding(name)
-    compare(f"gpt-oss, tiktoken's {name}", texts, ids, [encoding.encode_ordinary(t) for t in texts])
+for encoding in (base, harmony):
+    compare(f"gpt-oss, tiktoken's {encoding.name}", texts, ids,
+            [encoding.encode_ordinary(t) for t in texts])
 some = marked(["<|start|>", "<|channel|>", "<|message|>", "<|end|>", "<|return|>", "<|call|>"])
 compare("gpt-oss, o200k_harmony with specials", some,
-        tool(some, SPECIALS)[0], [encoding.encode(t, allowed_special="all") for t in some])
+        tool(some, SPECIALS)[0], [harmony.encode(t, allowed_special="all") for t in some])
 sys.exit(0)
