@@ -265,7 +265,21 @@ def write_safetensors(path, tensors):
         f.write(struct.pack("<Q", len(text)) + text + b"".join(parts))
 
 
-def write_directory(folder, config, layers, shards, qkv_bias=False, tied=False):
+def coded_floats(rows, cols):
+    """4-bit floats as gpt-oss has them, and their values by the gguf package: the same numbers in
+    another order."""
+    codes = rng.integers(0, 256, (rows, cols // 32, 16), dtype=np.uint8)
+    scales = rng.integers(0, 251, (rows, cols // 32), dtype=np.uint8)
+    nibbles = np.stack([codes & 15, codes >> 4], -1).reshape(rows, cols // 32, 32)
+    blocks = np.concatenate([scales[..., None], nibbles[..., :16] | nibbles[..., 16:] << 4], -1)
+    values = gguf.quants.dequantize(blocks.reshape(rows, -1), gguf.GGMLQuantizationType.MXFP4)
+    table = np.array([0, .5, 1, 1.5, 2, 3, 4, 6], np.float32)
+    plain = np.where(nibbles & 8, -1, 1) * table[nibbles & 7] * np.exp2(scales[..., None] - 127.0)
+    assert np.array_equal(values, plain.reshape(rows, cols).astype(np.float32))
+    return codes, scales, values
+
+
+def write_directory(folder, config, layers, shards, qkv_bias=False, tied=False, coded=False):
     dim, vocab = config["hidden_size"], config["vocab_size"]
     wanted, files = {}, [{} for _ in range(shards)]
     roles = [("embed", 0, (vocab, dim))] + ([] if tied else [("head", 0,
@@ -274,6 +288,13 @@ def write_directory(folder, config, layers, shards, qkv_bias=False, tied=False):
     roles += [(role, i, shape) for i, layer in enumerate(layers)
               for role, shape in shapes(layer, dim, qkv_bias).items()]
     for n, (role, layer, shape) in enumerate(roles):
+        if role == "down" and coded:
+            name = f"model.layers.{layer}.{HF_NAMES[role]}"
+            codes, scales, wanted[role, layer] = coded_floats(*shape)
+            files[n % shards][name + "_blocks"] = ("U8", codes, codes.shape)
+            # the scales may be in another file
+            files[(n + 1) % shards][name + "_scales"] = ("U8", scales, scales.shape)
+            continue
         kind = ["F32", "F16", "BF16"][n % shards if shards == 3 else 2]
         count = int(np.prod(shape))
         data, values = random_bytes(kind, 1, count)
@@ -338,6 +359,12 @@ def check_directories(folder):
                                head_dim=16,
                                sliding_window=512), [(4, 2, 16, 80)] * 2, 1), "mistral")
     assert config["max_positions"] == 512 and config["layer"][0] == [4, 2, 16, 80]
+    path = os.path.join(folder, "mxfp4")
+    _, got = check(
+        path,
+        write_directory(path, llama_config(intermediate_size=96), [(4, 2, 12, 96)] * 2, 3,
+                        coded=True), "4-bit floats")
+    assert got["down", 1][0] == "MXFP4"
     path = os.path.join(folder, "qwen2")
     qwen = llama_config(architectures=["Qwen2ForCausalLM"],
                         use_sliding_window=False,

@@ -113,6 +113,22 @@ static void wrong_headers_are_refused_in_words(void **state) {
          "belong to none"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16],\"scale\":2}}",
          "unknown field scale"},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[16],\"data_offsets\":[0,16]}}", "type U8"},
+        {"{\"x_blocks\":{\"dtype\":\"U8\",\"shape\":[1,1,16],\"data_offsets\":[0,16]}}",
+         "no scales"},
+        {"{\"x_scales\":{\"dtype\":\"U8\",\"shape\":[16],\"data_offsets\":[0,16]}}", "no blocks"},
+        {"{\"x_blocks\":{\"dtype\":\"U8\",\"shape\":[1,15],\"data_offsets\":[0,15]},\"x_"
+         "scales\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[15,16]}}",
+         "16 bytes"},
+        {"{\"x_blocks\":{\"dtype\":\"U8\",\"shape\":[15],\"data_offsets\":[0,15]},\"x_sc"
+         "ales\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[15,16]}}",
+         "16 bytes"},
+        {"{\"x_blocks\":{\"dtype\":\"U8\",\"shape\":[1,2,4],\"data_offsets\":[0,8]},\"x_"
+         "scales\":{\"dtype\":\"U8\",\"shape\":[2,4],\"data_offsets\":[8,16]}}",
+         "16 bytes"},
+        {"{\"x_blocks\":{\"dtype\":\"F32\",\"shape\":[1,1,3],\"data_offsets\":[0,12]},\""
+         "x_scales\":{\"dtype\":\"U8\",\"shape\":[2,2],\"data_offsets\":[12,16]}}",
+         "no blocks"},
     };
     const char *good = "{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}";
     struct diag d = {{0}};
@@ -127,6 +143,45 @@ static void wrong_headers_are_refused_in_words(void **state) {
     refused(good, strlen(good) + 4, 16, "");
     refused(good, strlen(good) - 4, 16, "");
     refused(good, 0, 20, "belong to no tensor");
+}
+
+/* Blocks and scales become one tensor of values, in the order of names. */
+static void codes_and_scales_are_one_tensor(void **state) {
+    (void)state;
+    const char *header =
+        "{\"b_blocks\":{\"dtype\":\"U8\",\"shape\":[3,2,1,16],\"data_offsets\":[6,102]"
+        "},\"b_scales\":{\"dtype\":\"U8\",\"shape\":[3,2,1],\"data_offsets\":[0,6]},"
+        "\"b_bias\":{\"dtype\":\"F16\",\"shape\":[3],\"data_offsets\":[102,108]}}";
+    struct bytes file = write_safetensors(header, 0, 108);
+    struct diag d = {{0}};
+    struct safetensors *st = safetensors_open_memory("file", file.data, file.size, &d);
+    assert_string_equal(d.text, "");
+    assert_int_equal(safetensors_count(st), 2);
+    const struct safetensors_tensor *values = safetensors_at(st, 0);
+    assert_string_equal(values->name, "b");
+    assert_int_equal(values->type, GGUF_TYPE_MXFP4);
+    assert_int_equal(values->dims, 3);
+    assert_int_equal(values->shape[0], 3);
+    assert_int_equal(values->shape[1], 2);
+    assert_int_equal(values->shape[2], 32);
+    assert_int_equal(values->offset - values->scales_offset, 6);
+    assert_string_equal(safetensors_at(st, 1)->name, "b_bias");
+    safetensors_close(st);
+    bytes_free(&file);
+    refused("{\"x_blocks\":{\"dtype\":\"U8\",\"shape\":[1,1,16],\"data_offsets\":[0,16]},"
+            "\"x_scales\":{\"dtype\":\"U8\",\"shape\":[1,2],\"data_offsets\":[16,18]}}",
+            0, 18, "16 bytes");
+    refused("{\"x_blocks\":{\"dtype\":\"U8\",\"shape\":[1,1,16],\"data_offsets\":[0,16]},"
+            "\"x_scales\":{\"dtype\":\"F16\",\"shape\":[1,1],\"data_offsets\":[16,18]}}",
+            0, 18, "16 bytes");
+    refused("{\"x_blocks\":{\"dtype\":\"U8\",\"shape\":[1,1,16],\"data_offsets\":[0,16]},"
+            "\"x_scales\":{\"dtype\":\"U8\",\"shape\":[1,1],\"data_offsets\":[16,17]},"
+            "\"x\":{\"dtype\":\"F16\",\"shape\":[1],\"data_offsets\":[17,19]}}",
+            0, 19, "multiple");
+    refused("{\"x_blocks\":{\"dtype\":\"U8\",\"shape\":[2,1,16],\"data_offsets\":[0,32]},"
+            "\"x_scales\":{\"dtype\":\"U8\",\"shape\":[2,1],\"data_offsets\":[32,34]},"
+            "\"x\":{\"dtype\":\"F16\",\"shape\":[1],\"data_offsets\":[34,36]}}",
+            0, 36, "in two forms");
 }
 
 static void deep_nesting_is_refused(void **state) {
@@ -294,6 +349,7 @@ static int remove_folder(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_headers_are_refused_in_words),
+        cmocka_unit_test(codes_and_scales_are_one_tensor),
         cmocka_unit_test(deep_nesting_is_refused),
         cmocka_unit_test(truncation_at_every_byte),
         cmocka_unit_test(indexes_and_shards_agree),

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "weights/pack/checkpoint/json_fields.h"
+#include "weights/pack/checkpoint/mxfp4.h"
 #include "weights/pack/checkpoint/wanted.h"
 
 /* MAX_HEADER_BYTES is the format's own bound, the others are ours. Real models have tens of shards
@@ -26,7 +27,8 @@ struct safetensors {
 
 /* ------------------------------------------------------------------------- one file's header -- */
 
-static bool parse_type(const char *text, enum gguf_type *type) {
+/* Bytes are parts of MXFP4 where their names say so, and are nothing known otherwise. */
+static bool parse_type(const char *text, const char *name, enum gguf_type *type, uint64_t *size) {
     static const struct {
         const char *name;
         enum gguf_type type;
@@ -37,9 +39,12 @@ static bool parse_type(const char *text, enum gguf_type *type) {
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (strcmp(text, types[i].name) == 0) {
             *type = types[i].type;
+            *size = gguf_type_info(*type)->bytes;
             return true;
         }
-    return false;
+    *type = GGUF_TYPE_MXFP4;
+    *size = 1;
+    return strcmp(text, "U8") == 0 && mxfp4_is_part(name);
 }
 
 /* What to give instead of weights that were quantized for other engines, with scales in tensors of
@@ -93,7 +98,8 @@ static bool parse_tensor(const json_t *entry, struct safetensors_tensor *tensor,
         return diag_fail(d, "%s: tensor %s is not described by an object", file, tensor->name);
     if (field_text(entry, file, "dtype", &dtype, d) != FIELD_FOUND)
         return diag_fail(d, "%s: tensor %s has no dtype", file, tensor->name);
-    if (!parse_type(dtype, &tensor->type))
+    uint64_t size;
+    if (!parse_type(dtype, tensor->name, &tensor->type, &size))
         return diag_fail(d, "%s: tensor %s has type %s, which is not supported%s", file,
                          tensor->name, dtype, instead_of(dtype));
     uint64_t elements = 0;
@@ -105,8 +111,7 @@ static bool parse_tensor(const json_t *entry, struct safetensors_tensor *tensor,
         json_integer_value(from) < 0 || json_integer_value(to) < json_integer_value(from))
         return diag_fail(d, "%s: tensor %s has data_offsets that are not two ascending integers",
                          file, tensor->name);
-    uint64_t begin = (uint64_t)json_integer_value(from), end = (uint64_t)json_integer_value(to),
-             size = gguf_type_info(tensor->type)->bytes;
+    uint64_t begin = (uint64_t)json_integer_value(from), end = (uint64_t)json_integer_value(to);
     if (end > tensor->file->bytes - base)
         return diag_fail(d, "%s: tensor %s ends past the end of the file", file, tensor->name);
     if (end - begin != elements * size)
@@ -316,6 +321,10 @@ static bool open_index(struct safetensors *st, const char *directory, const char
 
 /* ----------------------------------------------------------------------------------- opening -- */
 
+static bool pair(struct safetensors *st, struct diag *d) {
+    return mxfp4_pair(st->tensors, &st->tensors_count, d);
+}
+
 static struct safetensors *create(size_t files, struct diag *d) {
     struct safetensors *st = calloc(1, sizeof *st);
     if (st && (st->files = calloc(files, sizeof *st->files))) return st;
@@ -334,9 +343,9 @@ struct safetensors *safetensors_open(const char *directory, struct diag *d) {
         if (stat(single, &status) == 0) {
             ok = wanted_shard(single, d) && source_file_open(&st->files[0], single, d);
             if (ok) st->files_count = 1;
-            ok = ok && parse_file(st, &st->files[0], d) && sort_names(st, d);
+            ok = ok && parse_file(st, &st->files[0], d) && sort_names(st, d) && pair(st, d);
         } else if (stat(index, &status) == 0) {
-            ok = open_index(st, directory, index, d);
+            ok = open_index(st, directory, index, d) && pair(st, d);
         } else {
             wanted_weights(directory, d);
         }
@@ -353,7 +362,7 @@ struct safetensors *safetensors_open_memory(const char *name, const void *data, 
     struct safetensors *st = create(1, d);
     if (st && source_file_memory(&st->files[0], name, data, bytes, d)) {
         st->files_count = 1;
-        if (parse_file(st, &st->files[0], d) && sort_names(st, d)) return st;
+        if (parse_file(st, &st->files[0], d) && sort_names(st, d) && pair(st, d)) return st;
     }
     safetensors_close(st);
     return NULL;

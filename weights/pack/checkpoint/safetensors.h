@@ -1,4 +1,5 @@
-/* Reader of safetensors: one file, or the shards of a directory. Types F32, F16 and BF16.
+/* Reader of safetensors: one file, or the shards of a directory. Types F64, F32, F16 and BF16, and
+ * 4-bit floats in two tensors of bytes (mxfp4.h), which become one.
  *
  * Opening checks the whole header: its length, the JSON, that every tensor's shape, type and bytes
  * agree, and that the tensors cover the data without overlap or hole. Of shards it also checks that
@@ -15,12 +16,14 @@
 
 struct safetensors_tensor {
     char *name;
-    enum gguf_type type; /* F32, F16 or BF16 */
+    enum gguf_type type; /* F64, F32, F16, BF16 or MXFP4 */
     uint32_t dims;       /* 1..4 */
     uint64_t shape[4];   /* the dimension that varies slowest comes first; 1 from dims on */
     const struct source_file *file;
     uint64_t offset; /* in the file */
     uint64_t bytes;
+    const struct source_file *scales_file; /* MXFP4: where a byte for each block is; else NULL */
+    uint64_t scales_offset;
 };
 
 struct safetensors;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "weights/hash.h"
+#include "weights/pack/checkpoint/mxfp4.h"
 #include "weights/pack/checkpoint/source_inside.h"
 #include "weights/pack/checkpoint/wanted.h"
 
@@ -30,6 +31,30 @@ static bool check_finite(const struct stored_tensor *stored, uint64_t first, uin
     return true;
 }
 
+/* Read blocks of values through the buffer at raw, which holds as many of the type's blocks: in one
+ * piece, and codes and scales from two places. */
+static bool read_blocks(const struct stored_tensor *stored, uint64_t first, size_t blocks,
+                        uint8_t *raw, float *out, struct diag *d) {
+    const uint64_t bytes = gguf_type_info(stored->type)->bytes;
+    if (!source_file_read(stored->file, stored->offset + first * bytes, raw,
+                          (size_t)(blocks * bytes), d))
+        return false;
+    gguf_dequantize(stored->type, raw, blocks, out);
+    return true;
+}
+
+static bool read_codes(const struct stored_tensor *stored, uint64_t first, size_t blocks,
+                       uint8_t *raw, float *out, struct diag *d) {
+    const uint64_t bytes = gguf_type_info(stored->type)->bytes - 1;
+    uint8_t *scales = raw + blocks * bytes;
+    if (!source_file_read(stored->file, stored->offset + first * bytes, raw,
+                          (size_t)(blocks * bytes), d) ||
+        !source_file_read(stored->scales_file, stored->scales_offset + first, scales, blocks, d))
+        return false;
+    mxfp4_values(raw, scales, blocks, out);
+    return true;
+}
+
 /* Reads consecutive rows in the file's order, through the buffer. */
 static bool read_stored(struct source *source, const struct stored_tensor *stored, uint64_t first,
                         uint64_t rows, float *out, struct diag *d) {
@@ -44,11 +69,10 @@ static bool read_stored(struct source *source, const struct stored_tensor *store
     uint64_t at_once = source->raw_bytes / row_bytes;
     for (uint64_t done = 0; done < rows; done += at_once) {
         uint64_t now = rows - done < at_once ? rows - done : at_once;
-        if (!source_file_read(stored->file, stored->offset + (first + done) * row_bytes,
-                              source->raw, (size_t)(now * row_bytes), d))
+        if (!(stored->scales_file ? read_codes : read_blocks)(stored, (first + done) * blocks,
+                                                              (size_t)(now * blocks), source->raw,
+                                                              out + done * stored->cols, d))
             return false;
-        gguf_dequantize(stored->type, source->raw, (size_t)(now * blocks),
-                        out + done * stored->cols);
     }
     return check_finite(stored, first, rows, out, d);
 }
@@ -79,11 +103,13 @@ static bool store_gguf(struct source *source, struct diag *d) {
     source->stored_count = count;
     for (size_t i = 0; i < count; i++) {
         const struct gguf_tensor *t = gguf_tensor(source->gguf, i);
-        source->stored[i] =
-            (struct stored_tensor){t->name,     t->type,
-                                   t->dims,     t->shape[1] * t->shape[2] * t->shape[3],
-                                   t->shape[0], gguf_file(source->gguf),
-                                   t->offset};
+        source->stored[i] = (struct stored_tensor){.name = t->name,
+                                                   .type = t->type,
+                                                   .dims = t->dims,
+                                                   .rows = t->shape[1] * t->shape[2] * t->shape[3],
+                                                   .cols = t->shape[0],
+                                                   .file = gguf_file(source->gguf),
+                                                   .offset = t->offset};
     }
     return true;
 }
@@ -97,8 +123,15 @@ static bool store_safetensors(struct source *source, struct diag *d) {
         const struct safetensors_tensor *t = safetensors_at(source->safetensors, i);
         uint64_t rows = 1;
         for (uint32_t k = 0; k + 1 < t->dims; k++) rows *= t->shape[k];
-        source->stored[i] = (struct stored_tensor){
-            t->name, t->type, t->dims, rows, t->shape[t->dims - 1], t->file, t->offset};
+        source->stored[i] = (struct stored_tensor){.name = t->name,
+                                                   .type = t->type,
+                                                   .dims = t->dims,
+                                                   .rows = rows,
+                                                   .cols = t->shape[t->dims - 1],
+                                                   .file = t->file,
+                                                   .offset = t->offset,
+                                                   .scales_file = t->scales_file,
+                                                   .scales_offset = t->scales_offset};
     }
     return true;
 }

@@ -29,6 +29,9 @@ struct stored_tensor {
                             are multiplied into rows */
     const struct source_file *file;
     uint64_t offset;
+    const struct source_file *scales_file; /* MXFP4 of safetensors: the scales lie apart (mxfp4.h);
+                                              else NULL */
+    uint64_t scales_offset;
 };
 
 /* How a kind of checkpoint names its tensors: "<layer_prefix><number>.<name>" of
