@@ -119,16 +119,28 @@ if [ "$want" = tests ]; then
     # without what these depend on, which nothing here calls: tokenizers would install a client of
     # model hubs, and unsloth, of which one file with templates is read, much more
     bare="tokenizers unsloth"
+    pip="$venv/bin/python -m pip install -q --disable-pip-version-check --retries 1 --timeout 20"
     if [ "$(cat $venv/.apus-installed 2>/dev/null)" != "$full | $bare" ]; then
         say "installing the Python oracles: $full $bare"
-        pip="$venv/bin/python -m pip install -q --disable-pip-version-check --retries 1"
-        pip="$pip --timeout 20"
         if $pip $full >>build/setup.log 2>&1 </dev/null &&
             $pip --no-deps $bare >>build/setup.log 2>&1 </dev/null; then
             echo "$full | $bare" >$venv/.apus-installed
         else
             say "the Python package index gave an error (build/setup.log): tests that need" \
                 "$full $bare will skip"
+        fi
+    fi
+    # transformers, for tests/families, with a PyTorch that computes on processors: what it depends
+    # on for NVIDIA's cards is several GB and is left out, the package alone is 1.2 GB.
+    families="transformers sympy networkx fsspec filelock"
+    if [ "$(cat $venv/.apus-families 2>/dev/null)" != "$families torch" ]; then
+        say "installing $families torch"
+        if $pip $families >>build/setup.log 2>&1 </dev/null &&
+            $pip --no-deps torch >>build/setup.log 2>&1 </dev/null &&
+            $venv/bin/python -c 'import torch, transformers' >>build/setup.log 2>&1; then
+            echo "$families torch" >$venv/.apus-families
+        else
+            say "no transformers or no torch (build/setup.log): the test of families will skip"
         fi
     fi
 fi

@@ -106,7 +106,8 @@ def split(name, x):
 
 
 def write(path, arch, config, weights):
-    """weights: name -> float32 array, as transformers saves them."""
+    """weights: name -> float32 array, as transformers saves them. A part for pictures is left
+    out, for which the converter writes a file of its own."""
     import gguf
     kind = next(k for k, name in gguf.MODEL_ARCH_NAMES.items() if name == arch)
     names = gguf.get_tensor_name_map(kind, config.num_hidden_layers)
@@ -120,6 +121,9 @@ def write(path, arch, config, weights):
                 x = permute(x, config.num_attention_heads)
             if arch in PERMUTED and '.k_proj.' in name:
                 x = permute(x, config.num_key_value_heads)
+            if name.startswith(('vision_tower.', 'multi_modal_projector.')):
+                continue
+            name = name.removeprefix('language_model.')
             there = names.get_name(name, try_suffixes=('.weight', '.bias'))
             assert there, f'{name} has no name in GGUF files of {arch}'
             w.add_tensor(there, np.ascontiguousarray(x, np.float32))

@@ -21,8 +21,9 @@ for folder in ('tests/oracle', 'weights/tools'):
     sys.path.insert(0, str(HERE.parent.parent / folder))
 import runner  # noqa: E402
 
-runner.need('numpy', 'torch', 'transformers', 'gguf')
+runner.need('numpy', 'torch', 'transformers', 'safetensors', 'gguf')
 import numpy as np  # noqa: E402
+import safetensors.numpy  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
 import as_gguf  # noqa: E402
@@ -49,7 +50,7 @@ def size_of(name, p, tied):
 
 def fill(model, row):
     torch.manual_seed(1)
-    tied = model.config.tie_word_embeddings
+    tied = row.tied()
     with torch.no_grad():
         for name, p in model.named_parameters():
             if name.endswith('bias'):
@@ -66,7 +67,11 @@ def fill(model, row):
 def make(row):
     config = getattr(transformers, row.family + 'Config')(**{**rows.SMALL, **row.config})
     config._attn_implementation = 'eager'
-    model = getattr(transformers, row.family + 'ForCausalLM')(config).float().eval()
+    kind = row.family + 'ForCausalLM'
+    if row.inside:
+        kind = row.inside + 'ForConditionalGeneration'
+        config = getattr(transformers, row.inside + 'Config')(text_config=config, **row.around)
+    model = getattr(transformers, kind)(config).float().eval()
     fill(model, row)
     return model
 
@@ -96,12 +101,13 @@ def save_old(new, folder):
     for path in new.iterdir():
         (folder / path.name).symlink_to(path)
     c = json.loads((new / 'config.json').read_text())
-    r = c.pop('rope_parameters')
-    c['rope_theta'] = r.pop('rope_theta')
+    inner = c.get('text_config', c)
+    r = inner.pop('rope_parameters')
+    inner['rope_theta'] = r.pop('rope_theta')
     if 'partial_rotary_factor' in r:
-        c['partial_rotary_factor'] = r.pop('partial_rotary_factor')
+        inner['partial_rotary_factor'] = r.pop('partial_rotary_factor')
     r['type'] = r['rope_type']
-    c['rope_scaling'] = r if r['rope_type'] != 'default' else None
+    inner['rope_scaling'] = r if r['rope_type'] != 'default' else None
     c['torch_dtype'] = c.pop('dtype', 'float32')
     (folder / 'config.json').unlink()
     (folder / 'config.json').write_text(json.dumps(c))
@@ -155,10 +161,9 @@ def other_files(row, model, new, blob, folder):
         bad.append(f'old keys give other sections: {changed}')
     if not row.gguf:
         return bad
-    weights = {n: p.detach().numpy() for n, p in model.state_dict().items()}
-    if model.config.tie_word_embeddings:
-        weights.pop('lm_head.weight', None)
-    as_gguf.write(folder / 'm.gguf', row.gguf, model.config, weights)
+    weights = safetensors.numpy.load_file(new / 'model.safetensors')
+    config = getattr(model.config, 'text_config', model.config)
+    as_gguf.write(folder / 'm.gguf', row.gguf, config, weights)
     made = runner.pack(folder / 'm.gguf', folder / 'gguf.apus', 'int8', '--no-calibrate', *row.pack)
     changed = different(blob, made)
     if 'ROPE' in changed:

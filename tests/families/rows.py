@@ -15,8 +15,13 @@ class Row:
     # names contain, which undo the model's own factors (of scores, residuals, logits ...), so that
     # the row is as hard as the one that it is compared with
     pack: tuple = ()  # options of apus-pack
+    inside: str = None  # the model is text_config of <inside>ForConditionalGeneration
+    around: dict = dataclasses.field(default_factory=dict)  # the rest of that one's configuration
     positions: int = 128  # how many are evaluated; the last 32 ids are the model's own greedy text
     greedy: bool = True  # False: all ids are random
+
+    def tied(self):
+        return {**SMALL, **self.config, **self.around}['tie_word_embeddings']
 
 
 SMALL = dict(vocab_size=384,
@@ -66,6 +71,25 @@ def phi4_rope():
                 short_factor=[1 + i / 16 for i in range(12)],
                 long_factor=[1 + i / 2 for i in range(12)])
 
+
+MINISTRAL3 = dict(rope('yarn',
+                       theta=1000000.0,
+                       factor=4.0,
+                       original_max_position_embeddings=128,
+                       mscale=1.0,
+                       mscale_all_dim=1.0,
+                       beta_fast=32.0,
+                       beta_slow=1.0,
+                       llama_4_scaling_beta=0.1),
+                  head_dim=32,
+                  max_position_embeddings=512)
+PIXTRAL = dict(model_type='pixtral',
+               hidden_size=32,
+               intermediate_size=64,
+               num_hidden_layers=1,
+               num_attention_heads=2,
+               image_size=32,
+               patch_size=16)
 
 ROWS = [
     # what the others are compared with
@@ -121,21 +145,14 @@ ROWS = [
              sliding_window=48,
              layer_types=['full_attention', 'sliding_attention'] * 2),
         positions=48),
-    Row('ministral-3',
+    Row('ministral-3', 'Ministral3', MINISTRAL3, gguf='mistral3'),
+    Row('ministral-3-pictures',
         'Ministral3',
-        dict(
-            rope('yarn',
-                 theta=1000000.0,
-                 factor=4.0,
-                 original_max_position_embeddings=128,
-                 mscale=1.0,
-                 mscale_all_dim=1.0,
-                 beta_fast=32.0,
-                 beta_slow=1.0,
-                 llama_4_scaling_beta=0.1),
-            head_dim=32,
-            max_position_embeddings=512),
-        gguf='mistral3'),
+        MINISTRAL3,
+        gguf='mistral3',
+        like='llama-tied',
+        inside='Mistral3',
+        around=dict(vision_config=PIXTRAL, image_token_index=10, tie_word_embeddings=True)),
     Row('phi-4-mini-short',
         'Phi3',
         dict(PHI4, **phi4_rope(), tie_word_embeddings=True),

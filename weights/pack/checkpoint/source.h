@@ -77,6 +77,7 @@ struct source_family;
 
 struct model_config {
     const struct source_family *family;
+    bool inside; /* the model is a part of another: FAMILY_INSIDE */
     char architecture[64]; /* as the source names it: "LlamaForCausalLM", "llama" */
     char name[128];        /* the model's: general.name, or the directory's last part; may be
                               empty */

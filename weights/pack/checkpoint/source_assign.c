@@ -197,13 +197,26 @@ static int find_role(enum source_naming names, const char *name, bool of_layer) 
     return SOURCE_NONE;
 }
 
+/* Whether a tensor of a model with a part for pictures belongs to that part. Moves *name past the
+ * beginning that the others have. */
+static bool is_around(const char **name) {
+    static const char *const around[] = {"vision_tower.", "multi_modal_projector."};
+    static const char own[] = "language_model.";
+    for (size_t i = 0; i < sizeof around / sizeof around[0]; i++)
+        if (strncmp(*name, around[i], strlen(around[i])) == 0) return true;
+    if (strncmp(*name, own, sizeof own - 1) == 0) *name += sizeof own - 1;
+    return false;
+}
+
 /* Files a stored tensor under its role. A name that has no role is refused, unless it is known not
  * to matter. */
 static bool assign(struct source *source, const struct naming *naming,
                    const struct stored_tensor *stored, struct diag *d) {
     uint32_t layer = 0;
-    const char *rest = split_layer(stored->name, naming->layer_prefix, &layer),
-               *name = rest ? rest : stored->name;
+    const char *whole = stored->name;
+    if (source->config.inside && is_around(&whole)) return true;
+    const char *rest = split_layer(whole, naming->layer_prefix, &layer),
+               *name = rest ? rest : whole;
     if (name_is_listed(rest ? naming->layer_skipped : naming->skipped, name)) return true;
     const struct source_alias *alias = rest ? find_alias(source, naming->names, rest) : NULL;
     int role = alias ? (int)alias->role[0] : find_role(naming->names, name, rest != NULL);

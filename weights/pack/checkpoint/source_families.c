@@ -14,6 +14,7 @@ static const struct source_family families[] = {
      0,
      FAMILY_INTERLEAVED | FAMILY_WINDOWED | FAMILY_TEMPERED,
      NULL},
+    {{NULL, "Mistral3ForConditionalGeneration"}, 0, FAMILY_INSIDE, NULL},
     {{"deci", "DeciLMForCausalLM"}, 0, FAMILY_INTERLEAVED | FAMILY_VARIED, NULL},
     {{"qwen2", "Qwen2ForCausalLM"}, BIASED, 0, NULL},
     {{"smollm3", "SmolLM3ForCausalLM"},

@@ -25,7 +25,9 @@ enum family_trait {
     FAMILY_ROPE_OPTIONAL = 1 << 8,    /* Granite 4: the configuration says whether there is RoPE */
     FAMILY_SHARED_MLP = 1 << 9, /* Granite 4: the feed-forward part is the "shared expert" of a
                                          mixture without experts */
-    FAMILY_TEMPERED = 1 << 10   /* Ministral 3: queries grow with the position */
+    FAMILY_TEMPERED = 1 << 10,  /* Ministral 3: queries grow with the position */
+    FAMILY_INSIDE = 1 << 11     /* the model is text_config of another that sees pictures; its
+                                   tensors' names begin with "language_model." */
 };
 
 struct source_family {

@@ -25,7 +25,28 @@ static bool read_family(const struct reader *r, struct model_config *c) {
     if (!name) return diag_fail(r->d, "%s: architectures does not name one architecture", r->file);
     snprintf(c->architecture, sizeof c->architecture, "%s", name);
     c->family = source_family(NAMES_HUGGING_FACE, name, r->file, r->d);
-    return c->family != NULL;
+    return c->family != NULL && config_check_keys(r->root, r->file, c, r->d);
+}
+
+/* Goes on with text_config, if the model is inside one that sees pictures, too. */
+static bool enter_text(struct reader *r, struct model_config *c) {
+    static const struct {
+        const char *type, *architecture;
+    } inner[] = {{"ministral3", "Ministral3ForCausalLM"}, {"mistral", "MistralForCausalLM"}};
+    if (!(c->family->traits & FAMILY_INSIDE)) return true;
+    const json_t *text = json_object_get(r->root, "text_config");
+    const char *type = json_string_value(json_object_get(text, "model_type"));
+    c->family = NULL;
+    for (size_t i = 0; type && i < sizeof inner / sizeof inner[0]; i++)
+        if (strcmp(type, inner[i].type) == 0)
+            c->family = source_family(NAMES_HUGGING_FACE, inner[i].architecture, r->file, r->d);
+    if (!c->family)
+        return diag_fail(r->d, "%s: text_config is of model_type %.40s, which is not supported",
+                         r->file, type ? type : "none");
+    c->inside = true;
+    r->root = text;
+    config_note(c, "the part that reads text is packed, without the one for pictures");
+    return config_check_keys(text, r->file, c, r->d);
 }
 
 /* ------------------------------------------------------------------------------------ layers -- */
@@ -181,38 +202,6 @@ static const json_t *list_of(const struct reader *r, const char *key) {
     return json_is_null(list) ? NULL : list;
 }
 
-/* Reads layer_types, which say of each layer whether it sees a window alone. */
-static bool read_types(const struct reader *r, struct model_config *c, uint32_t window) {
-    const json_t *types = list_of(r, "layer_types");
-    for (size_t i = 0; i < json_array_size(types); i++) {
-        const char *type = json_string_value(json_array_get(types, i));
-        bool sliding = type && strcmp(type, "sliding_attention") == 0;
-        if (!sliding &&
-            !(type && (strcmp(type, "full_attention") == 0 || strcmp(type, "attention") == 0)))
-            return diag_fail(r->d, "%s: layer_types: entry %zu is %.40s, which is not supported",
-                             r->file, i, type ? type : "no string");
-        if (sliding && window == 0)
-            return diag_fail(r->d,
-                             "%s: layer_types: entry %zu is sliding, but sliding_window is missing",
-                             r->file, i);
-        if (i < c->layers) c->layer[i].window = sliding ? window : 0;
-    }
-    return true;
-}
-
-/* Qwen2's configuration has a window that it does not use. */
-static bool read_window(const struct reader *r, struct model_config *c) {
-    uint64_t window = 0;
-    bool used = c->family->traits & FAMILY_WINDOWED;
-    if (field_uint(r->root, r->file, "sliding_window", INT32_MAX, &window, r->d) == FIELD_BAD)
-        return false;
-    if (field_bool(r->root, r->file, "use_sliding_window", &used, r->d) == FIELD_BAD) return false;
-    for (uint32_t i = 0; i < c->layers; i++) c->layer[i].window = used ? (uint32_t)window : 0;
-    if (!read_types(r, c, (uint32_t)window)) return false;
-    config_cap_windows(c);
-    return true;
-}
-
 /* Which layers are without RoPE: a list of 1 (with) and 0 (without), or every n-th layer. */
 static bool read_unrotated(const struct reader *r, struct model_config *c) {
     const json_t *list = list_of(r, "no_rope_layers"), *kind;
@@ -240,6 +229,46 @@ static bool read_unrotated(const struct reader *r, struct model_config *c) {
         c->layer[i].unrotated =
             list ? json_integer_value(entry) == 0 : every != 0 && (i + 1) % every == 0;
     }
+    return true;
+}
+
+/* Reads layer_types, which say of each layer whether it sees a window alone. */
+static bool read_types(const struct reader *r, struct model_config *c, uint32_t window) {
+    const json_t *types = list_of(r, "layer_types");
+    for (size_t i = 0; i < json_array_size(types); i++) {
+        const char *type = json_string_value(json_array_get(types, i));
+        bool sliding = type && strcmp(type, "sliding_attention") == 0;
+        if (!sliding &&
+            !(type && (strcmp(type, "full_attention") == 0 || strcmp(type, "attention") == 0)))
+            return diag_fail(r->d, "%s: layer_types: entry %zu is %.40s, which is not supported",
+                             r->file, i, type ? type : "no string");
+        if (sliding && window == 0)
+            return diag_fail(r->d,
+                             "%s: layer_types: entry %zu is sliding, but sliding_window is missing",
+                             r->file, i);
+        if (i < c->layers) c->layer[i].window = sliding ? window : 0;
+    }
+    return true;
+}
+
+/* Qwen2's configuration has a window that it does not use, or that its first layers do not have.
+ * SmolLM3's is of the layers without RoPE. */
+static bool read_window(const struct reader *r, struct model_config *c) {
+    uint64_t window = 0;
+    bool used = c->family->traits & FAMILY_WINDOWED;
+    if (field_uint(r->root, r->file, "sliding_window", INT32_MAX, &window, r->d) == FIELD_BAD)
+        return false;
+    if (field_bool(r->root, r->file, "use_sliding_window", &used, r->d) == FIELD_BAD) return false;
+    uint64_t from = 0;
+    if (field_uint(r->root, r->file, "max_window_layers", INT32_MAX, &from, r->d) == FIELD_BAD)
+        return false;
+    for (uint32_t i = 0; i < c->layers; i++) {
+        bool sliding = used && i >= from;
+        if (c->family->traits & FAMILY_FOURTH_UNROTATED) sliding = used && c->layer[i].unrotated;
+        c->layer[i].window = sliding ? (uint32_t)window : 0;
+    }
+    if (!read_types(r, c, (uint32_t)window)) return false;
+    config_cap_windows(c);
     return true;
 }
 
@@ -323,7 +352,7 @@ bool config_of_json(const json_t *root, const char *file, struct model_config *c
     struct reader r = {root, file, d};
     uint64_t layers, dim, vocab, positions;
     config_begin(c);
-    if (!read_family(&r, c) || !config_check_keys(root, file, c, d) ||
+    if (!read_family(&r, c) || !enter_text(&r, c) ||
         !need_uint(&r, "num_hidden_layers", SOURCE_MAX_LAYERS, &layers) ||
         !need_uint(&r, "hidden_size", SOURCE_MAX_DIM, &dim) ||
         !need_uint(&r, "vocab_size", SOURCE_MAX_VOCAB, &vocab) ||
@@ -333,11 +362,14 @@ bool config_of_json(const json_t *root, const char *file, struct model_config *c
     c->dim = (uint32_t)dim;
     c->vocab = (uint32_t)vocab;
     c->max_positions = (uint32_t)positions;
-    enum field found = field_float(root, file, "rms_norm_eps", &c->eps, d);
+    enum field found = field_float(r.root, file, "rms_norm_eps", &c->eps, d);
     if (found != FIELD_FOUND) return diag_fail(d, "%s: rms_norm_eps is missing", file);
-    if (field_bool(root, file, "tie_word_embeddings", &c->tied, d) == FIELD_BAD) return false;
-    if (!read_layers(&r, c) || !config_rope_of_json(root, file, c, d) || !read_window(&r, c) ||
-        !read_unrotated(&r, c) || !read_scales(&r, c) || !read_biases(&r, c) || !read_tokens(&r, c))
+    /* that of a model around this one counts */
+    if (field_bool(r.root, file, "tie_word_embeddings", &c->tied, d) == FIELD_BAD ||
+        field_bool(root, file, "tie_word_embeddings", &c->tied, d) == FIELD_BAD)
+        return false;
+    if (!read_layers(&r, c) || !config_rope_of_json(r.root, file, c, d) || !read_unrotated(&r, c) ||
+        !read_window(&r, c) || !read_scales(&r, c) || !read_biases(&r, c) || !read_tokens(&r, c))
         return false;
     return source_config_check(c, file, d);
 }

@@ -71,6 +71,8 @@ static const char *const HARMLESS[] = {
     "forced_bos_token_id",
     "forced_eos_token_id",
     "id2label",
+    "image_token_id", /* this and others of pictures: that part of a model is not packed */
+    "image_token_index",
     "initializer_range",
     "is_decoder",
     "is_encoder_decoder",
@@ -89,6 +91,7 @@ static const char *const HARMLESS[] = {
     "max_length",
     "min_length",
     "model_type",
+    "multimodal_projector_bias",
     "naive_attention_decode_batched",
     "naive_attention_decode_single",
     "naive_attention_prefill",
@@ -104,6 +107,7 @@ static const char *const HARMLESS[] = {
     "prefix",
     "pretraining_tp",
     "problem_type",
+    "projector_hidden_act",
     "pruned_heads",
     "remove_invalid_values",
     "repetition_penalty",
@@ -111,6 +115,7 @@ static const char *const HARMLESS[] = {
     "return_dict_in_generate",
     "router_aux_loss_coef",
     "sep_token_id",
+    "spatial_merge_size",
     "suppress_tokens",
     "task_specific_params",
     "temperature",
@@ -129,6 +134,7 @@ static const char *const HARMLESS[] = {
     "unsloth_version",
     "use_bfloat16",
     "use_cache",
+    "vision_feature_layer",
     "unk_token_id",
     NULL,
 };
@@ -205,9 +211,9 @@ static const struct {
     {"n_shared_experts", NULL, 0, "experts", 0},
     {"moe_intermediate_size", NULL, 0, "experts", 0},
     {"shared_intermediate_size", NULL, 0, "experts", FAMILY_SHARED_MLP},
-    {"vision_config", NULL, 0, "pictures", 0},
+    {"vision_config", NULL, 0, "pictures", FAMILY_INSIDE},
     {"audio_config", NULL, 0, "sound", 0},
-    {"text_config", NULL, 0, "a model inside another", 0},
+    {"text_config", NULL, 0, "a model inside another", FAMILY_INSIDE},
 };
 
 /* ------------------------------------------------------------------------ keys of GGUF files -- */
