@@ -234,11 +234,13 @@ static NOINLINE uint32_t finish(const struct attend_args *a, uint32_t i, float v
 uint32_t avx2_attend(const struct attend_args *a) {
     assert(attend_good(a));
     float max[ATTEND_QUERIES], vmax[ATTEND_QUERIES], inv_vmax[ATTEND_QUERIES];
-    int64_t sum[ATTEND_QUERIES] = {0};
+    int64_t sum[ATTEND_QUERIES];
     uint32_t bad = 0;
 
     score_all(a, max, vmax);
     for (uint32_t i = 0; i < a->queries; i++) {
+        max[i] = attend_sink_max(&a->query[i], max[i]);
+        sum[i] = attend_sink_sum(&a->query[i], max[i]);
         inv_vmax[i] = vmax[i] == 0.0f ? 0.0f : num_recip(vmax[i]);
         memset(attend_sums(a, i), 0, 3 * (size_t)a->head_dim * sizeof(int32_t));
     }

@@ -83,7 +83,7 @@ static uint32_t panels_of(const struct blob_tensor *t) { return padded_rows(t->r
 static uint32_t embed_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
     const struct hal_model *m = p->setup.model;
     const struct blob_tensor *e = tensor(p, op, 0);
-    uint32_t id = (uint32_t)p->pass->column[column].id;
+    uint32_t id = (uint32_t)p->pass->column[0][column].id;
     const int8_t *row = (const int8_t *)m->weights + e->offset + (size_t)id * padded_cols(e->cols);
     return p->kernels.embed(row, m->rows[e->row_scales + id], op->width,
                             float_column(p, op->out[0], column));
@@ -96,7 +96,7 @@ static const float *no_rotation(uint32_t head_dim, float *cos_sin) {
 }
 
 static uint32_t heads_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
-    const struct hal_column *col = &p->pass->column[column];
+    const struct hal_column *col = &p->pass->column[op->view][column];
     const uint32_t hd = op->shape.head_dim;
     _Alignas(64) float unrotated[BLOB_HEAD_DIM_MAX];
     const float *cos_sin = op->flags & HAL_UNROTATED
@@ -174,10 +174,11 @@ static uint32_t attend_unit(const struct cpu_program *p, const struct hal_op *op
                             .head_dim = hd,
                             .scratch = p->scratch + thread * p->scratch_floats};
     const struct hal_column *leader = NULL;
+    const float *sinks = op->sinks == BLOB_ABSENT ? NULL : p->setup.model->rows + op->sinks;
     uint32_t bad = 0, end = queries - first < batch ? queries : first + batch;
     for (uint32_t i = first; i < end; i++) {
         uint32_t column = i / group, head = kv_head * group + i % group;
-        const struct hal_column *col = &p->pass->column[column];
+        const struct hal_column *col = &p->pass->column[op->view][column];
         if (a.queries && leader != col && !alike(p->pass, leader, col)) {
             bad |= p->kernels.attend[cache.type](&a);
             a.queries = 0;
@@ -193,7 +194,8 @@ static uint32_t attend_unit(const struct cpu_program *p, const struct hal_op *op
                                   col->ranges,
                                   col->tail,
                                   col->mask,
-                                  float_column(p, op->out[0], column) + head * hd};
+                                  float_column(p, op->out[0], column) + head * hd,
+                                  sinks ? sinks + head : NULL};
     }
     return bad | p->kernels.attend[cache.type](&a);
 }
@@ -526,12 +528,18 @@ struct cpu_parts {
     uint64_t scratch, bytes;
 };
 
+static size_t scratch_floats(const struct hal_setup *setup) {
+    uint32_t slots = 0;
+    for (uint32_t v = 0; v < HAL_VIEWS; v++)
+        if (setup->kv_slots[v] > slots) slots = setup->kv_slots[v];
+    return attend_scratch_floats(slots);
+}
+
 static struct cpu_parts lay_out(const struct hal_setup *setup) {
     struct cpu_parts at;
     struct place walk = {0};
     place_next(&walk, 1, sizeof(struct cpu_program));
-    at.scratch =
-        place_next(&walk, setup->threads, attend_scratch_floats(setup->kv_slots) * sizeof(float));
+    at.scratch = place_next(&walk, setup->threads, scratch_floats(setup) * sizeof(float));
     at.bytes = walk.end;
     return at;
 }
@@ -550,7 +558,7 @@ static apus_status cpu_prepare(void *memory, const struct hal_setup *setup) {
     p->kernels = ((const struct cpu_model *)setup->model_memory)->kernels;
     p->ahead = ahead_for(p);
     p->scratch = place_at(memory, at.scratch);
-    p->scratch_floats = attend_scratch_floats(setup->kv_slots);
+    p->scratch_floats = scratch_floats(setup);
     p->work = (struct pool_work){pass_next, pass_units, pass_ahead, p};
     const uint32_t lent = setup->pool ? setup->pool->threads : 1,
                    threads = lent < setup->threads ? lent : setup->threads;

@@ -17,6 +17,7 @@
 #include "apus/apus.h"
 #include "hal/act.h"
 #include "hal/kv.h"
+#include "hal/scalar.h"
 #include "weights/format.h"
 
 /* y = W x for `columns` columns. Any number >= 1 is allowed; 1..16 cost nearly one pass over the
@@ -52,8 +53,9 @@ struct attend_query {
     const struct kv_range *range; /* [ranges] */
     uint32_t ranges;
     uint32_t tail;
-    uint32_t mask; /* bit i: slot tail + i is visible, i < 16 */
-    float *out;    /* [head_dim], 64-aligned */
+    uint32_t mask;     /* bit i: slot tail + i is visible, i < 16 */
+    float *out;        /* [head_dim], 64-aligned */
+    const float *sink; /* NULL, or a logit that takes part in the maximum and in the sum */
 };
 struct attend_args {
     struct kv_head kv;
@@ -63,6 +65,18 @@ struct attend_args {
     struct attend_query query[ATTEND_QUERIES]; /* each sees at least one slot */
     float *scratch;                            /* attend_scratch_floats(slots), 64-aligned */
 };
+/* With the query's sink, if it has one: the maximum, and the sum's first term, which is the sink's
+ * E. `max` in the sum is the maximum with the sink. */
+static inline float attend_sink_max(const struct attend_query *q, float max) {
+    return q->sink && *q->sink > max ? *q->sink : max;
+}
+static inline int64_t attend_sink_sum(const struct attend_query *q, float max) {
+    if (!q->sink) return 0;
+    float t = *q->sink - max;
+    if (t < -30.0f) return 0;
+    float e = num_exp2(t);
+    return num_rint_positive(e * 16777216.0f);
+}
 /* Attention over a cache of the type under which the function stands in the table. */
 typedef uint32_t cpu_attend_fn(const struct attend_args *args);
 

@@ -24,14 +24,6 @@ static int32_t dot(const struct attend_args *a, const int8_t *q, uint32_t slot) 
     return sum;
 }
 
-/* x >= 0, ties to even. num_rint is right only up to 2^22; from 2^23 on every float is an
- * integer. */
-static int64_t round_positive(float x) {
-    if (x >= 8388608.0f) return (int64_t)x;
-    float t = x + 8388608.0f;
-    return (int64_t)(t - 8388608.0f);
-}
-
 static uint32_t attend_one(const struct attend_args *a, const struct attend_query *query) {
     float *score = a->scratch, max = 0.0f, vmax = 0.0f;
     uint32_t bad = 0, first = 1;
@@ -43,17 +35,18 @@ static uint32_t attend_one(const struct attend_args *a, const struct attend_quer
         if (first || a->kv.vscale[j] > vmax) vmax = a->kv.vscale[j];
         first = 0;
     }
+    max = attend_sink_max(query, max);
     if (vmax == 0.0f) {
         memset(query->out, 0, a->head_dim * sizeof *query->out);
         return 0;
     }
 
-    int64_t sum = 0, acc[BLOB_HEAD_DIM_MAX] = {0};
+    int64_t sum = attend_sink_sum(query, max), acc[BLOB_HEAD_DIM_MAX] = {0};
     float r = num_recip(vmax);
     for (uint32_t j = seen_from(query, 0); j != NO_SLOT; j = seen_from(query, j + 1)) {
         float t = score[j] - max;
         float e = t < -30.0f ? 0.0f : num_exp2(t);
-        sum += round_positive(e * 16777216.0f);
+        sum += num_rint_positive(e * 16777216.0f);
         float b = num_snap(a->kv.vscale[j] * r, &bad);
         float w = e * b;
         w = num_rint(w * 2097151.0f);

@@ -58,7 +58,8 @@ struct hal_setup {
     uint8_t *const *kv;       /* [layers] the layer's cache (hal/kv.h), NULL without attention; may
                                  be NULL while measuring */
     enum kv_type kv_type;
-    uint32_t kv_slots;            /* a multiple of KV_PANEL */
+    uint32_t kv_slots[HAL_VIEWS]; /* of the caches of each view's layers: multiples of KV_PANEL, at
+                                     least columns_max; 0: the model has no such view */
     uint32_t columns_max;         /* 1 .. HAL_COLUMNS_MAX */
     uint32_t threads;             /* at most so many of the pool's; at least 1 */
     struct hal_matrices matrices; /* the CPU engine only */
@@ -66,7 +67,8 @@ struct hal_setup {
 
 static inline struct kv_cache hal_cache(const struct hal_setup *setup, uint32_t layer) {
     assert(layer < setup->model->dims->layers);
-    return (struct kv_cache){setup->kv ? setup->kv[layer] : NULL, setup->kv_type, setup->kv_slots,
+    return (struct kv_cache){setup->kv ? setup->kv[layer] : NULL, setup->kv_type,
+                             setup->kv_slots[hal_view_of(setup->model, layer)],
                              setup->model->layers[layer].kv_heads, setup->model->dims->head_dim};
 }
 
@@ -74,9 +76,11 @@ static inline struct kv_cache hal_cache(const struct hal_setup *setup, uint32_t 
 static inline int hal_setup_good(const struct hal_setup *setup) {
     int good = setup->model && setup->program && setup->model_memory && setup->kv &&
                setup->layers.first < setup->layers.end &&
-               setup->layers.end <= setup->model->dims->layers && setup->kv_slots % KV_PANEL == 0 &&
-               setup->columns_max >= 1 && setup->columns_max <= HAL_COLUMNS_MAX &&
-               setup->threads >= 1;
+               setup->layers.end <= setup->model->dims->layers && setup->columns_max >= 1 &&
+               setup->columns_max <= HAL_COLUMNS_MAX && setup->threads >= 1;
+    for (uint32_t v = 0; good && v < HAL_VIEWS; v++)
+        good = setup->kv_slots[v] % KV_PANEL == 0 &&
+               (setup->kv_slots[v] ? setup->kv_slots[v] >= setup->columns_max : v > 0);
     for (uint32_t i = 0; good && i < HAL_SLOTS; i++)
         good = (uintptr_t)setup->slot[i] % PLACE_LINE == 0 &&
                setup->program->stride[i] % PLACE_LINE == 0;
@@ -130,9 +134,9 @@ struct hal_engine {
      * between submit and wait. NULL where it computes in these two itself. */
     int (*done)(void *memory, uint64_t ticket);
 
-    /* The caller has itself changed rows of the cache in slots from .. to - 1 (a restored state, a
-     * branch that was kept). NULL where the engine reads the caller's cache in place. */
-    void (*cache_written)(void *memory, uint32_t from, uint32_t to);
+    /* The caller has itself changed rows of a view's caches in slots from .. to - 1 (a restored
+     * state, a branch that was kept). NULL where the engine reads the caller's cache in place. */
+    void (*cache_written)(void *memory, uint32_t view, uint32_t from, uint32_t to);
 };
 
 /* Every engine of this build, best first; NULL ends the list. Defined by the runtime's engine

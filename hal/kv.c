@@ -137,27 +137,42 @@ void kv_copy(const struct kv_cache *target, uint32_t to, const struct kv_cache *
 
 /* The saved rows as a cache. The functions that read it do not write to it, so data may be
  * constant. */
-static struct kv_cache saved(const struct kv_cache *like, uint32_t count, const void *data) {
+static struct kv_cache saved(const struct kv_cache *like, uint32_t first, uint32_t count,
+                             const void *data) {
     struct kv_cache s = *like;
     s.data = (uint8_t *)(uintptr_t)data;
-    s.slots = (count + KV_PANEL - 1) / KV_PANEL * KV_PANEL;
+    s.slots = (first % KV_PANEL + count + KV_PANEL - 1) / KV_PANEL * KV_PANEL;
     return s;
 }
 
-uint64_t kv_saved_bytes(const struct kv_cache *c, uint32_t count) {
-    struct kv_cache s = saved(c, count, NULL);
+uint64_t kv_saved_bytes(const struct kv_cache *c, uint32_t first, uint32_t count) {
+    struct kv_cache s = saved(c, first, count, NULL);
     return kv_bytes(&s);
 }
 
-void kv_export(const struct kv_cache *c, uint32_t from, uint32_t count, void *data) {
-    struct kv_cache s = saved(c, count, data);
-    assert(data || !kv_bytes(&s));
-    kv_copy(&s, 0, c, from, s.slots);
-    kv_zero(&s, count, s.slots);
+/* How many of the saved cache's slots from `at` on lie one after another in the cache, where the
+ * first of them lies in slot *slot. */
+static uint32_t run_of(const struct kv_cache *c, const struct kv_cache *s, uint32_t first,
+                       uint32_t at, uint32_t *slot) {
+    assert(s->slots <= c->slots);
+    *slot = (first - first % KV_PANEL + at) % c->slots;
+    const uint32_t left = s->slots - at, room = c->slots - *slot;
+    return left < room ? left : room;
 }
 
-uint32_t kv_saved_bad(const struct kv_cache *c, uint32_t count, const void *data) {
-    struct kv_cache s = saved(c, count, data);
+void kv_export(const struct kv_cache *c, uint32_t first, uint32_t count, void *data) {
+    struct kv_cache s = saved(c, first, count, data);
+    assert(data || !kv_bytes(&s));
+    for (uint32_t at = 0, slot, run; at < s.slots; at += run) {
+        run = run_of(c, &s, first, at, &slot);
+        kv_copy(&s, at, c, slot, run);
+    }
+    kv_zero(&s, 0, s.slots ? first % KV_PANEL : 0);
+    kv_zero(&s, s.slots ? first % KV_PANEL + count : 0, s.slots);
+}
+
+uint32_t kv_saved_bad(const struct kv_cache *c, uint32_t first, uint32_t count, const void *data) {
+    struct kv_cache s = saved(c, first, count, data);
     for (uint32_t h = 0; h < s.kv_heads; h++) {
         const uint8_t *scales = panel_of(&s, h, KSCALE, 0);
         for (uint32_t i = 0; i < 2 * s.slots; i++) { /* the scales of V follow those of K */
@@ -169,8 +184,11 @@ uint32_t kv_saved_bad(const struct kv_cache *c, uint32_t count, const void *data
     return s.kv_heads;
 }
 
-void kv_import(const struct kv_cache *c, uint32_t to, uint32_t count, const void *data) {
-    struct kv_cache s = saved(c, count, data);
-    assert(kv_saved_bad(c, count, data) == c->kv_heads);
-    kv_copy(c, to, &s, 0, s.slots);
+void kv_import(const struct kv_cache *c, uint32_t first, uint32_t count, const void *data) {
+    struct kv_cache s = saved(c, first, count, data);
+    assert(kv_saved_bad(c, first, count, data) == c->kv_heads);
+    for (uint32_t at = 0, slot, run; at < s.slots; at += run) {
+        run = run_of(c, &s, first, at, &slot);
+        kv_copy(c, slot, &s, at, run);
+    }
 }

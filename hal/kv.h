@@ -57,15 +57,17 @@ void kv_move(const struct kv_cache *cache, uint32_t from, uint32_t to);
 void kv_copy(const struct kv_cache *target, uint32_t to, const struct kv_cache *source,
              uint32_t from, uint32_t count);
 
-/* Rows as bytes, for saved states: `count` rows from slot `from` on, which is a multiple of
- * KV_PANEL. They take kv_saved_bytes, at any alignment. They are a cache of just enough slots whose
- * unused rows are zero, so that equal rows give equal bytes. */
-uint64_t kv_saved_bytes(const struct kv_cache *cache, uint32_t count);
-void kv_export(const struct kv_cache *cache, uint32_t from, uint32_t count, void *data);
+/* Rows as bytes, for saved states: those of `count` positions from `first` on, where a position p
+ * lies in slot p % slots. They take kv_saved_bytes, at any alignment. They are a cache of just
+ * enough panels, which begin at multiples of KV_PANEL; its unused rows are zero, so that equal rows
+ * give equal bytes. These panels are at most the cache's. kv_import also writes the unused rows. */
+uint64_t kv_saved_bytes(const struct kv_cache *cache, uint32_t first, uint32_t count);
+void kv_export(const struct kv_cache *cache, uint32_t first, uint32_t count, void *data);
 /* The first kv head with a scale that is neither +0 nor in [2^-50, 2^50]; kv_heads if there is
  * none. The bytes come from outside and may be imported only if there is none. */
-uint32_t kv_saved_bad(const struct kv_cache *cache, uint32_t count, const void *data);
-void kv_import(const struct kv_cache *cache, uint32_t to, uint32_t count, const void *data);
+uint32_t kv_saved_bad(const struct kv_cache *cache, uint32_t first, uint32_t count,
+                      const void *data);
+void kv_import(const struct kv_cache *cache, uint32_t first, uint32_t count, const void *data);
 
 /* What attention kernels read of one kv head. The type says how the bytes lie under these
  * pointers. */

@@ -116,6 +116,8 @@ struct hal_op {
                                    writes */
     struct hal_weights weights; /* HAL_EMBED, HAL_GEMV, HAL_HEADS */
     struct hal_heads shape;     /* HAL_HEADS, HAL_ATTEND */
+    uint32_t view;              /* likewise: the layer's */
+    uint32_t sinks;             /* HAL_ATTEND: the first of float [heads] in rows, or BLOB_ABSENT */
     float eps;                  /* HAL_NORM */
 };
 
@@ -138,6 +140,10 @@ static inline uint32_t hal_weight(const struct hal_program *program, const struc
     return program->weight[op->weights.first + i];
 }
 
+/* Layers whose attention sees equally far are one view of the model. View 0 sees all positions,
+ * each other one as far as one of the windows that the model's layers have. */
+enum { HAL_VIEWS = 1 + BLOB_WINDOWS_MAX };
+
 /* The model as engines see it: the checked tables of the blob (weights/format.h). */
 struct hal_model {
     const struct blob_model *dims;
@@ -147,7 +153,14 @@ struct hal_model {
     const float *rope;
     const uint8_t *weights;
     const struct blob_variant *variants;
+    uint32_t window[HAL_VIEWS]; /* how far each view sees; 0: everything, which view 0 does, or no
+                                   such view */
 };
+
+/* runtime/model.c and tests fill in the windows: every other window than 0 of a layer, once. */
+void hal_set_windows(struct hal_model *model);
+/* The view to which a layer belongs. */
+uint32_t hal_view_of(const struct hal_model *model, uint32_t layer);
 
 /* Whether an engine multiplies all weights of the operation. The mask is one like WEIGHT_ON_CPU. */
 static inline int hal_multiplies(uint32_t engine, const struct hal_model *model,
@@ -158,6 +171,10 @@ static inline int hal_multiplies(uint32_t engine, const struct hal_model *model,
 }
 
 /* What varies from pass to pass.
+ *
+ * Layers of different views may keep their rows in different places, so a pass has a table of
+ * columns for each view. They tell the same ids and positions, and differ in slots and in what is
+ * seen.
  *
  * A column sees the slots of its ranges, which ascend and do not overlap, and by its mask any of 16
  * slots from `tail` on, which lie outside its ranges: its ancestors in a tree that the pass
@@ -200,8 +217,9 @@ struct hal_pass {
     uint32_t columns;     /* 1 .. columns_max */
     uint32_t logits_from; /* columns logits_from .. columns - 1 want logits; at most HAL_LOGITS_MAX
                              of them; = columns for none */
-    const struct hal_column *column;
-    const struct kv_range *range; /* [ranges]; columns may share them */
+    const struct hal_column *column[HAL_VIEWS]; /* [columns] for each view; NULL for views that the
+                                                   model does not have. Views may share a table */
+    const struct kv_range *range;               /* [ranges]; columns may share them */
     uint32_t ranges;
     struct hal_stop stop;
     int resume; /* != 0: the program's last pass was stopped. Its first `columns` columns, which are
@@ -218,9 +236,9 @@ static inline void hal_line(struct hal_column *column, struct kv_range *range, u
 
 /* hal/visible.c. Whether this column of the pass sees the slot. */
 int hal_sees(const struct hal_pass *pass, const struct hal_column *column, uint32_t slot);
-/* Whether a pass obeys the rules above in a cache of so many slots. Engines assert it; a release
- * build does not check. */
-int hal_pass_good(const struct hal_pass *pass, uint32_t kv_slots);
+/* Whether a pass obeys the rules above in caches of kv_slots[view] slots. Engines assert it; a
+ * release build does not check. */
+int hal_pass_good(const struct hal_pass *pass, const uint32_t kv_slots[HAL_VIEWS]);
 
 static inline size_t hal_qi_stride(uint32_t head_dim) {
     return (size_t)place_up(head_dim, PLACE_LINE);

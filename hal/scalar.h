@@ -75,6 +75,14 @@ static inline float num_exp2(float t) {
     return bits_float(float_bits(p) + ((uint32_t)(int32_t)n << 23));
 }
 
+/* x >= 0, ties to even. num_rint is right only up to 2^22; from 2^23 on every float is an
+ * integer. */
+static inline int64_t num_rint_positive(float x) {
+    if (x >= 8388608.0f) return (int64_t)x;
+    float t = x + 8388608.0f;
+    return (int64_t)(t - 8388608.0f);
+}
+
 /* x normal and positive */
 static inline float num_log2(float x) {
     static const float d[10] = {0x1.715476p+0f, -0x1.715470p-1f, 0x1.ec7080p-2f, -0x1.715a68p-2f,

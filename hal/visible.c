@@ -1,5 +1,7 @@
-/* What the columns of a pass see of the cache, slot by slot. */
+/* What the columns of a pass see of the cache, slot by slot, and as far as layers see. */
 #include "hal/program.h"
+
+#include <string.h>
 
 int hal_sees(const struct hal_pass *pass, const struct hal_column *c, uint32_t slot) {
     const struct kv_range *range = pass->range + c->range;
@@ -34,14 +36,49 @@ static int mask_good(const struct hal_pass *pass, const struct hal_column *c, ui
     return 1;
 }
 
-int hal_pass_good(const struct hal_pass *pass, uint32_t kv_slots) {
+static int columns_good(const struct hal_pass *pass, const struct hal_column *column,
+                        uint32_t kv_slots) {
     for (uint32_t i = 0; i < pass->columns; i++) {
-        const struct hal_column *c = &pass->column[i];
+        const struct hal_column *c = &column[i];
+        if (c->id != pass->column[0][i].id || c->position != pass->column[0][i].position) return 0;
         if (c->slot >= kv_slots || !ranges_good(pass, c, kv_slots) ||
             !mask_good(pass, c, kv_slots) || !hal_sees(pass, c, c->slot))
             return 0;
         for (uint32_t k = 0; k < i; k++) /* no row is written twice */
-            if (pass->column[k].slot == c->slot) return 0;
+            if (column[k].slot == c->slot) return 0;
     }
     return 1;
+}
+
+int hal_pass_good(const struct hal_pass *pass, const uint32_t kv_slots[HAL_VIEWS]) {
+    int good = pass->column[0] != NULL;
+    for (uint32_t v = 0; good && v < HAL_VIEWS; v++)
+        if (pass->column[v]) good = columns_good(pass, pass->column[v], kv_slots[v]);
+    return good;
+}
+
+static uint32_t window_of(const struct hal_model *model, uint32_t layer) {
+    return layer_variant(&model->layers[layer], model->variants)->window;
+}
+
+void hal_set_windows(struct hal_model *model) {
+    uint32_t views = 1;
+    memset(model->window, 0, sizeof model->window);
+    for (uint32_t i = 0; i < model->dims->layers; i++) {
+        const uint32_t window = window_of(model, i);
+        uint32_t v = 0;
+        while (v < views && model->window[v] != window) v++;
+        assert(v < HAL_VIEWS);
+        if (v == views) model->window[views++] = window;
+    }
+}
+
+uint32_t hal_view_of(const struct hal_model *model, uint32_t layer) {
+    const uint32_t window = window_of(model, layer);
+    uint32_t v = 0;
+    while (model->window[v] != window) {
+        v++;
+        assert(v < HAL_VIEWS);
+    }
+    return v;
 }

@@ -93,9 +93,15 @@ static void place_host(struct program_layout *l, const struct hal_setup *s) {
     l->rope_at = ARGS_TABLE + (uint32_t)columns * COLUMN_WORDS;
     l->rows_at = l->rope_at + (uint32_t)columns * m->head_dim;
     l->row_words = embed ? padded_cols(embed->cols) / 4 : 0;
-    l->ranges_at = l->rows_at + (uint32_t)columns * l->row_words;
-    l->splits_at = l->ranges_at + (uint32_t)columns * HAL_RANGES_MAX * 2;
-    add(l, PART_ARGS, &walk, l->splits_at + (s->kv_slots + SPLIT - 1) / SPLIT, 4);
+    uint32_t end = l->rows_at + (uint32_t)columns * l->row_words;
+    for (uint32_t v = 0; v < HAL_VIEWS && (!v || s->kv_slots[v]); v++) {
+        struct view_layout *at = &l->view[v];
+        at->columns_at = v ? end : ARGS_TABLE;
+        at->ranges_at = end + (v ? (uint32_t)columns * COLUMN_WORDS : 0);
+        at->splits_at = at->ranges_at + (uint32_t)columns * HAL_RANGES_MAX * 2;
+        end = at->splits_at + (s->kv_slots[v] + SPLIT - 1) / SPLIT;
+    }
+    add(l, PART_ARGS, &walk, end, 4);
     add(l, PART_GRIDS, &walk, l->steps, sizeof(VkDispatchIndirectCommand));
     add(l, PART_STATUS, &walk, 1, 4);
     add(l, PART_LOGITS, &walk, HAL_LOGITS_MAX, s->program->stride[SLOT_LOGITS]);
@@ -127,7 +133,7 @@ struct program_layout program_layout(const struct hal_setup *s) {
     l.grids = place_next(&walk, l.steps, sizeof(struct grid));
     l.segment_end = place_next(&walk, l.segments, sizeof(uint32_t));
     l.commands = place_next(&walk, (uint64_t)l.segments * BUCKETS, sizeof(VkCommandBuffer));
-    l.slots = place_next(&walk, s->columns_max, sizeof(uint32_t));
+    l.slots = place_next(&walk, (uint64_t)s->columns_max * HAL_VIEWS, sizeof(uint32_t));
     l.memory = walk.end;
     return l;
 }

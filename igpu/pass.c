@@ -41,12 +41,12 @@ static uint32_t seen_from(const struct hal_pass *pass, const struct hal_column *
 
 /* Writes the first slots of the runs of SPLIT slots in which some column sees a slot. Returns how
  * many runs there are. */
-static uint32_t write_splits(uint32_t *split, const struct hal_pass *pass) {
+static uint32_t write_splits(uint32_t *split, const struct hal_pass *pass, uint32_t view) {
     uint32_t count = 0, slot = 0;
     for (;;) {
         uint32_t next = UINT32_MAX;
         for (uint32_t i = 0; i < pass->columns && next >= slot + SPLIT; i++) {
-            const uint32_t seen = seen_from(pass, &pass->column[i], slot);
+            const uint32_t seen = seen_from(pass, &pass->column[view][i], slot);
             if (seen < next) next = seen;
         }
         if (next == UINT32_MAX) return count;
@@ -55,18 +55,28 @@ static uint32_t write_splits(uint32_t *split, const struct hal_pass *pass) {
     }
 }
 
-static void write_column(const struct igpu_program *p, uint32_t *args, uint32_t i,
-                         const struct hal_pass *pass) {
-    const struct hal_column *c = &pass->column[i];
-    const struct hal_model *m = p->setup.model;
-    const struct blob_tensor *e = p->embed;
-    uint32_t *word = args + ARGS_TABLE + i * COLUMN_WORDS, hd = m->dims->head_dim;
+/* Where a column's rows go and what it sees, for the layers of a view. */
+static void write_sight(const struct igpu_program *p, uint32_t *args, uint32_t view, uint32_t i,
+                        const struct hal_pass *pass) {
+    const struct hal_column *c = &pass->column[view][i];
+    const struct view_layout *at = &p->at.view[view];
+    uint32_t *word = args + at->columns_at + i * COLUMN_WORDS;
     word[COLUMN_SLOT] = c->slot;
     word[COLUMN_RANGES] = c->ranges;
     word[COLUMN_TAIL] = c->tail;
     word[COLUMN_MASK] = c->mask;
-    memcpy(args + p->at.ranges_at + (size_t)i * HAL_RANGES_MAX * 2, pass->range + c->range,
+    memcpy(args + at->ranges_at + (size_t)i * HAL_RANGES_MAX * 2, pass->range + c->range,
            c->ranges * sizeof(struct kv_range));
+    p->slots[view * p->setup.columns_max + i] = c->slot;
+}
+
+/* What all views have of a column. */
+static void write_column(const struct igpu_program *p, uint32_t *args, uint32_t i,
+                         const struct hal_pass *pass) {
+    const struct hal_column *c = &pass->column[0][i];
+    const struct hal_model *m = p->setup.model;
+    const struct blob_tensor *e = p->embed;
+    uint32_t *word = args + ARGS_TABLE + i * COLUMN_WORDS, hd = m->dims->head_dim;
     memcpy(args + p->at.rope_at + (size_t)i * hd, m->rope + (size_t)c->position * hd,
            hd * sizeof(float));
     if (!e) return;
@@ -77,7 +87,7 @@ static void write_column(const struct igpu_program *p, uint32_t *args, uint32_t 
 }
 
 static void write_grids(const struct igpu_program *p, const struct hal_pass *pass,
-                        uint32_t splits) {
+                        const uint32_t splits[HAL_VIEWS]) {
     VkDispatchIndirectCommand *out = (VkDispatchIndirectCommand *)(void *)host_words(p, PART_GRIDS);
     uint32_t run =
         p->bucket == PROMPT && p->model->device.facts.matrix ? MATRIX_TILES * TILE : TILE;
@@ -95,7 +105,7 @@ static void write_grids(const struct igpu_program *p, const struct hal_pass *pas
             out[i] = (VkDispatchIndirectCommand){(columns + run - 1) / run, g->x, 1};
             break;
         case RULE_SPLITS:
-            out[i] = (VkDispatchIndirectCommand){splits, g->x, columns};
+            out[i] = (VkDispatchIndirectCommand){splits[g->view], g->x, columns};
             break;
         }
     }
@@ -105,11 +115,13 @@ static void write_arguments(struct igpu_program *p, const struct hal_pass *pass)
     uint32_t *args = host_words(p, PART_ARGS);
     args[ARGS_COLUMNS] = pass->columns;
     args[ARGS_LOGITS_FROM] = pass->logits_from;
-    for (uint32_t i = 0; i < pass->columns; i++) {
-        write_column(p, args, i, pass);
-        p->slots[i] = pass->column[i].slot;
+    for (uint32_t i = 0; i < pass->columns; i++) write_column(p, args, i, pass);
+    uint32_t splits[HAL_VIEWS] = {0};
+    for (uint32_t v = 0; v < HAL_VIEWS && pass->column[v]; v++) {
+        for (uint32_t i = 0; i < pass->columns; i++) write_sight(p, args, v, i, pass);
+        splits[v] = write_splits(args + p->at.view[v].splits_at, pass, v);
     }
-    write_grids(p, pass, write_splits(args + p->at.splits_at, pass));
+    write_grids(p, pass, splits);
     if (!p->next_segment) *host_words(p, PART_STATUS) = 0;
 }
 
@@ -225,12 +237,13 @@ static void copy_rows(const struct igpu_program *p) {
     for (uint32_t i = 0; i < m->dims->layers; i++) {
         const uint8_t *row = layer;
         const struct kv_cache cache = program_cache(&p->setup, i);
+        const uint32_t *slots = p->slots + hal_view_of(m, i) * p->setup.columns_max;
         for (uint32_t c = 0; c < p->columns; c++)
             for (uint32_t h = 0; h < cache.kv_heads; h++, row += 2 * hd + 8) {
                 float scale[2];
                 memcpy(scale, row + 2 * hd, sizeof scale);
-                kv_store(&cache, h, p->slots[c], KV_K, (const int8_t *)row, scale[0]);
-                kv_store(&cache, h, p->slots[c], KV_V, (const int8_t *)row + hd, scale[1]);
+                kv_store(&cache, h, slots[c], KV_K, (const int8_t *)row, scale[0]);
+                kv_store(&cache, h, slots[c], KV_V, (const int8_t *)row + hd, scale[1]);
             }
         layer +=
             place_up((uint64_t)p->setup.columns_max * cache.kv_heads * (2 * hd + 8), PART_ALIGN);
@@ -277,14 +290,15 @@ int igpu_done(void *memory, uint64_t ticket) {
            value >= p->submitted;
 }
 
-/* Copies the panels that have any of the slots [from, to) from the caller's cache to the
- * device's. */
-void igpu_cache_written(void *memory, uint32_t from, uint32_t to) {
-    assert(from <= to && to <= ((const struct igpu_program *)memory)->setup.kv_slots);
+/* Copies the panels that have any of the slots [from, to) from the view's caches of the caller to
+ * the device's. */
+void igpu_cache_written(void *memory, uint32_t view, uint32_t from, uint32_t to) {
+    assert(from <= to && to <= ((const struct igpu_program *)memory)->setup.kv_slots[view]);
     struct igpu_program *p = memory;
     from -= from % KV_PANEL;
     to = round_up(to, KV_PANEL);
     for (uint32_t i = 0; i < p->setup.model->dims->layers; i++) {
+        if (hal_view_of(p->setup.model, i) != view) continue;
         struct kv_cache host = program_cache(&p->setup, i), device = host;
         device.data = p->kv[i].map;
         kv_copy(&device, from, &host, from, to - from);

@@ -68,14 +68,16 @@ static apus_status warm_up(struct igpu_program *p) {
         hal_line(column, range, i, 0, i);
         column[i].position = 0;
     }
+    const struct hal_column *columns_of[HAL_VIEWS] = {NULL};
+    for (uint32_t v = 0; v < HAL_VIEWS && p->setup.kv_slots[v]; v++) columns_of[v] = column;
     for (uint32_t b = 0; b < BUCKETS && (!b || bucket_cols(b - 1) < p->setup.columns_max); b++) {
         uint32_t columns = b == PROMPT ? TILE + 1 : bucket_cols(b);
         if (columns > p->setup.columns_max) columns = p->setup.columns_max;
         struct hal_pass pass = {.columns = columns,
                                 .logits_from = columns > TILE ? TILE - 1 : columns - 1,
-                                .column = column,
                                 .range = range,
                                 .ranges = columns};
+        memcpy(pass.column, columns_of, sizeof pass.column);
         apus_status s = program_run(p, &pass);
         if (s && s != APUS_E_NUMERIC) return s;
         if (columns < TILE || !column_differs(p, columns == TILE)) continue;

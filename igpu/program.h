@@ -45,7 +45,7 @@ struct step {
     enum shader shader;
     uint32_t types; /* of a GEMV: GEMV_W8, GEMV_W4 or both */
     enum rule rule;
-    uint32_t x, tail;
+    uint32_t x, tail, view;
     uint32_t push_bytes;
     uint32_t push[PUSH_BYTES / 4];
     struct range act, in[BIND_ARRAY], out[BIND_ARRAY]; /* one whose buffer is NULL is not used */
@@ -54,7 +54,14 @@ struct step {
 /* What each pass needs to know of a step, to write its grid. */
 struct grid {
     enum rule rule;
-    uint32_t x, tail;
+    uint32_t x, tail, view;
+};
+
+/* Where the arguments for the layers of a view begin, in words of 4 bytes. */
+struct view_layout {
+    uint32_t columns_at; /* [columns_max] columns */
+    uint32_t ranges_at;  /* [columns_max][HAL_RANGES_MAX] ranges of the slots that a column sees */
+    uint32_t splits_at;  /* first slots of the runs of SPLIT slots that attention reads */
 };
 
 struct program_layout {
@@ -64,8 +71,7 @@ struct program_layout {
     /* Where parts of the arguments begin, in words of 4 bytes, and the words of a row of the
      * embedding and of a column of queries. */
     uint32_t rope_at, rows_at, row_words, qi_words;
-    uint32_t ranges_at; /* [columns_max][HAL_RANGES_MAX] ranges of the slots that a column sees */
-    uint32_t splits_at; /* first slots of the runs of SPLIT slots that attention reads */
+    struct view_layout view[HAL_VIEWS];
     uint64_t kv, sets, grids, segment_end, commands, slots, memory; /* offsets in the caller's
                                                                        memory, and its size */
 };
@@ -95,7 +101,7 @@ struct igpu_program {
     uint64_t began_ns;                /* when the submission began */
     struct hal_stop stop;
     int stopped;      /* cancelled before anything of the pass was submitted */
-    uint32_t *slots;  /* [columns_max] where each column's K and V rows go */
+    uint32_t *slots;  /* [HAL_VIEWS][columns_max] where each column's K and V rows go */
     uint64_t unit_ns; /* time that a segment takes for one tile of columns; 0: not measured yet */
     int lost;         /* a call failed: the device is not used again */
 };
@@ -134,6 +140,6 @@ apus_status program_run(struct igpu_program *program, const struct hal_pass *pas
 apus_status igpu_submit(void *memory, const struct hal_pass *pass, uint64_t *ticket);
 apus_status igpu_wait(void *memory, uint64_t ticket);
 int igpu_done(void *memory, uint64_t ticket);
-void igpu_cache_written(void *memory, uint32_t from, uint32_t to);
+void igpu_cache_written(void *memory, uint32_t view, uint32_t from, uint32_t to);
 
 #endif

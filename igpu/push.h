@@ -42,7 +42,8 @@ static inline uint32_t gemv_type(uint32_t type) {
     return bits[type];
 }
 
-/* The arguments' buffer: ARGS_TABLE words, then COLUMN_WORDS for each column, then what the program
+/* The arguments' buffer: ARGS_TABLE words, then COLUMN_WORDS for each column of view 0, then what
+ * the program
  * puts behind them (struct program_layout). */
 enum { ARGS_COLUMNS, ARGS_LOGITS_FROM, ARGS_TABLE = 16 };
 enum { COLUMN_SLOT, COLUMN_RANGES, COLUMN_TAIL, COLUMN_MASK, COLUMN_SCALE, COLUMN_WORDS = 8 };
@@ -67,13 +68,14 @@ struct push_gemv {
 struct push_heads {
     uint32_t head_dim, heads, kv_heads, slots;
     uint32_t q_stride, kv_stride, qi_stride, block_words;
-    uint32_t bias[3], cos_sin, block;
+    uint32_t bias[3], cos_sin, block, columns_at;
 };
 struct push_query {
-    uint32_t head_dim, heads, group, slots, qi_stride, block_words, ranges_at, splits_at;
+    uint32_t head_dim, heads, group, slots, qi_stride, block_words, columns_at, ranges_at,
+        splits_at, sinks;
 };
 struct push_attend_out {
-    uint32_t head_dim, heads, stride;
+    uint32_t head_dim, heads, stride, sinks;
 };
 struct push_quantize {
     uint32_t width, kp, cols, stride;

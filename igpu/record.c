@@ -52,7 +52,7 @@ static VkResult make_sets(struct igpu_program *p) {
                 vk->AllocateDescriptorSets(p->model->device.handle, &info, &p->sets[p->steps]);
             if (r) return r;
             write_set(p, p->sets[p->steps], &s);
-            p->grids[p->steps] = (struct grid){s.rule, s.x, s.tail};
+            p->grids[p->steps] = (struct grid){s.rule, s.x, s.tail, s.view};
         }
     }
     assert(p->segments < p->at.segments);

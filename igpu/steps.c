@@ -72,13 +72,14 @@ static int heads_step(const struct igpu_program *p, const struct hal_op *op, uin
     struct push_heads push = {.head_dim = hd,
                               .heads = op->shape.heads,
                               .kv_heads = op->shape.kv_heads,
-                              .slots = p->setup.kv_slots,
+                              .slots = cache.slots,
                               .q_stride = floats(p, op->in[0]),
                               .kv_stride = floats(p, op->in[1]),
                               .qi_stride = p->at.qi_words,
                               .block_words = (uint32_t)(kv_head_bytes(&cache) / 4),
                               .cos_sin = op->flags & HAL_UNROTATED ? UINT32_MAX : p->at.rope_at,
-                              .block = head_block(hd)};
+                              .block = head_block(hd),
+                              .columns_at = p->at.view[op->view].columns_at};
     s->shader = SHADER_HEADS, s->rule = RULE_X_COLUMNS;
     s->x = op->shape.heads + 2 * op->shape.kv_heads;
     s->act = program_part(p, PART_STATE);
@@ -99,7 +100,7 @@ static int attend_step(const struct igpu_program *p, const struct hal_op *op, ui
     uint32_t hd = l->head_dim;
     s->x = l->heads;
     if (part == 2) {
-        struct push_attend_out push = {hd, l->heads, floats(p, op->out[0])};
+        struct push_attend_out push = {hd, l->heads, floats(p, op->out[0]), op->sinks};
         s->shader = SHADER_ATTEND_OUT, s->rule = RULE_X_COLUMNS;
         s->act = program_part(p, PART_LARGEST), s->in[0] = program_part(p, PART_STATE),
         s->out[0] = slot_range(p, op->out[0]);
@@ -107,15 +108,19 @@ static int attend_step(const struct igpu_program *p, const struct hal_op *op, ui
         return 1;
     }
     const struct kv_cache cache = program_cache(&p->setup, op->layer);
+    const struct view_layout *at = &p->at.view[op->view];
     struct push_query push = {hd,
                               l->heads,
                               l->heads / l->kv_heads,
-                              p->setup.kv_slots,
+                              cache.slots,
                               p->at.qi_words,
                               (uint32_t)(kv_head_bytes(&cache) / 4),
-                              p->at.ranges_at,
-                              p->at.splits_at};
+                              at->columns_at,
+                              at->ranges_at,
+                              at->splits_at,
+                              op->sinks};
     s->shader = part ? SHADER_ATTEND_SUM : SHADER_ATTEND_MAX, s->rule = RULE_SPLITS;
+    s->view = op->view;
     s->in[0] = slot_range(p, op->in[0]), s->in[1] = layer_cache(p, op->layer),
     s->out[0] = program_part(p, PART_STATE);
     set_push(s, &push, sizeof push);

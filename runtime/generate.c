@@ -110,6 +110,18 @@ static struct speculation_input speculation_input(apus_session *s) {
         .stop = session_stop(s, c->deadline_ns)};
 }
 
+/* After a rewind further than the target's rings hold (runtime/sequence.h): the first id comes like
+ * the one after a prompt. */
+static apus_status catch_up(apus_session *s, struct round *r) {
+    const uint64_t deadline = s->generation.sampler.config.deadline_ns;
+    const struct hal_stop stop = session_stop(s, deadline);
+    const apus_status status = session_evaluate(s, 1, deadline);
+    if (status == APUS_PARTIAL && hal_stop_no_step(&stop)) return status;
+    r->stage = ROUND_NEW;
+    if (status && status != APUS_PARTIAL) speculate_drop(&s->speculation, s->ids, s->count);
+    return status;
+}
+
 /* The logits of the round are there: rows after ids[count - 1], after its proposals and its
  * branches. A prompt has left its last row already, so the first id comes at once. After a failure
  * of the target the context is cut to what was good. */
@@ -119,8 +131,10 @@ static apus_status verified_round(apus_session *s, struct round *r) {
     if (r->stage == ROUND_NEW) {
         memset(r, 0, sizeof *r);
         if (t->logits_at == s->count - 1) return APUS_OK;
-        sequence_rewind(t, s->count - 1);
+        if (t->evaluated == s->count) sequence_again(t);
+        if (t->evaluated < s->count - 1) r->stage = ROUND_BEHIND;
     }
+    if (r->stage == ROUND_BEHIND) return catch_up(s, r);
     struct speculation_input in = speculation_input(s);
     apus_status status = speculate_round(&s->speculation, &in, r);
     if (r->stage != ROUND_NEW) return status; /* the next call goes on with it */

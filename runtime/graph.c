@@ -79,18 +79,21 @@ static void add_attention(struct graph_layer *l, const struct hal_model *model, 
     const struct blob_model *m = model->dims;
     const struct blob_layer *of = &model->layers[layer];
     const struct hal_heads shape = {of->heads, of->kv_heads, m->head_dim};
-    const uint32_t width = layer_width(m, of, WIDTH_Q);
+    const uint32_t width = layer_width(m, of, WIDTH_Q), view = hal_view_of(model, layer);
     add_norm(l, m, layer);
     const struct hal_op *qkv = add_products(l, model, layer, LT_Q);
     struct hal_op *op = add(l, HAL_HEADS, layer, width);
     for (uint32_t i = 0; i < qkv->outs; i++) reads(op, (enum hal_slot)qkv->out[i]);
     writes(op, SLOT_QI);
+    op->view = view;
     op->weights = qkv->weights; /* the operation adds the biases of these weights */
     if (layer_variant(of, model->variants)->rotation == ROTATION_NONE) op->flags = HAL_UNROTATED;
     op->shape = shape;
     op = add(l, HAL_ATTEND, layer, width);
     reads(op, SLOT_QI);
     writes(op, SLOT_Q);
+    op->view = view;
+    op->sinks = layer_variant(of, model->variants)->sinks;
     op->shape = shape;
     op = add(l, HAL_QUANT, layer, width);
     reads(op, SLOT_Q);

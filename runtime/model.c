@@ -37,8 +37,15 @@ struct places {
 static const char where_engine[] = "apus_engine_config";
 
 static struct hal_model hal_view(const struct blob *b) {
-    return (struct hal_model){b->model, b->layers,  b->tensors,      b->rows,
-                              b->rope,  b->weights, blob_variants(b)};
+    struct hal_model m = {.dims = b->model,
+                          .layers = b->layers,
+                          .tensors = b->tensors,
+                          .rows = b->rows,
+                          .rope = b->rope,
+                          .weights = b->weights,
+                          .variants = blob_variants(b)};
+    hal_set_windows(&m);
+    return m;
 }
 
 static apus_status find_engine(struct request *r, uint32_t index, const char *name) {

@@ -31,19 +31,14 @@ static apus_status tokenize(apus_session *s, const apus_part *parts, size_t part
 }
 
 void session_rewind(apus_session *s, uint32_t position) {
+    if (position <= s->target.evaluated) s->unfinished = 0;
     sequence_rewind(&s->target, position);
-    if (position == s->target.evaluated) s->unfinished = 0;
     speculate_rewind(&s->speculation, s->ids, position);
 }
 
-/* Evaluates ids[target.evaluated .. count) in chunks, and makes logits after the last position if
- * want_logits. APUS_PARTIAL: a deadline (0: none) or a cancel stopped it; target.evaluated says how
- * far it came, and the sequence keeps the work of the stopped pass. After APUS_E_NUMERIC and
- * APUS_E_ENGINE the context is cut to what was good. */
-static apus_status evaluate(apus_session *s, int want_logits, uint64_t deadline_ns) {
+apus_status session_evaluate(apus_session *s, int want_logits, uint64_t deadline_ns) {
     struct sequence *t = &s->target;
-    if (want_logits && t->evaluated == s->count && t->logits_at != s->count - 1)
-        sequence_rewind(t, s->count - 1);
+    if (want_logits && t->evaluated == s->count && t->logits_at != s->count - 1) sequence_again(t);
     if (session_cancelled(s)) return APUS_PARTIAL;
     while (t->evaluated < s->count) {
         const int32_t *ids = s->ids + t->evaluated;
@@ -62,7 +57,7 @@ static apus_status evaluate(apus_session *s, int want_logits, uint64_t deadline_
 static apus_status timed_evaluate(apus_session *s, int want_logits, uint64_t deadline_ns) {
     uint64_t began = port_now(&s->model->port);
     uint32_t before = s->target.evaluated;
-    apus_status status = evaluate(s, want_logits, deadline_ns);
+    apus_status status = session_evaluate(s, want_logits, deadline_ns);
     s->unfinished = status == APUS_PARTIAL;
     s->prompt_ns += port_now(&s->model->port) - began;
     s->prompt_tokens +=
@@ -86,7 +81,7 @@ static apus_status prompt(apus_session *s, const apus_part *parts, size_t count,
     memcpy(s->ids + common, s->fresh + common, (n - common) * sizeof *s->ids);
     s->count = n;
     s->generation.running = 0;
-    s->reused = common;
+    s->reused = s->target.evaluated;
     s->prompt_tokens = s->prompt_ns = 0;
     return timed_evaluate(s, 1, deadline_ns);
 }
@@ -154,14 +149,14 @@ static apus_status eval(apus_session *s, const int32_t *ids, size_t count, float
     if (status) return status;
     uint32_t first = s->count;
     speculate_drop(&s->speculation, s->ids, s->count);
-    status = evaluate(s, 0, 0); /* evaluate what a generation or a stopped call has left */
+    status = session_evaluate(s, 0, 0); /* evaluate what a generation or a stopped call has left */
     if (status == APUS_PARTIAL && done) *done = 0;
     if (status != APUS_PARTIAL) s->unfinished = 0;
     if (!status) {
         memcpy(s->ids + first, ids, count * sizeof *ids);
         s->count += (uint32_t)count;
         s->generation.running = 0;
-        status = logits ? evaluate_rows(s, logits, first) : evaluate(s, 0, 0);
+        status = logits ? evaluate_rows(s, logits, first) : session_evaluate(s, 0, 0);
         if (done) *done = s->target.evaluated - first;
         s->count = s->target.evaluated;
     }

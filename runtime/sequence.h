@@ -2,13 +2,29 @@
  * sequence, its draft another. Slot = position.
  *
  * A sequence does not know text: it is given ids and evaluates them. The cache has the rows of
- * positions 0 .. evaluated - 1. Going back only lowers `evaluated`. */
+ * positions 0 .. evaluated - 1. Going back only lowers `evaluated`.
+ *
+ * Layers with a window need the rows of the last `window` positions alone. Their caches are rings:
+ * a position's row is in slot position % slots, and takes the place of one that lies far enough
+ * behind. So such a layer keeps a window, and what the widest pass writes besides. Going back
+ * further than that leaves nothing that could be used, and `evaluated` becomes 0: the positions
+ * before a window's first one are needed to evaluate it again, each behind its own window, down to
+ * the first of all. A window that no context of the sequence exceeds is none. */
 #ifndef RUNTIME_SEQUENCE_H
 #define RUNTIME_SEQUENCE_H
 
 #include "runtime/model.h"
 
 #define NO_LOGITS UINT32_MAX
+
+/* What the sequence has for each view of the model. */
+struct sequence_view {
+    uint32_t window; /* how many positions its layers see, themselves included; 0: all */
+    uint32_t slots;  /* of its layers' caches; 0: the model does not have this view */
+    uint32_t kept;   /* the rows of positions below this one are gone; at most evaluated - window,
+                        where `evaluated` is larger than that */
+    struct hal_column *column; /* [chunk]; that of view 0 where the window is 0 */
+};
 
 /* An engine with the sequence's program, or with the part of it that computes some layers. */
 struct sequence_engine {
@@ -21,13 +37,14 @@ struct sequence_engine {
 struct sequence {
     const apus_model *model;
     struct hal_model hal;
-    const size_t *stride;      /* [HAL_SLOTS] of the model's program */
-    struct hal_column *column; /* [chunk] */
-    struct kv_range *range;    /* [chunk] the slots of the cache that the columns see */
-    uint8_t **kv;              /* [layers] sequence_cache */
+    const size_t *stride; /* [HAL_SLOTS] of the model's program */
+    struct sequence_view view[HAL_VIEWS];
+    struct kv_range *range; /* the slots of the caches that the columns of the pass see */
+    uint32_t ranges;
+    uint8_t **kv; /* [layers] sequence_cache */
     enum kv_type kv_type;
-    uint32_t kv_slots;    /* positions rounded up to 16 */
-    uint32_t kv_reserved; /* slots that have been zeroed, a multiple of 16 */
+    uint32_t kv_reserved; /* slots that have been zeroed, as far as a cache has them; a multiple of
+                             16 */
     uint32_t chunk;       /* most columns of a pass */
     uint8_t *slot[HAL_SLOTS];
     struct sequence_engine engine[MODEL_ENGINES]; /* as in the model; the engine that continues when
@@ -63,7 +80,7 @@ struct sequence_config {
 /* Where a sequence's parts lie in memory that begins 64-aligned. One walk serves measuring and
  * opening. */
 struct sequence_layout {
-    uint64_t column, range, kv_table, engine[MODEL_ENGINES], slots, kv;
+    uint64_t column[HAL_VIEWS], range, kv_table, engine[MODEL_ENGINES], slots, kv;
     uint64_t driver_bytes;
     uint64_t slot[HAL_SLOTS];
     uint64_t bytes;
@@ -72,6 +89,8 @@ apus_status sequence_measure(const struct sequence_config *config, struct sequen
 apus_status sequence_open(struct sequence *sequence, const struct sequence_config *config,
                           const struct sequence_layout *layout, void *memory);
 void sequence_close(struct sequence *sequence);
+/* How many slots the caches of each view's layers have. */
+void sequence_slots(const struct sequence_config *config, uint32_t slots[HAL_VIEWS]);
 
 /* The engine that computes the first part. It also knows the code or device in use. */
 static inline const struct sequence_engine *sequence_engine(const struct sequence *sequence) {
@@ -123,13 +142,20 @@ void sequence_commit(struct sequence *sequence, uint32_t branch);
 /* Row `row` (0 .. sequence->logits - 1) of the last pass's logits, float [vocab]. */
 const float *sequence_logits(const struct sequence *sequence, uint32_t row);
 
-/* Forgets positions from `position` on. */
+/* Forgets positions from `position` on. Where a ring no longer has what the positions before need
+ * to be continued, it forgets all of them. */
 void sequence_rewind(struct sequence *sequence, uint32_t position);
+/* Forgets the last position, which the next pass evaluates again for its logits. Until it has, the
+ * rings may lack the row that lies `window` positions back (sequence_lacks), which is needed only
+ * to go back once more. */
+void sequence_again(struct sequence *sequence);
+int sequence_lacks(const struct sequence *sequence);
 
-/* Call this before slots below `end` are written from outside a pass (a restored state). It zeroes
- * those that were never used. */
+/* For rows that are written from outside a pass (a restored state). sequence_reserve comes before
+ * those of positions below `end` are written: it zeroes slots that were never used.
+ * sequence_cache_written comes after those of positions from .. to - 1 were: the engine may keep a
+ * copy of them. */
 void sequence_reserve(struct sequence *sequence, uint32_t end);
-/* Call this after slots from .. to - 1 were written: the engine may keep a copy of them. */
 void sequence_cache_written(struct sequence *sequence, uint32_t from, uint32_t to);
 
 #endif

@@ -74,6 +74,12 @@ apus_status session_look(const apus_session *session);
  * forgets them. If all ids that are left are evaluated, the prompt counts as finished. */
 void session_rewind(apus_session *session, uint32_t position);
 
+/* runtime/prompt.c. Evaluates ids[target.evaluated .. count) in chunks, and makes logits after the
+ * last position if want_logits. APUS_PARTIAL: a deadline (0: none), a cancel or the end of the
+ * steps stopped it; target.evaluated says how far it came, and the sequence keeps the work of the
+ * stopped pass. After APUS_E_NUMERIC and APUS_E_ENGINE the context is cut to what was good. */
+apus_status session_evaluate(apus_session *session, int want_logits, uint64_t deadline_ns);
+
 /* What can stop a pass of this session: a cancel, the deadline if it is not 0, the steps of a
  * call. */
 static inline struct hal_stop session_stop(apus_session *session, uint64_t deadline_ns) {

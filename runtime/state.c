@@ -2,7 +2,8 @@
  *
  * - struct state_header
  * - int32_t ids [evaluated], then zero up to a multiple of 8 bytes
- * - for every layer: its rows, as kv_export gives them
+ * - for every layer: its rows, as kv_export gives them: those of all positions, or of its window's
+ *   last ones, without the first of these where `flags` says so
  * - uint64_t XXH64 of everything before it; with a session's key, its BLAKE2s */
 #include <assert.h>
 
@@ -17,16 +18,32 @@ struct state_header {
     uint64_t model_hash;
     uint64_t bytes; /* of the whole state */
     uint32_t evaluated;
-    uint32_t keyed; /* 0 or 1 */
+    uint32_t flags;
 };
+enum { STATE_KEYED = 1, STATE_LACKS = 2, STATE_FLAGS = 3 };
 enum { STATE_VERSION = 2 };
 
-static uint64_t kv_saved(const apus_session *s, uint32_t evaluated) {
+/* The positions of a layer whose rows are saved: as many as one that sees further needs, and one
+ * more, so that the last position can be evaluated again. They depend on the model alone, not on
+ * the session that saves. */
+static struct kv_range saved_rows(const struct sequence *t, uint32_t layer, uint32_t evaluated,
+                                  uint32_t flags) {
+    const uint32_t window = t->hal.window[hal_view_of(&t->hal, layer)],
+                   most = window ? window - (flags & STATE_LACKS ? 1 : 0) : evaluated;
+    return (struct kv_range){evaluated > most ? evaluated - most : 0, evaluated};
+}
+
+static uint64_t layer_bytes(const struct sequence *t, uint32_t layer, uint32_t evaluated,
+                            uint32_t flags) {
+    const struct kv_range rows = saved_rows(t, layer, evaluated, flags);
+    struct kv_cache cache = sequence_cache(t, layer);
+    return kv_saved_bytes(&cache, rows.begin, rows.end - rows.begin);
+}
+
+static uint64_t kv_saved(const apus_session *s, uint32_t evaluated, uint32_t flags) {
     uint64_t bytes = 0;
-    for (uint32_t i = 0; i < s->target.hal.dims->layers; i++) {
-        struct kv_cache cache = sequence_cache(&s->target, i);
-        bytes += kv_saved_bytes(&cache, evaluated);
-    }
+    for (uint32_t i = 0; i < s->target.hal.dims->layers; i++)
+        bytes += layer_bytes(&s->target, i, evaluated, flags);
     return bytes;
 }
 
@@ -47,9 +64,9 @@ static void make_end(const apus_session *s, const void *data, size_t bytes,
     }
 }
 
-static uint64_t state_bytes(const apus_session *s, uint32_t evaluated) {
+static uint64_t state_bytes(const apus_session *s, uint32_t evaluated, uint32_t flags) {
     uint64_t ids = ((uint64_t)evaluated * sizeof(int32_t) + 7) & ~7ull;
-    return sizeof(struct state_header) + ids + kv_saved(s, evaluated) + end_bytes(s);
+    return sizeof(struct state_header) + ids + kv_saved(s, evaluated, flags) + end_bytes(s);
 }
 
 APUS_API apus_status apus_save(const apus_session *s, void *data, size_t capacity, size_t *bytes) {
@@ -57,7 +74,9 @@ APUS_API apus_status apus_save(const apus_session *s, void *data, size_t capacit
     if (!status) status = refuse_null(&s->model->port, "apus_save", "bytes", bytes);
     if (status) return status;
     const apus_port *port = &s->model->port;
-    uint64_t need = state_bytes(s, s->target.evaluated);
+    const uint32_t flags =
+        (s->keyed ? STATE_KEYED : 0u) | (sequence_lacks(&s->target) ? STATE_LACKS : 0u);
+    uint64_t need = state_bytes(s, s->target.evaluated, flags);
     if (data && capacity < need)
         return refuse(port, APUS_E_SPACE, "apus_save", "capacity is #, and the state takes # bytes",
                       CHECK_NUMBERS(capacity, need));
@@ -65,7 +84,7 @@ APUS_API apus_status apus_save(const apus_session *s, void *data, size_t capacit
     if (!data) return APUS_OK;
     struct state_header header = {
         {'A', 'P', 'S', 'T'}, STATE_VERSION, model_blob(s->model)->header->model_hash, need,
-        s->target.evaluated,  s->keyed};
+        s->target.evaluated,  flags};
     uint8_t *at = data;
     size_t ids = s->target.evaluated * sizeof(int32_t);
     memcpy(at, &header, sizeof header);
@@ -75,8 +94,9 @@ APUS_API apus_status apus_save(const apus_session *s, void *data, size_t capacit
     at += (ids + 7) & ~(size_t)7;
     for (uint32_t i = 0; i < s->target.hal.dims->layers; i++) {
         struct kv_cache cache = sequence_cache(&s->target, i);
-        kv_export(&cache, 0, s->target.evaluated, at);
-        at += kv_saved_bytes(&cache, s->target.evaluated);
+        const struct kv_range rows = saved_rows(&s->target, i, s->target.evaluated, flags);
+        kv_export(&cache, rows.begin, rows.end - rows.begin, at);
+        at += layer_bytes(&s->target, i, s->target.evaluated, flags);
     }
     uint8_t end[BLAKE2S_BYTES];
     assert(at + end_bytes(s) == (uint8_t *)data + need);
@@ -105,7 +125,10 @@ static apus_status check_header(const apus_session *s, const uint8_t *data, size
     if (header->model_hash != ours)
         return refuse(port, APUS_E_MISMATCH, where, "it is of the model $, and the session's is $",
                       CHECK_NUMBERS(header->model_hash, ours));
-    if (header->keyed != s->keyed)
+    if (header->flags & ~(uint32_t)STATE_FLAGS)
+        return refuse(port, APUS_E_FORMAT, where, "flags are $, must be 0 to #",
+                      CHECK_NUMBERS(header->flags, STATE_FLAGS));
+    if ((header->flags & STATE_KEYED) != s->keyed)
         return refuse(
             port, APUS_E_FORMAT, where,
             s->keyed
@@ -113,7 +136,7 @@ static apus_status check_header(const apus_session *s, const uint8_t *data, size
                 : "it is made with a key, and the session has none (apus_config.state_key)",
             NULL);
     if (header->bytes != bytes || header->evaluated > BLOB_POSITIONS_MAX ||
-        state_bytes(s, header->evaluated) != bytes)
+        state_bytes(s, header->evaluated, header->flags) != bytes)
         return refuse(port, APUS_E_FORMAT, where,
                       "it has # bytes, and its header tells of # for # positions",
                       CHECK_NUMBERS(bytes, header->bytes, header->evaluated));
@@ -153,12 +176,13 @@ static apus_status check(const apus_session *s, const uint8_t *data, size_t byte
     at += ((uint64_t)header->evaluated * 4 + 7) & ~7ull;
     for (uint32_t i = 0, heads = 0; i < s->target.hal.dims->layers; i++) {
         struct kv_cache cache = sequence_cache(&s->target, i);
-        uint32_t bad = kv_saved_bad(&cache, header->evaluated, at);
+        const struct kv_range rows = saved_rows(&s->target, i, header->evaluated, header->flags);
+        uint32_t bad = kv_saved_bad(&cache, rows.begin, rows.end - rows.begin, at);
         if (bad < cache.kv_heads)
             return refuse(port, APUS_E_FORMAT, where, "a scale of head # is out of range",
                           CHECK_NUMBERS(heads + bad));
         heads += cache.kv_heads;
-        at += kv_saved_bytes(&cache, header->evaluated);
+        at += layer_bytes(&s->target, i, header->evaluated, header->flags);
     }
     return APUS_OK;
 }
@@ -177,8 +201,11 @@ static apus_status restore(apus_session *s, const void *data, size_t bytes) {
     at += (ids + 7) & ~(size_t)7;
     for (uint32_t i = 0; i < s->target.hal.dims->layers; i++) {
         struct kv_cache cache = sequence_cache(&s->target, i);
-        kv_import(&cache, 0, header.evaluated, at);
-        at += kv_saved_bytes(&cache, header.evaluated);
+        const struct kv_range rows = saved_rows(&s->target, i, header.evaluated, header.flags);
+        kv_import(&cache, rows.begin, rows.end - rows.begin, at);
+        at += layer_bytes(&s->target, i, header.evaluated, header.flags);
+        struct sequence_view *view = &s->target.view[hal_view_of(&s->target.hal, i)];
+        if (view->window) view->kept = rows.begin;
     }
     sequence_cache_written(&s->target, 0, header.evaluated);
     s->count = s->target.evaluated = header.evaluated;

@@ -122,8 +122,7 @@ apus_status draft_follow(struct draft *d, const int32_t *context, uint32_t count
     d->caught_up = d->split = 0;
     if (d->broken) return APUS_E_NUMERIC;
     for (; d->source < count; d->source++) show(d, context[d->source], d->source);
-    if (d->count && t->evaluated == d->count && t->logits_at != d->count - 1)
-        sequence_rewind(t, d->count - 1);
+    if (d->count && t->evaluated == d->count && t->logits_at != d->count - 1) sequence_again(t);
     while (t->evaluated < d->count) {
         const int32_t *ids = d->ids + t->evaluated;
         uint32_t left = d->count - t->evaluated, columns = sequence_columns(t, ids, left);

@@ -21,6 +21,7 @@ struct draft_tokens {
 /* How far a round is that stopped because its call had no steps left. */
 enum round_stage {
     ROUND_NEW,
+    ROUND_BEHIND,   /* positions before it are evaluated anew */
     ROUND_DRAFTS,   /* the draft has proposed some ids, and goes on */
     ROUND_PROPOSED, /* everything is proposed */
     ROUND_VERIFIES  /* the target's pass has begun */

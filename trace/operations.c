@@ -71,10 +71,10 @@ static struct hal_setup setup_of(const struct trace *t, const struct hal_program
                               .pool = t->opening.pool,
                               .kv = s->kv,
                               .kv_type = s->kv_type,
-                              .kv_slots = s->kv_slots,
                               .columns_max = s->chunk,
                               .threads = t->config.threads};
     memcpy(setup.slot, s->slot, sizeof setup.slot);
+    sequence_slots(&t->opening, setup.kv_slots);
     return setup;
 }
 
@@ -87,11 +87,11 @@ static apus_status lay_out(const apus_trace_config *c, struct trace_layout *l,
                               .layers = e->layers,
                               .port = &c->model->port,
                               .model_memory = e->memory,
-                              .kv_slots = round_up(c->count, KV_PANEL),
                               .columns_max = c->count,
                               .threads = c->threads};
     struct hal_need need;
     struct place walk = {0};
+    sequence_slots(&opening, setup.kv_slots);
     apus_status s = sequence_measure(&opening, &l->sequence);
     if (!s) s = e->engine->prepare_measure(&setup, &need);
     if (s) return s;

@@ -283,10 +283,9 @@ static bool variant_holds(struct reader *r, uint32_t index) {
     struct check *c = &r->c;
     check_at(c, "variant", index, NULL);
     if (!check_range(c, "rotation", v->rotation, 0, BLOB_ROTATIONS - 1) ||
-        !check_equal(c, "window", v->window, 0) ||
+        !check_range(c, "window", v->window, 0, BLOB_POSITIONS_MAX) ||
         !check_equal(c, "q_gain", v->q_gain, BLOB_ABSENT) ||
         !check_equal(c, "k_gain", v->k_gain, BLOB_ABSENT) ||
-        !check_equal(c, "sinks", v->sinks, BLOB_ABSENT) ||
         !check_equal(c, "activation", v->activation, 0) ||
         !check_equal(c, "router", v->router, BLOB_ABSENT) ||
         !check_equal(c, "experts", v->experts, 0) || !check_equal(c, "active", v->active, 0) ||
@@ -294,6 +293,22 @@ static bool variant_holds(struct reader *r, uint32_t index) {
         return false;
     for (size_t i = 0; i < sizeof v->zero / sizeof v->zero[0]; i++)
         if (!check_equal(c, "zero", v->zero[i], 0)) return false;
+    return true;
+}
+
+/* Every layer's cache is as long as its window, and a pass has columns for each window. */
+static bool windows_hold(struct reader *r) {
+    uint32_t window[BLOB_WINDOWS_MAX + 1] = {0}, count = 1;
+    for (uint32_t i = 0; i < r->blob.variant_count; i++) {
+        uint32_t k = 0;
+        while (k < count && window[k] != blob_variants(&r->blob)[i].window) k++;
+        if (k < count) continue;
+        check_at(&r->c, "variant", i, NULL);
+        if (count > BLOB_WINDOWS_MAX)
+            return check_fail(&r->c, "window is #, one of more than # different ones", NULL,
+                              CHECK_NUMBERS(blob_variants(&r->blob)[i].window, BLOB_WINDOWS_MAX));
+        window[count++] = blob_variants(&r->blob)[i].window;
+    }
     return true;
 }
 
@@ -313,6 +328,8 @@ static bool layer_holds(struct reader *r, uint32_t index) {
     if (l->heads && l->heads % l->kv_heads)
         return check_fail(c, "kv_heads is #, must divide # heads", NULL,
                           CHECK_NUMBERS(l->kv_heads, l->heads));
+    const uint32_t sinks = layer_variant(l, blob_variants(&r->blob))->sinks;
+    if (l->heads && sinks != BLOB_ABSENT && !run_holds(r, "sinks", sinks, l->heads)) return false;
     for (uint32_t k = 0; k < LT_COUNT; k++) {
         const struct layer_role *role = &layer_roles[k];
         uint32_t rows = layer_width(m, l, role->rows), cols = layer_width(m, l, role->cols);
@@ -332,6 +349,7 @@ static bool layers_hold(struct reader *r) {
     const struct blob_model *m = r->blob.model;
     for (uint32_t i = 0; i < r->blob.variant_count; i++)
         if (!variant_holds(r, i)) return false;
+    if (!windows_hold(r)) return false;
     for (uint32_t i = 0; i < m->layers; i++)
         if (!layer_holds(r, i)) return false;
     return role_holds(r, m->embed, m->vocab, m->dim, true, HAS_NONE) &&

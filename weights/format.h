@@ -23,7 +23,8 @@ enum {
     BLOB_DIM_MAX = 65536, /* dim, ffn, heads * head_dim */
     BLOB_VOCAB_MAX = 1 << 20,
     BLOB_POSITIONS_MAX = 131072, /* what the integer attention sums allow */
-    BLOB_HEAD_DIM_MAX = 256
+    BLOB_HEAD_DIM_MAX = 256,
+    BLOB_WINDOWS_MAX = 3 /* different windows in a model */
 };
 #define BLOB_ABSENT UINT32_MAX
 
@@ -92,12 +93,12 @@ enum blob_rotation {
 enum { BLOB_ROTATIONS = ROTATION_NONE + 1 };
 
 struct blob_variant {
-    uint32_t rotation;                /* enum blob_rotation */
-    uint32_t window;                  /* 0 */
-    uint32_t q_gain, k_gain;          /* BLOB_ABSENT */
-    uint32_t sinks;                   /* BLOB_ABSENT */
-    uint32_t activation;              /* 0 */
-    uint32_t router;                  /* BLOB_ABSENT */
+    uint32_t rotation;       /* enum blob_rotation */
+    uint32_t window;         /* 0: attention sees all positions; else so many, itself among them */
+    uint32_t q_gain, k_gain; /* BLOB_ABSENT */
+    uint32_t sinks;          /* float [heads] in ROWS, or BLOB_ABSENT */
+    uint32_t activation;     /* 0 */
+    uint32_t router;         /* BLOB_ABSENT */
     uint32_t experts, active, mixing; /* 0 */
     uint32_t zero[6];
 };

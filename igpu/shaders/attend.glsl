@@ -8,6 +8,13 @@
 const uint STATE_MAX = 0, STATE_VMAX = 1, STATE_LOW = 2, STATE_HIGH = 3, STATE_ACC = 4;
 const uint SPLIT = 256; // slots that a workgroup takes
 
+const uint NO_SINKS = 0xffffffffu;
+
+// A word of a column in the table of its layer's view, which begins at args[table].
+uint sight_word(uint table, uint column, uint word) {
+    return args[table + column * COLUMN_WORDS + word];
+}
+
 uint state_words(uint head_dim) { return STATE_ACC + 3 * head_dim; }
 
 // Unsigned keys in the order of floats; 0 is below all of them.
@@ -16,3 +23,11 @@ uint float_key(float x) {
     return (b & 0x80000000u) != 0 ? ~b : b | 0x80000000u;
 }
 float key_float(uint k) { return uintBitsToFloat((k & 0x80000000u) != 0 ? k & 0x7fffffffu : ~k); }
+
+// Rounds x >= 0 to an integer, ties to even. From 2^23 on every float is an integer.
+uint round_positive(float x) {
+    if (x >= 8388608.0) return uint(x);
+    precise float t = x + 8388608.0;
+    t = t - 8388608.0;
+    return uint(t);
+}

@@ -26,6 +26,7 @@ void main() {
     atomicMax(vmost, vbits);
     barrier();
     if (t == 0) {
+        if (sinks != NO_SINKS) most = max(most, float_key(rows[sinks + head]));
         atomicMax(state[v.state + STATE_MAX], most);
         atomicMax(state[v.state + STATE_VMAX], vmost);
     }

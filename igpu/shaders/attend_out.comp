@@ -4,7 +4,7 @@
 #include "attend.glsl"
 // Attention, last pass: converts the sums to floats, which replace Q, and finds the column's
 // largest magnitude. Grid (heads, columns).
-layout(push_constant) uniform Push { uint head_dim, heads, stride; };
+layout(push_constant) uniform Push { uint head_dim, heads, stride, sinks; };
 layout(set = 0, binding = 4, std430) readonly buffer State { uint state[]; };
 layout(set = 0, binding = 5, std430) writeonly buffer Q { float q[]; };
 layout(set = 0, binding = 3, std430) buffer Largest { uint largest[]; };
@@ -58,8 +58,14 @@ void main() {
         precise float u = vmax * uintBitsToFloat(0x41000004u);
         float unit = num_snap(u);
         uint high = state[at + STATE_HIGH];
-        float inv = num_recip(
-            float64(add64(uvec2(high >> 20, high << 12), uvec2(0, state[at + STATE_LOW]))));
+        uvec2 total = add64(uvec2(high >> 20, high << 12), uvec2(0, state[at + STATE_LOW]));
+        if (sinks != NO_SINKS) {
+            precise float x = rows[sinks + head] - key_float(state[at + STATE_MAX]);
+            precise float e24 = x < -30.0 ? 0.0 : num_exp2(x);
+            e24 = e24 * 16777216.0;
+            total = add64(total, uvec2(0, round_positive(e24)));
+        }
+        float inv = num_recip(float64(total));
         for (uint c = t; c < head_dim; c += 64) {
             uint acc = at + STATE_ACC + c * 3;
             uvec2 sum = add64(shifted(int(state[acc]), 0), add64(shifted(int(state[acc + 1]), 7),

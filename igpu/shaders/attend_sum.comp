@@ -11,14 +11,6 @@ shared uint weight[64];    // one for each of 64 slots
 shared uint digits[3][16]; // a word has the digits of 4 slots
 shared uint low, high;
 
-// Rounds x >= 0 to an integer, ties to even. From 2^23 on every float is an integer.
-uint round_positive(float x) {
-    if (x >= 8388608.0) return uint(x);
-    precise float t = x + 8388608.0;
-    t = t - 8388608.0;
-    return uint(t);
-}
-
 void main() {
     uint head = gl_WorkGroupID.y, column = gl_WorkGroupID.z, t = gl_LocalInvocationID.x,
          from = query_split();

@@ -12,6 +12,7 @@ layout(push_constant) uniform Push {
     uint bias[3];                                     // index in rows, or NO_BIAS
     uint cos_sin;                                     // in args, [columns][head_dim], or UNROTATED
     uint block;                                       // of the Hadamard transform: 16, 32 or 64
+    uint columns_at;                                  // in args, of the layer's view
 };
 const uint NO_BIAS = 0xffffffffu, UNROTATED = 0xffffffffu;
 layout(set = 0, binding = 3, std430) writeonly buffer State { uint state[]; };
@@ -25,7 +26,7 @@ shared float h[256];
 shared uint most;
 
 void store(uint kind, uint head, uint column, uint word, ivec4 q) {
-    uint slot = column_word(column, COLUMN_SLOT), words = head_dim / 4;
+    uint slot = sight_word(columns_at, column, COLUMN_SLOT), words = head_dim / 4;
     if (kind == 0) {
         qi[column * qi_stride + head * words + word] = pack4(q);
         return;
@@ -47,7 +48,7 @@ void store(uint kind, uint head, uint column, uint word, ivec4 q) {
 }
 
 void store_scale(uint kind, uint head, uint column, float scale) {
-    uint slot = column_word(column, COLUMN_SLOT), bits = floatBitsToUint(scale);
+    uint slot = sight_word(columns_at, column, COLUMN_SLOT), bits = floatBitsToUint(scale);
     if (kind == 0) {
         qi[column * qi_stride + heads * (head_dim / 4) + head] = bits;
         return;

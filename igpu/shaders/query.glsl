@@ -2,9 +2,11 @@
 // dot.glsl. Grid (splits of SPLIT slots, heads, columns). group: heads per kv head.
 layout(push_constant) uniform Push {
     uint head_dim, heads, group, slots, qi_stride, block_words;
-    // in args: [columns][RANGES_MAX] pairs of a first slot and the slot after the last
-    uint ranges_at;
+    // in args, of the layer's view: columns; [columns][RANGES_MAX] pairs of a first slot and the
+    // slot after the last
+    uint columns_at, ranges_at;
     uint splits_at; // in args: the first slot of every split
+    uint sinks;     // in rows: a logit for each head; or NO_SINKS
 };
 const uint RANGES_MAX = 8;
 layout(set = 0, binding = 4, std430) readonly buffer In { uint v[]; } inputs[2];
@@ -24,9 +26,9 @@ struct query_view {
 query_view query_open(uint head, uint column) {
     query_view v;
     v.block = head / group * block_words;
-    v.ranges = column_word(column, COLUMN_RANGES);
-    v.tail = column_word(column, COLUMN_TAIL);
-    v.mask = column_word(column, COLUMN_MASK);
+    v.ranges = sight_word(columns_at, column, COLUMN_RANGES);
+    v.tail = sight_word(columns_at, column, COLUMN_TAIL);
+    v.mask = sight_word(columns_at, column, COLUMN_MASK);
     v.scale = uintBitsToFloat(qi[column * qi_stride + heads * (head_dim / 4) + head]);
     v.state = (column * heads + head) * state_words(head_dim);
     uint t = gl_LocalInvocationID.x;
@@ -42,9 +44,11 @@ uint query_split() { return args[splits_at + gl_WorkGroupID.x]; }
 // Whether the column may see any of the slots from .. to - 1. The result is the same for all
 // invocations of a workgroup.
 bool query_near(uint column, uint from, uint to) {
-    uint mask = column_word(column, COLUMN_MASK), tail = column_word(column, COLUMN_TAIL);
+    uint mask = sight_word(columns_at, column, COLUMN_MASK),
+         tail = sight_word(columns_at, column, COLUMN_TAIL);
     if (mask != 0 && tail < to && tail + uint(findMSB(mask)) >= from) return true;
-    uint at = ranges_at + column * 2 * RANGES_MAX, ranges = column_word(column, COLUMN_RANGES);
+    uint at = ranges_at + column * 2 * RANGES_MAX,
+         ranges = sight_word(columns_at, column, COLUMN_RANGES);
     for (uint i = 0; i < ranges; i++)
         if (args[at + 2 * i] < to && args[at + 2 * i + 1] > from) return true;
     return false;

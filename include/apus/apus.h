@@ -627,7 +627,11 @@ APUS_API apus_status apus_next(apus_session *session, apus_piece *piece);
 APUS_API apus_status apus_eval(apus_session *session, const int32_t *ids, size_t count,
                                float *logits, size_t *done);
 
-/* Forgets all ids from `position` on (0 .. the count of apus_ids). */
+/* Forgets all ids from `position` on (0 .. the count of apus_ids). Where a model's layers see a
+ * window, rows for that window and about apus_config.chunk positions are kept. If `position` lies
+ * further back than these reach, the ids before it stay, but apus_stats.positions is 0, apus_save
+ * saves no positions, and the next call that evaluates (apus_next, too) begins with the first id.
+ * apus_prompt goes back in the same way. */
 APUS_API apus_status apus_rewind(apus_session *session, size_t position);
 
 typedef struct apus_stats {

@@ -137,6 +137,8 @@ void api_model_open(struct api_model *m, int which, apus_cpu cpu) {
          .ffn = 320,
          .positions = 512,
          .weights = WEIGHT_W4,
+         .window = {9},
+         .sinks = 4,
          .without_attention = 2,
          .without_ffn = 4,
          .seed = 2},

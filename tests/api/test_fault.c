@@ -46,7 +46,7 @@ static apus_status faulty_prepare(void *memory, const struct hal_setup *setup) {
 
 static apus_status faulty_submit(void *memory, const struct hal_pass *pass, uint64_t *ticket) {
     faulty.columns = pass->columns;
-    memcpy(faulty.column, pass->column, pass->columns * sizeof *pass->column);
+    memcpy(faulty.column, pass->column[0], pass->columns * sizeof *faulty.column);
     return fails_now() ? APUS_E_ENGINE : hal_cpu_engine.submit(memory, pass, ticket);
 }
 

@@ -63,7 +63,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes) {
                                        .weights = WEIGHT_W4,
                                        .bias = 1,
                                        .add_bos = 1,
-                                       .without_attention = 2};
+                                       .without_attention = 2,
+                                       .window = {3},
+                                       .sinks = 1};
         good = tiny_blob(&spec, &size);
         if (!good) abort();
         if (!try_open(good, size)) abort();

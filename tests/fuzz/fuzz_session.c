@@ -34,7 +34,13 @@ static apus_session *open_session(void) {
 
 static void open_all(void) {
     size_t size;
-    struct tiny_spec spec = {.dim = 64, .heads = 2, .kv_heads = 1, .ffn = 64, .add_bos = 1};
+    struct tiny_spec spec = {.dim = 64,
+                             .heads = 2,
+                             .kv_heads = 1,
+                             .ffn = 64,
+                             .add_bos = 1,
+                             .window = {0, 5},
+                             .sinks = 2};
     void *data = tiny_blob(&spec, &size);
     apus_blob blob;
     apus_memory need = {.size = sizeof need};

@@ -13,6 +13,7 @@
 #include "hal/hal.h"
 #include "tests/hal/null_engine.h"
 #include "tests/hal/scenes.h"
+#include "tests/hal/rings.h"
 
 /* logits [TOKENS][vocab] of a linear text in passes of `columns`, at most HAL_LOGITS_MAX with
  * logits. */
@@ -83,7 +84,7 @@ static void keep_branch(struct rig *r, const struct hal_model *model) {
         kv_move(&cache, 21, 20);
         kv_move(&cache, 23, 21);
     }
-    if (r->engine->cache_written) r->engine->cache_written(r->memory, 20, 22);
+    if (r->engine->cache_written) r->engine->cache_written(r->memory, 0, 20, 22);
 }
 
 /* After 20 tokens, a tree in one pass: 20a -> 21a, 20b -> 21b (slots 20..23). Each leaf sees its
@@ -289,6 +290,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits),
                                        cmocka_unit_test(tree_equals_branches),
                                        cmocka_unit_test(ranges_and_masks),
+                                       cmocka_unit_test(windows_in_rings),
                                        cmocka_unit_test(cancel_stops),
                                        cmocka_unit_test(a_stopped_pass_goes_on),
                                        cmocka_unit_test(range_fails_the_pass),

@@ -93,7 +93,7 @@ static void saved_rows_come_back(void **unused) {
     (void)unused;
     struct kv_cache c = cache_open(SLOTS), other = cache_open(32);
     for (uint32_t count = 0; count <= 32; count++) {
-        size_t bytes = (size_t)kv_saved_bytes(&c, count);
+        size_t bytes = (size_t)kv_saved_bytes(&c, 16, count);
         uint8_t *first = malloc(bytes + 3), *second = malloc(bytes + 3);
         assert_non_null(first);
         assert_non_null(second);
@@ -102,7 +102,7 @@ static void saved_rows_come_back(void **unused) {
         for (uint32_t slot = 16 + count; slot < SLOTS; slot++) store(&c, slot, 99);
         kv_export(&c, 16, count, second + 3);
         assert_memory_equal(first + 1, second + 3, bytes);
-        assert_int_equal(kv_saved_bad(&c, count, first + 1), HEADS);
+        assert_int_equal(kv_saved_bad(&c, 16, count, first + 1), HEADS);
         memset(other.data, 0x5a, (size_t)kv_bytes(&other));
         kv_import(&other, 0, count, first + 1);
         for (uint32_t slot = 0; slot < (count + 15) / 16 * 16; slot++)
@@ -119,7 +119,7 @@ static void bad_scales_are_found(void **unused) {
     (void)unused;
     static const float bad[] = {-1.0f, 0x1p-51f, 0x1.8p+50f, -0.0f};
     struct kv_cache c = cache_open(16);
-    uint8_t *saved = malloc((size_t)kv_saved_bytes(&c, 16));
+    uint8_t *saved = malloc((size_t)kv_saved_bytes(&c, 0, 16));
     assert_non_null(saved);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         for (uint32_t h = 0; h < HEADS; h++)
@@ -128,7 +128,7 @@ static void bad_scales_are_found(void **unused) {
                 for (uint32_t slot = 0; slot < 16; slot++) store(&c, slot, slot);
                 kv_store(&c, h, 15, part, q, bad[i]);
                 kv_export(&c, 0, 16, saved);
-                assert_int_equal(kv_saved_bad(&c, 16, saved), h);
+                assert_int_equal(kv_saved_bad(&c, 0, 16, saved), h);
             }
     free(saved);
     free(c.data);

@@ -18,8 +18,8 @@ static int good(const struct kv_range *range, uint32_t ranges, uint32_t tail, ui
     struct kv_range all[16] = {{0, 0}};
     if (ranges) memcpy(all + 1, range, (ranges < 15 ? ranges : 15) * sizeof *range);
     struct hal_pass pass = {
-        .columns = 1, .column = &c, .range = all, .ranges = ranges < 15 ? ranges + 1 : 16};
-    return hal_pass_good(&pass, SLOTS);
+        .columns = 1, .column = {&c}, .range = all, .ranges = ranges < 15 ? ranges + 1 : 16};
+    return hal_pass_good(&pass, (const uint32_t[HAL_VIEWS]){SLOTS});
 }
 
 #define GOOD(tail, mask, ...)                                                                      \
@@ -69,20 +69,21 @@ static void columns_are_of_the_pass(void **unused) {
     (void)unused;
     struct hal_column c[2];
     struct kv_range range[2];
-    struct hal_pass pass = {.columns = 2, .column = c, .range = range, .ranges = 2};
+    struct hal_pass pass = {.columns = 2, .column = {c}, .range = range, .ranges = 2};
     hal_line(c, range, 0, 7, 30);
     hal_line(c, range, 1, 8, 31);
-    assert_true(hal_pass_good(&pass, SLOTS));
+    assert_true(hal_pass_good(&pass, (const uint32_t[HAL_VIEWS]){SLOTS}));
     assert_true(hal_sees(&pass, &c[1], 30));
     assert_false(hal_sees(&pass, &c[0], 31));
-    assert_false(hal_pass_good(&pass, 16)); /* slots beyond the cache */
-    c[1].range = 2;                         /* a range that the pass does not have */
-    assert_false(hal_pass_good(&pass, SLOTS));
+    assert_false(
+        hal_pass_good(&pass, (const uint32_t[HAL_VIEWS]){16})); /* slots beyond the cache */
+    c[1].range = 2; /* a range that the pass does not have */
+    assert_false(hal_pass_good(&pass, (const uint32_t[HAL_VIEWS]){SLOTS}));
     c[1].range = UINT32_MAX;
-    assert_false(hal_pass_good(&pass, SLOTS));
+    assert_false(hal_pass_good(&pass, (const uint32_t[HAL_VIEWS]){SLOTS}));
     c[1].range = 1;
     c[1].slot = 30; /* which the other column writes */
-    assert_false(hal_pass_good(&pass, SLOTS));
+    assert_false(hal_pass_good(&pass, (const uint32_t[HAL_VIEWS]){SLOTS}));
 }
 
 int main(void) {

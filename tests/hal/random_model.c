@@ -60,6 +60,13 @@ static void add_layer(struct maker *m, const struct random_shape *s, struct blob
     }
 }
 
+/* For as many heads as any layer has. Scores lie around 0. */
+static uint32_t add_sinks(struct maker *m) {
+    const uint32_t at = m->row_floats;
+    for (uint32_t i = 0; i < 16; i++) m->rows[m->row_floats++] = 8.0f * unit() - 4.0f;
+    return at;
+}
+
 struct hal_model random_model(const struct random_shape *s, uint32_t seed) {
     struct blob_model *model = calloc(1, sizeof *model);
     struct blob_layer *layers = calloc(s->layers, sizeof *layers);
@@ -77,6 +84,8 @@ struct hal_model random_model(const struct random_shape *s, uint32_t seed) {
     model->embed = add_tensor(&m, "embed", WEIGHT_ROW8, s->vocab, s->dim, 0);
     for (uint32_t i = 0; i < s->layers; i++) {
         layers[i] = s->layer[i];
+        if (layers[i].variant && variants[layers[i].variant - 1].sinks != BLOB_ABSENT)
+            variants[layers[i].variant - 1].sinks = add_sinks(&m);
         add_layer(&m, s, &layers[i], s->head_dim);
     }
     model->head = add_tensor(&m, "head", WEIGHT_W8, s->vocab, s->dim, 0);
@@ -94,7 +103,15 @@ struct hal_model random_model(const struct random_shape *s, uint32_t seed) {
             rope[(size_t)p * 2 * h + i] = a;
             rope[(size_t)p * 2 * h + h + i] = 1.0f - a;
         }
-    return (struct hal_model){model, layers, m.tensors, m.rows, rope, weights, variants};
+    struct hal_model made = {.dims = model,
+                             .layers = layers,
+                             .tensors = m.tensors,
+                             .rows = m.rows,
+                             .rope = rope,
+                             .weights = weights,
+                             .variants = variants};
+    hal_set_windows(&made);
+    return made;
 }
 
 void random_model_free(struct hal_model *m) {

@@ -9,7 +9,8 @@ struct random_shape {
     struct blob_layer layer[8];     /* heads, kv_heads, ffn; tensors are filled in */
     uint32_t w4;                    /* layers' weights but V in W4 */
     uint32_t bias;                  /* on Q, K and V */
-    struct blob_variant variant[8]; /* those that layers name */
+    struct blob_variant variant[8]; /* those that layers name; sinks other than BLOB_ABSENT are
+                                       filled in */
 };
 
 /* Everything malloc'ed; random_model_free gives it back. The same seed gives the same model. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hal/pool.h"
+#include "hal/scalar.h"
 #include "runtime/graph.h"
 
 const struct random_shape shapes[SHAPES] = {
@@ -25,9 +26,12 @@ const struct random_shape shapes[SHAPES] = {
      .vocab = 100,
      .head_dim = 64,
      .positions = POSITIONS,
-     .layer = {{.heads = 3, .kv_heads = 1, .ffn = 320}, {.ffn = 64}, {.heads = 2, .kv_heads = 2}},
+     .layer = {{.heads = 3, .kv_heads = 1, .ffn = 320},
+               {.ffn = 64},
+               {.heads = 2, .kv_heads = 2, .variant = 1}},
      .w4 = 1,
-     .bias = 1},
+     .bias = 1,
+     .variant = {{.q_gain = BLOB_ABSENT, .k_gain = BLOB_ABSENT, .router = BLOB_ABSENT}}},
     {.layers = 1,
      .dim = 320,
      .vocab = 48,
@@ -61,13 +65,15 @@ static void *aligned(size_t bytes) {
 }
 
 struct kv_cache cache_of(const struct rig *r, const struct hal_model *model, uint32_t layer) {
-    return (struct kv_cache){r->kv[layer], KV_8, SLOTS, model->layers[layer].kv_heads,
-                             model->dims->head_dim};
+    return (struct kv_cache){r->kv[layer], KV_8, r->kv_slots[hal_view_of(model, layer)],
+                             model->layers[layer].kv_heads, model->dims->head_dim};
 }
 
-struct rig *rig_open_on(const struct hal_engine *engine, const struct hal_model *model,
-                        apus_cpu cpu, uint32_t threads, const apus_port *port) {
+static struct rig *open_rig(const struct hal_engine *engine, const struct hal_model *model,
+                            apus_cpu cpu, uint32_t threads, const apus_port *port,
+                            const uint32_t kv_slots[HAL_VIEWS]) {
     struct rig *r = calloc(1, sizeof *r);
+    memcpy(r->kv_slots, kv_slots, sizeof r->kv_slots);
     struct hal_need need;
     r->port = *port;
     struct hal_model_setup ms = {.model = model,
@@ -104,14 +110,28 @@ struct rig *rig_open_on(const struct hal_engine *engine, const struct hal_model 
                               .model_memory = r->model_memory,
                               .pool = r->pool,
                               .kv = r->kv,
-                              .kv_slots = SLOTS,
-                              .columns_max = COLUMNS,
                               .threads = threads};
     memcpy(setup.slot, r->slot, sizeof setup.slot);
+    memcpy(setup.kv_slots, kv_slots, sizeof setup.kv_slots);
+    setup.columns_max = COLUMNS;
+    for (uint32_t v = 0; v < HAL_VIEWS; v++)
+        if (kv_slots[v] && kv_slots[v] < setup.columns_max) setup.columns_max = kv_slots[v];
     assert_int_equal(engine->prepare_measure(&setup, &need), APUS_OK);
     r->memory = aligned(need.bytes);
     assert_int_equal(engine->prepare(r->memory, &setup), APUS_OK);
     return r;
+}
+
+struct rig *rig_open_on(const struct hal_engine *engine, const struct hal_model *model,
+                        apus_cpu cpu, uint32_t threads, const apus_port *port) {
+    uint32_t kv_slots[HAL_VIEWS] = {SLOTS};
+    for (uint32_t v = 1; v < HAL_VIEWS; v++) kv_slots[v] = model->window[v] ? SLOTS : 0;
+    return open_rig(engine, model, cpu, threads, port, kv_slots);
+}
+
+struct rig *rig_open_rings(const struct hal_engine *engine, const struct hal_model *model,
+                           apus_cpu cpu, uint32_t threads, const uint32_t kv_slots[HAL_VIEWS]) {
+    return open_rig(engine, model, cpu, threads, tireless(), kv_slots);
 }
 
 struct rig *rig_open(const struct hal_engine *engine, const struct hal_model *model, apus_cpu cpu,
@@ -137,7 +157,7 @@ struct hal_pass pass_of(struct rig *r, const struct hal_column *columns, uint32_
                         uint32_t logits_from) {
     return (struct hal_pass){.columns = count,
                              .logits_from = logits_from,
-                             .column = columns,
+                             .column = {columns},
                              .range = r->range,
                              .ranges = COLUMNS * HAL_RANGES_MAX,
                              .stop = {.cancel = &r->cancel}};
@@ -146,17 +166,36 @@ struct hal_pass pass_of(struct rig *r, const struct hal_column *columns, uint32_
 apus_status run(struct rig *r, const struct hal_column *columns, uint32_t count,
                 uint32_t logits_from) {
     struct hal_pass pass = pass_of(r, columns, count, logits_from);
+    return run_pass(r, &pass);
+}
+
+apus_status run_pass(struct rig *r, const struct hal_pass *pass) {
     uint64_t ticket;
-    assert_true(hal_pass_good(&pass, SLOTS));
-    apus_status s = r->engine->submit(r->memory, &pass, &ticket);
+    assert_true(hal_pass_good(pass, r->kv_slots));
+    apus_status s = r->engine->submit(r->memory, pass, &ticket);
     return s ? s : r->engine->wait(r->memory, ticket);
 }
 
 void rig_clear(struct rig *r, const struct hal_model *model) {
     for (uint32_t i = 0; i < model->dims->layers; i++) {
         struct kv_cache cache = cache_of(r, model, i);
-        kv_zero(&cache, 0, SLOTS);
+        kv_zero(&cache, 0, cache.slots);
     }
+}
+
+void rig_poison(struct rig *r, const struct hal_model *model) {
+    static int8_t q[BLOB_HEAD_DIM_MAX];
+    memset(q, 127, sizeof q);
+    for (uint32_t i = 0; i < model->dims->layers; i++) {
+        struct kv_cache cache = cache_of(r, model, i);
+        for (uint32_t h = 0; h < cache.kv_heads; h++)
+            for (uint32_t slot = 0; slot < cache.slots; slot++) {
+                kv_store(&cache, h, slot, KV_K, q, bits_float(0x7fc00000u));
+                kv_store(&cache, h, slot, KV_V, q, bits_float(0x7fc00000u));
+            }
+    }
+    for (uint32_t v = 0; v < HAL_VIEWS && r->engine->cache_written; v++)
+        if (r->kv_slots[v]) r->engine->cache_written(r->memory, v, 0, r->kv_slots[v]);
 }
 
 int32_t id_at(uint32_t i, uint32_t vocab) { return (int32_t)(i * 7919u % vocab); }

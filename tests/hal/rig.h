@@ -32,6 +32,7 @@ struct rig {
     struct hal_op *ops;
     uint32_t *weight;
     uint8_t *kv[8], *slot[HAL_SLOTS];
+    uint32_t kv_slots[HAL_VIEWS];
     void *model_memory, *memory;
     apus_pool *pool;
     uint32_t cancel;
@@ -43,9 +44,15 @@ struct rig *rig_open_on(const struct hal_engine *engine, const struct hal_model 
                         apus_cpu cpu, uint32_t threads, const apus_port *port);
 struct rig *rig_open(const struct hal_engine *engine, const struct hal_model *model, apus_cpu cpu,
                      uint32_t threads);
+/* With caches of so many slots for each view. */
+struct rig *rig_open_rings(const struct hal_engine *engine, const struct hal_model *model,
+                           apus_cpu cpu, uint32_t threads, const uint32_t kv_slots[HAL_VIEWS]);
 void rig_close(struct rig *rig);
 /* As freshly opened: nothing in the cache that the caller sees. */
 void rig_clear(struct rig *rig, const struct hal_model *model);
+/* Rows that nobody has written, or that a column does not see, hold what would show: values of 127
+ * and scales that are no numbers. */
+void rig_poison(struct rig *rig, const struct hal_model *model);
 struct kv_cache cache_of(const struct rig *rig, const struct hal_model *model, uint32_t layer);
 
 /* Columns of a line: first .. first + count - 1. */
@@ -56,5 +63,6 @@ struct hal_pass pass_of(struct rig *rig, const struct hal_column *columns, uint3
                         uint32_t logits_from);
 apus_status run(struct rig *rig, const struct hal_column *columns, uint32_t count,
                 uint32_t logits_from);
+apus_status run_pass(struct rig *rig, const struct hal_pass *pass);
 
 #endif

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hal/scalar.h"
 #include "tests/hal/rig.h"
 
 struct token {
@@ -24,20 +23,6 @@ struct scene {
     struct token token[POSITIONS];
 };
 enum { STORE = SLOTS / 2 }; /* where the reference keeps the rows of all tokens */
-
-static void poison(struct rig *r, const struct hal_model *model) {
-    static int8_t q[BLOB_HEAD_DIM_MAX];
-    memset(q, 127, sizeof q);
-    for (uint32_t i = 0; i < model->dims->layers; i++) {
-        struct kv_cache cache = cache_of(r, model, i);
-        for (uint32_t h = 0; h < cache.kv_heads; h++)
-            for (uint32_t slot = 0; slot < SLOTS; slot++) {
-                kv_store(&cache, h, slot, KV_K, q, bits_float(0x7fc00000u));
-                kv_store(&cache, h, slot, KV_V, q, bits_float(0x7fc00000u));
-            }
-    }
-    if (r->engine->cache_written) r->engine->cache_written(r->memory, 0, SLOTS);
-}
 
 static void move_rows(struct rig *r, const struct hal_model *model, uint32_t from, uint32_t to) {
     for (uint32_t i = 0; i < model->dims->layers; i++) {
@@ -165,7 +150,7 @@ static void play_all_ways(struct rig *r, const struct hal_model *model, const st
     static const uint32_t columns[] = {1, 5, 16};
     for (size_t k = 0; k < sizeof columns / sizeof *columns; k++)
         for (int masked = 0; masked < 2; masked++) {
-            poison(r, model);
+            rig_poison(r, model);
             play(r, s, columns[k], masked, want, model->dims->vocab);
         }
 }
@@ -184,7 +169,7 @@ void ranges_and_masks(void **unused) {
         struct rig *ref = rig_open(&hal_cpu_engine, &model, APUS_CPU_REF, 1);
         for (size_t n = 0; n < SCENES; n++) {
             want[n] = calloc((size_t)POSITIONS * shapes[m].vocab, sizeof *want[n]);
-            poison(ref, &model);
+            rig_poison(ref, &model);
             one_by_one(ref, &model, &scenes[n], want[n]);
         }
         rig_close(ref);

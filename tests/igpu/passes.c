@@ -122,7 +122,7 @@ static void rig_open(struct rig *r, const struct hal_engine *engine,
                               .port = apus_port_host(),
                               .model_memory = r->model_memory,
                               .kv = r->kv,
-                              .kv_slots = SLOTS,
+                              .kv_slots = {SLOTS},
                               .columns_max = COLUMNS,
                               .threads = 2};
     memcpy(setup.slot, r->slot, sizeof setup.slot);
@@ -152,7 +152,7 @@ static void run(struct rig *r, uint32_t first, uint32_t count) {
     uint64_t ticket;
     for (uint32_t i = 0; i < count; i++) hal_line(c, range, i, (int32_t)(first + i), first + i);
     struct hal_pass p = {
-        .columns = count, .logits_from = count - 1, .column = c, .range = range, .ranges = count};
+        .columns = count, .logits_from = count - 1, .column = {c}, .range = range, .ranges = count};
     assert_int_equal(r->engine->submit(r->memory, &p, &ticket), APUS_OK);
     apus_status s = r->engine->wait(r->memory, ticket);
     assert_true(s == APUS_OK || (noop && s == APUS_E_NUMERIC));

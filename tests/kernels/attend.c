@@ -24,6 +24,7 @@ struct scene {
     enum content content;
     uint32_t ranges[ATTEND_QUERIES], tail[ATTEND_QUERIES], mask[ATTEND_QUERIES];
     struct kv_range range[ATTEND_QUERIES][RANGES];
+    float sink[ATTEND_QUERIES]; /* 0: none */
 };
 
 /* All slots below `end`, after which others follow. */
@@ -113,7 +114,8 @@ static struct attend_data attend_take(const struct scene *s, struct dice d, enum
                                                 s->ranges[i],
                                                 s->tail[i],
                                                 s->mask[i],
-                                                (float *)(void *)a.out[i].data};
+                                                (float *)(void *)a.out[i].data,
+                                                s->sink[i] != 0.0f ? &s->sink[i] : NULL};
     }
     return a;
 }
@@ -241,6 +243,57 @@ static void ranges(void **state) {
     }
 }
 
+/* Sinks below, among and above the scores, and so far above that they take everything. */
+static void sinks(void **state) {
+    (void)state;
+    static const float at[] = {-0x1p50f, -40.0f, -3.0f,  -0x1p-50f, 0x1p-50f, 0.3f,
+                               5.0f,     31.0f,  100.0f, 1e4f,      0x1p50f};
+    enum { KINDS = sizeof at / sizeof *at };
+    struct dice d = {29};
+    for (uint32_t round = 0; round < 8 * KINDS; round++) {
+        struct scene s = {.slots = 320,
+                          .head_dim = round & 1 ? 32 : 64,
+                          .queries = 1 + round % 8,
+                          .content = round % 3 ? C_PLAIN : C_SHARP};
+        for (uint32_t q = 0; q < s.queries; q++) {
+            scatter(&s, q, &d);
+            s.sink[q] = (round + q) % 5 ? at[(round + q) % KINDS] : 0.0f;
+        }
+        check(&s, &d);
+    }
+}
+
+/* A sink as large as the only score takes half, one far below takes nothing, one far above all. */
+static void a_sink_takes_its_share(void **state) {
+    (void)state;
+    struct scene s = {.slots = 16, .head_dim = 16, .queries = 1, .content = C_PLAIN};
+    see(&s, 0, 1);
+    EACH_MASK(mask) {
+        struct cpu_kernels t = table_of(mask);
+        struct attend_data a = attend_take(&s, (struct dice){25}, FRONT);
+        float alone[16], sink;
+        struct attend_query *q = &a.args.query[0];
+        int32_t dot = 0;
+        a.table = &t;
+        assert_int_equal(attend_call(&a), 0);
+        memcpy(alone, q->out, sizeof alone);
+        for (uint32_t c = 0; c < 16; c++)
+            dot += q->q[c] * (a.args.kv.k[kv8_k_index(0, c, 16)] - 128);
+        sink = (float)dot * q->scale;
+        sink = sink * a.args.kv.kscale[0];
+        q->sink = &sink;
+        assert_int_equal(attend_call(&a), 0);
+        for (uint32_t c = 0; c < 16; c++) assert_true(q->out[c] == alone[c] * 0.5f);
+        sink -= 31.0f;
+        assert_int_equal(attend_call(&a), 0);
+        assert_memory_equal(q->out, alone, sizeof alone);
+        sink += 62.0f;
+        assert_int_equal(attend_call(&a), 0);
+        for (uint32_t c = 0; c < 16; c++) assert_true(q->out[c] == 0.0f);
+        attend_give(&a);
+    }
+}
+
 /* With head_dim 256 a panel of K, and one of V, is a page of 4096 bytes: those that nobody sees
  * cannot be read. */
 static void what_nobody_sees_is_not_read(void **state) {
@@ -313,11 +366,15 @@ static void one_slot(void **state) {
 }
 
 int attend_tests(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_slot), cmocka_unit_test(every_head_dim),
-        cmocka_unit_test(prefixes), cmocka_unit_test(masks),
-        cmocka_unit_test(ranges),   cmocka_unit_test(what_nobody_sees_is_not_read),
-        cmocka_unit_test(limits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(one_slot),
+                                       cmocka_unit_test(every_head_dim),
+                                       cmocka_unit_test(prefixes),
+                                       cmocka_unit_test(masks),
+                                       cmocka_unit_test(ranges),
+                                       cmocka_unit_test(what_nobody_sees_is_not_read),
+                                       cmocka_unit_test(limits),
+                                       cmocka_unit_test(sinks),
+                                       cmocka_unit_test(a_sink_takes_its_share)};
     return cmocka_run_group_tests_name("attend", tests, NULL, NULL);
 }
 

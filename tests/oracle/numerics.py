@@ -288,18 +288,28 @@ def mixed(x, table):
 
 # --------------------------------------------------------------------------------------------------
 # 6. attention
-def attend(q, qs, k, ks, v, vs):
-    """One query head over its kv head, every position seeing itself and the earlier ones: q, k, v
-    [n][head_dim] integers, scales [n]."""
+def attend(q, qs, k, ks, v, vs, window, sink):
+    """One query head over its kv head, every position seeing itself and the earlier ones, at most
+    `window` in all if that is not 0: q, k, v [n][head_dim] integers, scales [n], sink a float or
+    None."""
     n = len(qs)
     sees = np.tri(n, dtype=bool)
+    if window:
+        sees &= ~np.tri(n, k=-window, dtype=bool)
     score = mul(mul((q @ k.T).astype(f32), qs[:, None]), ks[None, :])
     best = np.where(sees, score, -np.inf).max(axis=1).astype(f32)
+    if sink is not None:
+        best = np.maximum(best, sink)
     vmax = np.where(sees, vs[None, :], f32(0)).max(axis=1)
     t = np.where(sees, sub(score, best[:, None]), f32(-31))
     live = t >= -30
     e = np.where(live, exp2(np.where(live, t, f32(0))), f32(0))
     total = rint(mul(e, f32(2.0 ** 24))).astype(i64).sum(axis=1)
+    if sink is not None:
+        t = sub(np.full(n, sink, f32), best)
+        live = t >= -30
+        e_sink = np.where(live, exp2(np.where(live, t, f32(0))), f32(0))
+        total = total + rint(mul(e_sink, f32(2.0 ** 24))).astype(i64)
     top = np.where(vmax > 0, vmax, f32(1))
     b = np.where(sees, snap(mul(np.where(sees, vs[None, :], f32(0)), recip(top)[:, None])), f32(0))
     w = np.minimum(rint(mul(mul(e, b), f32(2097151))), f32(2097151)).astype(i64)
@@ -313,13 +323,19 @@ def attention(blob, layer, x, a):
     n, d = len(x), int(blob.model['head_dim'])
     q, k, v = (gemv(blob.tensor(layer['tensor'][i]), a).reshape(n, -1, d) for i in range(3))
     table = blob.rope[:n]
-    if blob.variants[layer['variant']]['rotation'] == ROTATION_NONE:
+    variant = blob.variants[layer['variant']]
+    if variant['rotation'] == ROTATION_NONE:
         table = np.stack((np.ones_like(table[:, 0]), np.zeros_like(table[:, 1])), axis=1)
     (q, qs), (k, ks), (v, vs) = quant(mixed(q, table)), quant(mixed(k, table)), quant(v)
     group = int(layer['heads']) // int(layer['kv_heads'])
+    sinks = [None] * int(layer['heads'])
+    if variant['sinks'] != ABSENT:
+        at = int(variant['sinks'])
+        sinks = in_range(blob.rows[at:at + len(sinks)], 'sinks')
     o = [
         attend(q[:, h], qs[:, h], k[:, h // group], ks[:, h // group], v[:, h // group],
-               vs[:, h // group]) for h in range(int(layer['heads']))
+               vs[:, h // group], int(variant['window']), sinks[h])
+        for h in range(int(layer['heads']))
     ]
     return np.concatenate(o, axis=1)
 

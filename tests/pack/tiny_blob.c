@@ -129,10 +129,15 @@ static void add_layer(struct building *b, uint32_t i) {
              ffn = s->without_ffn >> i & 1 ? 0 : s->ffn;
     uint32_t kv_heads = heads ? or_default(s->layer_kv_heads[i], s->kv_heads) : 0;
     layer->heads = heads, layer->kv_heads = kv_heads, layer->ffn = ffn;
-    if (s->unrotated >> i & 1) {
-        struct blob_variant *variant = &b->variants[b->variants_count++];
-        *variant = *plain_variant();
-        variant->rotation = ROTATION_NONE;
+    struct blob_variant variant = *plain_variant();
+    variant.rotation = s->unrotated >> i & 1 ? ROTATION_NONE : ROTATION_TABLE;
+    variant.window = s->window[i];
+    if (heads && s->sinks >> i & 1) {
+        variant.sinks = (uint32_t)b->row_floats;
+        b->row_floats += padded_rows(heads);
+    }
+    if (memcmp(&variant, plain_variant(), sizeof variant)) {
+        b->variants[b->variants_count++] = variant;
         layer->variant = b->variants_count;
     }
     const struct blob_model shape = {.dim = s->dim, .head_dim = s->head_dim};
@@ -211,6 +216,16 @@ static void fill_weights(const struct building *b, float *rows, uint8_t *weights
     }
 }
 
+/* Around 0, where the scores lie. */
+static void fill_sinks(const struct building *b, float *rows) {
+    uint64_t seed = b->spec.seed + 1;
+    for (uint32_t i = 0; i < b->spec.layers; i++) {
+        const uint32_t at = layer_variant(&b->layers[i], b->variants)->sinks;
+        for (uint32_t h = 0; at != BLOB_ABSENT && h < b->layers[i].heads; h++)
+            rows[at + h] = 2.0f * random_normal(&seed);
+    }
+}
+
 static void fill_rope(const struct building *b, float *rope) {
     struct rope_config config = {
         .theta = 10000, .rotary = b->model.head_dim, .scaling = ROPE_NONE, .factor = 1};
@@ -266,6 +281,7 @@ void *tiny_blob(const struct tiny_spec *spec, size_t *bytes) {
         write_vocab(&b->spec, at[BLOB_VOCAB]);
         fill_rope(b, (float *)(void *)at[BLOB_ROPE]);
         fill_weights(b, (float *)(void *)at[BLOB_ROWS], at[BLOB_WEIGHTS]);
+        fill_sinks(b, (float *)(void *)at[BLOB_ROWS]);
         tiny_reseal(blob, *bytes);
     }
     free(b);

@@ -8,7 +8,7 @@
 
 #include "weights/format.h"
 
-enum { TINY_LAYERS_MAX = 16 };
+enum { TINY_LAYERS_MAX = 24 };
 
 /* Zero means the default, so that `(struct tiny_spec){0}` is a model. Widths are taken as they are:
  * a spec outside what weights/format.h allows makes a blob that the reader refuses. */
@@ -32,7 +32,9 @@ struct tiny_spec {
     uint32_t without_attention, without_ffn;
     /* Where not 0, instead of kv_heads. */
     uint32_t layer_kv_heads[TINY_LAYERS_MAX];
-    uint32_t unrotated; /* layers without RoPE, a bit for each */
+    uint32_t unrotated;               /* layers without RoPE, a bit for each */
+    uint32_t window[TINY_LAYERS_MAX]; /* 0: all */
+    uint32_t sinks;                   /* layers with sinks, a bit for each */
 };
 
 /* The blob at a 4096-aligned address, *bytes long; release it with free(). NULL where memory is

@@ -4,15 +4,15 @@
 
 #include "tests/speculate/fixture.h"
 
-enum { COLUMNS = 512 };
+enum { COLUMNS = 512, RANGES = 4 * COLUMNS };
 
 struct late late;
 
 /* In front of the CPU's program. */
 struct late_program {
     struct hal_pass pass;
-    struct hal_column column[COLUMNS];
-    struct kv_range range[COLUMNS];
+    struct hal_column column[HAL_VIEWS][COLUMNS];
+    struct kv_range range[RANGES];
     uint32_t left, polls;
     int waits; /* a pass is there */
 };
@@ -36,11 +36,13 @@ static apus_status submit(void *memory, const struct hal_pass *pass, uint64_t *t
     static uint32_t rng = 1;
     struct late_program *p = memory;
     assert_false(p->waits);
-    assert_true(pass->columns <= COLUMNS && pass->ranges <= COLUMNS);
+    assert_true(pass->columns <= COLUMNS && pass->ranges <= RANGES);
     p->pass = *pass;
-    memcpy(p->column, pass->column, pass->columns * sizeof *pass->column);
+    for (uint32_t v = 0; v < HAL_VIEWS && pass->column[v]; v++) {
+        memcpy(p->column[v], pass->column[v], pass->columns * sizeof **pass->column);
+        p->pass.column[v] = p->column[v];
+    }
     memcpy(p->range, pass->range, pass->ranges * sizeof *pass->range);
-    p->pass.column = p->column;
     p->pass.range = p->range;
     rng = rng * 1664525u + 1013904223u;
     p->left = late.random ? (rng >> 16) % (late.busy + 1) : late.busy;

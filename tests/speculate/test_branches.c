@@ -45,7 +45,7 @@ static void assert_same_state(const apus_session *a, const apus_session *b) {
     free(x), free(y);
 }
 
-static const struct tiny_spec spec = {.layers = 2, .seed = 21};
+static const struct tiny_spec spec = {.layers = 2, .window = {9}, .seed = 21};
 static const char *const texts[] = {"abcabcabcabcab", "abcabcabd and more"};
 enum { TEXTS = 2 };
 

@@ -43,7 +43,8 @@ static const apus_port *counting_port(void) {
 
 /* ------------------------------------------------------------------------------------ models -- */
 
-static const struct tiny_spec target_spec = {.layers = 2, .seed = 1, .positions = 160};
+static const struct tiny_spec target_spec = {
+    .layers = 2, .window = {0, 11}, .sinks = 1, .seed = 1, .positions = 160};
 
 enum draft_kind { NONE, TWIN, RELATIVE, STRANGER, SHORT_TWIN, NARROW, DRAFTS };
 static const apus_model *targets[APUS_CPU_NEON], *late_targets[APUS_CPU_NEON], *drafts[DRAFTS];
@@ -97,7 +98,8 @@ static void same_context(const struct trial *t) {
     assert_memory_equal(a, b, na * sizeof *a);
     apus_get_stats(t->plain, &sa);
     apus_get_stats(t->fast, &sb);
-    assert_int_equal(sa.positions, sb.positions);
+    /* The ring of one may still hold what that of the other, with another chunk, does not. */
+    assert_true(sa.positions == sb.positions || !sa.positions || !sb.positions);
 }
 
 /* A cancel or a deadline somewhere in the next calls, or neither. */
