@@ -98,11 +98,65 @@ static struct bytes directory(const char *config) {
     return b;
 }
 
+/* The tiny model with the two lists of LongRoPE, on one of two pairs of each head. */
+static struct bytes long_rope(void) {
+    static const char *const names[] = {"rope_factors_long.weight", "rope_factors_short.weight"};
+    static struct gguf_description g;
+    describe_gguf(&g);
+    find_key(&g, "llama.rope.dimension_count")->number = 2;
+    for (size_t i = 0; i < 2; i++)
+        add_entry(&g, (struct gguf_entry){
+                          .name = names[i], .dims = 1, .shape = {1}, .size = 4, .first = 2});
+    return write_gguf(&g);
+}
+
+/* The same directory as one of another family, whose architecture and keys are here. */
+struct family_seed {
+    const char *name, *keys;
+};
+static const struct family_seed FAMILIES[] = {
+    {"smollm3", "SmolLM3ForCausalLM\"], \"no_rope_layers\": [1, 0], "},
+    {"granite",
+     "GraniteForCausalLM\"], \"embedding_multiplier\": 12, \"residual_multiplier\": 0.2, "
+     "\"attention_multiplier\": 0.1, \"logits_scaling\": 8, "},
+    {"phi3", "Phi3ForCausalLM\"], \"partial_rotary_factor\": 0.5, \"rope_parameters\": {\"type\": "
+             "\"su\", \"short_factor\": [1], \"long_factor\": [2]}, "},
+    {"yarn",
+     "Ministral3ForCausalLM\"], \"rope_parameters\": {\"rope_type\": \"yarn\", \"factor\": 4, "
+     "\"original_max_position_embeddings\": 16, \"mscale\": 1, \"mscale_all_dim\": 1, "
+     "\"llama_4_scaling_beta\": 0.1}, "},
+};
+
+static bool save_families(const char *folder) {
+    bool good = true;
+    for (size_t i = 0; i < sizeof FAMILIES / sizeof FAMILIES[0]; i++) {
+        char *config = replaced(CONFIG_JSON, "LlamaForCausalLM\"], ", FAMILIES[i].keys);
+        struct bytes b = directory(config);
+        good = opens_as_directory(&b) && save(folder, FAMILIES[i].name, &b) && good;
+        free(config);
+    }
+    return good;
+}
+
+/* The same as text_config of a model for pictures. */
+static bool save_inside(const char *folder) {
+    char config[4096];
+    char *inner = replaced(CONFIG_JSON, "\"llama\"", "\"mistral\"");
+    snprintf(config, sizeof config,
+             "{\"architectures\": [\"Mistral3ForConditionalGeneration\"], \"vision_config\": {}, "
+             "\"text_config\": %s}",
+             inner);
+    free(inner);
+    struct bytes b = directory(config);
+    return opens_as_directory(&b) && save(folder, "mistral3", &b);
+}
+
 int main(int argc, char **argv) {
     if (argc != 3) return 2;
     static struct gguf_description g;
     describe_gguf(&g);
-    struct bytes tiny = write_gguf(&g), types = every_type(), blocks = quantized();
+    struct bytes tiny = write_gguf(&g), types = every_type(), blocks = quantized(),
+                 lists = long_rope();
     char *deci = replaced(CONFIG_JSON, "LlamaForCausalLM\"], ",
                           "DeciLMForCausalLM\"], \"num_key_value_heads_per_layer\": [1, 1], ");
     char *scaled = replaced(CONFIG_JSON, "null",
@@ -113,10 +167,12 @@ int main(int argc, char **argv) {
                  llama3 = directory(scaled);
     free(deci);
     free(scaled);
-    bool sound = opens_as_gguf(&tiny) && opens_as_gguf(&blocks) && opens_as_directory(&llama) &&
-                 opens_as_directory(&decilm) && opens_as_directory(&llama3);
+    bool sound = opens_as_gguf(&tiny) && opens_as_gguf(&blocks) && opens_as_gguf(&lists) &&
+                 opens_as_directory(&llama) && opens_as_directory(&decilm) &&
+                 opens_as_directory(&llama3);
     int ok = save(argv[1], "tiny", &tiny) & save(argv[1], "types", &types) &
-             save(argv[1], "blocks", &blocks) & save(argv[2], "llama", &llama) &
-             save(argv[2], "decilm", &decilm) & save(argv[2], "llama3", &llama3);
-    return ok && sound ? 0 : 1;
+             save(argv[1], "blocks", &blocks) & save(argv[1], "lists", &lists) &
+             save(argv[2], "llama", &llama) & save(argv[2], "decilm", &decilm) &
+             save(argv[2], "llama3", &llama3);
+    return ok && sound && save_families(argv[2]) && save_inside(argv[2]) ? 0 : 1;
 }
