@@ -280,6 +280,15 @@ with tempfile.TemporaryDirectory() as folder:
         if rule == "starcoder":
             continue
         tool, _ = check(rule, vocab, merges, added, folder, "trained vocabulary")
+        if rule == "llama3":
+            open(folder + "/tekken.json", "w").write("{}")
+            told = json.dumps(described("tekken", vocab, merges, added))
+            reference = tokenizers.Tokenizer.from_str(told)
+            reference.encode_special_tokens = True
+            compare("Llama 3's pattern beside tekken.json", texts[:30],
+                    Tool(folder)(texts[:30])[0],
+                    [reference.encode(t, add_special_tokens=False).ids for t in texts[:30]])
+            os.remove(folder + "/tekken.json")
         if not RULES[rule][1]:
             compare(f"bytes come back, {rule}", raw, tool(raw)[1], raw)
 

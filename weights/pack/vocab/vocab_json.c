@@ -140,6 +140,13 @@ static bool splits_at_spaces(json_t *step) {
            is(json_object_get(json_object_get(step, "pattern"), "String"), " ");
 }
 
+/* Whether Mistral's own file is there too. Converters wrote Llama 3's pattern into tokenizer.json,
+ * with which these models were not trained. */
+static bool has_tekken(const struct vocab_request *r) {
+    char path[4096];
+    return r->directory && vocab_file_path(r->directory, "tekken.json", path, sizeof path);
+}
+
 static bool read_pre_tokenizer(struct builder *b, json_t *root, const struct vocab_request *r,
                                bool *llama, struct diag *d) {
     struct steps s;
@@ -160,6 +167,11 @@ static bool read_pre_tokenizer(struct builder *b, json_t *root, const struct voc
     b->pre = *llama   ? 0
              : r->pre ? vocab_pre_find(r->pre, strlen(r->pre))->pre
                       : vocab_pre_of_steps(all);
+    if (b->pre == VOCAB_PRE_LLAMA3 && !r->pre && has_tekken(r)) {
+        vocab_note(r, "tokenizer.json has Llama 3's pattern beside tekken.json: words are cut as "
+                      "Tekken does");
+        b->pre = VOCAB_PRE_TEKKEN;
+    }
     return b->pre || diag_fail(d,
                                "tokenizer.json: this pre-tokenizer is not supported; if you know "
                                "which one it is like, --pre NAME says so (" VOCAB_PRE_SOME "): %s",
