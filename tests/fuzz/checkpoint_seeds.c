@@ -85,15 +85,19 @@ static bool opens_as_directory(const struct bytes *b) {
     return source != NULL;
 }
 
-static struct bytes directory(const char *config) {
-    struct bytes b = {0};
-    size_t data;
-    char *header = safetensors_header(&data);
-    struct bytes weights = write_safetensors(header, 0, data);
+static struct bytes with_header(const char *config, const char *header, size_t data) {
+    struct bytes b = {0}, weights = write_safetensors(header, 0, data);
     put_uint(&b, strlen(config), 2);
     put(&b, config, strlen(config));
     put(&b, weights.data, weights.size);
     bytes_free(&weights);
+    return b;
+}
+
+static struct bytes directory(const char *config) {
+    size_t data;
+    char *header = safetensors_header(&data);
+    struct bytes b = with_header(config, header, data);
     free(header);
     return b;
 }
@@ -151,6 +155,16 @@ static bool save_inside(const char *folder) {
     return opens_as_directory(&b) && save(folder, "mistral3", &b);
 }
 
+/* Blocks and scales of 4-bit floats, which only the reader of safetensors sees. */
+static struct bytes pair(void) {
+    return with_header("{}",
+                       "{\"a_blocks\":{\"dtype\":\"U8\",\"shape\":[2,1,16],"
+                       "\"data_offsets\":[0,32]},"
+                       "\"a_scales\":{\"dtype\":\"U8\",\"shape\":[2,1],"
+                       "\"data_offsets\":[32,34]}}",
+                       34);
+}
+
 int main(int argc, char **argv) {
     if (argc != 3) return 2;
     static struct gguf_description g;
@@ -164,7 +178,7 @@ int main(int argc, char **argv) {
                             "\"high_freq_factor\": 4, "
                             "\"original_max_position_embeddings\": 32}");
     struct bytes llama = directory(CONFIG_JSON), decilm = directory(deci),
-                 llama3 = directory(scaled);
+                 llama3 = directory(scaled), codes = pair();
     free(deci);
     free(scaled);
     bool sound = opens_as_gguf(&tiny) && opens_as_gguf(&blocks) && opens_as_gguf(&lists) &&
@@ -173,6 +187,6 @@ int main(int argc, char **argv) {
     int ok = save(argv[1], "tiny", &tiny) & save(argv[1], "types", &types) &
              save(argv[1], "blocks", &blocks) & save(argv[1], "lists", &lists) &
              save(argv[2], "llama", &llama) & save(argv[2], "decilm", &decilm) &
-             save(argv[2], "llama3", &llama3);
+             save(argv[2], "llama3", &llama3) & save(argv[2], "codes", &codes);
     return ok && sound && save_families(argv[2]) && save_inside(argv[2]) ? 0 : 1;
 }
