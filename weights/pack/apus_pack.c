@@ -86,8 +86,8 @@ static const struct program apus_pack = {
     .statuses = statuses,
     .failures =
         "What may not be expected is said in notes on standard error, in the report and in the "
-        "blob's provenance: positions cut by an attention window or at 32768, a --ctx that the "
-        "model does not reach, weights that 4 bits round a second time, a missing tokenizer.\n\n"
+        "blob's provenance: positions cut at 32768, a --ctx that the model does "
+        "not reach, weights that 4 bits round a second time, a missing tokenizer.\n\n"
         "Standard error tells how far the work is and what is left of all of it, by one estimate "
         "over measuring, calibrating, quantizing and writing: a line on a terminal, elsewhere one "
         "every ten seconds. One line about the result goes to standard output. With --json a "

@@ -32,15 +32,6 @@ void config_cap_positions(struct model_config *config, uint64_t positions, const
     config->max_positions = (uint32_t)positions;
 }
 
-void config_cap_windows(struct model_config *config) {
-    uint32_t least = 0;
-    for (uint32_t i = 0; i < config->layers; i++) {
-        uint32_t window = config->layer[i].window;
-        if (window && (!least || window < least)) least = window;
-    }
-    config_cap_positions(config, least, "the attention window");
-}
-
 void config_begin(struct model_config *config) {
     config->bos = -1;
     config->scale = (struct scale_config){.embedding = 1, .scores = 0, .residual = 1, .logits = 1};

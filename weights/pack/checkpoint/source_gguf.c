@@ -271,7 +271,6 @@ bool config_of_gguf(const struct gguf *gguf, struct model_config *c, struct diag
         GGUF_BAD)
         return false;
     for (uint32_t i = 0; i < c->layers; i++) c->layer[i].window = (uint32_t)window;
-    config_cap_windows(c);
     c->tied = !gguf_find_tensor(gguf, name_of(SOURCE_HEAD));
     c->features = features_of(gguf);
     return source_config_check(c, r.file, d);

@@ -94,9 +94,6 @@ void config_note(struct model_config *config, const char *format, ...)
 /* Ends the positions at this number, if there are more, and notes why: "positions end at N of M,
  * <why>". */
 void config_cap_positions(struct model_config *config, uint64_t positions, const char *why);
-/* Attention that sees only the last `window` positions computes the same up to that many positions,
- * so positions end at the smallest window of all layers. */
-void config_cap_windows(struct model_config *config);
 /* What is read of every model where nothing else is said. */
 void config_begin(struct model_config *config);
 

@@ -267,9 +267,7 @@ static bool read_window(const struct reader *r, struct model_config *c) {
         if (c->family->traits & FAMILY_FOURTH_UNROTATED) sliding = used && c->layer[i].unrotated;
         c->layer[i].window = sliding ? (uint32_t)window : 0;
     }
-    if (!read_types(r, c, (uint32_t)window)) return false;
-    config_cap_windows(c);
-    return true;
+    return read_types(r, c, (uint32_t)window);
 }
 
 static bool read_scales(const struct reader *r, struct model_config *c) {

@@ -78,7 +78,9 @@ static void attend(const struct activations *s, const struct forward *f, const s
             runs[which].of[run] = at == BLOB_ABSENT ? NULL : rows + at;
         }
     struct forward of_layer = *f;
-    if (layer_variant(layer, plan->variants)->rotation == ROTATION_NONE) of_layer.rope = NULL;
+    const struct blob_variant *variant = layer_variant(layer, plan->variants);
+    if (variant->rotation == ROTATION_NONE) of_layer.rope = NULL;
+    of_layer.window = variant->window;
     forward_attention(&of_layer, layer->heads, layer->kv_heads, s->first, s->second, s->third, runs,
                       s->a);
 }

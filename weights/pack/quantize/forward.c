@@ -135,7 +135,7 @@ static void add_bias(float *x, const float *bias, uint32_t n) {
 
 static void turn(float *head, uint32_t head_dim, const float *rope) {
     uint32_t half = head_dim / 2, block = head_block(head_dim);
-    for (uint32_t i = 0; i < half; i++) {
+    for (uint32_t i = 0; rope && i < half; i++) {
         float a = head[i], b = head[i + half], cosine = rope[i], sine = rope[half + i];
         head[i] = a * cosine - b * sine;
         head[i + half] = a * sine + b * cosine;
@@ -155,23 +155,24 @@ static void turn_token(void *user, size_t token, unsigned worker) {
         uint32_t heads = which ? t->kv_heads : t->heads;
         add_bias(part[which], t->runs[which].of[RUN_BIAS], heads * head_dim);
         for (uint32_t h = 0; h < heads; h++) {
-            if (rope && which < 2) turn(part[which] + (size_t)h * head_dim, head_dim, rope);
+            if (which < 2) turn(part[which] + (size_t)h * head_dim, head_dim, rope);
             round_to_bytes(part[which] + (size_t)h * head_dim, head_dim, 1);
         }
     }
 }
 
-/* Applies softmax to the scores [0 .. position] of a query; the rest of the row becomes 0. */
-static void shares(float *score, uint32_t position, uint32_t length) {
-    float most = score[0], lane[LANES] = {0}, sum = 0;
-    for (uint32_t j = 1; j <= position; j++) most = score[j] > most ? score[j] : most;
-    for (uint32_t j = 0; j <= position; j++) {
+/* Applies softmax to the scores [first .. position] of a query; the rest of the row becomes 0. */
+static void shares(float *score, uint32_t first, uint32_t position, uint32_t length) {
+    float most = score[first], lane[LANES] = {0}, sum = 0;
+    for (uint32_t j = 0; j < first; j++) score[j] = 0;
+    for (uint32_t j = first; j <= position; j++) most = score[j] > most ? score[j] : most;
+    for (uint32_t j = first; j <= position; j++) {
         float power = score[j] - most;
         score[j] = power < -30 ? 0 : power_of_two(power);
         lane[j % LANES] += score[j];
     }
     for (int j = 0; j < LANES; j++) sum += lane[j];
-    for (uint32_t j = 0; j <= position; j++) score[j] /= sum;
+    for (uint32_t j = first; j <= position; j++) score[j] /= sum;
     for (uint32_t j = position + 1; j < length; j++) score[j] = 0;
 }
 
@@ -195,7 +196,9 @@ static void one_head(void *user, size_t item, unsigned worker) {
     memset(score, 0, (size_t)length * (length + head_dim) * sizeof *score);
     matmul(length, length, head_dim, (struct matrix){q, q_row, 1}, (struct matrix){k, 1, kv_row},
            score, length, false, room);
-    for (uint32_t i = 0; i < length; i++) shares(score + (size_t)i * length, i, length);
+    uint32_t window = t->f->window ? t->f->window : length;
+    for (uint32_t i = 0; i < length; i++)
+        shares(score + (size_t)i * length, i < window ? 0 : i - window + 1, i, length);
     matmul(length, head_dim, length, (struct matrix){score, length, 1},
            (struct matrix){v, kv_row, 1}, out, head_dim, false, room);
     size_t o_row = padded_cols(t->heads * head_dim);

@@ -19,6 +19,7 @@ struct forward {
                                  and sees no other */
     uint32_t dim, head_dim;
     float eps;
+    uint32_t window;   /* of a layer: a position sees this many, itself among them; 0: all */
     const float *rope; /* [positions][2][head_dim / 2]; NULL: without RoPE */
     float *room;       /* threads * forward_room(...) floats */
 };

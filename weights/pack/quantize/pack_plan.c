@@ -194,6 +194,7 @@ static void add_tensor(struct plan *plan, struct plan_tensor tensor, enum weight
 static uint32_t variant_of(struct plan *plan, const struct layer_config *layer) {
     struct blob_variant v = *plain_variant();
     v.rotation = layer->unrotated ? ROTATION_NONE : ROTATION_TABLE;
+    if (layer->heads && layer->window < plan->model.max_positions) v.window = layer->window;
     if (!memcmp(&v, plain_variant(), sizeof v)) return 0;
     uint32_t i = 0;
     while (i < plan->variant_count && memcmp(&v, &plan->variants[i], sizeof v)) i++;
