@@ -86,8 +86,8 @@ static struct job prepare(const struct bench *b, const struct set *set, const st
     if (columns > 16)
         j.tensors = (j.tensors + 7) / 8; /* bound by arithmetic: no need to read so
                                                           much */
-    j.args = (struct gemv_args){b->weights,     b->row_scale, kp,   columns, b->x,
-                                act_stride(kp), b->y,         rows, 0,       GEMV_AHEAD};
+    j.args = (struct gemv_args){b->weights,     b->row_scale, NULL, kp, columns,   b->x,
+                                act_stride(kp), b->y,         rows, 0,  GEMV_AHEAD};
     for (uint32_t c = 0; c < columns; c++) *act_scale(b->x + c * j.args.x_stride, kp) = 0.01f;
     return j;
 }

@@ -14,7 +14,8 @@ enum { TILE_COLUMNS = 4 };
     DO(0, __VA_ARGS__) DO(1, __VA_ARGS__) DO(2, __VA_ARGS__) DO(3, __VA_ARGS__)
 
 /* Writes the 16 rows of the panel in `columns` columns: y = snap((float) sum * row_scale * scale),
- * added to the old y if `add`. sum: [columns][2 halves of 8 rows]. */
+ * with the bias where there is one, added to the old y if `add`. sum: [columns][2 halves of 8
+ * rows]. */
 static NOINLINE uint32_t tile_finish(const struct tile *t, uint32_t columns, const __m256i *sum) {
     const struct gemv_args *a = t->args;
     const size_t row = (size_t)t->panel * PANEL_ROWS;
@@ -26,6 +27,7 @@ static NOINLINE uint32_t tile_finish(const struct tile *t, uint32_t columns, con
         __builtin_memcpy(&scale, a->x + c * a->x_stride + act_scale_at(a->kp), sizeof scale);
         __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(sum[i]), _mm256_loadu_ps(a->row_scale + r));
         v = snap8(_mm256_mul_ps(v, _mm256_set1_ps(scale)), &bad);
+        if (a->bias) v = snap8(_mm256_add_ps(v, _mm256_loadu_ps(a->bias + r)), &bad);
         if (a->add) v = snap8(_mm256_add_ps(_mm256_load_ps(y), v), &bad);
         _mm256_store_ps(y, v);
     }

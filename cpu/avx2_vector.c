@@ -145,17 +145,11 @@ uint32_t avx2_act(float *g, const float *u, uint32_t ffn, void *column) {
     return any8(bad) | avx2_quant(g, ffn, column);
 }
 
-uint32_t avx2_head(float *x, const float *bias, const float *cos_sin, uint32_t head_dim, int8_t *q,
-                   float *scale) {
+uint32_t avx2_head(float *x, const float *cos_sin, uint32_t head_dim, int8_t *q, float *scale) {
     assert(head_good(head_dim));
     const uint32_t h = head_dim / 2; /* a multiple of 8 */
     __m256i bad8 = _mm256_setzero_si256();
     uint32_t bad = 0;
-    if (bias)
-        for (uint32_t i = 0; i < head_dim; i += 8)
-            _mm256_storeu_ps(
-                x + i,
-                snap8(_mm256_add_ps(_mm256_loadu_ps(x + i), _mm256_loadu_ps(bias + i)), &bad8));
     if (cos_sin) {
         for (uint32_t i = 0; i < h; i += 8) {
             __m256 a = _mm256_loadu_ps(x + i), b = _mm256_loadu_ps(x + i + h);

@@ -43,7 +43,7 @@ INLINE __m512i broadcast4(const uint8_t *x) {
 }
 
 /* Writes the 16 rows of the panel in `columns` columns: y = snap((float) sum * row_scale * scale),
- * added to the old y if `add`. */
+ * with the bias where there is one, added to the old y if `add`. */
 static NOINLINE uint32_t tile_finish(const struct tile *t, uint32_t columns, const __m512i *sum) {
     const struct gemv_args *a = t->args;
     const size_t row = (size_t)t->panel * PANEL_ROWS;
@@ -55,6 +55,7 @@ static NOINLINE uint32_t tile_finish(const struct tile *t, uint32_t columns, con
                          sizeof scale);
         __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[c]), row_scale);
         v = snap16(_mm512_mul_ps(v, _mm512_set1_ps(scale)), &top);
+        if (a->bias) v = snap16(_mm512_add_ps(v, _mm512_loadu_ps(a->bias + row)), &top);
         if (a->add) v = snap16(_mm512_add_ps(_mm512_load_ps(y), v), &top);
         _mm512_store_ps(y, v);
     }

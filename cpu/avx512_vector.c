@@ -160,18 +160,12 @@ uint32_t avx512_act(float *g, const float *u, uint32_t ffn, void *column) {
 }
 
 /* For heads whose Hadamard blocks have 64 elements. AVX2 computes the others. */
-uint32_t avx512_head(float *x, const float *bias, const float *cos_sin, uint32_t head_dim,
-                     int8_t *q, float *scale) {
+uint32_t avx512_head(float *x, const float *cos_sin, uint32_t head_dim, int8_t *q, float *scale) {
     assert(head_good(head_dim));
-    if (head_dim % 64) return avx2_head(x, bias, cos_sin, head_dim, q, scale);
+    if (head_dim % 64) return avx2_head(x, cos_sin, head_dim, q, scale);
     const uint32_t h = head_dim / 2;
     __m512i top = _mm512_setzero_si512(), most = top;
     uint32_t bad = 0;
-    if (bias)
-        for (uint32_t i = 0; i < head_dim; i += 16)
-            _mm512_storeu_ps(
-                x + i,
-                snap16(_mm512_add_ps(_mm512_loadu_ps(x + i), _mm512_loadu_ps(bias + i)), &top));
     if (!cos_sin) {
         *scale = quantize(x, head_dim, q, &bad);
         return bad | beyond(top);

@@ -70,12 +70,6 @@ static const struct blob_tensor *tensor(const struct cpu_program *p, const struc
     return &p->setup.model->tensors[hal_weight(p->setup.program, op, i)];
 }
 
-static const float *bias_of(const struct cpu_program *p, const struct hal_op *op, uint32_t i,
-                            uint32_t row) {
-    uint32_t at = tensor(p, op, i)->bias;
-    return at == BLOB_ABSENT ? NULL : p->setup.model->rows + at + row;
-}
-
 static uint32_t panels_of(const struct blob_tensor *t) { return padded_rows(t->rows) / PANEL_ROWS; }
 
 /* ---------------------------------------------------------------------------- the operations -- */
@@ -109,15 +103,15 @@ static uint32_t heads_unit(const struct cpu_program *p, const struct hal_op *op,
     uint32_t bad = 0;
     for (uint32_t h = 0; h < op->shape.heads; h++) {
         int8_t *out = (int8_t *)qi + h * hal_qi_stride(hd);
-        bad |= p->kernels.head(q + h * hd, bias_of(p, op, 0, h * hd), cos_sin, hd, out, &scales[h]);
+        bad |= p->kernels.head(q + h * hd, cos_sin, hd, out, &scales[h]);
     }
     const struct kv_cache cache = hal_cache(&p->setup, op->layer);
     for (uint32_t h = 0; h < op->shape.kv_heads; h++) {
         _Alignas(64) int8_t row[BLOB_HEAD_DIM_MAX];
         float scale;
-        bad |= p->kernels.head(k + h * hd, bias_of(p, op, 1, h * hd), cos_sin, hd, row, &scale);
+        bad |= p->kernels.head(k + h * hd, cos_sin, hd, row, &scale);
         kv_store(&cache, h, col->slot, KV_K, row, scale);
-        bad |= p->kernels.head(v + h * hd, bias_of(p, op, 2, h * hd), NULL, hd, row, &scale);
+        bad |= p->kernels.head(v + h * hd, NULL, hd, row, &scale);
         kv_store(&cache, h, col->slot, KV_V, row, scale);
     }
     return bad;
@@ -220,6 +214,7 @@ static uint32_t gemv_run(const struct cpu_program *p, const struct hal_op *op,
             uint32_t kp = padded_cols(t->cols);
             struct gemv_args a = {.panels = m->weights + t->offset,
                                   .row_scale = m->rows + t->row_scales,
+                                  .bias = t->bias == BLOB_ABSENT ? NULL : m->rows + t->bias,
                                   .kp = kp,
                                   .columns = op_columns(op, p->pass),
                                   .x = p->setup.slot[op->in[0]],

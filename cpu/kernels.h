@@ -25,13 +25,15 @@
 struct gemv_args {
     const uint8_t *panels;  /* of the tensor, 64-aligned; weights/format.h */
     const float *row_scale; /* [padded rows] */
+    const float *bias;      /* [padded rows], or NULL: none */
     uint32_t kp;            /* padded columns of the weight, a multiple of 64 */
     uint32_t columns;
     const uint8_t *x; /* quantized columns (hal/act.h), x_stride = act_stride(kp) apart */
     size_t x_stride;
     float *y;        /* column c at y + c * y_stride, [padded rows], 64-aligned */
     size_t y_stride; /* floats, a multiple of 16 */
-    int add;         /* 0: y = snap(..); 1: y = snap(y + snap(..)), the residual stream */
+    int add;         /* 0: y = the product with its bias; 1: y = snap(y + that), the residual
+                        stream */
     size_t ahead;    /* bytes from a weight in use to the one to prefetch: GEMV_AHEAD, or 0
                                where a cache holds much of the model */
 };
@@ -96,11 +98,11 @@ typedef uint32_t cpu_quant_fn(const float *x, uint32_t k, void *column);
  * is overwritten. */
 typedef uint32_t cpu_act_fn(float *g, const float *u, uint32_t ffn, void *column);
 
-/* One head in place: bias (NULL: none); then RoPE with cos_sin = cos [h], sin [h], h = head_dim
- * / 2, and Hadamard in blocks of head_block(head_dim) (NULL: neither, as for V); then quantized: q
- * [head_dim] int8, *scale. head_dim: a multiple of 16, 16 .. 256. */
-typedef uint32_t cpu_head_fn(float *x, const float *bias, const float *cos_sin, uint32_t head_dim,
-                             int8_t *q, float *scale);
+/* One head in place: RoPE with cos_sin = cos [h], sin [h], h = head_dim / 2, and Hadamard in blocks
+ * of head_block(head_dim) (NULL: neither, as for V); then quantized: q [head_dim] int8, *scale.
+ * head_dim: a multiple of 16, 16 .. 256. */
+typedef uint32_t cpu_head_fn(float *x, const float *cos_sin, uint32_t head_dim, int8_t *q,
+                             float *scale);
 
 /* x [dim] = row [dim] * scale. */
 typedef uint32_t cpu_embed_fn(const int8_t *row, float scale, uint32_t dim, float *x);

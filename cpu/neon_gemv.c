@@ -18,7 +18,7 @@ struct tile {
 typedef uint32_t tile_fn(const struct tile *t);
 
 /* Writes the 16 rows of the panel in COLUMNS columns: y = snap((float) sum * row_scale * scale),
- * added to the old y if `add`. */
+ * with the bias where there is one, added to the old y if `add`. */
 INLINE uint32_t finish(const struct tile *t, const uint32_t COLUMNS,
                        int32x4_t sum[TILE_COLUMNS][QUARTERS]) {
     const struct gemv_args *a = t->args;
@@ -33,6 +33,7 @@ INLINE uint32_t finish(const struct tile *t, const uint32_t COLUMNS,
             float32x4_t v =
                 vmulq_f32(vcvtq_f32_s32(sum[c][i]), vld1q_f32(a->row_scale + row + i * 4));
             v = snap4(vmulq_f32(v, vdupq_n_f32(scale)), &bad);
+            if (a->bias) v = snap4(vaddq_f32(v, vld1q_f32(a->bias + row + i * 4)), &bad);
             if (a->add) v = snap4(vaddq_f32(vld1q_f32(y + i * 4), v), &bad);
             vst1q_f32(y + i * 4, v);
         }

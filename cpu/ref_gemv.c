@@ -73,6 +73,7 @@ static uint32_t gemv(const struct gemv_args *a, uint32_t begin, uint32_t end, ui
                 float *y = a->y + c * a->y_stride + row;
                 float t = (float)(int32_t)acc[r] * a->row_scale[row];
                 float v = num_snap(t * scale, &bad);
+                if (a->bias) v = num_snap(v + a->bias[row], &bad);
                 *y = a->add ? num_snap(*y + v, &bad) : v;
             }
         }

@@ -89,12 +89,9 @@ uint32_t ref_act(float *g, const float *u, uint32_t ffn, void *column) {
     return bad | ref_quant(g, ffn, column);
 }
 
-uint32_t ref_head(float *x, const float *bias, const float *cos_sin, uint32_t head_dim, int8_t *q,
-                  float *scale) {
+uint32_t ref_head(float *x, const float *cos_sin, uint32_t head_dim, int8_t *q, float *scale) {
     assert(head_good(head_dim));
     uint32_t bad = 0, h = head_dim / 2, block = head_block(head_dim);
-    if (bias)
-        for (uint32_t i = 0; i < head_dim; i++) x[i] = num_snap(x[i] + bias[i], &bad);
     if (cos_sin) {
         for (uint32_t i = 0; i < h; i++) {
             float a = x[i], b = x[i + h], c = cos_sin[i], s = cos_sin[h + i];

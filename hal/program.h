@@ -31,9 +31,10 @@ enum hal_form {
  *
  * EMBED   -> the row of the weight that the column's id names
  * NORM    float [width] -> RMSNorm with eps
- * GEMV    quantized -> the products with weight i in out[i]; with HAL_ADD added to what is there
- * HEADS   q, k, v: the biases of the three weights, RoPE, Hadamard, quantize -> queries, and the
- *         pass's rows of the layer's cache. q, k, v overwritten
+ * GEMV    quantized -> the products with weight i and its bias in out[i]; with HAL_ADD added to
+ *         what is there
+ * HEADS   q, k, v: RoPE, Hadamard, quantize -> queries, and the pass's rows of the layer's cache.
+ *         q, k, v overwritten
  * ATTEND  queries and the layer's cache -> [heads * head_dim]
  * QUANT   float [width] -> the same rounded
  * ACT     g, u: SiLU, product, Hadamard -> the same rounded. g, u overwritten */
@@ -114,7 +115,7 @@ struct hal_op {
                                    what gives logits to the last */
     uint32_t width;             /* of the vectors that it reads; for HAL_EMBED, of those that it
                                    writes */
-    struct hal_weights weights; /* HAL_EMBED, HAL_GEMV, HAL_HEADS */
+    struct hal_weights weights; /* HAL_EMBED, HAL_GEMV */
     struct hal_heads shape;     /* HAL_HEADS, HAL_ATTEND */
     uint32_t view;              /* likewise: the layer's */
     uint32_t sinks;             /* HAL_ATTEND: the first of float [heads] in rows, or BLOB_ABSENT */

@@ -63,12 +63,12 @@ struct push_norm {
 struct push_gemv {
     uint32_t kp, tail, add, w4;
     uint32_t end0, end1;
-    uint32_t row_scales[3], first_row[3], stride[3];
+    uint32_t row_scales[3], first_row[3], stride[3], bias[3]; /* BLOB_ABSENT: none */
 };
 struct push_heads {
     uint32_t head_dim, heads, kv_heads, slots;
     uint32_t q_stride, kv_stride, qi_stride, block_words;
-    uint32_t bias[3], cos_sin, block, columns_at;
+    uint32_t cos_sin, block, columns_at;
 };
 struct push_query {
     uint32_t head_dim, heads, group, slots, qi_stride, block_words, columns_at, ranges_at,

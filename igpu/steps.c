@@ -83,10 +83,7 @@ static int heads_step(const struct igpu_program *p, const struct hal_op *op, uin
     s->shader = SHADER_HEADS, s->rule = RULE_X_COLUMNS;
     s->x = op->shape.heads + 2 * op->shape.kv_heads;
     s->act = program_part(p, PART_STATE);
-    for (uint32_t i = 0; i < 3; i++) {
-        push.bias[i] = weight_of(p, op, i)->bias;
-        s->in[i] = slot_range(p, op->in[i]);
-    }
+    for (uint32_t i = 0; i < 3; i++) s->in[i] = slot_range(p, op->in[i]);
     s->out[0] = slot_range(p, op->out[0]), s->out[1] = layer_cache(p, op->layer);
     s->out[2] = heap_range(&p->host, p->at.offset[PART_FRESH] + at, bytes);
     set_push(s, &push, sizeof push);
@@ -163,6 +160,7 @@ static void gemv_weight(const struct igpu_program *p, const struct hal_op *op, u
     s->in[n] = region_piece(p->model->region, t, piece, &panels);
     s->out[n] = slot_range(p, op->out[i]);
     push->row_scales[n] = t->row_scales + first;
+    push->bias[n] = t->bias == BLOB_ABSENT ? BLOB_ABSENT : t->bias + first;
     push->first_row[n] = first;
     push->stride[n] = floats(p, op->out[i]);
     push->w4 |= (uint32_t)(gemv_type(t->type) == GEMV_W4) << n;

@@ -140,6 +140,7 @@ static void write_out(const struct task *t, uint32_t i, uint32_t *bad) {
     const struct npu_program *p = t->program;
     const struct blob_tensor *w = &p->setup.model->tensors[hal_weight(p->setup.program, t->op, i)];
     const float *row_scale = p->setup.model->rows + w->row_scales;
+    const float *bias = w->bias == BLOB_ABSENT ? NULL : p->setup.model->rows + w->bias;
     const int32_t *sums = (const int32_t *)(const void *)(p->sums.host + t->sums_at[i]);
     uint32_t rows = padded_rows(w->rows), slot = t->op->out[i], wrong = 0;
     for (uint32_t c = 0; c < t->count; c++) {
@@ -151,6 +152,7 @@ static void write_out(const struct task *t, uint32_t i, uint32_t *bad) {
                                gemv_sum_index(r % PANEL_ROWS, c, t->columns)];
             float v = (float)acc * row_scale[r];
             v = num_snap(v * scale, &wrong);
+            if (bias) v = num_snap(v + bias[r], &wrong);
             y[r] = t->op->flags & HAL_ADD ? num_snap(y[r] + v, &wrong) : v;
         }
     }

@@ -86,7 +86,6 @@ static void add_attention(struct graph_layer *l, const struct hal_model *model, 
     for (uint32_t i = 0; i < qkv->outs; i++) reads(op, (enum hal_slot)qkv->out[i]);
     writes(op, SLOT_QI);
     op->view = view;
-    op->weights = qkv->weights; /* the operation adds the biases of these weights */
     if (layer_variant(of, model->variants)->rotation == ROTATION_NONE) op->flags = HAL_UNROTATED;
     op->shape = shape;
     op = add(l, HAL_ATTEND, layer, width);

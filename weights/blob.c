@@ -353,7 +353,7 @@ static bool layers_hold(struct reader *r) {
     for (uint32_t i = 0; i < m->layers; i++)
         if (!layer_holds(r, i)) return false;
     return role_holds(r, m->embed, m->vocab, m->dim, true, HAS_NONE) &&
-           role_holds(r, m->head, m->vocab, m->dim, false, HAS_NONE);
+           role_holds(r, m->head, m->vocab, m->dim, false, HAS_BIAS);
 }
 
 /* -------------------------------------------------------------------------------------- open -- */

@@ -111,7 +111,7 @@ struct blob_tensor {
     uint32_t rows, cols;
     uint32_t row_scales; /* index of the first float in ROWS, a multiple of 16; round_up(rows, 16)
                             floats, +0 past rows */
-    uint32_t bias;       /* likewise, or BLOB_ABSENT; Q, K and V only */
+    uint32_t bias;       /* likewise, or BLOB_ABSENT; not of the embedding */
     uint32_t zero;
     uint64_t offset; /* in WEIGHTS, a multiple of BLOB_ALIGN, not before the previous tensor's
                         end */

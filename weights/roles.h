@@ -55,10 +55,10 @@ enum {
     ROLE(Q, "q", "attn_q", WIDTH_Q, WIDTH_DIM, HAS_BIAS, FROM_ATTN_NORM, TO_Q)                     \
     ROLE(K, "k", "attn_k", WIDTH_KV, WIDTH_DIM, HAS_BIAS, FROM_ATTN_NORM, TO_K)                    \
     ROLE(V, "v", "attn_v", WIDTH_KV, WIDTH_DIM, HAS_BIAS, FROM_ATTN_NORM, TO_V)                    \
-    ROLE(O, "o", "attn_o", WIDTH_DIM, WIDTH_Q, HAS_NONE, FROM_ATTENTION, TO_RESIDUAL)              \
-    ROLE(GATE, "gate", "ffn_gate", WIDTH_FFN, WIDTH_DIM, HAS_NONE, FROM_FFN_NORM, TO_GATE)         \
-    ROLE(UP, "up", "ffn_up", WIDTH_FFN, WIDTH_DIM, HAS_NONE, FROM_FFN_NORM, TO_UP)                 \
-    ROLE(DOWN, "down", "ffn_down", WIDTH_DIM, WIDTH_FFN, HAS_NONE, FROM_ACT, TO_RESIDUAL)
+    ROLE(O, "o", "attn_o", WIDTH_DIM, WIDTH_Q, HAS_BIAS, FROM_ATTENTION, TO_RESIDUAL)              \
+    ROLE(GATE, "gate", "ffn_gate", WIDTH_FFN, WIDTH_DIM, HAS_BIAS, FROM_FFN_NORM, TO_GATE)         \
+    ROLE(UP, "up", "ffn_up", WIDTH_FFN, WIDTH_DIM, HAS_BIAS, FROM_FFN_NORM, TO_UP)                 \
+    ROLE(DOWN, "down", "ffn_down", WIDTH_DIM, WIDTH_FFN, HAS_BIAS, FROM_ACT, TO_RESIDUAL)
 
 enum layer_tensor {
 #define ROLE(role, ...) LT_##role,

@@ -6,7 +6,9 @@ layout(push_constant) uniform Push {
     uint row_scales[3];     // index of the first row's scale
     uint first_row[3];      // the row of y that row 0 of panel 0 gives
     uint stride[3];         // floats from column to column of y
+    uint bias[3];           // index of the first row's bias in rows, or NO_BIAS
 };
+const uint NO_BIAS = 0xffffffffu;
 layout(set = 0, binding = 3, std430) readonly buffer Act { uint act[]; };
 layout(set = 0, binding = 3, std430) readonly buffer Act4 { uvec4 act4[]; };
 layout(set = 0, binding = 4, std430) readonly buffer Weights { uvec4 line[]; } weights[3];
@@ -17,11 +19,16 @@ uint first_panel(uint which) { return which == 0 ? 0 : which == 1 ? end0 : end1;
 bool is_w4(uint which) { return TYPES == 2 || (TYPES == 3 && (w4 >> which & 1u) != 0); }
 
 // Stores the sum of row r of the weight's panel times column c of the tile that begins at word
-// `tile` of act: scales it, and adds it to y if `add` says so. column: its index in y.
+// `tile` of act: scales it, adds its bias, and adds it to y if `add` says so. column: its index in
+// y.
 void put(int sum, uint which, uint panel, uint r, uint tile, uint c, uint cols, uint column) {
     precise float v = float(sum) * rows[row_scales[which] + panel * 16 + r];
     v = v * uintBitsToFloat(act[tile + act_scale(kp, c, cols)]);
     v = num_snap(v);
+    if (bias[which] != NO_BIAS) {
+        precise float b = v + rows[bias[which] + panel * 16 + r];
+        v = num_snap(b);
+    }
     uint at = column * stride[which] + first_row[which] + panel * 16 + r;
     if (add != 0) {
         precise float n = outputs[which].y[at] + v;

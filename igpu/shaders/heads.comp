@@ -3,18 +3,17 @@
 #include "common.glsl"
 #include "attend.glsl"
 #include "kv.glsl"
-// Adds the bias, applies RoPE and Hadamard (Q and K only) and quantizes one head of Q, K or V. Grid
+// Applies RoPE and Hadamard (Q and K only) and quantizes one head of Q, K or V. Grid
 // (heads + 2 * kv_heads, columns). A query goes to QI, and its state of attention is cleared. K and
 // V rows go to the cache (hal/kv.h) and to the rows that the host copies into the arena.
 layout(push_constant) uniform Push {
     uint head_dim, heads, kv_heads, slots;
     uint q_stride, kv_stride, qi_stride, block_words; // of Q; K and V; QI; a kv head's block
-    uint bias[3];                                     // index in rows, or NO_BIAS
     uint cos_sin;                                     // in args, [columns][head_dim], or UNROTATED
     uint block;                                       // of the Hadamard transform: 16, 32 or 64
     uint columns_at;                                  // in args, of the layer's view
 };
-const uint NO_BIAS = 0xffffffffu, UNROTATED = 0xffffffffu;
+const uint UNROTATED = 0xffffffffu;
 layout(set = 0, binding = 3, std430) writeonly buffer State { uint state[]; };
 layout(set = 0, binding = 4, std430) readonly buffer In { float x[]; } inputs[3];
 layout(set = 0, binding = 5, std430) buffer Out { uint v[]; } outputs[3];
@@ -69,14 +68,7 @@ void main() {
     uint from = column * (kind == 0 ? q_stride : kv_stride) + head * head_dim,
          half_dim = head_dim / 2;
     if (t == 0) most = 0;
-    for (uint i = t; i < head_dim; i += 64) {
-        float v = inputs[kind].x[from + i];
-        if (bias[kind] != NO_BIAS) {
-            precise float b = v + rows[bias[kind] + head * head_dim + i];
-            v = num_snap(b);
-        }
-        h[i] = v;
-    }
+    for (uint i = t; i < head_dim; i += 64) h[i] = inputs[kind].x[from + i];
     barrier();
     if (kind != 2)
         for (uint i = t; i < half_dim; i += 64) {

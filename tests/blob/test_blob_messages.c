@@ -26,6 +26,7 @@ static void one_row_less(void) {
         tensor(i)->rows = VOCAB - 1;
         tensor(i)->bytes = weight_bytes(tensor(i)->type, VOCAB - 1, DIM);
         put_float(BLOB_ROWS, tensor(i)->row_scales + VOCAB - 1, 0);
+        if (tensor(i)->bias != BLOB_ABSENT) put_float(BLOB_ROWS, tensor(i)->bias + VOCAB - 1, 0);
     }
 }
 
@@ -135,7 +136,7 @@ static void damage(int which) {
         tensor(2)->row_scales += 1;
         break;
     case 34:
-        tensor(4)->bias = tensor(4)->row_scales;
+        tensor(0)->bias = tensor(0)->row_scales;
         break;
     case 35:
         memset(tensor(2)->name, 'x', sizeof tensor(2)->name);
@@ -261,7 +262,7 @@ static void says_what_it_found(void **state) {
         "tensor 2 (layer.0.attn_k): bytes is 1216, must be 1152",
         "tensor 2 (layer.0.attn_k): row_scales is 4294967280, and 32 floats from there pass the ",
         "tensor 2 (layer.0.attn_k): row_scales is 401, must be a multiple of 16",
-        "tensor 4 (layer.0.attn_o): bias is ",
+        "tensor 0 (embed): bias is ",
         "tensor 2: name has byte 0 at 48, must be 1 to 47 printable characters and a zero",
         "tensor 2: name has byte 0 at 0, must be ",
         "tensor 2: name has byte 27 at 0, must be ",

@@ -13,7 +13,7 @@ enum { KP_MOST = 1088, COLUMNS_MOST = 9, PANELS = 3, ROWS = PANELS * PANEL_ROWS 
 static _Alignas(64) uint8_t panels[PANELS * (KP_MOST * PANEL_ROWS)];
 static _Alignas(64) uint8_t x[COLUMNS_MOST * 8192];
 static _Alignas(64) float y[2][COLUMNS_MOST * ROWS];
-static float row_scale[ROWS];
+static float row_scale[ROWS], bias[ROWS];
 static uint64_t rng = 1;
 
 static uint32_t dice(void) {
@@ -42,6 +42,8 @@ static void fill(uint32_t kp, uint32_t columns, float largest) {
     }
     for (uint32_t r = 0; r < ROWS; r++) row_scale[r] = (float)(1 + dice() % 1000) * 0x1p-12f;
     row_scale[dice() % ROWS] *= largest;
+    for (uint32_t r = 0; r < ROWS; r++)
+        bias[r] = (float)((int32_t)(dice() % 2001) - 1000) * 0x1p-7f;
     for (uint32_t i = 0; i < COLUMNS_MOST * ROWS; i++)
         y[0][i] = y[1][i] = (float)((int32_t)(dice() % 2001) - 1000) * 0x1p-6f;
 }
@@ -54,6 +56,7 @@ static int agree(const struct cpu_kernels *plain, const struct cpu_kernels *neon
     for (int i = 0; i < 2; i++) {
         const struct gemv_args a = {.panels = panels,
                                     .row_scale = row_scale,
+                                    .bias = columns & 1 ? bias : NULL,
                                     .kp = kp,
                                     .columns = columns,
                                     .x = x,

@@ -51,12 +51,12 @@ static void add_layer(struct maker *m, const struct random_shape *s, struct blob
         l->tensor[LT_Q] = add_tensor(m, "q", type, l->heads * hd, s->dim, s->bias != 0);
         l->tensor[LT_K] = add_tensor(m, "k", type, l->kv_heads * hd, s->dim, s->bias != 0);
         l->tensor[LT_V] = add_tensor(m, "v", WEIGHT_W8, l->kv_heads * hd, s->dim, s->bias != 0);
-        l->tensor[LT_O] = add_tensor(m, "o", type, s->dim, l->heads * hd, 0);
+        l->tensor[LT_O] = add_tensor(m, "o", type, s->dim, l->heads * hd, s->bias != 0);
     }
     if (l->ffn) {
-        l->tensor[LT_GATE] = add_tensor(m, "gate", type, l->ffn, s->dim, 0);
-        l->tensor[LT_UP] = add_tensor(m, "up", type, l->ffn, s->dim, 0);
-        l->tensor[LT_DOWN] = add_tensor(m, "down", type, s->dim, l->ffn, 0);
+        l->tensor[LT_GATE] = add_tensor(m, "gate", type, l->ffn, s->dim, s->bias != 0);
+        l->tensor[LT_UP] = add_tensor(m, "up", type, l->ffn, s->dim, s->bias != 0);
+        l->tensor[LT_DOWN] = add_tensor(m, "down", type, s->dim, l->ffn, s->bias != 0);
     }
 }
 
@@ -88,7 +88,7 @@ struct hal_model random_model(const struct random_shape *s, uint32_t seed) {
             variants[layers[i].variant - 1].sinks = add_sinks(&m);
         add_layer(&m, s, &layers[i], s->head_dim);
     }
-    model->head = add_tensor(&m, "head", WEIGHT_W8, s->vocab, s->dim, 0);
+    model->head = add_tensor(&m, "head", WEIGHT_W8, s->vocab, s->dim, s->bias != 0);
     model->tensors = m.count;
     for (uint32_t i = 0; i < padded_rows(s->vocab); i++)
         m.rows[m.tensors[model->embed].row_scales + i] = i < s->vocab ? 0.01f : 0.0f;

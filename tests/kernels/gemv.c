@@ -8,7 +8,7 @@ enum scales { S_PLAIN, S_WIDE, S_LOW_EDGE, S_HIGH_EDGE, S_ZERO, S_PATTERNS };
 
 struct shape {
     uint32_t type, k, rows, columns, begin, end; /* panels begin .. end */
-    int add;
+    int add, bias;
     enum weights weights;
     enum activations activations;
     enum scales scales;
@@ -23,7 +23,7 @@ struct gemv_data {
     struct gemv_args args;
     uint32_t begin, end;
     cpu_gemv_fn *fn;
-    struct guarded panels, row_scale, x, y;
+    struct guarded panels, row_scale, bias, x, y;
 };
 
 static void fill_weights(struct dice *d, const struct shape *s, uint8_t *p, size_t bytes) {
@@ -102,11 +102,18 @@ static struct gemv_data gemv_take(const struct shape *s, struct dice d, enum sid
     size_t stride = act_stride(kp), y_stride = rows + 16;
     g.panels = guard_take(weight_bytes(s->type, s->rows, s->k), 64, side);
     g.row_scale = guard_take(rows * sizeof(float), 4, side);
+    g.bias = guard_take(s->bias ? rows * sizeof(float) : 0, 4, side);
     g.x = guard_take(s->columns * stride, 64, side);
     g.y = guard_take((y_stride * (s->columns - 1) + rows) * sizeof(float), 64, side);
     fill_weights(&d, s, g.panels.data, g.panels.bytes);
     float *row_scale = (float *)(void *)g.row_scale.data, *y = (float *)(void *)g.y.data;
     for (uint32_t r = 0; r < s->rows; r++) row_scale[r] = pick_scale(&d, s->scales, 0);
+    float *bias = s->bias ? (float *)(void *)g.bias.data : NULL;
+    for (uint32_t r = 0; r < rows && bias; r++)
+        bias[r] = r >= s->rows               ? 0
+                  : s->scales == S_LOW_EDGE  ? dice_float(&d, -52, -48)
+                  : s->scales == S_HIGH_EDGE ? dice_float(&d, 47, 50)
+                                             : dice_float(&d, -8, 8);
     for (uint32_t c = 0; c < s->columns; c++) {
         enum activations pattern =
             s->activations == X_RANDOM && c % 7 == 5 ? X_ZERO : s->activations;
@@ -116,14 +123,15 @@ static struct gemv_data gemv_take(const struct shape *s, struct dice d, enum sid
         y[i] = s->scales == S_LOW_EDGE    ? dice_float(&d, -52, -48)
                : s->scales == S_HIGH_EDGE ? dice_float(&d, 47, 50)
                                           : dice_float(&d, -8, 8);
-    g.args = (struct gemv_args){g.panels.data, row_scale, kp,       s->columns, g.x.data,
-                                stride,        y,         y_stride, s->add,     GEMV_AHEAD};
+    g.args = (struct gemv_args){g.panels.data, row_scale, bias,     kp,     s->columns, g.x.data,
+                                stride,        y,         y_stride, s->add, GEMV_AHEAD};
     return g;
 }
 
 static void gemv_give(struct gemv_data *g) {
     guard_give(&g->panels);
     guard_give(&g->row_scale);
+    guard_give(&g->bias);
     guard_give(&g->x);
     guard_give(&g->y);
 }
@@ -143,7 +151,7 @@ static int find_sets(void **state) {
 
 static uint64_t cases, good, bad_cases;
 
-static void check(const struct shape *s, struct dice *d) {
+static void check_one(const struct shape *s, struct dice *d) {
     char text[200];
     struct gemv_data want = gemv_take(s, *d, FRONT);
     want.fn = function(&sets[0], s->type);
@@ -154,9 +162,10 @@ static void check(const struct shape *s, struct dice *d) {
             got.fn = function(&sets[i], s->type);
             uint32_t bad = gemv_call(&got) != 0;
             snprintf(text, sizeof text,
-                     "%s %s k %u rows %u columns %u panels %u..%u add %d data %d %d %d",
+                     "%s %s k %u rows %u columns %u panels %u..%u add %d bias %d data "
+                     "%d %d %d",
                      sets[i].name, weight_traits(s->type)->name, s->k, s->rows, s->columns,
-                     s->begin, s->end, s->add, s->weights, s->activations, s->scales);
+                     s->begin, s->end, s->add, s->bias, s->weights, s->activations, s->scales);
             if (bad != want_bad) fail_msg("bad is %u, not %u (%s)", bad, want_bad, text);
             if (!bad) same_bytes("y", want.y.data, got.y.data, got.y.bytes, text);
             same_bytes("x", want.x.data, got.x.data, got.x.bytes, text);
@@ -168,6 +177,11 @@ static void check(const struct shape *s, struct dice *d) {
     good += !want_bad;
     bad_cases += want_bad;
     dice_roll(d);
+}
+
+static void check(const struct shape *shape, struct dice *d) {
+    struct shape s = *shape;
+    for (s.bias = 0; s.bias < 2; s.bias++) check_one(&s, d);
 }
 
 static void shapes(void **state) {

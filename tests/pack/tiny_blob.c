@@ -157,7 +157,7 @@ static void describe(struct building *b) {
     const struct tiny_spec *s = &b->spec;
     b->model.embed = add_tensor(b, "embed", WEIGHT_ROW8, s->vocab, s->dim, 0);
     for (uint32_t i = 0; i < s->layers; i++) add_layer(b, i);
-    b->model.head = add_tensor(b, "head", WEIGHT_W8, s->vocab, s->dim, 0);
+    b->model.head = add_tensor(b, "head", WEIGHT_W8, s->vocab, s->dim, s->bias);
     b->model.layers = s->layers, b->model.dim = s->dim, b->model.vocab = s->vocab,
     b->model.max_positions = s->positions;
     b->model.head_dim = s->head_dim, b->model.eps = 1e-5f, b->model.rotated = 1;

@@ -24,7 +24,7 @@ struct tiny_spec {
     int words;                /* those are text, such as "<258>" */
     uint32_t positions;       /* 256 */
     enum weight_type weights; /* of the layers but V: W8; or another of panels */
-    int bias;                 /* Q, K and V have biases */
+    int bias;                 /* every matrix has a bias */
     int add_bos;
     uint64_t seed;
     /* Layers that differ, by index: where the bit is set the part is missing (then heads or ffn is
