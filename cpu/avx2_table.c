@@ -9,7 +9,9 @@ void cpu_fill_avx2(struct cpu_kernels *table) {
     table->gemv[WEIGHT_W6] = avx2_gemv_w6;
     table->norm = avx2_norm;
     table->quant = avx2_quant;
-    table->act = avx2_act;
+    table->act[ACTIVATION_SILU] = avx2_act_silu;
+    table->act[ACTIVATION_GELU] = avx2_act_gelu;
+    table->rms = avx2_rms;
     table->head = avx2_head;
     table->embed = avx2_embed;
     table->attend[KV_8] = avx2_attend;

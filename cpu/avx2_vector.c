@@ -83,20 +83,51 @@ static float sum_of_squares(const float *x, uint32_t n) {
     return p[0];
 }
 
+float avx2_rms(const float *x, uint32_t n, float inv_n, float eps) {
+    return num_rsqrt(sum_of_squares(x, n) * inv_n + eps);
+}
+
 uint32_t avx2_norm(const float *x, uint32_t dim, float inv_dim, float eps, void *column) {
     assert(dim && lines_good(column));
     uint32_t bad = 0;
-    float r = num_rsqrt(sum_of_squares(x, dim) * inv_dim + eps);
+    float r = avx2_rms(x, dim, inv_dim, eps);
     float s = quantize(x, dim, column, &bad);
     finish(column, dim, num_snap(s * r, &bad));
     return bad;
 }
 
+INLINE __m256 within8(__m256 x, float most) {
+    return _mm256_min_ps(_mm256_max_ps(x, _mm256_set1_ps(-most)), _mm256_set1_ps(most));
+}
+
+/* g / (1 + 2^t), with t limited to what exp2 takes */
+INLINE __m256 shared8(__m256 g, __m256 t, __m256i *bad) {
+    t = within8(t, 30);
+    return snap8(_mm256_mul_ps(g, recip8(_mm256_add_ps(_mm256_set1_ps(1.0f), exp2_8(t)))), bad);
+}
+
 INLINE __m256 silu8(__m256 g, __m256 u, __m256i *bad) {
     __m256 t = _mm256_mul_ps(g, _mm256_set1_ps(-0x1.715476p+0f));
-    t = _mm256_min_ps(_mm256_max_ps(t, _mm256_set1_ps(-30.0f)), _mm256_set1_ps(30.0f));
-    __m256 h = snap8(_mm256_mul_ps(g, recip8(_mm256_add_ps(_mm256_set1_ps(1.0f), exp2_8(t)))), bad);
-    return snap8(_mm256_mul_ps(h, u), bad);
+    return snap8(_mm256_mul_ps(shared8(g, t, bad), u), bad);
+}
+
+INLINE __m256 gelu8(__m256 x, __m256i *bad) {
+    const __m256 y = within8(x, 8);
+    __m256 t = _mm256_mul_ps(_mm256_set1_ps(-0x1.a5a7d0p-4f), _mm256_mul_ps(y, y));
+    t = _mm256_mul_ps(y, _mm256_add_ps(_mm256_set1_ps(-0x1.26aec2p+1f), t));
+    return shared8(x, t, bad);
+}
+
+/* activation: a constant */
+INLINE __m256 activated8(const enum blob_activation activation, const float *g, const float *u,
+                         __m256i *bad) {
+    switch (activation) {
+    case ACTIVATION_SILU:
+        return silu8(_mm256_loadu_ps(g), _mm256_loadu_ps(u), bad);
+    case ACTIVATION_GELU:
+        break;
+    }
+    return gelu8(_mm256_loadu_ps(g), bad);
 }
 
 /* (a, b) = (a + b, a - b) for pairs whose second element is marked by odd (a constant). other is h
@@ -134,22 +165,36 @@ INLINE void hadamard_head(float *x, uint32_t head_dim) {
             hadamard(x + i, 16);
 }
 
-uint32_t avx2_act(float *g, const float *u, uint32_t ffn, void *column) {
+INLINE uint32_t act(const enum blob_activation activation, float *g, const float *u, uint32_t ffn,
+                    void *column) {
     assert(ffn && ffn % 64 == 0 && lines_good(column));
     __m256i bad = _mm256_setzero_si256();
     for (uint32_t b = 0; b < ffn; b += 64) {
         for (uint32_t i = b; i < b + 64; i += 8)
-            _mm256_storeu_ps(g + i, silu8(_mm256_loadu_ps(g + i), _mm256_loadu_ps(u + i), &bad));
+            _mm256_storeu_ps(g + i, activated8(activation, g + i, u + i, &bad));
         hadamard(g + b, 64);
     }
     return any8(bad) | avx2_quant(g, ffn, column);
 }
 
-uint32_t avx2_head(float *x, const float *cos_sin, uint32_t head_dim, int8_t *q, float *scale) {
+uint32_t avx2_act_silu(float *g, const float *u, uint32_t ffn, void *column) {
+    return act(ACTIVATION_SILU, g, u, ffn, column);
+}
+
+uint32_t avx2_act_gelu(float *g, const float *u, uint32_t ffn, void *column) {
+    return act(ACTIVATION_GELU, g, u, ffn, column);
+}
+
+uint32_t avx2_head(float *x, const float *gain, float r, const float *cos_sin, uint32_t head_dim,
+                   int8_t *q, float *scale) {
     assert(head_good(head_dim));
     const uint32_t h = head_dim / 2; /* a multiple of 8 */
     __m256i bad8 = _mm256_setzero_si256();
     uint32_t bad = 0;
+    for (uint32_t i = 0; gain && i < head_dim; i += 8) {
+        const __m256 v = _mm256_mul_ps(_mm256_loadu_ps(x + i), _mm256_loadu_ps(gain + i));
+        _mm256_storeu_ps(x + i, snap8(v, &bad8));
+    }
     if (cos_sin) {
         for (uint32_t i = 0; i < h; i += 8) {
             __m256 a = _mm256_loadu_ps(x + i), b = _mm256_loadu_ps(x + i + h);
@@ -162,6 +207,7 @@ uint32_t avx2_head(float *x, const float *cos_sin, uint32_t head_dim, int8_t *q,
         hadamard_head(x, head_dim);
     }
     *scale = quantize(x, head_dim, q, &bad);
+    if (gain) *scale = num_snap(*scale * r, &bad);
     return bad | any8(bad8);
 }
 

@@ -9,7 +9,9 @@ void cpu_fill_avx512(struct cpu_kernels *table) {
     table->gemv[WEIGHT_W6] = avx512_gemv_w6;
     table->norm = avx512_norm;
     table->quant = avx512_quant;
-    table->act = avx512_act;
+    table->act[ACTIVATION_SILU] = avx512_act_silu;
+    table->act[ACTIVATION_GELU] = avx512_act_gelu;
+    table->rms = avx512_rms;
     table->head = avx512_head;
     table->attend[KV_8] = avx512_attend;
 }

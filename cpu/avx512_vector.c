@@ -92,21 +92,51 @@ static float sum_of_squares(const float *x, uint32_t n) {
     return _mm_cvtss_f32(_mm_add_ss(f, _mm_movehdup_ps(f)));
 }
 
+float avx512_rms(const float *x, uint32_t n, float inv_n, float eps) {
+    return num_rsqrt(sum_of_squares(x, n) * inv_n + eps);
+}
+
 uint32_t avx512_norm(const float *x, uint32_t dim, float inv_dim, float eps, void *column) {
     assert(dim && lines_good(column));
     uint32_t bad = 0;
-    float r = num_rsqrt(sum_of_squares(x, dim) * inv_dim + eps);
+    float r = avx512_rms(x, dim, inv_dim, eps);
     float s = quantize(x, dim, column, &bad);
     finish(column, dim, num_snap(s * r, &bad));
     return bad;
 }
 
-INLINE __m512 silu16(const float *g, const float *u, __m512i *top) {
-    __m512 x = _mm512_loadu_ps(g), t = _mm512_mul_ps(x, _mm512_set1_ps(-0x1.715476p+0f));
-    t = _mm512_min_ps(_mm512_max_ps(t, _mm512_set1_ps(-30.0f)), _mm512_set1_ps(30.0f));
-    __m512 h =
-        snap16(_mm512_mul_ps(x, recip16(_mm512_add_ps(_mm512_set1_ps(1.0f), exp2_16(t)))), top);
-    return snap16(_mm512_mul_ps(h, _mm512_loadu_ps(u)), top);
+INLINE __m512 within16(__m512 x, float most) {
+    return _mm512_min_ps(_mm512_max_ps(x, _mm512_set1_ps(-most)), _mm512_set1_ps(most));
+}
+
+/* g / (1 + 2^t), with t limited to what exp2 takes */
+INLINE __m512 shared16(__m512 g, __m512 t, __m512i *top) {
+    t = within16(t, 30);
+    return snap16(_mm512_mul_ps(g, recip16(_mm512_add_ps(_mm512_set1_ps(1.0f), exp2_16(t)))), top);
+}
+
+INLINE __m512 silu16(__m512 g, __m512 u, __m512i *top) {
+    __m512 t = _mm512_mul_ps(g, _mm512_set1_ps(-0x1.715476p+0f));
+    return snap16(_mm512_mul_ps(shared16(g, t, top), u), top);
+}
+
+INLINE __m512 gelu16(__m512 x, __m512i *top) {
+    const __m512 y = within16(x, 8);
+    __m512 t = _mm512_mul_ps(_mm512_set1_ps(-0x1.a5a7d0p-4f), _mm512_mul_ps(y, y));
+    t = _mm512_mul_ps(y, _mm512_add_ps(_mm512_set1_ps(-0x1.26aec2p+1f), t));
+    return shared16(x, t, top);
+}
+
+/* activation: a constant */
+INLINE __m512 activated16(const enum blob_activation activation, const float *g, const float *u,
+                          __m512i *top) {
+    switch (activation) {
+    case ACTIVATION_SILU:
+        return silu16(_mm512_loadu_ps(g), _mm512_loadu_ps(u), top);
+    case ACTIVATION_GELU:
+        break;
+    }
+    return gelu16(_mm512_loadu_ps(g), top);
 }
 
 /* (a, b) = (a + b, a - b) for pairs whose second element has -1 in sign and whose first has 1.
@@ -146,28 +176,44 @@ INLINE __m512i hadamard64(float *h, __m512 a, __m512 b, __m512 c, __m512 d, __m5
     return magnitude16(magnitude16(magnitude16(magnitude16(most, a), b), c), d);
 }
 
-uint32_t avx512_act(float *g, const float *u, uint32_t ffn, void *column) {
+INLINE uint32_t act(const enum blob_activation activation, float *g, const float *u, uint32_t ffn,
+                    void *column) {
     assert(ffn && ffn % 64 == 0 && lines_good(column));
     __m512i top = _mm512_setzero_si512(), most = top;
     uint32_t bad = 0;
     for (uint32_t i = 0; i < ffn; i += 64)
-        most = hadamard64(g + i, silu16(g + i, u + i, &top), silu16(g + i + 16, u + i + 16, &top),
-                          silu16(g + i + 32, u + i + 32, &top),
-                          silu16(g + i + 48, u + i + 48, &top), most);
+        most = hadamard64(g + i, activated16(activation, g + i, u + i, &top),
+                          activated16(activation, g + i + 16, u + i + 16, &top),
+                          activated16(activation, g + i + 32, u + i + 32, &top),
+                          activated16(activation, g + i + 48, u + i + 48, &top), most);
     float s = quantize_by(bits_float(_mm512_reduce_max_epu32(most)), g, ffn, column, &bad);
     finish(column, ffn, s);
     return bad | beyond(top);
 }
 
+uint32_t avx512_act_silu(float *g, const float *u, uint32_t ffn, void *column) {
+    return act(ACTIVATION_SILU, g, u, ffn, column);
+}
+
+uint32_t avx512_act_gelu(float *g, const float *u, uint32_t ffn, void *column) {
+    return act(ACTIVATION_GELU, g, u, ffn, column);
+}
+
 /* For heads whose Hadamard blocks have 64 elements. AVX2 computes the others. */
-uint32_t avx512_head(float *x, const float *cos_sin, uint32_t head_dim, int8_t *q, float *scale) {
+uint32_t avx512_head(float *x, const float *gain, float r, const float *cos_sin, uint32_t head_dim,
+                     int8_t *q, float *scale) {
     assert(head_good(head_dim));
-    if (head_dim % 64) return avx2_head(x, cos_sin, head_dim, q, scale);
+    if (head_dim % 64) return avx2_head(x, gain, r, cos_sin, head_dim, q, scale);
     const uint32_t h = head_dim / 2;
     __m512i top = _mm512_setzero_si512(), most = top;
     uint32_t bad = 0;
+    for (uint32_t i = 0; gain && i < head_dim; i += 16) {
+        const __m512 v = _mm512_mul_ps(_mm512_loadu_ps(x + i), _mm512_loadu_ps(gain + i));
+        _mm512_storeu_ps(x + i, snap16(v, &top));
+    }
     if (!cos_sin) {
         *scale = quantize(x, head_dim, q, &bad);
+        if (gain) *scale = num_snap(*scale * r, &bad);
         return bad | beyond(top);
     }
     for (uint32_t i = 0; i < h; i += 16) {
@@ -182,5 +228,6 @@ uint32_t avx512_head(float *x, const float *cos_sin, uint32_t head_dim, int8_t *
         most = hadamard64(x + i, _mm512_loadu_ps(x + i), _mm512_loadu_ps(x + i + 16),
                           _mm512_loadu_ps(x + i + 32), _mm512_loadu_ps(x + i + 48), most);
     *scale = quantize_by(bits_float(_mm512_reduce_max_epu32(most)), x, head_dim, q, &bad);
+    if (gain) *scale = num_snap(*scale * r, &bad);
     return bad | beyond(top);
 }

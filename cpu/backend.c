@@ -89,6 +89,15 @@ static const float *no_rotation(uint32_t head_dim, float *cos_sin) {
     return cos_sin;
 }
 
+/* One head of q (which = 0) or k (1). */
+static uint32_t mixed_head(const struct cpu_program *p, const struct hal_op *op, uint32_t which,
+                           float *x, const float *cos_sin, int8_t *out, float *scale) {
+    const uint32_t hd = op->shape.head_dim, at = op->gain[which];
+    const float *gain = at == BLOB_ABSENT ? NULL : p->setup.model->rows + at;
+    const float r = gain ? p->kernels.rms(x, hd, 1.0f / (float)hd, op->eps) : 0;
+    return p->kernels.head(x, gain, r, cos_sin, hd, out, scale);
+}
+
 static uint32_t heads_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
     const struct hal_column *col = &p->pass->column[op->view][column];
     const uint32_t hd = op->shape.head_dim;
@@ -103,15 +112,15 @@ static uint32_t heads_unit(const struct cpu_program *p, const struct hal_op *op,
     uint32_t bad = 0;
     for (uint32_t h = 0; h < op->shape.heads; h++) {
         int8_t *out = (int8_t *)qi + h * hal_qi_stride(hd);
-        bad |= p->kernels.head(q + h * hd, cos_sin, hd, out, &scales[h]);
+        bad |= mixed_head(p, op, 0, q + h * hd, cos_sin, out, &scales[h]);
     }
     const struct kv_cache cache = hal_cache(&p->setup, op->layer);
     for (uint32_t h = 0; h < op->shape.kv_heads; h++) {
         _Alignas(64) int8_t row[BLOB_HEAD_DIM_MAX];
         float scale;
-        bad |= p->kernels.head(k + h * hd, cos_sin, hd, row, &scale);
+        bad |= mixed_head(p, op, 1, k + h * hd, cos_sin, row, &scale);
         kv_store(&cache, h, col->slot, KV_K, row, scale);
-        bad |= p->kernels.head(v + h * hd, NULL, hd, row, &scale);
+        bad |= p->kernels.head(v + h * hd, NULL, 0, NULL, hd, row, &scale);
         kv_store(&cache, h, col->slot, KV_V, row, scale);
     }
     return bad;
@@ -284,8 +293,9 @@ static uint32_t run_unit(const struct cpu_program *p, const struct hal_op *op, u
         return p->kernels.quant(float_column(p, op->in[0], unit), op->width,
                                 act_column(p, op->out[0], op->width, unit));
     case HAL_ACT:
-        return p->kernels.act(float_column(p, op->in[0], unit), float_column(p, op->in[1], unit),
-                              op->width, act_column(p, op->out[0], op->width, unit));
+        return p->kernels.act[op->activation](
+            float_column(p, op->in[0], unit), op->ins > 1 ? float_column(p, op->in[1], unit) : NULL,
+            op->width, act_column(p, op->out[0], op->width, unit));
     case HAL_GEMV: /* gemv_run: its units are computed together */
         break;
     }

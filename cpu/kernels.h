@@ -94,15 +94,19 @@ typedef uint32_t cpu_norm_fn(const float *x, uint32_t dim, float inv_dim, float 
 /* x [k] -> column of width k, 64-aligned like every column. */
 typedef uint32_t cpu_quant_fn(const float *x, uint32_t k, void *column);
 
-/* silu(g) * u, Hadamard in blocks of 64, quantized: g, u [ffn], ffn a multiple of 64 -> column. g
- * is overwritten. */
+/* An activation of g and u (of g alone where it has no gate; u is then not read), Hadamard in
+ * blocks of 64, quantized: g, u [ffn], ffn a multiple of 64 -> column. g is overwritten. */
 typedef uint32_t cpu_act_fn(float *g, const float *u, uint32_t ffn, void *column);
 
-/* One head in place: RoPE with cos_sin = cos [h], sin [h], h = head_dim / 2, and Hadamard in blocks
- * of head_block(head_dim) (NULL: neither, as for V); then quantized: q [head_dim] int8, *scale.
+/* The factor of RMSNorm: x [n] -> r of docs/numerics.md 5. inv_n: the float nearest 1/n. */
+typedef float cpu_rms_fn(const float *x, uint32_t n, float inv_n, float eps);
+
+/* One head in place: x times gain [head_dim], which the scale gets times r too (NULL: neither);
+ * then RoPE with cos_sin = cos [h], sin [h], h = head_dim / 2, and Hadamard in blocks of
+ * head_block(head_dim) (NULL: neither, as for V); then quantized: q [head_dim] int8, *scale.
  * head_dim: a multiple of 16, 16 .. 256. */
-typedef uint32_t cpu_head_fn(float *x, const float *cos_sin, uint32_t head_dim, int8_t *q,
-                             float *scale);
+typedef uint32_t cpu_head_fn(float *x, const float *gain, float r, const float *cos_sin,
+                             uint32_t head_dim, int8_t *q, float *scale);
 
 /* x [dim] = row [dim] * scale. */
 typedef uint32_t cpu_embed_fn(const int8_t *row, float scale, uint32_t dim, float *x);
@@ -137,7 +141,7 @@ static inline int head_good(uint32_t head_dim) {
 #define CPU_KERNELS(KERNEL)                                                                        \
     KERNEL(norm, cpu_norm_fn)                                                                      \
     KERNEL(quant, cpu_quant_fn)                                                                    \
-    KERNEL(act, cpu_act_fn)                                                                        \
+    KERNEL(rms, cpu_rms_fn)                                                                        \
     KERNEL(head, cpu_head_fn)                                                                      \
     KERNEL(embed, cpu_embed_fn)
 
@@ -148,6 +152,9 @@ static inline int head_good(uint32_t head_dim) {
     GEMV(WEIGHT_W5, gemv_w5)                                                                       \
     GEMV(WEIGHT_W6, gemv_w6)
 #define CPU_ATTEND_KERNELS(ATTEND) ATTEND(KV_8, attend)
+#define CPU_ACT_KERNELS(ACT)                                                                       \
+    ACT(ACTIVATION_SILU, act_silu)                                                                 \
+    ACT(ACTIVATION_GELU, act_gelu)
 
 struct cpu_kernels {
     apus_cpu cpu; /* the strongest set in the table */
@@ -156,6 +163,7 @@ struct cpu_kernels {
 #undef KERNEL
     cpu_gemv_fn *gemv[WEIGHT_TYPES]; /* NULL: the CPU does not multiply the type */
     cpu_attend_fn *attend[KV_TYPES];
+    cpu_act_fn *act[BLOB_ACTIVATIONS];
 };
 
 /* Fills the table up to `mask` (APUS_CPU_BEST: everything the machine has). APUS_E_UNAVAILABLE, and

@@ -6,10 +6,13 @@ void cpu_fill_ref(struct cpu_kernels *table) {
 #define KERNEL(name, type)  table->name = ref_##name;
 #define GEMV(weights, name) table->gemv[weights] = ref_##name;
 #define ATTEND(cache, name) table->attend[cache] = ref_##name;
+#define ACT(kind, name)     table->act[kind] = ref_##name;
     CPU_KERNELS(KERNEL)
     CPU_GEMV_KERNELS(GEMV)
     CPU_ATTEND_KERNELS(ATTEND)
+    CPU_ACT_KERNELS(ACT)
 #undef KERNEL
 #undef GEMV
 #undef ATTEND
+#undef ACT
 }

@@ -49,14 +49,18 @@ uint32_t ref_quant(const float *x, uint32_t k, void *column) {
     return bad;
 }
 
+float ref_rms(const float *x, uint32_t n, float inv_n, float eps) {
+    float p[64] = {0};
+    for (uint32_t i = 0; i < n; i++) p[i % 64] = p[i % 64] + x[i] * x[i];
+    for (uint32_t w = 32; w > 0; w /= 2)
+        for (uint32_t j = 0; j < w; j++) p[j] = p[j] + p[j + w];
+    return num_rsqrt(p[0] * inv_n + eps);
+}
+
 uint32_t ref_norm(const float *x, uint32_t dim, float inv_dim, float eps, void *column) {
     assert(dim && lines_good(column));
     uint32_t bad = 0;
-    float p[64] = {0};
-    for (uint32_t i = 0; i < dim; i++) p[i % 64] = p[i % 64] + x[i] * x[i];
-    for (uint32_t w = 32; w > 0; w /= 2)
-        for (uint32_t j = 0; j < w; j++) p[j] = p[j] + p[j + w];
-    float r = num_rsqrt(p[0] * inv_dim + eps);
+    float r = ref_rms(x, dim, inv_dim, eps);
     float s = quantize(x, dim, column, &bad);
     finish(column, dim, num_snap(s * r, &bad));
     return bad;
@@ -70,6 +74,14 @@ static float silu(float g, float u, uint32_t *bad) {
     return num_snap(h * u, bad);
 }
 
+static float gelu(float x, uint32_t *bad) {
+    float y = x < -8.0f ? -8.0f : x > 8.0f ? 8.0f : x;
+    float t = y * (-0x1.26aec2p+1f + -0x1.a5a7d0p-4f * (y * y));
+    t = t < -30.0f ? -30.0f : t;
+    t = t > 30.0f ? 30.0f : t;
+    return num_snap(x * num_recip(1.0f + num_exp2(t)), bad);
+}
+
 /* n: a power of two */
 static void hadamard(float *h, uint32_t n) {
     for (uint32_t len = 1; len < n; len *= 2)
@@ -81,17 +93,31 @@ static void hadamard(float *h, uint32_t n) {
         }
 }
 
-uint32_t ref_act(float *g, const float *u, uint32_t ffn, void *column) {
+static uint32_t finish_act(float *g, uint32_t ffn, void *column) {
     assert(ffn && ffn % 64 == 0 && lines_good(column));
-    uint32_t bad = 0;
-    for (uint32_t i = 0; i < ffn; i++) g[i] = silu(g[i], u[i], &bad);
     for (uint32_t i = 0; i < ffn; i += 64) hadamard(g + i, 64);
-    return bad | ref_quant(g, ffn, column);
+    return ref_quant(g, ffn, column);
 }
 
-uint32_t ref_head(float *x, const float *cos_sin, uint32_t head_dim, int8_t *q, float *scale) {
+uint32_t ref_act_silu(float *g, const float *u, uint32_t ffn, void *column) {
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < ffn; i++) g[i] = silu(g[i], u[i], &bad);
+    return bad | finish_act(g, ffn, column);
+}
+
+uint32_t ref_act_gelu(float *g, const float *u, uint32_t ffn, void *column) {
+    uint32_t bad = 0;
+    (void)u;
+    for (uint32_t i = 0; i < ffn; i++) g[i] = gelu(g[i], &bad);
+    return bad | finish_act(g, ffn, column);
+}
+
+uint32_t ref_head(float *x, const float *gain, float r, const float *cos_sin, uint32_t head_dim,
+                  int8_t *q, float *scale) {
     assert(head_good(head_dim));
     uint32_t bad = 0, h = head_dim / 2, block = head_block(head_dim);
+    if (gain)
+        for (uint32_t i = 0; i < head_dim; i++) x[i] = num_snap(x[i] * gain[i], &bad);
     if (cos_sin) {
         for (uint32_t i = 0; i < h; i++) {
             float a = x[i], b = x[i + h], c = cos_sin[i], s = cos_sin[h + i];
@@ -101,6 +127,7 @@ uint32_t ref_head(float *x, const float *cos_sin, uint32_t head_dim, int8_t *q, 
         for (uint32_t i = 0; i < head_dim; i += block) hadamard(x + i, block);
     }
     *scale = quantize(x, head_dim, q, &bad);
+    if (gain) *scale = num_snap(*scale * r, &bad);
     return bad;
 }
 

@@ -8,9 +8,12 @@
 #define KERNEL(name, fn)    fn ref_##name, avx2_##name, avxvnni_##name, avx512_##name, neon_##name;
 #define GEMV(weight, name)  KERNEL(name, cpu_gemv_fn)
 #define ATTEND(cache, name) KERNEL(name, cpu_attend_fn)
+#define ACT(kind, name)     KERNEL(name, cpu_act_fn)
 CPU_KERNELS(KERNEL)
 CPU_GEMV_KERNELS(GEMV)
 CPU_ATTEND_KERNELS(ATTEND)
+CPU_ACT_KERNELS(ACT)
+#undef ACT
 #undef ATTEND
 #undef GEMV
 #undef KERNEL

@@ -33,11 +33,11 @@ enum hal_form {
  * NORM    float [width] -> RMSNorm with eps
  * GEMV    quantized -> the products with weight i and its bias in out[i]; with HAL_ADD added to
  *         what is there
- * HEADS   q, k, v: RoPE, Hadamard, quantize -> queries, and the pass's rows of the layer's cache.
- *         q, k, v overwritten
+ * HEADS   q, k, v: RMSNorm of q's and k's heads where there are gains, RoPE, Hadamard, quantize ->
+ *         queries, and the pass's rows of the layer's cache. q, k, v overwritten
  * ATTEND  queries and the layer's cache -> [heads * head_dim]
  * QUANT   float [width] -> the same rounded
- * ACT     g, u: SiLU, product, Hadamard -> the same rounded. g, u overwritten */
+ * ACT     g, u (or u alone): the activation, Hadamard -> the same rounded. g, u overwritten */
 #define HAL_OPERATIONS(OP)                                                                         \
     OP(EMBED, "embed", FORM_FLOATS)                                                                \
     OP(NORM, "norm", FORM_QUANTIZED)                                                               \
@@ -119,7 +119,10 @@ struct hal_op {
     struct hal_heads shape;     /* HAL_HEADS, HAL_ATTEND */
     uint32_t view;              /* likewise: the layer's */
     uint32_t sinks;             /* HAL_ATTEND: the first of float [heads] in rows, or BLOB_ABSENT */
-    float eps;                  /* HAL_NORM */
+    float eps;                  /* HAL_NORM, HAL_HEADS */
+    uint32_t gain[2];           /* HAL_HEADS: of q's heads and of k's, floats [head_dim] in ROWS, or
+                                   BLOB_ABSENT */
+    enum blob_activation activation; /* HAL_ACT */
 };
 
 /* Layers first .. end - 1. */

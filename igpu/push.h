@@ -15,7 +15,7 @@ enum shader {
     SHADER_ATTEND_SUM,
     SHADER_ATTEND_OUT,
     SHADER_QUANTIZE,
-    SHADER_SILU,
+    SHADER_ACTIVATION,
     SHADER_SELFTEST,
     SHADER_GEMV,        /* one pipeline for every bucket of columns and set of weight types */
     SHADER_GEMV_MATRIX, /* one pipeline for every set of weight types, if the device has cooperative
@@ -69,6 +69,8 @@ struct push_heads {
     uint32_t head_dim, heads, kv_heads, slots;
     uint32_t q_stride, kv_stride, qi_stride, block_words;
     uint32_t cos_sin, block, columns_at;
+    uint32_t gain[2]; /* of q and k; BLOB_ABSENT: none */
+    float inv_dim, eps;
 };
 struct push_query {
     uint32_t head_dim, heads, group, slots, qi_stride, block_words, columns_at, ranges_at,
@@ -80,8 +82,8 @@ struct push_attend_out {
 struct push_quantize {
     uint32_t width, kp, cols, stride;
 };
-struct push_silu {
-    uint32_t stride;
+struct push_activation {
+    uint32_t stride, activation;
 };
 
 #endif

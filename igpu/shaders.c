@@ -30,8 +30,8 @@ static const uint32_t attend_out[] = {
 static const uint32_t quantize[] = {
 #include "spirv/quantize.inc"
 };
-static const uint32_t silu[] = {
-#include "spirv/silu.inc"
+static const uint32_t activation[] = {
+#include "spirv/activation.inc"
 };
 static const uint32_t selftest[] = {
 #include "spirv/selftest.inc"
@@ -65,7 +65,7 @@ static const struct code codes[SHADERS][2] = {
     [SHADER_ATTEND_SUM] = {CODE(attend_sum), CODE(attend_sum_dot)},
     [SHADER_ATTEND_OUT] = {CODE(attend_out), CODE(attend_out)},
     [SHADER_QUANTIZE] = {CODE(quantize), CODE(quantize)},
-    [SHADER_SILU] = {CODE(silu), CODE(silu)},
+    [SHADER_ACTIVATION] = {CODE(activation), CODE(activation)},
     [SHADER_SELFTEST] = {CODE(selftest), CODE(selftest_dot)},
     [SHADER_GEMV] = {CODE(gemv), CODE(gemv_dot)},
     [SHADER_GEMV_MATRIX] = {CODE(gemv_matrix), CODE(gemv_matrix)},

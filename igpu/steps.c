@@ -79,7 +79,10 @@ static int heads_step(const struct igpu_program *p, const struct hal_op *op, uin
                               .block_words = (uint32_t)(kv_head_bytes(&cache) / 4),
                               .cos_sin = op->flags & HAL_UNROTATED ? UINT32_MAX : p->at.rope_at,
                               .block = head_block(hd),
-                              .columns_at = p->at.view[op->view].columns_at};
+                              .columns_at = p->at.view[op->view].columns_at,
+                              .gain = {op->gain[0], op->gain[1]},
+                              .inv_dim = 1.0f / (float)hd,
+                              .eps = op->eps};
     s->shader = SHADER_HEADS, s->rule = RULE_X_COLUMNS;
     s->x = op->shape.heads + 2 * op->shape.kv_heads;
     s->act = program_part(p, PART_STATE);
@@ -139,9 +142,9 @@ static int quantize_step(const struct igpu_program *p, const struct hal_op *op, 
 static int activation_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
                            uint32_t part, struct step *s) {
     if (part) return quantize_step(p, op, cols, part - 1, s);
-    struct push_silu push = {floats(p, op->in[0])};
-    s->shader = SHADER_SILU, s->rule = RULE_X_COLUMNS, s->x = op->width / 64;
-    s->act = program_part(p, PART_LARGEST), s->in[0] = slot_range(p, op->in[1]),
+    struct push_activation push = {floats(p, op->in[0]), op->activation};
+    s->shader = SHADER_ACTIVATION, s->rule = RULE_X_COLUMNS, s->x = op->width / 64;
+    s->act = program_part(p, PART_LARGEST), s->in[0] = slot_range(p, op->in[op->ins - 1]),
     s->out[0] = slot_range(p, op->in[0]);
     set_push(s, &push, sizeof push);
     return 1;

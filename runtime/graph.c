@@ -79,6 +79,7 @@ static void add_attention(struct graph_layer *l, const struct hal_model *model, 
     const struct blob_model *m = model->dims;
     const struct blob_layer *of = &model->layers[layer];
     const struct hal_heads shape = {of->heads, of->kv_heads, m->head_dim};
+    const struct blob_variant *variant = layer_variant(of, model->variants);
     const uint32_t width = layer_width(m, of, WIDTH_Q), view = hal_view_of(model, layer);
     add_norm(l, m, layer);
     const struct hal_op *qkv = add_products(l, model, layer, LT_Q);
@@ -86,7 +87,9 @@ static void add_attention(struct graph_layer *l, const struct hal_model *model, 
     for (uint32_t i = 0; i < qkv->outs; i++) reads(op, (enum hal_slot)qkv->out[i]);
     writes(op, SLOT_QI);
     op->view = view;
-    if (layer_variant(of, model->variants)->rotation == ROTATION_NONE) op->flags = HAL_UNROTATED;
+    op->gain[0] = variant->q_gain, op->gain[1] = variant->k_gain;
+    op->eps = m->eps;
+    if (variant->rotation == ROTATION_NONE) op->flags = HAL_UNROTATED;
     op->shape = shape;
     op = add(l, HAL_ATTEND, layer, width);
     reads(op, SLOT_QI);
@@ -101,10 +104,13 @@ static void add_attention(struct graph_layer *l, const struct hal_model *model, 
 }
 
 static void add_feed_forward(struct graph_layer *l, const struct hal_model *model, uint32_t layer) {
+    const struct blob_layer *of = &model->layers[layer];
+    const uint32_t activation = layer_variant(of, model->variants)->activation;
     add_norm(l, model->dims, layer);
-    add_products(l, model, layer, LT_GATE);
-    struct hal_op *op = add(l, HAL_ACT, layer, model->layers[layer].ffn);
-    reads(op, SLOT_G);
+    add_products(l, model, layer, activation_gated(activation) ? LT_GATE : LT_UP);
+    struct hal_op *op = add(l, HAL_ACT, layer, of->ffn);
+    op->activation = (enum blob_activation)activation;
+    if (activation_gated(activation)) reads(op, SLOT_G);
     reads(op, SLOT_U);
     writes(op, SLOT_A);
     add_products(l, model, layer, LT_DOWN);

@@ -278,15 +278,18 @@ static bool role_holds(struct reader *r, uint32_t index, uint32_t rows, uint32_t
     return true;
 }
 
+static bool gain_holds(struct reader *r, const char *field, uint32_t at) {
+    return at == BLOB_ABSENT || run_holds(r, field, at, r->blob.model->head_dim);
+}
+
 static bool variant_holds(struct reader *r, uint32_t index) {
     const struct blob_variant *v = &blob_variants(&r->blob)[index];
     struct check *c = &r->c;
     check_at(c, "variant", index, NULL);
     if (!check_range(c, "rotation", v->rotation, 0, BLOB_ROTATIONS - 1) ||
         !check_range(c, "window", v->window, 0, BLOB_POSITIONS_MAX) ||
-        !check_equal(c, "q_gain", v->q_gain, BLOB_ABSENT) ||
-        !check_equal(c, "k_gain", v->k_gain, BLOB_ABSENT) ||
-        !check_equal(c, "activation", v->activation, 0) ||
+        !gain_holds(r, "q_gain", v->q_gain) || !gain_holds(r, "k_gain", v->k_gain) ||
+        !check_range(c, "activation", v->activation, 0, BLOB_ACTIVATIONS - 1) ||
         !check_equal(c, "router", v->router, BLOB_ABSENT) ||
         !check_equal(c, "experts", v->experts, 0) || !check_equal(c, "active", v->active, 0) ||
         !check_equal(c, "mixing", v->mixing, 0))
@@ -328,13 +331,15 @@ static bool layer_holds(struct reader *r, uint32_t index) {
     if (l->heads && l->heads % l->kv_heads)
         return check_fail(c, "kv_heads is #, must divide # heads", NULL,
                           CHECK_NUMBERS(l->kv_heads, l->heads));
-    const uint32_t sinks = layer_variant(l, blob_variants(&r->blob))->sinks;
-    if (l->heads && sinks != BLOB_ABSENT && !run_holds(r, "sinks", sinks, l->heads)) return false;
+    const struct blob_variant *variant = layer_variant(l, blob_variants(&r->blob));
+    if (l->heads && variant->sinks != BLOB_ABSENT &&
+        !run_holds(r, "sinks", variant->sinks, l->heads))
+        return false;
     for (uint32_t k = 0; k < LT_COUNT; k++) {
         const struct layer_role *role = &layer_roles[k];
         uint32_t rows = layer_width(m, l, role->rows), cols = layer_width(m, l, role->cols);
         check_at(c, "layer", index, NULL);
-        if (rows == 0 || cols == 0) {
+        if (layer_lacks(m, l, variant, (enum layer_tensor)k)) {
             if (!check_equal(c, role->field, l->tensor[k], BLOB_ABSENT)) return false;
             continue;
         }

@@ -74,8 +74,9 @@ struct blob_model {
 };
 
 /* A layer's shape. If heads is 0, the layer has no attention: kv_heads is 0 and Q..O are absent. If
- * ffn is 0, it has no feed-forward part: GATE..DOWN are absent. All other tensors are present. Two
- * roles may name one tensor (layers that share weights). */
+ * ffn is 0, it has no feed-forward part: GATE..DOWN are absent. GATE is absent too where the
+ * variant's activation has no gate. All other tensors are present. Two roles may name one tensor
+ * (layers that share weights). */
 struct blob_layer {
     uint32_t heads, kv_heads;  /* kv_heads divides heads */
     uint32_t ffn;              /* a multiple of 64 */
@@ -92,12 +93,21 @@ enum blob_rotation {
 };
 enum { BLOB_ROTATIONS = ROTATION_NONE + 1 };
 
+/* What becomes of GATE's and UP's outputs before DOWN (docs/numerics.md 5). */
+enum blob_activation {
+    ACTIVATION_SILU = 0, /* silu(gate) * up */
+    ACTIVATION_GELU = 1  /* gelu(up), in the form with tanh: the layer has no GATE */
+};
+enum { BLOB_ACTIVATIONS = ACTIVATION_GELU + 1 };
+static inline int activation_gated(uint32_t activation) { return activation != ACTIVATION_GELU; }
+
 struct blob_variant {
     uint32_t rotation;       /* enum blob_rotation */
     uint32_t window;         /* 0: attention sees all positions; else so many, itself among them */
-    uint32_t q_gain, k_gain; /* BLOB_ABSENT */
+    uint32_t q_gain, k_gain; /* of a RMSNorm of every head of q or k before RoPE: index of the first
+                                of head_dim floats in ROWS, a multiple of 16; or BLOB_ABSENT */
     uint32_t sinks;          /* float [heads] in ROWS, or BLOB_ABSENT */
-    uint32_t activation;     /* 0 */
+    uint32_t activation;     /* enum blob_activation */
     uint32_t router;         /* BLOB_ABSENT */
     uint32_t experts, active, mixing; /* 0 */
     uint32_t zero[6];
@@ -167,6 +177,14 @@ static inline uint32_t layer_width(const struct blob_model *model, const struct 
         return layer->ffn;
     }
     return model->dim;
+}
+
+/* Whether the layer is without the matrix. */
+static inline int layer_lacks(const struct blob_model *model, const struct blob_layer *layer,
+                              const struct blob_variant *variant, enum layer_tensor tensor) {
+    const struct layer_role *role = &layer_roles[tensor];
+    return !layer_width(model, layer, role->rows) || !layer_width(model, layer, role->cols) ||
+           (tensor == LT_GATE && !activation_gated(variant->activation));
 }
 
 /* Engines put every head of q and k through an unscaled Hadamard transform in blocks of this many

@@ -3,17 +3,20 @@
 #include "common.glsl"
 #include "attend.glsl"
 #include "kv.glsl"
-// Applies RoPE and Hadamard (Q and K only) and quantizes one head of Q, K or V. Grid
-// (heads + 2 * kv_heads, columns). A query goes to QI, and its state of attention is cleared. K and
-// V rows go to the cache (hal/kv.h) and to the rows that the host copies into the arena.
+// Normalises where there are gains, applies RoPE and Hadamard (Q and K only) and quantizes one head
+// of Q, K or V. Grid (heads + 2 * kv_heads, columns). A query goes to QI, and its state of
+// attention is cleared. K and V rows go to the cache (hal/kv.h) and to the rows that the host
+// copies into the arena.
 layout(push_constant) uniform Push {
     uint head_dim, heads, kv_heads, slots;
     uint q_stride, kv_stride, qi_stride, block_words; // of Q; K and V; QI; a kv head's block
     uint cos_sin;                                     // in args, [columns][head_dim], or UNROTATED
     uint block;                                       // of the Hadamard transform: 16, 32 or 64
     uint columns_at;                                  // in args, of the layer's view
+    uint gain[2];                                     // of Q and K: index in rows, or NO_GAIN
+    float inv_dim, eps;
 };
-const uint UNROTATED = 0xffffffffu;
+const uint UNROTATED = 0xffffffffu, NO_GAIN = 0xffffffffu;
 layout(set = 0, binding = 3, std430) writeonly buffer State { uint state[]; };
 layout(set = 0, binding = 4, std430) readonly buffer In { float x[]; } inputs[3];
 layout(set = 0, binding = 5, std430) buffer Out { uint v[]; } outputs[3];
@@ -22,6 +25,7 @@ layout(set = 0, binding = 5, std430) buffer Out { uint v[]; } outputs[3];
 #define fresh outputs[2].v // [columns][kv_heads]: K and V words, two scales
 
 shared float h[256];
+shared float part[64];
 shared uint most;
 
 void store(uint kind, uint head, uint column, uint word, ivec4 q) {
@@ -60,6 +64,31 @@ void store_scale(uint kind, uint head, uint column, float scale) {
         kv[kv_vscale_at(block, head_dim, slots, slot)] = bits;
 }
 
+// Multiplies h by the gains, and returns the factor of RMSNorm (docs/numerics.md 5). Each
+// invocation reads and writes only its own elements of h.
+float normalise(uint gains) {
+    uint t = gl_LocalInvocationID.x;
+    precise float p = 0.0;
+    for (uint i = t; i < head_dim; i += 64) {
+        precise float square = h[i] * h[i];
+        p = p + square;
+        precise float v = h[i] * rows[gains + i];
+        h[i] = num_snap(v);
+    }
+    part[t] = p;
+    barrier();
+    for (uint w = 32; w > 0; w /= 2) {
+        if (t < w) {
+            precise float sum = part[t] + part[t + w];
+            part[t] = sum;
+        }
+        barrier();
+    }
+    precise float mean = part[0] * inv_dim;
+    mean = mean + eps;
+    return num_rsqrt(mean);
+}
+
 void main() {
     uint column = gl_WorkGroupID.y, t = gl_LocalInvocationID.x, task = gl_WorkGroupID.x;
     if (column >= args[ARGS_COLUMNS]) return;
@@ -69,6 +98,9 @@ void main() {
          half_dim = head_dim / 2;
     if (t == 0) most = 0;
     for (uint i = t; i < head_dim; i += 64) h[i] = inputs[kind].x[from + i];
+    bool normed = kind != 2 && gain[kind] != NO_GAIN;
+    float r = 1;
+    if (normed) r = normalise(gain[kind]);
     barrier();
     if (kind != 2)
         for (uint i = t; i < half_dim; i += 64) {
@@ -108,7 +140,10 @@ void main() {
         for (uint i = 0; i < 4; i++) q[i] = quantize(h[t * 4 + i], factor);
         store(kind, head, column, t, q);
     }
-    if (t == 0) store_scale(kind, head, column, quant_scale(most));
+    if (t == 0) {
+        precise float scale = quant_scale(most) * r;
+        store_scale(kind, head, column, normed ? num_snap(scale) : quant_scale(most));
+    }
     if (kind == 0)
         for (uint i = t; i < state_words(head_dim); i += 64)
             state[(column * heads + head) * state_words(head_dim) + i] = 0;

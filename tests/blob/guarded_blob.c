@@ -29,7 +29,8 @@ static const struct tiny_spec spec = {.layers = LAYERS,
                                       .bias = 1,
                                       .add_bos = 1,
                                       .without_attention = 2,
-                                      .unrotated = 1};
+                                      .unrotated = 1,
+                                      .normed = 1};
 
 int make(void **state) {
     (void)state;

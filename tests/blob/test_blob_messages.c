@@ -19,6 +19,10 @@ static void put_float(uint32_t kind, uint32_t index, uint32_t bits) {
     memcpy((uint8_t *)section(data, kind) + 4 * index, &bits, 4);
 }
 
+static struct blob_variant *variant(void) {
+    return (struct blob_variant *)(void *)(layer(0) + LAYERS);
+}
+
 /* Embedding and head agree with the model on a row less than the tokenizer has pieces. */
 static void one_row_less(void) {
     model()->vocab = VOCAB - 1;
@@ -219,6 +223,30 @@ static void damage(int which) {
     case 61:
         model()->zero = 1;
         break;
+    case 62:
+        variant()->q_gain += 1;
+        break;
+    case 63:
+        variant()->k_gain = (uint32_t)(header()->section[BLOB_ROWS].bytes / sizeof(float));
+        break;
+    case 64:
+        variant()->q_gain = BLOB_ABSENT - 15;
+        break;
+    case 65:
+        variant()->activation = BLOB_ACTIVATIONS;
+        break;
+    case 66:
+        variant()->activation = ACTIVATION_GELU;
+        break;
+    case 67:
+        variant()->activation = UINT32_MAX;
+        break;
+    case 68:
+        layer(0)->tensor[LT_GATE] = BLOB_ABSENT;
+        break;
+    case 69:
+        put_float(BLOB_ROWS, variant()->k_gain + HEAD_DIM - 1, 1);
+        break;
     default:
         fail();
     }
@@ -261,7 +289,7 @@ static void says_what_it_found(void **state) {
          "between "),
         "tensor 2 (layer.0.attn_k): bytes is 1216, must be 1152",
         "tensor 2 (layer.0.attn_k): row_scales is 4294967280, and 32 floats from there pass the ",
-        "tensor 2 (layer.0.attn_k): row_scales is 401, must be a multiple of 16",
+        "tensor 2 (layer.0.attn_k): row_scales is 433, must be a multiple of 16",
         "tensor 0 (embed): bias is ",
         "tensor 2: name has byte 0 at 48, must be 1 to 47 printable characters and a zero",
         "tensor 2: name has byte 0 at 0, must be ",
@@ -289,7 +317,15 @@ static void says_what_it_found(void **state) {
         "tensor 2 (layer.0.attn_k): zero is 1, must be 0",
         "layer 1: zero is 1, must be 0",
         "layer 0: variant is 2147483648, must be 0 to 1",
-        "model: zero is 1, must be 0"};
+        "model: zero is 1, must be 0",
+        "variant 0: q_gain is ",
+        "variant 0: k_gain is ",
+        "variant 0: q_gain is 4294967280, and 16 floats from there pass the ",
+        "variant 0: activation is 2, must be 0 to 1",
+        "layer 0: tensor gate is 5, must be 4294967295",
+        "variant 0: activation is 4294967295, must be 0 to 1",
+        "layer 0: tensor gate is 4294967295, must be 0 to 11",
+        "section 3 (ROWS): float "};
     apus_blob blob;
     char why[BLOB_WHY];
     for (int i = 0; i < (int)(sizeof says / sizeof *says); i++) {

@@ -65,7 +65,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes) {
                                        .add_bos = 1,
                                        .without_attention = 2,
                                        .window = {3},
-                                       .sinks = 1};
+                                       .sinks = 1,
+                                       .normed = 1,
+                                       .ungated = 2};
         good = tiny_blob(&spec, &size);
         if (!good) abort();
         if (!try_open(good, size)) abort();

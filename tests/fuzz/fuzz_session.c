@@ -40,7 +40,9 @@ static void open_all(void) {
                              .ffn = 64,
                              .add_bos = 1,
                              .window = {0, 5},
-                             .sinks = 2};
+                             .sinks = 2,
+                             .normed = 1,
+                             .ungated = 2};
     void *data = tiny_blob(&spec, &size);
     apus_blob blob;
     apus_memory need = {.size = sizeof need};

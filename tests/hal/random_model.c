@@ -43,6 +43,12 @@ static uint32_t add_tensor(struct maker *m, const char *name, uint32_t type, uin
     return m->count++;
 }
 
+static uint32_t add_gain(struct maker *m, uint32_t head_dim) {
+    const uint32_t at = m->row_floats;
+    for (uint32_t i = 0; i < head_dim; i++) m->rows[m->row_floats++] = 0.25f + unit();
+    return at;
+}
+
 static void add_layer(struct maker *m, const struct random_shape *s, struct blob_layer *l,
                       uint32_t hd) {
     uint32_t type = s->w4 ? WEIGHT_W4 : WEIGHT_W8;
@@ -54,7 +60,9 @@ static void add_layer(struct maker *m, const struct random_shape *s, struct blob
         l->tensor[LT_O] = add_tensor(m, "o", type, s->dim, l->heads * hd, s->bias != 0);
     }
     if (l->ffn) {
-        l->tensor[LT_GATE] = add_tensor(m, "gate", type, l->ffn, s->dim, s->bias != 0);
+        const uint32_t variant = l->variant;
+        if (!variant || activation_gated(s->variant[variant - 1].activation))
+            l->tensor[LT_GATE] = add_tensor(m, "gate", type, l->ffn, s->dim, s->bias != 0);
         l->tensor[LT_UP] = add_tensor(m, "up", type, l->ffn, s->dim, s->bias != 0);
         l->tensor[LT_DOWN] = add_tensor(m, "down", type, s->dim, l->ffn, s->bias != 0);
     }
@@ -82,6 +90,10 @@ struct hal_model random_model(const struct random_shape *s, uint32_t seed) {
                                  .head_dim = s->head_dim,
                                  .eps = 1e-5f};
     model->embed = add_tensor(&m, "embed", WEIGHT_ROW8, s->vocab, s->dim, 0);
+    for (uint32_t i = 0; i < 8; i++)
+        if (s->gains >> i & 1)
+            variants[i].q_gain = add_gain(&m, s->head_dim),
+            variants[i].k_gain = add_gain(&m, s->head_dim);
     for (uint32_t i = 0; i < s->layers; i++) {
         layers[i] = s->layer[i];
         if (layers[i].variant && variants[layers[i].variant - 1].sinks != BLOB_ABSENT)

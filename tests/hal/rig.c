@@ -7,6 +7,9 @@
 #include "hal/scalar.h"
 #include "runtime/graph.h"
 
+#define PLAIN                                                                                      \
+    .q_gain = BLOB_ABSENT, .k_gain = BLOB_ABSENT, .sinks = BLOB_ABSENT, .router = BLOB_ABSENT
+
 const struct random_shape shapes[SHAPES] = {
     {.layers = 3,
      .dim = 64,
@@ -15,23 +18,23 @@ const struct random_shape shapes[SHAPES] = {
      .positions = POSITIONS,
      .layer = {{.heads = 4, .kv_heads = 2, .ffn = 128},
                {.heads = 2, .kv_heads = 2, .ffn = 64, .variant = 1},
-               {.heads = 6, .kv_heads = 1, .ffn = 192}},
-     .variant = {{.rotation = ROTATION_NONE,
-                  .q_gain = BLOB_ABSENT,
-                  .k_gain = BLOB_ABSENT,
-                  .sinks = BLOB_ABSENT,
-                  .router = BLOB_ABSENT}}},
+               {.heads = 6, .kv_heads = 1, .ffn = 192, .variant = 2}},
+     .variant = {{PLAIN, .rotation = ROTATION_NONE}, {PLAIN}},
+     .gains = 1 << 1},
     {.layers = 3,
      .dim = 160,
      .vocab = 100,
      .head_dim = 64,
      .positions = POSITIONS,
-     .layer = {{.heads = 3, .kv_heads = 1, .ffn = 320},
-               {.ffn = 64},
+     .layer = {{.heads = 3, .kv_heads = 1, .ffn = 320, .variant = 2},
+               {.ffn = 128, .variant = 3},
                {.heads = 2, .kv_heads = 2, .variant = 1}},
      .w4 = 1,
      .bias = 1,
-     .variant = {{.q_gain = BLOB_ABSENT, .k_gain = BLOB_ABSENT, .router = BLOB_ABSENT}}},
+     .variant = {{.q_gain = BLOB_ABSENT, .k_gain = BLOB_ABSENT, .router = BLOB_ABSENT},
+                 {PLAIN},
+                 {PLAIN, .activation = ACTIVATION_GELU}},
+     .gains = 1 << 1},
     {.layers = 1,
      .dim = 320,
      .vocab = 48,

@@ -26,20 +26,23 @@
 enum { SLOTS = 64, COLUMNS = 40, LAYERS = 3 };
 
 static const struct random_shape shape = {
-    LAYERS, 160,
-    100,    64,
-    SLOTS,  {{.heads = 3, .kv_heads = 1, .ffn = 320}, {.ffn = 64}, {.heads = 2, .kv_heads = 2}},
-    1,      1};
+    .layers = LAYERS,
+    .dim = 160,
+    .vocab = 100,
+    .head_dim = 64,
+    .positions = SLOTS,
+    .layer = {{.heads = 3, .kv_heads = 1, .ffn = 320}, {.ffn = 64}, {.heads = 2, .kv_heads = 2}},
+    .w4 = 1,
+    .bias = 1};
 /* Layers as in Llama-2-7B and in Mistral-7B, with fewer rows in the head. */
-static const struct random_shape wide = {
-    2,
-    4096,
-    512,
-    128,
-    SLOTS,
-    {{.heads = 32, .kv_heads = 32, .ffn = 11008}, {.heads = 32, .kv_heads = 8, .ffn = 14336}},
-    1,
-    0};
+static const struct random_shape wide = {.layers = 2,
+                                         .dim = 4096,
+                                         .vocab = 512,
+                                         .head_dim = 128,
+                                         .positions = SLOTS,
+                                         .layer = {{.heads = 32, .kv_heads = 32, .ffn = 11008},
+                                                   {.heads = 32, .kv_heads = 8, .ffn = 14336}},
+                                         .w4 = 1};
 static const char *device;
 static int noop;
 

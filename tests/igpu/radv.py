@@ -15,7 +15,7 @@ import re
 import sys
 
 NAMES = [
-    'embed', 'norm', 'heads', 'attend_max', 'attend_sum', 'attend_out', 'quantize', 'silu',
+    'embed', 'norm', 'heads', 'attend_max', 'attend_sum', 'attend_out', 'quantize', 'activation',
     'selftest'
 ]
 TYPES = {1: 'W8', 2: 'W4', 3: 'W8+W4'}

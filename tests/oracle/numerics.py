@@ -35,6 +35,7 @@ VARIANT = np.dtype([(n, '<u4') for n in ('rotation', 'window', 'q_gain', 'k_gain
                    [('zero', '<u4', 6)])
 PLAIN = np.array([(0, 0, ABSENT, ABSENT, ABSENT, 0, ABSENT, 0, 0, 0, (0, ) * 6)], VARIANT)
 ROTATION_NONE = 1
+ACTIVATION_SILU, ACTIVATION_GELU = 0, 1
 TENSOR = np.dtype([('name', 'S48')] +
                   [(n, '<u4') for n in ('type', 'rows', 'cols', 'row_scales', 'bias', 'zero')] +
                   [('offset', '<u8'), ('bytes', '<u8')])
@@ -141,6 +142,9 @@ class Blob:
                              'RoPE tables').reshape(int(self.model['max_positions']), 2, h)
         self.weights = part[7]
 
+    def floats(self, at, count):
+        return None if at == ABSENT else in_range(self.rows[at:at + count], 'floats of a variant')
+
     def tensor(self, index):
         return Tensor(self.tensors[index], self.rows, self.weights)
 
@@ -245,7 +249,8 @@ def gemv(t, column):
 
 # --------------------------------------------------------------------------------------------------
 # 5. a pass
-def norm(x, inv_dim, eps):
+def rms(x, inv_dim, eps):
+    """The factor of RMSNorm for each row of x [n][d]."""
     n, d = x.shape
     p = np.zeros((n, 64), f32)
     for i in range(0, d, 64):
@@ -253,9 +258,12 @@ def norm(x, inv_dim, eps):
         p[:, :w] = add(p[:, :w], mul(x[:, i:i + w], x[:, i:i + w]))
     for w in (32, 16, 8, 4, 2, 1):
         p = add(p[:, :w], p[:, w:2 * w])
-    r = rsqrt(add(mul(p[:, 0], inv_dim), eps))
+    return rsqrt(add(mul(p[:, 0], inv_dim), eps))
+
+
+def norm(x, inv_dim, eps):
     q, s0 = quant(x)
-    return q, snap(mul(s0, r))
+    return q, snap(mul(s0, rms(x, inv_dim, eps)))
 
 
 def rope(x, table):
@@ -271,6 +279,13 @@ def silu(g, u):
     return snap(mul(snap(mul(g, recip(add(1, exp2(t))))), u))
 
 
+def gelu(x):
+    y = np.minimum(np.maximum(x, f32(-8)), f32(8))
+    a, b = f32(float.fromhex('-0x1.26aec2p+1')), f32(float.fromhex('-0x1.a5a7d0p-4'))
+    t = np.minimum(np.maximum(mul(y, add(a, mul(b, mul(y, y)))), f32(-30)), f32(30))
+    return snap(mul(x, recip(add(1, exp2(t)))))
+
+
 def hadamard(h, block):
     """In consecutive blocks along the last axis."""
     shape, length = h.shape, 1
@@ -281,9 +296,15 @@ def hadamard(h, block):
     return h.reshape(shape)
 
 
-def mixed(x, table):
-    """q or k between GEMV and quant."""
-    return hadamard(rope(x, table), math.gcd(x.shape[2], 64))
+def mixed(x, table, gain, eps):
+    """q or k after GEMV, quantized."""
+    n, heads, d = x.shape
+    if gain is None:
+        return quant(hadamard(rope(x, table), math.gcd(d, 64)))
+    r = rms(x.reshape(-1, d), f32(1.0 / d), eps).reshape(n, heads)
+    x = snap(mul(x, gain[None, None, :]))
+    q, s = quant(hadamard(rope(x, table), math.gcd(d, 64)))
+    return q, snap(mul(s, r))
 
 
 # --------------------------------------------------------------------------------------------------
@@ -326,7 +347,10 @@ def attention(blob, layer, x, a):
     variant = blob.variants[layer['variant']]
     if variant['rotation'] == ROTATION_NONE:
         table = np.stack((np.ones_like(table[:, 0]), np.zeros_like(table[:, 1])), axis=1)
-    (q, qs), (k, ks), (v, vs) = quant(mixed(q, table)), quant(mixed(k, table)), quant(v)
+    q_gain, k_gain = (blob.floats(variant[g], d) for g in ('q_gain', 'k_gain'))
+    eps = f32(blob.model['eps'])
+    (q, qs), (k, ks) = mixed(q, table, q_gain, eps), mixed(k, table, k_gain, eps)
+    v, vs = quant(v)
     group = int(layer['heads']) // int(layer['kv_heads'])
     sinks = [None] * int(layer['heads'])
     if variant['sinks'] != ABSENT:
@@ -353,7 +377,13 @@ def logits(blob, ids):
             x = snap(add(x, gemv(weight[0], quant(o))))
         if layer['ffn']:
             a = norm(x, inv_dim, eps)
-            h = hadamard(silu(gemv(weight[1], a), gemv(weight[2], a)), 64)
+            u, activation = gemv(weight[2], a), blob.variants[layer['variant']]['activation']
+            if activation == ACTIVATION_SILU:
+                h = silu(gemv(weight[1], a), u)
+            else:
+                assert activation == ACTIVATION_GELU
+                h = gelu(u)
+            h = hadamard(h, 64)
             x = snap(add(x, gemv(weight[3], quant(h))))
     return gemv(blob.tensor(m['head']), norm(x, inv_dim, eps))
 

@@ -132,6 +132,12 @@ static void add_layer(struct building *b, uint32_t i) {
     struct blob_variant variant = *plain_variant();
     variant.rotation = s->unrotated >> i & 1 ? ROTATION_NONE : ROTATION_TABLE;
     variant.window = s->window[i];
+    if (s->ungated >> i & 1) variant.activation = ACTIVATION_GELU;
+    if (s->normed >> i & 1) {
+        variant.q_gain = (uint32_t)b->row_floats;
+        variant.k_gain = variant.q_gain + s->head_dim;
+        b->row_floats += 2 * s->head_dim;
+    }
     if (heads && s->sinks >> i & 1) {
         variant.sinks = (uint32_t)b->row_floats;
         b->row_floats += padded_rows(heads);
@@ -147,9 +153,10 @@ static void add_layer(struct building *b, uint32_t i) {
                  cols = layer_width(&shape, layer, role->cols);
         char name[48];
         snprintf(name, sizeof name, "layer.%u.%s", i, role->name);
-        layer->tensor[k] = rows && cols ? add_tensor(b, name, k == LT_V ? WEIGHT_W8 : s->weights,
-                                                     rows, cols, s->bias && role->runs & HAS_BIAS)
-                                        : BLOB_ABSENT;
+        layer->tensor[k] = layer_lacks(&shape, layer, &variant, (enum layer_tensor)k)
+                               ? BLOB_ABSENT
+                               : add_tensor(b, name, k == LT_V ? WEIGHT_W8 : s->weights, rows, cols,
+                                            s->bias && role->runs & HAS_BIAS);
     }
 }
 
@@ -214,6 +221,9 @@ static void fill_weights(const struct building *b, float *rows, uint8_t *weights
                                                   : 1;
         fill_tensor(b, t, size, rows, weights, &seed);
     }
+    for (uint32_t i = 0; i < b->variants_count; i++)
+        for (uint32_t c = 0; b->variants[i].q_gain != BLOB_ABSENT && c < 2 * b->spec.head_dim; c++)
+            rows[b->variants[i].q_gain + c] = 0.75f + (float)random_below(&seed, 1024) / 2048;
 }
 
 /* Around 0, where the scores lie. */

@@ -35,6 +35,8 @@ struct tiny_spec {
     uint32_t unrotated;               /* layers without RoPE, a bit for each */
     uint32_t window[TINY_LAYERS_MAX]; /* 0: all */
     uint32_t sinks;                   /* layers with sinks, a bit for each */
+    uint32_t normed;  /* layers whose heads of q and k are normalised, with gains, likewise */
+    uint32_t ungated; /* layers with GELU and no gate, likewise */
 };
 
 /* The blob at a 4096-aligned address, *bytes long; release it with free(). NULL where memory is
