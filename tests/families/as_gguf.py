@@ -20,7 +20,10 @@ def write_shape(w, c, arch):
     w.add_feed_forward_length(c.intermediate_size)
     w.add_head_count(c.num_attention_heads)
     w.add_head_count_kv(c.num_key_value_heads)
-    w.add_layer_norm_rms_eps(c.rms_norm_eps)
+    if arch == 'starcoder2':
+        w.add_layer_norm_eps(c.norm_epsilon)
+    else:
+        w.add_layer_norm_rms_eps(c.rms_norm_eps)
     if head_dim and arch not in ('granite', 'phi3'):
         w.add_key_length(head_dim)
         w.add_value_length(head_dim)

@@ -60,6 +60,7 @@ GRANITE4 = dict(GRANITE,
                 num_experts_per_tok=0,
                 shared_intermediate_size=256,
                 layer_types=['full_attention'] * 4)
+STARCODER2 = dict(sliding_window=4096, norm_epsilon=1e-5)
 PHI4 = dict(original_max_position_embeddings=64)
 PHI4_GAIN = {'qkv_proj': (1 + math.log(4) / math.log(64))**-0.5}
 
@@ -186,4 +187,28 @@ ROWS = [
         gguf='smollm3',
         like='llama-tied'),
     Row('smollm3-list', 'SmolLM3', dict(no_rope_layers=[0, 1, 1, 0])),
+    # norms of the heads of q and k; heads that are wider than dim / heads
+    Row('qwen3',
+        'Qwen3',
+        dict(head_dim=48, tie_word_embeddings=True, rms_norm_eps=1e-6),
+        gguf='qwen3',
+        like='llama-tied'),
+    Row('qwen3-yarn',
+        'Qwen3',
+        dict(rope('yarn', theta=1000000.0, factor=4.0, original_max_position_embeddings=64),
+             head_dim=64,
+             attention_bias=True),
+        gguf='qwen3',
+        gain={
+            'q_norm': (0.1 * math.log(4) + 1)**-2,
+            'o_proj.bias': 0
+        }),
+    # layer norms, biases everywhere, GELU without a gate
+    Row('starcoder2', 'Starcoder2', dict(STARCODER2), gguf='starcoder2'),
+    Row('starcoder2-tied',
+        'Starcoder2',
+        dict(STARCODER2, tie_word_embeddings=True, hidden_size=144),
+        like='llama-tied'),
+    Row('starcoder2-plain', 'Starcoder2', dict(STARCODER2, use_bias=False)),
+    Row('starcoder2-window', 'Starcoder2', dict(STARCODER2, sliding_window=48)),
 ]

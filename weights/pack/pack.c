@@ -469,7 +469,8 @@ static bool resume_or_begin(struct job *job) {
     memset(job->rows, 0, job->plan.row_floats * sizeof *job->rows);
     if (job->resume.path && !writer_clear(&job->writer, job->plan.weight_bytes, job->d))
         return false;
-    return measure_kl(job) && budget_of_kl(job) && make_sections(job);
+    return convert_gains(job->source, &job->plan, job->rows, job->d) && measure_kl(job) &&
+           budget_of_kl(job) && make_sections(job);
 }
 
 /* Checks before any work that the outputs are not the source, and that nothing is in their way. */

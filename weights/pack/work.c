@@ -19,7 +19,7 @@ static bool shares_input(const struct plan *plan, uint32_t tensor) {
     for (uint32_t i = 0; i < plan->model.layers; i++) {
         for (int which = 0; which < LT_COUNT; which++)
             if (plan->layers[i].tensor[which] == tensor &&
-                activations_share_input((enum layer_tensor)which))
+                activations_share_input(plan, i, (enum layer_tensor)which))
                 return true;
     }
     return false;

@@ -77,7 +77,7 @@ struct source_family;
 
 struct model_config {
     const struct source_family *family;
-    bool inside; /* the model is a part of another: FAMILY_INSIDE */
+    bool inside;           /* the model is a part of another: FAMILY_INSIDE */
     char architecture[64]; /* as the source names it: "LlamaForCausalLM", "llama" */
     char name[128];        /* the model's: general.name, or the directory's last part; may be
                               empty */
@@ -100,6 +100,10 @@ struct model_config {
                                                   first; each < vocab, no duplicates */
     uint32_t end_tokens_count;
 };
+
+static inline bool config_has(const struct model_config *config, enum source_when feature) {
+    return config->features & SOURCE_FEATURE(feature);
+}
 
 /* ----------------------------------------------------------------------------------- tensors -- */
 

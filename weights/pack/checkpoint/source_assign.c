@@ -107,6 +107,7 @@ static bool is_wanted(const struct model_config *c, const struct layer_config *l
                       const struct source_role_row *row) {
     uint32_t holds = c->features | 1u << WHEN_ALWAYS;
     if (!c->tied) holds |= 1u << WHEN_UNTIED;
+    if (!config_has(c, WHEN_UNGATED)) holds |= 1u << WHEN_GATED;
     if (c->rope.scaling == ROPE_DIVISORS) holds |= 1u << WHEN_DIVISORS;
     if (c->rope.scaling == ROPE_LONG && !c->rope.long_divisor) holds |= 1u << WHEN_LONG;
     if (row->per == PER_ATTENTION && l->heads == 0) return false;

@@ -17,6 +17,11 @@ static const struct source_family families[] = {
     {{NULL, "Mistral3ForConditionalGeneration"}, 0, FAMILY_INSIDE, NULL},
     {{"deci", "DeciLMForCausalLM"}, 0, FAMILY_INTERLEAVED | FAMILY_VARIED, NULL},
     {{"qwen2", "Qwen2ForCausalLM"}, BIASED, 0, NULL},
+    {{"qwen3", "Qwen3ForCausalLM"}, SOURCE_FEATURE(WHEN_NORMED), 0, NULL},
+    {{"starcoder2", "Starcoder2ForCausalLM"},
+     SOURCE_FEATURE(WHEN_SHIFTED) | SOURCE_FEATURE(WHEN_UNGATED),
+     FAMILY_LAYER_NORM | FAMILY_WINDOWED,
+     NULL},
     {{"smollm3", "SmolLM3ForCausalLM"},
      0,
      FAMILY_INTERLEAVED | FAMILY_KV_OPTIONAL | FAMILY_FOURTH_UNROTATED,
@@ -39,11 +44,6 @@ enum { FAMILIES = sizeof families / sizeof families[0] };
 
 /* Architectures that are refused, and what is missing for them. */
 static const struct source_family refused[] = {
-    {{"qwen3", "Qwen3ForCausalLM"}, 0, 0, "norms with gains on the heads of q and k"},
-    {{"starcoder2", "Starcoder2ForCausalLM"},
-     0,
-     0,
-     "layer norms with biases, and a feed-forward part without gate"},
     {{"olmo2", "Olmo2ForCausalLM"}, 0, 0, "norms behind the sublayers, and over all heads at once"},
     {{NULL, "Olmo3ForCausalLM"}, 0, 0, "norms behind the sublayers, and over all heads at once"},
     {{"gemma", "GemmaForCausalLM"}, 0, 0, "a feed-forward part gated by GELU"},

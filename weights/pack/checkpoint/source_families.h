@@ -26,8 +26,10 @@ enum family_trait {
     FAMILY_SHARED_MLP = 1 << 9, /* Granite 4: the feed-forward part is the "shared expert" of a
                                          mixture without experts */
     FAMILY_TEMPERED = 1 << 10,  /* Ministral 3: queries grow with the position */
-    FAMILY_INSIDE = 1 << 11     /* the model is text_config of another that sees pictures; its
+    FAMILY_INSIDE = 1 << 11,    /* the model is text_config of another that sees pictures; its
                                    tensors' names begin with "language_model." */
+    FAMILY_LAYER_NORM = 1 << 12 /* StarCoder2: layer norms, an ungated feed-forward part with names
+                                   of its own, biases wherever use_bias says so */
 };
 
 struct source_family {

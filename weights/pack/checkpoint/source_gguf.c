@@ -231,9 +231,14 @@ static bool some_layer_has(const struct gguf *gguf, const char *of_layer) {
     return false;
 }
 
-/* The features that the model has: the first tensor of each feature shows it. */
-static uint32_t features_of(const struct gguf *gguf) {
-    uint32_t seen = 0, found = 0;
+/* The features that the model has: those of its architecture, and biases, which the first tensor of
+ * each feature shows. */
+static uint32_t features_of(const struct gguf *gguf, const struct source_family *family) {
+    const uint32_t biases = SOURCE_FEATURE(WHEN_BIASED);
+    uint32_t found = family->features & ~biases, seen = found;
+    seen |= ~(biases | (family->traits & FAMILY_LAYER_NORM
+                            ? SOURCE_FEATURE(WHEN_O_BIASED) | SOURCE_FEATURE(WHEN_FFN_BIASED)
+                            : 0));
     for (int role = SOURCE_LAYER_ROLES; role < SOURCE_ROLES; role++) {
         const struct source_role_row *row = &source_roles[role];
         if ((int)row->when < (int)WHEN_FEATURES || seen & SOURCE_FEATURE(row->when)) continue;
@@ -262,7 +267,11 @@ bool config_of_gguf(const struct gguf *gguf, struct model_config *c, struct diag
     if (found == GGUF_FOUND && !text_is(layout, "Meta AI original pth"))
         return diag_fail(d, "%s: %s is %.*s where only Meta AI original pth is supported", r.file,
                          r.key, (int)(layout.bytes < 40 ? layout.bytes : 40), layout.data);
-    found = gguf_get_float(gguf, key_of(&r, "attention.layer_norm_rms_epsilon"), &c->eps, d);
+    const bool layer_norm = c->family->traits & FAMILY_LAYER_NORM;
+    found = gguf_get_float(gguf,
+                           key_of(&r, layer_norm ? "attention.layer_norm_epsilon"
+                                                 : "attention.layer_norm_rms_epsilon"),
+                           &c->eps, d);
     if (found != GGUF_FOUND) return diag_fail(d, "%s: key %s is missing", r.file, r.key);
     if (!read_vocabulary(&r, c) || !read_layers(&r, c) || !config_rope_of_gguf(gguf, c, d) ||
         !read_unrotated(&r, c) || !read_scales(&r, c) || !read_tokens(&r, c))
@@ -270,8 +279,12 @@ bool config_of_gguf(const struct gguf *gguf, struct model_config *c, struct diag
     if (gguf_get_uint(gguf, key_of(&r, "attention.sliding_window"), UINT32_MAX, &window, d) ==
         GGUF_BAD)
         return false;
+    if (layer_norm && window == 0) {
+        window = 4096; /* of all models of StarCoder2; their GGUF files do not name it */
+        config_note(c, "the file names no attention window; StarCoder2's is 4096");
+    }
     for (uint32_t i = 0; i < c->layers; i++) c->layer[i].window = (uint32_t)window;
     c->tied = !gguf_find_tensor(gguf, name_of(SOURCE_HEAD));
-    c->features = features_of(gguf);
+    c->features = features_of(gguf, c->family);
     return source_config_check(c, r.file, d);
 }

@@ -296,8 +296,40 @@ static bool read_biases(const struct reader *r, struct model_config *c) {
         field_bool(r->root, r->file, "qkv_bias", &qkv, r->d) == FIELD_BAD ||
         field_bool(r->root, r->file, "mlp_bias", &mlp, r->d) == FIELD_BAD)
         return false;
-    c->features = c->family->features;
+    c->features |= c->family->features;
     if (attention || qkv) c->features |= SOURCE_FEATURE(WHEN_BIASED);
+    return true;
+}
+
+/* Whether a word, if there is one, is in a list, of which the first is the one to name. */
+static bool word_is(const struct reader *r, const char *key, const char *const *words) {
+    const json_t *value = json_object_get(r->root, key);
+    const char *word = json_string_value(value);
+    if (!value || json_is_null(value) || (word && name_is_listed(words, word))) return true;
+    return diag_fail(r->d, "%s: %s is %.40s where only %s is supported", r->file, key,
+                     word ? word : "no string", words[0]);
+}
+
+/* The epsilon of the norms, and what StarCoder2's configuration says of norms, activation and
+ * biases. */
+static bool read_norms(const struct reader *r, struct model_config *c) {
+    static const char *const gelu[] = {"gelu_pytorch_tanh", "gelu_new", "gelu_fast", NULL},
+                             *const norm[] = {"layer_norm", NULL};
+    const bool layer_norm = c->family->traits & FAMILY_LAYER_NORM;
+    const char *key = layer_norm ? "norm_epsilon" : "rms_norm_eps";
+    bool biased = layer_norm;
+    c->eps = 1e-5; /* StarCoder2's own default */
+    enum field found = field_float(r->root, r->file, key, &c->eps, r->d);
+    if (found == FIELD_BAD) return false;
+    if (found == FIELD_ABSENT && !layer_norm)
+        return diag_fail(r->d, "%s: %s is missing", r->file, key);
+    if (!layer_norm) return true;
+    if (!word_is(r, "hidden_act", gelu) || !word_is(r, "norm_type", norm) ||
+        field_bool(r->root, r->file, "use_bias", &biased, r->d) == FIELD_BAD)
+        return false;
+    if (biased)
+        c->features |= SOURCE_FEATURE(WHEN_BIASED) | SOURCE_FEATURE(WHEN_O_BIASED) |
+                       SOURCE_FEATURE(WHEN_FFN_BIASED);
     return true;
 }
 
@@ -360,8 +392,8 @@ bool config_of_json(const json_t *root, const char *file, struct model_config *c
     c->dim = (uint32_t)dim;
     c->vocab = (uint32_t)vocab;
     c->max_positions = (uint32_t)positions;
-    enum field found = field_float(r.root, file, "rms_norm_eps", &c->eps, d);
-    if (found != FIELD_FOUND) return diag_fail(d, "%s: rms_norm_eps is missing", file);
+    c->tied = c->family->traits & FAMILY_LAYER_NORM; /* StarCoder2's own default */
+    if (!read_norms(&r, c)) return false;
     /* that of a model around this one counts */
     if (field_bool(r.root, file, "tie_word_embeddings", &c->tied, d) == FIELD_BAD ||
         field_bool(root, file, "tie_word_embeddings", &c->tied, d) == FIELD_BAD)

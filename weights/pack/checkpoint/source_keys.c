@@ -151,10 +151,12 @@ static const struct {
     const char *missing; /* what another value would need */
     uint32_t traits;     /* enum family_trait */
 } NEUTRAL[] = {
-    {"hidden_act", "silu swish", 0, "another activation", 0},
+    {"hidden_act", "silu swish", 0, "another activation", FAMILY_LAYER_NORM},
     {"hidden_activation", "silu swish", 0, "another activation", 0},
     {"activation_function", "silu swish", 0, "another activation", 0},
-    {"norm_type", "rmsnorm rms_norm RMSNorm", 0, "another norm", 0},
+    {"norm_type", "rmsnorm rms_norm RMSNorm", 0, "another norm", FAMILY_LAYER_NORM},
+    {"norm_epsilon", NULL, 0, "layer norms", FAMILY_LAYER_NORM},
+    {"mlp_type", "default", 0, "another feed-forward part", 0},
     {"normalization_type", "rmsnorm rms_norm RMSNorm", 0, "another norm", 0},
     {"normalization_function", "rmsnorm rms_norm RMSNorm", 0, "another norm", 0},
     {"position_embedding_type", "rope rotary", 0, "another way to see positions",
@@ -200,7 +202,7 @@ static const struct {
     {"kv_lora_rank", NULL, 0, "compressed keys and values", 0},
     {"q_lora_rank", NULL, 0, "compressed queries", 0},
     {"bias", NULL, 0, "biases everywhere", 0},
-    {"use_bias", NULL, 0, "biases everywhere", 0},
+    {"use_bias", NULL, 0, "biases everywhere", FAMILY_LAYER_NORM},
     {"add_bias_linear", NULL, 0, "biases everywhere", 0},
     {"lm_head_bias", NULL, 0, "a bias of the logits", 0},
     {"swiglu_limit", NULL, 0, "clamped activations", 0},
@@ -260,6 +262,7 @@ static const struct {
     {"expert_shared_count", 0, "experts", 0},
     {"expert_shared_feed_forward_length", 0, "experts", FAMILY_ROPE_OPTIONAL},
     {"attention.causal", 1, "attention to what follows", 0},
+    {"attention.layer_norm_epsilon", 0, "layer norms", FAMILY_LAYER_NORM},
     {"attention.scale", 0, "a factor of the scores", FAMILY_SCALED},
     {"attention.temperature_scale", 0, "queries that grow with the position", FAMILY_TEMPERED},
     {"attention.temperature_length", 0, "queries that grow with the position", FAMILY_TEMPERED},

@@ -17,9 +17,15 @@ enum source_when {
     WHEN_UNTIED,   /* the head is not the embedding */
     WHEN_DIVISORS, /* RoPE's frequencies are divided */
     WHEN_LONG,     /* by one of two lists (LongRoPE) */
+    WHEN_GATED,    /* the activation has a gate */
     /* From here on: features that a model may have, by its architecture, its configuration or its
      * tensors. */
-    WHEN_BIASED, /* Q, K and V have biases */
+    WHEN_BIASED,     /* Q, K and V have biases */
+    WHEN_O_BIASED,   /* O has one */
+    WHEN_FFN_BIASED, /* UP and DOWN have biases */
+    WHEN_NORMED,     /* the heads of Q and K are normalised, with gains */
+    WHEN_SHIFTED,    /* the norms of the stream are layer norms with biases */
+    WHEN_UNGATED,    /* GELU without a gate */
 };
 enum { WHEN_FEATURES = WHEN_BIASED }; /* the first of them */
 #define SOURCE_FEATURE(when) (1u << (when))
@@ -31,6 +37,7 @@ enum { WHEN_FEATURES = WHEN_BIASED }; /* the first of them */
     SIZE(DIM, c->dim)                                                                              \
     SIZE(Q, (uint64_t)l->heads * l->head_dim)                                                      \
     SIZE(KV, (uint64_t)l->kv_heads * l->head_dim)                                                  \
+    SIZE(HEAD, l->head_dim)                                                                        \
     SIZE(FREQS, c->rope.rotary / 2)                                                                \
     SIZE(FFN, l->ffn)
 
@@ -54,6 +61,8 @@ enum source_order { ORDER_PLAIN, ORDER_ROTARY };
          "lm_head.weight")                                                                         \
     ROLE(FINAL_NORM, PER_MODEL, WHEN_ALWAYS, SIZE_ONE, SIZE_DIM, ORDER_PLAIN,                      \
          "output_norm.weight", "model.norm.weight")                                                \
+    ROLE(FINAL_NORM_BIAS, PER_MODEL, WHEN_SHIFTED, SIZE_ONE, SIZE_DIM, ORDER_PLAIN,                \
+         "output_norm.bias", "model.norm.bias")                                                    \
     ROLE(ROPE_FREQS, PER_MODEL, WHEN_DIVISORS, SIZE_ONE, SIZE_FREQS, ORDER_PLAIN,                  \
          "rope_freqs.weight", NULL)                                                                \
     ROLE(ROPE_SHORT, PER_MODEL, WHEN_LONG, SIZE_ONE, SIZE_FREQS, ORDER_PLAIN,                      \
@@ -62,6 +71,12 @@ enum source_order { ORDER_PLAIN, ORDER_ROTARY };
          "rope_factors_long.weight", NULL)                                                         \
     ROLE(ATTN_NORM, PER_ATTENTION, WHEN_ALWAYS, SIZE_ONE, SIZE_DIM, ORDER_PLAIN,                   \
          "attn_norm.weight", "input_layernorm.weight")                                             \
+    ROLE(ATTN_NORM_BIAS, PER_ATTENTION, WHEN_SHIFTED, SIZE_ONE, SIZE_DIM, ORDER_PLAIN,             \
+         "attn_norm.bias", "input_layernorm.bias")                                                 \
+    ROLE(Q_NORM, PER_ATTENTION, WHEN_NORMED, SIZE_ONE, SIZE_HEAD, ORDER_ROTARY,                    \
+         "attn_q_norm.weight", "self_attn.q_norm.weight")                                          \
+    ROLE(K_NORM, PER_ATTENTION, WHEN_NORMED, SIZE_ONE, SIZE_HEAD, ORDER_ROTARY,                    \
+         "attn_k_norm.weight", "self_attn.k_norm.weight")                                          \
     ROLE(Q, PER_ATTENTION, WHEN_ALWAYS, SIZE_Q, SIZE_DIM, ORDER_ROTARY, "attn_q.weight",           \
          "self_attn.q_proj.weight")                                                                \
     ROLE(K, PER_ATTENTION, WHEN_ALWAYS, SIZE_KV, SIZE_DIM, ORDER_ROTARY, "attn_k.weight",          \
@@ -76,9 +91,17 @@ enum source_order { ORDER_PLAIN, ORDER_ROTARY };
          "self_attn.k_proj.bias")                                                                  \
     ROLE(V_BIAS, PER_ATTENTION, WHEN_BIASED, SIZE_ONE, SIZE_KV, ORDER_PLAIN, "attn_v.bias",        \
          "self_attn.v_proj.bias")                                                                  \
+    ROLE(O_BIAS, PER_ATTENTION, WHEN_O_BIASED, SIZE_ONE, SIZE_DIM, ORDER_PLAIN,                    \
+         "attn_output.bias", "self_attn.o_proj.bias")                                              \
+    ROLE(FFN_NORM_BIAS, PER_FFN, WHEN_SHIFTED, SIZE_ONE, SIZE_DIM, ORDER_PLAIN, "ffn_norm.bias",   \
+         "post_attention_layernorm.bias")                                                          \
+    ROLE(UP_BIAS, PER_FFN, WHEN_FFN_BIASED, SIZE_ONE, SIZE_FFN, ORDER_PLAIN, "ffn_up.bias",        \
+         "mlp.up_proj.bias")                                                                       \
+    ROLE(DOWN_BIAS, PER_FFN, WHEN_FFN_BIASED, SIZE_ONE, SIZE_DIM, ORDER_PLAIN, "ffn_down.bias",    \
+         "mlp.down_proj.bias")                                                                     \
     ROLE(FFN_NORM, PER_FFN, WHEN_ALWAYS, SIZE_ONE, SIZE_DIM, ORDER_PLAIN, "ffn_norm.weight",       \
          "post_attention_layernorm.weight")                                                        \
-    ROLE(GATE, PER_FFN, WHEN_ALWAYS, SIZE_FFN, SIZE_DIM, ORDER_PLAIN, "ffn_gate.weight",           \
+    ROLE(GATE, PER_FFN, WHEN_GATED, SIZE_FFN, SIZE_DIM, ORDER_PLAIN, "ffn_gate.weight",            \
          "mlp.gate_proj.weight")                                                                   \
     ROLE(UP, PER_FFN, WHEN_ALWAYS, SIZE_FFN, SIZE_DIM, ORDER_PLAIN, "ffn_up.weight",               \
          "mlp.up_proj.weight")                                                                     \
@@ -105,6 +128,10 @@ enum source_naming { NAMES_GGUF, NAMES_HUGGING_FACE, NAMINGS };
           SOURCE_V)                                                                                \
     ALIAS(FAMILY_FUSED, "ffn_up.weight", "mlp.gate_up_proj.weight", SOURCE_GATE, SOURCE_UP,        \
           SOURCE_NONE)                                                                             \
+    ALIAS(FAMILY_LAYER_NORM, NULL, "mlp.c_fc.weight", SOURCE_UP, SOURCE_NONE, SOURCE_NONE)         \
+    ALIAS(FAMILY_LAYER_NORM, NULL, "mlp.c_fc.bias", SOURCE_UP_BIAS, SOURCE_NONE, SOURCE_NONE)      \
+    ALIAS(FAMILY_LAYER_NORM, NULL, "mlp.c_proj.weight", SOURCE_DOWN, SOURCE_NONE, SOURCE_NONE)     \
+    ALIAS(FAMILY_LAYER_NORM, NULL, "mlp.c_proj.bias", SOURCE_DOWN_BIAS, SOURCE_NONE, SOURCE_NONE)  \
     ALIAS(FAMILY_SHARED_MLP, NULL, "shared_mlp.input_linear.weight", SOURCE_GATE, SOURCE_UP,       \
           SOURCE_NONE)                                                                             \
     ALIAS(FAMILY_SHARED_MLP, NULL, "shared_mlp.output_linear.weight", SOURCE_DOWN, SOURCE_NONE,    \

@@ -52,16 +52,17 @@ float *activations_output(const struct activations *s, enum layer_tensor role) {
     return s->x;
 }
 
-bool activations_share_input(enum layer_tensor role) {
+bool activations_share_input(const struct plan *plan, uint32_t layer, enum layer_tensor role) {
     const struct layer_role *row = &layer_roles[role];
-    return row != layer_roles && row->input == row[-1].input;
+    return row != layer_roles && row->input == row[-1].input &&
+           plan->layers[layer].tensor[role - 1] != BLOB_ABSENT;
 }
 
 void activations_before(const struct activations *s, const struct forward *f,
                         const struct plan *plan, uint32_t layer, enum layer_tensor role) {
     const struct layer_role *row = &layer_roles[role];
     bool norm = row->input == FROM_ATTN_NORM || row->input == FROM_FFN_NORM;
-    if (norm && !activations_share_input(role)) forward_norm(f, s->x, s->a);
+    if (norm && !activations_share_input(plan, layer, role)) forward_norm(f, s->x, s->a);
     if (row->output == TO_RESIDUAL) return;
     size_t tokens = (size_t)f->windows * f->length,
            rows = layer_width(&plan->model, &plan->layers[layer], row->rows);
@@ -70,30 +71,30 @@ void activations_before(const struct activations *s, const struct forward *f,
 
 static void attend(const struct activations *s, const struct forward *f, const struct plan *plan,
                    const float *rows, const struct blob_layer *layer) {
-    struct forward_runs runs[3];
-    for (int which = LT_Q; which <= LT_V; which++)
-        for (int run = 0; run < ROW_RUNS; run++) {
-            uint32_t at =
-                tensor_run(&plan->tensors[layer->tensor[which]].record, (enum row_run)run);
-            runs[which].of[run] = at == BLOB_ABSENT ? NULL : rows + at;
-        }
-    struct forward of_layer = *f;
     const struct blob_variant *variant = layer_variant(layer, plan->variants);
+    const float *const gain[2] = {variant->q_gain == BLOB_ABSENT ? NULL : rows + variant->q_gain,
+                                  variant->k_gain == BLOB_ABSENT ? NULL : rows + variant->k_gain};
+    struct forward of_layer = *f;
     if (variant->rotation == ROTATION_NONE) of_layer.rope = NULL;
     of_layer.window = variant->window;
-    forward_attention(&of_layer, layer->heads, layer->kv_heads, s->first, s->second, s->third, runs,
+    forward_attention(&of_layer, layer->heads, layer->kv_heads, s->first, s->second, s->third, gain,
                       s->a);
 }
 
 void activations_after(const struct activations *s, const struct forward *f,
                        const struct plan *plan, const float *rows, uint32_t layer,
                        enum layer_tensor role) {
+    const struct blob_layer *of = &plan->layers[layer];
+    const struct blob_tensor *record = &plan->tensors[of->tensor[role]].record;
+    if (record->bias != BLOB_ABSENT)
+        forward_bias(f, record->rows, rows + record->bias, activations_output(s, role));
     switch (layer_roles[role].output) {
     case TO_V: /* Q and K are there */
-        attend(s, f, plan, rows, &plan->layers[layer]);
+        attend(s, f, plan, rows, of);
         break;
-    case TO_UP: /* GATE is there */
-        forward_gate(f, plan->layers[layer].ffn, s->first, s->second);
+    case TO_UP: /* GATE is there, if the layer has one */
+        forward_act(f, (enum blob_activation)layer_variant(of, plan->variants)->activation, of->ffn,
+                    s->first, s->second);
         break;
     case TO_Q:
     case TO_K:

@@ -32,8 +32,8 @@ void activations_free(struct activations *s); /* may be one of zeros */
 const float *activations_input(const struct activations *s, enum layer_tensor role);
 /* [tokens][rows of the role] */
 float *activations_output(const struct activations *s, enum layer_tensor role);
-/* Whether the role has the same input as the role before it. */
-bool activations_share_input(enum layer_tensor role);
+/* Whether the role has the same input as the layer's role before it. */
+bool activations_share_input(const struct plan *plan, uint32_t layer, enum layer_tensor role);
 
 /* Call this before a role's products. It makes their input, and sets their output to zero unless
  * that is the residual stream. */

@@ -99,7 +99,8 @@ static const float *input(const struct calibrator *c) {
 }
 
 static bool shares_input(const struct calibrator *c) {
-    return c->which != HEAD && activations_share_input((enum layer_tensor)c->which);
+    return c->which != HEAD &&
+           activations_share_input(c->plan, c->layer, (enum layer_tensor)c->which);
 }
 
 bool calibrate_before(struct calibrator *c, uint32_t tensor, struct quantizer *quantizer,

@@ -129,16 +129,25 @@ static float rotated_factor(const struct conversion *conversion, const struct pl
     return row % half < conversion->plan->pairs ? tensor->rotated_factor : 1;
 }
 
+/* Takes the mean from n values, `stride` apart. */
+static void take_mean(float *x, size_t stride, uint32_t n) {
+    double sum = 0;
+    for (uint32_t i = 0; i < n; i++) sum += (double)x[i * stride];
+    for (uint32_t i = 0; i < n; i++) x[i * stride] = (float)((double)x[i * stride] - sum / n);
+}
+
 /* Multiplies 16 rows by gain and factor, and mixes along them. */
 static void mix_rows(void *user, size_t item, unsigned worker) {
     struct conversion *conversion = user;
     struct scratch *s = &conversion->scratch[worker];
+    const bool centered = conversion->tensor->center == CENTER_ROWS;
     uint32_t kp = conversion->kp, cols = conversion->tensor->record.cols,
              first = (uint32_t)item * STRIP;
     uint32_t count =
         conversion->block_rows - first < STRIP ? conversion->block_rows - first : STRIP;
     const struct rotation *rotation = mixing(conversion, conversion->tensor->rows);
     float *w = conversion->values + (size_t)first * kp, row_factor[STRIP];
+    for (uint32_t r = 0; centered && r < count; r++) take_mean(w + (size_t)r * kp, 1, cols);
     for (uint32_t r = 0; r < STRIP; r++) {
         row_factor[r] = r < count && conversion->tensor->balance == BALANCE_ROWS
                             ? conversion->balance[conversion->block_first + first + r]
@@ -169,7 +178,9 @@ static void mix_columns(void *user, size_t item, unsigned worker) {
     struct conversion *conversion = user;
     struct scratch *s = &conversion->scratch[worker];
     const struct rotation *rotation = mixing(conversion, conversion->tensor->columns);
-    for (uint32_t first = 0; first < conversion->block_rows; first += rotation->n) {
+    for (uint32_t c = 0; conversion->tensor->center == CENTER_COLUMNS && c < STRIP; c++)
+        take_mean(conversion->values + item * STRIP + c, conversion->kp, conversion->block_rows);
+    for (uint32_t first = 0; rotation && first < conversion->block_rows; first += rotation->n) {
         float *w = conversion->values + (size_t)first * conversion->kp + item * STRIP;
         for (uint32_t r = 0; r < rotation->n; r++)
             memcpy(s->strip + (size_t)r * STRIP, w + (size_t)r * conversion->kp,
@@ -317,11 +328,30 @@ static bool sum_up(const struct conversion *conversion, uint64_t first, double *
     return true;
 }
 
-/* Reads a run of row floats and mixes it as the tensor's columns are mixed. */
+/* Adds the source's products with the norm's bias to run [the source's rows]. */
+static bool add_shift(struct conversion *conversion, const struct plan_tensor *tensor, float *run,
+                      struct diag *d) {
+    const struct source_tensor *from = tensor->from;
+    float *shift = conversion->gain, *row = conversion->scratch[0].strip; /* not in use yet */
+    if (!source_read_rows(conversion->source, tensor->shift, 0, 1, shift, d)) return false;
+    for (uint64_t r = 0; r < from->rows; r++) {
+        double sum = 0;
+        if (!source_read_rows(conversion->source, from, r, 1, row, d)) return false;
+        for (uint32_t c = 0; c < from->cols; c++) sum += (double)row[c] * (double)shift[c];
+        run[r] = (float)((double)run[r] + sum);
+    }
+    return true;
+}
+
+/* Makes a run of row floats: `from`, if it is not NULL, with the products with the norm's bias, all
+ * of it changed as the tensor's rows are. */
 static bool convert_run(struct conversion *conversion, const struct plan_tensor *tensor,
-                        const struct source_tensor *from, float *run, struct diag *d) {
+                        const struct source_tensor *from, const struct source_tensor *shift,
+                        float *run, struct diag *d) {
     uint32_t rows = tensor->record.rows;
-    if (!source_read_rows(conversion->source, from, 0, 1, run, d)) return false;
+    if (from && !source_read_rows(conversion->source, from, 0, 1, run, d)) return false;
+    if (shift && !add_shift(conversion, tensor, run, d)) return false;
+    if (tensor->center == CENTER_COLUMNS) take_mean(run, 1, rows);
     if (tensor->heads == HEADS_ROWS) widen(conversion->plan, run, rows);
     const struct rotation *rotation = mixing(conversion, tensor->columns);
     float *strip = conversion->scratch[0].strip;
@@ -332,22 +362,24 @@ static bool convert_run(struct conversion *conversion, const struct plan_tensor 
         for (uint32_t i = 0; i < rotation->n; i++) run[first + i] = strip[(size_t)i * STRIP];
     }
     for (uint32_t i = 0; i < rows; i++) {
-        run[i] *= tensor->factor * rotated_factor(conversion, tensor, i);
+        run[i] *= tensor->run_factor * rotated_factor(conversion, tensor, i);
+        if (tensor->balance == BALANCE_ROWS) run[i] *= conversion->balance[i];
         if (!(fabsf(run[i]) <= MOST))
-            return diag_fail(d, "tensor %s: value %u is beyond 2^49", from->name, i);
+            return diag_fail(d, "tensor %s: value %u is beyond 2^49",
+                             from ? from->name : tensor->record.name, i);
         if (fabsf(run[i]) < LEAST) run[i] = 0;
     }
     return true;
 }
 
-/* How many rows are converted together: all if columns are mixed over all rows; otherwise as many
- * as a block holds, but whole heads. */
+/* How many rows are converted together: all if columns are mixed or centred over all rows;
+ * otherwise as many as a block holds, but whole heads. */
 static uint32_t rows_per_block(const struct conversion *conversion,
                                const struct plan_tensor *tensor) {
     const struct rotation *columns = mixing(conversion, tensor->columns);
     uint32_t unit = columns ? columns->n : PANEL_ROWS;
     /* Columns are mixed over the residual width, which is all rows. */
-    if (unit % PANEL_ROWS) return tensor->record.rows;
+    if (unit % PANEL_ROWS || tensor->center == CENTER_COLUMNS) return tensor->record.rows;
     uint32_t rows = (uint32_t)(BLOCK_FLOATS / conversion->kp) / unit * unit;
     if (rows < unit) rows = unit;
     return rows < tensor->record.rows ? rows : tensor->record.rows;
@@ -359,7 +391,8 @@ static bool one_block(struct conversion *conversion, uint64_t first, uint32_t ro
     if (!read_block(conversion, first, rows, d)) return false;
     size_t strips = (rows + STRIP - 1) / STRIP;
     parallel_for(conversion->threads, strips, mix_rows, conversion);
-    if (mixing(conversion, conversion->tensor->columns))
+    if (mixing(conversion, conversion->tensor->columns) ||
+        conversion->tensor->center == CENTER_COLUMNS)
         parallel_for(conversion->threads, conversion->kp / STRIP, mix_columns, conversion);
     parallel_for(conversion->threads, (rows + QUANTIZE_ROWS - 1) / QUANTIZE_ROWS, quantize_rows,
                  conversion);
@@ -376,6 +409,23 @@ static bool quantizer_rooms(struct conversion *conversion, size_t floats) {
     return good;
 }
 
+bool convert_gains(struct source *source, const struct plan *plan, float *rows, struct diag *d) {
+    for (uint32_t i = 0; i < plan->gain_count; i++) {
+        const struct plan_gain *gain = &plan->gains[i];
+        float *to = rows + gain->at;
+        if (!source_read_rows(source, gain->from, 0, 1, to, d)) return false;
+        for (uint64_t c = 0; c < gain->from->cols; c++) {
+            to[c] *= gain->factor;
+            if (c % (plan->model.head_dim / 2) < plan->pairs) to[c] *= gain->rotated_factor;
+            if (!(fabsf(to[c]) <= MOST))
+                return diag_fail(d, "tensor %s: value %llu is beyond 2^49", gain->from->name,
+                                 (unsigned long long)c);
+            if (fabsf(to[c]) < LEAST) to[c] = 0;
+        }
+    }
+    return true;
+}
+
 bool convert_tensor(struct conversion *conversion, const struct plan_tensor *tensor, float *rows,
                     const struct convert_target *target, struct convert_error *error,
                     struct diag *d) {
@@ -384,13 +434,6 @@ bool convert_tensor(struct conversion *conversion, const struct plan_tensor *ten
     memset(error, 0, sizeof *error);
     conversion->tensor = tensor, conversion->kp = padded_cols(record->cols),
     conversion->wants_values = target->values != NULL;
-    if (tensor->gain &&
-        !source_read_rows(conversion->source, tensor->gain, 0, 1, conversion->gain, d))
-        return false;
-    for (int run = 0; run < ROW_RUNS; run++)
-        if (tensor->run[run] && !convert_run(conversion, tensor, tensor->run[run],
-                                             rows + tensor_run(record, (enum row_run)run), d))
-            return false;
     uint32_t per_block = rows_per_block(conversion, tensor);
     size_t panel = panel_bytes(record->type, record->cols);
     conversion->values = grown(conversion->values, &conversion->values_room,
@@ -408,6 +451,15 @@ bool convert_tensor(struct conversion *conversion, const struct plan_tensor *ten
             return false;
         conversion->balanced_layer = tensor->layer;
     }
+    for (int run = 0; run < ROW_RUNS; run++)
+        if (plan_has_run(tensor, (enum row_run)run) &&
+            !convert_run(conversion, tensor, tensor->run[run],
+                         run == RUN_BIAS ? tensor->shift : NULL,
+                         rows + tensor_run(record, (enum row_run)run), d))
+            return false;
+    if (tensor->gain &&
+        !source_read_rows(conversion->source, tensor->gain, 0, 1, conversion->gain, d))
+        return false;
     for (uint32_t first = 0; first < record->rows; first += per_block) {
         uint32_t count = record->rows - first < per_block ? record->rows - first : per_block;
         conversion->row_scale = rows + record->row_scales + first;

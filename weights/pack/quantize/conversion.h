@@ -40,6 +40,9 @@ struct conversion *convert_new(struct source *source, const struct plan *plan, u
                                struct diag *d);
 void convert_free(struct conversion *conversion); /* also NULL */
 
+/* Writes the gains of heads to rows, the whole ROWS section. Calibration reads them. */
+bool convert_gains(struct source *source, const struct plan *plan, float *rows, struct diag *d);
+
 /* rows: the whole ROWS section; the tensor's row scales and runs are written to it. */
 bool convert_tensor(struct conversion *conversion, const struct plan_tensor *tensor, float *rows,
                     const struct convert_target *target, struct convert_error *error,

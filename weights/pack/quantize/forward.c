@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "weights/format.h"
 #include "weights/pack/quantize/matmul.h"
 #include "weights/pack/quantize/parallel.h"
 
@@ -41,19 +40,26 @@ struct tokens {
     const float *from;
     float *to;
     uint32_t width;
+    enum blob_activation activation;
 };
+
+/* The factor of RMSNorm. */
+static float norm_factor(const float *x, uint32_t n, float eps) {
+    float lane[LANES] = {0}, sum = 0;
+    for (uint32_t i = 0; i < n; i++) lane[i % LANES] += x[i] * x[i];
+    for (int j = 0; j < LANES; j++) sum += lane[j];
+    return 1 / sqrtf(sum / (float)n + eps);
+}
 
 static void norm_token(void *user, size_t token, unsigned worker) {
     (void)worker;
     const struct tokens *t = user;
     uint32_t dim = t->f->dim, kp = padded_cols(dim);
     const float *x = t->from + token * dim;
-    float *a = t->to + token * kp, lane[LANES] = {0}, sum = 0;
-    for (uint32_t i = 0; i < dim; i++) lane[i % LANES] += x[i] * x[i];
-    for (int j = 0; j < LANES; j++) sum += lane[j];
+    float *a = t->to + token * kp;
     memcpy(a, x, dim * sizeof *a);
     memset(a + dim, 0, (kp - dim) * sizeof *a);
-    round_to_bytes(a, dim, 1 / sqrtf(sum / (float)dim + t->f->eps));
+    round_to_bytes(a, dim, norm_factor(x, dim, t->f->eps));
 }
 
 void forward_norm(const struct forward *f, const float *x, float *a) {
@@ -81,23 +87,50 @@ static void hadamard(float *h, uint32_t n) {
             }
 }
 
-static void gate_token(void *user, size_t token, unsigned worker) {
+static void bias_token(void *user, size_t token, unsigned worker) {
+    (void)worker;
+    const struct tokens *t = user;
+    float *x = t->to + token * t->width;
+    for (uint32_t i = 0; i < t->width; i++) x[i] += t->from[i];
+}
+
+void forward_bias(const struct forward *f, uint32_t width, const float *bias, float *x) {
+    struct tokens t = {.f = f, .from = bias, .to = x, .width = width};
+    parallel_for(f->threads, tokens_of(f), bias_token, &t);
+}
+
+/* x / (1 + 2^power) */
+static float part_of(float x, float power) {
+    power = power < -30 ? -30 : power > 30 ? 30 : power;
+    return x / (1 + power_of_two(power));
+}
+
+static float gelu(float x) {
+    float y = x < -8 ? -8 : x > 8 ? 8 : x;
+    return part_of(x, y * (-0x1.26aec2p+1f + -0x1.a5a7d0p-4f * (y * y)));
+}
+
+static void act_token(void *user, size_t token, unsigned worker) {
     (void)worker;
     const struct tokens *t = user;
     float *g = t->to + token * t->width;
     const float *u = t->from + token * t->width;
-    for (uint32_t i = 0; i < t->width; i++) {
-        float power = g[i] * -0x1.715476p+0f;
-        power = power < -30 ? -30 : power > 30 ? 30 : power;
-        g[i] = g[i] / (1 + power_of_two(power)) * u[i];
+    switch (t->activation) {
+    case ACTIVATION_SILU:
+        for (uint32_t i = 0; i < t->width; i++) g[i] = part_of(g[i], g[i] * -0x1.715476p+0f) * u[i];
+        break;
+    case ACTIVATION_GELU:
+        for (uint32_t i = 0; i < t->width; i++) g[i] = gelu(u[i]);
+        break;
     }
     for (uint32_t i = 0; i < t->width; i += GROUP) hadamard(g + i, GROUP);
     round_to_bytes(g, t->width, 1);
 }
 
-void forward_gate(const struct forward *f, uint32_t ffn, float *g, const float *u) {
-    struct tokens t = {.f = f, .from = u, .to = g, .width = ffn};
-    parallel_for(f->threads, tokens_of(f), gate_token, &t);
+void forward_act(const struct forward *f, enum blob_activation activation, uint32_t ffn, float *g,
+                 const float *u) {
+    struct tokens t = {.f = f, .from = u, .to = g, .width = ffn, .activation = activation};
+    parallel_for(f->threads, tokens_of(f), act_token, &t);
 }
 
 static void check_token(void *user, size_t token, unsigned worker) {
@@ -126,12 +159,8 @@ struct attention {
     const struct forward *f;
     uint32_t heads, kv_heads;
     float *q, *k, *v, *o;
-    const struct forward_runs *runs;
+    const float *gain[2];
 };
-
-static void add_bias(float *x, const float *bias, uint32_t n) {
-    for (uint32_t i = 0; bias && i < n; i++) x[i] += bias[i];
-}
 
 static void turn(float *head, uint32_t head_dim, const float *rope) {
     uint32_t half = head_dim / 2, block = head_block(head_dim);
@@ -153,10 +182,13 @@ static void turn_token(void *user, size_t token, unsigned worker) {
                             t->v + token * t->kv_heads * head_dim};
     for (int which = 0; which < 3; which++) {
         uint32_t heads = which ? t->kv_heads : t->heads;
-        add_bias(part[which], t->runs[which].of[RUN_BIAS], heads * head_dim);
         for (uint32_t h = 0; h < heads; h++) {
-            if (which < 2) turn(part[which] + (size_t)h * head_dim, head_dim, rope);
-            round_to_bytes(part[which] + (size_t)h * head_dim, head_dim, 1);
+            float *x = part[which] + (size_t)h * head_dim, r = 1;
+            const float *gain = which < 2 ? t->gain[which] : NULL;
+            if (gain) r = norm_factor(x, head_dim, t->f->eps);
+            for (uint32_t i = 0; gain && i < head_dim; i++) x[i] *= gain[i];
+            if (which < 2) turn(x, head_dim, rope);
+            round_to_bytes(x, head_dim, r);
         }
     }
 }
@@ -208,9 +240,15 @@ static void one_head(void *user, size_t item, unsigned worker) {
 }
 
 void forward_attention(const struct forward *f, uint32_t heads, uint32_t kv_heads, float *q,
-                       float *k, float *v, const struct forward_runs runs[3], float *o) {
-    struct attention t = {
-        .f = f, .heads = heads, .kv_heads = kv_heads, .q = q, .k = k, .v = v, .o = o, .runs = runs};
+                       float *k, float *v, const float *const gain[2], float *o) {
+    struct attention t = {.f = f,
+                          .heads = heads,
+                          .kv_heads = kv_heads,
+                          .q = q,
+                          .k = k,
+                          .v = v,
+                          .o = o,
+                          .gain = {gain[0], gain[1]}};
     uint32_t width = padded_cols(heads * f->head_dim);
     parallel_for(f->threads, tokens_of(f), turn_token, &t);
     memset(o, 0, tokens_of(f) * width * sizeof *o);

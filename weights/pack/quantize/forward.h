@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "weights/roles.h"
+#include "weights/format.h"
 
 struct forward {
     unsigned threads;
@@ -32,19 +32,19 @@ void forward_norm(const struct forward *f, const float *x, float *a);
 /* Rounds each token of x [tokens][width] to 8 bits. */
 void forward_quantize(const struct forward *f, float *x, uint32_t width);
 
-/* The runs of row floats of a matrix. NULL: it has no such run. */
-struct forward_runs {
-    const float *of[ROW_RUNS];
-};
+/* Adds bias [width] to each token of x [tokens][width]. */
+void forward_bias(const struct forward *f, uint32_t width, const float *bias, float *x);
 
 /* Computes o [tokens][padded heads * head_dim], rounded to 8 bits, from q [tokens][heads *
- * head_dim] and k and v [tokens][kv_heads * head_dim], to which the runs have not been added.
- * Changes q, k and v. */
+ * head_dim] and k and v [tokens][kv_heads * head_dim]. gain [head_dim] of q's heads and of k's;
+ * NULL: they are not normalised. Changes q, k and v. */
 void forward_attention(const struct forward *f, uint32_t heads, uint32_t kv_heads, float *q,
-                       float *k, float *v, const struct forward_runs runs[3], float *o);
+                       float *k, float *v, const float *const gain[2], float *o);
 
-/* Sets g [tokens][ffn] to silu(g) u, Hadamard-transformed in blocks of 64 and rounded to 8 bits. */
-void forward_gate(const struct forward *f, uint32_t ffn, float *g, const float *u);
+/* Sets g [tokens][ffn] to the activation of g and u, Hadamard-transformed in blocks of 64 and
+ * rounded to 8 bits. */
+void forward_act(const struct forward *f, enum blob_activation activation, uint32_t ffn, float *g,
+                 const float *u);
 
 bool forward_is_finite(const struct forward *f, const float *x, uint32_t width);
 

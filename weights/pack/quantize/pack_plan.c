@@ -46,6 +46,9 @@ static bool check(const struct model_config *config, uint32_t *head_size, struct
             return diag_fail(d, "layer %u: %u heads of %u where at most %d together are supported",
                              i, layer->heads, wide, BLOB_DIM_MAX);
     }
+    if (config_has(config, WHEN_NORMED) && *head_size % PANEL_ROWS)
+        return diag_fail(d, "heads of %u with norms, where multiples of %d are supported",
+                         *head_size, PANEL_ROWS);
     return *head_size || diag_fail(d, "no layer has attention");
 }
 
@@ -183,16 +186,32 @@ static void add_tensor(struct plan *plan, struct plan_tensor tensor, enum weight
     plan->row_floats += padded_rows(rows);
     for (int run = 0; run < ROW_RUNS; run++) {
         tensor_set_run(&tensor.record, (enum row_run)run,
-                       tensor.run[run] ? (uint32_t)plan->row_floats : BLOB_ABSENT);
-        plan->row_floats += tensor.run[run] ? padded_rows(rows) : 0;
+                       plan_has_run(&tensor, (enum row_run)run) ? (uint32_t)plan->row_floats
+                                                                : BLOB_ABSENT);
+        plan->row_floats += plan_has_run(&tensor, (enum row_run)run) ? padded_rows(rows) : 0;
     }
     plan->tensors[plan->model.tensors++] = tensor;
 }
 
+/* The place of gains in ROWS; BLOB_ABSENT where the layer has none. */
+static uint32_t add_gain(struct plan *plan, const struct source_tensor *from, float factor,
+                         float rotated_factor) {
+    if (!from) return BLOB_ABSENT;
+    const uint32_t at = (uint32_t)plan->row_floats;
+    plan->gains[plan->gain_count++] = (struct plan_gain){from, at, factor, rotated_factor};
+    plan->row_floats += plan->model.head_dim;
+    return at;
+}
+
 /* What the layer has beside its shape, as struct blob_layer names it: layers with the same share
  * one record. */
-static uint32_t variant_of(struct plan *plan, const struct layer_config *layer) {
+static uint32_t variant_of(struct plan *plan, const struct source *source, uint32_t index) {
+    const struct layer_config *layer = &source_config(source)->layer[index];
     struct blob_variant v = *plain_variant();
+    v.q_gain = add_gain(plan, source_tensor(source, SOURCE_Q_NORM, index), packed_gain_factor(plan),
+                        packed_rotated(plan, source, index));
+    v.k_gain = add_gain(plan, source_tensor(source, SOURCE_K_NORM, index), 1, 1);
+    if (layer->ffn && !source_tensor(source, SOURCE_GATE, index)) v.activation = ACTIVATION_GELU;
     v.rotation = layer->unrotated ? ROTATION_NONE : ROTATION_TABLE;
     if (layer->heads && layer->window < plan->model.max_positions) v.window = layer->window;
     if (!memcmp(&v, plain_variant(), sizeof v)) return 0;
@@ -208,13 +227,14 @@ static void add_layer(struct plan *plan, const struct source *source, uint32_t i
     *record = (struct blob_layer){.heads = layer->heads,
                                   .kv_heads = layer->heads ? layer->kv_heads : 0,
                                   .ffn = round_up(layer->ffn, GROUP),
-                                  .variant = variant_of(plan, layer)};
+                                  .variant = variant_of(plan, source, i)};
+    const struct blob_variant *variant = layer_variant(record, plan->variants);
     for (int which = 0; which < LT_COUNT; which++) {
         const struct layer_role *role = &layer_roles[which];
         uint32_t rows = layer_width(&plan->model, record, role->rows),
                  cols = layer_width(&plan->model, record, role->cols);
         record->tensor[which] = BLOB_ABSENT;
-        if (rows == 0 || cols == 0) continue;
+        if (layer_lacks(&plan->model, record, variant, (enum layer_tensor)which)) continue;
         enum weight_type type = plan->layer_bits == 4 ? PLAN_LESS : PLAN_MORE;
         record->tensor[which] = plan->model.tensors;
         add_tensor(plan, packed_tensor(plan, source, i, (enum layer_tensor)which), type, rows, cols,
@@ -228,9 +248,11 @@ static void add_all(struct plan *plan, const struct source *source) {
                                *norm = source_tensor(source, SOURCE_FINAL_NORM, 0);
     struct blob_model *model = &plan->model;
     model->embed = model->tensors;
+    const bool centered = config_has(config, WHEN_SHIFTED);
     add_tensor(plan,
                (struct plan_tensor){.from = embed,
                                     .rows = MIX_RESIDUAL,
+                                    .center = centered ? CENTER_ROWS : CENTER_NONE,
                                     .factor = (float)plan->scale.embedding,
                                     .rotated_factor = 1},
                WEIGHT_ROW8, model->vocab, model->dim, "embed");
@@ -240,8 +262,10 @@ static void add_all(struct plan *plan, const struct source *source) {
     add_tensor(plan,
                (struct plan_tensor){.from = head,
                                     .gain = norm,
+                                    .shift = source_tensor(source, SOURCE_FINAL_NORM_BIAS, 0),
                                     .rows = MIX_RESIDUAL,
                                     .factor = (float)plan->scale.logits,
+                                    .run_factor = (float)plan->scale.logits,
                                     .rotated_factor = 1},
                WEIGHT_W8, model->vocab, model->dim, "head");
 }
@@ -290,7 +314,8 @@ bool plan_make(struct plan *plan, const struct source *source, const struct plan
                                                             : 4;
     plan->layers = calloc(config->layers, sizeof *plan->layers + sizeof *plan->variants);
     plan->tensors = calloc(2 + (size_t)config->layers * LT_COUNT, sizeof *plan->tensors);
-    if (!plan->layers || !plan->tensors) {
+    plan->gains = calloc(2 * (size_t)config->layers, sizeof *plan->gains);
+    if (!plan->layers || !plan->tensors || !plan->gains) {
         plan_free(plan);
         return diag_fail(d, "out of memory");
     }
@@ -309,6 +334,7 @@ bool plan_make(struct plan *plan, const struct source *source, const struct plan
 void plan_free(struct plan *plan) {
     free(plan->layers);
     free(plan->tensors);
+    free(plan->gains);
     free(plan->text);
     memset(plan, 0, sizeof *plan);
 }

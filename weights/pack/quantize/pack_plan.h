@@ -30,13 +30,23 @@ struct plan_choice {
 struct plan_tensor {
     struct blob_tensor record;
     const struct source_tensor *from, *gain, *run[ROW_RUNS]; /* gain and runs may be NULL */
+    const struct source_tensor *shift; /* the bias of the norm before it, which adds the tensor's
+                                          products with it to its own bias; or NULL */
     enum plan_mix rows, columns;
-    float factor;         /* all weights and runs are multiplied by it */
-    float rotated_factor; /* and the rows of heads that RoPE rotates by this; 1 for all but Q */
+    enum plan_center center;
+    float factor, run_factor; /* all weights, and all runs, are multiplied by it */
+    float rotated_factor;     /* and the rows of heads that RoPE rotates by this; 1 for all but Q */
     enum plan_heads heads;
     enum plan_balance balance;
     uint32_t layer;
     struct quantizer quantizer;
+};
+
+/* Gains of a norm, copied to ROWS and multiplied by a factor. */
+struct plan_gain {
+    const struct source_tensor *from;
+    uint32_t at;
+    float factor, rotated_factor; /* as struct plan_tensor has it */
 };
 
 struct plan {
@@ -49,6 +59,9 @@ struct plan {
     struct blob_layer *layers;
     struct blob_variant *variants; /* [variant_count], directly behind the layers, as in a blob */
     uint32_t variant_count;
+    struct plan_gain
+        *gains; /* [gain_count] of q's and k's heads, two for each layer that has them */
+    uint32_t gain_count;
     struct plan_tensor *tensors; /* in file order: embedding, layers, head */
     char *text;
     uint64_t text_bytes, row_floats, weight_bytes;
@@ -57,6 +70,10 @@ struct plan {
     char notes[2048]; /* what was decided while planning: sentences with "; " between them, which
                          also go into the provenance */
 };
+
+static inline bool plan_has_run(const struct plan_tensor *tensor, enum row_run run) {
+    return tensor->run[run] || (run == RUN_BIAS && tensor->shift);
+}
 
 /* Makes a plan in which all tensors of layers have 4 or 8 bits, as layer_bits says. */
 bool plan_make(struct plan *plan, const struct source *source, const struct plan_choice *choice,

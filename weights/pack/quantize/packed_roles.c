@@ -4,23 +4,23 @@
 
 #include "weights/pack/quantize/pack_plan.h"
 
-/* Each row has: role, tensor, gain, runs, mixing of rows, mixing of columns, heads, balance,
- * factor, KL. */
+/* Each row has: role, tensor, gain, the norm's bias, runs, mixing of rows, mixing of columns,
+ * heads, balance, factor, KL. */
 #define PACKED_ROLES(ROLE)                                                                         \
-    ROLE(Q, SOURCE_Q, SOURCE_ATTN_NORM, {SOURCE_Q_BIAS}, MIX_RESIDUAL, MIX_NONE, HEADS_ROWS,       \
-         BALANCE_NONE, FACTOR_SCORES, 1.8)                                                         \
-    ROLE(K, SOURCE_K, SOURCE_ATTN_NORM, {SOURCE_K_BIAS}, MIX_RESIDUAL, MIX_NONE, HEADS_ROWS,       \
-         BALANCE_NONE, FACTOR_ONE, 5.5)                                                            \
-    ROLE(V, SOURCE_V, SOURCE_ATTN_NORM, {SOURCE_V_BIAS}, MIX_RESIDUAL, MIX_HEAD, HEADS_ROWS,       \
-         BALANCE_NONE, FACTOR_ONE, 20)                                                             \
-    ROLE(O, SOURCE_O, SOURCE_NONE, {SOURCE_NONE}, MIX_HEAD, MIX_RESIDUAL, HEADS_COLUMNS,           \
-         BALANCE_NONE, FACTOR_RESIDUAL, 2)                                                         \
-    ROLE(GATE, SOURCE_GATE, SOURCE_FFN_NORM, {SOURCE_NONE}, MIX_RESIDUAL, MIX_NONE, HEADS_NONE,    \
-         BALANCE_NONE, FACTOR_ONE, 1)                                                              \
-    ROLE(UP, SOURCE_UP, SOURCE_FFN_NORM, {SOURCE_NONE}, MIX_RESIDUAL, MIX_NONE, HEADS_NONE,        \
-         BALANCE_ROWS, FACTOR_ONE, 1.3)                                                            \
-    ROLE(DOWN, SOURCE_DOWN, SOURCE_NONE, {SOURCE_NONE}, MIX_FFN, MIX_RESIDUAL, HEADS_NONE,         \
-         BALANCE_COLUMNS, FACTOR_EIGHTH, 1)
+    ROLE(Q, SOURCE_Q, SOURCE_ATTN_NORM, SOURCE_ATTN_NORM_BIAS, {SOURCE_Q_BIAS}, MIX_RESIDUAL,      \
+         MIX_NONE, HEADS_ROWS, BALANCE_NONE, FACTOR_SCORES, 1.8)                                   \
+    ROLE(K, SOURCE_K, SOURCE_ATTN_NORM, SOURCE_ATTN_NORM_BIAS, {SOURCE_K_BIAS}, MIX_RESIDUAL,      \
+         MIX_NONE, HEADS_ROWS, BALANCE_NONE, FACTOR_ONE, 5.5)                                      \
+    ROLE(V, SOURCE_V, SOURCE_ATTN_NORM, SOURCE_ATTN_NORM_BIAS, {SOURCE_V_BIAS}, MIX_RESIDUAL,      \
+         MIX_HEAD, HEADS_ROWS, BALANCE_NONE, FACTOR_ONE, 20)                                       \
+    ROLE(O, SOURCE_O, SOURCE_NONE, SOURCE_NONE, {SOURCE_O_BIAS}, MIX_HEAD, MIX_RESIDUAL,           \
+         HEADS_COLUMNS, BALANCE_NONE, FACTOR_RESIDUAL, 2)                                          \
+    ROLE(GATE, SOURCE_GATE, SOURCE_FFN_NORM, SOURCE_FFN_NORM_BIAS, {SOURCE_NONE}, MIX_RESIDUAL,    \
+         MIX_NONE, HEADS_NONE, BALANCE_NONE, FACTOR_ONE, 1)                                        \
+    ROLE(UP, SOURCE_UP, SOURCE_FFN_NORM, SOURCE_FFN_NORM_BIAS, {SOURCE_UP_BIAS}, MIX_RESIDUAL,     \
+         MIX_NONE, HEADS_NONE, BALANCE_ROWS, FACTOR_ONE, 1.3)                                      \
+    ROLE(DOWN, SOURCE_DOWN, SOURCE_NONE, SOURCE_NONE, {SOURCE_DOWN_BIAS}, MIX_FFN, MIX_RESIDUAL,   \
+         HEADS_NONE, BALANCE_COLUMNS, FACTOR_EIGHTH, 1)
 
 const struct packed_role packed_roles[LT_COUNT] = {
 #define ROLE(role, ...) [LT_##role] = {__VA_ARGS__},
@@ -57,21 +57,34 @@ static float factor_of(const struct plan *plan, enum plan_factor factor) {
     return 1;
 }
 
+float packed_gain_factor(const struct plan *plan) { return factor_of(plan, FACTOR_SCORES); }
+
+float packed_rotated(const struct plan *plan, const struct source *source, uint32_t layer) {
+    return source_config(source)->layer[layer].unrotated ? 1 : plan->attention * plan->attention;
+}
+
 struct plan_tensor packed_tensor(const struct plan *plan, const struct source *source,
                                  uint32_t layer, enum layer_tensor which) {
     const struct packed_role *role = &packed_roles[which];
-    const bool wider = plan->head_size != plan->model.head_dim;
-    const bool rotated =
-        role->factor == FACTOR_SCORES && !source_config(source)->layer[layer].unrotated;
-    struct plan_tensor tensor = {.from = source_tensor(source, role->from, layer),
-                                 .gain = source_tensor(source, role->gain, layer),
-                                 .rows = role->rows,
-                                 .columns = role->columns,
-                                 .factor = factor_of(plan, role->factor),
-                                 .rotated_factor = rotated ? plan->attention * plan->attention : 1,
-                                 .heads = wider ? role->heads : HEADS_NONE,
-                                 .balance = role->balance,
-                                 .layer = layer};
+    const bool wider = plan->head_size != plan->model.head_dim,
+               normed =
+                   role->factor == FACTOR_SCORES && source_tensor(source, SOURCE_Q_NORM, layer),
+               gated = source_tensor(source, SOURCE_GATE, layer) != NULL;
+    const bool rotated = role->factor == FACTOR_SCORES && !normed;
+    struct plan_tensor tensor = {
+        .from = source_tensor(source, role->from, layer),
+        .gain = source_tensor(source, role->gain, layer),
+        .shift = source_tensor(source, role->shift, layer),
+        .rows = role->rows,
+        .columns = role->columns,
+        .center = role->columns == MIX_RESIDUAL ? CENTER_COLUMNS : CENTER_NONE,
+        .factor = normed ? 1 : factor_of(plan, role->factor),
+        .rotated_factor = rotated ? packed_rotated(plan, source, layer) : 1,
+        .heads = wider ? role->heads : HEADS_NONE,
+        .balance = gated ? role->balance : BALANCE_NONE,
+        .layer = layer};
+    if (!config_has(source_config(source), WHEN_SHIFTED)) tensor.center = CENTER_NONE;
+    tensor.run_factor = tensor.factor * (role->factor == FACTOR_EIGHTH ? 8.0f : 1.0f);
     for (int run = 0; run < ROW_RUNS; run++)
         tensor.run[run] = source_tensor(source, role->run[run], layer);
     return tensor;

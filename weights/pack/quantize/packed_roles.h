@@ -21,6 +21,11 @@ enum plan_mix {
  * after each half of a head, so that RoPE still pairs the same elements. */
 enum plan_heads { HEADS_NONE, HEADS_ROWS, HEADS_COLUMNS };
 
+/* Whether the mean over the residual stream is taken from each of the tensor's rows, or from each
+ * of its columns: a layer norm takes it from the stream, so what is written to the stream may be
+ * without it, and RMSNorm then does the same. */
+enum plan_center { CENTER_NONE, CENTER_ROWS, CENTER_COLUMNS };
+
 /* What balance.h does to the tensor. */
 enum plan_balance { BALANCE_NONE, BALANCE_ROWS, BALANCE_COLUMNS };
 
@@ -35,7 +40,7 @@ enum plan_factor {
 };
 
 struct packed_role {
-    enum source_role from, gain, run[ROW_RUNS]; /* gain and runs may be SOURCE_NONE */
+    enum source_role from, gain, shift, run[ROW_RUNS]; /* all but `from` may be SOURCE_NONE */
     enum plan_mix rows, columns;
     enum plan_heads heads;
     enum plan_balance balance;
@@ -53,5 +58,10 @@ struct plan_tensor;
 /* The plan of a layer's matrix, without its record and its quantizer. */
 struct plan_tensor packed_tensor(const struct plan *plan, const struct source *source,
                                  uint32_t layer, enum layer_tensor which);
+/* What the gains of q's heads are multiplied by. Where they are, they have the factor that Q's
+ * weights have otherwise: the norm takes every factor from those. */
+float packed_gain_factor(const struct plan *plan);
+/* What those that RoPE rotates are multiplied by besides, of Q's rows or of its gains. */
+float packed_rotated(const struct plan *plan, const struct source *source, uint32_t layer);
 
 #endif

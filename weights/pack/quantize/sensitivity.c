@@ -189,7 +189,7 @@ static void add_moments(void *user, size_t position, unsigned worker) {
 
 static bool take_head(void *user, uint32_t first, uint32_t rows, const float *values,
                       struct diag *d) {
-    (void)first, (void)d;
+    (void)d;
     struct sense *s = user;
     size_t seen = (size_t)s->copies * s->positions;
     for (uint32_t at = 0; at < rows; at += HEAD_ROWS) {
@@ -199,6 +199,11 @@ static bool take_head(void *user, uint32_t first, uint32_t rows, const float *va
                        (struct matrix){s->activations.a, s->n, 1},
                        (struct matrix){values + at * s->n, 1, s->n}, s->logits, HEAD_ROWS, false,
                        s->forward.room);
+        const struct plan *plan = s->request->plan;
+        const uint32_t bias = plan->tensors[plan->model.head].record.bias;
+        for (size_t i = 0; bias != BLOB_ABSENT && i < seen * s->head_count; i++)
+            s->logits[i / s->head_count * HEAD_ROWS + i % s->head_count] +=
+                s->request->rows[bias + first + at + i % s->head_count];
         parallel_for(s->request->threads, s->positions, add_moments, s);
     }
     return true;
