@@ -59,6 +59,9 @@ def fill(model, row):
                 p.uniform_(0.5, 1.5)
             else:
                 p.normal_(0, size_of(name, p, tied))
+                if 'qkv' in name:  # the last rows are V's
+                    c = model.config
+                    p[-c.num_key_value_heads * c.hidden_size // c.num_attention_heads:] /= 1.5
             for part, gain in row.gain.items():
                 if part in name:
                     p.mul_(gain)

@@ -156,6 +156,7 @@ ROWS = [
         like='llama-tied',
         inside='Mistral3',
         around=dict(vision_config=PIXTRAL, image_token_index=10, tie_word_embeddings=True)),
+    Row('phi-3-window', 'Phi3', dict(sliding_window=24), gguf='phi3'),
     Row('phi-4-mini-short',
         'Phi3',
         dict(PHI4, **phi4_rope(), tie_word_embeddings=True),
