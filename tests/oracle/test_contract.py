@@ -4,6 +4,7 @@ budget in which all types of layers take part, every instruction set and thread 
 SmolLM2 where it is at hand, on fewer positions.
 
     test_contract.py [SHAPE ...]"""
+import subprocess
 import sys
 import tempfile
 import zlib
@@ -32,8 +33,12 @@ def first_difference(a, b):
 
 
 def check(source, weights, folder, positions=POSITIONS):
-    shape, blob = source.stem, folder / 'm.apus'
+    blob = folder / 'm.apus'
     runner.pack(source, blob, *weights.split(), '--no-calibrate')
+    return check_blob(blob, source.stem, weights, folder, positions)
+
+
+def check_blob(blob, shape, weights, folder, positions=POSITIONS):
     parsed = numerics.Blob(blob)
     types_seen.update(int(t['type']) for t in parsed.tensors)
     ids = np.random.default_rng(zlib.crc32(shape.encode())).integers(0, int(parsed.model['vocab']),
@@ -67,6 +72,14 @@ def main():
             random_checkpoint.write_checkpoint(shape, Path(tmp) / shape)
             for weights in ('int8', 'int4', MIXED):
                 bad += failed(check(Path(tmp) / shape, weights, Path(tmp)), shape, weights)
+        if not sys.argv[1:]:
+            blob = Path(tmp) / 'windows.apus'
+            made = subprocess.run([runner.program('tests/oracle/write_windows')],
+                                  capture_output=True,
+                                  check=True)
+            blob.write_bytes(made.stdout)
+            shape = 'windows and sinks'
+            bad += failed(check_blob(blob, shape, 'int8', Path(tmp)), shape, 'int8')
         real = None if sys.argv[1:] else runner.smollm2(required=False)
         for weights in ('int8', 'int4') if real else ():
             bad += failed(check(real, weights, Path(tmp), 20), real.stem, weights)
