@@ -19,6 +19,7 @@ class Row:
     around: dict = dataclasses.field(default_factory=dict)  # the rest of that one's configuration
     positions: int = 128  # how many are evaluated; the last 32 ids are the model's own greedy text
     greedy: bool = True  # False: all ids are random
+    calibrated: bool = False  # calibration computes what other families do not have
 
     def tied(self):
         return {**SMALL, **self.config, **self.around}['tie_word_embeddings']
@@ -193,7 +194,8 @@ ROWS = [
         'Qwen3',
         dict(head_dim=48, tie_word_embeddings=True, rms_norm_eps=1e-6),
         gguf='qwen3',
-        like='llama-tied'),
+        like='llama-tied',
+        calibrated=True),
     Row('qwen3-yarn',
         'Qwen3',
         dict(rope('yarn', theta=1000000.0, factor=4.0, original_max_position_embeddings=64),
@@ -205,11 +207,11 @@ ROWS = [
             'o_proj.bias': 0
         }),
     # layer norms, biases everywhere, GELU without a gate
-    Row('starcoder2', 'Starcoder2', dict(STARCODER2), gguf='starcoder2'),
+    Row('starcoder2', 'Starcoder2', dict(STARCODER2), gguf='starcoder2', calibrated=True),
     Row('starcoder2-tied',
         'Starcoder2',
         dict(STARCODER2, tie_word_embeddings=True, hidden_size=144),
         like='llama-tied'),
-    Row('starcoder2-plain', 'Starcoder2', dict(STARCODER2, use_bias=False)),
+    Row('starcoder2-plain', 'Starcoder2', dict(STARCODER2, use_bias=False), calibrated=True),
     Row('starcoder2-window', 'Starcoder2', dict(STARCODER2, sliding_window=48)),
 ]

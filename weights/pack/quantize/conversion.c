@@ -349,6 +349,7 @@ static bool convert_run(struct conversion *conversion, const struct plan_tensor 
                         const struct source_tensor *from, const struct source_tensor *shift,
                         float *run, struct diag *d) {
     uint32_t rows = tensor->record.rows;
+    memset(run, 0, rows * sizeof *run); /* it may have been made before, for a measurement */
     if (from && !source_read_rows(conversion->source, from, 0, 1, run, d)) return false;
     if (shift && !add_shift(conversion, tensor, run, d)) return false;
     if (tensor->center == CENTER_COLUMNS) take_mean(run, 1, rows);
