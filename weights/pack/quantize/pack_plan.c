@@ -110,7 +110,8 @@ static void note_rounded_twice(struct plan *plan) {
     if (coarse)
         note(plan,
              "%u of %u layer tensors are rounded already (%s) and are rounded again to 4 bits: "
-             "--weights int8 keeps them, the original weights give the better int4",
+             "--weights int8 keeps them, --bits 5.2 most of them, and the original weights, where "
+             "there are others, give the better int4",
              coarse, all, type);
 }
 
