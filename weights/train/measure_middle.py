@@ -9,10 +9,10 @@ DIRECTORY has held.txt and held.json (corpus.py); FOLDER has target.apus and dra
 DIRECTORY). N spans of each kind, the same ones every time, greedily: prefix and suffix around the
 markers, and beside it the prefix alone, also by the pair before (--before).
 
-With both, the text is what the model writes until it stops by itself. A model with the prefix alone
-does not know where to stop, so its text is cut to the length of what stood there, better than
-anything it could do by itself, and in a second table row to the end of its first line, as a program
-could. The last word before the middle is spelled anew (--heal), as apus serve and apus lsp ask.
+With both, the text is what the model writes until it stops by itself, and in a second table row
+that, cut to the end of its first line, as a program does that is asked for one line. A model with
+the prefix alone does not know where to stop, so its text is cut to the length of what stood there,
+better than anything it could do by itself, and in a second row also to one line. The last word before the middle is spelled anew (--heal), as apus serve and apus lsp ask.
 Every text is made with the draft, too, and has to be the same."""
 import argparse
 import pathlib
@@ -98,10 +98,8 @@ def measure(pair, rows, how, name):
     results = {}
     for kind, prefix, middle, suffix in rows:
         text, *more = complete(pair, how.format(prefix, suffix))
-        texts = {name: text}
-        if how == PREFIX:
-            texts = {f'{name}, cut to its length': text[:len(middle)],
-                     f'{name}, one line': first_line(text)}
+        uncut = {f'{name}, cut to its length': text[:len(middle)]} if how == PREFIX else {name: text}
+        texts = {**uncut, f'{name}, one line': first_line(text)}
         for cut_how, got in texts.items():
             row = got.startswith(middle), got == middle, likeness(got, middle), *more
             for key in (kind, 'all'):
