@@ -91,8 +91,9 @@ run() {
 
 median() { sort -n "$1" | sed -n "$((turns / 2 + 1))p"; }
 
-# complete TITLE SHOWN PROMPT [option]: lets the model continue PROMPT, alone and with the draft in
-# turns. Prints SHOWN, which is what is shown of the prompt, then the text and the figures.
+# complete TITLE SHOWN PROMPT [OPTIONS [BEHIND]]: lets the model continue PROMPT, alone and with the
+# draft in turns. Prints SHOWN, which is what is shown of the prompt, then the text, BEHIND and the
+# figures.
 complete() {
     heading "$1"
     printf '%b' "$3" >$out/prompt.txt
@@ -104,6 +105,7 @@ complete() {
     done
     printf '%b' "$2"
     cat $out/plain.txt
+    printf '%b' "${5:-}"
     awk -v plain="$(median $out/plain.speeds)" -v draft="$(median $out/draft.speeds)" \
         -v how="$(sed -n 's/.*, \([0-9.]* tokens a round\);.*/\1/p' $out/draft.figures)" \
         'BEGIN { printf "\n\n    plain           %8.1f tokens/s\n", plain
@@ -117,6 +119,11 @@ ask() {
 }
 
 code() { complete "$1" "$2" "$2"; }
+
+# middle TITLE PREFIX SUFFIX: what stands between, by the markers of the pair's vocabulary.
+middle() {
+    complete "$1" "$2<" "<|fim_prefix|><|fim_suffix|>$3<|fim_middle|>$2" "--special --heal" ">$3"
+}
 
 if [ $want = pair ]; then
     tokens=130 turns=11
@@ -138,6 +145,22 @@ if [ $want = pair ]; then
     code "Python, a class" 'class UserManager(models.Manager):
     def create_user(self, name):
         """
+'
+    middle "Python, the middle of a method, between < and >" 'class Bag:
+    def __len__(self):
+        return len(' ')
+
+    def __iter__(self):
+        return iter(self.items)
+'
+    middle "Python, the middle of a file" 'def read(path):
+    with open(path) as f:
+        return ' '
+
+
+def write(path, text):
+    with open(path, "w") as f:
+        f.write(text)
 '
 else
     tokens=96 turns=3

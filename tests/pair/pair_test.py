@@ -28,6 +28,12 @@ PROMPTS = [
 SAMPLING = [('--temp', '0'), ('--temp', '0.8', '--seed', '5'),
             ('--temp', '1', '--top-k', '40', '--top-p', '0.95', '--seed', '9')]
 DRAFTING = [('--draft-tokens', n) for n in ('1', '3', '8', '15')] + [('--lookup',)]
+# (prefix, middle, suffix) that the pair writes to the letter, and ends by itself.
+MIDDLES = [('class Bag:\n    def __len__(self):\n        return len(', 'self.items',
+            ')\n\n    def __iter__(self):\n        return iter(self.items)\n'),
+           ('def read(path):\n    with open(path) as f:\n        return ', 'f.read()',
+            '\n\n\ndef write(path, text):\n    with open(path, "w") as f:\n'
+            '        f.write(text)\n')]
 # The share of single greedy proposals that the target takes on the prompts above was 0.7 when the
 # pair was trained.
 LEAST_ACCEPTED = 0.5
@@ -96,6 +102,32 @@ class Speculation(unittest.TestCase):
         """Sampled text goes on from its prompt and differs from seed to seed."""
         texts = {complete(PROMPTS[0], '--temp', '0.8', '--seed', seed)['text'] for seed in range(4)}
         self.assertEqual(len(texts), 4)
+
+
+class Middle(unittest.TestCase):
+    def complete(self, prefix, suffix, *more):
+        prompt = f'<|fim_prefix|><|fim_suffix|>{suffix}<|fim_middle|>{prefix}'
+        return apus('run', '-m', TARGET, '-p', prompt, '--special', '--heal', '-n', '48', '--ctx',
+                    '256', '--threads', '1', *more)
+
+    def test_the_markers_are_known(self):
+        for blob in (TARGET, DRAFT):
+            self.assertEqual(apus('info', blob)['fim'], 'qwen-spm')
+
+    def test_what_stands_between(self):
+        for prefix, middle, suffix in MIDDLES:
+            with self.subTest(middle=middle):
+                plain = self.complete(prefix, suffix)
+                self.assertEqual((plain['text'], plain['stop_reason']), (middle, 'eos'))
+                for drafting in DRAFTING:
+                    got = self.complete(prefix, suffix, '-d', DRAFT, *drafting)
+                    self.assertEqual((got['ids'], got['logits_hash']),
+                                     (plain['ids'], plain['logits_hash']))
+
+    def test_the_suffix_is_read(self):
+        """Without it the text goes on instead of ending there."""
+        for prefix, middle, _ in MIDDLES:
+            self.assertNotEqual(self.complete(prefix, '')['text'], middle)
 
 
 class Text(unittest.TestCase):

@@ -12,8 +12,9 @@ markers, and beside it the prefix alone, also by the pair before (--before).
 With both, the text is what the model writes until it stops by itself, and in a second table row
 that, cut to the end of its first line, as a program does that is asked for one line. A model with
 the prefix alone does not know where to stop, so its text is cut to the length of what stood there,
-better than anything it could do by itself, and in a second row also to one line. The last word before the middle is spelled anew (--heal), as apus serve and apus lsp ask.
-Every text is made with the draft, too, and has to be the same."""
+better than anything it could do by itself, and in a second row also to one line. The last word
+before the middle is spelled anew (--heal), as apus serve and apus lsp ask. Every text is made with
+the draft, too, and has to be the same."""
 import argparse
 import pathlib
 import random
@@ -98,8 +99,11 @@ def measure(pair, rows, how, name):
     results = {}
     for kind, prefix, middle, suffix in rows:
         text, *more = complete(pair, how.format(prefix, suffix))
-        uncut = {f'{name}, cut to its length': text[:len(middle)]} if how == PREFIX else {name: text}
-        texts = {**uncut, f'{name}, one line': first_line(text)}
+        texts = {f'{name}, one line': first_line(text)}
+        if how == PREFIX:
+            texts[f'{name}, cut to its length'] = text[:len(middle)]
+        else:
+            texts[name] = text
         for cut_how, got in texts.items():
             row = got.startswith(middle), got == middle, likeness(got, middle), *more
             for key in (kind, 'all'):
