@@ -25,8 +25,8 @@ static const struct shape {
 } shapes[] = {
     {"135M", WEIGHT_W8, 576, 576},   {"135M", WEIGHT_W8, 1536, 576}, {"135M", WEIGHT_W8, 576, 1536},
     {"135M", WEIGHT_W8, 49152, 576}, {"135M", WEIGHT_W4, 1536, 576}, {"7B", WEIGHT_W4, 4096, 4096},
-    {"7B", WEIGHT_W4, 11008, 4096},  {"7B", WEIGHT_W4, 4096, 11008}, {"7B", WEIGHT_W8, 4096, 4096},
-    {"7B", WEIGHT_W8, 32000, 4096},
+    {"7B", WEIGHT_W4, 11008, 4096},  {"7B", WEIGHT_W4, 4096, 11008}, {"7B", WEIGHT_W5, 4096, 4096},
+    {"7B", WEIGHT_W6, 4096, 4096},   {"7B", WEIGHT_W8, 4096, 4096},  {"7B", WEIGHT_W8, 32000, 4096},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 

@@ -3,7 +3,8 @@
 #include <string.h>
 
 /* Collects the set of types of every product, which is one dispatch, and the type of every weight
- * alone: if one weight of a product is in pieces, its weights are dispatched one by one. */
+ * alone: if one weight of a product is in pieces, or if its types do not go together, its weights
+ * are dispatched one by one. */
 uint32_t model_gemv_types(const struct hal_model *model, const struct hal_program *program) {
     uint32_t sets = 0;
     for (uint32_t i = 0; i < program->count; i++) {
@@ -14,7 +15,7 @@ uint32_t model_gemv_types(const struct hal_model *model, const struct hal_progra
             types |= type;
             sets |= 1u << type;
         }
-        sets |= 1u << types;
+        if (gemv_one_dispatch(types)) sets |= 1u << types;
     }
     return sets & ~1u;
 }

@@ -18,18 +18,18 @@ struct igpu_model {
     VkPipelineLayout layout;
     VkPipelineCache cache;
     VkPipeline pipeline[SHADER_GEMV];
-    VkPipeline gemv[BUCKETS][GEMV_TYPES + 1]; /* [bucket of columns][set of GEMV_W8, GEMV_W4], of
-                                                 those sets that the model needs. Without
-                                                 cooperative matrices prompts use the pipeline of 16
-                                                 columns */
+    VkPipeline gemv[BUCKETS][GEMV_MOST + 1]; /* [bucket of columns][set of GEMV_W8 ..], of those
+                                                sets that the model needs. Without cooperative
+                                                matrices for a set, prompts use the pipeline of 16
+                                                columns */
     struct heap rows;
     uint64_t imported;
     uint32_t regions;
     struct region region[]; /* [regions] */
 };
 
-/* Bit t of the result is set if some dispatch has weights of exactly the set of types t (GEMV_W8,
- * GEMV_W4). A dispatch takes the weights that share an input. */
+/* Bit t of the result is set if some dispatch has weights of exactly the set of types t
+ * (GEMV_W8 ..). A dispatch takes the weights that share an input. */
 uint32_t model_gemv_types(const struct hal_model *model, const struct hal_program *program);
 
 /* igpu/pipelines.c. pipeline_cache: as in struct hal_model_setup. Returns VK_SUCCESS, or the error,

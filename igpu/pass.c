@@ -102,6 +102,9 @@ static void write_grids(const struct igpu_program *p, const struct hal_pass *pas
             out[i] = (VkDispatchIndirectCommand){g->x, columns, 1};
             break;
         case RULE_TILES_X:
+            out[i] = (VkDispatchIndirectCommand){(columns + TILE - 1) / TILE, g->x, 1};
+            break;
+        case RULE_RUNS_X:
             out[i] = (VkDispatchIndirectCommand){(columns + run - 1) / run, g->x, 1};
             break;
         case RULE_SPLITS:

@@ -81,7 +81,7 @@ static VkResult create_pipeline(struct igpu_model *m, VkShaderModule module,
 
 static VkResult create_gemvs(struct igpu_model *m, VkShaderModule module, uint32_t gemv_types) {
     for (uint32_t b = 0; b < BUCKETS; b++)
-        for (uint32_t types = 1; types <= GEMV_TYPES; types++) {
+        for (uint32_t types = 1; types <= GEMV_MOST; types++) {
             if (!(gemv_types >> types & 1)) continue;
             if (b == PROMPT) {
                 m->gemv[b][types] = m->gemv[b - 1][types];
@@ -97,8 +97,8 @@ static VkResult create_gemvs(struct igpu_model *m, VkShaderModule module, uint32
 static VkResult create_matrices(struct igpu_model *m, VkShaderModule module, uint32_t gemv_types) {
     const struct device_facts *f = &m->device.facts;
     uint32_t waves = 64 / (f->wave64 ? 64 : f->subgroup);
-    for (uint32_t types = 1; types <= GEMV_TYPES; types++) {
-        if (!(gemv_types >> types & 1)) continue;
+    for (uint32_t types = 1; types <= GEMV_MOST; types++) {
+        if (!(gemv_types >> types & 1) || !gemv_by_matrices(types)) continue;
         m->gemv[PROMPT][types] = VK_NULL_HANDLE;
         VkResult r = create_pipeline(m, module, (const uint32_t[]){f->matrix, types, waves},
                                      &m->gemv[PROMPT][types]);
@@ -139,7 +139,7 @@ void pipelines_close(struct igpu_model *m) {
     for (uint32_t s = 0; s < SHADER_GEMV; s++)
         vk->DestroyPipeline(m->device.handle, m->pipeline[s], NULL);
     for (uint32_t b = 0; b < BUCKETS; b++)
-        for (uint32_t t = 0; t <= GEMV_TYPES; t++)
+        for (uint32_t t = 0; t <= GEMV_MOST; t++)
             if (b < PROMPT || m->gemv[b][t] != m->gemv[b - 1][t])
                 vk->DestroyPipeline(m->device.handle, m->gemv[b][t], NULL);
     vk->DestroyPipelineCache(m->device.handle, m->cache, NULL);

@@ -38,12 +38,13 @@ enum rule {
     RULE_COLUMNS,   /* columns */
     RULE_X_COLUMNS, /* x, columns */
     RULE_TILES_X,   /* tiles of 16 columns, x */
+    RULE_RUNS_X,    /* the same; of a prompt by cooperative matrices, runs of MATRIX_TILES tiles */
     RULE_SPLITS     /* runs of SPLIT slots in which some column sees a slot, x, columns */
 };
 
 struct step {
     enum shader shader;
-    uint32_t types; /* of a GEMV: GEMV_W8, GEMV_W4 or both */
+    uint32_t types; /* of a GEMV: a set of GEMV_W8 .. */
     enum rule rule;
     uint32_t x, tail, view;
     uint32_t push_bytes;

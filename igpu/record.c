@@ -77,7 +77,7 @@ static void record_step(const struct igpu_program *p, VkCommandBuffer c, uint32_
                               &p->sets[index], 0, NULL);
     vk->CmdPushConstants(c, p->model->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, s->push_bytes,
                          s->push);
-    if (s->rule == RULE_TILES_X && !s->tail && bucket != PROMPT)
+    if (s->shader == SHADER_GEMV && !s->tail && bucket != PROMPT)
         vk->CmdDispatch(c, 1, s->x, 1);
     else
         vk->CmdDispatchIndirect(c, grids.buffer,

@@ -173,8 +173,8 @@ static void gemv_weight(const struct igpu_program *p, const struct hal_op *op, u
     if (n == 1) push->end1 = s->x;
 }
 
-/* Takes all weights in one dispatch. If one of them is in pieces, every piece of every weight gets
- * a dispatch of its own. */
+/* Takes all weights in one dispatch. If one of them is in pieces, or if their types do not go
+ * together, every piece of every weight gets a dispatch of its own. */
 static int gemv_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
                      uint32_t part, struct step *s) {
     (void)cols;
@@ -183,11 +183,14 @@ static int gemv_step(const struct igpu_program *p, const struct hal_op *op, uint
                              .add = op->flags & HAL_ADD ? 1 : 0,
                              .end0 = UINT32_MAX,
                              .end1 = UINT32_MAX};
-    uint32_t whole = 1, i = 0;
-    for (uint32_t n = 0; n < op->weights.count; n++) whole &= pieces_of(weight_of(p, op, n)) == 1;
-    s->shader = SHADER_GEMV, s->rule = RULE_TILES_X;
+    uint32_t whole = 1, types = 0, i = 0;
+    for (uint32_t n = 0; n < op->weights.count; n++) {
+        whole &= pieces_of(weight_of(p, op, n)) == 1;
+        types |= gemv_type(weight_of(p, op, n)->type);
+    }
+    s->shader = SHADER_GEMV;
     s->act = slot_range(p, op->in[0]);
-    if (whole) {
+    if (whole && gemv_one_dispatch(types)) {
         if (part) return 0;
         for (; i < op->weights.count; i++) gemv_weight(p, op, i, 0, i, &push, s);
     } else {
@@ -196,6 +199,7 @@ static int gemv_step(const struct igpu_program *p, const struct hal_op *op, uint
         if (i == op->weights.count) return 0;
         gemv_weight(p, op, i, part, 0, &push, s);
     }
+    s->rule = gemv_by_matrices(s->types) ? RULE_RUNS_X : RULE_TILES_X;
     set_push(s, &push, sizeof push);
     return 1;
 }

@@ -50,14 +50,14 @@ static inline int weight_type_known(uint32_t type) { return type >= 1 && type < 
 /* A file may change after it was checked and then hold a number that is no type. Such a number gets
  * the row of zeros. */
 static inline const struct weight_traits *weight_traits(uint32_t type) {
-    enum { ALL = WEIGHT_ON_CPU | WEIGHT_ON_IGPU | WEIGHT_ON_NPU };
+    enum { CPU_AND_IGPU = WEIGHT_ON_CPU | WEIGHT_ON_IGPU, ALL = CPU_AND_IGPU | WEIGHT_ON_NPU };
     static const struct weight_traits traits[WEIGHT_TYPES] = {
         {"unknown", WEIGHT_ROWS, 0, 0, 0, 0, 0, 0},
         [WEIGHT_W8] = {"w8", WEIGHT_PANELS, 8, 0, 16, 0, 128, ALL},
         [WEIGHT_W4] = {"w4", WEIGHT_PANELS, 4, 8, 8, 1, 0, ALL},
         [WEIGHT_ROW8] = {"row8", WEIGHT_ROWS, 8, 0, 0, 0, 0, 0},
-        [WEIGHT_W5] = {"w5", WEIGHT_PANELS, 5, 8, 10, 1, 0, WEIGHT_ON_CPU},
-        [WEIGHT_W6] = {"w6", WEIGHT_PANELS, 6, 8, 12, 1, 0, WEIGHT_ON_CPU},
+        [WEIGHT_W5] = {"w5", WEIGHT_PANELS, 5, 8, 10, 1, 0, CPU_AND_IGPU},
+        [WEIGHT_W6] = {"w6", WEIGHT_PANELS, 6, 8, 12, 1, 0, CPU_AND_IGPU},
     };
     return &traits[weight_type_known(type) ? type : 0];
 }

@@ -28,7 +28,9 @@ static uint32_t add_tensor(struct maker *m, const char *name, uint32_t type, uin
     t->row_scales = m->row_floats;
     /* Products of k terms of about 60 * 40 (W8), with group scales up to 100 in W4, come out near
      * 1. */
-    float gain = type == WEIGHT_W4 ? 0.0004f : 0.002f;
+    float gain = type == WEIGHT_W8 || type == WEIGHT_ROW8
+                     ? 0.002f
+                     : 0.0004f / (float)(1 << (weight_traits(type)->bits - 4));
     for (uint32_t i = 0; i < padded_rows(rows); i++)
         m->rows[m->row_floats++] = i < rows ? gain * (0.5f + unit()) / 8.0f : 0.0f;
     t->bias = BLOB_ABSENT;
@@ -51,20 +53,25 @@ static uint32_t add_gain(struct maker *m, uint32_t head_dim) {
 
 static void add_layer(struct maker *m, const struct random_shape *s, struct blob_layer *l,
                       uint32_t hd) {
-    uint32_t type = s->w4 ? WEIGHT_W4 : WEIGHT_W8;
+    /* Where types differ, GATE and UP are alike, and Q and K are not. */
+    static const uint32_t types[3][LT_COUNT] = {
+        {WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8},
+        {WEIGHT_W4, WEIGHT_W4, WEIGHT_W8, WEIGHT_W4, WEIGHT_W4, WEIGHT_W4, WEIGHT_W4},
+        {WEIGHT_W4, WEIGHT_W6, WEIGHT_W8, WEIGHT_W6, WEIGHT_W5, WEIGHT_W5, WEIGHT_W6}};
+    const uint32_t *type = types[s->mixed ? 2 : s->w4 ? 1 : 0];
     for (int i = 0; i < LT_COUNT; i++) l->tensor[i] = BLOB_ABSENT;
     if (l->heads) {
-        l->tensor[LT_Q] = add_tensor(m, "q", type, l->heads * hd, s->dim, s->bias != 0);
-        l->tensor[LT_K] = add_tensor(m, "k", type, l->kv_heads * hd, s->dim, s->bias != 0);
-        l->tensor[LT_V] = add_tensor(m, "v", WEIGHT_W8, l->kv_heads * hd, s->dim, s->bias != 0);
-        l->tensor[LT_O] = add_tensor(m, "o", type, s->dim, l->heads * hd, s->bias != 0);
+        l->tensor[LT_Q] = add_tensor(m, "q", type[LT_Q], l->heads * hd, s->dim, s->bias != 0);
+        l->tensor[LT_K] = add_tensor(m, "k", type[LT_K], l->kv_heads * hd, s->dim, s->bias != 0);
+        l->tensor[LT_V] = add_tensor(m, "v", type[LT_V], l->kv_heads * hd, s->dim, s->bias != 0);
+        l->tensor[LT_O] = add_tensor(m, "o", type[LT_O], s->dim, l->heads * hd, s->bias != 0);
     }
     if (l->ffn) {
         const uint32_t variant = l->variant;
         if (!variant || activation_gated(s->variant[variant - 1].activation))
-            l->tensor[LT_GATE] = add_tensor(m, "gate", type, l->ffn, s->dim, s->bias != 0);
-        l->tensor[LT_UP] = add_tensor(m, "up", type, l->ffn, s->dim, s->bias != 0);
-        l->tensor[LT_DOWN] = add_tensor(m, "down", type, s->dim, l->ffn, s->bias != 0);
+            l->tensor[LT_GATE] = add_tensor(m, "gate", type[LT_GATE], l->ffn, s->dim, s->bias != 0);
+        l->tensor[LT_UP] = add_tensor(m, "up", type[LT_UP], l->ffn, s->dim, s->bias != 0);
+        l->tensor[LT_DOWN] = add_tensor(m, "down", type[LT_DOWN], s->dim, l->ffn, s->bias != 0);
     }
 }
 

@@ -41,7 +41,7 @@ const struct random_shape shapes[SHAPES] = {
      .head_dim = 128,
      .positions = POSITIONS,
      .layer = {{.heads = 4, .kv_heads = 4, .ffn = 704}},
-     .w4 = 1},
+     .mixed = 1},
 };
 
 const struct hal_engine *tested = &hal_cpu_engine;

@@ -32,7 +32,7 @@ static const struct random_shape shape = {
     .head_dim = 64,
     .positions = SLOTS,
     .layer = {{.heads = 3, .kv_heads = 1, .ffn = 320}, {.ffn = 64}, {.heads = 2, .kv_heads = 2}},
-    .w4 = 1,
+    .mixed = 1,
     .bias = 1};
 /* Layers as in Llama-2-7B and in Mistral-7B, with fewer rows in the head. */
 static const struct random_shape wide = {.layers = 2,
