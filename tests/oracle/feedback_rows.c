@@ -1,6 +1,6 @@
 /* Rounds the rows of a matrix with feedback, for tests/oracle/test_calibration.py:
 
-    feedback_rows 4|8 COLUMNS TOKENS ROWS X.f32 W.f32 OUT
+    feedback_rows 4|5|6|8[-unfitted] COLUMNS TOKENS ROWS X.f32 W.f32 OUT
 
    X [tokens][columns] and W [rows][columns] are floats, columns a multiple of 64. OUT: for every
    row its float scale, its int8 group scales and its int8 integers. */
@@ -22,7 +22,10 @@ static float *read_floats(const char *path, size_t count) {
 
 int main(int argc, char **argv) {
     if (argc != 8) return 2;
-    enum weight_type type = argv[1][0] == '4' ? WEIGHT_W4 : WEIGHT_W8;
+    enum weight_type type = WEIGHT_W8;
+    if (argv[1][0] == '4') type = WEIGHT_W4;
+    if (argv[1][0] == '5') type = WEIGHT_W5;
+    if (argv[1][0] == '6') type = WEIGHT_W6;
     uint32_t n = (uint32_t)atoi(argv[2]), tokens = (uint32_t)atoi(argv[3]),
              rows = (uint32_t)atoi(argv[4]);
     float *x = read_floats(argv[5], (size_t)tokens * n),

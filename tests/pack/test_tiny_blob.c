@@ -30,6 +30,8 @@ static void every_shape_opens(void **state) {
     check((struct tiny_spec){0});
     check((struct tiny_spec){.weights = WEIGHT_W4, .bias = 1, .add_bos = 1, .seed = 5});
     check((struct tiny_spec){.bias = 1, .normed = 3, .ungated = 2, .seed = 6});
+    check((struct tiny_spec){.weights = WEIGHT_W5, .dim = 320, .seed = 7});
+    check((struct tiny_spec){.weights = WEIGHT_W6, .ffn = 320, .seed = 8});
     check((struct tiny_spec){
         .layers = 4, .layer_kv_heads = {1, 2, 4, 1}, .without_attention = 4, .without_ffn = 1});
     check((struct tiny_spec){.dim = 100,
