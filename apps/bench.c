@@ -454,6 +454,7 @@ static const struct option options[] = {
      "without a draft: decode and verify behind N tokens, which are evaluated first (default: at "
      "most 128)",
      "measure behind N tokens (default: at most 128)"},
+    OPTION_KV,
     {"-d", "--draft", OPTION_STRING, offsetof(struct settings, draft), 0, 0, "FILE",
      "a smaller model's blob, for --pair, --agreement and --replay",
      "a smaller model's blob, for the three below"},

@@ -36,6 +36,7 @@ static const struct option options[] = {
      "positions of the context; the oldest turns give way where it is full (default 4096, as far "
      "as the model goes)",
      "positions of the context (default 4096)"},
+    OPTION_KV,
     OPTIONS_SAMPLING,
     OPTIONS_DRAFT,
     OPTION_LOOKUP,

@@ -30,6 +30,8 @@ struct settings {
     const char *model;
     const char *reference;    /* of compare */
     const char *draft;        /* -d */
+    const char *kv;           /* --kv, for kv_bits and v_bits */
+    uint32_t kv_bits, v_bits; /* as in apus_config */
     const char *draft_tokens; /* "auto" or a number, for proposals */
     const char *overlap_text; /* "auto", "on" or "off", for overlap */
     int overlap;              /* as apus_config.overlap */
@@ -105,6 +107,11 @@ void command_progress(struct progress *progress, const struct settings *settings
      "take \\n, \\r, \\t, \\\\, \\', \\\" and \\xHH in the text given on the command line as the " \
      "characters they stand for", \
      "\\n, \\t, \\\\, \\xHH in the text are characters"}
+#define OPTION_KV \
+    {NULL, "--kv", OPTION_STRING, offsetof(struct settings, kv), 0, 0, "BITS", \
+     "bits of a value in the cache of keys and values: 8 (default), 4, or k8v4 and k4v8 for keys " \
+     "and values apart; 4 make long contexts smaller and faster, and less exact", \
+     "bits of the cache: 8 (default), 4 or k8v4"}
 #define OPTION_DRAFT_ENGINE \
     {NULL, "--draft-engine", OPTION_STRING, offsetof(struct settings, draft_engine), 0, 0, "NAME", \
      "engine the draft computes on (default: cpu)", NULL}

@@ -243,7 +243,9 @@ static int open_reference(struct side *side, const struct side *model, const str
         return fail(EXIT_FAULT,
                     "'%s' holds %u positions, fewer than a window of %zu; give a smaller --ctx.",
                     side->name, side->loaded.info.max_positions, c->length);
-    return load_session(&side->loaded, settings, (uint32_t)c->length);
+    struct settings usual = *settings; /* --kv is the model's */
+    usual.kv_bits = usual.v_bits = 0;
+    return load_session(&side->loaded, &usual, (uint32_t)c->length);
 }
 
 static int evaluate(struct side side[2], struct ids *ids, const struct settings *settings) {
@@ -297,6 +299,7 @@ static const struct option options[] = {
      "one after the other",
      "a blob of the same vocabulary, or float32 logits"},
     OPTION_WINDOW,
+    OPTION_KV,
 };
 
 const struct command command_compare = {
@@ -309,7 +312,7 @@ const struct command command_compare = {
         "model) "
         "in nats and how often both find the same token likeliest, over all positions; "
         "and both perplexities, over the second half of each "
-        "window.\n\n"
+        "window. --kv is for the model alone; the reference's cache has 8 bits.\n\n"
         "With --json: kl, kl_p99, top1 (a part of 1), perplexity, perplexity_reference, "
         "positions, windows, ctx, seconds; "
         "interrupted where an interrupt (Ctrl-C) ended it, with the windows done until then.",

@@ -236,7 +236,9 @@ static int open_session(struct loaded *loaded, const struct settings *settings, 
                                 .draft_context = (uint32_t)settings->draft_context,
                                 .proposals = (uint32_t)settings->proposals,
                                 .lookup = settings->lookup,
-                                .overlap = settings->overlap};
+                                .overlap = settings->overlap,
+                                .kv_bits = settings->kv_bits,
+                                .v_bits = settings->v_bits};
     apus_memory need = {.size = sizeof need};
     int failed = load_measure(loaded, &config, &need);
     if (failed) return failed;

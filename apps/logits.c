@@ -107,6 +107,7 @@ static const struct option options[] = {
     OPTION_IDS,
     {"-o", "--output", OPTION_STRING, offsetof(struct settings, output), 0, 0, "FILE",
      "where to write; the file appears when it is complete", "where to write"},
+    OPTION_KV,
 };
 
 const struct command command_logits = {

@@ -150,6 +150,7 @@ static const struct option options[] = {
     OPTION_MODEL,
     OPTION_FILE,
     OPTION_WINDOW,
+    OPTION_KV,
 };
 
 const struct command command_perplexity = {

@@ -39,6 +39,7 @@ static const struct option options[] = {
      "than the prompt with -n 0, as far as the "
      "model goes)",
      "positions of the context (default: as many as needed)"},
+    OPTION_KV,
     OPTIONS_SAMPLING,
     OPTIONS_DRAFT,
     OPTION_LOOKUP,

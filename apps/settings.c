@@ -12,6 +12,7 @@
 #define AT(member) offsetof(struct settings, member)
 
 static const char SETS[] = "ref avx2 avxvnni avx512 neon";
+static const char CACHES[] = "8 4 k8v4 k4v8";
 
 const struct option global_options[] = {
     {NULL, "--json", OPTION_FLAG, AT(json), 0, 0, NULL,
@@ -103,6 +104,21 @@ int settings_apart(const struct option *o, const char *before, const char *value
     return bytes != engines_prefix(value) || memcmp(before, value, bytes) != 0;
 }
 
+static int read_kv(struct settings *settings) {
+    static const struct {
+        const char *name;
+        uint32_t kv_bits, v_bits;
+    } known[] = {{"8", 8, 0}, {"4", 4, 0}, {"k8v4", 8, 4}, {"k4v8", 4, 8}};
+    if (!settings->kv) return EXIT_OK;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(settings->kv, known[i].name)) {
+            settings->kv_bits = known[i].kv_bits, settings->v_bits = known[i].v_bits;
+            return EXIT_OK;
+        }
+    hint_value(settings->kv, CACHES);
+    return fail(EXIT_USAGE, "--kv expects 8, 4, k8v4 or k4v8, found '%s'.", settings->kv);
+}
+
 int settings_resolve(struct settings *settings) {
     if (!settings->threads) {
         uint32_t here = apus_port_processors();
@@ -110,6 +126,7 @@ int settings_resolve(struct settings *settings) {
     }
     int status = engines_check(settings->engine);
     if (!status) status = engines_check(settings->draft_engine);
+    if (!status) status = read_kv(settings);
     if (status) return status;
     if (!settings->cpu_name) return EXIT_OK;
     for (int cpu = APUS_CPU_REF; cpu <= APUS_CPU_NEON; cpu++)

@@ -1,6 +1,7 @@
 /* Attention with vpmaddubsw (docs/numerics.md 6): first scores of 16 slots at a time; then, by
  * blocks of slots, three 7-bit digits of every weight against V, 16 channels at a time. No sum of a
- * pair of products leaves int16: it is at most 2 * 128 * 127. */
+ * pair of products leaves int16: it is at most 2 * 128 * 127. Codes of 4 bits become bytes by one
+ * shuffle a register. */
 #include "cpu/attend_inl.h"
 #include "cpu/avx2_inl.h"
 #include "cpu/variants.h"
@@ -14,6 +15,14 @@ struct found {
 };
 
 /* ------------------------------------------------------------------------------------ scores -- */
+
+/* The values of 32 codes, in the low halves of bytes (high: in the high halves). */
+INLINE __m256i levels_of(__m256i codes, const int high) {
+    const __m256i level =
+        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)kv_levels));
+    if (high) codes = _mm256_srli_epi16(codes, 4);
+    return _mm256_shuffle_epi8(level, _mm256_and_si256(codes, _mm256_set1_epi8(15)));
+}
 
 /* A mask of the lanes whose bit is set. */
 INLINE __m256 lanes8(uint32_t bits) {
@@ -42,7 +51,7 @@ INLINE void score_half(const struct attend_args *a, uint32_t i, uint32_t slot, u
     const int8_t *q##i = a->query[first + (i < COUNT ? i : 0)].q;
 #define SCORE_DOT(i)                                                                               \
     if (i < COUNT) {                                                                               \
-        __m256i q = broadcast4(q##i + c);                                                          \
+        __m256i q = broadcast4(q##i + c + part * 4);                                               \
         near##i = _mm256_add_epi32(                                                                \
             near##i, _mm256_madd_epi16(_mm256_maddubs_epi16(m0, _mm256_sign_epi8(q, v0)), one));   \
         far##i = _mm256_add_epi32(                                                                 \
@@ -55,42 +64,56 @@ INLINE void score_half(const struct attend_args *a, uint32_t i, uint32_t slot, u
         score_half(a, first + i, slot + 8, seen >> 8, far##i, f);                                  \
     }
 
-/* A panel of 16 slots for COUNT queries (a constant), beginning with query `first`. */
-INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint32_t first,
-                        uint32_t slot, struct found *f) {
+/* A panel of 16 slots for COUNT queries, beginning with query `first`. COUNT and K4 are
+ * constants. A line has 4 channels; with K4 it has 4 in the low halves of its bytes and 4 in the
+ * high ones, which are two parts. */
+INLINE void score_panel(const struct attend_args *a, const int K4, const uint32_t COUNT,
+                        uint32_t first, uint32_t slot, struct found *f) {
     const __m256i sign = _mm256_set1_epi8((char)0x80), one = _mm256_set1_epi16(1);
-    const uint8_t *k = a->kv.k + (size_t)slot * a->head_dim;
+    const uint8_t *k = a->kv.k + (size_t)slot * a->head_dim / (K4 ? 2 : 1);
     EACH_OF_4(SCORE_BEGIN)
-    for (uint32_t c = 0; c < a->head_dim; c += 4, k += 64) {
-        __m256i v0 = _mm256_xor_si256(load8(k), sign), v1 = _mm256_xor_si256(load8(k + 32), sign);
-        __m256i m0 = _mm256_abs_epi8(v0), m1 = _mm256_abs_epi8(v1);
-        EACH_OF_4(SCORE_DOT)
-    }
+    for (uint32_t c = 0; c < a->head_dim; c += K4 ? 8 : 4, k += 64)
+        for (uint32_t part = 0; part < (K4 ? 2 : 1); part++) {
+            __m256i v0 = load8(k), v1 = load8(k + 32);
+            v0 = K4 ? levels_of(v0, part == 1) : _mm256_xor_si256(v0, sign);
+            v1 = K4 ? levels_of(v1, part == 1) : _mm256_xor_si256(v1, sign);
+            __m256i m0 = _mm256_abs_epi8(v0), m1 = _mm256_abs_epi8(v1);
+            EACH_OF_4(SCORE_DOT)
+        }
     EACH_OF_4(SCORE_END)
 }
 
-static NOINLINE void score_4(const struct attend_args *a, uint32_t first, uint32_t slot,
-                             struct found *f) {
-    score_panel(a, 4, first, slot, f);
-}
-static NOINLINE void score_2(const struct attend_args *a, uint32_t first, uint32_t slot,
-                             struct found *f) {
-    score_panel(a, 2, first, slot, f);
-}
-static NOINLINE void score_1(const struct attend_args *a, uint32_t first, uint32_t slot,
-                             struct found *f) {
-    score_panel(a, 1, first, slot, f);
-}
-
-INLINE void score_queries(const struct attend_args *a, uint32_t slot, struct found *f) {
-    uint32_t i = 0;
-    for (; i + 4 <= a->queries; i += 4) score_4(a, i, slot, f);
-    if (i + 2 <= a->queries) {
-        score_2(a, i, slot, f);
-        i += 2;
+#define SCORE(count)                                                                               \
+    static NOINLINE void score_##count(const struct attend_args *a, uint32_t first, uint32_t slot, \
+                                       struct found *f) {                                          \
+        score_panel(a, 0, count, first, slot, f);                                                  \
+    }                                                                                              \
+    static NOINLINE void score4_##count(const struct attend_args *a, uint32_t first,               \
+                                        uint32_t slot, struct found *f) {                          \
+        score_panel(a, 1, count, first, slot, f);                                                  \
     }
-    if (i < a->queries) score_1(a, i, slot, f);
+SCORE(4)
+SCORE(2)
+SCORE(1)
+#undef SCORE
+
+#define SCORE_NEXT(count)                                                                          \
+    if (i + count <= a->queries) {                                                                 \
+        if (K4)                                                                                    \
+            score4_##count(a, i, slot, f);                                                         \
+        else                                                                                       \
+            score_##count(a, i, slot, f);                                                          \
+        i += count;                                                                                \
+    }
+INLINE void score_queries(const struct attend_args *a, const int K4, uint32_t slot,
+                          struct found *f) {
+    uint32_t i = 0;
+    SCORE_NEXT(4)
+    SCORE_NEXT(4)
+    SCORE_NEXT(2)
+    SCORE_NEXT(1)
 }
+#undef SCORE_NEXT
 
 INLINE float largest(__m256 v) {
     float lane[8], m;
@@ -101,7 +124,7 @@ INLINE float largest(__m256 v) {
 }
 
 /* All scores; the largest score and the largest scale of V that each query sees. */
-static NOINLINE void score_all(const struct attend_args *a, float max[], float vmax[]) {
+INLINE void score_all(const struct attend_args *a, const int K4, float max[], float vmax[]) {
     struct found f;
     for (uint32_t i = 0; i < a->queries; i++) {
         f.max[i] = _mm256_set1_ps(-__builtin_inff());
@@ -113,7 +136,7 @@ static NOINLINE void score_all(const struct attend_args *a, float max[], float v
         for (uint32_t slot = run.begin; slot < run.end; slot += 16) {
             for (uint32_t i = 0; i < a->queries && !run.whole; i++)
                 f.seen[i] = attend_visible(&a->query[i], slot);
-            score_queries(a, slot, &f);
+            score_queries(a, K4, slot, &f);
         }
     }
     for (uint32_t i = 0; i < a->queries; i++) {
@@ -184,17 +207,18 @@ INLINE void add_to(int32_t *sums, __m256i v) {
 }
 
 /* Adds digit times V over `slots` slots for one query, 16 channels at a time. */
-static NOINLINE void gather(const struct attend_args *a, uint32_t i, uint32_t begin,
-                            uint32_t slots) {
-    const size_t dim = a->head_dim;
+INLINE void gather(const struct attend_args *a, const int V4, uint32_t i, uint32_t begin,
+                   uint32_t slots) {
+    const size_t dim = a->head_dim, row = V4 ? dim / 2 : dim;
     for (uint32_t c = 0; c < dim; c += 16) {
         const uint8_t *d = attend_digits(a, i);
-        const int8_t *v = a->kv.v + begin * dim + (size_t)c * 4;
+        const int8_t *v = a->kv.v + begin * row + (size_t)c * (V4 ? 2 : 4);
         int32_t *s = attend_sums(a, i) + c;
         __m256i low0 = _mm256_setzero_si256(), low1 = low0, mid0 = low0, mid1 = low0, top0 = low0,
                 top1 = low0;
-        for (uint32_t j = 0; j < slots; j += 4, d += 4, v += 4 * dim) {
-            __m256i v0 = load8(v), v1 = load8(v + 32);
+        for (uint32_t j = 0; j < slots; j += 4, d += 4, v += 4 * row) {
+            __m256i v0 = load8(v), v1 = V4 ? levels_of(v0, 1) : load8(v + 32);
+            if (V4) v0 = levels_of(v0, 0);
             __m256i low = broadcast4(d), mid = broadcast4(d + ATTEND_BLOCK),
                     top = broadcast4(d + 2 * ATTEND_BLOCK);
             low0 = dot4(low0, low, v0);
@@ -211,6 +235,15 @@ static NOINLINE void gather(const struct attend_args *a, uint32_t i, uint32_t be
         add_to(s + 2 * dim, top0);
         add_to(s + 2 * dim + 8, top1);
     }
+}
+
+static NOINLINE void gather_8(const struct attend_args *a, uint32_t i, uint32_t begin,
+                              uint32_t slots) {
+    gather(a, 0, i, begin, slots);
+}
+static NOINLINE void gather_4(const struct attend_args *a, uint32_t i, uint32_t begin,
+                              uint32_t slots) {
+    gather(a, 1, i, begin, slots);
 }
 
 /* AVX2 cannot convert from int64, so the last step handles one value at a time. */
@@ -231,13 +264,13 @@ static NOINLINE uint32_t finish(const struct attend_args *a, uint32_t i, float v
     return bad;
 }
 
-uint32_t avx2_attend(const struct attend_args *a) {
+INLINE uint32_t attend(const struct attend_args *a, const uint32_t k_bits, const uint32_t v_bits) {
     assert(attend_good(a));
     float max[ATTEND_QUERIES], vmax[ATTEND_QUERIES], inv_vmax[ATTEND_QUERIES];
     int64_t sum[ATTEND_QUERIES];
     uint32_t bad = 0;
 
-    score_all(a, max, vmax);
+    score_all(a, k_bits == 4, max, vmax);
     for (uint32_t i = 0; i < a->queries; i++) {
         max[i] = attend_sink_max(&a->query[i], max[i]);
         sum[i] = attend_sink_sum(&a->query[i], max[i]);
@@ -250,9 +283,14 @@ uint32_t avx2_attend(const struct attend_args *a) {
             const uint32_t slots = run.end - begin < ATTEND_BLOCK ? run.end - begin : ATTEND_BLOCK;
             for (uint32_t i = 0; i < a->queries; i++) {
                 sum[i] += cut(a, i, begin, begin + slots, max[i], inv_vmax[i]);
-                gather(a, i, begin, slots);
+                if (v_bits == 4)
+                    gather_4(a, i, begin, slots);
+                else
+                    gather_8(a, i, begin, slots);
             }
         }
     for (uint32_t i = 0; i < a->queries; i++) bad |= finish(a, i, vmax[i], sum[i]);
     return bad;
 }
+
+CPU_ATTEND_OF(avx2)

@@ -1,7 +1,8 @@
 /* Attention with vpdpbusd (docs/numerics.md 6): first scores of 16 slots at a time; then, by blocks
  * of slots, three 7-bit digits of every weight against V, 16 channels at a time. The queries of a
  * batch share every line of K and V that is loaded. As in the GEMVs, accumulators are named
- * variables, and the code past a constant count is removed. */
+ * variables, and the code past a constant count is removed. Codes of 4 bits become the bytes that 8
+ * bits would have, by one shuffle a line. K4 and V4 are constants, too. */
 #include "cpu/attend_inl.h"
 #include "cpu/avx512_inl.h"
 #include "cpu/variants.h"
@@ -12,6 +13,34 @@ INLINE __m512i broadcast4(const void *x) {
     int32_t v;
     __builtin_memcpy(&v, x, sizeof v);
     return _mm512_set1_epi32(v);
+}
+
+/* The bytes of K or V for 64 codes, each in the low half of a byte whose upper bit is 0. */
+INLINE __m512i levels_of(__m512i codes, int8_t add) {
+    const __m128i level = _mm_loadu_si128((const __m128i *)(const void *)kv_levels);
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_xor_si128(level, _mm_set1_epi8(add))),
+                               codes);
+}
+
+/* A line of K for channels j .. j + 3 of a panel of 16, and the next one. */
+INLINE void k_lines(const uint8_t *k, uint32_t j, const int K4, __m512i *v, __m512i *w) {
+    if (!K4) {
+        *v = _mm512_load_si512(k + j * 16);
+        *w = _mm512_load_si512(k + j * 16 + 64);
+        return;
+    }
+    const __m512i both = _mm512_load_si512(k + j * 8), low = _mm512_set1_epi8(15);
+    *v = levels_of(_mm512_and_si512(both, low), (int8_t)-128);
+    *w = levels_of(_mm512_and_si512(_mm512_srli_epi16(both, 4), low), (int8_t)-128);
+}
+
+/* V of 4 slots and 16 channels. */
+INLINE __m512i v_line(const int8_t *v, const int V4) {
+    if (!V4) return _mm512_load_si512(v);
+    const __m512i both =
+        _mm512_broadcast_i64x4(_mm256_load_si256((const __m256i *)(const void *)v));
+    const __m512i codes = _mm512_srlv_epi64(both, _mm512_setr_epi64(0, 0, 0, 0, 4, 4, 4, 4));
+    return levels_of(_mm512_and_si512(codes, _mm512_set1_epi8(15)), 0);
 }
 
 /* Per query, over the slots seen so far, lane by lane. */
@@ -54,17 +83,18 @@ struct found {
 
 /* score[j] = ((float) dot(q, K[j]) * qs) * ks[j] for COUNT queries from `first` on. It is -infinity
  * where a slot is not seen. */
-INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint32_t first,
-                        uint32_t slot, struct found *f) {
+INLINE void score_panel(const struct attend_args *a, const int K4, const uint32_t COUNT,
+                        uint32_t first, uint32_t slot, struct found *f) {
     const int split = COUNT < 5; /* two accumulators a query, because vpdpbusd has a latency of 4
                                     cycles */
     const struct attend_query *query = a->query + first;
-    const uint8_t *k = a->kv.k + (size_t)slot * a->head_dim;
+    const uint8_t *k = a->kv.k + (size_t)slot * a->head_dim / (K4 ? 2 : 1);
     EACH_OF_8(SCORE_BEGIN)
-    for (uint32_t c = 0; c < a->head_dim; c += 16, k += 256) {
+    for (uint32_t c = 0; c < a->head_dim; c += 16, k += K4 ? 128 : 256) {
 #pragma GCC unroll 2
         for (uint32_t j = 0; j < 16; j += 8) {
-            __m512i v = _mm512_load_si512(k + j * 16), w = _mm512_load_si512(k + j * 16 + 64);
+            __m512i v, w;
+            k_lines(k, j, K4, &v, &w);
             EACH_OF_8(SCORE_DOT)
         }
         EACH_OF_8(SCORE_ADVANCE)
@@ -74,39 +104,41 @@ INLINE void score_panel(const struct attend_args *a, const uint32_t COUNT, uint3
     EACH_OF_8(SCORE_END)
 }
 
-static NOINLINE void score_8(const struct attend_args *a, uint32_t first, uint32_t slot,
-                             struct found *f) {
-    score_panel(a, 8, first, slot, f);
-}
-static NOINLINE void score_4(const struct attend_args *a, uint32_t first, uint32_t slot,
-                             struct found *f) {
-    score_panel(a, 4, first, slot, f);
-}
-static NOINLINE void score_2(const struct attend_args *a, uint32_t first, uint32_t slot,
-                             struct found *f) {
-    score_panel(a, 2, first, slot, f);
-}
-static NOINLINE void score_1(const struct attend_args *a, uint32_t first, uint32_t slot,
-                             struct found *f) {
-    score_panel(a, 1, first, slot, f);
-}
+#define SCORE(count)                                                                               \
+    static NOINLINE void score_##count(const struct attend_args *a, uint32_t first, uint32_t slot, \
+                                       struct found *f) {                                          \
+        score_panel(a, 0, count, first, slot, f);                                                  \
+    }                                                                                              \
+    static NOINLINE void score4_##count(const struct attend_args *a, uint32_t first,               \
+                                        uint32_t slot, struct found *f) {                          \
+        score_panel(a, 1, count, first, slot, f);                                                  \
+    }
+SCORE(8)
+SCORE(4)
+SCORE(2)
+SCORE(1)
+#undef SCORE
 
-INLINE void score_queries(const struct attend_args *a, uint32_t slot, struct found *f) {
+#define SCORE_NEXT(count)                                                                          \
+    if (i + count <= a->queries) {                                                                 \
+        if (K4)                                                                                    \
+            score4_##count(a, i, slot, f);                                                         \
+        else                                                                                       \
+            score_##count(a, i, slot, f);                                                          \
+        i += count;                                                                                \
+    }
+INLINE void score_queries(const struct attend_args *a, const int K4, uint32_t slot,
+                          struct found *f) {
     uint32_t i = 0;
-    if (a->queries == 8) {
-        score_8(a, 0, slot, f);
-        return;
-    }
-    for (; i + 4 <= a->queries; i += 4) score_4(a, i, slot, f);
-    if (i + 2 <= a->queries) {
-        score_2(a, i, slot, f);
-        i += 2;
-    }
-    if (i < a->queries) score_1(a, i, slot, f);
+    SCORE_NEXT(8)
+    SCORE_NEXT(4)
+    SCORE_NEXT(2)
+    SCORE_NEXT(1)
 }
+#undef SCORE_NEXT
 
 /* All scores; the largest score and the largest scale of V that each query sees. */
-static NOINLINE void score_all(const struct attend_args *a, float max[], float vmax[]) {
+INLINE void score_all(const struct attend_args *a, const int K4, float max[], float vmax[]) {
     struct found f;
     for (uint32_t i = 0; i < a->queries; i++) {
         __m512i sum = _mm512_setzero_si512();
@@ -123,7 +155,7 @@ static NOINLINE void score_all(const struct attend_args *a, float max[], float v
         for (uint32_t slot = run.begin; slot < run.end; slot += 16) {
             for (uint32_t i = 0; i < a->queries && !run.whole; i++)
                 f.seen[i] = attend_visible(&a->query[i], slot);
-            score_queries(a, slot, &f);
+            score_queries(a, K4, slot, &f);
         }
     }
     for (uint32_t i = 0; i < a->queries; i++) {
@@ -180,7 +212,7 @@ static NOINLINE int64_t cut(const struct attend_args *a, uint32_t i, uint32_t be
 #define GATHER_DOT(i)                                                                              \
     if (i < QUERIES * CELLS) {                                                                     \
         const uint8_t *d = digits + q##i * 3 * ATTEND_BLOCK + j;                                   \
-        __m512i line = _mm512_load_si512(v + c##i * 64);                                           \
+        __m512i line = v_line(v + c##i * (V4 ? 32 : 64), V4);                                      \
         low##i = dot4(low##i, broadcast4(d), line);                                                \
         mid##i = dot4(mid##i, broadcast4(d + ATTEND_BLOCK), line);                                 \
         top##i = dot4(top##i, broadcast4(d + 2 * ATTEND_BLOCK), line);                             \
@@ -195,14 +227,15 @@ static NOINLINE int64_t cut(const struct attend_args *a, uint32_t i, uint32_t be
 
 /* Adds digit times V over `slots` slots for QUERIES queries and CELLS channel groups of 16 (QUERIES
  * * CELLS <= 8). */
-INLINE void gather(const struct attend_args *a, const uint32_t QUERIES, const uint32_t CELLS,
-                   uint32_t first, uint32_t channel, uint32_t begin, uint32_t slots) {
+INLINE void gather(const struct attend_args *a, const int V4, const uint32_t QUERIES,
+                   const uint32_t CELLS, uint32_t first, uint32_t channel, uint32_t begin,
+                   uint32_t slots) {
     const uint8_t *digits = attend_digits(a, first);
-    const int8_t *v = a->kv.v + (size_t)begin * a->head_dim + (size_t)channel * 4;
+    const size_t dim = a->head_dim, row = V4 ? dim / 2 : dim;
+    const int8_t *v = a->kv.v + begin * row + (size_t)channel * (V4 ? 2 : 4);
     int32_t *sums = attend_sums(a, first) + channel;
-    const size_t dim = a->head_dim;
     EACH_OF_8(GATHER_BEGIN)
-    for (uint32_t j = 0; j < slots; j += 4, v += 4 * dim) { EACH_OF_8(GATHER_DOT) }
+    for (uint32_t j = 0; j < slots; j += 4, v += 4 * row) { EACH_OF_8(GATHER_DOT) }
     EACH_OF_8(GATHER_END)
 }
 
@@ -211,7 +244,11 @@ typedef void gather_fn(const struct attend_args *a, uint32_t first, uint32_t cha
 #define GATHER(q, c)                                                                               \
     static NOINLINE void gather_##q##x##c(const struct attend_args *a, uint32_t first,             \
                                           uint32_t channel, uint32_t begin, uint32_t slots) {      \
-        gather(a, q, c, first, channel, begin, slots);                                             \
+        gather(a, 0, q, c, first, channel, begin, slots);                                          \
+    }                                                                                              \
+    static NOINLINE void gather4_##q##x##c(const struct attend_args *a, uint32_t first,            \
+                                           uint32_t channel, uint32_t begin, uint32_t slots) {     \
+        gather(a, 1, q, c, first, channel, begin, slots);                                          \
     }
 GATHER(1, 8)
 GATHER(1, 4)
@@ -221,20 +258,25 @@ GATHER(2, 1)
 GATHER(4, 2)
 GATHER(4, 1)
 GATHER(8, 1)
+#undef GATHER
 
 /* All channels of `queries` (1, 2, 4 or 8) queries. */
-static void gather_channels(const struct attend_args *a, uint32_t queries, uint32_t first,
+static void gather_channels(const struct attend_args *a, int v4, uint32_t queries, uint32_t first,
                             uint32_t begin, uint32_t slots) {
-    static gather_fn *const wide[4] = {gather_1x8, gather_2x4, gather_4x2, gather_8x1};
-    static gather_fn *const single[4] = {gather_1x1, gather_2x1, gather_4x1, gather_8x1};
+    static gather_fn *const wides[2][4] = {{gather_1x8, gather_2x4, gather_4x2, gather_8x1},
+                                           {gather4_1x8, gather4_2x4, gather4_4x2, gather4_8x1}};
+    static gather_fn *const singles[2][4] = {{gather_1x1, gather_2x1, gather_4x1, gather_8x1},
+                                             {gather4_1x1, gather4_2x1, gather4_4x1, gather4_8x1}};
     const uint32_t log = queries == 8 ? 3 : queries / 2, step = 16 * (8 / queries);
+    gather_fn *const wide = wides[v4][log], *const half = v4 ? gather4_1x4 : gather_1x4,
+                     *const single = singles[v4][log];
     uint32_t c = 0;
-    for (; c + step <= a->head_dim; c += step) wide[log](a, first, c, begin, slots);
+    for (; c + step <= a->head_dim; c += step) wide(a, first, c, begin, slots);
     if (queries == 1 && c + 64 <= a->head_dim) {
-        gather_1x4(a, first, c, begin, slots);
+        half(a, first, c, begin, slots);
         c += 64;
     }
-    for (; c < a->head_dim; c += 16) single[log](a, first, c, begin, slots);
+    for (; c < a->head_dim; c += 16) single(a, first, c, begin, slots);
 }
 
 static NOINLINE uint32_t finish(const struct attend_args *a, uint32_t i, float vmax, int64_t sum) {
@@ -266,13 +308,13 @@ static NOINLINE uint32_t finish(const struct attend_args *a, uint32_t i, float v
     return bad | beyond(most);
 }
 
-uint32_t avx512_attend(const struct attend_args *a) {
+INLINE uint32_t attend(const struct attend_args *a, const uint32_t k_bits, const uint32_t v_bits) {
     assert(attend_good(a));
     float max[ATTEND_QUERIES], vmax[ATTEND_QUERIES], inv_vmax[ATTEND_QUERIES];
     int64_t sum[ATTEND_QUERIES];
     uint32_t bad = 0;
 
-    score_all(a, max, vmax);
+    score_all(a, k_bits == 4, max, vmax);
     for (uint32_t i = 0; i < a->queries; i++) {
         max[i] = attend_sink_max(&a->query[i], max[i]);
         sum[i] = attend_sink_sum(&a->query[i], max[i]);
@@ -290,10 +332,12 @@ uint32_t avx512_attend(const struct attend_args *a) {
                                                           : left >= 4 ? 4
                                                           : left >= 2 ? 2
                                                                       : 1;
-                gather_channels(a, n, i, begin, slots);
+                gather_channels(a, v_bits == 4, n, i, begin, slots);
                 i += n;
             }
         }
     for (uint32_t i = 0; i < a->queries; i++) bad |= finish(a, i, vmax[i], sum[i]);
     return bad;
 }
+
+CPU_ATTEND_OF(avx512)

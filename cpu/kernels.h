@@ -151,7 +151,18 @@ static inline int head_good(uint32_t head_dim) {
     GEMV(WEIGHT_W4, gemv_w4)                                                                       \
     GEMV(WEIGHT_W5, gemv_w5)                                                                       \
     GEMV(WEIGHT_W6, gemv_w6)
-#define CPU_ATTEND_KERNELS(ATTEND) ATTEND(KV_8, attend)
+#define CPU_ATTEND_KERNELS(ATTEND)                                                                 \
+    ATTEND(KV_8, attend)                                                                           \
+    ATTEND(KV_4, attend_4)                                                                         \
+    ATTEND(KV_K8V4, attend_k8v4)                                                                   \
+    ATTEND(KV_K4V8, attend_k4v8)
+
+/* Defines a set's functions of all types by attend(args, bits of K, bits of V). */
+#define CPU_ATTEND_OF(set)                                                                         \
+    uint32_t set##_attend(const struct attend_args *a) { return attend(a, 8, 8); }                 \
+    uint32_t set##_attend_4(const struct attend_args *a) { return attend(a, 4, 4); }               \
+    uint32_t set##_attend_k8v4(const struct attend_args *a) { return attend(a, 8, 4); }            \
+    uint32_t set##_attend_k4v8(const struct attend_args *a) { return attend(a, 4, 8); }
 #define CPU_ACT_KERNELS(ACT)                                                                       \
     ACT(ACTIVATION_SILU, act_silu)                                                                 \
     ACT(ACTIVATION_GELU, act_gelu)

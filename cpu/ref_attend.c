@@ -17,19 +17,21 @@ static uint32_t seen_from(const struct attend_query *query, uint32_t slot) {
     return found;
 }
 
-static int32_t dot(const struct attend_args *a, const int8_t *q, uint32_t slot) {
+static inline int32_t dot(const struct attend_args *a, uint32_t k_bits, const int8_t *q,
+                          uint32_t slot) {
     int32_t sum = 0;
     for (uint32_t c = 0; c < a->head_dim; c++)
-        sum += q[c] * (a->kv.k[kv8_k_index(slot, c, a->head_dim)] - 128);
+        sum += q[c] * kv_k_value(&a->kv, k_bits, slot, c, a->head_dim);
     return sum;
 }
 
-static uint32_t attend_one(const struct attend_args *a, const struct attend_query *query) {
+static inline uint32_t attend_one(const struct attend_args *a, uint32_t k_bits, uint32_t v_bits,
+                                  const struct attend_query *query) {
     float *score = a->scratch, max = 0.0f, vmax = 0.0f;
     uint32_t bad = 0, first = 1;
 
     for (uint32_t j = seen_from(query, 0); j != NO_SLOT; j = seen_from(query, j + 1)) {
-        float t = (float)dot(a, query->q, j) * query->scale;
+        float t = (float)dot(a, k_bits, query->q, j) * query->scale;
         score[j] = t * a->kv.kscale[j];
         if (first || score[j] > max) max = score[j];
         if (first || a->kv.vscale[j] > vmax) vmax = a->kv.vscale[j];
@@ -52,7 +54,7 @@ static uint32_t attend_one(const struct attend_args *a, const struct attend_quer
         w = num_rint(w * 2097151.0f);
         int64_t digits = w > 2097151.0f ? 2097151 : (int64_t)w;
         for (uint32_t c = 0; c < a->head_dim; c++)
-            acc[c] += digits * a->kv.v[kv8_v_index(j, c, a->head_dim)];
+            acc[c] += digits * kv_v_value(&a->kv, v_bits, j, c, a->head_dim);
     }
     float unit = num_snap(vmax * 0x1.000008p+3f, &bad);
     float inv = num_recip((float)sum);
@@ -63,9 +65,11 @@ static uint32_t attend_one(const struct attend_args *a, const struct attend_quer
     return bad;
 }
 
-uint32_t ref_attend(const struct attend_args *args) {
-    assert(attend_good(args));
+static inline uint32_t attend(const struct attend_args *a, uint32_t k_bits, uint32_t v_bits) {
+    assert(attend_good(a));
     uint32_t bad = 0;
-    for (uint32_t i = 0; i < args->queries; i++) bad |= attend_one(args, &args->query[i]);
+    for (uint32_t i = 0; i < a->queries; i++) bad |= attend_one(a, k_bits, v_bits, &a->query[i]);
     return bad;
 }
+
+CPU_ATTEND_OF(ref)

@@ -5,17 +5,17 @@
 
 #include "hal/place.h"
 #include "hal/scalar.h"
+#include "weights/format.h"
 
-/* A kv head is four strips, one after another, each made of panels of 16 slots: K, V, their scales.
- * So a type says only how many bits a value has and how a row lies within its panels. */
-enum strip { K, V, KSCALE, VSCALE, STRIPS };
-
-static const uint8_t value_bits[KV_TYPES] = {[KV_8] = 8};
+/* A kv head is four strips, one after another, each made of panels of 16 slots: K, V, their
+ * scales. */
+enum strip { K = KV_K, V = KV_V, KSCALE, VSCALE, STRIPS };
 
 /* Bytes of one panel. */
 static size_t strip_panel(const struct kv_cache *c, uint32_t strip) {
-    return strip < KSCALE ? (size_t)KV_PANEL * c->head_dim * value_bits[c->type] / 8
-                          : KV_PANEL * sizeof(float);
+    return strip < KSCALE
+               ? (size_t)KV_PANEL * c->head_dim * kv_bits(c->type, (enum kv_part)strip) / 8
+               : KV_PANEL * sizeof(float);
 }
 
 /* Where the panel of a slot begins. The cache may be a saved one, which may have any alignment. */
@@ -40,28 +40,45 @@ struct kv_head kv_head_of(const struct kv_cache *c, uint32_t head) {
                             (float *)(void *)panel_of(c, head, VSCALE, 0)};
 }
 
-/* -------------------------------------------------------------------------------------- KV_8 -- */
+/* -------------------------------------------------------------------------------------- rows -- */
 
-static void store_k8(uint8_t *panel, uint32_t slot, uint32_t head_dim, const int8_t *q) {
-    for (uint32_t c = 0; c < head_dim; c += 4) {
-        uint8_t *at = panel + kv8_k_index(slot, c, head_dim);
-        for (uint32_t i = 0; i < 4; i++) at[i] = (uint8_t)(q[c + i] + 128);
-    }
+/* The 16 levels that give a normal distribution the least squared error, for rows whose largest
+ * magnitude, 127, is 2.6 times their root mean square. The outermost are nearer, because nothing is
+ * beyond 127. */
+const int8_t kv_levels[16] = {-125, -101, -79, -61, -46, -32, -19, -6,
+                              6,    19,   32,  46,  61,  79,  101, 125};
+
+/* The code of the nearest level, of two the upper one. */
+static uint8_t code_of(int8_t q) {
+    static const int8_t least[16] = {-128, -113, -90, -70, -53, -39, -25, -12,
+                                     0,    13,   26,  39,  54,  70,  90,  113};
+    uint32_t code = 0;
+    for (uint32_t step = 8; step; step /= 2) code += q >= least[code + step] ? step : 0;
+    return (uint8_t)code;
 }
 
-static void store_v8(uint8_t *panel, uint32_t slot, uint32_t head_dim, const int8_t *q) {
-    uint8_t *at = panel + kv8_v_index(slot, 0, head_dim);
-    for (uint32_t c = 0; c < head_dim; c++) at[(size_t)c * 4] = (uint8_t)q[c];
+static uint32_t row_bytes(const struct kv_cache *c, enum kv_part part) {
+    return c->head_dim * kv_bits(c->type, part) / 8;
 }
 
-/* Copies the bytes of K and V from one slot to another, or zeroes them where there is no source.
- * Slots are counted from the beginning of their panels. */
-static void move_row8(uint8_t *k, uint8_t *v, uint32_t to, const uint8_t *from_k,
-                      const uint8_t *from_v, uint32_t from, uint32_t head_dim) {
-    for (uint32_t c = 0; c < head_dim; c++) {
-        k[kv8_k_index(to, c, head_dim)] = from_k ? from_k[kv8_k_index(from, c, head_dim)] : 0;
-        v[kv8_v_index(to, c, head_dim)] = from_v ? from_v[kv8_v_index(from, c, head_dim)] : 0;
+/* Byte `byte` of a row of K or V. Panel and slot are those of panel_of, the slot counted from the
+ * panel's beginning. */
+static uint8_t *row_byte(uint8_t *panel, enum kv_part part, uint32_t slot, uint32_t byte,
+                         uint32_t row) {
+    return panel + (part == KV_K ? kv_k_index(slot, byte, row) : kv_v_index(slot, byte, row));
+}
+
+/* The row's bytes, one after another. */
+static void make_row(const struct kv_cache *c, enum kv_part part, const int8_t *q, uint8_t *row) {
+    if (kv_bits(c->type, part) == 8) {
+        for (uint32_t i = 0; i < c->head_dim; i++)
+            row[i] = (uint8_t)(part == KV_K ? q[i] + 128 : q[i]);
+        return;
     }
+    const uint32_t half = part == KV_K ? 4 : 8; /* channels of low halves, then of high ones */
+    for (uint32_t g = 0; g < c->head_dim; g += 2 * half)
+        for (uint32_t i = 0; i < half; i++)
+            row[g / 2 + i] = (uint8_t)(code_of(q[g + i]) | code_of(q[g + half + i]) << 4);
 }
 
 /* -------------------------------------------------------------------------------- every type -- */
@@ -70,16 +87,11 @@ void kv_store(const struct kv_cache *c, uint32_t head, uint32_t slot, enum kv_pa
               const int8_t *q, float scale) {
     assert(head < c->kv_heads && slot < c->slots && (uintptr_t)c->data % PLACE_LINE == 0);
     assert(c->slots % KV_PANEL == 0 && c->head_dim % 16 == 0 && q);
-    uint8_t *panel = panel_of(c, head, part, slot);
-    uint32_t at = slot % KV_PANEL;
-    switch (c->type) {
-    case KV_8:
-        if (part == KV_K)
-            store_k8(panel, at, c->head_dim, q);
-        else
-            store_v8(panel, at, c->head_dim, q);
-        break;
-    }
+    assert(c->head_dim <= BLOB_HEAD_DIM_MAX);
+    uint8_t row[BLOB_HEAD_DIM_MAX], *panel = panel_of(c, head, part, slot);
+    const uint32_t at = slot % KV_PANEL, bytes = row_bytes(c, part);
+    make_row(c, part, q, row);
+    for (uint32_t i = 0; i < bytes; i++) *row_byte(panel, part, at, i, bytes) = row[i];
     float *scales = (float *)(void *)panel_of(c, head, part == KV_K ? KSCALE : VSCALE, slot);
     scales[at] = scale;
 }
@@ -87,21 +99,18 @@ void kv_store(const struct kv_cache *c, uint32_t head, uint32_t slot, enum kv_pa
 /* Copies the row of one kv head to slot `to`, or zeroes the row there where `from` is NULL. */
 static void move_row(const struct kv_cache *c, uint32_t head, uint32_t to, const uint32_t *from) {
     static const uint8_t zero[sizeof(float)];
-    uint8_t *strip[STRIPS];
-    const uint8_t *of[STRIPS] = {NULL};
-    uint32_t from_at = from ? *from % KV_PANEL : 0, to_at = to % KV_PANEL;
-    for (uint32_t s = 0; s < STRIPS; s++) {
-        strip[s] = panel_of(c, head, s, to);
-        if (from) of[s] = panel_of(c, head, s, *from);
-    }
-    switch (c->type) {
-    case KV_8:
-        move_row8(strip[K], strip[V], to_at, of[K], of[V], from_at, c->head_dim);
-        break;
+    const uint32_t from_at = from ? *from % KV_PANEL : 0, to_at = to % KV_PANEL;
+    for (enum kv_part part = KV_K; part <= KV_V; part = (enum kv_part)(part + 1)) {
+        const uint32_t bytes = row_bytes(c, part);
+        uint8_t *panel = panel_of(c, head, part, to),
+                *of = from ? panel_of(c, head, part, *from) : NULL;
+        for (uint32_t i = 0; i < bytes; i++)
+            *row_byte(panel, part, to_at, i, bytes) =
+                of ? *row_byte(of, part, from_at, i, bytes) : 0;
     }
     for (uint32_t s = KSCALE; s <= VSCALE; s++)
-        memcpy(strip[s] + to_at * sizeof(float), from ? of[s] + from_at * sizeof(float) : zero,
-               sizeof(float));
+        memcpy(panel_of(c, head, s, to) + to_at * sizeof(float),
+               from ? panel_of(c, head, s, *from) + from_at * sizeof(float) : zero, sizeof(float));
 }
 
 void kv_move(const struct kv_cache *c, uint32_t from, uint32_t to) {

@@ -4,11 +4,11 @@
  * Only this file, hal/kv.c, the attention kernels of the CPU and igpu/shaders/kv.glsl know how its
  * bytes lie. All other code uses the functions below.
  *
- * A cache holds rows. A row is what one position has in a layer: int8 values and a float scale for
- * K and V of every kv head (docs/numerics.md 3). It lies in a slot, and any slot will do: attention
- * does not depend on the order of slots (docs/numerics.md 6). The owner of a cache zeroes panels of
- * 16 slots before their first use. So reading a whole panel reads defined values, and memory that
- * no position has needed is never touched. */
+ * A cache holds rows. A row is what one position has in a layer: values of 8 or 4 bits and a float
+ * scale for K and V of every kv head (docs/numerics.md 3, 6). It lies in a slot, and any slot will
+ * do: attention does not depend on the order of slots (docs/numerics.md 6). The owner of a cache
+ * zeroes panels of 16 slots before their first use. So reading a whole panel reads defined values,
+ * and memory that no position has needed is never touched. */
 #ifndef HAL_KV_H
 #define HAL_KV_H
 
@@ -16,11 +16,19 @@
 #include <stdint.h>
 
 enum kv_type {
-    KV_8 /* 8 bits a value */
+    KV_8,    /* 8 bits a value */
+    KV_4,    /* 4 bits a value */
+    KV_K8V4, /* K has 8 bits, V 4 */
+    KV_K4V8
 };
-enum { KV_TYPES = KV_8 + 1, KV_PANEL = 16 /* slots */ };
+enum { KV_TYPES = KV_K4V8 + 1, KV_PANEL = 16 /* slots */ };
 
 enum kv_part { KV_K, KV_V };
+
+/* Bits of a value, 8 or 4. */
+static inline uint32_t kv_bits(enum kv_type type, enum kv_part part) {
+    return type == KV_4 || type == (part == KV_K ? KV_K4V8 : KV_K8V4) ? 4 : 8;
+}
 
 /* Slots begin .. end - 1. */
 struct kv_range {
@@ -44,7 +52,9 @@ uint64_t kv_head_bytes(const struct kv_cache *cache);
 /* Sets all bytes of slots from .. to - 1 to zero. */
 void kv_zero(const struct kv_cache *cache, uint32_t from, uint32_t to);
 
-/* Writes K or V of one kv head into a slot: q [head_dim] as quantized. */
+/* Writes K or V of one kv head into a slot: q [head_dim] as quantized to 8 bits. Where the cache
+ * has 4, each value becomes a code. Different threads may write different slots at once: no byte of
+ * K or V belongs to two of them. */
 void kv_store(const struct kv_cache *cache, uint32_t head, uint32_t slot, enum kv_part part,
               const int8_t *q, float scale);
 
@@ -78,20 +88,43 @@ struct kv_head {
 };
 struct kv_head kv_head_of(const struct kv_cache *cache, uint32_t head);
 
-/* KV_8, for its kernels. Of one kv head, for `slots` positions:
- *   K panels of 16 slots: for every 4 channels a line of 64 bytes, byte [j * 4 + i] = K[slot
- *   j][channel 4c + i] + 128
- *   V       quads of 4 slots: byte [channel * 4 + j] = V[slot j][channel], signed
+/* For the kernels. K or V of a slot are `row` bytes, head_dim * bits / 8. Of one kv head, for
+ * `slots` positions:
+ *   K       panels of 16 slots: for every 4 bytes of a row a line of 64, byte [j * 4 + i] of which
+ *           is byte i of them in slot j
+ *   V       quads of 4 slots: byte [b * 4 + j] is byte b of slot j
  *   kscale  float [slots]
  *   vscale  float [slots]
- * so that a 64-byte line of K against 4 broadcast bytes of q gives 16 scores, and one of V against
- * 4 broadcast digits 16 channels. */
-static inline size_t kv8_k_index(uint32_t slot, uint32_t channel, uint32_t head_dim) {
-    return (size_t)(slot / 16) * 16 * head_dim + (size_t)(channel / 4) * 64 + (slot % 16) * 4 +
-           channel % 4;
+ * With 8 bits byte c is channel c, of K as value + 128, of V signed. With 4 bits a byte has the
+ * codes of two channels, the first in its low half: byte 4g + i of K those of 8g + i and 8g + 4 +
+ * i, byte 8g + i of V those of 16g + i and 16g + 8 + i. kv_levels are the values of the codes.
+ *
+ * So 64 bytes of K of 8 bits against 4 broadcast bytes of q give 16 scores, and 64 of V against 4
+ * broadcast digits 16 channels. With 4 bits 64 bytes of K are two such lines, and 32 bytes of V
+ * one: the channels of the low halves, then those of the high halves. */
+static inline size_t kv_k_index(uint32_t slot, uint32_t byte, uint32_t row) {
+    return (size_t)(slot / 16) * 16 * row + (size_t)(byte / 4) * 64 + (slot % 16) * 4 + byte % 4;
 }
-static inline size_t kv8_v_index(uint32_t slot, uint32_t channel, uint32_t head_dim) {
-    return (size_t)(slot / 4) * 4 * head_dim + (size_t)channel * 4 + slot % 4;
+static inline size_t kv_v_index(uint32_t slot, uint32_t byte, uint32_t row) {
+    return (size_t)(slot / 4) * 4 * row + (size_t)byte * 4 + slot % 4;
+}
+
+/* The int8 values of codes 0 .. 15, ascending (docs/numerics.md 6). */
+extern const int8_t kv_levels[16];
+
+/* The int8 value of a channel of K or V, for plain C. */
+static inline int32_t kv_k_value(const struct kv_head *head, uint32_t bits, uint32_t slot,
+                                 uint32_t channel, uint32_t head_dim) {
+    if (bits == 8) return head->k[kv_k_index(slot, channel, head_dim)] - 128;
+    const uint32_t byte = channel / 8 * 4 + channel % 4;
+    return kv_levels[head->k[kv_k_index(slot, byte, head_dim / 2)] >> channel % 8 / 4 * 4 & 15];
+}
+static inline int32_t kv_v_value(const struct kv_head *head, uint32_t bits, uint32_t slot,
+                                 uint32_t channel, uint32_t head_dim) {
+    if (bits == 8) return head->v[kv_v_index(slot, channel, head_dim)];
+    const uint32_t byte = channel / 16 * 8 + channel % 8;
+    const uint8_t both = (uint8_t)head->v[kv_v_index(slot, byte, head_dim / 2)];
+    return kv_levels[both >> channel % 16 / 8 * 4 & 15];
 }
 
 #endif

@@ -6,8 +6,7 @@
 apus_status igpu_prepare_measure(const struct hal_setup *setup, struct hal_need *need) {
     struct program_layout l = program_layout(setup);
     const struct igpu_model *model = setup->model_memory;
-    const char *why = setup->kv_type == KV_8 ? program_fits(model, &l)
-                                             : "the shaders know a cache of 8 bits only";
+    const char *why = program_fits(model, &l);
     if (why) {
         if (model->device.port.log)
             model->device.port.log(model->device.port.user, APUS_LOG_ERROR, why);

@@ -80,10 +80,12 @@ struct push_heads {
     uint32_t cos_sin, block, columns_at;
     uint32_t gain[2]; /* of q and k; BLOB_ABSENT: none */
     float inv_dim, eps;
+    uint32_t k_bits, v_bits; /* of a value in the cache */
 };
 struct push_query {
     uint32_t head_dim, heads, group, slots, qi_stride, block_words, columns_at, ranges_at,
         splits_at, sinks;
+    uint32_t k_bits, v_bits;
 };
 struct push_attend_out {
     uint32_t head_dim, heads, stride, sinks;

@@ -82,7 +82,9 @@ static int heads_step(const struct igpu_program *p, const struct hal_op *op, uin
                               .columns_at = p->at.view[op->view].columns_at,
                               .gain = {op->gain[0], op->gain[1]},
                               .inv_dim = 1.0f / (float)hd,
-                              .eps = op->eps};
+                              .eps = op->eps,
+                              .k_bits = kv_bits(cache.type, KV_K),
+                              .v_bits = kv_bits(cache.type, KV_V)};
     s->shader = SHADER_HEADS, s->rule = RULE_X_COLUMNS;
     s->x = op->shape.heads + 2 * op->shape.kv_heads;
     s->act = program_part(p, PART_STATE);
@@ -118,7 +120,9 @@ static int attend_step(const struct igpu_program *p, const struct hal_op *op, ui
                               at->columns_at,
                               at->ranges_at,
                               at->splits_at,
-                              op->sinks};
+                              op->sinks,
+                              kv_bits(cache.type, KV_K),
+                              kv_bits(cache.type, KV_V)};
     s->shader = part ? SHADER_ATTEND_SUM : SHADER_ATTEND_MAX, s->rule = RULE_SPLITS;
     s->view = op->view;
     s->in[0] = slot_range(p, op->in[0]), s->in[1] = layer_cache(p, op->layer),

@@ -72,13 +72,31 @@ static apus_status check_ranges(const apus_config *c) {
     return s;
 }
 
+/* The type of the cache. */
+static apus_status read_kv_type(const apus_config *c, enum kv_type *type) {
+    const struct {
+        const char *refusal;
+        uint32_t found;
+    } bits[] = {{"kv_bits is #, must be 0, 4 or 8", c->kv_bits},
+                {"v_bits is #, must be 0, 4 or 8", c->v_bits}};
+    for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
+        if (bits[i].found && bits[i].found != 4 && bits[i].found != 8)
+            return refuse(&c->model->port, APUS_E_ARGUMENT, where, bits[i].refusal,
+                          CHECK_NUMBERS(bits[i].found));
+    const uint32_t k = c->kv_bits ? c->kv_bits : 8, v = c->v_bits ? c->v_bits : k;
+    *type = k == 8 ? (v == 8 ? KV_8 : KV_K8V4) : (v == 8 ? KV_K4V8 : KV_4);
+    return APUS_OK;
+}
+
 static apus_status read_request(struct request *r, const apus_config *config) {
     apus_config *c = &r->config;
     config_ahead(c, config, sizeof *c, _Alignof(apus_config));
     const apus_port *port = c->model ? &c->model->port : NULL;
+    enum kv_type kv_type = KV_8;
     apus_status s = config_read(c, config, STRUCT(apus_config), port);
     if (s || !c->model) return s ? s : APUS_E_ARGUMENT;
     s = check_ranges(c);
+    if (!s) s = read_kv_type(c, &kv_type);
     if (s) return s;
     uint32_t most = c->model->hal.dims->max_positions;
     if (!c->context) c->context = most < 4096 ? most : 4096;
@@ -90,7 +108,7 @@ static apus_status read_request(struct request *r, const apus_config *config) {
     if (!c->overlap && !c->model->port.now_ns) c->overlap = 1;
     s = costs_read(&r->costs, c->costs, port);
     if (s) return s;
-    r->target = (struct sequence_config){c->model, c->context, c->chunk, c->threads, KV_8, NULL};
+    r->target = (struct sequence_config){c->model, c->context, c->chunk, c->threads, kv_type, NULL};
     r->draft = (struct sequence_config){0};
     return c->draft ? read_draft(r) : APUS_OK;
 }

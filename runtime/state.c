@@ -20,7 +20,7 @@ struct state_header {
     uint32_t evaluated;
     uint32_t flags;
 };
-enum { STATE_KEYED = 1, STATE_LACKS = 2, STATE_FLAGS = 3 };
+enum { STATE_KEYED = 1, STATE_LACKS = 2, STATE_K4 = 4, STATE_V4 = 8, STATE_FLAGS = 15 };
 enum { STATE_VERSION = 2 };
 
 /* The positions of a layer whose rows are saved: as many as one that sees further needs, and one
@@ -38,6 +38,15 @@ static uint64_t layer_bytes(const struct sequence *t, uint32_t layer, uint32_t e
     const struct kv_range rows = saved_rows(t, layer, evaluated, flags);
     struct kv_cache cache = sequence_cache(t, layer);
     return kv_saved_bytes(&cache, rows.begin, rows.end - rows.begin);
+}
+
+/* The type of the cache, of which STATE_K4 and STATE_V4 say that K and V have 4 bits. */
+static enum kv_type kv_of(uint32_t flags) {
+    if (flags & STATE_K4) return flags & STATE_V4 ? KV_4 : KV_K4V8;
+    return flags & STATE_V4 ? KV_K8V4 : KV_8;
+}
+static uint32_t flags_of(enum kv_type type) {
+    return (kv_bits(type, KV_K) == 4 ? STATE_K4 : 0u) | (kv_bits(type, KV_V) == 4 ? STATE_V4 : 0u);
 }
 
 static uint64_t kv_saved(const apus_session *s, uint32_t evaluated, uint32_t flags) {
@@ -74,8 +83,8 @@ APUS_API apus_status apus_save(const apus_session *s, void *data, size_t capacit
     if (!status) status = refuse_null(&s->model->port, "apus_save", "bytes", bytes);
     if (status) return status;
     const apus_port *port = &s->model->port;
-    const uint32_t flags =
-        (s->keyed ? STATE_KEYED : 0u) | (sequence_lacks(&s->target) ? STATE_LACKS : 0u);
+    const uint32_t flags = (s->keyed ? STATE_KEYED : 0u) | flags_of(s->target.kv_type) |
+                           (sequence_lacks(&s->target) ? STATE_LACKS : 0u);
     uint64_t need = state_bytes(s, s->target.evaluated, flags);
     if (data && capacity < need)
         return refuse(port, APUS_E_SPACE, "apus_save", "capacity is #, and the state takes # bytes",
@@ -128,6 +137,12 @@ static apus_status check_header(const apus_session *s, const uint8_t *data, size
     if (header->flags & ~(uint32_t)STATE_FLAGS)
         return refuse(port, APUS_E_FORMAT, where, "flags are $, must be 0 to #",
                       CHECK_NUMBERS(header->flags, STATE_FLAGS));
+    const enum kv_type found_kv = kv_of(header->flags), ours_kv = s->target.kv_type;
+    if (found_kv != ours_kv)
+        return refuse(port, APUS_E_MISMATCH, where,
+                      "K and V have # and # bits in it, and # and # in the session's cache",
+                      CHECK_NUMBERS(kv_bits(found_kv, KV_K), kv_bits(found_kv, KV_V),
+                                    kv_bits(ours_kv, KV_K), kv_bits(ours_kv, KV_V)));
     if ((header->flags & STATE_KEYED) != s->keyed)
         return refuse(
             port, APUS_E_FORMAT, where,

@@ -30,6 +30,7 @@ static const struct option lsp_options[] = {
      NULL},
     {"-c", "--ctx", OPTION_COUNT, AT(context), 16, 1 << 20, "N",
      "positions of the context (default: the model's, at most 8192)", "positions of the context"},
+    OPTION_KV,
 };
 
 const struct command command_lsp = {

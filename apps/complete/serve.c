@@ -27,6 +27,7 @@ static const struct option options[] = {
     {"-c", "--ctx", OPTION_COUNT, AT(context), 1, 4294967295.0, "N",
      "positions of each context (default: 8192, as far as the model goes)",
      "positions of a context (default 8192)"},
+    OPTION_KV,
     OPTIONS_DRAFT,
     OPTION_NO_LOOKUP,
     {NULL, "--fim", OPTION_STRING, AT(fim), 0, 0, "NAME",

@@ -19,6 +19,8 @@ static apus_config config_of(const struct slots *slots, const apus_costs *costs)
                                 .proposals = (uint32_t)settings->proposals,
                                 .lookup = settings->lookup,
                                 .overlap = settings->overlap,
+                                .kv_bits = settings->kv_bits,
+                                .v_bits = settings->v_bits,
                                 .costs = costs,
                                 .pool = slots->pool};
     return config;

@@ -1,9 +1,9 @@
 /* Measures decoding behind long contexts, and compares it with the time that reading weights, keys
  * and values takes at the read roof of the same run. Prints JSON to stdout.
  *
- *     bench_context MODEL.apus [--threads N] [--turns N] [--at N,N,...]
+ *     bench_context MODEL.apus [--threads N] [--turns N] [--at N,N,...] [--kv 8|4]
  *
- * Default: 2 threads, 5 turns, at 512,2048,8192.
+ * Default: 2 threads, 5 turns, at 512,2048,8192, a cache of 8 bits.
  *
  * Evaluating thousands of tokens of a 7B model takes minutes, and its speed is not measured here.
  * So only the first 256 positions are evaluated, and their rows of the cache are repeated up to the
@@ -23,7 +23,7 @@ enum { BASE = 256, DECODED = 4, TURNS_MAX = 31, POSITIONS = 8, ROOF_BYTES = 1 <<
 
 struct bench {
     apus_session *session;
-    unsigned threads, turns, count, prefetch;
+    unsigned threads, turns, count, prefetch, kv;
     uint32_t at[POSITIONS]; /* ascending */
     double roof[TURNS_MAX], seconds[POSITIONS][TURNS_MAX];
 };
@@ -91,9 +91,10 @@ static void report(struct bench *b, const apus_info *info) {
     if (uname(&u)) memset(&u, 0, sizeof u);
     roof_machine(machine, sizeof machine);
     printf("{\"machine\": {\"processor\": \"%s\", \"kernel\": \"%s\"}, \"model\": \"%s\", "
-           "\"threads\": %u, \"turns\": %u, \"weight_bytes\": %llu, \"read_gb_per_s\": "
+           "\"threads\": %u, \"turns\": %u, \"kv_bits\": %u, \"weight_bytes\": %llu, "
+           "\"read_gb_per_s\": "
            "%.3f, \"contexts\": [",
-           machine, u.release, info->name, b->threads, b->turns,
+           machine, u.release, info->name, b->threads, b->turns, b->kv,
            (unsigned long long)info->weight_bytes, roof * 1e-9);
     for (unsigned i = 0; i < b->count; i++) {
         const double seconds = roof_median(b->seconds[i], b->turns),
@@ -107,7 +108,7 @@ static void report(struct bench *b, const apus_info *info) {
 }
 
 static int parse(int argc, char **argv, struct bench *b) {
-    *b = (struct bench){.threads = 2, .turns = 5, .count = 3, .at = {512, 2048, 8192}};
+    *b = (struct bench){.threads = 2, .turns = 5, .count = 3, .kv = 8, .at = {512, 2048, 8192}};
     for (int i = 2; i + 1 < argc; i += 2) {
         char *end = argv[i + 1];
         const long n = strtol(argv[i + 1], NULL, 10);
@@ -115,6 +116,8 @@ static int parse(int argc, char **argv, struct bench *b) {
             b->threads = (unsigned)n;
         } else if (strcmp(argv[i], "--turns") == 0 && n >= 1 && n <= TURNS_MAX) {
             b->turns = (unsigned)n;
+        } else if (strcmp(argv[i], "--kv") == 0 && (n == 4 || n == 8)) {
+            b->kv = (unsigned)n;
         } else if (strcmp(argv[i], "--at") == 0) {
             for (b->count = 0; b->count < POSITIONS && *end; b->count++, end += *end == ',') {
                 const long at = strtol(end, &end, 10);
@@ -139,7 +142,7 @@ int main(int argc, char **argv) {
     if (!parse(argc, argv, &b)) {
         fprintf(stderr,
                 "usage: bench_context MODEL.apus [--threads 1..64] [--turns 1..%d] [--at N,N,...: "
-                "ascending multiples of 16 from %d]\n",
+                "ascending multiples of 16 from %d] [--kv 8|4]\n",
                 TURNS_MAX, BASE);
         return 2;
     }
@@ -153,8 +156,11 @@ int main(int argc, char **argv) {
     if (apus_model_measure(&mc, &need) ||
         apus_model_open(&model, &mc, roof_alloc(need.bytes), need.bytes))
         return fail("cannot open the model's engine");
-    apus_config sc = {
-        .size = sizeof sc, .model = model, .context = most + 16, .threads = b.threads};
+    apus_config sc = {.size = sizeof sc,
+                      .model = model,
+                      .context = most + 16,
+                      .threads = b.threads,
+                      .kv_bits = b.kv};
     struct roof_team *team = roof_open(b.threads);
     void *region = roof_alloc(ROOF_BYTES);
     float *logits = roof_alloc(info.vocab * sizeof *logits);

@@ -2,7 +2,6 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 #include "attend.glsl"
-#include "kv.glsl"
 #include "dot.glsl"
 #include "query.glsl"
 // Attention, first pass: the largest score and the largest value scale of every query.

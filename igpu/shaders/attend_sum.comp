@@ -2,7 +2,6 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 #include "attend.glsl"
-#include "kv.glsl"
 #include "dot.glsl"
 #include "query.glsl"
 // Attention, second pass: computes the scores again, so that they need not be stored, makes weights
@@ -54,7 +53,8 @@ void main() {
             uint c = k * 64 + t;
             if (c < head_dim)
                 for (uint q = 0; q < quads; q++) {
-                    uint values = kv[vbase + q * head_dim + c];
+                    uint values = kv[vbase + q * (head_dim * v_bits / 8) + kv_v_word(c)];
+                    if (v_bits == 4) values = kv_values(values >> kv_v_shift(c));
                     acc[k] += ivec3(dot4(values, digits[0][q]), dot4(values, digits[1][q]),
                                     dot4(values, digits[2][q]));
                 }

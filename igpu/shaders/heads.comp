@@ -2,7 +2,6 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 #include "attend.glsl"
-#include "kv.glsl"
 // Normalises where there are gains, applies RoPE and Hadamard (Q and K only) and quantizes one head
 // of Q, K or V. Grid (heads + 2 * kv_heads, columns). A query goes to QI, and its state of
 // attention is cleared. K and V rows go to the cache (hal/kv.h) and to the rows that the host
@@ -15,7 +14,9 @@ layout(push_constant) uniform Push {
     uint columns_at;                                  // in args, of the layer's view
     uint gain[2];                                     // of Q and K: index in rows, or NO_GAIN
     float inv_dim, eps;
+    uint k_bits, v_bits;                              // of a value in the cache
 };
+#include "kv.glsl"
 const uint UNROTATED = 0xffffffffu, NO_GAIN = 0xffffffffu;
 layout(set = 0, binding = 3, std430) writeonly buffer State { uint state[]; };
 layout(set = 0, binding = 4, std430) readonly buffer In { float x[]; } inputs[3];
@@ -37,16 +38,27 @@ void store(uint kind, uint head, uint column, uint word, ivec4 q) {
     uint row = (column * kv_heads + head) * (2 * words + 2);
     fresh[row + (kind - 1) * words + word] = pack4(q);
     uint block = head * block_words;
-    if (kind == 1) {
+    if (kind == 1 && k_bits == 8) {
         kv[kv_k_at(block, head_dim, slot) + word * KV_K_STEP] = kv_k_word(pack4(q));
+        return;
+    }
+    if (kind == 1) {
+        // the other halves of the bytes are another invocation's
+        uint at = kv_k_at(block, head_dim, slot) + word / 2 * KV_K_STEP, shift = word % 2 * 4,
+             codes = 0;
+        for (uint i = 0; i < 4; i++) codes |= kv_code(q[i]) << i * 8;
+        atomicAnd(kv[at], ~(0x0f0f0f0fu << shift));
+        atomicOr(kv[at], codes << shift);
         return;
     }
     // A word of V holds four slots; other columns of this pass may write the other three bytes at
     // the same time.
-    uint at = kv_v_at(block, head_dim, slots, slot) + word * 4, shift = slot % 4 * 8;
+    uint at = kv_v_at(block, head_dim, slots, slot), mask = v_bits == 8 ? 255 : 15;
     for (uint i = 0; i < 4; i++) {
-        atomicAnd(kv[at + i], ~(255u << shift));
-        atomicOr(kv[at + i], (uint(q[i]) & 255u) << shift);
+        uint c = word * 4 + i, to = at + kv_v_word(c), shift = slot % 4 * 8 + kv_v_shift(c);
+        uint bits = v_bits == 8 ? uint(q[i]) & 255u : kv_code(q[i]);
+        atomicAnd(kv[to], ~(mask << shift));
+        atomicOr(kv[to], bits << shift);
     }
 }
 

@@ -1,5 +1,5 @@
-// A query and the cache: the scores of its slots. Include this after attend.glsl, kv.glsl and
-// dot.glsl. Grid (splits of SPLIT slots, heads, columns). group: heads per kv head.
+// A query and the cache: the scores of its slots. Include this after attend.glsl and dot.glsl. Grid
+// (splits of SPLIT slots, heads, columns). group: heads per kv head.
 layout(push_constant) uniform Push {
     uint head_dim, heads, group, slots, qi_stride, block_words;
     // in args, of the layer's view: columns; [columns][RANGES_MAX] pairs of a first slot and the
@@ -7,7 +7,9 @@ layout(push_constant) uniform Push {
     uint columns_at, ranges_at;
     uint splits_at; // in args: the first slot of every split
     uint sinks;     // in rows: a logit for each head; or NO_SINKS
+    uint k_bits, v_bits;
 };
+#include "kv.glsl"
 const uint RANGES_MAX = 8;
 layout(set = 0, binding = 4, std430) readonly buffer In { uint v[]; } inputs[2];
 layout(set = 0, binding = 5, std430) buffer State { uint state[]; };
@@ -63,8 +65,15 @@ bool query_sees(query_view v, uint slot) {
 float query_score(query_view v, uint slot) {
     uint at = kv_k_at(v.block, head_dim, slot);
     int sum = 0;
-    for (uint i = 0; i < head_dim / 4; i++)
-        sum += dot4(kv_k_word(kv[at + i * KV_K_STEP]), query[i]);
+    if (k_bits == 8)
+        for (uint i = 0; i < head_dim / 4; i++)
+            sum += dot4(kv_k_word(kv[at + i * KV_K_STEP]), query[i]);
+    else
+        for (uint i = 0; i < head_dim / 8; i++) {
+            uint both = kv[at + i * KV_K_STEP];
+            sum += dot4(kv_values(both), query[2 * i]);
+            sum += dot4(kv_values(both >> 4), query[2 * i + 1]);
+        }
     precise float s = float(sum) * v.scale;
     s = s * uintBitsToFloat(kv[kv_kscale_at(v.block, head_dim, slots, slot)]);
     return s;

@@ -453,6 +453,11 @@ typedef struct apus_config {
                        for `chunk` columns; on a GPU a step is a submission. Besides, a call reads
                        the text of its parts, or chooses ids from at most 16 rows of logits. With
                        steps a draft does not go on beside the model (overlap) */
+
+    /* The cache of keys and values (K and V) of the model; a draft's has 8 bits. Fewer bits take
+     * less of the arena, make long contexts faster, and change the logits: those of K the most. */
+    uint32_t kv_bits; /* bits of a value: 8 or 4; 0: 8 */
+    uint32_t v_bits;  /* those of V alone, where they differ: 8 or 4; 0: kv_bits */
 } apus_config;
 
 /* Counts the memory by the same code as apus_open places it: apus_open does not fail for lack of
@@ -690,12 +695,13 @@ APUS_API apus_status apus_get_stats(const apus_session *session, apus_stats *sta
  * if it is wanted. apus_save with data NULL gives the size alone; APUS_E_SPACE if capacity is less.
  * apus_restore checks everything before it changes anything: APUS_E_FORMAT, with a sentence in the
  * log, for a state that is damaged or made with another key, or with a key for a session without
- * one, or the other way round; APUS_E_VERSION; APUS_E_MISMATCH for another model; APUS_E_CONTEXT
- * for more positions than this session holds. data may have any alignment. Without a key anybody
- * can make a state whose rows of the cache do not belong to its ids, so that a text continues words
- * that apus_ids does not show. Take states only from places where nobody else writes, or give
- * sessions a state_key. A key does not hide what is in a state, nor does it distinguish an old
- * state from a new one. */
+ * one, or the other way round; APUS_E_VERSION; APUS_E_MISMATCH for another model, and for a cache
+ * of other bits (apus_config.kv_bits); APUS_E_CONTEXT for more positions than this session holds.
+ * data may have any alignment. Without a key anybody can make a state whose rows of the cache do
+ * not belong to its ids, so that a text continues words that apus_ids does not show. Take states
+ * only from places where nobody else writes, or give sessions a state_key. A key does not hide what
+ * is in a state, nor does it distinguish an old state from a new one.
+ */
 APUS_API apus_status apus_save(const apus_session *session, void *data, size_t capacity,
                                size_t *bytes);
 APUS_API apus_status apus_restore(apus_session *session, const void *data, size_t bytes);

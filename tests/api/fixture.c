@@ -45,13 +45,17 @@ void api_model_close(struct api_model *m) {
     guarded_free(&m->bytes);
 }
 
+uint32_t api_kv_bits, api_v_bits;
+
 void api_open(struct api_session *s, const struct api_model *m, uint32_t context, uint32_t threads,
               uint32_t chunk) {
     apus_config config = {.size = sizeof config,
                           .model = m->model,
                           .context = context,
                           .threads = threads,
-                          .chunk = chunk};
+                          .chunk = chunk,
+                          .kv_bits = api_kv_bits,
+                          .v_bits = api_v_bits};
     apus_memory need = {.size = sizeof need};
     assert_int_equal(apus_measure(&config, &need), APUS_OK);
     s->arena = guarded_take(need.bytes, need.alignment);

@@ -43,6 +43,7 @@ struct api_session {
     apus_session *session;
     struct guarded arena;
 };
+extern uint32_t api_kv_bits, api_v_bits; /* of the sessions that are opened from here on */
 void api_open(struct api_session *s, const struct api_model *m, uint32_t context, uint32_t threads,
               uint32_t chunk);
 void api_close(struct api_session *s);

@@ -20,6 +20,8 @@ static void a_session_fits_exactly(void **state) {
         {.context = 0, .threads = 0, .chunk = 0},
         {.context = 512, .threads = 64, .chunk = 64},
         {.context = 90, .threads = 2, .chunk = 16, .lookup = 1, .proposals = 15},
+        {.context = 90, .threads = 2, .chunk = 16, .kv_bits = 4},
+        {.context = 91, .chunk = 16, .kv_bits = 8, .v_bits = 4, .lookup = 1},
     };
     for (int which = 0; which < API_MODELS; which++) {
         struct api_model m, draft;

@@ -162,6 +162,10 @@ static void sessions_say_why(void **state) {
          "apus_config: chunk is 513, must be 0 to 512"},
         {{.size = sizeof good, .model = r->model, .proposals = 16},
          "apus_config: proposals is 16, must be 0 to 15"},
+        {{.size = sizeof good, .model = r->model, .kv_bits = 5},
+         "apus_config: kv_bits is 5, must be 0, 4 or 8"},
+        {{.size = sizeof good, .model = r->model, .kv_bits = 8, .v_bits = 16},
+         "apus_config: v_bits is 16, must be 0, 4 or 8"},
         {{.size = sizeof good, .model = r->model, .draft = r->model, .draft_context = 63},
          "apus_config: draft_context is 63, must be 64 to 512"},
     };

@@ -1,5 +1,5 @@
 /* A saved state is checked completely before anything changes: whatever happened to its bytes, the
- * session goes on as if nothing was asked. */
+ * session goes on as if nothing was asked. All of it with every type of the cache. */
 #include "tests/api/fixture.h"
 
 #include <stdlib.h>
@@ -8,6 +8,16 @@
 #include "weights/hash.h"
 
 enum { POSITIONS = 12, CONTEXT = 64 };
+
+/* Bits of K and V, as apus_config has them, and as they are. */
+static const uint32_t caches[][4] = {{0, 0, 8, 8}, {4, 0, 4, 4}, {8, 4, 8, 4}, {4, 8, 4, 8}};
+enum { CACHES = sizeof caches / sizeof *caches };
+static const uint32_t *cache = caches[0];
+
+static void use_cache(uint32_t which) {
+    cache = caches[which];
+    api_kv_bits = cache[0], api_v_bits = cache[1];
+}
 
 struct saved {
     struct api_model m;
@@ -122,7 +132,7 @@ static void damage_is_refused(void **state) {
 }
 
 /* Where things are in a state (runtime/state.c). */
-enum { AT_VERSION = 4, AT_MODEL = 8, AT_BYTES = 16, AT_EVALUATED = 24, AT_ZERO = 28, AT_IDS = 32 };
+enum { AT_VERSION = 4, AT_MODEL = 8, AT_BYTES = 16, AT_EVALUATED = 24, AT_FLAGS = 28, AT_IDS = 32 };
 
 /* With the right hash behind every change, so that the checks that come after it are reached. */
 static void states_with_right_hashes_are_checked(void **state) {
@@ -133,7 +143,8 @@ static void states_with_right_hashes_are_checked(void **state) {
     apus_layer_info layer = {.size = sizeof layer};
     assert_int_equal(apus_blob_layer(&t.m.blob, 0, &layer), APUS_OK);
     /* the first kv head's scales: behind the ids, its K and its V of 16 slots */
-    const size_t scales = AT_IDS + POSITIONS * 4 + 2 * 16 * layer.head_dim;
+    const size_t scales = AT_IDS + POSITIONS * 4 + 16 * layer.head_dim * (cache[2] + cache[3]) / 8;
+    const uint32_t own = (cache[2] == 4 ? 4u : 0u) | (cache[3] == 4 ? 8u : 0u);
     const struct {
         const char *what;
         size_t at, bytes;
@@ -154,7 +165,10 @@ static void states_with_right_hashes_are_checked(void **state) {
         {"more positions than cells", AT_EVALUATED, 4, POSITIONS + 5, APUS_E_FORMAT},
         {"2^31 positions", AT_EVALUATED, 4, 1u << 31, APUS_E_FORMAT},
         {"positions whose cells wrap", AT_EVALUATED, 4, UINT32_MAX, APUS_E_FORMAT},
-        {"a reserved word", AT_ZERO, 4, 1, APUS_E_FORMAT},
+        {"a key", AT_FLAGS, 4, own | 1, APUS_E_FORMAT},
+        {"a flag that is none", AT_FLAGS, 4, own | 16, APUS_E_FORMAT},
+        {"other bits of K", AT_FLAGS, 4, own ^ 4, APUS_E_MISMATCH},
+        {"other bits of V", AT_FLAGS, 4, own ^ 8, APUS_E_MISMATCH},
         {"a negative id", AT_IDS, 4, UINT32_MAX, APUS_E_FORMAT},
         {"the vocabulary's size as an id", AT_IDS + (POSITIONS - 1) * 4, 4, t.m.info.vocab,
          APUS_E_FORMAT},
@@ -200,10 +214,12 @@ static void any_rows_give_the_same_bits(void **state) {
         size_t at = AT_IDS + POSITIONS * 4;
         for (uint32_t i = 0; i < t.m.info.layers; i++) {
             assert_int_equal(apus_blob_layer(&t.m.blob, i, &layer), APUS_OK);
-            for (uint32_t h = 0; h < layer.kv_heads; h++, at += 16 * (2 * layer.head_dim + 8)) {
-                /* K is stored + 128 */
-                memset(t.data + at, 0, 16 * layer.head_dim);
-                memset(t.data + at + 16 * layer.head_dim, 0x80, 16 * layer.head_dim); /* V is not */
+            const size_t k = 16 * layer.head_dim * cache[2] / 8,
+                         v = 16 * layer.head_dim * cache[3] / 8;
+            for (uint32_t h = 0; h < layer.kv_heads; h++, at += k + v + 16 * 8) {
+                /* K is stored + 128, V is not */
+                memset(t.data + at, 0, k);
+                memset(t.data + at + k, cache[3] == 8 ? 0x80 : 0, v);
             }
         }
         assert_int_equal(at, t.bytes - 8);
@@ -226,6 +242,31 @@ static void another_models_state_is_refused(void **state) {
     assert_int_equal(apus_restore(t.s.session, u.data, u.bytes), APUS_E_MISMATCH);
     api_assert_same(before, &t.s);
     drop(&u);
+    drop(&t);
+}
+
+/* The session's own type is the only one that it takes. */
+static void a_cache_of_other_bits_is_refused(void **state) {
+    (void)state;
+    const uint32_t own = (uint32_t)(cache - caches[0]) / 4;
+    struct saved t;
+    save(&t, 0);
+    for (uint32_t i = 0; i < CACHES; i++) {
+        struct api_session other;
+        use_cache(i);
+        api_open(&other, &t.m, CONTEXT, 1, 16);
+        assert_int_equal(API_PROMPT(&other, t.ids, 3), APUS_OK);
+        struct api_view before = api_look(&other);
+        if (i == own) {
+            assert_int_equal(apus_restore(other.session, t.data, t.bytes), APUS_OK);
+            assert_true(api_generate(&other, 6, NULL) == t.after);
+        } else {
+            assert_int_equal(apus_restore(other.session, t.data, t.bytes), APUS_E_MISMATCH);
+            api_assert_same(before, &other);
+        }
+        api_close(&other);
+    }
+    use_cache(own);
     drop(&t);
 }
 
@@ -266,8 +307,14 @@ int main(void) {
         cmocka_unit_test(states_with_right_hashes_are_checked),
         cmocka_unit_test(any_rows_give_the_same_bits),
         cmocka_unit_test(another_models_state_is_refused),
+        cmocka_unit_test(a_cache_of_other_bits_is_refused),
         cmocka_unit_test(a_state_has_to_fit),
         cmocka_unit_test(saving_checks_its_arguments),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = 0;
+    for (uint32_t i = 0; i < CACHES; i++) {
+        use_cache(i);
+        failed += cmocka_run_group_tests(tests, NULL, NULL);
+    }
+    return failed;
 }

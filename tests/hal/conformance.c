@@ -274,6 +274,16 @@ static void note_available(void *user, const char *engine, int can, const char *
     printf("%s\n", text);
 }
 
+/* The first two tests, with caches of every other type. */
+static void caches_of_fewer_bits(void **unused) {
+    for (int type = KV_8 + 1; type < KV_TYPES; type++) {
+        kv_type = (enum kv_type)type;
+        same_bits(unused);
+        tree_equals_branches(unused);
+    }
+    kv_type = KV_8;
+}
+
 int main(int argc, char **argv) {
     if (argc > 2) device = argv[2];
     if (argc > 3) options = argv[3];
@@ -289,6 +299,7 @@ int main(int argc, char **argv) {
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits),
                                        cmocka_unit_test(tree_equals_branches),
+                                       cmocka_unit_test(caches_of_fewer_bits),
                                        cmocka_unit_test(ranges_and_masks),
                                        cmocka_unit_test(windows_in_rings),
                                        cmocka_unit_test(cancel_stops),

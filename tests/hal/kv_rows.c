@@ -1,5 +1,5 @@
-/* The cache's functions (hal/kv.h): each writes the rows it names, and nothing else; what is saved
- * comes back, at any alignment, and equal rows are equal bytes. */
+/* The cache's functions (hal/kv.h), for every type: each writes the rows it names, and nothing
+ * else; what is saved comes back, at any alignment, and equal rows are equal bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,8 +13,10 @@
 
 enum { SLOTS = 64, HEADS = 3, DIM = 32 };
 
+static enum kv_type type; /* under test */
+
 static struct kv_cache cache_open(uint32_t slots) {
-    struct kv_cache c = {NULL, KV_8, slots, HEADS, DIM};
+    struct kv_cache c = {NULL, type, slots, HEADS, DIM};
     size_t bytes = (size_t)kv_bytes(&c);
     assert_int_equal(bytes % 64, 0);
     assert_int_equal(bytes, HEADS * kv_head_bytes(&c));
@@ -26,6 +28,15 @@ static struct kv_cache cache_open(uint32_t slots) {
 
 static int8_t value(uint32_t head, uint32_t row, enum kv_part part, uint32_t channel) {
     return (int8_t)((head * 91 + row * 37 + (part == KV_V) * 50 + channel * 7) % 255 - 127);
+}
+
+/* What the cache makes of a value: with 4 bits the nearest level, of two the upper one. */
+static int32_t kept(int8_t q, enum kv_part part) {
+    int32_t best = kv_levels[0];
+    if (kv_bits(type, part) == 8) return q;
+    for (uint32_t i = 1; i < 16; i++)
+        if (abs(q - kv_levels[i]) <= abs(q - best)) best = kv_levels[i];
+    return best;
 }
 
 /* Row number `row` in `slot`. */
@@ -43,8 +54,10 @@ static int holds(const struct kv_cache *c, uint32_t slot, uint32_t row) {
     for (uint32_t h = 0; h < c->kv_heads; h++) {
         struct kv_head kv = kv_head_of(c, h);
         for (uint32_t i = 0; i < DIM; i++)
-            good &= kv.k[kv8_k_index(slot, i, DIM)] - 128 == value(h, row, KV_K, i) &&
-                    kv.v[kv8_v_index(slot, i, DIM)] == value(h, row, KV_V, i);
+            good &= kv_k_value(&kv, kv_bits(type, KV_K), slot, i, DIM) ==
+                        kept(value(h, row, KV_K, i), KV_K) &&
+                    kv_v_value(&kv, kv_bits(type, KV_V), slot, i, DIM) ==
+                        kept(value(h, row, KV_V, i), KV_V);
         good &= kv.kscale[slot] == (float)(1 + row * 2) && kv.vscale[slot] == (float)(2 + row * 2);
     }
     return good;
@@ -54,8 +67,9 @@ static int is_zero(const struct kv_cache *c, uint32_t slot) {
     int good = 1;
     for (uint32_t h = 0; h < c->kv_heads; h++) {
         struct kv_head kv = kv_head_of(c, h);
-        for (uint32_t i = 0; i < DIM; i++)
-            good &= !kv.k[kv8_k_index(slot, i, DIM)] && !kv.v[kv8_v_index(slot, i, DIM)];
+        const uint32_t k_row = DIM * kv_bits(type, KV_K) / 8, v_row = DIM * kv_bits(type, KV_V) / 8;
+        for (uint32_t i = 0; i < k_row; i++) good &= !kv.k[kv_k_index(slot, i, k_row)];
+        for (uint32_t i = 0; i < v_row; i++) good &= !kv.v[kv_v_index(slot, i, v_row)];
         good &= kv.kscale[slot] == 0.0f && kv.vscale[slot] == 0.0f;
     }
     return good;
@@ -134,9 +148,33 @@ static void bad_scales_are_found(void **unused) {
     free(c.data);
 }
 
+/* All values, whatever the cache's tables say of them. */
+static void codes_are_of_the_nearest_levels(void **unused) {
+    (void)unused;
+    struct kv_cache c = cache_open(16);
+    for (int q = -128; q < 128; q++)
+        for (enum kv_part part = KV_K; part <= KV_V; part = (enum kv_part)(part + 1)) {
+            int8_t row[DIM];
+            memset(row, q, sizeof row);
+            kv_store(&c, 1, 7, part, row, 1.0f);
+            const struct kv_head kv = kv_head_of(&c, 1);
+            for (uint32_t i = 0; i < DIM; i++)
+                assert_int_equal(part == KV_K ? kv_k_value(&kv, kv_bits(type, KV_K), 7, i, DIM)
+                                              : kv_v_value(&kv, kv_bits(type, KV_V), 7, i, DIM),
+                                 kept((int8_t)q, part));
+        }
+    free(c.data);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_go_where_they_are_sent), cmocka_unit_test(zero_ends_where_it_is_told),
-        cmocka_unit_test(saved_rows_come_back), cmocka_unit_test(bad_scales_are_found)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+        cmocka_unit_test(saved_rows_come_back), cmocka_unit_test(bad_scales_are_found),
+        cmocka_unit_test(codes_are_of_the_nearest_levels)};
+    int failed = 0;
+    for (int i = 0; i < KV_TYPES; i++) {
+        type = (enum kv_type)i;
+        failed += cmocka_run_group_tests(tests, NULL, NULL);
+    }
+    return failed;
 }

@@ -47,6 +47,7 @@ const struct random_shape shapes[SHAPES] = {
 const struct hal_engine *tested = &hal_cpu_engine;
 const char *device, *options;
 apus_map overlay;
+enum kv_type kv_type;
 int last_cpu(void) { return tested == &hal_cpu_engine ? APUS_CPU_NEON : APUS_CPU_REF; }
 uint32_t last_threads(void) { return tested == &hal_cpu_engine ? 3 : 1; }
 
@@ -68,7 +69,7 @@ static void *aligned(size_t bytes) {
 }
 
 struct kv_cache cache_of(const struct rig *r, const struct hal_model *model, uint32_t layer) {
-    return (struct kv_cache){r->kv[layer], KV_8, r->kv_slots[hal_view_of(model, layer)],
+    return (struct kv_cache){r->kv[layer], kv_type, r->kv_slots[hal_view_of(model, layer)],
                              model->layers[layer].kv_heads, model->dims->head_dim};
 }
 
@@ -113,6 +114,7 @@ static struct rig *open_rig(const struct hal_engine *engine, const struct hal_mo
                               .model_memory = r->model_memory,
                               .pool = r->pool,
                               .kv = r->kv,
+                              .kv_type = kv_type,
                               .threads = threads};
     memcpy(setup.slot, r->slot, sizeof setup.slot);
     memcpy(setup.kv_slots, kv_slots, sizeof setup.kv_slots);

@@ -21,7 +21,8 @@ extern const struct random_shape shapes[SHAPES];
  * CPU's. */
 extern const struct hal_engine *tested;
 extern const char *device, *options;
-extern apus_map overlay; /* of an NPU */
+extern apus_map overlay;     /* of an NPU */
+extern enum kv_type kv_type; /* of the caches of rigs that are opened from here on */
 int last_cpu(void);
 uint32_t last_threads(void);
 

@@ -22,6 +22,7 @@ enum { RANGES = 8 };
 struct scene {
     uint32_t slots, head_dim, queries;
     enum content content;
+    enum kv_type type;
     uint32_t ranges[ATTEND_QUERIES], tail[ATTEND_QUERIES], mask[ATTEND_QUERIES];
     struct kv_range range[ATTEND_QUERIES][RANGES];
     float sink[ATTEND_QUERIES]; /* 0: none */
@@ -35,6 +36,7 @@ static void see(struct scene *s, uint32_t query, uint32_t end) {
 
 struct attend_data {
     struct attend_args args;
+    enum kv_type type;
     const struct cpu_kernels *table;
     struct guarded kv, q[ATTEND_QUERIES], out[ATTEND_QUERIES], scratch;
 };
@@ -83,19 +85,21 @@ static void fill_scales(const struct scene *s, struct dice *d, uint32_t slot, fl
 static struct attend_data attend_take(const struct scene *s, struct dice d, enum side side) {
     struct attend_data a;
     memset(&a, 0, sizeof a);
-    struct kv_cache cache = {NULL, KV_8, s->slots, 1, s->head_dim};
+    struct kv_cache cache = {NULL, s->type, s->slots, 1, s->head_dim};
     a.kv = guard_take(kv_bytes(&cache), 64, side);
     cache.data = a.kv.data;
     dice_fill(&d, a.kv.data, a.kv.bytes);
     struct kv_head kv = kv_head_of(&cache, 0);
     if (s->content == C_EXTREME) {
-        memset(kv.k, dice_below(&d, 2) ? 0 : 255, (size_t)s->slots * s->head_dim);
-        memset(kv.v, 0x80, (size_t)s->slots * s->head_dim);
+        const size_t values = (size_t)s->slots * s->head_dim;
+        memset(kv.k, dice_below(&d, 2) ? 0 : 255, values * kv_bits(s->type, KV_K) / 8);
+        memset(kv.v, kv_bits(s->type, KV_V) == 8 ? 0x80 : 0, values * kv_bits(s->type, KV_V) / 8);
     }
     for (uint32_t slot = 0; slot < s->slots; slot++)
         fill_scales(s, &d, slot, kv.kscale + slot, kv.vscale + slot);
     a.scratch = guard_take(attend_scratch_floats(s->slots) * sizeof(float), 64, side);
     memset(a.scratch.data, 0xff, a.scratch.bytes);
+    a.type = s->type;
     a.args = (struct attend_args){.kv = kv,
                                   .slots = s->slots,
                                   .head_dim = s->head_dim,
@@ -130,12 +134,12 @@ static void attend_give(struct attend_data *a) {
 }
 
 static uint32_t attend_call(const struct attend_data *a) {
-    return a->table->attend[KV_8](&a->args);
+    return a->table->attend[a->type](&a->args);
 }
 
 static uint64_t good, bad_cases;
 
-static void check(const struct scene *s, struct dice *d) {
+static void check_type(const struct scene *s, const struct dice *d) {
     char text[160];
     struct cpu_kernels ref = table_of(APUS_CPU_REF);
     struct attend_data want = attend_take(s, *d, FRONT);
@@ -149,9 +153,10 @@ static void check(const struct scene *s, struct dice *d) {
             uint32_t bad = attend_call(&got) != 0;
             snprintf(
                 text, sizeof text,
-                "%s head_dim %u queries %u content %d; first: %u ranges, %u .. %u, tail %u mask %x",
-                apus_cpu_name(mask), s->head_dim, s->queries, s->content, s->ranges[0],
-                s->range[0][0].begin, s->range[0][0].end, s->tail[0], s->mask[0]);
+                "%s type %d head_dim %u queries %u content %d; first: %u ranges, %u .. %u, tail %u "
+                "mask %x",
+                apus_cpu_name(mask), (int)s->type, s->head_dim, s->queries, s->content,
+                s->ranges[0], s->range[0][0].begin, s->range[0][0].end, s->tail[0], s->mask[0]);
             if (bad != want_bad) fail_msg("bad is %u, not %u (%s)", bad, want_bad, text);
             for (uint32_t i = 0; i < s->queries && !bad; i++)
                 same_bytes("out", want.out[i].data, got.out[i].data, got.out[i].bytes, text);
@@ -162,6 +167,14 @@ static void check(const struct scene *s, struct dice *d) {
     attend_give(&want);
     good += !want_bad;
     bad_cases += want_bad;
+}
+
+static void check(const struct scene *s, struct dice *d) {
+    struct scene each = *s;
+    for (int type = 0; type < KV_TYPES; type++) {
+        each.type = (enum kv_type)type;
+        check_type(&each, d);
+    }
     dice_roll(d);
 }
 
@@ -278,7 +291,7 @@ static void a_sink_takes_its_share(void **state) {
         assert_int_equal(attend_call(&a), 0);
         memcpy(alone, q->out, sizeof alone);
         for (uint32_t c = 0; c < 16; c++)
-            dot += q->q[c] * (a.args.kv.k[kv8_k_index(0, c, 16)] - 128);
+            dot += q->q[c] * kv_k_value(&a.args.kv, kv_bits(s.type, KV_K), 0, c, 16);
         sink = (float)dot * q->scale;
         sink = sink * a.args.kv.kscale[0];
         q->sink = &sink;
@@ -298,28 +311,32 @@ static void a_sink_takes_its_share(void **state) {
  * cannot be read. */
 static void what_nobody_sees_is_not_read(void **state) {
     (void)state;
-    enum { SLOTS = 1024, DIM = 256, PANEL = 16 * DIM };
+    enum { SLOTS = 1024, DIM = 256, PAGE = 16 * DIM };
     struct dice d = {28};
-    if (sysconf(_SC_PAGESIZE) != PANEL) skip();
+    if (sysconf(_SC_PAGESIZE) != PAGE) skip();
     for (uint32_t round = 0; round < 40; round++) {
-        struct scene s = {.slots = SLOTS, .head_dim = DIM, .queries = 1 + round % 8};
+        /* of 4 bits two panels are a page */
+        const enum kv_type type = round / 8 % 2 ? KV_4 : KV_8;
+        const uint32_t bytes = SLOTS * DIM * kv_bits(type, KV_K) / 8,
+                       slots = 16 * 8 / kv_bits(type, KV_K);
+        struct scene s = {.slots = SLOTS, .head_dim = DIM, .queries = 1 + round % 8, .type = type};
         for (uint32_t q = 0; q < s.queries; q++) scatter(&s, q, &d);
         struct attend_data a = attend_take(&s, d, FRONT);
         struct kv_head real = a.args.kv;
         uint8_t *pages =
             mmap(NULL, 2 * SLOTS * DIM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         assert_true(pages != MAP_FAILED);
-        memcpy(pages, real.k, SLOTS * DIM);
-        memcpy(pages + SLOTS * DIM, real.v, SLOTS * DIM);
+        memcpy(pages, real.k, bytes);
+        memcpy(pages + bytes, real.v, bytes);
         a.args.kv.k = pages;
-        a.args.kv.v = (int8_t *)pages + SLOTS * DIM;
+        a.args.kv.v = (int8_t *)pages + bytes;
         uint32_t hidden = 0;
-        for (uint32_t panel = 0; panel < SLOTS / 16; panel++) {
+        for (uint32_t page = 0; page < SLOTS / slots; page++) {
             int some = 0;
-            for (uint32_t slot = 0; slot < 16; slot++) some |= seen(&s, panel * 16 + slot);
+            for (uint32_t slot = 0; slot < slots; slot++) some |= seen(&s, page * slots + slot);
             if (some) continue;
-            assert_int_equal(mprotect(pages + panel * PANEL, PANEL, PROT_NONE), 0);
-            assert_int_equal(mprotect(pages + SLOTS * DIM + panel * PANEL, PANEL, PROT_NONE), 0);
+            assert_int_equal(mprotect(pages + page * PAGE, PAGE, PROT_NONE), 0);
+            assert_int_equal(mprotect(pages + bytes + page * PAGE, PAGE, PROT_NONE), 0);
             hidden++;
         }
         assert_true(hidden > 0);
@@ -351,18 +368,20 @@ static void one_slot(void **state) {
     (void)state;
     struct scene s = {.slots = 16, .head_dim = 16, .queries = 1, .content = C_PLAIN};
     see(&s, 0, 1);
-    EACH_MASK(mask) {
-        struct cpu_kernels t = table_of(mask);
-        struct attend_data a = attend_take(&s, (struct dice){25}, FRONT);
-        a.table = &t;
-        assert_int_equal(attend_call(&a), 0);
-        for (uint32_t c = 0; c < 16; c++) {
-            double want = (double)a.args.kv.vscale[0] * a.args.kv.v[kv8_v_index(0, c, 16)];
-            double got = a.args.query[0].out[c], error = got > want ? got - want : want - got;
-            assert_true(error <= 1e-6 * (want < 0 ? -want : want));
+    for (int type = 0; type < KV_TYPES; type++) EACH_MASK(mask) {
+            struct cpu_kernels t = table_of(mask);
+            s.type = (enum kv_type)type;
+            struct attend_data a = attend_take(&s, (struct dice){25}, FRONT);
+            a.table = &t;
+            assert_int_equal(attend_call(&a), 0);
+            for (uint32_t c = 0; c < 16; c++) {
+                double want = (double)a.args.kv.vscale[0] *
+                              kv_v_value(&a.args.kv, kv_bits(s.type, KV_V), 0, c, 16);
+                double got = a.args.query[0].out[c], error = got > want ? got - want : want - got;
+                assert_true(error <= 1e-6 * (want < 0 ? -want : want));
+            }
+            attend_give(&a);
         }
-        attend_give(&a);
-    }
 }
 
 int attend_tests(void) {
@@ -385,9 +404,11 @@ void attend_bench(void) {
     static const uint32_t shape[][4] = {{1024, 128, 1},     {1024, 128, 4},      {1024, 128, 8},
                                         {16384, 128, 1},    {16384, 128, 8},     {1024, 64, 3},
                                         {128, 128, 8, 128}, {32768, 128, 8, 128}};
-    for (unsigned i = 0; i < sizeof shape / sizeof *shape; i++) {
-        struct scene s = {.slots = shape[i][0], .head_dim = shape[i][1], .queries = shape[i][2]};
-        const uint32_t window = shape[i][3] ? shape[i][3] : s.slots;
+    for (unsigned i = 0; i < 2 * sizeof shape / sizeof *shape; i++) {
+        const uint32_t *of = shape[i / 2];
+        struct scene s = {
+            .slots = of[0], .head_dim = of[1], .queries = of[2], .type = i % 2 ? KV_4 : KV_8};
+        const uint32_t window = of[3] ? of[3] : s.slots;
         for (uint32_t q = 0; q < s.queries; q++) {
             see(&s, q, s.slots);
             s.range[q][0].begin = s.slots - window;
@@ -397,8 +418,8 @@ void attend_bench(void) {
             struct cpu_kernels t = table_of(mask);
             char what[80];
             a.table = &t;
-            snprintf(what, sizeof what, "attend %u of %u slots x %u, %u queries", window, s.slots,
-                     s.head_dim, s.queries);
+            snprintf(what, sizeof what, "attend %u of %u slots x %u, %u queries, %u bits", window,
+                     s.slots, s.head_dim, s.queries, kv_bits(s.type, KV_K));
             say_time(apus_cpu_name(mask), what, time_ns(bench_call, &a),
                      (double)a.kv.bytes * window / s.slots);
         }

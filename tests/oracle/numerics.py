@@ -3,6 +3,8 @@
 
     numerics.py MODEL.apus --ids 1,2,3 -o OUT.f32          float32 [positions][vocab]
 
+With --kv 4, k8v4 or k4v8 the cache has so many bits.
+
 Float operations are one float32 ufunc each, in the order the page gives. mul, add and sub assert
 that no operation makes a denormal, an infinity or a NaN (their operands are such results or come
 from the blob, which is checked when read). Integer sums are exact in int64; GEMV runs them as
@@ -309,6 +311,19 @@ def mixed(x, table, gain, eps):
 
 # --------------------------------------------------------------------------------------------------
 # 6. attention
+LEVELS = np.array([-125, -101, -79, -61, -46, -32, -19, -6, 6, 19, 32, 46, 61, 79, 101, 125])
+KV_BITS = {'8': (8, 8), '4': (4, 4), 'k8v4': (8, 4), 'k4v8': (4, 8)}
+
+
+def cached(q, bits):
+    """What a cache of so many bits makes of quantized values: with 4 the nearest level, of two
+    equally near ones the upper one."""
+    if bits == 8:
+        return q
+    near = np.abs(q[..., None] - LEVELS)
+    return LEVELS[15 - near[..., ::-1].argmin(axis=-1)].astype(np.float64)
+
+
 def attend(q, qs, k, ks, v, vs, window, sink):
     """One query head over its kv head, every position seeing itself and the earlier ones, at most
     `window` in all if that is not 0: q, k, v [n][head_dim] integers, scales [n], sink a float or
@@ -340,7 +355,7 @@ def attend(q, qs, k, ks, v, vs, window, sink):
     return np.where(vmax[:, None] > 0, out, f32(0))
 
 
-def attention(blob, layer, x, a):
+def attention(blob, layer, x, a, kv):
     n, d = len(x), int(blob.model['head_dim'])
     q, k, v = (gemv(blob.tensor(layer['tensor'][i]), a).reshape(n, -1, d) for i in range(3))
     table = blob.rope[:n]
@@ -351,6 +366,7 @@ def attention(blob, layer, x, a):
     eps = f32(blob.model['eps'])
     (q, qs), (k, ks) = mixed(q, table, q_gain, eps), mixed(k, table, k_gain, eps)
     v, vs = quant(v)
+    k, v = (cached(x, bits) for x, bits in zip((k, v), KV_BITS[kv]))
     group = int(layer['heads']) // int(layer['kv_heads'])
     sinks = [None] * int(layer['heads'])
     if variant['sinks'] != ABSENT:
@@ -364,7 +380,7 @@ def attention(blob, layer, x, a):
     return np.concatenate(o, axis=1)
 
 
-def logits(blob, ids):
+def logits(blob, ids, kv='8'):
     """float32 [positions][vocab]."""
     ids, m = np.asarray(ids), blob.model
     inv_dim, eps = f32(1.0 / int(m['dim'])), f32(m['eps'])
@@ -373,7 +389,7 @@ def logits(blob, ids):
     for layer in blob.layers:
         weight = [blob.tensor(t) if t != ABSENT else None for t in layer['tensor'][3:]]
         if layer['heads']:
-            o = attention(blob, layer, x, norm(x, inv_dim, eps))
+            o = attention(blob, layer, x, norm(x, inv_dim, eps), kv)
             x = snap(add(x, gemv(weight[0], quant(o))))
         if layer['ffn']:
             a = norm(x, inv_dim, eps)
@@ -394,8 +410,9 @@ def main():
     p.add_argument('model', type=pathlib.Path)
     p.add_argument('--ids', required=True)
     p.add_argument('-o', '--out', required=True)
+    p.add_argument('--kv', choices=KV_BITS, default='8')
     a = p.parse_args()
-    y = logits(Blob(a.model), [int(i) for i in a.ids.split(',')])
+    y = logits(Blob(a.model), [int(i) for i in a.ids.split(',')], a.kv)
     y.astype('<f4').tofile(a.out)
     print(json.dumps({'positions': y.shape[0], 'vocab': y.shape[1]}))
 

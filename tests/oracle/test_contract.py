@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """apus against docs/numerics.md in numpy: the same bits, for every tiny model, int8, int4 and a
-budget in which all types of layers take part, every instruction set and thread count; and for
-SmolLM2 where it is at hand, on fewer positions.
+budget in which all types of layers take part, every instruction set and thread count, with int8
+every type of the cache; and for SmolLM2 where it is at hand, on fewer positions.
 
     test_contract.py [SHAPE ...]"""
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,16 @@ def first_difference(a, b):
             f'where the contract has {b[p, v]!r}')
 
 
+def differ(want, got):
+    """A sentence; '' if there is none to say, None without logits."""
+    if got is None:
+        return None
+    if got.shape != want.shape:
+        return f'shape {got.shape} where {want.shape} is expected'
+    same = np.array_equal(got.view(np.uint32), want.view(np.uint32))
+    return '' if same else first_difference(got, want)
+
+
 def check(source, weights, folder, positions=POSITIONS):
     blob = folder / 'm.apus'
     runner.pack(source, blob, *weights.split(), '--no-calibrate')
@@ -43,16 +54,17 @@ def check_blob(blob, shape, weights, folder, positions=POSITIONS):
     types_seen.update(int(t['type']) for t in parsed.tensors)
     ids = np.random.default_rng(zlib.crc32(shape.encode())).integers(0, int(parsed.model['vocab']),
                                                                      positions).tolist()
-    want, missing = numerics.logits(parsed, ids), set()
-    for mask in MASKS:
-        got = runner.logits(blob, ids, folder / 'l.f32', *mask)
-        if got is None:
+    caches, missing = numerics.KV_BITS if weights == 'int8' else ('8', ), set()
+    want = {kv: numerics.logits(parsed, ids, kv) for kv in caches}
+    if len({w.tobytes() for w in want.values()}) < len(want):
+        return 'two types of the cache give the same logits'
+    for kv, mask in itertools.product(want, MASKS):
+        why = differ(want[kv], runner.logits(blob, ids, folder / 'l.f32', '--kv', kv, *mask))
+        if why is None:
             missing.add(mask[1])
-        elif got.shape != want.shape:
-            return f'{" ".join(map(str, mask))}: shape {got.shape} where {want.shape} is expected'
-        elif not np.array_equal(got.view(np.uint32), want.view(np.uint32)):
-            return f'{" ".join(map(str, mask))}: {first_difference(got, want)}'
-    print(f'ok   {shape} {weights}: {want.size} logits' +
+        elif why:
+            return f'--kv {kv} {" ".join(map(str, mask))}: {why}'
+    print(f'ok   {shape} {weights}: {sum(w.size for w in want.values())} logits' +
           (f' (not on this machine: {", ".join(sorted(missing))})' if missing else ''),
           flush=True)
     return None

@@ -153,8 +153,9 @@ class Model:
         self.max_positions: int = info.max_positions
 
     def session(self, *, context: int = 0, threads: int = 0, draft: Optional[Model] = None,
-                proposals: int = 0, lookup: bool = False) -> Session:
-        return Session(self, context, threads, draft, proposals, lookup)
+                proposals: int = 0, lookup: bool = False, kv_bits: int = 0,
+                v_bits: int = 0) -> Session:
+        return Session(self, context, threads, draft, proposals, lookup, kv_bits, v_bits)
 
     def _open_model(self) -> Any:
         if not self._model:
@@ -188,14 +189,14 @@ class Session:
     """A context and what goes on behind it. Made by Model.session."""
 
     def __init__(self, model: Model, context: int, threads: int, draft: Optional[Model],
-                 proposals: int, lookup: bool) -> None:
+                 proposals: int, lookup: bool, kv_bits: int, v_bits: int) -> None:
         self._session: Any = None
         self._log = model._log
         self._models = [model, draft] if draft else [model]  # which have to stay
         config = _new('config', model=model._open_model(), context=context,
                       threads=threads or _lib.apus_port_processors(),
                       draft=draft._open_model() if draft else _ffi.NULL, proposals=proposals,
-                      lookup=lookup)
+                      lookup=lookup, kv_bits=kv_bits, v_bits=v_bits)
         need = _new('memory')
         self._log.check(_lib.apus_measure(config, need))
         self._memory = _Memory(need)

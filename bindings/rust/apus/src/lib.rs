@@ -155,6 +155,8 @@ impl Model {
         config.context = options.context;
         config.proposals = options.proposals;
         config.lookup = c_int::from(options.lookup);
+        config.kv_bits = options.kv_bits;
+        config.v_bits = options.v_bits;
         config.threads = match options.threads {
             0 => unsafe { sys::apus_port_processors() },
             n => n,
@@ -184,6 +186,9 @@ pub struct Options<'m> {
     pub draft: Option<&'m Model>,
     pub proposals: u32,
     pub lookup: bool,
+    /// Bits of a value in the cache: 8 or 4; v_bits: those of V alone.
+    pub kv_bits: u32,
+    pub v_bits: u32,
 }
 
 /// A part of a prompt.
