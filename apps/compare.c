@@ -78,15 +78,18 @@ static apus_status side_evaluate(struct side *side, const int32_t *ids, size_t c
     if (!side->file) {
         apus_status done = apus_eval(side->loaded.session, ids, count, side->logits, NULL);
         if (done < 0) fail_status(done, "evaluating");
-        return done;
-    }
-    if (fread(side->logits, sizeof *side->logits, count * vocab, side->file) != count * vocab) {
+        if (done != APUS_OK) return done;
+    } else if (fread(side->logits, sizeof *side->logits, count * vocab, side->file) !=
+               count * vocab) {
         fail(EXIT_FAULT, "'%s' ends too early.", side->name);
         return APUS_E_FORMAT;
     }
     for (size_t i = 0; i < count * vocab; i++) {
         if (isfinite(side->logits[i])) continue;
-        fail(EXIT_FAULT, "'%s' holds values that are not finite.", side->name);
+        fail(EXIT_FAULT,
+             side->file ? "'%s' holds values that are not finite."
+                        : "'%s' has no logits for some ids: its head has fewer rows.",
+             side->name);
         return APUS_E_FORMAT;
     }
     return APUS_OK;

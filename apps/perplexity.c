@@ -94,6 +94,10 @@ static int score(struct scores *scores, struct loaded *loaded, const struct ids 
     progress_end(&progress);
     free(logits);
     if (done < 0) return fail_status(done, "evaluating");
+    if (!isfinite(scores->sum))
+        return fail(EXIT_FAULT,
+                    "the text has ids that the model's head has no row for: it was made "
+                    "to propose for another model, and has no perplexity.");
     return scores->windows
                ? EXIT_OK
                : fail(interrupt_status(), "interrupted before the first window was done.");

@@ -79,7 +79,8 @@ enum hal_slot {
                     [heads] */
     SLOT_G,  /* float [ffn] */
     SLOT_U,
-    SLOT_LOGITS, /* float [vocab], only of the columns that want them */
+    SLOT_LOGITS, /* float [vocab], only of the columns that want them; of a head with fewer rows the
+                    first ones hold these, in order, and the others anything */
     HAL_SLOTS
 };
 

@@ -169,7 +169,10 @@ static void widen(const struct hal_model *model, const struct graph_layer *l,
                   size_t stride[HAL_SLOTS]) {
     for (uint32_t i = 0; i < l->ops; i++)
         for (uint32_t n = 0; n < l->op[i].outs; n++) {
-            size_t bytes = column_bytes(model, l, &l->op[i], n);
+            size_t bytes = l->op[i].out[n] == SLOT_LOGITS
+                               ? float_bytes(model->dims->vocab) /* runtime/sequence.c spreads the
+                                                                    rows of a smaller head */
+                               : column_bytes(model, l, &l->op[i], n);
             if (bytes > stride[l->op[i].out[n]]) stride[l->op[i].out[n]] = bytes;
         }
 }

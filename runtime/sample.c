@@ -13,9 +13,6 @@
 
 static const float LOG2_E = 0x1.715476p+0f;
 
-/* The value of an id that the callback has removed. It is compared by value. */
-#define EXCLUDED (-__builtin_inff())
-
 /* ---------------------------------------------------------------------------------- settings -- */
 
 /* Rounds a value in [0, 2^24], ties to even. num_rint is right up to 2^22; from 2^23 on every float
@@ -174,7 +171,7 @@ static bool callback_holds(float *work, uint32_t vocab) {
     bool good = true;
     for (uint32_t i = 0; i < vocab; i++) {
         good &= work[i] <= 0x1p50f;
-        work[i] = work[i] < -0x1p50f ? EXCLUDED : work[i];
+        work[i] = work[i] < -0x1p50f ? LOGIT_NONE : work[i];
     }
     return good;
 }
@@ -276,7 +273,7 @@ static size_t keep_top_p(uint64_t *key, uint32_t *weight, size_t n, float max, u
 static apus_status first_rank(const float *work, uint32_t vocab, uint32_t *first) {
     float max = max_of(work, vocab);
     uint32_t i = 0;
-    if (max == EXCLUDED) return APUS_E_NUMERIC;
+    if (max == LOGIT_NONE) return APUS_E_NUMERIC;
     while (work[i] != max) i++;
     *first = i;
     return APUS_OK;
@@ -346,10 +343,10 @@ static void consider_all(struct draw *d, const float *work, uint32_t vocab) {
     for (; from + LANES <= vocab; from += LANES) {
         if (!block_may_matter(d, work + from, from, hash)) continue;
         for (uint32_t j = 0; j < LANES; j++)
-            if (work[from + j] != EXCLUDED) consider(d, work[from + j], from + j, hash[j]);
+            if (work[from + j] != LOGIT_NONE) consider(d, work[from + j], from + j, hash[j]);
     }
     for (; from < vocab; from++)
-        if (work[from] != EXCLUDED) consider_one(d, work[from], from);
+        if (work[from] != LOGIT_NONE) consider_one(d, work[from], from);
 }
 
 /* first: the first rank, which every rule keeps. Fills in the results of the draw. */
@@ -357,7 +354,7 @@ static void draw_from(struct draw *d, const float *work, uint32_t vocab, uint32_
                       uint64_t *key, uint32_t *weight) {
     const struct sampler *s = d->sampler;
     d->max = work[first];
-    d->best = d->next = EXCLUDED;
+    d->best = d->next = LOGIT_NONE;
     d->id = d->next_id = UINT32_MAX;
     consider_one(d, d->max, first); /* this id is likely to win, so most others are skipped */
     if (s->config.top_k == 0 && s->top_p == 0) {
@@ -368,7 +365,7 @@ static void draw_from(struct draw *d, const float *work, uint32_t vocab, uint32_
     }
     size_t n = 0;
     for (uint32_t i = 0; i < vocab; i++)
-        if (work[i] != EXCLUDED) key[n++] = key_of(work[i], i);
+        if (work[i] != LOGIT_NONE) key[n++] = key_of(work[i], i);
     if (s->config.top_k) n = keep_top_k(key, n, s->config.top_k);
     if (s->top_p) n = keep_top_p(key, weight, n, d->max, s->top_p);
     for (size_t i = 0; i < n; i++) consider_one(d, key_logit(key[i]), key_id(key[i]));

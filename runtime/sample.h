@@ -27,6 +27,10 @@ struct sampler {
 apus_status sampler_open(struct sampler *sampler, const apus_sampling *sampling,
                          const apus_port *port);
 
+/* The value of an id that takes no part: one that the callback has removed, or that the model's
+ * head has no row for. It is compared by value. */
+#define LOGIT_NONE (-__builtin_inff())
+
 /* Bytes of scratch that sample_pick takes; the scratch is 8-aligned. */
 size_t sample_scratch_bytes(uint32_t vocab);
 
@@ -44,7 +48,8 @@ static inline uint32_t sample_alternatives(const struct sampler *sampler, uint32
     return sampler->config.alternatives < vocab ? sampler->config.alternatives : vocab;
 }
 
-/* Chooses the next id. logits [vocab]: raw, at most 2^50 in magnitude, not changed. context
+/* Chooses the next id. logits [vocab]: raw, at most 2^50 in magnitude or LOGIT_NONE, at least one
+ * not that; not changed. context
  * [context_count]: every id before this choice, prompt and generation, all in 0 .. vocab - 1. made
  * [made_count]: the ids of this generation, for the callback. position: the index that the chosen
  * id will have. The time is linear in vocab. APUS_E_NUMERIC, with *choice untouched, where callback

@@ -7,6 +7,7 @@
 #include "runtime/config.h"
 #include "runtime/graph.h"
 #include "runtime/ring.h"
+#include "runtime/sample.h"
 #include "weights/refuse.h"
 
 static uint64_t place_slots(const apus_model *model, uint64_t columns, uint64_t slot[HAL_SLOTS]) {
@@ -255,6 +256,26 @@ static void begin(struct sequence *t, uint32_t line, uint32_t branches, uint32_t
     submit(t);
 }
 
+/* Where the head has rows for some ids only, their logits move to the places of the ids. An id is
+ * never less than its row, so the last row goes first and none is overwritten before it moved. */
+static void spread(const struct hal_model *model, float *logits) {
+    const struct blob_draft *draft = model_draft(model->dims);
+    const uint32_t *ids = head_ids(draft);
+    uint32_t end = model->dims->vocab;
+    for (uint32_t row = draft->head_rows; row-- > 0; end = ids[row]) {
+        float value = logits[row];
+        while (end > ids[row] + 1) logits[--end] = LOGIT_NONE;
+        logits[ids[row]] = value;
+    }
+    while (end) logits[--end] = LOGIT_NONE;
+}
+
+static void spread_all(struct sequence *t) {
+    if (head_rows(t->hal.dims) == t->hal.dims->vocab) return;
+    for (uint32_t row = 0; row < t->logits; row++)
+        spread(&t->hal, (float *)(void *)(t->slot[SLOT_LOGITS] + row * t->stride[SLOT_LOGITS]));
+}
+
 apus_status sequence_end(struct sequence *t) {
     apus_status status = wait(t);
     while (status == APUS_E_ENGINE && t->at + t->parts < t->engines) {
@@ -272,6 +293,7 @@ apus_status sequence_end(struct sequence *t) {
     t->evaluated += t->line;
     t->branches = t->pass.columns - t->line;
     t->logits = t->pass.columns - t->pass.logits_from;
+    spread_all(t);
     if (t->logits && !t->branches) t->logits_at = t->evaluated - 1;
     t->passes++;
     hal_stop_step(&t->pass.stop);

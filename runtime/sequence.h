@@ -139,7 +139,8 @@ int sequence_is_busy(const struct sequence *sequence);
  * branch) with this branch's id and ends there. */
 void sequence_commit(struct sequence *sequence, uint32_t branch);
 
-/* Row `row` (0 .. sequence->logits - 1) of the last pass's logits, float [vocab]. */
+/* Row `row` (0 .. sequence->logits - 1) of the last pass's logits, float [vocab]; LOGIT_NONE of
+ * runtime/sample.h for ids that the head has no row for. */
 const float *sequence_logits(const struct sequence *sequence, uint32_t row);
 
 /* Forgets positions from `position` on. Where a ring no longer has what the positions before need

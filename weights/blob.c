@@ -117,9 +117,32 @@ static bool model_holds(struct reader *r) {
     if (eps < EPS_LOW || eps > ONE)
         return check_fail(c, "eps has the bits $, must be a float from 2^-40 to 1", NULL,
                           CHECK_NUMBERS(eps));
-    return check_range(c, "rotated", m->rotated, 0, 1) && check_equal(c, "zero", m->zero, 0) &&
+    return check_range(c, "rotated", m->rotated, 0, 1) &&
            check_range(c, "embed", m->embed, 0, m->tensors - 1) &&
            check_range(c, "head", m->head, 0, m->tensors - 1);
+}
+
+/* The bytes that MODEL has as far as its records are read: they say themselves what follows. */
+static uint64_t model_bytes(const struct blob_model *m) {
+    const struct blob_draft *d = model_draft(m);
+    return sizeof *m + (d ? sizeof *d + d->head_rows * sizeof(uint32_t) : 0);
+}
+
+/* What follows the model record: the ids of the head's rows are a subset of all, in order. */
+static bool draft_holds(struct reader *r) {
+    const struct blob_model *m = r->blob.model;
+    const struct blob_draft *d = model_draft(m);
+    struct check *c = &r->c;
+    if (!d) return true;
+    check_at(c, "model", CHECK_NO_INDEX, NULL);
+    if (d->mask != BLOB_ABSENT && !check_range(c, "mask", d->mask, 0, m->vocab - 1)) return false;
+    for (uint32_t i = 0; i < d->head_rows; i++) {
+        uint64_t least = i ? (uint64_t)head_ids(d)[i - 1] + 1 : 0;
+        if (head_ids(d)[i] < least || head_ids(d)[i] >= m->vocab)
+            return check_fail(c, "id # of the head is #, must be # to #", NULL,
+                              CHECK_NUMBERS(i, head_ids(d)[i], least, m->vocab - 1));
+    }
+    return true;
 }
 
 /* The variants behind the layers: whole records, at most one for each layer. */
@@ -157,7 +180,7 @@ static bool text_holds(struct reader *r) {
     const struct blob_model *m = r->blob.model;
     uint64_t bytes = section_bytes(r, BLOB_TEXT);
     check_at(&r->c, "section", BLOB_TEXT, section_names[BLOB_TEXT]);
-    if (!check_range(&r->c, "bytes", bytes, 1, UINT64_MAX) ||
+    if (!check_range(&r->c, "bytes", bytes, 1, UINT32_MAX) ||
         !check_equal(&r->c, "first byte", (uint8_t)r->blob.text[0], 0) ||
         !check_equal(&r->c, "last byte", (uint8_t)r->blob.text[bytes - 1], 0))
         return false;
@@ -358,7 +381,7 @@ static bool layers_hold(struct reader *r) {
     for (uint32_t i = 0; i < m->layers; i++)
         if (!layer_holds(r, i)) return false;
     return role_holds(r, m->embed, m->vocab, m->dim, true, HAS_NONE) &&
-           role_holds(r, m->head, m->vocab, m->dim, false, HAS_BIAS);
+           role_holds(r, m->head, head_rows(m), m->dim, false, HAS_BIAS);
 }
 
 /* -------------------------------------------------------------------------------------- open -- */
@@ -372,16 +395,37 @@ static bool vocab_holds(struct reader *r) {
     return check_equal(&r->c, "rows", r->blob.vocab.header->rows, r->blob.model->vocab);
 }
 
-static bool model_fits(struct reader *r) {
-    check_at(&r->c, "section", BLOB_MODEL, section_names[BLOB_MODEL]);
-    return check_equal(&r->c, "bytes", section_bytes(r, BLOB_MODEL), sizeof(struct blob_model));
+/* The section holds the records that are read from it, and nothing else. Each is read once that is
+ * known of it. */
+static bool model_fits(struct reader *r, const struct blob_model *m) {
+    struct check *c = &r->c;
+    uint64_t bytes = section_bytes(r, BLOB_MODEL), least = sizeof *m;
+    check_at(c, "section", BLOB_MODEL, section_names[BLOB_MODEL]);
+    if (!check_range(c, "bytes", bytes, least, UINT64_MAX)) return false;
+    if (m->draft > 1) {
+        check_at(c, "model", CHECK_NO_INDEX, NULL);
+        return check_range(c, "draft", m->draft, 0, 1);
+    }
+    const struct blob_draft *d = model_draft(m);
+    if (d) {
+        if (!check_range(c, "bytes", bytes, least + sizeof *d, UINT64_MAX)) return false;
+        check_at(c, "model", CHECK_NO_INDEX, NULL);
+        if (!check_range(c, "vocab", m->vocab, 1, BLOB_VOCAB_MAX) ||
+            !check_range(c, "head_rows", d->head_rows, 0, m->vocab - 1) ||
+            !check_equal(c, "zero", d->zero[0] | d->zero[1], 0))
+            return false;
+        check_at(c, "section", BLOB_MODEL, section_names[BLOB_MODEL]);
+    }
+    return check_equal(c, "bytes", bytes, model_bytes(m));
 }
 
 static bool blob_holds(struct reader *r) {
     struct blob *b = &r->blob;
-    if (!header_holds(r) || !sections_hold(r) || !hashes_hold(r) || !model_fits(r)) return false;
+    if (!header_holds(r) || !sections_hold(r) || !hashes_hold(r) ||
+        !model_fits(r, section_at(r, BLOB_MODEL)))
+        return false;
     b->model = section_at(r, BLOB_MODEL);
-    if (!model_holds(r) || !sizes_hold(r)) return false;
+    if (!model_holds(r) || !draft_holds(r) || !sizes_hold(r)) return false;
     b->layers = section_at(r, BLOB_LAYERS);
     b->tensors = section_at(r, BLOB_TENSORS);
     b->rows = section_at(r, BLOB_ROWS);
@@ -417,7 +461,8 @@ apus_status blob_open(struct blob *blob, const void *data, size_t size, char why
     if (!blob_holds(&r)) return APUS_E_FORMAT;
     r.blob.mark = blob_mark(&r.blob);
     r.blob.size = size;
-    r.blob.text_bytes = section_bytes(&r, BLOB_TEXT);
+    r.blob.text_bytes = (uint32_t)section_bytes(&r, BLOB_TEXT);
+    r.blob.model_bytes = (uint32_t)section_bytes(&r, BLOB_MODEL);
     r.blob.tensor_count = r.blob.model->tensors;
     *blob = r.blob;
     return APUS_OK;
@@ -425,9 +470,12 @@ apus_status blob_open(struct blob *blob, const void *data, size_t size, char why
 
 /* ----------------------------------------------------------------------------------- records -- */
 
+/* The room for MODEL; what comes after it is 8-aligned. */
+static uint32_t model_room(const struct blob *b) { return (b->model_bytes + 7) / 8 * 8; }
+
 uint64_t blob_records_bytes(const struct blob *b) {
     assert(blob_is_open(b));
-    return sizeof(struct blob_header) + sizeof(struct blob_model) + sizeof(struct vocab_header) +
+    return sizeof(struct blob_header) + model_room(b) + sizeof(struct vocab_header) +
            (uint64_t)b->layer_count * sizeof(struct blob_layer) +
            (uint64_t)b->variant_count * sizeof(struct blob_variant) +
            (uint64_t)b->tensor_count * sizeof(struct blob_tensor);
@@ -446,14 +494,18 @@ static bool records_hold(struct reader *r, const struct blob *from, uint8_t *mem
     struct blob *b = &r->blob;
     b->header = (const struct blob_header *)(const void *)memcpy(memory, r->data,
                                                                  sizeof(struct blob_header));
-    if (!header_holds(r) || !sections_hold(r) || !model_fits(r)) return false;
+    if (!header_holds(r) || !sections_hold(r)) return false;
+    check_at(&r->c, "section", BLOB_MODEL, section_names[BLOB_MODEL]);
+    if (!check_equal(&r->c, "bytes", section_bytes(r, BLOB_MODEL), from->model_bytes)) return false;
     memory += sizeof(struct blob_header);
     b->model = (const struct blob_model *)(const void *)memcpy(memory, section_at(r, BLOB_MODEL),
-                                                               sizeof(struct blob_model));
-    memory += sizeof(struct blob_model);
+                                                               from->model_bytes);
+    memory += model_room(from);
+    if (!model_fits(r, b->model)) return false;
     if (!own_vocab(r, (struct vocab_header *)(void *)memory)) return false;
     memory += sizeof(struct vocab_header);
-    if (!model_holds(r) || !check_equal(&r->c, "layers", b->model->layers, from->layer_count) ||
+    if (!model_holds(r) || !draft_holds(r) ||
+        !check_equal(&r->c, "layers", b->model->layers, from->layer_count) ||
         !check_equal(&r->c, "tensors", b->model->tensors, from->tensor_count) ||
         !check_equal(&r->c, "vocab", b->model->vocab, b->vocab.header->rows) || !sizes_hold(r) ||
         !check_equal(&r->c, "variants", b->variant_count, from->variant_count))
@@ -468,7 +520,8 @@ static bool records_hold(struct reader *r, const struct blob *from, uint8_t *mem
     b->rope = section_at(r, BLOB_ROPE);
     b->text = section_at(r, BLOB_TEXT);
     b->weights = section_at(r, BLOB_WEIGHTS);
-    b->text_bytes = section_bytes(r, BLOB_TEXT);
+    b->text_bytes = (uint32_t)section_bytes(r, BLOB_TEXT);
+    b->model_bytes = from->model_bytes;
     return text_holds(r) && tensors_hold(r) && layers_hold(r);
 }
 

@@ -4,7 +4,7 @@
  * blob_open checks, in 64-bit arithmetic and without allocating:
  * - the header: section table (order, alignment, bounds, hashes of every section but WEIGHTS),
  *   model hash, zero padding;
- * - the model record;
+ * - the model record, and the ids of a head that has rows for some ids only;
  * - every layer and variant: widths, head counts, tensor indices, and that each tensor has the
  *   type, rows and columns that the layer needs;
  * - every tensor: type, size, bounds in WEIGHTS, alignment, order without overlap, row floats
@@ -35,7 +35,8 @@ struct blob {
     const char *text;
     const uint8_t *weights;
     struct vocab vocab;
-    uint64_t size, text_bytes; /* size of the data and of TEXT */
+    uint64_t size;                    /* size of the data */
+    uint32_t text_bytes, model_bytes; /* sizes of TEXT and of MODEL */
     /* The counts as they were checked: if others change the mapped file, its own counts may differ
      * later. */
     uint16_t layer_count, variant_count;

@@ -29,7 +29,7 @@ enum {
 #define BLOB_ABSENT UINT32_MAX
 
 enum blob_kind {
-    BLOB_MODEL = 0,   /* struct blob_model */
+    BLOB_MODEL = 0,   /* struct blob_model; then a struct blob_draft and its ids, if it says so */
     BLOB_LAYERS = 1,  /* struct blob_layer [layers], then struct blob_variant [], at most one for
                          each layer */
     BLOB_TENSORS = 2, /* struct blob_tensor [tensors] */
@@ -70,7 +70,17 @@ struct blob_model {
     uint64_t parameters;
     uint32_t name, architecture, provenance; /* offsets into TEXT */
     uint32_t embed, head;                    /* tensor indices */
-    uint32_t zero;
+    uint32_t draft; /* 1: a struct blob_draft follows this record; 0: the section ends here */
+};
+
+/* What models that were made to propose for others may have, in MODEL after struct blob_model. If
+ * head_rows is not 0, uint32_t [head_rows] follow: the ids whose logits the rows of the head are,
+ * ascending. The logits of other ids are -infinity (docs/numerics.md 5). */
+struct blob_draft {
+    uint32_t head_rows; /* 1 .. vocab - 1; 0: the head has a row for every id */
+    uint32_t mask; /* the id that stands for one to be guessed, where several are guessed in one
+                           pass (docs/speculation.md); or BLOB_ABSENT */
+    uint32_t zero[2];
 };
 
 /* A layer's shape. If heads is 0, the layer has no attention: kv_heads is 0 and Q..O are absent. If
@@ -130,6 +140,7 @@ struct blob_tensor {
 
 _Static_assert(sizeof(struct blob_header) == 4096, "header layout");
 _Static_assert(sizeof(struct blob_model) == 64, "model layout");
+_Static_assert(sizeof(struct blob_draft) == 16, "draft layout");
 _Static_assert(sizeof(struct blob_layer) == 48, "layer layout");
 _Static_assert(sizeof(struct blob_variant) == 64, "variant layout");
 _Static_assert(sizeof(struct blob_tensor) == 88, "tensor layout");
@@ -162,6 +173,20 @@ static inline void tensor_set_run(struct blob_tensor *tensor, enum row_run run, 
         tensor->bias = at;
         return;
     }
+}
+
+/* The record after the model's, or NULL, and the ids after it. */
+static inline const struct blob_draft *model_draft(const struct blob_model *model) {
+    return model->draft ? (const struct blob_draft *)(const void *)(model + 1) : NULL;
+}
+static inline const uint32_t *head_ids(const struct blob_draft *draft) {
+    return (const uint32_t *)(const void *)(draft + 1);
+}
+
+/* Rows of the output head: one for every id, unless MODEL says for which. */
+static inline uint32_t head_rows(const struct blob_model *model) {
+    const struct blob_draft *draft = model_draft(model);
+    return draft && draft->head_rows ? draft->head_rows : model->vocab;
 }
 
 static inline uint32_t layer_width(const struct blob_model *model, const struct blob_layer *layer,

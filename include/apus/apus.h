@@ -627,8 +627,9 @@ typedef struct apus_piece {
 APUS_API apus_status apus_next(apus_session *session, apus_piece *piece);
 
 /* Adds ids to the current context, evaluates them, and writes logits [count][vocab] (vocab of
- * apus_info). logits may be NULL. APUS_PARTIAL as in apus_prompt: then *done (done may be NULL)
- * says how many ids are evaluated and in the context, and a call with the others goes on. */
+ * apus_info); -infinity for ids that the head of a model made to propose has no row for. logits may
+ * be NULL. APUS_PARTIAL as in apus_prompt: then *done (done may be NULL) says how many ids are
+ * evaluated and in the context, and a call with the others goes on. */
 APUS_API apus_status apus_eval(apus_session *session, const int32_t *ids, size_t count,
                                float *logits, size_t *done);
 

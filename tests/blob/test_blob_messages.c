@@ -221,7 +221,7 @@ static void damage(int which) {
         layer(0)->variant = 1u << 31;
         break;
     case 61:
-        model()->zero = 1;
+        model()->draft = 2;
         break;
     case 62:
         variant()->q_gain += 1;
@@ -317,7 +317,7 @@ static void says_what_it_found(void **state) {
         "tensor 2 (layer.0.attn_k): zero is 1, must be 0",
         "layer 1: zero is 1, must be 0",
         "layer 0: variant is 2147483648, must be 0 to 1",
-        "model: zero is 1, must be 0",
+        "model: draft is 2, must be 0 to 1",
         "variant 0: q_gain is ",
         "variant 0: k_gain is ",
         "variant 0: q_gain is 4294967280, and 16 floats from there pass the ",

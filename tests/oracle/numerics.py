@@ -29,7 +29,8 @@ MODEL = np.dtype([(n, '<u4')
                   for n in ('layers', 'dim', 'vocab', 'max_positions', 'head_dim', 'tensors')] +
                  [('eps', '<f4'), ('rotated', '<u4'), ('parameters', '<u8')] +
                  [(n, '<u4')
-                  for n in ('name', 'architecture', 'provenance', 'embed', 'head', 'zero')])
+                  for n in ('name', 'architecture', 'provenance', 'embed', 'head', 'draft')])
+DRAFT = np.dtype([(n, '<u4') for n in ('head_rows', 'mask', 'zero', 'zero2')])
 LAYER = np.dtype([(n, '<u4') for n in ('heads', 'kv_heads', 'ffn', 'variant')] +
                  [('tensor', '<u4', 7), ('zero', '<u4')])
 VARIANT = np.dtype([(n, '<u4') for n in ('rotation', 'window', 'q_gain', 'k_gain', 'sinks',
@@ -132,7 +133,12 @@ class Blob:
         assert (version, header, count) == (2, 4096, 8), 'another format'
         spans = data[32:32 + 8 * 24].view('<u8').reshape(8, 3)
         part = [data[int(o):int(o + n)] for o, n, _ in spans]
-        self.model = part[0].view(MODEL)[0]
+        self.model = part[0][:MODEL.itemsize].view(MODEL)[0]
+        self.head_ids = None  # of a head with fewer rows than there are ids
+        if self.model['draft']:
+            rest = part[0][MODEL.itemsize:]
+            rows = int(rest[:DRAFT.itemsize].view(DRAFT)[0]['head_rows'])
+            self.head_ids = rest[DRAFT.itemsize:].view('<u4') if rows else None
         layers = int(self.model['layers']) * LAYER.itemsize
         self.layers = part[1][:layers].view(LAYER)
         # variants[0] is that of a plain layer
@@ -401,7 +407,12 @@ def logits(blob, ids, kv='8'):
                 h = gelu(u)
             h = hadamard(h, 64)
             x = snap(add(x, gemv(weight[3], quant(h))))
-    return gemv(blob.tensor(m['head']), norm(x, inv_dim, eps))
+    y = gemv(blob.tensor(m['head']), norm(x, inv_dim, eps))
+    if blob.head_ids is None:
+        return y
+    out = np.full((len(y), int(m['vocab'])), -np.inf, f32)
+    out[:, blob.head_ids] = y
+    return out
 
 
 def main():

@@ -39,6 +39,7 @@ static struct tiny_spec completed(struct tiny_spec spec) {
     spec.ffn = or_default(spec.ffn, 128);
     spec.vocab = or_default(spec.vocab, 272);
     if (spec.vocab <= EOS) spec.vocab = EOS + 1;
+    spec.pieces = or_default(spec.pieces, spec.vocab);
     spec.positions = or_default(spec.positions, 256);
     if (!spec.weights) spec.weights = WEIGHT_W8;
     return spec;
@@ -92,16 +93,31 @@ static size_t write_vocab(const struct tiny_spec *spec, uint8_t *out) {
         uint32_t length = piece(id, text);
         memcpy(out + h.bytes + offsets[id], text, length);
         offsets[id + 1] = offsets[id] + length;
-        out[h.types + id] = id < 256      ? VOCAB_NORMAL
-                            : id <= EOS   ? VOCAB_CONTROL
-                            : spec->words ? VOCAB_NORMAL
-                                          : VOCAB_UNUSED;
+        out[h.types + id] = id < 256                           ? VOCAB_NORMAL
+                            : id <= EOS                        ? VOCAB_CONTROL
+                            : spec->words && id < spec->pieces ? VOCAB_NORMAL
+                                                               : VOCAB_UNUSED;
         if (id < 256) initial[id] = id;
     }
     const struct vocab_added added[2] = {{.id = BOS}, {.id = EOS}};
     memcpy(out + h.added, added, sizeof added);
     const uint32_t end = EOS;
     memcpy(out + h.ends, &end, 4);
+    return size;
+}
+
+/* MODEL's size; with out not NULL the section, too. */
+static size_t write_model(const struct building *b, uint8_t *out) {
+    const struct blob_draft draft = {.head_rows = b->spec.head_rows,
+                                     .mask = b->spec.mask ? b->spec.mask : BLOB_ABSENT};
+    size_t size = sizeof b->model + (b->model.draft ? sizeof draft + 4u * draft.head_rows : 0);
+    if (out) memcpy(out, &b->model, sizeof b->model);
+    if (!out || !b->model.draft) return size;
+    memcpy(out + sizeof b->model, &draft, sizeof draft);
+    for (uint32_t i = 0; i < draft.head_rows; i++) {
+        uint32_t id = (uint32_t)((uint64_t)i * b->spec.vocab / draft.head_rows);
+        memcpy(out + sizeof b->model + sizeof draft + 4u * i, &id, 4);
+    }
     return size;
 }
 
@@ -164,7 +180,9 @@ static void describe(struct building *b) {
     const struct tiny_spec *s = &b->spec;
     b->model.embed = add_tensor(b, "embed", WEIGHT_ROW8, s->vocab, s->dim, 0);
     for (uint32_t i = 0; i < s->layers; i++) add_layer(b, i);
-    b->model.head = add_tensor(b, "head", WEIGHT_W8, s->vocab, s->dim, s->bias);
+    b->model.head =
+        add_tensor(b, "head", WEIGHT_W8, or_default(s->head_rows, s->vocab), s->dim, s->bias);
+    b->model.draft = s->head_rows || s->mask;
     b->model.layers = s->layers, b->model.dim = s->dim, b->model.vocab = s->vocab,
     b->model.max_positions = s->positions;
     b->model.head_dim = s->head_dim, b->model.eps = 1e-5f, b->model.rotated = 1;
@@ -264,7 +282,7 @@ void *tiny_blob(const struct tiny_spec *spec, size_t *bytes) {
     describe(b);
     const size_t layers = b->model.layers * sizeof b->layers[0];
     const uint64_t sizes[BLOB_SECTIONS] = {
-        [BLOB_MODEL] = sizeof b->model,
+        [BLOB_MODEL] = write_model(b, NULL),
         [BLOB_LAYERS] = layers + b->variants_count * sizeof b->variants[0],
         [BLOB_TENSORS] = b->model.tensors * sizeof b->tensors[0],
         [BLOB_ROWS] = b->row_floats * sizeof(float),
@@ -283,7 +301,7 @@ void *tiny_blob(const struct tiny_spec *spec, size_t *bytes) {
         uint8_t *at[BLOB_SECTIONS];
         for (int kind = 0; kind < BLOB_SECTIONS; kind++)
             at[kind] = blob + header.section[kind].offset;
-        memcpy(at[BLOB_MODEL], &b->model, sizeof b->model);
+        write_model(b, at[BLOB_MODEL]);
         memcpy(at[BLOB_LAYERS], b->layers, layers);
         memcpy(at[BLOB_LAYERS] + layers, b->variants, (size_t)sizes[BLOB_LAYERS] - layers);
         memcpy(at[BLOB_TENSORS], b->tensors, (size_t)sizes[BLOB_TENSORS]);

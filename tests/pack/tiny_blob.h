@@ -22,6 +22,9 @@ struct tiny_spec {
     uint32_t vocab;           /* 272: 256 bytes, 256 <bos>, 257 <eos>, then pieces that never come;
                                  at least 258 */
     int words;                /* those are text, such as "<258>" */
+    uint32_t pieces;          /* vocab: with words, ids from this one on never come */
+    uint32_t head_rows;       /* vocab: the head has rows for this many ids, evenly spread */
+    uint32_t mask;            /* none: the id of the mask */
     uint32_t positions;       /* 256 */
     enum weight_type weights; /* of the layers but V: W8; or another of panels */
     int bias;                 /* every matrix has a bias */
