@@ -21,8 +21,14 @@ static int is_renamed(const struct draft *d, int32_t id) {
     return 0;
 }
 
+/* Rows that only pad the draft's table were never trained, and may be pieces to the target. */
+static int is_padding(const struct draft *d, int32_t id) {
+    return vocab_type(&model_blob(d->sequence.model)->vocab, (uint32_t)id) == VOCAB_UNUSED &&
+           vocab_type(d->target_vocab, (uint32_t)id) != VOCAB_UNUSED;
+}
+
 static int knows(const struct draft *d, int32_t id) {
-    return id < (int32_t)d->vocab && !is_renamed(d, id);
+    return id >= 0 && id < (int32_t)d->vocab && !is_renamed(d, id) && !is_padding(d, id);
 }
 
 void draft_open(struct draft *d, const struct blob *target, const struct pair_renamed *renamed,
@@ -142,6 +148,6 @@ apus_status draft_guess(const struct draft *d, const struct sampler *sampler, ui
         sample_guess(sampler, sequence_logits(&d->sequence, d->sequence.logits - 1), d->vocab,
                      d->ids, d->count, place, scratch, guess);
     if (status) return status;
-    if (is_renamed(d, guess->other)) guess->other = -1;
-    return is_renamed(d, guess->id) ? APUS_E_ORDER : APUS_OK;
+    if (!knows(d, guess->other)) guess->other = -1;
+    return knows(d, guess->id) ? APUS_OK : APUS_E_ORDER;
 }

@@ -181,6 +181,45 @@ static void nothing_after_seven(void *unused, float *logits, uint32_t vocab, con
 }
 
 /* A choice that fails in the middle of a round does not take along what was chosen before it. */
+/* Pairs of one family whose tables are padded to different numbers of rows (Qwen2.5-Coder 0.5B and
+ * 7B: 151,936 and 152,064 rows for the same 151,665 pieces), and one whose draft has fewer pieces
+ * (Qwen2.5 for Qwen3), in both directions. */
+static void padded_vocabularies(void **unused) {
+    (void)unused;
+    static const struct {
+        uint32_t vocab, pieces, draft_vocab, draft_pieces;
+    } pairs[] = {{304, 280, 288, 280}, {288, 280, 304, 280}, {304, 284, 304, 280},
+                 {288, 280, 304, 296}, {272, 272, 272, 264}, {304, 300, 272, 270}};
+    struct result *want = calloc(1, sizeof *want), *got = calloc(1, sizeof *got);
+    uint64_t accepted = 0;
+    assert_true(want && got);
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        struct tiny_spec large = target_spec, small = twin_spec;
+        large.words = small.words = 1;
+        large.vocab = pairs[i].vocab, large.pieces = pairs[i].pieces;
+        small.vocab = pairs[i].draft_vocab, small.pieces = pairs[i].draft_pieces;
+        const apus_model *target = open_model(&large), *draft = open_model(&small);
+        for (int kind = 0; kind < 3; kind++) {
+            apus_sampling sampling = sampling_of(kind);
+            apus_session *plain = open_session((apus_config){.model = target}),
+                         *s = open_session(
+                             (apus_config){.model = target, .draft = draft, .proposals = 4});
+            prompt(plain, prompts[2]);
+            prompt(s, prompts[2]);
+            generate(plain, &sampling, 0, want);
+            generate(s, &sampling, 0, got);
+            assert_same(got, want);
+            assert_true(got->stats.proposed > 0);
+            accepted += got->stats.accepted;
+            close_session(plain);
+            close_session(s);
+        }
+    }
+    assert_true(accepted > 10);
+    free(want);
+    free(got);
+}
+
 static void failures_come_after_what_was_made(void **unused) {
     (void)unused;
     const apus_model *target = open_model(&target_spec), *draft = open_model(&twin_spec);
@@ -364,6 +403,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(never_changes_the_output),
                                        cmocka_unit_test(cancelled_and_restored),
                                        cmocka_unit_test(windows_and_vocabularies),
+                                       cmocka_unit_test(padded_vocabularies),
                                        cmocka_unit_test(wrong_pairs_are_refused),
                                        cmocka_unit_test(other_tokenizers_are_refused),
                                        cmocka_unit_test(renamed_special_tokens_are_not_proposed),
