@@ -219,6 +219,7 @@ APUS_API apus_status apus_open(apus_session **session, const apus_config *config
         else
             sequence_close(&s->target);
     }
+    sp->policy.parallel = !status && r.draft.model && sp->draft.mask >= 0;
     if (!status && !r.config.proposals && (r.config.draft || r.config.lookup)) {
         struct sequence *draft = r.config.draft ? &sp->draft.sequence : NULL;
         costs_measure(&r.costs, &s->target, draft, &s->model->port);

@@ -28,7 +28,8 @@ static int is_padding(const struct draft *d, int32_t id) {
 }
 
 static int knows(const struct draft *d, int32_t id) {
-    return id >= 0 && id < (int32_t)d->vocab && !is_renamed(d, id) && !is_padding(d, id);
+    return id >= 0 && id < (int32_t)d->vocab && id != d->mask && !is_renamed(d, id) &&
+           !is_padding(d, id);
 }
 
 void draft_open(struct draft *d, const struct blob *target, const struct pair_renamed *renamed,
@@ -47,6 +48,9 @@ void draft_open(struct draft *d, const struct blob *target, const struct pair_re
     d->whole = UINT32_MAX;
     d->vocab = pair_vocab(target, model_blob(d->sequence.model));
     d->renamed = *renamed;
+    const struct blob_draft *own = model_draft(model_blob(d->sequence.model)->model);
+    d->mask = own && own->mask != BLOB_ABSENT ? (int32_t)own->mask : -1;
+    d->rows = 1;
     d->suffix = find_marker(&target->vocab, suffix);
     d->middle = find_marker(&target->vocab, middle);
     if (knows(d, d->suffix) || knows(d, d->middle))
@@ -122,32 +126,50 @@ static void show(struct draft *d, int32_t id, uint32_t place) {
     if (pieces.count) d->split += (uint32_t)pieces.count - 1;
 }
 
-apus_status draft_follow(struct draft *d, const int32_t *context, uint32_t count,
+/* How many columns the next pass takes of `left`, the last `whole` of which go together: the last
+ * id and the masks, whose rows of logits are those of the guesses. */
+static uint32_t columns_of(const struct sequence *t, const int32_t *ids, uint32_t left,
+                           uint32_t whole) {
+    uint32_t columns = sequence_columns(t, ids, left);
+    if (columns == left || left - columns >= whole) return columns;
+    return left > whole ? left - whole : left;
+}
+
+apus_status draft_follow(struct draft *d, const int32_t *context, uint32_t count, uint32_t masks,
                          struct hal_stop stop) {
     struct sequence *t = &d->sequence;
+    assert(!masks || (d->mask >= 0 && masks < HAL_LOGITS_MAX && masks < t->chunk));
     d->caught_up = d->split = 0;
     if (d->broken) return APUS_E_NUMERIC;
     for (; d->source < count; d->source++) show(d, context[d->source], d->source);
-    if (d->count && t->evaluated == d->count && t->logits_at != d->count - 1) sequence_again(t);
+    if (!d->count) return APUS_OK;
+    if (d->count + masks > d->positions) slide(d);
+    if (t->evaluated == d->count && (masks || t->logits_at != d->count - 1)) sequence_again(t);
+    for (uint32_t i = 0; i < masks; i++) d->ids[d->count + i] = d->mask;
     while (t->evaluated < d->count) {
         const int32_t *ids = d->ids + t->evaluated;
-        uint32_t left = d->count - t->evaluated, columns = sequence_columns(t, ids, left);
-        apus_status status = sequence_pass(t, ids, columns, columns == left, stop);
+        uint32_t left = d->count + masks - t->evaluated,
+                 columns = columns_of(t, ids, left, masks + 1), last = columns == left;
+        apus_status status = sequence_pass(t, ids, columns, last ? masks + 1 : 0, stop);
         d->broken = status == APUS_E_NUMERIC;
         if (status) return status;
-        d->caught_up += columns;
+        d->caught_up += columns - (last ? masks : 0);
     }
+    d->rows = masks + 1;
+    if (masks) sequence_rewind(t, d->count);
     return APUS_OK;
 }
 
-apus_status draft_guess(const struct draft *d, const struct sampler *sampler, uint32_t place,
-                        void *scratch, struct guess *guess) {
+apus_status draft_guess(struct draft *d, const struct sampler *sampler, uint32_t place,
+                        uint32_t row, void *scratch, struct guess *guess) {
     if (!d->count) return APUS_E_ORDER;
-    assert(d->sequence.evaluated == d->count && d->sequence.logits_at == d->count - 1);
+    assert(d->sequence.evaluated == d->count && row < d->rows);
+    assert(d->rows > 1 || d->sequence.logits_at == d->count - 1);
+    const float *logits = sequence_logits(&d->sequence, d->sequence.logits - d->rows + row);
     apus_status status =
-        sample_guess(sampler, sequence_logits(&d->sequence, d->sequence.logits - 1), d->vocab,
-                     d->ids, d->count, place, scratch, guess);
+        sample_guess(sampler, logits, d->vocab, d->ids, d->count + row, place, scratch, guess);
     if (status) return status;
+    if (row + 1 < d->rows) d->ids[d->count + row] = guess->id; /* the rules look back at it */
     if (!knows(d, guess->other)) guess->other = -1;
     return knows(d, guess->id) ? APUS_OK : APUS_E_ORDER;
 }

@@ -64,6 +64,28 @@ static void push(struct draft_tokens *t, int32_t id, int32_t second, uint8_t bin
     t->bin[t->count++] = bin;
 }
 
+/* Guesses the id at in->ids[at] and pushes it. */
+static apus_status guess_ahead(struct speculation *sp, const struct speculation_input *in,
+                               struct round *r, uint32_t at, uint32_t row) {
+    struct guess guess;
+    apus_status status = draft_guess(&sp->draft, in->sampler, at, row, in->scratch, &guess);
+    if (status) return status;
+    in->ids[at] = guess.id;
+    push(&sp->overlap.ahead, guess.id, guess.other, policy_bin_margin(guess.margin));
+    r->ahead++;
+    return APUS_OK;
+}
+
+/* Of a draft with a mask, all ids that find room, in one pass behind those that it has made. */
+static void draft_ahead_at_once(struct speculation *sp, const struct speculation_input *in,
+                                struct round *r, uint32_t first, uint32_t most) {
+    uint32_t at = first + sp->overlap.ahead.count,
+             width = draft_width(sp, most - sp->overlap.ahead.count);
+    if (draft_follow(&sp->draft, in->ids, at, width - 1, in->stop)) return;
+    for (uint32_t row = 0; row < width; row++)
+        if (guess_ahead(sp, in, r, at + row, row)) break;
+}
+
 void overlap_draft(struct speculation *sp, const struct speculation_input *in, struct round *r) {
     assert(sp->draft.sequence.model);
     struct draft_tokens *a = &sp->overlap.ahead;
@@ -78,16 +100,16 @@ void overlap_draft(struct speculation *sp, const struct speculation_input *in, s
             push(a, made->id[i], made->second[i], made->bin[i]);
     }
     while (a->count < most && chance > CHANCE_LEAST && sequence_is_busy(in->target)) {
-        struct guess guess;
         uint32_t at = first + a->count;
         /* Every failure ends the drafting here. A cancel takes effect when the pass is done; any
          * other failure occurs again in the next round. */
-        if (draft_follow(&sp->draft, in->ids, at, in->stop)) break;
-        if (draft_guess(&sp->draft, in->sampler, at, in->scratch, &guess)) break;
-        in->ids[at] = guess.id;
-        push(a, guess.id, guess.other, policy_bin_margin(guess.margin));
+        if (sp->draft.mask >= 0) {
+            draft_ahead_at_once(sp, in, r, first, most);
+            break;
+        }
+        if (draft_follow(&sp->draft, in->ids, at, 0, in->stop)) break;
+        if (guess_ahead(sp, in, r, at, 0)) break;
         chance *= policy_chance(&sp->policy, a->bin[a->count - 1]);
-        r->ahead++;
     }
     r->overlapped = 1;
     r->overlap_ns = port_now(in->port) - began;

@@ -78,22 +78,21 @@ static void learn_step(struct draft_policy *p, float ns) {
 
 /* A cost that was measured only once, at a bad moment, would keep its number of columns from being
  * tried again. So costs that were not measured for a while are forgotten. */
-static void learn_pass(struct draft_policy *p, uint32_t columns, float ns) {
-    p->rounds++;
-    learn_ns(&p->verify_ns[columns], ns, p->seen[columns]);
-    p->seen_at[columns] = p->rounds;
-    if (p->seen[columns] < FEW) p->seen[columns]++;
+static void learn_column(const struct draft_policy *p, float *average, uint32_t *seen_at,
+                         uint8_t *seen, uint32_t columns, float ns) {
+    learn_ns(&average[columns], ns, seen[columns]);
+    seen_at[columns] = p->rounds;
+    if (seen[columns] < FEW) seen[columns]++;
     for (uint32_t n = 2; n <= POLICY_COLUMNS; n++)
-        if (p->rounds - p->seen_at[n] > FORGOTTEN) p->verify_ns[n] = 0.0f;
+        if (p->rounds - seen_at[n] > FORGOTTEN) average[n] = 0.0f;
 }
 
-/* Computes cost_ns from the costs that were seen. A pass of n columns costs no more than a pass of
+/* Computes the costs from those that were seen. A pass of n columns costs no more than a pass of
  * more columns was seen to cost. Between two numbers of columns that were seen, the curve is a
  * straight line; beyond the last it is as steep as before it, and rises by at least 5 % of the
  * lowest cost a column. */
-static void draw_curve(struct draft_policy *p) {
-    const float *seen = p->verify_ns;
-    float *cost = p->cost_ns, least = 0.0f;
+static void draw_curve(const float *seen, float *cost) {
+    float least = 0.0f;
     uint32_t above = 0, last = 0;
     for (uint32_t n = POLICY_COLUMNS; n > 0; n--) {
         cost[n] = 0.0f;
@@ -121,13 +120,26 @@ static float step_ns(const struct draft_policy *p) {
     return p->steps ? p->draft_ns : p->share * plain_ns(p);
 }
 
+/* What the draft takes for a round's ids: a step for each, or one step for all. */
+static float drafted_ns(const struct draft_policy *p, uint32_t ids) {
+    if (!p->parallel) return (float)ids * step_ns(p);
+    return ids && p->width_cost_ns[ids] > 0.0f ? p->width_cost_ns[ids] : ids ? step_ns(p) : 0.0f;
+}
+
+/* The same for the steps that a round made. */
+static float made_ns(const struct draft_policy *p, const struct round *r) {
+    return p->parallel ? drafted_ns(p, r->steps ? r->width : 0) : (float)r->steps * p->draft_ns;
+}
+
 /* The most columns that a pass may have: twice as many as the widest pass that was seen, because
  * what more columns cost is a guess. */
-static uint32_t widest(const struct draft_policy *p) {
+static uint32_t widest_of(const float *seen) {
     uint32_t n = POLICY_COLUMNS;
-    while (n > 1 && p->verify_ns[n] == 0.0f) n--;
+    while (n > 1 && seen[n] == 0.0f) n--;
     return 2 * n;
 }
+
+static uint32_t widest(const struct draft_policy *p) { return widest_of(p->verify_ns); }
 
 static int can_lose(const struct draft_policy *p, float ns) {
     return plain_ns(p) == 0.0f || ns <= p->credit * plain_ns(p);
@@ -172,10 +184,11 @@ void policy_costs(struct draft_policy *p, const struct costs *costs, float share
     memcpy(p->verify_ns, costs->verify_ns, sizeof p->verify_ns);
     p->seen[1] = p->verify_ns[1] > 0.0f && !costs->timed;
     if (costs->draft_ns > 0.0f) {
-        p->draft_ns = costs->draft_ns;
+        p->draft_ns = p->width_ns[1] = costs->draft_ns;
         p->steps = FIRST_STEPS;
     }
-    draw_curve(p);
+    draw_curve(p->verify_ns, p->cost_ns);
+    draw_curve(p->width_ns, p->width_cost_ns);
 }
 
 uint8_t policy_bin_margin(float margin) {
@@ -214,8 +227,8 @@ uint32_t policy_start(struct draft_policy *p, uint32_t unseen) {
     if (p->fixed) return p->fixed;
     if (plain_is_due(p)) return 0;
     float show = shown_ns(p) * (float)(unseen < SHOW_LEAST ? unseen : SHOW_LEAST);
-    if (policy_wants_another(p, 0, 1.0f) &&
-        can_lose(p, show + step_ns(p) + p->cost_ns[2] - p->cost_ns[1])) {
+    int pays = p->parallel ? policy_width(p, PROPOSE_MAX) > 0 : policy_wants_another(p, 0, 1.0f);
+    if (pays && can_lose(p, show + step_ns(p) + p->cost_ns[2] - p->cost_ns[1])) {
         trial_wait_anew(&p->trial);
         return PROPOSE_MAX;
     }
@@ -240,6 +253,21 @@ int policy_wants_another(const struct draft_policy *p, uint32_t made, float chan
         return 1; /* only the least of the first steps says what a step costs, because the very
                      first ones bring pages in */
     return chance * p->reach[made].is * token > step + p->cost_ns[made + 2] - p->cost_ns[made + 1];
+}
+
+uint32_t policy_width(const struct draft_policy *p, uint32_t most) {
+    float chance = 1.0f, gain = 0.0f, best = 0.0f;
+    uint32_t width = 0, wide = widest_of(p->width_ns);
+    if (p->fixed) return p->fixed < most ? p->fixed : most;
+    if (p->steps < FIRST_STEPS) wide = 1;
+    for (uint32_t n = 1; n <= most && n <= wide && n < widest(p); n++) {
+        float ns = drafted_ns(p, n) + p->cost_ns[n + 1] - p->cost_ns[1];
+        chance *= p->reach[n - 1].is;
+        gain += chance * token_ns(p);
+        if (!can_lose(p, ns)) break;
+        if (gain - ns > best) best = gain - ns, width = n;
+    }
+    return width;
 }
 
 uint32_t policy_show_limit(const struct draft_policy *p, uint32_t ids) {
@@ -302,8 +330,7 @@ void policy_choose_draft(const struct draft_policy *p, struct round *r, uint32_t
     const struct draft_tokens *c = &r->tokens[BY_DRAFT];
     float chance[PROPOSE_MAX], second[PROPOSE_MAX], before = 1.0f, token = token_ns(p), gain = 0.0f,
                                                     best = 0.0f;
-    float spent = p->steps < FIRST_STEPS ? (float)(r->draft_ns + r->catch_up_ns)
-                                         : (float)r->steps * p->draft_ns;
+    float spent = p->steps < FIRST_STEPS ? (float)(r->draft_ns + r->catch_up_ns) : made_ns(p, r);
     uint32_t used = 0, drafted = 0, branches = 0;
     r->by = BY_DRAFT;
     r->branches = 0;
@@ -358,7 +385,11 @@ static void learn_tokens(struct draft_policy *p, const struct round *r, enum pro
 
 /* Whether a draft that was always right would be worth its steps. */
 static int could_pay(const struct draft_policy *p) {
-    return token_ns(p) > step_ns(p) + p->cost_ns[2] - p->cost_ns[1];
+    uint32_t most = p->parallel ? PROPOSE_MAX : 1, n = 1;
+    while (n < most &&
+           (float)n * token_ns(p) <= drafted_ns(p, n) + p->cost_ns[n + 1] - p->cost_ns[1])
+        n++;
+    return (float)n * token_ns(p) > drafted_ns(p, n) + p->cost_ns[n + 1] - p->cost_ns[1];
 }
 
 /* The time that showing old ids to the draft took. It is limited to twice the usual time, because
@@ -375,27 +406,42 @@ static float learn_shown(struct draft_policy *p, const struct round *r) {
 static void settle(struct draft_policy *p, const struct round *r, uint32_t count, float shown_ns) {
     float plain = plain_ns(p);
     if (plain == 0.0f) return;
-    float ns = (float)r->steps * p->draft_ns + shown_ns +
-               (r->columns ? p->cost_ns[r->columns] - plain : 0.0f);
+    float ns = made_ns(p, r) + shown_ns + (r->columns ? p->cost_ns[r->columns] - plain : 0.0f);
     p->credit += (CREDIT_TOKEN + 1.0f) * (float)count - 1.0f - ns / plain;
     if (p->credit > CREDIT_MOST) p->credit = CREDIT_MOST;
     if (p->credit < CREDIT_LEAST) p->credit = CREDIT_LEAST;
 }
 
+/* The steps of a round, all of which took about the same, or the one that made all of its ids. */
+static void learn_steps(struct draft_policy *p, const struct round *r) {
+    if (!p->parallel || r->width <= 1) {
+        learn_step(p, (float)r->draft_ns / (float)r->steps);
+        p->width_ns[1] = p->draft_ns;
+        p->width_at[1] = p->rounds;
+    } else {
+        learn_column(p, p->width_ns, p->width_at, p->width_seen, r->width, (float)r->draft_ns);
+        if (p->steps < FIRST_STEPS) p->steps++, p->draft_ns = (float)r->draft_ns;
+    }
+    draw_curve(p->width_ns, p->width_cost_ns);
+}
+
 void policy_learn(struct draft_policy *p, const struct round *r, const int32_t *chosen,
                   uint32_t count) {
     assert(r->columns <= POLICY_COLUMNS);
-    if (r->verify_ns) learn_pass(p, r->columns, (float)r->verify_ns);
-    if (r->steps && r->draft_ns) learn_step(p, (float)r->draft_ns / (float)r->steps);
+    if (r->verify_ns) {
+        p->rounds++;
+        learn_column(p, p->verify_ns, p->seen_at, p->seen, r->columns, (float)r->verify_ns);
+    }
+    if (r->steps && r->draft_ns) learn_steps(p, r);
     float shown_ns = learn_shown(p, r);
     p->again = p->probing && could_pay(p) && r->tokens[BY_DRAFT].count && count &&
                chosen[0] == r->tokens[BY_DRAFT].id[0];
     p->probing = 0;
-    draw_curve(p);
+    draw_curve(p->verify_ns, p->cost_ns);
     if (count) settle(p, r, count, shown_ns);
     if (r->columns && count) {
         float weight = p->round_tokens == 0.0f ? 1.0f : NEWEST_ROUND;
-        move(&p->round_cost, p->cost_ns[r->columns] + (float)r->steps * p->draft_ns, weight);
+        move(&p->round_cost, p->cost_ns[r->columns] + made_ns(p, r), weight);
         move(&p->round_tokens, (float)count, weight);
     }
     for (uint32_t by = 0; by < PROPOSERS; by++)

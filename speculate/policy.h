@@ -46,14 +46,20 @@ struct draft_policy {
     uint32_t rounds;                      /* verifications */
     uint32_t seen_at[POLICY_COLUMNS + 1]; /* the last of them that had this many columns */
     uint8_t seen[POLICY_COLUMNS + 1];     /* passes that had this many columns, up to a few */
-    float share;      /* a draft step's part of a plain pass, from the bytes that both read; 0: not
+    float share;    /* a draft step's part of a plain pass, from the bytes that both read; 0: not
                          known */
-    float draft_ns;   /* a draft step; 0: not seen yet */
-    uint32_t steps;   /* draft steps seen, up to a few */
-    float credit;     /* in plain passes */
-    float prompt_ns;  /* what the target took for one id of its prompt; 0: not known */
-    float shown_ns;   /* showing the draft one of many ids; 0: not seen yet */
-    float round_cost; /* an average of the last rounds, computed from these costs */
+    float draft_ns; /* a draft step; 0: not seen yet */
+    uint32_t steps; /* draft steps seen, up to a few */
+    int parallel;   /* the draft guesses all ids of a round in one step */
+    /* For such a draft, a step by the ids that it was asked for, as verify_ns .. seen for the
+     * target's passes; draft_ns is a step for one id. */
+    float width_ns[POLICY_COLUMNS + 1], width_cost_ns[POLICY_COLUMNS + 1];
+    uint32_t width_at[POLICY_COLUMNS + 1];
+    uint8_t width_seen[POLICY_COLUMNS + 1];
+    float credit;       /* in plain passes */
+    float prompt_ns;    /* what the target took for one id of its prompt; 0: not known */
+    float shown_ns;     /* showing the draft one of many ids; 0: not seen yet */
+    float round_cost;   /* an average of the last rounds, computed from these costs */
     float round_tokens; /* the tokens of a round, averaged over the same rounds */
     struct chance hit[PROPOSERS][POLICY_BINS]; /* that the target chooses an id, given that it chose
                                                   those before */
@@ -89,6 +95,10 @@ uint32_t policy_show_limit(const struct draft_policy *policy, uint32_t ids);
 /* Whether the draft should make one more id after `made` of them. chance, 0 .. 1: that the last of
  * those is accepted. */
 int policy_wants_another(const struct draft_policy *policy, uint32_t made, float chance);
+
+/* How many ids, at most `most`, a draft that guesses all of them in one step should be asked for.
+ * 0: none pays. */
+uint32_t policy_width(const struct draft_policy *policy, uint32_t most);
 
 /* The chance that a drafted id of this bin (below POLICY_BINS) is accepted, given that those before
  * it are. */

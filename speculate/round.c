@@ -22,16 +22,19 @@ static uint32_t room(const struct speculation_input *in) {
 }
 
 /* Whether the draft was last shown only the ids that a round leaves over. An id that it reads as
- * several pieces counts as one. */
-static int is_step(const struct draft *d) { return d->caught_up <= STEP_COLUMNS + d->split; }
+ * several pieces counts as one. A draft with a mask has not seen the accepted ids before. */
+static int is_step(const struct draft *d) {
+    uint32_t left_over = d->mask < 0 ? STEP_COLUMNS : PROPOSE_MAX + 1;
+    return d->caught_up <= left_over + d->split;
+}
 
-/* Shows the draft ids[.. count). What the draft evaluates after a prompt, a pause or a slide of its
- * window counts as catching up and not as a step. The prompt, which comes first, is also counted by
- * itself. */
+/* Shows the draft ids[.. count) and `masks` masks. What the draft evaluates after a prompt, a pause
+ * or a slide of its window counts as catching up and not as a step. The prompt, which comes first,
+ * is also counted by itself. */
 static apus_status follow(struct speculation *sp, const struct speculation_input *in,
-                          struct round *r, uint32_t count) {
+                          struct round *r, uint32_t count, uint32_t masks) {
     uint64_t began = now(in);
-    apus_status status = draft_follow(&sp->draft, in->ids, count, in->stop);
+    apus_status status = draft_follow(&sp->draft, in->ids, count, masks, in->stop);
     if (!is_step(&sp->draft)) {
         uint64_t ns = now(in) - began;
         r->catch_up_ns += ns;
@@ -58,25 +61,48 @@ static void choose_shown(struct speculation *sp, const struct speculation_input 
     }
 }
 
+/* The draft's guess at the next id of the round, in this row of its last pass. */
+static apus_status guess_next(struct speculation *sp, const struct speculation_input *in,
+                              struct draft_tokens *t, uint32_t row) {
+    struct guess guess;
+    uint32_t at = in->count + t->count;
+    apus_status status = draft_guess(&sp->draft, in->sampler, at, row, in->scratch, &guess);
+    if (status) return status;
+    in->ids[at] = t->id[t->count] = guess.id;
+    t->second[t->count] = guess.other;
+    t->bin[t->count++] = policy_bin_margin(guess.margin);
+    return APUS_OK;
+}
+
+/* Lets a draft with a mask guess all ids of the round in one step. If some were made ahead, those
+ * are the round's. */
+static apus_status draft_at_once(struct speculation *sp, const struct speculation_input *in,
+                                 struct round *r, uint32_t most) {
+    struct draft_tokens *t = &r->tokens[BY_DRAFT];
+    if (t->count) return APUS_OK;
+    if (!r->width) r->width = draft_width(sp, most);
+    apus_status status = follow(sp, in, r, in->count, r->width - 1);
+    if (status) return status == APUS_E_NUMERIC ? APUS_OK : status;
+    r->steps += is_step(&sp->draft) ? 1u : 0u;
+    while (t->count < r->width && !guess_next(sp, in, t, t->count)) {}
+    return APUS_OK;
+}
+
 /* Makes draft steps for as long as one more pays. Where the draft cannot evaluate an id, its
  * proposals end, but the round goes on. */
 static apus_status draft_ids(struct speculation *sp, const struct speculation_input *in,
                              struct round *r, uint32_t most) {
     struct draft_tokens *t = &r->tokens[BY_DRAFT];
     float chance = 1.0f;
+    if (sp->draft.mask >= 0) return draft_at_once(sp, in, r, most);
     for (uint32_t i = 0; i < t->count; i++) chance *= policy_chance(&sp->policy, t->bin[i]);
     while (!t->count || (t->count < most && policy_wants_another(&sp->policy, t->count, chance))) {
-        struct guess guess;
-        uint32_t at = in->count + t->count;
-        apus_status status = follow(sp, in, r, at);
+        apus_status status = follow(sp, in, r, in->count + t->count, 0);
         if (status == APUS_E_NUMERIC) break;
         if (status) return status;
-        if (draft_guess(&sp->draft, in->sampler, at, in->scratch, &guess)) break;
-        in->ids[at] = t->id[t->count] = guess.id;
+        if (guess_next(sp, in, t, 0)) break;
         r->steps += is_step(&sp->draft) ? 1u : 0u;
-        t->second[t->count] = guess.other;
-        t->bin[t->count] = policy_bin_margin(guess.margin);
-        chance *= policy_chance(&sp->policy, t->bin[t->count++]);
+        chance *= policy_chance(&sp->policy, t->bin[t->count - 1]);
     }
     return APUS_OK;
 }

@@ -41,6 +41,8 @@ struct round {
     uint32_t taken;              /* how many branches the target chose: 0 or 1 */
 
     uint32_t steps;       /* draft steps */
+    uint32_t width;       /* ids that a draft with a mask was asked for in its one step; 0: it was
+                             not */
     uint64_t draft_ns;    /* time of the draft steps */
     uint32_t caught_up;   /* positions that the draft evaluated besides its steps (prompt, pause,
                              slide) */

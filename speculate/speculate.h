@@ -62,6 +62,13 @@ void speculate_rewind(struct speculation *sp, const int32_t *ids, uint32_t posit
 /* Call this when a generation begins. */
 static inline void speculate_begin(struct speculation *sp) { sp->shown = 0; }
 
+/* How many ids, at least 1 and at most `most`, a draft with a mask is asked for in one pass. */
+static inline uint32_t draft_width(const struct speculation *sp, uint32_t most) {
+    uint32_t width = policy_width(&sp->policy, most), columns = sp->draft.sequence.chunk;
+    if (width > columns) width = columns;
+    return width ? width : 1;
+}
+
 /* Whether anything could be proposed. */
 static inline int speculates(const struct speculation *sp) {
     return sp->draft.sequence.model || sp->lookup;

@@ -81,7 +81,7 @@ static void look(const struct draft *d, const int32_t *context, uint32_t count) 
 }
 
 /* The same ids to a draft that has seen nothing else. */
-static void proposes_the_same(const struct draft *d, struct seen *fresh, uint32_t at) {
+static void proposes_the_same(struct draft *d, struct seen *fresh, uint32_t at) {
     const apus_sampling settings = {
         .size = sizeof settings, .temperature = 0.9f, .repeat_penalty = 1.2f, .seed = 11};
     struct sampler sampler;
@@ -91,9 +91,9 @@ static void proposes_the_same(const struct draft *d, struct seen *fresh, uint32_
     assert_int_equal(sampler_open(&sampler, &settings, NULL), APUS_OK);
     draft_rewind(&fresh->draft, d->ids, 0);
     fresh->draft.suffix = fresh->draft.middle = -1;
-    assert_int_equal(draft_follow(&fresh->draft, d->ids, d->count, no_stop), APUS_OK);
-    apus_status status = draft_guess(d, &sampler, at, scratch, &a);
-    assert_int_equal(draft_guess(&fresh->draft, &sampler, at, scratch, &b), status);
+    assert_int_equal(draft_follow(&fresh->draft, d->ids, d->count, 0, no_stop), APUS_OK);
+    apus_status status = draft_guess(d, &sampler, at, 0, scratch, &a);
+    assert_int_equal(draft_guess(&fresh->draft, &sampler, at, 0, scratch, &b), status);
     assert_int_equal(status, d->count ? APUS_OK : APUS_E_ORDER);
     if (d->count)
         assert_true(a.id == b.id && a.other == b.other && a.margin == b.margin && a.id >= 0 &&
@@ -133,10 +133,10 @@ static void sees_what_it_should(void **unused) {
             if (random_of(6) == 0) { /* a cancelled pass loses nothing */
                 uint32_t cancel = 1;
                 apus_status status =
-                    draft_follow(&s.draft, context, count, (struct hal_stop){&cancel, 0, NULL});
+                    draft_follow(&s.draft, context, count, 0, (struct hal_stop){&cancel, 0, NULL});
                 assert_true(status == APUS_PARTIAL || status == APUS_OK);
             }
-            assert_int_equal(draft_follow(&s.draft, context, count, no_stop), APUS_OK);
+            assert_int_equal(draft_follow(&s.draft, context, count, 0, no_stop), APUS_OK);
             look(&s.draft, context, count);
             if (step % 4 == 0) proposes_the_same(&s.draft, &fresh, count);
             slid += s.draft.slid != 0, hidden += s.draft.in_suffix != 0;
@@ -160,14 +160,14 @@ static void the_middle_follows_the_prefix(void **unused) {
         open_seen(&s);
         for (uint32_t end = 11; end >= 9; end--) { /* as far as the text goes, then with the last
                                                       ids taken back */
-            assert_int_equal(draft_follow(&s.draft, context, end, no_stop), APUS_OK);
+            assert_int_equal(draft_follow(&s.draft, context, end, 0, no_stop), APUS_OK);
             assert_int_equal(s.draft.count, end - 5);
             assert_memory_equal(s.draft.ids, want, (end - 5) * sizeof *want);
             draft_rewind(&s.draft, context, end - 1);
         }
         draft_rewind(&s.draft, context, order ? 4 : 7); /* an edit in the suffix */
         assert_true(s.draft.in_suffix);
-        assert_int_equal(draft_follow(&s.draft, context, 11, no_stop), APUS_OK);
+        assert_int_equal(draft_follow(&s.draft, context, 11, 0, no_stop), APUS_OK);
         assert_int_equal(s.draft.count, 6);
         assert_memory_equal(s.draft.ids, want, sizeof want);
         close_seen(&s);
@@ -182,11 +182,11 @@ static void leaves_a_gap_out(void **unused) {
     int32_t context[MOST];
     open_seen(&s), open_seen(&fresh);
     for (uint32_t i = 0; i < MOST; i++) context[i] = (int32_t)(i * 7 % 250);
-    assert_int_equal(draft_follow(&s.draft, context, 10, no_stop), APUS_OK);
+    assert_int_equal(draft_follow(&s.draft, context, 10, 0, no_stop), APUS_OK);
     draft_skip(&s.draft, context, 10 + DRAFT_PROBE, DRAFT_PROBE); /* no gap */
     assert_int_equal(s.draft.whole, UINT32_MAX);
     draft_skip(&s.draft, context, 50, DRAFT_PROBE);
-    assert_int_equal(draft_follow(&s.draft, context, 50, no_stop), APUS_OK);
+    assert_int_equal(draft_follow(&s.draft, context, 50, 0, no_stop), APUS_OK);
     assert_int_equal(s.draft.caught_up, DRAFT_PROBE);
     assert_int_equal(s.draft.count, 10 + DRAFT_PROBE);
     assert_int_equal(s.draft.whole, 10);
@@ -200,7 +200,7 @@ static void leaves_a_gap_out(void **unused) {
     assert_int_equal(s.draft.count, 5 + DRAFT_PROBE);
     draft_rewind(&s.draft, context, s.draft.whole);
     assert_int_equal(s.draft.whole, UINT32_MAX);
-    assert_int_equal(draft_follow(&s.draft, context, 50, no_stop), APUS_OK);
+    assert_int_equal(draft_follow(&s.draft, context, 50, 0, no_stop), APUS_OK);
     look(&s.draft, context, 50);
 
     context[60] = SUFFIX, context[75] = SUFFIX; /* a gap that ends inside a suffix */
@@ -223,7 +223,7 @@ static void splits_what_it_lacks(void **unused) {
     open_seen(&s);
     draft_open(&s.draft, model_blob(target), &none, s.ids, s.place, POSITIONS);
     for (uint32_t to = 1, count = 1; to <= 5; to++, count += to == 2 || to == 5 ? 5 : 1) {
-        assert_int_equal(draft_follow(&s.draft, context, to, no_stop), APUS_OK);
+        assert_int_equal(draft_follow(&s.draft, context, to, 0, no_stop), APUS_OK);
         assert_int_equal(s.draft.count, count);
         assert_int_equal(s.draft.split, to == 2 || to == 5 ? 4 : 0);
     }
@@ -239,7 +239,7 @@ static void splits_what_it_lacks(void **unused) {
     open_seen(&s);
     draft_open(&s.draft, model_blob(target), &none, s.ids, s.place, POSITIONS);
     s.draft.vocab = 257; /* as of a draft without it */
-    assert_int_equal(draft_follow(&s.draft, control, 2, no_stop), APUS_OK);
+    assert_int_equal(draft_follow(&s.draft, control, 2, 0, no_stop), APUS_OK);
     assert_int_equal(s.draft.count, 1);
     close_seen(&s);
     model = kept;
@@ -266,13 +266,13 @@ static void rows_that_pad_are_not_known(void **unused) {
     open_seen(&s);
     draft_open(&s.draft, model_blob(target), &none, s.ids, s.place, POSITIONS);
     assert_int_equal(s.draft.vocab, small.vocab);
-    assert_int_equal(draft_follow(&s.draft, context, 4, no_stop), APUS_OK);
+    assert_int_equal(draft_follow(&s.draft, context, 4, 0, no_stop), APUS_OK);
     assert_int_equal(s.draft.count, 8);
     assert_memory_equal(s.draft.ids, want, sizeof want);
     for (int32_t id = 0; id < 280; id++) {
         draft_rewind(&s.draft, context, 0);
-        assert_int_equal(draft_follow(&s.draft, &id, 1, no_stop), APUS_OK);
-        apus_status status = draft_guess(&s.draft, &sampler, 1, scratch, &guess);
+        assert_int_equal(draft_follow(&s.draft, &id, 1, 0, no_stop), APUS_OK);
+        apus_status status = draft_guess(&s.draft, &sampler, 1, 0, scratch, &guess);
         assert_true(status == APUS_OK || status == APUS_E_ORDER);
         assert_true(status || guess.id < 280);
         assert_true(guess.other < 280);
@@ -297,16 +297,16 @@ static void renamed_ids_are_left_out(void **unused) {
     assert_int_equal(sampler_open(&sampler, &settings, NULL), APUS_OK);
     open_seen(&s);
     s.draft.renamed = (struct pair_renamed){1, {257}};
-    assert_int_equal(draft_follow(&s.draft, context, 6, no_stop), APUS_OK);
+    assert_int_equal(draft_follow(&s.draft, context, 6, 0, no_stop), APUS_OK);
     assert_int_equal(s.draft.count, 4);
     assert_memory_equal(s.draft.ids, want, sizeof want);
-    assert_int_equal(draft_guess(&s.draft, &sampler, 6, scratch, &first), APUS_OK);
+    assert_int_equal(draft_guess(&s.draft, &sampler, 6, 0, scratch, &first), APUS_OK);
     assert_true(first.id >= 0 && first.other >= 0);
     s.draft.renamed = (struct pair_renamed){2, {257, (uint32_t)first.other}};
-    assert_int_equal(draft_guess(&s.draft, &sampler, 6, scratch, &again), APUS_OK);
+    assert_int_equal(draft_guess(&s.draft, &sampler, 6, 0, scratch, &again), APUS_OK);
     assert_true(again.id == first.id && again.other == -1);
     s.draft.renamed.ids[0] = (uint32_t)first.id;
-    assert_int_equal(draft_guess(&s.draft, &sampler, 6, scratch, &again), APUS_E_ORDER);
+    assert_int_equal(draft_guess(&s.draft, &sampler, 6, 0, scratch, &again), APUS_E_ORDER);
     free(scratch);
     close_seen(&s);
 }
@@ -321,7 +321,7 @@ static void a_slide_costs_one_window(void **unused) {
     s.draft.suffix = s.draft.middle = -1;
     for (uint32_t i = 0; i < MOST; i++) context[i] = (int32_t)(i * 7 % 250);
     for (uint32_t i = 1; i <= MOST; i++) {
-        assert_int_equal(draft_follow(&s.draft, context, i, no_stop), APUS_OK);
+        assert_int_equal(draft_follow(&s.draft, context, i, 0, no_stop), APUS_OK);
         evaluated += s.draft.caught_up;
         largest = s.draft.caught_up > largest ? s.draft.caught_up : largest;
     }
@@ -329,7 +329,7 @@ static void a_slide_costs_one_window(void **unused) {
     assert_true(evaluated <= MOST + MOST / (POSITIONS / 2 - 1) * (POSITIONS / 2 + 1));
     close_seen(&s);
     open_seen(&s); /* all at once: only what it keeps is evaluated */
-    assert_int_equal(draft_follow(&s.draft, context, MOST, no_stop), APUS_OK);
+    assert_int_equal(draft_follow(&s.draft, context, MOST, 0, no_stop), APUS_OK);
     assert_true(s.draft.caught_up <= POSITIONS);
     close_seen(&s);
 }

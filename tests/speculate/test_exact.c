@@ -46,7 +46,17 @@ static const apus_port *counting_port(void) {
 static const struct tiny_spec target_spec = {
     .layers = 2, .window = {0, 11}, .sinks = 1, .seed = 1, .positions = 160};
 
-enum draft_kind { NONE, TWIN, RELATIVE, STRANGER, SHORT_TWIN, NARROW, DRAFTS };
+enum draft_kind {
+    NONE,
+    TWIN,
+    RELATIVE,
+    STRANGER,
+    SHORT_TWIN,
+    NARROW,
+    MASKED,
+    MASKED_SHORT,
+    DRAFTS
+};
 static const apus_model *targets[APUS_CPU_NEON], *late_targets[APUS_CPU_NEON], *drafts[DRAFTS];
 static uint32_t targets_count; /* one for each instruction set that is here: plain C first, the best
                                   last */
@@ -72,6 +82,11 @@ static void open_models(void) {
     drafts[STRANGER] = open_model(
         &(struct tiny_spec){.layers = 1, .dim = 128, .heads = 2, .kv_heads = 1, .seed = 77});
     drafts[NARROW] = open_model(&narrow);
+    struct tiny_spec masked = target_spec; /* its first guess in a pass is always right */
+    masked.mask = 271, masked.head_rows = 200;
+    drafts[MASKED_SHORT] = open_model(&masked);
+    masked.head_rows = 0;
+    drafts[MASKED] = open_model(&masked);
 }
 
 /* ------------------------------------------------------------------------------------- trial -- */
@@ -286,7 +301,7 @@ static void one_trial(uint32_t number, uint64_t sums[5]) {
                              .chunk = number % 3 ? 0 : 5 + number % 9,
                              .overlap = (int)(number / 2 % 4) - 1,
                              .steps = number % 8 - 2 < 2 ? 1 + number % 11 : 0};
-    if (t.draft == SHORT_TWIN) t.config.draft_context = 64;
+    if (t.draft == SHORT_TWIN || t.draft == MASKED_SHORT) t.config.draft_context = 64;
     t.plain = open_session((apus_config){.model = targets[0], .context = EXACT_CONTEXT});
     t.fast = open_session(t.config);
     t.want = calloc(1, sizeof *t.want), t.got = calloc(1, sizeof *t.got),
