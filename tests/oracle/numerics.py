@@ -134,11 +134,12 @@ class Blob:
         spans = data[32:32 + 8 * 24].view('<u8').reshape(8, 3)
         part = [data[int(o):int(o + n)] for o, n, _ in spans]
         self.model = part[0][:MODEL.itemsize].view(MODEL)[0]
-        self.head_ids = None  # of a head with fewer rows than there are ids
+        self.head_ids = self.mask = None  # of a head with fewer rows than there are ids
         if self.model['draft']:
             rest = part[0][MODEL.itemsize:]
-            rows = int(rest[:DRAFT.itemsize].view(DRAFT)[0]['head_rows'])
-            self.head_ids = rest[DRAFT.itemsize:].view('<u4') if rows else None
+            draft = rest[:DRAFT.itemsize].view(DRAFT)[0]
+            self.mask = int(draft['mask'])
+            self.head_ids = rest[DRAFT.itemsize:].view('<u4') if draft['head_rows'] else None
         layers = int(self.model['layers']) * LAYER.itemsize
         self.layers = part[1][:layers].view(LAYER)
         # variants[0] is that of a plain layer

@@ -5,6 +5,7 @@ every type of the cache; and for SmolLM2 where it is at hand, on fewer positions
 
     test_contract.py [SHAPE ...]"""
 import itertools
+import json
 import subprocess
 import sys
 import tempfile
@@ -43,9 +44,9 @@ def differ(want, got):
     return '' if same else first_difference(got, want)
 
 
-def check(source, weights, folder, positions=POSITIONS):
+def check(source, weights, folder, positions=POSITIONS, more=()):
     blob = folder / 'm.apus'
-    runner.pack(source, blob, *weights.split(), '--no-calibrate')
+    runner.pack(source, blob, *weights.split(), '--no-calibrate', *more)
     return check_blob(blob, source.stem, weights, folder, positions)
 
 
@@ -70,6 +71,18 @@ def check_blob(blob, shape, weights, folder, positions=POSITIONS):
     return None
 
 
+def check_draft(source, folder):
+    """A head with fewer rows, and a mask that the configuration names."""
+    config = json.loads((source / 'config.json').read_text())
+    mask = config['vocab_size'] - 1
+    (source / 'config.json').write_text(json.dumps({**config, 'pard_token': mask}))
+    why = check(source, 'int8', folder, more=('--draft-vocab', config['vocab_size'] - 20))
+    parsed = numerics.Blob(folder / 'm.apus')
+    if not why and (parsed.mask, len(parsed.head_ids)) != (mask, mask - 19):
+        why = f'mask {parsed.mask}, {len(parsed.head_ids)} rows of the head'
+    return why
+
+
 def failed(why, shape, weights):
     if why:
         print(f'FAIL {shape} {weights}: {why}', flush=True)
@@ -84,6 +97,7 @@ def main():
             random_checkpoint.write_checkpoint(shape, Path(tmp) / shape)
             for weights in ('int8', 'int4', MIXED):
                 bad += failed(check(Path(tmp) / shape, weights, Path(tmp)), shape, weights)
+        bad += failed(check_draft(Path(tmp) / shapes[0], Path(tmp)), shapes[0], 'as a draft')
         if not sys.argv[1:]:
             blob = Path(tmp) / 'windows.apus'
             made = subprocess.run([runner.program('tests/oracle/write_windows')],

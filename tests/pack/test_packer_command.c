@@ -67,6 +67,70 @@ static void options_take_effect(void **state) {
     unmap(file);
 }
 
+static bool keeps(const struct blob *b, uint32_t id) {
+    const uint32_t *ids = head_ids(model_draft(b->model));
+    for (uint32_t i = 0; i < head_rows(b->model); i++)
+        if (ids[i] == id) return true;
+    return false;
+}
+
+/* The rows of the ids that a text has most, and of special tokens, are those of the whole head. */
+static void cuts_a_head(void **state) {
+    (void)state;
+    enum { KEPT = 12 };
+    static const char text[] = "hahaha hello";
+    write_text("draft.txt", text, strlen(text));
+    assert_int_equal(
+        RUN(in_folder("model.gguf"), "-q", "-o", in_folder("whole.apus"), "--no-calibrate"), 0);
+    assert_int_equal(RUN(in_folder("model.gguf"), "-o", in_folder("cut.apus"), "--no-calibrate",
+                         "--draft-vocab", "12", "--draft-text", in_folder("draft.txt")),
+                     0);
+    assert_non_null(strstr(complained, "the head has rows for 12 ids only"));
+    struct file files[2] = {map(in_folder("whole.apus")), map(in_folder("cut.apus"))};
+    struct blob whole, cut;
+    char why[BLOB_WHY] = "";
+    assert_int_equal(blob_open(&whole, files[0].data, files[0].bytes, why), APUS_OK);
+    if (blob_open(&cut, files[1].data, files[1].bytes, why) != APUS_OK) fail_msg("%s", why);
+    assert_int_equal(blob_verify(&cut), BLOB_SECTIONS);
+    assert_int_equal(head_rows(whole.model), whole.model->vocab);
+    assert_int_equal(head_rows(cut.model), KEPT);
+    assert_int_equal(cut.model->vocab, whole.model->vocab);
+    assert_int_equal(model_draft(cut.model)->mask, BLOB_ABSENT);
+    const struct blob_tensor *from = &whole.tensors[whole.model->head],
+                             *to = &cut.tensors[cut.model->head];
+    assert_true(to->rows == KEPT && from->cols == to->cols && to->type == WEIGHT_W8);
+    for (uint32_t r = 0; r < KEPT; r++) {
+        uint32_t id = head_ids(model_draft(cut.model))[r];
+        assert_true(cut.rows[to->row_scales + r] == whole.rows[from->row_scales + id]);
+        for (uint32_t c = 0; c < to->cols; c++) {
+            size_t at = c / 4 * 64 + c % 4, panel = panel_bytes(WEIGHT_W8, to->cols);
+            assert_int_equal(cut.weights[to->offset + r / 16 * panel + at + r % 16 * 4],
+                             whole.weights[from->offset + id / 16 * panel + at + id % 16 * 4]);
+        }
+    }
+    for (const char *c = text; *c; c++) assert_true(keeps(&cut, cut.vocab.initial[(uint8_t)*c]));
+    for (uint32_t i = 0; i < cut.vocab.header->added_count; i++)
+        assert_true(keeps(&cut, cut.vocab.added[i].id));
+    for (uint32_t i = 0; i < cut.vocab.header->ends_count; i++)
+        assert_true(keeps(&cut, cut.vocab.ends[i]));
+    unmap(files[0]), unmap(files[1]);
+    /* by the packer's own text, and calibrated for 4 bits */
+    assert_int_equal(RUN(in_folder("model.gguf"), "-q", "-o", in_folder("cut.apus"), "--weights",
+                         "int4", "--draft-vocab", "100"),
+                     0);
+    check_failed(RUN(in_folder("model.gguf"), "-o", in_folder("no.apus"), "--draft-vocab", "264"),
+                 1);
+    assert_non_null(strstr(complained, "--draft-vocab is 264 where "));
+    check_failed(RUN(in_folder("model.gguf"), "-o", in_folder("no.apus"), "--draft-vocab", "1"), 1);
+    check_failed(RUN(in_folder("model.gguf"), "-o", in_folder("no.apus"), "--draft-text",
+                     in_folder("draft.txt")),
+                 2);
+    check_failed(RUN(in_folder("model.gguf"), "-o", in_folder("no.apus"), "--draft-vocab", "100",
+                     "--draft-text", in_folder("missing.txt")),
+                 1);
+    assert_int_equal(files_with("no.apus"), 0);
+}
+
 static void threads_do_not_matter(void **state) {
     (void)state;
     static const char *const types[] = {"int8", "int4"};
@@ -369,6 +433,7 @@ int main(void) {
         cmocka_unit_test(makes_a_blob),
         cmocka_unit_test(options_take_effect),
         cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(cuts_a_head),
         cmocka_unit_test(reports),
         cmocka_unit_test(spends_a_budget),
         cmocka_unit_test(calibrates),

@@ -102,23 +102,41 @@ static bool cut(struct calibration_text *text, const struct gathered *g, uint32_
     return true;
 }
 
+/* The ids of all of the text, to be freed with g->ids. */
+static bool gather(struct gathered *g, const char *files, const void *vocab, size_t vocab_bytes,
+                   struct vocab *view, struct diag *d) {
+    const char *why = "";
+    *g = (struct gathered){.vocab = view};
+    if (vocab_open(view, vocab, vocab_bytes, &why) != APUS_OK)
+        return diag_fail(d, "the vocabulary made is wrong: %s", why);
+    hash64_begin(&g->hash);
+    if (!(files ? add_files(g, files, d)
+                : add_text(
+                      g, calibration_text_begin,
+                      (size_t)((uintptr_t)calibration_text_end - (uintptr_t)calibration_text_begin),
+                      d)))
+        return false;
+    return !files || g->count ||
+           diag_fail(d, "the tokenizer has no id for any of the text in %s", files);
+}
+
+bool calibration_text_count(const char *files, const void *vocab, size_t vocab_bytes,
+                            uint64_t *count, struct diag *d) {
+    struct vocab view;
+    struct gathered g;
+    bool good = gather(&g, files, vocab, vocab_bytes, &view, d);
+    for (size_t i = 0; good && i < g.count; i++) count[g.ids[i]]++;
+    free(g.ids);
+    return good;
+}
+
 bool calibration_text_read(struct calibration_text *text, const char *files, const void *vocab,
                            size_t vocab_bytes, uint32_t windows, uint32_t length, struct diag *d) {
     struct vocab view;
-    struct gathered g = {.vocab = &view};
-    const char *why = "";
+    struct gathered g;
     *text = (struct calibration_text){0};
-    if (vocab_open(&view, vocab, vocab_bytes, &why) != APUS_OK)
-        return diag_fail(d, "the vocabulary made is wrong: %s", why);
-    hash64_begin(&g.hash);
-    bool good = files ? add_files(&g, files, d)
-                      : add_text(&g, calibration_text_begin,
-                                 (size_t)((uintptr_t)calibration_text_end -
-                                          (uintptr_t)calibration_text_begin),
-                                 d);
-    if (good && files && g.count == 0)
-        good = diag_fail(d, "the tokenizer has no id for any of the text in %s", files);
-    good = good && cut(text, &g, windows, length, d);
+    bool good =
+        gather(&g, files, vocab, vocab_bytes, &view, d) && cut(text, &g, windows, length, d);
     text->hash = hash64_end(&g.hash), text->dropped = g.dropped;
     free(g.ids);
     return good;

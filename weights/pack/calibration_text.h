@@ -22,6 +22,9 @@ struct calibration_text {
  * text->windows is 0 for the project's own text, and files are refused. */
 bool calibration_text_read(struct calibration_text *text, const char *files, const void *vocab,
                            size_t vocab_bytes, uint32_t windows, uint32_t length, struct diag *d);
+/* Adds to count [rows of the vocabulary] how often each id occurs in all of the text. */
+bool calibration_text_count(const char *files, const void *vocab, size_t vocab_bytes,
+                            uint64_t *count, struct diag *d);
 void calibration_text_free(struct calibration_text *text);
 
 #endif

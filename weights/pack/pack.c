@@ -14,6 +14,7 @@
 #include "weights/pack/quantize/budget.h"
 #include "weights/pack/quantize/calibrate.h"
 #include "weights/pack/calibration_text.h"
+#include "weights/pack/draft_vocab.h"
 #include "weights/pack/quantize/conversion.h"
 #include "weights/pack/quantize/parallel.h"
 #include "weights/pack/quantize/pack_plan.h"
@@ -49,6 +50,9 @@ struct job {
     struct blob_tensor *records;
     void *vocab;
     size_t vocab_bytes;
+    uint32_t *head_ids; /* [settings->draft_vocab]; NULL: the head has all rows */
+    uint8_t *model;     /* the section MODEL */
+    size_t model_bytes;
     struct blob_header header;
     struct writer writer;
     struct work work;
@@ -104,7 +108,9 @@ static bool make_plan(struct job *job) {
                                  .name = settings->name,
                                  .origin = basename(job->origin_path),
                                  .calibration = calibration,
-                                 .dropped = job->text.dropped};
+                                 .dropped = job->text.dropped,
+                                 .head_ids = job->head_ids,
+                                 .head_rows = (uint32_t)settings->draft_vocab};
     if (!plan_make(&job->plan, job->source, &choice, job->d)) return false;
     say_notes(job);
     return true;
@@ -142,6 +148,29 @@ static bool make_vocab(struct job *job) {
     return job->vocab != NULL;
 }
 
+/* Chooses the rows that the head keeps. */
+static bool make_head(struct job *job) {
+    const struct settings *s = job->settings;
+    if (!s->draft_vocab) return true;
+    job->head_ids = draft_vocab_choose(source_config(job->source)->vocab, (uint32_t)s->draft_vocab,
+                                       s->draft_text ? s->draft_text : s->calibrate, job->vocab,
+                                       job->vocab_bytes, job->d);
+    return job->head_ids != NULL;
+}
+
+static bool make_model(struct job *job) {
+    const struct plan *plan = &job->plan;
+    const size_t ids = plan->draft.head_rows * sizeof *job->head_ids;
+    job->model_bytes = sizeof plan->model + (plan->model.draft ? sizeof plan->draft + ids : 0);
+    job->model = malloc(job->model_bytes);
+    if (!job->model) return diag_fail(job->d, "out of memory");
+    memcpy(job->model, &plan->model, sizeof plan->model);
+    if (!plan->model.draft) return true;
+    memcpy(job->model + sizeof plan->model, &plan->draft, sizeof plan->draft);
+    if (ids) memcpy(job->model + sizeof plan->model + sizeof plan->draft, job->head_ids, ids);
+    return true;
+}
+
 static bool make_tables(struct job *job) {
     const struct plan *plan = &job->plan;
     assert(plan->row_floats > 0 && plan->model.tensors >= 2); /* at least the embedding and the
@@ -152,7 +181,7 @@ static bool make_tables(struct job *job) {
     if (measures) job->kl = calloc(plan->model.tensors, sizeof *job->kl);
     if (!job->rows || !job->error || (measures && !job->kl))
         return diag_fail(job->d, "out of memory");
-    return make_rope(job);
+    return make_model(job) && make_rope(job);
 }
 
 static void show_measuring(void *user, uint64_t weights) {
@@ -203,7 +232,7 @@ static bool make_sections(struct job *job) {
     if (!job->records) return diag_fail(job->d, "out of memory");
     for (uint32_t i = 0; i < plan->model.tensors; i++) job->records[i] = plan->tensors[i].record;
     const uint64_t bytes[BLOB_SECTIONS] = {
-        [BLOB_MODEL] = sizeof plan->model,
+        [BLOB_MODEL] = job->model_bytes,
         [BLOB_LAYERS] = plan->model.layers * sizeof *plan->layers +
                         plan->variant_count * sizeof *plan->variants,
         [BLOB_TENSORS] = plan->model.tensors * sizeof *job->records,
@@ -283,9 +312,8 @@ static bool write_weights(struct job *job) {
 }
 
 static bool write_front(struct job *job) {
-    const void *const data[BLOB_WEIGHTS] = {&job->plan.model, job->plan.layers, job->records,
-                                            job->rows,        job->rope,        job->vocab,
-                                            job->plan.text};
+    const void *const data[BLOB_WEIGHTS] = {job->model, job->plan.layers, job->records,  job->rows,
+                                            job->rope,  job->vocab,       job->plan.text};
     for (int kind = 0; kind < BLOB_WEIGHTS; kind++) {
         struct blob_section *section = &job->header.section[kind];
         section->hash = hash64(data[kind], (size_t)section->bytes);
@@ -384,7 +412,7 @@ static bool make_key(struct job *job) {
     char words[64];
     snprintf(words, sizeof words, "%.17g %u", plan->bits, plan->layer_bits);
     if (!resume_key(&hash, words, job->d)) return false;
-    hash64_add(&hash, &plan->model, sizeof plan->model);
+    hash64_add(&hash, job->model, job->model_bytes);
     hash64_add(&hash, plan->layers, (size_t)job->header.section[BLOB_LAYERS].bytes);
     hash64_add(&hash, plan->text, (size_t)plan->text_bytes);
     hash64_add(&hash, job->vocab, job->vocab_bytes);
@@ -488,8 +516,8 @@ static bool check_outputs(struct job *job) {
 static bool run(struct job *job) {
     double begun = progress_clock();
     if (!check_outputs(job)) return false;
-    if (!open_source(job) || !make_vocab(job) || !make_text(job) || !make_plan(job) ||
-        !is_addressable(job, job->plan.weight_bytes) || !make_tables(job))
+    if (!open_source(job) || !make_vocab(job) || !make_text(job) || !make_head(job) ||
+        !make_plan(job) || !is_addressable(job, job->plan.weight_bytes) || !make_tables(job))
         return false;
     job->conversion = convert_new(job->source, &job->plan, job->threads, job->d);
     if (!job->conversion || !make_calibrator(job) || !prepare_resume(job)) return false;
@@ -523,6 +551,8 @@ bool pack(const struct settings *settings, struct diag *d) {
     free(job->rope);
     free(job->records);
     free(job->vocab);
+    free(job->head_ids);
+    free(job->model);
     free(job);
     return good;
 }

@@ -71,6 +71,17 @@ const struct option pack_options[] = {
      "Leaves the residual stream and the values in the model's own basis. Errors are much larger; "
      "it is there for comparison.",
      "keep the model's own basis, for comparison"},
+    {NULL, "--draft-vocab", OPTION_COUNT, AT(draft_vocab), 1, BLOB_VOCAB_MAX - 1, "N",
+     "Makes a model that only proposes for another one: its output head keeps rows for N ids "
+     "alone, "
+     "special tokens and end tokens first, then the ids that are the commonest in a text. The head "
+     "of a large vocabulary is most of what a small model reads; other ids are never proposed, and "
+     "the target's output stays what it is.",
+     "a draft: the head keeps rows for N ids"},
+    {NULL, "--draft-text", OPTION_STRING, AT(draft_text), 0, 0, "FILES",
+     "With --draft-vocab: the text in which ids are counted, files with commas between them, such "
+     "as what the draft will propose. The default is the text for calibration.",
+     "with --draft-vocab: where ids are counted"},
     {NULL, "--resume", OPTION_FLAG, AT(resume), 0, 0, NULL,
      "After every layer saves what is done, beside the output: the blob so far in OUT.part, in "
      "OUT.state the activations that the next layer needs and the figures so far. Whatever ends "
@@ -128,7 +139,7 @@ static int check_header(const struct settings *s) {
         return fail(EXIT_USAGE, "both -o and --header are given; a header is made of a blob that "
                                 "was packed before.");
     if (s->report || s->weights || s->bits > 0 || s->calibrate || s->effort || s->no_calibrate ||
-        s->no_rotate || s->resume || s->pre || s->fim || s->name)
+        s->no_rotate || s->resume || s->draft_vocab || s->draft_text || s->pre || s->fim || s->name)
         return fail(EXIT_USAGE, "--header takes --draft, --array, --ctx, --threads, --json and "
                                 "--quiet alone; other options are for packing.");
     if (!s->source[0] || !s->header[0] || (s->draft && !s->draft[0]))
@@ -176,6 +187,10 @@ static int check_together(const struct settings *s) {
                                 "much calibration does.");
     if (s->calibrate && s->no_calibrate)
         return fail(EXIT_USAGE, "both --calibrate and --no-calibrate are given.");
+    if (s->draft_text && !s->draft_vocab)
+        return fail(EXIT_USAGE, "--draft-text is for --draft-vocab.");
+    if (s->draft_text && !s->draft_text[0])
+        return fail(EXIT_USAGE, "--draft-text names an empty file.");
     if (s->calibrate && !s->calibrate[0])
         return fail(EXIT_USAGE, "--calibrate names an empty file.");
     return EXIT_OK;

@@ -20,13 +20,15 @@ struct settings {
                               the packer */
     const char *effort;    /* "quick", "full" or NULL, which is full */
     int no_calibrate, no_rotate, resume;
+    uint64_t draft_vocab;   /* rows of the head; 0: all */
+    const char *draft_text; /* as calibrate */
     const char *header; /* NULL: a checkpoint is packed. Otherwise source is a blob, and no out is
                            given */
     const char *draft;
     int array;
 };
 
-enum { PACK_OPTIONS = 23 };
+enum { PACK_OPTIONS = 25 };
 extern const struct option pack_options[PACK_OPTIONS];
 
 /* Checks the settings and sets layer_bits. EXIT_OK; or EXIT_USAGE, after a sentence, if something

@@ -91,11 +91,13 @@ struct model_config {
     double eps;                 /* of every RMSNorm, > 0 */
     struct rope_config rope;
     struct scale_config scale;
-    bool tied;                                 /* the head is the embedding */
-    uint32_t features;                         /* SOURCE_FEATURE(WHEN_...) of each feature that the
+    bool tied;         /* the head is the embedding */
+    uint32_t features; /* SOURCE_FEATURE(WHEN_...) of each feature that the
                                                   layers have */
-    int64_t bos;                               /* the configuration's; < vocab; -1 if it names
+    int64_t bos;       /* the configuration's; < vocab; -1 if it names
                                                   none */
+    int64_t mask; /* the id that stands for one to be guessed, of models that guess several at once;
+                     < vocab; -1: it is not such a model */
     int32_t end_tokens[SOURCE_MAX_END_TOKENS]; /* ids that end a generation, the configuration's eos
                                                   first; each < vocab, no duplicates */
     uint32_t end_tokens_count;

@@ -33,7 +33,7 @@ void config_cap_positions(struct model_config *config, uint64_t positions, const
 }
 
 void config_begin(struct model_config *config) {
-    config->bos = -1;
+    config->bos = config->mask = -1;
     config->scale = (struct scale_config){.embedding = 1, .scores = 0, .residual = 1, .logits = 1};
     config->rope = (struct rope_config){.theta = 10000, .factor = 1};
 }

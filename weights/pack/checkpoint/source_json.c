@@ -373,6 +373,15 @@ static bool read_tokens(const struct reader *r, struct model_config *c) {
     return read_end_tokens(r->root, r->file, c, r->d);
 }
 
+/* PARD's models name the id of their mask; -1 is no mask. */
+static bool read_mask(const struct reader *r, struct model_config *c) {
+    const json_t *mask = json_object_get(r->root, "pard_token");
+    c->mask = -1;
+    if (!mask || json_is_null(mask) || (json_is_integer(mask) && json_integer_value(mask) == -1))
+        return true;
+    return read_id(mask, r->file, "pard_token", c, &c->mask, r->d);
+}
+
 bool config_add_generation(const json_t *root, const char *file, struct model_config *c,
                            struct diag *d) {
     return read_end_tokens(root, file, c, d);
@@ -399,7 +408,8 @@ bool config_of_json(const json_t *root, const char *file, struct model_config *c
         field_bool(root, file, "tie_word_embeddings", &c->tied, d) == FIELD_BAD)
         return false;
     if (!read_layers(&r, c) || !config_rope_of_json(r.root, file, c, d) || !read_unrotated(&r, c) ||
-        !read_window(&r, c) || !read_scales(&r, c) || !read_biases(&r, c) || !read_tokens(&r, c))
+        !read_window(&r, c) || !read_scales(&r, c) || !read_biases(&r, c) || !read_tokens(&r, c) ||
+        !read_mask(&r, c))
         return false;
     return source_config_check(c, file, d);
 }

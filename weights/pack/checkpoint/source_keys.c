@@ -36,6 +36,7 @@ static const char *const READ[] = {
     "eos_token_id",
     "eos_token_ids",
     "block_configs",
+    "pard_token",
     NULL,
 };
 
@@ -116,6 +117,7 @@ static const char *const HARMLESS[] = {
     "router_aux_loss_coef",
     "sep_token_id",
     "spatial_merge_size",
+    "spd_type", /* "pard" beside pard_token */
     "suppress_tokens",
     "task_specific_params",
     "temperature",

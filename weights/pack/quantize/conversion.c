@@ -1,5 +1,6 @@
 #include "weights/pack/quantize/conversion.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,11 +281,26 @@ static bool read_wide_rows(struct conversion *conversion, uint64_t first, uint32
     return true;
 }
 
+/* Reads single rows of the source, as the plan picked them. */
+static bool read_picked_rows(struct conversion *conversion, uint64_t first, uint32_t rows,
+                             struct diag *d) {
+    const struct source_tensor *from = conversion->tensor->from;
+    memset(conversion->values, 0, (size_t)rows * conversion->kp * sizeof(float));
+    for (uint32_t r = 0; r < rows; r++) {
+        uint32_t there = conversion->tensor->picked[first + r];
+        if (!source_read_rows(conversion->source, from, there, 1,
+                              conversion->values + (size_t)r * conversion->kp, d))
+            return false;
+    }
+    return true;
+}
+
 /* Reads rows first .. first + rows - 1 into values, [rows][kp]. Rows and columns after the source's
  * own are zero. */
 static bool read_block(struct conversion *conversion, uint64_t first, uint32_t rows,
                        struct diag *d) {
     if (conversion->tensor->heads == HEADS_ROWS) return read_wide_rows(conversion, first, rows, d);
+    if (conversion->tensor->picked) return read_picked_rows(conversion, first, rows, d);
     const struct source_tensor *from = conversion->tensor->from;
     uint64_t there = first >= from->rows         ? 0
                      : from->rows - first < rows ? from->rows - first
@@ -328,15 +344,18 @@ static bool sum_up(const struct conversion *conversion, uint64_t first, double *
     return true;
 }
 
-/* Adds the source's products with the norm's bias to run [the source's rows]. */
+/* Adds the products of the source's rows, or of those that were picked, with the norm's bias to
+ * run. */
 static bool add_shift(struct conversion *conversion, const struct plan_tensor *tensor, float *run,
                       struct diag *d) {
     const struct source_tensor *from = tensor->from;
     float *shift = conversion->gain, *row = conversion->scratch[0].strip; /* not in use yet */
     if (!source_read_rows(conversion->source, tensor->shift, 0, 1, shift, d)) return false;
-    for (uint64_t r = 0; r < from->rows; r++) {
+    uint64_t rows = tensor->picked ? tensor->record.rows : from->rows;
+    for (uint64_t r = 0; r < rows; r++) {
         double sum = 0;
-        if (!source_read_rows(conversion->source, from, r, 1, row, d)) return false;
+        uint64_t there = tensor->picked ? tensor->picked[r] : r;
+        if (!source_read_rows(conversion->source, from, there, 1, row, d)) return false;
         for (uint32_t c = 0; c < from->cols; c++) sum += (double)row[c] * (double)shift[c];
         run[r] = (float)((double)run[r] + sum);
     }
@@ -349,6 +368,7 @@ static bool convert_run(struct conversion *conversion, const struct plan_tensor 
                         const struct source_tensor *from, const struct source_tensor *shift,
                         float *run, struct diag *d) {
     uint32_t rows = tensor->record.rows;
+    assert(!from || !tensor->picked);
     memset(run, 0, rows * sizeof *run); /* it may have been made before, for a measurement */
     if (from && !source_read_rows(conversion->source, from, 0, 1, run, d)) return false;
     if (shift && !add_shift(conversion, tensor, run, d)) return false;

@@ -142,6 +142,12 @@ static void write_notes(struct plan *plan, const struct model_config *config,
     if (config->rope.scaling == ROPE_LONG) note_long(plan, &config->rope);
     if (plan->head_size != plan->model.head_dim)
         note(plan, "heads of %u are filled up to %u", plan->head_size, plan->model.head_dim);
+    if (choice->head_rows)
+        note(plan,
+             "the head has rows for %u ids only: the model proposes these, and knows no others",
+             choice->head_rows);
+    if (plan->draft.mask != BLOB_ABSENT)
+        note(plan, "proposes several ids in one pass, by the mask %u", plan->draft.mask);
     if (choice->dropped)
         note(plan, "%llu bytes of the calibration text are left out: no token has them",
              (unsigned long long)choice->dropped);
@@ -243,7 +249,8 @@ static void add_layer(struct plan *plan, const struct source *source, uint32_t i
     }
 }
 
-static void add_all(struct plan *plan, const struct source *source) {
+static void add_all(struct plan *plan, const struct source *source,
+                    const struct plan_choice *choice) {
     const struct model_config *config = source_config(source);
     const struct source_tensor *embed = source_tensor(source, SOURCE_EMBED, 0),
                                *norm = source_tensor(source, SOURCE_FINAL_NORM, 0);
@@ -264,11 +271,12 @@ static void add_all(struct plan *plan, const struct source *source) {
                (struct plan_tensor){.from = head,
                                     .gain = norm,
                                     .shift = source_tensor(source, SOURCE_FINAL_NORM_BIAS, 0),
+                                    .picked = choice->head_ids,
                                     .rows = MIX_RESIDUAL,
                                     .factor = (float)plan->scale.logits,
                                     .run_factor = (float)plan->scale.logits,
                                     .rotated_factor = 1},
-               WEIGHT_W8, model->vocab, model->dim, "head");
+               WEIGHT_W8, choice->head_rows ? choice->head_rows : model->vocab, model->dim, "head");
 }
 
 /* In a small model V gains most from more bits (packed_roles.c). If 6 bits for all V take more than
@@ -305,7 +313,11 @@ bool plan_make(struct plan *plan, const struct source *source, const struct plan
                                       .head_dim = round_up(head_size, PANEL_ROWS),
                                       .eps = (float)config->eps,
                                       .rotated = choice->rotate,
-                                      .parameters = parameters(source)};
+                                      .parameters = parameters(source),
+                                      .draft = choice->head_rows || config->mask >= 0};
+    plan->draft =
+        (struct blob_draft){.head_rows = choice->head_rows,
+                            .mask = config->mask >= 0 ? (uint32_t)config->mask : BLOB_ABSENT};
     plan->head_size = head_size;
     plan->scale = config->scale;
     plan->pairs = config->rope.rotary / 2;
@@ -321,7 +333,7 @@ bool plan_make(struct plan *plan, const struct source *source, const struct plan
         return diag_fail(d, "out of memory");
     }
     plan->variants = (struct blob_variant *)(void *)(plan->layers + config->layers);
-    add_all(plan, source);
+    add_all(plan, source, choice);
     plan_place(plan);
     plan->bits = plan->layer_bits == 8 ? 0 : choice->bits > 0 ? choice->bits : default_bits(plan);
     write_notes(plan, config, choice);

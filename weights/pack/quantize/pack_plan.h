@@ -20,11 +20,14 @@ struct plan_choice {
                             0: PLAN_BITS */
     uint32_t positions;  /* the most positions; 0: 32 768 */
     bool rotate;
-    const char *name;        /* of the model; NULL: the source's */
-    const char *origin;      /* name of the file or directory, without its path, for the
+    const char *name;         /* of the model; NULL: the source's */
+    const char *origin;       /* name of the file or directory, without its path, for the
                                 provenance */
-    const char *calibration; /* a few words for the provenance */
-    uint64_t dropped;        /* bytes of the calibration text that no token has */
+    const char *calibration;  /* a few words for the provenance */
+    uint64_t dropped;         /* bytes of the calibration text that no token has */
+    const uint32_t *head_ids; /* [head_rows] the ids that the head keeps rows for, ascending; they
+                                 outlive the plan */
+    uint32_t head_rows;       /* 0: all */
 };
 
 struct plan_tensor {
@@ -32,6 +35,7 @@ struct plan_tensor {
     const struct source_tensor *from, *gain, *run[ROW_RUNS]; /* gain and runs may be NULL */
     const struct source_tensor *shift; /* the bias of the norm before it, which adds the tensor's
                                           products with it to its own bias; or NULL */
+    const uint32_t *picked; /* [record.rows] which rows of the source these are; NULL: the first */
     enum plan_mix rows, columns;
     enum plan_center center;
     float factor, run_factor; /* all weights, and all runs, are multiplied by it */
@@ -51,6 +55,7 @@ struct plan_gain {
 
 struct plan {
     struct blob_model model;   /* text offsets included */
+    struct blob_draft draft;   /* follows model in a blob if model.draft is 1 */
     uint32_t head_size;        /* the source's; model.head_dim is this rounded up to a multiple of
                                 16 */
     struct scale_config scale; /* the source's */

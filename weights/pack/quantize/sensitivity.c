@@ -270,7 +270,9 @@ struct sensitivity_cost sensitivity_cost(const struct sensitivity_request *reque
     if (!choose_windows(&s)) return (struct sensitivity_cost){0, 0};
     layer_weights(request->plan, &weights);
     return (struct sensitivity_cost){s.copies * (double)s.tokens * weights / 2,
-                                     s.copies * (double)s.positions * model->vocab * model->dim};
+                                     s.copies * (double)s.positions *
+                                         request->plan->tensors[model->head].record.rows *
+                                         model->dim};
 }
 
 bool sensitivity_measure(const struct sensitivity_request *request, double *kl, struct diag *d) {
