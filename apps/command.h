@@ -110,8 +110,7 @@ void command_progress(struct progress *progress, const struct settings *settings
 #define OPTION_KV \
     {NULL, "--kv", OPTION_STRING, offsetof(struct settings, kv), 0, 0, "BITS", \
      "bits of a value in the cache of keys and values: 8 (default), 4, or k8v4 and k4v8 for keys " \
-     "and values apart; 4 make long contexts smaller and faster, and less exact", \
-     "bits of the cache: 8 (default), 4 or k8v4"}
+     "and values apart; 4 make long contexts smaller and faster, and less exact", NULL}
 #define OPTION_DRAFT_ENGINE \
     {NULL, "--draft-engine", OPTION_STRING, offsetof(struct settings, draft_engine), 0, 0, "NAME", \
      "engine the draft computes on (default: cpu)", NULL}
