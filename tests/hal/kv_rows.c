@@ -32,11 +32,11 @@ static int8_t value(uint32_t head, uint32_t row, enum kv_part part, uint32_t cha
 
 /* What the cache makes of a value: with 4 bits the nearest level, of two the upper one. */
 static int32_t kept(int8_t q, enum kv_part part) {
-    int32_t best = kv_levels[0];
+    uint32_t best = 0;
     if (kv_bits(type, part) == 8) return q;
     for (uint32_t i = 1; i < 16; i++)
-        if (abs(q - kv_levels[i]) <= abs(q - best)) best = kv_levels[i];
-    return best;
+        if (abs(q - kv_levels[i]) <= abs(q - kv_levels[best])) best = i;
+    return kv_levels[best];
 }
 
 /* Row number `row` in `slot`. */

@@ -70,7 +70,9 @@ struct cpu_kernels table_of(apus_cpu mask) {
     for (uint32_t type = 1; type < WEIGHT_TYPES; type++)
         assert_int_equal(t->gemv[type] != NULL,
                          (weight_traits(type)->engines & WEIGHT_ON_CPU) != 0);
-    assert_true(t->norm && t->quant && t->act && t->head && t->embed);
+    assert_true(t->norm && t->quant && t->head && t->embed);
+    for (uint32_t kind = 0; kind < sizeof t->act / sizeof t->act[0]; kind++)
+        assert_non_null(t->act[kind]);
     for (uint32_t type = 0; type < KV_TYPES; type++) assert_non_null(t->attend[type]);
     return *t;
 }
