@@ -14,6 +14,7 @@ void cpu_fill_avx2(struct cpu_kernels *table) {
     table->rms = avx2_rms;
     table->head = avx2_head;
     table->embed = avx2_embed;
+    table->mix = avx2_mix;
 #define ATTEND(cache, name) table->attend[cache] = avx2_##name;
     CPU_ATTEND_KERNELS(ATTEND)
 #undef ATTEND

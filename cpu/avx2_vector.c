@@ -222,3 +222,17 @@ uint32_t avx2_embed(const int8_t *row, float scale, uint32_t dim, float *x) {
     for (; i < dim; i++) x[i] = num_snap((float)row[i] * scale, &bad);
     return bad | any8(bad8);
 }
+
+uint32_t avx2_mix(float *x, const float *y, float weight, uint32_t n) {
+    __m256i bad8 = _mm256_setzero_si256();
+    uint32_t bad = 0, i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m256 part = snap8(_mm256_mul_ps(_mm256_loadu_ps(y + i), _mm256_set1_ps(weight)), &bad8);
+        _mm256_storeu_ps(x + i, snap8(_mm256_add_ps(_mm256_loadu_ps(x + i), part), &bad8));
+    }
+    for (; i < n; i++) {
+        float part = num_snap(y[i] * weight, &bad);
+        x[i] = num_snap(x[i] + part, &bad);
+    }
+    return bad | any8(bad8);
+}

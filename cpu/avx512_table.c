@@ -13,6 +13,7 @@ void cpu_fill_avx512(struct cpu_kernels *table) {
     table->act[ACTIVATION_GELU] = avx512_act_gelu;
     table->rms = avx512_rms;
     table->head = avx512_head;
+    table->mix = avx512_mix;
 #define ATTEND(cache, name) table->attend[cache] = avx512_##name;
     CPU_ATTEND_KERNELS(ATTEND)
 #undef ATTEND

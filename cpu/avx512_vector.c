@@ -231,3 +231,17 @@ uint32_t avx512_head(float *x, const float *gain, float r, const float *cos_sin,
     if (gain) *scale = num_snap(*scale * r, &bad);
     return bad | beyond(top);
 }
+
+uint32_t avx512_mix(float *x, const float *y, float weight, uint32_t n) {
+    __m512i top = _mm512_setzero_si512();
+    uint32_t bad = 0, i = 0;
+    for (; i + 16 <= n; i += 16) {
+        __m512 part = snap16(_mm512_mul_ps(_mm512_loadu_ps(y + i), _mm512_set1_ps(weight)), &top);
+        _mm512_storeu_ps(x + i, snap16(_mm512_add_ps(_mm512_loadu_ps(x + i), part), &top));
+    }
+    for (; i < n; i++) {
+        float part = num_snap(y[i] * weight, &bad);
+        x[i] = num_snap(x[i] + part, &bad);
+    }
+    return bad | beyond(top);
+}

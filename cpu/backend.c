@@ -11,6 +11,7 @@
 
 #include "cpu/cache.h"
 #include "cpu/kernels.h"
+#include "cpu/mixture.h"
 #include "cpu/pace.h"
 #include "cpu/pool.h"
 #include "hal/fenv.h"
@@ -29,9 +30,10 @@ struct cpu_program {
     float *scratch; /* [threads] attention scratch; each begins scratch_floats after the one
                        before */
     size_t scratch_floats;
-    size_t ahead;        /* gemv_args.ahead */
-    struct pace pace[2]; /* for passes of few columns and of many */
-    uint32_t threads;    /* of the pass */
+    struct mixture mixture; /* of the layer with experts that the pass is in */
+    size_t ahead;           /* gemv_args.ahead */
+    struct pace pace[2];    /* for passes of few columns and of many */
+    uint32_t threads;       /* of the pass */
     /* Written only while no thread holds units. It has its own cache line, because the fields above
      * are always being read. */
     _Alignas(64) uint32_t cursor; /* the operation in progress */
@@ -239,6 +241,101 @@ static uint32_t gemv_run(const struct cpu_program *p, const struct hal_op *op,
     return bad;
 }
 
+/* --------------------------------------------------------------------------------- experts -- */
+
+/* A quantized vector of a pair. */
+static uint8_t *pair_column(const struct cpu_program *p, const struct hal_op *op, uint32_t slot,
+                            uint32_t pair) {
+    return act_column(p, slot, op->width, pair);
+}
+
+/* The floats of a pair, `rows` of them. */
+static float *pair_floats(const struct cpu_program *p, uint32_t slot, uint32_t rows,
+                          uint32_t pair) {
+    return float_column(p, slot, 0) + (size_t)pair * padded_rows(rows);
+}
+
+static struct hal_choice *choices_of(const struct cpu_program *p, uint32_t column) {
+    return (struct hal_choice *)(void *)slot_column(p, SLOT_CHOICES, column);
+}
+
+static uint32_t spread_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
+    const uint32_t active = op->mixture.active;
+    const uint8_t *from = act_column(p, op->in[0], op->width, column);
+    for (uint32_t i = 0; i < active; i++)
+        memcpy(pair_column(p, op, op->out[0], p->mixture.pair[column * active + i]), from,
+               act_stride(padded_cols(op->width)));
+    return 0;
+}
+
+/* The pairs are shared among units by their place, not by their column. */
+static uint32_t act_pairs_unit(const struct cpu_program *p, const struct hal_op *op,
+                               uint32_t unit) {
+    const uint32_t active = op->mixture.active;
+    uint32_t bad = 0;
+    for (uint32_t pair = unit * active; pair < (unit + 1) * active; pair++)
+        bad |= p->kernels.act[op->activation](pair_floats(p, op->in[0], op->width, pair),
+                                              pair_floats(p, op->in[1], op->width, pair), op->width,
+                                              pair_column(p, op, op->out[0], pair));
+    return bad;
+}
+
+static uint32_t mix_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
+    const uint32_t active = op->mixture.active;
+    const struct hal_choice *choice = choices_of(p, column);
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < active; i++) {
+        const uint32_t pair = p->mixture.pair[column * active + i];
+        bad |=
+            p->kernels.mix(float_column(p, op->out[0], column),
+                           pair_floats(p, op->in[0], op->width, pair), choice[i].weight, op->width);
+    }
+    return bad;
+}
+
+/* The operation's products, in the form of cpu/mixture.h. Returns how many they are. */
+static uint32_t expert_products(const struct cpu_program *p, const struct hal_op *op,
+                                struct mixture_product product[HAL_OP_SLOTS]) {
+    const struct hal_model *m = p->setup.model;
+    for (uint32_t i = 0; i < op->weights.count; i++) {
+        const struct blob_tensor *t = tensor(p, op, i);
+        const uint32_t kp = padded_cols(t->cols), rows = hal_rows(op, t);
+        product[i] = (struct mixture_product){
+            .gemv = p->kernels.gemv[t->type],
+            .args = {.panels = m->weights + t->offset,
+                     .row_scale = m->rows + t->row_scales,
+                     .bias = t->bias == BLOB_ABSENT ? NULL : m->rows + t->bias,
+                     .kp = kp,
+                     .x = p->setup.slot[op->in[0]],
+                     .x_stride = act_stride(kp),
+                     .y = float_column(p, op->out[i], 0),
+                     .y_stride = padded_rows(rows),
+                     .ahead = p->ahead},
+            .rows = rows,
+            .panel_bytes = panel_bytes(t->type, t->cols)};
+    }
+    return op->weights.count;
+}
+
+static uint32_t experts_units(const struct cpu_program *p, const struct hal_op *op) {
+    struct mixture_product product[HAL_OP_SLOTS];
+    return mixture_units(&p->mixture, product, expert_products(p, op, product));
+}
+
+static uint32_t experts_run(const struct cpu_program *p, const struct hal_op *op,
+                            struct team_run run) {
+    struct mixture_product product[HAL_OP_SLOTS];
+    return mixture_multiply(&p->mixture, product, expert_products(p, op, product), run.begin,
+                            run.end);
+}
+
+/* Before the first unit of an operation, while no thread holds one. */
+static void op_begins(struct cpu_program *p, const struct hal_op *op) {
+    if (op->kind == HAL_SPREAD)
+        mixture_lay_out(&p->mixture, &op->mixture, p->setup.slot[SLOT_CHOICES],
+                        p->setup.program->stride[SLOT_CHOICES], p->pass->columns);
+}
+
 /* Whether another engine computes the operation under the cursor. The operation is then a single
  * unit. */
 static int taken(const struct cpu_program *p, const struct hal_op *op) {
@@ -268,8 +365,14 @@ static uint32_t op_units(const struct cpu_program *p, const struct hal_op *op) {
     case HAL_NORM:
     case HAL_HEADS:
     case HAL_QUANT:
-    case HAL_ACT:
+    case HAL_ROUTE:
+    case HAL_SPREAD:
+    case HAL_MIX:
         return columns;
+    case HAL_ACT:
+        return op->flags & HAL_PAIRS ? p->mixture.columns : columns;
+    case HAL_EXPERTS:
+        return experts_units(p, op);
     }
     assert(!"a kind of operation");
     return 0;
@@ -293,10 +396,18 @@ static uint32_t run_unit(const struct cpu_program *p, const struct hal_op *op, u
         return p->kernels.quant(float_column(p, op->in[0], unit), op->width,
                                 act_column(p, op->out[0], op->width, unit));
     case HAL_ACT:
+        if (op->flags & HAL_PAIRS) return act_pairs_unit(p, op, unit);
         return p->kernels.act[op->activation](
             float_column(p, op->in[0], unit), op->ins > 1 ? float_column(p, op->in[1], unit) : NULL,
             op->width, act_column(p, op->out[0], op->width, unit));
-    case HAL_GEMV: /* gemv_run: its units are computed together */
+    case HAL_ROUTE:
+        return mixture_choose(float_column(p, op->in[0], unit), &op->mixture, choices_of(p, unit));
+    case HAL_SPREAD:
+        return spread_unit(p, op, unit);
+    case HAL_MIX:
+        return mix_unit(p, op, unit);
+    case HAL_GEMV: /* gemv_run, experts_run: their units are computed together */
+    case HAL_EXPERTS:
         break;
     }
     assert(!"a kind of operation that runs by units");
@@ -307,6 +418,7 @@ static uint32_t run_units(const struct cpu_program *p, const struct hal_op *op, 
                           uint32_t thread) {
     uint32_t bad = 0;
     if (op->kind == HAL_GEMV) return gemv_run(p, op, run);
+    if (op->kind == HAL_EXPERTS) return experts_run(p, op, run);
     for (uint32_t unit = run.begin; unit < run.end; unit++) bad |= run_unit(p, op, unit, thread);
     return bad;
 }
@@ -319,9 +431,10 @@ static uint32_t run_units(const struct cpu_program *p, const struct hal_op *op, 
 static uint32_t run_units_most(const struct cpu_program *p, const struct hal_op *op) {
     enum { BYTES = 1 << 20, PRODUCTS = 10 << 20, COLUMNS = 8 };
     if (op->kind == HAL_ATTEND) return 1;
-    if (op->kind != HAL_GEMV) return COLUMNS;
+    if (op->kind != HAL_GEMV && op->kind != HAL_EXPERTS) return COLUMNS;
     const size_t panel = (size_t)PANEL_ROWS * padded_cols(op->width),
-                 products = panel * op_columns(op, p->pass);
+                 products =
+                     panel * (op->kind == HAL_EXPERTS ? p->mixture.most : op_columns(op, p->pass));
     const size_t most = products > PRODUCTS / BYTES * panel ? PRODUCTS / products : BYTES / panel;
     return most ? (uint32_t)most : 1;
 }
@@ -362,6 +475,7 @@ static struct pool_operation pass_next(void *arg) {
             p->reached = p->cursor;
             break;
         }
+        op_begins(p, op);
         uint32_t units = op_units(p, op);
         if (units && taken(p, op)) {
             bad |= taken_op(p, op);
@@ -383,6 +497,18 @@ static void pass_units(void *arg, uint32_t item, struct team_run run, uint32_t t
     if (bad) atomic_fetch_or(&p->bad, bad);
 }
 
+static struct pool_ahead experts_ahead(const struct cpu_program *p, const struct hal_op *op,
+                                       uint32_t thread) {
+    struct mixture_product product[HAL_OP_SLOTS];
+    struct pool_ahead ahead = {NULL, 0};
+    const uint32_t products = expert_products(p, op, product);
+    const struct team_run run =
+        team_stretch(mixture_units(&p->mixture, product, products), p->threads, thread);
+    if (run.begin < run.end)
+        ahead.at = mixture_ahead(&p->mixture, product, products, run.begin, run.end, &ahead.bytes);
+    return ahead;
+}
+
 /* The weights that a thread will multiply first in the next product. It fetches them while it waits
  * for the other threads. */
 static struct pool_ahead pass_ahead(void *arg, uint32_t item, uint32_t thread) {
@@ -390,6 +516,8 @@ static struct pool_ahead pass_ahead(void *arg, uint32_t item, uint32_t thread) {
     const struct hal_program *program = p->setup.program;
     for (uint32_t cursor = item + 1; cursor < program->count; cursor++) {
         const struct hal_op *op = &program->ops[cursor];
+        if (op->kind == HAL_SPREAD) break; /* it is not known yet which experts follow */
+        if (op->kind == HAL_EXPERTS) return experts_ahead(p, op, thread);
         if (op->kind != HAL_GEMV || !op_columns(op, p->pass)) continue;
         if (taken(p, op)) break;
         struct team_run run = team_stretch(gemv_panels(p, op), p->threads, thread);
@@ -480,6 +608,7 @@ static int cpu_takes(const struct hal_model *model, const struct hal_op *op,
     case HAL_EMBED:
         return weight_traits(model->tensors[*weight].type)->form == WEIGHT_ROWS;
     case HAL_GEMV:
+    case HAL_EXPERTS:
         return op->weights.count <= HAL_OP_SLOTS &&
                hal_multiplies(WEIGHT_ON_CPU, model, op, weight);
     case HAL_NORM:
@@ -487,6 +616,9 @@ static int cpu_takes(const struct hal_model *model, const struct hal_op *op,
     case HAL_ATTEND:
     case HAL_QUANT:
     case HAL_ACT:
+    case HAL_ROUTE:
+    case HAL_SPREAD:
+    case HAL_MIX:
         return 1;
     }
     return 0;
@@ -522,15 +654,15 @@ static size_t ahead_for(const struct cpu_program *p) {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < program->count; i++) {
         const struct hal_op *op = &program->ops[i];
-        for (uint32_t k = 0; op->kind == HAL_GEMV && k < op->weights.count; k++)
-            bytes += tensor(p, op, k)->bytes;
+        const int reads = op->kind == HAL_GEMV || op->kind == HAL_EXPERTS;
+        for (uint32_t k = 0; reads && k < op->weights.count; k++) bytes += tensor(p, op, k)->bytes;
     }
     return bytes <= CACHES * cpu_last_cache() ? 0 : GEMV_AHEAD;
 }
 
 /* Where the parts of a program's memory lie. One walk serves measuring and preparing. */
 struct cpu_parts {
-    uint64_t scratch, bytes;
+    uint64_t scratch, runs, pairs, bytes;
 };
 
 static size_t scratch_floats(const struct hal_setup *setup) {
@@ -540,10 +672,25 @@ static size_t scratch_floats(const struct hal_setup *setup) {
     return attend_scratch_floats(slots);
 }
 
+/* The most experts of a layer, and the most of them that a column chooses. */
+static struct hal_mixture widest_mixture(const struct hal_setup *setup) {
+    struct hal_mixture widest = {0, 0, MIXING_CHOSEN};
+    for (uint32_t i = setup->layers.first; i < setup->layers.end; i++) {
+        const struct blob_variant *v =
+            layer_variant(&setup->model->layers[i], setup->model->variants);
+        if (v->experts > widest.experts) widest.experts = v->experts;
+        if (v->active > widest.active) widest.active = v->active;
+    }
+    return widest;
+}
+
 static struct cpu_parts lay_out(const struct hal_setup *setup) {
+    const struct hal_mixture widest = widest_mixture(setup);
     struct cpu_parts at;
     struct place walk = {0};
     place_next(&walk, 1, sizeof(struct cpu_program));
+    at.runs = place_next(&walk, widest.experts, sizeof(struct mixture_run));
+    at.pairs = place_next(&walk, (uint64_t)setup->columns_max * widest.active, sizeof(uint32_t));
     at.scratch = place_next(&walk, setup->threads, scratch_floats(setup) * sizeof(float));
     at.bytes = walk.end;
     return at;
@@ -564,6 +711,8 @@ static apus_status cpu_prepare(void *memory, const struct hal_setup *setup) {
     p->ahead = ahead_for(p);
     p->scratch = place_at(memory, at.scratch);
     p->scratch_floats = scratch_floats(setup);
+    p->mixture.run = place_at(memory, at.runs);
+    p->mixture.pair = place_at(memory, at.pairs);
     p->work = (struct pool_work){pass_next, pass_units, pass_ahead, p};
     const uint32_t lent = setup->pool ? setup->pool->threads : 1,
                    threads = lent < setup->threads ? lent : setup->threads;

@@ -111,6 +111,9 @@ typedef uint32_t cpu_head_fn(float *x, const float *gain, float r, const float *
 /* x [dim] = row [dim] * scale. */
 typedef uint32_t cpu_embed_fn(const int8_t *row, float scale, uint32_t dim, float *x);
 
+/* x [n] = x + y [n] * weight, the residual stream; weight in [0, 1]. */
+typedef uint32_t cpu_mix_fn(float *x, const float *y, float weight, uint32_t n);
+
 /* Whether arguments obey the rules above. The functions of every set assert it. */
 static inline int lines_good(const void *at) { return at && (uintptr_t)at % 64 == 0; }
 static inline int gemv_good(const struct gemv_args *a, uint32_t panel_begin, uint32_t panel_end) {
@@ -143,7 +146,8 @@ static inline int head_good(uint32_t head_dim) {
     KERNEL(quant, cpu_quant_fn)                                                                    \
     KERNEL(rms, cpu_rms_fn)                                                                        \
     KERNEL(head, cpu_head_fn)                                                                      \
-    KERNEL(embed, cpu_embed_fn)
+    KERNEL(embed, cpu_embed_fn)                                                                    \
+    KERNEL(mix, cpu_mix_fn)
 
 /* The kernels that have one function for each type. */
 #define CPU_GEMV_KERNELS(GEMV)                                                                     \

@@ -136,3 +136,12 @@ uint32_t ref_embed(const int8_t *row, float scale, uint32_t dim, float *x) {
     for (uint32_t i = 0; i < dim; i++) x[i] = num_snap((float)row[i] * scale, &bad);
     return bad;
 }
+
+uint32_t ref_mix(float *x, const float *y, float weight, uint32_t n) {
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        float part = num_snap(y[i] * weight, &bad);
+        x[i] = num_snap(x[i] + part, &bad);
+    }
+    return bad;
+}

@@ -23,7 +23,8 @@ enum hal_form {
     FORM_FLOATS,    /* [width] */
     FORM_ROWS,      /* floats [rows of weight i] into out[i] */
     FORM_QUANTIZED, /* of the operation's width (hal/act.h) */
-    FORM_QUERIES    /* of its heads, as SLOT_QI has them */
+    FORM_QUERIES,   /* of its heads, as SLOT_QI has them */
+    FORM_CHOICES    /* struct hal_choice [mixture.active] */
 };
 
 /* One row for each kind: its name and what it writes. Each engine has its own table or switch by
@@ -37,7 +38,17 @@ enum hal_form {
  *         queries, and the pass's rows of the layer's cache. q, k, v overwritten
  * ATTEND  queries and the layer's cache -> [heads * head_dim]
  * QUANT   float [width] -> the same rounded
- * ACT     g, u (or u alone): the activation, Hadamard -> the same rounded. g, u overwritten */
+ * ACT     g, u (or u alone): the activation, Hadamard -> the same rounded. g, u overwritten
+ *
+ * Layers with experts have these besides. A pair is a column with one of the experts that it chose;
+ * the order of a pass's pairs in a slot is the engine's own.
+ *
+ * ROUTE   float [experts] -> the experts of the column, and the weight of each
+ * SPREAD  quantized, choices -> the same for each of the column's pairs
+ * EXPERTS pairs of quantized -> their products with the rows of their experts of weight i, and the
+ *         biases, in out[i]
+ * ACT     with HAL_PAIRS: the same for pairs
+ * MIX     pairs of float [width], choices -> their sum, by weight, added to what is there */
 #define HAL_OPERATIONS(OP)                                                                         \
     OP(EMBED, "embed", FORM_FLOATS)                                                                \
     OP(NORM, "norm", FORM_QUANTIZED)                                                               \
@@ -45,14 +56,18 @@ enum hal_form {
     OP(HEADS, "heads", FORM_QUERIES)                                                               \
     OP(ATTEND, "attend", FORM_FLOATS)                                                              \
     OP(QUANT, "quant", FORM_QUANTIZED)                                                             \
-    OP(ACT, "act", FORM_QUANTIZED)
+    OP(ACT, "act", FORM_QUANTIZED)                                                                 \
+    OP(ROUTE, "route", FORM_CHOICES)                                                               \
+    OP(SPREAD, "spread", FORM_QUANTIZED)                                                           \
+    OP(EXPERTS, "experts", FORM_ROWS)                                                              \
+    OP(MIX, "mix", FORM_FLOATS)
 
 enum hal_op_kind {
 #define OP(kind, ...) HAL_##kind,
     HAL_OPERATIONS(OP)
 #undef OP
 };
-enum { HAL_OP_KINDS = HAL_ACT + 1 }; /* for tables by kind */
+enum { HAL_OP_KINDS = HAL_MIX + 1 }; /* for tables by kind */
 
 struct hal_op_traits {
     const char *name;
@@ -77,8 +92,11 @@ enum hal_slot {
     SLOT_V,
     SLOT_QI, /* per query head int8 [head_dim] at a stride of hal_qi_stride, then float scale
                     [heads] */
-    SLOT_G,  /* float [ffn] */
+    SLOT_G,  /* float [ffn]; of pairs also [dim] */
     SLOT_U,
+    SLOT_ROUTER,  /* float [experts] */
+    SLOT_CHOICES, /* struct hal_choice [active], by expert */
+    SLOT_PAIRS,   /* quantized, of pairs */
     SLOT_LOGITS, /* float [vocab], only of the columns that want them; of a head with fewer rows the
                     first ones hold these, in order, and the others anything */
     HAL_SLOTS
@@ -88,7 +106,8 @@ enum {
     HAL_ADD = 1u, /* the output is added to what its slots hold */
     HAL_TAIL =
         2u, /* runs only for the columns that want logits, and writes them from column 0 on */
-    HAL_UNROTATED = 4u /* HAL_HEADS: q and k as if every cos were 1 and every sin 0 */
+    HAL_UNROTATED = 4u, /* HAL_HEADS: q and k as if every cos were 1 and every sin 0 */
+    HAL_PAIRS = 8u /* writes a vector for each pair, vector after vector, whatever the stride */
 };
 
 enum { HAL_COLUMNS_MAX = 512, HAL_LOGITS_MAX = 16, HAL_TREE_MAX = 16, HAL_OP_SLOTS = 3 };
@@ -101,6 +120,18 @@ struct hal_weights {
 /* The shape of a layer's attention. */
 struct hal_heads {
     uint32_t heads, kv_heads, head_dim;
+};
+
+/* A layer with experts (weights/format.h); active 0: it has none. */
+struct hal_mixture {
+    uint32_t experts, active;
+    enum blob_mixing mixing;
+};
+
+/* An expert that a column chose, and its weight in the sum. */
+struct hal_choice {
+    uint32_t expert;
+    float weight;
 };
 
 /* The most ranges of slots that a column sees. */
@@ -124,6 +155,7 @@ struct hal_op {
     uint32_t gain[2];           /* HAL_HEADS: of q's heads and of k's, floats [head_dim] in ROWS, or
                                    BLOB_ABSENT */
     enum blob_activation activation; /* HAL_ACT */
+    struct hal_mixture mixture; /* HAL_ROUTE, HAL_SPREAD, HAL_EXPERTS, HAL_MIX, HAL_ACT of pairs */
 };
 
 /* Layers first .. end - 1. */
@@ -138,11 +170,21 @@ struct hal_program {
     size_t stride[HAL_SLOTS]; /* bytes from one column to the next in each slot, a multiple of 64 */
 };
 
+/* How many vectors the operation writes for a column: one, or one for each of its pairs. */
+static inline uint32_t hal_vectors(const struct hal_op *op) {
+    return op->flags & HAL_PAIRS ? op->mixture.active : 1;
+}
+
 /* The tensor of an operation's weight i, i < op->weights.count. */
 static inline uint32_t hal_weight(const struct hal_program *program, const struct hal_op *op,
                                   uint32_t i) {
     assert(i < op->weights.count);
     return program->weight[op->weights.first + i];
+}
+
+/* The rows of a weight that one vector is multiplied with: all, or those of an expert. */
+static inline uint32_t hal_rows(const struct hal_op *op, const struct blob_tensor *weight) {
+    return op->flags & HAL_PAIRS ? weight->rows / op->mixture.experts : weight->rows;
 }
 
 /* Layers whose attention sees equally far are one view of the model. View 0 sees all positions,

@@ -48,7 +48,8 @@ APUS_API apus_status apus_blob_describe(const apus_blob *blob, apus_info *info) 
     apus_port port = blob_port(b);
     apus_status status = config_check(info, STRUCT(apus_info), &port);
     if (status) return status;
-    uint64_t pass = blob_pass_bytes(b), fenv = fenv_enter();
+    uint64_t fenv = fenv_enter();
+    const struct blob_read pass = blob_pass_read(b, 1);
     apus_info known = {
         .size = sizeof known,
         .name = text_at(b, b->model->name),
@@ -56,8 +57,8 @@ APUS_API apus_status apus_blob_describe(const apus_blob *blob, apus_info *info) 
         .provenance = text_at(b, b->model->provenance),
         .bytes = b->header->file_bytes,
         .parameters = b->model->parameters,
-        .weight_bytes = pass,
-        .bits_per_weight = 8.0 * (double)pass / (double)blob_pass_weights(b),
+        .weight_bytes = pass.bytes,
+        .bits_per_weight = 8.0 * (double)pass.bytes / (double)pass.weights,
         .model_hash = b->header->model_hash,
         .layers = b->layer_count,
         .dim = b->model->dim,

@@ -103,7 +103,69 @@ static void add_attention(struct graph_layer *l, const struct hal_model *model, 
     add_products(l, model, layer, LT_O);
 }
 
+/* Adds an operation of a layer's experts. */
+static struct hal_op *add_mixture_op(struct graph_layer *l, const struct hal_model *model,
+                                     uint32_t layer, enum hal_op_kind kind, uint32_t width) {
+    const struct blob_variant *v = layer_variant(&model->layers[layer], model->variants);
+    struct hal_op *op = add(l, kind, layer, width);
+    op->mixture = (struct hal_mixture){v->experts, v->active, (enum blob_mixing)v->mixing};
+    return op;
+}
+
+/* The products of pairs with the experts' rows of role `first` and of the roles after it that share
+ * its input. */
+static void add_expert_products(struct graph_layer *l, const struct hal_model *model,
+                                uint32_t layer, enum layer_tensor first) {
+    const struct blob_layer *of = &model->layers[layer];
+    const struct layer_role *role = &layer_roles[first];
+    struct hal_op *op =
+        add_mixture_op(l, model, layer, HAL_EXPERTS, layer_width(model->dims, of, role->cols));
+    op->flags = HAL_PAIRS;
+    reads(op, SLOT_PAIRS);
+    for (uint32_t k = first; k < LT_COUNT && layer_roles[k].input == role->input; k++) {
+        uses(l, op, of->tensor[k]);
+        writes(op, layer_roles[k].output == TO_UP ? SLOT_U : SLOT_G);
+    }
+}
+
+/* The feed-forward part of a layer with experts. */
+static void add_experts(struct graph_layer *l, const struct hal_model *model, uint32_t layer) {
+    const struct blob_layer *of = &model->layers[layer];
+    const struct blob_variant *v = layer_variant(of, model->variants);
+    const uint32_t dim = model->dims->dim;
+    add_norm(l, model->dims, layer);
+    struct hal_op *op = add(l, HAL_GEMV, layer, dim);
+    reads(op, SLOT_A);
+    uses(l, op, v->router);
+    writes(op, SLOT_ROUTER);
+    op = add_mixture_op(l, model, layer, HAL_ROUTE, v->experts);
+    reads(op, SLOT_ROUTER);
+    writes(op, SLOT_CHOICES);
+    op = add_mixture_op(l, model, layer, HAL_SPREAD, dim);
+    op->flags = HAL_PAIRS;
+    reads(op, SLOT_A);
+    reads(op, SLOT_CHOICES);
+    writes(op, SLOT_PAIRS);
+    add_expert_products(l, model, layer, LT_GATE);
+    op = add_mixture_op(l, model, layer, HAL_ACT, of->ffn);
+    op->activation = (enum blob_activation)v->activation;
+    op->flags = HAL_PAIRS;
+    reads(op, SLOT_G);
+    reads(op, SLOT_U);
+    writes(op, SLOT_PAIRS);
+    add_expert_products(l, model, layer, LT_DOWN);
+    op = add_mixture_op(l, model, layer, HAL_MIX, dim);
+    op->flags = HAL_ADD;
+    reads(op, SLOT_G);
+    reads(op, SLOT_CHOICES);
+    writes(op, SLOT_X);
+}
+
 static void add_feed_forward(struct graph_layer *l, const struct hal_model *model, uint32_t layer) {
+    if (layer_variant(&model->layers[layer], model->variants)->experts) {
+        add_experts(l, model, layer);
+        return;
+    }
     const struct blob_layer *of = &model->layers[layer];
     const uint32_t activation = layer_variant(of, model->variants)->activation;
     add_norm(l, model->dims, layer);
@@ -155,9 +217,12 @@ static size_t column_bytes(const struct hal_model *model, const struct graph_lay
     case FORM_FLOATS:
         return float_bytes(op->width);
     case FORM_ROWS:
-        return float_bytes(model->tensors[l->weight[op->weights.first + i]].rows);
+        return float_bytes(hal_rows(op, &model->tensors[l->weight[op->weights.first + i]])) *
+               hal_vectors(op);
     case FORM_QUANTIZED:
-        return act_bytes(op->width);
+        return act_bytes(op->width) * hal_vectors(op);
+    case FORM_CHOICES:
+        return (size_t)place_up(op->mixture.active * sizeof(struct hal_choice), PLACE_LINE);
     case FORM_QUERIES:
         return queries_bytes(&op->shape);
     }

@@ -8,8 +8,8 @@
 /* The operations of a layer. The first layer's begin with the embedding, and the last one's end
  * with what gives logits. Their weights are indices into weight[]. */
 enum {
-    GRAPH_OPS = 10, /* of a layer, at most */
-    GRAPH_WEIGHTS = 7,
+    GRAPH_OPS = 14, /* of a layer, at most: with experts */
+    GRAPH_WEIGHTS = 8,
     GRAPH_END_OPS = 3, /* before the first layer and after the last */
     GRAPH_END_WEIGHTS = 2,
     GRAPH_LAYER_OPS = GRAPH_OPS + GRAPH_END_OPS,

@@ -42,7 +42,7 @@ APUS_API apus_status apus_get_stats(const apus_session *s, apus_stats *stats) {
                       .next_ns = g->ns,
                       .passes = g->sampler.config.size ? s->target.passes - g->passes : 0,
                       .logits_hash = g->sampler.config.want_hash ? hash64_end(&g->hash) : 0,
-                      .weight_bytes = blob_pass_bytes(model_blob(s->model)),
+                      .weight_bytes = blob_pass_read(model_blob(s->model), 1).bytes,
                       .arena_bytes = s->arena_bytes,
                       .engine = e->engine->name,
                       .cpu = e->engine->model_detail(e->model_memory),

@@ -13,8 +13,8 @@ enum { SMALL_BYTES = 16 << 20, BUDGET_NS = 4000000, TURNS = 3 };
 float costs_share(const struct sequence *target, const struct sequence *draft) {
     assert(target->model && draft->model);
     if (sequence_engine(draft)->engine != sequence_engine(target)->engine) return 0.0f;
-    return (float)blob_pass_bytes(model_blob(draft->model)) /
-           (float)blob_pass_bytes(model_blob(target->model));
+    return (float)blob_pass_read(model_blob(draft->model), 1).bytes /
+           (float)blob_pass_read(model_blob(target->model), 1).bytes;
 }
 
 /* The nanoseconds of a pass from an empty context; 0 if it failed. */
@@ -28,7 +28,7 @@ static uint64_t time_pass(struct sequence *t, const apus_port *port, uint32_t co
 }
 
 static int is_small(const struct sequence *t) {
-    return blob_pass_bytes(model_blob(t->model)) <= SMALL_BYTES;
+    return blob_pass_read(model_blob(t->model), 1).bytes <= SMALL_BYTES;
 }
 
 /* Different passes are timed in turns, because the clock of a processor that was idle rises within

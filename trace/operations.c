@@ -127,10 +127,13 @@ static size_t written_bytes(const struct hal_model *model, const struct hal_prog
     case FORM_FLOATS:
         return op->width * sizeof(float);
     case FORM_ROWS:
-        return model->tensors[hal_weight(program, op, i)].rows * sizeof(float);
+        return hal_rows(op, &model->tensors[hal_weight(program, op, i)]) * sizeof(float);
     case FORM_QUERIES:
         *floats = 0;
         return h->heads * (hal_qi_stride(h->head_dim) + sizeof(float));
+    case FORM_CHOICES:
+        *floats = 0;
+        return op->mixture.active * sizeof(struct hal_choice);
     case FORM_QUANTIZED:
         break;
     }
@@ -139,10 +142,18 @@ static size_t written_bytes(const struct hal_model *model, const struct hal_prog
 }
 
 static void show(const struct trace *t, uint32_t index) {
-    static const char *const slots[HAL_SLOTS] = {
-        [SLOT_X] = "x",        [SLOT_A] = "a", [SLOT_Q] = "q",
-        [SLOT_K] = "k",        [SLOT_V] = "v", [SLOT_G] = "g",
-        [SLOT_QI] = "queries", [SLOT_U] = "u", [SLOT_LOGITS] = "logits"};
+    static const char *const slots[HAL_SLOTS] = {[SLOT_X] = "x",
+                                                 [SLOT_A] = "a",
+                                                 [SLOT_Q] = "q",
+                                                 [SLOT_K] = "k",
+                                                 [SLOT_V] = "v",
+                                                 [SLOT_G] = "g",
+                                                 [SLOT_QI] = "queries",
+                                                 [SLOT_U] = "u",
+                                                 [SLOT_LOGITS] = "logits",
+                                                 [SLOT_ROUTER] = "router",
+                                                 [SLOT_CHOICES] = "choices",
+                                                 [SLOT_PAIRS] = "pairs"};
     const struct hal_program *program = &t->whole.program;
     const struct hal_op *op = &program->ops[index];
     const struct hal_op_traits *traits = hal_op_traits(op->kind);
@@ -152,11 +163,13 @@ static void show(const struct trace *t, uint32_t index) {
                                 .layer = op->layer,
                                 .operation = traits->name,
                                 .slot = slots[op->out[i]],
-                                .columns = t->config.count,
+                                .columns = t->config.count * hal_vectors(op),
                                 .stride = program->stride[op->out[i]],
                                 .data = t->sequence.slot[op->out[i]]};
         step.bytes = written_bytes(&t->sequence.hal, program, op, i, &step.floats);
         if (traits->form == FORM_QUANTIZED) step.stride = act_stride(padded_cols(op->width));
+        if (traits->form == FORM_ROWS && op->flags & HAL_PAIRS)
+            step.stride = (size_t)place_up(step.bytes, PLACE_LINE);
         t->config.step(t->config.user, &step);
     }
 }

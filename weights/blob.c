@@ -111,7 +111,7 @@ static bool model_holds(struct reader *r) {
         !check_range(c, "max_positions", m->max_positions, 1, BLOB_POSITIONS_MAX) ||
         !check_range(c, "head_dim", m->head_dim, 16, BLOB_HEAD_DIM_MAX) ||
         !check_multiple(c, "head_dim", m->head_dim, 16) ||
-        !check_range(c, "tensors", m->tensors, 2, 2 + (uint64_t)m->layers * LT_COUNT))
+        !check_range(c, "tensors", m->tensors, 2, 2 + (uint64_t)m->layers * (LT_COUNT + 1)))
         return false;
     uint32_t eps = bits_of(m->eps);
     if (eps < EPS_LOW || eps > ONE)
@@ -305,6 +305,27 @@ static bool gain_holds(struct reader *r, const char *field, uint32_t at) {
     return at == BLOB_ABSENT || run_holds(r, field, at, r->blob.model->head_dim);
 }
 
+/* Whether a layer has the experts that its variant says. */
+static bool experts_hold(struct reader *r, uint32_t index, const struct blob_variant *v) {
+    const struct blob_model *m = r->blob.model;
+    struct check *c = &r->c;
+    const uint32_t most = v->experts < BLOB_ACTIVE_MAX ? v->experts : BLOB_ACTIVE_MAX;
+    check_at(c, "variant", index, NULL);
+    if (!v->experts)
+        return check_equal(c, "router", v->router, BLOB_ABSENT) &&
+               check_equal(c, "active", v->active, 0);
+    if (!check_range(c, "active", v->active, 1, most) ||
+        !check_range(c, "router", v->router, 0, m->tensors - 1))
+        return false;
+    if (!activation_gated(v->activation))
+        return check_fail(c, "activation is # where there are # experts, must be one with a gate",
+                          NULL, CHECK_NUMBERS(v->activation, v->experts));
+    if (m->dim % PANEL_ROWS)
+        return check_fail(c, "experts is # where dim is #, must be 0", NULL,
+                          CHECK_NUMBERS(v->experts, m->dim));
+    return role_holds(r, v->router, v->experts, m->dim, false, HAS_BIAS);
+}
+
 static bool variant_holds(struct reader *r, uint32_t index) {
     const struct blob_variant *v = &blob_variants(&r->blob)[index];
     struct check *c = &r->c;
@@ -313,13 +334,12 @@ static bool variant_holds(struct reader *r, uint32_t index) {
         !check_range(c, "window", v->window, 0, BLOB_POSITIONS_MAX) ||
         !gain_holds(r, "q_gain", v->q_gain) || !gain_holds(r, "k_gain", v->k_gain) ||
         !check_range(c, "activation", v->activation, 0, BLOB_ACTIVATIONS - 1) ||
-        !check_equal(c, "router", v->router, BLOB_ABSENT) ||
-        !check_equal(c, "experts", v->experts, 0) || !check_equal(c, "active", v->active, 0) ||
-        !check_equal(c, "mixing", v->mixing, 0))
+        !check_range(c, "experts", v->experts, 0, BLOB_EXPERTS_MAX) ||
+        !check_range(c, "mixing", v->mixing, 0, v->experts ? BLOB_MIXINGS - 1 : 0))
         return false;
     for (size_t i = 0; i < sizeof v->zero / sizeof v->zero[0]; i++)
         if (!check_equal(c, "zero", v->zero[i], 0)) return false;
-    return true;
+    return experts_hold(r, index, v);
 }
 
 /* Every layer's cache is as long as its window, and a pass has columns for each window. */
@@ -355,19 +375,22 @@ static bool layer_holds(struct reader *r, uint32_t index) {
         return check_fail(c, "kv_heads is #, must divide # heads", NULL,
                           CHECK_NUMBERS(l->kv_heads, l->heads));
     const struct blob_variant *variant = layer_variant(l, blob_variants(&r->blob));
+    if (variant->experts && !l->ffn)
+        return check_fail(c, "ffn is 0 where the variant has # experts, must be more", NULL,
+                          CHECK_NUMBERS(variant->experts));
     if (l->heads && variant->sinks != BLOB_ABSENT &&
         !run_holds(r, "sinks", variant->sinks, l->heads))
         return false;
     for (uint32_t k = 0; k < LT_COUNT; k++) {
         const struct layer_role *role = &layer_roles[k];
-        uint32_t rows = layer_width(m, l, role->rows), cols = layer_width(m, l, role->cols);
+        const struct layer_shape is = layer_shape(m, l, variant, (enum layer_tensor)k);
         check_at(c, "layer", index, NULL);
         if (layer_lacks(m, l, variant, (enum layer_tensor)k)) {
             if (!check_equal(c, role->field, l->tensor[k], BLOB_ABSENT)) return false;
             continue;
         }
         if (!check_range(c, role->field, l->tensor[k], 0, m->tensors - 1) ||
-            !role_holds(r, l->tensor[k], rows, cols, false, role->runs))
+            !role_holds(r, l->tensor[k], is.rows, is.cols, false, role->runs))
             return false;
     }
     return true;
@@ -560,32 +583,40 @@ uint64_t blob_tensor_bytes(const struct blob_tensor *t) {
     return bytes;
 }
 
-/* The tensors of a pass in their order, with the head last: i counts roles over all layers. Returns
- * BLOB_ABSENT where a layer does not have the role. */
-static uint32_t pass_tensor(const struct blob *blob, uint32_t i) {
-    uint32_t layer = i / LT_COUNT;
-    uint32_t index =
-        layer < blob->layer_count ? blob->layers[layer].tensor[i % LT_COUNT] : blob->model->head;
-    return index < blob->tensor_count ? index : BLOB_ABSENT;
+/* The part of a layer's experts that a pass of so many columns reads, as far as that can be known
+ * before: each column chooses `active` of them, independently and all alike. 1 where the layer has
+ * none. */
+static double read_part(const struct blob_variant *v, uint32_t columns) {
+    double others = 1;
+    if (!v->experts) return 1;
+    for (uint32_t i = 0; i < columns; i++) others *= 1 - (double)v->active / (double)v->experts;
+    return 1 - others;
 }
 
-uint64_t blob_pass_bytes(const struct blob *blob) {
-    assert(blob_is_open(blob));
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; i <= blob->layer_count * LT_COUNT; i++) {
-        uint32_t index = pass_tensor(blob, i);
-        if (index != BLOB_ABSENT) bytes += blob_tensor_bytes(&blob->tensors[index]);
-    }
-    return bytes;
+/* Bytes, and weights, of a tensor that a pass reads; of none for an index that the blob does not
+ * have. */
+static struct blob_read tensor_read(const struct blob *b, uint32_t index) {
+    if (index >= b->tensor_count) return (struct blob_read){0, 0};
+    const struct blob_tensor *t = &b->tensors[index];
+    return (struct blob_read){blob_tensor_bytes(t), (uint64_t)t->rows * t->cols};
 }
 
-uint64_t blob_pass_weights(const struct blob *blob) {
-    assert(blob_is_open(blob));
-    uint64_t weights = 0;
-    for (uint32_t i = 0; i <= blob->layer_count * LT_COUNT; i++) {
-        uint32_t index = pass_tensor(blob, i);
-        if (index != BLOB_ABSENT)
-            weights += (uint64_t)blob->tensors[index].rows * blob->tensors[index].cols;
+struct blob_read blob_pass_read(const struct blob *blob, uint32_t columns) {
+    assert(blob_is_open(blob) && columns);
+    struct blob_read sum = tensor_read(blob, blob->model->head);
+    for (uint32_t i = 0; i < blob->layer_count; i++) {
+        const struct blob_layer *layer = &blob->layers[i];
+        const struct blob_variant *v = layer->variant <= blob->variant_count
+                                           ? layer_variant(layer, blob_variants(blob))
+                                           : plain_variant();
+        const struct blob_read router = tensor_read(blob, v->router);
+        sum.bytes += router.bytes, sum.weights += router.weights;
+        for (uint32_t k = 0; k < LT_COUNT; k++) {
+            const struct blob_read all = tensor_read(blob, layer->tensor[k]);
+            const double part = role_has_experts(&layer_roles[k]) ? read_part(v, columns) : 1;
+            sum.bytes += (uint64_t)((double)all.bytes * part + 0.5);
+            sum.weights += (uint64_t)((double)all.weights * part + 0.5);
+        }
     }
-    return weights;
+    return sum;
 }

@@ -91,9 +91,12 @@ const char *blob_section_name(uint32_t kind);
 /* Hash of one tensor: weights, scales and row floats, padding included. */
 uint64_t blob_tensor_bytes(const struct blob_tensor *tensor);
 
-/* Bytes that one pass over the model reads: the layers' tensors and the head, but not the
- * embedding. The second function counts the weights in them, without padding. */
-uint64_t blob_pass_bytes(const struct blob *blob);
-uint64_t blob_pass_weights(const struct blob *blob);
+/* What a pass of so many columns (1 or more) reads: the layers' tensors and the head, but not the
+ * embedding. Of a layer's experts those are counted that one column chooses, or as many as several
+ * columns choose that do so independently. Weights are counted without padding. */
+struct blob_read {
+    uint64_t bytes, weights;
+};
+struct blob_read blob_pass_read(const struct blob *blob, uint32_t columns);
 
 #endif

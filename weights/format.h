@@ -24,7 +24,9 @@ enum {
     BLOB_VOCAB_MAX = 1 << 20,
     BLOB_POSITIONS_MAX = 131072, /* what the integer attention sums allow */
     BLOB_HEAD_DIM_MAX = 256,
-    BLOB_WINDOWS_MAX = 3 /* different windows in a model */
+    BLOB_EXPERTS_MAX = 512, /* of a layer */
+    BLOB_ACTIVE_MAX = 32,   /* of them for one token */
+    BLOB_WINDOWS_MAX = 3    /* different windows in a model */
 };
 #define BLOB_ABSENT UINT32_MAX
 
@@ -63,7 +65,7 @@ struct blob_header {
 struct blob_model {
     uint32_t layers, dim, vocab, max_positions;
     uint32_t head_dim; /* of every layer with attention: a multiple of 16, 16 .. 256 */
-    uint32_t tensors;  /* at most 2 + layers * LT_COUNT */
+    uint32_t tensors;  /* at most 2 + layers * (LT_COUNT + 1) */
     float eps;         /* of RMSNorm */
     uint32_t rotated;  /* 1: rotated by the packer as docs/numerics.md 8 says; 0: gains folded
                           only */
@@ -111,6 +113,13 @@ enum blob_activation {
 enum { BLOB_ACTIVATIONS = ACTIVATION_GELU + 1 };
 static inline int activation_gated(uint32_t activation) { return activation != ACTIVATION_GELU; }
 
+/* What the products with ROUTER become (docs/numerics.md 5). */
+enum blob_mixing {
+    MIXING_CHOSEN = 0, /* a softmax over the experts that were chosen */
+    MIXING_ALL = 1     /* a softmax over all experts, of which the chosen ones keep their parts */
+};
+enum { BLOB_MIXINGS = MIXING_ALL + 1 };
+
 struct blob_variant {
     uint32_t rotation;       /* enum blob_rotation */
     uint32_t window;         /* 0: attention sees all positions; else so many, itself among them */
@@ -118,8 +127,12 @@ struct blob_variant {
                                 of head_dim floats in ROWS, a multiple of 16; or BLOB_ABSENT */
     uint32_t sinks;          /* float [heads] in ROWS, or BLOB_ABSENT */
     uint32_t activation;     /* enum blob_activation */
-    uint32_t router;         /* BLOB_ABSENT */
-    uint32_t experts, active, mixing; /* 0 */
+    /* A layer with experts: GATE, UP and DOWN have `experts` times the rows of their role, those of
+     * expert 0 first; dim is a multiple of 16, so that an expert's rows are whole panels. */
+    uint32_t router;          /* tensor of experts x dim; BLOB_ABSENT without experts */
+    uint32_t experts, active; /* how many there are, and how many a token uses: 1 .. experts; or
+                                 both 0 */
+    uint32_t mixing;          /* enum blob_mixing */
     uint32_t zero[6];
 };
 
@@ -210,6 +223,21 @@ static inline int layer_lacks(const struct blob_model *model, const struct blob_
     const struct layer_role *role = &layer_roles[tensor];
     return !layer_width(model, layer, role->rows) || !layer_width(model, layer, role->cols) ||
            (tensor == LT_GATE && !activation_gated(variant->activation));
+}
+
+/* Rows and columns of a matrix that the layer has. */
+struct layer_shape {
+    uint32_t rows, cols;
+};
+static inline struct layer_shape layer_shape(const struct blob_model *model,
+                                             const struct blob_layer *layer,
+                                             const struct blob_variant *variant,
+                                             enum layer_tensor which) {
+    const struct layer_role *role = &layer_roles[which];
+    const struct layer_shape one = {layer_width(model, layer, role->rows),
+                                    layer_width(model, layer, role->cols)};
+    if (!variant->experts || !role_has_experts(role)) return one;
+    return (struct layer_shape){one.rows * variant->experts, one.cols};
 }
 
 /* Engines put every head of q and k through an unscaled Hadamard transform in blocks of this many

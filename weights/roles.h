@@ -76,6 +76,11 @@ struct layer_role {
     enum role_output output;
 };
 
+/* Whether the matrix holds all experts in a layer that has some. */
+static inline int role_has_experts(const struct layer_role *role) {
+    return role->input == FROM_FFN_NORM || role->input == FROM_ACT;
+}
+
 extern const struct layer_role layer_roles[LT_COUNT];
 extern const char *const row_run_names[ROW_RUNS];
 

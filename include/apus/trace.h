@@ -19,10 +19,13 @@ typedef struct apus_trace_step {
     uint32_t size;
     uint32_t index;        /* of the operation in the model's program, from 0 */
     uint32_t layer;        /* that the operation belongs to */
-    const char *operation; /* "embed", "norm", "gemv", "heads", "attend", "quant", "act" */
-    const char *slot;      /* "x", "a", "q", "k", "v", "queries", "g", "u", "logits" */
+    const char *operation; /* "embed", "norm", "gemv", "heads", "attend", "quant", "act",
+                              "route", "spread", "experts", "mix" */
+    const char *slot;      /* "x", "a", "q", "k", "v", "queries", "g", "u", "router",
+                              "choices", "pairs", "logits" */
     int floats;            /* 1: data is floats; 0: bytes (quantized values, sums, scales) */
-    uint32_t columns;      /* how many, one for each id */
+    uint32_t columns;      /* how many, one for each id; where experts compute, one for each of
+                              the experts that an id's column chose, in the engine's order */
     size_t bytes;          /* of a column */
     size_t stride;         /* bytes from one column to the next */
     const void *data;      /* valid during the call */

@@ -308,7 +308,7 @@ static void says_what_it_found(void **state) {
         "tensor 1 (layer.0.attn_q): rows is ",
         "tensor 0 (embed): type is 3 (row8), must be one of panels",
         "model: head is 12, must be 0 to 11",
-        "model: tensors is 1, must be 2 to 16",
+        "model: tensors is 1, must be 2 to 18",
         "model: rotated is 2, must be 0 to 1",
         "layer 0: heads is 2147483648, must be 0 to 4096",
         "model: max_positions is 131073, must be 1 to 131072",

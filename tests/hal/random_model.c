@@ -52,13 +52,17 @@ static uint32_t add_gain(struct maker *m, uint32_t head_dim) {
 }
 
 static void add_layer(struct maker *m, const struct random_shape *s, struct blob_layer *l,
-                      uint32_t hd) {
+                      struct blob_variant *variants, uint32_t hd) {
     /* Where types differ, GATE and UP are alike, and Q and K are not. */
     static const uint32_t types[3][LT_COUNT] = {
         {WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8},
         {WEIGHT_W4, WEIGHT_W4, WEIGHT_W8, WEIGHT_W4, WEIGHT_W4, WEIGHT_W4, WEIGHT_W4},
         {WEIGHT_W4, WEIGHT_W6, WEIGHT_W8, WEIGHT_W6, WEIGHT_W5, WEIGHT_W5, WEIGHT_W6}};
     const uint32_t *type = types[s->mixed ? 2 : s->w4 ? 1 : 0];
+    const uint32_t experts = layer_variant(l, variants)->experts, times = experts ? experts : 1;
+    if (experts)
+        variants[l->variant - 1].router =
+            add_tensor(m, "router", WEIGHT_W8, experts, s->dim, s->bias != 0);
     for (int i = 0; i < LT_COUNT; i++) l->tensor[i] = BLOB_ABSENT;
     if (l->heads) {
         l->tensor[LT_Q] = add_tensor(m, "q", type[LT_Q], l->heads * hd, s->dim, s->bias != 0);
@@ -69,9 +73,11 @@ static void add_layer(struct maker *m, const struct random_shape *s, struct blob
     if (l->ffn) {
         const uint32_t variant = l->variant;
         if (!variant || activation_gated(s->variant[variant - 1].activation))
-            l->tensor[LT_GATE] = add_tensor(m, "gate", type[LT_GATE], l->ffn, s->dim, s->bias != 0);
-        l->tensor[LT_UP] = add_tensor(m, "up", type[LT_UP], l->ffn, s->dim, s->bias != 0);
-        l->tensor[LT_DOWN] = add_tensor(m, "down", type[LT_DOWN], s->dim, l->ffn, s->bias != 0);
+            l->tensor[LT_GATE] =
+                add_tensor(m, "gate", type[LT_GATE], times * l->ffn, s->dim, s->bias != 0);
+        l->tensor[LT_UP] = add_tensor(m, "up", type[LT_UP], times * l->ffn, s->dim, s->bias != 0);
+        l->tensor[LT_DOWN] =
+            add_tensor(m, "down", type[LT_DOWN], times * s->dim, l->ffn, s->bias != 0);
     }
 }
 
@@ -85,7 +91,7 @@ static uint32_t add_sinks(struct maker *m) {
 struct hal_model random_model(const struct random_shape *s, uint32_t seed) {
     struct blob_model *model = calloc(1, sizeof *model);
     struct blob_layer *layers = calloc(s->layers, sizeof *layers);
-    struct maker m = {calloc(2 + 7 * s->layers, sizeof(struct blob_tensor)), 0,
+    struct maker m = {calloc(2 + 8 * s->layers, sizeof(struct blob_tensor)), 0,
                       calloc(1 << 20, sizeof(float)), 0, 0};
     struct blob_variant *variants = malloc(sizeof s->variant);
     memcpy(variants, s->variant, sizeof s->variant);
@@ -105,7 +111,7 @@ struct hal_model random_model(const struct random_shape *s, uint32_t seed) {
         layers[i] = s->layer[i];
         if (layers[i].variant && variants[layers[i].variant - 1].sinks != BLOB_ABSENT)
             variants[layers[i].variant - 1].sinks = add_sinks(&m);
-        add_layer(&m, s, &layers[i], s->head_dim);
+        add_layer(&m, s, &layers[i], variants, s->head_dim);
     }
     model->head = add_tensor(&m, "head", WEIGHT_W8, s->vocab, s->dim, s->bias != 0);
     model->tensors = m.count;

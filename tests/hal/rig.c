@@ -42,6 +42,29 @@ const struct random_shape shapes[SHAPES] = {
      .positions = POSITIONS,
      .layer = {{.heads = 4, .kv_heads = 4, .ffn = 704}},
      .mixed = 1},
+    /* Experts: fewer of them than pairs, so that some have several columns, and more; one column
+     * for all of them; W4, biases. */
+    {.layers = 3,
+     .dim = 96,
+     .vocab = 60,
+     .head_dim = 32,
+     .positions = POSITIONS,
+     .layer = {{.heads = 3, .kv_heads = 1, .ffn = 64, .variant = 1},
+               {.heads = 2, .kv_heads = 2, .ffn = 192, .variant = 2},
+               {.ffn = 128, .variant = 3}},
+     .variant = {{PLAIN, .experts = 5, .active = 2},
+                 {PLAIN, .experts = 19, .active = 7, .mixing = MIXING_ALL},
+                 {PLAIN, .experts = 3, .active = 3}}},
+    {.layers = 2,
+     .dim = 320,
+     .vocab = 48,
+     .head_dim = 16,
+     .positions = POSITIONS,
+     .layer = {{.heads = 2, .kv_heads = 1, .ffn = 320, .variant = 1},
+               {.heads = 1, .kv_heads = 1, .ffn = 64}},
+     .w4 = 1,
+     .bias = 1,
+     .variant = {{PLAIN, .experts = 8, .active = 1}}},
 };
 
 const struct hal_engine *tested = &hal_cpu_engine;

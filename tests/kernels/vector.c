@@ -1,9 +1,10 @@
-/* norm, quant, act, head, embed and rms against the reference. One `struct work` describes a call
- * of any of them. */
+/* norm, quant, the activations, head, embed, rms and mix against the reference. One `struct work`
+ * describes a call of any of them. */
 #include "checker.h"
 
-enum op { NORM, QUANT, SILU, GELU, HEAD, EMBED, RMS, OPS };
-static const char *const op_name[] = {"norm", "quant", "silu", "gelu", "head", "embed", "rms"};
+enum op { NORM, QUANT, SILU, GELU, HEAD, EMBED, RMS, MIX, OPS };
+static const char *const op_name[] = {"norm", "quant", "silu", "gelu",
+                                      "head", "embed", "rms",  "mix"};
 
 enum values {
     V_PLAIN,
@@ -95,6 +96,12 @@ static struct vector_data vector_take(const struct work *w, struct dice d, enum 
         if (w->values == V_EQUAL) v.scale = 0x1p-49f;
         if (w->values == V_TIES) v.scale = 0x1p+43f;
         break;
+    case MIX:
+        v.y = guard_take(w->n * sizeof(float), 4, side);
+        fill(&d, &v.y, w->values == V_ONE_LARGE ? V_WIDE : w->values);
+        v.out = guard_take(0, 1, side);
+        v.scale = w->values == V_ZERO ? 0.0f : w->values == V_EQUAL ? 1.0f : 0x1.55p-3f;
+        break;
     default:
         v.y = guard_take(w->op == SILU ? w->n * sizeof(float) : 0, 4, side);
         if (w->op == SILU) fill(&d, &v.y, w->values == V_ONE_LARGE ? V_WIDE : w->values);
@@ -127,6 +134,8 @@ static uint32_t vector_call(struct vector_data *v) {
     case RMS:
         v->scale = v->table->rms(x, w->n, 1.0f / (float)w->n, 1e-5f);
         return 0;
+    case MIX:
+        return v->table->mix(x, y, v->scale, w->n);
     default:
         return v->table->embed((const int8_t *)v->y.data, v->scale, w->n, x);
     }
@@ -238,6 +247,17 @@ static void embed(void **state) {
     assert_true(good > 100 && bad_cases > 20);
 }
 
+static void mix(void **state) {
+    (void)state;
+    struct dice d = {16};
+    good = bad_cases = 0;
+    for (uint32_t n = 1; n < 100; n++)
+        for (int v = 0; v < V_PATTERNS; v++)
+            check(&(struct work){.op = MIX, .n = n, .values = (enum values)v}, &d);
+    check(&(struct work){.op = MIX, .n = 4096}, &d);
+    assert_true(good > 100 && bad_cases > 20);
+}
+
 /* The reference itself, where the answer is known: quant's q and s of a vector whose largest
  * magnitude is 127. */
 static void quant_by_hand(void **state) {
@@ -295,6 +315,7 @@ int vector_tests(void) {
                                        cmocka_unit_test(head),
                                        cmocka_unit_test(embed),
                                        cmocka_unit_test(rms),
+                                       cmocka_unit_test(mix),
                                        cmocka_unit_test(gelu_by_hand)};
     return cmocka_run_group_tests_name("vector", tests, NULL, NULL);
 }
@@ -302,7 +323,7 @@ int vector_tests(void) {
 static void bench_call(void *user) { vector_call(user); }
 
 void vector_bench(void) {
-    static const uint32_t widths[OPS] = {4096, 4096, 11008, 11008, 128, 4096, 128};
+    static const uint32_t widths[OPS] = {4096, 4096, 11008, 11008, 128, 4096, 128, 4096};
     for (enum op op = NORM; op < OPS; op++) {
         struct work w = {op, widths[op], V_EQUAL, 1, 0};
         struct vector_data v = vector_take(&w, (struct dice){15}, FRONT);

@@ -12,6 +12,7 @@ float64 matrix products, whose partial sums are integers below 2^53 and therefor
 order. All positions go through a layer together, each seeing itself and the ones before: what the
 runtime must equal however it cuts them."""
 import argparse
+import copy
 import json
 import math
 import pathlib
@@ -72,6 +73,14 @@ class Tensor:
         at, bias = int(t['row_scales']), int(t['bias'])
         self.row_scale = in_range(rows[at:at + n], 'row scales')
         self.bias = in_range(rows[bias:bias + n], 'bias') if bias != ABSENT else None
+
+    def part(self, index, count):
+        """The rows of one of `count` experts."""
+        of, n = copy.copy(self), len(self.w) // count
+        rows = slice(index * n, index * n + n)
+        of.w, of.row_scale = self.w[rows], self.row_scale[rows]
+        of.bias = None if self.bias is None else self.bias[rows]
+        return of
 
     @staticmethod
     def row8(raw, np_, n, kp):
@@ -362,6 +371,37 @@ def attend(q, qs, k, ks, v, vs, window, sink):
     return np.where(vmax[:, None] > 0, out, f32(0))
 
 
+# --------------------------------------------------------------------------------------------------
+# 5. layers with experts
+def route(l, active, everyone):
+    """Router products [n][experts] -> the experts of each column [n][active], ascending, and their
+    weights."""
+    best = np.sort(np.argsort(-l, axis=1, kind='stable')[:, :active], axis=1)
+    d = mul(sub(l, l.max(axis=1)[:, None]), f32(float.fromhex('0x1.715476p+0')))
+    e = np.where(d >= -30, exp2(np.where(d >= -30, d, f32(0))), f32(0))
+    e = rint(mul(e, f32(2.0 ** 24))).astype(i64)
+    chosen = np.take_along_axis(e, best, axis=1)
+    total = (e if everyone else chosen).sum(axis=1).astype(f32)
+    return best, snap(mul(chosen.astype(f32), recip(total)[:, None]))
+
+
+def experts(blob, layer, variant, x, a):
+    """x with what the chosen experts add to it."""
+    count, x = int(variant['experts']), x.copy()
+    best, weight = route(gemv(blob.tensor(variant['router']), a), int(variant['active']),
+                         variant['mixing'] == 1)
+    gate, up, down = (blob.tensor(t) for t in layer['tensor'][4:])
+    for e in range(count):
+        column, rank = np.nonzero(best == e)
+        if not len(column):
+            continue
+        part = a[0][column], a[1][column]
+        h = hadamard(silu(gemv(gate.part(e, count), part), gemv(up.part(e, count), part)), 64)
+        y = gemv(down.part(e, count), quant(h))
+        x[column] = snap(add(x[column], snap(mul(y, weight[column, rank][:, None]))))
+    return x
+
+
 def attention(blob, layer, x, a, kv):
     n, d = len(x), int(blob.model['head_dim'])
     q, k, v = (gemv(blob.tensor(layer['tensor'][i]), a).reshape(n, -1, d) for i in range(3))
@@ -395,10 +435,13 @@ def logits(blob, ids, kv='8'):
     x = snap(mul(embed.w[ids][:, :int(m['dim'])].astype(f32), embed.row_scale[ids][:, None]))
     for layer in blob.layers:
         weight = [blob.tensor(t) if t != ABSENT else None for t in layer['tensor'][3:]]
+        variant = blob.variants[layer['variant']]
         if layer['heads']:
             o = attention(blob, layer, x, norm(x, inv_dim, eps), kv)
             x = snap(add(x, gemv(weight[0], quant(o))))
-        if layer['ffn']:
+        if variant['experts']:
+            x = experts(blob, layer, variant, x, norm(x, inv_dim, eps))
+        elif layer['ffn']:
             a = norm(x, inv_dim, eps)
             u, activation = gemv(weight[2], a), blob.variants[layer['variant']]['activation']
             if activation == ACTIVATION_SILU:

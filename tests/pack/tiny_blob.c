@@ -20,7 +20,7 @@ struct building {
     struct blob_layer layers[TINY_LAYERS_MAX];
     struct blob_variant variants[TINY_LAYERS_MAX];
     uint32_t variants_count;
-    struct blob_tensor tensors[2 + TINY_LAYERS_MAX * LT_COUNT];
+    struct blob_tensor tensors[2 + TINY_LAYERS_MAX * (LT_COUNT + 1)];
     uint64_t row_floats, weight_bytes;
     size_t vocab_bytes;
 };
@@ -158,15 +158,21 @@ static void add_layer(struct building *b, uint32_t i) {
         variant.sinks = (uint32_t)b->row_floats;
         b->row_floats += padded_rows(heads);
     }
-    if (memcmp(&variant, plain_variant(), sizeof variant)) {
+    if (s->with_experts >> i & 1) {
+        char name[48];
+        snprintf(name, sizeof name, "layer.%u.ffn_router", i);
+        variant.experts = s->experts, variant.active = s->active, variant.mixing = s->mixing;
+        variant.router = add_tensor(b, name, WEIGHT_W8, s->experts, s->dim, s->bias);
+    }
+    if (memcmp(&variant, plain_variant(), sizeof variant) != 0) {
         b->variants[b->variants_count++] = variant;
         layer->variant = b->variants_count;
     }
     const struct blob_model shape = {.dim = s->dim, .head_dim = s->head_dim};
     for (int k = 0; k < LT_COUNT; k++) {
         const struct layer_role *role = &layer_roles[k];
-        uint32_t rows = layer_width(&shape, layer, role->rows),
-                 cols = layer_width(&shape, layer, role->cols);
+        const struct layer_shape is = layer_shape(&shape, layer, &variant, (enum layer_tensor)k);
+        const uint32_t rows = is.rows, cols = is.cols;
         char name[48];
         snprintf(name, sizeof name, "layer.%u.%s", i, role->name);
         layer->tensor[k] = layer_lacks(&shape, layer, &variant, (enum layer_tensor)k)

@@ -33,6 +33,8 @@ struct tiny_spec {
     /* Layers that differ, by index: where the bit is set the part is missing (then heads or ffn is
      * 0). */
     uint32_t without_attention, without_ffn;
+    uint32_t with_experts; /* layers with experts: */
+    uint32_t experts, active, mixing;
     /* Where not 0, instead of kv_heads. */
     uint32_t layer_kv_heads[TINY_LAYERS_MAX];
     uint32_t unrotated;               /* layers without RoPE, a bit for each */
