@@ -30,8 +30,7 @@ MEMORY = (16, 32, 64, 128)  # GB that laptops have
 USES = {
     'completion': (25, ('Qwen2.5-Coder-14B', 'Qwen2.5-Coder-7B', 'Qwen2.5-Coder-3B',
                         'Qwen2.5-Coder-1.5B', 'Qwen2.5-Coder-0.5B')),
-    'chat': (10, ('Qwen3-Coder-30B-A3B', 'gpt-oss-20b', 'Qwen3-14B', 'Qwen3-8B', 'Qwen3-4B',
-                  'Qwen3-1.7B', 'Qwen3-0.6B'))
+    'chat': (10, ('Qwen3-14B', 'Qwen3-8B', 'Qwen3-4B', 'Qwen3-1.7B', 'Qwen3-0.6B'))
 }
 
 # what somebody has: words, GB of memory, which machine's bandwidth in GB/s, the share of it
@@ -82,8 +81,9 @@ def table_of_models():
     for m in models():
         fits = next(('%d GB' % size for size in MEMORY if m.fits(size)), 'more than 128 GB')
         speeds = ['%.0f' % m.speed(*machine[:2]) for machine in MACHINES.values()]
+        name = m.name + (', not packed yet' if hasattr(m, 'soon') else '')
         yield '| %s | %.1f G | %.1f GB | %s | %.2f GB | %s |' % (
-            m.name, m.parameters / 1e9, m.memory / 1e9, fits, m.read / 1e9, ' | '.join(speeds))
+            name, m.parameters / 1e9, m.memory / 1e9, fits, m.read / 1e9, ' | '.join(speeds))
 
 
 def best(use, laptop):
