@@ -10,6 +10,8 @@
 #                                  lld, QEMU for two processors with firmware for UEFI,
 #                                  and the Python oracles in build/oracle-venv; Node.js where
 #                                  Debian's is 20 or newer
+#   sh toolchain/setup.sh families and transformers with PyTorch, for tests/families: 5 GB; exit
+#                                  status 77 where they cannot be had
 #   sh toolchain/setup.sh browser  Chromium alone, for the test in VS Code's own window; exit
 #                                  status 77 where it cannot be had
 #
@@ -43,6 +45,17 @@ if [ "$want" = browser ]; then
     command -v chromium >/dev/null 2>&1 && exit 0
     command -v apt-get >/dev/null 2>&1 && install chromium fonts-dejavu-core && exit 0
     echo "skipped: Chromium could not be installed"
+    exit 77
+fi
+
+# Its library for processors does not load without those for NVIDIA's cards.
+if [ "$want" = families ]; then
+    sh toolchain/setup.sh tests
+    venv=build/oracle-venv
+    $venv/bin/python -m pip install -q --retries 1 --timeout 20 transformers torch \
+        >>build/setup.log 2>&1 </dev/null &&
+        $venv/bin/python -c 'import torch, transformers' >>build/setup.log 2>&1 && exit 0
+    echo "skipped: the Python package index did not give transformers and torch (build/setup.log)"
     exit 77
 fi
 
@@ -128,19 +141,6 @@ if [ "$want" = tests ]; then
         else
             say "the Python package index gave an error (build/setup.log): tests that need" \
                 "$full $bare will skip"
-        fi
-    fi
-    # transformers, for tests/families, with a PyTorch that computes on processors: what it depends
-    # on for NVIDIA's cards is several GB and is left out, the package alone is 1.2 GB.
-    families="transformers sympy networkx fsspec filelock"
-    if [ "$(cat $venv/.apus-families 2>/dev/null)" != "$families torch" ]; then
-        say "installing $families torch"
-        if $pip $families >>build/setup.log 2>&1 </dev/null &&
-            $pip --no-deps torch >>build/setup.log 2>&1 </dev/null &&
-            $venv/bin/python -c 'import torch, transformers' >>build/setup.log 2>&1; then
-            echo "$families torch" >$venv/.apus-families
-        else
-            say "no transformers or no torch (build/setup.log): the test of families will skip"
         fi
     fi
 fi

@@ -4,7 +4,8 @@
 #
 #   threads   the tests that use threads under the thread sanitizer (label threads)
 #   long      the tests labelled long: 7B- and 6B-shaped checkpoints packed, mapped and run;
-#             tokenizers against their oracles on 10 MB; accuracy tables on held-out text; the
+#             tokenizers against their oracles on 10 MB; every family of models against
+#             transformers (toolchain/setup.sh families: 5 GB); accuracy tables on held-out text; the
 #             plug-in for VS Code in a window of its own (Chromium; toolchain/vscode.sh)
 #   vulkan    the engine for integrated GPUs in a Debian unstable of its own (toolchain/unstable.sh;
 #             root and debootstrap): on its software device under its validation layers, and through
@@ -40,6 +41,8 @@ if has long; then
     stage model sh toolchain/model.sh
     stage tokenizers sh toolchain/tokenizers.sh
     stage browser sh toolchain/setup.sh browser
+    stage transformers sh toolchain/setup.sh families
+    tests "tests families" build/release -R '^families$'
     jobs=1 # each uses the whole machine, and some measure time
     tests "tests long" build/release -L long --timeout 14400
 fi

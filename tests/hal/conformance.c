@@ -33,15 +33,20 @@ static void run_linear(struct rig *r, uint32_t vocab, uint32_t columns, float *l
     }
 }
 
-/* Whether the engine computes all operations of the model by itself. */
-static int is_taken(const struct hal_model *model) {
+/* Whether the engine computes all operations of model `number` by itself; if not, says so and
+ * frees the model. */
+static int is_taken(struct hal_model *model, size_t number) {
     struct graph_layer l;
+    int all = 1;
     for (uint32_t layer = 0; tested->takes && layer < model->dims->layers; layer++) {
         graph_layer(model, layer, &l);
         for (uint32_t i = 0; i < l.ops; i++)
-            if (!tested->takes(model, &l.op[i], l.weight + l.op[i].weights.first)) return 0;
+            all &= tested->takes(model, &l.op[i], l.weight + l.op[i].weights.first);
     }
-    return 1;
+    if (all) return 1;
+    print_message("model %zu has layers that %s leaves to the CPU\n", number, tested->name);
+    random_model_free(model);
+    return 0;
 }
 
 static void same_bits(void **unused) {
@@ -50,11 +55,7 @@ static void same_bits(void **unused) {
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
         struct hal_model model = random_model(&shapes[s], (uint32_t)s + 1);
         uint32_t vocab = shapes[s].vocab;
-        if (!is_taken(&model)) {
-            print_message("model %zu has layers that %s leaves to the CPU\n", s, tested->name);
-            random_model_free(&model);
-            continue;
-        }
+        if (!is_taken(&model, s)) continue;
         float *want = calloc(TOKENS * vocab, sizeof *want),
               *got = calloc(TOKENS * vocab, sizeof *got);
         struct rig *ref = rig_open(&hal_cpu_engine, &model, APUS_CPU_REF, 1);
@@ -202,6 +203,7 @@ static void a_stopped_pass_goes_on(void **unused) {
     port.now_ns = slow_clock;
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
         struct hal_model model = random_model(&shapes[s], (uint32_t)s + 1);
+        if (!is_taken(&model, s)) continue;
         struct rig *ref = rig_open(&hal_cpu_engine, &model, APUS_CPU_REF, 1),
                    *r = rig_open_on(tested, &model, APUS_CPU_BEST, 2, &port);
         struct hal_column c[COUNT];

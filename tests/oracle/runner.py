@@ -22,8 +22,8 @@ def need(*modules):
     for m in modules:
         try:
             importlib.import_module(m)
-        except ImportError as e:
-            skip(f'{sys.executable} has no {m} ({e})')
+        except Exception as e:  # a module may miss libraries and say so in any way
+            skip(f'{sys.executable} has no {m} ({type(e).__name__}: {e})')
 
 
 def program(name):

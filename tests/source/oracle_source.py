@@ -358,7 +358,7 @@ def check_directories(folder):
             path, llama_config(architectures=["MistralForCausalLM"],
                                head_dim=16,
                                sliding_window=512), [(4, 2, 16, 80)] * 2, 1), "mistral")
-    assert config["max_positions"] == 512 and config["layer"][0] == [4, 2, 16, 80]
+    assert config["max_positions"] == 2048 and config["layer"][0] == [4, 2, 16, 80]
     path = os.path.join(folder, "mxfp4")
     _, got = check(
         path,
