@@ -142,6 +142,7 @@ uint32_t avx2_gemv_w8(const struct gemv_args *args, uint32_t panel_begin, uint32
     return walk(args, panel_begin, panel_end, WEIGHT_W8, NULL, table, TILE_COLUMNS);
 }
 
+#ifndef APUS_FEWER_KERNELS
 uint32_t avx2_gemv_w5(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     static tile_fn *const table[] = TILE_TABLE(w5);
     return walk(args, panel_begin, panel_end, WEIGHT_W5, NULL, table, TILE_COLUMNS);
@@ -151,3 +152,4 @@ uint32_t avx2_gemv_w6(const struct gemv_args *args, uint32_t panel_begin, uint32
     static tile_fn *const table[] = TILE_TABLE(w6);
     return walk(args, panel_begin, panel_end, WEIGHT_W6, NULL, table, TILE_COLUMNS);
 }
+#endif

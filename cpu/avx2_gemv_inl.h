@@ -38,7 +38,11 @@ static NOINLINE uint32_t tile_finish(const struct tile *t, uint32_t columns, con
 #define TILE(type, c)                                                                              \
     static uint32_t type##_##c(const struct tile *t) { return compute_##type(t, c); }
 #define TILES_OF(type) TILE(type, 1) TILE(type, 2) TILE(type, 3) TILE(type, 4)
-#define TILES          TILES_OF(w4) TILES_OF(w5) TILES_OF(w6) TILES_OF(w8)
+#ifdef APUS_FEWER_KERNELS
+#define TILES TILES_OF(w4) TILES_OF(w8)
+#else
+#define TILES TILES_OF(w4) TILES_OF(w5) TILES_OF(w6) TILES_OF(w8)
+#endif
 #define TILE_TABLE(type)                                                                           \
     { type##_1, type##_2, type##_3, type##_4 }
 

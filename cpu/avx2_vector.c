@@ -169,6 +169,7 @@ INLINE uint32_t act(const enum blob_activation activation, float *g, const float
                     void *column) {
     assert(ffn && ffn % 64 == 0 && lines_good(column));
     __m256i bad = _mm256_setzero_si256();
+    if (!u) u = g; /* without a gate it is not read, but moved, which NULL must not be */
     for (uint32_t b = 0; b < ffn; b += 64) {
         for (uint32_t i = b; i < b + 64; i += 8)
             _mm256_storeu_ps(g + i, activated8(activation, g + i, u + i, &bad));

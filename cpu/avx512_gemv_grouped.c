@@ -105,6 +105,7 @@ uint32_t avx512_gemv_w4(const struct gemv_args *args, uint32_t panel_begin, uint
     return walk(args, panel_begin, panel_end, WEIGHT_W4, NULL, table, TILE_COLUMNS);
 }
 
+#ifndef APUS_FEWER_KERNELS
 INLINE uint32_t compute_w5(const struct tile *t, const uint32_t COLUMNS) {
     return compute(t, COLUMNS, 1);
 }
@@ -124,3 +125,4 @@ uint32_t avx512_gemv_w6(const struct gemv_args *args, uint32_t panel_begin, uint
     static tile_fn *const table[] = TILE_TABLE(w6);
     return walk(args, panel_begin, panel_end, WEIGHT_W6, NULL, table, TILE_COLUMNS);
 }
+#endif

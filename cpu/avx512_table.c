@@ -5,8 +5,6 @@ void cpu_fill_avx512(struct cpu_kernels *table) {
     table->cpu = APUS_CPU_AVX512;
     table->gemv[WEIGHT_W8] = avx512_gemv_w8;
     table->gemv[WEIGHT_W4] = avx512_gemv_w4;
-    table->gemv[WEIGHT_W5] = avx512_gemv_w5;
-    table->gemv[WEIGHT_W6] = avx512_gemv_w6;
     table->norm = avx512_norm;
     table->quant = avx512_quant;
     table->act[ACTIVATION_SILU] = avx512_act_silu;
@@ -14,7 +12,13 @@ void cpu_fill_avx512(struct cpu_kernels *table) {
     table->rms = avx512_rms;
     table->head = avx512_head;
     table->mix = avx512_mix;
+#ifdef APUS_FEWER_KERNELS
+    table->attend[KV_8] = avx512_attend;
+#else
+    table->gemv[WEIGHT_W5] = avx512_gemv_w5;
+    table->gemv[WEIGHT_W6] = avx512_gemv_w6;
 #define ATTEND(cache, name) table->attend[cache] = avx512_##name;
     CPU_ATTEND_KERNELS(ATTEND)
 #undef ATTEND
+#endif
 }

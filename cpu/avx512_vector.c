@@ -181,6 +181,7 @@ INLINE uint32_t act(const enum blob_activation activation, float *g, const float
     assert(ffn && ffn % 64 == 0 && lines_good(column));
     __m512i top = _mm512_setzero_si512(), most = top;
     uint32_t bad = 0;
+    if (!u) u = g; /* without a gate it is not read, but moved, which NULL must not be */
     for (uint32_t i = 0; i < ffn; i += 64)
         most = hadamard64(g + i, activated16(activation, g + i, u + i, &top),
                           activated16(activation, g + i + 16, u + i + 16, &top),

@@ -11,6 +11,7 @@ uint32_t avxvnni_gemv_w8(const struct gemv_args *args, uint32_t panel_begin, uin
     return gemv_w8(args, panel_begin, panel_end);
 }
 
+#ifndef APUS_FEWER_KERNELS
 uint32_t avxvnni_gemv_w5(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     return gemv_w5(args, panel_begin, panel_end);
 }
@@ -18,3 +19,4 @@ uint32_t avxvnni_gemv_w5(const struct gemv_args *args, uint32_t panel_begin, uin
 uint32_t avxvnni_gemv_w6(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     return gemv_w6(args, panel_begin, panel_end);
 }
+#endif

@@ -190,6 +190,7 @@ INLINE uint32_t gemv_w4(const struct gemv_args *args, uint32_t panel_begin, uint
     return walk(args, panel_begin, panel_end, WEIGHT_W4, NULL, table, TILE_COLUMNS);
 }
 
+#ifndef APUS_FEWER_KERNELS
 INLINE uint32_t gemv_w5(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     static tile_fn *const table[] = TILE_TABLE(w5);
     return walk(args, panel_begin, panel_end, WEIGHT_W5, NULL, table, TILE_COLUMNS);
@@ -199,6 +200,7 @@ INLINE uint32_t gemv_w6(const struct gemv_args *args, uint32_t panel_begin, uint
     static tile_fn *const table[] = TILE_TABLE(w6);
     return walk(args, panel_begin, panel_end, WEIGHT_W6, NULL, table, TILE_COLUMNS);
 }
+#endif
 
 INLINE uint32_t gemv_w8(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     static tile_fn *const table[] = TILE_TABLE(w8);

@@ -5,6 +5,8 @@ void cpu_fill_avxvnni(struct cpu_kernels *table) {
     table->cpu = APUS_CPU_AVXVNNI;
     table->gemv[WEIGHT_W8] = avxvnni_gemv_w8;
     table->gemv[WEIGHT_W4] = avxvnni_gemv_w4;
+#ifndef APUS_FEWER_KERNELS
     table->gemv[WEIGHT_W5] = avxvnni_gemv_w5;
     table->gemv[WEIGHT_W6] = avxvnni_gemv_w6;
+#endif
 }

@@ -161,12 +161,19 @@ static inline int head_good(uint32_t head_dim) {
     ATTEND(KV_K8V4, attend_k8v4)                                                                   \
     ATTEND(KV_K4V8, attend_k4v8)
 
-/* Defines a set's functions of all types by attend(args, bits of K, bits of V). */
-#define CPU_ATTEND_OF(set)                                                                         \
+/* Defines a set's functions of all types by attend(args, bits of K, bits of V). A build with fewer
+ * kernels has plain C's alone for caches with 4 bits, as for weights of 5 and 6. */
+#define CPU_ATTEND_ALL_OF(set)                                                                     \
     uint32_t set##_attend(const struct attend_args *a) { return attend(a, 8, 8); }                 \
     uint32_t set##_attend_4(const struct attend_args *a) { return attend(a, 4, 4); }               \
     uint32_t set##_attend_k8v4(const struct attend_args *a) { return attend(a, 8, 4); }            \
     uint32_t set##_attend_k4v8(const struct attend_args *a) { return attend(a, 4, 8); }
+#ifdef APUS_FEWER_KERNELS
+#define CPU_ATTEND_OF(set)                                                                         \
+    uint32_t set##_attend(const struct attend_args *a) { return attend(a, 8, 8); }
+#else
+#define CPU_ATTEND_OF CPU_ATTEND_ALL_OF
+#endif
 #define CPU_ACT_KERNELS(ACT)                                                                       \
     ACT(ACTIVATION_SILU, act_silu)                                                                 \
     ACT(ACTIVATION_GELU, act_gelu)

@@ -72,4 +72,4 @@ static inline uint32_t attend(const struct attend_args *a, uint32_t k_bits, uint
     return bad;
 }
 
-CPU_ATTEND_OF(ref)
+CPU_ATTEND_ALL_OF(ref)

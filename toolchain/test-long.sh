@@ -5,8 +5,8 @@
 #   threads   the tests that use threads under the thread sanitizer (label threads)
 #   long      the tests labelled long: 7B- and 6B-shaped checkpoints packed, mapped and run;
 #             tokenizers against their oracles on 10 MB; every family of models against
-#             transformers (toolchain/setup.sh families: 5 GB); accuracy tables on held-out text; the
-#             plug-in for VS Code in a window of its own (Chromium; toolchain/vscode.sh)
+#             transformers (toolchain/setup.sh families: 5 GB); accuracy tables on held-out
+#             text; the plug-in for VS Code in a window of its own (Chromium; toolchain/vscode.sh)
 #   vulkan    the engine for integrated GPUs in a Debian unstable of its own (toolchain/unstable.sh;
 #             root and debootstrap): on its software device under its validation layers, and through
 #             AMD's driver over a device that is not there: pipelines read, everything opened and

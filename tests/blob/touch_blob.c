@@ -30,11 +30,14 @@ static void touch_layer(const struct blob *b, uint32_t layer) {
     MUST(apus_blob_layer((const apus_blob *)b, layer, &l) == APUS_OK);
     MUST(l.heads == 0 || l.heads % l.kv_heads == 0);
     uint32_t q = l.heads * l.head_dim, kv = l.kv_heads * l.head_dim, d = b->model->dim;
-    const uint32_t rows[LT_COUNT] = {q, kv, kv, d, l.ffn, l.ffn, d},
+    const struct blob_variant *v = layer_variant(&b->layers[layer], blob_variants(b));
+    const uint32_t times = v->experts ? v->experts : 1, ffn = times * l.ffn;
+    const uint32_t rows[LT_COUNT] = {q, kv, kv, d, ffn, ffn, times * d},
                    cols[LT_COUNT] = {d, d, d, q, d, d, l.ffn};
     for (uint32_t k = 0; k < LT_COUNT; k++) {
         uint32_t index = b->layers[layer].tensor[k];
-        if (k <= LT_O ? !l.heads : !l.ffn) {
+        const int no_gate = k == LT_GATE && !activation_gated(v->activation);
+        if (no_gate || (k <= LT_O ? !l.heads : !l.ffn)) {
             MUST(index == BLOB_ABSENT);
             continue;
         }
