@@ -118,12 +118,21 @@ INLINE __m256 gelu8(__m256 x, __m256i *bad) {
     return shared8(x, t, bad);
 }
 
+INLINE __m256 clamped8(__m256 g, __m256 u, __m256i *bad) {
+    g = _mm256_min_ps(g, _mm256_set1_ps(7.0f));
+    __m256 t = _mm256_mul_ps(g, _mm256_set1_ps(-0x1.3a4cbep+1f));
+    u = _mm256_add_ps(within8(u, 7), _mm256_set1_ps(1.0f));
+    return snap8(_mm256_mul_ps(shared8(g, t, bad), u), bad);
+}
+
 /* activation: a constant */
 INLINE __m256 activated8(const enum blob_activation activation, const float *g, const float *u,
                          __m256i *bad) {
     switch (activation) {
     case ACTIVATION_SILU:
         return silu8(_mm256_loadu_ps(g), _mm256_loadu_ps(u), bad);
+    case ACTIVATION_CLAMPED:
+        return clamped8(_mm256_loadu_ps(g), _mm256_loadu_ps(u), bad);
     case ACTIVATION_GELU:
         break;
     }
@@ -184,6 +193,10 @@ uint32_t avx2_act_silu(float *g, const float *u, uint32_t ffn, void *column) {
 
 uint32_t avx2_act_gelu(float *g, const float *u, uint32_t ffn, void *column) {
     return act(ACTIVATION_GELU, g, u, ffn, column);
+}
+
+uint32_t avx2_act_clamped(float *g, const float *u, uint32_t ffn, void *column) {
+    return act(ACTIVATION_CLAMPED, g, u, ffn, column);
 }
 
 uint32_t avx2_head(float *x, const float *gain, float r, const float *cos_sin, uint32_t head_dim,

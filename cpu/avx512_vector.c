@@ -127,12 +127,21 @@ INLINE __m512 gelu16(__m512 x, __m512i *top) {
     return shared16(x, t, top);
 }
 
+INLINE __m512 clamped16(__m512 g, __m512 u, __m512i *top) {
+    g = _mm512_min_ps(g, _mm512_set1_ps(7.0f));
+    __m512 t = _mm512_mul_ps(g, _mm512_set1_ps(-0x1.3a4cbep+1f));
+    u = _mm512_add_ps(within16(u, 7), _mm512_set1_ps(1.0f));
+    return snap16(_mm512_mul_ps(shared16(g, t, top), u), top);
+}
+
 /* activation: a constant */
 INLINE __m512 activated16(const enum blob_activation activation, const float *g, const float *u,
                           __m512i *top) {
     switch (activation) {
     case ACTIVATION_SILU:
         return silu16(_mm512_loadu_ps(g), _mm512_loadu_ps(u), top);
+    case ACTIVATION_CLAMPED:
+        return clamped16(_mm512_loadu_ps(g), _mm512_loadu_ps(u), top);
     case ACTIVATION_GELU:
         break;
     }
@@ -198,6 +207,10 @@ uint32_t avx512_act_silu(float *g, const float *u, uint32_t ffn, void *column) {
 
 uint32_t avx512_act_gelu(float *g, const float *u, uint32_t ffn, void *column) {
     return act(ACTIVATION_GELU, g, u, ffn, column);
+}
+
+uint32_t avx512_act_clamped(float *g, const float *u, uint32_t ffn, void *column) {
+    return act(ACTIVATION_CLAMPED, g, u, ffn, column);
 }
 
 /* For heads whose Hadamard blocks have 64 elements. AVX2 computes the others. */

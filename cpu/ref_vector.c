@@ -82,6 +82,16 @@ static float gelu(float x, uint32_t *bad) {
     return num_snap(x * num_recip(1.0f + num_exp2(t)), bad);
 }
 
+static float clamped(float g, float u, uint32_t *bad) {
+    g = g > 7.0f ? 7.0f : g;
+    u = u < -7.0f ? -7.0f : u > 7.0f ? 7.0f : u;
+    float t = g * -0x1.3a4cbep+1f;
+    t = t < -30.0f ? -30.0f : t;
+    t = t > 30.0f ? 30.0f : t;
+    float h = num_snap(g * num_recip(1.0f + num_exp2(t)), bad);
+    return num_snap(h * (u + 1.0f), bad);
+}
+
 /* n: a power of two */
 static void hadamard(float *h, uint32_t n) {
     for (uint32_t len = 1; len < n; len *= 2)
@@ -109,6 +119,12 @@ uint32_t ref_act_gelu(float *g, const float *u, uint32_t ffn, void *column) {
     uint32_t bad = 0;
     (void)u;
     for (uint32_t i = 0; i < ffn; i++) g[i] = gelu(g[i], &bad);
+    return bad | finish_act(g, ffn, column);
+}
+
+uint32_t ref_act_clamped(float *g, const float *u, uint32_t ffn, void *column) {
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < ffn; i++) g[i] = clamped(g[i], u[i], &bad);
     return bad | finish_act(g, ffn, column);
 }
 

@@ -107,10 +107,11 @@ enum { BLOB_ROTATIONS = ROTATION_NONE + 1 };
 
 /* What becomes of GATE's and UP's outputs before DOWN (docs/numerics.md 5). */
 enum blob_activation {
-    ACTIVATION_SILU = 0, /* silu(gate) * up */
-    ACTIVATION_GELU = 1  /* gelu(up), in the form with tanh: the layer has no GATE */
+    ACTIVATION_SILU = 0,   /* silu(gate) * up */
+    ACTIVATION_GELU = 1,   /* gelu(up), in the form with tanh: the layer has no GATE */
+    ACTIVATION_CLAMPED = 2 /* gpt-oss's: both are clamped, and up counts one more */
 };
-enum { BLOB_ACTIVATIONS = ACTIVATION_GELU + 1 };
+enum { BLOB_ACTIVATIONS = ACTIVATION_CLAMPED + 1 };
 static inline int activation_gated(uint32_t activation) { return activation != ACTIVATION_GELU; }
 
 /* What the products with ROUTER become (docs/numerics.md 5). */

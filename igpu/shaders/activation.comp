@@ -4,7 +4,7 @@
 // The activation of g and u, or of g alone, replaces g after a Hadamard transform in blocks of 64,
 // and the column's largest magnitude is found. Grid (blocks of 64, columns).
 layout(push_constant) uniform Push { uint stride, activation; };
-const uint ACTIVATION_SILU = 0; // weights/format.h; any other is GELU
+const uint ACTIVATION_SILU = 0, ACTIVATION_GELU = 1; // weights/format.h; any other is CLAMPED
 layout(set = 0, binding = 4, std430) readonly buffer U { float u[]; };
 layout(set = 0, binding = 5, std430) buffer G { float g[]; };
 layout(set = 0, binding = 3, std430) buffer Largest { uint largest[]; };
@@ -36,12 +36,26 @@ float gelu(float x) {
     return shared_of(x, t);
 }
 
+float clamped(float x, float y) {
+    precise float g = x > 7.0 ? 7.0 : x;
+    precise float n = y < -7.0 ? -7.0 : y > 7.0 ? 7.0 : y;
+    n = n + 1.0;
+    precise float t = g * uintBitsToFloat(0xc01d265fu); // -1.702 log2(e)
+    precise float r = shared_of(g, t) * n;
+    return num_snap(r);
+}
+
+float activated(uint at) {
+    if (activation == ACTIVATION_SILU) return silu(g[at], u[at]);
+    return activation == ACTIVATION_GELU ? gelu(g[at]) : clamped(g[at], u[at]);
+}
+
 void main() {
     uint column = gl_WorkGroupID.y, t = gl_LocalInvocationID.x;
     if (column >= args[ARGS_COLUMNS]) return;
     uint at = column * stride + gl_WorkGroupID.x * 64 + t;
     if (t == 0) most = 0;
-    h[t] = activation == ACTIVATION_SILU ? silu(g[at], u[at]) : gelu(g[at]);
+    h[t] = activated(at);
     barrier();
     for (uint len = 1; len < 64; len *= 2) {
         float a = h[t & ~len], b = h[t | len];

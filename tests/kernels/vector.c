@@ -2,8 +2,8 @@
  * describes a call of any of them. */
 #include "checker.h"
 
-enum op { NORM, QUANT, SILU, GELU, HEAD, EMBED, RMS, MIX, OPS };
-static const char *const op_name[] = {"norm", "quant", "silu", "gelu",
+enum op { NORM, QUANT, SILU, CLAMPED, GELU, HEAD, EMBED, RMS, MIX, OPS };
+static const char *const op_name[] = {"norm", "quant", "silu", "clamped", "gelu",
                                       "head", "embed", "rms",  "mix"};
 
 enum values {
@@ -103,8 +103,9 @@ static struct vector_data vector_take(const struct work *w, struct dice d, enum 
         v.scale = w->values == V_ZERO ? 0.0f : w->values == V_EQUAL ? 1.0f : 0x1.55p-3f;
         break;
     default:
-        v.y = guard_take(w->op == SILU ? w->n * sizeof(float) : 0, 4, side);
-        if (w->op == SILU) fill(&d, &v.y, w->values == V_ONE_LARGE ? V_WIDE : w->values);
+        v.y = guard_take(w->op == SILU || w->op == CLAMPED ? w->n * sizeof(float) : 0, 4, side);
+        if (w->op == SILU || w->op == CLAMPED)
+            fill(&d, &v.y, w->values == V_ONE_LARGE ? V_WIDE : w->values);
         v.out = guard_take(w->op == RMS ? 0 : column, 64, side);
     }
     return v;
@@ -126,6 +127,8 @@ static uint32_t vector_call(struct vector_data *v) {
         return v->table->quant(x, w->n, v->out.data);
     case SILU:
         return v->table->act[ACTIVATION_SILU](x, y, w->n, v->out.data);
+    case CLAMPED:
+        return v->table->act[ACTIVATION_CLAMPED](x, y, w->n, v->out.data);
     case GELU:
         return v->table->act[ACTIVATION_GELU](x, NULL, w->n, v->out.data);
     case HEAD:
@@ -236,6 +239,24 @@ static void gelu_by_hand(void **state) {
     }
 }
 
+/* The same of the clamped one: a gate beyond 7 counts as 7, one below -7 as it is, and what the
+ * gate is multiplied by goes from -6 to 8. */
+static void clamped_by_hand(void **state) {
+    (void)state;
+    static const float g[4] = {9, 1, -1, -20}, u[4] = {9, -9, 0.5f, 1},
+                       want[4] = {55.999625f, -5.074776f, -0.231306f, 0};
+    float x[64], y[64];
+    _Alignas(64) uint8_t column[192];
+    EACH_MASK(mask) {
+        struct cpu_kernels t = table_of(mask);
+        for (uint32_t one = 0; one < 4; one++) {
+            for (uint32_t i = 0; i < 64; i++) x[i] = g[one], y[i] = u[one];
+            assert_int_equal(t.act[ACTIVATION_CLAMPED](x, y, 64, column), 0);
+            assert_true(x[0] > 64 * want[one] - 5e-3f && x[0] < 64 * want[one] + 5e-3f);
+        }
+    }
+}
+
 static void embed(void **state) {
     (void)state;
     struct dice d = {14};
@@ -316,14 +337,15 @@ int vector_tests(void) {
                                        cmocka_unit_test(embed),
                                        cmocka_unit_test(rms),
                                        cmocka_unit_test(mix),
-                                       cmocka_unit_test(gelu_by_hand)};
+                                       cmocka_unit_test(gelu_by_hand),
+                                       cmocka_unit_test(clamped_by_hand)};
     return cmocka_run_group_tests_name("vector", tests, NULL, NULL);
 }
 
 static void bench_call(void *user) { vector_call(user); }
 
 void vector_bench(void) {
-    static const uint32_t widths[OPS] = {4096, 4096, 11008, 11008, 128, 4096, 128, 4096};
+    static const uint32_t widths[OPS] = {4096, 4096, 11008, 11008, 11008, 128, 4096, 128, 4096};
     for (enum op op = NORM; op < OPS; op++) {
         struct work w = {op, widths[op], V_EQUAL, 1, 0};
         struct vector_data v = vector_take(&w, (struct dice){15}, FRONT);

@@ -39,7 +39,7 @@ VARIANT = np.dtype([(n, '<u4') for n in ('rotation', 'window', 'q_gain', 'k_gain
                    [('zero', '<u4', 6)])
 PLAIN = np.array([(0, 0, ABSENT, ABSENT, ABSENT, 0, ABSENT, 0, 0, 0, (0, ) * 6)], VARIANT)
 ROTATION_NONE = 1
-ACTIVATION_SILU, ACTIVATION_GELU = 0, 1
+ACTIVATION_SILU, ACTIVATION_GELU, ACTIVATION_CLAMPED = 0, 1, 2
 TENSOR = np.dtype([('name', 'S48')] +
                   [(n, '<u4') for n in ('type', 'rows', 'cols', 'row_scales', 'bias', 'zero')] +
                   [('offset', '<u8'), ('bytes', '<u8')])
@@ -304,6 +304,15 @@ def gelu(x):
     return snap(mul(x, recip(add(1, exp2(t)))))
 
 
+def clamped(g, u):
+    g, u = np.minimum(g, f32(7)), np.minimum(np.maximum(u, f32(-7)), f32(7))
+    t = np.minimum(np.maximum(mul(g, f32(float.fromhex('-0x1.3a4cbep+1'))), f32(-30)), f32(30))
+    return snap(mul(snap(mul(g, recip(add(1, exp2(t))))), add(u, 1)))
+
+
+GATED = {ACTIVATION_SILU: silu, ACTIVATION_CLAMPED: clamped}
+
+
 def hadamard(h, block):
     """In consecutive blocks along the last axis."""
     shape, length = h.shape, 1
@@ -396,7 +405,9 @@ def experts(blob, layer, variant, x, a):
         if not len(column):
             continue
         part = a[0][column], a[1][column]
-        h = hadamard(silu(gemv(gate.part(e, count), part), gemv(up.part(e, count), part)), 64)
+        h = GATED[int(variant['activation'])](gemv(gate.part(e, count), part),
+                                              gemv(up.part(e, count), part))
+        h = hadamard(h, 64)
         y = gemv(down.part(e, count), quant(h))
         x[column] = snap(add(x[column], snap(mul(y, weight[column, rank][:, None]))))
     return x
@@ -443,12 +454,11 @@ def logits(blob, ids, kv='8'):
             x = experts(blob, layer, variant, x, norm(x, inv_dim, eps))
         elif layer['ffn']:
             a = norm(x, inv_dim, eps)
-            u, activation = gemv(weight[2], a), blob.variants[layer['variant']]['activation']
-            if activation == ACTIVATION_SILU:
-                h = silu(gemv(weight[1], a), u)
-            else:
-                assert activation == ACTIVATION_GELU
+            u, activation = gemv(weight[2], a), int(variant['activation'])
+            if activation == ACTIVATION_GELU:
                 h = gelu(u)
+            else:
+                h = GATED[activation](gemv(weight[1], a), u)
             h = hadamard(h, 64)
             x = snap(add(x, gemv(weight[3], quant(h))))
     y = gemv(blob.tensor(m['head']), norm(x, inv_dim, eps))

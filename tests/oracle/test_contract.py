@@ -100,7 +100,8 @@ def main():
         bad += failed(check_draft(Path(tmp) / shapes[0], Path(tmp)), shapes[0], 'as a draft')
         if not sys.argv[1:]:
             blob = Path(tmp) / 'variant.apus'
-            for which, shape in (('windows', 'windows and sinks'), ('experts', 'experts')):
+            for which, shape in (('windows', 'windows and sinks'), ('experts', 'experts'),
+                                 ('clamped', 'layers of gpt-oss')):
                 made = subprocess.run([runner.program('tests/oracle/write_variants'), which],
                                       capture_output=True,
                                       check=True)

@@ -1,7 +1,10 @@
 /* Writes a tiny model's blob to standard output.
  *
  *   write_variants windows    layers with windows and with sinks
- *   write_variants experts    layers with experts, biases and both ways to weigh them */
+ *   write_variants experts    layers with experts, biases and both ways to weigh them
+ *   write_variants clamped    one kind of layer after another as gpt-oss has them: windows and
+ *                             sinks, experts and biases, the clamped activation; one without
+ *                             experts */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +22,25 @@ int main(int argc, char **argv) {
                                              .mixing = MIXING_ALL,
                                              .bias = 1,
                                              .seed = 12};
+    static const struct tiny_spec clamped = {.layers = 4,
+                                             .window = {20, 0, 20},
+                                             .sinks = 0xf,
+                                             .with_experts = 0xb,
+                                             .experts = 6,
+                                             .active = 2,
+                                             .clamped = 0xf,
+                                             .bias = 1,
+                                             .seed = 13};
+    static const struct {
+        const char *name;
+        const struct tiny_spec *spec;
+    } known[] = {{"windows", &windows}, {"experts", &experts}, {"clamped", &clamped}};
+    const struct tiny_spec *spec = NULL;
     size_t bytes;
-    if (argc != 2) return 2;
-    void *blob = tiny_blob(strcmp(argv[1], "experts") ? &windows : &experts, &bytes);
+    for (size_t i = 0; argc == 2 && i < sizeof known / sizeof *known; i++)
+        if (!strcmp(argv[1], known[i].name)) spec = known[i].spec;
+    if (!spec) return 2;
+    void *blob = tiny_blob(spec, &bytes);
     if (!blob || fwrite(blob, 1, bytes, stdout) != bytes || fflush(stdout) != 0) return 1;
     free(blob);
     return 0;

@@ -149,6 +149,7 @@ static void add_layer(struct building *b, uint32_t i) {
     variant.rotation = s->unrotated >> i & 1 ? ROTATION_NONE : ROTATION_TABLE;
     variant.window = s->window[i];
     if (s->ungated >> i & 1) variant.activation = ACTIVATION_GELU;
+    if (s->clamped >> i & 1) variant.activation = ACTIVATION_CLAMPED;
     if (s->normed >> i & 1) {
         variant.q_gain = (uint32_t)b->row_floats;
         variant.k_gain = variant.q_gain + s->head_dim;

@@ -42,6 +42,7 @@ struct tiny_spec {
     uint32_t sinks;                   /* layers with sinks, a bit for each */
     uint32_t normed;  /* layers whose heads of q and k are normalised, with gains, likewise */
     uint32_t ungated; /* layers with GELU and no gate, likewise */
+    uint32_t clamped; /* layers with the clamped activation, likewise */
 };
 
 /* The blob at a 4096-aligned address, *bytes long; release it with free(). NULL where memory is

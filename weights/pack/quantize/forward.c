@@ -110,6 +110,12 @@ static float gelu(float x) {
     return part_of(x, y * (-0x1.26aec2p+1f + -0x1.a5a7d0p-4f * (y * y)));
 }
 
+static float clamped(float g, float u) {
+    g = g > 7 ? 7 : g;
+    u = u < -7 ? -7 : u > 7 ? 7 : u;
+    return part_of(g, g * -0x1.3a4cbep+1f) * (u + 1);
+}
+
 static void act_token(void *user, size_t token, unsigned worker) {
     (void)worker;
     const struct tokens *t = user;
@@ -121,6 +127,9 @@ static void act_token(void *user, size_t token, unsigned worker) {
         break;
     case ACTIVATION_GELU:
         for (uint32_t i = 0; i < t->width; i++) g[i] = gelu(u[i]);
+        break;
+    case ACTIVATION_CLAMPED:
+        for (uint32_t i = 0; i < t->width; i++) g[i] = clamped(g[i], u[i]);
         break;
     }
     for (uint32_t i = 0; i < t->width; i += GROUP) hadamard(g + i, GROUP);
