@@ -125,6 +125,26 @@ uint64_t api_generate(const struct api_session *s, uint32_t tokens, int32_t *ids
     return stats.logits_hash;
 }
 
+void api_model_make(struct api_model *m, const struct tiny_spec *spec, apus_cpu cpu) {
+    *m = (struct api_model){0};
+    size_t bytes;
+    void *blob = tiny_blob(spec, &bytes);
+    assert_non_null(blob);
+    m->bytes = guarded_take(bytes, 4096);
+    memcpy(m->bytes.at, blob, bytes);
+    free(blob);
+    assert_int_equal(apus_blob_open(&m->blob, m->bytes.at, bytes, NULL), APUS_OK);
+    m->info.size = sizeof m->info;
+    assert_int_equal(apus_blob_describe(&m->blob, &m->info), APUS_OK);
+
+    apus_model_config config = {
+        .size = sizeof config, .blob = &m->blob, .port = api_port(), .cpu = cpu};
+    apus_memory need = {.size = sizeof need};
+    assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
+    m->memory = guarded_take(need.bytes, need.alignment);
+    assert_int_equal(apus_model_open(&m->model, &config, m->memory.at, need.bytes), APUS_OK);
+}
+
 void api_model_open(struct api_model *m, int which, apus_cpu cpu) {
     static const struct tiny_spec specs[API_MODELS] = {
         {.layers = 3,
@@ -147,20 +167,5 @@ void api_model_open(struct api_model *m, int which, apus_cpu cpu) {
          .without_ffn = 4,
          .seed = 2},
     };
-    size_t bytes;
-    void *blob = tiny_blob(&specs[which], &bytes);
-    assert_non_null(blob);
-    m->bytes = guarded_take(bytes, 4096);
-    memcpy(m->bytes.at, blob, bytes);
-    free(blob);
-    assert_int_equal(apus_blob_open(&m->blob, m->bytes.at, bytes, NULL), APUS_OK);
-    m->info.size = sizeof m->info;
-    assert_int_equal(apus_blob_describe(&m->blob, &m->info), APUS_OK);
-
-    apus_model_config config = {
-        .size = sizeof config, .blob = &m->blob, .port = api_port(), .cpu = cpu};
-    apus_memory need = {.size = sizeof need};
-    assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
-    m->memory = guarded_take(need.bytes, need.alignment);
-    assert_int_equal(apus_model_open(&m->model, &config, m->memory.at, need.bytes), APUS_OK);
+    api_model_make(m, &specs[which], cpu);
 }

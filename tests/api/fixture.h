@@ -37,6 +37,8 @@ struct api_model {
     struct guarded memory;
 };
 void api_model_open(struct api_model *m, int which, apus_cpu cpu);
+struct tiny_spec; /* tests/pack/tiny_blob.h */
+void api_model_make(struct api_model *m, const struct tiny_spec *spec, apus_cpu cpu);
 void api_model_close(struct api_model *m);
 
 struct api_session {

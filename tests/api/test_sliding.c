@@ -15,28 +15,9 @@ static struct api_model model;
 static const struct tiny_spec spec = {
     .layers = 5, .window = {0, 7, 20, 7, 1}, .sinks = 3u << 3, .positions = 32768, .seed = 3};
 
-static void open_spec(struct api_model *m, const struct tiny_spec *of) {
-    size_t bytes;
-    apus_memory need = {.size = sizeof need};
-    memset(m, 0, sizeof *m);
-    m->info.size = sizeof m->info;
-    void *data = tiny_blob(of, &bytes);
-    assert_non_null(data);
-    m->bytes = guarded_take(bytes, 4096);
-    memcpy(m->bytes.at, data, bytes);
-    free(data);
-    assert_int_equal(apus_blob_open(&m->blob, m->bytes.at, bytes, NULL), APUS_OK);
-    assert_int_equal(apus_blob_describe(&m->blob, &m->info), APUS_OK);
-    apus_model_config config = {
-        .size = sizeof config, .blob = &m->blob, .port = api_port(), .cpu = APUS_CPU_BEST};
-    assert_int_equal(apus_model_measure(&config, &need), APUS_OK);
-    m->memory = guarded_take(need.bytes, need.alignment);
-    assert_int_equal(apus_model_open(&m->model, &config, m->memory.at, need.bytes), APUS_OK);
-}
-
 static int open_one(void **unused) {
     (void)unused;
-    open_spec(&model, &spec);
+    api_model_make(&model, &spec, APUS_CPU_BEST);
     return 0;
 }
 static int close_one(void **unused) {
@@ -289,8 +270,8 @@ static void gpt_oss(void **unused) {
                      plain = windowed;
     for (uint32_t i = 0; i < LAYERS; i += 2) windowed.window[i] = WINDOW;
     struct api_model m, all;
-    open_spec(&m, &windowed);
-    open_spec(&all, &plain);
+    api_model_make(&m, &windowed, APUS_CPU_BEST);
+    api_model_make(&all, &plain, APUS_CPU_BEST);
     const uint64_t with = arena_bytes(&m, LONG, 0), without = arena_bytes(&all, LONG, 0);
     print_message("arena of 32768 positions: %llu bytes with windows, %llu without: %.4f\n",
                   (unsigned long long)with, (unsigned long long)without,
