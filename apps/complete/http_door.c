@@ -1,4 +1,4 @@
-#include "http_door.h"
+#include "http_inside.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,28 +26,9 @@
 #include "load.h"
 
 enum {
-    HANGUP_US = 2000,        /* how often the server looks for clients that hung up, while requests
-                                are open */
     SWEEP_US = 500000,       /* how often it looks for connections that take too long */
-    UNSENT_MAX = 1 << 20,    /* bytes that a stream's client may leave unread */
     CLOSING_US = 2000000,    /* how long the last answers may take */
     ROOT_NUMBER = 0x2545F491 /* mixed into the ids of exchanges */
-};
-
-struct door {
-    struct door_config config;
-    struct event_base *base;
-    struct evhttp *http;
-    struct gate *gate;
-    struct evhttp_bound_socket *bound;
-    struct event *wake, *hangups, *sweep, *interrupt, *terminate, *closing;
-    struct exchange *exchanges;
-    struct door_figures figures;
-    uint64_t number;
-    uint16_t port;
-    int is_loopback, signal;
-    pthread_mutex_t lock; /* for first and last */
-    struct news *first, **last;
 };
 
 /* -------------------------------------------------------------------------------------- news -- */
@@ -77,256 +58,6 @@ static void on_wake(evutil_socket_t fd, short what, void *arg) {
     }
 }
 
-/* --------------------------------------------------------------------------------- exchanges -- */
-
-const struct door_config *exchange_config(const struct exchange *exchange) {
-    return &exchange->door->config;
-}
-struct room *exchange_room(const struct exchange *exchange) {
-    return exchange->door->config.room;
-}
-const struct room_model *exchange_model(const struct exchange *exchange) {
-    return room_model(exchange->door->config.room);
-}
-struct door *exchange_door(const struct exchange *exchange) {
-    return exchange->door;
-}
-
-static void set_polling(struct door *door) {
-    const struct timeval every = {0, HANGUP_US};
-    if (!door->exchanges)
-        event_del(door->hangups);
-    else if (!evtimer_pending(door->hangups, NULL))
-        event_add(door->hangups, &every);
-}
-
-static void add_exchange(struct door *door, struct exchange *exchange) {
-    exchange->next = door->exchanges;
-    exchange->link = &door->exchanges;
-    if (exchange->next) exchange->next->link = &exchange->next;
-    door->exchanges = exchange;
-    door->figures.open++;
-    set_polling(door);
-}
-
-static void free_exchange(struct exchange *exchange) {
-    struct door *door = exchange->door;
-    *exchange->link = exchange->next;
-    if (exchange->next) exchange->next->link = exchange->link;
-    free(exchange);
-    door->figures.open--;
-    set_polling(door);
-}
-
-/* Call this when the answer is on its way, or when the client is gone. */
-static void let_go(struct exchange *exchange) {
-    evhttp_connection_set_closecb(exchange->connection, NULL, NULL);
-    exchange->http = NULL;
-    exchange->connection = NULL;
-    if (!exchange->work) free_exchange(exchange);
-}
-
-void exchange_end(struct exchange *exchange) {
-    exchange->work = NULL;
-    exchange->gone = NULL;
-    if (!exchange->http) free_exchange(exchange);
-}
-
-/* Called when evhttp closes the connection. If evhttp has detached the request before, it has to be
- * freed here. */
-static void on_close(struct evhttp_connection *connection, void *arg) {
-    struct exchange *exchange = arg;
-    struct evhttp_request *http = exchange->http;
-    (void)connection;
-    exchange->http = NULL;
-    exchange->connection = NULL;
-    if (http && !evhttp_request_get_connection(http)) evhttp_request_free(http);
-    if (exchange->gone)
-        exchange->gone(exchange);
-    else if (!exchange->work)
-        free_exchange(exchange);
-}
-
-/* While evhttp waits for an answer it does not read, so it does not notice that the client is gone.
- * Reading without its knowledge would end the process (EVCON_WRITING in its http.c). */
-static void on_hangups(evutil_socket_t unused, short what, void *arg) {
-    struct door *door = arg;
-    struct exchange *next;
-    (void)unused, (void)what;
-    for (struct exchange *exchange = door->exchanges; exchange; exchange = next) {
-        next = exchange->next;
-        if (!exchange->connection) continue;
-        struct bufferevent *bev = evhttp_connection_get_bufferevent(exchange->connection);
-        struct pollfd client = {.fd = bufferevent_getfd(bev), .events = POLLRDHUP};
-        if (client.fd >= 0 && poll(&client, 1, 0) > 0 &&
-            (client.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL))) {
-            evhttp_connection_free(exchange->connection); /* this calls on_close */
-            next = door->exchanges; /* begins again: on_close may have changed all of the list */
-        }
-    }
-}
-
-static void on_complete(struct evhttp_request *http, void *arg) {
-    struct door *door = arg;
-    struct evhttp_connection *connection = evhttp_request_get_connection(http);
-    const struct timeval idle = {(time_t)door->config.limits.idle_s, 0};
-    if (!connection) return;
-    struct bufferevent *bev = evhttp_connection_get_bufferevent(connection);
-    bufferevent_set_timeouts(bev, &idle, &idle);
-    gate_idle(door->gate, bev);
-}
-
-static void count_answer(struct door *door, int code) {
-    if (code >= 100 && code < 600) door->figures.by_class[code / 100]++;
-}
-
-static const char *reason_of(int code) {
-    switch (code) {
-    case 200:
-        return "OK";
-    case 204:
-        return "No Content";
-    case 400:
-        return "Bad Request";
-    case 401:
-        return "Unauthorized";
-    case 403:
-        return "Forbidden";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 413:
-        return "Payload Too Large";
-    case 421:
-        return "Misdirected Request";
-    case 499:
-        return "Cancelled";
-    case 500:
-        return "Internal Server Error";
-    case 501:
-        return "Not Implemented";
-    case 503:
-        return "Service Unavailable";
-    default:
-        return "Error";
-    }
-}
-
-static void set_header(struct exchange *exchange, const char *name, const char *value) {
-    evhttp_add_header(evhttp_request_get_output_headers(exchange->http), name, value);
-}
-
-static void send_bytes(struct exchange *exchange, int code, const char *type, const char *bytes,
-                       size_t count) {
-    struct evhttp_request *http = exchange->http;
-    count_answer(exchange->door, code);
-    if (!http) {
-        if (!exchange->work) free_exchange(exchange);
-        return;
-    }
-    if (type) set_header(exchange, "Content-Type", type);
-    if (code == 405) set_header(exchange, "Allow", "GET, POST, OPTIONS");
-    if (code == 503) set_header(exchange, "Retry-After", "1");
-    evbuffer_add(evhttp_request_get_output_buffer(http), bytes, count);
-    let_go(exchange);
-    evhttp_send_reply(http, code, reason_of(code), NULL);
-}
-
-void exchange_text(struct exchange *exchange, int code, const char *type, const char *text) {
-    send_bytes(exchange, code, type, text, strlen(text));
-}
-
-void exchange_json(struct exchange *exchange, int code, json_t *body) {
-    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-    json_decref(body);
-    if (text)
-        send_bytes(exchange, code, "application/json; charset=utf-8", text, strlen(text));
-    else
-        exchange_text(exchange, 500, "text/plain", "no memory is left for the answer\n");
-    free(text);
-}
-
-static const char *error_type(int code) {
-    switch (code) {
-    case 401:
-        return "authentication_error";
-    case 403:
-    case 421:
-        return "permission_error";
-    case 404:
-        return "not_found_error";
-    case 500:
-        return "server_error";
-    case 501:
-        return "not_supported_error";
-    case 503:
-        return "unavailable_error";
-    default:
-        return "invalid_request_error";
-    }
-}
-
-void exchange_fail(struct exchange *exchange, int code, const char *format, ...) {
-    char message[1024];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(message, sizeof message, format, list);
-    va_end(list);
-    json_t *error = json_object(), *body = json_object();
-    json_object_set_new(error, "code", json_integer(code));
-    json_object_set_new(error, "message", json_bytes(message, strlen(message)));
-    json_object_set_new(error, "type", json_string(error_type(code)));
-    json_object_set_new(body, "error", error);
-    if (exchange->is_stream && exchange_event(exchange, body))
-        exchange_finish(exchange, 0);
-    else if (!exchange->is_stream)
-        exchange_json(exchange, code, body);
-}
-
-/* A stream may be silent for as long as its text takes, so only writing has a time limit. */
-static void begin_stream(struct exchange *exchange) {
-    const struct timeval writing = {(time_t)exchange->door->config.limits.idle_s, 0};
-    set_header(exchange, "Content-Type", "text/event-stream; charset=utf-8");
-    set_header(exchange, "Cache-Control", "no-cache");
-    exchange->is_stream = 1;
-    count_answer(exchange->door, 200);
-    evhttp_send_reply_start(exchange->http, 200, "OK");
-    bufferevent_set_timeouts(evhttp_connection_get_bufferevent(exchange->connection), NULL,
-                             &writing);
-}
-
-int exchange_event(struct exchange *exchange, json_t *event) {
-    char *text = exchange->http && event ? json_dumps(event, JSON_COMPACT) : NULL;
-    json_decref(event);
-    if (!text) return exchange->http != NULL;
-    if (!exchange->is_stream) begin_stream(exchange);
-    struct evbuffer *buffer = evbuffer_new();
-    if (buffer) {
-        evbuffer_add_printf(buffer, "data: %s\n\n", text);
-        evhttp_send_reply_chunk(exchange->http, buffer);
-        evbuffer_free(buffer);
-    }
-    free(text);
-    struct bufferevent *bev = evhttp_connection_get_bufferevent(exchange->connection);
-    if (evbuffer_get_length(bufferevent_get_output(bev)) < UNSENT_MAX) return 1;
-    evhttp_connection_free(exchange->connection);
-    return 0;
-}
-
-void exchange_finish(struct exchange *exchange, int done) {
-    struct evhttp_request *http = exchange->http;
-    if (!http) return;
-    struct evbuffer *buffer = done ? evbuffer_new() : NULL;
-    if (buffer) {
-        evbuffer_add_printf(buffer, "data: [DONE]\n\n");
-        evhttp_send_reply_chunk(http, buffer);
-        evbuffer_free(buffer);
-    }
-    let_go(exchange);
-    evhttp_send_reply_end(http);
-}
-
 /* ------------------------------------------------------------------------------ who may come in */
 
 static const char *header(const struct exchange *exchange, const char *name) {
@@ -352,13 +83,13 @@ static int is_admitted(struct exchange *exchange, const struct route *route) {
         return 0;
     }
     if (origin) {
-        set_header(exchange, "Access-Control-Allow-Origin", origin);
-        set_header(exchange, "Vary", "Origin");
+        exchange_header(exchange, "Access-Control-Allow-Origin", origin);
+        exchange_header(exchange, "Vary", "Origin");
     }
     if (route && !route->is_open &&
         !admits_key(&door->config, header(exchange, "Authorization"),
                     header(exchange, "X-Api-Key"))) {
-        set_header(exchange, "WWW-Authenticate", "Bearer");
+        exchange_header(exchange, "WWW-Authenticate", "Bearer");
         exchange_fail(exchange, 401,
                       "the server expects its key in the header 'Authorization: Bearer KEY'");
         return 0;
@@ -413,10 +144,11 @@ static void dispatch(struct exchange *exchange, const struct route *route) {
 
 /* Answers the question that a browser asks before a request of an admitted page. */
 static void answer_preflight(struct exchange *exchange) {
-    set_header(exchange, "Access-Control-Allow-Methods", "GET, POST");
-    set_header(exchange, "Access-Control-Allow-Headers", "Authorization, Content-Type, X-Api-Key");
-    set_header(exchange, "Access-Control-Max-Age", "600");
-    send_bytes(exchange, 204, NULL, "", 0);
+    exchange_header(exchange, "Access-Control-Allow-Methods", "GET, POST");
+    exchange_header(exchange, "Access-Control-Allow-Headers",
+                    "Authorization, Content-Type, X-Api-Key");
+    exchange_header(exchange, "Access-Control-Max-Age", "600");
+    exchange_bytes(exchange, 204, NULL, "", 0);
 }
 
 static void handle(struct exchange *exchange) {
@@ -439,6 +171,16 @@ static void handle(struct exchange *exchange) {
         exchange_fail(exchange, 404, "there is nothing at '%.100s'", path);
 }
 
+static void on_complete(struct evhttp_request *http, void *arg) {
+    struct door *door = arg;
+    struct evhttp_connection *connection = evhttp_request_get_connection(http);
+    const struct timeval idle = {(time_t)door->config.limits.idle_s, 0};
+    if (!connection) return;
+    struct bufferevent *bev = evhttp_connection_get_bufferevent(connection);
+    bufferevent_set_timeouts(bev, &idle, &idle);
+    gate_idle(door->gate, bev);
+}
+
 static void on_request(struct evhttp_request *http, void *arg) {
     struct door *door = arg;
     struct exchange *exchange = calloc(1, sizeof *exchange);
@@ -454,10 +196,10 @@ static void on_request(struct evhttp_request *http, void *arg) {
     exchange->begun_ns = now_ns();
     snprintf(exchange->id, sizeof exchange->id, "%08x-%llu", (unsigned)(getpid() ^ ROOT_NUMBER),
              (unsigned long long)++door->number);
-    add_exchange(door, exchange);
+    exchange_add(door, exchange);
     gate_work(door->gate, evhttp_connection_get_bufferevent(exchange->connection));
     evhttp_request_set_on_complete_cb(http, on_complete, door);
-    evhttp_connection_set_closecb(exchange->connection, on_close, exchange);
+    evhttp_connection_set_closecb(exchange->connection, exchange_on_close, exchange);
     handle(exchange);
 }
 
@@ -553,7 +295,7 @@ static int bind_door(struct door *door) {
 static int make_events(struct door *door) {
     const struct timeval sweep = {0, SWEEP_US};
     door->wake = event_new(door->base, -1, EV_PERSIST, on_wake, door);
-    door->hangups = event_new(door->base, -1, EV_PERSIST, on_hangups, door);
+    door->hangups = event_new(door->base, -1, EV_PERSIST, exchange_on_hangups, door);
     door->sweep = event_new(door->base, -1, EV_PERSIST, on_sweep, door);
     door->closing = event_new(door->base, -1, EV_PERSIST, on_closing, door);
     door->interrupt = evsignal_new(door->base, SIGINT, on_signal, door);
@@ -611,7 +353,7 @@ void door_close(struct door *door) {
     if (!door) return;
     on_wake(-1, 0, door); /* the last messages */
     if (door->http) evhttp_free(door->http);
-    while (door->exchanges) free_exchange(door->exchanges);
+    while (door->exchanges) exchange_free(door->exchanges);
     gate_close(door->gate);
     free_event(door->wake);
     free_event(door->hangups);

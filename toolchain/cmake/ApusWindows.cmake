@@ -5,7 +5,8 @@ set(posix_headers ${PROJECT_BINARY_DIR}/posix)
 foreach(header sys/file.h sys/mman.h sys/random.h sys/resource.h sys/utsname.h)
     file(CONFIGURE OUTPUT ${posix_headers}/${header} CONTENT "/* windows_posix.h has it */\n")
 endforeach()
-set(posix ${PROJECT_SOURCE_DIR}/apps/kit/windows_posix.h)
+set(kit ${PROJECT_SOURCE_DIR}/apps/kit)
+set(posix ${kit}/windows_posix.h)
 foreach(header arpa/inet.h netdb.h netinet/tcp.h poll.h sys/socket.h)
     file(CONFIGURE OUTPUT ${posix_headers}/${header} CONTENT
          "#define KIT_WINDOWS_SOCKETS\n#include \"${posix}\"\n")
@@ -14,14 +15,15 @@ endforeach()
 # part of every program, so that it is made here
 set(manifest ${PROJECT_BINARY_DIR}/manifest)
 file(CONFIGURE OUTPUT ${manifest}.rc CONTENT
-     "1 24 \"${PROJECT_SOURCE_DIR}/apps/kit/windows.manifest\"\n")
+     "1 24 \"${kit}/windows.manifest\"\n")
 execute_process(COMMAND ${CMAKE_RC_COMPILER} ${manifest}.rc ${manifest}.o RESULT_VARIABLE failed)
 if(failed)
     message(FATAL_ERROR "${CMAKE_RC_COMPILER} could not compile ${manifest}.rc")
 endif()
 string(APPEND CMAKE_EXE_LINKER_FLAGS " ${manifest}.o")
 
-add_library(windows_posix STATIC ${PROJECT_SOURCE_DIR}/apps/kit/windows_posix.c)
+add_library(windows_posix STATIC ${kit}/windows_console.c ${kit}/windows_files.c
+            ${kit}/windows_posix.c)
 target_link_libraries(windows_posix PUBLIC ws2_32 iphlpapi winpthread)
 
 include_directories(SYSTEM ${posix_headers})
