@@ -1,6 +1,7 @@
 """Writes a model of transformers as a GGUF file with the keys and names that llama.cpp's converter
 writes. Names come from the gguf package's own table."""
 import math
+import re
 
 import numpy as np
 
@@ -82,6 +83,12 @@ def write_own(w, c, arch):
     if arch == 'mistral3':
         w.add_rope_scaling_yarn_log_mul(c.rope_parameters['mscale_all_dim'])
         w.add_attn_temperature_scale(c.rope_parameters['llama_4_scaling_beta'])
+    experts = getattr(c, 'num_experts', getattr(c, 'num_local_experts', 0))
+    if experts:
+        w.add_expert_count(experts)
+        w.add_expert_used_count(c.num_experts_per_tok)
+    if arch == 'qwen3moe':
+        w.add_expert_feed_forward_length(c.moe_intermediate_size)
     if arch == 'phi3':
         w.add_sliding_window(c.sliding_window or 0)
     if arch == 'granite':
@@ -108,6 +115,22 @@ def split(name, x):
     return [(name.replace('shared_mlp.output_linear', 'mlp.down_proj'), x)]
 
 
+def stacked(weights):
+    """Experts' matrices, each alone where transformers saves them, as the tensors of three
+    dimensions that the converter makes of them."""
+    parts = dict(w1='gate_proj', w3='up_proj', w2='down_proj')
+    found, others = {}, {}
+    for name, x in weights.items():
+        m = re.fullmatch(r'(.*\.)[a-z_]+\.experts\.(\d+)\.(\w+)\.weight', name)
+        if m:
+            part = parts.get(m[3], m[3])
+            found.setdefault(f'{m[1]}mlp.experts.{part}.weight', {})[int(m[2])] = x
+        else:
+            others[name] = x
+    others.update({name: np.stack([of[e] for e in range(len(of))]) for name, of in found.items()})
+    return others
+
+
 def write(path, arch, config, weights):
     """weights: name -> float32 array, as transformers saves them. A part for pictures is left
     out, for which the converter writes a file of its own."""
@@ -118,7 +141,7 @@ def write(path, arch, config, weights):
     head_dim = write_shape(w, config, arch)
     write_rope(w, gguf, config, head_dim)
     write_own(w, config, arch)
-    for stored, value in weights.items():
+    for stored, value in stacked(weights).items():
         for name, x in split(stored, value):
             if arch in PERMUTED and '.q_proj.' in name:
                 x = permute(x, config.num_attention_heads)

@@ -59,6 +59,7 @@ struct job {
     struct stream {
         struct hash64 hash;
         uint64_t written; /* bytes of WEIGHTS so far */
+        uint64_t before;  /* weights of the tensor's parts that are done */
         uint32_t tensor;
     } stream;
     struct resume resume; /* without a path, work is not saved */
@@ -177,7 +178,9 @@ static bool make_tables(struct job *job) {
                                                                  head */
     job->rows = calloc(plan->row_floats, sizeof(float));
     job->error = calloc(plan->model.tensors, sizeof *job->error);
-    bool measures = plan->layer_bits == 4 && job->text.windows && !effort(job)->quick;
+    /* each expert sees few tokens of a measurement: its figure would say little */
+    bool measures = plan->layer_bits == 4 && job->text.windows && !effort(job)->quick &&
+                    !plan_has_experts(plan);
     if (measures) job->kl = calloc(plan->model.tensors, sizeof *job->kl);
     if (!job->rows || !job->error || (measures && !job->kl))
         return diag_fail(job->d, "out of memory");
@@ -259,7 +262,7 @@ static bool put_weights(void *user, const void *data, size_t bytes, struct diag 
 
 static void show(void *user, uint64_t weights) {
     struct job *job = user;
-    work_quantized(&job->work, weights);
+    work_quantized(&job->work, job->stream.before + weights);
 }
 
 static bool put_values(void *user, uint32_t first, uint32_t rows, const float *values,
@@ -268,20 +271,31 @@ static bool put_values(void *user, uint32_t first, uint32_t rows, const float *v
     return calibrate_rows(job->calibrator, first, rows, values, d);
 }
 
-/* Converts and writes a tensor. Without a calibrator its quantizer is the plan's. */
-static bool write_tensor(struct job *job, struct plan_tensor tensor) {
+/* Converts and writes a tensor, expert by expert where it has several. Without a calibrator its
+ * quantizer is the plan's. */
+static bool write_tensor(struct job *job, const struct plan_tensor *tensor) {
     const struct convert_target target = {.sink = put_weights,
                                           .values = job->calibrator ? put_values : NULL,
                                           .progress = show,
                                           .user = job};
+    struct convert_error *error = &job->error[job->stream.tensor];
     work_tensor(&job->work, job->stream.tensor);
-    if (job->calibrator &&
-        !calibrate_before(job->calibrator, job->stream.tensor, &tensor.quantizer, job->d))
-        return false;
-    work_calibrated(&job->work);
-    return convert_tensor(job->conversion, &tensor, job->rows, &target,
-                          &job->error[job->stream.tensor], job->d) &&
-           (!job->calibrator || calibrate_after(job->calibrator, job->d));
+    job->stream.before = 0;
+    for (uint32_t i = 0; i < plan_parts(tensor); i++) {
+        struct plan_tensor part = plan_part(job->source, tensor, i);
+        struct convert_error one;
+        if (job->calibrator &&
+            !calibrate_before(job->calibrator, job->stream.tensor, i, &part.quantizer, job->d))
+            return false;
+        if (i == 0) work_calibrated(&job->work);
+        if (!convert_tensor(job->conversion, &part, job->rows, &target, &one, job->d)) return false;
+        if (i == 0)
+            *error = one;
+        else
+            convert_error_add(error, i, &one);
+        job->stream.before += (uint64_t)part.record.rows * part.record.cols;
+    }
+    return !job->calibrator || calibrate_after(job->calibrator, job->d);
 }
 
 static bool ends_layer(const struct plan *plan, uint32_t tensor) {
@@ -301,7 +315,7 @@ static bool write_weights(struct job *job) {
     while (job->stream.tensor < job->plan.model.tensors) {
         const struct plan_tensor *tensor = &job->plan.tensors[job->stream.tensor];
         size_t gap = (size_t)(tensor->record.offset - job->stream.written);
-        if (!put_weights(job, zero, gap, job->d) || !write_tensor(job, *tensor)) return false;
+        if (!put_weights(job, zero, gap, job->d) || !write_tensor(job, tensor)) return false;
         job->stream.tensor++;
         if (job->resume.path && ends_layer(&job->plan, job->stream.tensor - 1) && !keep_work(job))
             return false;
@@ -359,6 +373,7 @@ static bool finish(struct job *job, double seconds) {
                             .threads = job->threads,
                             .calibration_windows = job->text.windows,
                             .calibration_length = job->text.length};
+    if (job->calibrator) report.reached = calibrate_reached(job->calibrator, &report.reached_count);
     if (job->settings->report && !report_write(&report, job->settings->report, job->d))
         return false;
     if (!writer_commit(&job->writer, job->d)) {
@@ -436,6 +451,9 @@ static bool prepare_resume(struct job *job) {
     if (job->kl) resume_add(&job->resume, job->kl, tensors * sizeof *job->kl);
     float *stream = job->calibrator ? calibrate_stream(job->calibrator, &bytes) : NULL;
     if (stream) resume_add(&job->resume, stream, bytes);
+    uint32_t experts = 0,
+             *reached = job->calibrator ? calibrate_reached(job->calibrator, &experts) : NULL;
+    if (reached) resume_add(&job->resume, reached, experts * sizeof *reached);
     return true;
 }
 

@@ -54,6 +54,32 @@ static json_t *tensors(const struct report *report) {
     return list;
 }
 
+/* How many tokens of the calibration chose each expert, and which experts none did. */
+static json_t *experts(const struct report *report) {
+    const struct plan *plan = report->plan;
+    json_t *list = json_array();
+    for (uint32_t i = 0, at = 0; i < plan->model.layers; i++) {
+        const struct blob_variant *v = layer_variant(&plan->layers[i], plan->variants);
+        if (!v->experts) continue;
+        json_t *tokens_of = json_array(), *none = json_array();
+        for (uint32_t e = 0; e < v->experts; e++) {
+            const uint32_t tokens = report->reached[at + e];
+            json_array_append_new(tokens_of, json_integer((json_int_t)tokens));
+            if (!tokens) json_array_append_new(none, json_integer((json_int_t)e));
+        }
+        json_array_append_new(list, json_pack("{s:I, s:o, s:o}", "layer", (json_int_t)i, "tokens",
+                                              tokens_of, "never_reached", none));
+        at += v->experts;
+    }
+    return list;
+}
+
+uint32_t report_never_reached(const struct report *report) {
+    uint32_t never = 0;
+    for (uint32_t i = 0; i < report->reached_count; i++) never += !report->reached[i];
+    return never;
+}
+
 enum { REPORT_MOST = 256 << 20 }; /* bytes; a tensor takes about three hundred */
 
 /* Whether the file is a JSON object with the keys that only reports have. */
@@ -94,6 +120,7 @@ bool report_write(const struct report *report, const char *path, struct diag *d)
     if (!all)
         return diag_fail(
             d, "%s cannot be written: a name of the model is not UTF-8, or memory is short", path);
+    if (report->reached_count) json_object_set_new(all, "experts", experts(report));
     char *text = json_dumps(all, JSON_INDENT(2));
     json_decref(all);
     if (!text) return diag_fail(d, "out of memory for the report");

@@ -10,6 +10,8 @@ struct report {
     const double *kl;                  /* likewise, the KL that 4 bits cost; NULL if not measured */
     uint64_t file_bytes, model_hash;
     double seconds;
+    const uint32_t *reached; /* [reached_count] of calibrate_reached */
+    uint32_t reached_count;
     uint32_t calibration_windows, calibration_length; /* 0: none */
     unsigned threads;
 };
@@ -21,5 +23,8 @@ bool report_check(const char *path, struct diag *d);
 bool report_write(const struct report *report, const char *path, struct diag *d);
 
 uint64_t report_peak_bytes(void); /* the process's largest resident size so far */
+
+/* How many experts no token of the calibration chose. */
+uint32_t report_never_reached(const struct report *report);
 
 #endif

@@ -49,6 +49,11 @@ void result_say(const struct settings *settings, const struct report *report, ui
         printf("Went on after %u of %u tensors, which an earlier run had finished.\n", resumed,
                plan->model.tensors);
     if (!calibrated) printf("%s\n", not_calibrated(settings, plan));
+    const uint32_t never = report_never_reached(report);
+    if (never)
+        printf("%u of %u experts were chosen by no token of the calibration: their down matrices "
+               "were only rounded.\n",
+               never, report->reached_count);
     if (calibrated && settings->calibrate && tokens < FEW_TOKENS)
         printf("Calibrated on %u tokens only: errors were kept from them at the cost of everything "
                "else. Give more text.\n",

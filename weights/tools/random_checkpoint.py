@@ -44,7 +44,9 @@ def shape(dim,
           shards=1,
           tokenizer='spm',
           config=None,
-          padding=0):
+          padding=0,
+          experts=0,
+          active=0):
     return dict(locals())
 
 
@@ -170,6 +172,25 @@ SHAPES = {
           bias=True,
           tokenizer='qwen2',
           config={'use_sliding_window': False}),
+    # experts, two of five, alone in their tensors
+    'tiny-mixtral':
+    shape(128,
+          192,
+          3,
+          4,
+          2,
+          32,
+          vocab=400,
+          arch='MixtralForCausalLM',
+          model_type='mixtral',
+          theta=1e6,
+          experts=5,
+          active=2,
+          config={
+              'num_local_experts': 5,
+              'num_experts_per_tok': 2,
+              'sliding_window': None
+          }),
     'amd-llama-135m':
     shape(768, 2048, 12, 12, 12, 64, vocab=32000),
     'codellama-7b':
@@ -196,6 +217,21 @@ SHAPES = {
 }
 
 
+def feed_forward(s, p, size):
+    """The tensors of a layer's feed-forward part: one, or as many as there are experts, named as
+    Mixtral's or as Qwen's. Routers prefer some experts, as trained ones do."""
+    dim, mixtral = s['dim'], s['model_type'] == 'mixtral'
+    m = p + ('block_sparse_moe.' if mixtral else 'mlp.')
+    names = ('w1', 'w3', 'w2') if mixtral else ('gate_proj', 'up_proj', 'down_proj')
+    if s['experts']:
+        yield m + 'gate.weight', (s['experts'], dim), 2 / math.sqrt(dim)
+    for e in range(s['experts'] or 1):
+        to = f'{m}experts.{e}.' if s['experts'] else m
+        yield f'{to}{names[0]}.weight', (s['ffn'], dim), 1.4 / math.sqrt(dim)
+        yield f'{to}{names[1]}.weight', (s['ffn'], dim), 1 / math.sqrt(dim)
+        yield f'{to}{names[2]}.weight', (dim, s['ffn']), 2 * size / math.sqrt(s['ffn'])
+
+
 def tensors(s):
     """Yields (name, shape, standard deviation); 0 for gains."""
     dim, q, part = s['dim'], s['heads'] * s['head_dim'], 1 / math.sqrt(2 * s['layers'])
@@ -214,9 +250,7 @@ def tensors(s):
         # attention averages: v is about a third when it arrives
         yield a + 'o_proj.weight', (dim, q), 3 * width * part / math.sqrt(q)
         yield p + 'post_attention_layernorm.weight', (dim,), 0
-        yield m + 'gate_proj.weight', (s['ffn'], dim), 1.4 / math.sqrt(dim)
-        yield m + 'up_proj.weight', (s['ffn'], dim), 1 / math.sqrt(dim)
-        yield m + 'down_proj.weight', (dim, s['ffn']), 2 * width * part / math.sqrt(s['ffn'])
+        yield from feed_forward(s, p, width * part)
     yield 'model.norm.weight', (dim,), 0
     if not s['tied']:
         yield 'lm_head.weight', (s['vocab'], dim), width

@@ -7,7 +7,7 @@
 
 #include "weights/hash.h"
 #include "weights/pack/checkpoint/mxfp4.h"
-#include "weights/pack/checkpoint/source_inside.h"
+#include "weights/pack/checkpoint/source_experts.h"
 #include "weights/pack/checkpoint/wanted.h"
 
 enum { READ_BYTES = 1 << 20 };
@@ -235,6 +235,7 @@ void source_close(struct source *source) {
     free(source->directory);
     free(source->stored);
     free(source->tensors);
+    experts_close(source);
     free(source->raw);
     free(source);
 }
@@ -285,6 +286,7 @@ bool source_read_rows(struct source *source, const struct source_tensor *tensor,
         return diag_fail(d, "%llu rows from row %llu on are not inside tensor %s",
                          (unsigned long long)rows, (unsigned long long)first, tensor->name);
     const struct stored_tensor *stored = tensor->stored;
+    if (tensor->of_expert) return experts_read(source, tensor, first, rows, out, read_stored, d);
     if (!tensor->head_dim) return read_stored(source, stored, tensor->first + first, rows, out, d);
     if (stored->dims == 1) return rows == 0 || read_ordered_bias(source, tensor, out, d);
     for (uint64_t r = 0; r < rows; r++)

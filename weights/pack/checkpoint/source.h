@@ -27,6 +27,9 @@ struct layer_config {
     uint32_t head_dim; /* even; the same in all layers of today's models */
     uint32_t ffn;      /* 0 if the layer has no feed-forward part */
     bool unrotated;    /* its attention is without RoPE */
+    uint32_t experts;  /* 0: one feed-forward part; else each of so many is `ffn` wide */
+    uint32_t active;   /* of them for a token */
+    bool everyone;     /* their weights are a softmax over all experts, not over the chosen */
     uint32_t window;   /* a position sees this many positions, itself among them; 0: all */
 };
 
@@ -109,6 +112,12 @@ static inline bool config_has(const struct model_config *config, enum source_whe
 
 /* ----------------------------------------------------------------------------------- tensors -- */
 
+/* How a file has a matrix of an expert (source_experts.c). */
+struct expert_view {
+    uint64_t first, begin, step; /* rows, or values of a row, of what is stored */
+    enum { EXPERT_ALONG, EXPERT_ACROSS, EXPERT_VECTOR } how;
+};
+
 struct source_tensor {
     const char *name; /* in the file */
     const char *type; /* "BF16", "Q4_K" ... */
@@ -118,6 +127,8 @@ struct source_tensor {
     uint64_t rows, cols;
     /* These are for the files source*.c alone. */
     const void *stored;
+    bool of_expert;
+    struct expert_view expert;
     uint64_t first; /* the tensor begins at this row of what is stored */
     uint32_t
         head_dim;     /* not 0: the rows of each head (columns of a bias) have to be put in order */
@@ -139,6 +150,19 @@ void source_note(struct source *source,
  * has none. Valid until close. */
 const struct source_tensor *source_tensor(const struct source *source, enum source_role role,
                                           uint32_t layer);
+
+/* The matrices and biases of each expert of a layer; rows and columns as of a feed-forward part. */
+enum expert_role {
+    EXPERT_GATE,
+    EXPERT_UP,
+    EXPERT_DOWN,
+    EXPERT_GATE_BIAS,
+    EXPERT_UP_BIAS,
+    EXPERT_DOWN_BIAS,
+    EXPERT_ROLES
+};
+const struct source_tensor *source_expert(const struct source *source, enum expert_role role,
+                                          uint32_t layer, uint32_t expert);
 
 /* Reads rows first .. first + rows - 1 as float32 to out [rows][cols]. Fails, with the tensor's
  * name and row, if a value is not finite (which a block's scale may cause). Two threads must not

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "weights/pack/checkpoint/source_inside.h"
+#include "weights/pack/checkpoint/source_experts.h"
 
 enum { ROLES_PER_LAYER = SOURCE_ROLES - SOURCE_LAYER_ROLES };
 
@@ -112,6 +112,8 @@ static bool is_wanted(const struct model_config *c, const struct layer_config *l
     if (c->rope.scaling == ROPE_LONG && !c->rope.long_divisor) holds |= 1u << WHEN_LONG;
     if (row->per == PER_ATTENTION && l->heads == 0) return false;
     if (row->per == PER_FFN && l->ffn == 0) return false;
+    if (row->per == PER_DENSE && (l->ffn == 0 || l->experts)) return false;
+    if (row->per == PER_EXPERTS && !l->experts) return false;
     return holds >> row->when & 1;
 }
 
@@ -219,6 +221,11 @@ static bool assign(struct source *source, const struct naming *naming,
     const char *rest = split_layer(whole, naming->layer_prefix, &layer),
                *name = rest ? rest : whole;
     if (name_is_listed(rest ? naming->layer_skipped : naming->skipped, name)) return true;
+    bool of_expert = false;
+    if (rest && layer < source->config.layers &&
+        !experts_assign(source, naming->names, rest, layer, stored, &of_expert, d))
+        return false;
+    if (of_expert) return true;
     const struct source_alias *alias = rest ? find_alias(source, naming->names, rest) : NULL;
     int role = alias ? (int)alias->role[0] : find_role(naming->names, name, rest != NULL);
     bool zeros = name_is_listed(rest ? naming->layer_zeros : naming->zeros, name);
@@ -309,6 +316,7 @@ bool source_assign(struct source *source, const struct naming *naming, const cha
     source->tensors =
         calloc(SOURCE_LAYER_ROLES + (size_t)c->layers * ROLES_PER_LAYER, sizeof *source->tensors);
     if (!source->tensors) return diag_fail(d, "out of memory");
+    if (!experts_open(source, d)) return false;
     for (size_t i = 0; i < source->stored_count; i++)
         if (!assign(source, naming, &source->stored[i], d)) return false;
     if (!untie(source, naming, file, d)) return false;
@@ -317,6 +325,7 @@ bool source_assign(struct source *source, const struct naming *naming, const cha
     for (uint32_t layer = 0; layer < c->layers; layer++)
         for (int role = SOURCE_LAYER_ROLES; role < SOURCE_ROLES; role++)
             if (!check_tensor(source, naming, file, role, layer, d)) return false;
+    if (!experts_check(source, file, d)) return false;
     mark_rotary(source, naming->names == NAMES_GGUF && c->family->traits & FAMILY_INTERLEAVED);
     return true;
 }

@@ -77,6 +77,12 @@ static bool check_layer(const struct layer_config *layer, uint32_t index, const 
     if (layer->ffn > SOURCE_MAX_FFN)
         return diag_fail(d, "%s: layer %u: feed-forward width %u is above %d", file, index,
                          layer->ffn, SOURCE_MAX_FFN);
+    if (layer->experts > SOURCE_MAX_EXPERTS)
+        return diag_fail(d, "%s: layer %u: %u experts where at most %d are supported", file, index,
+                         layer->experts, SOURCE_MAX_EXPERTS);
+    if (layer->experts && (!layer->active || layer->active > layer->experts || !layer->ffn))
+        return diag_fail(d, "%s: layer %u: %u of %u experts of width %u are used for a token", file,
+                         index, layer->active, layer->experts, layer->ffn);
     if (layer->heads == 0 && layer->kv_heads == 0) return true;
     if (layer->heads == 0 || layer->heads > SOURCE_MAX_HEADS)
         return diag_fail(d, "%s: layer %u: %u query heads are not 1 to %d", file, index,

@@ -7,7 +7,10 @@
 #define BIASED SOURCE_FEATURE(WHEN_BIASED)
 
 static const struct source_family families[] = {
-    {{"llama", "LlamaForCausalLM"}, 0, FAMILY_INTERLEAVED | FAMILY_KV_OPTIONAL, NULL},
+    /* GGUF files of Mixtral have Llama's name */
+    {{"llama", NULL}, 0, FAMILY_INTERLEAVED | FAMILY_KV_OPTIONAL | FAMILY_EXPERTS, NULL},
+    {{NULL, "LlamaForCausalLM"}, 0, FAMILY_KV_OPTIONAL, NULL},
+    {{NULL, "MixtralForCausalLM"}, 0, FAMILY_WINDOWED | FAMILY_EXPERTS, NULL},
     {{NULL, "MistralForCausalLM"}, 0, FAMILY_WINDOWED, NULL},
     {{NULL, "MinistralForCausalLM"}, 0, FAMILY_WINDOWED, NULL},
     {{"mistral3", "Ministral3ForCausalLM"},
@@ -18,6 +21,10 @@ static const struct source_family families[] = {
     {{"deci", "DeciLMForCausalLM"}, 0, FAMILY_INTERLEAVED | FAMILY_VARIED, NULL},
     {{"qwen2", "Qwen2ForCausalLM"}, BIASED, 0, NULL},
     {{"qwen3", "Qwen3ForCausalLM"}, SOURCE_FEATURE(WHEN_NORMED), 0, NULL},
+    {{"qwen3moe", "Qwen3MoeForCausalLM"},
+     SOURCE_FEATURE(WHEN_NORMED),
+     FAMILY_EXPERTS | FAMILY_CHOOSES_NORM,
+     NULL},
     {{"starcoder2", "Starcoder2ForCausalLM"},
      SOURCE_FEATURE(WHEN_SHIFTED) | SOURCE_FEATURE(WHEN_UNGATED),
      FAMILY_LAYER_NORM | FAMILY_WINDOWED,
@@ -56,8 +63,6 @@ static const struct source_family refused[] = {
      0,
      "norms behind the sublayers, embeddings of each layer, and shared caches"},
     {{"cohere2", "Cohere2ForCausalLM"}, 0, 0, "parallel sublayers behind one layer norm"},
-    {{"qwen3moe", "Qwen3MoeForCausalLM"}, 0, 0, "experts"},
-    {{NULL, "MixtralForCausalLM"}, 0, 0, "experts"},
     {{"gpt-oss", "GptOssForCausalLM"}, 0, 0, "experts, and attention sinks"},
     {{"mellum", "MellumForCausalLM"}, 0, 0, "experts"},
     {{"granitemoe", "GraniteMoeForCausalLM"}, 0, 0, "experts"},

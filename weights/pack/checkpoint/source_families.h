@@ -23,13 +23,18 @@ enum family_trait {
     FAMILY_FUSED = 1 << 6,            /* Phi-3: Q, K, V in one tensor, GATE and UP in one tensor */
     FAMILY_PARTIAL = 1 << 7,          /* partial_rotary_factor counts */
     FAMILY_ROPE_OPTIONAL = 1 << 8,    /* Granite 4: the configuration says whether there is RoPE */
-    FAMILY_SHARED_MLP = 1 << 9, /* Granite 4: the feed-forward part is the "shared expert" of a
+    FAMILY_SHARED_MLP = 1 << 9,  /* Granite 4: the feed-forward part is the "shared expert" of a
                                          mixture without experts */
-    FAMILY_TEMPERED = 1 << 10,  /* Ministral 3: queries grow with the position */
-    FAMILY_INSIDE = 1 << 11,    /* the model is text_config of another that sees pictures; its
+    FAMILY_TEMPERED = 1 << 10,   /* Ministral 3: queries grow with the position */
+    FAMILY_INSIDE = 1 << 11,     /* the model is text_config of another that sees pictures; its
                                    tensors' names begin with "language_model." */
-    FAMILY_LAYER_NORM = 1 << 12 /* StarCoder2: layer norms, an ungated feed-forward part with names
+    FAMILY_LAYER_NORM = 1 << 12, /* StarCoder2: layer norms, an ungated feed-forward part with names
                                    of its own, biases wherever use_bias says so */
+    FAMILY_EXPERTS = 1 << 13,    /* layers may have experts */
+    FAMILY_EXPERTS_ACROSS = 1 << 14, /* gpt-oss: a Hugging Face directory has all experts in one
+                                        tensor with inputs as rows, GATE and UP by turns */
+    FAMILY_CHOOSES_NORM = 1 << 15    /* norm_topk_prob, false if missing, says whether experts'
+                                        weights are a softmax over the chosen alone */
 };
 
 struct source_family {

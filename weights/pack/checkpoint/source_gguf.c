@@ -76,6 +76,30 @@ static bool read_head_dim(struct reader *r, const struct model_config *c, uint64
     return true;
 }
 
+/* Reads how many experts all layers have, and how a token uses them. */
+static bool read_experts(struct reader *r, struct model_config *c) {
+    enum { SOFTMAX = 1, SOFTMAX_CHOSEN = 3 };
+    uint64_t experts = 0, active = 0, width = 0, gating = SOFTMAX;
+    if (!(c->family->traits & FAMILY_EXPERTS)) return true;
+    if (gguf_get_uint(r->gguf, key_of(r, "expert_count"), INT32_MAX, &experts, r->d) == GGUF_BAD)
+        return false;
+    if (!experts) return true;
+    if (!need_uint(r, "expert_used_count", &active) ||
+        gguf_get_uint(r->gguf, key_of(r, "expert_feed_forward_length"), INT32_MAX, &width, r->d) ==
+            GGUF_BAD ||
+        gguf_get_uint(r->gguf, key_of(r, "expert_gating_func"), INT32_MAX, &gating, r->d) ==
+            GGUF_BAD)
+        return false;
+    if (gating != SOFTMAX && gating != SOFTMAX_CHOSEN)
+        return diag_fail(r->d, "%s: %s is %llu where only 1 and 3, a softmax, are supported",
+                         r->file, r->key, (unsigned long long)gating);
+    for (uint32_t i = 0; i < c->layers; i++) {
+        c->layer[i].experts = (uint32_t)experts, c->layer[i].active = (uint32_t)active;
+        if (width) c->layer[i].ffn = (uint32_t)width;
+    }
+    return true;
+}
+
 static bool read_layers(struct reader *r, struct model_config *c) {
     if (!per_layer(r, "attention.head_count", c, offsetof(struct layer_config, heads), false))
         return false;
@@ -84,7 +108,7 @@ static bool read_layers(struct reader *r, struct model_config *c) {
     if (!per_layer(r, "attention.head_count_kv", c, offsetof(struct layer_config, kv_heads),
                    true) ||
         !per_layer(r, "feed_forward_length", c, offsetof(struct layer_config, ffn), false) ||
-        !read_head_dim(r, c, &head_dim))
+        !read_experts(r, c) || !read_head_dim(r, c, &head_dim))
         return false;
     for (uint32_t i = 0; i < c->layers; i++) {
         struct layer_config *layer = &c->layer[i];

@@ -15,6 +15,7 @@ enum {
     SOURCE_MAX_DIM = 1 << 20,
     SOURCE_MAX_FFN = 1 << 22,
     SOURCE_MAX_VOCAB = 1 << 24,
+    SOURCE_MAX_EXPERTS = 1 << 12,
     SOURCE_MAX_HEADS = 1 << 14,
     SOURCE_MAX_HEAD_DIM = 1 << 13,
     SOURCE_MAX_POSITIONS = 1 << 24
@@ -58,7 +59,9 @@ struct source {
     size_t stored_count;
     struct source_tensor *tensors; /* the roles of the model, then those of each layer; name NULL:
                                       there is none */
-    uint8_t *raw;                  /* [raw_bytes] buffer for reading */
+    struct source_tensor *experts; /* [layers][experts_most][EXPERT_ROLES]; NULL: there are none */
+    uint32_t experts_most;
+    uint8_t *raw; /* [raw_bytes] buffer for reading */
     size_t raw_bytes;
 };
 

@@ -145,6 +145,31 @@ static bool read_block(const struct reader *r, struct model_config *c, const jso
     return true;
 }
 
+/* Reads how many experts all layers have, and how a token uses them. Their width is
+ * moe_intermediate_size where there is one. */
+static bool read_experts(const struct reader *r, struct model_config *c) {
+    uint64_t experts = 0, active = 0, width = 0;
+    bool norm = !(c->family->traits & FAMILY_CHOOSES_NORM);
+    if (!(c->family->traits & FAMILY_EXPERTS)) return true;
+    if (field_uint(r->root, r->file, "num_local_experts", INT32_MAX, &experts, r->d) == FIELD_BAD)
+        return false;
+    if (!experts &&
+        field_uint(r->root, r->file, "num_experts", INT32_MAX, &experts, r->d) == FIELD_BAD)
+        return false;
+    if (!experts) return true;
+    if (!need_uint(r, "num_experts_per_tok", INT32_MAX, &active) ||
+        field_uint(r->root, r->file, "moe_intermediate_size", SOURCE_MAX_FFN, &width, r->d) ==
+            FIELD_BAD ||
+        field_bool(r->root, r->file, "norm_topk_prob", &norm, r->d) == FIELD_BAD)
+        return false;
+    for (uint32_t i = 0; i < c->layers; i++) {
+        c->layer[i].experts = (uint32_t)experts, c->layer[i].active = (uint32_t)active;
+        c->layer[i].everyone = !norm;
+        if (width) c->layer[i].ffn = (uint32_t)width;
+    }
+    return true;
+}
+
 static bool read_layers(const struct reader *r, struct model_config *c) {
     uint64_t heads = 0, kv_heads, head_dim = 0, ffn = 0;
     const json_t *list = json_object_get(r->root, "num_key_value_heads_per_layer"),
@@ -186,6 +211,7 @@ static bool read_layers(const struct reader *r, struct model_config *c) {
                                             .head_dim = (uint32_t)head_dim,
                                             .ffn = (uint32_t)ffn};
     if (has_list && !read_kv_list(r, c, list)) return false;
+    if (!read_experts(r, c)) return false;
     if (!has_blocks) return true;
     if (!json_is_array(blocks) || json_array_size(blocks) != c->layers)
         return diag_fail(r->d, "%s: block_configs is not an array of %u entries", r->file,

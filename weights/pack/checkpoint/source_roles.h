@@ -8,7 +8,13 @@
 #include <stdint.h>
 
 /* What the tensor belongs to; a layer may be without attention, or without a feed-forward part. */
-enum source_per { PER_MODEL, PER_ATTENTION, PER_FFN };
+enum source_per {
+    PER_MODEL,
+    PER_ATTENTION,
+    PER_FFN,
+    PER_DENSE,  /* a feed-forward part without experts */
+    PER_EXPERTS /* one with experts, whose own tensors are in source_experts.c */
+};
 
 /* When the tensor has to be there, if the part of the layer is there that it belongs to. In other
  * cases it must not be there. */
@@ -20,12 +26,13 @@ enum source_when {
     WHEN_GATED,    /* the activation has a gate */
     /* From here on: features that a model may have, by its architecture, its configuration or its
      * tensors. */
-    WHEN_BIASED,     /* Q, K and V have biases */
-    WHEN_O_BIASED,   /* O has one */
-    WHEN_FFN_BIASED, /* UP and DOWN have biases */
-    WHEN_NORMED,     /* the heads of Q and K are normalised, with gains */
-    WHEN_SHIFTED,    /* the norms of the stream are layer norms with biases */
-    WHEN_UNGATED,    /* GELU without a gate */
+    WHEN_BIASED,         /* Q, K and V have biases */
+    WHEN_O_BIASED,       /* O has one */
+    WHEN_FFN_BIASED,     /* UP and DOWN have biases */
+    WHEN_NORMED,         /* the heads of Q and K are normalised, with gains */
+    WHEN_SHIFTED,        /* the norms of the stream are layer norms with biases */
+    WHEN_UNGATED,        /* GELU without a gate */
+    WHEN_EXPERTS_BIASED, /* the router and the experts have biases */
 };
 enum { WHEN_FEATURES = WHEN_BIASED }; /* the first of them */
 #define SOURCE_FEATURE(when) (1u << (when))
@@ -39,7 +46,8 @@ enum { WHEN_FEATURES = WHEN_BIASED }; /* the first of them */
     SIZE(KV, (uint64_t)l->kv_heads * l->head_dim)                                                  \
     SIZE(HEAD, l->head_dim)                                                                        \
     SIZE(FREQS, c->rope.rotary / 2)                                                                \
-    SIZE(FFN, l->ffn)
+    SIZE(FFN, l->ffn)                                                                              \
+    SIZE(EXPERTS, l->experts)
 
 enum source_size {
 #define SIZE(size, of) SIZE_##size,
@@ -101,11 +109,15 @@ enum source_order { ORDER_PLAIN, ORDER_ROTARY };
          "mlp.down_proj.bias")                                                                     \
     ROLE(FFN_NORM, PER_FFN, WHEN_ALWAYS, SIZE_ONE, SIZE_DIM, ORDER_PLAIN, "ffn_norm.weight",       \
          "post_attention_layernorm.weight")                                                        \
-    ROLE(GATE, PER_FFN, WHEN_GATED, SIZE_FFN, SIZE_DIM, ORDER_PLAIN, "ffn_gate.weight",            \
+    ROLE(ROUTER, PER_EXPERTS, WHEN_ALWAYS, SIZE_EXPERTS, SIZE_DIM, ORDER_PLAIN,                    \
+         "ffn_gate_inp.weight", "mlp.gate.weight")                                                 \
+    ROLE(ROUTER_BIAS, PER_EXPERTS, WHEN_EXPERTS_BIASED, SIZE_ONE, SIZE_EXPERTS, ORDER_PLAIN,       \
+         "ffn_gate_inp.bias", "mlp.router.bias")                                                   \
+    ROLE(GATE, PER_DENSE, WHEN_GATED, SIZE_FFN, SIZE_DIM, ORDER_PLAIN, "ffn_gate.weight",          \
          "mlp.gate_proj.weight")                                                                   \
-    ROLE(UP, PER_FFN, WHEN_ALWAYS, SIZE_FFN, SIZE_DIM, ORDER_PLAIN, "ffn_up.weight",               \
+    ROLE(UP, PER_DENSE, WHEN_ALWAYS, SIZE_FFN, SIZE_DIM, ORDER_PLAIN, "ffn_up.weight",             \
          "mlp.up_proj.weight")                                                                     \
-    ROLE(DOWN, PER_FFN, WHEN_ALWAYS, SIZE_DIM, SIZE_FFN, ORDER_PLAIN, "ffn_down.weight",           \
+    ROLE(DOWN, PER_DENSE, WHEN_ALWAYS, SIZE_DIM, SIZE_FFN, ORDER_PLAIN, "ffn_down.weight",         \
          "mlp.down_proj.weight")
 
 enum source_role {
@@ -135,7 +147,10 @@ enum source_naming { NAMES_GGUF, NAMES_HUGGING_FACE, NAMINGS };
     ALIAS(FAMILY_SHARED_MLP, NULL, "shared_mlp.input_linear.weight", SOURCE_GATE, SOURCE_UP,       \
           SOURCE_NONE)                                                                             \
     ALIAS(FAMILY_SHARED_MLP, NULL, "shared_mlp.output_linear.weight", SOURCE_DOWN, SOURCE_NONE,    \
-          SOURCE_NONE)
+          SOURCE_NONE)                                                                             \
+    ALIAS(FAMILY_EXPERTS, NULL, "block_sparse_moe.gate.weight", SOURCE_ROUTER, SOURCE_NONE,        \
+          SOURCE_NONE)                                                                             \
+    ALIAS(FAMILY_EXPERTS, NULL, "mlp.router.weight", SOURCE_ROUTER, SOURCE_NONE, SOURCE_NONE)
 
 enum { SOURCE_FUSED_MAX = 3 };
 struct source_alias {

@@ -7,19 +7,22 @@ static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 bool activations_make(struct activations *s, const struct plan *plan, size_t tokens) {
     const struct blob_model *model = &plan->model;
-    uint32_t first = 0, second = 0, third = 0, widest = padded_cols(model->dim);
+    uint32_t first = 0, second = 0, third = 0, ffn = 0, widest = padded_cols(model->dim);
     for (uint32_t i = 0; i < model->layers; i++) {
         const struct blob_layer *layer = &plan->layers[i];
         uint32_t q = layer_width(model, layer, WIDTH_Q), kv = layer_width(model, layer, WIDTH_KV);
         widest = larger(widest, padded_cols(q));
-        first = larger(first, larger(q, layer->ffn));
-        second = larger(second, larger(kv, layer->ffn));
+        const struct blob_variant *variant = layer_variant(layer, plan->variants);
+        const uint32_t pairs = variant->experts ? variant->active : 1;
+        first = larger(first, larger(q, pairs * layer->ffn));
+        second = larger(second, larger(kv, pairs * layer->ffn));
+        ffn = larger(ffn, layer->ffn);
         third = larger(third, kv);
     }
     s->x = floats(tokens, model->dim), s->a = floats(tokens, widest);
     s->first = floats(tokens, first), s->second = floats(tokens, second);
     s->third = floats(tokens, third);
-    s->widest = larger(widest, first);
+    s->widest = larger(widest, ffn);
     return s->x && s->a && s->first && s->second && s->third;
 }
 

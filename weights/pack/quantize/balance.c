@@ -30,12 +30,15 @@ static bool add_squares(struct source *source, const struct source_tensor *tenso
  * large one. */
 static double silu_size(double g) { return g * (0.5 + 0.2071 * g * g / (g * g + 4)); }
 
-bool balance_layer(struct source *source, const struct plan *plan, uint32_t layer, float *room,
-                   size_t room_floats, float *c, struct diag *d) {
+bool balance_layer(struct source *source, const struct plan *plan, uint32_t layer, uint32_t part,
+                   float *room, size_t room_floats, float *c, struct diag *d) {
     const struct blob_layer *l = &plan->layers[layer];
-    const struct plan_tensor *gate = &plan->tensors[l->tensor[LT_GATE]],
-                             *up = &plan->tensors[l->tensor[LT_UP]],
-                             *down = &plan->tensors[l->tensor[LT_DOWN]];
+    const struct plan_tensor part_of[] = {plan_part(source, &plan->tensors[l->tensor[LT_GATE]],
+                                                    part),
+                                          plan_part(source, &plan->tensors[l->tensor[LT_UP]], part),
+                                          plan_part(source, &plan->tensors[l->tensor[LT_DOWN]],
+                                                    part)},
+                             *gate = &part_of[0], *up = &part_of[1], *down = &part_of[2];
     uint32_t ffn = up->record.rows;
     double *squares = calloc(3 * (size_t)ffn, sizeof *squares);
     float *gain = malloc(plan->model.dim * sizeof *gain);

@@ -7,9 +7,9 @@
 
 #include "weights/pack/quantize/pack_plan.h"
 
-/* c [rows of UP, padding included] becomes 1 for rows after the source's own. room: at least one
- * row of each of the three tensors. */
-bool balance_layer(struct source *source, const struct plan *plan, uint32_t layer, float *room,
-                   size_t room_floats, float *c, struct diag *d);
+/* part: the expert, or 0 in a layer without experts. c [rows of UP, padding included] becomes 1 for
+ * rows after the source's own. room: at least one row of each of the three tensors. */
+bool balance_layer(struct source *source, const struct plan *plan, uint32_t layer, uint32_t part,
+                   float *room, size_t room_floats, float *c, struct diag *d);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "weights/pack/quantize/activations.h"
+#include "weights/pack/quantize/expert_pairs.h"
 #include "weights/pack/quantize/feedback.h"
 #include "weights/pack/quantize/hessian.h"
 #include "weights/pack/quantize/matmul.h"
@@ -26,18 +27,56 @@ struct calibrator {
     struct hessian_room hessian_room;
     struct hessian_factor factor;
     bool has_factor;
+    /* of the layer's experts */
+    struct expert_pairs pairs;
+    float *router; /* [tokens][experts] the products with the router */
+    float *some;   /* [tokens][widest] the inputs of one expert, or its outputs */
+    uint32_t *reached, reached_count; /* of all layers */
     /* the tensor in work */
-    uint32_t tensor, layer;
+    uint32_t tensor, layer, part;
     int which; /* enum layer_tensor, or one of these */
 };
-enum { EMBED = -1, HEAD = LT_COUNT };
+enum { EMBED = -1, HEAD = LT_COUNT, ROUTER };
 
 /* Finds the layer and the role of a tensor. */
 static void place(struct calibrator *c, uint32_t tensor) {
     c->tensor = tensor, c->which = tensor == c->plan->model.embed ? EMBED : HEAD;
-    for (uint32_t layer = 0; layer < c->plan->model.layers; layer++)
+    for (uint32_t layer = 0; layer < c->plan->model.layers; layer++) {
         for (int which = 0; which < LT_COUNT; which++)
             if (c->plan->layers[layer].tensor[which] == tensor) c->layer = layer, c->which = which;
+        if (layer_variant(&c->plan->layers[layer], c->plan->variants)->router == tensor)
+            c->layer = layer, c->which = ROUTER;
+    }
+}
+
+static const struct blob_variant *variant_of(const struct calibrator *c) {
+    return layer_variant(&c->plan->layers[c->layer], c->plan->variants);
+}
+
+/* Whether the tensor in work holds experts. */
+static bool of_experts(const struct calibrator *c) {
+    return c->which >= 0 && c->which < LT_COUNT && variant_of(c)->experts &&
+           role_has_experts(&layer_roles[c->which]);
+}
+
+/* Room for the layers' experts, where there are any. */
+static bool make_experts(struct calibrator *c) {
+    uint32_t most = 0, widest = 0;
+    for (uint32_t i = 0; i < c->plan->variant_count; i++) {
+        const struct blob_variant *v = &c->plan->variants[i];
+        if (v->experts > most) most = v->experts;
+        c->reached_count += v->experts;
+    }
+    if (!most) return true;
+    widest = c->activations.widest;
+    c->router = floats(c->tokens, most), c->some = floats(c->tokens, widest);
+    c->reached = calloc(c->reached_count, sizeof *c->reached);
+    return c->router && c->some && c->reached;
+}
+
+uint32_t *calibrate_reached(const struct calibrator *c, uint32_t *count) {
+    *count = c->reached_count;
+    return c->reached;
 }
 
 uint32_t calibrate_windows(const struct calibrate_effort *effort, uint32_t widest) {
@@ -69,6 +108,7 @@ struct calibrator *calibrate_new(const struct calibrate_request *request, struct
     if (!c->hessian || !c->ids || !room || !c->hessian_room.weight || !c->hessian_room.order)
         goto memory;
     memcpy(c->ids, request->ids, c->tokens * sizeof *c->ids);
+    if (!make_experts(c)) goto memory;
     return c;
 memory:
     calibrate_free(c);
@@ -81,6 +121,10 @@ void calibrate_free(struct calibrator *c) {
     free(c->forward.room);
     free(c->ids);
     activations_free(&c->activations);
+    expert_pairs_free(&c->pairs);
+    free(c->router);
+    free(c->some);
+    free(c->reached);
     free(c->hessian);
     free(c->hessian_room.weight);
     free(c->hessian_room.order);
@@ -92,39 +136,71 @@ float *calibrate_stream(struct calibrator *c, size_t *bytes) {
     return c->activations.x;
 }
 
-/* The input of the tensor in work. The head's is the last norm's output. */
-static const float *input(const struct calibrator *c) {
-    return c->which == HEAD ? c->activations.a
-                            : activations_input(&c->activations, (enum layer_tensor)c->which);
+/* The ffn inputs and outputs of an expert's pairs. */
+static float *pairs_at(const struct calibrator *c, float *of) {
+    return of + c->pairs.first[c->part] * c->plan->layers[c->layer].ffn;
 }
 
+/* The inputs of the part in work, [*tokens][padded columns]. The head's and the router's are the
+ * last norm's output. */
+static const float *input(const struct calibrator *c, size_t *tokens) {
+    *tokens = c->tokens;
+    if (c->which == HEAD || c->which == ROUTER) return c->activations.a;
+    if (!of_experts(c)) return activations_input(&c->activations, (enum layer_tensor)c->which);
+    *tokens = c->pairs.first[c->part + 1] - c->pairs.first[c->part];
+    if (layer_roles[c->which].input == FROM_ACT) return pairs_at(c, c->activations.first);
+    return c->some;
+}
+
+/* Whether the factor is that of the tensor before it. GATE and UP of experts go by all inputs of
+ * the router: those of one expert are few, and are a part of them. */
 static bool shares_input(const struct calibrator *c) {
-    return c->which != HEAD &&
+    if (of_experts(c)) return layer_roles[c->which].input == FROM_FFN_NORM;
+    return c->which < LT_COUNT &&
            activations_share_input(c->plan, c->layer, (enum layer_tensor)c->which);
 }
 
-bool calibrate_before(struct calibrator *c, uint32_t tensor, struct quantizer *quantizer,
-                      struct diag *d) {
-    place(c, tensor);
-    const struct blob_tensor *record = &c->plan->tensors[tensor].record;
-    uint32_t n = padded_cols(record->cols);
-    if (c->which == EMBED || (c->which == HEAD && c->effort->quick)) return true;
-    if (c->which == HEAD)
-        forward_norm(&c->forward, c->activations.x, c->activations.a);
-    else
-        activations_before(&c->activations, &c->forward, c->plan, c->layer,
-                           (enum layer_tensor)c->which);
-    if (!shares_input(c)) {
-        if (!forward_is_finite(&c->forward, input(c), n))
-            return diag_fail(d,
-                             "calibration: the inputs of tensor %s are not finite; --no-calibrate "
-                             "packs without looking",
-                             record->name);
-        memset(c->hessian, 0, (size_t)n * n * sizeof *c->hessian);
-        hessian_add(c->forward.threads, input(c), c->tokens, n, c->hessian, c->forward.room);
-        c->has_factor = hessian_factor(c->forward.threads, c->hessian, n, c->effort->damping,
-                                       &c->hessian_room, &c->factor, c->forward.room);
+static void make_input(struct calibrator *c) {
+    const struct activations *a = &c->activations;
+    if (c->which == HEAD || c->which == ROUTER) {
+        forward_norm(&c->forward, a->x, a->a);
+    } else if (!of_experts(c)) {
+        activations_before(a, &c->forward, c->plan, c->layer, (enum layer_tensor)c->which);
+    } else if (layer_roles[c->which].input == FROM_FFN_NORM) {
+        const size_t ffn = c->plan->layers[c->layer].ffn;
+        float *out = activations_output(a, (enum layer_tensor)c->which);
+        if (c->part == 0) memset(out, 0, c->pairs.pairs * ffn * sizeof *out);
+        expert_pairs_gather(&c->pairs, c->part, a->a, padded_cols(c->plan->model.dim), c->some);
     }
+    if (c->which == ROUTER)
+        memset(c->router, 0, c->tokens * variant_of(c)->experts * sizeof *c->router);
+}
+
+static bool make_factor(struct calibrator *c, uint32_t n, struct diag *d) {
+    size_t tokens;
+    const float *in = input(c, &tokens);
+    struct forward f = c->forward;
+    f.windows = 1, f.length = (uint32_t)tokens;
+    if (!forward_is_finite(&f, in, n))
+        return diag_fail(d,
+                         "calibration: the inputs of tensor %s are not finite; --no-calibrate "
+                         "packs without looking",
+                         c->plan->tensors[c->tensor].record.name);
+    memset(c->hessian, 0, (size_t)n * n * sizeof *c->hessian);
+    hessian_add(c->forward.threads, in, tokens, n, c->hessian, c->forward.room);
+    c->has_factor = hessian_factor(c->forward.threads, c->hessian, n, c->effort->damping,
+                                   &c->hessian_room, &c->factor, c->forward.room);
+    return true;
+}
+
+bool calibrate_before(struct calibrator *c, uint32_t tensor, uint32_t part,
+                      struct quantizer *quantizer, struct diag *d) {
+    place(c, tensor);
+    c->part = part;
+    const struct blob_tensor *record = &c->plan->tensors[tensor].record;
+    if (c->which == EMBED || (c->which == HEAD && c->effort->quick)) return true;
+    make_input(c);
+    if (!shares_input(c) && !make_factor(c, padded_cols(record->cols), d)) return false;
     if (c->has_factor)
         *quantizer = (c->effort->quick ? quantizer_quick : quantizer_feedback)(
             (enum weight_type)record->type, &c->factor);
@@ -141,23 +217,76 @@ static void embed(struct calibrator *c, uint32_t first, uint32_t rows, const flo
     }
 }
 
+static const float *bias_of(const struct calibrator *c, uint32_t rows) {
+    uint32_t at = tensor_run(&c->plan->tensors[c->tensor].record, RUN_BIAS);
+    return at == BLOB_ABSENT ? NULL : c->rows + at + c->part * rows;
+}
+
+/* Adds what an expert gives to its tokens, for a block of rows. */
+static void add_expert(struct calibrator *c, uint32_t first, uint32_t rows, const float *out) {
+    const uint32_t dim = c->plan->model.dim;
+    const float *bias = bias_of(c, dim);
+    for (size_t i = c->pairs.first[c->part]; i < c->pairs.first[c->part + 1]; i++, out += rows) {
+        float *x = c->activations.x + (size_t)c->pairs.token[i] * dim + first;
+        for (uint32_t r = 0; r < rows; r++)
+            x[r] += (out[r] + (bias ? bias[first + r] : 0)) * c->pairs.weight[i];
+    }
+}
+
 bool calibrate_rows(struct calibrator *c, uint32_t first, uint32_t rows, const float *values,
                     struct diag *d) {
     (void)d;
     const struct blob_tensor *record = &c->plan->tensors[c->tensor].record;
-    size_t n = padded_cols(record->cols);
+    size_t n = padded_cols(record->cols), tokens, out_row = record->rows;
     if (c->which == EMBED) embed(c, first, rows, values);
     if (c->which == EMBED || c->which == HEAD) return true;
-    float *out = activations_output(&c->activations, (enum layer_tensor)c->which);
-    matmul_threads(c->forward.threads, MATMUL_ALL, c->tokens, rows, n,
-                   (struct matrix){input(c), n, 1}, (struct matrix){values, 1, n}, out + first,
-                   record->rows, false, c->forward.room);
+    const bool down = of_experts(c) && layer_roles[c->which].output == TO_RESIDUAL;
+    const float *in = input(c, &tokens);
+    float *out = c->which == ROUTER
+                     ? c->router
+                     : activations_output(&c->activations, (enum layer_tensor)c->which);
+    if (down) {
+        out = c->some, out_row = rows;
+        memset(out, 0, tokens * rows * sizeof *out);
+    } else if (of_experts(c)) {
+        out_row = c->plan->layers[c->layer].ffn;
+        out = pairs_at(c, out);
+    }
+    matmul_threads(c->forward.threads, MATMUL_ALL, tokens, rows, n, (struct matrix){in, n, 1},
+                   (struct matrix){values, 1, n}, down ? out : out + first, out_row, false,
+                   c->forward.room);
+    if (down) add_expert(c, first, rows, out);
     return true;
 }
 
+/* Which experts the tokens choose. */
+static bool choose_experts(struct calibrator *c, struct diag *d) {
+    const struct blob_variant *v = variant_of(c);
+    const float *bias = bias_of(c, v->experts);
+    for (size_t t = 0; bias && t < c->tokens; t++)
+        for (uint32_t e = 0; e < v->experts; e++) c->router[t * v->experts + e] += bias[e];
+    if (!expert_pairs_choose(&c->pairs, v, c->router, c->tokens))
+        return diag_fail(d, "out of memory for calibration");
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < c->layer; i++)
+        at += layer_variant(&c->plan->layers[i], c->plan->variants)->experts;
+    for (uint32_t e = 0; e < v->experts; e++)
+        c->reached[at + e] = (uint32_t)(c->pairs.first[e + 1] - c->pairs.first[e]);
+    return true;
+}
+
+/* The inputs of DOWN, for all pairs. */
+static void act_pairs(struct calibrator *c) {
+    struct forward f = c->forward;
+    f.windows = 1, f.length = (uint32_t)c->pairs.pairs;
+    forward_act(&f, (enum blob_activation)variant_of(c)->activation, c->plan->layers[c->layer].ffn,
+                c->activations.first, c->activations.second);
+}
+
 bool calibrate_after(struct calibrator *c, struct diag *d) {
-    (void)d;
-    if (c->which != EMBED && c->which != HEAD)
+    if (c->which == ROUTER) return choose_experts(c, d);
+    if (of_experts(c) && layer_roles[c->which].output == TO_UP) act_pairs(c);
+    if (c->which != EMBED && c->which != HEAD && !of_experts(c))
         activations_after(&c->activations, &c->forward, c->plan, c->rows, c->layer,
                           (enum layer_tensor)c->which);
     return true;

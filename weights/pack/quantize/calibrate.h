@@ -2,9 +2,10 @@
  * order. So each tensor is rounded for the inputs that the runtime will give it: they come from the
  * tensors already rounded, with activations at 8 bits.
  *
- * For every tensor call calibrate_before, then calibrate_rows for each block of its rows, then
- * calibrate_after. All activations of one layer are held as floats; the largest model considered
- * needs about 2 GB. The blob's bytes depend only on the model, the text and the options. */
+ * For every part of a tensor call calibrate_before, then calibrate_rows for each block of its rows;
+ * after the last part calibrate_after. All activations of one layer are held as floats; the largest
+ * model considered needs about 2 GB. The blob's bytes depend only on the model, the text and the
+ * options. */
 #ifndef PACK_CALIBRATE_H
 #define PACK_CALIBRATE_H
 
@@ -44,10 +45,15 @@ float *calibrate_stream(struct calibrator *calibrator, size_t *bytes);
 struct calibrator *calibrate_new(const struct calibrate_request *request, struct diag *d);
 void calibrate_free(struct calibrator *calibrator); /* also NULL */
 
-/* calibrate_before sets the tensor's quantizer. It leaves plain rounding for the embedding, and for
- * tensors whose inputs say nothing (they are all zero). */
-bool calibrate_before(struct calibrator *calibrator, uint32_t tensor, struct quantizer *quantizer,
-                      struct diag *d);
+/* How many tokens of the calibration chose each expert, layer after layer: [experts of all
+ * layers]. */
+uint32_t *calibrate_reached(const struct calibrator *calibrator, uint32_t *count);
+
+/* part: of the tensor (plan_part), 0 where there is one. calibrate_before sets the tensor's
+ * quantizer. It leaves plain rounding for the embedding, and for tensors whose inputs say nothing
+ * (they are all zero, or no token chose the expert). */
+bool calibrate_before(struct calibrator *calibrator, uint32_t tensor, uint32_t part,
+                      struct quantizer *quantizer, struct diag *d);
 bool calibrate_rows(struct calibrator *calibrator, uint32_t first, uint32_t rows,
                     const float *values, struct diag *d);
 bool calibrate_after(struct calibrator *calibrator, struct diag *d);

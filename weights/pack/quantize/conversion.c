@@ -37,8 +37,8 @@ struct conversion {
     uint32_t widest; /* the widest of all padded widths, the residual stream's included */
     struct scratch *scratch;
     float *gain;    /* [dim] */
-    float *balance; /* [widest] c of balance.h for the layer balanced_layer */
-    uint32_t balanced_layer;
+    float *balance; /* [widest] c of balance.h for this layer and part */
+    uint32_t balanced_layer, balanced_part;
     float *values;  /* [block rows][padded columns] */
     uint8_t *bytes; /* the block's panels */
     size_t values_room, bytes_room;
@@ -466,11 +466,12 @@ bool convert_tensor(struct conversion *conversion, const struct plan_tensor *ten
     if (!conversion->values || !conversion->bytes || !conversion->result ||
         !quantizer_rooms(conversion, tensor->quantizer.room_floats))
         return diag_fail(d, "out of memory for tensor %s", record->name);
-    if (tensor->balance != BALANCE_NONE && conversion->balanced_layer != tensor->layer) {
-        if (!balance_layer(conversion->source, conversion->plan, tensor->layer, conversion->values,
-                           conversion->values_room, conversion->balance, d))
+    if (tensor->balance != BALANCE_NONE && (conversion->balanced_layer != tensor->layer ||
+                                            conversion->balanced_part != tensor->part)) {
+        if (!balance_layer(conversion->source, conversion->plan, tensor->layer, tensor->part,
+                           conversion->values, conversion->values_room, conversion->balance, d))
             return false;
-        conversion->balanced_layer = tensor->layer;
+        conversion->balanced_layer = tensor->layer, conversion->balanced_part = tensor->part;
     }
     for (int run = 0; run < ROW_RUNS; run++)
         if (plan_has_run(tensor, (enum row_run)run) &&
@@ -495,7 +496,17 @@ bool convert_tensor(struct conversion *conversion, const struct plan_tensor *ten
         if (target->progress)
             target->progress(target->user, (uint64_t)(first + count) * record->cols);
     }
+    error->squares = squares;
     error->relative_rms = squares > 0 ? sqrt(error->mean_square / squares) : 0;
     error->mean_square /= (double)record->rows * record->cols;
     return true;
+}
+
+void convert_error_add(struct convert_error *all, uint32_t parts, const struct convert_error *one) {
+    const double errors = all->relative_rms * all->relative_rms * all->squares +
+                          one->relative_rms * one->relative_rms * one->squares;
+    all->squares += one->squares;
+    all->relative_rms = all->squares > 0 ? sqrt(errors / all->squares) : 0;
+    all->mean_square = (all->mean_square * parts + one->mean_square) / (parts + 1);
+    if (one->max > all->max) all->max = one->max;
 }

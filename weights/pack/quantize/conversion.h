@@ -17,7 +17,10 @@ struct convert_error {
     double relative_rms; /* the root of: the sum of the differences' squares divided by the sum of
                             the weights' squares */
     double max;
+    double squares; /* the sum of the weights' squares */
 };
+/* Adds the error of one more part to that of `parts` parts of the same size. */
+void convert_error_add(struct convert_error *all, uint32_t parts, const struct convert_error *one);
 
 /* Takes a tensor's bytes in order. */
 typedef bool convert_sink(void *user, const void *data, size_t bytes, struct diag *d);

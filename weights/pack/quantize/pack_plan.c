@@ -31,6 +31,17 @@ static bool check(const struct model_config *config, uint32_t *head_size, struct
         if (layer->ffn > BLOB_DIM_MAX)
             return diag_fail(d, "layer %u: feed-forward width %u where at most %d is supported", i,
                              layer->ffn, BLOB_DIM_MAX);
+        if (layer->experts > BLOB_EXPERTS_MAX ||
+            (layer->experts && layer->active > BLOB_ACTIVE_MAX))
+            return diag_fail(d, "layer %u: %u of %u experts where at most %d of %d are supported",
+                             i, layer->active, layer->experts, BLOB_ACTIVE_MAX, BLOB_EXPERTS_MAX);
+        if (layer->experts && config->dim % PANEL_ROWS)
+            return diag_fail(d, "width %u with experts where multiples of %d are supported",
+                             config->dim, PANEL_ROWS);
+        if ((uint64_t)layer->experts * (layer->ffn > config->dim ? layer->ffn : config->dim) >
+            BLOB_VOCAB_MAX)
+            return diag_fail(d, "layer %u: %u experts have more than %d rows together", i,
+                             layer->experts, BLOB_VOCAB_MAX);
         if (layer->heads == 0) continue;
         if (layer->head_dim > BLOB_HEAD_DIM_MAX)
             return diag_fail(d, "layer %u: head_dim is %u where at most %d is supported", i,
@@ -67,6 +78,13 @@ static uint64_t parameters(const struct source *source) {
                 sum += tensor->rows * tensor->cols;
         }
     }
+    for (uint32_t i = 0; i < config->layers; i++)
+        for (uint32_t e = 0; e < config->layer[i].experts; e++)
+            for (int role = 0; role < EXPERT_ROLES; role++) {
+                const struct source_tensor *tensor =
+                    source_expert(source, (enum expert_role)role, i, e);
+                if (tensor) sum += tensor->rows * tensor->cols;
+            }
     return sum;
 }
 
@@ -218,14 +236,61 @@ static uint32_t variant_of(struct plan *plan, const struct source *source, uint3
     v.q_gain = add_gain(plan, source_tensor(source, SOURCE_Q_NORM, index), packed_gain_factor(plan),
                         packed_rotated(plan, source, index));
     v.k_gain = add_gain(plan, source_tensor(source, SOURCE_K_NORM, index), 1, 1);
-    if (layer->ffn && !source_tensor(source, SOURCE_GATE, index)) v.activation = ACTIVATION_GELU;
+    if (layer->ffn && !layer->experts && !source_tensor(source, SOURCE_GATE, index))
+        v.activation = ACTIVATION_GELU;
     v.rotation = layer->unrotated ? ROTATION_NONE : ROTATION_TABLE;
     if (layer->heads && layer->window < plan->model.max_positions) v.window = layer->window;
+    v.experts = layer->experts, v.active = layer->experts ? layer->active : 0;
+    v.mixing = layer->experts && layer->everyone ? MIXING_ALL : MIXING_CHOSEN;
     if (!memcmp(&v, plain_variant(), sizeof v)) return 0;
     uint32_t i = 0;
+    if (layer->experts) i = plan->variant_count; /* the router is its own */
     while (i < plan->variant_count && memcmp(&v, &plan->variants[i], sizeof v)) i++;
     if (i == plan->variant_count) plan->variants[plan->variant_count++] = v;
     return 1 + i;
+}
+
+bool plan_has_experts(const struct plan *plan) {
+    for (uint32_t i = 0; i < plan->variant_count; i++)
+        if (plan->variants[i].experts) return true;
+    return false;
+}
+
+uint32_t plan_parts(const struct plan_tensor *tensor) { return tensor->parts ? tensor->parts : 1; }
+
+struct plan_tensor plan_part(const struct source *source, const struct plan_tensor *tensor,
+                             uint32_t part) {
+    struct plan_tensor of = *tensor;
+    if (!tensor->parts) return of;
+    const uint32_t rows = tensor->record.rows / tensor->parts, first = part * rows;
+    of.part = part;
+    of.record.rows = rows;
+    of.record.row_scales += first;
+    of.from = source_expert(source, tensor->expert_role, tensor->layer, part);
+    for (int run = 0; run < ROW_RUNS; run++) {
+        if (!tensor->run[run]) continue;
+        tensor_set_run(&of.record, (enum row_run)run,
+                       tensor_run(&of.record, (enum row_run)run) + first);
+        of.run[run] = source_expert(
+            source, (enum expert_role)(EXPERT_GATE_BIAS + (int)tensor->expert_role - EXPERT_GATE),
+            tensor->layer, part);
+    }
+    return of;
+}
+
+/* The router's matrix, which is small, always has 8 bits. */
+static uint32_t add_router(struct plan *plan, const struct source *source, uint32_t i) {
+    struct plan_tensor tensor = {.from = source_tensor(source, SOURCE_ROUTER, i),
+                                 .gain = source_tensor(source, SOURCE_FFN_NORM, i),
+                                 .run = {source_tensor(source, SOURCE_ROUTER_BIAS, i)},
+                                 .rows = MIX_RESIDUAL,
+                                 .factor = 1,
+                                 .run_factor = 1,
+                                 .rotated_factor = 1,
+                                 .layer = i};
+    add_tensor(plan, tensor, WEIGHT_W8, source_config(source)->layer[i].experts, plan->model.dim,
+               "layer.%u.ffn_router", i);
+    return plan->model.tensors - 1;
 }
 
 static void add_layer(struct plan *plan, const struct source *source, uint32_t i) {
@@ -238,14 +303,16 @@ static void add_layer(struct plan *plan, const struct source *source, uint32_t i
     const struct blob_variant *variant = layer_variant(record, plan->variants);
     for (int which = 0; which < LT_COUNT; which++) {
         const struct layer_role *role = &layer_roles[which];
-        uint32_t rows = layer_width(&plan->model, record, role->rows),
-                 cols = layer_width(&plan->model, record, role->cols);
+        const struct layer_shape is =
+            layer_shape(&plan->model, record, variant, (enum layer_tensor)which);
         record->tensor[which] = BLOB_ABSENT;
         if (layer_lacks(&plan->model, record, variant, (enum layer_tensor)which)) continue;
+        if (which == LT_GATE && layer->experts)
+            plan->variants[record->variant - 1].router = add_router(plan, source, i);
         enum weight_type type = plan->layer_bits == 4 ? PLAN_LESS : PLAN_MORE;
         record->tensor[which] = plan->model.tensors;
-        add_tensor(plan, packed_tensor(plan, source, i, (enum layer_tensor)which), type, rows, cols,
-                   "layer.%u.%s", i, role->name);
+        add_tensor(plan, packed_tensor(plan, source, i, (enum layer_tensor)which), type, is.rows,
+                   is.cols, "layer.%u.%s", i, role->name);
     }
 }
 
@@ -326,7 +393,7 @@ bool plan_make(struct plan *plan, const struct source *source, const struct plan
                        : plan->model.parameters < INT4_FROM ? 8
                                                             : 4;
     plan->layers = calloc(config->layers, sizeof *plan->layers + sizeof *plan->variants);
-    plan->tensors = calloc(2 + (size_t)config->layers * LT_COUNT, sizeof *plan->tensors);
+    plan->tensors = calloc(2 + (size_t)config->layers * (LT_COUNT + 1), sizeof *plan->tensors);
     plan->gains = calloc(2 * (size_t)config->layers, sizeof *plan->gains);
     if (!plan->layers || !plan->tensors || !plan->gains) {
         plan_free(plan);

@@ -43,6 +43,10 @@ struct plan_tensor {
     enum plan_heads heads;
     enum plan_balance balance;
     uint32_t layer;
+    enum expert_role expert_role; /* where there are parts */
+    uint32_t parts; /* experts whose rows follow one another, each converted by itself; 0: it is
+                       one matrix */
+    uint32_t part;  /* plan_part: which of them this is */
     struct quantizer quantizer;
 };
 
@@ -84,6 +88,14 @@ static inline bool plan_has_run(const struct plan_tensor *tensor, enum row_run r
 bool plan_make(struct plan *plan, const struct source *source, const struct plan_choice *choice,
                struct diag *d);
 void plan_free(struct plan *plan); /* also one all zero */
+
+bool plan_has_experts(const struct plan *plan); /* whether some layer has */
+
+/* One expert's part of a tensor with parts, as a tensor: its rows, their floats and its source. A
+ * tensor without parts is its own part 0. */
+uint32_t plan_parts(const struct plan_tensor *tensor);
+struct plan_tensor plan_part(const struct source *source, const struct plan_tensor *tensor,
+                             uint32_t part);
 
 /* Computes offsets, sizes and quantizers again after the types of tensors have changed. */
 void plan_place(struct plan *plan);

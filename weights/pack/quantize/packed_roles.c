@@ -87,5 +87,12 @@ struct plan_tensor packed_tensor(const struct plan *plan, const struct source *s
     tensor.run_factor = tensor.factor * (role->factor == FACTOR_EIGHTH ? 8.0f : 1.0f);
     for (int run = 0; run < ROW_RUNS; run++)
         tensor.run[run] = source_tensor(source, role->run[run], layer);
+    if (role_has_experts(&layer_roles[which]) && source_config(source)->layer[layer].experts) {
+        tensor.parts = source_config(source)->layer[layer].experts;
+        tensor.expert_role = (enum expert_role)(EXPERT_GATE + (int)which - LT_GATE);
+        tensor.from = source_expert(source, tensor.expert_role, layer, 0);
+        tensor.run[RUN_BIAS] = source_expert(
+            source, (enum expert_role)(EXPERT_GATE_BIAS + (int)which - LT_GATE), layer, 0);
+    }
     return tensor;
 }
