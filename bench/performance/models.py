@@ -30,7 +30,7 @@ MEMORY = (16, 32, 64, 128)  # GB that laptops have
 USES = {
     'completion': (25, ('Qwen2.5-Coder-14B', 'Qwen2.5-Coder-7B', 'Qwen2.5-Coder-3B',
                         'Qwen2.5-Coder-1.5B', 'Qwen2.5-Coder-0.5B')),
-    'chat': (10, ('Qwen3-14B', 'Qwen3-8B', 'Qwen3-4B', 'Qwen3-1.7B', 'Qwen3-0.6B'))
+    'chat': (10, ('gpt-oss-20b', 'Qwen3-14B', 'Qwen3-8B', 'Qwen3-4B', 'Qwen3-1.7B', 'Qwen3-0.6B'))
 }
 
 # what somebody has: words, GB of memory, which machine's bandwidth in GB/s, the share of it

@@ -89,7 +89,9 @@ def write_own(w, c, arch):
         w.add_expert_used_count(c.num_experts_per_tok)
     if arch == 'qwen3moe':
         w.add_expert_feed_forward_length(c.moe_intermediate_size)
-    if arch == 'phi3':
+    if arch == 'gpt-oss':
+        w.add_expert_feed_forward_length(c.intermediate_size)
+    if arch in ('phi3', 'gpt-oss'):
         w.add_sliding_window(c.sliding_window or 0)
     if arch == 'granite':
         w.add_attention_scale(c.attention_multiplier)
@@ -106,8 +108,25 @@ def write_own(w, c, arch):
         w.add_rope_scaling_finetuned(c.position_embedding_type == 'rope')
 
 
+def split_experts(name, x):
+    """gpt-oss's, whose inputs are rows and whose gate and up come by turns."""
+    name, bias, what = name.removesuffix('_bias'), name.endswith('_bias'), '.weight'
+    if bias:
+        what = '.bias'
+    else:
+        x = x.swapaxes(1, 2)
+    if name.endswith('down_proj'):
+        return [(name + what, x)]
+    layer = name.removesuffix('gate_up_proj')
+    return [(layer + 'gate_proj' + what, x[:, ::2]), (layer + 'up_proj' + what, x[:, 1::2])]
+
+
 def split(name, x):
     """The tensors that the converter makes of one."""
+    if name.endswith('sinks'):
+        return [(name + '.weight', x)]
+    if re.search(r'experts\.(gate_up|down)_proj(_bias)?$', name):
+        return split_experts(name, x)
     if 'shared_mlp.input_linear' in name:
         gate, up = np.split(x, 2)
         return [(name.replace('shared_mlp.input_linear', 'mlp.gate_proj'), gate),
@@ -131,9 +150,9 @@ def stacked(weights):
     return others
 
 
-def write(path, arch, config, weights):
-    """weights: name -> float32 array, as transformers saves them. A part for pictures is left
-    out, for which the converter writes a file of its own."""
+def write(path, arch, config, weights, coded=False):
+    """weights: name -> float32 array, as transformers saves them; coded: experts in MXFP4. A part
+    for pictures is left out, for which the converter writes a file of its own."""
     import gguf
     kind = next(k for k, name in gguf.MODEL_ARCH_NAMES.items() if name == arch)
     names = gguf.get_tensor_name_map(kind, config.num_hidden_layers)
@@ -152,7 +171,12 @@ def write(path, arch, config, weights):
             name = name.removeprefix('language_model.')
             there = names.get_name(name, try_suffixes=('.weight', '.bias'))
             assert there, f'{name} has no name in GGUF files of {arch}'
-            w.add_tensor(there, np.ascontiguousarray(x, np.float32))
+            x = np.ascontiguousarray(x, np.float32)
+            if coded and there.endswith('_exps.weight'):
+                kind = gguf.GGMLQuantizationType.MXFP4
+                w.add_tensor(there, gguf.quants.quantize(x, kind), raw_dtype=kind)
+            else:
+                w.add_tensor(there, x)
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()

@@ -12,7 +12,8 @@ what int8 can move (MARGIN times the root mean square of the logits' differences
 of the 32 have such a margin); the same blob from the RoPE keys that transformers wrote before its
 version 5; the same matrices, and the same table of RoPE to the last digits of its float32 keys,
 from a GGUF file as llama.cpp's converter writes it; and where calibration computes what other
-families do not have, a KL at 4 bits that it makes smaller."""
+families do not have, a KL at 4 bits that it makes smaller. Where experts come as 4-bit floats, all
+files of them give the blob of their values."""
 import json
 import pathlib
 import sys
@@ -29,6 +30,7 @@ import safetensors.numpy  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
 import as_gguf  # noqa: E402
+import coded  # noqa: E402
 import compare  # noqa: E402
 import numerics  # noqa: E402
 import routes  # noqa: E402
@@ -42,13 +44,17 @@ SECTIONS = {'LAYERS': 1, 'TENSORS': 2, 'ROWS': 3, 'ROPE': 4, 'WEIGHTS': 7}
 
 # --------------------------------------------------------------------------------------------------
 # the model
+INPUTS_AS_ROWS = ('experts.gate_up_proj', 'experts.down_proj')  # gpt-oss
+
+
 def size_of(name, p, tied):
     """The standard deviation of a matrix's weights: activations like a real model's, attention
     neither flat nor one-hot, logits a few units wide."""
     if 'embed_tokens' in name:
         return 3 / p.shape[1]**0.5 if tied else 1
     scores = any(part in name for part in ('q_proj', 'k_proj', 'qkv'))
-    return (3 if 'lm_head' in name else 1.5 if scores else 1) / p.shape[-1]**0.5
+    inputs = p.shape[-2] if name.endswith(INPUTS_AS_ROWS) else p.shape[-1]
+    return (3 if 'lm_head' in name else 1.5 if scores else 1) / inputs**0.5
 
 
 def fill(model, row):
@@ -58,6 +64,8 @@ def fill(model, row):
         for name, p in model.named_parameters():
             if name.endswith('bias'):
                 p.normal_(0, 0.3)
+            elif name.endswith('sinks'):
+                p.normal_(0, 2)
             elif p.ndim == 1:
                 p.uniform_(0.5, 1.5)
             else:
@@ -166,6 +174,20 @@ def same_but_rope(one, other):
     return changed
 
 
+def coded_files(row, model, new, folder):
+    """The same blob from experts of 4-bit floats as from their values."""
+    plain = ('int8', '--no-calibrate', *row.pack)
+    weights = coded.on_grid(safetensors.numpy.load_file(new / 'model.safetensors'))
+    blob = runner.pack(coded.directory(folder / 'values', new, weights, False),
+                       folder / 'values.apus', *plain)
+    made = runner.pack(coded.directory(folder / 'codes', new, weights, True),
+                       folder / 'codes.apus', *plain)
+    as_gguf.write(folder / 'codes.gguf', row.gguf, model.config, weights, coded=True)
+    other = runner.pack(folder / 'codes.gguf', folder / 'codes2.apus', *plain)
+    return [f'4-bit floats give other sections: {changed}'
+            for changed in (different(blob, made), same_but_rope(blob, other)) if changed]
+
+
 def other_files(row, model, new, blob, folder):
     """The same blob from old keys and from GGUF."""
     bad = []
@@ -182,6 +204,8 @@ def other_files(row, model, new, blob, folder):
     as_gguf.write(folder / 'm.gguf', row.gguf, config, weights)
     made = runner.pack(folder / 'm.gguf', folder / 'gguf.apus', 'int8', '--no-calibrate', *row.pack)
     changed = same_but_rope(blob, made)
+    if row.coded:
+        bad += coded_files(row, model, new, folder)
     return bad + ([f'GGUF gives other sections: {changed}'] if changed else [])
 
 

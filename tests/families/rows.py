@@ -19,6 +19,7 @@ class Row:
     around: dict = dataclasses.field(default_factory=dict)  # the rest of that one's configuration
     positions: int = 128  # how many are evaluated; the last 32 ids are the model's own greedy text
     greedy: bool = True  # False: all ids are random
+    coded: bool = False  # files may have experts as 4-bit floats
     calibrated: bool = False  # calibration computes what other families do not have
 
     def tied(self):
@@ -214,6 +215,28 @@ ROWS = [
         like='llama-tied'),
     Row('starcoder2-plain', 'Starcoder2', dict(STARCODER2, use_bias=False), calibrated=True),
     Row('starcoder2-window', 'Starcoder2', dict(STARCODER2, sliding_window=48)),
+    # experts, sinks, windows by turns, biases everywhere, a clamped activation
+    Row('gpt-oss',
+        'GptOss',
+        dict(rope('yarn',
+                  theta=150000.0,
+                  factor=4.0,
+                  original_max_position_embeddings=64,
+                  beta_fast=32.0,
+                  beta_slow=1.0,
+                  truncate=False),
+             head_dim=32,
+             num_local_experts=6,
+             num_experts_per_tok=2,
+             intermediate_size=192,
+             sliding_window=24),
+        gguf='gpt-oss',
+        gain={
+            'q_proj': (0.1 * math.log(4) + 1)**-2,
+            'gate_up_proj_bias': 8  # so that both clamps are reached
+        },
+        coded=True,
+        calibrated=True),
     # experts
     Row('mixtral',
         'Mixtral',

@@ -12,6 +12,7 @@
 
 #include "tests/pack/random.h"
 #include "weights/pack/quantize/feedback.h"
+#include "weights/pack/quantize/forward.h"
 #include "weights/pack/quantize/hessian.h"
 #include "weights/pack/quantize/float_kernels.h"
 #include "weights/pack/quantize/matmul.h"
@@ -294,12 +295,67 @@ static void feedback_beats_rounding(void **state) {
     }
 }
 
+/* --------------------------------------------------------------------------------- attention -- */
+
+enum { HEADS = 2, HEAD = 16, LENGTH = 24, WIDTH = 64 };
+
+/* What a query makes of the values that it sees: a softmax to the base 2, with the sink's part. */
+static void attend(const float *q, const float *k, const float *v, uint32_t at, uint32_t window,
+                   const float *sink, double out[HEAD]) {
+    double sum = sink ? exp2((double)*sink) : 0;
+    memset(out, 0, HEAD * sizeof *out);
+    for (uint32_t j = window && at + 1 > window ? at + 1 - window : 0; j <= at; j++) {
+        double score = 0;
+        for (uint32_t c = 0; c < HEAD; c++) score += (double)q[c] * (double)k[j * HEAD + c];
+        sum += exp2(score);
+        for (uint32_t c = 0; c < HEAD; c++) out[c] += exp2(score) * (double)v[j * HEAD + c];
+    }
+    for (uint32_t c = 0; c < HEAD; c++) out[c] /= sum;
+}
+
+static void attention_has_windows_and_sinks(void **state) {
+    (void)state;
+    static const float sinks[HEADS] = {2, -3};
+    for (int how = 0; how < 4; how++) {
+        float *q = noise(LENGTH * HEADS * HEAD, 21), *k = noise(LENGTH * HEAD, 22),
+              *v = noise(LENGTH * HEAD, 23), *o = zeros(LENGTH * WIDTH),
+              *room = zeros(forward_room(LENGTH, HEAD)), *const none[2] = {NULL, NULL};
+        const struct forward f = {.threads = 1,
+                                  .windows = 1,
+                                  .length = LENGTH,
+                                  .dim = WIDTH,
+                                  .head_dim = HEAD,
+                                  .eps = 1e-5f,
+                                  .window = how & 1 ? 5 : 0,
+                                  .sinks = how & 2 ? sinks : NULL,
+                                  .room = room};
+        for (size_t i = 0; i < LENGTH * HEADS * HEAD; i++) q[i] *= 0.02f; /* the transform's 16 */
+        forward_attention(&f, HEADS, 1, q, k, v, (const float *const *)none, o);
+        for (uint32_t at = 0; at < LENGTH; at++)
+            for (uint32_t h = 0; h < HEADS; h++) {
+                double want[HEAD], most = 0;
+                const float *got = o + at * WIDTH;
+                attend(q + (at * HEADS + h) * HEAD, k, v, at, f.window,
+                       f.sinks ? &f.sinks[h] : NULL, want);
+                for (uint32_t c = 0; c < WIDTH; c++) most = fmax(most, fabs((double)got[c]));
+                for (uint32_t c = 0; c < HEAD; c++)
+                    if (!(fabs((double)got[h * HEAD + c] - want[c]) <= most / 250))
+                        fail_msg("token %u, head %u: %g, not %g", at, h, (double)got[h * HEAD + c],
+                                 want[c]);
+            }
+        free(q), free(k), free(v), free(o), free(room);
+    }
+}
+
 int main(void) {
     find_sets();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(products_are_what_is_defined), cmocka_unit_test(kernels_agree),
-        cmocka_unit_test(factors_are_factors),          cmocka_unit_test(hopeless_inputs_have_none),
+        cmocka_unit_test(products_are_what_is_defined),
+        cmocka_unit_test(kernels_agree),
+        cmocka_unit_test(factors_are_factors),
+        cmocka_unit_test(hopeless_inputs_have_none),
         cmocka_unit_test(feedback_beats_rounding),
+        cmocka_unit_test(attention_has_windows_and_sinks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

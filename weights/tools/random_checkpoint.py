@@ -50,6 +50,30 @@ def shape(dim,
     return dict(locals())
 
 
+TINY_BPE = 309  # pieces of the tokenizer that is made here
+
+
+def gpt_oss(experts, active, window, original):
+    return {
+        'num_local_experts': experts,
+        'num_experts_per_tok': active,
+        'sliding_window': window,
+        'swiglu_limit': 7.0,
+        'attention_bias': True,
+        'rope_scaling': {
+            'rope_type': 'yarn',
+            'factor': 32.0,
+            'beta_fast': 32.0,
+            'beta_slow': 1.0,
+            'original_max_position_embeddings': original,
+            'truncate': False
+        },
+        'quantization_config': {
+            'quant_method': 'mxfp4'
+        }
+    }
+
+
 DECI = [4] + [2] * 9 + [1] * 20 + [4] * 2  # DeciLM-6b's KV heads by layer
 SHAPES = {
     # quirk of each: MHA, ffn no multiple of 64 (nor of 16), three shards of float16
@@ -191,6 +215,40 @@ SHAPES = {
               'num_experts_per_tok': 2,
               'sliding_window': None
           }),
+    # experts of 4-bit floats in tensors of all, sinks, windows by turns, a clamped activation
+    'tiny-gpt-oss':
+    shape(128,
+          192,
+          4,
+          4,
+          2,
+          48,
+          arch='GptOssForCausalLM',
+          model_type='gpt_oss',
+          theta=150000.0,
+          bias=True,
+          tokenizer='qwen2',
+          experts=6,
+          active=2,
+          config=gpt_oss(6, 2, 20, 64)),
+    'gpt-oss-20b':
+    shape(2880,
+          2880,
+          24,
+          64,
+          8,
+          64,
+          arch='GptOssForCausalLM',
+          model_type='gpt_oss',
+          theta=150000.0,
+          context=131072,
+          bias=True,
+          shards=3,
+          tokenizer='qwen2',
+          padding=201088 - TINY_BPE,
+          experts=32,
+          active=4,
+          config=gpt_oss(32, 4, 128, 4096)),
     'amd-llama-135m':
     shape(768, 2048, 12, 12, 12, 64, vocab=32000),
     'codellama-7b':
@@ -217,11 +275,27 @@ SHAPES = {
 }
 
 
+def coded_experts(s, m, size):
+    """gpt-oss's: 4-bit floats with their scales, gate and up by turns, and biases."""
+    experts, dim, ffn = s['experts'], s['dim'], s['ffn']
+    yield m + 'router.weight', (experts, dim), 2 / math.sqrt(dim)
+    yield m + 'router.bias', (experts,), 0.5
+    for name, rows, cols, deviation in (('gate_up', 2 * ffn, dim, 1.2 / math.sqrt(dim)),
+                                        ('down', dim, ffn, size / math.sqrt(ffn))):
+        tensor = f'{m}experts.{name}_proj'
+        yield tensor + '_blocks', (experts, rows, cols // 32, 16), deviation
+        yield tensor + '_scales', (experts, rows, cols // 32), deviation
+        yield tensor + '_bias', (experts, rows), 0.5 if name == 'gate_up' else size
+
+
 def feed_forward(s, p, size):
     """The tensors of a layer's feed-forward part: one, or as many as there are experts, named as
     Mixtral's or as Qwen's. Routers prefer some experts, as trained ones do."""
     dim, mixtral = s['dim'], s['model_type'] == 'mixtral'
     m = p + ('block_sparse_moe.' if mixtral else 'mlp.')
+    if s['model_type'] == 'gpt_oss':
+        yield from coded_experts(s, m, size)
+        return
     names = ('w1', 'w3', 'w2') if mixtral else ('gate_proj', 'up_proj', 'down_proj')
     if s['experts']:
         yield m + 'gate.weight', (s['experts'], dim), 2 / math.sqrt(dim)
@@ -249,6 +323,9 @@ def tensors(s):
                 yield a + n + '_proj.bias', (rows,), 2.0 if n == 'k' else 0.5
         # attention averages: v is about a third when it arrives
         yield a + 'o_proj.weight', (dim, q), 3 * width * part / math.sqrt(q)
+        if s['model_type'] == 'gpt_oss':
+            yield a + 'o_proj.bias', (dim,), width * part
+            yield a + 'sinks', (s['heads'],), 1.0
         yield p + 'post_attention_layernorm.weight', (dim,), 0
         yield from feed_forward(s, p, width * part)
     yield 'model.norm.weight', (dim,), 0
@@ -280,6 +357,34 @@ class Normal:
             table[np.frombuffer(rng.bytes(2 * n), np.uint16)].tofile(file)
 
 
+class Coded:
+    """Normal deviates as codes of 4-bit floats, whose largest in a block of 32 is mostly 4 or 6
+    times the scale."""
+
+    def __init__(self, normal):
+        grid = np.array([0, .5, 1, 1.5, 2, 3, 4, 6])
+        z = 2 * normal.quantiles[128::256]
+        near = np.abs(np.abs(z)[:, None] - grid).argmin(axis=1)
+        half = (near | (z < 0) << 3).astype(np.uint8)
+        self.codes = (half[:, None] | half[None, :] << 4).reshape(-1)
+
+    def blocks(self, file, rng, count):
+        for at in range(0, count, BLOCK):
+            n = min(BLOCK, count - at)
+            self.codes[np.frombuffer(rng.bytes(2 * n), np.uint16)].tofile(file)
+
+    def scales(self, file, rng, count, deviation):
+        middle = round(math.log2(deviation / 2)) + 127
+        for at in range(0, count, BLOCK):
+            n = min(BLOCK, count - at)
+            (middle + rng.integers(-1, 2, n)).astype(np.uint8).tofile(file)
+
+
+def stored_as(name, dtype):
+    """A tensor's type in the file and the bytes of an element."""
+    return ('U8', 1) if name.endswith(('_blocks', '_scales')) else DTYPES[dtype]
+
+
 def gains(rng, dim):
     g = 1 + 0.15 * rng.standard_normal(dim)
     # outlier channels, as trained models have
@@ -288,9 +393,9 @@ def gains(rng, dim):
 
 
 def write_shard(path, entries, seed, dtype, normal):
-    code, width = DTYPES[dtype]
-    header, offset = {'__metadata__': {'format': 'pt'}}, 0
+    header, offset, coded = {'__metadata__': {'format': 'pt'}}, 0, Coded(normal)
     for name, dims, _ in entries:
+        code, width = stored_as(name, dtype)
         size = math.prod(dims) * width
         header[name] = {'dtype': code, 'shape': list(dims), 'data_offsets': [offset, offset + size]}
         offset += size
@@ -300,7 +405,11 @@ def write_shard(path, entries, seed, dtype, normal):
         f.write(struct.pack('<Q', len(text)) + text)
         for name, dims, deviation in entries:
             rng = np.random.Generator(np.random.SFC64([seed, zlib.crc32(name.encode())]))
-            if deviation:
+            if name.endswith('_blocks'):
+                coded.blocks(f, rng, math.prod(dims))
+            elif name.endswith('_scales'):
+                coded.scales(f, rng, math.prod(dims), deviation)
+            elif deviation:
                 normal.write(f, rng, math.prod(dims), deviation, dtype)
             else:
                 stored(gains(rng, dims[0]), dtype).tofile(f)
@@ -309,12 +418,12 @@ def write_shard(path, entries, seed, dtype, normal):
 
 def write_weights(out, s, seed):
     """Entries are dealt to the shards by size, in order."""
-    entries, width = list(tensors(s)), DTYPES[s['dtype']][1]
-    total, done, shards = sum(math.prod(d) for _, d, _ in entries), 0, [[]
-                                                                        for _ in range(s['shards'])]
-    for e in entries:
+    entries, shards = list(tensors(s)), [[] for _ in range(s['shards'])]
+    sizes = [math.prod(dims) * stored_as(name, s['dtype'])[1] for name, dims, _ in entries]
+    total, done = sum(sizes), 0
+    for e, size in zip(entries, sizes):
         shards[min(len(shards) - 1, done * len(shards) // total)].append(e)
-        done += math.prod(e[1])
+        done += size
     normal, where = Normal(), {}
     for i, part in enumerate(shards):
         name = 'model.safetensors' if len(
@@ -322,9 +431,10 @@ def write_weights(out, s, seed):
         write_shard(out / name, part, seed, s['dtype'], normal)
         where.update({n: name for n, _, _ in part})
     if len(shards) > 1:
-        index = {'metadata': {'total_size': total * width}, 'weight_map': where}
+        index = {'metadata': {'total_size': total}, 'weight_map': where}
         (out / 'model.safetensors.index.json').write_text(json.dumps(index, indent=1))
-    return total
+    return sum(math.prod(dims) * (2 if name.endswith('_blocks') else 1)
+               for name, dims, _ in entries if not name.endswith('_scales'))
 
 
 def installed_spm():

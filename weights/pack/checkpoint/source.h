@@ -110,6 +110,8 @@ static inline bool config_has(const struct model_config *config, enum source_whe
     return config->features & SOURCE_FEATURE(feature);
 }
 
+bool config_clamps(const struct model_config *config); /* whether its activation is gpt-oss's */
+
 /* ----------------------------------------------------------------------------------- tensors -- */
 
 /* How a file has a matrix of an expert (source_experts.c). */

@@ -72,6 +72,10 @@ static bool in_range(uint64_t value, uint64_t max, const char *what, const char 
                      (unsigned long long)max);
 }
 
+bool config_clamps(const struct model_config *config) {
+    return config->family->traits & FAMILY_GPT_OSS;
+}
+
 static bool check_layer(const struct layer_config *layer, uint32_t index, const char *file,
                         struct diag *d) {
     if (layer->ffn > SOURCE_MAX_FFN)

@@ -88,18 +88,19 @@ static uint64_t cols_of(const struct model_config *c, const struct layer_config 
     return role == EXPERT_DOWN ? l->ffn : c->dim;
 }
 
-/* Whether a tensor of all experts has inputs as rows. */
+/* Whether a tensor of all experts has inputs as rows, which blocks of MXFP4 never have. */
 static bool is_across(const struct source *source, enum source_naming names,
-                      const struct expert_name *row) {
+                      const struct expert_name *row, const struct stored_tensor *stored) {
     return names == NAMES_HUGGING_FACE && row->holds != ONE && !is_bias(row->role) &&
-           source->config.family->traits & FAMILY_EXPERTS_ACROSS;
+           stored->type != GGUF_TYPE_MXFP4 && source->config.family->traits & FAMILY_EXPERTS_ACROSS;
 }
 
 /* Where the stored tensor has the part of one expert. second: UP, in a tensor with GATE. */
 static struct expert_view view_of(const struct source *source, enum source_naming names,
                                   const struct expert_name *row, const struct layer_config *l,
-                                  uint32_t expert, bool second) {
-    const bool across = is_across(source, names, row), both = row->holds == BOTH,
+                                  const struct stored_tensor *stored, uint32_t expert,
+                                  bool second) {
+    const bool across = is_across(source, names, row, stored), both = row->holds == BOTH,
                by_turns = both && names == NAMES_HUGGING_FACE &&
                           source->config.family->traits & FAMILY_EXPERTS_ACROSS;
     const uint64_t rows = rows_of(&source->config, l, row->role),
@@ -124,7 +125,7 @@ static bool shape_holds(const struct source *source, enum source_naming names,
     const uint64_t count = row->holds == ONE ? 1 : l->experts,
                    rows = rows_of(&source->config, l, row->role) * (row->holds == BOTH ? 2 : 1),
                    cols = cols_of(&source->config, l, row->role);
-    const bool across = is_across(source, names, row), bias = is_bias(row->role);
+    const bool across = is_across(source, names, row, stored), bias = is_bias(row->role);
     const uint64_t tall = bias ? count : count * (across ? cols : rows),
                    wide = bias || across ? rows : cols;
     const uint32_t dims = 2 + (row->holds != ONE && !bias);
@@ -177,7 +178,7 @@ bool experts_assign(struct source *source, enum source_naming names, const char 
     for (uint32_t e = row->holds == ONE ? number : 0; e < end; e++)
         for (int second = 0; second < (row->holds == BOTH ? 2 : 1); second++)
             if (!put(source, stored, (enum expert_role)((int)row->role + second), layer, e,
-                     view_of(source, names, row, l, e, second), d))
+                     view_of(source, names, row, l, stored, e, second), d))
                 return false;
     return true;
 }

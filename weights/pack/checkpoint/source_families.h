@@ -33,8 +33,11 @@ enum family_trait {
     FAMILY_EXPERTS = 1 << 13,    /* layers may have experts */
     FAMILY_EXPERTS_ACROSS = 1 << 14, /* gpt-oss: a Hugging Face directory has all experts in one
                                         tensor with inputs as rows, GATE and UP by turns */
-    FAMILY_CHOOSES_NORM = 1 << 15    /* norm_topk_prob, false if missing, says whether experts'
-                                        weights are a softmax over the chosen alone */
+    FAMILY_CHOOSES_NORM = 1 << 15,   /* norm_topk_prob, false if missing, says whether experts'
+                                      weights are a softmax over the chosen alone */
+    FAMILY_GPT_OSS = 1 << 16 /* the activation is clamped; where nothing says otherwise every other
+                                layer sees a window, the first among them; YaRN's range is not
+                                rounded; experts may be MXFP4, which names outputs as rows */
 };
 
 struct source_family {

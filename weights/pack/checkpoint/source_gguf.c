@@ -307,7 +307,9 @@ bool config_of_gguf(const struct gguf *gguf, struct model_config *c, struct diag
         window = 4096; /* of all models of StarCoder2; their GGUF files do not name it */
         config_note(c, "the file names no attention window; StarCoder2's is 4096");
     }
-    for (uint32_t i = 0; i < c->layers; i++) c->layer[i].window = (uint32_t)window;
+    const bool alternates = c->family->traits & FAMILY_GPT_OSS; /* which no key says */
+    for (uint32_t i = 0; i < c->layers; i++)
+        c->layer[i].window = alternates && i % 2 ? 0 : (uint32_t)window;
     c->tied = !gguf_find_tensor(gguf, name_of(SOURCE_HEAD));
     c->features = features_of(gguf, c->family);
     return source_config_check(c, r.file, d);

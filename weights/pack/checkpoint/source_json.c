@@ -278,7 +278,7 @@ static bool read_types(const struct reader *r, struct model_config *c, uint32_t 
 }
 
 /* Qwen2's configuration has a window that it does not use, or that its first layers do not have.
- * SmolLM3's is of the layers without RoPE. */
+ * SmolLM3's is of the layers without RoPE, gpt-oss's of every other layer. */
 static bool read_window(const struct reader *r, struct model_config *c) {
     uint64_t window = 0;
     bool used = c->family->traits & FAMILY_WINDOWED;
@@ -291,6 +291,7 @@ static bool read_window(const struct reader *r, struct model_config *c) {
     for (uint32_t i = 0; i < c->layers; i++) {
         bool sliding = used && i >= from;
         if (c->family->traits & FAMILY_FOURTH_UNROTATED) sliding = used && c->layer[i].unrotated;
+        if (c->family->traits & FAMILY_GPT_OSS) sliding = used && i % 2 == 0;
         c->layer[i].window = sliding ? (uint32_t)window : 0;
     }
     return read_types(r, c, (uint32_t)window);
@@ -334,6 +335,21 @@ static bool word_is(const struct reader *r, const char *key, const char *const *
     if (!value || json_is_null(value) || (word && name_is_listed(words, word))) return true;
     return diag_fail(r->d, "%s: %s is %.40s where only %s is supported", r->file, key,
                      word ? word : "no string", words[0]);
+}
+
+/* gpt-oss's activation, whose two numbers are in the contract (docs/numerics.md 5). */
+static bool read_clamps(const struct reader *r, const struct model_config *c) {
+    static const double limit_known = 7, alpha_known = 1.702;
+    double limit = limit_known, alpha = alpha_known;
+    if (!(c->family->traits & FAMILY_GPT_OSS)) return true;
+    if (field_float(r->root, r->file, "swiglu_limit", &limit, r->d) == FIELD_BAD ||
+        field_float(r->root, r->file, "swiglu_alpha", &alpha, r->d) == FIELD_BAD)
+        return false;
+    return (limit == limit_known && alpha == alpha_known) ||
+           diag_fail(
+               r->d,
+               "%s: swiglu_limit is %g and swiglu_alpha %g where only %g and %g are supported",
+               r->file, limit, alpha, limit_known, alpha_known);
 }
 
 /* The epsilon of the norms, and what StarCoder2's configuration says of norms, activation and
@@ -428,7 +444,7 @@ bool config_of_json(const json_t *root, const char *file, struct model_config *c
     c->vocab = (uint32_t)vocab;
     c->max_positions = (uint32_t)positions;
     c->tied = c->family->traits & FAMILY_LAYER_NORM; /* StarCoder2's own default */
-    if (!read_norms(&r, c)) return false;
+    if (!read_norms(&r, c) || !read_clamps(&r, c)) return false;
     /* that of a model around this one counts */
     if (field_bool(r.root, file, "tie_word_embeddings", &c->tied, d) == FIELD_BAD ||
         field_bool(root, file, "tie_word_embeddings", &c->tied, d) == FIELD_BAD)

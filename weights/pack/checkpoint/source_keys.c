@@ -67,6 +67,7 @@ static const char *const HARMLESS[] = {
     "resid_dropout",
     "hidden_dropout",
     "encoder_no_repeat_ngram_size",
+    "experts_per_token", /* gpt-oss repeats two keys under other names */
     "exponential_decay_length_penalty",
     "finetuning_task",
     "forced_bos_token_id",
@@ -74,6 +75,7 @@ static const char *const HARMLESS[] = {
     "id2label",
     "image_token_id", /* this and others of pictures: that part of a model is not packed */
     "image_token_index",
+    "initial_context_length",
     "initializer_range",
     "is_decoder",
     "is_encoder_decoder",
@@ -210,7 +212,8 @@ static const struct {
     {"use_bias", NULL, 0, "biases everywhere", FAMILY_LAYER_NORM},
     {"add_bias_linear", NULL, 0, "biases everywhere", 0},
     {"lm_head_bias", NULL, 0, "a bias of the logits", 0},
-    {"swiglu_limit", NULL, 0, "clamped activations", 0},
+    {"swiglu_limit", NULL, 0, "clamped activations", FAMILY_GPT_OSS},
+    {"swiglu_alpha", NULL, 0, "clamped activations", FAMILY_GPT_OSS},
     {"num_local_experts", NULL, 0, "experts", FAMILY_EXPERTS},
     {"num_experts", NULL, 0, "experts", FAMILY_EXPERTS},
     {"num_experts_per_tok", NULL, 0, "experts", FAMILY_EXPERTS},
@@ -375,6 +378,12 @@ static bool quantized(const char *file, const char *key, const json_t *value, st
                      file, key, method ? method : "without a name");
 }
 
+/* MXFP4 is seen by the types of tensors, and read. */
+static bool is_mxfp4(const json_t *value) {
+    const char *method = json_string_value(json_object_get(value, "quant_method"));
+    return method && strcmp(method, "mxfp4") == 0;
+}
+
 /* Looks up what a key does. False, with a sentence, if it changes the function. *known is false if
  * the key is in none of the lists. */
 static bool check_key(const char *file, const json_t *root, const char *key, const json_t *value,
@@ -382,6 +391,8 @@ static bool check_key(const char *file, const json_t *root, const char *key, con
     *known = true;
     if (name_is_listed(HARMLESS, key)) return true;
     if (name_is_listed(READ, key)) return json_sound(root, file, key, d);
+    if (strcmp(key, "quantization_config") == 0 && traits & FAMILY_GPT_OSS && is_mxfp4(value))
+        return true;
     if (strcmp(key, "quantization_config") == 0 || strcmp(key, "compression_config") == 0)
         return quantized(file, key, value, d);
     for (size_t i = 0; i < sizeof NEUTRAL / sizeof NEUTRAL[0]; i++) {

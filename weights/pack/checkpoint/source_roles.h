@@ -33,6 +33,7 @@ enum source_when {
     WHEN_SHIFTED,        /* the norms of the stream are layer norms with biases */
     WHEN_UNGATED,        /* GELU without a gate */
     WHEN_EXPERTS_BIASED, /* the router and the experts have biases */
+    WHEN_SINKS,          /* attention has a sink for each head */
 };
 enum { WHEN_FEATURES = WHEN_BIASED }; /* the first of them */
 #define SOURCE_FEATURE(when) (1u << (when))
@@ -44,6 +45,7 @@ enum { WHEN_FEATURES = WHEN_BIASED }; /* the first of them */
     SIZE(DIM, c->dim)                                                                              \
     SIZE(Q, (uint64_t)l->heads * l->head_dim)                                                      \
     SIZE(KV, (uint64_t)l->kv_heads * l->head_dim)                                                  \
+    SIZE(HEADS, l->heads)                                                                          \
     SIZE(HEAD, l->head_dim)                                                                        \
     SIZE(FREQS, c->rope.rotary / 2)                                                                \
     SIZE(FFN, l->ffn)                                                                              \
@@ -85,6 +87,8 @@ enum source_order { ORDER_PLAIN, ORDER_ROTARY };
          "attn_q_norm.weight", "self_attn.q_norm.weight")                                          \
     ROLE(K_NORM, PER_ATTENTION, WHEN_NORMED, SIZE_ONE, SIZE_HEAD, ORDER_ROTARY,                    \
          "attn_k_norm.weight", "self_attn.k_norm.weight")                                          \
+    ROLE(SINKS, PER_ATTENTION, WHEN_SINKS, SIZE_ONE, SIZE_HEADS, ORDER_PLAIN, "attn_sinks.weight", \
+         "self_attn.sinks")                                                                        \
     ROLE(Q, PER_ATTENTION, WHEN_ALWAYS, SIZE_Q, SIZE_DIM, ORDER_ROTARY, "attn_q.weight",           \
          "self_attn.q_proj.weight")                                                                \
     ROLE(K, PER_ATTENTION, WHEN_ALWAYS, SIZE_KV, SIZE_DIM, ORDER_ROTARY, "attn_k.weight",          \
@@ -150,7 +154,9 @@ enum source_naming { NAMES_GGUF, NAMES_HUGGING_FACE, NAMINGS };
           SOURCE_NONE)                                                                             \
     ALIAS(FAMILY_EXPERTS, NULL, "block_sparse_moe.gate.weight", SOURCE_ROUTER, SOURCE_NONE,        \
           SOURCE_NONE)                                                                             \
-    ALIAS(FAMILY_EXPERTS, NULL, "mlp.router.weight", SOURCE_ROUTER, SOURCE_NONE, SOURCE_NONE)
+    ALIAS(FAMILY_EXPERTS, NULL, "mlp.router.weight", SOURCE_ROUTER, SOURCE_NONE, SOURCE_NONE)      \
+    ALIAS(FAMILY_GPT_OSS, "post_attention_norm.weight", NULL, SOURCE_FFN_NORM, SOURCE_NONE,        \
+          SOURCE_NONE)
 
 enum { SOURCE_FUSED_MAX = 3 };
 struct source_alias {

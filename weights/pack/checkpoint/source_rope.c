@@ -332,6 +332,7 @@ static bool gguf_yarn(struct gguf_reader *r) {
     struct rope_config *rope = &r->c->rope;
     rope->scaling = ROPE_YARN;
     rope->beta_fast = 32, rope->beta_slow = 1, rope->mscale = 1;
+    rope->exact_range = r->c->family->traits & FAMILY_GPT_OSS; /* as in its own configuration */
     return real_of(r, "rope.scaling.yarn_beta_fast", &rope->beta_fast) &&
            real_of(r, "rope.scaling.yarn_beta_slow", &rope->beta_slow) &&
            real_of(r, "rope.scaling.yarn_log_multiplier", &rope->mscale_all) &&

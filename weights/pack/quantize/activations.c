@@ -80,6 +80,7 @@ static void attend(const struct activations *s, const struct forward *f, const s
     struct forward of_layer = *f;
     if (variant->rotation == ROTATION_NONE) of_layer.rope = NULL;
     of_layer.window = variant->window;
+    of_layer.sinks = variant->sinks == BLOB_ABSENT ? NULL : rows + variant->sinks;
     forward_attention(&of_layer, layer->heads, layer->kv_heads, s->first, s->second, s->third, gain,
                       s->a);
 }

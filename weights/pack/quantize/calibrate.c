@@ -275,9 +275,25 @@ static bool choose_experts(struct calibrator *c, struct diag *d) {
     return true;
 }
 
+/* Adds the experts' biases of GATE or UP to their pairs' products. */
+static void add_biases(struct calibrator *c, enum layer_tensor which, float *to) {
+    const struct blob_layer *layer = &c->plan->layers[c->layer];
+    const uint32_t at = tensor_run(&c->plan->tensors[layer->tensor[which]].record, RUN_BIAS);
+    if (at == BLOB_ABSENT) return;
+    for (uint32_t e = 0; e < variant_of(c)->experts; e++) {
+        struct forward f = c->forward;
+        const size_t first = c->pairs.first[e];
+        f.windows = 1, f.length = (uint32_t)(c->pairs.first[e + 1] - first);
+        forward_bias(&f, layer->ffn, c->rows + at + (size_t)e * layer->ffn,
+                     to + first * layer->ffn);
+    }
+}
+
 /* The inputs of DOWN, for all pairs. */
 static void act_pairs(struct calibrator *c) {
     struct forward f = c->forward;
+    add_biases(c, LT_GATE, c->activations.first);
+    add_biases(c, LT_UP, c->activations.second);
     f.windows = 1, f.length = (uint32_t)c->pairs.pairs;
     forward_act(&f, (enum blob_activation)variant_of(c)->activation, c->plan->layers[c->layer].ffn,
                 c->activations.first, c->activations.second);

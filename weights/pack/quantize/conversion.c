@@ -436,7 +436,7 @@ bool convert_gains(struct source *source, const struct plan *plan, float *rows, 
         float *to = rows + gain->at;
         if (!source_read_rows(source, gain->from, 0, 1, to, d)) return false;
         for (uint64_t c = 0; c < gain->from->cols; c++) {
-            to[c] *= gain->factor;
+            to[c] = (float)(to[c] * gain->factor);
             if (c % (plan->model.head_dim / 2) < plan->pairs) to[c] *= gain->rotated_factor;
             if (!(fabsf(to[c]) <= MOST))
                 return diag_fail(d, "tensor %s: value %llu is beyond 2^49", gain->from->name,

@@ -202,11 +202,15 @@ static void turn_token(void *user, size_t token, unsigned worker) {
     }
 }
 
-/* Applies softmax to the scores [first .. position] of a query; the rest of the row becomes 0. */
-static void shares(float *score, uint32_t first, uint32_t position, uint32_t length) {
+/* Applies softmax to the scores [first .. position] of a query, with a sink if there is one; the
+ * rest of the row becomes 0. */
+static void shares(float *score, uint32_t first, uint32_t position, uint32_t length,
+                   const float *sink) {
     float most = score[first], lane[LANES] = {0}, sum = 0;
     for (uint32_t j = 0; j < first; j++) score[j] = 0;
     for (uint32_t j = first; j <= position; j++) most = score[j] > most ? score[j] : most;
+    if (sink && *sink > most) most = *sink;
+    if (sink && *sink - most >= -30) sum = power_of_two(*sink - most);
     for (uint32_t j = first; j <= position; j++) {
         float power = score[j] - most;
         score[j] = power < -30 ? 0 : power_of_two(power);
@@ -239,7 +243,8 @@ static void one_head(void *user, size_t item, unsigned worker) {
            score, length, false, room);
     uint32_t window = t->f->window ? t->f->window : length;
     for (uint32_t i = 0; i < length; i++)
-        shares(score + (size_t)i * length, i < window ? 0 : i - window + 1, i, length);
+        shares(score + (size_t)i * length, i < window ? 0 : i - window + 1, i, length,
+               t->f->sinks ? &t->f->sinks[head] : NULL);
     matmul(length, head_dim, length, (struct matrix){score, length, 1},
            (struct matrix){v, kv_row, 1}, out, head_dim, false, room);
     size_t o_row = padded_cols(t->heads * head_dim);

@@ -19,9 +19,10 @@ struct forward {
                                  and sees no other */
     uint32_t dim, head_dim;
     float eps;
-    uint32_t window;   /* of a layer: a position sees this many, itself among them; 0: all */
-    const float *rope; /* [positions][2][head_dim / 2]; NULL: without RoPE */
-    float *room;       /* threads * forward_room(...) floats */
+    uint32_t window;    /* of a layer: a position sees this many, itself among them; 0: all */
+    const float *sinks; /* of a layer [heads]: each takes part in its head's softmax; or NULL */
+    const float *rope;  /* [positions][2][head_dim / 2]; NULL: without RoPE */
+    float *room;        /* threads * forward_room(...) floats */
 };
 
 size_t forward_room(uint32_t length, uint32_t head_dim); /* floats that one thread needs */

@@ -218,14 +218,21 @@ static void add_tensor(struct plan *plan, struct plan_tensor tensor, enum weight
     plan->tensors[plan->model.tensors++] = tensor;
 }
 
-/* The place of gains in ROWS; BLOB_ABSENT where the layer has none. */
-static uint32_t add_gain(struct plan *plan, const struct source_tensor *from, float factor,
-                         float rotated_factor) {
+/* The place of gains, or of sinks, in ROWS; BLOB_ABSENT where the layer has none. */
+static uint32_t add_gain(struct plan *plan, const struct source_tensor *from, uint32_t floats,
+                         double factor, float rotated_factor) {
     if (!from) return BLOB_ABSENT;
     const uint32_t at = (uint32_t)plan->row_floats;
     plan->gains[plan->gain_count++] = (struct plan_gain){from, at, factor, rotated_factor};
-    plan->row_floats += plan->model.head_dim;
+    plan->row_floats += padded_rows(floats);
     return at;
+}
+
+static enum blob_activation activation_of(const struct source *source, uint32_t index) {
+    const struct model_config *config = source_config(source);
+    if (config_clamps(config)) return ACTIVATION_CLAMPED;
+    return config_has(config, WHEN_UNGATED) && config->layer[index].ffn ? ACTIVATION_GELU
+                                                                        : ACTIVATION_SILU;
 }
 
 /* What the layer has beside its shape, as struct blob_layer names it: layers with the same share
@@ -233,11 +240,13 @@ static uint32_t add_gain(struct plan *plan, const struct source_tensor *from, fl
 static uint32_t variant_of(struct plan *plan, const struct source *source, uint32_t index) {
     const struct layer_config *layer = &source_config(source)->layer[index];
     struct blob_variant v = *plain_variant();
-    v.q_gain = add_gain(plan, source_tensor(source, SOURCE_Q_NORM, index), packed_gain_factor(plan),
-                        packed_rotated(plan, source, index));
-    v.k_gain = add_gain(plan, source_tensor(source, SOURCE_K_NORM, index), 1, 1);
-    if (layer->ffn && !layer->experts && !source_tensor(source, SOURCE_GATE, index))
-        v.activation = ACTIVATION_GELU;
+    const uint32_t head_dim = plan->model.head_dim;
+    v.q_gain = add_gain(plan, source_tensor(source, SOURCE_Q_NORM, index), head_dim,
+                        packed_gain_factor(plan), packed_rotated(plan, source, index));
+    v.k_gain = add_gain(plan, source_tensor(source, SOURCE_K_NORM, index), head_dim, 1, 1);
+    v.sinks =
+        add_gain(plan, source_tensor(source, SOURCE_SINKS, index), layer->heads, PLAN_LOG2_E, 1);
+    v.activation = activation_of(source, index);
     v.rotation = layer->unrotated ? ROTATION_NONE : ROTATION_TABLE;
     if (layer->heads && layer->window < plan->model.max_positions) v.window = layer->window;
     v.experts = layer->experts, v.active = layer->experts ? layer->active : 0;
@@ -394,7 +403,7 @@ bool plan_make(struct plan *plan, const struct source *source, const struct plan
                                                             : 4;
     plan->layers = calloc(config->layers, sizeof *plan->layers + sizeof *plan->variants);
     plan->tensors = calloc(2 + (size_t)config->layers * (LT_COUNT + 1), sizeof *plan->tensors);
-    plan->gains = calloc(2 * (size_t)config->layers, sizeof *plan->gains);
+    plan->gains = calloc(3 * (size_t)config->layers, sizeof *plan->gains);
     if (!plan->layers || !plan->tensors || !plan->gains) {
         plan_free(plan);
         return diag_fail(d, "out of memory");

@@ -9,6 +9,8 @@
 
 #define PLAN_BITS 4.25 /* the default budget; what 6 bits for all V take, if that is more */
 
+#define PLAN_LOG2_E 1.4426950408889634
+
 /* The types between which the cost of 4 bits is measured (sensitivity.h); also what all matrices of
  * layers have before a budget is spent (budget.h), and without one. */
 #define PLAN_LESS WEIGHT_W4
@@ -50,11 +52,12 @@ struct plan_tensor {
     struct quantizer quantizer;
 };
 
-/* Gains of a norm, copied to ROWS and multiplied by a factor. */
+/* Gains of a norm, or sinks, copied to ROWS and multiplied by a factor. */
 struct plan_gain {
     const struct source_tensor *from;
     uint32_t at;
-    float factor, rotated_factor; /* as struct plan_tensor has it */
+    double factor;
+    float rotated_factor; /* as struct plan_tensor has it */
 };
 
 struct plan {
@@ -69,7 +72,7 @@ struct plan {
     struct blob_variant *variants; /* [variant_count], directly behind the layers, as in a blob */
     uint32_t variant_count;
     struct plan_gain
-        *gains; /* [gain_count] of q's and k's heads, two for each layer that has them */
+        *gains; /* [gain_count] of q's and k's heads, and sinks: up to three for each layer */
     uint32_t gain_count;
     struct plan_tensor *tensors; /* in file order: embedding, layers, head */
     char *text;

@@ -45,7 +45,7 @@ static float factor_of(const struct plan *plan, enum plan_factor factor) {
     case FACTOR_ONE:
         break;
     case FACTOR_SCORES:
-        return (float)(1.4426950408889634 *
+        return (float)(PLAN_LOG2_E *
                        (plan->scale.scores != 0 ? plan->scale.scores
                                                 : 1 / sqrt((double)plan->head_size)) /
                        head_block(plan->model.head_dim));
