@@ -28,8 +28,8 @@ MEMORY = (16, 32, 64, 128)  # GB that laptops have
 # For each use the tokens per second below which people wait, and what we would take, the best
 # first: an opinion.
 USES = {
-    'completion': (25, ('Qwen2.5-Coder-14B', 'Qwen2.5-Coder-7B', 'Qwen2.5-Coder-3B',
-                        'Qwen2.5-Coder-1.5B', 'Qwen2.5-Coder-0.5B')),
+    'completion': (25, ('Qwen3-Coder-30B-A3B', 'Qwen2.5-Coder-14B', 'Qwen2.5-Coder-7B',
+                        'Qwen2.5-Coder-3B', 'Qwen2.5-Coder-1.5B', 'Qwen2.5-Coder-0.5B')),
     'chat': (10, ('gpt-oss-20b', 'Qwen3-14B', 'Qwen3-8B', 'Qwen3-4B', 'Qwen3-1.7B', 'Qwen3-0.6B'))
 }
 
@@ -81,9 +81,8 @@ def table_of_models():
     for m in models():
         fits = next(('%d GB' % size for size in MEMORY if m.fits(size)), 'more than 128 GB')
         speeds = ['%.0f' % m.speed(*machine[:2]) for machine in MACHINES.values()]
-        name = m.name + (', not packed yet' if hasattr(m, 'soon') else '')
         yield '| %s | %.1f G | %.1f GB | %s | %.2f GB | %s |' % (
-            name, m.parameters / 1e9, m.memory / 1e9, fits, m.read / 1e9, ' | '.join(speeds))
+            m.name, m.parameters / 1e9, m.memory / 1e9, fits, m.read / 1e9, ' | '.join(speeds))
 
 
 def best(use, laptop):
