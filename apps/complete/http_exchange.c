@@ -99,8 +99,8 @@ void exchange_on_hangups(evutil_socket_t unused, short what, void *arg) {
         if (client.fd >= 0 && poll(&client, 1, 0) > 0 &&
             (client.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL))) {
             evhttp_connection_free(exchange->connection); /* this calls exchange_on_close */
-            next =
-                door->exchanges; /* begins again: exchange_on_close may have changed all of the list */
+            /* begins again: exchange_on_close may have changed all of the list */
+            next = door->exchanges;
         }
     }
 }
