@@ -5,7 +5,7 @@ line of figures.
     scale.py SHAPE --build BUILD_DIR [--python PYTHON_WITH_NUMPY] [--work DIR] [--keep]
 
 Fails if packing takes 2 GB of memory or more, if the blob does not verify, or if a run does not
-give the tokens asked for. Exit status 77 where numpy or the disk space is missing."""
+give the tokens asked for. Exit status 77 where numpy, gguf or the disk space is missing."""
 import argparse
 import json
 import os
@@ -18,7 +18,13 @@ import tempfile
 import time
 
 RSS_LIMIT_KB = 2_000_000
-DISK_BYTES = 28e9
+SHAPES = {  # name -> bytes of disk that the source and the blob need
+    'codellama-7b': 28e9,
+    'decilm-6b': 28e9,
+    'gpt-oss-20b': 28e9,
+    'qwen3-coder-30b-a3b': 36e9
+}
+AS_GGUF = ('qwen3-coder-30b-a3b',)  # whose checkpoint would be 61 GB
 
 
 def timed(command):
@@ -43,26 +49,31 @@ def skip(why):
 def main():
     p = argparse.ArgumentParser(description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('shape', choices=['codellama-7b', 'decilm-6b', 'gpt-oss-20b'])
+    p.add_argument('shape', choices=SHAPES)
     p.add_argument('--build', type=pathlib.Path, required=True)
     p.add_argument('--python', default='')
     p.add_argument('--work', type=pathlib.Path)
     p.add_argument('--keep', action='store_true', help='keep the checkpoint and the blob in --work')
     a = p.parse_args()
     python = a.python or sys.executable
-    if subprocess.run([python, '-c', 'import numpy'], stderr=subprocess.DEVNULL).returncode:
-        skip('numpy is missing; sh toolchain/setup.sh tests installs it')
+    if subprocess.run([python, '-c', 'import gguf'], stderr=subprocess.DEVNULL).returncode:
+        skip('numpy or gguf is missing; sh toolchain/setup.sh tests installs it')
     work = a.work or pathlib.Path(tempfile.mkdtemp(prefix='apus-scale-', dir='/var/tmp'))
     work.mkdir(parents=True, exist_ok=True)
-    if shutil.disk_usage(work).free < DISK_BYTES:
-        skip(f'{work} has less than {DISK_BYTES / 1e9:.0f} GB free')
-    checkpoint, blob, report = work / a.shape, work / (a.shape + '.apus'), work / 'report.json'
+    if shutil.disk_usage(work).free < SHAPES[a.shape]:
+        skip(f'{work} has less than {SHAPES[a.shape] / 1e9:.0f} GB free')
+    source, blob, report = work / a.shape, work / (a.shape + '.apus'), work / 'report.json'
+    maker, made = 'random_checkpoint.py', source / 'config.json'
+    if a.shape in AS_GGUF:
+        maker, source = 'random_experts.py', source.with_suffix('.gguf')
+        made = source
     try:
-        if not (checkpoint / 'config.json').exists():
-            timed([python, 'weights/tools/random_checkpoint.py', a.shape, checkpoint])
-        source_bytes = sum(f.stat().st_size for f in checkpoint.glob('*.safetensors'))
+        if not made.exists():
+            timed([python, f'weights/tools/{maker}', a.shape, source])
+        files = [source] if source.is_file() else source.glob('*.safetensors')
+        source_bytes = sum(f.stat().st_size for f in files)
         _, pack_seconds, pack_rss = timed([
-            a.build / 'apus-pack', checkpoint, '-o', blob, '--weights', 'int4', '--no-calibrate',
+            a.build / 'apus-pack', source, '-o', blob, '--weights', 'int4', '--no-calibrate',
             '--report', report
         ])
         info = json.loads(timed([a.build / 'apus', 'info', blob, '--verify', '--json'])[0])

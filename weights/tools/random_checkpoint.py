@@ -249,6 +249,21 @@ SHAPES = {
           experts=32,
           active=4,
           config=gpt_oss(32, 4, 128, 4096)),
+    'qwen3-coder-30b-a3b':
+    shape(2048,
+          768,
+          48,
+          32,
+          4,
+          128,
+          vocab=151936,
+          arch='Qwen3MoeForCausalLM',
+          model_type='qwen3_moe',
+          theta=1e7,
+          eps=1e-6,
+          context=262144,
+          experts=128,
+          active=8),
     'amd-llama-135m':
     shape(768, 2048, 12, 12, 12, 64, vocab=32000),
     'codellama-7b':
@@ -321,6 +336,9 @@ def tensors(s):
             yield a + n + '_proj.weight', (rows, dim), scale / math.sqrt(dim)
             if s['bias']:
                 yield a + n + '_proj.bias', (rows,), 2.0 if n == 'k' else 0.5
+        if s['model_type'] == 'qwen3_moe':
+            yield a + 'q_norm.weight', (s['head_dim'],), 0
+            yield a + 'k_norm.weight', (s['head_dim'],), 0
         # attention averages: v is about a third when it arrives
         yield a + 'o_proj.weight', (dim, q), 3 * width * part / math.sqrt(q)
         if s['model_type'] == 'gpt_oss':
