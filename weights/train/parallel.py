@@ -2,8 +2,8 @@
 """Teaches a packed pair's draft to propose several ids in one pass, as PARD does (arXiv
 2504.18583).
 
-    parallel.py DIRECTORY --minutes N [--pair FOLDER] [--ids N] [--keep X] [--rate X] [--flat X]
-                [--from STATE] [--write]
+    parallel.py DIRECTORY --minutes N [--pair FOLDER] [--row N] [--masks N] [--keep X] [--rate X]
+                [--flat X] [--from STATE] [--write]
 
 DIRECTORY is one of vocabulary.py: train.ids, held.ids, and samples.ids, which samples.py has
 written; half of the rows come from them. Writes DIRECTORY/parallel.pt, parallel.jsonl and the
@@ -15,7 +15,8 @@ again. Behind the context stands its guess at the next id, behind the n-th mask 
 n-th id after that. All places of a row are learned at once: mask n of the guess at place p is a
 token of its own at position p + n - 1, which sees the row up to p - 1 and the n - 1 masks before
 it. Of the tokens of mask n only a part is kept, KEEP^n (PARD's conditional drop), each with the
-masks before it. Each learns the id that follows in the row: what the target wrote, or people."""
+masks before it. Each learns what the target says of the id that follows in the row, which the target
+or people wrote, and a little of that id itself."""
 import argparse
 import dataclasses
 import json
@@ -36,10 +37,10 @@ from export import config, write_checkpoint
 from from_blob import Blob, weights
 from model import Llama, Shape, rotate
 from muon import Optimizer
-from train import RATES
+from train import RATES, distill_loss
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROW, ROWS = 256, 8  # ids of a row, rows of a step
+STEP = 2048  # ids of a step
 KEEP_LEAST = 0.2
 LOG_SECONDS = 300
 
@@ -48,11 +49,11 @@ class Plan:
     """Which tokens a row becomes, in order: the ids, then those of mask 1, 2 and so on. group: the
     mask's number, 0 for an id. place: the position. sees [tokens][tokens]."""
 
-    def __init__(self, rng, masks, keep):
-        groups, here = [np.arange(ROW)], np.arange(ROW)
+    def __init__(self, rng, row, masks, keep):
+        groups, here = [np.arange(row)], np.arange(row)
         for n in range(1, masks + 1):
-            here = here[here + 1 < ROW] + 1
-            most = round(ROW * max(keep**n, KEEP_LEAST))
+            here = here[here + 1 < row] + 1
+            most = round(row * max(keep**n, KEEP_LEAST))
             here = np.sort(rng.permutation(here)[:most])
             groups.append(here)
         self.group = torch.from_numpy(np.repeat(np.arange(masks + 1), [len(g) for g in groups]))
@@ -106,28 +107,31 @@ def open_pair(folder):
 class Text:
     def __init__(self, a):
         files = [a.directory / f'{n}.ids' for n in ('train', 'samples')]
-        self.texts = [Windows(np.fromfile(f, np.uint16), ROW) for f in files if f.exists()]
-        self.held = Windows(np.fromfile(a.directory / 'held.ids', np.uint16), ROW)
-        self.at = a.window
+        self.texts = [Windows(np.fromfile(f, np.uint16), a.row) for f in files if f.exists()]
+        self.held = Windows(np.fromfile(a.directory / 'held.ids', np.uint16), a.row)
+        self.at, self.rows = a.window, STEP // a.row
 
     def batch(self):
-        n = ROWS // len(self.texts)
+        n = self.rows // len(self.texts)
         parts = [t.batch(self.at, n) for t in self.texts]
         self.at += n
         return [torch.from_numpy(np.concatenate(x)) for x in zip(*parts)]
 
 
-def loss_of(draft, batch, plan, mask):
+def loss_of(target, draft, batch, plan, mask):
     ids, targets, _ = batch
     with torch.autocast('cpu', torch.bfloat16):
+        with torch.no_grad():  # which never says the mask
+            teacher = F.pad(target(ids), (0, 1), value=-1e9)[:, plan.place]
         logits = forward(draft, ids, plan, mask)
-    return F.cross_entropy(logits.flatten(0, 1).float(), targets[:, plan.place].flatten())
+    followers = targets[:, plan.place]
+    return distill_loss(logits, teacher, followers, torch.ones(followers.shape))
 
 
 @torch.no_grad()
 def held_agreement(a, draft, target, text, mask):
     """How often the guess behind n masks is the target's likeliest id, on held-out text."""
-    plan, seen = Plan(np.random.default_rng(2), a.masks, 1), []
+    plan, seen = Plan(np.random.default_rng(2), a.row, a.masks, 1), []
     for i in range(4):
         ids = torch.from_numpy(text.held.batch(4 * i, 4)[0])
         with torch.autocast('cpu', torch.bfloat16):
@@ -145,8 +149,8 @@ def train(a, target, draft, mask):
     log = open(a.directory / 'parallel.jsonl', 'a', buffering=1)
     begin, said, steps = time.monotonic(), 0.0, 0
     while not stop and (done := (time.monotonic() - begin) / 60 / a.minutes) < 1:
-        plan = Plan(rng, a.masks, a.keep)
-        loss = loss_of(draft, text.batch(), plan, mask)
+        plan = Plan(rng, a.row, a.masks, a.keep)
+        loss = loss_of(target, draft, text.batch(), plan, mask)
         loss.backward()
         optimizer.step(a.rate * min(1, (steps + 1) / 50, (1 - done) / (1 - a.flat)))
         steps += 1
@@ -160,7 +164,7 @@ def train(a, target, draft, mask):
                 }) + '\n')
             torch.save(draft.state_dict(), a.directory / 'parallel.pt')
     torch.save(draft.state_dict(), a.directory / 'parallel.pt')
-    log.write(json.dumps({'step': steps, 'window': text.at, 'ids': steps * ROWS * ROW, 'done': 1,
+    log.write(json.dumps({'step': steps, 'window': text.at, 'ids': steps * STEP, 'done': 1,
                           'held': held_agreement(a, draft, target, text, mask)}) + '\n')
 
 
@@ -179,6 +183,7 @@ def main():
     p.add_argument('directory', type=pathlib.Path)
     p.add_argument('--minutes', type=float, default=20)
     p.add_argument('--pair', type=pathlib.Path, default=HERE.parent / 'models' / 'pair')
+    p.add_argument('--row', type=int, default=512, help='ids')
     p.add_argument('--masks', type=int, default=5)
     p.add_argument('--keep', type=float, default=0.7)
     p.add_argument('--rate', type=float, default=0.5)
