@@ -15,8 +15,8 @@ again. Behind the context stands its guess at the next id, behind the n-th mask 
 n-th id after that. All places of a row are learned at once: mask n of the guess at place p is a
 token of its own at position p + n - 1, which sees the row up to p - 1 and the n - 1 masks before
 it. Of the tokens of mask n only a part is kept, KEEP^n (PARD's conditional drop), each with the
-masks before it. Each learns what the target says of the id that follows in the row, which the target
-or people wrote, and a little of that id itself."""
+masks before it. Each learns what the target says of the id that follows in the row, which the
+target or people wrote, and a little of that id itself."""
 import argparse
 import dataclasses
 import json
