@@ -287,8 +287,7 @@ static void make_figures(struct figures *figures, const struct result *result,
     if (apus_get_stats(loaded->session, s) < 0) return;
     if (!result->ids_count) s->passes = 0; /* they belong to a prompt that was cut short */
     if (s->prompt_ns) figures->prefill_tps = (double)s->prompt_tokens * 1e9 / (double)s->prompt_ns;
-    if (s->next_ns)
-        figures->weight_gb_per_s = (double)s->passes * (double)s->weight_bytes / (double)s->next_ns;
+    if (s->next_ns) figures->weight_gb_per_s = (double)s->read_bytes / (double)s->next_ns;
     if (result->first_ns)
         figures->first_token_ms = (double)(result->first_ns - result->begin_ns) * 1e-6;
     figures->joules = result->end_joules - result->first_joules;

@@ -334,6 +334,9 @@ static void op_begins(struct cpu_program *p, const struct hal_op *op) {
     if (op->kind == HAL_SPREAD)
         mixture_lay_out(&p->mixture, &op->mixture, p->setup.slot[SLOT_CHOICES],
                         p->setup.program->stride[SLOT_CHOICES], p->pass->columns);
+    for (uint32_t i = 0; op->kind == HAL_EXPERTS && p->pass->chosen_bytes && i < op->weights.count;
+         i++)
+        *p->pass->chosen_bytes += p->mixture.runs * hal_expert_bytes(op, tensor(p, op, i));
 }
 
 /* Whether another engine computes the operation under the cursor. The operation is then a single

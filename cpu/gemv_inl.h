@@ -66,11 +66,16 @@ INLINE uint32_t walk(const struct gemv_args *a, uint32_t begin, uint32_t end, ui
                    most = (a->columns + tiles - 1) / tiles;
     struct tile t = {a, a->panels + begin * bytes, begin, 0, less};
     uint32_t bad = 0;
-    for (; t.panel < end; t.panel++, t.w += bytes)
+    for (; t.panel < end; t.panel++, t.w += bytes) {
+        _mm_prefetch((const char *)(a->row_scale + ((size_t)t.panel + 1) * PANEL_ROWS),
+                     _MM_HINT_T0);
+        if (a->bias)
+            _mm_prefetch((const char *)(a->bias + ((size_t)t.panel + 1) * PANEL_ROWS), _MM_HINT_T0);
         for (t.column = 0; t.column < a->columns; t.column += most) {
             uint32_t n = a->columns - t.column;
             bad |= table[(n < most ? n : most) - 1](&t);
         }
+    }
     return bad;
 }
 

@@ -187,6 +187,12 @@ static inline uint32_t hal_rows(const struct hal_op *op, const struct blob_tenso
     return op->flags & HAL_PAIRS ? weight->rows / op->mixture.experts : weight->rows;
 }
 
+/* The bytes of an expert's rows of a weight, with their scales and biases. */
+static inline uint64_t hal_expert_bytes(const struct hal_op *op, const struct blob_tensor *weight) {
+    const uint64_t floats = weight->bias == BLOB_ABSENT ? 1 : 2;
+    return weight->bytes / op->mixture.experts + floats * hal_rows(op, weight) * sizeof(float);
+}
+
 /* Layers whose attention sees equally far are one view of the model. View 0 sees all positions,
  * each other one as far as one of the windows that the model's layers have. */
 enum { HAL_VIEWS = 1 + BLOB_WINDOWS_MAX };
@@ -269,6 +275,8 @@ struct hal_pass {
     const struct kv_range *range;               /* [ranges]; columns may share them */
     uint32_t ranges;
     struct hal_stop stop;
+    uint64_t *chosen_bytes; /* NULL, or what the experts that were chosen take is added to it: each
+                               once a pass and layer, with scales and biases */
     int resume; /* != 0: the program's last pass was stopped. Its first `columns` columns, which are
                    the same as then, continue where they were stopped */
 };

@@ -37,6 +37,7 @@ static apus_status begin(apus_session *s, const apus_sampling *sampling) {
     speculate_begin(&s->speculation);
     g.start = s->count;
     g.passes = s->target.passes;
+    g.chosen_bytes = s->target.chosen_bytes;
     hash64_begin(&g.hash);
     s->generation = g;
     bind_begin(&s->bind, vocab, bind, c->bind_bytes, s->tokenize_scratch);

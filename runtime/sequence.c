@@ -240,6 +240,7 @@ static void begin(struct sequence *t, uint32_t line, uint32_t branches, uint32_t
                                 .range = t->range,
                                 .ranges = t->ranges,
                                 .stop = stop,
+                                .chosen_bytes = &t->chosen_bytes,
                                 .resume = resume};
     const uint32_t end = t->evaluated + line + branches;
     for (uint32_t v = 0; v < HAL_VIEWS; v++) {

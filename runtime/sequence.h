@@ -59,6 +59,7 @@ struct sequence {
     uint32_t branches;  /* of the last pass, in the slots after its line */
     uint32_t logits;    /* rows of logits of the last pass; the last row is that of logits_at */
     uint64_t passes;
+    uint64_t chosen_bytes; /* of experts, in all passes so far (hal/program.h) */
 
     /* About the pass in progress, or the last one. */
     struct hal_pass pass;

@@ -21,8 +21,9 @@ struct generation {
     uint64_t rounds, proposed, accepted, branches, branches_taken, off_rounds, draft_ns,
         draft_prompt_ns, verify_ns, overlap_ns, ahead, kept;
     uint64_t proposed_at[PROPOSE_MAX], accepted_at[PROPOSE_MAX];
-    uint64_t passes;    /* passes of the target before this generation began */
-    struct round round; /* its stage is not ROUND_NEW while apus_next is to go on with it */
+    uint64_t passes;       /* passes of the target before this generation began, */
+    uint64_t chosen_bytes; /* and what the experts that they chose took */
+    struct round round;    /* its stage is not ROUND_NEW while apus_next is to go on with it */
 };
 
 struct apus_session {

@@ -33,6 +33,7 @@ APUS_API apus_status apus_get_stats(const apus_session *s, apus_stats *stats) {
     if (status) return status;
     const struct generation *g = &s->generation;
     const struct sequence_engine *e = sequence_engine(&s->target);
+    const uint64_t passes = g->sampler.config.size ? s->target.passes - g->passes : 0;
     apus_stats now = {.size = sizeof now,
                       .positions = s->target.evaluated,
                       .reused = s->reused,
@@ -40,7 +41,7 @@ APUS_API apus_status apus_get_stats(const apus_session *s, apus_stats *stats) {
                       .prompt_ns = s->prompt_ns,
                       .new_tokens = g->made,
                       .next_ns = g->ns,
-                      .passes = g->sampler.config.size ? s->target.passes - g->passes : 0,
+                      .passes = passes,
                       .logits_hash = g->sampler.config.want_hash ? hash64_end(&g->hash) : 0,
                       .weight_bytes = blob_pass_read(model_blob(s->model), 1).bytes,
                       .arena_bytes = s->arena_bytes,
@@ -62,6 +63,9 @@ APUS_API apus_status apus_get_stats(const apus_session *s, apus_stats *stats) {
                       .ahead_kept = g->kept,
                       .engines_count =
                           s->target.parts < APUS_ENGINES_MAX ? s->target.parts : APUS_ENGINES_MAX};
+    if (passes)
+        now.read_bytes = passes * blob_pass_read(model_blob(s->model), 0).bytes +
+                         s->target.chosen_bytes - g->chosen_bytes;
     for (uint32_t i = 0; i < now.engines_count; i++)
         now.engines[i] = e[i].engine->name, now.engines_from[i] = e[i].layers.first;
     memcpy(now.proposed_at, g->proposed_at, sizeof now.proposed_at);

@@ -17,9 +17,12 @@ float costs_share(const struct sequence *target, const struct sequence *draft) {
            (float)blob_pass_read(model_blob(target->model), 1).bytes;
 }
 
-/* The nanoseconds of a pass from an empty context; 0 if it failed. */
+/* The nanoseconds of a pass from an empty context; 0 if it failed. Its ids lie far apart, because
+ * columns of the same id would choose the same experts, and the pass would read too little. */
 static uint64_t time_pass(struct sequence *t, const apus_port *port, uint32_t columns) {
-    static const int32_t ids[POLICY_COLUMNS] = {0};
+    int32_t ids[POLICY_COLUMNS];
+    for (uint32_t i = 0; i < columns; i++)
+        ids[i] = (int32_t)((uint64_t)i * t->hal.dims->vocab / POLICY_COLUMNS);
     uint64_t began = port_now(port);
     apus_status status = sequence_pass(t, ids, columns, columns, (struct hal_stop){NULL, 0, NULL});
     uint64_t ns = port_now(port) - began;
@@ -27,8 +30,14 @@ static uint64_t time_pass(struct sequence *t, const apus_port *port, uint32_t co
     return status ? 0 : ns;
 }
 
-static int is_small(const struct sequence *t) {
-    return blob_pass_read(model_blob(t->model), 1).bytes <= SMALL_BYTES;
+static int is_small(const struct sequence *t, uint32_t columns) {
+    return blob_pass_read(model_blob(t->model), columns).bytes <= SMALL_BYTES;
+}
+
+static void measure_growth(float *growth, const struct sequence *t) {
+    const float one = (float)blob_pass_read(model_blob(t->model), 1).bytes;
+    for (uint32_t n = 1; n <= POLICY_COLUMNS; n++)
+        growth[n] = (float)blob_pass_read(model_blob(t->model), n).bytes / one;
 }
 
 /* Different passes are timed in turns, because the clock of a processor that was idle rises within
@@ -37,10 +46,13 @@ void costs_measure(struct costs *costs, struct sequence *target, struct sequence
                    const apus_port *port) {
     static const uint8_t columns[] = {1, 2, 4, 8};
     assert(!target->evaluated && (!draft || !draft->evaluated));
+    measure_growth(costs->growth, target);
+    if (draft) measure_growth(costs->draft_growth, draft);
     uint64_t until = port_now(port) + BUDGET_NS;
     float *cost[1 + sizeof columns] = {NULL};
-    if (draft && is_small(draft) && costs->draft_ns == 0.0f) cost[0] = &costs->draft_ns;
-    for (size_t i = 0; i < sizeof columns && is_small(target) && columns[i] <= target->chunk; i++)
+    if (draft && is_small(draft, 1) && costs->draft_ns == 0.0f) cost[0] = &costs->draft_ns;
+    for (size_t i = 0;
+         i < sizeof columns && is_small(target, columns[i]) && columns[i] <= target->chunk; i++)
         if (costs->verify_ns[columns[i]] == 0.0f) cost[1 + i] = &costs->verify_ns[columns[i]];
     for (uint32_t turn = 0; turn < TURNS; turn++)
         for (size_t i = 0; i < 1 + sizeof columns; i++) {

@@ -6,10 +6,10 @@
 #include "runtime/sequence.h"
 #include "speculate/policy.h"
 
-/* Times those costs that are still 0, for models small enough that a pass takes a fraction of a
- * millisecond. No pass begins after 4 ms. draft: NULL where there is none. The sequences must be
- * empty and are left empty. A pass that fails ends the timing; the first real pass will report the
- * failure. */
+/* Fills in what passes of more columns read, and times those costs that are still 0, for models
+ * small enough that a pass takes a fraction of a millisecond. No pass begins after 4 ms. draft:
+ * NULL where there is none. The sequences must be empty and are left empty. A pass that fails ends
+ * the timing; the first real pass will report the failure. */
 void costs_measure(struct costs *costs, struct sequence *target, struct sequence *draft,
                    const apus_port *port);
 

@@ -19,6 +19,8 @@
  * many passes. The cost of one column, with which all others are compared, is measured again
  * instead: FEW times after PLAIN_SOON rounds each (later where proposals clearly pay), and then
  * every PLAIN_LATER rounds. */
+/* LEAST_SLOPE: what a column more is thought to cost at least, as a part of the cheapest pass. */
+#define LEAST_SLOPE 0.05f
 enum { FORGOTTEN = 64, PLAIN_SOON = 12, PLAIN_LATER = 384, FEW = 4 };
 
 /* The credit, counted in plain passes: its first value, what every token adds, and its bounds. They
@@ -87,11 +89,18 @@ static void learn_column(const struct draft_policy *p, float *average, uint32_t 
         if (p->rounds - seen_at[n] > FORGOTTEN) average[n] = 0.0f;
 }
 
+/* How far a pass of n columns lies to the right of the curve's origin, in columns. One that reads
+ * the weights of one column once more, because its columns chose other experts, lies as far right
+ * as the columns that cost as much without that. */
+static float place_of(const float *growth, uint32_t n) {
+    return (float)n + (growth[n] - 1.0f) * (1.0f / LEAST_SLOPE);
+}
+
 /* Computes the costs from those that were seen. A pass of n columns costs no more than a pass of
  * more columns was seen to cost. Between two numbers of columns that were seen, the curve is a
- * straight line; beyond the last it is as steep as before it, and rises by at least 5 % of the
- * lowest cost a column. */
-static void draw_curve(const float *seen, float *cost) {
+ * straight line; beyond the last it is as steep as before it, and rises by at least LEAST_SLOPE of
+ * the lowest cost a column. */
+static void draw_curve(const float *seen, const float *growth, float *cost) {
     float least = 0.0f;
     uint32_t above = 0, last = 0;
     for (uint32_t n = POLICY_COLUMNS; n > 0; n--) {
@@ -101,14 +110,20 @@ static void draw_curve(const float *seen, float *cost) {
         cost[n] = least;
         if (!last) last = n;
         for (uint32_t i = n + 1; i < above; i++)
-            cost[i] = cost[n] + (cost[above] - cost[n]) * (float)(i - n) / (float)(above - n);
+            cost[i] = cost[n] + (cost[above] - cost[n]) *
+                                    (place_of(growth, i) - place_of(growth, n)) /
+                                    (place_of(growth, above) - place_of(growth, n));
         above = n;
     }
     if (!last) return;
     for (uint32_t n = 1; n < above; n++) cost[n] = cost[above];
-    float slope = cost[above] * 0.05f, steep = last > 1 ? cost[last] - cost[last - 1] : 0.0f;
+    float slope = cost[above] * LEAST_SLOPE,
+          steep = last > 1 ? (cost[last] - cost[last - 1]) /
+                                 (place_of(growth, last) - place_of(growth, last - 1))
+                           : 0.0f;
     if (steep > slope) slope = steep;
-    for (uint32_t n = last + 1; n <= POLICY_COLUMNS; n++) cost[n] = cost[n - 1] + slope;
+    for (uint32_t n = last + 1; n <= POLICY_COLUMNS; n++)
+        cost[n] = cost[n - 1] + slope * (place_of(growth, n) - place_of(growth, n - 1));
 }
 
 static float plain_ns(const struct draft_policy *p) {
@@ -174,6 +189,7 @@ void policy_open(struct draft_policy *p, uint32_t fixed) {
         p->hit[BY_LOOKUP][b].is = lookup[b];
         p->second[b].is = second[b];
     }
+    for (uint32_t n = 0; n <= POLICY_COLUMNS; n++) p->growth[n] = p->width_growth[n] = 1.0f;
     for (uint32_t i = 0; i < PROPOSE_MAX; i++) p->reach[i].is = REACH_FIRST;
     p->found.is = FOUND_FIRST;
 }
@@ -182,13 +198,17 @@ void policy_costs(struct draft_policy *p, const struct costs *costs, float share
     assert(share >= 0.0f);
     p->share = share;
     memcpy(p->verify_ns, costs->verify_ns, sizeof p->verify_ns);
+    for (uint32_t n = 1; n <= POLICY_COLUMNS; n++) {
+        if (costs->growth[n] > 0.0f) p->growth[n] = costs->growth[n];
+        if (costs->draft_growth[n] > 0.0f) p->width_growth[n] = costs->draft_growth[n];
+    }
     p->seen[1] = p->verify_ns[1] > 0.0f && !costs->timed;
     if (costs->draft_ns > 0.0f) {
         p->draft_ns = p->width_ns[1] = costs->draft_ns;
         p->steps = FIRST_STEPS;
     }
-    draw_curve(p->verify_ns, p->cost_ns);
-    draw_curve(p->width_ns, p->width_cost_ns);
+    draw_curve(p->verify_ns, p->growth, p->cost_ns);
+    draw_curve(p->width_ns, p->width_growth, p->width_cost_ns);
 }
 
 uint8_t policy_bin_margin(float margin) {
@@ -422,7 +442,7 @@ static void learn_steps(struct draft_policy *p, const struct round *r) {
         learn_column(p, p->width_ns, p->width_at, p->width_seen, r->width, (float)r->draft_ns);
         if (p->steps < FIRST_STEPS) p->steps++, p->draft_ns = (float)r->draft_ns;
     }
-    draw_curve(p->width_ns, p->width_cost_ns);
+    draw_curve(p->width_ns, p->width_growth, p->width_cost_ns);
 }
 
 void policy_learn(struct draft_policy *p, const struct round *r, const int32_t *chosen,
@@ -437,7 +457,7 @@ void policy_learn(struct draft_policy *p, const struct round *r, const int32_t *
     p->again = p->probing && could_pay(p) && r->tokens[BY_DRAFT].count && count &&
                chosen[0] == r->tokens[BY_DRAFT].id[0];
     p->probing = 0;
-    draw_curve(p->verify_ns, p->cost_ns);
+    draw_curve(p->verify_ns, p->growth, p->cost_ns);
     if (count) settle(p, r, count, shown_ns);
     if (r->columns && count) {
         float weight = p->round_tokens == 0.0f ? 1.0f : NEWEST_ROUND;

@@ -28,7 +28,10 @@ enum { POLICY_BINS = 8, POLICY_COLUMNS = PROPOSE_MAX + 1 };
 struct costs {
     float verify_ns[POLICY_COLUMNS + 1]; /* a pass of the target, by its columns */
     float draft_ns;                      /* a draft step */
-    int timed;                           /* a pass of one column was timed at open, and no round has
+    /* The bytes that a pass of so many columns is expected to read, divided by those of one column:
+     * 1, and more where columns choose experts. Not less for more columns. */
+    float growth[POLICY_COLUMNS + 1], draft_growth[POLICY_COLUMNS + 1];
+    int timed; /* a pass of one column was timed at open, and no round has
                                             shown it yet */
 };
 
@@ -41,9 +44,10 @@ struct chance {
 /* Costs are in nanoseconds. */
 struct draft_policy {
     uint32_t fixed; /* 1 .. PROPOSE_MAX: propose always that many, without branches; 0: choose */
-    float verify_ns[POLICY_COLUMNS + 1];  /* a pass by its columns, running averages; 0: not seen */
-    float cost_ns[POLICY_COLUMNS + 1];    /* the same, estimated where not seen */
-    uint32_t rounds;                      /* verifications */
+    float verify_ns[POLICY_COLUMNS + 1]; /* a pass by its columns, running averages; 0: not seen */
+    float cost_ns[POLICY_COLUMNS + 1];   /* the same, estimated where not seen */
+    float growth[POLICY_COLUMNS + 1], width_growth[POLICY_COLUMNS + 1]; /* struct costs */
+    uint32_t rounds;                                                    /* verifications */
     uint32_t seen_at[POLICY_COLUMNS + 1]; /* the last of them that had this many columns */
     uint8_t seen[POLICY_COLUMNS + 1];     /* passes that had this many columns, up to a few */
     float share;    /* a draft step's part of a plain pass, from the bytes that both read; 0: not

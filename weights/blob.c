@@ -602,7 +602,7 @@ static struct blob_read tensor_read(const struct blob *b, uint32_t index) {
 }
 
 struct blob_read blob_pass_read(const struct blob *blob, uint32_t columns) {
-    assert(blob_is_open(blob) && columns);
+    assert(blob_is_open(blob));
     struct blob_read sum = tensor_read(blob, blob->model->head);
     for (uint32_t i = 0; i < blob->layer_count; i++) {
         const struct blob_layer *layer = &blob->layers[i];

@@ -91,9 +91,9 @@ const char *blob_section_name(uint32_t kind);
 /* Hash of one tensor: weights, scales and row floats, padding included. */
 uint64_t blob_tensor_bytes(const struct blob_tensor *tensor);
 
-/* What a pass of so many columns (1 or more) reads: the layers' tensors and the head, but not the
- * embedding. Of a layer's experts those are counted that one column chooses, or as many as several
- * columns choose that do so independently. Weights are counted without padding. */
+/* What a pass of so many columns reads: the layers' tensors and the head, but not the embedding. Of
+ * a layer's experts those are counted that one column chooses, or as many as several columns choose
+ * that do so independently; with 0 columns, none. Weights are counted without padding. */
 struct blob_read {
     uint64_t bytes, weights;
 };

@@ -687,6 +687,9 @@ typedef struct apus_stats {
                                  most four are listed: */
     uint32_t engines_from[APUS_ENGINES_MAX]; /* the first layer of each, */
     const char *engines[APUS_ENGINES_MAX];   /* and its name; NULL behind the last */
+    uint64_t read_bytes; /* weights that the passes of this generation read: of a layer's experts
+                            those that the columns of a pass chose, each once; weight_bytes has what
+                            one column is expected to choose */
 } apus_stats;
 APUS_API apus_status apus_get_stats(const apus_session *session, apus_stats *stats);
 

@@ -75,6 +75,7 @@ FORBIDDEN = {
     'port': ['runtime', 'text', 'hal', 'weights'],
     'bench': ['runtime', 'text', 'speculate', 'cpu', 'igpu', 'npu', 'weights', 'apps'],
     'bench/context': ['cpu', 'igpu', 'npu', 'apps'],
+    'bench/experts': ['cpu', 'igpu', 'npu', 'apps'],
     'bench/threads': ['runtime', 'text', 'hal', 'cpu', 'igpu', 'npu', 'weights', 'apps'],
     'bench/npu': ['runtime', 'text', 'cpu', 'igpu', 'weights', 'apps']
 }

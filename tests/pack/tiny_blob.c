@@ -199,6 +199,22 @@ static void describe(struct building *b) {
     b->vocab_bytes = write_vocab(s, NULL);
 }
 
+/* Every byte is as good as any other in panels. */
+static void fill_noise(const struct blob_tensor *t, float size, float *rows, uint8_t *weights,
+                       uint64_t *seed) {
+    const struct levels to = levels_of((enum weight_type)t->type);
+    const double spread = (to.high - to.low + 1) * 0.2875 *
+                          (weight_traits(t->type)->scale_bits != 0 ? 74 : 1); /* of random bytes */
+    for (uint64_t at = 0; at + 8 <= t->bytes; at += 8) {
+        const uint64_t bits = random_bits(seed);
+        memcpy(weights + t->offset + at, &bits, 8);
+    }
+    for (uint32_t r = 0; r < t->rows; r++) {
+        rows[t->row_scales + r] = (float)(size / (spread * sqrt((double)t->cols)));
+        if (t->bias != BLOB_ABSENT) rows[t->bias + r] = 0.1f * random_normal(seed);
+    }
+}
+
 /* Integers of full range and a row scale that makes outputs of the order of `size` from inputs of
  * one. */
 static void fill_tensor(const struct building *b, const struct blob_tensor *t, float size,
@@ -244,7 +260,10 @@ static void fill_weights(const struct building *b, float *rows, uint8_t *weights
                      : i == b->model.embed        ? sqrtf((float)t->cols)
                      : strstr(t->name, ".attn_q") ? 1.5f
                                                   : 1;
-        fill_tensor(b, t, size, rows, weights, &seed);
+        if (b->spec.noise && t->type != WEIGHT_ROW8)
+            fill_noise(t, size, rows, weights, &seed);
+        else
+            fill_tensor(b, t, size, rows, weights, &seed);
     }
     for (uint32_t i = 0; i < b->variants_count; i++)
         for (uint32_t c = 0; b->variants[i].q_gain != BLOB_ABSENT && c < 2 * b->spec.head_dim; c++)

@@ -30,6 +30,8 @@ struct tiny_spec {
     int bias;                 /* every matrix has a bias */
     int add_bos;
     uint64_t seed;
+    int noise; /* weights in panels are random bytes, which are quicker to make: for blobs of
+                  gigabytes */
     /* Layers that differ, by index: where the bit is set the part is missing (then heads or ffn is
      * 0). */
     uint32_t without_attention, without_ffn;

@@ -43,8 +43,14 @@ static const apus_port *counting_port(void) {
 
 /* ------------------------------------------------------------------------------------ models -- */
 
-static const struct tiny_spec target_spec = {
-    .layers = 2, .window = {0, 11}, .sinks = 1, .seed = 1, .positions = 160};
+static const struct tiny_spec target_spec = {.layers = 2,
+                                             .window = {0, 11},
+                                             .sinks = 1,
+                                             .with_experts = 2,
+                                             .experts = 5,
+                                             .active = 2,
+                                             .seed = 1,
+                                             .positions = 160};
 
 enum draft_kind {
     NONE,

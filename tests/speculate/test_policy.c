@@ -385,6 +385,34 @@ static void all_in_one_step(void **unused) {
     assert_true(sum / worlds < 1.03 && most < 1.15);
 }
 
+/* 8 of 128 experts a column, and a tenth of a pass without them: before any pass of more columns
+ * has been seen, each is thought to cost what its experts take. One that was seen counts instead,
+ * and what lies beyond it rises as the experts do. */
+static void columns_cost_what_their_experts_take(void **unused) {
+    (void)unused;
+    struct costs known = {.verify_ns = {0, 1e6f}};
+    struct draft_policy l;
+    double others = 1;
+    for (uint32_t n = 1; n <= POLICY_COLUMNS; n++) {
+        others *= 1 - 8. / 128;
+        known.growth[n] = (float)(0.1 + 0.9 * (1 - others) * 16);
+    }
+    policy_open(&l, 0);
+    policy_costs(&l, &known, 0.1f);
+    for (uint32_t n = 1; n <= POLICY_COLUMNS; n++) {
+        assert_true(l.cost_ns[n] >= 0.999e6f * known.growth[n]);
+        assert_true(l.cost_ns[n] <= 1.001e6f * (known.growth[n] + 0.05f * (float)(n - 1)));
+    }
+    const float before = l.cost_ns[8];
+    known.verify_ns[4] = 2e6f; /* text chooses experts again */
+    policy_open(&l, 0);
+    policy_costs(&l, &known, 0.1f);
+    assert_true(l.cost_ns[4] == 2e6f && l.cost_ns[8] > 2.5e6f && l.cost_ns[8] < before);
+    assert_true(l.cost_ns[2] - l.cost_ns[1] > l.cost_ns[4] - l.cost_ns[3]);
+    for (uint32_t n = 5; n < POLICY_COLUMNS; n++)
+        assert_true(l.cost_ns[n + 1] - l.cost_ns[n] < l.cost_ns[n] - l.cost_ns[n - 1]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(near_the_best_fixed_length),
                                        cmocka_unit_test(and_so_beside_other_work),
@@ -396,6 +424,7 @@ int main(void) {
                                        cmocka_unit_test(recovers),
                                        cmocka_unit_test(uses_confidence),
                                        cmocka_unit_test(fixed_is_fixed),
-                                       cmocka_unit_test(all_in_one_step)};
+                                       cmocka_unit_test(all_in_one_step),
+                                       cmocka_unit_test(columns_cost_what_their_experts_take)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
