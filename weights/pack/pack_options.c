@@ -54,7 +54,7 @@ const struct option pack_options[] = {
      "against the folded weights; bits per weight, bytes, seconds, peak memory, notes.",
      "figures as JSON: errors, sizes, time, memory"},
     {NULL, "--calibrate", OPTION_STRING, AT(calibrate), 0, 0, "FILES",
-     "Text to calibrate with, files with commas between them: 12 to 48 windows of 512 tokens, by "
+     "Text to calibrate with, files with commas between them: 12 to 384 windows of 64 tokens, by "
      "the model's width, evenly over "
      "all of it, fewer where there is less. The default is a text of the project's own, inside the "
      "program: code in a dozen programming languages and prose in twenty natural ones.",

@@ -1,14 +1,16 @@
 #include "weights/pack/quantize/budget.h"
 
+#include <math.h>
 #include <stdlib.h>
 
-/* The types a tensor may get, and the KL that each leaves of what it costs at 4 bits: an error goes
- * with the square of the distance between levels. At 8 bits groups have no scales, which costs a
- * bit. A tensor's steps save less for each bit, one after the other. */
+/* The types a tensor may get, and the KL that each leaves of what it costs at 4 bits. An error goes
+ * with the square of the distance between levels. At 8 bits groups have no scales: the mean square
+ * error of SmolLM2-135M's tensors is 1/145 of that at 4 (median of 210), where 5 and 6 bits leave
+ * 1/3.9 and 1/15.9. A tensor's steps save less for each bit, one after the other. */
 static const struct {
     enum weight_type type;
     double kl;
-} levels[] = {{WEIGHT_W4, 1}, {WEIGHT_W5, 1.0 / 4}, {WEIGHT_W6, 1.0 / 16}, {WEIGHT_W8, 1.0 / 64}};
+} levels[] = {{WEIGHT_W4, 1}, {WEIGHT_W5, 1.0 / 4}, {WEIGHT_W6, 1.0 / 16}, {WEIGHT_W8, 1.0 / 145}};
 enum { STEPS = sizeof levels / sizeof *levels - 1 };
 
 /* From levels[step] to the next one. */
@@ -23,6 +25,14 @@ static int by_worth(const void *a, const void *b) {
     if (x->worth != y->worth) return x->worth > y->worth ? -1 : 1;
     if (x->tensor != y->tensor) return x->tensor < y->tensor ? -1 : 1;
     return x->step < y->step ? -1 : 1;
+}
+
+/* What 4 bits cost a tensor, up to a factor that all tensors share: the geometric mean of what was
+ * measured, on little text and with rounding that has no feedback, and of what the tensor's role
+ * cost in another model on more text and with feedback. */
+static double cost_of(const double *kl, uint32_t tensor, enum layer_tensor which, double weights) {
+    const double role = packed_roles[which].kl * weights;
+    return kl ? sqrt(kl[tensor] * role) : role;
 }
 
 /* Adds a tensor's steps at list. kl: what 4 bits cost it. */
@@ -48,7 +58,8 @@ bool budget_spend(struct plan *plan, const double *kl, struct diag *d) {
             if (index == BLOB_ABSENT) continue;
             struct blob_tensor *record = &plan->tensors[index].record;
             double own = (double)record->rows * record->cols;
-            add_steps(list + count, index, record, kl ? kl[index] : packed_roles[which].kl * own);
+            add_steps(list + count, index, record,
+                      cost_of(kl, index, (enum layer_tensor)which, own));
             count += STEPS;
             record->type = levels[0].type;
             bits += plan_counted_bits(levels[0].type, record->rows, record->cols);

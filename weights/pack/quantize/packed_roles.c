@@ -8,19 +8,19 @@
  * heads, balance, factor, KL. */
 #define PACKED_ROLES(ROLE)                                                                         \
     ROLE(Q, SOURCE_Q, SOURCE_ATTN_NORM, SOURCE_ATTN_NORM_BIAS, {SOURCE_Q_BIAS}, MIX_RESIDUAL,      \
-         MIX_NONE, HEADS_ROWS, BALANCE_NONE, FACTOR_SCORES, 1.8)                                   \
+         MIX_NONE, HEADS_ROWS, BALANCE_NONE, FACTOR_SCORES, 0.5)                                   \
     ROLE(K, SOURCE_K, SOURCE_ATTN_NORM, SOURCE_ATTN_NORM_BIAS, {SOURCE_K_BIAS}, MIX_RESIDUAL,      \
-         MIX_NONE, HEADS_ROWS, BALANCE_NONE, FACTOR_ONE, 5.5)                                      \
+         MIX_NONE, HEADS_ROWS, BALANCE_NONE, FACTOR_ONE, 2.4)                                      \
     ROLE(V, SOURCE_V, SOURCE_ATTN_NORM, SOURCE_ATTN_NORM_BIAS, {SOURCE_V_BIAS}, MIX_RESIDUAL,      \
-         MIX_HEAD, HEADS_ROWS, BALANCE_NONE, FACTOR_ONE, 20)                                       \
+         MIX_HEAD, HEADS_ROWS, BALANCE_NONE, FACTOR_ONE, 10)                                       \
     ROLE(O, SOURCE_O, SOURCE_NONE, SOURCE_NONE, {SOURCE_O_BIAS}, MIX_HEAD, MIX_RESIDUAL,           \
-         HEADS_COLUMNS, BALANCE_NONE, FACTOR_RESIDUAL, 2)                                          \
+         HEADS_COLUMNS, BALANCE_NONE, FACTOR_RESIDUAL, 0.8)                                        \
     ROLE(GATE, SOURCE_GATE, SOURCE_FFN_NORM, SOURCE_FFN_NORM_BIAS, {SOURCE_NONE}, MIX_RESIDUAL,    \
          MIX_NONE, HEADS_NONE, BALANCE_NONE, FACTOR_ONE, 1)                                        \
     ROLE(UP, SOURCE_UP, SOURCE_FFN_NORM, SOURCE_FFN_NORM_BIAS, {SOURCE_UP_BIAS}, MIX_RESIDUAL,     \
          MIX_NONE, HEADS_NONE, BALANCE_ROWS, FACTOR_ONE, 1.3)                                      \
     ROLE(DOWN, SOURCE_DOWN, SOURCE_NONE, SOURCE_NONE, {SOURCE_DOWN_BIAS}, MIX_FFN, MIX_RESIDUAL,   \
-         HEADS_NONE, BALANCE_COLUMNS, FACTOR_EIGHTH, 1)
+         HEADS_NONE, BALANCE_COLUMNS, FACTOR_EIGHTH, 1.3)
 
 const struct packed_role packed_roles[LT_COUNT] = {
 #define ROLE(role, ...) [LT_##role] = {__VA_ARGS__},
