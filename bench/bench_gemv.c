@@ -23,10 +23,14 @@ static const struct shape {
     const char *model;
     uint32_t type, rows, k;
 } shapes[] = {
-    {"135M", WEIGHT_W8, 576, 576},   {"135M", WEIGHT_W8, 1536, 576}, {"135M", WEIGHT_W8, 576, 1536},
-    {"135M", WEIGHT_W8, 49152, 576}, {"135M", WEIGHT_W4, 1536, 576}, {"7B", WEIGHT_W4, 4096, 4096},
-    {"7B", WEIGHT_W4, 11008, 4096},  {"7B", WEIGHT_W4, 4096, 11008}, {"7B", WEIGHT_W5, 4096, 4096},
-    {"7B", WEIGHT_W6, 4096, 4096},   {"7B", WEIGHT_W8, 4096, 4096},  {"7B", WEIGHT_W8, 32000, 4096},
+    {"135M", WEIGHT_W8, 576, 576},   {"135M", WEIGHT_W8, 1536, 576},
+    {"135M", WEIGHT_W8, 576, 1536},  {"135M", WEIGHT_W8, 49152, 576},
+    {"135M", WEIGHT_W4, 1536, 576},  {"7B", WEIGHT_W4, 4096, 4096},
+    {"7B", WEIGHT_W4, 11008, 4096},  {"7B", WEIGHT_W4, 4096, 11008},
+    {"7B", WEIGHT_W5, 4096, 4096},   {"7B", WEIGHT_W6, 4096, 4096},
+    {"7B", WEIGHT_W8, 4096, 4096},   {"7B", WEIGHT_W8, 32000, 4096},
+    {"7B", WEIGHT_W4S, 4096, 4096},  {"7B", WEIGHT_W4S, 11008, 4096},
+    {"7B", WEIGHT_W4S, 4096, 11008}, {"7B", WEIGHT_W8S, 4096, 4096},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
@@ -43,7 +47,8 @@ struct set {
 };
 
 #ifdef GEMV_EVEX
-cpu_gemv_fn evex_gemv_w8, evex_gemv_w4, evex_gemv_w5, evex_gemv_w6; /* tests/kernels/gemv_evex.c */
+/* tests/kernels/gemv_evex.c and gemv_sparse_evex.c */
+cpu_gemv_fn evex_gemv_w8, evex_gemv_w4, evex_gemv_w5, evex_gemv_w6, evex_gemv_w4s, evex_gemv_w8s;
 #endif
 
 struct bench {
@@ -174,7 +179,9 @@ static void find_sets(struct bench *b) {
                                          {[WEIGHT_W8] = evex_gemv_w8,
                                           [WEIGHT_W4] = evex_gemv_w4,
                                           [WEIGHT_W5] = evex_gemv_w5,
-                                          [WEIGHT_W6] = evex_gemv_w6}};
+                                          [WEIGHT_W6] = evex_gemv_w6,
+                                          [WEIGHT_W4S] = evex_gemv_w4s,
+                                          [WEIGHT_W8S] = evex_gemv_w8s}};
 #endif
 }
 

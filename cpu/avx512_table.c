@@ -18,6 +18,8 @@ void cpu_fill_avx512(struct cpu_kernels *table) {
 #else
     table->gemv[WEIGHT_W5] = avx512_gemv_w5;
     table->gemv[WEIGHT_W6] = avx512_gemv_w6;
+    table->gemv[WEIGHT_W4S] = avx512_gemv_w4s;
+    table->gemv[WEIGHT_W8S] = avx512_gemv_w8s;
 #define ATTEND(cache, name) table->attend[cache] = avx512_##name;
     CPU_ATTEND_KERNELS(ATTEND)
 #undef ATTEND

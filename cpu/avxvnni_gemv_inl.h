@@ -1,6 +1,5 @@
 /* GEMVs with a 256-bit vpdpbusd. The file that includes this only chooses the instruction's
- * encoding: DOT_PREFIX is "%{vex%} " (AVX-VNNI) or "%{evex%} " (AVX-512 VL). So the code can also
- * be tried on a processor that has only the other encoding.
+ * encoding (avxvnni_dot_inl.h).
  *
  * A 64-byte line of weights is two vectors of 8 rows. vpdpbusd takes unsigned bytes. Weights
  * of types with scales of groups act as 0..15, 31 or 63, so a column's sums start each group of 64
@@ -9,15 +8,9 @@
 #define CPU_AVXVNNI_GEMV_INL_H
 
 #include "cpu/avx2_gemv_inl.h"
+#include "cpu/avxvnni_dot_inl.h"
 #include "cpu/gemv_high_inl.h"
 #include "cpu/gemv_less_inl.h"
-
-/* acc += in every lane the dot product of 4 unsigned bytes of u and 4 signed bytes of v. It is
- * written in asm for the same reason as in avx512_inl.h. */
-INLINE __m256i dot4(__m256i acc, __m256i u, __m256i v) {
-    __asm__(DOT_PREFIX "vpdpbusd %2, %1, %0" : "+x"(acc) : "x"(u), "x"(v));
-    return acc;
-}
 
 /* vpdpbusd has a latency of 4 or 5 cycles, and two start in a cycle. A column has two sums, one for
  * the first 8 rows of a line and one for the others. One column keeps four accumulators for each

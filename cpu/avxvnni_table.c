@@ -8,5 +8,7 @@ void cpu_fill_avxvnni(struct cpu_kernels *table) {
 #ifndef APUS_FEWER_KERNELS
     table->gemv[WEIGHT_W5] = avxvnni_gemv_w5;
     table->gemv[WEIGHT_W6] = avxvnni_gemv_w6;
+    table->gemv[WEIGHT_W4S] = avxvnni_gemv_w4s;
+    table->gemv[WEIGHT_W8S] = avxvnni_gemv_w8s;
 #endif
 }

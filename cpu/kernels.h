@@ -154,7 +154,9 @@ static inline int head_good(uint32_t head_dim) {
     GEMV(WEIGHT_W8, gemv_w8)                                                                       \
     GEMV(WEIGHT_W4, gemv_w4)                                                                       \
     GEMV(WEIGHT_W5, gemv_w5)                                                                       \
-    GEMV(WEIGHT_W6, gemv_w6)
+    GEMV(WEIGHT_W6, gemv_w6)                                                                       \
+    GEMV(WEIGHT_W4S, gemv_w4s)                                                                     \
+    GEMV(WEIGHT_W8S, gemv_w8s)
 #define CPU_ATTEND_KERNELS(ATTEND)                                                                 \
     ATTEND(KV_8, attend)                                                                           \
     ATTEND(KV_4, attend_4)                                                                         \

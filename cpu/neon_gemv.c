@@ -6,6 +6,7 @@
  * panel is read again from the cache. */
 #include "cpu/neon_inl.h"
 #include "cpu/gemv_high_inl.h"
+#include "cpu/gemv_sparse_inl.h"
 #include "cpu/variants.h"
 
 enum { TILE_COLUMNS = 4, QUARTERS = 4 /* of 4 rows, in a panel */ };
@@ -164,11 +165,70 @@ INLINE uint32_t compute_w6(const struct tile *t, const uint32_t COLUMNS) {
     return compute_grouped(t, COLUMNS, 2);
 }
 
+/* Of 16 rows' quads: the columns of a run, counted from the first of 16, that are kept (weights/
+ * format.h). `run` is the shift that brings its positions down. */
+INLINE void kept_columns(uint8x16_t near, uint8x16_t flags, int8x16_t run, uint8x16_t *first,
+                         uint8x16_t *second) {
+    const uint8x16_t quads = vreinterpretq_u8_u32(vdupq_n_u32(SPARSE_QUADS));
+    const uint8x16_t top = vandq_u8(flags, vdupq_n_u8(SPARSE_TOPS));
+    const uint8x16_t clear = vshrq_n_u8(vbicq_u8(top, near), 1);
+    const uint8x16_t far =
+        veorq_u8(veorq_u8(near, vdupq_n_u8(SPARSE_BOTTOMS)), veorq_u8(top, clear));
+    *first = vorrq_u8(vandq_u8(vshlq_u8(near, run), vdupq_n_u8(3)), quads);
+    *second = vorrq_u8(vandq_u8(vshlq_u8(far, run), vdupq_n_u8(3)), quads);
+}
+
+/* The types that keep two of every four columns. Activations are put into the weights' places. */
+INLINE uint32_t compute_sparse(const struct tile *t, const uint32_t COLUMNS, const int bytes) {
+    int32x4_t total[TILE_COLUMNS][QUARTERS], sum[TILE_COLUMNS][QUARTERS];
+    int8x16_t x[TILE_COLUMNS];
+    const uint8_t *line = t->w, *scales = line, *flags = line;
+    for (uint32_t c = 0; c < COLUMNS; c++)
+        for (uint32_t i = 0; i < QUARTERS; i++) total[c][i] = sum[c][i] = vdupq_n_s32(0);
+    for (uint32_t group = 0; group < t->args->kp / GROUP; group++) {
+        if (!bytes && group % 4 == 0) scales = line, line += 64;
+        if (group % 2 == 0) flags = line, line += 64;
+        const uint8_t *positions = line;
+        line += 64;
+        for (uint32_t run = 0; run < 4; run++, line += bytes ? 128 : 64) {
+            load_x(t, COLUMNS, group * GROUP + run * 16, x);
+            for (uint32_t i = 0; i < QUARTERS; i++) {
+                uint8x16_t first, second, flag = vld1q_u8(flags + i * 16);
+                if (group % 2) flag = vshlq_n_u8(flag, 1);
+                kept_columns(vld1q_u8(positions + i * 16), flag, vdupq_n_s8((int8_t)(run * -2)),
+                             &first, &second);
+                const int8x16_t w = vreinterpretq_s8_u8(vld1q_u8(line + i * 16));
+                int8x16_t low = w, high = vshrq_n_s8(w, 4);
+                if (bytes) high = vreinterpretq_s8_u8(vld1q_u8(line + 64 + i * 16));
+                if (!bytes) low = vshrq_n_s8(vshlq_n_s8(w, 4), 4);
+                for (uint32_t c = 0; c < COLUMNS; c++) {
+                    sum[c][i] = vdotq_s32(sum[c][i], low, vqtbl1q_s8(x[c], first));
+                    sum[c][i] = vdotq_s32(sum[c][i], high, vqtbl1q_s8(x[c], second));
+                }
+            }
+        }
+        if (bytes) continue;
+        scale_group((const int8_t *)scales + group % 4 * 16, COLUMNS, sum, total);
+        for (uint32_t c = 0; c < COLUMNS; c++)
+            for (uint32_t i = 0; i < QUARTERS; i++) sum[c][i] = vdupq_n_s32(0);
+    }
+    return finish(t, COLUMNS, bytes ? sum : total);
+}
+
+INLINE uint32_t compute_w4s(const struct tile *t, const uint32_t COLUMNS) {
+    return compute_sparse(t, COLUMNS, 0);
+}
+INLINE uint32_t compute_w8s(const struct tile *t, const uint32_t COLUMNS) {
+    return compute_sparse(t, COLUMNS, 1);
+}
+
 #define TILE(type, c)                                                                              \
     static uint32_t type##_##c(const struct tile *t) { return compute_##type(t, c); }
 #define TILES_OF(type) TILE(type, 1) TILE(type, 2) TILE(type, 3) TILE(type, 4)
-#define TILES          TILES_OF(w4) TILES_OF(w5) TILES_OF(w6) TILES_OF(w8)
-TILES
+#define DENSE          TILES_OF(w4) TILES_OF(w5) TILES_OF(w6) TILES_OF(w8)
+#define SPARSE         TILES_OF(w4s) TILES_OF(w8s)
+DENSE
+SPARSE
 
 /* table[n - 1] computes n columns. */
 static uint32_t walk(const struct gemv_args *a, uint32_t begin, uint32_t end, uint32_t type,
@@ -203,4 +263,14 @@ uint32_t neon_gemv_w5(const struct gemv_args *args, uint32_t panel_begin, uint32
 uint32_t neon_gemv_w6(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     static tile_fn *const table[TILE_COLUMNS] = {w6_1, w6_2, w6_3, w6_4};
     return walk(args, panel_begin, panel_end, WEIGHT_W6, table);
+}
+
+uint32_t neon_gemv_w4s(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    static tile_fn *const table[TILE_COLUMNS] = {w4s_1, w4s_2, w4s_3, w4s_4};
+    return walk(args, panel_begin, panel_end, WEIGHT_W4S, table);
+}
+
+uint32_t neon_gemv_w8s(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    static tile_fn *const table[TILE_COLUMNS] = {w8s_1, w8s_2, w8s_3, w8s_4};
+    return walk(args, panel_begin, panel_end, WEIGHT_W8S, table);
 }

@@ -7,4 +7,6 @@ void cpu_fill_neon(struct cpu_kernels *table) {
     table->gemv[WEIGHT_W4] = neon_gemv_w4;
     table->gemv[WEIGHT_W5] = neon_gemv_w5;
     table->gemv[WEIGHT_W6] = neon_gemv_w6;
+    table->gemv[WEIGHT_W4S] = neon_gemv_w4s;
+    table->gemv[WEIGHT_W8S] = neon_gemv_w8s;
 }

@@ -54,6 +54,47 @@ static void panel_w6(const uint8_t *panel, uint32_t kp, const int8_t *q, uint32_
     panel_grouped(panel, kp, q, 2, acc);
 }
 
+/* The same where of four columns two are kept (weights/format.h). A weight has a nibble, or a byte
+ * and no scales. */
+static void panel_sparse(const uint8_t *panel, uint32_t kp, const int8_t *q, const int bytes,
+                         uint32_t acc[PANEL_ROWS]) {
+    const uint8_t *scales = NULL, *flags = NULL;
+    memset(acc, 0, PANEL_ROWS * sizeof *acc);
+    for (uint32_t g = 0; g < kp / GROUP; g++) {
+        uint32_t sum[PANEL_ROWS] = {0};
+        if (!bytes && g % 4 == 0) {
+            scales = panel;
+            panel += 64;
+        }
+        if (g % 2 == 0) {
+            flags = panel;
+            panel += 64;
+        }
+        const uint8_t *positions = panel;
+        panel += 64;
+        for (uint32_t i = 0; i < 4; i++, panel += bytes ? 128 : 64)
+            for (uint32_t b = 0; b < 64; b++) {
+                const int32_t near = bytes ? (int8_t)panel[b] : ((panel[b] & 15) ^ 8) - 8,
+                              far = bytes ? (int8_t)panel[b + 64] : ((panel[b] >> 4) ^ 8) - 8;
+                const uint32_t p = positions[b] >> 2 * i & 3;
+                const uint32_t flag = flags[b] >> (2 * i + 1 - g % 2) & 1;
+                const int8_t *quad = q + g * GROUP + i * 16 + b % 4 * 4;
+                sum[b / 4] += product(near, quad[p]) + product(far, quad[sparse_second(p, flag)]);
+            }
+        for (uint32_t r = 0; r < PANEL_ROWS; r++)
+            acc[r] += bytes ? sum[r] : (uint32_t)(int8_t)scales[g % 4 * 16 + r] * sum[r];
+    }
+}
+
+static void panel_w4s(const uint8_t *panel, uint32_t kp, const int8_t *q,
+                      uint32_t acc[PANEL_ROWS]) {
+    panel_sparse(panel, kp, q, 0, acc);
+}
+static void panel_w8s(const uint8_t *panel, uint32_t kp, const int8_t *q,
+                      uint32_t acc[PANEL_ROWS]) {
+    panel_sparse(panel, kp, q, 1, acc);
+}
+
 typedef void panel_fn(const uint8_t *panel, uint32_t kp, const int8_t *q, uint32_t acc[PANEL_ROWS]);
 
 static uint32_t gemv(const struct gemv_args *a, uint32_t begin, uint32_t end, uint32_t type,
@@ -94,4 +135,12 @@ uint32_t ref_gemv_w5(const struct gemv_args *args, uint32_t panel_begin, uint32_
 
 uint32_t ref_gemv_w6(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     return gemv(args, panel_begin, panel_end, WEIGHT_W6, panel_w6);
+}
+
+uint32_t ref_gemv_w4s(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    return gemv(args, panel_begin, panel_end, WEIGHT_W4S, panel_w4s);
+}
+
+uint32_t ref_gemv_w8s(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    return gemv(args, panel_begin, panel_end, WEIGHT_W8S, panel_w8s);
 }

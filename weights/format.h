@@ -261,8 +261,19 @@ static inline uint32_t head_block(uint32_t head_dim) {
  * columns: byte [r * 4 + j] = the sum over runs i of (w[r][c + 4 i + j] + 16 >> 4) << i, or (w[r][c
  * + 4 i + j] + 32 >> 4) << 2 i. A group has 10 or 12 lines.
  *
+ * W4S and W8S panel: of every four columns of a row, a quad, two are kept. Every pair of groups
+ * (the last one may be alone) begins with a line of flags. A group is a line of positions, then for
+ * each of its four runs of 16 columns one line (W4S) or two (W8S) of weights. Byte [r * 4 + j] of a
+ * line belongs to quad j of the run, its columns c + 4 j .. c + 4 j + 3, in row r. For run i the
+ * quad's position p is bits 2 i and 2 i + 1 of its byte of the line of positions; its flag is bit 2
+ * i + 1 of its byte of the line of flags in the pair's first group, bit 2 i in the second. Kept are
+ * the columns p and p ^ m of the quad, with m = 1 where the flag is 0, else 2 where p < 2, else 3:
+ * each of the eight codes names two columns. Weights are two's complement, that of column p in the
+ * low nibble or the first line, that of p ^ m in the high nibble or the second. W4S has blocks with
+ * scales as W4 has; the line of scales comes before that of flags.
+ *
  * Columns past cols and rows past rows hold weight 0 (128, or 8, 16 or 32 with the scale of its
- * group; scale 0 in absent rows).
+ * group, or 0 if sparse; scale 0 in absent rows).
  *
  * How many bytes that is: panel_bytes and weight_bytes of weights/types.h. */
 

@@ -3,8 +3,11 @@
  *
  * A type of panels is for multiplication: 16 rows together, in groups of 64 columns. A group takes
  * `group_lines` lines of 64 bytes. Every block of four groups (the last one may have fewer) begins
- * with `block_lines` more lines, its scales; weights/format.h says what the bytes mean. A type of
- * rows is plain rows of bytes, each a padded width after the one before, and is only read. */
+ * with `block_lines` more lines, its scales, and every pair of groups (the last one may be alone)
+ * with `pair_lines` more; weights/format.h says what the bytes mean. A type of rows is plain rows
+ * of bytes, each a padded width after the one before, and is only read.
+ *
+ * Sparse types keep two of every four columns of a row; the others are 0. */
 #ifndef WEIGHTS_TYPES_H
 #define WEIGHTS_TYPES_H
 
@@ -26,9 +29,11 @@ enum weight_type {
     WEIGHT_ROW8 = 3, /* plain rows of signed bytes, kp apart: only the embedding, of which one row
                         is read per token */
     WEIGHT_W5 = 4,   /* as W4, and beside the nibbles one or two high bits: stored + 16 */
-    WEIGHT_W6 = 5    /* stored + 32 */
+    WEIGHT_W6 = 5,   /* stored + 32 */
+    WEIGHT_W4S = 6,  /* sparse: panels of nibbles, with int8 scales per group */
+    WEIGHT_W8S = 7   /* sparse: panels of signed bytes */
 };
-enum { WEIGHT_TYPES = WEIGHT_W6 + 1 }; /* for tables by type; no type is 0 */
+enum { WEIGHT_TYPES = WEIGHT_W8S + 1 }; /* for tables by type; no type is 0 */
 
 enum weight_form { WEIGHT_PANELS, WEIGHT_ROWS };
 
@@ -40,9 +45,10 @@ struct weight_traits {
     enum weight_form form;
     uint8_t bits; /* bits of a weight, and of the scale that a row has for every group */
     uint8_t scale_bits;
-    uint8_t group_lines, block_lines; /* of panels */
-    uint8_t zero;                     /* panels filled with this byte hold only weights 0 */
-    uint8_t engines;                  /* WEIGHT_ON_...: the engines that multiply it */
+    uint8_t group_lines, block_lines, pair_lines; /* of panels */
+    uint8_t zero;    /* panels filled with this byte hold only weights 0 */
+    uint8_t engines; /* WEIGHT_ON_...: the engines that multiply it */
+    uint8_t sparse;  /* whether only two of four columns are kept */
 };
 
 static inline int weight_type_known(uint32_t type) { return type >= 1 && type < WEIGHT_TYPES; }
@@ -52,14 +58,22 @@ static inline int weight_type_known(uint32_t type) { return type >= 1 && type < 
 static inline const struct weight_traits *weight_traits(uint32_t type) {
     enum { CPU_AND_IGPU = WEIGHT_ON_CPU | WEIGHT_ON_IGPU, ALL = CPU_AND_IGPU | WEIGHT_ON_NPU };
     static const struct weight_traits traits[WEIGHT_TYPES] = {
-        {"unknown", WEIGHT_ROWS, 0, 0, 0, 0, 0, 0},
-        [WEIGHT_W8] = {"w8", WEIGHT_PANELS, 8, 0, 16, 0, 128, ALL},
-        [WEIGHT_W4] = {"w4", WEIGHT_PANELS, 4, 8, 8, 1, 0, ALL},
-        [WEIGHT_ROW8] = {"row8", WEIGHT_ROWS, 8, 0, 0, 0, 0, 0},
-        [WEIGHT_W5] = {"w5", WEIGHT_PANELS, 5, 8, 10, 1, 0, CPU_AND_IGPU},
-        [WEIGHT_W6] = {"w6", WEIGHT_PANELS, 6, 8, 12, 1, 0, CPU_AND_IGPU},
+        {"unknown", WEIGHT_ROWS, 0, 0, 0, 0, 0, 0, 0, 0},
+        [WEIGHT_W8] = {"w8", WEIGHT_PANELS, 8, 0, 16, 0, 0, 128, ALL, 0},
+        [WEIGHT_W4] = {"w4", WEIGHT_PANELS, 4, 8, 8, 1, 0, 0, ALL, 0},
+        [WEIGHT_ROW8] = {"row8", WEIGHT_ROWS, 8, 0, 0, 0, 0, 0, 0, 0},
+        [WEIGHT_W5] = {"w5", WEIGHT_PANELS, 5, 8, 10, 1, 0, 0, CPU_AND_IGPU, 0},
+        [WEIGHT_W6] = {"w6", WEIGHT_PANELS, 6, 8, 12, 1, 0, 0, CPU_AND_IGPU, 0},
+        [WEIGHT_W4S] = {"w4s", WEIGHT_PANELS, 4, 8, 5, 1, 1, 0, WEIGHT_ON_CPU, 1},
+        [WEIGHT_W8S] = {"w8s", WEIGHT_PANELS, 8, 0, 9, 0, 1, 0, WEIGHT_ON_CPU, 1},
     };
     return &traits[weight_type_known(type) ? type : 0];
+}
+
+/* Of a quad of a sparse type: the second column that is kept, where the first is `position`, 0..3.
+ * It is another one with either flag, so that no code names a column twice. */
+static inline uint32_t sparse_second(uint32_t position, uint32_t flag) {
+    return position ^ (flag ? 2 + (position >> 1) : 1);
 }
 
 static inline uint32_t round_up(uint32_t n, uint32_t to) { return (n + to - 1) / to * to; }
@@ -71,7 +85,8 @@ static inline size_t panel_bytes(uint32_t type, uint32_t cols) {
     const struct weight_traits *t = weight_traits(type);
     size_t kp = padded_cols(cols), groups = kp / GROUP;
     if (t->form == WEIGHT_ROWS) return kp * PANEL_ROWS;
-    return ((groups + WEIGHT_BLOCK - 1) / WEIGHT_BLOCK * t->block_lines + groups * t->group_lines) *
+    return ((groups + WEIGHT_BLOCK - 1) / WEIGHT_BLOCK * t->block_lines +
+            (groups + 1) / 2 * t->pair_lines + groups * t->group_lines) *
            WEIGHT_LINE;
 }
 

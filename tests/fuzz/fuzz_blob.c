@@ -53,14 +53,17 @@ static int try_open(uint8_t *data, size_t size) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes) {
-    static uint8_t *good;
-    static size_t size;
+    static uint8_t *goods[2];
+    static size_t sizes[2];
+    const int which = bytes && input[bytes - 1] & 1; /* which of two models is damaged */
+    uint8_t *good = goods[which];
+    size_t size = sizes[which];
     if (!good) {
         const struct tiny_spec spec = {.dim = 48,
                                        .ffn = 64,
                                        .vocab = 258,
                                        .positions = 8,
-                                       .weights = WEIGHT_W4,
+                                       .weights = which ? WEIGHT_W4S : WEIGHT_W4,
                                        .bias = 1,
                                        .add_bos = 1,
                                        .without_attention = 2,
@@ -71,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes) {
         good = tiny_blob(&spec, &size);
         if (!good) abort();
         if (!try_open(good, size)) abort();
+        goods[which] = good, sizes[which] = size;
     }
     int whole = bytes >= sizeof(struct blob_header) && memcmp(input, "APUS", 4) == 0;
     size_t n = whole ? bytes : size;

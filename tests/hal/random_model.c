@@ -28,7 +28,7 @@ static uint32_t add_tensor(struct maker *m, const char *name, uint32_t type, uin
     t->row_scales = m->row_floats;
     /* Products of k terms of about 60 * 40 (W8), with group scales up to 100 in W4, come out near
      * 1. */
-    float gain = type == WEIGHT_W8 || type == WEIGHT_ROW8
+    float gain = !weight_traits(type)->scale_bits
                      ? 0.002f
                      : 0.0004f / (float)(1 << (weight_traits(type)->bits - 4));
     for (uint32_t i = 0; i < padded_rows(rows); i++)
@@ -54,11 +54,12 @@ static uint32_t add_gain(struct maker *m, uint32_t head_dim) {
 static void add_layer(struct maker *m, const struct random_shape *s, struct blob_layer *l,
                       struct blob_variant *variants, uint32_t hd) {
     /* Where types differ, GATE and UP are alike, and Q and K are not. */
-    static const uint32_t types[3][LT_COUNT] = {
+    static const uint32_t types[4][LT_COUNT] = {
         {WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8},
         {WEIGHT_W4, WEIGHT_W4, WEIGHT_W8, WEIGHT_W4, WEIGHT_W4, WEIGHT_W4, WEIGHT_W4},
-        {WEIGHT_W4, WEIGHT_W6, WEIGHT_W8, WEIGHT_W6, WEIGHT_W5, WEIGHT_W5, WEIGHT_W6}};
-    const uint32_t *type = types[s->mixed ? 2 : s->w4 ? 1 : 0];
+        {WEIGHT_W4, WEIGHT_W6, WEIGHT_W8, WEIGHT_W6, WEIGHT_W5, WEIGHT_W5, WEIGHT_W6},
+        {WEIGHT_W4S, WEIGHT_W4, WEIGHT_W8, WEIGHT_W8S, WEIGHT_W4S, WEIGHT_W4S, WEIGHT_W4S}};
+    const uint32_t *type = types[s->sparse ? 3 : s->mixed ? 2 : s->w4 ? 1 : 0];
     const uint32_t experts = layer_variant(l, variants)->experts, times = experts ? experts : 1;
     if (experts)
         variants[l->variant - 1].router =

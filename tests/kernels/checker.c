@@ -93,7 +93,9 @@ uint32_t gemvs_here(struct gemvs all[APUS_CPU_NEON + 1]) {
                                       {[WEIGHT_W8] = evex_gemv_w8,
                                        [WEIGHT_W4] = evex_gemv_w4,
                                        [WEIGHT_W5] = evex_gemv_w5,
-                                       [WEIGHT_W6] = evex_gemv_w6}};
+                                       [WEIGHT_W6] = evex_gemv_w6,
+                                       [WEIGHT_W4S] = evex_gemv_w4s,
+                                       [WEIGHT_W8S] = evex_gemv_w8s}};
     return count;
 }
 

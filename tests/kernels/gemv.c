@@ -28,7 +28,8 @@ struct gemv_data {
 
 static void fill_weights(struct dice *d, const struct shape *s, uint8_t *p, size_t bytes) {
     const struct weight_traits *t = weight_traits(s->type);
-    const size_t block_lines = t->block_lines + 4 * (size_t)t->group_lines;
+    const size_t block_lines =
+        t->block_lines + 2 * (size_t)t->pair_lines + 4 * (size_t)t->group_lines;
     dice_fill(d, p, bytes);
     switch (s->weights) {
     case W_ZERO:
@@ -287,13 +288,14 @@ static void snap_limits(void **state) {
     good = bad_cases = 0;
     for (int pattern = S_WIDE; pattern < S_PATTERNS; pattern++)
         for (int round = 0; round < 60; round++) {
-            static const uint32_t types[] = {WEIGHT_W8, WEIGHT_W4, WEIGHT_W5, WEIGHT_W6};
-            struct shape s = {.type = types[round % 4],
+            static const uint32_t types[] = {WEIGHT_W8, WEIGHT_W4,  WEIGHT_W5,
+                                             WEIGHT_W6, WEIGHT_W4S, WEIGHT_W8S};
+            struct shape s = {.type = types[round % 6],
                               .k = 64,
                               .rows = 1 + (uint32_t)round % 16,
                               .columns = 1 + (uint32_t)round / 8,
                               .end = 1,
-                              .add = round >> 2 & 1,
+                              .add = round / 6 & 1,
                               .scales = (enum scales)pattern};
             if (pattern == S_HIGH_EDGE) s.columns = s.rows = 1;
             check(&s, &d);

@@ -21,7 +21,7 @@ import numpy as np
 
 f32, u32, i64 = np.float32, np.uint32, np.int64
 GROUP, ABSENT = 64, 0xffffffff
-W8, W4, ROW8, W5, W6 = 1, 2, 3, 4, 5
+W8, W4, ROW8, W5, W6, W4S, W8S = 1, 2, 3, 4, 5, 6, 7
 
 
 # --------------------------------------------------------------------------------------------------
@@ -68,6 +68,8 @@ class Tensor:
             W4: self.w4,
             W5: self.w5,
             W6: self.w6,
+            W4S: self.w4s,
+            W8S: self.w8s,
             ROW8: self.row8
         }[int(t['type'])](raw, padded(n, 16), n, kp)[:n]
         at, bias = int(t['row_scales']), int(t['bias'])
@@ -120,6 +122,45 @@ class Tensor:
             panel.append((w * scale.transpose(0, 2, 1)[..., None]).reshape(-1, 16, count * GROUP))
             at += 64 + count * size
         return np.concatenate(panel, axis=2).reshape(np_, kp).astype(np.float64)
+
+    @staticmethod
+    def sparse(raw, np_, kp, scales):
+        """Two of every four columns are kept: those at p and at p ^ m."""
+        groups, panels = kp // GROUP, np_ // 16
+        raw = raw.reshape(panels, -1, 16, 4)  # [panel][line][row][quad]
+        w, at = np.zeros((panels, 16, groups, 4, 4, 4), np.float64), 0
+        for g in range(groups):
+            if scales and g % 4 == 0:
+                scale = raw[:, at].reshape(panels, 4, 16).view(np.int8)
+                at += 1
+            if g % 2 == 0:
+                flags = raw[:, at].astype(int)
+                at += 1
+            positions = raw[:, at].astype(int)
+            for i in range(4):
+                p = positions >> 2 * i & 3
+                f = flags >> (2 * i + (g % 2 == 0)) & 1
+                m = np.where(f == 0, 1, np.where(p < 2, 2, 3))
+                if scales:
+                    byte = raw[:, at + 1 + i].astype(int)
+                    first, second = (byte & 15 ^ 8) - 8, (byte >> 4 ^ 8) - 8
+                else:
+                    first, second = (raw[:, at + 1 + 2 * i + n].view(np.int8) for n in (0, 1))
+                quad = w[:, :, g, i]
+                np.put_along_axis(quad, p[..., None], first[..., None], axis=3)
+                np.put_along_axis(quad, (p ^ m)[..., None], second[..., None], axis=3)
+            if scales:
+                w[:, :, g] *= scale[:, g % 4][:, :, None, None, None]
+            at += 5 if scales else 9
+        return w.reshape(np_, kp)
+
+    @classmethod
+    def w4s(cls, raw, np_, n, kp):
+        return cls.sparse(raw, np_, kp, True)
+
+    @classmethod
+    def w8s(cls, raw, np_, n, kp):
+        return cls.sparse(raw, np_, kp, False)
 
     @classmethod
     def w4(cls, raw, np_, n, kp):

@@ -101,7 +101,9 @@ def main():
         if not sys.argv[1:]:
             blob = Path(tmp) / 'variant.apus'
             for which, shape in (('windows', 'windows and sinks'), ('experts', 'experts'),
-                                 ('clamped', 'layers of gpt-oss')):
+                                 ('clamped', 'layers of gpt-oss'),
+                                 ('w4s', 'sparse weights of 4 bits'),
+                                 ('w8s', 'sparse weights of 8 bits')):
                 made = subprocess.run([runner.program('tests/oracle/write_variants'), which],
                                       capture_output=True,
                                       check=True)
@@ -110,7 +112,7 @@ def main():
         real = None if sys.argv[1:] else runner.smollm2(required=False)
         for weights in ('int8', 'int4') if real else ():
             bad += failed(check(real, weights, Path(tmp), 20), real.stem, weights)
-    if not sys.argv[1:] and types_seen != {1, 2, 3, 4, 5}:
+    if not sys.argv[1:] and types_seen != {1, 2, 3, 4, 5, 6, 7}:
         print(f'FAIL: of all types of weights only {types_seen} were seen')
         bad += 1
     sys.exit(bad > 0)

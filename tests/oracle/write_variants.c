@@ -4,7 +4,9 @@
  *   write_variants experts    layers with experts, biases and both ways to weigh them
  *   write_variants clamped    one kind of layer after another as gpt-oss has them: windows and
  *                             sinks, experts and biases, the clamped activation; one without
- *                             experts */
+ *                             experts
+ *   write_variants w4s        sparse weights of 4 bits
+ *   write_variants w8s        and of 8 */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,10 +33,16 @@ int main(int argc, char **argv) {
                                              .clamped = 0xf,
                                              .bias = 1,
                                              .seed = 13};
+    static const struct tiny_spec w4s = {.weights = WEIGHT_W4S, .dim = 320, .bias = 1, .seed = 14};
+    static const struct tiny_spec w8s = {.weights = WEIGHT_W8S, .ffn = 320, .bias = 1, .seed = 15};
     static const struct {
         const char *name;
         const struct tiny_spec *spec;
-    } known[] = {{"windows", &windows}, {"experts", &experts}, {"clamped", &clamped}};
+    } known[] = {{"windows", &windows},
+                 {"experts", &experts},
+                 {"clamped", &clamped},
+                 {"w4s", &w4s},
+                 {"w8s", &w8s}};
     const struct tiny_spec *spec = NULL;
     size_t bytes;
     for (size_t i = 0; argc == 2 && i < sizeof known / sizeof *known; i++)

@@ -22,4 +22,13 @@ static inline float random_normal(uint64_t *state) {
     return (float)sum;
 }
 
+/* Leaves two of every four integers, as sparse types have them. */
+static inline void drop_half(int8_t *q, uint32_t cols, uint64_t *state) {
+    for (uint32_t c = 0; c < cols; c += 4) {
+        const uint32_t first = random_below(state, 4), other = 1 + random_below(state, 3);
+        for (uint32_t i = 0; i < 4 && c + i < cols; i++)
+            if (i != first && i != (first + other) % 4) q[c + i] = 0;
+    }
+}
+
 #endif

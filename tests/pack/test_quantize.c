@@ -184,6 +184,31 @@ static void widest_rows_fit(void **state) {
     }
 }
 
+/* A line of a sparse type, all of whose bytes are `code`, always keeps two columns of four. */
+static void every_code_keeps_two(void **state) {
+    (void)state;
+    static uint8_t panel[PANEL_ROWS * 128];
+    uint32_t pairs = 0;
+    for (uint32_t code = 0; code < 256; code++)
+        for (uint32_t flags = 0; flags < 256; flags += 255) {
+            const size_t bytes = panel_bytes(WEIGHT_W8S, 128);
+            assert_int_equal(bytes, 19 * 64); /* fewer than there is room for */
+            memset(panel, 1, bytes);
+            memset(panel, (int)flags, 64);
+            memset(panel + 64, (int)code, 64);
+            for (uint32_t c = 0; c < 64; c += 4) {
+                uint32_t kept = 0, which = 0;
+                for (uint32_t i = 0; i < 4; i++) {
+                    const int kept_here = unpack_weight(WEIGHT_W8S, 128, panel, 3, c + i);
+                    kept += kept_here == 1, which |= (uint32_t)kept_here << i;
+                }
+                assert_int_equal(kept, 2);
+                pairs |= 1u << which;
+            }
+        }
+    assert_int_equal(pairs, 1 << 3 | 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 12);
+}
+
 static void layouts_round_trip(void **state) {
     (void)state;
     static const uint32_t cols_list[] = {1, 8, 63, 64, 128, 192, 256, 257, 320, 576, 1000};
@@ -209,6 +234,7 @@ static void layouts_round_trip(void **state) {
                     row[r].q[c] =
                         (int8_t)((int)random_below(&seed, (uint32_t)(to.high - to.low) + 1) +
                                  (int)to.low);
+                if (weight_traits((uint32_t)type)->sparse) drop_half(row[r].q, cols, &seed);
                 for (uint32_t g = 0; g < kp / GROUP; g++)
                     row[r].scale[g] = (int8_t)((int)random_below(&seed, 256) - 128);
             }
@@ -245,6 +271,7 @@ int main(void) {
                                        cmocka_unit_test(search_pays),
                                        cmocka_unit_test(rows_of_nothing),
                                        cmocka_unit_test(widest_rows_fit),
+                                       cmocka_unit_test(every_code_keeps_two),
                                        cmocka_unit_test(layouts_round_trip),
                                        cmocka_unit_test(absent_groups_are_zero)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -235,6 +235,7 @@ static void fill_tensor(const struct building *b, const struct blob_tensor *t, f
                                             .scale = scale + (size_t)r * (kp / GROUP)};
             for (uint32_t c = 0; c < t->cols; c++)
                 row[r].q[c] = (int8_t)((int)random_below(seed, count_of_levels) + (int)to.low);
+            if (weight_traits(t->type)->sparse) drop_half(row[r].q, t->cols, seed);
             for (uint32_t g = 0; g < kp / GROUP; g++)
                 row[r].scale[g] =
                     (int8_t)((1 + (int)random_below(seed, 127)) * (random_below(seed, 2) ? 1 : -1));
