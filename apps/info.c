@@ -1,5 +1,6 @@
 /* apus info: what a blob says about itself. */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,14 +35,19 @@ static size_t sum_types(const struct loaded *loaded, struct type_sum *sums) {
     return count;
 }
 
+static bool is_alike(const apus_layer_info *a, const apus_layer_info *b) {
+    return a->heads == b->heads && a->kv_heads == b->kv_heads && a->head_dim == b->head_dim &&
+           a->ffn == b->ffn && a->experts == b->experts && a->active == b->active &&
+           a->window == b->window;
+}
+
 static void print_layers(const struct loaded *loaded) {
     apus_layer_info first = {.size = sizeof first}, next = {.size = sizeof next};
     for (uint32_t i = 0; i < loaded->info.layers;) {
         uint32_t end = i + 1;
         if (apus_blob_layer(&loaded->blob, i, &first) != APUS_OK) return;
         while (end < loaded->info.layers && apus_blob_layer(&loaded->blob, end, &next) == APUS_OK &&
-               next.heads == first.heads && next.kv_heads == first.kv_heads &&
-               next.head_dim == first.head_dim && next.ffn == first.ffn)
+               is_alike(&first, &next))
             end++;
         printf(end == i + 1 ? "  layer %u" : "  layers %u to %u", i, end - 1);
         if (first.heads)
@@ -49,10 +55,13 @@ static void print_layers(const struct loaded *loaded) {
                    first.head_dim);
         else
             printf(": no attention");
+        if (first.window) printf(", window %u", first.window);
         if (first.ffn)
-            printf("; feed-forward %u\n", first.ffn);
+            printf("; feed-forward %u", first.ffn);
         else
-            printf("; no feed-forward\n");
+            printf("; no feed-forward");
+        if (first.experts) printf(", %u of %u experts", first.active, first.experts);
+        putchar('\n');
         i = end;
     }
 }
@@ -101,9 +110,11 @@ static json_t *layers_array(const struct loaded *loaded) {
     apus_layer_info layer = {.size = sizeof layer};
     for (uint32_t i = 0;
          i < loaded->info.layers && apus_blob_layer(&loaded->blob, i, &layer) == APUS_OK; i++)
-        json_array_append_new(array, json_pack("{si si si si}", "heads", (int)layer.heads,
+        json_array_append_new(array, json_pack("{si si si si si si si}", "heads", (int)layer.heads,
                                                "kv_heads", (int)layer.kv_heads, "head_dim",
-                                               (int)layer.head_dim, "ffn", (int)layer.ffn));
+                                               (int)layer.head_dim, "ffn", (int)layer.ffn,
+                                               "experts", (int)layer.experts, "active",
+                                               (int)layer.active, "window", (int)layer.window));
     return array;
 }
 
@@ -251,9 +262,9 @@ const struct command command_info = {
         "tokenizer, add_bos, bos, eos, end_tokens, specials (of each token that a prompt "
         "can name: id, text, control, which text never makes, and ends, which ends a "
         "text), chat_template and fim (names of how prompts are written, null where not known), "
-        "fim_markers (ids of its tokens), layers (heads, kv_heads, head_dim, ffn of each), "
-        "tensors (name, type, rows, cols, "
-        "bytes of each), and verified after --verify.",
+        "fim_markers (ids of its tokens), layers (heads, kv_heads, head_dim, ffn, experts, active "
+        "and window of each, 0 where there are none), tensors (name, type, rows, cols, bytes of "
+        "each), and verified after --verify.",
     .example = "apus info model.apus --verify",
     .options = options,
     .options_count = COUNT_OF(options),

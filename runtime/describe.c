@@ -85,8 +85,18 @@ APUS_API apus_status apus_blob_layer(const apus_blob *blob, uint32_t layer, apus
     if (!status)
         status = refuse_outside(&port, "apus_blob_layer", "layer", layer, 0, b->layer_count - 1);
     if (status) return status;
-    const struct blob_layer *l = &b->layers[layer];
-    apus_layer_info known = {sizeof known, l->heads, l->kv_heads, b->model->head_dim, l->ffn};
+    /* A copy, whose variant stays what is checked here if others change the file. */
+    struct blob_layer l = b->layers[layer];
+    if (l.variant > b->variant_count) l.variant = 0;
+    const struct blob_variant *v = layer_variant(&l, blob_variants(b));
+    apus_layer_info known = {.size = sizeof known,
+                             .heads = l.heads,
+                             .kv_heads = l.kv_heads,
+                             .head_dim = b->model->head_dim,
+                             .ffn = l.ffn,
+                             .experts = v->experts,
+                             .active = v->active,
+                             .window = v->window};
     config_write(info, &known, sizeof known);
     return APUS_OK;
 }

@@ -164,7 +164,10 @@ typedef struct apus_layer_info {
     uint32_t heads;    /* query heads; 0 where the layer has no attention */
     uint32_t kv_heads; /* divides heads */
     uint32_t head_dim;
-    uint32_t ffn; /* hidden width of the feed-forward part; 0 where the layer has none */
+    uint32_t ffn;     /* hidden width of the feed-forward part; 0 where the layer has none */
+    uint32_t experts; /* 0, or the feed-forward part is one of so many, each `ffn` wide, of which */
+    uint32_t active;  /* every token uses so many */
+    uint32_t window;  /* a position sees so many positions, itself among them; 0: all before it */
 } apus_layer_info;
 
 typedef struct apus_tensor_info {

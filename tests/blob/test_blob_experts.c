@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "apus/apus.h"
 #include "tests/pack/tiny_blob.h"
 #include "weights/blob.h"
 
@@ -168,6 +169,22 @@ static void width_of_panels(void **unused) {
     free(blob);
 }
 
+static void layers_are_described(void **unused) {
+    (void)unused;
+    struct tiny_spec windowed = spec;
+    windowed.window[0] = 24;
+    apus_blob shown;
+    apus_layer_info is = {.size = sizeof is};
+    blob = tiny_blob(&windowed, &size);
+    assert_non_null(blob);
+    assert_int_equal(apus_blob_open(&shown, blob, size, NULL), APUS_OK);
+    assert_int_equal(apus_blob_layer(&shown, 0, &is), APUS_OK);
+    assert_true(is.experts == 0 && is.active == 0 && is.window == 24);
+    assert_int_equal(apus_blob_layer(&shown, 1, &is), APUS_OK);
+    assert_true(is.experts == EXPERTS && is.active == ACTIVE && is.window == 0 && is.ffn == FFN);
+    free(blob);
+}
+
 /* What a pass reads: of the experts those that one column chooses; at most all of them. */
 static void counts_what_a_pass_reads(void **unused) {
     (void)unused;
@@ -190,8 +207,8 @@ static void counts_what_a_pass_reads(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(each_damage_is_named),
-                                       cmocka_unit_test(width_of_panels),
-                                       cmocka_unit_test(counts_what_a_pass_reads)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_damage_is_named), cmocka_unit_test(width_of_panels),
+        cmocka_unit_test(layers_are_described), cmocka_unit_test(counts_what_a_pass_reads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

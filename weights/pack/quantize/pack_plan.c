@@ -129,8 +129,7 @@ static void note_rounded_twice(struct plan *plan) {
         note(plan,
              "%u of %u layer tensors are rounded already (%s) and are rounded again to 4 bits: "
              "--weights int8 adds next to nothing to their error, --bits 5.2 half as much as 4 "
-             "bits, "
-             "and the original weights, where there are others, give the better int4",
+             "bits, and the original weights, where there are others, give the better int4",
              coarse, all, type);
 }
 
