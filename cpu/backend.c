@@ -9,205 +9,24 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "cpu/cache.h"
-#include "cpu/kernels.h"
-#include "cpu/mixture.h"
-#include "cpu/pace.h"
-#include "cpu/pool.h"
+#include "cpu/backend_inside.h"
 #include "hal/fenv.h"
-#include "hal/hal.h"
 #include "hal/place.h"
-
-struct cpu_model {
-    struct cpu_kernels kernels;
-};
-
-struct cpu_program {
-    struct pool_work work; /* a pass, in the form that the pool asks for */
-    struct cpu_kernels kernels;
-    struct hal_setup setup;
-    const struct hal_pass *pass;
-    float *scratch; /* [threads] attention scratch; each begins scratch_floats after the one
-                       before */
-    size_t scratch_floats;
-    struct mixture mixture; /* of the layer with experts that the pass is in */
-    size_t ahead;           /* gemv_args.ahead */
-    struct pace pace[2];    /* for passes of few columns and of many */
-    uint32_t threads;       /* of the pass */
-    /* Written only while no thread holds units. It has its own cache line, because the fields above
-     * are always being read. */
-    _Alignas(64) uint32_t cursor; /* the operation in progress */
-    int entered;                  /* the pool belongs to this pass */
-    int alone;                    /* an operation found the pool taken by another pass */
-    uint32_t first;               /* the operation where the pass began or continues */
-    uint32_t stopped;             /* the pass was cancelled or out of time */
-    uint32_t reached;             /* the operation before which it stopped */
-    uint32_t failed;              /* the engine that computes the matrices failed */
-    _Atomic uint32_t bad;         /* a value left the range of snap() */
-};
-
-/* ----------------------------------------------------------------------------------- helpers -- */
-
-static uint32_t op_columns(const struct hal_op *op, const struct hal_pass *pass) {
-    return op->flags & HAL_TAIL ? pass->columns - pass->logits_from : pass->columns;
-}
-
-static uint8_t *slot_column(const struct cpu_program *p, uint32_t slot, uint32_t column) {
-    return p->setup.slot[slot] + (size_t)column * p->setup.program->stride[slot];
-}
-
-static float *float_column(const struct cpu_program *p, uint32_t slot, uint32_t column) {
-    return (float *)(void *)slot_column(p, slot, column);
-}
-
-/* Quantized columns as they are in a slot of the operation. */
-static uint8_t *act_column(const struct cpu_program *p, uint32_t slot, uint32_t width,
-                           uint32_t column) {
-    return p->setup.slot[slot] + (size_t)column * act_stride(padded_cols(width));
-}
-
-/* The operation's weight i. */
-static const struct blob_tensor *tensor(const struct cpu_program *p, const struct hal_op *op,
-                                        uint32_t i) {
-    return &p->setup.model->tensors[hal_weight(p->setup.program, op, i)];
-}
-
-static uint32_t panels_of(const struct blob_tensor *t) { return padded_rows(t->rows) / PANEL_ROWS; }
 
 /* ---------------------------------------------------------------------------- the operations -- */
 
 static uint32_t embed_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
     const struct hal_model *m = p->setup.model;
-    const struct blob_tensor *e = tensor(p, op, 0);
+    const struct blob_tensor *e = op_tensor(p, op, 0);
     uint32_t id = (uint32_t)p->pass->column[0][column].id;
     const int8_t *row = (const int8_t *)m->weights + e->offset + (size_t)id * padded_cols(e->cols);
     return p->kernels.embed(row, m->rows[e->row_scales + id], op->width,
                             float_column(p, op->out[0], column));
 }
 
-/* A row of the table as it would be without rotation. */
-static const float *no_rotation(uint32_t head_dim, float *cos_sin) {
-    for (uint32_t i = 0; i < head_dim; i++) cos_sin[i] = i < head_dim / 2 ? 1 : 0;
-    return cos_sin;
-}
-
-/* One head of q (which = 0) or k (1). */
-static uint32_t mixed_head(const struct cpu_program *p, const struct hal_op *op, uint32_t which,
-                           float *x, const float *cos_sin, int8_t *out, float *scale) {
-    const uint32_t hd = op->shape.head_dim, at = op->gain[which];
-    const float *gain = at == BLOB_ABSENT ? NULL : p->setup.model->rows + at;
-    const float r = gain ? p->kernels.rms(x, hd, 1.0f / (float)hd, op->eps) : 0;
-    return p->kernels.head(x, gain, r, cos_sin, hd, out, scale);
-}
-
-static uint32_t heads_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
-    const struct hal_column *col = &p->pass->column[op->view][column];
-    const uint32_t hd = op->shape.head_dim;
-    _Alignas(64) float unrotated[BLOB_HEAD_DIM_MAX];
-    const float *cos_sin = op->flags & HAL_UNROTATED
-                               ? no_rotation(hd, unrotated)
-                               : p->setup.model->rope + (size_t)col->position * hd;
-    uint8_t *qi = slot_column(p, op->out[0], column);
-    float *scales = (float *)(void *)(qi + op->shape.heads * hal_qi_stride(hd));
-    float *q = float_column(p, op->in[0], column), *k = float_column(p, op->in[1], column),
-          *v = float_column(p, op->in[2], column);
-    uint32_t bad = 0;
-    for (uint32_t h = 0; h < op->shape.heads; h++) {
-        int8_t *out = (int8_t *)qi + h * hal_qi_stride(hd);
-        bad |= mixed_head(p, op, 0, q + h * hd, cos_sin, out, &scales[h]);
-    }
-    const struct kv_cache cache = hal_cache(&p->setup, op->layer);
-    for (uint32_t h = 0; h < op->shape.kv_heads; h++) {
-        _Alignas(64) int8_t row[BLOB_HEAD_DIM_MAX];
-        float scale;
-        bad |= mixed_head(p, op, 1, k + h * hd, cos_sin, row, &scale);
-        kv_store(&cache, h, col->slot, KV_K, row, scale);
-        bad |= p->kernels.head(v + h * hd, NULL, 0, NULL, hd, row, &scale);
-        kv_store(&cache, h, col->slot, KV_V, row, scale);
-    }
-    return bad;
-}
-
-/* The queries of one kv head in a pass are columns x (heads / kv_heads), column by column. A unit
- * is a run of at most `batch` of them. */
-static uint32_t attend_batch(const struct cpu_program *p, const struct hal_heads *shape) {
-    uint32_t queries = p->pass->columns * (shape->heads / shape->kv_heads);
-    uint32_t wanted =
-        p->threads == 1 ? 1 : (2 * p->threads + shape->kv_heads - 1) / shape->kv_heads;
-    uint32_t batch = (queries + wanted - 1) / wanted;
-    return batch > ATTEND_QUERIES ? ATTEND_QUERIES : batch;
-}
-
-static uint32_t attend_units(const struct cpu_program *p, const struct hal_heads *shape) {
-    uint32_t queries = p->pass->columns * (shape->heads / shape->kv_heads),
-             batch = attend_batch(p, shape);
-    return shape->kv_heads * ((queries + batch - 1) / batch);
-}
-
-/* Whether two columns see so much of the same part of the cache that their queries go into one
- * batch: apart from SLACK slots, at least half of what the wider one sees. A batch computes with
- * every slot that any of its queries sees. SLACK is one block of attention's slots: a difference of
- * that size is not worth a separate batch. Both bounds are chosen, not measured. */
-static int alike(const struct hal_pass *pass, const struct hal_column *a,
-                 const struct hal_column *b) {
-    enum { SLACK = 128 };
-    uint32_t of_a = 0, of_b = 0, both = 0;
-    for (uint32_t k = 0; k < b->ranges; k++)
-        of_b += pass->range[b->range + k].end - pass->range[b->range + k].begin;
-    for (uint32_t i = 0; i < a->ranges; i++) {
-        const struct kv_range r = pass->range[a->range + i];
-        of_a += r.end - r.begin;
-        for (uint32_t k = 0; k < b->ranges; k++) {
-            const struct kv_range s = pass->range[b->range + k];
-            const uint32_t begin = r.begin > s.begin ? r.begin : s.begin,
-                           end = r.end < s.end ? r.end : s.end;
-            if (begin < end) both += end - begin;
-        }
-    }
-    return 2 * both + SLACK >= (of_a > of_b ? of_a : of_b);
-}
-
-static uint32_t attend_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t unit,
-                            uint32_t thread) {
-    uint32_t hd = op->shape.head_dim, group = op->shape.heads / op->shape.kv_heads;
-    uint32_t queries = p->pass->columns * group, batch = attend_batch(p, &op->shape),
-             per_head = (queries + batch - 1) / batch;
-    uint32_t kv_head = unit / per_head, first = unit % per_head * batch;
-    const struct kv_cache cache = hal_cache(&p->setup, op->layer);
-    struct attend_args a = {.kv = kv_head_of(&cache, kv_head),
-                            .slots = cache.slots,
-                            .head_dim = hd,
-                            .scratch = p->scratch + thread * p->scratch_floats};
-    const struct hal_column *leader = NULL;
-    const float *sinks = op->sinks == BLOB_ABSENT ? NULL : p->setup.model->rows + op->sinks;
-    uint32_t bad = 0, end = queries - first < batch ? queries : first + batch;
-    for (uint32_t i = first; i < end; i++) {
-        uint32_t column = i / group, head = kv_head * group + i % group;
-        const struct hal_column *col = &p->pass->column[op->view][column];
-        if (a.queries && leader != col && !alike(p->pass, leader, col)) {
-            bad |= p->kernels.attend[cache.type](&a);
-            a.queries = 0;
-        }
-        if (!a.queries) leader = col;
-        const uint8_t *qi = slot_column(p, op->in[0], column);
-        const float *scales =
-            (const float *)(const void *)(qi + op->shape.heads * hal_qi_stride(hd));
-        a.query[a.queries++] =
-            (struct attend_query){(const int8_t *)qi + head * hal_qi_stride(hd),
-                                  scales[head],
-                                  p->pass->range + col->range,
-                                  col->ranges,
-                                  col->tail,
-                                  col->mask,
-                                  float_column(p, op->out[0], column) + head * hd,
-                                  sinks ? sinks + head : NULL};
-    }
-    return bad | p->kernels.attend[cache.type](&a);
-}
-
 static uint32_t gemv_panels(const struct cpu_program *p, const struct hal_op *op) {
     uint32_t panels = 0;
-    for (uint32_t i = 0; i < op->weights.count; i++) panels += panels_of(tensor(p, op, i));
+    for (uint32_t i = 0; i < op->weights.count; i++) panels += tensor_panels(op_tensor(p, op, i));
     return panels;
 }
 
@@ -216,8 +35,8 @@ static uint32_t gemv_run(const struct cpu_program *p, const struct hal_op *op,
     const struct hal_model *m = p->setup.model;
     uint32_t bad = 0, base = 0;
     for (uint32_t i = 0; i < op->weights.count; i++) {
-        const struct blob_tensor *t = tensor(p, op, i);
-        uint32_t count = panels_of(t);
+        const struct blob_tensor *t = op_tensor(p, op, i);
+        uint32_t count = tensor_panels(t);
         uint32_t from = run.begin > base ? run.begin - base : 0,
                  to = run.end > base ? run.end - base : 0;
         if (to > count) to = count;
@@ -239,104 +58,6 @@ static uint32_t gemv_run(const struct cpu_program *p, const struct hal_op *op,
         base += count;
     }
     return bad;
-}
-
-/* --------------------------------------------------------------------------------- experts -- */
-
-/* A quantized vector of a pair. */
-static uint8_t *pair_column(const struct cpu_program *p, const struct hal_op *op, uint32_t slot,
-                            uint32_t pair) {
-    return act_column(p, slot, op->width, pair);
-}
-
-/* The floats of a pair, `rows` of them. */
-static float *pair_floats(const struct cpu_program *p, uint32_t slot, uint32_t rows,
-                          uint32_t pair) {
-    return float_column(p, slot, 0) + (size_t)pair * padded_rows(rows);
-}
-
-static struct hal_choice *choices_of(const struct cpu_program *p, uint32_t column) {
-    return (struct hal_choice *)(void *)slot_column(p, SLOT_CHOICES, column);
-}
-
-static uint32_t spread_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
-    const uint32_t active = op->mixture.active;
-    const uint8_t *from = act_column(p, op->in[0], op->width, column);
-    for (uint32_t i = 0; i < active; i++)
-        memcpy(pair_column(p, op, op->out[0], p->mixture.pair[column * active + i]), from,
-               act_stride(padded_cols(op->width)));
-    return 0;
-}
-
-/* The pairs are shared among units by their place, not by their column. */
-static uint32_t act_pairs_unit(const struct cpu_program *p, const struct hal_op *op,
-                               uint32_t unit) {
-    const uint32_t active = op->mixture.active;
-    uint32_t bad = 0;
-    for (uint32_t pair = unit * active; pair < (unit + 1) * active; pair++)
-        bad |= p->kernels.act[op->activation](pair_floats(p, op->in[0], op->width, pair),
-                                              pair_floats(p, op->in[1], op->width, pair), op->width,
-                                              pair_column(p, op, op->out[0], pair));
-    return bad;
-}
-
-static uint32_t mix_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
-    const uint32_t active = op->mixture.active;
-    const struct hal_choice *choice = choices_of(p, column);
-    uint32_t bad = 0;
-    for (uint32_t i = 0; i < active; i++) {
-        const uint32_t pair = p->mixture.pair[column * active + i];
-        bad |=
-            p->kernels.mix(float_column(p, op->out[0], column),
-                           pair_floats(p, op->in[0], op->width, pair), choice[i].weight, op->width);
-    }
-    return bad;
-}
-
-/* The operation's products, in the form of cpu/mixture.h. Returns how many they are. */
-static uint32_t expert_products(const struct cpu_program *p, const struct hal_op *op,
-                                struct mixture_product product[HAL_OP_SLOTS]) {
-    const struct hal_model *m = p->setup.model;
-    for (uint32_t i = 0; i < op->weights.count; i++) {
-        const struct blob_tensor *t = tensor(p, op, i);
-        const uint32_t kp = padded_cols(t->cols), rows = hal_rows(op, t);
-        product[i] = (struct mixture_product){
-            .gemv = p->kernels.gemv[t->type],
-            .args = {.panels = m->weights + t->offset,
-                     .row_scale = m->rows + t->row_scales,
-                     .bias = t->bias == BLOB_ABSENT ? NULL : m->rows + t->bias,
-                     .kp = kp,
-                     .x = p->setup.slot[op->in[0]],
-                     .x_stride = act_stride(kp),
-                     .y = float_column(p, op->out[i], 0),
-                     .y_stride = padded_rows(rows),
-                     .ahead = p->ahead},
-            .rows = rows,
-            .panel_bytes = panel_bytes(t->type, t->cols)};
-    }
-    return op->weights.count;
-}
-
-static uint32_t experts_units(const struct cpu_program *p, const struct hal_op *op) {
-    struct mixture_product product[HAL_OP_SLOTS];
-    return mixture_units(&p->mixture, product, expert_products(p, op, product));
-}
-
-static uint32_t experts_run(const struct cpu_program *p, const struct hal_op *op,
-                            struct team_run run) {
-    struct mixture_product product[HAL_OP_SLOTS];
-    return mixture_multiply(&p->mixture, product, expert_products(p, op, product), run.begin,
-                            run.end);
-}
-
-/* Before the first unit of an operation, while no thread holds one. */
-static void op_begins(struct cpu_program *p, const struct hal_op *op) {
-    if (op->kind == HAL_SPREAD)
-        mixture_lay_out(&p->mixture, &op->mixture, p->setup.slot[SLOT_CHOICES],
-                        p->setup.program->stride[SLOT_CHOICES], p->pass->columns);
-    for (uint32_t i = 0; op->kind == HAL_EXPERTS && p->pass->chosen_bytes && i < op->weights.count;
-         i++)
-        *p->pass->chosen_bytes += p->mixture.runs * hal_expert_bytes(op, tensor(p, op, i));
 }
 
 /* Whether another engine computes the operation under the cursor. The operation is then a single
@@ -399,16 +120,16 @@ static uint32_t run_unit(const struct cpu_program *p, const struct hal_op *op, u
         return p->kernels.quant(float_column(p, op->in[0], unit), op->width,
                                 act_column(p, op->out[0], op->width, unit));
     case HAL_ACT:
-        if (op->flags & HAL_PAIRS) return act_pairs_unit(p, op, unit);
+        if (op->flags & HAL_PAIRS) return experts_act(p, op, unit);
         return p->kernels.act[op->activation](
             float_column(p, op->in[0], unit), op->ins > 1 ? float_column(p, op->in[1], unit) : NULL,
             op->width, act_column(p, op->out[0], op->width, unit));
     case HAL_ROUTE:
         return mixture_choose(float_column(p, op->in[0], unit), &op->mixture, choices_of(p, unit));
     case HAL_SPREAD:
-        return spread_unit(p, op, unit);
+        return experts_spread(p, op, unit);
     case HAL_MIX:
-        return mix_unit(p, op, unit);
+        return experts_mix(p, op, unit);
     case HAL_GEMV: /* gemv_run, experts_run: their units are computed together */
     case HAL_EXPERTS:
         break;
@@ -478,7 +199,7 @@ static struct pool_operation pass_next(void *arg) {
             p->reached = p->cursor;
             break;
         }
-        op_begins(p, op);
+        experts_begin(p, op);
         uint32_t units = op_units(p, op);
         if (units && taken(p, op)) {
             bad |= taken_op(p, op);
@@ -500,18 +221,6 @@ static void pass_units(void *arg, uint32_t item, struct team_run run, uint32_t t
     if (bad) atomic_fetch_or(&p->bad, bad);
 }
 
-static struct pool_ahead experts_ahead(const struct cpu_program *p, const struct hal_op *op,
-                                       uint32_t thread) {
-    struct mixture_product product[HAL_OP_SLOTS];
-    struct pool_ahead ahead = {NULL, 0};
-    const uint32_t products = expert_products(p, op, product);
-    const struct team_run run =
-        team_stretch(mixture_units(&p->mixture, product, products), p->threads, thread);
-    if (run.begin < run.end)
-        ahead.at = mixture_ahead(&p->mixture, product, products, run.begin, run.end, &ahead.bytes);
-    return ahead;
-}
-
 /* The weights that a thread will multiply first in the next product. It fetches them while it waits
  * for the other threads. */
 static struct pool_ahead pass_ahead(void *arg, uint32_t item, uint32_t thread) {
@@ -525,9 +234,9 @@ static struct pool_ahead pass_ahead(void *arg, uint32_t item, uint32_t thread) {
         if (taken(p, op)) break;
         struct team_run run = team_stretch(gemv_panels(p, op), p->threads, thread);
         for (uint32_t i = 0; i < op->weights.count; i++) {
-            const struct blob_tensor *t = tensor(p, op, i);
+            const struct blob_tensor *t = op_tensor(p, op, i);
             const size_t bytes = panel_bytes(t->type, t->cols);
-            const uint32_t panels = panels_of(t);
+            const uint32_t panels = tensor_panels(t);
             if (run.begin < panels) {
                 uint32_t end = run.end < panels ? run.end : panels;
                 return (struct pool_ahead){p->setup.model->weights + t->offset + run.begin * bytes,
@@ -658,7 +367,8 @@ static size_t ahead_for(const struct cpu_program *p) {
     for (uint32_t i = 0; i < program->count; i++) {
         const struct hal_op *op = &program->ops[i];
         const int reads = op->kind == HAL_GEMV || op->kind == HAL_EXPERTS;
-        for (uint32_t k = 0; reads && k < op->weights.count; k++) bytes += tensor(p, op, k)->bytes;
+        for (uint32_t k = 0; reads && k < op->weights.count; k++)
+            bytes += op_tensor(p, op, k)->bytes;
     }
     return bytes <= CACHES * cpu_last_cache() ? 0 : GEMV_AHEAD;
 }
