@@ -6,7 +6,8 @@
 #include "weights/pack/quantize/exact.h"
 
 static bool before(const float *router, uint32_t a, uint32_t b) {
-    return router[a] > router[b] || (router[a] == router[b] && a < b);
+    if (router[a] != router[b]) return router[a] > router[b];
+    return a < b;
 }
 
 /* Fills best [active] with the experts that come first, as docs/numerics.md 5 orders them. */
