@@ -20,14 +20,43 @@ except ImportError:
     print('SKIP: numpy is missing for the checkpoint writer')
     sys.exit(77)
 
-# relative RMS of rounding, random or real: rotation makes them alike
-LIMITS = {'w8': 0.010, 'row8': 0.010, 'w4': 0.105, 'w5': 0.053, 'w6': 0.027}
+# relative RMS of rounding, random or real: rotation makes them alike; sparse ones are not rotated
+LIMITS = {
+    'w8': 0.010,
+    'row8': 0.010,
+    'w4': 0.105,
+    'w5': 0.053,
+    'w6': 0.027,
+    'w4s': 0.115,
+    'w8s': 0.013
+}
+
+
+def counted_weights(tensors):
+    return sum(t['rows'] * t['cols'] for t in tensors)
 
 
 def counted(tensors, kind):
-    bits = sum(t['rows'] * (8 * t['cols'] if kind(t) == 'w8' else int(kind(t)[1]) * t['cols'] +
-                            8 * -(-t['cols'] // 64)) for t in tensors)
-    return bits / sum(t['rows'] * t['cols'] for t in tensors)
+    """kind: of a tensor, the name of its type."""
+
+    def bits(t):
+        name, cols = kind(t), t['cols']
+        weights = (2 * int(name[1]) + 3) * -(-cols // 4) if name[2:] == 's' else int(name[1]) * cols
+        return t['rows'] * (weights + (0 if name[1] == '8' else 8 * -(-cols // 64)))
+
+    return sum(map(bits, tensors)) / counted_weights(tensors)
+
+
+def check_kinds(r, bits):
+    """The types that a report's tensors may have, and their errors."""
+    for t in r['tensors']:
+        assert t['relative_rms_error'] <= LIMITS[t['type']], t
+        kinds = ('row8', ) if t['name'] == 'embed' else (
+            'w8', ) if bits == 8 or t['name'] == 'head' else ('w4', 'w5', 'w6', 'w8')
+        if t['name'].startswith('layer.') and not r['rotated'] and 'ffn_down' not in t['name']:
+            kinds = ('w8s', ) if bits == 8 else ('w4s', 'w8s')
+            assert t['two_of_four_zero'] == 1, t
+        assert t['type'] in kinds and 'kl_at_4_bits' not in t, t
 
 
 def check(pack, source, out, bits, embedding_positions):
@@ -40,18 +69,24 @@ def check(pack, source, out, bits, embedding_positions):
     r = json.loads(report.read_text())
     assert r['bytes'] == out.stat().st_size and out.read_bytes()[:4] == b'APUS', r['bytes']
     assert r['weights'] == f'int{bits}' and r['positions'] <= embedding_positions, r['positions']
-    for t in r['tensors']:
-        assert t['relative_rms_error'] <= LIMITS[t['type']], t
-        kinds = ('row8', ) if t['name'] == 'embed' else (
-            'w8', ) if bits == 8 or t['name'] == 'head' else ('w4', 'w5', 'w6', 'w8')
-        assert t['type'] in kinds and 'kl_at_4_bits' not in t, t
+    check_kinds(r, bits)
     layers = [t for t in r['tensors'] if t['name'] not in ('embed', 'head')]
     assert abs(r['layer_bits_per_weight'] - counted(layers, lambda t: t['type'])) < 1e-9
-    if bits == 4:  # by default at most 4.25 bits, or what 6 bits for all V take
+    if bits == 4:  # by default 4.25 bits, of sparse ones 3, or what all V with more bits take
         spent = [t for t in layers if not t['name'].endswith('ffn_router')]  # which has 8 always
-        all_v = counted(spent, lambda t: 'w6' if t['name'].endswith('attn_v') else 'w4')
-        least, found = counted(spent, lambda t: 'w4'), counted(spent, lambda t: t['type'])
-        assert least < found <= max(4.25, all_v) + 1e-9, (found, all_v)
+        sparse = [t for t in spent if t['type'].endswith('s')]
+        share = counted_weights(sparse) / counted_weights(spent)
+
+        def least_of(t):
+            return 'w4s' if t in sparse else 'w4'
+
+        def with_v(t):
+            of_v = t['name'].endswith('attn_v')
+            return least_of(t) if not of_v else 'w8s' if t in sparse else 'w6'
+
+        least, found = counted(spent, least_of), counted(spent, lambda t: t['type'])
+        most = max(3 * share + 4.25 * (1 - share), counted(spent, with_v))
+        assert least < found <= most + 1e-9, (found, most)
     worst = max(t['relative_rms_error'] for t in r['tensors'])
     print(
         f"{out.stem} int{bits}: {r['bits_per_weight']:.2f} bits per weight, worst tensor "

@@ -71,7 +71,8 @@ struct tensors {
     uint64_t offset, seed;
     int table; /* 1: entries, 0: data */
     float spoil;
-    int coarse, hollow;
+    int coarse, hollow, sparse;
+    const char *dense;
 };
 
 static uint64_t padded(uint64_t bytes) { return (bytes + 31) / 32 * 32; }
@@ -86,6 +87,8 @@ static void put_coarse(struct tensors *t, uint64_t blocks) {
 }
 
 static void tensor(struct tensors *t, const char *name, uint32_t rows, uint32_t cols) {
+    const bool sparse =
+        t->sparse && rows && strstr(name, "blk.") && !(t->dense && strstr(name, t->dense));
     bool coarse = t->coarse && (strstr(name, "attn_k") || strstr(name, "ffn_gate"));
     uint64_t values = (uint64_t)(rows ? rows : 1) * cols,
              bytes = coarse ? values / 32 * 18 : values * 4;
@@ -106,6 +109,7 @@ static void tensor(struct tensors *t, const char *name, uint32_t rows, uint32_t 
         float x = random_normal(&t->seed) * (rows ? 0.05f : 0.1f) + (rows ? 0 : 1);
         if (t->spoil != 0 && i == 2 * cols + 1 && !strcmp(name, "blk.0.attn_q.weight"))
             x = t->spoil;
+        if (sparse && !small_gguf_keeps((uint32_t)(i / cols), (uint32_t)(i % cols))) x = 0;
         put(t->f, &x, 4);
     }
     static const char zero[32];
@@ -166,8 +170,14 @@ int small_gguf_write(const struct small_gguf *spec, const char *path) {
     if (s.window) key_uint(f, "llama.attention.sliding_window", s.window);
     if (!s.no_tokenizer) write_tokenizer(f, s.vocab);
     if (s.chat_template) key_text(f, "tokenizer.chat_template", s.chat_template);
-    struct tensors t = {
-        .f = f, .seed = 3, .table = 1, .spoil = s.spoil, .coarse = s.coarse, .hollow = s.hollow};
+    struct tensors t = {.f = f,
+                        .seed = 3,
+                        .table = 1,
+                        .spoil = s.spoil,
+                        .coarse = s.coarse,
+                        .hollow = s.hollow,
+                        .sparse = s.sparse,
+                        .dense = s.dense};
     all_tensors(&t, &s);
     static const char zero[32];
     long at = ftell(f);

@@ -21,8 +21,16 @@ struct small_gguf {
     int coarse;                /* ffn_gate and attn_k are Q4_0 */
     float spoil;               /* where not 0, a value of blk.0.attn_q.weight in row 2 */
     const char *chat_template; /* NULL: none */
-    int hollow;                /* all values are zero and take no room on the disk */
+    int sparse;        /* of every four values of a row of layers' matrices, small_gguf_keeps two */
+    const char *dense; /* with sparse: but not in matrices whose names have this in them */
+    int hollow;        /* all values are zero and take no room on the disk */
 };
+
+/* Whether a sparse matrix has a value that is not 0 here. Pairs of columns vary with the place. */
+static inline int small_gguf_keeps(uint32_t row, uint32_t column) {
+    static const uint8_t pairs[6] = {3, 5, 9, 6, 10, 12};
+    return pairs[(row * 7 + column / 4) % 6] >> column % 4 & 1;
+}
 
 /* Nonzero on failure. */
 int small_gguf_write(const struct small_gguf *spec, const char *path);

@@ -278,7 +278,8 @@ static void feedback_beats_rounding(void **state) {
             for (uint32_t c = cols; c < n; c++) w[r * n + c] = 0;
         struct hessian_factor f;
         assert_true(factor_of(x, n, 2, h, &with, &f));
-        static const enum weight_type types[] = {WEIGHT_W8, WEIGHT_W4, WEIGHT_W5, WEIGHT_W6};
+        static const enum weight_type types[] = {WEIGHT_W8, WEIGHT_W4,  WEIGHT_W5,
+                                                 WEIGHT_W6, WEIGHT_W4S, WEIGHT_W8S};
         for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
             const enum weight_type type = types[t];
             double fed = loss(quantizer_feedback(type, &f), x, w, cols),

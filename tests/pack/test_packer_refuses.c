@@ -36,10 +36,17 @@ static void wrong_usage(void **state) {
     check_failed(RUN("", "-o", out), 2);
     check_failed(RUN(model, "-o", out, "--weights", "int2"), 2);
     check_failed(RUN(model, "-o", out, "--weights="), 2);
-    static const char *const bits[] = {"3.9", "9.5", "", "x", "4.25x", "-5", "nan"};
+    static const char *const bits[] = {"1.9", "9.5", "", "x", "4.25x", "-5", "nan"};
     for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++)
         check_failed(RUN(model, "-o", out, "--bits", bits[i]), 2);
     check_failed(RUN(model, "-o", out, "--bits", "5", "--weights", "int8"), 2);
+    static const char *const prune[] = {"3:4", "", "2", "2:4 ", "4:8"};
+    for (size_t i = 0; i < sizeof prune / sizeof prune[0]; i++) {
+        check_failed(RUN(model, "-o", out, "--prune", prune[i]), 2);
+        assert_non_null(strstr(complained, "where 2:4 is expected: two of four are kept."));
+    }
+    check_failed(RUN(model, "-o", out, "--prune"), 2);
+    check_failed(RUN(model, "--header", out, "--prune", "2:4"), 2);
     check_failed(RUN(model, "-o", out, "--quiet=yes"), 2);
     check_failed(RUN(model, "-o", out, "--frobnicate"), 2);
     assert_null(strstr(complained, "Did you mean"));

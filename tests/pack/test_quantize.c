@@ -15,7 +15,7 @@
 #include "weights/pack/quantize/quantize.h"
 
 enum { WIDEST = 65536 };
-static float w[WIDEST];
+static float w[WIDEST], room[BLOB_DIM_MAX];
 static int8_t q[WIDEST], scale[WIDEST / GROUP];
 
 /* Rows as models have them, and as they should not. */
@@ -77,7 +77,7 @@ static struct quantized_row quantize(enum weight_type type, uint32_t cols) {
     struct quantized_row row = {.q = q, .scale = scale};
     struct quantizer quantizer = quantizer_rounding(type);
     memset(q, 77, sizeof q), memset(scale, 77, sizeof scale);
-    quantizer.rows(&quantizer, w, 1, cols, NULL, &row);
+    quantizer.rows(&quantizer, w, 1, cols, room, &row);
     return row;
 }
 

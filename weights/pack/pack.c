@@ -37,6 +37,7 @@ struct job {
     const struct settings *settings;
     struct diag *d;
     unsigned threads;
+    struct sparsity sparsity;
     char *origin_path; /* a copy of the source's name, because the result of basename points into
                           it */
     struct source *source;
@@ -93,6 +94,8 @@ static const struct calibrate_effort *effort(const struct job *job) {
 
 static bool make_plan(struct job *job) {
     const struct settings *settings = job->settings;
+    if (!(settings->prune ? sparsity_of_all : sparsity_find)(job->source, &job->sparsity, job->d))
+        return false;
     char calibration[96] = "not calibrated";
     if (job->text.windows)
         snprintf(calibration, sizeof calibration,
@@ -106,6 +109,8 @@ static bool make_plan(struct job *job) {
                                  .bits = settings->bits,
                                  .positions = (uint32_t)settings->positions,
                                  .rotate = !settings->no_rotate,
+                                 .sparsity = &job->sparsity,
+                                 .prune = settings->prune != NULL,
                                  .name = settings->name,
                                  .origin = basename(job->origin_path),
                                  .calibration = calibration,
@@ -560,6 +565,7 @@ bool pack(const struct settings *settings, struct diag *d) {
     calibrate_free(job->calibrator);
     calibration_text_free(&job->text);
     plan_free(&job->plan);
+    sparsity_free(&job->sparsity);
     source_close(job->source);
     resume_end(&job->resume);
     free(job->origin_path);

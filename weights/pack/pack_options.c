@@ -20,15 +20,16 @@ const struct option pack_options[] = {
      "int4 the tensors that hurt most at 4 bits get 5, 6 or 8, within a budget: --bits. The "
      "default is int8 for models below a billion parameters and int4 from there on.",
      "int8 (default below 1e9 parameters) or int4"},
-    {NULL, "--bits", OPTION_REAL, AT(bits), 4, 8, "X",
-     "With int4, what the layers may take in bits a weight: 4.125 to 8. Counted are the integers "
-     "and the 8-bit scale of every group of 64, not the scale of a row nor what pads groups and "
-     "rows of narrow tensors. The default is 4.25, or what 6 bits for all V tensors take where "
-     "that is more, as it is in models whose heads do not share V. What each tensor costs at 4 "
-     "bits is measured as KL on calibration text; bits go where they save most: tensors get 5, 6 "
-     "or 8. Without calibration the kinds of tensors stand in a fixed order. Fewer bits than 4-bit "
-     "weights with their scales take are an error.",
-     "with int4: bits a weight, 4.125 to 8 (default: 4.25)"},
+    {NULL, "--bits", OPTION_REAL, AT(bits), 2, 8, "X",
+     "With int4, what the layers may take in bits a weight: 4.125 to 8, and from 2.875 on where "
+     "weights are sparse. Counted are the integers, the 8-bit scale of every group of 64 and 3 "
+     "bits for every four sparse weights, not the scale of a row nor what pads groups and rows of "
+     "narrow tensors. The default is 4.25, for sparse tensors 3, or what 6 bits for all V tensors "
+     "(8 for sparse ones) take where that is more, as it is in models whose heads do not share V. "
+     "What each tensor costs at 4 bits is measured as KL on calibration text; bits go where they "
+     "save most: tensors get 5, 6 or 8, sparse ones 8. Without calibration the kinds of tensors "
+     "stand in a fixed order. Fewer bits than 4-bit weights with their scales take are an error.",
+     "with int4: bits a weight, up to 8 (default: 4.25)"},
     {NULL, "--ctx", OPTION_COUNT, AT(positions), 1, BLOB_POSITIONS_MAX, "N",
      "Positions the blob holds at most, 1 to 131072. The default is what the model was made for, "
      "at most 32768. Each position costs 4 bytes times the width of a head.",
@@ -51,7 +52,8 @@ const struct option pack_options[] = {
     {NULL, "--report", OPTION_STRING, AT(report), 0, 0, "FILE",
      "Writes figures as JSON, to a new file or in the place of an earlier report: for every tensor "
      "its type, size, relative root mean square error, mean squared error and largest error "
-     "against the folded weights; bits per weight, bytes, seconds, peak memory, notes.",
+     "against the folded weights, and the part of its fours of weights along a row that have two "
+     "zeros or more in the source; bits per weight, bytes, seconds, peak memory, notes.",
      "figures as JSON: errors, sizes, time, memory"},
     {NULL, "--calibrate", OPTION_STRING, AT(calibrate), 0, 0, "FILES",
      "Text to calibrate with, files with commas between them: 12 to 384 windows of 64 tokens, by "
@@ -71,6 +73,13 @@ const struct option pack_options[] = {
      "Leaves the residual stream and the values in the model's own basis. Errors are much larger; "
      "it is there for comparison.",
      "keep the model's own basis, for comparison"},
+    {NULL, "--prune", OPTION_STRING, AT(prune), 0, 0, "2:4",
+     "For experiments: of every four weights of a layer's matrices along their inputs, the two "
+     "that "
+     "matter less become 0, by the inputs of calibration or, without calibration, by magnitude. A "
+     "model that was not trained for it loses very much (docs/accuracy.md). Models with such zeros "
+     "of their own need no option.",
+     "keep two of every four weights, for experiments"},
     {NULL, "--draft-vocab", OPTION_COUNT, AT(draft_vocab), 1, BLOB_VOCAB_MAX - 1, "N",
      "Makes a model that only proposes for another one: its output head keeps rows for N ids "
      "alone, "
@@ -109,8 +118,8 @@ const struct option pack_options[] = {
      "1 to 64; the default is the number of processors.", "threads (default: the processors)"},
     {NULL, "--json", OPTION_FLAG, AT(json), 0, 0, NULL,
      "Prints one JSON object about the result on standard output: output, name, parameters, "
-     "layer_bits, bits_per_weight, bytes, seconds, resumed_tensors, calibrated. What goes to "
-     "standard error is an object a line too.",
+     "layer_bits, bits_per_weight, two_of_four_zero, bytes, seconds, resumed_tensors, calibrated. "
+     "What goes to standard error is an object a line too.",
      "one JSON object on standard output"},
     {"-q", "--quiet", OPTION_FLAG, AT(quiet), 0, 0, NULL,
      "Says nothing but errors, and with --json the result.", "say nothing but errors"},
@@ -139,7 +148,8 @@ static int check_header(const struct settings *s) {
         return fail(EXIT_USAGE, "both -o and --header are given; a header is made of a blob that "
                                 "was packed before.");
     if (s->report || s->weights || s->bits > 0 || s->calibrate || s->effort || s->no_calibrate ||
-        s->no_rotate || s->resume || s->draft_vocab || s->draft_text || s->pre || s->fim || s->name)
+        s->no_rotate || s->prune || s->resume || s->draft_vocab || s->draft_text || s->pre ||
+        s->fim || s->name)
         return fail(EXIT_USAGE, "--header takes --draft, --array, --ctx, --threads, --json and "
                                 "--quiet alone; other options are for packing.");
     if (!s->source[0] || !s->header[0] || (s->draft && !s->draft[0]))
@@ -180,6 +190,9 @@ static int check_word(const char *option, const char *value, const char *first,
 }
 
 static int check_together(const struct settings *s) {
+    if (s->prune && strcmp(s->prune, "2:4") != 0)
+        return fail(EXIT_USAGE, "--prune is '%s' where 2:4 is expected: two of four are kept.",
+                    s->prune);
     if (s->bits > 0 && s->layer_bits == 8)
         return fail(EXIT_USAGE, "--bits is for int4, and --weights says int8.");
     if (s->effort && s->no_calibrate)

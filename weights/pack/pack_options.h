@@ -20,6 +20,7 @@ struct settings {
                               the packer */
     const char *effort;    /* "quick", "full" or NULL, which is full */
     int no_calibrate, no_rotate, resume;
+    const char *prune;      /* "2:4" or NULL */
     uint64_t draft_vocab;   /* rows of the head; 0: all */
     const char *draft_text; /* as calibrate */
     const char *header; /* NULL: a checkpoint is packed. Otherwise source is a blob, and no out is
@@ -28,7 +29,7 @@ struct settings {
     int array;
 };
 
-enum { PACK_OPTIONS = 25 };
+enum { PACK_OPTIONS = 26 };
 extern const struct option pack_options[PACK_OPTIONS];
 
 /* Checks the settings and sets layer_bits. EXIT_OK; or EXIT_USAGE, after a sentence, if something

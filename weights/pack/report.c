@@ -41,13 +41,14 @@ static json_t *tensors(const struct report *report) {
         const struct blob_tensor *record = &report->plan->tensors[i].record;
         const struct convert_error *error = &report->error[i];
         json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f}", "name",
+            list, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "name",
                             record->name, "source", report->plan->tensors[i].from->name,
                             "source_type", report->plan->tensors[i].from->type, "type",
                             weight_traits(record->type)->name, "rows", (json_int_t)record->rows,
                             "cols", (json_int_t)record->cols, "bytes", (json_int_t)record->bytes,
                             "relative_rms_error", error->relative_rms, "mean_squared_error",
-                            error->mean_square, "max_error", error->max));
+                            error->mean_square, "max_error", error->max, "two_of_four_zero",
+                            error->sparse));
         if (report->kl && i != report->plan->model.embed && i != report->plan->model.head)
             json_object_set_new(json_array_get(list, i), "kl_at_4_bits", json_real(report->kl[i]));
     }
@@ -80,6 +81,18 @@ uint32_t report_never_reached(const struct report *report) {
     return never;
 }
 
+double report_sparse(const struct report *report) {
+    const struct blob_model *model = &report->plan->model;
+    double sparse = 0, all = 0;
+    for (uint32_t i = 0; i < model->tensors; i++) {
+        if (i == model->embed || i == model->head) continue;
+        const struct blob_tensor *record = &report->plan->tensors[i].record;
+        const double quads = (double)record->rows * ((record->cols + 3) / 4);
+        sparse += report->error[i].sparse * quads, all += quads;
+    }
+    return sparse / all;
+}
+
 enum { REPORT_MOST = 256 << 20 }; /* bytes; a tensor takes about three hundred */
 
 /* Whether the file is a JSON object with the keys that only reports have. */
@@ -105,16 +118,17 @@ bool report_write(const struct report *report, const char *path, struct diag *d)
     char hash[17];
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)report->model_hash);
     json_t *all = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:{s:I, s:I}, s:o, "
-        "s:o}",
+        "{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:{s:I, s:I}, "
+        "s:o, s:o}",
         "name", plan->text + plan->model.name, "architecture",
         plan->text + plan->model.architecture, "provenance", plan->text + plan->model.provenance,
         "hash", hash, "weights", plan->layer_bits == 4 ? "int4" : "int8", "rotated",
         (int)plan->model.rotated, "parameters", (json_int_t)plan->model.parameters, "positions",
         (json_int_t)plan->model.max_positions, "bytes", (json_int_t)report->file_bytes,
         "bits_per_weight", plan_bits_per_weight(plan), "layer_bits_per_weight",
-        plan_layer_bits(plan), "seconds", report->seconds, "threads", (json_int_t)report->threads,
-        "peak_rss_bytes", (json_int_t)report_peak_bytes(), "calibration", "windows",
+        plan_layer_bits(plan), "two_of_four_zero", report_sparse(report), "seconds",
+        report->seconds, "threads", (json_int_t)report->threads, "peak_rss_bytes",
+        (json_int_t)report_peak_bytes(), "calibration", "windows",
         (json_int_t)report->calibration_windows, "tokens", (json_int_t)report->calibration_length,
         "notes", notes(plan->notes), "tensors", tensors(report));
     if (!all)

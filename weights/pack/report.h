@@ -24,6 +24,10 @@ bool report_write(const struct report *report, const char *path, struct diag *d)
 
 uint64_t report_peak_bytes(void); /* the process's largest resident size so far */
 
+/* Of every four weights of the layers' tensors along a row of the source at least two are 0: in
+ * which part of all fours. */
+double report_sparse(const struct report *report);
+
 /* How many experts no token of the calibration chose. */
 uint32_t report_never_reached(const struct report *report);
 

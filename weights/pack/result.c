@@ -28,6 +28,7 @@ static void print_object(const struct settings *settings, const struct report *r
     json_object_set_new(object, "parameters", json_integer((json_int_t)plan->model.parameters));
     json_object_set_new(object, "layer_bits", json_integer(plan->layer_bits));
     json_object_set_new(object, "bits_per_weight", json_number(plan_layer_bits(plan)));
+    json_object_set_new(object, "two_of_four_zero", json_number(report_sparse(report)));
     json_object_set_new(object, "bytes", json_integer((json_int_t)report->file_bytes));
     json_object_set_new(object, "seconds", json_number(report->seconds));
     json_object_set_new(object, "resumed_tensors", json_integer(resumed));
@@ -49,6 +50,13 @@ void result_say(const struct settings *settings, const struct report *report, ui
         printf("Went on after %u of %u tensors, which an earlier run had finished.\n", resumed,
                plan->model.tensors);
     if (!calibrated) printf("%s\n", not_calibrated(settings, plan));
+    uint32_t sparse = 0;
+    for (uint32_t i = 0; i < plan->model.tensors; i++)
+        sparse += weight_traits(plan->tensors[i].record.type)->sparse;
+    if (sparse)
+        printf("%u tensors keep two of every four weights. In the source %.1f %% of all fours of "
+               "layers' weights have two zeros.\n",
+               sparse, 100 * report_sparse(report));
     const uint32_t never = report_never_reached(report);
     if (never)
         printf("%u of %u experts were chosen by no token of the calibration: their down matrices "

@@ -46,7 +46,8 @@ def shape(dim,
           config=None,
           padding=0,
           experts=0,
-          active=0):
+          active=0,
+          sparse=False):
     return dict(locals())
 
 
@@ -215,6 +216,9 @@ SHAPES = {
               'num_experts_per_tok': 2,
               'sliding_window': None
           }),
+    # two of four inputs of every row of a layer's matrices are 0; heads are filled up
+    'tiny-sparse':
+    shape(192, 344, 2, 4, 2, 40, vocab=400, sparse=True),
     # experts of 4-bit floats in tensors of all, sinks, windows by turns, a clamped activation
     'tiny-gpt-oss':
     shape(128,
@@ -410,7 +414,16 @@ def gains(rng, dim):
     return g
 
 
-def write_shard(path, entries, seed, dtype, normal):
+def prune(file, at, dims, dtype, rng):
+    """Sets two random ones of every four values of a row to 0, in what was written from `at` on."""
+    width = DTYPES[dtype][1]
+    values = np.fromfile(file.name, f'u{width}', math.prod(dims), offset=at).reshape(dims)
+    rank = rng.random((dims[0], dims[1] // 4, 4)).argsort(axis=2).reshape(dims)
+    file.seek(at)
+    np.where(rank < 2, values, 0).astype(values.dtype).tofile(file)
+
+
+def write_shard(path, entries, seed, dtype, normal, sparse=False):
     header, offset, coded = {'__metadata__': {'format': 'pt'}}, 0, Coded(normal)
     for name, dims, _ in entries:
         code, width = stored_as(name, dtype)
@@ -428,7 +441,11 @@ def write_shard(path, entries, seed, dtype, normal):
             elif name.endswith('_scales'):
                 coded.scales(f, rng, math.prod(dims), deviation)
             elif deviation:
+                at = f.tell()
                 normal.write(f, rng, math.prod(dims), deviation, dtype)
+                if sparse and '_proj.weight' in name:
+                    f.flush()
+                    prune(f, at, dims, dtype, rng)
             else:
                 stored(gains(rng, dims[0]), dtype).tofile(f)
     return offset
@@ -446,7 +463,7 @@ def write_weights(out, s, seed):
     for i, part in enumerate(shards):
         name = 'model.safetensors' if len(
             shards) == 1 else f'model-{i + 1:05}-of-{len(shards):05}.safetensors'
-        write_shard(out / name, part, seed, s['dtype'], normal)
+        write_shard(out / name, part, seed, s['dtype'], normal, s['sparse'])
         where.update({n: name for n, _, _ in part})
     if len(shards) > 1:
         index = {'metadata': {'total_size': total}, 'weight_map': where}

@@ -7,15 +7,27 @@
  * with the square of the distance between levels. At 8 bits groups have no scales: the mean square
  * error of SmolLM2-135M's tensors is 1/145 of that at 4 (median of 210), where 5 and 6 bits leave
  * 1/3.9 and 1/15.9. A tensor's steps save less for each bit, one after the other. */
-static const struct {
+struct level {
     enum weight_type type;
     double kl;
-} levels[] = {{WEIGHT_W4, 1}, {WEIGHT_W5, 1.0 / 4}, {WEIGHT_W6, 1.0 / 16}, {WEIGHT_W8, 1.0 / 145}};
-enum { STEPS = sizeof levels / sizeof *levels - 1 };
+};
+static const struct level dense[] = {
+    {WEIGHT_W4, 1}, {WEIGHT_W5, 1.0 / 4}, {WEIGHT_W6, 1.0 / 16}, {WEIGHT_W8, 1.0 / 145}};
+/* What zeros in the place of weights cost is the same at 4 and at 8 bits. */
+static const struct level sparse[] = {{WEIGHT_W4S, 1}, {WEIGHT_W8S, 1.0 / 145}};
+enum {
+    STEPS = sizeof dense / sizeof *dense - 1,
+    SPARSE_STEPS = sizeof sparse / sizeof *sparse - 1
+};
 
-/* From levels[step] to the next one. */
+static const struct level *levels_for(const struct blob_tensor *record) {
+    return weight_traits(record->type)->sparse ? sparse : dense;
+}
+
+/* From one level to the next one. */
 struct candidate {
     uint32_t tensor, step;
+    enum weight_type from, to;
     uint64_t more; /* how many more bits that takes */
     double worth;  /* KL that each of these bits saves */
 };
@@ -35,15 +47,19 @@ static double cost_of(const double *kl, uint32_t tensor, enum layer_tensor which
     return kl ? sqrt(kl[tensor] * role) : role;
 }
 
-/* Adds a tensor's steps at list. kl: what 4 bits cost it. */
-static void add_steps(struct candidate *list, uint32_t tensor, const struct blob_tensor *record,
-                      double kl) {
-    for (uint32_t step = 0; step < STEPS; step++) {
-        uint64_t more = plan_counted_bits(levels[step + 1].type, record->rows, record->cols) -
-                        plan_counted_bits(levels[step].type, record->rows, record->cols);
-        list[step] = (struct candidate){
-            tensor, step, more, kl * (levels[step].kl - levels[step + 1].kl) / (double)more};
+/* Adds a tensor's steps at list, and says how many. kl: what 4 bits cost it. */
+static uint32_t add_steps(struct candidate *list, uint32_t tensor, const struct blob_tensor *record,
+                          double kl) {
+    const struct level *levels = levels_for(record);
+    const uint32_t steps = levels == sparse ? SPARSE_STEPS : STEPS;
+    for (uint32_t step = 0; step < steps; step++) {
+        const struct level *from = &levels[step], *to = from + 1;
+        uint64_t more = plan_counted_bits(to->type, record->rows, record->cols) -
+                        plan_counted_bits(from->type, record->rows, record->cols);
+        list[step] = (struct candidate){tensor,   step, from->type,
+                                        to->type, more, kl * (from->kl - to->kl) / (double)more};
     }
+    return steps;
 }
 
 bool budget_spend(struct plan *plan, const double *kl, struct diag *d) {
@@ -58,11 +74,10 @@ bool budget_spend(struct plan *plan, const double *kl, struct diag *d) {
             if (index == BLOB_ABSENT) continue;
             struct blob_tensor *record = &plan->tensors[index].record;
             double own = (double)record->rows * record->cols;
-            add_steps(list + count, index, record,
-                      cost_of(kl, index, (enum layer_tensor)which, own));
-            count += STEPS;
-            record->type = levels[0].type;
-            bits += plan_counted_bits(levels[0].type, record->rows, record->cols);
+            record->type = levels_for(record)->type;
+            count += add_steps(list + count, index, record,
+                               cost_of(kl, index, (enum layer_tensor)which, own));
+            bits += plan_counted_bits((enum weight_type)record->type, record->rows, record->cols);
             weights += own;
         }
     uint64_t budget = (uint64_t)(plan->bits * weights + 0.5);
@@ -76,10 +91,9 @@ bool budget_spend(struct plan *plan, const double *kl, struct diag *d) {
     qsort(list, count, sizeof *list, by_worth);
     for (size_t i = 0; i < count; i++) {
         struct blob_tensor *record = &plan->tensors[list[i].tensor].record;
-        if (record->type != (uint32_t)levels[list[i].step].type || bits + list[i].more > budget)
-            continue;
+        if (record->type != (uint32_t)list[i].from || bits + list[i].more > budget) continue;
         bits += list[i].more;
-        record->type = levels[list[i].step + 1].type;
+        record->type = list[i].to;
     }
     free(list);
     plan_place(plan);

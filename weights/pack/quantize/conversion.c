@@ -22,6 +22,7 @@ struct scratch {
     int8_t *q, *scale; /* [QUANTIZE_ROWS][widest], [QUANTIZE_ROWS][widest / 64] */
     float *room;       /* for the quantizer */
     size_t room_floats;
+    uint64_t sparse_quads; /* of the tensor's rows that this thread had */
 };
 
 struct row_result {
@@ -148,7 +149,10 @@ static void mix_rows(void *user, size_t item, unsigned worker) {
         conversion->block_rows - first < STRIP ? conversion->block_rows - first : STRIP;
     const struct rotation *rotation = mixing(conversion, conversion->tensor->rows);
     float *w = conversion->values + (size_t)first * kp, row_factor[STRIP];
-    for (uint32_t r = 0; centered && r < count; r++) take_mean(w + (size_t)r * kp, 1, cols);
+    for (uint32_t r = 0; r < count; r++) {
+        s->sparse_quads += sparsity_quads(w + (size_t)r * kp, cols);
+        if (centered) take_mean(w + (size_t)r * kp, 1, cols);
+    }
     for (uint32_t r = 0; r < STRIP; r++) {
         row_factor[r] = r < count && conversion->tensor->balance == BALANCE_ROWS
                             ? conversion->balance[conversion->block_first + first + r]
@@ -420,10 +424,12 @@ static bool one_block(struct conversion *conversion, uint64_t first, uint32_t ro
     return true;
 }
 
+/* Prepares every thread's scratch memory for a tensor. */
 static bool quantizer_rooms(struct conversion *conversion, size_t floats) {
     bool good = true;
     for (unsigned i = 0; i < conversion->threads; i++) {
         struct scratch *s = &conversion->scratch[i];
+        s->sparse_quads = 0;
         s->room = grown(s->room, &s->room_floats, floats, sizeof(float));
         good &= s->room != NULL || floats == 0;
     }
@@ -496,6 +502,9 @@ bool convert_tensor(struct conversion *conversion, const struct plan_tensor *ten
         if (target->progress)
             target->progress(target->user, (uint64_t)(first + count) * record->cols);
     }
+    uint64_t quads = 0;
+    for (unsigned i = 0; i < conversion->threads; i++) quads += conversion->scratch[i].sparse_quads;
+    error->sparse = (double)quads / ((double)record->rows * ((record->cols + 3) / 4));
     error->squares = squares;
     error->relative_rms = squares > 0 ? sqrt(error->mean_square / squares) : 0;
     error->mean_square /= (double)record->rows * record->cols;
@@ -508,5 +517,6 @@ void convert_error_add(struct convert_error *all, uint32_t parts, const struct c
     all->squares += one->squares;
     all->relative_rms = all->squares > 0 ? sqrt(errors / all->squares) : 0;
     all->mean_square = (all->mean_square * parts + one->mean_square) / (parts + 1);
+    all->sparse = (all->sparse * parts + one->sparse) / (parts + 1);
     if (one->max > all->max) all->max = one->max;
 }

@@ -18,6 +18,8 @@ struct convert_error {
                             the weights' squares */
     double max;
     double squares; /* the sum of the weights' squares */
+    double sparse;  /* of every four weights of the source along a row, at least two are 0: in which
+                       part of all fours */
 };
 /* Adds the error of one more part to that of `parts` parts of the same size. */
 void convert_error_add(struct convert_error *all, uint32_t parts, const struct convert_error *one);

@@ -6,6 +6,7 @@
 
 #include "weights/pack/quantize/float_kernels.h"
 #include "weights/pack/quantize/matmul.h"
+#include "weights/pack/quantize/sparsity.h"
 
 enum { ACROSS = TRIAL_ROWS, STEPS = 9 };
 _Static_assert((int)TRIAL_ROWS == (int)QUANTIZE_ROWS, "rows side by side");
@@ -27,6 +28,8 @@ struct work {
     float *room;    /* for matmul */
     struct levels to;
     bool grouped; /* integer scales of groups are chosen too */
+    bool sparse;
+    float keep[GROUP * ACROSS]; /* of sparse types: 1 or 0 */
     bool quick;
     float span[ACROSS]; /* the largest integer scale of a group, as SPAN */
     float row_scale[ACROSS];
@@ -47,12 +50,64 @@ static void aim(struct work *k, uint32_t first) {
            (struct matrix){k->errors, ACROSS, 1}, k->targets, ACROSS, false, k->room);
 }
 
-/* The largest magnitude of the group's targets, row by row. */
-static void reach(const float *targets, float most[ACROSS]) {
+/* Adds to target [ACROSS] what the errors of the group's first columns do to column c. */
+static void follow(const struct trial *t, const float *errors, uint32_t columns, uint32_t c,
+                   float target[ACROSS]) {
+    for (uint32_t i = 0; i < columns; i++) {
+        const float unit = t->unit[c * t->n + i];
+        for (uint32_t j = 0; j < ACROSS; j++) target[j] += unit * errors[i * ACROSS + j];
+    }
+}
+
+/* Chooses which columns of a quad are kept. at: their places in the group; columns: how many places
+ * of the group are done. */
+static void keep_quad(const struct trial *t, const float *errors, const uint32_t at[4],
+                      uint32_t columns, float *keep) {
+    float target[4][ACROSS];
+    for (int i = 0; i < 4; i++) {
+        memcpy(target[i], t->targets + at[i] * ACROSS, sizeof target[i]);
+        follow(t, errors, columns, at[i], target[i]);
+    }
+    for (uint32_t j = 0; j < ACROSS; j++) {
+        float worth[4];
+        bool kept[4];
+        uint32_t there = 0;
+        for (int i = 0; i < 4; i++) there += t->weights[at[i] * ACROSS + j] != 0;
+        for (int i = 0; i < 4; i++)
+            worth[i] = t->weights[at[i] * ACROSS + j] == 0 ? 0
+                       : there <= 2                        ? 1
+                                    : t->weight[at[i]] * (target[i][j] * target[i][j]);
+        sparsity_keep(worth, kept);
+        for (int i = 0; i < 4; i++) keep[at[i] * ACROSS + j] = kept[i] ? 1 : 0;
+    }
+}
+
+/* Chooses which columns of a group are kept, in each row. errors [GROUP][ACROSS]: room. */
+static void choose_kept(const struct trial *t, const uint32_t *order, float *errors, float *keep) {
+    uint32_t place[GROUP];
+    bool done[GROUP / 4] = {false};
+    for (uint32_t c = 0; c < GROUP; c++) place[order[c] % GROUP] = c;
+    for (uint32_t c = 0; c < GROUP; c++) {
+        const uint32_t quad = order[c] % GROUP / 4;
+        if (!done[quad]) keep_quad(t, errors, place + (size_t)quad * 4, c, keep);
+        done[quad] = true;
+        float target[ACROSS];
+        memcpy(target, t->targets + c * ACROSS, sizeof target);
+        follow(t, errors, c, c, target);
+        for (uint32_t j = 0; j < ACROSS; j++) {
+            const float w = t->weights[c * ACROSS + j];
+            errors[c * ACROSS + j] = keep[c * ACROSS + j] > 0 ? w - target[j] : w;
+        }
+    }
+}
+
+/* The largest magnitude of the group's targets that are kept, row by row. */
+static void reach(const struct trial *t, float most[ACROSS]) {
     memset(most, 0, ACROSS * sizeof *most);
     for (uint32_t c = 0; c < GROUP; c++)
         for (uint32_t j = 0; j < ACROSS; j++) {
-            float x = fabsf(targets[c * ACROSS + j]);
+            float x = fabsf(t->targets[c * ACROSS + j]);
+            if (t->keep) x *= t->keep[c * ACROSS + j];
             most[j] = x > most[j] ? x : most[j];
         }
 }
@@ -61,7 +116,7 @@ static void reach(const float *targets, float most[ACROSS]) {
 static void choose_scales(struct trial *t, float high, bool quick, const float row_scale[ACROSS],
                           float best[ACROSS], struct trial_result *result) {
     float most[ACROSS], least[ACROSS], integer[ACROSS];
-    reach(t->targets, most);
+    reach(t, most);
     for (uint32_t j = 0; j < ACROSS; j++) least[j] = INFINITY, best[j] = 0;
     for (int step = -STEPS; step <= STEPS; step++) {
         float part = high - 2 + 0.5f * (float)(step < 0 ? -step : step);
@@ -91,6 +146,10 @@ static void one_group(struct work *k, uint32_t first, struct quantized_row *out,
                       .low = k->to.low,
                       .high = k->to.high};
     float integer[ACROSS];
+    if (k->sparse) {
+        choose_kept(&t, order, &k->result.error[0][0], k->keep);
+        t.keep = k->keep;
+    }
     for (uint32_t j = 0; j < ACROSS; j++) integer[j] = 1;
     if (k->grouped) choose_scales(&t, k->to.high, k->quick, k->row_scale, integer, &k->result);
     for (uint32_t j = 0; j < ACROSS; j++) t.scale[j] = integer[j] * k->row_scale[j];
@@ -242,6 +301,7 @@ static void choose(enum care care, const struct quantizer *quantizer, const floa
                      .errors = room + (size_t)n * ACROSS,
                      .to = levels_of(quantizer->type),
                      .grouped = weight_traits(quantizer->type)->scale_bits != 0,
+                     .sparse = weight_traits(quantizer->type)->sparse,
                      .quick = care == QUICK};
     k.targets = k.errors + (size_t)n * ACROSS, k.moved = k.targets + (size_t)GROUP * ACROSS;
     k.change = k.moved + (size_t)n * ACROSS, k.room = k.change + (size_t)n * ACROSS;

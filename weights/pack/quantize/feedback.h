@@ -9,6 +9,12 @@
  * the one that leaves the least sum of R[j][j]^2 (target_j - value_j)^2 over the group when its
  * columns are rounded one after another.
  *
+ * Of a sparse type two columns of every four are kept, and the others are 0 whatever their targets
+ * are. Where a row has two zeros in a quad, those stay. Elsewhere the choice is made when the turn
+ * of the quad's first column comes: the two with the largest R[j][j]^2 target_j^2, which is
+ * SparseGPT's measure of what a weight is worth to the outputs. The choice comes before the scales,
+ * as if the columns of the group that are kept were kept exactly.
+ *
  * When all integers are chosen, the scales are fitted to them: for one group after another the
  * integer scale nearest to where |d R|^2 is least, then the row's scale. */
 #ifndef PACK_FEEDBACK_H

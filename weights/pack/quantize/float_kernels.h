@@ -17,6 +17,7 @@ struct trial {
     const float *weight; /* [GROUP] */
     size_t n;
     const float *weights, *targets; /* [GROUP][TRIAL_ROWS] */
+    const float *keep;              /* likewise: 1, or 0 where the integer is 0; NULL: all are 1 */
     float low, high;                /* range of the integers */
     float scale[TRIAL_ROWS];
 };

@@ -37,7 +37,9 @@ static inline float level(float x, float low, float high) {
     return q > high ? high : q;
 }
 
-static void round_group(const struct trial *t, struct trial_result *result) {
+/* sparse: a constant, so that there are two loops */
+static inline __attribute__((always_inline)) void
+round_columns(const struct trial *t, struct trial_result *result, int sparse) {
     float inverse[TRIAL_ROWS], target[TRIAL_ROWS], cost[TRIAL_ROWS] = {0};
     for (int j = 0; j < TRIAL_ROWS; j++) inverse[j] = t->scale[j] != 0 ? 1 / t->scale[j] : 0;
     for (size_t c = 0; c < GROUP; c++) {
@@ -51,8 +53,9 @@ static void round_group(const struct trial *t, struct trial_result *result) {
                 sum[v] = fused(spread(unit[i]), load(result->error[i] + v * LANES), sum[v]);
         memcpy(target, sum, sizeof target);
         for (int j = 0; j < TRIAL_ROWS; j++) {
-            float integer = level(target[j] * inverse[j], t->low, t->high),
-                  value = t->scale[j] * integer, rest = target[j] - value;
+            float integer = level(target[j] * inverse[j], t->low, t->high);
+            if (sparse) integer *= t->keep[c * TRIAL_ROWS + (size_t)j];
+            float value = t->scale[j] * integer, rest = target[j] - value;
             q[j] = integer;
             error[j] = w[j] - value;
             cost[j] += t->weight[c] * (rest * rest);
@@ -61,17 +64,34 @@ static void round_group(const struct trial *t, struct trial_result *result) {
     memcpy(result->cost, cost, sizeof cost);
 }
 
-static void round_apart(const struct trial *t, float cost[TRIAL_ROWS]) {
+static void round_group(const struct trial *t, struct trial_result *result) {
+    if (t->keep)
+        round_columns(t, result, 1);
+    else
+        round_columns(t, result, 0);
+}
+
+static inline __attribute__((always_inline)) void round_each(const struct trial *t,
+                                                             float cost[TRIAL_ROWS], int sparse) {
     float inverse[TRIAL_ROWS];
     for (int j = 0; j < TRIAL_ROWS; j++)
         inverse[j] = t->scale[j] != 0 ? 1 / t->scale[j] : 0, cost[j] = 0;
     for (size_t c = 0; c < GROUP; c++) {
         const float *target = t->targets + c * TRIAL_ROWS;
         for (int j = 0; j < TRIAL_ROWS; j++) {
-            float rest = target[j] - t->scale[j] * level(target[j] * inverse[j], t->low, t->high);
+            float integer = level(target[j] * inverse[j], t->low, t->high);
+            if (sparse) integer *= t->keep[c * TRIAL_ROWS + (size_t)j];
+            float rest = target[j] - t->scale[j] * integer;
             cost[j] += t->weight[c] * (rest * rest);
         }
     }
+}
+
+static void round_apart(const struct trial *t, float cost[TRIAL_ROWS]) {
+    if (t->keep)
+        round_each(t, cost, 1);
+    else
+        round_each(t, cost, 0);
 }
 
 const struct kernels KERNELS = {TILE_ROWS, TILE_COLUMNS, add, subtract, round_group, round_apart};

@@ -146,6 +146,27 @@ static void note_long(struct plan *plan, const struct rope_config *rope) {
         note(plan, "RoPE is scaled for texts of up to %u positions", original);
 }
 
+/* Says what became of sparse matrices, and what they make of the rest. */
+static void note_sparse(struct plan *plan, const struct plan_choice *choice) {
+    const struct sparsity *s = choice->sparsity;
+    uint32_t sparse = 0;
+    for (uint32_t i = 0; i < plan->model.tensors; i++)
+        sparse += weight_traits(plan->tensors[i].record.type)->sparse;
+    if (choice->prune)
+        note(plan, "pruned to two of every four weights in %u of %u tensors of layers", sparse,
+             s->matrices);
+    else if (sparse)
+        note(plan,
+             "%u of %u tensors of layers have two zeros in every four weights: %u are packed so, "
+             "and the model is not rotated, because that would fill the zeros",
+             s->found, s->matrices, sparse);
+    else if (s && s->found)
+        note(plan,
+             "%u of %u tensors of layers have two zeros in every four weights: they are less than "
+             "half of the weights, and are packed as if they had not, so that all can be rotated",
+             s->found, s->matrices);
+}
+
 static void write_notes(struct plan *plan, const struct model_config *config,
                         const struct plan_choice *choice) {
     uint32_t positions = plan->model.max_positions, asked = choice->positions;
@@ -169,6 +190,7 @@ static void write_notes(struct plan *plan, const struct model_config *config,
     if (choice->dropped)
         note(plan, "%llu bytes of the calibration text are left out: no token has them",
              (unsigned long long)choice->dropped);
+    note_sparse(plan, choice);
     note_rounded_twice(plan);
 }
 
@@ -302,7 +324,13 @@ static uint32_t add_router(struct plan *plan, const struct source *source, uint3
     return plan->model.tensors - 1;
 }
 
-static void add_layer(struct plan *plan, const struct source *source, uint32_t i) {
+/* Engines transform the inputs of DOWN, so its weights are never the source's own. */
+static bool is_sparse(const struct plan_choice *choice, uint32_t layer, enum layer_tensor which) {
+    return which != LT_DOWN && sparsity_has(choice->sparsity, layer, which);
+}
+
+static void add_layer(struct plan *plan, const struct source *source, uint32_t i,
+                      const struct plan_choice *choice) {
     const struct layer_config *layer = &source_config(source)->layer[i];
     struct blob_layer *record = &plan->layers[i];
     *record = (struct blob_layer){.heads = layer->heads,
@@ -318,7 +346,8 @@ static void add_layer(struct plan *plan, const struct source *source, uint32_t i
         if (layer_lacks(&plan->model, record, variant, (enum layer_tensor)which)) continue;
         if (which == LT_GATE && layer->experts)
             plan->variants[record->variant - 1].router = add_router(plan, source, i);
-        enum weight_type type = plan->layer_bits == 4 ? PLAN_LESS : PLAN_MORE;
+        const bool sparse = is_sparse(choice, i, (enum layer_tensor)which);
+        enum weight_type type = plan->layer_bits == 4 ? plan_less(sparse) : plan_more(sparse);
         record->tensor[which] = plan->model.tensors;
         add_tensor(plan, packed_tensor(plan, source, i, (enum layer_tensor)which), type, is.rows,
                    is.cols, "layer.%u.%s", i, role->name);
@@ -340,7 +369,7 @@ static void add_all(struct plan *plan, const struct source *source,
                                     .factor = (float)plan->scale.embedding,
                                     .rotated_factor = 1},
                WEIGHT_ROW8, model->vocab, model->dim, "embed");
-    for (uint32_t i = 0; i < model->layers; i++) add_layer(plan, source, i);
+    for (uint32_t i = 0; i < model->layers; i++) add_layer(plan, source, i, choice);
     const struct source_tensor *head = config->tied ? embed : source_tensor(source, SOURCE_HEAD, 0);
     model->head = model->tensors;
     add_tensor(plan,
@@ -355,21 +384,26 @@ static void add_all(struct plan *plan, const struct source *source,
                WEIGHT_W8, choice->head_rows ? choice->head_rows : model->vocab, model->dim, "head");
 }
 
-/* In a small model V gains most from more bits (packed_roles.c). If 6 bits for all V take more than
- * PLAN_BITS, as in models whose query heads do not share keys and values, the budget is that
- * much. */
+/* In a small model V gains most from more bits (packed_roles.c). If 6 bits for all V, or 8 for
+ * sparse ones, take more than PLAN_BITS, as in models whose query heads do not share keys and
+ * values, the budget is that much. */
 static double default_bits(const struct plan *plan) {
-    double bits = 0, weights = 0;
+    double bits = 0, plain = 0, weights = 0;
     for (uint32_t i = 0; i < plan->model.layers; i++)
         for (int which = 0; which < LT_COUNT; which++) {
             uint32_t index = plan->layers[i].tensor[which];
             if (index == BLOB_ABSENT) continue;
             const struct blob_tensor *record = &plan->tensors[index].record;
-            bits += (double)plan_counted_bits(which == LT_V ? WEIGHT_W6 : PLAN_LESS, record->rows,
-                                              record->cols);
-            weights += (double)record->rows * record->cols;
+            const bool sparse = weight_traits(record->type)->sparse;
+            const enum weight_type type = which != LT_V ? plan_less(sparse)
+                                          : sparse      ? WEIGHT_W8S
+                                                        : WEIGHT_W6;
+            const double own = (double)record->rows * record->cols;
+            bits += (double)plan_counted_bits(type, record->rows, record->cols);
+            plain += own * (sparse ? PLAN_SPARSE_BITS : PLAN_BITS);
+            weights += own;
         }
-    return bits > PLAN_BITS * weights ? bits / weights : PLAN_BITS;
+    return (bits > plain ? bits : plain) / weights;
 }
 
 bool plan_make(struct plan *plan, const struct source *source, const struct plan_choice *choice,
@@ -388,7 +422,8 @@ bool plan_make(struct plan *plan, const struct source *source, const struct plan
                                       .max_positions = there > cap ? cap : there,
                                       .head_dim = round_up(head_size, PANEL_ROWS),
                                       .eps = (float)config->eps,
-                                      .rotated = choice->rotate,
+                                      .rotated = choice->rotate &&
+                                                 !(choice->sparsity && choice->sparsity->enough),
                                       .parameters = parameters(source),
                                       .draft = choice->head_rows || config->mask >= 0};
     plan->draft =
@@ -441,8 +476,10 @@ void plan_place(struct plan *plan) {
 
 uint64_t plan_counted_bits(enum weight_type type, uint32_t rows, uint32_t cols) {
     const struct weight_traits *t = weight_traits(type);
-    uint64_t scales = padded_cols(cols) / GROUP;
-    return rows * (t->bits * (uint64_t)cols + t->scale_bits * scales);
+    uint64_t scales = t->scale_bits * (uint64_t)(padded_cols(cols) / GROUP),
+             quads = ((uint64_t)cols + 3) / 4,
+             weights = t->sparse ? quads * (2 * t->bits + 3u) : t->bits * (uint64_t)cols;
+    return rows * (weights + scales);
 }
 
 double plan_layer_bits(const struct plan *plan) {

@@ -5,16 +5,20 @@
 
 #include "weights/pack/quantize/packed_roles.h"
 #include "weights/pack/quantize/quantize.h"
+#include "weights/pack/quantize/sparsity.h"
 #include "weights/pack/checkpoint/source.h"
 
-#define PLAN_BITS 4.25 /* the default budget; what 6 bits for all V take, if that is more */
+/* The default budget for dense and for sparse tensors, an eighth of a bit above the least; or what
+ * more bits for all V take, if that is more. */
+#define PLAN_BITS        4.25
+#define PLAN_SPARSE_BITS 3.0
 
 #define PLAN_LOG2_E 1.4426950408889634
 
 /* The types between which the cost of 4 bits is measured (sensitivity.h); also what all matrices of
  * layers have before a budget is spent (budget.h), and without one. */
-#define PLAN_LESS WEIGHT_W4
-#define PLAN_MORE WEIGHT_W8
+static inline enum weight_type plan_less(bool sparse) { return sparse ? WEIGHT_W4S : WEIGHT_W4; }
+static inline enum weight_type plan_more(bool sparse) { return sparse ? WEIGHT_W8S : WEIGHT_W8; }
 
 struct plan_choice {
     unsigned layer_bits; /* 8 or 4; 0: 8 below a billion parameters, 4 from there on */
@@ -22,11 +26,13 @@ struct plan_choice {
                             0: PLAN_BITS */
     uint32_t positions;  /* the most positions; 0: 32 768 */
     bool rotate;
-    const char *name;         /* of the model; NULL: the source's */
-    const char *origin;       /* name of the file or directory, without its path, for the
+    const struct sparsity *sparsity; /* which matrices keep two of every four weights; NULL: none */
+    bool prune;                      /* they do so because the user wants it */
+    const char *name;                /* of the model; NULL: the source's */
+    const char *origin;              /* name of the file or directory, without its path, for the
                                 provenance */
-    const char *calibration;  /* a few words for the provenance */
-    uint64_t dropped;         /* bytes of the calibration text that no token has */
+    const char *calibration;         /* a few words for the provenance */
+    uint64_t dropped;                /* bytes of the calibration text that no token has */
     const uint32_t *head_ids; /* [head_rows] the ids that the head keeps rows for, ascending; they
                                  outlive the plan */
     uint32_t head_rows;       /* 0: all */
@@ -87,7 +93,8 @@ static inline bool plan_has_run(const struct plan_tensor *tensor, enum row_run r
     return tensor->run[run] || (run == RUN_BIAS && tensor->shift);
 }
 
-/* Makes a plan in which all tensors of layers have 4 or 8 bits, as layer_bits says. */
+/* Makes a plan in which all tensors of layers have 4 or 8 bits, as layer_bits says. A model with
+ * sparse matrices is not rotated. */
 bool plan_make(struct plan *plan, const struct source *source, const struct plan_choice *choice,
                struct diag *d);
 void plan_free(struct plan *plan); /* also one all zero */
@@ -104,8 +111,9 @@ struct plan_tensor plan_part(const struct source *source, const struct plan_tens
 void plan_place(struct plan *plan);
 
 /* The bits of `rows` x `cols` weights as a budget counts them: integers of 4 to 6 bits and a scale
- * of 8 bits for every group of 64, or integers of 8 bits. The scale of a row and the padding of
- * groups and panels do not count. */
+ * of 8 bits for every group of 64, or integers of 8 bits; of sparse types half the integers, and 3
+ * bits for every four columns. The scale of a row and the padding of groups and panels do not
+ * count. */
 uint64_t plan_counted_bits(enum weight_type type, uint32_t rows, uint32_t cols);
 /* The sum of these over all tensors of the layers, divided by the number of their weights. */
 double plan_layer_bits(const struct plan *plan);

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "weights/pack/quantize/sparsity.h"
+
 /* Sums run in LANES lanes, so that every build adds in the same order. */
 enum { LANES = 16 };
 /* NEAREST is 1.5 * 2^23: x + NEAREST - NEAREST is x rounded to an integer, ties to even, for |x| <=
@@ -197,15 +199,20 @@ static void round_groups(const float *w, uint32_t cols, struct levels to,
 
 static void rounded_rows(const struct quantizer *quantizer, const float *w, uint32_t rows,
                          uint32_t cols, float *room, struct quantized_row *out) {
-    (void)room;
     const struct levels to = levels_of(quantizer->type);
-    const bool grouped = weight_traits(quantizer->type)->scale_bits != 0;
-    for (uint32_t r = 0; r < rows; r++)
-        (grouped ? round_groups : round_row)(w + (size_t)r * padded_cols(cols), cols, to, &out[r]);
+    const struct weight_traits *traits = weight_traits(quantizer->type);
+    const uint32_t padded = padded_cols(cols);
+    for (uint32_t r = 0; r < rows; r++, w += padded) {
+        if (traits->sparse) sparsity_prune(memcpy(room, w, padded * sizeof *w), padded);
+        (traits->scale_bits ? round_groups : round_row)(traits->sparse ? room : w, cols, to,
+                                                        &out[r]);
+    }
 }
 
 struct quantizer quantizer_rounding(enum weight_type type) {
-    return (struct quantizer){.type = type, .rows = rounded_rows};
+    return (struct quantizer){.type = type,
+                              .rows = rounded_rows,
+                              .room_floats = weight_traits(type)->sparse ? BLOB_DIM_MAX : 0};
 }
 
 uint64_t quantized_reach(const struct quantized_row *row, uint32_t cols) {

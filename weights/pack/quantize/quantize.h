@@ -34,7 +34,8 @@ struct quantizer {
     size_t room_floats;
 };
 
-/* Rounds with the scales that, of those tried, leave the least squared error. */
+/* Rounds with the scales that, of those tried, leave the least squared error. Of a sparse type the
+ * two largest weights of every four are kept. */
 struct quantizer quantizer_rounding(enum weight_type type);
 
 /* The range of a type's integers: all that its bits can hold. Without scales of groups, whose sign

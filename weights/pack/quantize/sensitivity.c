@@ -129,7 +129,8 @@ static bool run_tensor(struct sense *s, uint32_t layer, enum layer_tensor which,
     s->out = activations_output(&s->activations, which), s->out_row = tensor.record.rows;
     s->unit = 1 + layer / s->layers_at_once * LT_COUNT + (uint32_t)which;
     for (int less = 0; less < 2; less++) {
-        tensor.record.type = less ? PLAN_LESS : PLAN_MORE;
+        const bool sparse = weight_traits(tensor.record.type)->sparse;
+        tensor.record.type = less ? plan_less(sparse) : plan_more(sparse);
         tensor.quantizer = quantizer_rounding((enum weight_type)tensor.record.type), s->less = less;
         if (!convert_tensor(r->conversion, &tensor, r->rows, &target, &error, d)) return false;
     }
