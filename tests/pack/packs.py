@@ -20,16 +20,17 @@ except ImportError:
     print('SKIP: numpy is missing for the checkpoint writer')
     sys.exit(77)
 
-# relative RMS of rounding, random or real: rotation makes them alike; sparse ones are not rotated
+# relative RMS of rounding, random or real: rotation makes them alike
 LIMITS = {
     'w8': 0.010,
     'row8': 0.010,
     'w4': 0.105,
     'w5': 0.053,
     'w6': 0.027,
-    'w4s': 0.115,
-    'w8s': 0.013
+    'w4s': 0.105,
+    'w8s': 0.010
 }
+UNROTATED = 1.3  # times as much, where gains are far apart
 
 
 def counted_weights(tensors):
@@ -50,7 +51,8 @@ def counted(tensors, kind):
 def check_kinds(r, bits):
     """The types that a report's tensors may have, and their errors."""
     for t in r['tensors']:
-        assert t['relative_rms_error'] <= LIMITS[t['type']], t
+        limit = LIMITS[t['type']] * (1 if r['rotated'] else UNROTATED)
+        assert t['relative_rms_error'] <= limit, t
         kinds = ('row8', ) if t['name'] == 'embed' else (
             'w8', ) if bits == 8 or t['name'] == 'head' else ('w4', 'w5', 'w6', 'w8')
         if t['name'].startswith('layer.') and not r['rotated'] and 'ffn_down' not in t['name']:
