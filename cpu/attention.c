@@ -19,9 +19,10 @@ uint32_t heads_unit(const struct cpu_program *p, const struct hal_op *op, uint32
     const struct hal_column *col = &p->pass->column[op->view][column];
     const uint32_t hd = op->shape.head_dim;
     _Alignas(64) float unrotated[BLOB_HEAD_DIM_MAX];
-    const float *cos_sin = op->flags & HAL_UNROTATED
-                               ? no_rotation(hd, unrotated)
-                               : p->setup.model->rope + (size_t)col->position * hd;
+    const float *cos_sin =
+        op->rotation == ROTATION_NONE
+            ? no_rotation(hd, unrotated)
+            : hal_rope(p->setup.model, op->rotation == ROTATION_SECOND, col->position);
     uint8_t *qi = slot_column(p, op->out[0], column);
     float *scales = (float *)(void *)(qi + op->shape.heads * hal_qi_stride(hd));
     float *q = float_column(p, op->in[0], column), *k = float_column(p, op->in[1], column),

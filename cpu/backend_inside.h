@@ -71,16 +71,17 @@ static inline struct hal_choice *choices_of(const struct cpu_program *p, uint32_
     return (struct hal_choice *)(void *)slot_column(p, SLOT_CHOICES, column);
 }
 
-/* cpu/attention.c: a unit of HAL_HEADS is a column. HAL_ATTEND has attend_units units; thread: whose
- * scratch is used. Like all that computes, they return what left the range of snap(), or 0. */
+/* cpu/attention.c: a unit of HAL_HEADS is a column. HAL_ATTEND has attend_units units; thread:
+ * whose scratch is used. Like all that computes, they return what left the range of snap(), or
+ * 0. */
 uint32_t heads_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t column);
 uint32_t attend_units(const struct cpu_program *p, const struct hal_heads *shape);
 uint32_t attend_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t unit,
                      uint32_t thread);
 
-/* cpu/experts.c: the operations of a layer's experts. experts_begin is for every operation, before
- * its first unit, while no thread holds one. A unit of HAL_SPREAD, HAL_ACT and HAL_MIX is a column;
- * HAL_EXPERTS has experts_units, of which a run is computed together. */
+/* cpu/expert_ops.c: the operations of a layer's experts. experts_begin is for every operation,
+ * before its first unit, while no thread holds one. A unit of HAL_SPREAD, HAL_ACT and HAL_MIX is a
+ * column; HAL_EXPERTS has experts_units, of which a run is computed together. */
 void experts_begin(struct cpu_program *p, const struct hal_op *op);
 uint32_t experts_spread(const struct cpu_program *p, const struct hal_op *op, uint32_t column);
 uint32_t experts_act(const struct cpu_program *p, const struct hal_op *op, uint32_t unit);

@@ -106,8 +106,7 @@ enum {
     HAL_ADD = 1u, /* the output is added to what its slots hold */
     HAL_TAIL =
         2u, /* runs only for the columns that want logits, and writes them from column 0 on */
-    HAL_UNROTATED = 4u, /* HAL_HEADS: q and k as if every cos were 1 and every sin 0 */
-    HAL_PAIRS = 8u /* writes a vector for each pair, vector after vector, whatever the stride */
+    HAL_PAIRS = 4u /* writes a vector for each pair, vector after vector, whatever the stride */
 };
 
 enum { HAL_COLUMNS_MAX = 512, HAL_LOGITS_MAX = 16, HAL_TREE_MAX = 16, HAL_OP_SLOTS = 3 };
@@ -154,6 +153,7 @@ struct hal_op {
     float eps;                  /* HAL_NORM, HAL_HEADS */
     uint32_t gain[2];           /* HAL_HEADS: of q's heads and of k's, floats [head_dim] in ROWS, or
                                    BLOB_ABSENT */
+    enum blob_rotation rotation;     /* HAL_HEADS */
     enum blob_activation activation; /* HAL_ACT */
     struct hal_mixture mixture; /* HAL_ROUTE, HAL_SPREAD, HAL_EXPERTS, HAL_MIX, HAL_ACT of pairs */
 };
@@ -203,12 +203,21 @@ struct hal_model {
     const struct blob_layer *layers;
     const struct blob_tensor *tensors;
     const float *rows;
-    const float *rope;
+    const float *rope;    /* [rope_tables][max_positions][2][head_dim / 2] */
+    uint32_t rope_tables; /* 1 .. BLOB_ROPE_TABLES_MAX */
     const uint8_t *weights;
     const struct blob_variant *variants;
     uint32_t window[HAL_VIEWS]; /* how far each view sees; 0: everything, which view 0 does, or no
                                    such view */
 };
+
+/* Cosines and sines [2][head_dim / 2] of a position, of table 0 .. rope_tables - 1. */
+static inline const float *hal_rope(const struct hal_model *model, uint32_t table,
+                                    uint32_t position) {
+    const struct blob_model *m = model->dims;
+    assert(table < model->rope_tables && position < m->max_positions);
+    return model->rope + ((size_t)table * m->max_positions + position) * m->head_dim;
+}
 
 /* runtime/model.c and tests fill in the windows: every other window than 0 of a layer, once. */
 void hal_set_windows(struct hal_model *model);

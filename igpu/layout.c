@@ -91,7 +91,7 @@ static void place_host(struct program_layout *l, const struct hal_setup *s) {
     uint64_t columns = s->columns_max;
     struct place walk = {0}, fresh = {0};
     l->rope_at = ARGS_TABLE + (uint32_t)columns * COLUMN_WORDS;
-    l->rows_at = l->rope_at + (uint32_t)columns * m->head_dim;
+    l->rows_at = l->rope_at + s->model->rope_tables * (uint32_t)columns * m->head_dim;
     l->row_words = embed ? padded_cols(embed->cols) / 4 : 0;
     uint32_t end = l->rows_at + (uint32_t)columns * l->row_words;
     for (uint32_t v = 0; v < HAL_VIEWS && (!v || s->kv_slots[v]); v++) {

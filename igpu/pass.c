@@ -77,8 +77,9 @@ static void write_column(const struct igpu_program *p, uint32_t *args, uint32_t 
     const struct hal_model *m = p->setup.model;
     const struct blob_tensor *e = p->embed;
     uint32_t *word = args + ARGS_TABLE + i * COLUMN_WORDS, hd = m->dims->head_dim;
-    memcpy(args + p->at.rope_at + (size_t)i * hd, m->rope + (size_t)c->position * hd,
-           hd * sizeof(float));
+    for (uint32_t t = 0; t < m->rope_tables; t++)
+        memcpy(args + p->at.rope_at + ((size_t)t * p->setup.columns_max + i) * hd,
+               hal_rope(m, t, c->position), hd * sizeof(float));
     if (!e) return;
     word[COLUMN_SCALE] = bits_of(m->rows[e->row_scales + (uint32_t)c->id]);
     memcpy(args + p->at.rows_at + (size_t)i * p->at.row_words,

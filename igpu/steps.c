@@ -63,6 +63,13 @@ static const struct blob_tensor *weight_of(const struct igpu_program *p, const s
     return &p->setup.model->tensors[hal_weight(p->setup.program, op, i)];
 }
 
+/* Where the columns' rows of the layer's table begin; UINT32_MAX without RoPE. */
+static uint32_t rope_of(const struct igpu_program *p, enum blob_rotation rotation) {
+    const uint32_t table = p->setup.columns_max * p->setup.model->dims->head_dim;
+    if (rotation == ROTATION_NONE) return UINT32_MAX;
+    return p->at.rope_at + (rotation == ROTATION_SECOND ? table : 0);
+}
+
 static int heads_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
                       uint32_t part, struct step *s) {
     (void)cols;
@@ -77,7 +84,7 @@ static int heads_step(const struct igpu_program *p, const struct hal_op *op, uin
                               .kv_stride = floats(p, op->in[1]),
                               .qi_stride = p->at.qi_words,
                               .block_words = (uint32_t)(kv_head_bytes(&cache) / 4),
-                              .cos_sin = op->flags & HAL_UNROTATED ? UINT32_MAX : p->at.rope_at,
+                              .cos_sin = rope_of(p, op->rotation),
                               .block = head_block(hd),
                               .columns_at = p->at.view[op->view].columns_at,
                               .gain = {op->gain[0], op->gain[1]},

@@ -89,7 +89,7 @@ static void add_attention(struct graph_layer *l, const struct hal_model *model, 
     op->view = view;
     op->gain[0] = variant->q_gain, op->gain[1] = variant->k_gain;
     op->eps = m->eps;
-    if (variant->rotation == ROTATION_NONE) op->flags = HAL_UNROTATED;
+    op->rotation = (enum blob_rotation)variant->rotation;
     op->shape = shape;
     op = add(l, HAL_ATTEND, layer, width);
     reads(op, SLOT_QI);

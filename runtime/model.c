@@ -42,6 +42,7 @@ static struct hal_model hal_view(const struct blob *b) {
                           .tensors = b->tensors,
                           .rows = b->rows,
                           .rope = b->rope,
+                          .rope_tables = b->rope_tables,
                           .weights = b->weights,
                           .variants = blob_variants(b)};
     hal_set_windows(&m);

@@ -159,12 +159,14 @@ static bool layers_fit(struct reader *r) {
     return true;
 }
 
-/* The sections whose size follows from the model record. */
+/* The sections whose size follows from the model record. Of ROPE's tables there may be two, which
+ * rotations_hold checks. */
 static bool sizes_hold(struct reader *r) {
     const struct blob_model *m = r->blob.model;
+    const uint64_t rope = (uint64_t)m->max_positions * m->head_dim * sizeof(float);
+    r->blob.rope_tables = section_bytes(r, BLOB_ROPE) == 2 * rope ? 2 : 1;
     const uint64_t expected[] = {[BLOB_TENSORS] = m->tensors * sizeof(struct blob_tensor),
-                                 [BLOB_ROPE] =
-                                     (uint64_t)m->max_positions * m->head_dim * sizeof(float)};
+                                 [BLOB_ROPE] = r->blob.rope_tables * rope};
     if (!layers_fit(r)) return false;
     for (uint32_t k = BLOB_TENSORS; k <= BLOB_ROPE; k++) {
         check_at(&r->c, "section", k, section_names[k]);
@@ -330,7 +332,8 @@ static bool variant_holds(struct reader *r, uint32_t index) {
     const struct blob_variant *v = &blob_variants(&r->blob)[index];
     struct check *c = &r->c;
     check_at(c, "variant", index, NULL);
-    if (!check_range(c, "rotation", v->rotation, 0, BLOB_ROTATIONS - 1) ||
+    const uint32_t rotations = r->blob.rope_tables > 1 ? BLOB_ROTATIONS : ROTATION_SECOND;
+    if (!check_range(c, "rotation", v->rotation, 0, rotations - 1) ||
         !check_range(c, "window", v->window, 0, BLOB_POSITIONS_MAX) ||
         !gain_holds(r, "q_gain", v->q_gain) || !gain_holds(r, "k_gain", v->k_gain) ||
         !check_range(c, "activation", v->activation, 0, BLOB_ACTIVATIONS - 1) ||
@@ -340,6 +343,16 @@ static bool variant_holds(struct reader *r, uint32_t index) {
     for (size_t i = 0; i < sizeof v->zero / sizeof v->zero[0]; i++)
         if (!check_equal(c, "zero", v->zero[i], 0)) return false;
     return experts_hold(r, index, v);
+}
+
+/* A second table of RoPE is for some layer. */
+static bool rotations_hold(struct reader *r) {
+    if (r->blob.rope_tables < 2) return true;
+    for (uint32_t i = 0; i < r->blob.variant_count; i++)
+        if (blob_variants(&r->blob)[i].rotation == ROTATION_SECOND) return true;
+    check_at(&r->c, "section", BLOB_ROPE, section_names[BLOB_ROPE]);
+    return check_fail(&r->c, "has # tables, must have 1 where no variant has rotation #", NULL,
+                      CHECK_NUMBERS(r->blob.rope_tables, ROTATION_SECOND));
 }
 
 /* Every layer's cache is as long as its window, and a pass has columns for each window. */
@@ -400,7 +413,7 @@ static bool layers_hold(struct reader *r) {
     const struct blob_model *m = r->blob.model;
     for (uint32_t i = 0; i < r->blob.variant_count; i++)
         if (!variant_holds(r, i)) return false;
-    if (!windows_hold(r)) return false;
+    if (!windows_hold(r) || !rotations_hold(r)) return false;
     for (uint32_t i = 0; i < m->layers; i++)
         if (!layer_holds(r, i)) return false;
     return role_holds(r, m->embed, m->vocab, m->dim, true, HAS_NONE) &&
@@ -486,7 +499,7 @@ apus_status blob_open(struct blob *blob, const void *data, size_t size, char why
     r.blob.size = size;
     r.blob.text_bytes = (uint32_t)section_bytes(&r, BLOB_TEXT);
     r.blob.model_bytes = (uint32_t)section_bytes(&r, BLOB_MODEL);
-    r.blob.tensor_count = r.blob.model->tensors;
+    r.blob.tensor_count = (uint16_t)r.blob.model->tensors;
     *blob = r.blob;
     return APUS_OK;
 }

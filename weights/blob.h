@@ -31,7 +31,7 @@ struct blob {
     const struct blob_layer *layers;   /* [model->layers], then the variants */
     const struct blob_tensor *tensors; /* [model->tensors] */
     const float *rows;
-    const float *rope; /* [max_positions][2][head_dim / 2] */
+    const float *rope; /* [rope_tables][max_positions][2][head_dim / 2] */
     const char *text;
     const uint8_t *weights;
     struct vocab vocab;
@@ -39,8 +39,8 @@ struct blob {
     uint32_t text_bytes, model_bytes; /* sizes of TEXT and of MODEL */
     /* The counts as they were checked: if others change the mapped file, its own counts may differ
      * later. */
-    uint16_t layer_count, variant_count;
-    uint32_t tensor_count;
+    uint16_t layer_count, variant_count, tensor_count;
+    uint16_t rope_tables;                                 /* 1 .. BLOB_ROPE_TABLES_MAX */
     void (*log)(void *user, int level, const char *text); /* of the port given to blob_open */
     void *log_user;
 };

@@ -36,7 +36,8 @@ enum blob_kind {
                          each layer */
     BLOB_TENSORS = 2, /* struct blob_tensor [tensors] */
     BLOB_ROWS = 3,    /* float []: row scales and biases; each run 16-padded with +0 */
-    BLOB_ROPE = 4,    /* float [max_positions][2][head_dim / 2]: cos, then sin */
+    BLOB_ROPE = 4,    /* float [tables][max_positions][2][head_dim / 2]: cos, then sin; a second
+                         table is there if a variant says ROTATION_SECOND */
     BLOB_VOCAB = 5,   /* weights/vocab.h */
     BLOB_TEXT = 6,    /* zero-terminated strings; begins and ends with a zero byte, so offset 0 is
                          the empty string */
@@ -100,10 +101,11 @@ struct blob_layer {
 /* What few models' layers have beside the shape. Layers may share one. A field that this version
  * does not compute must have the value of a plain layer, which is 0, or BLOB_ABSENT for a place. */
 enum blob_rotation {
-    ROTATION_TABLE = 0, /* q and k by the section ROPE */
-    ROTATION_NONE = 1   /* not at all: cos 1 and sin 0 at every position */
+    ROTATION_TABLE = 0, /* q and k by the first table of the section ROPE */
+    ROTATION_NONE = 1,  /* not at all: cos 1 and sin 0 at every position */
+    ROTATION_SECOND = 2 /* by the second table, as layers with a window often are */
 };
-enum { BLOB_ROTATIONS = ROTATION_NONE + 1 };
+enum { BLOB_ROTATIONS = ROTATION_SECOND + 1, BLOB_ROPE_TABLES_MAX = 2 };
 
 /* What becomes of GATE's and UP's outputs before DOWN (docs/numerics.md 5). */
 enum blob_activation {

@@ -1,4 +1,4 @@
-/* What the reader says of a layer's window and of its sinks. */
+/* What the reader says of a layer's window, of its sinks and of its table of RoPE. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,8 +92,39 @@ static void sinks(void **unused) {
     expect(NULL);
 }
 
+/* Takes the last floats from the second table. */
+static void cut_rope(void) {
+    struct blob_section *rope = &((struct blob_header *)(void *)data)->section[BLOB_ROPE];
+    rope->bytes -= 64;
+    memset((uint8_t *)section(BLOB_ROPE) + rope->bytes, 0, 64);
+}
+
+static void tables_of_rope(void **unused) {
+    (void)unused;
+    free(data);
+    data = tiny_blob(&(struct tiny_spec){.layers = LAYERS, .unrotated = 1, .seed = 5}, &size);
+    expect(NULL);
+    variant(0)->rotation = ROTATION_SECOND;
+    expect("variant 0: rotation is 2, must be 0 to 1");
+    free(data);
+    data = tiny_blob(&(struct tiny_spec){.layers = LAYERS, .second_rope = 2, .seed = 5}, &size);
+    expect(NULL);
+    variant(0)->rotation = BLOB_ROTATIONS;
+    expect("variant 0: rotation is 3, must be 0 to 2");
+    variant(0)->rotation = ROTATION_NONE;
+    expect("section 4 (ROPE): has 2 tables, must have 1 where no variant has rotation 2");
+    variant(0)->rotation = ROTATION_SECOND;
+    float *rope = section(BLOB_ROPE);
+    rope[256 * 16] = 1.5f; /* the first of the second table */
+    expect("section 4 (ROPE): float 4096 has the bits 0x3fc00000");
+    rope[256 * 16] = 1;
+    cut_rope();
+    expect("section 4 (ROPE): bytes is 32704, must be 16384");
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(windows), cmocka_unit_test(sinks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(windows), cmocka_unit_test(sinks),
+                                       cmocka_unit_test(tables_of_rope)};
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(data);
     return failed;

@@ -58,7 +58,7 @@ uint64_t touch_blob(const apus_blob *blob) {
         sum += touch_tensor(b, &b->tensors[i]);
     }
     for (uint32_t i = 0; i < info.layers; i++) touch_layer(b, i);
-    for (size_t i = 0; i < (size_t)info.max_positions * b->model->head_dim; i++)
+    for (size_t i = 0; i < (size_t)b->rope_tables * info.max_positions * b->model->head_dim; i++)
         MUST(b->rope[i] >= -1 && b->rope[i] <= 1);
     for (uint32_t i = 0; i < info.end_tokens; i++) {
         int32_t id;

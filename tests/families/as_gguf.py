@@ -5,6 +5,9 @@ import re
 
 import numpy as np
 
+# Architectures that the gguf package does not know yet, and another one whose tensors have the same
+# names.
+NAMED_LIKE = {'mellum': 'qwen3moe'}
 # Their rows of Q and K are interleaved, because llama.cpp rotates neighbours.
 PERMUTED = ('llama', 'mistral3', 'granite', 'smollm3')
 
@@ -50,6 +53,9 @@ def llama3_divisors(r, rotary):
 
 def write_rope(w, gguf, c, head_dim):
     r = c.rope_parameters
+    if 'sliding_attention' in r:
+        w.add_rope_freq_base_swa(r['sliding_attention']['rope_theta'])
+        r = r['full_attention']
     rotary = int(head_dim * r.get('partial_rotary_factor', 1))
     kind = r.get('rope_type')
     w.add_rope_freq_base(r['rope_theta'])
@@ -87,12 +93,16 @@ def write_own(w, c, arch):
     if experts:
         w.add_expert_count(experts)
         w.add_expert_used_count(c.num_experts_per_tok)
-    if arch == 'qwen3moe':
+    if arch in ('qwen3moe', 'mellum'):
         w.add_expert_feed_forward_length(c.moe_intermediate_size)
     if arch == 'gpt-oss':
         w.add_expert_feed_forward_length(c.intermediate_size)
     if arch in ('phi3', 'gpt-oss'):
         w.add_sliding_window(c.sliding_window or 0)
+    if arch == 'mellum':
+        w.add_expert_weights_norm(c.norm_topk_prob)
+        w.add_sliding_window(c.sliding_window)
+        w.add_sliding_window_pattern([t == 'sliding_attention' for t in c.layer_types])
     if arch == 'granite':
         w.add_attention_scale(c.attention_multiplier)
         w.add_embedding_scale(c.embedding_multiplier)
@@ -154,7 +164,8 @@ def write(path, arch, config, weights, coded=False):
     """weights: name -> float32 array, as transformers saves them; coded: experts in MXFP4. A part
     for pictures is left out, for which the converter writes a file of its own."""
     import gguf
-    kind = next(k for k, name in gguf.MODEL_ARCH_NAMES.items() if name == arch)
+    named = NAMED_LIKE.get(arch, arch)
+    kind = next(k for k, name in gguf.MODEL_ARCH_NAMES.items() if name == named)
     names = gguf.get_tensor_name_map(kind, config.num_hidden_layers)
     w = gguf.GGUFWriter(path, arch)
     head_dim = write_shape(w, config, arch)

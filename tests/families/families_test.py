@@ -118,12 +118,14 @@ def save_old(new, folder):
         (folder / path.name).symlink_to(path)
     c = json.loads((new / 'config.json').read_text())
     inner = c.get('text_config', c)
-    r = inner.pop('rope_parameters')
-    inner['rope_theta'] = r.pop('rope_theta')
-    if 'partial_rotary_factor' in r:
-        inner['partial_rotary_factor'] = r.pop('partial_rotary_factor')
-    r['type'] = r['rope_type']
-    inner['rope_scaling'] = r if r['rope_type'] != 'default' else None
+    r = inner['rope_parameters']
+    if 'sliding_attention' not in r:  # two tables have had no other keys
+        del inner['rope_parameters']
+        inner['rope_theta'] = r.pop('rope_theta')
+        if 'partial_rotary_factor' in r:
+            inner['partial_rotary_factor'] = r.pop('partial_rotary_factor')
+        r['type'] = r['rope_type']
+        inner['rope_scaling'] = r if r['rope_type'] != 'default' else None
     c['torch_dtype'] = c.pop('dtype', 'float32')
     (folder / 'config.json').unlink()
     (folder / 'config.json').write_text(json.dumps(c))

@@ -122,8 +122,8 @@ struct hal_model random_model(const struct random_shape *s, uint32_t seed) {
     uint8_t *weights = aligned_alloc(BLOB_ALIGN, m.bytes);
     for (uint64_t i = 0; i < m.bytes; i++) weights[i] = (uint8_t)draw();
     uint32_t h = s->head_dim / 2;
-    float *rope = malloc((size_t)s->positions * s->head_dim * sizeof *rope);
-    for (uint32_t p = 0; p < s->positions; p++)
+    float *rope = malloc((size_t)BLOB_ROPE_TABLES_MAX * s->positions * s->head_dim * sizeof *rope);
+    for (uint32_t p = 0; p < BLOB_ROPE_TABLES_MAX * s->positions; p++)
         for (uint32_t i = 0; i < h; i++) {
             float a = unit();
             rope[(size_t)p * 2 * h + i] = a;
@@ -134,6 +134,7 @@ struct hal_model random_model(const struct random_shape *s, uint32_t seed) {
                              .tensors = m.tensors,
                              .rows = m.rows,
                              .rope = rope,
+                             .rope_tables = BLOB_ROPE_TABLES_MAX,
                              .weights = weights,
                              .variants = variants};
     hal_set_windows(&made);

@@ -32,7 +32,7 @@ const struct random_shape shapes[SHAPES] = {
      .w4 = 1,
      .bias = 1,
      .variant = {{.q_gain = BLOB_ABSENT, .k_gain = BLOB_ABSENT, .router = BLOB_ABSENT},
-                 {PLAIN},
+                 {PLAIN, .rotation = ROTATION_SECOND},
                  {PLAIN, .activation = ACTIVATION_GELU}},
      .gains = 1 << 1},
     {.layers = 1,

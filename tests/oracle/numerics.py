@@ -38,7 +38,7 @@ VARIANT = np.dtype([(n, '<u4') for n in ('rotation', 'window', 'q_gain', 'k_gain
                                          'activation', 'router', 'experts', 'active', 'mixing')] +
                    [('zero', '<u4', 6)])
 PLAIN = np.array([(0, 0, ABSENT, ABSENT, ABSENT, 0, ABSENT, 0, 0, 0, (0, ) * 6)], VARIANT)
-ROTATION_NONE = 1
+ROTATION_NONE, ROTATION_SECOND = 1, 2
 ACTIVATION_SILU, ACTIVATION_GELU, ACTIVATION_CLAMPED = 0, 1, 2
 TENSOR = np.dtype([('name', 'S48')] +
                   [(n, '<u4') for n in ('type', 'rows', 'cols', 'row_scales', 'bias', 'zero')] +
@@ -198,7 +198,7 @@ class Blob:
         self.rows = part[3].view('<f4')
         h = int(self.model['head_dim']) // 2
         self.rope = in_range(part[4].view('<f4'),
-                             'RoPE tables').reshape(int(self.model['max_positions']), 2, h)
+                             'RoPE tables').reshape(-1, int(self.model['max_positions']), 2, h)
         self.weights = part[7]
 
     def floats(self, at, count):
@@ -457,8 +457,8 @@ def experts(blob, layer, variant, x, a):
 def attention(blob, layer, x, a, kv):
     n, d = len(x), int(blob.model['head_dim'])
     q, k, v = (gemv(blob.tensor(layer['tensor'][i]), a).reshape(n, -1, d) for i in range(3))
-    table = blob.rope[:n]
     variant = blob.variants[layer['variant']]
+    table = blob.rope[int(variant['rotation'] == ROTATION_SECOND), :n]
     if variant['rotation'] == ROTATION_NONE:
         table = np.stack((np.ones_like(table[:, 0]), np.zeros_like(table[:, 1])), axis=1)
     q_gain, k_gain = (blob.floats(variant[g], d) for g in ('q_gain', 'k_gain'))

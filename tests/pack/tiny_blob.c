@@ -146,7 +146,8 @@ static void add_layer(struct building *b, uint32_t i) {
     uint32_t kv_heads = heads ? or_default(s->layer_kv_heads[i], s->kv_heads) : 0;
     layer->heads = heads, layer->kv_heads = kv_heads, layer->ffn = ffn;
     struct blob_variant variant = *plain_variant();
-    variant.rotation = s->unrotated >> i & 1 ? ROTATION_NONE : ROTATION_TABLE;
+    if (s->unrotated >> i & 1) variant.rotation = ROTATION_NONE;
+    if (s->second_rope >> i & 1) variant.rotation = ROTATION_SECOND;
     variant.window = s->window[i];
     if (s->ungated >> i & 1) variant.activation = ACTIVATION_GELU;
     if (s->clamped >> i & 1) variant.activation = ACTIVATION_CLAMPED;
@@ -281,9 +282,14 @@ static void fill_sinks(const struct building *b, float *rows) {
     }
 }
 
-static void fill_rope(const struct building *b, float *rope) {
+/* Bytes of a table of RoPE. */
+static size_t rope_bytes(const struct building *b) {
+    return (size_t)b->model.max_positions * b->model.head_dim * sizeof(float);
+}
+
+static void fill_rope(const struct building *b, double theta, float *rope) {
     struct rope_config config = {
-        .theta = 10000, .rotary = b->model.head_dim, .scaling = ROPE_NONE, .factor = 1};
+        .theta = theta, .rotary = b->model.head_dim, .scaling = ROPE_NONE, .factor = 1};
     struct rope_table table;
     if (!rope_table_make(&config, b->model.max_positions, NULL, &table, NULL)) return;
     for (uint32_t p = 0; p < b->model.max_positions; p++)
@@ -313,7 +319,7 @@ void *tiny_blob(const struct tiny_spec *spec, size_t *bytes) {
         [BLOB_LAYERS] = layers + b->variants_count * sizeof b->variants[0],
         [BLOB_TENSORS] = b->model.tensors * sizeof b->tensors[0],
         [BLOB_ROWS] = b->row_floats * sizeof(float),
-        [BLOB_ROPE] = (uint64_t)b->model.max_positions * b->model.head_dim * sizeof(float),
+        [BLOB_ROPE] = (b->spec.second_rope ? 2 : 1) * rope_bytes(b),
         [BLOB_VOCAB] = b->vocab_bytes,
         [BLOB_TEXT] = sizeof TEXT,
         [BLOB_WEIGHTS] = b->weight_bytes};
@@ -334,7 +340,9 @@ void *tiny_blob(const struct tiny_spec *spec, size_t *bytes) {
         memcpy(at[BLOB_TENSORS], b->tensors, (size_t)sizes[BLOB_TENSORS]);
         memcpy(at[BLOB_TEXT], TEXT, sizeof TEXT);
         write_vocab(&b->spec, at[BLOB_VOCAB]);
-        fill_rope(b, (float *)(void *)at[BLOB_ROPE]);
+        fill_rope(b, 10000, (float *)(void *)at[BLOB_ROPE]);
+        if (b->spec.second_rope)
+            fill_rope(b, 100, (float *)(void *)(at[BLOB_ROPE] + rope_bytes(b)));
         fill_weights(b, (float *)(void *)at[BLOB_ROWS], at[BLOB_WEIGHTS]);
         fill_sinks(b, (float *)(void *)at[BLOB_ROWS]);
         tiny_reseal(blob, *bytes);

@@ -40,6 +40,7 @@ struct tiny_spec {
     /* Where not 0, instead of kv_heads. */
     uint32_t layer_kv_heads[TINY_LAYERS_MAX];
     uint32_t unrotated;               /* layers without RoPE, a bit for each */
+    uint32_t second_rope;             /* layers with the second table of RoPE, likewise */
     uint32_t window[TINY_LAYERS_MAX]; /* 0: all */
     uint32_t sinks;                   /* layers with sinks, a bit for each */
     uint32_t normed;  /* layers whose heads of q and k are normalised, with gains, likewise */

@@ -118,8 +118,12 @@ static void wrong_config_is_refused_in_words(void **state) {
          "short_factor: entry 1"},
         {"\"rope_scaling\": null",
          "\"rope_parameters\": {\"full_attention\": {\"rope_theta\": 10000.0}, "
-         "\"sliding_attention\": {\"rope_theta\": 500.0}}",
-         "differs between kinds of layers"},
+         "\"sliding_attention\": {\"rope_type\": \"dynamic\", \"factor\": 2}}",
+         "sliding_attention has RoPE scaling of type dynamic"},
+        {"\"rope_scaling\": null",
+         "\"rope_parameters\": {\"full_attention\": {\"rope_theta\": 10000.0}, "
+         "\"sliding_attention\": {\"rope_theta\": 0.5}}",
+         "RoPE theta 0.5"},
         {"\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\"}", "factor is missing"},
         {"\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 0.5}",
          "factor"},

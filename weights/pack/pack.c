@@ -122,18 +122,27 @@ static bool make_plan(struct job *job) {
     return true;
 }
 
+static size_t rope_bytes(const struct plan *plan) {
+    return (size_t)plan->rope_tables * plan->model.max_positions * plan->model.head_dim *
+           sizeof(float);
+}
+
 static bool make_rope(struct job *job) {
-    const struct rope_config *rope = &source_config(job->source)->rope;
+    const struct model_config *config = source_config(job->source);
     uint32_t head_dim = job->plan.model.head_dim, positions = job->plan.model.max_positions;
     float divisor[BLOB_HEAD_DIM_MAX / 2];
-    struct rope_table table;
+    struct rope_table table[BLOB_ROPE_TABLES_MAX];
     if (!source_rope_divisors(job->source, positions, divisor, job->d) ||
-        !rope_table_make(rope, positions, divisor, &table, job->d))
+        !rope_table_make(&config->rope, positions, divisor, &table[0], job->d) ||
+        (job->plan.rope_tables > 1 &&
+         !rope_table_make(&config->window_rope, positions, NULL, &table[1], job->d)))
         return false;
-    job->rope = malloc((size_t)positions * head_dim * sizeof(float));
+    job->rope = malloc(rope_bytes(&job->plan));
     if (!job->rope) return diag_fail(job->d, "out of memory");
-    for (uint32_t p = 0; p < positions; p++)
-        rope_position(&table, head_dim, p, job->rope + (size_t)p * head_dim);
+    float *at = job->rope;
+    for (uint32_t t = 0; t < job->plan.rope_tables; t++)
+        for (uint32_t p = 0; p < positions; p++, at += head_dim)
+            rope_position(&table[t], head_dim, p, at);
     return true;
 }
 
@@ -245,7 +254,7 @@ static bool make_sections(struct job *job) {
                         plan->variant_count * sizeof *plan->variants,
         [BLOB_TENSORS] = plan->model.tensors * sizeof *job->records,
         [BLOB_ROWS] = plan->row_floats * sizeof(float),
-        [BLOB_ROPE] = (uint64_t)plan->model.max_positions * plan->model.head_dim * sizeof(float),
+        [BLOB_ROPE] = rope_bytes(plan),
         [BLOB_VOCAB] = job->vocab_bytes,
         [BLOB_TEXT] = plan->text_bytes,
         [BLOB_WEIGHTS] = plan->weight_bytes};
@@ -436,8 +445,7 @@ static bool make_key(struct job *job) {
     hash64_add(&hash, plan->layers, (size_t)job->header.section[BLOB_LAYERS].bytes);
     hash64_add(&hash, plan->text, (size_t)plan->text_bytes);
     hash64_add(&hash, job->vocab, job->vocab_bytes);
-    hash64_add(&hash, job->rope,
-               (size_t)plan->model.max_positions * plan->model.head_dim * sizeof *job->rope);
+    hash64_add(&hash, job->rope, rope_bytes(plan));
     if (!source_add_bytes(job->source, &hash, show_looking, job, job->d)) return false;
     job->resume.key = hash64_end(&hash);
     return true;

@@ -93,6 +93,9 @@ struct model_config {
     struct layer_config *layer; /* [layers] */
     double eps;                 /* of every RMSNorm, > 0 */
     struct rope_config rope;
+    bool window_rope_differs;       /* of layers with a window it is */
+    struct rope_config window_rope; /* this one, with the same rotary, and not DYNAMIC, LONG or
+                                       DIVISORS */
     struct scale_config scale;
     bool tied;         /* the head is the embedding */
     uint32_t features; /* SOURCE_FEATURE(WHEN_...) of each feature that the
@@ -108,6 +111,12 @@ struct model_config {
 
 static inline bool config_has(const struct model_config *config, enum source_when feature) {
     return config->features & SOURCE_FEATURE(feature);
+}
+
+/* Whether the layer's queries and keys are turned by window_rope. */
+static inline bool config_turns_by_window(const struct model_config *config, uint32_t layer) {
+    const struct layer_config *l = &config->layer[layer];
+    return config->window_rope_differs && l->window && !l->unrotated;
 }
 
 bool config_clamps(const struct model_config *config); /* whether its activation is gpt-oss's */

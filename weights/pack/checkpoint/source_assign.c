@@ -211,6 +211,11 @@ static bool is_around(const char **name) {
     return false;
 }
 
+/* Mellum 2's layer that guesses a second id. transformers leaves it out, too. */
+static bool is_head_of_several(const struct source *source, const char *name) {
+    return source->config.family->traits & FAMILY_WINDOW_ROPE && strncmp(name, "mtp.", 4) == 0;
+}
+
 /* Files a stored tensor under its role. A name that has no role is refused, unless it is known not
  * to matter. */
 static bool assign(struct source *source, const struct naming *naming,
@@ -220,6 +225,7 @@ static bool assign(struct source *source, const struct naming *naming,
     if (source->config.inside && is_around(&whole)) return true;
     const char *rest = split_layer(whole, naming->layer_prefix, &layer),
                *name = rest ? rest : whole;
+    if (is_head_of_several(source, whole)) return true;
     if (name_is_listed(rest ? naming->layer_skipped : naming->skipped, name)) return true;
     bool of_expert = false;
     if (rest && layer < source->config.layers &&

@@ -154,5 +154,6 @@ bool source_config_check(const struct model_config *config, const char *file, st
         if (!check_layer(&config->layer[i], i, file, d)) return false;
     if (!(config->eps > 0 && config->eps < 1))
         return diag_fail(d, "%s: RMSNorm epsilon %g is not between 0 and 1", file, config->eps);
-    return check_scales(&config->scale, file, d) && check_rope(&config->rope, file, d);
+    return check_scales(&config->scale, file, d) && check_rope(&config->rope, file, d) &&
+           (!config->window_rope_differs || check_rope(&config->window_rope, file, d));
 }

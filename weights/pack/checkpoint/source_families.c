@@ -25,6 +25,10 @@ static const struct source_family families[] = {
      SOURCE_FEATURE(WHEN_NORMED),
      FAMILY_EXPERTS | FAMILY_CHOOSES_NORM,
      NULL},
+    {{"mellum", "MellumForCausalLM"},
+     SOURCE_FEATURE(WHEN_NORMED),
+     FAMILY_EXPERTS | FAMILY_WINDOW_ROPE,
+     NULL},
     {{"gpt-oss", "GptOssForCausalLM"},
      BIASED | SOURCE_FEATURE(WHEN_O_BIASED) | SOURCE_FEATURE(WHEN_EXPERTS_BIASED) |
          SOURCE_FEATURE(WHEN_SINKS),
@@ -68,7 +72,6 @@ static const struct source_family refused[] = {
      0,
      "norms behind the sublayers, embeddings of each layer, and shared caches"},
     {{"cohere2", "Cohere2ForCausalLM"}, 0, 0, "parallel sublayers behind one layer norm"},
-    {{"mellum", "MellumForCausalLM"}, 0, 0, "experts"},
     {{"granitemoe", "GraniteMoeForCausalLM"}, 0, 0, "experts"},
     {{"granitehybrid", NULL}, 0, 0, "layers with a recurrent state"},
     {{"qwen3next", "Qwen3NextForCausalLM"}, 0, 0, "layers with a recurrent state, and experts"},

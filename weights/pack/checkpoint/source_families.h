@@ -35,9 +35,12 @@ enum family_trait {
                                         tensor with inputs as rows, GATE and UP by turns */
     FAMILY_CHOOSES_NORM = 1 << 15,   /* norm_topk_prob, false if missing, says whether experts'
                                       weights are a softmax over the chosen alone */
-    FAMILY_GPT_OSS = 1 << 16 /* the activation is clamped; where nothing says otherwise every other
+    FAMILY_GPT_OSS = 1 << 16, /* the activation is clamped; where nothing says otherwise every other
                                 layer sees a window, the first among them; YaRN's range is not
                                 rounded; experts may be MXFP4, which names outputs as rows */
+    FAMILY_WINDOW_ROPE = 1 << 17 /* GGUF files: layers with a window, which
+                                    attention.sliding_window_pattern tells, have RoPE without
+                                    scaling, of theta rope.freq_base_swa */
 };
 
 struct source_family {

@@ -80,6 +80,7 @@ static bool read_head_dim(struct reader *r, const struct model_config *c, uint64
 static bool read_experts(struct reader *r, struct model_config *c) {
     enum { SOFTMAX = 1, SOFTMAX_CHOSEN = 3 };
     uint64_t experts = 0, active = 0, width = 0, gating = SOFTMAX;
+    bool norm = true;
     if (!(c->family->traits & FAMILY_EXPERTS)) return true;
     if (gguf_get_uint(r->gguf, key_of(r, "expert_count"), INT32_MAX, &experts, r->d) == GGUF_BAD)
         return false;
@@ -90,11 +91,14 @@ static bool read_experts(struct reader *r, struct model_config *c) {
         gguf_get_uint(r->gguf, key_of(r, "expert_gating_func"), INT32_MAX, &gating, r->d) ==
             GGUF_BAD)
         return false;
+    if (gguf_get_bool(r->gguf, key_of(r, "expert_weights_norm"), &norm, r->d) == GGUF_BAD)
+        return false;
     if (gating != SOFTMAX && gating != SOFTMAX_CHOSEN)
         return diag_fail(r->d, "%s: %s is %llu where only 1 and 3, a softmax, are supported",
                          r->file, r->key, (unsigned long long)gating);
     for (uint32_t i = 0; i < c->layers; i++) {
         c->layer[i].experts = (uint32_t)experts, c->layer[i].active = (uint32_t)active;
+        c->layer[i].everyone = !norm;
         if (width) c->layer[i].ffn = (uint32_t)width;
     }
     return true;
@@ -150,6 +154,27 @@ static bool read_unrotated(struct reader *r, struct model_config *c) {
         return false;
     for (uint32_t i = 0; i < c->layers; i++)
         c->layer[i].unrotated = !rope || (fourth && (i + 1) % 4 == 0);
+    return true;
+}
+
+/* Which layers see a window alone. gpt-oss's files do not say it; others have a list of them, or
+ * say that every n-th layer sees all. */
+static bool read_windows(struct reader *r, struct model_config *c, uint32_t window) {
+    const char *key = key_of(r, "attention.sliding_window_pattern");
+    struct gguf_array list = {.count = 0};
+    struct diag ignored = {{0}};
+    uint64_t every = c->family->traits & FAMILY_GPT_OSS       ? 2
+                     : c->family->traits & FAMILY_WINDOW_ROPE ? 4
+                                                              : 0;
+    const bool listed = gguf_get_array(r->gguf, key, &list, &ignored) == GGUF_FOUND;
+    if (listed && (list.element != GGUF_BOOL || list.count != c->layers))
+        return diag_fail(r->d, "%s: %s is not an array of %u true or false", r->file, key,
+                         c->layers);
+    if (!listed && gguf_get_uint(r->gguf, key, INT32_MAX, &every, r->d) == GGUF_BAD) return false;
+    for (uint32_t i = 0; i < c->layers; i++) {
+        const bool sees_all = listed ? !gguf_array_int(&list, i) : every && i % every == every - 1;
+        c->layer[i].window = sees_all ? 0 : window;
+    }
     return true;
 }
 
@@ -307,9 +332,7 @@ bool config_of_gguf(const struct gguf *gguf, struct model_config *c, struct diag
         window = 4096; /* of all models of StarCoder2; their GGUF files do not name it */
         config_note(c, "the file names no attention window; StarCoder2's is 4096");
     }
-    const bool alternates = c->family->traits & FAMILY_GPT_OSS; /* which no key says */
-    for (uint32_t i = 0; i < c->layers; i++)
-        c->layer[i].window = alternates && i % 2 ? 0 : (uint32_t)window;
+    if (!read_windows(&r, c, (uint32_t)window)) return false;
     c->tied = !gguf_find_tensor(gguf, name_of(SOURCE_HEAD));
     c->features = features_of(gguf, c->family);
     return source_config_check(c, r.file, d);

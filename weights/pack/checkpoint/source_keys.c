@@ -218,6 +218,7 @@ static const struct {
     {"num_experts", NULL, 0, "experts", FAMILY_EXPERTS},
     {"num_experts_per_tok", NULL, 0, "experts", FAMILY_EXPERTS},
     {"decoder_sparse_step", NULL, 1, "layers with and without experts by turns", 0},
+    {"mlp_layer_types", "sparse", 0, "layers without experts among others", 0},
     {"mlp_only_layers", NULL, 0, "layers without experts among others", 0},
     {"norm_topk_prob", NULL, 0, "experts", FAMILY_EXPERTS},
     {"n_routed_experts", NULL, 0, "experts", 0},
@@ -272,8 +273,11 @@ static const struct {
     {"expert_used_count", 0, "experts", FAMILY_EXPERTS},
     {"expert_feed_forward_length", 0, "experts", FAMILY_EXPERTS},
     {"expert_gating_func", 1, "experts' weights other than by a softmax", FAMILY_EXPERTS},
+    {"expert_weights_norm", 1, "experts", FAMILY_EXPERTS},
     {"expert_shared_count", 0, "experts", 0},
     {"expert_shared_feed_forward_length", 0, "experts", FAMILY_ROPE_OPTIONAL},
+    {"attention.sliding_window_pattern", 0, "windows in some layers", FAMILY_WINDOW_ROPE},
+    {"rope.freq_base_swa", 0, "another theta in some layers", FAMILY_WINDOW_ROPE},
     {"attention.causal", 1, "attention to what follows", 0},
     {"attention.layer_norm_epsilon", 0, "layer norms", FAMILY_LAYER_NORM},
     {"attention.scale", 0, "a factor of the scores", FAMILY_SCALED},
@@ -347,6 +351,12 @@ static bool is_word_of(const char *words, const char *word) {
 }
 
 static bool is_neutral(const json_t *value, const char *words, double number) {
+    if (words && json_is_array(value)) { /* one for each layer */
+        size_t i = 0;
+        while (i < json_array_size(value) && is_neutral(json_array_get(value, i), words, number))
+            i++;
+        return i == json_array_size(value);
+    }
     if (words) return json_is_string(value) && is_word_of(words, json_string_value(value));
     if (json_is_boolean(value)) return (double)json_is_true(value) == number;
     if (json_is_array(value) || json_is_object(value))

@@ -13,13 +13,13 @@ static uint32_t widest_head(const struct model_config *c) {
     return widest;
 }
 
-static bool check_rotary(struct model_config *c, double rotary, const char *file, const char *where,
-                         struct diag *d) {
+static bool check_rotary(const struct model_config *c, struct rope_config *rope, double rotary,
+                         const char *file, const char *where, struct diag *d) {
     uint32_t head = widest_head(c);
     if (head && !(rotary >= 2 && rotary <= head && fmod(rotary, 2) == 0))
         return diag_fail(d, "%s: %s has RoPE on %g of %u elements of a head, not on an even number",
                          file, where, rotary, head);
-    c->rope.rotary = (uint32_t)rotary;
+    rope->rotary = (uint32_t)rotary;
     return true;
 }
 
@@ -37,6 +37,7 @@ struct reader {
     const json_t *root, *scaling;
     const char *file, *where; /* "rope_scaling" */
     struct model_config *c;
+    struct rope_config *rope; /* what is being read: the model's, or that of layers with a window */
     struct diag *d;
 };
 
@@ -51,13 +52,13 @@ static bool read_original(const struct reader *r, uint64_t otherwise) {
     enum field found = field_uint(r->root, r->file, key, INT32_MAX, &original, r->d);
     if (found == FIELD_ABSENT)
         found = field_uint(r->scaling, r->file, key, INT32_MAX, &original, r->d);
-    r->c->rope.original_positions = (uint32_t)original;
+    r->rope->original_positions = (uint32_t)original;
     return found != FIELD_BAD;
 }
 
 /* The factor; if it is missing and may be, the ratio of the positions. */
 static bool read_factor(const struct reader *r, bool optional) {
-    struct rope_config *rope = &r->c->rope;
+    struct rope_config *rope = r->rope;
     enum field found = field_float(r->scaling, r->file, "factor", &rope->factor, r->d);
     if (found == FIELD_BAD) return false;
     if (found == FIELD_ABSENT && !optional)
@@ -71,12 +72,12 @@ static bool read_factor(const struct reader *r, bool optional) {
 
 static bool read_linear(const struct reader *r) {
     if (!read_factor(r, false)) return false;
-    r->c->rope.scaling = r->c->rope.factor != 1 ? ROPE_LINEAR : ROPE_NONE;
+    r->rope->scaling = r->rope->factor != 1 ? ROPE_LINEAR : ROPE_NONE;
     return true;
 }
 
 static bool read_llama3(const struct reader *r) {
-    struct rope_config *rope = &r->c->rope;
+    struct rope_config *rope = r->rope;
     rope->scaling = ROPE_LLAMA3;
     if (!read_factor(r, false)) return false;
     if (field_float(r->scaling, r->file, "low_freq_factor", &rope->low_freq_factor, r->d) !=
@@ -92,7 +93,7 @@ static bool read_llama3(const struct reader *r) {
 }
 
 static bool read_yarn(const struct reader *r) {
-    struct rope_config *rope = &r->c->rope;
+    struct rope_config *rope = r->rope;
     double tempering = 0;
     bool rounded = true;
     rope->scaling = ROPE_YARN;
@@ -116,7 +117,7 @@ static bool read_yarn(const struct reader *r) {
 /* Keys in the cache must not depend on the final length. Up to the original positions dynamic NTK
  * changes nothing; more have to be asked for, which fixes theta for that many (pack_plan.c). */
 static bool read_dynamic(const struct reader *r) {
-    struct rope_config *rope = &r->c->rope;
+    struct rope_config *rope = r->rope;
     if (!read_factor(r, false) || !read_original(r, r->c->max_positions)) return false;
     double reach = rope->factor * r->c->max_positions;
     rope->reach = reach < SOURCE_MAX_POSITIONS ? (uint32_t)reach : SOURCE_MAX_POSITIONS;
@@ -135,7 +136,7 @@ static bool read_dynamic(const struct reader *r) {
 
 static bool read_divisors(const struct reader *r, const char *key, float **out) {
     const json_t *list = json_object_get(r->scaling, key);
-    uint32_t count = r->c->rope.rotary / 2;
+    uint32_t count = r->rope->rotary / 2;
     if (!json_is_array(list) || json_array_size(list) != count)
         return diag_fail(r->d, "%s: %s: %s is not an array of %u numbers", r->file, r->where, key,
                          count);
@@ -153,7 +154,7 @@ static bool read_divisors(const struct reader *r, const char *key, float **out) 
 }
 
 static bool read_long(const struct reader *r) {
-    struct rope_config *rope = &r->c->rope;
+    struct rope_config *rope = r->rope;
     rope->scaling = ROPE_LONG;
     /* Phi-3's own default */
     uint64_t otherwise = r->c->family->traits & FAMILY_PARTIAL ? 4096 : r->c->max_positions;
@@ -164,7 +165,7 @@ static bool read_long(const struct reader *r) {
 }
 
 static bool read_default(const struct reader *r) {
-    r->c->rope.scaling = ROPE_NONE;
+    r->rope->scaling = ROPE_NONE;
     return true;
 }
 
@@ -222,34 +223,14 @@ static bool read_scaling(const struct reader *r) {
     return read_kind(r, type);
 }
 
-/* rope_parameters of models with windows has one object for each kind of layer. One for all is
- * supported: they must be equal. */
-static bool choose_layers(struct reader *r) {
-    static const char *const kinds[] = {"full_attention", "sliding_attention"};
-    const json_t *one = NULL;
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        const json_t *other = json_object_get(r->scaling, kinds[i]);
-        if (!other || json_is_null(other)) continue;
-        if (one && !json_equal(one, other))
-            return diag_fail(r->d,
-                             "%s: %s differs between kinds of layers; what is missing: a table of "
-                             "RoPE for each",
-                             r->file, r->where);
-        one = other;
-    }
-    if (one) r->scaling = one;
-    return json_is_object(r->scaling) ||
-           diag_fail(r->d, "%s: %s is not an object", r->file, r->where);
-}
-
 static bool read_theta(const struct reader *r) {
-    double *theta = &r->c->rope.theta, inner = 0;
+    double *theta = &r->rope->theta, inner = 0;
     if (r->c->family->traits & FAMILY_FOURTH_UNROTATED) *theta = 2e6; /* its own default */
     enum field found = field_float(r->root, r->file, "rope_theta", theta, r->d);
     if (found == FIELD_BAD || !r->scaling) return found != FIELD_BAD;
     enum field inside = field_float(r->scaling, r->file, "rope_theta", &inner, r->d);
     if (inside == FIELD_BAD) return false;
-    if (inside == FIELD_FOUND && found == FIELD_FOUND && inner != *theta)
+    if (inside == FIELD_FOUND && found == FIELD_FOUND && inner != *theta && r->rope == &r->c->rope)
         return diag_fail(r->d, "%s: rope_theta is %g, but %g in %s", r->file, *theta, inner,
                          r->where);
     if (inside == FIELD_FOUND) *theta = inner;
@@ -268,8 +249,32 @@ static bool read_rotary(const struct reader *r) {
     if (part != 1 && !(r->c->family->traits & FAMILY_PARTIAL))
         return diag_fail(r->d, "%s: partial_rotary_factor is %g where only 1 is supported for %s",
                          r->file, part, r->c->architecture);
-    return check_rotary(r->c, floor(widest_head(r->c) * part), r->file, "partial_rotary_factor",
-                        r->d);
+    return check_rotary(r->c, r->rope, floor(widest_head(r->c) * part), r->file,
+                        "partial_rotary_factor", r->d);
+}
+
+static bool read_rope(const struct reader *r) {
+    return read_theta(r) && read_rotary(r) && (!r->scaling || read_scaling(r));
+}
+
+/* A second table is made without lists of divisors and without changing where positions end. */
+static bool read_windowed(struct reader *r, const json_t *sliding) {
+    struct model_config *c = r->c;
+    c->window_rope_differs = true;
+    c->window_rope = (struct rope_config){.theta = 10000, .factor = 1};
+    r->rope = &c->window_rope, r->scaling = sliding;
+    if (!read_rope(r)) return false;
+    if (r->rope->scaling == ROPE_DYNAMIC || r->rope->scaling == ROPE_LONG)
+        return diag_fail(
+            r->d,
+            "%s: %s: sliding_attention has RoPE scaling of type %s, which is supported "
+            "only where all layers have it",
+            r->file, r->where, r->rope->scaling == ROPE_LONG ? "longrope" : "dynamic");
+    return r->rope->rotary == c->rope.rotary ||
+           diag_fail(r->d,
+                     "%s: %s has RoPE on %u elements of a head in some layers and on %u in others, "
+                     "which is not supported",
+                     r->file, r->where, c->rope.rotary, r->rope->rotary);
 }
 
 bool config_rope_of_json(const json_t *root, const char *file, struct model_config *c,
@@ -285,9 +290,18 @@ bool config_rope_of_json(const json_t *root, const char *file, struct model_conf
                        .file = file,
                        .where = parameters ? "rope_parameters" : "rope_scaling",
                        .c = c,
+                       .rope = &c->rope,
                        .d = d};
-    if (r.scaling && !choose_layers(&r)) return false;
-    return read_theta(&r) && read_rotary(&r) && (!r.scaling || read_scaling(&r));
+    /* rope_parameters of models with windows has one object for each kind of layer. */
+    const json_t *full = json_object_get(r.scaling, "full_attention"),
+                 *sliding = json_object_get(r.scaling, "sliding_attention");
+    if (json_is_null(full)) full = NULL;
+    if (json_is_null(sliding)) sliding = NULL;
+    if (full || sliding) r.scaling = full ? full : sliding;
+    if (r.scaling && !json_is_object(r.scaling))
+        return diag_fail(d, "%s: %s is not an object", file, r.where);
+    if (!read_rope(&r)) return false;
+    return !full || !sliding || json_equal(full, sliding) || read_windowed(&r, sliding);
 }
 
 /* --------------------------------------------------------------------------------- GGUF keys -- */
@@ -339,7 +353,18 @@ static bool gguf_yarn(struct gguf_reader *r) {
            real_of(r, "rope.scaling.yarn_attn_factor", &rope->attention_factor);
 }
 
-bool config_rope_of_gguf(const struct gguf *gguf, struct model_config *c, struct diag *d) {
+/* Layers with a window are turned without scaling, by a theta of their own if there is one. */
+static bool gguf_windowed(struct gguf_reader *r) {
+    struct model_config *c = r->c;
+    if (!(c->family->traits & FAMILY_WINDOW_ROPE)) return true;
+    c->window_rope =
+        (struct rope_config){.theta = c->rope.theta, .rotary = c->rope.rotary, .factor = 1};
+    if (!real_of(r, "rope.freq_base_swa", &c->window_rope.theta)) return false;
+    c->window_rope_differs = c->rope.scaling != ROPE_NONE || c->window_rope.theta != c->rope.theta;
+    return true;
+}
+
+static bool gguf_rope(const struct gguf *gguf, struct model_config *c, struct diag *d) {
     struct gguf_reader r = {.gguf = gguf, .c = c, .d = d};
     struct rope_config *rope = &c->rope;
     struct gguf_text kind = {"none", 4};
@@ -355,7 +380,7 @@ bool config_rope_of_gguf(const struct gguf *gguf, struct model_config *c, struct
                       &original, d) == GGUF_BAD ||
         gguf_get_uint(gguf, key_of(&r, "rope.dimension_count"), UINT32_MAX, &rotary, d) ==
             GGUF_BAD ||
-        !check_rotary(c, (double)rotary, file, key_of(&r, "rope.dimension_count"), d))
+        !check_rotary(c, rope, (double)rotary, file, key_of(&r, "rope.dimension_count"), d))
         return false;
     rope->original_positions = original ? (uint32_t)original : c->max_positions;
     end_where_queries_grow(c, tempering);
@@ -380,4 +405,9 @@ bool config_rope_of_gguf(const struct gguf *gguf, struct model_config *c, struct
     if (yarn) return gguf_yarn(&r);
     rope->scaling = rope->factor != 1 ? ROPE_LINEAR : ROPE_NONE;
     return true;
+}
+
+bool config_rope_of_gguf(const struct gguf *gguf, struct model_config *c, struct diag *d) {
+    struct gguf_reader r = {.gguf = gguf, .c = c, .d = d};
+    return gguf_rope(gguf, c, d) && gguf_windowed(&r);
 }

@@ -79,6 +79,8 @@ static void attend(const struct activations *s, const struct forward *f, const s
                                   variant->k_gain == BLOB_ABSENT ? NULL : rows + variant->k_gain};
     struct forward of_layer = *f;
     if (variant->rotation == ROTATION_NONE) of_layer.rope = NULL;
+    if (variant->rotation == ROTATION_SECOND)
+        of_layer.rope += (size_t)plan->model.max_positions * plan->model.head_dim;
     of_layer.window = variant->window;
     of_layer.sinks = variant->sinks == BLOB_ABSENT ? NULL : rows + variant->sinks;
     forward_attention(&of_layer, layer->heads, layer->kv_heads, s->first, s->second, s->third, gain,

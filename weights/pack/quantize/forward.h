@@ -21,7 +21,7 @@ struct forward {
     float eps;
     uint32_t window;    /* of a layer: a position sees this many, itself among them; 0: all */
     const float *sinks; /* of a layer [heads]: each takes part in its head's softmax; or NULL */
-    const float *rope;  /* [positions][2][head_dim / 2]; NULL: without RoPE */
+    const float *rope;  /* of a layer [positions][2][head_dim / 2]; NULL: without RoPE */
     float *room;        /* threads * forward_room(...) floats */
 };
 

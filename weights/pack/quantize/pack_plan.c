@@ -269,7 +269,9 @@ static uint32_t variant_of(struct plan *plan, const struct source *source, uint3
     v.sinks =
         add_gain(plan, source_tensor(source, SOURCE_SINKS, index), layer->heads, PLAN_LOG2_E, 1);
     v.activation = activation_of(source, index);
-    v.rotation = layer->unrotated ? ROTATION_NONE : ROTATION_TABLE;
+    if (layer->unrotated) v.rotation = ROTATION_NONE;
+    if (layer->heads && config_turns_by_window(source_config(source), index))
+        v.rotation = ROTATION_SECOND, plan->rope_tables = 2;
     if (layer->heads && layer->window < plan->model.max_positions) v.window = layer->window;
     v.experts = layer->experts, v.active = layer->experts ? layer->active : 0;
     v.mixing = layer->experts && layer->everyone ? MIXING_ALL : MIXING_CHOSEN;
@@ -432,7 +434,9 @@ bool plan_make(struct plan *plan, const struct source *source, const struct plan
     plan->head_size = head_size;
     plan->scale = config->scale;
     plan->pairs = config->rope.rotary / 2;
-    plan->attention = (float)rope_attention(&config->rope);
+    plan->attention[0] = (float)rope_attention(&config->rope);
+    plan->attention[1] = (float)rope_attention(&config->window_rope);
+    plan->rope_tables = 1;
     plan->layer_bits = choice->layer_bits                   ? choice->layer_bits
                        : plan->model.parameters < INT4_FROM ? 8
                                                             : 4;

@@ -73,7 +73,8 @@ struct plan {
                                 16 */
     struct scale_config scale; /* the source's */
     uint32_t pairs;            /* of a head's elements that RoPE rotates */
-    float attention;           /* rope_attention of the source's */
+    float attention[BLOB_ROPE_TABLES_MAX]; /* rope_attention of the source's two */
+    uint32_t rope_tables;                  /* of the blob's */
     struct blob_layer *layers;
     struct blob_variant *variants; /* [variant_count], directly behind the layers, as in a blob */
     uint32_t variant_count;

@@ -60,7 +60,9 @@ static float factor_of(const struct plan *plan, enum plan_factor factor) {
 float packed_gain_factor(const struct plan *plan) { return factor_of(plan, FACTOR_SCORES); }
 
 float packed_rotated(const struct plan *plan, const struct source *source, uint32_t layer) {
-    return source_config(source)->layer[layer].unrotated ? 1 : plan->attention * plan->attention;
+    const struct model_config *config = source_config(source);
+    const float factor = plan->attention[config_turns_by_window(config, layer)];
+    return config->layer[layer].unrotated ? 1 : factor * factor;
 }
 
 struct plan_tensor packed_tensor(const struct plan *plan, const struct source *source,
