@@ -27,10 +27,11 @@ static const struct shape {
     {"135M", WEIGHT_W8, 576, 1536},  {"135M", WEIGHT_W8, 49152, 576},
     {"135M", WEIGHT_W4, 1536, 576},  {"7B", WEIGHT_W4, 4096, 4096},
     {"7B", WEIGHT_W4, 11008, 4096},  {"7B", WEIGHT_W4, 4096, 11008},
-    {"7B", WEIGHT_W5, 4096, 4096},   {"7B", WEIGHT_W6, 4096, 4096},
-    {"7B", WEIGHT_W8, 4096, 4096},   {"7B", WEIGHT_W8, 32000, 4096},
-    {"7B", WEIGHT_W4S, 4096, 4096},  {"7B", WEIGHT_W4S, 11008, 4096},
-    {"7B", WEIGHT_W4S, 4096, 11008}, {"7B", WEIGHT_W8S, 4096, 4096},
+    {"7B", WEIGHT_W4T, 4096, 4096},  {"7B", WEIGHT_W5, 4096, 4096},
+    {"7B", WEIGHT_W6, 4096, 4096},   {"7B", WEIGHT_W8, 4096, 4096},
+    {"7B", WEIGHT_W8, 32000, 4096},  {"7B", WEIGHT_W4S, 4096, 4096},
+    {"7B", WEIGHT_W4S, 11008, 4096}, {"7B", WEIGHT_W4S, 4096, 11008},
+    {"7B", WEIGHT_W8S, 4096, 4096},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
@@ -48,7 +49,8 @@ struct set {
 
 #ifdef GEMV_EVEX
 /* tests/kernels/gemv_evex.c and gemv_sparse_evex.c */
-cpu_gemv_fn evex_gemv_w8, evex_gemv_w4, evex_gemv_w5, evex_gemv_w6, evex_gemv_w4s, evex_gemv_w8s;
+cpu_gemv_fn evex_gemv_w8, evex_gemv_w4, evex_gemv_w4t, evex_gemv_w5, evex_gemv_w6, evex_gemv_w4s,
+    evex_gemv_w8s;
 #endif
 
 struct bench {
@@ -178,6 +180,7 @@ static void find_sets(struct bench *b) {
         b->set[b->sets++] = (struct set){"avxvnni as evex",
                                          {[WEIGHT_W8] = evex_gemv_w8,
                                           [WEIGHT_W4] = evex_gemv_w4,
+                                          [WEIGHT_W4T] = evex_gemv_w4t,
                                           [WEIGHT_W5] = evex_gemv_w5,
                                           [WEIGHT_W6] = evex_gemv_w6,
                                           [WEIGHT_W4S] = evex_gemv_w4s,

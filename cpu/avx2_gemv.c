@@ -3,9 +3,9 @@
  *
  * vpmaddubsw saturates at int16, so the sum of a pair of products must not leave it. W4: nibbles
  * act as 0..15 and a pair is at most 2 * 15 * 127. Eight such pairs still fit, four of W5 and two
- * of W6. So they are summed in int16 over 4, 2 or 1 lines. W8: |w| is the unsigned operand, x takes
- * the sign of w, and a pair is at most 2 * 128 * 127. Activations are -127..127 (docs/numerics.md
- * 3). */
+ * of W6. So they are summed in int16 over 4, 2 or 1 lines. W4T acts as 6..25: 2 lines. W8: |w| is
+ * the unsigned operand, x takes the sign of w, and a pair is at most 2 * 128 * 127. Activations are
+ * -127..127 (docs/numerics.md 3). */
 #include "cpu/avx2_gemv_inl.h"
 #include "cpu/gemv_high_inl.h"
 #include "cpu/variants.h"
@@ -35,7 +35,8 @@
 /* The weights of a run of four columns, whose nibbles are the low ones of x. w5 and w6 are the
  * number of the run under its line of high bits. */
 #define WEIGHTS(x, w5, w6)                                                                         \
-    (more == 0   ? _mm256_and_si256(x, nibble)                                                     \
+    (table       ? _mm256_shuffle_epi8(values, _mm256_and_si256(x, nibble))                        \
+     : more == 0 ? _mm256_and_si256(x, nibble)                                                     \
      : more == 1 ? above(_mm256_and_si256(x, nibble), _mm256_and_si256(W5_HIGH_##w5, mask))        \
                  : above(_mm256_and_si256(x, nibble), _mm256_and_si256(W6_HIGH_##w6, mask)))
 
@@ -57,16 +58,21 @@ INLINE __m256i above(__m256i x, __m256i high) { return _mm256_or_si256(x, high);
         if ((n) % lines == lines - 1) { EACH_COLUMN(ADD_PART, ) }                                  \
     } while (0)
 
-/* more: the bits that a weight has above its nibble */
-INLINE uint32_t compute_grouped(const struct tile *t, const uint32_t COLUMNS, const uint32_t more) {
+/* more: the bits that a weight has above its nibble; table: whether that is a place in
+ * WEIGHT_TABLE */
+INLINE uint32_t compute_grouped(const struct tile *t, const uint32_t COLUMNS, const uint32_t more,
+                                const int table) {
+    static const uint8_t above_16[16] = WEIGHT_TABLE(16);
     const struct gemv_args *a = t->args;
     const uint8_t *w = t->w, *scales = w, *x = a->x + t->column * a->x_stride;
     const uint8_t *sums = x + act_gsum_at(a->kp); /* gsum */
     const size_t stride = a->x_stride;
-    const uint32_t lines = 4 >> more; /* whose sums fit int16 */
+    const uint32_t lines = 4 >> (more + (uint32_t)table); /* whose sums fit int16 */
     const __m256i nibble = _mm256_set1_epi8(15), one = _mm256_set1_epi16(1),
-                  mask = _mm256_set1_epi8((char)high_mask(more));
-    const __m128i half_range = _mm_cvtsi32_si128(3 + (int)more);
+                  mask = _mm256_set1_epi8((char)high_mask(more)),
+                  values = _mm256_broadcastsi128_si256(
+                      _mm_loadu_si128((const __m128i *)(const void *)above_16));
+    const __m128i half_range = _mm_cvtsi32_si128((int)half_range_log2(more, table));
     __m256i total[TILE_COLUMNS * 2] = {_mm256_setzero_si256()}, high = total[0];
 
     for (uint32_t g = 0; g < a->kp / GROUP; g++, w += group_bytes(more), x += GROUP, sums += 4) {
@@ -93,13 +99,16 @@ INLINE uint32_t compute_grouped(const struct tile *t, const uint32_t COLUMNS, co
 }
 
 INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
-    return compute_grouped(t, COLUMNS, 0);
+    return compute_grouped(t, COLUMNS, 0, 0);
+}
+INLINE uint32_t compute_w4t(const struct tile *t, const uint32_t COLUMNS) {
+    return compute_grouped(t, COLUMNS, 0, 1);
 }
 INLINE uint32_t compute_w5(const struct tile *t, const uint32_t COLUMNS) {
-    return compute_grouped(t, COLUMNS, 1);
+    return compute_grouped(t, COLUMNS, 1, 0);
 }
 INLINE uint32_t compute_w6(const struct tile *t, const uint32_t COLUMNS) {
-    return compute_grouped(t, COLUMNS, 2);
+    return compute_grouped(t, COLUMNS, 2, 0);
 }
 
 /* The steps of compute_w8, in the same way. */
@@ -131,10 +140,18 @@ INLINE uint32_t compute_w8(const struct tile *t, const uint32_t COLUMNS) {
 }
 
 TILES
+#ifdef APUS_FEWER_KERNELS
+TILES_OF(w4t) /* other sets take these, too */
+#endif
 
 uint32_t avx2_gemv_w4(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     static tile_fn *const table[] = TILE_TABLE(w4);
     return walk(args, panel_begin, panel_end, WEIGHT_W4, NULL, table, TILE_COLUMNS);
+}
+
+uint32_t avx2_gemv_w4t(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    static tile_fn *const table[] = TILE_TABLE(w4t);
+    return walk(args, panel_begin, panel_end, WEIGHT_W4T, NULL, table, TILE_COLUMNS);
 }
 
 uint32_t avx2_gemv_w8(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {

@@ -41,7 +41,7 @@ static NOINLINE uint32_t tile_finish(const struct tile *t, uint32_t columns, con
 #ifdef APUS_FEWER_KERNELS
 #define TILES TILES_OF(w4) TILES_OF(w8)
 #else
-#define TILES TILES_OF(w4) TILES_OF(w5) TILES_OF(w6) TILES_OF(w8)
+#define TILES TILES_OF(w4) TILES_OF(w4t) TILES_OF(w5) TILES_OF(w6) TILES_OF(w8)
 #endif
 #define TILE_TABLE(type)                                                                           \
     { type##_1, type##_2, type##_3, type##_4 }

@@ -5,6 +5,7 @@ void cpu_fill_avx2(struct cpu_kernels *table) {
     table->cpu = APUS_CPU_AVX2;
     table->gemv[WEIGHT_W8] = avx2_gemv_w8;
     table->gemv[WEIGHT_W4] = avx2_gemv_w4;
+    table->gemv[WEIGHT_W4T] = avx2_gemv_w4t;
     table->norm = avx2_norm;
     table->quant = avx2_quant;
     table->act[ACTIVATION_SILU] = avx2_act_silu;

@@ -1,10 +1,11 @@
 /* GEMV with vpdpbusd for the types whose groups have scales: one 64-byte line is the nibbles of 8
  * columns of 16 rows, with columns k..k+3 in the low halves and k+4..k+7 in the high halves. W5 and
- * W6 have lines of high bits besides (weights/format.h).
+ * W6 have lines of high bits besides (weights/format.h). W4T's nibbles are places in a table, where
+ * vpshufb looks them up.
  *
- * Weights act as 0..15, 31 or 63, so a column's accumulator starts each group of 64 at -8, -16 or
- * -32 times gsum. At the end of the group it is multiplied once by the 16 rows' scales and added to
- * the column's total. */
+ * Weights act as 0..15, 31 or 63, W4T's as 6..25, so a column's accumulator starts each group of 64
+ * at -8, -16 or -32 times gsum. At the end of the group it is multiplied once by the 16 rows'
+ * scales and added to the column's total. */
 #include "cpu/avx512_gemv_inl.h"
 #include "cpu/gemv_high_inl.h"
 #include "cpu/variants.h"
@@ -24,6 +25,7 @@
 #define WEIGHTS(x, w5, w6)                                                                         \
     do {                                                                                           \
         if (more == 0) v = _mm512_and_si512(x, nibble);                                            \
+        if (table) v = _mm512_shuffle_epi8(values, v);                                             \
         if (more == 1) v = above(x, nibble, _mm512_and_si512(W5_HIGH_##w5, mask));                 \
         if (more == 2) v = above(x, nibble, _mm512_and_si512(W6_HIGH_##w6, mask));                 \
     } while (0)
@@ -58,15 +60,20 @@ INLINE __m512i above(__m512i x, __m512i nibble, __m512i high) {
         EACH_COLUMN(DOT, fourth, odd, (k) + 12)                                                    \
     } while (0)
 
-/* more: the bits that a weight has above its nibble */
-INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS, const uint32_t more) {
+/* more: the bits that a weight has above its nibble; table: whether that is a place in
+ * WEIGHT_TABLE */
+INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS, const uint32_t more,
+                        const int table) {
+    static const uint8_t above_16[16] = WEIGHT_TABLE(16);
     const int chains = chains_of(COLUMNS);
     const struct gemv_args *a = t->args;
     const size_t ahead = a->ahead;
     const uint8_t *w = t->w, *scales = w;
     const __m512i nibble = _mm512_set1_epi8(15), zero = _mm512_setzero_si512(),
-                  mask = _mm512_set1_epi8((char)high_mask(more));
-    const __m128i half_range = _mm_cvtsi32_si128(3 + (int)more);
+                  mask = _mm512_set1_epi8((char)high_mask(more)),
+                  values = _mm512_broadcast_i32x4(
+                      _mm_loadu_si128((const __m128i *)(const void *)above_16));
+    const __m128i half_range = _mm_cvtsi32_si128((int)half_range_log2(more, table));
     __m512i high = zero;
     size_t sums = act_gsum_at(a->kp); /* from a column's activations to its gsum of the group */
     __m512i total[TILE_COLUMNS] = {zero, zero, zero, zero, zero, zero, zero, zero};
@@ -96,7 +103,7 @@ INLINE uint32_t compute(const struct tile *t, const uint32_t COLUMNS, const uint
 }
 
 INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
-    return compute(t, COLUMNS, 0);
+    return compute(t, COLUMNS, 0, 0);
 }
 TILES(w4)
 
@@ -106,8 +113,18 @@ uint32_t avx512_gemv_w4(const struct gemv_args *args, uint32_t panel_begin, uint
 }
 
 #ifndef APUS_FEWER_KERNELS
+INLINE uint32_t compute_w4t(const struct tile *t, const uint32_t COLUMNS) {
+    return compute(t, COLUMNS, 0, 1);
+}
+TILES(w4t)
+
+uint32_t avx512_gemv_w4t(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    static tile_fn *const table[] = TILE_TABLE(w4t);
+    return walk(args, panel_begin, panel_end, WEIGHT_W4T, NULL, table, TILE_COLUMNS);
+}
+
 INLINE uint32_t compute_w5(const struct tile *t, const uint32_t COLUMNS) {
-    return compute(t, COLUMNS, 1);
+    return compute(t, COLUMNS, 1, 0);
 }
 TILES(w5)
 
@@ -117,7 +134,7 @@ uint32_t avx512_gemv_w5(const struct gemv_args *args, uint32_t panel_begin, uint
 }
 
 INLINE uint32_t compute_w6(const struct tile *t, const uint32_t COLUMNS) {
-    return compute(t, COLUMNS, 2);
+    return compute(t, COLUMNS, 2, 0);
 }
 TILES(w6)
 

@@ -16,6 +16,7 @@ void cpu_fill_avx512(struct cpu_kernels *table) {
 #ifdef APUS_FEWER_KERNELS
     table->attend[KV_8] = avx512_attend;
 #else
+    table->gemv[WEIGHT_W4T] = avx512_gemv_w4t;
     table->gemv[WEIGHT_W5] = avx512_gemv_w5;
     table->gemv[WEIGHT_W6] = avx512_gemv_w6;
     table->gemv[WEIGHT_W4S] = avx512_gemv_w4s;

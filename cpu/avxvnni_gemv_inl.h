@@ -1,9 +1,9 @@
 /* GEMVs with a 256-bit vpdpbusd. The file that includes this only chooses the instruction's
  * encoding (avxvnni_dot_inl.h).
  *
- * A 64-byte line of weights is two vectors of 8 rows. vpdpbusd takes unsigned bytes. Weights
- * of types with scales of groups act as 0..15, 31 or 63, so a column's sums start each group of 64
- * at -8, -16 or -32 times gsum. W8's weights act as 0..255 (gemv_less_inl.h). */
+ * A 64-byte line of weights is two vectors of 8 rows. vpdpbusd takes unsigned bytes. Weights of
+ * types with scales of groups act as 0..15, 31 or 63, W4T's as 6..25, so a column's sums start each
+ * group of 64 at -8, -16 or -32 times gsum. W8's weights act as 0..255 (gemv_less_inl.h). */
 #ifndef CPU_AVXVNNI_GEMV_INL_H
 #define CPU_AVXVNNI_GEMV_INL_H
 
@@ -51,6 +51,7 @@ INLINE int chains_of(const uint32_t columns) { return columns == 1 ? 4 : columns
 #define WEIGHTS(x, from, w5, w6)                                                                   \
     do {                                                                                           \
         x = _mm256_and_si256(x, nibble);                                                           \
+        if (table) x = _mm256_shuffle_epi8(values, x);                                             \
         if (more) {                                                                                \
             const __m256i high = load8(from);                                                      \
             x = _mm256_or_si256(x,                                                                 \
@@ -89,15 +90,20 @@ INLINE int chains_of(const uint32_t columns) { return columns == 1 ? 4 : columns
         total[c * 2 + 1] = _mm256_add_epi32(total[c * 2 + 1], _mm256_mullo_epi32(acc##c##f, r));   \
     }
 
-/* more: the bits that a weight has above its nibble */
-INLINE uint32_t compute_grouped(const struct tile *t, const uint32_t COLUMNS, const uint32_t more) {
+/* more: the bits that a weight has above its nibble; table: whether that is a place in
+ * WEIGHT_TABLE */
+INLINE uint32_t compute_grouped(const struct tile *t, const uint32_t COLUMNS, const uint32_t more,
+                                const int table) {
+    static const uint8_t above_16[16] = WEIGHT_TABLE(16);
     const int chains = chains_of(COLUMNS);
     const struct gemv_args *a = t->args;
     const size_t ahead = a->ahead;
     const uint8_t *w = t->w, *scales = w, *above = w;
     const __m256i nibble = _mm256_set1_epi8(15), zero = _mm256_setzero_si256(),
-                  mask = _mm256_set1_epi8((char)high_mask(more));
-    const __m128i half_range = _mm_cvtsi32_si128(3 + (int)more);
+                  mask = _mm256_set1_epi8((char)high_mask(more)),
+                  values = _mm256_broadcastsi128_si256(
+                      _mm_loadu_si128((const __m128i *)(const void *)above_16));
+    const __m128i half_range = _mm_cvtsi32_si128((int)half_range_log2(more, table));
     size_t sums = act_gsum_at(a->kp); /* from a column's activations to its gsum of the group */
     __m256i total[TILE_COLUMNS * 2] = {zero, zero, zero, zero, zero, zero, zero, zero};
     EACH_COLUMN(POINT, a->x + t->column * a->x_stride, a->x_stride)
@@ -132,13 +138,16 @@ INLINE uint32_t compute_grouped(const struct tile *t, const uint32_t COLUMNS, co
 }
 
 INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
-    return compute_grouped(t, COLUMNS, 0);
+    return compute_grouped(t, COLUMNS, 0, 0);
+}
+INLINE uint32_t compute_w4t(const struct tile *t, const uint32_t COLUMNS) {
+    return compute_grouped(t, COLUMNS, 0, 1);
 }
 INLINE uint32_t compute_w5(const struct tile *t, const uint32_t COLUMNS) {
-    return compute_grouped(t, COLUMNS, 1);
+    return compute_grouped(t, COLUMNS, 1, 0);
 }
 INLINE uint32_t compute_w6(const struct tile *t, const uint32_t COLUMNS) {
-    return compute_grouped(t, COLUMNS, 2);
+    return compute_grouped(t, COLUMNS, 2, 0);
 }
 
 #define LINE_W8(w, one, two, k)                                                                    \
@@ -184,6 +193,11 @@ INLINE uint32_t gemv_w4(const struct gemv_args *args, uint32_t panel_begin, uint
 }
 
 #ifndef APUS_FEWER_KERNELS
+INLINE uint32_t gemv_w4t(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    static tile_fn *const table[] = TILE_TABLE(w4t);
+    return walk(args, panel_begin, panel_end, WEIGHT_W4T, NULL, table, TILE_COLUMNS);
+}
+
 INLINE uint32_t gemv_w5(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     static tile_fn *const table[] = TILE_TABLE(w5);
     return walk(args, panel_begin, panel_end, WEIGHT_W5, NULL, table, TILE_COLUMNS);

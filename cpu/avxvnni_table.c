@@ -6,6 +6,7 @@ void cpu_fill_avxvnni(struct cpu_kernels *table) {
     table->gemv[WEIGHT_W8] = avxvnni_gemv_w8;
     table->gemv[WEIGHT_W4] = avxvnni_gemv_w4;
 #ifndef APUS_FEWER_KERNELS
+    table->gemv[WEIGHT_W4T] = avxvnni_gemv_w4t;
     table->gemv[WEIGHT_W5] = avxvnni_gemv_w5;
     table->gemv[WEIGHT_W6] = avxvnni_gemv_w6;
     table->gemv[WEIGHT_W4S] = avxvnni_gemv_w4s;

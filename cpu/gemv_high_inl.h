@@ -9,6 +9,14 @@
 
 #include <stdint.h>
 
+#include "weights/types.h"
+
+/* Weights act as unsigned numbers: what is stored, or WEIGHT_TABLE + 16. This is the power of two
+ * of what is added to them. With 16 in place of 10 W4T takes it off as W5 does, by a shift. */
+INLINE uint32_t half_range_log2(const uint32_t more, const int table) {
+    return 3 + more + (uint32_t)table;
+}
+
 #define W5_HIGH_0 UP(4)
 #define W5_HIGH_1 UP(3)
 #define W5_HIGH_2 UP(2)

@@ -153,6 +153,7 @@ static inline int head_good(uint32_t head_dim) {
 #define CPU_GEMV_KERNELS(GEMV)                                                                     \
     GEMV(WEIGHT_W8, gemv_w8)                                                                       \
     GEMV(WEIGHT_W4, gemv_w4)                                                                       \
+    GEMV(WEIGHT_W4T, gemv_w4t)                                                                     \
     GEMV(WEIGHT_W5, gemv_w5)                                                                       \
     GEMV(WEIGHT_W6, gemv_w6)                                                                       \
     GEMV(WEIGHT_W4S, gemv_w4s)                                                                     \

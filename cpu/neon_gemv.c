@@ -93,7 +93,7 @@ INLINE uint32_t compute_w8(const struct tile *t, const uint32_t COLUMNS) {
             const uint8x16_t high = vld1q_u8(above + i * 16);                                      \
             v = vorrq_u8(v, vandq_u8(more == 1 ? W5_HIGH_##w5 : W6_HIGH_##w6, mask));              \
         }                                                                                          \
-        (w)[i] = vsubq_s8(vreinterpretq_s8_u8(v), half);                                           \
+        (w)[i] = table ? vqtbl1q_s8(values, v) : vsubq_s8(vreinterpretq_s8_u8(v), half);           \
     } while (0)
 
 /* Columns 8 * n .. 8 * n + 7 of the group; each four of them are a lane of x. c and d, f and g: the
@@ -125,8 +125,12 @@ INLINE void scale_group(const int8_t *scales, const uint32_t COLUMNS,
             total[c][i] = vmlaq_s32(total[c][i], sum[c][i], by[i]);
 }
 
-/* more: the bits that a weight has above its nibble */
-INLINE uint32_t compute_grouped(const struct tile *t, const uint32_t COLUMNS, const uint32_t more) {
+/* more: the bits that a weight has above its nibble; table: whether that is a place in
+ * WEIGHT_TABLE */
+INLINE uint32_t compute_grouped(const struct tile *t, const uint32_t COLUMNS, const uint32_t more,
+                                const int table) {
+    static const int8_t places[16] = WEIGHT_TABLE(0);
+    const int8x16_t values = vld1q_s8(places);
     int32x4_t total[TILE_COLUMNS][QUARTERS], sum[TILE_COLUMNS][QUARTERS];
     int8x16_t low[QUARTERS], up[QUARTERS], x[TILE_COLUMNS];
     const int8x16_t half = vdupq_n_s8((int8_t)(8 << more));
@@ -156,13 +160,16 @@ INLINE uint32_t compute_grouped(const struct tile *t, const uint32_t COLUMNS, co
 }
 
 INLINE uint32_t compute_w4(const struct tile *t, const uint32_t COLUMNS) {
-    return compute_grouped(t, COLUMNS, 0);
+    return compute_grouped(t, COLUMNS, 0, 0);
+}
+INLINE uint32_t compute_w4t(const struct tile *t, const uint32_t COLUMNS) {
+    return compute_grouped(t, COLUMNS, 0, 1);
 }
 INLINE uint32_t compute_w5(const struct tile *t, const uint32_t COLUMNS) {
-    return compute_grouped(t, COLUMNS, 1);
+    return compute_grouped(t, COLUMNS, 1, 0);
 }
 INLINE uint32_t compute_w6(const struct tile *t, const uint32_t COLUMNS) {
-    return compute_grouped(t, COLUMNS, 2);
+    return compute_grouped(t, COLUMNS, 2, 0);
 }
 
 /* Of 16 rows' quads: the columns of a run, counted from the first of 16, that are kept (weights/
@@ -225,7 +232,7 @@ INLINE uint32_t compute_w8s(const struct tile *t, const uint32_t COLUMNS) {
 #define TILE(type, c)                                                                              \
     static uint32_t type##_##c(const struct tile *t) { return compute_##type(t, c); }
 #define TILES_OF(type) TILE(type, 1) TILE(type, 2) TILE(type, 3) TILE(type, 4)
-#define DENSE          TILES_OF(w4) TILES_OF(w5) TILES_OF(w6) TILES_OF(w8)
+#define DENSE          TILES_OF(w4) TILES_OF(w4t) TILES_OF(w5) TILES_OF(w6) TILES_OF(w8)
 #define SPARSE         TILES_OF(w4s) TILES_OF(w8s)
 DENSE
 SPARSE
@@ -253,6 +260,11 @@ uint32_t neon_gemv_w8(const struct gemv_args *args, uint32_t panel_begin, uint32
 uint32_t neon_gemv_w4(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     static tile_fn *const table[TILE_COLUMNS] = {w4_1, w4_2, w4_3, w4_4};
     return walk(args, panel_begin, panel_end, WEIGHT_W4, table);
+}
+
+uint32_t neon_gemv_w4t(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    static tile_fn *const table[TILE_COLUMNS] = {w4t_1, w4t_2, w4t_3, w4t_4};
+    return walk(args, panel_begin, panel_end, WEIGHT_W4T, table);
 }
 
 uint32_t neon_gemv_w5(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {

@@ -5,6 +5,7 @@ void cpu_fill_neon(struct cpu_kernels *table) {
     table->cpu = APUS_CPU_NEON;
     table->gemv[WEIGHT_W8] = neon_gemv_w8;
     table->gemv[WEIGHT_W4] = neon_gemv_w4;
+    table->gemv[WEIGHT_W4T] = neon_gemv_w4t;
     table->gemv[WEIGHT_W5] = neon_gemv_w5;
     table->gemv[WEIGHT_W6] = neon_gemv_w6;
     table->gemv[WEIGHT_W4S] = neon_gemv_w4s;

@@ -14,9 +14,11 @@ static void panel_w8(const uint8_t *panel, uint32_t kp, const int8_t *q, uint32_
 }
 
 /* acc[r] = sum over groups g of scale[r][g] * sum over c in g of w[r][c] * q[c]. A weight has a
- * nibble and `more` high bits, and is stored with half its range added. */
+ * nibble and `more` high bits, and is stored with half its range added; or a nibble is a place in
+ * WEIGHT_TABLE. */
 static void panel_grouped(const uint8_t *panel, uint32_t kp, const int8_t *q, const uint32_t more,
-                          uint32_t acc[PANEL_ROWS]) {
+                          const int table, uint32_t acc[PANEL_ROWS]) {
+    static const int8_t values[16] = WEIGHT_TABLE(0);
     const int32_t offset = 8 << more, mask = (1 << more) - 1;
     const uint8_t *scales = NULL, *high = NULL;
     memset(acc, 0, PANEL_ROWS * sizeof *acc);
@@ -35,8 +37,10 @@ static void panel_grouped(const uint8_t *panel, uint32_t kp, const int8_t *q, co
             for (uint32_t r = 0; r < PANEL_ROWS; r++)
                 for (uint32_t j = 0; j < 4; j++) {
                     const int32_t b = panel[r * 4 + j], h = more ? high[r * 4 + j] >> at : 0;
-                    sum[r] += product((b & 15) + ((h & mask) << 4) - offset, q[c + j]);
-                    sum[r] += product((b >> 4) + ((h >> more & mask) << 4) - offset, q[c + 4 + j]);
+                    const int32_t low = (b & 15) + ((h & mask) << 4),
+                                  up = (b >> 4) + ((h >> more & mask) << 4);
+                    sum[r] += product(table ? values[low] : low - offset, q[c + j]);
+                    sum[r] += product(table ? values[up] : up - offset, q[c + 4 + j]);
                 }
         }
         for (uint32_t r = 0; r < PANEL_ROWS; r++)
@@ -45,13 +49,17 @@ static void panel_grouped(const uint8_t *panel, uint32_t kp, const int8_t *q, co
 }
 
 static void panel_w4(const uint8_t *panel, uint32_t kp, const int8_t *q, uint32_t acc[PANEL_ROWS]) {
-    panel_grouped(panel, kp, q, 0, acc);
+    panel_grouped(panel, kp, q, 0, 0, acc);
+}
+static void panel_w4t(const uint8_t *panel, uint32_t kp, const int8_t *q,
+                      uint32_t acc[PANEL_ROWS]) {
+    panel_grouped(panel, kp, q, 0, 1, acc);
 }
 static void panel_w5(const uint8_t *panel, uint32_t kp, const int8_t *q, uint32_t acc[PANEL_ROWS]) {
-    panel_grouped(panel, kp, q, 1, acc);
+    panel_grouped(panel, kp, q, 1, 0, acc);
 }
 static void panel_w6(const uint8_t *panel, uint32_t kp, const int8_t *q, uint32_t acc[PANEL_ROWS]) {
-    panel_grouped(panel, kp, q, 2, acc);
+    panel_grouped(panel, kp, q, 2, 0, acc);
 }
 
 /* The same where of four columns two are kept (weights/format.h). A weight has a nibble, or a byte
@@ -127,6 +135,10 @@ uint32_t ref_gemv_w8(const struct gemv_args *args, uint32_t panel_begin, uint32_
 
 uint32_t ref_gemv_w4(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
     return gemv(args, panel_begin, panel_end, WEIGHT_W4, panel_w4);
+}
+
+uint32_t ref_gemv_w4t(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {
+    return gemv(args, panel_begin, panel_end, WEIGHT_W4T, panel_w4t);
 }
 
 uint32_t ref_gemv_w5(const struct gemv_args *args, uint32_t panel_begin, uint32_t panel_end) {

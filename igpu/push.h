@@ -36,18 +36,22 @@ static inline uint32_t bucket_cols(uint32_t bucket) {
  * dispatch has weights of one type, or of those in GEMV_TOGETHER, so that there are few pipelines;
  * these are also the types that cooperative matrices multiply. Bit t of GEMV_SETS: there may be a
  * dispatch with the set of types t. */
-enum { GEMV_W8 = 1, GEMV_W4 = 2, GEMV_W5 = 4, GEMV_W6 = 8, GEMV_MOST = GEMV_W6 };
+enum { GEMV_W8 = 1, GEMV_W4 = 2, GEMV_W5 = 4, GEMV_W6 = 8, GEMV_W4T = 16, GEMV_MOST = GEMV_W4T };
 enum {
     GEMV_TOGETHER = GEMV_W8 | GEMV_W4,
-    GEMV_SETS = 1 << GEMV_W8 | 1 << GEMV_W4 | 1 << GEMV_TOGETHER | 1 << GEMV_W5 | 1 << GEMV_W6
+    GEMV_SETS = 1 << GEMV_W8 | 1 << GEMV_W4 | 1 << GEMV_TOGETHER | 1 << GEMV_W5 | 1 << GEMV_W6 |
+                1 << GEMV_W4T
 };
 static inline int gemv_one_dispatch(uint32_t types) { return GEMV_SETS >> types & 1; }
 static inline int gemv_by_matrices(uint32_t types) { return types <= GEMV_TOGETHER; }
 
 /* The bit of a weight type; 0 if the shaders do not multiply it. */
 static inline uint32_t gemv_type(uint32_t type) {
-    static const uint8_t bits[WEIGHT_TYPES] = {
-        [WEIGHT_W8] = GEMV_W8, [WEIGHT_W4] = GEMV_W4, [WEIGHT_W5] = GEMV_W5, [WEIGHT_W6] = GEMV_W6};
+    static const uint8_t bits[WEIGHT_TYPES] = {[WEIGHT_W8] = GEMV_W8,
+                                               [WEIGHT_W4] = GEMV_W4,
+                                               [WEIGHT_W5] = GEMV_W5,
+                                               [WEIGHT_W6] = GEMV_W6,
+                                               [WEIGHT_W4T] = GEMV_W4T};
     return bits[type];
 }
 

@@ -258,6 +258,8 @@ static inline uint32_t head_block(uint32_t head_dim) {
  * block has no such group), then 8 lines a group, each 8 columns: byte [r * 4 + j] = (w[r][c + j] +
  * 8) | (w[r][c + 4 + j] + 8) << 4.
  *
+ * W4T panel: the same, but a nibble is the place of w in WEIGHT_TABLE (weights/types.h).
+ *
  * W5 and W6 panel: the same blocks, and the same lines for the low four bits of w + 16 or w + 32.
  * Before every 4 (W5) or 2 (W6) of them stands a line of the high bits of their 8 or 4 runs of four
  * columns: byte [r * 4 + j] = the sum over runs i of (w[r][c + 4 i + j] + 16 >> 4) << i, or (w[r][c

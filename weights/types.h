@@ -31,9 +31,10 @@ enum weight_type {
     WEIGHT_W5 = 4,   /* as W4, and beside the nibbles one or two high bits: stored + 16 */
     WEIGHT_W6 = 5,   /* stored + 32 */
     WEIGHT_W4S = 6,  /* sparse: panels of nibbles, with int8 scales per group */
-    WEIGHT_W8S = 7   /* sparse: panels of signed bytes */
+    WEIGHT_W8S = 7,  /* sparse: panels of signed bytes */
+    WEIGHT_W4T = 8   /* as W4, but a nibble is a place in WEIGHT_TABLE */
 };
-enum { WEIGHT_TYPES = WEIGHT_W8S + 1 }; /* for tables by type; no type is 0 */
+enum { WEIGHT_TYPES = WEIGHT_W4T + 1 }; /* for tables by type; no type is 0 */
 
 enum weight_form { WEIGHT_PANELS, WEIGHT_ROWS };
 
@@ -66,9 +67,19 @@ static inline const struct weight_traits *weight_traits(uint32_t type) {
         [WEIGHT_W6] = {"w6", WEIGHT_PANELS, 6, 8, 12, 1, 0, 0, CPU_AND_IGPU, 0},
         [WEIGHT_W4S] = {"w4s", WEIGHT_PANELS, 4, 8, 5, 1, 1, 0, WEIGHT_ON_CPU, 1},
         [WEIGHT_W8S] = {"w8s", WEIGHT_PANELS, 8, 0, 9, 0, 1, 0, WEIGHT_ON_CPU, 1},
+        [WEIGHT_W4T] = {"w4t", WEIGHT_PANELS, 4, 8, 8, 1, 0, 0, ALL, 0},
     };
     return &traits[weight_type_known(type) ? type : 0];
 }
+
+/* The weights of W4T by nibble, each plus `offset`. They lie close around 0, where most weights of
+ * a group are, and reach further than a uniform grid. From 2 to 13 they are what W4 has. */
+#define WEIGHT_TABLE(offset)                                                                       \
+    {                                                                                              \
+        (offset) - 10, (offset)-8, (offset)-6, (offset)-5, (offset)-4, (offset)-3, (offset)-2,     \
+            (offset)-1, (offset), (offset) + 1, (offset) + 2, (offset) + 3, (offset) + 4,          \
+            (offset) + 5, (offset) + 7, (offset) + 9                                               \
+    }
 
 /* Of a quad of a sparse type: the second column that is kept, where the first is `position`, 0..3.
  * It is another one with either flag, so that no code names a column twice. */

@@ -173,8 +173,8 @@ typedef struct apus_layer_info {
 typedef struct apus_tensor_info {
     uint32_t size;
     const char *name; /* "layer.3.ffn_down"; valid while the blob is, not longer than 47 bytes */
-    const char *type; /* "w4", "w5", "w6", "w8"; "w4s", "w8s": sparse, two of four columns kept; or
-                         "row8": the embedding, 8 bits */
+    const char *type; /* "w4", "w4t", "w5", "w6", "w8"; "w4s", "w8s": sparse, two of four columns
+                         kept; or "row8": the embedding, 8 bits */
     uint32_t rows, cols;
     uint64_t bytes; /* weights, scales and row floats together, padding included */
 } apus_tensor_info;

@@ -7,7 +7,8 @@
 //
 // w is a chunk of a panel as weights/format.h has it: lines of 64 bytes, [row][4 k], which are four
 // 4 x 4 matrices one below the other. W8 weights are stored as value + 128 and become 16 bits wide;
-// W4 nibbles times their group's scale are 12 bits wide. In both cases the matrix instruction
+// W4 nibbles, or the weights whose places W4T's are, times their group's scale are 12 bits wide. In
+// all cases the matrix instruction
 // multiplies 16 by 8 bits in the shape 4 x 4 x 8, which both generations have, with 32-bit sums
 // that do not saturate. Memory is the bottleneck of a tile, not its multipliers: with one byte of
 // weights in a cycle, 8 columns need 2 matrix instructions in 64 cycles.
@@ -60,10 +61,20 @@ inline aie::vector<int16, 64> spread(const int8 *__restrict scales) {
     return aie::concat(c, d);
 }
 
+// The weights of W4T for places -8..7 (WEIGHT_TABLE in weights/types.h): from 5 on and from -6 on
+// outwards every second integer. So they are p + max(p, 5) + min(p, -6) + 1.
+inline aie::vector<int8, line> placed(const aie::vector<int8, line> &p) {
+    const aie::vector<int8, line> beyond = aie::add(aie::max(p, aie::broadcast<int8, line>(5)),
+                                                    aie::min(p, aie::broadcast<int8, line>(-6)));
+    return aie::add(aie::add(p, beyond), aie::broadcast<int8, line>(1));
+}
+
+template <bool table>
 inline aie::vector<int16, 64> scaled(const aie::vector<uint8, line> &nibbles,
                                      const aie::vector<int16, 64> &scales) {
-    const aie::vector<int8, line> v =
+    aie::vector<int8, line> v =
         aie::sub(nibbles.template cast_to<int8>(), aie::broadcast<int8, line>(8));
+    if (table) v = placed(v);
     const aie::vector<int16, 64> w = widen(v);
     return aie::concat(aie::mul(w.template extract<32>(0), scales.template extract<32>(0))
                            .template to_vector<int16>(0),
@@ -71,7 +82,7 @@ inline aie::vector<int16, 64> scaled(const aie::vector<uint8, line> &nibbles,
                            .template to_vector<int16>(0));
 }
 
-template <unsigned column_tiles>
+template <unsigned column_tiles, bool table>
 inline void chunk_w4(step *sums, const uint8 *__restrict w, const int8 *__restrict x,
                      unsigned groups) {
     const aie::vector<uint8, line> low = aie::broadcast<uint8, line>(15);
@@ -81,8 +92,8 @@ inline void chunk_w4(step *sums, const uint8 *__restrict w, const int8 *__restri
         const aie::vector<int16, 64> s = spread(scales + g * 16);
         for (unsigned i = 0; i < 8; i++, w += line, x += 2 * 32 * column_tiles) {
             const aie::vector<uint8, line> v = aie::load_v<line>(w);
-            multiply<column_tiles>(sums, scaled(aie::bit_and(v, low), s), x);
-            multiply<column_tiles>(sums, scaled(aie::logical_downshift(v, 4), s),
+            multiply<column_tiles>(sums, scaled<table>(aie::bit_and(v, low), s), x);
+            multiply<column_tiles>(sums, scaled<table>(aie::logical_downshift(v, 4), s),
                                    x + 32 * column_tiles);
         }
     }
@@ -96,7 +107,9 @@ inline void chunk(const uint8 *__restrict w, const int8 *__restrict x, int32 *__
         sums[i] = step(first ? aie::zeros<int32, step::size_C>()
                              : aie::load_v<step::size_C>(y + i * step::size_C));
     if (parameters[APUS_NPU_TYPE] == APUS_NPU_W4)
-        chunk_w4<column_tiles>(sums, w, x, parameters[APUS_NPU_GROUPS]);
+        chunk_w4<column_tiles, false>(sums, w, x, parameters[APUS_NPU_GROUPS]);
+    else if (parameters[APUS_NPU_TYPE] == APUS_NPU_W4T)
+        chunk_w4<column_tiles, true>(sums, w, x, parameters[APUS_NPU_GROUPS]);
     else
         chunk_w8<column_tiles>(sums, w, x, parameters[APUS_NPU_GROUPS]);
     for (unsigned i = 0; i < row_tiles * column_tiles; i++)

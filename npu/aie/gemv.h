@@ -6,7 +6,7 @@
 
 /* Indices of the parameters, as the control code writes them (struct gemv_parameters). */
 enum { APUS_NPU_TYPE, APUS_NPU_GROUPS, APUS_NPU_TOKENS, APUS_NPU_CHUNKS, APUS_NPU_PANELS };
-enum { APUS_NPU_W8 = 1, APUS_NPU_W4 = 2 }; /* enum weight_type */
+enum { APUS_NPU_W8 = 1, APUS_NPU_W4 = 2, APUS_NPU_W4T = 8 }; /* enum weight_type */
 /* The distance in bytes between a tile's two buffers of weights, its two of x, and its two of sums
  * (npu/gemv.h). */
 enum { APUS_NPU_BUFFER = 0x1000, APUS_NPU_SUMS = 0x400 };

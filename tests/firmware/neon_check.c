@@ -73,18 +73,18 @@ static int agree(const struct cpu_kernels *plain, const struct cpu_kernels *neon
 
 static int check(void) {
     static const uint32_t kps[] = {64, 128, 192, 256, 320, 576, KP_MOST};
-    static const uint32_t types[] = {WEIGHT_W8, WEIGHT_W4,  WEIGHT_W5,
-                                     WEIGHT_W6, WEIGHT_W4S, WEIGHT_W8S};
+    static const uint32_t types[] = {WEIGHT_W8,  WEIGHT_W4,  WEIGHT_W5, WEIGHT_W6,
+                                     WEIGHT_W4S, WEIGHT_W8S, WEIGHT_W4T};
     struct cpu_kernels plain, neon;
     if (cpu_kernels_fill(&plain, APUS_CPU_REF) || cpu_kernels_fill(&neon, APUS_CPU_NEON)) return 2;
     for (uint32_t i = 0; i < sizeof types / sizeof *types; i++)
         if (neon.gemv[types[i]] == plain.gemv[types[i]]) return 2;
     for (uint32_t k = 0; k < sizeof kps / sizeof *kps; k++)
         for (uint32_t columns = 1; columns <= COLUMNS_MOST; columns++)
-            for (uint32_t turn = 0; turn < 24; turn++) {
-                const uint32_t type = types[turn % 6];
-                const float largest = turn < 18 ? 1.0f : 0x1p60f;
-                if (!agree(&plain, &neon, type, kps[k], columns, turn / 6 & 1, largest)) return 1;
+            for (uint32_t turn = 0; turn < 28; turn++) {
+                const uint32_t type = types[turn % 7];
+                const float largest = turn < 21 ? 1.0f : 0x1p60f;
+                if (!agree(&plain, &neon, type, kps[k], columns, turn / 7 & 1, largest)) return 1;
             }
     return 0;
 }

@@ -54,12 +54,13 @@ static uint32_t add_gain(struct maker *m, uint32_t head_dim) {
 static void add_layer(struct maker *m, const struct random_shape *s, struct blob_layer *l,
                       struct blob_variant *variants, uint32_t hd) {
     /* Where types differ, GATE and UP are alike, and Q and K are not. */
-    static const uint32_t types[4][LT_COUNT] = {
+    static const uint32_t types[5][LT_COUNT] = {
         {WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8},
         {WEIGHT_W4, WEIGHT_W4, WEIGHT_W8, WEIGHT_W4, WEIGHT_W4, WEIGHT_W4, WEIGHT_W4},
         {WEIGHT_W4, WEIGHT_W6, WEIGHT_W8, WEIGHT_W6, WEIGHT_W5, WEIGHT_W5, WEIGHT_W6},
-        {WEIGHT_W4S, WEIGHT_W4, WEIGHT_W8, WEIGHT_W8S, WEIGHT_W4S, WEIGHT_W4S, WEIGHT_W4S}};
-    const uint32_t *type = types[s->sparse ? 3 : s->mixed ? 2 : s->w4 ? 1 : 0];
+        {WEIGHT_W4S, WEIGHT_W4, WEIGHT_W8, WEIGHT_W8S, WEIGHT_W4S, WEIGHT_W4S, WEIGHT_W4S},
+        {WEIGHT_W4T, WEIGHT_W4T, WEIGHT_W8, WEIGHT_W4T, WEIGHT_W4T, WEIGHT_W4T, WEIGHT_W4T}};
+    const uint32_t *type = types[s->table ? 4 : s->sparse ? 3 : s->mixed ? 2 : s->w4 ? 1 : 0];
     const uint32_t experts = layer_variant(l, variants)->experts, times = experts ? experts : 1;
     if (experts)
         variants[l->variant - 1].router =

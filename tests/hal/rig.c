@@ -49,6 +49,14 @@ const struct random_shape shapes[SHAPES] = {
      .positions = POSITIONS,
      .layer = {{.heads = 5, .kv_heads = 1, .ffn = 448}, {.heads = 2, .kv_heads = 2, .ffn = 64}},
      .sparse = 1},
+    {.layers = 2,
+     .dim = 320,
+     .vocab = 48,
+     .head_dim = 64,
+     .positions = POSITIONS,
+     .layer = {{.heads = 5, .kv_heads = 1, .ffn = 448}, {.heads = 2, .kv_heads = 2, .ffn = 64}},
+     .table = 1,
+     .bias = 1},
     /* Experts: fewer of them than pairs, so that some have several columns, and more; one column
      * for all of them; W4, biases. */
     {.layers = 3,

@@ -92,6 +92,7 @@ uint32_t gemvs_here(struct gemvs all[APUS_CPU_NEON + 1]) {
         all[count++] = (struct gemvs){"avxvnni as evex",
                                       {[WEIGHT_W8] = evex_gemv_w8,
                                        [WEIGHT_W4] = evex_gemv_w4,
+                                       [WEIGHT_W4T] = evex_gemv_w4t,
                                        [WEIGHT_W5] = evex_gemv_w5,
                                        [WEIGHT_W6] = evex_gemv_w6,
                                        [WEIGHT_W4S] = evex_gemv_w4s,

@@ -53,7 +53,8 @@ struct gemvs {
     const char *name;
     cpu_gemv_fn *of[WEIGHT_TYPES];
 };
-cpu_gemv_fn evex_gemv_w8, evex_gemv_w4, evex_gemv_w5, evex_gemv_w6, evex_gemv_w4s, evex_gemv_w8s;
+cpu_gemv_fn evex_gemv_w8, evex_gemv_w4, evex_gemv_w4t, evex_gemv_w5, evex_gemv_w6, evex_gemv_w4s,
+    evex_gemv_w8s;
 int has_evex(void);
 uint32_t gemvs_here(struct gemvs all[APUS_CPU_NEON + 1]); /* how many; the reference is the
                                                                first */

@@ -288,9 +288,9 @@ static void snap_limits(void **state) {
     good = bad_cases = 0;
     for (int pattern = S_WIDE; pattern < S_PATTERNS; pattern++)
         for (int round = 0; round < 60; round++) {
-            static const uint32_t types[] = {WEIGHT_W8, WEIGHT_W4,  WEIGHT_W5,
-                                             WEIGHT_W6, WEIGHT_W4S, WEIGHT_W8S};
-            struct shape s = {.type = types[round % 6],
+            static const uint32_t types[] = {WEIGHT_W8,  WEIGHT_W4,  WEIGHT_W5, WEIGHT_W6,
+                                             WEIGHT_W4S, WEIGHT_W8S, WEIGHT_W4T};
+            struct shape s = {.type = types[round % 7],
                               .k = 64,
                               .rows = 1 + (uint32_t)round % 16,
                               .columns = 1 + (uint32_t)round / 8,

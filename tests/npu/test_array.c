@@ -34,8 +34,8 @@ static uint8_t byte(void) {
     return (uint8_t)(noise >> 24);
 }
 
-/* Row r of the weights by which x is multiplied: for W8 the numbers, for W4 the numbers times the
- * scale of their group. */
+/* Row r of the weights by which x is multiplied: for W8 the numbers, for others the numbers times
+ * the scale of their group. */
 static void weight_row(const struct product *p, uint32_t r, int32_t *row) {
     const uint8_t *panel = p->weights + r / 16 * panel_bytes(p->shape.type, p->cols);
     for (uint32_t k = 0, kp = padded_cols(p->cols); k < kp; k++) {
@@ -47,7 +47,9 @@ static void weight_row(const struct product *p, uint32_t r, int32_t *row) {
         const uint8_t *at = panel + (size_t)(g / 4) * (1 + 4 * 8) * 64;
         int32_t scale = (at[g % 4 * 16 + r % 16] ^ 128) - 128;
         uint8_t two = at[64 + (g % 4 * 8 + k % GROUP / 8) * 64 + r % 16 * 4 + k % 4];
-        row[k] = ((k % 8 < 4 ? two & 15 : two >> 4) - 8) * scale;
+        static const int8_t table[16] = WEIGHT_TABLE(0);
+        int32_t nibble = k % 8 < 4 ? two & 15 : two >> 4;
+        row[k] = (p->shape.type == WEIGHT_W4T ? table[nibble] : nibble - 8) * scale;
     }
 }
 
@@ -145,7 +147,8 @@ static void products_are_exact(void **state) {
         {WEIGHT_W8, 64, 64},    {WEIGHT_W8, 16, 192},   {WEIGHT_W8, 1000, 128},
         {WEIGHT_W8, 80, 1024},  {WEIGHT_W4, 64, 256},   {WEIGHT_W4, 48, 64},
         {WEIGHT_W4, 720, 320},  {WEIGHT_W4, 256, 1536}, {WEIGHT_W8, 9000, 64},
-        {WEIGHT_W8, 64, 20000}, {WEIGHT_W8, 512, 32832} /* 3 and 2 times over the columns */};
+        {WEIGHT_W4T, 64, 256},  {WEIGHT_W4T, 720, 320}, {WEIGHT_W8, 64, 20000},
+        {WEIGHT_W8, 512, 32832} /* 3 and 2 times over the columns */};
     for (uint32_t generation = NPU_XDNA1; generation <= NPU_XDNA2; generation++) {
         struct sim_array array;
         sim_array_open(&array, generation);

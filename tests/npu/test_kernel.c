@@ -10,8 +10,9 @@
 #include <cmocka.h>
 
 #include "npu/aie/gemv.h"
+#include "weights/types.h"
 
-enum { ROWS = 16, GROUP = 64, GROUPS_MAX = 4, TOKENS_MAX = 16, LINE = 64 };
+enum { ROWS = 16, GROUPS_MAX = 4, TOKENS_MAX = 16, LINE = 64 };
 
 static uint32_t noise = 1;
 static uint8_t byte(void) {
@@ -26,13 +27,15 @@ static void *noisy(size_t bytes) {
     return p;
 }
 
-/* Weight [r][k] of a chunk: lines of [row][4 k]; W4's begin with the groups' scales, two lines of
- * 4 k to one of nibbles. */
+/* Weight [r][k] of a chunk: lines of [row][4 k]; W4's and W4T's begin with the groups' scales, two
+ * lines of 4 k to one of nibbles. */
 static int32_t weight(uint32_t type, const uint8_t *w, uint32_t r, uint32_t k) {
     if (type == APUS_NPU_W8) return w[k / 4 * LINE + r * 4 + k % 4] - 128;
     int32_t scale = (w[k / GROUP * ROWS + r] ^ 128) - 128;
     uint8_t two = w[LINE + k / 8 * LINE + r * 4 + k % 4];
-    return ((k % 8 < 4 ? two & 15 : two >> 4) - 8) * scale;
+    static const int8_t table[16] = WEIGHT_TABLE(0);
+    int32_t nibble = k % 8 < 4 ? two & 15 : two >> 4;
+    return (type == APUS_NPU_W4T ? table[nibble] : nibble - 8) * scale;
 }
 
 /* x is [k / 4][tokens / 8][4 k][8 tokens], y [tokens / 8][row][8 tokens]. */
@@ -63,10 +66,11 @@ static void chunk(uint32_t type, uint32_t groups, uint32_t tokens, uint32_t firs
 
 static void every_chunk_is_exact(void **state) {
     (void)state;
-    for (uint32_t type = APUS_NPU_W8; type <= APUS_NPU_W4; type++)
+    static const uint32_t types[] = {APUS_NPU_W8, APUS_NPU_W4, APUS_NPU_W4T};
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++)
         for (uint32_t groups = 1; groups <= GROUPS_MAX; groups++)
             for (uint32_t tokens = 8; tokens <= TOKENS_MAX; tokens += 8)
-                for (uint32_t first = 0; first < 2; first++) chunk(type, groups, tokens, first);
+                for (uint32_t first = 0; first < 2; first++) chunk(types[t], groups, tokens, first);
 }
 
 int main(void) {

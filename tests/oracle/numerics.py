@@ -21,7 +21,8 @@ import numpy as np
 
 f32, u32, i64 = np.float32, np.uint32, np.int64
 GROUP, ABSENT = 64, 0xffffffff
-W8, W4, ROW8, W5, W6, W4S, W8S = 1, 2, 3, 4, 5, 6, 7
+W8, W4, ROW8, W5, W6, W4S, W8S, W4T = 1, 2, 3, 4, 5, 6, 7, 8
+TABLE = np.array([-10, -8, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 7, 9], np.int64)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -66,6 +67,7 @@ class Tensor:
         self.w = {
             W8: self.w8,
             W4: self.w4,
+            W4T: self.w4t,
             W5: self.w5,
             W6: self.w6,
             W4S: self.w4s,
@@ -94,9 +96,10 @@ class Tensor:
         return lines.transpose(0, 2, 1, 3).reshape(np_, kp).astype(np.float64) - 128
 
     @staticmethod
-    def grouped(raw, np_, kp, more):
+    def grouped(raw, np_, kp, more, table=None):
         """Nibbles, `more` high bits for each of them, and a scale for every group. What stands
-        under one line of high bits, 8 columns a line of nibbles, is a unit of a group."""
+        under one line of high bits, 8 columns a line of nibbles, is a unit of a group. With a
+        table a nibble is a place in it."""
         groups, panel, units = kp // GROUP, [], max(1, 2 * more)
         lines = 8 // units
         at, raw = 0, raw.reshape(np_ // 16, -1)
@@ -116,7 +119,7 @@ class Tensor:
                 run = np.arange(2 * lines).reshape(1, 1, 1, lines, 1, 2, 1)
                 high = line[:, :, :, :1, :, None] >> (more * run)
                 both = both + 16 * (high & ((1 << more) - 1))
-            both = both - (8 << more)
+            both = both - (8 << more) if table is None else table[both]
             # [panel][row][group][column]
             w = both.transpose(0, 4, 1, 2, 3, 5, 6).reshape(-1, 16, count, GROUP)
             panel.append((w * scale.transpose(0, 2, 1)[..., None]).reshape(-1, 16, count * GROUP))
@@ -165,6 +168,10 @@ class Tensor:
     @classmethod
     def w4(cls, raw, np_, n, kp):
         return cls.grouped(raw, np_, kp, 0)
+
+    @classmethod
+    def w4t(cls, raw, np_, n, kp):
+        return cls.grouped(raw, np_, kp, 0, TABLE)
 
     @classmethod
     def w5(cls, raw, np_, n, kp):

@@ -103,7 +103,8 @@ def main():
             for which, shape in (('windows', 'windows and sinks'), ('experts', 'experts'),
                                  ('clamped', 'layers of gpt-oss'),
                                  ('w4s', 'sparse weights of 4 bits'),
-                                 ('w8s', 'sparse weights of 8 bits')):
+                                 ('w8s', 'sparse weights of 8 bits'),
+                                 ('w4t', 'weights from a table')):
                 made = subprocess.run([runner.program('tests/oracle/write_variants'), which],
                                       capture_output=True,
                                       check=True)
@@ -112,7 +113,7 @@ def main():
         real = None if sys.argv[1:] else runner.smollm2(required=False)
         for weights in ('int8', 'int4') if real else ():
             bad += failed(check(real, weights, Path(tmp), 20), real.stem, weights)
-    if not sys.argv[1:] and types_seen != {1, 2, 3, 4, 5, 6, 7}:
+    if not sys.argv[1:] and types_seen != {1, 2, 3, 4, 5, 6, 7, 8}:
         print(f'FAIL: of all types of weights only {types_seen} were seen')
         bad += 1
     sys.exit(bad > 0)

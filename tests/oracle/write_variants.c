@@ -6,7 +6,8 @@
  *                             sinks, experts and biases, the clamped activation; one without
  *                             experts
  *   write_variants w4s        sparse weights of 4 bits
- *   write_variants w8s        and of 8 */
+ *   write_variants w8s        and of 8
+ *   write_variants w4t        weights from a table */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,14 +36,13 @@ int main(int argc, char **argv) {
                                              .seed = 13};
     static const struct tiny_spec w4s = {.weights = WEIGHT_W4S, .dim = 320, .bias = 1, .seed = 14};
     static const struct tiny_spec w8s = {.weights = WEIGHT_W8S, .ffn = 320, .bias = 1, .seed = 15};
+    static const struct tiny_spec w4t = {
+        .weights = WEIGHT_W4T, .dim = 320, .ffn = 448, .bias = 1, .seed = 16};
     static const struct {
         const char *name;
         const struct tiny_spec *spec;
-    } known[] = {{"windows", &windows},
-                 {"experts", &experts},
-                 {"clamped", &clamped},
-                 {"w4s", &w4s},
-                 {"w8s", &w8s}};
+    } known[] = {{"windows", &windows}, {"experts", &experts}, {"clamped", &clamped},
+                 {"w4s", &w4s},         {"w8s", &w8s},         {"w4t", &w4t}};
     const struct tiny_spec *spec = NULL;
     size_t bytes;
     for (size_t i = 0; argc == 2 && i < sizeof known / sizeof *known; i++)

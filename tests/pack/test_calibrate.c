@@ -88,14 +88,17 @@ static void kernels_agree(void **state) {
     float *a = noise(DEPTH * MOST, 5), *b = noise(DEPTH * MOST, 6), *unit = noise(GROUP * 100, 7),
           *w = noise(GROUP * TRIAL_ROWS, 8);
     float *weight = noise(GROUP, 9);
-    struct trial trial = {
-        .unit = unit, .weight = weight, .n = 100, .weights = w, .targets = w, .low = -8, .high = 7};
+    struct trial trial = {.unit = unit, .weight = weight, .n = 100, .weights = w, .targets = w};
     for (int j = 0; j < TRIAL_ROWS; j++) trial.scale[j] = (float)j / 100 - 0.1f;
     for (int i = 0; i < GROUP; i++) weight[i] *= weight[i];
-    static struct trial_result first, other;
-    float apart[TRIAL_ROWS], other_apart[TRIAL_ROWS];
-    KERNELS_PLAIN.round_group(&trial, &first);
-    KERNELS_PLAIN.round_apart(&trial, apart);
+    static const enum weight_type types[2] = {WEIGHT_W4, WEIGHT_W4T};
+    static struct trial_result first[2], other;
+    float apart[2][TRIAL_ROWS], other_apart[TRIAL_ROWS];
+    for (int i = 0; i < 2; i++) {
+        trial.to = levels_of(types[i]);
+        KERNELS_PLAIN.round_group(&trial, &first[i]);
+        KERNELS_PLAIN.round_apart(&trial, apart[i]);
+    }
     for (size_t s = 0; s < sets_count; s++) {
         size_t m = sets[s]->rows, n = sets[s]->columns;
         float c[12 * 32] = {0}, want[12 * 32] = {0};
@@ -105,10 +108,13 @@ static void kernels_agree(void **state) {
         chain(m, n, DEPTH, (struct matrix){b, 1, m}, (struct matrix){a, n, 1}, want, true);
         sets[s]->subtract(DEPTH, b, a, c, n);
         assert_memory_equal(c, want, m * n * sizeof *c);
-        sets[s]->round_group(&trial, &other);
-        assert_memory_equal(&first, &other, sizeof first);
-        sets[s]->round_apart(&trial, other_apart);
-        assert_memory_equal(apart, other_apart, sizeof apart);
+        for (int i = 0; i < 2; i++) {
+            trial.to = levels_of(types[i]);
+            sets[s]->round_group(&trial, &other);
+            assert_memory_equal(&first[i], &other, sizeof other);
+            sets[s]->round_apart(&trial, other_apart);
+            assert_memory_equal(apart[i], other_apart, sizeof other_apart);
+        }
     }
     free(a), free(b), free(unit), free(w), free(weight);
 }
@@ -278,7 +284,7 @@ static void feedback_beats_rounding(void **state) {
             for (uint32_t c = cols; c < n; c++) w[r * n + c] = 0;
         struct hessian_factor f;
         assert_true(factor_of(x, n, 2, h, &with, &f));
-        static const enum weight_type types[] = {WEIGHT_W8, WEIGHT_W4,  WEIGHT_W5,
+        static const enum weight_type types[] = {WEIGHT_W8, WEIGHT_W4,  WEIGHT_W4T, WEIGHT_W5,
                                                  WEIGHT_W6, WEIGHT_W4S, WEIGHT_W8S};
         for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
             const enum weight_type type = types[t];

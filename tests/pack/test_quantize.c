@@ -58,15 +58,19 @@ static double squared_error(const struct quantized_row *row, uint32_t cols) {
     return sum;
 }
 
-/* Nearest with the scale largest / levels per run of `run` columns. */
-static double plain_error(uint32_t cols, uint32_t run, double levels) {
+/* Nearest with the scale largest / highest level per run of `run` columns. */
+static double plain_error(uint32_t cols, uint32_t run, enum weight_type type) {
+    const struct levels to = levels_of(type);
+    const double levels = (double)to.high;
     double sum = 0;
     for (uint32_t from = 0; from < cols; from += run) {
         double max = 0;
         uint32_t end = from + run < cols ? from + run : cols;
         for (uint32_t c = from; c < end; c++) max = fmax(max, fabs((double)w[c]));
         for (uint32_t c = from; c < end && max > 0; c++) {
-            double e = (double)w[c] - nearbyint((double)w[c] / max * levels) * max / levels;
+            double e =
+                (double)w[c] -
+                (double)nearest_level((float)((double)w[c] / max * levels), to) * max / levels;
             sum += e * e;
         }
     }
@@ -81,12 +85,20 @@ static struct quantized_row quantize(enum weight_type type, uint32_t cols) {
     return row;
 }
 
+static bool in_table(int weight) {
+    static const int8_t table[16] = WEIGHT_TABLE(0);
+    for (int i = 0; i < 16; i++)
+        if (table[i] == weight) return true;
+    return false;
+}
+
 static void check_promises(enum weight_type type, uint32_t cols, const struct quantized_row *row) {
     const struct levels to = levels_of(type);
     const int low = (int)to.low, high = (int)to.high;
     uint64_t sum = 0;
     for (uint32_t c = 0; c < padded_cols(cols); c++) {
         assert_in_range(row->q[c] + 128, low + 128, high + 128);
+        if (to.table) assert_true(in_table(row->q[c]));
         sum += (uint64_t)abs(row->scale[c / GROUP] * row->q[c]);
         if (c >= cols) assert_int_equal(row->q[c], 0);
     }
@@ -96,7 +108,22 @@ static void check_promises(enum weight_type type, uint32_t cols, const struct qu
                                     : row->row_scale >= 0x1p-50f && row->row_scale <= 0x1p50f);
 }
 
-static const enum weight_type GROUPED[] = {WEIGHT_W4, WEIGHT_W5, WEIGHT_W6};
+/* Against all sixteen, which the packer does not compare. Halfway between two either is right. */
+static void levels_of_the_table(void **state) {
+    (void)state;
+    static const int8_t table[16] = WEIGHT_TABLE(0);
+    const struct levels to = levels_of(WEIGHT_W4T);
+    assert_true(to.low == table[0] && to.high == table[15]);
+    for (int i = 0; i < 16; i++) assert_int_equal(table_place(table[i]), i);
+    for (int n = -1600; n <= 1600; n++) {
+        const float x = (float)n / 100, got = nearest_level(x, to);
+        float least = INFINITY;
+        for (int i = 0; i < 16; i++) least = fminf(least, fabsf(x - (float)table[i]));
+        assert_true(in_table((int)got) && fabsf(x - got) == least);
+    }
+}
+
+static const enum weight_type GROUPED[] = {WEIGHT_W4, WEIGHT_W4T, WEIGHT_W5, WEIGHT_W6};
 static const uint32_t COLS[] = {1, 15, 16, 63, 64, 65, 100, 576, 1000, 1536, 4096};
 
 static void never_worse_than_plain_rounding(void **state) {
@@ -111,15 +138,14 @@ static void never_worse_than_plain_rounding(void **state) {
                 double norm = 0;
                 for (uint32_t c = 0; c < cols; c++) norm += (double)w[c] * (double)w[c];
                 assert_true(squared_error(&row, cols) <=
-                            plain_error(cols, cols, 127) * 1.00001 + 1e-12 * norm);
+                            plain_error(cols, cols, WEIGHT_W8) * 1.00001 + 1e-12 * norm);
                 for (size_t t = 0; t < sizeof GROUPED / sizeof GROUPED[0]; t++) {
-                    const double most = (double)levels_of(GROUPED[t]).high;
                     row = quantize(GROUPED[t], cols);
                     check_promises(GROUPED[t], cols, &row);
                     /* one scale per 64 in floating point, though ours are integers: the price of
                      * those is the last term */
                     assert_true(squared_error(&row, cols) <=
-                                plain_error(cols, GROUP, most) * 1.02 + 1e-4 * norm);
+                                plain_error(cols, GROUP, GROUPED[t]) * 1.02 + 1e-4 * norm);
                 }
             }
         }
@@ -129,17 +155,20 @@ static void never_worse_than_plain_rounding(void **state) {
 /* On normal weights the search must beat plain rounding by what it costs time for. */
 static void search_pays(void **state) {
     (void)state;
-    double ours4 = 0, plain4 = 0, ours8 = 0, plain8 = 0;
+    double ours4 = 0, plain4 = 0, table = 0, ours8 = 0, plain8 = 0;
     for (uint64_t seed = 1; seed <= 50; seed++) {
         fill(4096, 0, seed);
         struct quantized_row row = quantize(WEIGHT_W4, 4096);
-        ours4 += squared_error(&row, 4096), plain4 += plain_error(4096, GROUP, 7);
+        ours4 += squared_error(&row, 4096), plain4 += plain_error(4096, GROUP, WEIGHT_W4);
+        row = quantize(WEIGHT_W4T, 4096);
+        table += squared_error(&row, 4096);
         row = quantize(WEIGHT_W8, 4096);
-        ours8 += squared_error(&row, 4096), plain8 += plain_error(4096, 4096, 127);
+        ours8 += squared_error(&row, 4096), plain8 += plain_error(4096, 4096, WEIGHT_W8);
     }
-    print_message("squared error against plain rounding: 4 bits %.3f, 8 bits %.3f\n",
-                  ours4 / plain4, ours8 / plain8);
-    assert_true(ours4 < 0.85 * plain4 && ours8 < plain8);
+    print_message("squared error against plain rounding: 4 bits %.3f, with the table %.3f, 8 bits "
+                  "%.3f\n",
+                  ours4 / plain4, table / plain4, ours8 / plain8);
+    assert_true(ours4 < 0.85 * plain4 && table < 0.9 * ours4 && ours8 < plain8);
 }
 
 static void rows_of_nothing(void **state) {
@@ -231,9 +260,8 @@ static void layouts_round_trip(void **state) {
                                                 .scale = scales + (size_t)r * kp,
                                                 .row_scale = 1};
                 for (uint32_t c = 0; c < cols; c++)
-                    row[r].q[c] =
-                        (int8_t)((int)random_below(&seed, (uint32_t)(to.high - to.low) + 1) +
-                                 (int)to.low);
+                    row[r].q[c] = (int8_t)nearest_level(
+                        (float)random_below(&seed, (uint32_t)(to.high - to.low) + 1) + to.low, to);
                 if (weight_traits((uint32_t)type)->sparse) drop_half(row[r].q, cols, &seed);
                 for (uint32_t g = 0; g < kp / GROUP; g++)
                     row[r].scale[g] = (int8_t)((int)random_below(&seed, 256) - 128);
@@ -268,6 +296,7 @@ static void absent_groups_are_zero(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(never_worse_than_plain_rounding),
+                                       cmocka_unit_test(levels_of_the_table),
                                        cmocka_unit_test(search_pays),
                                        cmocka_unit_test(rows_of_nothing),
                                        cmocka_unit_test(widest_rows_fit),

@@ -34,6 +34,7 @@ static void every_shape_opens(void **state) {
     check((struct tiny_spec){.weights = WEIGHT_W6, .ffn = 320, .seed = 8});
     check((struct tiny_spec){.weights = WEIGHT_W4S, .dim = 320, .seed = 9});
     check((struct tiny_spec){.weights = WEIGHT_W8S, .ffn = 320, .seed = 10});
+    check((struct tiny_spec){.weights = WEIGHT_W4T, .ffn = 320, .seed = 11});
     check((struct tiny_spec){
         .layers = 4, .layer_kv_heads = {1, 2, 4, 1}, .without_attention = 4, .without_ffn = 1});
     check((struct tiny_spec){.dim = 100,

@@ -235,7 +235,8 @@ static void fill_tensor(const struct building *b, const struct blob_tensor *t, f
             row[r] = (struct quantized_row){.q = q + (size_t)r * kp,
                                             .scale = scale + (size_t)r * (kp / GROUP)};
             for (uint32_t c = 0; c < t->cols; c++)
-                row[r].q[c] = (int8_t)((int)random_below(seed, count_of_levels) + (int)to.low);
+                row[r].q[c] =
+                    (int8_t)nearest_level((float)random_below(seed, count_of_levels) + to.low, to);
             if (weight_traits(t->type)->sparse) drop_half(row[r].q, t->cols, seed);
             for (uint32_t g = 0; g < kp / GROUP; g++)
                 row[r].scale[g] =

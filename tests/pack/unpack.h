@@ -68,8 +68,10 @@ static inline int unpack_weight(uint32_t type, uint32_t cols, const uint8_t *byt
     /* every block before this one is full: a line of scales and four groups */
     uint32_t line = c / 256 * (1 + 4 * group) + 1 + c / 64 % 4 * group, in = c % 64 / 8;
     if (!more) {
+        static const int table[16] = {-10, -8, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 7, 9};
         uint8_t byte = panel[(line + in) * 64 + lane * 4 + c % 4];
-        return (c % 8 < 4 ? byte & 15 : byte >> 4) - 8;
+        int nibble = c % 8 < 4 ? byte & 15 : byte >> 4;
+        return type == WEIGHT_W4T ? table[nibble] : nibble - 8;
     }
     /* a line of high bits stands before the lines of nibbles of 32 or 16 columns */
     uint32_t columns = 32 / more, high = line + c % 64 / columns * (1 + columns / 8);

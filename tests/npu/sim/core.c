@@ -7,9 +7,10 @@
 
 static int check(const struct sim_core *c) {
     const uint32_t *p = c->parameter;
-    uint32_t bytes = p[APUS_NPU_TYPE] == APUS_NPU_W4 ? (1 + p[APUS_NPU_GROUPS] * 8) * 64
-                                                     : p[APUS_NPU_GROUPS] * 1024;
-    int sound = (p[APUS_NPU_TYPE] == APUS_NPU_W8 || p[APUS_NPU_TYPE] == APUS_NPU_W4) &&
+    uint32_t bytes = p[APUS_NPU_TYPE] == APUS_NPU_W8 ? p[APUS_NPU_GROUPS] * 1024
+                                                     : (1 + p[APUS_NPU_GROUPS] * 8) * 64;
+    int sound = (p[APUS_NPU_TYPE] == APUS_NPU_W8 || p[APUS_NPU_TYPE] == APUS_NPU_W4 ||
+                 p[APUS_NPU_TYPE] == APUS_NPU_W4T) &&
                 p[APUS_NPU_GROUPS] && p[APUS_NPU_GROUPS] <= 4 &&
                 (p[APUS_NPU_TOKENS] == 8 || p[APUS_NPU_TOKENS] == 16) && p[APUS_NPU_CHUNKS] &&
                 p[APUS_NPU_PANELS] && bytes <= CORE_BUFFER &&

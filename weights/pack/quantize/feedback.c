@@ -10,7 +10,6 @@
 
 enum { ACROSS = TRIAL_ROWS, STEPS = 9 };
 _Static_assert((int)TRIAL_ROWS == (int)QUANTIZE_ROWS, "rows side by side");
-static const float NEAREST = 12582912.0f; /* as in quantize.c */
 static const float LEAST = 0x1p-50f;
 static const float SPAN = 115;      /* the largest integer scale of a group before feedback, so that
                                   scales can grow by a tenth */
@@ -35,12 +34,6 @@ struct work {
     float row_scale[ACROSS];
     struct trial_result result;
 };
-
-static float level(float x, float low, float high) {
-    float q = (x + NEAREST) - NEAREST;
-    q = q < low ? low : q;
-    return q > high ? high : q;
-}
 
 /* Sets targets: the group's weights, plus what the errors of the groups before add to them. */
 static void aim(struct work *k, uint32_t first) {
@@ -143,8 +136,7 @@ static void one_group(struct work *k, uint32_t first, struct quantized_row *out,
                       .n = n,
                       .weights = k->weights + (size_t)first * ACROSS,
                       .targets = k->targets,
-                      .low = k->to.low,
-                      .high = k->to.high};
+                      .to = k->to};
     float integer[ACROSS];
     if (k->sparse) {
         choose_kept(&t, order, &k->result.error[0][0], k->keep);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "weights/format.h"
+#include "weights/pack/quantize/levels.h"
 
 enum { TRIAL_ROWS = 64 };
 
@@ -18,7 +19,7 @@ struct trial {
     size_t n;
     const float *weights, *targets; /* [GROUP][TRIAL_ROWS] */
     const float *keep;              /* likewise: 1, or 0 where the integer is 0; NULL: all are 1 */
-    float low, high;                /* range of the integers */
+    struct levels to;
     float scale[TRIAL_ROWS];
 };
 

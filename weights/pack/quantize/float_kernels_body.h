@@ -30,16 +30,9 @@ static void subtract(size_t depth, const float *a, const float *b, float *c, siz
     for (size_t i = 0; i < TILE_ROWS; i++) memcpy(c + i * c_row, sum[i], sizeof sum[i]);
 }
 
-/* Nearest integer, ties to even, inside the range. */
-static inline float level(float x, float low, float high) {
-    float q = (x + 12582912.0f) - 12582912.0f;
-    q = q < low ? low : q;
-    return q > high ? high : q;
-}
-
-/* sparse: a constant, so that there are two loops */
+/* Called with constant `to.table` and `sparse`, so that no loop asks. */
 static inline __attribute__((always_inline)) void
-round_columns(const struct trial *t, struct trial_result *result, int sparse) {
+round_columns(const struct trial *t, struct trial_result *result, struct levels to, int sparse) {
     float inverse[TRIAL_ROWS], target[TRIAL_ROWS], cost[TRIAL_ROWS] = {0};
     for (int j = 0; j < TRIAL_ROWS; j++) inverse[j] = t->scale[j] != 0 ? 1 / t->scale[j] : 0;
     for (size_t c = 0; c < GROUP; c++) {
@@ -53,7 +46,7 @@ round_columns(const struct trial *t, struct trial_result *result, int sparse) {
                 sum[v] = fused(spread(unit[i]), load(result->error[i] + v * LANES), sum[v]);
         memcpy(target, sum, sizeof target);
         for (int j = 0; j < TRIAL_ROWS; j++) {
-            float integer = level(target[j] * inverse[j], t->low, t->high);
+            float integer = nearest_level(target[j] * inverse[j], to);
             if (sparse) integer *= t->keep[c * TRIAL_ROWS + (size_t)j];
             float value = t->scale[j] * integer, rest = target[j] - value;
             q[j] = integer;
@@ -64,22 +57,28 @@ round_columns(const struct trial *t, struct trial_result *result, int sparse) {
     memcpy(result->cost, cost, sizeof cost);
 }
 
-static void round_group(const struct trial *t, struct trial_result *result) {
-    if (t->keep)
-        round_columns(t, result, 1);
-    else
-        round_columns(t, result, 0);
+static inline struct levels uniform(const struct trial *t) {
+    return (struct levels){t->to.low, t->to.high, false};
 }
 
-static inline __attribute__((always_inline)) void round_each(const struct trial *t,
-                                                             float cost[TRIAL_ROWS], int sparse) {
+static void round_group(const struct trial *t, struct trial_result *result) {
+    if (t->keep)
+        round_columns(t, result, uniform(t), 1);
+    else if (t->to.table)
+        round_columns(t, result, (struct levels){.table = true}, 0);
+    else
+        round_columns(t, result, uniform(t), 0);
+}
+
+static inline __attribute__((always_inline)) void
+round_each(const struct trial *t, float cost[TRIAL_ROWS], struct levels to, int sparse) {
     float inverse[TRIAL_ROWS];
     for (int j = 0; j < TRIAL_ROWS; j++)
         inverse[j] = t->scale[j] != 0 ? 1 / t->scale[j] : 0, cost[j] = 0;
     for (size_t c = 0; c < GROUP; c++) {
         const float *target = t->targets + c * TRIAL_ROWS;
         for (int j = 0; j < TRIAL_ROWS; j++) {
-            float integer = level(target[j] * inverse[j], t->low, t->high);
+            float integer = nearest_level(target[j] * inverse[j], to);
             if (sparse) integer *= t->keep[c * TRIAL_ROWS + (size_t)j];
             float rest = target[j] - t->scale[j] * integer;
             cost[j] += t->weight[c] * (rest * rest);
@@ -89,9 +88,11 @@ static inline __attribute__((always_inline)) void round_each(const struct trial 
 
 static void round_apart(const struct trial *t, float cost[TRIAL_ROWS]) {
     if (t->keep)
-        round_each(t, cost, 1);
+        round_each(t, cost, uniform(t), 1);
+    else if (t->to.table)
+        round_each(t, cost, (struct levels){.table = true}, 0);
     else
-        round_each(t, cost, 0);
+        round_each(t, cost, uniform(t), 0);
 }
 
 const struct kernels KERNELS = {TILE_ROWS, TILE_COLUMNS, add, subtract, round_group, round_apart};

@@ -17,12 +17,13 @@ static void panel_w8(uint32_t kp, const struct quantized_row *row, uint32_t rows
 
 /* The nibbles of 8 columns from c on, and in `high` the bits above them from bit `at` on. */
 static void line_of_nibbles(const struct quantized_row *row, uint32_t rows, uint32_t c,
-                            uint32_t more, uint32_t at, uint8_t *high, uint8_t *out) {
+                            uint32_t more, bool table, uint32_t at, uint8_t *high, uint8_t *out) {
     const int offset = 8 << more;
     for (uint32_t r = 0; r < PANEL_ROWS; r++)
         for (uint32_t j = 0; j < 4; j++) {
-            int low = weight(row, rows, r, c + j) + offset,
-                far = weight(row, rows, r, c + 4 + j) + offset;
+            int low = weight(row, rows, r, c + j), far = weight(row, rows, r, c + 4 + j);
+            low = table ? table_place(low) : low + offset;
+            far = table ? table_place(far) : far + offset;
             out[r * 4 + j] = (uint8_t)((low & 15) | (far & 15) << 4);
             if (more) high[r * 4 + j] |= (uint8_t)((low >> 4 | far >> 4 << more) << at);
         }
@@ -37,8 +38,8 @@ static uint8_t *line_of_scales(uint32_t kp, uint32_t g, const struct quantized_r
     return out + WEIGHT_LINE;
 }
 
-/* A weight has a nibble and `more` high bits. */
-static void panel_grouped(uint32_t kp, uint32_t more, const struct quantized_row *row,
+/* A weight has a nibble and `more` high bits, or its nibble is a place in WEIGHT_TABLE. */
+static void panel_grouped(uint32_t kp, uint32_t more, bool table, const struct quantized_row *row,
                           uint32_t rows, uint8_t *out) {
     uint8_t *high = NULL;
     for (uint32_t g = 0; g < kp / GROUP; g++) {
@@ -50,7 +51,7 @@ static void panel_grouped(uint32_t kp, uint32_t more, const struct quantized_row
                 out += WEIGHT_LINE;
                 at = 0;
             }
-            line_of_nibbles(row, rows, c, more, at, high, out);
+            line_of_nibbles(row, rows, c, more, table, at, high, out);
             out += WEIGHT_LINE;
         }
     }
@@ -105,13 +106,16 @@ void layout_panel(enum weight_type type, uint32_t cols, const struct quantized_r
         panel_w8(kp, row, rows, out);
         break;
     case WEIGHT_W4:
-        panel_grouped(kp, 0, row, rows, out);
+        panel_grouped(kp, 0, false, row, rows, out);
+        break;
+    case WEIGHT_W4T:
+        panel_grouped(kp, 0, true, row, rows, out);
         break;
     case WEIGHT_W5:
-        panel_grouped(kp, 1, row, rows, out);
+        panel_grouped(kp, 1, false, row, rows, out);
         break;
     case WEIGHT_W6:
-        panel_grouped(kp, 2, row, rows, out);
+        panel_grouped(kp, 2, false, row, rows, out);
         break;
     case WEIGHT_W4S:
         panel_sparse(kp, false, row, rows, out);

@@ -9,9 +9,6 @@
 
 /* Sums run in LANES lanes, so that every build adds in the same order. */
 enum { LANES = 16 };
-/* NEAREST is 1.5 * 2^23: x + NEAREST - NEAREST is x rounded to an integer, ties to even, for |x| <=
- * 2^22. */
-static const float NEAREST = 12582912.0f;
 static const float LEAST = 0x1p-50f; /* the smallest scale that a blob may hold */
 /* How many scales are tried beside the first one. No measurement of them is on record. */
 static const int ROW_STEPS = 12, GROUP_STEPS = 8;
@@ -33,38 +30,31 @@ static float largest(const float *w, uint32_t n) {
     return max;
 }
 
-static float level(float x, float low, float high) {
-    float q = (x + NEAREST) - NEAREST;
-    q = q < low ? low : q;
-    return q > high ? high : q;
-}
-
-/* The sums of w q and of q q, for q = clamp(rint(w * inverse), low, high). */
+/* The sums of w q and of q q, for q the level nearest w * inverse. */
 struct fit {
     float wq, qq;
 };
-static struct fit fit_of(const float *w, uint32_t n, float inverse, float low, float high) {
+static struct fit fit_of(const float *w, uint32_t n, float inverse, struct levels to) {
     float wq[LANES] = {0}, qq[LANES] = {0};
     for (uint32_t i = 0; i < n; i += LANES) {
         for (int j = 0; j < LANES; j++) {
-            float x = w[i + (uint32_t)j], q = level(x * inverse, low, high);
+            float x = w[i + (uint32_t)j], q = nearest_level(x * inverse, to);
             wq[j] += x * q, qq[j] += q * q;
         }
     }
     return (struct fit){lanes_sum(wq), lanes_sum(qq)};
 }
 
-static void take(const float *w, uint32_t n, float inverse, float low, float high, int8_t *q) {
-    for (uint32_t i = 0; i < n; i++) q[i] = (int8_t)level(w[i] * inverse, low, high);
+static void take(const float *w, uint32_t n, float inverse, struct levels to, int8_t *q) {
+    for (uint32_t i = 0; i < n; i++) q[i] = (int8_t)nearest_level(w[i] * inverse, to);
 }
 
-/* The sum of (w - scale q)^2 for q = clamp(rint(w * inverse)). */
-static float error_of(const float *w, uint32_t n, float scale, float inverse, float low,
-                      float high) {
+/* The sum of (w - scale q)^2 for q the level nearest w * inverse. */
+static float error_of(const float *w, uint32_t n, float scale, float inverse, struct levels to) {
     float lane[LANES] = {0};
     for (uint32_t i = 0; i < n; i += LANES) {
         for (int j = 0; j < LANES; j++) {
-            float x = w[i + (uint32_t)j], e = x - scale * level(x * inverse, low, high);
+            float x = w[i + (uint32_t)j], e = x - scale * nearest_level(x * inverse, to);
             lane[j] += e * e;
         }
     }
@@ -109,11 +99,11 @@ static void round_row(const float *w, uint32_t cols, struct levels to, struct qu
      * integers leaves ww - wq^2 / qq. */
     for (int step = 0; step <= ROW_STEPS; step++) {
         float inverse = to.high / (max * (1 - (float)step / 64));
-        struct fit fit = fit_of(w, padded, inverse, to.low, to.high);
+        struct fit fit = fit_of(w, padded, inverse, to);
         float gain = fit.wq / fit.qq * fit.wq;
         if (gain > best_gain) best_gain = gain, best = inverse;
     }
-    take(w, padded, best, to.low, to.high, out->q);
+    take(w, padded, best, to, out->q);
     memset(out->scale, 1, padded / GROUP);
     refit(w, padded, out);
 }
@@ -125,7 +115,7 @@ static float group_scale(const float *w, float max, struct levels to) {
     for (int sign = -1; sign <= 1; sign += 2) {
         for (int step = 0; step <= GROUP_STEPS; step++) {
             float inverse = (float)sign * (to.high - 1.5f + 0.5f * (float)step) / max;
-            struct fit fit = fit_of(w, GROUP, inverse, to.low, to.high);
+            struct fit fit = fit_of(w, GROUP, inverse, to);
             if (fit.qq == 0) continue;
             float gain = fit.wq / fit.qq * fit.wq;
             if (gain > best_gain) best_gain = gain, best = fit.wq / fit.qq;
@@ -146,7 +136,7 @@ static int8_t integer_scale(const float *w, float ideal, float max, float row_sc
         float scale = i < 0 ? 0 : tries[i];
         if (scale > 127 || scale < -127) continue;
         float value = scale * row_scale,
-              error = error_of(w, GROUP, value, scale == 0 ? 0 : 1 / value, to.low, to.high);
+              error = error_of(w, GROUP, value, scale == 0 ? 0 : 1 / value, to);
         if (i < 0 || error < least) least = error, best = (int8_t)scale;
     }
     return best;
@@ -173,8 +163,7 @@ static void round_groups_within(const float *w, uint32_t padded, float max, floa
         int8_t scale =
             ideal[g] == 0 ? 0 : integer_scale(x, ideal[g], largest(x, GROUP), row_scale, to);
         out->scale[g] = scale;
-        take(x, GROUP, scale ? 1 / ((float)scale * row_scale) : 0, to.low, to.high,
-             out->q + g * GROUP);
+        take(x, GROUP, scale ? 1 / ((float)scale * row_scale) : 0, to, out->q + g * GROUP);
     }
     refit(w, padded, out);
 }

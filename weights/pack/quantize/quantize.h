@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "weights/format.h"
+#include "weights/pack/quantize/levels.h"
 
 /* One row. q [padded columns], scale [padded columns / 64]; padding columns are 0. */
 struct quantized_row {
@@ -37,17 +38,6 @@ struct quantizer {
 /* Rounds with the scales that, of those tried, leave the least squared error. Of a sparse type the
  * two largest weights of every four are kept. */
 struct quantizer quantizer_rounding(enum weight_type type);
-
-/* The range of a type's integers: all that its bits can hold. Without scales of groups, whose sign
- * makes use of the least integer, that one is left out. */
-struct levels {
-    float low, high;
-};
-static inline struct levels levels_of(enum weight_type type) {
-    const struct weight_traits *t = weight_traits(type);
-    const float high = (float)((1 << (t->bits - 1)) - 1);
-    return (struct levels){t->scale_bits ? -high - 1 : -high, high};
-}
 
 /* 127 * sum |scale * q| of a row. If it is below 2^31, an engine's 32-bit sum is exact. */
 uint64_t quantized_reach(const struct quantized_row *row, uint32_t cols);

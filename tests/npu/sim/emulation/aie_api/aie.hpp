@@ -91,7 +91,10 @@ vector<T, 2 * N> concat(const vector<T, N> &a, const vector<T, N> &b) {
     }
 APUS_LANES(bit_and, a.lane[k] & b.lane[k])
 APUS_LANES(bit_xor, a.lane[k] ^ b.lane[k])
+APUS_LANES(add, a.lane[k] + b.lane[k])
 APUS_LANES(sub, a.lane[k] - b.lane[k])
+APUS_LANES(max, a.lane[k] > b.lane[k] ? a.lane[k] : b.lane[k])
+APUS_LANES(min, a.lane[k] < b.lane[k] ? a.lane[k] : b.lane[k])
 #undef APUS_LANES
 
 template <typename T, unsigned N>
