@@ -114,6 +114,20 @@ static struct bytes long_rope(void) {
     return write_gguf(&g);
 }
 
+/* A model whose layers with a window have a RoPE of their own. */
+static struct bytes two_ropes(void) {
+    static struct gguf_description g;
+    describe_mellum(&g);
+    add_key(&g,
+            (struct gguf_key){.key = "mellum.rope.freq_base_swa", .kind = GGUF_F32, .real = 500});
+    add_key(&g, (struct gguf_key){.key = "mellum.attention.sliding_window_pattern",
+                                  .kind = GGUF_ARRAY,
+                                  .element = GGUF_BOOL,
+                                  .count = 2,
+                                  .number = 1});
+    return write_gguf(&g);
+}
+
 /* The same directory as one of another family, whose architecture and keys are here. */
 struct family_seed {
     const char *name, *keys;
@@ -129,6 +143,11 @@ static const struct family_seed FAMILIES[] = {
      "Ministral3ForCausalLM\"], \"rope_parameters\": {\"rope_type\": \"yarn\", \"factor\": 4, "
      "\"original_max_position_embeddings\": 16, \"mscale\": 1, \"mscale_all_dim\": 1, "
      "\"llama_4_scaling_beta\": 0.1}, "},
+    {"ropes",
+     "LlamaForCausalLM\"], \"sliding_window\": 24, \"layer_types\": [\"sliding_attention\", "
+     "\"full_attention\"], \"rope_parameters\": {\"full_attention\": {\"rope_type\": \"yarn\", "
+     "\"factor\": 4, \"original_max_position_embeddings\": 16}, \"sliding_attention\": "
+     "{\"rope_type\": \"linear\", \"factor\": 2, \"rope_theta\": 500}}, "},
 };
 
 static bool save_families(const char *folder) {
@@ -170,7 +189,7 @@ int main(int argc, char **argv) {
     static struct gguf_description g;
     describe_gguf(&g);
     struct bytes tiny = write_gguf(&g), types = every_type(), blocks = quantized(),
-                 lists = long_rope();
+                 lists = long_rope(), ropes = two_ropes();
     char *deci = replaced(CONFIG_JSON, "LlamaForCausalLM\"], ",
                           "DeciLMForCausalLM\"], \"num_key_value_heads_per_layer\": [1, 1], ");
     char *scaled = replaced(CONFIG_JSON, "null",
@@ -182,11 +201,12 @@ int main(int argc, char **argv) {
     free(deci);
     free(scaled);
     bool sound = opens_as_gguf(&tiny) && opens_as_gguf(&blocks) && opens_as_gguf(&lists) &&
-                 opens_as_directory(&llama) && opens_as_directory(&decilm) &&
-                 opens_as_directory(&llama3);
+                 opens_as_gguf(&ropes) && opens_as_directory(&llama) &&
+                 opens_as_directory(&decilm) && opens_as_directory(&llama3);
     int ok = save(argv[1], "tiny", &tiny) & save(argv[1], "types", &types) &
              save(argv[1], "blocks", &blocks) & save(argv[1], "lists", &lists) &
-             save(argv[2], "llama", &llama) & save(argv[2], "decilm", &decilm) &
-             save(argv[2], "llama3", &llama3) & save(argv[2], "codes", &codes);
+             save(argv[1], "ropes", &ropes) & save(argv[2], "llama", &llama) &
+             save(argv[2], "decilm", &decilm) & save(argv[2], "llama3", &llama3) &
+             save(argv[2], "codes", &codes);
     return ok && sound && save_families(argv[2]) && save_inside(argv[2]) ? 0 : 1;
 }

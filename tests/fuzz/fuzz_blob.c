@@ -67,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes) {
                                        .bias = 1,
                                        .add_bos = 1,
                                        .without_attention = 2,
+                                       .second_rope = which ? 1 : 0,
                                        .window = {3},
                                        .sinks = 1,
                                        .normed = 1,

@@ -14,27 +14,6 @@
 
 /* -------------------------------------------------------------------------------------- GGUF -- */
 
-/* The tiny model as a Mellum 2 without experts: the keys of its own names, and gains of heads. */
-static struct gguf_description mellum(void) {
-    static char names[48][64];
-    static const char *const gains[] = {"blk.0.attn_q_norm.weight", "blk.0.attn_k_norm.weight",
-                                        "blk.1.attn_q_norm.weight", "blk.1.attn_k_norm.weight"};
-    static struct gguf_description g;
-    describe_gguf(&g);
-    find_key(&g, "general.architecture")->text = "mellum";
-    for (size_t i = 0; i < g.keys_count; i++) {
-        if (strncmp(g.keys[i].key, "llama.", 6) != 0) continue;
-        snprintf(names[i], sizeof names[i], "mellum.%s", g.keys[i].key + 6);
-        g.keys[i].key = names[i];
-    }
-    for (size_t i = 0; i < sizeof gains / sizeof gains[0]; i++)
-        add_entry(&g, (struct gguf_entry){
-                          .name = gains[i], .dims = 1, .shape = {4}, .size = 16, .first = 1});
-    add_key(&g, (struct gguf_key){
-                    .key = "mellum.attention.sliding_window", .kind = GGUF_U32, .number = 24});
-    return g;
-}
-
 static void add_pattern(struct gguf_description *g, enum gguf_kind element, uint64_t count) {
     add_key(g, (struct gguf_key){.key = "mellum.attention.sliding_window_pattern",
                                  .kind = GGUF_ARRAY,
@@ -65,7 +44,8 @@ static struct source *open_windows(const struct gguf_description *g, uint32_t fi
 static void gguf_says_which_layers_have_windows(void **state) {
     (void)state;
     struct bytes file;
-    struct gguf_description g = mellum(); /* without a word every fourth layer sees all */
+    static struct gguf_description g;
+    describe_mellum(&g); /* without a word every fourth layer sees all */
     source_close(open_windows(&g, 24, 24, &file));
     bytes_free(&file);
     add_pattern(&g, GGUF_BOOL, 2);
@@ -83,7 +63,8 @@ static void gguf_says_which_layers_have_windows(void **state) {
 static void gguf_gives_two_ropes(void **state) {
     (void)state;
     struct bytes file;
-    struct gguf_description g = mellum();
+    static struct gguf_description g;
+    describe_mellum(&g);
     struct source *source = open_windows(&g, 24, 24, &file); /* one theta, and no scaling */
     assert_false(source_config(source)->window_rope_differs);
     source_close(source);
@@ -120,13 +101,15 @@ static void wrong_windows_of_gguf_are_refused(void **state) {
     struct bytes file;
     struct diag d;
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-        struct gguf_description g = mellum();
+        static struct gguf_description g;
+        describe_mellum(&g);
         add_pattern(&g, lists[i].element, lists[i].count);
         assert_null(open_gguf(&g, &file, &d));
         assert_non_null(strstr(d.text, "is not an array of 2 true or false"));
         bytes_free(&file);
     }
-    struct gguf_description g = mellum();
+    static struct gguf_description g;
+    describe_mellum(&g);
     add_key(&g,
             (struct gguf_key){.key = "mellum.rope.freq_base_swa", .kind = GGUF_F32, .real = -1});
     assert_null(open_gguf(&g, &file, &d));
@@ -182,12 +165,23 @@ static void json_gives_two_ropes(void **state) {
     bytes_free(&file);
 }
 
+/* The two ropes of Mellum 2 have no other place: one for all layers would be another model. */
+static void mellum_says_its_ropes(void **state) {
+    (void)state;
+    struct bytes file;
+    struct diag d;
+    assert_null(open_json("LlamaForCausalLM", "MellumForCausalLM", NULL, NULL, &file, &d));
+    assert_non_null(strstr(d.text, "rope_parameters is missing"));
+    bytes_free(&file);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gguf_says_which_layers_have_windows),
         cmocka_unit_test(gguf_gives_two_ropes),
         cmocka_unit_test(wrong_windows_of_gguf_are_refused),
         cmocka_unit_test(json_gives_two_ropes),
+        cmocka_unit_test(mellum_says_its_ropes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -172,6 +172,24 @@ void describe_gguf(struct gguf_description *g) {
     describe_tensor(g, "output.weight", 8, 10);
 }
 
+void describe_mellum(struct gguf_description *g) {
+    static char names[sizeof g->keys / sizeof g->keys[0]][64];
+    static const char *const gains[] = {"blk.0.attn_q_norm.weight", "blk.0.attn_k_norm.weight",
+                                        "blk.1.attn_q_norm.weight", "blk.1.attn_k_norm.weight"};
+    describe_gguf(g);
+    find_key(g, "general.architecture")->text = "mellum";
+    for (size_t i = 0; i < g->keys_count; i++) {
+        if (strncmp(g->keys[i].key, "llama.", 6) != 0) continue;
+        snprintf(names[i], sizeof names[i], "mellum.%s", g->keys[i].key + 6);
+        g->keys[i].key = names[i];
+    }
+    for (size_t i = 0; i < sizeof gains / sizeof gains[0]; i++)
+        add_entry(g, (struct gguf_entry){
+                         .name = gains[i], .dims = 1, .shape = {4}, .size = 16, .first = 1});
+    add_key(g, (struct gguf_key){
+                   .key = "mellum.attention.sliding_window", .kind = GGUF_U32, .number = 24});
+}
+
 static void put_floats(struct bytes *b, size_t size, float first) {
     for (size_t i = 0; i < size / 4; i++) {
         float f = i == 0 && first != 0 ? first : (float)(i % 97) / 128.0f;

@@ -58,6 +58,9 @@ struct gguf_description {
 /* A llama of 2 layers: width 8, 2 heads over 1 key/value head of 4, feed-forward 12, vocabulary 10,
  * all F32. */
 void describe_gguf(struct gguf_description *g);
+/* The same as a Mellum 2 without experts: with gains of heads and a window of 24, and the keys
+ * under its own name. */
+void describe_mellum(struct gguf_description *g);
 struct gguf_key *find_key(struct gguf_description *g, const char *key); /* asserted to be there */
 struct gguf_entry *find_entry(struct gguf_description *g, const char *tensor);
 struct gguf_key *add_key(struct gguf_description *g, struct gguf_key key);

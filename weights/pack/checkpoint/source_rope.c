@@ -300,6 +300,8 @@ bool config_rope_of_json(const json_t *root, const char *file, struct model_conf
     if (full || sliding) r.scaling = full ? full : sliding;
     if (r.scaling && !json_is_object(r.scaling))
         return diag_fail(d, "%s: %s is not an object", file, r.where);
+    if (!r.scaling && c->family->traits & FAMILY_WINDOW_ROPE)
+        return diag_fail(d, "%s: rope_parameters is missing", file);
     if (!read_rope(&r)) return false;
     return !full || !sliding || json_equal(full, sliding) || read_windowed(&r, sliding);
 }
