@@ -11,6 +11,7 @@ void cpu_fill_avx2(struct cpu_kernels *table) {
     table->act[ACTIVATION_SILU] = avx2_act_silu;
     table->act[ACTIVATION_GELU] = avx2_act_gelu;
     table->act[ACTIVATION_CLAMPED] = avx2_act_clamped;
+    table->act[ACTIVATION_PLAIN] = avx2_act_plain;
     table->rms = avx2_rms;
     table->head = avx2_head;
     table->embed = avx2_embed;

@@ -130,6 +130,7 @@ INLINE __m256 activated8(const enum blob_activation activation, const float *g, 
                          __m256i *bad) {
     switch (activation) {
     case ACTIVATION_SILU:
+    case ACTIVATION_PLAIN:
         return silu8(_mm256_loadu_ps(g), _mm256_loadu_ps(u), bad);
     case ACTIVATION_CLAMPED:
         return clamped8(_mm256_loadu_ps(g), _mm256_loadu_ps(u), bad);
@@ -182,13 +183,17 @@ INLINE uint32_t act(const enum blob_activation activation, float *g, const float
     for (uint32_t b = 0; b < ffn; b += 64) {
         for (uint32_t i = b; i < b + 64; i += 8)
             _mm256_storeu_ps(g + i, activated8(activation, g + i, u + i, &bad));
-        hadamard(g + b, 64);
+        if (activation != ACTIVATION_PLAIN) hadamard(g + b, 64);
     }
     return any8(bad) | avx2_quant(g, ffn, column);
 }
 
 uint32_t avx2_act_silu(float *g, const float *u, uint32_t ffn, void *column) {
     return act(ACTIVATION_SILU, g, u, ffn, column);
+}
+
+uint32_t avx2_act_plain(float *g, const float *u, uint32_t ffn, void *column) {
+    return act(ACTIVATION_PLAIN, g, u, ffn, column);
 }
 
 uint32_t avx2_act_gelu(float *g, const float *u, uint32_t ffn, void *column) {

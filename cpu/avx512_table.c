@@ -10,6 +10,7 @@ void cpu_fill_avx512(struct cpu_kernels *table) {
     table->act[ACTIVATION_SILU] = avx512_act_silu;
     table->act[ACTIVATION_GELU] = avx512_act_gelu;
     table->act[ACTIVATION_CLAMPED] = avx512_act_clamped;
+    table->act[ACTIVATION_PLAIN] = avx512_act_plain;
     table->rms = avx512_rms;
     table->head = avx512_head;
     table->mix = avx512_mix;

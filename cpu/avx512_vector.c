@@ -139,6 +139,7 @@ INLINE __m512 activated16(const enum blob_activation activation, const float *g,
                           __m512i *top) {
     switch (activation) {
     case ACTIVATION_SILU:
+    case ACTIVATION_PLAIN:
         return silu16(_mm512_loadu_ps(g), _mm512_loadu_ps(u), top);
     case ACTIVATION_CLAMPED:
         return clamped16(_mm512_loadu_ps(g), _mm512_loadu_ps(u), top);
@@ -170,19 +171,22 @@ INLINE __m512i magnitude16(__m512i most, __m512 x) {
         most, _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff)));
 }
 
-/* Hadamard of h[0..63], given as four quarters, and stored. Returns the greatest magnitudes so far,
- * as bits. */
-INLINE __m512i hadamard64(float *h, __m512 a, __m512 b, __m512 c, __m512 d, __m512i most) {
-    a = hadamard16(a), b = hadamard16(b), c = hadamard16(c), d = hadamard16(d);
-    __m512 ab = _mm512_add_ps(a, b), ba = _mm512_sub_ps(a, b), cd = _mm512_add_ps(c, d),
-           dc = _mm512_sub_ps(c, d);
-    a = _mm512_add_ps(ab, cd), b = _mm512_add_ps(ba, dc), c = _mm512_sub_ps(ab, cd),
-    d = _mm512_sub_ps(ba, dc);
+/* Stores four quarters at h[0..63]. Returns the greatest magnitudes so far, as bits. */
+INLINE __m512i store64(float *h, __m512 a, __m512 b, __m512 c, __m512 d, __m512i most) {
     _mm512_storeu_ps(h, a);
     _mm512_storeu_ps(h + 16, b);
     _mm512_storeu_ps(h + 32, c);
     _mm512_storeu_ps(h + 48, d);
     return magnitude16(magnitude16(magnitude16(magnitude16(most, a), b), c), d);
+}
+
+/* The same of their Hadamard transform. */
+INLINE __m512i hadamard64(float *h, __m512 a, __m512 b, __m512 c, __m512 d, __m512i most) {
+    a = hadamard16(a), b = hadamard16(b), c = hadamard16(c), d = hadamard16(d);
+    __m512 ab = _mm512_add_ps(a, b), ba = _mm512_sub_ps(a, b), cd = _mm512_add_ps(c, d),
+           dc = _mm512_sub_ps(c, d);
+    return store64(h, _mm512_add_ps(ab, cd), _mm512_add_ps(ba, dc), _mm512_sub_ps(ab, cd),
+                   _mm512_sub_ps(ba, dc), most);
 }
 
 INLINE uint32_t act(const enum blob_activation activation, float *g, const float *u, uint32_t ffn,
@@ -192,10 +196,11 @@ INLINE uint32_t act(const enum blob_activation activation, float *g, const float
     uint32_t bad = 0;
     if (!u) u = g; /* without a gate it is not read, but moved, which NULL must not be */
     for (uint32_t i = 0; i < ffn; i += 64)
-        most = hadamard64(g + i, activated16(activation, g + i, u + i, &top),
-                          activated16(activation, g + i + 16, u + i + 16, &top),
-                          activated16(activation, g + i + 32, u + i + 32, &top),
-                          activated16(activation, g + i + 48, u + i + 48, &top), most);
+        most = (activation == ACTIVATION_PLAIN ? store64 : hadamard64)(
+            g + i, activated16(activation, g + i, u + i, &top),
+            activated16(activation, g + i + 16, u + i + 16, &top),
+            activated16(activation, g + i + 32, u + i + 32, &top),
+            activated16(activation, g + i + 48, u + i + 48, &top), most);
     float s = quantize_by(bits_float(_mm512_reduce_max_epu32(most)), g, ffn, column, &bad);
     finish(column, ffn, s);
     return bad | beyond(top);
@@ -203,6 +208,10 @@ INLINE uint32_t act(const enum blob_activation activation, float *g, const float
 
 uint32_t avx512_act_silu(float *g, const float *u, uint32_t ffn, void *column) {
     return act(ACTIVATION_SILU, g, u, ffn, column);
+}
+
+uint32_t avx512_act_plain(float *g, const float *u, uint32_t ffn, void *column) {
+    return act(ACTIVATION_PLAIN, g, u, ffn, column);
 }
 
 uint32_t avx512_act_gelu(float *g, const float *u, uint32_t ffn, void *column) {

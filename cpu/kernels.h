@@ -180,7 +180,8 @@ static inline int head_good(uint32_t head_dim) {
 #define CPU_ACT_KERNELS(ACT)                                                                       \
     ACT(ACTIVATION_SILU, act_silu)                                                                 \
     ACT(ACTIVATION_GELU, act_gelu)                                                                 \
-    ACT(ACTIVATION_CLAMPED, act_clamped)
+    ACT(ACTIVATION_CLAMPED, act_clamped)                                                           \
+    ACT(ACTIVATION_PLAIN, act_plain)
 
 struct cpu_kernels {
     apus_cpu cpu; /* the strongest set in the table */

@@ -115,6 +115,12 @@ uint32_t ref_act_silu(float *g, const float *u, uint32_t ffn, void *column) {
     return bad | finish_act(g, ffn, column);
 }
 
+uint32_t ref_act_plain(float *g, const float *u, uint32_t ffn, void *column) {
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < ffn; i++) g[i] = silu(g[i], u[i], &bad);
+    return bad | ref_quant(g, ffn, column);
+}
+
 uint32_t ref_act_gelu(float *g, const float *u, uint32_t ffn, void *column) {
     uint32_t bad = 0;
     (void)u;

@@ -109,11 +109,13 @@ enum { BLOB_ROTATIONS = ROTATION_SECOND + 1, BLOB_ROPE_TABLES_MAX = 2 };
 
 /* What becomes of GATE's and UP's outputs before DOWN (docs/numerics.md 5). */
 enum blob_activation {
-    ACTIVATION_SILU = 0,   /* silu(gate) * up */
-    ACTIVATION_GELU = 1,   /* gelu(up), in the form with tanh: the layer has no GATE */
-    ACTIVATION_CLAMPED = 2 /* gpt-oss's: both are clamped, and up counts one more */
+    ACTIVATION_SILU = 0,    /* silu(gate) * up */
+    ACTIVATION_GELU = 1,    /* gelu(up), in the form with tanh: the layer has no GATE */
+    ACTIVATION_CLAMPED = 2, /* gpt-oss's: both are clamped, and up counts one more */
+    ACTIVATION_PLAIN = 3    /* silu(gate) * up, which no transform follows: the columns of DOWN are
+                               the model's own, so that it may be sparse */
 };
-enum { BLOB_ACTIVATIONS = ACTIVATION_CLAMPED + 1 };
+enum { BLOB_ACTIVATIONS = ACTIVATION_PLAIN + 1 };
 static inline int activation_gated(uint32_t activation) { return activation != ACTIVATION_GELU; }
 
 /* What the products with ROUTER become (docs/numerics.md 5). */

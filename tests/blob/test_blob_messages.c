@@ -321,9 +321,9 @@ static void says_what_it_found(void **state) {
         "variant 0: q_gain is ",
         "variant 0: k_gain is ",
         "variant 0: q_gain is 4294967280, and 16 floats from there pass the ",
-        "variant 0: activation is 3, must be 0 to 2",
+        "variant 0: activation is 4, must be 0 to 3",
         "layer 0: tensor gate is 5, must be 4294967295",
-        "variant 0: activation is 4294967295, must be 0 to 2",
+        "variant 0: activation is 4294967295, must be 0 to 3",
         "layer 0: tensor gate is 4294967295, must be 0 to 11",
         "section 3 (ROWS): float "};
     apus_blob blob;

@@ -40,7 +40,7 @@ VARIANT = np.dtype([(n, '<u4') for n in ('rotation', 'window', 'q_gain', 'k_gain
                    [('zero', '<u4', 6)])
 PLAIN = np.array([(0, 0, ABSENT, ABSENT, ABSENT, 0, ABSENT, 0, 0, 0, (0, ) * 6)], VARIANT)
 ROTATION_NONE, ROTATION_SECOND = 1, 2
-ACTIVATION_SILU, ACTIVATION_GELU, ACTIVATION_CLAMPED = 0, 1, 2
+ACTIVATION_SILU, ACTIVATION_GELU, ACTIVATION_CLAMPED, ACTIVATION_PLAIN = 0, 1, 2, 3
 TENSOR = np.dtype([('name', 'S48')] +
                   [(n, '<u4') for n in ('type', 'rows', 'cols', 'row_scales', 'bias', 'zero')] +
                   [('offset', '<u8'), ('bytes', '<u8')])
@@ -358,7 +358,7 @@ def clamped(g, u):
     return snap(mul(snap(mul(g, recip(add(1, exp2(t))))), add(u, 1)))
 
 
-GATED = {ACTIVATION_SILU: silu, ACTIVATION_CLAMPED: clamped}
+GATED = {ACTIVATION_SILU: silu, ACTIVATION_CLAMPED: clamped, ACTIVATION_PLAIN: silu}
 
 
 def hadamard(h, block):
@@ -455,7 +455,8 @@ def experts(blob, layer, variant, x, a):
         part = a[0][column], a[1][column]
         h = GATED[int(variant['activation'])](gemv(gate.part(e, count), part),
                                               gemv(up.part(e, count), part))
-        h = hadamard(h, 64)
+        if int(variant['activation']) != ACTIVATION_PLAIN:
+            h = hadamard(h, 64)
         y = gemv(down.part(e, count), quant(h))
         x[column] = snap(add(x[column], snap(mul(y, weight[column, rank][:, None]))))
     return x
@@ -507,7 +508,8 @@ def logits(blob, ids, kv='8'):
                 h = gelu(u)
             else:
                 h = GATED[activation](gemv(weight[1], a), u)
-            h = hadamard(h, 64)
+            if activation != ACTIVATION_PLAIN:
+                h = hadamard(h, 64)
             x = snap(add(x, gemv(weight[3], quant(h))))
     y = gemv(blob.tensor(m['head']), norm(x, inv_dim, eps))
     if blob.head_ids is None:

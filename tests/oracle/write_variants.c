@@ -23,6 +23,7 @@ int main(int argc, char **argv) {
                                              .experts = 9,
                                              .active = 3,
                                              .mixing = MIXING_ALL,
+                                             .plain = 8,
                                              .bias = 1,
                                              .seed = 12};
     static const struct tiny_spec clamped = {.layers = 4,
@@ -35,7 +36,8 @@ int main(int argc, char **argv) {
                                              .bias = 1,
                                              .seed = 13};
     static const struct tiny_spec w4s = {.weights = WEIGHT_W4S, .dim = 320, .bias = 1, .seed = 14};
-    static const struct tiny_spec w8s = {.weights = WEIGHT_W8S, .ffn = 320, .bias = 1, .seed = 15};
+    static const struct tiny_spec w8s = {
+        .layers = 2, .weights = WEIGHT_W8S, .ffn = 320, .plain = 2, .bias = 1, .seed = 15};
     static const struct tiny_spec w4t = {
         .weights = WEIGHT_W4T, .dim = 320, .ffn = 448, .bias = 1, .seed = 16};
     static const struct {

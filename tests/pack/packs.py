@@ -55,7 +55,7 @@ def check_kinds(r, bits):
         assert t['relative_rms_error'] <= limit, t
         kinds = ('row8', ) if t['name'] == 'embed' else (
             'w8', ) if bits == 8 or t['name'] == 'head' else ('w4', 'w5', 'w6', 'w8')
-        if t['name'].startswith('layer.') and not r['rotated'] and 'ffn_down' not in t['name']:
+        if t['name'].startswith('layer.') and not r['rotated']:
             kinds = ('w8s', ) if bits == 8 else ('w4s', 'w8s')
             assert t['two_of_four_zero'] == 1, t
         assert t['type'] in kinds and 'kl_at_4_bits' not in t, t

@@ -26,9 +26,9 @@ static int weight_of(const struct blob *blob, const struct blob_tensor *t, uint3
 }
 
 /* No weight is where the source has a zero, and most of the others are there. Rows of Q and K have
- * another order than in the file, and DOWN's inputs are transformed. */
+ * another order than in the file. */
 static void check_zeros(const struct blob *blob) {
-    static const enum layer_tensor roles[] = {LT_V, LT_O, LT_GATE, LT_UP};
+    static const enum layer_tensor roles[] = {LT_V, LT_O, LT_GATE, LT_UP, LT_DOWN};
     uint32_t filled = 0, all = 0;
     for (uint32_t layer = 0; layer < blob->model->layers; layer++)
         for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
@@ -44,16 +44,20 @@ static void check_zeros(const struct blob *blob) {
     assert_true(filled > all * 2 / 5 && filled <= all / 2);
 }
 
-static void check_types(const struct blob *blob, enum weight_type sparse, enum weight_type more,
-                        enum weight_type down) {
-    for (uint32_t layer = 0; layer < blob->model->layers; layer++)
+static const struct blob_variant *variant_of(const struct blob *blob, uint32_t layer) {
+    return layer_variant(&blob->layers[layer], blob_variants(blob));
+}
+
+static void check_types(const struct blob *blob, enum weight_type one, enum weight_type more) {
+    for (uint32_t layer = 0; layer < blob->model->layers; layer++) {
+        const bool sparse = weight_traits(one)->sparse;
+        assert_int_equal(variant_of(blob, layer)->activation,
+                         sparse ? ACTIVATION_PLAIN : ACTIVATION_SILU);
         for (int which = 0; which < LT_COUNT; which++) {
             const uint32_t type = blob->tensors[blob->layers[layer].tensor[which]].type;
-            if (which == LT_DOWN)
-                assert_int_equal(type, down);
-            else if (type != (uint32_t)more)
-                assert_int_equal(type, sparse);
+            if (type != (uint32_t)more) assert_int_equal(type, one);
         }
+    }
     assert_int_equal(blob->tensors[blob->model->head].type, WEIGHT_W8);
 }
 
@@ -71,9 +75,9 @@ static void zeros_of_the_source_stay(void **state) {
                              how[i / 2], "--threads", "1"),
                          0);
         assert_non_null(strstr(complained, "14 of 14 tensors of layers have two zeros in every "
-                                           "four weights: 12 are packed so, and the model is "
+                                           "four weights: 14 are packed so, and the model is "
                                            "not rotated"));
-        assert_non_null(strstr(said, "12 tensors keep two of every four weights. In the source "
+        assert_non_null(strstr(said, "14 tensors keep two of every four weights. In the source "
                                      "100.0 % of all fours"));
         assert_int_equal(RUN(model, "-o", other, int4 ? "--weights=int4" : "--weights=int8",
                              how[i / 2], "--threads", "3"),
@@ -82,8 +86,7 @@ static void zeros_of_the_source_stay(void **state) {
         struct file file = map(out);
         struct blob blob = open_blob(file);
         assert_int_equal(blob.model->rotated, 0);
-        check_types(&blob, int4 ? WEIGHT_W4S : WEIGHT_W8S, WEIGHT_W8S,
-                    int4 ? WEIGHT_W4 : WEIGHT_W8);
+        check_types(&blob, int4 ? WEIGHT_W4S : WEIGHT_W8S, WEIGHT_W8S);
         check_zeros(&blob);
         unmap(file);
     }
@@ -101,7 +104,7 @@ static void the_greater_part_decides(void **state) {
     assert_int_equal(blob.model->rotated, 0);
     for (int which = 0; which < LT_COUNT; which++)
         assert_int_equal(blob.tensors[blob.layers[1].tensor[which]].type,
-                         which == LT_GATE || which == LT_UP ? WEIGHT_W8S : WEIGHT_W8);
+                         which >= LT_GATE ? WEIGHT_W8S : WEIGHT_W8);
     unmap(file);
     write_source("mixed.gguf", (struct small_gguf){.sparse = 1, .dense = "ffn_"});
     assert_int_equal(RUN(in_folder("mixed.gguf"), "-o", in_folder("m.apus"), "--no-calibrate"), 0);
@@ -110,7 +113,7 @@ static void the_greater_part_decides(void **state) {
     file = map(in_folder("m.apus"));
     blob = open_blob(file);
     assert_int_equal(blob.model->rotated, 1);
-    check_types(&blob, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8);
+    check_types(&blob, WEIGHT_W8, WEIGHT_W8);
     unmap(file);
 }
 
@@ -124,12 +127,12 @@ static void prunes(void **state) {
         assert_int_equal(
             RUN(in_folder("model.gguf"), "-o", out, "--weights", "int4", "--prune", "2:4", how[i]),
             0);
-        assert_non_null(strstr(complained, "pruned to two of every four weights in 12 of 14"));
+        assert_non_null(strstr(complained, "pruned to two of every four weights in 14 of 14"));
         assert_true(is_calibrated("p.apus", "pruned to two of every four weights"));
         struct file file = map(out);
         struct blob blob = open_blob(file);
         assert_int_equal(blob.model->rotated, 0);
-        check_types(&blob, WEIGHT_W4S, WEIGHT_W8S, WEIGHT_W4);
+        check_types(&blob, WEIGHT_W4S, WEIGHT_W8S);
         unmap(file);
     }
     /* a sparse model has nothing to prune */

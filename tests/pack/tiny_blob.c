@@ -151,6 +151,7 @@ static void add_layer(struct building *b, uint32_t i) {
     variant.window = s->window[i];
     if (s->ungated >> i & 1) variant.activation = ACTIVATION_GELU;
     if (s->clamped >> i & 1) variant.activation = ACTIVATION_CLAMPED;
+    if (s->plain >> i & 1) variant.activation = ACTIVATION_PLAIN;
     if (s->normed >> i & 1) {
         variant.q_gain = (uint32_t)b->row_floats;
         variant.k_gain = variant.q_gain + s->head_dim;

@@ -46,6 +46,7 @@ struct tiny_spec {
     uint32_t normed;  /* layers whose heads of q and k are normalised, with gains, likewise */
     uint32_t ungated; /* layers with GELU and no gate, likewise */
     uint32_t clamped; /* layers with the clamped activation, likewise */
+    uint32_t plain;   /* layers without a transform of DOWN's inputs, likewise */
 };
 
 /* The blob at a 4096-aligned address, *bytes long; release it with free(). NULL where memory is

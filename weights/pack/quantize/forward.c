@@ -123,6 +123,7 @@ static void act_token(void *user, size_t token, unsigned worker) {
     const float *u = t->from + token * t->width;
     switch (t->activation) {
     case ACTIVATION_SILU:
+    case ACTIVATION_PLAIN:
         for (uint32_t i = 0; i < t->width; i++) g[i] = part_of(g[i], g[i] * -0x1.715476p+0f) * u[i];
         break;
     case ACTIVATION_GELU:
@@ -132,7 +133,8 @@ static void act_token(void *user, size_t token, unsigned worker) {
         for (uint32_t i = 0; i < t->width; i++) g[i] = clamped(g[i], u[i]);
         break;
     }
-    for (uint32_t i = 0; i < t->width; i += GROUP) hadamard(g + i, GROUP);
+    for (uint32_t i = 0; i < t->width && t->activation != ACTIVATION_PLAIN; i += GROUP)
+        hadamard(g + i, GROUP);
     round_to_bytes(g, t->width, 1);
 }
 

@@ -250,16 +250,18 @@ static uint32_t add_gain(struct plan *plan, const struct source_tensor *from, ui
     return at;
 }
 
-static enum blob_activation activation_of(const struct source *source, uint32_t index) {
+static enum blob_activation activation_of(const struct source *source,
+                                          const struct plan_choice *choice, uint32_t index) {
     const struct model_config *config = source_config(source);
     if (config_clamps(config)) return ACTIVATION_CLAMPED;
-    return config_has(config, WHEN_UNGATED) && config->layer[index].ffn ? ACTIVATION_GELU
-                                                                        : ACTIVATION_SILU;
+    if (config_has(config, WHEN_UNGATED) && config->layer[index].ffn) return ACTIVATION_GELU;
+    return sparsity_has(choice->sparsity, index, LT_DOWN) ? ACTIVATION_PLAIN : ACTIVATION_SILU;
 }
 
 /* What the layer has beside its shape, as struct blob_layer names it: layers with the same share
  * one record. */
-static uint32_t variant_of(struct plan *plan, const struct source *source, uint32_t index) {
+static uint32_t variant_of(struct plan *plan, const struct source *source,
+                           const struct plan_choice *choice, uint32_t index) {
     const struct layer_config *layer = &source_config(source)->layer[index];
     struct blob_variant v = *plain_variant();
     const uint32_t head_dim = plan->model.head_dim;
@@ -268,7 +270,7 @@ static uint32_t variant_of(struct plan *plan, const struct source *source, uint3
     v.k_gain = add_gain(plan, source_tensor(source, SOURCE_K_NORM, index), head_dim, 1, 1);
     v.sinks =
         add_gain(plan, source_tensor(source, SOURCE_SINKS, index), layer->heads, PLAN_LOG2_E, 1);
-    v.activation = activation_of(source, index);
+    v.activation = activation_of(source, choice, index);
     if (layer->unrotated) v.rotation = ROTATION_NONE;
     if (layer->heads && config_turns_by_window(source_config(source), index))
         v.rotation = ROTATION_SECOND, plan->rope_tables = 2;
@@ -326,9 +328,11 @@ static uint32_t add_router(struct plan *plan, const struct source *source, uint3
     return plan->model.tensors - 1;
 }
 
-/* Engines transform the inputs of DOWN, so its weights are never the source's own. */
-static bool is_sparse(const struct plan_choice *choice, uint32_t layer, enum layer_tensor which) {
-    return which != LT_DOWN && sparsity_has(choice->sparsity, layer, which);
+/* Engines transform the inputs of DOWN, but for one activation. */
+static bool is_sparse(const struct plan_choice *choice, uint32_t layer,
+                      const struct blob_variant *variant, enum layer_tensor which) {
+    return sparsity_has(choice->sparsity, layer, which) &&
+           (which != LT_DOWN || variant->activation == ACTIVATION_PLAIN);
 }
 
 static void add_layer(struct plan *plan, const struct source *source, uint32_t i,
@@ -338,7 +342,7 @@ static void add_layer(struct plan *plan, const struct source *source, uint32_t i
     *record = (struct blob_layer){.heads = layer->heads,
                                   .kv_heads = layer->heads ? layer->kv_heads : 0,
                                   .ffn = round_up(layer->ffn, GROUP),
-                                  .variant = variant_of(plan, source, i)};
+                                  .variant = variant_of(plan, source, choice, i)};
     const struct blob_variant *variant = layer_variant(record, plan->variants);
     for (int which = 0; which < LT_COUNT; which++) {
         const struct layer_role *role = &layer_roles[which];
@@ -348,7 +352,7 @@ static void add_layer(struct plan *plan, const struct source *source, uint32_t i
         if (layer_lacks(&plan->model, record, variant, (enum layer_tensor)which)) continue;
         if (which == LT_GATE && layer->experts)
             plan->variants[record->variant - 1].router = add_router(plan, source, i);
-        const bool sparse = is_sparse(choice, i, (enum layer_tensor)which);
+        const bool sparse = is_sparse(choice, i, variant, (enum layer_tensor)which);
         enum weight_type type = plan->layer_bits == 4 ? plan_less(sparse) : plan_more(sparse);
         record->tensor[which] = plan->model.tensors;
         add_tensor(plan, packed_tensor(plan, source, i, (enum layer_tensor)which), type, is.rows,

@@ -87,6 +87,9 @@ struct plan_tensor packed_tensor(const struct plan *plan, const struct source *s
         .layer = layer};
     if (!config_has(source_config(source), WHEN_SHIFTED)) tensor.center = CENTER_NONE;
     tensor.run_factor = tensor.factor * (role->factor == FACTOR_EIGHTH ? 8.0f : 1.0f);
+    if (role->rows == MIX_FFN &&
+        layer_variant(&plan->layers[layer], plan->variants)->activation == ACTIVATION_PLAIN)
+        tensor.rows = MIX_NONE, tensor.factor = tensor.run_factor;
     for (int run = 0; run < ROW_RUNS; run++)
         tensor.run[run] = source_tensor(source, role->run[run], layer);
     if (role_has_experts(&layer_roles[which]) && source_config(source)->layer[layer].experts) {
