@@ -6,13 +6,31 @@ static const float *no_rotation(uint32_t head_dim, float *cos_sin) {
     return cos_sin;
 }
 
-/* One head of q (which = 0) or k (1). */
-static uint32_t mixed_head(const struct cpu_program *p, const struct hal_op *op, uint32_t which,
-                           float *x, const float *cos_sin, int8_t *out, float *scale) {
-    const uint32_t hd = op->shape.head_dim, at = op->gain[which];
-    const float *gain = at == BLOB_ABSENT ? NULL : p->setup.model->rows + at;
-    const float r = gain ? p->kernels.rms(x, hd, 1.0f / (float)hd, op->eps) : 0;
-    return p->kernels.head(x, gain, r, cos_sin, hd, out, scale);
+/* The norm of q's heads (which = 0) or of k's (1): gains, NULL for none, and with HAL_WHOLE the
+ * factor of all `heads` of them, before any of them is changed. */
+struct heads_norm {
+    const float *gain;
+    float r;
+};
+static struct heads_norm norm_of(const struct cpu_program *p, const struct hal_op *op,
+                                 uint32_t which, const float *x, uint32_t heads) {
+    const uint32_t at = op->gain[which], n = heads * op->shape.head_dim;
+    struct heads_norm norm = {at == BLOB_ABSENT ? NULL : p->setup.model->rows + at, 0};
+    if (norm.gain && op->flags & HAL_WHOLE) norm.r = p->kernels.rms(x, n, 1.0f / (float)n, op->eps);
+    return norm;
+}
+
+/* Head h of q or k. */
+static uint32_t mixed_head(const struct cpu_program *p, const struct hal_op *op,
+                           struct heads_norm norm, float *x, uint32_t h, const float *cos_sin,
+                           int8_t *out, float *scale) {
+    const uint32_t hd = op->shape.head_dim;
+    x += h * hd;
+    if (norm.gain && op->flags & HAL_WHOLE)
+        norm.gain += h * hd;
+    else if (norm.gain)
+        norm.r = p->kernels.rms(x, hd, 1.0f / (float)hd, op->eps);
+    return p->kernels.head(x, norm.gain, norm.r, cos_sin, hd, out, scale);
 }
 
 uint32_t heads_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
@@ -28,15 +46,17 @@ uint32_t heads_unit(const struct cpu_program *p, const struct hal_op *op, uint32
     float *q = float_column(p, op->in[0], column), *k = float_column(p, op->in[1], column),
           *v = float_column(p, op->in[2], column);
     uint32_t bad = 0;
+    const struct heads_norm of_q = norm_of(p, op, 0, q, op->shape.heads),
+                            of_k = norm_of(p, op, 1, k, op->shape.kv_heads);
     for (uint32_t h = 0; h < op->shape.heads; h++) {
         int8_t *out = (int8_t *)qi + h * hal_qi_stride(hd);
-        bad |= mixed_head(p, op, 0, q + h * hd, cos_sin, out, &scales[h]);
+        bad |= mixed_head(p, op, of_q, q, h, cos_sin, out, &scales[h]);
     }
     const struct kv_cache cache = hal_cache(&p->setup, op->layer);
     for (uint32_t h = 0; h < op->shape.kv_heads; h++) {
         _Alignas(64) int8_t row[BLOB_HEAD_DIM_MAX];
         float scale;
-        bad |= mixed_head(p, op, 1, k + h * hd, cos_sin, row, &scale);
+        bad |= mixed_head(p, op, of_k, k, h, cos_sin, row, &scale);
         kv_store(&cache, h, col->slot, KV_K, row, scale);
         bad |= p->kernels.head(v + h * hd, NULL, 0, NULL, hd, row, &scale);
         kv_store(&cache, h, col->slot, KV_V, row, scale);

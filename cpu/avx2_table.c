@@ -16,6 +16,7 @@ void cpu_fill_avx2(struct cpu_kernels *table) {
     table->head = avx2_head;
     table->embed = avx2_embed;
     table->mix = avx2_mix;
+    table->join = avx2_join;
 #ifdef APUS_FEWER_KERNELS
     table->attend[KV_8] = avx2_attend;
 #else

@@ -145,7 +145,7 @@ INLINE __m256 activated8(const enum blob_activation activation, const float *g, 
 #define BUTTERFLY8(h, other, odd)                                                                  \
     _mm256_blend_ps(_mm256_add_ps(h, other), _mm256_sub_ps(other, h), odd)
 
-/* n: 16, 32 or 64 */
+/* n: a power of two from 16 on */
 INLINE void hadamard(float *h, uint32_t n) {
     for (uint32_t i = 0; i < n; i += 8) {
         __m256 v = _mm256_loadu_ps(h + i);
@@ -240,6 +240,22 @@ uint32_t avx2_embed(const int8_t *row, float scale, uint32_t dim, float *x) {
     }
     for (; i < dim; i++) x[i] = num_snap((float)row[i] * scale, &bad);
     return bad | any8(bad8);
+}
+
+uint32_t avx2_join(float *x, float *y, const float *gain, float r, uint32_t n, uint32_t block) {
+    if (block < 16) return ref_join(x, y, gain, r, n, block);
+    assert(!(block & (block - 1)) && n % block == 0);
+    __m256i bad = _mm256_setzero_si256();
+    for (uint32_t i = 0; i < n; i += 8) {
+        const __m256 v = _mm256_mul_ps(_mm256_loadu_ps(y + i), _mm256_loadu_ps(gain + i));
+        _mm256_storeu_ps(y + i, snap8(v, &bad));
+    }
+    for (uint32_t i = 0; i < n; i += block) hadamard(y + i, block);
+    for (uint32_t i = 0; i < n; i += 8) {
+        __m256 part = snap8(_mm256_mul_ps(_mm256_loadu_ps(y + i), _mm256_set1_ps(r)), &bad);
+        _mm256_storeu_ps(x + i, snap8(_mm256_add_ps(_mm256_loadu_ps(x + i), part), &bad));
+    }
+    return any8(bad);
 }
 
 uint32_t avx2_mix(float *x, const float *y, float weight, uint32_t n) {

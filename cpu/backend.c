@@ -24,6 +24,13 @@ static uint32_t embed_unit(const struct cpu_program *p, const struct hal_op *op,
                             float_column(p, op->out[0], column));
 }
 
+static uint32_t join_unit(const struct cpu_program *p, const struct hal_op *op, uint32_t column) {
+    float *y = float_column(p, op->in[0], column);
+    const float r = p->kernels.rms(y, op->width, 1.0f / (float)op->width, op->eps);
+    return p->kernels.join(float_column(p, op->out[0], column), y,
+                           p->setup.model->rows + op->gain[0], r, op->width, op->block);
+}
+
 static uint32_t gemv_panels(const struct cpu_program *p, const struct hal_op *op) {
     uint32_t panels = 0;
     for (uint32_t i = 0; i < op->weights.count; i++) panels += tensor_panels(op_tensor(p, op, i));
@@ -89,6 +96,7 @@ static uint32_t op_units(const struct cpu_program *p, const struct hal_op *op) {
     case HAL_NORM:
     case HAL_HEADS:
     case HAL_QUANT:
+    case HAL_JOIN:
     case HAL_ROUTE:
     case HAL_SPREAD:
     case HAL_MIX:
@@ -119,6 +127,8 @@ static uint32_t run_unit(const struct cpu_program *p, const struct hal_op *op, u
     case HAL_QUANT:
         return p->kernels.quant(float_column(p, op->in[0], unit), op->width,
                                 act_column(p, op->out[0], op->width, unit));
+    case HAL_JOIN:
+        return join_unit(p, op, unit);
     case HAL_ACT:
         if (op->flags & HAL_PAIRS) return experts_act(p, op, unit);
         return p->kernels.act[op->activation](
@@ -177,7 +187,9 @@ static int shared(struct cpu_program *p, uint32_t units) {
 static int is_stopped(const struct cpu_program *p, const struct hal_op *op) {
     const struct hal_stop *stop = &p->pass->stop;
     const apus_port *port = p->setup.port;
-    if ((op->kind != HAL_NORM && op->kind != HAL_ACT) || p->cursor == p->first) return 0;
+    const int half = op->kind == HAL_NORM || op->kind == HAL_ACT ||
+                     (op->kind == HAL_QUANT && op->in[0] == SLOT_X);
+    if (!half || p->cursor == p->first) return 0;
     if (port && port->watchdog) port->watchdog(port->user);
     if (stop->cancel && __atomic_load_n(stop->cancel, __ATOMIC_RELAXED) & HAL_CANCEL) return 1;
     if (hal_stop_step(stop)) return 1;
@@ -327,6 +339,7 @@ static int cpu_takes(const struct hal_model *model, const struct hal_op *op,
     case HAL_HEADS:
     case HAL_ATTEND:
     case HAL_QUANT:
+    case HAL_JOIN:
     case HAL_ACT:
     case HAL_ROUTE:
     case HAL_SPREAD:

@@ -114,6 +114,11 @@ typedef uint32_t cpu_embed_fn(const int8_t *row, float scale, uint32_t dim, floa
 /* x [n] = x + y [n] * weight, the residual stream; weight in [0, 1]. */
 typedef uint32_t cpu_mix_fn(float *x, const float *y, float weight, uint32_t n);
 
+/* x [n] = x + what a norm behind a sublayer makes of y [n]: y times gain [n], an unscaled Hadamard
+ * transform in blocks, times r. n is a multiple of block, a power of two. y is overwritten. */
+typedef uint32_t cpu_join_fn(float *x, float *y, const float *gain, float r, uint32_t n,
+                             uint32_t block);
+
 /* Whether arguments obey the rules above. The functions of every set assert it. */
 static inline int lines_good(const void *at) { return at && (uintptr_t)at % 64 == 0; }
 static inline int gemv_good(const struct gemv_args *a, uint32_t panel_begin, uint32_t panel_end) {
@@ -147,7 +152,8 @@ static inline int head_good(uint32_t head_dim) {
     KERNEL(rms, cpu_rms_fn)                                                                        \
     KERNEL(head, cpu_head_fn)                                                                      \
     KERNEL(embed, cpu_embed_fn)                                                                    \
-    KERNEL(mix, cpu_mix_fn)
+    KERNEL(mix, cpu_mix_fn)                                                                        \
+    KERNEL(join, cpu_join_fn)
 
 /* The kernels that have one function for each type. */
 #define CPU_GEMV_KERNELS(GEMV)                                                                     \

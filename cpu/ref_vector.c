@@ -153,6 +153,18 @@ uint32_t ref_head(float *x, const float *gain, float r, const float *cos_sin, ui
     return bad;
 }
 
+uint32_t ref_join(float *x, float *y, const float *gain, float r, uint32_t n, uint32_t block) {
+    assert(block && !(block & (block - 1)) && n % block == 0);
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < n; i++) y[i] = num_snap(y[i] * gain[i], &bad);
+    for (uint32_t i = 0; i < n; i += block) hadamard(y + i, block);
+    for (uint32_t i = 0; i < n; i++) {
+        float part = num_snap(y[i] * r, &bad);
+        x[i] = num_snap(x[i] + part, &bad);
+    }
+    return bad;
+}
+
 uint32_t ref_embed(const int8_t *row, float scale, uint32_t dim, float *x) {
     uint32_t bad = 0;
     for (uint32_t i = 0; i < dim; i++) x[i] = num_snap((float)row[i] * scale, &bad);

@@ -34,10 +34,13 @@ enum hal_form {
  * NORM    float [width] -> RMSNorm with eps
  * GEMV    quantized -> the products with weight i and its bias in out[i]; with HAL_ADD added to
  *         what is there
- * HEADS   q, k, v: RMSNorm of q's and k's heads where there are gains, RoPE, Hadamard, quantize ->
- *         queries, and the pass's rows of the layer's cache. q, k, v overwritten
+ * HEADS   q, k, v: RMSNorm of q's and k's heads, or with HAL_WHOLE of all of them together, where
+ *         there are gains, RoPE, Hadamard, quantize -> queries, and the pass's rows of the layer's
+ *         cache. q, k, v overwritten
  * ATTEND  queries and the layer's cache -> [heads * head_dim]
  * QUANT   float [width] -> the same rounded
+ * JOIN    float [width] -> RMSNorm with gains, and Hadamard in blocks; with HAL_ADD added to what
+ *         is there. It is overwritten
  * ACT     g, u (or u alone): the activation, Hadamard -> the same rounded. g, u overwritten
  *
  * Layers with experts have these besides. A pair is a column with one of the experts that it chose;
@@ -56,6 +59,7 @@ enum hal_form {
     OP(HEADS, "heads", FORM_QUERIES)                                                               \
     OP(ATTEND, "attend", FORM_FLOATS)                                                              \
     OP(QUANT, "quant", FORM_QUANTIZED)                                                             \
+    OP(JOIN, "join", FORM_FLOATS)                                                                  \
     OP(ACT, "act", FORM_QUANTIZED)                                                                 \
     OP(ROUTE, "route", FORM_CHOICES)                                                               \
     OP(SPREAD, "spread", FORM_QUANTIZED)                                                           \
@@ -92,7 +96,7 @@ enum hal_slot {
     SLOT_V,
     SLOT_QI, /* per query head int8 [head_dim] at a stride of hal_qi_stride, then float scale
                     [heads] */
-    SLOT_G,  /* float [ffn]; of pairs also [dim] */
+    SLOT_G,  /* float [ffn]; of pairs, and before HAL_JOIN, also [dim] */
     SLOT_U,
     SLOT_ROUTER,  /* float [experts] */
     SLOT_CHOICES, /* struct hal_choice [active], by expert */
@@ -106,7 +110,8 @@ enum {
     HAL_ADD = 1u, /* the output is added to what its slots hold */
     HAL_TAIL =
         2u, /* runs only for the columns that want logits, and writes them from column 0 on */
-    HAL_PAIRS = 4u /* writes a vector for each pair, vector after vector, whatever the stride */
+    HAL_PAIRS = 4u, /* writes a vector for each pair, vector after vector, whatever the stride */
+    HAL_WHOLE = 8u  /* HAL_HEADS: one norm of all heads together */
 };
 
 enum { HAL_COLUMNS_MAX = 512, HAL_LOGITS_MAX = 16, HAL_TREE_MAX = 16, HAL_OP_SLOTS = 3 };
@@ -150,9 +155,11 @@ struct hal_op {
     struct hal_heads shape;     /* HAL_HEADS, HAL_ATTEND */
     uint32_t view;              /* likewise: the layer's */
     uint32_t sinks;             /* HAL_ATTEND: the first of float [heads] in rows, or BLOB_ABSENT */
-    float eps;                  /* HAL_NORM, HAL_HEADS */
-    uint32_t gain[2];           /* HAL_HEADS: of q's heads and of k's, floats [head_dim] in ROWS, or
-                                   BLOB_ABSENT */
+    float eps;                  /* HAL_NORM, HAL_HEADS, HAL_JOIN */
+    uint32_t gain[2];           /* HAL_HEADS: of q's heads and of k's, floats in ROWS, [head_dim],
+                                   or that for each head with HAL_WHOLE; or BLOB_ABSENT. HAL_JOIN:
+                                   the first, of float [width] */
+    uint32_t block;             /* HAL_JOIN: a power of two that divides the width */
     enum blob_rotation rotation;     /* HAL_HEADS */
     enum blob_activation activation; /* HAL_ACT */
     struct hal_mixture mixture; /* HAL_ROUTE, HAL_SPREAD, HAL_EXPERTS, HAL_MIX, HAL_ACT of pairs */

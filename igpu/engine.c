@@ -24,6 +24,7 @@ static int igpu_takes(const struct hal_model *model, const struct hal_op *op,
                       const uint32_t *weight) {
     if (!step_is_known(op->kind)) return 0;
     if (op->kind == HAL_ACT) return op->activation <= ACTIVATION_CLAMPED;
+    if (op->kind == HAL_HEADS) return !(op->flags & HAL_WHOLE);
     if (op->kind == HAL_EMBED)
         return weight_traits(model->tensors[*weight].type)->form == WEIGHT_ROWS;
     return op->kind != HAL_GEMV ||

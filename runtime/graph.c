@@ -42,6 +42,17 @@ static struct hal_op *add_norm(struct graph_layer *l, const struct blob_model *m
     return op;
 }
 
+/* What attention or the feed-forward part reads: the stream, normalised or as it is. */
+static void add_input(struct graph_layer *l, const struct hal_model *model, uint32_t layer) {
+    if (norms_before(layer_variant(&model->layers[layer], model->variants))) {
+        add_norm(l, model->dims, layer);
+        return;
+    }
+    struct hal_op *op = add(l, HAL_QUANT, layer, model->dims->dim);
+    reads(op, SLOT_X);
+    writes(op, SLOT_A);
+}
+
 static enum hal_slot slot_of(enum role_output output) {
     switch (output) {
     case TO_Q:
@@ -75,13 +86,30 @@ static struct hal_op *add_products(struct graph_layer *l, const struct hal_model
     return op;
 }
 
+/* What O or DOWN adds to the stream. Where a norm follows, it is normalised on the way. */
+static void add_result(struct graph_layer *l, const struct hal_model *model, uint32_t layer,
+                       enum layer_tensor which) {
+    const struct blob_variant *v = layer_variant(&model->layers[layer], model->variants);
+    struct hal_op *op = add_products(l, model, layer, which);
+    if (!norms_behind(v)) return;
+    op->flags = 0;
+    op->out[0] = SLOT_G;
+    op = add(l, HAL_JOIN, layer, model->dims->dim);
+    op->flags = HAL_ADD;
+    reads(op, SLOT_G);
+    writes(op, SLOT_X);
+    op->gain[0] = which == LT_O ? v->o_gain : v->down_gain;
+    op->block = stream_block(model->dims);
+    op->eps = model->dims->eps;
+}
+
 static void add_attention(struct graph_layer *l, const struct hal_model *model, uint32_t layer) {
     const struct blob_model *m = model->dims;
     const struct blob_layer *of = &model->layers[layer];
     const struct hal_heads shape = {of->heads, of->kv_heads, m->head_dim};
     const struct blob_variant *variant = layer_variant(of, model->variants);
     const uint32_t width = layer_width(m, of, WIDTH_Q), view = hal_view_of(model, layer);
-    add_norm(l, m, layer);
+    add_input(l, model, layer);
     const struct hal_op *qkv = add_products(l, model, layer, LT_Q);
     struct hal_op *op = add(l, HAL_HEADS, layer, width);
     for (uint32_t i = 0; i < qkv->outs; i++) reads(op, (enum hal_slot)qkv->out[i]);
@@ -90,6 +118,7 @@ static void add_attention(struct graph_layer *l, const struct hal_model *model, 
     op->gain[0] = variant->q_gain, op->gain[1] = variant->k_gain;
     op->eps = m->eps;
     op->rotation = (enum blob_rotation)variant->rotation;
+    if (variant->whole) op->flags = HAL_WHOLE;
     op->shape = shape;
     op = add(l, HAL_ATTEND, layer, width);
     reads(op, SLOT_QI);
@@ -100,7 +129,7 @@ static void add_attention(struct graph_layer *l, const struct hal_model *model, 
     op = add(l, HAL_QUANT, layer, width);
     reads(op, SLOT_Q);
     writes(op, SLOT_A);
-    add_products(l, model, layer, LT_O);
+    add_result(l, model, layer, LT_O);
 }
 
 /* Adds an operation of a layer's experts. */
@@ -168,14 +197,14 @@ static void add_feed_forward(struct graph_layer *l, const struct hal_model *mode
     }
     const struct blob_layer *of = &model->layers[layer];
     const uint32_t activation = layer_variant(of, model->variants)->activation;
-    add_norm(l, model->dims, layer);
+    add_input(l, model, layer);
     add_products(l, model, layer, activation_gated(activation) ? LT_GATE : LT_UP);
     struct hal_op *op = add(l, HAL_ACT, layer, of->ffn);
     op->activation = (enum blob_activation)activation;
     if (activation_gated(activation)) reads(op, SLOT_G);
     reads(op, SLOT_U);
     writes(op, SLOT_A);
-    add_products(l, model, layer, LT_DOWN);
+    add_result(l, model, layer, LT_DOWN);
 }
 
 static void add_embedding(struct graph_layer *l, const struct blob_model *m) {

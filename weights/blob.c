@@ -303,8 +303,22 @@ static bool role_holds(struct reader *r, uint32_t index, uint32_t rows, uint32_t
     return true;
 }
 
-static bool gain_holds(struct reader *r, const char *field, uint32_t at) {
-    return at == BLOB_ABSENT || run_holds(r, field, at, r->blob.model->head_dim);
+/* Gains of `heads` heads. */
+static bool gain_holds(struct reader *r, const char *field, uint32_t at, uint32_t heads) {
+    return at == BLOB_ABSENT || run_holds(r, field, at, heads * r->blob.model->head_dim);
+}
+
+/* Whether the norms of a layer have gains where they stand behind its parts, and none elsewhere. */
+static bool norms_hold(struct reader *r, const struct blob_variant *v) {
+    const uint32_t dim = r->blob.model->dim;
+    struct check *c = &r->c;
+    if (!check_range(c, "norms", v->norms, 0, v->experts ? 0 : BLOB_NORMS - 1) ||
+        !check_range(c, "whole", v->whole, 0, 1))
+        return false;
+    if (norms_behind(v))
+        return run_holds(r, "o_gain", v->o_gain, dim) &&
+               run_holds(r, "down_gain", v->down_gain, dim);
+    return check_equal(c, "o_gain", v->o_gain, 0) && check_equal(c, "down_gain", v->down_gain, 0);
 }
 
 /* Whether a layer has the experts that its variant says. */
@@ -335,10 +349,11 @@ static bool variant_holds(struct reader *r, uint32_t index) {
     const uint32_t rotations = r->blob.rope_tables > 1 ? BLOB_ROTATIONS : ROTATION_SECOND;
     if (!check_range(c, "rotation", v->rotation, 0, rotations - 1) ||
         !check_range(c, "window", v->window, 0, BLOB_POSITIONS_MAX) ||
-        !gain_holds(r, "q_gain", v->q_gain) || !gain_holds(r, "k_gain", v->k_gain) ||
+        !gain_holds(r, "q_gain", v->q_gain, 1) || !gain_holds(r, "k_gain", v->k_gain, 1) ||
         !check_range(c, "activation", v->activation, 0, BLOB_ACTIVATIONS - 1) ||
         !check_range(c, "experts", v->experts, 0, BLOB_EXPERTS_MAX) ||
-        !check_range(c, "mixing", v->mixing, 0, v->experts ? BLOB_MIXINGS - 1 : 0))
+        !check_range(c, "mixing", v->mixing, 0, v->experts ? BLOB_MIXINGS - 1 : 0) ||
+        !norms_hold(r, v))
         return false;
     for (size_t i = 0; i < sizeof v->zero / sizeof v->zero[0]; i++)
         if (!check_equal(c, "zero", v->zero[i], 0)) return false;
@@ -393,6 +408,10 @@ static bool layer_holds(struct reader *r, uint32_t index) {
                           CHECK_NUMBERS(variant->experts));
     if (l->heads && variant->sinks != BLOB_ABSENT &&
         !run_holds(r, "sinks", variant->sinks, l->heads))
+        return false;
+    if (l->heads && variant->whole &&
+        (!gain_holds(r, "q_gain", variant->q_gain, l->heads) ||
+         !gain_holds(r, "k_gain", variant->k_gain, l->kv_heads)))
         return false;
     for (uint32_t k = 0; k < LT_COUNT; k++) {
         const struct layer_role *role = &layer_roles[k];

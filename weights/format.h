@@ -125,6 +125,14 @@ enum blob_mixing {
 };
 enum { BLOB_MIXINGS = MIXING_ALL + 1 };
 
+/* Where the norms of a layer stand. */
+enum blob_norms {
+    NORMS_BEFORE = 0, /* before attention and before the feed-forward part */
+    NORMS_BEHIND = 1, /* behind them: what they give is normalised, and what they read is not */
+    NORMS_AROUND = 2  /* both */
+};
+enum { BLOB_NORMS = NORMS_AROUND + 1 };
+
 struct blob_variant {
     uint32_t rotation;       /* enum blob_rotation */
     uint32_t window;         /* 0: attention sees all positions; else so many, itself among them */
@@ -138,7 +146,13 @@ struct blob_variant {
     uint32_t experts, active; /* how many there are, and how many a token uses: 1 .. experts; or
                                  both 0 */
     uint32_t mixing;          /* enum blob_mixing */
-    uint32_t zero[6];
+    uint32_t norms;           /* enum blob_norms; with experts NORMS_BEFORE */
+    /* Gains of the norms behind attention and behind the feed-forward part, float [dim] in ROWS.
+     * Where the layer has no norms there, both are 0. */
+    uint32_t o_gain, down_gain;
+    uint32_t whole; /* 1: q_gain and k_gain are of one RMSNorm of all heads together, and have
+                       head_dim floats for each head; else 0 */
+    uint32_t zero[2];
 };
 
 /* Tensors come in the order of their offsets. */
@@ -220,6 +234,16 @@ static inline uint32_t layer_width(const struct blob_model *model, const struct 
         return layer->ffn;
     }
     return model->dim;
+}
+
+static inline int norms_before(const struct blob_variant *v) { return v->norms != NORMS_BEHIND; }
+static inline int norms_behind(const struct blob_variant *v) { return v->norms != NORMS_BEFORE; }
+
+/* The blocks in which engines put what a norm behind a sublayer gives through an unscaled Hadamard
+ * transform (docs/numerics.md 5): the largest power of two that divides dim. 1 is no transform,
+ * which models have that are not rotated. */
+static inline uint32_t stream_block(const struct blob_model *model) {
+    return model->rotated ? model->dim & (0u - model->dim) : 1;
 }
 
 /* Whether the layer is without the matrix. */

@@ -176,7 +176,8 @@ struct field {
     VARIANT_FIELD(rotation), VARIANT_FIELD(window), VARIANT_FIELD(q_gain), VARIANT_FIELD(k_gain),  \
         VARIANT_FIELD(sinks), VARIANT_FIELD(activation), VARIANT_FIELD(router),                    \
         VARIANT_FIELD(experts), VARIANT_FIELD(active), VARIANT_FIELD(mixing),                      \
-        VARIANT_FIELD(zero[0]), VARIANT_FIELD(zero[5])
+        VARIANT_FIELD(norms), VARIANT_FIELD(o_gain), VARIANT_FIELD(down_gain),                     \
+        VARIANT_FIELD(whole), VARIANT_FIELD(zero[0]), VARIANT_FIELD(zero[1])
 #define TENSOR_FIELD(i, f)                                                                         \
     { BLOB_TENSORS, i, offsetof(struct blob_tensor, f), sizeof(((struct blob_tensor *)0)->f), #f }
 #define TENSOR_FIELDS(i)                                                                           \

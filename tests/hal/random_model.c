@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* As many as any layer has. */
+enum { HEADS = 16 };
+
 static uint32_t state;
 static uint32_t draw(void) {
     state ^= state << 13, state ^= state >> 17, state ^= state << 5;
@@ -45,9 +48,9 @@ static uint32_t add_tensor(struct maker *m, const char *name, uint32_t type, uin
     return m->count++;
 }
 
-static uint32_t add_gain(struct maker *m, uint32_t head_dim) {
+static uint32_t add_gain(struct maker *m, uint32_t floats) {
     const uint32_t at = m->row_floats;
-    for (uint32_t i = 0; i < head_dim; i++) m->rows[m->row_floats++] = 0.25f + unit();
+    for (uint32_t i = 0; i < floats; i++) m->rows[m->row_floats++] = 0.25f + unit();
     return at;
 }
 
@@ -83,10 +86,10 @@ static void add_layer(struct maker *m, const struct random_shape *s, struct blob
     }
 }
 
-/* For as many heads as any layer has. Scores lie around 0. */
+/* Scores lie around 0. */
 static uint32_t add_sinks(struct maker *m) {
     const uint32_t at = m->row_floats;
-    for (uint32_t i = 0; i < 16; i++) m->rows[m->row_floats++] = 8.0f * unit() - 4.0f;
+    for (uint32_t i = 0; i < HEADS; i++) m->rows[m->row_floats++] = 8.0f * unit() - 4.0f;
     return at;
 }
 
@@ -103,12 +106,17 @@ struct hal_model random_model(const struct random_shape *s, uint32_t seed) {
                                  .vocab = s->vocab,
                                  .max_positions = s->positions,
                                  .head_dim = s->head_dim,
-                                 .eps = 1e-5f};
+                                 .eps = 1e-5f,
+                                 .rotated = s->rotated};
     model->embed = add_tensor(&m, "embed", WEIGHT_ROW8, s->vocab, s->dim, 0);
     for (uint32_t i = 0; i < 8; i++)
         if (s->gains >> i & 1)
-            variants[i].q_gain = add_gain(&m, s->head_dim),
-            variants[i].k_gain = add_gain(&m, s->head_dim);
+            variants[i].q_gain = add_gain(&m, (variants[i].whole ? HEADS : 1) * s->head_dim),
+            variants[i].k_gain = add_gain(&m, (variants[i].whole ? HEADS : 1) * s->head_dim);
+    for (uint32_t i = 0; i < 8; i++)
+        if (norms_behind(&variants[i]))
+            variants[i].o_gain = add_gain(&m, padded_rows(s->dim)),
+            variants[i].down_gain = add_gain(&m, padded_rows(s->dim));
     for (uint32_t i = 0; i < s->layers; i++) {
         layers[i] = s->layer[i];
         if (layers[i].variant && variants[layers[i].variant - 1].sinks != BLOB_ABSENT)

@@ -14,7 +14,9 @@ struct random_shape {
     uint32_t bias;                  /* on every matrix */
     struct blob_variant variant[8]; /* those that layers name; sinks other than BLOB_ABSENT are
                                        filled in */
-    uint32_t gains;                 /* variants whose heads of q and k have gains, a bit for each */
+    uint32_t gains;                 /* variants whose heads of q and k have gains, a bit for each;
+                                       for all heads together where `whole` says so */
+    uint32_t rotated;               /* whether norms behind sublayers have a transform */
 };
 
 /* Everything malloc'ed; random_model_free gives it back. The same seed gives the same model. */

@@ -82,6 +82,19 @@ const struct random_shape shapes[SHAPES] = {
      .w4 = 1,
      .bias = 1,
      .variant = {{PLAIN, .experts = 8, .active = 1}}},
+    /* Norms behind the sublayers: alone, and with others before them; in blocks of 32; all heads of
+     * q and k normalised together. */
+    {.layers = 3,
+     .dim = 160,
+     .vocab = 60,
+     .head_dim = 32,
+     .positions = POSITIONS,
+     .layer = {{.heads = 4, .kv_heads = 2, .ffn = 128, .variant = 1},
+               {.heads = 3, .kv_heads = 1, .ffn = 64, .variant = 2},
+               {.heads = 2, .kv_heads = 2, .ffn = 192, .variant = 1}},
+     .variant = {{PLAIN, .norms = NORMS_BEHIND, .whole = 1}, {PLAIN, .norms = NORMS_AROUND}},
+     .gains = 3,
+     .rotated = 1},
 };
 
 const struct hal_engine *tested = &hal_cpu_engine;

@@ -14,7 +14,7 @@
 #include "tests/hal/random_model.h"
 
 enum { TOKENS = 34, SLOTS = 640, POSITIONS = 64, COLUMNS = 48 };
-enum { SHAPES = 7 };
+enum { SHAPES = 8 };
 extern const struct random_shape shapes[SHAPES];
 
 /* The engine under test, and how it may be asked to compute: instruction sets and threads are the

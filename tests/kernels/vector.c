@@ -1,10 +1,10 @@
-/* norm, quant, the activations, head, embed, rms and mix against the reference. One `struct work`
- * describes a call of any of them. */
+/* norm, quant, the activations, head, embed, rms, mix and join against the reference. One `struct
+ * work` describes a call of any of them. */
 #include "checker.h"
 
-enum op { NORM, QUANT, SILU, CLAMPED, UNMIXED, GELU, HEAD, EMBED, RMS, MIX, OPS };
-static const char *const op_name[] = {"norm", "quant", "silu",  "clamped", "plain",
-                                      "gelu", "head",  "embed", "rms",     "mix"};
+enum op { NORM, QUANT, SILU, CLAMPED, UNMIXED, GELU, HEAD, EMBED, RMS, MIX, JOIN, OPS };
+static const char *const op_name[] = {"norm", "quant", "silu", "clamped", "plain", "gelu",
+                                      "head", "embed", "rms",  "mix",     "join"};
 
 static int gated(enum op op) { return op == SILU || op == CLAMPED || op == UNMIXED; }
 
@@ -27,6 +27,7 @@ struct work {
     uint32_t n;
     enum values values;
     int rope, gain;
+    uint32_t block; /* JOIN */
 };
 
 struct vector_data {
@@ -104,6 +105,13 @@ static struct vector_data vector_take(const struct work *w, struct dice d, enum 
         v.out = guard_take(0, 1, side);
         v.scale = w->values == V_ZERO ? 0.0f : w->values == V_EQUAL ? 1.0f : 0x1.55p-3f;
         break;
+    case JOIN: /* its gains in y, what is added to in out */
+        v.y = guard_take(w->n * sizeof(float), 4, side);
+        fill(&d, &v.y, w->values == V_ONE_LARGE ? V_WIDE : V_PLAIN);
+        v.out = guard_take(w->n * sizeof(float), 4, side);
+        fill(&d, &v.out, w->values == V_HUGE ? V_HUGE : V_PLAIN);
+        v.scale = w->values == V_TINY ? 0x1p+20f : w->values == V_HUGE ? 0x1p-50f : 0.7f;
+        break;
     default:
         v.y = guard_take(gated(w->op) ? w->n * sizeof(float) : 0, 4, side);
         if (gated(w->op)) fill(&d, &v.y, w->values == V_ONE_LARGE ? V_WIDE : w->values);
@@ -142,6 +150,8 @@ static uint32_t vector_call(struct vector_data *v) {
         return 0;
     case MIX:
         return v->table->mix(x, y, v->scale, w->n);
+    case JOIN:
+        return v->table->join((float *)(void *)v->out.data, x, y, v->scale, w->n, w->block);
     default:
         return v->table->embed((const int8_t *)v->y.data, v->scale, w->n, x);
     }
@@ -213,7 +223,7 @@ static void head(void **state) {
     for (uint32_t n = 16; n <= 256; n += 16)
         for (int v = 0; v < V_BROKEN; v++)
             for (int how = 0; how < 4; how++)
-                check(&(struct work){HEAD, n, (enum values)v, how & 1, how >> 1}, &d);
+                check(&(struct work){HEAD, n, (enum values)v, how & 1, how >> 1, 0}, &d);
     assert_true(good > 100 && bad_cases > 20);
 }
 
@@ -296,6 +306,44 @@ static void mix(void **state) {
     assert_true(good > 100 && bad_cases > 20);
 }
 
+/* Blocks from 1 to the whole width, and widths of several blocks. */
+static void join(void **state) {
+    (void)state;
+    struct dice d = {17};
+    good = bad_cases = 0;
+    for (uint32_t block = 1; block <= 4096; block *= 2)
+        for (uint32_t blocks = 1; blocks <= 5; blocks += 2)
+            for (int v = 0; v < V_BROKEN; v++)
+                check(
+                    &(struct work){
+                        .op = JOIN, .n = block * blocks, .values = (enum values)v, .block = block},
+                    &d);
+    assert_true(good > 100 && bad_cases > 10);
+}
+
+/* One element of 3, with a gain of 2 and a factor of 1/4, becomes a row of its block's Hadamard
+ * matrix, times 3/2; it is added to what is there. */
+static void join_by_hand(void **state) {
+    (void)state;
+    enum { N = 96 };
+    float x[N], y[N], gain[N];
+    EACH_MASK(mask) {
+        struct cpu_kernels t = table_of(mask);
+        for (uint32_t block = 1; block <= 32; block *= 2)
+            for (uint32_t j = 0; j < N; j++) {
+                for (uint32_t i = 0; i < N; i++)
+                    x[i] = (float)i, y[i] = i == j ? 3 : 0, gain[i] = 2;
+                assert_int_equal(t.join(x, y, gain, 0.25f, N, block), 0);
+                for (uint32_t i = 0; i < N; i++) {
+                    const int row = i / block != j / block                        ? 0
+                                    : __builtin_popcount(i & j & (block - 1)) & 1 ? -1
+                                                                                  : 1;
+                    assert_true(x[i] == (float)i + 1.5f * (float)row);
+                }
+            }
+    }
+}
+
 /* The reference itself, where the answer is known: quant's q and s of a vector whose largest
  * magnitude is 127. */
 static void quant_by_hand(void **state) {
@@ -354,6 +402,8 @@ int vector_tests(void) {
                                        cmocka_unit_test(embed),
                                        cmocka_unit_test(rms),
                                        cmocka_unit_test(mix),
+                                       cmocka_unit_test(join),
+                                       cmocka_unit_test(join_by_hand),
                                        cmocka_unit_test(gelu_by_hand),
                                        cmocka_unit_test(clamped_by_hand),
                                        cmocka_unit_test(plain_by_hand)};
@@ -363,9 +413,10 @@ int vector_tests(void) {
 static void bench_call(void *user) { vector_call(user); }
 
 void vector_bench(void) {
-    static const uint32_t widths[OPS] = {4096, 4096, 11008, 11008, 11008, 128, 4096, 128, 4096};
+    static const uint32_t widths[OPS] = {4096, 4096, 11008, 11008, 11008,
+                                         128,  4096, 128,   4096,  4096};
     for (enum op op = NORM; op < OPS; op++) {
-        struct work w = {op, widths[op], V_EQUAL, 1, 0};
+        struct work w = {op, widths[op], V_EQUAL, 1, 0, widths[op]};
         struct vector_data v = vector_take(&w, (struct dice){15}, FRONT);
         EACH_MASK(mask) {
             struct cpu_kernels t = table_of(mask);

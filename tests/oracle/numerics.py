@@ -36,9 +36,12 @@ DRAFT = np.dtype([(n, '<u4') for n in ('head_rows', 'mask', 'zero', 'zero2')])
 LAYER = np.dtype([(n, '<u4') for n in ('heads', 'kv_heads', 'ffn', 'variant')] +
                  [('tensor', '<u4', 7), ('zero', '<u4')])
 VARIANT = np.dtype([(n, '<u4') for n in ('rotation', 'window', 'q_gain', 'k_gain', 'sinks',
-                                         'activation', 'router', 'experts', 'active', 'mixing')] +
-                   [('zero', '<u4', 6)])
-PLAIN = np.array([(0, 0, ABSENT, ABSENT, ABSENT, 0, ABSENT, 0, 0, 0, (0, ) * 6)], VARIANT)
+                                         'activation', 'router', 'experts', 'active', 'mixing',
+                                         'norms', 'o_gain', 'down_gain', 'whole')] +
+                   [('zero', '<u4', 2)])
+PLAIN = np.array([(0, 0, ABSENT, ABSENT, ABSENT, 0, ABSENT, 0, 0, 0, 0, 0, 0, 0, (0, ) * 2)],
+                 VARIANT)
+NORMS_BEFORE, NORMS_BEHIND = 0, 1
 ROTATION_NONE, ROTATION_SECOND = 1, 2
 ACTIVATION_SILU, ACTIVATION_GELU, ACTIVATION_CLAMPED, ACTIVATION_PLAIN = 0, 1, 2, 3
 TENSOR = np.dtype([('name', 'S48')] +
@@ -371,13 +374,21 @@ def hadamard(h, block):
     return h.reshape(shape)
 
 
-def mixed(x, table, gain, eps):
-    """q or k after GEMV, quantized."""
+def join(x, y, gain, block, inv_dim, eps):
+    """x with what a norm behind a sublayer makes of its products y."""
+    r = rms(y, inv_dim, eps)
+    h = hadamard(snap(mul(y, gain[None, :])), block)
+    return snap(add(x, snap(mul(h, r[:, None]))))
+
+
+def mixed(x, table, gain, whole, eps):
+    """q or k after GEMV, quantized. whole: the norm is of all heads together."""
     n, heads, d = x.shape
     if gain is None:
         return quant(hadamard(rope(x, table), math.gcd(d, 64)))
-    r = rms(x.reshape(-1, d), f32(1.0 / d), eps).reshape(n, heads)
-    x = snap(mul(x, gain[None, None, :]))
+    rows = heads * d if whole else d
+    r = rms(x.reshape(-1, rows), f32(1.0 / rows), eps).reshape(n, -1)
+    x = snap(mul(x, gain.reshape(1, -1, d)))
     q, s = quant(hadamard(rope(x, table), math.gcd(d, 64)))
     return q, snap(mul(s, r))
 
@@ -469,9 +480,11 @@ def attention(blob, layer, x, a, kv):
     table = blob.rope[int(variant['rotation'] == ROTATION_SECOND), :n]
     if variant['rotation'] == ROTATION_NONE:
         table = np.stack((np.ones_like(table[:, 0]), np.zeros_like(table[:, 1])), axis=1)
-    q_gain, k_gain = (blob.floats(variant[g], d) for g in ('q_gain', 'k_gain'))
+    whole = int(variant['whole'])
+    q_gain, k_gain = (blob.floats(variant[g], x.shape[1] * d if whole else d)
+                      for g, x in (('q_gain', q), ('k_gain', k)))
     eps = f32(blob.model['eps'])
-    (q, qs), (k, ks) = mixed(q, table, q_gain, eps), mixed(k, table, k_gain, eps)
+    (q, qs), (k, ks) = (mixed(x, table, gain, whole, eps) for x, gain in ((q, q_gain), (k, k_gain)))
     v, vs = quant(v)
     k, v = (cached(x, bits) for x, bits in zip((k, v), KV_BITS[kv]))
     group = int(layer['heads']) // int(layer['kv_heads'])
@@ -493,16 +506,25 @@ def logits(blob, ids, kv='8'):
     inv_dim, eps = f32(1.0 / int(m['dim'])), f32(m['eps'])
     embed = blob.tensor(m['embed'])
     x = snap(mul(embed.w[ids][:, :int(m['dim'])].astype(f32), embed.row_scale[ids][:, None]))
+    dim = int(m['dim'])
+    block = dim & -dim if m['rotated'] else 1
+
+    def joined(x, y, gain):
+        if variant['norms'] == NORMS_BEFORE:
+            return snap(add(x, y))
+        return join(x, y, blob.floats(variant[gain], dim), block, inv_dim, eps)
+
     for layer in blob.layers:
         weight = [blob.tensor(t) if t != ABSENT else None for t in layer['tensor'][3:]]
         variant = blob.variants[layer['variant']]
+        behind = variant['norms'] == NORMS_BEHIND
         if layer['heads']:
-            o = attention(blob, layer, x, norm(x, inv_dim, eps), kv)
-            x = snap(add(x, gemv(weight[0], quant(o))))
+            o = attention(blob, layer, x, quant(x) if behind else norm(x, inv_dim, eps), kv)
+            x = joined(x, gemv(weight[0], quant(o)), 'o_gain')
         if variant['experts']:
             x = experts(blob, layer, variant, x, norm(x, inv_dim, eps))
         elif layer['ffn']:
-            a = norm(x, inv_dim, eps)
+            a = quant(x) if behind else norm(x, inv_dim, eps)
             u, activation = gemv(weight[2], a), int(variant['activation'])
             if activation == ACTIVATION_GELU:
                 h = gelu(u)
@@ -510,7 +532,7 @@ def logits(blob, ids, kv='8'):
                 h = GATED[activation](gemv(weight[1], a), u)
             if activation != ACTIVATION_PLAIN:
                 h = hadamard(h, 64)
-            x = snap(add(x, gemv(weight[3], quant(h))))
+            x = joined(x, gemv(weight[3], quant(h)), 'down_gain')
     y = gemv(blob.tensor(m['head']), norm(x, inv_dim, eps))
     if blob.head_ids is None:
         return y

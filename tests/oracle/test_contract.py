@@ -102,6 +102,8 @@ def main():
             blob = Path(tmp) / 'variant.apus'
             for which, shape in (('windows', 'windows and sinks'), ('experts', 'experts'),
                                  ('clamped', 'layers of gpt-oss'),
+                                 ('norms', 'norms behind sublayers'),
+                                 ('unrotated', 'norms behind sublayers, not rotated'),
                                  ('w4s', 'sparse weights of 4 bits'),
                                  ('w8s', 'sparse weights of 8 bits'),
                                  ('w4t', 'weights from a table')):

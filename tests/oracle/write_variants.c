@@ -5,6 +5,9 @@
  *   write_variants clamped    one kind of layer after another as gpt-oss has them: windows and
  *                             sinks, experts and biases, the clamped activation; one without
  *                             experts
+ *   write_variants norms      norms behind the sublayers, alone and with others before them, and of
+ *                             all heads of q and k together
+ *   write_variants unrotated  the same without rotation
  *   write_variants w4s        sparse weights of 4 bits
  *   write_variants w8s        and of 8
  *   write_variants w4t        weights from a table */
@@ -35,6 +38,17 @@ int main(int argc, char **argv) {
                                              .clamped = 0xf,
                                              .bias = 1,
                                              .seed = 13};
+    static const struct tiny_spec norms = {.layers = 4,
+                                           .dim = 160,
+                                           .behind = 0xb,
+                                           .around = 0x4,
+                                           .normed = 0x7,
+                                           .whole = 0x3,
+                                           .bias = 1,
+                                           .seed = 16};
+    static struct tiny_spec unrotated;
+    unrotated = norms;
+    unrotated.unrotated_stream = 1;
     static const struct tiny_spec w4s = {.weights = WEIGHT_W4S, .dim = 320, .bias = 1, .seed = 14};
     static const struct tiny_spec w8s = {
         .layers = 2, .weights = WEIGHT_W8S, .ffn = 320, .plain = 2, .bias = 1, .seed = 15};
@@ -43,8 +57,9 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         const struct tiny_spec *spec;
-    } known[] = {{"windows", &windows}, {"experts", &experts}, {"clamped", &clamped},
-                 {"w4s", &w4s},         {"w8s", &w8s},         {"w4t", &w4t}};
+    } known[] = {
+        {"windows", &windows},     {"experts", &experts}, {"clamped", &clamped}, {"norms", &norms},
+        {"unrotated", &unrotated}, {"w4s", &w4s},         {"w8s", &w8s},         {"w4t", &w4t}};
     const struct tiny_spec *spec = NULL;
     size_t bytes;
     for (size_t i = 0; argc == 2 && i < sizeof known / sizeof *known; i++)

@@ -14,12 +14,18 @@
 
 enum { BOS = 256, EOS = 257 };
 
+struct gain_run {
+    uint32_t at, floats;
+};
+
 struct building {
     struct tiny_spec spec;
     struct blob_model model;
     struct blob_layer layers[TINY_LAYERS_MAX];
     struct blob_variant variants[TINY_LAYERS_MAX];
     uint32_t variants_count;
+    struct gain_run gains[4 * TINY_LAYERS_MAX];
+    uint32_t gain_count;
     struct blob_tensor tensors[2 + TINY_LAYERS_MAX * (LT_COUNT + 1)];
     uint64_t row_floats, weight_bytes;
     size_t vocab_bytes;
@@ -138,6 +144,14 @@ static uint32_t add_tensor(struct building *b, const char *name, enum weight_typ
     return b->model.tensors++;
 }
 
+/* The place of so many gains, which fill_gains finds again. */
+static uint32_t add_gains(struct building *b, uint32_t floats) {
+    const uint32_t at = (uint32_t)b->row_floats;
+    b->gains[b->gain_count++] = (struct gain_run){at, floats};
+    b->row_floats += padded_rows(floats);
+    return at;
+}
+
 static void add_layer(struct building *b, uint32_t i) {
     const struct tiny_spec *s = &b->spec;
     struct blob_layer *layer = &b->layers[i];
@@ -152,10 +166,16 @@ static void add_layer(struct building *b, uint32_t i) {
     if (s->ungated >> i & 1) variant.activation = ACTIVATION_GELU;
     if (s->clamped >> i & 1) variant.activation = ACTIVATION_CLAMPED;
     if (s->plain >> i & 1) variant.activation = ACTIVATION_PLAIN;
+    if (s->behind >> i & 1) variant.norms = NORMS_BEHIND;
+    if (s->around >> i & 1) variant.norms = NORMS_AROUND;
     if (s->normed >> i & 1) {
-        variant.q_gain = (uint32_t)b->row_floats;
-        variant.k_gain = variant.q_gain + s->head_dim;
-        b->row_floats += 2 * s->head_dim;
+        variant.whole = s->whole >> i & 1;
+        variant.q_gain = add_gains(b, variant.whole ? heads * s->head_dim : s->head_dim);
+        variant.k_gain = add_gains(b, variant.whole ? kv_heads * s->head_dim : s->head_dim);
+    }
+    if (norms_behind(&variant)) {
+        variant.o_gain = add_gains(b, s->dim);
+        variant.down_gain = add_gains(b, s->dim);
     }
     if (heads && s->sinks >> i & 1) {
         variant.sinks = (uint32_t)b->row_floats;
@@ -194,7 +214,7 @@ static void describe(struct building *b) {
     b->model.draft = s->head_rows || s->mask;
     b->model.layers = s->layers, b->model.dim = s->dim, b->model.vocab = s->vocab,
     b->model.max_positions = s->positions;
-    b->model.head_dim = s->head_dim, b->model.eps = 1e-5f, b->model.rotated = 1;
+    b->model.head_dim = s->head_dim, b->model.eps = 1e-5f, b->model.rotated = !s->unrotated_stream;
     b->model.name = 1, b->model.architecture = 6, b->model.provenance = 13;
     for (uint32_t i = 0; i < b->model.tensors; i++)
         b->model.parameters += (uint64_t)b->tensors[i].rows * b->tensors[i].cols;
@@ -269,9 +289,9 @@ static void fill_weights(const struct building *b, float *rows, uint8_t *weights
         else
             fill_tensor(b, t, size, rows, weights, &seed);
     }
-    for (uint32_t i = 0; i < b->variants_count; i++)
-        for (uint32_t c = 0; b->variants[i].q_gain != BLOB_ABSENT && c < 2 * b->spec.head_dim; c++)
-            rows[b->variants[i].q_gain + c] = 0.75f + (float)random_below(&seed, 1024) / 2048;
+    for (uint32_t i = 0; i < b->gain_count; i++)
+        for (uint32_t c = 0; c < b->gains[i].floats; c++)
+            rows[b->gains[i].at + c] = 0.75f + (float)random_below(&seed, 1024) / 2048;
 }
 
 /* Around 0, where the scores lie. */

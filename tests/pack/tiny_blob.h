@@ -43,10 +43,14 @@ struct tiny_spec {
     uint32_t second_rope;             /* layers with the second table of RoPE, likewise */
     uint32_t window[TINY_LAYERS_MAX]; /* 0: all */
     uint32_t sinks;                   /* layers with sinks, a bit for each */
-    uint32_t normed;  /* layers whose heads of q and k are normalised, with gains, likewise */
-    uint32_t ungated; /* layers with GELU and no gate, likewise */
-    uint32_t clamped; /* layers with the clamped activation, likewise */
-    uint32_t plain;   /* layers without a transform of DOWN's inputs, likewise */
+    uint32_t normed;      /* layers whose heads of q and k are normalised, with gains, likewise */
+    uint32_t ungated;     /* layers with GELU and no gate, likewise */
+    uint32_t clamped;     /* layers with the clamped activation, likewise */
+    uint32_t plain;       /* layers without a transform of DOWN's inputs, likewise */
+    uint32_t behind;      /* layers with norms behind their parts, and not before them, likewise */
+    uint32_t around;      /* layers with both, likewise */
+    uint32_t whole;       /* normed layers whose gains are of all heads together, likewise */
+    int unrotated_stream; /* the model is not rotated */
 };
 
 /* The blob at a 4096-aligned address, *bytes long; release it with free(). NULL where memory is
