@@ -207,6 +207,13 @@ ROWS = [
             'q_norm': (0.1 * math.log(4) + 1)**-2,
             'o_proj.bias': 0
         }),
+    # norms behind the sublayers, of all heads together, and none before; widths whose largest power
+    # of two is a part of them
+    Row('olmo2', 'Olmo2', dict(rms_norm_eps=1e-6), gguf='olmo2', calibrated=True),
+    Row('olmo2-blocks',
+        'Olmo2',
+        dict(hidden_size=160, num_attention_heads=5, num_key_value_heads=5, attention_bias=True),
+        gain={'o_proj.bias': 0}),
     # layer norms, biases everywhere, GELU without a gate
     Row('starcoder2', 'Starcoder2', dict(STARCODER2), gguf='starcoder2', calibrated=True),
     Row('starcoder2-tied',

@@ -413,7 +413,7 @@ int vector_tests(void) {
 static void bench_call(void *user) { vector_call(user); }
 
 void vector_bench(void) {
-    static const uint32_t widths[OPS] = {4096, 4096, 11008, 11008, 11008,
+    static const uint32_t widths[OPS] = {4096, 4096, 11008, 11008, 11008, 11008,
                                          128,  4096, 128,   4096,  4096};
     for (enum op op = NORM; op < OPS; op++) {
         struct work w = {op, widths[op], V_EQUAL, 1, 0, widths[op]};

@@ -17,7 +17,7 @@ static void wrong_config_is_refused_in_words(void **state) {
     } wrong[] = {
         {"{", "[{", "config.json"},
         {"\"LlamaForCausalLM\"", "\"GPT2LMHeadModel\"", "GPT2LMHeadModel is not supported, only"},
-        {"\"LlamaForCausalLM\"", "\"Gemma2ForCausalLM\"", "what is missing: norms behind"},
+        {"\"LlamaForCausalLM\"", "\"Gemma2ForCausalLM\"", "what is missing: soft caps"},
         {"\"LlamaForCausalLM\"", "\"Qwen3ForCausalLM\"", "self_attn.q_norm.weight is missing"},
         {"\"LlamaForCausalLM\"", "\"GptOssForCausalLM\"", "self_attn.sinks is missing"},
         {"\"LlamaForCausalLM\"], ", "\"GptOssForCausalLM\"], \"swiglu_limit\": 5, ",

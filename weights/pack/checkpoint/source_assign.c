@@ -108,6 +108,7 @@ static bool is_wanted(const struct model_config *c, const struct layer_config *l
     uint32_t holds = c->features | 1u << WHEN_ALWAYS;
     if (!c->tied) holds |= 1u << WHEN_UNTIED;
     if (!config_has(c, WHEN_UNGATED)) holds |= 1u << WHEN_GATED;
+    if (!config_has(c, WHEN_ONLY_BEHIND)) holds |= 1u << WHEN_BEFORE;
     if (c->rope.scaling == ROPE_DIVISORS) holds |= 1u << WHEN_DIVISORS;
     if (c->rope.scaling == ROPE_LONG && !c->rope.long_divisor) holds |= 1u << WHEN_LONG;
     if (row->per == PER_ATTENTION && l->heads == 0) return false;

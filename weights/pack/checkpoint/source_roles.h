@@ -24,6 +24,7 @@ enum source_when {
     WHEN_DIVISORS, /* RoPE's frequencies are divided */
     WHEN_LONG,     /* by one of two lists (LongRoPE) */
     WHEN_GATED,    /* the activation has a gate */
+    WHEN_BEFORE,   /* norms stand before attention and the feed-forward part */
     /* From here on: features that a model may have, by its architecture, its configuration or its
      * tensors. */
     WHEN_BIASED,         /* Q, K and V have biases */
@@ -34,6 +35,9 @@ enum source_when {
     WHEN_UNGATED,        /* GELU without a gate */
     WHEN_EXPERTS_BIASED, /* the router and the experts have biases */
     WHEN_SINKS,          /* attention has a sink for each head */
+    WHEN_BEHIND,         /* norms stand behind attention and the feed-forward part */
+    WHEN_ONLY_BEHIND,    /* and none before them */
+    WHEN_WHOLE,          /* the norms of Q and K are of all heads together */
 };
 enum { WHEN_FEATURES = WHEN_BIASED }; /* the first of them */
 #define SOURCE_FEATURE(when) (1u << (when))
@@ -46,7 +50,8 @@ enum { WHEN_FEATURES = WHEN_BIASED }; /* the first of them */
     SIZE(Q, (uint64_t)l->heads * l->head_dim)                                                      \
     SIZE(KV, (uint64_t)l->kv_heads * l->head_dim)                                                  \
     SIZE(HEADS, l->heads)                                                                          \
-    SIZE(HEAD, l->head_dim)                                                                        \
+    SIZE(Q_GAIN, (uint64_t)(config_has(c, WHEN_WHOLE) ? l->heads : 1) * l->head_dim)               \
+    SIZE(K_GAIN, (uint64_t)(config_has(c, WHEN_WHOLE) ? l->kv_heads : 1) * l->head_dim)            \
     SIZE(FREQS, c->rope.rotary / 2)                                                                \
     SIZE(FFN, l->ffn)                                                                              \
     SIZE(EXPERTS, l->experts)
@@ -79,13 +84,13 @@ enum source_order { ORDER_PLAIN, ORDER_ROTARY };
          "rope_factors_short.weight", NULL)                                                        \
     ROLE(ROPE_LONG, PER_MODEL, WHEN_LONG, SIZE_ONE, SIZE_FREQS, ORDER_PLAIN,                       \
          "rope_factors_long.weight", NULL)                                                         \
-    ROLE(ATTN_NORM, PER_ATTENTION, WHEN_ALWAYS, SIZE_ONE, SIZE_DIM, ORDER_PLAIN,                   \
+    ROLE(ATTN_NORM, PER_ATTENTION, WHEN_BEFORE, SIZE_ONE, SIZE_DIM, ORDER_PLAIN,                   \
          "attn_norm.weight", "input_layernorm.weight")                                             \
     ROLE(ATTN_NORM_BIAS, PER_ATTENTION, WHEN_SHIFTED, SIZE_ONE, SIZE_DIM, ORDER_PLAIN,             \
          "attn_norm.bias", "input_layernorm.bias")                                                 \
-    ROLE(Q_NORM, PER_ATTENTION, WHEN_NORMED, SIZE_ONE, SIZE_HEAD, ORDER_ROTARY,                    \
+    ROLE(Q_NORM, PER_ATTENTION, WHEN_NORMED, SIZE_ONE, SIZE_Q_GAIN, ORDER_ROTARY,                  \
          "attn_q_norm.weight", "self_attn.q_norm.weight")                                          \
-    ROLE(K_NORM, PER_ATTENTION, WHEN_NORMED, SIZE_ONE, SIZE_HEAD, ORDER_ROTARY,                    \
+    ROLE(K_NORM, PER_ATTENTION, WHEN_NORMED, SIZE_ONE, SIZE_K_GAIN, ORDER_ROTARY,                  \
          "attn_k_norm.weight", "self_attn.k_norm.weight")                                          \
     ROLE(SINKS, PER_ATTENTION, WHEN_SINKS, SIZE_ONE, SIZE_HEADS, ORDER_PLAIN, "attn_sinks.weight", \
          "self_attn.sinks")                                                                        \
@@ -111,8 +116,12 @@ enum source_order { ORDER_PLAIN, ORDER_ROTARY };
          "mlp.up_proj.bias")                                                                       \
     ROLE(DOWN_BIAS, PER_FFN, WHEN_FFN_BIASED, SIZE_ONE, SIZE_DIM, ORDER_PLAIN, "ffn_down.bias",    \
          "mlp.down_proj.bias")                                                                     \
-    ROLE(FFN_NORM, PER_FFN, WHEN_ALWAYS, SIZE_ONE, SIZE_DIM, ORDER_PLAIN, "ffn_norm.weight",       \
+    ROLE(FFN_NORM, PER_FFN, WHEN_BEFORE, SIZE_ONE, SIZE_DIM, ORDER_PLAIN, "ffn_norm.weight",       \
          "post_attention_layernorm.weight")                                                        \
+    ROLE(O_NORM, PER_ATTENTION, WHEN_BEHIND, SIZE_ONE, SIZE_DIM, ORDER_PLAIN,                      \
+         "post_attention_norm.weight", "post_attention_layernorm.weight")                          \
+    ROLE(DOWN_NORM, PER_FFN, WHEN_BEHIND, SIZE_ONE, SIZE_DIM, ORDER_PLAIN, "post_ffw_norm.weight", \
+         "post_feedforward_layernorm.weight")                                                      \
     ROLE(ROUTER, PER_EXPERTS, WHEN_ALWAYS, SIZE_EXPERTS, SIZE_DIM, ORDER_PLAIN,                    \
          "ffn_gate_inp.weight", "mlp.gate.weight")                                                 \
     ROLE(ROUTER_BIAS, PER_EXPERTS, WHEN_EXPERTS_BIASED, SIZE_ONE, SIZE_EXPERTS, ORDER_PLAIN,       \
@@ -156,6 +165,8 @@ enum source_naming { NAMES_GGUF, NAMES_HUGGING_FACE, NAMINGS };
           SOURCE_NONE)                                                                             \
     ALIAS(FAMILY_EXPERTS, NULL, "mlp.router.weight", SOURCE_ROUTER, SOURCE_NONE, SOURCE_NONE)      \
     ALIAS(FAMILY_GPT_OSS, "post_attention_norm.weight", NULL, SOURCE_FFN_NORM, SOURCE_NONE,        \
+          SOURCE_NONE)                                                                             \
+    ALIAS(FAMILY_BEHIND, NULL, "post_attention_layernorm.weight", SOURCE_O_NORM, SOURCE_NONE,      \
           SOURCE_NONE)
 
 enum { SOURCE_FUSED_MAX = 3 };

@@ -22,7 +22,8 @@ struct activations {
     float *x;                      /* [dim] the residual stream */
     float *a;                      /* [widest] a normalised input, or the attention's output */
     float *first, *second, *third; /* Q, K and V, or GATE and UP; first becomes DOWN's input */
-    uint32_t widest;               /* the most padded columns of any matrix */
+    float *products; /* [dim] of O or DOWN before a norm behind them; NULL: no layer has one */
+    uint32_t widest; /* the most padded columns of any matrix */
 };
 
 /* False if memory is short. */
@@ -31,7 +32,8 @@ void activations_free(struct activations *s); /* may be one of zeros */
 
 const float *activations_input(const struct activations *s, enum layer_tensor role);
 /* [tokens][rows of the role] */
-float *activations_output(const struct activations *s, enum layer_tensor role);
+float *activations_output(const struct activations *s, const struct plan *plan, uint32_t layer,
+                          enum layer_tensor role);
 /* Whether the role has the same input as the layer's role before it. */
 bool activations_share_input(const struct plan *plan, uint32_t layer, enum layer_tensor role);
 

@@ -47,9 +47,10 @@ bool balance_layer(struct source *source, const struct plan *plan, uint32_t laye
         free(squares);
         return diag_fail(d, "out of memory");
     }
-    bool good = source_read_rows(source, up->gain, 0, 1, gain, d) &&
-                add_squares(source, gate->from, gain, true, room, room_floats, squares, d) &&
-                add_squares(source, up->from, gain, true, room, room_floats, squares + ffn, d) &&
+    const float *gains = up->gain ? gain : NULL;
+    bool good = (!gains || source_read_rows(source, up->gain, 0, 1, gain, d)) &&
+                add_squares(source, gate->from, gains, true, room, room_floats, squares, d) &&
+                add_squares(source, up->from, gains, true, room, room_floats, squares + ffn, d) &&
                 add_squares(source, down->from, NULL, false, room, room_floats,
                             squares + 2 * (size_t)ffn, d);
     for (uint32_t i = 0; good && i < ffn; i++) {

@@ -168,7 +168,7 @@ static void make_input(struct calibrator *c) {
         activations_before(a, &c->forward, c->plan, c->layer, (enum layer_tensor)c->which);
     } else if (layer_roles[c->which].input == FROM_FFN_NORM) {
         const size_t ffn = c->plan->layers[c->layer].ffn;
-        float *out = activations_output(a, (enum layer_tensor)c->which);
+        float *out = activations_output(a, c->plan, c->layer, (enum layer_tensor)c->which);
         if (c->part == 0) memset(out, 0, c->pairs.pairs * ffn * sizeof *out);
         expert_pairs_gather(&c->pairs, c->part, a->a, padded_cols(c->plan->model.dim), c->some);
     }
@@ -242,9 +242,9 @@ bool calibrate_rows(struct calibrator *c, uint32_t first, uint32_t rows, const f
     if (c->which == EMBED || c->which == HEAD) return true;
     const bool down = of_experts(c) && layer_roles[c->which].output == TO_RESIDUAL;
     const float *in = input(c, &tokens);
-    float *out = c->which == ROUTER
-                     ? c->router
-                     : activations_output(&c->activations, (enum layer_tensor)c->which);
+    float *out = c->which == ROUTER ? c->router
+                                    : activations_output(&c->activations, c->plan, c->layer,
+                                                         (enum layer_tensor)c->which);
     if (down) {
         out = c->some, out_row = rows;
         memset(out, 0, tokens * rows * sizeof *out);

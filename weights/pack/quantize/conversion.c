@@ -71,7 +71,7 @@ struct conversion *convert_new(struct source *source, const struct plan *plan, u
         uint32_t kp = padded_cols(plan->tensors[i].record.cols);
         if (kp > conversion->widest) conversion->widest = kp;
     }
-    if (!rotation_init(&conversion->residual, plan->model.dim, true, false) ||
+    if (!rotation_init(&conversion->residual, plan_rotation(plan), true, false) ||
         !rotation_init(&conversion->head, plan->model.head_dim, false, true) ||
         !rotation_init(&conversion->ffn, GROUP, false, false) ||
         !(conversion->gain = malloc(plan->model.dim * sizeof(float))) ||
@@ -120,7 +120,7 @@ void convert_free(struct conversion *conversion) {
  * before DOWN remains, because every engine computes that one. */
 static const struct rotation *mixing(const struct conversion *conversion, enum plan_mix mix) {
     if (mix == MIX_FFN) return &conversion->ffn;
-    if (!conversion->plan->model.rotated || mix == MIX_NONE) return NULL;
+    if (!conversion->plan->model.rotated || mix == MIX_NONE || mix == MIX_SIGNS) return NULL;
     return mix == MIX_HEAD ? &conversion->head : &conversion->residual;
 }
 
@@ -129,6 +129,13 @@ static float rotated_factor(const struct conversion *conversion, const struct pl
                             uint32_t row) {
     uint32_t half = conversion->plan->model.head_dim / 2;
     return row % half < conversion->plan->pairs ? tensor->rotated_factor : 1;
+}
+
+/* The sign of a row, or of its bias, where the rotation is not applied but for its signs. */
+static float row_sign(const struct conversion *conversion, const struct plan_tensor *tensor,
+                      uint32_t row) {
+    const bool signs = tensor->columns == MIX_SIGNS && conversion->plan->model.rotated;
+    return signs && rotation_negative(row % conversion->residual.n) ? -1 : 1;
 }
 
 /* Takes the mean from n values, `stride` apart. */
@@ -157,8 +164,9 @@ static void mix_rows(void *user, size_t item, unsigned worker) {
         row_factor[r] = r < count && conversion->tensor->balance == BALANCE_ROWS
                             ? conversion->balance[conversion->block_first + first + r]
                             : 1;
-        row_factor[r] *=
-            rotated_factor(conversion, conversion->tensor, conversion->block_first + first + r);
+        const uint32_t row = conversion->block_first + first + r;
+        row_factor[r] *= rotated_factor(conversion, conversion->tensor, row) *
+                         row_sign(conversion, conversion->tensor, row);
     }
     for (uint32_t c = 0; c < kp; c++) {
         float factor = (conversion->tensor->gain && c < cols ? conversion->gain[c] : 1) *
@@ -387,7 +395,8 @@ static bool convert_run(struct conversion *conversion, const struct plan_tensor 
         for (uint32_t i = 0; i < rotation->n; i++) run[first + i] = strip[(size_t)i * STRIP];
     }
     for (uint32_t i = 0; i < rows; i++) {
-        run[i] *= tensor->run_factor * rotated_factor(conversion, tensor, i);
+        run[i] *= tensor->run_factor * rotated_factor(conversion, tensor, i) *
+                  row_sign(conversion, tensor, i);
         if (tensor->balance == BALANCE_ROWS) run[i] *= conversion->balance[i];
         if (!(fabsf(run[i]) <= MOST))
             return diag_fail(d, "tensor %s: value %u is beyond 2^49",

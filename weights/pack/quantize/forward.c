@@ -39,8 +39,12 @@ struct tokens {
     const struct forward *f;
     const float *from;
     float *to;
+    float *sum;
     uint32_t width;
     enum blob_activation activation;
+    bool plain;        /* without the norm */
+    const float *gain; /* of a norm behind a sublayer, and the blocks of its transform: */
+    uint32_t block;
 };
 
 /* The factor of RMSNorm. */
@@ -59,11 +63,16 @@ static void norm_token(void *user, size_t token, unsigned worker) {
     float *a = t->to + token * kp;
     memcpy(a, x, dim * sizeof *a);
     memset(a + dim, 0, (kp - dim) * sizeof *a);
-    round_to_bytes(a, dim, norm_factor(x, dim, t->f->eps));
+    round_to_bytes(a, dim, t->plain ? 1 : norm_factor(x, dim, t->f->eps));
 }
 
 void forward_norm(const struct forward *f, const float *x, float *a) {
     struct tokens t = {.f = f, .from = x, .to = a};
+    parallel_for(f->threads, tokens_of(f), norm_token, &t);
+}
+
+void forward_input(const struct forward *f, const float *x, float *a) {
+    struct tokens t = {.f = f, .from = x, .to = a, .plain = true};
     parallel_for(f->threads, tokens_of(f), norm_token, &t);
 }
 
@@ -85,6 +94,22 @@ static void hadamard(float *h, uint32_t n) {
                 float sum = h[i] + h[i + length], difference = h[i] - h[i + length];
                 h[i] = sum, h[i + length] = difference;
             }
+}
+
+static void join_token(void *user, size_t token, unsigned worker) {
+    (void)worker;
+    const struct tokens *t = user;
+    const uint32_t dim = t->f->dim;
+    float *y = t->to + token * dim, *x = t->sum + token * dim;
+    const float r = norm_factor(y, dim, t->f->eps);
+    for (uint32_t i = 0; i < dim; i++) y[i] *= t->gain[i];
+    for (uint32_t i = 0; i < dim; i += t->block) hadamard(y + i, t->block);
+    for (uint32_t i = 0; i < dim; i++) x[i] += y[i] * r;
+}
+
+void forward_join(const struct forward *f, float *y, const float *gain, uint32_t block, float *x) {
+    struct tokens t = {.f = f, .to = y, .gain = gain, .block = block, .sum = x};
+    parallel_for(f->threads, tokens_of(f), join_token, &t);
 }
 
 static void bias_token(void *user, size_t token, unsigned worker) {
@@ -193,10 +218,13 @@ static void turn_token(void *user, size_t token, unsigned worker) {
                             t->v + token * t->kv_heads * head_dim};
     for (int which = 0; which < 3; which++) {
         uint32_t heads = which ? t->kv_heads : t->heads;
+        const float *gain = which < 2 ? t->gain[which] : NULL;
+        const bool whole = gain && t->f->whole;
+        float r = whole ? norm_factor(part[which], heads * head_dim, t->f->eps) : 1;
         for (uint32_t h = 0; h < heads; h++) {
-            float *x = part[which] + (size_t)h * head_dim, r = 1;
-            const float *gain = which < 2 ? t->gain[which] : NULL;
-            if (gain) r = norm_factor(x, head_dim, t->f->eps);
+            float *x = part[which] + (size_t)h * head_dim;
+            if (gain && !whole) r = norm_factor(x, head_dim, t->f->eps);
+            if (whole && h) gain += head_dim;
             for (uint32_t i = 0; gain && i < head_dim; i++) x[i] *= gain[i];
             if (which < 2) turn(x, head_dim, rope);
             round_to_bytes(x, head_dim, r);

@@ -241,12 +241,12 @@ static void add_tensor(struct plan *plan, struct plan_tensor tensor, enum weight
 }
 
 /* The place of gains, or of sinks, in ROWS; BLOB_ABSENT where the layer has none. */
-static uint32_t add_gain(struct plan *plan, const struct source_tensor *from, uint32_t floats,
-                         double factor, float rotated_factor) {
+static uint32_t add_gain(struct plan *plan, const struct source_tensor *from, double factor,
+                         float rotated_factor) {
     if (!from) return BLOB_ABSENT;
     const uint32_t at = (uint32_t)plan->row_floats;
     plan->gains[plan->gain_count++] = (struct plan_gain){from, at, factor, rotated_factor};
-    plan->row_floats += padded_rows(floats);
+    plan->row_floats += padded_rows((uint32_t)from->cols);
     return at;
 }
 
@@ -264,12 +264,19 @@ static uint32_t variant_of(struct plan *plan, const struct source *source,
                            const struct plan_choice *choice, uint32_t index) {
     const struct layer_config *layer = &source_config(source)->layer[index];
     struct blob_variant v = *plain_variant();
-    const uint32_t head_dim = plan->model.head_dim;
-    v.q_gain = add_gain(plan, source_tensor(source, SOURCE_Q_NORM, index), head_dim,
-                        packed_gain_factor(plan), packed_rotated(plan, source, index));
-    v.k_gain = add_gain(plan, source_tensor(source, SOURCE_K_NORM, index), head_dim, 1, 1);
-    v.sinks =
-        add_gain(plan, source_tensor(source, SOURCE_SINKS, index), layer->heads, PLAN_LOG2_E, 1);
+    const struct source_tensor *q_norm = source_tensor(source, SOURCE_Q_NORM, index),
+                               *k_norm = source_tensor(source, SOURCE_K_NORM, index);
+    v.q_gain =
+        add_gain(plan, q_norm, packed_gain_factor(plan), packed_rotated(plan, source, index));
+    v.k_gain = add_gain(plan, k_norm, 1, 1);
+    v.whole = q_norm && config_has(source_config(source), WHEN_WHOLE);
+    if (config_has(source_config(source), WHEN_BEHIND)) {
+        const double factor = 1 / sqrt((double)stream_block(&plan->model));
+        v.norms = config_has(source_config(source), WHEN_ONLY_BEHIND) ? NORMS_BEHIND : NORMS_AROUND;
+        v.o_gain = add_gain(plan, source_tensor(source, SOURCE_O_NORM, index), factor, 1);
+        v.down_gain = add_gain(plan, source_tensor(source, SOURCE_DOWN_NORM, index), factor, 1);
+    }
+    v.sinks = add_gain(plan, source_tensor(source, SOURCE_SINKS, index), PLAN_LOG2_E, 1);
     v.activation = activation_of(source, choice, index);
     if (layer->unrotated) v.rotation = ROTATION_NONE;
     if (layer->heads && config_turns_by_window(source_config(source), index))
@@ -283,6 +290,12 @@ static uint32_t variant_of(struct plan *plan, const struct source *source,
     while (i < plan->variant_count && memcmp(&v, &plan->variants[i], sizeof v)) i++;
     if (i == plan->variant_count) plan->variants[plan->variant_count++] = v;
     return 1 + i;
+}
+
+uint32_t plan_rotation(const struct plan *plan) {
+    for (uint32_t i = 0; i < plan->variant_count; i++)
+        if (norms_behind(&plan->variants[i])) return stream_block(&plan->model);
+    return plan->model.dim;
 }
 
 bool plan_has_experts(const struct plan *plan) {
@@ -446,7 +459,7 @@ bool plan_make(struct plan *plan, const struct source *source, const struct plan
                                                             : 4;
     plan->layers = calloc(config->layers, sizeof *plan->layers + sizeof *plan->variants);
     plan->tensors = calloc(2 + (size_t)config->layers * (LT_COUNT + 1), sizeof *plan->tensors);
-    plan->gains = calloc(3 * (size_t)config->layers, sizeof *plan->gains);
+    plan->gains = calloc(5 * (size_t)config->layers, sizeof *plan->gains);
     if (!plan->layers || !plan->tensors || !plan->gains) {
         plan_free(plan);
         return diag_fail(d, "out of memory");

@@ -79,7 +79,8 @@ struct plan {
     struct blob_variant *variants; /* [variant_count], directly behind the layers, as in a blob */
     uint32_t variant_count;
     struct plan_gain
-        *gains; /* [gain_count] of q's and k's heads, and sinks: up to three for each layer */
+        *gains; /* [gain_count] of q's and k's heads, behind the sublayers, and sinks: up to five
+                   for each layer */
     uint32_t gain_count;
     struct plan_tensor *tensors; /* in file order: embedding, layers, head */
     char *text;
@@ -99,6 +100,10 @@ static inline bool plan_has_run(const struct plan_tensor *tensor, enum row_run r
 bool plan_make(struct plan *plan, const struct source *source, const struct plan_choice *choice,
                struct diag *d);
 void plan_free(struct plan *plan); /* also one all zero */
+
+/* The width of the rotation of the residual stream, which is applied in blocks of it: dim, or where
+ * engines repeat its transform (docs/numerics.md 8) the blocks of that. */
+uint32_t plan_rotation(const struct plan *plan);
 
 bool plan_has_experts(const struct plan *plan); /* whether some layer has */
 

@@ -92,6 +92,8 @@ struct plan_tensor packed_tensor(const struct plan *plan, const struct source *s
         tensor.rows = MIX_NONE, tensor.factor = tensor.run_factor;
     for (int run = 0; run < ROW_RUNS; run++)
         tensor.run[run] = source_tensor(source, role->run[run], layer);
+    if (role->columns == MIX_RESIDUAL && config_has(source_config(source), WHEN_BEHIND))
+        tensor.columns = MIX_SIGNS;
     if (role_has_experts(&layer_roles[which]) && source_config(source)->layer[layer].experts) {
         tensor.parts = source_config(source)->layer[layer].experts;
         tensor.expert_role = (enum expert_role)(EXPERT_GATE + (int)which - LT_GATE);

@@ -13,6 +13,7 @@
 enum plan_mix {
     MIX_NONE,
     MIX_RESIDUAL, /* R over dim */
+    MIX_SIGNS,    /* the signs of R alone: a norm follows, and R's transform behind it */
     MIX_HEAD,     /* A^T over every head_dim */
     MIX_FFN       /* normalised Hadamard over every 64 */
 };

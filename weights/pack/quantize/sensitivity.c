@@ -126,7 +126,8 @@ static bool run_tensor(struct sense *s, uint32_t layer, enum layer_tensor which,
     const struct convert_target target = {.sink = nowhere, .values = take_rows, .user = s};
     activations_before(&s->activations, &s->forward, r->plan, layer, which);
     s->n = padded_cols(tensor.record.cols), s->in = activations_input(&s->activations, which);
-    s->out = activations_output(&s->activations, which), s->out_row = tensor.record.rows;
+    s->out = activations_output(&s->activations, r->plan, layer, which);
+    s->out_row = tensor.record.rows;
     s->unit = 1 + layer / s->layers_at_once * LT_COUNT + (uint32_t)which;
     for (int less = 0; less < 2; less++) {
         const bool sparse = weight_traits(tensor.record.type)->sparse;
