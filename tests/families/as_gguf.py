@@ -54,7 +54,8 @@ def llama3_divisors(r, rotary):
 def write_rope(w, gguf, c, head_dim):
     r = c.rope_parameters
     if 'sliding_attention' in r:
-        w.add_rope_freq_base_swa(r['sliding_attention']['rope_theta'])
+        if c.model_type != 'olmo3':
+            w.add_rope_freq_base_swa(r['sliding_attention']['rope_theta'])
         r = r['full_attention']
     rotary = int(head_dim * r.get('partial_rotary_factor', 1))
     kind = r.get('rope_type')
@@ -101,6 +102,7 @@ def write_own(w, c, arch):
         w.add_sliding_window(c.sliding_window or 0)
     if arch == 'mellum':
         w.add_expert_weights_norm(c.norm_topk_prob)
+    if arch == 'mellum' or c.model_type == 'olmo3':
         w.add_sliding_window(c.sliding_window)
         w.add_sliding_window_pattern([t == 'sliding_attention' for t in c.layer_types])
     if arch == 'granite':

@@ -119,7 +119,11 @@ def save_old(new, folder):
     c = json.loads((new / 'config.json').read_text())
     inner = c.get('text_config', c)
     r = inner['rope_parameters']
-    if 'sliding_attention' not in r:  # two tables have had no other keys
+    if c['model_type'] == 'olmo3':  # the scaling was of all layers' keys, and meant some
+        del inner['rope_parameters']
+        inner['rope_scaling'] = r['full_attention']
+        inner['rope_theta'] = inner['rope_scaling'].pop('rope_theta')
+    elif 'sliding_attention' not in r:  # two tables have had no other keys
         del inner['rope_parameters']
         inner['rope_theta'] = r.pop('rope_theta')
         if 'partial_rotary_factor' in r:

@@ -86,6 +86,15 @@ MINISTRAL3 = dict(rope('yarn',
                        llama_4_scaling_beta=0.1),
                   head_dim=32,
                   max_position_embeddings=512)
+OLMO3 = dict(
+    rope_parameters=dict(full_attention=dict(rope_type='yarn',
+                                             rope_theta=500000.0,
+                                             factor=4.0,
+                                             original_max_position_embeddings=64,
+                                             beta_fast=32.0,
+                                             beta_slow=1.0,
+                                             attention_factor=0.1 * math.log(4) + 1),
+                         sliding_attention=dict(rope_type='default', rope_theta=500000.0)))
 PIXTRAL = dict(model_type='pixtral',
                hidden_size=32,
                intermediate_size=64,
@@ -214,6 +223,13 @@ ROWS = [
         'Olmo2',
         dict(hidden_size=160, num_attention_heads=5, num_key_value_heads=5, attention_bias=True),
         gain={'o_proj.bias': 0}),
+    # the same, and windows in three of four layers, which YaRN does not scale
+    Row('olmo3',
+        'Olmo3',
+        dict(OLMO3, sliding_window=24),
+        gguf='olmo2',
+        gain={'layers.3.self_attn.q_norm': (0.1 * math.log(4) + 1)**-2},
+        calibrated=True),
     # layer norms, biases everywhere, GELU without a gate
     Row('starcoder2', 'Starcoder2', dict(STARCODER2), gguf='starcoder2', calibrated=True),
     Row('starcoder2-tied',

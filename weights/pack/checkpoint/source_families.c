@@ -5,6 +5,9 @@
 #include <string.h>
 
 #define BIASED SOURCE_FEATURE(WHEN_BIASED)
+#define OLMO2                                                                                      \
+    (SOURCE_FEATURE(WHEN_NORMED) | SOURCE_FEATURE(WHEN_WHOLE) | SOURCE_FEATURE(WHEN_BEHIND) |      \
+     SOURCE_FEATURE(WHEN_ONLY_BEHIND))
 
 static const struct source_family families[] = {
     /* GGUF files of Mixtral have Llama's name */
@@ -38,10 +41,11 @@ static const struct source_family families[] = {
      SOURCE_FEATURE(WHEN_SHIFTED) | SOURCE_FEATURE(WHEN_UNGATED),
      FAMILY_LAYER_NORM | FAMILY_WINDOWED,
      NULL},
-    {{"olmo2", "Olmo2ForCausalLM"},
-     SOURCE_FEATURE(WHEN_NORMED) | SOURCE_FEATURE(WHEN_WHOLE) | SOURCE_FEATURE(WHEN_BEHIND) |
-         SOURCE_FEATURE(WHEN_ONLY_BEHIND),
-     FAMILY_KV_OPTIONAL | FAMILY_BEHIND,
+    {{"olmo2", NULL}, OLMO2, FAMILY_WINDOW_ROPE, NULL}, /* OLMo 3 too */
+    {{NULL, "Olmo2ForCausalLM"}, OLMO2, FAMILY_KV_OPTIONAL | FAMILY_BEHIND, NULL},
+    {{NULL, "Olmo3ForCausalLM"},
+     OLMO2,
+     FAMILY_KV_OPTIONAL | FAMILY_BEHIND | FAMILY_WINDOWED | FAMILY_WINDOW_PLAIN,
      NULL},
     {{"smollm3", "SmolLM3ForCausalLM"},
      0,
@@ -65,17 +69,10 @@ enum { FAMILIES = sizeof families / sizeof families[0] };
 
 /* Architectures that are refused, and what is missing for them. */
 static const struct source_family refused[] = {
-    {{NULL, "Olmo3ForCausalLM"}, 0, 0, "two tables of RoPE"},
     {{"gemma", "GemmaForCausalLM"}, 0, 0, "a feed-forward part gated by GELU"},
     {{"gemma2", "Gemma2ForCausalLM"}, 0, 0, "soft caps of the scores and of the logits"},
-    {{"gemma3", "Gemma3ForCausalLM"},
-     0,
-     0,
-     "two tables of RoPE, and a feed-forward part gated by GELU"},
-    {{NULL, "Gemma3ForConditionalGeneration"},
-     0,
-     0,
-     "two tables of RoPE, and a feed-forward part gated by GELU"},
+    {{"gemma3", "Gemma3ForCausalLM"}, 0, 0, "a feed-forward part gated by GELU"},
+    {{NULL, "Gemma3ForConditionalGeneration"}, 0, 0, "a feed-forward part gated by GELU"},
     {{"gemma3n", "Gemma3nForCausalLM"}, 0, 0, "embeddings of each layer, and shared caches"},
     {{"gemma4", "Gemma4ForCausalLM"}, 0, 0, "embeddings of each layer, and shared caches"},
     {{"cohere2", "Cohere2ForCausalLM"}, 0, 0, "parallel sublayers behind one layer norm"},

@@ -38,10 +38,12 @@ enum family_trait {
     FAMILY_GPT_OSS = 1 << 16, /* the activation is clamped; where nothing says otherwise every other
                                 layer sees a window, the first among them; YaRN's range is not
                                 rounded; experts may be MXFP4, which names outputs as rows */
-    FAMILY_WINDOW_ROPE = 1 << 17, /* GGUF files: layers with a window, which
+    FAMILY_WINDOW_ROPE = 1 << 17,  /* GGUF files: layers with a window, which
                                      attention.sliding_window_pattern tells, have RoPE without
                                      scaling, of theta rope.freq_base_swa */
-    FAMILY_BEHIND = 1 << 18 /* a Hugging Face directory names the norm behind attention as others
+    FAMILY_WINDOW_PLAIN = 1 << 18, /* config.json: where nothing says otherwise three of four layers
+                                      have a window, and RoPE without scaling */
+    FAMILY_BEHIND = 1 << 19 /* a Hugging Face directory names the norm behind attention as others
                                name that before the feed-forward part */
 };
 

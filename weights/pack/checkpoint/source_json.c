@@ -292,6 +292,7 @@ static bool read_window(const struct reader *r, struct model_config *c) {
         bool sliding = used && i >= from;
         if (c->family->traits & FAMILY_FOURTH_UNROTATED) sliding = used && c->layer[i].unrotated;
         if (c->family->traits & FAMILY_GPT_OSS) sliding = used && i % 2 == 0;
+        if (c->family->traits & FAMILY_WINDOW_PLAIN) sliding = used && (i + 1) % 4 != 0;
         c->layer[i].window = sliding ? (uint32_t)window : 0;
     }
     return read_types(r, c, (uint32_t)window);

@@ -257,6 +257,12 @@ static bool read_rope(const struct reader *r) {
     return read_theta(r) && read_rotary(r) && (!r->scaling || read_scaling(r));
 }
 
+/* Layers with a window are turned without scaling, by this theta. */
+static void turn_plainly(struct model_config *c, double theta) {
+    c->window_rope = (struct rope_config){.theta = theta, .rotary = c->rope.rotary, .factor = 1};
+    c->window_rope_differs = c->rope.scaling != ROPE_NONE || theta != c->rope.theta;
+}
+
 /* A second table is made without lists of divisors and without changing where positions end. */
 static bool read_windowed(struct reader *r, const json_t *sliding) {
     struct model_config *c = r->c;
@@ -303,7 +309,9 @@ bool config_rope_of_json(const json_t *root, const char *file, struct model_conf
     if (!r.scaling && c->family->traits & FAMILY_WINDOW_ROPE)
         return diag_fail(d, "%s: rope_parameters is missing", file);
     if (!read_rope(&r)) return false;
-    return !full || !sliding || json_equal(full, sliding) || read_windowed(&r, sliding);
+    if (full && sliding) return json_equal(full, sliding) || read_windowed(&r, sliding);
+    if (c->family->traits & FAMILY_WINDOW_PLAIN) turn_plainly(c, c->rope.theta);
+    return true;
 }
 
 /* --------------------------------------------------------------------------------- GGUF keys -- */
@@ -355,14 +363,11 @@ static bool gguf_yarn(struct gguf_reader *r) {
            real_of(r, "rope.scaling.yarn_attn_factor", &rope->attention_factor);
 }
 
-/* Layers with a window are turned without scaling, by a theta of their own if there is one. */
 static bool gguf_windowed(struct gguf_reader *r) {
-    struct model_config *c = r->c;
-    if (!(c->family->traits & FAMILY_WINDOW_ROPE)) return true;
-    c->window_rope =
-        (struct rope_config){.theta = c->rope.theta, .rotary = c->rope.rotary, .factor = 1};
-    if (!real_of(r, "rope.freq_base_swa", &c->window_rope.theta)) return false;
-    c->window_rope_differs = c->rope.scaling != ROPE_NONE || c->window_rope.theta != c->rope.theta;
+    double theta = r->c->rope.theta;
+    if (!(r->c->family->traits & FAMILY_WINDOW_ROPE)) return true;
+    if (!real_of(r, "rope.freq_base_swa", &theta)) return false;
+    turn_plainly(r->c, theta);
     return true;
 }
 
