@@ -21,6 +21,7 @@ import numerics  # noqa: E402
 import random_checkpoint  # noqa: E402
 
 MIXED = 'int4 --bits 5.5'
+PRUNED = 'int4 --prune 2:4'  # sparse matrices of every kind, those of experts too
 types_seen = set()
 POSITIONS = 75  # more than four passes of 16 columns, no multiple of 16
 MASKS = [('--cpu', cpu, '--threads', threads) for cpu in ('ref', 'avx2', 'avxvnni', 'avx512')
@@ -95,7 +96,7 @@ def main():
     with tempfile.TemporaryDirectory() as tmp:
         for shape in shapes:
             random_checkpoint.write_checkpoint(shape, Path(tmp) / shape)
-            for weights in ('int8', 'int4', MIXED):
+            for weights in ('int8', 'int4', MIXED, PRUNED):
                 bad += failed(check(Path(tmp) / shape, weights, Path(tmp)), shape, weights)
         bad += failed(check_draft(Path(tmp) / shapes[0], Path(tmp)), shapes[0], 'as a draft')
         if not sys.argv[1:]:

@@ -488,7 +488,7 @@ static bool makes_sense(const struct job *job) {
     for (uint32_t i = 0; i < plan->model.tensors; i++) {
         const struct convert_error *error = &job->error[i];
         if (!isfinite(error->relative_rms) || !isfinite(error->mean_square) ||
-            !isfinite(error->max))
+            !isfinite(error->max) || !(error->sparse >= 0 && error->sparse <= 1))
             return false;
         if (job->kl && !isfinite(job->kl[i])) return false;
     }
