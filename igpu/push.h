@@ -33,9 +33,9 @@ static inline uint32_t bucket_cols(uint32_t bucket) {
 }
 
 /* Weight types as the constant TYPES of the GEMV shaders has them: one bit for each type. A
- * dispatch has weights of one type, or of those in GEMV_TOGETHER, so that there are few pipelines;
- * these are also the types that cooperative matrices multiply. Bit t of GEMV_SETS: there may be a
- * dispatch with the set of types t. */
+ * dispatch has weights of one type, or of those in GEMV_TOGETHER, so that there are few pipelines.
+ * Cooperative matrices multiply these and W4T. Bit t of GEMV_SETS: there may be a dispatch with the
+ * set of types t. */
 enum { GEMV_W8 = 1, GEMV_W4 = 2, GEMV_W5 = 4, GEMV_W6 = 8, GEMV_W4T = 16, GEMV_MOST = GEMV_W4T };
 enum {
     GEMV_TOGETHER = GEMV_W8 | GEMV_W4,
@@ -43,7 +43,9 @@ enum {
                 1 << GEMV_W4T
 };
 static inline int gemv_one_dispatch(uint32_t types) { return GEMV_SETS >> types & 1; }
-static inline int gemv_by_matrices(uint32_t types) { return types <= GEMV_TOGETHER; }
+static inline int gemv_by_matrices(uint32_t types) {
+    return types <= GEMV_TOGETHER || types == GEMV_W4T;
+}
 
 /* The bit of a weight type; 0 if the shaders do not multiply it. */
 static inline uint32_t gemv_type(uint32_t type) {

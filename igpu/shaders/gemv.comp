@@ -13,10 +13,9 @@
 // sums are added as integers, so their order does not matter.
 layout(constant_id = 0) const uint COLS = 1;
 // The bits that a weight has above its nibble: 1 in W5 and 2 in W6, which share no dispatch with
-// other types. Nor does W4T, whose nibbles are places in a table. A group has lines of nibbles and,
-// before every 4 or 2 of them, one of high bits.
+// other types. Nor does W4T. A group has lines of nibbles and, before every 4 or 2 of them, one of
+// high bits.
 const uint MORE = TYPES == 4 ? 1 : TYPES == 8 ? 2 : 0;
-const bool TABLE = TYPES == 16;
 const uint GROUP_WORDS = (8 + 2 * MORE) * 4; // of 16 bytes
 // Lines of W8 that an invocation loads before it uses the first.
 const uint AHEAD = 4;
@@ -44,15 +43,6 @@ uint above(uint high, uint run) {
     return (up >= 0 ? high << up : high >> -up) & (MORE == 1 ? 0x10101010u : 0x30303030u);
 }
 
-// The weights + 16 of W4T from four places p of 0..15 (WEIGHT_TABLE in weights/types.h). Each byte
-// is p + 6, plus one for each of 1, 2, 14 and 15 that p has reached: 16 less that number added to p
-// sets bit 4.
-uint placed(uint p) {
-    uint reached = ((p + 0x0f0f0f0fu) & 0x10101010u) + ((p + 0x0e0e0e0eu) & 0x10101010u) +
-                   ((p + 0x02020202u) & 0x10101010u) + ((p + 0x01010101u) & 0x10101010u);
-    return p + 0x06060606u + (reached >> 4);
-}
-
 shared int share[SUMMED * 256]; // [column][partial sum][row]
 
 void main() {
@@ -62,7 +52,7 @@ void main() {
     ivec4 acc[COLS];
     [[unroll]] for (uint c = 0; c < COLS; c++) acc[c] = ivec4(0);
 
-    if (MORE > 0 || TABLE || is_w4(which)) {
+    if (MORE > 0 || is_w4(which)) {
         uint base = panel * ((groups + 3) / 4 * 4 + groups * GROUP_WORDS);
         for (uint g = first; g < groups; g += 16) {
             uint block = base + g / 4 * (4 + 4 * GROUP_WORDS),

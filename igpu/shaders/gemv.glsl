@@ -1,5 +1,6 @@
 // What the GEMV shaders share: their parameters, and how a sum becomes an element of y.
 layout(constant_id = 1) const uint TYPES = 3; // bit 0: some weight is W8; bit 1: some weight is W4
+const bool TABLE = TYPES == 16;              // all are W4T
 layout(push_constant) uniform Push {
     uint kp, tail, add, w4; // w4: bit i is set if weight i is W4
     uint end0, end1;        // panels before weight 1, 2
@@ -16,7 +17,19 @@ layout(set = 0, binding = 5, std430) buffer Y { float y[]; } outputs[3];
 
 uint which_weight(uint panel) { return panel < end0 ? 0 : panel < end1 ? 1 : 2; }
 uint first_panel(uint which) { return which == 0 ? 0 : which == 1 ? end0 : end1; }
-bool is_w4(uint which) { return TYPES == 2 || (TYPES == 3 && (w4 >> which & 1u) != 0); }
+// Whether the weight has W4's lines.
+bool is_w4(uint which) {
+    return TYPES == 2 || TABLE || (TYPES == 3 && (w4 >> which & 1u) != 0);
+}
+
+// The weights + 16 of W4T from four places p of 0..15 (WEIGHT_TABLE in weights/types.h). Each byte
+// is p + 6, plus one for each of 1, 2, 14 and 15 that p has reached: 16 less that number added to p
+// sets bit 4.
+uint placed(uint p) {
+    uint reached = ((p + 0x0f0f0f0fu) & 0x10101010u) + ((p + 0x0e0e0e0eu) & 0x10101010u) +
+                   ((p + 0x02020202u) & 0x10101010u) + ((p + 0x01010101u) & 0x10101010u);
+    return p + 0x06060606u + (reached >> 4);
+}
 
 // Stores the sum of row r of the weight's panel times column c of the tile that begins at word
 // `tile` of act: scales it, adds its bias, and adds it to y if `add` says so. column: its index in

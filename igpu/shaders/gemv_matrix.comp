@@ -26,8 +26,12 @@ shared int sums[WAVES * 256];    // [subgroup][row][column]
 
 #define MATRIX(type, use) coopmat<type, gl_ScopeSubgroup, SIZE, SIZE, use>
 
-// Converts four unsigned nibbles in bytes, which are stored as the weight + 8, to signed bytes.
-uint signed4(uint n) { return ((n | 0x80808080u) - 0x08080808u) ^ 0x80808080u; }
+// Converts four unsigned nibbles in bytes, which are stored as the weight + 8, or as its place in
+// W4T's table, to signed bytes.
+uint signed4(uint n) {
+    if (TABLE) return ((placed(n) | 0x80808080u) - 0x10101010u) ^ 0x80808080u;
+    return ((n | 0x80808080u) - 0x08080808u) ^ 0x80808080u;
+}
 
 void stage_w8(uint which, uint panel, uint group, uint at) {
     uint base = panel * kp + group * 64;

@@ -60,7 +60,7 @@ static void add_layer(struct maker *m, const struct random_shape *s, struct blob
     static const uint32_t types[5][LT_COUNT] = {
         {WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8, WEIGHT_W8},
         {WEIGHT_W4, WEIGHT_W4, WEIGHT_W8, WEIGHT_W4, WEIGHT_W4, WEIGHT_W4, WEIGHT_W4},
-        {WEIGHT_W4, WEIGHT_W6, WEIGHT_W8, WEIGHT_W6, WEIGHT_W5, WEIGHT_W5, WEIGHT_W6},
+        {WEIGHT_W4T, WEIGHT_W6, WEIGHT_W8, WEIGHT_W6, WEIGHT_W5, WEIGHT_W5, WEIGHT_W6},
         {WEIGHT_W4S, WEIGHT_W4, WEIGHT_W8, WEIGHT_W8S, WEIGHT_W4S, WEIGHT_W4S, WEIGHT_W4S},
         {WEIGHT_W4T, WEIGHT_W4T, WEIGHT_W8, WEIGHT_W4T, WEIGHT_W4T, WEIGHT_W4T, WEIGHT_W4T}};
     const uint32_t *type = types[s->table ? 4 : s->sparse ? 3 : s->mixed ? 2 : s->w4 ? 1 : 0];

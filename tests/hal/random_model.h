@@ -8,9 +8,9 @@ struct random_shape {
     uint32_t layers, dim, vocab, head_dim, positions;
     struct blob_layer layer[8];     /* heads, kv_heads, ffn; tensors are filled in */
     uint32_t w4;                    /* layers' weights but V in W4 */
-    uint32_t mixed;                 /* W4, W5 and W6 among them */
+    uint32_t mixed;                 /* W4T, W5 and W6 among them */
     uint32_t sparse;                /* W4S and W8S among them */
-    uint32_t table;                 /* W4T */
+    uint32_t table;                 /* layers' weights but V in W4T */
     uint32_t bias;                  /* on every matrix */
     struct blob_variant variant[8]; /* those that layers name; sinks other than BLOB_ABSENT are
                                        filled in */

@@ -18,8 +18,8 @@ NAMES = [
     'embed', 'norm', 'heads', 'attend_max', 'attend_sum', 'attend_out', 'quantize', 'activation',
     'selftest'
 ]
-TYPES = {1: 'W8', 2: 'W4', 3: 'W8+W4', 4: 'W5', 8: 'W6'}
-MATRIX = ['gemv_matrix %s' % TYPES[t] for t in (1, 2, 3)]
+TYPES = {1: 'W8', 2: 'W4', 3: 'W8+W4', 4: 'W5', 8: 'W6', 16: 'W4T'}
+MATRIX = ['gemv_matrix %s' % TYPES[t] for t in (1, 2, 3, 16)]
 GEMV = ['gemv %s, %d columns' % (t, 1 << b) for b in range(5) for t in TYPES.values()]
 WITHOUT_MATRICES = ('REMBRANDT',)
 WITH_DOT = ('attend_max', 'attend_sum', 'gemv', 'selftest')

@@ -1,6 +1,6 @@
 /* Rounds the rows of a matrix with feedback, for tests/oracle/test_calibration.py:
 
-    feedback_rows 4|5|6|8[-unfitted] COLUMNS TOKENS ROWS X.f32 W.f32 OUT
+    feedback_rows 4|4t|5|6|8[-unfitted] COLUMNS TOKENS ROWS X.f32 W.f32 OUT
 
    X [tokens][columns] and W [rows][columns] are floats, columns a multiple of 64. OUT: for every
    row its float scale, its int8 group scales and its int8 integers. */
@@ -23,7 +23,7 @@ static float *read_floats(const char *path, size_t count) {
 int main(int argc, char **argv) {
     if (argc != 8) return 2;
     enum weight_type type = WEIGHT_W8;
-    if (argv[1][0] == '4') type = WEIGHT_W4;
+    if (argv[1][0] == '4') type = argv[1][1] == 't' ? WEIGHT_W4T : WEIGHT_W4;
     if (argv[1][0] == '5') type = WEIGHT_W5;
     if (argv[1][0] == '6') type = WEIGHT_W6;
     uint32_t n = (uint32_t)atoi(argv[2]), tokens = (uint32_t)atoi(argv[3]),
@@ -37,8 +37,8 @@ int main(int argc, char **argv) {
     if (!h || !with.weight || !with.order || !room || !out || n % GROUP) exit(2);
     hessian_add(1, x, tokens, n, h, room);
     if (!hessian_factor(1, h, n, 0.04f, &with, &factor, room)) exit(1);
-    struct quantizer quantizer =
-        argv[1][1] ? quantizer_unfitted(type, &factor) : quantizer_feedback(type, &factor);
+    struct quantizer quantizer = strchr(argv[1], '-') ? quantizer_unfitted(type, &factor)
+                                                      : quantizer_feedback(type, &factor);
     float *more = malloc(quantizer.room_floats * sizeof *more);
     int8_t *q = malloc((size_t)n * QUANTIZE_ROWS),
            *scale = malloc((size_t)n / GROUP * QUANTIZE_ROWS);

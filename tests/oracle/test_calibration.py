@@ -21,6 +21,7 @@ import float_reference  # noqa: E402
 import random_checkpoint  # noqa: E402
 
 GROUP = 64
+TABLE = np.array([-10, -8, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 7, 9])  # of W4T
 
 
 def places(size):
@@ -30,8 +31,13 @@ def places(size):
         [g * GROUP + np.argsort(-size[g * GROUP:(g + 1) * GROUP], kind='stable') for g in groups])
 
 
-def gptq(w, x, scale, low, high):
-    """The integers. w [rows][n], x [tokens][n], scale [rows][n] in float64."""
+def nearest(x, levels):
+    return levels[np.searchsorted((levels[1:] + levels[:-1]) / 2, x)]
+
+
+def gptq(w, x, scale, levels):
+    """The integers, of ascending `levels`. w [rows][n], x [tokens][n], scale [rows][n] in
+    float64."""
     n = w.shape[1]
     h = x.T @ x
     order = places(np.diag(h))
@@ -40,7 +46,7 @@ def gptq(w, x, scale, low, high):
     u = np.linalg.cholesky(np.linalg.inv(h)).T  # upper, u^T u = h^-1
     w, q = w.copy(), np.zeros_like(w)
     for j in range(n):
-        q[:, j] = np.clip(np.rint(w[:, j] / scale[:, j]), low, high)
+        q[:, j] = nearest(w[:, j] / scale[:, j], levels)
         w[:, j:] -= np.outer((w[:, j] - scale[:, j] * q[:, j]) / u[j, j], u[j, j:])
     out = np.empty_like(q)
     out[:, order] = q
@@ -77,16 +83,17 @@ def one_layer(folder):
     w = r.standard_normal((rows, n)).astype('<f4')
     x.tofile(folder / 'x'), w.tofile(folder / 'w')
     x, w = x.astype(np.float64), w.astype(np.float64)
-    for bits, low, high in ((4, -8, 7), (5, -16, 15), (6, -32, 31), (8, -127, 127)):
-        for name in (f'{bits}-unfitted', f'{bits}'):
+    for bits, levels in (('4', np.arange(-8, 8)), ('4t', TABLE), ('5', np.arange(-16, 16)),
+                         ('6', np.arange(-32, 32)), ('8', np.arange(-127, 128))):
+        for name in (f'{bits}-unfitted', bits):
             runner.run('tests/oracle/feedback_rows', name, n, tokens, rows, folder / 'x',
                        folder / 'w', folder / name)
-        got, fit = read_rows(folder / f'{bits}-unfitted', n), read_rows(folder / f'{bits}', n)
+        got, fit = read_rows(folder / f'{bits}-unfitted', n), read_rows(folder / bits, n)
         scale = got['row'][:, None].astype(np.float64) * np.repeat(got['scale'], GROUP, axis=1)
-        want = gptq(w, x, scale, low, high)
+        want = gptq(w, x, scale, levels)
         loss = [
             float((((w - scale * q) @ x.T)**2).sum())
-            for q in (got['q'].astype(np.float64), want, np.clip(np.rint(w / scale), low, high))
+            for q in (got['q'].astype(np.float64), want, nearest(w / scale, levels))
         ]
         same = float((got['q'] == want).mean())
         print(
@@ -110,7 +117,7 @@ def one_layer(folder):
             f'{after / loss[0]:.4f} of before'
         )
         if not np.array_equal(fit['q'], got['q']) or same < 0.99 or off > 1e-3 or after > (
-                0.999 if bits < 8 else 1.001) * loss[0]:
+                0.999 if bits != '8' else 1.001) * loss[0]:
             print(
                 'FAIL: the same integers, 99 % of the scales, rows within 1e-3 and less error are '
                 'expected'

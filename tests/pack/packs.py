@@ -24,7 +24,7 @@ except ImportError:
 LIMITS = {
     'w8': 0.010,
     'row8': 0.010,
-    'w4': 0.105,
+    'w4t': 0.098,
     'w5': 0.053,
     'w6': 0.027,
     'w4s': 0.105,
@@ -54,7 +54,7 @@ def check_kinds(r, bits):
         limit = LIMITS[t['type']] * (1 if r['rotated'] else UNROTATED)
         assert t['relative_rms_error'] <= limit, t
         kinds = ('row8', ) if t['name'] == 'embed' else (
-            'w8', ) if bits == 8 or t['name'] == 'head' else ('w4', 'w5', 'w6', 'w8')
+            'w8', ) if bits == 8 or t['name'] == 'head' else ('w4t', 'w5', 'w6', 'w8')
         if t['name'].startswith('layer.') and not r['rotated']:
             kinds = ('w8s', ) if bits == 8 else ('w4s', 'w8s')
             assert t['two_of_four_zero'] == 1, t
@@ -80,7 +80,7 @@ def check(pack, source, out, bits, embedding_positions):
         share = counted_weights(sparse) / counted_weights(spent)
 
         def least_of(t):
-            return 'w4s' if t in sparse else 'w4'
+            return 'w4s' if t in sparse else 'w4t'
 
         def with_v(t):
             of_v = t['name'].endswith('attn_v')

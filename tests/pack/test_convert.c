@@ -316,7 +316,7 @@ static void check_tensor(struct conversion *conversion, const struct plan *plan,
     }
     for (uint32_t r = record->rows; r < padded_rows(record->rows); r++)
         assert_true(rows[record->row_scales + r] == 0);
-    assert_true(sqrt(errors / squares) < (record->type == WEIGHT_W4 ? 0.11 : 0.009));
+    assert_true(sqrt(errors / squares) < (record->type == WEIGHT_W4T ? 0.11 : 0.009));
     assert_true(fabs(error.relative_rms - sqrt(errors / squares)) < 1e-6 &&
                 fabs(error.max - largest) < 1e-6);
     assert_true(fabs(error.mean_square * record->rows * record->cols / errors - 1) < 1e-5);
@@ -361,7 +361,7 @@ static void check_model(bool tied, unsigned layer_bits) {
             uint32_t index = plan.layers[layer].tensor[which];
             by_formula(c->source, which, layer, &expected);
             assert_int_equal(plan.tensors[index].record.type,
-                             layer_bits == 4 ? WEIGHT_W4 : WEIGHT_W8);
+                             layer_bits == 4 ? WEIGHT_W4T : WEIGHT_W8);
             check_tensor(conversion, &plan, index, &expected, rows);
         }
         check_biases(c->source, &plan, layer, rows);

@@ -53,7 +53,7 @@ static void options_take_effect(void **state) {
     assert_non_null(strstr(blob.text + blob.model->provenance, "capped at 40 of 128"));
     for (int which = 0; which < LT_COUNT; which++)
         assert_int_equal(blob.tensors[blob.layers[1].tensor[which]].type,
-                         which == LT_V ? WEIGHT_W6 : WEIGHT_W4);
+                         which == LT_V ? WEIGHT_W6 : WEIGHT_W4T);
     assert_int_equal(blob.tensors[blob.model->head].type, WEIGHT_W8);
     unmap(file);
     /* more positions than the model has are not made up, and that is said */
@@ -192,7 +192,7 @@ static void reports(void **state) {
                                         "mean_squared_error", &mean),
                          0);
         assert_true(rows > 0 && cols > 0 && size > 0 && largest > 0 && sqrt(mean) <= largest);
-        const double limit = !strcmp(type, "w4")   ? 0.11
+        const double limit = !strcmp(type, "w4t")  ? 0.11
                              : !strcmp(type, "w5") ? 0.055
                              : !strcmp(type, "w6") ? 0.028
                                                    : 0.01;

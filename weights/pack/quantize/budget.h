@@ -7,7 +7,7 @@
 
 /* kl [plan tensors] as sensitivity.h gives it; what the tensors' roles cost in a small model
  * (packed_roles.h) counts as much. NULL: it was not measured; then only the roles count. All
- * tensors of layers get one of WEIGHT_W4, W5, W6 and W8, with at most plan->bits bits a weight by
+ * tensors of layers get one of WEIGHT_W4T, W5, W6 and W8, with at most plan->bits bits a weight by
  * plan_layer_bits. False if 4 bits everywhere take more. */
 bool budget_spend(struct plan *plan, const double *kl, struct diag *d);
 

@@ -17,7 +17,7 @@
 
 /* The types between which the cost of 4 bits is measured (sensitivity.h); also what all matrices of
  * layers have before a budget is spent (budget.h), and without one. */
-static inline enum weight_type plan_less(bool sparse) { return sparse ? WEIGHT_W4S : WEIGHT_W4; }
+static inline enum weight_type plan_less(bool sparse) { return sparse ? WEIGHT_W4S : WEIGHT_W4T; }
 static inline enum weight_type plan_more(bool sparse) { return sparse ? WEIGHT_W8S : WEIGHT_W8; }
 
 struct plan_choice {
