@@ -5,19 +5,22 @@
 /* Collects the set of types of every product, which is one dispatch, and the type of every weight
  * alone: if one weight of a product is in pieces, or if its types do not go together, its weights
  * are dispatched one by one. */
-uint32_t model_gemv_types(const struct hal_model *model, const struct hal_program *program) {
-    uint32_t sets = 0;
+struct model_types model_types(const struct hal_model *model, const struct hal_program *program) {
+    struct model_types sets = {0, 0};
     for (uint32_t i = 0; i < program->count; i++) {
         const struct hal_op *op = &program->ops[i];
+        const int of_experts = op->kind == HAL_EXPERTS;
         uint32_t types = 0;
-        for (uint32_t k = 0; op->kind == HAL_GEMV && k < op->weights.count; k++) {
+        if (op->kind != HAL_GEMV && !of_experts) continue;
+        for (uint32_t k = 0; k < op->weights.count; k++) {
             uint32_t type = gemv_type(model->tensors[hal_weight(program, op, k)].type);
             types |= type;
-            sets |= 1u << type;
+            *(of_experts ? &sets.experts : &sets.gemv) |= 1u << type;
         }
-        if (gemv_one_dispatch(types)) sets |= 1u << types;
+        if (!of_experts && gemv_one_dispatch(types)) sets.gemv |= 1u << types;
     }
-    return sets & ~1u;
+    sets.gemv &= ~1u, sets.experts &= ~1u;
+    return sets;
 }
 
 static size_t model_bytes(uint32_t regions) {
@@ -66,10 +69,10 @@ static VkResult open_rows(struct igpu_model *m, const struct hal_model *model) {
 
 static apus_status open_parts(struct igpu_model *m, const struct hal_model_setup *setup) {
     const char *call, *wrong = NULL;
+    const struct model_types types = model_types(setup->model, setup->program);
     VkResult r = device_open(&m->device, &call);
     if (!r)
-        r = pipelines_open(m, model_gemv_types(setup->model, setup->program), setup->pipeline_cache,
-                           setup->pipeline_cache_bytes, &call);
+        r = pipelines_open(m, &types, setup->pipeline_cache, setup->pipeline_cache_bytes, &call);
     if (!r) call = "vkAllocateMemory for row scales", r = open_rows(m, setup->model);
     if (!r) {
         call = "vkAllocateMemory for weights";

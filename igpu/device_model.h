@@ -22,20 +22,26 @@ struct igpu_model {
                                                 sets that the model needs. Without cooperative
                                                 matrices for a set, prompts use the pipeline of 16
                                                 columns */
+    VkPipeline experts[EXPERTS_BUCKETS][GEMV_MOST + 1]; /* [whether a pass has several columns]
+                                                           [type], of those the model needs */
     struct heap rows;
     uint64_t imported;
     uint32_t regions;
     struct region region[]; /* [regions] */
 };
 
-/* Bit t of the result is set if some dispatch has weights of exactly the set of types t
- * (GEMV_W8 ..). A dispatch takes the weights that share an input. */
-uint32_t model_gemv_types(const struct hal_model *model, const struct hal_program *program);
+/* Of what types of weights a model needs pipelines: bit t is set if some dispatch has weights of
+ * exactly the set of types t (GEMV_W8 ..). A dispatch takes the weights that share an input, but of
+ * experts' weights it takes one. */
+struct model_types {
+    uint32_t gemv, experts;
+};
+struct model_types model_types(const struct hal_model *model, const struct hal_program *program);
 
 /* igpu/pipelines.c. pipeline_cache: as in struct hal_model_setup. Returns VK_SUCCESS, or the error,
  * with the name of the call that failed in *call. pipelines_close destroys whatever was made. */
-VkResult pipelines_open(struct igpu_model *model, uint32_t gemv_types, const void *pipeline_cache,
-                        size_t pipeline_cache_bytes, const char **call);
+VkResult pipelines_open(struct igpu_model *model, const struct model_types *types,
+                        const void *pipeline_cache, size_t pipeline_cache_bytes, const char **call);
 void pipelines_close(struct igpu_model *model);
 
 /* igpu/shaders.c: SPIR-V of a shader, with integer dot products or without. */

@@ -27,7 +27,7 @@ static int igpu_takes(const struct hal_model *model, const struct hal_op *op,
     if (op->kind == HAL_HEADS) return !(op->flags & HAL_WHOLE);
     if (op->kind == HAL_EMBED)
         return weight_traits(model->tensors[*weight].type)->form == WEIGHT_ROWS;
-    return op->kind != HAL_GEMV ||
+    return (op->kind != HAL_GEMV && op->kind != HAL_EXPERTS) ||
            (op->weights.count <= BIND_ARRAY && hal_multiplies(WEIGHT_ON_IGPU, model, op, weight));
 }
 

@@ -19,20 +19,23 @@ struct kv_cache program_cache(const struct hal_setup *s, uint32_t layer) {
 int program_takes_x(const struct hal_setup *s) { return s->layers.first > 0; }
 int program_gives_x(const struct hal_setup *s) { return s->layers.end < s->model->dims->layers; }
 
-/* The widest vector that is quantized, the most and the widest heads, and the most pieces of a
- * tensor. */
+/* The widest vector that is quantized, the most and the widest heads, the most pieces of a tensor,
+ * the most experts of a layer and of a column. */
 struct widest {
-    uint32_t width, heads, head_dim, pieces;
+    uint32_t width, heads, head_dim, pieces, experts, active;
 };
 
 static struct widest find_widest(const struct hal_setup *s) {
-    struct widest w = {GROUP, 0, 0, 1};
+    struct widest w = {GROUP, 0, 0, 1, 0, 0};
     for (uint32_t i = 0; i < s->program->count; i++) {
         const struct hal_op *op = &s->program->ops[i];
         w.width = larger(w.width, op->width);
         w.heads = larger(w.heads, op->shape.heads);
         w.head_dim = larger(w.head_dim, op->shape.head_dim);
-        for (uint32_t k = 0; op->kind == HAL_GEMV && k < op->weights.count; k++) {
+        w.experts = larger(w.experts, op->mixture.experts);
+        w.active = larger(w.active, op->mixture.active);
+        const int multiplies = op->kind == HAL_GEMV || op->kind == HAL_EXPERTS;
+        for (uint32_t k = 0; multiplies && k < op->weights.count; k++) {
             const struct blob_tensor *t = &s->model->tensors[hal_weight(s->program, op, k)];
             uint32_t panels = padded_rows(t->rows) / PANEL_ROWS, each = piece_panels(t);
             w.pieces = larger(w.pieces, (panels + each - 1) / each);
@@ -74,7 +77,12 @@ static void place_work(struct program_layout *l, const struct hal_setup *s,
     add(l, PART_QI, &walk, columns, (uint64_t)l->qi_words * 4);
     add(l, PART_STATE, &walk, (uint64_t)columns * w->heads,
         (uint64_t)(STATE_WORDS + STATE_DIGITS * hd) * 4);
-    add(l, PART_LARGEST, &walk, columns, 4);
+    add(l, PART_LARGEST, &walk, (uint64_t)columns * larger(w->active, 1), 4);
+    add(l, PART_ROUTER, &walk, columns, stride[SLOT_ROUTER]);
+    add(l, PART_CHOICES, &walk, (uint64_t)columns * w->active, CHOICE_WORDS * 4);
+    add(l, PART_RUNS, &walk, w->experts, 2 * 4);
+    add(l, PART_PAIRS, &walk, ((uint64_t)columns * w->active + TILE - 1) / TILE,
+        act_tile_words(kp, TILE) * 4);
     l->work_bytes = walk.end;
 }
 
@@ -103,7 +111,7 @@ static void place_host(struct program_layout *l, const struct hal_setup *s) {
     }
     add(l, PART_ARGS, &walk, end, 4);
     add(l, PART_GRIDS, &walk, l->steps, sizeof(VkDispatchIndirectCommand));
-    add(l, PART_STATUS, &walk, 1, 4);
+    add(l, PART_STATUS, &walk, 1 + (uint64_t)m->layers, 4);
     add(l, PART_LOGITS, &walk, HAL_LOGITS_MAX, s->program->stride[SLOT_LOGITS]);
     for (uint32_t i = 0; i < m->layers; i++)
         place_next_to(&fresh, 1, fresh_bytes(s, i), PART_ALIGN);

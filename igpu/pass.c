@@ -99,8 +99,11 @@ static void write_grids(const struct igpu_program *p, const struct hal_pass *pas
         case RULE_COLUMNS:
             out[i] = (VkDispatchIndirectCommand){columns, 1, 1};
             break;
+        case RULE_X:
+            out[i] = (VkDispatchIndirectCommand){g->x, 1, 1};
+            break;
         case RULE_X_COLUMNS:
-            out[i] = (VkDispatchIndirectCommand){g->x, columns, 1};
+            out[i] = (VkDispatchIndirectCommand){g->x, columns * g->vectors, 1};
             break;
         case RULE_TILES_X:
             out[i] = (VkDispatchIndirectCommand){(columns + TILE - 1) / TILE, g->x, 1};
@@ -189,6 +192,7 @@ static apus_status start(struct igpu_program *p, const struct hal_pass *pass) {
     assert(hal_pass_good(pass, p->setup.kv_slots) && pass->columns <= p->setup.columns_max);
     p->columns = pass->columns;
     p->logits_from = pass->logits_from;
+    p->chosen_bytes = pass->chosen_bytes;
     if (!p->next_segment) p->bucket = bucket_of(pass->columns);
     write_arguments(p, pass);
     VkResult r = submit_slice(p);
@@ -203,6 +207,19 @@ static int late(const struct igpu_program *p) {
     return p->stop.deadline_ns && now(p) >= p->stop.deadline_ns;
 }
 
+/* Adds what the pass has read of experts' weights. */
+static void count_chosen(const struct igpu_program *p) {
+    const struct hal_program *program = p->setup.program;
+    const uint32_t *experts = host_words(p, PART_STATUS) + 1;
+    for (uint32_t i = 0; p->chosen_bytes && i < program->count; i++) {
+        const struct hal_op *op = &program->ops[i];
+        for (uint32_t k = 0; op->kind == HAL_EXPERTS && k < op->weights.count; k++)
+            *p->chosen_bytes +=
+                experts[op->layer] *
+                hal_expert_bytes(op, &p->setup.model->tensors[hal_weight(program, op, k)]);
+    }
+}
+
 /* Waits for the pass, and submits the segments that are left of it. */
 static apus_status finish(struct igpu_program *p) {
     for (;;) {
@@ -215,6 +232,7 @@ static apus_status finish(struct igpu_program *p) {
         r = submit_slice(p);
         if (r) return give_up(p, "vkQueueSubmit", r);
     }
+    count_chosen(p);
     return *host_words(p, PART_STATUS) ? APUS_E_NUMERIC : APUS_OK;
 }
 

@@ -107,28 +107,56 @@ static VkResult create_matrices(struct igpu_model *m, VkShaderModule module, uin
     return VK_SUCCESS;
 }
 
+static VkResult create_experts(struct igpu_model *m, VkShaderModule module, uint32_t types) {
+    for (uint32_t b = 0; b < EXPERTS_BUCKETS; b++)
+        for (uint32_t type = 1; type <= GEMV_MOST; type++) {
+            if (!(types >> type & 1)) continue;
+            VkResult r = create_pipeline(
+                m, module, (const uint32_t[]){b ? EXPERTS_COLS : 1, type, 0}, &m->experts[b][type]);
+            if (r) return r;
+        }
+    return VK_SUCCESS;
+}
+
 static VkResult create_of(struct igpu_model *m, enum shader s, VkShaderModule module,
-                          uint32_t gemv_types) {
-    if (s == SHADER_GEMV) return create_gemvs(m, module, gemv_types);
-    return s == SHADER_GEMV_MATRIX ? create_matrices(m, module, gemv_types)
+                          const struct model_types *types) {
+    if (s == SHADER_GEMV) return create_gemvs(m, module, types->gemv);
+    if (s == SHADER_GEMV_EXPERTS) return create_experts(m, module, types->experts);
+    return s == SHADER_GEMV_MATRIX ? create_matrices(m, module, types->gemv)
                                    : create_pipeline(m, module, NULL, &m->pipeline[s]);
 }
 
-VkResult pipelines_open(struct igpu_model *m, uint32_t gemv_types, const void *pipeline_cache,
-                        size_t pipeline_cache_bytes, const char **call) {
+static int is_needed(const struct igpu_model *m, enum shader s, const struct model_types *types) {
+    switch (s) {
+    case SHADER_GEMV_MATRIX:
+        return m->device.facts.matrix != 0;
+    case SHADER_ROUTE:
+    case SHADER_PAIRS:
+    case SHADER_SPREAD:
+    case SHADER_MIX:
+    case SHADER_GEMV_EXPERTS:
+        return types->experts != 0;
+    default:
+        return 1;
+    }
+}
+
+VkResult pipelines_open(struct igpu_model *m, const struct model_types *types,
+                        const void *pipeline_cache, size_t pipeline_cache_bytes,
+                        const char **call) {
     VkResult r = create_layouts(m, call);
     if (!r)
         *call = "vkCreatePipelineCache", r = create_cache(m, pipeline_cache, pipeline_cache_bytes);
     for (uint32_t s = 0; !r && s < SHADERS; s++) {
         VkShaderModule module;
-        if (s == SHADER_GEMV_MATRIX && !m->device.facts.matrix) continue;
+        if (!is_needed(m, (enum shader)s, types)) continue;
         VkShaderModuleCreateInfo info = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO};
         info.pCode = shader_code((enum shader)s, m->device.facts.dot, &info.codeSize);
         *call = "vkCreateShaderModule";
         r = m->device.vk.CreateShaderModule(m->device.handle, &info, NULL, &module);
         if (r) break;
         *call = "vkCreateComputePipelines";
-        r = create_of(m, (enum shader)s, module, gemv_types);
+        r = create_of(m, (enum shader)s, module, types);
         m->device.vk.DestroyShaderModule(m->device.handle, module, NULL);
     }
     return r;
@@ -142,6 +170,9 @@ void pipelines_close(struct igpu_model *m) {
         for (uint32_t t = 0; t <= GEMV_MOST; t++)
             if (b < PROMPT || m->gemv[b][t] != m->gemv[b - 1][t])
                 vk->DestroyPipeline(m->device.handle, m->gemv[b][t], NULL);
+    for (uint32_t b = 0; b < EXPERTS_BUCKETS; b++)
+        for (uint32_t t = 0; t <= GEMV_MOST; t++)
+            vk->DestroyPipeline(m->device.handle, m->experts[b][t], NULL);
     vk->DestroyPipelineCache(m->device.handle, m->cache, NULL);
     vk->DestroyPipelineLayout(m->device.handle, m->layout, NULL);
     vk->DestroyDescriptorSetLayout(m->device.handle, m->set_layout, NULL);

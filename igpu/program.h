@@ -20,11 +20,16 @@ enum part {
     PART_ACT,     /* quantized columns */
     PART_QI,      /* quantized queries */
     PART_STATE,   /* of attention, one for each query */
-    PART_LARGEST, /* the largest magnitude of each column, as float bits */
+    PART_LARGEST, /* the largest magnitude of each column, or of each pair, as float bits */
+    PART_ROUTER,
+    PART_CHOICES, /* of each column: its experts, their weights, and the places of the pairs */
+    PART_RUNS,    /* of each expert: its first pair, and how many there are */
+    PART_PAIRS,   /* quantized pairs, in tiles of TILE */
     PARTS_WORK,
     PART_ARGS = PARTS_WORK, /* from here on the parts of the host's buffer */
     PART_GRIDS,             /* VkDispatchIndirectCommand, one for each step */
-    PART_STATUS,
+    PART_STATUS, /* whether a value was out of range; then of each layer with experts, how many of
+                    them some column chose */
     PART_LOGITS,
     PART_FRESH, /* the pass's K and V rows, one layer after the other */
     PARTS
@@ -36,7 +41,8 @@ enum { PART_ALIGN = 256 }; /* bytes; every driver accepts such multiples as the 
  * step. */
 enum rule {
     RULE_COLUMNS,   /* columns */
-    RULE_X_COLUMNS, /* x, columns */
+    RULE_X,         /* x */
+    RULE_X_COLUMNS, /* x, columns times `vectors` */
     RULE_TILES_X,   /* tiles of 16 columns, x */
     RULE_RUNS_X,    /* the same; of a prompt by cooperative matrices, runs of MATRIX_TILES tiles */
     RULE_SPLITS     /* runs of SPLIT slots in which some column sees a slot, x, columns */
@@ -47,6 +53,7 @@ struct step {
     uint32_t types; /* of a GEMV: a set of GEMV_W8 .. */
     enum rule rule;
     uint32_t x, tail, view;
+    uint32_t vectors; /* of a column: 1, or as many as it has experts */
     uint32_t push_bytes;
     uint32_t push[PUSH_BYTES / 4];
     struct range act, in[BIND_ARRAY], out[BIND_ARRAY]; /* one whose buffer is NULL is not used */
@@ -55,7 +62,7 @@ struct step {
 /* What each pass needs to know of a step, to write its grid. */
 struct grid {
     enum rule rule;
-    uint32_t x, tail, view;
+    uint32_t x, tail, view, vectors;
 };
 
 /* Where the arguments for the layers of a view begin, in words of 4 bytes. */
@@ -101,8 +108,9 @@ struct igpu_program {
     uint32_t next_segment, in_flight; /* first segment of the submission, and how many it has */
     uint64_t began_ns;                /* when the submission began */
     struct hal_stop stop;
-    int stopped;      /* cancelled before anything of the pass was submitted */
-    uint32_t *slots;  /* [HAL_VIEWS][columns_max] where each column's K and V rows go */
+    uint64_t *chosen_bytes; /* the pass's */
+    int stopped;            /* cancelled before anything of the pass was submitted */
+    uint32_t *slots;        /* [HAL_VIEWS][columns_max] where each column's K and V rows go */
     uint64_t unit_ns; /* time that a segment takes for one tile of columns; 0: not measured yet */
     int lost;         /* a call failed: the device is not used again */
 };

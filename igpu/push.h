@@ -16,10 +16,16 @@ enum shader {
     SHADER_ATTEND_OUT,
     SHADER_QUANTIZE,
     SHADER_ACTIVATION,
+    SHADER_ROUTE,
+    SHADER_PAIRS,
+    SHADER_SPREAD,
+    SHADER_MIX,
     SHADER_SELFTEST,
     SHADER_GEMV,        /* one pipeline for every bucket of columns and set of weight types */
     SHADER_GEMV_MATRIX, /* one pipeline for every set of weight types, if the device has cooperative
                            matrices */
+    SHADER_GEMV_EXPERTS, /* one pipeline for a pass of one column and one for more, for every type
+                            of experts' weights */
     SHADERS
 };
 
@@ -98,9 +104,32 @@ struct push_attend_out {
 };
 struct push_quantize {
     uint32_t width, kp, cols, stride;
+    uint32_t vectors; /* of a column */
 };
 struct push_activation {
     uint32_t stride, activation;
+    uint32_t vectors; /* likewise */
 };
+/* A layer's experts: `active` are those of a column. */
+struct push_route {
+    uint32_t experts, active, everyone, stride; /* everyone: MIXING_ALL */
+};
+struct push_pairs {
+    uint32_t experts, active, layer;
+};
+struct push_spread {
+    uint32_t kp, cols, active;
+};
+struct push_experts {
+    uint32_t kp, panels, magic; /* panels of an expert, and 2^32 / panels, rounded down */
+    uint32_t first_panel, row_scales, bias, stride; /* bias: BLOB_ABSENT if there is none */
+};
+struct push_mix {
+    uint32_t dim, active, stride, pair_stride;
+};
+/* Words of a choice in PART_CHOICES: the expert, its weight, and the pair's place. */
+enum { CHOICE_WORDS = 3 };
+/* Pairs that a workgroup multiplies at a time, in passes of one column and of more. */
+enum { EXPERTS_BUCKETS = 2, EXPERTS_COLS = 4 };
 
 #endif

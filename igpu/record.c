@@ -52,12 +52,18 @@ static VkResult make_sets(struct igpu_program *p) {
                 vk->AllocateDescriptorSets(p->model->device.handle, &info, &p->sets[p->steps]);
             if (r) return r;
             write_set(p, p->sets[p->steps], &s);
-            p->grids[p->steps] = (struct grid){s.rule, s.x, s.tail, s.view};
+            p->grids[p->steps] = (struct grid){s.rule, s.x, s.tail, s.view, s.vectors};
         }
     }
     assert(p->segments < p->at.segments);
     p->segment_end[p->segments++] = p->steps;
     return VK_SUCCESS;
+}
+
+static VkPipeline pipeline_of(const struct igpu_model *m, uint32_t bucket, const struct step *s) {
+    if (s->shader == SHADER_GEMV) return m->gemv[bucket][s->types];
+    if (s->shader == SHADER_GEMV_EXPERTS) return m->experts[bucket > 0][s->types];
+    return m->pipeline[s->shader];
 }
 
 static void record_step(const struct igpu_program *p, VkCommandBuffer c, uint32_t index,
@@ -70,9 +76,7 @@ static void record_step(const struct igpu_program *p, VkCommandBuffer c, uint32_
     VkPipelineStageFlags compute = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
     struct range grids = program_part(p, PART_GRIDS);
     vk->CmdPipelineBarrier(c, compute, compute, 0, 1, &barrier, 0, NULL, 0, NULL);
-    vk->CmdBindPipeline(c, VK_PIPELINE_BIND_POINT_COMPUTE,
-                        s->shader == SHADER_GEMV ? p->model->gemv[bucket][s->types]
-                                                 : p->model->pipeline[s->shader]);
+    vk->CmdBindPipeline(c, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline_of(p->model, bucket, s));
     vk->CmdBindDescriptorSets(c, VK_PIPELINE_BIND_POINT_COMPUTE, p->model->layout, 0, 1,
                               &p->sets[index], 0, NULL);
     vk->CmdPushConstants(c, p->model->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, s->push_bytes,

@@ -33,6 +33,18 @@ static const uint32_t quantize[] = {
 static const uint32_t activation[] = {
 #include "spirv/activation.inc"
 };
+static const uint32_t route[] = {
+#include "spirv/route.inc"
+};
+static const uint32_t pairs[] = {
+#include "spirv/pairs.inc"
+};
+static const uint32_t spread[] = {
+#include "spirv/spread.inc"
+};
+static const uint32_t mix[] = {
+#include "spirv/mix.inc"
+};
 static const uint32_t selftest[] = {
 #include "spirv/selftest.inc"
 };
@@ -44,6 +56,12 @@ static const uint32_t gemv[] = {
 };
 static const uint32_t gemv_dot[] = {
 #include "spirv/gemv_dot.inc"
+};
+static const uint32_t gemv_experts[] = {
+#include "spirv/gemv_experts.inc"
+};
+static const uint32_t gemv_experts_dot[] = {
+#include "spirv/gemv_experts_dot.inc"
 };
 
 static const uint32_t gemv_matrix[] = {
@@ -66,9 +84,14 @@ static const struct code codes[SHADERS][2] = {
     [SHADER_ATTEND_OUT] = {CODE(attend_out), CODE(attend_out)},
     [SHADER_QUANTIZE] = {CODE(quantize), CODE(quantize)},
     [SHADER_ACTIVATION] = {CODE(activation), CODE(activation)},
+    [SHADER_ROUTE] = {CODE(route), CODE(route)},
+    [SHADER_PAIRS] = {CODE(pairs), CODE(pairs)},
+    [SHADER_SPREAD] = {CODE(spread), CODE(spread)},
+    [SHADER_MIX] = {CODE(mix), CODE(mix)},
     [SHADER_SELFTEST] = {CODE(selftest), CODE(selftest_dot)},
     [SHADER_GEMV] = {CODE(gemv), CODE(gemv_dot)},
     [SHADER_GEMV_MATRIX] = {CODE(gemv_matrix), CODE(gemv_matrix)},
+    [SHADER_GEMV_EXPERTS] = {CODE(gemv_experts), CODE(gemv_experts_dot)},
 };
 
 const uint32_t *shader_code(enum shader shader, int dot, size_t *bytes) {

@@ -24,10 +24,18 @@ static uint32_t floats(const struct igpu_program *p, uint32_t slot) {
 
 /* The part of the program's buffers that holds a slot. */
 static struct range slot_range(const struct igpu_program *p, uint32_t slot) {
-    static const uint8_t parts[HAL_SLOTS] = {
-        [SLOT_X] = PART_X, [SLOT_A] = PART_ACT, [SLOT_Q] = PART_Q,
-        [SLOT_K] = PART_K, [SLOT_V] = PART_V,   [SLOT_QI] = PART_QI,
-        [SLOT_G] = PART_G, [SLOT_U] = PART_U,   [SLOT_LOGITS] = PART_LOGITS};
+    static const uint8_t parts[HAL_SLOTS] = {[SLOT_X] = PART_X,
+                                             [SLOT_A] = PART_ACT,
+                                             [SLOT_Q] = PART_Q,
+                                             [SLOT_K] = PART_K,
+                                             [SLOT_V] = PART_V,
+                                             [SLOT_QI] = PART_QI,
+                                             [SLOT_G] = PART_G,
+                                             [SLOT_U] = PART_U,
+                                             [SLOT_LOGITS] = PART_LOGITS,
+                                             [SLOT_ROUTER] = PART_ROUTER,
+                                             [SLOT_CHOICES] = PART_CHOICES,
+                                             [SLOT_PAIRS] = PART_PAIRS};
     return program_part(p, (enum part)parts[slot]);
 }
 
@@ -138,10 +146,16 @@ static int attend_step(const struct igpu_program *p, const struct hal_op *op, ui
     return part < 3;
 }
 
+/* Floats from one vector of in[0] to the next. */
+static uint32_t vector_floats(const struct igpu_program *p, const struct hal_op *op) {
+    return op->flags & HAL_PAIRS ? padded_rows(op->width) : floats(p, op->in[0]);
+}
+
 static int quantize_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
                          uint32_t part, struct step *s) {
     uint32_t kp = padded_cols(op->width);
-    struct push_quantize push = {op->width, kp, cols, floats(p, op->in[0])};
+    struct push_quantize push = {op->width, kp, op->flags & HAL_PAIRS ? TILE : cols,
+                                 vector_floats(p, op), s->vectors};
     s->shader = SHADER_QUANTIZE, s->rule = RULE_X_COLUMNS, s->x = (kp / GROUP + 63) / 64;
     s->act = slot_range(p, op->out[0]), s->in[0] = slot_range(p, op->in[0]),
     s->out[0] = program_part(p, PART_LARGEST);
@@ -153,7 +167,7 @@ static int quantize_step(const struct igpu_program *p, const struct hal_op *op, 
 static int activation_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
                            uint32_t part, struct step *s) {
     if (part) return quantize_step(p, op, cols, part - 1, s);
-    struct push_activation push = {floats(p, op->in[0]), op->activation};
+    struct push_activation push = {vector_floats(p, op), op->activation, s->vectors};
     s->shader = SHADER_ACTIVATION, s->rule = RULE_X_COLUMNS, s->x = op->width / 64;
     s->act = program_part(p, PART_LARGEST), s->in[0] = slot_range(p, op->in[op->ins - 1]),
     s->out[0] = slot_range(p, op->in[0]);
@@ -215,15 +229,86 @@ static int gemv_step(const struct igpu_program *p, const struct hal_op *op, uint
     return 1;
 }
 
+static int route_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
+                      uint32_t part, struct step *s) {
+    (void)cols;
+    const struct hal_mixture *m = &op->mixture;
+    struct push_route push = {m->experts, m->active, m->mixing == MIXING_ALL, floats(p, op->in[0])};
+    s->shader = SHADER_ROUTE, s->rule = RULE_COLUMNS;
+    s->in[0] = slot_range(p, op->in[0]), s->out[0] = slot_range(p, op->out[0]);
+    set_push(s, &push, sizeof push);
+    return part < 1;
+}
+
+/* First the pairs get their places; then the columns are copied to them. */
+static int spread_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
+                       uint32_t part, struct step *s) {
+    const struct hal_mixture *m = &op->mixture;
+    s->in[0] = slot_range(p, op->in[1]);
+    if (part == 0) {
+        struct push_pairs push = {m->experts, m->active, op->layer};
+        s->shader = SHADER_PAIRS, s->rule = RULE_X, s->x = 1;
+        s->out[0] = program_part(p, PART_RUNS), s->out[1] = program_part(p, PART_STATUS);
+        set_push(s, &push, sizeof push);
+        return 1;
+    }
+    struct push_spread push = {padded_cols(op->width), cols, m->active};
+    s->shader = SHADER_SPREAD, s->rule = RULE_X_COLUMNS, s->x = m->active;
+    s->act = slot_range(p, op->in[0]);
+    s->out[0] = slot_range(p, op->out[0]), s->out[1] = program_part(p, PART_LARGEST);
+    set_push(s, &push, sizeof push);
+    return part < 2;
+}
+
+/* A step for every piece of every weight. */
+static int experts_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
+                        uint32_t part, struct step *s) {
+    (void)cols;
+    uint32_t i = 0;
+    while (i < op->weights.count && part >= pieces_of(weight_of(p, op, i)))
+        part -= pieces_of(weight_of(p, op, i++));
+    if (i == op->weights.count) return 0;
+    const struct blob_tensor *t = weight_of(p, op, i);
+    const uint32_t rows = hal_rows(op, t), panels = rows / PANEL_ROWS;
+    struct push_experts push = {.kp = padded_cols(op->width),
+                                .panels = panels,
+                                .magic = (uint32_t)(((uint64_t)1 << 32) / panels),
+                                .first_panel = part * piece_panels(t),
+                                .row_scales = t->row_scales,
+                                .bias = t->bias,
+                                .stride = padded_rows(rows)};
+    if (panels == 1) push.magic = UINT32_MAX;
+    s->shader = SHADER_GEMV_EXPERTS, s->rule = RULE_X, s->types = gemv_type(t->type);
+    s->act = slot_range(p, op->in[0]);
+    s->in[0] = region_piece(p->model->region, t, part, &s->x),
+    s->in[1] = program_part(p, PART_RUNS);
+    s->out[0] = slot_range(p, op->out[i]);
+    set_push(s, &push, sizeof push);
+    return 1;
+}
+
+static int mix_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
+                    uint32_t part, struct step *s) {
+    (void)cols;
+    struct push_mix push = {op->width, op->mixture.active, floats(p, op->out[0]),
+                            padded_rows(op->width)};
+    s->shader = SHADER_MIX, s->rule = RULE_X_COLUMNS, s->x = (op->width + 63) / 64;
+    s->in[0] = slot_range(p, op->in[0]), s->in[1] = slot_range(p, op->in[1]);
+    s->out[0] = slot_range(p, op->out[0]);
+    set_push(s, &push, sizeof push);
+    return part < 1;
+}
+
 /* The function that makes step `part` of an operation, by kind, and returns whether there is such a
  * step. NULL: the engine does not take the kind. */
 typedef int make_step(const struct igpu_program *p, const struct hal_op *op, uint32_t cols,
                       uint32_t part, struct step *s);
 
 static make_step *const makers[HAL_OP_KINDS] = {
-    [HAL_EMBED] = embed_step,   [HAL_NORM] = norm_step,     [HAL_GEMV] = gemv_step,
-    [HAL_HEADS] = heads_step,   [HAL_ATTEND] = attend_step, [HAL_QUANT] = quantize_step,
-    [HAL_ACT] = activation_step};
+    [HAL_EMBED] = embed_step,     [HAL_NORM] = norm_step,     [HAL_GEMV] = gemv_step,
+    [HAL_HEADS] = heads_step,     [HAL_ATTEND] = attend_step, [HAL_QUANT] = quantize_step,
+    [HAL_ACT] = activation_step,  [HAL_ROUTE] = route_step,   [HAL_SPREAD] = spread_step,
+    [HAL_EXPERTS] = experts_step, [HAL_MIX] = mix_step};
 
 int step_is_known(enum hal_op_kind kind) { return makers[kind] != NULL; }
 
@@ -232,5 +317,6 @@ int step_make(const struct igpu_program *p, const struct hal_op *op, uint32_t co
     assert(step_is_known(op->kind));
     memset(s, 0, sizeof *s);
     s->tail = op->flags & HAL_TAIL ? 1 : 0;
+    s->vectors = op->kind == HAL_ACT ? hal_vectors(op) : 1;
     return makers[op->kind](p, op, cols, part, s);
 }

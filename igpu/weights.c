@@ -24,9 +24,12 @@ struct walk {
 static int is_used(const struct walk *w, uint32_t tensor) {
     const struct blob_model *m = w->model->dims;
     if (tensor == m->head) return w->layers.end == m->layers;
-    for (uint32_t i = w->layers.first; i < w->layers.end; i++)
+    for (uint32_t i = w->layers.first; i < w->layers.end; i++) {
+        const struct blob_layer *layer = &w->model->layers[i];
+        if (layer_variant(layer, w->model->variants)->router == tensor) return 1;
         for (uint32_t t = 0; t < LT_COUNT; t++)
-            if (w->model->layers[i].tensor[t] == tensor) return 1;
+            if (layer->tensor[t] == tensor) return 1;
+    }
     return 0;
 }
 

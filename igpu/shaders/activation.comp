@@ -3,7 +3,7 @@
 #include "common.glsl"
 // The activation of g and u, or of g alone, replaces g after a Hadamard transform in blocks of 64,
 // and the column's largest magnitude is found. Grid (blocks of 64, columns).
-layout(push_constant) uniform Push { uint stride, activation; };
+layout(push_constant) uniform Push { uint stride, activation, vectors; }; // vectors of a column
 const uint ACTIVATION_SILU = 0, ACTIVATION_GELU = 1; // weights/format.h; any other is CLAMPED
 layout(set = 0, binding = 4, std430) readonly buffer U { float u[]; };
 layout(set = 0, binding = 5, std430) buffer G { float g[]; };
@@ -52,7 +52,7 @@ float activated(uint at) {
 
 void main() {
     uint column = gl_WorkGroupID.y, t = gl_LocalInvocationID.x;
-    if (column >= args[ARGS_COLUMNS]) return;
+    if (column >= args[ARGS_COLUMNS] * vectors) return;
     uint at = column * stride + gl_WorkGroupID.x * 64 + t;
     if (t == 0) most = 0;
     h[t] = activated(at);

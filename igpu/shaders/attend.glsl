@@ -1,3 +1,4 @@
+#include "integers.glsl"
 // What the shaders of attention share (docs/numerics.md 6). A query is one head of one column.
 // `state` has for every query:
 //   [0] largest score, as a key that orders like the float   [1] largest value scale, bits
@@ -23,11 +24,3 @@ uint float_key(float x) {
     return (b & 0x80000000u) != 0 ? ~b : b | 0x80000000u;
 }
 float key_float(uint k) { return uintBitsToFloat((k & 0x80000000u) != 0 ? k & 0x7fffffffu : ~k); }
-
-// Rounds x >= 0 to an integer, ties to even. From 2^23 on every float is an integer.
-uint round_positive(float x) {
-    if (x >= 8388608.0) return uint(x);
-    precise float t = x + 8388608.0;
-    t = t - 8388608.0;
-    return uint(t);
-}

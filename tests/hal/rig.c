@@ -218,6 +218,7 @@ struct hal_pass pass_of(struct rig *r, const struct hal_column *columns, uint32_
                              .column = {columns},
                              .range = r->range,
                              .ranges = COLUMNS * HAL_RANGES_MAX,
+                             .chosen_bytes = &r->chosen_bytes,
                              .stop = {.cancel = &r->cancel}};
 }
 
@@ -235,6 +236,7 @@ apus_status run_pass(struct rig *r, const struct hal_pass *pass) {
 }
 
 void rig_clear(struct rig *r, const struct hal_model *model) {
+    r->chosen_bytes = 0;
     for (uint32_t i = 0; i < model->dims->layers; i++) {
         struct kv_cache cache = cache_of(r, model, i);
         kv_zero(&cache, 0, cache.slots);

@@ -37,6 +37,7 @@ struct rig {
     void *model_memory, *memory;
     apus_pool *pool;
     uint32_t cancel;
+    uint64_t chosen_bytes;                           /* of passes since rig_clear */
     struct kv_range range[COLUMNS * HAL_RANGES_MAX]; /* of the pass; those of a line from 0 on */
 };
 

@@ -138,7 +138,8 @@ int main(int argc, char **argv) {
             d->handle, "vkGetPipelineExecutableInternalRepresentationsKHR");
     need(get_properties && get_statistics && get_representations,
          "the driver lacks functions of its extension");
-    need(!pipelines_open(&model, GEMV_SETS, NULL, 0, &call), "a pipeline cannot be made");
+    const struct model_types all = {GEMV_SETS, GEMV_SETS};
+    need(!pipelines_open(&model, &all, NULL, 0, &call), "a pipeline cannot be made");
     pipelines_close(&model);
     device_close(d);
     return 0;

@@ -116,7 +116,8 @@ static double make_pipelines(const void *pipeline_cache, size_t pipeline_cache_b
     assert_null(device_choose(&m.device, device, NULL));
     assert_int_equal(device_open(&m.device, &call), VK_SUCCESS);
     uint64_t began = port->now_ns(port->user);
-    assert_int_equal(pipelines_open(&m, 0xe, pipeline_cache, pipeline_cache_bytes, &call),
+    assert_int_equal(pipelines_open(&m, &(struct model_types){0xe, 0}, pipeline_cache,
+                                    pipeline_cache_bytes, &call),
                      VK_SUCCESS);
     double ms = (double)(port->now_ns(port->user) - began) * 1e-6;
     assert_int_equal(igpu_model_pipeline_cache(&m, NULL, 0, bytes), APUS_OK);

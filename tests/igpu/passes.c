@@ -88,9 +88,8 @@ static void open_without_selftest(struct igpu_model *m, const struct hal_model_s
     assert_null(device_instance(&m->device, setup->port));
     assert_null(device_choose(&m->device, setup->device, NULL));
     assert_int_equal(device_open(&m->device, &call), VK_SUCCESS);
-    assert_int_equal(
-        pipelines_open(m, model_gemv_types(setup->model, setup->program), NULL, 0, &call),
-        VK_SUCCESS);
+    const struct model_types types = model_types(setup->model, setup->program);
+    assert_int_equal(pipelines_open(m, &types, NULL, 0, &call), VK_SUCCESS);
     assert_int_equal(
         heap_open(&m->rows, &m->device, HEAP_DEVICE, rows_count(setup->model) * sizeof(float)),
         VK_SUCCESS);

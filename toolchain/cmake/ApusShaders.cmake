@@ -90,5 +90,8 @@ function(apus_shaders layer)
     file(CREATE_LINK ${PROJECT_BINARY_DIR}/spirv ${PROJECT_BINARY_DIR}/may_include/${layer}/spirv
          SYMBOLIC)
     add_custom_target(apus_shader_words DEPENDS ${APUS_SHADER_WORDS})
+    # The compiler names the words by the link above, which the build does not know as its outputs.
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/igpu/shaders.c
+                                PROPERTIES OBJECT_DEPENDS "${APUS_SHADER_WORDS}")
     add_dependencies(apus_${layer} apus_shader_words)
 endfunction()
