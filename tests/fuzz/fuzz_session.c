@@ -40,6 +40,7 @@ static void open_all(void) {
                              .ffn = 64,
                              .add_bos = 1,
                              .window = {0, 5},
+                             .second_rope = 2,
                              .sinks = 2,
                              .normed = 1,
                              .ungated = 2};

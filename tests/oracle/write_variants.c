@@ -1,6 +1,6 @@
 /* Writes a tiny model's blob to standard output.
  *
- *   write_variants windows    layers with windows and with sinks
+ *   write_variants windows    layers with windows, with sinks and with the second table of RoPE
  *   write_variants experts    layers with experts, biases and both ways to weigh them
  *   write_variants clamped    one kind of layer after another as gpt-oss has them: windows and
  *                             sinks, experts and biases, the clamped activation; one without
@@ -18,8 +18,12 @@
 #include "tests/pack/tiny_blob.h"
 
 int main(int argc, char **argv) {
-    static const struct tiny_spec windows = {
-        .layers = 4, .window = {0, 20, 1, 7}, .sinks = 0xb, .bias = 1, .seed = 11};
+    static const struct tiny_spec windows = {.layers = 4,
+                                             .window = {0, 20, 1, 7},
+                                             .second_rope = 0xa,
+                                             .sinks = 0xb,
+                                             .bias = 1,
+                                             .seed = 11};
     static const struct tiny_spec experts = {.layers = 4,
                                              .weights = WEIGHT_W4,
                                              .with_experts = 0xd,
