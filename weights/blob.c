@@ -563,7 +563,8 @@ static bool records_hold(struct reader *r, const struct blob *from, uint8_t *mem
         !check_equal(&r->c, "layers", b->model->layers, from->layer_count) ||
         !check_equal(&r->c, "tensors", b->model->tensors, from->tensor_count) ||
         !check_equal(&r->c, "vocab", b->model->vocab, b->vocab.header->rows) || !sizes_hold(r) ||
-        !check_equal(&r->c, "variants", b->variant_count, from->variant_count))
+        !check_equal(&r->c, "variants", b->variant_count, from->variant_count) ||
+        !check_equal(&r->c, "tables of RoPE", b->rope_tables, from->rope_tables))
         return false;
     size_t layers = (size_t)section_bytes(r, BLOB_LAYERS),
            tensors = (size_t)section_bytes(r, BLOB_TENSORS);
