@@ -241,8 +241,8 @@ class Info(Case):
             (o['dim'], o['vocab'], o['max_positions'], o['tokenizer'], o['bos'], o['eos']),
             (tiny_gguf.DIM, Fixture.vocab, tiny_gguf.POSITIONS, 'spm', tiny_gguf.BOS,
              tiny_gguf.EOS))
-        self.assertEqual(o['layers'],
-                         [dict(heads=2, kv_heads=1, head_dim=32, ffn=128)] * tiny_gguf.LAYERS)
+        shape = dict(heads=2, kv_heads=1, head_dim=32, ffn=128, experts=0, active=0, window=0)
+        self.assertEqual(o['layers'], [shape] * tiny_gguf.LAYERS)
         self.assertIn(tiny_gguf.EOS, o['end_tokens'])
         ends = [s['id'] for s in o['specials'] if s['ends']]
         self.assertEqual(ends, o['end_tokens'])
